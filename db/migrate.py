@@ -1,0 +1,30 @@
+"""Brings a database to the newest schema: Alembic over raw SQL files, forward only."""
+
+from pathlib import Path
+
+from alembic import command, context, op
+from alembic.config import Config
+
+FOLDER = Path(__file__).parent / "migrations"
+
+
+def config(url: str) -> Config:
+    """Alembic's configuration for one database."""
+    made = Config()
+    made.set_main_option("script_location", str(FOLDER))
+    made.set_main_option("sqlalchemy.url", url.replace("%", "%%"))
+    return made
+
+
+def upgrade(url: str) -> None:
+    """Apply every migration that is missing. Safe to run from several places at once."""
+    command.upgrade(config(url), "head")
+
+
+def run_sql(migration: str) -> None:
+    """Execute the .sql file beside a migration, as it stands: colons and percent signs are not parameters."""
+    sql = Path(migration).with_suffix(".sql").read_text(encoding="utf-8")
+    if context.is_offline_mode():
+        op.execute(sql)
+        return
+    op.get_bind().execution_options(no_parameters=True).exec_driver_sql(sql)

@@ -1,0 +1,38 @@
+"""Runs the migrations through psycopg: raw SQL, one transaction, one migrator at a time."""
+
+import os
+
+from alembic import context
+from sqlalchemy import create_engine, text
+
+ADVISORY_LOCK = 6_021_023  # any constant of our own: two migrators at once wait for each other
+
+
+def url() -> str:
+    """The URL given by the caller or OMS_DATABASE_URL, for the psycopg driver (which takes several statements at once)."""
+    given = context.config.get_main_option("sqlalchemy.url") or os.environ["OMS_DATABASE_URL"]
+    return "postgresql+psycopg://" + given.split("://", 1)[1]
+
+
+def online() -> None:
+    """Upgrade a live database."""
+    engine = create_engine(url())
+    with engine.begin() as connection:
+        connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": ADVISORY_LOCK})
+        context.configure(connection=connection, transactional_ddl=True)
+        with context.begin_transaction():
+            context.run_migrations()
+    engine.dispose()
+
+
+def offline() -> None:
+    """Print the SQL for a database administrator (`alembic upgrade head --sql`)."""
+    context.configure(url=url(), literal_binds=True, dialect_name="postgresql")
+    with context.begin_transaction():
+        context.run_migrations()
+
+
+if context.is_offline_mode():
+    offline()
+else:
+    online()

@@ -1,0 +1,415 @@
+-- The whole schema as it is now. The migrations build it; a test proves that both are the same.
+-- Money is bigint in minor units. Our ids are bigint; the ids of others are text.
+
+CREATE SEQUENCE id_sequence;
+
+-- ---------------------------------------------------------------- platform: inbox, commands, outbox, timers, dead letters
+
+CREATE TABLE inbox (
+    queue        text        NOT NULL,
+    message_id   text        NOT NULL,
+    body_hash    bytea       NOT NULL,
+    processed_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+    PRIMARY KEY (queue, message_id)
+);
+CREATE INDEX inbox_processed_at ON inbox USING brin (processed_at);
+
+CREATE TABLE commands (
+    scope          text        NOT NULL,
+    request_id     text        NOT NULL,
+    type           text        NOT NULL,
+    payload_hash   bytea       NOT NULL,
+    message_id     text        NOT NULL,
+    correlation_id text        NOT NULL,
+    reply_tos      text[]      NOT NULL DEFAULT '{}',
+    received_at    timestamptz NOT NULL DEFAULT clock_timestamp(),
+    outcome_type   text,
+    outcome        jsonb,
+    decided_at     timestamptz,
+    PRIMARY KEY (scope, request_id),
+    CONSTRAINT commands_outcome_whole CHECK (num_nulls(outcome_type, outcome, decided_at) IN (0, 3))
+);
+CREATE INDEX commands_undecided ON commands (received_at) WHERE outcome_type IS NULL;
+
+CREATE TABLE outbox (
+    shard          smallint    NOT NULL,
+    id             bigint      GENERATED ALWAYS AS IDENTITY,
+    stream         text        NOT NULL,
+    message_id     text        NOT NULL,
+    type           text        NOT NULL,
+    destination    text        NOT NULL CHECK (destination IN ('internal', 'events', 'delay', 'queue', 'dead', 'reply')),
+    routing_key    text        NOT NULL,
+    correlation_id text        NOT NULL,
+    headers        bytea       NOT NULL,
+    body           bytea       NOT NULL,
+    key_id         text,
+    must_route     boolean     NOT NULL,
+    created_at     timestamptz NOT NULL DEFAULT clock_timestamp(),
+    PRIMARY KEY (shard, id)
+) WITH (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 5000, autovacuum_vacuum_cost_delay = 0);
+
+CREATE TABLE outbox_shards (
+    shard       smallint    PRIMARY KEY,
+    owner       text,
+    epoch       bigint      NOT NULL DEFAULT 0,
+    lease_until timestamptz NOT NULL DEFAULT '-infinity'
+) WITH (fillfactor = 50);
+
+CREATE TABLE outbox_holds (
+    stream   text        PRIMARY KEY,
+    until    timestamptz NOT NULL,
+    attempts integer     NOT NULL,
+    reason   text        NOT NULL
+);
+
+CREATE TABLE timers (
+    kind     text        NOT NULL CHECK (kind IN ('saga', 'payment', 'receipt')),
+    key      bigint      NOT NULL,
+    due_at   timestamptz NOT NULL,
+    wake_at  timestamptz NOT NULL,
+    woken_at timestamptz,
+    wakes    integer     NOT NULL DEFAULT 0,
+    PRIMARY KEY (kind, key)
+) WITH (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 5000);
+CREATE INDEX timers_wake_at ON timers (wake_at);
+
+CREATE TABLE progress (
+    queue text        PRIMARY KEY,
+    at    timestamptz NOT NULL
+);
+
+CREATE TABLE dead_letters (
+    id              bigint      GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    queue           text        NOT NULL,
+    message_id      text,
+    body_hash       bytea       NOT NULL,
+    type            text,
+    correlation_id  text,
+    reason          text        NOT NULL,
+    error_path      text,
+    error_type      text,
+    error_message   text,
+    fingerprint     text,
+    attempts        integer     NOT NULL DEFAULT 0,
+    exchange        text,
+    routing_key     text,
+    origin_user     text,
+    worker_version  text,
+    occurred_at     timestamptz,
+    first_failed_at timestamptz,
+    last_failed_at  timestamptz,
+    died_at         timestamptz NOT NULL DEFAULT clock_timestamp(),
+    repeats         integer     NOT NULL DEFAULT 0,
+    state           text        NOT NULL DEFAULT 'open' CHECK (state IN ('open', 'replayed', 'discarded')),
+    key_id          text        NOT NULL,
+    body            bytea       NOT NULL,
+    headers         bytea       NOT NULL
+);
+CREATE UNIQUE INDEX dead_letters_identity ON dead_letters (queue, coalesce(message_id, ''), body_hash);
+CREATE INDEX dead_letters_open ON dead_letters (queue, died_at) WHERE state = 'open';
+
+CREATE TABLE dead_letter_actions (
+    id             bigint      GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    dead_letter_id bigint      NOT NULL REFERENCES dead_letters (id),
+    action         text        NOT NULL CHECK (action IN ('replay', 'discard')),
+    actor          text        NOT NULL,
+    reason         text        NOT NULL,
+    at             timestamptz NOT NULL DEFAULT clock_timestamp()
+);
+CREATE INDEX dead_letter_actions_letter ON dead_letter_actions (dead_letter_id);
+
+-- ---------------------------------------------------------------- catalogue
+
+CREATE TABLE skus (
+    sku_id       text        PRIMARY KEY,
+    revision     bigint      NOT NULL,
+    spu_id       text        NOT NULL,
+    name         text        NOT NULL,
+    specs        jsonb       NOT NULL DEFAULT '{}',
+    on_sale      boolean     NOT NULL,
+    price        bigint      NOT NULL CHECK (price >= 0),
+    currency     text        NOT NULL,
+    product_type text        NOT NULL,
+    category_id  text,
+    seller_id    text,
+    image_url    text,
+    unit         text,
+    updated_at   timestamptz NOT NULL DEFAULT clock_timestamp()
+);
+
+-- ---------------------------------------------------------------- orders
+
+CREATE TABLE orders (
+    id                bigint      PRIMARY KEY,
+    root_id           bigint      NOT NULL,
+    parent_id         bigint,
+    kind              text        NOT NULL DEFAULT 'sale' CHECK (kind IN ('sale', 'split_parent', 'split_child', 'exchange')),
+    order_no          text,
+    request_id        text        NOT NULL,
+    business_type     text        NOT NULL,
+    channel           text        NOT NULL,
+    source            text        NOT NULL,
+    seller_id         text,
+    user_id           text        NOT NULL,
+    state             text        NOT NULL CHECK (state IN ('placing', 'awaiting_payment', 'paid', 'fulfilling', 'shipped',
+                                  'delivered', 'cancelling', 'cancelled', 'completed', 'delivery_failed', 'split', 'rejected')),
+    version           integer     NOT NULL,
+    cancel_type       text,
+    reason            text,
+    currency          text        NOT NULL,
+    origin_amount     bigint      NOT NULL CHECK (origin_amount >= 0),
+    promotion_amount  bigint      NOT NULL DEFAULT 0 CHECK (promotion_amount >= 0),
+    coupon_amount     bigint      NOT NULL DEFAULT 0 CHECK (coupon_amount >= 0),
+    points_amount     bigint      NOT NULL DEFAULT 0 CHECK (points_amount >= 0),
+    adjustment_amount bigint      NOT NULL DEFAULT 0,
+    shipping_fee      bigint      NOT NULL DEFAULT 0 CHECK (shipping_fee >= 0),
+    box_fee           bigint      NOT NULL DEFAULT 0 CHECK (box_fee >= 0),
+    tax_amount        bigint      NOT NULL DEFAULT 0 CHECK (tax_amount >= 0),
+    payable_amount    bigint      NOT NULL CHECK (payable_amount >= 0),
+    captured_amount   bigint      NOT NULL DEFAULT 0 CHECK (captured_amount >= 0),
+    refunded_amount   bigint      NOT NULL DEFAULT 0 CHECK (refunded_amount >= 0),
+    coupon_id         text,
+    use_points        integer     NOT NULL DEFAULT 0,
+    intent_id         bigint,
+    user_remark       text,
+    ops_note          text,
+    deleted           boolean     NOT NULL DEFAULT false,
+    policy            jsonb       NOT NULL DEFAULT '{}',
+    ext               jsonb       NOT NULL DEFAULT '{}',
+    created_at        timestamptz NOT NULL,
+    expire_at         timestamptz NOT NULL,
+    paid_at           timestamptz,
+    shipped_at        timestamptz,
+    delivered_at      timestamptz,
+    completed_at      timestamptz,
+    cancelled_at      timestamptz,
+    updated_at        timestamptz NOT NULL DEFAULT clock_timestamp(),
+    CONSTRAINT orders_payable_adds_up CHECK (payable_amount = origin_amount - promotion_amount - coupon_amount
+        - points_amount - adjustment_amount + shipping_fee + box_fee + tax_amount),
+    CONSTRAINT orders_numbered CHECK (order_no IS NOT NULL OR state IN ('placing', 'rejected')),
+    CONSTRAINT orders_paid_at CHECK (paid_at IS NOT NULL OR state NOT IN ('paid', 'fulfilling', 'shipped', 'delivered', 'completed')),
+    CONSTRAINT orders_cancelled_whole CHECK (state <> 'cancelled' OR (cancelled_at IS NOT NULL AND cancel_type IS NOT NULL))
+) WITH (fillfactor = 70);
+CREATE UNIQUE INDEX orders_order_no ON orders (order_no);
+CREATE INDEX orders_user_created ON orders (user_id, created_at);
+CREATE INDEX orders_user_state_created ON orders (user_id, state, created_at);
+CREATE INDEX orders_state_created ON orders (state, created_at);
+CREATE INDEX orders_paid_at_index ON orders (paid_at) WHERE paid_at IS NOT NULL;
+CREATE INDEX orders_root ON orders (root_id) WHERE root_id <> id;
+
+CREATE TABLE order_items (
+    order_id         bigint   NOT NULL REFERENCES orders (id) ON DELETE CASCADE,
+    line_no          smallint NOT NULL,
+    sku_id           text     NOT NULL,
+    warehouse        text     NOT NULL,
+    spu_id           text     NOT NULL,
+    name             text     NOT NULL,
+    product_type     text     NOT NULL,
+    seller_id        text,
+    qty              integer  NOT NULL CHECK (qty > 0),
+    unit_price       bigint   NOT NULL CHECK (unit_price >= 0),
+    origin_amount    bigint   NOT NULL,
+    promotion_amount bigint   NOT NULL DEFAULT 0,
+    coupon_amount    bigint   NOT NULL DEFAULT 0,
+    points_amount    bigint   NOT NULL DEFAULT 0,
+    tax_amount       bigint   NOT NULL DEFAULT 0,
+    shipping_share   bigint   NOT NULL DEFAULT 0,
+    payable_amount   bigint   NOT NULL CHECK (payable_amount >= 0),
+    refunded_qty     integer  NOT NULL DEFAULT 0,
+    refunded_amount  bigint   NOT NULL DEFAULT 0,
+    PRIMARY KEY (order_id, line_no),
+    CONSTRAINT order_items_origin CHECK (origin_amount = unit_price * qty),
+    CONSTRAINT order_items_refunded CHECK (refunded_qty BETWEEN 0 AND qty AND refunded_amount BETWEEN 0 AND payable_amount)
+) WITH (fillfactor = 90);
+CREATE INDEX order_items_sku_time ON order_items (sku_id, order_id);
+
+CREATE TABLE order_addresses (
+    order_id     bigint   PRIMARY KEY REFERENCES orders (id) ON DELETE CASCADE,
+    country      text     NOT NULL,
+    key_id       text     NOT NULL,
+    ciphertext   bytea    NOT NULL,
+    modify_count smallint NOT NULL DEFAULT 0
+);
+
+CREATE TABLE order_snapshots (
+    order_id   bigint      NOT NULL REFERENCES orders (id) ON DELETE CASCADE,
+    type       smallint    NOT NULL CHECK (type BETWEEN 1 AND 6),
+    data       jsonb       NOT NULL,
+    created_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+    PRIMARY KEY (order_id, type)
+);
+COMMENT ON COLUMN order_snapshots.type IS '1 coupon, 2 amount, 3 item, 4 address, 5 promotion rules used, 6 risk verdict';
+
+CREATE TABLE operate_logs (
+    order_id     bigint      NOT NULL REFERENCES orders (id) ON DELETE CASCADE,
+    version      integer     NOT NULL,
+    operate_type smallint    NOT NULL,
+    pre_state    text        NOT NULL,
+    cur_state    text        NOT NULL,
+    actor_type   text        NOT NULL,
+    actor_id     text        NOT NULL,
+    cause_type   text        NOT NULL,
+    cause_id     text        NOT NULL,
+    remark       text        NOT NULL,
+    at           timestamptz NOT NULL DEFAULT clock_timestamp(),
+    PRIMARY KEY (order_id, version)
+);
+
+CREATE TABLE order_no_counters (
+    day    date PRIMARY KEY,
+    last   bigint NOT NULL
+) WITH (fillfactor = 10);
+
+-- Amounts live once, in orders and order_items; these are the shapes the source documents give them.
+CREATE VIEW order_amounts AS
+    SELECT o.id AS order_id, a.type, a.amount
+    FROM orders o
+    CROSS JOIN LATERAL (VALUES (10, o.origin_amount), (15, o.promotion_amount), (20, o.coupon_amount), (25, o.points_amount),
+        (30, o.shipping_fee), (35, o.tax_amount), (40, o.box_fee), (45, o.adjustment_amount), (50, o.payable_amount)) AS a (type, amount);
+CREATE VIEW order_amount_details AS
+    SELECT i.order_id, i.line_no, i.sku_id, a.type, a.amount
+    FROM order_items i
+    CROSS JOIN LATERAL (VALUES (10, i.origin_amount), (15, i.promotion_amount), (20, i.coupon_amount), (25, i.points_amount),
+        (30, i.shipping_share), (35, i.tax_amount), (50, i.payable_amount)) AS a (type, amount);
+
+-- ---------------------------------------------------------------- payments and refunds
+
+CREATE TABLE payment_intents (
+    id         bigint      PRIMARY KEY,
+    order_id   bigint      NOT NULL REFERENCES orders (id) ON DELETE CASCADE,
+    purpose    text        NOT NULL DEFAULT 'order' CHECK (purpose IN ('order', 'merged', 'exchange_diff')),
+    amount     bigint      NOT NULL CHECK (amount >= 0),
+    currency   text        NOT NULL,
+    expire_at  timestamptz NOT NULL,
+    created_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+    UNIQUE (order_id, purpose)
+);
+
+CREATE TABLE payment_facts (
+    channel     text        NOT NULL,
+    trade_no    text        NOT NULL,
+    kind        text        NOT NULL CHECK (kind IN ('captured', 'failed')),
+    order_id    bigint      NOT NULL,
+    intent_id   bigint,
+    amount      bigint      NOT NULL CHECK (amount >= 0),
+    currency    text        NOT NULL,
+    verdict     text        NOT NULL CHECK (verdict IN ('kept', 'late', 'duplicate', 'mismatch', 'failed')),
+    reason      text,
+    occurred_at timestamptz NOT NULL,
+    recorded_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+    PRIMARY KEY (channel, trade_no, kind)
+);
+CREATE INDEX payment_facts_order ON payment_facts (order_id, kind);
+CREATE UNIQUE INDEX payment_facts_one_kept ON payment_facts (order_id) WHERE verdict = 'kept';
+
+CREATE TABLE refunds (
+    id           bigint      PRIMARY KEY,
+    refund_no    text        NOT NULL UNIQUE,
+    order_id     bigint      NOT NULL REFERENCES orders (id) ON DELETE CASCADE,
+    intent_id    bigint,
+    channel      text        NOT NULL,
+    trade_no     text        NOT NULL,
+    cause        text        NOT NULL,
+    amount       bigint      NOT NULL CHECK (amount > 0),
+    currency     text        NOT NULL,
+    state        text        NOT NULL DEFAULT 'requested'
+                 CHECK (state IN ('requested', 'submitted', 'succeeded', 'failed', 'unknown')),
+    reason       text,
+    requested_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+    finished_at  timestamptz,
+    UNIQUE (order_id, cause)
+);
+CREATE INDEX refunds_trade ON refunds (channel, trade_no);
+
+CREATE TABLE refund_lines (
+    refund_id bigint   NOT NULL REFERENCES refunds (id) ON DELETE CASCADE,
+    order_id  bigint   NOT NULL,
+    line_no   smallint NOT NULL,
+    qty       integer  NOT NULL CHECK (qty >= 0),
+    amount    bigint   NOT NULL CHECK (amount >= 0),
+    PRIMARY KEY (refund_id, line_no)
+);
+
+-- ---------------------------------------------------------------- shipments
+
+CREATE TABLE shipments (
+    id           bigint      PRIMARY KEY,
+    order_id     bigint      NOT NULL REFERENCES orders (id) ON DELETE CASCADE,
+    carrier      text        NOT NULL,
+    tracking_no  text        NOT NULL,
+    warehouse    text,
+    state        text        NOT NULL CHECK (state IN ('booked', 'outbound', 'picked_up', 'in_transit', 'out_for_delivery', 'delivered',
+                             'refused', 'undeliverable', 'lost', 'returning', 'returned', 'loss_confirmed', 'cancelled')),
+    delayed      boolean     NOT NULL DEFAULT false,
+    booked_at    timestamptz NOT NULL DEFAULT clock_timestamp(),
+    outbound_at  timestamptz,
+    delivered_at timestamptz,
+    UNIQUE (carrier, tracking_no)
+);
+CREATE INDEX shipments_order ON shipments (order_id);
+
+CREATE TABLE shipment_items (
+    shipment_id bigint   NOT NULL REFERENCES shipments (id) ON DELETE CASCADE,
+    order_id    bigint   NOT NULL,
+    line_no     smallint NOT NULL,
+    qty         integer  NOT NULL CHECK (qty > 0),
+    PRIMARY KEY (shipment_id, line_no)
+);
+CREATE INDEX shipment_items_order ON shipment_items (order_id);
+
+CREATE TABLE shipment_facts (
+    carrier     text        NOT NULL,
+    tracking_no text        NOT NULL,
+    event_id    text        NOT NULL,
+    shipment_id bigint      NOT NULL,
+    status      text        NOT NULL,
+    stale       boolean     NOT NULL,
+    place       text,
+    occurred_at timestamptz NOT NULL,
+    recorded_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+    PRIMARY KEY (carrier, tracking_no, event_id)
+);
+
+-- ---------------------------------------------------------------- stock (no foreign keys to orders: it may live in a database of its own)
+
+CREATE TABLE stock (
+    sku_id    text    NOT NULL,
+    warehouse text    NOT NULL,
+    on_hand   integer NOT NULL CHECK (on_hand >= 0),
+    locked    integer NOT NULL DEFAULT 0 CHECK (locked >= 0),
+    PRIMARY KEY (sku_id, warehouse),
+    CONSTRAINT stock_never_oversold CHECK (locked <= on_hand)
+) WITH (fillfactor = 50, autovacuum_vacuum_scale_factor = 0.05);
+
+CREATE TABLE stock_holders (
+    holder_id  bigint      PRIMARY KEY,
+    group_id   bigint      NOT NULL,
+    state      text        NOT NULL CHECK (state IN ('reserved', 'refused', 'committed', 'released', 'restocked')),
+    decided_at timestamptz NOT NULL DEFAULT clock_timestamp()
+) WITH (fillfactor = 70);
+
+CREATE TABLE stock_ledger (
+    holder_id bigint      NOT NULL,
+    sku_id    text        NOT NULL,
+    warehouse text        NOT NULL,
+    op        text        NOT NULL CHECK (op IN ('receive', 'adjust', 'reserve', 'commit', 'release', 'restock')),
+    ref       text        NOT NULL DEFAULT '',
+    qty       integer     NOT NULL,
+    at        timestamptz NOT NULL DEFAULT clock_timestamp(),
+    PRIMARY KEY (holder_id, sku_id, warehouse, op, ref),
+    CONSTRAINT stock_ledger_sign CHECK (qty > 0 OR op = 'adjust')
+);
+CREATE INDEX stock_ledger_sku ON stock_ledger (sku_id, warehouse);
+
+-- ---------------------------------------------------------------- history that cannot be rewritten
+
+CREATE FUNCTION refuse_change() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    RAISE EXCEPTION '% is append-only', TG_TABLE_NAME USING ERRCODE = 'integrity_constraint_violation';
+END $$;
+CREATE TRIGGER order_snapshots_immutable BEFORE UPDATE ON order_snapshots FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
+CREATE TRIGGER operate_logs_immutable BEFORE UPDATE ON operate_logs FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
+CREATE TRIGGER stock_ledger_immutable BEFORE UPDATE OR DELETE ON stock_ledger FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
+
+INSERT INTO outbox_shards (shard) SELECT generate_series(0, 63);
+INSERT INTO progress (queue, at) VALUES ('payment-results', '-infinity');

@@ -1,0 +1,21 @@
+"""Loads db/sql/*.sql: every statement under its name, as `SQL["orders.lock"]`."""
+
+import re
+from pathlib import Path
+
+_HEADER = re.compile(r"^-- name: ([a-z_]+\.[a-z_0-9]+)$", re.MULTILINE)
+
+
+def load(folder: Path) -> dict[str, str]:
+    """Name -> statement. A name used twice, or one that does not begin with its file's name, is a ValueError."""
+    statements: dict[str, str] = {}
+    for path in sorted(folder.glob("*.sql")):
+        parts = _HEADER.split(path.read_text(encoding="utf-8"))
+        for name, text in zip(parts[1::2], parts[2::2], strict=True):
+            if name in statements or not name.startswith(f"{path.stem}."):
+                raise ValueError(f"{path.name}: {name} is a duplicate or belongs to another file")
+            statements[name] = text.strip().rstrip(";")
+    return statements
+
+
+SQL = load(Path(__file__).parent / "sql")

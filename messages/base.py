@@ -1,0 +1,126 @@
+"""What every message shares: strict frozen models, the five kinds, and the types of the wire."""
+
+from enum import StrEnum
+from typing import Annotated, Any, ClassVar, Literal
+
+from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, StringConstraints
+from pydantic_core.core_schema import ValidationInfo
+
+ID_MAX = 2**63 - 1
+AMOUNT_MAX = 10**15  # minor units; far above any order, far below where a sum of 200 lines would leave 64 bits
+QUANTITY_MAX = 1_000_000
+
+
+def _id(value: Any, info: ValidationInfo) -> Any:
+    """Our ids are 64-bit integers that cross the wire as strings, because JavaScript cannot hold them (S1-55)."""
+    if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) <= 19:
+        return int(value)
+    if info.mode == "python" and isinstance(value, int):
+        return value
+    raise ValueError("must be a string of 1 to 19 digits")
+
+
+OrderId = Annotated[int, BeforeValidator(_id), Field(ge=1, le=ID_MAX), PlainSerializer(str, when_used="json")]
+Text = StringConstraints(min_length=1, pattern=r"^[^\x00-\x08\x0b\x0c\x0e-\x1f\x7f]*$")
+ExternalId = Annotated[str, Text, StringConstraints(max_length=64)]
+RequestId = Annotated[str, Text, StringConstraints(max_length=128)]
+ShortText = Annotated[str, Text, StringConstraints(max_length=255)]
+LongText = Annotated[str, Text, StringConstraints(max_length=2000)]
+Code = Annotated[str, StringConstraints(pattern=r"^[A-Z][A-Z_]{1,63}$")]
+Currency = Annotated[str, StringConstraints(pattern=r"^[A-Z]{3}$")]
+Amount = Annotated[int, Field(ge=0, le=AMOUNT_MAX)]
+Quantity = Annotated[int, Field(ge=1, le=QUANTITY_MAX)]
+AnyInt = Annotated[int, Field(ge=-ID_MAX, le=ID_MAX)]
+"""A number that is well-formed but that the business may refuse with a code of its own."""
+Moment = AwareDatetime
+
+
+class Kind(StrEnum):
+    """Who may write a message, hence which exchange carries it."""
+
+    COMMAND = "command"
+    FACT = "fact"
+    INTERNAL = "internal"
+    EVENT = "event"
+
+
+class Part(BaseModel):
+    """A piece of a message. Unknown fields, floats for integers and strings for numbers are refused."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+
+class Message(Part):
+    """One message. `TYPE` is the AMQP `type`; without its version it is the routing key."""
+
+    TYPE: ClassVar[str]
+    KIND: ClassVar[Kind]
+    PACKABLE: ClassVar[bool] = False
+
+    @classmethod
+    def routing_key(cls) -> str:
+        """`order.create.v1` -> `order.create`."""
+        return cls.TYPE.rsplit(".", 1)[0]
+
+
+class Actor(Part):
+    """On whose behalf a command comes: a user acts on own orders only, an operator needs a trusted broker user."""
+
+    type: Literal["user", "operator", "system"]
+    id: ExternalId
+
+
+class Command(Message):
+    """A request that ends in exactly one outcome. Identified by (scope, request_id); a repeat gets the stored outcome."""
+
+    KIND: ClassVar[Kind] = Kind.COMMAND
+    TRUSTED_ONLY: ClassVar[bool] = False
+
+    def command_scope(self) -> str:
+        """The space in which this command's request id is unique."""
+        raise NotImplementedError
+
+    def command_key(self) -> str:
+        """The request id within the scope."""
+        raise NotImplementedError
+
+
+class Fact(Message):
+    """Something that happened outside. Never refused for repeating: its business key makes the second a no-op."""
+
+    KIND: ClassVar[Kind] = Kind.FACT
+    TRUSTED_ONLY: ClassVar[bool] = False
+
+
+class Internal(Message):
+    """From one of our queues to another; upstream has no right to write it."""
+
+    KIND: ClassVar[Kind] = Kind.INTERNAL
+
+
+class Event(Message):
+    """What happened, for anyone."""
+
+    KIND: ClassVar[Kind] = Kind.EVENT
+
+
+class CommandRejected(Event):
+    """The one outcome of a command that was refused before it changed anything."""
+
+    TYPE: ClassVar[str] = "command.rejected.v1"
+    command_id: str
+    type: str
+    code: Code
+    message: str
+    details: dict[str, Any] = {}
+
+
+class AlertRaised(Event):
+    """Something a person should look at (S3-38)."""
+
+    TYPE: ClassVar[str] = "alert.raised.v1"
+    title: str
+    content: str
+    level: Literal["HIGH", "MEDIUM", "LOW"]
+    code: Code
+    order_id: OrderId | None = None

@@ -1,0 +1,37 @@
+"""A decoded message: the body with what the AMQP properties said about it."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Generic, TypeVar
+
+from messages.base import Message
+
+B_co = TypeVar("B_co", bound=Message, covariant=True)
+
+
+@dataclass(frozen=True)
+class Envelope(Generic[B_co]):
+    """One message as a handler sees it; an item of a packed message looks like a message of its own.
+
+    `message_id` is the delivery's; `index` is the item's place in a packed body (0 for a message alone).
+    `user` is the broker user who first published it, validated by the broker, or None when the publisher did not say.
+    `attempt` counts earlier tries, 0 at first.
+    """
+
+    body: B_co
+    message_id: str
+    correlation_id: str
+    occurred_at: datetime
+    index: int = 0
+    packed: bool = False
+    causation_id: str | None = None
+    reply_to: str | None = None
+    user: str | None = None
+    trusted: bool = False
+    attempt: int = 0
+    traceparent: str | None = None
+
+    @property
+    def id(self) -> str:
+        """Unique per item, also within a packed message."""
+        return f"{self.message_id}/{self.index}" if self.packed else self.message_id

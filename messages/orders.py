@@ -1,0 +1,234 @@
+"""order.*: what upstream asks of an order, and what it hears."""
+
+from typing import Annotated, Any, ClassVar
+
+from pydantic import Field, StringConstraints
+
+from messages.base import (
+    Actor,
+    Amount,
+    AnyInt,
+    Code,
+    Command,
+    Currency,
+    Event,
+    ExternalId,
+    LongText,
+    Moment,
+    OrderId,
+    Part,
+    RequestId,
+    ShortText,
+)
+
+LINES_MAX = 200
+
+
+class Address(Part):
+    """Where the goods go. Personal data: encrypted at rest, never in events."""
+
+    receiver: ShortText
+    phone: Annotated[str, StringConstraints(pattern=r"^[0-9+() -]{3,32}$")]
+    country: Annotated[str, StringConstraints(pattern=r"^[A-Z]{2}$")]
+    province: ShortText | None = None
+    city: ShortText | None = None
+    area: ShortText | None = None
+    street: ShortText | None = None
+    detail: ShortText
+    postcode: Annotated[str, StringConstraints(max_length=32)] | None = None
+
+
+class CreateLine(Part):
+    """`qty` units of one SKU. Without a warehouse the setting `default_warehouse` applies."""
+
+    sku_id: ExternalId
+    qty: AnyInt
+    warehouse: ExternalId | None = None
+
+
+class OrderCreate(Command):
+    """Place an order. Our price must equal `expected_pay_amount` to the minor unit (S3-13)."""
+
+    TYPE: ClassVar[str] = "order.create.v1"
+    request_id: RequestId
+    actor: Actor
+    user_id: ExternalId
+    channel: ExternalId
+    source: ExternalId = "buy_now"
+    business_type: ExternalId = "normal"
+    seller_id: ExternalId | None = None
+    currency: Currency
+    items: Annotated[tuple[CreateLine, ...], Field(max_length=LINES_MAX)]
+    address: Address | None = None
+    expected_pay_amount: AnyInt
+    remark: LongText | None = None
+
+    def command_scope(self) -> str:
+        return f"order.create:{self.user_id}"
+
+    def command_key(self) -> str:
+        return self.request_id
+
+
+class OrderCommand(Command):
+    """A request about one existing order."""
+
+    request_id: RequestId
+    actor: Actor
+    order_id: OrderId
+
+    def command_scope(self) -> str:
+        return f"{self.routing_key()}:{self.order_id}"
+
+    def command_key(self) -> str:
+        return self.request_id
+
+
+class OrderCancel(OrderCommand):
+    """Cancel an order: before payment it ends, after payment it is refunded, after shipping it is refused."""
+
+    TYPE: ClassVar[str] = "order.cancel.v1"
+    reason: ShortText = "not stated"
+
+
+class OrderChangeAddress(OrderCommand):
+    """Send the goods elsewhere: once, before the first unit leaves (S3-23)."""
+
+    TYPE: ClassVar[str] = "order.change_address.v1"
+    address: Address
+
+
+class OrderConfirmReceipt(OrderCommand):
+    """The buyer has the goods (S0-35)."""
+
+    TYPE: ClassVar[str] = "order.confirm_receipt.v1"
+
+
+class OrderDelete(Command):
+    """Hide finished orders from their buyer: all of them or none (S3-22). Rows and events stay (S4-28)."""
+
+    TYPE: ClassVar[str] = "order.delete.v1"
+    request_id: RequestId
+    actor: Actor
+    order_ids: Annotated[tuple[OrderId, ...], Field(min_length=1, max_length=100)]
+
+    def command_scope(self) -> str:
+        return f"order.delete:{self.actor.type}:{self.actor.id}"
+
+    def command_key(self) -> str:
+        return self.request_id
+
+
+class Amounts(Part):
+    """Minor units of one currency."""
+
+    currency: Currency
+    origin: Amount
+    promotion: Amount
+    coupon: Amount
+    points: Amount
+    shipping: Amount
+    tax: Amount
+    payable: Amount
+
+
+class Cause(Part):
+    """Why the order moved: the type and id of the message, and who stood behind it."""
+
+    type: str
+    id: str
+    actor: Actor | None = None
+
+
+class OrderEvent(Event):
+    """One step of one order. `version` grows by one with every event of the order."""
+
+    order_id: OrderId
+    order_no: str | None
+    user_id: str
+    state: str
+    previous: str
+    version: int
+    amounts: Amounts
+    cause: Cause
+
+
+class EventLine(Part):
+    """One line as sold."""
+
+    line_no: int
+    sku_id: str
+    name: str
+    qty: int
+    unit_price: int
+    payable: int
+
+
+class OrderCreated(OrderEvent):
+    """Everything is reserved; the order can be paid until `pay_before`."""
+
+    TYPE: ClassVar[str] = "order.created.v1"
+    request_id: str
+    intent_id: OrderId
+    pay_before: Moment
+    lines: tuple[EventLine, ...]
+
+
+class OrderRejected(OrderEvent):
+    """The order could not be placed and holds nothing."""
+
+    TYPE: ClassVar[str] = "order.rejected.v1"
+    request_id: str
+    code: Code
+    message: str
+    details: dict[str, Any] = {}
+
+
+class OrderPaid(OrderEvent):
+    """The whole payable amount is captured, or there was nothing to pay."""
+
+    TYPE: ClassVar[str] = "order.paid.v1"
+
+
+class OrderShipped(OrderEvent):
+    """The last unit has left the warehouse."""
+
+    TYPE: ClassVar[str] = "order.shipped.v1"
+
+
+class OrderDelivered(OrderEvent):
+    """Every parcel that did not fail has arrived."""
+
+    TYPE: ClassVar[str] = "order.delivered.v1"
+
+
+class OrderCompleted(OrderEvent):
+    """Received: confirmed by the buyer or by the receipt window."""
+
+    TYPE: ClassVar[str] = "order.completed.v1"
+
+
+class OrderDeliveryFailed(OrderEvent):
+    """No parcel arrived and none is under way."""
+
+    TYPE: ClassVar[str] = "order.delivery_failed.v1"
+
+
+class OrderCancelled(OrderEvent):
+    """Closed without goods. `cancel_type` is user, operator, timeout, payment_failed, delivery_failed or aftersale."""
+
+    TYPE: ClassVar[str] = "order.cancelled.v1"
+    cancel_type: str
+    reason: str
+
+
+class OrderAddressChanged(OrderEvent):
+    """The goods go elsewhere. The address itself is never announced."""
+
+    TYPE: ClassVar[str] = "order.address_changed.v1"
+
+
+class OrderDeleted(OrderEvent):
+    """Hidden from its buyer."""
+
+    TYPE: ClassVar[str] = "order.deleted.v1"

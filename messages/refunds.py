@@ -1,0 +1,67 @@
+"""refund.*: money on its way back."""
+
+from typing import ClassVar, Literal
+
+from messages.base import Actor, Amount, Command, Currency, Event, ExternalId, Fact, Moment, OrderId, RequestId, ShortText
+
+
+class RefundResult(Fact):
+    """What became of a refund we announced. A success is final."""
+
+    TYPE: ClassVar[str] = "refund.result.v1"
+    TRUSTED_ONLY: ClassVar[bool] = True
+    refund_no: ExternalId
+    status: Literal["succeeded", "failed"]
+    amount: Amount
+    currency: Currency
+    occurred_at: Moment
+    reason: ShortText | None = None
+
+
+class RefundRequest(Command):
+    """An operator gives money back. Never above what is captured and not yet refunded."""
+
+    TYPE: ClassVar[str] = "refund.request.v1"
+    TRUSTED_ONLY: ClassVar[bool] = True
+    request_id: RequestId
+    actor: Actor
+    order_id: OrderId
+    amount: Amount
+    reason: ShortText
+
+    def command_scope(self) -> str:
+        return f"refund.request:{self.order_id}"
+
+    def command_key(self) -> str:
+        return self.request_id
+
+
+class RefundEvent(Event):
+    """One refund, by the number the channel sees."""
+
+    order_id: OrderId
+    refund_no: str
+    channel: str
+    trade_no: str
+    amount: Amount
+    currency: Currency
+    cause: str
+
+
+class RefundRequested(RefundEvent):
+    """Money is owed: the shop's payment service refunds `trade_no` under `refund_no` and answers with refund.result."""
+
+    TYPE: ClassVar[str] = "refund.requested.v1"
+
+
+class RefundSucceeded(RefundEvent):
+    """The money is back."""
+
+    TYPE: ClassVar[str] = "refund.succeeded.v1"
+
+
+class RefundFailed(RefundEvent):
+    """The channel refused; the money is still owed."""
+
+    TYPE: ClassVar[str] = "refund.failed.v1"
+    reason: str | None = None

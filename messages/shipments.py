@@ -1,0 +1,77 @@
+"""shipment.*: parcels, as warehouse and carrier report them."""
+
+from typing import Annotated, Any, ClassVar, Literal
+
+from pydantic import Field
+
+from messages.base import Code, Event, ExternalId, Fact, Moment, OrderId, Part, Quantity, ShortText
+
+
+class ShipmentLine(Part):
+    """`qty` units of one SKU of the order."""
+
+    sku_id: ExternalId
+    qty: Quantity
+
+
+class ShipmentBook(Fact):
+    """A parcel is planned. Unique by (carrier, tracking_no). Without lines it takes every unit not yet in a parcel."""
+
+    TYPE: ClassVar[str] = "shipment.book.v1"
+    order_id: OrderId
+    carrier: ExternalId
+    tracking_no: ExternalId
+    warehouse: ExternalId | None = None
+    lines: Annotated[tuple[ShipmentLine, ...], Field(max_length=200)] = ()
+
+
+Status = Literal[
+    "outbound", "picked_up", "in_transit", "out_for_delivery", "delivered",
+    "delayed", "refused", "undeliverable", "lost", "returning", "returned", "loss_confirmed",
+]  # fmt: skip
+
+
+class ShipmentUpdate(Fact):
+    """One carrier fact. Unique by (carrier, tracking_no, event_id); may come late, twice and out of order (4.4)."""
+
+    TYPE: ClassVar[str] = "shipment.update.v1"
+    order_id: OrderId
+    carrier: ExternalId
+    tracking_no: ExternalId
+    event_id: ExternalId
+    status: Status
+    occurred_at: Moment
+    place: ShortText | None = None
+
+
+class ShipmentEvent(Event):
+    """One parcel of one order."""
+
+    order_id: OrderId
+    shipment_id: OrderId | None
+    carrier: str
+    tracking_no: str
+
+
+class ShipmentBooked(ShipmentEvent):
+    """The parcel is planned."""
+
+    TYPE: ClassVar[str] = "shipment.booked.v1"
+    lines: tuple[ShipmentLine, ...]
+
+
+class ShipmentBookingFailed(ShipmentEvent):
+    """The parcel cannot be: the order's state or units do not allow it (S2-11)."""
+
+    TYPE: ClassVar[str] = "shipment.booking_failed.v1"
+    code: Code
+    details: dict[str, Any] = {}
+
+
+class ShipmentUpdated(ShipmentEvent):
+    """A fact moved the parcel, or flagged it delayed."""
+
+    TYPE: ClassVar[str] = "shipment.updated.v1"
+    status: str
+    previous: str
+    delayed: bool

@@ -1,0 +1,180 @@
+"""Every exchange, queue, binding and delay tier, as plain data. Knows names, not the broker."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from messages import catalogue, orders, payments, refunds, shipments, stock, timers
+from messages.base import Kind, Message
+
+DELIVERY_LIMIT = 50  # the net under a message that kills its process; our own attempts are the policy
+DEAD_LETTER_DELIVERY_LIMIT = 1_000_000  # never -1: RabbitMQ 3.10 loses the message at its first requeue
+RETRY_TIERS_SECONDS = (1, 5, 30, 120, 600, 1800)
+
+QUEUES: dict[str, tuple[type[Message], ...]] = {
+    "order-creation": (orders.OrderCreate,),
+    "order-changes": (
+        orders.OrderCancel,
+        orders.OrderChangeAddress,
+        orders.OrderConfirmReceipt,
+        orders.OrderDelete,
+    ),
+    "stock": (
+        stock.StockReserve,
+        stock.StockCommit,
+        stock.StockRelease,
+        stock.StockRestock,
+        stock.StockReceive,
+        stock.StockAdjust,
+    ),
+    "stock-results": (stock.StockReserved, stock.StockRefused),
+    "payment-results": (payments.PaymentResult, payments.ProgressMark),
+    "refunds": (refunds.RefundResult, refunds.RefundRequest),
+    "shipping-updates": (shipments.ShipmentBook, shipments.ShipmentUpdate),
+    "timeouts": (timers.TimerDue,),
+    "catalogue": (catalogue.SkuUpsert,),
+}
+"""Work queue (without the prefix) -> the messages it takes. One handler file each."""
+
+
+@dataclass(frozen=True)
+class Names:
+    """The names on the broker, under one prefix."""
+
+    prefix: str = "oms"
+
+    @property
+    def commands(self) -> str:
+        return f"{self.prefix}.commands"
+
+    @property
+    def internal(self) -> str:
+        return f"{self.prefix}.internal"
+
+    @property
+    def events(self) -> str:
+        return f"{self.prefix}.events"
+
+    @property
+    def delay(self) -> str:
+        return f"{self.prefix}.delay"
+
+    @property
+    def delay_plugin(self) -> str:
+        return f"{self.prefix}.delay-plugin"
+
+    @property
+    def delayed(self) -> str:
+        return f"{self.prefix}.delayed"
+
+    @property
+    def dlx(self) -> str:
+        return f"{self.prefix}.dlx"
+
+    @property
+    def unrouted(self) -> str:
+        return f"{self.prefix}.unrouted"
+
+    def queue(self, name: str) -> str:
+        """`stock` -> `oms.stock`."""
+        return f"{self.prefix}.{name}"
+
+    def dlq(self, name: str) -> str:
+        """`stock` -> `oms.stock.dlq`."""
+        return f"{self.prefix}.{name}.dlq"
+
+    def tier_queue(self, seconds: int) -> str:
+        """`5` -> `oms.delay.5s`."""
+        return f"{self.delay}.{tier(seconds)}"
+
+    def exchange_of(self, kind: Kind) -> str:
+        """Where a message of this kind is published first."""
+        return {Kind.INTERNAL: self.internal, Kind.EVENT: self.events}.get(kind, self.commands)
+
+
+def tier(seconds: int) -> str:
+    """The name of a delay tier, the first word of its routing keys."""
+    return f"{seconds}s"
+
+
+@dataclass(frozen=True)
+class Exchange:
+    name: str
+    type: str = "topic"
+    arguments: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Queue:
+    name: str
+    arguments: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Binding:
+    exchange: str
+    queue: str
+    routing_key: str
+
+
+@dataclass(frozen=True)
+class Topology:
+    exchanges: tuple[Exchange, ...]
+    queues: tuple[Queue, ...]
+    bindings: tuple[Binding, ...]
+
+
+def tiers_seconds(*windows_seconds: int) -> tuple[int, ...]:
+    """The retry ladder and every payment window known at deploy, ascending, each once."""
+    return tuple(sorted({*RETRY_TIERS_SECONDS, *windows_seconds}))
+
+
+def topology(names: Names, tiers: tuple[int, ...], *, delay_plugin: bool = False) -> Topology:
+    """Everything that must exist on the broker."""
+    aside = {"alternate-exchange": names.unrouted}
+    exchanges = [
+        Exchange(names.commands, arguments=aside),
+        Exchange(names.internal),
+        Exchange(names.events),
+        Exchange(names.delay),
+        Exchange(names.delayed, arguments=aside),
+        Exchange(names.dlx, type="direct", arguments=aside),
+        Exchange(names.unrouted, type="fanout"),
+    ]
+    queues = [Queue(names.unrouted, _parking())]
+    bindings = [Binding(names.unrouted, names.unrouted, "")]
+    if delay_plugin:
+        exchanges.append(Exchange(names.delay_plugin, "x-delayed-message", {"x-delayed-type": "topic"}))
+    for seconds in tiers:
+        queues.append(Queue(names.tier_queue(seconds), _tier(names, seconds)))
+        bindings.append(Binding(names.delay, names.tier_queue(seconds), f"{tier(seconds)}.#"))
+    for name, models in QUEUES.items():
+        queue, dlq = names.queue(name), names.dlq(name)
+        queues += [Queue(queue, _work(names, queue)), Queue(dlq, _parking())]
+        bindings += [Binding(names.exchange_of(model.KIND), queue, model.routing_key()) for model in models]
+        bindings += [Binding(names.delayed, queue, f"*.{queue}"), Binding(names.dlx, dlq, queue)]
+        if delay_plugin:
+            bindings.append(Binding(names.delay_plugin, queue, f"*.{queue}"))
+    return Topology(tuple(exchanges), tuple(queues), tuple(bindings))
+
+
+def _work(names: Names, queue: str) -> dict[str, Any]:
+    return _quorum(names.dlx, queue) | {"x-delivery-limit": DELIVERY_LIMIT}
+
+
+def _tier(names: Names, seconds: int) -> dict[str, Any]:
+    # No dead-letter routing key: `<tier>.<queue>` travels on and finds its queue by `*.<queue>`.
+    return _quorum(names.delayed, None) | {"x-message-ttl": seconds * 1000}
+
+
+def _parking() -> dict[str, Any]:
+    return {"x-queue-type": "quorum", "x-delivery-limit": DEAD_LETTER_DELIVERY_LIMIT}
+
+
+def _quorum(dead_letter_exchange: str, dead_letter_key: str | None) -> dict[str, Any]:
+    arguments = {
+        "x-queue-type": "quorum",
+        "x-dead-letter-exchange": dead_letter_exchange,
+        "x-dead-letter-strategy": "at-least-once",
+        "x-overflow": "reject-publish",
+    }
+    return arguments if dead_letter_key is None else arguments | {"x-dead-letter-routing-key": dead_letter_key}

@@ -1,0 +1,48 @@
+"""What a handler receives: messages in order of arrival, and a way to say which must be tried again or can never work."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Generic, TypeVar
+
+from messages.base import Message
+from messages.envelope import Envelope
+
+B = TypeVar("B", bound=Message)
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """Why a message was not done: `reason` is a code that dead letters are grouped by, `why` a sentence."""
+
+    reason: str
+    why: str
+    retry: bool
+
+
+class Batch(Generic[B]):
+    """Messages that are handled in one transaction. `now` is the database clock at its beginning."""
+
+    def __init__(self, items: Sequence[Envelope[B]], now: datetime) -> None:
+        self.items = tuple(items)
+        self.now = now
+        self.verdicts: dict[str, Verdict] = {}
+
+    def __iter__(self) -> Iterator[Envelope[B]]:
+        return iter(self.items)
+
+    def __len__(self) -> int:
+        return len(self.items)
+
+    def retry(self, item: Envelope[B], reason: str, why: str) -> None:
+        """Try it again later, on the delay ladder; after the last attempt it is dead with this reason."""
+        self.verdicts[item.id] = Verdict(reason, why, retry=True)
+
+    def dead(self, item: Envelope[B], reason: str, why: str) -> None:
+        """It can never work: a dead letter at once."""
+        self.verdicts[item.id] = Verdict(reason, why, retry=False)
+
+    @property
+    def handled(self) -> tuple[Envelope[B], ...]:
+        """The messages that were neither put off nor given up."""
+        return tuple(item for item in self.items if item.id not in self.verdicts)

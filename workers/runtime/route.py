@@ -1,0 +1,36 @@
+"""A route: which queue a handler serves, and its limits. Routes are data; workers/routes.py lists them all."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any
+
+from db.pool import Transaction
+from workers.runtime.batch import Batch
+
+Handler = Callable[[Transaction, Batch[Any]], Awaitable[None]]
+Chore = Callable[[Transaction], Awaitable[None]]
+
+
+@dataclass(frozen=True)
+class Every:
+    """A chore in a transaction of its own, repeated while the queue's worker runs; two workers doing it do no harm."""
+
+    seconds: float
+    chore: Chore
+
+
+@dataclass(frozen=True)
+class Route:
+    """`queue` without the prefix; messages/topology.py says what it takes. `batch_max_items` counts items of packed messages.
+
+    `raw` marks a queue whose messages are taken as they are, without decoding and inbox (dead letters); its handler gets
+    `Batch[...]` of RawDelivery envelopes (see dead_letters).
+    `database` names the database the handler's transactions run on.
+    """
+
+    queue: str
+    handler: Handler
+    batch_max_items: int = 200
+    prefetch_messages: int | None = None
+    every: tuple[Every, ...] = ()
+    database: str = "default"
