@@ -1,0 +1,111 @@
+"""What a transaction announces: one immutable value per message, made by a constructor per destination."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Literal
+
+from uuid_utils import uuid7
+
+from messages.base import Event, Message
+from messages.envelope import Envelope
+from messages.topology import tier
+
+Destination = Literal["internal", "events", "delay", "queue", "dead", "reply"]
+MUST_ROUTE: Mapping[Destination, bool] = {
+    "internal": True,
+    "events": False,  # nobody may be listening, which is no failure
+    "delay": True,
+    "queue": True,
+    "dead": True,
+    "reply": False,  # who asked may have gone
+}
+
+
+@dataclass(frozen=True)
+class Announcement:
+    """One message to publish after the transaction commits.
+
+    `body` is the JSON of one item; `append` wraps packable ones in `{"items": [...]}`. `routing_key` holds names
+    without the prefix: the routing key of an exchange (internal, events), `<tier>.<queue>` (delay), a queue (queue,
+    dead) or the reply_to. Events of one `stream` (a root order's id) are published in the order of their `append`,
+    each after the one before is confirmed. `message_id` is given only by replays and exploded items; all others get a
+    fresh UUIDv7. A `sensitive` body is stored encrypted until it is published.
+    """
+
+    type: str
+    body: bytes
+    destination: Destination
+    routing_key: str
+    correlation_id: str
+    causation_id: str | None = None
+    must_route: bool = True
+    packable: bool = False
+    stream: int | None = None
+    seq: int | None = None
+    message_id: str | None = None
+    occurred_at: datetime | None = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+    sensitive: bool = False
+
+
+def event(message: Event, *, because: Envelope[Any], stream: int | None = None, seq: int | None = None) -> Announcement:
+    """Tell everyone. `stream` is the root order's id, whose lock the transaction holds; `seq` its gap-free number."""
+    return _about(message, "events", message.routing_key(), because, stream=stream, seq=seq)
+
+
+def internal(message: Message, *, because: Envelope[Any] | None = None) -> Announcement:
+    """Send to our own queue that takes this type."""
+    return _about(message, "internal", message.routing_key(), because)
+
+
+def later(message: Message, *, seconds: int, queue: str, because: Envelope[Any] | None = None) -> Announcement:
+    """Send to one of our queues after `seconds`, which must be a tier of the delay ladder."""
+    return _about(message, "delay", f"{tier(seconds)}.{queue}", because)
+
+
+def to_queue(message: Message, *, queue: str, because: Envelope[Any] | None = None) -> Announcement:
+    """Send to the tail of one of our queues, past every binding."""
+    return _about(message, "queue", queue, because)
+
+
+def reply(type: str, body: bytes, *, to: str, correlation_id: str, because: Envelope[Any]) -> Announcement:
+    """Answer whoever asked. A reply queue that is gone is no failure."""
+    return Announcement(
+        type=type,
+        body=body,
+        destination="reply",
+        routing_key=to,
+        correlation_id=correlation_id,
+        causation_id=because.id,
+        must_route=False,
+        headers=_trace(because),
+    )
+
+
+def _about(
+    message: Message,
+    destination: Destination,
+    routing_key: str,
+    because: Envelope[Any] | None,
+    *,
+    stream: int | None = None,
+    seq: int | None = None,
+) -> Announcement:
+    return Announcement(
+        type=message.TYPE,
+        body=message.__pydantic_serializer__.to_json(message),
+        destination=destination,
+        routing_key=routing_key,
+        correlation_id=str(uuid7()) if because is None else because.correlation_id,
+        causation_id=None if because is None else because.id,
+        must_route=MUST_ROUTE[destination],
+        packable=message.PACKABLE,
+        stream=stream,
+        seq=seq,
+        headers={} if message.PACKABLE else _trace(because),
+    )
+
+
+def _trace(because: Envelope[Any] | None) -> dict[str, str]:
+    return {"traceparent": because.traceparent} if because is not None and because.traceparent else {}
