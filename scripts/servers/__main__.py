@@ -1,0 +1,28 @@
+"""`python -m scripts.servers`: start servers, print what to export, stay until Ctrl-C."""
+
+import signal
+import sys
+
+from scripts.servers.find import Use, find_servers
+from scripts.servers.lifecycle import ServersUnavailableError
+
+
+def main() -> int:
+    """Run until SIGINT or SIGTERM."""
+    signals = {signal.SIGINT, signal.SIGTERM}
+    signal.pthread_sigmask(signal.SIG_BLOCK, signals)
+    try:
+        servers = find_servers(Use.TESTS)
+    except ServersUnavailableError as error:
+        print(error, file=sys.stderr)
+        return 1
+    with servers:
+        print(f"export OMS_TEST_DATABASE_URL={servers.postgres.admin_url}")
+        print(f"export OMS_TEST_AMQP_URL={servers.broker.admin_url}")
+        print(f"export OMS_TEST_MANAGEMENT_URL={servers.broker.management_url or ''}", flush=True)
+        signal.sigwait(signals)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

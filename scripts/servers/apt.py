@@ -1,0 +1,48 @@
+"""Installing RabbitMQ where it is missing, Debian's package manager is there, and we may."""
+
+import os
+import shutil
+import subprocess
+
+from scripts.servers.lifecycle import ServersUnavailableError, say
+
+_COMMAND = "apt-get install --no-install-recommends rabbitmq-server"
+
+
+def install_rabbitmq() -> None:
+    """Install the package, without letting it start a service. Raises ServersUnavailableError."""
+    if shutil.which("apt-get") is None:
+        raise ServersUnavailableError("RabbitMQ is not installed and there is no apt-get to install it with")
+    rights = _rights()
+    if rights is None:
+        raise ServersUnavailableError(f"RabbitMQ is not installed and installing needs root; type: sudo {_COMMAND}")
+    say(f"rabbitmq: not installed; {' '.join([*rights, _COMMAND])} ...")
+    _apt(rights, "update", "-qq")
+    failure = _apt(rights, "install", "-y", "-qq", "--no-install-recommends", "rabbitmq-server")
+    if failure:
+        raise ServersUnavailableError(f"RabbitMQ could not be installed ({_COMMAND}):\n{failure}")
+
+
+def _apt(rights: list[str], *arguments: str) -> str:
+    """Run apt-get; the end of what it said when it failed."""
+    # RUNLEVEL=1 keeps Debian's invoke-rc.d from starting the system's own node.
+    environment = ["env", "DEBIAN_FRONTEND=noninteractive", "RUNLEVEL=1"]
+    lock = ["-o", "DPkg::Lock::Timeout=120"]
+    done = subprocess.run(
+        [*rights, *environment, "apt-get", *lock, *arguments],
+        capture_output=True,
+        text=True,
+        stdin=subprocess.DEVNULL,
+        check=False,
+    )
+    return (done.stdout[-500:] + done.stderr[-1500:]) if done.returncode else ""
+
+
+def _rights() -> list[str] | None:
+    """What to put before a command that needs root; None when we may not."""
+    if os.geteuid() == 0:
+        return []
+    if shutil.which("sudo") is None:
+        return None
+    asked = subprocess.run(["sudo", "-n", "true"], capture_output=True, stdin=subprocess.DEVNULL, check=False)
+    return ["sudo", "-n"] if asked.returncode == 0 else None

@@ -1,0 +1,79 @@
+"""A RabbitMQ server, wherever it runs: virtual hosts of one's own, and a URL per role into each."""
+
+import secrets
+from dataclasses import dataclass, field
+from functools import cached_property
+from urllib.parse import quote, unquote, urlsplit, urlunsplit
+
+from scripts.servers.lifecycle import Lifecycle, NotSupportedError
+from scripts.servers.management import Management
+from scripts.servers.roles import ROLES
+
+
+@dataclass
+class BrokerServer:
+    """One server.
+
+    `management_url` carries an administrator's name and password. Where it is unknown there are no virtual hosts of
+    one's own: callers share the one of `admin_url` and keep apart by prefix. `own` says that the broker is ours, so
+    that users may be created; on someone else's, the one user of the URL plays every role.
+    """
+
+    admin_url: str
+    lifecycle: Lifecycle
+    management_url: str | None = None
+    own: bool = True
+    _passwords: dict[str, str] = field(default_factory=dict, init=False)
+
+    def new_vhost(self, name: str, prefix: str = "oms") -> dict[str, str]:
+        """Create a virtual host and return role -> AMQP URL, with each role's least permissions under `prefix`."""
+        if self.management_url is None:
+            return dict.fromkeys(ROLES, self.admin_url)
+        self.management.put_vhost(name)
+        if not self.own:
+            self.management.grant(name, self.management.user, ".*", ".*", ".*")
+            return dict.fromkeys(ROLES, self._url(name, None, None))
+        passwords = self._users()
+        self.management.grant_roles(name, list(passwords), prefix)
+        return {role: self._url(name, role, password) for role, password in passwords.items()}
+
+    def drop_vhost(self, name: str) -> None:
+        """Delete a virtual host made by `new_vhost`."""
+        if self.management_url is not None:
+            self.management.delete_vhost(name)
+
+    @cached_property
+    def management(self) -> Management:
+        """The management interface. Raises NotSupportedError where its URL is unknown."""
+        if self.management_url is None:
+            raise NotSupportedError("this broker was given without the URL of its management interface")
+        return Management(self.management_url)
+
+    def start(self) -> None:
+        """See Lifecycle."""
+        self.lifecycle.start()
+
+    def stop(self) -> None:
+        """See Lifecycle."""
+        self.lifecycle.stop()
+
+    def kill(self) -> None:
+        """See Lifecycle."""
+        self.lifecycle.kill()
+
+    def restart(self) -> None:
+        """See Lifecycle."""
+        self.lifecycle.restart()
+
+    def _users(self) -> dict[str, str]:
+        if not self._passwords:
+            self._passwords = {role: secrets.token_hex(16) for role in ROLES}
+            self.management.put_roles(self._passwords)
+        return self._passwords
+
+    def _url(self, vhost: str, user: str | None, password: str | None) -> str:
+        parts = urlsplit(self.admin_url)
+        user = user or unquote(parts.username or "guest")
+        password = password or unquote(parts.password or "guest")
+        place = f"{quote(user, safe='')}:{quote(password, safe='')}@{parts.hostname}:{parts.port or 5672}"
+        return urlunsplit(parts._replace(netloc=place, path="/" + quote(vhost, safe="")))

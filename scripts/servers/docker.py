@@ -1,0 +1,22 @@
+"""Whether a Docker engine answers."""
+
+import shutil
+import subprocess
+
+
+def docker_answers(timeout_seconds: float = 5) -> bool:
+    """`docker info` succeeds in time. The client alone is not enough."""
+    if shutil.which("docker") is None:
+        return False
+    try:
+        asked = subprocess.run(
+            ["docker", "info"],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            timeout=timeout_seconds,
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        return False
+    return asked.returncode == 0

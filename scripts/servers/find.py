@@ -1,0 +1,120 @@
+"""Finding servers, in this order: URLs in the environment, Docker, private ones."""
+
+import enum
+import os
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+from scripts.servers.broker import BrokerServer
+from scripts.servers.docker import docker_answers
+from scripts.servers.lifecycle import Given, ServersUnavailableError, say
+from scripts.servers.postgres import PostgresServer, answers
+
+ADVICE = """\
+No servers to run against. There are three ways; any one will do:
+  1. give URLs:      export {database}=postgresql://user:password@host/db {amqp}=amqp://user:password@host/
+  2. start Docker:   `docker info` must answer for this user
+  3. private ones:   install RabbitMQ (sudo apt-get install --no-install-recommends rabbitmq-server); PostgreSQL comes
+                     with the Python environment
+What was tried last: {reason}"""
+
+
+class Use(enum.Enum):
+    """What the servers are for. `up` needs them durable; tests may trade that for speed."""
+
+    UP = ("OMS_DATABASE_URL", "OMS_AMQP_URL", "OMS_MANAGEMENT_URL")
+    TESTS = ("OMS_TEST_DATABASE_URL", "OMS_TEST_AMQP_URL", "OMS_TEST_MANAGEMENT_URL")
+
+
+@dataclass
+class Servers:
+    """A running pair. `origin` is "environment", "docker" or "private"."""
+
+    postgres: PostgresServer
+    broker: BrokerServer
+    origin: str
+    _close: Callable[[bool], None] = lambda keep: None
+
+    def close(self, keep: bool = False) -> None:
+        """Stop what was started for us, unless `keep`."""
+        self._close(keep)
+
+    def __enter__(self) -> "Servers":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def find_servers(use: Use, environment: Mapping[str, str] = os.environ) -> Servers:
+    """Running servers. OMS_SERVERS=docker or private leaves out the other ways. Raises ServersUnavailableError."""
+    try:
+        return _find(use, environment)
+    except ServersUnavailableError as error:
+        database, amqp, _ = use.value
+        raise ServersUnavailableError(ADVICE.format(database=database, amqp=amqp, reason=error)) from error
+
+
+def _find(use: Use, environment: Mapping[str, str]) -> Servers:
+    way = environment.get("OMS_SERVERS", "")
+    if way not in ("", "docker", "private"):
+        raise ServersUnavailableError(f"OMS_SERVERS={way} is neither docker nor private")
+    if not way and any(environment.get(name) for name in use.value[:2]):
+        return _given(use, environment)
+    if way == "docker" or (not way and docker_answers()):
+        return _docker(use)
+    return private_servers(durable=use is Use.UP)
+
+
+def _given(use: Use, environment: Mapping[str, str]) -> Servers:
+    database, amqp, management = (environment.get(name) or None for name in use.value)
+    if database is None or amqp is None:
+        raise ServersUnavailableError(f"{use.value[0]} and {use.value[1]} must be set together; only one of them is")
+    if not answers(database):
+        raise ServersUnavailableError(f"PostgreSQL at {use.value[0]} does not answer")
+    say(f"servers: those of {use.value[0]} and {use.value[1]}")
+    broker = BrokerServer(amqp, Given(), management, own=False)
+    return Servers(PostgresServer(database, Given()), broker, "environment")
+
+
+def _docker(use: Use) -> Servers:
+    if use is Use.TESTS:
+        from scripts.servers.containers import container_servers  # noqa: PLC0415 (testcontainers is for tests only)
+
+        return _started("docker", *container_servers())
+    from scripts.servers.compose import compose_servers  # noqa: PLC0415
+
+    return _started("docker", *compose_servers())
+
+
+def private_servers(*, durable: bool) -> Servers:
+    """Servers of our own, on free loopback ports and a temporary folder."""
+    from scripts.servers.folder import RunFolder  # noqa: PLC0415 (only here psutil and the wheel are needed)
+    from scripts.servers.private_postgres import private_postgres  # noqa: PLC0415
+    from scripts.servers.private_rabbitmq import private_rabbitmq  # noqa: PLC0415
+
+    folder = RunFolder()
+    broker = private_rabbitmq(folder)
+    postgres = private_postgres(folder, durable=durable)
+
+    def close(keep: bool) -> None:
+        if keep:
+            say(f"servers: kept; stop them with {folder.stop_script}")
+        else:
+            broker.kill()  # its data goes with the folder: an orderly stop would cost six seconds
+            postgres.stop()
+        folder.close(keep)
+
+    return _started("private", postgres, broker, close)
+
+
+def _started(origin: str, postgres: PostgresServer, broker: BrokerServer, close: Callable[[bool], None]) -> Servers:
+    try:
+        with ThreadPoolExecutor(2) as side_by_side:
+            for starting in [side_by_side.submit(broker.start), side_by_side.submit(postgres.start)]:
+                starting.result()
+    except BaseException:
+        close(False)
+        raise
+    return Servers(postgres, broker, origin, close)

@@ -1,0 +1,80 @@
+"""The folder of one run of private servers, and the promise that nothing outlives the run.
+
+Each server's process id is kept in a file here. A small shell process holds the other end of a pipe: when this process
+ends, however it ends, the pipe closes and the shell stops the servers and removes the folder. So no signal handler is
+needed, and SIGKILL is covered. `stop` in the folder does the same by hand for servers that were kept.
+"""
+
+import atexit
+import os
+import shutil
+import signal
+import subprocess
+import tempfile
+from pathlib import Path
+
+_STOP = """\
+#!/bin/sh
+# Stops the private servers of this folder and removes it.
+cd "$(dirname "$0")" || exit 1
+for file in *.pid; do [ -f "$file" ] && kill $(cat "$file") 2>/dev/null; done
+for _ in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15; do
+  left=
+  for file in *.pid; do
+    [ -f "$file" ] || continue
+    if kill -0 $(cut -d' ' -f2 "$file") 2>/dev/null; then left=1; else rm -f "$file"; fi
+  done
+  [ -z "$left" ] && break
+  sleep 1
+done
+for file in *.pid; do [ -f "$file" ] && kill -KILL $(cut -d' ' -f2 "$file") 2>/dev/null; done
+folder=$(pwd) && cd / && rm -rf "$folder"
+"""
+
+
+class RunFolder:
+    """A temporary folder whose servers end with this process, unless they are asked to stay."""
+
+    def __init__(self) -> None:
+        self.path = Path(tempfile.mkdtemp(prefix="oms-", dir=_base()))
+        self.path.chmod(0o711)  # a server that runs as another user passes through
+        self.stop_script = self.path / "stop"
+        self.stop_script.write_text(_STOP)
+        self.stop_script.chmod(0o700)
+        self._watcher = self._watch()
+        atexit.register(self.close)
+
+    def remember(self, name: str, pid: int, stop_signal: signal.Signals) -> None:
+        """Note a server to stop."""
+        (self.path / f"{name}.pid").write_text(f"-{stop_signal.value} {pid}")
+
+    def forget(self, name: str) -> None:
+        """A server has ended."""
+        (self.path / f"{name}.pid").unlink(missing_ok=True)
+
+    def close(self, keep: bool = False) -> None:
+        """Let the watcher go. With `keep` the servers and the folder stay; otherwise whatever still runs is stopped."""
+        atexit.unregister(self.close)
+        if self._watcher.stdin is None or self._watcher.stdin.closed:
+            return
+        if keep:
+            self._watcher.stdin.write(b"keep\n")
+        self._watcher.stdin.close()
+        self._watcher.wait()
+        if not keep:
+            shutil.rmtree(self.path, ignore_errors=True)
+
+    def _watch(self) -> "subprocess.Popen[bytes]":
+        return subprocess.Popen(
+            ["/bin/sh", "-c", 'read answer || exec "$0"', str(self.stop_script)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+
+
+def _base() -> str | None:
+    """Where root's servers may be reached by an unprivileged user too: a private TMPDIR would shut them out."""
+    shared = Path("/tmp")  # noqa: S108 (mkdtemp makes a fresh folder in it)
+    return str(shared) if os.geteuid() == 0 and shared.is_dir() else None

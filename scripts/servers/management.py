@@ -1,0 +1,73 @@
+"""RabbitMQ's management interface, as far as it is needed: virtual hosts, users, permissions. Standard library only."""
+
+import base64
+import json
+import urllib.error
+import urllib.request
+from typing import Any
+from urllib.parse import quote, unquote, urlsplit
+
+from scripts.servers.roles import TAGS, permissions
+
+
+class Management:
+    """One broker's interface. The URL carries an administrator's name and password."""
+
+    def __init__(self, url: str) -> None:
+        parts = urlsplit(url)
+        secret = f"{unquote(parts.username or 'guest')}:{unquote(parts.password or 'guest')}"
+        self.user = unquote(parts.username or "guest")
+        self._base = f"{parts.scheme}://{parts.hostname}:{parts.port or 15672}{parts.path.rstrip('/')}/api"
+        self._authorization = "Basic " + base64.b64encode(secret.encode()).decode()
+
+    def call(self, method: str, path: str, body: object = None) -> Any:
+        """One request. Returns the decoded answer or None. Raises urllib.error.URLError (HTTPError among them)."""
+        request = urllib.request.Request(
+            self._base + path,
+            method=method,
+            data=None if body is None else json.dumps(body).encode(),
+            headers={"authorization": self._authorization, "content-type": "application/json"},
+        )
+        with urllib.request.urlopen(request, timeout=30) as answer:
+            text = answer.read()
+        return json.loads(text) if text else None
+
+    def answers(self) -> bool:
+        """Whether the interface is up and believes us."""
+        try:
+            self.call("GET", "/whoami")
+        except (OSError, urllib.error.URLError):
+            return False
+        return True
+
+    def put_vhost(self, name: str) -> None:
+        """Create a virtual host with quorum queues as the default type, or leave the one there is."""
+        self.call("PUT", f"/vhosts/{quote(name, safe='')}", {"default_queue_type": "quorum"})
+
+    def delete_vhost(self, name: str) -> None:
+        """Delete a virtual host and all in it. Nothing happens when there is none."""
+        try:
+            self.call("DELETE", f"/vhosts/{quote(name, safe='')}")
+        except urllib.error.HTTPError as error:
+            if error.code != 404:
+                raise
+
+    def put_user(self, name: str, password: str, tag: str = "") -> None:
+        """Create a user or set its password and tag."""
+        self.call("PUT", f"/users/{quote(name, safe='')}", {"password": password, "tags": tag})
+
+    def grant(self, vhost: str, user: str, configure: str, write: str, read: str) -> None:
+        """Set one user's permission in one virtual host."""
+        path = f"/permissions/{quote(vhost, safe='')}/{quote(user, safe='')}"
+        self.call("PUT", path, {"configure": configure, "write": write, "read": read})
+
+    def put_roles(self, passwords: dict[str, str]) -> None:
+        """Create one user per role; the user's name is the role's."""
+        for role, password in passwords.items():
+            self.put_user(role, password, TAGS.get(role, ""))
+
+    def grant_roles(self, vhost: str, roles: list[str], prefix: str) -> None:
+        """Give each role's user its permission in a virtual host."""
+        allowed = permissions(prefix)
+        for role in roles:
+            self.grant(vhost, role, allowed[role].configure, allowed[role].write, allowed[role].read)

@@ -1,0 +1,35 @@
+"""Free loopback ports, below the range the kernel takes for outgoing connections.
+
+A port from bind(0) could be taken by any client while a killed server is being started again on it.
+"""
+
+import random
+import socket
+
+_RANGE = range(20000, 32000)
+
+
+def free_ports(count: int) -> list[int]:
+    """That many different ports of 127.0.0.1 on which nothing listens now."""
+    found: set[int] = set()
+    while len(found) < count:
+        port = random.choice(_RANGE)
+        if _free(port):
+            found.add(port)
+    return list(found)
+
+
+def listening(port: int) -> bool:
+    """Whether something accepts connections on this port of 127.0.0.1."""
+    with socket.socket() as probe:
+        probe.settimeout(1)
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+def _free(port: int) -> bool:
+    with socket.socket() as probe:
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True

@@ -1,0 +1,100 @@
+"""One private server process: in a process group of its own, so that Ctrl-C in the terminal does not reach it."""
+
+import os
+import signal
+import subprocess
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from scripts.servers.folder import RunFolder
+
+
+@dataclass(frozen=True)
+class Account:
+    """The operating system user a server runs as."""
+
+    uid: int
+    gid: int
+
+
+def as_account(account: Account | None) -> dict[str, Any]:
+    """What subprocess wants to be told to run a program as this user; nothing for None."""
+    return {} if account is None else {"user": account.uid, "group": account.gid, "extra_groups": []}
+
+
+@dataclass
+class ServerProcess:
+    """Starts, signals and awaits one process; its output goes to `<name>.out` in the run folder."""
+
+    name: str
+    folder: RunFolder
+    command: Sequence[str]
+    environment: Mapping[str, str]
+    stop_signal: signal.Signals = signal.SIGTERM
+    account: Account | None = None
+    _child: "subprocess.Popen[bytes] | None" = field(default=None, init=False)
+
+    def start(self) -> None:
+        """Start the process; it may not be ready yet."""
+        with self._output.open("ab") as output:
+            self._child = subprocess.Popen(
+                self.command,
+                env=dict(self.environment),
+                cwd="/",
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+                **as_account(self.account),
+            )
+        self.folder.remember(self.name, self._child.pid, self.stop_signal)
+
+    def alive(self) -> bool:
+        """Whether the process runs."""
+        return self._child is not None and self._child.poll() is None
+
+    def stop(self, timeout_seconds: float = 30) -> None:
+        """Ask it to stop; kill it when it has not done so in time."""
+        if self._child is None:
+            return
+        if self.alive():
+            os.kill(self._child.pid, self.stop_signal)
+            try:
+                self._child.wait(timeout_seconds)
+            except subprocess.TimeoutExpired:
+                self.kill()
+        self._forget()
+
+    def kill(self) -> None:
+        """SIGKILL to the process and all it started, whatever their process groups."""
+        if self._child is None:
+            return
+        if self.alive():
+            parent = psutil.Process(self._child.pid)
+            for victim in [parent, *parent.children(recursive=True)]:
+                _kill(victim)
+        self._child.wait()
+        self._forget()
+
+    def last_output(self, lines: int = 15) -> str:
+        """The end of what the process printed."""
+        return "\n".join(self._output.read_text(errors="replace").splitlines()[-lines:])
+
+    @property
+    def _output(self) -> Path:
+        return self.folder.path / f"{self.name}.out"
+
+    def _forget(self) -> None:
+        self._child = None
+        self.folder.forget(self.name)
+
+
+def _kill(victim: psutil.Process) -> None:
+    try:
+        victim.kill()
+    except psutil.NoSuchProcess:
+        return

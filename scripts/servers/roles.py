@@ -1,0 +1,61 @@
+"""Who may do what on the broker: one user per role, with the least that works. Pure data.
+
+A permission is three patterns, matched against the names of exchanges and queues: configure (declare, delete), write
+(publish, bind from), read (consume, get, bind to). Publishing straight to a queue is written `amq.default`.
+"""
+
+import re
+from dataclasses import dataclass
+
+NOTHING = "^$"
+
+TRUSTED = ("payments", "warehouse", "operator")
+"""Roles whose users may say what only they can know: captures and refunds, stock corrections, operator actions."""
+
+OWN = ("worker", "relay")
+"""Roles whose user id the runtime believes on messages between its own queues."""
+
+
+@dataclass(frozen=True)
+class Permission:
+    """What one user may do in one virtual host."""
+
+    configure: str
+    write: str
+    read: str
+
+
+def permissions(prefix: str = "oms") -> dict[str, Permission]:
+    """Role -> permission, for exchanges and queues under this prefix."""
+    ours = re.escape(prefix)
+    everything_of_ours = rf"^{ours}\..*"
+    client = Permission(
+        configure=r"^(client\.|amq\.gen).*",
+        write=rf"^({ours}\.(commands|queries)|client\..*|amq\.gen.*)$",
+        read=rf"^({ours}\.events|client\..*|amq\.gen.*)$",
+    )
+    return {
+        "upstream": client,
+        "payments": client,
+        "warehouse": client,
+        "operator": client,
+        "worker": Permission(
+            configure=NOTHING,
+            write=rf"^({ours}\.(delay|delay-plugin|dlx)|amq\.default)$",
+            read=everything_of_ours,
+        ),
+        "relay": Permission(
+            configure=NOTHING,
+            write=rf"^({ours}\.(commands|internal|events|delay|delay-plugin|dlx)|amq\.default)$",
+            read=NOTHING,
+        ),
+        "topology": Permission(everything_of_ours, everything_of_ours, everything_of_ours),
+        "oncall": Permission(NOTHING, NOTHING, NOTHING),
+        "admin": Permission(".*", ".*", ".*"),
+    }
+
+
+TAGS = {"oncall": "monitoring", "admin": "administrator"}
+"""Role -> tag for the management interface; the others have none."""
+
+ROLES = tuple(permissions())

@@ -1,0 +1,86 @@
+"""Servers, databases and brokers for the tests: real ones, found as scripts/servers/find.py says.
+
+Every test that asks gets a database and a virtual host of its own, so tests never see each other's rows or messages.
+"""
+
+import os
+import secrets
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass
+
+import pytest
+
+from db import migrate
+from db.pool import Pool, open_pool
+from messages.topology import Names
+from scripts.servers.find import Servers, Use, find_servers
+from scripts.servers.lifecycle import ServersUnavailableError
+
+os.environ.setdefault("OMS_ENCRYPTION_KEYS", "test:" + "A" * 43 + "=")
+
+
+@dataclass(frozen=True)
+class Broker:
+    """A virtual host of the test's own: a URL per role, and the names under its prefix."""
+
+    urls: dict[str, str]
+    names: Names
+    vhost: str
+    has_roles: bool
+
+    def __getitem__(self, role: str) -> str:
+        """The AMQP URL of a role: upstream, payments, warehouse, operator, worker, relay, topology, oncall, admin."""
+        return self.urls[role]
+
+
+@pytest.fixture(scope="session")
+def servers() -> Iterator[Servers]:
+    """The pair all tests share. Whoever kills or stops one of them starts it again."""
+    try:
+        found = find_servers(Use.TESTS)
+    except ServersUnavailableError as error:
+        pytest.exit(str(error), returncode=3)
+    with found:
+        yield found
+
+
+@pytest.fixture(scope="session")
+def database_template(servers: Servers) -> Iterator[str]:
+    """The name of a database with the newest schema, copied for each test: migrating takes far longer."""
+    name = f"template_{secrets.token_hex(4)}"
+    migrate.upgrade(servers.postgres.new_database(name))
+    yield name
+    servers.postgres.drop_database(name)
+
+
+@pytest.fixture
+def database_url(servers: Servers, database_template: str) -> Iterator[str]:
+    """URL of a fresh database with the newest schema."""
+    name = f"test_{secrets.token_hex(6)}"
+    yield servers.postgres.new_database(name, template=database_template)
+    servers.postgres.drop_database(name)
+
+
+@pytest.fixture
+def empty_database_url(servers: Servers) -> Iterator[str]:
+    """URL of a fresh database without any table."""
+    name = f"empty_{secrets.token_hex(6)}"
+    yield servers.postgres.new_database(name)
+    servers.postgres.drop_database(name)
+
+
+@pytest.fixture
+async def pool(database_url: str) -> AsyncIterator[Pool]:
+    """A pool on the test's database."""
+    opened = await open_pool(database_url, application_name="tests", max_size=8)
+    yield opened
+    opened.terminate()
+
+
+@pytest.fixture
+def broker(servers: Servers) -> Iterator[Broker]:
+    """A fresh virtual host with nothing declared; a prefix of its own where the broker lends us no virtual host."""
+    vhost = f"test-{secrets.token_hex(6)}"
+    prefix = "oms" if servers.broker.management_url else f"oms{secrets.token_hex(4)}"
+    yield Broker(servers.broker.new_vhost(vhost, prefix), Names(prefix), vhost, servers.broker.own)
+    servers.broker.drop_vhost(vhost)

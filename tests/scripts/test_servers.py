@@ -1,0 +1,215 @@
+"""The servers the tests and the demo run on."""
+
+import os
+import signal
+import subprocess
+import sys
+import urllib.error
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pika
+import pika.exceptions
+import psycopg
+import pytest
+
+from scripts.servers.find import Servers, Use, find_servers
+from scripts.servers.lifecycle import Given, NotSupportedError, ServersUnavailableError
+from scripts.servers.roles import ROLES, permissions
+from tests.conftest import Broker
+
+ROOT = Path(__file__).parents[2]
+
+
+def test_databases_made_from_the_template_have_the_schema_and_do_not_see_each_other(
+    servers: Servers, database_url: str
+) -> None:
+    with psycopg.connect(database_url) as connection:
+        row = connection.execute("SELECT count(*) FROM orders").fetchone()
+    assert row == (0,)
+    assert servers.postgres.admin_url != database_url
+
+
+def test_a_dropped_database_is_gone_though_someone_was_connected(servers: Servers) -> None:
+    url = servers.postgres.new_database("to_be_dropped")
+    with psycopg.connect(url):
+        servers.postgres.drop_database("to_be_dropped")
+    with pytest.raises(psycopg.OperationalError, match="does not exist"):
+        psycopg.connect(url)
+
+
+def declare(url: str, queue: str) -> None:
+    connection = pika.BlockingConnection(pika.URLParameters(url))
+    try:
+        connection.channel().queue_declare(queue, durable=True)
+    finally:
+        connection.close() if connection.is_open else None
+
+
+@pytest.mark.parametrize(
+    ("role", "queue", "allowed"),
+    [
+        ("topology", "oms.stock", True),
+        ("topology", "elsewhere", False),
+        ("upstream", "client.replies", True),
+        ("upstream", "oms.stock", False),
+        ("worker", "oms.stock", False),
+        ("relay", "oms.stock", False),
+        ("oncall", "oms.stock", False),
+    ],
+)
+def test_a_role_may_declare_only_what_is_its_own(broker: Broker, role: str, queue: str, allowed: bool) -> None:
+    if not broker.has_roles:
+        pytest.skip("one URL serves every role")
+    if allowed:
+        declare(broker[role], queue)
+        return
+    with pytest.raises(pika.exceptions.ChannelClosedByBroker, match="ACCESS_REFUSED"):
+        declare(broker[role], queue)
+
+
+def publish(url: str, exchange: str) -> None:
+    connection = pika.BlockingConnection(pika.URLParameters(url))
+    try:
+        channel = connection.channel()
+        channel.confirm_delivery()
+        channel.basic_publish(exchange, "nobody.listens", b"{}")
+    finally:
+        connection.close() if connection.is_open else None
+
+
+@pytest.mark.parametrize(
+    ("role", "exchange", "allowed"),
+    [
+        ("upstream", "oms.commands", True),
+        ("upstream", "oms.internal", False),
+        ("upstream", "oms.events", False),
+        ("upstream", "oms.delay", False),
+        ("upstream", "", False),
+        ("payments", "oms.commands", True),
+        ("payments", "oms.dlx", False),
+        ("worker", "oms.delay", True),
+        ("worker", "oms.dlx", True),
+        ("worker", "", True),
+        ("worker", "oms.events", False),
+        ("worker", "oms.commands", False),
+        ("relay", "oms.internal", True),
+        ("relay", "oms.events", True),
+        ("relay", "oms.delay", True),
+        ("relay", "", True),
+        ("oncall", "oms.commands", False),
+    ],
+)
+def test_a_role_may_publish_only_where_its_work_goes(broker: Broker, role: str, exchange: str, allowed: bool) -> None:
+    if not broker.has_roles:
+        pytest.skip("one URL serves every role")
+    if exchange:
+        connection = pika.BlockingConnection(pika.URLParameters(broker["topology"]))
+        connection.channel().exchange_declare(exchange, "topic", durable=True)
+        connection.close()
+    if allowed:
+        publish(broker[role], exchange)
+        return
+    with pytest.raises(pika.exceptions.ChannelClosedByBroker, match="ACCESS_REFUSED"):
+        publish(broker[role], exchange)
+
+
+def test_the_prefix_is_taken_literally_in_the_patterns() -> None:
+    assert permissions("a.b")["topology"].read == r"^a\.b\..*"
+    assert set(permissions("x")) == set(ROLES)
+
+
+def test_a_server_given_by_url_is_neither_stopped_nor_killed(servers: Servers) -> None:
+    given = find_servers(
+        Use.TESTS,
+        {
+            "OMS_TEST_DATABASE_URL": servers.postgres.admin_url,
+            "OMS_TEST_AMQP_URL": servers.broker.admin_url,
+            "OMS_TEST_MANAGEMENT_URL": servers.broker.management_url or "",
+        },
+    )
+    assert given.origin == "environment"
+    for refused in (given.postgres.stop, given.broker.kill, given.broker.restart):
+        with pytest.raises(NotSupportedError, match="not ours"):
+            refused()
+    given.close()
+    assert isinstance(given.postgres.lifecycle, Given)
+    psycopg.connect(servers.postgres.admin_url).close()
+
+
+def test_without_a_management_url_every_role_shares_the_one_url(servers: Servers) -> None:
+    given = find_servers(
+        Use.TESTS,
+        {"OMS_TEST_DATABASE_URL": servers.postgres.admin_url, "OMS_TEST_AMQP_URL": servers.broker.admin_url},
+    )
+    assert set(given.broker.new_vhost("any").values()) == {servers.broker.admin_url}
+
+
+@pytest.mark.parametrize(
+    ("environment", "reason"),
+    [
+        ({"OMS_TEST_AMQP_URL": "amqp://localhost"}, "must be set together"),
+        ({"OMS_SERVERS": "podman"}, "OMS_SERVERS=podman"),
+        (
+            {"OMS_TEST_AMQP_URL": "amqp://x", "OMS_TEST_DATABASE_URL": "postgresql://127.0.0.1:1/x"},
+            "PostgreSQL at OMS_TEST_DATABASE_URL does not answer",
+        ),
+    ],
+)
+def test_one_message_says_the_three_ways_and_what_went_wrong(environment: dict[str, str], reason: str) -> None:
+    with pytest.raises(ServersUnavailableError, match="There are three ways") as raised:
+        find_servers(Use.TESTS, environment)
+    assert reason in str(raised.value)
+
+
+def test_private_postgres_ends_with_the_process_that_started_it_even_when_that_is_killed() -> None:
+    program = (
+        "import sys; from scripts.servers.folder import RunFolder\n"
+        "from scripts.servers.private_postgres import private_postgres\n"
+        "server = private_postgres(RunFolder(), durable=False); server.start()\n"
+        "print(server.admin_url, flush=True); sys.stdin.read()"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", program], cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as owner:
+        assert owner.stdout is not None
+        url = owner.stdout.readline().strip()
+        psycopg.connect(url).close()
+        os.kill(owner.pid, signal.SIGKILL)
+    assert gone(url)
+
+
+def gone(url: str) -> bool:
+    """Waits up to 20 s for the server to refuse connections."""
+    from scripts.servers.lifecycle import wait_until
+    from scripts.servers.ports import listening
+
+    port = urlsplit(url).port
+    assert port is not None
+    return wait_until(lambda: not listening(port), lambda: True, timeout_seconds=20)
+
+
+def test_committed_rows_survive_the_kill_of_private_postgres(servers: Servers, empty_database_url: str) -> None:
+    if servers.origin == "environment":
+        pytest.skip("not ours to kill")
+    with psycopg.connect(empty_database_url) as connection:
+        connection.execute("CREATE TABLE kept AS SELECT 1 AS value")
+    servers.postgres.kill()
+    servers.postgres.start()
+    with psycopg.connect(empty_database_url) as connection:
+        assert connection.execute("SELECT value FROM kept").fetchone() == (1,)
+
+
+def test_the_oncall_user_sees_the_management_interface_and_changes_nothing(servers: Servers, broker: Broker) -> None:
+    if not broker.has_roles:
+        pytest.skip("one URL serves every role")
+    from scripts.servers.management import Management
+
+    login = urlsplit(broker["oncall"])
+    address = urlsplit(servers.broker.management_url or "")
+    oncall = Management(f"http://{login.username}:{login.password}@{address.hostname}:{address.port}")
+    assert oncall.call("GET", f"/queues/{broker.vhost}") == []
+    with pytest.raises(urllib.error.HTTPError, match=r"40[13]"):
+        oncall.call("PUT", f"/queues/{broker.vhost}/oms.stock", {"durable": True})
+    with pytest.raises(urllib.error.HTTPError, match=r"40[13]"):
+        oncall.delete_vhost(broker.vhost)
