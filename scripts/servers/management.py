@@ -40,6 +40,14 @@ class Management:
             return False
         return True
 
+    def serves_clients(self) -> bool:
+        """Whether the AMQP listener is open; it opens last."""
+        try:
+            listeners = self.call("GET", "/overview")["listeners"]
+        except (OSError, urllib.error.URLError):
+            return False
+        return any(listener["protocol"] == "amqp" for listener in listeners)
+
     def put_vhost(self, name: str) -> None:
         """Create a virtual host with quorum queues as the default type, or leave the one there is."""
         self.call("PUT", f"/vhosts/{quote(name, safe='')}", {"default_queue_type": "quorum"})

@@ -1,0 +1,23 @@
+FROM python:3.11-slim
+
+ENV PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 PYTHONPATH=/app
+WORKDIR /app
+
+COPY requirements-runtime.lock ./
+RUN pip install --no-cache-dir --disable-pip-version-check --require-hashes -r requirements-runtime.lock
+
+COPY messages messages
+COPY db db
+COPY outbox outbox
+COPY workers workers
+COPY scripts scripts
+RUN python -m compileall -q messages db outbox workers scripts
+
+RUN useradd --system --uid 10001 --no-create-home oms
+USER oms
+
+# `docker run oms worker`, `docker run oms relay`, `docker run oms audit`, ...
+ENTRYPOINT ["python", "-m", "scripts.cli"]
+CMD ["--help"]
+EXPOSE 9100
+STOPSIGNAL SIGTERM
