@@ -7,7 +7,7 @@ from urllib.parse import quote, unquote, urlsplit, urlunsplit
 
 from scripts.servers.lifecycle import Lifecycle, NotSupportedError
 from scripts.servers.management import Management
-from scripts.servers.roles import ROLES
+from scripts.servers.roles import ADMIN, ROLES
 
 
 @dataclass
@@ -28,14 +28,15 @@ class BrokerServer:
     def new_vhost(self, name: str, prefix: str = "oms") -> dict[str, str]:
         """Create a virtual host and return role -> AMQP URL, with each role's least permissions under `prefix`."""
         if self.management_url is None:
-            return dict.fromkeys(ROLES, self.admin_url)
+            return dict.fromkeys((*ROLES, ADMIN), self.admin_url)
         self.management.put_vhost(name)
+        self.management.grant(name, self._admin, ".*", ".*", ".*")
+        administrator = self._url(name, self._admin, unquote(urlsplit(self.admin_url).password or "guest"))
         if not self.own:
-            self.management.grant(name, self.management.user, ".*", ".*", ".*")
-            return dict.fromkeys(ROLES, self._url(name, None, None))
+            return dict.fromkeys((*ROLES, ADMIN), administrator)
         passwords = self._users()
         self.management.grant_roles(name, list(passwords), prefix)
-        return {role: self._url(name, role, password) for role, password in passwords.items()}
+        return {role: self._url(name, role, passwords[role]) for role in ROLES} | {ADMIN: administrator}
 
     def drop_vhost(self, name: str) -> None:
         """Delete a virtual host made by `new_vhost`."""
@@ -71,9 +72,11 @@ class BrokerServer:
             self.management.put_roles(self._passwords)
         return self._passwords
 
-    def _url(self, vhost: str, user: str | None, password: str | None) -> str:
+    @property
+    def _admin(self) -> str:
+        return unquote(urlsplit(self.admin_url).username or "guest")
+
+    def _url(self, vhost: str, user: str, password: str) -> str:
         parts = urlsplit(self.admin_url)
-        user = user or unquote(parts.username or "guest")
-        password = password or unquote(parts.password or "guest")
         place = f"{quote(user, safe='')}:{quote(password, safe='')}@{parts.hostname}:{parts.port or 5672}"
         return urlunsplit(parts._replace(netloc=place, path="/" + quote(vhost, safe="")))

@@ -16,7 +16,6 @@ class Management:
     def __init__(self, url: str) -> None:
         parts = urlsplit(url)
         secret = f"{unquote(parts.username or 'guest')}:{unquote(parts.password or 'guest')}"
-        self.user = unquote(parts.username or "guest")
         self._base = f"{parts.scheme}://{parts.hostname}:{parts.port or 15672}{parts.path.rstrip('/')}/api"
         self._authorization = "Basic " + base64.b64encode(secret.encode()).decode()
 

@@ -51,11 +51,13 @@ def permissions(prefix: str = "oms") -> dict[str, Permission]:
         ),
         "topology": Permission(everything_of_ours, everything_of_ours, everything_of_ours),
         "oncall": Permission(NOTHING, NOTHING, NOTHING),
-        "admin": Permission(".*", ".*", ".*"),
     }
 
 
-TAGS = {"oncall": "monitoring", "admin": "administrator"}
+TAGS = {"oncall": "monitoring"}
 """Role -> tag for the management interface; the others have none."""
 
 ROLES = tuple(permissions())
+
+ADMIN = "admin"
+"""Stands for the administrator among the URLs of a virtual host; a user the broker has already."""

@@ -213,3 +213,20 @@ def test_the_oncall_user_sees_the_management_interface_and_changes_nothing(serve
         oncall.call("PUT", f"/queues/{broker.vhost}/oms.stock", {"durable": True})
     with pytest.raises(urllib.error.HTTPError, match=r"40[13]"):
         oncall.delete_vhost(broker.vhost)
+
+
+def test_a_user_of_the_given_url_reaches_a_virtual_host_of_its_own(servers: Servers) -> None:
+    if servers.broker.management_url is None:
+        pytest.skip("the broker was given without its management interface")
+    given = find_servers(
+        Use.TESTS,
+        {
+            "OMS_TEST_DATABASE_URL": servers.postgres.admin_url,
+            "OMS_TEST_AMQP_URL": servers.broker.admin_url,
+            "OMS_TEST_MANAGEMENT_URL": servers.broker.management_url,
+        },
+    )
+    urls = given.broker.new_vhost("given")
+    declare(urls["worker"], "oms.stock")
+    assert [queue["name"] for queue in given.broker.management.call("GET", "/queues/given")] == ["oms.stock"]
+    given.broker.drop_vhost("given")
