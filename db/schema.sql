@@ -55,6 +55,11 @@ CREATE TABLE outbox_shards (
     lease_until timestamptz NOT NULL DEFAULT '-infinity'
 ) WITH (fillfactor = 50);
 
+CREATE TABLE outbox_relays (
+    owner      text        PRIMARY KEY,
+    live_until timestamptz NOT NULL
+);
+
 CREATE TABLE outbox_holds (
     stream   text        PRIMARY KEY,
     until    timestamptz NOT NULL,
@@ -399,7 +404,6 @@ CREATE TABLE stock_ledger (
     PRIMARY KEY (holder_id, sku_id, warehouse, op, ref),
     CONSTRAINT stock_ledger_sign CHECK (qty > 0 OR op = 'adjust')
 );
-CREATE INDEX stock_ledger_sku ON stock_ledger (sku_id, warehouse);
 
 -- ---------------------------------------------------------------- history that cannot be rewritten
 
@@ -412,4 +416,4 @@ CREATE TRIGGER operate_logs_immutable BEFORE UPDATE ON operate_logs FOR EACH STA
 CREATE TRIGGER stock_ledger_immutable BEFORE UPDATE OR DELETE ON stock_ledger FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
 
 INSERT INTO outbox_shards (shard) SELECT generate_series(0, 63);
-INSERT INTO progress (queue, at) VALUES ('payment-results', '-infinity');
+INSERT INTO progress (queue, at) VALUES ('payment-results', '1970-01-01T00:00:00Z');
