@@ -34,10 +34,12 @@ class Broker:
 
 
 @pytest.fixture(scope="session")
-def servers() -> Iterator[Servers]:
+def servers(pytestconfig: pytest.Config) -> Iterator[Servers]:
     """The pair all tests share. Whoever kills or stops one of them starts it again."""
+    capture = pytestconfig.pluginmanager.getplugin("capturemanager")
     try:
-        found = find_servers(Use.TESTS)
+        with capture.global_and_fixture_disabled():  # what takes seconds, or installs something, is seen
+            found = find_servers(Use.TESTS)
     except ServersUnavailableError as error:
         pytest.exit(str(error), returncode=3)
     with found:
