@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from db import cipher
 from db.pool import Transaction
 from db.statements import SQL
 from outbox.announcement import Announcement
@@ -36,8 +37,4 @@ async def append(tx: Transaction, announcements: Sequence[Announcement]) -> None
 
 
 def _stored(row: Row) -> tuple[str | None, bytes]:
-    if not row.sensitive:
-        return None, row.body
-    from db import cipher  # noqa: PLC0415
-
-    return cipher.current().encrypt(row.body, AAD)
+    return cipher.current().encrypt(row.body, AAD) if row.sensitive else (None, row.body)

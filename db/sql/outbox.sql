@@ -7,3 +7,93 @@ FROM unnest($1::smallint[], $2::text[], $3::text[], $4::text[], $5::text[], $6::
      WITH ORDINALITY AS row (shard, stream, message_id, type, destination, routing_key, correlation_id,
                              headers, body, key_id, must_route, place)
 ORDER BY place;
+
+-- name: outbox.read
+-- Locks: none, so a row may be published twice but never be missed: there is no cursor, published rows are deleted.
+-- $1 shards, $2 rows per shard, $3 body bytes per shard (the first row comes whatever its size), $4 streams to leave out.
+-- A held stream is skipped as a whole, so that nothing overtakes the message that is held.
+SELECT o.shard, o.id, o.stream, o.message_id, o.type, o.destination, o.routing_key, o.correlation_id, o.headers, o.body,
+       o.key_id, o.must_route, o.created_at, o.held
+FROM unnest($1::smallint[]) AS s (shard)
+CROSS JOIN LATERAL (
+    SELECT r.*, sum(octet_length(r.body)) OVER (ORDER BY r.id) - octet_length(r.body) AS bytes_before
+    FROM (
+        SELECT w.*, h.stream IS NOT NULL AS held
+        FROM outbox w
+        LEFT JOIN outbox_holds h ON h.stream = w.stream
+        WHERE w.shard = s.shard
+          AND (h.until IS NULL OR h.until <= clock_timestamp())
+          AND w.stream <> ALL ($4::text[])
+        ORDER BY w.id
+        LIMIT $2
+    ) r
+) o
+WHERE o.bytes_before < $3
+ORDER BY o.id;
+
+-- name: outbox.delete
+-- Locks: the rows. Deletes what was confirmed, where the shard still has the owner $1 and the epoch under which it was
+-- read. Fewer rows: another relay owns the shard by now and publishes them again.
+DELETE FROM outbox o
+USING unnest($2::smallint[], $3::bigint[], $4::bigint[]) AS d (shard, epoch, id)
+JOIN outbox_shards s ON s.shard = d.shard AND s.owner = $1 AND s.epoch = d.epoch
+WHERE o.shard = d.shard AND o.id = d.id;
+
+-- name: outbox.hold
+-- Locks: the holds. Each stream waits 1, 2, 4 ... $3 seconds, the longer the more often it was held in a row.
+INSERT INTO outbox_holds AS h (stream, until, attempts, reason)
+SELECT stream, clock_timestamp() + interval '1 second', 1, reason
+FROM unnest($1::text[], $2::text[]) AS failed (stream, reason)
+ORDER BY stream
+ON CONFLICT (stream) DO UPDATE
+SET until = clock_timestamp() + make_interval(secs => least($3::float8, power(2, least(h.attempts, 20)))),
+    attempts = h.attempts + 1,
+    reason = excluded.reason;
+
+-- name: outbox.unhold
+-- Locks: the holds. Streams that flow again.
+DELETE FROM outbox_holds WHERE stream = ANY ($1::text[]);
+
+-- name: outbox.register
+-- Locks: own row. Says that relay $1 lives and can publish for the next $2 seconds.
+INSERT INTO outbox_relays (owner, live_until) VALUES ($1, clock_timestamp() + make_interval(secs => $2))
+ON CONFLICT (owner) DO UPDATE SET live_until = excluded.live_until;
+
+-- name: outbox.withdraw
+-- Locks: own row.
+DELETE FROM outbox_relays WHERE owner = $1;
+
+-- name: outbox.forget_relays
+-- Locks: rows of relays that died; one that another relay is at is left to it.
+DELETE FROM outbox_relays
+WHERE owner IN (SELECT owner FROM outbox_relays WHERE live_until < clock_timestamp() FOR UPDATE SKIP LOCKED);
+
+-- name: outbox.live_relays
+-- Locks: none.
+SELECT count(*) FROM outbox_relays WHERE live_until >= clock_timestamp();
+
+-- name: outbox.renew
+-- Locks: own shards. Only leases that have not run out; fewer rows than held: those were lost.
+UPDATE outbox_shards SET lease_until = clock_timestamp() + make_interval(secs => $2)
+WHERE owner = $1 AND lease_until > clock_timestamp()
+RETURNING shard, epoch;
+
+-- name: outbox.acquire
+-- Locks: up to $3 shards without a live lease, skipping those another relay is taking. The new epoch ends what the last
+-- owner may still try.
+UPDATE outbox_shards SET owner = $1, epoch = epoch + 1, lease_until = clock_timestamp() + make_interval(secs => $2)
+WHERE shard IN (SELECT shard FROM outbox_shards WHERE lease_until < clock_timestamp()
+                ORDER BY random() LIMIT $3 FOR UPDATE SKIP LOCKED)
+RETURNING shard, epoch;
+
+-- name: outbox.release
+-- Locks: own shards among $2. Free for others from now.
+UPDATE outbox_shards SET owner = NULL, lease_until = '-infinity' WHERE owner = $1 AND shard = ANY ($2::smallint[]);
+
+-- name: outbox.backlog
+-- Locks: none. Rows waiting (counted up to 100,000), the age of the oldest in seconds, and streams held.
+SELECT (SELECT count(*) FROM (SELECT FROM outbox LIMIT 100000) AS capped) AS pending,
+       coalesce(extract(epoch FROM clock_timestamp() - min(head.created_at)), 0)::float8 AS oldest_age_seconds,
+       (SELECT count(*) FROM outbox_holds) AS held
+FROM outbox_shards s
+CROSS JOIN LATERAL (SELECT created_at FROM outbox WHERE shard = s.shard ORDER BY id LIMIT 1) AS head;

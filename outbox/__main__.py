@@ -1,0 +1,59 @@
+"""`python -m outbox`: run a relay."""
+
+import argparse
+import asyncio
+import signal
+import sys
+
+import uvloop
+from pydantic import ValidationError
+
+from db import cipher
+from outbox.ops import ops_server
+from outbox.relay import Relay
+from outbox.settings import RelaySettings
+
+
+def main() -> int:
+    """Run until SIGTERM or SIGINT; 2 when the settings are wrong."""
+    parser = argparse.ArgumentParser(
+        prog="python -m outbox",
+        description="Publish the outbox. Any number may run: they share the work. Configured by the environment:",
+        epilog=_settings_help(),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.parse_args()
+    try:
+        settings = RelaySettings()
+        if keys := settings.encryption_keys.get_secret_value():
+            cipher.configure(keys)
+    except (ValidationError, cipher.CipherError) as error:
+        print(
+            f"outbox: the settings are wrong.\n{error}\nType python -m outbox --help to see them all.", file=sys.stderr
+        )
+        return 2
+    uvloop.run(serve(settings))
+    return 0
+
+
+async def serve(settings: RelaySettings) -> None:
+    """A relay with its health and metrics, until SIGTERM or SIGINT."""
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    relay = Relay(settings)
+    async with ops_server(settings.ops_port, host=settings.ops_host, live=lambda: {"loop": True}, ready=relay.checks):
+        await relay.run(stop)
+
+
+def _settings_help() -> str:
+    lines = []
+    for name, field in RelaySettings.model_fields.items():
+        default = "required" if field.is_required() else f"default {field.get_default()!r}"
+        lines.append(f"  OMS_{name.upper():28} {default}\n      {field.description}")
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,173 @@
+"""A lane publishes a fixed slice of the shards: settle, read, publish, again and again.
+
+Streams run side by side, and within one stream a message is sent only after the one before it is confirmed. A slow
+answer holds up its own stream only: the lane goes on without it.
+"""
+
+import asyncio
+from typing import TYPE_CHECKING
+
+import structlog
+
+from db.pool import Pool
+from db.statements import SQL
+from outbox import metrics
+from outbox.crashpoint import crashpoint
+from outbox.leases import Leases
+from outbox.outcome import Outcome
+from outbox.publisher import Publisher
+from outbox.rendering import Renderer
+from outbox.settings import RelaySettings
+
+if TYPE_CHECKING:
+    from asyncpg import Record
+
+log = structlog.get_logger(__name__)
+
+STRAGGLER_SECONDS = 0.05  # an answer that takes longer than this is no longer waited for by the others
+DISCONNECTED_SECONDS = 0.1  # between looks at a connection that is away; it reconnects by itself
+
+
+class Lane:
+    """The relay's lanes share its shards: this one takes those that are `number` modulo their count."""
+
+    def __init__(
+        self,
+        number: int,
+        *,
+        pool: Pool,
+        leases: Leases,
+        publisher: Publisher,
+        renderer: Renderer,
+        settings: RelaySettings,
+    ) -> None:
+        self._pool = pool
+        self._leases = leases
+        self._publisher = publisher
+        self._renderer = renderer
+        self._settings = settings
+        self._number = number
+        self._busy: dict[str, asyncio.Task[None]] = {}
+        self._confirmed: list[tuple[int, int, int]] = []
+        self._flowing: set[str] = set()
+        self._failed: dict[str, str] = {}
+        self.wake = asyncio.Event()
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Until `stop`: then what is in flight is answered and deleted first. Raises what the database raises."""
+        idle_seconds = self._settings.poll_min_seconds
+        while not stop.is_set():
+            self.wake.clear()
+            if await self.cycle():
+                idle_seconds = self._settings.poll_min_seconds
+                continue
+            await self._rest(idle_seconds)
+            idle_seconds = min(idle_seconds * 2, self._settings.poll_max_seconds)
+        await self.finish()
+
+    async def cycle(self) -> int:
+        """Settle what was answered, read what waits, start to publish it. How many rows were read."""
+        await self._settle()
+        epochs = self._epochs()
+        if not epochs or not self._leases.valid or not self._publisher.healthy:
+            return 0
+        rows = await self._read(list(epochs))
+        for stream, of_stream in _by_stream(rows).items():
+            self._busy[stream] = asyncio.create_task(self._publish_stream(stream, of_stream, epochs))
+        await self._gather(None if len(self._busy) >= self._settings.relay_batch_rows else STRAGGLER_SECONDS)
+        return len(rows)
+
+    async def finish(self) -> None:
+        """Wait for every answer and settle."""
+        await self._gather(None)
+        await self._settle()
+
+    def _epochs(self) -> dict[int, int]:
+        lanes = self._settings.relay_lanes
+        return {shard: epoch for shard, epoch in self._leases.held.items() if shard % lanes == self._number}
+
+    async def _read(self, shards: list[int]) -> "list[Record]":
+        rows_per_shard = max(1, self._settings.relay_batch_rows // len(shards))
+        bytes_per_shard = max(1, self._settings.relay_batch_bytes // len(shards))
+        return await self._pool.fetch(SQL["outbox.read"], shards, rows_per_shard, bytes_per_shard, list(self._busy))
+
+    async def _gather(self, timeout_seconds: float | None) -> None:
+        if self._busy:
+            await asyncio.wait(self._busy.values(), timeout=timeout_seconds)
+
+    async def _rest(self, seconds: float) -> None:
+        """Until the doorbell, an answer, or the next poll."""
+        if not self._publisher.healthy:
+            await asyncio.sleep(DISCONNECTED_SECONDS)
+            return
+        bell = asyncio.create_task(self.wake.wait())
+        await asyncio.wait([bell, *self._busy.values()], timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+        bell.cancel()
+
+    async def _publish_stream(self, stream: str, rows: "list[Record]", epochs: dict[int, int]) -> None:
+        for row in rows:
+            if not self._leases.valid:
+                return
+            outcome, reason = await self._publish(row)
+            if outcome is Outcome.CONFIRMED:
+                self._confirmed.append((row["shard"], epochs[row["shard"]], row["id"]))
+                if row["held"]:
+                    self._flowing.add(stream)
+                continue
+            if outcome.concerns_message:
+                self._failed[stream] = reason
+            return
+
+    async def _publish(self, row: "Record") -> tuple[Outcome, str]:
+        try:
+            one = self._renderer.render(row)
+        except Exception as error:
+            log.exception("message cannot be published, its stream waits", message_id=row["message_id"])
+            return Outcome.ERROR, f"{type(error).__name__}: {error}"
+        crashpoint("relay.before_publish")
+        outcome = await self._publisher.publish(
+            one.exchange, one.routing_key, one.properties, one.body, mandatory=one.mandatory
+        )
+        if outcome.concerns_message:
+            log.warning(
+                "message not taken, its stream waits",
+                outcome=outcome,
+                message_id=row["message_id"],
+                type=row["type"],
+                exchange=one.exchange,
+                routing_key=one.routing_key,
+            )
+        return outcome, f"{outcome}: {one.exchange or 'default exchange'} {one.routing_key}"
+
+    async def _settle(self) -> None:
+        """Write what became of streams that are answered. Their rows are not read again before this succeeded."""
+        done = [stream for stream, task in self._busy.items() if task.done()]
+        if self._confirmed:
+            await self._delete()
+        failed = {stream: self._failed[stream] for stream in done if stream in self._failed}
+        if failed:
+            await self._pool.execute(
+                SQL["outbox.hold"], list(failed), list(failed.values()), self._settings.hold_max_seconds
+            )
+        flowing = sorted(self._flowing - failed.keys())
+        if flowing:
+            await self._pool.execute(SQL["outbox.unhold"], flowing)
+        self._flowing.clear()
+        for stream in done:
+            self._failed.pop(stream, None)
+            self._busy.pop(stream).result()
+
+    async def _delete(self) -> None:
+        crashpoint("relay.after_confirm")
+        confirmed = self._confirmed[:]
+        shards, epochs, ids = (list(column) for column in zip(*confirmed, strict=True))
+        status = await self._pool.execute(SQL["outbox.delete"], self._leases.owner, shards, epochs, ids)
+        del self._confirmed[: len(confirmed)]
+        metrics.REPEATED.inc(len(confirmed) - int(status.rsplit(" ", 1)[1]))
+
+
+def _by_stream(rows: "list[Record]") -> "dict[str, list[Record]]":
+    streams: dict[str, list[Record]] = {}
+    for row in rows:
+        streams.setdefault(row["stream"], []).append(row)
+    return streams

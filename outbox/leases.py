@@ -1,0 +1,76 @@
+"""Which shards this relay may publish. Every comparison of lease times happens in the database, on its clock."""
+
+import math
+import time
+from uuid import uuid4
+
+import structlog
+
+from db.pool import Pool
+from db.statements import SQL
+from outbox import metrics
+from outbox.doorbell import CHANNEL, SHARDS_FREE
+from outbox.packing import SHARDS
+
+log = structlog.get_logger(__name__)
+
+STOP_AT = 0.7  # of the lease: what is then in flight is answered before another relay can own the shard
+
+
+class Leases:
+    """`held` maps shard to epoch. `valid` turns false by itself when renewing fails, or the process was frozen."""
+
+    def __init__(self, pool: Pool, *, owner: str = "", lease_seconds: float = 10.0) -> None:
+        self.owner = owner or f"relay-{uuid4().hex}"
+        self.held: dict[int, int] = {}
+        self._pool = pool
+        self._lease_seconds = lease_seconds
+        self._stop_at = 0.0
+        self._leaving: set[int] = set()
+
+    @property
+    def valid(self) -> bool:
+        """Whether publishing may go on. On the monotonic clock, which goes on while the process is stopped."""
+        return time.monotonic() < self._stop_at
+
+    async def keep(self) -> None:
+        """Renew, then take or give up shards so that every live relay has its share. Raises as the database does."""
+        asked_at = time.monotonic()
+        await self._pool.execute(SQL["outbox.register"], self.owner, self._lease_seconds)
+        await self._pool.execute(SQL["outbox.forget_relays"])
+        await self._leave()
+        renewed = await self._pool.fetch(SQL["outbox.renew"], self.owner, self._lease_seconds)
+        mine = {row["shard"]: row["epoch"] for row in renewed}
+        self._note_lost(mine)
+        mine.update(await self._balance(mine))
+        self.held = {shard: epoch for shard, epoch in mine.items() if shard not in self._leaving}
+        self._stop_at = asked_at + STOP_AT * self._lease_seconds
+        metrics.SHARDS.set(len(self.held))
+
+    async def release(self) -> None:
+        """Give everything up at once, for others to take, and stop counting as a relay."""
+        self.held, self._stop_at, self._leaving = {}, 0.0, set()
+        metrics.SHARDS.set(0)
+        await self._pool.execute(SQL["outbox.release"], self.owner, list(range(SHARDS)))
+        await self._pool.execute(SQL["outbox.withdraw"], self.owner)
+        await self._pool.execute(f"NOTIFY {CHANNEL}, '{SHARDS_FREE}'")
+
+    async def _leave(self) -> None:
+        """Release what was put aside last time: since then nothing of it was read, so nothing of it is in flight."""
+        leaving, self._leaving = self._leaving, set()
+        if leaving:
+            await self._pool.execute(SQL["outbox.release"], self.owner, sorted(leaving))
+
+    async def _balance(self, mine: dict[int, int]) -> dict[int, int]:
+        share = math.ceil(SHARDS / max(1, await self._pool.fetchval(SQL["outbox.live_relays"])))
+        if len(mine) > share:
+            self._leaving = set(sorted(mine)[share:])
+            return {}
+        rows = await self._pool.fetch(SQL["outbox.acquire"], self.owner, self._lease_seconds, share - len(mine))
+        return {row["shard"]: row["epoch"] for row in rows}
+
+    def _note_lost(self, mine: dict[int, int]) -> None:
+        lost = [shard for shard, epoch in self.held.items() if mine.get(shard) != epoch]
+        if lost:
+            metrics.LEASES_LOST.inc(len(lost))
+            log.warning("leases lost", shards=len(lost), owner=self.owner)

@@ -1,0 +1,43 @@
+"""What Prometheus sees of publishing. Labels are few and bounded."""
+
+from prometheus_client import Counter, Gauge, Histogram
+
+from outbox.outcome import Outcome
+
+PENDING = Gauge("oms_outbox_pending", "Rows that wait in the outbox, counted up to 100,000")
+OLDEST_AGE = Gauge("oms_outbox_oldest_age_seconds", "Age of the oldest row in the outbox, 0 when it is empty")
+HELD_STREAMS = Gauge("oms_outbox_held_streams", "Streams that wait because the broker did not take their first message")
+SHARDS = Gauge("oms_outbox_shards", "Shards that this relay publishes")
+LEASES_LOST = Counter("oms_outbox_leases_lost_total", "Shards whose lease ran out while this relay thought it had them")
+REPEATED = Counter(
+    "oms_outbox_repeated_total", "Published rows left for the shard's next owner, who publishes them again"
+)
+PUBLISH_SECONDS = Histogram(
+    "oms_outbox_publish_seconds",
+    "From publish to the broker's answer",
+    buckets=(0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30),
+)
+PUBLISHED = Counter("oms_outbox_publish_total", "Publishes by outcome", ["outcome"])
+CONNECTION_UP = Gauge("oms_amqp_connection_up", "1 while the connection is open", ["role"])
+CONNECTION_BLOCKED = Gauge("oms_amqp_connection_blocked", "1 while the broker accepts no messages", ["role"])
+RECONNECTS = Counter("oms_amqp_reconnects_total", "Connections that ended and were opened again", ["role"])
+
+_BY_OUTCOME = {outcome: PUBLISHED.labels(outcome) for outcome in Outcome}
+
+
+def published(outcome: Outcome, seconds: float) -> None:
+    """Count one publish."""
+    _BY_OUTCOME[outcome].inc()
+    PUBLISH_SECONDS.observe(seconds)
+
+
+def connected(role: str, *, up: bool) -> None:
+    """The connection of a role came or went."""
+    CONNECTION_UP.labels(role).set(up)
+    if not up:
+        RECONNECTS.labels(role).inc()
+
+
+def blocked(role: str, is_blocked: bool) -> None:
+    """Whether the broker holds a role's connection back."""
+    CONNECTION_BLOCKED.labels(role).set(is_blocked)

@@ -1,0 +1,45 @@
+"""/live, /ready and /metrics of a process, on one port."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
+
+from aiohttp import web
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+
+Checks = Callable[[], Mapping[str, bool]]
+"""Names of what must be well, and whether it is. Called at every request: quick, and never waits."""
+
+
+@asynccontextmanager
+async def ops_server(port: int, *, live: Checks, ready: Checks, host: str = "0.0.0.0") -> AsyncIterator[None]:  # noqa: S104
+    """Serve while the block runs; port 0 serves nothing.
+
+    `live` false asks to be killed and started again; `ready` false only says that work has to wait.
+    Raises OSError when the port is taken.
+    """
+    if port == 0:
+        yield
+        return
+    app = web.Application()
+    app.add_routes(
+        [web.get("/live", _answers(live)), web.get("/ready", _answers(ready)), web.get("/metrics", _metrics)]
+    )
+    runner = web.AppRunner(app, access_log=None)
+    await runner.setup()
+    try:
+        await web.TCPSite(runner, host, port).start()
+        yield
+    finally:
+        await runner.cleanup()
+
+
+def _answers(checks: Checks) -> Callable[[web.Request], Awaitable[web.Response]]:
+    async def answer(_: web.Request) -> web.Response:
+        found = dict(checks())
+        return web.json_response(found, status=200 if all(found.values()) else 503)
+
+    return answer
+
+
+async def _metrics(_: web.Request) -> web.Response:
+    return web.Response(body=generate_latest(), headers={"Content-Type": CONTENT_TYPE_LATEST})

@@ -1,0 +1,157 @@
+"""Publishes with confirms over a connection that comes back by itself: for the relay, retries and dead letters."""
+
+import asyncio
+import time
+from contextlib import suppress
+
+import structlog
+from aiormq.channel import Channel
+from pamqp.commands import Basic
+from tenacity import AsyncRetrying, RetryCallState, wait_exponential_jitter
+from yarl import URL
+
+from outbox import metrics, wire
+from outbox.outcome import Outcome
+from outbox.session import Session
+
+log = structlog.get_logger(__name__)
+
+CHANNEL_TIMEOUT_SECONDS = 10.0
+RECONNECT_WAIT_MAX_SECONDS = 5.0
+WATCH_SECONDS = 0.25  # how often the oldest message in flight and the broker's alarm are looked at
+
+
+class Publisher:
+    """One connection, one confirm channel. `publish` never waits for a connection; `ready` does.
+
+    `role` labels the metrics. `user` is the broker user of the URL, for the property `user_id`.
+    """
+
+    def __init__(self, url: str, *, name: str, role: str = "publisher", timeout_seconds: float = 20.0) -> None:
+        self._url = url
+        self._name = name
+        self._role = role
+        self._timeout_seconds = timeout_seconds
+        self._session: Session | None = None
+        self._connected = asyncio.Event()
+        self._keeper: asyncio.Task[None] | None = None
+        self._suspects = 0
+        self._one_by_one = asyncio.Lock()
+        self.user = URL(url).user or "guest"
+
+    async def __aenter__(self) -> "Publisher":
+        self.start()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+    @property
+    def connected(self) -> bool:
+        """The channel is open; the broker may still refuse to take messages for now (`blocked`)."""
+        return self._session is not None and not self._session.closed.is_set()
+
+    @property
+    def blocked(self) -> bool:
+        """The broker has an alarm and reads nothing that is published."""
+        return self._session is not None and self._session.blocked
+
+    @property
+    def healthy(self) -> bool:
+        """Connected and not blocked: a publish is worth trying."""
+        return self.connected and not self.blocked
+
+    def start(self) -> None:
+        """Begin to connect, and keep doing so."""
+        self._keeper = self._keeper or asyncio.create_task(self._keep(), name=f"publisher {self._name}")
+
+    async def ready(self) -> None:
+        """Wait until connected."""
+        while not self.connected:
+            self._connected.clear()
+            await self._connected.wait()
+
+    async def close(self) -> None:
+        """End the connection. What is in flight is lost; callers who care wait for their publishes first."""
+        if self._keeper is not None:
+            self._keeper.cancel()
+            with suppress(asyncio.CancelledError):
+                await self._keeper
+        if self._session is not None:
+            await self._session.close()
+
+    async def publish(
+        self, exchange: str, routing_key: str, properties: Basic.Properties, body: bytes, mandatory: bool
+    ) -> Outcome:
+        """Send and wait for the broker's answer. `properties.message_id` is required. Never raises for the broker."""
+        started = time.perf_counter()
+        outcome = await self._outcome(exchange, routing_key, properties, body, mandatory)
+        metrics.published(outcome, time.perf_counter() - started)
+        return outcome
+
+    async def _outcome(
+        self, exchange: str, routing_key: str, properties: Basic.Properties, body: bytes, mandatory: bool
+    ) -> Outcome:
+        if not self._suspects:
+            return await self._send(exchange, routing_key, properties, body, mandatory)
+        async with self._one_by_one:
+            self._suspects = max(0, self._suspects - 1)
+            return await self._send(exchange, routing_key, properties, body, mandatory)
+
+    async def _send(
+        self, exchange: str, routing_key: str, properties: Basic.Properties, body: bytes, mandatory: bool
+    ) -> Outcome:
+        session = self._session
+        assert properties.message_id, "a message without an id cannot be matched to its return"
+        while session is not None and (same := session.awaiting(properties.message_id)) is not None:
+            await asyncio.wait([same])
+        if session is None or session.closed.is_set():
+            return Outcome.LOST
+        try:
+            return await session.submit(exchange, routing_key, properties, body, mandatory)
+        except (ValueError, TypeError) as error:
+            log.warning("AMQP cannot express a message", message_id=properties.message_id, error=type(error).__name__)
+            return Outcome.ERROR
+
+    async def _keep(self) -> None:
+        while True:
+            session = self._session = await self._connect()
+            self._connected.set()
+            metrics.connected(self._role, up=True)
+            log.info("publisher connected", name=self._name)
+            await self._watch(session)
+            metrics.connected(self._role, up=False)
+            log.warning("publisher lost its channel", name=self._name, refusal=str(session.refusal or ""))
+            await session.close()
+
+    async def _connect(self) -> Session:
+        backoff = wait_exponential_jitter(initial=0.1, max=RECONNECT_WAIT_MAX_SECONDS, jitter=0.1)
+        async for attempt in AsyncRetrying(wait=backoff, before_sleep=self._failed):
+            with attempt:
+                connection = await wire.connect(self._url, name=self._name)
+                async with asyncio.timeout(CHANNEL_TIMEOUT_SECONDS):
+                    channel = await connection.channel(publisher_confirms=True, on_return_raises=True)
+                assert isinstance(channel, Channel)
+                return Session(connection, channel)
+        raise AssertionError("retrying never ends without a result")
+
+    def _failed(self, state: RetryCallState) -> None:
+        error = state.outcome.exception() if state.outcome is not None else None
+        log.warning("broker not reached", name=self._name, error=type(error).__name__, attempt=state.attempt_number)
+
+    async def _watch(self, session: Session) -> None:
+        """Until the session ends, by itself or because an answer is overdue: then its other answers are unknown too.
+
+        A blocked broker answers when its alarm is over; a new connection would not even be told of the alarm.
+        """
+        while not session.closed.is_set():
+            metrics.blocked(self._role, session.blocked)
+            overdue = asyncio.get_running_loop().time() - self._timeout_seconds
+            if session.sent_before(overdue):
+                session.abandon(Outcome.LOST if session.blocked else Outcome.TIMED_OUT, sent_before=overdue)
+                if not session.blocked:
+                    return
+            with suppress(TimeoutError):
+                await asyncio.wait_for(session.closed.wait(), WATCH_SECONDS)
+        if session.suspects > 1:
+            self._suspects = session.suspects  # as many are sent one by one next, to find which it was
