@@ -131,7 +131,8 @@ def _installed() -> Path | None:
         program = Path(place) / "rabbitmq-server"
         if program.exists():
             return program
-    return None
+    elsewhere = shutil.which("rabbitmq-server")
+    return Path(elsewhere) if elsewhere else None
 
 
 def _epmd_program() -> str:

@@ -14,7 +14,9 @@ import psycopg
 import pytest
 
 from scripts.servers.find import Servers, Use, find_servers
-from scripts.servers.lifecycle import Given, NotSupportedError, ServersUnavailableError
+from scripts.servers.lifecycle import Given, NotSupportedError, ServersUnavailableError, wait_until
+from scripts.servers.management import Management
+from scripts.servers.ports import listening
 from scripts.servers.roles import ROLES, permissions
 from tests.conftest import Broker
 
@@ -162,28 +164,50 @@ def test_one_message_says_the_three_ways_and_what_went_wrong(environment: dict[s
     assert reason in str(raised.value)
 
 
-def test_private_postgres_ends_with_the_process_that_started_it_even_when_that_is_killed() -> None:
-    program = (
-        "import sys; from scripts.servers.folder import RunFolder\n"
-        "from scripts.servers.private_postgres import private_postgres\n"
-        "server = private_postgres(RunFolder(), durable=False); server.start()\n"
-        "print(server.admin_url, flush=True); sys.stdin.read()"
+OWNER = """
+import sys
+from scripts.servers.folder import RunFolder
+from scripts.servers.private_postgres import private_postgres
+folder = RunFolder()
+server = private_postgres(folder, durable=False)
+server.start()
+print(server.admin_url, folder.stop_script, flush=True)
+if sys.stdin.readline() == "keep\\n":
+    folder.close(keep=True)
+"""
+
+
+def owner_of_private_postgres() -> tuple["subprocess.Popen[str]", str, str]:
+    """A process that started a server, the server's URL, and the script that stops it by hand."""
+    owner = subprocess.Popen(
+        [sys.executable, "-c", OWNER], cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     )
-    with subprocess.Popen(
-        [sys.executable, "-c", program], cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    ) as owner:
-        assert owner.stdout is not None
-        url = owner.stdout.readline().strip()
-        psycopg.connect(url).close()
+    assert owner.stdout is not None
+    url, stop_script = owner.stdout.readline().split()
+    psycopg.connect(url).close()
+    return owner, url, stop_script
+
+
+def test_a_private_server_ends_with_the_process_that_started_it_even_when_that_is_killed() -> None:
+    owner, url, stop_script = owner_of_private_postgres()
+    with owner:
         os.kill(owner.pid, signal.SIGKILL)
     assert gone(url)
+    assert wait_until(lambda: not Path(stop_script).parent.exists(), lambda: True, timeout_seconds=20)
+
+
+def test_a_private_server_asked_to_stay_outlives_its_starter_and_is_stopped_by_hand() -> None:
+    owner, url, stop_script = owner_of_private_postgres()
+    with owner:
+        owner.communicate("keep\n", timeout=30)
+    psycopg.connect(url).close()
+    subprocess.run([stop_script], check=True, timeout=30)
+    assert gone(url)
+    assert not Path(stop_script).parent.exists()
 
 
 def gone(url: str) -> bool:
     """Waits up to 20 s for the server to refuse connections."""
-    from scripts.servers.lifecycle import wait_until
-    from scripts.servers.ports import listening
-
     port = urlsplit(url).port
     assert port is not None
     return wait_until(lambda: not listening(port), lambda: True, timeout_seconds=20)
@@ -203,8 +227,6 @@ def test_committed_rows_survive_the_kill_of_private_postgres(servers: Servers, e
 def test_the_oncall_user_sees_the_management_interface_and_changes_nothing(servers: Servers, broker: Broker) -> None:
     if not broker.has_roles:
         pytest.skip("one URL serves every role")
-    from scripts.servers.management import Management
-
     login = urlsplit(broker["oncall"])
     address = urlsplit(servers.broker.management_url or "")
     oncall = Management(f"http://{login.username}:{login.password}@{address.hostname}:{address.port}")

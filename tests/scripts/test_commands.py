@@ -1,0 +1,63 @@
+"""The shell of scripts/test and scripts/up."""
+
+import os
+import subprocess
+import tomllib
+from pathlib import Path
+
+from packaging.requirements import Requirement
+
+ROOT = Path(__file__).parents[2]
+
+
+def run(command: str, folder: Path, **variables: str) -> "subprocess.CompletedProcess[str]":
+    environment = {"PATH": os.environ["PATH"], "HOME": str(folder), **variables}
+    return subprocess.run(
+        [str(ROOT / "scripts" / command)], cwd=folder, env=environment, capture_output=True, text=True, check=False
+    )
+
+
+def test_help_works_from_any_folder_without_making_an_environment(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [str(ROOT / "scripts" / "test"), "--help"], cwd=tmp_path, capture_output=True, text=True, check=True
+    )
+    assert "usage: scripts/test" in done.stdout
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_without_a_new_enough_python_the_message_says_what_to_type(tmp_path: Path) -> None:
+    for command in ("test", "up"):
+        done = run(command, tmp_path, OMS_PYTHON="/bin/false", OMS_VENV=str(tmp_path / "venv"))
+        assert done.returncode == 1
+        assert "error: no Python 3.11 or newer was found" in done.stderr
+        assert "sudo apt-get install python3" in done.stderr
+
+
+def test_the_environment_is_made_of_packages_with_hashes_and_names_no_index() -> None:
+    for name in ("requirements.lock", "requirements-runtime.lock"):
+        lock = (ROOT / name).read_text()
+        pinned = [line for line in lock.splitlines() if "==" in line]
+        assert len(pinned) > 30
+        assert all(line.endswith("\\") for line in pinned), "a hash follows every version"
+        assert "://" not in lock
+        assert "--find-links" not in lock
+
+
+def locked(name: str) -> dict[str, str]:
+    """Package -> version. Where a version depends on the platform, the last one."""
+    lines = [line.split(" ")[0] for line in (ROOT / name).read_text().splitlines() if "==" in line]
+    return dict(line.split("==") for line in lines)
+
+
+def test_the_image_holds_the_versions_the_tests_ran_with() -> None:
+    assert locked("requirements-runtime.lock").items() <= locked("requirements.lock").items()
+
+
+def test_the_locks_satisfy_what_the_project_asks_for() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    runtime = project["project"]["dependencies"]
+    groups = [entry for group in project["dependency-groups"].values() for entry in group if isinstance(entry, str)]
+    for lock, wanted in (("requirements-runtime.lock", runtime), ("requirements.lock", runtime + groups)):
+        versions = locked(lock)
+        for requirement in map(Requirement, wanted):
+            assert requirement.specifier.contains(versions[requirement.name]), f"{lock} lags: {requirement}"
