@@ -71,7 +71,7 @@ class Actor(Part):
 
 
 class Command(Message):
-    """A request that ends in exactly one outcome. Identified by (scope, request_id); a repeat gets the stored outcome."""
+    """A request that ends in exactly one outcome, stored under (scope, request id) and repeated to who repeats it."""
 
     KIND: ClassVar[Kind] = Kind.COMMAND
     TRUSTED_ONLY: ClassVar[bool] = False

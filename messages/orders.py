@@ -232,3 +232,10 @@ class OrderDeleted(OrderEvent):
     """Hidden from its buyer."""
 
     TYPE: ClassVar[str] = "order.deleted.v1"
+
+
+class OrdersDeleted(Event):
+    """The outcome of order.delete: every order named is hidden."""
+
+    TYPE: ClassVar[str] = "orders.deleted.v1"
+    order_ids: tuple[OrderId, ...]

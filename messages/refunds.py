@@ -2,7 +2,19 @@
 
 from typing import ClassVar, Literal
 
-from messages.base import Actor, Amount, Command, Currency, Event, ExternalId, Fact, Moment, OrderId, RequestId, ShortText
+from messages.base import (
+    Actor,
+    Amount,
+    Command,
+    Currency,
+    Event,
+    ExternalId,
+    Fact,
+    Moment,
+    OrderId,
+    RequestId,
+    ShortText,
+)
 
 
 class RefundResult(Fact):

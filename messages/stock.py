@@ -1,6 +1,6 @@
 """stock.*: reservations between our own queues, and what warehouses tell us."""
 
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar
 
 from pydantic import Field
 
@@ -64,7 +64,7 @@ class RestockLine(Part):
 
 
 class StockRestock(Internal):
-    """Deducted units are sellable again: all of the holder's (no lines) or the lines given. `ref` names the reason, once."""
+    """Deducted units are sellable again: all of the holder's (no lines) or those given, once per `ref`."""
 
     TYPE: ClassVar[str] = "stock.restock.v1"
     PACKABLE: ClassVar[bool] = True
@@ -164,6 +164,6 @@ class StockDiscrepancy(Event):
 
     TYPE: ClassVar[str] = "stock.discrepancy.v1"
     holder_id: OrderId
-    op: Literal["reserve", "commit", "release", "restock"]
+    op: str
     state: str
     details: dict[str, Any] = {}

@@ -1,6 +1,8 @@
 """timer.due: a wake-up. The timers table decides whether it means anything."""
 
-from typing import ClassVar, Literal
+from typing import Annotated, ClassVar
+
+from pydantic import StringConstraints
 
 from messages.base import Internal, Moment, OrderId
 
@@ -10,6 +12,6 @@ class TimerDue(Internal):
 
     TYPE: ClassVar[str] = "timer.due.v1"
     PACKABLE: ClassVar[bool] = True
-    kind: Literal["saga", "payment", "receipt"]
+    kind: Annotated[str, StringConstraints(pattern=r"^(saga|payment|receipt)$")]
     key: OrderId
     due_at: Moment

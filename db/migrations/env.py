@@ -9,7 +9,7 @@ ADVISORY_LOCK = 6_021_023  # any constant of our own: two migrators at once wait
 
 
 def url() -> str:
-    """The URL given by the caller or OMS_DATABASE_URL, for the psycopg driver (which takes several statements at once)."""
+    """The URL given by the caller or OMS_DATABASE_URL, for psycopg, which takes several statements at once."""
     given = context.config.get_main_option("sqlalchemy.url") or os.environ["OMS_DATABASE_URL"]
     return "postgresql+psycopg://" + given.split("://", 1)[1]
 

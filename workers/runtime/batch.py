@@ -1,14 +1,15 @@
-"""What a handler receives: messages in order of arrival, and a way to say which must be tried again or can never work."""
+"""What a handler receives: messages in order of arrival, and a way to say which must be tried again or cannot work."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar, cast
 
 from messages.base import Message
 from messages.envelope import Envelope
 
 B = TypeVar("B", bound=Message)
+M = TypeVar("M", bound=Message)
 
 
 @dataclass(frozen=True)
@@ -33,6 +34,10 @@ class Batch(Generic[B]):
 
     def __len__(self) -> int:
         return len(self.items)
+
+    def of(self, *types: type[M]) -> list[Envelope[M]]:
+        """The messages of these types, in order of arrival."""
+        return [cast(Envelope[Any], item) for item in self.items if isinstance(item.body, types)]
 
     def retry(self, item: Envelope[B], reason: str, why: str) -> None:
         """Try it again later, on the delay ladder; after the last attempt it is dead with this reason."""

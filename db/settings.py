@@ -1,0 +1,19 @@
+"""Where the database is and which keys protect personal data in it."""
+
+from pydantic import AliasChoices, Field, SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class DatabaseSettings(BaseSettings):
+    """Read from OMS_* variables (and the names document 000 uses)."""
+
+    model_config = SettingsConfigDict(env_prefix="OMS_", populate_by_name=True, extra="ignore", frozen=True)
+
+    database_url: SecretStr = Field(
+        validation_alias=AliasChoices("OMS_DATABASE_URL", "ORDER_DB_URL"),
+        description="postgresql://user:password@host:port/database",
+    )
+    encryption_keys: SecretStr = Field(
+        default=SecretStr(""),
+        description="id:base64key[,id2:base64key]: AES-256 keys for personal data; the first encrypts, all decrypt",
+    )

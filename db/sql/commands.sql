@@ -1,0 +1,35 @@
+-- name: commands.claim
+-- $1 scopes, $2 request ids, $3 types, $4 payload hashes, $5 message ids, $6 correlation ids, $7 reply-tos (null: none).
+-- Inserted sorted, so that two batches cannot deadlock. Returns the new ones; a missing one is a repeat.
+INSERT INTO commands (scope, request_id, type, payload_hash, message_id, correlation_id, reply_tos)
+SELECT n.scope, n.request_id, n.type, n.payload_hash, n.message_id, n.correlation_id, array_remove(ARRAY[n.reply_to], NULL)
+FROM unnest($1::text[], $2::text[], $3::text[], $4::bytea[], $5::text[], $6::text[], $7::text[])
+    AS n (scope, request_id, type, payload_hash, message_id, correlation_id, reply_to)
+ORDER BY n.scope, n.request_id
+ON CONFLICT DO NOTHING
+RETURNING scope, request_id;
+
+-- name: commands.stored
+-- $1 scopes, $2 request ids. What is known of repeats, locked in key order.
+SELECT c.scope, c.request_id, c.payload_hash, c.outcome_type, c.outcome::text AS outcome
+FROM commands c
+JOIN unnest($1::text[], $2::text[]) AS k (scope, request_id) USING (scope, request_id)
+ORDER BY c.scope, c.request_id
+FOR UPDATE OF c;
+
+-- name: commands.add_reply_tos
+-- $1 scopes, $2 request ids, $3 reply-tos. An undecided command answers everyone who asked.
+UPDATE commands c
+SET reply_tos = c.reply_tos || n.reply_tos
+FROM (SELECT scope, request_id, array_agg(reply_to) AS reply_tos
+      FROM unnest($1::text[], $2::text[], $3::text[]) AS k (scope, request_id, reply_to)
+      GROUP BY scope, request_id) AS n
+WHERE c.scope = n.scope AND c.request_id = n.request_id AND c.outcome_type IS NULL;
+
+-- name: commands.conclude
+-- $1 scopes, $2 request ids, $3 outcome types, $4 outcomes (JSON). Fewer rows than given: one had its outcome already.
+UPDATE commands c
+SET outcome_type = n.outcome_type, outcome = n.outcome::jsonb, decided_at = clock_timestamp()
+FROM unnest($1::text[], $2::text[], $3::text[], $4::text[]) AS n (scope, request_id, outcome_type, outcome)
+WHERE c.scope = n.scope AND c.request_id = n.request_id AND c.outcome_type IS NULL
+RETURNING c.scope, c.request_id, c.message_id, c.correlation_id, c.reply_tos;

@@ -1,0 +1,91 @@
+-- name: orders.lock
+-- $1 order ids. Rows come back locked, in id order, so that two batches cannot deadlock. Unknown ids are missing.
+SELECT id, root_id, user_id, request_id, order_no, state, version, channel, currency, origin_amount, promotion_amount,
+    coupon_amount, points_amount, shipping_fee, tax_amount, payable_amount, captured_amount, refunded_amount, intent_id,
+    coalesce(policy ->> 'on_payment_failure', 'keep_open') AS on_payment_failure, created_at, expire_at, cancel_type, reason,
+    deleted, paid_at, shipped_at, delivered_at, completed_at, cancelled_at
+FROM orders
+WHERE id = ANY($1::bigint[])
+ORDER BY id
+FOR UPDATE;
+
+-- name: orders.insert
+-- New orders in placing, version 1.
+INSERT INTO orders (id, root_id, request_id, business_type, channel, source, seller_id, user_id, state, version, currency,
+    origin_amount, shipping_fee, payable_amount, user_remark, policy, created_at, expire_at)
+SELECT n.id, n.id, n.request_id, n.business_type, n.channel, n.source, n.seller_id, n.user_id, 'placing', 1, n.currency,
+    n.origin_amount, n.shipping_fee, n.payable_amount, n.user_remark, $13::text::jsonb, $14::timestamptz, $15::timestamptz
+FROM unnest($1::bigint[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[], $9::bigint[],
+    $10::bigint[], $11::bigint[], $12::text[])
+    AS n (id, request_id, business_type, channel, source, seller_id, user_id, currency, origin_amount, shipping_fee,
+          payable_amount, user_remark);
+
+-- name: orders.insert_items
+-- The lines of new orders.
+INSERT INTO order_items (order_id, line_no, sku_id, warehouse, spu_id, name, product_type, seller_id, qty, unit_price,
+    origin_amount, shipping_share, payable_amount)
+SELECT * FROM unnest($1::bigint[], $2::smallint[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[],
+    $9::integer[], $10::bigint[], $11::bigint[], $12::bigint[], $13::bigint[]);
+
+-- name: orders.insert_addresses
+-- $1 order ids, $2 countries, $3 key ids, $4 ciphertexts.
+INSERT INTO order_addresses (order_id, country, key_id, ciphertext)
+SELECT * FROM unnest($1::bigint[], $2::text[], $3::text[], $4::bytea[]);
+
+-- name: orders.change_addresses
+-- $1 order ids, $2 countries, $3 key ids, $4 ciphertexts. Fewer rows than given: an order without an address.
+UPDATE order_addresses a
+SET country = n.country, key_id = n.key_id, ciphertext = n.ciphertext, modify_count = a.modify_count + 1
+FROM unnest($1::bigint[], $2::text[], $3::text[], $4::bytea[]) AS n (order_id, country, key_id, ciphertext)
+WHERE a.order_id = n.order_id
+RETURNING a.order_id;
+
+-- name: orders.address_changes
+-- $1 order ids (locked). How often each address was changed.
+SELECT order_id, modify_count FROM order_addresses WHERE order_id = ANY($1::bigint[]);
+
+-- name: orders.insert_snapshots
+-- $1 order ids, $2 types, $3 JSON.
+INSERT INTO order_snapshots (order_id, type, data)
+SELECT n.order_id, n.type, n.data::jsonb FROM unnest($1::bigint[], $2::smallint[], $3::text[]) AS n (order_id, type, data);
+
+-- name: orders.item_snapshots
+-- $1 order ids. The lines as they were sold, as JSON.
+SELECT order_id, data::text AS data FROM order_snapshots WHERE order_id = ANY($1::bigint[]) AND type = 3;
+
+-- name: orders.log
+-- One row per step.
+INSERT INTO operate_logs (order_id, version, operate_type, pre_state, cur_state, actor_type, actor_id, cause_type, cause_id, remark)
+SELECT * FROM unnest($1::bigint[], $2::integer[], $3::smallint[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[],
+    $9::text[], $10::text[]);
+
+-- name: orders.save
+-- $1 ids, $2 versions and $3 states as read; then the row as it is now. Fewer rows than given: a lost update.
+UPDATE orders o
+SET version = n.version, state = n.state, order_no = n.order_no, intent_id = n.intent_id, expire_at = n.expire_at,
+    cancel_type = n.cancel_type, reason = n.reason, deleted = n.deleted, captured_amount = n.captured_amount,
+    refunded_amount = n.refunded_amount, paid_at = n.paid_at, shipped_at = n.shipped_at, delivered_at = n.delivered_at,
+    completed_at = n.completed_at, cancelled_at = n.cancelled_at, updated_at = clock_timestamp()
+FROM unnest($1::bigint[], $2::integer[], $3::text[], $4::integer[], $5::text[], $6::text[], $7::bigint[], $8::timestamptz[],
+    $9::text[], $10::text[], $11::boolean[], $12::bigint[], $13::bigint[], $14::timestamptz[], $15::timestamptz[],
+    $16::timestamptz[], $17::timestamptz[], $18::timestamptz[])
+    AS n (id, old_version, old_state, version, state, order_no, intent_id, expire_at, cancel_type, reason, deleted,
+          captured_amount, refunded_amount, paid_at, shipped_at, delivered_at, completed_at, cancelled_at)
+WHERE o.id = n.id AND o.version = n.old_version AND o.state = n.old_state
+RETURNING o.id;
+
+-- name: orders.lines
+-- $1 order ids (locked). Their lines, in order.
+SELECT order_id, line_no, sku_id, warehouse, qty, payable_amount, shipping_share, refunded_qty, refunded_amount
+FROM order_items
+WHERE order_id = ANY($1::bigint[])
+ORDER BY order_id, line_no;
+
+-- name: orders.give_back_lines
+-- $1 order ids, $2 line numbers, $3 units and $4 amounts that go back now. Several refunds of one line add up.
+UPDATE order_items i
+SET refunded_qty = i.refunded_qty + n.qty, refunded_amount = i.refunded_amount + n.amount
+FROM (SELECT order_id, line_no, sum(qty)::integer AS qty, sum(amount)::bigint AS amount
+      FROM unnest($1::bigint[], $2::smallint[], $3::integer[], $4::bigint[]) AS r (order_id, line_no, qty, amount)
+      GROUP BY order_id, line_no) AS n
+WHERE i.order_id = n.order_id AND i.line_no = n.line_no;

@@ -1,0 +1,27 @@
+-- name: refunds.open
+-- One row per refund, unique by (order, cause). Fewer rows than given: the cause was refunded before.
+INSERT INTO refunds (id, refund_no, order_id, intent_id, channel, trade_no, cause, amount, currency, reason)
+SELECT * FROM unnest($1::bigint[], $2::text[], $3::bigint[], $4::bigint[], $5::text[], $6::text[], $7::text[], $8::bigint[],
+    $9::text[], $10::text[])
+RETURNING id;
+
+-- name: refunds.insert_lines
+-- $1 refund ids, $2 order ids, $3 line numbers, $4 units, $5 amounts.
+INSERT INTO refund_lines (refund_id, order_id, line_no, qty, amount)
+SELECT * FROM unnest($1::bigint[], $2::bigint[], $3::smallint[], $4::integer[], $5::bigint[]);
+
+-- name: refunds.orders_of
+-- $1 refund numbers. The order of each; unknown numbers are missing.
+SELECT refund_no, order_id FROM refunds WHERE refund_no = ANY($1::text[]);
+
+-- name: refunds.read
+-- $1 refund numbers (their orders are locked).
+SELECT refund_no, order_id, channel, trade_no, cause, amount, currency, state FROM refunds WHERE refund_no = ANY($1::text[]);
+
+-- name: refunds.finish
+-- $1 refund numbers, $2 states, $3 reasons. A success is final. Fewer rows than given: one had succeeded already.
+UPDATE refunds r
+SET state = n.state, reason = coalesce(n.reason, r.reason), finished_at = clock_timestamp()
+FROM unnest($1::text[], $2::text[], $3::text[]) AS n (refund_no, state, reason)
+WHERE r.refund_no = n.refund_no AND r.state <> 'succeeded'
+RETURNING r.refund_no;

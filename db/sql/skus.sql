@@ -1,0 +1,26 @@
+-- name: skus.read
+-- $1 SKU ids. What the catalogue says of them now; unknown ones are missing.
+SELECT sku_id, spu_id, name, on_sale, price, currency, product_type, seller_id
+FROM skus
+WHERE sku_id = ANY($1::text[]);
+
+-- name: skus.upsert
+-- One row per SKU id, sorted. Returns the SKUs whose revision was higher than the one we had; a missing one was not.
+INSERT INTO skus AS s (sku_id, revision, spu_id, name, specs, on_sale, price, currency, product_type, category_id, seller_id,
+    image_url, unit)
+SELECT n.sku_id, n.revision, n.spu_id, n.name, n.specs::jsonb, n.on_sale, n.price, n.currency, n.product_type, n.category_id,
+    n.seller_id, n.image_url, n.unit
+FROM unnest($1::text[], $2::bigint[], $3::text[], $4::text[], $5::text[], $6::boolean[], $7::bigint[], $8::text[], $9::text[],
+    $10::text[], $11::text[], $12::text[], $13::text[])
+    AS n (sku_id, revision, spu_id, name, specs, on_sale, price, currency, product_type, category_id, seller_id, image_url, unit)
+ORDER BY n.sku_id
+ON CONFLICT (sku_id) DO UPDATE
+SET revision = excluded.revision, spu_id = excluded.spu_id, name = excluded.name, specs = excluded.specs,
+    on_sale = excluded.on_sale, price = excluded.price, currency = excluded.currency, product_type = excluded.product_type,
+    category_id = excluded.category_id, seller_id = excluded.seller_id, image_url = excluded.image_url, unit = excluded.unit,
+    updated_at = clock_timestamp()
+WHERE s.revision < excluded.revision;
+
+-- name: skus.lock_revisions
+-- $1 SKU ids. The revisions we have, locked in id order.
+SELECT sku_id, revision FROM skus WHERE sku_id = ANY($1::text[]) ORDER BY sku_id FOR UPDATE;

@@ -1,0 +1,41 @@
+-- name: timers.start
+-- $1 kinds, $2 keys, $3 due, $4 when the sweeper wakes it (later than due where the broker does it first).
+INSERT INTO timers (kind, key, due_at, wake_at)
+SELECT * FROM unnest($1::text[], $2::bigint[], $3::timestamptz[], $4::timestamptz[])
+ON CONFLICT (kind, key) DO UPDATE SET due_at = excluded.due_at, wake_at = excluded.wake_at, woken_at = NULL, wakes = 0;
+
+-- name: timers.stop
+-- $1 kinds, $2 keys. A timer that is gone already is no error.
+DELETE FROM timers t USING unnest($1::text[], $2::bigint[]) AS k (kind, key) WHERE t.kind = k.kind AND t.key = k.key;
+
+-- name: timers.read
+-- $1 kinds, $2 keys (their orders are locked). Timers that are gone are missing.
+SELECT t.kind, t.key, t.due_at FROM timers t JOIN unnest($1::text[], $2::bigint[]) AS k (kind, key) USING (kind, key);
+
+-- name: timers.sweep
+-- $1 how many. Wakes what is due, each time later than before; rows that another sweeper holds are skipped.
+UPDATE timers t
+SET woken_at = clock_timestamp(), wakes = t.wakes + 1, wake_at = clock_timestamp() + make_interval(secs => least(2 ^ t.wakes, 300))
+FROM (SELECT kind, key FROM timers WHERE wake_at <= clock_timestamp() ORDER BY wake_at LIMIT $1 FOR UPDATE SKIP LOCKED) AS due
+WHERE t.kind = due.kind AND t.key = due.key
+RETURNING t.kind, t.key, t.due_at;
+
+-- name: timers.postpone
+-- $1 kinds, $2 keys, $3 when to look again.
+UPDATE timers t SET wake_at = $3::timestamptz, wakes = 0
+FROM unnest($1::text[], $2::bigint[]) AS k (kind, key)
+WHERE t.kind = k.kind AND t.key = k.key;
+
+-- name: timers.payment_due
+-- Whether a payment timer is due and waits for payment results to catch up; the database clock with it.
+SELECT clock_timestamp() AS now, EXISTS (
+    SELECT FROM timers, progress p
+    WHERE kind = 'payment' AND p.queue = 'payment-results' AND due_at <= clock_timestamp() AND due_at > p.at) AS waiting;
+
+-- name: timers.progress
+-- How far payment results have been settled.
+SELECT at FROM progress WHERE queue = 'payment-results';
+
+-- name: timers.set_progress
+-- $1 how far. Never moves back.
+UPDATE progress SET at = $1::timestamptz WHERE queue = 'payment-results' AND at < $1::timestamptz;

@@ -1,0 +1,87 @@
+"""The orders of one batch as they change: messages are folded in, in order of arrival, and every step is kept."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any, Generic, TypeVar
+
+from workers.domain.order import TRANSITIONS, Effect, Order, State, Trigger
+
+C = TypeVar("C")
+"""What caused a step; the domain hands it through unread."""
+
+
+@dataclass(frozen=True)
+class Who:
+    """On whose behalf a step was taken."""
+
+    type: str
+    id: str
+
+
+SYSTEM = Who("system", "oms")
+
+
+@dataclass(frozen=True)
+class Step(Generic[C]):
+    """One transition: the order after it, the state before it, why, and by whom."""
+
+    order: Order
+    previous: State
+    trigger: Trigger
+    because: C
+    who: Who
+    effects: tuple[Effect, ...]
+
+
+class Book(Generic[C]):
+    """Locked orders, the steps they took in this batch, and so their final form."""
+
+    def __init__(self, orders: Mapping[int, Order]) -> None:
+        self.before: dict[int, Order] = dict(orders)
+        self.after: dict[int, Order] = dict(orders)
+        self.steps: list[Step[C]] = []
+
+    def __contains__(self, order_id: int) -> bool:
+        return order_id in self.after
+
+    def __getitem__(self, order_id: int) -> Order:
+        return self.after[order_id]
+
+    def get(self, order_id: int) -> Order | None:
+        """The order as it stands now, or None when there is no such order."""
+        return self.after.get(order_id)
+
+    def move(
+        self, order_id: int, trigger: Trigger, *, because: C, at: datetime, who: Who = SYSTEM, **changes: Any
+    ) -> Step[C]:
+        """Take one step; `changes` are further fields that it sets."""
+        before = self.after[order_id]
+        after = replace(before.become(trigger, at), **changes)
+        effects = TRANSITIONS[before.state, trigger].effects
+        step = Step(after, before.state, trigger, because, who, effects)
+        self.after[order_id] = after
+        self.steps.append(step)
+        return step
+
+    def amend(self, order_id: int, **changes: Any) -> None:
+        """Change amounts without a step: nothing is announced and the version stays."""
+        self.after[order_id] = replace(self.after[order_id], **changes)
+
+    @property
+    def changed(self) -> list[Order]:
+        """The orders whose rows must be written, by id."""
+        return [order for key, order in sorted(self.after.items()) if order != self.before[key]]
+
+    def owing(self, effect: Effect) -> list[Step[C]]:
+        """The steps that owe this effect."""
+        return [step for step in self.steps if effect in step.effects]
+
+    def ids(self, effect: Effect) -> list[int]:
+        """The ids of the orders that owe this effect, sorted."""
+        return sorted({step.order.id for step in self.owing(effect)})
+
+
+def ids_of(orders: Iterable[Order]) -> list[int]:
+    """Sorted ids."""
+    return sorted(order.id for order in orders)

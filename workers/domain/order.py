@@ -1,0 +1,184 @@
+"""The order: its states, and the one table that says what may follow what.
+
+Everything that is not in TRANSITIONS is refused and writes nothing (S1-08). The same table is a guard inside the UPDATE
+(state and version as read) and a table test.
+"""
+
+from dataclasses import dataclass, replace
+from datetime import datetime
+from enum import StrEnum
+
+
+class State(StrEnum):
+    """Where an order is. Payment, shipment and refund are facets computed from their own tables."""
+
+    PLACING = "placing"
+    AWAITING_PAYMENT = "awaiting_payment"
+    PAID = "paid"
+    FULFILLING = "fulfilling"
+    SHIPPED = "shipped"
+    DELIVERED = "delivered"
+    CANCELLING = "cancelling"
+    CANCELLED = "cancelled"
+    COMPLETED = "completed"
+    DELIVERY_FAILED = "delivery_failed"
+    SPLIT = "split"
+    REJECTED = "rejected"
+
+    @property
+    def code(self) -> int:
+        """The numeric code that S3's systems know."""
+        return _CODES[self]
+
+
+_CODES = {
+    State.PLACING: 5, State.AWAITING_PAYMENT: 10, State.PAID: 20, State.FULFILLING: 30, State.SHIPPED: 40,
+    State.DELIVERED: 60, State.CANCELLING: 65, State.CANCELLED: 70, State.COMPLETED: 80, State.DELIVERY_FAILED: 100,
+    State.SPLIT: 126, State.REJECTED: 127,
+}  # fmt: skip
+
+FINISHED = frozenset({State.CANCELLED, State.COMPLETED, State.REJECTED})
+"""Nothing moves these on their own any more."""
+
+
+class Trigger(StrEnum):
+    """What moves an order. The value is S3's operate type by name; `operate_type` is its number (requirements 3.5)."""
+
+    CREATED = "created"
+    RESERVED = "reserved"
+    REFUSED = "refused"
+    PLACING_EXPIRED = "placing_expired"
+    NOTHING_TO_PAY = "nothing_to_pay"
+    CAPTURED = "captured"
+    CANCEL = "cancel"
+    PAYMENT_EXPIRED = "payment_expired"
+    PAYMENT_FAILED = "payment_failed"
+    ALL_SHIPPED = "all_shipped"
+    ALL_DELIVERED = "all_delivered"
+    ALL_FAILED = "all_failed"
+    FAILURE_SETTLED = "failure_settled"
+    RECEIPT_CONFIRMED = "receipt_confirmed"
+    RECEIPT_EXPIRED = "receipt_expired"
+    ADDRESS_CHANGED = "address_changed"
+    DELETED = "deleted"
+
+    @property
+    def operate_type(self) -> int:
+        """The number in the operate log."""
+        return _OPERATE_TYPES[self]
+
+
+_OPERATE_TYPES = {
+    Trigger.CREATED: 10, Trigger.RESERVED: 10, Trigger.REFUSED: 30, Trigger.PLACING_EXPIRED: 30,
+    Trigger.NOTHING_TO_PAY: 40, Trigger.CAPTURED: 40, Trigger.CANCEL: 20, Trigger.PAYMENT_EXPIRED: 30,
+    Trigger.PAYMENT_FAILED: 30, Trigger.ALL_SHIPPED: 60, Trigger.ALL_DELIVERED: 80, Trigger.ALL_FAILED: 30,
+    Trigger.FAILURE_SETTLED: 30, Trigger.RECEIPT_CONFIRMED: 90, Trigger.RECEIPT_EXPIRED: 90,
+    Trigger.ADDRESS_CHANGED: 100, Trigger.DELETED: 150,
+}  # fmt: skip
+
+
+class Effect(StrEnum):
+    """What a step owes to others; the handler that takes the step sees to it in the same transaction."""
+
+    STOCK_COMMIT = "stock_commit"
+    STOCK_RELEASE = "stock_release"
+    STOCK_RESTOCK = "stock_restock"
+    REFUND_ALL = "refund_all"
+    SAGA_TIMER_ENDS = "saga_timer_ends"
+    PAYMENT_TIMER_STARTS = "payment_timer_starts"
+    PAYMENT_TIMER_ENDS = "payment_timer_ends"
+    RECEIPT_TIMER_STARTS = "receipt_timer_starts"
+    RECEIPT_TIMER_ENDS = "receipt_timer_ends"
+
+
+@dataclass(frozen=True)
+class Transition:
+    """Where a step leads and what it owes."""
+
+    to: State
+    effects: tuple[Effect, ...] = ()
+
+
+S, T, E = State, Trigger, Effect
+
+TRANSITIONS: dict[tuple[State, Trigger], Transition] = {
+    (S.PLACING, T.RESERVED): Transition(S.AWAITING_PAYMENT, (E.SAGA_TIMER_ENDS, E.PAYMENT_TIMER_STARTS)),
+    (S.PLACING, T.REFUSED): Transition(S.REJECTED, (E.SAGA_TIMER_ENDS,)),
+    (S.PLACING, T.PLACING_EXPIRED): Transition(S.REJECTED, (E.SAGA_TIMER_ENDS, E.STOCK_RELEASE)),
+    (S.AWAITING_PAYMENT, T.NOTHING_TO_PAY): Transition(S.PAID, (E.PAYMENT_TIMER_ENDS, E.STOCK_COMMIT)),
+    (S.AWAITING_PAYMENT, T.CAPTURED): Transition(S.PAID, (E.PAYMENT_TIMER_ENDS, E.STOCK_COMMIT)),
+    (S.AWAITING_PAYMENT, T.CANCEL): Transition(S.CANCELLED, (E.PAYMENT_TIMER_ENDS, E.STOCK_RELEASE)),
+    (S.AWAITING_PAYMENT, T.PAYMENT_EXPIRED): Transition(S.CANCELLED, (E.PAYMENT_TIMER_ENDS, E.STOCK_RELEASE)),
+    (S.AWAITING_PAYMENT, T.PAYMENT_FAILED): Transition(S.CANCELLED, (E.PAYMENT_TIMER_ENDS, E.STOCK_RELEASE)),
+    (S.AWAITING_PAYMENT, T.ADDRESS_CHANGED): Transition(S.AWAITING_PAYMENT),
+    (S.PAID, T.ADDRESS_CHANGED): Transition(S.PAID),
+    (S.PAID, T.CANCEL): Transition(S.CANCELLED, (E.REFUND_ALL, E.STOCK_RESTOCK)),
+    (S.PAID, T.ALL_SHIPPED): Transition(S.SHIPPED),
+    (S.SHIPPED, T.ALL_DELIVERED): Transition(S.DELIVERED, (E.RECEIPT_TIMER_STARTS,)),
+    (S.SHIPPED, T.ALL_FAILED): Transition(S.DELIVERY_FAILED),
+    (S.SHIPPED, T.RECEIPT_CONFIRMED): Transition(S.COMPLETED),
+    (S.DELIVERED, T.RECEIPT_CONFIRMED): Transition(S.COMPLETED, (E.RECEIPT_TIMER_ENDS,)),
+    (S.DELIVERED, T.RECEIPT_EXPIRED): Transition(S.COMPLETED, (E.RECEIPT_TIMER_ENDS,)),
+    (S.DELIVERY_FAILED, T.FAILURE_SETTLED): Transition(S.CANCELLED),
+    (S.CANCELLED, T.DELETED): Transition(S.CANCELLED),
+    (S.COMPLETED, T.DELETED): Transition(S.COMPLETED),
+    (S.REJECTED, T.DELETED): Transition(S.REJECTED),
+}
+
+STEPS: frozenset[tuple[str, State]] = frozenset(
+    {("", State.PLACING)} | {(source.value, transition.to) for (source, _), transition in TRANSITIONS.items()}
+)
+"""Every (previous, current) pair an operate log may hold."""
+
+_STAMPS = {
+    State.PAID: "paid_at", State.SHIPPED: "shipped_at", State.DELIVERED: "delivered_at",
+    State.COMPLETED: "completed_at", State.CANCELLED: "cancelled_at",
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Order:
+    """One order as its row holds it. Amounts are minor units of `currency`."""
+
+    id: int
+    root_id: int
+    user_id: str
+    request_id: str
+    order_no: str | None
+    state: State
+    version: int
+    channel: str
+    currency: str
+    origin_amount: int
+    promotion_amount: int
+    coupon_amount: int
+    points_amount: int
+    shipping_fee: int
+    tax_amount: int
+    payable_amount: int
+    captured_amount: int
+    refunded_amount: int
+    intent_id: int | None
+    on_payment_failure: str
+    created_at: datetime
+    expire_at: datetime
+    cancel_type: str | None = None
+    reason: str | None = None
+    deleted: bool = False
+    paid_at: datetime | None = None
+    shipped_at: datetime | None = None
+    delivered_at: datetime | None = None
+    completed_at: datetime | None = None
+    cancelled_at: datetime | None = None
+
+    def allows(self, trigger: Trigger) -> bool:
+        """Whether the table has this step."""
+        return (self.state, trigger) in TRANSITIONS
+
+    def become(self, trigger: Trigger, at: datetime) -> "Order":
+        """The order after the step. A step that the table does not have is a defect of the caller."""
+        transition = TRANSITIONS.get((self.state, trigger))
+        assert transition is not None, f"{self.state} does not allow {trigger}"
+        stamp = _STAMPS.get(transition.to) if transition.to is not self.state else None
+        moved = replace(self, state=transition.to, version=self.version + 1)
+        return replace(moved, **{stamp: at}) if stamp else moved  # type: ignore[arg-type]

@@ -1,0 +1,13 @@
+"""A refusal the business expects: a value with a code of its own (requirements 3.8), never an exception."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """Why a command was refused. `details` are names and numbers for a program; they never hold personal data."""
+
+    code: str
+    message: str
+    details: Mapping[str, object] = field(default_factory=dict)

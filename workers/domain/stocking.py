@@ -1,0 +1,237 @@
+"""Stock counters and who holds what: reserve all or nothing, then commit or release, once (S4-13..15).
+
+    holder is    reserve           commit      release              restock
+    -----------  ----------------  ----------  -------------------  -------------------
+    unknown      locked or refused again later tombstone            again later
+    reserved     answered again    deducted    unlocked             again later
+    refused      answered again    -           nothing              -
+    released     refused           -           nothing              -
+    committed    answered again    nothing     -                    on hand again
+    restocked    answered again    nothing     -                    nothing
+
+"-" is a discrepancy: it is announced and nothing changes.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+NOBODY = 0
+"""The holder of goods that arrive and of corrections."""
+ON_HAND_MAX = 2_000_000_000  # units: what the 32-bit counters hold, with room
+Place = tuple[str, str]
+"""(sku, warehouse)"""
+
+
+@dataclass
+class Counter:
+    """Units of one SKU in one warehouse. 0 <= locked <= on_hand, always."""
+
+    on_hand: int
+    locked: int
+
+    @property
+    def sellable(self) -> int:
+        return self.on_hand - self.locked
+
+
+@dataclass(frozen=True)
+class LedgerEntry:
+    """One change of one counter, unique by (holder, place, op, ref)."""
+
+    holder_id: int
+    place: Place
+    op: str
+    ref: str
+    qty: int
+
+
+def apply(counter: Counter, op: str, qty: int) -> None:
+    """What each ledger entry does to its counter; folding the ledger gives the counters back."""
+    match op:
+        case "receive" | "restock" | "adjust":
+            counter.on_hand += qty
+        case "reserve":
+            counter.locked += qty
+        case "release":
+            counter.locked -= qty
+        case "commit":
+            counter.locked -= qty
+            counter.on_hand -= qty
+        case _:
+            raise AssertionError(f"no such stock operation: {op}")
+    assert 0 <= counter.locked <= counter.on_hand, f"{op} of {qty} would leave {counter}"
+
+
+@dataclass
+class Holder:
+    """What one order holds. `state` is None before its first message."""
+
+    id: int
+    group_id: int
+    state: str | None = None
+    reserved: dict[Place, int] = field(default_factory=dict)
+    restocked: dict[Place, int] = field(default_factory=dict)
+    refs: set[str] = field(default_factory=set)
+
+
+@dataclass(frozen=True)
+class Want:
+    """Units of one place wanted for one holder."""
+
+    holder_id: int
+    place: Place
+    qty: int
+
+
+@dataclass(frozen=True)
+class Short:
+    """A place that cannot give what is wanted."""
+
+    place: Place
+    want: int
+    have: int
+
+
+class Verdict(StrEnum):
+    """What became of a stock message."""
+
+    DONE = "done"
+    LATER = "later"
+    DISCREPANCY = "discrepancy"
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A reservation's answer; `code` is empty when everything is locked."""
+
+    code: str = ""
+    short: tuple[Short, ...] = ()
+
+
+GRANTED = Answer()
+TOO_LATE = Answer("ORDER_SAGA_TIMEOUT")
+SHORT = "INVENTORY_INSUFFICIENT"
+
+
+class Desk:
+    """Counters and holders of one batch; messages change them in order of arrival, the ledger has every change."""
+
+    def __init__(self, counters: dict[Place, Counter], holders: dict[int, Holder]) -> None:
+        self.counters = counters
+        self.holders = holders
+        self.ledger: list[LedgerEntry] = []
+        self.touched: set[int] = set()
+
+    def reserve(self, group_id: int, wants: Sequence[Want], *, in_time: bool) -> Answer:
+        """Lock every line or none."""
+        holders = [self.holders[holder_id] for holder_id in sorted({want.holder_id for want in wants})]
+        states = {holder.state for holder in holders}
+        if states & {"released"}:
+            return TOO_LATE
+        if states & {"reserved", "committed", "restocked"}:
+            return GRANTED
+        if states & {"refused"}:
+            return Answer(SHORT)
+        short = self._shortages(wants) if in_time else ()
+        granted = in_time and not short
+        for holder in holders:
+            holder.group_id = group_id
+            self._set(holder, "reserved" if granted else "refused")
+        if not granted:
+            return Answer(SHORT, short) if short else TOO_LATE
+        for (holder_id, place), qty in _summed(wants).items():
+            self.holders[holder_id].reserved[place] = qty
+            self._book(holder_id, place, "reserve", "", qty)
+        return GRANTED
+
+    def commit(self, holder_id: int) -> Verdict:
+        """The lock becomes a deduction, once."""
+        holder = self.holders[holder_id]
+        match holder.state:
+            case None:
+                return Verdict.LATER
+            case "reserved":
+                self._book_all(holder, "commit")
+                self._set(holder, "committed")
+            case "refused" | "released":
+                return Verdict.DISCREPANCY
+        return Verdict.DONE
+
+    def release(self, holder_id: int) -> Verdict:
+        """The lock ends; before its reserve it leaves a tombstone that refuses it."""
+        holder = self.holders[holder_id]
+        match holder.state:
+            case None:
+                self._set(holder, "released")
+            case "reserved":
+                self._book_all(holder, "release")
+                self._set(holder, "released")
+            case "committed" | "restocked":
+                return Verdict.DISCREPANCY
+        return Verdict.DONE
+
+    def restock(self, holder_id: int, ref: str, lines: Mapping[Place, int]) -> Verdict:
+        """Units come back, once per `ref`: those of `lines`, or all that are left."""
+        holder = self.holders[holder_id]
+        if holder.state in (None, "reserved"):
+            return Verdict.LATER
+        if holder.state in ("refused", "released"):
+            return Verdict.DISCREPANCY
+        if ref in holder.refs:
+            return Verdict.DONE
+        left = {place: qty - holder.restocked.get(place, 0) for place, qty in holder.reserved.items()}
+        back = dict(lines) or {place: qty for place, qty in left.items() if qty > 0}
+        if any(qty > left.get(place, 0) for place, qty in back.items()):
+            return Verdict.DISCREPANCY
+        for place, qty in back.items():
+            holder.restocked[place] = holder.restocked.get(place, 0) + qty
+            self._book(holder.id, place, "restock", ref, qty)
+        holder.refs.add(ref)
+        if holder.restocked == holder.reserved:
+            self._set(holder, "restocked")
+        return Verdict.DONE
+
+    def receive(self, place: Place, qty: int, ref: str) -> Counter:
+        """Goods arrived."""
+        self._book(NOBODY, place, "receive", ref, qty)
+        return self.counters[place]
+
+    def adjust(self, place: Place, delta: int, ref: str) -> Counter | None:
+        """A correction; None where it would leave less than is locked, or where there was never stock."""
+        counter = self.counters.get(place)
+        if counter is None or not counter.locked <= counter.on_hand + delta <= ON_HAND_MAX:
+            return None
+        self._book(NOBODY, place, "adjust", ref, delta)
+        return counter
+
+    def changed_holders(self) -> list[Holder]:
+        """The holders whose rows must be written, by id."""
+        return [self.holders[holder_id] for holder_id in sorted(self.touched)]
+
+    def _shortages(self, wants: Sequence[Want]) -> tuple[Short, ...]:
+        total: dict[Place, int] = {}
+        for want in wants:
+            total[want.place] = total.get(want.place, 0) + want.qty
+        have = {place: self.counters[place].sellable if place in self.counters else 0 for place in total}
+        return tuple(Short(place, qty, have[place]) for place, qty in total.items() if qty > have[place])
+
+    def _book_all(self, holder: Holder, op: str) -> None:
+        for place, qty in holder.reserved.items():
+            self._book(holder.id, place, op, "", qty)
+
+    def _book(self, holder_id: int, place: Place, op: str, ref: str, qty: int) -> None:
+        apply(self.counters[place], op, qty)
+        self.ledger.append(LedgerEntry(holder_id, place, op, ref, qty))
+
+    def _set(self, holder: Holder, state: str) -> None:
+        holder.state = state
+        self.touched.add(holder.id)
+
+
+def _summed(wants: Sequence[Want]) -> dict[tuple[int, Place], int]:
+    sums: dict[tuple[int, Place], int] = {}
+    for want in wants:
+        key = (want.holder_id, want.place)
+        sums[key] = sums.get(key, 0) + want.qty
+    return sums

@@ -1,0 +1,141 @@
+"""What happens when a payment adapter reports a result.
+
+    order is             captured, as much as is due     captured, another amount   failed
+    -------------------  ------------------------------  -------------------------  -------------------------------
+    placing              tried again later               tried again later          tried again later
+    awaiting payment     paid, stock is deducted         refunded, alert            recorded; cancelled by policy
+    cancelled, rejected  refunded (late)                 refunded, alert            recorded
+    paid or later        refunded (duplicate)            refunded, alert            recorded
+    unknown              tried again later, at last a dead letter: money must not vanish
+
+The same fact again (channel, trade number, kind) changes nothing, also within one batch. A capture that meets a
+cancellation is decided by the order's row lock: whichever is second sees what the first did.
+progress.mark: everything published before it is settled, so payment timers that were due by then may act.
+"""
+
+from datetime import datetime
+from typing import Any, TypeAlias
+
+import outbox
+from db.pool import Transaction
+from messages.base import AlertRaised
+from messages.envelope import Envelope
+from messages.payments import PaymentCaptured, PaymentEvent, PaymentFailed, PaymentResult, ProgressMark
+from workers.domain.book import Book
+from workers.domain.order import Effect, Order, State, Trigger
+from workers.runtime.batch import Batch
+from workers.runtime.route import Route
+from workers.store import announce, orders, payments, refunds, timers
+
+Item: TypeAlias = Envelope[PaymentResult]
+REFUND_CAUSE = {"late": "late", "duplicate": "dup", "mismatch": "amount"}
+"""Verdict -> the first word of the refund's cause."""
+
+
+def judge(order: Order, result: PaymentResult) -> str:
+    """What a new fact means for the order: kept, late, duplicate, mismatch or failed. No I/O."""
+    if result.kind == "failed":
+        return "failed"
+    if (result.amount, result.currency) != (order.payable_amount, order.currency):
+        return "mismatch"
+    if order.state in (State.CANCELLED, State.REJECTED):
+        return "late"
+    return "kept" if order.state is State.AWAITING_PAYMENT else "duplicate"
+
+
+def step(order: Order, verdict: str) -> Trigger | None:
+    """Where the verdict moves the order, if anywhere."""
+    if verdict == "kept":
+        return Trigger.CAPTURED
+    cancels = verdict == "failed" and order.state is State.AWAITING_PAYMENT and order.on_payment_failure == "cancel"
+    return Trigger.PAYMENT_FAILED if cancels else None
+
+
+async def settle_payments(tx: Transaction, batch: Batch[PaymentResult | ProgressMark]) -> None:
+    """Lock every order once, judge in order of arrival, write each table once."""
+    results = batch.of(PaymentResult)
+    marks = [item.body.at for item in batch.of(ProgressMark)]
+    book = Book[Item](await orders.lock(tx, {item.body.order_id for item in results}))
+    seen = await payments.known(tx, [item.body for item in results])
+    facts: list[tuple[Item, payments.Fact]] = []
+
+    for item in results:
+        order, key = book.get(item.body.order_id), payments.key_of(item.body)
+        if order is None:
+            batch.retry(item, "order_unknown", "its order is not in the database yet")
+        elif order.state is State.PLACING:
+            batch.retry(item, "order_placing", "its order is still being placed")
+        elif key not in seen:
+            seen.add(key)
+            facts.append((item, settle(book, order, item, batch.now)))
+
+    opened = await refunds.open_all(tx, [due(book, item, fact) for item, fact in refundable(facts)])
+    await orders.save(tx, book)
+    await payments.record(tx, [fact for _, fact in facts])
+    await timers.stop(tx, [("payment", key) for key in book.ids(Effect.PAYMENT_TIMER_ENDS)])
+    await timers.set_progress(tx, max(marks, default=None))
+    news = [told(book, item, fact) for item, fact in facts]
+    alerts = [outbox.event(alert(fact), because=item) for item, fact in facts if fact.verdict == "mismatch"]
+    owed = [*announce.stock_orders(book), *refunds.announcements(opened)]
+    await outbox.append(tx, [*news, *announce.steps(book), *alerts, *owed])
+
+
+def settle(book: Book[Item], order: Order, item: Item, now: datetime) -> payments.Fact:
+    """Fold one new fact into the book."""
+    verdict, result = judge(order, item.body), item.body
+    if result.kind == "captured" and result.currency == order.currency:
+        book.amend(order.id, captured_amount=order.captured_amount + result.amount)
+    if (trigger := step(order, verdict)) is not None:
+        cancelled: dict[str, Any] = {"cancel_type": "payment_failed", "reason": result.reason or "the payment failed"}
+        book.move(order.id, trigger, because=item, at=now, **(cancelled if trigger is Trigger.PAYMENT_FAILED else {}))
+    return payments.Fact(result, order.intent_id, verdict)
+
+
+def refundable(facts: list[tuple[Item, payments.Fact]]) -> list[tuple[Item, payments.Fact]]:
+    """Money that came in and is not kept."""
+    return [(item, fact) for item, fact in facts if fact.verdict in REFUND_CAUSE]
+
+
+def due(book: Book[Item], item: Item, fact: payments.Fact) -> refunds.Due:
+    """The whole capture goes back, once per capture."""
+    order, result = book[fact.result.order_id], fact.result
+    cause = f"{REFUND_CAUSE[fact.verdict]}:{result.channel}:{result.trade_no}"
+    return refunds.Due(
+        order_id=order.id, root_id=order.root_id, user_id=order.user_id, cause=cause, intent_id=order.intent_id,
+        channel=result.channel, trade_no=result.trade_no, amount=result.amount, currency=result.currency, because=item,
+    )  # fmt: skip
+
+
+def told(book: Book[Item], item: Item, fact: payments.Fact) -> outbox.Announcement:
+    """What the world hears, in the order's stream."""
+    return outbox.event(event_of(fact), because=item, stream=book[fact.result.order_id].root_id)
+
+
+def event_of(fact: payments.Fact) -> PaymentEvent:
+    """What the world hears of a payment fact."""
+    result = fact.result
+    about: dict[str, Any] = {
+        "order_id": result.order_id, "intent_id": fact.intent_id, "channel": result.channel,
+        "trade_no": result.trade_no, "amount": result.amount, "currency": result.currency,
+    }  # fmt: skip
+    if fact.verdict == "failed":
+        return PaymentFailed(**about, reason=result.reason)
+    return PaymentCaptured(**about | {"verdict": fact.verdict})
+
+
+def alert(fact: payments.Fact) -> AlertRaised:
+    """Somebody paid another amount than the order asks for."""
+    result = fact.result
+    content = (
+        f"captured {result.amount} {result.currency} by {result.channel}, which is not what the order costs: refunded"
+    )
+    return AlertRaised(
+        title="wrong amount captured",
+        content=content,
+        level="HIGH",
+        code="PAY_AMOUNT_MISMATCH",
+        order_id=result.order_id,
+    )
+
+
+ROUTE = Route(queue="payment-results", handler=settle_payments)

@@ -1,0 +1,124 @@
+"""What happens when money goes back.
+
+message                                              then
+---------------------------------------------------  -------------------------------------------------------
+refund.result succeeded, first time                  succeeded for good: refund.succeeded, the order's total grows
+refund.result failed, not succeeded before           failed: refund.failed and an alert; the money is still owed
+refund.result for another amount or currency         dead letter: a person must look
+refund.result for a number we never gave             tried again later, at last a dead letter
+refund.request, not above what is captured and left  a refund of its own: refund.requested
+refund.request otherwise                             command.rejected with PAY_REFUND_EXCEEDS or REFUND_NOT_ALLOWED
+"""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any, TypeAlias
+
+import outbox
+from db.pool import Transaction
+from messages.base import AlertRaised, CommandRejected
+from messages.envelope import Envelope
+from messages.refunds import RefundFailed, RefundRequest, RefundResult, RefundSucceeded
+from workers.domain.book import Book
+from workers.domain.order import Order
+from workers.domain.refusal import Refusal
+from workers.runtime.batch import Batch
+from workers.runtime.route import Route
+from workers.store import access, commands, orders, payments, refunds
+
+Result: TypeAlias = Envelope[RefundResult]
+Request: TypeAlias = Envelope[RefundRequest]
+
+
+def decide(item: Request, order: Order | None, kept: payments.Kept | None) -> Refusal | None:
+    """Why an operator's refund is refused, or None. No I/O."""
+    body = item.body
+    if (refusal := access.denied(item, body.actor, body.order_id, order)) is not None:
+        return refusal
+    if body.actor.type == "user":
+        return access.FORBIDDEN
+    if kept is None:
+        return Refusal("REFUND_NOT_ALLOWED", "nothing of this order is captured")
+    if not 1 <= body.amount <= kept.left:
+        details = {"asked": body.amount, "left": kept.left, "currency": kept.currency}
+        return Refusal("PAY_REFUND_EXCEEDS", f"1 to {kept.left} can still go back", details)
+    return None
+
+
+async def settle_refunds(tx: Transaction, batch: Batch[RefundResult | RefundRequest]) -> None:
+    """Lock every order once, decide in order of arrival, write each table once."""
+    results = batch.of(RefundResult)
+    claims = await commands.claim(tx, batch.of(RefundRequest))
+    owners = await refunds.orders_of(tx, [item.body.refund_no for item in results])
+    book = Book[Any](await orders.lock(tx, {*owners.values(), *(item.body.order_id for item in claims.fresh)}))
+    known = await refunds.read(tx, owners)
+    kept = await payments.kept(tx, [item.body.order_id for item in claims.fresh])
+    finished: dict[str, RefundResult] = {}
+    news: list[outbox.Announcement] = []
+
+    for item in results:
+        refund = known.get(item.body.refund_no)
+        if refund is None:
+            batch.retry(item, "refund_unknown", "no refund has this number yet")
+        elif (item.body.amount, item.body.currency) != (refund.amount, refund.currency):
+            batch.dead(item, "refund_amount_differs", "the amount or currency is not what was asked for")
+        elif refund.state not in ("succeeded", item.body.status):
+            known[refund.refund_no] = replace(refund, state=item.body.status)
+            finished[refund.refund_no] = item.body
+            news += settle(book, refund, item)
+
+    dues, outcomes = requests(claims.fresh, book, kept)
+    opened = await refunds.open_all(tx, dues)
+    outcomes |= {commands.key_of(o.due.because.body): (o.event(), o.due.because) for o in opened}
+    await orders.save(tx, book)
+    await refunds.finish(tx, list(finished.values()))
+    answers = await commands.conclude(tx, outcomes)
+    refused = [outbox.event(e, because=item) for e, item in outcomes.values() if isinstance(e, CommandRejected)]
+    await outbox.append(tx, [*news, *refunds.announcements(opened), *refused, *answers, *claims.answers])
+
+
+def settle(book: Book[Any], refund: refunds.Refund, item: Result) -> list[outbox.Announcement]:
+    """Fold one result into the book; what it announces."""
+    order = book[refund.order_id]
+    about: dict[str, Any] = {
+        "order_id": refund.order_id, "refund_no": refund.refund_no, "channel": refund.channel,
+        "trade_no": refund.trade_no, "amount": refund.amount, "currency": refund.currency, "cause": refund.cause,
+    }  # fmt: skip
+    if item.body.status == "succeeded":
+        if refund.currency == order.currency:
+            book.amend(order.id, refunded_amount=order.refunded_amount + refund.amount)
+        return [outbox.event(RefundSucceeded(**about), because=item, stream=order.root_id)]
+    failed = RefundFailed(**about, reason=item.body.reason)
+    content = f"refund {refund.refund_no} of {refund.amount} {refund.currency} failed at {refund.channel}"
+    alert = AlertRaised(
+        title="refund failed", content=content, level="HIGH", code="PAY_CHANNEL_ERROR", order_id=refund.order_id
+    )
+    return [outbox.event(failed, because=item, stream=order.root_id), outbox.event(alert, because=item)]
+
+
+def requests(
+    fresh: tuple[Request, ...], book: Book[Any], kept: Mapping[int, payments.Kept]
+) -> tuple[list[refunds.Due], commands.Outcomes]:
+    """What operators' requests open, and the outcomes of those that are refused."""
+    left, dues = dict(kept), []
+    refused: commands.Outcomes = {}
+    for item in fresh:
+        body, order = item.body, book.get(item.body.order_id)
+        refusal = decide(item, order, left.get(body.order_id))
+        if refusal is not None:
+            refused[commands.key_of(body)] = commands.rejected(item, refusal), item
+            continue
+        assert order is not None
+        capture = left[order.id]
+        left[order.id] = replace(capture, owed=capture.owed + body.amount)
+        dues.append(
+            refunds.Due(
+                order_id=order.id, root_id=order.root_id, user_id=order.user_id, cause=f"operator:{body.request_id}",
+                intent_id=capture.intent_id, channel=capture.channel, trade_no=capture.trade_no, amount=body.amount,
+                currency=capture.currency, because=item, reason=body.reason,
+            )
+        )  # fmt: skip
+    return dues, refused
+
+
+ROUTE = Route(queue="refunds", handler=settle_refunds)

@@ -1,0 +1,281 @@
+"""What happens when warehouse or carrier speak of a parcel.
+
+    order is               shipment.book                       shipment.update
+    ---------------------  ----------------------------------  ----------------------------------------------------
+    placing, awaiting pay  tried again later                   tried again later
+    paid                   booked, if the units are left;      the parcel moves; the last unit out: order.shipped
+                           else shipment.booking_failed
+    shipped                shipment.booking_failed             all arrived or failed: order.delivered (receipt timer);
+                                                               all failed: order.delivery_failed
+    delivery failed        shipment.booking_failed             all back or confirmed lost: order.cancelled
+    otherwise              shipment.booking_failed             recorded; a parcel that moves nevertheless: alert
+    unknown                tried again later, at last a dead letter
+
+A parcel's state is the maximum of its facts: late ones are recorded and move nothing. A parcel that will not arrive has
+its lines refunded; when it comes back they are restocked; a loss sends the stock nothing. The same parcel or the same
+fact again changes nothing.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from typing import Any, TypeAlias
+
+import outbox
+from db.pool import Transaction
+from messages.base import AlertRaised
+from messages.envelope import Envelope
+from messages.shipments import (
+    ShipmentBook,
+    ShipmentBooked,
+    ShipmentBookingFailed,
+    ShipmentLine,
+    ShipmentUpdate,
+    ShipmentUpdated,
+)
+from messages.stock import RestockLine, StockRestock
+from workers.domain.book import Book
+from workers.domain.order import Effect, Order, State, Trigger
+from workers.domain.refunding import BoughtLine, RefundLine, refund_units
+from workers.domain.shipping import Parcel, advance, next_trigger, unpacked
+from workers.runtime.batch import Batch
+from workers.runtime.route import Route
+from workers.store import announce, ids, orders, payments, refunds, shipments, shop, timers
+
+Fact: TypeAlias = ShipmentBook | ShipmentUpdate
+Item: TypeAlias = Envelope[Fact]
+EARLY = (State.PLACING, State.AWAITING_PAYMENT)
+REFUNDING = (State.PAID, State.SHIPPED)
+
+
+@dataclass
+class Yard:
+    """The orders, lines and parcels of one batch as its facts change them, and what came of it."""
+
+    book: Book[Item]
+    lines: dict[int, list[BoughtLine]]
+    parcels: dict[shipments.ParcelKey, Parcel]
+    seen: set[shipments.FactKey]
+    warehouses: dict[int, str | None] = field(default_factory=dict)
+    booked: list[shipments.ParcelKey] = field(default_factory=list)
+    moved: set[shipments.ParcelKey] = field(default_factory=set)
+    facts: list[shipments.Fact] = field(default_factory=list)
+    failures: list[tuple[Item, Parcel, list[RefundLine]]] = field(default_factory=list)
+    news: list[outbox.Announcement] = field(default_factory=list)
+
+    def units(self, order: Order) -> dict[int, int]:
+        """Line number -> units bought."""
+        return {line.line_no: line.qty for line in self.lines[order.id]}
+
+    def of(self, order: Order) -> list[Parcel]:
+        """The order's parcels."""
+        return [parcel for parcel in self.parcels.values() if parcel.order_id == order.id]
+
+
+async def move_parcels(tx: Transaction, batch: Batch[Fact]) -> None:
+    """Lock every order once, fold facts in order of arrival, write each table once."""
+    book = Book[Item](await orders.lock(tx, {item.body.order_id for item in batch}))
+    owners = await shipments.owners(tx, [key_of(item.body) for item in batch])
+    updates = [item.body for item in batch.of(ShipmentUpdate)]
+    parcels = {key_of(p): p for found in (await shipments.of_orders(tx, book.before)).values() for p in found}
+    yard = Yard(book, await orders.lines(tx, book.before), parcels, await shipments.known_facts(tx, updates))
+    new_ids = iter(await ids.take(tx, [user_of(item, book) for item in batch.of(ShipmentBook)]))
+
+    for item in batch:
+        order = book.get(item.body.order_id)
+        if order is None:
+            batch.retry(item, "order_unknown", "its order is not in the database yet")
+        elif owners.get(key_of(item.body), order.id) != order.id:
+            batch.dead(item, "parcel_of_another_order", "the carrier's number belongs to another order")
+        elif order.state in EARLY:
+            batch.retry(item, "order_not_paid", "its order is not paid yet")
+        elif isinstance(item.body, ShipmentBook):
+            book_parcel(yard, order, item, item.body, next(new_ids))
+        elif key_of(item.body) not in yard.parcels:
+            batch.retry(item, "parcel_unknown", "the parcel is not booked yet")
+        else:
+            update_parcel(yard, order, item, item.body, batch.now)
+
+    await write(tx, yard, batch.now)
+
+
+async def write(tx: Transaction, yard: Yard, now: datetime) -> None:
+    """Each table once."""
+    book, window = yard.book, timedelta(seconds=shop.current().receipt_window_seconds)
+    opened = await refunds.open_all(tx, await parcel_refunds(tx, yard))
+    delivered = [key for key in book.ids(Effect.RECEIPT_TIMER_STARTS) if book[key].state is State.DELIVERED]
+    await orders.save(tx, book)
+    await orders.give_back_lines(tx, [(p.order_id, part) for _, p, parts in yard.failures for part in parts])
+    await shipments.insert(tx, [yard.parcels[key] for key in yard.booked], yard.warehouses)
+    await shipments.save(tx, [yard.parcels[key] for key in sorted(yard.moved - set(yard.booked))])
+    await shipments.record_facts(tx, yard.facts)
+    await timers.start(tx, [timers.Timer("receipt", key, now + window) for key in delivered])
+    await outbox.append(tx, [*yard.news, *announce.steps(book), *refunds.announcements(opened)])
+
+
+def key_of(body: Fact | Parcel) -> shipments.ParcelKey:
+    """The carrier's name for a parcel."""
+    return body.carrier, body.tracking_no
+
+
+def user_of(item: Item, book: Book[Item]) -> str:
+    """Whose shard the parcel's id carries."""
+    order = book.get(item.body.order_id)
+    return order.user_id if order else ""
+
+
+def book_parcel(yard: Yard, order: Order, item: Item, body: ShipmentBook, parcel_id: int) -> None:
+    """Plan a parcel, once; or say why it cannot be."""
+    key = key_of(body)
+    if key in yard.parcels:
+        return
+    left = unpacked(yard.units(order), yard.of(order))
+    units = pick(yard.lines[order.id], left, body.lines)
+    about: dict[str, Any] = {"order_id": order.id, "carrier": body.carrier, "tracking_no": body.tracking_no}
+    if order.state is not State.PAID or not units:
+        code = "LOGISTICS_BOOKING_FAILED" if order.state is State.PAID else "ORDER_STATE_INVALID"
+        details = {"state": order.state.value, "units_left": sum(left.values())}
+        failed = ShipmentBookingFailed(**about, shipment_id=None, code=code, details=details)
+        yard.news.append(outbox.event(failed, because=item, stream=order.root_id))
+        return
+    yard.parcels[key] = Parcel(parcel_id, order.id, body.carrier, body.tracking_no, "booked", False, units)
+    yard.warehouses[parcel_id] = body.warehouse
+    yard.booked.append(key)
+    skus = {line.line_no: line.sku_id for line in yard.lines[order.id]}
+    lines = tuple(ShipmentLine(sku_id=skus[line_no], qty=qty) for line_no, qty in units.items())
+    news = ShipmentBooked(**about, shipment_id=parcel_id, lines=lines)
+    yard.news.append(outbox.event(news, because=item, stream=order.root_id))
+
+
+def pick(lines: list[BoughtLine], left: Mapping[int, int], wanted: tuple[ShipmentLine, ...]) -> dict[int, int]:
+    """Line number -> units for the parcel: all that is left, or the units named; nothing when they are not all left."""
+    if not wanted:
+        return dict(left)
+    remaining = dict(left)
+    units: dict[int, int] = {}
+    for want in wanted:
+        missing = want.qty
+        for line in lines:
+            taken = min(missing, remaining.get(line.line_no, 0)) if line.sku_id == want.sku_id else 0
+            if taken:
+                units[line.line_no] = units.get(line.line_no, 0) + taken
+                remaining[line.line_no] -= taken
+                missing -= taken
+        if missing:
+            return {}
+    return units
+
+
+def update_parcel(yard: Yard, order: Order, item: Item, body: ShipmentUpdate, now: datetime) -> None:
+    """Fold one carrier fact: the parcel, its money, its stock, then its order."""
+    if (fact := shipments.fact_key(body)) in yard.seen:
+        return
+    yard.seen.add(fact)
+    before = yard.parcels[key_of(body)]
+    after = moved(before, body)
+    yard.facts.append(shipments.Fact(body, before.id, stale=after == before))
+    if before.state == "cancelled" and body.status != "delayed":
+        yard.news.append(outbox.event(alert(order, before, "moves although its order was cancelled"), because=item))
+    if after == before:
+        return
+    yard.parcels[key_of(body)] = after
+    yard.moved.add(key_of(body))
+    yard.news.append(outbox.event(updated(before, after), because=item, stream=order.root_id))
+    if after.failed and not before.failed:
+        fail(yard, order, item, after)
+    if after.state == "returned":
+        yard.news.append(outbox.internal(restock(yard, after), because=item))
+    advance_order(yard, order.id, item, now)
+
+
+def moved(parcel: Parcel, body: ShipmentUpdate) -> Parcel:
+    """The parcel after the fact."""
+    state = advance(parcel.state, body.status)
+    after = replace(parcel, state=state, delayed=parcel.delayed or body.status == "delayed")
+    if after.out and after.outbound_at is None:
+        after = replace(after, outbound_at=body.occurred_at)
+    return replace(after, delivered_at=body.occurred_at) if state == "delivered" != parcel.state else after
+
+
+def updated(before: Parcel, after: Parcel) -> ShipmentUpdated:
+    """shipment.updated."""
+    return ShipmentUpdated(
+        order_id=after.order_id, shipment_id=after.id, carrier=after.carrier, tracking_no=after.tracking_no,
+        status=after.state, previous=before.state, delayed=after.delayed,
+    )  # fmt: skip
+
+
+def fail(yard: Yard, order: Order, item: Item, parcel: Parcel) -> None:
+    """The parcel will not arrive: its lines go back, unless the buyer said that everything came."""
+    if order.state not in REFUNDING:
+        closed = alert(order, parcel, f"is {parcel.state} after its order was closed")
+        yard.news.append(outbox.event(closed, because=item))
+        return
+    parts = refund_units(yard.lines[order.id], parcel.units)
+    given = {part.line_no: part for part in parts}
+    yard.lines[order.id] = [
+        replace(
+            line,
+            refunded_qty=line.refunded_qty + given[line.line_no].qty,
+            refunded_amount=line.refunded_amount + given[line.line_no].amount,
+        )
+        if line.line_no in given
+        else line
+        for line in yard.lines[order.id]
+    ]
+    yard.failures.append((item, parcel, parts))
+
+
+def restock(yard: Yard, parcel: Parcel) -> StockRestock:
+    """What came back is sellable again."""
+    where = {line.line_no: line for line in yard.lines[parcel.order_id]}
+    lines = tuple(
+        RestockLine(sku_id=where[line_no].sku_id, warehouse=where[line_no].warehouse, qty=qty)
+        for line_no, qty in sorted(parcel.units.items())
+    )
+    return StockRestock(holder_id=parcel.order_id, ref=f"parcel:{parcel.id}", lines=lines)
+
+
+def advance_order(yard: Yard, order_id: int, item: Item, now: datetime) -> None:
+    """Every step that the parcels call for: delivered implies shipped, in one transaction."""
+    order = yard.book[order_id]
+    units, parcels = yard.units(order), yard.of(order)
+    while (trigger := next_trigger(yard.book[order_id], units, parcels)) is not None:
+        settled: dict[str, Any] = {"cancel_type": "delivery_failed", "reason": "no parcel arrived"}
+        fields = settled if trigger is Trigger.FAILURE_SETTLED else {}
+        yard.book.move(order_id, trigger, because=item, at=now, **fields)
+
+
+async def parcel_refunds(tx: Transaction, yard: Yard) -> list[refunds.Due]:
+    """The money of parcels that failed, never more than is left of the order's capture."""
+    kept = await payments.kept(tx, [parcel.order_id for _, parcel, _ in yard.failures])
+    dues = []
+    for item, parcel, parts in yard.failures:
+        order, capture = yard.book[parcel.order_id], kept.get(parcel.order_id)
+        if capture is None:
+            continue
+        amount = min(sum(part.amount for part in parts), capture.left)
+        kept[order.id] = replace(capture, owed=capture.owed + amount)
+        dues.append(
+            refunds.Due(
+                order_id=order.id, root_id=order.root_id, user_id=order.user_id, cause=f"parcel:{parcel.id}",
+                intent_id=capture.intent_id, channel=capture.channel, trade_no=capture.trade_no, amount=amount,
+                currency=capture.currency, because=item, lines=tuple(parts),
+            )
+        )  # fmt: skip
+    return dues
+
+
+def alert(order: Order, parcel: Parcel, what: str) -> AlertRaised:
+    """For a person."""
+    content = f"parcel {parcel.carrier} {parcel.tracking_no} {what}"
+    return AlertRaised(
+        title="parcel against its order",
+        content=content,
+        level="MEDIUM",
+        code="LOGISTICS_EVENT_STALE",
+        order_id=order.id,
+    )
+
+
+ROUTE = Route(queue="shipping-updates", handler=move_parcels)

@@ -1,0 +1,159 @@
+"""What happens to stock: the only place where counters change.
+
+    message          then
+    ---------------  --------------------------------------------------------------------------------------------
+    stock.reserve    every line locked: stock.reserved; one short, or too late: stock.refused and nothing locked
+    stock.commit     what is locked is deducted; before its reserve: tried again later
+    stock.release    what is locked is sellable again; before its reserve: a tombstone that refuses it
+    stock.restock    deducted units are sellable again, once per ref; before the deduction: tried again later
+    stock.receive    on hand grows, once per delivery note: stock.received
+    stock.adjust     on hand is corrected, never below what is locked: stock.adjusted (trusted users only)
+
+A message that the holder's state contradicts changes nothing and is announced as stock.discrepancy
+(workers/domain/stocking.py has the table). Orders in one batch are granted in order of arrival.
+"""
+
+from collections.abc import Iterable
+from typing import Any, TypeAlias
+
+import outbox
+from db.pool import Transaction
+from messages.base import Event
+from messages.envelope import Envelope
+from messages.stock import (
+    Shortage,
+    StockAdjust,
+    StockAdjusted,
+    StockCommit,
+    StockDiscrepancy,
+    StockReceive,
+    StockReceived,
+    StockRefused,
+    StockRelease,
+    StockReserve,
+    StockReserved,
+    StockRestock,
+)
+from workers.domain.refusal import Refusal
+from workers.domain.stocking import ON_HAND_MAX, Counter, Desk, Holder, Place, Verdict, Want
+from workers.runtime.batch import Batch
+from workers.runtime.route import Route
+from workers.store import access, commands, stock
+
+Order: TypeAlias = StockReserve | StockCommit | StockRelease | StockRestock
+"""What orders ask of the stock."""
+Told: TypeAlias = StockReceive | StockAdjust
+"""What warehouses tell it."""
+
+
+async def move_stock(tx: Transaction, batch: Batch[Order | Told]) -> None:
+    """Lock holders and counters once, decide in order of arrival, write each counter once."""
+    claims = await commands.claim(tx, batch.of(StockReceive, StockAdjust))
+    fresh = {item.id for item in claims.fresh}
+    items = [item for item in batch if isinstance(item.body, Order) or item.id in fresh]
+    holders = await stock.lock_holders(tx, holder_ids(items))
+    await stock.read_held(tx, holders)
+    await stock.create_counters(tx, [place_of(i.body) for i in items if isinstance(i.body, StockReceive)])
+    desk = Desk(await stock.lock_counters(tx, places(items, holders)), holders)
+    news: list[outbox.Announcement] = []
+    outcomes: commands.Outcomes = {}
+
+    for item in items:
+        body = item.body
+        if isinstance(body, Told):
+            outcomes[commands.key_of(body)] = tell(desk, item, body), item
+        elif isinstance(body, StockReserve):
+            news.append(outbox.internal(reserve(desk, body, in_time=batch.now <= body.deadline), because=item))
+        elif (verdict := move(desk, body)) is Verdict.LATER:
+            batch.retry(item, "stock_not_there_yet", "what comes before it has not arrived yet")
+        elif verdict is Verdict.DISCREPANCY:
+            news.append(outbox.event(discrepancy(desk, body), because=item))
+
+    await stock.save(tx, desk.counters, desk.changed_holders(), desk.ledger)
+    answers = await commands.conclude(tx, outcomes)
+    told = [outbox.event(event, because=item) for event, item in outcomes.values()]
+    await outbox.append(tx, [*news, *told, *answers, *claims.answers])
+
+
+def reserve(desk: Desk, body: StockReserve, *, in_time: bool) -> StockReserved | StockRefused:
+    """The stock's answer to one order."""
+    wants = [Want(line.holder_id, (line.sku_id, line.warehouse), line.qty) for line in body.lines]
+    answer = desk.reserve(body.group_id, wants, in_time=in_time)
+    if not answer.code:
+        return StockReserved(group_id=body.group_id)
+    short = tuple(Shortage(sku_id=s.place[0], warehouse=s.place[1], want=s.want, have=s.have) for s in answer.short)
+    return StockRefused(group_id=body.group_id, code=answer.code, short=short)
+
+
+def move(desk: Desk, body: StockCommit | StockRelease | StockRestock) -> Verdict:
+    """Commit, release or restock."""
+    match body:
+        case StockCommit():
+            return desk.commit(body.holder_id)
+        case StockRelease():
+            return desk.release(body.holder_id)
+        case StockRestock():
+            lines: dict[Place, int] = {}
+            for line in body.lines:
+                lines[line.sku_id, line.warehouse] = lines.get((line.sku_id, line.warehouse), 0) + line.qty
+            return desk.restock(body.holder_id, body.ref, lines)
+
+
+def tell(desk: Desk, item: Envelope[Any], body: Told) -> Event:
+    """Receive or adjust: the event, or the refusal."""
+    place = place_of(body)
+    if isinstance(body, StockReceive):
+        if desk.counters[place].on_hand + body.qty > ON_HAND_MAX:
+            return commands.rejected(item, Refusal("INVENTORY_INVARIANT", f"more than {ON_HAND_MAX} units"))
+        after = desk.receive(place, body.qty, body.ref)
+        return StockReceived(**level(place, after), ref=body.ref, qty=body.qty)
+    if not item.trusted:
+        return commands.rejected(item, access.FORBIDDEN)
+    counter = desk.adjust(place, body.delta, body.request_id) if body.delta else desk.counters.get(place)
+    if counter is None:
+        known = desk.counters.get(place)
+        code = "INVENTORY_INVARIANT" if known else "INVENTORY_SKU_UNKNOWN"
+        details = {"on_hand": known.on_hand, "locked": known.locked} if known else {}
+        return commands.rejected(item, Refusal(code, "the correction would leave less than is locked", details))
+    return StockAdjusted(**level(place, counter), request_id=body.request_id, delta=body.delta)
+
+
+def level(place: Place, counter: Counter) -> dict[str, Any]:
+    """The counters for the wire."""
+    return {"sku_id": place[0], "warehouse": place[1], "on_hand": counter.on_hand, "locked": counter.locked}
+
+
+def discrepancy(desk: Desk, body: StockCommit | StockRelease | StockRestock) -> StockDiscrepancy:
+    """For a person: what was asked, and the state that contradicts it."""
+    state = desk.holders[body.holder_id].state or "unknown"
+    return StockDiscrepancy(holder_id=body.holder_id, op=body.routing_key().removeprefix("stock."), state=state)
+
+
+def holder_ids(items: Iterable[Envelope[Any]]) -> set[int]:
+    """Everyone the batch is about."""
+    ids: set[int] = set()
+    for item in items:
+        if isinstance(item.body, StockReserve):
+            ids.update(line.holder_id for line in item.body.lines)
+        elif isinstance(item.body, StockCommit | StockRelease | StockRestock):
+            ids.add(item.body.holder_id)
+    return ids
+
+
+def places(items: Iterable[Envelope[Any]], holders: dict[int, Holder]) -> set[Place]:
+    """Every counter the batch may touch."""
+    found = {place for holder in holders.values() for place in holder.reserved}
+    for item in items:
+        if isinstance(item.body, StockReserve | StockRestock):
+            found.update((line.sku_id, line.warehouse) for line in item.body.lines)
+        elif isinstance(item.body, Told):
+            found.add(place_of(item.body))
+    return found
+
+
+def place_of(body: Told) -> Place:
+    """The counter that a warehouse speaks of."""
+    return body.sku_id, body.warehouse
+
+
+ROUTE = Route(queue="stock", handler=move_stock)

@@ -1,0 +1,120 @@
+"""What happens when a timer is due. The row decides; the message only wakes.
+
+    timer     its order is       then
+    --------  -----------------  -----------------------------------------------------------------------
+    saga      placing            rejected with ORDER_SAGA_TIMEOUT, whatever is reserved is released
+    payment   awaiting payment   cancelled, stock released: once payment results have caught up with the deadline
+    receipt   delivered          completed
+    any       in another state   the timer is dropped
+    any       not due yet        looked at again when it is
+
+A timer that is gone means nothing: woken twice, it takes effect once. The sweeper wakes every second what the delay
+exchange does not carry or forgot, and sends progress marks while payment timers wait.
+"""
+
+from datetime import datetime, timedelta
+from typing import Any, TypeAlias
+
+import outbox
+from db.pool import Transaction
+from messages.envelope import Envelope
+from messages.orders import OrderEvent, OrderRejected
+from messages.payments import ProgressMark
+from messages.timers import TimerDue
+from workers.domain.book import Book, Step
+from workers.domain.order import Order, Trigger
+from workers.runtime.batch import Batch
+from workers.runtime.route import Every, Route
+from workers.store import announce, commands, orders, timers
+
+Item: TypeAlias = Envelope[TimerDue]
+TRIGGERS = {"saga": Trigger.PLACING_EXPIRED, "payment": Trigger.PAYMENT_EXPIRED, "receipt": Trigger.RECEIPT_EXPIRED}
+LOOK_AGAIN = timedelta(seconds=1)
+
+
+def decide(timer: timers.Timer, order: Order | None, now: datetime, settled_until: datetime) -> Trigger | str | None:
+    """The step to take, "wait", or None when the timer means nothing any more. No I/O."""
+    trigger = TRIGGERS[timer.kind]
+    if order is None or not order.allows(trigger):
+        return None
+    if timer.due_at > now or (timer.kind == "payment" and settled_until < timer.due_at):
+        return "wait"
+    return trigger
+
+
+async def take_timers(tx: Transaction, batch: Batch[TimerDue]) -> None:
+    """Lock every order once, take the timers that are due, drop those that mean nothing."""
+    book = Book[Item](await orders.lock(tx, {item.body.key for item in batch}))
+    due = await timers.read(tx, [(item.body.kind, item.body.key) for item in batch])
+    settled_until = await timers.progress(tx)
+    special: dict[int, OrderEvent] = {}
+    waiting: list[timers.Key] = []
+    ended: list[timers.Key] = []
+
+    for item in batch:
+        key = (item.body.kind, item.body.key)
+        if key not in due or key in ended:
+            continue
+        match decide(timers.Timer(*key, due[key]), book.get(item.body.key), batch.now, settled_until):
+            case Trigger() as trigger:
+                step = book.move(item.body.key, trigger, because=item, at=batch.now, **fields(trigger))
+                if trigger is Trigger.PLACING_EXPIRED:
+                    special[len(book.steps) - 1] = rejected(step)
+                ended.append(key)
+            case None:
+                ended.append(key)
+            case _:
+                waiting.append(key)
+
+    await orders.save(tx, book)
+    await timers.stop(tx, ended)
+    await timers.postpone(tx, waiting, batch.now + LOOK_AGAIN)
+    answers = await commands.conclude(tx, outcomes(book, special))
+    await outbox.append(tx, [*announce.steps(book, special), *announce.stock_orders(book), *answers])
+
+
+def fields(trigger: Trigger) -> dict[str, Any]:
+    """What the step sets besides the state."""
+    match trigger:
+        case Trigger.PLACING_EXPIRED:
+            return {"reason": "ORDER_SAGA_TIMEOUT"}
+        case Trigger.PAYMENT_EXPIRED:
+            return {"cancel_type": "timeout", "reason": "not paid in time"}
+    return {}
+
+
+def rejected(step: Step[Item]) -> OrderRejected:
+    """order.rejected: the stock never answered."""
+    return OrderRejected(
+        **announce.common(step),
+        request_id=step.order.request_id,
+        code="ORDER_SAGA_TIMEOUT",
+        message="not everything could be reserved in time",
+    )
+
+
+def outcomes(book: Book[Item], special: dict[int, OrderEvent]) -> commands.Outcomes:
+    """The outcome of each order.create that ended here."""
+    steps = {n: book.steps[n] for n in special}
+    return {(f"order.create:{s.order.user_id}", s.order.request_id): (special[n], s.because) for n, s in steps.items()}
+
+
+async def sweep(tx: Transaction) -> None:
+    """Wake what is due and was not woken, or was and is still there."""
+    await outbox.append(
+        tx, [outbox.internal(TimerDue(kind=t.kind, key=t.key, due_at=t.due_at)) for t in await timers.sweep(tx)]
+    )
+
+
+async def mark_progress(tx: Transaction) -> None:
+    """While a payment timer waits, send a mark to the tail of payment-results: what it overtakes is settled first."""
+    at = await timers.payment_waiting(tx)
+    if at is not None:
+        await outbox.append(tx, [outbox.to_queue(ProgressMark(at=at), queue="payment-results")])
+
+
+ROUTE = Route(
+    queue="timeouts",
+    handler=take_timers,
+    every=(Every(seconds=1.0, chore=sweep), Every(seconds=1.0, chore=mark_progress)),
+)

@@ -1,0 +1,102 @@
+"""From steps of orders to the events that announce them, and to the stock messages that they owe."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import outbox
+from messages.base import Actor, Event, Message
+from messages.envelope import Envelope
+from messages.orders import (
+    Amounts,
+    Cause,
+    OrderAddressChanged,
+    OrderCancelled,
+    OrderCompleted,
+    OrderDeleted,
+    OrderDelivered,
+    OrderDeliveryFailed,
+    OrderEvent,
+    OrderPaid,
+    OrderShipped,
+)
+from messages.stock import StockCommit, StockRelease, StockRestock
+from workers.domain.book import Book, Step
+from workers.domain.order import Effect, Order, State, Trigger
+
+PLAIN: dict[State, type[OrderEvent]] = {
+    State.PAID: OrderPaid,
+    State.SHIPPED: OrderShipped,
+    State.DELIVERED: OrderDelivered,
+    State.COMPLETED: OrderCompleted,
+    State.DELIVERY_FAILED: OrderDeliveryFailed,
+}
+"""States whose event says nothing but that the order got there."""
+
+
+def common(step: Step[Envelope[Any]]) -> dict[str, Any]:
+    """The fields every order event has."""
+    order = step.order
+    return {
+        "order_id": order.id,
+        "order_no": order.order_no,
+        "user_id": order.user_id,
+        "state": order.state.value,
+        "previous": step.previous.value,
+        "version": order.version,
+        "amounts": amounts(order),
+        "cause": Cause(type=step.because.body.TYPE, id=step.because.id, actor=_actor(step)),
+    }
+
+
+def _actor(step: Step[Envelope[Any]]) -> Actor:
+    return Actor(type=step.who.type, id=step.who.id)  # type: ignore[arg-type]
+
+
+def amounts(order: Order) -> Amounts:
+    """The order's amounts for the wire."""
+    return Amounts(
+        currency=order.currency,
+        origin=order.origin_amount,
+        promotion=order.promotion_amount,
+        coupon=order.coupon_amount,
+        points=order.points_amount,
+        shipping=order.shipping_fee,
+        tax=order.tax_amount,
+        payable=order.payable_amount,
+    )
+
+
+def event_of(step: Step[Envelope[Any]]) -> OrderEvent:
+    """The event of a step, for all steps but created and rejected, which stock_results knows more about."""
+    match step.trigger:
+        case Trigger.ADDRESS_CHANGED:
+            return OrderAddressChanged(**common(step))
+        case Trigger.DELETED:
+            return OrderDeleted(**common(step))
+    if step.order.state is State.CANCELLED:
+        cancel_type, reason = step.order.cancel_type or "system", step.order.reason or ""
+        return OrderCancelled(**common(step), cancel_type=cancel_type, reason=reason)
+    return PLAIN[step.order.state](**common(step))
+
+
+def steps(book: Book[Envelope[Any]], events: Mapping[int, OrderEvent] | None = None) -> list[outbox.Announcement]:
+    """One event per step, in order. `events` replaces the event of a step, by the step's place in the book."""
+    special = events or {}
+    return [announced(step, special.get(n) or event_of(step)) for n, step in enumerate(book.steps)]
+
+
+def announced(step: Step[Envelope[Any]], event: Event) -> outbox.Announcement:
+    """In the stream of the order's root; gap-free, because version 1 (placing) announces nothing."""
+    return outbox.event(event, because=step.because, stream=step.order.root_id, seq=step.order.version - 1)
+
+
+ASKS: tuple[tuple[Effect, Callable[[int], Message]], ...] = (
+    (Effect.STOCK_COMMIT, lambda holder_id: StockCommit(holder_id=holder_id)),
+    (Effect.STOCK_RELEASE, lambda holder_id: StockRelease(holder_id=holder_id)),
+    (Effect.STOCK_RESTOCK, lambda holder_id: StockRestock(holder_id=holder_id, ref="cancel")),
+)
+
+
+def stock_orders(book: Book[Envelope[Any]]) -> list[outbox.Announcement]:
+    """What the steps ask of the stock."""
+    return [outbox.internal(ask(s.order.id), because=s.because) for effect, ask in ASKS for s in book.owing(effect)]

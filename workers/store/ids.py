@@ -1,0 +1,26 @@
+"""Fresh ids and order numbers, a batch at a time."""
+
+from collections.abc import Sequence
+
+from db.pool import Transaction
+from db.statements import SQL
+from workers.domain.ids import make_id, order_number, user_shard
+from workers.domain.shop import CHANNELS
+
+
+async def take(tx: Transaction, user_ids: Sequence[str]) -> list[int]:
+    """One id per user id given, each carrying its user's shard."""
+    if not user_ids:
+        return []
+    rows = await tx.fetch(SQL["ids.take"], len(user_ids))
+    return [make_id(row["at_ms"], user_shard(user), row["sequence"]) for row, user in zip(rows, user_ids, strict=True)]
+
+
+async def take_order_numbers(tx: Transaction, channels: Sequence[str], time_zone: str) -> list[str]:
+    """One order number per channel given; today's, in the shop's time zone. Locks the day's counter until commit."""
+    if not channels:
+        return []
+    row = await tx.fetchrow(SQL["ids.take_order_numbers"], time_zone, len(channels))
+    assert row is not None
+    first = row["last"] - len(channels) + 1
+    return [order_number(row["day"], CHANNELS[channel], first + n) for n, channel in enumerate(channels)]

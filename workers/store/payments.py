@@ -1,0 +1,94 @@
+"""Payment intents, and every payment fact that was ever told."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from db.pool import Transaction
+from db.statements import SQL
+from messages.payments import PaymentResult
+from workers.domain.order import Order
+
+FactKey = tuple[str, str, str]
+"""(channel, trade number, kind): unique for ever (C-22)."""
+
+
+@dataclass(frozen=True)
+class Fact:
+    """One recorded fact and how it was judged: kept, late, duplicate, mismatch or failed."""
+
+    result: PaymentResult
+    intent_id: int | None
+    verdict: str
+
+
+@dataclass(frozen=True)
+class Kept:
+    """The capture an order keeps; `owed` of its `amount` is refunded or asked for already."""
+
+    order_id: int
+    channel: str
+    trade_no: str
+    intent_id: int | None
+    amount: int
+    currency: str
+    owed: int
+
+    @property
+    def left(self) -> int:
+        """What can still go back."""
+        return self.amount - self.owed
+
+
+def key_of(result: PaymentResult) -> FactKey:
+    """What makes two facts the same."""
+    return result.channel, result.trade_no, result.kind
+
+
+async def open_intents(tx: Transaction, orders: Sequence[Order]) -> None:
+    """One intent per order, for the whole payable amount, open until the order expires."""
+    if orders:
+        await tx.execute(
+            SQL["payments.open_intents"],
+            [o.intent_id for o in orders],
+            [o.id for o in orders],
+            [o.payable_amount for o in orders],
+            [o.currency for o in orders],
+            [o.expire_at for o in orders],
+        )
+
+
+async def known(tx: Transaction, results: Iterable[PaymentResult]) -> set[FactKey]:
+    """Which of these facts are recorded; their orders are locked."""
+    keys = sorted({key_of(result) for result in results})
+    rows = await tx.fetch(SQL["payments.known"], *([key[n] for key in keys] for n in range(3)))
+    return {tuple(row) for row in rows}
+
+
+async def record(tx: Transaction, facts: Sequence[Fact]) -> None:
+    """Keep the facts. One that another order's transaction recorded meanwhile is an error: it is tried again alone."""
+    if not facts:
+        return
+    rows = await tx.fetch(
+        SQL["payments.record"],
+        [f.result.channel for f in facts],
+        [f.result.trade_no for f in facts],
+        [f.result.kind for f in facts],
+        [f.result.order_id for f in facts],
+        [f.intent_id for f in facts],
+        [f.result.amount for f in facts],
+        [f.result.currency for f in facts],
+        [f.verdict for f in facts],
+        [f.result.reason for f in facts],
+        [f.result.occurred_at for f in facts],
+    )
+    if len(rows) != len(facts):
+        raise ValueError("a trade number was recorded for another order at the same time")
+
+
+async def kept(tx: Transaction, order_ids: Iterable[int]) -> dict[int, Kept]:
+    """Order id -> the capture it keeps; unpaid and free orders are missing."""
+    ids = sorted(set(order_ids))
+    if not ids:
+        return {}
+    rows = await tx.fetch(SQL["payments.kept"], ids)
+    return {row["order_id"]: Kept(*row) for row in rows}

@@ -1,0 +1,130 @@
+"""Refunds: one row per cause, and one event that asks the shop's payment service for it."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import outbox
+from db.pool import Transaction
+from db.statements import SQL
+from messages.envelope import Envelope
+from messages.refunds import RefundRequested, RefundResult
+from workers.domain.refunding import RefundLine
+from workers.store import ids
+
+
+@dataclass(frozen=True)
+class Due:
+    """Money that must go back: why (unique per order), from which capture, and for which lines."""
+
+    order_id: int
+    root_id: int
+    user_id: str
+    cause: str
+    intent_id: int | None
+    channel: str
+    trade_no: str
+    amount: int
+    currency: str
+    because: Envelope[Any]
+    reason: str | None = None
+    lines: tuple[RefundLine, ...] = ()
+
+
+@dataclass(frozen=True)
+class Refund:
+    """A refund as its row holds it."""
+
+    refund_no: str
+    order_id: int
+    channel: str
+    trade_no: str
+    cause: str
+    amount: int
+    currency: str
+    state: str
+
+
+@dataclass(frozen=True)
+class Opened:
+    """A refund that was opened, under the number that the channel sees."""
+
+    due: Due
+    id: int
+
+    @property
+    def refund_no(self) -> str:
+        """Our own number: letters and digits, which every channel accepts."""
+        return f"R{self.id}"
+
+    def event(self) -> RefundRequested:
+        """What asks for the money."""
+        due = self.due
+        return RefundRequested(
+            order_id=due.order_id, refund_no=self.refund_no, channel=due.channel, trade_no=due.trade_no,
+            amount=due.amount, currency=due.currency, cause=due.cause,
+        )  # fmt: skip
+
+
+async def open_all(tx: Transaction, dues: Sequence[Due]) -> list[Opened]:
+    """Write the refunds. Refunds of nothing are left out; a cause that was refunded before is an impossible state."""
+    owed = [due for due in dues if due.amount > 0]
+    if not owed:
+        return []
+    opened = [Opened(due, key) for due, key in zip(owed, await ids.take(tx, [d.user_id for d in owed]), strict=True)]
+    await tx.execute(
+        SQL["refunds.open"],
+        [o.id for o in opened],
+        [o.refund_no for o in opened],
+        [o.due.order_id for o in opened],
+        [o.due.intent_id for o in opened],
+        [o.due.channel for o in opened],
+        [o.due.trade_no for o in opened],
+        [o.due.cause for o in opened],
+        [o.due.amount for o in opened],
+        [o.due.currency for o in opened],
+        [o.due.reason for o in opened],
+    )
+    await _insert_lines(tx, opened)
+    return opened
+
+
+async def _insert_lines(tx: Transaction, opened: Sequence[Opened]) -> None:
+    lines = [(o.id, o.due.order_id, line) for o in opened for line in o.due.lines]
+    if lines:
+        await tx.execute(
+            SQL["refunds.insert_lines"],
+            [refund_id for refund_id, _, _ in lines],
+            [order_id for _, order_id, _ in lines],
+            [line.line_no for _, _, line in lines],
+            [line.qty for _, _, line in lines],
+            [line.amount for _, _, line in lines],
+        )
+
+
+def announcements(opened: Sequence[Opened]) -> list[outbox.Announcement]:
+    """refund.requested for each, in its order's stream."""
+    return [outbox.event(o.event(), because=o.due.because, stream=o.due.root_id) for o in opened]
+
+
+async def orders_of(tx: Transaction, refund_nos: Iterable[str]) -> dict[str, int]:
+    """Refund number -> order id; unknown numbers are missing."""
+    rows = await tx.fetch(SQL["refunds.orders_of"], sorted(set(refund_nos)))
+    return {row["refund_no"]: row["order_id"] for row in rows}
+
+
+async def read(tx: Transaction, refund_nos: Iterable[str]) -> dict[str, Refund]:
+    """Refund number -> refund; the orders are locked."""
+    rows = await tx.fetch(SQL["refunds.read"], sorted(set(refund_nos)))
+    return {row["refund_no"]: Refund(*row) for row in rows}
+
+
+async def finish(tx: Transaction, results: Sequence[RefundResult]) -> None:
+    """Write each refund's newest state; a success is final."""
+    if results:
+        await tx.execute(
+            SQL["refunds.finish"],
+            [r.refund_no for r in results],
+            [r.status for r in results],
+            [r.reason for r in results],
+        )

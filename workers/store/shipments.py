@@ -1,0 +1,124 @@
+"""Parcels and the facts that moved them."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from db.pool import Transaction
+from db.statements import SQL
+from messages.shipments import ShipmentUpdate
+from workers.domain.shipping import Parcel
+
+ParcelKey = tuple[str, str]
+"""(carrier, tracking number)"""
+FactKey = tuple[str, str, str]
+"""(carrier, tracking number, event id)"""
+
+
+@dataclass(frozen=True)
+class Fact:
+    """One carrier fact; a stale one did not move its parcel."""
+
+    update: ShipmentUpdate
+    shipment_id: int
+    stale: bool
+
+
+def fact_key(update: ShipmentUpdate) -> FactKey:
+    """What makes two facts the same."""
+    return update.carrier, update.tracking_no, update.event_id
+
+
+async def of_orders(tx: Transaction, order_ids: Iterable[int]) -> dict[int, list[Parcel]]:
+    """Order id -> its parcels; the orders are locked."""
+    wanted = sorted(set(order_ids))
+    found: dict[int, list[Parcel]] = {order_id: [] for order_id in wanted}
+    if wanted:
+        for row in await tx.fetch(SQL["shipments.of_orders"], wanted):
+            found[row["order_id"]].append(_parcel(row))
+    return found
+
+
+def _parcel(row: Any) -> Parcel:
+    units = dict(zip(row["line_nos"], row["qtys"], strict=True))
+    return Parcel(
+        row["id"], row["order_id"], row["carrier"], row["tracking_no"], row["state"], row["delayed"], units,
+        row["outbound_at"], row["delivered_at"],
+    )  # fmt: skip
+
+
+async def owners(tx: Transaction, keys: Iterable[ParcelKey]) -> dict[ParcelKey, int]:
+    """(carrier, tracking number) -> the order whose parcel it is; unknown ones are missing."""
+    given = sorted(set(keys))
+    rows = await tx.fetch(SQL["shipments.owners"], [carrier for carrier, _ in given], [no for _, no in given])
+    return {(row["carrier"], row["tracking_no"]): row["order_id"] for row in rows}
+
+
+async def insert(tx: Transaction, parcels: Sequence[Parcel], warehouses: Mapping[int, str | None]) -> None:
+    """New parcels with their units."""
+    if not parcels:
+        return
+    await tx.execute(
+        SQL["shipments.insert"],
+        [p.id for p in parcels],
+        [p.order_id for p in parcels],
+        [p.carrier for p in parcels],
+        [p.tracking_no for p in parcels],
+        [warehouses.get(p.id) for p in parcels],
+        [p.state for p in parcels],
+        [p.delayed for p in parcels],
+        [p.outbound_at for p in parcels],
+        [p.delivered_at for p in parcels],
+    )
+    units = [(p, line_no, qty) for p in parcels for line_no, qty in sorted(p.units.items())]
+    await tx.execute(
+        SQL["shipments.insert_items"],
+        [p.id for p, _, _ in units],
+        [p.order_id for p, _, _ in units],
+        [line_no for _, line_no, _ in units],
+        [qty for _, _, qty in units],
+    )
+
+
+async def save(tx: Transaction, parcels: Sequence[Parcel]) -> None:
+    """Parcels that moved; their orders are locked."""
+    if parcels:
+        await tx.execute(
+            SQL["shipments.save"],
+            [p.id for p in parcels],
+            [p.state for p in parcels],
+            [p.delayed for p in parcels],
+            [p.outbound_at for p in parcels],
+            [p.delivered_at for p in parcels],
+        )
+
+
+async def cancel_booked(tx: Transaction, order_ids: Sequence[int]) -> None:
+    """Parcels of cancelled orders never leave."""
+    if order_ids:
+        await tx.execute(SQL["shipments.cancel_booked"], list(order_ids))
+
+
+async def known_facts(tx: Transaction, updates: Iterable[ShipmentUpdate]) -> set[FactKey]:
+    """Which of these facts are recorded."""
+    keys = sorted({fact_key(update) for update in updates})
+    if not keys:
+        return set()
+    rows = await tx.fetch(SQL["shipments.known_facts"], *([key[n] for key in keys] for n in range(3)))
+    return {tuple(row) for row in rows}
+
+
+async def record_facts(tx: Transaction, facts: Sequence[Fact]) -> None:
+    """Keep the facts."""
+    if facts:
+        await tx.execute(
+            SQL["shipments.record_facts"],
+            [f.update.carrier for f in facts],
+            [f.update.tracking_no for f in facts],
+            [f.update.event_id for f in facts],
+            [f.shipment_id for f in facts],
+            [f.update.status for f in facts],
+            [f.stale for f in facts],
+            [f.update.place for f in facts],
+            [f.update.occurred_at for f in facts],
+        )
