@@ -46,7 +46,7 @@ def permissions(prefix: str = "oms") -> dict[str, Permission]:
         ),
         "relay": Permission(
             configure=NOTHING,
-            write=rf"^({ours}\.(commands|internal|events|delay|delay-plugin|dlx)|amq\.default)$",
+            write=rf"^({ours}\.(internal|events|delay|delay-plugin|dlx)|amq\.default)$",
             read=NOTHING,
         ),
         "topology": Permission(everything_of_ours, everything_of_ours, everything_of_ours),

@@ -95,6 +95,7 @@ def publish(url: str, exchange: str) -> None:
         ("worker", "", True),
         ("worker", "oms.events", False),
         ("worker", "oms.commands", False),
+        ("relay", "oms.commands", False),
         ("relay", "oms.internal", True),
         ("relay", "oms.events", True),
         ("relay", "oms.delay", True),
