@@ -1,0 +1,1 @@
+"""One module per group of `oms` commands, and what they share: problems, output, connecting, masking."""

@@ -1,0 +1,81 @@
+"""Data on stdout, messages on stderr; tables for people, JSON with a stable shape for programs."""
+
+import sys
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from enum import StrEnum
+from typing import Annotated, Any
+
+import orjson
+import typer
+from rich.console import Console
+from rich.table import Table
+
+WIDE_COLUMNS = 400  # not a terminal: nothing is cut, grep and awk see whole lines
+JAVASCRIPT_INTEGER_MAX = 2**53
+
+
+class Format(StrEnum):
+    """How data is written."""
+
+    TABLE = "table"
+    JSON = "json"
+
+
+Output = Annotated[Format, typer.Option("--output", "-o", envvar="OMS_OUTPUT", help="How to write the data.")]
+
+
+def say(text: str) -> None:
+    """A message to the person at the terminal."""
+    print(text, file=sys.stderr, flush=True)
+
+
+def write_json(value: Any) -> None:
+    """One JSON document on stdout. Ids beyond what JavaScript holds are strings, as on the wire."""
+    sys.stdout.write(orjson.dumps(_plain(value), default=str, option=orjson.OPT_INDENT_2).decode() + "\n")
+    sys.stdout.flush()
+
+
+def _plain(value: Any) -> Any:
+    match value:
+        case Mapping():
+            return {str(key): _plain(item) for key, item in value.items()}
+        case list() | tuple():
+            return [_plain(item) for item in value]
+        case int() if abs(value) >= JAVASCRIPT_INTEGER_MAX:
+            return str(value)
+        case bytes():
+            return value.decode("utf-8", "backslashreplace")
+    return value
+
+
+def write_table(rows: Sequence[Mapping[str, Any]], *, title: str | None = None) -> None:
+    """One table on stdout with a column per key of the first row; nothing for no rows."""
+    if not rows:
+        return
+    table = Table(title=title, title_justify="left", box=None, pad_edge=False, header_style="bold")
+    for name, value in rows[0].items():
+        table.add_column(name, justify="right" if isinstance(value, int | float) else "left", overflow="fold")
+    for row in rows:
+        table.add_row(*(cell(value) for value in row.values()))
+    console().print(table)
+
+
+def console() -> Console:
+    """Plain where nobody looks: no colour and no folding off a terminal, no colour with NO_COLOR."""
+    terminal = sys.stdout.isatty()
+    return Console(markup=False, highlight=False, emoji=False, width=None if terminal else WIDE_COLUMNS)
+
+
+def cell(value: Any) -> str:
+    """A value as a person reads it. Control characters of foreign text are escaped: a terminal obeys them."""
+    match value:
+        case None:
+            return "-"
+        case bool():
+            return "yes" if value else "no"
+        case datetime():
+            return f"{value:%Y-%m-%d %H:%M:%S}Z"
+        case list() | tuple():
+            return " ".join(cell(item) for item in value)
+    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in str(value))

@@ -1,0 +1,114 @@
+"""What a command says when it cannot do its work: what happened, why, what to type next; never a traceback."""
+
+from collections.abc import Callable, Sequence
+from enum import IntEnum
+from typing import Any
+
+import aiormq.exceptions
+import asyncpg
+import sqlalchemy.exc
+from pydantic import ValidationError
+
+from db.cipher import CipherError
+
+
+class Code(IntEnum):
+    """Exit codes."""
+
+    OK = 0
+    FAILED = 1  # wrong use or wrong settings; `audit`: an invariant is violated
+    NOTHING = 2  # nothing matched
+    PARTLY = 4  # some of it was done
+    UNREACHABLE = 5  # the broker or the database does not answer
+    REFUSED = 6  # it would have made things worse
+
+
+class CommandError(Exception):
+    """Ends a command. `what` happened and why, in one sentence each; `hint` is what to type next."""
+
+    def __init__(self, code: Code, what: str, *, why: str = "", hint: str = "") -> None:
+        super().__init__(what)
+        self.code = code
+        self.lines = [line for line in (f"oms: {what}", why and f"  why:  {why}", hint and f"  next: {hint}") if line]
+
+    @property
+    def text(self) -> str:
+        """All of it, for stderr."""
+        return "\n".join(self.lines)
+
+
+def explain(error: BaseException) -> CommandError | None:
+    """What an exception means to the person at the terminal; None for one that is a defect of ours."""
+    return next((tell(error) for kinds, tell in _EXPLANATIONS if isinstance(error, kinds)), None)
+
+
+def _broker(error: Any) -> CommandError:
+    match error:
+        case aiormq.exceptions.ChannelAccessRefused():
+            hint = "use the broker user of this role (see scripts/servers/roles.py)"
+            return CommandError(Code.REFUSED, "the broker user may not do this", why=_said(error), hint=hint)
+        case aiormq.exceptions.ChannelNotFoundEntity():
+            hint = "oms topology declare"
+            return CommandError(Code.FAILED, "the broker lacks an exchange or queue", why=_said(error), hint=hint)
+    hint = "check OMS_AMQP_URL: user, password, host, port and virtual host"
+    return CommandError(Code.UNREACHABLE, "the broker cannot be used", why=_said(error), hint=hint)
+
+
+def _server(error: Any) -> CommandError:
+    hint = "is it running, and do OMS_DATABASE_URL and OMS_AMQP_URL point at it?"
+    return CommandError(Code.UNREACHABLE, "a server does not answer", why=_said(error), hint=hint)
+
+
+def _cipher(error: Any) -> CommandError:
+    return CommandError(Code.FAILED, "the encryption keys do not fit", why=str(error))
+
+
+def _schema(error: Any) -> CommandError:
+    what = "the database has another schema than this version"
+    return CommandError(Code.FAILED, what, why=_said(error), hint="oms migrate")
+
+
+def _slow(error: Any) -> CommandError:
+    return CommandError(
+        Code.UNREACHABLE, "the database took too long", why=_said(error), hint="try in a quieter moment"
+    )
+
+
+def _denied(error: Any) -> CommandError:
+    hint = "use the database user of this role"
+    return CommandError(Code.REFUSED, "the database user may not do this", why=_said(error), hint=hint)
+
+
+def _database(error: Any) -> CommandError:
+    hint = "check OMS_DATABASE_URL: user, password, host, port and database"
+    return CommandError(Code.UNREACHABLE, "the database cannot be used", why=_said(error), hint=hint)
+
+
+def _said(error: BaseException) -> str:
+    first = str(error).strip().splitlines()
+    return f"{type(error).__name__}: {first[0]}" if first else type(error).__name__
+
+
+def _settings(error: Any) -> CommandError:
+    faults = [f"{_variable(fault['loc'])}: {fault['msg'].lower()}" for fault in error.errors(include_input=False)]
+    hint = "export " + " ".join(f"{fault.partition(':')[0]}=..." for fault in faults)
+    return CommandError(Code.FAILED, "the settings are not complete", why="; ".join(faults), hint=hint)
+
+
+def _variable(location: Sequence[int | str]) -> str:
+    name = str(location[0]) if location else "OMS_"
+    return name if name.isupper() else f"OMS_{name.upper()}"
+
+
+_EXPLANATIONS: tuple[tuple[tuple[type[BaseException], ...], Callable[[Any], CommandError]], ...] = (
+    ((CommandError,), lambda error: error),
+    ((ValidationError,), _settings),
+    ((CipherError,), _cipher),
+    ((asyncpg.UndefinedTableError, asyncpg.UndefinedColumnError), _schema),
+    ((asyncpg.QueryCanceledError,), _slow),
+    ((asyncpg.InsufficientPrivilegeError,), _denied),
+    ((aiormq.exceptions.AMQPError,), _broker),
+    ((asyncpg.PostgresError, asyncpg.InterfaceError, sqlalchemy.exc.DBAPIError), _database),
+    ((OSError, TimeoutError), _server),
+)
+"""The first that fits explains."""

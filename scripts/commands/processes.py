@@ -1,0 +1,85 @@
+"""`oms worker`, `oms relay`, `oms migrate`, `oms keys new`: what a deployment runs."""
+
+from typing import Annotated
+
+import typer
+
+from db import cipher, migrate
+from db.settings import DatabaseSettings
+from scripts.commands.output import say
+from scripts.commands.problems import Code, CommandError
+
+keys = typer.Typer(help="Keys for personal data.", no_args_is_help=True)
+
+
+def worker(
+    queues: Annotated[
+        str,
+        typer.Option(envvar="OMS_QUEUES", help="Comma-separated queues without the prefix; all of them by default."),
+    ] = "",
+) -> None:
+    """Handle the messages of some queues, or of all, until SIGTERM.
+
+    \b
+    Examples:
+      oms worker
+      oms worker --queues stock,stock-results
+    """
+    from workers import app, routes  # noqa: PLC0415 (loading every handler takes time that other commands need not wait)
+
+    chosen = tuple(name.strip() for name in queues.split(",") if name.strip())
+    known = [route.queue for route in routes.ROUTES]
+    unknown = [name for name in chosen if name not in known]
+    if unknown:
+        why = f"there is: {', '.join(known)}"
+        raise CommandError(
+            Code.FAILED, f"no handler for {', '.join(unknown)}", why=why, hint="oms worker --queues stock"
+        )
+    raise typer.Exit(app.main(chosen) or 0)
+
+
+def relay() -> None:
+    """Publish what the outbox holds, until SIGTERM. Any number may run; they share the work.
+
+    \b
+    Examples:
+      oms relay
+      OMS_OPS_PORT=9102 oms relay
+    """
+    import uvloop  # noqa: PLC0415
+
+    from outbox.__main__ import serve  # noqa: PLC0415
+    from outbox.settings import RelaySettings  # noqa: PLC0415
+
+    settings = RelaySettings()
+    if given := settings.encryption_keys.get_secret_value():
+        cipher.configure(given)
+    uvloop.run(serve(settings))
+
+
+def upgrade() -> None:
+    """Bring the database to the newest schema. Safe to run from several places at once.
+
+    \b
+    Examples:
+      OMS_DATABASE_URL=postgresql://oms@db/oms oms migrate
+    """
+    settings = DatabaseSettings()
+    migrate.upgrade(settings.database_url.get_secret_value())
+    say("the database has the newest schema")
+
+
+@keys.command("new")
+def new_key(key_id: Annotated[str, typer.Argument(help="The key's id; never use one again.")] = "k1") -> None:
+    """Print a fresh key for OMS_ENCRYPTION_KEYS; put it first there and keep the old ones behind it.
+
+    \b
+    Examples:
+      export OMS_ENCRYPTION_KEYS=$(oms keys new k1)
+      export OMS_ENCRYPTION_KEYS=$(oms keys new k2),$OMS_ENCRYPTION_KEYS
+    """
+    if not key_id or set(key_id) & set(":, "):
+        raise CommandError(
+            Code.FAILED, f"{key_id!r} is no key id", why="no colon, comma or space", hint="oms keys new k2"
+        )
+    typer.echo(cipher.new_key(key_id))

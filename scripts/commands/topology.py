@@ -1,0 +1,64 @@
+"""`oms topology show|declare`: what must exist on the broker."""
+
+from typing import Any
+
+import typer
+
+from messages.topology import Names, Topology, topology
+from scripts.commands.connecting import BrokerSettings, run
+from scripts.commands.output import Format, Output, say, write_json, write_table
+
+app = typer.Typer(help="Exchanges, queues and bindings.", no_args_is_help=True)
+
+
+@app.command("show")
+def show(output: Output = Format.TABLE) -> None:
+    """Print every exchange, queue and binding as this version wants them. Asks no server.
+
+    \b
+    Examples:
+      oms topology show
+      oms topology show -o json | jq '.queues[].name'
+    """
+    wanted = _wanted(BrokerSettings(amqp_url="amqp://"))
+    if output is Format.JSON:
+        write_json(described(wanted))
+        return
+    for title, rows in described(wanted).items():
+        write_table(
+            [row | {"arguments": _short(row["arguments"])} if "arguments" in row else row for row in rows], title=title
+        )
+
+
+@app.command("declare")
+def declare() -> None:
+    """Create what is missing on the broker; refuses, and says what differs, where something exists otherwise.
+
+    \b
+    Examples:
+      OMS_AMQP_URL=amqp://oms-topology:secret@broker/ oms topology declare
+      OMS_DELAY=plugin oms topology declare
+    """
+    from workers.runtime.declare import declare as create  # noqa: PLC0415 (`show` needs no broker client)
+
+    settings = BrokerSettings()
+    run(create(settings))
+    wanted = _wanted(settings)
+    say(f"declared {len(wanted.exchanges)} exchanges, {len(wanted.queues)} queues, {len(wanted.bindings)} bindings")
+
+
+def described(wanted: Topology) -> dict[str, list[dict[str, Any]]]:
+    """The topology as plain rows."""
+    return {
+        "exchanges": [{"name": e.name, "type": e.type, "arguments": e.arguments} for e in wanted.exchanges],
+        "queues": [{"name": q.name, "arguments": q.arguments} for q in wanted.queues],
+        "bindings": [{"exchange": b.exchange, "routing_key": b.routing_key, "queue": b.queue} for b in wanted.bindings],
+    }
+
+
+def _wanted(settings: BrokerSettings) -> Topology:
+    return topology(Names(settings.prefix), settings.tiers, delay_plugin=settings.delay == "plugin")
+
+
+def _short(arguments: dict[str, Any]) -> str:
+    return " ".join(f"{name.removeprefix('x-')}={value}" for name, value in arguments.items()) or "-"
