@@ -125,7 +125,7 @@ class Publisher:
             await session.close()
 
     async def _connect(self) -> Session:
-        backoff = wait_exponential_jitter(initial=0.1, max=RECONNECT_WAIT_MAX_SECONDS, jitter=0.1)
+        backoff = wait_exponential_jitter(multiplier=0.1, max=RECONNECT_WAIT_MAX_SECONDS, jitter=0.1)
         async for attempt in AsyncRetrying(wait=backoff, before_sleep=self._failed):
             with attempt:
                 connection = await wire.connect(self._url, name=self._name)

@@ -8,6 +8,7 @@ id is never in flight twice: aiormq matches a returned message to its publish by
 import asyncio
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import lru_cache
 
 import pamqp.frame
 from aiormq import Connection
@@ -23,6 +24,12 @@ from outbox.outcome import Outcome
 
 REFUSALS = (AMQPChannelError, ConnectionFrameError, ConnectionSyntaxError)
 CLOSE_TIMEOUT_SECONDS = 5.0  # a blocked broker reads nothing, not even a goodbye
+
+
+@lru_cache(maxsize=1024)  # few addresses, many messages
+def _publish_frame(exchange: str, routing_key: str, mandatory: bool, channel_number: int) -> bytes:
+    frame = Basic.Publish(exchange=exchange, routing_key=routing_key, mandatory=mandatory)
+    return pamqp.frame.marshal(frame, channel_number)
 
 
 @dataclass(eq=False)
@@ -100,7 +107,7 @@ class Session:
     def _marshal(self, exchange: str, key: str, properties: Basic.Properties, body: bytes, mandatory: bool) -> bytes:
         number, largest = self._channel.number, self._channel.max_content_size
         frames = [
-            pamqp.frame.marshal(Basic.Publish(exchange=exchange, routing_key=key, mandatory=mandatory), number),
+            _publish_frame(exchange, key, mandatory, number),
             pamqp.frame.marshal(ContentHeader(properties=properties, body_size=len(body)), number),
         ]
         for start in range(0, len(body), largest):

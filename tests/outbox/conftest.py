@@ -1,0 +1,34 @@
+"""A broker with our topology, and settings for relays on it."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from db import cipher
+from outbox.settings import RelaySettings
+from tests.conftest import Broker
+from tests.outbox.support import declare, settings_for
+
+
+@pytest.fixture
+async def declared(broker: Broker) -> Broker:
+    """The test's virtual host with every exchange and queue of ours."""
+    await declare(broker["admin"], broker.names)
+    return broker
+
+
+@pytest.fixture
+def settings(database_url: str, declared: Broker) -> Callable[..., RelaySettings]:
+    """Makes settings for a relay; keyword arguments change them."""
+
+    def make(**changes: Any) -> RelaySettings:
+        return settings_for(database_url, declared["relay"], declared.names, **changes)
+
+    return make
+
+
+@pytest.fixture(autouse=True)
+def keys() -> None:
+    """The keys of this process."""
+    cipher.configure("test:" + "A" * 43 + "=")

@@ -1,0 +1,157 @@
+"""What the tests of publishing share: a declared broker, queues to listen at, announcements to make."""
+
+import asyncio
+import os
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager, suppress
+from typing import Any
+
+from aiormq.abc import DeliveredMessage
+
+import outbox
+from db.pool import Pool
+from messages.topology import Names, topology
+from outbox import Announcement, wire
+from outbox.relay import Relay
+from outbox.settings import RelaySettings
+
+TIERS = (1, 1800)
+
+
+async def declare(url: str, names: Names) -> None:
+    """Everything of ours on the broker."""
+    async with opened(url) as channel:
+        wanted = topology(names, TIERS)
+        for exchange in wanted.exchanges:
+            await channel.exchange_declare(
+                exchange.name, exchange_type=exchange.type, durable=True, arguments=exchange.arguments
+            )
+        for queue in wanted.queues:
+            await channel.queue_declare(queue.name, durable=True, arguments=queue.arguments)
+        for binding in wanted.bindings:
+            await channel.queue_bind(binding.queue, binding.exchange, binding.routing_key)
+
+
+@asynccontextmanager
+async def opened(url: str) -> AsyncIterator[Any]:
+    """A channel on a connection of its own."""
+    connection = await wire.connect(url, name="test")
+    try:
+        yield await connection.channel()
+    finally:
+        await connection.close()
+
+
+async def subscribe(url: str, exchange: str, queue: str, key: str = "#", **arguments: Any) -> None:
+    """A queue of a listener's own, bound to an exchange."""
+    async with opened(url) as channel:
+        await channel.queue_declare(queue, durable=True, arguments={"x-queue-type": "quorum", **arguments})
+        await channel.queue_bind(queue, exchange, key)
+
+
+async def take(url: str, queue: str, count: int, *, within_seconds: float = 20) -> list[DeliveredMessage]:
+    """The next `count` messages of a queue, in order; fewer when no more come in time."""
+    taken: list[DeliveredMessage] = []
+    enough = asyncio.Event()
+
+    async def on_message(message: DeliveredMessage) -> None:
+        taken.append(message)
+        if len(taken) >= count:
+            enough.set()
+
+    async with opened(url) as channel:
+        await channel.basic_consume(queue, on_message, no_ack=True)
+        with suppress(TimeoutError):
+            await asyncio.wait_for(enough.wait(), within_seconds)
+    return taken
+
+
+def settings_for(database_url: str, amqp_url: str, names: Names, **changes: Any) -> RelaySettings:
+    """Short leases and waits; everything else as deployed."""
+    quick: dict[str, Any] = {"lease_seconds": 1.5, "publish_timeout_seconds": 5.0, "shutdown_grace_seconds": 5.0}
+    return RelaySettings(database_url=database_url, amqp_url=amqp_url, prefix=names.prefix, **(quick | changes))
+
+
+@asynccontextmanager
+async def running(settings: RelaySettings) -> AsyncIterator[Relay]:
+    """A relay in this process."""
+    relay, stop = Relay(settings), asyncio.Event()
+    task = asyncio.create_task(relay.run(stop))
+    try:
+        yield relay
+    finally:
+        stop.set()
+        await task
+
+
+def start_process(settings: RelaySettings, **environment: str) -> "subprocess.Popen[bytes]":
+    """A relay as a process of its own."""
+    variables = {
+        "OMS_DATABASE_URL": settings.database_url.get_secret_value(),
+        "OMS_AMQP_URL": settings.amqp_url.get_secret_value(),
+        "OMS_PREFIX": settings.prefix,
+        "OMS_LEASE_SECONDS": str(settings.lease_seconds),
+        "OMS_OPS_PORT": "0",
+    }
+    return subprocess.Popen(
+        [sys.executable, "-m", "outbox"], env=os.environ | variables | environment, stdout=subprocess.DEVNULL
+    )
+
+
+def event(stream: int, seq: int, *, type: str = "order.paid.v1", body: bytes = b"{}", **more: Any) -> Announcement:
+    """One event of an order."""
+    return Announcement(
+        type=type,
+        body=body,
+        destination="events",
+        routing_key=type.rsplit(".", 1)[0],
+        correlation_id=f"order-{stream}",
+        must_route=False,
+        stream=stream,
+        seq=seq,
+        **more,
+    )
+
+
+async def announce(pool: Pool, announcements: Sequence[Announcement]) -> None:
+    """Append in a transaction of its own."""
+    async with pool.acquire() as connection, connection.transaction():
+        await outbox.append(connection, announcements)
+
+
+async def pending(pool: Pool) -> int:
+    """Rows in the outbox."""
+    return int(await pool.fetchval("SELECT count(*) FROM outbox"))
+
+
+async def until(check: Callable[[], Awaitable[Any]], *, within_seconds: float = 20) -> None:
+    """Wait for a condition. Fails the test when it does not come."""
+    async with asyncio.timeout(within_seconds):
+        while not await check():  # noqa: ASYNC110 - the condition is in a server
+            await asyncio.sleep(0.05)
+
+
+async def empty(pool: Pool) -> None:
+    """Wait until everything is published."""
+
+    async def is_empty() -> bool:
+        return await pending(pool) == 0
+
+    await until(is_empty)
+
+
+def header(message: DeliveredMessage, name: str) -> Any:
+    """One header."""
+    return (message.header.properties.headers or {})[name]
+
+
+def order_of(messages: Sequence[DeliveredMessage]) -> dict[str, list[int]]:
+    """Stream -> its sequence numbers in order of first arrival."""
+    seen: dict[str, list[int]] = {}
+    for message in messages:
+        numbers = seen.setdefault(header(message, "stream"), [])
+        if header(message, "seq") not in numbers:
+            numbers.append(header(message, "seq"))
+    return seen

@@ -1,0 +1,93 @@
+"""Leases on a real database, whose clock alone counts."""
+
+import asyncio
+
+from db.pool import Pool
+from outbox.leases import Leases
+from outbox.packing import SHARDS
+
+
+async def holding(pool: Pool) -> dict[str | None, int]:
+    """Owner -> shards with a live lease."""
+    rows = await pool.fetch(
+        "SELECT owner, count(*) AS shards FROM outbox_shards WHERE lease_until > clock_timestamp() GROUP BY owner"
+    )
+    return {row["owner"]: row["shards"] for row in rows}
+
+
+async def rounds(*relays: Leases, times: int = 3) -> None:
+    for _ in range(times):
+        for relay in relays:
+            await relay.keep()
+
+
+async def test_one_relay_holds_every_shard(pool: Pool) -> None:
+    alone = Leases(pool, lease_seconds=30)
+    await alone.keep()
+    assert len(alone.held) == SHARDS
+    assert alone.valid
+
+
+async def test_relays_come_to_share_the_shards_fairly(pool: Pool) -> None:
+    first, second, third = (Leases(pool, lease_seconds=30) for _ in range(3))
+    await rounds(first)
+    await rounds(first, second)
+    assert (len(first.held), len(second.held)) == (32, 32)
+    await rounds(first, second, third)
+    assert sorted(len(relay.held) for relay in (first, second, third)) == [20, 22, 22]
+    held = [shard for relay in (first, second, third) for shard in relay.held]
+    assert sorted(held) == list(range(SHARDS))
+
+
+async def test_a_shard_to_give_away_is_not_read_for_a_while_before_another_gets_it(pool: Pool) -> None:
+    first, second = Leases(pool, lease_seconds=30), Leases(pool, lease_seconds=30)
+    await first.keep()
+    await second.keep()
+    await first.keep()
+    assert len(first.held) == 32
+    assert (await holding(pool))[first.owner] == SHARDS
+    await second.keep()
+    assert second.held == {}
+    await first.keep()
+    await second.keep()
+    assert len(second.held) == 32
+
+
+async def test_a_relay_that_leaves_frees_its_shards_at_once(pool: Pool) -> None:
+    first, second = Leases(pool, lease_seconds=30), Leases(pool, lease_seconds=30)
+    await first.keep()
+    await first.release()
+    assert first.held == {}
+    assert not first.valid
+    await second.keep()
+    assert len(second.held) == SHARDS
+
+
+async def test_a_dead_relays_shards_are_taken_when_their_lease_is_over_under_a_new_epoch(pool: Pool) -> None:
+    dead, heir = Leases(pool, lease_seconds=0.5), Leases(pool, lease_seconds=30)
+    await dead.keep()
+    await heir.keep()
+    assert heir.held == {}
+    await asyncio.sleep(0.6)
+    await heir.keep()
+    assert len(heir.held) == SHARDS
+    assert all(heir.held[shard] == epoch + 1 for shard, epoch in dead.held.items())
+
+
+async def test_a_relay_that_cannot_renew_stops_before_its_lease_is_over(pool: Pool) -> None:
+    relay = Leases(pool, lease_seconds=1)
+    await relay.keep()
+    assert relay.valid
+    await asyncio.sleep(0.75)
+    assert not relay.valid
+    assert (await holding(pool))[relay.owner] == SHARDS
+
+
+async def test_what_another_relay_took_over_is_not_renewed(pool: Pool) -> None:
+    frozen, heir = Leases(pool, lease_seconds=0.3), Leases(pool, lease_seconds=30)
+    await frozen.keep()
+    await asyncio.sleep(0.4)
+    await heir.keep()
+    await frozen.keep()
+    assert frozen.held == {}
+    assert len(heir.held) == SHARDS

@@ -1,0 +1,136 @@
+"""The publisher's answers, from a real broker."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+from pamqp.commands import Basic
+from uuid_utils import uuid7
+
+from outbox.outcome import Outcome
+from outbox.publisher import Publisher
+from scripts.servers.find import Servers
+from tests.conftest import Broker
+from tests.outbox.support import opened, subscribe, take, until
+
+
+@pytest.fixture
+async def publisher(declared: Broker) -> AsyncIterator[Publisher]:
+    """Connected as the relay."""
+    async with Publisher(declared["relay"], name="test publisher", timeout_seconds=5) as connected:
+        await connected.ready()
+        yield connected
+
+
+def properties(message_id: str | None = None, **more: Any) -> Basic.Properties:
+    return Basic.Properties(message_id=message_id or str(uuid7()), delivery_mode=2, **more)
+
+
+async def send(publisher: Publisher, exchange: str, key: str, *, mandatory: bool = True, **more: Any) -> Outcome:
+    return await publisher.publish(exchange, key, properties(**more), b"{}", mandatory)
+
+
+async def test_a_message_that_a_queue_has_is_confirmed(publisher: Publisher, declared: Broker) -> None:
+    assert await send(publisher, "oms.internal", "stock.commit") is Outcome.CONFIRMED
+    (message,) = await take(declared["admin"], declared.names.queue("stock"), 1)
+    assert message.body == b"{}"
+
+
+@pytest.mark.parametrize("size_bytes", [0, 1, 131_064, 131_065, 1_000_000])
+async def test_a_body_of_any_size_arrives_whole(publisher: Publisher, declared: Broker, size_bytes: int) -> None:
+    body = b"x" * size_bytes
+    assert await publisher.publish("", declared.names.queue("stock"), properties(), body, True) is Outcome.CONFIRMED
+    (message,) = await take(declared["admin"], declared.names.queue("stock"), 1)
+    assert message.body == body
+
+
+@pytest.mark.parametrize(("mandatory", "outcome"), [(True, Outcome.UNROUTABLE), (False, Outcome.CONFIRMED)])
+async def test_nobody_listening_is_a_failure_only_for_what_must_route(
+    publisher: Publisher, mandatory: bool, outcome: Outcome
+) -> None:
+    assert await send(publisher, "oms.internal", "nobody.wants", mandatory=mandatory) is outcome
+
+
+async def test_a_full_queue_that_rejects_publishes_is_a_nack(publisher: Publisher, declared: Broker) -> None:
+    full = {"x-max-length": 1, "x-overflow": "reject-publish"}
+    await subscribe(declared["admin"], declared.names.events, "full", "full.#", **full)
+    outcomes = [await send(publisher, declared.names.events, "full.event", mandatory=False) for _ in range(4)]
+    assert outcomes[0] is Outcome.CONFIRMED
+    assert outcomes[-1] is Outcome.NACKED
+
+
+async def test_one_message_that_the_broker_refuses_is_found_among_its_neighbours(
+    publisher: Publisher, declared: Broker
+) -> None:
+    waiting = {f"m{number}": "oms.internal" for number in range(9)} | {"culprit": "oms.no-such-exchange"}
+    outcomes: dict[str, Outcome] = {}
+
+    async def everything_answered() -> bool:
+        left = [name for name in waiting if outcomes.get(name, Outcome.LOST) is Outcome.LOST]
+        await publisher.ready()
+        answers = await asyncio.gather(
+            *(publisher.publish(waiting[name], "stock.commit", properties(name), b"{}", True) for name in left)
+        )
+        outcomes.update(zip(left, answers, strict=True))
+        return Outcome.LOST not in outcomes.values()
+
+    await until(everything_answered)
+    assert outcomes.pop("culprit") is Outcome.ERROR
+    assert set(outcomes.values()) == {Outcome.CONFIRMED}
+
+
+async def test_what_amqp_cannot_express_is_an_error_and_the_connection_lives(publisher: Publisher) -> None:
+    assert await send(publisher, "oms.internal", "k" * 300) is Outcome.ERROR
+    assert await send(publisher, "oms.internal", "stock.commit", headers={"h": object()}) is Outcome.ERROR
+    assert await send(publisher, "oms.internal", "stock.commit") is Outcome.CONFIRMED
+
+
+async def test_one_message_id_is_never_in_flight_twice(publisher: Publisher) -> None:
+    """Otherwise the client library reports the unroutable one as confirmed and the other one as returned."""
+    unroutable, routable = await asyncio.gather(
+        publisher.publish("oms.internal", "nobody.wants", properties("same"), b"{}", True),
+        publisher.publish("oms.internal", "stock.commit", properties("same"), b"{}", True),
+    )
+    assert (unroutable, routable) == (Outcome.UNROUTABLE, Outcome.CONFIRMED)
+
+
+async def test_without_a_connection_the_answer_is_lost_at_once() -> None:
+    async with Publisher("amqp://nobody:nothing@127.0.0.1:1/", name="nowhere") as nowhere:
+        assert await send(nowhere, "oms.internal", "stock.commit") is Outcome.LOST
+        assert not nowhere.healthy
+
+
+async def test_it_comes_back_after_the_broker_closed_its_connection(
+    publisher: Publisher, declared: Broker, servers: Servers
+) -> None:
+    if servers.broker.management_url is None:
+        pytest.skip("closing connections needs the management interface")
+    management = servers.broker.management
+
+    async def closed() -> bool:
+        for connection in management.call("GET", "/connections"):
+            if connection["vhost"] == declared.vhost:
+                management.call("DELETE", f"/connections/{connection['name'].replace(' ', '%20').replace('>', '%3E')}")
+                return True
+        return False
+
+    await until(closed)
+
+    async def lost() -> bool:
+        return not publisher.connected or await send(publisher, "oms.internal", "stock.commit") is Outcome.LOST
+
+    await until(lost)
+    await publisher.ready()
+    assert await send(publisher, "oms.internal", "stock.commit") is Outcome.CONFIRMED
+
+
+async def test_many_messages_at_once_are_each_answered(publisher: Publisher, declared: Broker) -> None:
+    wanted = [True, False] * 500
+    outcomes = await asyncio.gather(
+        *(send(publisher, "oms.internal", "stock.commit" if fits else "nobody.wants") for fits in wanted)
+    )
+    assert [outcome is Outcome.CONFIRMED for outcome in outcomes] == wanted
+    async with opened(declared["admin"]) as channel:
+        queue = await channel.queue_declare(declared.names.queue("stock"), passive=True)
+        assert queue.message_count == 500
