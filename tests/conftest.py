@@ -12,11 +12,14 @@ import pytest
 
 from db import migrate
 from db.pool import Pool, open_pool
-from messages.topology import Names
+from messages.topology import Names, tiers_seconds
 from scripts.servers.find import Servers, Use, find_servers
 from scripts.servers.lifecycle import ServersUnavailableError
+from workers.runtime import declare
 
 os.environ.setdefault("OMS_ENCRYPTION_KEYS", "test:" + "A" * 43 + "=")
+
+TIERS_SECONDS = tiers_seconds(2)
 
 
 @dataclass(frozen=True)
@@ -86,3 +89,10 @@ def broker(servers: Servers) -> Iterator[Broker]:
     prefix = "oms" if servers.broker.management_url else f"oms{secrets.token_hex(4)}"
     yield Broker(servers.broker.new_vhost(vhost, prefix), Names(prefix), vhost, servers.broker.own)
     servers.broker.drop_vhost(vhost)
+
+
+@pytest.fixture
+async def declared_broker(broker: Broker) -> Broker:
+    """A fresh virtual host with the whole topology: the retry ladder and a payment window of two seconds."""
+    await declare.declare(broker["topology"], broker.names, TIERS_SECONDS)
+    return broker

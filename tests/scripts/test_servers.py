@@ -4,21 +4,15 @@ import os
 import signal
 import subprocess
 import sys
-import urllib.error
 from pathlib import Path
 from urllib.parse import urlsplit
 
-import pika
-import pika.exceptions
 import psycopg
 import pytest
 
 from scripts.servers.find import Servers, Use, find_servers
 from scripts.servers.lifecycle import Given, NotSupportedError, ServersUnavailableError, wait_until
-from scripts.servers.management import Management
 from scripts.servers.ports import listening
-from scripts.servers.roles import ROLES, permissions
-from tests.conftest import Broker
 
 ROOT = Path(__file__).parents[2]
 
@@ -38,88 +32,6 @@ def test_a_dropped_database_is_gone_though_someone_was_connected(servers: Server
         servers.postgres.drop_database("to_be_dropped")
     with pytest.raises(psycopg.OperationalError, match="does not exist"):
         psycopg.connect(url)
-
-
-def declare(url: str, queue: str) -> None:
-    connection = pika.BlockingConnection(pika.URLParameters(url))
-    try:
-        connection.channel().queue_declare(queue, durable=True)
-    finally:
-        connection.close() if connection.is_open else None
-
-
-@pytest.mark.parametrize(
-    ("role", "queue", "allowed"),
-    [
-        ("topology", "oms.stock", True),
-        ("topology", "elsewhere", False),
-        ("upstream", "client.replies", True),
-        ("upstream", "oms.stock", False),
-        ("worker", "oms.stock", False),
-        ("relay", "oms.stock", False),
-        ("oncall", "oms.stock", False),
-    ],
-)
-def test_a_role_may_declare_only_what_is_its_own(broker: Broker, role: str, queue: str, allowed: bool) -> None:
-    if not broker.has_roles:
-        pytest.skip("one URL serves every role")
-    if allowed:
-        declare(broker[role], queue)
-        return
-    with pytest.raises(pika.exceptions.ChannelClosedByBroker, match="ACCESS_REFUSED"):
-        declare(broker[role], queue)
-
-
-def publish(url: str, exchange: str) -> None:
-    connection = pika.BlockingConnection(pika.URLParameters(url))
-    try:
-        channel = connection.channel()
-        channel.confirm_delivery()
-        channel.basic_publish(exchange, "nobody.listens", b"{}")
-    finally:
-        connection.close() if connection.is_open else None
-
-
-@pytest.mark.parametrize(
-    ("role", "exchange", "allowed"),
-    [
-        ("upstream", "oms.commands", True),
-        ("upstream", "oms.internal", False),
-        ("upstream", "oms.events", False),
-        ("upstream", "oms.delay", False),
-        ("upstream", "", False),
-        ("payments", "oms.commands", True),
-        ("payments", "oms.dlx", False),
-        ("worker", "oms.delay", True),
-        ("worker", "oms.dlx", True),
-        ("worker", "", True),
-        ("worker", "oms.events", False),
-        ("worker", "oms.commands", False),
-        ("relay", "oms.commands", False),
-        ("relay", "oms.internal", True),
-        ("relay", "oms.events", True),
-        ("relay", "oms.delay", True),
-        ("relay", "", True),
-        ("oncall", "oms.commands", False),
-    ],
-)
-def test_a_role_may_publish_only_where_its_work_goes(broker: Broker, role: str, exchange: str, allowed: bool) -> None:
-    if not broker.has_roles:
-        pytest.skip("one URL serves every role")
-    if exchange:
-        connection = pika.BlockingConnection(pika.URLParameters(broker["topology"]))
-        connection.channel().exchange_declare(exchange, "topic", durable=True)
-        connection.close()
-    if allowed:
-        publish(broker[role], exchange)
-        return
-    with pytest.raises(pika.exceptions.ChannelClosedByBroker, match="ACCESS_REFUSED"):
-        publish(broker[role], exchange)
-
-
-def test_the_prefix_is_taken_literally_in_the_patterns() -> None:
-    assert permissions("a.b")["topology"].read == r"^a\.b\..*"
-    assert set(permissions("x")) == set(ROLES)
 
 
 def test_a_server_given_by_url_is_neither_stopped_nor_killed(servers: Servers) -> None:
@@ -223,33 +135,3 @@ def test_committed_rows_survive_the_kill_of_private_postgres(servers: Servers, e
     servers.postgres.start()
     with psycopg.connect(empty_database_url) as connection:
         assert connection.execute("SELECT value FROM kept").fetchone() == (1,)
-
-
-def test_the_oncall_user_sees_the_management_interface_and_changes_nothing(servers: Servers, broker: Broker) -> None:
-    if not broker.has_roles:
-        pytest.skip("one URL serves every role")
-    login = urlsplit(broker["oncall"])
-    address = urlsplit(servers.broker.management_url or "")
-    oncall = Management(f"http://{login.username}:{login.password}@{address.hostname}:{address.port}")
-    assert oncall.call("GET", f"/queues/{broker.vhost}") == []
-    with pytest.raises(urllib.error.HTTPError, match=r"40[13]"):
-        oncall.call("PUT", f"/queues/{broker.vhost}/oms.stock", {"durable": True})
-    with pytest.raises(urllib.error.HTTPError, match=r"40[13]"):
-        oncall.delete_vhost(broker.vhost)
-
-
-def test_a_user_of_the_given_url_reaches_a_virtual_host_of_its_own(servers: Servers) -> None:
-    if servers.broker.management_url is None:
-        pytest.skip("the broker was given without its management interface")
-    given = find_servers(
-        Use.TESTS,
-        {
-            "OMS_TEST_DATABASE_URL": servers.postgres.admin_url,
-            "OMS_TEST_AMQP_URL": servers.broker.admin_url,
-            "OMS_TEST_MANAGEMENT_URL": servers.broker.management_url,
-        },
-    )
-    urls = given.broker.new_vhost("given")
-    declare(urls["worker"], "oms.stock")
-    assert [queue["name"] for queue in given.broker.management.call("GET", "/queues/given")] == ["oms.stock"]
-    given.broker.drop_vhost("given")
