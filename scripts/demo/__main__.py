@@ -1,0 +1,97 @@
+"""`scripts/up`: the whole system and its outside world, from one command."""
+
+import asyncio
+import sys
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from scripts.demo.outside import ClientDiedError
+from scripts.demo.play import Options, Play
+from scripts.demo.processes import KeepsDyingError
+from scripts.demo.stage import Stage, StageError, set_stage, strike_stage
+from scripts.demo.verdict import Ending, as_json, checks, print_summary
+from scripts.servers.find import Servers, Use, find_servers
+from scripts.servers.lifecycle import ServersUnavailableError, say
+
+app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
+
+
+@app.command()
+def up(  # noqa: PLR0917 (Typer passes them by name)
+    orders: Annotated[int, typer.Option(min=0, help="How many real baskets to order; 0: the whole year's.")] = 0,
+    exit_: Annotated[bool, typer.Option("--exit", help="Drain, judge and end once these are ordered.")] = False,
+    rate: Annotated[float, typer.Option(min=0, help="Orders a second; 0: as fast as outcomes come.")] = 50.0,
+    workers: Annotated[int, typer.Option(min=1, max=32, help="Worker processes; each serves every queue.")] = 2,
+    relays: Annotated[int, typer.Option(min=1, max=32, help="Relay processes; they share the outbox.")] = 2,
+    chaos: Annotated[
+        bool, typer.Option("--chaos", help="Kill a worker and a relay in the middle, and restart RabbitMQ.")
+    ] = False,
+    json: Annotated[bool, typer.Option("--json", help="Print the summary as JSON.")] = False,
+    no_view: Annotated[bool, typer.Option("--no-view", help="Print lines in place of the live view.")] = False,
+    keep_servers: Annotated[bool, typer.Option("--keep-servers", help="Leave servers and data as they are.")] = False,
+) -> None:
+    """Run the order system on real servers, with real baskets and an outside world that behaves badly.
+
+    Ctrl-C drains: no more orders, everything begun comes to its end, then summary and audit. Ctrl-C again ends at once.
+    Exits 0 only if everything came to its end, every command has its outcome, our books agree with the payment
+    gateway's, every malformed message became one dead letter and nothing else did, and the audit is clean.
+
+    \b
+    Examples:
+      scripts/up                                 until Ctrl-C
+      scripts/up --orders 2000 --exit            2000 orders, then drain, summary, audit
+      scripts/up --orders 2000 --exit --chaos    the same with a worker, a relay and the broker dying
+      scripts/up --rate 0 --workers 4 --json     as fast as it goes
+    """
+    if exit_ and not orders:
+        raise typer.BadParameter("it needs --orders N, the number after which to end", param_hint="--exit")
+    options = Options(orders, exit_, rate, workers, relays, chaos, view=not no_view)
+    try:
+        servers = find_servers(Use.UP)
+    except ServersUnavailableError as error:
+        say(str(error))
+        raise typer.Exit(1) from error
+    try:
+        ok = _on(servers, options, json=json, keep=keep_servers)
+    finally:
+        servers.close(keep_servers)
+    raise typer.Exit(0 if ok else 1)
+
+
+def _on(servers: Servers, options: Options, *, json: bool, keep: bool) -> bool:
+    try:
+        stage = set_stage(servers)
+    except StageError as error:
+        say(f"error: {error}")
+        return False
+    say(f"logs: {stage.folder}")
+    try:
+        ending = _perform(servers, stage, options)
+    finally:
+        if not keep:
+            strike_stage(servers, stage)
+    if ending is None:
+        return False
+    if json:
+        print(as_json(ending))
+    else:
+        print_summary(ending, Console(file=sys.stdout))
+    return all(check.ok for check in checks(ending))
+
+
+def _perform(servers: Servers, stage: Stage, options: Options) -> Ending | None:
+    async def perform() -> Ending:
+        return await Play(options, servers, stage).run()
+
+    try:
+        return asyncio.run(perform())
+    except* (KeepsDyingError, ClientDiedError) as group:
+        for error in group.exceptions:
+            say(f"error: {error}")
+    return None
+
+
+if __name__ == "__main__":
+    app()

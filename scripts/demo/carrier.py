@@ -1,0 +1,121 @@
+"""Warehouse and carrier: parcels travel, are told of twice and out of order, and now and then are lost."""
+
+import asyncio
+import random
+from collections import Counter
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from scripts.demo.crowd import Crowd
+from scripts.demo.shelves import WAREHOUSE
+from scripts.demo.wire import Heard, Letter, Link, new_id
+
+EVENTS = ("order.created", "order.paid", "order.cancelled", "shipment.booked", "shipment.booking_failed")
+CARRIER = "demo-express"
+
+ROADS = {
+    "delivered": ["outbound", "picked_up", "in_transit", "out_for_delivery", "delivered"],
+    "delayed": ["outbound", "picked_up", "delayed", "in_transit", "out_for_delivery", "delivered"],
+    "lost": ["outbound", "picked_up", "in_transit", "lost", "loss_confirmed"],
+    "refused": ["outbound", "picked_up", "in_transit", "out_for_delivery", "refused", "returning", "returned"],
+    "undeliverable": ["outbound", "picked_up", "in_transit", "undeliverable", "returned"],
+}
+ODDS = {"delivered": 88, "delayed": 6, "lost": 2, "refused": 3, "undeliverable": 1}
+"""What becomes of how many parcels of a hundred."""
+BOOKING_TIMEOUT_SECONDS = 600
+TWO_PARCELS, TWICE, SHUFFLED, LATE = 0.12, 0.08, 0.1, 0.05
+
+
+@dataclass
+class Parcel:
+    """One parcel; `verdict` is set when the order system has said whether it may be."""
+
+    order_id: str
+    lines: list[dict[str, Any]]
+    tracking_no: str = field(default_factory=lambda: f"T{new_id()[:20]}")
+    verdict: "asyncio.Future[bool]" = field(default_factory=lambda: asyncio.get_running_loop().create_future())
+
+
+class Carrier:
+    """Ships what is paid, and stops where it still can when an order is cancelled."""
+
+    def __init__(self, link: Link, crowd: Crowd) -> None:
+        self.did: Counter[str] = Counter()
+        self._link, self._crowd = link, crowd
+        self._split: dict[str, list[dict[str, Any]]] = {}
+        self._cancelled: set[str] = set()
+        self._booking: dict[str, Parcel] = {}
+
+    def hear(self, heard: Heard) -> None:
+        """An event of the order system."""
+        body = heard.body
+        order_id = body["order_id"]
+        if heard.type == "order.created.v1" and len(body["lines"]) > 1 and random.random() < TWO_PARCELS:
+            self._split[order_id] = [{"sku_id": line["sku_id"], "qty": line["qty"]} for line in body["lines"]]
+        elif heard.type == "order.paid.v1":
+            self._crowd.tell(self._ship(order_id, self._split.pop(order_id, [])))
+        elif heard.type == "order.cancelled.v1":
+            self._split.pop(order_id, None)
+            if body["previous"] == "paid":
+                self._cancelled.add(order_id)
+        elif heard.type.startswith("shipment.book"):
+            parcel = self._booking.pop(body["tracking_no"], None)
+            if parcel is not None and not parcel.verdict.done():
+                parcel.verdict.set_result(heard.type == "shipment.booked.v1")
+
+    def stuck(self) -> list[str]:
+        """Bookings that nobody has answered."""
+        return [f"parcel {p.tracking_no} of order {p.order_id} unanswered" for p in list(self._booking.values())[:3]]
+
+    async def _ship(self, order_id: str, lines: list[dict[str, Any]]) -> None:
+        await asyncio.sleep(random.uniform(0.2, 2))
+        half = len(lines) // 2
+        parcels = [Parcel(order_id, part) for part in ([lines[:half], lines[half:]] if lines else [[]])]
+        for parcel in parcels:
+            self._crowd.tell(self._carry(parcel))
+
+    async def _carry(self, parcel: Parcel) -> None:
+        self._booking[parcel.tracking_no] = parcel
+        self.did["parcels"] += 1
+        await self._book(parcel)
+        async with asyncio.timeout(BOOKING_TIMEOUT_SECONDS):
+            booked = await parcel.verdict
+        await asyncio.sleep(random.uniform(0, 1))
+        if not booked or parcel.order_id in self._cancelled:
+            self.did["bookings refused or withdrawn"] += 1
+            return
+        fate = random.choices(list(ODDS), list(ODDS.values()))[0]
+        self.did[fate] += 1
+        await self._report(parcel, facts(ROADS[fate]))
+
+    async def _book(self, parcel: Parcel) -> None:
+        body = {
+            "order_id": parcel.order_id,
+            "carrier": CARRIER,
+            "tracking_no": parcel.tracking_no,
+            "warehouse": WAREHOUSE,
+            "lines": parcel.lines,
+        }
+        for _ in range(2 if random.random() < TWICE else 1):
+            await self._link.send(Letter("shipment.book.v1", body))
+
+    async def _report(self, parcel: Parcel, told: list[dict[str, Any]]) -> None:
+        for fact in told:
+            await asyncio.sleep(random.uniform(2, 5) if random.random() < LATE else random.uniform(0, 0.6))
+            body = {"order_id": parcel.order_id, "carrier": CARRIER, "tracking_no": parcel.tracking_no} | fact
+            for _ in range(2 if random.random() < TWICE else 1):
+                self.did["facts"] += 1
+                await self._link.send(Letter("shipment.update.v1", body))
+
+
+def facts(road: list[str]) -> list[dict[str, Any]]:
+    """The road as it is told: each fact with its own id and time, now and then in the wrong order."""
+    begin = datetime.now(UTC)
+    told = [
+        {"event_id": new_id(), "status": status, "occurred_at": (begin + timedelta(milliseconds=n)).isoformat()}
+        for n, status in enumerate(road)
+    ]
+    if random.random() < SHUFFLED:
+        random.shuffle(told)
+    return told

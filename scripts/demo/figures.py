@@ -1,0 +1,101 @@
+"""What the live view shows of the inside, read from PostgreSQL and the broker once a second."""
+
+import asyncio
+import contextlib
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import aio_pika
+import asyncpg
+from aio_pika.abc import AbstractConnection
+from aiormq.exceptions import AMQPError
+
+STATES_SQL = "SELECT state, count(*) FROM orders GROUP BY state"
+DEAD_SQL = "SELECT reason, count(*) FROM dead_letters WHERE state = 'open' GROUP BY reason ORDER BY reason"
+COUNTS_SQL = """
+SELECT (SELECT count(*) FROM outbox)                                          AS outbox_pending,
+       (SELECT coalesce(extract(epoch FROM clock_timestamp() - min(created_at)), 0) FROM outbox)::float8 AS outbox_age,
+       (SELECT count(*) FROM commands WHERE outcome_type IS NULL)             AS undecided,
+       (SELECT count(*) FROM timers)                                          AS timers,
+       (SELECT count(*) FROM refunds WHERE state NOT IN ('succeeded', 'failed')) AS refunds_open
+"""
+FINAL = frozenset({"completed", "cancelled", "rejected"})
+TIMEOUT_SECONDS = 10.0
+
+
+@dataclass(frozen=True)
+class Figures:
+    """One look. `None` where the server did not answer."""
+
+    states: dict[str, int] = field(default_factory=dict)
+    dead: dict[str, int] = field(default_factory=dict)
+    counts: dict[str, float] | None = None
+    queues: dict[str, int] | None = None
+
+    @property
+    def quiet(self) -> bool:
+        """Whether nothing is under way: no message, no timer, no open refund, no order that has not ended."""
+        if self.counts is None or self.queues is None:
+            return False
+        under_way = [count for state, count in self.states.items() if state not in FINAL]
+        waiting = [self.counts[name] for name in ("outbox_pending", "undecided", "timers", "refunds_open")]
+        return not any([*under_way, *waiting, *self.queues.values()])
+
+    def unquiet(self) -> list[str]:
+        """What is under way, as text."""
+        if self.counts is None or self.queues is None:
+            return ["PostgreSQL does not answer" if self.counts is None else "RabbitMQ does not answer"]
+        states = {f"orders {state}": count for state, count in self.states.items() if state not in FINAL}
+        counts = {name: self.counts[name] for name in ("outbox_pending", "undecided", "timers", "refunds_open")}
+        queues = {f"messages in {name}": count for name, count in self.queues.items()}
+        return [f"{name}: {count:g}" for name, count in (states | counts | queues).items() if count]
+
+
+class Gauge:
+    """Holds a session and a connection of its own, and opens new ones when they are lost."""
+
+    def __init__(self, database_url: str, amqp_url: str, queues: Sequence[str]) -> None:
+        self._database_url, self._amqp_url, self._queues = database_url, amqp_url, queues
+        self._session: asyncpg.Connection[asyncpg.Record] | None = None
+        self._connection: AbstractConnection | None = None
+
+    async def look(self) -> Figures:
+        """Read everything; what cannot be read is None."""
+        try:
+            async with asyncio.timeout(TIMEOUT_SECONDS):
+                states, dead, counts = await self._rows()
+        except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError):
+            self._session, states, dead, counts = None, {}, {}, None
+        return Figures(states, dead, counts, await self._depths())
+
+    async def close(self) -> None:
+        """Let go of both."""
+        with contextlib.suppress(OSError, AMQPError, asyncpg.PostgresError, asyncpg.InterfaceError, TimeoutError):
+            if self._session is not None:
+                await self._session.close(timeout=5)
+            if self._connection is not None:
+                await self._connection.close()
+
+    async def _rows(self) -> tuple[dict[str, int], dict[str, int], dict[str, float]]:
+        if self._session is None or self._session.is_closed():
+            self._session = await asyncpg.connect(self._database_url, timeout=5)
+        states = {str(row[0]): int(row[1]) for row in await self._session.fetch(STATES_SQL)}
+        dead = {str(row[0]): int(row[1]) for row in await self._session.fetch(DEAD_SQL)}
+        counts = await self._session.fetchrow(COUNTS_SQL)
+        assert counts is not None
+        return states, dead, {name: float(value) for name, value in counts.items()}
+
+    async def _depths(self) -> dict[str, int] | None:
+        try:
+            async with asyncio.timeout(TIMEOUT_SECONDS):
+                if self._connection is None or self._connection.is_closed:
+                    self._connection = await aio_pika.connect(self._amqp_url, timeout=5)
+                async with self._connection.channel(publisher_confirms=False) as channel:
+                    return {name: await self._depth(channel, name) for name in self._queues}
+        except (AMQPError, OSError, TimeoutError, RuntimeError):
+            return None
+
+    @staticmethod
+    async def _depth(channel: aio_pika.abc.AbstractChannel, name: str) -> int:
+        queue = await channel.declare_queue(name, passive=True)
+        return queue.declaration_result.message_count or 0

@@ -1,0 +1,125 @@
+"""What became of every command, as heard on the wire: each must end in exactly one outcome."""
+
+import asyncio
+import random
+import time
+from collections import Counter, OrderedDict, deque
+from dataclasses import dataclass
+
+from scripts.demo.wire import Heard, Letter
+
+OUTCOMES = {
+    "order.create.v1": {"order.created.v1", "order.rejected.v1"},
+    "order.cancel.v1": {"order.cancelled.v1"},
+    "order.change_address.v1": {"order.address_changed.v1"},
+    "order.confirm_receipt.v1": {"order.completed.v1"},
+    "order.delete.v1": {"orders.deleted.v1"},
+    "sku.upsert.v1": {"sku.changed.v1", "sku.unchanged.v1"},
+    "stock.receive.v1": {"stock.received.v1"},
+}
+REFUSED = "command.rejected.v1"
+REMEMBERED_MAX = 50_000
+RECENT_SECONDS = 10
+
+
+@dataclass(frozen=True)
+class Sent:
+    """A command under way."""
+
+    type: str
+    at: float
+    decided: asyncio.Event
+
+
+class Outcomes:
+    """Commands under way by correlation id, which is the id of the message that brought them."""
+
+    def __init__(self) -> None:
+        self.open: dict[str, Sent] = {}
+        self.sent: Counter[str] = Counter()
+        self.decided: Counter[str] = Counter()
+        self.refusals: Counter[str] = Counter()
+        self.contradictions: list[str] = []
+        self.latency = Latency()
+        self._known: OrderedDict[str, str] = OrderedDict()
+        self._moved = asyncio.Event()
+
+    def note(self, letter: Letter) -> asyncio.Event:
+        """A command is about to be sent. The event is set when its outcome is heard."""
+        assert letter.message_id is not None
+        sent = Sent(letter.type, time.monotonic(), asyncio.Event())
+        self.open[letter.message_id] = sent
+        self.sent[letter.type] += 1
+        return sent.decided
+
+    async def fewer_than(self, limit: int) -> None:
+        """Wait until fewer commands than this are under way."""
+        while len(self.open) >= limit:
+            self._moved.clear()
+            await self._moved.wait()
+
+    def hear(self, heard: Heard) -> None:
+        """An event; perhaps the outcome of a command."""
+        sent = self.open.get(heard.correlation_id)
+        if sent is None:
+            self._compare(heard)
+        elif heard.type == REFUSED or heard.type in OUTCOMES[sent.type]:
+            del self.open[heard.correlation_id]
+            self._decide(heard, sent)
+
+    def _decide(self, heard: Heard, sent: Sent) -> None:
+        sent.decided.set()
+        self._moved.set()
+        self.decided[f"{sent.type} -> {heard.type}"] += 1
+        if "code" in heard.body:
+            self.refusals[f"{sent.type}: {heard.body['code']}"] += 1
+        if heard.type == "order.created.v1":
+            self.latency.add(time.monotonic() - sent.at)
+        self._known[heard.correlation_id] = heard.type
+        if len(self._known) > REMEMBERED_MAX:
+            self._known.popitem(last=False)
+
+    def _compare(self, heard: Heard) -> None:
+        before = self._known.get(heard.correlation_id)
+        if before is not None and REFUSED in (before, heard.type) and before != heard.type:
+            self.contradictions.append(f"{heard.correlation_id}: {before}, then {heard.type}")
+
+    def oldest(self, limit: int = 5) -> list[str]:
+        """The commands that wait longest, as text."""
+        waiting = list(self.open.items())[:limit]
+        return [f"{sent.type} {key} without an outcome for {time.monotonic() - sent.at:.0f} s" for key, sent in waiting]
+
+
+class Latency:
+    """Seconds from a command's first publish to its outcome: the last ten seconds, and a sample of the whole run."""
+
+    def __init__(self, sample_max: int = 20_000) -> None:
+        self._recent: deque[tuple[float, float]] = deque(maxlen=5_000)
+        self._sample: list[float] = []
+        self._sample_max, self._count = sample_max, 0
+
+    def add(self, seconds: float) -> None:
+        """One more."""
+        self._recent.append((time.monotonic(), seconds))
+        self._count += 1
+        if len(self._sample) < self._sample_max:
+            self._sample.append(seconds)
+        elif (place := random.randrange(self._count)) < self._sample_max:
+            self._sample[place] = seconds
+
+    def recent(self) -> dict[str, float | None]:
+        """Of the last ten seconds."""
+        since = time.monotonic() - RECENT_SECONDS
+        return percentiles([seconds for at, seconds in self._recent if at >= since])
+
+    def all(self) -> dict[str, float | None]:
+        """Of the whole run."""
+        return percentiles(self._sample)
+
+
+def percentiles(seconds: list[float]) -> dict[str, float | None]:
+    """p50 and p99, or None for both when there is nothing."""
+    if not seconds:
+        return {"p50": None, "p99": None}
+    ordered = sorted(seconds)
+    return {"p50": ordered[len(ordered) // 2], "p99": ordered[min(len(ordered) - 1, len(ordered) * 99 // 100)]}

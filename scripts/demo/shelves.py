@@ -1,0 +1,64 @@
+"""The catalogue and the delivery notes: every product is stocked before the first basket that wants it."""
+
+import asyncio
+import zlib
+from collections.abc import Iterable
+
+from scripts.demo.baskets import Basket, Product, Year
+from scripts.demo.outcomes import Outcomes
+from scripts.demo.wire import Letter, Link
+
+WAREHOUSE = "main"
+CURRENCY = "USD"
+SCARCE_ONE_IN = 60
+"""One product in so many gets two units only, so that some orders find an empty shelf."""
+OPEN_MAX = 1_000
+
+
+class Shelves:
+    """Knows the price of everything it has announced."""
+
+    def __init__(self, link: Link, outcomes: Outcomes, year: Year) -> None:
+        self.prices: dict[str, int] = {}
+        self._link, self._outcomes, self._year = link, outcomes, year
+
+    async def stock_up(self, baskets: Iterable[Basket]) -> None:
+        """Announce and stock what these baskets want and nobody has wanted before; return when it can be bought."""
+        wanted = {sku_id for basket in baskets for sku_id, _ in basket.lines} - self.prices.keys()
+        letters = []
+        for product in map(self._year.product, sorted(wanted)):
+            self.prices[product.sku_id] = product.price_cents
+            letters += [upsert(product), receive(product)]
+        for first in range(0, len(letters), OPEN_MAX):
+            await self._send(letters[first : first + OPEN_MAX])
+
+    async def _send(self, letters: list[Letter]) -> None:
+        decided = [self._outcomes.note(letter) for letter in letters]
+        await asyncio.gather(*map(self._link.send, letters))
+        for event in decided:
+            await event.wait()
+
+
+def upsert(product: Product) -> Letter:
+    """The product as it is sold."""
+    return Letter(
+        "sku.upsert.v1",
+        {
+            "sku_id": product.sku_id,
+            "revision": 1,
+            "spu_id": product.sku_id,
+            "name": product.name,
+            "status": "on_sale",
+            "price": product.price_cents,
+            "currency": CURRENCY,
+            "category_id": product.category,
+        },
+    )
+
+
+def receive(product: Product) -> Letter:
+    """Enough units for the year, or far too few."""
+    scarce = zlib.crc32(product.sku_id.encode()) % SCARCE_ONE_IN == 0
+    qty = 2 if scarce else product.demand_units + 10
+    note = {"ref": f"opening-{product.sku_id}", "sku_id": product.sku_id, "warehouse": WAREHOUSE, "qty": qty}
+    return Letter("stock.receive.v1", note)

@@ -1,0 +1,110 @@
+"""Where the demo plays: a database and a virtual host of its own, migrated and declared, and its settings."""
+
+import base64
+import contextlib
+import secrets
+import subprocess
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.error import URLError
+from urllib.parse import unquote, urlsplit
+
+import psycopg
+
+from messages.topology import Names, tiers_seconds, topology
+from scripts.demo.processes import environment, python
+from scripts.servers.find import Servers
+from scripts.servers.roles import OWN, TRUSTED
+
+PAYMENT_WINDOW_SECONDS = 15
+RECEIPT_WINDOW_SECONDS = 4
+SHIPPING_FEE_CENTS = 499
+OMS = python("-m", "scripts.cli")
+STEP_TIMEOUT_SECONDS = 120
+
+
+class StageError(Exception):
+    """The stage could not be set; the message has what the command said."""
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One run's place. `urls` is role -> AMQP URL."""
+
+    run: str
+    names: Names
+    urls: Mapping[str, str]
+    database_url: str
+    database: str
+    folder: Path
+    key: str
+
+    @property
+    def journal(self) -> Path:
+        """The gateway's own books."""
+        return self.folder / "gateway.csv"
+
+    @property
+    def queues(self) -> list[str]:
+        """The full name of every queue of ours."""
+        return [queue.name for queue in topology(self.names, tiers_seconds(PAYMENT_WINDOW_SECONDS)).queues]
+
+    def variables(self, role: str, **more: str) -> dict[str, str]:
+        """The environment of one of our processes under a broker role."""
+        return environment(
+            OMS_DATABASE_URL=self.database_url,
+            OMS_AMQP_URL=self.urls[role],
+            OMS_PREFIX=self.names.prefix,
+            OMS_ENCRYPTION_KEYS=self.key,
+            OMS_TRUSTED_USERS=self._users(*TRUSTED),
+            OMS_OWN_USERS=self._users(*OWN),
+            OMS_PAYMENT_WINDOW_SECONDS=str(PAYMENT_WINDOW_SECONDS),
+            OMS_RECEIPT_WINDOW_SECONDS=str(RECEIPT_WINDOW_SECONDS),
+            OMS_SHIPPING_FEE_MINOR_UNITS=str(SHIPPING_FEE_CENTS),
+            OMS_CURRENCY="USD",
+            **more,
+        )
+
+    def oms(self, role: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """Run one command of the command line to its end."""
+        return subprocess.run(
+            [*OMS, *arguments],
+            env=self.variables(role),
+            check=False,
+            capture_output=True,
+            text=True,
+            timeout=STEP_TIMEOUT_SECONDS,
+        )
+
+    def _users(self, *roles: str) -> str:
+        return ",".join(sorted({unquote(urlsplit(self.urls[role]).username or "guest") for role in roles}))
+
+
+def set_stage(servers: Servers) -> Stage:
+    """Create, migrate and declare. Raises StageError."""
+    run = secrets.token_hex(4)
+    name = f"oms_demo_{run}"
+    names = Names("oms" if servers.broker.management_url else f"oms-{run}")
+    stage = Stage(
+        run=run,
+        names=names,
+        urls=servers.broker.new_vhost(name, names.prefix),
+        database_url=servers.postgres.new_database(name),
+        database=name,
+        folder=Path(tempfile.mkdtemp(prefix="oms-demo-")),
+        key=f"demo:{base64.b64encode(secrets.token_bytes(32)).decode()}",
+    )
+    for role, *arguments in (("worker", "migrate"), ("topology", "topology", "declare")):
+        done = stage.oms(role, *arguments)
+        if done.returncode != 0:
+            raise StageError(f"oms {' '.join(arguments)} failed with {done.returncode}:\n{done.stderr.strip()}")
+    return stage
+
+
+def strike_stage(servers: Servers, stage: Stage) -> None:
+    """Remove what `set_stage` made on the servers; a server that is gone took it along."""
+    with contextlib.suppress(psycopg.Error, URLError, OSError):
+        servers.broker.drop_vhost(stage.database)
+        servers.postgres.drop_database(stage.database)

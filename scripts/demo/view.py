@@ -1,0 +1,156 @@
+"""The picture: a live one on a terminal, a line every few seconds elsewhere."""
+
+import sys
+import time
+from dataclasses import dataclass, field
+from typing import Any
+
+from rich.columns import Columns
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
+from rich.panel import Panel
+from rich.table import Table
+from rich.text import Text
+
+from scripts.demo.figures import Figures
+from scripts.demo.processes import Child
+
+STATES = (
+    "placing", "awaiting_payment", "paid", "shipped", "delivered", "delivery_failed", "completed", "cancelled",
+    "rejected",
+)  # fmt: skip
+PLAIN_EVERY_SECONDS = 5.0
+MIB = 1024 * 1024
+
+
+@dataclass
+class Scene:
+    """Everything the picture needs."""
+
+    children: list[Child]
+    prefix: str = "oms"
+    wanted: int = 0
+    started: float = field(default_factory=time.monotonic)
+    figures: Figures = field(default_factory=Figures)
+    outside: dict[str, Any] = field(default_factory=dict)
+    note: str = ""
+
+
+def picture(scene: Scene) -> RenderableType:
+    """The whole screen."""
+    rows = [
+        Columns([_orders(scene), _flow(scene), _processes(scene)], padding=(0, 1)),
+        Columns([_queues(scene), _dead(scene)], padding=(0, 1)),
+    ]
+    title = f"order management, {time.monotonic() - scene.started:.0f} s, {scene.outside.get('phase', 'starting')}"
+    return Panel(Group(*rows, Text(scene.note, style="yellow")), title=title, subtitle="Ctrl-C drains and ends")
+
+
+def _table(title: str, *rows: tuple[str, str]) -> Table:
+    table = Table(title=title, title_justify="left", show_header=False, min_width=30)
+    table.add_column()
+    table.add_column(justify="right")
+    for row in rows:
+        table.add_row(*row)
+    return table
+
+
+def _orders(scene: Scene) -> Table:
+    states = scene.figures.states
+    rows = [(state, f"{states.get(state, 0):,}") for state in STATES if state in states]
+    return _table("orders by state", *rows, ("all", f"{sum(states.values()):,}"))
+
+
+def _flow(scene: Scene) -> Table:
+    outside, counts = scene.outside, scene.figures.counts
+    latency = outside.get("latency", {})
+    pending = "no answer" if counts is None else f"{counts['outbox_pending']:,.0f}"
+    age = "no answer" if counts is None else f"{counts['outbox_age']:.2f} s"
+    of = f" of {scene.wanted:,}" if scene.wanted else ""
+    return _table(
+        "flow",
+        ("orders sent", f"{outside.get('ordered', 0):,}{of}"),
+        ("created a second", f"{outside.get('created_per_second', 0):.1f}"),
+        ("command to created p50", _milliseconds(latency.get("p50"))),
+        ("command to created p99", _milliseconds(latency.get("p99"))),
+        ("commands without outcome", f"{outside.get('commands_open', 0):,}"),
+        ("outbox pending", pending),
+        ("outbox oldest", age),
+        ("captured", f"{outside.get('captured_cents', 0) / 100:,.2f}"),
+        ("refunded", f"{outside.get('refunded_cents', 0) / 100:,.2f}"),
+    )
+
+
+def _processes(scene: Scene) -> Table:
+    rows = [
+        (child.name, f"{'up' if child.up else 'down'}, {child.memory_bytes() // MIB} MiB, {child.restarts} restarts")
+        for child in scene.children
+    ]
+    return _table("processes", *rows)
+
+
+def _queues(scene: Scene) -> Table:
+    if scene.figures.queues is None:
+        return _table("queues", ("RabbitMQ", "no answer"))
+    short = {name.removeprefix(f"{scene.prefix}."): count for name, count in scene.figures.queues.items()}
+    work = [(name, f"{count:,}") for name, count in short.items() if not name.endswith(".dlq")]
+    dead = sum(count for name, count in short.items() if name.endswith(".dlq"))
+    table = _table("messages ready in queues")
+    table.add_column()
+    table.add_column(justify="right")
+    cells = [*work, ("all *.dlq", f"{dead:,}")]
+    for left, right in zip(cells[::2], [*cells[1::2], ("", "")], strict=False):
+        table.add_row(*left, *right)
+    return table
+
+
+def _dead(scene: Scene) -> Table:
+    rows = [(reason, f"{count:,}") for reason, count in scene.figures.dead.items()]
+    return _table("dead letters open, by reason", *rows, ("all", f"{sum(scene.figures.dead.values()):,}"))
+
+
+def _milliseconds(seconds: float | None) -> str:
+    return "-" if seconds is None else f"{seconds * 1000:,.0f} ms"
+
+
+def line(scene: Scene) -> str:
+    """The picture in one line."""
+    figures, outside = scene.figures, scene.outside
+    latency = outside.get("latency", {})
+    states = " ".join(f"{state}={figures.states[state]}" for state in STATES if state in figures.states)
+    pending = "?" if figures.counts is None else f"{figures.counts['outbox_pending']:.0f}"
+    ready = "?" if figures.queues is None else str(sum(figures.queues.values()))
+    restarts = sum(child.restarts for child in scene.children)
+    return (
+        f"{time.monotonic() - scene.started:4.0f} s  {outside.get('phase', 'starting'):9} {states or 'no orders'}  "
+        f"{outside.get('created_per_second', 0):.0f}/s  p50 {_milliseconds(latency.get('p50'))} "
+        f"p99 {_milliseconds(latency.get('p99'))}  open commands {outside.get('commands_open', 0)}  "
+        f"outbox {pending}  queued {ready}  dead {sum(figures.dead.values())}  restarts {restarts}"
+        + (f"  [{scene.note}]" if scene.note else "")
+    )
+
+
+class Screen:
+    """Shows scenes on standard error, so that standard output holds the summary alone."""
+
+    def __init__(self, *, live: bool) -> None:
+        self.console = Console(stderr=True)
+        self._live = Live(console=self.console, auto_refresh=False) if live and self.console.is_terminal else None
+        self._next = 0.0
+
+    def __enter__(self) -> "Screen":
+        if self._live is not None:
+            self._live.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._live is not None:
+            self._live.stop()
+
+    def show(self, scene: Scene) -> None:
+        """The newest scene."""
+        if self._live is not None:
+            self._live.update(picture(scene), refresh=True)
+        elif time.monotonic() >= self._next:
+            self._next = time.monotonic() + PLAIN_EVERY_SECONDS
+            print(line(scene), file=sys.stderr, flush=True)
