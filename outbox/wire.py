@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import aiormq
-from aiormq.abc import AbstractConnection
+from aiormq import Connection
 from pamqp import decode
 from yarl import URL
 
@@ -29,7 +29,7 @@ def install_tolerant_decoders() -> None:
     decode.TABLE_MAPPING.update({b"T": _timestamp, b"F": _table})
 
 
-async def connect(url: str, *, name: str) -> AbstractConnection:
+async def connect(url: str, *, name: str) -> Connection:
     """Open a connection that the broker lists under `name`. Raises OSError, TimeoutError or aiormq's AMQPError."""
     install_tolerant_decoders()
     place = URL(url)
@@ -39,7 +39,7 @@ async def connect(url: str, *, name: str) -> AbstractConnection:
         return await aiormq.connect(place, client_properties={"connection_name": name})
 
 
-def is_blocked(connection: AbstractConnection) -> bool:
+def is_blocked(connection: Connection) -> bool:
     """Whether the broker takes no publishes for now (memory or disk alarm). Never waits.
 
     The library keeps this to itself but for `ready()`, which ends at once unless blocked: one step of it tells.

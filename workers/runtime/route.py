@@ -21,10 +21,11 @@ class Every:
 
 @dataclass(frozen=True)
 class Route:
-    """`queue` without the prefix; messages/topology.py says what it takes. `batch_max_items` counts items of packed messages.
+    """`queue` without the prefix; messages/topology.py says what it takes. `batch_max_items` counts items of packed
+    messages; `prefetch_messages` defaults to two batches.
 
-    `raw` marks a queue whose messages are taken as they are, without decoding and inbox (dead letters); its handler gets
-    `Batch[...]` of RawDelivery envelopes (see dead_letters).
+    `raw` marks a queue whose messages are taken as they are, without decoding and inbox: "stock.dlq", "unrouted". Its
+    handler gets a Batch of RawDelivery. They are never dead-lettered: what fails waits and goes back to its place.
     `database` names the database the handler's transactions run on.
     """
 
@@ -34,3 +35,9 @@ class Route:
     prefetch_messages: int | None = None
     every: tuple[Every, ...] = ()
     database: str = "default"
+    raw: bool = False
+
+    @property
+    def prefetch(self) -> int:
+        """Messages the broker may hand out ahead: one batch commits while the next collects."""
+        return self.prefetch_messages or 2 * self.batch_max_items

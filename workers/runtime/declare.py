@@ -1,0 +1,92 @@
+"""The topology on the broker: declared once by who may, checked by every worker as it starts."""
+
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
+
+from aiormq.abc import AbstractChannel
+from aiormq.exceptions import AMQPError, ChannelNotFoundEntity, ChannelPreconditionFailed
+
+from messages.topology import Exchange, Names, Queue, Topology, topology
+from outbox import wire
+
+DELAYED_TYPE = "x-delayed-message"
+ADVICE = "run `oms topology declare` as a user that may configure"
+
+
+class TopologyError(Exception):
+    """The broker does not have, or does not take, what is needed. Says what to do."""
+
+
+async def declare(url: str, names: Names, tiers: tuple[int, ...], *, delay_plugin: bool = False) -> Topology:
+    """Declare everything; what is there already and equal is left alone. Raises TopologyError."""
+    if delay_plugin:
+        await probe_delay_plugin(url)
+    wanted = topology(names, tiers, delay_plugin=delay_plugin)
+    async with _channel(url) as channel:
+        for exchange in wanted.exchanges:
+            await _declare_exchange(channel, exchange)
+        for queue in wanted.queues:
+            await _declare_queue(channel, queue)
+        for binding in wanted.bindings:
+            await channel.queue_bind(binding.queue, binding.exchange, binding.routing_key)
+    return wanted
+
+
+async def verify(url: str, *, exchanges: Iterable[str], queues: Iterable[str]) -> None:
+    """Look without touching. Raises TopologyError naming the first that is missing."""
+    async with _channel(url) as channel:
+        try:
+            for name in exchanges:
+                await channel.exchange_declare(name, passive=True)
+            for name in queues:
+                await channel.queue_declare(name, passive=True)
+        except ChannelNotFoundEntity as error:
+            raise TopologyError(f"the broker does not have {name}: {ADVICE}") from error
+
+
+async def probe_delay_plugin(url: str) -> None:
+    """Whether the broker offers the exchange type, found on a connection that may be lost: 3.10 closes it to say no."""
+    try:
+        async with _channel(url) as channel:
+            exchange = f"oms.probe.{id(channel):x}"
+            await channel.exchange_declare(
+                exchange, exchange_type=DELAYED_TYPE, auto_delete=True, arguments={"x-delayed-type": "topic"}
+            )
+            await channel.exchange_delete(exchange)
+    except (AMQPError, RuntimeError) as error:
+        raise TopologyError(
+            f"this broker does not offer {DELAYED_TYPE} ({error}). Install the plugin "
+            "rabbitmq_delayed_message_exchange (RabbitMQ up to 4.2), or set OMS_DELAY=ladder: it works everywhere"
+        ) from error
+
+
+async def _declare_exchange(channel: AbstractChannel, exchange: Exchange) -> None:
+    try:
+        await channel.exchange_declare(
+            exchange.name, exchange_type=exchange.type, durable=True, arguments=exchange.arguments
+        )
+    except ChannelPreconditionFailed as error:
+        raise _differs("exchange", exchange.name, error) from error
+
+
+async def _declare_queue(channel: AbstractChannel, queue: Queue) -> None:
+    try:
+        await channel.queue_declare(queue.name, durable=True, arguments=queue.arguments)
+    except ChannelPreconditionFailed as error:
+        raise _differs("queue", queue.name, error) from error
+
+
+def _differs(what: str, name: str, error: Exception) -> TopologyError:
+    """The broker's own words name the argument, what it is and what it should be."""
+    return TopologyError(
+        f"{what} {name} exists with other arguments: {error}. Delete it once it is empty, then {ADVICE}"
+    )
+
+
+@asynccontextmanager
+async def _channel(url: str) -> AsyncIterator[AbstractChannel]:
+    connection = await wire.connect(url, name="oms topology")
+    try:
+        yield await connection.channel(publisher_confirms=False)
+    finally:
+        await connection.close()

@@ -1,0 +1,126 @@
+"""Why a message was not done, in words that may be shown: no stack, no value out of the body."""
+
+import re
+import traceback
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import Enum, auto
+from hashlib import blake2b
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+import orjson
+
+from workers.runtime.batch import Verdict
+
+MESSAGE_BYTES_MAX = 512
+ROOT = str(Path(__file__).parents[2])
+UNAVAILABLE_STATES = ("08", "53", "57P", "58", "25006")
+TRANSIENT_STATES = ("40001", "40P01", "55P03", "25P03")  # 25P03: this process slept, and lost its transaction
+_LONG_NUMBER = re.compile(r"\d{6,}")
+
+
+class Trouble(Enum):
+    """What an exception says about whose fault it is."""
+
+    UNAVAILABLE = auto()  # the database is away: nobody's fault, wait
+    TRANSIENT = auto()  # a neighbour was in the way: at once again
+    IMPOSSIBLE = auto()  # an assertion: trying again cannot help
+    FAILURE = auto()  # anything else: a message of the batch is to blame
+
+
+class UnavailableError(Exception):
+    """The database cannot be used now. Raised from the error that showed it."""
+
+
+def trouble(error: BaseException) -> Trouble:
+    """Classify by SQLSTATE, else by type."""
+    state = getattr(error, "sqlstate", None) if isinstance(error, asyncpg.PostgresError) else None
+    if isinstance(error, AssertionError):
+        return Trouble.IMPOSSIBLE
+    if state is not None and state.startswith(TRANSIENT_STATES):
+        return Trouble.TRANSIENT
+    if state is not None and state.startswith(UNAVAILABLE_STATES):
+        return Trouble.UNAVAILABLE
+    # asyncpg says only in words that a connection or pool is closed; other InterfaceErrors are mistakes in our calls
+    closed = isinstance(error, asyncpg.InterfaceError) and "clos" in str(error)
+    if closed or isinstance(error, OSError | TimeoutError | UnavailableError):
+        return Trouble.UNAVAILABLE
+    return Trouble.FAILURE
+
+
+@dataclass(frozen=True)
+class Failure:
+    """Why a message was not done. Dead letters are grouped by `reason` and `fingerprint`."""
+
+    reason: str
+    error_type: str
+    message: str
+    fingerprint: str
+    retry: bool
+    path: str = ""
+
+    @classmethod
+    def invalid(cls, error_type: str, message: str, path: str = "$", *, reason: str = "invalid") -> "Failure":
+        """It cannot be read, or may not be said by who said it: dead at once."""
+        return cls(reason, error_type, message, _fingerprint(reason, error_type, path), retry=False, path=path)
+
+    @classmethod
+    def judged(cls, verdict: Verdict, body: bytes) -> "Failure":
+        """Its handler put it off or gave it up."""
+        why = redacted(verdict.why, body)
+        return cls(verdict.reason, "verdict", why, _fingerprint(verdict.reason), retry=verdict.retry)
+
+    @classmethod
+    def raised(cls, error: BaseException, body: bytes) -> "Failure":
+        """Its handler raised. An assertion says that it can never work."""
+        name, impossible = type(error).__qualname__, trouble(error) is Trouble.IMPOSSIBLE
+        reason = "impossible" if impossible else "failed"
+        frames = [f"{frame.filename.removeprefix(ROOT)}:{frame.name}" for frame in _own_frames(error)]
+        return cls(reason, name, redacted(_said(error), body), _fingerprint(name, *frames), retry=not impossible)
+
+
+def _said(error: BaseException) -> str:
+    """A database error's own text may quote values of a row; its state and names cannot."""
+    if not isinstance(error, asyncpg.PostgresError):
+        return str(error)
+    names = (getattr(error, key, None) for key in ("table_name", "column_name", "constraint_name"))
+    return " ".join(str(part) for part in (error.sqlstate, *names) if part)
+
+
+def _own_frames(error: BaseException) -> Iterator[traceback.FrameSummary]:
+    frames = traceback.extract_tb(error.__traceback__)
+    return (frame for frame in frames if frame.filename.startswith(ROOT) and "site-packages" not in frame.filename)
+
+
+def _fingerprint(*parts: str) -> str:
+    return blake2b("\n".join(parts).encode("utf-8", "backslashreplace"), digest_size=8).hexdigest()
+
+
+def redacted(text: str, body: bytes) -> str:
+    """The text without any value of the body, and without long numbers: phone numbers hide in all sorts of errors."""
+    for value in sorted(set(_values(body)), key=len, reverse=True):
+        text = text.replace(value, "…")
+    return _LONG_NUMBER.sub("…", text)[:MESSAGE_BYTES_MAX]
+
+
+def _values(body: bytes) -> Iterator[str]:
+    try:
+        yield from _leaves(orjson.loads(body))
+    except (ValueError, RecursionError):
+        return
+
+
+def _leaves(value: Any) -> Iterator[str]:
+    match value:
+        case dict():
+            for item in value.values():
+                yield from _leaves(item)
+        case list():
+            for item in value:
+                yield from _leaves(item)
+        case str() | int() | float() if not isinstance(value, bool) and len(str(value)) >= 3:
+            yield str(value)
+        case _:
+            return

@@ -1,0 +1,70 @@
+"""Logs: one JSON object per line, without personal data."""
+
+import logging
+import re
+import sys
+from collections.abc import MutableMapping
+from typing import Any
+
+import structlog
+
+MASK = "***"
+PERSONAL = re.compile(
+    r"phone|mobile|address|addressee|recipient|consignee|receiver|street|detail|postal|zip|email|id_card|name_of_person",
+    re.IGNORECASE,
+)
+_LONG_NUMBER = re.compile(r"(?<![\w-])\+?\d[\d ()-]{6,}\d(?![\w-])")
+_OURS = frozenset({"level", "event", "logger", "timestamp"})
+_IDS = re.compile(r"(^|_)(id|ids|no|seconds|bytes|items|rows|port)$")  # our ids are long numbers, and no one's data
+
+
+def configure(level: str = "INFO") -> None:
+    """For a whole process; the libraries' logs take the same way."""
+    shared: list[structlog.types.Processor] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.stdlib.add_log_level,
+        structlog.stdlib.add_logger_name,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        structlog.processors.format_exc_info,
+        masked,
+    ]
+    structlog.configure(
+        processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        wrapper_class=structlog.stdlib.BoundLogger,
+        cache_logger_on_first_use=True,
+    )
+    handler = logging.StreamHandler(sys.stderr)
+    last: list[structlog.types.Processor] = [
+        structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+        structlog.processors.JSONRenderer(),
+    ]
+    handler.setFormatter(structlog.stdlib.ProcessorFormatter(foreign_pre_chain=shared, processors=last))
+    logging.basicConfig(level=level, handlers=[handler], force=True)
+    for noisy in ("aiormq", "aio_pika", "asyncio"):  # they log whole frames, hence bodies, when they are verbose
+        logging.getLogger(noisy).setLevel(max(logging.WARNING, logging.getLogger().level))
+
+
+def masked(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """A structlog processor: personal fields by their names, and numbers long enough to call someone by."""
+    return {key: value if key in _OURS else _masked(key, value) for key, value in event.items()} | {
+        "event": _without_numbers(str(event.get("event", "")))
+    }
+
+
+def _masked(key: str, value: Any) -> Any:
+    if PERSONAL.search(key):
+        return MASK
+    match value:
+        case dict():
+            return {name: _masked(str(name), item) for name, item in value.items()}
+        case list() | tuple():
+            return [_masked(key, item) for item in value]
+        case str() if not _IDS.search(key):
+            return _without_numbers(value)
+        case _:
+            return value
+
+
+def _without_numbers(text: str) -> str:
+    return _LONG_NUMBER.sub(MASK, text)

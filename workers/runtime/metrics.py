@@ -1,0 +1,86 @@
+"""What Prometheus sees of the workers. Labels are bounded: queues, message types and outcomes."""
+
+from collections import Counter as Tally
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
+
+from prometheus_client import Counter, Gauge, Histogram
+
+from db.pool import Pool
+from workers.runtime.decode import Work
+from workers.runtime.outcome import Kind, Outcome
+
+SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
+LONG_SECONDS = (*SECONDS, 30, 60, 300, 1800)
+
+RECEIVED = Counter(
+    "oms_messages_received_total", "Messages delivered, items of packs counted", ["queue", "message_type"]
+)
+PROCESSED = Counter(
+    "oms_messages_processed_total",
+    "Messages settled, items of packs counted, by outcome",
+    ["queue", "message_type", "outcome"],
+)
+BATCH_SECONDS = Histogram(
+    "oms_message_processing_seconds", "One batch from its transaction's begin to its commit", ["queue"], buckets=SECONDS
+)
+BATCH_ITEMS = Histogram(
+    "oms_batch_items", "Messages handled in one transaction", ["queue"], buckets=(1, 5, 20, 50, 100, 200, 500)
+)
+CRITICAL_SECONDS = Histogram(
+    "oms_message_critical_time_seconds",
+    "From when it happened to done, without deliberate delay; messages that were retried do not count",
+    ["queue", "message_type"],
+    buckets=LONG_SECONDS,
+)
+IN_FLIGHT = Gauge("oms_messages_in_flight", "Delivered and not yet settled", ["queue"])
+CONSUMERS = Gauge("oms_consumers", "1 while this process consumes the queue", ["queue"])
+PAUSED = Gauge("oms_consumer_paused", "1 while consuming waits for the database", ["queue"])
+HANDLER_FAILURES = Counter("oms_handler_failures_total", "Messages whose handler raised, by themselves", ["queue"])
+DEAD_LETTERS = Counter("oms_dead_letters_total", "Messages given up", ["queue", "reason"])
+POOL_SIZE = Gauge("oms_db_pool_size", "Open database connections")
+POOL_IN_USE = Gauge("oms_db_pool_in_use", "Database connections at work")
+
+
+def received(queue: str, work: Work) -> None:
+    """Count one delivery."""
+    RECEIVED.labels(queue, work.type).inc(work.items)
+    IN_FLIGHT.labels(queue).inc()
+
+
+def settled(queue: str, outcomes: Sequence[Outcome]) -> None:
+    """Count a batch whose outcomes the broker was told."""
+    IN_FLIGHT.labels(queue).dec(len(outcomes))
+    BATCH_ITEMS.labels(queue).observe(sum(outcome.work.items for outcome in outcomes))
+    tally: Tally[tuple[str, Kind]] = Tally()
+    for outcome in outcomes:
+        tally[outcome.work.type, outcome.kind] += outcome.work.items
+    for (message_type, kind), items in tally.items():
+        PROCESSED.labels(queue, message_type, kind).inc(items)
+    _observe_critical_time(queue, outcomes)
+
+
+def _observe_critical_time(queue: str, outcomes: Sequence[Outcome]) -> None:
+    now = datetime.now(UTC).timestamp()
+    for outcome in outcomes:
+        work = outcome.work
+        if outcome.kind is not Kind.ACKED or work.attempt or not work.envelopes:
+            continue
+        done = now - _delayed_seconds(work)
+        observe = CRITICAL_SECONDS.labels(queue, work.type).observe
+        for item in work.envelopes:
+            observe(max(0.0, done - item.occurred_at.timestamp()))
+
+
+def _delayed_seconds(work: Work) -> int:
+    """What the delay exchange held it back: the tier is the first word of the routing key, `30s.oms.timeouts`."""
+    word = work.delivery.routing_key.partition(".")[0]
+    ours = word.endswith("s") and word[:-1].isdecimal() and work.delivery.exchange
+    return int(word[:-1]) if ours else 0
+
+
+def pools(opened: Iterable[Pool]) -> None:
+    """Look at the pools when Prometheus asks."""
+    all_of_them = tuple(opened)
+    POOL_SIZE.set_function(lambda: sum(pool.get_size() for pool in all_of_them))
+    POOL_IN_USE.set_function(lambda: sum(pool.get_size() - pool.get_idle_size() for pool in all_of_them))

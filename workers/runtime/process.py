@@ -1,0 +1,174 @@
+"""The heart: messages in, one outcome each. Claim, handle, commit; what goes wrong is narrowed down to who did it."""
+
+import time
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any, cast
+
+import structlog
+from tenacity import AsyncRetrying, retry_if_exception, stop_after_attempt, wait_random_exponential
+
+import outbox
+from db.pool import Pool, Transaction
+from db.statements import SQL
+from outbox.crashpoint import crashpoint
+from workers.runtime import inbox, metrics
+from workers.runtime.batch import Batch
+from workers.runtime.decode import Work
+from workers.runtime.delivery import RawDelivery
+from workers.runtime.errors import Failure, Trouble, UnavailableError, trouble
+from workers.runtime.explode import exploded, leaving
+from workers.runtime.outcome import Kind, Outcome, failed
+from workers.runtime.policy import BATCH_TRIES, Policy
+from workers.runtime.route import Route
+
+log = structlog.get_logger(__name__)
+
+ID_REUSE = Failure.invalid("id_reuse", "this message_id was used before with another body", reason="id_reuse")
+
+
+@dataclass(frozen=True)
+class Desk:
+    """What handling one queue's messages takes. `committed` is called after every commit."""
+
+    route: Route
+    pool: Pool
+    policy: Policy = field(default_factory=Policy)
+    committed: Callable[[], None] = lambda: None
+
+
+async def process(desk: Desk, works: Sequence[Work]) -> list[Outcome]:
+    """Every message gets an outcome. Raises UnavailableError when the database is away, and nothing else."""
+    invalid = [Outcome(work, Kind.INVALID, work.failure) for work in works if work.failure is not None]
+    sound = [work for work in works if work.failure is None]
+    return invalid + (await _narrowed(desk, sound) if sound else [])
+
+
+async def _narrowed(desk: Desk, works: Sequence[Work]) -> list[Outcome]:
+    """Together if possible; else each half by itself: one bad message costs about log2(n) extra transactions."""
+    try:
+        return await _patiently(desk, works)
+    except UnavailableError:
+        raise
+    except Exception as error:
+        if len(works) == 1:
+            return await _alone(desk, works[0], error)
+        log.info("batch halved", queue=desk.route.queue, messages=len(works), error=type(error).__qualname__)
+        middle = len(works) // 2
+        return await _narrowed(desk, works[:middle]) + await _narrowed(desk, works[middle:])
+
+
+async def _patiently(desk: Desk, works: Sequence[Work]) -> list[Outcome]:
+    """Again at once where only a neighbour was in the way (deadlock, lock timeout)."""
+    retrying = AsyncRetrying(
+        retry=retry_if_exception(lambda error: trouble(error) is Trouble.TRANSIENT),
+        stop=stop_after_attempt(BATCH_TRIES),
+        wait=wait_random_exponential(multiplier=0.02, max=0.5),
+        reraise=True,
+    )
+    return await retrying(_commit, desk, works)
+
+
+async def _alone(desk: Desk, work: Work, error: Exception) -> list[Outcome]:
+    """One message that raised by itself: the culprit. One that holds many items is taken apart to find the item."""
+    metrics.HANDLER_FAILURES.labels(desk.route.queue).inc()
+    if desk.route.raw:
+        log.warning("raw message failed", queue=desk.route.queue, error=type(error).__qualname__)
+        return [Outcome(work, Kind.REQUEUED)]
+    failure = Failure.raised(error, work.delivery.body)
+    said = {"queue": desk.route.queue, "message_id": work.message_id, "type": work.type, "attempt": work.attempt}
+    log.warning("message failed", **said, error=failure.error_type, why=failure.message, print=failure.fingerprint)
+    if len(work.envelopes) == 1:
+        return [failed(work, failure, desk.policy)]
+    try:
+        return await _explode(desk, work)
+    except UnavailableError:
+        raise
+    except Exception as another:
+        log.warning("pack not taken apart", **said, error=type(another).__qualname__)
+        return [failed(work, failure, desk.policy)]
+
+
+async def _explode(desk: Desk, work: Work) -> list[Outcome]:
+    async with transaction(desk.pool) as tx:
+        claim = await inbox.claim(tx, desk.route.queue, [work])
+        if claim.fresh:
+            await outbox.append(tx, exploded(desk.route.queue, work))
+    desk.committed()
+    return _settled(claim, [])
+
+
+async def _commit(desk: Desk, works: Sequence[Work]) -> list[Outcome]:
+    """One transaction. What the handler did, the claims and the announcements live or die together."""
+    started = time.perf_counter()
+    async with transaction(desk.pool) as tx:
+        outcomes = await (_handle_raw if desk.route.raw else _handle)(tx, desk, works)
+        crashpoint("before_commit")
+    crashpoint("after_commit")
+    desk.committed()
+    metrics.BATCH_SECONDS.labels(desk.route.queue).observe(time.perf_counter() - started)
+    return outcomes
+
+
+async def _handle(tx: Transaction, desk: Desk, works: Sequence[Work]) -> list[Outcome]:
+    claim = await inbox.claim(tx, desk.route.queue, works)
+    batch = Batch([envelope for work in claim.fresh for envelope in work.envelopes], claim.now)
+    if batch:
+        await desk.route.handler(tx, batch)
+    undone = await _put_aside(tx, desk, claim.fresh, batch) if batch.verdicts else []
+    return _settled(claim, undone)
+
+
+async def _put_aside(tx: Transaction, desk: Desk, works: Sequence[Work], batch: Batch[Any]) -> list[Outcome]:
+    """What the handler did not do. A message alone loses its claim; an item leaves its pack, which stays claimed."""
+    undone: list[Outcome] = []
+    announcements: list[outbox.Announcement] = []
+    for work in works:
+        for item in work.envelopes:
+            if (verdict := batch.verdicts.get(item.id)) is None:
+                continue
+            failure = Failure.judged(verdict, work.delivery.body)
+            if len(work.envelopes) == 1:
+                undone.append(failed(work, failure, desk.policy))
+            else:
+                announcements.append(leaving(desk.route.queue, work, item, failure, desk.policy))
+    await inbox.unclaim(tx, desk.route.queue, [outcome.work.message_id for outcome in undone])
+    await outbox.append(tx, announcements)
+    return undone
+
+
+def _settled(claim: inbox.Claim, undone: Sequence[Outcome]) -> list[Outcome]:
+    aside = {id(outcome.work) for outcome in undone}
+    return [
+        *undone,
+        *(Outcome(work, Kind.ACKED) for work in claim.fresh if id(work) not in aside),
+        *(Outcome(work, Kind.DUPLICATE) for work in claim.duplicates),
+        *(Outcome(work, Kind.DEAD_LETTERED, ID_REUSE) for work in claim.reused),
+    ]
+
+
+async def _handle_raw(tx: Transaction, desk: Desk, works: Sequence[Work]) -> list[Outcome]:
+    raw = [RawDelivery.of(desk.route.queue, work.delivery) for work in works]
+    batch: Batch[Any] = Batch(cast("Sequence[Any]", raw), await tx.fetchval(SQL["inbox.now"]))
+    await desk.route.handler(tx, batch)
+    kinds = (Kind.REQUEUED if item.id in batch.verdicts else Kind.ACKED for item in raw)
+    return [Outcome(work, kind) for work, kind in zip(works, kinds, strict=True)]
+
+
+@asynccontextmanager
+async def transaction(pool: Pool) -> AsyncIterator[Transaction]:
+    """A transaction. Raises UnavailableError instead of anything that says the database is away."""
+    try:
+        connection = await pool.acquire()
+    except Exception as error:  # a refused login is as little a message's fault as a refused connection
+        raise UnavailableError(type(error).__qualname__) from error
+    try:
+        async with connection.transaction():
+            yield connection
+    except Exception as error:
+        if trouble(error) is Trouble.UNAVAILABLE and not isinstance(error, UnavailableError):
+            raise UnavailableError(type(error).__qualname__) from error
+        raise
+    finally:
+        await pool.release(connection)

@@ -1,0 +1,58 @@
+"""Settings of consuming, beside those of publishing."""
+
+from typing import Annotated, Any
+
+from pydantic import BeforeValidator, Field
+from pydantic_settings import NoDecode
+from yarl import URL
+
+from outbox.settings import RelaySettings
+from workers.runtime.decode import Trust
+from workers.runtime.policy import Policy
+
+
+def _names(value: Any) -> Any:
+    return frozenset(filter(None, (name.strip() for name in value.split(",")))) if isinstance(value, str) else value
+
+
+Users = Annotated[frozenset[str], NoDecode, BeforeValidator(_names)]
+
+
+class RuntimeSettings(RelaySettings):
+    """Read from OMS_* variables."""
+
+    trusted_users: Users = Field(
+        default=frozenset(),
+        description="Broker users, comma-separated, whose payment, refund and stock facts and operators are believed",
+    )
+    own_users: Users = Field(
+        default=frozenset(),
+        description="Broker users our workers and relays publish as; the one of OMS_AMQP_URL is always among them",
+    )
+    body_max_bytes: int = Field(
+        default=1024 * 1024,
+        ge=1024,
+        le=16 * 1024 * 1024,
+        description="Larger ones are dead letters; 200 lines take 40 KiB",
+    )
+    attempts_max: int = Field(
+        default=7,
+        ge=1,
+        le=100,
+        description="Tries before a dead letter: once through the six delays takes 43 minutes",
+    )
+
+    @property
+    def own_user(self) -> str:
+        """The broker user of this process."""
+        return URL(self.amqp_url.get_secret_value()).user or "guest"
+
+    @property
+    def trust(self) -> Trust:
+        """Who is believed."""
+        return Trust(own=self.own_users | {self.own_user}, trusted=self.trusted_users)
+
+    @property
+    def policy(self) -> Policy:
+        """How often a message is tried."""
+        return Policy(self.attempts_max)
