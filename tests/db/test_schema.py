@@ -1,0 +1,55 @@
+"""The schema that a reviewer reads is the schema that the migrations build."""
+
+from pathlib import Path
+
+import asyncpg
+
+import db
+from db import migrate
+
+CATALOGUE = """
+SELECT 'column' AS kind, c.relname || '.' || a.attname AS name,
+    format_type(a.atttypid, a.atttypmod) || ' ' || a.attnotnull || ' ' || a.attidentity::text || ' '
+        || coalesce(pg_get_expr(d.adbin, d.adrelid), '') AS definition
+FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid LEFT JOIN pg_attrdef d ON d.adrelid = c.oid AND d.adnum = a.attnum
+WHERE c.relnamespace = 'public'::regnamespace AND a.attnum > 0 AND NOT a.attisdropped AND c.relkind IN ('r', 'v', 'S')
+UNION ALL SELECT 'table', relname, relkind::text || coalesce(array_to_string(reloptions, ','), '')
+    FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'v', 'S')
+UNION ALL SELECT 'index', indexname, indexdef FROM pg_indexes WHERE schemaname = 'public'
+UNION ALL SELECT 'constraint', conrelid::regclass::text || '.' || conname, pg_get_constraintdef(oid)
+    FROM pg_constraint WHERE connamespace = 'public'::regnamespace
+UNION ALL SELECT 'view', viewname, definition FROM pg_views WHERE schemaname = 'public'
+UNION ALL SELECT 'trigger', tgrelid::regclass::text || '.' || tgname, pg_get_triggerdef(oid) FROM pg_trigger WHERE NOT tgisinternal
+UNION ALL SELECT 'function', proname, pg_get_functiondef(oid) FROM pg_proc WHERE pronamespace = 'public'::regnamespace
+"""
+
+
+async def everything(url: str) -> set[tuple[str, str, str]]:
+    connection = await asyncpg.connect(url)
+    try:
+        rows = await connection.fetch(CATALOGUE)
+    finally:
+        await connection.close()
+    return {tuple(row) for row in rows if "alembic_version" not in row["name"]}
+
+
+async def test_the_migrations_build_what_schema_sql_says(database_url: str, empty_database_url: str) -> None:
+    connection = await asyncpg.connect(empty_database_url)
+    await connection.execute((Path(db.__file__).parent / "schema.sql").read_text(encoding="utf-8"))
+    await connection.close()
+
+    written, migrated = await everything(empty_database_url), await everything(database_url)
+
+    assert written == migrated
+    assert len(written) > 200
+
+
+async def test_migrating_twice_changes_nothing(database_url: str) -> None:
+    before = await everything(database_url)
+    migrate.upgrade(database_url)
+    assert await everything(database_url) == before
+
+
+async def test_postgresql_17_is_enough(database_url: str) -> None:
+    text = (Path(db.__file__).parent / "schema.sql").read_text(encoding="utf-8").lower()
+    assert not [word for word in ("uuidv7(", "virtual", "returning old", "without overlaps") if word in text]

@@ -1,0 +1,46 @@
+"""The composition root of a worker process: the only place that knows settings, rules, keys and routes at once."""
+
+import asyncio
+import signal
+from collections.abc import Sequence
+
+import uvloop
+
+from db import cipher
+from workers.routes import ROUTES
+from workers.runtime.logging import configure as configure_logging
+from workers.runtime.route import Route
+from workers.runtime.run import run_routes
+from workers.settings import Settings
+from workers.store import shop
+
+
+class UnknownQueueError(ValueError):
+    """A queue that no handler serves."""
+
+
+def chosen(queues: Sequence[str]) -> tuple[Route, ...]:
+    """The routes of these queues, or all of them. Raises UnknownQueueError naming the queues there are."""
+    known = {route.queue: route for route in ROUTES}
+    unknown = sorted(set(queues) - set(known))
+    if unknown:
+        raise UnknownQueueError(f"no handler serves {', '.join(unknown)}; there are {', '.join(known)}")
+    return tuple(known[queue] for queue in dict.fromkeys(queues)) if queues else ROUTES
+
+
+def main(queues: Sequence[str] = (), settings: Settings | None = None) -> None:
+    """Serve the queues (all of them when none is named) until SIGTERM or SIGINT, then finish what was delivered."""
+    given = settings or Settings()
+    routes = chosen(queues)
+    configure_logging(given.log_level)
+    cipher.configure(given.encryption_keys.get_secret_value())
+    shop.configure(given.shop)
+    uvloop.run(_serve(routes, given))
+
+
+async def _serve(routes: Sequence[Route], settings: Settings) -> None:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    await run_routes(routes, settings, stop)

@@ -1,0 +1,155 @@
+"""Dead letters: kept encrypted until somebody replays or discards them, and every decision about them."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import astuple, dataclass
+from datetime import datetime
+from typing import Any
+
+import orjson
+
+import outbox
+from db import cipher
+from db.pool import Transaction
+from db.statements import SQL
+
+AAD = b"dead_letter"  # ciphertext of one table cannot be passed off as another's
+CARRIED = ("causation-id", "traceparent")  # beside what the columns hold
+OPEN, REPLAYED, DISCARDED = "open", "replayed", "discarded"
+
+
+@dataclass(frozen=True)
+class Letter:
+    """A message that could not be handled, and why. `queue` is the work queue, or "unrouted"; body and headers in clear."""
+
+    queue: str
+    message_id: str | None
+    body_hash: bytes
+    type: str | None
+    correlation_id: str | None
+    reason: str
+    error_path: str | None
+    error_type: str | None
+    error_message: str | None
+    fingerprint: str | None
+    attempts: int
+    exchange: str | None
+    routing_key: str | None
+    origin_user: str | None
+    worker_version: str | None
+    occurred_at: datetime | None
+    first_failed_at: datetime | None
+    last_failed_at: datetime | None
+    body: bytes
+    headers: bytes
+
+    @property
+    def identity(self) -> tuple[str, str, bytes]:
+        """What makes it the same letter when it comes again."""
+        return self.queue, self.message_id or "", self.body_hash
+
+
+@dataclass(frozen=True)
+class OpenLetters:
+    """How many letters of a queue wait for a decision, and since when."""
+
+    queue: str
+    count: int
+    oldest_age_seconds: float
+
+
+async def keep(tx: Transaction, letters: Iterable[Letter]) -> None:
+    """Store letters, one statement for all. One that was here before is counted and open again."""
+    last: dict[tuple[str, str, bytes], Letter] = {}
+    times: dict[tuple[str, str, bytes], int] = {}
+    for letter in letters:
+        last[letter.identity] = letter
+        times[letter.identity] = times.get(letter.identity, 0) + 1
+    if last:
+        columns = zip(*(_columns(letter, times[key]) for key, letter in sorted(last.items())), strict=True)
+        await tx.execute(SQL["dead_letters.keep"], *(list(column) for column in columns))
+
+
+def _columns(letter: Letter, times: int) -> tuple[Any, ...]:
+    *plain, body, headers = astuple(letter)
+    key_id, sealed_body = cipher.current().encrypt(body, AAD)
+    same_key_id, sealed_headers = cipher.current().encrypt(headers, AAD)
+    assert key_id == same_key_id, "the current key changed within one process"
+    return *plain, times, key_id, sealed_body, sealed_headers
+
+
+def opened(row: Mapping[str, Any]) -> tuple[bytes, bytes]:
+    """Body and headers (JSON) of a letter's row, in clear. Raises CipherError when its key is not here."""
+    unseal = cipher.current().decrypt
+    return unseal(row["key_id"], row["body"], AAD), unseal(row["key_id"], row["headers"], AAD)
+
+
+async def find(
+    tx: Transaction,
+    *,
+    state: str | None = OPEN,
+    queue: str | None = None,
+    reason: str | None = None,
+    type: str | None = None,
+    limit: int = 50,
+) -> list[Mapping[str, Any]]:
+    """Letters without their bodies, newest first. None means any."""
+    return list(await tx.fetch(SQL["dead_letters.list"], state, queue, reason, type, limit))
+
+
+async def read(tx: Transaction, ids: Sequence[int]) -> list[Mapping[str, Any]]:
+    """Whole rows, by id; unknown ids are missing."""
+    return list(await tx.fetch(SQL["dead_letters.read"], list(ids)))
+
+
+async def lock(tx: Transaction, ids: Sequence[int]) -> list[Mapping[str, Any]]:
+    """As `read`, locked until commit."""
+    return list(await tx.fetch(SQL["dead_letters.lock"], list(ids)))
+
+
+async def actions(tx: Transaction, letter_id: int) -> list[Mapping[str, Any]]:
+    """What was decided about a letter, oldest first."""
+    return list(await tx.fetch(SQL["dead_letters.actions"], letter_id))
+
+
+async def replay(tx: Transaction, rows: Sequence[Mapping[str, Any]], *, to: str, actor: str, reason: str) -> None:
+    """Send locked letters to the one queue `to`, as fresh attempts under their own message ids, and record who did it.
+
+    The same id makes it harmless when the message was handled after all. A letter that never had an id gets one that
+    stays the same however often it is replayed.
+    """
+    await outbox.append(tx, [again(row, to) for row in rows])
+    await tx.execute(SQL["dead_letters.decide"], [row["id"] for row in rows], REPLAYED, "replay", actor, reason)
+
+
+def again(row: Mapping[str, Any], to: str) -> outbox.Announcement:
+    """The message of a letter, addressed to one queue. Only headers that are ours to set travel with it."""
+    body, stored = opened(row)
+    message_id = row["message_id"] or f"dead-letter/{row['id']}"
+    return outbox.Announcement(
+        type=row["type"],
+        body=body,
+        destination="queue",
+        routing_key=to,
+        correlation_id=row["correlation_id"] or message_id,
+        packable=False,  # the body of a packed message is a pack already
+        message_id=message_id,
+        occurred_at=row["occurred_at"],
+        headers=_carried(orjson.loads(stored)) | {"origin-user": row["origin_user"] or "", "replay-of": str(row["id"])},
+        sensitive=True,
+    )
+
+
+def _carried(stored: Mapping[str, Any]) -> dict[str, str]:
+    headers = stored["headers"]
+    known = {name: headers.get(name) for name in CARRIED} | {"reply-to": stored["reply_to"]}
+    return {name: value for name, value in known.items() if isinstance(value, str) and value}
+
+
+async def discard(tx: Transaction, rows: Sequence[Mapping[str, Any]], *, actor: str, reason: str) -> None:
+    """Give locked letters up, and record who did it. The rows stay."""
+    await tx.execute(SQL["dead_letters.decide"], [row["id"] for row in rows], DISCARDED, "discard", actor, reason)
+
+
+async def open_counts(tx: Transaction) -> list[OpenLetters]:
+    """By queue; queues without open letters are missing."""
+    return [OpenLetters(*row) for row in await tx.fetch(SQL["dead_letters.open_counts"])]
