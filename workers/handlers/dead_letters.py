@@ -13,7 +13,7 @@ and open again. From there `oms dead-letters` replays it, to that one queue, or 
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from hashlib import blake2b
-from typing import Any
+from typing import Any, cast
 
 import orjson
 from prometheus_client import Gauge
@@ -46,7 +46,7 @@ def configure(own_users: frozenset[str]) -> None:
 
 async def keep(tx: Transaction, batch: Batch[Any]) -> None:
     """Store every letter of the batch in one statement."""
-    await dead_letters.keep(tx, [letter(delivery) for delivery in batch.items])
+    await dead_letters.keep(tx, [letter(cast(RawDelivery, item)) for item in batch])
 
 
 def letter(delivery: RawDelivery) -> Letter:

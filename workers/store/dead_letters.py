@@ -19,7 +19,7 @@ OPEN, REPLAYED, DISCARDED = "open", "replayed", "discarded"
 
 @dataclass(frozen=True)
 class Letter:
-    """A message that could not be handled, and why. `queue` is the work queue, or "unrouted"; body and headers in clear."""
+    """A message that could not be handled, and why. `queue` is the work queue or "unrouted"; `headers` is JSON."""
 
     queue: str
     message_id: str | None
@@ -91,24 +91,24 @@ async def find(
     reason: str | None = None,
     type: str | None = None,
     limit: int = 50,
-) -> list[Mapping[str, Any]]:
+) -> list[dict[str, Any]]:
     """Letters without their bodies, newest first. None means any."""
-    return list(await tx.fetch(SQL["dead_letters.list"], state, queue, reason, type, limit))
+    return [dict(row) for row in await tx.fetch(SQL["dead_letters.list"], state, queue, reason, type, limit)]
 
 
-async def read(tx: Transaction, ids: Sequence[int]) -> list[Mapping[str, Any]]:
+async def read(tx: Transaction, ids: Sequence[int]) -> list[dict[str, Any]]:
     """Whole rows, by id; unknown ids are missing."""
-    return list(await tx.fetch(SQL["dead_letters.read"], list(ids)))
+    return [dict(row) for row in await tx.fetch(SQL["dead_letters.read"], list(ids))]
 
 
-async def lock(tx: Transaction, ids: Sequence[int]) -> list[Mapping[str, Any]]:
+async def lock(tx: Transaction, ids: Sequence[int]) -> list[dict[str, Any]]:
     """As `read`, locked until commit."""
-    return list(await tx.fetch(SQL["dead_letters.lock"], list(ids)))
+    return [dict(row) for row in await tx.fetch(SQL["dead_letters.lock"], list(ids))]
 
 
-async def actions(tx: Transaction, letter_id: int) -> list[Mapping[str, Any]]:
+async def actions(tx: Transaction, letter_id: int) -> list[dict[str, Any]]:
     """What was decided about a letter, oldest first."""
-    return list(await tx.fetch(SQL["dead_letters.actions"], letter_id))
+    return [dict(row) for row in await tx.fetch(SQL["dead_letters.actions"], letter_id)]
 
 
 async def replay(tx: Transaction, rows: Sequence[Mapping[str, Any]], *, to: str, actor: str, reason: str) -> None:

@@ -1,0 +1,64 @@
+-- name: dead_letters.keep
+-- One row per letter, each identity (queue, message id or none, body hash) once, $19 how often it came in this batch.
+-- Locks: rows that came before, in the order of identities, so that two collectors cannot deadlock. One that comes again
+-- is open again, whatever was decided before, with what went wrong this time.
+INSERT INTO dead_letters AS d (queue, message_id, body_hash, type, correlation_id, reason, error_path, error_type,
+    error_message, fingerprint, attempts, exchange, routing_key, origin_user, worker_version, occurred_at, first_failed_at,
+    last_failed_at, repeats, key_id, body, headers)
+SELECT n.queue, n.message_id, n.body_hash, n.type, n.correlation_id, n.reason, n.error_path, n.error_type, n.error_message,
+    n.fingerprint, n.attempts, n.exchange, n.routing_key, n.origin_user, n.worker_version, n.occurred_at, n.first_failed_at,
+    n.last_failed_at, n.times - 1, n.key_id, n.body, n.headers
+FROM unnest($1::text[], $2::text[], $3::bytea[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[], $9::text[],
+    $10::text[], $11::integer[], $12::text[], $13::text[], $14::text[], $15::text[], $16::timestamptz[], $17::timestamptz[],
+    $18::timestamptz[], $19::integer[], $20::text[], $21::bytea[], $22::bytea[])
+    AS n (queue, message_id, body_hash, type, correlation_id, reason, error_path, error_type, error_message, fingerprint,
+          attempts, exchange, routing_key, origin_user, worker_version, occurred_at, first_failed_at, last_failed_at, times,
+          key_id, body, headers)
+ORDER BY n.queue, coalesce(n.message_id, ''), n.body_hash
+ON CONFLICT (queue, coalesce(message_id, ''), body_hash) DO UPDATE
+SET repeats = d.repeats + 1 + excluded.repeats,
+    state = 'open',
+    died_at = CASE d.state WHEN 'open' THEN d.died_at ELSE excluded.died_at END,
+    type = excluded.type, correlation_id = excluded.correlation_id, reason = excluded.reason,
+    error_path = excluded.error_path, error_type = excluded.error_type, error_message = excluded.error_message,
+    fingerprint = excluded.fingerprint, attempts = excluded.attempts, exchange = excluded.exchange,
+    routing_key = excluded.routing_key, origin_user = excluded.origin_user, worker_version = excluded.worker_version,
+    occurred_at = excluded.occurred_at, first_failed_at = least(d.first_failed_at, excluded.first_failed_at),
+    last_failed_at = excluded.last_failed_at, key_id = excluded.key_id, body = excluded.body, headers = excluded.headers;
+
+-- name: dead_letters.list
+-- $1 state, $2 queue, $3 reason, $4 type (null: any), $5 how many. Locks: none. Newest first.
+SELECT id, queue, type, reason, error_type, error_path, error_message, fingerprint, attempts, repeats, state, died_at,
+    last_failed_at, message_id, correlation_id, origin_user
+FROM dead_letters
+WHERE ($1::text IS NULL OR state = $1) AND ($2::text IS NULL OR queue = $2) AND ($3::text IS NULL OR reason = $3)
+    AND ($4::text IS NULL OR type = $4)
+ORDER BY died_at DESC, id DESC
+LIMIT $5;
+
+-- name: dead_letters.read
+-- $1 ids. Locks: none. Unknown ids are missing.
+SELECT * FROM dead_letters WHERE id = ANY ($1::bigint[]) ORDER BY id;
+
+-- name: dead_letters.lock
+-- $1 ids. Locks: the letters, in id order. Unknown ids are missing.
+SELECT * FROM dead_letters WHERE id = ANY ($1::bigint[]) ORDER BY id FOR UPDATE;
+
+-- name: dead_letters.decide
+-- $1 ids (locked), $2 their new state, $3 the action, $4 who, $5 why. Writes one action per letter.
+WITH decided AS (
+    UPDATE dead_letters SET state = $2 WHERE id = ANY ($1::bigint[]) RETURNING id
+)
+INSERT INTO dead_letter_actions (dead_letter_id, action, actor, reason)
+SELECT id, $3, $4, $5 FROM decided ORDER BY id;
+
+-- name: dead_letters.actions
+-- $1 a letter's id. What was decided about it, oldest first.
+SELECT action, actor, reason, at FROM dead_letter_actions WHERE dead_letter_id = $1 ORDER BY id;
+
+-- name: dead_letters.open_counts
+-- Locks: none. Letters that nobody decided on yet, and the age of the oldest, by queue; queues without any are missing.
+SELECT queue, count(*) AS open, extract(epoch FROM clock_timestamp() - min(died_at))::float8 AS oldest_age_seconds
+FROM dead_letters
+WHERE state = 'open'
+GROUP BY queue;
