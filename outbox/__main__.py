@@ -28,9 +28,8 @@ def main() -> int:
         if keys := settings.encryption_keys.get_secret_value():
             cipher.configure(keys)
     except (ValidationError, cipher.CipherError) as error:
-        print(
-            f"outbox: the settings are wrong.\n{error}\nType python -m outbox --help to see them all.", file=sys.stderr
-        )
+        print(f"The relay's settings are wrong.\n{_explain(error)}", file=sys.stderr)
+        print("Type python -m outbox --help to see them all.", file=sys.stderr)
         return 2
     uvloop.run(serve(settings))
     return 0
@@ -45,6 +44,13 @@ async def serve(settings: RelaySettings) -> None:
     relay = Relay(settings)
     async with ops_server(settings.ops_port, host=settings.ops_host, live=lambda: {"loop": True}, ready=relay.checks):
         await relay.run(stop)
+
+
+def _explain(error: Exception) -> str:
+    """What is wrong with which variable; never a value, because some are passwords."""
+    if not isinstance(error, ValidationError):
+        return f"  {error}"
+    return "\n".join(f"  {'.'.join(map(str, part['loc']))}: {part['msg']}" for part in error.errors())
 
 
 def _settings_help() -> str:

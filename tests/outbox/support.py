@@ -55,6 +55,8 @@ async def take(url: str, queue: str, count: int, *, within_seconds: float = 20) 
     """The next `count` messages of a queue, in order; fewer when no more come in time."""
     taken: list[DeliveredMessage] = []
     enough = asyncio.Event()
+    if count == 0:
+        return taken
 
     async def on_message(message: DeliveredMessage) -> None:
         taken.append(message)

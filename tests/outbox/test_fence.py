@@ -1,0 +1,65 @@
+"""The fence: who no longer owns a shard deletes nothing in it, and what is read is bounded."""
+
+import pytest
+
+from db.pool import Pool
+from db.statements import SQL
+from outbox.leases import Leases
+from tests.outbox.support import announce, event, pending
+
+
+async def deleted(pool: Pool, owner: str, epoch_change: int) -> int:
+    """How many of the waiting rows this owner can delete, with the shards' epochs or older ones."""
+    rows = await pool.fetch("SELECT o.shard, o.id, s.epoch FROM outbox o JOIN outbox_shards s USING (shard)")
+    columns = (
+        [row["shard"] for row in rows],
+        [row["epoch"] + epoch_change for row in rows],
+        [row["id"] for row in rows],
+    )
+    return int((await pool.execute(SQL["outbox.delete"], owner, *columns)).split()[1])
+
+
+@pytest.mark.parametrize(
+    ("owner", "epoch_change", "expected"),
+    [("me", 0, 20), ("me", -1, 0), ("another", 0, 0)],
+    ids=["owner and epoch", "an epoch ago", "another owner"],
+)
+async def test_only_the_owner_of_the_epoch_under_which_it_was_read_deletes(
+    pool: Pool, owner: str, epoch_change: int, expected: int
+) -> None:
+    await Leases(pool, owner="me", lease_seconds=30).keep()
+    await announce(pool, [event(order, 1) for order in range(1, 21)])
+    assert await deleted(pool, owner, epoch_change) == expected
+    assert await pending(pool) == 20 - expected
+
+
+@pytest.mark.parametrize(
+    ("rows", "body_bytes", "expected"),
+    [(3, 10_000, 3), (10, 250, 3), (10, 1, 1)],
+    ids=["rows", "bytes", "at least one"],
+)
+async def test_what_is_read_at_once_is_bounded_in_rows_and_bytes(
+    pool: Pool, rows: int, body_bytes: int, expected: int
+) -> None:
+    await announce(pool, [event(7, seq, body=b"x" * 100) for seq in range(1, 11)])
+    read = await pool.fetch(SQL["outbox.read"], list(range(64)), rows, body_bytes, [])
+    assert [row["id"] for row in read] == [1, 2, 3][:expected]
+
+
+async def test_streams_that_are_held_or_in_flight_are_not_read(pool: Pool) -> None:
+    await announce(pool, [event(order, seq) for seq in (1, 2) for order in (1, 2, 3)])
+    await pool.execute(SQL["outbox.hold"], ["2"], ["nacked"], 60.0)
+    read = await pool.fetch(SQL["outbox.read"], list(range(64)), 10, 10_000, ["3"])
+    assert [row["stream"] for row in read] == ["1", "1"]
+
+
+async def test_a_hold_doubles_up_to_its_limit_and_ends_with_the_trouble(pool: Pool) -> None:
+    waits = []
+    for _ in range(5):
+        await pool.execute(SQL["outbox.hold"], ["2"], ["nacked"], 6.0)
+        waits.append(
+            await pool.fetchval("SELECT round(extract(epoch FROM until - clock_timestamp())) FROM outbox_holds")
+        )
+    assert waits == [1, 2, 4, 6, 6]
+    await pool.execute(SQL["outbox.unhold"], ["2"])
+    assert await pool.fetchval("SELECT count(*) FROM outbox_holds") == 0

@@ -1,0 +1,304 @@
+"""The relay between a real database and a real broker."""
+
+import asyncio
+import subprocess
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+
+import orjson
+import pytest
+
+from db.pool import Pool
+from messages.stock import StockCommit
+from messages.timers import TimerDue
+from outbox import Announcement, internal, later, to_queue
+from outbox.doorbell import Doorbell
+from outbox.settings import RelaySettings
+from scripts.servers.find import Servers
+from scripts.servers.private_rabbitmq import PrivateRabbitmq
+from tests.conftest import Broker
+from tests.outbox.support import (
+    announce,
+    empty,
+    event,
+    header,
+    opened,
+    order_of,
+    pending,
+    running,
+    subscribe,
+    take,
+    until,
+)
+
+Settings = Callable[..., RelaySettings]
+
+
+async def held(pool: Pool) -> dict[str, str]:
+    """Stream -> why it waits."""
+    return {row["stream"]: row["reason"] for row in await pool.fetch("SELECT stream, reason FROM outbox_holds")}
+
+
+async def test_every_stream_arrives_whole_and_in_order(pool: Pool, declared: Broker, settings: Settings) -> None:
+    await subscribe(declared["admin"], declared.names.events, "listener")
+    async with running(settings(relay_batch_rows=100)):
+        for start in range(1, 41, 10):
+            for seq in range(start, start + 10):
+                await announce(pool, [event(order, seq) for order in range(1, 31)])
+        arrived = await take(declared["admin"], "listener", 1200)
+        await empty(pool)
+    assert len(arrived) == 1200
+    assert order_of(arrived) == {str(order): list(range(1, 41)) for order in range(1, 31)}
+
+
+async def test_a_message_carries_what_the_wire_promises(pool: Pool, declared: Broker, settings: Settings) -> None:
+    await subscribe(declared["admin"], declared.names.events, "listener")
+    at = datetime(2026, 5, 4, 3, 2, 1, 7, tzinfo=UTC)
+    one = event(7, 3, body=b'{"a":1}', causation_id="parent", occurred_at=at, headers={"origin-user": "upstream"})
+    await announce(pool, [one])
+    message_id = await pool.fetchval("SELECT message_id FROM outbox")
+    async with running(settings()):
+        (message,) = await take(declared["admin"], "listener", 1)
+    properties = message.header.properties
+    assert message.body == b'{"a":1}'
+    assert (properties.message_id, properties.message_type) == (message_id, "order.paid.v1")
+    assert (properties.correlation_id, properties.app_id, properties.delivery_mode) == ("order-7", "oms", 2)
+    assert properties.user_id == settings().amqp_url.get_secret_value().split("://")[1].split(":")[0]
+    assert properties.content_type == "application/json"
+    assert properties.timestamp is not None
+    assert abs(properties.timestamp - datetime.now(UTC)) < timedelta(minutes=1)
+    assert properties.headers == {
+        "origin-user": "upstream",
+        "causation-id": "parent",
+        "occurred-at": "2026-05-04T03:02:01.000007+00:00",
+        "stream": "7",
+        "seq": 3,
+    }
+
+
+async def test_every_destination_reaches_its_queue(pool: Pool, declared: Broker, settings: Settings) -> None:
+    names, due = declared.names, TimerDue(kind="payment", key=1, due_at=datetime.now(UTC))
+    await subscribe(declared["admin"], names.events, "client.replies", "no.event")
+    plain = Announcement(type="t.v1", body=b"{}", destination="reply", routing_key="", correlation_id="c")
+    await announce(
+        pool,
+        [
+            internal(StockCommit(holder_id=1)),
+            later(due, seconds=1, queue="timeouts"),
+            to_queue(StockCommit(holder_id=2), queue="refunds"),
+            Announcement(type="t.v1", body=b"d", destination="dead", routing_key="stock", correlation_id="c"),
+            Announcement(
+                type="t.v1",
+                body=b"r",
+                destination="reply",
+                routing_key="client.replies",
+                correlation_id="c",
+                must_route=False,
+            ),
+            Announcement(
+                type="t.v1",
+                body=b"gone",
+                destination="reply",
+                routing_key="client.gone",
+                correlation_id="c",
+                must_route=False,
+            ),
+        ],
+    )
+    assert plain.must_route
+    async with running(settings()):
+        for queue in ("stock", "timeouts", "refunds", "stock.dlq"):
+            assert len(await take(declared["admin"], names.queue(queue), 1)) == 1, queue
+        assert [message.body for message in await take(declared["admin"], "client.replies", 1)] == [b"r"]
+        await empty(pool)
+
+
+async def test_a_sensitive_body_is_published_in_clear(pool: Pool, declared: Broker, settings: Settings) -> None:
+    await subscribe(declared["admin"], declared.names.events, "listener")
+    await announce(pool, [event(1, 1, body=b'{"phone":"13800138000"}', sensitive=True)])
+    async with running(settings()):
+        (message,) = await take(declared["admin"], "listener", 1)
+    assert message.body == b'{"phone":"13800138000"}'
+
+
+async def test_a_body_whose_key_is_missing_holds_its_stream_only(
+    pool: Pool, declared: Broker, settings: Settings
+) -> None:
+    await subscribe(declared["admin"], declared.names.events, "listener")
+    await announce(pool, [event(1, 1, sensitive=True), event(1, 2), event(2, 1)])
+    await pool.execute("UPDATE outbox SET key_id = 'lost' WHERE key_id IS NOT NULL")
+    async with running(settings()):
+        arrived = await take(declared["admin"], "listener", 3, within_seconds=1.5)
+    assert order_of(arrived) == {"2": [1]}
+    assert list(await held(pool)) == ["1"]
+
+
+async def test_an_unroutable_head_holds_only_its_stream_and_goes_on_when_the_binding_is_back(
+    pool: Pool, declared: Broker, settings: Settings
+) -> None:
+    names = declared.names
+    await subscribe(declared["admin"], names.events, "listener", "order.paid")
+    first = event(1, 1, type="order.odd.v1")
+    stuck = Announcement(**{**vars(first), "must_route": True})
+    await announce(pool, [stuck, event(1, 2), event(2, 1), event(1, 3)])
+    async with running(settings(hold_max_seconds=1)):
+        arrived = await take(declared["admin"], "listener", 4, within_seconds=1.5)
+        assert order_of(arrived) == {"2": [1]}
+        assert list(await held(pool)) == ["1"]
+        assert await pending(pool) == 3
+        await subscribe(declared["admin"], names.events, "listener", "order.odd")
+        arrived = await take(declared["admin"], "listener", 3)
+        assert order_of(arrived) == {"1": [1, 2, 3]}
+        await empty(pool)
+        assert await held(pool) == {}
+
+
+async def test_a_nacked_head_holds_only_its_stream(pool: Pool, declared: Broker, settings: Settings) -> None:
+    full = {"x-max-length": 1, "x-overflow": "reject-publish"}
+    await subscribe(declared["admin"], declared.names.events, "full", "order.full", **full)
+    await subscribe(declared["admin"], declared.names.events, "listener", "order.paid")
+    await announce(pool, [event(1, seq, type="order.full.v1") for seq in range(1, 6)] + [event(2, 1), event(1, 6)])
+    async with running(settings(hold_max_seconds=1)):
+        assert order_of(await take(declared["admin"], "listener", 1)) == {"2": [1]}
+
+        async def is_held() -> bool:
+            return (await held(pool)).get("1", "").startswith("nacked")
+
+        await until(is_held)
+        assert order_of(await take(declared["admin"], "full", 5)) == {"1": [1, 2, 3, 4, 5]}
+        assert order_of(await take(declared["admin"], "listener", 1)) == {"1": [6]}
+
+
+async def test_a_message_the_broker_cannot_take_never_stops_the_others(
+    pool: Pool, declared: Broker, settings: Settings
+) -> None:
+    await subscribe(declared["admin"], declared.names.events, "listener")
+    async with opened(declared["admin"]) as channel:
+        await channel.exchange_delete(declared.names.dlx)
+    letter = Announcement(type="t.v1", body=b"", destination="dead", routing_key="stock", correlation_id="c")
+    await announce(pool, [letter, *(event(order, 1) for order in range(1, 101))])
+    async with running(settings()):
+        assert len(order_of(await take(declared["admin"], "listener", 100))) == 100
+
+        async def is_held() -> bool:
+            return [reason.split(":")[0] for reason in (await held(pool)).values()] == ["error"]
+
+        await until(is_held)
+    assert await pending(pool) == 1
+
+
+async def test_a_ring_after_commit_wakes_the_relay_before_its_next_poll(
+    pool: Pool, declared: Broker, settings: Settings
+) -> None:
+    await subscribe(declared["admin"], declared.names.events, "listener")
+    lazy = settings(poll_min_seconds=10, poll_max_seconds=60, lease_seconds=200)
+    async with running(lazy) as relay, Doorbell(pool) as doorbell:
+
+        async def is_listening() -> bool:
+            listeners = (
+                "SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'LISTEN%' AND datname = current_database()"
+            )
+            return all(relay.checks().values()) and bool(await pool.fetchval(listeners))
+
+        await until(is_listening)
+        await asyncio.sleep(0.5)
+        await announce(pool, [event(1, 1)])
+        doorbell.ring()
+        assert len(await take(declared["admin"], "listener", 1, within_seconds=3)) == 1
+
+
+async def test_without_a_ring_the_poll_finds_what_was_announced(
+    pool: Pool, declared: Broker, settings: Settings
+) -> None:
+    async with running(settings()):
+        await asyncio.sleep(1)
+        await announce(pool, [event(1, 1)])
+        await empty(pool)
+
+
+async def test_a_packed_message_is_published_as_items(pool: Pool, declared: Broker, settings: Settings) -> None:
+    await announce(pool, [internal(StockCommit(holder_id=order)) for order in range(1, 251)])
+    async with running(settings()):
+        arrived = await take(declared["admin"], declared.names.queue("stock"), 2)
+    assert sorted(len(orjson.loads(message.body)["items"]) for message in arrived) == [50, 200]
+
+
+async def test_a_stopped_relay_leaves_no_lease_and_nothing_half_done(
+    pool: Pool, declared: Broker, settings: Settings
+) -> None:
+    await subscribe(declared["admin"], declared.names.events, "listener")
+    await announce(pool, [event(order, seq) for seq in range(1, 11) for order in range(1, 301)])
+    async with running(settings(relay_batch_rows=50)):
+        await take(declared["admin"], "listener", 100)
+    left = await pending(pool)
+    assert left < 2900
+    assert await pool.fetchval("SELECT count(*) FROM outbox_shards WHERE owner IS NOT NULL") == 0
+    assert await pool.fetchval("SELECT count(*) FROM outbox_relays") == 0
+    async with opened(declared["admin"]) as channel:
+        queue = await channel.queue_declare("listener", passive=True)
+    async with running(settings()):
+        rest = await take(declared["admin"], "listener", left + queue.message_count)
+        await empty(pool)
+    ids = [message.header.properties.message_id for message in rest]
+    assert len(ids) == len(set(ids))
+
+
+async def test_two_relays_share_the_work_and_nothing_is_sent_twice(
+    pool: Pool, declared: Broker, settings: Settings
+) -> None:
+    await subscribe(declared["admin"], declared.names.events, "listener")
+
+    async def shared() -> bool:
+        rows = await pool.fetch("SELECT count(*) AS shards FROM outbox_shards WHERE owner IS NOT NULL GROUP BY owner")
+        return [row["shards"] for row in rows] == [32, 32]
+
+    async with running(settings()), running(settings()):
+        await until(shared)
+        await announce(pool, [event(order, seq) for seq in range(1, 6) for order in range(1, 201)])
+        arrived = await take(declared["admin"], "listener", 1000)
+        await empty(pool)
+    assert len({message.header.properties.message_id for message in arrived}) == len(arrived) == 1000
+    assert set(map(tuple, order_of(arrived).values())) == {(1, 2, 3, 4, 5)}
+
+
+@contextmanager
+def memory_alarm(servers: Servers) -> Iterator[None]:
+    """The broker stops reading from everyone who publishes."""
+    node = servers.broker.lifecycle
+    if not isinstance(node, PrivateRabbitmq):
+        pytest.skip("a memory alarm can only be raised on a private node")
+
+    def watermark(value: str) -> None:
+        command = ["/usr/lib/rabbitmq/bin/rabbitmqctl", "-q", "set_vm_memory_high_watermark", value]
+        subprocess.run(command, env=node._environment(), check=True, capture_output=True)
+
+    watermark("0.000001")
+    try:
+        yield
+    finally:
+        watermark("0.4")
+
+
+async def test_a_blocked_relay_gives_its_shards_away_and_loses_nothing_when_the_alarm_ends(
+    pool: Pool, declared: Broker, settings: Settings, servers: Servers
+) -> None:
+    await subscribe(declared["admin"], declared.names.events, "listener")
+
+    async def released() -> bool:
+        return not await pool.fetchval("SELECT count(*) FROM outbox_shards WHERE owner IS NOT NULL")
+
+    async def owned() -> bool:
+        return not await released()
+
+    async with running(settings(publish_timeout_seconds=1)) as relay:
+        await until(owned)
+        with memory_alarm(servers):
+            await announce(pool, [event(order, 1) for order in range(1, 51)])
+            await until(released)
+            assert not relay.checks()["not_blocked"]
+            assert await pending(pool) == 50
+        arrived = await take(declared["admin"], "listener", 50)
+        assert {header(message, "stream") for message in arrived} == {str(order) for order in range(1, 51)}
+        await empty(pool)
+        assert await held(pool) == {}
