@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import uvloop
 
 from db import cipher
+from workers.handlers import dead_letters
 from workers.routes import ROUTES
 from workers.runtime.logging import configure as configure_logging
 from workers.runtime.route import Route
@@ -32,9 +33,10 @@ def main(queues: Sequence[str] = (), settings: Settings | None = None) -> None:
     """Serve the queues (all of them when none is named) until SIGTERM or SIGINT, then finish what was delivered."""
     given = settings or Settings()
     routes = chosen(queues)
-    configure_logging(given.log_level)
+    configure_logging(given.log_level.upper())
     cipher.configure(given.encryption_keys.get_secret_value())
     shop.configure(given.shop)
+    dead_letters.configure(given.trust.own)
     uvloop.run(_serve(routes, given))
 
 

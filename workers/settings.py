@@ -1,4 +1,4 @@
-"""Everything a worker can be told, as OMS_* variables: where servers are, limits, and how this shop treats its orders."""
+"""Everything a worker can be told, as OMS_* variables: where servers are, limits, how this shop treats its orders."""
 
 from typing import Literal
 from zoneinfo import ZoneInfo

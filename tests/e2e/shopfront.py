@@ -1,0 +1,194 @@
+"""A running shop and the upstream systems around it, which know only the wire: AMQP and JSON."""
+
+import asyncio
+import contextlib
+import os
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+from uuid import uuid4
+
+import aio_pika
+import orjson
+from aio_pika.abc import AbstractIncomingMessage
+
+from db import cipher
+from db.pool import Pool
+from outbox.relay import Relay
+from tests.conftest import Broker
+from workers.routes import ROUTES
+from workers.runtime.run import run_routes
+from workers.settings import Settings
+from workers.store import shop
+
+WAIT_SECONDS = 30
+
+
+def settings(broker: Broker, database_url: str, role: str, **changes: Any) -> Settings:
+    """Settings of one process."""
+    users = {name: url.split("//")[1].split(":")[0] for name, url in broker.urls.items()}
+    given = {
+        "database_url": database_url,
+        "amqp_url": broker[role],
+        "prefix": broker.names.prefix,
+        "ops_port": 0,
+        "payment_window_seconds": 2,
+        "own_users": frozenset({users["worker"], users["relay"]}),
+        "trusted_users": frozenset({users["payments"], users["warehouse"], users["operator"]}),
+        "encryption_keys": os.environ["OMS_ENCRYPTION_KEYS"],
+    }
+    return Settings(**(given | changes))
+
+
+@contextlib.asynccontextmanager
+async def open_shop(broker: Broker, database_url: str, **changes: Any) -> AsyncIterator[None]:
+    """Every worker and one relay, in this process, until the block ends."""
+    workers, relay = (
+        settings(broker, database_url, "worker", **changes),
+        settings(broker, database_url, "relay", **changes),
+    )
+    cipher.configure(workers.encryption_keys.get_secret_value())
+    shop.configure(workers.shop)
+    stop = asyncio.Event()
+    async with asyncio.TaskGroup() as group:
+        group.create_task(run_routes(ROUTES, workers, stop))
+        group.create_task(Relay(relay).run(stop))
+        try:
+            yield
+        finally:
+            stop.set()
+
+
+@dataclass
+class Upstream:
+    """Somebody outside: publishes with the properties of the contract and hears events and replies."""
+
+    connection: aio_pika.abc.AbstractConnection
+    channel: aio_pika.abc.AbstractChannel
+    user: str
+    broker: Broker
+    inbox: str
+    events: list[dict[str, Any]] = field(default_factory=list)
+    replies: list[dict[str, Any]] = field(default_factory=list)
+
+    @classmethod
+    @contextlib.asynccontextmanager
+    async def connect(cls, broker: Broker, role: str = "upstream") -> AsyncIterator["Upstream"]:
+        connection = await aio_pika.connect(broker[role])
+        async with connection:
+            channel = await connection.channel()
+            inbox = f"client.{uuid4().hex}"
+            self = cls(connection, channel, broker[role].split("//")[1].split(":")[0], broker, inbox)
+            await self._listen()
+            yield self
+
+    async def _listen(self) -> None:
+        events = await self.channel.declare_queue(f"client.{uuid4().hex}", exclusive=True)
+        await events.bind(self.broker.names.events, "#")
+        await events.consume(self._into(self.events), no_ack=True)
+        replies = await self.channel.declare_queue(self.inbox, exclusive=True)
+        await replies.consume(self._into(self.replies), no_ack=True)
+
+    def _into(self, kept: list[dict[str, Any]]) -> Callable[[AbstractIncomingMessage], Awaitable[None]]:
+        async def keep(message: AbstractIncomingMessage) -> None:
+            about = {"event": message.routing_key, "properties": message.properties, "headers": dict(message.headers)}
+            kept.append(orjson.loads(message.body) | about)
+
+        return keep
+
+    async def say(self, type_: str, body: Any, *, key: str | None = None, **properties: Any) -> str:
+        """Publish a command or fact; its message id."""
+        message_id = properties.pop("message_id", str(uuid4()))
+        given = {"type": f"{type_}.v1", "content_type": "application/json", "delivery_mode": 2, "user_id": self.user}
+        content = body if isinstance(body, bytes) else orjson.dumps(body)
+        message = aio_pika.Message(content, message_id=message_id, timestamp=datetime.now(UTC), **(given | properties))
+        exchange = await self.channel.get_exchange(self.broker.names.commands, ensure=False)
+        await exchange.publish(message, key or type_)
+        return message_id
+
+    def heard(self, event: str, **fields: Any) -> list[dict[str, Any]]:
+        """Events of a type with these fields."""
+        return [e for e in self.events if e["event"] == event and fields.items() <= e.items()]
+
+    async def hears(self, event: str, count: int = 1, **fields: Any) -> list[dict[str, Any]]:
+        """Wait for that many."""
+        await until(
+            lambda: len(self.heard(event, **fields)) >= count, f"{count} x {event} {fields}", lambda: self.events
+        )
+        return self.heard(event, **fields)
+
+    # what upstream systems say
+
+    async def fill(self, *skus: str, qty: int = 100, price: int = 500) -> None:
+        for sku in skus:
+            await self.say("sku.upsert", {
+                "sku_id": sku, "revision": 1, "spu_id": sku, "name": f"Product {sku}", "status": "on_sale",
+                "price": price, "currency": "CNY",
+            })  # fmt: skip
+            await self.say("stock.receive", {"ref": "note-1", "sku_id": sku, "warehouse": "main", "qty": qty})
+        await self.hears("sku.changed", len(skus))
+        await self.hears("stock.received", len(skus))
+
+    async def order(self, *lines: tuple[str, int], price: int = 500, **changes: Any) -> str:
+        """Publish order.create; its request id."""
+        body = order_body(*lines, price=price, **changes)
+        await self.say("order.create", body)
+        return str(body["request_id"])
+
+    async def created(self, *lines: tuple[str, int], **changes: Any) -> dict[str, Any]:
+        """An order that awaits payment: its order.created event."""
+        request_id = await self.order(*lines, **changes)
+        [event] = await self.hears("order.created", request_id=request_id)
+        return event
+
+    async def pay(self, created: dict[str, Any], *, trade_no: str | None = None, amount: int | None = None) -> None:
+        amounts = created["amounts"]
+        await self.say("payment.result", {
+            "order_id": created["order_id"], "channel": "alipay", "trade_no": trade_no or f"t-{created['order_id']}",
+            "kind": "captured", "amount": amounts["payable"] if amount is None else amount,
+            "currency": amounts["currency"], "occurred_at": now(),
+        })  # fmt: skip
+
+    async def ship(self, order_id: str, tracking_no: str, *statuses: str) -> None:
+        about = {"order_id": order_id, "carrier": "sf", "tracking_no": tracking_no}
+        await self.say("shipment.book", about)
+        for status in statuses:
+            fact = {"event_id": f"{tracking_no}-{status}", "status": status, "occurred_at": now()}
+            await self.say("shipment.update", about | fact)
+
+
+def now() -> str:
+    return datetime.now(UTC).isoformat()
+
+
+def order_body(*lines: tuple[str, int], price: int = 500, user_id: str = "u1", **changes: Any) -> dict[str, Any]:
+    """A sound order.create, or a changed one."""
+    sound: dict[str, Any] = {
+        "request_id": uuid4().hex,
+        "actor": {"type": "user", "id": user_id},
+        "user_id": user_id,
+        "channel": "pc",
+        "currency": "CNY",
+        "items": [{"sku_id": sku, "qty": qty} for sku, qty in lines],
+        "address": {"receiver": "Wang Fang", "phone": "13812345678", "country": "CN", "detail": "Nanjing Road 1"},
+        "expected_pay_amount": sum(qty * price for _, qty in lines),
+    }
+    return sound | changes
+
+
+async def until(done: Callable[[], bool], what: str, seen: Callable[[], Any] = lambda: "") -> None:
+    """Wait for something to become true; say what was waited for."""
+    try:
+        async with asyncio.timeout(WAIT_SECONDS):
+            while not done():
+                await asyncio.sleep(0.02)
+    except TimeoutError:
+        raise AssertionError(f"waited {WAIT_SECONDS} s for {what}; seen: {seen()}") from None
+
+
+async def states(pool: Pool) -> dict[str, int]:
+    """State -> orders in it."""
+    return {
+        row["state"]: row["n"] for row in await pool.fetch("SELECT state, count(*) AS n FROM orders GROUP BY state")
+    }

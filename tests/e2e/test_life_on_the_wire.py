@@ -1,0 +1,43 @@
+"""One order's whole life over a real broker and database, seen from outside."""
+
+from db.pool import Pool
+from tests.conftest import Broker
+from tests.e2e.shopfront import Upstream, open_shop, states
+
+
+async def test_an_order_lives_from_create_to_completed(declared_broker: Broker, database_url: str, pool: Pool) -> None:
+    async with (
+        open_shop(declared_broker, database_url, receipt_window_seconds=1),
+        Upstream.connect(declared_broker) as shop,
+        Upstream.connect(declared_broker, "payments") as gateway,
+    ):
+        await shop.fill("s1", "s2")
+        created = await shop.created(("s1", 2), ("s2", 1))
+        await gateway.pay(created)
+        await shop.hears("order.paid")
+        await shop.ship(created["order_id"], "T1", "delivered", "outbound", "picked_up")
+        await shop.hears("order.completed")
+    assert await states(pool) == {"completed": 1}
+    story = [(e["event"], e["headers"]["seq"]) for e in shop.events if e["event"].startswith("order.")]
+    assert story == [
+        ("order.created", 1),
+        ("order.paid", 2),
+        ("order.shipped", 3),
+        ("order.delivered", 4),
+        ("order.completed", 5),
+    ]
+    assert await pool.fetchval("SELECT count(*) FROM outbox") == 0
+
+
+async def test_an_unpaid_order_is_cancelled_when_its_window_ends(
+    declared_broker: Broker, database_url: str, pool: Pool
+) -> None:
+    async with open_shop(declared_broker, database_url), Upstream.connect(declared_broker) as shop:
+        await shop.fill("s1")
+        created = await shop.created(("s1", 2))
+        [event] = await shop.hears("order.cancelled", order_id=created["order_id"])
+    assert event["cancel_type"] == "timeout"
+    row = await pool.fetchrow("SELECT cancelled_at >= expire_at AS in_time FROM orders")
+    assert row is not None
+    assert row["in_time"], "never early"
+    assert await pool.fetchval("SELECT locked FROM stock") == 0
