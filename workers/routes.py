@@ -2,6 +2,7 @@
 
 from workers.handlers import (
     catalogue,
+    dead_letters,
     order_changes,
     order_creation,
     payment_results,
@@ -22,4 +23,5 @@ ROUTES = (
     refunds.ROUTE,
     timeouts.ROUTE,
     catalogue.ROUTE,
+    *dead_letters.ROUTES,
 )
