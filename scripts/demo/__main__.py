@@ -10,10 +10,11 @@ from rich.console import Console
 from scripts.demo.outside import ClientDiedError
 from scripts.demo.play import Options, Play
 from scripts.demo.processes import KeepsDyingError
-from scripts.demo.stage import Stage, StageError, set_stage, strike_stage
+from scripts.demo.stage import Stage, set_stage, strike_stage
 from scripts.demo.verdict import Ending, as_json, checks, print_summary
 from scripts.servers.find import Servers, Use, find_servers
 from scripts.servers.lifecycle import ServersUnavailableError, say
+from workers.runtime.declare import TopologyError
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
 
@@ -63,7 +64,7 @@ def up(  # noqa: PLR0917 (Typer passes them by name)
 def _on(servers: Servers, options: Options, *, json: bool, keep: bool) -> bool:
     try:
         stage = set_stage(servers)
-    except StageError as error:
+    except TopologyError as error:
         say(f"error: {error}")
         return False
     say(f"logs: {stage.folder}")

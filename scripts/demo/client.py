@@ -90,7 +90,7 @@ class World:
                 if self.draining.is_set():
                     break
                 self.crowd.tell(self.buyers.order(basket))
-                await self.vandal.maybe()
+                await self.vandal.watch(self.buyers.ordered)
         self.placed_all = True
 
     async def stock(self) -> None:

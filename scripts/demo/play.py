@@ -113,7 +113,6 @@ class Play:
         if self.enough.is_set():
             self.give_up.set()
         self.enough.set()
-        self.scene.note = "draining; Ctrl-C again ends at once"
 
     # ------------------------------------------------------------ the picture and the drain
 
@@ -126,13 +125,15 @@ class Play:
             screen.show(self.scene)
             if self._drains():
                 self.outside.drain()
+                self.scene.note = f"draining: {', '.join(self.scene.figures.unquiet()[:6]) or 'all quiet'}"
                 done = self.scene.figures.quiet and bool(self.outside.report.get("idle"))
                 quiet = quiet + 1 if done else 0
                 if standstill.since(self._signature):
                     break
             await asyncio.sleep(LOOK_SECONDS)
         if quiet < QUIET_LOOKS:
-            self.stuck = ("the drain was interrupted", *self._stuck())
+            why = "interrupted" if self.give_up.is_set() else f"nothing moved for {STANDSTILL_SECONDS:.0f} s"
+            self.stuck = (why, *self._stuck())
 
     def _drains(self) -> bool:
         placed_all = self.outside.report.get("phase") == "draining"

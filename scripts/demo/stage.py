@@ -1,7 +1,9 @@
 """Where the demo plays: a database and a virtual host of its own, migrated and declared, and its settings."""
 
+import asyncio
 import base64
 import contextlib
+import os
 import secrets
 import subprocess
 import tempfile
@@ -13,20 +15,18 @@ from urllib.parse import unquote, urlsplit
 
 import psycopg
 
+from db import migrate
 from messages.topology import Names, tiers_seconds, topology
 from scripts.demo.processes import environment, python
 from scripts.servers.find import Servers
 from scripts.servers.roles import OWN, TRUSTED
+from workers.runtime import declare
 
 PAYMENT_WINDOW_SECONDS = 15
 RECEIPT_WINDOW_SECONDS = 4
 SHIPPING_FEE_CENTS = 499
 OMS = python("-m", "scripts.cli")
 STEP_TIMEOUT_SECONDS = 120
-
-
-class StageError(Exception):
-    """The stage could not be set; the message has what the command said."""
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,12 @@ class Stage:
     @property
     def queues(self) -> list[str]:
         """The full name of every queue of ours."""
-        return [queue.name for queue in topology(self.names, tiers_seconds(PAYMENT_WINDOW_SECONDS)).queues]
+        return [queue.name for queue in topology(self.names, self.tiers).queues]
+
+    @property
+    def tiers(self) -> tuple[int, ...]:
+        """The delay tiers, the demo's short payment window among them."""
+        return tiers_seconds(PAYMENT_WINDOW_SECONDS)
 
     def variables(self, role: str, **more: str) -> dict[str, str]:
         """The environment of one of our processes under a broker role."""
@@ -83,7 +88,7 @@ class Stage:
 
 
 def set_stage(servers: Servers) -> Stage:
-    """Create, migrate and declare. Raises StageError."""
+    """Create, migrate and declare. Raises TopologyError."""
     run = secrets.token_hex(4)
     name = f"oms_demo_{run}"
     names = Names("oms" if servers.broker.management_url else f"oms-{run}")
@@ -96,10 +101,9 @@ def set_stage(servers: Servers) -> Stage:
         folder=Path(tempfile.mkdtemp(prefix="oms-demo-")),
         key=f"demo:{base64.b64encode(secrets.token_bytes(32)).decode()}",
     )
-    for role, *arguments in (("worker", "migrate"), ("topology", "topology", "declare")):
-        done = stage.oms(role, *arguments)
-        if done.returncode != 0:
-            raise StageError(f"oms {' '.join(arguments)} failed with {done.returncode}:\n{done.stderr.strip()}")
+    migrate.upgrade(stage.database_url)
+    plugin = os.environ.get("OMS_DELAY") == "plugin"
+    asyncio.run(declare.declare(stage.urls["topology"], names, stage.tiers, delay_plugin=plugin))
     return stage
 
 

@@ -1,13 +1,12 @@
 """Messages that nobody should send. Each must come back as one dead letter and hurt nothing else."""
 
 import json
-import random
 from collections.abc import Callable
 from typing import Any
 
 from scripts.demo.wire import Letter, Link, new_id
 
-ONE_IN_ORDERS = 50
+EVERY_ORDERS = 16
 """One such message for so many orders."""
 
 
@@ -70,7 +69,7 @@ class Vandal:
         self.sent[tag] = trick
         await self._link.send(TRICKS[trick](tag), signed=trick != "a forged payment")
 
-    async def maybe(self) -> None:
-        """Strike now and then."""
-        if random.random() < 1 / ONE_IN_ORDERS:
+    async def watch(self, ordered: int) -> None:
+        """Strike when so many orders were placed that the next strike is due."""
+        if len(self.sent) * EVERY_ORDERS < ordered:
             await self.strike()
