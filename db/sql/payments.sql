@@ -4,8 +4,8 @@ INSERT INTO payment_intents (id, order_id, amount, currency, expire_at)
 SELECT * FROM unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::text[], $5::timestamptz[]);
 
 -- name: payments.known
--- $1 channels, $2 trade numbers, $3 kinds. Which of these facts are recorded already (their orders are locked).
-SELECT channel, trade_no, kind
+-- $1 channels, $2 trade numbers, $3 kinds. Which of these facts are recorded already, and for what.
+SELECT channel, trade_no, kind, order_id, amount, currency
 FROM payment_facts
 JOIN unnest($1::text[], $2::text[], $3::text[]) AS k (channel, trade_no, kind) USING (channel, trade_no, kind);
 

@@ -1,6 +1,6 @@
 -- name: skus.read
 -- $1 SKU ids. What the catalogue says of them now; unknown ones are missing.
-SELECT sku_id, spu_id, name, on_sale, price, currency, product_type, seller_id
+SELECT sku_id, spu_id, name, on_sale, price, currency, product_type, seller_id, category_id, specs::text AS specs, image_url, unit
 FROM skus
 WHERE sku_id = ANY($1::text[]);
 

@@ -110,6 +110,16 @@ async def test_money_for_a_placing_or_unknown_order_is_tried_again(floor: Floor)
     assert await facts(floor) == []
 
 
+async def test_a_trade_number_that_says_something_else_the_second_time_is_dead(floor: Floor) -> None:
+    await floor.open_shop()
+    first, second = await floor.placed(("s1", 1)), await floor.placed(("s1", 1))
+    batch = await floor.handle([floor.wrap(captured(first, 500)), floor.wrap(captured(second, 500))])
+    assert [v.reason for v in batch.verdicts.values()] == ["fact_differs"]
+    batch = await floor.handle([floor.wrap(captured(first, 501))])
+    assert [v.reason for v in batch.verdicts.values()] == ["fact_differs"]
+    assert await facts(floor) == [("t1", "kept")]
+
+
 async def test_a_refund_succeeds_once_and_its_order_counts_it_once(floor: Floor) -> None:
     await floor.open_shop()
     order_id = await floor.paid(("s1", 2))

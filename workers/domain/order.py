@@ -176,9 +176,16 @@ class Order:
         return (self.state, trigger) in TRANSITIONS
 
     def become(self, trigger: Trigger, at: datetime) -> "Order":
-        """The order after the step. A step that the table does not have is a defect of the caller."""
+        """The order after the step. A step that the table does not have is a defect of the caller.
+
+        `at` is when the caller's transaction began, maybe before it waited for the order: times never run backwards.
+        """
         transition = TRANSITIONS.get((self.state, trigger))
         assert transition is not None, f"{self.state} does not allow {trigger}"
         stamp = _STAMPS.get(transition.to) if transition.to is not self.state else None
         moved = replace(self, state=transition.to, version=self.version + 1)
-        return replace(moved, **{stamp: at}) if stamp else moved  # type: ignore[arg-type]
+        return replace(moved, **{stamp: max(at, *self._stamps())}) if stamp else moved  # type: ignore[arg-type]
+
+    def _stamps(self) -> list[datetime]:
+        times = (self.paid_at, self.shipped_at, self.delivered_at, self.completed_at)
+        return [self.created_at, *(time for time in times if time is not None)]

@@ -12,7 +12,7 @@ AMOUNT_MAX = 10**15  # minor units per order: sums stay far inside 64 bits
 
 @dataclass(frozen=True)
 class Sku:
-    """A SKU of the catalogue. `price` is minor units of `currency`."""
+    """A SKU of the catalogue. `price` is minor units of `currency`, `specs` a JSON object."""
 
     sku_id: str
     spu_id: str
@@ -22,6 +22,10 @@ class Sku:
     currency: str
     product_type: str
     seller_id: str | None
+    category_id: str | None = None
+    specs: str = "{}"
+    image_url: str | None = None
+    unit: str | None = None
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,8 @@
     paid or later        refunded (duplicate)            refunded, alert            recorded
     unknown              tried again later, at last a dead letter: money must not vanish
 
-The same fact again (channel, trade number, kind) changes nothing, also within one batch. A capture that meets a
+The same fact again (channel, trade number, kind) changes nothing, also within one batch; with another order or amount
+it is a dead letter, for a person to look at. A capture that meets a
 cancellation is decided by the order's row lock: whichever is second sees what the first did.
 progress.mark: everything published before it is settled, so payment timers that were due by then may act.
 """
@@ -61,12 +62,14 @@ async def settle_payments(tx: Transaction, batch: Batch[PaymentResult | Progress
 
     for item in results:
         order, key = book.get(item.body.order_id), payments.key_of(item.body)
-        if order is None:
+        if seen.get(key, payments.body_of(item.body)) != payments.body_of(item.body):
+            batch.dead(item, "fact_differs", "this trade number was reported before with another order or amount")
+        elif order is None:
             batch.retry(item, "order_unknown", "its order is not in the database yet")
         elif order.state is State.PLACING:
             batch.retry(item, "order_placing", "its order is still being placed")
         elif key not in seen:
-            seen.add(key)
+            seen[key] = payments.body_of(item.body)
             facts.append((item, settle(book, order, item, batch.now)))
 
     opened = await refunds.open_all(tx, [due(book, item, fact) for item, fact in refundable(facts)])

@@ -88,8 +88,13 @@ def created(step: Step[Item], lines: bytes) -> OrderCreated:
         request_id=order.request_id,
         intent_id=order.intent_id,
         pay_before=order.expire_at,
-        lines=tuple(EventLine.model_construct(**line) for line in orjson.loads(lines)),
+        lines=tuple(sold(line) for line in orjson.loads(lines)),
     )
+
+
+def sold(line: dict[str, Any]) -> EventLine:
+    """One line of the snapshot for the wire. It was valid when it was written."""
+    return EventLine.model_construct(**{name: line[name] for name in EventLine.model_fields})
 
 
 def rejected(step: Step[Item], body: StockRefused) -> OrderRejected:

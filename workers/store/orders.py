@@ -178,6 +178,10 @@ def _item_snapshot(quote: Quote) -> list[dict[str, object]]:
             "qty": line.qty,
             "unit_price": line.sku.price,
             "payable": line.payable_amount,
+            "specs": orjson.Fragment(line.sku.specs),
+            "category_id": line.sku.category_id,
+            "image_url": line.sku.image_url,
+            "unit": line.sku.unit,
         }
         for line in quote.lines
     ]

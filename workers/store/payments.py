@@ -10,6 +10,8 @@ from workers.domain.order import Order
 
 FactKey = tuple[str, str, str]
 """(channel, trade number, kind): unique for ever (C-22)."""
+FactBody = tuple[int, int, str]
+"""(order id, amount, currency)"""
 
 
 @dataclass(frozen=True)
@@ -44,6 +46,11 @@ def key_of(result: PaymentResult) -> FactKey:
     return result.channel, result.trade_no, result.kind
 
 
+def body_of(result: PaymentResult) -> FactBody:
+    """What the same fact says every time."""
+    return result.order_id, result.amount, result.currency
+
+
 async def open_intents(tx: Transaction, orders: Sequence[Order]) -> None:
     """One intent per order, for the whole payable amount, open until the order expires."""
     if orders:
@@ -57,11 +64,11 @@ async def open_intents(tx: Transaction, orders: Sequence[Order]) -> None:
         )
 
 
-async def known(tx: Transaction, results: Iterable[PaymentResult]) -> set[FactKey]:
-    """Which of these facts are recorded; their orders are locked."""
+async def known(tx: Transaction, results: Iterable[PaymentResult]) -> dict[FactKey, FactBody]:
+    """Which of these facts are recorded, and what they said."""
     keys = sorted({key_of(result) for result in results})
     rows = await tx.fetch(SQL["payments.known"], *([key[n] for key in keys] for n in range(3)))
-    return {tuple(row) for row in rows}
+    return {(row["channel"], row["trade_no"], row["kind"]): tuple(row)[3:] for row in rows}
 
 
 async def record(tx: Transaction, facts: Sequence[Fact]) -> None:
