@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import typer
 from typer.main import get_command
 
-from scripts.commands import processes, topology
+from scripts.commands import dead_letters, order, processes, publish, topology
 from scripts.commands.problems import Code, explain
 
 app = typer.Typer(
@@ -19,8 +19,11 @@ app = typer.Typer(
 app.command("worker")(processes.worker)
 app.command("relay")(processes.relay)
 app.command("migrate")(processes.upgrade)
+app.command("publish")(publish.publish)
 app.add_typer(processes.keys, name="keys")
 app.add_typer(topology.app, name="topology")
+app.add_typer(order.app, name="order")
+app.add_typer(dead_letters.app, name="dead-letters")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

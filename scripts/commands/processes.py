@@ -1,41 +1,55 @@
 """`oms worker`, `oms relay`, `oms migrate`, `oms keys new`: what a deployment runs."""
 
+from collections.abc import Sequence
 from typing import Annotated
 
 import typer
 
 from db import cipher, migrate
 from db.settings import DatabaseSettings
+from messages.topology import QUEUES
 from scripts.commands.output import say
 from scripts.commands.problems import Code, CommandError
 
+DEAD_LETTERS = "dead-letters"  # stands for every <queue>.dlq and for unrouted
 keys = typer.Typer(help="Keys for personal data.", no_args_is_help=True)
 
 
 def worker(
     queues: Annotated[
         str,
-        typer.Option(envvar="OMS_QUEUES", help="Comma-separated queues without the prefix; all of them by default."),
+        typer.Option(envvar="OMS_QUEUES", help="Comma-separated, without the prefix; `dead-letters` collects those."),
     ] = "",
 ) -> None:
-    """Handle the messages of some queues, or of all, until SIGTERM.
+    """Handle the messages of all queues, or of some, until SIGTERM.
 
     \b
     Examples:
       oms worker
       oms worker --queues stock,stock-results
+      oms worker --queues dead-letters
     """
     from workers import app, routes  # noqa: PLC0415 (loading every handler takes time that other commands need not wait)
+    from workers.runtime.declare import TopologyError  # noqa: PLC0415
 
-    chosen = tuple(name.strip() for name in queues.split(",") if name.strip())
-    known = [route.queue for route in routes.ROUTES]
-    unknown = [name for name in chosen if name not in known]
+    try:
+        app.main(chosen(queues, [route.queue for route in routes.ROUTES]))
+    except TopologyError as error:
+        hint = "oms topology declare"
+        raise CommandError(Code.FAILED, "the broker is not set up", why=str(error), hint=hint) from error
+
+
+def chosen(queues: str, known: Sequence[str]) -> tuple[str, ...]:
+    """The queues named in a comma-separated text. Raises CommandError for one that nobody serves."""
+    named = [name.strip() for name in queues.split(",") if name.strip()]
+    parked = [name for name in known if name not in QUEUES]
+    unknown = sorted({*named} - {*known, DEAD_LETTERS})
     if unknown:
-        why = f"there is: {', '.join(known)}"
+        why = f"there is: {', '.join([*QUEUES, DEAD_LETTERS])}"
         raise CommandError(
-            Code.FAILED, f"no handler for {', '.join(unknown)}", why=why, hint="oms worker --queues stock"
+            Code.FAILED, f"no handler serves {', '.join(unknown)}", why=why, hint="oms worker --queues stock"
         )
-    raise typer.Exit(app.main(chosen) or 0)
+    return tuple(queue for name in named for queue in (parked if name == DEAD_LETTERS else [name]))
 
 
 def relay() -> None:

@@ -7,6 +7,7 @@ import typer
 from messages.topology import Names, Topology, topology
 from scripts.commands.connecting import BrokerSettings, run
 from scripts.commands.output import Format, Output, say, write_json, write_table
+from scripts.commands.problems import Code, CommandError
 
 app = typer.Typer(help="Exchanges, queues and bindings.", no_args_is_help=True)
 
@@ -39,11 +40,15 @@ def declare() -> None:
       OMS_AMQP_URL=amqp://oms-topology:secret@broker/ oms topology declare
       OMS_DELAY=plugin oms topology declare
     """
-    from workers.runtime.declare import declare as create  # noqa: PLC0415 (`show` needs no broker client)
+    from workers.runtime import declare as declaring  # noqa: PLC0415 (`show` needs no broker client)
 
     settings = BrokerSettings()
-    run(create(settings))
-    wanted = _wanted(settings)
+    names, plugin = Names(settings.prefix), settings.delay == "plugin"
+    try:
+        url = settings.amqp_url.get_secret_value()
+        wanted = run(declaring.declare(url, names, settings.tiers, delay_plugin=plugin))
+    except declaring.TopologyError as error:
+        raise CommandError(Code.REFUSED, "the broker does not take this topology", why=str(error)) from error
     say(f"declared {len(wanted.exchanges)} exchanges, {len(wanted.queues)} queues, {len(wanted.bindings)} bindings")
 
 

@@ -1,0 +1,43 @@
+"""Personal data as it is shown: enough to recognise, too little to use."""
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+PHONES = frozenset({"phone", "mobile", "tel", "telephone"})
+NAMES = frozenset({"receiver", "receiver_name", "contact"})
+PLACES = frozenset({"province", "city", "area", "street", "detail", "postcode", "email"})
+MASK = "****"
+_MOBILE = re.compile(r"(?<!\d)1[3-9]\d{9}(?!\d)")  # also where nobody expects one, such as a header or a remark
+
+
+def masked(value: Any) -> Any:
+    """A JSON value with every phone, name and place in it masked, however deep."""
+    match value:
+        case Mapping():
+            return {name: _field(str(name).lower(), item) for name, item in value.items()}
+        case list() | tuple():
+            return [masked(item) for item in value]
+        case str():
+            return _MOBILE.sub(lambda found: masked_phone(found.group()), value)
+    return value
+
+
+def _field(name: str, value: Any) -> Any:
+    if not isinstance(value, str | int) or isinstance(value, bool):
+        return masked(value)
+    if name in PHONES:
+        return masked_phone(str(value))
+    if name in NAMES | PLACES:
+        return masked_text(str(value))
+    return value
+
+
+def masked_phone(phone: str) -> str:
+    """`13812345678` -> `138****5678`; a short one shows nothing but its end."""
+    return f"{phone[:3]}{MASK}{phone[-4:]}" if len(phone) >= 10 else f"{MASK}{phone[-2:]}"
+
+
+def masked_text(text: str) -> str:
+    """`Zhang San` -> `Z****`."""
+    return f"{text[:1]}{MASK}" if text else text

@@ -1,0 +1,149 @@
+"""`oms publish`: send one command or fact as an upstream system would, checked before it leaves."""
+
+import asyncio
+import sys
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated
+
+import aiormq.exceptions
+import typer
+from pamqp.commands import Basic
+from pydantic import ValidationError
+from uuid_utils import uuid7
+from yarl import URL
+
+from messages.base import Kind, Message
+from messages.registry import MODELS
+from messages.topology import Names
+from outbox import wire
+from scripts.commands.connecting import BrokerSettings, run
+from scripts.commands.output import Format, Output, say, write_json, write_table
+from scripts.commands.problems import Code, CommandError
+
+CONFIRM_TIMEOUT_SECONDS = 15.0  # a person waits; a healthy broker answers in milliseconds
+FROM_OUTSIDE = (Kind.COMMAND, Kind.FACT)
+
+
+def publish(
+    type: Annotated[str, typer.Argument(metavar="TYPE", help="Such as order.create.v1; without a version the newest.")],
+    file: Annotated[str, typer.Argument(metavar="FILE", help="The body as JSON; - reads stdin.")],
+    *,
+    message_id: Annotated[
+        str | None, typer.Option(help="The same id twice is handled once. Default: a fresh one.")
+    ] = None,
+    correlation_id: Annotated[
+        str | None, typer.Option(help="Joins what belongs together. Default: the message id.")
+    ] = None,
+    reply_to: Annotated[str | None, typer.Option(help="Your queue for the outcome.")] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Check the body and publish nothing.")] = False,
+    output: Output = Format.TABLE,
+) -> None:
+    """Check a message against its schema, publish it, and wait until the broker has it.
+
+    The outcome comes later, as an event, and to --reply-to. `user_id` is the user of OMS_AMQP_URL: what only trusted
+    users may say needs one of those.
+
+    \b
+    Examples:
+      oms publish order.create order.json --dry-run
+      oms publish stock.receive.v1 - <<< '{"ref":"n1","sku_id":"s1","warehouse":"main","qty":5}'
+    """
+    model = _model(type)
+    body = _body(file)
+    _refuse_faults(model, check(model, body), output)
+    if dry_run:
+        say(f"{model.TYPE} is sound; dry run: nothing was published")
+        return
+    settings = BrokerSettings()
+    exchange = Names(settings.prefix).exchange_of(model.KIND)
+    properties = _properties(model, settings, message_id or str(uuid7()), correlation_id, reply_to)
+    run(_send(settings, exchange, model.routing_key(), properties, body))
+    sent = {"message_id": properties.message_id, "type": model.TYPE, "exchange": exchange}
+    write_json(sent) if output is Format.JSON else write_table([sent])
+    say("the broker has it")
+
+
+def _refuse_faults(model: type[Message], faults: Sequence[Mapping[str, str]], output: Format) -> None:
+    if not faults:
+        return
+    write_json(faults) if output is Format.JSON else write_table(faults)
+    why = "; ".join(f"{fault['path']}: {fault['message']}" for fault in faults[:3])
+    raise CommandError(Code.FAILED, f"this is no {model.TYPE}: nothing was published", why=why)
+
+
+def _properties(
+    model: type[Message], settings: BrokerSettings, message_id: str, correlation_id: str | None, reply_to: str | None
+) -> Basic.Properties:
+    return Basic.Properties(
+        content_type="application/json",
+        delivery_mode=2,
+        message_id=message_id,
+        correlation_id=correlation_id or message_id,
+        message_type=model.TYPE,
+        reply_to=reply_to,
+        timestamp=datetime.now(UTC),
+        app_id="oms-cli",
+        user_id=URL(settings.amqp_url.get_secret_value()).user,
+    )
+
+
+def check(model: type[Message], body: bytes) -> list[dict[str, str]]:
+    """What is wrong with a body, by JSON path; empty when it is sound. No value is repeated: it may be personal."""
+    try:
+        model.model_validate_json(body)
+    except ValidationError as error:
+        faults = error.errors(include_url=False, include_context=False, include_input=False)
+        return [{"path": _path(fault["loc"]), "error": fault["type"], "message": fault["msg"]} for fault in faults]
+    return []
+
+
+def _path(location: tuple[int | str, ...]) -> str:
+    return "$" + "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in location)
+
+
+def _model(name: str) -> type[Message]:
+    """By its type, or by the type without a version. Raises CommandError for what outsiders cannot say."""
+    versions = [model for model in MODELS.values() if name in (model.TYPE, model.routing_key())]
+    outside = sorted(model.routing_key() for model in MODELS.values() if model.KIND in FROM_OUTSIDE)
+    if not versions:
+        why = f"there is: {', '.join(outside)}"
+        raise CommandError(Code.FAILED, f"no message {name}", why=why, hint="oms publish order.create order.json")
+    model = max(versions, key=lambda version: int(version.TYPE.rsplit(".v", 1)[1]))
+    if model.KIND not in FROM_OUTSIDE:
+        why = f"{model.KIND.value} messages are written by this system alone"
+        raise CommandError(Code.REFUSED, f"{model.TYPE} is not published by hand", why=why)
+    return model
+
+
+def _body(file: str) -> bytes:
+    try:
+        return sys.stdin.buffer.read() if file == "-" else Path(file).read_bytes()
+    except OSError as error:
+        why = f"{type(error).__name__}: {error.strerror}"
+        raise CommandError(
+            Code.FAILED, f"{file} cannot be read", why=why, hint="give a file, or - for stdin"
+        ) from error
+
+
+async def _send(
+    settings: BrokerSettings, exchange: str, routing_key: str, properties: Basic.Properties, body: bytes
+) -> None:
+    """Confirmed and mandatory. Raises CommandError when the broker does not take it."""
+    connection = await wire.connect(settings.amqp_url.get_secret_value(), name="oms publish")
+    try:
+        async with asyncio.timeout(CONFIRM_TIMEOUT_SECONDS):
+            channel = await connection.channel(publisher_confirms=True, on_return_raises=True)
+            await channel.basic_publish(
+                body, exchange=exchange, routing_key=routing_key, properties=properties, mandatory=True
+            )
+    except TimeoutError as error:
+        hint = f"publish it again with --message-id {properties.message_id}: twice is handled once"
+        why = f"no answer in {CONFIRM_TIMEOUT_SECONDS:.0f} s; it may have arrived"
+        raise CommandError(Code.UNREACHABLE, "the broker did not confirm", why=why, hint=hint) from error
+    except aiormq.exceptions.DeliveryError as error:
+        why = "no queue takes it, or a queue refused it"
+        raise CommandError(Code.FAILED, "the broker did not take it", why=why, hint="oms topology declare") from error
+    finally:
+        await connection.close()
