@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 from aiormq.abc import DeliveredMessage
+from yarl import URL
 
 import outbox
 from db.pool import Pool
@@ -131,7 +132,7 @@ async def pending(pool: Pool) -> int:
 async def until(check: Callable[[], Awaitable[Any]], *, within_seconds: float = 20) -> None:
     """Wait for a condition. Fails the test when it does not come."""
     async with asyncio.timeout(within_seconds):
-        while not await check():  # noqa: ASYNC110 - the condition is in a server
+        while not await check():
             await asyncio.sleep(0.05)
 
 
@@ -157,3 +158,53 @@ def order_of(messages: Sequence[DeliveredMessage]) -> dict[str, list[int]]:
         if header(message, "seq") not in numbers:
             numbers.append(header(message, "seq"))
     return seen
+
+
+class Hush:
+    """Stands between a client and the broker: what the client says arrives, the answers can be held back."""
+
+    def __init__(self, url: str) -> None:
+        self._target = URL(url)
+        self._passing = asyncio.Event()
+        self._passing.set()
+        self._links: set[asyncio.Task[None]] = set()
+        self.connections = 0
+        self.url = ""
+
+    def hold_answers(self) -> None:
+        """From now on the client hears nothing."""
+        self._passing.clear()
+
+    def let_answers_pass(self) -> None:
+        """Deliver what was held back, and all that follows."""
+        self._passing.set()
+
+    async def __aenter__(self) -> "Hush":
+        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
+        self.url = str(self._target.with_host("127.0.0.1").with_port(self._server.sockets[0].getsockname()[1]))
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self._server.close()
+        for link in self._links:
+            link.cancel()
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.connections += 1
+        up_reader, up_writer = await asyncio.open_connection(self._target.host, self._target.port)
+        for link in (self._words(reader, up_writer), self._answers(up_reader, writer)):
+            task = asyncio.create_task(link)
+            self._links.add(task)
+
+    async def _words(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with suppress(OSError):
+            while data := await reader.read(65536):
+                writer.write(data)
+        writer.close()
+
+    async def _answers(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with suppress(OSError):
+            while data := await reader.read(65536):
+                await self._passing.wait()
+                writer.write(data)
+        writer.close()

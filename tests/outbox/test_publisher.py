@@ -2,19 +2,17 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import suppress
 from typing import Any
 
 import pytest
 from pamqp.commands import Basic
 from uuid_utils import uuid7
-from yarl import URL
 
 from outbox.outcome import Outcome
 from outbox.publisher import Publisher
 from scripts.servers.find import Servers
 from tests.conftest import Broker
-from tests.outbox.support import opened, subscribe, take, until
+from tests.outbox.support import Hush, opened, subscribe, take, until
 
 
 @pytest.fixture
@@ -141,45 +139,14 @@ async def test_many_messages_at_once_are_each_answered(publisher: Publisher, dec
 async def test_no_answer_in_time_is_unknown_and_the_connection_is_replaced(declared: Broker) -> None:
     async with Hush(declared["relay"]) as hush, Publisher(hush.url, name="hushed", timeout_seconds=0.5) as publisher:
         await publisher.ready()
-        hush.silent.set()
+        hush.hold_answers()
         outcomes = await asyncio.gather(*(send(publisher, "oms.internal", "stock.commit") for _ in range(3)))
         assert outcomes == [Outcome.TIMED_OUT] * 3
-        hush.silent.clear()
+        hush.let_answers_pass()
 
         async def works_again() -> bool:
             return await send(publisher, "oms.internal", "stock.commit") is Outcome.CONFIRMED
 
         await until(works_again)
+        assert hush.connections == 2
     assert len(await take(declared["admin"], declared.names.queue("stock"), 4)) == 4
-
-
-class Hush:
-    """Stands between a client and the broker; when `silent`, the client's words arrive and the answers do not."""
-
-    def __init__(self, url: str) -> None:
-        self._target = URL(url)
-        self.silent = asyncio.Event()
-        self.url = ""
-
-    async def __aenter__(self) -> "Hush":
-        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
-        self.url = str(self._target.with_port(self._server.sockets[0].getsockname()[1]))
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        self._server.close()
-
-    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        up_reader, up_writer = await asyncio.open_connection(self._target.host, self._target.port)
-        answers = asyncio.create_task(self._pass_on(up_reader, writer, hushed=True))
-        await self._pass_on(reader, up_writer, hushed=False)
-        answers.cancel()
-
-    async def _pass_on(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, *, hushed: bool) -> None:
-        with suppress(OSError):
-            while data := await reader.read(65536):
-                if hushed and self.silent.is_set():
-                    continue
-                writer.write(data)
-                await writer.drain()
-        writer.close()

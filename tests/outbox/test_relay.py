@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 
 import orjson
 import pytest
+from pydantic import SecretStr
 
 from db.pool import Pool
 from messages.stock import StockCommit
@@ -19,6 +20,7 @@ from scripts.servers.find import Servers
 from scripts.servers.private_rabbitmq import PrivateRabbitmq
 from tests.conftest import Broker
 from tests.outbox.support import (
+    Hush,
     announce,
     empty,
     event,
@@ -211,8 +213,12 @@ async def test_a_ring_after_commit_wakes_the_relay_before_its_next_poll(
 async def test_without_a_ring_the_poll_finds_what_was_announced(
     pool: Pool, declared: Broker, settings: Settings
 ) -> None:
-    async with running(settings()):
-        await asyncio.sleep(1)
+    async with running(settings(lease_seconds=200)) as relay:
+
+        async def is_idle() -> bool:
+            return all(relay.checks().values())
+
+        await until(is_idle)
         await announce(pool, [event(1, 1)])
         await empty(pool)
 
@@ -260,6 +266,29 @@ async def test_two_relays_share_the_work_and_nothing_is_sent_twice(
         await empty(pool)
     assert len({message.header.properties.message_id for message in arrived}) == len(arrived) == 1000
     assert set(map(tuple, order_of(arrived).values())) == {(1, 2, 3, 4, 5)}
+
+
+async def test_while_answers_are_slow_other_streams_flow_and_nothing_is_sent_twice(
+    pool: Pool, declared: Broker, settings: Settings
+) -> None:
+    await subscribe(declared["admin"], declared.names.events, "listener")
+    await subscribe(declared["admin"], declared.names.events, "later", "order.late")
+    async with Hush(declared["relay"]) as hush:
+        made = settings().model_copy(update={"amqp_url": SecretStr(hush.url)})
+        async with running(made) as relay:
+
+            async def is_ready() -> bool:
+                return all(relay.checks().values())
+
+            await until(is_ready)
+            hush.hold_answers()
+            await announce(pool, [event(order, seq) for seq in (1, 2) for order in range(1, 51)])
+            assert len(await take(declared["admin"], "listener", 50)) == 50
+            await announce(pool, [event(99, 1, type="order.late.v1")])
+            assert len(await take(declared["admin"], "later", 1)) == 1
+            hush.let_answers_pass()
+            await empty(pool)
+    assert len(await take(declared["admin"], "listener", 52, within_seconds=1)) == 51
 
 
 @contextmanager
