@@ -1,0 +1,168 @@
+"""A worker process in miniature: routes that run on real servers, a client that publishes, and a table of effects."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+from uuid import uuid4
+
+import orjson
+import pytest
+from aiormq import Connection
+from aiormq.abc import AbstractChannel, DeliveredMessage
+from pamqp.commands import Basic
+
+from db.pool import Pool, Transaction
+from messages.topology import RETRY_TIERS_SECONDS, Names
+from outbox import wire
+from tests.conftest import Broker
+from workers.runtime import declare
+from workers.runtime.batch import Batch
+from workers.runtime.route import Route
+from workers.runtime.run import run_routes
+from workers.runtime.settings import RuntimeSettings
+
+WAIT_SECONDS = 30.0  # far above what a loaded machine needs; only a failing test waits that long
+
+
+async def eventually(check: Callable[[], Awaitable[Any]], seconds: float = WAIT_SECONDS) -> Any:
+    """The first true answer. Fails when there is none in time."""
+    async with asyncio.timeout(seconds):
+        while not (answer := await check()):
+            await asyncio.sleep(0.02)
+    return answer
+
+
+async def write_effects(tx: Transaction, batch: Batch[Any]) -> None:
+    """A handler: one row per message."""
+    await tx.executemany("INSERT INTO effects VALUES ($1, $2)", [(item.id, len(batch)) for item in batch])
+
+
+@dataclass
+class Client:
+    """Publishes as anyone can who knows the wire, and looks into queues."""
+
+    channel: AbstractChannel
+    names: Names
+    user: str | None = None
+
+    async def publish(
+        self,
+        type: str,
+        body: bytes | dict[str, Any],
+        *,
+        message_id: str | None = None,
+        exchange: str | None = None,
+        routing_key: str | None = None,
+        **properties: Any,
+    ) -> str:
+        """Publish one message and return its id."""
+        message_id = message_id or str(uuid4())
+        properties.setdefault("user_id", self.user)
+        await self.channel.basic_publish(
+            body if isinstance(body, bytes) else orjson.dumps(body),
+            exchange=self.names.commands if exchange is None else exchange,
+            routing_key=type.rsplit(".", 1)[0] if routing_key is None else routing_key,
+            properties=Basic.Properties(message_id=message_id, message_type=type, delivery_mode=2, **properties),
+        )
+        return message_id
+
+    async def depth(self, queue: str) -> int:
+        """Messages ready in a queue, named without the prefix."""
+        declared = await self.channel.queue_declare(self.names.queue(queue), passive=True)
+        return declared.message_count or 0
+
+    async def get(self, queue: str, seconds: float = WAIT_SECONDS) -> DeliveredMessage:
+        """Take the next message of a queue, named without the prefix."""
+
+        async def taken() -> DeliveredMessage | None:
+            message = await self.channel.basic_get(self.names.queue(queue), no_ack=True)
+            return message if isinstance(message.delivery, Basic.GetOk) else None
+
+        got = await eventually(taken, seconds)
+        assert isinstance(got, DeliveredMessage)
+        return got
+
+    async def dead_letter(self, queue: str) -> dict[str, Any]:
+        """The headers of the next dead letter of a queue, with its message id under `message_id`."""
+        message = await self.get(f"{queue}.dlq")
+        properties = message.header.properties
+        return {**(properties.headers or {}), "message_id": properties.message_id, "body": message.body}
+
+
+@dataclass
+class Shop:
+    """Runs routes against one virtual host and one database."""
+
+    broker: Broker
+    database_url: str
+    pool: Pool
+    client: Client
+    own: Client
+
+    def settings(self, **changes: Any) -> RuntimeSettings:
+        """Those of a worker with the worker's own broker user."""
+        return RuntimeSettings(
+            database_url=self.database_url,
+            amqp_url=self.broker["worker"],
+            prefix=self.broker.names.prefix,
+            **{"own_users": "relay,admin", "trusted_users": "payments,operator", **changes},
+        )
+
+    @asynccontextmanager
+    async def running(self, *routes: Route, **changes: Any) -> AsyncIterator[asyncio.Event]:
+        """Work while the block runs; then stop as SIGTERM does."""
+        stop = asyncio.Event()
+        worker = asyncio.create_task(run_routes(routes, self.settings(**changes), stop))
+        try:
+            yield stop
+            stop.set()
+            await asyncio.wait_for(worker, WAIT_SECONDS)
+        finally:
+            worker.cancel()
+            await asyncio.wait([worker])
+
+    async def effects(self) -> list[str]:
+        """The ids of the messages that had an effect, in the order of their effects."""
+        return [row["id"] for row in await self.pool.fetch("SELECT id FROM effects ORDER BY ctid")]
+
+    async def handled(self, count: int) -> list[str]:
+        """Wait for so many effects."""
+
+        async def enough() -> list[str]:
+            found = await self.effects()
+            return found if len(found) >= count else []
+
+        found = await eventually(enough)
+        assert len(found) == count
+        return list(found)
+
+
+@asynccontextmanager
+async def client_of(url: str, names: Names, user: str | None = None) -> AsyncIterator[Client]:
+    """A client's own connection."""
+    connection: Connection = await wire.connect(url, name="test client")
+    try:
+        yield Client(await connection.channel(), names, user)
+    finally:
+        await connection.close()
+
+
+@pytest.fixture
+async def declared(broker: Broker) -> Broker:
+    """A virtual host with our topology."""
+    await declare.declare(broker["topology"], broker.names, RETRY_TIERS_SECONDS)
+    return broker
+
+
+@pytest.fixture
+async def shop(declared: Broker, database_url: str, pool: Pool) -> AsyncIterator[Shop]:
+    """Everything a worker needs, and a client beside it."""
+    await pool.execute("CREATE TABLE effects (id text, batch integer)")
+    user = "admin" if declared.has_roles else None
+    async with (
+        client_of(declared["admin"], declared.names) as client,
+        client_of(declared["admin"], declared.names, user) as own,
+    ):
+        yield Shop(declared, database_url, pool, client, own)

@@ -1,0 +1,186 @@
+"""What is read, and what is refused with which words."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from outbox.wire import MALFORMED, TIME_OUT_OF_RANGE
+from tests.runtime.making import DELETE, PAYMENT, TIMER, delete, delivery, pack, payment, read
+
+REFUSED: list[tuple[str, str, dict[str, Any], str, str]] = [
+    ("not JSON", "order-changes", {"body": b"{"}, "json_invalid", "$"),
+    ("no JSON at all", "order-changes", {"body": b""}, "json_invalid", "$"),
+    ("bytes that are no text", "order-changes", {"body": b"\xff\xfe"}, "json_invalid", "$"),
+    ("nested too deep", "order-changes", {"body": b"[" * 5000 + b"]" * 5000}, "json_invalid", "$"),
+    ("not an object", "order-changes", {"body": b"[1]"}, "model_type", "$"),
+    ("a field is missing", "order-changes", {"body": {}}, "missing", "$.request_id"),
+    ("an unknown field", "order-changes", {"body": delete(extra=1)}, "extra_forbidden", "$.extra"),
+    ("a number for a text", "order-changes", {"body": delete(request_id=7)}, "string_type", "$.request_id"),
+    ("an id as a number", "order-changes", {"body": delete(order_ids=[1])}, "value_error", "$.order_ids[0]"),
+    (
+        "an id past 64 bits",
+        "order-changes",
+        {"body": delete(order_ids=["9" * 19])},
+        "less_than_equal",
+        "$.order_ids[0]",
+    ),
+    ("a NUL in a text", "order-changes", {"body": delete("r\0")}, "string_pattern_mismatch", "$.request_id"),
+    (
+        "a path inside",
+        "order-changes",
+        {"body": delete(actor={"type": "dog", "id": "u"})},
+        "literal_error",
+        "$.actor.type",
+    ),
+    ("half a character", "order-changes", {"body": b'{"request_id":"\\ud800"}'}, "json_invalid", "$"),
+    ("too large", "order-changes", {"body": delete("r" * 2000)}, "too_large", "$"),
+    ("no type", "order-changes", {"type": None, "routing_key": "order.delete"}, "missing_type", "$"),
+    ("an unknown type", "order-changes", {"type": "order.eat.v1"}, "unknown_type", "$"),
+    ("another queue's type", "order-changes", {"type": PAYMENT}, "unknown_type", "$"),
+    ("a version to come", "order-changes", {"type": "order.delete.v9"}, "unknown_version", "$"),
+    ("no message id", "order-changes", {"message_id": None}, "missing_message_id", "$"),
+    ("an empty message id", "order-changes", {"message_id": ""}, "missing_message_id", "$"),
+    ("a message id of 129 characters", "order-changes", {"message_id": "x" * 129}, "malformed_frame", "$"),
+    ("a NUL in the message id", "order-changes", {"message_id": "a\0"}, "malformed_frame", "$"),
+    ("a message id that is not UTF-8", "order-changes", {"message_id": "a\udcff"}, "malformed_frame", "$"),
+    ("a type that is not UTF-8", "order-changes", {"type": "order.\udcff"}, "malformed_frame", "$"),
+    ("a correlation id that is not UTF-8", "order-changes", {"correlation_id": "\udcff"}, "malformed_frame", "$"),
+    ("a header key that is not UTF-8", "order-changes", {"headers": {"\udcff": 1}}, "malformed_frame", "$"),
+    ("headers that end early", "order-changes", {"headers": {MALFORMED: True}}, "malformed_frame", "$"),
+    ("a time out of range", "order-changes", {"timestamp": TIME_OUT_OF_RANGE}, "malformed_frame", "$"),
+    ("delivery mode 9", "order-changes", {"delivery_mode": 9}, "malformed_frame", "$"),
+    ("another routing key", "order-changes", {"routing_key": "order.cancel"}, "wrong_routing_key", "$"),
+    ("a command by the internal exchange", "order-changes", {"exchange": "oms.internal"}, "forbidden_exchange", "$"),
+    ("a command by a strange exchange", "order-changes", {"exchange": "amq.topic"}, "forbidden_exchange", "$"),
+    ("straight to the queue by a stranger", "order-changes", {"exchange": ""}, "forbidden_exchange", "$"),
+    ("by the delay exchange from a stranger", "order-changes", {"exchange": "oms.delayed"}, "forbidden_exchange", "$"),
+    ("an internal type by the commands", "timeouts", {"type": TIMER, "body": pack(1)}, "forbidden_exchange", "$"),
+    (
+        "a pack without items",
+        "timeouts",
+        {"type": TIMER, "exchange": "oms.internal", "body": {"items": []}},
+        "too_short",
+        "$.items",
+    ),
+    (
+        "a bad item in a pack",
+        "timeouts",
+        {"type": TIMER, "exchange": "oms.internal", "body": pack(1, 2, kind=7)},
+        "string_type",
+        "$.items[0].body.kind",
+    ),
+    ("a fact from nobody known", "payment-results", {"type": PAYMENT, "body": payment()}, "untrusted_user", "$"),
+    (
+        "a fact from someone else",
+        "payment-results",
+        {"type": PAYMENT, "body": payment(), "user_id": "upstream"},
+        "untrusted_user",
+        "$",
+    ),
+]
+
+
+@pytest.mark.parametrize(("case", "queue", "said", "error_type", "path"), REFUSED, ids=[row[0] for row in REFUSED])
+def test_refused(case: str, queue: str, said: dict[str, Any], error_type: str, path: str) -> None:
+    properties = dict(said)
+    one = delivery(properties.pop("type", DELETE), properties.pop("body", None), **properties)
+    work = read(queue, one, body_max_bytes=1500) if case == "too large" else read(queue, one)
+    assert work.failure is not None
+    assert (work.failure.error_type, work.failure.path) == (error_type, path)
+    assert work.failure.reason == ("untrusted_user" if error_type == "untrusted_user" else "invalid")
+    assert not work.failure.retry
+    assert not work.envelopes
+
+
+def test_a_refusal_never_quotes_the_body() -> None:
+    for body in (
+        delete("13812345678\0"),
+        delete(actor={"type": "13812345678", "id": "u"}),
+        delete(order_ids=["13812345678x"]),
+    ):
+        failure = read("order-changes", delivery(DELETE, body)).failure
+        assert failure is not None
+        assert "13812345678" not in failure.message
+
+
+def test_a_command_is_read_with_what_its_properties_say() -> None:
+    work = read(
+        "order-changes",
+        delivery(
+            message_id="m",
+            correlation_id="c",
+            reply_to="client.1",
+            user_id="upstream",
+            headers={"causation-id": "x", "occurred-at": "2026-02-03T04:05:06.000007Z", "traceparent": "00-t"},
+        ),
+    )
+    (envelope,) = work.envelopes
+    assert (envelope.id, envelope.correlation_id, envelope.reply_to, envelope.causation_id) == (
+        "m",
+        "c",
+        "client.1",
+        "x",
+    )
+    assert (envelope.user, envelope.trusted, envelope.attempt, envelope.traceparent) == ("upstream", False, 0, "00-t")
+    assert envelope.occurred_at == datetime(2026, 2, 3, 4, 5, 6, 7, tzinfo=UTC)
+
+
+def test_a_client_that_cannot_set_properties_may_use_headers() -> None:
+    headers = {"message-id": "m", "type": DELETE, "reply-to": "client.1"}
+    (envelope,) = read(
+        "order-changes", delivery(None, message_id=None, routing_key="order.delete", headers=headers)
+    ).envelopes
+    assert (envelope.message_id, envelope.reply_to) == ("m", "client.1")
+
+
+@pytest.mark.parametrize("reply_to", ["oms.stock", "oms.commands", "a\0b"])
+def test_a_reply_address_among_our_own_or_unreadable_is_ignored(reply_to: str) -> None:
+    assert read("order-changes", delivery(reply_to=reply_to)).reply_to is None
+
+
+def test_every_item_of_a_pack_is_a_message_with_its_own_cause() -> None:
+    one = delivery(TIMER, pack(5, 6), message_id="p", exchange="oms.internal", user_id="relay")
+    first, second = read("timeouts", one).envelopes
+    assert [first.id, second.id] == ["p/0", "p/1"]
+    assert [first.correlation_id, second.correlation_id] == ["c5", "c6"]
+    assert [first.body.key, second.body.key] == [5, 6]
+
+
+USERS: list[tuple[str, dict[str, Any], tuple[str | None, bool, int]]] = [
+    ("nobody says", {}, (None, False, 0)),
+    ("the broker vouches for it", {"user_id": "upstream"}, ("upstream", False, 0)),
+    ("a trusted one", {"user_id": "payments"}, ("payments", True, 0)),
+    (
+        "a stranger's headers are not believed",
+        {"headers": {"origin-user": "payments", "attempt": "5"}},
+        (None, False, 0),
+    ),
+    (
+        "ours are",
+        {"exchange": "oms.delayed", "user_id": "relay", "headers": {"origin-user": "payments", "attempt": "5"}},
+        ("payments", True, 5),
+    ),
+    (
+        "nobody stays nobody when we send it again",
+        {"exchange": "oms.delayed", "user_id": "relay", "headers": {"origin-user": "", "attempt": "1"}},
+        (None, False, 1),
+    ),
+    ("nor do we vouch by silence", {"exchange": "", "user_id": "relay"}, (None, False, 0)),
+]
+
+
+@pytest.mark.parametrize(("case", "said", "expected"), USERS, ids=[row[0] for row in USERS])
+def test_who_said_it(case: str, said: dict[str, Any], expected: tuple[str | None, bool, int]) -> None:
+    (envelope,) = read("order-changes", delivery(**said)).envelopes
+    assert (envelope.user, envelope.trusted, envelope.attempt) == expected
+
+
+def test_our_own_message_is_trusted() -> None:
+    one = delivery(TIMER, pack(1), exchange="oms.internal", user_id="relay")
+    (envelope,) = read("timeouts", one).envelopes
+    assert envelope.trusted
+
+
+def test_a_trusted_fact_is_read() -> None:
+    assert read("payment-results", delivery(PAYMENT, payment(), user_id="payments")).failure is None

@@ -1,0 +1,303 @@
+"""Claim, handle, commit, on a real database: every message gets one outcome and at most one effect."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable
+from typing import Any
+
+import asyncpg
+import orjson
+import pytest
+
+import outbox
+from db.pool import Pool, Transaction, open_pool
+from messages.timers import TimerDue
+from tests.runtime.making import command, timers
+from workers.runtime.batch import Batch
+from workers.runtime.decode import Work
+from workers.runtime.errors import Failure, UnavailableError
+from workers.runtime.outcome import Kind, Outcome
+from workers.runtime.policy import Policy
+from workers.runtime.process import Desk, process
+from workers.runtime.route import Handler, Route
+
+ACKED, DUPLICATE, RETRIED, DEAD = Kind.ACKED, Kind.DUPLICATE, Kind.RETRIED, Kind.DEAD_LETTERED
+
+
+@pytest.fixture
+async def effects(pool: Pool) -> Callable[[], Awaitable[list[str]]]:
+    await pool.execute("CREATE TABLE effects (id text, batch integer)")
+
+    async def ids() -> list[str]:
+        return [row["id"] for row in await pool.fetch("SELECT id FROM effects ORDER BY ctid")]
+
+    return ids
+
+
+async def write(tx: Transaction, batch: Batch[Any]) -> None:
+    rows = [(item.id, len(batch)) for item in batch.handled]
+    await tx.executemany("INSERT INTO effects VALUES ($1, $2)", rows)
+
+
+def bad(ids: Iterable[str], error: Exception) -> Handler:
+    """A handler that raises when its batch holds one of these, after it wrote."""
+
+    async def handler(tx: Transaction, batch: Batch[Any]) -> None:
+        await write(tx, batch)
+        if any(item.id in set(ids) for item in batch):
+            raise error
+
+    return handler
+
+
+def judging(judge: Callable[[Batch[Any], Any], None]) -> Handler:
+    async def handler(tx: Transaction, batch: Batch[Any]) -> None:
+        for item in batch:
+            judge(batch, item)
+        await write(tx, batch)
+
+    return handler
+
+
+def kinds(outcomes: Iterable[Outcome]) -> dict[str, Kind]:
+    return {outcome.work.message_id: outcome.kind for outcome in outcomes}
+
+
+async def run(
+    pool: Pool, handler: Handler, *works: Work, queue: str = "order-changes", **policy: Any
+) -> dict[str, Kind]:
+    return kinds(await process(Desk(Route(queue, handler), pool, Policy(**policy)), works))
+
+
+async def claimed(pool: Pool) -> list[str]:
+    return [row["message_id"] for row in await pool.fetch("SELECT message_id FROM inbox ORDER BY 1")]
+
+
+async def leaving(pool: Pool) -> list[dict[str, Any]]:
+    rows = await pool.fetch("SELECT message_id, destination, routing_key, headers, body FROM outbox ORDER BY id")
+    return [dict(row) | {"headers": orjson.loads(row["headers"]), "body": orjson.loads(row["body"])} for row in rows]
+
+
+async def test_a_batch_is_handled_together_in_order_of_arrival(pool: Pool, effects: Any) -> None:
+    works = [command(name) for name in "cab"]
+    assert await run(pool, write, *works) == dict.fromkeys("cab", ACKED)
+    assert await effects() == ["c", "a", "b"]
+    assert await pool.fetchval("SELECT max(batch) FROM effects") == 3
+
+
+async def test_a_message_that_comes_again_has_no_second_effect(pool: Pool, effects: Any) -> None:
+    await run(pool, write, command("a"))
+    assert await run(pool, write, command("a"), command("b")) == {"a": DUPLICATE, "b": ACKED}
+    assert await effects() == ["a", "b"]
+
+
+async def test_a_message_that_comes_twice_in_one_batch_has_one_effect(pool: Pool, effects: Any) -> None:
+    outcomes = await process(Desk(Route("order-changes", write), pool), [command("a"), command("a", tag=2)])
+    assert sorted(outcome.kind for outcome in outcomes) == [ACKED, DUPLICATE]
+    assert await effects() == ["a"]
+
+
+async def test_one_id_counts_once_per_queue(pool: Pool, effects: Any) -> None:
+    await run(pool, write, command("a"))
+    assert await run(pool, write, timers("a", 1), queue="timeouts") == {"a": ACKED}
+
+
+@pytest.mark.parametrize("together", [True, False])
+async def test_an_id_with_another_body_is_a_dead_letter(pool: Pool, effects: Any, together: bool) -> None:
+    first, second = command("a"), command("a", request_id="other", tag=2)
+    desk = Desk(Route("order-changes", write), pool)
+    batches = [[first, second]] if together else [[first], [second]]
+    outcomes = [outcome for batch in batches for outcome in await process(desk, batch)]
+    dead = next(outcome for outcome in outcomes if outcome.kind is DEAD)
+    assert dead.work is second
+    assert dead.failure is not None
+    assert dead.failure.reason == "id_reuse"
+    assert await effects() == ["a"]
+
+
+async def test_one_poison_message_leaves_its_neighbours_unharmed(pool: Pool, effects: Any) -> None:
+    works = [command(f"{number:02}") for number in range(20)]
+    outcomes = await run(pool, bad(["07"], ValueError("x")), *works)
+    assert {name for name, kind in outcomes.items() if kind is RETRIED} == {"07"}
+    assert await effects() == [f"{number:02}" for number in range(20) if number != 7]
+    assert "07" not in await claimed(pool)
+
+
+async def test_one_poison_message_costs_about_log_n_transactions(pool: Pool, effects: Any) -> None:
+    batches: list[int] = []
+
+    async def handler(tx: Transaction, batch: Batch[Any]) -> None:
+        batches.append(len(batch))
+        if any(item.id == "07" for item in batch):
+            raise ValueError
+
+    await run(pool, handler, *(command(f"{number:02}") for number in range(64)))
+    assert len(batches) == 1 + 2 * 6
+
+
+async def test_an_assertion_is_isolated_and_dead_at_once(pool: Pool, effects: Any) -> None:
+    outcomes = await run(pool, bad(["b"], AssertionError("impossible")), *(command(name) for name in "abc"))
+    assert outcomes == {"a": ACKED, "b": DEAD, "c": ACKED}
+    assert await effects() == ["a", "c"]
+
+
+async def test_after_the_last_attempt_a_message_is_dead(pool: Pool, effects: Any) -> None:
+    work = command("a")
+    work.attempt = 2
+    assert await run(pool, bad(["a"], ValueError()), work, attempts_max=4) == {"a": RETRIED}
+    assert await run(pool, bad(["a"], ValueError()), work, attempts_max=3) == {"a": DEAD}
+
+
+async def test_what_a_handler_puts_off_or_gives_up_is_not_claimed(pool: Pool, effects: Any) -> None:
+    def judge(batch: Batch[Any], item: Any) -> None:
+        if item.id == "r":
+            batch.retry(item, "order_unknown", "not there yet")
+        if item.id == "d":
+            batch.dead(item, "order_unknown", "never")
+
+    outcomes = await run(pool, judging(judge), *(command(name) for name in "ard"))
+    assert outcomes == {"a": ACKED, "r": RETRIED, "d": DEAD}
+    assert await claimed(pool) == ["a"]
+
+
+async def test_a_deadlock_is_tried_again_and_the_batch_stays_whole(pool: Pool, effects: Any) -> None:
+    tries: list[int] = []
+
+    async def handler(tx: Transaction, batch: Batch[Any]) -> None:
+        tries.append(len(batch))
+        await write(tx, batch)
+        if len(tries) < 5:
+            raise asyncpg.DeadlockDetectedError("deadlock detected")
+
+    assert await run(pool, handler, command("a"), command("b")) == {"a": ACKED, "b": ACKED}
+    assert tries == [2] * 5
+    assert await effects() == ["a", "b"]
+
+
+async def test_a_deadlock_that_does_not_end_is_halved(pool: Pool, effects: Any) -> None:
+    outcomes = await run(pool, bad(["b"], asyncpg.DeadlockDetectedError("deadlock")), command("a"), command("b"))
+    assert outcomes == {"a": ACKED, "b": RETRIED}
+
+
+async def test_a_database_that_is_away_is_no_messages_fault(pool: Pool, effects: Any) -> None:
+    async def handler(tx: Transaction, batch: Batch[Any]) -> None:
+        await tx.execute("SELECT pg_terminate_backend(pg_backend_pid())")
+
+    with pytest.raises(UnavailableError):
+        await run(pool, handler, command("a"), command("b"))
+    assert await claimed(pool) == []
+
+
+async def test_a_refused_login_is_no_messages_fault(database_url: str, pool: Pool) -> None:
+    closed = await open_pool(database_url, application_name="test")
+    await closed.close()
+    with pytest.raises(UnavailableError):
+        await run(closed, write, command("a"))
+
+
+async def test_a_message_that_cannot_be_read_takes_no_transaction(pool: Pool, effects: Any) -> None:
+    work = command("a")
+    unreadable = command("b")
+    unreadable.envelopes, unreadable.failure = (), Failure.invalid("missing", "Field required")
+    assert await run(pool, write, work, unreadable) == {"a": ACKED, "b": Kind.INVALID}
+    assert await claimed(pool) == ["a"]
+
+
+async def test_overlapping_batches_in_any_order_never_deadlock(pool: Pool, effects: Any) -> None:
+    names = [f"{number:03}" for number in range(60)]
+
+    async def handler(tx: Transaction, batch: Batch[Any]) -> None:
+        await asyncio.sleep(0.001)
+        await write(tx, batch)
+
+    desk = Desk(Route("order-changes", handler), pool)
+    batches = [[command(name) for name in order] for order in (names, names[::-1], names[30:] + names[:30])]
+    await asyncio.gather(*(process(desk, batch) for batch in batches))
+    assert sorted(await effects()) == names
+    assert await pool.fetchval("SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()") == 0
+
+
+async def test_the_number_of_statements_does_not_grow_with_the_batch(pool: Pool, effects: Any) -> None:
+    async def nothing(tx: Transaction, batch: Batch[Any]) -> None:
+        for item in batch:
+            batch.retry(item, "later", "later")
+
+    counts = []
+    for size in (1, 50):
+        said: list[str] = []
+
+        async def handler(tx: Transaction, batch: Batch[Any], said: list[str] = said) -> None:
+            tx.add_query_logger(lambda query: said.append(query.query))
+            await nothing(tx, batch)
+
+        await run(pool, handler, *(command(f"{size}-{number}") for number in range(size)))
+        counts.append(len(said))
+    assert counts[0] == counts[1]
+
+
+async def test_an_item_that_is_put_off_leaves_its_pack_alone(pool: Pool, effects: Any) -> None:
+    def judge(batch: Batch[Any], item: Any) -> None:
+        if item.body.key == 2:
+            batch.retry(item, "not_yet", "too early")
+
+    assert await run(pool, judging(judge), timers("p", 1, 2, 3), queue="timeouts") == {"p": ACKED}
+    assert await effects() == ["p/0", "p/2"]
+    (row,) = await leaving(pool)
+    assert (row["message_id"], row["destination"], row["routing_key"]) == ("p/1", "delay", "1s.timeouts")
+    assert (row["headers"]["attempt"], row["headers"]["origin-user"]) == ("1", "relay")
+    assert [item["body"]["key"] for item in row["body"]["items"]] == ["2"]
+    assert await claimed(pool) == ["p"]
+
+
+async def test_an_item_that_is_given_up_leaves_its_pack_as_a_dead_letter(pool: Pool, effects: Any) -> None:
+    def judge(batch: Batch[Any], item: Any) -> None:
+        if item.body.key == 2:
+            batch.dead(item, "order_unknown", "no order 2")
+
+    await run(pool, judging(judge), timers("p", 1, 2), queue="timeouts")
+    (row,) = await leaving(pool)
+    assert (row["message_id"], row["destination"], row["routing_key"]) == ("p/1", "dead", "timeouts")
+    assert row["headers"]["reason"] == "order_unknown"
+
+
+async def test_an_items_last_attempt_is_its_packs(pool: Pool, effects: Any) -> None:
+    def judge(batch: Batch[Any], item: Any) -> None:
+        batch.retry(item, "not_yet", "too early")
+
+    work = timers("p", 1, 2, attempt="6")
+    assert work.attempt == 6
+    await run(pool, judging(judge), work, queue="timeouts")
+    assert [row["destination"] for row in await leaving(pool)] == ["dead", "dead"]
+
+
+async def test_a_pack_that_fails_alone_is_taken_apart_in_one_transaction(pool: Pool, effects: Any) -> None:
+    outcomes = await run(pool, bad(["p/1"], ValueError()), timers("p", 1, 2, 3), timers("q", 4), queue="timeouts")
+    assert outcomes == {"p": ACKED, "q": ACKED}
+    assert await effects() == ["q/0"]
+    rows = await leaving(pool)
+    assert [(row["message_id"], row["destination"], row["routing_key"]) for row in rows] == [
+        (f"p/{index}", "queue", "timeouts") for index in range(3)
+    ]
+    assert await claimed(pool) == ["p", "q"]
+
+
+async def test_a_pack_taken_apart_twice_leaves_its_items_once(pool: Pool, effects: Any) -> None:
+    for _ in range(2):
+        await run(pool, bad(["p/0"], ValueError()), timers("p", 1, 2), queue="timeouts")
+    assert len(await leaving(pool)) == 2
+
+
+async def test_a_pack_of_one_is_tried_again_as_it_is(pool: Pool, effects: Any) -> None:
+    assert await run(pool, bad(["p/0"], ValueError()), timers("p", 1), queue="timeouts") == {"p": RETRIED}
+    assert await leaving(pool) == []
+    assert await claimed(pool) == []
+
+
+async def test_announcements_of_a_batch_that_fails_are_not_kept(pool: Pool, effects: Any) -> None:
+    async def handler(tx: Transaction, batch: Batch[Any]) -> None:
+        timer = TimerDue(kind="saga", key=1, due_at=batch.now)
+        await outbox.append(tx, [outbox.internal(timer, because=item) for item in batch])
+        if any(item.id == "b" for item in batch):
+            raise ValueError
+
+    await run(pool, handler, command("a"), command("b"))
+    assert len(await leaving(pool)) == 1

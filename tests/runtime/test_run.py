@@ -1,0 +1,341 @@
+"""The life of a delivery, end to end: real broker, real database, real worker."""
+
+import asyncio
+from typing import Any
+from urllib.parse import quote
+
+import asyncpg
+import orjson
+import pytest
+from aiormq.abc import ChannelFrame
+from pamqp.commands import Basic
+from pamqp.header import ContentHeader
+from prometheus_client import REGISTRY
+
+from db.pool import Transaction
+from messages.topology import RETRY_TIERS_SECONDS
+from scripts.servers.find import Servers
+from tests.runtime.conftest import Shop, client_of, eventually, write_effects
+from tests.runtime.making import DELETE, PAYMENT, TIMER, delete, pack, payment
+from workers.runtime import consumer, declare
+from workers.runtime.batch import Batch
+from workers.runtime.declare import TopologyError
+from workers.runtime.route import Every, Route
+from workers.runtime.run import run_routes
+
+QUEUE = "order-changes"
+
+
+async def refuse(tx: Transaction, batch: Batch[Any]) -> None:
+    raise ValueError("no 13812345678")
+
+
+async def test_a_message_is_handled_and_acknowledged(shop: Shop) -> None:
+    async with shop.running(Route(QUEUE, write_effects)):
+        first = await shop.client.publish(DELETE, delete())
+        assert await shop.handled(1) == [first]
+    assert await shop.client.depth(QUEUE) == 0
+
+
+async def test_what_waits_is_taken_together(shop: Shop) -> None:
+    sent = [await shop.client.publish(DELETE, delete()) for _ in range(50)]
+    async with shop.running(Route(QUEUE, write_effects)):
+        assert await shop.handled(50) == sent
+    assert await shop.pool.fetchval("SELECT max(batch) FROM effects") > 5
+
+
+async def test_a_batch_never_exceeds_its_items(shop: Shop) -> None:
+    for _ in range(30):
+        await shop.client.publish(DELETE, delete())
+    async with shop.running(Route(QUEUE, write_effects, batch_max_items=7)):
+        await shop.handled(30)
+    assert await shop.pool.fetchval("SELECT max(batch) FROM effects") <= 7
+
+
+async def test_a_message_that_cannot_be_read_is_a_dead_letter_and_its_neighbours_go_on(shop: Shop) -> None:
+    before = await shop.client.publish(DELETE, delete())
+    wrong = await shop.client.publish(
+        DELETE, delete(order_ids=["13812345678x"]), correlation_id="c", headers={"x-a": 1}
+    )
+    after = await shop.client.publish(DELETE, delete())
+    async with shop.running(Route(QUEUE, write_effects)):
+        assert await shop.handled(2) == [before, after]
+        letter = await shop.client.dead_letter(QUEUE)
+    assert (letter["message_id"], letter["reason"], letter["error-type"]) == (wrong, "invalid", "value_error")
+    assert letter["error-path"] == "$.order_ids[0]"
+    assert (letter["original-exchange"], letter["original-routing-key"]) == (shop.broker.names.commands, "order.delete")
+    assert orjson.loads(letter["body"])["order_ids"] == ["13812345678x"]
+    assert "13812345678" not in str({name: text for name, text in letter.items() if name != "body"})
+    assert "x-a" not in letter
+
+
+async def test_whoever_sent_what_cannot_be_read_is_told(shop: Shop) -> None:
+    answers = (await shop.client.channel.queue_declare(exclusive=True)).queue
+    assert answers
+    wrong = await shop.client.publish(DELETE, b"{", reply_to=answers, correlation_id="c")
+
+    async def answer() -> Any:
+        message = await shop.client.channel.basic_get(answers, no_ack=True)
+        return message if message.delivery_tag else None
+
+    async with shop.running(Route(QUEUE, write_effects)):
+        message = await eventually(answer)
+    told = orjson.loads(message.body)
+    assert (told["code"], told["command_id"], told["type"]) == ("MESSAGE_INVALID", wrong, DELETE)
+    assert (message.header.properties.correlation_id, message.header.properties.message_type) == (
+        "c",
+        "command.rejected.v1",
+    )
+
+
+async def test_a_message_without_an_id_is_a_dead_letter(shop: Shop) -> None:
+    properties = {"message_type": DELETE, "delivery_mode": 2}
+    await raw_publish(shop, shop.broker.names.commands, "order.delete", properties)
+    async with shop.running(Route(QUEUE, write_effects)):
+        letter = await shop.client.dead_letter(QUEUE)
+    assert letter["error-type"] == "missing_message_id"
+
+
+async def test_a_failure_is_tried_again_on_the_ladder_and_then_done(shop: Shop) -> None:
+    attempts: list[tuple[int, str | None]] = []
+
+    async def once(tx: Transaction, batch: Batch[Any]) -> None:
+        attempts.extend((item.attempt, item.user) for item in batch)
+        if len(attempts) == 1:
+            raise ValueError
+        await write_effects(tx, batch)
+
+    async with shop.running(Route(QUEUE, once)):
+        sent = await shop.own.publish(DELETE, delete())
+        assert await shop.handled(1) == [sent]
+    assert [attempt for attempt, _ in attempts] == [0, 1]
+    assert attempts[0][1] == attempts[1][1]
+
+
+async def test_after_the_last_attempt_it_is_a_dead_letter_that_says_why(shop: Shop) -> None:
+    async with shop.running(Route(QUEUE, refuse), attempts_max=2):
+        sent = await shop.client.publish(DELETE, delete())
+        letter = await shop.client.dead_letter(QUEUE)
+    assert (letter["message_id"], letter["reason"], letter["attempt"]) == (sent, "failed", "2")
+    assert (letter["error-type"], letter["error-message"]) == ("ValueError", "no …")
+    assert len(letter["fingerprint"]) == 16
+    assert letter["first-failed-at"] < letter["last-failed-at"]
+    assert letter["original-exchange"] == shop.broker.names.delayed
+    assert letter["worker-version"]
+
+
+async def test_what_is_sent_on_carries_nothing_of_the_brokers_or_the_senders(shop: Shop) -> None:
+    dangerous = {"x-death": [{"queue": shop.broker.names.queue(QUEUE), "reason": "expired", "count": 1}], "own": "no"}
+    async with shop.running(Route(QUEUE, refuse), attempts_max=2):
+        await shop.client.publish(DELETE, delete(), headers=dangerous, priority=3, expiration="60000")
+        message = await shop.client.get(f"{QUEUE}.dlq")
+    properties = message.header.properties
+    assert (properties.priority, properties.expiration, properties.delivery_mode) == (None, None, 2)
+    ours = {name for name in properties.headers or {} if name.startswith("x-") and name != "x-delivery-count"}
+    assert not ours
+    assert "own" not in (properties.headers or {})
+
+
+async def test_a_fact_from_a_user_who_is_not_trusted_is_a_dead_letter(shop: Shop) -> None:
+    names = shop.broker.names
+    async with (
+        shop.running(Route("payment-results", write_effects)),
+        client_of(shop.broker["upstream"], names) as anyone,
+    ):
+        await anyone.publish(PAYMENT, payment())
+        assert (await shop.client.dead_letter("payment-results"))["reason"] == "untrusted_user"
+    assert await shop.effects() == []
+
+
+async def test_the_same_id_with_another_body_is_a_dead_letter(shop: Shop) -> None:
+    async with shop.running(Route(QUEUE, write_effects)):
+        await shop.client.publish(DELETE, delete("one"), message_id="m")
+        await shop.client.publish(DELETE, delete("two"), message_id="m")
+        assert (await shop.client.dead_letter(QUEUE))["reason"] == "id_reuse"
+        assert await shop.handled(1) == ["m"]
+
+
+async def test_items_of_a_pack_are_handled_as_messages(shop: Shop) -> None:
+    async with shop.running(Route("timeouts", write_effects)):
+        sent = await shop.own.publish(TIMER, pack(1, 2, 3), exchange=shop.broker.names.internal)
+        assert await shop.handled(3) == [f"{sent}/{index}" for index in range(3)]
+
+
+async def test_a_queue_that_was_deleted_is_consumed_from_again_once_it_is_there(shop: Shop) -> None:
+    async with shop.running(Route(QUEUE, write_effects)):
+        await shop.client.publish(DELETE, delete())
+        await shop.handled(1)
+        await shop.client.channel.queue_delete(shop.broker.names.queue(QUEUE))
+        await eventually(lambda: consumers(0))
+        await redeclare(shop)
+        await shop.client.publish(DELETE, delete())
+        await shop.handled(2)
+
+
+async def test_a_consumer_that_the_broker_forgot_silently_is_found_and_replaced(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A quorum queue deleted and made again at once: the broker never says that the consumer is gone."""
+    monkeypatch.setattr(consumer, "SUPERVISE_SECONDS", 0.2)
+    async with shop.running(Route(QUEUE, write_effects)):
+        await shop.client.publish(DELETE, delete())
+        await shop.handled(1)
+        await shop.client.channel.queue_delete(shop.broker.names.queue(QUEUE))
+        await redeclare(shop)
+        await shop.client.publish(DELETE, delete())
+        await shop.handled(2)
+
+
+async def test_a_worker_whose_connections_are_cut_goes_on(shop: Shop, servers: Servers) -> None:
+    if servers.broker.management_url is None:
+        pytest.skip("cutting connections takes the management interface")
+    management = servers.broker.management
+    async with shop.running(Route(QUEUE, write_effects)):
+        await shop.client.publish(DELETE, delete())
+        await shop.handled(1)
+
+        async def workers() -> list[str]:
+            found = await asyncio.to_thread(management.call, "GET", f"/vhosts/{shop.broker.vhost}/connections")
+            return [
+                one["name"] for one in found if "worker" in one.get("client_properties", {}).get("connection_name", "")
+            ]
+
+        for name in await eventually(workers):
+            await asyncio.to_thread(management.call, "DELETE", f"/connections/{quote(name)}")
+        await shop.client.publish(DELETE, delete())
+        await shop.handled(2)
+
+
+async def test_while_the_database_is_away_nothing_is_tried_and_nothing_is_lost(shop: Shop) -> None:
+    """Not a single attempt is counted: a healthy backlog must not be pushed into the dead letters."""
+    attempts: list[int] = []
+
+    async def handler(tx: Transaction, batch: Batch[Any]) -> None:
+        attempts.extend(item.attempt for item in batch)
+        if len(attempts) < 3:
+            raise asyncpg.AdminShutdownError("terminating connection due to administrator command")
+        await write_effects(tx, batch)
+
+    async with shop.running(Route(QUEUE, handler)):
+        sent = await shop.client.publish(DELETE, delete())
+        assert await shop.handled(1) == [sent]
+    assert attempts == [0, 0, 0]
+
+
+async def test_stopping_finishes_and_settles_what_was_delivered(shop: Shop) -> None:
+    begun = asyncio.Event()
+
+    async def slow(tx: Transaction, batch: Batch[Any]) -> None:
+        begun.set()
+        await asyncio.sleep(0.2)
+        await write_effects(tx, batch)
+
+    async with shop.running(Route(QUEUE, slow, batch_max_items=2)) as stop:
+        for _ in range(3):
+            await shop.client.publish(DELETE, delete())
+        await begun.wait()
+        stop.set()
+    done = await shop.effects()
+    assert done
+    assert len(done) + await shop.client.depth(QUEUE) == 3
+
+
+async def test_a_handler_that_does_not_end_is_given_back_after_the_grace(shop: Shop) -> None:
+    begun = asyncio.Event()
+
+    async def stuck(tx: Transaction, batch: Batch[Any]) -> None:
+        begun.set()
+        await write_effects(tx, batch)
+        await asyncio.sleep(3600)
+
+    async with shop.running(Route(QUEUE, stuck), shutdown_grace_seconds=0.2):
+        await shop.client.publish(DELETE, delete())
+        await begun.wait()
+    assert await shop.effects() == []
+    assert await eventually(lambda: shop.client.depth(QUEUE)) == 1
+
+
+async def test_a_message_a_crash_returned_is_handled_alone_until_a_new_one_comes(shop: Shop) -> None:
+    """Otherwise one that kills its process would drag all that were handed out with it to the delivery limit."""
+    queue = shop.broker.names.queue(QUEUE)
+    for _ in range(10):
+        await shop.client.publish(DELETE, delete())
+    async with client_of(shop.broker["admin"], shop.broker.names) as crashing:
+        for _ in range(10):
+            await crashing.channel.basic_get(queue)
+    await eventually(lambda: shop.client.depth(QUEUE))
+    async with shop.running(Route(QUEUE, write_effects)):
+        await shop.handled(10)
+        assert await shop.pool.fetchval("SELECT max(batch) FROM effects") == 1
+
+
+async def test_a_chore_is_repeated_and_survives_its_errors(shop: Shop) -> None:
+    times: list[int] = []
+
+    async def chore(tx: Transaction) -> None:
+        times.append(1)
+        await tx.execute("INSERT INTO effects VALUES ('chore', 0)")
+        if len(times) == 1:
+            raise ValueError
+
+    async with shop.running(Route(QUEUE, write_effects, every=(Every(0.02, chore),))):
+        await eventually(shop.effects)
+    assert len(times) >= 2
+    assert len(await shop.effects()) == len(times) - 1
+
+
+async def test_a_raw_route_takes_dead_letters_as_they_are(shop: Shop) -> None:
+    seen: list[Any] = []
+
+    async def collect(tx: Transaction, batch: Batch[Any]) -> None:
+        seen.extend(batch)
+
+    async with shop.running(Route(QUEUE, write_effects), Route(f"{QUEUE}.dlq", collect, raw=True)):
+        sent = await shop.client.publish(DELETE, b"{", headers={"\u00fc": b"\xff\0", "n": None})
+
+        async def some() -> list[Any]:
+            return seen
+
+        (letter,) = await eventually(some)
+    assert (letter.queue, letter.message_id, letter.type, letter.body) == (f"{QUEUE}.dlq", sent, DELETE, b"{")
+    assert orjson.loads(letter.headers)["reason"] == "invalid"
+
+
+async def test_a_raw_route_that_fails_gives_the_message_back_and_tries_again(shop: Shop) -> None:
+    tries: list[int] = []
+
+    async def flaky(tx: Transaction, batch: Batch[Any]) -> None:
+        tries.append(len(batch))
+        if len(tries) == 1:
+            raise ValueError
+
+    async with shop.running(Route("unrouted", flaky, raw=True)):
+        await shop.client.publish("order.nobody.v1", b"x")
+
+        async def twice() -> bool:
+            return len(tries) == 2
+
+        await eventually(twice)
+    assert await shop.client.depth("unrouted") == 0
+
+
+async def test_a_worker_without_its_queues_says_what_to_type(shop: Shop) -> None:
+    await shop.client.channel.queue_delete(shop.broker.names.queue(QUEUE))
+    with pytest.raises(TopologyError, match="oms topology declare"):
+        await run_routes([Route(QUEUE, write_effects)], shop.settings(), asyncio.Event())
+
+
+async def consumers(count: int) -> bool:
+    return REGISTRY.get_sample_value("oms_consumers", {"queue": QUEUE}) == count
+
+
+async def redeclare(shop: Shop) -> None:
+    await declare.declare(shop.broker["topology"], shop.broker.names, RETRY_TIERS_SECONDS)
+
+
+async def raw_publish(shop: Shop, exchange: str, key: str, properties: dict[str, Any]) -> None:
+    """Publish without the client library, which would make up an id."""
+    channel = shop.client.channel
+    header = ContentHeader(properties=Basic.Properties(**properties), body_size=0)
+    frames = [Basic.Publish(exchange=exchange, routing_key=key), header]
+    await channel.write_queue.put(ChannelFrame.marshall(channel.number, frames))  # type: ignore[attr-defined]
