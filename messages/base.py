@@ -1,5 +1,6 @@
 """What every message shares: strict frozen models, the five kinds, and the types of the wire."""
 
+from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Annotated, Any, ClassVar, Literal
 
@@ -32,7 +33,8 @@ Amount = Annotated[int, Field(ge=0, le=AMOUNT_MAX)]
 Quantity = Annotated[int, Field(ge=1, le=QUANTITY_MAX)]
 AnyInt = Annotated[int, Field(ge=-ID_MAX, le=ID_MAX)]
 """A number that is well-formed but that the business may refuse with a code of its own."""
-Moment = AwareDatetime
+Moment = Annotated[AwareDatetime, Field(ge=datetime(1970, 1, 1, tzinfo=UTC), lt=datetime(2200, 1, 1, tzinfo=UTC))]
+"""A point in time that every database and every time zone can hold."""
 
 
 class Kind(StrEnum):

@@ -15,7 +15,7 @@ class SkuUpsert(Command):
     revision: Annotated[int, Field(ge=1, le=2**62)]
     spu_id: ExternalId
     name: ShortText
-    specs: Annotated[dict[str, ShortText], Field(max_length=50)] = {}
+    specs: Annotated[dict[ExternalId, ShortText], Field(max_length=50)] = {}
     status: Literal["on_sale", "off_sale"]
     price: Annotated[int, Field(ge=0, le=AMOUNT_MAX)]
     currency: Currency

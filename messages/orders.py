@@ -19,6 +19,7 @@ from messages.base import (
     Part,
     RequestId,
     ShortText,
+    Text,
 )
 
 LINES_MAX = 200
@@ -35,7 +36,7 @@ class Address(Part):
     area: ShortText | None = None
     street: ShortText | None = None
     detail: ShortText
-    postcode: Annotated[str, StringConstraints(max_length=32)] | None = None
+    postcode: Annotated[str, Text, StringConstraints(max_length=32)] | None = None
 
 
 class CreateLine(Part):
