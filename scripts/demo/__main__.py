@@ -1,6 +1,7 @@
 """`scripts/up`: the whole system and its outside world, from one command."""
 
 import asyncio
+import logging
 import sys
 from typing import Annotated
 
@@ -48,6 +49,7 @@ def up(  # noqa: PLR0917 (Typer passes them by name)
     """
     if exit_ and not orders:
         raise typer.BadParameter("it needs --orders N, the number after which to end", param_hint="--exit")
+    logging.getLogger("aiormq").setLevel(logging.CRITICAL)  # a lost connection is a figure here, not a traceback
     options = Options(orders, exit_, rate, workers, relays, chaos, view=not no_view)
     try:
         servers = find_servers(Use.UP)

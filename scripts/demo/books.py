@@ -15,7 +15,10 @@ WHERE coalesce(ours.net, 0) <> coalesce(theirs.net, 0)
 ORDER BY order_id
 """
 KEPT_SQL = "SELECT coalesce(sum(captured_amount - refunded_amount), 0)::bigint FROM orders"
-LETTERS_SQL = "SELECT coalesce(message_id, correlation_id) AS tag, message_id, queue, type, reason FROM dead_letters"
+LETTERS_SQL = """
+SELECT coalesce(message_id, correlation_id) AS tag, queue, type, concat_ws(' ', reason, error_path, error_message) AS why
+FROM dead_letters
+"""
 
 
 @dataclass(frozen=True)
@@ -54,6 +57,6 @@ async def compare_letters(session: "asyncpg.Connection[asyncpg.Record]", sent: d
         missing=[f"{trick} ({tag})" for tag, trick in sent.items() if tag not in found],
         twice=[tag for tag in sent if found.count(tag) > 1],
         unexpected=[
-            f"{row['type']} in {row['queue']}: {row['reason']} ({row['tag']})" for row in rows if row["tag"] not in sent
+            f"{row['type']} in {row['queue']}: {row['why']} ({row['tag']})" for row in rows if row["tag"] not in sent
         ],
     )

@@ -93,6 +93,10 @@ class Gauge:
                 async with self._connection.channel(publisher_confirms=False) as channel:
                     return {name: await self._depth(channel, name) for name in self._queues}
         except (AMQPError, OSError, TimeoutError, RuntimeError):
+            lost, self._connection = self._connection, None
+            if lost is not None:
+                with contextlib.suppress(AMQPError, OSError, TimeoutError, RuntimeError):
+                    await asyncio.wait_for(lost.close(), 1)
             return None
 
     @staticmethod
