@@ -5,6 +5,7 @@ answer holds up its own stream only: the lane goes on without it.
 """
 
 import asyncio
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import structlog
@@ -46,6 +47,7 @@ class Lane:
         self._publisher = publisher
         self._renderer = renderer
         self._settings = settings
+        self._lane_rows = max(1, settings.relay_batch_rows // settings.relay_lanes)
         self._number = number
         self._busy: dict[str, asyncio.Task[None]] = {}
         self._confirmed: list[tuple[int, int, int]] = []
@@ -74,7 +76,7 @@ class Lane:
         rows = await self._read(list(epochs))
         for stream, of_stream in _by_stream(rows).items():
             self._busy[stream] = asyncio.create_task(self._publish_stream(stream, of_stream, epochs))
-        await self._gather(None if len(self._busy) >= self._settings.relay_batch_rows else STRAGGLER_SECONDS)
+        await self._gather(STRAGGLER_SECONDS)
         return len(rows)
 
     async def finish(self) -> None:
@@ -87,8 +89,11 @@ class Lane:
         return {shard: epoch for shard, epoch in self._leases.held.items() if shard % lanes == self._number}
 
     async def _read(self, shards: list[int]) -> "list[Record]":
-        rows_per_shard = max(1, self._settings.relay_batch_rows // len(shards))
-        bytes_per_shard = max(1, self._settings.relay_batch_bytes // len(shards))
+        room = self._lane_rows - len(self._busy)
+        if room <= 0:
+            return []
+        rows_per_shard = max(1, room // len(shards))
+        bytes_per_shard = max(1, self._settings.relay_batch_bytes // self._settings.relay_lanes // len(shards))
         return await self._pool.fetch(SQL["outbox.read"], shards, rows_per_shard, bytes_per_shard, list(self._busy))
 
     async def _gather(self, timeout_seconds: float | None) -> None:
@@ -96,13 +101,12 @@ class Lane:
             await asyncio.wait(self._busy.values(), timeout=timeout_seconds)
 
     async def _rest(self, seconds: float) -> None:
-        """Until the doorbell, an answer, or the next poll."""
+        """Until the doorbell or the next poll, which is soon while answers are awaited."""
         if not self._publisher.healthy:
             await asyncio.sleep(DISCONNECTED_SECONDS)
             return
-        bell = asyncio.create_task(self.wake.wait())
-        await asyncio.wait([bell, *self._busy.values()], timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
-        bell.cancel()
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self.wake.wait(), min(seconds, STRAGGLER_SECONDS) if self._busy else seconds)
 
     async def _publish_stream(self, stream: str, rows: "list[Record]", epochs: dict[int, int]) -> None:
         for row in rows:

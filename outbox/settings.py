@@ -28,15 +28,15 @@ class RelaySettings(DatabaseSettings):
         default=1800, ge=1, le=30 * 86_400, description="How long an order waits for its payment; 30 minutes (S1-20)"
     )
     relay_batch_rows: int = Field(
-        default=2_000,
+        default=4_000,
         ge=1,
         le=20_000,
-        description="Rows read at once: some tens of milliseconds of publishing, so reading costs little",
+        description="Rows in flight at most, over all lanes: a few tenths of a second of publishing",
     )
     relay_batch_bytes: int = Field(
         default=32 * 1024 * 1024,
         ge=1024,
-        description="Bytes of bodies read at once (at least one row per shard): bounds the relay's memory",
+        description="Bytes of bodies read at once (but a row per shard at least): bounds the relay's memory",
     )
     relay_lanes: int = Field(
         default=2, ge=1, le=16, description="Slices of the shards that are read and published side by side"
