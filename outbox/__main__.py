@@ -9,13 +9,14 @@ import uvloop
 from pydantic import ValidationError
 
 from db import cipher
+from outbox.doorbell import DATABASE_ERRORS
 from outbox.ops import ops_server
 from outbox.relay import Relay
 from outbox.settings import RelaySettings
 
 
 def main() -> int:
-    """Run until SIGTERM or SIGINT; 2 when the settings are wrong."""
+    """Run until SIGTERM or SIGINT; 1 without a database to begin with, 2 when the settings are wrong."""
     parser = argparse.ArgumentParser(
         prog="python -m outbox",
         description="Publish the outbox. Any number may run: they share the work. Configured by the environment:",
@@ -31,7 +32,11 @@ def main() -> int:
         print(f"The relay's settings are wrong.\n{_explain(error)}", file=sys.stderr)
         print("Type python -m outbox --help to see them all.", file=sys.stderr)
         return 2
-    uvloop.run(serve(settings))
+    try:
+        uvloop.run(serve(settings))
+    except DATABASE_ERRORS as error:
+        print(f"The relay ended: {type(error).__name__}: {error}. Is OMS_DATABASE_URL right?", file=sys.stderr)
+        return 1
     return 0
 
 

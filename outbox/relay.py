@@ -89,14 +89,17 @@ class Relay:
     async def _run_lanes(self, stop: asyncio.Event, chores: list[asyncio.Task[None]]) -> None:
         lanes = [asyncio.create_task(_survive(lane, stop)) for lane in self._lanes]
         stopping = asyncio.create_task(stop.wait())
-        await asyncio.wait([stopping, *lanes, *chores], return_when=asyncio.FIRST_COMPLETED)
-        stop.set()  # a task that ended by itself has failed: the process ends and says so
-        self._wake()
-        done, late = await asyncio.wait(lanes, timeout=self._settings.shutdown_grace_seconds)
-        for task in late:
-            task.cancel()
-        for task in [*done, *(chore for chore in chores if chore.done())]:
-            task.result()
+        try:
+            await asyncio.wait([stopping, *lanes, *chores], return_when=asyncio.FIRST_COMPLETED)
+            stop.set()  # a task that ended by itself has failed: the process ends and says so
+            self._wake()
+            await asyncio.wait(lanes, timeout=self._settings.shutdown_grace_seconds)
+        finally:
+            for task in (stopping, *lanes):
+                task.cancel()
+        for task in (*lanes, *chores):
+            if task.done() and not task.cancelled():
+                task.result()
 
     def _heard(self, payload: str) -> None:
         if payload == SHARDS_FREE:

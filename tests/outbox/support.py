@@ -168,6 +168,7 @@ class Hush:
         self._passing = asyncio.Event()
         self._passing.set()
         self._links: set[asyncio.Task[None]] = set()
+        self._writers: list[asyncio.StreamWriter] = []
         self.connections = 0
         self.url = ""
 
@@ -178,6 +179,12 @@ class Hush:
     def let_answers_pass(self) -> None:
         """Deliver what was held back, and all that follows."""
         self._passing.set()
+
+    def cut(self) -> None:
+        """Every connection ends in the middle of whatever is said."""
+        for writer in self._writers:
+            writer.transport.abort()
+        self._writers.clear()
 
     async def __aenter__(self) -> "Hush":
         self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
@@ -192,6 +199,7 @@ class Hush:
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.connections += 1
         up_reader, up_writer = await asyncio.open_connection(self._target.host, self._target.port)
+        self._writers += [writer, up_writer]
         for link in (self._words(reader, up_writer), self._answers(up_reader, writer)):
             task = asyncio.create_task(link)
             self._links.add(task)

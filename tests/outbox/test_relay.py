@@ -268,6 +268,31 @@ async def test_two_relays_share_the_work_and_nothing_is_sent_twice(
     assert set(map(tuple, order_of(arrived).values())) == {(1, 2, 3, 4, 5)}
 
 
+async def test_connections_that_are_cut_again_and_again_cost_no_message_and_no_order(
+    pool: Pool, declared: Broker, settings: Settings
+) -> None:
+    await subscribe(declared["admin"], declared.names.events, "listener")
+    async with Hush(declared["relay"]) as link:
+        made = settings().model_copy(update={"amqp_url": SecretStr(link.url)})
+        async with running(made):
+            for seq in range(1, 13):
+                await announce(pool, [event(order, seq) for order in range(1, 101)])
+                if seq % 4 == 1:
+                    link.cut()
+                if seq % 4 == 3:
+                    await pool.execute(
+                        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'oms-relay'"
+                        " AND datname = current_database()"
+                    )
+                await asyncio.sleep(0.1)
+            await empty(pool)
+        assert link.connections > 1
+    async with opened(declared["admin"]) as channel:
+        queue = await channel.queue_declare("listener", passive=True)
+    arrived = await take(declared["admin"], "listener", queue.message_count)
+    assert order_of(arrived) == {str(order): list(range(1, 13)) for order in range(1, 101)}
+
+
 async def test_while_answers_are_slow_other_streams_flow_and_nothing_is_sent_twice(
     pool: Pool, declared: Broker, settings: Settings
 ) -> None:
