@@ -16,7 +16,8 @@ ORDER BY order_id
 """
 KEPT_SQL = "SELECT coalesce(sum(captured_amount - refunded_amount), 0)::bigint FROM orders"
 LETTERS_SQL = """
-SELECT coalesce(message_id, correlation_id) AS tag, queue, type, concat_ws(' ', reason, error_path, error_message) AS why
+SELECT coalesce(correlation_id, message_id) AS tag, queue, type,
+       concat_ws(' ', reason, error_path, error_message) AS why
 FROM dead_letters
 """
 

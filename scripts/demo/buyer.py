@@ -89,7 +89,6 @@ class Buyers:
     async def _click_again(self, first: Letter) -> None:
         """The same request under a new message id, in the same conversation: its answer comes to us alone."""
         await asyncio.sleep(random.uniform(0, 3))
-        assert first.message_id is not None
         again = Letter(first.type, first.body, correlation_id=first.message_id, reply_to=self.reply_queue)
         self.repeats_owed.add(first.message_id)
         await self._link.send(again)

@@ -46,7 +46,6 @@ class Outcomes:
 
     def note(self, letter: Letter) -> asyncio.Event:
         """A command is about to be sent. The event is set when its outcome is heard."""
-        assert letter.message_id is not None
         sent = Sent(letter.type, time.monotonic(), asyncio.Event())
         self.open[letter.message_id] = sent
         self.sent[letter.type] += 1

@@ -45,7 +45,7 @@ class Letter:
 
     type: str
     body: Mapping[str, Any] | bytes
-    message_id: str | None = field(default_factory=new_id)
+    message_id: str = field(default_factory=new_id)
     correlation_id: str | None = None
     reply_to: str | None = None
     routing_key: str | None = None
