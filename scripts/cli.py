@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import typer
 from typer.main import get_command
 
-from scripts.commands import dead_letters, order, processes, publish, topology
+from scripts.commands import audit, dead_letters, order, processes, publish, topology
 from scripts.commands.problems import Code, explain
 
 app = typer.Typer(
@@ -19,6 +19,7 @@ app = typer.Typer(
 app.command("worker")(processes.worker)
 app.command("relay")(processes.relay)
 app.command("migrate")(processes.upgrade)
+app.command("audit")(audit.audit)
 app.command("publish")(publish.publish)
 app.add_typer(processes.keys, name="keys")
 app.add_typer(topology.app, name="topology")

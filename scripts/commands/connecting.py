@@ -45,6 +45,7 @@ async def connected(*, statement_timeout_seconds: int = STATEMENT_TIMEOUT_SECOND
             "statement_timeout": str(statement_timeout_seconds * 1000),
             "lock_timeout": "5000",
             "timezone": "UTC",
+            "jit": "off",
         },
     )
     try:

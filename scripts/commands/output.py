@@ -54,8 +54,9 @@ def write_table(rows: Sequence[Mapping[str, Any]], *, title: str | None = None) 
     if not rows:
         return
     table = Table(title=title, title_justify="left", box=None, pad_edge=False, header_style="bold")
-    for name, value in rows[0].items():
-        table.add_column(name, justify="right" if isinstance(value, int | float) else "left", overflow="fold")
+    for name in rows[0]:
+        numbers = all(isinstance(row[name], int | float) for row in rows)
+        table.add_column(name, justify="right" if numbers else "left", overflow="fold")
     for row in rows:
         table.add_row(*(cell(value) for value in row.values()))
     console().print(table)

@@ -1,0 +1,91 @@
+"""`oms audit`: the invariants, on any live system, read-only."""
+
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Annotated
+
+import typer
+
+from db.pool import Transaction
+from db.statements import SQL
+from scripts.commands.connecting import connected, run
+from scripts.commands.invariants import INVARIANTS, Invariant
+from scripts.commands.output import Format, Output, say, write_json, write_table
+from scripts.commands.problems import Code
+
+GRACE_SECONDS = 60.0  # what a message may be on its way for without anything being lost
+TIMEOUT_SECONDS = 600  # a full scan of a large shop, on a replica perhaps
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What one invariant says: how many violations, the first of them, and what the look cost."""
+
+    id: str
+    invariant: str
+    violations: int
+    first: tuple[str, ...]
+    milliseconds: int
+
+
+async def check(tx: Transaction, *, drained: bool = False, grace_seconds: float = GRACE_SECONDS) -> list[Finding]:
+    """Every invariant that applies, as of one moment. When drained, nothing is excused for being on its way."""
+    async with tx.transaction(isolation="repeatable_read", readonly=True):
+        return await findings(tx, drained=drained, grace_seconds=grace_seconds)
+
+
+async def findings(tx: Transaction, *, drained: bool, grace_seconds: float) -> list[Finding]:
+    """As `check`, in the caller's transaction."""
+    chosen = [invariant for invariant in INVARIANTS if drained or not invariant.drained]
+    return [await _finding(tx, invariant, 0.0 if drained else grace_seconds) for invariant in chosen]
+
+
+async def _finding(tx: Transaction, invariant: Invariant, grace_seconds: float) -> Finding:
+    started = time.perf_counter()
+    row = await tx.fetchrow(SQL[invariant.statement], *invariant.arguments(grace_seconds))
+    assert row is not None, "an aggregate has one row"
+    milliseconds = round((time.perf_counter() - started) * 1000)
+    return Finding(invariant.id, invariant.sentence, row["violations"], tuple(row["first"] or ()), milliseconds)
+
+
+def audit(
+    *,
+    quiescent: Annotated[
+        bool, typer.Option("--quiescent", help="Also what holds only when no work is under way, and without grace.")
+    ] = False,
+    grace_seconds: Annotated[
+        float, typer.Option(min=0, envvar="OMS_AUDIT_GRACE_SECONDS", help="How long a message may be on its way.")
+    ] = GRACE_SECONDS,
+    timeout_seconds: Annotated[
+        int, typer.Option(min=1, envvar="OMS_AUDIT_TIMEOUT_SECONDS", help="For one invariant.")
+    ] = TIMEOUT_SECONDS,
+    output: Output = Format.TABLE,
+) -> None:
+    """Check the invariants on the live database, read-only, as of one moment. Exits 1 when one is violated.
+
+    \b
+    Examples:
+      oms audit
+      oms audit --quiescent -o json
+      OMS_DATABASE_URL=postgresql://reader@replica/oms oms audit
+    """
+
+    async def work() -> list[Finding]:
+        async with connected(statement_timeout_seconds=timeout_seconds) as tx:
+            return await check(tx, drained=quiescent, grace_seconds=grace_seconds)
+
+    found = run(work())
+    _report(found, output)
+    if violated := [finding for finding in found if finding.violations]:
+        say(f"oms: {len(violated)} of {len(found)} invariants are violated\n  next: oms order show ID")
+        raise typer.Exit(Code.FAILED)
+    say(f"all {len(found)} invariants hold")
+
+
+def _report(found: Sequence[Finding], output: Format) -> None:
+    rows = [asdict(finding) for finding in found]
+    if output is Format.JSON:
+        write_json(rows)
+        return
+    write_table([row | {"first": ", ".join(row["first"]) or "-"} for row in rows])

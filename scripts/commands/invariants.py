@@ -1,0 +1,63 @@
+"""What must hold at any moment, and what must hold once nothing is under way: each a sentence and a statement."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from workers.domain.order import STEPS
+
+Arguments = Callable[[float], tuple[object, ...]]
+"""Grace in seconds -> the arguments of the statement."""
+
+
+def _nothing(grace_seconds: float) -> tuple[object, ...]:
+    return ()
+
+
+def _grace(grace_seconds: float) -> tuple[object, ...]:
+    return (grace_seconds,)
+
+
+def _steps(grace_seconds: float) -> tuple[object, ...]:
+    pairs = sorted((before, after.value) for before, after in STEPS)
+    return [before for before, _ in pairs], [after for _, after in pairs]
+
+
+@dataclass(frozen=True)
+class Invariant:
+    """`id` is the requirement's; `drained` ones hold only when no work is under way."""
+
+    id: str
+    sentence: str
+    statement: str
+    arguments: Arguments = _nothing
+    drained: bool = False
+
+
+INVARIANTS = (
+    Invariant("INV-01", "no more is locked than is on hand", "audit.stock_counters"),
+    Invariant("INV-02", "stock counters are what the ledger adds up to", "audit.stock_ledger"),
+    Invariant("INV-03", "a lock is taken once and ends once; no more comes back than left", "audit.stock_holds"),
+    Invariant("INV-04", "no capture is refunded beyond its amount", "audit.refunds_within_captures"),
+    Invariant("INV-05", "money without goods has its refund", "audit.money_goes_back"),
+    Invariant("INV-05", "money without goods is back", "audit.money_is_back", drained=True),
+    Invariant("INV-05", "stock is where the order's state says", "audit.stock_follows_orders", _grace),
+    Invariant("INV-06", "a paid order keeps one capture of its amount", "audit.paid_orders"),
+    Invariant("INV-06", "an order's totals are its captures and refunds", "audit.money_totals"),
+    Invariant("INV-07", "lines add up to their order", "audit.line_totals"),
+    Invariant("INV-10", "histories have no gap and no jump", "audit.histories"),
+    Invariant("INV-11", "every order is where its log says", "audit.states_from_logs"),
+    Invariant("INV-12", "outcomes say what became of the order", "audit.outcomes"),
+    Invariant("INV-12", "every command has its outcome", "audit.undecided", drained=True),
+    Invariant("INV-13", "order numbers are unique", "audit.order_numbers"),
+    Invariant("INV-14", "nobody waits beyond a deadline", "audit.deadlines", _grace),
+    Invariant("INV-14", "nothing is being placed", "audit.placing", drained=True),
+    Invariant("INV-14", "no timer outlives its purpose", "audit.timers", _grace),
+    Invariant("INV-14", "finished orders have no timers", "audit.finished_timers", drained=True),
+    Invariant("INV-15", "no line is refunded beyond what was bought", "audit.refunded_lines"),
+    Invariant("INV-15", "no line is shipped beyond what was bought", "audit.parcels"),
+    Invariant("INV-16", "paid, shipped, delivered, completed in this order", "audit.times"),
+    Invariant("INV-17", "only steps of the transition table occur", "audit.transitions", _steps),
+    Invariant("INV-18", "no personal data is stored in clear", "audit.personal_data"),
+    Invariant("INV-19", "what is announced is published", "audit.outbox_age", _grace),
+)
+"""INV-08 and INV-09 (coupons, points) come with their tables; INV-20 is a property of a simulation."""
