@@ -12,6 +12,7 @@ import pytest
 from aiormq import Connection
 from aiormq.abc import AbstractChannel, DeliveredMessage
 from pamqp.commands import Basic
+from yarl import URL
 
 from db.pool import Pool, Transaction
 from messages.topology import RETRY_TIERS_SECONDS, Names
@@ -107,7 +108,7 @@ class Shop:
             database_url=self.database_url,
             amqp_url=self.broker["worker"],
             prefix=self.broker.names.prefix,
-            **{"own_users": "relay,admin", "trusted_users": "payments,operator", **changes},
+            **{"own_users": f"relay,{self.own.user}", "trusted_users": "payments,operator", **changes},
         )
 
     @asynccontextmanager
@@ -160,9 +161,9 @@ async def declared(broker: Broker) -> Broker:
 async def shop(declared: Broker, database_url: str, pool: Pool) -> AsyncIterator[Shop]:
     """Everything a worker needs, and a client beside it."""
     await pool.execute("CREATE TABLE effects (id text, batch integer)")
-    user = "admin" if declared.has_roles else None
+    admin = URL(declared["admin"]).user
     async with (
         client_of(declared["admin"], declared.names) as client,
-        client_of(declared["admin"], declared.names, user) as own,
+        client_of(declared["admin"], declared.names, admin) as own,
     ):
         yield Shop(declared, database_url, pool, client, own)

@@ -1,8 +1,10 @@
 """The life of a delivery, end to end: real broker, real database, real worker."""
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 import asyncpg
 import orjson
@@ -22,6 +24,7 @@ from workers.runtime.batch import Batch
 from workers.runtime.declare import TopologyError
 from workers.runtime.route import Every, Route
 from workers.runtime.run import run_routes
+from workers.runtime.subscription import Subscription
 
 QUEUE = "order-changes"
 
@@ -166,22 +169,28 @@ async def test_a_queue_that_was_deleted_is_consumed_from_again_once_it_is_there(
         await shop.client.publish(DELETE, delete())
         await shop.handled(1)
         await shop.client.channel.queue_delete(shop.broker.names.queue(QUEUE))
-        await eventually(lambda: consumers(0))
+        await eventually(lambda: gauge("oms_consumers", 0))
         await redeclare(shop)
         await shop.client.publish(DELETE, delete())
         await shop.handled(2)
 
 
-async def test_a_consumer_that_the_broker_forgot_silently_is_found_and_replaced(
+async def test_a_consumer_that_the_broker_no_longer_knows_is_found_and_replaced(
     shop: Shop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A quorum queue deleted and made again at once: the broker never says that the consumer is gone."""
+    made: list[Subscription] = []
+
+    class Watched(Subscription):
+        async def start(self) -> None:
+            made.append(self)
+            await super().start()
+
     monkeypatch.setattr(consumer, "SUPERVISE_SECONDS", 0.2)
+    monkeypatch.setattr(consumer, "Subscription", Watched)
     async with shop.running(Route(QUEUE, write_effects)):
         await shop.client.publish(DELETE, delete())
         await shop.handled(1)
-        await shop.client.channel.queue_delete(shop.broker.names.queue(QUEUE))
-        await redeclare(shop)
+        await made[0]._channel.basic_cancel(made[0]._tag)  # behind its back
         await shop.client.publish(DELETE, delete())
         await shop.handled(2)
 
@@ -220,6 +229,32 @@ async def test_while_the_database_is_away_nothing_is_tried_and_nothing_is_lost(s
         sent = await shop.client.publish(DELETE, delete())
         assert await shop.handled(1) == [sent]
     assert attempts == [0, 0, 0]
+
+
+async def test_while_the_database_refuses_connections_the_queue_waits(shop: Shop) -> None:
+    async with shop.running(Route(QUEUE, write_effects)):
+        await shop.client.publish(DELETE, delete())
+        await shop.handled(1)
+        async with database_away(shop):
+            await shop.client.publish(DELETE, delete())
+            await eventually(lambda: gauge("oms_consumer_paused", 1))
+            assert await shop.client.depth(f"{QUEUE}.dlq") == 0
+        await shop.handled(2)
+        await eventually(lambda: gauge("oms_consumer_paused", 0))
+
+
+async def test_a_long_pause_gives_the_messages_back_before_the_broker_takes_them(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(consumer, "PAUSE_MAX_SECONDS", 0.1)
+    async with shop.running(Route(QUEUE, write_effects)):
+        await shop.client.publish(DELETE, delete())
+        await shop.handled(1)
+        async with database_away(shop):
+            await shop.client.publish(DELETE, delete())
+            await eventually(lambda: shop.client.depth(QUEUE))
+            assert await gauge("oms_consumer_paused", 1)
+        await shop.handled(2)
 
 
 async def test_stopping_finishes_and_settles_what_was_delivered(shop: Shop) -> None:
@@ -291,7 +326,7 @@ async def test_a_raw_route_takes_dead_letters_as_they_are(shop: Shop) -> None:
         seen.extend(batch)
 
     async with shop.running(Route(QUEUE, write_effects), Route(f"{QUEUE}.dlq", collect, raw=True)):
-        sent = await shop.client.publish(DELETE, b"{", headers={"\u00fc": b"\xff\0", "n": None})
+        sent = await shop.client.publish(DELETE, b"{", headers={"\u00fc": [1, None]})
 
         async def some() -> list[Any]:
             return seen
@@ -325,8 +360,23 @@ async def test_a_worker_without_its_queues_says_what_to_type(shop: Shop) -> None
         await run_routes([Route(QUEUE, write_effects)], shop.settings(), asyncio.Event())
 
 
-async def consumers(count: int) -> bool:
-    return REGISTRY.get_sample_value("oms_consumers", {"queue": QUEUE}) == count
+async def gauge(name: str, value: int) -> bool:
+    return REGISTRY.get_sample_value(name, {"queue": QUEUE}) == value
+
+
+@asynccontextmanager
+async def database_away(shop: Shop) -> AsyncIterator[None]:
+    """Nobody may connect to the database, and whoever was connected is not any more."""
+    url = urlsplit(shop.database_url)
+    name = url.path[1:]
+    other = await asyncpg.connect(url._replace(path="/postgres").geturl())
+    try:
+        await other.execute(f"ALTER DATABASE {name} ALLOW_CONNECTIONS false")
+        await other.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = $1", name)
+        yield
+    finally:
+        await other.execute(f"ALTER DATABASE {name} ALLOW_CONNECTIONS true")
+        await other.close()
 
 
 async def redeclare(shop: Shop) -> None:

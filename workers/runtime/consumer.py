@@ -46,7 +46,6 @@ class Consumer:
     settler: Settler
     health: Health
     stop: asyncio.Event
-    pause_max_seconds: float = PAUSE_MAX_SECONDS
 
     @property
     def queue(self) -> str:
@@ -111,7 +110,7 @@ class Consumer:
 
     async def _outcomes(self, works: Sequence[Work], collector: Collector) -> list[Outcome]:
         """The outcome of each, however long the database is away."""
-        give_up_at = time.monotonic() + self.pause_max_seconds
+        give_up_at = time.monotonic() + PAUSE_MAX_SECONDS
         waits = _pauses()
         try:
             while True:

@@ -1,0 +1,47 @@
+"""The topology on a real broker."""
+
+import pytest
+
+from messages.topology import RETRY_TIERS_SECONDS, topology
+from tests.conftest import Broker
+from tests.runtime.conftest import client_of
+from workers.runtime import declare
+from workers.runtime.declare import TopologyError
+
+
+async def test_declaring_twice_changes_nothing(broker: Broker) -> None:
+    first = await declare.declare(broker["topology"], broker.names, RETRY_TIERS_SECONDS)
+    assert await declare.declare(broker["topology"], broker.names, RETRY_TIERS_SECONDS) == first
+    assert first == topology(broker.names, RETRY_TIERS_SECONDS)
+    await declare.verify(
+        broker["worker"],
+        exchanges=[exchange.name for exchange in first.exchanges],
+        queues=[queue.name for queue in first.queues],
+    )
+
+
+async def test_a_queue_with_other_arguments_is_named_with_the_argument(broker: Broker) -> None:
+    stock = broker.names.queue("stock")
+    async with client_of(broker["admin"], broker.names) as client:
+        await client.channel.queue_declare(stock, durable=True, arguments={"x-queue-type": "quorum"})
+    with pytest.raises(TopologyError, match=rf"queue {stock} .*x-dead-letter-exchange|queue {stock} .*x-"):
+        await declare.declare(broker["topology"], broker.names, RETRY_TIERS_SECONDS)
+
+
+async def test_an_exchange_of_another_type_is_named(broker: Broker) -> None:
+    async with client_of(broker["admin"], broker.names) as client:
+        await client.channel.exchange_declare(broker.names.events, exchange_type="direct", durable=True)
+    with pytest.raises(TopologyError, match=rf"exchange {broker.names.events} .*'type'"):
+        await declare.declare(broker["topology"], broker.names, RETRY_TIERS_SECONDS)
+
+
+async def test_what_is_missing_is_named_with_what_to_type(broker: Broker) -> None:
+    with pytest.raises(TopologyError, match=r"oms.*\.stock: run `oms topology declare`"):
+        await declare.verify(broker["worker"], exchanges=[], queues=[broker.names.queue("stock")])
+
+
+async def test_a_broker_without_the_delay_plugin_says_so_and_declares_nothing(broker: Broker) -> None:
+    with pytest.raises(TopologyError, match="OMS_DELAY=ladder"):
+        await declare.declare(broker["topology"], broker.names, RETRY_TIERS_SECONDS, delay_plugin=True)
+    with pytest.raises(TopologyError, match="does not have"):
+        await declare.verify(broker["topology"], exchanges=[broker.names.commands], queues=[])

@@ -1,0 +1,51 @@
+"""What the probes say."""
+
+from workers.runtime.health import Health
+
+
+class Clock:
+    now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def test_a_queue_without_a_consumer_for_a_minute_fails_liveness() -> None:
+    clock = Clock()
+    health = Health(["stock"], clock)
+    assert all(health.live().values())
+    clock.now = 61
+    assert not all(health.live().values())
+    health.consuming("stock", True)
+    assert all(health.live().values())
+
+
+def test_a_minute_counts_from_the_loss_not_from_the_last_try() -> None:
+    clock = Clock()
+    health = Health(["stock"], clock)
+    health.consuming("stock", True)
+    clock.now = 100
+    health.consuming("stock", False)
+    clock.now = 159
+    health.consuming("stock", False)
+    assert all(health.live().values())
+    clock.now = 161
+    assert not all(health.live().values())
+
+
+def test_a_pause_on_purpose_is_alive_but_not_ready() -> None:
+    clock = Clock()
+    health = Health(["stock"], clock)
+    health.consuming("stock", False)
+    health.paused("stock", True)
+    clock.now = 10_000
+    assert all(health.live().values())
+    assert not all(health.ready().values())
+    health.paused("stock", False)
+    assert all(health.live().values())
+
+
+def test_ready_means_every_queue_is_consumed() -> None:
+    health = Health(["stock", "refunds"])
+    health.consuming("stock", True)
+    assert health.ready() == {"consumer stock": True, "consumer refunds": False}

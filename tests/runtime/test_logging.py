@@ -1,0 +1,27 @@
+"""Logs show no personal data."""
+
+import pytest
+
+from workers.runtime.logging import MASK, masked
+
+TABLE = [
+    ({"phone": "13812345678"}, {"phone": MASK}),
+    ({"receiver_name": "Wang"}, {"receiver_name": MASK}),
+    ({"shipping_address": {"city": "x"}}, {"shipping_address": MASK}),
+    ({"details": {"mobile": "1", "sku": "A"}}, {"details": MASK}),
+    ({"body": {"mobile": "1", "sku": "A"}}, {"body": {"mobile": MASK, "sku": "A"}}),
+    ({"why": "call +86 138 1234 5678 now"}, {"why": f"call {MASK} now"}),
+    ({"why": ["13812345678"]}, {"why": [MASK]}),
+    ({"order_id": "712345678901234567"}, {"order_id": "712345678901234567"}),
+    ({"message_id": "0192f7a0-1234-7000-8000-123456789012"}, {"message_id": "0192f7a0-1234-7000-8000-123456789012"}),
+    ({"count": 12345678}, {"count": 12345678}),
+]
+
+
+@pytest.mark.parametrize(("said", "shown"), TABLE)
+def test_masked(said: dict[str, object], shown: dict[str, object]) -> None:
+    assert masked(None, "", {**said, "event": "x"}) == {**shown, "event": "x"}
+
+
+def test_the_sentence_itself_is_masked() -> None:
+    assert masked(None, "", {"event": "sent to 13812345678"})["event"] == f"sent to {MASK}"
