@@ -73,13 +73,16 @@ class Letter:
 class Link:
     """A connection under one broker user. `hear` is called once per message, in the order of the queue."""
 
-    def __init__(self, url: str, name: str, prefix: str, *, in_flight_messages: int = 400) -> None:
+    def __init__(
+        self, url: str, name: str, prefix: str, *, exchange: str = "commands", in_flight_messages: int = 400
+    ) -> None:
         self.user = unquote(urlsplit(url).username or "guest")
         self.reconnects = 0
         self._url, self._name, self._prefix = url, name, prefix
+        self._exchange_name = f"{prefix}.{exchange}"
         self._slots = asyncio.Semaphore(in_flight_messages)
         self._ready = asyncio.Event()
-        self._commands: AbstractExchange | None = None
+        self._exchange: AbstractExchange | None = None
         self._queue, self._keys = "", tuple[str, ...]()
         self._hear: Callable[[Heard], None] | None = None
         self._seen: OrderedDict[str, None] = OrderedDict()
@@ -99,6 +102,10 @@ class Link:
                 self._ready.clear()
             await asyncio.sleep(0.5)
 
+    async def connected(self) -> None:
+        """Wait until messages can be sent and are heard."""
+        await self._ready.wait()
+
     async def send(self, letter: Letter, *, signed: bool = True) -> None:
         """Publish until the broker confirms; a repeat after an unclear end carries the same message id.
 
@@ -112,9 +119,9 @@ class Link:
 
     async def _try(self, message: aio_pika.Message, key: str) -> bool:
         await self._ready.wait()
-        assert self._commands is not None
+        assert self._exchange is not None
         try:
-            await self._commands.publish(message, key, mandatory=False, timeout=20)
+            await self._exchange.publish(message, key, mandatory=False, timeout=20)
         except LOST:
             return False
         except asyncio.CancelledError:
@@ -132,7 +139,7 @@ class Link:
             channel = await connection.channel(publisher_confirms=True)
             channel.close_callbacks.add(lambda *_: closed.set())
             # Not declared: the exchanges belong to the order system, and this user may not configure them.
-            self._commands = await channel.get_exchange(f"{self._prefix}.commands", ensure=False)
+            self._exchange = await channel.get_exchange(self._exchange_name, ensure=False)
             if self._hear is not None:
                 await channel.set_qos(prefetch_count=500)
                 queue = await channel.declare_queue(

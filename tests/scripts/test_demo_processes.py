@@ -1,0 +1,54 @@
+"""The demo's own processes: watched, started again, stopped."""
+
+import asyncio
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from scripts.demo.figures import Figures
+from scripts.demo.processes import Child, KeepsDyingError, python
+from scripts.demo.view import Scene, line
+
+STAYS = "import time; print('here', flush=True); time.sleep(60)"
+
+
+def child(folder: Path, code: str) -> Child:
+    return Child("worker-1", python("-c", code), dict(os.environ), folder)
+
+
+async def until(true: Callable[[], bool]) -> None:
+    async with asyncio.timeout(20):
+        while not true():
+            await asyncio.sleep(0.02)
+
+
+async def test_a_killed_process_is_started_again_and_counted(tmp_path: Path) -> None:
+    worker = child(tmp_path, STAYS)
+    watching = asyncio.ensure_future(worker.watch())
+    await until(lambda: worker.log.exists() and worker.log.read_text().count("here") == 1)
+    worker.kill()
+    await until(lambda: worker.log.read_text().count("here") == 2)
+    assert worker.up
+    assert worker.restarts == 1
+    assert worker.memory_bytes() > 0
+    await worker.stop()
+    await watching
+    assert not worker.up
+    assert worker.restarts == 1
+
+
+async def test_a_process_that_keeps_dying_is_given_up_with_the_end_of_its_log(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("scripts.demo.processes.YOUNG_DEATHS_MAX", 2)
+    with pytest.raises(KeepsDyingError, match="no such setting"):
+        await child(tmp_path, "raise SystemExit('no such setting')").watch()
+
+
+def test_the_line_says_when_a_server_does_not_answer(tmp_path: Path) -> None:
+    scene = Scene([child(tmp_path, STAYS)], figures=Figures({"paid": 3}, {"invalid": 2}, None, None))
+    text = line(scene)
+    assert "paid=3" in text
+    assert "outbox ?  queued ?  dead 2" in text
