@@ -1,0 +1,70 @@
+"""Largest remainder: exact to the last minor unit (requirements 9.3)."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from workers.domain.allocation import allocate
+
+BIG = 10**12
+weights = st.lists(st.integers(0, BIG), min_size=1, max_size=200)
+
+
+@given(st.integers(0, BIG), weights)
+def test_the_parts_add_up_to_the_amount(amount: int, weights: list[int]) -> None:
+    parts = allocate(amount, weights)
+    assert sum(parts) == amount
+    assert len(parts) == len(weights)
+    assert min(parts) >= 0
+
+
+@given(st.integers(0, BIG), weights.filter(any))
+def test_no_part_is_a_unit_away_from_its_exact_share(amount: int, weights: list[int]) -> None:
+    total = sum(weights)
+    for part, weight in zip(allocate(amount, weights), weights, strict=True):
+        assert abs(part * total - amount * weight) < total
+
+
+@given(weights.filter(any), st.data())
+def test_no_line_gives_more_than_it_weighs(weights: list[int], data: st.DataObject) -> None:
+    amount = data.draw(st.integers(0, sum(weights)))
+    assert all(part <= weight for part, weight in zip(allocate(amount, weights), weights, strict=True))
+
+
+@given(st.integers(0, BIG), st.lists(st.integers(0, 3), min_size=1, max_size=200).filter(any))
+def test_larger_remainders_are_served_first_and_ties_by_line(amount: int, weights: list[int]) -> None:
+    total = sum(weights)
+    extra = [part - amount * w // total for part, w in zip(allocate(amount, weights), weights, strict=True)]
+    assert set(extra) <= {0, 1}
+    ranked = sorted(range(len(weights)), key=lambda line: (-(amount * weights[line] % total), line))
+    assert [extra[line] for line in ranked] == sorted(extra, reverse=True)
+
+
+@given(st.integers(0, BIG), st.integers(1, 200))
+def test_where_nothing_weighs_anything_the_shares_are_equal(amount: int, lines: int) -> None:
+    parts = allocate(amount, [0] * lines)
+    assert sum(parts) == amount
+    assert max(parts) - min(parts) <= 1
+    assert parts == sorted(parts, reverse=True)
+
+
+EXAMPLES = [
+    ("MALL gives 49.50 of 50.00", 5000, [10000, 10000, 10000], [1667, 1667, 1666]),
+    ("MALL gives 9.80 of 10.00", 1000, [1500] * 7, [143, 143, 143, 143, 143, 143, 142]),
+    ("RY's last line gets -1", 1, [100, 100, 100], [1, 0, 0]),
+    ("RY's last line gets -4", 5, [100] * 10, [1] * 5 + [0] * 5),
+    ("a line that weighs nothing gets nothing", 100, [0, 50, 50], [0, 50, 50]),
+    ("nothing to share", 0, [1, 2, 3], [0, 0, 0]),
+    ("one line takes all", 999, [7], [999]),
+]
+
+
+@pytest.mark.parametrize(("amount", "weights", "parts"), [e[1:] for e in EXAMPLES], ids=[e[0] for e in EXAMPLES])
+def test_the_examples_of_the_requirements(amount: int, weights: list[int], parts: list[int]) -> None:
+    assert allocate(amount, weights) == parts
+
+
+@pytest.mark.parametrize(("amount", "weights"), [(-1, [1]), (1, [])])
+def test_what_makes_no_sense_is_a_defect_of_the_caller(amount: int, weights: list[int]) -> None:
+    with pytest.raises(AssertionError):
+        allocate(amount, weights)

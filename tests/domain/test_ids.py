@@ -1,0 +1,84 @@
+"""Ids and order numbers: unique, and the shard of the user can be read from the id (C-25, S4-23)."""
+
+import re
+from datetime import UTC, datetime
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from workers.domain.ids import EPOCH_MS, USER_SHARDS, make_id, order_number, user_shard
+from workers.domain.shop import CHANNELS
+
+GRAMMAR = re.compile(r"^\d{8}\d{2}\d{2}\d{6,}$")
+LAST_MS = EPOCH_MS + 2**41 - 1
+
+moments = st.integers(EPOCH_MS + 1, LAST_MS)
+shards = st.integers(0, USER_SHARDS - 1)
+sequences = st.integers(0, 2**16 - 1)
+parts = st.tuples(moments, shards, sequences)
+
+
+@given(parts)
+def test_an_id_is_a_positive_64_bit_number_and_gives_its_parts_back(given_parts: tuple[int, int, int]) -> None:
+    made = make_id(*given_parts)
+    assert 0 < made < 2**63
+    assert ((made >> 22) + EPOCH_MS, made >> 16 & 0x3F, made & 0xFFFF) == given_parts
+
+
+@given(st.sets(parts, min_size=2, max_size=100))
+def test_different_parts_make_different_ids(several: set[tuple[int, int, int]]) -> None:
+    assert len({make_id(*one) for one in several}) == len(several)
+
+
+@given(moments, shards, st.integers(0, 2**63))
+def test_65536_ids_of_one_millisecond_and_shard_differ_wherever_the_sequence_stands(
+    at_ms: int, shard: int, first: int
+) -> None:
+    made = [make_id(at_ms, shard, first + step) for step in (0, 1, 2**15, 2**16 - 1)]
+    assert len(set(made)) == len(made)
+    assert make_id(at_ms, shard, first + 2**16) == made[0]
+
+
+@given(st.integers(EPOCH_MS, LAST_MS - 1), shards, sequences, shards, sequences)
+def test_later_ids_are_larger(at_ms: int, shard: int, sequence: int, next_shard: int, next_sequence: int) -> None:
+    assert make_id(at_ms, shard, sequence) < make_id(at_ms + 1, next_shard, next_sequence)
+
+
+def test_the_bits_last_until_the_year_2093() -> None:
+    assert datetime.fromtimestamp(LAST_MS / 1000, UTC).year == 2093
+    assert make_id(LAST_MS, 63, 2**16 - 1) == 2**63 - 1
+
+
+SHARDS = {"123456789": 0x26, "": 0, "u1": 54, "u2": 12, "张三": 10, "a" * 64: 21}
+"""CRC-32 modulo 64; its published check value for the digits is 0xCBF43926."""
+
+
+@given(st.text(max_size=64))
+def test_every_user_has_a_shard(user_id: str) -> None:
+    assert 0 <= user_shard(user_id) < USER_SHARDS
+
+
+@pytest.mark.parametrize(("user_id", "shard"), SHARDS.items())
+def test_a_users_shard_is_the_same_for_ever(user_id: str, shard: int) -> None:
+    """Orders out there carry it in their ids."""
+    assert user_shard(user_id) == shard
+
+
+@given(st.dates(), st.sampled_from(sorted(CHANNELS.values())), st.integers(1, 10**9))
+def test_order_numbers_follow_document_004(day: object, source: str, sequence: int) -> None:
+    number = order_number(f"{day}".replace("-", ""), source, sequence)
+    assert GRAMMAR.match(number)
+    assert len(number) >= 18
+
+
+@given(
+    st.sets(st.tuples(st.sampled_from(["20260131", "20260201"]), st.sampled_from(["00", "01"]), st.integers(1, 10**8)))
+)
+def test_order_numbers_differ_where_day_source_or_sequence_do(several: set[tuple[str, str, int]]) -> None:
+    assert len({order_number(*one) for one in several}) == len(several)
+
+
+def test_an_order_number_reads_day_source_unknown_pay_type_and_sequence() -> None:
+    assert order_number("20260131", "01", 42) == "202601310100000042"
+    assert order_number("20260131", "01", 1_234_567) == "2026013101001234567"

@@ -1,0 +1,167 @@
+"""The order's table, written out by hand: what may follow what, and what each step owes."""
+
+from dataclasses import replace
+from datetime import UTC, datetime
+
+import pytest
+
+from tests.domain.making import order
+from workers.domain.order import FINISHED, STEPS, TRANSITIONS, Effect, State, Trigger
+
+AT = datetime(2026, 1, 31, 9, 30, tzinfo=UTC)
+
+COLUMNS = {
+    "pl": "placing", "aw": "awaiting_payment", "pd": "paid", "fu": "fulfilling", "sh": "shipped", "de": "delivered",
+    "cg": "cancelling", "ca": "cancelled", "co": "completed", "df": "delivery_failed", "sp": "split", "re": "rejected",
+}  # fmt: skip
+
+TABLE = """
+                    pl  aw  pd  fu  sh  de  cg  ca  co  df  sp  re
+created             .   .   .   .   .   .   .   .   .   .   .   .
+reserved            aw  .   .   .   .   .   .   .   .   .   .   .
+refused             re  .   .   .   .   .   .   .   .   .   .   .
+placing_expired     re  .   .   .   .   .   .   .   .   .   .   .
+nothing_to_pay      .   pd  .   .   .   .   .   .   .   .   .   .
+captured            .   pd  .   .   .   .   .   .   .   .   .   .
+cancel              .   ca  ca  .   .   .   .   .   .   .   .   .
+payment_expired     .   ca  .   .   .   .   .   .   .   .   .   .
+payment_failed      .   ca  .   .   .   .   .   .   .   .   .   .
+all_shipped         .   .   sh  .   .   .   .   .   .   .   .   .
+all_delivered       .   .   .   .   de  .   .   .   .   .   .   .
+all_failed          .   .   .   .   df  .   .   .   .   .   .   .
+failure_settled     .   .   .   .   .   .   .   .   .   ca  .   .
+receipt_confirmed   .   .   .   .   co  co  .   .   .   .   .   .
+receipt_expired     .   .   .   .   .   co  .   .   .   .   .   .
+address_changed     .   aw  pd  .   .   .   .   .   .   .   .   .
+deleted             .   .   .   .   .   .   .   ca  co  .   .   re
+"""
+"""Row: what happens. Column: the state it happens in. A dot: refused, nothing is written (S1-08)."""
+
+OWES = {
+    ("placing", "reserved"): {"saga_timer_ends", "payment_timer_starts"},
+    ("placing", "refused"): {"saga_timer_ends"},
+    ("placing", "placing_expired"): {"saga_timer_ends", "stock_release"},
+    ("awaiting_payment", "nothing_to_pay"): {"payment_timer_ends", "stock_commit"},
+    ("awaiting_payment", "captured"): {"payment_timer_ends", "stock_commit"},
+    ("awaiting_payment", "cancel"): {"payment_timer_ends", "stock_release"},
+    ("awaiting_payment", "payment_expired"): {"payment_timer_ends", "stock_release"},
+    ("awaiting_payment", "payment_failed"): {"payment_timer_ends", "stock_release"},
+    ("paid", "cancel"): {"refund_all", "stock_restock"},
+    ("shipped", "all_delivered"): {"receipt_timer_starts"},
+    ("delivered", "receipt_confirmed"): {"receipt_timer_ends"},
+    ("delivered", "receipt_expired"): {"receipt_timer_ends"},
+}
+"""Every step that is not here owes nothing to anyone."""
+
+CODES = {
+    "placing": 5, "awaiting_payment": 10, "paid": 20, "fulfilling": 30, "shipped": 40, "delivered": 60,
+    "cancelling": 65, "cancelled": 70, "completed": 80, "delivery_failed": 100, "split": 126, "rejected": 127,
+}  # fmt: skip
+
+OPERATE_TYPES = {
+    "created": 10, "reserved": 10, "refused": 30, "placing_expired": 30, "nothing_to_pay": 40, "captured": 40,
+    "cancel": 20, "payment_expired": 30, "payment_failed": 30, "all_shipped": 60, "all_delivered": 80,
+    "all_failed": 30, "failure_settled": 30, "receipt_confirmed": 90, "receipt_expired": 90, "address_changed": 100,
+    "deleted": 150,
+}  # fmt: skip
+
+
+def cells() -> list[tuple[str, str, str | None]]:
+    """(state, trigger, state after it or None) for every cell of the table."""
+    header, *rows = [line.split() for line in TABLE.strip().splitlines()]
+    found = []
+    for trigger, *row in rows:
+        for column, cell in zip(header, row, strict=True):
+            found.append((COLUMNS[column], trigger, COLUMNS.get(cell)))
+    return found
+
+
+def test_the_table_has_a_cell_for_every_state_and_every_trigger() -> None:
+    assert {(state, trigger) for state, trigger, _ in cells()} == {(s.value, t.value) for s in State for t in Trigger}
+
+
+@pytest.mark.parametrize(("state", "trigger", "after"), cells(), ids=lambda value: value or "refused")
+def test_every_trigger_in_every_state_leads_where_the_table_says_or_is_refused(
+    state: str, trigger: str, after: str | None
+) -> None:
+    before = order(State(state), version=4)
+    assert before.allows(Trigger(trigger)) is (after is not None)
+    if after is None:
+        with pytest.raises(AssertionError, match=f"{state} does not allow {trigger}"):
+            before.become(Trigger(trigger), AT)
+    else:
+        moved = before.become(Trigger(trigger), AT)
+        assert (moved.state, moved.version) == (after, 5)
+
+
+@pytest.mark.parametrize(("state", "trigger", "after"), [c for c in cells() if c[2]], ids=str)
+def test_every_step_owes_what_is_written_here_and_nothing_else(state: str, trigger: str, after: str) -> None:
+    effects = TRANSITIONS[State(state), Trigger(trigger)].effects
+    assert len(set(effects)) == len(effects)
+    assert set(effects) == OWES.get((state, trigger), set())
+
+
+def test_the_states_carry_the_codes_that_s3_knows() -> None:
+    assert {state.value: state.code for state in State} == CODES
+    assert len(set(CODES.values())) == len(State)
+
+
+def test_every_trigger_has_its_operate_type() -> None:
+    assert {trigger.value: trigger.operate_type for trigger in Trigger} == OPERATE_TYPES
+
+
+def test_the_operate_log_may_hold_the_tables_pairs_and_the_first_step_only() -> None:
+    assert {("", "placing")} | {(state, after) for state, _, after in cells() if after} == STEPS
+
+
+def test_finished_orders_can_only_be_hidden_and_stay_what_they_are() -> None:
+    assert {"cancelled", "completed", "rejected"} == FINISHED
+    moves = {(state, trigger, after) for state, trigger, after in cells() if after and state in FINISHED}
+    assert moves == {(state, "deleted", state) for state in FINISHED}
+
+
+def test_every_state_but_the_finished_and_the_reserved_ones_has_a_way_on() -> None:
+    for_later = {"fulfilling", "cancelling", "split"}
+    stuck = set(State) - {state for state, _, after in cells() if after and after != state}
+    assert stuck == FINISHED | for_later
+
+
+STAMPS = {"paid": "paid_at", "shipped": "shipped_at", "delivered": "delivered_at", "completed": "completed_at",
+          "cancelled": "cancelled_at"}  # fmt: skip
+
+
+@pytest.mark.parametrize(("state", "trigger", "after"), [c for c in cells() if c[2]], ids=str)
+def test_a_step_stamps_the_time_of_the_state_it_reaches_and_touches_nothing_else(
+    state: str, trigger: str, after: str
+) -> None:
+    before = order(State(state), version=1)
+    moved = before.become(Trigger(trigger), AT)
+    stamped = {STAMPS[after]: AT} if after != state and after in STAMPS else {}
+    assert moved == replace(before, state=State(after), version=2, **stamped)  # type: ignore[arg-type]
+
+
+def test_a_step_that_stays_in_its_state_does_not_stamp_it_again() -> None:
+    paid = order(State.PAID, paid_at=AT)
+    assert paid.become(Trigger.ADDRESS_CHANGED, AT.replace(year=2027)).paid_at == AT
+
+
+STOCK = {"stock_commit": ("locked", "deducted"), "stock_release": ("locked", "free"),
+         "stock_restock": ("deducted", "free")}  # fmt: skip
+HELD = {"awaiting_payment": "locked", "paid": "deducted"}
+"""What an order holds where a step may still change that. A placing order may hold its lock already, or not yet."""
+
+
+@pytest.mark.parametrize(("state", "trigger", "after"), [c for c in cells() if c[2] and c[0] in HELD], ids=str)
+def test_what_an_order_holds_in_stock_follows_its_state(state: str, trigger: str, after: str) -> None:
+    held = HELD[state]
+    for effect in TRANSITIONS[State(state), Trigger(trigger)].effects:
+        if effect in STOCK:
+            assert held == STOCK[effect][0]
+            held = STOCK[effect][1]
+    wanted = {"awaiting_payment": "locked", "paid": "deducted", "shipped": "deducted", "cancelled": "free"}
+    assert held == wanted[after]
+
+
+def test_only_a_paid_order_owes_all_its_money_back() -> None:
+    owing = {pair for pair, transition in TRANSITIONS.items() if Effect.REFUND_ALL in transition.effects}
+    assert owing == {(State.PAID, Trigger.CANCEL)}
