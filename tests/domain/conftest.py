@@ -1,4 +1,4 @@
-"""Hypothesis on machines that are busy with other things: no deadline per example, the example that failed is printed."""
+"""Hypothesis on busy machines: no deadline per example; what failed is printed as something to run again."""
 
 from hypothesis import HealthCheck, settings
 
