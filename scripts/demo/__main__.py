@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import shutil
 import sys
 from typing import Annotated
 
@@ -81,7 +82,10 @@ def _on(servers: Servers, options: Options, *, json: bool, keep: bool) -> bool:
         print(as_json(ending))
     else:
         print_summary(ending, Console(file=sys.stdout))
-    return all(check.ok for check in checks(ending))
+    ok = all(check.ok for check in checks(ending))
+    if ok and not keep:
+        shutil.rmtree(stage.folder, ignore_errors=True)
+    return ok
 
 
 def _perform(servers: Servers, stage: Stage, options: Options) -> Ending | None:

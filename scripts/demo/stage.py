@@ -76,7 +76,7 @@ class Stage:
         """Run one command of the command line to its end."""
         return subprocess.run(
             [*OMS, *arguments],
-            env=self.variables(role, COLUMNS="120"),
+            env=self.variables(role),
             check=False,
             capture_output=True,
             text=True,

@@ -96,8 +96,7 @@ def as_json(ending: Ending) -> str:
 def print_summary(ending: Ending, console: Console) -> None:
     """The summary for a person."""
     final, latency = ending.final, ending.final.get("latency_all", {})
-    console.print(ending.audit[1].rstrip(), markup=False, highlight=False)
-    console.print()
+    print(*(row.rstrip() for row in ending.audit[1].splitlines()), "", sep="\n")  # as wide as it is
     for title, rows in (
         ("orders", ending.figures.states),
         ("commands and their outcomes", final.get("decided", {})),

@@ -82,7 +82,8 @@ def test_a_standstill_is_the_same_signature_for_the_whole_limit() -> None:
 
 ORDER = """
 INSERT INTO orders (id, root_id, order_no, request_id, business_type, channel, source, user_id, state, version,
-    currency, origin_amount, payable_amount, captured_amount, refunded_amount, created_at, expire_at, cancel_type, cancelled_at)
+    currency, origin_amount, payable_amount, captured_amount, refunded_amount, created_at, expire_at,
+    cancel_type, cancelled_at)
 VALUES ($1, $1, $4, $4, 'normal', 'pc', 'cart', 'u', 'cancelled', 1,
     'USD', 100, 100, $2, $3, now(), now(), 'user', now())
 """

@@ -1,0 +1,46 @@
+"""The whole demonstration, small: `scripts/up` on given servers, from the first process to the verdict."""
+
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+
+from scripts.servers.find import Servers
+
+
+@pytest.mark.timeout(240)
+def test_the_demo_ends_well_on_given_servers(servers: Servers) -> None:
+    """Some thirty real orders with all their troubles; exit 0 means that all of the demo's promises held."""
+    environment = os.environ | {
+        "OMS_DATABASE_URL": servers.postgres.admin_url,
+        "OMS_AMQP_URL": servers.broker.admin_url,
+        "OMS_MANAGEMENT_URL": servers.broker.management_url or "",
+    }
+    command = [
+        sys.executable,
+        "-m",
+        "scripts.demo",
+        "--orders",
+        "32",
+        "--exit",
+        "--rate",
+        "0",
+        "--workers",
+        "1",
+        "--json",
+    ]
+    done = subprocess.run(command, env=environment, check=False, capture_output=True, text=True, timeout=230)
+    assert done.returncode == 0, done.stdout + done.stderr
+    told = json.loads(done.stdout)
+    assert told["ok"] is True
+    assert sum(told["orders"].values()) >= 25
+    assert set(told["orders"]) <= {"completed", "cancelled", "rejected"}
+    assert "invalid" in told["dead_letters"]
+
+
+def test_exit_needs_to_know_after_how_many_orders() -> None:
+    done = subprocess.run([sys.executable, "-m", "scripts.demo", "--exit"], check=False, capture_output=True, text=True)
+    assert done.returncode == 2
+    assert "--orders N" in done.stderr
