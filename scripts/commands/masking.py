@@ -24,13 +24,12 @@ def masked(value: Any) -> Any:
 
 
 def _field(name: str, value: Any) -> Any:
-    if not isinstance(value, str | int) or isinstance(value, bool):
-        return masked(value)
-    if name in PHONES:
+    scalar = isinstance(value, str | int) and not isinstance(value, bool)
+    if scalar and name in PHONES:
         return masked_phone(str(value))
-    if name in NAMES | PLACES:
+    if scalar and name in NAMES | PLACES:
         return masked_text(str(value))
-    return value
+    return masked(value)
 
 
 def masked_phone(phone: str) -> str:

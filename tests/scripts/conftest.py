@@ -1,0 +1,45 @@
+"""`oms` in this process, as a shell would see it."""
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+import pytest
+
+from scripts.cli import main
+
+
+@dataclass(frozen=True)
+class Said:
+    """What one command answered."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> Any:
+        return orjson.loads(self.out)
+
+
+Oms = Callable[..., Said]
+
+
+@pytest.fixture
+def oms(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Oms:
+    """Runs `oms ARGUMENTS` with OMS_* variables given as keywords, and no others."""
+    for name in [name for name in os.environ if name.startswith("OMS_") and name != "OMS_ENCRYPTION_KEYS"]:
+        monkeypatch.delenv(name)
+
+    def run(*arguments: str, **variables: str) -> Said:
+        for name, value in variables.items():
+            monkeypatch.setenv(f"OMS_{name.upper()}", value)
+        capsys.readouterr()
+        code = main(arguments)
+        said = capsys.readouterr()
+        assert "Traceback" not in said.out + said.err
+        return Said(code, said.out, said.err)
+
+    return run

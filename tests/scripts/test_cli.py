@@ -1,0 +1,304 @@
+"""`oms` as a person meets it: data on stdout, messages on stderr, exit codes, and never a traceback."""
+
+import asyncio
+import os
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pytest
+from typer.main import get_command
+
+from db import cipher
+from db.pool import open_pool
+from messages.topology import RETRY_TIERS_SECONDS, Names, topology
+from outbox import wire
+from scripts.cli import app
+from tests.conftest import Broker
+from tests.handlers.floor import Floor, captured, create
+from tests.scripts.conftest import Oms
+from workers.domain.shop import Shop
+from workers.store import shop
+
+ROOT = Path(__file__).parents[2]
+SKU = {
+    "sku_id": "s1", "revision": 1, "spu_id": "p1", "name": "Milk", "status": "on_sale", "price": 500, "currency": "CNY",
+}  # fmt: skip
+
+
+def commands(group: Any = None, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
+    """Every command with the words that call it."""
+    found = group or get_command(app)
+    if not hasattr(found, "commands"):
+        yield path, found
+        return
+    for name, command in found.commands.items():
+        yield from commands(command, (*path, name))
+
+
+@pytest.mark.parametrize("words", [path for path, _ in commands()], ids=" ".join)
+def test_every_command_shows_examples(oms: Oms, words: Sequence[str]) -> None:
+    said = oms(*words, "--help")
+    assert said.code == 0
+    assert "Examples:" in said.out
+    assert f"oms {' '.join(words)}" in said.out
+
+
+READERS = [
+    ("topology", "show"), ("order", "show"), ("dead-letters", "list"), ("dead-letters", "show"), ("audit",),
+    ("publish",),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("words", READERS, ids=" ".join)
+def test_every_reader_can_write_json(oms: Oms, words: Sequence[str]) -> None:
+    assert "--output" in oms(*words, "--help").out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ([], "Usage: oms"),
+        (["nope"], "No such command 'nope'"),
+        (["topology", "show", "--colour"], "No such option"),
+        (["worker", "--queues", "stock,nope"], "no handler serves nope"),
+        (["dead-letters", "list", "--state", "lost"], "there is no state lost"),
+        (["dead-letters", "discard", "1", "--reason", " "], "a reason is needed"),
+        (["dead-letters", "replay", "1", "--to", "nope"], "no queue nope"),
+        (["publish", "nope", "-"], "no message nope"),
+        (["publish", "sku.upsert", "/nonexistent"], "cannot be read"),
+        (["keys", "new", "a:b"], "is no key id"),
+    ],
+    ids=str,
+)
+def test_wrong_use_exits_with_1_and_says_what_to_type(oms: Oms, arguments: Sequence[str], said: str) -> None:
+    answer = oms(*arguments, database_url="postgresql://nobody@127.0.0.1:1/none")
+    assert (answer.code, answer.out) == (1, "")
+    assert said in answer.err
+
+
+NEED_DATABASE = [
+    ["migrate"], ["audit"], ["order", "show", "1"], ["dead-letters", "list"], ["dead-letters", "replay", "1"],
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("arguments", NEED_DATABASE, ids=" ".join)
+def test_a_missing_setting_is_named(oms: Oms, arguments: Sequence[str]) -> None:
+    answer = oms(*arguments)
+    assert answer.code == 1
+    assert "OMS_DATABASE_URL: field required" in answer.err
+    assert "export OMS_DATABASE_URL=" in answer.err
+
+
+@pytest.mark.parametrize("arguments", [*NEED_DATABASE, ["topology", "declare"]], ids=" ".join)
+def test_a_server_that_is_away_exits_with_5(oms: Oms, arguments: Sequence[str]) -> None:
+    away = {"database_url": "postgresql://nobody@127.0.0.1:1/none", "amqp_url": "amqp://nobody:x@127.0.0.1:1/"}
+    answer = oms(*arguments, **away)
+    assert (answer.code, answer.out) == (5, "")
+    assert "next:" in answer.err
+
+
+def test_a_wrong_password_exits_with_5_and_is_not_repeated(oms: Oms, broker: Broker) -> None:
+    scheme, _, place = broker["admin"].partition("://")
+    url = f"{scheme}://intruder:s3cr3t@{place.rpartition('@')[2]}"
+    answer = oms("topology", "declare", amqp_url=url)
+    assert answer.code == 5
+    assert "OMS_AMQP_URL" in answer.err
+    assert "s3cr3t" not in answer.err
+
+
+def test_a_database_without_the_schema_asks_for_the_migration(oms: Oms, empty_database_url: str) -> None:
+    answer = oms("dead-letters", "list", database_url=empty_database_url)
+    assert answer.code == 1
+    assert "oms migrate" in answer.err
+    assert oms("migrate").code == 0
+    assert oms("dead-letters", "list", "-o", "json").json == []
+    assert oms("audit", "--quiescent").code == 0
+
+
+def test_keys_that_do_not_fit_are_said_without_showing_them(oms: Oms, database_url: str) -> None:
+    answer = oms("audit", database_url=database_url, encryption_keys="k1:c2VjcmV0")
+    assert answer.code == 1
+    assert "OMS_ENCRYPTION_KEYS" in answer.err
+    assert "c2VjcmV0" not in answer.err
+
+
+def test_a_new_key_can_be_used_at_once(oms: Oms) -> None:
+    made = cipher.Cipher.from_keys(oms("keys", "new", "k7").out.strip())
+    assert made.current == "k7"
+
+
+def test_a_reader_that_goes_away_is_no_failure() -> None:
+    shell = f"{sys.executable} -m scripts.cli topology show -o json | head -1"
+    ran = subprocess.run(["bash", "-o", "pipefail", "-c", shell], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert (ran.returncode, ran.stdout, ran.stderr) == (0, "{\n", "")
+
+
+def test_the_topology_is_shown_as_it_is_declared(oms: Oms) -> None:
+    shown = oms("topology", "show", "-o", "json", prefix="shop", payment_window_seconds="77").json
+    wanted = topology(Names("shop"), (*RETRY_TIERS_SECONDS[:3], 77, *RETRY_TIERS_SECONDS[3:]))
+    assert [queue["name"] for queue in shown["queues"]] == [queue.name for queue in wanted.queues]
+    assert len(shown["bindings"]) == len(wanted.bindings)
+    assert "shop.delay.77s" in oms("topology", "show").out
+
+
+def test_declaring_twice_changes_nothing_and_a_difference_is_refused(oms: Oms, broker: Broker) -> None:
+    urls = {"amqp_url": broker["topology"], "prefix": broker.names.prefix}
+    for _ in range(2):
+        answer = oms("topology", "declare", **urls)
+        assert (answer.code, answer.out) == (0, "")
+        assert "declared 7 exchanges" in answer.err
+
+    async def spoil() -> None:
+        connection = await wire.connect(broker["admin"], name="test")
+        channel = await connection.channel()
+        await channel.queue_delete(broker.names.queue("stock"))
+        await channel.queue_declare(broker.names.queue("stock"), durable=True)
+        await connection.close()
+
+    asyncio.run(spoil())
+    answer = oms("topology", "declare")
+    assert answer.code == 6
+    assert broker.names.queue("stock") in answer.err
+
+
+def write(folder: Path, body: Any) -> str:
+    path = folder / "body.json"
+    path.write_bytes(body if isinstance(body, bytes) else orjson.dumps(body))
+    return str(path)
+
+
+def test_a_dry_run_needs_no_server(oms: Oms, tmp_path: Path) -> None:
+    answer = oms("publish", "sku.upsert", write(tmp_path, SKU), "--dry-run")
+    assert (answer.code, answer.out) == (0, "")
+    assert "sku.upsert.v1 is sound" in answer.err
+
+
+@pytest.mark.parametrize(
+    ("body", "paths"),
+    [
+        (b"{nope", {"$"}),
+        (SKU | {"price": 1.5}, {"$.price"}),
+        (SKU | {"price": "5", "colour": "red"}, {"$.price", "$.colour"}),
+        ({}, {"$.sku_id", "$.revision", "$.spu_id", "$.name", "$.status", "$.price", "$.currency"}),
+    ],
+    ids=["no JSON", "float", "text and unknown", "empty"],
+)
+def test_a_body_that_is_wrong_is_refused_with_the_paths(oms: Oms, tmp_path: Path, body: Any, paths: set[str]) -> None:
+    answer = oms("publish", "sku.upsert.v1", write(tmp_path, body), "-o", "json")
+    assert answer.code == 1
+    assert {fault["path"] for fault in answer.json} == paths
+    assert "nothing was published" in answer.err
+
+
+def test_no_value_of_a_wrong_body_is_repeated(oms: Oms, tmp_path: Path) -> None:
+    answer = oms("publish", "order.create", write(tmp_path, {"address": {"phone": "13812345678x"}}))
+    assert answer.code == 1
+    assert "13812345678" not in answer.out + answer.err
+
+
+@pytest.mark.parametrize("type_", ["stock.reserve.v1", "order.paid.v1", "timer.due"])
+def test_what_only_the_system_says_is_not_published_by_hand(oms: Oms, tmp_path: Path, type_: str) -> None:
+    answer = oms("publish", type_, write(tmp_path, {}))
+    assert (answer.code, answer.out) == (6, "")
+
+
+async def taken(broker: Broker, queue: str) -> Any:
+    """One message from a queue."""
+    connection = await wire.connect(broker["admin"], name="test")
+    channel = await connection.channel()
+    message = await channel.basic_get(broker.names.queue(queue), no_ack=True)
+    await connection.close()
+    return message
+
+
+def test_a_published_message_lies_in_its_queue_as_the_contract_says(oms: Oms, broker: Broker, tmp_path: Path) -> None:
+    urls = {"prefix": broker.names.prefix, "amqp_url": broker["topology"]}
+    assert oms("topology", "declare", **urls).code == 0
+    options = ("--message-id", "m-7", "--reply-to", "client.me", "-o", "json")
+    answer = oms("publish", "sku.upsert", write(tmp_path, SKU), *options, amqp_url=broker["upstream"])
+    assert answer.code == 0
+    assert answer.json == {"message_id": "m-7", "type": "sku.upsert.v1", "exchange": broker.names.commands}
+    message = asyncio.run(taken(broker, "catalogue"))
+    said = message.header.properties
+    assert (said.message_id, said.message_type, said.correlation_id) == ("m-7", "sku.upsert.v1", "m-7")
+    assert (said.delivery_mode, said.content_type, said.reply_to) == (2, "application/json", "client.me")
+    assert said.user_id in broker["upstream"]
+    assert orjson.loads(message.body) == SKU
+
+
+def test_publishing_before_anything_is_declared_says_so(oms: Oms, broker: Broker, tmp_path: Path) -> None:
+    answer = oms("publish", "sku.upsert", write(tmp_path, SKU), amqp_url=broker["admin"], prefix="absent")
+    assert answer.code == 1
+    assert "oms topology declare" in answer.err
+
+
+@pytest.fixture
+def order_id(database_url: str) -> int:
+    """A paid order, made by the handlers."""
+
+    async def make() -> int:
+        cipher.configure(os.environ["OMS_ENCRYPTION_KEYS"])
+        shop.configure(Shop())
+        pool = await open_pool(database_url, application_name="tests")
+        floor = Floor(pool)
+        await floor.open_shop()
+        await floor.say(create(("s1", 2), request_id="r1"))
+        made = int(floor.heard("order.created")[0]["order_id"])
+        await floor.say(captured(made, 1000), trusted=True)
+        await pool.close()
+        return made
+
+    return asyncio.run(make())
+
+
+def test_an_order_is_shown_by_its_id_and_by_its_number(oms: Oms, database_url: str, order_id: int) -> None:
+    by_id = oms("order", "show", str(order_id), "--json", database_url=database_url).json
+    by_number = oms("order", "show", by_id["order"]["order_no"], "-o", "json").json
+    assert by_id == by_number
+    assert by_id["order"]["id"] == str(order_id)
+    assert by_id["order"]["state"] == "paid"
+    assert [step["cur_state"] for step in by_id["log"]] == ["placing", "awaiting_payment", "paid"]
+    assert [fact["verdict"] for fact in by_id["payments"]] == ["kept"]
+    assert (by_id["items"][0]["sku_id"], by_id["timers"], by_id["refunds"]) == ("s1", [], [])
+    assert {row["op"] for row in by_id["stock"]} == {"reserve", "commit"}
+
+
+def test_an_address_is_shown_masked(oms: Oms, database_url: str, order_id: int) -> None:
+    for arguments in ((), ("--json",)):
+        answer = oms("order", "show", str(order_id), *arguments, database_url=database_url)
+        assert answer.code == 0
+        assert "138****5678" in answer.out
+        for secret in ("13812345678", "Wang Fang", "Nanjing Road"):
+            assert secret not in answer.out
+
+
+def test_without_the_key_the_rest_of_the_order_is_shown(oms: Oms, database_url: str, order_id: int) -> None:
+    other = cipher.new_key("other")
+    shown = oms("order", "show", str(order_id), "--json", database_url=database_url, encryption_keys=other).json
+    assert "unreadable" in shown["address"]
+    assert shown["order"]["state"] == "paid"
+
+
+@pytest.mark.parametrize("unknown", ["7", "99999999999999999999", "no-such-number", "'; DROP TABLE orders"])
+def test_an_order_nobody_knows_exits_with_2(oms: Oms, database_url: str, unknown: str) -> None:
+    answer = oms("order", "show", unknown, database_url=database_url)
+    assert (answer.code, answer.out) == (2, "")
+
+
+def test_a_violated_invariant_exits_with_1_and_names_the_order(oms: Oms, database_url: str, order_id: int) -> None:
+    async def break_it() -> None:
+        pool = await open_pool(database_url, application_name="tests")
+        await pool.execute("UPDATE orders SET refunded_amount = 5")
+        await pool.close()
+
+    assert oms("audit", database_url=database_url).code == 0
+    asyncio.run(break_it())
+    answer = oms("audit", "-o", "json")
+    assert answer.code == 1
+    (seen,) = [one for one in answer.json if one["violations"]]
+    assert (seen["id"], seen["first"]) == ("INV-06", [str(order_id)])
+    assert str(order_id) in oms("audit").out
