@@ -259,7 +259,7 @@ async def test_two_relays_share_the_work_and_nothing_is_sent_twice(
         rows = await pool.fetch("SELECT count(*) AS shards FROM outbox_shards WHERE owner IS NOT NULL GROUP BY owner")
         return [row["shards"] for row in rows] == [32, 32]
 
-    async with running(settings()), running(settings()):
+    async with running(settings(lease_seconds=6)), running(settings(lease_seconds=6)):
         await until(shared)
         await announce(pool, [event(order, seq) for seq in range(1, 6) for order in range(1, 201)])
         arrived = await take(declared["admin"], "listener", 1000)

@@ -46,10 +46,10 @@ async def test_a_relay_killed_between_confirm_and_delete_repeats_and_loses_nothi
 ) -> None:
     await subscribe(declared["admin"], declared.names.events, "listener")
     await announce(pool, [event(order, seq) for seq in range(1, 6) for order in range(1, 101)])
-    process = start_process(settings(), OMS_CRASHPOINT="relay.after_confirm")
+    process = start_process(settings(lease_seconds=1.5), OMS_CRASHPOINT="relay.after_confirm")
     assert await ended(process) == 137
     assert await pending(pool) == 500
-    async with running(settings()):
+    async with running(settings(lease_seconds=3)):
         await empty(pool)
     arrived = await all_of(declared)
     assert len(arrived) > 500
@@ -61,9 +61,9 @@ async def test_a_relay_killed_before_publishing_has_sent_nothing_and_the_next_on
 ) -> None:
     await subscribe(declared["admin"], declared.names.events, "listener")
     await announce(pool, [event(order, 1) for order in range(1, 101)])
-    assert await ended(start_process(settings(), OMS_CRASHPOINT="relay.before_publish")) == 137
+    assert await ended(start_process(settings(lease_seconds=1.5), OMS_CRASHPOINT="relay.before_publish")) == 137
     assert await all_of(declared) == []
-    async with running(settings()):
+    async with running(settings(lease_seconds=3)):
         await empty(pool)
     assert len(order_of(await all_of(declared))) == 100
 
@@ -72,7 +72,7 @@ async def test_a_relay_frozen_beyond_its_lease_deletes_nothing_it_no_longer_owns
     pool: Pool, declared: Broker, settings: Settings
 ) -> None:
     await subscribe(declared["admin"], declared.names.events, "listener")
-    frozen = start_process(settings())
+    frozen = start_process(settings(lease_seconds=1.5))
     try:
 
         async def owned() -> bool:
@@ -87,7 +87,7 @@ async def test_a_relay_frozen_beyond_its_lease_deletes_nothing_it_no_longer_owns
 
         await until(started)
         frozen.send_signal(signal.SIGSTOP)
-        async with running(settings()):
+        async with running(settings(lease_seconds=3)):
             await empty(pool)
             await announce(pool, [event(order, 11) for order in range(1, 201)])
             frozen.send_signal(signal.SIGCONT)
