@@ -1,0 +1,134 @@
+"""`python -m tests.bench`: the figures of the README, measured on real, durable, private servers of the run's own."""
+
+import asyncio
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from scripts.servers.find import Servers, private_servers
+from tests.bench import counting, latency, measure
+from tests.bench.contenders import Contender, contenders
+from tests.bench.load import Load, baskets
+from tests.bench.measure import Result
+from tests.bench.profile import Profiler
+
+app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False, no_args_is_help=True)
+console = Console(width=130)
+REFERENCE = "bare-packed"
+
+Orders = Annotated[int, typer.Option(min=20, help="Baskets; a slow contender gets a part of them.")]
+Workers = Annotated[int, typer.Option(min=1, help="Worker processes of `deployed`.")]
+Relays = Annotated[int, typer.Option(min=1, help="Relay processes of `deployed`.")]
+
+
+@app.command()
+def rates(
+    only: Annotated[str, typer.Option(help="Comma-separated names; all by default.")] = "",
+    orders: Orders = 10_000,
+    rounds: Annotated[int, typer.Option(min=1, help="Every contender in turn, so often; the median counts.")] = 2,
+    workers: Workers = 2,
+    relays: Relays = 2,
+) -> None:
+    """Orders per second from order.create to awaiting_payment and order.created, side by side, as ratios."""
+    given, chosen = baskets(orders), _chosen(only, workers, relays)
+    results: dict[str, list[Result]] = {name: [] for name in chosen}
+    with private_servers(durable=True) as servers:
+        for _ in range(rounds):
+            for name, contender in chosen.items():
+                result = asyncio.run(measure.run(servers, contender, given))
+                results[name].append(result)
+                console.print(f"{name}: {result.rate:.0f} orders/s")
+    console.print(_table(results, chosen, given))
+
+
+@app.command()
+def profile(  # noqa: PLR0917 (Typer passes them by name)
+    contender: Annotated[str, typer.Argument(help="deployed, single, bare-packed, ...")] = "deployed",
+    orders: Orders = 10_000,
+    seconds: Annotated[float, typer.Option(help="How long to sample.")] = 10.0,
+    stacks: Annotated[Path | None, typer.Option(help="Folder to keep the sampled stacks in.", exists=True)] = None,
+    workers: Workers = 2,
+    relays: Relays = 2,
+) -> None:
+    """Where each process of a contender spends its time (py-spy)."""
+    profiler = Profiler(seconds, stacks)
+    with private_servers(durable=True) as servers:
+        chosen = contenders(workers, relays)[contender]
+        result = asyncio.run(measure.run(servers, chosen, baskets(orders), profiler=profiler))
+    console.print(f"{result.rate:.0f} orders/s while sampled")
+    for report in profiler.reports:
+        console.print(report, markup=False, highlight=False)
+
+
+@app.command()
+def statements(
+    contender: Annotated[str, typer.Argument(help="deployed, single, bare-packed, ...")] = "single",
+    orders: Orders = 5_000,
+    workers: Workers = 2,
+    relays: Relays = 2,
+) -> None:
+    """What a contender asks of PostgreSQL: calls, rows and time of every statement."""
+    with private_servers(durable=True) as servers:
+        counting.prepare(servers)
+        chosen = contenders(workers, relays)[contender]
+        result = asyncio.run(measure.run(servers, chosen, baskets(orders), count_statements=True))
+    table = Table(title=f"{contender}: {result.orders} orders")
+    for column in ("statement", "calls", "rows per call", "ms per call", "ms per 1000 orders"):
+        table.add_column(column)
+    for one in result.statements:
+        each, thousand = one.milliseconds / one.calls, 1000 * one.milliseconds / result.orders
+        table.add_row(one.name, f"{one.calls}", f"{one.rows / one.calls:.0f}", f"{each:.2f}", f"{thousand:.1f}")
+    console.print(table)
+
+
+@app.command("latency")
+def latency_(
+    rate: Annotated[float, typer.Option(help="Orders a second, evenly; half of what `rates` found.")],
+    seconds: Annotated[float, typer.Option(help="For how long.")] = 20.0,
+    workers: Workers = 2,
+    relays: Relays = 2,
+) -> None:
+    """Seconds from order.create to order.created: at a steady rate, and one by one on an idle system."""
+    with private_servers(durable=True) as servers:
+        asyncio.run(_latencies(servers, contenders(workers, relays)["deployed"], rate, seconds))
+
+
+async def _latencies(servers: Servers, contender: Contender, rate: float, seconds: float) -> None:
+    given = baskets(int(rate * seconds) + latency.IDLE_ORDERS + latency.WARM_ORDERS)
+    steady, idle, memory = await latency.measure(servers, contender, given, rate)
+    console.print(f"at {rate:.0f} orders/s: {steady}")
+    console.print(f"idle, one by one: {idle}")
+    console.print(f"memory: {', '.join(f'{m:.0f} MiB' for m in memory)}")
+
+
+def _chosen(only: str, workers: int, relays: int) -> dict[str, Contender]:
+    known = contenders(workers, relays)
+    wanted = [name.strip() for name in only.split(",") if name.strip()] or list(known)
+    if unknown := sorted(set(wanted) - set(known)):
+        raise typer.BadParameter(f"{', '.join(unknown)}; there are {', '.join(known)}", param_hint="--only")
+    return {name: known[name] for name in wanted}
+
+
+def _table(results: dict[str, list[Result]], chosen: dict[str, Contender], given: Load) -> Table:
+    reference = measure.middle(results[REFERENCE]) if REFERENCE in results else None
+    table = Table(title=f"order.create -> awaiting_payment, {given.lines_per_order:.1f} lines per order")
+    for column in ("contender", "orders/s", "of bare-packed", "runs", "CPU ms/order: own + postgres + broker", "MiB"):
+        table.add_column(column)
+    for name, runs in results.items():
+        last, rate = runs[-1], measure.middle(runs)
+        table.add_row(
+            f"{name}\n({chosen[name].about})",
+            f"{rate:.0f}",
+            f"{rate / reference:.2f}" if reference else "",
+            " ".join(f"{run.rate:.0f}" for run in runs),
+            " + ".join(f"{ms:.2f}" for ms in last.cpu_ms),
+            " ".join(f"{mib:.0f}" for mib in last.memory_mib),
+        )
+    return table
+
+
+if __name__ == "__main__":
+    app()

@@ -1,0 +1,40 @@
+"""Who is compared. Each is given the same load on servers, database and virtual host of its own."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from tests.bench.stage import Stage
+
+
+@dataclass(frozen=True)
+class Contender:
+    """`start` starts its processes; `share` is the part of the load it is given: slow ones get less."""
+
+    about: str
+    start: Callable[[Stage], None]
+    share: float = 1.0
+
+
+def _deployed(workers: int, relays: int) -> Callable[[Stage], None]:
+    def start(stage: Stage) -> None:
+        for _ in range(workers):
+            stage.start("worker", "scripts.cli", "worker")
+        for _ in range(relays):
+            stage.start("relay", "outbox")
+
+    return start
+
+
+def _module(name: str, *arguments: str) -> Callable[[Stage], None]:
+    return lambda stage: stage.start("worker", f"tests.bench.{name}", *arguments)
+
+
+def contenders(workers: int, relays: int) -> Mapping[str, Contender]:
+    """By name."""
+    return {
+        "deployed": Contender(f"ours: {workers} worker and {relays} relay processes", _deployed(workers, relays)),
+        "single": Contender("ours: all workers and a relay in one process", _module("single")),
+        "bare-packed": Contender("bare loop, packed, one process", _module("bare", "--packed")),
+        "bare-unpacked": Contender("bare loop, a message per order, one process", _module("bare"), 0.5),
+        "faststream": Contender("FastStream, one by one, one process", _module("one_by_one"), 0.1),
+    }

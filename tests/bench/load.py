@@ -1,0 +1,122 @@
+"""What every contender is given: the same real baskets as `order.create`, their products on sale and in stock."""
+
+import asyncio
+import itertools
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from urllib.parse import unquote, urlsplit
+from uuid import uuid4
+
+import asyncpg
+import orjson
+from pamqp.commands import Basic
+
+from outbox.outcome import Outcome
+from outbox.publisher import Publisher
+from scripts.demo.baskets import Basket, Product, Year
+
+WAREHOUSE = "main"
+CURRENCY = "USD"
+UNITS_PER_SKU = 1_000_000  # nobody is refused: every order takes the whole path
+IN_FLIGHT_MESSAGES = 1000
+
+
+@dataclass(frozen=True)
+class Load:
+    """Bodies of `order.create`, in the order of the year, and the products they name."""
+
+    bodies: tuple[bytes, ...]
+    products: tuple[Product, ...]
+    lines: int
+
+    @property
+    def lines_per_order(self) -> float:
+        """The average."""
+        return self.lines / len(self.bodies)
+
+
+def baskets(orders: int) -> Load:
+    """The first `orders` baskets of the year."""
+    year = Year()
+    chosen = list(itertools.islice(year.baskets(), orders))
+    products = {sku: year.product(sku) for sku in sorted({sku for basket in chosen for sku, _ in basket.lines})}
+    prices = {sku: product.price_cents for sku, product in products.items()}
+    bodies = tuple(orjson.dumps(_body(basket, prices)) for basket in chosen)
+    return Load(bodies, tuple(products.values()), sum(len(basket.lines) for basket in chosen))
+
+
+def _body(basket: Basket, prices: dict[str, int]) -> dict[str, object]:
+    user = f"household-{basket.household}"
+    return {
+        "request_id": f"basket-{basket.basket_id}",
+        "actor": {"type": "user", "id": user},
+        "user_id": user,
+        "channel": "pc",
+        "source": "cart",
+        "currency": CURRENCY,
+        "items": [{"sku_id": sku, "qty": units} for sku, units in basket.lines],
+        "address": {
+            "receiver": f"Household {basket.household}",
+            "phone": "+1 555 010 0000",
+            "country": "US",
+            "province": "OH",
+            "city": "Cincinnati",
+            "detail": f"{basket.household} Example Street",
+        },
+        "expected_pay_amount": sum(prices[sku] * units for sku, units in basket.lines),
+    }
+
+
+async def fill(database_url: str, products: Sequence[Product]) -> None:
+    """Put the products on sale and in stock, straight into the tables: that is not what is measured."""
+    connection = await asyncpg.connect(database_url)
+    ids = [product.sku_id for product in products]
+    await connection.execute(
+        "INSERT INTO skus (sku_id, revision, spu_id, name, on_sale, price, currency, product_type)"
+        " SELECT id, 1, id, name, true, price, $4, 'goods'"
+        " FROM unnest($1::text[], $2::text[], $3::bigint[]) AS n (id, name, price)",
+        ids,
+        [product.name for product in products],
+        [product.price_cents for product in products],
+        CURRENCY,
+    )
+    await connection.execute(
+        "INSERT INTO stock (sku_id, warehouse, on_hand) SELECT id, $2, $3 FROM unnest($1::text[]) AS n (id)",
+        ids,
+        WAREHOUSE,
+        UNITS_PER_SKU,
+    )
+    await connection.execute("VACUUM ANALYZE")
+    await connection.close()
+
+
+async def publish(url: str, prefix: str, bodies: Iterable[bytes]) -> None:
+    """Persistent and confirmed, many in flight."""
+    async with Publisher(url, name="bench upstream") as publisher:
+        await publisher.ready()
+        remaining = iter(bodies)
+        while group := list(itertools.islice(remaining, IN_FLIGHT_MESSAGES)):
+            await _publish_all(publisher, f"{prefix}.commands", url, group)
+
+
+async def _publish_all(publisher: Publisher, exchange: str, url: str, bodies: Sequence[bytes]) -> None:
+    sends = (publisher.publish(exchange, "order.create", properties(url), body, True) for body in bodies)
+    if set(await asyncio.gather(*sends)) != {Outcome.CONFIRMED}:
+        raise RuntimeError("the broker did not take the load")
+
+
+def properties(url: str) -> Basic.Properties:
+    """Of a fresh `order.create`."""
+    message_id, now = uuid4().hex, datetime.now(UTC)
+    return Basic.Properties(
+        content_type="application/json",
+        delivery_mode=2,
+        message_id=message_id,
+        correlation_id=message_id,
+        message_type="order.create.v1",
+        app_id="bench",
+        user_id=unquote(urlsplit(url).username or "guest"),
+        timestamp=now,
+        headers={"occurred-at": now.isoformat(timespec="microseconds")},
+    )

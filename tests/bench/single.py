@@ -1,0 +1,37 @@
+"""`python -m tests.bench.single`: every worker and one relay in one process, as they are."""
+
+import asyncio
+import os
+import signal
+
+import uvloop
+
+from db import cipher
+from outbox.relay import Relay
+from outbox.settings import RelaySettings
+from workers.handlers import dead_letters
+from workers.routes import ROUTES
+from workers.runtime.logging import configure as configure_logging
+from workers.runtime.run import run_routes
+from workers.settings import Settings
+from workers.store import shop
+
+
+async def main() -> None:
+    """Until SIGTERM."""
+    settings = Settings()
+    configure_logging("WARNING")
+    cipher.configure(settings.encryption_keys.get_secret_value())
+    shop.configure(settings.shop)
+    dead_letters.configure(settings.trust.own)
+    relay = Relay(RelaySettings.model_validate({"amqp_url": os.environ["OMS_BENCH_RELAY_URL"]}))
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    async with asyncio.TaskGroup() as group:
+        group.create_task(run_routes(ROUTES, settings, stop))
+        group.create_task(relay.run(stop))
+
+
+if __name__ == "__main__":
+    uvloop.run(main())

@@ -1,0 +1,165 @@
+"""Where one contender runs: a database and a virtual host of its own on durable servers, filled, and its processes."""
+
+import asyncio
+import base64
+import contextlib
+import os
+import secrets
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import AsyncIterator, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import aiormq
+import asyncpg
+import psutil
+
+from db import migrate
+from messages.topology import Names, tiers_seconds
+from scripts.servers.find import Servers
+from scripts.servers.roles import OWN
+from tests.bench import load
+from workers.runtime import declare
+
+PAYMENT_WINDOW_SECONDS = 1800
+QUEUE = "client.bench"
+"""A subscriber's durable quorum queue: an event that somebody keeps costs the broker what it costs in earnest."""
+POLL_SECONDS = 0.1
+STALL_SECONDS = 60.0
+
+
+class StalledError(Exception):
+    """Nothing has happened for a minute."""
+
+
+@dataclass
+class Stage:
+    """One contender's place. `urls` is role -> AMQP URL."""
+
+    urls: dict[str, str]
+    names: Names
+    database_url: str
+    folder: Path
+    key: str
+    children: "list[subprocess.Popen[bytes]]" = field(default_factory=list)
+
+    def environment(self, role: str) -> dict[str, str]:
+        """Of one process under a broker role."""
+        return os.environ | {
+            "OMS_DATABASE_URL": self.database_url,
+            "OMS_AMQP_URL": self.urls[role],
+            "OMS_PREFIX": self.names.prefix,
+            "OMS_ENCRYPTION_KEYS": self.key,
+            "OMS_OWN_USERS": ",".join(self.urls[own].split("//")[1].split(":")[0] for own in OWN),
+            "OMS_PAYMENT_WINDOW_SECONDS": str(PAYMENT_WINDOW_SECONDS),
+            "OMS_LOG_LEVEL": "warning",
+            "OMS_BENCH_RELAY_URL": self.urls["relay"],
+            "OMS_BENCH_ADMIN_URL": self.urls["admin"],
+        }
+
+    def start(self, role: str, *arguments: str) -> None:
+        """Start a process of the contender: a Python module with its arguments."""
+        with (self.folder / "output.log").open("ab") as output:
+            command = [sys.executable, "-m", *arguments]
+            child = subprocess.Popen(command, env=self.environment(role), stdout=output, stderr=output)
+        self.children.append(child)
+
+    def stop(self) -> None:
+        """Stop the contender's processes."""
+        for child in self.children:
+            child.send_signal(signal.SIGTERM)
+        for child in self.children:
+            try:
+                child.wait(30)
+            except subprocess.TimeoutExpired:
+                child.kill()
+                child.wait()
+        self.children.clear()
+
+    def output(self) -> str:
+        """What the processes printed."""
+        return (self.folder / "output.log").read_text(errors="replace")
+
+    def processes(self) -> list[psutil.Process]:
+        """The contender's processes."""
+        return [psutil.Process(child.pid) for child in self.children if child.poll() is None]
+
+    async def until_consuming(self) -> None:
+        """Wait until the first process takes orders: what it needed to get there is not what is measured."""
+        connection = await aiormq.connect(self.urls["admin"])
+        channel = await connection.channel()
+        while not (await channel.queue_declare(self.names.queue("order-creation"), passive=True)).consumer_count:
+            await asyncio.sleep(POLL_SECONDS / 2)
+        await connection.close()
+
+    async def until_created(self, orders: int) -> None:
+        """Wait until the subscriber's queue holds an `order.created` for each. Raises StalledError."""
+        connection = await aiormq.connect(self.urls["admin"])
+        try:
+            channel = await connection.channel()
+            seen, changed = 0, time.monotonic()
+            while seen < orders:
+                await asyncio.sleep(POLL_SECONDS)
+                count = (await channel.queue_declare(QUEUE, passive=True)).message_count or 0
+                if count != seen:
+                    seen, changed = count, time.monotonic()
+                if time.monotonic() - changed > STALL_SECONDS:
+                    raise StalledError(f"{seen} of {orders} orders; the processes said:\n{self.output()[-2000:]}")
+        finally:
+            await connection.close()
+
+    async def created_in(self) -> tuple[int, float]:
+        """How many orders await payment, and the seconds from the first batch until now."""
+        connection = await asyncpg.connect(self.database_url)
+        row = await connection.fetchrow(
+            "SELECT count(*) AS n, extract(epoch FROM clock_timestamp() - min(created_at))::float8 AS seconds"
+            " FROM orders WHERE state = 'awaiting_payment'"
+        )
+        await connection.close()
+        assert row is not None
+        return row["n"], row["seconds"]
+
+
+@contextlib.asynccontextmanager
+async def open_stage(servers: Servers, given: load.Load) -> AsyncIterator[Stage]:
+    """Create, migrate, declare, fill; the end removes it all."""
+    name = f"bench_{secrets.token_hex(4)}"
+    names = Names("oms" if servers.broker.management_url else f"oms-{name[-8:]}")
+    with tempfile.TemporaryDirectory(prefix="oms-bench-") as folder, _database(servers, name) as database_url:
+        key = f"bench:{base64.b64encode(secrets.token_bytes(32)).decode()}"
+        stage = Stage(servers.broker.new_vhost(name, names.prefix), names, database_url, Path(folder), key)
+        try:
+            await declare.declare(stage.urls["topology"], names, tiers_seconds(PAYMENT_WINDOW_SECONDS))
+            await _subscribe(stage)
+            await load.fill(database_url, given.products)
+            yield stage
+        finally:
+            stage.stop()
+            servers.broker.drop_vhost(name)
+
+
+@contextlib.contextmanager
+def _database(servers: Servers, name: str) -> Iterator[str]:
+    url = servers.postgres.new_database(name)
+    try:
+        migrate.upgrade(url)
+        yield url
+    finally:
+        servers.postgres.drop_database(name)
+
+
+async def _subscribe(stage: Stage) -> None:
+    connection = await aiormq.connect(stage.urls["admin"])
+    channel = await connection.channel()
+    await channel.queue_declare(QUEUE, durable=True, arguments={"x-queue-type": "quorum"})
+    await channel.queue_bind(QUEUE, stage.names.events, "order.created")
+    await connection.close()
+
+
+async def publish(stage: Stage, bodies: Sequence[bytes]) -> None:
+    """Everything at once, before the contender starts."""
+    await load.publish(stage.urls["upstream"], stage.names.prefix, bodies)
