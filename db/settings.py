@@ -7,7 +7,9 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 class DatabaseSettings(BaseSettings):
     """Read from OMS_* variables (and the names document 000 uses)."""
 
-    model_config = SettingsConfigDict(env_prefix="OMS_", populate_by_name=True, extra="ignore", frozen=True)
+    model_config = SettingsConfigDict(
+        env_prefix="OMS_", populate_by_name=True, extra="ignore", frozen=True, hide_input_in_errors=True
+    )
 
     database_url: SecretStr = Field(
         validation_alias=AliasChoices("OMS_DATABASE_URL", "ORDER_DB_URL"),
