@@ -6,6 +6,7 @@ from pydantic import Field
 
 from messages.base import (
     QUANTITY_MAX,
+    AnyInt,
     Code,
     Command,
     Event,
@@ -86,8 +87,8 @@ class Shortage(Part):
 
     sku_id: str
     warehouse: str
-    want: int
-    have: int
+    want: AnyInt
+    have: AnyInt
 
 
 class StockRefused(Internal):

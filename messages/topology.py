@@ -98,6 +98,8 @@ def tier(seconds: int) -> str:
 
 @dataclass(frozen=True)
 class Exchange:
+    """What messages are published to."""
+
     name: str
     type: str = "topic"
     arguments: dict[str, Any] = field(default_factory=dict)
@@ -105,12 +107,16 @@ class Exchange:
 
 @dataclass(frozen=True)
 class Queue:
+    """Where messages wait, and under which rules."""
+
     name: str
     arguments: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class Binding:
+    """Which routing keys of an exchange a queue takes."""
+
     exchange: str
     queue: str
     routing_key: str
@@ -118,6 +124,8 @@ class Binding:
 
 @dataclass(frozen=True)
 class Topology:
+    """Everything that must exist on the broker."""
+
     exchanges: tuple[Exchange, ...]
     queues: tuple[Queue, ...]
     bindings: tuple[Binding, ...]

@@ -1,14 +1,14 @@
 """What happens when somebody wants an existing order changed.
 
-    order is            order.cancel               change_address          confirm_receipt   delete
-    ------------------  -------------------------  ----------------------  ----------------  ----------------
-    placing             ORDER_NOT_CANCELLABLE      ORDER_ADDRESS_LOCKED    refused           refused
-    awaiting payment    cancelled, stock released  changed, once           refused           refused
-    paid, nothing out   cancelled, all refunded,   changed, once           refused           refused
+    order is            order.cancel               order.change_address    order.confirm_receipt  order.delete
+    ------------------  -------------------------  ----------------------  ---------------------  ----------------
+    placing             ORDER_NOT_CANCELLABLE      ORDER_ADDRESS_LOCKED    refused                refused
+    awaiting payment    cancelled, stock released  changed, once           refused                refused
+    paid, nothing out   cancelled, all refunded,   changed, once           refused                refused
                         stock back
-    paid, a parcel out  ORDER_NOT_CANCELLABLE      ORDER_ADDRESS_LOCKED    refused           refused
-    shipped, delivered  ORDER_NOT_CANCELLABLE      ORDER_ADDRESS_LOCKED    completed         refused
-    finished            ORDER_NOT_CANCELLABLE      ORDER_ADDRESS_LOCKED    refused           hidden (all or none)
+    paid, a parcel out  ORDER_NOT_CANCELLABLE      ORDER_ADDRESS_LOCKED    refused                refused
+    shipped, delivered  ORDER_NOT_CANCELLABLE      ORDER_ADDRESS_LOCKED    completed              refused
+    finished            ORDER_NOT_CANCELLABLE      ORDER_ADDRESS_LOCKED    refused                hidden (all or none)
 
 Users act on their own orders, operators (from trusted broker users) on any; another user's order is ORDER_NOT_FOUND.
 """

@@ -1,4 +1,4 @@
-"""What happens when a payment adapter reports a result.
+"""What happens when a payment adapter reports a payment.result.
 
     order is             captured, as much as is due     captured, another amount   failed
     -------------------  ------------------------------  -------------------------  -------------------------------

@@ -1,4 +1,4 @@
-"""What happens when a timer is due. The row decides; the message only wakes.
+"""What happens when a timer.due arrives. The row decides; the message only wakes.
 
     timer     its order is       then
     --------  -----------------  -----------------------------------------------------------------------

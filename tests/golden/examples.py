@@ -1,0 +1,21 @@
+"""One example of every message, as its JSON crosses the wire: wire/<type>.json."""
+
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+FOLDER = Path(__file__).parent / "wire"
+EXAMPLES: dict[str, Path] = {path.name.removesuffix(".json"): path for path in sorted(FOLDER.glob("*.json"))}
+
+
+@cache
+def raw(type_: str) -> bytes:
+    """The file."""
+    return EXAMPLES[type_].read_bytes()
+
+
+def example(type_: str) -> Any:
+    """The body."""
+    return orjson.loads(raw(type_))

@@ -1,0 +1,140 @@
+"""The wire as others rely on it: examples that must always read, and an approved list of every field.
+
+OMS_UPDATE_GOLDEN=1 rewrites the approved list. A change that breaks it needs a new version of the message, whose
+readers are shipped before its writers.
+"""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, get_args
+
+import orjson
+import pytest
+from pydantic import BaseModel, ValidationError
+
+from messages.base import Kind, Part
+from messages.registry import MODELS
+from messages.topology import QUEUES
+from tests.golden.examples import EXAMPLES, example, raw
+from tests.golden.shape import breaks, shape
+
+APPROVED = Path(__file__).parent / "types.approved.json"
+NOW = {type_: shape(model) for type_, model in sorted(MODELS.items())}
+ADVICE = "make it a new version of the message; OMS_UPDATE_GOLDEN=1 approves it where nobody relies on it yet"
+
+
+def approved() -> dict[str, Any]:
+    """The list as it was last approved."""
+    if os.environ.get("OMS_UPDATE_GOLDEN") == "1":
+        APPROVED.write_bytes(orjson.dumps(NOW, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE))
+    return dict(orjson.loads(APPROVED.read_bytes()))
+
+
+def test_every_message_has_an_example_and_every_example_a_message() -> None:
+    assert set(EXAMPLES) == set(MODELS)
+
+
+@pytest.mark.parametrize("type_", MODELS)
+def test_an_example_reads_and_is_written_as_it_was(type_: str) -> None:
+    message = MODELS[type_].model_validate_json(raw(type_))
+    assert orjson.loads(message.model_dump_json()) == example(type_)
+    assert MODELS[type_].model_validate_json(message.model_dump_json()) == message
+
+
+def unset(part: BaseModel, path: str = "") -> Iterator[str]:
+    """The fields that an example leaves to their defaults."""
+    for name in type(part).model_fields:
+        value = getattr(part, name)
+        if name not in part.model_fields_set or value is None or value in ((), {}):
+            yield f"{path}{name}"
+        for inner in value if isinstance(value, tuple) else (value,):
+            if isinstance(inner, Part):
+                yield from unset(inner, f"{path}{name}.")
+
+
+@pytest.mark.parametrize("type_", MODELS)
+def test_an_example_shows_every_field(type_: str) -> None:
+    assert list(unset(MODELS[type_].model_validate_json(raw(type_)))) == []
+
+
+@pytest.mark.parametrize("type_", MODELS)
+def test_a_field_that_nobody_knows_is_refused(type_: str) -> None:
+    with pytest.raises(ValidationError, match="Extra inputs are not permitted"):
+        MODELS[type_].model_validate_json(orjson.dumps(example(type_) | {"surprise": 1}))
+
+
+@pytest.mark.parametrize(("type_", "field"), [(t, f) for t, model in MODELS.items() for f in model.model_fields])
+def test_a_required_field_cannot_be_left_out_and_an_optional_one_can(type_: str, field: str) -> None:
+    model = MODELS[type_]
+    body = orjson.dumps({key: value for key, value in example(type_).items() if key != field})
+    if model.model_fields[field].is_required():
+        with pytest.raises(ValidationError, match="Field required"):
+            model.model_validate_json(body)
+    else:
+        model.model_validate_json(body)
+
+
+def test_nothing_that_others_rely_on_has_changed() -> None:
+    assert breaks(approved(), NOW) == [], ADVICE
+
+
+def test_the_approved_list_is_current() -> None:
+    assert approved() == NOW, "OMS_UPDATE_GOLDEN=1 pytest tests/golden approves what was added"
+
+
+def test_every_type_has_a_version_and_only_the_types_our_queues_take_are_not_events() -> None:
+    assert all(type_.rsplit(".v", 1)[1].isdigit() for type_ in MODELS)
+    taken = {model.TYPE for models in QUEUES.values() for model in models}
+    assert {type_ for type_, model in MODELS.items() if model.KIND is not Kind.EVENT} == taken
+
+
+def test_no_event_and_no_stock_message_can_carry_personal_data() -> None:
+    personal = {"receiver", "phone", "address", "detail", "street", "postcode", "remark"}
+    carrying = {
+        type_
+        for type_, known in NOW.items()
+        for name in known["fields"]
+        if {part.strip("[]") for part in name.split(".")} & personal
+    }
+    assert carrying == {"order.create.v1", "order.change_address.v1"}
+
+
+FIELDS = {"a": "string", "b": "? integer", "c": "? object", "c.d": "string"}
+CHANGES: list[tuple[str, dict[str, str], bool]] = [
+    ("nothing", FIELDS, False),
+    ("a new optional field", FIELDS | {"e": "? string"}, False),
+    ("a new optional object", FIELDS | {"e": "? object", "e.f": "string"}, False),
+    ("a new optional list", FIELDS | {"e": "? array", "e[]": "object", "e[].f": "string"}, False),
+    ("a new required field", FIELDS | {"e": "string"}, True),
+    ("a new required field inside", FIELDS | {"c.e": "string"}, True),
+    ("a field less", {name: text for name, text in FIELDS.items() if name != "b"}, True),
+    ("another type", FIELDS | {"a": "integer"}, True),
+    ("required now", FIELDS | {"b": "integer"}, True),
+]
+
+
+@pytest.mark.parametrize(("fields", "broken"), [c[1:] for c in CHANGES], ids=[c[0] for c in CHANGES])
+def test_what_breaks_those_who_rely_on_a_message(fields: dict[str, str], broken: bool) -> None:
+    old = {"x.v1": {"kind": "command", "packable": False, "fields": FIELDS}}
+    new = {"x.v1": {"kind": "command", "packable": False, "fields": fields}}
+    assert bool(breaks(old, new)) is broken
+    assert breaks(old, {}) == ["x.v1 is gone"]
+
+
+def test_an_event_may_say_more_than_it_did() -> None:
+    old = {"x.v1": {"kind": "event", "packable": False, "fields": FIELDS}}
+    assert breaks(old, {"x.v1": old["x.v1"] | {"fields": FIELDS | {"e": "string"}}}) == []
+
+
+def test_the_verdicts_and_statuses_of_the_wire_are_those_the_requirements_name() -> None:
+    def allowed(type_: str, field: str) -> set[str]:
+        return set(get_args(MODELS[type_].model_fields[field].annotation))
+
+    assert allowed("payment.result.v1", "kind") == {"captured", "failed"}
+    assert allowed("payment.captured.v1", "verdict") == {"kept", "late", "duplicate", "mismatch"}
+    assert allowed("refund.result.v1", "status") == {"succeeded", "failed"}
+    assert allowed("shipment.update.v1", "status") == {
+        "outbound", "picked_up", "in_transit", "out_for_delivery", "delivered", "delayed", "refused", "undeliverable",
+        "lost", "returning", "returned", "loss_confirmed",
+    }  # fmt: skip

@@ -1,0 +1,56 @@
+"""Every queue of the wire is served by one route, in the file that is named after it and says what it takes."""
+
+import sys
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from messages.topology import QUEUES, Names, tiers_seconds, topology
+from workers.routes import ROUTES
+from workers.runtime.route import Route
+
+WORK = [route for route in ROUTES if not route.raw]
+RAW = [route for route in ROUTES if route.raw]
+
+
+def module_of(route: Route) -> str:
+    """The handler's module."""
+    return route.handler.__module__
+
+
+def test_every_queue_has_exactly_one_route_and_every_route_a_queue() -> None:
+    assert Counter(route.queue for route in WORK) == Counter(list(QUEUES))
+
+
+def test_every_dead_letter_queue_and_the_unrouted_one_are_collected_once() -> None:
+    assert Counter(route.queue for route in RAW) == Counter([f"{queue}.dlq" for queue in QUEUES] + ["unrouted"])
+
+
+def test_every_route_serves_a_queue_that_is_declared_and_every_queue_but_the_tiers_is_served() -> None:
+    names = Names("shop")
+    tiers = tiers_seconds(1800)
+    declared = {queue.name for queue in topology(names, tiers).queues} - {names.tier_queue(t) for t in tiers}
+    assert {names.queue(route.queue) for route in ROUTES} == declared
+
+
+def test_no_message_is_taken_by_two_queues() -> None:
+    taken = Counter(model.TYPE for models in QUEUES.values() for model in models)
+    assert [type_ for type_, count in taken.items() if count > 1] == []
+
+
+@pytest.mark.parametrize("route", WORK, ids=lambda route: route.queue)
+def test_a_queues_handler_is_in_the_file_named_after_it(route: Route) -> None:
+    assert module_of(route) == f"workers.handlers.{route.queue.replace('-', '_')}"
+
+
+@pytest.mark.parametrize("route", WORK, ids=lambda route: route.queue)
+def test_a_handlers_file_names_every_message_it_takes(route: Route) -> None:
+    said = sys.modules[module_of(route)].__doc__ or ""
+    assert [model.TYPE for model in QUEUES[route.queue] if model.routing_key() not in said] == []
+
+
+def test_every_handler_file_is_somebodys_route() -> None:
+    folder = Path(__file__).parents[2] / "workers" / "handlers"
+    files = {f"workers.handlers.{path.stem}" for path in folder.glob("*.py")} - {"workers.handlers.__init__"}
+    assert files == {module_of(route) for route in ROUTES}

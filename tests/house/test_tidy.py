@@ -1,0 +1,120 @@
+"""What keeps the house small, dated nowhere and bound to no machine."""
+
+import ast
+import re
+from statistics import median
+
+import pytest
+
+from tests.house.sources import MIGRATIONS, PRODUCT, functions, python, text, tracked, tree
+
+LINE_MAX = 120
+PRAGMA = re.compile(r"\s+# (noqa|type: ignore|pragma).*$")  # says something to a tool, not to a reader
+FILE_LINES_MAX = 350
+TEST_LINES_MAX = 450  # tests are read one at a time
+FUNCTION_LINES_MAX = 50
+FUNCTION_LINES_MEDIAN_MAX = 12
+CODE = (*PRODUCT, "scripts")
+EVERYWHERE = (*CODE, "tests")
+
+
+def lines_of(function: ast.AST) -> int:
+    """From its first line to its last."""
+    return function.end_lineno - function.lineno + 1  # type: ignore[attr-defined, no-any-return]
+
+
+def test_no_line_of_python_is_longer_than_120_characters() -> None:
+    long = [
+        f"{name}:{number}"
+        for name in python(*EVERYWHERE)
+        for number, line in enumerate(text(name).splitlines(), start=1)
+        if len(PRAGMA.sub("", line)) > LINE_MAX
+    ]
+    assert long == []
+
+
+@pytest.mark.parametrize(("folders", "lines_max"), [(CODE, FILE_LINES_MAX), (("tests",), TEST_LINES_MAX)])
+def test_no_file_is_longer_than_what_one_reads_in_one_go(folders: tuple[str, ...], lines_max: int) -> None:
+    counts = {name: len(text(name).splitlines()) for name in python(*folders)}
+    assert {name: count for name, count in counts.items() if count > lines_max} == {}
+
+
+def test_no_function_is_longer_than_50_lines() -> None:
+    long = {
+        f"{name}:{function.name}": lines_of(function)
+        for name in python(*EVERYWHERE)
+        for function in functions(name)
+        if lines_of(function) > FUNCTION_LINES_MAX
+    }
+    assert long == {}
+
+
+def test_half_of_all_functions_have_less_than_12_lines() -> None:
+    lengths = [lines_of(function) for name in python(*PRODUCT) for function in functions(name)]
+    assert median(lengths) < FUNCTION_LINES_MEDIAN_MAX
+
+
+@pytest.mark.parametrize("name", python(*EVERYWHERE))
+def test_nothing_is_left_for_somebody_to_do(name: str) -> None:
+    left = re.compile(r"#.*\b(T[O]DO|F[I]XME|X[X]X|H[A]CK)\b")
+    assert [line for line in text(name).splitlines() if left.search(line)] == []
+
+
+@pytest.mark.parametrize("name", python(*PRODUCT))
+def test_the_product_prints_nothing_but_why_it_ended(name: str) -> None:
+    prints = [
+        node.lineno
+        for node in ast.walk(tree(name))
+        if isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Name)
+        and node.func.id in ("print", "pprint", "breakpoint")
+        and not any(keyword.arg == "file" for keyword in node.keywords)
+    ]
+    assert prints == []
+
+
+ELSEWHERE = {
+    "a path of somebody's machine": re.compile(r"(?<![\w.-])/(?:work|home|root|Users)/\w"),
+    "the host of a package registry": re.compile(
+        r"https?://[^/\s\"']*(?:py[p]i|pythonhoste[d]|artifactor[y]|nexu[s]|mirro[r]|registr[y])", re.IGNORECASE
+    ),
+    "a package index": re.compile(r"(?<!no-emit-)index[-_]url\b", re.IGNORECASE),
+}
+
+
+@pytest.mark.parametrize("what", ELSEWHERE)
+def test_no_tracked_file_names(what: str) -> None:
+    pattern = ELSEWHERE[what]
+    named = [
+        f"{name}:{number}: {line.strip()[:100]}"
+        for name in tracked()
+        for number, line in enumerate(text(name).splitlines(), start=1)
+        if pattern.search(line)
+    ]
+    assert named == []
+
+
+@pytest.mark.parametrize(
+    ("what", "line"),
+    [
+        ("a path of somebody's machine", "see /home/alice/oms"),
+        ("the host of a package registry", "--find-links https://pypi.example.com/simple"),
+        ("a package index", "pip install --extra-index-url X"),
+    ],
+)
+def test_the_search_would_find_it(what: str, line: str) -> None:
+    assert ELSEWHERE[what].search(line)
+
+
+@pytest.mark.parametrize("name", [name for name in python(*CODE) if not name.startswith(MIGRATIONS)])
+def test_every_public_thing_says_what_it_is(name: str) -> None:
+    module = tree(name)
+    nodes = [
+        node
+        for node in module.body
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef) and not node.name.startswith("_")
+    ]
+    silent = [node.name for node in nodes if not ast.get_docstring(node)]
+    if text(name).strip() and not ast.get_docstring(module):
+        silent.append("the module")
+    assert silent == []
