@@ -10,6 +10,7 @@ from importlib import resources
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 
 COLUMNS = (
@@ -56,10 +57,13 @@ class Year:
         units = np.where(rows["quantity"] > UNITS_MAX, 1, rows["quantity"])
         shelf = rows["sales_value"] + rows["retail_disc"] + rows["coupon_match_disc"]
         sold = (units > 0) & (shelf > 0)  # the rest are coupons and returns without goods
-        self._units = units[sold].astype(np.int64)
-        self._cents = np.maximum(np.rint(shelf[sold] * 100 / self._units), 1).astype(np.int64)
-        self._products = rows["product_id"][sold]
-        self._households, self._weeks, self._ids = (rows[n][sold] for n in ("household_id", "week", "basket_id"))
+        self._units = units[sold].astype(np.int16)
+        self._cents = np.maximum(np.rint(shelf[sold] * 100 / self._units), 1).astype(np.int32)
+        self._products = rows["product_id"][sold].astype(np.int32)
+        self._households, self._weeks = (rows[name][sold].astype(np.int16) for name in ("household_id", "week"))
+        self._ids = rows["basket_id"][sold]
+        del table, rows, units, shelf
+        pa.default_memory_pool().release_unused()  # 150 MiB
         self._starts = np.flatnonzero(np.append(True, self._ids[1:] != self._ids[:-1]))
 
     def __len__(self) -> int:
