@@ -6,12 +6,13 @@ from typing import Any
 from messages.base import Message
 
 Fields = dict[str, str]
-NOISE = ("title", "description", "$defs", "additionalProperties", "default")
+NOISE = ("title", "description", "$defs", "additionalProperties", "default", "ge", "le")
+"""Not part of the wire; ge and le are what is left of an integer's limits where it is written as a string."""
 
 
 def shape(model: type[Message]) -> dict[str, Any]:
     """Kind, packing, and every field by its path: its type and limits, with `?` where it may be left out."""
-    schema = model.model_json_schema()
+    schema = model.model_json_schema(mode="serialization")  # as it is written: ids are strings
     fields = dict(sorted(_fields(schema, schema.get("$defs", {}), "")))
     return {"kind": model.KIND.value, "packable": model.PACKABLE, "fields": fields}
 
