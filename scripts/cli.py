@@ -1,5 +1,6 @@
 """`oms`: what people type. One module per command group in scripts/commands."""
 
+import logging
 import sys
 from collections.abc import Sequence
 
@@ -29,6 +30,7 @@ app.add_typer(dead_letters.app, name="dead-letters")
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; its exit code. A traceback is a defect of ours and nothing else."""
+    logging.getLogger("aiormq").addHandler(logging.NullHandler())  # its news about errors repeats ours
     try:
         code = get_command(app).main(arguments, prog_name="oms", standalone_mode=False)
         return int(code or 0)

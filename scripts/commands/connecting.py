@@ -9,11 +9,13 @@ from typing import Any, TypeVar
 
 import asyncpg
 from pydantic import SecretStr
+from yarl import URL
 
 from db import cipher
 from db.pool import Transaction
 from db.settings import DatabaseSettings
 from outbox.settings import RelaySettings
+from scripts.commands.problems import Code, CommandError
 
 T = TypeVar("T")
 CONNECT_TIMEOUT_SECONDS = 10.0  # a person waits
@@ -24,6 +26,28 @@ class BrokerSettings(RelaySettings):
     """Of the broker alone: publishing and declaring need no database."""
 
     database_url: SecretStr = SecretStr("")
+
+
+def database_url(settings: DatabaseSettings) -> str:
+    """The database's URL. Raises CommandError, which never repeats it, when it cannot be one."""
+    return _checked(settings.database_url, "OMS_DATABASE_URL", ("postgresql", "postgres"))
+
+
+def broker_url(settings: RelaySettings) -> str:
+    """As `database_url`, of the broker."""
+    return _checked(settings.amqp_url, "OMS_AMQP_URL", ("amqp", "amqps"))
+
+
+def _checked(url: SecretStr, variable: str, schemes: tuple[str, ...]) -> str:
+    given = url.get_secret_value()
+    try:
+        sound = (place := URL(given)).scheme in schemes and bool(place.host)
+    except ValueError:
+        sound = False
+    if not sound:
+        hint = f"export {variable}={schemes[0]}://user:password@host:port/name"
+        raise CommandError(Code.FAILED, f"{variable} is no URL of a server", hint=hint)
+    return given
 
 
 def run(work: Coroutine[Any, Any, T]) -> T:
@@ -38,7 +62,7 @@ async def connected(*, statement_timeout_seconds: int = STATEMENT_TIMEOUT_SECOND
     if keys := settings.encryption_keys.get_secret_value():
         cipher.configure(keys)
     connection = await asyncpg.connect(
-        settings.database_url.get_secret_value(),
+        database_url(settings),
         timeout=CONNECT_TIMEOUT_SECONDS,
         server_settings={
             "application_name": "oms-cli",

@@ -8,6 +8,8 @@ import typer
 from db import cipher, migrate
 from db.settings import DatabaseSettings
 from messages.topology import QUEUES
+from outbox.settings import RelaySettings
+from scripts.commands.connecting import broker_url, database_url
 from scripts.commands.output import say
 from scripts.commands.problems import Code, CommandError
 
@@ -32,8 +34,10 @@ def worker(
     from workers import app, routes  # noqa: PLC0415 (loading every handler takes time that other commands need not wait)
     from workers.runtime.declare import TopologyError  # noqa: PLC0415
 
+    served = chosen(queues, [route.queue for route in routes.ROUTES])
+    _sound_settings()
     try:
-        app.main(chosen(queues, [route.queue for route in routes.ROUTES]))
+        app.main(served)
     except TopologyError as error:
         hint = "oms topology declare"
         raise CommandError(Code.FAILED, "the broker is not set up", why=str(error), hint=hint) from error
@@ -52,6 +56,14 @@ def chosen(queues: str, known: Sequence[str]) -> tuple[str, ...]:
     return tuple(queue for name in named for queue in (parked if name == DEAD_LETTERS else [name]))
 
 
+def _sound_settings() -> RelaySettings:
+    """What every long-running process needs; a wrong URL ends it at once instead of being tried for ever."""
+    settings = RelaySettings()
+    database_url(settings)
+    broker_url(settings)
+    return settings
+
+
 def relay() -> None:
     """Publish what the outbox holds, until SIGTERM. Any number may run; they share the work.
 
@@ -63,9 +75,8 @@ def relay() -> None:
     import uvloop  # noqa: PLC0415
 
     from outbox.__main__ import serve  # noqa: PLC0415
-    from outbox.settings import RelaySettings  # noqa: PLC0415
 
-    settings = RelaySettings()
+    settings = _sound_settings()
     if given := settings.encryption_keys.get_secret_value():
         cipher.configure(given)
     uvloop.run(serve(settings))
@@ -79,7 +90,7 @@ def upgrade() -> None:
       OMS_DATABASE_URL=postgresql://oms@db/oms oms migrate
     """
     settings = DatabaseSettings()
-    migrate.upgrade(settings.database_url.get_secret_value())
+    migrate.upgrade(database_url(settings))
     say("the database has the newest schema")
 
 

@@ -18,7 +18,7 @@ from messages.base import Kind, Message
 from messages.registry import MODELS
 from messages.topology import Names
 from outbox import wire
-from scripts.commands.connecting import BrokerSettings, run
+from scripts.commands.connecting import BrokerSettings, broker_url, run
 from scripts.commands.output import Format, Output, say, write_json, write_table
 from scripts.commands.problems import Code, CommandError
 
@@ -85,7 +85,7 @@ def _properties(
         reply_to=reply_to,
         timestamp=datetime.now(UTC),
         app_id="oms-cli",
-        user_id=URL(settings.amqp_url.get_secret_value()).user,
+        user_id=URL(broker_url(settings)).user,
     )
 
 
@@ -131,7 +131,7 @@ async def _send(
     settings: BrokerSettings, exchange: str, routing_key: str, properties: Basic.Properties, body: bytes
 ) -> None:
     """Confirmed and mandatory. Raises CommandError when the broker does not take it."""
-    connection = await wire.connect(settings.amqp_url.get_secret_value(), name="oms publish")
+    connection = await wire.connect(broker_url(settings), name="oms publish")
     try:
         async with asyncio.timeout(CONFIRM_TIMEOUT_SECONDS):
             channel = await connection.channel(publisher_confirms=True, on_return_raises=True)

@@ -5,7 +5,7 @@ from typing import Any
 import typer
 
 from messages.topology import Names, Topology, topology
-from scripts.commands.connecting import BrokerSettings, run
+from scripts.commands.connecting import BrokerSettings, broker_url, run
 from scripts.commands.output import Format, Output, say, write_json, write_table
 from scripts.commands.problems import Code, CommandError
 
@@ -45,7 +45,7 @@ def declare() -> None:
     settings = BrokerSettings()
     names, plugin = Names(settings.prefix), settings.delay == "plugin"
     try:
-        url = settings.amqp_url.get_secret_value()
+        url = broker_url(settings)
         wanted = run(declaring.declare(url, names, settings.tiers, delay_plugin=plugin))
     except declaring.TopologyError as error:
         raise CommandError(Code.REFUSED, "the broker does not take this topology", why=str(error)) from error

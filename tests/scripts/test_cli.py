@@ -101,6 +101,15 @@ def test_a_server_that_is_away_exits_with_5(oms: Oms, arguments: Sequence[str]) 
     assert "next:" in answer.err
 
 
+@pytest.mark.parametrize("url", ["", "foo", "http://h/", "amqp://", "postgresql://", "amqp://h:99999/", "://s3cr3t"])
+@pytest.mark.parametrize("arguments", [*NEED_DATABASE, ["topology", "declare"], ["relay"], ["worker"]], ids=" ".join)
+def test_a_url_that_is_none_is_said_and_not_repeated(oms: Oms, arguments: Sequence[str], url: str) -> None:
+    answer = oms(*arguments, database_url=url, amqp_url=url)
+    assert (answer.code, answer.out) == (1, "")
+    assert "is no URL of a server" in answer.err
+    assert "s3cr3t" not in answer.err
+
+
 def test_a_wrong_password_exits_with_5_and_is_not_repeated(oms: Oms, broker: Broker) -> None:
     scheme, _, place = broker["admin"].partition("://")
     url = f"{scheme}://intruder:s3cr3t@{place.rpartition('@')[2]}"
