@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import os
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -17,7 +17,9 @@ from db import cipher
 from db.pool import Pool
 from outbox.relay import Relay
 from tests.conftest import Broker
+from workers.handlers import dead_letters
 from workers.routes import ROUTES
+from workers.runtime.route import Route
 from workers.runtime.run import run_routes
 from workers.settings import Settings
 from workers.store import shop
@@ -28,7 +30,7 @@ WAIT_SECONDS = 30
 def settings(broker: Broker, database_url: str, role: str, **changes: Any) -> Settings:
     """Settings of one process."""
     users = {name: url.split("//")[1].split(":")[0] for name, url in broker.urls.items()}
-    given = {
+    given: dict[str, Any] = {
         "database_url": database_url,
         "amqp_url": broker[role],
         "prefix": broker.names.prefix,
@@ -42,17 +44,20 @@ def settings(broker: Broker, database_url: str, role: str, **changes: Any) -> Se
 
 
 @contextlib.asynccontextmanager
-async def open_shop(broker: Broker, database_url: str, **changes: Any) -> AsyncIterator[None]:
-    """Every worker and one relay, in this process, until the block ends."""
+async def open_shop(
+    broker: Broker, database_url: str, *, routes: Sequence[Route] = ROUTES, **changes: Any
+) -> AsyncIterator[None]:
+    """Every worker (or those of some routes) and one relay, in this process, until the block ends."""
     workers, relay = (
         settings(broker, database_url, "worker", **changes),
         settings(broker, database_url, "relay", **changes),
     )
     cipher.configure(workers.encryption_keys.get_secret_value())
     shop.configure(workers.shop)
+    dead_letters.configure(workers.trust.own)
     stop = asyncio.Event()
     async with asyncio.TaskGroup() as group:
-        group.create_task(run_routes(ROUTES, workers, stop))
+        group.create_task(run_routes(routes, workers, stop))
         group.create_task(Relay(relay).run(stop))
         try:
             yield
@@ -99,8 +104,10 @@ class Upstream:
 
     async def say(self, type_: str, body: Any, *, key: str | None = None, **properties: Any) -> str:
         """Publish a command or fact; its message id."""
-        message_id = properties.pop("message_id", str(uuid4()))
-        given = {"type": f"{type_}.v1", "content_type": "application/json", "delivery_mode": 2, "user_id": self.user}
+        message_id = str(properties.pop("message_id", uuid4()))
+        given: dict[str, Any] = {
+            "type": f"{type_}.v1", "content_type": "application/json", "delivery_mode": 2, "user_id": self.user,
+        }  # fmt: skip
         content = body if isinstance(body, bytes) else orjson.dumps(body)
         message = aio_pika.Message(content, message_id=message_id, timestamp=datetime.now(UTC), **(given | properties))
         exchange = await self.channel.get_exchange(self.broker.names.commands, ensure=False)

@@ -184,7 +184,7 @@ def _envelopes(delivery: Delivery, model: type[Message], work: Work, trusted: bo
         "user": work.user,
         "trusted": trusted,
         "attempt": work.attempt,
-        "traceparent": delivery.text("traceparent"),
+        "traceparent": _traceparent(delivery),
     }
     if not model.PACKABLE:
         return (
@@ -209,6 +209,12 @@ def _envelopes(delivery: Delivery, model: type[Message], work: Work, trusted: bo
         )
         for index, item in enumerate(items)
     )
+
+
+def _traceparent(delivery: Delivery) -> str | None:
+    """Ignored when it is none: it travels on in our headers, which must fit in one frame."""
+    text = delivery.text("traceparent")
+    return text if text is not None and is_clean(text) else None
 
 
 @cache

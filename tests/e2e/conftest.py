@@ -1,0 +1,66 @@
+"""One shop for all tests of a module: opening one takes seconds, a message takes milliseconds."""
+
+import asyncio
+import secrets
+from collections.abc import AsyncIterator, Iterator
+from typing import Any
+
+import pytest
+import pytest_asyncio
+
+from db.pool import open_pool
+from messages.topology import Names
+from scripts.servers.find import Servers
+from tests.conftest import TIERS_SECONDS, Broker
+from tests.e2e.hall import SKU, Hall
+from tests.e2e.raw import Raw
+from tests.e2e.shopfront import Upstream, open_shop
+from workers.runtime import declare
+
+
+@pytest.fixture(scope="module")
+def hall_broker(servers: Servers) -> Iterator[Broker]:
+    """A virtual host for the module."""
+    vhost = f"test-{secrets.token_hex(6)}"
+    prefix = "oms" if servers.broker.management_url else f"oms{secrets.token_hex(4)}"
+    yield Broker(servers.broker.new_vhost(vhost, prefix), Names(prefix), vhost, servers.broker.own)
+    servers.broker.drop_vhost(vhost)
+
+
+@pytest.fixture(scope="module")
+def hall_database_url(servers: Servers, database_template: str) -> Iterator[str]:
+    """A database for the module."""
+    name = f"test_{secrets.token_hex(6)}"
+    yield servers.postgres.new_database(name, template=database_template)
+    servers.postgres.drop_database(name)
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def hall(hall_broker: Broker, hall_database_url: str) -> AsyncIterator[Hall]:
+    """An open shop with one SKU, and clients of several roles."""
+    await declare.declare(hall_broker["topology"], hall_broker.names, TIERS_SECONDS)
+    opened: asyncio.Future[Hall] = asyncio.get_running_loop().create_future()
+    closing = asyncio.Event()
+    life = asyncio.create_task(_live(hall_broker, hall_database_url, opened, closing))
+    either: set[asyncio.Future[Any]] = {life, opened}
+    await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
+    if not opened.done():
+        life.result()
+    yield opened.result()
+    closing.set()
+    await life
+
+
+async def _live(broker: Broker, database_url: str, opened: "asyncio.Future[Hall]", closing: asyncio.Event) -> None:
+    """In one task from beginning to end, as task groups want it."""
+    pool = await open_pool(database_url, application_name="tests", max_size=4)
+    async with (
+        open_shop(broker, database_url, payment_window_seconds=1800),  # longer than any test: no timer stirs
+        Upstream.connect(broker) as upstream,
+        Upstream.connect(broker, "payments") as gateway,
+        Raw.connect(broker["upstream"]) as raw,
+    ):
+        await upstream.fill(SKU, qty=1_000_000)
+        opened.set_result(Hall(broker, database_url, pool, upstream, gateway, raw))
+        await closing.wait()
+    pool.terminate()

@@ -1,0 +1,176 @@
+"""What nobody should send, on a real broker: a clear reason, nothing written, no neighbour harmed."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import uuid4
+
+import orjson
+import pytest
+
+from tests.e2e.hall import SKU, Hall, cancel, mark, neighbour, reserve, sessions, sound_order
+from workers.runtime.settings import RuntimeSettings
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+BODY_MAX_BYTES = RuntimeSettings.model_fields["body_max_bytes"].default
+
+
+@dataclass(frozen=True)
+class Bad:
+    """One message that cannot be read, and what its dead letter must say. Properties not named are sound."""
+
+    case: str
+    error: str
+    path: str = "$"
+    body: bytes | Callable[[], bytes] = sound_order
+    key: str | bytes = "order.create"
+    queue: str = "order-creation"
+    properties: dict[str, Any] = field(default_factory=dict)
+    needs_roles: bool = False
+    """Where one broker user plays every role, upstream is believed as if it were our own worker."""
+
+    def content(self) -> bytes:
+        """The bytes; sound ones are different each time."""
+        return self.body if isinstance(self.body, bytes) else self.body()
+
+
+def changed(**changes: Any) -> Callable[[], bytes]:
+    """A sound order.create with other fields."""
+    return lambda: sound_order(**changes)
+
+
+def line(**changes: Any) -> Callable[[], bytes]:
+    """A sound order.create whose line is changed."""
+    return changed(items=[{"sku_id": SKU, "qty": 1} | changes])
+
+
+def inserted(text: bytes) -> Callable[[], bytes]:
+    """A sound order.create with these bytes where `pc` was."""
+    return lambda: sound_order().replace(b'"pc"', text)
+
+
+def address(**changes: str) -> Callable[[], bytes]:
+    """A sound order.create that goes elsewhere."""
+    return changed(address={"receiver": "Wang", "phone": "13812345678", "country": "CN", "detail": "Road 1"} | changes)
+
+
+def without(name: str) -> Callable[[], bytes]:
+    """A sound order.create without a field."""
+    return lambda: orjson.dumps({key: value for key, value in orjson.loads(sound_order()).items() if key != name})
+
+
+def p(**properties: Any) -> dict[str, Any]:
+    return properties
+
+
+CHANGES = "order-changes"
+ROWS = [
+    # not JSON
+    Bad("not JSON", "json_invalid", body=b"{not json"),
+    Bad("nothing at all", "json_invalid", body=b""),
+    Bad("JSON cut off", "json_invalid", body=lambda: sound_order()[:-1]),
+    Bad("two JSON values", "json_invalid", body=lambda: sound_order() * 2),
+    Bad("bytes that are no UTF-8", "json_invalid", body=inserted(b'"\xff\xfe"')),
+    Bad("half a surrogate pair", "json_invalid", body=inserted(rb'"\ud800"')),
+    Bad("an overlong encoding", "json_invalid", body=inserted(b'"\xc0\xaf"')),
+    Bad("nested 5,000 deep", "json_invalid", body=b'{"items":' + b"[" * 5_000 + b"]" * 5_000 + b"}"),
+    Bad("nested 200,000 deep", "json_invalid", body=b"[" * 200_000),
+    Bad("a number of 5,000 digits", "json_invalid", body=inserted(b"9" * 5_000)),
+    # JSON of another shape
+    Bad("a list", "model_type", body=b'["order.create"]'),
+    Bad("a text", "model_type", body=b'"order.create"'),
+    Bad("null", "model_type", body=b"null"),
+    Bad("a field missing", "missing", "$.request_id", without("request_id")),
+    Bad("an unknown field", "extra_forbidden", "$.discount", changed(discount=100)),
+    Bad("an unknown field inside", "extra_forbidden", "$.items[0].price", line(price=1)),
+    Bad("a float of money", "int_type", "$.expected_pay_amount", changed(expected_pay_amount=500.0)),
+    Bad("a float of units", "int_type", "$.items[0].qty", line(qty=1.5)),
+    Bad("a text for a number", "int_type", "$.items[0].qty", line(qty="1")),
+    Bad("a truth for a number", "int_type", "$.items[0].qty", line(qty=True)),
+    Bad("a number for a text", "string_type", "$.user_id", changed(user_id=7)),
+    Bad("null for a text", "string_type", "$.channel", changed(channel=None)),
+    Bad("an empty text", "string_too_short", "$.user_id", changed(user_id="")),
+    Bad("a text too long", "string_too_long", "$.user_id", changed(user_id="u" * 65)),
+    Bad("no such actor", "literal_error", "$.actor.type", changed(actor={"type": "root", "id": "u1"})),
+    Bad("a currency in small letters", "string_pattern_mismatch", "$.currency", changed(currency="cny")),
+    Bad("a phone with letters", "string_pattern_mismatch", "$.address.phone", address(phone="x")),
+    Bad("201 lines", "too_long", "$.items", changed(items=[{"sku_id": SKU, "qty": 1}] * 201)),
+    Bad("a number past 64 bits", "less_than_equal", "$.items[0].qty", lambda: sound_order().replace(
+        b'"qty":1', b'"qty":9223372036854775808')),
+    Bad("a number far past 64 bits", "greater_than_equal", "$.items[0].qty", lambda: sound_order().replace(
+        b'"qty":1', b'"qty":-' + b"9" * 40)),
+    Bad("infinity", "int_type", "$.items[0].qty", lambda: sound_order().replace(b'"qty":1', b'"qty":Infinity')),
+    Bad("a NUL in a text", "string_pattern_mismatch", "$.user_id", changed(user_id="a\0b")),
+    Bad("a NUL in an address", "string_pattern_mismatch", "$.address.detail", address(detail="\0")),
+    Bad("an id past 64 bits", "less_than_equal", "$.order_id", lambda: cancel(order_id="9" * 19), "order.cancel",
+        CHANGES),
+    Bad("too large", "too_large", body=lambda: sound_order(remark="x" * BODY_MAX_BYTES)),
+    # what it says it is
+    Bad("an unknown type", "unknown_type", properties=p(type="order.explode.v1")),
+    Bad("an unknown version", "unknown_version", properties=p(type="order.create.v9")),
+    Bad("another queue's type", "unknown_type", properties=p(type="order.cancel.v1")),
+    Bad("no type", "missing_type", properties=p(type=None)),
+    Bad("a key that its type denies", "wrong_routing_key", "$", cancel, "order.delete", CHANGES,
+        p(type="order.cancel.v1")),
+    Bad("an internal type among commands", "forbidden_exchange", "$", reserve, "stock.receive", "stock",
+        p(type="stock.reserve.v1")),
+    Bad("a progress mark among commands", "forbidden_exchange", "$", mark, "payment.result", "payment-results",
+        p(type="progress.mark.v1")),
+    # its frame
+    Bad("no message id", "missing_message_id", properties=p(message_id=None)),
+    Bad("a message id of 129 characters", "malformed_frame", properties=p(message_id="m" * 129), needs_roles=True),
+    Bad("a NUL in the message id", "malformed_frame", properties=p(message_id=b"m\0n")),
+    Bad("a message id that is not UTF-8", "malformed_frame", properties=p(message_id=b"m\xff\xfe")),
+    Bad("a type that is not UTF-8", "malformed_frame", properties=p(type=b"order.create\xff")),
+    Bad("a correlation id that is not UTF-8", "malformed_frame", properties=p(correlation_id=b"\xff")),
+    Bad("a header key that is not UTF-8", "malformed_frame", properties=p(headers={b"\xff\xfe": b"x"})),
+    Bad("a time out of range", "malformed_frame", properties=p(timestamp=2**63)),
+    Bad("a time that overflows", "malformed_frame", properties=p(timestamp=2**64 - 1)),
+]  # fmt: skip
+
+
+async def between_neighbours(hall: Hall, bad: Bad, body: bytes, **properties: Any) -> list[str]:
+    """Publish it between two sound ones, so that one batch has all three; the ids of the sound ones."""
+    speaker = hall.gateway if bad.queue == "payment-results" else hall.upstream
+    async with hall.standstill():
+        ids = [await speaker.say(*neighbour(bad.queue))]  # whoever takes it waits, and meanwhile the others arrive
+        await hall.taken(bad.queue, 1)
+        ids.append(await speaker.say(*neighbour(bad.queue)))
+        await hall.taken(bad.queue, 2)
+        await hall.publish(body, bad.key, **properties)
+        await hall.taken(bad.queue, 3)
+        ids.append(await speaker.say(*neighbour(bad.queue)))
+        await hall.taken(bad.queue, 4)
+    return ids
+
+
+@pytest.mark.parametrize("bad", [pytest.param(row, id=row.case) for row in ROWS])
+async def test_a_message_that_cannot_be_read(hall: Hall, bad: Bad) -> None:
+    if bad.needs_roles and not hall.broker.has_roles:
+        pytest.skip("this broker lends one user for all roles")
+    await hall.quiet()
+    before, lost = await hall.written(bad.queue), sessions()
+    body, correlation_id = bad.content(), uuid4().hex
+    given = {"correlation_id": correlation_id, "reply_to": hall.upstream.inbox} | bad.properties
+
+    ids = await between_neighbours(hall, bad, body, **given)
+
+    letter = await hall.letter(body)
+    said = (letter["queue"], letter["reason"], letter["error_type"], letter["error_path"])
+    assert said == (bad.queue, "invalid", bad.error, bad.path)
+    assert letter["error_message"]
+    if bad.queue != "payment-results":  # an unknown order's payment is put off, not done
+        _, second, third = await hall.handled(*ids)
+        assert second == third, "all were one batch"
+        after = await hall.written(bad.queue)
+        sound = 3 if bad.queue == "order-creation" else 0
+        assert {name: after[name] - before[name] for name in after} == {
+            "orders": sound, "commands": 3, "payments": 0, "shipments": 0, "inbox": 3,
+        }  # fmt: skip
+    if given["correlation_id"] == correlation_id:
+        told = await hall.answer(correlation_id=correlation_id)
+        assert (told["properties"].message_type, told["code"]) == ("command.rejected.v1", "MESSAGE_INVALID")
+        assert told["details"] == {"error": bad.error, "path": bad.path}
+    await hall.settled(bad.queue)
+    assert sessions() == lost, "the connection lives"
