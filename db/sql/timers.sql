@@ -27,10 +27,17 @@ FROM unnest($1::text[], $2::bigint[]) AS k (kind, key)
 WHERE t.kind = k.kind AND t.key = k.key;
 
 -- name: timers.payment_due
--- Whether a payment timer is due and waits for payment results to catch up; the database clock with it.
+-- Whether a payment timer is due and waits for payment results to catch up; the database clock with it. What waits is
+-- woken within seconds (the broker's grace or a postponement), which lets the index find it among all timers.
 SELECT clock_timestamp() AS now, EXISTS (
     SELECT FROM timers, progress p
-    WHERE kind = 'payment' AND p.queue = 'payment-results' AND due_at <= clock_timestamp() AND due_at > p.at) AS waiting;
+    WHERE wake_at <= clock_timestamp() + interval '6 s' AND kind = 'payment' AND due_at <= clock_timestamp()
+        AND p.queue = 'payment-results' AND due_at > p.at) AS waiting;
+
+-- name: timers.backlog
+-- How many timers run, counted up to 100,000, and by how many seconds the sweeper is late for the next one.
+SELECT (SELECT count(*) FROM (SELECT FROM timers LIMIT 100000) AS some) AS running,
+    greatest(extract(epoch FROM clock_timestamp() - (SELECT min(wake_at) FROM timers)), 0)::float8 AS lag_seconds;
 
 -- name: timers.progress
 -- How far payment results have been settled.

@@ -15,6 +15,8 @@ exchange does not carry or forgot, and sends progress marks while payment timers
 from datetime import datetime, timedelta
 from typing import Any, TypeAlias
 
+from prometheus_client import Gauge
+
 import outbox
 from db.pool import Transaction
 from messages.envelope import Envelope
@@ -30,6 +32,8 @@ from workers.store import announce, commands, orders, timers
 Item: TypeAlias = Envelope[TimerDue]
 TRIGGERS = {"saga": Trigger.PLACING_EXPIRED, "payment": Trigger.PAYMENT_EXPIRED, "receipt": Trigger.RECEIPT_EXPIRED}
 LOOK_AGAIN = timedelta(seconds=1)
+RUNNING = Gauge("oms_timeouts_scheduled", "Timers that run, counted up to 100,000")
+LAG = Gauge("oms_timeouts_lag_seconds", "How late the next timer is woken, 0 in time")
 
 
 def decide(timer: timers.Timer, order: Order | None, now: datetime, settled_until: datetime) -> Trigger | str | None:
@@ -113,8 +117,15 @@ async def mark_progress(tx: Transaction) -> None:
         await outbox.append(tx, [outbox.to_queue(ProgressMark(at=at), queue="payment-results")])
 
 
+async def measure(tx: Transaction) -> None:
+    """Show Prometheus how many timers run and whether they are woken in time."""
+    running, lag_seconds = await timers.backlog(tx)
+    RUNNING.set(running)
+    LAG.set(lag_seconds)
+
+
 ROUTE = Route(
     queue="timeouts",
     handler=take_timers,
-    every=(Every(seconds=1.0, chore=sweep), Every(seconds=1.0, chore=mark_progress)),
+    every=(Every(1.0, sweep), Every(1.0, mark_progress), Every(10.0, measure)),
 )

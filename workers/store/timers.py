@@ -81,6 +81,13 @@ async def progress(tx: Transaction) -> datetime:
     return at
 
 
+async def backlog(tx: Transaction) -> tuple[int, float]:
+    """(timers that run, seconds that the sweeper is late)."""
+    row = await tx.fetchrow(SQL["timers.backlog"])
+    assert row is not None
+    return row["running"], row["lag_seconds"] or 0.0
+
+
 async def set_progress(tx: Transaction, at: datetime | None) -> None:
     """Payment results published before `at` are settled."""
     if at is not None:
