@@ -9,8 +9,8 @@ from uuid import uuid4
 
 import orjson
 import pytest
-from aiormq import Connection
-from aiormq.abc import AbstractChannel, DeliveredMessage
+from aiormq import Channel, Connection
+from aiormq.abc import DeliveredMessage
 from pamqp.commands import Basic
 from yarl import URL
 
@@ -24,7 +24,7 @@ from workers.runtime.route import Route
 from workers.runtime.run import run_routes
 from workers.runtime.settings import RuntimeSettings
 
-WAIT_SECONDS = 30.0  # far above what a loaded machine needs; only a failing test waits that long
+WAIT_SECONDS = 20.0  # far above what a loaded machine needs; only a failing test waits that long
 
 
 async def eventually(check: Callable[[], Awaitable[Any]], seconds: float = WAIT_SECONDS) -> Any:
@@ -44,7 +44,7 @@ async def write_effects(tx: Transaction, batch: Batch[Any]) -> None:
 class Client:
     """Publishes as anyone can who knows the wire, and looks into queues."""
 
-    channel: AbstractChannel
+    channel: Channel
     names: Names
     user: str | None = None
 
@@ -145,7 +145,9 @@ async def client_of(url: str, names: Names, user: str | None = None) -> AsyncIte
     """A client's own connection."""
     connection: Connection = await wire.connect(url, name="test client")
     try:
-        yield Client(await connection.channel(), names, user)
+        channel = await connection.channel()
+        assert isinstance(channel, Channel)
+        yield Client(channel, names, user)
     finally:
         await connection.close()
 

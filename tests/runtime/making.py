@@ -18,7 +18,7 @@ TIMER = "timer.due.v1"
 PAYMENT = "payment.result.v1"
 
 
-def delete(request_id: str = "r1", **changes: Any) -> dict[str, Any]:
+def delete(request_id: Any = "r1", **changes: Any) -> dict[str, Any]:
     """The body of an order.delete."""
     return {"request_id": request_id, "actor": {"type": "user", "id": "u1"}, "order_ids": ["1"], **changes}
 

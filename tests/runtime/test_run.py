@@ -115,6 +115,38 @@ async def test_a_failure_is_tried_again_on_the_ladder_and_then_done(shop: Shop) 
     assert attempts[0][1] == attempts[1][1]
 
 
+async def test_a_message_nobody_vouches_for_gains_no_trust_by_being_tried_again(shop: Shop) -> None:
+    seen: list[tuple[int, str | None, bool]] = []
+
+    async def once(tx: Transaction, batch: Batch[Any]) -> None:
+        seen.extend((item.attempt, item.user, item.trusted) for item in batch)
+        if len(seen) == 1:
+            raise ValueError
+        await write_effects(tx, batch)
+
+    async with shop.running(Route(QUEUE, once)):
+        await shop.client.publish(DELETE, delete())
+        await shop.handled(1)
+    assert seen == [(0, None, False), (1, None, False)]
+
+
+async def test_what_the_delay_exchange_does_not_take_stays_in_its_queue(shop: Shop) -> None:
+    """Acknowledged only when somebody else has it for certain."""
+    names, attempts = shop.broker.names, []
+
+    async def handler(tx: Transaction, batch: Batch[Any]) -> None:
+        attempts.extend(item.attempt for item in batch)
+        if len(attempts) < 3:
+            raise ValueError
+        await write_effects(tx, batch)
+
+    await shop.client.channel.queue_unbind(names.tier_queue(1), names.delay, "1s.#")
+    async with shop.running(Route(QUEUE, handler)):
+        sent = await shop.client.publish(DELETE, delete())
+        assert await shop.handled(1) == [sent]
+    assert attempts == [0, 0, 0]
+
+
 async def test_after_the_last_attempt_it_is_a_dead_letter_that_says_why(shop: Shop) -> None:
     async with shop.running(Route(QUEUE, refuse), attempts_max=2):
         sent = await shop.client.publish(DELETE, delete())
@@ -387,5 +419,5 @@ async def raw_publish(shop: Shop, exchange: str, key: str, properties: dict[str,
     """Publish without the client library, which would make up an id."""
     channel = shop.client.channel
     header = ContentHeader(properties=Basic.Properties(**properties), body_size=0)
-    frames = [Basic.Publish(exchange=exchange, routing_key=key), header]
-    await channel.write_queue.put(ChannelFrame.marshall(channel.number, frames))  # type: ignore[attr-defined]
+    frames: list[Any] = [Basic.Publish(exchange=exchange, routing_key=key), header]
+    await channel.write_queue.put(ChannelFrame.marshall(channel.number, frames))
