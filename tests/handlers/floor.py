@@ -37,7 +37,7 @@ OPERATOR = Actor(type="operator", id="ops-7")
 
 @dataclass
 class Floor:
-    """`say` hands bodies to their queue's handler as one batch; `pump` carries what is announced until nothing moves."""
+    """`say` hands bodies to their queue's handler as one batch; `pump` carries what is announced until all is still."""
 
     pool: Pool
     events: list[dict[str, Any]] = field(default_factory=list)
