@@ -12,7 +12,6 @@ from db import cipher
 from db.pool import Transaction
 from db.statements import SQL
 
-CARRIED_CHARS_MAX = 255  # headers must fit in one frame, and a foreign one may be as large as that
 AAD = b"dead_letter"  # ciphertext of one table cannot be passed off as another's
 CARRIED = ("causation-id", "traceparent")  # beside what the columns hold
 OPEN, REPLAYED, DISCARDED = "open", "replayed", "discarded"
@@ -143,7 +142,7 @@ def again(row: Mapping[str, Any], to: str) -> outbox.Announcement:
 def _carried(stored: Mapping[str, Any]) -> dict[str, str]:
     headers = stored["headers"]
     known = {name: headers.get(name) for name in CARRIED} | {"reply-to": stored["reply_to"]}
-    return {name: text for name, text in known.items() if isinstance(text, str) and 0 < len(text) <= CARRIED_CHARS_MAX}
+    return {name: value for name, value in known.items() if isinstance(value, str) and value}
 
 
 async def discard(tx: Transaction, rows: Sequence[Mapping[str, Any]], *, actor: str, reason: str) -> None:
