@@ -31,7 +31,7 @@ def worker(
       oms worker --queues stock,stock-results
       oms worker --queues dead-letters
     """
-    from workers import app, routes  # noqa: PLC0415 (loading every handler takes time that other commands need not wait)
+    from workers import app, routes  # noqa: PLC0415 (loading every handler takes a second that others need not wait)
     from workers.runtime.declare import TopologyError  # noqa: PLC0415
 
     served = chosen(queues, [route.queue for route in routes.ROUTES])
