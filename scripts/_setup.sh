@@ -57,9 +57,9 @@ install_locked() {
   if command -v uv >/dev/null; then
     uv pip install -q --python "$venv/bin/python" --require-hashes -r "$root/requirements.lock" >>"$log" 2>&1
   elif [ -x "$venv/bin/pip" ]; then
-    "$venv/bin/pip" install -q --disable-pip-version-check --require-hashes -r "$root/requirements.lock" >>"$log" 2>&1
+    "$venv/bin/pip" install -q --no-compile --disable-pip-version-check --require-hashes -r "$root/requirements.lock" >>"$log" 2>&1
   else
-    "$python" -m pip --python "$venv/bin/python" install -q --disable-pip-version-check --require-hashes \
+    "$python" -m pip --python "$venv/bin/python" install -q --no-compile --disable-pip-version-check --require-hashes \
       -r "$root/requirements.lock" >>"$log" 2>&1
   fi || fail "the locked packages could not be installed" \
     "check that pip reaches a package index (pip config list), then the same command again; the whole log: $log"

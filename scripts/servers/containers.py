@@ -92,13 +92,13 @@ def _postgres(password: str) -> tuple[PostgresServer, Container]:
 
 def _rabbitmq(password: str) -> tuple[BrokerServer, Container]:
     amqp, http = free_ports(2)
-    management_url = f"http://oms:{password}@127.0.0.1:{http}"
+    management_url = f"http://admin:{password}@127.0.0.1:{http}"
     container = _on_loopback(DockerContainer(RABBITMQ_IMAGE), {5672: amqp, 15672: http})
-    container.with_envs(RABBITMQ_DEFAULT_USER="oms", RABBITMQ_DEFAULT_PASS=password)
+    container.with_envs(RABBITMQ_DEFAULT_USER="admin", RABBITMQ_DEFAULT_PASS=password)
     container.with_kwargs(hostname="rabbitmq")  # the node's data are named after the host
     management = Management(management_url)
     lifecycle = Container(container, lambda: management.answers() and management.serves_clients())
-    return BrokerServer(f"amqp://oms:{password}@127.0.0.1:{amqp}/%2F", lifecycle, management_url), lifecycle
+    return BrokerServer(f"amqp://admin:{password}@127.0.0.1:{amqp}/%2F", lifecycle, management_url), lifecycle
 
 
 def _on_loopback(container: DockerContainer, ports: dict[int, int]) -> DockerContainer:

@@ -18,16 +18,14 @@ _STOP = """\
 # Stops the private servers of this folder and removes it.
 cd "$(dirname "$0")" || exit 1
 for file in *.pid; do [ -f "$file" ] && kill $(cat "$file") 2>/dev/null; done
+group() { cut -d' ' -f2 "$1"; }  # each server leads a process group
 for _ in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15; do
   left=
-  for file in *.pid; do
-    [ -f "$file" ] || continue
-    if kill -0 $(cut -d' ' -f2 "$file") 2>/dev/null; then left=1; else rm -f "$file"; fi
-  done
+  for file in *.pid; do [ -f "$file" ] && kill -s 0 -- -$(group "$file") 2>/dev/null && left=1; done
   [ -z "$left" ] && break
   sleep 1
 done
-for file in *.pid; do [ -f "$file" ] && kill -KILL $(cut -d' ' -f2 "$file") 2>/dev/null; done
+for file in *.pid; do [ -f "$file" ] && kill -s KILL -- -$(group "$file") 2>/dev/null; done
 folder=$(pwd) && cd / && rm -rf "$folder"
 """
 

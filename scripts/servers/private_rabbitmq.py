@@ -17,7 +17,7 @@ from scripts.servers.management import Management
 from scripts.servers.ports import free_ports, listening
 from scripts.servers.process import ServerProcess
 
-_ADMIN = "oms-admin"
+_ADMIN = "admin"  # as its role is called
 _PLACES = ("/usr/lib/rabbitmq/bin", "/opt/homebrew/opt/rabbitmq/sbin", "/usr/local/opt/rabbitmq/sbin")
 _ERLANG_OPTIONS = "-kernel inet_dist_use_interface {127,0,0,1} +sbwt none +sbwtdcpu none +sbwtdio none"
 

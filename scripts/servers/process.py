@@ -1,5 +1,6 @@
 """One private server process: in a process group of its own, so that Ctrl-C in the terminal does not reach it."""
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -67,7 +68,8 @@ class ServerProcess:
                 self._child.wait(timeout_seconds)
             except subprocess.TimeoutExpired:
                 self.kill()
-        self._forget()
+                return
+        self._end()
 
     def kill(self) -> None:
         """SIGKILL to the process and all it started, whatever their process groups."""
@@ -78,7 +80,7 @@ class ServerProcess:
             for victim in [parent, *parent.children(recursive=True)]:
                 _kill(victim)
         self._child.wait()
-        self._forget()
+        self._end()
 
     def last_output(self, lines: int = 15) -> str:
         """The end of what the process printed."""
@@ -88,13 +90,15 @@ class ServerProcess:
     def _output(self) -> Path:
         return self.folder.path / f"{self.name}.out"
 
-    def _forget(self) -> None:
+    def _end(self) -> None:
+        """Whatever the child left behind in its group goes with it: a start script may end before its server."""
+        if self._child is not None:
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.killpg(self._child.pid, signal.SIGKILL)
         self._child = None
         self.folder.forget(self.name)
 
 
 def _kill(victim: psutil.Process) -> None:
-    try:
+    with contextlib.suppress(psutil.NoSuchProcess):
         victim.kill()
-    except psutil.NoSuchProcess:
-        return

@@ -135,3 +135,29 @@ def test_committed_rows_survive_the_kill_of_private_postgres(servers: Servers, e
     servers.postgres.start()
     with psycopg.connect(empty_database_url) as connection:
         assert connection.execute("SELECT value FROM kept").fetchone() == (1,)
+
+
+SLOW_OWNER = """
+import sys
+from scripts.servers.folder import RunFolder
+from scripts.servers.process import ServerProcess
+folder = RunFolder()
+late = sys.argv[1]
+script = "trap 'exit 0' TERM; (trap '' TERM; touch $0.ready; sleep 3; touch $0) & wait"
+ServerProcess("slow", folder, ["/bin/sh", "-c", script, late], {"PATH": "/usr/bin:/bin"}).start()
+print(folder.path, flush=True)
+sys.stdin.read()
+"""
+
+
+def test_a_folder_is_removed_only_when_every_process_of_its_servers_has_ended(tmp_path: Path) -> None:
+    """A start script may end at once on SIGTERM while the server it started still writes."""
+    late = tmp_path / "late"
+    command = [sys.executable, "-c", SLOW_OWNER, str(late)]
+    with subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as owner:
+        assert owner.stdout is not None
+        folder = Path(owner.stdout.readline().strip())
+        assert wait_until(late.with_suffix(".ready").exists, lambda: True, timeout_seconds=10)
+        os.kill(owner.pid, signal.SIGKILL)
+    assert wait_until(lambda: not folder.exists(), lambda: True, timeout_seconds=20)
+    assert late.exists()
