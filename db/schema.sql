@@ -41,12 +41,13 @@ CREATE TABLE outbox (
     routing_key    text        NOT NULL,
     correlation_id text        NOT NULL,
     headers        bytea       NOT NULL,
-    body           bytea       NOT NULL,
+    body           bytea       STORAGE EXTERNAL NOT NULL, -- here for milliseconds: compressing costs more than space
     key_id         text,
     must_route     boolean     NOT NULL,
     created_at     timestamptz NOT NULL DEFAULT clock_timestamp(),
     PRIMARY KEY (shard, id)
-) WITH (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 5000, autovacuum_vacuum_cost_delay = 0);
+) WITH (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 5000, autovacuum_vacuum_cost_delay = 0,
+        toast_tuple_target = 8160);
 
 CREATE TABLE outbox_shards (
     shard       smallint    PRIMARY KEY,
