@@ -94,7 +94,7 @@ def _about(
 ) -> Announcement:
     return Announcement(
         type=message.TYPE,
-        body=message.__pydantic_serializer__.to_json(message),
+        body=message.json_bytes,
         destination=destination,
         routing_key=routing_key,
         correlation_id=str(uuid7()) if because is None else because.correlation_id,

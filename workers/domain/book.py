@@ -57,7 +57,7 @@ class Book(Generic[C]):
     ) -> Step[C]:
         """Take one step; `changes` are further fields that it sets."""
         before = self.after[order_id]
-        after = replace(before.become(trigger, at), **changes)
+        after = before.become(trigger, at, **changes)
         effects = TRANSITIONS[before.state, trigger].effects
         step = Step(after, before.state, trigger, because, who, effects)
         self.after[order_id] = after

@@ -7,6 +7,7 @@ Everything that is not in TRANSITIONS is refused and writes nothing (S1-08). The
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
+from typing import Any
 
 
 class State(StrEnum):
@@ -175,16 +176,17 @@ class Order:
         """Whether the table has this step."""
         return (self.state, trigger) in TRANSITIONS
 
-    def become(self, trigger: Trigger, at: datetime) -> "Order":
-        """The order after the step. A step that the table does not have is a defect of the caller.
+    def become(self, trigger: Trigger, at: datetime, **changes: Any) -> "Order":
+        """The order after the step, `changes` included. A step that the table does not have is a defect of the caller.
 
         `at` is when the caller's transaction began, maybe before it waited for the order: times never run backwards.
         """
         transition = TRANSITIONS.get((self.state, trigger))
         assert transition is not None, f"{self.state} does not allow {trigger}"
         stamp = _STAMPS.get(transition.to) if transition.to is not self.state else None
-        moved = replace(self, state=transition.to, version=self.version + 1)
-        return replace(moved, **{stamp: max(at, *self._stamps())}) if stamp else moved  # type: ignore[arg-type]
+        if stamp:
+            changes[stamp] = max(at, *self._stamps())
+        return replace(self, state=transition.to, version=self.version + 1, **changes)
 
     def _stamps(self) -> list[datetime]:
         times = (self.paid_at, self.shipped_at, self.delivered_at, self.completed_at)

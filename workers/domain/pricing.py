@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from workers.domain.allocation import allocate
 from workers.domain.refusal import Refusal
@@ -10,8 +11,7 @@ QUANTITY_MAX = 1_000_000  # units per line; also what stock counters (32 bit) ca
 AMOUNT_MAX = 10**15  # minor units per order: sums stay far inside 64 bits
 
 
-@dataclass(frozen=True)
-class Sku:
+class Sku(NamedTuple):
     """A SKU of the catalogue. `price` is minor units of `currency`, `specs` a JSON object."""
 
     sku_id: str
@@ -28,8 +28,7 @@ class Sku:
     unit: str | None = None
 
 
-@dataclass(frozen=True)
-class Wanted:
+class Wanted(NamedTuple):
     """What a client asks for."""
 
     sku_id: str
@@ -37,8 +36,7 @@ class Wanted:
     warehouse: str
 
 
-@dataclass(frozen=True)
-class Line:
+class Line(NamedTuple):
     """One priced line. payable = origin - discounts + tax + shipping_share."""
 
     line_no: int

@@ -15,6 +15,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import NamedTuple
 
 NOBODY = 0
 """The holder of goods that arrive and of corrections."""
@@ -35,8 +36,7 @@ class Counter:
         return self.on_hand - self.locked
 
 
-@dataclass(frozen=True)
-class LedgerEntry:
+class LedgerEntry(NamedTuple):
     """One change of one counter, unique by (holder, place, op, ref)."""
 
     holder_id: int
@@ -75,8 +75,7 @@ class Holder:
     refs: set[str] = field(default_factory=set)
 
 
-@dataclass(frozen=True)
-class Want:
+class Want(NamedTuple):
     """Units of one place wanted for one holder."""
 
     holder_id: int

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any, TypeAlias
 
-import orjson
+from pydantic import ConfigDict, TypeAdapter
 
 import outbox
 from db.pool import Transaction
@@ -28,6 +28,15 @@ from workers.store import announce, commands, ids, orders, payments, shop, timer
 
 Result: TypeAlias = StockReserved | StockRefused
 Item: TypeAlias = Envelope[Result]
+
+
+class SoldLine(EventLine):
+    """A line of the snapshot, which knows more of it than the wire says."""
+
+    model_config = ConfigDict(extra="ignore")
+
+
+SOLD_LINES = TypeAdapter(tuple[SoldLine, ...])
 
 
 def first_answers(batch: Batch[Result], before: dict[int, Order]) -> list[Item]:
@@ -88,13 +97,8 @@ def created(step: Step[Item], lines: bytes) -> OrderCreated:
         request_id=order.request_id,
         intent_id=order.intent_id,
         pay_before=order.expire_at,
-        lines=tuple(sold(line) for line in orjson.loads(lines)),
+        lines=SOLD_LINES.validate_json(lines),
     )
-
-
-def sold(line: dict[str, Any]) -> EventLine:
-    """One line of the snapshot for the wire. It was valid when it was written."""
-    return EventLine.model_construct(**{name: line[name] for name in EventLine.model_fields})
 
 
 def rejected(step: Step[Item], body: StockRefused) -> OrderRejected:

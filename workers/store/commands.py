@@ -90,7 +90,7 @@ def reject(item: Envelope[Any], refusal: Refusal) -> list[outbox.Announcement]:
     event = rejected(item, refusal)
     told = [outbox.event(event, because=item)]
     if item.reply_to:
-        told.append(_reply(event.TYPE, event.model_dump_json().encode(), item.reply_to, item.correlation_id, item))
+        told.append(_reply(event.TYPE, event.json_bytes, item.reply_to, item.correlation_id, item))
     return told
 
 
@@ -109,21 +109,19 @@ async def conclude(tx: Transaction, outcomes: Mapping[Key, tuple[Event, Envelope
     """Store the one outcome of each command, and answer everyone who left a reply_to."""
     if not outcomes:
         return []
-    bodies = {key: event.model_dump_json() for key, (event, _) in outcomes.items()}
     rows = await tx.fetch(
         SQL["commands.conclude"],
         [scope for scope, _ in outcomes],
         [request_id for _, request_id in outcomes],
         [event.TYPE for event, _ in outcomes.values()],
-        list(bodies.values()),
+        [event.json_bytes.decode() for event, _ in outcomes.values()],
     )
     assert len(rows) == len(outcomes), "a command got a second outcome, or one that was never claimed got one"
     answers = []
     for row in rows:
-        key = (row["scope"], row["request_id"])
-        event, because = outcomes[key]
-        body = bodies[key].encode()
-        answers += [_reply(event.TYPE, body, to, row["correlation_id"], because) for to in row["reply_tos"]]
+        event, because = outcomes[row["scope"], row["request_id"]]
+        correlation_id = row["correlation_id"]
+        answers += [_reply(event.TYPE, event.json_bytes, to, correlation_id, because) for to in row["reply_tos"]]
     return answers
 
 
