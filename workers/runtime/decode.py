@@ -237,4 +237,6 @@ def _occurred_at(delivery: Delivery) -> datetime:
         said = datetime.fromisoformat(delivery.text("occurred-at") or "")
     except ValueError:
         said = delivery.properties.timestamp or datetime.now(UTC)
+    if not 1970 < said.year < 2200:  # what every database and time zone can hold
+        return datetime.now(UTC)
     return said if said.tzinfo else said.replace(tzinfo=UTC)
