@@ -1,8 +1,9 @@
 -- name: commands.claim
 -- $1 scopes, $2 request ids, $3 types, $4 payload hashes, $5 message ids, $6 correlation ids, $7 reply-tos (null: none).
 -- Inserted sorted, so that two batches cannot deadlock. Returns the new ones; a missing one is a repeat.
-INSERT INTO commands (scope, request_id, type, payload_hash, message_id, correlation_id, reply_tos)
-SELECT n.scope, n.request_id, n.type, n.payload_hash, n.message_id, n.correlation_id, array_remove(ARRAY[n.reply_to], NULL)
+INSERT INTO commands (scope, request_id, type, payload_hash, message_id, correlation_id, reply_tos, reply_ids)
+SELECT n.scope, n.request_id, n.type, n.payload_hash, n.message_id, n.correlation_id, array_remove(ARRAY[n.reply_to], NULL),
+    CASE WHEN n.reply_to IS NULL THEN '{}' ELSE ARRAY[n.correlation_id] END
 FROM unnest($1::text[], $2::text[], $3::text[], $4::bytea[], $5::text[], $6::text[], $7::text[])
     AS n (scope, request_id, type, payload_hash, message_id, correlation_id, reply_to)
 ORDER BY n.scope, n.request_id
@@ -18,11 +19,11 @@ ORDER BY c.scope, c.request_id
 FOR UPDATE OF c;
 
 -- name: commands.add_reply_tos
--- $1 scopes, $2 request ids, $3 reply-tos. An undecided command answers everyone who asked.
+-- $1 scopes, $2 request ids, $3 reply-tos, $4 correlation ids. An undecided command answers everyone who asked.
 UPDATE commands c
-SET reply_tos = c.reply_tos || n.reply_tos
-FROM (SELECT scope, request_id, array_agg(reply_to) AS reply_tos
-      FROM unnest($1::text[], $2::text[], $3::text[]) AS k (scope, request_id, reply_to)
+SET reply_tos = c.reply_tos || n.reply_tos, reply_ids = c.reply_ids || n.reply_ids
+FROM (SELECT scope, request_id, array_agg(reply_to ORDER BY place) AS reply_tos, array_agg(reply_id ORDER BY place) AS reply_ids
+      FROM unnest($1::text[], $2::text[], $3::text[], $4::text[]) WITH ORDINALITY AS k (scope, request_id, reply_to, reply_id, place)
       GROUP BY scope, request_id) AS n
 WHERE c.scope = n.scope AND c.request_id = n.request_id AND c.outcome_type IS NULL;
 
@@ -32,4 +33,4 @@ UPDATE commands c
 SET outcome_type = n.outcome_type, outcome = n.outcome::jsonb, decided_at = clock_timestamp()
 FROM unnest($1::text[], $2::text[], $3::text[], $4::text[]) AS n (scope, request_id, outcome_type, outcome)
 WHERE c.scope = n.scope AND c.request_id = n.request_id AND c.outcome_type IS NULL
-RETURNING c.scope, c.request_id, c.message_id, c.correlation_id, c.reply_tos;
+RETURNING c.scope, c.request_id, c.reply_tos, c.reply_ids;

@@ -69,20 +69,30 @@ async def _answer(tx: Transaction, repeats: Sequence[Envelope[Any]]) -> list[out
     rows = await tx.fetch(SQL["commands.stored"], [scope for scope, _ in keys], [key for _, key in keys])
     stored = {(row["scope"], row["request_id"]): row for row in rows}
     answers: list[outbox.Announcement] = []
-    waiting: list[tuple[Key, str]] = []
+    waiting: list[Envelope[Any]] = []
     for item in repeats:
         row = stored[key_of(item.body)]
         if row["payload_hash"] != _hash(item.body):
             answers += reject(item, CONFLICT)
         elif item.reply_to and row["outcome_type"] is None:
-            waiting.append((key_of(item.body), item.reply_to))
+            waiting.append(item)
         elif item.reply_to:
             again = orjson.dumps(orjson.loads(row["outcome"]) | {"duplicate": True})
             answers.append(_reply(row["outcome_type"], again, item.reply_to, item.correlation_id, item))
     if waiting:
-        scopes, ids = [key[0] for key, _ in waiting], [key[1] for key, _ in waiting]
-        await tx.execute(SQL["commands.add_reply_tos"], scopes, ids, [reply_to for _, reply_to in waiting])
+        await _add_reply_tos(tx, waiting)
     return answers
+
+
+async def _add_reply_tos(tx: Transaction, waiting: Sequence[Envelope[Any]]) -> None:
+    asked = [key_of(item.body) for item in waiting]
+    await tx.execute(
+        SQL["commands.add_reply_tos"],
+        [scope for scope, _ in asked],
+        [request_id for _, request_id in asked],
+        [item.reply_to for item in waiting],
+        [item.correlation_id for item in waiting],
+    )
 
 
 def reject(item: Envelope[Any], refusal: Refusal) -> list[outbox.Announcement]:
@@ -120,8 +130,8 @@ async def conclude(tx: Transaction, outcomes: Mapping[Key, tuple[Event, Envelope
     answers = []
     for row in rows:
         event, because = outcomes[row["scope"], row["request_id"]]
-        correlation_id = row["correlation_id"]
-        answers += [_reply(event.TYPE, event.json_bytes, to, correlation_id, because) for to in row["reply_tos"]]
+        replies = zip(row["reply_tos"], row["reply_ids"], strict=True)
+        answers += [_reply(event.TYPE, event.json_bytes, to, reply_id, because) for to, reply_id in replies]
     return answers
 
 

@@ -21,13 +21,16 @@ CREATE TABLE commands (
     message_id     text        NOT NULL,
     correlation_id text        NOT NULL,
     reply_tos      text[]      NOT NULL DEFAULT '{}',
+    reply_ids      text[]      NOT NULL DEFAULT '{}',
     received_at    timestamptz NOT NULL DEFAULT clock_timestamp(),
     outcome_type   text,
     outcome        jsonb,
     decided_at     timestamptz,
     PRIMARY KEY (scope, request_id),
+    CONSTRAINT commands_replies_whole CHECK (cardinality(reply_tos) = cardinality(reply_ids)),
     CONSTRAINT commands_outcome_whole CHECK (num_nulls(outcome_type, outcome, decided_at) IN (0, 3))
 );
+COMMENT ON COLUMN commands.reply_ids IS 'the correlation id of each reply, in the order of reply_tos';
 CREATE INDEX commands_undecided ON commands (received_at) WHERE outcome_type IS NULL;
 
 CREATE TABLE outbox (
