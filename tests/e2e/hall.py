@@ -161,6 +161,14 @@ class Hall:
             yield
 
 
+async def ask(hall: Hall, type_: str, body: Any, *, speaker: Upstream | None = None, **properties: Any) -> str:
+    """Say a command with a reply address and a correlation id of its own, which is returned."""
+    correlation_id = uuid4().hex
+    about = {"correlation_id": correlation_id, "reply_to": hall.upstream.inbox}
+    await (speaker or hall.upstream).say(type_, body, **(about | properties))
+    return correlation_id
+
+
 def _texts(properties: Any) -> dict[str, Any]:
     return {"correlation_id": properties.correlation_id, "type_": properties.message_type}
 
