@@ -60,7 +60,7 @@ async def _live(broker: Broker, database_url: str, opened: "asyncio.Future[Hall]
         Upstream.connect(broker, "payments") as gateway,
         Raw.connect(broker["upstream"]) as raw,
     ):
-        await upstream.fill(SKU, qty=1_000_000)
+        await upstream.fill(SKU, qty=5_000)
         opened.set_result(Hall(broker, database_url, pool, upstream, gateway, raw))
         await closing.wait()
     pool.terminate()
