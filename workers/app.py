@@ -9,6 +9,7 @@ import uvloop
 from db import cipher
 from workers.handlers import dead_letters
 from workers.routes import ROUTES
+from workers.runtime.garbage import settle_memory
 from workers.runtime.logging import configure as configure_logging
 from workers.runtime.route import Route
 from workers.runtime.run import run_routes
@@ -37,6 +38,7 @@ def main(queues: Sequence[str] = (), settings: Settings | None = None) -> None:
     cipher.configure(given.encryption_keys.get_secret_value())
     shop.configure(given.shop)
     dead_letters.configure(given.trust.own)
+    settle_memory()
     uvloop.run(_serve(routes, given))
 
 
