@@ -8,11 +8,12 @@ from tests.bench.stage import Stage
 
 @dataclass(frozen=True)
 class Contender:
-    """`start` starts its processes; `share` is the part of the load it is given: slow ones get less."""
+    """`start` starts its `processes` that take orders; `share` is the part of the load that it is given."""
 
     about: str
     start: Callable[[Stage], None]
     share: float = 1.0
+    processes: int = 1
 
 
 def _deployed(workers: int, relays: int) -> Callable[[Stage], None]:
@@ -32,7 +33,9 @@ def _module(name: str, *arguments: str) -> Callable[[Stage], None]:
 def contenders(workers: int, relays: int) -> Mapping[str, Contender]:
     """By name."""
     return {
-        "deployed": Contender(f"ours: {workers} worker and {relays} relay processes", _deployed(workers, relays)),
+        "deployed": Contender(
+            f"ours: {workers} worker and {relays} relay processes", _deployed(workers, relays), processes=workers
+        ),
         "single": Contender("ours: all workers and a relay in one process", _module("single")),
         "bare-packed": Contender("bare loop, packed, one process", _module("bare", "--packed")),
         "bare-unpacked": Contender("bare loop, a message per order, one process", _module("bare"), 0.5),

@@ -51,7 +51,7 @@ async def run(
         if count_statements:
             await counting.begin(stage.database_url)
         contender.start(stage)
-        await stage.until_consuming()
+        await stage.until_consuming(contender.processes)
         before = _cpu_seconds(stage)
         if profiler is not None:
             profiler.attach(stage)

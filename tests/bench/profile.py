@@ -10,7 +10,7 @@ from pathlib import Path
 from tests.bench.stage import Stage
 
 PROGRAM = Path(sys.executable).parent / "py-spy"
-RATE_HZ = 200
+RATE_HZ = 150  # each sample stops the process for a moment; without stopping, long native calls are seen too often
 
 
 class Profiler:
@@ -30,7 +30,7 @@ class Profiler:
         for process in stage.processes():
             path = self._folder / f"{process.pid}.stacks"
             command = [str(PROGRAM), "record", "-p", str(process.pid), "-f", "raw", "-o", str(path)]
-            command += ["-d", str(int(self._seconds)), "-r", str(RATE_HZ), "--nonblocking"]
+            command += ["-d", str(int(self._seconds)), "-r", str(RATE_HZ)]
             spy = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
             self._spies.append((" ".join(process.cmdline()[1:5]), path, spy))
 

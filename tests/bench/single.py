@@ -11,6 +11,7 @@ from outbox.relay import Relay
 from outbox.settings import RelaySettings
 from workers.handlers import dead_letters
 from workers.routes import ROUTES
+from workers.runtime.garbage import settle_memory
 from workers.runtime.logging import configure as configure_logging
 from workers.runtime.run import run_routes
 from workers.settings import Settings
@@ -34,4 +35,5 @@ async def main() -> None:
 
 
 if __name__ == "__main__":
+    settle_memory()
     uvloop.run(main())

@@ -88,12 +88,14 @@ class Stage:
         """The contender's processes."""
         return [psutil.Process(child.pid) for child in self.children if child.poll() is None]
 
-    async def until_consuming(self) -> None:
-        """Wait until the first process takes orders: what it needed to get there is not what is measured."""
+    async def until_consuming(self, processes: int) -> None:
+        """Wait until so many processes take orders: what they needed to get there is not what is measured."""
         connection = await aiormq.connect(self.urls["admin"])
         channel = await connection.channel()
-        while not (await channel.queue_declare(self.names.queue("order-creation"), passive=True)).consumer_count:
+        queue, consumers = self.names.queue("order-creation"), 0
+        while consumers < processes:
             await asyncio.sleep(POLL_SECONDS / 2)
+            consumers = (await channel.queue_declare(queue, passive=True)).consumer_count or 0
         await connection.close()
 
     async def until_created(self, orders: int) -> None:
