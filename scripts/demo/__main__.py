@@ -2,8 +2,10 @@
 
 import asyncio
 import logging
+import shlex
 import shutil
 import sys
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -71,6 +73,9 @@ def _on(servers: Servers, options: Options, *, json: bool, keep: bool) -> bool:
         say(f"error: {error}")
         return False
     say(f"logs: {stage.folder}")
+    say(
+        f"another terminal: . {_second_terminal(stage)}  # then oms publish, oms order show ID, oms dead-letters list ..."
+    )
     try:
         ending = _perform(servers, stage, options)
     finally:
@@ -86,6 +91,16 @@ def _on(servers: Servers, options: Options, *, json: bool, keep: bool) -> bool:
     if ok and not keep:
         shutil.rmtree(stage.folder, ignore_errors=True)
     return ok
+
+
+def _second_terminal(stage: Stage) -> Path:
+    """A file to source: the settings of an upstream system, for clients of your own, and `oms` on the PATH."""
+    path = stage.folder / "env"
+    path.touch(mode=0o600)
+    given = {name: value for name, value in stage.variables("upstream").items() if name.startswith("OMS_")}
+    lines = [f"export {name}={shlex.quote(value)}" for name, value in sorted(given.items())]
+    path.write_text("\n".join([*lines, f"export PATH={shlex.quote(str(Path(sys.executable).parent))}:$PATH", ""]))
+    return path
 
 
 def _perform(servers: Servers, stage: Stage, options: Options) -> Ending | None:
