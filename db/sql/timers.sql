@@ -36,7 +36,7 @@ SELECT clock_timestamp() AS now, EXISTS (
 
 -- name: timers.backlog
 -- How many timers run, counted up to 100,000, and by how many seconds the sweeper is late for the next one.
-SELECT (SELECT count(*) FROM (SELECT FROM timers LIMIT 100000) AS some) AS running,
+SELECT (SELECT count(*) FROM (SELECT FROM timers LIMIT 100000) AS counted) AS running,
     greatest(extract(epoch FROM clock_timestamp() - (SELECT min(wake_at) FROM timers)), 0)::float8 AS lag_seconds;
 
 -- name: timers.progress
