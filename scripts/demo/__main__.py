@@ -73,9 +73,7 @@ def _on(servers: Servers, options: Options, *, json: bool, keep: bool) -> bool:
         say(f"error: {error}")
         return False
     say(f"logs: {stage.folder}")
-    say(
-        f"another terminal: . {_second_terminal(stage)}  # then oms publish, oms order show ID, oms dead-letters list ..."
-    )
+    say(f"another terminal: . {_second_terminal(stage)}  # then oms order show ID ...")
     try:
         ending = _perform(servers, stage, options)
     finally:

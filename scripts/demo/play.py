@@ -165,7 +165,7 @@ class Play:
             books=books,
             letters=letters,
             audit=(audit.returncode, audit.stdout + audit.stderr),
-            stuck=self.stuck,
+            stuck=(*self.stuck, *(f"left over: {what}" for what in figures.unquiet() if not self.stuck)),
             restarts={child.name: child.restarts for child in self.cast.children},
             seconds=time.monotonic() - self.scene.started,
         )

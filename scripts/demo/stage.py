@@ -13,7 +13,9 @@ from pathlib import Path
 from urllib.error import URLError
 from urllib.parse import unquote, urlsplit
 
+import aio_pika
 import psycopg
+from aiormq.exceptions import AMQPError
 
 from db import migrate
 from messages.topology import Names, tiers_seconds, topology
@@ -27,6 +29,7 @@ RECEIPT_WINDOW_SECONDS = 4
 SHIPPING_FEE_CENTS = 499
 OMS = python("-m", "scripts.cli")
 STEP_TIMEOUT_SECONDS = 120
+CLIENTS = ("buyers", "gateway", "carrier", "replies")
 
 
 @dataclass(frozen=True)
@@ -68,7 +71,6 @@ class Stage:
             OMS_PAYMENT_WINDOW_SECONDS=str(PAYMENT_WINDOW_SECONDS),
             OMS_RECEIPT_WINDOW_SECONDS=str(RECEIPT_WINDOW_SECONDS),
             OMS_SHIPPING_FEE_MINOR_UNITS=str(SHIPPING_FEE_CENTS),
-            OMS_CURRENCY="USD",
             **more,
         )
 
@@ -109,6 +111,23 @@ def set_stage(servers: Servers) -> Stage:
 
 def strike_stage(servers: Servers, stage: Stage) -> None:
     """Remove what `set_stage` made on the servers; a server that is gone took it along."""
-    with contextlib.suppress(psycopg.Error, URLError, OSError):
-        servers.broker.drop_vhost(stage.database)
+    with contextlib.suppress(URLError, OSError, AMQPError):
+        if servers.broker.management_url:
+            servers.broker.drop_vhost(stage.database)
+        else:
+            asyncio.run(_remove_topology(stage))
+    with contextlib.suppress(psycopg.Error):
         servers.postgres.drop_database(stage.database)
+
+
+async def _remove_topology(stage: Stage) -> None:
+    """Queues and exchanges of this run's prefix, in a virtual host that we share with others."""
+    declared = topology(stage.names, stage.tiers)
+    async with (
+        await aio_pika.connect(stage.urls["admin"], timeout=15) as connection,
+        connection.channel(publisher_confirms=False) as channel,
+    ):
+        for name in [*stage.queues, *(f"client.demo.{stage.run}.{who}" for who in CLIENTS)]:
+            await channel.queue_delete(name)
+        for exchange in declared.exchanges:
+            await channel.exchange_delete(exchange.name)
