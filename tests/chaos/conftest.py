@@ -1,0 +1,44 @@
+"""One plant for all tests of a module; every test leaves it running or stopped as it likes, and nothing lost."""
+
+import secrets
+from collections.abc import AsyncIterator
+
+import aio_pika
+import pytest
+import pytest_asyncio
+
+from messages.topology import Names, tiers_seconds
+from scripts.servers.find import Servers
+from tests.chaos.plant import Plant
+from tests.conftest import Broker
+from workers.runtime import declare
+
+HEARD = "client.heard"
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def plant(
+    servers: Servers, database_template: str, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[Plant]:
+    """Servers with our topology and schema and goods on the shelf; nothing of ours runs yet but what filled it."""
+    name, prefix = f"chaos-{secrets.token_hex(6)}", f"oms{secrets.token_hex(3)}"
+    database_url = servers.postgres.new_database(name, template=database_template)
+    broker = Broker(servers.broker.new_vhost(name, prefix), Names(prefix), name, servers.broker.own)
+    await declare.declare(broker["topology"], broker.names, tiers_seconds(1800))
+    made = Plant(broker, database_url, tmp_path_factory.mktemp("plant"))
+    try:
+        await listen(made)
+        await made.fill()
+        yield made
+    finally:
+        made.kill()
+        servers.broker.drop_vhost(name)
+        servers.postgres.drop_database(name)
+
+
+async def listen(plant: Plant) -> None:
+    """A queue that hears every order event, and keeps them through a restart."""
+    async with await aio_pika.connect(plant.broker["upstream"]) as connection:
+        channel = await connection.channel()
+        queue = await channel.declare_queue(HEARD, durable=True)
+        await queue.bind(plant.broker.names.events, "order.#")
