@@ -1,0 +1,213 @@
+"""For every kind of message: what must be there before n of them make sense, and the n messages."""
+
+from collections.abc import Awaitable, Callable, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any, cast
+from uuid import uuid4
+
+from messages.base import Message
+from messages.orders import OrderChangeAddress, OrderConfirmReceipt, OrderCreate, OrderDelete
+from messages.payments import ProgressMark
+from messages.refunds import RefundRequest, RefundResult
+from messages.stock import StockAdjust, StockCommit, StockLine, StockRelease, StockReserve, StockReserved, StockRestock
+from messages.timers import TimerDue
+from tests.handlers.floor import ADDRESS, OPERATOR, Floor, book, cancel, captured, create, receive, sku, update, user
+
+
+def creates(n: int, **changes: Any) -> list[OrderCreate]:
+    return [create(("s1", 1), ("s2", 1), request_id=uuid4().hex, **changes) for _ in range(n)]
+
+
+async def placing(floor: Floor, n: int) -> list[int]:
+    before = {row["id"] for row in await floor.pool.fetch("SELECT id FROM orders")}
+    await floor.handle([floor.wrap(body) for body in creates(n)])
+    await floor.pool.execute("DELETE FROM outbox")
+    return [row["id"] for row in await floor.pool.fetch("SELECT id FROM orders ORDER BY id") if row["id"] not in before]
+
+
+async def placed(floor: Floor, n: int) -> list[int]:
+    floor.events.clear()
+    await floor.say(*creates(n))
+    return [int(event["order_id"]) for event in floor.heard("order.created")]
+
+
+async def paid(floor: Floor, n: int) -> list[int]:
+    ids = await placed(floor, n)
+    await floor.say(*(captured(key, 1000, f"t{key}") for key in ids), trusted=True)
+    return ids
+
+
+async def booked(floor: Floor, n: int) -> list[int]:
+    ids = await paid(floor, n)
+    await floor.say(*(book(key, f"T{key}") for key in ids))
+    return ids
+
+
+async def delivered(floor: Floor, n: int) -> list[int]:
+    ids = await booked(floor, n)
+    for status in ("outbound", "delivered"):
+        await floor.say(*(update(key, f"T{key}", status) for key in ids))
+    return ids
+
+
+async def cancelled(floor: Floor, n: int) -> list[int]:
+    ids = await placed(floor, n)
+    await floor.say(*(cancel(key, uuid4().hex) for key in ids))
+    return ids
+
+
+def moved(ids: Sequence[int], status: str) -> list[Message]:
+    return [update(key, f"T{key}", status) for key in ids]
+
+
+def reserves(n: int) -> list[Message]:
+    deadline = datetime.now(UTC) + timedelta(hours=1)
+    keys = [uuid4().int % 2**60 + 1 for _ in range(n)]
+    return [
+        StockReserve(group_id=key, deadline=deadline, lines=(
+            StockLine(holder_id=key, sku_id="s1", warehouse="main", qty=1),
+            StockLine(holder_id=key, sku_id="s2", warehouse="main", qty=1)))
+        for key in keys
+    ]  # fmt: skip
+
+
+async def held(floor: Floor, n: int) -> list[int]:
+    bodies = reserves(n)
+    await floor.handle([floor.wrap(body) for body in bodies])
+    await floor.pool.execute("DELETE FROM outbox")
+    return [cast(StockReserve, body).group_id for body in bodies]
+
+
+def due(ids: Sequence[int], kind: str) -> list[Message]:
+    return [TimerDue(kind=cast(Any, kind), key=key, due_at=datetime.now(UTC)) for key in ids]
+
+
+async def timers(floor: Floor, ids: Sequence[int], kind: str) -> list[Message]:
+    await floor.let_due(kind)
+    await floor.settle_until_now()
+    return due(ids, kind)
+
+
+async def refunds(floor: Floor, n: int) -> list[Message]:
+    ids = await cancelled(floor, n)
+    await floor.say(*(captured(key, 1000, f"late{key}") for key in ids), trusted=True)
+    rows = await floor.pool.fetch("SELECT refund_no FROM refunds WHERE order_id = ANY ($1)", ids)
+    return [
+        RefundResult(refund_no=r["refund_no"], status="succeeded", amount=1000, currency="CNY",
+                     occurred_at=datetime.now(UTC)) for r in rows
+    ]  # fmt: skip
+
+
+async def repeated(floor: Floor, n: int) -> list[Message]:
+    bodies = creates(n)
+    await floor.say(*bodies)
+    return list(bodies)
+
+
+async def committed(floor: Floor, n: int) -> list[int]:
+    keys = await held(floor, n)
+    await floor.handle([floor.wrap(StockCommit(holder_id=key)) for key in keys])
+    return keys
+
+
+Arrange = Callable[[Floor, int], Awaitable[Sequence[Message]]]
+
+
+def per(those: Callable[[Floor, int], Awaitable[Sequence[int]]], make: Callable[[int], Message]) -> Arrange:
+    """One message for each thing that was arranged."""
+
+    async def arrange(floor: Floor, n: int) -> list[Message]:
+        return [make(key) for key in await those(floor, n)]
+
+    return arrange
+
+
+def plain(make: Callable[[int], Message]) -> Arrange:
+    """Messages that need nothing."""
+
+    async def arrange(floor: Floor, n: int) -> list[Message]:
+        return [make(number) for number in range(n)]
+
+    return arrange
+
+
+def unique() -> str:
+    return uuid4().hex
+
+
+def adjust(delta: int) -> StockAdjust:
+    return StockAdjust(request_id=unique(), sku_id="s1", warehouse="main", delta=delta, reason="counted")
+
+
+def address(key: int) -> Message:
+    return OrderChangeAddress(request_id=unique(), actor=user(), order_id=key, address=ADDRESS)
+
+
+def refund(key: int) -> Message:
+    return RefundRequest(request_id=unique(), actor=OPERATOR, order_id=key, amount=1, reason="sorry")
+
+
+async def unpaid(floor: Floor, n: int) -> Sequence[Message]:
+    return await timers(floor, await placed(floor, n), "payment")
+
+
+async def unanswered(floor: Floor, n: int) -> Sequence[Message]:
+    return await timers(floor, await placing(floor, n), "saga")
+
+
+async def unconfirmed(floor: Floor, n: int) -> Sequence[Message]:
+    return await timers(floor, await delivered(floor, n), "receipt")
+
+
+async def outbound(floor: Floor, n: int) -> Sequence[Message]:
+    return moved(await booked(floor, n), "outbound")
+
+
+async def arrived(floor: Floor, n: int) -> Sequence[Message]:
+    ids = await booked(floor, n)
+    await floor.say(*moved(ids, "outbound"))
+    return moved(ids, "delivered")
+
+
+async def lost(floor: Floor, n: int) -> Sequence[Message]:
+    ids = await booked(floor, n)
+    await floor.say(*moved(ids, "outbound"))
+    return moved(ids, "lost")
+
+
+SCENARIOS: dict[str, Arrange] = {
+    "order.create": plain(lambda _: creates(1)[0]),
+    "order.create refused": plain(lambda _: creates(1, channel="telex")[0]),
+    "order.create again": repeated,
+    "stock.reserve": plain(lambda _: reserves(1)[0]),
+    "stock.commit": per(held, lambda key: StockCommit(holder_id=key)),
+    "stock.release": per(held, lambda key: StockRelease(holder_id=key)),
+    "stock.restock": per(committed, lambda key: StockRestock(holder_id=key, ref="cancel")),
+    "stock.receive": plain(lambda _: receive("s1", 1, ref=unique())),
+    "stock.adjust": plain(lambda _: adjust(1)),
+    "stock.reserved": per(placing, lambda key: StockReserved(group_id=key)),
+    "payment captured": per(placed, lambda key: captured(key, 1000, f"t{key}")),
+    "payment captured late": per(cancelled, lambda key: captured(key, 1000, f"t{key}")),
+    "payment captured twice": per(paid, lambda key: captured(key, 1000, f"again{key}")),
+    "payment of a wrong amount": per(placed, lambda key: captured(key, 1, f"t{key}")),
+    "payment failed": per(placed, lambda key: captured(key, 1000, f"t{key}", kind="failed")),
+    "payment of an unknown order": plain(lambda key: captured(key + 1, 1, unique())),
+    "progress.mark": plain(lambda _: ProgressMark(at=datetime.now(UTC))),
+    "order.cancel unpaid": per(placed, lambda key: cancel(key, unique())),
+    "order.cancel paid": per(paid, lambda key: cancel(key, unique())),
+    "order.cancel unknown": plain(lambda key: cancel(key + 1, unique())),
+    "order.change_address": per(placed, address),
+    "order.confirm_receipt": per(delivered, lambda key: OrderConfirmReceipt(
+        request_id=unique(), actor=user(), order_id=key)),
+    "order.delete": per(cancelled, lambda key: OrderDelete(request_id=unique(), actor=user(), order_ids=(key,))),
+    "shipment.book": per(paid, lambda key: book(key, f"T{key}")),
+    "shipment.update outbound": outbound,
+    "shipment.update delivered": arrived,
+    "shipment.update lost": lost,
+    "refund.result": refunds,
+    "refund.request": per(paid, refund),
+    "timer.due payment": unpaid,
+    "timer.due saga": unanswered,
+    "timer.due receipt": unconfirmed,
+    "sku.upsert": plain(lambda _: sku(unique())),
+}  # fmt: skip
