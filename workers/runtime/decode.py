@@ -173,8 +173,13 @@ def _check_id(message_id: str | None, chars_max: int) -> None:
 
 def _schema_failure(error: ValidationError) -> Failure:
     first = error.errors(include_url=False, include_context=False, include_input=False)[0]
-    path = "$" + "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in first["loc"])
+    path = "$" + "".join(f"[{part}]" if isinstance(part, int) else f".{_shown(part)}" for part in first["loc"])
     return Failure.invalid(first["type"], first["msg"], clean(path))
+
+
+def _shown(name: str) -> str:
+    """A field as its sender called it, unless that is no name: a phone number can stand there too."""
+    return name if name.isidentifier() and name.isascii() else "…"
 
 
 def _envelopes(delivery: Delivery, model: type[Message], work: Work, trusted: bool) -> tuple[Envelope[Any], ...]:
