@@ -34,7 +34,7 @@ TRICKS: dict[str, Callable[[str], Letter]] = {
     "an unknown field": lambda tag: Letter(CREATE, _order(discount=100), tag),
     "an unknown type": lambda tag: Letter("order.explode.v1", _order(), tag, routing_key="order.create"),
     "a type that its key denies": lambda tag: Letter("order.cancel.v1", _order(), tag, routing_key="order.create"),
-    "too long a message id": lambda tag: Letter(CREATE, _order(), tag + "x" * 128, correlation_id=tag),
+    "a NUL in its message id": lambda tag: Letter(CREATE, _order(), f"{tag}\x00", correlation_id=tag),
     "too deep": lambda tag: Letter(CREATE, b'{"items":' + b"[" * 5_000 + b"]" * 5_000 + b"}", tag),
     "a number past 64 bits": lambda tag: Letter(CREATE, _order(expected_pay_amount=2**70), tag),
     "a NUL in an id": lambda tag: Letter(CREATE, _order(user_id="a\x00b"), tag),
