@@ -28,7 +28,7 @@ from scripts.demo.shelves import Shelves
 from scripts.demo.vandal import Vandal
 from scripts.demo.wire import Link
 
-CHUNK_BASKETS = 100
+CHUNK_BASKETS = 25
 REPORT_SECONDS = 1.0
 
 
@@ -67,7 +67,7 @@ class World:
         self.placed_all = False
         self.started = time.monotonic()
         self._created: deque[tuple[float, int]] = deque(maxlen=11)
-        self._stocked: asyncio.Queue[list[Basket]] = asyncio.Queue(maxsize=2)
+        self._stocked: asyncio.Queue[list[Basket]] = asyncio.Queue(maxsize=8)
         self._listen()
 
     def _listen(self) -> None:

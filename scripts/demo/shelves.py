@@ -12,7 +12,8 @@ WAREHOUSE = "main"
 CURRENCY = "USD"
 SCARCE_ONE_IN = 60
 """One product in so many gets two units only, so that some orders find an empty shelf."""
-OPEN_MAX = 1_000
+OPEN_MAX = 200
+"""Reservations queue behind delivery notes, so these come in small helpings."""
 
 
 class Shelves:
