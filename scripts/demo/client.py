@@ -28,7 +28,7 @@ from scripts.demo.shelves import Shelves
 from scripts.demo.vandal import Vandal
 from scripts.demo.wire import Link
 
-CHUNK_BASKETS = 25
+CHUNK_BASKETS = 50
 REPORT_SECONDS = 1.0
 
 

@@ -12,8 +12,8 @@ WAREHOUSE = "main"
 CURRENCY = "USD"
 SCARCE_ONE_IN = 60
 """One product in so many gets two units only, so that some orders find an empty shelf."""
-OPEN_MAX = 200
-"""Reservations queue behind delivery notes, so these come in small helpings."""
+OPEN_MAX = 500
+"""Reservations queue behind delivery notes, so only so many are under way."""
 
 
 class Shelves:
@@ -22,6 +22,7 @@ class Shelves:
     def __init__(self, link: Link, outcomes: Outcomes, year: Year) -> None:
         self.prices: dict[str, int] = {}
         self._link, self._outcomes, self._year = link, outcomes, year
+        self._slots = asyncio.Semaphore(OPEN_MAX)
 
     async def stock_up(self, baskets: Iterable[Basket]) -> None:
         """Announce and stock what these baskets want and nobody has wanted before; return when it can be bought."""
@@ -30,14 +31,13 @@ class Shelves:
         for product in map(self._year.product, sorted(wanted)):
             self.prices[product.sku_id] = product.price_cents
             letters += [upsert(product), receive(product)]
-        for first in range(0, len(letters), OPEN_MAX):
-            await self._send(letters[first : first + OPEN_MAX])
+        await asyncio.gather(*map(self._send, letters))
 
-    async def _send(self, letters: list[Letter]) -> None:
-        decided = [self._outcomes.note(letter) for letter in letters]
-        await asyncio.gather(*map(self._link.send, letters))
-        for event in decided:
-            await event.wait()
+    async def _send(self, letter: Letter) -> None:
+        async with self._slots:
+            decided = self._outcomes.note(letter)
+            await self._link.send(letter)
+            await decided.wait()
 
 
 def upsert(product: Product) -> Letter:
