@@ -12,7 +12,7 @@ CREATE TABLE inbox (
     processed_at timestamptz NOT NULL DEFAULT clock_timestamp(),
     PRIMARY KEY (queue, message_id)
 );
-CREATE INDEX inbox_processed_at ON inbox USING brin (processed_at);
+CREATE INDEX inbox_processed_at ON inbox (processed_at);
 
 CREATE TABLE commands (
     scope          text        NOT NULL,
@@ -185,7 +185,8 @@ CREATE TABLE orders (
     gift_points       integer     NOT NULL DEFAULT 0,
     gift_growth       integer     NOT NULL DEFAULT 0,
     intent_id         bigint,
-    user_remark       text,
+    remark_key_id     text,
+    user_remark       bytea,
     ops_note          text,
     deleted           boolean     NOT NULL DEFAULT false,
     commented         boolean     NOT NULL DEFAULT false,

@@ -34,6 +34,9 @@ reading one.
 """
 Text = StringConstraints(min_length=1, pattern=r"^[^\x00-\x08\x0b\x0c\x0e-\x1f\x7f]*$")
 ExternalId = Annotated[str, Text, StringConstraints(max_length=64)]
+NAME = StringConstraints(min_length=1, max_length=64, pattern=r"^[^:\x00-\x1f\x7f]*$")
+Name = Annotated[str, NAME]
+"""An external id that becomes one part of a key of ours, whose parts are joined by colons."""
 RequestId = Annotated[str, Text, StringConstraints(max_length=128)]
 ShortText = Annotated[str, Text, StringConstraints(max_length=255)]
 LongText = Annotated[str, Text, StringConstraints(max_length=2000)]

@@ -15,6 +15,7 @@ from messages.base import (
     ExternalId,
     LongText,
     Moment,
+    Name,
     OrderId,
     Part,
     RequestId,
@@ -44,7 +45,7 @@ class CreateLine(Part):
 
     sku_id: ExternalId
     qty: AnyInt
-    warehouse: ExternalId | None = None
+    warehouse: Name | None = None
 
 
 class OrderCreate(Command):
@@ -79,7 +80,7 @@ class OrderCommand(Command):
     order_id: OrderId
 
     def command_scope(self) -> str:
-        return f"{self.routing_key()}:{self.order_id}"
+        return f"{self.routing_key()}:{self.order_id}:{self.actor.type}:{self.actor.id}"
 
     def command_key(self) -> str:
         return self.request_id

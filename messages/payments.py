@@ -2,7 +2,7 @@
 
 from typing import ClassVar, Literal
 
-from messages.base import Amount, Currency, Event, ExternalId, Fact, Internal, Moment, OrderId, ShortText
+from messages.base import Amount, Currency, Event, ExternalId, Fact, Internal, Moment, Name, OrderId, ShortText
 
 
 class PaymentResult(Fact):
@@ -11,7 +11,7 @@ class PaymentResult(Fact):
     TYPE: ClassVar[str] = "payment.result.v1"
     TRUSTED_ONLY: ClassVar[bool] = True
     order_id: OrderId
-    channel: ExternalId
+    channel: Name
     trade_no: ExternalId
     kind: Literal["captured", "failed"]
     amount: Amount

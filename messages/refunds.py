@@ -31,7 +31,9 @@ class RefundResult(Fact):
 
 
 class RefundRequest(Command):
-    """An operator gives money back. Never above what is captured and not yet refunded."""
+    """An operator gives money back: never above what is captured and left. With `refund_no`, a failed refund of this
+    amount is asked for once more, under the same number.
+    """
 
     TYPE: ClassVar[str] = "refund.request.v1"
     TRUSTED_ONLY: ClassVar[bool] = True
@@ -40,6 +42,7 @@ class RefundRequest(Command):
     order_id: OrderId
     amount: Amount
     reason: ShortText
+    refund_no: ExternalId | None = None
 
     def command_scope(self) -> str:
         return f"refund.request:{self.order_id}"

@@ -13,6 +13,7 @@ from messages.base import (
     ExternalId,
     Internal,
     Moment,
+    Name,
     OrderId,
     Part,
     Quantity,
@@ -26,7 +27,7 @@ class StockLine(Part):
 
     holder_id: OrderId
     sku_id: ExternalId
-    warehouse: ExternalId
+    warehouse: Name
     qty: Quantity
 
 
@@ -60,7 +61,7 @@ class RestockLine(Part):
     """Units that came back."""
 
     sku_id: ExternalId
-    warehouse: ExternalId
+    warehouse: Name
     qty: Quantity
 
 
@@ -107,7 +108,7 @@ class StockReceive(Command):
     TYPE: ClassVar[str] = "stock.receive.v1"
     ref: RequestId
     sku_id: ExternalId
-    warehouse: ExternalId
+    warehouse: Name
     qty: Quantity
 
     def command_scope(self) -> str:
@@ -124,7 +125,7 @@ class StockAdjust(Command):
     TRUSTED_ONLY: ClassVar[bool] = True
     request_id: RequestId
     sku_id: ExternalId
-    warehouse: ExternalId
+    warehouse: Name
     delta: Annotated[int, Field(ge=-QUANTITY_MAX, le=QUANTITY_MAX)]
     reason: ShortText
 

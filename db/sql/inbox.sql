@@ -28,7 +28,7 @@ SELECT clock_timestamp();
 -- Rows that another purge holds are skipped.
 DELETE FROM inbox
 WHERE ctid = ANY (ARRAY(
-    SELECT ctid FROM inbox WHERE processed_at < clock_timestamp() - $1::interval LIMIT $2 FOR UPDATE SKIP LOCKED
+    SELECT ctid FROM inbox WHERE processed_at < now() - $1::interval LIMIT $2 FOR UPDATE SKIP LOCKED
 ));
 
 -- name: inbox.probe

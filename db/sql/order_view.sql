@@ -4,7 +4,7 @@ SELECT id, root_id, parent_id, kind, order_no, request_id, user_id, channel, sou
     reason, currency, origin_amount, shipping_fee, payable_amount, captured_amount, refunded_amount, intent_id, deleted,
     created_at, expire_at, paid_at, shipped_at, delivered_at, completed_at, cancelled_at
 FROM orders
-WHERE order_no = $1 OR id = CASE WHEN $1 ~ '^[0-9]{1,18}$' THEN $1::bigint END
+WHERE order_no = $1 OR id = CASE WHEN $1 ~ '^[0-9]{1,19}$' AND $1::numeric < 9223372036854775808 THEN $1::bigint END
 LIMIT 1;
 
 -- name: order_view.items
@@ -31,7 +31,7 @@ FROM refunds WHERE order_id = $1 ORDER BY requested_at, id;
 SELECT s.carrier, s.tracking_no, s.state, s.delayed, s.booked_at, s.outbound_at, s.delivered_at,
     ARRAY(SELECT i.line_no || 'x' || i.qty FROM shipment_items i WHERE i.shipment_id = s.id ORDER BY i.line_no) AS units,
     ARRAY(SELECT f.status || CASE WHEN f.stale THEN '(stale)' ELSE '' END FROM shipment_facts f
-          WHERE f.shipment_id = s.id ORDER BY f.recorded_at, f.event_id) AS facts
+          WHERE f.carrier = s.carrier AND f.tracking_no = s.tracking_no ORDER BY f.recorded_at, f.event_id) AS facts
 FROM shipments s WHERE s.order_id = $1 ORDER BY s.id;
 
 -- name: order_view.stock
@@ -47,7 +47,7 @@ FROM operate_logs WHERE order_id = $1 ORDER BY version;
 
 -- name: order_view.timers
 -- $1 order id.
-SELECT kind, due_at, wake_at, wakes FROM timers WHERE key = $1 ORDER BY due_at;
+SELECT kind, due_at, wake_at, wakes FROM timers WHERE kind = ANY ('{saga,payment,receipt}') AND key = $1 ORDER BY due_at;
 
 -- name: order_view.outbox
 -- $1 root order id as text, $2 its shard. Events that are not published yet.

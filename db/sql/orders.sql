@@ -12,13 +12,14 @@ FOR UPDATE;
 -- name: orders.insert
 -- New orders in placing, version 1.
 INSERT INTO orders (id, root_id, request_id, business_type, channel, source, seller_id, user_id, state, version, currency,
-    origin_amount, shipping_fee, payable_amount, user_remark, policy, created_at, expire_at)
+    origin_amount, shipping_fee, payable_amount, remark_key_id, user_remark, policy, created_at, expire_at)
 SELECT n.id, n.id, n.request_id, n.business_type, n.channel, n.source, n.seller_id, n.user_id, 'placing', 1, n.currency,
-    n.origin_amount, n.shipping_fee, n.payable_amount, n.user_remark, $13::text::jsonb, $14::timestamptz, $15::timestamptz
+    n.origin_amount, n.shipping_fee, n.payable_amount, n.remark_key_id, n.user_remark, $14::text::jsonb, $15::timestamptz,
+    $16::timestamptz
 FROM unnest($1::bigint[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[], $9::bigint[],
-    $10::bigint[], $11::bigint[], $12::text[])
+    $10::bigint[], $11::bigint[], $12::text[], $13::bytea[])
     AS n (id, request_id, business_type, channel, source, seller_id, user_id, currency, origin_amount, shipping_fee,
-          payable_amount, user_remark);
+          payable_amount, remark_key_id, user_remark);
 
 -- name: orders.insert_items
 -- The lines of new orders.

@@ -1,5 +1,5 @@
 -- name: refunds.open
--- One row per refund, unique by (order, cause). Fewer rows than given: the cause was refunded before.
+-- One row per refund, unique by (order, cause): a cause that was refunded before is an error.
 INSERT INTO refunds (id, refund_no, order_id, intent_id, channel, trade_no, cause, amount, currency, reason)
 SELECT * FROM unnest($1::bigint[], $2::text[], $3::bigint[], $4::bigint[], $5::text[], $6::text[], $7::text[], $8::bigint[],
     $9::text[], $10::text[])
@@ -17,6 +17,10 @@ SELECT refund_no, order_id FROM refunds WHERE refund_no = ANY($1::text[]);
 -- name: refunds.read
 -- $1 refund numbers (their orders are locked).
 SELECT refund_no, order_id, channel, trade_no, cause, amount, currency, state FROM refunds WHERE refund_no = ANY($1::text[]);
+
+-- name: refunds.reopen
+-- $1 refund numbers that failed (their orders are locked): asked for again.
+UPDATE refunds SET state = 'requested', finished_at = NULL WHERE refund_no = ANY($1::text[]) AND state = 'failed';
 
 -- name: refunds.finish
 -- $1 refund numbers, $2 states, $3 reasons. A success is final. Fewer rows than given: one had succeeded already.

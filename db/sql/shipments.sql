@@ -39,8 +39,8 @@ WHERE s.id = n.id;
 UPDATE shipments SET state = 'cancelled' WHERE order_id = ANY($1::bigint[]) AND state = 'booked';
 
 -- name: shipments.known_facts
--- $1 carriers, $2 tracking numbers, $3 event ids. Which of these facts are recorded already.
-SELECT carrier, tracking_no, event_id
+-- $1 carriers, $2 tracking numbers, $3 event ids. Which of these facts are recorded already, and as what.
+SELECT carrier, tracking_no, event_id, status
 FROM shipment_facts
 JOIN unnest($1::text[], $2::text[], $3::text[]) AS k (carrier, tracking_no, event_id) USING (carrier, tracking_no, event_id);
 

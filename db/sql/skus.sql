@@ -19,7 +19,8 @@ SET revision = excluded.revision, spu_id = excluded.spu_id, name = excluded.name
     on_sale = excluded.on_sale, price = excluded.price, currency = excluded.currency, product_type = excluded.product_type,
     category_id = excluded.category_id, seller_id = excluded.seller_id, image_url = excluded.image_url, unit = excluded.unit,
     updated_at = clock_timestamp()
-WHERE s.revision < excluded.revision;
+WHERE s.revision < excluded.revision
+RETURNING sku_id;
 
 -- name: skus.lock_revisions
 -- $1 SKU ids. The revisions we have, locked in id order.

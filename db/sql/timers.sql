@@ -13,16 +13,17 @@ DELETE FROM timers t USING unnest($1::text[], $2::bigint[]) AS k (kind, key) WHE
 SELECT t.kind, t.key, t.due_at FROM timers t JOIN unnest($1::text[], $2::bigint[]) AS k (kind, key) USING (kind, key);
 
 -- name: timers.sweep
--- $1 how many. Wakes what is due, each time later than before; rows that another sweeper holds are skipped.
+-- $1 how many. Wakes what is due, each time later than before (at most 5 minutes); rows that another sweeper
+-- holds are skipped. now() and not clock_timestamp(): only a stable bound can use the index.
 UPDATE timers t
-SET woken_at = clock_timestamp(), wakes = t.wakes + 1, wake_at = clock_timestamp() + make_interval(secs => least(2 ^ t.wakes, 300))
-FROM (SELECT kind, key FROM timers WHERE wake_at <= clock_timestamp() ORDER BY wake_at LIMIT $1 FOR UPDATE SKIP LOCKED) AS due
+SET woken_at = clock_timestamp(), wakes = t.wakes + 1, wake_at = clock_timestamp() + make_interval(secs => least(2 ^ least(t.wakes, 9), 300))
+FROM (SELECT kind, key FROM timers WHERE wake_at <= now() ORDER BY wake_at LIMIT $1 FOR UPDATE SKIP LOCKED) AS due
 WHERE t.kind = due.kind AND t.key = due.key
 RETURNING t.kind, t.key, t.due_at;
 
 -- name: timers.postpone
--- $1 kinds, $2 keys, $3 when to look again.
-UPDATE timers t SET wake_at = $3::timestamptz, wakes = 0
+-- $1 kinds, $2 keys, $3 when to look again, but never before a timer is due.
+UPDATE timers t SET wake_at = greatest(t.due_at, $3::timestamptz), wakes = 0
 FROM unnest($1::text[], $2::bigint[]) AS k (kind, key)
 WHERE t.kind = k.kind AND t.key = k.key;
 
@@ -31,7 +32,7 @@ WHERE t.kind = k.kind AND t.key = k.key;
 -- woken within seconds (the broker's grace or a postponement), which lets the index find it among all timers.
 SELECT clock_timestamp() AS now, EXISTS (
     SELECT FROM timers, progress p
-    WHERE wake_at <= clock_timestamp() + interval '6 s' AND kind = 'payment' AND due_at <= clock_timestamp()
+    WHERE wake_at <= now() + interval '6 s' AND kind = 'payment' AND due_at <= now()
         AND p.queue = 'payment-results' AND due_at > p.at) AS waiting;
 
 -- name: timers.backlog

@@ -1,17 +1,24 @@
 """Every statement is known by name, prepares on the real schema, and the hot ones keep their plans."""
 
+from datetime import timedelta
 from pathlib import Path
 
+import asyncpg
 import pytest
 
 from db.pool import Pool
 from db.statements import SQL, load
 
 
-@pytest.mark.parametrize("name", sorted(SQL))
-async def test_every_statement_prepares(pool: Pool, name: str) -> None:
+async def test_every_statement_prepares(pool: Pool) -> None:
+    broken = {}
     async with pool.acquire() as connection:
-        await connection.prepare(SQL[name])
+        for name, statement in SQL.items():
+            try:
+                await connection.prepare(statement)
+            except asyncpg.PostgresError as error:
+                broken[name] = str(error)
+    assert broken == {}
 
 
 def test_a_name_used_twice_is_refused(tmp_path: Path) -> None:
@@ -24,3 +31,42 @@ def test_a_name_in_another_file_is_refused(tmp_path: Path) -> None:
     (tmp_path / "a.sql").write_text("-- name: b.one\nSELECT 1;\n")
     with pytest.raises(ValueError, match=r"b\.one"):
         load(tmp_path)
+
+
+async def explained(pool: Pool, name: str, *arguments: object) -> str:
+    """The plan of a statement with these arguments, on a planner that may choose freely."""
+    rows = await pool.fetch(f"EXPLAIN {SQL[name]}", *arguments)
+    return "\n".join(row[0] for row in rows)
+
+
+@pytest.fixture
+async def years_of_timers(pool: Pool) -> Pool:
+    """Many timers that are due some day, and an inbox of many days."""
+    await pool.execute(
+        "INSERT INTO timers (kind, key, due_at, wake_at) SELECT 'receipt', n, now() + interval '1 day',"
+        " now() + interval '1 day' FROM generate_series(1, 20000) n"
+    )
+    await pool.execute(
+        "INSERT INTO inbox (queue, message_id, body_hash) SELECT 'stock', n::text, '' FROM generate_series(1, 20000) n"
+    )
+    await pool.execute("ANALYZE timers, inbox")
+    return pool
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments", "index"),
+    [
+        ("timers.sweep", (100,), "timers_wake_at"),
+        ("timers.payment_due", (), "timers_wake_at"),
+        ("inbox.purge", ("45 days", 1000), "inbox_processed_at"),
+    ],
+)
+async def test_a_chore_reads_only_what_is_due(
+    years_of_timers: Pool, name: str, arguments: tuple[object, ...], index: str
+) -> None:
+    given = [timedelta(days=45) if one == "45 days" else one for one in arguments]
+    plan = await explained(years_of_timers, name, *given)
+    assert index in plan, plan
+    assert "Seq Scan on timers" not in plan, plan
+    assert "Seq Scan on inbox" not in plan, plan
+    assert "Index Cond" in plan, plan

@@ -127,6 +127,12 @@ class Floor:
         await self.say(captured(order_id, await self.payable(order_id)), trusted=True)
         return order_id
 
+    async def paid_again(self, *lines: tuple[str, int]) -> int:
+        """Another order that is paid, by a trade number of its own."""
+        order_id = await self.placed(*lines)
+        await self.say(captured(order_id, await self.payable(order_id), f"t-{order_id}"), trusted=True)
+        return order_id
+
     async def payable(self, order_id: int) -> int:
         amount: int = await self.pool.fetchval("SELECT payable_amount FROM orders WHERE id = $1", order_id)
         return amount

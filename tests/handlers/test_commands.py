@@ -1,6 +1,9 @@
 """Every command ends in exactly one outcome; a repeat gets it again."""
 
-from tests.handlers.floor import Floor, cancel, create, sku
+from db import cipher
+from messages.orders import OrderCreate
+from tests.handlers.floor import OPERATOR, Floor, cancel, create, sku, user
+from workers.store import commands
 
 
 async def test_a_repeat_gets_the_stored_outcome_at_its_own_reply_to(floor: Floor) -> None:
@@ -60,3 +63,34 @@ async def test_no_command_is_left_without_an_outcome(floor: Floor) -> None:
     )
     assert [row["outcome_type"] for row in rows] == ["order.cancelled.v1", "command.rejected.v1"]
     assert await floor.pool.fetchval("SELECT count(*) FROM commands WHERE outcome_type IS NULL") == 0
+
+
+async def test_what_a_sender_may_not_say_uses_up_nobodys_request_id(floor: Floor) -> None:
+    await floor.open_shop()
+    body = create(("s1", 1))
+    await floor.say(body.model_copy(update={"actor": user("mallory")}), reply_to="client.m")
+    assert [r["code"] for r in floor.replies] == ["AUTH_FORBIDDEN"]
+    await floor.say(body)
+    order_id = int(floor.heard("order.created")[0]["order_id"])
+    await floor.say(cancel(order_id, "k1", user("mallory")))
+    await floor.say(cancel(order_id, "k1", OPERATOR), trusted=False)
+    await floor.say(cancel(order_id, "k1", OPERATOR), trusted=True)
+    assert [e["code"] for e in floor.heard("command.rejected")[1:]] == ["ORDER_NOT_FOUND", "AUTH_FORBIDDEN"]
+    assert await floor.states() == ["cancelled"]
+
+
+async def test_a_field_that_a_later_version_adds_changes_no_old_payloads_identity(floor: Floor) -> None:
+    body = create(("s1", 1))
+    explicit = OrderCreate.model_validate_json(body.model_dump_json())
+    assert commands._hash(explicit) == commands._hash(body)
+    assert b"remark" not in body.model_dump_json(exclude_defaults=True).encode()
+
+
+async def test_a_remark_is_kept_encrypted(floor: Floor) -> None:
+    await floor.open_shop()
+    await floor.say(create(("s1", 1), remark="call 13812345678"))
+    row = await floor.pool.fetchrow("SELECT id, remark_key_id, user_remark FROM orders")
+    assert row is not None
+    assert b"138" not in row["user_remark"]
+    plain = cipher.current().decrypt(row["remark_key_id"], row["user_remark"], b"order_remark:%d" % row["id"])
+    assert plain == b"call 13812345678"

@@ -1,5 +1,7 @@
 """The whole life of an order, handler by handler, on a real database."""
 
+from datetime import timedelta
+
 import pytest
 
 from messages.orders import OrderChangeAddress, OrderConfirmReceipt, OrderDelete
@@ -183,3 +185,20 @@ async def test_what_an_order_says_of_its_lines_outlives_the_catalogue(floor: Flo
     assert row is not None
     assert tuple(row) == ("Product s1", 500)
     assert floor.heard("order.created")[0]["lines"][0]["unit_price"] == 500
+
+
+async def test_a_timer_woken_early_is_looked_at_again_when_it_is_due_and_not_before(floor: Floor) -> None:
+    await floor.open_shop()
+    await floor.placed(("s1", 1))
+    await floor.say(*floor.delayed)
+    assert await floor.pool.fetchval("SELECT wake_at >= due_at FROM timers WHERE kind = 'payment'")
+
+
+async def test_a_timer_that_was_woken_a_thousand_times_holds_up_nobody(floor: Floor) -> None:
+    await floor.open_shop()
+    await floor.placed(("s1", 1))
+    await floor.pool.execute("UPDATE timers SET wakes = 5000")
+    await floor.let_due("payment")
+    async with floor.pool.acquire() as tx, tx.transaction():
+        await timeouts.sweep(tx)
+    assert await floor.pool.fetchval("SELECT wake_at - now() FROM timers") < timedelta(minutes=6)

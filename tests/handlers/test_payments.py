@@ -236,3 +236,64 @@ async def test_a_parcel_of_more_than_is_left_is_not_booked(floor: Floor) -> None
     await floor.say(book(order_id, "T1", ("s1", 2)), book(order_id, "T2", ("s1", 1)), book(order_id, "T1", ("s1", 2)))
     assert [e["code"] for e in floor.heard("shipment.booking_failed")] == ["LOGISTICS_BOOKING_FAILED"]
     assert len(floor.heard("shipment.booked")) == 1
+
+
+async def test_a_parcel_fact_that_names_another_order_of_the_same_batch_is_dead(floor: Floor) -> None:
+    await floor.open_shop()
+    poor, rich = await floor.paid(("s1", 1)), await floor.paid_again(("s2", 2))
+    batch = await floor.handle(
+        [floor.wrap(one) for one in (book(rich, "T2"), update(poor, "T2", "returned"), book(poor, "T2"))]
+    )
+    assert [v.reason for v in batch.verdicts.values()] == ["parcel_of_another_order"] * 2
+    assert await floor.pool.fetchval("SELECT count(*) FROM refunds") == 0
+
+
+async def test_a_carrier_event_that_changes_its_story_is_dead(floor: Floor) -> None:
+    await floor.open_shop()
+    order_id = await floor.shipped([("s1", 1)], lines=[("s1", 1)])
+    await floor.say(update(order_id, "T1", "in_transit", "E1"))
+    batch = await floor.handle([floor.wrap(update(order_id, "T1", "lost", "E1"))])
+    assert [v.reason for v in batch.verdicts.values()] == ["fact_differs"]
+
+
+async def test_a_parcel_that_arrives_after_it_was_given_up_raises_an_alert(floor: Floor) -> None:
+    await floor.open_shop()
+    order_id = await floor.shipped([("s1", 1)], lines=[("s1", 1)])
+    await floor.say(update(order_id, "T1", "undeliverable"))
+    await floor.say(update(order_id, "T1", "delivered"))
+    assert [a["code"] for a in floor.heard("alert.raised")] == ["LOGISTICS_EVENT_STALE"]
+    assert await floor.states() == ["delivery_failed"]
+
+
+async def test_an_order_whose_only_parcel_out_is_lost_can_be_cancelled_and_restocks_what_never_left(
+    floor: Floor,
+) -> None:
+    await floor.open_shop()
+    order_id = await floor.paid(("s1", 3), ("s2", 1))
+    await floor.say(book(order_id, "T1", ("s1", 2)), update(order_id, "T1", "lost"))
+    assert await floor.stock("s1") == (7, 0)
+    await floor.say(cancel(order_id))
+    assert await floor.states() == ["cancelled"]
+    assert (await floor.stock("s1"), await floor.stock("s2")) == ((8, 0), (10, 0))
+    assert sorted(r["amount"] for r in floor.heard("refund.requested")) == [1000, 1000]
+
+
+async def test_a_failed_refund_is_asked_for_again_under_the_same_number(floor: Floor) -> None:
+    await floor.open_shop()
+    order_id = await floor.paid(("s1", 2))
+    await floor.say(cancel(order_id))
+    [requested] = floor.heard("refund.requested")
+
+    def ask(request_id: str, amount: int = 1000) -> RefundRequest:
+        return RefundRequest(
+            request_id=request_id, actor=OPERATOR, order_id=order_id, amount=amount, reason="again",
+            refund_no=requested["refund_no"],
+        )  # fmt: skip
+
+    await floor.say(ask("a"), trusted=True)
+    await floor.say(result(requested, "failed"), trusted=True)
+    await floor.say(ask("b", 999), ask("c"), ask("d"), trusted=True)
+    assert [r["refund_no"] for r in floor.heard("refund.requested")] == [requested["refund_no"]] * 2
+    assert [r["code"] for r in floor.heard("command.rejected")] == ["REFUND_NOT_ALLOWED"] * 3
+    await floor.say(result(requested), trusted=True)
+    assert await floor.pool.fetchval("SELECT refunded_amount FROM orders") == 1000

@@ -10,6 +10,7 @@
     shipped, delivered  ORDER_NOT_CANCELLABLE      ORDER_ADDRESS_LOCKED    completed              refused
     finished            ORDER_NOT_CANCELLABLE      ORDER_ADDRESS_LOCKED    refused                hidden (all or none)
 
+A parcel that is lost or refused counts as not out: what is left of its order can be cancelled.
 Users act on their own orders, operators (from trusted broker users) on any; another user's order is ORDER_NOT_FOUND.
 """
 
@@ -23,11 +24,12 @@ from db.pool import Transaction
 from messages.base import CommandRejected, Event
 from messages.envelope import Envelope
 from messages.orders import Address, OrderCancel, OrderChangeAddress, OrderConfirmReceipt, OrderDelete, OrdersDeleted
+from messages.stock import RestockLine, StockRestock
 from workers.domain.book import Book
 from workers.domain.order import FINISHED, Effect, Order, State, Trigger
 from workers.domain.refunding import BoughtLine, RefundLine, refund_units, remaining_units
 from workers.domain.refusal import Refusal
-from workers.domain.shipping import Parcel
+from workers.domain.shipping import Parcel, unpacked
 from workers.runtime.batch import Batch
 from workers.runtime.route import Route
 from workers.store import access, announce, commands, orders, payments, refunds, shipments, timers
@@ -46,8 +48,8 @@ class Desk:
     addresses: dict[int, Address] = field(default_factory=dict)
 
     def shipped_any(self, order: Order) -> bool:
-        """Whether a unit has left the warehouse."""
-        return any(parcel.out for parcel in self.parcels.get(order.id, ()))
+        """Whether a unit has left the warehouse and may still arrive."""
+        return any(parcel.out and not parcel.failed for parcel in self.parcels.get(order.id, ()))
 
 
 def decide(item: Item, order: Order, desk: Desk) -> Refusal | None:
@@ -95,10 +97,14 @@ async def change_orders(tx: Transaction, batch: Batch[Change]) -> None:
     await timers.stop(tx, [("payment", key) for key in book.ids(Effect.PAYMENT_TIMER_ENDS)])
     await timers.stop(tx, [("receipt", key) for key in book.ids(Effect.RECEIPT_TIMER_ENDS)])
     answers = await commands.conclude(tx, outcomes)
+    restocks = [
+        outbox.internal(restock(s.order, lines, desk), because=s.because) for s in book.owing(Effect.STOCK_RESTOCK)
+    ]
     news = [
         *announce.steps(book),
         *other_events(outcomes),
         *announce.stock_orders(book),
+        *restocks,
         *refunds.announcements(opened),
     ]
     await outbox.append(tx, [*news, *answers, *claims.answers])
@@ -114,7 +120,7 @@ def change(desk: Desk, item: Item, now: datetime) -> Event:
     actor = item.body.actor
     for order_id in order_ids(item.body):
         order = desk.book.get(order_id)
-        refusal = access.denied(item, actor, order_id, order)
+        refusal = access.denied(actor, order_id, order)
         if refusal is None and order is not None:
             refusal = decide(item, order, desk)
         if refusal is not None:
@@ -140,6 +146,18 @@ def step(desk: Desk, item: Item, order_id: int, now: datetime) -> Event:
     elif isinstance(body, OrderChangeAddress):
         desk.addresses[order_id] = body.address
     return announce.event_of(desk.book.move(order_id, trigger, because=item, at=now, who=who, **fields))
+
+
+def restock(order: Order, lines: Mapping[int, Sequence[BoughtLine]], desk: Desk) -> StockRestock:
+    """What never left is sellable again. What a failed parcel took comes back with the parcel, or not at all."""
+    out = [parcel for parcel in desk.parcels.get(order.id, ()) if parcel.out]
+    here = unpacked({line.line_no: line.qty for line in lines[order.id]}, out)
+    back = tuple(
+        RestockLine(sku_id=line.sku_id, warehouse=line.warehouse, qty=here[line.line_no])
+        for line in lines[order.id]
+        if line.line_no in here
+    )
+    return StockRestock(holder_id=order.id, ref="cancel", lines=back)
 
 
 def everything(lines: Sequence[BoughtLine]) -> list[RefundLine]:

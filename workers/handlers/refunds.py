@@ -7,10 +7,11 @@ refund.result failed, not succeeded before           failed: refund.failed and a
 refund.result for another amount or currency         dead letter: a person must look
 refund.result for a number we never gave             tried again later, at last a dead letter
 refund.request, not above what is captured and left  a refund of its own: refund.requested
+refund.request that names a failed refund            refund.requested again, under the same number
 refund.request otherwise                             command.rejected with PAY_REFUND_EXCEEDS or REFUND_NOT_ALLOWED
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, TypeAlias
 
@@ -18,7 +19,7 @@ import outbox
 from db.pool import Transaction
 from messages.base import AlertRaised, CommandRejected
 from messages.envelope import Envelope
-from messages.refunds import RefundFailed, RefundRequest, RefundResult, RefundSucceeded
+from messages.refunds import RefundFailed, RefundRequest, RefundRequested, RefundResult, RefundSucceeded
 from workers.domain.book import Book
 from workers.domain.order import Order
 from workers.domain.refusal import Refusal
@@ -26,6 +27,7 @@ from workers.runtime.batch import Batch
 from workers.runtime.route import Route
 from workers.store import access, commands, orders, payments, refunds
 
+NOT_FAILED = Refusal("REFUND_NOT_ALLOWED", "that refund has not failed")
 Result: TypeAlias = Envelope[RefundResult]
 Request: TypeAlias = Envelope[RefundRequest]
 
@@ -33,7 +35,7 @@ Request: TypeAlias = Envelope[RefundRequest]
 def decide(item: Request, order: Order | None, kept: payments.Kept | None) -> Refusal | None:
     """Why an operator's refund is refused, or None. No I/O."""
     body = item.body
-    if (refusal := access.denied(item, body.actor, body.order_id, order)) is not None:
+    if (refusal := access.denied(body.actor, body.order_id, order)) is not None:
         return refusal
     if body.actor.type == "user":
         return access.FORBIDDEN
@@ -51,7 +53,7 @@ async def settle_refunds(tx: Transaction, batch: Batch[RefundResult | RefundRequ
     claims = await commands.claim(tx, batch.of(RefundRequest))
     owners = await refunds.orders_of(tx, [item.body.refund_no for item in results])
     book = Book[Any](await orders.lock(tx, {*owners.values(), *(item.body.order_id for item in claims.fresh)}))
-    known = await refunds.read(tx, owners)
+    known = await refunds.read(tx, {*owners, *filter(None, (item.body.refund_no for item in claims.fresh))})
     kept = await payments.kept(tx, [item.body.order_id for item in claims.fresh])
     finished: dict[str, RefundResult] = {}
     news: list[outbox.Announcement] = []
@@ -67,11 +69,15 @@ async def settle_refunds(tx: Transaction, batch: Batch[RefundResult | RefundRequ
             finished[refund.refund_no] = item.body
             news += settle(book, refund, item)
 
-    dues, outcomes = requests(claims.fresh, book, kept)
+    again, outcomes = repeated([item for item in claims.fresh if item.body.refund_no], book, known)
+    dues, refused_requests = requests([item for item in claims.fresh if not item.body.refund_no], book, kept)
+    outcomes |= refused_requests
     opened = await refunds.open_all(tx, dues)
     outcomes |= {commands.key_of(o.due.because.body): (o.event(), o.due.because) for o in opened}
     await orders.save(tx, book)
     await refunds.finish(tx, list(finished.values()))
+    await refunds.reopen(tx, [refund.refund_no for _, refund in again])
+    news += [outbox.event(asked(refund), because=item, stream=book[refund.order_id].root_id) for item, refund in again]
     answers = await commands.conclude(tx, outcomes)
     refused = [outbox.event(e, because=item) for e, item in outcomes.values() if isinstance(e, CommandRejected)]
     await outbox.append(tx, [*news, *refunds.announcements(opened), *refused, *answers, *claims.answers])
@@ -96,8 +102,45 @@ def settle(book: Book[Any], refund: refunds.Refund, item: Result) -> list[outbox
     return [outbox.event(failed, because=item, stream=order.root_id), outbox.event(alert, because=item)]
 
 
+def asked(refund: refunds.Refund) -> RefundRequested:
+    """refund.requested, once more."""
+    return RefundRequested(
+        order_id=refund.order_id, refund_no=refund.refund_no, channel=refund.channel, trade_no=refund.trade_no,
+        amount=refund.amount, currency=refund.currency, cause=refund.cause,
+    )  # fmt: skip
+
+
+def repeated(
+    fresh: Sequence[Request], book: Book[Any], known: Mapping[str, refunds.Refund]
+) -> tuple[list[tuple[Request, refunds.Refund]], commands.Outcomes]:
+    """Failed refunds that are asked for again, and the outcome of each request."""
+    again: dict[str, tuple[Request, refunds.Refund]] = {}
+    outcomes: commands.Outcomes = {}
+    for item in fresh:
+        body = item.body
+        refund = known.get(body.refund_no or "")
+        refusal = access.denied(body.actor, body.order_id, book.get(body.order_id)) or not_again(body, refund)
+        if refusal is None and refund is not None and refund.refund_no not in again:
+            again[refund.refund_no] = (item, refund)
+            outcomes[commands.key_of(body)] = asked(refund), item
+        else:
+            outcomes[commands.key_of(body)] = commands.rejected(item, refusal or NOT_FAILED), item
+    return list(again.values()), outcomes
+
+
+def not_again(body: RefundRequest, refund: refunds.Refund | None) -> Refusal | None:
+    """Why this refund is not asked for again, or None. No I/O."""
+    if refund is None or refund.order_id != body.order_id:
+        return Refusal("REFUND_NOT_ALLOWED", "the order has no refund of this number")
+    if refund.state != "failed":
+        return NOT_FAILED
+    if refund.amount != body.amount:
+        return Refusal("REFUND_NOT_ALLOWED", f"that refund is of {refund.amount}", {"amount": refund.amount})
+    return None
+
+
 def requests(
-    fresh: tuple[Request, ...], book: Book[Any], kept: Mapping[int, payments.Kept]
+    fresh: Sequence[Request], book: Book[Any], kept: Mapping[int, payments.Kept]
 ) -> tuple[list[refunds.Due], commands.Outcomes]:
     """What operators' requests open, and the outcomes of those that are refused."""
     left, dues = dict(kept), []

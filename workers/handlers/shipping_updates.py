@@ -12,8 +12,9 @@
     unknown                tried again later, at last a dead letter
 
 A parcel's state is the maximum of its facts: late ones are recorded and move nothing. A parcel that will not arrive has
-its lines refunded; when it comes back they are restocked; a loss sends the stock nothing. The same parcel or the same
-fact again changes nothing.
+its lines refunded; when it comes back they are restocked; a loss sends the stock nothing. One that
+arrives after all is an alert: the money is on its way back. The same parcel or the same fact again changes nothing;
+the same carrier event with another status, or a parcel of another order, is a dead letter.
 """
 
 from collections.abc import Mapping
@@ -55,7 +56,7 @@ class Yard:
     book: Book[Item]
     lines: dict[int, list[BoughtLine]]
     parcels: dict[shipments.ParcelKey, Parcel]
-    seen: set[shipments.FactKey]
+    seen: dict[shipments.FactKey, str]
     warehouses: dict[int, str | None] = field(default_factory=dict)
     booked: list[shipments.ParcelKey] = field(default_factory=list)
     moved: set[shipments.ParcelKey] = field(default_factory=set)
@@ -85,8 +86,10 @@ async def move_parcels(tx: Transaction, batch: Batch[Fact]) -> None:
         order = book.get(item.body.order_id)
         if order is None:
             batch.retry(item, "order_unknown", "its order is not in the database yet")
-        elif owners.get(key_of(item.body), order.id) != order.id:
+        elif owner_of(yard, owners, item.body) != order.id:
             batch.dead(item, "parcel_of_another_order", "the carrier's number belongs to another order")
+        elif contradicts(yard, item.body):
+            batch.dead(item, "fact_differs", "this carrier event was reported before with another status")
         elif order.state in EARLY:
             batch.retry(item, "order_not_paid", "its order is not paid yet")
         elif isinstance(item.body, ShipmentBook):
@@ -116,6 +119,17 @@ async def write(tx: Transaction, yard: Yard, now: datetime) -> None:
 def key_of(body: Fact | Parcel) -> shipments.ParcelKey:
     """The carrier's name for a parcel."""
     return body.carrier, body.tracking_no
+
+
+def owner_of(yard: Yard, owners: Mapping[shipments.ParcelKey, int], body: Fact) -> int:
+    """Whose parcel it is: booked in this batch, or before; else whose the message says."""
+    parcel = yard.parcels.get(key_of(body))
+    return parcel.order_id if parcel else owners.get(key_of(body), body.order_id)
+
+
+def contradicts(yard: Yard, body: Fact) -> bool:
+    """Whether the same carrier event said something else before."""
+    return isinstance(body, ShipmentUpdate) and yard.seen.get(shipments.fact_key(body), body.status) != body.status
 
 
 def user_of(item: Item, book: Book[Item]) -> str:
@@ -170,12 +184,14 @@ def update_parcel(yard: Yard, order: Order, item: Item, body: ShipmentUpdate, no
     """Fold one carrier fact: the parcel, its money, its stock, then its order."""
     if (fact := shipments.fact_key(body)) in yard.seen:
         return
-    yard.seen.add(fact)
+    yard.seen[fact] = body.status
     before = yard.parcels[key_of(body)]
     after = moved(before, body)
     yard.facts.append(shipments.Fact(body, before.id, stale=after == before))
     if before.state == "cancelled" and body.status != "delayed":
         yard.news.append(outbox.event(alert(order, before, "moves although its order was cancelled"), because=item))
+    if before.failed and body.status == "delivered":
+        yard.news.append(outbox.event(alert(order, before, "arrived after it was given up and refunded"), because=item))
     if after == before:
         return
     yard.parcels[key_of(body)] = after
@@ -190,6 +206,8 @@ def update_parcel(yard: Yard, order: Order, item: Item, body: ShipmentUpdate, no
 
 def moved(parcel: Parcel, body: ShipmentUpdate) -> Parcel:
     """The parcel after the fact."""
+    if parcel.state == "cancelled":
+        return parcel
     state = advance(parcel.state, body.status)
     after = replace(parcel, state=state, delayed=parcel.delayed or body.status == "delayed")
     if after.out and after.outbound_at is None:
@@ -254,13 +272,14 @@ async def parcel_refunds(tx: Transaction, yard: Yard) -> list[refunds.Due]:
         order, capture = yard.book[parcel.order_id], kept.get(parcel.order_id)
         if capture is None:
             continue
-        amount = min(sum(part.amount for part in parts), capture.left)
+        whole = sum(part.amount for part in parts)
+        amount = min(whole, capture.left)  # an operator may have given some of it back already
         kept[order.id] = replace(capture, owed=capture.owed + amount)
         dues.append(
             refunds.Due(
                 order_id=order.id, root_id=order.root_id, user_id=order.user_id, cause=f"parcel:{parcel.id}",
                 intent_id=capture.intent_id, channel=capture.channel, trade_no=capture.trade_no, amount=amount,
-                currency=capture.currency, because=item, lines=tuple(parts),
+                currency=capture.currency, because=item, lines=tuple(parts) if amount == whole else (),
             )
         )  # fmt: skip
     return dues

@@ -38,7 +38,7 @@ from workers.domain.refusal import Refusal
 from workers.domain.stocking import ON_HAND_MAX, Counter, Desk, Holder, Place, Verdict, Want
 from workers.runtime.batch import Batch
 from workers.runtime.route import Route
-from workers.store import access, commands, stock
+from workers.store import commands, stock
 
 Order: TypeAlias = StockReserve | StockCommit | StockRelease | StockRestock
 """What orders ask of the stock."""
@@ -107,14 +107,13 @@ def tell(desk: Desk, item: Envelope[Any], body: Told) -> Event:
             return commands.rejected(item, Refusal("INVENTORY_INVARIANT", f"more than {ON_HAND_MAX} units"))
         after = desk.receive(place, body.qty, body.ref)
         return StockReceived(**level(place, after), ref=body.ref, qty=body.qty)
-    if not item.trusted:
-        return commands.rejected(item, access.FORBIDDEN)
     counter = desk.adjust(place, body.delta, body.request_id) if body.delta else desk.counters.get(place)
     if counter is None:
         known = desk.counters.get(place)
         code = "INVENTORY_INVARIANT" if known else "INVENTORY_SKU_UNKNOWN"
         details = {"on_hand": known.on_hand, "locked": known.locked} if known else {}
-        return commands.rejected(item, Refusal(code, "the correction would leave less than is locked", details))
+        why = "the correction would leave less than is locked" if known else "there was never stock of it there"
+        return commands.rejected(item, Refusal(code, why, details))
     return StockAdjusted(**level(place, counter), request_id=body.request_id, delta=body.delta)
 
 

@@ -13,14 +13,22 @@ FORBIDDEN = Refusal(
 )
 
 
+SOMEBODY_ELSE = Refusal("AUTH_FORBIDDEN", "a user speaks for nobody else")
+
+
 def who(actor: Actor) -> Who:
     """The actor for the operate log."""
     return Who(actor.type, actor.id)
 
 
-def untrusted(item: Envelope[Any], actor: Actor) -> Refusal | None:
-    """Refuse an operator or system actor that does not come from a trusted broker user."""
-    return FORBIDDEN if actor.type != "user" and not item.trusted else None
+def unvouched(item: Envelope[Any]) -> Refusal | None:
+    """Refuse what only trusted broker users may say (for operators, say), and who speaks as one user for another."""
+    actor = getattr(item.body, "actor", None)
+    for_trusted = item.body.TRUSTED_ONLY or (actor is not None and actor.type != "user")
+    if for_trusted and not item.trusted:
+        return FORBIDDEN
+    named = getattr(item.body, "user_id", None)
+    return SOMEBODY_ELSE if actor and actor.type == "user" and named not in (None, actor.id) else None
 
 
 def not_found(order_id: int) -> Refusal:
@@ -28,10 +36,8 @@ def not_found(order_id: int) -> Refusal:
     return Refusal("ORDER_NOT_FOUND", "there is no such order", {"order_id": str(order_id)})
 
 
-def denied(item: Envelope[Any], actor: Actor, order_id: int, order: Order | None) -> Refusal | None:
+def denied(actor: Actor, order_id: int, order: Order | None) -> Refusal | None:
     """Why this actor may not act on this order, or None when it may."""
-    if (refusal := untrusted(item, actor)) is not None:
-        return refusal
     if order is None or (actor.type == "user" and order.user_id != actor.id):
         return not_found(order_id)
     return None

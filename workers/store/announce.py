@@ -19,7 +19,7 @@ from messages.orders import (
     OrderPaid,
     OrderShipped,
 )
-from messages.stock import StockCommit, StockRelease, StockRestock
+from messages.stock import StockCommit, StockRelease
 from workers.domain.book import Book, Step
 from workers.domain.order import Effect, Order, State, Trigger
 
@@ -93,10 +93,9 @@ def announced(step: Step[Envelope[Any]], event: Event) -> outbox.Announcement:
 ASKS: tuple[tuple[Effect, Callable[[int], Message]], ...] = (
     (Effect.STOCK_COMMIT, lambda holder_id: StockCommit(holder_id=holder_id)),
     (Effect.STOCK_RELEASE, lambda holder_id: StockRelease(holder_id=holder_id)),
-    (Effect.STOCK_RESTOCK, lambda holder_id: StockRestock(holder_id=holder_id, ref="cancel")),
 )
 
 
 def stock_orders(book: Book[Envelope[Any]]) -> list[outbox.Announcement]:
-    """What the steps ask of the stock."""
+    """What the steps ask of the stock; what goes back after a deduction, the handler knows."""
     return [outbox.internal(ask(s.order.id), because=s.because) for effect, ask in ASKS for s in book.owing(effect)]

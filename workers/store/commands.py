@@ -13,6 +13,7 @@ from db.statements import SQL
 from messages.base import Command, CommandRejected, Event
 from messages.envelope import Envelope
 from workers.domain.refusal import Refusal
+from workers.store import access
 
 Key = tuple[str, str]
 """(scope, request id)"""
@@ -35,18 +36,24 @@ def key_of(command: Command) -> Key:
 
 
 async def claim(tx: Transaction, items: Iterable[Envelope[Any]]) -> Claims:
-    """Claim the new commands; answer repeats with their stored outcome and misused request ids with a conflict."""
+    """Claim the new commands; answer repeats with their stored outcome and misused request ids with a conflict.
+
+    What its sender may not say is refused before that and not stored: nobody can use up another's request ids.
+    """
     first: dict[Key, Envelope[Any]] = {}
     others: list[Envelope[Any]] = []
+    refused: list[outbox.Announcement] = []
     for item in items:
-        if first.setdefault(key_of(item.body), item) is not item:
+        if (refusal := access.unvouched(item)) is not None:
+            refused += reject(item, refusal)
+        elif first.setdefault(key_of(item.body), item) is not item:
             others.append(item)
     if not first:
-        return Claims((), ())
+        return Claims((), tuple(refused))
     claimed = await _insert(tx, first)
     fresh = tuple(item for key, item in first.items() if key in claimed)
     repeats = [item for key, item in first.items() if key not in claimed] + others
-    return Claims(fresh, tuple(await _answer(tx, repeats)) if repeats else ())
+    return Claims(fresh, (*refused, *(await _answer(tx, repeats) if repeats else ())))
 
 
 async def _insert(tx: Transaction, first: Mapping[Key, Envelope[Any]]) -> set[Key]:
@@ -140,4 +147,5 @@ def _reply(type_: str, body: bytes, to: str, correlation_id: str, because: Envel
 
 
 def _hash(body: Command) -> bytes:
-    return blake2b(body.model_dump_json().encode(), digest_size=16).digest()
+    # Without defaults: a field that a later version adds must not change what an old payload hashes to.
+    return blake2b(body.model_dump_json(exclude_defaults=True).encode(), digest_size=16).digest()

@@ -95,7 +95,8 @@ async def insert(tx: Transaction, placed: Sequence[Placed], shop: Shop, now: dat
 
 async def _insert_rows(tx: Transaction, placed: Sequence[Placed], shop: Shop, now: datetime) -> None:
     bodies = [p.item.body for p in placed]
-    policy = {"payment_window_seconds": shop.payment_window_seconds, "on_payment_failure": shop.on_payment_failure}
+    remarks = [_sealed_remark(p.id, p.item.body.remark) for p in placed]
+    policy = {"on_payment_failure": shop.on_payment_failure}
     await tx.execute(
         SQL["orders.insert"],
         [p.id for p in placed],
@@ -109,11 +110,17 @@ async def _insert_rows(tx: Transaction, placed: Sequence[Placed], shop: Shop, no
         [p.quote.origin_amount for p in placed],
         [p.quote.shipping_fee for p in placed],
         [p.quote.payable_amount for p in placed],
-        [b.remark for b in bodies],
+        [key_id for key_id, _ in remarks],
+        [ciphertext for _, ciphertext in remarks],
         orjson.dumps(policy).decode(),
         now,
         now + timedelta(seconds=shop.payment_window_seconds),
     )
+
+
+def _sealed_remark(order_id: int, remark: str | None) -> tuple[str | None, bytes | None]:
+    """Buyers write names and phone numbers into remarks."""
+    return cipher.current().encrypt(remark.encode(), b"order_remark:%d" % order_id) if remark else (None, None)
 
 
 async def _insert_items(tx: Transaction, placed: Sequence[Placed]) -> None:

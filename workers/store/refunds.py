@@ -119,6 +119,12 @@ async def read(tx: Transaction, refund_nos: Iterable[str]) -> dict[str, Refund]:
     return {row["refund_no"]: Refund(*row) for row in rows}
 
 
+async def reopen(tx: Transaction, refund_nos: Sequence[str]) -> None:
+    """Failed refunds that are asked for again."""
+    if refund_nos:
+        await tx.execute(SQL["refunds.reopen"], list(refund_nos))
+
+
 async def finish(tx: Transaction, results: Sequence[RefundResult]) -> None:
     """Write each refund's newest state; a success is final."""
     if results:

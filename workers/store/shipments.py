@@ -99,13 +99,13 @@ async def cancel_booked(tx: Transaction, order_ids: Sequence[int]) -> None:
         await tx.execute(SQL["shipments.cancel_booked"], list(order_ids))
 
 
-async def known_facts(tx: Transaction, updates: Iterable[ShipmentUpdate]) -> set[FactKey]:
-    """Which of these facts are recorded."""
+async def known_facts(tx: Transaction, updates: Iterable[ShipmentUpdate]) -> dict[FactKey, str]:
+    """Which of these facts are recorded, and the status each reported."""
     keys = sorted({fact_key(update) for update in updates})
     if not keys:
-        return set()
+        return {}
     rows = await tx.fetch(SQL["shipments.known_facts"], *([key[n] for key in keys] for n in range(3)))
-    return {tuple(row) for row in rows}
+    return {(row["carrier"], row["tracking_no"], row["event_id"]): row["status"] for row in rows}
 
 
 async def record_facts(tx: Transaction, facts: Sequence[Fact]) -> None:

@@ -23,10 +23,10 @@ async def lock_revisions(tx: Transaction, sku_ids: Iterable[str]) -> dict[str, i
 
 
 async def upsert(tx: Transaction, newest: Sequence[SkuUpsert]) -> None:
-    """Write each SKU once; a revision that is not higher changes nothing."""
+    """Write each SKU once. One whose newer revision another worker wrote meanwhile is an error: it is tried again."""
     if not newest:
         return
-    await tx.execute(
+    rows = await tx.fetch(
         SQL["skus.upsert"],
         [s.sku_id for s in newest],
         [s.revision for s in newest],
@@ -42,3 +42,5 @@ async def upsert(tx: Transaction, newest: Sequence[SkuUpsert]) -> None:
         [s.image_url for s in newest],
         [s.unit for s in newest],
     )
+    if len(rows) != len(newest):
+        raise ValueError("a newer revision of a SKU was written at the same time")
