@@ -20,17 +20,6 @@ LOCK_TIMEOUT_MS = 5_000  # a neighbour's batch is shorter; what waits longer is 
 IDLE_IN_TRANSACTION_TIMEOUT_MS = 60_000  # a worker that froze in a transaction must not hold its locks
 
 
-class SessionWithoutState(asyncpg.Connection):
-    """Nothing of ours leaves anything behind in a session, so giving it back to the pool needs no round trip.
-
-    Whoever listens or sets something ends the session instead (outbox/doorbell.py).
-    """
-
-    def get_reset_query(self) -> str:
-        """What asyncpg runs before a session is lent again: nothing."""
-        return ""
-
-
 async def open_pool(url: str, *, application_name: str, min_size: int = 1, max_size: int = 4) -> Pool:
     """Open a pool. Raises OSError or asyncpg.PostgresError when the database cannot be reached."""
     async with asyncio.timeout(30):
@@ -38,7 +27,6 @@ async def open_pool(url: str, *, application_name: str, min_size: int = 1, max_s
             url,
             min_size=min_size,
             max_size=max_size,
-            connection_class=SessionWithoutState,
             command_timeout=STATEMENT_TIMEOUT_MS / 1000 + 5,
             server_settings={
                 "application_name": application_name,
