@@ -17,9 +17,10 @@ from tests.bench.contenders import Contender
 from tests.bench.measure import MIB
 from tests.bench.stage import QUEUE, Stage, open_stage
 
-IDLE_ORDERS = 60
+IDLE_ORDERS = 120
 WARM_ORDERS = 100
 ANSWER_SECONDS = 60.0
+SETTLE_SECONDS = 12.0  # relays that have just started share out the outbox, and what they hand over waits
 
 
 @dataclass(frozen=True)
@@ -77,6 +78,7 @@ async def measure(
 
         await channel.basic_consume(QUEUE, take)
         await asyncio.gather(*(shopper.order(next(bodies)) for _ in range(WARM_ORDERS)))
+        await asyncio.sleep(SETTLE_SECONDS)
         idle = [await _idle(shopper, next(bodies)) for _ in range(IDLE_ORDERS)]
         steady = await _steadily(shopper, list(bodies), rate)
         memory = tuple(process.memory_info().rss / MIB for process in stage.processes())
