@@ -6,7 +6,6 @@ id is never in flight twice: aiormq matches a returned message to its publish by
 """
 
 import asyncio
-from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -23,7 +22,6 @@ from outbox import wire
 from outbox.outcome import Outcome
 
 REFUSALS = (AMQPChannelError, ConnectionFrameError, ConnectionSyntaxError)
-CLOSE_TIMEOUT_SECONDS = 5.0  # a blocked broker reads nothing, not even a goodbye
 
 
 @lru_cache(maxsize=1024)  # few addresses, many messages
@@ -54,6 +52,7 @@ class Session:
         self.closed = asyncio.Event()
         self.refusal: BaseException | None = None
         self.suspects = 0
+        self.useful = False  # until the broker took a message
         self._closing = channel.closing  # a strong reference: it is an observer of its own
         self._closing.add_done_callback(self._ended)
 
@@ -99,9 +98,7 @@ class Session:
     async def close(self) -> None:
         """End the connection; what is in flight is lost."""
         self.abandon(Outcome.LOST)
-        with suppress(Exception):
-            async with asyncio.timeout(CLOSE_TIMEOUT_SECONDS):
-                await self._connection.close()
+        await wire.close(self._connection)
         self.closed.set()
 
     def _marshal(self, exchange: str, key: str, properties: Basic.Properties, body: bytes, mandatory: bool) -> bytes:
@@ -125,6 +122,7 @@ class Session:
         error = None if confirmation.cancelled() else confirmation.exception()
         if error is None:
             outcome = Outcome.LOST if confirmation.cancelled() else Outcome.CONFIRMED
+            self.useful = self.useful or outcome is Outcome.CONFIRMED
         elif isinstance(error, PublishError):
             outcome = Outcome.UNROUTABLE
         else:

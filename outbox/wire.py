@@ -7,26 +7,35 @@ decoders let such a message through, marked, so that it can be refused like any 
 
 import asyncio
 import struct
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
 
 import aiormq
 from aiormq import Connection
+from aiormq.abc import AbstractConnection
 from pamqp import decode
 from yarl import URL
 
 CONNECT_TIMEOUT_SECONDS = 15  # several times what a TLS handshake across regions takes
+CLOSE_TIMEOUT_SECONDS = 5.0  # a blocked broker reads nothing, not even a goodbye
 HEARTBEAT_SECONDS = 20  # a silent peer is given up after three of them
 MALFORMED = "\udc00malformed"
 """Key of a header table that could not be read to its end. No real key can hold it: it is not UTF-8."""
 TIME_OUT_OF_RANGE = datetime.min.replace(tzinfo=UTC)
 """Stands for a timestamp that no calendar holds."""
+DEPTH_MAX = 32
+"""Tables and arrays within a header table. No client of ours nests; what reads recursively ends at some hundred."""
+LENGTH_BYTES = 4
+NESTED = (b"F", b"A")
+OF_ANY_LENGTH = (*NESTED, b"S", b"x")  # all others take 8 bytes at most
+UNREADABLE = (ValueError, ArithmeticError, IndexError, TypeError, struct.error)
 
 
 def install_tolerant_decoders() -> None:
     """Replace the library's decoders for this process. Doing it twice does no harm."""
     decode.METHODS.update(shortstr=_short_string, timestamp=_timestamp, table=_table)
-    decode.TABLE_MAPPING.update({b"T": _timestamp, b"F": _table})
+    decode.TABLE_MAPPING.update({b"T": _timestamp})
 
 
 async def connect(url: str, *, name: str) -> Connection:
@@ -37,6 +46,13 @@ async def connect(url: str, *, name: str) -> Connection:
         place = place.update_query(heartbeat=HEARTBEAT_SECONDS)
     async with asyncio.timeout(CONNECT_TIMEOUT_SECONDS):
         return await aiormq.connect(place, client_properties={"connection_name": name})
+
+
+async def close(connection: AbstractConnection) -> None:
+    """End a connection, with what is in flight on it. A broker that does not say goodbye is not waited for."""
+    with suppress(Exception):
+        async with asyncio.timeout(CLOSE_TIMEOUT_SECONDS):
+            await connection.close()
 
 
 def is_blocked(connection: Connection) -> bool:
@@ -67,15 +83,61 @@ def _timestamp(value: bytes) -> tuple[int, datetime]:
 
 
 def _table(value: bytes) -> tuple[int, dict[str, Any]]:
-    end = 4 + int.from_bytes(value[:4], "big")
-    table: dict[str, Any] = {}
-    offset = 4
-    try:
-        while offset < end:
-            consumed, key = _short_string(value[offset:end])
-            offset += consumed
-            consumed, table[key] = decode.embedded_value(value[offset:end])
-            offset += consumed
-    except (ValueError, ArithmeticError, IndexError, TypeError, struct.error):
+    end = LENGTH_BYTES + int.from_bytes(value[:LENGTH_BYTES], "big")
+    reader = _TableReader()
+    table = reader.table(value[LENGTH_BYTES:end], 0)
+    if not reader.sound:
         table[MALFORMED] = True
     return end, table
+
+
+class _TableReader:
+    """Reads one table with all that is in it, and goes on behind what it cannot read. `sound` turns false then."""
+
+    def __init__(self) -> None:
+        self.sound = True
+
+    def table(self, content: bytes, depth: int) -> dict[str, Any]:
+        found: dict[str, Any] = {}
+        offset = 0
+        try:
+            while offset < len(content):
+                consumed, key = _short_string(content[offset : offset + 256])
+                offset += consumed
+                consumed, found[key] = self._value(content, offset, depth)
+                offset += consumed
+        except UNREADABLE:
+            self.sound = False
+        return found
+
+    def array(self, content: bytes, depth: int) -> list[Any]:
+        found: list[Any] = []
+        offset = 0
+        try:
+            while offset < len(content):
+                consumed, value = self._value(content, offset, depth)
+                offset += consumed
+                found.append(value)
+        except UNREADABLE:
+            self.sound = False
+        return found
+
+    def _value(self, content: bytes, offset: int, depth: int) -> tuple[int, Any]:
+        """How many bytes it takes, and the value that begins at `offset`. Raises ValueError for what it is not."""
+        kind = content[offset : offset + 1]
+        begin = offset + 1 + LENGTH_BYTES
+        end = begin + (int.from_bytes(content[offset + 1 : begin], "big") if kind in OF_ANY_LENGTH else 8)
+        if kind in OF_ANY_LENGTH and end > len(content):
+            raise ValueError("a value goes on beyond its table")
+        if kind in NESTED:
+            return end - offset, self._nested(kind, content[begin:end], depth + 1)
+        consumed, value = decode.embedded_value(content[offset:end])
+        if not consumed:
+            raise ValueError("a key without a value")
+        return consumed, value
+
+    def _nested(self, kind: bytes, content: bytes, depth: int) -> Any:
+        if depth > DEPTH_MAX:
+            self.sound = False
+            return None
+        return self.table(content, depth) if kind == b"F" else self.array(content, depth)

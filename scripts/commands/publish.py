@@ -146,4 +146,4 @@ async def _send(
         why = "no queue takes it, or a queue refused it"
         raise CommandError(Code.FAILED, "the broker did not take it", why=why, hint="oms topology declare") from error
     finally:
-        await connection.close()
+        await wire.close(connection)

@@ -31,6 +31,14 @@ def table(content: bytes) -> bytes:
     return struct.pack(">I", len(content)) + content
 
 
+def nested(depth: int) -> bytes:
+    """Header tables in header tables."""
+    content = b""
+    for _ in range(depth):
+        content = short(b"k") + b"F" + table(content)
+    return table(content)
+
+
 GOOD = {"delivery_mode": b"\x02", "message_id": short(b"bad"), "type": short(DELETE.encode())}
 BROKEN: dict[str, dict[str, bytes]] = {
     "a message id that is not UTF-8": {"message_id": short(b"a\xff\xfe")},
@@ -41,6 +49,7 @@ BROKEN: dict[str, dict[str, bytes]] = {
     "a timestamp past every calendar": {"timestamp": struct.pack(">Q", 2**63)},
     "a timestamp of all ones": {"timestamp": struct.pack(">Q", 2**64 - 1)},
     "a header time past every calendar": {"headers": table(short(b"when\xff") + b"T" + struct.pack(">Q", 2**63))},
+    "headers nested deeper than a stack": {"headers": nested(2_000)},
     "a NUL in the message id": {"message_id": short(b"a\0b")},
 }
 
