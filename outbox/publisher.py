@@ -17,6 +17,7 @@ from outbox.session import Session
 log = structlog.get_logger(__name__)
 
 CHANNEL_TIMEOUT_SECONDS = 10.0
+RECONNECT_WAIT_MIN_SECONDS = 0.1
 RECONNECT_WAIT_MAX_SECONDS = 5.0
 WATCH_SECONDS = 0.25  # how often the oldest message in flight and the broker's alarm are looked at
 
@@ -34,8 +35,9 @@ class Publisher:
         self._timeout_seconds = timeout_seconds
         self._session: Session | None = None
         self._connected = asyncio.Event()
-        self._keeper: asyncio.Task[None] | None = None
+        self.keeper: asyncio.Task[None] | None = None
         self._suspects = 0
+        self._useless = 0
         self._one_by_one = asyncio.Lock()
         self.user = URL(url).user or "guest"
 
@@ -61,9 +63,14 @@ class Publisher:
         """Connected and not blocked: a publish is worth trying."""
         return self.connected and not self.blocked
 
+    @property
+    def alive(self) -> bool:
+        """Whether it still sees to its connection. Only a mistake of ours ends that, and only a new process helps."""
+        return self.keeper is None or not self.keeper.done()
+
     def start(self) -> None:
         """Begin to connect, and keep doing so."""
-        self._keeper = self._keeper or asyncio.create_task(self._keep(), name=f"publisher {self._name}")
+        self.keeper = self.keeper or asyncio.create_task(self._keep(), name=f"publisher {self._name}")
 
     async def ready(self) -> None:
         """Wait until connected."""
@@ -73,10 +80,10 @@ class Publisher:
 
     async def close(self) -> None:
         """End the connection. What is in flight is lost; callers who care wait for their publishes first."""
-        if self._keeper is not None:
-            self._keeper.cancel()
+        if self.keeper is not None:
+            self.keeper.cancel()
             with suppress(asyncio.CancelledError):
-                await self._keeper
+                await self.keeper
         if self._session is not None:
             await self._session.close()
 
@@ -123,17 +130,28 @@ class Publisher:
             metrics.connected(self._role, up=False)
             log.warning("publisher lost its channel", name=self._name, refusal=str(session.refusal or ""))
             await session.close()
+            self._useless = self._useless + 1 if session.refusal is not None and not session.useful else 0
+            await asyncio.sleep(_pause_seconds(self._useless))
 
     async def _connect(self) -> Session:
-        backoff = wait_exponential_jitter(multiplier=0.1, max=RECONNECT_WAIT_MAX_SECONDS, jitter=0.1)
+        backoff = wait_exponential_jitter(
+            multiplier=RECONNECT_WAIT_MIN_SECONDS, max=RECONNECT_WAIT_MAX_SECONDS, jitter=0.1
+        )
         async for attempt in AsyncRetrying(wait=backoff, before_sleep=self._failed):
             with attempt:
-                connection = await wire.connect(self._url, name=self._name)
-                async with asyncio.timeout(CHANNEL_TIMEOUT_SECONDS):
-                    channel = await connection.channel(publisher_confirms=True, on_return_raises=True)
-                assert isinstance(channel, Channel)
-                return Session(connection, channel)
+                return await self._open()
         raise AssertionError("retrying never ends without a result")
+
+    async def _open(self) -> Session:
+        connection = await wire.connect(self._url, name=self._name)
+        try:
+            async with asyncio.timeout(CHANNEL_TIMEOUT_SECONDS):
+                channel = await connection.channel(publisher_confirms=True, on_return_raises=True)
+        except BaseException:
+            await wire.close(connection)
+            raise
+        assert isinstance(channel, Channel)
+        return Session(connection, channel)
 
     def _failed(self, state: RetryCallState) -> None:
         error = state.outcome.exception() if state.outcome is not None else None
@@ -155,3 +173,9 @@ class Publisher:
                 await asyncio.wait_for(session.closed.wait(), WATCH_SECONDS)
         if session.suspects > 1:
             self._suspects = session.suspects  # as many are sent one by one next, to find which it was
+
+
+def _pause_seconds(useless: int) -> float:
+    """After so many sessions in a row that the broker ended before it took anything: each costs it a handshake."""
+    doublings = 1 << min(useless, 10)
+    return min(RECONNECT_WAIT_MAX_SECONDS, RECONNECT_WAIT_MIN_SECONDS * doublings)

@@ -2,9 +2,11 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from typing import Any
 
 import pytest
+from aiormq import Connection
 from pamqp.commands import Basic
 from uuid_utils import uuid7
 
@@ -150,3 +152,34 @@ async def test_no_answer_in_time_is_unknown_and_the_connection_is_replaced(decla
         await until(works_again)
         assert hush.connections == 2
     assert len(await take(declared["admin"], declared.names.queue("stock"), 4)) == 4
+
+
+async def test_refusals_in_a_row_do_not_hammer_the_broker_with_connections(declared: Broker) -> None:
+    async with Hush(declared["relay"]) as wire, Publisher(wire.url, name="refused", timeout_seconds=5) as publisher:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(2):
+                while True:
+                    await publisher.ready()
+                    await send(publisher, "oms.no-such-exchange", "any")
+        assert wire.connections <= 5  # pauses of 0.2, 0.4, 0.8 and 1.6 seconds
+        await publisher.ready()
+        assert await send(publisher, "oms.internal", "stock.commit") is Outcome.CONFIRMED
+
+
+async def test_a_channel_that_cannot_be_opened_leaves_no_connection_behind(
+    declared: Broker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened_connections: list[Connection] = []
+
+    async def no_channel(connection: Connection, **_: Any) -> None:
+        opened_connections.append(connection)
+        raise TimeoutError
+
+    monkeypatch.setattr(Connection, "channel", no_channel)
+    async with Publisher(declared["relay"], name="no channel"):
+
+        async def tried_twice() -> bool:
+            return len(opened_connections) >= 2
+
+        await until(tried_twice)
+        assert opened_connections[0].is_closed
