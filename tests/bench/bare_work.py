@@ -90,11 +90,11 @@ async def _ids(tx: Transaction, users: Sequence[str]) -> list[int]:
 async def _insert_orders(tx: Transaction, ids: Sequence[int], orders: Sequence[Any], skus: Any, now: datetime) -> None:
     count = len(ids)
     totals = [sum(skus[i["sku_id"]]["price"] * i["qty"] for i in order["items"]) for order in orders]
-    policy = '{"payment_window_seconds":1800,"on_payment_failure":"keep_open"}'
+    policy = '{"on_payment_failure":"keep_open"}'
     await tx.execute(
         SQL["orders.insert"], ids, [o["request_id"] for o in orders], ["normal"] * count,
         [o["channel"] for o in orders], [o["source"] for o in orders], [None] * count, [o["user_id"] for o in orders],
-        [o["currency"] for o in orders], totals, [0] * count, totals, [None] * count, policy, now, now + WINDOW,
+        [o["currency"] for o in orders], totals, [0] * count, totals, [None] * count, [None] * count, policy, now, now + WINDOW,
     )  # fmt: skip
     lines = [
         (key, n, skus[i["sku_id"]], i["qty"])
