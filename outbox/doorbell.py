@@ -20,7 +20,8 @@ log = structlog.get_logger(__name__)
 CHANNEL = "oms_outbox"
 SHARDS_FREE = "shards"  # payload of a ring that says that a relay left
 RETRY_SECONDS = 1.0
-DATABASE_ERRORS = (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError)
+# InternalClientError: a connection that was cut in the middle of an answer can still be handed out once.
+DATABASE_ERRORS = (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError)
 
 
 class Doorbell:

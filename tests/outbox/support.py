@@ -129,7 +129,7 @@ async def pending(pool: Pool) -> int:
     return int(await pool.fetchval("SELECT count(*) FROM outbox"))
 
 
-async def until(check: Callable[[], Awaitable[Any]], *, within_seconds: float = 20) -> None:
+async def until(check: Callable[[], Awaitable[Any]], *, within_seconds: float = 60) -> None:
     """Wait for a condition. Fails the test when it does not come."""
     async with asyncio.timeout(within_seconds):
         while not await check():

@@ -15,6 +15,7 @@ from messages.stock import StockCommit
 from messages.timers import TimerDue
 from outbox import Announcement, internal, later, to_queue
 from outbox.doorbell import Doorbell
+from outbox.relay import Relay
 from outbox.settings import RelaySettings
 from scripts.servers.find import Servers
 from scripts.servers.private_rabbitmq import PrivateRabbitmq
@@ -299,7 +300,7 @@ async def test_while_answers_are_slow_other_streams_flow_and_nothing_is_sent_twi
     await subscribe(declared["admin"], declared.names.events, "listener")
     await subscribe(declared["admin"], declared.names.events, "later", "order.late")
     async with Hush(declared["relay"]) as hush:
-        made = settings().model_copy(update={"amqp_url": SecretStr(hush.url)})
+        made = settings(lease_seconds=60).model_copy(update={"amqp_url": SecretStr(hush.url)})
         async with running(made) as relay:
 
             async def is_ready() -> bool:
@@ -356,3 +357,46 @@ async def test_a_blocked_relay_gives_its_shards_away_and_loses_nothing_when_the_
         assert {header(message, "stream") for message in arrived} == {str(order) for order in range(1, 51)}
         await empty(pool)
         assert await held(pool) == {}
+
+
+async def test_a_hold_whose_messages_are_gone_is_forgotten_and_others_are_kept(pool: Pool, settings: Settings) -> None:
+    await announce(pool, [event(1, 1)])
+    await pool.execute(
+        "INSERT INTO outbox_holds (stream, until, attempts, reason) SELECT * FROM (VALUES"
+        " ('gone', now() - interval '2 minutes', 3, 'x'), ('gone lately', now() - interval '1 second', 1, 'x'),"
+        " ('1', now() + interval '1 hour', 1, 'x')) AS held (stream, until, attempts, reason)"
+    )
+
+    async def forgotten() -> bool:
+        return {row["stream"] for row in await pool.fetch("SELECT stream FROM outbox_holds")} == {"gone lately", "1"}
+
+    async with running(settings()):
+        await until(forgotten)
+
+
+@pytest.mark.parametrize(
+    "broken", ["outbox.relay._count", "outbox.lane.Lane.cycle", "outbox.publisher.Publisher._watch"]
+)
+async def test_a_task_that_ends_by_a_mistake_ends_the_relay_with_its_error(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch, broken: str
+) -> None:
+    async def mistake(*_: object) -> None:
+        raise AssertionError("a mistake")
+
+    monkeypatch.setattr(broken, mistake)
+    relay = Relay(settings(shutdown_grace_seconds=1))
+    with pytest.raises(AssertionError, match="a mistake"):
+        async with asyncio.timeout(20):
+            await relay.run(asyncio.Event())
+    assert not all(relay.live().values())
+
+
+async def test_a_relay_that_runs_is_live_and_stays_so_to_its_end(settings: Settings) -> None:
+    async with running(settings()) as relay:
+
+        async def is_ready() -> bool:
+            return all(relay.checks().values())
+
+        await until(is_ready)
+        assert all(relay.live().values())
+    assert all(relay.live().values())

@@ -45,6 +45,7 @@ def trouble(error: BaseException) -> Trouble:
         return Trouble.UNAVAILABLE
     # asyncpg says only in words that a connection or pool is closed; other InterfaceErrors are mistakes in our calls
     closed = isinstance(error, asyncpg.InterfaceError) and "clos" in str(error)
+    closed = closed or isinstance(error, asyncpg.InternalClientError)  # cut in the middle of an answer
     if closed or isinstance(error, OSError | TimeoutError | UnavailableError):
         return Trouble.UNAVAILABLE
     return Trouble.FAILURE
