@@ -22,7 +22,7 @@ from tests.runtime.making import delivery
 from workers.domain.shop import Shop
 from workers.routes import ROUTES
 from workers.runtime.decode import Decoder, Trust, Work
-from workers.runtime.outcome import Kind
+from workers.runtime.policy import Kind
 from workers.runtime.process import Desk, process
 from workers.store import dead_letters as letters
 from workers.store import shop

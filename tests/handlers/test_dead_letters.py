@@ -44,7 +44,7 @@ def delivery(
     """A message in a dead letter queue, as the runtime hands it over."""
     given = {"message_id": "m-1", "message_type": "stock.receive.v1", "user_id": OURS} | said
     properties = Basic.Properties(headers=headers or {}, **given)
-    return RawDelivery.of(queue, Delivery(tag, "oms.dlx", "oms.stock", body, properties, headers or {}))
+    return RawDelivery.taken(queue, Delivery(tag, "oms.dlx", "oms.stock", body, properties, headers or {}))
 
 
 async def keep(tx: Transaction, *deliveries: RawDelivery) -> None:

@@ -7,7 +7,7 @@ from prometheus_client import REGISTRY
 from tests.runtime.making import DELETE, TIMER, delete, delivery, pack, read, timers
 from workers.runtime import metrics
 from workers.runtime.decode import Work
-from workers.runtime.outcome import Kind, Outcome
+from workers.runtime.policy import Kind, Outcome
 
 
 def value(name: str, **labels: str) -> float:

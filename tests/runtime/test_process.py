@@ -11,13 +11,12 @@ import pytest
 import outbox
 from db.pool import Pool, Transaction, open_pool
 from messages.timers import TimerDue
-from tests.runtime.making import command, timers
+from tests.runtime.making import TIMER, command, delivery, pack, read, timers
 from workers.runtime import inbox
 from workers.runtime.batch import Batch
 from workers.runtime.decode import Work
 from workers.runtime.errors import Failure, UnavailableError
-from workers.runtime.outcome import Kind, Outcome
-from workers.runtime.policy import Policy
+from workers.runtime.policy import Kind, Outcome
 from workers.runtime.process import Desk, process
 from workers.runtime.route import Handler, Route
 
@@ -64,9 +63,9 @@ def kinds(outcomes: Iterable[Outcome]) -> dict[str, Kind]:
 
 
 async def run(
-    pool: Pool, handler: Handler, *works: Work, queue: str = "order-changes", **policy: Any
+    pool: Pool, handler: Handler, *works: Work, queue: str = "order-changes", attempts_max: int = 7
 ) -> dict[str, Kind]:
-    return kinds(await process(Desk(Route(queue, handler), pool, Policy(**policy)), works))
+    return kinds(await process(Desk(Route(queue, handler), pool, attempts_max), works))
 
 
 async def claimed(pool: Pool) -> list[str]:
@@ -299,3 +298,44 @@ async def test_announcements_of_a_batch_that_fails_are_not_kept(pool: Pool, effe
 
     await run(pool, handler, command("a"), command("b"))
     assert len(await leaving(pool)) == 1
+
+
+def unreadable(message_id: str, *bodies: Any) -> Work:
+    """A pack of timer.due whose items say this."""
+    said = {"correlation_id": "c", "causation_id": None, "occurred_at": "2026-01-01T00:00:00Z"}
+    items = [body if body is None else {**said, "body": body} for body in bodies]
+    one = delivery(TIMER, {"items": items}, message_id=message_id, exchange="oms.internal", user_id="relay")
+    work = read("timeouts", one)
+    assert work.failure is not None
+    return work
+
+
+GOOD = {"kind": "saga", "key": "1", "due_at": "2026-01-01T00:00:00Z"}
+
+
+async def test_a_pack_with_an_unreadable_item_is_taken_apart_word_for_word(pool: Pool, effects: Any) -> None:
+    work = unreadable("p", GOOD, {**GOOD, "kind": 7}, None)
+    assert await run(pool, write, work, command("a"), queue="timeouts") == {"p": ACKED, "a": ACKED}
+    rows = await leaving(pool)
+    assert [(row["message_id"], row["destination"], row["routing_key"]) for row in rows] == [
+        (f"p/{index}", "queue", "timeouts") for index in range(3)
+    ]
+    items = orjson.loads(work.delivery.body)["items"]
+    assert [row["body"] for row in rows] == [{"items": [item]} for item in items]
+    assert "p" in await claimed(pool)
+
+
+@pytest.mark.parametrize(
+    "body", [b"{", b"[]", b'{"items":[]}', b'{"items":"abc"}', b'{"items":[7]}', b'{"item":[1,2]}']
+)
+async def test_what_is_no_pack_of_several_is_dead_as_it_is(pool: Pool, effects: Any, body: bytes) -> None:
+    work = read("timeouts", delivery(TIMER, body, message_id="p", exchange="oms.internal", user_id="relay"))
+    assert await run(pool, write, work, queue="timeouts") == {"p": Kind.INVALID}
+    assert await leaving(pool) == []
+    assert await claimed(pool) == []
+
+
+async def test_a_pack_from_where_it_may_not_come_is_not_taken_apart(pool: Pool, effects: Any) -> None:
+    work = read("timeouts", delivery(TIMER, pack(1, 2), message_id="p", user_id="upstream"))
+    assert await run(pool, write, work, queue="timeouts") == {"p": Kind.INVALID}
+    assert await leaving(pool) == []

@@ -18,7 +18,7 @@ from db.pool import Transaction
 from messages.topology import RETRY_TIERS_SECONDS
 from scripts.servers.find import Servers
 from tests.runtime.conftest import Shop, client_of, eventually, write_effects
-from tests.runtime.making import DELETE, PAYMENT, TIMER, delete, pack, payment
+from tests.runtime.making import DELETE, PAYMENT, delete, payment
 from workers.runtime import consumer, declare
 from workers.runtime.batch import Batch
 from workers.runtime.declare import TopologyError
@@ -195,12 +195,6 @@ async def test_the_same_id_with_another_body_is_a_dead_letter(shop: Shop) -> Non
         assert await shop.handled(1) == ["m"]
 
 
-async def test_items_of_a_pack_are_handled_as_messages(shop: Shop) -> None:
-    async with shop.running(Route("timeouts", write_effects)):
-        sent = await shop.own.publish(TIMER, pack(1, 2, 3), exchange=shop.broker.names.internal)
-        assert await shop.handled(3) == [f"{sent}/{index}" for index in range(3)]
-
-
 async def test_a_queue_that_was_deleted_is_consumed_from_again_once_it_is_there(shop: Shop) -> None:
     async with shop.running(Route(QUEUE, write_effects)):
         await shop.client.publish(DELETE, delete())
@@ -227,7 +221,7 @@ async def test_a_consumer_that_the_broker_no_longer_knows_is_found_and_replaced(
     async with shop.running(Route(QUEUE, write_effects)):
         await shop.client.publish(DELETE, delete())
         await shop.handled(1)
-        await made[0]._channel.basic_cancel(made[0]._tag)  # behind its back
+        await made[0].channel.basic_cancel(made[0]._tag)  # behind its back
         await shop.client.publish(DELETE, delete())
         await shop.handled(2)
 
@@ -354,41 +348,6 @@ async def test_a_chore_is_repeated_and_survives_its_errors(shop: Shop) -> None:
         await eventually(shop.effects)
     assert len(times) >= 2
     assert len(await shop.effects()) == len(times) - 1
-
-
-async def test_a_raw_route_takes_dead_letters_as_they_are(shop: Shop) -> None:
-    seen: list[Any] = []
-
-    async def collect(tx: Transaction, batch: Batch[Any]) -> None:
-        seen.extend(batch)
-
-    async with shop.running(Route(QUEUE, write_effects), Route(f"{QUEUE}.dlq", collect, raw=True)):
-        sent = await shop.client.publish(DELETE, b"{", headers={"\u00fc": [1, None]})
-
-        async def some() -> list[Any]:
-            return seen
-
-        (letter,) = await eventually(some)
-    assert (letter.queue, letter.message_id, letter.type, letter.body) == (f"{QUEUE}.dlq", sent, DELETE, b"{")
-    assert orjson.loads(letter.headers)["reason"] == "invalid"
-
-
-async def test_a_raw_route_that_fails_gives_the_message_back_and_tries_again(shop: Shop) -> None:
-    tries: list[int] = []
-
-    async def flaky(tx: Transaction, batch: Batch[Any]) -> None:
-        tries.append(len(batch))
-        if len(tries) == 1:
-            raise ValueError
-
-    async with shop.running(Route("unrouted", flaky, raw=True)):
-        await shop.client.publish("order.nobody.v1", b"x")
-
-        async def twice() -> bool:
-            return len(tries) == 2
-
-        await eventually(twice)
-    assert await shop.client.depth("unrouted") == 0
 
 
 async def test_a_worker_without_its_queues_says_what_to_type(shop: Shop) -> None:

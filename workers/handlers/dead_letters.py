@@ -52,14 +52,14 @@ async def keep(tx: Transaction, batch: Batch[Any]) -> None:
 def letter(delivery: RawDelivery) -> Letter:
     """What is known about a delivery. Only what our own users published is believed about itself."""
     ours = delivery.user_id is not None and delivery.user_id in _Process.own_users
-    said = _texts(delivery.header) if ours else {}
-    death = _death(delivery.header)
+    said = _texts(delivery.headers) if ours else {}
+    death = _death(delivery.headers)
     return Letter(
         queue=delivery.queue.removesuffix(".dlq"),
         message_id=_text(delivery.message_id),
         body_hash=blake2b(delivery.body, digest_size=HASH_BYTES).digest(),
         type=_text(delivery.type),
-        correlation_id=_text(delivery.correlation_id),
+        correlation_id=_text(delivery.properties.correlation_id),
         reason=said.get("reason") or death.get("reason") or ("unroutable" if delivery.queue == UNROUTED else "unknown"),
         error_path=said.get("error-path"),
         error_type=said.get("error-type"),
@@ -70,12 +70,27 @@ def letter(delivery: RawDelivery) -> Letter:
         routing_key=said.get("original-routing-key") or death.get("routing_key") or _text(delivery.routing_key),
         origin_user=_origin(delivery.user_id, said.get("origin-user"), ours),
         worker_version=said.get("worker-version"),
-        occurred_at=_moment(_texts(delivery.header).get("occurred-at")) or _sane(delivery.timestamp),
+        occurred_at=_moment(_texts(delivery.headers).get("occurred-at")) or _sane(delivery.properties.timestamp),
         first_failed_at=_moment(said.get("first-failed-at")),
         last_failed_at=_moment(said.get("last-failed-at")),
         body=delivery.body,
-        headers=orjson.dumps({"headers": orjson.Fragment(delivery.headers), "reply_to": _text(delivery.reply_to)}),
+        headers=orjson.dumps({"headers": _shown(dict(delivery.headers)), "reply_to": _text(delivery.reply_to)}),
     )
+
+
+def _shown(value: Any) -> Any:
+    """Headers as JSON can hold them: text that is not UTF-8 keeps its bytes as escapes."""
+    match value:
+        case dict():
+            return {clean(str(key)): _shown(item) for key, item in value.items()}
+        case list():
+            return [_shown(item) for item in value]
+        case bytes() | bytearray():
+            return bytes(value).decode("utf-8", "backslashreplace")
+        case None | bool() | int() | float() | datetime():
+            return value
+        case _:
+            return clean(str(value))
 
 
 def _origin(user: str | None, said: str | None, ours: bool) -> str | None:

@@ -2,22 +2,20 @@
 
 import asyncio
 from collections import deque
+from dataclasses import dataclass, field
 
 from workers.runtime.decode import Work
 
 
+@dataclass(eq=False)
 class Collector:
     """Messages in order of arrival, handed out as many at a time as are there. No lingering, no timer."""
 
-    def __init__(self, batch_max_items: int) -> None:
-        self._max_items = batch_max_items
-        self._waiting: deque[Work] = deque()
-        self._changed = asyncio.Event()
-        self._ended = False
-        self.dropped = False
-
-    def __len__(self) -> int:
-        return len(self._waiting)
+    batch_max_items: int
+    dropped: bool = False
+    _ended: bool = False
+    _waiting: deque[Work] = field(default_factory=deque)
+    _changed: asyncio.Event = field(default_factory=asyncio.Event)
 
     def put(self, work: Work) -> None:
         """A message arrived."""
@@ -41,7 +39,7 @@ class Collector:
         await self._changed.wait()
         batch: list[Work] = []
         items = 0
-        while self._waiting and (not batch or items + self._waiting[0].items <= self._max_items):
+        while self._waiting and (not batch or items + self._waiting[0].items <= self.batch_max_items):
             items += self._waiting[0].items
             batch.append(self._waiting.popleft())
         if not self._waiting and not self._ended:

@@ -2,14 +2,14 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequence
-from contextlib import asynccontextmanager, suppress
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
-from itertools import chain, repeat
 from random import uniform
 
 import structlog
 from aiormq.exceptions import AMQPError
+from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, stop_after_delay, wait_exponential
 
 from workers.runtime import inbox, metrics
 from workers.runtime.collector import Collector
@@ -17,23 +17,19 @@ from workers.runtime.decode import Work
 from workers.runtime.delivery import Delivery
 from workers.runtime.errors import UnavailableError
 from workers.runtime.health import Health
-from workers.runtime.link import Link
-from workers.runtime.outcome import Outcome
-from workers.runtime.policy import PAUSE_BACKOFF_SECONDS
+from workers.runtime.policy import Outcome
 from workers.runtime.process import Desk, process
-from workers.runtime.settle import Line, Settler
-from workers.runtime.subscription import Subscription
+from workers.runtime.settle import Settler
+from workers.runtime.subscription import Link, Subscription
 
 log = structlog.get_logger(__name__)
 
 LOST = (AMQPError, OSError, TimeoutError, RuntimeError, asyncio.CancelledError)
+RESUBSCRIBE_WAIT_MIN_SECONDS = 0.1
 RESUBSCRIBE_WAIT_MAX_SECONDS = 5.0
 SUPERVISE_SECONDS = 30.0
+PROBE_WAIT_MAX_SECONDS = 5.0
 PAUSE_MAX_SECONDS = 20 * 60.0  # the broker closes a channel that acknowledges nothing for 30 minutes
-
-
-class GivenUpError(Exception):
-    """The session ends: the pause was too long, the channel is gone, or the process stops."""
 
 
 @dataclass(frozen=True)
@@ -54,145 +50,110 @@ class Consumer:
 
     async def run(self) -> None:
         """Never raises for the broker or the database."""
-        waits = _backoff()
+        wait_seconds = RESUBSCRIBE_WAIT_MIN_SECONDS
         while not self.stop.is_set():
             started = time.monotonic()
             try:
                 await self._session()
-            except GivenUpError:
+            except UnavailableError:
                 await self._until_database_is_back()
             except LOST as error:
+                # the client library raises CancelledError also when a channel closes
                 if isinstance(error, asyncio.CancelledError) and _cancelled():
                     raise
                 log.warning("consumer lost", queue=self.queue, error=type(error).__qualname__, why=str(error)[:200])
-            if time.monotonic() - started > 2 * RESUBSCRIBE_WAIT_MAX_SECONDS:
-                waits = _backoff()
-            await self._sleep(next(waits))
+            lasted = time.monotonic() - started > 2 * RESUBSCRIBE_WAIT_MAX_SECONDS
+            wait_seconds = RESUBSCRIBE_WAIT_MIN_SECONDS if lasted else wait_seconds
+            await self._wait(wait_seconds * uniform(0.5, 1.0))  # noqa: S311 (all workers lose a broker at once)
+            wait_seconds = min(2 * wait_seconds, RESUBSCRIBE_WAIT_MAX_SECONDS)
 
     async def _session(self) -> None:
         """One channel's life."""
-        line = Line(await self.link.channel())
         collector = Collector(self.desk.route.batch_max_items)
         subscription = Subscription(
-            line.channel,
+            await self.link.channel(),
             self.settler.names.queue(self.queue),
             self.desk.route.prefetch,
             lambda delivery: self._arrived(collector, delivery),
             collector.drop,
         )
+        watching = asyncio.create_task(self._watch(subscription, collector))
         try:
             await subscription.start()
             self.health.consuming(self.queue, True)
             log.info("consuming", queue=self.queue)
-            ending, supervising = self._ending(subscription, collector), self._supervise(subscription, collector)
-            async with _beside(ending), _beside(supervising):
-                await self._work(line, collector, subscription)
+            await self._work(subscription, collector)
             if not self.stop.is_set():
                 raise ConnectionError("the broker ended the channel or its consumer")
         finally:
+            watching.cancel()
             self.health.consuming(self.queue, False)
             collector.drop()
             metrics.IN_FLIGHT.labels(self.queue).set(0)
             with suppress(*LOST):
-                await line.channel.close()
+                await subscription.channel.close()
 
     def _arrived(self, collector: Collector, delivery: Delivery) -> None:
         work = self.decode(delivery)
         metrics.received(self.queue, work)
         collector.put(work)
 
-    async def _work(self, line: Line, collector: Collector, subscription: Subscription) -> None:
+    async def _work(self, subscription: Subscription, collector: Collector) -> None:
         while works := await collector.take():
             if subscription.careful and not all(work.delivery.delivered_before for work in works):
                 await subscription.widen()
             outcomes = await self._outcomes(works, collector)
-            await self.settler.settle(line, outcomes)
+            await self.settler.settle(self.queue, subscription, outcomes)
 
     async def _outcomes(self, works: Sequence[Work], collector: Collector) -> list[Outcome]:
-        """The outcome of each, however long the database is away."""
-        give_up_at = time.monotonic() + PAUSE_MAX_SECONDS
-        waits = _pauses()
+        """The outcome of each, however long the database is away. Raises UnavailableError when there is no point."""
+        too_long = stop_after_delay(PAUSE_MAX_SECONDS)
+        probing = AsyncRetrying(
+            retry=retry_if_exception_type(UnavailableError),
+            wait=wait_exponential(0.2, PROBE_WAIT_MAX_SECONDS),
+            stop=lambda state: too_long(state) or collector.dropped or self.stop.is_set(),
+            sleep=self._wait,
+            before_sleep=self._pause,
+            reraise=True,
+        )
         try:
-            while True:
-                try:
-                    return await process(self.desk, works)
-                except UnavailableError as error:
-                    self._pause(error)
-                while not await self._probed(next(waits)):
-                    if time.monotonic() > give_up_at or collector.dropped or self.stop.is_set():
-                        raise GivenUpError
+            return await probing(process, self.desk, works)
         finally:
             self.health.paused(self.queue, False)
 
-    def _pause(self, error: UnavailableError) -> None:
+    def _pause(self, state: RetryCallState) -> None:
+        """The batch itself is the probe: it is tried as a whole, and nothing counts as an attempt."""
         self.health.paused(self.queue, True)
+        error = state.outcome.exception() if state.outcome else None
         log.warning("paused: the database is away", queue=self.queue, error=str(error))
 
     async def _until_database_is_back(self) -> None:
+        """Meanwhile nothing is held: other workers may reach what we cannot."""
         self.health.paused(self.queue, True)
-        for wait in _pauses():
-            if self.stop.is_set() or await self._probed(wait):
-                break
+        while not (self.stop.is_set() or await inbox.takes_writes(self.desk.pool)):
+            await self._wait(PROBE_WAIT_MAX_SECONDS)
         self.health.paused(self.queue, False)
 
-    async def _probed(self, wait_seconds: float) -> bool:
-        """Whether the database takes writes again, asked after a while."""
-        await self._sleep(wait_seconds)
+    async def _watch(self, subscription: Subscription, collector: Collector) -> None:
+        """End the subscription when told to stop; begin another when the broker no longer knows it."""
         try:
-            async with asyncio.timeout(10):
-                return await inbox.takes_writes(self.desk.pool)
-        except Exception as error:  # whatever it says, it did not say yes
-            log.debug("database still away", queue=self.queue, error=type(error).__qualname__)
-            return False
-
-    async def _ending(self, subscription: Subscription, collector: Collector) -> None:
-        await self.stop.wait()
-        with suppress(*LOST):
+            while not self.stop.is_set():
+                await self._wait(SUPERVISE_SECONDS)
+                if not (self.stop.is_set() or await subscription.alive()):
+                    raise ConnectionError("the broker knows no consumer of the queue")
             await subscription.end()
-        collector.end()
-
-    async def _supervise(self, subscription: Subscription, collector: Collector) -> None:
-        while True:
-            await asyncio.sleep(SUPERVISE_SECONDS)
-            try:
-                if await subscription.alive():
-                    continue
-            except LOST as error:
-                if isinstance(error, asyncio.CancelledError) and _cancelled():
-                    raise
-            log.warning("the broker knows no consumer of the queue", queue=self.queue)
+            collector.end()
+        except LOST as error:
+            log.info("subscription ended", queue=self.queue, error=type(error).__qualname__, why=str(error)[:200])
             collector.drop()
 
-    async def _sleep(self, seconds: float) -> None:
+    async def _wait(self, seconds: float) -> None:
+        """Not longer than until the process stops."""
         with suppress(TimeoutError):
             await asyncio.wait_for(self.stop.wait(), seconds)
 
 
-@asynccontextmanager
-async def _beside(work: Coroutine[None, None, None]) -> AsyncIterator[None]:
-    """Run something while the block runs."""
-    task = asyncio.create_task(work)
-    try:
-        yield
-    finally:
-        task.cancel()
-        await asyncio.wait([task])
-
-
 def _cancelled() -> bool:
-    """Whether someone cancels this task; the client library raises CancelledError also when a channel closes."""
+    """Whether someone cancels this task."""
     task = asyncio.current_task()
     return task is not None and task.cancelling() > 0
-
-
-def _pauses() -> Iterator[float]:
-    return chain(PAUSE_BACKOFF_SECONDS, repeat(PAUSE_BACKOFF_SECONDS[-1]))
-
-
-def _backoff() -> Iterator[float]:
-    """Waits between sessions, spread so that workers do not all come back at the same moment."""
-    steps = chain((0.1, 0.3, 1.0, 2.0), repeat(RESUBSCRIBE_WAIT_MAX_SECONDS))
-    return (
-        step * uniform(0.5, 1.0)  # noqa: S311
-        for step in steps
-    )

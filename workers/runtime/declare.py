@@ -24,9 +24,9 @@ async def declare(url: str, names: Names, tiers: tuple[int, ...], *, delay_plugi
     wanted = topology(names, tiers, delay_plugin=delay_plugin)
     async with _channel(url) as channel:
         for exchange in wanted.exchanges:
-            await _declare_exchange(channel, exchange)
+            await _declare(channel, exchange)
         for queue in wanted.queues:
-            await _declare_queue(channel, queue)
+            await _declare(channel, queue)
         for binding in wanted.bindings:
             await channel.queue_bind(binding.queue, binding.exchange, binding.routing_key)
     return wanted
@@ -48,11 +48,11 @@ async def probe_delay_plugin(url: str) -> None:
     """Whether the broker offers the exchange type, found on a connection that may be lost: 3.10 closes it to say no."""
     try:
         async with _channel(url) as channel:
-            exchange = f"oms.probe.{id(channel):x}"
+            name = f"oms.probe.{id(channel):x}"
             await channel.exchange_declare(
-                exchange, exchange_type=DELAYED_TYPE, auto_delete=True, arguments={"x-delayed-type": "topic"}
+                name, exchange_type=DELAYED_TYPE, auto_delete=True, arguments={"x-delayed-type": "topic"}
             )
-            await channel.exchange_delete(exchange)
+            await channel.exchange_delete(name)
     except (AMQPError, RuntimeError) as error:
         raise TopologyError(
             f"this broker does not offer {DELAYED_TYPE} ({error}). Install the plugin "
@@ -60,27 +60,16 @@ async def probe_delay_plugin(url: str) -> None:
         ) from error
 
 
-async def _declare_exchange(channel: AbstractChannel, exchange: Exchange) -> None:
+async def _declare(channel: AbstractChannel, one: Exchange | Queue) -> None:
+    """The broker's own words name the argument that differs, what it is and what it should be."""
     try:
-        await channel.exchange_declare(
-            exchange.name, exchange_type=exchange.type, durable=True, arguments=exchange.arguments
-        )
+        if isinstance(one, Exchange):
+            await channel.exchange_declare(one.name, exchange_type=one.type, durable=True, arguments=one.arguments)
+        else:
+            await channel.queue_declare(one.name, durable=True, arguments=one.arguments)
     except ChannelPreconditionFailed as error:
-        raise _differs("exchange", exchange.name, error) from error
-
-
-async def _declare_queue(channel: AbstractChannel, queue: Queue) -> None:
-    try:
-        await channel.queue_declare(queue.name, durable=True, arguments=queue.arguments)
-    except ChannelPreconditionFailed as error:
-        raise _differs("queue", queue.name, error) from error
-
-
-def _differs(what: str, name: str, error: Exception) -> TopologyError:
-    """The broker's own words name the argument, what it is and what it should be."""
-    return TopologyError(
-        f"{what} {name} exists with other arguments: {error}. Delete it once it is empty, then {ADVICE}"
-    )
+        what = f"{type(one).__name__.lower()} {one.name} exists with other arguments"
+        raise TopologyError(f"{what}: {error}. Delete it once it is empty, then {ADVICE}") from error
 
 
 @asynccontextmanager

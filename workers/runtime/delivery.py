@@ -2,16 +2,12 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
 from functools import cached_property
 from hashlib import blake2b
 from typing import Any
 
-import orjson
 from aiormq.abc import DeliveredMessage
 from pamqp.commands import Basic
-
-from outbox.wire import TIME_OUT_OF_RANGE
 
 HASH_BYTES = 16
 NO_ID = "missing_message_id"  # error type of a dead letter that arrived without an id; the client library gave it one
@@ -31,15 +27,8 @@ class Delivery:
     @classmethod
     def of(cls, message: DeliveredMessage) -> "Delivery":
         """Take what we need from the client library's message."""
-        properties = message.header.properties
-        return cls(
-            tag=message.delivery_tag or 0,
-            exchange=message.exchange or "",
-            routing_key=message.routing_key or "",
-            body=message.body,
-            properties=properties,
-            headers=properties.headers or {},
-        )
+        said, exchange, key = message.header.properties, message.exchange or "", message.routing_key or ""
+        return cls(message.delivery_tag or 0, exchange, key, message.body, said, said.headers or {})
 
     @property
     def message_id(self) -> str | None:
@@ -55,6 +44,11 @@ class Delivery:
     def reply_to(self) -> str | None:
         """As `message_id`."""
         return self.properties.reply_to or self.text("reply-to")
+
+    @property
+    def user_id(self) -> str | None:
+        """The broker user that published it: the broker refuses any other. None when the publisher did not say."""
+        return self.properties.user_id
 
     @property
     def delivered_before(self) -> bool:
@@ -78,64 +72,25 @@ class Delivery:
 
 
 @dataclass(frozen=True)
-class RawDelivery:
-    """A message as it is, for a raw route. `queue` is the route's; `headers` is JSON, as good as they can be shown."""
+class RawDelivery(Delivery):
+    """A message as it is, for a raw route. `queue` is the route's."""
 
     queue: str
-    tag: int
-    message_id: str | None
-    type: str | None
-    exchange: str
-    routing_key: str
-    correlation_id: str | None
-    reply_to: str | None
-    user_id: str | None
-    timestamp: datetime | None
-    header: Mapping[str, Any]
-    body: bytes
 
     @classmethod
-    def of(cls, queue: str, delivery: Delivery) -> "RawDelivery":
-        """Show a delivery as it is; an id that the client library invented is no id."""
-        properties = delivery.properties
-        return cls(
-            queue=queue,
-            tag=delivery.tag,
-            message_id=None if delivery.text("error-type") == NO_ID else delivery.message_id,
-            type=delivery.type,
-            exchange=delivery.exchange,
-            routing_key=delivery.routing_key,
-            correlation_id=properties.correlation_id,
-            reply_to=delivery.reply_to,
-            user_id=properties.user_id,
-            timestamp=None if properties.timestamp == TIME_OUT_OF_RANGE else properties.timestamp,
-            header=delivery.headers,
-            body=delivery.body,
-        )
+    def taken(cls, queue: str, one: Delivery) -> "RawDelivery":
+        """A delivery from a queue."""
+        return cls(one.tag, one.exchange, one.routing_key, one.body, one.properties, one.headers, queue)
+
+    @property
+    def message_id(self) -> str | None:
+        """None where the client library invented it."""
+        return None if self.text("error-type") == NO_ID else super().message_id
 
     @property
     def id(self) -> str:
         """Unique on its channel; enough to tell the messages of a batch apart."""
         return f"{self.queue}#{self.tag}"
-
-    @cached_property
-    def headers(self) -> bytes:
-        """All headers as JSON. Text that is not UTF-8 keeps its bytes as escapes."""
-        return orjson.dumps(_shown(dict(self.header)), option=orjson.OPT_NON_STR_KEYS)
-
-
-def _shown(value: Any) -> Any:
-    match value:
-        case dict():
-            return {clean(str(key)): _shown(item) for key, item in value.items()}
-        case list():
-            return [_shown(item) for item in value]
-        case bytes() | bytearray():
-            return bytes(value).decode("utf-8", "backslashreplace")
-        case None | bool() | int() | float() | datetime():
-            return value
-        case _:
-            return clean(str(value))
 
 
 def clean(text: str, *, bytes_max: int = 255) -> str:

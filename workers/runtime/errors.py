@@ -14,7 +14,7 @@ import orjson
 
 from workers.runtime.batch import Verdict
 
-MESSAGE_BYTES_MAX = 512
+MESSAGE_CHARS_MAX = 512
 ROOT = str(Path(__file__).parents[2])
 UNAVAILABLE_STATES = ("08", "53", "57P", "58", "25006")
 TRANSIENT_STATES = ("40001", "40P01", "55P03", "25P03")  # 25P03: this process slept, and lost its transaction
@@ -36,19 +36,15 @@ class UnavailableError(Exception):
 
 def trouble(error: BaseException) -> Trouble:
     """Classify by SQLSTATE, else by type."""
-    state = getattr(error, "sqlstate", None) if isinstance(error, asyncpg.PostgresError) else None
-    if isinstance(error, AssertionError):
-        return Trouble.IMPOSSIBLE
-    if state is not None and state.startswith(TRANSIENT_STATES):
-        return Trouble.TRANSIENT
-    if state is not None and state.startswith(UNAVAILABLE_STATES):
-        return Trouble.UNAVAILABLE
+    state = str(error.sqlstate) if isinstance(error, asyncpg.PostgresError) else ""
     # asyncpg says only in words that a connection or pool is closed; other InterfaceErrors are mistakes in our calls
     closed = isinstance(error, asyncpg.InterfaceError) and "clos" in str(error)
     closed = closed or isinstance(error, asyncpg.InternalClientError)  # cut in the middle of an answer
-    if closed or isinstance(error, OSError | TimeoutError | UnavailableError):
+    if state.startswith(TRANSIENT_STATES):
+        return Trouble.TRANSIENT
+    if state.startswith(UNAVAILABLE_STATES) or closed or isinstance(error, OSError | TimeoutError):
         return Trouble.UNAVAILABLE
-    return Trouble.FAILURE
+    return Trouble.IMPOSSIBLE if isinstance(error, AssertionError) else Trouble.FAILURE
 
 
 @dataclass(frozen=True)
@@ -63,7 +59,7 @@ class Failure:
     path: str = ""
 
     @classmethod
-    def invalid(cls, error_type: str, message: str, path: str = "$", *, reason: str = "invalid") -> "Failure":
+    def invalid(cls, error_type: str, message: str, path: str = "$", reason: str = "invalid") -> "Failure":
         """It cannot be read, or may not be said by who said it: dead at once."""
         return cls(reason, error_type, message, _fingerprint(reason, error_type, path), retry=False, path=path)
 
@@ -78,21 +74,22 @@ class Failure:
         """Its handler raised. An assertion says that it can never work."""
         name, impossible = type(error).__qualname__, trouble(error) is Trouble.IMPOSSIBLE
         reason = "impossible" if impossible else "failed"
-        frames = [f"{frame.filename.removeprefix(ROOT)}:{frame.name}" for frame in _own_frames(error)]
-        return cls(reason, name, redacted(_said(error), body), _fingerprint(name, *frames), retry=not impossible)
+        fingerprint = _fingerprint(name, *_own_frames(error))
+        return cls(reason, name, redacted(_said(error), body), fingerprint, retry=not impossible)
 
 
 def _said(error: BaseException) -> str:
     """A database error's own text may quote values of a row; its state and names cannot."""
     if not isinstance(error, asyncpg.PostgresError):
         return str(error)
-    names = (getattr(error, key, None) for key in ("table_name", "column_name", "constraint_name"))
-    return " ".join(str(part) for part in (error.sqlstate, *names) if part)
+    names = (getattr(error, key, None) for key in ("sqlstate", "table_name", "column_name", "constraint_name"))
+    return " ".join(str(part) for part in names if part)
 
 
-def _own_frames(error: BaseException) -> Iterator[traceback.FrameSummary]:
-    frames = traceback.extract_tb(error.__traceback__)
-    return (frame for frame in frames if frame.filename.startswith(ROOT) and "site-packages" not in frame.filename)
+def _own_frames(error: BaseException) -> Iterator[str]:
+    for frame in traceback.extract_tb(error.__traceback__):
+        if frame.filename.startswith(ROOT) and "site-packages" not in frame.filename:
+            yield f"{frame.filename.removeprefix(ROOT)}:{frame.name}"
 
 
 def _fingerprint(*parts: str) -> str:
@@ -101,27 +98,19 @@ def _fingerprint(*parts: str) -> str:
 
 def redacted(text: str, body: bytes) -> str:
     """The text without any value of the body, and without long numbers: phone numbers hide in all sorts of errors."""
-    for value in sorted(set(_values(body)), key=len, reverse=True):
-        text = text.replace(value, "…")
-    return _LONG_NUMBER.sub("…", text)[:MESSAGE_BYTES_MAX]
-
-
-def _values(body: bytes) -> Iterator[str]:
     try:
-        yield from _leaves(orjson.loads(body))
+        values = set(_leaves(orjson.loads(body)))
     except (ValueError, RecursionError):
-        return
+        values = set()
+    for value in sorted(values, key=len, reverse=True):
+        text = text.replace(value, "…")
+    return _LONG_NUMBER.sub("…", text)[:MESSAGE_CHARS_MAX]
 
 
 def _leaves(value: Any) -> Iterator[str]:
-    match value:
-        case dict():
-            for item in value.values():
-                yield from _leaves(item)
-        case list():
-            for item in value:
-                yield from _leaves(item)
-        case str() | int() | float() if not isinstance(value, bool) and len(str(value)) >= 3:
-            yield str(value)
-        case _:
-            return
+    """Every value as text, but those too short to tell anything."""
+    if isinstance(value, dict | list):
+        for item in value.values() if isinstance(value, dict) else value:
+            yield from _leaves(item)
+    elif len(str(value)) >= 3 and value not in (None, True, False):
+        yield str(value)

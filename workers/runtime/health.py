@@ -18,10 +18,7 @@ class Health:
 
     def consuming(self, queue: str, yes: bool) -> None:
         """A consumer came, or went."""
-        if not yes:
-            self._lost_at[queue] = self._lost_at[queue] or self._clock()
-        else:
-            self._lost_at[queue] = None
+        self._lost_at[queue] = None if yes else self._lost_at[queue] or self._clock()
         metrics.CONSUMERS.labels(queue).set(yes)
 
     def paused(self, queue: str, yes: bool) -> None:
@@ -33,14 +30,10 @@ class Health:
 
     def live(self) -> Mapping[str, bool]:
         """False for a queue that had no consumer for too long: only a new process can help."""
-        oldest = self._clock() - LIVE_WITHOUT_CONSUMER_SECONDS
-        return {
-            f"consumer {queue}": queue in self._paused or lost is None or lost > oldest
-            for queue, lost in self._lost_at.items()
-        }
+        oldest, lost = self._clock() - LIVE_WITHOUT_CONSUMER_SECONDS, self._lost_at.items()
+        return {f"consumer {queue}": queue in self._paused or at is None or at > oldest for queue, at in lost}
 
     def ready(self) -> Mapping[str, bool]:
         """False for a queue that is not worked on just now."""
-        return {
-            f"consumer {queue}": lost is None and queue not in self._paused for queue, lost in self._lost_at.items()
-        }
+        lost = self._lost_at.items()
+        return {f"consumer {queue}": at is None and queue not in self._paused for queue, at in lost}

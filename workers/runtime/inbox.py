@@ -1,5 +1,6 @@
 """The inbox: a message is claimed in the transaction that handles it, so its effects and its claim share one fate."""
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -10,6 +11,7 @@ from workers.runtime.decode import Work
 
 RETENTION = timedelta(days=45)  # longer than any sender repeats itself (30 days), and than a dead letter waits
 PURGE_ROWS = 2000  # a few milliseconds of one core
+PROBE_SECONDS = 10.0
 
 
 @dataclass
@@ -24,23 +26,20 @@ class Claim:
 
 async def claim(tx: Transaction, queue: str, works: Sequence[Work]) -> Claim:
     """Claim what is new, in one statement; a second one only when something was not."""
-    first: dict[str, Work] = {}
-    for work in works:
-        first.setdefault(work.message_id, work)
+    first = {work.message_id: work for work in reversed(works)}
     ids = sorted(first)
     row = await tx.fetchrow(SQL["inbox.claim"], queue, ids, [first[one].delivery.body_hash for one in ids])
     assert row is not None, "the claim returns one row"
     made, fresh = Claim(row["now"]), set(row["fresh"])
-    hashes = {one: first[one].delivery.body_hash for one in fresh}
+    hashes = {one: first[one].delivery.body_hash for one in ids}
     if stale := [one for one in ids if one not in fresh]:
         hashes |= {row["message_id"]: row["body_hash"] for row in await tx.fetch(SQL["inbox.hashes"], queue, stale)}
     for work in works:
         if first[work.message_id] is work and work.message_id in fresh:
             made.fresh.append(work)
-        elif hashes.get(work.message_id, work.delivery.body_hash) == work.delivery.body_hash:
-            made.duplicates.append(work)
         else:
-            made.reused.append(work)
+            same = hashes[work.message_id] == work.delivery.body_hash
+            (made.duplicates if same else made.reused).append(work)
     return made
 
 
@@ -56,5 +55,9 @@ async def purge(pool: Pool) -> bool:
 
 
 async def takes_writes(pool: Pool) -> bool:
-    """Whether the database is back. Raises as any statement does."""
-    return bool(await pool.fetchval(SQL["inbox.probe"]))
+    """Whether the database is back. Never raises: whatever it says instead, it did not say yes."""
+    try:
+        async with asyncio.timeout(PROBE_SECONDS):
+            return bool(await pool.fetchval(SQL["inbox.probe"]))
+    except Exception:
+        return False

@@ -8,29 +8,23 @@ from prometheus_client import Counter, Gauge, Histogram
 
 from db.pool import Pool
 from workers.runtime.decode import Work
-from workers.runtime.outcome import Kind, Outcome
+from workers.runtime.policy import Kind, Outcome
 
 SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
 LONG_SECONDS = (*SECONDS, 30, 60, 300, 1800)
+ITEMS = (1, 5, 20, 50, 100, 200, 500)
+BY_TYPE = ("queue", "message_type")
 
-RECEIVED = Counter(
-    "oms_messages_received_total", "Messages delivered, items of packs counted", ["queue", "message_type"]
-)
-PROCESSED = Counter(
-    "oms_messages_processed_total",
-    "Messages settled, items of packs counted, by outcome",
-    ["queue", "message_type", "outcome"],
-)
+RECEIVED = Counter("oms_messages_received_total", "Messages delivered, items of packs counted", BY_TYPE)
+PROCESSED = Counter("oms_messages_processed_total", "Messages settled, items of packs counted", (*BY_TYPE, "outcome"))
 BATCH_SECONDS = Histogram(
     "oms_message_processing_seconds", "One batch from its transaction's begin to its commit", ["queue"], buckets=SECONDS
 )
-BATCH_ITEMS = Histogram(
-    "oms_batch_items", "Messages handled in one transaction", ["queue"], buckets=(1, 5, 20, 50, 100, 200, 500)
-)
+BATCH_ITEMS = Histogram("oms_batch_items", "Messages handled in one transaction", ["queue"], buckets=ITEMS)
 CRITICAL_SECONDS = Histogram(
     "oms_message_critical_time_seconds",
     "From when it happened to done, without deliberate delay; messages that were retried do not count",
-    ["queue", "message_type"],
+    BY_TYPE,
     buckets=LONG_SECONDS,
 )
 IN_FLIGHT = Gauge("oms_messages_in_flight", "Delivered and not yet settled", ["queue"])
@@ -62,12 +56,8 @@ def settled(queue: str, outcomes: Sequence[Outcome]) -> None:
 
 def _observe_critical_time(queue: str, outcomes: Sequence[Outcome]) -> None:
     now = datetime.now(UTC).timestamp()
-    for outcome in outcomes:
-        work = outcome.work
-        if outcome.kind is not Kind.ACKED or work.attempt or not work.envelopes:
-            continue
-        done = now - _delayed_seconds(work)
-        observe = CRITICAL_SECONDS.labels(queue, work.type).observe
+    for work in (outcome.work for outcome in outcomes if outcome.kind is Kind.ACKED and not outcome.work.attempt):
+        done, observe = now - _delayed_seconds(work), CRITICAL_SECONDS.labels(queue, work.type).observe
         for item in work.envelopes:
             observe(max(0.0, done - item.occurred_at.timestamp()))
 

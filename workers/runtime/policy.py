@@ -1,25 +1,41 @@
-"""What becomes of a message that was not done: again later, or a dead letter."""
+"""What becomes of a message, decided before anything is said to the broker."""
 
 from dataclasses import dataclass
+from enum import StrEnum
 
 from messages.topology import RETRY_TIERS_SECONDS
+from workers.runtime.decode import Work
+from workers.runtime.errors import Failure
 
-PAUSE_BACKOFF_SECONDS = (0.2, 0.5, 1.0, 2.0, 5.0)
-"""Waits between probes of a database that is away; the last one repeats."""
-BATCH_TRIES = 5  # a deadlock or a lock that was not granted: the neighbours are through by then
+
+class Kind(StrEnum):
+    """The label `outcome` of the metrics."""
+
+    ACKED = "acked"
+    DUPLICATE = "duplicate"
+    RETRIED = "retried"
+    DEAD_LETTERED = "dead_lettered"
+    INVALID = "invalid"
+    REQUEUED = "requeued"
 
 
 @dataclass(frozen=True)
-class Policy:
-    """How often a message is tried, and how long it waits in between."""
+class Outcome:
+    """One message's. Retried, dead-lettered and invalid ones have a failure."""
 
-    attempts_max: int = 7
-    tiers_seconds: tuple[int, ...] = RETRY_TIERS_SECONDS
+    work: Work
+    kind: Kind
+    failure: Failure | None = None
 
-    def retries(self, attempt: int, wanted: bool) -> bool:
-        """Whether a message that failed with `attempt` earlier tries is tried again."""
-        return wanted and attempt + 1 < self.attempts_max
 
-    def wait_seconds(self, attempt: int) -> int:
-        """The delay tier after the try number `attempt` (0 at first). The last tier repeats."""
-        return self.tiers_seconds[min(attempt, len(self.tiers_seconds) - 1)]
+def failed(work: Work, failure: Failure, attempts_max: int) -> Outcome:
+    """Tried again, or dead when that cannot help or was done often enough."""
+    if work.failure is not None:
+        return Outcome(work, Kind.INVALID, failure)
+    again = failure.retry and work.attempt + 1 < attempts_max
+    return Outcome(work, Kind.RETRIED if again else Kind.DEAD_LETTERED, failure)
+
+
+def wait_seconds(attempt: int) -> int:
+    """The delay tier after the try number `attempt` (0 at first). The last tier repeats."""
+    return RETRY_TIERS_SECONDS[min(attempt, len(RETRY_TIERS_SECONDS) - 1)]

@@ -3,11 +3,11 @@
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
-from typing import Any, cast
+from dataclasses import dataclass
+from typing import Any
 
 import structlog
-from tenacity import AsyncRetrying, retry_if_exception, stop_after_attempt, wait_random_exponential
+from tenacity import retry, retry_if_exception, stop_after_attempt, wait_random_exponential
 
 import outbox
 from db.pool import Pool, Transaction
@@ -18,14 +18,22 @@ from workers.runtime.batch import Batch
 from workers.runtime.decode import Work
 from workers.runtime.delivery import RawDelivery
 from workers.runtime.errors import Failure, Trouble, UnavailableError, trouble
-from workers.runtime.explode import exploded, leaving
-from workers.runtime.outcome import Kind, Outcome, failed
-from workers.runtime.policy import BATCH_TRIES, Policy
+from workers.runtime.policy import Kind, Outcome, failed
+from workers.runtime.republish import exploded, leaving
 from workers.runtime.route import Route
 
 log = structlog.get_logger(__name__)
 
 ID_REUSE = Failure.invalid("id_reuse", "this message_id was used before with another body", reason="id_reuse")
+BATCH_TRIES = 5  # a deadlock or a lock that was not granted: the neighbours are through by then
+
+patiently = retry(
+    retry=retry_if_exception(lambda error: trouble(error) is Trouble.TRANSIENT),
+    stop=stop_after_attempt(BATCH_TRIES),
+    wait=wait_random_exponential(multiplier=0.02, max=0.5),
+    reraise=True,
+)
+"""Again at once where only a neighbour was in the way (deadlock, lock timeout)."""
 
 
 @dataclass(frozen=True)
@@ -34,71 +42,32 @@ class Desk:
 
     route: Route
     pool: Pool
-    policy: Policy = field(default_factory=Policy)
+    attempts_max: int = 7
     committed: Callable[[], None] = lambda: None
 
 
 async def process(desk: Desk, works: Sequence[Work]) -> list[Outcome]:
     """Every message gets an outcome. Raises UnavailableError when the database is away, and nothing else."""
-    invalid = [Outcome(work, Kind.INVALID, work.failure) for work in works if work.failure is not None]
     sound = [work for work in works if work.failure is None]
-    return invalid + (await _narrowed(desk, sound) if sound else [])
+    outcomes = await _narrowed(desk, sound) if sound else []
+    return outcomes + [await _given_up(desk, work, work.failure) for work in works if work.failure is not None]
 
 
 async def _narrowed(desk: Desk, works: Sequence[Work]) -> list[Outcome]:
     """Together if possible; else each half by itself: one bad message costs about log2(n) extra transactions."""
     try:
-        return await _patiently(desk, works)
+        return await _commit(desk, works)
     except UnavailableError:
         raise
     except Exception as error:
         if len(works) == 1:
-            return await _alone(desk, works[0], error)
+            return [await _culprit(desk, works[0], error)]
         log.info("batch halved", queue=desk.route.queue, messages=len(works), error=type(error).__qualname__)
         middle = len(works) // 2
         return await _narrowed(desk, works[:middle]) + await _narrowed(desk, works[middle:])
 
 
-async def _patiently(desk: Desk, works: Sequence[Work]) -> list[Outcome]:
-    """Again at once where only a neighbour was in the way (deadlock, lock timeout)."""
-    retrying = AsyncRetrying(
-        retry=retry_if_exception(lambda error: trouble(error) is Trouble.TRANSIENT),
-        stop=stop_after_attempt(BATCH_TRIES),
-        wait=wait_random_exponential(multiplier=0.02, max=0.5),
-        reraise=True,
-    )
-    return await retrying(_commit, desk, works)
-
-
-async def _alone(desk: Desk, work: Work, error: Exception) -> list[Outcome]:
-    """One message that raised by itself: the culprit. One that holds many items is taken apart to find the item."""
-    metrics.HANDLER_FAILURES.labels(desk.route.queue).inc()
-    if desk.route.raw:
-        log.warning("raw message failed", queue=desk.route.queue, error=type(error).__qualname__)
-        return [Outcome(work, Kind.REQUEUED)]
-    failure = Failure.raised(error, work.delivery.body)
-    said = {"queue": desk.route.queue, "message_id": work.message_id, "type": work.type, "attempt": work.attempt}
-    log.warning("message failed", **said, error=failure.error_type, why=failure.message, print=failure.fingerprint)
-    if len(work.envelopes) == 1:
-        return [failed(work, failure, desk.policy)]
-    try:
-        return await _explode(desk, work)
-    except UnavailableError:
-        raise
-    except Exception as another:
-        log.warning("pack not taken apart", **said, error=type(another).__qualname__)
-        return [failed(work, failure, desk.policy)]
-
-
-async def _explode(desk: Desk, work: Work) -> list[Outcome]:
-    async with transaction(desk.pool) as tx:
-        claim = await inbox.claim(tx, desk.route.queue, [work])
-        if claim.fresh:
-            await outbox.append(tx, exploded(desk.route.queue, work))
-    desk.committed()
-    return _settled(claim, [])
-
-
+@patiently
 async def _commit(desk: Desk, works: Sequence[Work]) -> list[Outcome]:
     """One transaction. What the handler did, the claims and the announcements live or die together."""
     started = time.perf_counter()
@@ -124,15 +93,13 @@ async def _put_aside(tx: Transaction, desk: Desk, works: Sequence[Work], batch: 
     """What the handler did not do. A message alone loses its claim; an item leaves its pack, which stays claimed."""
     undone: list[Outcome] = []
     announcements: list[outbox.Announcement] = []
-    for work in works:
-        for item in work.envelopes:
-            if (verdict := batch.verdicts.get(item.id)) is None:
-                continue
-            failure = Failure.judged(verdict, work.delivery.body)
-            if len(work.envelopes) == 1:
-                undone.append(failed(work, failure, desk.policy))
-            else:
-                announcements.append(leaving(desk.route.queue, work, item, failure, desk.policy))
+    judged = [(work, item) for work in works for item in work.envelopes if item.id in batch.verdicts]
+    for work, item in judged:
+        failure = Failure.judged(batch.verdicts[item.id], work.delivery.body)
+        if len(work.envelopes) == 1:
+            undone.append(failed(work, failure, desk.attempts_max))
+        else:
+            announcements.append(leaving(desk.route.queue, item.index, failed(work, failure, desk.attempts_max)))
     await inbox.unclaim(tx, desk.route.queue, [outcome.work.message_id for outcome in undone])
     await outbox.append(tx, announcements)
     return undone
@@ -149,11 +116,45 @@ def _settled(claim: inbox.Claim, undone: Sequence[Outcome]) -> list[Outcome]:
 
 
 async def _handle_raw(tx: Transaction, desk: Desk, works: Sequence[Work]) -> list[Outcome]:
-    raw = [RawDelivery.of(desk.route.queue, work.delivery) for work in works]
-    batch: Batch[Any] = Batch(cast("Sequence[Any]", raw), await tx.fetchval(SQL["inbox.now"]))
+    raw: list[Any] = [RawDelivery.taken(desk.route.queue, work.delivery) for work in works]
+    batch = Batch(raw, await tx.fetchval(SQL["inbox.now"]))
     await desk.route.handler(tx, batch)
     kinds = (Kind.REQUEUED if item.id in batch.verdicts else Kind.ACKED for item in raw)
     return [Outcome(work, kind) for work, kind in zip(works, kinds, strict=True)]
+
+
+async def _culprit(desk: Desk, work: Work, error: Exception) -> Outcome:
+    """One message that raised by itself."""
+    metrics.HANDLER_FAILURES.labels(desk.route.queue).inc()
+    if desk.route.raw:
+        log.warning("raw message failed", queue=desk.route.queue, error=type(error).__qualname__)
+        return Outcome(work, Kind.REQUEUED)
+    failure = Failure.raised(error, work.delivery.body)
+    said = {"queue": desk.route.queue, "message_id": work.message_id, "type": work.type, "attempt": work.attempt}
+    log.warning("message failed", **said, error=failure.error_type, why=failure.message, print=failure.fingerprint)
+    return await _given_up(desk, work, failure)
+
+
+async def _given_up(desk: Desk, work: Work, failure: Failure) -> Outcome:
+    """A message that cannot be done as it is. One that holds many items is taken apart, to find the item."""
+    if len(work.pieces) > 1:
+        try:
+            return await _explode(desk, work)
+        except UnavailableError:
+            raise
+        except Exception as error:
+            log.warning("pack not taken apart", message_id=work.message_id, error=type(error).__qualname__)
+    return failed(work, failure, desk.attempts_max)
+
+
+@patiently
+async def _explode(desk: Desk, work: Work) -> Outcome:
+    async with transaction(desk.pool) as tx:
+        claim = await inbox.claim(tx, desk.route.queue, [work])
+        if claim.fresh:
+            await outbox.append(tx, exploded(desk.route.queue, work))
+    desk.committed()
+    return _settled(claim, [])[0]
 
 
 @asynccontextmanager
@@ -167,7 +168,7 @@ async def transaction(pool: Pool) -> AsyncIterator[Transaction]:
         async with connection.transaction():
             yield connection
     except Exception as error:
-        if trouble(error) is Trouble.UNAVAILABLE and not isinstance(error, UnavailableError):
+        if trouble(error) is Trouble.UNAVAILABLE:
             raise UnavailableError(type(error).__qualname__) from error
         raise
     finally:

@@ -5,10 +5,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from db.pool import Transaction
+from messages.topology import QUEUES
 from workers.runtime.batch import Batch
 
 Handler = Callable[[Transaction, Batch[Any]], Awaitable[None]]
 Chore = Callable[[Transaction], Awaitable[None]]
+
+PREFETCH_PACKS = 8  # each may hold a batch of items: more would only wait here while another worker has nothing to do
 
 
 @dataclass(frozen=True)
@@ -22,7 +25,7 @@ class Every:
 @dataclass(frozen=True)
 class Route:
     """`queue` without the prefix; messages/topology.py says what it takes. `batch_max_items` counts items of packed
-    messages; `prefetch_messages` defaults to two batches.
+    messages; `prefetch_messages` defaults to two batches, or to a few packs where the queue takes packs.
 
     `raw` marks a queue whose messages are taken as they are, without decoding and inbox: "stock.dlq", "unrouted". Its
     handler gets a Batch of RawDelivery. They are never dead-lettered: what fails waits and goes back to its place.
@@ -40,4 +43,5 @@ class Route:
     @property
     def prefetch(self) -> int:
         """Messages the broker may hand out ahead: one batch commits while the next collects."""
-        return self.prefetch_messages or 2 * self.batch_max_items
+        packs = any(model.PACKABLE for model in QUEUES.get(self.queue, ()))
+        return self.prefetch_messages or (PREFETCH_PACKS if packs else 2 * self.batch_max_items)

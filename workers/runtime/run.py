@@ -1,10 +1,11 @@
 """Runs routes until told to stop: pools, connections, a consumer per queue, chores, health."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
-from contextlib import AsyncExitStack
-from dataclasses import dataclass
-from typing import Any, TypeVar
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import AsyncExitStack, suppress
+from functools import partial
+from random import uniform
+from typing import TypeVar
 
 import asyncpg
 import structlog
@@ -15,16 +16,16 @@ from messages.topology import Names
 from outbox.doorbell import Doorbell
 from outbox.ops import ops_server
 from outbox.publisher import Publisher
-from workers.runtime import declare, metrics
-from workers.runtime.chores import purge_inbox, repeat
+from workers.runtime import declare, inbox, metrics
 from workers.runtime.consumer import Consumer
 from workers.runtime.decode import Decoder, Work
+from workers.runtime.delivery import Delivery
 from workers.runtime.health import Health
-from workers.runtime.link import Link
-from workers.runtime.process import Desk
-from workers.runtime.route import Route
+from workers.runtime.process import Desk, transaction
+from workers.runtime.route import Every, Route
 from workers.runtime.settings import RuntimeSettings
 from workers.runtime.settle import Settler
+from workers.runtime.subscription import Link
 
 log = structlog.get_logger(__name__)
 
@@ -32,14 +33,17 @@ T = TypeVar("T")
 AWAY = (OSError, TimeoutError, AMQPError, asyncpg.PostgresError)
 START_WAIT_SECONDS = 2.0
 CLOSE_SECONDS = 5.0
-SPARE_CONNECTIONS = 2  # beside one per route: chores and the doorbell take turns
+SHARED_CONNECTIONS = 3  # beside one per queue of ours: dead letters, chores and the doorbell take turns
+PURGE_SECONDS = 60.0
+PURGE_BREATH_SECONDS = 0.2  # between two small deletes, so that they never add up to a load
+
+
+class _StoppedError(Exception):
+    """Told to stop before there was anything to finish."""
 
 
 async def run_routes(
-    routes: Sequence[Route],
-    settings: RuntimeSettings,
-    stop: asyncio.Event,
-    databases: Mapping[str, str] | None = None,
+    routes: Sequence[Route], settings: RuntimeSettings, stop: asyncio.Event, databases: Mapping[str, str] | None = None
 ) -> None:
     """Work until `stop` is set, then finish what was delivered, within `shutdown_grace_seconds`.
 
@@ -49,112 +53,98 @@ async def run_routes(
     url = settings.amqp_url.get_secret_value()
     urls = {"default": settings.database_url.get_secret_value(), **(databases or {})}
     health = Health(route.queue for route in routes)
-    if not await _unless_stopped(stop, lambda: _verified(url, settings, routes)):
-        return
-    async with AsyncExitStack() as stack:
-        publisher = Publisher(url, name="oms worker publisher", role="worker")
-        await stack.enter_async_context(
-            ops_server(
-                settings.ops_port,
-                host=settings.ops_host,
-                live=health.live,
-                ready=lambda: {**health.ready(), "publisher": publisher.healthy},
-            )
-        )
-        pools = await _unless_stopped(stop, lambda: _opened(routes, urls))
-        if pools is None:
-            return
-        stack.push_async_callback(_closed, list(pools.values()))
-        await stack.enter_async_context(publisher)
-        link = Link(url, name="oms worker")
-        stack.push_async_callback(link.close)
-        bells = {name: await stack.enter_async_context(Doorbell(pool)) for name, pool in pools.items()}
-        workplace = _Workplace(settings, pools, bells, publisher, link, health, stop)
-        await _work(workplace, routes)
+    publisher, link = Publisher(url, name="oms worker publisher", role="worker"), Link(url, "oms worker")
+    ready = lambda: {**health.ready(), "publisher": publisher.healthy}  # noqa: E731
+    with suppress(_StoppedError):
+        async with AsyncExitStack() as stack:
+            ops = ops_server(settings.ops_port, host=settings.ops_host, live=health.live, ready=ready)
+            await stack.enter_async_context(ops)
+            await _unless_stopped(stop, partial(_verify, url, settings, routes))
+            desks: list[Desk] = []
+            for name in sorted({route.database for route in routes}):
+                served = [route for route in routes if route.database == name]
+                pool = await _unless_stopped(stop, partial(_opened, urls[name], served))
+                stack.push_async_callback(_closed, pool)
+                bell = await stack.enter_async_context(Doorbell(pool))
+                desks += [Desk(route, pool, settings.attempts_max, bell.ring) for route in served]
+            metrics.pools({desk.pool for desk in desks})
+            await stack.enter_async_context(publisher)
+            settler = Settler(Names(settings.prefix), publisher, delay_plugin=settings.delay == "plugin")
+            stack.push_async_callback(link.close)
+            consumers = [Consumer(desk, link, _reader(desk.route, settings), settler, health, stop) for desk in desks]
+            await _work(consumers, stop, settings.shutdown_grace_seconds)
 
 
-@dataclass(frozen=True)
-class _Workplace:
-    """What all consumers of the process share."""
-
-    settings: RuntimeSettings
-    pools: Mapping[str, Pool]
-    bells: Mapping[str, Doorbell]
-    publisher: Publisher
-    link: Link
-    health: Health
-    stop: asyncio.Event
-
-    def consumer(self, route: Route) -> Consumer:
-        """The worker of one queue."""
-        settings, plugin = self.settings, self.settings.delay == "plugin"
-        names = Names(settings.prefix)
-        # a raw route takes its messages unread
-        decode = Work if route.raw else Decoder(route.queue, names, settings.trust, settings.body_max_bytes)
-        desk = Desk(route, self.pools[route.database], settings.policy, self.bells[route.database].ring)
-        settler = Settler(route.queue, names, self.publisher, settings.policy, delay_plugin=plugin)
-        return Consumer(desk, self.link, decode, settler, self.health, self.stop)
-
-    def chores(self, routes: Sequence[Route]) -> list[Coroutine[Any, Any, None]]:
-        """Everything that repeats."""
-        purging = [purge_inbox(pool) for pool in self.pools.values()]
-        return purging + [
-            repeat(self.pools[route.database], every, self.bells[route.database].ring)
-            for route in routes
-            for every in route.every
-        ]
+def _reader(route: Route, settings: RuntimeSettings) -> Callable[[Delivery], Work]:
+    """A raw route takes its messages unread."""
+    names = Names(settings.prefix)
+    return Work if route.raw else Decoder(route.queue, names, settings.trust, settings.body_max_bytes)
 
 
-async def _work(workplace: _Workplace, routes: Sequence[Route]) -> None:
+async def _work(consumers: Sequence[Consumer], stop: asyncio.Event, grace_seconds: float) -> None:
     """A consumer that raises is a mistake of ours: it ends the process, and a new one takes over."""
-    grace_seconds = workplace.settings.shutdown_grace_seconds
+    desks = [consumer.desk for consumer in consumers]
+    chores = [_repeat(desk, every) for desk in desks for every in desk.route.every]
+    chores += [_purge_inbox(pool) for pool in {desk.pool for desk in desks}]
     async with asyncio.TaskGroup() as group:
-        consumers = [group.create_task(workplace.consumer(route).run(), name=route.queue) for route in routes]
-        chores = [group.create_task(chore) for chore in workplace.chores(routes)]
-        await workplace.stop.wait()
+        running = [group.create_task(consumer.run(), name=consumer.queue) for consumer in consumers]
+        beside = [group.create_task(chore) for chore in chores]
+        await stop.wait()
         log.info("stopping", grace_seconds=grace_seconds)
-        _, late = await asyncio.wait(consumers, timeout=grace_seconds)
+        _, late = await asyncio.wait(running, timeout=grace_seconds)
         for task in late:
             log.warning("not finished in time, given back to the broker", queue=task.get_name())
-        for task in (*late, *chores):
+        for task in (*late, *beside):
             task.cancel()
 
 
-async def _verified(url: str, settings: RuntimeSettings, routes: Sequence[Route]) -> bool:
+async def _repeat(desk: Desk, every: Every) -> None:
+    """A chore again and again, at slightly uneven times. Its errors never end it."""
+    while True:
+        await asyncio.sleep(every.seconds * uniform(0.9, 1.1))  # noqa: S311
+        try:
+            async with transaction(desk.pool) as tx:
+                await every.chore(tx)
+            desk.committed()
+        except Exception as error:
+            log.warning("chore failed", chore=every.chore.__qualname__, error=type(error).__qualname__)
+
+
+async def _purge_inbox(pool: Pool) -> None:
+    """Keep the inbox to its retention."""
+    while True:
+        more = False
+        try:
+            more = await inbox.purge(pool)
+        except Exception as error:
+            log.warning("inbox not purged", error=type(error).__qualname__)
+        await asyncio.sleep(PURGE_BREATH_SECONDS if more else PURGE_SECONDS)
+
+
+async def _verify(url: str, settings: RuntimeSettings, routes: Sequence[Route]) -> None:
     names = Names(settings.prefix)
     delay = names.delay_plugin if settings.delay == "plugin" else names.delay
     queues = [names.queue(route.queue) for route in routes]
     await declare.verify(url, exchanges=[delay, names.dlx], queues=queues)
-    return True
 
 
-async def _opened(routes: Sequence[Route], urls: Mapping[str, str]) -> dict[str, Pool]:
-    pools: dict[str, Pool] = {}
-    for name in {"default", *(route.database for route in routes)}:
-        size = sum(route.database == name for route in routes) + SPARE_CONNECTIONS
-        pools[name] = await open_pool(urls[name], application_name="oms worker", max_size=size)
-    metrics.pools(pools.values())
-    return pools
+async def _opened(url: str, routes: Sequence[Route]) -> Pool:
+    size = sum(not route.raw for route in routes) + SHARED_CONNECTIONS
+    return await open_pool(url, application_name="oms worker", max_size=size)
 
 
-async def _closed(pools: Sequence[Pool]) -> None:
-    for pool in pools:
-        try:
-            await asyncio.wait_for(pool.close(), CLOSE_SECONDS)
-        except Exception as error:
-            log.info("database connections cut", error=type(error).__qualname__)
-            pool.terminate()
+async def _closed(pool: Pool) -> None:
+    with suppress(Exception):  # when it takes too long, the pool cuts its connections
+        await asyncio.wait_for(pool.close(), CLOSE_SECONDS)
 
 
-async def _unless_stopped(stop: asyncio.Event, make: Callable[[], Awaitable[T]]) -> T | None:
-    """Try until it works; None when told to stop before that."""
+async def _unless_stopped(stop: asyncio.Event, make: Callable[[], Awaitable[T]]) -> T:
+    """Try until it works. Raises _StoppedError when told to stop before that."""
     while not stop.is_set():
         try:
             return await make()
         except AWAY as error:
             log.warning("a server is away, waiting for it", error=type(error).__qualname__, why=str(error)[:200])
-        try:
+        with suppress(TimeoutError):
             await asyncio.wait_for(stop.wait(), START_WAIT_SECONDS)
-        except TimeoutError:
-            continue
-    return None
+    raise _StoppedError

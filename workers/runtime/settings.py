@@ -8,7 +8,6 @@ from yarl import URL
 
 from outbox.settings import RelaySettings
 from workers.runtime.decode import Trust
-from workers.runtime.policy import Policy
 
 
 def _names(value: Any) -> Any:
@@ -16,6 +15,7 @@ def _names(value: Any) -> Any:
 
 
 Users = Annotated[frozenset[str], NoDecode, BeforeValidator(_names)]
+MIB = 1024 * 1024
 
 
 class RuntimeSettings(RelaySettings):
@@ -30,16 +30,10 @@ class RuntimeSettings(RelaySettings):
         description="Broker users our workers and relays publish as; the one of OMS_AMQP_URL is always among them",
     )
     body_max_bytes: int = Field(
-        default=1024 * 1024,
-        ge=1024,
-        le=16 * 1024 * 1024,
-        description="Larger ones are dead letters; 200 lines take 40 KiB",
+        default=MIB, ge=1024, le=16 * MIB, description="Larger ones are dead letters; 200 lines take 40 KiB"
     )
     attempts_max: int = Field(
-        default=7,
-        ge=1,
-        le=100,
-        description="Tries before a dead letter: once through the six delays takes 43 minutes",
+        default=7, ge=1, le=100, description="Tries before a dead letter: once through the six delays takes 43 minutes"
     )
 
     @property
@@ -51,8 +45,3 @@ class RuntimeSettings(RelaySettings):
     def trust(self) -> Trust:
         """Who is believed."""
         return Trust(own=self.own_users | {self.own_user}, trusted=self.trusted_users)
-
-    @property
-    def policy(self) -> Policy:
-        """How often a message is tried."""
-        return Policy(self.attempts_max)

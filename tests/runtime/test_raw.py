@@ -1,0 +1,64 @@
+"""Queues whose messages are taken as they are: dead letters, and what nobody wanted."""
+
+from typing import Any
+
+from prometheus_client import REGISTRY
+
+from db.pool import Transaction
+from messages.topology import QUEUES
+from tests.runtime.conftest import Shop, eventually, write_effects
+from tests.runtime.making import DELETE, delete
+from workers.runtime.batch import Batch
+from workers.runtime.route import Route
+from workers.runtime.run import SHARED_CONNECTIONS
+
+QUEUE = "order-changes"
+
+
+async def test_dead_letter_queues_share_a_few_database_connections(shop: Shop) -> None:
+    raw = [Route(f"{queue}.dlq", write_effects, raw=True) for queue in QUEUES]
+    async with shop.running(Route(QUEUE, write_effects), *raw):
+        await shop.client.publish(DELETE, delete())
+        await shop.handled(1)
+        for queue in QUEUES:
+            for _ in range(3):
+                await shop.client.publish("x", b"x", exchange="", routing_key=shop.broker.names.dlq(queue))
+        await shop.handled(1 + 3 * len(QUEUES))
+        open_connections = REGISTRY.get_sample_value("oms_db_pool_size")
+    assert open_connections is not None
+    assert open_connections <= 1 + SHARED_CONNECTIONS
+
+
+async def test_a_raw_route_takes_dead_letters_as_they_are(shop: Shop) -> None:
+    seen: list[Any] = []
+
+    async def collect(tx: Transaction, batch: Batch[Any]) -> None:
+        seen.extend(batch)
+
+    async with shop.running(Route(QUEUE, write_effects), Route(f"{QUEUE}.dlq", collect, raw=True)):
+        sent = await shop.client.publish(DELETE, b"{", headers={"\u00fc": [1, None]})
+
+        async def some() -> list[Any]:
+            return seen
+
+        (letter,) = await eventually(some)
+    assert (letter.queue, letter.message_id, letter.type, letter.body) == (f"{QUEUE}.dlq", sent, DELETE, b"{")
+    assert letter.headers["reason"] == "invalid"
+
+
+async def test_a_raw_route_that_fails_gives_the_message_back_and_tries_again(shop: Shop) -> None:
+    tries: list[int] = []
+
+    async def flaky(tx: Transaction, batch: Batch[Any]) -> None:
+        tries.append(len(batch))
+        if len(tries) == 1:
+            raise ValueError
+
+    async with shop.running(Route("unrouted", flaky, raw=True)):
+        await shop.client.publish("order.nobody.v1", b"x")
+
+        async def twice() -> bool:
+            return len(tries) == 2
+
+        await eventually(twice)
+    assert await shop.client.depth("unrouted") == 0
