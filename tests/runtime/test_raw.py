@@ -1,5 +1,6 @@
 """Queues whose messages are taken as they are: dead letters, and what nobody wanted."""
 
+import asyncio
 from typing import Any
 
 from prometheus_client import REGISTRY
@@ -16,7 +17,11 @@ QUEUE = "order-changes"
 
 
 async def test_dead_letter_queues_share_a_few_database_connections(shop: Shop) -> None:
-    raw = [Route(f"{queue}.dlq", write_effects, raw=True) for queue in QUEUES]
+    async def slow(tx: Transaction, batch: Batch[Any]) -> None:
+        await write_effects(tx, batch)
+        await asyncio.sleep(0.2)  # so that all of them are at work at once
+
+    raw = [Route(f"{queue}.dlq", slow, raw=True) for queue in QUEUES]
     async with shop.running(Route(QUEUE, write_effects), *raw):
         await shop.client.publish(DELETE, delete())
         await shop.handled(1)
