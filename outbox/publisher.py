@@ -35,7 +35,7 @@ class Publisher:
         self._timeout_seconds = timeout_seconds
         self._session: Session | None = None
         self._connected = asyncio.Event()
-        self.keeper: asyncio.Task[None] | None = None
+        self._keeper: asyncio.Task[None] | None = None
         self._suspects = 0
         self._useless = 0
         self._one_by_one = asyncio.Lock()
@@ -65,12 +65,13 @@ class Publisher:
 
     @property
     def alive(self) -> bool:
-        """Whether it still sees to its connection. Only a mistake of ours ends that, and only a new process helps."""
-        return self.keeper is None or not self.keeper.done()
+        """Whether it still sees to its connection: if not, only a new process helps."""
+        return self._keeper is None or not self._keeper.done() or self._keeper.cancelled()
 
-    def start(self) -> None:
-        """Begin to connect, and keep doing so."""
-        self.keeper = self.keeper or asyncio.create_task(self._keep(), name=f"publisher {self._name}")
+    def start(self) -> asyncio.Task[None]:
+        """Begin to connect, and keep doing so. The task that does never ends but by a mistake of ours."""
+        self._keeper = self._keeper or asyncio.create_task(self._keep(), name=f"publisher {self._name}")
+        return self._keeper
 
     async def ready(self) -> None:
         """Wait until connected."""
@@ -80,10 +81,9 @@ class Publisher:
 
     async def close(self) -> None:
         """End the connection. What is in flight is lost; callers who care wait for their publishes first."""
-        if self.keeper is not None:
-            self.keeper.cancel()
-            with suppress(asyncio.CancelledError):
-                await self.keeper
+        if self._keeper is not None:
+            self._keeper.cancel()
+            await asyncio.wait([self._keeper])
         if self._session is not None:
             await self._session.close()
 

@@ -22,6 +22,7 @@ log = structlog.get_logger(__name__)
 LOOK_SECONDS = 0.1  # how soon a lost or blocked connection gives its shards to a relay that can publish
 BACKLOG_SECONDS = 5.0  # between counts of what waits; three of them in a usual scrape interval
 RETRY_SECONDS = 0.5
+ORPHAN_SECONDS = 60.0  # a hold that nobody tried again for so long after its time may belong to no message any more
 
 
 class Relay:
@@ -38,6 +39,7 @@ class Relay:
         )
         self._leases: Leases | None = None
         self._lanes: list[Lane] = []
+        self._tasks: list[asyncio.Task[None]] = []
         self._lease_due_at = 0.0
 
     def checks(self) -> dict[str, bool]:
@@ -47,6 +49,10 @@ class Relay:
             "not_blocked": not self._publisher.blocked,
             "database": self._leases is not None and (self._leases.valid or not self._publisher.healthy),
         }
+
+    def live(self) -> dict[str, bool]:
+        """Whether everything still runs that only ends by itself when we made a mistake."""
+        return {"publisher": self._publisher.alive, "tasks": not any(_failed(task) for task in self._tasks)}
 
     async def run(self, stop: asyncio.Event) -> None:
         """Publish until `stop`; then finish what is in flight and release the leases."""
@@ -89,15 +95,17 @@ class Relay:
     async def _run_lanes(self, stop: asyncio.Event, chores: list[asyncio.Task[None]]) -> None:
         lanes = [asyncio.create_task(_survive(lane, stop)) for lane in self._lanes]
         stopping = asyncio.create_task(stop.wait())
+        keeper = self._publisher.start()
+        self._tasks = [*lanes, *chores]
         try:
-            await asyncio.wait([stopping, *lanes, *chores], return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait([stopping, keeper, *lanes, *chores], return_when=asyncio.FIRST_COMPLETED)
             stop.set()  # a task that ended by itself has failed: the process ends and says so
             self._wake()
             await asyncio.wait(lanes, timeout=self._settings.shutdown_grace_seconds)
         finally:
             for task in (stopping, *lanes):
                 task.cancel()
-        for task in (*lanes, *chores):
+        for task in (keeper, *lanes, *chores):
             if task.done() and not task.cancelled():
                 task.result()
 
@@ -130,6 +138,10 @@ class Relay:
             await asyncio.sleep(LOOK_SECONDS)
 
 
+def _failed(task: asyncio.Task[None]) -> bool:
+    return task.done() and not task.cancelled() and task.exception() is not None
+
+
 async def _survive(lane: Lane, stop: asyncio.Event) -> None:
     """Run a lane through database outages: what is confirmed but not deleted yet stays with the lane."""
     while not stop.is_set():
@@ -141,6 +153,7 @@ async def _survive(lane: Lane, stop: asyncio.Event) -> None:
 
 
 async def _count(pool: Pool) -> None:
+    await pool.execute(SQL["outbox.forget_holds"], ORPHAN_SECONDS)
     row = await pool.fetchrow(SQL["outbox.backlog"])
     assert row is not None
     metrics.PENDING.set(row["pending"])

@@ -54,6 +54,13 @@ SET until = clock_timestamp() + make_interval(secs => least($3::float8, power(2,
 -- Locks: the holds. Streams that flow again.
 DELETE FROM outbox_holds WHERE stream = ANY ($1::text[]);
 
+-- name: outbox.forget_holds
+-- Locks: the holds. Those of streams without any row, which a crash between delete and unhold, or a person who deleted
+-- rows, left behind. Only what is over for $1 seconds is looked at: a stream that waits is held again long before.
+DELETE FROM outbox_holds h
+WHERE h.until < clock_timestamp() - make_interval(secs => $1)
+    AND NOT EXISTS (SELECT FROM outbox o WHERE o.stream = h.stream);
+
 -- name: outbox.register
 -- Locks: own row. Says that relay $1 lives and can publish for the next $2 seconds.
 INSERT INTO outbox_relays (owner, live_until) VALUES ($1, clock_timestamp() + make_interval(secs => $2))

@@ -154,7 +154,11 @@ async def test_an_unroutable_head_holds_only_its_stream_and_goes_on_when_the_bin
         arrived = await take(declared["admin"], "listener", 3)
         assert order_of(arrived) == {"1": [1, 2, 3]}
         await empty(pool)
-        assert await held(pool) == {}
+
+        async def is_free() -> bool:
+            return await held(pool) == {}
+
+        await until(is_free)
 
 
 async def test_a_nacked_head_holds_only_its_stream(pool: Pool, declared: Broker, settings: Settings) -> None:
@@ -320,7 +324,9 @@ async def test_while_answers_are_slow_other_streams_flow_and_nothing_is_sent_twi
             assert len(await take(declared["admin"], "later", 1)) == 1
             hush.let_answers_pass()
             await empty(pool)
-    assert len(await take(declared["admin"], "listener", 52, within_seconds=1)) == 51
+    others = await take(declared["admin"], "listener", 99, within_seconds=1)
+    # A queue delivers again what a reader took just before it went; that was not sent twice.
+    assert len([message for message in others if not message.redelivered]) == 51
 
 
 @contextmanager
