@@ -10,7 +10,8 @@ from pydantic import ValidationError
 
 from db import cipher
 from outbox.doorbell import DATABASE_ERRORS
-from outbox.ops import ops_server
+from outbox.logging import configure as configure_logging
+from outbox.ops import PortTakenError, ops_server
 from outbox.relay import Relay
 from outbox.settings import RelaySettings
 
@@ -26,18 +27,26 @@ def main() -> int:
     parser.parse_args()
     try:
         settings = RelaySettings()
-        if keys := settings.encryption_keys.get_secret_value():
-            cipher.configure(keys)
+        prepare(settings)
     except (ValidationError, cipher.CipherError) as error:
         print(f"The relay's settings are wrong.\n{_explain(error)}", file=sys.stderr)
         print("Type python -m outbox --help to see them all.", file=sys.stderr)
         return 2
     try:
         uvloop.run(serve(settings))
+    except PortTakenError as error:
+        print(f"The relay ended: {error}. Set OMS_OPS_PORT to a free one.", file=sys.stderr)
+        return 2
     except DATABASE_ERRORS as error:
         print(f"The relay ended: {type(error).__name__}: {error}. Is OMS_DATABASE_URL right?", file=sys.stderr)
         return 1
     return 0
+
+
+def prepare(settings: RelaySettings) -> None:
+    """Logs and keys. Raises CipherError without keys: the first replayed order would stop its stream."""
+    configure_logging(settings.log_level.upper())
+    cipher.configure(settings.encryption_keys.get_secret_value())
 
 
 async def serve(settings: RelaySettings) -> None:
@@ -47,7 +56,7 @@ async def serve(settings: RelaySettings) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     relay = Relay(settings)
-    async with ops_server(settings.ops_port, host=settings.ops_host, live=lambda: {"loop": True}, ready=relay.checks):
+    async with ops_server(settings.ops_port, host=settings.ops_host, live=relay.live, ready=relay.checks):
         await relay.run(stop)
 
 

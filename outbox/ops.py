@@ -1,5 +1,6 @@
 """/live, /ready and /metrics of a process, on one port."""
 
+import errno
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 
@@ -10,12 +11,16 @@ Checks = Callable[[], Mapping[str, bool]]
 """Names of what must be well, and whether it is. Called at every request: quick, and never waits."""
 
 
+class PortTakenError(Exception):
+    """Another process answers at the port already."""
+
+
 @asynccontextmanager
 async def ops_server(port: int, *, live: Checks, ready: Checks, host: str = "0.0.0.0") -> AsyncIterator[None]:  # noqa: S104
     """Serve while the block runs; port 0 serves nothing.
 
     `live` false asks to be killed and started again; `ready` false only says that work has to wait.
-    Raises OSError when the port is taken.
+    Raises PortTakenError, or OSError for an address that is not ours.
     """
     if port == 0:
         yield
@@ -27,10 +32,19 @@ async def ops_server(port: int, *, live: Checks, ready: Checks, host: str = "0.0
     runner = web.AppRunner(app, access_log=None)
     await runner.setup()
     try:
-        await web.TCPSite(runner, host, port).start()
+        await _listen(runner, host, port)
         yield
     finally:
         await runner.cleanup()
+
+
+async def _listen(runner: web.AppRunner, host: str, port: int) -> None:
+    try:
+        await web.TCPSite(runner, host, port).start()
+    except OSError as error:
+        if error.errno != errno.EADDRINUSE:
+            raise
+        raise PortTakenError(f"port {port} of OMS_OPS_PORT is taken by another process") from error
 
 
 def _answers(checks: Checks) -> Callable[[web.Request], Awaitable[web.Response]]:

@@ -68,6 +68,10 @@ class RelaySettings(DatabaseSettings):
         default=20.0, ge=0, le=600, description="From SIGTERM to giving up; below Kubernetes' 30 seconds"
     )
 
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        default="info", description="The least important log line that is written"
+    )
+
     @property
     def tiers(self) -> tuple[int, ...]:
         """The delay tiers in seconds, as deployed."""

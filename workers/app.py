@@ -4,17 +4,20 @@ import asyncio
 import signal
 from collections.abc import Sequence
 
+import structlog
 import uvloop
 
 from db import cipher
+from outbox.logging import configure as configure_logging
 from workers.handlers import dead_letters
 from workers.routes import ROUTES
 from workers.runtime.garbage import settle_memory
-from workers.runtime.logging import configure as configure_logging
 from workers.runtime.route import Route
 from workers.runtime.run import run_routes
 from workers.settings import Settings
 from workers.store import shop
+
+log = structlog.get_logger(__name__)
 
 
 class UnknownQueueError(ValueError):
@@ -38,8 +41,17 @@ def main(queues: Sequence[str] = (), settings: Settings | None = None) -> None:
     cipher.configure(given.encryption_keys.get_secret_value())
     shop.configure(given.shop)
     dead_letters.configure(given.trust.own)
+    warn_of_lonely_trust(given)
     settle_memory()
     uvloop.run(_serve(routes, given))
+
+
+def warn_of_lonely_trust(settings: Settings) -> None:
+    """Say what will be refused where nobody is named to be believed: nothing else would tell before it happens."""
+    if not settings.trusted_users:
+        log.warning("OMS_TRUSTED_USERS names nobody: every capture, refund result and stock correction is refused")
+    if not settings.own_users - {settings.own_user}:
+        log.warning("OMS_OWN_USERS names nobody else: what relays with a user of their own send us is not believed")
 
 
 async def _serve(routes: Sequence[Route], settings: Settings) -> None:

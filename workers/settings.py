@@ -29,9 +29,6 @@ class Settings(RuntimeSettings):
         default="keep_open", description="What a failed payment attempt does to an unpaid order (C-03)"
     )
     business_time_zone: str = Field(default="Asia/Shanghai", description="Whose midnight begins a new order number day")
-    log_level: Literal["debug", "info", "warning", "error"] = Field(
-        default="info", description="The least important log line that is written"
-    )
 
     @field_validator("business_time_zone")
     @classmethod

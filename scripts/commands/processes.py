@@ -74,11 +74,10 @@ def relay() -> None:
     """
     import uvloop  # noqa: PLC0415
 
-    from outbox.__main__ import serve  # noqa: PLC0415
+    from outbox.__main__ import prepare, serve  # noqa: PLC0415
 
     settings = _sound_settings()
-    if given := settings.encryption_keys.get_secret_value():
-        cipher.configure(given)
+    prepare(settings)
     uvloop.run(serve(settings))
 
 

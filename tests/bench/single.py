@@ -7,12 +7,12 @@ import signal
 import uvloop
 
 from db import cipher
+from outbox.logging import configure as configure_logging
 from outbox.relay import Relay
 from outbox.settings import RelaySettings
 from workers.handlers import dead_letters
 from workers.routes import ROUTES
 from workers.runtime.garbage import settle_memory
-from outbox.logging import configure as configure_logging
 from workers.runtime.run import run_routes
 from workers.settings import Settings
 from workers.store import shop

@@ -1,5 +1,7 @@
 """What a relay process shows: health, metrics, its settings."""
 
+import json
+import socket
 import subprocess
 import sys
 
@@ -42,6 +44,9 @@ async def test_the_metrics_of_publishing_are_served() -> None:
         assert f"\n{name}" in text
 
 
+KEYS = {"OMS_ENCRYPTION_KEYS": "test:" + "A" * 43 + "="}
+
+
 def relay(*arguments: str, **environment: str) -> "subprocess.CompletedProcess[str]":
     return subprocess.run(
         [sys.executable, "-m", "outbox", *arguments], env=environment, capture_output=True, text=True, check=False
@@ -57,7 +62,7 @@ def test_help_names_every_setting() -> None:
 
 def test_a_relay_without_a_database_says_so_and_ends() -> None:
     (port,) = free_ports(1)
-    shown = relay(OMS_AMQP_URL="amqp://h/", OMS_DATABASE_URL=f"postgresql://u:SECRET@127.0.0.1:{port}/db")
+    shown = relay(OMS_AMQP_URL="amqp://h/", OMS_DATABASE_URL=f"postgresql://u:SECRET@127.0.0.1:{port}/db", **KEYS)
     assert shown.returncode == 1
     assert "OMS_DATABASE_URL" in shown.stderr
     assert "SECRET" not in shown.stderr
@@ -69,3 +74,41 @@ def test_wrong_settings_are_named_without_showing_any_value() -> None:
     assert "OMS_DATABASE_URL: Field required" in shown.stderr
     assert "lease_seconds" in shown.stderr
     assert "SECRET" not in shown.stderr
+
+
+def test_a_relay_without_keys_refuses_to_start_and_says_what_to_type() -> None:
+    shown = relay(OMS_AMQP_URL="amqp://h/", OMS_DATABASE_URL="postgresql://127.0.0.1:1/db")
+    assert shown.returncode == 2
+    assert "oms keys new" in shown.stderr
+
+
+def test_a_port_that_is_taken_is_named_with_its_setting() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        shown = relay(
+            OMS_AMQP_URL="amqp://h/",
+            OMS_DATABASE_URL="postgresql://h/db",
+            OMS_OPS_HOST="127.0.0.1",
+            OMS_OPS_PORT=port,
+            **KEYS,
+        )
+    assert shown.returncode == 2
+    assert f"port {port} of OMS_OPS_PORT is taken" in shown.stderr
+
+
+SAYING = """
+import structlog
+from outbox.__main__ import prepare
+from outbox.settings import RelaySettings
+
+prepare(RelaySettings())
+structlog.get_logger("x").info("told")
+structlog.get_logger("x").error("called 13812345678")
+"""
+
+
+@pytest.mark.parametrize(("level", "events"), [("info", ["told", "called ***"]), ("error", ["called ***"])])
+def test_a_relay_logs_json_without_personal_data_from_the_level_that_is_set(level: str, events: list[str]) -> None:
+    environment = {"OMS_AMQP_URL": "amqp://h/", "OMS_DATABASE_URL": "postgresql://h/db", "OMS_LOG_LEVEL": level, **KEYS}
+    said = subprocess.run([sys.executable, "-c", SAYING], env=environment, capture_output=True, text=True, check=True)
+    assert [json.loads(line)["event"] for line in said.stderr.splitlines()] == events

@@ -2,7 +2,7 @@
 
 import pytest
 
-from workers.runtime.logging import MASK, masked
+from outbox.logging import MASK, masked
 
 TABLE = [
     ({"phone": "13812345678"}, {"phone": MASK}),

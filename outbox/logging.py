@@ -1,4 +1,4 @@
-"""Logs: one JSON object per line, without personal data."""
+"""Logs of every process: one JSON object per line, without personal data."""
 
 import logging
 import re

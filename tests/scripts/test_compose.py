@@ -1,0 +1,38 @@
+"""docker-compose.yml says what the code says."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from scripts.servers.roles import OWN, ROLES, TRUSTED
+
+ROOT = Path(__file__).parents[2]
+TEXT = (ROOT / "docker-compose.yml").read_text("utf-8")
+
+
+def block(name: str) -> str:
+    """A top-level extension or a service, with all that is indented under it."""
+    found = re.search(rf"^(?P<indent> *){name}:.*\n(?:(?:(?P=indent) +.*)?\n)*", TEXT, re.MULTILINE)
+    assert found, name
+    return found.group()
+
+
+def value(name: str) -> str:
+    """What every process of ours is told."""
+    (found,) = re.findall(rf"^  {name}: ([^ \n]+)", block("x-settings"), re.MULTILINE)
+    return str(found)
+
+
+def test_workers_and_relays_believe_the_roles_that_are_to_be_believed() -> None:
+    assert set(value("OMS_OWN_USERS").split(",")) == set(OWN)
+    assert set(value("OMS_TRUSTED_USERS").split(",")) == set(TRUSTED)
+
+
+@pytest.mark.parametrize("service", ["workers", "relay"])
+def test_every_process_of_ours_has_the_shared_settings(service: str) -> None:
+    assert re.search(r"^      <<: \*settings$", block(service), re.MULTILINE)
+
+
+def test_every_role_gets_a_user() -> None:
+    assert {name.lower() for name in re.findall(r"OMS_(\w+)_PASSWORD: ", block("users"))} == set(ROLES)

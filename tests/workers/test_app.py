@@ -1,0 +1,30 @@
+"""What a worker process says as it starts."""
+
+import pytest
+from structlog.testing import capture_logs
+
+from workers import app
+from workers.settings import Settings
+
+NOBODY_TRUSTED = "OMS_TRUSTED_USERS"
+NOBODY_ELSE = "OMS_OWN_USERS"
+
+
+@pytest.mark.parametrize(
+    ("trusted", "own", "warned"),
+    [
+        ("", "", [NOBODY_TRUSTED, NOBODY_ELSE]),
+        ("payments", "", [NOBODY_ELSE]),
+        ("payments", "worker", [NOBODY_ELSE]),
+        ("", "worker,relay", [NOBODY_TRUSTED]),
+        ("payments", "worker,relay", []),
+    ],
+)
+def test_a_worker_warns_when_nobody_is_named_to_be_believed(trusted: str, own: str, warned: list[str]) -> None:
+    settings = Settings(
+        database_url="postgresql://h/db", amqp_url="amqp://worker:x@h/", trusted_users=trusted, own_users=own
+    )
+    with capture_logs() as said:
+        app.warn_of_lonely_trust(settings)
+    assert [line["event"].split()[0] for line in said] == warned
+    assert {line["log_level"] for line in said} <= {"warning"}
