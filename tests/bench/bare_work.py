@@ -94,7 +94,8 @@ async def _insert_orders(tx: Transaction, ids: Sequence[int], orders: Sequence[A
     await tx.execute(
         SQL["orders.insert"], ids, [o["request_id"] for o in orders], ["normal"] * count,
         [o["channel"] for o in orders], [o["source"] for o in orders], [None] * count, [o["user_id"] for o in orders],
-        [o["currency"] for o in orders], totals, [0] * count, totals, [None] * count, [None] * count, policy, now, now + WINDOW,
+        [o["currency"] for o in orders], totals, [0] * count, totals, [None] * count, [None] * count, policy, now,
+        now + WINDOW,
     )  # fmt: skip
     lines = [
         (key, n, skus[i["sku_id"]], i["qty"])

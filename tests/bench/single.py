@@ -1,13 +1,14 @@
 """`python -m tests.bench.single`: every worker and one relay in one process, as they are."""
 
 import asyncio
+import logging
 import os
 import signal
 
+import structlog
 import uvloop
 
 from db import cipher
-from outbox.logging import configure as configure_logging
 from outbox.relay import Relay
 from outbox.settings import RelaySettings
 from workers.handlers import dead_letters
@@ -21,7 +22,7 @@ from workers.store import shop
 async def main() -> None:
     """Until SIGTERM."""
     settings = Settings()
-    configure_logging("WARNING")
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING))
     cipher.configure(settings.encryption_keys.get_secret_value())
     shop.configure(settings.shop)
     dead_letters.configure(settings.trust.own)

@@ -33,7 +33,7 @@ STALL_SECONDS = 60.0
 
 
 class StalledError(Exception):
-    """Nothing has happened for a minute."""
+    """A contender died at its start, or nothing has happened for a minute."""
 
 
 @dataclass
@@ -89,11 +89,16 @@ class Stage:
         return [psutil.Process(child.pid) for child in self.children if child.poll() is None]
 
     async def until_consuming(self, processes: int) -> None:
-        """Wait until so many processes take orders: what they needed to get there is not what is measured."""
+        """Wait until so many processes take orders: what they needed to get there is not what is measured.
+
+        Raises StalledError when one of them ends.
+        """
         connection = await aiormq.connect(self.urls["admin"])
         channel = await connection.channel()
         queue, consumers = self.names.queue("order-creation"), 0
         while consumers < processes:
+            if any(child.poll() is not None for child in self.children):
+                raise StalledError(f"a process ended at its start:\n{self.output()[-2000:]}")
             await asyncio.sleep(POLL_SECONDS / 2)
             consumers = (await channel.queue_declare(queue, passive=True)).consumer_count or 0
         await connection.close()
