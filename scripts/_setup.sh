@@ -30,6 +30,10 @@ find_python() {
     "install one (Debian: sudo apt-get install python3 python3-venv) or set OMS_PYTHON=/path/to/python3.11"
 }
 
+replaceable() {  # only what is surely a virtual environment, or nothing at all, is deleted
+  [ ! -e "$venv" ] || [ -e "$stamp" ] || [ -e "$venv/pyvenv.cfg" ] || { [ -d "$venv" ] && [ -z "$(ls -A "$venv")" ]; }
+}
+
 as_root() {  # run a command as root, if that needs no password
   if [ "$(id -u)" = 0 ]; then "$@"; else command -v sudo >/dev/null && sudo -n "$@"; fi
 }
@@ -38,6 +42,8 @@ as_root() {  # run a command as root, if that needs no password
 # the missing package installed by apt-get.
 make_venv() {
   local python=$1
+  replaceable || fail "$venv exists and is no virtual environment: it is left as it is" \
+    "name a folder that may be made, such as OMS_VENV=$root/.venv, or remove it yourself"
   rm -rf "$venv"
   if command -v uv >/dev/null; then uv venv -q --python "$python" "$venv" >>"$log" 2>&1 && return; fi
   if "$python" -c 'import ensurepip' 2>/dev/null; then "$python" -m venv "$venv" >>"$log" 2>&1 && return; fi
