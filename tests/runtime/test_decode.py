@@ -42,6 +42,7 @@ REFUSED: list[tuple[str, str, dict[str, Any], str, str]] = [
     ("no message id", "order-changes", {"message_id": None}, "missing_message_id", "$"),
     ("an empty message id", "order-changes", {"message_id": ""}, "missing_message_id", "$"),
     ("a message id of 129 characters", "order-changes", {"message_id": "x" * 129}, "malformed_frame", "$"),
+    ("a message id of more than 255 bytes", "order-changes", {"message_id": "字" * 90}, "malformed_frame", "$"),
     ("a NUL in the message id", "order-changes", {"message_id": "a\0"}, "malformed_frame", "$"),
     ("a message id that is not UTF-8", "order-changes", {"message_id": "a\udcff"}, "malformed_frame", "$"),
     ("a type that is not UTF-8", "order-changes", {"type": "order.\udcff"}, "malformed_frame", "$"),
@@ -56,6 +57,13 @@ REFUSED: list[tuple[str, str, dict[str, Any], str, str]] = [
     ("straight to the queue by a stranger", "order-changes", {"exchange": ""}, "forbidden_exchange", "$"),
     ("by the delay exchange from a stranger", "order-changes", {"exchange": "oms.delayed"}, "forbidden_exchange", "$"),
     ("an internal type by the commands", "timeouts", {"type": TIMER, "body": pack(1)}, "forbidden_exchange", "$"),
+    (
+        "an internal type of a stranger that is replayed",
+        "timeouts",
+        {"type": TIMER, "exchange": "", "body": pack(1), "user_id": "relay", "headers": {"origin-user": "upstream"}},
+        "forbidden_exchange",
+        "$",
+    ),
     (
         "a pack without items",
         "timeouts",

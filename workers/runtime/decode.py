@@ -104,6 +104,9 @@ class Decoder:
         self._check_origin(delivery, model, own)
         work.user = self._user(delivery, model, own)
         trusted = work.user in self.trust.trusted or work.user in self.trust.own
+        if model.KIND is Kind.INTERNAL and self._ours_only(delivery) and work.user not in self.trust.own:
+            # a stranger's message that was refused does not become ours by being replayed
+            raise RefusedError("forbidden_exchange", "only our own users may say this")
         if issubclass(model, Fact) and model.TRUSTED_ONLY and not trusted:
             why = "this fact is believed from trusted users only"
             raise RefusedError("untrusted_user", why, "$", "untrusted_user")

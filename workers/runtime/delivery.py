@@ -100,6 +100,6 @@ def clean(text: str, *, bytes_max: int = 255) -> str:
     return shown.encode()[:bytes_max].decode("utf-8", "ignore")
 
 
-def is_clean(text: str, *, chars_max: int = 255) -> bool:
-    """Whether `clean` would leave the text alone: no half characters, NULs or line breaks, not too long."""
-    return len(text) <= chars_max and text.isprintable()
+def is_clean(text: str, *, bytes_max: int = 255) -> bool:
+    """Whether `clean` would leave the text alone: no half characters, NULs or line breaks, not too long for AMQP."""
+    return text.isprintable() and len(text.encode()) <= bytes_max

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,7 +21,9 @@ from workers.runtime.subscription import Subscription
 
 log = structlog.get_logger(__name__)
 
-REQUEUE_WAIT_SECONDS = 1.0  # before a message that could not be sent on is taken again
+# A message that could not be sent on goes back to its queue, which counts towards the broker's delivery limit of 50.
+REQUEUE_WAIT_SECONDS = 5.0
+PUBLISHER_WAIT_MAX_SECONDS = 60.0
 
 
 @dataclass(frozen=True)
@@ -51,6 +54,9 @@ class Settler:
 
     async def _send_on(self, queue: str, outcomes: Sequence[Outcome]) -> frozenset[int]:
         """The tags of those that stay in the queue because nobody else has them for certain."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(PUBLISHER_WAIT_MAX_SECONDS):
+                await self.publisher.ready()
         sent = await asyncio.gather(*(self._send(queue, outcome) for outcome in outcomes))
         if any(sent):
             crashpoint("after_retry_publish")
