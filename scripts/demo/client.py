@@ -26,7 +26,7 @@ from scripts.demo.gateway import Gateway
 from scripts.demo.outcomes import Outcomes
 from scripts.demo.shelves import Shelves
 from scripts.demo.vandal import Vandal
-from scripts.demo.wire import Link
+from scripts.demo.wire import Link, client_queues
 
 CHUNK_BASKETS = 50
 REPORT_SECONDS = 1.0
@@ -71,12 +71,12 @@ class World:
         self._listen()
 
     def _listen(self) -> None:
-        queue = f"client.demo.{self.asked.run}"
-        self.buyers.reply_queue = f"{queue}.replies"
-        self.links["upstream"].listen(f"{queue}.buyers", buyer.EVENTS, self.buyers.hear)
-        self.links["payments"].listen(f"{queue}.gateway", gateway.EVENTS, self.gateway.hear)
-        self.links["warehouse"].listen(f"{queue}.carrier", carrier.EVENTS, self.carrier.hear)
-        self.links["replies"].listen(f"{queue}.replies", (), self.buyers.hear_reply)
+        queues = client_queues(self.asked.run)
+        self.buyers.reply_queue = queues["replies"]
+        self.links["upstream"].listen(queues["upstream"], buyer.EVENTS, self.buyers.hear)
+        self.links["payments"].listen(queues["payments"], gateway.EVENTS, self.gateway.hear)
+        self.links["warehouse"].listen(queues["warehouse"], carrier.EVENTS, self.carrier.hear)
+        self.links["replies"].listen(self.buyers.reply_queue, (), self.buyers.hear_reply)
 
     # ------------------------------------------------------------ traffic
 

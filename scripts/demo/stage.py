@@ -20,6 +20,7 @@ from aiormq.exceptions import AMQPError
 from db import migrate
 from messages.topology import Names, tiers_seconds, topology
 from scripts.demo.processes import environment, python
+from scripts.demo.wire import client_queues
 from scripts.servers.find import Servers
 from scripts.servers.roles import OWN, TRUSTED
 from workers.runtime import declare
@@ -29,7 +30,6 @@ RECEIPT_WINDOW_SECONDS = 4
 SHIPPING_FEE_CENTS = 499
 OMS = python("-m", "scripts.cli")
 STEP_TIMEOUT_SECONDS = 120
-CLIENTS = ("buyers", "gateway", "carrier", "replies")
 
 
 @dataclass(frozen=True)
@@ -127,7 +127,7 @@ async def _remove_topology(stage: Stage) -> None:
         await aio_pika.connect(stage.urls["admin"], timeout=15) as connection,
         connection.channel(publisher_confirms=False) as channel,
     ):
-        for name in [*stage.queues, *(f"client.demo.{stage.run}.{who}" for who in CLIENTS)]:
+        for name in [*stage.queues, *client_queues(stage.run).values()]:
             await channel.queue_delete(name)
         for exchange in declared.exchanges:
             await channel.exchange_delete(exchange.name)

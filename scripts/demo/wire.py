@@ -30,6 +30,12 @@ def now() -> str:
     return datetime.now(UTC).isoformat(timespec="microseconds")
 
 
+def client_queues(run: str) -> dict[str, str]:
+    """Link -> the queue it listens at; a role's user may only make those that begin with its name."""
+    roles = ("upstream", "payments", "warehouse")
+    return {role: f"client.{role}.demo.{run}" for role in roles} | {"replies": f"client.upstream.demo.{run}.replies"}
+
+
 @dataclass(frozen=True)
 class Heard:
     """One event or reply."""

@@ -29,16 +29,7 @@ def permissions(prefix: str = "oms") -> dict[str, Permission]:
     """Role -> permission, for exchanges and queues under this prefix."""
     ours = re.escape(prefix)
     everything_of_ours = rf"^{ours}\..*"
-    client = Permission(
-        configure=r"^(client\.|amq\.gen).*",
-        write=rf"^({ours}\.(commands|queries)|client\..*|amq\.gen.*)$",
-        read=rf"^({ours}\.events|client\..*|amq\.gen.*)$",
-    )
-    return {
-        "upstream": client,
-        "payments": client,
-        "warehouse": client,
-        "operator": client,
+    return {role: _client(role, ours) for role in ("upstream", *TRUSTED)} | {
         "worker": Permission(
             configure=NOTHING,
             write=rf"^({ours}\.(delay|delay-plugin|dlx)|amq\.default)$",
@@ -52,6 +43,19 @@ def permissions(prefix: str = "oms") -> dict[str, Permission]:
         "topology": Permission(everything_of_ours, everything_of_ours, everything_of_ours),
         "oncall": Permission(NOTHING, NOTHING, NOTHING),
     }
+
+
+def _client(role: str, ours: str) -> Permission:
+    """Events and replies go to queues of the role's own, `client.<role>.*`, or named by the broker for one connection.
+
+    The latter are exclusive wherever they are used as meant, so that nobody else can read them.
+    """
+    mine = rf"client\.{role}\..*|amq\.gen.*"
+    return Permission(
+        configure=rf"^({mine})$",
+        write=rf"^({ours}\.(commands|queries)|{mine})$",
+        read=rf"^({ours}\.events|{mine})$",
+    )
 
 
 TAGS = {"oncall": "monitoring"}

@@ -13,7 +13,7 @@ from tests.chaos.plant import Plant
 from tests.conftest import Broker
 from workers.runtime import declare
 
-HEARD = "client.heard"
+HEARD = "client.upstream.heard"
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")

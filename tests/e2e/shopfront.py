@@ -83,13 +83,13 @@ class Upstream:
         connection = await aio_pika.connect(broker[role])
         async with connection:
             channel = await connection.channel()
-            inbox = f"client.{uuid4().hex}"
+            inbox = f"client.{role}.{uuid4().hex}"
             self = cls(connection, channel, broker[role].split("//")[1].split(":")[0], broker, inbox)
             await self._listen()
             yield self
 
     async def _listen(self) -> None:
-        events = await self.channel.declare_queue(f"client.{uuid4().hex}", exclusive=True)
+        events = await self.channel.declare_queue(f"{self.inbox}.events", exclusive=True)
         await events.bind(self.broker.names.events, "#")
         await events.consume(self._into(self.events), no_ack=True)
         replies = await self.channel.declare_queue(self.inbox, exclusive=True)

@@ -23,7 +23,7 @@ CANARIES = ("13987654321", "Canary Zhang", "Canary Street 77", "200099")
 ADDRESS = {
     "receiver": CANARIES[1], "phone": CANARIES[0], "country": "CN", "detail": CANARIES[2], "postcode": CANARIES[3],
 }  # fmt: skip
-HEARD = "client.heard"
+HEARD = "client.upstream.heard"
 
 
 def traces(where: str, content: bytes) -> Iterator[str]:

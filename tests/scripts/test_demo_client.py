@@ -117,7 +117,7 @@ async def test_an_event_delivered_twice_is_heard_once(declared_broker: Broker) -
             complete.set()
 
     buyer = Link(declared_broker["upstream"], "buyer", names.prefix)
-    buyer.listen("client.demo.test", ("order.*",), hear)
+    buyer.listen("client.upstream.demo", ("order.*",), hear)
     teller = Link(declared_broker["relay"], "teller", names.prefix, exchange="events")
     running = [asyncio.ensure_future(link.run()) for link in (buyer, teller)]
     await buyer.connected()

@@ -30,7 +30,11 @@ def declare_queue(url: str, queue: str) -> None:
     [
         ("topology", "oms.stock", True),
         ("topology", "elsewhere", False),
-        ("upstream", "client.replies", True),
+        ("upstream", "client.upstream.replies", True),
+        ("payments", "client.payments.replies", True),
+        ("payments", "client.upstream.replies", False),
+        ("upstream", "client.warehouse.replies", False),
+        ("upstream", "client.replies", False),
         ("upstream", "oms.stock", False),
         ("worker", "oms.stock", False),
         ("relay", "oms.stock", False),
@@ -151,12 +155,15 @@ async def test_a_worker_may_read_every_queue_of_ours_and_a_client_none(declared_
 async def test_a_client_hears_events_on_a_queue_of_its_own(declared_broker: Broker) -> None:
     with pika.BlockingConnection(pika.URLParameters(declared_broker["upstream"])) as connection:
         channel = connection.channel()
-        channel.queue_declare("client.ear", durable=True)
-        channel.queue_bind("client.ear", declared_broker.names.events, "order.#")
+        channel.queue_declare("client.upstream.ear", durable=True)
+        channel.queue_bind("client.upstream.ear", declared_broker.names.events, "order.#")
         publish(declared_broker["relay"], declared_broker.names.events, "order.created")
-        _, _, body = channel.basic_get("client.ear", auto_ack=True)
+        _, _, body = channel.basic_get("client.upstream.ear", auto_ack=True)
         assert body == b"{}"
-        channel.queue_delete("client.ear")
+        if declared_broker.has_roles:
+            with pytest.raises(pika.exceptions.ChannelClosedByBroker, match="ACCESS_REFUSED"):
+                get(declared_broker["payments"], "client.upstream.ear")
+        channel.queue_delete("client.upstream.ear")
 
 
 def get(url: str, queue: str) -> None:
