@@ -17,6 +17,7 @@ from scripts.servers.management import Management
 from scripts.servers.ports import free_ports, listening
 from scripts.servers.process import ServerProcess
 
+_DEPLOYED = Path(__file__).parents[1] / "deploy" / "rabbitmq"
 _ADMIN = "admin"  # as its role is called
 _PLACES = ("/usr/lib/rabbitmq/bin", "/opt/homebrew/opt/rabbitmq/sbin", "/usr/local/opt/rabbitmq/sbin")
 _ERLANG_OPTIONS = "-kernel inet_dist_use_interface {127,0,0,1} +sbwt none +sbwtdcpu none +sbwtdio none"
@@ -84,8 +85,8 @@ class PrivateRabbitmq(Lifecycle):
             "log.file.level": "warning",
         }
         lines = [f"{name} = {value}\n" for name, value in settings.items()]
-        (self._home / "rabbitmq.conf").write_text("".join(lines))
-        (self._home / "enabled_plugins").write_text("[rabbitmq_management,rabbitmq_prometheus].\n")
+        (self._home / "rabbitmq.conf").write_text((_DEPLOYED / "rabbitmq.conf").read_text() + "".join(lines))
+        shutil.copyfile(_DEPLOYED / "enabled_plugins", self._home / "enabled_plugins")
 
     def _environment(self) -> dict[str, str]:
         return {

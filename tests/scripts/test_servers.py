@@ -7,12 +7,16 @@ import sys
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import pika
+import pika.exceptions
 import psycopg
 import pytest
 
 from scripts.servers.find import Servers, Use, find_servers
 from scripts.servers.lifecycle import Given, NotSupportedError, ServersUnavailableError, wait_until
 from scripts.servers.ports import listening
+from scripts.servers.private_rabbitmq import PrivateRabbitmq
+from tests.conftest import Broker
 
 ROOT = Path(__file__).parents[2]
 
@@ -75,6 +79,18 @@ def test_one_message_says_the_three_ways_and_what_went_wrong(environment: dict[s
     with pytest.raises(ServersUnavailableError, match="There are three ways") as raised:
         find_servers(Use.TESTS, environment)
     assert reason in str(raised.value)
+
+
+def test_a_body_over_the_limit_is_refused_by_the_broker_itself(servers: Servers, broker: Broker) -> None:
+    if not isinstance(servers.broker.lifecycle, PrivateRabbitmq):
+        pytest.skip("someone else configured the broker")
+    connection = pika.BlockingConnection(pika.URLParameters(broker["admin"]))
+    channel = connection.channel()
+    channel.confirm_delivery()
+    channel.basic_publish("amq.topic", "nobody.listens", b"x" * 2_097_152)
+    with pytest.raises(pika.exceptions.ChannelClosedByBroker, match="max size"):
+        channel.basic_publish("amq.topic", "nobody.listens", b"x" * 2_097_153)
+    connection.close()
 
 
 OWNER = """
