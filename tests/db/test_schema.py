@@ -3,9 +3,11 @@
 from pathlib import Path
 
 import asyncpg
+import pytest
 
 import db
-from db import migrate
+from db import migrate, version
+from db.pool import open_pool
 
 CATALOGUE = """
 SELECT 'column' AS kind, c.relname || '.' || a.attname AS name,
@@ -55,3 +57,21 @@ async def test_migrating_twice_changes_nothing(database_url: str) -> None:
 async def test_postgresql_17_is_enough(database_url: str) -> None:
     text = (Path(db.__file__).parent / "schema.sql").read_text(encoding="utf-8").lower()
     assert not [word for word in ("uuidv7(", "virtual", "returning old", "without overlaps") if word in text]
+
+
+async def test_a_worker_waits_for_its_migration_and_takes_a_newer_schema(
+    database_url: str, empty_database_url: str
+) -> None:
+    behind, current = (
+        await open_pool(empty_database_url, application_name="t"),
+        await open_pool(database_url, application_name="t"),
+    )
+    try:
+        with pytest.raises(version.SchemaBehindError, match="oms migrate"):
+            await version.check(behind)
+        await version.check(current)
+        await current.execute("UPDATE alembic_version SET version_num = '9999'")
+        await version.check(current)
+    finally:
+        behind.terminate()
+        current.terminate()

@@ -11,6 +11,7 @@ import asyncpg
 import structlog
 from aiormq.exceptions import AMQPError
 
+from db import version
 from db.pool import Pool, open_pool
 from messages.topology import Names
 from outbox.doorbell import Doorbell
@@ -130,7 +131,13 @@ async def _verify(url: str, settings: RuntimeSettings, routes: Sequence[Route]) 
 
 async def _opened(url: str, routes: Sequence[Route]) -> Pool:
     size = sum(not route.raw for route in routes) + SHARED_CONNECTIONS
-    return await open_pool(url, application_name="oms worker", max_size=size)
+    pool = await open_pool(url, application_name="oms worker", max_size=size)
+    try:
+        await version.check(pool)
+    except BaseException:
+        pool.terminate()
+        raise
+    return pool
 
 
 async def _closed(pool: Pool) -> None:

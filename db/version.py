@@ -1,0 +1,23 @@
+"""Which schema this code needs: a worker that starts before its migration waits instead of failing every message."""
+
+from pathlib import Path
+
+import asyncpg
+
+from db.pool import Pool
+
+NEEDED = max(path.stem.split("_")[0] for path in (Path(__file__).parent / "migrations" / "versions").glob("*.sql"))
+
+
+class SchemaBehindError(OSError):
+    """The database is not migrated yet. An OSError, because waiting helps as it does for a server that is away."""
+
+
+async def check(pool: Pool) -> None:
+    """Raises SchemaBehindError. A newer schema is fine: migrations go out before the code that needs them."""
+    try:
+        found = await pool.fetchval("SELECT version_num FROM alembic_version")
+    except asyncpg.UndefinedTableError:
+        found = None
+    if found is None or found < NEEDED:
+        raise SchemaBehindError(f"the schema is at {found or 'nothing'}, this version needs {NEEDED}: run oms migrate")
