@@ -6,6 +6,7 @@ WORKDIR /app
 COPY requirements-runtime.lock ./
 RUN pip install --no-cache-dir --disable-pip-version-check --require-hashes -r requirements-runtime.lock
 
+COPY pyproject.toml ./
 COPY messages messages
 COPY db db
 COPY outbox outbox
@@ -15,6 +16,10 @@ RUN python -m compileall -q messages db outbox workers scripts
 
 RUN useradd --system --uid 10001 --no-create-home oms
 USER oms
+
+# Dead letters name it; without it they name the version of pyproject.toml.
+ARG OMS_VERSION=
+ENV OMS_VERSION=$OMS_VERSION
 
 # `docker run oms worker`, `docker run oms relay`, `docker run oms audit`, ...
 ENTRYPOINT ["python", "-m", "scripts.cli"]

@@ -3,7 +3,6 @@ came in would lose the message, or send it to strangers (measured)."""
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from importlib import metadata
 from typing import Any, Literal
 
 from pamqp.commands import Basic
@@ -11,6 +10,7 @@ from pamqp.commands import Basic
 from messages.base import CommandRejected
 from messages.topology import tier
 from outbox import Announcement
+from outbox.version import version
 from outbox.wire import TIME_OUT_OF_RANGE
 from workers.runtime.decode import Work
 from workers.runtime.delivery import clean
@@ -18,7 +18,7 @@ from workers.runtime.errors import Failure
 from workers.runtime.policy import Kind, Outcome, wait_seconds
 
 CARRIED = ("causation-id", "occurred-at", "traceparent")
-VERSION = metadata.version("oms") if "oms" in {d.name for d in metadata.distributions()} else "0"
+VERSION = version()
 
 
 def retry_headers(work: Work) -> dict[str, Any]:

@@ -1,0 +1,44 @@
+"""The version that dead letters name."""
+
+import tomllib
+from importlib import metadata
+from pathlib import Path
+
+import pytest
+
+from outbox import version as module
+from outbox.version import version
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture(autouse=True)
+def not_installed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As in an image and in a checkout."""
+
+    def missing(name: str) -> str:
+        raise metadata.PackageNotFoundError(name)
+
+    monkeypatch.setattr(metadata, "version", missing)
+    monkeypatch.delenv("OMS_VERSION", raising=False)
+
+
+def test_a_checkout_has_the_version_of_its_project() -> None:
+    wanted = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]["version"]
+    assert version() == wanted != "0"
+
+
+def test_an_image_has_the_version_it_was_built_with(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OMS_VERSION", "2.7.1-rc3")
+    assert version() == "2.7.1-rc3"
+
+
+def test_an_installed_package_knows_best(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OMS_VERSION", "2.7.1")
+    monkeypatch.setattr(metadata, "version", {"oms": "3.0"}.__getitem__)
+    assert version() == "3.0"
+
+
+def test_where_nothing_is_known_that_is_said(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(module, "PROJECT", tmp_path / "none.toml")
+    assert version() == "0"
