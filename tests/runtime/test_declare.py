@@ -1,8 +1,13 @@
 """The topology on a real broker."""
 
-import pytest
+from uuid import uuid4
 
-from messages.topology import RETRY_TIERS_SECONDS, topology
+import pytest
+from aiormq.exceptions import AMQPError, ChannelAccessRefused
+from yarl import URL
+
+from messages.topology import RETRY_TIERS_SECONDS, Names, topology
+from scripts.servers.find import Servers
 from tests.conftest import Broker
 from tests.runtime.conftest import client_of
 from workers.runtime import declare
@@ -45,3 +50,33 @@ async def test_a_broker_without_the_delay_plugin_says_so_and_declares_nothing(br
         await declare.declare(broker["topology"], broker.names, RETRY_TIERS_SECONDS, delay_plugin=True)
     with pytest.raises(TopologyError, match="does not have"):
         await declare.verify(broker["topology"], exchanges=[broker.names.commands], queues=[])
+
+
+@pytest.fixture
+def offered(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A type that every broker offers stands in for the plugin's."""
+    monkeypatch.setattr(declare, "DELAYED_TYPE", "topic")
+
+
+@pytest.mark.usefixtures("offered")
+async def test_a_user_who_may_not_declare_is_told_that_and_not_that_the_plugin_is_missing(broker: Broker) -> None:
+    if not broker.has_roles:
+        pytest.skip("one URL serves every role")
+    with pytest.raises(ChannelAccessRefused):
+        await declare.probe_delay_plugin(broker["worker"], broker.names)
+
+
+async def test_a_wrong_password_is_not_a_missing_plugin(broker: Broker) -> None:
+    stranger = URL(broker["admin"]).with_user("stranger")
+    with pytest.raises(AMQPError, match="ACCESS_REFUSED"):
+        await declare.probe_delay_plugin(str(stranger), broker.names)
+
+
+@pytest.mark.usefixtures("offered")
+async def test_the_probe_has_a_name_that_the_topology_user_may_declare(servers: Servers) -> None:
+    vhost = f"test-{uuid4().hex}"
+    urls = servers.broker.new_vhost(vhost, "shop")
+    try:
+        await declare.probe_delay_plugin(urls["topology"], Names("shop"))
+    finally:
+        servers.broker.drop_vhost(vhost)

@@ -4,13 +4,22 @@ from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 
 from aiormq.abc import AbstractChannel
-from aiormq.exceptions import AMQPError, ChannelNotFoundEntity, ChannelPreconditionFailed
+from aiormq.exceptions import (
+    AMQPError,
+    AuthenticationError,
+    ChannelAccessRefused,
+    ChannelNotFoundEntity,
+    ChannelPreconditionFailed,
+    ProbableAuthenticationError,
+)
 
 from messages.topology import Exchange, Names, Queue, Topology, topology
 from outbox import wire
 
 DELAYED_TYPE = "x-delayed-message"
 ADVICE = "run `oms topology declare` as a user that may configure"
+
+NOT_ABOUT_THE_TYPE = (ChannelAccessRefused, AuthenticationError, ProbableAuthenticationError)
 
 
 class TopologyError(Exception):
@@ -20,7 +29,7 @@ class TopologyError(Exception):
 async def declare(url: str, names: Names, tiers: tuple[int, ...], *, delay_plugin: bool = False) -> Topology:
     """Declare everything; what is there already and equal is left alone. Raises TopologyError."""
     if delay_plugin:
-        await probe_delay_plugin(url)
+        await probe_delay_plugin(url, names)
     wanted = topology(names, tiers, delay_plugin=delay_plugin)
     async with _channel(url) as channel:
         for exchange in wanted.exchanges:
@@ -44,15 +53,17 @@ async def verify(url: str, *, exchanges: Iterable[str], queues: Iterable[str]) -
             raise TopologyError(f"the broker does not have {name}: {ADVICE}") from error
 
 
-async def probe_delay_plugin(url: str) -> None:
+async def probe_delay_plugin(url: str, names: Names) -> None:
     """Whether the broker offers the exchange type, found on a connection that may be lost: 3.10 closes it to say no."""
     try:
         async with _channel(url) as channel:
-            name = f"oms.probe.{id(channel):x}"
+            name = f"{names.prefix}.probe.{id(channel):x}"
             await channel.exchange_declare(
                 name, exchange_type=DELAYED_TYPE, auto_delete=True, arguments={"x-delayed-type": "topic"}
             )
             await channel.exchange_delete(name)
+    except NOT_ABOUT_THE_TYPE:
+        raise
     except (AMQPError, RuntimeError) as error:
         raise TopologyError(
             f"this broker does not offer {DELAYED_TYPE} ({error}). Install the plugin "
@@ -78,4 +89,4 @@ async def _channel(url: str) -> AsyncIterator[AbstractChannel]:
     try:
         yield await connection.channel(publisher_confirms=False)
     finally:
-        await connection.close()
+        await wire.close(connection)
