@@ -60,7 +60,10 @@ class RelaySettings(DatabaseSettings):
         default=1.0, gt=0, le=60, description="The net under the doorbell: a lost ring costs no more than this"
     )
     doorbell_quiet_seconds: float = Field(
-        default=0.02, ge=0, le=1, description="A process rings at most once in this time, however often it commits"
+        default=0.005,
+        ge=0,
+        le=1,
+        description="A process rings at most once in this time, however often it commits; each hop may wait for it",
     )
     ops_host: str = Field(default="0.0.0.0", description="Where /live, /ready and /metrics listen")  # noqa: S104
     ops_port: int = Field(default=0, ge=0, le=65535, description="Port of /live, /ready and /metrics; 0 serves none")

@@ -66,7 +66,7 @@ async def run_routes(
                 served = [route for route in routes if route.database == name]
                 pool = await _unless_stopped(stop, partial(_opened, urls[name], served))
                 stack.push_async_callback(_closed, pool)
-                bell = await stack.enter_async_context(Doorbell(pool))
+                bell = await stack.enter_async_context(Doorbell(pool, quiet_seconds=settings.doorbell_quiet_seconds))
                 desks += [Desk(route, pool, settings.attempts_max, bell.ring) for route in served]
             metrics.pools({desk.pool for desk in desks})
             await stack.enter_async_context(publisher)
