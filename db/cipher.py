@@ -15,6 +15,10 @@ class CipherError(Exception):
     """The keys are missing or do not fit."""
 
 
+class MissingKeyError(CipherError):
+    """The key that something was, or is to be, encrypted with is not among those of this process."""
+
+
 @dataclass(frozen=True)
 class Cipher:
     """`current` encrypts; every key decrypts. `aad` binds a ciphertext to the place it was written for."""
@@ -48,7 +52,7 @@ class Cipher:
         """The plaintext. Raises CipherError when the key is unknown or the ciphertext is not what was written here."""
         key = self.keys.get(key_id)
         if key is None:
-            raise CipherError(
+            raise MissingKeyError(
                 f"key {key_id!r} is not in OMS_ENCRYPTION_KEYS: keep old keys there until nothing uses them"
             )
         try:
@@ -74,5 +78,5 @@ def configure(keys: str) -> None:
 def current() -> Cipher:
     """The cipher of this process. Raises CipherError before `configure`."""
     if _Process.cipher is None:
-        raise CipherError("OMS_ENCRYPTION_KEYS is not set: make a key with `oms keys new`")
+        raise MissingKeyError("OMS_ENCRYPTION_KEYS is not set")
     return _Process.cipher

@@ -44,9 +44,9 @@ def main() -> int:
 
 
 def prepare(settings: RelaySettings) -> None:
-    """Logs and keys. Raises CipherError without keys: the first replayed order would stop its stream."""
-    configure_logging(settings.log_level.upper())
+    """Keys and logs. Raises CipherError without keys: the first replayed order would stop its stream."""
     cipher.configure(settings.encryption_keys.get_secret_value())
+    configure_logging(settings.log_level.upper())
 
 
 async def serve(settings: RelaySettings) -> None:

@@ -37,8 +37,8 @@ def main(queues: Sequence[str] = (), settings: Settings | None = None) -> None:
     """Serve the queues (all of them when none is named) until SIGTERM or SIGINT, then finish what was delivered."""
     given = settings or Settings()
     routes = chosen(queues)
-    configure_logging(given.log_level.upper())
     cipher.configure(given.encryption_keys.get_secret_value())
+    configure_logging(given.log_level.upper())
     shop.configure(given.shop)
     dead_letters.configure(given.trust.own)
     warn_of_lonely_trust(given)

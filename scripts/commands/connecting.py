@@ -19,6 +19,7 @@ from scripts.commands.problems import Code, CommandError
 
 T = TypeVar("T")
 CONNECT_TIMEOUT_SECONDS = 10.0  # a person waits
+LOCK_TIMEOUT_SECONDS = 5.0  # decisions take milliseconds; a person at a question holds none
 STATEMENT_TIMEOUT_SECONDS = 60  # a look at the live database must not weigh on it for longer
 
 
@@ -67,7 +68,7 @@ async def connected(*, statement_timeout_seconds: int = STATEMENT_TIMEOUT_SECOND
         server_settings={
             "application_name": "oms-cli",
             "statement_timeout": str(statement_timeout_seconds * 1000),
-            "lock_timeout": "5000",
+            "lock_timeout": str(int(LOCK_TIMEOUT_SECONDS * 1000)),
             "timezone": "UTC",
             "jit": "off",
         },

@@ -93,8 +93,8 @@ def show(
 def replay(
     ids: Ids,
     *,
+    reason: Annotated[str, typer.Option(help="Why it will work now; kept with the letter.")],
     to: Annotated[str | None, typer.Option(help="The queue for unrouted messages, without the prefix.")] = None,
-    reason: Annotated[str, typer.Option(help="Why it will work now; kept with the letter.")] = "",
     again: Annotated[bool, typer.Option("--again", help="Also letters that were replayed before.")] = False,
     dry_run: DryRun = False,
     yes: Yes = False,
@@ -106,13 +106,14 @@ def replay(
 
     \b
     Examples:
-      oms dead-letters replay 17 18 --dry-run
-      oms dead-letters replay 17 --reason "catalogue repaired"
-      oms dead-letters replay 21 --to order-creation --yes
+      oms dead-letters replay 17 18 --reason "catalogue repaired" --dry-run
+      oms dead-letters replay 21 --reason "the key was mistyped" --to order-creation --yes
     """
     if to is not None and to not in QUEUES:
         why = f"there is: {', '.join(QUEUES)}"
         raise CommandError(Code.FAILED, f"no queue {to}", why=why, hint="oms topology show")
+
+    why_now = _reason("replay", ids, reason)
 
     def judge(row: Row) -> tuple[str, str]:
         return _target(row, to), _objection(row, to, again=again)
@@ -120,7 +121,7 @@ def replay(
     async def act(tx: Transaction, rows: Sequence[Row]) -> None:
         for queue in sorted({_target(row, to) for row in rows}):
             same = [row for row in rows if _target(row, to) == queue]
-            await dead_letters.replay(tx, same, to=queue, actor=actor(), reason=reason)
+            await dead_letters.replay(tx, same, to=queue, actor=actor(), reason=why_now)
 
     decide("replay", ids, judge, act, dry_run=dry_run, yes=yes)
 
@@ -138,17 +139,23 @@ def discard(
     Examples:
       oms dead-letters discard 17 --reason "test traffic of the checkout team"
     """
-    if not reason.strip():
-        hint = f"oms dead-letters discard {ids[0]} --reason '...'"
-        raise CommandError(Code.FAILED, "a reason is needed", why="whoever looks next will ask", hint=hint)
+    why_not = _reason("discard", ids, reason)
 
     def judge(row: Row) -> tuple[str, str]:
         return "-", "" if row["state"] == dead_letters.OPEN else f"is {row['state']} already"
 
     async def act(tx: Transaction, rows: Sequence[Row]) -> None:
-        await dead_letters.discard(tx, rows, actor=actor(), reason=reason.strip())
+        await dead_letters.discard(tx, rows, actor=actor(), reason=why_not)
 
     decide("discard", ids, judge, act, dry_run=dry_run, yes=yes)
+
+
+def _reason(verb: str, ids: Sequence[int], given: str) -> str:
+    """What is recorded. Raises CommandError for a blank one."""
+    if not given.strip():
+        hint = f"oms dead-letters {verb} {ids[0]} --reason '...'"
+        raise CommandError(Code.FAILED, "a reason is needed", why="whoever looks next will ask", hint=hint)
+    return given.strip()
 
 
 def _target(row: Row, to: str | None) -> str:

@@ -9,7 +9,8 @@ import asyncpg
 import sqlalchemy.exc
 from pydantic import ValidationError
 
-from db.cipher import CipherError
+from db.cipher import CipherError, MissingKeyError
+from outbox.ops import PortTakenError
 
 
 class Code(IntEnum):
@@ -59,8 +60,27 @@ def _server(error: Any) -> CommandError:
     return CommandError(Code.UNREACHABLE, "a server does not answer", why=_said(error), hint=hint)
 
 
+def _port(error: Any) -> CommandError:
+    hint = "export OMS_OPS_PORT=9101, or whichever is free"
+    return CommandError(Code.FAILED, "health and metrics cannot be served", why=str(error), hint=hint)
+
+
 def _cipher(error: Any) -> CommandError:
     return CommandError(Code.FAILED, "the encryption keys do not fit", why=str(error))
+
+
+def _missing_key(error: Any) -> CommandError:
+    hint = "set OMS_ENCRYPTION_KEYS as the workers have it: what is stored opens with no other keys"
+    return CommandError(Code.FAILED, "what is stored cannot be opened", why=str(error), hint=hint)
+
+
+def _contended(error: Any) -> CommandError:
+    hint = "try again in a moment"
+    return CommandError(Code.REFUSED, "someone else is deciding; nothing was done", why=_said(error), hint=hint)
+
+
+def _no_such_id(error: Any) -> CommandError:
+    return CommandError(Code.NOTHING, "no such id", why=_said(error), hint="ids are as the lists show them")
 
 
 def _schema(error: Any) -> CommandError:
@@ -103,7 +123,11 @@ def _variable(location: Sequence[int | str]) -> str:
 _EXPLANATIONS: tuple[tuple[tuple[type[BaseException], ...], Callable[[Any], CommandError]], ...] = (
     ((CommandError,), lambda error: error),
     ((ValidationError,), _settings),
+    ((PortTakenError,), _port),
+    ((MissingKeyError,), _missing_key),
     ((CipherError,), _cipher),
+    ((asyncpg.LockNotAvailableError, asyncpg.DeadlockDetectedError), _contended),
+    ((asyncpg.DataError,), _no_such_id),
     ((asyncpg.UndefinedTableError, asyncpg.UndefinedColumnError), _schema),
     ((asyncpg.QueryCanceledError,), _slow),
     ((asyncpg.InsufficientPrivilegeError,), _denied),

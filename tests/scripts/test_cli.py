@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
@@ -67,7 +68,9 @@ def test_every_reader_can_write_json(oms: Oms, words: Sequence[str]) -> None:
         (["worker", "--queues", "stock,nope"], "no handler serves nope"),
         (["dead-letters", "list", "--state", "lost"], "there is no state lost"),
         (["dead-letters", "discard", "1", "--reason", " "], "a reason is needed"),
-        (["dead-letters", "replay", "1", "--to", "nope"], "no queue nope"),
+        (["dead-letters", "replay", "1", "--to", "nope", "--reason", "x"], "no queue nope"),
+        (["dead-letters", "replay", "1", "--reason", " "], "a reason is needed"),
+        (["dead-letters", "replay", "1"], "Missing option '--reason'"),
         (["publish", "nope", "-"], "no message nope"),
         (["publish", "sku.upsert", "/nonexistent"], "cannot be read"),
         (["keys", "new", "a:b"], "is no key id"),
@@ -81,7 +84,8 @@ def test_wrong_use_exits_with_1_and_says_what_to_type(oms: Oms, arguments: Seque
 
 
 NEED_DATABASE = [
-    ["migrate"], ["audit"], ["order", "show", "1"], ["dead-letters", "list"], ["dead-letters", "replay", "1"],
+    ["migrate"], ["audit"], ["order", "show", "1"], ["dead-letters", "list"],
+    ["dead-letters", "replay", "1", "--reason", "x"],
 ]  # fmt: skip
 
 
@@ -108,6 +112,30 @@ def test_a_url_that_is_none_is_said_and_not_repeated(oms: Oms, arguments: Sequen
     assert (answer.code, answer.out) == (1, "")
     assert "is no URL of a server" in answer.err
     assert "s3cr3t" not in answer.err
+
+
+@pytest.mark.parametrize("process", ["relay", "worker"])
+def test_a_process_without_keys_refuses_to_start_and_says_where_they_come_from(oms: Oms, process: str) -> None:
+    away = {"database_url": "postgresql://nobody@127.0.0.1:1/none", "amqp_url": "amqp://nobody:x@127.0.0.1:1/"}
+    answer = oms(process, encryption_keys="", **away)
+    assert answer.code == 1
+    assert "oms keys new" in answer.err
+
+
+@pytest.mark.parametrize("process", ["relay", "worker"])
+def test_a_port_that_is_taken_is_named(process: str, database_url: str, declared_broker: Broker) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        urls = {"OMS_DATABASE_URL": database_url, "OMS_AMQP_URL": declared_broker["admin"]}
+        own = {"OMS_OPS_HOST": "127.0.0.1", "OMS_OPS_PORT": port}
+        command = [sys.executable, "-m", "scripts.cli", process]
+        ran = subprocess.run(
+            command, cwd=ROOT, env=os.environ | urls | own, capture_output=True, text=True, check=False
+        )
+    assert ran.returncode == 1
+    assert f"port {port} of OMS_OPS_PORT is taken" in ran.stderr
+    assert "export OMS_OPS_PORT=" in ran.stderr
+    assert "Traceback" not in ran.stderr
 
 
 def test_a_wrong_password_exits_with_5_and_is_not_repeated(oms: Oms, broker: Broker) -> None:

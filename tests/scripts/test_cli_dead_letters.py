@@ -13,11 +13,13 @@ from psycopg.rows import dict_row
 
 from db import cipher
 from db.pool import open_pool
+from scripts.commands import connecting
 from tests.scripts.conftest import Oms
 from workers.store import dead_letters
 from workers.store.dead_letters import Letter
 
 ADDRESS = b'{"address":{"phone":"13812345678","receiver":"Wang Fang"},"qty":1}'
+WHY = ("--reason", "mended")
 Rows = Callable[[str], list[dict[str, Any]]]
 
 
@@ -105,7 +107,7 @@ def test_a_body_that_is_no_json_is_shown_only_when_asked_for(oms: Oms, ids: dict
 
 
 def test_replay_off_a_terminal_wants_yes(oms: Oms, ids: dict[str, str], rows: Rows) -> None:
-    answer = oms("dead-letters", "replay", ids["plain"])
+    answer = oms("dead-letters", "replay", ids["plain"], *WHY)
     assert answer.code == 6
     assert "--yes" in answer.err
     assert states(rows) == {"open"}
@@ -115,12 +117,12 @@ def test_replay_on_a_terminal_asks(oms: Oms, ids: dict[str, str], rows: Rows, mo
     monkeypatch.setattr(sys.stdin, "isatty", lambda: True)
     for answer, code, sent in ((False, 6, 0), (True, 0, 1)):
         monkeypatch.setattr(typer, "confirm", lambda question, err, answer=answer: answer)
-        assert oms("dead-letters", "replay", ids["plain"]).code == code
+        assert oms("dead-letters", "replay", ids["plain"], *WHY).code == code
         assert len(rows("SELECT id FROM outbox")) == sent
 
 
 def test_a_dry_run_shows_the_plan_and_changes_nothing(oms: Oms, ids: dict[str, str], rows: Rows) -> None:
-    answer = oms("dead-letters", "replay", ids["plain"], ids["second"], "--dry-run")
+    answer = oms("dead-letters", "replay", ids["plain"], ids["second"], *WHY, "--dry-run")
     assert answer.code == 0
     assert answer.out.count("order-creation") == 4
     assert rows("SELECT id FROM outbox") == rows("SELECT id FROM dead_letter_actions") == []
@@ -142,9 +144,9 @@ def test_a_replay_is_sent_to_its_queue_and_recorded(oms: Oms, ids: dict[str, str
 
 
 def test_a_replayed_letter_is_replayed_again_only_on_request(oms: Oms, ids: dict[str, str], rows: Rows) -> None:
-    assert oms("dead-letters", "replay", ids["plain"], "-y").code == 0
-    assert oms("dead-letters", "replay", ids["plain"], "-y").code == 6
-    assert oms("dead-letters", "replay", ids["plain"], "-y", "--again").code == 0
+    assert oms("dead-letters", "replay", ids["plain"], *WHY, "-y").code == 0
+    assert oms("dead-letters", "replay", ids["plain"], *WHY, "-y").code == 6
+    assert oms("dead-letters", "replay", ids["plain"], *WHY, "-y", "--again").code == 0
     assert [row["message_id"] for row in rows("SELECT message_id FROM outbox")] == ["plain", "plain"]
 
 
@@ -162,7 +164,7 @@ def test_what_would_die_again_or_go_astray_is_refused_with_all_that_came_along(
     oms: Oms, ids: dict[str, str], rows: Rows, command: str, why: str
 ) -> None:
     name, *options = command.split()
-    answer = oms("dead-letters", "replay", ids["second"], ids[name], *options, "--yes")
+    answer = oms("dead-letters", "replay", ids["second"], ids[name], *options, *WHY, "--yes")
     assert answer.code == 6
     assert why in answer.out + answer.err
     assert rows("SELECT id FROM outbox") == []
@@ -170,11 +172,11 @@ def test_what_would_die_again_or_go_astray_is_refused_with_all_that_came_along(
 
 
 def test_an_unrouted_message_goes_to_the_queue_that_is_named(oms: Oms, ids: dict[str, str], rows: Rows) -> None:
-    assert oms("dead-letters", "replay", ids["unrouted"], "--to", "order-creation", "-y").code == 0
+    assert oms("dead-letters", "replay", ids["unrouted"], *WHY, "--to", "order-creation", "-y").code == 0
     assert [row["routing_key"] for row in rows("SELECT routing_key FROM outbox")] == ["order-creation"]
 
 
-@pytest.mark.parametrize("verb", [("replay",), ("discard", "--reason", "x")], ids=lambda verb: verb[0])
+@pytest.mark.parametrize("verb", [("replay", *WHY), ("discard", *WHY)], ids=lambda verb: verb[0])
 def test_an_unknown_id_exits_with_2_and_nothing_is_done(
     oms: Oms, ids: dict[str, str], rows: Rows, verb: tuple[str, ...]
 ) -> None:
@@ -190,7 +192,7 @@ def test_a_discarded_letter_stays_and_cannot_be_replayed(oms: Oms, ids: dict[str
     assert rows("SELECT action, actor, reason FROM dead_letter_actions") == [
         {"action": "discard", "actor": "ana", "reason": "a test of theirs"}
     ]
-    for verb in (("replay",), ("replay", "--again"), ("discard", "--reason", "x")):
+    for verb in (("replay", *WHY), ("replay", "--again", *WHY), ("discard", *WHY)):
         assert oms("dead-letters", verb[0], ids["plain"], *verb[1:], "-y").code == 6
     assert rows("SELECT id FROM outbox") == []
     assert len(oms("dead-letters", "list", "--state", "any", "-o", "json").json) == len(ids)
@@ -205,14 +207,45 @@ def test_a_letter_that_changed_since_the_plan_is_left_alone(
 
     monkeypatch.setattr(sys.stdin, "isatty", lambda: True)
     monkeypatch.setattr(typer, "confirm", meanwhile)
-    answer = oms("dead-letters", "replay", ids["plain"])
+    answer = oms("dead-letters", "replay", ids["plain"], *WHY)
     assert answer.code == 6
     assert "changed meanwhile" in answer.err
     assert rows("SELECT id FROM outbox") == []
 
 
 def test_without_its_key_a_letter_is_not_replayed(oms: Oms, ids: dict[str, str], rows: Rows) -> None:
-    answer = oms("dead-letters", "replay", ids["plain"], "-y", encryption_keys=cipher.new_key("other"))
+    answer = oms("dead-letters", "replay", ids["plain"], *WHY, "-y", encryption_keys=cipher.new_key("other"))
     assert answer.code == 1
     assert "OMS_ENCRYPTION_KEYS" in answer.err
     assert states(rows) == {"open"}
+
+
+def test_without_any_key_the_workers_keys_are_asked_for_and_no_new_one(
+    oms: Oms, ids: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cipher._Process, "cipher", None)  # as in a process of its own
+    for command in (("show", ids["plain"]), ("replay", ids["plain"], *WHY, "-y")):
+        answer = oms("dead-letters", *command, encryption_keys="")
+        assert answer.code == 1
+        assert "the workers have" in answer.err
+        assert "keys new" not in answer.err
+
+
+@pytest.mark.parametrize(
+    "command", [("show",), ("replay", *WHY, "-y"), ("discard", *WHY, "-y")], ids=lambda words: words[0]
+)
+def test_an_id_that_no_letter_can_have_exits_with_2(oms: Oms, database_url: str, command: tuple[str, ...]) -> None:
+    answer = oms("dead-letters", *command, "99999999999999999999", database_url=database_url)
+    assert (answer.code, answer.out) == (2, "")
+    assert "no such id" in answer.err
+
+
+def test_while_someone_else_decides_one_is_asked_to_try_again(
+    oms: Oms, ids: dict[str, str], database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connecting, "LOCK_TIMEOUT_SECONDS", 0.1)
+    with psycopg.connect(database_url) as other:
+        other.execute("SELECT id FROM dead_letters FOR UPDATE")
+        answer = oms("dead-letters", "discard", ids["plain"], *WHY, "-y")
+    assert answer.code == 6
+    assert "someone else is deciding" in answer.err
