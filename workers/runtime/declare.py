@@ -3,15 +3,8 @@
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 
+from aiormq import exceptions as amqp
 from aiormq.abc import AbstractChannel
-from aiormq.exceptions import (
-    AMQPError,
-    AuthenticationError,
-    ChannelAccessRefused,
-    ChannelNotFoundEntity,
-    ChannelPreconditionFailed,
-    ProbableAuthenticationError,
-)
 
 from messages.topology import Exchange, Names, Queue, Topology, topology
 from outbox import wire
@@ -19,7 +12,7 @@ from outbox import wire
 DELAYED_TYPE = "x-delayed-message"
 ADVICE = "run `oms topology declare` as a user that may configure"
 
-NOT_ABOUT_THE_TYPE = (ChannelAccessRefused, AuthenticationError, ProbableAuthenticationError)
+NOT_ABOUT_THE_TYPE = (amqp.ChannelAccessRefused, amqp.AuthenticationError, amqp.ProbableAuthenticationError)
 
 
 class TopologyError(Exception):
@@ -49,7 +42,7 @@ async def verify(url: str, *, exchanges: Iterable[str], queues: Iterable[str]) -
                 await channel.exchange_declare(name, passive=True)
             for name in queues:
                 await channel.queue_declare(name, passive=True)
-        except ChannelNotFoundEntity as error:
+        except amqp.ChannelNotFoundEntity as error:
             raise TopologyError(f"the broker does not have {name}: {ADVICE}") from error
 
 
@@ -64,7 +57,7 @@ async def probe_delay_plugin(url: str, names: Names) -> None:
             await channel.exchange_delete(name)
     except NOT_ABOUT_THE_TYPE:
         raise
-    except (AMQPError, RuntimeError) as error:
+    except (amqp.AMQPError, RuntimeError) as error:
         raise TopologyError(
             f"this broker does not offer {DELAYED_TYPE} ({error}). Install the plugin "
             "rabbitmq_delayed_message_exchange (RabbitMQ up to 4.2), or set OMS_DELAY=ladder: it works everywhere"
@@ -78,7 +71,7 @@ async def _declare(channel: AbstractChannel, one: Exchange | Queue) -> None:
             await channel.exchange_declare(one.name, exchange_type=one.type, durable=True, arguments=one.arguments)
         else:
             await channel.queue_declare(one.name, durable=True, arguments=one.arguments)
-    except ChannelPreconditionFailed as error:
+    except amqp.ChannelPreconditionFailed as error:
         what = f"{type(one).__name__.lower()} {one.name} exists with other arguments"
         raise TopologyError(f"{what}: {error}. Delete it once it is empty, then {ADVICE}") from error
 
