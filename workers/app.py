@@ -9,9 +9,9 @@ import uvloop
 
 from db import cipher
 from outbox.logging import configure as configure_logging
+from workers.garbage import settle_memory
 from workers.handlers import dead_letters
 from workers.routes import ROUTES
-from workers.runtime.garbage import settle_memory
 from workers.runtime.route import Route
 from workers.runtime.run import run_routes
 from workers.settings import Settings

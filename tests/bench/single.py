@@ -11,9 +11,9 @@ import uvloop
 from db import cipher
 from outbox.relay import Relay
 from outbox.settings import RelaySettings
+from workers.garbage import settle_memory
 from workers.handlers import dead_letters
 from workers.routes import ROUTES
-from workers.runtime.garbage import settle_memory
 from workers.runtime.run import run_routes
 from workers.settings import Settings
 from workers.store import shop
