@@ -1,13 +1,19 @@
 """A RabbitMQ server, wherever it runs: virtual hosts of one's own, and a URL per role into each."""
 
+import asyncio
 import secrets
 from dataclasses import dataclass, field
 from functools import cached_property
 from urllib.parse import quote, unquote, urlsplit, urlunsplit
 
+import aio_pika
+from aiormq.exceptions import AMQPError
+
 from scripts.servers.lifecycle import Lifecycle, NotSupportedError
 from scripts.servers.management import Management
 from scripts.servers.roles import ADMIN, ROLES
+
+ANSWER_TIMEOUT_SECONDS = 5
 
 
 @dataclass
@@ -80,3 +86,17 @@ class BrokerServer:
         parts = urlsplit(self.admin_url)
         place = f"{quote(user, safe='')}:{quote(password, safe='')}@{parts.hostname}:{parts.port or 5672}"
         return urlunsplit(parts._replace(netloc=place, path="/" + quote(vhost, safe="")))
+
+
+def broker_refusal(url: str) -> str | None:
+    """Why no AMQP connection can be opened, without the URL's password; None when one can."""
+
+    async def attempt() -> None:
+        connection = await aio_pika.connect(url, timeout=ANSWER_TIMEOUT_SECONDS)
+        await connection.close()
+
+    try:
+        asyncio.run(attempt())
+    except (OSError, TimeoutError, AMQPError, ValueError) as error:
+        return f"{type(error).__name__} {getattr(error, 'reason', '') or error}"
+    return None

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
-from scripts.servers.broker import BrokerServer
+from scripts.servers.broker import BrokerServer, broker_refusal
 from scripts.servers.docker import docker_answers
 from scripts.servers.lifecycle import Given, ServersUnavailableError, say
 from scripts.servers.postgres import PostgresServer, answers
@@ -73,6 +73,8 @@ def _given(use: Use, environment: Mapping[str, str]) -> Servers:
         raise ServersUnavailableError(f"{use.value[0]} and {use.value[1]} must be set together; only one of them is")
     if not answers(database):
         raise ServersUnavailableError(f"PostgreSQL at {use.value[0]} does not answer")
+    if (refusal := broker_refusal(amqp)) is not None:
+        raise ServersUnavailableError(f"RabbitMQ at {use.value[1]} does not answer: {refusal}")
     say(f"servers: those of {use.value[0]} and {use.value[1]}")
     broker = BrokerServer(amqp, Given(), management, own=False)
     return Servers(PostgresServer(database, Given()), broker, "environment")

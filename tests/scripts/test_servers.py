@@ -14,7 +14,7 @@ import pytest
 
 from scripts.servers.find import Servers, Use, find_servers
 from scripts.servers.lifecycle import Given, NotSupportedError, ServersUnavailableError, wait_until
-from scripts.servers.ports import listening
+from scripts.servers.ports import free_ports, listening
 from scripts.servers.private_rabbitmq import PrivateRabbitmq
 from tests.conftest import Broker
 
@@ -177,3 +177,15 @@ def test_a_folder_is_removed_only_when_every_process_of_its_servers_has_ended(tm
         os.kill(owner.pid, signal.SIGKILL)
     assert wait_until(lambda: not folder.exists(), lambda: True, timeout_seconds=20)
     assert late.exists()
+
+
+def test_a_broker_that_does_not_answer_is_named_without_its_password(servers: Servers) -> None:
+    [port] = free_ports(1)
+    given = {
+        "OMS_TEST_DATABASE_URL": servers.postgres.admin_url,
+        "OMS_TEST_AMQP_URL": f"amqp://guest:secret@127.0.0.1:{port}/",
+    }
+    with pytest.raises(ServersUnavailableError) as refusal:
+        find_servers(Use.TESTS, given)
+    assert "RabbitMQ at OMS_TEST_AMQP_URL does not answer" in str(refusal.value)
+    assert "secret" not in str(refusal.value)
