@@ -15,6 +15,9 @@ COPY scripts scripts
 RUN python -m compileall -q messages db outbox workers scripts
 
 RUN useradd --system --uid 10001 --no-create-home oms
+# What people type in a shell of the container.
+RUN printf '#!/bin/sh\nexec python -m scripts.cli "$@"\n' > /usr/local/bin/oms && chmod 755 /usr/local/bin/oms
+
 USER oms
 
 # Dead letters name it; without it they name the version of pyproject.toml.
