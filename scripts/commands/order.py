@@ -55,7 +55,7 @@ async def read(order: str) -> dict[str, Any]:
     async with connected() as tx, tx.transaction(isolation="repeatable_read", readonly=True):
         row = await tx.fetchrow(SQL["order_view.find"], order)
         if row is None:
-            hint = "an id is a number of up to 18 digits; an order number begins with its day"
+            hint = "an id is a number of up to 19 digits; an order number begins with its day"
             raise CommandError(Code.NOTHING, f"no order {order}", hint=hint)
         key = row["id"]
         parts = {part: await _rows(tx, f"order_view.{part}", key) for part in PARTS}
