@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from importlib.util import find_spec
 
 from tests.bench.stage import Stage
 
@@ -31,7 +32,8 @@ def _module(name: str, *arguments: str) -> Callable[[Stage], None]:
 
 
 def contenders(workers: int, relays: int) -> Mapping[str, Contender]:
-    """By name."""
+    """By name. FastStream takes part where it is installed: the project itself does not need it."""
+    foreign = {"faststream": Contender("FastStream, one by one, one process", _module("one_by_one"), 0.1)}
     return {
         "deployed": Contender(
             f"ours: {workers} worker and {relays} relay processes", _deployed(workers, relays), processes=workers
@@ -39,5 +41,4 @@ def contenders(workers: int, relays: int) -> Mapping[str, Contender]:
         "single": Contender("ours: all workers and a relay in one process", _module("single")),
         "bare-packed": Contender("bare loop, packed, one process", _module("bare", "--packed")),
         "bare-unpacked": Contender("bare loop, a message per order, one process", _module("bare"), 0.5),
-        "faststream": Contender("FastStream, one by one, one process", _module("one_by_one"), 0.1),
-    }
+    } | (foreign if find_spec("faststream") else {})
