@@ -42,7 +42,7 @@ class Link:
     async def close(self) -> None:
         """End the connection and every channel on it: what is not settled the broker delivers again."""
         if self._connection is not None and not self._connection.is_closed:
-            await self._connection.close()
+            await wire.close(self._connection)
 
 
 @dataclass(eq=False)
