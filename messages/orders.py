@@ -66,7 +66,12 @@ class OrderCreate(Command):
     remark: LongText | None = None
 
     def command_scope(self) -> str:
-        return f"order.create:{self.user_id}"
+        return self.scope_of(self.user_id)
+
+    @staticmethod
+    def scope_of(user_id: str) -> str:
+        """Request ids are the user's own."""
+        return f"order.create:{user_id}"
 
     def command_key(self) -> str:
         return self.request_id

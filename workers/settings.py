@@ -5,7 +5,6 @@ from zoneinfo import ZoneInfo
 
 from pydantic import Field, field_validator
 
-from messages.topology import tiers_seconds
 from workers.domain.shop import Shop
 from workers.runtime.settings import RuntimeSettings
 
@@ -46,7 +45,6 @@ class Settings(RuntimeSettings):
             default_warehouse=self.default_warehouse,
             shipping_fee_minor_units=self.shipping_fee_minor_units,
             payment_window_seconds=self.payment_window_seconds,
-            payment_window_is_tier=self.payment_window_seconds in tiers_seconds(self.payment_window_seconds),
             saga_deadline_seconds=self.saga_deadline_seconds,
             receipt_window_seconds=self.receipt_window_seconds,
             on_payment_failure=self.on_payment_failure,

@@ -19,7 +19,6 @@ class Code(IntEnum):
     OK = 0
     FAILED = 1  # wrong use or wrong settings; `audit`: an invariant is violated
     NOTHING = 2  # nothing matched
-    PARTLY = 4  # some of it was done
     UNREACHABLE = 5  # the broker or the database does not answer
     REFUSED = 6  # it would have made things worse
 

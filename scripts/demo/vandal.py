@@ -1,6 +1,5 @@
 """Messages that nobody should send. Each must come back as one dead letter and hurt nothing else."""
 
-import json
 from collections.abc import Callable
 from typing import Any
 
@@ -20,10 +19,6 @@ def _order(**changes: Any) -> dict[str, Any]:
         "items": [{"sku_id": "1", "qty": 1}],
         "expected_pay_amount": 1,
     } | changes
-
-
-def _json(value: Any) -> bytes:
-    return json.dumps(value).encode()
 
 
 CREATE = "order.create.v1"

@@ -36,7 +36,6 @@ class PrivatePostgres(Lifecycle):
         self._port = free_ports(1)[0]
         self._account = _unprivileged() if os.geteuid() == 0 else None
         self._data = folder.path / "postgres"
-        self._programs: Path | None = None
         self._process: ServerProcess | None = None
 
     def start(self) -> None:

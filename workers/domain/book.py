@@ -1,6 +1,6 @@
 """The orders of one batch as they change: messages are folded in, in order of arrival, and every step is kept."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Generic, TypeVar
@@ -80,8 +80,3 @@ class Book(Generic[C]):
     def ids(self, effect: Effect) -> list[int]:
         """The ids of the orders that owe this effect, sorted."""
         return sorted({step.order.id for step in self.owing(effect)})
-
-
-def ids_of(orders: Iterable[Order]) -> list[int]:
-    """Sorted ids."""
-    return sorted(order.id for order in orders)

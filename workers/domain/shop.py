@@ -10,7 +10,6 @@ class Shop:
     default_warehouse: str = "main"
     shipping_fee_minor_units: int = 0
     payment_window_seconds: int = 1800
-    payment_window_is_tier: bool = True
     saga_deadline_seconds: int = 600
     receipt_window_seconds: int = 15 * 86_400
     on_payment_failure: str = "keep_open"

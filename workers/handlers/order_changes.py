@@ -36,6 +36,7 @@ from workers.store import access, announce, commands, orders, payments, refunds,
 
 Change: TypeAlias = OrderCancel | OrderChangeAddress | OrderConfirmReceipt | OrderDelete
 Item: TypeAlias = Envelope[Change]
+TIMERS = (("payment", Effect.PAYMENT_TIMER_ENDS), ("receipt", Effect.RECEIPT_TIMER_ENDS))
 
 
 @dataclass
@@ -88,14 +89,14 @@ async def change_orders(tx: Transaction, batch: Batch[Change]) -> None:
 
     refunded = book.ids(Effect.REFUND_ALL)
     lines = await orders.lines(tx, refunded)
-    dues = whole_refunds(book, await payments.kept(tx, refunded), lines)
+    back = {key: refund_units(lines[key], remaining_units(lines[key])) for key in refunded}
+    dues = whole_refunds(book, await payments.kept(tx, refunded), back)
     opened = await refunds.open_all(tx, dues)
     await orders.save(tx, book)
     await orders.change_addresses(tx, desk.addresses)
-    await orders.give_back_lines(tx, [(key, part) for key in refunded for part in everything(lines[key])])
+    await orders.give_back_lines(tx, [(key, part) for key in refunded for part in back[key]])
     await shipments.cancel_booked(tx, refunded)
-    await timers.stop(tx, [("payment", key) for key in book.ids(Effect.PAYMENT_TIMER_ENDS)])
-    await timers.stop(tx, [("receipt", key) for key in book.ids(Effect.RECEIPT_TIMER_ENDS)])
+    await timers.stop(tx, [(kind, key) for kind, effect in TIMERS for key in book.ids(effect)])
     answers = await commands.conclude(tx, outcomes)
     restocks = [
         outbox.internal(restock(s.order, lines, desk), because=s.because) for s in book.owing(Effect.STOCK_RESTOCK)
@@ -160,27 +161,16 @@ def restock(order: Order, lines: Mapping[int, Sequence[BoughtLine]], desk: Desk)
     return StockRestock(holder_id=order.id, ref="cancel", lines=back)
 
 
-def everything(lines: Sequence[BoughtLine]) -> list[RefundLine]:
-    """All that has not gone back yet."""
-    return refund_units(lines, remaining_units(lines))
-
-
 def whole_refunds(
-    book: Book[Item], kept: Mapping[int, payments.Kept], lines: Mapping[int, Sequence[BoughtLine]]
+    book: Book[Item], kept: Mapping[int, payments.Kept], back: Mapping[int, Sequence[RefundLine]]
 ) -> list[refunds.Due]:
     """Everything that is left of each cancelled order's capture goes back. A free order has none."""
     dues = []
     for owing in book.owing(Effect.REFUND_ALL):
         order, capture = owing.order, kept.get(owing.order.id)
         if capture is not None:
-            dues.append(
-                refunds.Due(
-                    order_id=order.id, root_id=order.root_id, user_id=order.user_id, cause=f"cancel:{order.id}",
-                    intent_id=capture.intent_id, channel=capture.channel, trade_no=capture.trade_no,
-                    amount=capture.left, currency=capture.currency, because=owing.because,
-                    lines=tuple(everything(lines[order.id])),
-                )
-            )  # fmt: skip
+            cause, parts = f"cancel:{order.id}", back[order.id]
+            dues.append(refunds.of(order, capture, cause, capture.left, because=owing.because, lines=parts))
     return dues
 
 

@@ -9,8 +9,8 @@
     unknown              tried again later, at last a dead letter: money must not vanish
 
 The same fact again (channel, trade number, kind) changes nothing, also within one batch; with another order or amount
-it is a dead letter, for a person to look at. A capture that meets a
-cancellation is decided by the order's row lock: whichever is second sees what the first did.
+it is a dead letter, for a person to look at. A capture that meets a cancellation is decided by the order's row lock:
+whichever is second sees what the first did.
 progress.mark: everything published before it is settled, so payment timers that were due by then may act.
 """
 

@@ -86,15 +86,11 @@ async def settle_refunds(tx: Transaction, batch: Batch[RefundResult | RefundRequ
 def settle(book: Book[Any], refund: refunds.Refund, item: Result) -> list[outbox.Announcement]:
     """Fold one result into the book; what it announces."""
     order = book[refund.order_id]
-    about: dict[str, Any] = {
-        "order_id": refund.order_id, "refund_no": refund.refund_no, "channel": refund.channel,
-        "trade_no": refund.trade_no, "amount": refund.amount, "currency": refund.currency, "cause": refund.cause,
-    }  # fmt: skip
     if item.body.status == "succeeded":
         if refund.currency == order.currency:
             book.amend(order.id, refunded_amount=order.refunded_amount + refund.amount)
-        return [outbox.event(RefundSucceeded(**about), because=item, stream=order.root_id)]
-    failed = RefundFailed(**about, reason=item.body.reason)
+        return [outbox.event(RefundSucceeded(**about(refund)), because=item, stream=order.root_id)]
+    failed = RefundFailed(**about(refund), reason=item.body.reason)
     content = f"refund {refund.refund_no} of {refund.amount} {refund.currency} failed at {refund.channel}"
     alert = AlertRaised(
         title="refund failed", content=content, level="HIGH", code="PAY_CHANNEL_ERROR", order_id=refund.order_id
@@ -104,10 +100,15 @@ def settle(book: Book[Any], refund: refunds.Refund, item: Result) -> list[outbox
 
 def asked(refund: refunds.Refund) -> RefundRequested:
     """refund.requested, once more."""
-    return RefundRequested(
-        order_id=refund.order_id, refund_no=refund.refund_no, channel=refund.channel, trade_no=refund.trade_no,
-        amount=refund.amount, currency=refund.currency, cause=refund.cause,
-    )  # fmt: skip
+    return RefundRequested(**about(refund))
+
+
+def about(refund: refunds.Refund) -> dict[str, Any]:
+    """What every refund event says."""
+    return {
+        "order_id": refund.order_id, "refund_no": refund.refund_no, "channel": refund.channel,
+        "trade_no": refund.trade_no, "amount": refund.amount, "currency": refund.currency, "cause": refund.cause,
+    }  # fmt: skip
 
 
 def repeated(
@@ -154,13 +155,8 @@ def requests(
         assert order is not None
         capture = left[order.id]
         left[order.id] = replace(capture, owed=capture.owed + body.amount)
-        dues.append(
-            refunds.Due(
-                order_id=order.id, root_id=order.root_id, user_id=order.user_id, cause=f"operator:{body.request_id}",
-                intent_id=capture.intent_id, channel=capture.channel, trade_no=capture.trade_no, amount=body.amount,
-                currency=capture.currency, because=item, reason=body.reason,
-            )
-        )  # fmt: skip
+        cause = f"operator:{body.request_id}"
+        dues.append(refunds.of(order, capture, cause, body.amount, because=item, reason=body.reason))
     return dues, refused
 
 

@@ -275,13 +275,8 @@ async def parcel_refunds(tx: Transaction, yard: Yard) -> list[refunds.Due]:
         whole = sum(part.amount for part in parts)
         amount = min(whole, capture.left)  # an operator may have given some of it back already
         kept[order.id] = replace(capture, owed=capture.owed + amount)
-        dues.append(
-            refunds.Due(
-                order_id=order.id, root_id=order.root_id, user_id=order.user_id, cause=f"parcel:{parcel.id}",
-                intent_id=capture.intent_id, channel=capture.channel, trade_no=capture.trade_no, amount=amount,
-                currency=capture.currency, because=item, lines=tuple(parts) if amount == whole else (),
-            )
-        )  # fmt: skip
+        cause, lines = f"parcel:{parcel.id}", parts if amount == whole else ()
+        dues.append(refunds.of(order, capture, cause, amount, because=item, lines=lines))
     return dues
 
 

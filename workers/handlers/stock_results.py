@@ -83,9 +83,10 @@ async def settle_placing(tx: Transaction, batch: Batch[Result]) -> None:
     await payments.open_intents(tx, [book[order.id] for order in reserved])
     await timers.stop(tx, [("saga", key) for key in book.ids(Effect.SAGA_TIMER_ENDS)])
     await timers.start(tx, payment_timers(payable))
-    replies = await commands.conclude(tx, outcomes(book, special))
-    wake_ups = wake(payable, book) if rules.payment_window_is_tier else []
-    await outbox.append(tx, [*announce.steps(book, special), *announce.stock_orders(book), *wake_ups, *replies])
+    replies = await commands.conclude(tx, commands.creations(book, special))
+    await outbox.append(
+        tx, [*announce.steps(book, special), *announce.stock_orders(book), *wake(payable, book), *replies]
+    )
 
 
 def created(step: Step[Item], lines: bytes) -> OrderCreated:
@@ -113,19 +114,9 @@ def rejected(step: Step[Item], body: StockRefused) -> OrderRejected:
     )
 
 
-def outcomes(book: Book[Item], special: dict[int, OrderEvent]) -> commands.Outcomes:
-    """The outcome of each order.create."""
-    return {
-        (f"order.create:{step.order.user_id}", step.order.request_id): (special[n], step.because)
-        for n, step in enumerate(book.steps)
-        if n in special
-    }
-
-
 def payment_timers(payable: Sequence[Order]) -> list[timers.Timer]:
-    """One per order that waits for money; the delay exchange wakes it where the window is one of its tiers."""
-    by_broker = shop.current().payment_window_is_tier
-    return [timers.Timer("payment", order.id, order.expire_at, by_broker) for order in payable]
+    """One per order that waits for money, woken by the delay exchange: the window is one of its tiers."""
+    return [timers.Timer("payment", order.id, order.expire_at, by_broker=True) for order in payable]
 
 
 def wake(payable: Sequence[Order], book: Book[Item]) -> list[outbox.Announcement]:

@@ -73,7 +73,7 @@ async def take_timers(tx: Transaction, batch: Batch[TimerDue]) -> None:
     await orders.save(tx, book)
     await timers.stop(tx, ended)
     await timers.postpone(tx, waiting, batch.now + LOOK_AGAIN)
-    answers = await commands.conclude(tx, outcomes(book, special))
+    answers = await commands.conclude(tx, commands.creations(book, special))
     await outbox.append(tx, [*announce.steps(book, special), *announce.stock_orders(book), *answers])
 
 
@@ -95,12 +95,6 @@ def rejected(step: Step[Item]) -> OrderRejected:
         code="ORDER_SAGA_TIMEOUT",
         message="not everything could be reserved in time",
     )
-
-
-def outcomes(book: Book[Item], special: dict[int, OrderEvent]) -> commands.Outcomes:
-    """The outcome of each order.create that ended here."""
-    steps = {n: book.steps[n] for n in special}
-    return {(f"order.create:{s.order.user_id}", s.order.request_id): (special[n], s.because) for n, s in steps.items()}
 
 
 async def sweep(tx: Transaction) -> None:

@@ -12,6 +12,8 @@ from db.pool import Transaction
 from db.statements import SQL
 from messages.base import Command, CommandRejected, Event
 from messages.envelope import Envelope
+from messages.orders import OrderCreate, OrderEvent
+from workers.domain.book import Book
 from workers.domain.refusal import Refusal
 from workers.store import access
 
@@ -140,6 +142,12 @@ async def conclude(tx: Transaction, outcomes: Mapping[Key, tuple[Event, Envelope
         replies = zip(row["reply_tos"], row["reply_ids"], strict=True)
         answers += [_reply(event.TYPE, event.json_bytes, to, reply_id, because) for to, reply_id in replies]
     return answers
+
+
+def creations(book: Book[Any], ends: Mapping[int, OrderEvent]) -> Outcomes:
+    """The outcome of each order.create that a step ends: `ends` is the step's place in the book -> its event."""
+    steps = [(book.steps[place], event) for place, event in ends.items()]
+    return {(OrderCreate.scope_of(s.order.user_id), s.order.request_id): (event, s.because) for s, event in steps}
 
 
 def _reply(type_: str, body: bytes, to: str, correlation_id: str, because: Envelope[Any]) -> outbox.Announcement:

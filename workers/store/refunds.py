@@ -9,8 +9,10 @@ from db.pool import Transaction
 from db.statements import SQL
 from messages.envelope import Envelope
 from messages.refunds import RefundRequested, RefundResult
+from workers.domain.order import Order
 from workers.domain.refunding import RefundLine
 from workers.store import ids
+from workers.store.payments import Kept
 
 
 @dataclass(frozen=True)
@@ -64,6 +66,24 @@ class Opened:
             order_id=due.order_id, refund_no=self.refund_no, channel=due.channel, trade_no=due.trade_no,
             amount=due.amount, currency=due.currency, cause=due.cause,
         )  # fmt: skip
+
+
+def of(
+    order: Order,
+    capture: Kept,
+    cause: str,
+    amount: int,
+    *,
+    because: Envelope[Any],
+    reason: str | None = None,
+    lines: Sequence[RefundLine] = (),
+) -> Due:
+    """Some of what the order keeps goes back."""
+    return Due(
+        order_id=order.id, root_id=order.root_id, user_id=order.user_id, cause=cause, intent_id=capture.intent_id,
+        channel=capture.channel, trade_no=capture.trade_no, amount=amount, currency=capture.currency, because=because,
+        reason=reason, lines=tuple(lines),
+    )  # fmt: skip
 
 
 async def open_all(tx: Transaction, dues: Sequence[Due]) -> list[Opened]:
