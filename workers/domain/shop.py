@@ -1,21 +1,57 @@
 """How this shop wants its orders treated; frozen into an order where it must keep the rules it was placed under."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+
+
+@dataclass(frozen=True)
+class Policy:
+    """The rules of one business type. An order keeps those it was placed under (S1-50).
+
+    `deduct_on` is when reserved stock is deducted: create, pay or ship (C-07). A rate limit of 0 orders is none (S1-49).
+    """
+
+    deduct_on: str = "pay"
+    payment_window_seconds: int = 1800
+    on_payment_failure: str = "keep_open"
+    units_max_per_line: int = 1_000_000
+    rate_limit_orders: int = 3
+    rate_limit_window_seconds: int = 300
+    allow_coupon: bool = True
+    allow_points: bool = True
+
+
+POLICY_FIELDS = frozenset(field.name for field in fields(Policy))
+DEFAULT_POLICIES: Mapping[str, Mapping[str, object]] = {"normal": {}, "seckill": {"deduct_on": "create"}, "group_buy": {}}
+"""Business type (S1-50) -> what differs from the shop's own rules. A flash sale takes its stock at once (S1-51)."""
 
 
 @dataclass(frozen=True)
 class Shop:
-    """Amounts are minor units, windows seconds."""
+    """Amounts are minor units, windows seconds, rates basis points. `policy` is what business types start from.
+
+    Points (requirements 9.5): whole `points_unit`s are used, each worth `points_unit_minor_units`, up to
+    `points_max_percent` of what is left after the coupon.
+    """
 
     default_warehouse: str = "main"
     shipping_fee_minor_units: int = 0
-    payment_window_seconds: int = 1800
+    shipping_fees_by_country: Mapping[str, int] = field(default_factory=dict)
+    free_shipping_from_minor_units: int = 0
+    tax_rates_basis_points: Mapping[str, int] = field(default_factory=dict)
+    tax_inclusive: bool = False
+    points_unit: int = 100
+    points_unit_minor_units: int = 100
+    points_max_percent: int = 50
+    points_with_coupon: bool = True
+    split_by: frozenset[str] = frozenset({"product_type", "seller"})
+    risk_check: bool = False
     saga_deadline_seconds: int = 600
     receipt_window_seconds: int = 15 * 86_400
-    on_payment_failure: str = "keep_open"
     business_time_zone: str = "Asia/Shanghai"
+    policy: Policy = Policy()
 
 
 CHANNELS = {"pc": "00", "mobile": "01", "api": "02", "third_party": "03"}
 """Where an order comes from (S0-04) -> the source digits of its number (S4-24)."""
-BUSINESS_TYPES = frozenset({"normal", "seckill", "group_buy"})
+BUSINESS_TYPES = frozenset(DEFAULT_POLICIES)
