@@ -1,24 +1,27 @@
 -- name: skus.read
 -- $1 SKU ids. What the catalogue says of them now; unknown ones are missing.
-SELECT sku_id, spu_id, name, on_sale, price, currency, product_type, seller_id, category_id, specs::text AS specs, image_url, unit
+SELECT sku_id, spu_id, name, on_sale, price, currency, product_type, seller_id, category_id, specs::text AS specs, image_url,
+    unit, tax_class, gift_points, gift_growth, points_limit
 FROM skus
 WHERE sku_id = ANY($1::text[]);
 
 -- name: skus.upsert
 -- One row per SKU id, sorted. Returns the SKUs whose revision was higher than the one we had; a missing one was not.
 INSERT INTO skus AS s (sku_id, revision, spu_id, name, specs, on_sale, price, currency, product_type, category_id, seller_id,
-    image_url, unit)
+    image_url, unit, tax_class, gift_points, gift_growth, points_limit)
 SELECT n.sku_id, n.revision, n.spu_id, n.name, n.specs::jsonb, n.on_sale, n.price, n.currency, n.product_type, n.category_id,
-    n.seller_id, n.image_url, n.unit
+    n.seller_id, n.image_url, n.unit, n.tax_class, n.gift_points, n.gift_growth, n.points_limit
 FROM unnest($1::text[], $2::bigint[], $3::text[], $4::text[], $5::text[], $6::boolean[], $7::bigint[], $8::text[], $9::text[],
-    $10::text[], $11::text[], $12::text[], $13::text[])
-    AS n (sku_id, revision, spu_id, name, specs, on_sale, price, currency, product_type, category_id, seller_id, image_url, unit)
+    $10::text[], $11::text[], $12::text[], $13::text[], $14::text[], $15::integer[], $16::integer[], $17::integer[])
+    AS n (sku_id, revision, spu_id, name, specs, on_sale, price, currency, product_type, category_id, seller_id, image_url, unit,
+        tax_class, gift_points, gift_growth, points_limit)
 ORDER BY n.sku_id
 ON CONFLICT (sku_id) DO UPDATE
 SET revision = excluded.revision, spu_id = excluded.spu_id, name = excluded.name, specs = excluded.specs,
     on_sale = excluded.on_sale, price = excluded.price, currency = excluded.currency, product_type = excluded.product_type,
     category_id = excluded.category_id, seller_id = excluded.seller_id, image_url = excluded.image_url, unit = excluded.unit,
-    updated_at = clock_timestamp()
+    tax_class = excluded.tax_class, gift_points = excluded.gift_points, gift_growth = excluded.gift_growth,
+    points_limit = excluded.points_limit, updated_at = clock_timestamp()
 WHERE s.revision < excluded.revision
 RETURNING sku_id;
 

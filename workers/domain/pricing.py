@@ -26,6 +26,10 @@ class Sku(NamedTuple):
     specs: str = "{}"
     image_url: str | None = None
     unit: str | None = None
+    tax_class: str | None = None
+    gift_points: int = 0
+    gift_growth: int = 0
+    points_limit: int | None = None
 
 
 class Wanted(NamedTuple):

@@ -41,6 +41,10 @@ async def upsert(tx: Transaction, newest: Sequence[SkuUpsert]) -> None:
         [s.seller_id for s in newest],
         [s.image_url for s in newest],
         [s.unit for s in newest],
+        [s.tax_class for s in newest],
+        [s.gift_points for s in newest],
+        [s.gift_growth for s in newest],
+        [s.points_limit for s in newest],
     )
     if len(rows) != len(newest):
         raise ValueError("a newer revision of a SKU was written at the same time")
