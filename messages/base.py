@@ -1,4 +1,4 @@
-"""What every message shares: strict frozen models, the five kinds, and the types of the wire."""
+"""What every message shares: strict frozen models, the kinds, and the types of the wire."""
 
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -57,6 +57,8 @@ class Kind(StrEnum):
     FACT = "fact"
     INTERNAL = "internal"
     EVENT = "event"
+    QUERY = "query"
+    REPLY = "reply"
 
 
 class Part(BaseModel):
@@ -122,6 +124,28 @@ class Event(Message):
     """What happened, for anyone."""
 
     KIND: ClassVar[Kind] = Kind.EVENT
+
+
+class Query(Message):
+    """A question. It changes nothing and needs a `reply_to`; what is not answered in time is asked again."""
+
+    KIND: ClassVar[Kind] = Kind.QUERY
+    TRUSTED_ONLY: ClassVar[bool] = False
+
+
+class Reply(Message):
+    """The answer to a question, for the one who asked and nobody else."""
+
+    KIND: ClassVar[Kind] = Kind.REPLY
+
+
+class QueryRejected(Reply):
+    """The answer to a question that cannot be read, may not be asked, or that we failed at."""
+
+    TYPE: ClassVar[str] = "query.rejected.v1"
+    code: Code
+    message: str
+    path: str | None = None
 
 
 class CommandRejected(Event):

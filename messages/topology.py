@@ -3,11 +3,12 @@
 from dataclasses import dataclass, field
 from typing import Any
 
-from messages import catalogue, orders, payments, refunds, shipments, stock, timers
+from messages import catalogue, orders, payments, queries, refunds, shipments, stock, timers
 from messages.base import Kind, Message
 
 DELIVERY_LIMIT = 50  # the net under a message that kills its process; our own attempts are the policy
 DEAD_LETTER_DELIVERY_LIMIT = 1_000_000  # never -1: RabbitMQ 3.10 loses the message at its first requeue
+QUESTION_TTL_SECONDS = 30  # whoever asked has given up by then
 RETRY_TIERS_SECONDS = (1, 5, 30, 120, 600, 1800)
 
 QUEUES: dict[str, tuple[type[Message], ...]] = {
@@ -35,6 +36,11 @@ QUEUES: dict[str, tuple[type[Message], ...]] = {
 }
 """Work queue (without the prefix) -> the messages it takes. One handler file each."""
 
+QUESTIONS: dict[str, tuple[type[Message], ...]] = {"queries": (queries.OrderPreview,)}
+"""Queue of questions -> those it takes. They are answered or forgotten: no dead letters, no retries."""
+
+TAKEN = QUEUES | QUESTIONS
+
 
 @dataclass(frozen=True)
 class Names:
@@ -53,6 +59,10 @@ class Names:
     @property
     def events(self) -> str:
         return f"{self.prefix}.events"
+
+    @property
+    def queries(self) -> str:
+        return f"{self.prefix}.queries"
 
     @property
     def delay(self) -> str:
@@ -88,7 +98,8 @@ class Names:
 
     def exchange_of(self, kind: Kind) -> str:
         """Where a message of this kind is published first."""
-        return {Kind.INTERNAL: self.internal, Kind.EVENT: self.events}.get(kind, self.commands)
+        others = {Kind.INTERNAL: self.internal, Kind.EVENT: self.events, Kind.QUERY: self.queries, Kind.REPLY: ""}
+        return others.get(kind, self.commands)
 
 
 def tier(seconds: int) -> str:
@@ -143,6 +154,7 @@ def topology(names: Names, tiers: tuple[int, ...], *, delay_plugin: bool = False
         Exchange(names.commands, arguments=aside),
         Exchange(names.internal),
         Exchange(names.events),
+        Exchange(names.queries),
         Exchange(names.delay),
         Exchange(names.delayed, arguments=aside),
         Exchange(names.dlx, type="direct", arguments=aside),
@@ -162,6 +174,9 @@ def topology(names: Names, tiers: tuple[int, ...], *, delay_plugin: bool = False
         bindings += [Binding(names.delayed, queue, f"*.{queue}"), Binding(names.dlx, dlq, queue)]
         if delay_plugin:
             bindings.append(Binding(names.delay_plugin, queue, f"*.{queue}"))
+    for name in QUESTIONS:
+        queues.append(Queue(names.queue(name), _questions()))
+        bindings.append(Binding(names.queries, names.queue(name), "#"))  # also who asks what nobody knows is told so
     return Topology(tuple(exchanges), tuple(queues), tuple(bindings))
 
 
@@ -172,6 +187,10 @@ def _work(names: Names, queue: str) -> dict[str, Any]:
 def _tier(names: Names, seconds: int) -> dict[str, Any]:
     # No dead-letter routing key: `<tier>.<queue>` travels on and finds its queue by `*.<queue>`.
     return _quorum(names.delayed, None) | {"x-message-ttl": seconds * 1000}
+
+
+def _questions() -> dict[str, Any]:
+    return {"x-queue-type": "quorum", "x-message-ttl": QUESTION_TTL_SECONDS * 1000}
 
 
 def _parking() -> dict[str, Any]:

@@ -14,7 +14,7 @@ from pydantic import AliasChoices, SecretStr
 from pydantic.fields import FieldInfo
 
 from messages.base import Kind, Message
-from messages.topology import QUEUES, Names
+from messages.topology import TAKEN, Names
 from workers.routes import ROUTES
 from workers.runtime.route import Route
 from workers.settings import Settings
@@ -34,7 +34,7 @@ def message_map() -> str:
             link(routes[queue]),
             who(model),
         )
-        for queue, models in QUEUES.items()
+        for queue, models in TAKEN.items()
         for model in models
     ]
     return table(("message", "from", "queue", "handled in", "who may send it"), [*rows, *leftovers()])

@@ -7,7 +7,7 @@ import typer
 
 from db import cipher, migrate
 from db.settings import DatabaseSettings
-from messages.topology import QUEUES
+from messages.topology import TAKEN
 from outbox.settings import RelaySettings
 from scripts.commands.connecting import broker_url, database_url
 from scripts.commands.output import say
@@ -46,10 +46,10 @@ def worker(
 def chosen(queues: str, known: Sequence[str]) -> tuple[str, ...]:
     """The queues named in a comma-separated text. Raises CommandError for one that nobody serves."""
     named = [name.strip() for name in queues.split(",") if name.strip()]
-    parked = [name for name in known if name not in QUEUES]
+    parked = [name for name in known if name not in TAKEN]
     unknown = sorted({*named} - {*known, DEAD_LETTERS})
     if unknown:
-        why = f"there is: {', '.join([*QUEUES, DEAD_LETTERS])}"
+        why = f"there is: {', '.join([*TAKEN, DEAD_LETTERS])}"
         raise CommandError(
             Code.FAILED, f"no handler serves {', '.join(unknown)}", why=why, hint="oms worker --queues stock"
         )

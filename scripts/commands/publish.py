@@ -112,7 +112,8 @@ def _model(name: str) -> type[Message]:
         raise CommandError(Code.FAILED, f"no message {name}", why=why, hint="oms publish order.create order.json")
     model = max(versions, key=lambda version: int(version.TYPE.rsplit(".v", 1)[1]))
     if model.KIND not in FROM_OUTSIDE:
-        why = f"{model.KIND.value} messages are written by this system alone"
+        asked = f"it is asked over AMQP, at {Names().queries}, with a reply_to"
+        why = asked if model.KIND is Kind.QUERY else f"{model.KIND.value} messages are written by this system alone"
         raise CommandError(Code.REFUSED, f"{model.TYPE} is not published by hand", why=why)
     return model
 

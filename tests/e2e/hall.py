@@ -12,7 +12,7 @@ import orjson
 from prometheus_client import REGISTRY
 
 from db.pool import Pool
-from messages.topology import QUEUES
+from messages.topology import TAKEN
 from tests.conftest import Broker
 from tests.e2e.raw import Raw
 from tests.e2e.shopfront import WAIT_SECONDS, Upstream, now, order_body, until
@@ -145,7 +145,7 @@ class Hall:
             waiting = await self.pool.fetchval(
                 "SELECT (SELECT count(*) FROM outbox) + (SELECT count(*) FROM orders WHERE state = 'placing')"
             )
-            return not waiting and not any(self.in_flight(queue) for queue in QUEUES)
+            return not waiting and not any(self.in_flight(queue) for queue in TAKEN)
 
         await eventually(look, "quiet")
 

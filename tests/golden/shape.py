@@ -76,8 +76,8 @@ def breaks(approved: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
 
 
 def _demanded(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
-    """New fields that those who send the message today leave out. Events only we send."""
-    if new["kind"] == "event":
+    """New fields that those who send the message today leave out. Events and replies only we send."""
+    if new["kind"] in ("event", "reply"):
         return []
     added = [name for name in new["fields"] if name not in old["fields"] and not name.endswith("[]")]
     optional = [name for name in added if new["fields"][name].startswith("? ")]

@@ -15,7 +15,7 @@ from pydantic import BaseModel, ValidationError
 
 from messages.base import Kind, Part
 from messages.registry import MODELS
-from messages.topology import QUEUES
+from messages.topology import TAKEN
 from tests.golden.examples import EXAMPLES, example, raw
 from tests.golden.shape import breaks, shape
 
@@ -83,10 +83,10 @@ def test_the_approved_list_is_current() -> None:
     assert approved() == NOW, "OMS_UPDATE_GOLDEN=1 pytest tests/golden approves what was added"
 
 
-def test_every_type_has_a_version_and_only_the_types_our_queues_take_are_not_events() -> None:
+def test_every_type_has_a_version_and_only_the_types_our_queues_take_are_neither_events_nor_replies() -> None:
     assert all(type_.rsplit(".v", 1)[1].isdigit() for type_ in MODELS)
-    taken = {model.TYPE for models in QUEUES.values() for model in models}
-    assert {type_ for type_, model in MODELS.items() if model.KIND is not Kind.EVENT} == taken
+    taken = {model.TYPE for models in TAKEN.values() for model in models}
+    assert {type_ for type_, model in MODELS.items() if model.KIND not in (Kind.EVENT, Kind.REPLY)} == taken
 
 
 def test_no_event_and_no_stock_message_can_carry_personal_data() -> None:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from messages.topology import QUEUES
+from messages.topology import TAKEN
 from scripts import map as house_map
 from workers.settings import Settings
 
@@ -20,7 +20,7 @@ def test_the_readme_says_what_the_code_does(marker: str) -> None:
 
 def test_the_map_has_a_row_for_every_message_with_its_queue_and_a_file_that_exists() -> None:
     rows = house_map.message_map().splitlines()
-    for queue, models in QUEUES.items():
+    for queue, models in TAKEN.items():
         for model in models:
             [row] = [row for row in rows if row.startswith(f"| `{model.TYPE}` |")]
             assert f"`oms.{queue}`" in row

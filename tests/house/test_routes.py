@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from messages.topology import QUEUES, Names, tiers_seconds, topology
+from messages.topology import QUESTIONS, QUEUES, TAKEN, Names, tiers_seconds, topology
 from workers.routes import ROUTES
 from workers.runtime.route import Route
 
@@ -20,11 +20,15 @@ def module_of(route: Route) -> str:
 
 
 def test_every_queue_has_exactly_one_route_and_every_route_a_queue() -> None:
-    assert Counter(route.queue for route in WORK) == Counter(list(QUEUES))
+    assert Counter(route.queue for route in WORK) == Counter(list(TAKEN))
 
 
 def test_every_dead_letter_queue_and_the_unrouted_one_are_collected_once() -> None:
     assert Counter(route.queue for route in RAW) == Counter([f"{queue}.dlq" for queue in QUEUES] + ["unrouted"])
+
+
+def test_every_question_is_answered_and_every_other_message_is_handled() -> None:
+    assert {route.queue for route in ROUTES if route.answers} == set(QUESTIONS)
 
 
 def test_every_route_serves_a_queue_that_is_declared_and_every_queue_but_the_tiers_is_served() -> None:
@@ -35,7 +39,7 @@ def test_every_route_serves_a_queue_that_is_declared_and_every_queue_but_the_tie
 
 
 def test_no_message_is_taken_by_two_queues() -> None:
-    taken = Counter(model.TYPE for models in QUEUES.values() for model in models)
+    taken = Counter(model.TYPE for models in TAKEN.values() for model in models)
     assert [type_ for type_, count in taken.items() if count > 1] == []
 
 
@@ -47,7 +51,7 @@ def test_a_queues_handler_is_in_the_file_named_after_it(route: Route) -> None:
 @pytest.mark.parametrize("route", WORK, ids=lambda route: route.queue)
 def test_a_handlers_file_names_every_message_it_takes(route: Route) -> None:
     said = sys.modules[module_of(route)].__doc__ or ""
-    assert [model.TYPE for model in QUEUES[route.queue] if model.routing_key() not in said] == []
+    assert [model.TYPE for model in TAKEN[route.queue] if model.routing_key() not in said] == []
 
 
 def test_every_handler_file_is_somebodys_route() -> None:

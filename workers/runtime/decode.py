@@ -11,7 +11,7 @@ from pydantic import Field, ValidationError, create_model
 
 from messages.base import Fact, Kind, Message, Moment, Part
 from messages.envelope import Envelope
-from messages.topology import QUEUES, Names
+from messages.topology import TAKEN, Names
 from outbox.wire import TIME_OUT_OF_RANGE
 from workers.runtime.delivery import NO_ID, Delivery, clean, is_clean
 from workers.runtime.errors import Failure
@@ -77,7 +77,7 @@ class Decoder:
     @cached_property
     def models(self) -> Mapping[str, type[Message]]:
         """What the queue takes."""
-        return {model.TYPE: model for model in QUEUES[self.queue]}
+        return {model.TYPE: model for model in TAKEN[self.queue]}
 
     def __call__(self, delivery: Delivery) -> Work:
         """Read one delivery. Never raises, whatever it holds."""
@@ -102,6 +102,8 @@ class Decoder:
         model = self._model(delivery)
         work.type = model.TYPE
         self._check_origin(delivery, model, own)
+        if model.KIND is Kind.QUERY and work.reply_to is None:
+            raise RefusedError("missing_reply_to", "a question needs a reply_to that does not begin with our prefix")
         work.user = self._user(delivery, model, own)
         trusted = work.user in self.trust.trusted or work.user in self.trust.own
         if model.KIND is Kind.INTERNAL and self._ours_only(delivery) and work.user not in self.trust.own:

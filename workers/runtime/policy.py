@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
+from messages.base import Message, QueryRejected
 from messages.topology import RETRY_TIERS_SECONDS
 from workers.runtime.decode import Work
 from workers.runtime.errors import Failure
@@ -17,15 +18,17 @@ class Kind(StrEnum):
     DEAD_LETTERED = "dead_lettered"
     INVALID = "invalid"
     REQUEUED = "requeued"
+    REFUSED = "refused"
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """One message's. Retried, dead-lettered and invalid ones have a failure."""
+    """One message's. Retried, dead-lettered and invalid ones have a failure, questions a reply."""
 
     work: Work
     kind: Kind
     failure: Failure | None = None
+    reply: Message | None = None
 
 
 def failed(work: Work, failure: Failure, attempts_max: int) -> Outcome:
@@ -34,6 +37,14 @@ def failed(work: Work, failure: Failure, attempts_max: int) -> Outcome:
         return Outcome(work, Kind.INVALID, failure)
     again = failure.retry and work.attempt + 1 < attempts_max
     return Outcome(work, Kind.RETRIED if again else Kind.DEAD_LETTERED, failure)
+
+
+def refused(work: Work, failure: Failure) -> Outcome:
+    """A question without an answer: who asked learns whether to ask otherwise, or again."""
+    told = QueryRejected(code="SYSTEM_ERROR", message="this question could not be answered")
+    if work.failure is not None:
+        told = QueryRejected(code="QUERY_INVALID", message=failure.message, path=failure.path)
+    return Outcome(work, Kind.REFUSED, reply=told)
 
 
 def wait_seconds(attempt: int) -> int:

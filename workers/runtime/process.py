@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
+import asyncpg
 import structlog
 from tenacity import retry, retry_if_exception, stop_after_attempt, wait_random_exponential
 
@@ -18,7 +19,7 @@ from workers.runtime.batch import Batch
 from workers.runtime.decode import Work
 from workers.runtime.delivery import RawDelivery
 from workers.runtime.errors import Failure, Trouble, UnavailableError, trouble
-from workers.runtime.policy import Kind, Outcome, failed
+from workers.runtime.policy import Kind, Outcome, failed, refused
 from workers.runtime.republish import exploded, leaving
 from workers.runtime.route import Route
 
@@ -71,11 +72,13 @@ async def _narrowed(desk: Desk, works: Sequence[Work]) -> list[Outcome]:
 async def _commit(desk: Desk, works: Sequence[Work]) -> list[Outcome]:
     """One transaction. What the handler did, the claims and the announcements live or die together."""
     started = time.perf_counter()
-    async with transaction(desk.pool) as tx:
-        outcomes = await (_handle_raw if desk.route.raw else _handle)(tx, desk, works)
+    route = desk.route
+    async with transaction(desk.pool, readonly=route.answers) as tx:
+        outcomes = await (_handle_raw if route.raw else _answer if route.answers else _handle)(tx, desk, works)
         crashpoint("before_commit")
     crashpoint("after_commit")
-    desk.committed()
+    if not route.answers:
+        desk.committed()
     metrics.BATCH_SECONDS.labels(desk.route.queue).observe(time.perf_counter() - started)
     return outcomes
 
@@ -123,6 +126,12 @@ async def _handle_raw(tx: Transaction, desk: Desk, works: Sequence[Work]) -> lis
     return [Outcome(work, kind) for work, kind in zip(works, kinds, strict=True)]
 
 
+async def _answer(tx: Transaction, desk: Desk, works: Sequence[Work]) -> list[Outcome]:
+    batch = Batch([work.envelopes[0] for work in works], await tx.fetchval(SQL["inbox.now"]))
+    replies = await desk.route.handler(tx, batch)
+    return [Outcome(work, Kind.ACKED, reply=reply) for work, reply in zip(works, replies or (), strict=True)]
+
+
 async def _culprit(desk: Desk, work: Work, error: Exception) -> Outcome:
     """One message that raised by itself."""
     metrics.HANDLER_FAILURES.labels(desk.route.queue).inc()
@@ -137,6 +146,8 @@ async def _culprit(desk: Desk, work: Work, error: Exception) -> Outcome:
 
 async def _given_up(desk: Desk, work: Work, failure: Failure) -> Outcome:
     """A message that cannot be done as it is. One that holds many items is taken apart, to find the item."""
+    if desk.route.answers:
+        return refused(work, failure)
     if len(work.pieces) > 1:
         try:
             return await _explode(desk, work)
@@ -158,17 +169,18 @@ async def _explode(desk: Desk, work: Work) -> Outcome:
 
 
 @asynccontextmanager
-async def transaction(pool: Pool) -> AsyncIterator[Transaction]:
+async def transaction(pool: Pool, *, readonly: bool = False) -> AsyncIterator[Transaction]:
     """A transaction. Raises UnavailableError instead of anything that says the database is away."""
     try:
         connection = await pool.acquire()
     except Exception as error:  # a refused login is as little a message's fault as a refused connection
         raise UnavailableError(type(error).__qualname__) from error
     try:
-        async with connection.transaction():
+        async with connection.transaction(readonly=readonly):
             yield connection
     except Exception as error:
-        if trouble(error) is Trouble.UNAVAILABLE:
+        forbidden = readonly and isinstance(error, asyncpg.ReadOnlySQLTransactionError)  # a mistake of the handler's
+        if trouble(error) is Trouble.UNAVAILABLE and not forbidden:
             raise UnavailableError(type(error).__qualname__) from error
         raise
     finally:

@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from pamqp.commands import Basic
 
-from messages.base import CommandRejected
+from messages.base import CommandRejected, Message, Reply
 from messages.topology import tier
 from outbox import Announcement
 from outbox.version import version
@@ -61,19 +61,24 @@ def properties(work: Work, own_user: str, headers: Mapping[str, Any]) -> Basic.P
     )
 
 
-def rejection(work: Work, failure: Failure, own_user: str) -> tuple[Basic.Properties, bytes]:
+def rejection(work: Work, failure: Failure) -> CommandRejected:
     """What a sender is told whose message cannot be read."""
-    message_id, now = clean(work.message_id), datetime.now(UTC)
-    told = CommandRejected(
-        command_id=message_id,
+    return CommandRejected(
+        command_id=clean(work.message_id),
         type=clean(work.delivery.type or ""),
         code="MESSAGE_INVALID",
         message=failure.message,
         details={"error": failure.error_type, "path": failure.path},
     )
+
+
+def answer(work: Work, told: Message, own_user: str) -> tuple[Basic.Properties, bytes]:
+    """What a sender is told at its own queue. The reply to a question need not outlive a broker: who waits then?"""
+    message_id, now = clean(work.message_id), datetime.now(UTC)
     about = properties(work, own_user, {"causation-id": message_id, "occurred-at": now.isoformat()})
-    about.message_id, about.message_type = f"rejected/{message_id}"[:255], told.TYPE
+    about.message_id, about.message_type = f"{told.routing_key()}/{message_id}"[:255], told.TYPE
     about.correlation_id, about.reply_to, about.timestamp = about.correlation_id or message_id, None, now
+    about.delivery_mode = 1 if isinstance(told, Reply) else 2
     return about, told.json_bytes
 
 

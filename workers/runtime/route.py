@@ -1,14 +1,15 @@
 """A route: which queue a handler serves, and its limits. Routes are data; workers/routes.py lists them all."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from db.pool import Transaction
-from messages.topology import QUEUES
+from messages.base import Message
+from messages.topology import TAKEN
 from workers.runtime.batch import Batch
 
-Handler = Callable[[Transaction, Batch[Any]], Awaitable[None]]
+Handler = Callable[[Transaction, Batch[Any]], Awaitable[Sequence[Message] | None]]
 Chore = Callable[[Transaction], Awaitable[None]]
 
 PREFETCH_PACKS = 8  # each may hold a batch of items: more would only wait here while another worker has nothing to do
@@ -29,6 +30,8 @@ class Route:
 
     `raw` marks a queue whose messages are taken as they are, without decoding and inbox: "stock.dlq", "unrouted". Its
     handler gets a Batch of RawDelivery. They are never dead-lettered: what fails waits and goes back to its place.
+    `answers` marks a queue of questions: in a read-only transaction its handler makes one reply for each, in order,
+    which is published to whoever asked. Nothing is claimed, tried again or buried: who hears nothing asks again.
     `database` names the database the handler's transactions run on.
     """
 
@@ -39,9 +42,10 @@ class Route:
     every: tuple[Every, ...] = ()
     database: str = "default"
     raw: bool = False
+    answers: bool = False
 
     @property
     def prefetch(self) -> int:
         """Messages the broker may hand out ahead: one batch commits while the next collects."""
-        packs = any(model.PACKABLE for model in QUEUES.get(self.queue, ()))
+        packs = any(model.PACKABLE for model in TAKEN.get(self.queue, ()))
         return self.prefetch_messages or (PREFETCH_PACKS if packs else 2 * self.batch_max_items)

@@ -8,6 +8,7 @@ from typing import Any
 
 import structlog
 
+from messages.base import Message
 from messages.topology import Names, tier
 from outbox.crashpoint import crashpoint
 from outbox.outcome import Outcome as Published
@@ -16,7 +17,7 @@ from workers.runtime import metrics
 from workers.runtime.decode import Work
 from workers.runtime.errors import Failure
 from workers.runtime.policy import Kind, Outcome, wait_seconds
-from workers.runtime.republish import dead_headers, properties, rejection, retry_headers
+from workers.runtime.republish import answer, dead_headers, properties, rejection, retry_headers
 from workers.runtime.subscription import Subscription
 
 log = structlog.get_logger(__name__)
@@ -39,7 +40,7 @@ class Settler:
         channel = subscription.channel
         if channel.is_closed:
             return
-        aside = [outcome for outcome in outcomes if outcome.kind not in (Kind.ACKED, Kind.DUPLICATE)]
+        aside = [outcome for outcome in outcomes if outcome.reply or outcome.kind not in (Kind.ACKED, Kind.DUPLICATE)]
         kept = await self._send_on(queue, aside) if aside else frozenset()
         if kept:
             await asyncio.sleep(REQUEUE_WAIT_SECONDS)
@@ -63,8 +64,10 @@ class Settler:
         return frozenset(outcome.work.delivery.tag for outcome, done in zip(outcomes, sent, strict=True) if not done)
 
     async def _send(self, queue: str, outcome: Outcome) -> bool:
-        """To the delay exchange or the dead letters. Whether the broker confirmed it."""
+        """To the delay exchange, the dead letters or the one who asked. Whether it may be taken off its queue."""
         work, failure, names = outcome.work, outcome.failure, self.names
+        if outcome.reply is not None:
+            return await self._reply(work, outcome.reply)
         if failure is None:
             return False  # nobody's fault: it is requeued
         exchange, key, headers = names.dlx, names.queue(queue), dead_headers(work, failure)
@@ -79,6 +82,13 @@ class Settler:
             await self._buried(queue, work, failure)
         return answer is Published.CONFIRMED
 
+    async def _reply(self, work: Work, told: Message) -> bool:
+        """To whoever asked, once: a queue that does not take it must not keep the questions of others waiting."""
+        if work.reply_to is not None:
+            about, body = answer(work, told, self.publisher.user)
+            await self.publisher.publish("", work.reply_to, about, body, False)
+        return True
+
     def _delayed(self, work: Work, queue: str) -> tuple[str, str, dict[str, Any]]:
         seconds, headers = wait_seconds(work.attempt), retry_headers(work)
         if self.delay_plugin:
@@ -90,9 +100,8 @@ class Settler:
         metrics.DEAD_LETTERS.labels(queue, failure.reason).inc()
         said = {"queue": queue, "message_id": work.message_id, "type": work.type, "reason": failure.reason}
         log.warning("dead letter", **said, error=failure.error_type, path=failure.path)
-        if work.failure is not None and work.reply_to is not None:
-            about, body = rejection(work, failure, self.publisher.user)
-            await self.publisher.publish("", work.reply_to, about, body, False)
+        if work.failure is not None:
+            await self._reply(work, rejection(work, failure))
 
 
 def frames(tags: Sequence[tuple[int, bool]], settled: int) -> Iterator[tuple[int, bool, bool]]:

@@ -1,0 +1,97 @@
+"""Questions, and their answers. Nothing changes by them."""
+
+from typing import Annotated, Any, ClassVar
+
+from pydantic import Field, StringConstraints
+
+from messages.base import Actor, Amount, AnyInt, Code, Currency, ExternalId, OrderId, Part, Query, Reply
+from messages.orders import LINES_MAX, Amounts, CreateLine
+
+
+class OrderPreview(Query):
+    """What would an order of these lines, or of the user's cart, cost now (S4-03)? Placing it says the same price."""
+
+    TYPE: ClassVar[str] = "order.preview.v1"
+    actor: Actor
+    user_id: ExternalId
+    channel: ExternalId
+    business_type: ExternalId = "normal"
+    currency: Currency
+    items: Annotated[tuple[CreateLine, ...], Field(max_length=LINES_MAX)] = ()
+    from_cart: bool = False
+    coupon_id: ExternalId | None = None
+    use_points: AnyInt = 0
+    country: Annotated[str, StringConstraints(pattern=r"^[A-Z]{2}$")] | None = None
+
+
+class PreviewUser(Part):
+    """Who would buy."""
+
+    user_id: str
+    member_level: str | None
+    points_available: Amount
+
+
+class PreviewLine(Part):
+    """One line as it would be sold: payable = origin - promotion - coupon - points + tax + shipping share."""
+
+    line_no: int
+    sku_id: str
+    name: str
+    warehouse: str
+    qty: int
+    unit_price: Amount
+    origin: Amount
+    promotion: Amount
+    coupon: Amount
+    points: Amount
+    tax: Amount
+    shipping_share: Amount
+    payable: Amount
+    promotion_id: str | None
+    promotion_text: str | None
+
+
+class PreviewAddress(Part):
+    """Where an earlier order went, masked. `order_id` names it."""
+
+    order_id: OrderId
+    country: str
+    receiver: str
+    phone: str
+    detail: str
+
+
+class PreviewCoupon(Part):
+    """A coupon the user holds. `why` names what keeps this order from using it."""
+
+    coupon_id: str
+    name: str
+    amount: Amount
+    currency: Currency
+    usable: bool
+    why: str | None
+
+
+class PreviewRefusal(Part):
+    """Why such an order would be refused."""
+
+    code: Code
+    message: str
+    details: dict[str, Any] = {}
+
+
+class OrderPreviewed(Reply):
+    """The confirm page (S4-03). With a `refusal` there are no amounts; lines are there if they could be priced at all.
+
+    `points_usable` is the most points that this order could use, with the coupon it asked for.
+    """
+
+    TYPE: ClassVar[str] = "order.previewed.v1"
+    user: PreviewUser
+    items: tuple[PreviewLine, ...]
+    addresses: tuple[PreviewAddress, ...]
+    coupons: tuple[PreviewCoupon, ...]
+    amounts: Amounts | None
+    points_usable: Amount
+    refusal: PreviewRefusal | None

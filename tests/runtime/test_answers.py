@@ -1,0 +1,305 @@
+"""Questions: read together in a transaction that cannot write, answered once, and forgotten."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any
+
+import asyncpg
+import orjson
+import pytest
+from aiormq.abc import DeliveredMessage
+from pamqp.commands import Basic
+from prometheus_client import REGISTRY
+
+from db.pool import Transaction
+from messages.base import QueryRejected, Reply
+from messages.topology import QUESTION_TTL_SECONDS, Names, topology
+from tests.golden.examples import example
+from tests.runtime.conftest import Shop, eventually
+from tests.runtime.making import DELETE, TRUST, delivery, read
+from workers.runtime.batch import Batch
+from workers.runtime.decode import Work
+from workers.runtime.policy import Kind
+from workers.runtime.process import Desk, process
+from workers.runtime.route import Handler, Route
+
+QUEUE = "queries"
+PREVIEW = "order.preview.v1"
+
+
+def question(user_id: str = "u1", **changes: Any) -> dict[str, Any]:
+    """The body of an order.preview."""
+    body: dict[str, Any] = example(PREVIEW)
+    return body | {"user_id": user_id} | changes
+
+
+async def echo(tx: Transaction, batch: Batch[Any]) -> Sequence[Reply]:
+    """Says who asked, and in how many."""
+    return [QueryRejected(code="ECHO", message=item.body.user_id, path=str(len(batch))) for item in batch]
+
+
+def raising(error: Callable[[], BaseException], only: str = "bad") -> Handler:
+    async def handler(tx: Transaction, batch: Batch[Any]) -> Sequence[Reply]:
+        if any(item.body.user_id == only for item in batch):
+            raise error()
+        return await echo(tx, batch)
+
+    return handler
+
+
+async def writing(tx: Transaction, batch: Batch[Any]) -> Sequence[Reply]:
+    await tx.execute("INSERT INTO effects VALUES ('x', 1)")
+    return await echo(tx, batch)
+
+
+async def forgetful(tx: Transaction, batch: Batch[Any]) -> Sequence[Reply]:
+    return (await echo(tx, batch))[1:]
+
+
+class Asker:
+    """Asks with a queue of its own for the answers."""
+
+    def __init__(self, shop: Shop, inbox: str) -> None:
+        self.shop, self.inbox = shop, inbox
+
+    async def ask(self, body: bytes | dict[str, Any], type_: str = PREVIEW, **properties: Any) -> str:
+        given = {"exchange": self.shop.client.names.queries, "reply_to": self.inbox} | properties
+        return await self.shop.client.publish(type_, body, **given)
+
+    async def hears(self, count: int = 1) -> list[tuple[DeliveredMessage, dict[str, Any]]]:
+        """The next answers, with their bodies."""
+        channel, found = self.shop.client.channel, []
+
+        async def one() -> DeliveredMessage | None:
+            got = await channel.basic_get(self.inbox, no_ack=True)
+            return got if isinstance(got.delivery, Basic.GetOk) else None
+
+        for _ in range(count):
+            message = await eventually(one)
+            found.append((message, orjson.loads(message.body)))
+        return found
+
+    async def nothing_is_left(self) -> None:
+        """No question waits, none became a dead letter, none was claimed, and no answer was sent twice."""
+        shop = self.shop
+        await eventually(lambda: _empty(shop, QUEUE))
+        assert await shop.pool.fetchval("SELECT count(*) FROM inbox") == 0
+        assert await shop.pool.fetchval("SELECT count(*) FROM outbox") == 0
+        declared = await shop.client.channel.queue_declare(self.inbox, passive=True)
+        assert declared.message_count == 0
+        assert await shop.client.depth("unrouted") == 0
+
+
+async def _empty(shop: Shop, queue: str) -> bool:
+    return await shop.client.depth(queue) == 0
+
+
+@pytest.fixture
+async def asker(shop: Shop) -> Asker:
+    declared = await shop.client.channel.queue_declare("", exclusive=True)
+    assert declared.queue
+    return Asker(shop, declared.queue)
+
+
+def settled(outcome: str) -> float:
+    labels = {"queue": QUEUE, "message_type": PREVIEW, "outcome": outcome}
+    return REGISTRY.get_sample_value("oms_messages_processed_total", labels) or 0.0
+
+
+async def test_an_answer_goes_to_whoever_asked(shop: Shop, asker: Asker) -> None:
+    async with shop.running(Route(QUEUE, echo, answers=True)):
+        sent = await asker.ask(question("ada"), correlation_id="c-1")
+        [(message, body)] = await asker.hears()
+        about = message.header.properties
+        assert body == {"code": "ECHO", "message": "ada", "path": "1"}
+        assert (about.message_type, about.correlation_id, about.app_id) == ("query.rejected.v1", "c-1", "oms")
+        assert (about.content_type, about.delivery_mode, about.reply_to) == ("application/json", 1, None)
+        assert (about.headers or {})["causation-id"] == sent
+        second = await asker.ask(question("bob"))
+        [(message, _)] = await asker.hears()
+        assert message.header.properties.correlation_id == second  # whoever sets none finds the answer by its message
+    await asker.nothing_is_left()
+
+
+async def test_questions_that_wait_are_answered_together_each_to_its_own(shop: Shop, asker: Asker) -> None:
+    sent = {await asker.ask(question(f"u{number}")): f"u{number}" for number in range(30)}
+    async with shop.running(Route(QUEUE, echo, answers=True)):
+        heard = await asker.hears(30)
+    assert {m.header.properties.correlation_id: body["message"] for m, body in heard} == sent
+    assert max(int(body["path"]) for _, body in heard) > 5
+    await asker.nothing_is_left()
+
+
+async def test_the_same_question_again_is_answered_again(shop: Shop, asker: Asker) -> None:
+    for _ in range(3):
+        await asker.ask(question(), message_id="same")
+    async with shop.running(Route(QUEUE, echo, answers=True)):
+        assert [body["message"] for _, body in await asker.hears(3)] == ["u1"] * 3
+    await asker.nothing_is_left()
+
+
+UNREADABLE: list[tuple[str, bytes | dict[str, Any], str, str | None]] = [
+    ("no JSON", b"{", PREVIEW, "$"),
+    ("a field that is none", question(use_points="1"), PREVIEW, "$.use_points"),
+    ("a field nobody knows", question(colour="red"), PREVIEW, "$.colour"),
+    ("a question nobody knows", {}, "order.fortune.v1", "$"),
+    ("a version nobody knows", {}, "order.preview.v9", "$"),
+    ("a command", {}, DELETE, "$"),
+    ("too large", b" " * 2000, PREVIEW, "$"),
+]
+
+
+@pytest.mark.parametrize(("body", "type_", "path"), [u[1:] for u in UNREADABLE], ids=[u[0] for u in UNREADABLE])
+async def test_a_question_that_cannot_be_read_is_refused_and_its_neighbours_are_answered(
+    shop: Shop, asker: Asker, body: bytes | dict[str, Any], type_: str, path: str | None
+) -> None:
+    await asker.ask(question("before"))
+    await asker.ask(body, type_, correlation_id="wrong")
+    await asker.ask(question("after"))
+    async with shop.running(Route(QUEUE, echo, answers=True), body_max_bytes=1500):
+        heard = {m.header.properties.correlation_id: answer for m, answer in await asker.hears(3)}
+    refused = heard.pop("wrong")
+    assert (refused["code"], refused["path"]) == ("QUERY_INVALID", path)
+    assert {answer["message"] for answer in heard.values()} == {"before", "after"}
+    await asker.nothing_is_left()
+
+
+@pytest.mark.parametrize("reply_to", [None, "oms.stock", ""], ids=["none", "a queue of ours", "empty"])
+async def test_a_question_without_an_address_of_its_own_is_dropped_and_counted(
+    shop: Shop, asker: Asker, reply_to: str | None
+) -> None:
+    before = settled("refused")
+    given = f"{shop.client.names.prefix}.stock" if reply_to == "oms.stock" else reply_to
+    async with shop.running(Route(QUEUE, echo, answers=True)):
+        await asker.ask(question("nobody"), reply_to=given)
+        await asker.ask(question("ada"))
+        assert [body["message"] for _, body in await asker.hears()] == ["ada"]
+    assert settled("refused") == before + 1
+    assert await shop.client.depth("stock") == 0
+    await asker.nothing_is_left()
+
+
+async def test_who_does_not_listen_any_more_is_no_failure(shop: Shop, asker: Asker) -> None:
+    async with shop.running(Route(QUEUE, echo, answers=True)):
+        await asker.ask(question("gone"), reply_to="client.gone")
+        await asker.ask(question("ada"))
+        assert [body["message"] for _, body in await asker.hears()] == ["ada"]
+    await asker.nothing_is_left()
+
+
+async def test_a_queue_that_takes_no_answer_keeps_nobody_else_waiting(shop: Shop, asker: Asker) -> None:
+    full: Any = {"x-max-length": 0, "x-overflow": "reject-publish"}
+    declared = await shop.client.channel.queue_declare("", exclusive=True, arguments=full)
+    async with shop.running(Route(QUEUE, echo, answers=True)):
+        await asker.ask(question("full"), reply_to=declared.queue)
+        await eventually(lambda: _empty(shop, QUEUE))
+        await asker.ask(question("ada"))
+        assert [body["message"] for _, body in await asker.hears()] == ["ada"]
+    await asker.nothing_is_left()
+
+
+@pytest.mark.parametrize("error", [ValueError, AssertionError])
+async def test_the_question_that_raises_is_told_so_once_and_the_others_are_answered(
+    shop: Shop, asker: Asker, error: type[Exception]
+) -> None:
+    for name in ("a", "b", "bad", "c", "d"):
+        await asker.ask(question(name), correlation_id=name)
+    async with shop.running(Route(QUEUE, raising(lambda: error("no 13812345678")), answers=True)):
+        heard = {m.header.properties.correlation_id: body for m, body in await asker.hears(5)}
+    assert heard.pop("bad") == {
+        "code": "SYSTEM_ERROR",
+        "message": "this question could not be answered",
+        "path": None,
+    }
+    assert {body["message"] for body in heard.values()} == {"a", "b", "c", "d"}
+    await asker.nothing_is_left()
+
+
+async def test_a_handler_of_questions_cannot_write(shop: Shop, asker: Asker) -> None:
+    async with shop.running(Route(QUEUE, writing, answers=True)):
+        await asker.ask(question())
+        assert [body["code"] for _, body in await asker.hears()] == ["SYSTEM_ERROR"]
+    assert await shop.effects() == []
+
+
+async def test_a_handler_that_answers_fewer_than_asked_answers_nobody_else_s_question(shop: Shop, asker: Asker) -> None:
+    await asker.ask(question("a"))
+    await asker.ask(question("b"))
+    async with shop.running(Route(QUEUE, forgetful, answers=True)):
+        assert [body["code"] for _, body in await asker.hears(2)] == ["SYSTEM_ERROR"] * 2
+
+
+async def test_questions_wait_while_the_database_is_away(shop: Shop, asker: Asker) -> None:
+    away = asyncio.Event()
+    away.set()
+
+    async def handler(tx: Transaction, batch: Batch[Any]) -> Sequence[Reply]:
+        if away.is_set():
+            raise asyncpg.AdminShutdownError
+        return await echo(tx, batch)
+
+    def paused() -> Awaitable[bool]:
+        async def look() -> bool:
+            return REGISTRY.get_sample_value("oms_consumer_paused", {"queue": QUEUE}) == 1.0
+
+        return look()
+
+    async with shop.running(Route(QUEUE, handler, answers=True)):
+        await asker.ask(question("ada"))
+        await eventually(paused)
+        away.clear()
+        assert [body["message"] for _, body in await asker.hears()] == ["ada"]
+    await asker.nothing_is_left()
+
+
+async def test_a_deadlocked_neighbour_is_outwaited(pool: Any) -> None:
+    tries: list[int] = []
+
+    async def handler(tx: Transaction, batch: Batch[Any]) -> Sequence[Reply]:
+        tries.append(len(batch))
+        if len(tries) == 1:
+            raise asyncpg.LockNotAvailableError
+        return await echo(tx, batch)
+
+    works = [asked("a"), asked("b")]
+    outcomes = await process(Desk(Route(QUEUE, handler, answers=True), pool), works)
+    assert [(outcome.kind, outcome.reply is not None) for outcome in outcomes] == [(Kind.ACKED, True)] * 2
+    assert tries == [2, 2]
+
+
+def asked(name: str, **changes: Any) -> Work:
+    """A delivery of a question, as the decoder reads it."""
+    given: dict[str, Any] = {"exchange": "oms.queries", "reply_to": "client.x"} | changes
+    return read(QUEUE, delivery(PREVIEW, question(name), **given))
+
+
+NOT_TAKEN = [
+    ({"exchange": "oms.commands"}, "forbidden_exchange"),
+    ({"exchange": ""}, "forbidden_exchange"),
+    ({"routing_key": "order.create"}, "wrong_routing_key"),
+    ({"message_id": None}, "missing_message_id"),
+    ({"reply_to": None}, "missing_reply_to"),
+    ({"reply_to": "oms.orders"}, "missing_reply_to"),
+]
+
+
+@pytest.mark.parametrize(("changes", "error"), NOT_TAKEN)
+def test_a_question_comes_as_the_contract_says(changes: dict[str, Any], error: str) -> None:
+    failure = asked("u1", **changes).failure
+    assert failure is not None
+    assert failure.error_type == error
+    assert asked("u1").failure is None
+
+
+def test_who_asks_is_known_as_for_commands() -> None:
+    [trusted], [stranger] = asked("u1", user_id="payments").envelopes, asked("u1", user_id="upstream").envelopes
+    assert (trusted.trusted, stranger.trusted) == (True, False)
+    assert "payments" in TRUST.trusted
+
+
+def test_old_questions_are_thrown_away_and_never_become_dead_letters() -> None:
+    made = topology(Names("oms"), (1, 5))
+    [queue] = [queue for queue in made.queues if queue.name == "oms.queries"]
+    assert queue.arguments == {"x-queue-type": "quorum", "x-message-ttl": QUESTION_TTL_SECONDS * 1000}
+    assert "oms.queries.dlq" not in {queue.name for queue in made.queues}
+    assert {binding.exchange for binding in made.bindings if binding.queue == "oms.queries"} == {"oms.queries"}
