@@ -10,9 +10,9 @@ from db.pool import Transaction
 from messages.topology import QUEUES
 from scripts.commands.connecting import actor, connected, run
 from scripts.commands.deciding import Row, all_of, decide, summary
-from scripts.commands.masking import masked
 from scripts.commands.output import Format, Output, say, write_json, write_table
 from scripts.commands.problems import Code, CommandError
+from workers.domain.masking import masked
 from workers.store import dead_letters
 
 app = typer.Typer(help="What could not be handled: list, show, replay, discard.", no_args_is_help=True)

@@ -11,9 +11,9 @@ from db.pool import Transaction
 from db.statements import SQL
 from outbox.packing import shard_of
 from scripts.commands.connecting import connected, run
-from scripts.commands.masking import masked
 from scripts.commands.output import Format, Output, write_json, write_table
 from scripts.commands.problems import Code, CommandError
+from workers.domain.masking import masked
 
 app = typer.Typer(help="Orders.", no_args_is_help=True)
 
