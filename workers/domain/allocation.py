@@ -17,3 +17,18 @@ def allocate(amount: int, weights: Sequence[int]) -> list[int]:
     for i in by_remainder[: amount - sum(parts)]:
         parts[i] += 1
     return parts
+
+
+def allocate_within(amount: int, weights: Sequence[int], caps: Sequence[int]) -> list[int]:
+    """As `allocate`, with no part above its cap: what a full line cannot take goes to the others by their weights."""
+    assert amount <= sum(caps), f"{amount} is more than all caps together"
+    parts, free = [0] * len(weights), list(range(len(weights)))
+    while True:
+        tried = dict(zip(free, allocate(amount, [weights[i] for i in free]), strict=True))
+        full = {i for i in free if tried[i] > caps[i]}
+        if not full:
+            return [tried.get(i, part) for i, part in enumerate(parts)]
+        for i in full:
+            parts[i] = caps[i]
+            amount -= caps[i]
+        free = [i for i in free if i not in full]

@@ -1,110 +1,184 @@
-"""What an order costs. One pure function; no number that a client sent enters the computation (requirements 9.6)."""
+"""What an order costs. One pure function; no number that a client sent enters the computation (requirements 9.6).
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+Lines fit, promotions, coupon, points, shipping, tax, expected: in this order (requirements 9.1), and each stage sees
+what the ones before it left.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from itertools import count, repeat
 from typing import NamedTuple
 
+from workers.domain import coupons, points
 from workers.domain.allocation import allocate
+from workers.domain.money import share
+from workers.domain.promoting import NOTHING, Given, Part, Sale, Used, promote
+from workers.domain.quotation import Ask, Buyer, Line, Quote, Rules, Sku, Wanted
 from workers.domain.refusal import Refusal
+from workers.domain.shop import Shop
+
+__all__ = ["AMOUNT_MAX", "QUANTITY_MAX", "Ask", "Buyer", "Line", "Quote", "Rules", "Sku", "Wanted", "quote"]
 
 QUANTITY_MAX = 1_000_000  # units per line; also what stock counters (32 bit) can hold many times over
-AMOUNT_MAX = 10**15  # minor units per order: sums stay far inside 64 bits
+AMOUNT_MAX = 10**15  # minor units per order, before and after discounts: sums stay far inside 64 bits
+TOO_LARGE = Refusal("ORDER_PARAM_INVALID", "the order is too large", {"field": "items"})
 
 
-class Sku(NamedTuple):
-    """A SKU of the catalogue. `price` is minor units of `currency`, `specs` a JSON object."""
+class _Basket(NamedTuple):
+    """What is to be priced, line by line."""
 
-    sku_id: str
-    spu_id: str
-    name: str
-    on_sale: bool
-    price: int
-    currency: str
-    product_type: str
-    seller_id: str | None
-    category_id: str | None = None
-    specs: str = "{}"
-    image_url: str | None = None
-    unit: str | None = None
-    tax_class: str | None = None
-    gift_points: int = 0
-    gift_growth: int = 0
-    points_limit: int | None = None
+    ask: Ask
+    skus: Sequence[Sku]
+    origins: Sequence[int]
 
 
-class Wanted(NamedTuple):
-    """What a client asks for."""
+class _Discounts(NamedTuple):
+    """What is taken off each line, and what is left of it; an empty column takes nothing off any."""
 
-    sku_id: str
-    qty: int
-    warehouse: str
-
-
-class Line(NamedTuple):
-    """One priced line. payable = origin - discounts + tax + shipping_share."""
-
-    line_no: int
-    sku: Sku
-    warehouse: str
-    qty: int
-    origin_amount: int
-    shipping_share: int
-
-    @property
-    def payable_amount(self) -> int:
-        return self.origin_amount + self.shipping_share
+    nets: Sequence[int]
+    given: Sequence[Given] = ()
+    coupon: Sequence[int] = ()
+    points: Sequence[int] = ()
+    points_used: int = 0
+    rules: Sequence[Used] = ()
 
 
-@dataclass(frozen=True)
-class Quote:
-    """The price of an order; every minor unit of `payable_amount` belongs to a line."""
-
-    currency: str
-    lines: tuple[Line, ...]
-    origin_amount: int
-    shipping_fee: int
-
-    @property
-    def payable_amount(self) -> int:
-        return self.origin_amount + self.shipping_fee
-
-
-def quote(
-    wanted: Sequence[Wanted], skus: Mapping[str, Sku], *, currency: str, shipping_fee: int, expected: int | None = None
-) -> Quote | Refusal:
-    """Price the lines, or say which line cannot be priced. With `expected`, refuse any other result (S3-13)."""
-    refusal = _unfit(wanted, skus, currency)
+def quote(ask: Ask, rules: Rules, buyer: Buyer, shop: Shop, at: datetime) -> Quote | Refusal:
+    """Price the lines as of `at`, or say why not and, where it is one line's fault, which line's."""
+    refusal = _unfit(ask, rules.skus)
     if refusal is not None:
         return refusal
-    origins = [skus[line.sku_id].price * line.qty for line in wanted]
-    shares = allocate(shipping_fee, origins)
-    lines = tuple(
-        Line(number, skus[line.sku_id], line.warehouse, line.qty, origin, share)
-        for number, (line, origin, share) in enumerate(zip(wanted, origins, shares, strict=True), start=1)
-    )
-    made = Quote(currency, lines, sum(origins), shipping_fee)
-    if made.payable_amount > AMOUNT_MAX:
-        return Refusal("ORDER_PARAM_INVALID", "the order is too large", {"field": "items"})
-    if expected is not None and made.payable_amount != expected:
-        details = {"expected": made.payable_amount, "got": expected, "currency": currency}
-        return Refusal("ORDER_PRICE_MISMATCH", f"the order costs {made.payable_amount}, not {expected}", details)
-    return made
+    skus = [rules.skus[line.sku_id] for line in ask.wanted]
+    origins = [sku.price * line.qty for sku, line in zip(skus, ask.wanted, strict=True)]
+    if sum(origins) > AMOUNT_MAX:
+        return TOO_LARGE
+    basket, taken = _Basket(ask, skus, origins), _Discounts(origins)
+    if rules.promotions or ask.coupon_id is not None or ask.use_points:
+        found = _discounts(basket, rules, buyer, shop, at)
+        if isinstance(found, Refusal):
+            return found
+        taken = found
+    made = _put_together(basket, taken, shop)
+    return _unwanted(ask, made) or made
 
 
-def _unfit(wanted: Sequence[Wanted], skus: Mapping[str, Sku], currency: str) -> Refusal | None:
-    if not wanted:
+def _unfit(ask: Ask, skus: Mapping[str, Sku]) -> Refusal | None:
+    if not ask.wanted:
         return Refusal("ORDER_ITEMS_EMPTY", "an order has at least one line", {"field": "items"})
-    for number, line in enumerate(wanted, start=1):
-        where = {"line_no": number, "sku_id": line.sku_id}
+    for number, line in enumerate(ask.wanted, start=1):
         sku = skus.get(line.sku_id)
-        if not 1 <= line.qty <= QUANTITY_MAX:
-            details = {"field": f"items[{number - 1}].qty", **where}
-            return Refusal("ORDER_PARAM_INVALID", f"line {number}: the quantity is 1 to {QUANTITY_MAX}", details)
-        if sku is None:
-            return Refusal("PRODUCT_NOT_FOUND", f"line {number}: there is no such SKU", where)
-        if not sku.on_sale:
-            return Refusal("PRODUCT_NOT_ON_SALE", f"line {number}: the SKU is not on sale", where)
-        if sku.currency != currency:
-            details = {"field": "currency", "sku_currency": sku.currency, **where}
-            return Refusal("ORDER_PARAM_INVALID", f"line {number}: the SKU is sold in {sku.currency}", details)
+        if sku is None or not sku.on_sale or sku.currency != ask.currency or not 1 <= line.qty <= QUANTITY_MAX:
+            return _why_unfit(number, line, sku)
     return None
+
+
+def _why_unfit(number: int, line: Wanted, sku: Sku | None) -> Refusal:
+    where = {"line_no": number, "sku_id": line.sku_id}
+    if not 1 <= line.qty <= QUANTITY_MAX:
+        details = {"field": f"items[{number - 1}].qty", **where}
+        return Refusal("ORDER_PARAM_INVALID", f"line {number}: the quantity is 1 to {QUANTITY_MAX}", details)
+    if sku is None:
+        return Refusal("PRODUCT_NOT_FOUND", f"line {number}: there is no such SKU", where)
+    if not sku.on_sale:
+        return Refusal("PRODUCT_NOT_ON_SALE", f"line {number}: the SKU is not on sale", where)
+    details = {"field": "currency", "sku_currency": sku.currency, **where}
+    return Refusal("ORDER_PARAM_INVALID", f"line {number}: the SKU is sold in {sku.currency}", details)
+
+
+def _discounts(basket: _Basket, rules: Rules, buyer: Buyer, shop: Shop, at: datetime) -> _Discounts | Refusal:
+    ask = basket.ask
+    given, used = _promote(basket, rules, buyer, at)
+    rest = _minus(basket.origins, [gift.amount for gift in given])
+    taken = _Discounts(rest, given, rules=used)
+    if ask.coupon_id is not None:
+        parts = _redeem(basket, rest, buyer, at)
+        if isinstance(parts, Refusal):
+            return parts
+        taken = taken._replace(nets=_minus(rest, parts), coupon=parts)
+    return _pay_with_points(basket, taken, buyer, shop) if ask.use_points else taken
+
+
+def _promote(basket: _Basket, rules: Rules, buyer: Buyer, at: datetime) -> tuple[Sequence[Given], Sequence[Used]]:
+    parts = [
+        Part(sku.sku_id, sku.spu_id, sku.category_id, sku.price, line.qty)
+        for sku, line in zip(basket.skus, basket.ask.wanted, strict=True)
+    ]
+    sale = Sale(basket.ask.currency, at, buyer.member_level, buyer.quota_used, rules.quota_left)
+    return promote(parts, rules.index, sale)
+
+
+def _redeem(basket: _Basket, rest: Sequence[int], buyer: Buyer, at: datetime) -> list[int] | Refusal:
+    ask, coupon = basket.ask, buyer.coupon
+    refusal = coupons.unusable(coupon, buyer, ask.currency, ask.channel, at)
+    if refusal is not None:
+        return refusal
+    assert coupon is not None
+    assert coupon.coupon_id == ask.coupon_id, "the buyer's coupon is not the one asked for"
+    return coupons.take_off(coupon, rest, [coupon.covers(sku.sku_id, sku.category_id) for sku in basket.skus])
+
+
+def _pay_with_points(basket: _Basket, taken: _Discounts, buyer: Buyer, shop: Shop) -> _Discounts | Refusal:
+    ask = basket.ask
+    if ask.coupon_id is not None and not shop.points_with_coupon:
+        return points.against_the_rules("with_coupon", ask.use_points)
+    limits = [
+        None if sku.points_limit is None else sku.points_limit * line.qty
+        for sku, line in zip(basket.skus, ask.wanted, strict=True)
+    ]
+    spent = points.spend(ask.use_points, buyer.points_available, taken.nets, limits, shop)
+    if isinstance(spent, Refusal):
+        return spent
+    return taken._replace(nets=_minus(taken.nets, spent.amounts), points=spent.amounts, points_used=spent.points)
+
+
+def _minus(amounts: Sequence[int], parts: Sequence[int]) -> list[int]:
+    return [amount - part for amount, part in zip(amounts, parts, strict=True)]
+
+
+def _put_together(basket: _Basket, taken: _Discounts, shop: Shop) -> Quote:
+    ask, origin, promoted = basket.ask, sum(basket.origins), sum(rule.amount for rule in taken.rules)
+    fee = _shipping_fee(shop, ask.country, origin - promoted)
+    fees = allocate(fee, taken.nets) if fee else ()
+    taxed = shop.tax_rates_basis_points and not shop.tax_inclusive
+    taxes = _taxes(basket.skus, taken.nets, shop) if taxed else ()
+    none: Iterable[int] = repeat(0)
+    rows = zip(
+        count(1), basket.skus, ask.wanted, basket.origins, taken.given or repeat(NOTHING), taken.coupon or none,
+        taken.points or none, taxes or none, fees or none, strict=False,
+    )  # fmt: skip
+    lines = tuple(
+        Line._make((number, sku, wanted.warehouse, wanted.qty, amount, *given, coupon, paid, tax, shipping))
+        for number, sku, wanted, amount, given, coupon, paid, tax, shipping in rows
+    )
+    return Quote(
+        ask.currency, lines, origin, promoted, sum(taken.coupon), sum(taken.points), fee, sum(taxes),
+        ask.coupon_id, taken.points_used, tuple(taken.rules),
+    )  # fmt: skip
+
+
+def _shipping_fee(shop: Shop, country: str | None, goods: int) -> int:
+    """`goods` is what our own prices and promotions say, never what a client says."""
+    if 0 < shop.free_shipping_from_minor_units <= goods:
+        return 0
+    return shop.shipping_fees_by_country.get(country or "", shop.shipping_fee_minor_units)
+
+
+def _taxes(skus: Sequence[Sku], nets: Sequence[int], shop: Shop) -> list[int]:
+    rates = shop.tax_rates_basis_points
+    return [share(net, rates.get(sku.tax_class or "standard", 0)) for sku, net in zip(skus, nets, strict=True)]
+
+
+def _unwanted(ask: Ask, made: Quote) -> Refusal | None:
+    if made.payable_amount > AMOUNT_MAX:
+        return TOO_LARGE
+    for line, wanted in zip(made.lines, ask.wanted, strict=True):
+        ours, theirs = line.sku.price, wanted.expected_unit_price
+        if theirs is not None and theirs != ours:
+            details = {"line": line.line_no, "sku_id": wanted.sku_id, "expected": ours, "got": theirs}
+            message = f"line {line.line_no}: a unit costs {ours}, not {theirs}"
+            return Refusal("ORDER_PRICE_MISMATCH", message, details | {"currency": ask.currency})
+    ours, theirs = made.payable_amount, ask.expected
+    if theirs is None or theirs == ours:
+        return None
+    details = {"expected": ours, "got": theirs, "currency": ask.currency}
+    return Refusal("ORDER_PRICE_MISMATCH", f"the order costs {ours}, not {theirs}", details)

@@ -1,0 +1,27 @@
+"""Amounts are whole minor units of a currency; how many of them a unit has is ISO 4217's business (S1-52)."""
+
+_EXPONENTS = {
+    0: "BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX UYI VND VUV XAF XOF XPF",
+    3: "BHD IQD JOD KWD LYD OMR TND",
+    4: "CLF UYW",
+}
+_EXPONENT = {currency: digits for digits, currencies in _EXPONENTS.items() for currency in currencies.split()}
+WHOLE = 10_000  # basis points
+
+
+def exponent(currency: str) -> int:
+    """Decimals of the currency: 0, 2, 3 or 4. ISO 4217 gives all others 2, and so does a code it does not know."""
+    return _EXPONENT.get(currency, 2)
+
+
+def render(amount: int, currency: str) -> str:
+    """1234 minor units are "12.34" EUR, "1234" JPY and "1.234" KWD."""
+    digits = exponent(currency)
+    sign, text = "-" if amount < 0 else "", str(abs(amount)).rjust(digits + 1, "0")
+    return f"{sign}{text[:-digits]}.{text[-digits:]}" if digits else sign + text
+
+
+def share(amount: int, basis_points: int) -> int:
+    """`amount` x `basis_points` / 10000 in whole minor units, half to even."""
+    parts, rest = divmod(amount * basis_points, WHOLE)
+    return parts + (2 * rest > WHOLE or (2 * rest == WHOLE and parts % 2 == 1))

@@ -1,0 +1,126 @@
+"""Promotions: which make sense, and which of them a line takes part in (requirements 9.2)."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from workers.domain.money import WHOLE
+from workers.domain.refusal import Refusal
+
+SCOPES = ("spu", "category", "all")
+TERMS = {
+    "none": None,
+    "single": "prices",
+    "flash": "prices",
+    "member": "member_prices",
+    "ladder": "steps",
+    "full_reduction": "steps",
+}
+"""Kind -> the terms it needs."""
+
+
+@dataclass(frozen=True)
+class Promotion:
+    """Prices, full and reduce are minor units of `currency`; it is valid from `starts_at` until before `ends_at`.
+
+    A ladder's steps are (units, basis points still paid), those of a full reduction (full, reduce); both ascend.
+    `prices` is by SKU, `member_prices` by level and SKU. `quantity` is the units that a flash sale has in all.
+    """
+
+    promo_id: str
+    revision: int
+    name: str
+    kind: str
+    scope: str
+    scope_id: str | None
+    currency: str
+    starts_at: datetime
+    ends_at: datetime
+    prices: Mapping[str, int] = field(default_factory=dict)
+    member_prices: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    steps: tuple[tuple[int, int], ...] = ()
+    per_user_limit: int | None = None
+    quantity: int | None = None
+
+    @property
+    def counted(self) -> bool:
+        """Units bought under it are remembered: it is limited in all or per user."""
+        return self.kind == "flash" or self.per_user_limit is not None or self.quantity is not None
+
+
+def invalid(promotion: Promotion) -> Refusal | None:
+    """PROMOTION_INVALID with the first field that makes no sense."""
+    fault = next(_faults(promotion), None)
+    if fault is None:
+        return None
+    return Refusal("PROMOTION_INVALID", fault[1], {"field": fault[0], "promo_id": promotion.promo_id})
+
+
+def _faults(promotion: Promotion) -> Iterator[tuple[str, str]]:
+    if promotion.kind not in TERMS:
+        yield "kind", f"it is one of {', '.join(TERMS)}"
+        return
+    if promotion.scope not in SCOPES:
+        yield "scope", f"it is one of {', '.join(SCOPES)}"
+    if (promotion.scope == "all") != (promotion.scope_id is None):
+        yield "scope_id", "an SPU or a category has an id, all has none"
+    if promotion.starts_at >= promotion.ends_at:
+        yield "ends_at", "it ends before it starts"
+    if promotion.per_user_limit is not None and promotion.per_user_limit < 1:
+        yield "per_user_limit", "a limit is at least one unit"
+    if promotion.quantity is not None and (promotion.kind != "flash" or promotion.quantity < 0):
+        yield "quantity", "only a flash sale has a number of units, and not less than none"
+    if promotion.kind != "none":
+        yield from _faults_of_terms(promotion)
+
+
+def _faults_of_terms(promotion: Promotion) -> Iterator[tuple[str, str]]:
+    needed, levels = TERMS[promotion.kind], promotion.member_prices.values()
+    given = {"prices": promotion.prices, "member_prices": promotion.member_prices, "steps": promotion.steps}
+    for name, terms in given.items():
+        if bool(terms) != (name == needed):
+            yield name, f"a promotion of kind {promotion.kind} needs {needed} and nothing else"
+    if min(promotion.prices.values(), default=0) < 0:
+        yield "prices", "a price is not below zero"
+    if any(not prices or min(prices.values()) < 0 for prices in levels):
+        yield "member_prices", "each level has prices, and none is below zero"
+    thresholds = [threshold for threshold, _ in promotion.steps]
+    if thresholds != sorted(set(thresholds)) or min(thresholds, default=1) < 1:
+        yield "steps", "steps begin at 1 or more and ascend"
+    if promotion.kind == "ladder" and any(not 0 <= paid <= WHOLE for _, paid in promotion.steps):
+        yield "steps", f"what is still paid is 0 to {WHOLE} basis points"
+    if promotion.kind == "full_reduction" and any(not 1 <= reduce <= full for full, reduce in promotion.steps):
+        yield "steps", "a reduction is at least 1 and at most the amount that it starts from"
+
+
+def overlapping(new: Promotion, others: Iterable[Promotion]) -> Promotion | None:
+    """Another promotion for the same goods and currency that is alive at the same time as `new`."""
+    if new.kind == "none":
+        return None
+    place = (new.scope, new.scope_id, new.currency)
+    for other in others:
+        elsewhere = other.promo_id == new.promo_id or (other.scope, other.scope_id, other.currency) != place
+        if not elsewhere and other.kind != "none" and other.starts_at < new.ends_at and new.starts_at < other.ends_at:
+            return other
+    return None
+
+
+Index = Mapping[tuple[str, str | None], Sequence[Promotion]]
+
+
+def index(promotions: Iterable[Promotion]) -> Index:
+    """By scope and its id, those that win first: the highest revision, then promo_id."""
+    found: dict[tuple[str, str | None], list[Promotion]] = {}
+    for promotion in sorted(promotions, key=lambda p: (-p.revision, p.promo_id)):
+        if promotion.kind != "none":
+            found.setdefault((promotion.scope, promotion.scope_id), []).append(promotion)
+    return found
+
+
+def pick(rules: Index, spu_id: str, category_id: str | None, currency: str, at: datetime) -> Promotion | None:
+    """The one promotion that a line takes part in, whether or not it gives the line anything: the narrowest scope."""
+    for place in (("spu", spu_id), ("category", category_id), ("all", None)):
+        for promotion in rules.get(place, ()):
+            if promotion.currency == currency and promotion.starts_at <= at < promotion.ends_at:
+                return promotion
+    return None
