@@ -49,7 +49,9 @@ class Announcement:
     sensitive: bool = False
 
 
-def event(message: Event, *, because: Envelope[Any], stream: int | None = None, seq: int | None = None) -> Announcement:
+def event(
+    message: Event, *, because: Envelope[Any] | None, stream: int | None = None, seq: int | None = None
+) -> Announcement:
     """Tell everyone. `stream` is the root order's id, whose lock the transaction holds; `seq` its gap-free number."""
     return _about(message, "events", message.routing_key(), because, stream=stream, seq=seq)
 

@@ -8,3 +8,50 @@ LEFT JOIN promotion_quotas q USING (promo_id)
 WHERE p.starts_at <= $3::timestamptz AND p.ends_at > $3::timestamptz AND p.kind <> 'none'
     AND (p.scope = 'spu' AND p.scope_id = ANY($1::text[]) OR p.scope = 'category' AND p.scope_id = ANY($2::text[])
         OR p.scope = 'all');
+
+-- name: promotions.lock
+-- Upserts go one after the other, because two that overlap may be new both. Readers are not held up.
+LOCK TABLE promotions IN SHARE ROW EXCLUSIVE MODE;
+
+-- name: promotions.lock_revisions
+-- $1 promotion ids (the table is locked). The revisions we have; unknown ones are missing.
+SELECT promo_id AS id, revision FROM promotions WHERE promo_id = ANY($1::text[]);
+
+-- name: promotions.beside
+-- $1 scopes, $2 scope ids (null for all), $3 starts, $4 ends (the table is locked). Promotions that are alive at a time within
+-- one of these; ended ones (kind none) are left out.
+SELECT p.promo_id, p.revision, p.name, p.kind, p.scope, p.scope_id, p.currency, '{}' AS terms, p.starts_at, p.ends_at,
+    p.per_user_limit, NULL::integer AS quantity
+FROM promotions p
+WHERE p.kind <> 'none' AND EXISTS (
+    SELECT FROM unnest($1::text[], $2::text[], $3::timestamptz[], $4::timestamptz[]) AS n (scope, scope_id, starts_at, ends_at)
+    WHERE n.scope = p.scope AND n.scope_id IS NOT DISTINCT FROM p.scope_id AND p.starts_at < n.ends_at AND n.starts_at < p.ends_at);
+
+-- name: promotions.upsert
+-- $8 terms (JSON); one row per promotion, sorted here. Returns those whose revision was higher than the one we had; a missing one
+-- was not.
+INSERT INTO promotions AS p (promo_id, revision, name, kind, scope, scope_id, currency, terms, starts_at, ends_at, per_user_limit)
+SELECT n.promo_id, n.revision, n.name, n.kind, n.scope, n.scope_id, n.currency, n.terms::jsonb, n.starts_at, n.ends_at,
+    n.per_user_limit
+FROM unnest($1::text[], $2::bigint[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[], $9::timestamptz[],
+    $10::timestamptz[], $11::integer[])
+    AS n (promo_id, revision, name, kind, scope, scope_id, currency, terms, starts_at, ends_at, per_user_limit)
+ORDER BY n.promo_id
+ON CONFLICT (promo_id) DO UPDATE
+SET revision = excluded.revision, name = excluded.name, kind = excluded.kind, scope = excluded.scope, scope_id = excluded.scope_id,
+    currency = excluded.currency, terms = excluded.terms, starts_at = excluded.starts_at, ends_at = excluded.ends_at,
+    per_user_limit = excluded.per_user_limit, updated_at = clock_timestamp()
+WHERE p.revision < excluded.revision
+RETURNING promo_id;
+
+-- name: promotions.set_quotas
+-- $1 promotion ids, $2 quantities (null: no longer limited), one row per promotion; sorted here, rows stay locked. Never below what
+-- is sold. A lifted quota goes on counting, so that one set later knows what was sold; a new one counts what orders have already.
+INSERT INTO promotion_quotas AS q (promo_id, quantity, sold)
+SELECT n.promo_id, greatest(coalesce(n.quantity, 2147483647), u.sold), u.sold
+FROM unnest($1::text[], $2::integer[]) AS n (promo_id, quantity)
+CROSS JOIN LATERAL (SELECT coalesce(sum(units), 0)::integer AS sold FROM promotion_uses
+    WHERE promo_id = n.promo_id AND returned_at IS NULL) AS u
+WHERE n.quantity IS NOT NULL OR EXISTS (SELECT FROM promotion_quotas WHERE promo_id = n.promo_id)
+ORDER BY n.promo_id
+ON CONFLICT (promo_id) DO UPDATE SET quantity = greatest(excluded.quantity, q.sold);

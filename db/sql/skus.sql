@@ -27,4 +27,4 @@ RETURNING sku_id;
 
 -- name: skus.lock_revisions
 -- $1 SKU ids. The revisions we have, locked in id order.
-SELECT sku_id, revision FROM skus WHERE sku_id = ANY($1::text[]) ORDER BY sku_id FOR UPDATE;
+SELECT sku_id AS id, revision FROM skus WHERE sku_id = ANY($1::text[]) ORDER BY sku_id FOR UPDATE;

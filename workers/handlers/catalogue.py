@@ -1,51 +1,244 @@
-"""What happens when the shop's catalogue changes.
+"""What happens when the shop's catalogue changes: products, promotions, coupons, points, members, rules.
 
-sku.upsert has                        then
-------------------------------------  -------------------------------------------------
-a higher revision than the one known  the SKU is as it says from now on: sku.changed
-the same or a lower one               recorded, nothing changes: sku.unchanged
+sku.upsert, promotion.upsert, coupon_template.upsert, member.upsert and settings.set carry a revision:
+
+    revision                then
+    ----------------------  ----------------------------------------------------------------------------------------
+    the same or lower       recorded, nothing changes: sku.unchanged and so on
+    higher                  it is as the message says from now on: sku.changed and so on
+    higher, makes no sense  refused: PROMOTION_INVALID (promotions, templates), ORDER_BUSINESS_TYPE_INVALID (settings)
+    higher, overlaps        refused: PROMOTION_INVALID. Of one scope and currency, one promotion is valid at a time
+
+    coupon.issue            the user has a coupon with the template's terms, which it keeps: coupon.issued
+    points.grant            the user has more points: points.changed
+
+Coupons that ended unused become expired every 30 seconds: coupon.changed. Their dates hold without that.
 """
 
-from collections.abc import Sequence
-from typing import TypeAlias
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any, TypeAlias
 
 import outbox
 from db.pool import Transaction
-from messages.base import Event
-from messages.catalogue import SkuChanged, SkuUnchanged, SkuUpsert
+from messages.base import Command, Event
+from messages.benefits import (
+    CouponChanged,
+    CouponIssue,
+    CouponIssued,
+    CouponTemplateChanged,
+    CouponTemplateUnchanged,
+    CouponTemplateUpsert,
+    MemberChanged,
+    MemberUnchanged,
+    MemberUpsert,
+    PointsChanged,
+    PointsGrant,
+)
+from messages.catalogue import SettingsChanged, SettingsSet, SettingsUnchanged, SkuChanged, SkuUnchanged, SkuUpsert
 from messages.envelope import Envelope
+from messages.promotions import PromotionChanged, PromotionUnchanged, PromotionUpsert
+from workers.domain import issuing
+from workers.domain.benefits import Account
+from workers.domain.issuing import Issuing
+from workers.domain.promotions import Promotion, invalid, overlapping
+from workers.domain.refusal import Refusal
+from workers.domain.shop import BUSINESS_TYPES
 from workers.runtime.batch import Batch
-from workers.runtime.route import Route
-from workers.store import commands, skus
+from workers.runtime.route import Every, Route
+from workers.store import commands, coupons, members, points, policies, promotions, revisions, skus
 
-Item: TypeAlias = Envelope[SkuUpsert]
+Item: TypeAlias = Envelope[Any]
+Admit: TypeAlias = Callable[[Any], Refusal | None]
+"""Why a new revision cannot stand; None where it does."""
+BALANCE_MAX = 10**15  # points: sums stay far inside 64 bits, and exact for clients whose numbers are floats
+EXPIRY_SECONDS = 30.0
 
 
-def newest(items: Sequence[Item], known: dict[str, int]) -> tuple[dict[str, SkuUpsert], commands.Outcomes]:
-    """The revision each SKU ends up with, and the outcome of each message. No I/O."""
-    current, wins = dict(known), {}
+@dataclass(frozen=True)
+class Kind:
+    """Things with a revision: what identifies one, how they are locked and written, what is announced."""
+
+    model: type[Command]
+    id_field: str
+    lock: str
+    write: Callable[[Transaction, Sequence[Any]], Awaitable[None]]
+    changed: type[Event]
+    unchanged: type[Event]
+
+
+MEMBERS = Kind(MemberUpsert, "user_id", "members.lock_revisions", members.upsert, MemberChanged, MemberUnchanged)
+SETTINGS = Kind(
+    SettingsSet, "business_type", "policies.lock_revisions", policies.upsert, SettingsChanged, SettingsUnchanged
+)
+SKUS = Kind(SkuUpsert, "sku_id", "skus.lock_revisions", skus.upsert, SkuChanged, SkuUnchanged)
+TEMPLATES = Kind(
+    CouponTemplateUpsert, "template_id", "coupons.lock_revisions", coupons.upsert_templates,
+    CouponTemplateChanged, CouponTemplateUnchanged,
+)  # fmt: skip
+PROMOTIONS = Kind(
+    PromotionUpsert, "promo_id", "promotions.lock_revisions", promotions.upsert, PromotionChanged, PromotionUnchanged
+)
+
+
+def newest(
+    kind: Kind, items: Sequence[Item], known: Mapping[str, int], admit: Admit
+) -> tuple[dict[str, Any], commands.Outcomes]:
+    """The message that each thing ends up with, and the outcome of each message. No I/O."""
+    current, wins = dict(known), dict[str, Any]()
     outcomes: commands.Outcomes = {}
     for item in items:
-        body = item.body
-        have = current.get(body.sku_id, 0)
-        event: Event = SkuChanged(sku_id=body.sku_id, revision=body.revision)
-        if body.revision > have:
-            current[body.sku_id], wins[body.sku_id] = body.revision, body
+        body, key = item.body, getattr(item.body, kind.id_field)
+        have = current.get(key, 0)
+        event: Event
+        if body.revision <= have:
+            event = kind.unchanged(**{kind.id_field: key, "revision": body.revision, "current_revision": have})
+        elif (refusal := admit(body)) is not None:
+            event = commands.rejected(item, refusal)
         else:
-            event = SkuUnchanged(sku_id=body.sku_id, revision=body.revision, current_revision=have)
+            current[key], wins[key] = body.revision, body
+            event = kind.changed(**{name: getattr(body, name) for name in kind.changed.model_fields})
         outcomes[commands.key_of(body)] = event, item
     return wins, outcomes
 
 
-async def change_catalogue(tx: Transaction, batch: Batch[SkuUpsert]) -> None:
-    """Write each SKU once, however many revisions arrived."""
+def any_revision(_: Any) -> None:
+    """What the wire lets through can stand."""
+
+
+def admit_settings(body: SettingsSet) -> Refusal | None:
+    """Only for business types that there are."""
+    if body.business_type in BUSINESS_TYPES:
+        return None
+    why = f"a business type is one of {', '.join(sorted(BUSINESS_TYPES))}"
+    return Refusal("ORDER_BUSINESS_TYPE_INVALID", why, {"field": "business_type"})
+
+
+def admit_template(body: CouponTemplateUpsert) -> Refusal | None:
+    """Only terms that a coupon can have."""
+    return issuing.invalid(body.scope, body.scope_ids, body.valid_from, body.valid_to)
+
+
+@dataclass
+class Calendar:
+    """The promotions that those of a batch could overlap with."""
+
+    alive: dict[str, Promotion]
+
+    def admit(self, body: PromotionUpsert) -> Refusal | None:
+        """Only a sound promotion that has its goods for itself; it takes its place for those that follow."""
+        new = promotions.of(body)
+        if new is None:
+            return Refusal("PROMOTION_INVALID", f"these are no steps of a {body.kind}", {"field": "steps"})
+        refusal = invalid(new)
+        if refusal is None and (other := overlapping(new, self.alive.values())) is not None:
+            details = {"promo_id": new.promo_id, "overlaps": other.promo_id}
+            refusal = Refusal("PROMOTION_INVALID", f"it overlaps with {other.promo_id}", details)
+        if refusal is None:
+            self.alive[new.promo_id] = new
+        return refusal
+
+
+async def change_catalogue(tx: Transaction, batch: Batch[Command]) -> None:
+    """Write each thing once, however many messages are about it. Orders lock coupons, points, quotas: in this order."""
     claims = await commands.claim(tx, batch)
-    known = await skus.lock_revisions(tx, [item.body.sku_id for item in claims.fresh])
-    wins, outcomes = newest(claims.fresh, known)
-    await skus.upsert(tx, list(wins.values()))
+    fresh = claims.fresh
+    outcomes = await change(tx, MEMBERS, fresh, any_revision)
+    outcomes |= await change(tx, SETTINGS, fresh, admit_settings)
+    outcomes |= await change(tx, SKUS, fresh, any_revision)
+    outcomes |= await change(tx, TEMPLATES, fresh, admit_template)
+    outcomes |= await issue_coupons(tx, fresh, batch.now)
+    outcomes |= await grant_points(tx, fresh)
+    outcomes |= await change_promotions(tx, fresh)
     answers = await commands.conclude(tx, outcomes)
     news = [outbox.event(event, because=item) for event, item in outcomes.values()]
     await outbox.append(tx, [*news, *answers, *claims.answers])
 
 
-ROUTE = Route(queue="catalogue", handler=change_catalogue)
+async def change(tx: Transaction, kind: Kind, fresh: Sequence[Item], admit: Admit) -> commands.Outcomes:
+    """Lock what the messages of one kind are about, decide them in order of arrival, write what stands."""
+    items = [item for item in fresh if isinstance(item.body, kind.model)]
+    if not items:
+        return {}
+    known = await revisions.lock(tx, kind.lock, [getattr(item.body, kind.id_field) for item in items])
+    wins, outcomes = newest(kind, items, known, admit)
+    await kind.write(tx, list(wins.values()))
+    return outcomes
+
+
+async def change_promotions(tx: Transaction, fresh: Sequence[Item]) -> commands.Outcomes:
+    """One worker at a time: of two that overlap and are both new, there is no row yet that could be locked."""
+    bodies = [item.body for item in fresh if isinstance(item.body, PromotionUpsert)]
+    if not bodies:
+        return {}
+    await promotions.lock(tx)
+    calendar = Calendar(await promotions.beside(tx, bodies))
+    return await change(tx, PROMOTIONS, fresh, calendar.admit)
+
+
+async def issue_coupons(tx: Transaction, fresh: Sequence[Item], now: datetime) -> commands.Outcomes:
+    """Lock the templates, give out in order of arrival while there are any."""
+    items = [item for item in fresh if isinstance(item.body, CouponIssue)]
+    if not items:
+        return {}
+    desk = await coupons.open_issuing(tx, [item.body for item in items])
+    outcomes: commands.Outcomes = {commands.key_of(i.body): (issue(desk, i, now), i) for i in items}
+    issued = [item.body for event, item in outcomes.values() if isinstance(event, CouponIssued)]
+    await coupons.issue(tx, issued, desk.given)
+    return outcomes
+
+
+def issue(desk: Issuing, item: Item, now: datetime) -> Event:
+    """The event, or the refusal."""
+    body: CouponIssue = item.body
+    match desk.issue(body.template_id, body.user_id, now):
+        case Refusal() as refusal:
+            return commands.rejected(item, refusal)
+        case template:
+            return CouponIssued(
+                coupon_id=body.coupon_id,
+                template_id=body.template_id,
+                user_id=body.user_id,
+                name=template.name,
+                amount=template.amount,
+                currency=template.currency,
+                min_amount=template.min_amount,
+                valid_from=template.valid_from,
+                valid_to=template.valid_to,
+            )
+
+
+async def grant_points(tx: Transaction, fresh: Sequence[Item]) -> commands.Outcomes:
+    """Lock the accounts, book each grant, write each account once."""
+    items = [item for item in fresh if isinstance(item.body, PointsGrant)]
+    if not items:
+        return {}
+    accounts = await points.lock(tx, {item.body.user_id for item in items})
+    outcomes: commands.Outcomes = {commands.key_of(i.body): (grant(accounts, i), i) for i in items}
+    granted = [item.body for event, item in outcomes.values() if isinstance(event, PointsChanged)]
+    await points.save(tx, accounts, granted)
+    return outcomes
+
+
+def grant(accounts: dict[str, Account], item: Item) -> Event:
+    """The event, or the refusal where an account would hold more than anyone can count."""
+    body: PointsGrant = item.body
+    account = accounts[body.user_id]
+    if account.balance + body.points > BALANCE_MAX:
+        refusal = Refusal("POINTS_RULE", f"an account has {BALANCE_MAX} points at most", {"max": BALANCE_MAX})
+        return commands.rejected(item, refusal)
+    after = accounts[body.user_id] = replace(account, balance=account.balance + body.points)
+    return PointsChanged(
+        user_id=body.user_id, op="grant", points=body.points, growth=0, balance=after.balance, held=after.held
+    )
+
+
+async def expire_coupons(tx: Transaction) -> None:
+    """Let go of coupons that ended unused."""
+    ended = await coupons.expire(tx)
+    news = [CouponChanged(coupon_id=coupon_id, user_id=user_id, state="expired") for coupon_id, user_id in ended]
+    await outbox.append(tx, [outbox.event(event, because=None) for event in news])
+
+
+ROUTE = Route(queue="catalogue", handler=change_catalogue, every=(Every(EXPIRY_SECONDS, expire_coupons),))

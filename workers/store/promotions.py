@@ -1,6 +1,6 @@
 """Promotions as the catalogue has them."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -8,8 +8,10 @@ import orjson
 
 from db.pool import Transaction
 from db.statements import SQL
+from messages.promotions import LadderStep, PromotionUpsert, ReductionStep
 from workers.domain.pricing import Sku
 from workers.domain.promotions import Promotion
+from workers.store import revisions
 
 
 async def for_skus(tx: Transaction, skus: Iterable[Sku], at: datetime) -> list[Promotion]:
@@ -18,6 +20,64 @@ async def for_skus(tx: Transaction, skus: Iterable[Sku], at: datetime) -> list[P
     spus, categories = {s.spu_id for s in given}, {s.category_id for s in given if s.category_id is not None}
     rows = await tx.fetch(SQL["promotions.for_scopes"], sorted(spus), sorted(categories), at)
     return [_promotion(row) for row in rows]
+
+
+async def lock(tx: Transaction) -> None:
+    """Nobody else changes a promotion until commit."""
+    await tx.execute(SQL["promotions.lock"])
+
+
+def of(body: PromotionUpsert) -> Promotion | None:
+    """The promotion that a message describes; None when its steps are those of another kind."""
+    fields = {name: getattr(body, name) for name in PromotionUpsert.model_fields}
+    wanted = ReductionStep if body.kind == "full_reduction" else LadderStep
+    if not all(isinstance(step, wanted) for step in body.steps):
+        return None
+    return Promotion(**fields | {"steps": tuple(_pair(step) for step in body.steps)})
+
+
+def _pair(step: LadderStep | ReductionStep) -> tuple[int, int]:
+    return (step.count, step.pay_basis_points) if isinstance(step, LadderStep) else (step.full, step.reduce)
+
+
+async def beside(tx: Transaction, new: Sequence[PromotionUpsert]) -> dict[str, Promotion]:
+    """Those that have the scope of one of these and are alive at a time within it; without their terms."""
+    rows = await tx.fetch(
+        SQL["promotions.beside"],
+        [p.scope for p in new],
+        [p.scope_id for p in new],
+        [p.starts_at for p in new],
+        [p.ends_at for p in new],
+    )
+    return {row["promo_id"]: _promotion(row) for row in rows}
+
+
+async def upsert(tx: Transaction, newest: Sequence[PromotionUpsert]) -> None:
+    """Write each promotion once, see revisions.write; and how many units each has, never fewer than are sold."""
+    ids = [p.promo_id for p in newest]
+    await revisions.write(
+        tx,
+        "promotions.upsert",
+        ids,
+        [p.revision for p in newest],
+        [p.name for p in newest],
+        [p.kind for p in newest],
+        [p.scope for p in newest],
+        [p.scope_id for p in newest],
+        [p.currency for p in newest],
+        [_terms(p) for p in newest],
+        [p.starts_at for p in newest],
+        [p.ends_at for p in newest],
+        [p.per_user_limit for p in newest],
+    )
+    if ids:
+        await tx.execute(SQL["promotions.set_quotas"], ids, [p.quantity for p in newest])
+
+
+def _terms(body: PromotionUpsert) -> str:
+    steps = [_pair(step) for step in body.steps]
+    terms = {"prices": body.prices, "member_prices": body.member_prices, "steps": steps}
+    return orjson.dumps({name: value for name, value in terms.items() if value}).decode()
 
 
 def _promotion(row: Any) -> Promotion:

@@ -8,6 +8,7 @@ from db.pool import Transaction
 from db.statements import SQL
 from messages.catalogue import SkuUpsert
 from workers.domain.pricing import Sku
+from workers.store import revisions
 
 
 async def read(tx: Transaction, sku_ids: Iterable[str]) -> dict[str, Sku]:
@@ -16,18 +17,11 @@ async def read(tx: Transaction, sku_ids: Iterable[str]) -> dict[str, Sku]:
     return {row["sku_id"]: Sku(*row) for row in rows}
 
 
-async def lock_revisions(tx: Transaction, sku_ids: Iterable[str]) -> dict[str, int]:
-    """SKU id -> the revision we have; unknown ones are missing."""
-    rows = await tx.fetch(SQL["skus.lock_revisions"], sorted(set(sku_ids)))
-    return {row["sku_id"]: row["revision"] for row in rows}
-
-
 async def upsert(tx: Transaction, newest: Sequence[SkuUpsert]) -> None:
-    """Write each SKU once. One whose newer revision another worker wrote meanwhile is an error: it is tried again."""
-    if not newest:
-        return
-    rows = await tx.fetch(
-        SQL["skus.upsert"],
+    """Write each SKU once; see revisions.write."""
+    await revisions.write(
+        tx,
+        "skus.upsert",
         [s.sku_id for s in newest],
         [s.revision for s in newest],
         [s.spu_id for s in newest],
@@ -46,5 +40,3 @@ async def upsert(tx: Transaction, newest: Sequence[SkuUpsert]) -> None:
         [s.gift_growth for s in newest],
         [s.points_limit for s in newest],
     )
-    if len(rows) != len(newest):
-        raise ValueError("a newer revision of a SKU was written at the same time")

@@ -1,0 +1,69 @@
+"""Giving out coupons: a template has so many in all and so many for one user (requirements 9.4)."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from workers.domain.refusal import Refusal
+
+
+@dataclass(frozen=True)
+class Template:
+    """The terms that a coupon is issued under. `amount` and `min_amount` are minor units; None is no limit."""
+
+    template_id: str
+    name: str
+    amount: int
+    currency: str
+    min_amount: int
+    valid_from: datetime
+    valid_to: datetime
+    per_user_limit: int | None
+    count: int | None
+    issued: int
+
+
+def invalid(scope: str, scope_ids: Sequence[str], valid_from: datetime, valid_to: datetime) -> Refusal | None:
+    """Why no coupon can have these terms: PROMOTION_INVALID with the field that makes no sense."""
+    if (scope == "all") != (not scope_ids):
+        why = "a scope of SKUs or categories names them, all names none"
+        return Refusal("PROMOTION_INVALID", why, {"field": "scope_ids"})
+    if valid_from >= valid_to:
+        return Refusal("PROMOTION_INVALID", "it ends before it starts", {"field": "valid_to"})
+    return None
+
+
+@dataclass
+class Issuing:
+    """Templates as a batch finds them, locked, and what it gives out of each.
+
+    `had` is (template, user) -> coupons that the user was ever given, used and expired ones too.
+    """
+
+    templates: dict[str, Template]
+    had: dict[tuple[str, str], int]
+    given: dict[str, int] = field(default_factory=dict)
+
+    def issue(self, template_id: str, user_id: str, at: datetime) -> Template | Refusal:
+        """The template whose terms the new coupon has, or why there is none."""
+        template = self.templates.get(template_id)
+        if template is None:
+            return Refusal("COUPON_NOT_FOUND", "there is no such template", {"template_id": template_id})
+        why = self._exhausted(template, user_id, at)
+        if why is not None:
+            details = {"template_id": template_id, "why": why}
+            return Refusal("COUPON_NOT_USABLE", f"the template gives no coupon: {why}", details)
+        self.given[template_id] = self.given.get(template_id, 0) + 1
+        self.had[template_id, user_id] = self.had.get((template_id, user_id), 0) + 1
+        return template
+
+    def _exhausted(self, template: Template, user_id: str, at: datetime) -> str | None:
+        issued = template.issued + self.given.get(template.template_id, 0)
+        if template.valid_to <= at:
+            return "template_expired"
+        if template.count is not None and issued >= template.count:
+            return "issued_out"
+        limit = template.per_user_limit
+        if limit is not None and self.had.get((template.template_id, user_id), 0) >= limit:
+            return "per_user_limit"
+        return None
