@@ -12,10 +12,13 @@ def allocate(amount: int, weights: Sequence[int]) -> list[int]:
     assert weights, "nobody to share with"
     shares = list(weights) if sum(weights) > 0 else [1] * len(weights)
     total = sum(shares)
-    parts = [amount * share // total for share in shares]
-    by_remainder = sorted(range(len(shares)), key=lambda i: (-(amount * shares[i] % total), i))
-    for i in by_remainder[: amount - sum(parts)]:
-        parts[i] += 1
+    divided = [divmod(amount * share, total) for share in shares]
+    parts = [part for part, _ in divided]
+    missing = amount - sum(parts)
+    if missing:
+        remainders = [-remainder for _, remainder in divided]
+        for i in sorted(range(len(shares)), key=remainders.__getitem__)[:missing]:  # stable: ties keep their order
+            parts[i] += 1
     return parts
 
 

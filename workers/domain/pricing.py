@@ -45,10 +45,9 @@ class _Discounts(NamedTuple):
 
 def quote(ask: Ask, rules: Rules, buyer: Buyer, shop: Shop, at: datetime) -> Quote | Refusal:
     """Price the lines as of `at`, or say why not and, where it is one line's fault, which line's."""
-    refusal = _unfit(ask, rules.skus)
-    if refusal is not None:
-        return refusal
-    skus = [rules.skus[line.sku_id] for line in ask.wanted]
+    skus = _fitting(ask, rules.skus)
+    if isinstance(skus, Refusal):
+        return skus
     origins = [sku.price * line.qty for sku, line in zip(skus, ask.wanted, strict=True)]
     if sum(origins) > AMOUNT_MAX:
         return TOO_LARGE
@@ -62,14 +61,16 @@ def quote(ask: Ask, rules: Rules, buyer: Buyer, shop: Shop, at: datetime) -> Quo
     return _unwanted(ask, made) or made
 
 
-def _unfit(ask: Ask, skus: Mapping[str, Sku]) -> Refusal | None:
+def _fitting(ask: Ask, skus: Mapping[str, Sku]) -> list[Sku] | Refusal:
     if not ask.wanted:
         return Refusal("ORDER_ITEMS_EMPTY", "an order has at least one line", {"field": "items"})
-    for number, line in enumerate(ask.wanted, start=1):
+    found: list[Sku] = []
+    for line in ask.wanted:
         sku = skus.get(line.sku_id)
         if sku is None or not sku.on_sale or sku.currency != ask.currency or not 1 <= line.qty <= QUANTITY_MAX:
-            return _why_unfit(number, line, sku)
-    return None
+            return _why_unfit(len(found) + 1, line, sku)
+        found.append(sku)
+    return found
 
 
 def _why_unfit(number: int, line: Wanted, sku: Sku | None) -> Refusal:
@@ -142,14 +143,13 @@ def _put_together(basket: _Basket, taken: _Discounts, shop: Shop) -> Quote:
     taxed = shop.tax_rates_basis_points and not shop.tax_inclusive
     taxes = _taxes(basket.skus, taken.nets, shop) if taxed else ()
     none: Iterable[int] = repeat(0)
+    given = zip(*taken.given, strict=True) if taken.given else map(repeat, NOTHING)
+    _, qtys, warehouses, _ = zip(*ask.wanted, strict=True)
     rows = zip(
-        count(1), basket.skus, ask.wanted, basket.origins, taken.given or repeat(NOTHING), taken.coupon or none,
-        taken.points or none, taxes or none, fees or none, strict=False,
+        count(1), basket.skus, warehouses, qtys, basket.origins, *given, taken.coupon or none, taken.points or none,
+        taxes or none, fees or none, strict=False,
     )  # fmt: skip
-    lines = tuple(
-        Line._make((number, sku, wanted.warehouse, wanted.qty, amount, *given, coupon, paid, tax, shipping))
-        for number, sku, wanted, amount, given, coupon, paid, tax, shipping in rows
-    )
+    lines = tuple(map(Line._make, rows))  # columns to rows at once: what most orders cost is this loop
     return Quote(
         ask.currency, lines, origin, promoted, sum(taken.coupon), sum(taken.points), fee, sum(taxes),
         ask.coupon_id, taken.points_used, tuple(taken.rules),
@@ -169,16 +169,19 @@ def _taxes(skus: Sequence[Sku], nets: Sequence[int], shop: Shop) -> list[int]:
 
 
 def _unwanted(ask: Ask, made: Quote) -> Refusal | None:
-    if made.payable_amount > AMOUNT_MAX:
-        return TOO_LARGE
-    for line, wanted in zip(made.lines, ask.wanted, strict=True):
-        ours, theirs = line.sku.price, wanted.expected_unit_price
-        if theirs is not None and theirs != ours:
-            details = {"line": line.line_no, "sku_id": wanted.sku_id, "expected": ours, "got": theirs}
-            message = f"line {line.line_no}: a unit costs {ours}, not {theirs}"
-            return Refusal("ORDER_PRICE_MISMATCH", message, details | {"currency": ask.currency})
     ours, theirs = made.payable_amount, ask.expected
+    if ours > AMOUNT_MAX:
+        return TOO_LARGE
+    for number, line in enumerate(ask.wanted):
+        if line.expected_unit_price is not None and line.expected_unit_price != made.lines[number].sku.price:
+            return _other_price(made.lines[number], line.expected_unit_price, ask.currency)
     if theirs is None or theirs == ours:
         return None
     details = {"expected": ours, "got": theirs, "currency": ask.currency}
     return Refusal("ORDER_PRICE_MISMATCH", f"the order costs {ours}, not {theirs}", details)
+
+
+def _other_price(line: Line, got: int, currency: str) -> Refusal:
+    where = {"line": line.line_no, "sku_id": line.sku.sku_id}
+    details = {**where, "expected": line.sku.price, "got": got, "currency": currency}
+    return Refusal("ORDER_PRICE_MISMATCH", f"line {line.line_no}: a unit costs {line.sku.price}, not {got}", details)
