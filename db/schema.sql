@@ -491,6 +491,7 @@ CREATE TABLE payment_facts (
 );
 CREATE INDEX payment_facts_order ON payment_facts (order_id, kind);
 CREATE UNIQUE INDEX payment_facts_one_kept ON payment_facts (order_id) WHERE verdict = 'kept';
+CREATE UNIQUE INDEX payment_facts_kept_intent ON payment_facts (intent_id) WHERE verdict = 'kept';
 
 CREATE TABLE refunds (
     id           bigint      PRIMARY KEY,

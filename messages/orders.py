@@ -41,15 +41,36 @@ class Address(Part):
 
 
 class CreateLine(Part):
-    """`qty` units of one SKU. Without a warehouse the setting `default_warehouse` applies."""
+    """`qty` units of one SKU. Without a warehouse the setting `default_warehouse` applies.
+
+    A client that shows unit prices may say which one it expects: another one is refused, naming the line.
+    """
 
     sku_id: ExternalId
     qty: AnyInt
     warehouse: Name | None = None
+    expected_unit_price: AnyInt | None = None
+
+
+class ExpectedAmount(Part):
+    """One term of the price as the client computed it; compared with ours, never used (requirements 9.6)."""
+
+    type: ExternalId
+    amount: AnyInt
+
+
+class PaymentChoice(Part):
+    """How the buyer means to pay (S3-09). Nothing is charged by it."""
+
+    method: ExternalId
+    account_type: ExternalId | None = None
 
 
 class OrderCreate(Command):
-    """Place an order. Our price must equal `expected_pay_amount` to the minor unit (S3-13)."""
+    """Place an order. Our price must equal `expected_pay_amount` to the minor unit (S3-13).
+
+    `coupon_id` and `use_points` are the buyer's own. `order_no` is one that order.number.issue gave to this user.
+    """
 
     TYPE: ClassVar[str] = "order.create.v1"
     request_id: RequestId
@@ -64,6 +85,13 @@ class OrderCreate(Command):
     address: Address | None = None
     expected_pay_amount: AnyInt
     remark: LongText | None = None
+    coupon_id: ExternalId | None = None
+    use_points: AnyInt = 0
+    amounts: Annotated[tuple[ExpectedAmount, ...], Field(max_length=20)] | None = None
+    payments: Annotated[tuple[PaymentChoice, ...], Field(max_length=10)] | None = None
+    order_no: ExternalId | None = None
+    order_type: ExternalId = "normal"
+    business_order_id: ExternalId | None = None
 
     def command_scope(self) -> str:
         return self.scope_of(self.user_id)
@@ -75,6 +103,31 @@ class OrderCreate(Command):
 
     def command_key(self) -> str:
         return self.request_id
+
+
+class OrderNumberIssue(Command):
+    """Give the user an order number that nobody has, for an order.create to come (S3-08)."""
+
+    TYPE: ClassVar[str] = "order.number.issue.v1"
+    request_id: RequestId
+    actor: Actor
+    user_id: ExternalId
+    channel: ExternalId
+    method: ExternalId | None = None
+
+    def command_scope(self) -> str:
+        return f"order.number.issue:{self.user_id}"
+
+    def command_key(self) -> str:
+        return self.request_id
+
+
+class OrderNumberIssued(Event):
+    """The number is this user's, for one order."""
+
+    TYPE: ClassVar[str] = "order_number.issued.v1"
+    user_id: str
+    order_no: str
 
 
 class OrderCommand(Command):
@@ -111,19 +164,30 @@ class OrderConfirmReceipt(OrderCommand):
     TYPE: ClassVar[str] = "order.confirm_receipt.v1"
 
 
-class OrderDelete(Command):
-    """Hide finished orders from their buyer: all of them or none (S3-22). Rows and events stay (S4-28)."""
+class OrdersCommand(Command):
+    """A request about several orders: it changes all of them or none."""
 
-    TYPE: ClassVar[str] = "order.delete.v1"
     request_id: RequestId
     actor: Actor
     order_ids: Annotated[tuple[OrderId, ...], Field(min_length=1, max_length=100)]
 
     def command_scope(self) -> str:
-        return f"order.delete:{self.actor.type}:{self.actor.id}"
+        return f"{self.routing_key()}:{self.actor.type}:{self.actor.id}"
 
     def command_key(self) -> str:
         return self.request_id
+
+
+class OrderDelete(OrdersCommand):
+    """Hide finished orders from their buyer: all of them or none (S3-22). Rows and events stay (S4-28)."""
+
+    TYPE: ClassVar[str] = "order.delete.v1"
+
+
+class OrderMerge(OrdersCommand):
+    """Pay several unpaid orders of one user with one payment, all or none (requirements 10.3)."""
+
+    TYPE: ClassVar[str] = "order.merge.v1"
 
 
 class Amounts(Part):
@@ -148,9 +212,13 @@ class Cause(Part):
 
 
 class OrderEvent(Event):
-    """One step of one order. `version` grows by one with every event of the order."""
+    """One step of one order. `version` grows by one with every event of the order.
+
+    `parent_id` names the order that this one was split from: the parent is paid, its children are shipped.
+    """
 
     order_id: OrderId
+    parent_id: OrderId | None = None
     order_no: str | None
     user_id: str
     state: str
@@ -172,13 +240,14 @@ class EventLine(Part):
 
 
 class OrderCreated(OrderEvent):
-    """Everything is reserved; the order can be paid until `pay_before`."""
+    """Everything is reserved; the order can be paid until `pay_before`. A split order names its `children`."""
 
     TYPE: ClassVar[str] = "order.created.v1"
     request_id: str
     intent_id: OrderId
     pay_before: Moment
     lines: tuple[EventLine, ...]
+    children: tuple[OrderId, ...] = ()
 
 
 class OrderRejected(OrderEvent):
@@ -195,6 +264,22 @@ class OrderPaid(OrderEvent):
     """The whole payable amount is captured, or there was nothing to pay."""
 
     TYPE: ClassVar[str] = "order.paid.v1"
+
+
+class OrderSplit(OrderEvent):
+    """Paid: from here on its children carry the goods, each on its own."""
+
+    TYPE: ClassVar[str] = "order.split.v1"
+
+
+class OrderMerged(OrderEvent):
+    """One payment of `amount` for `intent_id`, before `pay_before`, pays all of `order_ids`; each can be paid alone."""
+
+    TYPE: ClassVar[str] = "order.merged.v1"
+    intent_id: OrderId
+    order_ids: tuple[OrderId, ...]
+    amount: Amount
+    pay_before: Moment
 
 
 class OrderShipped(OrderEvent):
@@ -245,4 +330,12 @@ class OrdersDeleted(Event):
     """The outcome of order.delete: every order named is hidden."""
 
     TYPE: ClassVar[str] = "orders.deleted.v1"
+    order_ids: tuple[OrderId, ...]
+
+
+class OrdersChanged(Event):
+    """The outcome of a command to an order that was split: every order it changed, each with an event of its own."""
+
+    TYPE: ClassVar[str] = "orders.changed.v1"
+    command: str
     order_ids: tuple[OrderId, ...]

@@ -6,7 +6,10 @@ from messages.base import Amount, Currency, Event, ExternalId, Fact, Internal, M
 
 
 class PaymentResult(Fact):
-    """What a trusted payment adapter learned from a channel. Unique by (channel, trade_no, kind) for ever (C-22)."""
+    """What a trusted payment adapter learned from a channel. Unique by (channel, trade_no, kind) for ever (C-22).
+
+    A payment of merged orders says which `intent_id` it pays, and names any of the orders.
+    """
 
     TYPE: ClassVar[str] = "payment.result.v1"
     TRUSTED_ONLY: ClassVar[bool] = True
@@ -18,6 +21,7 @@ class PaymentResult(Fact):
     currency: Currency
     occurred_at: Moment
     reason: ShortText | None = None
+    intent_id: OrderId | None = None
 
 
 class ProgressMark(Internal):

@@ -2,7 +2,21 @@
 
 from collections.abc import Iterator
 
-from messages import base, catalogue, orders, payments, queries, refunds, shipments, stock, timers
+from messages import (
+    base,
+    benefits,
+    carts,
+    catalogue,
+    orders,
+    payments,
+    promotions,
+    queries,
+    refunds,
+    risk,
+    shipments,
+    stock,
+    timers,
+)
 from messages.base import Message
 
 
@@ -13,7 +27,21 @@ def _concrete(cls: type[Message]) -> Iterator[type[Message]]:
         yield from _concrete(child)
 
 
-MODULES = (base, catalogue, orders, payments, queries, refunds, shipments, stock, timers)
+MODULES = (
+    base,
+    benefits,
+    carts,
+    catalogue,
+    orders,
+    payments,
+    promotions,
+    queries,
+    refunds,
+    risk,
+    shipments,
+    stock,
+    timers,
+)
 
 
 def _registry() -> dict[str, type[Message]]:

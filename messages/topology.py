@@ -3,7 +3,20 @@
 from dataclasses import dataclass, field
 from typing import Any
 
-from messages import catalogue, orders, payments, queries, refunds, shipments, stock, timers
+from messages import (
+    benefits,
+    carts,
+    catalogue,
+    orders,
+    payments,
+    promotions,
+    queries,
+    refunds,
+    risk,
+    shipments,
+    stock,
+    timers,
+)
 from messages.base import Kind, Message
 
 DELIVERY_LIMIT = 50  # the net under a message that kills its process; our own attempts are the policy
@@ -13,11 +26,15 @@ RETRY_TIERS_SECONDS = (1, 5, 30, 120, 600, 1800)
 
 QUEUES: dict[str, tuple[type[Message], ...]] = {
     "order-creation": (orders.OrderCreate,),
+    "order-numbers": (orders.OrderNumberIssue,),
+    "carts": (carts.CartPut, carts.CartRemove),
+    "risk-results": (risk.RiskResult,),
     "order-changes": (
         orders.OrderCancel,
         orders.OrderChangeAddress,
         orders.OrderConfirmReceipt,
         orders.OrderDelete,
+        orders.OrderMerge,
     ),
     "stock": (
         stock.StockReserve,
@@ -32,7 +49,15 @@ QUEUES: dict[str, tuple[type[Message], ...]] = {
     "refunds": (refunds.RefundResult, refunds.RefundRequest),
     "shipping-updates": (shipments.ShipmentBook, shipments.ShipmentUpdate),
     "timeouts": (timers.TimerDue,),
-    "catalogue": (catalogue.SkuUpsert,),
+    "catalogue": (
+        catalogue.SkuUpsert,
+        catalogue.SettingsSet,
+        promotions.PromotionUpsert,
+        benefits.CouponTemplateUpsert,
+        benefits.CouponIssue,
+        benefits.PointsGrant,
+        benefits.MemberUpsert,
+    ),
 }
 """Work queue (without the prefix) -> the messages it takes. One handler file each."""
 

@@ -1,12 +1,16 @@
 """The table of contents: every queue that is served, as data."""
 
 from workers.handlers import (
+    carts,
     catalogue,
     dead_letters,
     order_changes,
     order_creation,
+    order_numbers,
     payment_results,
+    queries,
     refunds,
+    risk_results,
     shipping_updates,
     stock,
     stock_results,
@@ -15,6 +19,9 @@ from workers.handlers import (
 
 ROUTES = (
     order_creation.ROUTE,
+    order_numbers.ROUTE,
+    carts.ROUTE,
+    risk_results.ROUTE,
     stock.ROUTE,
     stock_results.ROUTE,
     payment_results.ROUTE,
@@ -23,5 +30,6 @@ ROUTES = (
     refunds.ROUTE,
     timeouts.ROUTE,
     catalogue.ROUTE,
+    queries.ROUTE,
     *dead_letters.ROUTES,
 )

@@ -1,12 +1,21 @@
 """Everything a worker can be told, as OMS_* variables: where servers are, limits, how this shop treats its orders."""
 
-from typing import Literal
+from typing import Annotated, Literal
 from zoneinfo import ZoneInfo
 
-from pydantic import Field, field_validator
+from pydantic import Field, StringConstraints, field_validator
 
-from workers.domain.shop import Shop
+from messages.topology import tiers_seconds
+from workers.domain.shop import POLICY_FIELDS, Policy, Shop
 from workers.runtime.settings import RuntimeSettings
+
+Fees = dict[Annotated[str, StringConstraints(pattern=r"^[A-Z]{2}$")], Annotated[int, Field(ge=0, le=10**9)]]
+Rates = dict[Annotated[str, StringConstraints(min_length=1, max_length=64)], Annotated[int, Field(ge=0, le=10_000)]]
+SHOP_FIELDS = (
+    "default_warehouse", "shipping_fee_minor_units", "shipping_fees_by_country", "free_shipping_from_minor_units",
+    "tax_rates_basis_points", "tax_inclusive", "points_unit", "points_unit_minor_units", "points_max_percent",
+    "points_with_coupon", "saga_deadline_seconds", "receipt_window_seconds", "business_time_zone",
+)  # fmt: skip
 
 
 class Settings(RuntimeSettings):
@@ -28,6 +37,36 @@ class Settings(RuntimeSettings):
         default="keep_open", description="What a failed payment attempt does to an unpaid order (C-03)"
     )
     business_time_zone: str = Field(default="Asia/Shanghai", description="Whose midnight begins a new order number day")
+    shipping_fees_by_country: Fees = Field(
+        default={}, description='Fees that differ from the flat one, as JSON: {"DE": 599}; minor units'
+    )
+    free_shipping_from_minor_units: int = Field(
+        default=0, ge=0, le=10**15, description="No fee from this amount of goods after promotions; 0: never free"
+    )
+    tax_rates_basis_points: Rates = Field(
+        default={}, description='By tax class, as JSON: {"standard": 1900}; a SKU without a class is standard'
+    )
+    tax_inclusive: bool = Field(default=False, description="Prices contain the tax: none is added")
+    points_unit: int = Field(default=100, ge=1, le=10**6, description="Points are used in whole units of so many")
+    points_unit_minor_units: int = Field(default=100, ge=1, le=10**6, description="What one unit of points pays")
+    points_max_percent: int = Field(
+        default=50, ge=0, le=100, description="How much of an order points may pay, of what is left after the coupon"
+    )
+    points_with_coupon: bool = Field(default=True, description="Points and a coupon may pay for one order")
+    split_by: Literal["product_type,seller", "product_type", "seller", "nothing"] = Field(
+        default="product_type,seller",
+        description="What makes an order several: its lines' product types, their sellers",
+    )
+    risk_check: Literal["off", "ask"] = Field(
+        default="off", description="ask: an order waits for risk.result before anything is reserved for it"
+    )
+    deduct_on: Literal["create", "pay", "ship"] = Field(
+        default="pay", description="When reserved stock is deducted, where its business type says nothing else (C-07)"
+    )
+    rate_limit_orders: int = Field(
+        default=3, ge=0, le=10_000, description="Orders of one user that are accepted in the window; 0: any (S1-49)"
+    )
+    rate_limit_window_seconds: int = Field(default=300, ge=1, le=86_400, description="The window of the rate limit")
 
     @field_validator("business_time_zone")
     @classmethod
@@ -41,12 +80,11 @@ class Settings(RuntimeSettings):
     @property
     def shop(self) -> Shop:
         """The rules for orders."""
+        given = {name: getattr(self, name) for name in SHOP_FIELDS}
         return Shop(
-            default_warehouse=self.default_warehouse,
-            shipping_fee_minor_units=self.shipping_fee_minor_units,
-            payment_window_seconds=self.payment_window_seconds,
-            saga_deadline_seconds=self.saga_deadline_seconds,
-            receipt_window_seconds=self.receipt_window_seconds,
-            on_payment_failure=self.on_payment_failure,
-            business_time_zone=self.business_time_zone,
+            **given,
+            split_by=frozenset(self.split_by.split(",")) - {"nothing"},
+            risk_check=self.risk_check == "ask",
+            delay_tiers_seconds=frozenset(tiers_seconds(self.payment_window_seconds)),
+            policy=Policy(**{name: getattr(self, name) for name in POLICY_FIELDS if name in type(self).model_fields}),
         )

@@ -9,3 +9,18 @@ INSERT INTO order_no_counters AS c (day, last)
 VALUES ((clock_timestamp() AT TIME ZONE $1::text)::date, $2::bigint)
 ON CONFLICT (day) DO UPDATE SET last = c.last + excluded.last
 RETURNING to_char(day, 'YYYYMMDD') AS day, last;
+
+-- name: ids.issue_order_numbers
+-- $1 order numbers, $2 user ids: whose they are.
+INSERT INTO issued_order_numbers (order_no, user_id) SELECT * FROM unnest($1::text[], $2::text[]);
+
+-- name: ids.lock_issued_numbers
+-- $1 order numbers. Locked, in order; numbers that nobody was given are missing.
+SELECT order_no, user_id, order_id FROM issued_order_numbers WHERE order_no = ANY($1::text[]) ORDER BY order_no FOR UPDATE;
+
+-- name: ids.use_issued_numbers
+-- $1 order numbers (locked), $2 the orders that bear them.
+UPDATE issued_order_numbers i
+SET order_id = n.order_id
+FROM unnest($1::text[], $2::bigint[]) AS n (order_no, order_id)
+WHERE i.order_no = n.order_no;

@@ -1,32 +1,48 @@
 -- name: orders.lock
--- $1 order ids. Rows come back locked, in id order, so that two batches cannot deadlock. Unknown ids are missing.
+-- $1 order ids. Whole families come back locked (an order that was split, and its children), in one order for everyone, so that
+-- two batches cannot deadlock. Unknown ids are missing. Who belongs to whom never changes, so it may be read before the lock.
 SELECT id, root_id, user_id, request_id, order_no, state, version, channel, currency, origin_amount, promotion_amount,
     coupon_amount, points_amount, shipping_fee, tax_amount, payable_amount, captured_amount, refunded_amount, intent_id,
-    coalesce(policy ->> 'on_payment_failure', 'keep_open') AS on_payment_failure, created_at, expire_at, cancel_type, reason,
+    coalesce(policy ->> 'on_payment_failure', 'keep_open') AS on_payment_failure, created_at, expire_at,
+    coalesce(policy ->> 'deduct_on', 'pay') AS deduct_on,
+    coalesce((policy ->> 'payment_window_seconds')::integer, 1800) AS payment_window_seconds,
+    kind, parent_id, source, coupon_id, use_points, gift_points, gift_growth, quota_units, cancel_type, reason,
     deleted, paid_at, shipped_at, delivered_at, completed_at, cancelled_at
 FROM orders
-WHERE id = ANY($1::bigint[])
-ORDER BY id
+WHERE id = ANY(ARRAY(
+    SELECT n.root_id FROM orders n WHERE n.id = ANY($1::bigint[])
+    UNION
+    SELECT c.id FROM orders n JOIN orders c ON c.root_id = n.root_id AND c.root_id <> c.id WHERE n.id = ANY($1::bigint[])))
+ORDER BY root_id, id
 FOR UPDATE;
 
 -- name: orders.insert
--- New orders in placing, version 1.
-INSERT INTO orders (id, root_id, request_id, business_type, channel, source, seller_id, user_id, state, version, currency,
-    origin_amount, shipping_fee, payable_amount, remark_key_id, user_remark, policy, created_at, expire_at)
-SELECT n.id, n.id, n.request_id, n.business_type, n.channel, n.source, n.seller_id, n.user_id, 'placing', 1, n.currency,
-    n.origin_amount, n.shipping_fee, n.payable_amount, n.remark_key_id, n.user_remark, $14::text::jsonb, $15::timestamptz,
-    $16::timestamptz
-FROM unnest($1::bigint[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[], $9::bigint[],
-    $10::bigint[], $11::bigint[], $12::text[], $13::bytea[])
-    AS n (id, request_id, business_type, channel, source, seller_id, user_id, currency, origin_amount, shipping_fee,
-          payable_amount, remark_key_id, user_remark);
+-- New orders in placing, version 1: sales, or a parent with its children.
+INSERT INTO orders (id, root_id, parent_id, kind, order_no, request_id, business_type, order_type, business_order_id, channel,
+    source, seller_id, user_id, state, version, currency, origin_amount, promotion_amount, coupon_amount, points_amount,
+    shipping_fee, tax_amount, payable_amount, coupon_id, use_points, gift_points, gift_growth, quota_units, remark_key_id,
+    user_remark, policy, expire_at, created_at)
+SELECT n.id, n.root_id, n.parent_id, n.kind, n.order_no, n.request_id, n.business_type, n.order_type, n.business_order_id,
+    n.channel, n.source, n.seller_id, n.user_id, 'placing', 1, n.currency, n.origin_amount, n.promotion_amount, n.coupon_amount,
+    n.points_amount, n.shipping_fee, n.tax_amount, n.payable_amount, n.coupon_id, n.use_points, n.gift_points, n.gift_growth,
+    n.quota_units, n.remark_key_id, n.user_remark, n.policy::jsonb, n.expire_at, $31::timestamptz
+FROM unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[], $9::text[],
+    $10::text[], $11::text[], $12::text[], $13::text[], $14::text[], $15::bigint[], $16::bigint[], $17::bigint[], $18::bigint[],
+    $19::bigint[], $20::bigint[], $21::bigint[], $22::text[], $23::integer[], $24::integer[], $25::integer[], $26::integer[],
+    $27::text[], $28::bytea[], $29::text[], $30::timestamptz[])
+    AS n (id, root_id, parent_id, kind, order_no, request_id, business_type, order_type, business_order_id, channel, source,
+          seller_id, user_id, currency, origin_amount, promotion_amount, coupon_amount, points_amount, shipping_fee, tax_amount,
+          payable_amount, coupon_id, use_points, gift_points, gift_growth, quota_units, remark_key_id, user_remark, policy,
+          expire_at);
 
 -- name: orders.insert_items
 -- The lines of new orders.
-INSERT INTO order_items (order_id, line_no, sku_id, warehouse, spu_id, name, product_type, seller_id, qty, unit_price,
-    origin_amount, shipping_share, payable_amount)
+INSERT INTO order_items (order_id, line_no, sku_id, warehouse, spu_id, name, product_type, seller_id, category_id, qty, unit_price,
+    origin_amount, promotion_amount, coupon_amount, points_amount, tax_amount, shipping_share, payable_amount, promotion_id,
+    promotion_revision, promotion_text, quota_units, gift_points, gift_growth)
 SELECT * FROM unnest($1::bigint[], $2::smallint[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[],
-    $9::integer[], $10::bigint[], $11::bigint[], $12::bigint[], $13::bigint[]);
+    $9::text[], $10::integer[], $11::bigint[], $12::bigint[], $13::bigint[], $14::bigint[], $15::bigint[], $16::bigint[],
+    $17::bigint[], $18::bigint[], $19::text[], $20::bigint[], $21::text[], $22::integer[], $23::integer[], $24::integer[]);
 
 -- name: orders.insert_addresses
 -- $1 order ids, $2 countries, $3 key ids, $4 ciphertexts.
@@ -53,6 +69,10 @@ SELECT n.order_id, n.type, n.data::jsonb FROM unnest($1::bigint[], $2::smallint[
 -- name: orders.item_snapshots
 -- $1 order ids. The lines as they were sold, as JSON.
 SELECT order_id, data::text AS data FROM order_snapshots WHERE order_id = ANY($1::bigint[]) AND type = 3;
+
+-- name: orders.judged
+-- $1 order ids (locked). Those that have a risk verdict.
+SELECT order_id FROM order_snapshots WHERE order_id = ANY($1::bigint[]) AND type = 6;
 
 -- name: orders.log
 -- One row per step.

@@ -3,6 +3,20 @@
 INSERT INTO payment_intents (id, order_id, amount, currency, expire_at)
 SELECT * FROM unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::text[], $5::timestamptz[]);
 
+-- name: payments.open_merged
+-- $1 ids, $2 order ids (the first of each), $3 amounts, $4 currencies, $5 deadlines. Intents that pay several orders.
+INSERT INTO payment_intents (id, purpose, order_id, amount, currency, expire_at)
+SELECT n.id, 'merged', n.order_id, n.amount, n.currency, n.expire_at
+FROM unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::text[], $5::timestamptz[]) AS n (id, order_id, amount, currency, expire_at);
+
+-- name: payments.open_shares
+-- $1 intent ids, $2 order ids, $3 amounts: what each order's part of a merged payment is.
+INSERT INTO payment_intent_orders (intent_id, order_id, amount) SELECT * FROM unnest($1::bigint[], $2::bigint[], $3::bigint[]);
+
+-- name: payments.shares
+-- $1 intent ids. The orders that each merged intent pays; never changed once written, so no locks.
+SELECT intent_id, order_id, amount FROM payment_intent_orders WHERE intent_id = ANY($1::bigint[]) ORDER BY intent_id, order_id;
+
 -- name: payments.known
 -- $1 channels, $2 trade numbers, $3 kinds. Which of these facts are recorded already, and for what.
 SELECT channel, trade_no, kind, order_id, amount, currency
@@ -19,8 +33,11 @@ ON CONFLICT DO NOTHING
 RETURNING channel, trade_no, kind;
 
 -- name: payments.kept
--- $1 order ids (locked). The capture each order keeps, and how much of it is refunded or asked for already.
-SELECT f.order_id, f.channel, f.trade_no, f.intent_id, f.amount, f.currency,
-    coalesce((SELECT sum(r.amount) FROM refunds r WHERE r.channel = f.channel AND r.trade_no = f.trade_no), 0)::bigint AS owed
-FROM payment_facts f
-WHERE f.order_id = ANY($1::bigint[]) AND f.verdict = 'kept';
+-- $1 order ids (locked). The capture that paid each order: its own, its parent's, or one of several merged orders. The amount is
+-- the order's part of it; owed is how much of that part is refunded or asked for already, its children's with it.
+SELECT o.id AS order_id, f.channel, f.trade_no, f.intent_id, o.payable_amount AS amount, f.currency,
+    coalesce((SELECT sum(r.amount) FROM refunds r JOIN orders m ON m.id = r.order_id
+              WHERE r.channel = f.channel AND r.trade_no = f.trade_no AND o.id IN (m.id, m.parent_id)), 0)::bigint AS owed
+FROM orders o
+JOIN payment_facts f ON f.intent_id = o.intent_id AND f.verdict = 'kept'
+WHERE o.id = ANY($1::bigint[]);

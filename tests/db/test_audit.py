@@ -19,7 +19,7 @@ from scripts.commands.audit import GRACE_SECONDS, check, findings
 from scripts.commands.invariants import INVARIANTS, Invariant
 from scripts.servers.find import Servers
 from tests.handlers.floor import Floor, book, cancel, captured, create, update, user
-from workers.domain.shop import Shop
+from workers.domain.shop import Policy, Shop
 from workers.store import shop
 
 NO_GUARDS = """
@@ -73,7 +73,7 @@ async def bought(floor: Floor, sku_id: str, trade_no: str) -> int:
 def world(servers: Servers, database_template: str) -> Iterator[str]:
     """URL of the world's database. Tests change it in transactions that they roll back."""
     cipher.configure(os.environ["OMS_ENCRYPTION_KEYS"])
-    shop.configure(Shop())
+    shop.configure(Shop(policy=Policy(rate_limit_orders=0)))
     name = f"audit_{secrets.token_hex(6)}"
     url = servers.postgres.new_database(name, template=database_template)
     asyncio.run(live(url))

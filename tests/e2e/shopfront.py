@@ -36,6 +36,7 @@ def settings(broker: Broker, database_url: str, role: str, **changes: Any) -> Se
         "prefix": broker.names.prefix,
         "ops_port": 0,
         "payment_window_seconds": 2,
+        "rate_limit_orders": 0,
         "own_users": frozenset({users["worker"], users["relay"]}),
         "trusted_users": frozenset({users["payments"], users["warehouse"], users["operator"]}),
         "encryption_keys": os.environ["OMS_ENCRYPTION_KEYS"],

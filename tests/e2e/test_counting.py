@@ -19,7 +19,7 @@ from tests.handlers.floor import (
     Floor,
 )
 from tests.runtime.making import delivery
-from workers.domain.shop import Shop
+from workers.domain.shop import Policy, Shop
 from workers.routes import ROUTES
 from workers.runtime.decode import Decoder, Trust, Work
 from workers.runtime.policy import Kind
@@ -81,7 +81,7 @@ def work(body: Message, items: Sequence[Message] = ()) -> Work:
 def floor(pool: Pool) -> Floor:
     """Handlers on a database of their own."""
     cipher.configure(KEYS)
-    shop.configure(Shop())
+    shop.configure(Shop(policy=Policy(rate_limit_orders=0)))
     return Floor(pool)
 
 

@@ -8,7 +8,7 @@ import pytest
 from messages.refunds import RefundRequest, RefundResult
 from messages.shipments import ShipmentUpdate
 from tests.handlers.floor import OPERATOR, Floor, book, cancel, captured, create, update, user
-from workers.domain.shop import Shop
+from workers.domain.shop import Policy, Shop
 from workers.store import shop
 
 
@@ -91,9 +91,9 @@ async def test_capture_and_cancel_in_either_order_end_without_money_or_with_good
 async def test_a_failed_attempt_leaves_the_order_open_or_cancels_it_by_policy(floor: Floor) -> None:
     await floor.open_shop()
     open_id = await floor.placed(("s1", 1))
-    shop.configure(Shop(on_payment_failure="cancel"))
+    shop.configure(Shop(policy=Policy(on_payment_failure="cancel", rate_limit_orders=0)))
     strict_id = await floor.placed(("s1", 1))
-    shop.configure(Shop())
+    shop.configure(Shop(policy=Policy(rate_limit_orders=0)))
     await floor.say(*(captured(i, 500, f"t{i}", kind="failed") for i in (open_id, strict_id)), trusted=True)
     assert await floor.states() == ["awaiting_payment", "cancelled"]
     assert floor.heard("order.cancelled")[0]["cancel_type"] == "payment_failed"
@@ -186,7 +186,7 @@ async def test_a_lost_parcel_is_refunded_and_sends_the_stock_nothing(floor: Floo
 
 
 async def test_a_refused_parcel_is_restocked_when_it_comes_back_and_the_order_cancelled(floor: Floor) -> None:
-    shop.configure(Shop(shipping_fee_minor_units=77))
+    shop.configure(Shop(shipping_fee_minor_units=77, policy=Policy(rate_limit_orders=0)))
     await floor.open_shop()
     await floor.say(create(("s1", 3), expected_pay_amount=1577))
     order_id = int(floor.heard("order.created")[0]["order_id"])

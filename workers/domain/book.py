@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Generic, TypeVar
 
-from workers.domain.order import TRANSITIONS, Effect, Order, State, Trigger
+from workers.domain.order import Effect, Order, State, Trigger
 
 C = TypeVar("C")
 """What caused a step; the domain hands it through unread."""
@@ -41,6 +41,10 @@ class Book(Generic[C]):
         self.before: dict[int, Order] = dict(orders)
         self.after: dict[int, Order] = dict(orders)
         self.steps: list[Step[C]] = []
+        self._children: dict[int, list[int]] = {}
+        for order in orders.values():
+            if order.parent_id is not None:
+                self._children.setdefault(order.parent_id, []).append(order.id)
 
     def __contains__(self, order_id: int) -> bool:
         return order_id in self.after
@@ -58,11 +62,32 @@ class Book(Generic[C]):
         """Take one step; `changes` are further fields that it sets."""
         before = self.after[order_id]
         after = before.become(trigger, at, **changes)
-        effects = TRANSITIONS[before.state, trigger].effects
-        step = Step(after, before.state, trigger, because, who, effects)
+        step = Step(after, before.state, trigger, because, who, before.owes(trigger))
         self.after[order_id] = after
         self.steps.append(step)
         return step
+
+    def children(self, order_id: int) -> list[Order]:
+        """The orders that this one was split into, by id; an order's whole family is locked with it."""
+        return [self.after[key] for key in sorted(self._children.get(order_id, ()))]
+
+    def family(self, order_id: int) -> list[Order]:
+        """The order and its children."""
+        return [self.after[order_id], *self.children(order_id)]
+
+    def move_family(
+        self, order_id: int, trigger: Trigger, *, because: C, at: datetime, who: Who = SYSTEM, **changes: Any
+    ) -> list[Step[C]]:
+        """The order and its children take the same step; the order's own comes first."""
+        return [
+            self.move(order.id, trigger, because=because, at=at, who=who, **changes) for order in self.family(order_id)
+        ]
+
+    def pay(self, order_id: int, trigger: Trigger, *, because: C, at: datetime, **changes: Any) -> None:
+        """The order is paid, and so is each child: from then on the children carry the goods (S3-26, C-31)."""
+        steps = self.move_family(order_id, trigger, because=because, at=at, **changes)
+        if len(steps) > 1:
+            self.move(order_id, Trigger.SPLIT, because=because, at=at)
 
     def amend(self, order_id: int, **changes: Any) -> None:
         """Change amounts without a step: nothing is announced and the version stays."""

@@ -16,6 +16,6 @@ def make_id(at_ms: int, shard: int, sequence: int) -> int:
     return ((at_ms - EPOCH_MS) << 22) | (shard << 16) | (sequence & 0xFFFF)
 
 
-def order_number(day: str, source: str, sequence: int) -> str:
-    """Document 004's grammar: yyyyMMdd, source (2), pay type (2, 00 while unknown), sequence (6 or more)."""
-    return f"{day}{source}00{sequence:06d}"
+def order_number(day: str, source: str, sequence: int, pay_type: str = "00") -> str:
+    """Document 004's grammar: yyyyMMdd, source (2), pay type (2, 00 while unknown), sequence (6 or more) (S4-23)."""
+    return f"{day}{source}{pay_type}{sequence:06d}"

@@ -60,6 +60,9 @@ class Trigger(StrEnum):
     FAILURE_SETTLED = "failure_settled"
     RECEIPT_CONFIRMED = "receipt_confirmed"
     RECEIPT_EXPIRED = "receipt_expired"
+    RISK_REJECTED = "risk_rejected"
+    SPLIT = "split"
+    MERGED = "merged"
     ADDRESS_CHANGED = "address_changed"
     DELETED = "deleted"
 
@@ -74,7 +77,8 @@ _OPERATE_TYPES = {
     Trigger.NOTHING_TO_PAY: 40, Trigger.CAPTURED: 40, Trigger.CANCEL: 20, Trigger.PAYMENT_EXPIRED: 30,
     Trigger.PAYMENT_FAILED: 30, Trigger.ALL_SHIPPED: 60, Trigger.ALL_DELIVERED: 80, Trigger.ALL_FAILED: 30,
     Trigger.FAILURE_SETTLED: 30, Trigger.RECEIPT_CONFIRMED: 90, Trigger.RECEIPT_EXPIRED: 90,
-    Trigger.ADDRESS_CHANGED: 100, Trigger.DELETED: 150,
+    Trigger.RISK_REJECTED: 30, Trigger.SPLIT: 130, Trigger.MERGED: 140, Trigger.ADDRESS_CHANGED: 100,
+    Trigger.DELETED: 150,
 }  # fmt: skip
 
 
@@ -85,6 +89,10 @@ class Effect(StrEnum):
     STOCK_RELEASE = "stock_release"
     STOCK_RESTOCK = "stock_restock"
     REFUND_ALL = "refund_all"
+    BENEFITS_USED = "benefits_used"
+    BENEFITS_RETURNED = "benefits_returned"
+    POINTS_AWARDED = "points_awarded"
+    CART_EMPTIED = "cart_emptied"
     SAGA_TIMER_ENDS = "saga_timer_ends"
     PAYMENT_TIMER_STARTS = "payment_timer_starts"
     PAYMENT_TIMER_ENDS = "payment_timer_ends"
@@ -102,29 +110,54 @@ class Transition:
 
 S, T, E = State, Trigger, Effect
 
+_PAID = (E.PAYMENT_TIMER_ENDS, E.STOCK_COMMIT, E.BENEFITS_USED)
+_UNPAID = (E.PAYMENT_TIMER_ENDS, E.STOCK_RELEASE, E.BENEFITS_RETURNED)
+
 TRANSITIONS: dict[tuple[State, Trigger], Transition] = {
-    (S.PLACING, T.RESERVED): Transition(S.AWAITING_PAYMENT, (E.SAGA_TIMER_ENDS, E.PAYMENT_TIMER_STARTS)),
-    (S.PLACING, T.REFUSED): Transition(S.REJECTED, (E.SAGA_TIMER_ENDS,)),
-    (S.PLACING, T.PLACING_EXPIRED): Transition(S.REJECTED, (E.SAGA_TIMER_ENDS, E.STOCK_RELEASE)),
-    (S.AWAITING_PAYMENT, T.NOTHING_TO_PAY): Transition(S.PAID, (E.PAYMENT_TIMER_ENDS, E.STOCK_COMMIT)),
-    (S.AWAITING_PAYMENT, T.CAPTURED): Transition(S.PAID, (E.PAYMENT_TIMER_ENDS, E.STOCK_COMMIT)),
-    (S.AWAITING_PAYMENT, T.CANCEL): Transition(S.CANCELLED, (E.PAYMENT_TIMER_ENDS, E.STOCK_RELEASE)),
-    (S.AWAITING_PAYMENT, T.PAYMENT_EXPIRED): Transition(S.CANCELLED, (E.PAYMENT_TIMER_ENDS, E.STOCK_RELEASE)),
-    (S.AWAITING_PAYMENT, T.PAYMENT_FAILED): Transition(S.CANCELLED, (E.PAYMENT_TIMER_ENDS, E.STOCK_RELEASE)),
+    (S.PLACING, T.RESERVED): Transition(
+        S.AWAITING_PAYMENT, (E.SAGA_TIMER_ENDS, E.PAYMENT_TIMER_STARTS, E.STOCK_COMMIT, E.CART_EMPTIED)
+    ),
+    (S.PLACING, T.REFUSED): Transition(S.REJECTED, (E.SAGA_TIMER_ENDS, E.BENEFITS_RETURNED)),
+    (S.PLACING, T.RISK_REJECTED): Transition(S.REJECTED, (E.SAGA_TIMER_ENDS, E.BENEFITS_RETURNED)),
+    (S.PLACING, T.PLACING_EXPIRED): Transition(S.REJECTED, (E.SAGA_TIMER_ENDS, E.STOCK_RELEASE, E.BENEFITS_RETURNED)),
+    (S.AWAITING_PAYMENT, T.NOTHING_TO_PAY): Transition(S.PAID, _PAID),
+    (S.AWAITING_PAYMENT, T.CAPTURED): Transition(S.PAID, _PAID),
+    (S.AWAITING_PAYMENT, T.CANCEL): Transition(S.CANCELLED, _UNPAID),
+    (S.AWAITING_PAYMENT, T.PAYMENT_EXPIRED): Transition(S.CANCELLED, _UNPAID),
+    (S.AWAITING_PAYMENT, T.PAYMENT_FAILED): Transition(S.CANCELLED, _UNPAID),
+    (S.AWAITING_PAYMENT, T.MERGED): Transition(S.AWAITING_PAYMENT),
     (S.AWAITING_PAYMENT, T.ADDRESS_CHANGED): Transition(S.AWAITING_PAYMENT),
+    (S.PAID, T.SPLIT): Transition(S.SPLIT),
     (S.PAID, T.ADDRESS_CHANGED): Transition(S.PAID),
-    (S.PAID, T.CANCEL): Transition(S.CANCELLED, (E.REFUND_ALL, E.STOCK_RESTOCK)),
+    (S.PAID, T.CANCEL): Transition(S.CANCELLED, (E.REFUND_ALL, E.STOCK_RESTOCK, E.BENEFITS_RETURNED)),
     (S.PAID, T.ALL_SHIPPED): Transition(S.SHIPPED),
     (S.SHIPPED, T.ALL_DELIVERED): Transition(S.DELIVERED, (E.RECEIPT_TIMER_STARTS,)),
     (S.SHIPPED, T.ALL_FAILED): Transition(S.DELIVERY_FAILED),
-    (S.SHIPPED, T.RECEIPT_CONFIRMED): Transition(S.COMPLETED),
-    (S.DELIVERED, T.RECEIPT_CONFIRMED): Transition(S.COMPLETED, (E.RECEIPT_TIMER_ENDS,)),
-    (S.DELIVERED, T.RECEIPT_EXPIRED): Transition(S.COMPLETED, (E.RECEIPT_TIMER_ENDS,)),
-    (S.DELIVERY_FAILED, T.FAILURE_SETTLED): Transition(S.CANCELLED),
+    (S.SHIPPED, T.RECEIPT_CONFIRMED): Transition(S.COMPLETED, (E.POINTS_AWARDED,)),
+    (S.DELIVERED, T.RECEIPT_CONFIRMED): Transition(S.COMPLETED, (E.RECEIPT_TIMER_ENDS, E.POINTS_AWARDED)),
+    (S.DELIVERED, T.RECEIPT_EXPIRED): Transition(S.COMPLETED, (E.RECEIPT_TIMER_ENDS, E.POINTS_AWARDED)),
+    (S.DELIVERY_FAILED, T.FAILURE_SETTLED): Transition(S.CANCELLED, (E.BENEFITS_RETURNED,)),
+    (S.SPLIT, T.DELETED): Transition(S.SPLIT),
     (S.CANCELLED, T.DELETED): Transition(S.CANCELLED),
     (S.COMPLETED, T.DELETED): Transition(S.COMPLETED),
     (S.REJECTED, T.DELETED): Transition(S.REJECTED),
 }
+
+COMMITS = {T.RESERVED: "create", T.NOTHING_TO_PAY: "pay", T.CAPTURED: "pay"}
+"""The step that deducts the stock, by what the order's policy says; "ship" deducts with the first parcel out (C-07)."""
+_GOODS = frozenset({E.STOCK_COMMIT, E.STOCK_RELEASE, E.STOCK_RESTOCK, E.POINTS_AWARDED})
+_MONEY = frozenset(
+    {
+        E.SAGA_TIMER_ENDS,
+        E.PAYMENT_TIMER_STARTS,
+        E.PAYMENT_TIMER_ENDS,
+        E.BENEFITS_USED,
+        E.BENEFITS_RETURNED,
+        E.CART_EMPTIED,
+    }
+)
+OTHERS_OWE: dict[str, frozenset[Effect]] = {"split_parent": _GOODS, "split_child": _MONEY}
+"""A split order's parent owes what concerns money, its children what concerns goods (C-31)."""
 
 STEPS: frozenset[tuple[str, State]] = frozenset(
     {("", State.PLACING)} | {(source.value, transition.to) for (source, _), transition in TRANSITIONS.items()}
@@ -163,6 +196,16 @@ class Order:
     on_payment_failure: str
     created_at: datetime
     expire_at: datetime
+    deduct_on: str = "pay"
+    payment_window_seconds: int = 1800
+    kind: str = "sale"
+    parent_id: int | None = None
+    source: str = "buy_now"
+    coupon_id: str | None = None
+    use_points: int = 0
+    gift_points: int = 0
+    gift_growth: int = 0
+    quota_units: int = 0
     cancel_type: str | None = None
     reason: str | None = None
     deleted: bool = False
@@ -175,6 +218,26 @@ class Order:
     def allows(self, trigger: Trigger) -> bool:
         """Whether the table has this step."""
         return (self.state, trigger) in TRANSITIONS
+
+    @property
+    def is_child(self) -> bool:
+        """Whether it was split from another order, which is paid for it."""
+        return self.parent_id is not None
+
+    @property
+    def has_benefits(self) -> bool:
+        """Whether a coupon, points or units at a limited price hang on it."""
+        return self.coupon_id is not None or self.use_points > 0 or self.quota_units > 0
+
+    def owes(self, trigger: Trigger) -> tuple[Effect, ...]:
+        """What this step owes for this order, given its policy and its place in a split order."""
+        skipped = OTHERS_OWE.get(self.kind, frozenset())
+        if COMMITS.get(trigger, self.deduct_on) != self.deduct_on:
+            skipped |= {Effect.STOCK_COMMIT}
+        deducted = self.deduct_on == "create" and self.state is State.AWAITING_PAYMENT
+        turned = {Effect.STOCK_RELEASE: Effect.STOCK_RESTOCK} if deducted else {}
+        owed = TRANSITIONS[self.state, trigger].effects
+        return tuple(turned.get(effect, effect) for effect in owed if effect not in skipped)
 
     def become(self, trigger: Trigger, at: datetime, **changes: Any) -> "Order":
         """The order after the step, `changes` included. A step that the table does not have is a defect of the caller.

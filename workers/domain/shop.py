@@ -1,14 +1,15 @@
 """How this shop wants its orders treated; frozen into an order where it must keep the rules it was placed under."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
+from typing import Any
 
 
 @dataclass(frozen=True)
 class Policy:
     """The rules of one business type. An order keeps those it was placed under (S1-50).
 
-    `deduct_on` is when reserved stock is deducted: create, pay or ship (C-07). A rate limit of 0 orders is none (S1-49).
+    `deduct_on` is when reserved stock is deducted: create, pay or ship (C-07). A rate limit of 0 orders is none.
     """
 
     deduct_on: str = "pay"
@@ -22,7 +23,7 @@ class Policy:
 
 
 POLICY_FIELDS = frozenset(field.name for field in fields(Policy))
-DEFAULT_POLICIES: Mapping[str, Mapping[str, object]] = {"normal": {}, "seckill": {"deduct_on": "create"}, "group_buy": {}}
+DEFAULT_POLICIES: Mapping[str, Mapping[str, Any]] = {"normal": {}, "seckill": {"deduct_on": "create"}, "group_buy": {}}
 """Business type (S1-50) -> what differs from the shop's own rules. A flash sale takes its stock at once (S1-51)."""
 
 
@@ -49,9 +50,16 @@ class Shop:
     saga_deadline_seconds: int = 600
     receipt_window_seconds: int = 15 * 86_400
     business_time_zone: str = "Asia/Shanghai"
+    delay_tiers_seconds: frozenset[int] = frozenset({1, 5, 30, 120, 600, 1800})
     policy: Policy = Policy()
+
+    def policy_of(self, business_type: str, stored: Mapping[str, Any]) -> Policy:
+        """The rules of a business type: the shop's own, then the type's, then what was set for it."""
+        return replace(self.policy, **{**DEFAULT_POLICIES[business_type], **stored})
 
 
 CHANNELS = {"pc": "00", "mobile": "01", "api": "02", "third_party": "03"}
 """Where an order comes from (S0-04) -> the source digits of its number (S4-24)."""
 BUSINESS_TYPES = frozenset(DEFAULT_POLICIES)
+PAY_TYPES = {"alipay": "01", "wechat": "02"}
+"""Payment method -> its digits in an order number, 00 while it is not known (S4-23, C-38)."""

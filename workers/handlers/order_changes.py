@@ -9,12 +9,17 @@
     paid, a parcel out  ORDER_NOT_CANCELLABLE      ORDER_ADDRESS_LOCKED    refused                refused
     shipped, delivered  ORDER_NOT_CANCELLABLE      ORDER_ADDRESS_LOCKED    completed              refused
     finished            ORDER_NOT_CANCELLABLE      ORDER_ADDRESS_LOCKED    refused                hidden (all or none)
+    split               each child, all or none: orders.changed
 
+order.merge: several orders of one user that all await payment get one more intent, which pays all of them or none
+(order.merged for each); otherwise ORDER_NOT_MERGEABLE and the order that is not.
+A child of an unpaid split order goes with its parent. Coupons, points and limited prices come back with a cancellation;
+points are awarded with completion.
 A parcel that is lost or refused counts as not out: what is left of its order can be cancelled.
 Users act on their own orders, operators (from trusted broker users) on any; another user's order is ORDER_NOT_FOUND.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, TypeAlias
@@ -23,30 +28,53 @@ import outbox
 from db.pool import Transaction
 from messages.base import CommandRejected, Event
 from messages.envelope import Envelope
-from messages.orders import Address, OrderCancel, OrderChangeAddress, OrderConfirmReceipt, OrderDelete, OrdersDeleted
-from messages.stock import RestockLine, StockRestock
+from messages.orders import (
+    Address,
+    OrderCancel,
+    OrderChangeAddress,
+    OrderConfirmReceipt,
+    OrderDelete,
+    OrderEvent,
+    OrderMerge,
+    OrderMerged,
+    OrdersChanged,
+    OrdersCommand,
+    OrdersDeleted,
+)
+from messages.stock import RestockLine, StockRelease, StockRestock
 from workers.domain.book import Book
-from workers.domain.order import FINISHED, Effect, Order, State, Trigger
+from workers.domain.changing import alone, refuse, unmergeable
+from workers.domain.order import Effect, Order, State, Trigger
 from workers.domain.refunding import BoughtLine, RefundLine, refund_units, remaining_units
 from workers.domain.refusal import Refusal
 from workers.domain.shipping import Parcel, unpacked
 from workers.runtime.batch import Batch
 from workers.runtime.route import Route
-from workers.store import access, announce, commands, orders, payments, refunds, shipments, timers
+from workers.store import access, announce, benefits, commands, ids, orders, payments, refunds, shipments, timers
 
-Change: TypeAlias = OrderCancel | OrderChangeAddress | OrderConfirmReceipt | OrderDelete
+Change: TypeAlias = OrderCancel | OrderChangeAddress | OrderConfirmReceipt | OrderDelete | OrderMerge
 Item: TypeAlias = Envelope[Change]
 TIMERS = (("payment", Effect.PAYMENT_TIMER_ENDS), ("receipt", Effect.RECEIPT_TIMER_ENDS))
+TRIGGERS: dict[type[Change], Trigger] = {
+    OrderCancel: Trigger.CANCEL,
+    OrderChangeAddress: Trigger.ADDRESS_CHANGED,
+    OrderConfirmReceipt: Trigger.RECEIPT_CONFIRMED,
+    OrderDelete: Trigger.DELETED,
+    OrderMerge: Trigger.MERGED,
+}
 
 
 @dataclass
 class Desk:
-    """What the decisions of one batch read, and the addresses they set."""
+    """What the decisions of one batch read, and the addresses and merged intents they set."""
 
     book: Book[Item]
     parcels: Mapping[int, Sequence[Parcel]]
     address_changes: Mapping[int, int]
+    intent_ids: Iterator[int]
     addresses: dict[int, Address] = field(default_factory=dict)
+    merged: list[tuple[payments.Merged, str, datetime]] = field(default_factory=list)
+    special: dict[int, OrderEvent] = field(default_factory=dict)
 
     def shipped_any(self, order: Order) -> bool:
         """Whether a unit has left the warehouse and may still arrive."""
@@ -55,33 +83,27 @@ class Desk:
 
 def decide(item: Item, order: Order, desk: Desk) -> Refusal | None:
     """Why this change of this order is refused, or None. No I/O."""
-    state = {"order_id": str(order.id), "state": order.state.value}
-    match item.body:
-        case OrderCancel():
-            if not order.allows(Trigger.CANCEL) or desk.shipped_any(order):
-                return Refusal("ORDER_NOT_CANCELLABLE", f"an order that is {order.state} cannot be cancelled", state)
-        case OrderChangeAddress():
-            if not order.allows(Trigger.ADDRESS_CHANGED) or desk.shipped_any(order):
-                return Refusal("ORDER_ADDRESS_LOCKED", f"the address of an order that is {order.state} stays", state)
-            if desk.address_changes.get(order.id, 0) or order.id in desk.addresses:
-                return Refusal("ORDER_ADDRESS_ALREADY_CHANGED", "an address can be changed once", state)
-        case OrderConfirmReceipt():
-            if not order.allows(Trigger.RECEIPT_CONFIRMED):
-                return Refusal("ORDER_STATE_INVALID", f"an order that is {order.state} cannot be confirmed", state)
-        case OrderDelete():
-            if order.state not in FINISHED or order.deleted:
-                return Refusal("ORDER_NOT_DELETABLE", f"an order that is {order.state} stays visible", state)
-    return None
+    trigger = TRIGGERS[type(item.body)]
+    changed = desk.address_changes.get(order.id, 0) > 0 or order.id in desk.addresses
+    return refuse(trigger, order, shipped_any=desk.shipped_any(order), address_changed=changed)
+
+
+def targets(item: Item, order_id: int, desk: Desk) -> list[int]:
+    """The orders that a command to this one changes: after a split its children, before it all of them."""
+    order = desk.book[order_id]
+    family = [each.id for each in desk.book.family(order_id)]
+    if isinstance(item.body, OrderMerge):
+        return [order_id]
+    if order.state is State.SPLIT and not isinstance(item.body, OrderDelete):
+        return family[1:]
+    return family
 
 
 async def change_orders(tx: Transaction, batch: Batch[Change]) -> None:
     """Lock every order once, decide in order of arrival, write each table once."""
     claims = await commands.claim(tx, batch)
     book = Book[Item](await orders.lock(tx, {key for item in claims.fresh for key in order_ids(item.body)}))
-    paid = [order.id for order in book.before.values() if order.state is State.PAID]
-    moving = [i.body.order_id for i in claims.fresh if isinstance(i.body, OrderChangeAddress)]
-    changes = await orders.address_changes(tx, moving) if moving else {}
-    desk = Desk(book, await shipments.of_orders(tx, paid), changes)
+    desk = await read(tx, book, claims.fresh)
     outcomes: commands.Outcomes = {}
 
     for item in claims.fresh:
@@ -95,50 +117,73 @@ async def change_orders(tx: Transaction, batch: Batch[Change]) -> None:
     await orders.save(tx, book)
     await orders.change_addresses(tx, desk.addresses)
     await orders.give_back_lines(tx, [(key, part) for key in refunded for part in back[key]])
+    await payments.open_merged(tx, desk.merged)
     await shipments.cancel_booked(tx, refunded)
+    benefit_news = await benefits.settle(tx, book, batch.now, opened)
     await timers.stop(tx, [(kind, key) for kind, effect in TIMERS for key in book.ids(effect)])
     answers = await commands.conclude(tx, outcomes)
-    restocks = [
-        outbox.internal(restock(s.order, lines, desk), because=s.because) for s in book.owing(Effect.STOCK_RESTOCK)
-    ]
+    paid = [step for step in book.owing(Effect.STOCK_RESTOCK) if step.order.paid_at is not None]
+    restocks = [outbox.internal(restock(step.order, lines, desk), because=step.because) for step in paid]
     news = [
-        *announce.steps(book),
+        *announce.steps(book, desk.special),
         *other_events(outcomes),
         *announce.stock_orders(book),
         *restocks,
         *refunds.announcements(opened),
+        *benefit_news,
     ]
     await outbox.append(tx, [*news, *answers, *claims.answers])
 
 
+async def read(tx: Transaction, book: Book[Item], items: Sequence[Item]) -> Desk:
+    """What the decisions depend on beside the orders."""
+    paid = [order.id for order in book.before.values() if order.state is State.PAID]
+    moving = [item.body.order_id for item in items if isinstance(item.body, OrderChangeAddress)]
+    movers = [order.id for key in moving if key in book for order in book.family(key)]
+    changes = await orders.address_changes(tx, movers) if movers else {}
+    mergers = [item.body.actor.id for item in items if isinstance(item.body, OrderMerge)]
+    return Desk(book, await shipments.of_orders(tx, paid), changes, iter(await ids.take(tx, mergers)))
+
+
 def order_ids(body: Change) -> tuple[int, ...]:
     """Whom the command is about."""
-    return body.order_ids if isinstance(body, OrderDelete) else (body.order_id,)
+    return body.order_ids if isinstance(body, OrdersCommand) else (body.order_id,)
 
 
 def change(desk: Desk, item: Item, now: datetime) -> Event:
     """Fold one command into the book; its outcome. Several orders are changed all or none."""
-    actor = item.body.actor
-    for order_id in order_ids(item.body):
-        order = desk.book.get(order_id)
-        refusal = access.denied(actor, order_id, order)
-        if refusal is None and order is not None:
-            refusal = decide(item, order, desk)
+    actor, named = item.body.actor, list(dict.fromkeys(order_ids(item.body)))
+    for order_id in named:
+        refusal = access.denied(actor, order_id, desk.book.get(order_id)) or refused(desk, item, order_id)
         if refusal is not None:
             return commands.rejected(item, refusal)
-    events = [step(desk, item, order_id, now) for order_id in dict.fromkeys(order_ids(item.body))]
-    return OrdersDeleted(order_ids=order_ids(item.body)) if isinstance(item.body, OrderDelete) else events[0]
+    if isinstance(item.body, OrderMerge):
+        return merge(desk, item, [desk.book[order_id] for order_id in named], now)
+    moved = [target for order_id in named for target in targets(item, order_id, desk)]
+    events = [step(desk, item, target, now) for target in dict.fromkeys(moved)]
+    return outcome(item, named, moved, events)
+
+
+def refused(desk: Desk, item: Item, order_id: int) -> Refusal | None:
+    """Why the order, or one that the change would reach with it, is not changed."""
+    found = alone(TRIGGERS[type(item.body)], desk.book[order_id])
+    for target in targets(item, order_id, desk):
+        found = found or decide(item, desk.book[target], desk)
+    return found
+
+
+def outcome(item: Item, named: Sequence[int], moved: Sequence[int], events: Sequence[Event]) -> Event:
+    """The one event of an order, or the list of several."""
+    if isinstance(item.body, OrderDelete):
+        return OrdersDeleted(order_ids=item.body.order_ids)
+    if moved[0] == named[0]:
+        return events[0]
+    return OrdersChanged(command=item.body.routing_key(), order_ids=tuple(moved))
 
 
 def step(desk: Desk, item: Item, order_id: int, now: datetime) -> Event:
     """The one step of one order that the command asks for."""
     body, who = item.body, access.who(item.body.actor)
-    trigger = {
-        OrderCancel: Trigger.CANCEL,
-        OrderChangeAddress: Trigger.ADDRESS_CHANGED,
-        OrderConfirmReceipt: Trigger.RECEIPT_CONFIRMED,
-        OrderDelete: Trigger.DELETED,
-    }[type(body)]
     fields: dict[str, Any] = {}
     if isinstance(body, OrderCancel):
         fields = {"cancel_type": body.actor.type, "reason": body.reason}
@@ -146,12 +191,35 @@ def step(desk: Desk, item: Item, order_id: int, now: datetime) -> Event:
         fields = {"deleted": True}
     elif isinstance(body, OrderChangeAddress):
         desk.addresses[order_id] = body.address
-    return announce.event_of(desk.book.move(order_id, trigger, because=item, at=now, who=who, **fields))
+    return announce.event_of(desk.book.move(order_id, TRIGGERS[type(body)], because=item, at=now, who=who, **fields))
 
 
-def restock(order: Order, lines: Mapping[int, Sequence[BoughtLine]], desk: Desk) -> StockRestock:
-    """What never left is sellable again. What a failed parcel took comes back with the parcel, or not at all."""
+def merge(desk: Desk, item: Item, found: Sequence[Order], now: datetime) -> Event:
+    """One more intent, over all of them, until the first of them expires."""
+    refusal = unmergeable(found)
+    if refusal is not None:
+        return commands.rejected(item, refusal)
+    intent = payments.Merged(next(desk.intent_ids), {order.id: order.payable_amount for order in found})
+    until = min(order.expire_at for order in found)
+    desk.merged.append((intent, found[0].currency, until))
+    for order in found:
+        place = len(desk.book.steps)
+        moved = desk.book.move(order.id, Trigger.MERGED, because=item, at=now, who=access.who(item.body.actor))
+        desk.special[place] = OrderMerged(
+            **announce.common(moved), intent_id=intent.id, order_ids=tuple(intent.shares), amount=intent.amount,
+            pay_before=until,
+        )  # fmt: skip
+    return desk.special[len(desk.book.steps) - len(found)]
+
+
+def restock(order: Order, lines: Mapping[int, Sequence[BoughtLine]], desk: Desk) -> StockRestock | StockRelease:
+    """What never left is sellable again. What a failed parcel took comes back with the parcel, or not at all.
+
+    Stock that is deducted with shipping was not, as long as nothing left.
+    """
     out = [parcel for parcel in desk.parcels.get(order.id, ()) if parcel.out]
+    if order.deduct_on == "ship" and not out:
+        return StockRelease(holder_id=order.id)
     here = unpacked({line.line_no: line.qty for line in lines[order.id]}, out)
     back = tuple(
         RestockLine(sku_id=line.sku_id, warehouse=line.warehouse, qty=here[line.line_no])
@@ -179,7 +247,7 @@ def other_events(outcomes: commands.Outcomes) -> list[outbox.Announcement]:
     return [
         outbox.event(event, because=item)
         for event, item in outcomes.values()
-        if isinstance(event, CommandRejected | OrdersDeleted)
+        if isinstance(event, CommandRejected | OrdersDeleted | OrdersChanged)
     ]
 
 

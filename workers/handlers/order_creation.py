@@ -2,79 +2,173 @@
 
     order.create is                                  then
     -----------------------------------------------  ----------------------------------------------------------------
-    new, its price is what the client expects        placing: stock.reserve with a deadline, saga timer
-    new, refused (empty, unknown SKU, price, ...)    command.rejected with a code, nothing is written but that
+    new, its price is what the client expects        placing: coupon, points and limited prices held, saga timer,
+                                                     stock.reserve with a deadline
+    the same, where a risk check is asked for        placing: risk.requested; the stock waits for the verdict
+    new, of several product types or sellers         the same, as a parent and its children
+    new, refused (rate limit, SKU, coupon, price)    command.rejected with a code, nothing is written but that
     a repeat of the same request                     the stored outcome again, to the repeat's own reply_to
     the same request id with another payload         IDEMPOTENCY_CONFLICT
 
-A placing order is announced by stock_results, when everything it needs is reserved.
+A placing order is announced by stock_results, when everything it needs is reserved. A user's orders are created one
+after the other: the next one sees what the one before did to coupons, points, limits and the rate.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from typing import TypeAlias
 
 import outbox
 from db.pool import Transaction
 from messages.envelope import Envelope
 from messages.orders import OrderCreate
+from messages.risk import RiskRequested
 from messages.stock import StockReserve
-from workers.domain.pricing import Quote, Sku, Wanted, quote
+from workers.domain.benefits import Benefits
+from workers.domain.creating import against_policy, not_theirs, too_soon, unexpected_amounts, unknown_words
+from workers.domain.pricing import Ask, Quote, Rules, Wanted, quote
 from workers.domain.refusal import Refusal
-from workers.domain.shop import BUSINESS_TYPES, CHANNELS, Shop
+from workers.domain.shop import BUSINESS_TYPES, Policy, Shop
+from workers.domain.splitting import split
 from workers.runtime.batch import Batch
 from workers.runtime.route import Route
-from workers.store import commands, ids, orders, shop, skus, timers
+from workers.store import benefits, buyers, commands, ids, placing, policies, promotions, shop, skus, timers
+from workers.store.placing import Placed
+
+Item: TypeAlias = Envelope[OrderCreate]
 
 
-def decide(body: OrderCreate, catalogue: Mapping[str, Sku], rules: Shop) -> Quote | Refusal:
+@dataclass
+class Desk:
+    """What the decisions of one batch read, and what they have held so far."""
+
+    shop: Shop
+    policies: Mapping[str, Policy]
+    rules: Rules
+    users: Mapping[str, buyers.User]
+    benefits: Benefits
+    numbers: dict[str, tuple[str, int | None]]
+
+
+def decide(body: OrderCreate, desk: Desk, now: datetime) -> Quote | Refusal:
     """The price of the order, or why it is not taken. No I/O."""
-    if body.channel not in CHANNELS:
-        return Refusal("ORDER_CHANNEL_INVALID", f"the channel is one of {', '.join(CHANNELS)}", {"field": "channel"})
-    if body.business_type not in BUSINESS_TYPES:
-        known = ", ".join(sorted(BUSINESS_TYPES))
-        return Refusal("ORDER_BUSINESS_TYPE_INVALID", f"it is one of {known}", {"field": "business_type"})
+    methods = None if body.payments is None else [payment.method for payment in body.payments]
+    amounts = None if body.amounts is None else [(amount.type, amount.amount) for amount in body.amounts]
+    refusal = unknown_words(body.channel, body.source, body.business_type, methods, amounts)
+    if refusal is not None:
+        return refusal
     if body.address is None:
         return Refusal("ORDER_ADDRESS_MISSING", "the order says nothing of where it goes", {"field": "address"})
-    wanted = [Wanted(i.sku_id, i.qty, i.warehouse or rules.default_warehouse) for i in body.items]
-    fee, expected = rules.shipping_fee_minor_units, body.expected_pay_amount
-    return quote(wanted, catalogue, currency=body.currency, shipping_fee=fee, expected=expected)
+    user, policy = desk.users[body.user_id], desk.policies[body.business_type]
+    qtys, coupon = [line.qty for line in body.items], body.coupon_id is not None
+    refusal = (
+        too_soon(user.accepted_at, policy, now)
+        or against_policy(qtys, coupon, body.use_points, policy)
+        or not_theirs(body.order_no, desk.numbers, body.user_id)
+    )
+    if refusal is not None:
+        return refusal
+    buyer = desk.benefits.buyer(body.user_id, user.level, body.coupon_id)
+    price = quote(ask(body, desk.shop), desk.rules, buyer, desk.shop, now)
+    return (unexpected_amounts(amounts or (), price) if isinstance(price, Quote) else None) or price
+
+
+def ask(body: OrderCreate, rules: Shop) -> Ask:
+    """The command as the price sees it."""
+    wanted = [
+        Wanted(line.sku_id, line.qty, line.warehouse or rules.default_warehouse, line.expected_unit_price)
+        for line in body.items
+    ]
+    return Ask(
+        wanted, body.currency, body.channel, body.address.country if body.address else None, body.coupon_id,
+        body.use_points, body.expected_pay_amount,
+    )  # fmt: skip
 
 
 async def place_orders(tx: Transaction, batch: Batch[OrderCreate]) -> None:
-    """Claim every request once, price them together, write each table once."""
-    rules = shop.current()
+    """Claim every request once, price them in order of arrival, write each table once."""
     claims = await commands.claim(tx, batch)
-    catalogue = await skus.read(tx, {line.sku_id for item in claims.fresh for line in item.body.items})
-    accepted: list[tuple[Envelope[OrderCreate], Quote]] = []
-    refused: list[tuple[Envelope[OrderCreate], Refusal]] = []
+    await buyers.lock(tx, [item.body.user_id for item in claims.fresh])
+    desk = await read(tx, claims.fresh, batch.now)
+    new_ids = await ids.take(tx, [item.body.user_id for item in claims.fresh])
+    accepted: list[Placed] = []
+    no: commands.Outcomes = {}
 
-    for item in claims.fresh:
-        match decide(item.body, catalogue, rules):
+    for order_id, item in zip(new_ids, claims.fresh, strict=True):
+        match decide(item.body, desk, batch.now):
             case Refusal() as refusal:
-                refused.append((item, refusal))
+                no[commands.key_of(item.body)] = commands.rejected(item, refusal), item
             case Quote() as price:
-                accepted.append((item, price))
+                accepted.append(hold(desk, order_id, item, price, batch.now))
 
-    new_ids = await ids.take(tx, [item.body.user_id for item, _ in accepted])
-    placed = [orders.Placed(key, item, price) for key, (item, price) in zip(new_ids, accepted, strict=True)]
-    deadline = batch.now + timedelta(seconds=rules.saga_deadline_seconds)
-    no = {commands.key_of(item.body): (commands.rejected(item, refusal), item) for item, refusal in refused}
-
-    await orders.insert(tx, placed, rules, batch.now)
+    placed = await with_children(tx, accepted)
+    deadline = batch.now + timedelta(seconds=desk.shop.saga_deadline_seconds)
+    await placing.insert(tx, placed, batch.now)
+    await benefits.save(tx, desk.benefits)
+    await buyers.use_numbers(tx, [(p.item.body.order_no, p.id) for p in placed if p.item.body.order_no])
     await timers.start(tx, [timers.Timer("saga", p.id, deadline) for p in placed])
     answers = await commands.conclude(tx, no)
     told = [outbox.event(event, because=item) for event, item in no.values()]
-    await outbox.append(tx, [*(reservation(p, deadline) for p in placed), *told, *answers, *claims.answers])
+    held = benefits.announcements(desk.benefits, {p.id: p.item for p in placed})
+    asked = [(risk_check if desk.shop.risk_check else reservation)(p, deadline) for p in placed]
+    await outbox.append(tx, [*asked, *held, *told, *answers, *claims.answers])
 
 
-def reservation(placed: orders.Placed, deadline: datetime) -> outbox.Announcement:
+async def read(tx: Transaction, items: Sequence[Item], now: datetime) -> Desk:
+    """Everything that prices depend on: one statement per table, and none for what nobody asks for."""
+    rules = shop.current()
+    stored = await policies.read(tx)
+    known = {name: rules.policy_of(name, stored.get(name, {})) for name in BUSINESS_TYPES}
+    window = max(policy.rate_limit_window_seconds for policy in known.values())
+    orders_max = max(policy.rate_limit_orders for policy in known.values())
+    since = now - timedelta(seconds=window)
+    users = await buyers.read(tx, [item.body.user_id for item in items], since, orders_max)
+    catalogue = await skus.read(tx, {line.sku_id for item in items for line in item.body.items})
+    valid = await promotions.for_skus(tx, catalogue.values(), now)
+    has = await buyers.benefits_for(tx, items, valid)
+    numbers = await buyers.issued_numbers(tx, items)
+    return Desk(rules, known, Rules(catalogue, valid, has.quota_left), users, has, numbers)
+
+
+def hold(desk: Desk, order_id: int, item: Item, price: Quote, now: datetime) -> Placed:
+    """Take what the price is made of, so that the batch's next orders see it gone."""
+    body = item.body
+    coupon = desk.benefits.coupons.get(price.coupon_id) if price.coupon_id else None
+    desk.benefits.hold(order_id, body.user_id, price)
+    desk.users[body.user_id].accepted_at.insert(0, now)
+    if body.order_no is not None:
+        desk.numbers[body.order_no] = (body.user_id, order_id)
+    groups = split(price, desk.shop.split_by)
+    return Placed(order_id, item, price, desk.policies[body.business_type], groups, coupon)
+
+
+async def with_children(tx: Transaction, placed: Sequence[Placed]) -> list[Placed]:
+    """Ids for the parts of orders that are split."""
+    parts = [p.item.body.user_id for p in placed if len(p.groups) > 1 for _ in p.groups]
+    new_ids: Iterator[int] = iter(await ids.take(tx, parts))
+    return [replace(p, children=tuple(next(new_ids) for _ in p.groups)) if len(p.groups) > 1 else p for p in placed]
+
+
+def reservation(placed: Placed, deadline: datetime) -> outbox.Announcement:
     """All lines or none; too late after the saga's deadline."""
     lines = tuple(
-        {"holder_id": placed.id, "sku_id": line.sku.sku_id, "warehouse": line.warehouse, "qty": line.qty}
-        for line in placed.quote.lines
+        {"holder_id": holder_id, "sku_id": line.sku.sku_id, "warehouse": line.warehouse, "qty": line.qty}
+        for holder_id, line in placed.held_lines()
     )  # plain, for the model to read all at once: ten lines an order, made one by one, are twice the work
     reserve = StockReserve.model_validate({"group_id": placed.id, "deadline": deadline, "lines": lines})
     return outbox.internal(reserve, because=placed.item)
+
+
+def risk_check(placed: Placed, deadline: datetime) -> outbox.Announcement:
+    """What another system judges the order by (S3-10)."""
+    body, price = placed.item.body, placed.quote
+    question = RiskRequested(
+        order_id=placed.id, user_id=body.user_id, channel=body.channel, business_type=body.business_type,
+        amount=price.payable_amount, currency=price.currency, units=sum(line.qty for line in price.lines),
+        country=body.address.country if body.address else None, answer_before=deadline,
+    )  # fmt: skip
+    return outbox.event(question, because=placed.item, stream=placed.id)
 
 
 ROUTE = Route(queue="order-creation", handler=place_orders)

@@ -8,12 +8,15 @@
     paid or later        refunded (duplicate)            refunded, alert            recorded
     unknown              tried again later, at last a dead letter: money must not vanish
 
+A split order is paid as a whole: its children become paid with it. A payment of merged orders (`intent_id`) pays all
+of them or none: where one is no longer waiting, or the amount is another, the whole of it goes back.
 The same fact again (channel, trade number, kind) changes nothing, also within one batch; with another order or amount
 it is a dead letter, for a person to look at. A capture that meets a cancellation is decided by the order's row lock:
 whichever is second sees what the first did.
 progress.mark: everything published before it is settled, so payment timers that were due by then may act.
 """
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, TypeAlias
 
@@ -26,7 +29,7 @@ from workers.domain.book import Book
 from workers.domain.order import Effect, Order, State, Trigger
 from workers.runtime.batch import Batch
 from workers.runtime.route import Route
-from workers.store import announce, orders, payments, refunds, timers
+from workers.store import announce, benefits, orders, payments, refunds, timers
 
 Item: TypeAlias = Envelope[PaymentResult]
 REFUND_CAUSE = {"late": "late", "duplicate": "dup", "mismatch": "amount"}
@@ -37,61 +40,94 @@ def judge(order: Order, result: PaymentResult) -> str:
     """What a new fact means for the order: kept, late, duplicate, mismatch or failed. No I/O."""
     if result.kind == "failed":
         return "failed"
-    if (result.amount, result.currency) != (order.payable_amount, order.currency):
+    if order.is_child or (result.amount, result.currency) != (order.payable_amount, order.currency):
         return "mismatch"
-    if order.state in (State.CANCELLED, State.REJECTED):
+    return verdict_of(order.state)
+
+
+def judge_merged(orders_paid: Sequence[Order], amount_due: int, result: PaymentResult) -> str:
+    """The same for a payment of several orders. No I/O."""
+    if result.kind == "failed":
+        return "failed"
+    if (result.amount, result.currency) != (amount_due, orders_paid[0].currency):
+        return "mismatch"
+    verdicts = {verdict_of(order.state) for order in orders_paid}
+    return "kept" if verdicts == {"kept"} else "late" if "late" in verdicts else "duplicate"
+
+
+def verdict_of(state: State) -> str:
+    """What the right amount means for an order in this state."""
+    if state in (State.CANCELLED, State.REJECTED):
         return "late"
-    return "kept" if order.state is State.AWAITING_PAYMENT else "duplicate"
-
-
-def step(order: Order, verdict: str) -> Trigger | None:
-    """Where the verdict moves the order, if anywhere."""
-    if verdict == "kept":
-        return Trigger.CAPTURED
-    cancels = verdict == "failed" and order.state is State.AWAITING_PAYMENT and order.on_payment_failure == "cancel"
-    return Trigger.PAYMENT_FAILED if cancels else None
+    return "kept" if state is State.AWAITING_PAYMENT else "duplicate"
 
 
 async def settle_payments(tx: Transaction, batch: Batch[PaymentResult | ProgressMark]) -> None:
     """Lock every order once, judge in order of arrival, write each table once."""
     results = batch.of(PaymentResult)
     marks = [item.body.at for item in batch.of(ProgressMark)]
-    book = Book[Item](await orders.lock(tx, {item.body.order_id for item in results}))
+    merged = await payments.merged(tx, [item.body.intent_id for item in results])
+    named = {item.body.order_id for item in results} | {key for intent in merged.values() for key in intent.shares}
+    book = Book[Item](await orders.lock(tx, named))
     seen = await payments.known(tx, [item.body for item in results])
     facts: list[tuple[Item, payments.Fact]] = []
 
     for item in results:
         order, key = book.get(item.body.order_id), payments.key_of(item.body)
+        intent = merged.get(item.body.intent_id or 0)
         if seen.get(key, payments.body_of(item.body)) != payments.body_of(item.body):
             batch.dead(item, "fact_differs", "this trade number was reported before with another order or amount")
         elif order is None:
             batch.retry(item, "order_unknown", "its order is not in the database yet")
         elif order.state is State.PLACING:
             batch.retry(item, "order_placing", "its order is still being placed")
+        elif not pays(intent, order, item.body):
+            batch.dead(item, "intent_unknown", "this intent is not one that pays this order")
         elif key not in seen:
             seen[key] = payments.body_of(item.body)
-            facts.append((item, settle(book, order, item, batch.now)))
+            facts.append((item, settle(book, order, intent, item, batch.now)))
 
     opened = await refunds.open_all(tx, [due(book, item, fact) for item, fact in refundable(facts)])
     await orders.save(tx, book)
     await payments.record(tx, [fact for _, fact in facts])
+    benefit_news = await benefits.settle(tx, book, batch.now)
     await timers.stop(tx, [("payment", key) for key in book.ids(Effect.PAYMENT_TIMER_ENDS)])
     await timers.set_progress(tx, max(marks, default=None))
     news = [told(book, item, fact) for item, fact in facts]
     alerts = [outbox.event(alert(fact), because=item) for item, fact in facts if fact.verdict == "mismatch"]
-    owed = [*announce.stock_orders(book), *refunds.announcements(opened)]
+    owed = [*announce.stock_orders(book), *refunds.announcements(opened), *benefit_news]
     await outbox.append(tx, [*news, *announce.steps(book), *alerts, *owed])
 
 
-def settle(book: Book[Item], order: Order, item: Item, now: datetime) -> payments.Fact:
+def pays(intent: payments.Merged | None, order: Order, result: PaymentResult) -> bool:
+    """Whether the intent that the result names, if it names one, is the order's."""
+    if intent is not None:
+        return order.id in intent.shares
+    return result.intent_id is None or result.intent_id == order.intent_id
+
+
+def settle(book: Book[Item], order: Order, intent: payments.Merged | None, item: Item, now: datetime) -> payments.Fact:
     """Fold one new fact into the book."""
-    verdict, result = judge(order, item.body), item.body
-    if result.kind == "captured" and result.currency == order.currency:
+    result = item.body
+    paid = [book[key] for key in sorted(intent.shares)] if intent else [order]
+    verdict = judge_merged(paid, intent.amount, result) if intent else judge(order, result)
+    intent_id = intent.id if intent else order.intent_id
+    if verdict == "kept":
+        for each in paid:
+            book.amend(each.id, captured_amount=each.captured_amount + each.payable_amount)
+            book.pay(each.id, Trigger.CAPTURED, because=item, at=now, intent_id=intent_id)
+    elif result.kind == "captured" and result.currency == order.currency:
         book.amend(order.id, captured_amount=order.captured_amount + result.amount)
-    if (trigger := step(order, verdict)) is not None:
-        cancelled: dict[str, Any] = {"cancel_type": "payment_failed", "reason": result.reason or "the payment failed"}
-        book.move(order.id, trigger, because=item, at=now, **(cancelled if trigger is Trigger.PAYMENT_FAILED else {}))
-    return payments.Fact(result, order.intent_id, verdict)
+    elif cancels(order, verdict):
+        why: dict[str, Any] = {"cancel_type": "payment_failed", "reason": result.reason or "the payment failed"}
+        book.move_family(order.id, Trigger.PAYMENT_FAILED, because=item, at=now, **why)
+    return payments.Fact(result, intent_id, verdict)
+
+
+def cancels(order: Order, verdict: str) -> bool:
+    """Whether a failed attempt ends the order (C-03); one of a merged payment ends only the order it names."""
+    awaiting = order.state is State.AWAITING_PAYMENT and not order.is_child
+    return verdict == "failed" and awaiting and order.on_payment_failure == "cancel"
 
 
 def refundable(facts: list[tuple[Item, payments.Fact]]) -> list[tuple[Item, payments.Fact]]:
@@ -106,6 +142,7 @@ def due(book: Book[Item], item: Item, fact: payments.Fact) -> refunds.Due:
     return refunds.Due(
         order_id=order.id, root_id=order.root_id, user_id=order.user_id, cause=cause, intent_id=order.intent_id,
         channel=result.channel, trade_no=result.trade_no, amount=result.amount, currency=result.currency, because=item,
+        stray=True,
     )  # fmt: skip
 
 

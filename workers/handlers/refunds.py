@@ -6,7 +6,8 @@ refund.result succeeded, first time                  succeeded for good: refund.
 refund.result failed, not succeeded before           failed: refund.failed and an alert; the money is still owed
 refund.result for another amount or currency         dead letter: a person must look
 refund.result for a number we never gave             tried again later, at last a dead letter
-refund.request, not above what is captured and left  a refund of its own: refund.requested
+refund.request, not above what is captured and left  a refund of its own: refund.requested; points that were used come
+                                                     back, points that were earned go, both in proportion
 refund.request that names a failed refund            refund.requested again, under the same number
 refund.request otherwise                             command.rejected with PAY_REFUND_EXCEEDS or REFUND_NOT_ALLOWED
 """
@@ -21,11 +22,11 @@ from messages.base import AlertRaised, CommandRejected
 from messages.envelope import Envelope
 from messages.refunds import RefundFailed, RefundRequest, RefundRequested, RefundResult, RefundSucceeded
 from workers.domain.book import Book
-from workers.domain.order import Order
+from workers.domain.order import Order, State
 from workers.domain.refusal import Refusal
 from workers.runtime.batch import Batch
 from workers.runtime.route import Route
-from workers.store import access, commands, orders, payments, refunds
+from workers.store import access, benefits, commands, orders, payments, refunds
 
 NOT_FAILED = Refusal("REFUND_NOT_ALLOWED", "that refund has not failed")
 Result: TypeAlias = Envelope[RefundResult]
@@ -39,8 +40,9 @@ def decide(item: Request, order: Order | None, kept: payments.Kept | None) -> Re
         return refusal
     if body.actor.type == "user":
         return access.FORBIDDEN
-    if kept is None:
-        return Refusal("REFUND_NOT_ALLOWED", "nothing of this order is captured")
+    if kept is None or (order is not None and order.state is State.SPLIT):
+        why = "name one of the orders that it was split into" if kept else "nothing of this order is captured"
+        return Refusal("REFUND_NOT_ALLOWED", why)
     if not 1 <= body.amount <= kept.left:
         details = {"asked": body.amount, "left": kept.left, "currency": kept.currency}
         return Refusal("PAY_REFUND_EXCEEDS", f"1 to {kept.left} can still go back", details)
@@ -75,12 +77,13 @@ async def settle_refunds(tx: Transaction, batch: Batch[RefundResult | RefundRequ
     opened = await refunds.open_all(tx, dues)
     outcomes |= {commands.key_of(o.due.because.body): (o.event(), o.due.because) for o in opened}
     await orders.save(tx, book)
+    benefit_news = await benefits.settle(tx, book, batch.now, opened)
     await refunds.finish(tx, list(finished.values()))
     await refunds.reopen(tx, [refund.refund_no for _, refund in again])
     news += [outbox.event(asked(refund), because=item, stream=book[refund.order_id].root_id) for item, refund in again]
     answers = await commands.conclude(tx, outcomes)
     refused = [outbox.event(e, because=item) for e, item in outcomes.values() if isinstance(e, CommandRejected)]
-    await outbox.append(tx, [*news, *refunds.announcements(opened), *refused, *answers, *claims.answers])
+    await outbox.append(tx, [*news, *refunds.announcements(opened), *benefit_news, *refused, *answers, *claims.answers])
 
 
 def settle(book: Book[Any], refund: refunds.Refund, item: Result) -> list[outbox.Announcement]:

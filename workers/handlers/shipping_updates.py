@@ -8,13 +8,15 @@
     shipped                shipment.booking_failed             all arrived or failed: order.delivered (receipt timer);
                                                                all failed: order.delivery_failed
     delivery failed        shipment.booking_failed             all back or confirmed lost: order.cancelled
+    split                  shipment.booking_failed: its children have the goods
     otherwise              shipment.booking_failed             recorded; a parcel that moves nevertheless: alert
     unknown                tried again later, at last a dead letter
 
 A parcel's state is the maximum of its facts: late ones are recorded and move nothing. A parcel that will not arrive has
-its lines refunded; when it comes back they are restocked; a loss sends the stock nothing. One that
-arrives after all is an alert: the money is on its way back. The same parcel or the same fact again changes nothing;
-the same carrier event with another status, or a parcel of another order, is a dead letter.
+its lines refunded, and points that paid for them come back in proportion; when it comes back its units are restocked; a
+loss sends the stock nothing. One that arrives after all is an alert: the money is on its way back. Where the order's
+policy says so, its stock is deducted when its first parcel leaves. The same parcel or the same fact again changes
+nothing; the same carrier event with another status, or a parcel of another order, is a dead letter.
 """
 
 from collections.abc import Mapping
@@ -34,14 +36,14 @@ from messages.shipments import (
     ShipmentUpdate,
     ShipmentUpdated,
 )
-from messages.stock import RestockLine, StockRestock
+from messages.stock import RestockLine, StockCommit, StockRestock
 from workers.domain.book import Book
 from workers.domain.order import Effect, Order, State, Trigger
 from workers.domain.refunding import BoughtLine, RefundLine, refund_units
 from workers.domain.shipping import Parcel, advance, next_trigger, unpacked
 from workers.runtime.batch import Batch
 from workers.runtime.route import Route
-from workers.store import announce, ids, orders, payments, refunds, shipments, shop, timers
+from workers.store import announce, benefits, ids, orders, payments, refunds, shipments, shop, timers
 
 Fact: TypeAlias = ShipmentBook | ShipmentUpdate
 Item: TypeAlias = Envelope[Fact]
@@ -108,12 +110,13 @@ async def write(tx: Transaction, yard: Yard, now: datetime) -> None:
     opened = await refunds.open_all(tx, await parcel_refunds(tx, yard))
     delivered = [key for key in book.ids(Effect.RECEIPT_TIMER_STARTS) if book[key].state is State.DELIVERED]
     await orders.save(tx, book)
+    benefit_news = await benefits.settle(tx, book, now, opened)
     await orders.give_back_lines(tx, [(p.order_id, part) for _, p, parts in yard.failures for part in parts])
     await shipments.insert(tx, [yard.parcels[key] for key in yard.booked], yard.warehouses)
     await shipments.save(tx, [yard.parcels[key] for key in sorted(yard.moved - set(yard.booked))])
     await shipments.record_facts(tx, yard.facts)
     await timers.start(tx, [timers.Timer("receipt", key, now + window) for key in delivered])
-    await outbox.append(tx, [*yard.news, *announce.steps(book), *refunds.announcements(opened)])
+    await outbox.append(tx, [*yard.news, *announce.steps(book), *refunds.announcements(opened), *benefit_news])
 
 
 def key_of(body: Fact | Parcel) -> shipments.ParcelKey:
@@ -197,6 +200,8 @@ def update_parcel(yard: Yard, order: Order, item: Item, body: ShipmentUpdate, no
     yard.parcels[key_of(body)] = after
     yard.moved.add(key_of(body))
     yard.news.append(outbox.event(updated(before, after), because=item, stream=order.root_id))
+    if after.out and not before.out and order.deduct_on == "ship":
+        yard.news.append(outbox.internal(StockCommit(holder_id=order.id), because=item))
     if after.failed and not before.failed:
         fail(yard, order, item, after)
     if after.state == "returned":

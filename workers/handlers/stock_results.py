@@ -2,14 +2,17 @@
 
 order is    stock.reserved                                        stock.refused
 ----------  ----------------------------------------------------  ------------------------------------
-placing     awaiting payment: number, intent, payment timer,      rejected: order.rejected
-            order.created; nothing to pay: at once paid as well
+placing     awaiting payment: number, intent, payment timer,      rejected: order.rejected; coupon, points
+            order.created, what it ordered leaves the cart;       and limited prices are free again
+            nothing to pay: at once paid as well
 otherwise   nothing (the saga timer was first and released it)    nothing
 unknown     tried again later                                     tried again later
+
+The children of a split order take every step with it; the intent and the timer are the parent's.
 """
 
-from collections.abc import Sequence
-from datetime import timedelta
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
 from typing import Any, TypeAlias
 
 from pydantic import ConfigDict, TypeAdapter
@@ -24,7 +27,7 @@ from workers.domain.book import Book, Step
 from workers.domain.order import Effect, Order, State, Trigger
 from workers.runtime.batch import Batch
 from workers.runtime.route import Route
-from workers.store import announce, commands, ids, orders, payments, shop, timers
+from workers.store import announce, benefits, carts, commands, ids, orders, payments, shop, timers
 
 Result: TypeAlias = StockReserved | StockRefused
 Item: TypeAlias = Envelope[Result]
@@ -53,43 +56,64 @@ def first_answers(batch: Batch[Result], before: dict[int, Order]) -> list[Item]:
 
 async def settle_placing(tx: Transaction, batch: Batch[Result]) -> None:
     """Lock every order once, number and announce those that got their stock, reject the others."""
-    rules, window = shop.current(), timedelta(seconds=shop.current().payment_window_seconds)
     book = Book[Item](await orders.lock(tx, {item.body.group_id for item in batch}))
     answers = first_answers(batch, book.before)
     reserved = [book[item.body.group_id] for item in answers if isinstance(item.body, StockReserved)]
-    lines = await orders.item_snapshots(tx, [order.id for order in reserved])
-    intents = iter(await ids.take(tx, [order.user_id for order in reserved]))
-    numbers = iter(await ids.take_order_numbers(tx, [order.channel for order in reserved], rules.business_time_zone))
+    lines = await orders.item_snapshots(tx, [member.id for order in reserved for member in book.family(order.id)])
+    given = await gifts(tx, [member for order in reserved for member in book.family(order.id)])
     special: dict[int, OrderEvent] = {}
 
     for item in answers:
-        order_id, place = item.body.group_id, len(book.steps)
+        order_id = item.body.group_id
         if isinstance(item.body, StockReserved):
-            given: dict[str, Any] = {
-                "order_no": next(numbers),
-                "intent_id": next(intents),
-                "expire_at": batch.now + window,
-            }
-            step = book.move(order_id, Trigger.RESERVED, because=item, at=batch.now, **given)
-            special[place] = created(step, lines[order_id])
-            if step.order.payable_amount == 0:
-                book.move(order_id, Trigger.NOTHING_TO_PAY, because=item, at=batch.now)
+            special |= accept(book, item, given, lines, batch.now)
+            if book[order_id].payable_amount == 0:
+                book.pay(order_id, Trigger.NOTHING_TO_PAY, because=item, at=batch.now)
         else:
-            step = book.move(order_id, Trigger.REFUSED, because=item, at=batch.now, reason=item.body.code)
-            special[place] = rejected(step, item.body)
+            place = len(book.steps)
+            steps = book.move_family(order_id, Trigger.REFUSED, because=item, at=batch.now, reason=item.body.code)
+            special |= {place + n: rejected(step, item.body) for n, step in enumerate(steps)}
 
-    payable = [order for order in book.changed if order.state is State.AWAITING_PAYMENT]
+    roots = [book[order.id] for order in reserved]
+    payable = [order for order in roots if order.state is State.AWAITING_PAYMENT]
     await orders.save(tx, book)
-    await payments.open_intents(tx, [book[order.id] for order in reserved])
+    await payments.open_intents(tx, roots)
+    benefit_news = await benefits.settle(tx, book, batch.now)
+    cart_news = await carts.remove_ordered(tx, book)
     await timers.stop(tx, [("saga", key) for key in book.ids(Effect.SAGA_TIMER_ENDS)])
     await timers.start(tx, payment_timers(payable))
     replies = await commands.conclude(tx, commands.creations(book, special))
-    await outbox.append(
-        tx, [*announce.steps(book, special), *announce.stock_orders(book), *wake(payable, book), *replies]
-    )
+    owed = [*announce.stock_orders(book), *wake(payable, book), *benefit_news, *cart_news]
+    await outbox.append(tx, [*announce.steps(book, special), *owed, *replies])
 
 
-def created(step: Step[Item], lines: bytes) -> OrderCreated:
+async def gifts(tx: Transaction, accepted: Sequence[Order]) -> dict[int, dict[str, Any]]:
+    """Order id -> what an accepted order gets: a number, unless it brought one, and its root's intent."""
+    roots = [order for order in accepted if not order.is_child]
+    unnumbered = [order for order in accepted if order.order_no is None]
+    intents = dict(zip([o.id for o in roots], await ids.take(tx, [o.user_id for o in roots]), strict=True))
+    zone = shop.current().business_time_zone
+    numbers = await ids.take_order_numbers(tx, [order.channel for order in unnumbered], zone)
+    named = {order.id: order.order_no for order in accepted}
+    named |= dict(zip([order.id for order in unnumbered], numbers, strict=True))
+    return {order.id: {"order_no": named[order.id], "intent_id": intents[order.root_id]} for order in accepted}
+
+
+def accept(
+    book: Book[Item], item: Item, given: Mapping[int, dict[str, Any]], lines: Mapping[int, bytes], now: datetime
+) -> dict[int, OrderEvent]:
+    """The order and its children await payment; place in the book -> order.created of each."""
+    events: dict[int, OrderEvent] = {}
+    children = tuple(order.id for order in book.children(item.body.group_id))
+    for order in book.family(item.body.group_id):
+        place, expire_at = len(book.steps), now + timedelta(seconds=order.payment_window_seconds)
+        fields = {**given[order.id], "expire_at": expire_at}
+        step = book.move(order.id, Trigger.RESERVED, because=item, at=now, **fields)
+        events[place] = created(step, lines[order.id], () if order.is_child else children)
+    return events
+
+
+def created(step: Step[Item], lines: bytes, children: tuple[int, ...]) -> OrderCreated:
     """order.created, with the lines as they were sold."""
     order = step.order
     assert order.intent_id is not None
@@ -99,6 +123,7 @@ def created(step: Step[Item], lines: bytes) -> OrderCreated:
         intent_id=order.intent_id,
         pay_before=order.expire_at,
         lines=SOLD_LINES.validate_json(lines),
+        children=children,
     )
 
 
@@ -115,22 +140,27 @@ def rejected(step: Step[Item], body: StockRefused) -> OrderRejected:
 
 
 def payment_timers(payable: Sequence[Order]) -> list[timers.Timer]:
-    """One per order that waits for money, woken by the delay exchange: the window is one of its tiers."""
-    return [timers.Timer("payment", order.id, order.expire_at, by_broker=True) for order in payable]
+    """One per order that waits for money; the sweeper wakes those whose window is no tier of the delay exchange."""
+    return [timers.Timer("payment", order.id, order.expire_at, by_broker=travels(order)) for order in payable]
+
+
+def travels(order: Order) -> bool:
+    """Whether the delay exchange has a tier for the order's payment window."""
+    return order.payment_window_seconds in shop.current().delay_tiers_seconds
 
 
 def wake(payable: Sequence[Order], book: Book[Item]) -> list[outbox.Announcement]:
     """The wake-ups that travel through the delay exchange."""
     because = {step.order.id: step.because for step in book.steps}
-    seconds = shop.current().payment_window_seconds
     return [
         outbox.later(
             TimerDue(kind="payment", key=order.id, due_at=order.expire_at),
-            seconds=seconds,
+            seconds=order.payment_window_seconds,
             queue="timeouts",
             because=because[order.id],
         )
         for order in payable
+        if travels(order)
     ]
 
 

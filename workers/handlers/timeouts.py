@@ -2,9 +2,9 @@
 
     timer     its order is       then
     --------  -----------------  -----------------------------------------------------------------------
-    saga      placing            rejected with ORDER_SAGA_TIMEOUT, whatever is reserved is released
-    payment   awaiting payment   cancelled, stock released: once payment results have caught up with the deadline
-    receipt   delivered          completed
+    saga      placing            rejected with ORDER_SAGA_TIMEOUT, whatever is reserved or held is released
+    payment   awaiting payment   cancelled, everything released: once payment results have caught up with the deadline
+    receipt   delivered          completed, points awarded
     any       in another state   the timer is dropped
     any       not due yet        looked at again when it is
 
@@ -27,7 +27,7 @@ from workers.domain.book import Book, Step
 from workers.domain.order import Order, Trigger
 from workers.runtime.batch import Batch
 from workers.runtime.route import Every, Route
-from workers.store import announce, commands, orders, timers
+from workers.store import announce, benefits, commands, orders, timers
 
 Item: TypeAlias = Envelope[TimerDue]
 TRIGGERS = {"saga": Trigger.PLACING_EXPIRED, "payment": Trigger.PAYMENT_EXPIRED, "receipt": Trigger.RECEIPT_EXPIRED}
@@ -61,9 +61,10 @@ async def take_timers(tx: Transaction, batch: Batch[TimerDue]) -> None:
             continue
         match decide(timers.Timer(*key, due[key]), book.get(item.body.key), batch.now, settled_until):
             case Trigger() as trigger:
-                step = book.move(item.body.key, trigger, because=item, at=batch.now, **fields(trigger))
+                place = len(book.steps)
+                steps = book.move_family(item.body.key, trigger, because=item, at=batch.now, **fields(trigger))
                 if trigger is Trigger.PLACING_EXPIRED:
-                    special[len(book.steps) - 1] = rejected(step)
+                    special |= {place + n: rejected(step) for n, step in enumerate(steps)}
                 ended.append(key)
             case None:
                 ended.append(key)
@@ -71,10 +72,11 @@ async def take_timers(tx: Transaction, batch: Batch[TimerDue]) -> None:
                 waiting.append(key)
 
     await orders.save(tx, book)
+    benefit_news = await benefits.settle(tx, book, batch.now)
     await timers.stop(tx, ended)
     await timers.postpone(tx, waiting, batch.now + LOOK_AGAIN)
     answers = await commands.conclude(tx, commands.creations(book, special))
-    await outbox.append(tx, [*announce.steps(book, special), *announce.stock_orders(book), *answers])
+    await outbox.append(tx, [*announce.steps(book, special), *announce.stock_orders(book), *benefit_news, *answers])
 
 
 def fields(trigger: Trigger) -> dict[str, Any]:

@@ -18,13 +18,15 @@ from messages.orders import (
     OrderEvent,
     OrderPaid,
     OrderShipped,
+    OrderSplit,
 )
-from messages.stock import StockCommit, StockRelease
+from messages.stock import StockCommit, StockRelease, StockRestock
 from workers.domain.book import Book, Step
 from workers.domain.order import Effect, Order, State, Trigger
 
 PLAIN: dict[State, type[OrderEvent]] = {
     State.PAID: OrderPaid,
+    State.SPLIT: OrderSplit,
     State.SHIPPED: OrderShipped,
     State.DELIVERED: OrderDelivered,
     State.COMPLETED: OrderCompleted,
@@ -38,6 +40,7 @@ def common(step: Step[Envelope[Any]]) -> dict[str, Any]:
     order = step.order
     return {
         "order_id": order.id,
+        "parent_id": order.parent_id,
         "order_no": order.order_no,
         "user_id": order.user_id,
         "state": order.state.value,
@@ -93,9 +96,15 @@ def announced(step: Step[Envelope[Any]], event: Event) -> outbox.Announcement:
 ASKS: tuple[tuple[Effect, Callable[[int], Message]], ...] = (
     (Effect.STOCK_COMMIT, lambda holder_id: StockCommit(holder_id=holder_id)),
     (Effect.STOCK_RELEASE, lambda holder_id: StockRelease(holder_id=holder_id)),
+    (Effect.STOCK_RESTOCK, lambda holder_id: StockRestock(holder_id=holder_id, ref="cancel")),
 )
 
 
 def stock_orders(book: Book[Envelope[Any]]) -> list[outbox.Announcement]:
-    """What the steps ask of the stock; what goes back after a deduction, the handler knows."""
-    return [outbox.internal(ask(s.order.id), because=s.because) for effect, ask in ASKS for s in book.owing(effect)]
+    """What the steps ask of the stock. What goes back of an order that was paid, the handler knows."""
+    return [
+        outbox.internal(ask(step.order.id), because=step.because)
+        for effect, ask in ASKS
+        for step in book.owing(effect)
+        if effect is not Effect.STOCK_RESTOCK or step.order.paid_at is None
+    ]

@@ -145,8 +145,11 @@ async def conclude(tx: Transaction, outcomes: Mapping[Key, tuple[Event, Envelope
 
 
 def creations(book: Book[Any], ends: Mapping[int, OrderEvent]) -> Outcomes:
-    """The outcome of each order.create that a step ends: `ends` is the step's place in the book -> its event."""
-    steps = [(book.steps[place], event) for place, event in ends.items()]
+    """The outcome of each order.create that a step ends: `ends` is the step's place in the book -> its event.
+
+    Where the order was split, the outcome is its parent's.
+    """
+    steps = [(book.steps[place], event) for place, event in ends.items() if not book.steps[place].order.is_child]
     return {(OrderCreate.scope_of(s.order.user_id), s.order.request_id): (event, s.because) for s, event in steps}
 
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from db.pool import Transaction
 from db.statements import SQL
 from workers.domain.ids import make_id, order_number, user_shard
-from workers.domain.shop import CHANNELS
+from workers.domain.shop import CHANNELS, PAY_TYPES
 
 
 async def take(tx: Transaction, user_ids: Sequence[str]) -> list[int]:
@@ -18,9 +18,26 @@ async def take(tx: Transaction, user_ids: Sequence[str]) -> list[int]:
 
 async def take_order_numbers(tx: Transaction, channels: Sequence[str], time_zone: str) -> list[str]:
     """One order number per channel given; today's, in the shop's time zone. Locks the day's counter until commit."""
-    if not channels:
+    return await _numbers(tx, [(channel, None) for channel in channels], time_zone)
+
+
+async def issue_order_numbers(
+    tx: Transaction, asked: Sequence[tuple[str, str | None]], user_ids: Sequence[str], time_zone: str
+) -> list[str]:
+    """One order number per (channel, payment method), remembered as its user's."""
+    numbers = await _numbers(tx, asked, time_zone)
+    if numbers:
+        await tx.execute(SQL["ids.issue_order_numbers"], numbers, list(user_ids))
+    return numbers
+
+
+async def _numbers(tx: Transaction, asked: Sequence[tuple[str, str | None]], time_zone: str) -> list[str]:
+    if not asked:
         return []
-    row = await tx.fetchrow(SQL["ids.take_order_numbers"], time_zone, len(channels))
+    row = await tx.fetchrow(SQL["ids.take_order_numbers"], time_zone, len(asked))
     assert row is not None
-    first = row["last"] - len(channels) + 1
-    return [order_number(row["day"], CHANNELS[channel], first + n) for n, channel in enumerate(channels)]
+    first = row["last"] - len(asked) + 1
+    return [
+        order_number(row["day"], CHANNELS[channel], first + n, PAY_TYPES.get(method or "", "00"))
+        for n, (channel, method) in enumerate(asked)
+    ]

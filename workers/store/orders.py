@@ -1,8 +1,6 @@
 """Orders, their lines, addresses, snapshots and operate log."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import datetime, timedelta
 from typing import Any
 
 import orjson
@@ -11,24 +9,12 @@ from db import cipher
 from db.pool import Transaction
 from db.statements import SQL
 from messages.envelope import Envelope
-from messages.orders import Address, OrderCreate
+from messages.orders import Address
 from workers.domain.book import Book, Step
 from workers.domain.order import Order, State
-from workers.domain.pricing import Quote
 from workers.domain.refunding import BoughtLine, RefundLine
-from workers.domain.shop import Shop
 
-SNAPSHOT_AMOUNT = 2
-SNAPSHOT_ITEM = 3
-
-
-@dataclass(frozen=True)
-class Placed:
-    """A new order: its id, the command that asked for it, and its price."""
-
-    id: int
-    item: Envelope[OrderCreate]
-    quote: Quote
+SNAPSHOT_RISK = 6
 
 
 async def lock(tx: Transaction, ids: Iterable[int]) -> dict[int, Order]:
@@ -82,133 +68,15 @@ async def log(tx: Transaction, steps: Sequence[Step[Envelope[Any]]]) -> None:
     )
 
 
-async def insert(tx: Transaction, placed: Sequence[Placed], shop: Shop, now: datetime) -> None:
-    """New orders in placing with their lines, addresses, snapshots and first log row: one statement per table."""
-    if not placed:
-        return
-    await _insert_rows(tx, placed, shop, now)
-    await _insert_items(tx, placed)
-    await _insert_addresses(tx, placed)
-    await _insert_snapshots(tx, placed)
-    await _insert_logs(tx, placed)
-
-
-async def _insert_rows(tx: Transaction, placed: Sequence[Placed], shop: Shop, now: datetime) -> None:
-    bodies = [p.item.body for p in placed]
-    remarks = [_sealed_remark(p.id, p.item.body.remark) for p in placed]
-    policy = {"on_payment_failure": shop.on_payment_failure}
-    await tx.execute(
-        SQL["orders.insert"],
-        [p.id for p in placed],
-        [b.request_id for b in bodies],
-        [b.business_type for b in bodies],
-        [b.channel for b in bodies],
-        [b.source for b in bodies],
-        [b.seller_id for b in bodies],
-        [b.user_id for b in bodies],
-        [b.currency for b in bodies],
-        [p.quote.origin_amount for p in placed],
-        [p.quote.shipping_fee for p in placed],
-        [p.quote.payable_amount for p in placed],
-        [key_id for key_id, _ in remarks],
-        [ciphertext for _, ciphertext in remarks],
-        orjson.dumps(policy).decode(),
-        now,
-        now + timedelta(seconds=shop.payment_window_seconds),
-    )
-
-
-def _sealed_remark(order_id: int, remark: str | None) -> tuple[str | None, bytes | None]:
-    """Buyers write names and phone numbers into remarks."""
-    return cipher.current().encrypt(remark.encode(), b"order_remark:%d" % order_id) if remark else (None, None)
-
-
-async def _insert_items(tx: Transaction, placed: Sequence[Placed]) -> None:
-    lines = [(p.id, line) for p in placed for line in p.quote.lines]
-    await tx.execute(
-        SQL["orders.insert_items"],
-        [order_id for order_id, _ in lines],
-        [line.line_no for _, line in lines],
-        [line.sku.sku_id for _, line in lines],
-        [line.warehouse for _, line in lines],
-        [line.sku.spu_id for _, line in lines],
-        [line.sku.name for _, line in lines],
-        [line.sku.product_type for _, line in lines],
-        [line.sku.seller_id for _, line in lines],
-        [line.qty for _, line in lines],
-        [line.sku.price for _, line in lines],
-        [line.origin_amount for _, line in lines],
-        [line.shipping_share for _, line in lines],
-        [line.payable_amount for _, line in lines],
-    )
-
-
-async def _insert_addresses(tx: Transaction, placed: Sequence[Placed]) -> None:
-    given = [(p.id, p.item.body.address) for p in placed if p.item.body.address is not None]
-    await tx.execute(SQL["orders.insert_addresses"], *_sealed(given))
-
-
-def _sealed(addresses: Sequence[tuple[int, Address]]) -> tuple[list[Any], ...]:
-    sealed = [cipher.current().encrypt(a.model_dump_json().encode(), _aad(order_id)) for order_id, a in addresses]
+def sealed(addresses: Sequence[tuple[int, Address]]) -> tuple[list[Any], ...]:
+    """Order ids, countries, key ids and ciphertexts of addresses."""
+    made = [cipher.current().encrypt(a.model_dump_json().encode(), _aad(order_id)) for order_id, a in addresses]
     ids, countries = [order_id for order_id, _ in addresses], [a.country for _, a in addresses]
-    return ids, countries, [key_id for key_id, _ in sealed], [ciphertext for _, ciphertext in sealed]
+    return ids, countries, [key_id for key_id, _ in made], [ciphertext for _, ciphertext in made]
 
 
 def _aad(order_id: int) -> bytes:
     return b"order_address:%d" % order_id
-
-
-async def _insert_snapshots(tx: Transaction, placed: Sequence[Placed]) -> None:
-    amounts = [orjson.dumps(_amount_snapshot(p.quote)).decode() for p in placed]
-    items = [orjson.dumps(_item_snapshot(p.quote)).decode() for p in placed]
-    ids, count = [p.id for p in placed], len(placed)
-    types = [SNAPSHOT_AMOUNT] * count + [SNAPSHOT_ITEM] * count
-    await tx.execute(SQL["orders.insert_snapshots"], ids + ids, types, amounts + items)
-
-
-def _amount_snapshot(quote: Quote) -> dict[str, object]:
-    return {
-        "currency": quote.currency,
-        "origin": quote.origin_amount,
-        "shipping": quote.shipping_fee,
-        "payable": quote.payable_amount,
-        "stages": ["promotion", "coupon", "points", "shipping", "tax"],
-    }
-
-
-def _item_snapshot(quote: Quote) -> list[dict[str, object]]:
-    return [
-        {
-            "line_no": line.line_no,
-            "sku_id": line.sku.sku_id,
-            "name": line.sku.name,
-            "qty": line.qty,
-            "unit_price": line.sku.price,
-            "payable": line.payable_amount,
-            "specs": orjson.Fragment(line.sku.specs),
-            "category_id": line.sku.category_id,
-            "image_url": line.sku.image_url,
-            "unit": line.sku.unit,
-        }
-        for line in quote.lines
-    ]
-
-
-async def _insert_logs(tx: Transaction, placed: Sequence[Placed]) -> None:
-    count, bodies = len(placed), [p.item.body for p in placed]
-    await tx.execute(
-        SQL["orders.log"],
-        [p.id for p in placed],
-        [1] * count,
-        [10] * count,
-        [""] * count,
-        [State.PLACING] * count,
-        [b.actor.type for b in bodies],
-        [b.actor.id for b in bodies],
-        [b.TYPE for b in bodies],
-        [p.item.id for p in placed],
-        ["created"] * count,
-    )
 
 
 async def item_snapshots(tx: Transaction, ids: Iterable[int]) -> dict[int, bytes]:
@@ -248,5 +116,19 @@ async def address_changes(tx: Transaction, ids: Iterable[int]) -> dict[int, int]
 async def change_addresses(tx: Transaction, addresses: Mapping[int, Address]) -> None:
     """Replace the ciphertext of each order's address."""
     if addresses:
-        rows = await tx.fetch(SQL["orders.change_addresses"], *_sealed(sorted(addresses.items(), key=lambda kv: kv[0])))
+        rows = await tx.fetch(SQL["orders.change_addresses"], *sealed(sorted(addresses.items(), key=lambda kv: kv[0])))
         assert len(rows) == len(addresses), "an order without an address got another"
+
+
+async def judged(tx: Transaction, ids: Iterable[int]) -> set[int]:
+    """The orders that have their risk verdict."""
+    wanted = sorted(ids)
+    return {row["order_id"] for row in await tx.fetch(SQL["orders.judged"], wanted)} if wanted else set()
+
+
+async def keep_verdicts(tx: Transaction, verdicts: Sequence[tuple[int, str, str | None, str | None]]) -> None:
+    """The risk check's verdicts: (order id, verdict, reason, who said so)."""
+    if verdicts:
+        data = [orjson.dumps({"verdict": v, "reason": why, "by": user}).decode() for _, v, why, user in verdicts]
+        ids = [order_id for order_id, *_ in verdicts]
+        await tx.execute(SQL["orders.insert_snapshots"], ids, [SNAPSHOT_RISK] * len(ids), data)

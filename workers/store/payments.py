@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 from db.pool import Transaction
 from db.statements import SQL
@@ -62,6 +63,49 @@ async def open_intents(tx: Transaction, orders: Sequence[Order]) -> None:
             [o.currency for o in orders],
             [o.expire_at for o in orders],
         )
+
+
+@dataclass(frozen=True)
+class Merged:
+    """An intent that pays several orders: order id -> its part of the amount."""
+
+    id: int
+    shares: dict[int, int]
+
+    @property
+    def amount(self) -> int:
+        """What one capture must bring."""
+        return sum(self.shares.values())
+
+    @property
+    def first(self) -> int:
+        """The order that the intent's row names."""
+        return min(self.shares)
+
+
+async def open_merged(tx: Transaction, merged: Sequence[tuple[Merged, str, datetime]]) -> None:
+    """Intents over several orders: (intent, currency, until when)."""
+    if not merged:
+        return
+    await tx.execute(
+        SQL["payments.open_merged"],
+        [m.id for m, _, _ in merged],
+        [m.first for m, _, _ in merged],
+        [m.amount for m, _, _ in merged],
+        [currency for _, currency, _ in merged],
+        [until for _, _, until in merged],
+    )
+    shares = [(m.id, order_id, amount) for m, _, _ in merged for order_id, amount in sorted(m.shares.items())]
+    await tx.execute(SQL["payments.open_shares"], *(list(column) for column in zip(*shares, strict=True)))
+
+
+async def merged(tx: Transaction, intent_ids: Iterable[int | None]) -> dict[int, Merged]:
+    """Intent id -> the orders it pays, for merged intents; others are missing."""
+    wanted = sorted({intent_id for intent_id in intent_ids if intent_id is not None})
+    shares: dict[int, dict[int, int]] = {}
+    for row in await tx.fetch(SQL["payments.shares"], wanted) if wanted else []:
+        shares.setdefault(row["intent_id"], {})[row["order_id"]] = row["amount"]
+    return {intent_id: Merged(intent_id, orders) for intent_id, orders in shares.items()}
 
 
 async def known(tx: Transaction, results: Iterable[PaymentResult]) -> dict[FactKey, FactBody]:

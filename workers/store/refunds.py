@@ -17,7 +17,10 @@ from workers.store.payments import Kept
 
 @dataclass(frozen=True)
 class Due:
-    """Money that must go back: why (unique per order), from which capture, and for which lines."""
+    """Money that must go back: why (unique per order), from which capture, and for which lines.
+
+    `stray` money was never kept for the order: a late, second or wrong capture.
+    """
 
     order_id: int
     root_id: int
@@ -31,6 +34,7 @@ class Due:
     because: Envelope[Any]
     reason: str | None = None
     lines: tuple[RefundLine, ...] = ()
+    stray: bool = False
 
 
 @dataclass(frozen=True)

@@ -183,5 +183,8 @@ CREATE TABLE payment_intent_orders (
 COMMENT ON TABLE payment_intent_orders IS 'the orders that one merged payment pays, all or none, and the share of each';
 CREATE INDEX payment_intent_orders_order ON payment_intent_orders (order_id);
 
+-- every payment that is kept pays one intent
+CREATE UNIQUE INDEX payment_facts_kept_intent ON payment_facts (intent_id) WHERE verdict = 'kept';
+
 CREATE TRIGGER coupon_ledger_immutable BEFORE UPDATE OR DELETE ON coupon_ledger FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
 CREATE TRIGGER points_ledger_immutable BEFORE UPDATE OR DELETE ON points_ledger FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();

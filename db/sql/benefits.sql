@@ -1,0 +1,87 @@
+-- name: benefits.lock_coupons
+-- $1 coupon ids. Locked, in id order; unknown ids are missing.
+SELECT coupon_id, user_id, state, order_id, name, amount, currency, min_amount, scope, scope_ids, channels, member_levels,
+    valid_from, valid_to
+FROM coupons
+WHERE coupon_id = ANY($1::text[])
+ORDER BY coupon_id
+FOR UPDATE;
+
+-- name: benefits.create_accounts
+-- $1 user ids, sorted. Accounts for users who earn their first points.
+INSERT INTO points_accounts (user_id) SELECT * FROM unnest($1::text[]) ON CONFLICT DO NOTHING;
+
+-- name: benefits.lock_accounts
+-- $1 user ids. Locked, in id order; users without points are missing.
+SELECT user_id, balance, held, growth FROM points_accounts WHERE user_id = ANY($1::text[]) ORDER BY user_id FOR UPDATE;
+
+-- name: benefits.lock_quotas
+-- $1 promotion ids. Units left of each limited promotion; locked, in id order, until commit.
+SELECT promo_id, quantity - sold AS units_left FROM promotion_quotas WHERE promo_id = ANY($1::text[]) ORDER BY promo_id FOR UPDATE;
+
+-- name: benefits.quota_used
+-- $1 user ids (locked), $2 promotion ids. Units each user bought under each promotion and did not give back.
+SELECT user_id, promo_id, sum(units)::bigint AS units
+FROM promotion_uses
+WHERE user_id = ANY($1::text[]) AND promo_id = ANY($2::text[]) AND returned_at IS NULL
+GROUP BY user_id, promo_id;
+
+-- name: benefits.booked
+-- $1 order ids (locked). Points of each order by what happened to them.
+SELECT order_id, op, sum(points)::bigint AS points
+FROM points_ledger
+WHERE order_id = ANY($1::bigint[])
+GROUP BY order_id, op;
+
+-- name: benefits.save_coupons
+-- $1 coupon ids (locked), $2 states, $3 order ids.
+UPDATE coupons c
+SET state = n.state, order_id = n.order_id, updated_at = clock_timestamp()
+FROM unnest($1::text[], $2::text[], $3::bigint[]) AS n (coupon_id, state, order_id)
+WHERE c.coupon_id = n.coupon_id;
+
+-- name: benefits.log_coupons
+-- One row per step of a coupon: the same step for the same order is an error.
+INSERT INTO coupon_ledger (coupon_id, order_id, op) SELECT * FROM unnest($1::text[], $2::bigint[], $3::text[]);
+
+-- name: benefits.save_accounts
+-- $1 user ids (locked), $2 balances, $3 held, $4 growth.
+UPDATE points_accounts a
+SET balance = n.balance, held = n.held, growth = n.growth
+FROM unnest($1::text[], $2::bigint[], $3::bigint[], $4::bigint[]) AS n (user_id, balance, held, growth)
+WHERE a.user_id = n.user_id;
+
+-- name: benefits.log_points
+-- One row per change of an account: the same change of the same order is an error.
+INSERT INTO points_ledger (user_id, op, ref, order_id, points, growth)
+SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::bigint[], $5::bigint[], $6::bigint[]);
+
+-- name: benefits.take_quotas
+-- $1 promotion ids (locked), $2 units. Above the quantity is an error. Promotions limited per user only have no row.
+UPDATE promotion_quotas q
+SET sold = q.sold + n.units
+FROM (SELECT promo_id, sum(units)::integer AS units
+      FROM unnest($1::text[], $2::integer[]) AS u (promo_id, units) GROUP BY promo_id) AS n
+WHERE q.promo_id = n.promo_id;
+
+-- name: benefits.insert_uses
+-- $1 promotion ids, $2 order ids, $3 user ids, $4 units.
+INSERT INTO promotion_uses (promo_id, order_id, user_id, units)
+SELECT * FROM unnest($1::text[], $2::bigint[], $3::text[], $4::integer[]);
+
+-- name: benefits.lock_quotas_of
+-- $1 order ids (locked). The quotas they took from; locked, in id order.
+SELECT promo_id
+FROM promotion_quotas
+WHERE promo_id IN (SELECT promo_id FROM promotion_uses WHERE order_id = ANY($1::bigint[]) AND returned_at IS NULL)
+ORDER BY promo_id
+FOR UPDATE;
+
+-- name: benefits.return_quotas
+-- $1 order ids (locked; their quotas too). What they took can be bought again.
+WITH back AS (
+    UPDATE promotion_uses SET returned_at = clock_timestamp()
+    WHERE order_id = ANY($1::bigint[]) AND returned_at IS NULL
+    RETURNING promo_id, units
+), total AS (SELECT promo_id, sum(units)::integer AS units FROM back GROUP BY promo_id)
+UPDATE promotion_quotas q SET sold = q.sold - t.units FROM total t WHERE q.promo_id = t.promo_id;

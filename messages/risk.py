@@ -1,0 +1,30 @@
+"""risk.*: another system looks at an order before anything is reserved for it (S3-10)."""
+
+from typing import ClassVar, Literal
+
+from messages.base import Amount, Currency, Event, Fact, Moment, OrderId, ShortText
+
+
+class RiskRequested(Event):
+    """Judge this order: answer with risk.result before `answer_before`."""
+
+    TYPE: ClassVar[str] = "risk.requested.v1"
+    order_id: OrderId
+    user_id: str
+    channel: str
+    business_type: str
+    amount: Amount
+    currency: Currency
+    units: int
+    country: str | None
+    answer_before: Moment
+
+
+class RiskResult(Fact):
+    """The verdict about one order. The first one counts."""
+
+    TYPE: ClassVar[str] = "risk.result.v1"
+    TRUSTED_ONLY: ClassVar[bool] = True
+    order_id: OrderId
+    verdict: Literal["passed", "rejected", "captcha_required"]
+    reason: ShortText | None = None

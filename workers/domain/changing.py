@@ -1,0 +1,53 @@
+"""What may be changed of an order, and when: a wish is taken or refused with a code."""
+
+from collections.abc import Sequence
+
+from workers.domain.order import FINISHED, Order, State, Trigger
+from workers.domain.refusal import Refusal
+
+DELETABLE = FINISHED | {State.SPLIT}
+CODES = {
+    Trigger.CANCEL: ("ORDER_NOT_CANCELLABLE", "cannot be cancelled"),
+    Trigger.ADDRESS_CHANGED: ("ORDER_ADDRESS_LOCKED", "keeps its address"),
+    Trigger.RECEIPT_CONFIRMED: ("ORDER_STATE_INVALID", "cannot be confirmed"),
+    Trigger.DELETED: ("ORDER_NOT_DELETABLE", "stays visible"),
+    Trigger.MERGED: ("ORDER_NOT_MERGEABLE", "cannot be merged"),
+}
+"""Wish -> the code it is refused with, and how that is said."""
+BEFORE_SHIPPING = frozenset({Trigger.CANCEL, Trigger.ADDRESS_CHANGED})
+
+
+def refuse(trigger: Trigger, order: Order, *, shipped_any: bool, address_changed: bool) -> Refusal | None:
+    """Why this wish about this order is refused, or None. `shipped_any`: a parcel is out and may still arrive."""
+    code, said = CODES[trigger]
+    details = {"order_id": str(order.id), "state": order.state.value}
+    taken = order.allows(trigger) and not (trigger in BEFORE_SHIPPING and shipped_any)
+    if trigger is Trigger.DELETED:
+        taken = order.state in DELETABLE and not order.deleted
+    if trigger is Trigger.MERGED:
+        taken = taken and not order.is_child
+    if not taken:
+        return Refusal(code, f"an order that is {order.state} {said}", details)
+    if trigger is Trigger.ADDRESS_CHANGED and address_changed:
+        return Refusal("ORDER_ADDRESS_ALREADY_CHANGED", "an address can be changed once", details)
+    return None
+
+
+def alone(trigger: Trigger, order: Order) -> Refusal | None:
+    """A child whose parent is not paid yet cannot be cancelled alone: the payment is for all of them."""
+    if trigger is not Trigger.CANCEL or not order.is_child or order.state is not State.AWAITING_PAYMENT:
+        return None
+    details = {"order_id": str(order.id), "parent_id": str(order.parent_id), "state": order.state.value}
+    return Refusal("ORDER_NOT_CANCELLABLE", f"it is paid with order {order.parent_id}: cancel that one", details)
+
+
+def unmergeable(found: Sequence[Order]) -> Refusal | None:
+    """Why these orders cannot be paid together, or None (requirements 10.3)."""
+    first = found[0]
+    if len({order.id for order in found}) < 2:
+        return Refusal("ORDER_NOT_MERGEABLE", "it takes two orders to merge", {"field": "order_ids"})
+    for order in found:
+        if (order.user_id, order.currency) != (first.user_id, first.currency):
+            details = {"order_id": str(order.id)}
+            return Refusal("ORDER_NOT_MERGEABLE", "merged orders have one user and one currency", details)
+    return None

@@ -1,0 +1,49 @@
+"""What happens to carts.
+
+    message        then
+    -------------  -----------------------------------------------------------
+    cart.put       the cart holds so many units of the SKU: cart.changed
+    cart.remove    the cart holds none of it: cart.changed
+
+A cart reserves nothing and promises no price. What is ordered from it leaves it with order.created (stock_results).
+"""
+
+from typing import TypeAlias
+
+import outbox
+from db.pool import Transaction
+from messages.base import Event
+from messages.carts import CartChanged, CartPut, CartRemove
+from messages.envelope import Envelope
+from workers.runtime.batch import Batch
+from workers.runtime.route import Route
+from workers.store import buyers, carts, commands
+
+Change: TypeAlias = CartPut | CartRemove
+
+
+def decide(item: Envelope[Change]) -> CartChanged:
+    """The cart's line from now on. No I/O."""
+    body = item.body
+    return CartChanged(user_id=body.user_id, sku_id=body.sku_id, qty=body.qty if isinstance(body, CartPut) else 0)
+
+
+async def change_carts(tx: Transaction, batch: Batch[Change]) -> None:
+    """Lock every user once; the last word about a line counts."""
+    claims = await commands.claim(tx, batch)
+    await buyers.lock(tx, [item.body.user_id for item in claims.fresh])
+    outcomes: commands.Outcomes = {}
+    units: dict[carts.LineKey, int] = {}
+
+    for item in claims.fresh:
+        changed = decide(item)
+        units[changed.user_id, changed.sku_id] = changed.qty
+        outcomes[commands.key_of(item.body)] = changed, item
+
+    await carts.save(tx, units)
+    answers = await commands.conclude(tx, outcomes)
+    news: list[tuple[Event, Envelope[Change]]] = list(outcomes.values())
+    await outbox.append(tx, [*(outbox.event(event, because=item) for event, item in news), *answers, *claims.answers])
+
+
+ROUTE = Route(queue="carts", handler=change_carts)

@@ -1,0 +1,56 @@
+"""What happens when somebody wants an order number before the order.
+
+    order.number.issue                then
+    --------------------------------  -------------------------------------------------------------------------
+    for a known channel and method    a number that nobody has, for one order.create of this user to bring along
+    otherwise                         command.rejected: ORDER_CHANNEL_INVALID, PAY_METHOD_INVALID
+
+A number that is never used is a gap. Without this command an order gets its number when it is accepted (S3-08, S4-09).
+"""
+
+import outbox
+from db.pool import Transaction
+from messages.envelope import Envelope
+from messages.orders import OrderNumberIssue, OrderNumberIssued
+from workers.domain.creating import METHODS
+from workers.domain.refusal import Refusal
+from workers.domain.shop import CHANNELS
+from workers.runtime.batch import Batch
+from workers.runtime.route import Route
+from workers.store import commands, ids, shop
+
+
+def decide(body: OrderNumberIssue) -> Refusal | None:
+    """Why no number is issued, or None. No I/O."""
+    if body.channel not in CHANNELS:
+        return Refusal("ORDER_CHANNEL_INVALID", f"the channel is one of {', '.join(CHANNELS)}", {"field": "channel"})
+    if body.method is not None and body.method not in METHODS:
+        return Refusal("PAY_METHOD_INVALID", f"the method is one of {', '.join(METHODS)}", {"field": "method"})
+    return None
+
+
+async def issue_numbers(tx: Transaction, batch: Batch[OrderNumberIssue]) -> None:
+    """Take as many of today's numbers as are asked for, in one statement."""
+    claims = await commands.claim(tx, batch)
+    outcomes: commands.Outcomes = {}
+    granted: list[Envelope[OrderNumberIssue]] = []
+
+    for item in claims.fresh:
+        refusal = decide(item.body)
+        if refusal is None:
+            granted.append(item)
+        else:
+            outcomes[commands.key_of(item.body)] = commands.rejected(item, refusal), item
+
+    asked = [(item.body.channel, item.body.method) for item in granted]
+    numbers = await ids.issue_order_numbers(
+        tx, asked, [item.body.user_id for item in granted], shop.current().business_time_zone
+    )
+    for item, number in zip(granted, numbers, strict=True):
+        outcomes[commands.key_of(item.body)] = OrderNumberIssued(user_id=item.body.user_id, order_no=number), item
+    answers = await commands.conclude(tx, outcomes)
+    news = [outbox.event(event, because=item) for event, item in outcomes.values()]
+    await outbox.append(tx, [*news, *answers, *claims.answers])
+
+
+ROUTE = Route(queue="order-numbers", handler=issue_numbers)

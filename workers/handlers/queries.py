@@ -1,0 +1,178 @@
+"""What happens when somebody asks. Nothing is changed, claimed or kept; the answer goes to whoever asked.
+
+    order.preview is                              then
+    --------------------------------------------  -------------------------------------------------------------------
+    an order that would be taken                  order.previewed: the price that order.create would find, its lines,
+                                                  and the buyer's level, points, coupons and addresses (masked)
+    an order that would be refused                order.previewed with the refusal and all the rest that there is
+    asked for another user, or by a stranger      query.rejected AUTH_FORBIDDEN
+    for an operator
+
+The price is made by the function that prices orders. What is limited (a coupon, points, units at a limited price) is
+read without a lock: between this answer and the order somebody else may have it.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any
+
+from db.pool import Transaction
+from messages.base import QueryRejected, Reply
+from messages.orders import LINES_MAX, Amounts
+from messages.queries import (
+    OrderPreview,
+    OrderPreviewed,
+    PreviewCoupon,
+    PreviewLine,
+    PreviewRefusal,
+    PreviewUser,
+)
+from workers.domain import coupons
+from workers.domain.coupons import Coupon
+from workers.domain.creating import against_policy, unknown_words
+from workers.domain.pricing import Ask, Buyer, Line, Quote, Wanted, quote
+from workers.domain.refusal import Refusal
+from workers.domain.shop import Policy, Shop
+from workers.domain.totals import totals
+from workers.runtime.batch import Batch
+from workers.runtime.route import Route
+from workers.store import access, preview, shop
+from workers.store.preview import Known
+
+BATCH_MAX_ITEMS = 50  # a question costs more than most messages, and somebody waits for each
+
+
+@dataclass(frozen=True)
+class Preview:
+    """`price` is what the order costs, or without coupon and points where it is refused, or None: no price at all.
+
+    `coupons` are the buyer's, each with why it cannot be used.
+    """
+
+    price: Quote | None
+    refusal: Refusal | None
+    points_usable: int
+    coupons: Sequence[tuple[Coupon, Refusal | None]]
+
+
+def decide(body: OrderPreview, known: Known, rules: Shop, now: datetime) -> Preview:
+    """What order.create would say to this, and what else the buyer could use. No I/O."""
+    asked, buyer = ask(body, known, rules), known.buyer(body.user_id, body.coupon_id)
+    refusal = unasked(body, asked) or unknown_words(body.channel, "buy_now", body.business_type, None, None)
+    policy = Policy() if refusal else rules.policy_of(body.business_type, known.policies.get(body.business_type, {}))
+    qtys, coupon = [line.qty for line in asked.wanted], body.coupon_id is not None
+    refusal = refusal or against_policy(qtys, coupon, body.use_points, policy)
+    price = refusal or quote(asked, known.rules, buyer, rules, now)
+    if isinstance(price, Refusal):
+        refusal, asked = price, replace(asked, coupon_id=None, use_points=0)
+        price = quote(asked, known.rules, buyer, rules, now)
+    usable = points_usable(asked, known, buyer, rules, now) if policy.allow_points else 0
+    never = against_policy((), True, 0, policy)
+    held = [(one, never or no_use(one, asked, price, buyer, now)) for one in known.coupons.get(body.user_id, ())]
+    return Preview(price if isinstance(price, Quote) else None, refusal, usable, held)
+
+
+def ask(body: OrderPreview, known: Known, rules: Shop) -> Ask:
+    """The question as the price sees it."""
+    lines = [(line.sku_id, line.qty, line.warehouse, line.expected_unit_price) for line in body.items]
+    if body.from_cart:
+        lines += [(sku_id, qty, None, None) for sku_id, qty in known.carts[body.user_id]]
+    wanted = [Wanted(sku, qty, warehouse or rules.default_warehouse, price) for sku, qty, warehouse, price in lines]
+    return Ask(wanted, body.currency, body.channel, body.country, body.coupon_id, body.use_points)
+
+
+def unasked(body: OrderPreview, asked: Ask) -> Refusal | None:
+    """What no order.create could say."""
+    if body.from_cart and body.items:
+        return Refusal("ORDER_PARAM_INVALID", "either items or from_cart", {"field": "items"})
+    if len(asked.wanted) > LINES_MAX:
+        return Refusal("ORDER_PARAM_INVALID", f"an order has at most {LINES_MAX} lines", {"field": "items"})
+    return None
+
+
+def points_usable(asked: Ask, known: Known, buyer: Buyer, rules: Shop, now: datetime) -> int:
+    """What is left of all the buyer's points when the order takes as many as it may."""
+    if not buyer.points_available:
+        return 0
+    price = quote(replace(asked, use_points=buyer.points_available), known.rules, buyer, rules, now)
+    return price.points_used if isinstance(price, Quote) else 0
+
+
+def no_use(coupon: Coupon, asked: Ask, price: Quote | Refusal, buyer: Buyer, now: datetime) -> Refusal | None:
+    """Why the buyer cannot use this coupon for these lines."""
+    refusal = coupons.unusable(coupon, buyer, asked.currency, asked.channel, now)
+    return refusal or (price if isinstance(price, Refusal) else nothing_off(coupon, price.lines))
+
+
+def nothing_off(coupon: Coupon, lines: Sequence[Line]) -> Refusal | None:
+    """Why it would take nothing off these lines."""
+    rest = [line.origin_amount - line.promotion_amount for line in lines]
+    taken = coupons.take_off(coupon, rest, [coupon.covers(line.sku.sku_id, line.sku.category_id) for line in lines])
+    return taken if isinstance(taken, Refusal) else None
+
+
+async def answer(tx: Transaction, batch: Batch[OrderPreview]) -> list[Reply]:
+    """One reply for each question, in order."""
+    refusals = [access.unvouched(item) for item in batch]
+    allowed = [item.body for item, refusal in zip(batch, refusals, strict=True) if refusal is None]
+    known = await preview.read(tx, allowed, batch.now)
+    return [
+        QueryRejected(code=refusal.code, message=refusal.message)
+        if refusal
+        else previewed(item.body, known, decide(item.body, known, shop.current(), batch.now))
+        for item, refusal in zip(batch, refusals, strict=True)
+    ]
+
+
+def previewed(body: OrderPreview, known: Known, found: Preview) -> OrderPreviewed:
+    """The confirm page."""
+    member, price, refusal = known.members[body.user_id], found.price, found.refusal
+    amounts = None
+    if price is not None and refusal is None:
+        amounts = Amounts(currency=price.currency, **totals(price.lines).amounts())
+    return OrderPreviewed(
+        user=PreviewUser(user_id=body.user_id, member_level=member.level, points_available=member.points),
+        items=tuple(_line(line) for line in price.lines) if price else (),
+        addresses=tuple(known.addresses.get(body.user_id, ())),
+        coupons=tuple(_coupon(coupon, no) for coupon, no in found.coupons),
+        amounts=amounts,
+        points_used=price.points_used if price else 0,
+        points_usable=found.points_usable,
+        refusal=_told(refusal) if refusal else None,
+    )
+
+
+def _line(line: Line) -> PreviewLine:
+    named: Mapping[str, Any] = totals([line]).amounts()
+    amounts = {name: amount for name, amount in named.items() if name != "shipping"}
+    return PreviewLine(
+        line_no=line.line_no,
+        sku_id=line.sku.sku_id,
+        name=line.sku.name,
+        warehouse=line.warehouse,
+        qty=line.qty,
+        unit_price=line.sku.price,
+        shipping_share=line.shipping_share,
+        promotion_id=line.promotion_id,
+        promotion_text=line.promotion_text,
+        **amounts,
+    )
+
+
+def _coupon(coupon: Coupon, no: Refusal | None) -> PreviewCoupon:
+    return PreviewCoupon(
+        coupon_id=coupon.coupon_id,
+        name=coupon.name,
+        amount=coupon.amount,
+        currency=coupon.currency,
+        usable=no is None,
+        why=None if no is None else str(no.details.get("why", no.code)),
+    )
+
+
+def _told(refusal: Refusal) -> PreviewRefusal:
+    return PreviewRefusal(code=refusal.code, message=refusal.message, details=dict(refusal.details))
+
+
+ROUTE = Route(queue="queries", handler=answer, answers=True, batch_max_items=BATCH_MAX_ITEMS)

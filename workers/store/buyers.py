@@ -1,0 +1,62 @@
+"""Who orders: level, what they ordered lately, coupons, points, and what is left for them at limited prices."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from db.pool import Transaction
+from db.statements import SQL
+from messages.envelope import Envelope
+from messages.orders import OrderCreate
+from workers.domain.benefits import Benefits
+from workers.domain.promotions import Promotion
+from workers.store import benefits
+
+
+@dataclass
+class User:
+    """One user; `accepted_at` are the newest orders that were accepted, newest first."""
+
+    level: str | None
+    accepted_at: list[datetime]
+
+
+async def lock(tx: Transaction, user_ids: Iterable[str]) -> None:
+    """One after the other: what a user's next order sees is what the one before did."""
+    wanted = sorted(set(user_ids))
+    if wanted:
+        await tx.execute(SQL["users.lock"], wanted)
+
+
+async def read(tx: Transaction, user_ids: Iterable[str], since: datetime, orders_max: int) -> dict[str, User]:
+    """User id -> user, all of them. The users are locked."""
+    wanted = sorted(set(user_ids))
+    rows = await tx.fetch(SQL["users.read"], wanted, since, orders_max) if wanted else []
+    return {row["user_id"]: User(row["level"], list(row["accepted_at"])) for row in rows}
+
+
+async def benefits_for(
+    tx: Transaction, items: Sequence[Envelope[OrderCreate]], promotions: Sequence[Promotion]
+) -> Benefits:
+    """The coupons and points that these commands want to use and the limited promotions, locked until commit."""
+    users = {item.body.user_id for item in items}
+    coupons = {item.body.coupon_id for item in items if item.body.coupon_id is not None}
+    spenders = {item.body.user_id for item in items if item.body.use_points > 0}
+    counted = [promotion for promotion in promotions if promotion.counted]
+    limited = {promotion.promo_id for promotion in counted if promotion.quantity is not None}
+    has = await benefits.lock(tx, coupons, spenders, limited)
+    has.quota_used = await benefits.quota_used(tx, users, {promotion.promo_id for promotion in counted})
+    return has
+
+
+async def issued_numbers(tx: Transaction, items: Sequence[Envelope[OrderCreate]]) -> dict[str, tuple[str, int | None]]:
+    """Order number -> (whose it is, the order that has it), locked: those that these commands bring along."""
+    wanted = sorted({item.body.order_no for item in items if item.body.order_no is not None})
+    rows = await tx.fetch(SQL["ids.lock_issued_numbers"], wanted) if wanted else []
+    return {row["order_no"]: (row["user_id"], row["order_id"]) for row in rows}
+
+
+async def use_numbers(tx: Transaction, used: Sequence[tuple[str, int]]) -> None:
+    """These numbers have their order: (number, order id)."""
+    if used:
+        await tx.execute(SQL["ids.use_issued_numbers"], [number for number, _ in used], [key for _, key in used])

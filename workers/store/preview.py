@@ -1,0 +1,125 @@
+"""What the preview of an order reads: the same as its creation, without a lock, and what else a confirm page shows."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, NamedTuple
+
+import orjson
+
+from db import cipher
+from db.pool import Transaction
+from db.statements import SQL
+from messages.orders import LINES_MAX
+from messages.queries import OrderPreview, PreviewAddress
+from workers.domain.coupons import Coupon
+from workers.domain.masking import masked
+from workers.domain.pricing import Buyer, Rules
+from workers.domain.promotions import Promotion
+from workers.store import benefits, policies, promotions, skus
+
+ADDRESSES_MAX = 5
+ORDERS_MAX = 20  # of each user, to find different addresses in
+COUPONS_MAX = 50  # of each user
+
+
+class Member(NamedTuple):
+    """A user's level, and the points that no order holds."""
+
+    level: str | None
+    points: int
+
+
+@dataclass(frozen=True)
+class Known:
+    """What a batch of previews reads, by user. `wanted` are the coupons asked for, by id, whoever owns them."""
+
+    rules: Rules
+    policies: Mapping[str, Mapping[str, Any]]
+    members: Mapping[str, Member]
+    carts: Mapping[str, Sequence[tuple[str, int]]]
+    coupons: Mapping[str, Sequence[Coupon]]
+    wanted: Mapping[str, Coupon]
+    addresses: Mapping[str, Sequence[PreviewAddress]]
+    quota_used: Mapping[str, Mapping[str, int]]
+
+    def buyer(self, user_id: str, coupon_id: str | None) -> Buyer:
+        """Who would pay, as the price sees it."""
+        member, used = self.members[user_id], self.quota_used.get(user_id, {})
+        return Buyer(user_id, member.level, member.points, self.wanted.get(coupon_id or ""), used)
+
+
+async def read(tx: Transaction, bodies: Sequence[OrderPreview], at: datetime) -> Known:
+    """One statement per table, however many ask."""
+    users = sorted({body.user_id for body in bodies})
+    carts = await _carts(tx, {body.user_id for body in bodies if body.from_cart})
+    lines = {line.sku_id for body in bodies for line in body.items} | {
+        sku for cart in carts.values() for sku, _ in cart
+    }
+    catalogue = await skus.read(tx, lines)
+    valid = await promotions.for_skus(tx, catalogue.values(), at)
+    coupons, wanted = await _coupons(tx, users, {body.coupon_id for body in bodies if body.coupon_id is not None})
+    return Known(
+        Rules(catalogue, valid, await _quota_left(tx, valid)),
+        await policies.read(tx),
+        {row["user_id"]: Member(row["level"], row["points"]) for row in await tx.fetch(SQL["preview.users"], users)},
+        carts,
+        coupons,
+        wanted,
+        await _addresses(tx, users),
+        await benefits.quota_used(tx, users, [promotion.promo_id for promotion in valid if promotion.counted]),
+    )
+
+
+async def _carts(tx: Transaction, users: Iterable[str]) -> dict[str, list[tuple[str, int]]]:
+    found: dict[str, list[tuple[str, int]]] = {user: [] for user in users}
+    rows = await tx.fetch(SQL["preview.carts"], sorted(found), LINES_MAX + 1) if found else []
+    for row in rows:
+        found[row["user_id"]].append((row["sku_id"], row["qty"]))
+    return found
+
+
+async def _quota_left(tx: Transaction, valid: Sequence[Promotion]) -> dict[str, int]:
+    limited = [promotion.promo_id for promotion in valid if promotion.quantity is not None]
+    rows = await tx.fetch(SQL["preview.quotas"], limited) if limited else []
+    return {row["promo_id"]: row["units_left"] for row in rows}
+
+
+async def _coupons(
+    tx: Transaction, users: Sequence[str], asked: Iterable[str]
+) -> tuple[dict[str, list[Coupon]], dict[str, Coupon]]:
+    """(what each user holds, what is asked for)"""
+    wanted = sorted(asked)
+    held, found = defaultdict[str, list[Coupon]](list), dict[str, Coupon]()
+    for row in await tx.fetch(SQL["preview.coupons"], users, COUPONS_MAX, wanted):
+        sets = {name: frozenset(row[name]) for name in ("scope_ids", "channels", "member_levels")}
+        coupon = Coupon(**{name: value for name, value in row.items() if name != "asked"} | sets)
+        if row["asked"]:
+            found[coupon.coupon_id] = coupon
+        else:
+            held[coupon.user_id].append(coupon)
+    return held, found
+
+
+async def _addresses(tx: Transaction, users: Sequence[str]) -> dict[str, list[PreviewAddress]]:
+    """The newest different ones of each user, masked. One whose key is gone cannot be shown, and is left out."""
+    seen, shown = set[tuple[str, bytes]](), defaultdict[str, list[PreviewAddress]](list)
+    for row in await tx.fetch(SQL["preview.addresses"], users, ORDERS_MAX):
+        user, order_id = row["user_id"], row["order_id"]
+        if len(shown[user]) == ADDRESSES_MAX:
+            continue
+        try:
+            plain = cipher.current().decrypt(row["key_id"], row["ciphertext"], b"order_address:%d" % order_id)
+        except cipher.CipherError:
+            continue
+        if (user, plain) not in seen:
+            seen.add((user, plain))
+            shown[user].append(_masked(order_id, row["country"], plain))
+    return shown
+
+
+def _masked(order_id: int, country: str, plain: bytes) -> PreviewAddress:
+    address = masked(orjson.loads(plain))
+    shown = {name: address[name] for name in ("receiver", "phone", "detail")}
+    return PreviewAddress(order_id=order_id, country=country, **shown)
