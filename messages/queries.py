@@ -82,9 +82,10 @@ class PreviewRefusal(Part):
 
 
 class OrderPreviewed(Reply):
-    """The confirm page (S4-03). With a `refusal` there are no amounts; lines are there if they could be priced at all.
+    """The confirm page (S4-03). With a `refusal` there are no amounts; lines, if they can be priced, are then without
+    coupon and points.
 
-    `points_usable` is the most points that this order could use, with the coupon it asked for.
+    `points_used` may be less than was asked for; `points_usable` is the most that this order could use.
     """
 
     TYPE: ClassVar[str] = "order.previewed.v1"
@@ -93,5 +94,6 @@ class OrderPreviewed(Reply):
     addresses: tuple[PreviewAddress, ...]
     coupons: tuple[PreviewCoupon, ...]
     amounts: Amounts | None
+    points_used: Amount
     points_usable: Amount
     refusal: PreviewRefusal | None

@@ -97,7 +97,16 @@ def test_no_event_and_no_stock_message_can_carry_personal_data() -> None:
         for name in known["fields"]
         if {part.strip("[]") for part in name.split(".")} & personal
     }
-    assert carrying == {"order.create.v1", "order.change_address.v1"}
+    assert carrying == {"order.create.v1", "order.change_address.v1", *MASKED}
+
+
+MASKED = {"order.previewed.v1"}
+"""What tells its buyer of addresses, with nothing in it that could be used."""
+
+
+@pytest.mark.parametrize("type_", MASKED)
+def test_what_is_masked_is_for_the_one_who_asked_and_for_nobody_else(type_: str) -> None:
+    assert MODELS[type_].KIND is Kind.REPLY
 
 
 FIELDS = {"a": "string", "b": "? integer", "c": "? object", "c.d": "string"}

@@ -1,0 +1,49 @@
+-- name: preview.users
+-- $1 user ids. Each user's level and the points that no order holds. No locks.
+SELECT u.user_id, m.level, coalesce(p.balance - p.held, 0) AS points
+FROM unnest($1::text[]) AS u (user_id)
+LEFT JOIN members m ON m.user_id = u.user_id
+LEFT JOIN points_accounts p ON p.user_id = u.user_id;
+
+-- name: preview.carts
+-- $1 user ids, $2 how many lines of each at most. What their carts hold, by SKU. No locks.
+SELECT c.user_id, c.sku_id, c.qty
+FROM unnest($1::text[]) AS u (user_id)
+CROSS JOIN LATERAL (
+    SELECT user_id, sku_id, qty FROM cart_lines l WHERE l.user_id = u.user_id ORDER BY l.sku_id LIMIT $2::integer
+) AS c;
+
+-- name: preview.coupons
+-- $1 user ids, $2 how many of each at most, $3 coupon ids. The coupons that users can still use, those that end first come
+-- first; and the ones asked for, whoever owns them and whatever became of them. Unknown ids are missing. No locks.
+SELECT c.coupon_id, c.user_id, c.state, c.order_id, c.name, c.amount, c.currency, c.min_amount, c.scope, c.scope_ids,
+    c.channels, c.member_levels, c.valid_from, c.valid_to, false AS asked
+FROM unnest($1::text[]) AS u (user_id)
+CROSS JOIN LATERAL (
+    SELECT * FROM coupons i
+    WHERE i.user_id = u.user_id AND i.state = 'issued'
+    ORDER BY i.valid_to, i.coupon_id
+    LIMIT $2::integer
+) AS c
+UNION ALL
+SELECT c.coupon_id, c.user_id, c.state, c.order_id, c.name, c.amount, c.currency, c.min_amount, c.scope, c.scope_ids,
+    c.channels, c.member_levels, c.valid_from, c.valid_to, true
+FROM coupons c
+WHERE c.coupon_id = ANY($3::text[]);
+
+-- name: preview.quotas
+-- $1 promotion ids. Units left of each limited promotion. No locks: they may be gone when the order is placed.
+SELECT promo_id, quantity - sold AS units_left FROM promotion_quotas WHERE promo_id = ANY($1::text[]);
+
+-- name: preview.addresses
+-- $1 user ids, $2 how many orders of each to look at. Where their newest orders went, newest first. No locks.
+SELECT o.user_id, a.order_id, a.country, a.key_id, a.ciphertext
+FROM unnest($1::text[]) AS u (user_id)
+CROSS JOIN LATERAL (
+    SELECT id, user_id, created_at FROM orders r
+    WHERE r.user_id = u.user_id AND r.parent_id IS NULL AND r.state <> 'rejected' AND NOT r.deleted
+    ORDER BY r.created_at DESC, r.id DESC
+    LIMIT $2::integer
+) AS o
+JOIN order_addresses a ON a.order_id = o.id
+ORDER BY o.created_at DESC, o.id DESC;
