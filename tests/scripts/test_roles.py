@@ -65,6 +65,7 @@ def publish(url: str, exchange: str, routing_key: str = "nobody.listens") -> Non
     ("role", "exchange", "allowed"),
     [
         ("upstream", "oms.commands", True),
+        ("upstream", "oms.queries", True),
         ("upstream", "oms.internal", False),
         ("upstream", "oms.events", False),
         ("upstream", "oms.delay", False),
@@ -76,6 +77,9 @@ def publish(url: str, exchange: str, routing_key: str = "nobody.listens") -> Non
         ("worker", "", True),
         ("worker", "oms.events", False),
         ("worker", "oms.commands", False),
+        ("worker", "oms.queries", False),
+        ("relay", "oms.queries", False),
+        ("oncall", "oms.queries", False),
         ("relay", "oms.commands", False),
         ("relay", "oms.internal", True),
         ("relay", "oms.events", True),

@@ -1,0 +1,126 @@
+"""A client asks for a price first, and orders at that price: pika, as anybody's checkout would."""
+
+import asyncio
+from typing import Any
+from uuid import uuid4
+
+import orjson
+import pika
+import pytest
+
+from tests.e2e.hall import SKU, Hall
+from tests.e2e.shopfront import order_body
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+WAIT_SECONDS = 20
+ASKED = ("channel", "currency", "items", "user_id", "actor")
+
+
+class Checkout:
+    """One connection with a queue for answers; `direct` uses the broker's own, without a queue."""
+
+    def __init__(self, url: str, *, direct: bool = False) -> None:
+        self.connection = pika.BlockingConnection(pika.URLParameters(url))
+        self.channel = self.connection.channel()
+        self.inbox = "amq.rabbitmq.reply-to" if direct else self.channel.queue_declare("", exclusive=True).method.queue
+        self.answers = self.channel.consume(self.inbox, auto_ack=True, inactivity_timeout=WAIT_SECONDS)
+        if direct:
+            next(self.channel.consume(self.inbox, auto_ack=True, inactivity_timeout=0.1))
+
+    def ask(self, exchange: str, key: str, body: Any, **properties: Any) -> tuple[Any, dict[str, Any]]:
+        """Publish, and wait for the answer: its properties and body."""
+        about = {"type": f"{key}.v1", "message_id": uuid4().hex, "reply_to": self.inbox, "correlation_id": uuid4().hex}
+        about |= properties
+        content = body if isinstance(body, bytes) else orjson.dumps(body)
+        self.channel.basic_publish(exchange, key, content, pika.BasicProperties(**about))
+        method, said, answer = next(self.answers)
+        assert method is not None, f"no answer within {WAIT_SECONDS} s"
+        assert said.correlation_id == about["correlation_id"]
+        return said, orjson.loads(answer)
+
+    def close(self) -> None:
+        self.connection.close()
+
+
+def preview_then_order(hall: Hall, *, direct: bool) -> tuple[Any, dict[str, Any], dict[str, Any]]:
+    checkout = Checkout(hall.broker["upstream"], direct=direct)
+    order = order_body((SKU, 3), user_id=f"u-{uuid4().hex}")
+    about, preview = checkout.ask(hall.broker.names.queries, "order.preview", {name: order[name] for name in ASKED})
+    order |= {"expected_pay_amount": preview["amounts"]["payable"]}
+    _, created = checkout.ask(hall.broker.names.commands, "order.create", order, delivery_mode=2)
+    checkout.close()
+    return about, preview, created
+
+
+@pytest.mark.parametrize("direct", [False, True], ids=["a queue of its own", "direct reply-to"])
+async def test_pika_asks_for_the_price_and_orders_at_it(hall: Hall, direct: bool) -> None:
+    about, preview, created = await asyncio.to_thread(preview_then_order, hall, direct=direct)
+    assert (about.type, about.content_type, about.app_id) == ("order.previewed.v1", "application/json", "oms")
+    assert about.delivery_mode == 1
+    assert (preview["amounts"]["payable"], preview["items"][0]["unit_price"]) == (1500, 500)
+    assert (created["state"], created["amounts"]) == ("awaiting_payment", preview["amounts"])
+
+
+def asked_wrongly(hall: Hall, body: Any, key: str, role: str, **properties: Any) -> dict[str, Any]:
+    checkout = Checkout(hall.broker[role])
+    about, answer = checkout.ask(hall.broker.names.queries, key, body, **properties)
+    checkout.close()
+    assert about.type == "query.rejected.v1"
+    return answer
+
+
+SOUND = {name: order_body((SKU, 1))[name] for name in ASKED}
+OPERATOR = SOUND | {"actor": {"type": "operator", "id": "ops-1"}}
+WRONG: list[tuple[str, Any, str, str, str | None]] = [
+    ("no JSON", b"{", "order.preview", "QUERY_INVALID", "$"),
+    ("a wrong type", SOUND | {"use_points": 1.5}, "order.preview", "QUERY_INVALID", "$.use_points"),
+    ("a question that nobody knows", {}, "order.fortune", "QUERY_INVALID", "$"),
+    ("for somebody else", SOUND | {"user_id": "u2"}, "order.preview", "AUTH_FORBIDDEN", None),
+    ("as an operator", OPERATOR, "order.preview", "AUTH_FORBIDDEN", None),
+]
+
+
+@pytest.mark.parametrize(("body", "key", "code", "path"), [w[1:] for w in WRONG], ids=[w[0] for w in WRONG])
+async def test_pika_is_told_what_is_wrong_with_a_question(
+    hall: Hall, body: Any, key: str, code: str, path: str | None
+) -> None:
+    before = await hall.written("queries")
+    answer = await asyncio.to_thread(asked_wrongly, hall, body, key, "upstream")
+    assert (answer["code"], answer["path"]) == (code, path)
+    assert await hall.written("queries") == before
+    assert await hall.pool.fetchval("SELECT count(*) FROM dead_letters WHERE queue = 'queries'") == 0
+
+
+async def test_a_trusted_operator_asks_for_a_user(hall: Hall) -> None:
+    def ask() -> dict[str, Any]:
+        url = hall.broker["operator"]
+        checkout = Checkout(url)
+        user_id = url.split("//")[1].split(":")[0]
+        about, answer = checkout.ask(hall.broker.names.queries, "order.preview", OPERATOR, user_id=user_id)
+        checkout.close()
+        assert about.type == "order.previewed.v1"
+        return answer
+
+    if not hall.broker.has_roles:
+        pytest.skip("one URL serves every role")
+    assert (await asyncio.to_thread(ask))["amounts"]["payable"] == 500
+
+
+async def test_the_addresses_of_a_preview_are_masked_on_the_wire(hall: Hall) -> None:
+    def again() -> bytes:
+        checkout = Checkout(hall.broker["upstream"])
+        order = order_body((SKU, 1), user_id=user_id)
+        checkout.ask(hall.broker.names.commands, "order.create", order)
+        _, answer = checkout.ask(hall.broker.names.queries, "order.preview", {name: order[name] for name in ASKED})
+        checkout.close()
+        return orjson.dumps(answer)
+
+    user_id = f"u-{uuid4().hex}"
+    shown = await asyncio.to_thread(again)
+    [address] = orjson.loads(shown)["addresses"]
+    assert {name: address[name] for name in ("country", "receiver", "phone", "detail")} == {
+        "country": "CN", "receiver": "W****", "phone": "138****5678", "detail": "N****",
+    }  # fmt: skip
+    assert b"13812345678" not in shown
+    assert b"Nanjing" not in shown
