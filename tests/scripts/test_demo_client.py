@@ -4,11 +4,9 @@ import asyncio
 import json
 import subprocess
 import sys
-from itertools import islice
 
 import pytest
 
-from scripts.demo.baskets import UNITS_MAX, Year
 from scripts.demo.carrier import ODDS, ROADS
 from scripts.demo.outcomes import Outcomes, percentiles
 from scripts.demo.vandal import TRICKS
@@ -16,34 +14,10 @@ from scripts.demo.wire import Heard, Letter, Link
 from tests.conftest import Broker
 
 
-@pytest.fixture(scope="module")
-def year() -> Year:
-    return Year()
-
-
 def test_the_client_imports_nothing_of_the_order_system() -> None:
     loaded = "import sys, scripts.demo.client; print(*{name.split('.')[0] for name in sys.modules})"
     names = subprocess.run([sys.executable, "-c", loaded], check=True, capture_output=True, text=True).stdout.split()
     assert not {"messages", "db", "workers", "outbox"} & set(names)
-
-
-def test_every_basket_has_lines_of_different_products_at_a_whole_price(year: Year) -> None:
-    assert len(year) == 155_381
-    for basket in islice(year.baskets(), 500):
-        skus = [sku_id for sku_id, _ in basket.lines]
-        assert skus
-        assert len(set(skus)) == len(skus)
-        assert all(units >= 1 for _, units in basket.lines)
-        products = [year.product(sku_id) for sku_id in skus]
-        assert all(product.price_cents >= 1 and product.name for product in products)
-        assert all(year.product(sku_id).demand_units >= units for sku_id, units in basket.lines)
-
-
-def test_fuel_in_thousandths_of_a_gallon_is_sold_as_one_unit(year: Year) -> None:
-    fuel = year.product("6534178")
-    assert "GASOLINE" in fuel.name
-    assert fuel.price_cents > 100
-    assert UNITS_MAX < 1_000
 
 
 def heard(type_: str, correlation_id: str = "c", **body: object) -> Heard:
