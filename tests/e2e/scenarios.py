@@ -2,6 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime, timedelta
+from itertools import count
 from typing import Any, cast
 from uuid import uuid4
 
@@ -12,6 +13,9 @@ from messages.refunds import RefundRequest, RefundResult
 from messages.stock import StockAdjust, StockCommit, StockLine, StockRelease, StockReserve, StockReserved, StockRestock
 from messages.timers import TimerDue
 from tests.handlers.floor import ADDRESS, OPERATOR, Floor, book, cancel, captured, create, receive, sku, update, user
+from tests.handlers.offers import coupon, grant, member, promotion, settings, template
+
+REVISIONS = count(1)
 
 
 def creates(n: int, **changes: Any) -> list[OrderCreate]:
@@ -175,6 +179,11 @@ async def lost(floor: Floor, n: int) -> Sequence[Message]:
     return moved(ids, "lost")
 
 
+async def issues(floor: Floor, n: int) -> Sequence[Message]:
+    await floor.say(template(name := unique(), count=n))
+    return [coupon(unique(), f"u{number}", name) for number in range(n)]
+
+
 SCENARIOS: dict[str, Arrange] = {
     "order.create": plain(lambda _: creates(1)[0]),
     "order.create refused": plain(lambda _: creates(1, channel="telex")[0]),
@@ -210,4 +219,12 @@ SCENARIOS: dict[str, Arrange] = {
     "timer.due saga": unanswered,
     "timer.due receipt": unconfirmed,
     "sku.upsert": plain(lambda _: sku(unique())),
+    "settings.set": plain(lambda _: settings(revision=next(REVISIONS), units_max_per_line=1000)),
+    "promotion.upsert": plain(lambda _: promotion(name := unique(), kind="flash", scope_id=name, quantity=5)),
+    "promotion.upsert overlapping": plain(lambda _: promotion(unique())),
+    "coupon_template.upsert": plain(lambda _: template(unique())),
+    "coupon.issue": issues,
+    "coupon.issue of nothing": plain(lambda _: coupon(unique())),
+    "points.grant": plain(lambda key: grant(5, f"u{key}", unique())),
+    "member.upsert": plain(lambda key: member(user_id=f"u{key}", revision=next(REVISIONS))),
 }  # fmt: skip

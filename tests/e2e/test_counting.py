@@ -13,7 +13,7 @@ from db.pool import Pool, open_pool
 from messages.base import Internal, Message
 from messages.payments import ProgressMark
 from messages.topology import Names
-from tests.e2e.scenarios import SCENARIOS, placed, reserves, unique
+from tests.e2e.scenarios import SCENARIOS, issues, placed, reserves, unique
 from tests.handlers.floor import (
     QUEUE_OF,
     Floor,
@@ -144,6 +144,8 @@ async def test_chores_take_as_many_statements_for_fifty_as_for_one(queue: str, f
         for n in (1, 1, MANY):
             await placed(floor, n)
             await floor.let_due("payment")
+            await floor.say(*await issues(floor, n))
+            await floor.pool.execute("UPDATE coupons SET valid_to = now()")
             connection, pool.statements = await pool.acquire(), []
             for every in ROUTE[queue].every:
                 await every.chore(connection)

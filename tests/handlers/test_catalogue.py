@@ -1,0 +1,272 @@
+"""The catalogue: the highest revision stands, what makes no sense is refused."""
+
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from messages.base import Command, Message
+from messages.catalogue import SettingsSet
+from messages.promotions import LadderStep, ReductionStep
+from tests.handlers.floor import Floor, sku
+from tests.handlers.offers import DAY, NOW, member, promotion, refused, settings, side_by_side, template
+from workers.domain.pricing import Sku
+from workers.domain.shop import POLICY_FIELDS
+from workers.store import policies, promotions, skus
+
+Make = Callable[[int], Command]
+REVISIONED: dict[str, tuple[Make, str, str]] = {
+    "sku": (lambda n: sku("s1", revision=n, price=n), "skus", "price"),
+    "promotion": (lambda n: promotion(revision=n, name=str(n)), "promotions", "name"),
+    "coupon_template": (lambda n: template(revision=n, amount=n), "coupon_templates", "amount"),
+    "member": (lambda n: member(str(n), revision=n), "members", "level"),
+    "settings": (
+        lambda n: settings(revision=n, units_max_per_line=n),
+        "business_policies",
+        "policy->>'units_max_per_line'",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", REVISIONED)
+@pytest.mark.parametrize("batches", [((2, 1, 2, 5, 4),), ((2,), (1,), (2,), (5,), (4,))], ids=["one batch", "five"])
+async def test_the_highest_revision_stands_and_all_others_are_recorded_without_effect(
+    name: str, batches: tuple[tuple[int, ...], ...], floor: Floor
+) -> None:
+    make, table, column = REVISIONED[name]
+    for batch in batches:
+        await floor.say(*(make(n) for n in batch), trusted=True)
+    assert [str(row[0]) for row in await floor.pool.fetch(f"SELECT {column} FROM {table}")] == ["5"]
+    assert [e["revision"] for e in floor.heard(f"{name}.changed")] == [2, 5]
+    unchanged = [(e["revision"], e["current_revision"]) for e in floor.heard(f"{name}.unchanged")]
+    assert unchanged == [(1, 2), (4, 5)]  # the second 2 is the same command again
+
+
+async def test_an_sku_is_read_as_it_was_written(floor: Floor) -> None:
+    more = {"category_id": "tea", "tax_class": "food", "gift_points": 5, "gift_growth": 2, "points_limit": 300}
+    await floor.say(sku("s1").model_copy(update=more), sku("s2"))
+    found = await read(floor, "s1", "s2")
+    assert found["s1"][12:] == ("food", 5, 2, 300)
+    assert found["s2"][12:] == (None, 0, 0, None)
+    assert found["s1"].category_id == "tea"
+
+
+async def read(floor: Floor, *sku_ids: str) -> dict[str, Sku]:
+    async with floor.pool.acquire() as tx:
+        return await skus.read(tx, sku_ids)
+
+
+LADDER = (LadderStep(count=2, pay_basis_points=9000), LadderStep(count=3, pay_basis_points=7500))
+REDUCTION = (ReductionStep(full=1000, reduce=100),)
+SENSELESS: list[tuple[dict[str, Any], str]] = [
+    ({"prices": {}}, "prices"),
+    ({"scope": "all"}, "scope_id"),
+    ({"scope_id": None}, "scope_id"),
+    ({"starts_at": NOW, "ends_at": NOW}, "ends_at"),
+    ({"quantity": 5}, "quantity"),
+    ({"kind": "ladder", "prices": {}}, "steps"),
+    ({"kind": "ladder", "prices": {}, "steps": LADDER[::-1]}, "steps"),
+    ({"kind": "ladder", "prices": {}, "steps": REDUCTION}, "steps"),
+    ({"kind": "full_reduction", "prices": {}, "steps": LADDER}, "steps"),
+    ({"kind": "full_reduction", "prices": {}, "steps": (*LADDER, *REDUCTION)}, "steps"),
+    ({"kind": "full_reduction", "prices": {}, "steps": (ReductionStep(full=100, reduce=101),)}, "steps"),
+]
+
+
+@pytest.mark.parametrize(("changes", "field"), SENSELESS)
+async def test_a_senseless_promotion_is_refused_by_its_field(changes: dict[str, Any], field: str, floor: Floor) -> None:
+    await floor.say(promotion(**changes), reply_to="client.a")
+    assert [(code, details["field"]) for code, details in refused(floor)] == [("PROMOTION_INVALID", field)]
+    assert [reply["code"] for reply in floor.replies] == ["PROMOTION_INVALID"]
+    assert await floor.pool.fetchval("SELECT count(*) FROM promotions") == 0
+
+
+KINDS: list[dict[str, Any]] = [
+    {"kind": "single", "prices": {"s1": 400, "s2": 0}},
+    {"kind": "member", "member_prices": {"gold": {"s1": 300}, "silver": {"s1": 350}}},
+    {"kind": "ladder", "steps": LADDER, "per_user_limit": 3},
+    {"kind": "full_reduction", "steps": REDUCTION, "scope": "all", "scope_id": None},
+    {
+        "kind": "flash",
+        "prices": {"s1": 100},
+        "quantity": 10,
+        "per_user_limit": 2,
+        "scope": "category",
+        "scope_id": "tea",
+    },
+]
+
+
+@pytest.mark.parametrize("terms", KINDS, ids=lambda terms: terms["kind"])
+async def test_a_promotion_is_read_as_it_was_written(terms: dict[str, Any], floor: Floor) -> None:
+    body = promotion(**terms)
+    await floor.say(body)
+    [found] = await valid(floor)
+    assert found == promotions.of(body)
+
+
+async def valid(floor: Floor, at: Any = NOW, spu: str = "spu-s1", category: str | None = "tea") -> list[Any]:
+    """Promotions for one SKU."""
+    one = Sku("s1", spu, "Tea", True, 500, "CNY", "normal", None, category)
+    async with floor.pool.acquire() as tx:
+        return sorted(await promotions.for_skus(tx, [one], at), key=lambda p: p.promo_id)
+
+
+async def test_promotions_of_the_spu_the_category_and_all_are_found_while_they_are_valid(floor: Floor) -> None:
+    await floor.say(
+        promotion("a-spu"),
+        promotion("b-category", scope="category", scope_id="tea"),
+        promotion("c-all", scope="all", scope_id=None),
+        promotion("d-another-spu", scope_id="spu-s2"),
+        promotion("e-another-category", scope="category", scope_id="spu-s1"),
+        promotion("f-tomorrow", starts_at=NOW + DAY, ends_at=NOW + 2 * DAY),
+        promotion("g-yesterday", starts_at=NOW - 2 * DAY, ends_at=NOW - DAY),
+        promotion("h-no-more", kind="none", scope="category", scope_id="tea"),
+    )
+    assert refused(floor) == []
+
+    async def names(**where: Any) -> str:
+        return "".join(found.promo_id[0] for found in await valid(floor, **where))
+
+    second = timedelta(seconds=1)
+    assert await names() == "abc"
+    assert await names(category=None) == "ac"
+    assert await names(spu="spu-s2") == "bcd"
+    assert [await names(at=NOW + at) for at in (DAY - second, DAY, 2 * DAY)] == ["abc", "f", ""]
+    assert [await names(at=NOW - at) for at in (DAY + second, DAY, 2 * DAY, 3 * DAY)] == ["g", "abc", "g", ""]
+
+
+OTHERS: list[tuple[dict[str, Any], bool]] = [
+    ({}, True),
+    ({"starts_at": NOW + DAY - timedelta(seconds=1), "ends_at": NOW + 3 * DAY}, True),
+    ({"starts_at": NOW + DAY, "ends_at": NOW + 3 * DAY}, False),
+    ({"scope_id": "spu-s2"}, False),
+    ({"scope": "category"}, False),
+    ({"currency": "EUR"}, False),
+    ({"kind": "none"}, False),
+]
+
+
+@pytest.mark.parametrize("together", [True, False], ids=["one batch", "two batches"])
+@pytest.mark.parametrize(("changes", "overlaps"), OTHERS)
+async def test_only_one_promotion_is_valid_for_the_same_goods_at_a_time(
+    changes: dict[str, Any], overlaps: bool, together: bool, floor: Floor
+) -> None:
+    bodies = promotion("p1"), promotion("p2", **changes)
+    for batch in [bodies] if together else [[body] for body in bodies]:
+        await floor.say(*batch)
+    expected = [("PROMOTION_INVALID", {"promo_id": "p2", "overlaps": "p1"})] if overlaps else []
+    assert refused(floor) == expected
+
+
+async def test_a_promotion_that_ended_or_moved_away_makes_room_in_the_same_batch(floor: Floor) -> None:
+    await floor.say(promotion("p1"), promotion("p2", scope="all", scope_id=None))
+    await floor.say(
+        promotion("p1", revision=2, kind="none"),
+        promotion("p2", revision=2),
+        promotion("p3", scope="all", scope_id=None),
+    )
+    assert refused(floor) == []
+    assert [(found.promo_id, found.scope) for found in await valid(floor)] == [("p2", "spu"), ("p3", "all")]
+
+
+async def test_a_new_revision_does_not_overlap_with_the_one_it_replaces(floor: Floor) -> None:
+    await floor.say(promotion("p1"))
+    await floor.say(promotion("p1", revision=2, prices={"s1": 300}))
+    assert [found.prices for found in await valid(floor)] == [{"s1": 300}]
+
+
+async def test_a_refused_revision_leaves_what_was_there_and_a_later_one_may_stand(floor: Floor) -> None:
+    await floor.say(promotion("p1"))
+    await floor.say(promotion("p1", revision=2, prices={}), promotion("p1", revision=3, prices={"s1": 1}))
+    assert [event["revision"] for event in floor.heard("promotion.changed")] == [1, 3]
+
+
+async def quota(floor: Floor) -> tuple[int, int] | None:
+    row = await floor.pool.fetchrow("SELECT quantity, sold FROM promotion_quotas")
+    return None if row is None else (row["quantity"], row["sold"])
+
+
+async def test_a_quantity_never_falls_below_what_is_sold_and_is_remembered_while_it_is_lifted(floor: Floor) -> None:
+    def flash(revision: int, quantity: int | None) -> Message:
+        return promotion(revision=revision, kind="flash", quantity=quantity)
+
+    await floor.say(flash(1, None))
+    assert await quota(floor) is None
+    await floor.say(flash(2, 10))
+    assert await quota(floor) == (10, 0)
+    await floor.pool.execute("UPDATE promotion_quotas SET sold = 7")
+    await floor.say(flash(3, 5))
+    assert await quota(floor) == (7, 7)
+    await floor.say(flash(4, None))
+    assert [found.quantity for found in await valid(floor)] == [None]
+    await floor.pool.execute("UPDATE promotion_quotas SET sold = sold + 2")
+    await floor.say(promotion(revision=5, kind="none"))
+    await floor.say(flash(6, 20))
+    assert await quota(floor) == (20, 9)
+    assert [found.quantity for found in await valid(floor)] == [20]
+
+
+async def test_a_quantity_that_comes_later_counts_what_orders_bought_before_it(floor: Floor) -> None:
+    await floor.open_shop()
+    order_id = await floor.placed(("s1", 3))
+    await floor.say(promotion(kind="flash"))
+    await floor.pool.execute("DELETE FROM promotion_uses")
+    await floor.pool.execute(
+        "INSERT INTO promotion_uses (promo_id, order_id, user_id, units) VALUES ('p1', $1, 'u1', 3)", order_id
+    )
+    await floor.say(promotion(revision=2, kind="flash", quantity=2))
+    assert await quota(floor) == (3, 3)
+
+
+async def test_of_two_promotions_that_overlap_two_workers_let_one_stand(floor: Floor) -> None:
+    await side_by_side(floor, promotion("p1"), promotion("p2"))
+    assert refused(floor) == [("PROMOTION_INVALID", {"promo_id": "p2", "overlaps": "p1"})]
+
+
+async def test_only_what_is_given_is_stored_and_the_next_revision_replaces_all_of_it(floor: Floor) -> None:
+    await floor.say(
+        settings("seckill", payment_window_seconds=600, deduct_on="create", allow_coupon=False),
+        settings("normal", rate_limit_orders=0),
+        trusted=True,
+    )
+    assert await stored(floor) == {
+        "seckill": {"payment_window_seconds": 600, "deduct_on": "create", "allow_coupon": False},
+        "normal": {"rate_limit_orders": 0},
+    }
+    await floor.say(settings("seckill", revision=2, units_max_per_line=2), trusted=True)
+    assert (await stored(floor))["seckill"] == {"units_max_per_line": 2}
+
+
+async def stored(floor: Floor) -> dict[str, dict[str, Any]]:
+    async with floor.pool.acquire() as tx:
+        return await policies.read(tx)
+
+
+async def test_only_trusted_users_change_rules_and_only_of_types_that_there_are(floor: Floor) -> None:
+    await floor.say(settings("seckill", units_max_per_line=1))
+    await floor.say(settings("lottery", units_max_per_line=1), trusted=True)
+    assert refused(floor) == [("AUTH_FORBIDDEN", {}), ("ORDER_BUSINESS_TYPE_INVALID", {"field": "business_type"})]
+    assert await stored(floor) == {}
+    await floor.say(settings("seckill", units_max_per_line=1), trusted=True)
+    assert await stored(floor) == {"seckill": {"units_max_per_line": 1}}
+
+
+RULES = ["payment_window_seconds", "units_max_per_line", "rate_limit_orders", "rate_limit_window_seconds"]
+
+
+@pytest.mark.parametrize("name", RULES)
+@pytest.mark.parametrize("number", [-1, 2**31])
+def test_rules_out_of_range_are_no_message(name: str, number: int) -> None:
+    with pytest.raises(ValidationError, match=name):
+        settings("normal", **{name: number})
+
+
+def test_every_rule_of_a_business_type_can_be_set_and_nothing_else() -> None:
+    assert set(SettingsSet.model_fields) - {"business_type", "revision"} == set(POLICY_FIELDS)
+    window = 30 * 86_400
+    assert settings(payment_window_seconds=window).policy() == {"payment_window_seconds": window}
+    with pytest.raises(ValidationError):
+        settings(payment_window_seconds=window + 1)
