@@ -59,7 +59,7 @@ class Life:
             self.owe(step.effects)
 
     def pay(self, item: Any) -> None:
-        fact = payment_results.settle(self.book, self.book[ORDER_ID], item, NOW)
+        fact = payment_results.settle(self.book, self.book[ORDER_ID], None, item, NOW)
         if item.body.kind == "captured":
             self.paid_in += 1
         self.refunds += [
@@ -68,7 +68,7 @@ class Life:
         self.kept += fact.result.amount if fact.verdict == "kept" else 0
 
     def cancel(self, item: Any) -> None:
-        desk = order_changes.Desk(self.book, {}, {})
+        desk = order_changes.Desk(self.book, {}, {}, iter(()))
         if order_changes.decide(item, self.book[ORDER_ID], desk) is None:
             order_changes.step(desk, item, ORDER_ID, NOW)
 
@@ -97,28 +97,34 @@ def sequences() -> Iterator[tuple[str, ...]]:
             yield from permutations(chosen)
 
 
-def lived(names: tuple[str, ...], on_payment_failure: str) -> Life:
-    life = Life(Book({ORDER_ID: order(on_payment_failure=on_payment_failure)}))
+def lived(names: tuple[str, ...], on_payment_failure: str, deduct_on: str = "pay") -> Life:
+    one = order(on_payment_failure=on_payment_failure, deduct_on=deduct_on)
+    life = Life(Book({ORDER_ID: one}), goods=GOODS[deduct_on][State.AWAITING_PAYMENT])
     for name in names:
         life.live(name, EVENTS[name])
     return life
 
 
 @cache
-def lives(on_payment_failure: str) -> tuple[tuple[tuple[str, ...], Life], ...]:
+def lives(on_payment_failure: str, deduct_on: str = "pay") -> tuple[tuple[tuple[str, ...], Life], ...]:
     """Every life, lived once."""
-    return tuple((names, lived(names, on_payment_failure)) for names in sequences())
+    return tuple((names, lived(names, on_payment_failure, deduct_on)) for names in sequences())
 
 
-GOODS = {State.AWAITING_PAYMENT: "locked", State.PAID: "deducted", State.CANCELLED: "free"}
+GOODS = {
+    "pay": {State.AWAITING_PAYMENT: "locked", State.PAID: "deducted", State.CANCELLED: "free"},
+    "create": {State.AWAITING_PAYMENT: "deducted", State.PAID: "deducted", State.CANCELLED: "free"},
+}
+"""When stock is deducted -> where the goods are."""
 MONEY = {State.AWAITING_PAYMENT: 0, State.PAID: 1000, State.CANCELLED: 0}
 
 
+@pytest.mark.parametrize("deduct_on", GOODS)
 @pytest.mark.parametrize("on_payment_failure", ["keep_open", "cancel"])
-def test_money_and_goods_end_together_whatever_comes_first(on_payment_failure: str) -> None:
-    for names, life in lives(on_payment_failure):
+def test_money_and_goods_end_together_whatever_comes_first(on_payment_failure: str, deduct_on: str) -> None:
+    for names, life in lives(on_payment_failure, deduct_on):
         state = life.book[ORDER_ID].state
-        assert (life.goods, life.kept) == (GOODS[state], MONEY[state]), names
+        assert (life.goods, life.kept) == (GOODS[deduct_on][state], MONEY[state]), names
 
 
 @pytest.mark.parametrize("on_payment_failure", ["keep_open", "cancel"])

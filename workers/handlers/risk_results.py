@@ -1,6 +1,6 @@
 """What happens when the risk check has answered.
 
-    order is    passed                                   rejected, captcha_required
+    order is    risk.result passed                       risk.result rejected, captcha_required
     ----------  ---------------------------------------  -------------------------------------------------------
     placing     stock.reserve with the saga's deadline   rejected: order.rejected with RISK_BLOCKED or
                                                          RISK_CAPTCHA_REQUIRED; coupon and points are free again
