@@ -1,6 +1,7 @@
 """A client asks for a price first, and orders at that price: pika, as anybody's checkout would."""
 
 import asyncio
+from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
@@ -13,6 +14,7 @@ from tests.e2e.shopfront import order_body
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
+ROOT = Path(__file__).parents[2]
 WAIT_SECONDS = 20
 ASKED = ("channel", "currency", "items", "user_id", "actor")
 
@@ -68,6 +70,26 @@ def asked_wrongly(hall: Hall, body: Any, key: str, role: str, **properties: Any)
     checkout.close()
     assert about.type == "query.rejected.v1"
     return answer
+
+
+async def test_what_the_readme_asks_is_a_question_and_may_be_asked(hall: Hall) -> None:
+    part = (
+        (ROOT / "README.md")
+        .read_text("utf-8")
+        .partition("<!-- price first -->")[2]
+        .partition("<!-- /price first -->")[0]
+    )
+    body = orjson.loads(part.partition("```json")[2].partition("```")[0])
+
+    def ask() -> dict[str, Any]:
+        checkout = Checkout(hall.broker["upstream"])
+        about, answer = checkout.ask(hall.broker.names.queries, "order.preview", body)
+        checkout.close()
+        assert about.type == "order.previewed.v1"
+        return answer
+
+    answer = await asyncio.to_thread(ask)
+    assert (answer["user"]["user_id"], answer["refusal"]["code"]) == ("ada", "PRODUCT_NOT_FOUND")
 
 
 SOUND = {name: order_body((SKU, 1))[name] for name in ASKED}
