@@ -1,48 +1,109 @@
+-- Reads for people and for the source documents' views. No statement here locks anything or shows ciphertext.
+
 -- name: order_view.find
--- $1 an order's id or number. Locks: none. What on-call may see of it: no ciphertext.
-SELECT id, root_id, parent_id, kind, order_no, request_id, user_id, channel, source, business_type, state, version, cancel_type,
-    reason, currency, origin_amount, shipping_fee, payable_amount, captured_amount, refunded_amount, intent_id, deleted,
-    created_at, expire_at, paid_at, shipped_at, delivered_at, completed_at, cancelled_at
+-- $1 an order's number, $2 an id or null. The id of the order; an id wins over a number that looks like it.
+SELECT id FROM orders WHERE order_no = $1 OR id = $2::bigint ORDER BY id = $2::bigint DESC NULLS LAST LIMIT 1;
+
+-- name: order_view.order
+-- $1 order id. Its row, but for what is encrypted.
+SELECT id, order_uuid::text AS order_uuid, root_id, parent_id, kind, order_no, request_id, user_id, seller_id, channel, source,
+    business_type, order_type, business_order_id, state, version, cancel_type, reason, currency, origin_amount, promotion_amount,
+    coupon_amount, points_amount, adjustment_amount, shipping_fee, box_fee, tax_amount, payable_amount, captured_amount,
+    refunded_amount, coupon_id, use_points, gift_points, gift_growth, quota_units, intent_id, user_remark IS NOT NULL AS remarked,
+    deleted, commented, held, ext::text AS ext, created_at, updated_at, expire_at, paid_at, shipped_at, delivered_at, completed_at,
+    cancelled_at
 FROM orders
-WHERE order_no = $1 OR id = CASE WHEN $1 ~ '^[0-9]{1,19}$' AND $1::numeric < 9223372036854775808 THEN $1::bigint END
-LIMIT 1;
+WHERE id = $1;
+
+-- name: order_view.parent
+-- $1 order id. The order that this one was split from.
+SELECT p.id, p.order_no, p.state, p.payable_amount FROM orders c JOIN orders p ON p.id = c.parent_id WHERE c.id = $1;
+
+-- name: order_view.children
+-- $1 order id. The orders that this one was split into.
+SELECT c.id, c.order_no, c.seller_id, c.state, c.payable_amount, c.refunded_amount,
+    ARRAY(SELECT i.line_no || 'x' || i.qty FROM order_items i WHERE i.order_id = c.id ORDER BY i.line_no) AS units
+FROM orders c
+WHERE c.root_id = $1 AND c.root_id <> c.id AND c.parent_id = $1
+ORDER BY c.id;
 
 -- name: order_view.items
--- $1 order id.
-SELECT line_no, sku_id, name, warehouse, qty, unit_price, payable_amount, refunded_qty, refunded_amount
-FROM order_items WHERE order_id = $1 ORDER BY line_no;
+-- $1 ids of an order and of its children.
+SELECT order_id, line_no, sku_id, spu_id, name, product_type, category_id, seller_id, warehouse, qty, unit_price, origin_amount,
+    promotion_id, promotion_revision, promotion_text, promotion_amount, coupon_amount, points_amount, tax_amount, shipping_share,
+    payable_amount, quota_units, gift_points, gift_growth, refunded_qty, refunded_amount
+FROM order_items
+WHERE order_id = ANY($1::bigint[])
+ORDER BY line_no;
+
+-- name: order_view.snapshots
+-- $1 order id. What the order keeps however the world changes, as JSON.
+SELECT type, data::text AS data, created_at FROM order_snapshots WHERE order_id = $1 ORDER BY type;
 
 -- name: order_view.address
 -- $1 order id. Ciphertext with the id of its key.
 SELECT country, key_id, ciphertext, modify_count FROM order_addresses WHERE order_id = $1;
 
 -- name: order_view.payments
--- $1 order id. Every payment fact, as it was judged.
-SELECT channel, trade_no, kind, amount, currency, verdict, reason, occurred_at, recorded_at
-FROM payment_facts WHERE order_id = $1 ORDER BY recorded_at, trade_no, kind;
+-- $1 order id. Every payment fact, as it was judged, and the order's part of it: what paid it may have paid its parent, or
+-- several merged orders.
+SELECT f.channel, f.trade_no, f.kind, f.amount, CASE WHEN f.verdict = 'kept' THEN o.payable_amount ELSE f.amount END AS part,
+    f.currency, f.intent_id, f.verdict, f.reason, f.occurred_at, f.recorded_at
+FROM orders o
+JOIN payment_facts f ON f.order_id = o.id OR (f.intent_id = o.intent_id AND f.verdict = 'kept')
+WHERE o.id = $1
+ORDER BY f.recorded_at, f.trade_no, f.kind;
 
 -- name: order_view.refunds
--- $1 order id.
-SELECT refund_no, cause, channel, trade_no, amount, currency, state, reason, requested_at, finished_at
-FROM refunds WHERE order_id = $1 ORDER BY requested_at, id;
+-- $1 ids of an order and of its children.
+SELECT order_id, refund_no, cause, channel, trade_no, amount, currency, state, reason, requested_at, finished_at
+FROM refunds WHERE order_id = ANY($1::bigint[]) ORDER BY requested_at, id;
 
 -- name: order_view.shipments
--- $1 order id. Parcels with what is in them (line x units) and the facts that moved them.
-SELECT s.carrier, s.tracking_no, s.state, s.delayed, s.booked_at, s.outbound_at, s.delivered_at,
+-- $1 ids of an order and of its children. Parcels with what is in them (line x units) and the facts that moved them.
+SELECT s.order_id, s.carrier, s.tracking_no, s.state, s.delayed, s.booked_at, s.outbound_at, s.delivered_at,
     ARRAY(SELECT i.line_no || 'x' || i.qty FROM shipment_items i WHERE i.shipment_id = s.id ORDER BY i.line_no) AS units,
     ARRAY(SELECT f.status || CASE WHEN f.stale THEN '(stale)' ELSE '' END FROM shipment_facts f
           WHERE f.carrier = s.carrier AND f.tracking_no = s.tracking_no ORDER BY f.recorded_at, f.event_id) AS facts
+FROM shipments s WHERE s.order_id = ANY($1::bigint[]) ORDER BY s.id;
+
+-- name: order_view.parcels
+-- $1 order id. Its parcels with their lines and the units of each.
+SELECT s.id, s.order_id, s.carrier, s.tracking_no, s.state, s.delayed, s.booked_at, s.outbound_at, s.delivered_at,
+    ARRAY(SELECT i.line_no FROM shipment_items i WHERE i.shipment_id = s.id ORDER BY i.line_no) AS line_nos,
+    ARRAY(SELECT i.qty FROM shipment_items i WHERE i.shipment_id = s.id ORDER BY i.line_no) AS qtys
 FROM shipments s WHERE s.order_id = $1 ORDER BY s.id;
 
 -- name: order_view.stock
--- $1 order id. What stock says it holds; nothing where stock has a database of its own.
-SELECT h.state, l.op, l.sku_id, l.warehouse, l.qty, l.ref, l.at
+-- $1 ids of an order and of its children. What stock says it holds; nothing where stock has a database of its own.
+SELECT h.holder_id AS order_id, h.state, l.op, l.sku_id, l.warehouse, l.qty, l.ref, l.at
 FROM stock_holders h LEFT JOIN stock_ledger l ON l.holder_id = h.holder_id
-WHERE h.holder_id = $1 ORDER BY l.at, l.op, l.sku_id;
+WHERE h.holder_id = ANY($1::bigint[]) ORDER BY l.at, l.op, l.sku_id;
+
+-- name: order_view.coupons
+-- $1 order id. What happened to the coupon of the order, or of the order it was split from.
+SELECT l.coupon_id, l.op, l.at
+FROM orders o
+JOIN orders r ON r.id = o.root_id
+JOIN coupon_ledger l ON l.coupon_id = r.coupon_id AND l.order_id = r.id
+WHERE o.id = $1 ORDER BY l.at, l.op;
+
+-- name: order_view.points
+-- $1 order id. What happened to the points that were spent on the order, or on the order it was split from, and to those it earned.
+SELECT l.op, l.points, l.growth, l.ref, l.at
+FROM orders o
+JOIN points_ledger l ON l.order_id IN (o.id, o.root_id)
+WHERE o.id = $1 ORDER BY l.at, l.op;
+
+-- name: order_view.promotions
+-- $1 order id. The units that the order, or the order it was split from, bought at a limited price.
+SELECT u.promo_id, u.units, u.used_at, u.returned_at
+FROM orders o JOIN promotion_uses u ON u.order_id = o.root_id
+WHERE o.id = $1 ORDER BY u.promo_id;
 
 -- name: order_view.log
 -- $1 order id.
-SELECT version, pre_state, cur_state, remark, actor_type, actor_id, cause_type, cause_id, at
+SELECT version, operate_type, pre_state, cur_state, remark, actor_type, actor_id, cause_type, cause_id, at
 FROM operate_logs WHERE order_id = $1 ORDER BY version;
 
 -- name: order_view.timers

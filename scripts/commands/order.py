@@ -1,7 +1,9 @@
-"""`oms order show`: everything the database knows about one order, on one page."""
+"""`oms order show`: everything the database knows about one order, on one page, or as a source document has it."""
 
-from collections.abc import Mapping
-from typing import Annotated, Any
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, replace
+from enum import StrEnum
+from typing import Annotated, Any, NamedTuple
 
 import orjson
 import typer
@@ -13,11 +15,37 @@ from outbox.packing import shard_of
 from scripts.commands.connecting import connected, run
 from scripts.commands.output import Format, Output, write_json, write_table
 from scripts.commands.problems import Code, CommandError
+from workers.domain import views
 from workers.domain.masking import masked
+from workers.domain.views.codes import SNAPSHOT_TYPE
+from workers.store import views as stored
 
 app = typer.Typer(help="Orders.", no_args_is_help=True)
 
-PARTS = ("items", "payments", "refunds", "shipments", "stock", "log", "timers", "dead_letters")
+PARTS = (
+    "parent", "children", "items", "snapshots", "payments", "refunds", "shipments", "stock", "coupons", "points",
+    "promotions", "log", "timers", "dead_letters",
+)  # fmt: skip
+FAMILY = frozenset({"items", "refunds", "shipments", "stock"})
+"""Read of an order and its children, which carry the goods of one that was split."""
+SNAPSHOTS = {number: name for name, number in SNAPSHOT_TYPE.items()}
+
+
+class Source(StrEnum):
+    """The source documents in whose words an order can be shown."""
+
+    S0 = "s0"
+    S1 = "s1"
+    S2 = "s2"
+    S3 = "s3"
+    S4 = "s4"
+
+
+class Shown(NamedTuple):
+    """A source's document, and a line with the status of the order itself, of its parent and of its children."""
+
+    document: dict[str, Any]
+    orders: list[dict[str, Any]]
 
 
 @app.callback()
@@ -27,7 +55,10 @@ def group() -> None:
 
 @app.command("show")
 def show(
-    order: Annotated[str, typer.Argument(metavar="ID", help="The order's id or its number.")],
+    order: Annotated[str, typer.Argument(metavar="ID", help="The order's id, its number or its UUID.")],
+    view: Annotated[
+        Source | None, typer.Option("--view", help="The order as this source document's tables would hold it.")
+    ] = None,
     json: Annotated[bool, typer.Option("--json", help="The same as -o json.")] = False,
     output: Output = Format.TABLE,
 ) -> None:
@@ -37,35 +68,75 @@ def show(
     Examples:
       oms order show 379226153377300480
       oms order show 202611220000000001 -o json | jq .log
+      oms order show 00000000-0000-0000-0543-4f8d92000000 --view s3
     """
-    found = run(read(order))
-    if json or output is Format.JSON:
-        write_json(found)
+    as_json = json or output is Format.JSON
+    if view is not None:
+        shown = run(read_view(order, view.value))
+        write_json(shown.document) if as_json else _write_view(shown)
         return
-    for title, value in found.items():
-        if isinstance(value, Mapping):
-            rows = [{"field": name, "value": item} for name, item in value.items() if item is not None]
-            write_table(rows, title=title)
-        elif value:
-            write_table(value, title=f"\n{title}")
+    found = run(read(order))
+    write_json(found) if as_json else _write_parts(found)
 
 
 async def read(order: str) -> dict[str, Any]:
     """The order and all that hangs on it, as of one moment. Raises CommandError when there is none."""
     async with connected() as tx, tx.transaction(isolation="repeatable_read", readonly=True):
-        row = await tx.fetchrow(SQL["order_view.find"], order)
-        if row is None:
-            hint = "an id is a number of up to 19 digits; an order number begins with its day"
-            raise CommandError(Code.NOTHING, f"no order {order}", hint=hint)
-        key = row["id"]
-        parts = {part: await _rows(tx, f"order_view.{part}", key) for part in PARTS}
+        key = await _find(tx, order)
+        (row,) = await _rows(tx, "order_view.order", key)
+        facets = views.facets_of(await stored.read(tx, key))
+        family = sorted({key, *(child["id"] for child in await tx.fetch(SQL["order_view.children"], key))})
+        parts = {part: await _part(tx, part, key, family) for part in PARTS}
         stream = str(row["root_id"])
         waiting = await _rows(tx, "order_view.outbox", stream, shard_of(stream))
-        return {"order": dict(row), "address": await _address(tx, key)} | parts | {"outbox": waiting}
+        shown = {"order": row, "facets": asdict(facets), "address": await _address(tx, key)}
+        return shown | parts | {"outbox": waiting}
+
+
+async def read_view(order: str, source: views.Source) -> Shown:
+    """The order in the words of a source. Raises CommandError when the source knows no such order."""
+    async with connected() as tx, tx.transaction(isolation="repeatable_read", readonly=True):
+        key = await _find(tx, order)
+        address = {name: str(value) for name, value in (await _address(tx, key)).items() if value is not None}
+        whole = replace(await stored.read(tx, key), address=address)
+        parent = [] if whole.head.parent_id is None else [await stored.read(tx, whole.head.parent_id)]
+    document = views.document(source, whole)
+    if isinstance(document, views.Absent):
+        why = f"it is {whole.head.state}, and {source} has no order before it is placed or when it could not be"
+        raise CommandError(Code.NOTHING, f"{source} knows no order {order}", why=why, hint=f"oms order show {order}")
+    relatives = [("this", whole), *(("parent", one) for one in parent), *(("child", one) for one in whole.children)]
+    return Shown(document, [_line(source, word, one) for word, one in relatives])
+
+
+def _line(source: views.Source, word: str, whole: views.Whole) -> dict[str, Any]:
+    status = views.status_of(source, whole)
+    name, code = ("-", None) if isinstance(status, views.Absent) else status
+    return {"view": source, "order": word, "status": name, "code": code, "id": whole.head.id, "no": whole.head.order_no}
+
+
+async def _find(tx: Transaction, order: str) -> int:
+    key = await stored.find(tx, order)
+    if key is None:
+        hint = "an id is a number of up to 19 digits; an order number begins with its day; a UUID ends in the id"
+        raise CommandError(Code.NOTHING, f"no order {order}", hint=hint)
+    return key
 
 
 async def _rows(tx: Transaction, statement: str, *arguments: object) -> list[dict[str, Any]]:
     return [dict(row) for row in await tx.fetch(SQL[statement], *arguments)]
+
+
+async def _part(tx: Transaction, part: str, key: int, family: Sequence[int]) -> list[dict[str, Any]]:
+    """Which order a row belongs to is said only where there are several."""
+    rows = await _rows(tx, f"order_view.{part}", family if part in FAMILY else key)
+    if part == "snapshots":
+        return [_snapshot(row) for row in rows]
+    return rows if len(family) > 1 else [{k: v for k, v in row.items() if k != "order_id"} for row in rows]
+
+
+def _snapshot(row: Mapping[str, Any]) -> dict[str, Any]:
+    kind = SNAPSHOTS[row["type"]]
+    return {"type": row["type"], "kind": kind, "created_at": row["created_at"], "data": orjson.loads(row["data"])}
 
 
 async def _address(tx: Transaction, order_id: int) -> dict[str, Any]:
@@ -73,9 +144,41 @@ async def _address(tx: Transaction, order_id: int) -> dict[str, Any]:
     row = await tx.fetchrow(SQL["order_view.address"], order_id)
     if row is None:
         return {}
-    stored = {"country": row["country"], "changes": row["modify_count"], "key_id": row["key_id"]}
+    stored_clear = {"country": row["country"], "changes": row["modify_count"], "key_id": row["key_id"]}
     try:
         plain = cipher.current().decrypt(row["key_id"], row["ciphertext"], b"order_address:%d" % order_id)
     except cipher.CipherError as error:
-        return stored | {"unreadable": str(error)}
-    return stored | dict(masked(orjson.loads(plain)))
+        return stored_clear | {"unreadable": str(error)}
+    return stored_clear | dict(masked(orjson.loads(plain)))
+
+
+def _write_parts(found: Mapping[str, Any]) -> None:
+    for title, value in found.items():
+        if isinstance(value, Mapping):
+            _write_fields(value, title=title)
+        elif value:
+            write_table([_flat(row) for row in value], title=f"\n{title}")
+
+
+def _write_view(shown: Shown) -> None:
+    write_table(shown.orders)
+    for title, value in shown.document.items():
+        if not isinstance(value, Mapping):
+            _write_parts({title: value})
+            continue
+        inner = {name: item for name, item in value.items() if isinstance(item, list)}
+        _write_fields({name: item for name, item in value.items() if name not in inner}, title=f"\n{title}")
+        _write_parts({f"{title}.{name}": item for name, item in inner.items()})
+
+
+def _write_fields(value: Mapping[str, Any], *, title: str) -> None:
+    write_table([{"field": name, "value": item} for name, item in value.items() if item is not None], title=title)
+
+
+def _flat(row: Mapping[str, Any]) -> dict[str, Any]:
+    """JSON within a cell is text; a list of words is not."""
+    return {name: orjson.dumps(item).decode() if _nested(item) else item for name, item in row.items()}
+
+
+def _nested(item: Any) -> bool:
+    return isinstance(item, dict) or (isinstance(item, list) and any(isinstance(one, dict) for one in item))

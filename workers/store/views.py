@@ -1,7 +1,7 @@
 """One order with everything, read for its views; nothing is locked, so it belongs into a read-only transaction."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import fields
+from dataclasses import fields, replace
 from typing import Any, TypeVar
 
 import orjson
@@ -23,28 +23,40 @@ async def find(tx: Transaction, name: str) -> int | None:
 
 
 async def read(tx: Transaction, order_id: int) -> Whole:
-    """The order, which exists, but for its address: that is ciphertext, and its reader's to show."""
-    head = await tx.fetchrow(SQL["order_view.order"], order_id)
-    assert head is not None, f"there is no order {order_id}"
-    children = await tx.fetch(SQL["order_view.children"], order_id)
-    goods = [child["id"] for child in children] or [order_id]
-    family = sorted({order_id, *goods})
-    snapshots = [_make(Snapshot, row) for row in await tx.fetch(SQL["order_view.snapshots"], order_id)]
+    """The order, which exists, with its children; but for addresses, which are ciphertext and their reader's to show."""
+    found = await _read(tx, order_id)
+    rows = await tx.fetch(SQL["order_view.children"], order_id)
+    if not rows:
+        return found
+    children = tuple([await _read(tx, row["id"]) for row in rows])
+    lines = sorted((line for child in children for line in child.lines), key=lambda line: line.line_no)
+    return replace(
+        found,
+        lines=tuple(lines),
+        refunds=found.refunds + tuple(refund for child in children for refund in child.refunds),
+        shipments=tuple(shipment for child in children for shipment in child.shipments),
+        children=children,
+    )
+
+
+async def _read(tx: Transaction, order_id: int) -> Whole:
+    row = await tx.fetchrow(SQL["order_view.order"], order_id)
+    assert row is not None, f"there is no order {order_id}"
+    snapshots = [_make(Snapshot, one) for one in await tx.fetch(SQL["order_view.snapshots"], order_id)]
     payments = await tx.fetch(SQL["order_view.payments"], order_id)
     held = await tx.fetch(SQL["order_view.stock"], [order_id])
     parent = await tx.fetchrow(SQL["order_view.parent"], order_id)
     address = await tx.fetchrow(SQL["order_view.address"], order_id)
     return Whole(
-        head=_make(Head, dict(head) | {"state": State(head["state"])}),
-        lines=_lines(await tx.fetch(SQL["order_view.items"], goods), snapshots),
-        facts=tuple(_make(Fact, dict(row) | {"amount": row["part"]}) for row in payments),
-        refunds=tuple(_make(Refund, row) for row in await tx.fetch(SQL["order_view.refunds"], family)),
-        shipments=tuple(_shipment(row) for row in await tx.fetch(SQL["order_view.parcels"], goods)),
+        head=_make(Head, dict(row) | {"state": State(row["state"])}),
+        lines=_lines(await tx.fetch(SQL["order_view.items"], [order_id]), snapshots),
+        facts=tuple(_make(Fact, dict(one) | {"amount": one["part"]}) for one in payments),
+        refunds=tuple(_make(Refund, one) for one in await tx.fetch(SQL["order_view.refunds"], [order_id])),
+        shipments=tuple(_shipment(one) for one in await tx.fetch(SQL["order_view.parcels"], order_id)),
         snapshots=tuple(snapshots),
         address_changes=address["modify_count"] if address else 0,
         stock=held[0]["state"] if held else None,
         parent_no=parent["order_no"] if parent else None,
-        children=tuple(State(child["state"]) for child in children),
     )
 
 

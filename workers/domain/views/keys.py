@@ -1,0 +1,24 @@
+"""Three names for one order: its id, the UUID derived from it, and its number (C-05)."""
+
+import re
+from uuid import UUID
+
+ID_END = 2**63
+_DIGITS = re.compile(r"[0-9]{1,19}", re.ASCII)
+_UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII | re.IGNORECASE)
+
+
+def uuid_of(order_id: int) -> str:
+    """The UUID of an id, as the column order_uuid has it."""
+    return str(UUID(int=order_id))
+
+
+def id_of(name: str) -> int | None:
+    """The id that an id or a UUID names; None for what can only be an order number. Numbers look like ids."""
+    if _DIGITS.fullmatch(name):
+        found = int(name)
+    elif _UUID.fullmatch(name):
+        found = UUID(name).int
+    else:
+        return None
+    return found if found < ID_END else None

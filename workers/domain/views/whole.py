@@ -1,0 +1,193 @@
+"""One order with everything that hangs on it, as its rows hold it: what facets and documents are computed from.
+
+Amounts are minor units of the order's currency.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+
+from workers.domain.masking import MASK
+from workers.domain.order import State
+from workers.domain.shipping import Parcel
+
+REMARK_HIDDEN = MASK
+"""Buyers write names and phone numbers into remarks: a document says only that there is one."""
+
+
+@dataclass(frozen=True)
+class Head:
+    """The order's own row. `ext` is a JSON object as text; the buyer's remark stays where it is encrypted."""
+
+    id: int
+    root_id: int
+    parent_id: int | None
+    kind: str
+    order_no: str | None
+    user_id: str
+    seller_id: str | None
+    channel: str
+    business_type: str
+    order_type: str
+    business_order_id: str | None
+    state: State
+    cancel_type: str | None
+    currency: str
+    origin_amount: int
+    promotion_amount: int
+    coupon_amount: int
+    points_amount: int
+    adjustment_amount: int
+    shipping_fee: int
+    box_fee: int
+    tax_amount: int
+    payable_amount: int
+    captured_amount: int
+    coupon_id: str | None
+    use_points: int
+    gift_points: int
+    gift_growth: int
+    intent_id: int | None
+    remarked: bool
+    deleted: bool
+    commented: bool
+    held: bool
+    ext: str
+    created_at: datetime
+    updated_at: datetime
+    expire_at: datetime
+    paid_at: datetime | None
+    shipped_at: datetime | None
+    delivered_at: datetime | None
+    completed_at: datetime | None
+    cancelled_at: datetime | None
+
+
+@dataclass(frozen=True)
+class Line:
+    """One line as it was sold; `specs`, `image_url` and `unit` are those of the item snapshot (S1-24)."""
+
+    line_no: int
+    sku_id: str
+    spu_id: str
+    name: str
+    product_type: str
+    category_id: str | None
+    seller_id: str | None
+    qty: int
+    unit_price: int
+    origin_amount: int
+    promotion_amount: int
+    promotion_text: str | None
+    coupon_amount: int
+    points_amount: int
+    payable_amount: int
+    refunded_qty: int
+    refunded_amount: int
+    gift_points: int
+    gift_growth: int
+    specs: Mapping[str, str] = field(default_factory=dict)
+    image_url: str | None = None
+    unit: str | None = None
+
+
+class AttemptState(StrEnum):
+    """How far an attempt to pay has come (requirements 3.3)."""
+
+    CREATED = "created"
+    REQUESTED = "requested"
+    UNKNOWN = "unknown"
+    AUTHORIZED = "authorized"
+    CAPTURED = "captured"
+    FAILED = "failed"
+    CLOSED = "closed"
+    REFUNDED = "refunded"
+
+
+@dataclass(frozen=True)
+class Fact:
+    """What a channel reported: `kind` is captured or failed, `verdict` how it was judged (kept, late, ...)."""
+
+    channel: str
+    trade_no: str
+    kind: str
+    amount: int
+    verdict: str
+    reason: str | None
+    occurred_at: datetime
+    recorded_at: datetime
+
+
+@dataclass(frozen=True)
+class Refund:
+    """Money that goes back, or went."""
+
+    channel: str
+    trade_no: str
+    amount: int
+    currency: str
+    state: str
+    finished_at: datetime | None
+
+
+@dataclass(frozen=True)
+class Shipment(Parcel):
+    """A parcel with the time at which it was booked."""
+
+    booked_at: datetime | None = None
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """What the order keeps however the world changes; `data` is JSON as text (S3-30)."""
+
+    type: int
+    data: str
+    created_at: datetime
+
+
+@dataclass(frozen=True)
+class Case:
+    """One after-sale case. `type` is refund_only, return_refund or exchange; `state` one of requirements 4.2."""
+
+    id: int
+    case_no: str
+    type: str
+    state: str
+    reason: str | None
+    refund_amount: int | None
+    requested_at: datetime
+    processed_at: datetime | None = None
+    completed_at: datetime | None = None
+
+
+@dataclass(frozen=True)
+class Whole:
+    """The order with all of it. An order that was split has the lines, parcels and refunds of its children.
+
+    `address` is as it may be shown. `stock` is the state of what stock holds for the order, where it is known.
+    """
+
+    head: Head
+    lines: tuple[Line, ...] = ()
+    facts: tuple[Fact, ...] = ()
+    refunds: tuple[Refund, ...] = ()
+    shipments: tuple[Shipment, ...] = ()
+    snapshots: tuple[Snapshot, ...] = ()
+    cases: tuple[Case, ...] = ()
+    address: Mapping[str, str] = field(default_factory=dict)
+    address_changes: int = 0
+    stock: str | None = None
+    parent_no: str | None = None
+    children: tuple["Whole", ...] = ()
+
+    @property
+    def units(self) -> dict[int, int]:
+        """Line number -> units that are to reach the buyer: those that were given back are not."""
+        return {line.line_no: line.qty - line.refunded_qty for line in self.lines}
+
+    @property
+    def live_shipments(self) -> tuple[Shipment, ...]:
+        """Those that were not cancelled, in the order in which they were booked."""
+        return tuple(shipment for shipment in self.shipments if shipment.state != "cancelled")
