@@ -7,9 +7,18 @@ from typing import Any, cast
 from uuid import uuid4
 
 from messages.base import Message
-from messages.orders import OrderChangeAddress, OrderConfirmReceipt, OrderCreate, OrderDelete
+from messages.carts import CartPut, CartRemove
+from messages.orders import (
+    OrderChangeAddress,
+    OrderConfirmReceipt,
+    OrderCreate,
+    OrderDelete,
+    OrderMerge,
+    OrderNumberIssue,
+)
 from messages.payments import ProgressMark
 from messages.refunds import RefundRequest, RefundResult
+from messages.risk import RiskResult
 from messages.stock import StockAdjust, StockCommit, StockLine, StockRelease, StockReserve, StockReserved, StockRestock
 from messages.timers import TimerDue
 from tests.handlers.floor import ADDRESS, OPERATOR, Floor, book, cancel, captured, create, receive, sku, update, user
@@ -143,6 +152,10 @@ def adjust(delta: int) -> StockAdjust:
     return StockAdjust(request_id=unique(), sku_id="s1", warehouse="main", delta=delta, reason="counted")
 
 
+def cancel_own(key: int) -> Message:
+    return cancel(key, unique(), actor=OPERATOR)
+
+
 def address(key: int) -> Message:
     return OrderChangeAddress(request_id=unique(), actor=user(), order_id=key, address=ADDRESS)
 
@@ -184,10 +197,85 @@ async def issues(floor: Floor, n: int) -> Sequence[Message]:
     return [coupon(unique(), f"u{number}", name) for number in range(n)]
 
 
+async def shopped(floor: Floor, n: int) -> Sequence[Message]:
+    """Orders that use a coupon and points each, at a limited price, and are split."""
+    limits: dict[str, Any] = {"kind": "flash", "quantity": 10_000, "per_user_limit": 9}
+    await floor.say(
+        sku("s1", revision=1 + next(REVISIONS)).model_copy(update={"seller_id": "A"}),
+        promotion("flash", revision=next(REVISIONS), scope_id="spu-s2", prices={"s2": 400}, **limits),
+        template(card := unique(), amount=10, min_amount=0),
+    )
+    users = [unique() for _ in range(n)]
+    await floor.say(*(coupon(f"c{name}", name, card) for name in users))
+    await floor.say(*(grant(1000, name, unique()) for name in users))
+    return [
+        create(("s1", 1), ("s2", 1), request_id=unique(), user_id=name, coupon_id=f"c{name}", use_points=100,
+               expected_pay_amount=790) for name in users
+    ]  # fmt: skip
+
+
+async def bought(floor: Floor, n: int) -> list[int]:
+    """Such orders, placed."""
+    bodies = await shopped(floor, n)
+    floor.events.clear()
+    await floor.say(*bodies)
+    return [int(event["order_id"]) for event in floor.heard("order.created") if event["parent_id"] is None]
+
+
+async def bought_and_paid(floor: Floor, n: int) -> list[int]:
+    ids = await bought(floor, n)
+    await floor.say(*(captured(key, 790, f"t{key}") for key in ids), trusted=True)
+    return ids
+
+
+async def bought_and_due(floor: Floor, n: int) -> Sequence[Message]:
+    return await timers(floor, await bought(floor, n), "payment")
+
+
+async def mergeable(floor: Floor, n: int) -> Sequence[Message]:
+    ids = await placed(floor, 2 * n)
+    return [OrderMerge(request_id=unique(), actor=user(), order_ids=tuple(ids[2 * k : 2 * k + 2])) for k in range(n)]
+
+
+async def merged(floor: Floor, n: int) -> Sequence[Message]:
+    await floor.say(*await mergeable(floor, n))
+    first = {event["intent_id"]: event for event in floor.heard("order.merged")}
+    return [
+        captured(int(e["order_id"]), 2000, f"t{intent}").model_copy(update={"intent_id": int(intent)})
+        for intent, e in first.items()
+    ]
+
+
+async def in_carts(floor: Floor, n: int) -> Sequence[Message]:
+    users = [unique() for _ in range(n)]
+    await floor.say(*(CartPut(request_id=unique(), actor=user(u), user_id=u, sku_id="s1", qty=2) for u in users))
+    return [CartRemove(request_id=unique(), actor=user(u), user_id=u, sku_id="s1") for u in users]
+
+
+def put(key: int) -> Message:
+    return CartPut(request_id=unique(), actor=user(f"u{key}"), user_id=f"u{key}", sku_id="s1", qty=key + 1)
+
+
+def number(key: int) -> Message:
+    return OrderNumberIssue(request_id=unique(), actor=user(), user_id="u1", channel="pc", method="alipay")
+
+
 SCENARIOS: dict[str, Arrange] = {
     "order.create": plain(lambda _: creates(1)[0]),
     "order.create refused": plain(lambda _: creates(1, channel="telex")[0]),
     "order.create again": repeated,
+    "order.create with everything": shopped,
+    "payment captured of everything": per(bought, lambda key: captured(key, 790, f"t{key}")),
+    "order.cancel unpaid of everything": per(bought, cancel_own),
+    "order.cancel paid of everything": per(bought_and_paid, cancel_own),
+    "timer.due payment of everything": bought_and_due,
+    "order.merge": mergeable,
+    "payment captured of merged orders": merged,
+    "order.number.issue": plain(number),
+    "cart.put": plain(put),
+    "cart.remove": in_carts,
+    "risk.result passed": per(placing, lambda key: RiskResult(order_id=key, verdict="passed")),
+    "risk.result rejected": per(placing, lambda key: RiskResult(order_id=key, verdict="rejected")),
     "stock.reserve": plain(lambda _: reserves(1)[0]),
     "stock.commit": per(held, lambda key: StockCommit(holder_id=key)),
     "stock.release": per(held, lambda key: StockRelease(holder_id=key)),
