@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from workers.domain.allocation import allocate
+from workers.domain.allocation import allocate, allocate_within
 
 BIG = 10**18
 weights = st.lists(st.integers(0, BIG), min_size=1, max_size=200)
@@ -68,3 +68,52 @@ def test_the_examples_of_the_requirements(amount: int, weights: list[int], parts
 def test_what_makes_no_sense_is_a_defect_of_the_caller(amount: int, weights: list[int]) -> None:
     with pytest.raises(AssertionError):
         allocate(amount, weights)
+
+
+capped = st.lists(st.tuples(st.integers(0, BIG), st.integers(0, BIG)), min_size=1, max_size=50)
+
+
+@given(capped, st.data())
+def test_with_caps_the_parts_add_up_and_none_is_above_its_cap(
+    lines: list[tuple[int, int]], data: st.DataObject
+) -> None:
+    weights, caps = [w for w, _ in lines], [c for _, c in lines]
+    amount = data.draw(st.integers(0, sum(caps)))
+    parts = allocate_within(amount, weights, caps)
+    assert sum(parts) == amount
+    assert all(0 <= part <= cap for part, cap in zip(parts, caps, strict=True))
+
+
+@given(capped.filter(lambda lines: any(w for w, _ in lines)), st.data())
+def test_a_cap_takes_nothing_from_the_other_lines(lines: list[tuple[int, int]], data: st.DataObject) -> None:
+    weights, caps = [w for w, _ in lines], [c for _, c in lines]
+    amount = data.draw(st.integers(0, sum(caps)))
+    for part, weight, cap in zip(allocate_within(amount, weights, caps), weights, caps, strict=True):
+        assert part >= min(cap, amount * weight // sum(weights))
+
+
+@given(weights.filter(any), st.data())
+def test_caps_that_nobody_reaches_change_nothing(weights: list[int], data: st.DataObject) -> None:
+    amount = data.draw(st.integers(0, sum(weights)))
+    assert allocate_within(amount, weights, weights) == allocate(amount, weights)
+
+
+@pytest.mark.parametrize(
+    ("amount", "weights", "caps", "parts"),
+    [
+        (100, [50, 50], [10, 100], [10, 90]),
+        (100, [50, 30, 20], [10, 40, 100], [10, 40, 50]),  # the second line is full only with what the first gave
+        (100, [1, 0, 0], [10, 50, 50], [10, 45, 45]),
+        (30, [1, 1, 1], [10, 10, 10], [10, 10, 10]),
+        (0, [1, 1], [0, 0], [0, 0]),
+    ],
+)
+def test_what_a_full_line_cannot_take_goes_to_the_others(
+    amount: int, weights: list[int], caps: list[int], parts: list[int]
+) -> None:
+    assert allocate_within(amount, weights, caps) == parts
+
+
+def test_more_than_all_caps_together_is_a_defect_of_the_caller() -> None:
+    with pytest.raises(AssertionError, match="caps"):
+        allocate_within(3, [1, 1], [1, 1])

@@ -1,12 +1,17 @@
 """Refunds by units: whatever the sequence, all of it is exactly what was paid (requirements 10.2)."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.domain.selling import Sale, coupon, priced, promotion, sales, sku
+from workers.domain.pricing import Line, Quote
 from workers.domain.refunding import BoughtLine, RefundLine, refund_units, remaining_units
+from workers.domain.shop import Shop
+from workers.domain.splitting import split
 
 
 def line(line_no: int, qty: int, goods: int, shipping: int = 0) -> BoughtLine:
@@ -55,6 +60,44 @@ def test_any_sequence_of_partial_refunds_adds_up_to_what_was_paid_and_is_never_a
     assert all(bought.refunded_amount == bought.payable_amount for bought in given_back(lines, rest))
 
 
+def bought(lines: Sequence[Line]) -> list[BoughtLine]:
+    """What a priced order, or a part of a split one, is when it is paid."""
+    return [
+        BoughtLine(p.line_no, p.sku.sku_id, p.warehouse, p.qty, p.payable_amount, p.shipping_share, 0, 0) for p in lines
+    ]
+
+
+@given(sales(lines_max=12), st.data())
+def test_what_was_discounted_and_taxed_goes_back_exactly_also_from_the_parts_of_a_split_order(
+    any_sale: Sale, data: st.DataObject
+) -> None:
+    made = any_sale.answer
+    if not isinstance(made, Quote):
+        return
+    refunded = 0
+    for group in split(made, data.draw(st.sampled_from([(), ("product_type",), ("product_type", "seller")]))):
+        lines, payable, back = bought(group), sum(line.payable_amount for line in group), 0
+        while any(remaining_units(lines).values()):
+            parts = refund_units(lines, some_units(data, lines) if data.draw(st.booleans()) else remaining_units(lines))
+            lines, back = given_back(lines, parts), back + sum(part.amount for part in parts)
+            assert all(part.amount >= 0 for part in parts)
+            assert back <= payable
+        assert back == payable
+        refunded += back
+    assert refunded == made.payable_amount
+
+
+@given(orders(), st.data())
+def test_no_unit_costs_more_to_give_back_than_its_exact_share_and_one_minor_unit(
+    lines: list[BoughtLine], data: st.DataObject
+) -> None:
+    for part in refund_units(lines, some_units(data, lines)):
+        line = lines[part.line_no - 1]
+        goods = line.payable_amount - line.shipping_share
+        if part.qty < line.qty:
+            assert goods * part.qty - line.qty < part.amount * line.qty <= goods * part.qty
+
+
 @given(orders(lines_max=3, qty_max=4))
 def test_one_unit_at_a_time_gives_the_same_as_all_at_once(lines: list[BoughtLine]) -> None:
     at_once = sum(part.amount for part in refund_units(lines, remaining_units(lines)))
@@ -99,3 +142,17 @@ def test_a_free_unit_that_comes_back_is_counted() -> None:
 def test_more_units_than_were_bought_is_a_defect_of_the_caller() -> None:
     with pytest.raises(AssertionError, match="more units"):
         refund_units([line(1, 2, 1000)], {1: 3})
+
+
+def test_a_unit_goes_back_for_what_was_paid_for_it_and_not_for_its_price() -> None:
+    """3 x 10.00, 10 % off, a coupon of 1.00, 13 % tax, 3.00 shipping: 26.00 net, 3.38 tax, 32.38 in all."""
+    ladder = promotion("ladder", steps=((3, 9000),))
+    shop = Shop(shipping_fee_minor_units=300, tax_rates_basis_points={"standard": 1300})
+    made = priced((sku("tea", 1000), 3), promotions=[ladder], coupon=coupon(100), shop=shop)
+    lines, amounts = bought(made.lines), []
+    for _ in range(3):
+        parts = refund_units(lines, {1: 1})
+        lines = given_back(lines, parts)
+        amounts += [part.amount for part in parts]
+    assert made.payable_amount == 3238
+    assert amounts == [979, 979, 980 + 300]
