@@ -23,7 +23,7 @@ async def find(tx: Transaction, name: str) -> int | None:
 
 
 async def read(tx: Transaction, order_id: int) -> Whole:
-    """The order, which exists, with its children; but for addresses, which are ciphertext and their reader's to show."""
+    """The order, which exists, with its children; but for addresses: who may see them decrypts them."""
     found = await _read(tx, order_id)
     rows = await tx.fetch(SQL["order_view.children"], order_id)
     if not rows:

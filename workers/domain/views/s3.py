@@ -124,7 +124,6 @@ def _payment(whole: Whole, number: int, fact: Fact | None) -> Table:
 def _delivery(whole: Whole) -> Table:
     head, address = whole.head, whole.address
     return {
-        "id": head.id,
         "order_id": head.order_no,
         "delivery_type": None,
         **{name: address.get(name) for name in ("province", "city", "area", "street")},
