@@ -90,12 +90,13 @@ async def _ids(tx: Transaction, users: Sequence[str]) -> list[int]:
 async def _insert_orders(tx: Transaction, ids: Sequence[int], orders: Sequence[Any], skus: Any, now: datetime) -> None:
     count = len(ids)
     totals = [sum(skus[i["sku_id"]]["price"] * i["qty"] for i in order["items"]) for order in orders]
-    policy = '{"on_payment_failure":"keep_open"}'
+    policy = '{"on_payment_failure":"keep_open","deduct_on":"pay","payment_window_seconds":1800}'
+    none, zero = [None] * count, [0] * count
     await tx.execute(
-        SQL["orders.insert"], ids, [o["request_id"] for o in orders], ["normal"] * count,
-        [o["channel"] for o in orders], [o["source"] for o in orders], [None] * count, [o["user_id"] for o in orders],
-        [o["currency"] for o in orders], totals, [0] * count, totals, [None] * count, [None] * count, policy, now,
-        now + WINDOW,
+        SQL["orders.insert"], ids, ids, none, ["sale"] * count, none, [o["request_id"] for o in orders],
+        ["normal"] * count, ["normal"] * count, none, [o["channel"] for o in orders], [o["source"] for o in orders],
+        none, [o["user_id"] for o in orders], [o["currency"] for o in orders], totals, zero, zero, zero, zero, zero,
+        totals, none, zero, zero, zero, zero, none, none, [policy] * count, [now + WINDOW] * count, now,
     )  # fmt: skip
     lines = [
         (key, n, skus[i["sku_id"]], i["qty"])
@@ -103,12 +104,14 @@ async def _insert_orders(tx: Transaction, ids: Sequence[int], orders: Sequence[A
         for n, i in enumerate(order["items"], start=1)
     ]
     amounts = [sku["price"] * qty for _, _, sku, qty in lines]
+    nothing = [0] * len(lines)
     await tx.execute(
         SQL["orders.insert_items"], [key for key, *_ in lines], [n for _, n, *_ in lines],
         [sku["sku_id"] for _, _, sku, _ in lines], ["main"] * len(lines), [sku["spu_id"] for _, _, sku, _ in lines],
         [sku["name"] for _, _, sku, _ in lines], [sku["product_type"] for _, _, sku, _ in lines],
-        [sku["seller_id"] for _, _, sku, _ in lines], [qty for *_, qty in lines],
-        [sku["price"] for _, _, sku, _ in lines], amounts, [0] * len(lines), amounts,
+        [sku["seller_id"] for _, _, sku, _ in lines], [sku["category_id"] for _, _, sku, _ in lines],
+        [qty for *_, qty in lines], [sku["price"] for _, _, sku, _ in lines], amounts, nothing, nothing, nothing,
+        nothing, nothing, amounts, *[[None] * len(lines)] * 3, nothing, nothing, nothing,
     )  # fmt: skip
     await _insert_rest(tx, ids, orders, totals, lines)
 

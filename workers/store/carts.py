@@ -1,6 +1,6 @@
 """What users mean to buy."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import outbox
@@ -27,15 +27,15 @@ async def save(tx: Transaction, units: Mapping[LineKey, int]) -> None:
 
 async def remove_ordered(tx: Transaction, book: Book[Envelope[Any]]) -> list[outbox.Announcement]:
     """What was ordered from carts leaves them, now that the orders stand (S0-01)."""
-    steps = {s.order.id: s for s in book.owing(Effect.CART_EMPTIED) if s.order.source == "cart"}
+    steps = [step for step in book.owing(Effect.CART_EMPTIED) if step.order.source == "cart"]
     if not steps:
         return []
-    families: Sequence[int] = sorted({member.id for key in steps for member in book.family(key)})
-    rows = await tx.fetch(SQL["carts.remove_ordered"], families)
+    because = {step.order.user_id: step.because for step in steps}
+    ordered = sorted({member.id for step in steps for member in book.family(step.order.id)})
+    rows = await tx.fetch(SQL["carts.remove_ordered"], ordered)
     return [
         outbox.event(
-            CartItemsRemoved(user_id=row["user_id"], sku_ids=tuple(row["sku_ids"])),
-            because=steps[row["root_id"]].because,
+            CartItemsRemoved(user_id=row["user_id"], sku_ids=tuple(row["sku_ids"])), because=because[row["user_id"]]
         )
         for row in rows
     ]
