@@ -1,6 +1,7 @@
 """`python -m tests.bench`: the figures of the README, measured on real, durable, private servers of the run's own."""
 
 import asyncio
+import statistics
 from pathlib import Path
 from typing import Annotated
 
@@ -9,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 from scripts.servers.find import Servers, private_servers
-from tests.bench import counting, latency, measure
+from tests.bench import counting, flash, latency, measure
 from tests.bench.contenders import Contender, contenders
 from tests.bench.load import Load, baskets
 from tests.bench.measure import Result
@@ -102,6 +103,47 @@ async def _latencies(servers: Servers, contender: Contender, rate: float, second
     console.print(f"at {rate:.0f} orders/s: {steady}")
     console.print(f"idle, one by one: {idle}")
     console.print(f"memory: {', '.join(f'{m:.0f} MiB' for m in memory)}")
+
+
+@app.command("flash")
+def flash_(
+    buyers: Annotated[int, typer.Option(min=2, help="Buyers, each of one unit.")] = 1000,
+    units: Annotated[int, typer.Option(min=1, help="Units there are of the hot SKU, or at its flash price.")] = 100,
+    rounds: Annotated[int, typer.Option(min=1, help="Every case in turn, so often; the median counts.")] = 3,
+    workers: Workers = 4,
+    relays: Relays = 2,
+) -> None:
+    """A thousand buyers at once for a hundred units of one SKU, against the same on a thousand SKUs."""
+    deployed = contenders(workers, relays)["deployed"]
+    table = Table(title=f"{buyers} buyers, {units} units, {workers} worker processes")
+    for column in ("case", "sold", "refused", "seconds", "of many SKUs"):
+        table.add_column(column)
+    sales: dict[str, list[flash.Sale]] = {case: [] for case in flash.CASES}
+    with private_servers(durable=True) as servers:
+        for _ in range(rounds):
+            for case in flash.CASES:
+                sale = asyncio.run(flash.run(servers, deployed, case, buyers, units))
+                sales[case].append(sale)
+                console.print(f"{case}: {sale.sold} sold in {sale.seconds:.2f} s")
+    middles = {case: statistics.median(sale.seconds for sale in runs) for case, runs in sales.items()}
+    for case, runs in sales.items():
+        refused = ", ".join(f"{count} {code}" for code, count in runs[-1].refused.items()) or "nobody"
+        ratio = middles[case] / middles[flash.CASES[0]]
+        table.add_row(case, f"{runs[-1].sold}", refused, f"{middles[case]:.2f}", f"{ratio:.2f}")
+    console.print(table)
+    faults = [
+        f"{case}: {text}"
+        for case, runs in sales.items()
+        for sale in runs
+        for text in flash.wrong(case, sale, buyers, units)
+    ]
+    if faults:
+        raise typer.Exit(_told(faults))
+
+
+def _told(faults: list[str]) -> int:
+    console.print("\n".join(faults))
+    return 1
 
 
 def _chosen(only: str, workers: int, relays: int) -> dict[str, Contender]:
