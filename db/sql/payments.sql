@@ -17,6 +17,10 @@ INSERT INTO payment_intent_orders (intent_id, order_id, amount) SELECT * FROM un
 -- $1 intent ids. The orders that each merged intent pays; never changed once written, so no locks.
 SELECT intent_id, order_id, amount FROM payment_intent_orders WHERE intent_id = ANY($1::bigint[]) ORDER BY intent_id, order_id;
 
+-- name: payments.own_intents
+-- $1 intent ids. The order of each that pays one order; never changed once written, so no locks.
+SELECT id, order_id FROM payment_intents WHERE id = ANY($1::bigint[]) AND purpose = 'order';
+
 -- name: payments.known
 -- $1 channels, $2 trade numbers, $3 kinds. Which of these facts are recorded already, and for what.
 SELECT channel, trade_no, kind, order_id, amount, currency

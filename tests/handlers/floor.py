@@ -3,6 +3,7 @@
 What crosses from one handler to the next is the JSON that would cross the wire.
 """
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -10,7 +11,7 @@ from typing import Any
 
 import orjson
 
-from db.pool import Pool
+from db.pool import Pool, Transaction
 from messages.base import Actor, Message
 from messages.catalogue import SkuUpsert
 from messages.envelope import Envelope
@@ -20,10 +21,12 @@ from messages.registry import MODELS
 from messages.shipments import ShipmentBook, ShipmentLine, ShipmentUpdate
 from messages.stock import StockReceive
 from messages.topology import QUEUES
+from workers.handlers import timeouts
 from workers.routes import ROUTES
 from workers.runtime.batch import Batch
 
 ADDRESS = Address(receiver="Wang Fang", phone="13812345678", country="CN", city="Shanghai", detail="Nanjing Road 1")
+WAITING = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
 QUEUE_OF = {model.TYPE: queue for queue, models in QUEUES.items() for model in models}
 HANDLERS = {route.queue: route.handler for route in ROUTES}
 
@@ -54,16 +57,42 @@ class Floor:
         )  # fmt: skip
 
     async def handle(self, items: Sequence[Envelope[Any]]) -> Batch[Any]:
-        queue = QUEUE_OF[items[0].body.TYPE]
         async with self.pool.acquire() as tx, tx.transaction():
-            batch = Batch[Any](items, await tx.fetchval("SELECT clock_timestamp()"))
-            await HANDLERS[queue](tx, batch)
+            return await self.work(tx, items)
+
+    async def work(self, tx: Transaction, items: Sequence[Envelope[Any]]) -> Batch[Any]:
+        batch = Batch[Any](items, await tx.fetchval("SELECT clock_timestamp()"))
+        await HANDLERS[QUEUE_OF[items[0].body.TYPE]](tx, batch)
         return batch
 
     async def say(self, *bodies: Message, trusted: bool = False, reply_to: str | None = None) -> Batch[Any]:
         batch = await self.handle([self.wrap(body, trusted=trusted, reply_to=reply_to) for body in bodies])
         await self.pump()
         return batch
+
+    async def overlap(self, *batches: Sequence[Message], trusted: bool = False) -> None:
+        """Each batch by a worker of its own: in turn they do their work, or wait for a lock; then all commit."""
+        worked, commit = 0, asyncio.Event()
+
+        async def worker(bodies: Sequence[Message]) -> None:
+            nonlocal worked
+            async with self.pool.acquire() as tx, tx.transaction():
+                await self.work(tx, [self.wrap(body, trusted=trusted) for body in bodies])
+                worked += 1
+                await commit.wait()
+
+        async with asyncio.TaskGroup() as workers:
+            for begun, bodies in enumerate(batches, start=1):
+                workers.create_task(worker(bodies))
+                while worked + await self.pool.fetchval(WAITING) < begun:
+                    await asyncio.sleep(0.002)
+            commit.set()
+        await self.pump()
+
+    async def at_once(self, *batches: Sequence[Message]) -> None:
+        """Each batch by a worker of its own, as fast as they can."""
+        await asyncio.gather(*(self.handle([self.wrap(body) for body in bodies]) for bodies in batches))
+        await self.pump()
 
     async def pump(self) -> None:
         while True:
@@ -98,6 +127,22 @@ class Floor:
     async def states(self) -> list[str]:
         return [row["state"] for row in await self.pool.fetch("SELECT state FROM orders ORDER BY id")]
 
+    async def state(self, order_id: int) -> str:
+        state: str = await self.pool.fetchval("SELECT state FROM orders WHERE id = $1", order_id)
+        return state
+
+    async def children(self, order_id: int) -> list[int]:
+        """The orders that it was split into, in order of their first lines."""
+        rows = await self.pool.fetch(
+            "SELECT o.id FROM orders o JOIN order_items i ON i.order_id = o.id WHERE o.parent_id = $1 GROUP BY o.id"
+            " ORDER BY min(i.line_no)",
+            order_id,
+        )
+        return [row["id"] for row in rows]
+
+    async def rows(self, query: str, *arguments: object) -> list[tuple[Any, ...]]:
+        return [tuple(row) for row in await self.pool.fetch(query, *arguments)]
+
     async def stock(self, sku: str = "s1", warehouse: str = "main") -> tuple[int, int]:
         row = await self.pool.fetchrow(
             "SELECT on_hand, locked FROM stock WHERE sku_id = $1 AND warehouse = $2", sku, warehouse
@@ -120,6 +165,31 @@ class Floor:
         created = self.heard("order.created")
         assert created, self.events
         return int(created[-1]["order_id"])
+
+    async def order(self, body: OrderCreate) -> int:
+        """An order that is accepted; where it is split, its parent."""
+        await self.say(body)
+        mine = [e for e in self.heard("order.created") if (e["request_id"], e["parent_id"]) == (body.request_id, None)]
+        assert mine, self.events[-1:]
+        return int(mine[-1]["order_id"])
+
+    async def pay(self, order_id: int) -> None:
+        """As much as is due is captured, under a trade number of its own."""
+        await self.say(captured(order_id, await self.payable(order_id), f"t-{order_id}"), trusted=True)
+
+    async def deliver(self, order_id: int) -> None:
+        """All of a paid order, in one parcel."""
+        number = f"T-{order_id}"
+        await self.say(book(order_id, number))
+        await self.say(update(order_id, number, "outbound"), update(order_id, number, "delivered"))
+
+    async def sweep(self, kind: str) -> None:
+        """Every timer of a kind is due, and the sweeper wakes it."""
+        await self.let_due(kind)
+        await self.settle_until_now()
+        async with self.pool.acquire() as tx, tx.transaction():
+            await timeouts.sweep(tx)
+        await self.pump()
 
     async def paid(self, *lines: tuple[str, int]) -> int:
         """An order that is paid."""
@@ -157,13 +227,12 @@ class Floor:
         await self.say(ProgressMark(at=datetime.now(UTC) + timedelta(seconds=1)))
 
 
-def sku(
-    sku_id: str = "s1", *, price: int = 500, revision: int = 1, status: str = "on_sale", currency: str = "CNY"
-) -> SkuUpsert:
-    return SkuUpsert(
-        sku_id=sku_id, revision=revision, spu_id=f"spu-{sku_id}", name=f"Product {sku_id}", status=status,  # type: ignore[arg-type]
-        price=price, currency=currency,
-    )  # fmt: skip
+def sku(sku_id: str = "s1", *, price: int = 500, revision: int = 1, **changes: Any) -> SkuUpsert:
+    fields: dict[str, Any] = {
+        "sku_id": sku_id, "revision": revision, "spu_id": f"spu-{sku_id}", "name": f"Product {sku_id}",
+        "status": "on_sale", "price": price, "currency": "CNY",
+    }  # fmt: skip
+    return SkuUpsert(**fields | changes)
 
 
 def receive(sku_id: str, qty: int, ref: str = "note-1", warehouse: str = "main") -> StockReceive:

@@ -33,6 +33,13 @@ def refuse(trigger: Trigger, order: Order, *, shipped_any: bool, address_changed
     return None
 
 
+def is_done(trigger: Trigger, order: Order) -> bool:
+    """Whether nothing of this order is left for a wish about all that were split from its parent."""
+    if trigger is Trigger.DELETED:
+        return order.deleted
+    return order.state is State.CANCELLED or (trigger is Trigger.RECEIPT_CONFIRMED and order.state is State.COMPLETED)
+
+
 def alone(trigger: Trigger, order: Order) -> Refusal | None:
     """A child whose parent is not paid yet cannot be cancelled alone: the payment is for all of them."""
     if trigger is not Trigger.CANCEL or not order.is_child or order.state is not State.AWAITING_PAYMENT:

@@ -9,7 +9,7 @@
     paid, a parcel out  ORDER_NOT_CANCELLABLE      ORDER_ADDRESS_LOCKED    refused                refused
     shipped, delivered  ORDER_NOT_CANCELLABLE      ORDER_ADDRESS_LOCKED    completed              refused
     finished            ORDER_NOT_CANCELLABLE      ORDER_ADDRESS_LOCKED    refused                hidden (all or none)
-    split               each child, all or none: orders.changed
+    split               each child that is left, all or none: orders.changed
 
 order.merge: several orders of one user that all await payment get one more intent, which pays all of them or none
 (order.merged for each); otherwise ORDER_NOT_MERGEABLE and the order that is not.
@@ -43,7 +43,7 @@ from messages.orders import (
 )
 from messages.stock import RestockLine, StockRelease, StockRestock
 from workers.domain.book import Book
-from workers.domain.changing import alone, refuse, unmergeable
+from workers.domain.changing import alone, is_done, refuse, unmergeable
 from workers.domain.order import Effect, Order, State, Trigger
 from workers.domain.refunding import BoughtLine, RefundLine, refund_units, remaining_units
 from workers.domain.refusal import Refusal
@@ -89,14 +89,17 @@ def decide(item: Item, order: Order, desk: Desk) -> Refusal | None:
 
 
 def targets(item: Item, order_id: int, desk: Desk) -> list[int]:
-    """The orders that a command to this one changes: after a split its children, before it all of them."""
-    order = desk.book[order_id]
-    family = [each.id for each in desk.book.family(order_id)]
+    """The orders that a command to this one changes: after a split its children, before it all of them.
+
+    Those that it finds done already are left alone, as long as there are others.
+    """
+    family = desk.book.family(order_id)
     if isinstance(item.body, OrderMerge):
         return [order_id]
-    if order.state is State.SPLIT and not isinstance(item.body, OrderDelete):
-        return family[1:]
-    return family
+    if family[0].state is State.SPLIT and not isinstance(item.body, OrderDelete):
+        family = family[1:]
+    left = [each for each in family if not is_done(TRIGGERS[type(item.body)], each)]
+    return [each.id for each in left or family]
 
 
 async def change_orders(tx: Transaction, batch: Batch[Change]) -> None:

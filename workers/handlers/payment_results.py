@@ -16,7 +16,7 @@ whichever is second sees what the first did.
 progress.mark: everything published before it is settled, so payment timers that were due by then may act.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, TypeAlias
 
@@ -69,6 +69,7 @@ async def settle_payments(tx: Transaction, batch: Batch[PaymentResult | Progress
     merged = await payments.merged(tx, [item.body.intent_id for item in results])
     named = {item.body.order_id for item in results} | {key for intent in merged.values() for key in intent.shares}
     book = Book[Item](await orders.lock(tx, named))
+    own = await payments.own_intents(tx, [other_intent(book, merged, item.body) for item in results])
     seen = await payments.known(tx, [item.body for item in results])
     facts: list[tuple[Item, payments.Fact]] = []
 
@@ -81,7 +82,7 @@ async def settle_payments(tx: Transaction, batch: Batch[PaymentResult | Progress
             batch.retry(item, "order_unknown", "its order is not in the database yet")
         elif order.state is State.PLACING:
             batch.retry(item, "order_placing", "its order is still being placed")
-        elif not pays(intent, order, item.body):
+        elif not pays(intent, order, item.body, own):
             batch.dead(item, "intent_unknown", "this intent is not one that pays this order")
         elif key not in seen:
             seen[key] = payments.body_of(item.body)
@@ -99,11 +100,18 @@ async def settle_payments(tx: Transaction, batch: Batch[PaymentResult | Progress
     await outbox.append(tx, [*news, *announce.steps(book), *alerts, *owed])
 
 
-def pays(intent: payments.Merged | None, order: Order, result: PaymentResult) -> bool:
+def other_intent(book: Book[Item], merged: Mapping[int, payments.Merged], result: PaymentResult) -> int | None:
+    """An intent that is not the one its order has now: an order that was paid with others has their intent."""
+    order = book.get(result.order_id)
+    known = order is None or result.intent_id in merged or result.intent_id == order.intent_id
+    return None if known else result.intent_id
+
+
+def pays(intent: payments.Merged | None, order: Order, result: PaymentResult, own: Mapping[int, int]) -> bool:
     """Whether the intent that the result names, if it names one, is the order's."""
     if intent is not None:
         return order.id in intent.shares
-    return result.intent_id is None or result.intent_id == order.intent_id
+    return result.intent_id in (None, order.intent_id) or own.get(result.intent_id or 0) == order.root_id
 
 
 def settle(book: Book[Item], order: Order, intent: payments.Merged | None, item: Item, now: datetime) -> payments.Fact:
@@ -111,7 +119,7 @@ def settle(book: Book[Item], order: Order, intent: payments.Merged | None, item:
     result = item.body
     paid = [book[key] for key in sorted(intent.shares)] if intent else [order]
     verdict = judge_merged(paid, intent.amount, result) if intent else judge(order, result)
-    intent_id = intent.id if intent else order.intent_id
+    intent_id = result.intent_id or order.intent_id
     if verdict == "kept":
         for each in paid:
             book.amend(each.id, captured_amount=each.captured_amount + each.payable_amount)
@@ -140,7 +148,7 @@ def due(book: Book[Item], item: Item, fact: payments.Fact) -> refunds.Due:
     order, result = book[fact.result.order_id], fact.result
     cause = f"{REFUND_CAUSE[fact.verdict]}:{result.channel}:{result.trade_no}"
     return refunds.Due(
-        order_id=order.id, root_id=order.root_id, user_id=order.user_id, cause=cause, intent_id=order.intent_id,
+        order_id=order.id, root_id=order.root_id, user_id=order.user_id, cause=cause, intent_id=fact.intent_id,
         channel=result.channel, trade_no=result.trade_no, amount=result.amount, currency=result.currency, because=item,
         stray=True,
     )  # fmt: skip

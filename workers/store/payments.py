@@ -108,6 +108,13 @@ async def merged(tx: Transaction, intent_ids: Iterable[int | None]) -> dict[int,
     return {intent_id: Merged(intent_id, orders) for intent_id, orders in shares.items()}
 
 
+async def own_intents(tx: Transaction, intent_ids: Iterable[int | None]) -> dict[int, int]:
+    """Intent id -> the order whose own it is, from its creation on; those of merged orders are missing."""
+    wanted = sorted({intent_id for intent_id in intent_ids if intent_id is not None})
+    rows = await tx.fetch(SQL["payments.own_intents"], wanted) if wanted else []
+    return {row["id"]: row["order_id"] for row in rows}
+
+
 async def known(tx: Transaction, results: Iterable[PaymentResult]) -> dict[FactKey, FactBody]:
     """Which of these facts are recorded, and what they said."""
     keys = sorted({key_of(result) for result in results})
