@@ -115,8 +115,13 @@ def test_every_order_has_the_status_of_every_document_first(oms: Oms, database_u
             _, first, *_ = shown.out.splitlines()
             said, code = status.split("/")
             assert (shown.code, first.split()[:4]) == (0, [source, "this", said, code])
-            document = oms("order", "show", order_id, "--view", source, "-o", "json").json
-            assert str(document[MAIN[source]][STATUS[source]]) == (said if code == "-" else code)
+
+
+def test_as_json_a_document_is_the_tables_of_its_source(oms: Oms, database_url: str, scene: Scene) -> None:
+    for source, status in zip(SOURCES, STATUSES["rich"].split(), strict=True):
+        said, code = status.split("/")
+        document = oms("order", "show", str(scene.rich), "--view", source, "-o", "json", database_url=database_url).json
+        assert str(document[MAIN[source]][STATUS[source]]) == (said if code == "-" else code)
 
 
 def test_an_order_has_three_names_that_lead_to_the_same_page(oms: Oms, database_url: str, scene: Scene) -> None:
