@@ -24,7 +24,7 @@ COUPON_STATES: dict[str, Literal["locked", "used", "released", "returned"]] = {
     "release": "released",
     "return": "returned",
 }
-"""Ledger op -> what the event calls it."""
+"""Ledger op -> what the event calls it; one that comes back too late is expired."""
 
 
 async def lock(
@@ -202,7 +202,8 @@ def announcements(has: Benefits, because: Mapping[int, Item]) -> list[outbox.Ann
     """coupon.changed and points.changed for each step. `because` is order -> the message that caused it."""
     coupons = [
         (move.order_id, CouponChanged(
-            coupon_id=move.coupon_id, user_id=move.user_id, state=COUPON_STATES[move.op], order_id=move.order_id
+            coupon_id=move.coupon_id, user_id=move.user_id, order_id=move.order_id,
+            state="expired" if move.state == "expired" else COUPON_STATES[move.op],
         ))
         for move in has.coupon_moves
     ]  # fmt: skip
