@@ -48,85 +48,133 @@ FROM (
 ) AS bad;
 
 -- name: audit.refunds_within_captures
--- INV-04. Per capture; a refund of a capture that nobody reported is one too many.
+-- INV-04. Never more than was captured, and nothing of a capture that nobody reported. Of a capture that several orders keep, each
+-- gives back its own part at most; of one that a split order keeps, its children do, and the parent nothing.
 WITH refunded AS (
-    SELECT channel, trade_no, sum(amount) AS amount FROM refunds WHERE state <> 'failed' GROUP BY channel, trade_no
+    SELECT order_id, channel, trade_no, sum(amount) AS amount, sum(sum(amount)) OVER (PARTITION BY channel, trade_no) AS whole
+    FROM refunds
+    WHERE state <> 'failed'
+    GROUP BY order_id, channel, trade_no
 )
 SELECT count(*) AS violations, (array_agg(id ORDER BY id))[1:5] AS first
 FROM (
-    SELECT r.channel || ':' || r.trade_no AS id
-    FROM refunded r LEFT JOIN payment_facts f ON f.channel = r.channel AND f.trade_no = r.trade_no AND f.kind = 'captured'
-    WHERE r.amount > coalesce(f.amount, 0)
+    SELECT r.order_id || ' ' || r.channel || ':' || r.trade_no AS id
+    FROM refunded r
+    LEFT JOIN payment_facts f ON f.channel = r.channel AND f.trade_no = r.trade_no AND f.kind = 'captured'
+    LEFT JOIN orders o ON o.id = r.order_id
+    WHERE r.whole > coalesce(f.amount, 0)
+        OR (f.verdict = 'kept' AND r.amount > CASE o.kind WHEN 'split_parent' THEN 0 ELSE o.payable_amount END)
 ) AS bad;
 
 -- name: audit.money_goes_back
--- INV-05, while work is under way: every capture that is not kept, and every capture of an order that ended without goods,
--- has refunds of exactly its amount, asked for in the transaction that decided it.
+-- INV-05, while work is under way: every capture that is not kept has refunds of exactly its amount, and every order that ended
+-- without goods of exactly its part of what is kept for it (with its parent's or with merged orders), asked for in the
+-- transaction that decided it.
+WITH kept AS (
+    SELECT coalesce(s.order_id, f.order_id) AS order_id, f.channel, f.trade_no
+    FROM payment_facts f LEFT JOIN payment_intent_orders s ON s.intent_id = f.intent_id
+    WHERE f.verdict = 'kept'
+), owed AS (
+    SELECT order_id, channel, trade_no, amount FROM payment_facts WHERE kind = 'captured' AND verdict <> 'kept'
+    UNION ALL
+    SELECT o.id, k.channel, k.trade_no, o.payable_amount
+    FROM orders o JOIN kept k ON k.order_id = coalesce(o.parent_id, o.id)
+    WHERE o.state IN ('cancelled', 'rejected')
+), refunded AS (
+    SELECT order_id, channel, trade_no, sum(amount) AS amount FROM refunds GROUP BY order_id, channel, trade_no
+)
 SELECT count(*) AS violations, (array_agg(id ORDER BY id))[1:5] AS first
 FROM (
-    SELECT f.order_id || ' ' || f.channel || ':' || f.trade_no AS id
-    FROM payment_facts f
-    JOIN orders o ON o.id = f.order_id
-    LEFT JOIN (SELECT channel, trade_no, sum(amount) AS amount FROM refunds GROUP BY channel, trade_no) AS r
-        ON r.channel = f.channel AND r.trade_no = f.trade_no
-    WHERE f.kind = 'captured' AND (f.verdict <> 'kept' OR o.state IN ('cancelled', 'rejected'))
-        AND f.amount <> coalesce(r.amount, 0)
+    SELECT order_id || ' ' || channel || ':' || trade_no AS id
+    FROM owed w LEFT JOIN refunded r USING (order_id, channel, trade_no)
+    WHERE w.amount <> coalesce(r.amount, 0)
 ) AS bad;
 
 -- name: audit.money_is_back
 -- INV-05, when drained: the refunds of all that money have succeeded.
+WITH kept AS (
+    SELECT coalesce(s.order_id, f.order_id) AS order_id, f.channel, f.trade_no
+    FROM payment_facts f LEFT JOIN payment_intent_orders s ON s.intent_id = f.intent_id
+    WHERE f.verdict = 'kept'
+), owed AS (
+    SELECT order_id, channel, trade_no, amount FROM payment_facts WHERE kind = 'captured' AND verdict <> 'kept'
+    UNION ALL
+    SELECT o.id, k.channel, k.trade_no, o.payable_amount
+    FROM orders o JOIN kept k ON k.order_id = coalesce(o.parent_id, o.id)
+    WHERE o.state IN ('cancelled', 'rejected')
+), refunded AS (
+    SELECT order_id, channel, trade_no, sum(amount) AS amount FROM refunds WHERE state = 'succeeded' GROUP BY order_id, channel, trade_no
+)
 SELECT count(*) AS violations, (array_agg(id ORDER BY id))[1:5] AS first
 FROM (
-    SELECT f.order_id || ' ' || f.channel || ':' || f.trade_no AS id
-    FROM payment_facts f
-    JOIN orders o ON o.id = f.order_id
-    LEFT JOIN (SELECT channel, trade_no, sum(amount) AS amount FROM refunds WHERE state = 'succeeded' GROUP BY channel, trade_no) AS r
-        ON r.channel = f.channel AND r.trade_no = f.trade_no
-    WHERE f.kind = 'captured' AND (f.verdict <> 'kept' OR o.state IN ('cancelled', 'rejected'))
-        AND f.amount <> coalesce(r.amount, 0)
+    SELECT order_id || ' ' || channel || ':' || trade_no AS id
+    FROM owed w LEFT JOIN refunded r USING (order_id, channel, trade_no)
+    WHERE w.amount <> coalesce(r.amount, 0)
 ) AS bad;
 
 -- name: audit.stock_follows_orders
--- INV-05 and INV-19. $1 grace in seconds: a message to the stock may be on its way for so long. Nothing is checked where
--- stock has a database of its own.
+-- INV-05 and INV-19. $1 grace in seconds: a message to the stock may be on its way for so long. Stock is deducted when the
+-- order's policy says; a parent holds none, its children do; what the risk check rejected never asked for any. Parcels that were
+-- out may come back, or not. Nothing is checked where stock has a database of its own.
+WITH moved AS (
+    SELECT s.order_id, max(f.recorded_at) AS at
+    FROM shipments s LEFT JOIN shipment_facts f ON f.shipment_id = s.id
+    WHERE s.state NOT IN ('booked', 'cancelled')
+    GROUP BY s.order_id
+), held AS (
+    SELECT o.id, o.kind, o.state, o.paid_at IS NOT NULL AS paid, coalesce(o.reason LIKE 'RISK\_%', false) AS risky,
+        m.order_id IS NOT NULL AS moved, coalesce(o.policy ->> 'deduct_on', 'pay') AS deduct_on,
+        coalesce(h.state, 'unknown') AS stock
+    FROM orders o LEFT JOIN stock_holders h ON h.holder_id = o.id LEFT JOIN moved m ON m.order_id = o.id
+    WHERE EXISTS (SELECT FROM stock_holders) AND greatest(o.updated_at, m.at) <= now() - make_interval(secs => $1::float8)
+)
 SELECT count(*) AS violations, (array_agg(id ORDER BY id))[1:5] AS first
 FROM (
-    SELECT o.id || ' ' || o.state || ', stock ' || coalesce(h.state, 'unknown') AS id
-    FROM orders o LEFT JOIN stock_holders h ON h.holder_id = o.id
-    WHERE o.state NOT IN ('placing', 'split')
-        AND EXISTS (SELECT FROM stock_holders)
-        AND o.updated_at <= now() - make_interval(secs => $1::float8)
-        AND coalesce(h.state, 'unknown') <> ALL (CASE
-            WHEN o.state = 'awaiting_payment' THEN ARRAY['reserved']
-            WHEN o.state = 'rejected' THEN ARRAY['refused', 'released']
-            WHEN o.state <> 'cancelled' OR o.cancel_type = 'delivery_failed' THEN ARRAY['committed', 'restocked']
-            WHEN o.paid_at IS NULL THEN ARRAY['released']
-            ELSE ARRAY['restocked'] END)
+    SELECT id || ' ' || state || ', stock ' || stock AS id
+    FROM held
+    WHERE stock <> ALL (CASE
+        WHEN kind = 'split_parent' OR (state = 'rejected' AND risky) THEN ARRAY['unknown']
+        WHEN state = 'placing' THEN ARRAY[stock]
+        WHEN state = 'rejected' THEN ARRAY['refused', 'released']
+        WHEN state = 'awaiting_payment' THEN ARRAY[CASE deduct_on WHEN 'create' THEN 'committed' ELSE 'reserved' END]
+        WHEN state = 'cancelled' AND NOT paid THEN ARRAY[CASE deduct_on WHEN 'create' THEN 'restocked' ELSE 'released' END]
+        WHEN moved THEN ARRAY['committed', 'restocked']
+        WHEN state = 'cancelled' THEN ARRAY[CASE deduct_on WHEN 'ship' THEN 'released' ELSE 'restocked' END]
+        ELSE ARRAY[CASE deduct_on WHEN 'ship' THEN 'reserved' ELSE 'committed' END] END)
 ) AS bad;
 
 -- name: audit.paid_orders
--- INV-06. Exactly one kept capture of the payable amount, none where nothing is payable, and none before payment.
-WITH kept AS (
-    SELECT order_id, count(*) AS captures, sum(amount) AS amount, min(currency) AS currency
-    FROM payment_facts
-    WHERE verdict = 'kept'
-    GROUP BY order_id
+-- INV-06. A paid order keeps exactly one capture: its own, its parent's, or its part of one that paid for merged orders and was as
+-- much as all of them. None where nothing is payable, and none before payment.
+WITH merged AS (
+    SELECT intent_id, sum(amount) AS due FROM payment_intent_orders GROUP BY intent_id
+), kept AS (
+    SELECT coalesce(s.order_id, f.order_id) AS order_id, count(*) AS captures, sum(coalesce(s.amount, f.amount)) AS amount,
+        min(f.currency) AS currency, min(f.intent_id) AS intent_id, bool_and(f.amount = coalesce(m.due, f.amount)) AS whole
+    FROM payment_facts f LEFT JOIN merged m USING (intent_id) LEFT JOIN payment_intent_orders s USING (intent_id)
+    WHERE f.verdict = 'kept'
+    GROUP BY 1
 )
 SELECT count(*) AS violations, (array_agg(id ORDER BY id))[1:5] AS first
 FROM (
     SELECT o.id || ' ' || o.state AS id
-    FROM orders o LEFT JOIN kept k ON k.order_id = o.id
-    WHERE o.kind <> 'split_child'
-        AND CASE
-            WHEN o.payable_amount = 0 OR o.state IN ('placing', 'awaiting_payment', 'rejected')
+    FROM orders o JOIN orders p ON p.id = coalesce(o.parent_id, o.id) LEFT JOIN kept k ON k.order_id = p.id
+    WHERE (o.id <> p.id AND o.id IN (SELECT order_id FROM kept))
+        OR CASE
+            WHEN p.payable_amount = 0 OR o.state IN ('placing', 'awaiting_payment', 'rejected')
                 OR (o.state = 'cancelled' AND o.paid_at IS NULL) THEN k.captures IS NOT NULL
-            ELSE (k.captures, k.amount, k.currency) IS DISTINCT FROM (1, o.payable_amount, o.currency) END
+            ELSE (k.captures, k.amount, k.currency, k.intent_id, k.whole)
+                IS DISTINCT FROM (1, p.payable_amount, p.currency, o.intent_id, true) END
 ) AS bad;
 
 -- name: audit.money_totals
--- INV-06. Captured counts every captured fact, refunded every refund that succeeded, both in the order's currency.
+-- INV-06. Captured counts every captured fact on the order that it names, but what is kept of a merged payment on each of its
+-- orders; refunded counts every refund that succeeded. Both in the order's currency.
 WITH captured AS (
-    SELECT order_id, currency, sum(amount) AS amount FROM payment_facts WHERE kind = 'captured' GROUP BY order_id, currency
+    SELECT coalesce(s.order_id, f.order_id) AS order_id, f.currency, sum(coalesce(s.amount, f.amount)) AS amount
+    FROM payment_facts f LEFT JOIN payment_intent_orders s ON s.intent_id = f.intent_id AND f.verdict = 'kept'
+    WHERE f.kind = 'captured'
+    GROUP BY 1, 2
 ), refunded AS (
     SELECT order_id, currency, sum(amount) AS amount FROM refunds WHERE state = 'succeeded' GROUP BY order_id, currency
 )
@@ -140,22 +188,52 @@ FROM (
 ) AS bad;
 
 -- name: audit.line_totals
--- INV-07. Lines add up to their order, children to their parent.
-WITH lines AS (
-    SELECT order_id, sum(payable_amount) AS payable, sum(origin_amount) AS origin, sum(shipping_share) AS shipping
+-- INV-07. Lines add up to their order, children to their parent, in every term.
+WITH parts AS (
+    SELECT order_id, sum(origin_amount) AS origin, sum(promotion_amount) AS promotion, sum(coupon_amount) AS coupon,
+        sum(points_amount) AS points, sum(shipping_share) AS shipping, sum(tax_amount) AS tax, sum(payable_amount) AS payable,
+        sum(gift_points) AS gift_points, sum(gift_growth) AS gift_growth
     FROM order_items
     GROUP BY order_id
-), children AS (
-    SELECT parent_id, sum(payable_amount) AS payable FROM orders WHERE parent_id IS NOT NULL GROUP BY parent_id
+    UNION ALL
+    SELECT parent_id, sum(origin_amount), sum(promotion_amount), sum(coupon_amount), sum(points_amount), sum(shipping_fee),
+        sum(tax_amount), sum(payable_amount), sum(gift_points), sum(gift_growth)
+    FROM orders
+    WHERE kind = 'split_child'
+    GROUP BY parent_id
 )
 SELECT count(*) AS violations, (array_agg(id ORDER BY id))[1:5] AS first
 FROM (
     SELECT o.id::text AS id
-    FROM orders o LEFT JOIN lines l ON l.order_id = o.id LEFT JOIN children c ON c.parent_id = o.id
-    WHERE coalesce(l.payable, c.payable, -1) <> o.payable_amount
-        OR coalesce(l.origin, o.origin_amount) <> o.origin_amount
-        OR coalesce(l.shipping, o.shipping_fee) <> o.shipping_fee
-        OR coalesce(c.payable, o.payable_amount) <> o.payable_amount
+    FROM orders o LEFT JOIN parts p ON p.order_id = o.id
+    WHERE (p.origin, p.promotion, p.coupon, p.points, p.shipping, p.tax, p.payable, p.gift_points, p.gift_growth)
+        IS DISTINCT FROM (o.origin_amount, o.promotion_amount, o.coupon_amount, o.points_amount, o.shipping_fee, o.tax_amount,
+            o.payable_amount, o.gift_points, o.gift_growth)
+) AS bad;
+
+-- name: audit.families
+-- INV-07 (requirements 10.1). A split order has two children or more, and neither lines nor parcels of its own. They are one
+-- user's, placed by one request and paid by one intent; they take every step with it until it is paid, and then go their own ways.
+WITH family AS (
+    SELECT parent_id, count(*) AS children FROM orders WHERE parent_id IS NOT NULL GROUP BY parent_id
+)
+SELECT count(*) AS violations, (array_agg(id ORDER BY id))[1:5] AS first
+FROM (
+    SELECT c.id || ' ' || c.state || ' of ' || coalesce(p.id || ' ' || p.state, 'none') AS id
+    FROM orders c LEFT JOIN orders p ON p.id = c.parent_id AND p.kind = 'split_parent'
+    WHERE c.kind = 'split_child'
+        AND ((c.root_id, c.user_id, c.request_id, c.currency, c.intent_id)
+                IS DISTINCT FROM (p.id, p.user_id, p.request_id, p.currency, p.intent_id)
+            OR CASE p.state WHEN 'split' THEN c.paid_at IS NULL OR c.state IN ('placing', 'awaiting_payment', 'rejected', 'split')
+                ELSE c.state <> p.state OR c.paid_at IS NOT NULL END)
+    UNION ALL
+    SELECT o.id || ' ' || o.state
+    FROM orders o LEFT JOIN family f ON f.parent_id = o.id
+    WHERE o.kind IN ('sale', 'split_parent')
+        AND (o.root_id <> o.id OR o.parent_id IS NOT NULL
+            OR CASE o.kind WHEN 'sale' THEN f.children IS NOT NULL OR o.state = 'split'
+                ELSE coalesce(f.children, 0) < 2 OR o.state NOT IN ('placing', 'awaiting_payment', 'cancelled', 'rejected', 'split')
+                    OR o.id IN (SELECT order_id FROM order_items UNION ALL SELECT order_id FROM shipments) END)
 ) AS bad;
 
 -- name: audit.histories
@@ -186,12 +264,13 @@ FROM (
 ) AS bad;
 
 -- name: audit.outcomes
--- INV-12. A command is undecided only while its order is being placed; what order.create answered is what became of it.
+-- INV-12. A command is undecided only while its order is being placed; what order.create answered is what became of it. Of a split
+-- order, it is the parent that the command made.
 WITH creates AS (
     SELECT c.request_id, c.scope, c.outcome_type, c.outcome ->> 'order_id' AS told, o.id, o.state
-    FROM commands c
-    FULL JOIN orders o ON c.scope = 'order.create:' || o.user_id AND c.request_id = o.request_id
-    WHERE coalesce(c.type, 'order.create.v1') = 'order.create.v1' AND coalesce(o.kind, 'sale') = 'sale'
+    FROM (SELECT * FROM commands WHERE type = 'order.create.v1') AS c
+    FULL JOIN (SELECT * FROM orders WHERE kind IN ('sale', 'split_parent')) AS o
+        ON c.scope = 'order.create:' || o.user_id AND c.request_id = o.request_id
 )
 SELECT count(*) AS violations, (array_agg(id ORDER BY id))[1:5] AS first
 FROM (
@@ -214,16 +293,40 @@ SELECT count(*) AS violations, (array_agg(id ORDER BY id))[1:5] AS first
 FROM (SELECT scope || ' ' || request_id AS id FROM commands WHERE outcome_type IS NULL) AS bad;
 
 -- name: audit.order_numbers
--- INV-13. One number, one order; a number from the moment the order can be paid.
+-- INV-13. One number, one order; a number from the moment the order can be paid. A number that was issued before an order is for
+-- one of its user, and names it.
 SELECT count(*) AS violations, (array_agg(id ORDER BY id))[1:5] AS first
 FROM (
     SELECT order_no AS id FROM orders WHERE order_no IS NOT NULL GROUP BY order_no HAVING count(*) > 1
     UNION ALL
     SELECT id::text FROM orders WHERE order_no IS NULL AND state NOT IN ('placing', 'rejected')
+    UNION ALL
+    SELECT i.order_no
+    FROM issued_order_numbers i LEFT JOIN orders o ON o.id = i.order_id
+    WHERE i.order_id IS NOT NULL AND (o.order_no, o.user_id) IS DISTINCT FROM (i.order_no, i.user_id)
+    UNION ALL
+    SELECT i.order_no FROM issued_order_numbers i JOIN orders o USING (order_no) WHERE i.order_id IS NULL
+) AS bad;
+
+-- name: audit.snapshots
+-- S3-30. Every order has its amounts (2) and its lines (3) as they were sold, and its coupon (1) if it has one.
+WITH taken AS (
+    SELECT order_id, bool_or(type = 1) AS coupon, bool_or(type = 3) AS lines,
+        max((data ->> 'payable')::bigint) FILTER (WHERE type = 2) AS payable
+    FROM order_snapshots
+    WHERE type <= 3
+    GROUP BY order_id
+)
+SELECT count(*) AS violations, (array_agg(id ORDER BY id))[1:5] AS first
+FROM (
+    SELECT o.id::text AS id
+    FROM orders o LEFT JOIN taken t ON t.order_id = o.id
+    WHERE (t.payable, t.lines, t.coupon) IS DISTINCT FROM (o.payable_amount, true, o.coupon_id IS NOT NULL)
 ) AS bad;
 
 -- name: audit.deadlines
--- INV-14. $1 grace in seconds. An order that waits has its timer, and the timer is not long overdue.
+-- INV-14. $1 grace in seconds. An order that waits has its timer, and the timer is not long overdue. Until it is paid, the parent's
+-- timers are its children's.
 SELECT count(*) AS violations, (array_agg(id ORDER BY id))[1:5] AS first
 FROM (
     SELECT o.id || ' ' || o.state AS id
@@ -231,7 +334,8 @@ FROM (
     JOIN (VALUES ('placing', 'saga'), ('awaiting_payment', 'payment'), ('delivered', 'receipt')) AS wait (state, kind)
         ON wait.state = o.state
     LEFT JOIN timers t ON t.kind = wait.kind AND t.key = o.id
-    WHERE t.due_at IS NULL OR t.due_at < now() - make_interval(secs => $1::float8)
+    WHERE (o.kind <> 'split_child' OR wait.kind = 'receipt')
+        AND (t.due_at IS NULL OR t.due_at < now() - make_interval(secs => $1::float8))
 ) AS bad;
 
 -- name: audit.placing
@@ -240,22 +344,25 @@ SELECT count(*) AS violations, (array_agg(id ORDER BY id))[1:5] AS first
 FROM (SELECT id::text AS id FROM orders WHERE state = 'placing') AS bad;
 
 -- name: audit.timers
--- INV-14. $1 grace in seconds: a timer whose order needs it no more is dropped when it is next woken, at the latest.
+-- INV-14. $1 grace in seconds: a timer whose order needs it no more is dropped when it is next woken, at the latest. A child never
+-- has one that its parent has for it.
 SELECT count(*) AS violations, (array_agg(id ORDER BY id))[1:5] AS first
 FROM (
     SELECT t.kind || ' ' || t.key AS id
     FROM timers t
     LEFT JOIN orders o ON o.id = t.key
-    WHERE o.state IS DISTINCT FROM CASE t.kind WHEN 'saga' THEN 'placing' WHEN 'payment' THEN 'awaiting_payment' ELSE 'delivered' END
-        AND t.due_at < now() - make_interval(secs => $1::float8)
+    WHERE (o.kind = 'split_child' AND t.kind <> 'receipt')
+        OR (o.state IS DISTINCT FROM CASE t.kind WHEN 'saga' THEN 'placing' WHEN 'payment' THEN 'awaiting_payment' ELSE 'delivered'
+                END
+            AND t.due_at < now() - make_interval(secs => $1::float8))
 ) AS bad;
 
 -- name: audit.finished_timers
--- INV-14, when drained: a finished order has no timer.
+-- INV-14, when drained: a finished order has no timer, nor has one whose children go on for it.
 SELECT count(*) AS violations, (array_agg(id ORDER BY id))[1:5] AS first
 FROM (
     SELECT t.kind || ' ' || t.key AS id FROM timers t LEFT JOIN orders o ON o.id = t.key
-    WHERE o.id IS NULL OR o.state IN ('cancelled', 'completed', 'rejected')
+    WHERE o.id IS NULL OR o.state IN ('cancelled', 'completed', 'rejected', 'split')
 ) AS bad;
 
 -- name: audit.refunded_lines

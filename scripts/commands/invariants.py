@@ -41,9 +41,15 @@ INVARIANTS = (
     Invariant("INV-05", "money without goods has its refund", "audit.money_goes_back"),
     Invariant("INV-05", "money without goods is back", "audit.money_is_back", drained=True),
     Invariant("INV-05", "stock is where the order's state says", "audit.stock_follows_orders", _grace),
+    Invariant("INV-05", "coupons and points are where the order's state says", "audit_benefits.follow_orders"),
     Invariant("INV-06", "a paid order keeps one capture of its amount", "audit.paid_orders"),
     Invariant("INV-06", "an order's totals are its captures and refunds", "audit.money_totals"),
-    Invariant("INV-07", "lines add up to their order", "audit.line_totals"),
+    Invariant("INV-07", "lines add up to their order, children to their parent", "audit.line_totals"),
+    Invariant("INV-07", "a split order and its children agree", "audit.families"),
+    Invariant("INV-08", "a coupon belongs to at most one order", "audit_benefits.coupons"),
+    Invariant("INV-09", "points are what the ledger adds up to", "audit_benefits.points"),
+    Invariant("INV-09", "points are earned once, by completed orders", "audit_benefits.earned"),
+    Invariant("INV-09", "no more is sold at a limited price than there is", "audit_benefits.limits"),
     Invariant("INV-10", "histories have no gap and no jump", "audit.histories"),
     Invariant("INV-11", "every order is where its log says", "audit.states_from_logs"),
     Invariant("INV-12", "outcomes say what became of the order", "audit.outcomes"),
@@ -59,5 +65,6 @@ INVARIANTS = (
     Invariant("INV-17", "only steps of the transition table occur", "audit.transitions", _steps),
     Invariant("INV-18", "no personal data is stored in clear", "audit.personal_data"),
     Invariant("INV-19", "what is announced is published", "audit.outbox_age", _grace),
+    Invariant("S3-30", "every order has its snapshots", "audit.snapshots"),
 )
-"""INV-08 and INV-09 (coupons, points) come with their tables; INV-20 is a property of a simulation."""
+"""INV-20 is a property of a simulation."""
