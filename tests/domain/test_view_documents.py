@@ -171,6 +171,18 @@ def test_a_line_costs_its_price_times_its_quantity_in_every_document() -> None:
     ]  # fmt: skip
 
 
+def test_what_a_line_costs_in_s4_is_what_every_reduction_leaves() -> None:
+    order = whole(lines=(line(1, 2, coupon_amount=200, points_amount=30),))
+    assert row("s4", "OmsOrderItem", order)["realAmount"] == "6.70"
+
+
+def test_goods_that_were_confirmed_before_any_carrier_said_so_are_received_then() -> None:
+    confirmed = {"completed_at": later(20)}
+    assert row("s1", "order_main", whole(State.COMPLETED, head=confirmed))["receive_time"] == later(20)
+    both = confirmed | {"delivered_at": later(9)}
+    assert row("s1", "order_main", whole(State.COMPLETED, head=both))["receive_time"] == later(9)
+
+
 def test_every_document_names_the_same_order_in_its_own_way() -> None:
     names = [row("s0", "orders")["id"], row("s1", "order_main")["order_id"], row("s2", "Order")["id"],
              row("s3", "order_info")["order_id"], row("s4", "OmsOrder")["orderSn"]]  # fmt: skip

@@ -161,6 +161,7 @@ def test_a_split_order_lists_its_children_and_a_child_its_parent(oms: Oms, datab
     ]  # fmt: skip
     assert [one["order_id"] for one in parent["items"]] == [str(scene.shipped_child), str(scene.cancelled_child)]
     assert [one["order_id"] for one in parent["refunds"]] == [str(scene.cancelled_child)]
+    assert parent["facets"]["payment"] == "refunding"
     child = oms("order", "show", str(scene.cancelled_child), "--json").json
     assert [one["id"] for one in child["parent"]] == [str(scene.parent)]
     assert "order_id" not in child["items"][0]
