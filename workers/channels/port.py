@@ -1,7 +1,7 @@
 """The port: what every payment channel does for us, as pure functions over bytes. Amounts are minor units.
 
-A channel is made from its settings and keys; nothing in it does I/O or reads a clock. Requests are built here and sent by
-workers/channels/calls.py; notifications are verified on the raw bytes that upstream's HTTP edge received.
+A channel is made from its settings and keys; nothing in it does I/O or reads a clock. Requests are built here and sent
+by workers/channels/calls.py; notifications are verified on the raw bytes that upstream's HTTP edge received.
 """
 
 from collections.abc import Mapping, Sequence
@@ -12,7 +12,7 @@ from typing import Literal, Protocol, TypeAlias
 
 @dataclass(frozen=True)
 class Notice:
-    """A notification as it arrived: header names in lower case, the body's very bytes, and when the edge received it."""
+    """A notification as it arrived: header names in lower case, the body's very bytes, when the edge received it."""
 
     headers: Mapping[str, str]
     body: bytes
