@@ -1,0 +1,233 @@
+"""Attempts at payment channels: what was asked to be paid, how it stands, and whom to ask next."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import orjson
+
+import outbox
+from db import cipher
+from db.pool import Transaction
+from db.statements import SQL
+from messages.envelope import Envelope
+from messages.gateway import GatewayClose, GatewayRefund
+from messages.payments import PaymentStarted
+from workers.channels import configured, port
+from workers.domain.book import Book
+from workers.domain.order import State
+from workers.store.refunds import Opened
+
+LIVE = frozenset({"created", "requested", "unknown"})
+"""Somebody may still pay these."""
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """One attempt as its row holds it. `command` is the payment.start that it answers: (scope, request id)."""
+
+    id: int
+    out_trade_no: str
+    intent_id: int
+    order_id: int
+    channel: str
+    scene: str
+    amount: int
+    currency: str
+    state: str
+    reference: str | None
+    trade_no: str | None
+    command: tuple[str, str]
+    details: Mapping[str, Any]
+    started_at: datetime
+    expire_at: datetime
+
+    @property
+    def asked(self) -> port.Attempt:
+        """What the channel is asked to collect."""
+        subject = f"Order {self.order_id}"
+        return port.Attempt(
+            out_trade_no=self.out_trade_no, amount=self.amount, currency=self.currency, subject=subject, scene=self.scene, started_at=self.started_at, expire_at=self.expire_at, reference=self.reference,
+            **self.details,
+        )  # fmt: skip
+
+    def started(self, ready: port.Ready) -> PaymentStarted:
+        """What the buyer's client needs."""
+        return PaymentStarted(
+            order_id=self.order_id, intent_id=self.intent_id, attempt_id=self.id, out_trade_no=self.out_trade_no,
+            channel=self.channel, scene=self.scene, amount=self.amount, currency=self.currency,
+            pay_before=self.expire_at, kind=ready.kind, url=ready.url, fields=dict(ready.fields),
+        )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Change:
+    """What an attempt becomes; what is None stays."""
+
+    id: int
+    state: str
+    reference: str | None = None
+    trade_no: str | None = None
+    reason: str | None = None
+
+
+def number(attempt_id: int) -> str:
+    """Our own number for the channel: letters and digits, at most 20."""
+    return f"P{attempt_id}"
+
+
+def call_queue(channel: str) -> str:
+    """Where calls of a channel wait."""
+    return f"gateway-calls.{channel}"
+
+
+async def open_all(tx: Transaction, attempts: Sequence[Attempt], now: datetime) -> None:
+    """Write new attempts."""
+    if not attempts:
+        return
+    sealed = [cipher.current().encrypt(orjson.dumps(dict(a.details)), _aad(a.id)) for a in attempts]
+    names = (
+        "id",
+        "out_trade_no",
+        "intent_id",
+        "order_id",
+        "channel",
+        "scene",
+        "amount",
+        "currency",
+        "state",
+        "reference",
+    )
+    await tx.execute(
+        SQL["attempts.open"],
+        *([getattr(a, name) for a in attempts] for name in names),
+        [a.command[0] for a in attempts],
+        [a.command[1] for a in attempts],
+        [key_id for key_id, _ in sealed],
+        [ciphertext for _, ciphertext in sealed],
+        now,
+        [a.expire_at for a in attempts],
+    )
+
+
+def _aad(attempt_id: int) -> bytes:
+    return b"payment_attempt:%d" % attempt_id
+
+
+def _attempt(row: Any) -> Attempt:
+    fields = dict(row)
+    details = cipher.current().decrypt(fields.pop("key_id"), fields.pop("details"), _aad(row["id"]))
+    return Attempt(**fields | {"details": orjson.loads(details), "command": tuple(row["command"])})
+
+
+async def read(tx: Transaction, ids: Iterable[int]) -> dict[int, Attempt]:
+    """Attempt id -> attempt; unknown ones are missing."""
+    wanted = sorted(set(ids))
+    rows = await tx.fetch(SQL["attempts.read"], wanted) if wanted else []
+    return {row["id"]: _attempt(row) for row in rows}
+
+
+async def lock(tx: Transaction, ids: Iterable[int]) -> dict[int, Attempt]:
+    """The same, locked until commit."""
+    wanted = sorted(set(ids))
+    rows = await tx.fetch(SQL["attempts.lock"], wanted) if wanted else []
+    return {row["id"]: _attempt(row) for row in rows}
+
+
+async def find(tx: Transaction, numbers: Iterable[str], ids: Iterable[int]) -> dict[str, Attempt]:
+    """Our number -> attempt, of those named by number or id."""
+    by_number, by_id = sorted(set(numbers)), sorted(set(ids))
+    if not (by_number or by_id):
+        return {}
+    rows = await tx.fetch(SQL["attempts.by_number"], by_number, by_id)
+    return {row["out_trade_no"]: _attempt(row) for row in rows}
+
+
+async def live(tx: Transaction, intent_ids: Iterable[int], order_ids: Iterable[int] = ()) -> list[Attempt]:
+    """Attempts that may still be paid, locked: of these intents, and of merged ones that pay these orders."""
+    intents, orders = sorted(set(intent_ids)), sorted(set(order_ids))
+    if not (intents or orders):
+        return []
+    return [_attempt(row) for row in await tx.fetch(SQL["attempts.live"], intents, orders)]
+
+
+async def save(tx: Transaction, changes: Sequence[Change]) -> None:
+    """Write each attempt once: its last change counts."""
+    last = {change.id: change for change in changes}
+    if last:
+        names = ("id", "state", "reference", "trade_no", "reason")
+        columns = [[getattr(change, name) for _, change in sorted(last.items())] for name in names]
+        await tx.execute(SQL["attempts.save"], *columns)
+
+
+async def close_ended(
+    tx: Transaction, book: Book[Envelope[Any]], paid: Iterable[int] = ()
+) -> list[outbox.Announcement]:
+    """Orders that no longer wait for money: nobody shall pay their other attempts. `paid` are attempts that did."""
+    if not configured():
+        return []
+    steps = {
+        step.order.id: step
+        for step in book.steps
+        if step.previous is State.AWAITING_PAYMENT is not step.order.state and not step.order.is_child
+    }
+    done = set(paid)
+    intents = {intent for key in steps for intent in (book.before[key].intent_id, book[key].intent_id) if intent}
+    found = [attempt for attempt in await live(tx, intents, steps) if attempt.id not in done]
+    because = next(iter(steps.values())).because if steps else None
+    return await closing(tx, found, because)
+
+
+async def closing(
+    tx: Transaction, found: Sequence[Attempt], because: Envelope[Any] | None
+) -> list[outbox.Announcement]:
+    """Ask their channels to close these attempts."""
+    await save(tx, [Change(attempt.id, "closing") for attempt in found])
+    return [
+        outbox.to_queue(GatewayClose(attempt_id=attempt.id), queue=call_queue(attempt.channel), because=because)
+        for attempt in found
+        if attempt.channel in configured()
+    ]
+
+
+def refund_calls(opened: Sequence[Opened]) -> list[outbox.Announcement]:
+    """What is asked of channels of our own; a shop's payment service acts on refund.requested instead."""
+    return [
+        outbox.to_queue(GatewayRefund(refund_no=o.refund_no), queue=call_queue(o.due.channel), because=o.due.because)
+        for o in opened
+        if o.due.channel in configured()
+    ]
+
+
+async def refunds_asked(tx: Transaction, refund_nos: Iterable[str]) -> dict[str, tuple[str, int, port.RefundAsk]]:
+    """Refund number -> (channel, refund id, what is asked of it); those that no attempt of ours paid are missing."""
+    wanted = sorted(set(refund_nos))
+    rows = await tx.fetch(SQL["attempts.refunds"], wanted) if wanted else []
+    return {
+        row["refund_no"]: (
+            row["channel"],
+            row["id"],
+            port.RefundAsk(
+                refund_no=row["refund_no"], out_trade_no=row["out_trade_no"], trade_no=row["trade_no"],
+                amount=row["amount"], total=row["captured_amount"], currency=row["currency"],
+                reason=row["cause"].partition(":")[0], captured_at=row["captured_at"],
+                requested_at=row["requested_at"],
+            ),
+        )
+        for row in rows
+    }  # fmt: skip
+
+
+async def channels_of(tx: Transaction, ids: Iterable[int]) -> dict[int, str]:
+    """Attempt id -> channel."""
+    wanted = sorted(set(ids))
+    rows = await tx.fetch(SQL["attempts.of_timers"], wanted) if wanted else []
+    return {row["id"]: row["channel"] for row in rows}
+
+
+async def refund_numbers(tx: Transaction, ids: Iterable[int]) -> dict[int, tuple[str, str]]:
+    """Refund id -> (number, channel)."""
+    wanted = sorted(set(ids))
+    rows = await tx.fetch(SQL["attempts.refunds_of_timers"], wanted) if wanted else []
+    return {row["id"]: (row["refund_no"], row["channel"]) for row in rows}

@@ -1,0 +1,84 @@
+"""Raw notifications, kept encrypted for disputes, and the certificates that verify them."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from hashlib import blake2b
+
+import orjson
+
+from db import cipher
+from db.pool import Transaction
+from db.statements import SQL
+from workers.channels.port import Notice
+from workers.store import ids
+
+AAD = b"channel_notice"
+KEEP_DAYS = 540  # chargebacks of cards come up to 18 months later
+FORGET_ROWS = 500
+
+
+@dataclass(frozen=True)
+class Kept:
+    """One notification and what became of it. `about` is our number in it; `code` why it was not believed."""
+
+    channel: str
+    notice: Notice
+    code: str | None = None
+    about: str | None = None
+
+    @property
+    def verdict(self) -> str:
+        return "rejected" if self.code else "believed"
+
+    @property
+    def body_hash(self) -> bytes:
+        """Headers differ from copy to copy; the body does not."""
+        return blake2b(self.notice.body, digest_size=32).digest()
+
+
+async def keep(tx: Transaction, kept: Sequence[Kept]) -> list[int]:
+    """Write each notification once; its id, for each given."""
+    if not kept:
+        return []
+    first = {(k.channel, k.body_hash, k.verdict): k for k in reversed(kept)}
+    new_ids = await ids.take(tx, ["" for _ in first])
+    sealed = [cipher.current().encrypt(_raw(k.notice), AAD) for k in first.values()]
+    rows = await tx.fetch(
+        SQL["notices.keep"],
+        new_ids,
+        [k.channel for k in first.values()],
+        [k.body_hash for k in first.values()],
+        [k.verdict for k in first.values()],
+        [k.code for k in first.values()],
+        [k.about for k in first.values()],
+        [key_id for key_id, _ in sealed],
+        [ciphertext for _, ciphertext in sealed],
+        [k.notice.received_at for k in first.values()],
+    )
+    found = {(row["channel"], row["body_hash"], row["verdict"]): row["id"] for row in rows}
+    return [found[k.channel, k.body_hash, k.verdict] for k in kept]
+
+
+def _raw(notice: Notice) -> bytes:
+    body = notice.body.decode("utf-8", "backslashreplace")
+    return orjson.dumps({"headers": dict(notice.headers), "body": body})
+
+
+async def forget(tx: Transaction) -> None:
+    """Drop what nobody can dispute any more, a little at a time."""
+    await tx.execute(SQL["notices.forget"], KEEP_DAYS, FORGET_ROWS)
+
+
+async def certificates(tx: Transaction, channels: Iterable[str]) -> dict[str, dict[str, str]]:
+    """Channel -> serial -> PEM, as they were fetched."""
+    wanted, found = sorted(set(channels)), dict[str, dict[str, str]]()
+    for row in await tx.fetch(SQL["notices.certificates"], wanted) if wanted else []:
+        found.setdefault(row["channel"], {})[row["serial"]] = row["pem"]
+    return found
+
+
+async def keep_certificates(tx: Transaction, fetched: Mapping[str, Mapping[str, str]]) -> None:
+    """Channel -> serial -> PEM."""
+    rows = sorted((channel, serial, pem) for channel, known in fetched.items() for serial, pem in known.items())
+    if rows:
+        await tx.execute(SQL["notices.keep_certificates"], *(list(column) for column in zip(*rows, strict=True)))
