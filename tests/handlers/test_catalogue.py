@@ -65,7 +65,8 @@ WHOLE: dict[str, list[Command]] = {
         template("t1"),
         template(
             "t1", revision=2, name="New", amount=7, currency="USD", min_amount=9, scope="sku", scope_ids=("a", "b"),
-            channels=("pc",), member_levels=("gold",), valid_from=NOW, valid_to=NOW + 2 * DAY, per_user_limit=3, count=4,
+            channels=("pc",), member_levels=("gold",), valid_from=NOW, valid_to=NOW + 2 * DAY, per_user_limit=3,
+            count=4,
         ),
     ],
 }  # fmt: skip
@@ -82,11 +83,7 @@ async def test_a_new_revision_replaces_every_column(table: str, floor: Floor) ->
     before = await row()
     await floor.say(second)
     after = await row()
-    assert [name for name in before if before[name] == after[name]] in (
-        ["sku_id"],
-        ["promo_id"],
-        ["template_id", "issued"],
-    )
+    assert {name for name in before if before[name] == after[name]} <= {"sku_id", "promo_id", "template_id", "issued"}
     await floor.pool.execute(f"DELETE FROM {table}")
     await floor.pool.execute("DELETE FROM commands")
     await floor.say(second)
