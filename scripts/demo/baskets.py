@@ -59,6 +59,11 @@ class Basket:
     retail_off_cents: int = 0
     coupons_off_cents: int = 0
 
+    @property
+    def user(self) -> str:
+        """Who orders it: a household is somebody new every week."""
+        return f"household-{self.household}-week-{self.week}"
+
 
 class Year:
     """The year's baskets in the order of their time, and the products in them."""

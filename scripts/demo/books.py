@@ -1,4 +1,4 @@
-"""Our books against the gateway's: what each order keeps must be the same in both, to the cent."""
+"""Our books against the gateway's: what each order keeps, its parts included, must be the same in both, to the cent."""
 
 import csv
 from dataclasses import dataclass
@@ -7,8 +7,12 @@ from pathlib import Path
 import asyncpg
 
 COMPARE_SQL = """
-WITH theirs AS (SELECT order_id, sum(amount)::bigint AS net FROM gateway_journal GROUP BY order_id),
-     ours   AS (SELECT id AS order_id, captured_amount - refunded_amount AS net FROM orders)
+WITH theirs AS (
+        SELECT coalesce(o.root_id, j.order_id) AS order_id, sum(j.amount)::bigint AS net
+        FROM gateway_journal j LEFT JOIN orders o ON o.id = j.order_id
+        GROUP BY 1),
+     ours AS (
+        SELECT root_id AS order_id, sum(captured_amount - refunded_amount)::bigint AS net FROM orders GROUP BY root_id)
 SELECT order_id, coalesce(ours.net, 0) AS ours, coalesce(theirs.net, 0) AS theirs
 FROM ours FULL JOIN theirs USING (order_id)
 WHERE coalesce(ours.net, 0) <> coalesce(theirs.net, 0)

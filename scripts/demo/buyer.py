@@ -1,154 +1,137 @@
-"""The buyers: they place real baskets as orders, and some change their minds."""
+"""The buyers: they place real baskets as orders, some wrongly at first, and know to the cent what each should cost."""
 
 import asyncio
 import random
 import time
 from collections import Counter
-from dataclasses import dataclass
+from collections.abc import Callable, Set
+from dataclasses import replace
+from datetime import UTC, datetime
+from itertools import count
 
 from scripts.demo.baskets import Basket
-from scripts.demo.crowd import Crowd
-from scripts.demo.outcomes import Outcomes
-from scripts.demo.shelves import CURRENCY, Shelves
-from scripts.demo.wire import Heard, Letter, Link, new_id
+from scripts.demo.checkout import Rules, eligible_cents
+from scripts.demo.purchase import Purchase, purchase
+from scripts.demo.purses import Purses
+from scripts.demo.questions import Questions
+from scripts.demo.shelves import Shelves
+from scripts.demo.till import LIMITED, SHORT, Till
+from scripts.demo.wire import Letter
 
-EVENTS = ("order.*", "orders.deleted", "command.rejected", "sku.*", "stock.received")
-FINAL = {"cancelled", "completed", "rejected"}
-
+MISMATCH = "ORDER_PRICE_MISMATCH"
+USELESS = frozenset({"COUPON_NOT_FOUND", "COUPON_NOT_USABLE", "COUPON_ALREADY_LOCKED", MISMATCH})
+"""How a useless coupon is refused. One that a cancelled order gave back is none: it makes the order too cheap."""
 CHANCES = {
-    "cancels at once": 0.03,
-    "cancels when paid": 0.02,
-    "moves house": 0.03,
-    "confirms receipt": 0.4,
-    "confirms too early": 0.005,
-    "meddles with another's order": 0.005,
-    "deletes when done": 0.02,
+    "asks for the price first": 0.15,
+    "tries another's coupon": 0.012,
+    "tries an expired coupon": 0.006,
+    "tries a coupon again": 0.5,
     "expects another price": 0.005,
     "wants what is not sold": 0.003,
-    "orders twice by a second click": 0.01,
-    "orders twice by the network": 0.01,
 }
-
-
-@dataclass
-class Placed:
-    """An order that has not ended yet."""
-
-    user: str
-    state: str
-    version: int
+Asking = Callable[[str], None]
+"""Hears each request id before it is sent."""
+Mistake = tuple[Letter, Set[str]]
+"""An order.create that is wrong, and the codes that it may be refused with."""
 
 
 class Buyers:
-    """Publishes order commands and follows what becomes of them."""
+    """Who comes with a basket leaves with an order, unless something is sold out."""
 
-    def __init__(self, link: Link, outcomes: Outcomes, shelves: Shelves, crowd: Crowd, shipping_fee_cents: int) -> None:
-        self.live: dict[str, Placed] = {}
-        self.ended: Counter[str] = Counter()
+    def __init__(self, till: Till, shelves: Shelves, purses: Purses, questions: Questions, *, rules: Rules) -> None:
         self.did: Counter[str] = Counter()
+        self.cents: Counter[str] = Counter()
         self.ordered = 0
-        self.repeats_owed: set[str] = set()
-        self.reply_queue = ""
-        self._link, self._outcomes, self._shelves, self._crowd = link, outcomes, shelves, crowd
-        self._shipping_fee_cents = shipping_fee_cents
+        self._till, self._shelves, self._purses, self._questions = till, shelves, purses, questions
+        self._rules = rules
 
-    # ------------------------------------------------------------ placing
-
-    async def order(self, basket: Basket) -> None:
-        """Place one basket, perhaps wrongly or more than once."""
-        letter = self._create(basket)
+    async def order(self, basket: Basket, asking: Asking = lambda _: None) -> str | None:
+        """Place one basket, perhaps wrongly at first; the order's id, or None when it was sold out."""
         self.ordered += 1
-        self._outcomes.note(letter)
-        await self._link.send(letter)
-        if self._dares("orders twice by the network"):
-            await self._link.send(letter)
-        if self._dares("orders twice by a second click"):
-            self._crowd.tell(self._click_again(letter))
+        wanted = await self._wanted(basket)
+        for letter, codes in await self._mistakes(wanted):
+            await self._till.mistake(letter, codes)
+        price_cents = await self._price(wanted)
+        for attempt in count():
+            request_id = f"basket-{basket.basket_id}-{attempt}"
+            asking(request_id)
+            heard = await self._till.place(wanted, request_id, price_cents)
+            if heard.body.get("code") != LIMITED:
+                break
+            await asyncio.sleep(seconds_until(heard.body["details"]["retry_at"]))
+        order_id = self._till.created(wanted, heard)
+        if order_id is not None:
+            self._remember(wanted)
+        return order_id
 
-    def _create(self, basket: Basket) -> Letter:
-        lines = [{"sku_id": sku_id, "qty": units} for sku_id, units in basket.lines]
-        total = sum(self._shelves.prices[sku_id] * units for sku_id, units in basket.lines)
+    async def hurry(self, basket: Basket, orders: int) -> None:
+        """Somebody orders the first thing of a basket again and again, faster than the shop allows."""
+        hasty = replace(basket, household="in-a-hurry", week=0)
+        wanted = purchase(hasty, [(self._shelves.bought(basket)[0][0], 1)], self._rules, None, 0)
+        places = (self._till.place(wanted, f"hasty-{number}", wanted.due.payable) for number in range(orders))
+        for heard in await asyncio.gather(*places):
+            self._till.created(wanted, heard, {SHORT, LIMITED})
+
+    async def _wanted(self, basket: Basket) -> Purchase:
+        """The basket with its coupon and the household's points, which are given to the buyer first."""
+        lines, coupon, coupon_id = self._shelves.bought(basket), basket.coupon, None
+        if coupon is not None and eligible_cents(lines, coupon) > 0:
+            coupon_id = await self._purses.coupon(coupon, f"basket-{basket.basket_id}", basket.user)
+        points = await self._purses.points(basket.household, basket.user)
+        return purchase(basket, lines, self._rules, coupon_id, points)
+
+    async def _mistakes(self, wanted: Purchase) -> list[Mistake]:
+        """What this buyer gets wrong before getting it right."""
+        found, request_id = list[Mistake](), f"basket-{wanted.basket.basket_id}-wrong"
+        if (coupon_id := await self._useless_coupon(wanted)) is not None:
+            found.append((wanted.plain(self._rules, coupon_id).letter(f"{request_id}-coupon"), USELESS))
         if self._dares("expects another price"):
-            total -= 1
+            letter = wanted.letter(f"{request_id}-price", expected_pay_amount=wanted.due.payable - 1)
+            found.append((letter, {MISMATCH}))
         if self._dares("wants what is not sold"):
-            lines.append({"sku_id": "unicorn", "qty": 1})
-        user = f"household-{basket.household}-week-{basket.week}"
-        body = {
-            "request_id": f"basket-{basket.basket_id}",
-            "actor": {"type": "user", "id": user},
-            "user_id": user,
-            "channel": random.choice(["pc", "mobile", "api"]),
-            "source": "cart",
-            "currency": CURRENCY,
-            "items": lines,
-            "address": address(basket.household),
-            "expected_pay_amount": total + self._shipping_fee_cents,
-        }
-        return Letter("order.create.v1", body)
+            items = [*wanted.items, {"sku_id": "unicorn", "qty": 1}]
+            found.append((wanted.letter(f"{request_id}-thing", items=items), {"PRODUCT_NOT_FOUND"}))
+        return found
 
-    async def _click_again(self, first: Letter) -> None:
-        """The same request under a new message id, in the same conversation: its answer comes to us alone."""
-        await asyncio.sleep(random.uniform(0, 3))
-        again = Letter(first.type, first.body, correlation_id=first.message_id, reply_to=self.reply_queue)
-        self.repeats_owed.add(first.message_id)
-        await self._link.send(again)
+    async def _useless_coupon(self, wanted: Purchase) -> str | None:
+        former, foreign = self._purses.former(wanted.user), self._purses.foreign(wanted.user)
+        if former is not None and self._dares("tries a coupon again"):
+            return former
+        if foreign is not None and self._dares("tries another's coupon"):
+            return foreign
+        if self._dares("tries an expired coupon"):
+            return await self._purses.expired(wanted.lines[0][0].sku_id, wanted.user)
+        return None
 
-    def hear_reply(self, heard: Heard) -> None:
-        """The stored outcome of a repeated request."""
-        self.repeats_owed.discard(heard.correlation_id)
-        self.did["heard a stored outcome again"] += 1
+    async def _price(self, wanted: Purchase) -> int:
+        """What it costs: as the order system says, where the buyer asks; else as the checkout says."""
+        if not self._dares("asks for the price first"):
+            return wanted.due.payable
+        told = (await self._questions.preview(wanted.question())).body
+        if told.get("amounts") != wanted.amounts:
+            self._till.surprise(f"preview of basket {wanted.basket.basket_id} at {wanted.amounts}: {told}")
+            return wanted.due.payable
+        self.did["hears the price that the checkout says"] += 1
+        return int(told["amounts"]["payable"])
 
-    # ------------------------------------------------------------ following
-
-    def hear(self, heard: Heard) -> None:
-        """An event of the order system."""
-        self._outcomes.hear(heard)
-        if heard.type.startswith("order."):
-            self._follow(heard.type, heard.body)
-
-    def _follow(self, type_: str, body: dict[str, object]) -> None:
-        order_id, state, version = str(body["order_id"]), str(body["state"]), int(str(body["version"]))
-        known = self.live.get(order_id)
-        if known is not None and version <= known.version:
-            return
-        if state in FINAL:
-            if type_ != "order.deleted.v1":
-                self.live.pop(order_id, None)
-                self.ended[state] += 1
-        else:
-            self.live[order_id] = Placed(str(body["user_id"]), state, version)
-        self._react(type_, order_id, str(body["user_id"]))
-
-    def _react(self, type_: str, order_id: str, user: str) -> None:
-        if type_ == "order.created.v1":
-            self._maybe("cancels at once", "order.cancel.v1", order_id, user, reason="changed my mind")
-            self._maybe("confirms too early", "order.confirm_receipt.v1", order_id, user)
-            self._maybe("meddles with another's order", "order.cancel.v1", order_id, "household-0", reason="mischief")
-        elif type_ == "order.paid.v1":
-            self._maybe("cancels when paid", "order.cancel.v1", order_id, user, reason="found it cheaper")
-            self._maybe("moves house", "order.change_address.v1", order_id, user, address=address("moved"))
-        elif type_ == "order.delivered.v1":
-            self._maybe("confirms receipt", "order.confirm_receipt.v1", order_id, user)
-        elif type_ == "order.completed.v1" and self._dares("deletes when done"):
-            self._say("order.delete.v1", user, order_ids=[order_id])
-
-    def _maybe(self, what: str, type_: str, order_id: str, user: str, **fields: object) -> None:
-        if self._dares(what):
-            self._say(type_, user, order_id=order_id, **fields)
-
-    def _say(self, type_: str, user: str, **fields: object) -> None:
-        letter = Letter(type_, {"request_id": new_id(), "actor": {"type": "user", "id": user}, **fields})
-        self._crowd.tell(self._after_a_while(letter))
-
-    async def _after_a_while(self, letter: Letter) -> None:
-        await asyncio.sleep(random.uniform(0, 1.5))
-        self._outcomes.note(letter)
-        await self._link.send(letter)
+    def _remember(self, wanted: Purchase) -> None:
+        basket, due = wanted.basket, wanted.due
+        self.cents.update(
+            promotions=due.promotion, coupons=due.coupon, points=due.points_amount,
+            promotions_then=basket.retail_off_cents, coupons_then=basket.coupons_off_cents,
+        )  # fmt: skip
+        if wanted.coupon_id is not None:
+            self._purses.spent(wanted.coupon_id, wanted.user)
 
     def _dares(self, what: str) -> bool:
         dares = random.random() < CHANCES[what]
         self.did[what] += dares
         return dares
+
+
+def seconds_until(moment: str) -> float:
+    """From now; 0 when it is over."""
+    return max(0.0, (datetime.fromisoformat(moment) - datetime.now(UTC)).total_seconds())
 
 
 class Pace:
@@ -162,16 +145,3 @@ class Pace:
         """Until the next may go; a pause is not caught up with."""
         self._next = max(self._next + self._step, time.monotonic() - 1)
         await asyncio.sleep(max(0.0, self._next - time.monotonic()))
-
-
-def address(household: str) -> dict[str, str]:
-    """An address that nobody lives at."""
-    return {
-        "receiver": f"Household {household}",
-        "phone": f"+1 555 010 {hash(household) % 10_000:04d}",
-        "country": "US",
-        "province": "OH",
-        "city": "Cincinnati",
-        "detail": f"{household} Example Street",
-        "postcode": "45202",
-    }

@@ -38,12 +38,13 @@ class Parcel:
 
 
 class Carrier:
-    """Ships what is paid, and stops where it still can when an order is cancelled."""
+    """Ships what is paid, of split orders the parts, and stops where it still can when an order is cancelled."""
 
     def __init__(self, link: Link, crowd: Crowd) -> None:
         self.did: Counter[str] = Counter()
         self._link, self._crowd = link, crowd
-        self._split: dict[str, list[dict[str, Any]]] = {}
+        self._two_parcels: dict[str, list[dict[str, Any]]] = {}
+        self._parents: set[str] = set()
         self._cancelled: set[str] = set()
         self._booking: dict[str, Parcel] = {}
 
@@ -51,12 +52,16 @@ class Carrier:
         """An event of the order system."""
         body = heard.body
         order_id = body["order_id"]
-        if heard.type == "order.created.v1" and len(body["lines"]) > 1 and random.random() < TWO_PARCELS:
-            self._split[order_id] = [{"sku_id": line["sku_id"], "qty": line["qty"]} for line in body["lines"]]
+        if heard.type == "order.created.v1":
+            if body["children"]:
+                self._parents.add(order_id)
+            elif len(body["lines"]) > 1 and random.random() < TWO_PARCELS:
+                self._two_parcels[order_id] = [{"sku_id": line["sku_id"], "qty": line["qty"]} for line in body["lines"]]
         elif heard.type == "order.paid.v1":
-            self._crowd.tell(self._ship(order_id, self._split.pop(order_id, [])))
+            if order_id not in self._parents:
+                self._crowd.tell(self._ship(order_id, self._two_parcels.pop(order_id, [])))
         elif heard.type == "order.cancelled.v1":
-            self._split.pop(order_id, None)
+            self._two_parcels.pop(order_id, None)
             if body["previous"] == "paid":
                 self._cancelled.add(order_id)
         elif heard.type.startswith("shipment.book"):

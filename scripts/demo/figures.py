@@ -19,7 +19,7 @@ SELECT (SELECT count(*) FROM outbox)                                          AS
        (SELECT count(*) FROM timers)                                          AS timers,
        (SELECT count(*) FROM refunds WHERE state NOT IN ('succeeded', 'failed')) AS refunds_open
 """
-FINAL = frozenset({"completed", "cancelled", "rejected"})
+FINAL = frozenset({"completed", "cancelled", "rejected", "split"})
 TIMEOUT_SECONDS = 10.0
 
 

@@ -3,13 +3,14 @@
 import asyncio
 import random
 from collections import Counter
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from scripts.demo.crowd import Crowd
 from scripts.demo.wire import Heard, Letter, Link, new_id, now
 
-EVENTS = ("order.created", "payment.captured", "refund.requested", "refund.succeeded")
+EVENTS = ("order.created", "order.merged", "payment.captured", "refund.requested", "refund.succeeded")
 CHANNEL = "demo-pay"
 
 HABITS = {
@@ -21,37 +22,80 @@ HABITS = {
     "pays too late": 3,
     "never pays": 3,
 }
-"""What happens to how many orders of a hundred."""
+"""What happens to how many payments of a hundred."""
+ONE_ALONE = 0.06
+"""How many payments of merged orders come after one of the orders was paid alone."""
+
+
+@dataclass
+class Bill:
+    """What is to be paid: one order, or merged ones. `shares` is order -> cents; the first is the one that is named."""
+
+    currency: str
+    shares: dict[str, int] = field(default_factory=dict)
+    intent_id: str | None = None
+
+    @property
+    def order_id(self) -> str:
+        """The order that the payment names."""
+        return next(iter(self.shares))
+
+    @property
+    def amount(self) -> int:
+        """Cents."""
+        return sum(self.shares.values())
+
+
+@dataclass(frozen=True)
+class Capture:
+    """Money that came in for a bill, right or wrong."""
+
+    bill: Bill
+    amount: int
 
 
 class Gateway:
-    """Keeps its own books: every capture and every refund is a line `order_id,number,amount` in the journal."""
+    """Keeps its own books: captures and refunds are lines `order_id,number,amount` in the journal.
+
+    A payment of merged orders has a line for each of them when it is kept, else one for the order that it names.
+    """
 
     def __init__(self, link: Link, crowd: Crowd, journal: Path, window_seconds: float) -> None:
         self.did: Counter[str] = Counter()
         self.captured_cents = 0
         self.refunded_cents = 0
         self.refunds_open: dict[str, str] = {}
-        self.captures_open: dict[str, str] = {}
+        self.captures_open: dict[str, Capture] = {}
+        self._held: dict[str, Bill | None] = {}
+        self._merging: dict[str, Bill] = {}
         self._link, self._crowd, self._window_seconds = link, crowd, window_seconds
         self._journal = journal.open("w", encoding="utf-8")
 
     def hear(self, heard: Heard) -> None:
         """An event of the order system."""
         body = heard.body
-        if heard.type == "order.created.v1":
-            habit = random.choices(list(HABITS), list(HABITS.values()))[0]
-            self.did[habit] += 1
-            self._crowd.tell(
-                self._pay(habit, body["order_id"], body["amounts"]["payable"], body["amounts"]["currency"])
-            )
-        elif heard.type == "payment.captured.v1":
-            self.captures_open.pop(body["trade_no"], None)
-        elif heard.type == "refund.requested.v1":
-            self.refunds_open[body["refund_no"]] = body["order_id"]
-            self._crowd.tell(self._refund(body))
-        elif heard.type == "refund.succeeded.v1":
-            self.refunds_open.pop(body["refund_no"], None)
+        match heard.type:
+            case "order.created.v1" if body["parent_id"] is None:
+                self._open(body["request_id"], bill_of(body))
+            case "order.merged.v1":
+                self._merge(body)
+            case "payment.captured.v1":
+                self._captured(body["trade_no"], kept=body["verdict"] == "kept")
+            case "refund.requested.v1":
+                self.refunds_open[body["refund_no"]] = body["order_id"]
+                self._crowd.tell(self._refund(body))
+            case "refund.succeeded.v1":
+                self.refunds_open.pop(body["refund_no"], None)
+
+    def hold(self, request_id: str) -> None:
+        """The order of this request is not paid before it is merged or released."""
+        self._held[request_id] = None
+
+    def release(self, request_id: str) -> None:
+        """It is paid for itself, now or once it is heard of."""
+        bill = self._held.pop(request_id, None)
+        if bill is not None:
+            self._begin(bill)
 
     def flush(self) -> None:
         """Write the books down."""
@@ -59,43 +103,80 @@ class Gateway:
 
     def stuck(self) -> list[str]:
         """What nobody has answered."""
-        return [
-            f"capture {number} of order {order} unheard" for number, order in list(self.captures_open.items())[:3]
-        ] + [f"refund {number} of order {order} unheard" for number, order in list(self.refunds_open.items())[:3]]
+        captures, refunds = list(self.captures_open.items())[:3], list(self.refunds_open.items())[:3]
+        return [f"capture {number} of order {capture.bill.order_id} unheard" for number, capture in captures] + [
+            f"refund {number} of order {order_id} unheard" for number, order_id in refunds
+        ]
 
-    async def _pay(self, habit: str, order_id: str, amount: int, currency: str) -> None:
+    # ------------------------------------------------------------ whom to pay for what
+
+    def _open(self, request_id: str, bill: Bill) -> None:
+        if request_id in self._held:
+            self._held[request_id] = bill
+        else:
+            self._begin(bill)
+
+    def _merge(self, body: dict[str, Any]) -> None:
+        """Every order that was merged says what it costs; the last one completes the bill."""
+        bill = self._merging.setdefault(body["intent_id"], Bill(body["amounts"]["currency"], {}, body["intent_id"]))
+        bill.shares |= bill_of(body).shares
+        if len(bill.shares) == len(body["order_ids"]):
+            del self._merging[body["intent_id"]]
+            self.did["merged payments"] += 1
+            if random.random() < ONE_ALONE:
+                self.did["pays one of merged orders alone"] += 1
+                self._crowd.tell(self._pay("pays once", Bill(bill.currency, bill_of(body).shares)))
+            self._begin(bill)
+
+    def _begin(self, bill: Bill) -> None:
+        habit = random.choices(list(HABITS), list(HABITS.values()))[0]
+        self.did[habit] += 1
+        self._crowd.tell(self._pay(habit, bill))
+
+    # ------------------------------------------------------------ paying
+
+    async def _pay(self, habit: str, bill: Bill) -> None:
         if habit == "never pays":
             return
         late = self._window_seconds + random.uniform(2, 6)
         await asyncio.sleep(late if habit == "pays too late" else random.uniform(0.05, 2.5))
         if habit == "fails, then pays":
-            await self._tell(order_id, "failed", amount, currency, new_id(), reason="insufficient funds")
+            await self._tell(bill, "failed", bill.amount, new_id(), reason="insufficient funds")
             await asyncio.sleep(random.uniform(0.1, 1))
+        amount, trade_no = bill.amount, new_id()
         if habit == "pays the wrong amount":
             amount = max(1, amount + random.choice([-100, -1, 1, 1000]))
-        trade_no = new_id()
-        await self._capture(order_id, amount, currency, trade_no)
+        await self._capture(bill, amount, trade_no)
         if habit == "is told twice":
             await asyncio.sleep(random.choice([0, random.uniform(0, 3)]))
-            await self._tell(order_id, "captured", amount, currency, trade_no)
+            await self._tell(bill, "captured", amount, trade_no)
         if habit == "pays twice":
             await asyncio.sleep(random.choice([0, random.uniform(0, 3)]))
-            await self._capture(order_id, amount, currency, new_id())
+            await self._capture(bill, bill.amount, new_id())
 
-    async def _capture(self, order_id: str, amount: int, currency: str, trade_no: str) -> None:
-        self.captures_open[trade_no] = order_id
+    async def _capture(self, bill: Bill, amount: int, trade_no: str) -> None:
+        self.captures_open[trade_no] = Capture(bill, amount)
         self.captured_cents += amount
-        self._journal.write(f"{order_id},{trade_no},{amount}\n")
-        await self._tell(order_id, "captured", amount, currency, trade_no)
+        await self._tell(bill, "captured", amount, trade_no)
 
-    async def _tell(self, order_id: str, kind: str, amount: int, currency: str, trade_no: str, **more: Any) -> None:
+    def _captured(self, trade_no: str, *, kept: bool) -> None:
+        """The order system has it: for whom the money is, is known only now."""
+        capture = self.captures_open.pop(trade_no, None)
+        if capture is None:
+            return
+        bill, amount = capture.bill, capture.amount
+        for order_id, part in (bill.shares if kept and amount == bill.amount else {bill.order_id: amount}).items():
+            self._journal.write(f"{order_id},{trade_no},{part}\n")
+
+    async def _tell(self, bill: Bill, kind: str, amount: int, trade_no: str, **more: Any) -> None:
         body = {
-            "order_id": order_id,
+            "order_id": bill.order_id,
             "channel": CHANNEL,
             "trade_no": trade_no,
             "kind": kind,
             "amount": amount,
-            "currency": currency,
+            "currency": bill.currency,
+            "intent_id": bill.intent_id,
             "occurred_at": now(),
         }
         await self._link.send(Letter("payment.result.v1", body | more))
@@ -115,3 +196,8 @@ class Gateway:
         self._journal.write(f"{asked['order_id']},{asked['refund_no']},{-asked['amount']}\n")
         for _ in range(2 if random.random() < 0.1 else 1):
             await self._link.send(Letter("refund.result.v1", body))
+
+
+def bill_of(body: dict[str, Any]) -> Bill:
+    """What one order costs by itself."""
+    return Bill(body["amounts"]["currency"], {body["order_id"]: body["amounts"]["payable"]})

@@ -4,31 +4,52 @@ import asyncio
 import random
 import time
 from collections import Counter, OrderedDict, deque
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from scripts.demo.wire import Heard, Letter
 
 OUTCOMES = {
     "order.create.v1": {"order.created.v1", "order.rejected.v1"},
-    "order.cancel.v1": {"order.cancelled.v1"},
-    "order.change_address.v1": {"order.address_changed.v1"},
-    "order.confirm_receipt.v1": {"order.completed.v1"},
+    "order.cancel.v1": {"order.cancelled.v1", "orders.changed.v1"},
+    "order.change_address.v1": {"order.address_changed.v1", "orders.changed.v1"},
+    "order.confirm_receipt.v1": {"order.completed.v1", "orders.changed.v1"},
     "order.delete.v1": {"orders.deleted.v1"},
+    "order.merge.v1": {"order.merged.v1"},
     "sku.upsert.v1": {"sku.changed.v1", "sku.unchanged.v1"},
     "stock.receive.v1": {"stock.received.v1"},
+    "promotion.upsert.v1": {"promotion.changed.v1", "promotion.unchanged.v1"},
+    "coupon_template.upsert.v1": {"coupon_template.changed.v1", "coupon_template.unchanged.v1"},
+    "coupon.issue.v1": {"coupon.issued.v1"},
+    "points.grant.v1": {"points.changed.v1"},
 }
 REFUSED = "command.rejected.v1"
 REMEMBERED_MAX = 50_000
 RECENT_SECONDS = 10
 
 
-@dataclass(frozen=True)
+@dataclass
 class Sent:
-    """A command under way."""
+    """A command under way. `order_id` is the order it is about, if there is one yet."""
 
     type: str
     at: float
-    decided: asyncio.Event
+    order_id: str | None = None
+    heard: Heard | None = None
+    decided: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def outcome(self) -> Heard:
+        """Its event, or its refusal; waits for it."""
+        await self.decided.wait()
+        assert self.heard is not None
+        return self.heard
+
+    def is_decided_by(self, heard: Heard) -> bool:
+        """Whether this is the outcome. Orders that move with the one it is about have events of their own."""
+        if heard.type == REFUSED:
+            return True
+        body = heard.body
+        ours = body.get("order_id") in (None, self.order_id) if self.order_id else body.get("parent_id") is None
+        return ours and heard.type in OUTCOMES[self.type]
 
 
 class Outcomes:
@@ -44,12 +65,12 @@ class Outcomes:
         self._known: OrderedDict[str, str] = OrderedDict()
         self._moved = asyncio.Event()
 
-    def note(self, letter: Letter) -> asyncio.Event:
-        """A command is about to be sent. The event is set when its outcome is heard."""
-        sent = Sent(letter.type, time.monotonic(), asyncio.Event())
-        self.open[letter.message_id] = sent
+    def note(self, letter: Letter) -> Sent:
+        """A command is about to be sent."""
+        order_id = None if isinstance(letter.body, bytes) else letter.body.get("order_id")
+        sent = self.open[letter.message_id] = Sent(letter.type, time.monotonic(), order_id)
         self.sent[letter.type] += 1
-        return sent.decided
+        return sent
 
     async def fewer_than(self, limit: int) -> None:
         """Wait until fewer commands than this are under way."""
@@ -62,11 +83,12 @@ class Outcomes:
         sent = self.open.get(heard.correlation_id)
         if sent is None:
             self._compare(heard)
-        elif heard.type == REFUSED or heard.type in OUTCOMES[sent.type]:
+        elif sent.is_decided_by(heard):
             del self.open[heard.correlation_id]
             self._decide(heard, sent)
 
     def _decide(self, heard: Heard, sent: Sent) -> None:
+        sent.heard = heard
         sent.decided.set()
         self._moved.set()
         self.decided[f"{sent.type} -> {heard.type}"] += 1

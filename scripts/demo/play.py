@@ -12,9 +12,10 @@ import asyncpg
 from scripts.demo.books import compare_books, compare_letters
 from scripts.demo.chaos import make_trouble
 from scripts.demo.figures import Figures, Gauge
+from scripts.demo.ledgers import compare_ledgers
 from scripts.demo.outside import Outside
 from scripts.demo.processes import Cast, Child, python
-from scripts.demo.stage import OMS, PAYMENT_WINDOW_SECONDS, SHIPPING_FEE_CENTS, Stage
+from scripts.demo.stage import OMS, PAYMENT_WINDOW_SECONDS, RATE_LIMIT_ORDERS, RULES, Stage
 from scripts.demo.verdict import Ending
 from scripts.demo.view import Scene, Screen
 from scripts.servers.find import Servers
@@ -96,11 +97,13 @@ class Play:
             "urls": {role: self.stage.urls[role] for role in roles},
             "run": self.stage.run,
             "journal": str(self.stage.journal),
+            "passbook": str(self.stage.passbook),
             "prefix": self.stage.names.prefix,
             "orders": self.options.orders,
             "rate": self.options.rate,
             "window_seconds": PAYMENT_WINDOW_SECONDS,
-            "shipping_fee_cents": SHIPPING_FEE_CENTS,
+            "rules": RULES,
+            "hasty_orders": RATE_LIMIT_ORDERS + 2,
         }
 
     def _trouble(self, group: asyncio.TaskGroup) -> "asyncio.Task[None] | None":
@@ -156,6 +159,7 @@ class Play:
         try:
             books = await compare_books(session, self.stage.journal)
             letters = await compare_letters(session, final.get("vandal", {}))
+            ledgers = await compare_ledgers(session, self.stage.passbook)
         finally:
             await session.close(timeout=5)
         audit = await asyncio.to_thread(self.stage.oms, "worker", "audit", "--quiescent")
@@ -164,6 +168,7 @@ class Play:
             figures=figures,
             books=books,
             letters=letters,
+            ledgers=ledgers,
             audit=(audit.returncode, audit.stdout + audit.stderr),
             stuck=(*self.stuck, *(f"left over: {what}" for what in figures.unquiet() if not self.stuck)),
             restarts={child.name: child.restarts for child in self.cast.children},

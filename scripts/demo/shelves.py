@@ -1,15 +1,16 @@
-"""The catalogue and the delivery notes: every product is stocked before the first basket that wants it."""
+"""The catalogue and the delivery notes: every product and its deal are there before the first basket that wants it."""
 
 import asyncio
 import zlib
 from collections.abc import Iterable
+from datetime import UTC, datetime, timedelta
 
 from scripts.demo.baskets import Basket, Product, Year
+from scripts.demo.offers import CURRENCY, promotion
 from scripts.demo.outcomes import Outcomes
 from scripts.demo.wire import Letter, Link
 
 WAREHOUSE = "main"
-CURRENCY = "USD"
 SCARCE_ONE_IN = 60
 """One product in so many gets two units only, so that some orders find an empty shelf."""
 OPEN_MAX = 500
@@ -17,27 +18,34 @@ OPEN_MAX = 500
 
 
 class Shelves:
-    """Knows the price of everything it has announced."""
+    """Knows everything it has announced. Deals hold from yesterday until tomorrow."""
 
     def __init__(self, link: Link, outcomes: Outcomes, year: Year) -> None:
-        self.prices: dict[str, int] = {}
+        self.products: dict[str, Product] = {}
         self._link, self._outcomes, self._year = link, outcomes, year
         self._slots = asyncio.Semaphore(OPEN_MAX)
+        now = datetime.now(UTC)
+        self._starts_at, self._ends_at = now - timedelta(days=1), now + timedelta(days=1)
 
     async def stock_up(self, baskets: Iterable[Basket]) -> None:
         """Announce and stock what these baskets want and nobody has wanted before; return when it can be bought."""
-        wanted = {sku_id for basket in baskets for sku_id, _ in basket.lines} - self.prices.keys()
-        letters = []
+        wanted = {sku_id for basket in baskets for sku_id, _ in basket.lines} - self.products.keys()
+        letters: list[Letter] = []
         for product in map(self._year.product, sorted(wanted)):
-            self.prices[product.sku_id] = product.price_cents
-            letters += [upsert(product), receive(product)]
+            self.products[product.sku_id] = product
+            deal = promotion(product, self._starts_at, self._ends_at)
+            letters += [upsert(product), receive(product), *([deal] if deal else [])]
         await asyncio.gather(*map(self._send, letters))
 
     async def _send(self, letter: Letter) -> None:
         async with self._slots:
-            decided = self._outcomes.note(letter)
+            sent = self._outcomes.note(letter)
             await self._link.send(letter)
-            await decided.wait()
+            await sent.outcome()
+
+    def bought(self, basket: Basket) -> list[tuple[Product, int]]:
+        """What is in the basket, and how much of it."""
+        return [(self.products[sku_id], units) for sku_id, units in basket.lines]
 
 
 def upsert(product: Product) -> Letter:
@@ -53,6 +61,9 @@ def upsert(product: Product) -> Letter:
             "price": product.price_cents,
             "currency": CURRENCY,
             "category_id": product.category,
+            "seller_id": product.seller_id,
+            "product_type": product.product_type,
+            "gift_points": product.gift_points,
         },
     )
 

@@ -27,7 +27,9 @@ from workers.runtime import declare
 
 PAYMENT_WINDOW_SECONDS = 15
 RECEIPT_WINDOW_SECONDS = 4
-SHIPPING_FEE_CENTS = 499
+RULES = {"shipping_fee_cents": 499, "free_shipping_from_cents": 5_000}
+RATE_LIMIT_ORDERS = 5
+RATE_LIMIT_WINDOW_SECONDS = 10
 OMS = python("-m", "scripts.cli")
 STEP_TIMEOUT_SECONDS = 120
 
@@ -50,6 +52,11 @@ class Stage:
         return self.folder / "gateway.csv"
 
     @property
+    def passbook(self) -> Path:
+        """What the client heard of coupons and points."""
+        return self.folder / "passbook.csv"
+
+    @property
     def queues(self) -> list[str]:
         """The full name of every queue of ours."""
         return [queue.name for queue in topology(self.names, self.tiers).queues]
@@ -70,7 +77,10 @@ class Stage:
             OMS_OWN_USERS=self._users(*OWN),
             OMS_PAYMENT_WINDOW_SECONDS=str(PAYMENT_WINDOW_SECONDS),
             OMS_RECEIPT_WINDOW_SECONDS=str(RECEIPT_WINDOW_SECONDS),
-            OMS_SHIPPING_FEE_MINOR_UNITS=str(SHIPPING_FEE_CENTS),
+            OMS_SHIPPING_FEE_MINOR_UNITS=str(RULES["shipping_fee_cents"]),
+            OMS_FREE_SHIPPING_FROM_MINOR_UNITS=str(RULES["free_shipping_from_cents"]),
+            OMS_RATE_LIMIT_ORDERS=str(RATE_LIMIT_ORDERS),
+            OMS_RATE_LIMIT_WINDOW_SECONDS=str(RATE_LIMIT_WINDOW_SECONDS),
             **more,
         )
 

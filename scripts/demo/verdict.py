@@ -1,6 +1,7 @@
 """The end of a run: what must be true, whether it is, and the summary."""
 
 import json
+from collections import Counter
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -9,6 +10,7 @@ from rich.table import Table
 
 from scripts.demo.books import Books, Letters
 from scripts.demo.figures import Figures
+from scripts.demo.ledgers import Ledgers
 
 
 @dataclass(frozen=True)
@@ -29,6 +31,7 @@ class Ending:
     figures: Figures
     books: Books
     letters: Letters
+    ledgers: Ledgers
     audit: tuple[int, str]
     stuck: tuple[str, ...]
     restarts: dict[str, int]
@@ -37,38 +40,50 @@ class Ending:
 
 def checks(ending: Ending) -> list[Check]:
     """All must hold for exit 0."""
-    final, books, letters = ending.final, ending.books, ending.letters
+    return [*_commands(ending), *_amounts(ending), *_letters(ending), _audit(ending)]
+
+
+def _commands(ending: Ending) -> list[Check]:
+    final = ending.final
     open_commands, contradictions = final.get("commands_open", -1), final.get("contradictions", [])
     sent = final.get("commands_sent", 0)
-    wrong = letters.missing + letters.twice
     return [
         Check("everything came to its end", not ending.stuck, _count(ending.stuck, "stuck"), ending.stuck[:10]),
         Check("every command has its outcome", open_commands == 0, f"{sent - max(open_commands, 0):,} of {sent:,}"),
-        Check(
-            "no command has two outcomes", not contradictions, _count(contradictions, "found"), tuple(contradictions)
-        ),
-        Check(
-            "our books and the gateway's agree",
-            not books.differences,
-            f"both keep {books.kept_cents / 100:,.2f}"
-            if not books.differences
-            else _count(books.differences, "differ"),
-            tuple(books.differences[:5]),
-        ),
-        Check(
-            "every malformed message is one dead letter",
-            not wrong,
-            f"{len(final.get('vandal', {})) - len(letters.missing):,} of {len(final.get('vandal', {})):,}",
-            tuple(wrong[:5]),
-        ),
-        Check(
-            "nothing else died",
-            not letters.unexpected,
-            _count(letters.unexpected, "found"),
-            tuple(letters.unexpected[:5]),
-        ),
-        Check("the audit is clean", ending.audit[0] == 0, f"oms audit exits {ending.audit[0]}"),
+        _none("no command has two outcomes", contradictions),
     ]
+
+
+def _amounts(ending: Ending) -> list[Check]:
+    final, books, ledgers = ending.final, ending.books, ending.ledgers
+    gave, agreed = Counter(final.get("benefits", {})), final.get("agreed", 0)
+    coupons = ledgers.twice + ledgers.coupons
+    return [
+        _none("our books and the gateway's agree", books.differences, f"both keep {books.kept_cents / 100:,.2f}"),
+        _none("orders cost what the checkout says", final.get("surprises", []), f"{agreed:,} to the cent"),
+        _none("split orders add up", final.get("split_wrongly", []), f"{gave['split']:,} into {gave['parts']:,}"),
+        _none("every coupon is used once at most", coupons, f"{gave['coupons_used']:,} used"),
+        _none("every point is accounted for", ledgers.points, f"{gave['points_used']:,} used"),
+    ]
+
+
+def _letters(ending: Ending) -> list[Check]:
+    letters, sent = ending.letters, len(ending.final.get("vandal", {}))
+    wrong = letters.missing + letters.twice
+    came = f"{sent - len(letters.missing):,} of {sent:,}"
+    return [
+        Check("every malformed message is one dead letter", not wrong, came, tuple(wrong[:5])),
+        _none("nothing else died", letters.unexpected),
+    ]
+
+
+def _audit(ending: Ending) -> Check:
+    return Check("the audit is clean", ending.audit[0] == 0, f"oms audit exits {ending.audit[0]}")
+
+
+def _none(name: str, found: list[str], detail: str | None = None) -> Check:
+    """There is none of what must not be."""
+    return Check(name, not found, detail if detail and not found else _count(found, "found"), tuple(found[:5]))
 
 
 def _count(found: Any, what: str) -> str:
@@ -104,6 +119,7 @@ def print_summary(ending: Ending, console: Console) -> None:
         ("what buyers did", final.get("buyers", {})),
         ("what the gateway did", final.get("gateway", {})),
         ("what carriers did", final.get("carrier", {})),
+        ("split, merged, taken off", _benefits(final.get("benefits", {}))),
         ("dead letters by reason", ending.figures.dead),
         ("processes started again", ending.restarts),
     ):
@@ -114,12 +130,26 @@ def print_summary(ending: Ending, console: Console) -> None:
     console.print(_checks(checks(ending)))
 
 
+def _benefits(gave: dict[str, int]) -> dict[str, str]:
+    """Cents that were taken off as amounts, beside what the data set has of them."""
+    amounts = {
+        "promotions": "off by promotions",
+        "promotions_then": "off by promotions, in the data set",
+        "coupons": "off by coupons",
+        "coupons_then": "off by coupons, in the data set",
+        "points": "off by points",
+    }
+    counts = {"split": "split orders", "parts": "parts of them", "merged": "merged payments"}
+    off = {text: f"{gave.get(f'{name}_cents', 0) / 100:,.2f}" for name, text in amounts.items()}
+    return off | {text: f"{gave.get(name, 0):,}" for name, text in counts.items()}
+
+
 def _pairs(title: str, rows: dict[str, Any]) -> Table:
     table = Table(title=title, title_justify="left", show_header=False, min_width=60)
     table.add_column()
     table.add_column(justify="right")
     for name, count in sorted(rows.items()):
-        table.add_row(name, f"{count:,}")
+        table.add_row(name, count if isinstance(count, str) else f"{count:,}")
     return table
 
 

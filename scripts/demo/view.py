@@ -16,7 +16,7 @@ from scripts.demo.figures import Figures
 from scripts.demo.processes import Child
 
 STATES = (
-    "placing", "awaiting_payment", "paid", "shipped", "delivered", "delivery_failed", "completed", "cancelled",
+    "placing", "awaiting_payment", "paid", "split", "shipped", "delivered", "delivery_failed", "completed", "cancelled",
     "rejected",
 )  # fmt: skip
 PLAIN_EVERY_SECONDS = 5.0
@@ -40,7 +40,7 @@ def picture(scene: Scene) -> RenderableType:
     """The whole screen."""
     rows = [
         Columns([_orders(scene), _flow(scene), _processes(scene)], padding=(0, 1)),
-        Columns([_queues(scene), _dead(scene)], padding=(0, 1)),
+        Columns([_queues(scene), _dead(scene), _benefits(scene)], padding=(0, 1)),
     ]
     title = f"order management, {time.monotonic() - scene.started:.0f} s, {scene.outside.get('phase', 'starting')}"
     return Panel(Group(*rows, Text(scene.note, style="yellow")), title=title, subtitle="Ctrl-C drains and ends")
@@ -78,6 +78,20 @@ def _flow(scene: Scene) -> Table:
         ("outbox oldest", age),
         ("captured", f"{outside.get('captured_cents', 0) / 100:,.2f}"),
         ("refunded", f"{outside.get('refunded_cents', 0) / 100:,.2f}"),
+    )
+
+
+def _benefits(scene: Scene) -> Table:
+    gave = scene.outside.get("benefits", {})
+    split = f"{gave.get('split', 0):,} into {gave.get('parts', 0):,}"
+    return _table(
+        "taken off, split, merged",
+        ("by promotions", f"{gave.get('promotions_cents', 0) / 100:,.2f}"),
+        ("by coupons", f"{gave.get('coupons_cents', 0) / 100:,.2f}"),
+        ("coupons used", f"{gave.get('coupons_used', 0):,}"),
+        ("points used", f"{gave.get('points_used', 0):,}"),
+        ("orders split", split),
+        ("payments merged", f"{gave.get('merged', 0):,}"),
     )
 
 

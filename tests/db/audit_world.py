@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from db.pool import open_pool
-from messages.orders import OrderConfirmReceipt, OrderMerge, OrderNumberIssue
+from messages.orders import OrderConfirmReceipt, OrderDelete, OrderMerge, OrderNumberIssue
 from messages.payments import PaymentResult
 from messages.refunds import RefundRequest, RefundResult
 from messages.risk import RiskResult
@@ -192,6 +192,7 @@ async def coupons(floor: Floor) -> None:
     parts = await children(floor, await bought(floor, ("s1", 1), ("b1", 1), coupon_id="c4"))
     for part in parts:
         await call_off(floor, part)
+    await floor.say(OrderDelete(request_id="hide", actor=user(), order_ids=(parts[0],)))
     await bought(floor, ("s1", 1), coupon_id="c4")
     forgotten = await placed(floor, ("s1", 1), coupon_id="c7")
     await floor.pool.execute("UPDATE coupons SET valid_to = now() WHERE coupon_id = 'c7'")

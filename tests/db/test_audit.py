@@ -116,6 +116,17 @@ async def test_what_is_fresh_is_excused_until_everything_is_drained(tx: Transact
     assert "audit.deadlines" in await violated(tx, drained=True)
 
 
+async def test_a_deduction_is_on_its_way_while_its_parcel_has_just_left(tx: Transaction) -> None:
+    await tx.execute("UPDATE orders SET updated_at = updated_at - interval '2 min'")
+    await break_it(
+        tx,
+        "UPDATE stock_holders SET state = 'reserved' WHERE holder_id IN (SELECT o.id FROM orders o"
+        " JOIN shipments s ON s.order_id = o.id WHERE o.policy ->> 'deduct_on' = 'ship' AND o.state = 'paid')",
+    )
+    assert "audit.stock_follows_orders" not in await violated(tx)
+    assert "audit.stock_follows_orders" in await violated(tx, drained=True)
+
+
 async def test_at_most_five_ids_are_shown_and_all_are_counted(tx: Transaction) -> None:
     await tx.execute("INSERT INTO stock SELECT 'x' || n, 'main', -1, 0 FROM generate_series(1, 9) AS n")
     (seen,) = [one for one in await findings(tx, drained=False, grace_seconds=0) if one.id == "INV-01"]

@@ -67,7 +67,7 @@ async def side_by_side(floor: Floor, first: Message, second: Message) -> None:
     """Two workers handle one message each; the second begins while the first has not committed, and has to wait."""
 
     async def handle(tx: Transaction, body: Message) -> None:
-        batch = Batch[Any]([floor.wrap(body)], await tx.fetchval("SELECT clock_timestamp()"))
+        batch = Batch[Any]([floor.wrap(body, trusted=True)], await tx.fetchval("SELECT clock_timestamp()"))
         await catalogue.change_catalogue(tx, batch)
 
     async with AsyncExitStack() as stack:
@@ -77,7 +77,7 @@ async def side_by_side(floor: Floor, first: Message, second: Message) -> None:
         await other.start()
         await handle(one, first)
         waiting = asyncio.create_task(handle(two, second))
-        while not await floor.pool.fetchval(WAITING):
+        while not waiting.done() and not await floor.pool.fetchval(WAITING):
             await asyncio.sleep(0.01)
         await begun.commit()
         await waiting

@@ -8,12 +8,13 @@ import pytest
 from pydantic import ValidationError
 
 from messages.base import Command, Message
-from messages.catalogue import SettingsSet
+from messages.catalogue import SettingsSet, SkuUnchanged, SkuUpsert
 from messages.promotions import LadderStep, ReductionStep
 from tests.handlers.floor import Floor, sku
 from tests.handlers.offers import DAY, NOW, member, promotion, refused, settings, side_by_side, template
 from workers.domain.pricing import Sku
 from workers.domain.shop import POLICY_FIELDS
+from workers.handlers import catalogue
 from workers.store import policies, promotions, skus
 
 Make = Callable[[int], Command]
@@ -42,6 +43,58 @@ async def test_the_highest_revision_stands_and_all_others_are_recorded_without_e
     assert [e["revision"] for e in floor.heard(f"{name}.changed")] == [2, 5]
     unchanged = [(e["revision"], e["current_revision"]) for e in floor.heard(f"{name}.unchanged")]
     assert unchanged == [(1, 2), (4, 5)]  # the second 2 is the same command again
+
+
+WHOLE: dict[str, list[Command]] = {
+    "skus": [
+        sku("s1"),
+        SkuUpsert(
+            sku_id="s1", revision=2, spu_id="tea", name="Tea", specs={"colour": "green"}, status="off_sale", price=1,
+            currency="USD", product_type="fresh", category_id="c", seller_id="s", image_url="i", unit="box",
+            tax_class="food", gift_points=5, gift_growth=2, points_limit=300,
+        ),
+    ],
+    "promotions": [
+        promotion("p1"),
+        promotion(
+            "p1", revision=2, name="Sale", kind="flash", scope="category", scope_id="tea", currency="USD",
+            prices={"s2": 1}, starts_at=NOW, ends_at=NOW + 2 * DAY, per_user_limit=3,
+        ),
+    ],
+    "coupon_templates": [
+        template("t1"),
+        template(
+            "t1", revision=2, name="New", amount=7, currency="USD", min_amount=9, scope="sku", scope_ids=("a", "b"),
+            channels=("pc",), member_levels=("gold",), valid_from=NOW, valid_to=NOW + 2 * DAY, per_user_limit=3,
+            count=4,
+        ),
+    ],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("table", WHOLE)
+async def test_a_new_revision_replaces_every_column(table: str, floor: Floor) -> None:
+    async def row() -> dict[str, Any]:
+        found = dict(await floor.pool.fetchrow(f"SELECT * FROM {table}") or {})
+        return {name: value for name, value in found.items() if name != "updated_at"}
+
+    first, second = WHOLE[table]
+    await floor.say(first)
+    before = await row()
+    await floor.say(second)
+    after = await row()
+    assert {name for name in before if before[name] == after[name]} <= {"sku_id", "promo_id", "template_id", "issued"}
+    await floor.pool.execute(f"DELETE FROM {table}")
+    await floor.pool.execute("DELETE FROM commands")
+    await floor.say(second)
+    assert await row() == after
+
+
+def test_a_revision_that_we_have_is_not_taken_twice_whoever_wrote_it(floor: Floor) -> None:
+    item = floor.wrap(sku("s1", revision=2))
+    wins, outcomes = catalogue.newest(catalogue.SKUS, [item], {"s1": 2}, catalogue.any_revision)
+    assert wins == {}
+    assert [event for event, _ in outcomes.values()] == [SkuUnchanged(sku_id="s1", revision=2, current_revision=2)]
 
 
 async def test_an_sku_is_read_as_it_was_written(floor: Floor) -> None:
@@ -161,6 +214,13 @@ async def test_only_one_promotion_is_valid_for_the_same_goods_at_a_time(
     assert refused(floor) == expected
 
 
+@pytest.mark.parametrize("scope", [{"scope": "all", "scope_id": None}, {"scope": "category", "scope_id": "tea"}])
+async def test_promotions_of_every_scope_can_overlap(scope: dict[str, Any], floor: Floor) -> None:
+    await floor.say(promotion("p1", **scope))
+    await floor.say(promotion("p2", **scope))
+    assert refused(floor) == [("PROMOTION_INVALID", {"promo_id": "p2", "overlaps": "p1"})]
+
+
 async def test_a_promotion_that_ended_or_moved_away_makes_room_in_the_same_batch(floor: Floor) -> None:
     await floor.say(promotion("p1"), promotion("p2", scope="all", scope_id=None))
     await floor.say(
@@ -270,3 +330,26 @@ def test_every_rule_of_a_business_type_can_be_set_and_nothing_else() -> None:
     assert settings(payment_window_seconds=window).policy() == {"payment_window_seconds": window}
     with pytest.raises(ValidationError):
         settings(payment_window_seconds=window + 1)
+
+
+@pytest.mark.parametrize("name", sorted(set(REVISIONED) - {"promotion"}))
+async def test_two_workers_never_write_a_lower_revision_over_a_higher_one(name: str, floor: Floor) -> None:
+    make, table, column = REVISIONED[name]
+    with pytest.raises(ValueError, match="newer revision"):  # and so it is tried again
+        await side_by_side(floor, make(2), make(1))
+    assert [str(row[0]) for row in await floor.pool.fetch(f"SELECT {column} FROM {table}")] == ["2"]
+
+
+async def test_a_promotion_of_a_lower_revision_is_not_written_even_without_the_lock(floor: Floor) -> None:
+    await floor.say(promotion(revision=2))
+    async with floor.pool.acquire() as tx:
+        with pytest.raises(ValueError, match="newer revision"):
+            await promotions.upsert(tx, [promotion(revision=1)])
+
+
+@pytest.mark.parametrize("name", REVISIONED)
+async def test_of_two_workers_the_higher_revision_stands(name: str, floor: Floor) -> None:
+    make, table, column = REVISIONED[name]
+    await side_by_side(floor, make(1), make(2))
+    assert [str(row[0]) for row in await floor.pool.fetch(f"SELECT {column} FROM {table}")] == ["2"]
+    assert [e["revision"] for e in floor.heard(f"{name}.changed")] == [1, 2]

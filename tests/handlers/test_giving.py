@@ -214,6 +214,8 @@ async def test_two_workers_do_not_give_a_user_more_than_the_limit(floor: Floor) 
     assert [details["why"] for _, details in refused(floor)] == ["per_user_limit"]
 
 
-async def test_two_workers_lose_no_points(floor: Floor) -> None:
+async def test_two_workers_lose_no_points_of_an_old_account_nor_of_a_new_one(floor: Floor) -> None:
     await side_by_side(floor, grant(5), grant(7, request_id="g2"))
     assert await floor.pool.fetchval("SELECT balance FROM points_accounts") == 12
+    await side_by_side(floor, grant(1, request_id="g3"), grant(2, request_id="g4"))
+    assert await floor.pool.fetchval("SELECT balance FROM points_accounts") == 15

@@ -97,9 +97,10 @@ BENEFITS: Sequence[Message] = (
     template("t-all", 1_999, min_amount=3_000),
     template("t-food", 500, scope="category", scope_ids=("food",)),
     template("t-much", 9_000, min_amount=1_000_000),
+    template("t-close", 10, min_amount=6_000),
     template("t-mobile", 100, channels=("mobile",)),
     template("t-old", 100, valid_to=datetime(2021, 1, 1, tzinfo=UTC)),
-    *(issue(f"c-{name}", f"t-{name}") for name in ("all", "food", "much", "mobile")),
+    *(issue(f"c-{name}", f"t-{name}") for name in ("all", "food", "much", "close", "mobile")),
     issue("c-theirs", "t-all", "u2"),
 )
 
@@ -163,6 +164,20 @@ async def test_an_order_costs_what_its_preview_said(
     ]
 
 
+async def test_units_that_the_buyer_had_at_a_limited_price_count(stall: Floor) -> None:
+    first = await ask_one(stall.pool, preview(("pot", 2)))
+    assert first.amounts is not None
+    await stall.say(create(("pot", 2), expected_pay_amount=first.amounts.payable))
+    second = await ask_one(stall.pool, preview(("pot", 1)))
+    assert second.amounts is not None
+    assert (first.amounts.promotion, second.amounts.promotion) == (10_000, 0)
+    await stall.say(create(("pot", 1), request_id="r2", expected_pay_amount=second.amounts.payable))
+    assert len(stall.heard("order.created")) == 2
+    other = await ask_one(stall.pool, preview(("pot", 2), user_id="u2"))
+    assert other.amounts is not None
+    assert other.amounts.promotion == 5_000  # one is left
+
+
 async def test_the_cart_costs_what_its_lines_cost(stall: Floor) -> None:
     await stall.pool.execute("INSERT INTO cart_lines (user_id, sku_id, qty) VALUES ('u1', 'tea', 4), ('u1', 'cup', 1)")
     carried = await ask_one(stall.pool, preview(from_cart=True, coupon_id="c-all", use_points=300))
@@ -217,7 +232,8 @@ async def test_the_buyers_coupons_say_whether_this_order_can_use_them(stall: Flo
     )
     said = await ask_one(stall.pool, preview(("plate", 5)))
     assert {coupon.coupon_id: coupon.why for coupon in said.coupons} == {
-        "c-all": None, "c-food": "scope", "c-much": "threshold", "c-mobile": "channel", "c-old": "expired",
+        "c-all": None, "c-food": "scope", "c-much": "threshold", "c-close": "threshold", "c-mobile": "channel",
+        "c-old": "expired",
     }  # fmt: skip
     assert all(coupon.usable is (coupon.why is None) for coupon in said.coupons)
     assert said.coupons[0].coupon_id == "c-old"  # what ends first comes first
@@ -225,8 +241,8 @@ async def test_the_buyers_coupons_say_whether_this_order_can_use_them(stall: Flo
     assert {coupon.coupon_id for coupon in cake.coupons if coupon.usable} == {"c-all", "c-food"}
 
 
-@pytest.mark.parametrize("coupon_id", ["c-all", "c-food", "c-much", "c-mobile"])
-@pytest.mark.parametrize("lines", [(("plate", 5),), (("cake", 1), ("tea", 2)), (("tea", 1),)])
+@pytest.mark.parametrize("coupon_id", ["c-all", "c-food", "c-much", "c-close", "c-mobile"])
+@pytest.mark.parametrize("lines", [(("plate", 5),), (("cake", 1), ("tea", 2)), (("tea", 1),), (("tea", 2),)])
 async def test_a_coupon_is_usable_exactly_when_the_order_would_be_taken_with_it(
     stall: Floor, coupon_id: str, lines: Sequence[tuple[str, int]]
 ) -> None:
@@ -272,7 +288,7 @@ async def test_what_would_be_refused_says_why_and_all_the_rest(
     assert said.refusal is not None
     assert (said.refusal.code, said.amounts, len(said.items), said.points_used) == (code, None, lines, 0)
     assert said.user.points_available == 5_050
-    assert len(said.coupons) == 4
+    assert len(said.coupons) == 5
     assert len(said.addresses) == 1
     body = create(("plate", 5), request_id="same", **{"expected_pay_amount": 1} | changes)
     await stall.say(body)
@@ -323,6 +339,10 @@ async def test_an_order_that_is_hidden_or_was_rejected_shows_no_address(stall: F
     hidden = await stall.placed(("plate", 1), price=777 + 101 + 700)
     await stall.say(cancel(hidden))
     await stall.pool.execute("UPDATE orders SET deleted = true")
+    price = (await ask_one(stall.pool, preview(("plate", 1001)))).amounts
+    assert price is not None
+    await stall.say(create(("plate", 1001), request_id="r2", expected_pay_amount=price.payable))
+    assert await stall.states() == ["cancelled", "rejected"]
     assert (await ask_one(stall.pool, preview(("plate", 1)))).addresses == ()
 
 

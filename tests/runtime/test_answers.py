@@ -188,14 +188,26 @@ async def test_who_does_not_listen_any_more_is_no_failure(shop: Shop, asker: Ask
 
 
 async def test_a_queue_that_takes_no_answer_keeps_nobody_else_waiting(shop: Shop, asker: Asker) -> None:
-    full: Any = {"x-max-length": 0, "x-overflow": "reject-publish"}
+    seen: list[str] = []
+
+    async def handler(tx: Transaction, batch: Batch[Any]) -> Sequence[Reply]:
+        seen.extend(item.body.user_id for item in batch)
+        return await echo(tx, batch)
+
+    full: Any = {"x-max-length": 1, "x-overflow": "reject-publish"}
     declared = await shop.client.channel.queue_declare("", exclusive=True, arguments=full)
-    async with shop.running(Route(QUEUE, echo, answers=True)):
+    await shop.client.publish("x", b"x", exchange="", routing_key=declared.queue)
+    async with shop.running(Route(QUEUE, handler, answers=True)):
         await asker.ask(question("full"), reply_to=declared.queue)
-        await eventually(lambda: _empty(shop, QUEUE))
+        await eventually(lambda: _true(bool(seen)))
         await asker.ask(question("ada"))
         assert [body["message"] for _, body in await asker.hears()] == ["ada"]
+    assert seen == ["full", "ada"]
     await asker.nothing_is_left()
+
+
+async def _true(value: bool) -> bool:
+    return value
 
 
 @pytest.mark.parametrize("error", [ValueError, AssertionError])

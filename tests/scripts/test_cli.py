@@ -187,7 +187,7 @@ def test_declaring_twice_changes_nothing_and_a_difference_is_refused(oms: Oms, b
     for _ in range(2):
         answer = oms("topology", "declare", **urls)
         assert (answer.code, answer.out) == (0, "")
-        assert "declared 7 exchanges" in answer.err
+        assert "declared 8 exchanges" in answer.err
 
     async def spoil() -> None:
         connection = await wire.connect(broker["admin"], name="test")

@@ -36,8 +36,11 @@ def test_the_demo_ends_well_on_given_servers(servers: Servers) -> None:
     told = json.loads(done.stdout)
     assert told["ok"] is True
     assert sum(told["orders"].values()) >= 25
-    assert set(told["orders"]) <= {"completed", "cancelled", "rejected"}
+    assert set(told["orders"]) <= {"completed", "cancelled", "rejected", "split"}
     assert "invalid" in told["dead_letters"]
+    assert told["client"]["agreed"] >= 25
+    assert told["client"]["refusals"]["order.create.v1: RISK_RATE_LIMITED"] >= 1
+    assert told["client"]["benefits"]["promotions_cents"] > 0
 
 
 def test_exit_needs_to_know_after_how_many_orders() -> None:

@@ -1,13 +1,19 @@
 """The demo's outside world: it knows only the wire, and it notices what goes wrong there."""
 
 import asyncio
+import itertools
 import json
 import subprocess
 import sys
+from collections import Counter
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
-from scripts.demo.carrier import ODDS, ROADS
+from scripts.demo.carrier import ODDS, ROADS, Carrier
+from scripts.demo.families import TERMS, Families
+from scripts.demo.following import Following
 from scripts.demo.outcomes import Outcomes, percentiles
 from scripts.demo.vandal import TRICKS
 from scripts.demo.wire import Heard, Letter, Link
@@ -54,6 +60,43 @@ def test_a_refusal_after_another_outcome_is_a_contradiction(second: str, contrad
     assert len(outcomes.contradictions) == contradictions
 
 
+PART = {"order_id": "11", "parent_id": "1"}
+OTHER_PART = PART | {"order_id": "12"}
+
+
+@pytest.mark.parametrize(
+    ("command", "about", "others", "own"),
+    [
+        ("order.create.v1", {}, ("order.created.v1", PART), ("order.created.v1", {"order_id": "1", "parent_id": None})),
+        ("order.cancel.v1", {"order_id": "1"}, ("order.cancelled.v1", PART), ("orders.changed.v1", {})),
+        (
+            "order.cancel.v1",
+            {"order_id": "11"},
+            ("order.cancelled.v1", OTHER_PART),
+            ("order.cancelled.v1", PART),
+        ),
+    ],
+    ids=["a split order is created", "all its parts are cancelled", "one of them is"],
+)
+def test_what_happens_to_the_others_is_not_the_outcome(
+    command: str, about: dict[str, str], others: tuple[str, Any], own: tuple[str, Any]
+) -> None:
+    outcomes = Outcomes()
+    outcomes.note(Letter(command, about, "c"))
+    outcomes.hear(Heard(*others, "c"))
+    assert list(outcomes.open) == ["c"]
+    outcomes.hear(Heard(*own, "c"))
+    assert outcomes.decided == {f"{command} -> {own[0]}": 1}
+    assert not outcomes.contradictions
+
+
+async def test_who_sent_a_command_hears_its_outcome() -> None:
+    outcomes = Outcomes()
+    sent = outcomes.note(Letter("order.cancel.v1", {}, "c"))
+    outcomes.hear(heard("command.rejected.v1", code="ORDER_NOT_FOUND"))
+    assert (await asyncio.wait_for(sent.outcome(), 5)).body["code"] == "ORDER_NOT_FOUND"
+
+
 async def test_whoever_waits_for_fewer_open_commands_goes_on_when_one_is_decided() -> None:
     outcomes = Outcomes()
     outcomes.note(Letter("order.create.v1", {}, "c"))
@@ -78,6 +121,78 @@ def test_every_parcel_comes_to_an_end(fate: str) -> None:
 @pytest.mark.parametrize("trick", TRICKS)
 def test_every_malformed_message_carries_its_tag(trick: str) -> None:
     assert TRICKS[trick]("tag").message(None).correlation_id == "tag"
+
+
+AMOUNTS = dict.fromkeys(TERMS, 0) | {"origin": 500, "payable": 500}
+WHOLE = {"order_id": "1", "parent_id": None, "children": ["11", "12"], "amounts": AMOUNTS}
+
+
+def parts(*origins: int) -> list[dict[str, Any]]:
+    amounts = [AMOUNTS | {"origin": origin, "payable": origin} for origin in origins]
+    about: dict[str, Any] = {"parent_id": "1", "children": []}
+    return [about | {"order_id": str(11 + n), "amounts": part} for n, part in enumerate(amounts)]
+
+
+@pytest.mark.parametrize(("origins", "wrong"), [((300, 200), 0), ((300, 201), 2), ((500, 0), 0)])
+def test_the_parts_of_an_order_must_add_up_to_it_in_whatever_order_they_are_heard(
+    origins: tuple[int, ...], wrong: int
+) -> None:
+    for told in itertools.permutations([WHOLE, *parts(*origins)]):
+        families = Families()
+        for body in told:
+            assert families.stuck() or body is told[0]
+            families.hear(body)
+        assert (len(families.wrong), families.stuck()) == (wrong, [])
+        assert families.did == {"split orders": 1, "parts of split orders": 2}
+
+
+def test_a_child_that_the_order_does_not_name_is_wrong() -> None:
+    families = Families()
+    for body in (*parts(300, 200, 0), WHOLE):
+        families.hear(body)
+    assert families.wrong == ["order 1: other children"]
+
+
+async def test_an_order_is_followed_until_it_ends_and_so_is_each_of_its_parts() -> None:
+    crowd: Any = SimpleNamespace(tell=lambda story: story.close())
+    following = Following(None, Outcomes(), crowd)  # type: ignore[arg-type]
+    versions: Counter[str] = Counter()
+
+    def step(what: str, order_id: str, state: str, **more: Any) -> None:
+        versions[order_id] += 1
+        told = {"order_id": order_id, "state": state, "version": versions[order_id], "user_id": "u"}
+        parent_id = None if order_id == "1" else "1"
+        following.hear(Heard(f"order.{what}.v1", told | {"parent_id": parent_id} | more, ""))
+
+    step("created", "1", "awaiting_payment", children=["11", "12"], amounts=AMOUNTS)
+    for part in parts(300, 200):
+        step("created", part["order_id"], "awaiting_payment", children=[], amounts=part["amounts"])
+    step("paid", "1", "paid")
+    step("split", "1", "split")
+    step("paid", "11", "paid")
+    step("cancelled", "12", "cancelled")
+    assert (following.ended, {key: order.state for key, order in following.live.items()}) == (
+        {"split": 1, "cancelled": 1},
+        {"11": "paid"},
+    )
+    step("completed", "11", "completed")
+    step("deleted", "11", "completed")
+    assert (following.ended["completed"], following.live) == (1, {})
+
+
+async def test_of_a_split_order_the_parts_are_shipped() -> None:
+    shipped: list[Any] = []
+
+    def tell(story: Any) -> None:
+        shipped.append(story.cr_frame.f_locals["order_id"])
+        story.close()
+
+    carrier = Carrier(None, SimpleNamespace(tell=tell))  # type: ignore[arg-type]
+    for body in (WHOLE, *parts(300, 200)):
+        carrier.hear(Heard("order.created.v1", body | {"lines": []}, ""))
+    for order_id in ("1", "11", "12"):
+        carrier.hear(heard("order.paid.v1", order_id=order_id))
+    assert shipped == ["11", "12"]
 
 
 async def test_an_event_delivered_twice_is_heard_once(declared_broker: Broker) -> None:

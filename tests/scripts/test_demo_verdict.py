@@ -1,6 +1,7 @@
 """The demo exits 0 only if everything it promises is true: each promise, broken once."""
 
 import json
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,14 +10,18 @@ import pytest
 
 from scripts.demo.books import Books, Letters, compare_books, compare_letters
 from scripts.demo.figures import Figures
+from scripts.demo.ledgers import Ledgers, compare_ledgers
+from scripts.demo.passbook import Passbook
 from scripts.demo.play import Standstill
 from scripts.demo.verdict import Ending, as_json, checks
+from scripts.demo.wire import Heard
 
 GOOD = Ending(
     final={"commands_sent": 3, "commands_open": 0, "contradictions": [], "vandal": {"tag": "not JSON"}},
     figures=Figures(),
     books=Books(100, []),
     letters=Letters([], [], []),
+    ledgers=Ledgers([], [], []),
     audit=(0, "clean"),
     stuck=(),
     restarts={},
@@ -37,6 +42,11 @@ def test_a_good_ending_passes_every_check() -> None:
         ("every command has its outcome", replace(GOOD, final={})),
         ("no command has two outcomes", replace(GOOD, final=GOOD.final | {"contradictions": ["c"]})),
         ("our books and the gateway's agree", replace(GOOD, books=Books(100, ["order 1: ours 1, theirs 2"]))),
+        ("orders cost what the checkout says", replace(GOOD, final=GOOD.final | {"surprises": ["s"]})),
+        ("split orders add up", replace(GOOD, final=GOOD.final | {"split_wrongly": ["o"]})),
+        ("every coupon is used once at most", replace(GOOD, ledgers=Ledgers(["c"], [], []))),
+        ("every coupon is used once at most", replace(GOOD, ledgers=Ledgers([], ["c"], []))),
+        ("every point is accounted for", replace(GOOD, ledgers=Ledgers([], [], ["u"]))),
         ("every malformed message is one dead letter", replace(GOOD, letters=Letters(["tag"], [], []))),
         ("every malformed message is one dead letter", replace(GOOD, letters=Letters([], ["tag"], []))),
         ("nothing else died", replace(GOOD, letters=Letters([], [], ["stock.reserve"]))),
@@ -81,23 +91,118 @@ def test_a_standstill_is_the_same_signature_for_the_whole_limit() -> None:
 
 
 ORDER = """
-INSERT INTO orders (id, root_id, order_no, request_id, business_type, channel, source, user_id, state, version,
-    currency, origin_amount, payable_amount, captured_amount, refunded_amount, created_at, expire_at,
+INSERT INTO orders (id, root_id, parent_id, order_no, request_id, business_type, channel, source, user_id, state,
+    version, currency, origin_amount, payable_amount, captured_amount, refunded_amount, created_at, expire_at,
     cancel_type, cancelled_at)
-VALUES ($1, $1, $4, $4, 'normal', 'pc', 'cart', 'u', 'cancelled', 1,
-    'USD', 100, 100, $2, $3, now(), now(), 'user', now())
+VALUES ($1::bigint, coalesce($2, $1), $2, $1::text, $1::text, 'normal', 'pc', 'cart', 'u', 'cancelled', 1,
+    'USD', 100, 100, $3, $4, now(), now(), 'user', now())
 """
 
 
 async def test_the_books_agree_to_the_cent_or_name_the_order(database_url: str, tmp_path: Path) -> None:
+    """A split order is one in the books: its parent is paid, its parts are refunded."""
     journal = tmp_path / "gateway.csv"
-    journal.write_text("1,trade-1,100\n1,refund-1,-40\n2,trade-2,50\n4,trade-4,7\n")
+    journal.write_text("1,t,100\n1,r,-40\n2,t,50\n4,t,7\n5,t,90\n51,r,-30\n6,t,90\n61,r,-30\n")
     session = await asyncpg.connect(database_url)
-    await session.executemany(ORDER, [(1, 100, 40, "a"), (2, 50, 50, "b"), (3, 9, 0, "c")])
+    whole = [(1, None, 100, 40), (2, None, 50, 50), (3, None, 9, 0), (5, None, 90, 0), (6, None, 90, 0)]
+    await session.executemany(ORDER, [*whole, (51, 5, 0, 30), (52, 5, 0, 0), (61, 6, 0, 29)])
     books = await compare_books(session, journal)
     await session.close()
-    assert books.kept_cents == 69
-    assert books.differences == ["order 2: ours 0, theirs 50", "order 3: ours 9, theirs 0", "order 4: ours 0, theirs 7"]
+    assert books.kept_cents == 9 + 60 + 60 + 61
+    assert books.differences == [
+        "order 2: ours 0, theirs 50",
+        "order 3: ours 9, theirs 0",
+        "order 4: ours 0, theirs 7",
+        "order 6: ours 61, theirs 60",
+    ]
+
+
+COUPON = "INSERT INTO coupon_ledger (coupon_id, order_id, op) VALUES ($1, $2, $3)"
+ACCOUNT = "INSERT INTO points_accounts (user_id, balance, held) VALUES ($1, $2, $3)"
+
+
+@pytest.fixture
+def passbook(tmp_path: Path) -> Passbook:
+    return Passbook(tmp_path / "passbook.csv")
+
+
+def coupon(passbook: Passbook, order_id: int | None, *states: str) -> None:
+    for state in states:
+        passbook.hear(Heard("coupon.changed.v1", {"coupon_id": "c", "order_id": order_id, "state": state}, ""))
+
+
+def points(passbook: Passbook, **ops: int) -> None:
+    for op, many in ops.items():
+        passbook.hear(Heard("points.changed.v1", {"user_id": "u", "op": op, "points": many, "order_id": None}, ""))
+
+
+Booked = Callable[..., Awaitable[Ledgers]]
+
+
+@pytest.fixture
+def ledgers(database_url: str, tmp_path: Path, passbook: Passbook) -> Booked:
+    """What the comparison finds when these rows are booked."""
+
+    async def compare(sql: str, *rows: tuple[object, ...]) -> Ledgers:
+        passbook.flush()
+        session = await asyncpg.connect(database_url)
+        await session.executemany(sql, rows)
+        found = await compare_ledgers(session, tmp_path / "passbook.csv")
+        await session.close()
+        return found
+
+    return compare
+
+
+async def test_a_coupon_that_was_given_back_may_serve_again(ledgers: Booked, passbook: Passbook) -> None:
+    coupon(passbook, 1, "locked", "released")
+    coupon(passbook, 2, "locked", "used", "returned")
+    coupon(passbook, 3, "locked", "used")
+    coupon(passbook, None, "expired")
+    booked = [(1, "lock"), (1, "release"), (2, "lock"), (2, "use"), (2, "return"), (3, "lock"), (3, "use")]
+    found = await ledgers(COUPON, *(("c", *row) for row in booked))
+    assert found == Ledgers([], [], [])
+    assert passbook.coupons_used == 1
+
+
+@pytest.mark.parametrize("second", [("locked", "used"), ("locked",), ("used",)])
+async def test_a_coupon_that_serves_two_orders_is_named(
+    second: tuple[str, ...], ledgers: Booked, passbook: Passbook
+) -> None:
+    coupon(passbook, 1, "locked", "used")
+    coupon(passbook, 2, *second)
+    found = await ledgers(COUPON)
+    assert len(found.twice) == 1
+    assert "coupon c:" in found.twice[0]
+
+
+async def test_a_coupon_s_step_that_is_announced_but_not_booked_or_the_reverse_is_named(
+    ledgers: Booked, passbook: Passbook
+) -> None:
+    coupon(passbook, 1, "locked", "used")
+    found = await ledgers(COUPON, ("c", 1, "lock"), ("c", 1, "release"))
+    assert found.coupons == [
+        "coupon c, order 1: released 1 times, told 0 times",
+        "coupon c, order 1: used 0 times, told 1 times",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("ops", "account", "wrong"),
+    [
+        ({"grant": 250, "hold": 200, "use": 200, "award": 7, "return": 100, "revoke": 3}, (154, 0), 0),
+        ({"grant": 250, "hold": 200, "release": 200}, (250, 0), 0),
+        ({"grant": 250, "hold": 200}, (250, 200), 1),
+        ({"grant": 250}, (249, 0), 1),
+        ({}, (1, 0), 1),
+    ],
+)
+async def test_points_are_what_was_announced_and_none_is_held_in_the_end(
+    ops: dict[str, int], account: tuple[int, int], wrong: int, ledgers: Booked, passbook: Passbook
+) -> None:
+    points(passbook, **ops)
+    found = await ledgers(ACCOUNT, ("u", *account))
+    assert len(found.points) == wrong
 
 
 LETTER = """

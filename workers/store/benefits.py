@@ -100,7 +100,9 @@ def owing(book: Book[Item], opened: Sequence[Opened]) -> Owing:
 
 def _last_children(book: Book[Item]) -> list[Step[Item]]:
     """Steps that ended the last child of a split order."""
-    ends = [s for s in book.steps if s.order.is_child and s.order.state is State.CANCELLED and s.order.paid_at]
+    ends = [
+        s for s in book.steps if s.order.is_child and s.order.paid_at and s.order.state is State.CANCELLED != s.previous
+    ]
     return [step for step in ends if all_cancelled(book.family(step.order.root_id))]
 
 

@@ -1,0 +1,103 @@
+"""What becomes of orders, and how buyers change their minds about them."""
+
+import asyncio
+import random
+from collections import Counter
+from dataclasses import dataclass
+
+from scripts.demo.crowd import Crowd
+from scripts.demo.families import Families
+from scripts.demo.outcomes import Outcomes
+from scripts.demo.purchase import address
+from scripts.demo.wire import Heard, Letter, Link, new_id
+
+EVENTS = (
+    "order.*", "orders.*", "command.rejected", "sku.*", "stock.received", "promotion.*", "coupon_template.*",
+    "coupon.*", "points.*",
+)  # fmt: skip
+FINAL = {"cancelled", "completed", "rejected", "split"}
+CHANCES = {
+    "cancels at once": 0.03,
+    "cancels when paid": 0.02,
+    "cancels a split order": 0.1,
+    "cancels a part of an order": 0.06,
+    "moves house": 0.03,
+    "confirms receipt": 0.4,
+    "confirms too early": 0.005,
+    "meddles with another's order": 0.005,
+    "deletes when done": 0.02,
+}
+
+
+@dataclass
+class Placed:
+    """An order that has not ended yet."""
+
+    user: str
+    state: str
+    version: int
+
+
+class Following:
+    """Follows every order to its end, parts of split orders too, and says what buyers want changed."""
+
+    def __init__(self, link: Link, outcomes: Outcomes, crowd: Crowd) -> None:
+        self.live: dict[str, Placed] = {}
+        self.ended: Counter[str] = Counter()
+        self.did: Counter[str] = Counter()
+        self.families = Families()
+        self._link, self._outcomes, self._crowd = link, outcomes, crowd
+
+    def hear(self, heard: Heard) -> None:
+        """An event of an order."""
+        type_, body = heard.type, heard.body
+        order_id, state, version = str(body["order_id"]), str(body["state"]), int(str(body["version"]))
+        known = self.live.get(order_id)
+        if known is not None and version <= known.version:
+            return
+        if type_ == "order.created.v1":
+            self.families.hear(body)
+        if state in FINAL:
+            if type_ != "order.deleted.v1":
+                self.live.pop(order_id, None)
+                self.ended[state] += 1
+        else:
+            self.live[order_id] = Placed(str(body["user_id"]), state, version)
+        self._react(type_, order_id, str(body["user_id"]), is_part=body["parent_id"] is not None)
+
+    def _react(self, type_: str, order_id: str, user: str, *, is_part: bool) -> None:
+        match type_:
+            case "order.created.v1" if not is_part:
+                self._maybe("cancels at once", "order.cancel.v1", order_id, user, reason="changed my mind")
+                self._maybe("confirms too early", "order.confirm_receipt.v1", order_id, user)
+                stranger = "household-0"
+                self._maybe("meddles with another's order", "order.cancel.v1", order_id, stranger, reason="mischief")
+            case "order.paid.v1":
+                what = "cancels a part of an order" if is_part else "cancels when paid"
+                self._maybe(what, "order.cancel.v1", order_id, user, reason="found it cheaper")
+                self._maybe("moves house", "order.change_address.v1", order_id, user, address=address("moved"))
+            case "order.split.v1":
+                self._maybe("cancels a split order", "order.cancel.v1", order_id, user, reason="changed my mind")
+                self._maybe("moves house", "order.change_address.v1", order_id, user, address=address("moved"))
+            case "order.delivered.v1":
+                self._maybe("confirms receipt", "order.confirm_receipt.v1", order_id, user)
+            case "order.completed.v1" if self._dares("deletes when done"):
+                self._say("order.delete.v1", user, order_ids=[order_id])
+
+    def _maybe(self, what: str, type_: str, order_id: str, user: str, **fields: object) -> None:
+        if self._dares(what):
+            self._say(type_, user, order_id=order_id, **fields)
+
+    def _say(self, type_: str, user: str, **fields: object) -> None:
+        letter = Letter(type_, {"request_id": new_id(), "actor": {"type": "user", "id": user}, **fields})
+        self._crowd.tell(self._after_a_while(letter))
+
+    async def _after_a_while(self, letter: Letter) -> None:
+        await asyncio.sleep(random.uniform(0, 1.5))
+        self._outcomes.note(letter)
+        await self._link.send(letter)
+
+    def _dares(self, what: str) -> bool:
+        dares = random.random() < CHANCES[what]
+        self.did[what] += dares
+        return dares

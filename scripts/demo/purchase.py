@@ -1,0 +1,95 @@
+"""One basket at the till: what it should cost, and the messages that ask for the price and order it."""
+
+import random
+import zlib
+from dataclasses import dataclass, replace
+from typing import Any
+
+from scripts.demo.baskets import Basket, Product
+from scripts.demo.checkout import Bill, Rules, bill
+from scripts.demo.offers import CURRENCY
+from scripts.demo.wire import Letter
+
+COUNTRY = "US"
+
+
+@dataclass(frozen=True)
+class Purchase:
+    """What a buyer wants to order, with which coupon and points, and what it should cost by the shop's rules."""
+
+    basket: Basket
+    lines: list[tuple[Product, int]]
+    due: Bill
+    channel: str
+    coupon_id: str | None = None
+    points: int = 0
+
+    @property
+    def user(self) -> str:
+        """Who buys."""
+        return self.basket.user
+
+    @property
+    def items(self) -> list[dict[str, Any]]:
+        """The lines, as the wire has them."""
+        return [{"sku_id": product.sku_id, "qty": units} for product, units in self.lines]
+
+    @property
+    def amounts(self) -> dict[str, Any]:
+        """The amounts that the order system must come to."""
+        due = self.due
+        return {
+            "currency": CURRENCY, "origin": due.origin, "promotion": due.promotion, "coupon": due.coupon,
+            "points": due.points_amount, "shipping": due.shipping, "tax": 0, "payable": due.payable,
+        }  # fmt: skip
+
+    def plain(self, rules: Rules, coupon_id: str) -> "Purchase":
+        """The same at the price without benefits, but for a coupon that gives none."""
+        return replace(self, due=bill(self.lines, rules), coupon_id=coupon_id, points=0)
+
+    def question(self) -> dict[str, Any]:
+        """order.preview."""
+        return self._about() | {"country": COUNTRY}
+
+    def letter(self, request_id: str, **wrong: Any) -> Letter:
+        """order.create, with some things wrong perhaps."""
+        body = {
+            "request_id": request_id,
+            "source": "cart",
+            "address": address(self.basket.household),
+            "expected_pay_amount": self.due.payable,
+        }
+        return Letter("order.create.v1", self._about() | body | wrong)
+
+    def _about(self) -> dict[str, Any]:
+        return {
+            "actor": {"type": "user", "id": self.user},
+            "user_id": self.user,
+            "channel": self.channel,
+            "currency": CURRENCY,
+            "items": self.items,
+            "coupon_id": self.coupon_id,
+            "use_points": self.points,
+        }
+
+
+def purchase(
+    basket: Basket, lines: list[tuple[Product, int]], rules: Rules, coupon_id: str | None, points: int
+) -> Purchase:
+    """The basket, its coupon and some points: what takes nothing off stays in the purse."""
+    due = bill(lines, rules, basket.coupon if coupon_id else None, points)
+    channel = random.choice(["pc", "mobile", "api"])
+    return Purchase(basket, lines, due, channel, coupon_id, points if due.points else 0)
+
+
+def address(household: str) -> dict[str, str]:
+    """An address that nobody lives at."""
+    return {
+        "receiver": f"Household {household}",
+        "phone": f"+1 555 010 {zlib.crc32(household.encode()) % 10_000:04d}",
+        "country": COUNTRY,
+        "province": "OH",
+        "city": "Cincinnati",
+        "detail": f"{household} Example Street",
+        "postcode": "45202",
+    }

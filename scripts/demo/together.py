@@ -1,0 +1,58 @@
+"""Two baskets of one household that are paid at once: both are ordered, merged, and paid with one payment."""
+
+import asyncio
+import random
+from collections import Counter
+from collections.abc import Sequence
+
+from scripts.demo.baskets import Basket
+from scripts.demo.buyer import Buyers
+from scripts.demo.gateway import Gateway
+from scripts.demo.outcomes import REFUSED, Outcomes
+from scripts.demo.wire import Letter, Link, new_id
+
+AT_ONCE = 0.6
+
+
+def in_pairs(baskets: Sequence[Basket]) -> list[tuple[Basket, ...]]:
+    """The baskets in their order; two of one buyer are sometimes one entry, where the first of them is."""
+    pairs: dict[str, list[Basket]] = {}
+    entries: list[list[Basket]] = []
+    for basket in baskets:
+        first = pairs.pop(basket.user, None)
+        if first is not None and random.random() < AT_ONCE:
+            first.append(basket)
+            continue
+        entries.append([basket])
+        pairs[basket.user] = entries[-1]
+    return [tuple(entry) for entry in entries]
+
+
+class Together:
+    """Has both orders wait at the gateway until they are merged, or pays each for itself when they cannot be."""
+
+    def __init__(self, link: Link, outcomes: Outcomes, buyers: Buyers, gateway: Gateway) -> None:
+        self.did: Counter[str] = Counter()
+        self._link, self._outcomes, self._buyers, self._gateway = link, outcomes, buyers, gateway
+
+    async def order(self, baskets: Sequence[Basket]) -> None:
+        """Place the baskets and see to it that they are paid."""
+        requests: list[str] = []
+
+        def hold(request_id: str) -> None:
+            self._gateway.hold(request_id)
+            requests.append(request_id)
+
+        placed = await asyncio.gather(*(self._buyers.order(basket, hold) for basket in baskets))
+        orders = [order_id for order_id in placed if order_id is not None]
+        if len(orders) < 2 or not await self._merge(orders, baskets[0].user):
+            self.did["pays one by one after all"] += 1
+            for request_id in requests:
+                self._gateway.release(request_id)
+
+    async def _merge(self, orders: list[str], user: str) -> bool:
+        actor = {"type": "user", "id": user}
+        letter = Letter("order.merge.v1", {"request_id": new_id(), "actor": actor, "order_ids": orders})
+        sent = self._outcomes.note(letter)
+        await self._link.send(letter)
+        return (await sent.outcome()).type != REFUSED

@@ -1,0 +1,229 @@
+"""The demo's buyers: what they expect of the order system, and that they notice when it is otherwise."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from scripts.demo import buyer
+from scripts.demo import till as tills
+from scripts.demo.baskets import Basket, Product
+from scripts.demo.buyer import Buyers
+from scripts.demo.checkout import Rules, points_collected
+from scripts.demo.coupons import Coupon
+from scripts.demo.outcomes import Outcomes
+from scripts.demo.purchase import purchase
+from scripts.demo.purses import Purses
+from scripts.demo.questions import Questions
+from scripts.demo.till import AGREED, Till
+from scripts.demo.together import Together, in_pairs
+from scripts.demo.wire import Heard, Letter
+
+TEA = Product("tea", "tea", "drinks", 500, 1)
+WITHOUT_POINTS, WITH_POINTS = (
+    next(household for household in map(str, range(100)) if bool(points_collected(household)) is collects)
+    for collects in (False, True)
+)
+BASKET = Basket("7", WITHOUT_POINTS, 2, (("tea", 2),), Coupon("template", "1.00 off", 100, ("tea",)))
+WANTED = purchase(BASKET, [(TEA, 2)], Rules(), "basket-7", 0)
+CREATED = {"order_id": "1", "amounts": WANTED.amounts}
+LIMITED = {"code": "RISK_RATE_LIMITED", "details": {"retry_at": datetime.now(UTC).isoformat()}}
+OTHER_PRICE = {"order_id": "1", "amounts": WANTED.amounts | {"shipping": 0}}
+EVENTS = {
+    "order.create.v1": "order.created.v1",
+    "order.merge.v1": "order.merged.v1",
+    "coupon_template.upsert.v1": "coupon_template.changed.v1",
+    "coupon.issue.v1": "coupon.issued.v1",
+    "points.grant.v1": "points.changed.v1",
+}
+
+
+class Wire:
+    """A link with an order system at its other end that answers at once: orders with what it was given, in turn."""
+
+    def __init__(self, *answers: dict[str, Any]) -> None:
+        self.sent: list[Letter] = []
+        self.outcomes = Outcomes()
+        self.questions: Questions | None = None
+        self._answers = iter(answers)
+
+    async def send(self, letter: Letter) -> None:
+        self.sent.append(letter)
+        if letter.type == "order.preview.v1":
+            assert self.questions is not None
+            self.questions.hear(Heard("order.previewed.v1", next(self._answers), letter.message_id))
+        elif letter.message_id in self.outcomes.open:
+            body = next(self._answers) if letter.type.startswith("order.") else {}
+            type_ = "command.rejected.v1" if "code" in body else EVENTS[letter.type]
+            self.outcomes.hear(Heard(type_, body, letter.message_id))
+
+    def bodies(self, type_: str) -> list[Any]:
+        return [letter.body for letter in self.sent if letter.type == type_]
+
+
+@pytest.fixture
+def by_chance(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
+    """Buyers do nothing by chance, but always what the test calls for."""
+    for chances in (buyer.CHANCES, tills.CHANCES):
+        for name in chances:
+            monkeypatch.setitem(chances, name, 0.0)
+    return lambda name: monkeypatch.setitem(buyer.CHANCES, name, 1.0)
+
+
+def shop(wire: Any) -> tuple[Buyers, Till]:
+    """Buyers at their till, on this wire."""
+    crowd: Any = SimpleNamespace(tell=None)
+    shelves: Any = SimpleNamespace(bought=lambda basket: [(TEA, units) for _, units in basket.lines])
+    till, wire.questions = Till(wire, wire.outcomes, crowd, "replies"), Questions(wire, "replies")
+    return Buyers(till, shelves, Purses(wire, wire.outcomes), wire.questions, rules=Rules()), till
+
+
+@pytest.mark.usefixtures("by_chance")
+async def test_a_buyer_is_given_the_coupon_before_it_is_used_and_orders_at_the_checkout_s_price() -> None:
+    wire = Wire(CREATED)
+    buyers, till = shop(wire)
+    assert await buyers.order(BASKET) == "1"
+    assert [letter.type for letter in wire.sent] == [
+        "coupon_template.upsert.v1",
+        "coupon.issue.v1",
+        "order.create.v1",
+    ]
+    [body] = wire.bodies("order.create.v1")
+    assert (body["coupon_id"], body["expected_pay_amount"]) == ("basket-7", 2 * 500 - 100 + 499)
+    assert (till.did[AGREED], till.surprises, buyers.cents["coupons"]) == (1, [], 100)
+
+
+@pytest.mark.usefixtures("by_chance")
+@pytest.mark.parametrize(
+    ("answer", "order_id", "surprises"),
+    [
+        (CREATED, "1", 0),
+        (OTHER_PRICE, "1", 1),
+        ({"code": "INVENTORY_INSUFFICIENT"}, None, 0),
+        ({"code": "ORDER_PRICE_MISMATCH"}, None, 1),
+        ({"code": "COUPON_NOT_FOUND"}, None, 1),
+    ],
+)
+async def test_an_order_at_another_price_or_refused_without_reason_is_a_surprise(
+    answer: dict[str, Any], order_id: str | None, surprises: int
+) -> None:
+    buyers, till = shop(Wire(answer))
+    assert await buyers.order(BASKET) == order_id
+    assert len(till.surprises) == surprises
+
+
+@pytest.mark.usefixtures("by_chance")
+async def test_who_orders_too_fast_orders_again_under_another_request_id() -> None:
+    wire, asked = Wire(LIMITED, CREATED), list[str]()
+    buyers, till = shop(wire)
+    assert await buyers.order(BASKET, asked.append) == "1"
+    assert asked == [body["request_id"] for body in wire.bodies("order.create.v1")] == ["basket-7-0", "basket-7-1"]
+    assert not till.surprises
+
+
+@pytest.mark.usefixtures("by_chance")
+async def test_somebody_in_a_hurry_is_slowed_down_without_a_surprise() -> None:
+    plain = purchase(BASKET, [(TEA, 1)], Rules(), None, 0)
+    created = {"order_id": "1", "amounts": plain.amounts}
+    buyers, till = shop(Wire(created, LIMITED, created))
+    await buyers.hurry(BASKET, 3)
+    assert (till.did[AGREED], till.surprises) == (2, [])
+
+
+@pytest.mark.parametrize(
+    ("mistake", "answer", "surprises"),
+    [
+        ("expects another price", {"code": "ORDER_PRICE_MISMATCH"}, 0),
+        ("expects another price", CREATED, 1),
+        ("wants what is not sold", {"code": "PRODUCT_NOT_FOUND"}, 0),
+        ("wants what is not sold", {"code": "COUPON_NOT_FOUND"}, 1),
+        ("tries another's coupon", {"code": "COUPON_NOT_FOUND"}, 0),
+        ("tries another's coupon", CREATED, 1),
+        ("tries an expired coupon", {"code": "COUPON_NOT_USABLE"}, 0),
+        ("tries a coupon again", {"code": "COUPON_ALREADY_LOCKED"}, 0),
+        ("tries a coupon again", LIMITED, 0),
+    ],
+)
+async def test_a_mistake_must_be_refused_for_its_reason_and_the_basket_is_ordered_again(
+    mistake: str,
+    answer: dict[str, Any],
+    surprises: int,
+    by_chance: Callable[[str], None],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("scripts.demo.purses.EXPIRES_SECONDS", -0.5)
+    by_chance(mistake)
+    wire = Wire(answer, CREATED)
+    buyers, till = shop(wire)
+    purses = buyers._purses
+    purses.spent("foreign", "somebody")
+    if mistake == "tries a coupon again":
+        purses.spent("former", BASKET.user)
+    assert await buyers.order(BASKET) == "1"
+    wrong, right = wire.bodies("order.create.v1")
+    assert (len(till.surprises), till.did[AGREED]) == (surprises, 1)
+    assert wrong["request_id"] != right["request_id"]
+    assert right["coupon_id"] == "basket-7"
+    if "coupon" in mistake:
+        assert wrong["coupon_id"] not in (None, "basket-7")
+
+
+@pytest.mark.parametrize(("told", "surprises"), [(CREATED, 0), (OTHER_PRICE, 1), ({"amounts": None}, 1)])
+async def test_a_preview_must_say_what_the_checkout_says(
+    told: dict[str, Any], surprises: int, by_chance: Callable[[str], None]
+) -> None:
+    by_chance("asks for the price first")
+    wire = Wire(told, CREATED)
+    buyers, till = shop(wire)
+    assert await buyers.order(BASKET) == "1"
+    [asked], [ordered] = wire.bodies("order.preview.v1"), wire.bodies("order.create.v1")
+    assert len(till.surprises) == surprises
+    assert asked == {name: ordered[name] for name in asked if name != "country"} | {"country": "US"}
+
+
+@pytest.mark.usefixtures("by_chance")
+async def test_points_are_given_once_and_used_in_the_first_order() -> None:
+    wire = Wire(CREATED, CREATED)
+    buyers, _ = shop(wire)
+    for number in ("8", "9"):
+        await buyers.order(Basket(number, WITH_POINTS, 2, (("tea", 2),)))
+    first, second = wire.bodies("order.create.v1")
+    assert len(wire.bodies("points.grant.v1")) == 1
+    assert first["use_points"] > 0
+    assert second["use_points"] == 0
+
+
+# ---------------------------------------------------------------- two baskets at once
+
+
+def test_only_baskets_of_one_buyer_are_paid_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("scripts.demo.together.AT_ONCE", 1.0)
+    baskets = [Basket(str(n), household, 1, ()) for n, household in enumerate("abacab")]
+    assert [[basket.basket_id for basket in entry] for entry in in_pairs(baskets)] == [
+        ["0", "2"],
+        ["1", "5"],
+        ["3"],
+        ["4"],
+    ]
+
+
+@pytest.mark.usefixtures("by_chance")
+@pytest.mark.parametrize(
+    ("answers", "released"),
+    [
+        ((CREATED, CREATED, {}), []),
+        ((CREATED, {"code": "INVENTORY_INSUFFICIENT"}), ["basket-7-0", "basket-8-0"]),
+        ((CREATED, CREATED, {"code": "ORDER_NOT_MERGEABLE"}), ["basket-7-0", "basket-8-0"]),
+    ],
+    ids=["merged", "one is sold out", "one is cancelled already"],
+)
+async def test_orders_that_cannot_be_merged_are_paid_one_by_one(answers: Any, released: list[str]) -> None:
+    wire, held, let_go = Wire(*answers), list[str](), list[str]()
+    buyers, _ = shop(wire)
+    gateway: Any = SimpleNamespace(hold=held.append, release=let_go.append)
+    second = Basket("8", WITHOUT_POINTS, 2, BASKET.lines, BASKET.coupon)
+    await Together(wire, wire.outcomes, buyers, gateway).order([BASKET, second])  # type: ignore[arg-type]
+    assert held == ["basket-7-0", "basket-8-0"]
+    assert let_go == released
