@@ -15,10 +15,10 @@ FORM_FIELDS_MAX = 100
 BEIJING = timezone(timedelta(hours=8))  # never had daylight saving while these channels existed
 _DECIMAL = re.compile(r"(0|[1-9][0-9]{0,14})(?:\.([0-9]{1,4}))?")
 _NUMBER = re.compile(r"[0-9A-Za-z_\-|*@]{1,64}")
-_MOMENT = re.compile(
-    r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]{1,6})?(?:Z|[+-][0-9]{2}:[0-9]{2})"
-)
-_BEIJING = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2} [0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]{1,6})?")
+_DAY, _TIME = r"[0-9]{4}-[0-9]{2}-[0-9]{2}", r"[0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]{1,6})?"
+_MOMENT = re.compile(rf"{_DAY}T{_TIME}(?:Z|[+-][0-9]{{2}}:[0-9]{{2}})")
+_BEIJING = re.compile(rf"{_DAY} {_TIME}")
+T = TypeVar("T")
 
 
 class FieldError(ValueError):
