@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from typing import TypeVar
 
 import aiohttp
 from tenacity import AsyncRetrying, RetryError, retry_if_exception_type, stop_after_attempt, wait_random_exponential
@@ -13,7 +14,8 @@ ANSWER_BYTES_MAX = 1_048_576  # a day's certificates are 20 KiB; statements come
 TRIES = 3  # of one request, within the timeout of the whole call
 IN_FLIGHT_MAX = 20  # per channel and process: channels limit how often they are asked
 TOKEN_EARLY = timedelta(seconds=60)  # a token is renewed so long before it ends
-Build = Callable[[datetime], Request]
+Build = Callable[[datetime], Request | None]
+T = TypeVar("T")
 
 
 class ChannelAwayError(OSError):
@@ -31,7 +33,12 @@ class Caller:
         self._token = ""
         self._token_until = datetime.min.replace(tzinfo=UTC)
 
-    async def send(self, build: Build) -> Response | Refused | Unknown:
+    async def ask(self, build: Build, read: Callable[[Response, datetime], T]) -> T | Refused | Unknown | None:
+        """Ask, and read the answer. None where there is nothing to ask. Raises ChannelAwayError."""
+        answer = await self.send(build)
+        return read(answer, datetime.now(UTC)) if isinstance(answer, Response) else answer
+
+    async def send(self, build: Build) -> Response | Refused | Unknown | None:
         """The answer, or Unknown when none came in time. Raises ChannelAwayError when the channel is not reached."""
         tries = AsyncRetrying(
             retry=retry_if_exception_type(aiohttp.ClientConnectorError),
@@ -46,8 +53,10 @@ class Caller:
         except (aiohttp.ClientError, TimeoutError) as error:
             return Unknown(type(error).__qualname__)
 
-    async def _once(self, build: Build) -> Response | Refused | Unknown:
+    async def _once(self, build: Build) -> Response | Refused | Unknown | None:
         request = build(datetime.now(UTC))
+        if request is None:
+            return None
         headers = dict(request.headers)
         if request.bearer:
             token = await self._bearer()
@@ -62,7 +71,7 @@ class Caller:
         request = self.channel.token()
         assert request is not None, f"{self.channel.name} has no tokens"
         answer = self.channel.read_token(await self._exchange(request, dict(request.headers)))
-        if isinstance(answer, Refused):
+        if not isinstance(answer, tuple):
             return answer
         self._token, lives_seconds = answer
         self._token_until = datetime.now(UTC) + timedelta(seconds=lives_seconds) - TOKEN_EARLY

@@ -111,7 +111,9 @@ class Ready:
 
 @dataclass(frozen=True)
 class RefundAsk:
-    """Some or all of a capture is to go back. The same `refund_no` again is the same refund. `total` was captured."""
+    """Some or all of a capture is to go back. The same `refund_no` again is the same refund. `total` was captured.
+    `reference` is what the channel called the attempt, if it did (PayPal finds refunds by it).
+    """
 
     refund_no: str
     out_trade_no: str
@@ -122,6 +124,7 @@ class RefundAsk:
     reason: str
     captured_at: datetime
     requested_at: datetime
+    reference: str | None = None
 
 
 @dataclass(frozen=True)
@@ -218,8 +221,8 @@ class Channel(Protocol):
     def refund_found(self, ask: RefundAsk, response: Response, at: datetime) -> Refunded | Refused | Unknown:
         """The answer to `query_refund`. Refused: the channel knows no such refund."""
 
-    def certificates(self, at: datetime) -> Request | None:
-        """Ask for the channel's current certificates; None where there are none to ask for."""
+    def certificates(self, at: datetime, serial: str) -> Request | None:
+        """Ask for the channel's certificates, this one among them; None where they are not to be had so."""
 
     def read_certificates(self, response: Response, at: datetime) -> Mapping[str, str] | Unknown:
         """Serial (or name) -> PEM, verified."""
@@ -230,7 +233,7 @@ class Channel(Protocol):
     def token(self) -> Request | None:
         """Ask for an access token; None where requests are signed one by one."""
 
-    def read_token(self, response: Response) -> tuple[str, int] | Refused:
+    def read_token(self, response: Response) -> tuple[str, int] | Refused | Unknown:
         """(token, seconds it lives)"""
 
     def statement(self, content: bytes, day: date) -> Sequence[Row]:
