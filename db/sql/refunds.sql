@@ -16,7 +16,7 @@ SELECT refund_no, order_id FROM refunds WHERE refund_no = ANY($1::text[]);
 
 -- name: refunds.read
 -- $1 refund numbers (their orders are locked).
-SELECT refund_no, order_id, channel, trade_no, cause, amount, currency, state FROM refunds WHERE refund_no = ANY($1::text[]);
+SELECT id, refund_no, order_id, channel, trade_no, cause, amount, currency, state FROM refunds WHERE refund_no = ANY($1::text[]);
 
 -- name: refunds.reopen
 -- $1 refund numbers that failed (their orders are locked): asked for again.
@@ -24,8 +24,9 @@ UPDATE refunds SET state = 'requested', finished_at = NULL WHERE refund_no = ANY
 
 -- name: refunds.finish
 -- $1 refund numbers, $2 states, $3 reasons. A success is final. Fewer rows than given: one had succeeded already.
+-- Only an end has its time.
 UPDATE refunds r
-SET state = n.state, reason = coalesce(n.reason, r.reason), finished_at = clock_timestamp()
+SET state = n.state, reason = coalesce(n.reason, r.reason), finished_at = CASE WHEN n.state IN ('succeeded', 'failed') THEN clock_timestamp() END
 FROM unnest($1::text[], $2::text[], $3::text[]) AS n (refund_no, state, reason)
 WHERE r.refund_no = n.refund_no AND r.state <> 'succeeded'
 RETURNING r.refund_no;

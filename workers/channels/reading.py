@@ -75,6 +75,11 @@ class Fields:
             raise FieldError(f"{name} is missing or no text of at most {length_max} characters")
         return value
 
+    def excerpt(self, name: str) -> str:
+        """What it says, as far as fits; nothing where it says nothing."""
+        value = self._values.get(name)
+        return value[:255] if isinstance(value, str) else ""
+
     def number(self, name: str) -> str:
         """A number that one of us gave to something: letters, digits and a few signs."""
         value = self._values.get(name)

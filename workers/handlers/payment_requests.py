@@ -33,7 +33,7 @@ from workers.domain.paying import unfit, unpayable, unpriced
 from workers.domain.refusal import Refusal
 from workers.runtime.batch import Batch
 from workers.runtime.route import Route
-from workers.store import access, attempts, commands, ids, orders, payments, timers
+from workers.store import access, attempts, commands, ids, orders, payments, refunds, timers
 from workers.store.attempts import Attempt
 
 Item: TypeAlias = Envelope[PaymentStart]
@@ -58,7 +58,8 @@ def decide(item: Item, desk: Desk, now: datetime) -> tuple[Order, int, int] | Re
     if refusal is not None or order is None:
         return refusal or access.not_found(body.order_id)
     intent = desk.merged.get(body.intent_id or 0)
-    if intent is None and body.intent_id not in (None, order.intent_id) or intent and order.id not in intent.shares:
+    pays = order.id in intent.shares if intent else body.intent_id in (None, order.intent_id)
+    if not pays:
         return Refusal("PAY_PARAM_INVALID", "this intent does not pay this order", {"field": "intent_id"})
     paid = [desk.book[key] for key in sorted(intent.shares)] if intent else [order]
     due = intent.amount if intent else order.payable_amount
@@ -89,8 +90,8 @@ async def start_payments(tx: Transaction, batch: Batch[PaymentStart]) -> None:
         match decide(item, desk, batch.now):
             case Refusal() as refusal:
                 outcomes[commands.key_of(item.body)] = commands.rejected(item, refusal), item
-            case order, intent_id, due:
-                desk.opened.append((item, attempt(item, order, intent_id, due, next(desk.ids), batch.now)))
+            case wanted:
+                desk.opened.append((item, attempt(item, wanted, next(desk.ids), batch.now)))
 
     before = await attempts.live(tx, {one.intent_id for _, one in desk.opened})
     answers = await asyncio.to_thread(signed, desk.opened, batch.now)
@@ -106,7 +107,7 @@ async def start_payments(tx: Transaction, batch: Batch[PaymentStart]) -> None:
                 outcomes[commands.key_of(item.body)] = commands.rejected(item, refusal), item
             case Request():
                 written.append(one)
-                queue = attempts.call_queue(one.channel)
+                queue = refunds.call_queue(one.channel)
                 asked.append(outbox.to_queue(GatewayStart(attempt_id=one.id), queue=queue, because=item))
 
     await attempts.open_all(tx, written, batch.now)
@@ -118,9 +119,9 @@ async def start_payments(tx: Transaction, batch: Batch[PaymentStart]) -> None:
     await outbox.append(tx, [*told, *asked, *closing, *replies, *claims.answers])
 
 
-def attempt(item: Item, order: Order, intent_id: int, due: int, attempt_id: int, now: datetime) -> Attempt:
-    """What the channel is asked to collect; not asked yet."""
-    body = item.body
+def attempt(item: Item, wanted: tuple[Order, int, int], attempt_id: int, now: datetime) -> Attempt:
+    """What the channel is asked to collect; not asked yet. `wanted` is order, intent and amount."""
+    body, (order, intent_id, due) = item.body, wanted
     return Attempt(
         id=attempt_id, out_trade_no=attempts.number(attempt_id), intent_id=intent_id, order_id=order.id,
         channel=body.method, scene=body.scene, amount=due, currency=order.currency, state="created", reference=None,

@@ -4,6 +4,8 @@ message                                              then
 ---------------------------------------------------  -------------------------------------------------------
 refund.result succeeded, first time                  succeeded for good: refund.succeeded, the order's total grows
 refund.result failed, not succeeded before           failed: refund.failed and an alert; the money is still owed
+refund.observed                                      the same, from a channel of our own: also submitted or unknown,
+                                                     and then it is asked again until it is known
 refund.result for another amount or currency         dead letter: a person must look
 refund.result for a number we never gave             tried again later, at last a dead letter
 refund.request, not above what is captured and left  a refund of its own: refund.requested; points that were used come
@@ -14,22 +16,26 @@ refund.request otherwise                             command.rejected with PAY_R
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any, TypeAlias
 
 import outbox
 from db.pool import Transaction
 from messages.base import AlertRaised, CommandRejected
 from messages.envelope import Envelope
-from messages.refunds import RefundFailed, RefundRequest, RefundRequested, RefundResult, RefundSucceeded
+from messages.refunds import RefundFailed, RefundObserved, RefundRequest, RefundRequested, RefundResult, RefundSucceeded
 from workers.domain.book import Book
 from workers.domain.order import Order, State
 from workers.domain.refusal import Refusal
 from workers.runtime.batch import Batch
 from workers.runtime.route import Route
-from workers.store import access, benefits, commands, orders, payments, refunds
+from workers.store import access, benefits, commands, orders, payments, refunds, timers
 
+ENDS = ("succeeded", "failed")
+ASK_AGAIN = timedelta(seconds=10)
+"""The sweeper then asks in ever longer steps."""
 NOT_FAILED = Refusal("REFUND_NOT_ALLOWED", "that refund has not failed")
-Result: TypeAlias = Envelope[RefundResult]
+Result: TypeAlias = Envelope[RefundResult | RefundObserved]
 Request: TypeAlias = Envelope[RefundRequest]
 
 
@@ -49,15 +55,15 @@ def decide(item: Request, order: Order | None, kept: payments.Kept | None) -> Re
     return None
 
 
-async def settle_refunds(tx: Transaction, batch: Batch[RefundResult | RefundRequest]) -> None:
+async def settle_refunds(tx: Transaction, batch: Batch[RefundResult | RefundObserved | RefundRequest]) -> None:
     """Lock every order once, decide in order of arrival, write each table once."""
-    results = batch.of(RefundResult)
+    results: list[Result] = batch.of(RefundResult, RefundObserved)
     claims = await commands.claim(tx, batch.of(RefundRequest))
     owners = await refunds.orders_of(tx, [item.body.refund_no for item in results])
     book = Book[Any](await orders.lock(tx, {*owners.values(), *(item.body.order_id for item in claims.fresh)}))
     known = await refunds.read(tx, {*owners, *filter(None, (item.body.refund_no for item in claims.fresh))})
     kept = await payments.kept(tx, [item.body.order_id for item in claims.fresh])
-    finished: dict[str, RefundResult] = {}
+    finished: dict[str, RefundResult | RefundObserved] = {}
     news: list[outbox.Announcement] = []
 
     for item in results:
@@ -79,8 +85,11 @@ async def settle_refunds(tx: Transaction, batch: Batch[RefundResult | RefundRequ
     await orders.save(tx, book)
     benefit_news = await benefits.settle(tx, book, batch.now, opened)
     await refunds.finish(tx, list(finished.values()))
+    await timers.start(tx, [timers.Timer("refund", key, batch.now + ASK_AGAIN) for key in pending(finished, known)])
+    await timers.stop(tx, [("refund", known[no].id) for no, body in finished.items() if body.status in ENDS])
     await refunds.reopen(tx, [refund.refund_no for _, refund in again])
     news += [outbox.event(asked(refund), because=item, stream=book[refund.order_id].root_id) for item, refund in again]
+    news += [call for item, refund in again for call in refunds.calls(refund.channel, refund.refund_no, item)]
     answers = await commands.conclude(tx, outcomes)
     refused = [outbox.event(e, because=item) for e, item in outcomes.values() if isinstance(e, CommandRejected)]
     await outbox.append(tx, [*news, *refunds.announcements(opened), *benefit_news, *refused, *answers, *claims.answers])
@@ -89,6 +98,8 @@ async def settle_refunds(tx: Transaction, batch: Batch[RefundResult | RefundRequ
 def settle(book: Book[Any], refund: refunds.Refund, item: Result) -> list[outbox.Announcement]:
     """Fold one result into the book; what it announces."""
     order = book[refund.order_id]
+    if item.body.status not in ENDS:
+        return []
     if item.body.status == "succeeded":
         if refund.currency == order.currency:
             book.amend(order.id, refunded_amount=order.refunded_amount + refund.amount)
@@ -99,6 +110,11 @@ def settle(book: Book[Any], refund: refunds.Refund, item: Result) -> list[outbox
         title="refund failed", content=content, level="HIGH", code="PAY_CHANNEL_ERROR", order_id=refund.order_id
     )
     return [outbox.event(failed, because=item, stream=order.root_id), outbox.event(alert, because=item)]
+
+
+def pending(finished: Mapping[str, RefundResult | RefundObserved], known: Mapping[str, refunds.Refund]) -> list[int]:
+    """Refunds that their channel has to be asked about again."""
+    return [known[refund_no].id for refund_no, body in finished.items() if body.status not in ENDS]
 
 
 def asked(refund: refunds.Refund) -> RefundRequested:

@@ -12,12 +12,12 @@ from db import cipher
 from db.pool import Transaction
 from db.statements import SQL
 from messages.envelope import Envelope
-from messages.gateway import GatewayClose, GatewayRefund
+from messages.gateway import GatewayClose
 from messages.payments import PaymentStarted
 from workers.channels import configured, port
 from workers.domain.book import Book
 from workers.domain.order import State
-from workers.store.refunds import Opened
+from workers.store.refunds import call_queue
 
 LIVE = frozenset({"created", "requested", "unknown"})
 """Somebody may still pay these."""
@@ -46,11 +46,17 @@ class Attempt:
     @property
     def asked(self) -> port.Attempt:
         """What the channel is asked to collect."""
-        subject = f"Order {self.order_id}"
         return port.Attempt(
-            out_trade_no=self.out_trade_no, amount=self.amount, currency=self.currency, subject=subject, scene=self.scene, started_at=self.started_at, expire_at=self.expire_at, reference=self.reference,
+            out_trade_no=self.out_trade_no,
+            amount=self.amount,
+            currency=self.currency,
+            subject=f"Order {self.order_id}",
+            scene=self.scene,
+            started_at=self.started_at,
+            expire_at=self.expire_at,
+            reference=self.reference,
             **self.details,
-        )  # fmt: skip
+        )
 
     def started(self, ready: port.Ready) -> PaymentStarted:
         """What the buyer's client needs."""
@@ -75,11 +81,6 @@ class Change:
 def number(attempt_id: int) -> str:
     """Our own number for the channel: letters and digits, at most 20."""
     return f"P{attempt_id}"
-
-
-def call_queue(channel: str) -> str:
-    """Where calls of a channel wait."""
-    return f"gateway-calls.{channel}"
 
 
 async def open_all(tx: Transaction, attempts: Sequence[Attempt], now: datetime) -> None:
@@ -188,15 +189,6 @@ async def closing(
         outbox.to_queue(GatewayClose(attempt_id=attempt.id), queue=call_queue(attempt.channel), because=because)
         for attempt in found
         if attempt.channel in configured()
-    ]
-
-
-def refund_calls(opened: Sequence[Opened]) -> list[outbox.Announcement]:
-    """What is asked of channels of our own; a shop's payment service acts on refund.requested instead."""
-    return [
-        outbox.to_queue(GatewayRefund(refund_no=o.refund_no), queue=call_queue(o.due.channel), because=o.due.because)
-        for o in opened
-        if o.due.channel in configured()
     ]
 
 

@@ -8,7 +8,9 @@ import outbox
 from db.pool import Transaction
 from db.statements import SQL
 from messages.envelope import Envelope
-from messages.refunds import RefundRequested, RefundResult
+from messages.gateway import GatewayRefund
+from messages.refunds import RefundObserved, RefundRequested, RefundResult
+from workers.channels import configured
 from workers.domain.order import Order
 from workers.domain.refunding import RefundLine
 from workers.store import ids
@@ -41,6 +43,7 @@ class Due:
 class Refund:
     """A refund as its row holds it."""
 
+    id: int
     refund_no: str
     order_id: int
     channel: str
@@ -127,8 +130,21 @@ async def _insert_lines(tx: Transaction, opened: Sequence[Opened]) -> None:
 
 
 def announcements(opened: Sequence[Opened]) -> list[outbox.Announcement]:
-    """refund.requested for each, in its order's stream."""
-    return [outbox.event(o.event(), because=o.due.because, stream=o.due.root_id) for o in opened]
+    """refund.requested for each, in its order's stream; and gateway.refund where the channel is one of ours."""
+    events = [outbox.event(o.event(), because=o.due.because, stream=o.due.root_id) for o in opened]
+    return [*events, *(call for o in opened for call in calls(o.due.channel, o.refund_no, o.due.because))]
+
+
+def calls(channel: str, refund_no: str, because: Envelope[Any]) -> list[outbox.Announcement]:
+    """What is asked of a channel of our own; a shop's payment service acts on refund.requested instead."""
+    if channel not in configured():
+        return []
+    return [outbox.to_queue(GatewayRefund(refund_no=refund_no), queue=call_queue(channel), because=because)]
+
+
+def call_queue(channel: str) -> str:
+    """Where calls of a channel wait."""
+    return f"gateway-calls.{channel}"
 
 
 async def orders_of(tx: Transaction, refund_nos: Iterable[str]) -> dict[str, int]:
@@ -149,7 +165,7 @@ async def reopen(tx: Transaction, refund_nos: Sequence[str]) -> None:
         await tx.execute(SQL["refunds.reopen"], list(refund_nos))
 
 
-async def finish(tx: Transaction, results: Sequence[RefundResult]) -> None:
+async def finish(tx: Transaction, results: Sequence[RefundResult | RefundObserved]) -> None:
     """Write each refund's newest state; a success is final."""
     if results:
         await tx.execute(

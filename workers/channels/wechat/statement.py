@@ -1,0 +1,93 @@
+"""The 交易账单 of a day: a line of names, a line for each payment and refund, a line of names, a line of sums.
+
+Values begin with a backtick, lines of names do not. Payments stand under the time they succeeded, refunds under the time
+they were accepted, and what became of a refund later is never written there.
+"""
+
+from collections.abc import Mapping, Sequence
+from datetime import date
+
+from workers.channels.port import Row, StatementError
+from workers.channels.reading import FieldError, minor
+
+BEGINNING = "交易时间,"
+NEEDED = ("交易时间", "商户号", "微信订单号", "商户订单号", "交易状态", "货币种类", "商户退款单号")
+ORDER_AMOUNTS = ("订单金额", "应结订单金额", "总金额")  # what the buyer owed; older layouts know the later ones only
+REFUND_AMOUNTS = ("申请退款金额", "退款金额")
+ORDER_SUMS = ("订单总金额", "应结订单总金额", "总交易额")
+REFUND_SUMS = ("申请退款总金额", "退款总金额", "总退款金额")
+
+
+def rows(content: bytes, day: date, mchid: str) -> list[Row]:
+    """Every payment and refund of the day. Raises StatementError where the file is not whole, not ours or of another day."""
+    lines = _lines(content)
+    heads = [number for number, line in enumerate(lines) if not line.startswith("`")]
+    if len(heads) != 2 or heads[0] != 0 or heads[1] != len(lines) - 2 or not lines[0].startswith(BEGINNING):
+        raise StatementError("line 1: expected names, values, names of sums and sums, as in a 交易账单")
+    names = lines[0].split(",")
+    missing = [name for name in NEEDED if name not in names]
+    if missing:
+        raise StatementError(f"line 1: expected the columns {', '.join(missing)}")
+    found = [_row(_values(lines, n, names), n + 1, day, mchid) for n in range(1, heads[1])]
+    _add_up(found, _values(lines, len(lines) - 1, lines[-2].split(",")), len(lines))
+    return found
+
+
+def _lines(content: bytes) -> list[str]:
+    try:
+        text = content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise StatementError(f"byte {error.start}: expected UTF-8") from None
+    lines = text.replace("\r\n", "\n").rstrip("\n").split("\n")
+    if len(lines) < 3:
+        raise StatementError("line 1: expected names, values, names of sums and sums, as in a 交易账单")
+    return lines
+
+
+def _values(lines: Sequence[str], index: int, names: Sequence[str]) -> dict[str, str]:
+    """A backtick begins every value, so commas in the names of goods do no harm."""
+    values = lines[index].removeprefix("`").split(",`")
+    if not lines[index].startswith("`") or len(values) != len(names):
+        raise StatementError(f"line {index + 1}: expected {len(names)} values, each after a backtick")
+    return dict(zip(names, values, strict=True))
+
+
+def _row(values: Mapping[str, str], line: int, day: date, mchid: str) -> Row:
+    if values["商户号"] != mchid:
+        raise StatementError(f"line {line}: expected our own merchant number")
+    if not values["交易时间"].startswith(day.isoformat()):
+        raise StatementError(f"line {line}: expected a time on {day.isoformat()}")
+    state, currency, trade_no = values["交易状态"], values["货币种类"], values["微信订单号"]
+    if state == "SUCCESS":
+        return Row(
+            "capture", values["商户订单号"], trade_no, _amount(values, ORDER_AMOUNTS, currency, line), currency, line
+        )
+    if state not in ("REFUND", "REVOKED"):
+        raise StatementError(f"line {line}: expected the state SUCCESS, REFUND or REVOKED")
+    number = values["商户退款单号"]
+    number = values["商户订单号"] if number in ("", "0") else number  # taken back whole at a till
+    return Row("refund", number, trade_no, _amount(values, REFUND_AMOUNTS, currency, line), currency, line)
+
+
+def _amount(values: Mapping[str, str], names: Sequence[str], currency: str, line: int) -> int:
+    name = next((name for name in names if name in values), None)
+    if name is None:
+        raise StatementError(f"line {line}: expected one of the columns {', '.join(names)}")
+    try:
+        return minor(values[name], currency)
+    except FieldError as error:
+        raise StatementError(f"line {line}: {name} {error}") from None
+
+
+def _add_up(found: Sequence[Row], sums: Mapping[str, str], line: int) -> None:
+    """A file that was cut off does not."""
+    if not found:
+        return
+    told = (
+        sums.get("总交易单数"),
+        _amount(sums, ORDER_SUMS, found[0].currency, line),
+        _amount(sums, REFUND_SUMS, found[0].currency, line),
+    )
+    counted = tuple(sum(row.amount for row in found if row.kind == kind) for kind in ("capture", "refund"))
+    if told != (str(len(found)), *counted):
+        raise StatementError(f"line {line}: expected the number and the sums of the lines above")

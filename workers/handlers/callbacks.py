@@ -1,0 +1,220 @@
+"""From a channel's words to what payment_results judges: notifications are verified here, and answers to our questions.
+
+payment.callback is                                  then
+---------------------------------------------------  ----------------------------------------------------------
+not believed (signature, time, merchant, form)       payment.callback_rejected, counted; the raw notice is kept
+signed with a certificate that is not known here     gateway.certificates, and tried again later
+about a refund                                       refund.observed, for the refunds queue
+an approval                                          gateway.capture: the money comes when we ask for it
+about an attempt that nobody knows                   tried again later, at last a dead letter
+about an attempt that was paid or failed             a fact, judged like any other
+about an attempt that is closed                      payment.attempt_closed
+"""
+
+import asyncio
+import base64
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, TypeAlias
+
+from prometheus_client import Counter
+
+import outbox
+from db.pool import Transaction
+from messages.envelope import Envelope
+from messages.gateway import GatewayCapture, GatewayCertificates
+from messages.payments import (
+    PaymentAttemptClosed,
+    PaymentCallback,
+    PaymentCallbackRejected,
+    PaymentObserved,
+    PaymentResult,
+)
+from messages.refunds import RefundObserved
+from workers.channels import configured
+from workers.channels.port import (
+    Approved,
+    CertificateUnknown,
+    Channel,
+    Irrelevant,
+    Notice,
+    Paid,
+    Refunded,
+    Rejected,
+    Said,
+)
+from workers.runtime.batch import Batch
+from workers.store import attempts, notices
+from workers.store.attempts import Attempt, Change
+from workers.store.notices import Kept
+from workers.store.refunds import call_queue
+
+Verdict: TypeAlias = Said | Rejected | CertificateUnknown
+Call: TypeAlias = Envelope[PaymentCallback]
+REJECTED = Counter("oms_payment_callbacks_rejected", "Notifications that were not believed", ["channel", "code"])
+BELIEVED = Counter("oms_payment_callbacks_believed", "Notifications that were", ["channel"])
+NO_CHANNEL = Rejected("PAY_METHOD_INVALID", "there is no such channel here")
+
+
+@dataclass
+class Heard:
+    """What a batch's notifications and answers come to."""
+
+    results: list[tuple[Envelope[Any], PaymentResult]] = field(default_factory=list)
+    attempts: dict[str, Attempt] = field(default_factory=dict)
+    news: list[outbox.Announcement] = field(default_factory=list)
+    changes: list[Change] = field(default_factory=list)
+
+    def attempt_of(self, item: Envelope[Any]) -> Attempt | None:
+        """The attempt that a result came from, where it is one of ours."""
+        return self.by_item.get(item.id)
+
+    by_item: dict[str, Attempt] = field(default_factory=dict)
+
+
+def notice(body: PaymentCallback) -> Notice:
+    """The notification's own bytes."""
+    headers = {name.lower(): value for name, value in body.headers.items()}
+    return Notice(headers, base64.b64decode(body.body), body.received_at)
+
+
+def verified(calls: Sequence[Call], channels: Mapping[str, Channel]) -> list[Verdict]:
+    """What each says, if it is believed. Signatures only, no I/O: runs beside the event loop."""
+    return [_verdict(item.body, channels.get(item.body.channel)) for item in calls]
+
+
+def _verdict(body: PaymentCallback, channel: Channel | None) -> Verdict:
+    if channel is None:
+        return NO_CHANNEL
+    try:
+        raw = notice(body)
+    except ValueError:
+        return Rejected("PAY_CALLBACK_INVALID", "the body is not base64")
+    return channel.verify(raw)
+
+
+async def hear(tx: Transaction, batch: Batch[Any]) -> Heard:
+    """Verify the batch's notifications, keep them, and turn what is believed into results."""
+    calls, observed = batch.of(PaymentCallback), batch.of(PaymentObserved)
+    heard = Heard()
+    if not (calls or observed):
+        return heard
+    verdicts = await _verified(tx, calls)
+    numbers = [said.out_trade_no for said in verdicts if isinstance(said, Paid | Approved)]
+    heard.attempts = await attempts.find(tx, numbers, [item.body.attempt_id for item in observed])
+    kept: list[tuple[Call, Kept, Rejected | None]] = []
+    for item, said in zip(calls, verdicts, strict=True):
+        if isinstance(said, CertificateUnknown):
+            batch.retry(item, "certificate_unknown", "its certificate is not known here yet")
+            heard.news.append(_fetch(item, said))
+        else:
+            rejected = said if isinstance(said, Rejected) else None
+            code = rejected.code if rejected else None
+            kept.append((item, Kept(item.body.channel, _raw(item.body), code, _about(said)), rejected))
+            _take(batch, heard, item, said)
+    by_id = {attempt.id: attempt for attempt in heard.attempts.values()}
+    for answer in observed:
+        _result(heard, answer, by_id[answer.body.attempt_id], answer.body)
+    heard.news += await _keep(tx, kept)
+    return heard
+
+
+async def _verified(tx: Transaction, calls: Sequence[Call]) -> list[Verdict]:
+    channels = configured()
+    verdicts = await asyncio.to_thread(verified, calls, channels)
+    unknown = {item.body.channel for item, v in zip(calls, verdicts, strict=True) if isinstance(v, CertificateUnknown)}
+    fetched = await notices.certificates(tx, unknown)
+    if not fetched:
+        return verdicts
+    wider = {**channels, **{name: channels[name].with_certificates(known) for name, known in fetched.items()}}
+    return await asyncio.to_thread(verified, calls, wider)
+
+
+def _raw(body: PaymentCallback) -> Notice:
+    try:
+        return notice(body)
+    except ValueError:
+        return Notice(dict(body.headers), body.body.encode(), body.received_at)
+
+
+def _about(said: Said | Rejected) -> str | None:
+    match said:
+        case Paid() | Approved():
+            return said.out_trade_no
+        case Refunded():
+            return said.refund_no
+    return None
+
+
+def _fetch(item: Call, said: CertificateUnknown) -> outbox.Announcement:
+    channel = item.body.channel
+    return outbox.to_queue(
+        GatewayCertificates(channel=channel, serial=said.serial), queue=call_queue(channel), because=item
+    )
+
+
+def _take(batch: Batch[Any], heard: Heard, item: Call, said: Said | Rejected) -> None:
+    """Fold one believed notification."""
+    match said:
+        case Rejected() | Irrelevant():
+            return
+        case Refunded():
+            heard.news.append(outbox.internal(observed_refund(said), because=item))
+            return
+    attempt = heard.attempts.get(said.out_trade_no)
+    if attempt is None or attempt.channel != item.body.channel:
+        batch.retry(item, "order_unknown", "no attempt of this channel has its number yet")
+    elif isinstance(said, Approved):
+        message = GatewayCapture(attempt_id=attempt.id)
+        heard.changes.append(Change(attempt.id, attempt.state, reference=said.reference))
+        heard.news.append(outbox.to_queue(message, queue=call_queue(attempt.channel), because=item))
+    elif said.status == "closed" and attempt.state not in ("captured", "closed"):
+        heard.changes.append(Change(attempt.id, "closed", reason=said.reason))
+        heard.news.append(closed(attempt, said.reason or "closed by the channel", item))
+    elif said.status in ("captured", "failed"):
+        _result(heard, item, attempt, said)
+
+
+def _result(heard: Heard, item: Envelope[Any], attempt: Attempt, said: Paid | PaymentObserved) -> None:
+    kind = said.status if isinstance(said, Paid) else said.kind
+    result = PaymentResult(
+        order_id=attempt.order_id, channel=attempt.channel, trade_no=said.trade_no, kind=kind,  # type: ignore[arg-type]
+        amount=said.amount, currency=said.currency, occurred_at=said.occurred_at, reason=said.reason,
+        intent_id=attempt.intent_id,
+    )  # fmt: skip
+    heard.by_item[item.id] = attempt
+    heard.results.append((item, result))
+
+
+def observed_refund(said: Refunded) -> RefundObserved:
+    """For the refunds queue."""
+    status = "submitted" if said.status == "processing" else said.status
+    return RefundObserved(
+        refund_no=said.refund_no, status=status, amount=said.amount, currency=said.currency,
+        occurred_at=said.occurred_at, reason=said.reason,
+    )  # fmt: skip
+
+
+def closed(attempt: Attempt, reason: str, because: Envelope[Any]) -> outbox.Announcement:
+    """payment.attempt_closed."""
+    event = PaymentAttemptClosed(
+        order_id=attempt.order_id, attempt_id=attempt.id, channel=attempt.channel, reason=reason[:255]
+    )
+    return outbox.event(event, because=because)
+
+
+async def _keep(tx: Transaction, kept: Iterable[tuple[Call, Kept, Rejected | None]]) -> list[outbox.Announcement]:
+    rows = list(kept)
+    notice_ids = await notices.keep(tx, [one for _, one, _ in rows])
+    news = []
+    for (item, one, rejected), notice_id in zip(rows, notice_ids, strict=True):
+        if rejected is None:
+            BELIEVED.labels(one.channel).inc()
+            continue
+        REJECTED.labels(one.channel if one.channel in configured() else "unknown", rejected.code).inc()
+        event = PaymentCallbackRejected(
+            channel=one.channel, notice_id=notice_id, code=rejected.code, message=rejected.message,
+            received_at=item.body.received_at,
+        )  # fmt: skip
+        news.append(outbox.event(event, because=item))
+    return news
