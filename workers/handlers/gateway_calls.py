@@ -58,11 +58,11 @@ from workers.channels.port import (
     Unknown,
 )
 from workers.domain.refusal import Refusal
-from workers.handlers.callbacks import closed, observed_refund
 from workers.runtime.batch import Batch
 from workers.runtime.route import Outside, Route
 from workers.store import attempts, commands, notices, timers
 from workers.store.attempts import Attempt, Change
+from workers.store.hearing import closed, observed_refund
 from workers.store.refunds import call_queue
 
 Item: TypeAlias = Envelope[Any]

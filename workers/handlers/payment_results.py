@@ -13,8 +13,8 @@ of them or none: where one is no longer waiting, or the amount is another, the w
 The same fact again (channel, trade number, kind) changes nothing, also within one batch; with another order or amount
 it is a dead letter, for a person to look at. A capture that meets a cancellation is decided by the order's row lock:
 whichever is second sees what the first did.
-A payment.callback is believed by its signature alone (callbacks.py has that table); payment.observed is what a channel
-answered when we asked. Once an order no longer waits for money, its other attempts are closed at their channels.
+A payment.callback is believed by its signature alone (store/hearing.py has that table); payment.observed is what a
+channel answered when we asked. Once an order no longer waits for money, its other attempts are closed at their channels.
 progress.mark: everything published before it is settled, so payment timers that were due by then may act.
 """
 
@@ -37,10 +37,9 @@ from messages.payments import (
 )
 from workers.domain.book import Book
 from workers.domain.order import Effect, Order, State, Trigger
-from workers.handlers import callbacks
 from workers.runtime.batch import Batch
 from workers.runtime.route import Every, Route
-from workers.store import announce, attempts, benefits, notices, orders, payments, refunds, timers
+from workers.store import announce, attempts, benefits, hearing, notices, orders, payments, refunds, timers
 from workers.store.attempts import Change
 
 Told: TypeAlias = PaymentResult | PaymentCallback | PaymentObserved | ProgressMark
@@ -78,7 +77,7 @@ def verdict_of(state: State) -> str:
 
 async def settle_payments(tx: Transaction, batch: Batch[Told]) -> None:
     """Verify, lock every order once, judge in order of arrival, write each table once."""
-    heard = await callbacks.hear(tx, batch)
+    heard = await hearing.hear(tx, batch)
     results = sorted([*((item, item.body) for item in batch.of(PaymentResult)), *heard.results], key=arrival(batch))
     marks = [item.body.at for item in batch.of(ProgressMark)]
     merged = await payments.merged(tx, [result.intent_id for _, result in results])
@@ -124,7 +123,7 @@ def arrival(batch: Batch[Told]) -> Callable[[tuple[Item, PaymentResult]], int]:
     return lambda pair: places[pair[0].id]
 
 
-def attempt_changes(heard: callbacks.Heard, facts: Sequence[tuple[Item, payments.Fact]]) -> list[Change]:
+def attempt_changes(heard: hearing.Heard, facts: Sequence[tuple[Item, payments.Fact]]) -> list[Change]:
     """How each fact leaves the attempt that it came from."""
     changes = []
     for item, fact in facts:
@@ -135,12 +134,12 @@ def attempt_changes(heard: callbacks.Heard, facts: Sequence[tuple[Item, payments
     return changes
 
 
-def paid_attempts(heard: callbacks.Heard, facts: Sequence[tuple[Item, payments.Fact]]) -> list[int]:
+def paid_attempts(heard: hearing.Heard, facts: Sequence[tuple[Item, payments.Fact]]) -> list[int]:
     """Attempts that need no closing: they brought money, or failed."""
     return [attempt.id for item, _ in facts if (attempt := heard.attempt_of(item)) is not None]
 
 
-def ended_attempts(heard: callbacks.Heard, facts: Sequence[tuple[Item, payments.Fact]]) -> list[int]:
+def ended_attempts(heard: hearing.Heard, facts: Sequence[tuple[Item, payments.Fact]]) -> list[int]:
     """Attempts that are not asked about any more."""
     closed = [change.id for change in heard.changes if change.state == "closed"]
     return [*paid_attempts(heard, facts), *closed]
