@@ -157,9 +157,13 @@ class Refused:
 
 @dataclass(frozen=True)
 class Unknown:
-    """No answer, or one that cannot be believed or read: it may have happened. Ask until it is known."""
+    """No answer, or one that cannot be believed or read: it may have happened. Ask until it is known.
+
+    `serial` names the certificate that would say whether the answer is sound, where it is not known here yet.
+    """
 
     why: str
+    serial: str | None = None
 
 
 @dataclass(frozen=True)

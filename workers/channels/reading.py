@@ -1,13 +1,14 @@
 """Reading what a channel wrote: bounded, exact, and never quoted in what we say about it. Amounts are minor units."""
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from datetime import datetime, timedelta, timezone
 from typing import Any, TypeVar
 from urllib.parse import unquote_to_bytes
 
 import orjson
 
+from workers.channels.port import Attempt, Refused
 from workers.domain.money import exponent
 
 BODY_BYTES_MAX = 65_536  # channels send a few KiB
@@ -164,4 +165,13 @@ def unreadable(headers: Mapping[str, str], body: bytes) -> str | None:
         return "the body is encoded"
     if len(body) > BODY_BYTES_MAX:
         return f"the body is larger than {BODY_BYTES_MAX} bytes"
+    return None
+
+
+def unfit(attempt: Attempt, scenes: Collection[str], currencies: Collection[str]) -> Refused | None:
+    """What no channel is asked: what it does not do, and nothing. Requests may name no currency, so it matters here."""
+    if attempt.scene not in scenes:
+        return Refused("SCENE_UNKNOWN", "the channel has no such scene")
+    if attempt.currency not in currencies or attempt.amount <= 0:
+        return Refused("AMOUNT_INVALID", "the channel collects no such amount")
     return None

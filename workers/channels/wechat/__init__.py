@@ -1,8 +1,8 @@
 """WeChat Pay, APIv3 for merchants who connect directly.
 
-Written after its public documentation: "APIv3 接口规则" (signing, verifying, certificates and callbacks, 微信支付公钥), "Native 下单",
-"JSAPI 下单", "H5 下单", "APP 下单", "商户订单号查询订单", "关闭订单", "退款申请", "查询单笔退款", "支付成功回调通知", "退款结果回调通知"
-and "交易账单文件格式说明".
+Written after its public documentation: "APIv3 接口规则" (请求签名, 签名验证, 证书和回调报文解密, 微信支付公钥),
+"Native 下单", "JSAPI 下单", "H5 下单", "APP 下单", "商户订单号查询订单", "关闭订单", "退款申请", "查询单笔退款",
+"支付成功回调通知", "退款结果回调通知", "交易账单文件格式说明".
 """
 
 from workers.channels.wechat.channel import WeChat

@@ -28,7 +28,7 @@ from workers.channels.port import (
     Said,
     Unknown,
 )
-from workers.channels.reading import BEIJING, FieldError, Fields, MerchantError, json_fields, unreadable
+from workers.channels.reading import BEIJING, FieldError, Fields, MerchantError, json_fields, unfit, unreadable
 from workers.channels.wechat import seals, words
 from workers.channels.wechat.settings import PUBLIC_KEY_ID, WeChatSettings
 from workers.channels.wechat.statement import rows
@@ -62,6 +62,8 @@ class WeChat:
 
     def start(self, attempt: Attempt, at: datetime) -> Request | Refused:
         """Every scene is opened by a call."""
+        if refused := unfit(attempt, self.scenes, self.currencies):
+            return refused
         lacks = {"jsapi": ("payer", attempt.payer), "h5": ("client_ip", attempt.client_ip)}
         field, value = lacks.get(attempt.scene, ("", "-"))
         if not value:
@@ -296,5 +298,5 @@ class WeChat:
 
 def _unbelieved(doubt: Rejected | CertificateUnknown) -> Unknown:
     if isinstance(doubt, CertificateUnknown):
-        return Unknown("it is signed with a certificate that is not known here")
+        return Unknown("it is signed with a certificate that is not known here", doubt.serial)
     return Unknown(f"it is not believed: {doubt.message}")

@@ -1,7 +1,7 @@
-"""The 交易账单 of a day: a line of names, a line for each payment and refund, a line of names, a line of sums.
+"""The 交易账单 of a day, of the type ALL: names, a line for each payment and refund, names of sums, sums.
 
-Values begin with a backtick, lines of names do not. Payments stand under the time they succeeded, refunds under the time
-they were accepted, and what became of a refund later is never written there.
+Values begin with a backtick, lines of names do not. Payments stand under the time they succeeded, refunds under the
+time they were accepted; what became of a refund later is never written there.
 """
 
 from collections.abc import Mapping, Sequence
@@ -19,7 +19,7 @@ REFUND_SUMS = ("申请退款总金额", "退款总金额", "总退款金额")
 
 
 def rows(content: bytes, day: date, mchid: str) -> list[Row]:
-    """Every payment and refund of the day. Raises StatementError where the file is not whole, not ours or of another day."""
+    """Every payment and refund of the day. Raises StatementError where it is not whole, not ours, or another day's."""
     lines = _lines(content)
     heads = [number for number, line in enumerate(lines) if not line.startswith("`")]
     if len(heads) != 2 or heads[0] != 0 or heads[1] != len(lines) - 2 or not lines[0].startswith(BEGINNING):
@@ -28,6 +28,8 @@ def rows(content: bytes, day: date, mchid: str) -> list[Row]:
     missing = [name for name in NEEDED if name not in names]
     if missing:
         raise StatementError(f"line 1: expected the columns {', '.join(missing)}")
+    if "退款申请时间" in names:
+        raise StatementError("line 1: expected the type ALL, this one holds refunds only")
     found = [_row(_values(lines, n, names), n + 1, day, mchid) for n in range(1, heads[1])]
     _add_up(found, _values(lines, len(lines) - 1, lines[-2].split(",")), len(lines))
     return found
@@ -59,14 +61,14 @@ def _row(values: Mapping[str, str], line: int, day: date, mchid: str) -> Row:
         raise StatementError(f"line {line}: expected a time on {day.isoformat()}")
     state, currency, trade_no = values["交易状态"], values["货币种类"], values["微信订单号"]
     if state == "SUCCESS":
-        return Row(
-            "capture", values["商户订单号"], trade_no, _amount(values, ORDER_AMOUNTS, currency, line), currency, line
-        )
+        amount = _amount(values, ORDER_AMOUNTS, currency, line)
+        return Row("capture", values["商户订单号"], trade_no, amount, currency, line)
     if state not in ("REFUND", "REVOKED"):
         raise StatementError(f"line {line}: expected the state SUCCESS, REFUND or REVOKED")
     number = values["商户退款单号"]
     number = values["商户订单号"] if number in ("", "0") else number  # taken back whole at a till
-    return Row("refund", number, trade_no, _amount(values, REFUND_AMOUNTS, currency, line), currency, line)
+    amount = _amount(values, REFUND_AMOUNTS, currency, line)
+    return Row("refund", number, trade_no, amount, currency, line)
 
 
 def _amount(values: Mapping[str, str], names: Sequence[str], currency: str, line: int) -> int:
@@ -81,12 +83,11 @@ def _amount(values: Mapping[str, str], names: Sequence[str], currency: str, line
 
 def _add_up(found: Sequence[Row], sums: Mapping[str, str], line: int) -> None:
     """A file that was cut off does not."""
-    if not found:
-        return
+    currency = found[0].currency if found else "CNY"
     told = (
         sums.get("总交易单数"),
-        _amount(sums, ORDER_SUMS, found[0].currency, line),
-        _amount(sums, REFUND_SUMS, found[0].currency, line),
+        _amount(sums, ORDER_SUMS, currency, line),
+        _amount(sums, REFUND_SUMS, currency, line),
     )
     counted = tuple(sum(row.amount for row in found if row.kind == kind) for kind in ("capture", "refund"))
     if told != (str(len(found)), *counted):
