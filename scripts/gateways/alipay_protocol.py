@@ -76,7 +76,7 @@ def notification(fields: Mapping[str, str], key: RSAPrivateKey, charset: str = "
 
 
 def answer(method: str, content: Mapping[str, Any], key: RSAPrivateKey) -> bytes:
-    """The answer to a call. Slashes are escaped as Alipay's serializer does: the signature is over the text as it stands."""
+    """The answer to a call. Slashes are escaped as Alipay does; the signature is over the text as it stands."""
     member = json.dumps(content, ensure_ascii=False, separators=(",", ":")).replace("/", "\\/")
     name = method.replace(".", "_") + "_response"
     return f'{{"{name}":{member},"sign":"{_signature(key, member.encode())}"}}'.encode()
@@ -94,7 +94,7 @@ def failed(sub_code: str, sub_msg: str = "业务处理失败", code: str = "4000
 
 def trade_notice(
     *, app_id: str, seller_id: str, out_trade_no: str, trade_no: str, total: int, at: datetime, notify_id: str,
-    status: str = "TRADE_SUCCESS",
+    status: str = "TRADE_SUCCESS", subject: str = "订单 & 100%",
 ) -> dict[str, str]:  # fmt: skip
     """The fields of a notification about a trade, fen. A copy has the same notify_id and notify_time."""
     paid = status in ("TRADE_SUCCESS", "TRADE_FINISHED")
@@ -113,9 +113,9 @@ def trade_notice(
         "total_amount": yuan(total),
         **({"receipt_amount": yuan(total), "buyer_pay_amount": yuan(total), "gmt_payment": moment(at)} if paid else {}),
         **({"gmt_close": moment(at)} if status == "TRADE_CLOSED" else {}),
-        "subject": "订单 & Größe",
+        "subject": subject,
         "gmt_create": moment(at),
-        "fund_bill_list": '[{"amount":"%s","fundChannel":"ALIPAYACCOUNT"}]' % yuan(total) if paid else "",
+        "fund_bill_list": json.dumps([{"amount": yuan(total), "fundChannel": "ALIPAYACCOUNT"}]) if paid else "",
         "passback_params": "",
     }
 
@@ -183,10 +183,10 @@ def bill(day: date, seller_id: str, lines: Sequence[BillLine]) -> bytes:
 def _bill_row(line: BillLine) -> str:
     back = line.refund_no is not None
     amount = f"-{yuan(line.amount)}" if back else yuan(line.amount)
-    goods = '"' + line.goods.replace('"', '""') + '"' if {",", '"'} & set(line.goods) else line.goods
+    goods = '"' + line.goods.replace('"', '""') + '"' if {",", '"'} & set(line.goods) else f"\t{line.goods}"
     values = (
-        f"{line.trade_no}\t", f"{line.out_trade_no}\t", "退款" if back else "交易", f"\t{goods}" if goods == line.goods
-        else goods, moment(line.at), moment(line.at), "\t", "\t", "\t", "\t", "\t*三(138****5678)", amount, amount,
-        "0.00", "0.00", "0.00", "0.00", "0.00", "", "0.00\t", "0.00", f"{line.refund_no or ''}\t", "0.00", "0.00", "",
+        f"{line.trade_no}\t", f"{line.out_trade_no}\t", "退款" if back else "交易", goods, moment(line.at),
+        moment(line.at), "\t", "\t", "\t", "\t", "\t*三(138****5678)", amount, amount, "0.00", "0.00", "0.00", "0.00",
+        "0.00", "", "0.00\t", "0.00", f"{line.refund_no or ''}\t", "0.00", "0.00", "",
     )  # fmt: skip
     return ",".join(values)

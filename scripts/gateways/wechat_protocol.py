@@ -111,13 +111,13 @@ class Platform:
             "associated_data": associated_data,
         }
 
-    def notification(self, event: str, resource: Mapping[str, Any], at: datetime, *, id: str, nonce: str) -> bytes:
-        """The body of a notification: `event` such as TRANSACTION.SUCCESS, about `resource`. `nonce` has 12 characters."""
+    def notification(self, event: str, resource: Mapping[str, Any], at: datetime, notice_id: str, nonce: str) -> bytes:
+        """The body of a notification: `event` is TRANSACTION.SUCCESS and its like; `nonce` has 12 characters."""
         kind = "refund" if event.startswith("REFUND.") else "transaction"
         sealed = self.seal(_json(resource), nonce, kind)
         return _json(
             {
-                "id": id,
+                "id": notice_id,
                 "create_time": moment(at),
                 "resource_type": "encrypt-resource",
                 "event_type": event,
