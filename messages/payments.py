@@ -1,13 +1,16 @@
 """payment.* and the progress mark that follows them through their queue."""
 
+from datetime import date
 from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, StringConstraints
 
 from messages.base import (
+    Actor,
     Amount,
     AnyInt,
     Code,
+    Command,
     Currency,
     Event,
     ExternalId,
@@ -16,13 +19,16 @@ from messages.base import (
     Moment,
     Name,
     OrderId,
+    RequestId,
     ShortText,
 )
 from messages.orders import OrderCommand
 
 CALLBACK_BYTES_MAX = 65_536  # channels send a few KiB; base64 makes four bytes of three
 HeaderName = Annotated[str, StringConstraints(min_length=1, max_length=128, pattern=r"^[!-~]+$")]
-Base64 = Annotated[str, StringConstraints(max_length=CALLBACK_BYTES_MAX * 4 // 3 + 4, pattern=r"^[A-Za-z0-9+/]*={0,2}$")]
+Base64 = Annotated[
+    str, StringConstraints(max_length=CALLBACK_BYTES_MAX * 4 // 3 + 4, pattern=r"^[A-Za-z0-9+/]*={0,2}$")
+]
 HeaderText = Annotated[str, StringConstraints(max_length=4096, pattern=r"^[^\x00-\x08\x0a-\x1f\x7f]*$")]
 
 
@@ -158,3 +164,66 @@ class PaymentFailed(PaymentEvent):
 
     TYPE: ClassVar[str] = "payment.failed.v1"
     reason: str | None = None
+
+
+STATEMENT_BYTES_MAX = 700 * 1024  # some five thousand lines; in base64 with all the rest it is below a mebibyte
+Statement = Annotated[
+    str,
+    StringConstraints(min_length=1, max_length=-(-STATEMENT_BYTES_MAX // 3) * 4, pattern=r"^[A-Za-z0-9+/]*={0,2}$"),
+]
+Day = Annotated[date, Field(ge=date(2000, 1, 1), lt=date(2200, 1, 1))]
+
+
+class PaymentReconcile(Command):
+    """A channel's statement of one day, whole: `content` is the channel's own file in base64 (requirements 10.5).
+
+    Its outcome is payment.reconciled; each difference is a payment.discrepancy_found. The same file once more has the
+    same outcome and no events.
+    """
+
+    TYPE: ClassVar[str] = "payment.reconcile.v1"
+    TRUSTED_ONLY: ClassVar[bool] = True
+    request_id: RequestId
+    actor: Actor
+    channel: Name
+    day: Day
+    content: Statement
+
+    def command_scope(self) -> str:
+        return f"payment.reconcile:{self.channel}:{self.day}"
+
+    def command_key(self) -> str:
+        return self.request_id
+
+
+class PaymentReconciled(Event):
+    """A statement was compared: of its `rows`, `matched` say what we hold. `differences` counts both sides' own."""
+
+    TYPE: ClassVar[str] = "payment.reconciled.v1"
+    channel: str
+    day: Day
+    rows: int
+    matched: int
+    differences: int
+
+
+class PaymentDiscrepancyFound(Event):
+    """A statement and our books differ in one capture or refund: missing on either side, or the amount or currency.
+
+    `currency` is ours, theirs where nothing is ours; `their_currency` is said where it is another. `line` is the
+    statement's. `number` is what we gave the channel; a payment that we did not open at the channel has none.
+    """
+
+    TYPE: ClassVar[str] = "payment.discrepancy_found.v1"
+    channel: str
+    day: Day
+    kind: Literal["missing_here", "missing_there", "amount"]
+    movement: Literal["capture", "refund"]
+    number: str | None
+    trade_no: str
+    ours: Amount | None
+    theirs: Amount | None
+    currency: str
+    their_currency: str | None = None
+    order_id: OrderId | None
+    line: int | None

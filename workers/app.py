@@ -9,6 +9,7 @@ import uvloop
 
 from db import cipher
 from outbox.logging import configure as configure_logging
+from workers import channels
 from workers.garbage import settle_memory
 from workers.handlers import dead_letters
 from workers.routes import ROUTES
@@ -40,6 +41,7 @@ def main(queues: Sequence[str] = (), settings: Settings | None = None) -> None:
     cipher.configure(given.encryption_keys.get_secret_value())
     configure_logging(given.log_level.upper())
     shop.configure(given.shop)
+    channels.configure(given.channels, given.payment_timeout_seconds)
     dead_letters.configure(given.trust.own)
     warn_of_lonely_trust(given)
     settle_memory()
@@ -59,4 +61,7 @@ async def _serve(routes: Sequence[Route], settings: Settings) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    await run_routes(routes, settings, stop)
+    try:
+        await run_routes(routes, settings, stop)
+    finally:
+        await channels.close()

@@ -14,7 +14,7 @@ The same fact again (channel, trade number, kind) changes nothing, also within o
 it is a dead letter, for a person to look at. A capture that meets a cancellation is decided by the order's row lock:
 whichever is second sees what the first did.
 A payment.callback is believed by its signature alone (store/hearing.py has that table); payment.observed is what a
-channel answered when we asked. Once an order no longer waits for money, its other attempts are closed at their channels.
+channel answered when we asked. Once an order no longer waits for money, its other attempts are closed.
 progress.mark: everything published before it is settled, so payment timers that were due by then may act.
 """
 
