@@ -1,0 +1,156 @@
+"""Payments through a channel of our own: attempts, signed notifications, and what is not believed.
+
+Alipay's page needs no call, so everything here is signatures and the database.
+"""
+
+import base64
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Any
+from urllib.parse import parse_qsl, urlsplit
+
+import pytest
+
+from messages.payments import PaymentCallback, PaymentStart
+from scripts.gateways import alipay_protocol
+from tests.channels.keys import private, private_pem, public_pem
+from tests.handlers.floor import Floor, cancel, user
+from workers import channels
+from workers.channels.alipay import Alipay, AlipaySettings
+
+APP, SELLER = "2014072300007148", "2088101106499364"
+MERCHANT = {
+    "app_id": APP, "seller_id": SELLER, "notify_url": "https://shop.example/notify/alipay",
+    "app_private_keys": (private_pem("app"),), "alipay_public_keys": (public_pem("alipay"),),
+}  # fmt: skip
+
+
+@pytest.fixture(autouse=True)
+def alipay() -> Iterator[None]:
+    channels.configure({"alipay": Alipay(AlipaySettings.model_validate(MERCHANT))})
+    yield
+    channels.configure({})
+
+
+def start(order_id: int, amount: int, request_id: str = "pay-1", **changes: Any) -> PaymentStart:
+    fields: dict[str, Any] = {
+        "request_id": request_id, "actor": user(), "order_id": order_id, "method": "alipay", "scene": "page",
+        "amount": amount, "currency": "CNY",
+    }  # fmt: skip
+    return PaymentStart(**fields | changes)
+
+
+def notified(started: dict[str, Any], trade_no: str = "2026012122001", **changes: str) -> PaymentCallback:
+    """What Alipay posts when the buyer has paid."""
+    cents = int(started["amount"])
+    fields = {
+        "notify_time": "2026-01-21 10:00:00", "notify_type": "trade_status_sync", "notify_id": f"n-{trade_no}",
+        "app_id": APP, "seller_id": SELLER, "version": "1.0", "trade_no": trade_no,
+        "out_trade_no": started["out_trade_no"], "trade_status": "TRADE_SUCCESS",
+        "total_amount": f"{cents // 100}.{cents % 100:02d}", "gmt_payment": "2026-01-21 10:00:00",
+    } | changes  # fmt: skip
+    return callback(alipay_protocol.notification(fields, private("alipay")))
+
+
+def callback(body: bytes) -> PaymentCallback:
+    headers = {"content-type": "application/x-www-form-urlencoded; charset=utf-8"}
+    encoded = base64.b64encode(body).decode()
+    return PaymentCallback(channel="alipay", headers=headers, body=encoded, received_at=datetime.now(UTC))
+
+
+async def opened(floor: Floor) -> tuple[int, dict[str, Any]]:
+    """An order and its payment.started."""
+    await floor.open_shop()
+    order_id = await floor.placed(("s1", 2))
+    await floor.say(start(order_id, 1000))
+    [started] = floor.heard("payment.started")
+    return order_id, started
+
+
+async def test_the_link_is_one_that_alipay_believes_and_the_notification_pays_the_order(floor: Floor) -> None:
+    _, started = await opened(floor)
+    link = urlsplit(started["url"])
+    asked = alipay_protocol.check(
+        link.query, b"", app_id=APP, keys=[private("app").public_key()], now=datetime.now(UTC)
+    )
+    assert (asked.order["total_amount"], asked.order["out_trade_no"]) == ("10.00", started["out_trade_no"])
+    await floor.say(*[notified(started)] * 100)
+    await floor.say(notified(started))
+    assert await floor.states() == ["paid"]
+    assert [event["verdict"] for event in floor.heard("payment.captured")] == ["kept"]
+    assert await floor.pool.fetchval("SELECT state FROM payment_attempts") == "captured"
+    rows = await floor.pool.fetch("SELECT verdict, copies, about FROM channel_notices")
+    assert [tuple(row) for row in rows] == [("believed", 2, started["out_trade_no"])]
+    assert await floor.pool.fetchval("SELECT count(*) FROM timers WHERE kind = 'attempt'") == 0
+
+
+async def test_a_notification_that_was_changed_is_refused_and_changes_nothing(floor: Floor) -> None:
+    _, started = await opened(floor)
+    raw = base64.b64decode(notified(started).body)
+    await floor.say(callback(raw.replace(b"total_amount=10.00", b"total_amount=10.01")))
+    assert await floor.states() == ["awaiting_payment"]
+    [refused] = floor.heard("payment.callback_rejected")
+    assert refused["code"] == "PAY_SIGNATURE_INVALID"
+    assert await floor.pool.fetchval("SELECT verdict FROM channel_notices") == "rejected"
+
+
+async def test_a_paid_notification_of_another_amount_goes_back_by_the_channel(floor: Floor) -> None:
+    order_id, started = await opened(floor)
+    await floor.say(notified(started, total_amount="9.99"))
+    assert await floor.states() == ["awaiting_payment"]
+    [refund] = floor.heard("refund.requested")
+    assert (refund["amount"], refund["order_id"]) == (999, str(order_id))
+    assert [channel for channel, _ in floor.asked] == ["alipay"]
+
+
+async def test_a_second_attempt_supersedes_the_first_and_what_is_paid_there_after_all_goes_back(floor: Floor) -> None:
+    order_id, first = await opened(floor)
+    await floor.say(start(order_id, 1000, "pay-2"))
+    second = floor.heard("payment.started")[1]
+    assert [(channel, message.TYPE) for channel, message in floor.asked] == [("alipay", "gateway.close.v1")]
+    await floor.say(notified(second, "t2"))
+    await floor.say(notified(first, "t1"))
+    assert await floor.states() == ["paid"]
+    assert [event["verdict"] for event in floor.heard("payment.captured")] == ["kept", "duplicate"]
+    assert [refund["trade_no"] for refund in floor.heard("refund.requested")] == ["t1"]
+
+
+async def test_a_cancelled_orders_attempts_are_closed_and_a_late_payment_goes_back(floor: Floor) -> None:
+    order_id, started = await opened(floor)
+    await floor.say(cancel(order_id))
+    assert [message.TYPE for _, message in floor.asked] == ["gateway.close.v1"]
+    await floor.say(notified(started))
+    assert [event["verdict"] for event in floor.heard("payment.captured")] == ["late"]
+    assert [message.TYPE for _, message in floor.asked] == ["gateway.close.v1", "gateway.refund.v1"]
+
+
+REFUSED = [
+    ("another amount", {"amount": 999}, "PAY_AMOUNT_MISMATCH"),
+    ("another currency", {"currency": "USD"}, "PAY_PARAM_INVALID"),
+    ("no such channel", {"method": "cowrie"}, "PAY_METHOD_INVALID"),
+    ("no such scene", {"scene": "smoke"}, "PAY_PARAM_INVALID"),
+    ("an intent of nobody", {"intent_id": 7}, "PAY_PARAM_INVALID"),
+    ("somebody else", {"actor": user("u2")}, "ORDER_NOT_FOUND"),
+]
+
+
+@pytest.mark.parametrize(("changes", "code"), [row[1:] for row in REFUSED], ids=[row[0] for row in REFUSED])
+async def test_a_payment_that_cannot_be_is_refused_with_a_code(
+    floor: Floor, changes: dict[str, Any], code: str
+) -> None:
+    await floor.open_shop()
+    order_id = await floor.placed(("s1", 2))
+    await floor.say(start(order_id, **{"amount": 1000, **changes}))
+    assert [event["code"] for event in floor.heard("command.rejected")] == [code]
+    assert await floor.pool.fetchval("SELECT count(*) FROM payment_attempts") == 0
+
+
+async def test_what_the_client_said_of_itself_is_stored_encrypted(floor: Floor) -> None:
+    await floor.open_shop()
+    order_id = await floor.placed(("s1", 2))
+    await floor.say(start(order_id, 1000, client_ip="203.0.113.77", payer="openid-of-somebody"))
+    row = await floor.pool.fetchrow("SELECT payment_attempts::text AS shown, details FROM payment_attempts")
+    assert row is not None
+    assert b"203.0.113.77" not in row["details"]
+    assert "openid" not in row["shown"]
+    assert dict(parse_qsl(urlsplit(floor.heard("payment.started")[0]["url"]).query))["app_id"] == APP
