@@ -38,6 +38,7 @@ REFUNDS = "/v3/refund/domestic/refunds"
 PLACES = {"qr": "native", "jsapi": "jsapi", "h5": "h5", "app": "app"}
 PAID_ALREADY = frozenset({"ORDERPAID", "ORDER_PAID"})
 CLOSED_ALREADY = frozenset({"ORDERCLOSED", "ORDER_CLOSED"})
+NEVER_OPENED = frozenset({"ORDERNOTEXIST", "ORDER_NOT_EXIST"})
 AMBIGUOUS = frozenset({
     "SYSTEMERROR", "SYSTEM_ERROR", "BANKERROR", "BANK_ERROR", "FREQUENCY_LIMITED", "FREQUENCY_LIMIT_EXCEED",
     "RATELIMIT_EXCEED", "RATELIMIT_EXCEEDED", "RULELIMIT", "RULE_LIMIT", "USERPAYING", "USER_PAYING", "SIGN_ERROR",
@@ -56,7 +57,6 @@ class WeChat:
         self._settings = settings
         first = settings.merchant_keys[0]
         self._seal = seals.OurSeal(settings.mchid, first.serial, rsa.private_key(first.private_key.get_secret_value()))
-        self._secrets = tuple(key.get_secret_value().encode() for key in settings.apiv3_keys)
         self._keys: Mapping[str, rsa.PublicKey] = seals.ring(settings.platform_keys, {})
         self._answers_with = next((name for name in settings.platform_keys if name.startswith(PUBLIC_KEY_ID)), None)
 
@@ -137,7 +137,7 @@ class WeChat:
         event = told.text("event_type", length_max=64)
         if event not in words.EVENTS:
             return Irrelevant(event)
-        said = json_fields(seals.opened(told.part("resource"), self._secrets))
+        said = json_fields(seals.opened(told.part("resource"), self._settings.apiv3_keys))
         self._ours(said)
         state = words.EVENTS[event]
         if state is None:
@@ -180,11 +180,15 @@ class WeChat:
         return self._request("POST", f"{self._place(attempt)}/close", at, {"mchid": self._settings.mchid})
 
     def closed(self, attempt: Attempt, response: Response, at: datetime) -> Paid | Refused | Unknown:
-        """Closed. `pending` with the reason ORDERPAID: it is paid, and `query` says how."""
+        """Closed. `pending` with the reason ORDERPAID: it is paid, and `query` says how. Refused with ORDER_NOT_EXIST:
+        it was never opened, and may still be until it expires; after that it is closed.
+        """
         answer = self._answer(response, at)
         code = answer.code if isinstance(answer, Refused) else None
         told = Paid(attempt.out_trade_no, attempt.out_trade_no, "closed", attempt.amount, attempt.currency, at)
         if isinstance(answer, Fields) or code in CLOSED_ALREADY:
+            return told
+        if code in NEVER_OPENED and at >= attempt.expire_at:
             return told
         if code in PAID_ALREADY:
             return Paid(told.out_trade_no, told.trade_no, "pending", told.amount, told.currency, at, "ORDERPAID")
@@ -229,7 +233,7 @@ class WeChat:
         if response.status != 200 or unreadable(response.headers, response.body):
             return Unknown(f"the answer is not readable (HTTP {response.status})")
         try:
-            found = seals.certificates(json_fields(response.body).parts("data"), self._secrets, at)
+            found = seals.certificates(json_fields(response.body).parts("data"), self._settings.apiv3_keys, at)
         except FieldError as error:
             return Unknown(str(error))
         doubt = self.with_certificates(found)._doubt(response.headers, response.body, at)
@@ -289,11 +293,7 @@ class WeChat:
             code = answer.text("code", length_max=64)
         except FieldError as error:
             return Unknown(str(error))
-        return (
-            Unknown(code)
-            if code in AMBIGUOUS
-            else Refused(code, answer.excerpt("message") or f"HTTP {response.status}")
-        )
+        return Unknown(code) if code in AMBIGUOUS else Refused(code, answer.excerpt("message") or code)
 
 
 def _unbelieved(doubt: Rejected | CertificateUnknown) -> Unknown:

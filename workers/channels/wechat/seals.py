@@ -16,6 +16,7 @@ from typing import Literal
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from pydantic import SecretStr
 
 from workers.channels import rsa
 from workers.channels.port import CertificateUnknown, Rejected
@@ -80,7 +81,7 @@ def doubt(
     return Rejected("PAY_CALLBACK_STALE", f"it was signed more than {window_seconds} s away") if stale else None
 
 
-def opened(sealed: Fields, keys: Iterable[bytes]) -> bytes:
+def opened(sealed: Fields, keys: Iterable[SecretStr]) -> bytes:
     """What a sealed resource holds, by any of our APIv3 keys. Raises FieldError."""
     if sealed.text("algorithm") != SEALED:
         raise FieldError("algorithm is another one")
@@ -92,7 +93,7 @@ def opened(sealed: Fields, keys: Iterable[bytes]) -> bytes:
         raise FieldError("ciphertext is no base64") from None
     for key in keys:
         try:
-            return AESGCM(key).decrypt(once, ciphertext, more)
+            return AESGCM(key.get_secret_value().encode()).decrypt(once, ciphertext, more)
         except (InvalidTag, ValueError):
             continue
     raise FieldError("ciphertext is not sealed with a key of ours")
@@ -107,7 +108,7 @@ def ring(pems: Mapping[str, str], known: Mapping[str, rsa.PublicKey]) -> dict[st
     return wider
 
 
-def certificates(entries: Sequence[Fields], keys: Iterable[bytes], at: datetime) -> dict[str, str]:
+def certificates(entries: Sequence[Fields], keys: Iterable[SecretStr], at: datetime) -> dict[str, str]:
     """Serial -> PEM of those sealed certificates that are valid now. Raises FieldError."""
     found = {}
     for entry in entries:
