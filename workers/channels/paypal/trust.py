@@ -2,11 +2,12 @@
 
 import re
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from cryptography.x509.verification import PolicyBuilder, Store, VerificationError
 
@@ -15,6 +16,8 @@ from workers.channels.port import CertificateUnknown, Notice, Rejected
 from workers.channels.reading import FieldError, moment
 from workers.channels.rsa import BITS_MIN, PublicKey
 
+UNREADABLE = (ValueError, TypeError, UnsupportedAlgorithm, x509.InvalidVersion, x509.DuplicateExtension)
+"""What a certificate may raise at any part of it that is looked at."""
 ALGORITHM = "SHA256withRSA"
 AHEAD_MAX = timedelta(minutes=5)  # clocks differ
 HEADERS = ("transmission-id", "transmission-time", "transmission-sig", "cert-url", "auth-algo")
@@ -92,13 +95,9 @@ class Trust:
         for name in self._settings.certificate_names:
             try:
                 chain = verifier.build_server_verifier(x509.DNSName(name)).verify(leaf, [*more, *self._between])
-            except VerificationError:
+                return _limited(leaf, chain)
+            except (VerificationError, *UNREADABLE):
                 continue
-            key = leaf.public_key()
-            if not isinstance(key, RSAPublicKey) or key.key_size < BITS_MIN:
-                break
-            since = max(one.not_valid_before_utc for one in chain)
-            return PublicKey(key, None, since, min(one.not_valid_after_utc for one in chain))
         raise UntrustedError("the certificate is not PayPal's, not RSA, not issued below a pinned root or not valid")
 
     def _key(self, address: str, at: datetime) -> PublicKey:
@@ -108,8 +107,17 @@ class Trust:
         return key
 
 
+def _limited(leaf: x509.Certificate, chain: Sequence[x509.Certificate]) -> PublicKey:
+    """The leaf's key, valid while all of the chain is."""
+    key = leaf.public_key()
+    if not isinstance(key, RSAPublicKey) or key.key_size < BITS_MIN:
+        raise UntrustedError("is no RSA key")
+    since = max(one.not_valid_before_utc for one in chain)
+    return PublicKey(key, None, since, min(one.not_valid_after_utc for one in chain))
+
+
 def _certificates(pem: str) -> list[x509.Certificate]:
     try:
         return x509.load_pem_x509_certificates(pem.encode())
-    except ValueError:
+    except UNREADABLE:
         raise UntrustedError("is no certificate in PEM") from None

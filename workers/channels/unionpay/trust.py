@@ -5,13 +5,15 @@ from datetime import datetime
 from functools import lru_cache
 
 from cryptography import x509
-from cryptography.exceptions import InvalidSignature
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from cryptography.x509.oid import NameOID
 
 from workers.channels.rsa import BITS_MIN, PublicKey
 
+UNREADABLE = (ValueError, TypeError, UnsupportedAlgorithm, x509.InvalidVersion, x509.DuplicateExtension)
+"""What a certificate may raise at any part of it that is looked at: parts are read when they are asked for."""
 HASHES = frozenset({"sha256", "sha384", "sha512"})
 REMEMBERED_MAX = 16  # UnionPay has one certificate, two while it is replaced
 
@@ -34,7 +36,12 @@ class Trust:
 
     def key(self, pem: str, moment: datetime) -> PublicKey:
         """The key in UnionPay's certificate. Raises UntrustedError."""
-        key = self._checked(pem)
+        try:
+            key = self._checked(pem)
+        except UntrustedError:
+            raise
+        except UNREADABLE:
+            raise UntrustedError("the certificate cannot be read") from None
         if not key.valid_at(moment):
             raise UntrustedError("the certificate, or one above it, is not valid at that time")
         return key
@@ -89,7 +96,7 @@ def _holder(certificate: x509.Certificate) -> str | None:
 def _may_issue(certificate: x509.Certificate) -> bool:
     try:
         constraints = certificate.extensions.get_extension_for_class(x509.BasicConstraints).value
-    except (x509.ExtensionNotFound, ValueError):
+    except x509.ExtensionNotFound:
         return False
     usage = _usage(certificate)
     return constraints.ca and (usage is None or usage.key_cert_sign)
@@ -100,5 +107,3 @@ def _usage(certificate: x509.Certificate) -> x509.KeyUsage | None:
         return certificate.extensions.get_extension_for_class(x509.KeyUsage).value
     except x509.ExtensionNotFound:
         return None
-    except ValueError:
-        raise UntrustedError("the certificate cannot be read") from None
