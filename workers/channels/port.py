@@ -14,8 +14,8 @@ from typing import Literal, Protocol, TypeAlias
 class Notice:
     """A notification as it arrived: header names in lower case, the body's very bytes, when the edge received it."""
 
-    headers: Mapping[str, str]
-    body: bytes
+    headers: Mapping[str, str] = field(repr=False)
+    body: bytes = field(repr=False)
     received_at: datetime
 
 
@@ -133,8 +133,8 @@ class Request:
 
     method: Literal["GET", "POST"]
     url: str
-    headers: Mapping[str, str]
-    body: bytes = b""
+    headers: Mapping[str, str] = field(repr=False)
+    body: bytes = field(default=b"", repr=False)
     bearer: bool = False
 
 
@@ -143,8 +143,8 @@ class Response:
     """One HTTP answer: header names in lower case."""
 
     status: int
-    headers: Mapping[str, str]
-    body: bytes
+    headers: Mapping[str, str] = field(repr=False)
+    body: bytes = field(repr=False)
 
 
 @dataclass(frozen=True)
