@@ -65,6 +65,7 @@ QUEUES: dict[str, tuple[type[Message], ...]] = {
         payments.PaymentObserved,
         payments.ProgressMark,
     ),
+    "reconciliations": (payments.PaymentReconcile,),
     "refunds": (refunds.RefundResult, refunds.RefundRequest, refunds.RefundObserved),
     "shipping-updates": (shipments.ShipmentBook, shipments.ShipmentUpdate),
     "timeouts": (timers.TimerDue,),

@@ -1,4 +1,4 @@
-"""Statements of a channel whose layout is plain: `capture P1 t1 500 CNY`, a line each. And payments to stand on them."""
+"""Statements in a plain layout, `capture P1 t1 500 CNY` on each line, and payments to stand on them."""
 
 import base64
 from collections.abc import Sequence

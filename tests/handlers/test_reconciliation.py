@@ -95,7 +95,7 @@ async def test_what_is_missing_here_leads_to_its_order_where_the_number_is_ours(
     assert (found["kind"], found["order_id"]) == ("missing_here", str(order_id))
 
 
-async def test_a_capture_that_another_system_of_the_shop_collected_is_found_by_the_channels_number(
+async def test_a_capture_that_another_system_collected_is_found_by_the_channels_number(
     floor: Floor,
 ) -> None:
     await floor.open_shop()
@@ -260,7 +260,7 @@ CASES: list[tuple[str, dict[str, Any], str, dict[str, Any]]] = [
     ("another day", {"day": NEXT}, "RECONCILE_FILE_INVALID", {"line": 1}),
     ("a broken line", {"content": reconcile(paper("capture P1 t1 5 CNY", "oops")).content},
      "RECONCILE_FILE_INVALID", {"line": 3}),
-    ("a NUL byte", {"content": reconcile(paper("capture P\0 t1 5 CNY")).content}, "RECONCILE_FILE_INVALID", {"line": 2}),
+    ("a NUL byte", {"content": reconcile(paper("capture \0 t1 5 CNY")).content}, "RECONCILE_FILE_INVALID", {"line": 2}),
     ("an endless number", {"content": reconcile(paper(f"refund P{'1' * 128} t1 5 CNY")).content},
      "RECONCILE_FILE_INVALID", {"line": 2}),
     ("less than nothing", {"content": reconcile(paper("capture P1 t1 -5 CNY")).content},
@@ -313,5 +313,5 @@ def test_few_statements_are_taken_at_a_time() -> None:
 
 @pytest.mark.parametrize("day", [date(1999, 12, 31), date(2200, 1, 1)])
 def test_a_day_beyond_all_calendars_is_refused_at_the_door(day: date) -> None:
-    with pytest.raises(ValueError, match="2000|2200"):
+    with pytest.raises(ValueError, match=r"2000|2200"):
         reconcile(paper(), day=day)

@@ -56,10 +56,23 @@ CREATE TABLE reconciliations (
     day         date        NOT NULL,
     file_hash   bytea       NOT NULL,
     rows        integer     NOT NULL,
+    matched     integer     NOT NULL,
     differences integer     NOT NULL,
     done_at     timestamptz NOT NULL DEFAULT clock_timestamp(),
     PRIMARY KEY (channel, day, file_hash)
 );
+
+CREATE TABLE reconciliation_rows (
+    channel text NOT NULL,
+    kind    text NOT NULL CHECK (kind IN ('capture', 'refund')),
+    key     text NOT NULL,
+    day     date NOT NULL,
+    PRIMARY KEY (channel, kind, key)
+);
+COMMENT ON TABLE reconciliation_rows IS 'what of ours a statement listed, and of which day: captures by trade number, refunds by refund number';
+CREATE INDEX payment_facts_captured ON payment_facts (channel, occurred_at) WHERE kind = 'captured';
+CREATE INDEX refunds_succeeded ON refunds (channel, finished_at) WHERE state = 'succeeded';
+CREATE INDEX payment_attempts_trade ON payment_attempts (channel, trade_no) WHERE trade_no IS NOT NULL;
 
 ALTER TABLE timers DROP CONSTRAINT timers_kind_check;
 ALTER TABLE timers ADD CONSTRAINT timers_kind_check CHECK (kind IN ('saga', 'payment', 'receipt', 'attempt', 'refund'));
