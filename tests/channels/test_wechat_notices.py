@@ -243,7 +243,7 @@ def test_what_is_signed_but_malformed_is_refused(body: bytes) -> None:
 
 
 MARK = "SECRET-MARK"
-NUMBERS: list[Any] = ["8888", 88.88, 0, -1, True, None, 10**15, 10**19, [1], {}]
+NUMBERS: list[Any] = ["8888", 88.88, 0, -1, True, None, 10**15 + 1, 10**19, [1], {}]
 WRONG: list[tuple[tuple[str, ...], Any]] = [
     *((("amount", "total"), number) for number in NUMBERS),
     (("amount",), MARK), (("amount", "currency"), "EURO"), (("amount", "currency"), 1), (("out_trade_no",), ""),

@@ -13,6 +13,7 @@ from workers.domain.money import exponent
 
 BODY_BYTES_MAX = 65_536  # channels send a few KiB
 FORM_FIELDS_MAX = 100
+AMOUNT_MAX = 10**15
 BEIJING = timezone(timedelta(hours=8))  # never had daylight saving while these channels existed
 _DECIMAL = re.compile(r"(0|[1-9][0-9]{0,14})(?:\.([0-9]{1,4}))?")
 _NUMBER = re.compile(r"[0-9A-Za-z_\-|*@]{1,64}")
@@ -91,15 +92,15 @@ class Fields:
     def whole(self, name: str) -> int:
         """A positive whole number of minor units."""
         value = self._values.get(name)
-        if type(value) is not int or not 0 < value < 10**15:
+        if type(value) is not int or not 0 < value <= AMOUNT_MAX:
             raise FieldError(f"{name} is missing or no positive whole number")
         return value
 
     def amount(self, name: str, currency: str) -> int:
         """A positive amount that is written in decimals."""
         found = self._read(name, lambda text: minor(text, currency))
-        if not found:
-            raise FieldError(f"{name} is nothing")
+        if not 0 < found <= AMOUNT_MAX:
+            raise FieldError(f"{name} is nothing, or too much")
         return found
 
     def moment(self, name: str) -> datetime:
