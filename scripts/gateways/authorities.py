@@ -28,6 +28,12 @@ def private_pem(key: RSAPrivateKey) -> str:
     return key.private_bytes(serialization.Encoding.PEM, format_, serialization.NoEncryption()).decode()
 
 
+def public_pem(key: RSAPrivateKey) -> str:
+    """Its public half."""
+    format_ = serialization.PublicFormat.SubjectPublicKeyInfo
+    return key.public_key().public_bytes(serialization.Encoding.PEM, format_).decode()
+
+
 def pem(certificate: x509.Certificate) -> str:
     """As text."""
     return certificate.public_bytes(serialization.Encoding.PEM).decode()
