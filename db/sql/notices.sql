@@ -7,6 +7,13 @@ ORDER BY n.channel, n.body_hash, n.verdict
 ON CONFLICT (channel, body_hash, verdict) DO UPDATE SET copies = c.copies + 1
 RETURNING c.id, c.channel, c.body_hash, c.verdict;
 
+-- name: notices.find
+-- $1 ids, $2 numbers of ours. Notifications with these ids, and those about these numbers; oldest first, no locks.
+SELECT id, channel, verdict, code, about, copies, received_at, recorded_at, key_id, notice
+FROM channel_notices
+WHERE id = ANY($1::bigint[]) OR about = ANY($2::text[])
+ORDER BY recorded_at, id;
+
 -- name: notices.forget
 -- $1 days, $2 how many at most. Old notifications; rows that another worker holds are skipped.
 DELETE FROM channel_notices

@@ -19,21 +19,19 @@ LEFT JOIN reconciliation_rows r ON r.channel = f.channel AND r.kind = 'capture' 
 
 -- name: reconciling.refunds
 -- $1 channels, $2 from, $3 until; $4 channels, $5 refund numbers that statements list. What each channel gave back in its time, and
--- those of that number that have not failed: while one is under way it has no time. Twice where times overlap. No locks.
-WITH found AS (
-    SELECT n.id
+-- those of that number that have not failed: while one is under way it has no time. Each once; no locks.
+SELECT f.channel, f.refund_no AS number, f.trade_no, f.amount, f.currency,
+    CASE WHEN f.state = 'succeeded' THEN f.finished_at END AS at, f.order_id, r.day AS stated_on
+FROM (
+    SELECT n.channel, n.refund_no, n.trade_no, n.amount, n.currency, n.state, n.finished_at, n.order_id
     FROM unnest($1::text[], $2::timestamptz[], $3::timestamptz[]) AS w (channel, since, until)
     JOIN refunds n ON n.channel = w.channel AND n.state = 'succeeded' AND n.finished_at >= w.since AND n.finished_at < w.until
     UNION
-    SELECT n.id
+    SELECT n.channel, n.refund_no, n.trade_no, n.amount, n.currency, n.state, n.finished_at, n.order_id
     FROM unnest($4::text[], $5::text[]) AS k (channel, refund_no)
     JOIN refunds n USING (channel, refund_no)
     WHERE n.state <> 'failed'
-)
-SELECT f.channel, f.refund_no AS number, f.trade_no, f.amount, f.currency,
-    CASE WHEN f.state = 'succeeded' THEN f.finished_at END AS at, f.order_id, r.day AS stated_on
-FROM found
-JOIN refunds f USING (id)
+) AS f
 LEFT JOIN reconciliation_rows r ON r.channel = f.channel AND r.kind = 'refund' AND r.key = f.refund_no;
 
 -- name: reconciling.owners

@@ -23,6 +23,7 @@ from messages.stock import StockAdjust, StockCommit, StockLine, StockRelease, St
 from messages.timers import TimerDue
 from tests.handlers.floor import ADDRESS, OPERATOR, Floor, book, cancel, captured, create, receive, sku, update, user
 from tests.handlers.offers import coupon, grant, member, promotion, settings, template
+from tests.handlers.statements import DAY, on_paper, paper, reconcile
 
 REVISIONS = count(1)
 
@@ -260,6 +261,13 @@ def number(key: int) -> Message:
     return OrderNumberIssue(request_id=unique(), actor=user(), user_id="u1", channel="pc", method="alipay")
 
 
+def statement(key: int) -> Message:
+    """A day of its own, with a payment that nobody knows."""
+    on_paper()
+    day = DAY + timedelta(days=next(REVISIONS))
+    return reconcile(paper(f"capture X{key} t{key} 5 CNY", day=day), day=day)
+
+
 SCENARIOS: dict[str, Arrange] = {
     "order.create": plain(lambda _: creates(1)[0]),
     "order.create refused": plain(lambda _: creates(1, channel="telex")[0]),
@@ -289,6 +297,7 @@ SCENARIOS: dict[str, Arrange] = {
     "payment of a wrong amount": per(placed, lambda key: captured(key, 1, f"t{key}")),
     "payment failed": per(placed, lambda key: captured(key, 1000, f"t{key}", kind="failed")),
     "payment of an unknown order": plain(lambda key: captured(key + 1, 1, unique())),
+    "payment.reconcile": plain(statement),
     "progress.mark": plain(lambda _: ProgressMark(at=datetime.now(UTC))),
     "order.cancel unpaid": per(placed, lambda key: cancel(key, unique())),
     "order.cancel paid": per(paid, lambda key: cancel(key, unique())),

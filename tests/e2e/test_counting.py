@@ -1,6 +1,6 @@
 """The work of a batch is a fixed number of statements: fifty messages cost as many as one."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from typing import Any, cast
@@ -19,6 +19,7 @@ from tests.handlers.floor import (
     Floor,
 )
 from tests.runtime.making import delivery
+from workers import channels
 from workers.domain.shop import Policy, Shop
 from workers.routes import ROUTES
 from workers.runtime.decode import Decoder, Trust, Work
@@ -78,11 +79,12 @@ def work(body: Message, items: Sequence[Message] = ()) -> Work:
 
 
 @pytest.fixture
-def floor(pool: Pool) -> Floor:
-    """Handlers on a database of their own."""
+def floor(pool: Pool) -> Iterator[Floor]:
+    """Handlers on a database of their own; the channels that a scenario set up are forgotten after it."""
     cipher.configure(KEYS)
     shop.configure(Shop(policy=Policy(rate_limit_orders=0)))
-    return Floor(pool)
+    yield Floor(pool)
+    channels.configure({})
 
 
 async def statements(pool: CountingPool, works: Sequence[Work], queue: str) -> list[str]:

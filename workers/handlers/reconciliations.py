@@ -24,11 +24,10 @@ from prometheus_client import Counter
 
 import outbox
 from db.pool import Transaction
-from messages.base import AMOUNT_MAX
 from messages.envelope import Envelope
 from messages.payments import PaymentDiscrepancyFound, PaymentReconcile, PaymentReconciled
-from workers.channels import configured
-from workers.channels.port import Channel, Row, StatementError
+from workers.channels import configured, statements
+from workers.channels.port import Channel, StatementError
 from workers.domain.reconciling import Comparison, Difference, Entry, compare
 from workers.domain.refusal import Refusal
 from workers.runtime.batch import Batch
@@ -39,7 +38,6 @@ from workers.store.reconciling import Key, Result, Sheet
 Item: TypeAlias = Envelope[PaymentReconcile]
 Compared: TypeAlias = dict[Key, tuple[Result, Comparison]]
 BATCH_MAX_ITEMS = 5  # each has thousands of lines
-NUMBER_CHARS_MAX = 128  # PayPal's invoice numbers; ours and all others are shorter
 DIFFERENCES = Counter("oms_reconciliation_differences", "Between statements and our books", ["channel", "kind"])
 _LINE = re.compile(r"\bline ([0-9]{1,9})\b")
 
@@ -54,23 +52,12 @@ def read(item: Item, channels: Mapping[str, Channel]) -> Sheet | Refusal:
         return Refusal("PAY_METHOD_INVALID", f"there is no channel {body.channel} here", {"field": "channel"})
     try:
         content = base64.b64decode(body.content, validate=True)
-        rows = sound(channel.statement(content, body.day))
+        rows = statements.read(channel, content, body.day)
     except StatementError as error:
         return malformed(str(error))
     except ValueError:
         return malformed("the content is not base64")
     return Sheet(body.channel, body.day, blake2b(content, digest_size=32).digest(), rows)
-
-
-def sound(rows: Sequence[Row]) -> Sequence[Row]:
-    """Rows that the database and the wire can hold. Raises StatementError."""
-    for row in rows:
-        texts = (row.number or "", row.trade_no)
-        if not all(text.isprintable() and len(text) <= NUMBER_CHARS_MAX for text in texts):
-            raise StatementError(f"line {row.line}: expected numbers of at most {NUMBER_CHARS_MAX} letters and digits")
-        if not 0 <= row.amount <= AMOUNT_MAX or not re.fullmatch("[A-Z]{3}", row.currency):
-            raise StatementError(f"line {row.line}: expected an amount up to {AMOUNT_MAX} and a currency")
-    return rows
 
 
 def malformed(why: str) -> Refusal:

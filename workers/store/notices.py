@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from hashlib import blake2b
 
 import orjson
@@ -62,6 +63,32 @@ async def keep(tx: Transaction, kept: Sequence[Kept]) -> list[int]:
 def _raw(notice: Notice) -> bytes:
     body = notice.body.decode("utf-8", "backslashreplace")
     return orjson.dumps({"headers": dict(notice.headers), "body": body})
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A notification that was kept. `notice` opens with the key."""
+
+    id: int
+    channel: str
+    verdict: str
+    code: str | None
+    about: str | None
+    copies: int
+    received_at: datetime
+    recorded_at: datetime
+    key_id: str
+    notice: bytes
+
+    def opened(self) -> tuple[Mapping[str, str], str]:
+        """(headers, body). Raises CipherError."""
+        raw = orjson.loads(cipher.current().decrypt(self.key_id, self.notice, AAD))
+        return raw["headers"], raw["body"]
+
+
+async def find(tx: Transaction, *, ids: Sequence[int] = (), numbers: Sequence[str] = ()) -> list[Shown]:
+    """Those with these ids, and those about these numbers of ours; oldest first."""
+    return [Shown(*row) for row in await tx.fetch(SQL["notices.find"], list(ids), list(numbers))]
 
 
 async def forget(tx: Transaction) -> None:
