@@ -15,7 +15,7 @@ from typing import Any, ClassVar, TypeAlias
 from aiohttp import web
 
 from scripts.gateways.habits import Dice, Habits
-from scripts.gateways.ledger import CannotPayError, FullError, Ledger, Payment
+from scripts.gateways.ledger import PAYABLE, CannotPayError, FullError, Ledger, Payment
 from scripts.gateways.notifier import Copy, Notifier, Write
 
 REQUEST_BYTES_MAX = 65_536
@@ -152,7 +152,7 @@ class Gateway(ABC):
 
     def pays_at_the_last_moment(self, payment: Payment, now: datetime) -> None:
         """While the merchant closes it, perhaps."""
-        if payment.state in ("announced", "open") and not payment.expired(now) and self.dice("paid_at_close"):
+        if payment.state in PAYABLE and not payment.expired(now) and self.dice("paid_at_close"):
             self.pay(payment, now)
 
     def page(self, payment: Payment) -> web.Response:

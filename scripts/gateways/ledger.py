@@ -9,7 +9,8 @@ from datetime import datetime
 from typing import Any, Literal
 
 PAYMENTS_MAX = 200_000  # some hundred MiB; what comes after is told to come another day
-State = Literal["announced", "open", "paid", "closed"]
+State = Literal["announced", "open", "approved", "paid", "closed"]
+PAYABLE = ("announced", "open", "approved")
 
 
 class FullError(Exception):
@@ -42,6 +43,8 @@ class Payment:
     """What a merchant asked for under `number`; `asked` in the channel's own words, `trade_no` is the channel's number.
 
     `captured` is what the buyer was charged. Announced: the channel knows it by a code that nobody scanned yet.
+    Approved: the buyer agreed, the merchant may take it. `reference` is the channel's number of what was not paid yet,
+    where that is another one than the payment's.
     """
 
     number: str
@@ -56,6 +59,7 @@ class Payment:
     captured: int = 0
     paid_at: datetime | None = None
     refunds: list[Refund] = field(default_factory=list)
+    reference: str = ""
 
     @property
     def refunding(self) -> int:
@@ -64,11 +68,11 @@ class Payment:
 
     def expired(self, now: datetime) -> bool:
         """Whether nobody can pay it any more, because of the time."""
-        return self.state in ("announced", "open") and self.expire_at is not None and now >= self.expire_at
+        return self.state in PAYABLE and self.expire_at is not None and now >= self.expire_at
 
     def pay(self, amount: int, now: datetime) -> None:
         """Charge the buyer. Raises CannotPayError."""
-        if self.state not in ("announced", "open") or self.expired(now):
+        if self.state not in PAYABLE or self.expired(now):
             raise CannotPayError(f"{self.number} is {'expired' if self.expired(now) else self.state}")
         self.state, self.captured, self.paid_at = "paid", amount, now
 
@@ -95,6 +99,11 @@ class Ledger:
             raise FullError
         self.payments[payment.number] = self.trades[payment.trade_no] = payment
         return payment
+
+    def rename(self, payment: Payment, trade_no: str) -> None:
+        """It has a number of its own from now on; its first one leads to it still."""
+        payment.trade_no = trade_no
+        self.trades[trade_no] = payment
 
     def refund(self, refund: Refund) -> Refund:
         """Write a refund down."""

@@ -7,9 +7,13 @@ from pathlib import Path
 
 from scripts.gateways.alipay import AlipayGateway
 from scripts.gateways.gateway import Gateway
+from scripts.gateways.paypal import PayPalGateway
+from scripts.gateways.unionpay import UnionPayGateway
 from scripts.gateways.wechat import WeChatGateway
 
-KINDS: Mapping[str, type[Gateway]] = {kind.name: kind for kind in (AlipayGateway, WeChatGateway)}
+KINDS: Mapping[str, type[Gateway]] = {
+    kind.name: kind for kind in (AlipayGateway, WeChatGateway, UnionPayGateway, PayPalGateway)
+}
 
 
 @asynccontextmanager

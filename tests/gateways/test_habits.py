@@ -163,6 +163,8 @@ async def test_a_payment_that_comes_while_it_is_closed_is_told_and_kept(name: st
 ANSWERS: dict[str, list[tuple[int, str | None]]] = {
     "wechat": [(500, None), (200, '{"code":"FAIL"}'), (204, None)],
     "alipay": [(500, None), (200, "ok"), (200, "SUCCESS"), (200, "success")],
+    "unionpay": [(500, None), (204, None), (200, "whatever")],
+    "paypal": [(500, None), (302, None), (202, None)],
 }
 """What a merchant answers with: the last one only is an acknowledgement."""
 
