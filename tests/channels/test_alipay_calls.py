@@ -142,10 +142,24 @@ READERS: list[tuple[str, Callable[[Alipay, Response], object], str]] = [
 each_reader = pytest.mark.parametrize(("name", "read", "method"), READERS, ids=[name for name, _, _ in READERS])
 
 
+QUESTIONS = ("paid", "refund_found")
+"""What is refused to them tells that it is not there, or nothing."""
+
+
 @each_reader
-@pytest.mark.parametrize("code", ["ACQ.INVALID_PARAMETER", "ACQ.SELLER_BALANCE_NOT_ENOUGH", "ACQ.TRADE_HAS_FINISHED"])
+@pytest.mark.parametrize("code", ["ACQ.INVALID_PARAMETER", "ACQ.SELLER_BALANCE_NOT_ENOUGH", "ACQ.TRADE_NOT_EXIST"])
 def test_a_signed_no_is_a_no(name: str, read: Any, method: str, code: str) -> None:
-    assert read(ALIPAY, world.answer(method, protocol.failed(code, "不行"))) == Refused(code, "不行")
+    said = read(ALIPAY, world.answer(method, protocol.failed(code, "不行")))
+    known = name not in QUESTIONS or code == "ACQ.TRADE_NOT_EXIST"
+    assert said == (Refused(code, "不行") if known else Unknown(code))
+
+
+MAYBE = ["ACQ.TRADE_HAS_CLOSE", "ACQ.DISCORDANT_REPEAT_REQUEST", "ACQ.TRADE_STATUS_ERROR"]
+
+
+@pytest.mark.parametrize("code", MAYBE)
+def test_a_refund_of_a_closed_trade_may_be_why_it_is_closed(code: str) -> None:
+    assert ALIPAY.refunded(ASK, world.answer(REFUND, protocol.failed(code)), ASKED_AT) == Unknown(code)
 
 
 AMBIGUOUS = [

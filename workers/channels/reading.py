@@ -8,7 +8,7 @@ from urllib.parse import unquote_to_bytes
 
 import orjson
 
-from workers.channels.port import Attempt, Refused
+from workers.channels.port import Attempt, Refused, Unknown
 from workers.domain.money import exponent
 
 BODY_BYTES_MAX = 65_536  # channels send a few KiB
@@ -167,6 +167,11 @@ def unreadable(headers: Mapping[str, str], body: bytes) -> str | None:
     if len(body) > BODY_BYTES_MAX:
         return f"the body is larger than {BODY_BYTES_MAX} bytes"
     return None
+
+
+def only(said: Refused | Unknown, codes: Collection[str]) -> Refused | Unknown:
+    """A refusal to say how something stands tells that it is not there, by these codes, or nothing."""
+    return Unknown(said.code) if isinstance(said, Refused) and said.code not in codes else said
 
 
 def unfit(attempt: Attempt, scenes: Collection[str], currencies: Collection[str]) -> Refused | None:

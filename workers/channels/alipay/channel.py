@@ -26,7 +26,7 @@ from workers.channels.port import (
     Said,
     Unknown,
 )
-from workers.channels.reading import BEIJING, FieldError, Fields, MerchantError, form_fields, unfit, unreadable
+from workers.channels.reading import BEIJING, FieldError, Fields, MerchantError, form_fields, only, unfit, unreadable
 from workers.domain.money import render
 
 PAGES = {
@@ -42,7 +42,9 @@ AMBIGUOUS = frozenset({"10003", "20000", "40005"})
 UNCLEAR = ("SYSTEM_ERROR", "unknow-error", "call-limited", "TRADE_HAS_SUCCESS")
 """Parts of codes, which have been seen with several prefixes, that leave it open what happened."""
 NOT_WAITING = ("TRADE_STATUS_ERROR", "REASON_TRADE_STATUS_INVALID", "REASON_ILLEGAL_STATUS")
-NEVER_BEGUN = "TRADE_NOT_EXIST"
+NEVER_BEGUN = frozenset({"ACQ.TRADE_NOT_EXIST", "TRADE_NOT_EXIST"})
+MAYBE_REFUNDED = ("TRADE_HAS_CLOSE", "DISCORDANT_REPEAT_REQUEST", *NOT_WAITING)
+"""Said to a refund too whose trade is closed because all of it went back, perhaps by this very refund."""
 
 
 class Alipay:
@@ -119,10 +121,10 @@ class Alipay:
         return self._request(self._fields(QUERY, at, {"out_trade_no": attempt.out_trade_no}))
 
     def paid(self, attempt: Attempt, response: Response, at: datetime) -> Paid | Refused | Unknown:
-        """The answer to `query`. Refused with ACQ.TRADE_NOT_EXIST: the buyer never came; until it expires they may."""
+        """The answer to `query`. Refused: the buyer never came, and may until it expires. Any other no says nothing."""
         answer = self._answer(QUERY, response)
         if not isinstance(answer, Fields):
-            return answer
+            return only(answer, NEVER_BEGUN)
         try:
             paid = words.queried(answer, attempt, at)
         except FieldError as error:
@@ -143,7 +145,7 @@ class Alipay:
             same = not answer.has("out_trade_no") or answer.excerpt("out_trade_no") == number
             return told if same else Unknown("it answers about another attempt")
         code = answer.code if isinstance(answer, Refused) else ""
-        if "TRADE_HAS_CLOSE" in code or (NEVER_BEGUN in code and at >= attempt.expire_at):
+        if "TRADE_HAS_CLOSE" in code or (code in NEVER_BEGUN and at >= attempt.expire_at):
             return told
         if any(part in code for part in NOT_WAITING):
             return Paid(number, number, "pending", attempt.amount, attempt.currency, at, code)
@@ -162,6 +164,8 @@ class Alipay:
     def refunded(self, ask: RefundAsk, response: Response, at: datetime) -> Refunded | Refused | Unknown:
         """The answer to `refund`."""
         answer = self._answer(REFUND, response)
+        if isinstance(answer, Refused) and any(part in answer.code for part in MAYBE_REFUNDED):
+            return Unknown(answer.code)
         if not isinstance(answer, Fields):
             return answer
         try:
@@ -175,10 +179,10 @@ class Alipay:
         return self._request(self._fields(REFUND_QUERY, at, asked))
 
     def refund_found(self, ask: RefundAsk, response: Response, at: datetime) -> Refunded | Refused | Unknown:
-        """The answer to `query_refund`."""
+        """The answer to `query_refund`. Refused: there is no such refund. Any other no says nothing."""
         answer = self._answer(REFUND_QUERY, response)
         if not isinstance(answer, Fields):
-            return answer
+            return only(answer, NEVER_BEGUN)
         try:
             return words.refund_found(answer, ask, at)
         except FieldError as error:

@@ -28,7 +28,7 @@ from workers.channels.port import (
     Said,
     Unknown,
 )
-from workers.channels.reading import BEIJING, FieldError, Fields, MerchantError, json_fields, unfit, unreadable
+from workers.channels.reading import BEIJING, FieldError, Fields, MerchantError, json_fields, only, unfit, unreadable
 from workers.channels.wechat import seals, words
 from workers.channels.wechat.settings import PUBLIC_KEY_ID, WeChatSettings
 from workers.channels.wechat.statement import rows
@@ -39,6 +39,7 @@ PLACES = {"qr": "native", "jsapi": "jsapi", "h5": "h5", "app": "app"}
 PAID_ALREADY = frozenset({"ORDERPAID", "ORDER_PAID"})
 CLOSED_ALREADY = frozenset({"ORDERCLOSED", "ORDER_CLOSED"})
 NEVER_OPENED = frozenset({"ORDERNOTEXIST", "ORDER_NOT_EXIST"})
+NO_REFUND = frozenset({"RESOURCE_NOT_EXISTS"})
 AMBIGUOUS = frozenset({
     "SYSTEMERROR", "SYSTEM_ERROR", "BANKERROR", "BANK_ERROR", "FREQUENCY_LIMITED", "FREQUENCY_LIMIT_EXCEED",
     "RATELIMIT_EXCEED", "RATELIMIT_EXCEEDED", "RULELIMIT", "RULE_LIMIT", "USERPAYING", "USER_PAYING", "SIGN_ERROR",
@@ -164,10 +165,10 @@ class WeChat:
         return self._request("GET", f"{self._place(attempt)}?{urlencode({'mchid': self._settings.mchid})}", at)
 
     def paid(self, attempt: Attempt, response: Response, at: datetime) -> Paid | Refused | Unknown:
-        """The answer to `query`. Refused with ORDER_NOT_EXIST: it was never opened."""
+        """The answer to `query`. Refused: it was never opened. Any other no says nothing about the money."""
         answer = self._answer(response, at)
         if not isinstance(answer, Fields):
-            return answer
+            return only(answer, NEVER_OPENED)
         try:
             self._ours(answer)
             paid = words.paid(answer, attempt, at)
@@ -221,8 +222,9 @@ class WeChat:
         return self._request("GET", f"{REFUNDS}/{quote(ask.refund_no, safe='@*')}", at)
 
     def refund_found(self, ask: RefundAsk, response: Response, at: datetime) -> Refunded | Refused | Unknown:
-        """The answer to `query_refund`. Refused with RESOURCE_NOT_EXISTS: there is no such refund."""
-        return self.refunded(ask, response, at)
+        """The answer to `query_refund`. Refused: there is no such refund. Any other no says nothing about the money."""
+        answer = self.refunded(ask, response, at)
+        return answer if isinstance(answer, Refunded) else only(answer, NO_REFUND)
 
     def certificates(self, at: datetime, serial: str) -> Request | None:
         """All current ones. A 微信支付公钥 is downloaded by people and comes with the settings."""
