@@ -124,14 +124,16 @@ class Gateway(ABC):
     async def _pay(self, request: web.Request) -> web.Response:
         """From a program in JSON, from the button of a page in a form."""
         json_ = request.content_type == "application/json"
-        brought: Mapping[str, Any] = await request.json() if json_ else dict(await request.post())
         try:
+            brought: Mapping[str, Any] = await request.json() if json_ else dict(await request.post())
             payment = self._meant(brought, datetime.now(UTC))
             self.pay(payment, datetime.now(UTC))
         except CannotPayError as error:
             return web.json_response({"error": str(error)}, status=409)
         except FullError:
             return web.json_response({"error": "the books are full"}, status=503)
+        except (ValueError, TypeError, AttributeError, KeyError) as error:
+            return web.json_response({"error": f"not understood: {type(error).__name__}"}, status=400)
         return web.json_response(
             {"out_trade_no": payment.number, "trade_no": payment.trade_no, "charged": payment.captured}
         )
