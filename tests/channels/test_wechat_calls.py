@@ -65,7 +65,8 @@ def test_a_code_to_scan() -> None:
     request = WECHAT.start(ATTEMPT, AT)
     assert checked(request) == {
         "appid": world.APPID, "mchid": world.MCHID, "description": ATTEMPT.subject,
-        "out_trade_no": ATTEMPT.out_trade_no, "time_expire": "2026-11-22T11:30:00+08:00", "notify_url": "https://shop.example/notify/wechat",
+        "out_trade_no": ATTEMPT.out_trade_no, "time_expire": "2026-11-22T11:30:00+08:00",
+        "notify_url": "https://shop.example/notify/wechat",
         "amount": {"total": 8888, "currency": "CNY"},
     }  # fmt: skip
     assert request.url == "https://api.mch.weixin.qq.com/v3/pay/transactions/native"  # type: ignore[union-attr]
