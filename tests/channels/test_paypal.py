@@ -178,14 +178,22 @@ def test_a_certificate_that_is_not_known_yet_is_named() -> None:
     assert CHANNEL.verify(notice) == CertificateUnknown(NEXT_URL)
 
 
+CERTS = "/v1/notifications/certs"
 ELSEWHERE = [
-    "https://api.paypal.com.evil.example/v1/notifications/certs/CERT-1", "http://api.paypal.com/v1/notifications/certs/CERT-1",
-    "https://api.paypal.com@evil.example/v1/notifications/certs/CERT-1", "https://evil.example/https://api.paypal.com/",
-    "https://api.paypal.com:8443/v1/notifications/certs/CERT-1", "https://apixpaypal.com/v1/notifications/certs/CERT-1",
-    "https://api.paypal.com/v1/notifications/certs/../../oauth2/token", "https://api.paypal.com/v1/notifications/certs/",
-    "https://api.paypal.com/v1/notifications/certs/CERT-1?x=1", "https://api.paypal.com/v1/notifications/certs/CERT-1\n",
-    "https://www.paypal.com/v1/notifications/certs/CERT-1", "file:///etc/passwd", "https://api.paypal.com/redirect",
-]  # fmt: skip
+    f"https://api.paypal.com.evil.example{CERTS}/CERT-1",
+    f"http://api.paypal.com{CERTS}/CERT-1",
+    f"https://api.paypal.com@evil.example{CERTS}/CERT-1",
+    "https://evil.example/https://api.paypal.com/",
+    f"https://api.paypal.com:8443{CERTS}/CERT-1",
+    f"https://apixpaypal.com{CERTS}/CERT-1",
+    f"https://api.paypal.com{CERTS}/../../oauth2/token",
+    f"https://api.paypal.com{CERTS}/",
+    f"https://api.paypal.com{CERTS}/CERT-1?x=1",
+    f"https://api.paypal.com{CERTS}/CERT-1\n",
+    f"https://www.paypal.com{CERTS}/CERT-1",
+    "file:///etc/passwd",
+    "https://api.paypal.com/redirect",
+]
 
 
 @pytest.mark.parametrize("url", ELSEWHERE)

@@ -200,9 +200,9 @@ READS: dict[str, Read] = {
 }
 NO: list[tuple[int, str, str]] = [
     (422, "UNPROCESSABLE_ENTITY", "INSTRUMENT_DECLINED"), (422, "UNPROCESSABLE_ENTITY", "REFUND_AMOUNT_EXCEEDED"),
-    (404, "RESOURCE_NOT_FOUND", "INVALID_RESOURCE_ID"), (403, "NOT_AUTHORIZED", "PERMISSION_DENIED"),
-    (400, "INVALID_REQUEST", "INVALID_PARAMETER_VALUE"), (422, "UNPROCESSABLE_ENTITY", "REFUND_TIME_LIMIT_EXCEEDED"),
+    (404, "RESOURCE_NOT_FOUND", "INVALID_RESOURCE_ID"), (422, "UNPROCESSABLE_ENTITY", "REFUND_TIME_LIMIT_EXCEEDED"),
 ]  # fmt: skip
+NOT_ALLOWED = [(403, "NOT_AUTHORIZED", "PERMISSION_DENIED"), (400, "INVALID_REQUEST", "INVALID_PARAMETER_VALUE")]
 PERHAPS: list[tuple[int, str, str]] = [
     (422, "UNPROCESSABLE_ENTITY", "ORDER_ALREADY_CAPTURED"), (422, "UNPROCESSABLE_ENTITY", "CAPTURE_FULLY_REFUNDED"),
     (422, "UNPROCESSABLE_ENTITY", "DUPLICATE_INVOICE_ID"), (422, "UNPROCESSABLE_ENTITY", "ORDER_NOT_APPROVED"),
@@ -212,11 +212,30 @@ PERHAPS: list[tuple[int, str, str]] = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize("read", READS)
+@pytest.mark.parametrize("read", ["started", "refunded", "refund_found"])
 @pytest.mark.parametrize(("status", "name", "issue"), NO)
 def test_a_no_is_told_with_its_reason(read: str, status: int, name: str, issue: str) -> None:
     refused = READS[read](CHANNEL, answer(theirs.error(name, issue, "x" * 300), status))
     assert refused == Refused(issue, "x" * 200)
+
+
+@pytest.mark.parametrize(("status", "name", "issue"), NOT_ALLOWED)
+def test_what_we_may_not_ask_tells_nothing_of_what_was_asked_before(status: int, name: str, issue: str) -> None:
+    said = {read: READS[read](CHANNEL, answer(theirs.error(name, issue), status)) for read in READS}
+    refused = Refused(issue, "No.")
+    assert said == {
+        "started": refused, "refunded": refused, "paid": Unknown(issue), "refund_found": Unknown(issue)
+    }  # fmt: skip
+
+
+def test_a_declined_capture_is_a_failed_payment() -> None:
+    said = CHANNEL.paid(ATTEMPT, answer(theirs.error("UNPROCESSABLE_ENTITY", "INSTRUMENT_DECLINED"), 422), AT)
+    assert said == Paid(ATTEMPT.out_trade_no, ORDER, "failed", 8888, "EUR", AT, "INSTRUMENT_DECLINED")
+
+
+def test_an_order_that_is_not_there_is_told_so() -> None:
+    for error in (theirs.error("RESOURCE_NOT_FOUND", "INVALID_RESOURCE_ID"), theirs.error("RESOURCE_NOT_FOUND")):
+        assert isinstance(CHANNEL.paid(ATTEMPT, answer(error, 404), AT), Refused)
 
 
 @pytest.mark.parametrize("read", READS)
@@ -226,18 +245,10 @@ def test_what_may_have_happened_is_asked_again(read: str, status: int, name: str
 
 
 def test_a_no_without_details_goes_by_its_name() -> None:
-    assert CHANNEL.paid(ATTEMPT, answer(theirs.error("NOT_AUTHORIZED"), 403), AT) == Refused(
-        "NOT_AUTHORIZED", "It failed."
-    )
-    for odd in (
-        b"no",
-        b"[]",
-        b"{}",
-        b'{"name": 1}',
-        b'{"name": "A", "details": [1]}',
-        b'{"name": "A", "details": "B"}',
-    ):
-        assert isinstance(CHANNEL.paid(ATTEMPT, answer(odd, 422), AT), Unknown)
+    refused = CHANNEL.refunded(ASK, answer(theirs.error("NOT_AUTHORIZED"), 403), AT)
+    assert refused == Refused("NOT_AUTHORIZED", "It failed.")
+    for odd in (b"no", b"[]", b"{}", b'{"name": 1}', b'{"name": "A", "details": [1]}', b'{"name": "A", "details": 1}'):
+        assert isinstance(CHANNEL.refunded(ASK, answer(odd, 422), AT), Unknown)
 
 
 @pytest.mark.parametrize("read", READS)
@@ -306,7 +317,6 @@ def test_without_the_order_a_refund_is_asked_for_again_while_paypal_remembers_it
 
 
 def test_a_certificate_is_asked_for_at_its_address_and_verified_before_it_is_known() -> None:
-    assert CHANNEL.certificates(AT) is None
     request = CHANNEL.certificates(AT, NEXT_URL)
     assert request == Request("GET", NEXT_URL, {})
     pem_ = world.certificate("paypal's next")

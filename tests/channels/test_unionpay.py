@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from scripts.gateways import unionpay_protocol as theirs
-from scripts.gateways.authorities import ISSUING, pem
+from scripts.gateways.authorities import ISSUING, Authority, pem
 from tests.channels import keys
 from tests.channels import unionpay_world as world
 from tests.channels.unionpay_world import AT, ATTEMPT, QUERY_ID, notice, payment, refund, signer, told
@@ -177,6 +177,17 @@ def test_a_certificate_is_not_believed_after_its_issuer_ended() -> None:
     said = told(payment(), signer(since=late - timedelta(days=1), days=30))
     assert isinstance(CHANNEL.verify(replace(said, received_at=late)), Paid)
     assert isinstance(CHANNEL.verify(replace(said, received_at=late + timedelta(seconds=1))), Rejected)
+
+
+def test_a_pinned_certificate_that_may_not_issue_issues_nothing() -> None:
+    shop = Authority("shop", keys.BEGINNING, keys.private("merchant"), keys.private("merchant"))
+    own = world.authority().certificate(keys.private("merchant").public_key(), "shop issuer", since=AT)
+    careless = world.channel(
+        root_certificates=[pem(world.authority().issuer)], intermediate_certificates=[pem(own)]
+    )  # fmt: skip
+    forged = shop.certificate(keys.private("forger").public_key(), theirs.HOLDER, since=AT)
+    said = careless.verify(told(payment(), theirs.Signer(keys.private("forger"), pem(forged))))
+    assert isinstance(said, Rejected)
 
 
 def test_while_unionpay_replaces_its_certificate_both_are_believed() -> None:

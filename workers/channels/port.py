@@ -228,8 +228,10 @@ class Channel(Protocol):
     def certificates(self, at: datetime, serial: str) -> Request | None:
         """Ask for the channel's certificates, this one among them; None where they are not to be had so."""
 
-    def read_certificates(self, response: Response, at: datetime) -> Mapping[str, str] | Unknown:
-        """Serial (or name) -> PEM, verified."""
+    def read_certificates(
+        self, response: Response, at: datetime, serial: str | None = None
+    ) -> Mapping[str, str] | Unknown:
+        """Serial (or address) -> PEM, verified. `serial` is the one that was asked for; PayPal does not repeat it."""
 
     def with_certificates(self, known: Mapping[str, str]) -> "Channel":
         """The same channel, which also believes these."""

@@ -107,8 +107,9 @@ def question(
     """How one message is put to the channel; None where there is nothing to ask."""
     body = item.body
     if isinstance(body, GatewayCertificates):
+        serial = body.serial
         read = channel.read_certificates
-        return Question(item.id, lambda at: channel.certificates(at, body.serial), read)
+        return Question(item.id, lambda at: channel.certificates(at, serial), lambda r, at: read(r, at, serial))
     if isinstance(body, RefundCall):
         ask = refunds.get(body.refund_no)
         return refund_question(channel, item, ask) if ask else None

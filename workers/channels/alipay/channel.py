@@ -191,7 +191,7 @@ class Alipay:
     def certificates(self, at: datetime, serial: str) -> None:
         """Its public keys are downloaded by people and come with the settings."""
 
-    def read_certificates(self, response: Response, at: datetime) -> Unknown:
+    def read_certificates(self, response: Response, at: datetime, serial: str | None = None) -> Unknown:
         """Never asked for."""
         return Unknown("Alipay's public keys are not fetched")
 

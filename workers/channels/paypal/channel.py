@@ -122,9 +122,11 @@ class PayPal:
         return self._get(f"/v2/checkout/orders/{quote(attempt.reference, safe='')}")
 
     def paid(self, attempt: Attempt, response: Response, at: datetime) -> Paid | Approved | Refused | Unknown:
-        """How the order stands, or the capture of it."""
+        """How the order stands, or the capture of it. Refused: there is no such order."""
         order = facts.answered(response)
-        if not isinstance(order, Fields):
+        if isinstance(order, Refused):
+            return facts.declined(order, response.status, attempt, at)
+        if isinstance(order, Unknown):
             return order
         try:
             return facts.stands(order, attempt, self._settings.merchant_id, at)
@@ -168,9 +170,14 @@ class PayPal:
         return self._get(f"/v2/payments/captures/{quote(ask.trade_no, safe='')}")
 
     def refund_found(self, ask: RefundAsk, response: Response, at: datetime) -> Refunded | Refused | Unknown:
-        """The answer to `query_refund`: an order, a refund, or a capture (which tells nothing)."""
+        """The answer to `query_refund`: an order, a refund, or a capture (which tells nothing). Refused: the order has
+        no such refund.
+        """
         if ask.reference is None:
-            return self.refunded(ask, response, at)
+            told = self.refunded(ask, response, at)
+            if isinstance(told, Refused) and response.status not in (404, 422):
+                return Unknown(told.code)
+            return told
         order = facts.answered(response)
         if not isinstance(order, Fields):
             return Unknown(order.code) if isinstance(order, Refused) else order
@@ -181,9 +188,9 @@ class PayPal:
         except (FieldError, MerchantError) as error:
             return Unknown(str(error))
 
-    def certificates(self, at: datetime, serial: str | None = None) -> Request | None:
+    def certificates(self, at: datetime, serial: str) -> Request | None:
         """The certificate at that address, if it is one of PayPal's."""
-        return Request("GET", serial, {}) if serial is not None and self._trust.ours(serial) else None
+        return Request("GET", serial, {}) if self._trust.ours(serial) else None
 
     def read_certificates(
         self, response: Response, at: datetime, serial: str | None = None

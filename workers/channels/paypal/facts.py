@@ -16,7 +16,7 @@ from workers.channels.port import (
     Said,
     Unknown,
 )
-from workers.channels.reading import FieldError, Fields, MerchantError, json_fields, unreadable
+from workers.channels.reading import FieldError, Fields, MerchantError, json_fields, only, unreadable
 
 RANKS = {"captured": 0, "pending": 1, "failed": 2}  # of an order's captures; one that failed may be followed by another
 CAPTURES: dict[str, Literal["captured", "failed", "pending"]] = {
@@ -36,6 +36,7 @@ HAPPENED = frozenset({
 })  # fmt: skip
 """It was done before, or may be done later: how things stand must be asked."""
 NO = frozenset({400, 403, 404, 422})
+ABSENT = frozenset({"INVALID_RESOURCE_ID", "RESOURCE_NOT_FOUND"})
 _EVENT = re.compile(r"[A-Z0-9._-]{1,64}")
 _ISSUE = re.compile(r"[A-Z0-9_]{1,64}")
 
@@ -72,6 +73,14 @@ def stands(order: Fields, attempt: Attempt, merchant_id: str, at: datetime) -> P
         return Unknown("an order in a state that is not known here")
     open_ = status in WAITING and at < attempt.expire_at
     return Paid(attempt.out_trade_no, "", "pending" if open_ else "closed", *_sum(unit), at)
+
+
+def declined(no: Refused, status: int, attempt: Attempt, at: datetime) -> Paid | Refused | Unknown:
+    """What a no tells of an attempt: its order is not there, its capture was declined (422), or nothing."""
+    if no.code in ABSENT or status != 422:
+        return only(no, ABSENT)
+    number = attempt.reference or attempt.out_trade_no
+    return Paid(attempt.out_trade_no, number, "failed", attempt.amount, attempt.currency, at, no.code)
 
 
 def captured(capture: Fields, merchant_id: str, out_trade_no: str | None = None) -> Paid:

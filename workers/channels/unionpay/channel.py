@@ -166,7 +166,7 @@ class UnionPay:
             return Unknown(str(error))
         return Refunded(ask.refund_no, "processing" if code in OPEN else "failed", ask.amount, ask.currency, at, code)
 
-    def certificates(self, at: datetime, serial: str | None = None) -> None:
+    def certificates(self, at: datetime, serial: str) -> None:
         """Each message brings its own."""
 
     def read_certificates(self, response: Response, at: datetime, serial: str | None = None) -> Unknown:

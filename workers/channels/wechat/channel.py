@@ -230,7 +230,9 @@ class WeChat:
         """All current ones. A 微信支付公钥 is downloaded by people and comes with the settings."""
         return None if serial.startswith(PUBLIC_KEY_ID) else self._request("GET", "/v3/certificates", at)
 
-    def read_certificates(self, response: Response, at: datetime) -> Mapping[str, str] | Unknown:
+    def read_certificates(
+        self, response: Response, at: datetime, serial: str | None = None
+    ) -> Mapping[str, str] | Unknown:
         """Our APIv3 key opens them; then the one that is named must have signed the answer."""
         if response.status != 200 or unreadable(response.headers, response.body):
             return Unknown(f"the answer is not readable (HTTP {response.status})")
