@@ -194,7 +194,8 @@ def test_a_signed_no_is_a_no(name: str, read: Any, good: Any, status: int, code:
 AMBIGUOUS = [
     (500, "SYSTEM_ERROR"), (500, "SYSTEMERROR"), (502, ""), (503, "BANK_ERROR"), (429, "FREQUENCY_LIMITED"),
     (429, "RATELIMIT_EXCEEDED"), (401, "SIGN_ERROR"), (202, "USERPAYING"), (403, "RULE_LIMIT"), (400, "SYSTEM_ERROR"),
-    (403, "FREQUENCY_LIMIT_EXCEED"), (301, ""), (206, ""), (418, ""),
+    (403, "FREQUENCY_LIMIT_EXCEED"), (301, ""), (206, ""), (418, "PARAM_ERROR"), (500, "PARAM_ERROR"),
+    (401, "PARAM_ERROR"), (202, "PARAM_ERROR"),
 ]  # fmt: skip
 
 
