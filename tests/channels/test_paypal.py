@@ -170,6 +170,12 @@ def test_a_notification_is_believed_to_the_last_microsecond_of_its_time(offset: 
     assert code_of(replace(COMPLETED, received_at=AT + offset + beyond)) == "PAY_CALLBACK_STALE"
 
 
+@pytest.mark.parametrize("time", ["0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-12:00"])
+def test_a_time_at_the_end_of_the_calendar_is_stale(time: str) -> None:
+    headers = {**COMPLETED.headers, "paypal-transmission-time": time}
+    assert code_of(replace(COMPLETED, headers=headers)) == "PAY_CALLBACK_STALE"
+
+
 def test_a_certificate_that_is_not_known_yet_is_named() -> None:
     notice = told("PAYMENT.CAPTURE.COMPLETED", capture(), key="paypal's next", url=NEXT_URL)
     assert CHANNEL.verify(notice) == CertificateUnknown(NEXT_URL)

@@ -290,7 +290,7 @@ def test_a_refund_is_found_in_its_order() -> None:
     request = CHANNEL.query_refund(ASK, AT)
     assert asked(request, "GET") is None
     assert request.url == f"{API}/v2/checkout/orders/{ORDER}"
-    others = [refund(invoice_id="R17325846012345670"), refund(invoice_id=None)]
+    others = [refund(invoice_id="R17325846012345670"), refund(invoice_id=None), refund(invoice_id="A shop's: 1.5")]
     for refunds, expected in (
         ([*others, refund()], RETURNED), (others, Refused("REFUND_NOT_FOUND", "PayPal knows no such refund")),
         ([], Refused("REFUND_NOT_FOUND", "PayPal knows no such refund")),

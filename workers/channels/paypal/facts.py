@@ -108,7 +108,7 @@ def found(order: Fields, ask: RefundAsk, merchant_id: str) -> Refunded | Refused
     """The refund among those of the attempt's order."""
     payments = _unit(order, merchant_id).part("payments")
     for refund in payments.parts("refunds") if payments.has("refunds") else ():
-        if refund.has("invoice_id") and refund.number("invoice_id") == ask.refund_no:
+        if refund.has("invoice_id") and refund.text("invoice_id") == ask.refund_no:
             return refunded(refund)
     return Refused("REFUND_NOT_FOUND", "PayPal knows no such refund")
 

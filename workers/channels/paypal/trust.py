@@ -62,8 +62,8 @@ class Trust:
         """Why a notification is not believed to be PayPal's, sent to us, now."""
         try:
             stamp = self._stamp(notice.headers)
-            window = timedelta(seconds=self._settings.transmission_window_seconds)
-            if not stamp.sent_at - AHEAD_MAX <= notice.received_at <= stamp.sent_at + window:
+            age = notice.received_at - stamp.sent_at
+            if not -AHEAD_MAX <= age <= timedelta(seconds=self._settings.transmission_window_seconds):
                 return Rejected("PAY_CALLBACK_STALE", "was sent too long ago, or later than now")
             if stamp.address not in self._known:
                 return CertificateUnknown(stamp.address)
