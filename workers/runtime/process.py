@@ -21,7 +21,7 @@ from workers.runtime.delivery import RawDelivery
 from workers.runtime.errors import Failure, Trouble, UnavailableError, trouble
 from workers.runtime.policy import Kind, Outcome, failed, refused
 from workers.runtime.republish import exploded, leaving
-from workers.runtime.route import Outside, Route
+from workers.runtime.route import Route
 
 log = structlog.get_logger(__name__)
 
@@ -51,14 +51,28 @@ class Desk:
 async def process(desk: Desk, works: Sequence[Work]) -> list[Outcome]:
     """Every message gets an outcome. Raises UnavailableError when the database, or who is asked, is away."""
     sound = [work for work in works if work.failure is None]
-    if desk.route.outside is not None and sound:
-        desk = replace(desk, answers=await _asked(desk, desk.route.outside, sound))
-    outcomes = await _narrowed(desk, sound) if sound else []
+    handle = _asked_first if desk.route.outside else _narrowed
+    outcomes = await handle(desk, sound) if sound else []
     return outcomes + [await _given_up(desk, work, work.failure) for work in works if work.failure is not None]
 
 
-async def _asked(desk: Desk, outside: Outside, works: Sequence[Work]) -> Mapping[str, Any]:
+async def _asked_first(desk: Desk, works: Sequence[Work]) -> list[Outcome]:
+    """Ask the outside about all of them, then handle them. One that cannot be asked about is asked about alone."""
+    try:
+        answers = await _asked(desk, works)
+    except UnavailableError:
+        raise
+    except Exception as error:
+        if len(works) == 1:
+            return [await _culprit(desk, works[0], error)]
+        return [outcome for work in works for outcome in await _asked_first(desk, [work])]
+    return await _narrowed(replace(desk, answers=answers), works)
+
+
+async def _asked(desk: Desk, works: Sequence[Work]) -> Mapping[str, Any]:
     """What the outside says, asked while no transaction is held. Raises UnavailableError when nobody answers."""
+    outside = desk.route.outside
+    assert outside is not None, "a route without an outside asks nobody"
     try:
         async with transaction(desk.pool, readonly=True) as tx:
             questions = await outside.prepare(tx, [envelope for work in works for envelope in work.envelopes])
