@@ -15,7 +15,7 @@ import asyncio
 import base64
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, TypeAlias
+from typing import Any, Protocol, TypeAlias
 
 from prometheus_client import Counter
 
@@ -43,7 +43,6 @@ from workers.channels.port import (
     Rejected,
     Said,
 )
-from workers.runtime.batch import Batch
 from workers.store import attempts, notices
 from workers.store.attempts import Attempt, Change
 from workers.store.notices import Kept
@@ -54,6 +53,13 @@ Call: TypeAlias = Envelope[PaymentCallback]
 REJECTED = Counter("oms_payment_callbacks_rejected", "Notifications that were not believed", ["channel", "code"])
 BELIEVED = Counter("oms_payment_callbacks_believed", "Notifications that were", ["channel"])
 NO_CHANNEL = Rejected("PAY_METHOD_INVALID", "there is no such channel here")
+
+
+class Arrived(Protocol):
+    """The messages of a batch, and a way to put one off."""
+
+    def of(self, *types: type[Any]) -> list[Envelope[Any]]: ...
+    def retry(self, item: Envelope[Any], reason: str, why: str) -> None: ...
 
 
 @dataclass
@@ -93,7 +99,7 @@ def _verdict(body: PaymentCallback, channel: Channel | None) -> Verdict:
     return channel.verify(raw)
 
 
-async def hear(tx: Transaction, batch: Batch[Any]) -> Heard:
+async def hear(tx: Transaction, batch: Arrived) -> Heard:
     """Verify the batch's notifications, keep them, and turn what is believed into results."""
     calls, observed = batch.of(PaymentCallback), batch.of(PaymentObserved)
     heard = Heard()
@@ -153,7 +159,7 @@ def _fetch(item: Call, said: CertificateUnknown) -> outbox.Announcement:
     )
 
 
-def _take(batch: Batch[Any], heard: Heard, item: Call, said: Said | Rejected) -> None:
+def _take(batch: Arrived, heard: Heard, item: Call, said: Said | Rejected) -> None:
     """Fold one believed notification."""
     match said:
         case Rejected() | Irrelevant():
