@@ -19,13 +19,19 @@ SELECT promo_id AS id, revision FROM promotions WHERE promo_id = ANY($1::text[])
 
 -- name: promotions.beside
 -- $1 scopes, $2 scope ids (null for all), $3 starts, $4 ends (the table is locked). Promotions that are alive at a time within
--- one of these; ended ones (kind none) are left out.
-SELECT p.promo_id, p.revision, p.name, p.kind, p.scope, p.scope_id, p.currency, '{}' AS terms, p.starts_at, p.ends_at,
-    p.per_user_limit, NULL::integer AS quantity
-FROM promotions p
-WHERE p.kind <> 'none' AND EXISTS (
-    SELECT FROM unnest($1::text[], $2::text[], $3::timestamptz[], $4::timestamptz[]) AS n (scope, scope_id, starts_at, ends_at)
-    WHERE n.scope = p.scope AND n.scope_id IS NOT DISTINCT FROM p.scope_id AND p.starts_at < n.ends_at AND n.starts_at < p.ends_at);
+-- one of these, once for each; ended ones (kind none) are left out. Two joins, because only plain equality finds the index.
+WITH n AS (SELECT * FROM unnest($1::text[], $2::text[], $3::timestamptz[], $4::timestamptz[]) AS n (scope, scope_id, starts_at, ends_at)),
+found AS (
+    SELECT p.* FROM n JOIN promotions p ON p.scope = n.scope AND p.scope_id = n.scope_id
+        AND p.ends_at > n.starts_at AND p.starts_at < n.ends_at
+    UNION ALL
+    SELECT p.* FROM n JOIN promotions p ON n.scope = 'all' AND p.scope = 'all'
+        AND p.ends_at > n.starts_at AND p.starts_at < n.ends_at
+)
+SELECT promo_id, revision, name, kind, scope, scope_id, currency, '{}' AS terms, starts_at, ends_at, per_user_limit,
+    NULL::integer AS quantity
+FROM found
+WHERE kind <> 'none';
 
 -- name: promotions.upsert
 -- $8 terms (JSON); one row per promotion, sorted here. Returns those whose revision was higher than the one we had; a missing one

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
+from db.statements import SQL
 from messages.base import Command, Message
 from messages.catalogue import SettingsSet, SkuUnchanged, SkuUpsert
 from messages.promotions import LadderStep, ReductionStep
@@ -189,6 +190,23 @@ async def test_promotions_of_the_spu_the_category_and_all_are_found_while_they_a
     assert await names(spu="spu-s2") == "bcd"
     assert [await names(at=NOW + at) for at in (DAY - second, DAY, 2 * DAY)] == ["abc", "f", ""]
     assert [await names(at=NOW - at) for at in (DAY + second, DAY, 2 * DAY, 3 * DAY)] == ["g", "abc", "g", ""]
+
+
+async def test_promotions_of_other_goods_are_not_read(floor: Floor) -> None:
+    await floor.pool.execute(
+        "INSERT INTO promotions (promo_id, revision, name, kind, scope, scope_id, currency, terms, starts_at, ends_at)"
+        " SELECT 'p' || n, 1, 'x', 'single', 'spu', 'spu' || n, 'CNY', '{}', now(), now() + interval '1 day'"
+        " FROM generate_series(1, 20000) n"
+    )
+    await floor.pool.execute("ANALYZE promotions")
+    for name, given in {
+        "for_scopes": (["spu7"], ["tea"], NOW),
+        "beside": (["spu", "all"], ["spu7", None], [NOW] * 2, [NOW + DAY] * 2),
+    }.items():
+        plan = await floor.pool.fetch(f"EXPLAIN {SQL[f'promotions.{name}']}", *given)
+        text = "\n".join(row[0] for row in plan)
+        assert "promotions_scope_index" in text, text
+        assert "Seq Scan on promotions" not in text, text
 
 
 OTHERS: list[tuple[dict[str, Any], bool]] = [
