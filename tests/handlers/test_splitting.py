@@ -1,6 +1,7 @@
 """Orders of several product types or sellers: paid as one, shipped, received and refunded each on its own."""
 
 from collections.abc import Collection
+from itertools import permutations
 from typing import Any
 
 import pytest
@@ -334,6 +335,32 @@ async def test_a_new_address_is_the_whole_familys(mall: Floor) -> None:
     assert await mall.rows(changed) == [(key,) for key in sorted((root, *await mall.children(root)))]
     await mall.say(OrderChangeAddress(request_id="a2", actor=user(), order_id=root, address=ADDRESS))
     assert [code for code, _ in refused(mall)] == ["ORDER_ADDRESS_ALREADY_CHANGED"]
+
+
+async def test_a_capture_and_cancellations_of_parent_and_child_meet_at_the_familys_locks(mall: Floor) -> None:
+    """In whichever order three workers get there: what is kept is what the children that stand cost."""
+    ended = []
+    for number, order in enumerate(permutations(("capture", "parent", "child"))):
+        root = await mall.order(create(("tea", 1), ("cup", 1), request_id=f"r{number}", expected_pay_amount=1410))
+        children = await mall.children(root)
+        bodies = {
+            "capture": captured(root, 1410, f"t{number}"),
+            "parent": cancel(root, f"p{number}"),
+            "child": cancel(children[0], f"c{number}"),
+        }
+        await mall.overlap(*([bodies[name]] for name in order))
+        states = [await mall.state(key) for key in (root, *children)]
+        back = sum(r["amount"] for r in mall.heard("refund.requested") if r["trade_no"] == f"t{number}")
+        ended.append((order[0], *states, back))
+    assert ended == [
+        ("capture", "split", "cancelled", "cancelled", 1410),
+        ("capture", "split", "cancelled", "cancelled", 1410),
+        ("parent", "cancelled", "cancelled", "cancelled", 1410),
+        ("parent", "cancelled", "cancelled", "cancelled", 1410),
+        ("child", "split", "cancelled", "cancelled", 1410),
+        ("child", "cancelled", "cancelled", "cancelled", 1410),
+    ]
+    assert await stocks(mall) == [(10, 0)] * 3
 
 
 async def test_a_family_with_nothing_to_pay_is_paid_at_once(mall: Floor) -> None:
