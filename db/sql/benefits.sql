@@ -78,10 +78,11 @@ ORDER BY promo_id
 FOR UPDATE;
 
 -- name: benefits.return_quotas
--- $1 order ids (locked; their quotas too). What they took can be bought again.
+-- $1 order ids (locked; their quotas too). What they took can be bought again. A quota that is younger than a use may not have
+-- counted it.
 WITH back AS (
     UPDATE promotion_uses SET returned_at = clock_timestamp()
     WHERE order_id = ANY($1::bigint[]) AND returned_at IS NULL
     RETURNING promo_id, units
 ), total AS (SELECT promo_id, sum(units)::integer AS units FROM back GROUP BY promo_id)
-UPDATE promotion_quotas q SET sold = q.sold - t.units FROM total t WHERE q.promo_id = t.promo_id;
+UPDATE promotion_quotas q SET sold = greatest(q.sold - t.units, 0) FROM total t WHERE q.promo_id = t.promo_id;
