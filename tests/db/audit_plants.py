@@ -195,7 +195,8 @@ HOLDERS = [
         for when, order, stock in STOCK
     ),
     "INSERT INTO stock_holders SELECT id, id, 'reserved' FROM orders WHERE kind = 'split_parent'",
-    "INSERT INTO stock_holders SELECT id, id, 'refused' FROM orders WHERE reason = 'RISK_BLOCKED'",
+    "INSERT INTO stock_holders SELECT id, id, 'reserved' FROM orders WHERE reason = 'RISK_BLOCKED'",
+    "DELETE FROM stock_holders WHERE holder_id IN (SELECT id FROM orders WHERE reason LIKE 'INVENTORY%')",
     f"DELETE FROM stock_holders WHERE holder_id IN (SELECT id FROM orders WHERE {CHILD})",
 ]
 COUPONS = [
@@ -234,7 +235,9 @@ FOLLOW = [
     *(f"DELETE FROM points_ledger WHERE op = '{op}'" for op in ("hold", "use", "release", "return")),
     "UPDATE points_ledger SET user_id = 'u9'",
     "UPDATE points_ledger SET op = 'release' WHERE op = 'use'",
-    "UPDATE refunds SET amount = amount - 5 WHERE amount > 100 AND cause LIKE 'operator:%'",
+    "UPDATE points_ledger SET points = points + 999 WHERE op = 'return' AND ref NOT LIKE '%:end'",
+    "INSERT INTO points_ledger SELECT user_id, 'return', 'again', order_id, 1 FROM points_ledger WHERE op = 'use'"
+    " AND order_id NOT IN (SELECT order_id FROM points_ledger WHERE op = 'return')",
     "UPDATE promotion_uses SET returned_at = now() WHERE returned_at IS NULL",
     "UPDATE promotion_uses SET returned_at = NULL WHERE returned_at IS NOT NULL",
     "UPDATE promotion_uses SET user_id = 'u9'",
@@ -245,9 +248,16 @@ FOLLOW = [
 ]
 REST = [
     ("audit_benefits.earned", "DELETE FROM points_ledger WHERE op = 'award'"),
-    ("audit_benefits.earned", "UPDATE points_ledger SET points = points + 1 WHERE op = 'revoke'"),
-    ("audit_benefits.earned", "UPDATE points_ledger SET points = points + 99 WHERE op IN ('award', 'revoke')"),
-    ("audit_benefits.earned", "UPDATE points_ledger SET growth = growth + 1 WHERE op = 'award'"),
+    *(
+        ("audit_benefits.earned", f"UPDATE points_ledger SET {change} WHERE op = '{op}'")
+        for change, op in (
+            ("points = points - 1", "award"),
+            ("growth = growth + 1", "award"),
+            ("growth = growth - 1", "award"),
+            ("points = points + 99", "revoke"),
+            ("growth = growth + 99", "revoke"),
+        )
+    ),
     ("audit_benefits.earned", "UPDATE points_ledger SET user_id = 'u9' WHERE op IN ('award', 'revoke')"),
     (
         "audit_benefits.earned",
