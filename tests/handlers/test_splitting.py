@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from messages.orders import OrderChangeAddress, OrderConfirmReceipt, OrderCreate, OrderDelete
-from tests.handlers.floor import ADDRESS, Floor, book, cancel, captured, create, receive, sku, update, user
+from messages.refunds import RefundRequest
+from tests.handlers.floor import ADDRESS, OPERATOR, Floor, book, cancel, captured, create, receive, sku, update, user
 from tests.handlers.offers import refused, settings
 from workers.domain.shop import Policy, Shop
 from workers.store import shop
@@ -215,6 +216,18 @@ async def test_a_child_cancelled_alone_is_refunded_to_the_minor_unit_from_its_pa
     assert await family(mall) == ["split", "cancelled", "cancelled", "cancelled"]
     assert sum(refund["amount"] for refund in mall.heard("refund.requested")) == WHOLE
     assert await stocks(mall) == [(10, 0)] * 3
+
+
+async def test_operators_refund_children_up_to_what_each_cost_and_no_parent(mall: Floor) -> None:
+    root, (tea, cup, card) = await paid_family(mall)
+    asked = [(root, 1), (tea, PARTS["tea"] + 1), (tea, PARTS["tea"]), (cup, 22), (cup, 1001), (card, 1588)]
+    for number, (order_id, amount) in enumerate(asked):
+        ask = RefundRequest(request_id=f"{number}", actor=OPERATOR, order_id=order_id, amount=amount, reason="goodwill")
+        await mall.say(ask, trusted=True)
+    assert [code for code, _ in refused(mall)] == ["REFUND_NOT_ALLOWED", "PAY_REFUND_EXCEEDS", "PAY_REFUND_EXCEEDS"]
+    await mall.say(cancel(root))
+    assert [refund["amount"] for refund in mall.heard("refund.requested")] == [PARTS["tea"], 22, PARTS["card"], 1000]
+    assert {refund["trade_no"] for refund in mall.heard("refund.requested")} == {f"t-{root}"}
 
 
 async def test_a_cancelled_parent_cancels_every_child(mall: Floor) -> None:
