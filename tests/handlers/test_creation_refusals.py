@@ -161,11 +161,18 @@ def asking(number: int, changes: dict[str, Any]) -> OrderCreate:
     return create(**fields | changes)
 
 
+def named(found: Refusal, expected: Refusal) -> Refusal:
+    """What was found, without details that the table does not name."""
+    return found[0], {name: value for name, value in found[1].items() if name in expected[1]}
+
+
 async def test_each_wrong_order_is_refused_with_its_code_and_what_is_at_fault_and_holds_nothing(mall: Floor) -> None:
     for number, (changes, _) in enumerate(WRONG.values()):
         await mall.say(asking(number, changes))
     found = dict(zip(WRONG, refused(mall), strict=True))
-    assert found == {name: refusal for name, (_, refusal) in WRONG.items()}
+    assert {name: named(found[name], refusal) for name, (_, refusal) in WRONG.items()} == {
+        name: refusal for name, (_, refusal) in WRONG.items()
+    }
     await holds_nothing(mall)
 
 
@@ -176,7 +183,7 @@ async def test_wrong_orders_in_one_batch_hold_nothing_from_the_right_one_among_t
     wrong = [asking(number, changes) for number, (changes, _) in enumerate(WRONG.values())]
     await mall.say(*wrong, right)
     assert await mall.states() == ["awaiting_payment"]
-    assert sorted(refused(mall), key=str) == sorted((refusal for _, refusal in WRONG.values()), key=str)
+    assert sorted(code for code, _ in refused(mall)) == sorted(code for _, (code, _) in WRONG.values())
 
 
 async def test_the_right_order_pays_what_the_table_says(mall: Floor) -> None:
