@@ -233,6 +233,7 @@ FOLLOW = [
     "UPDATE orders SET use_points = 0 WHERE use_points = 200",
     *(f"UPDATE points_ledger SET points = points - 1 WHERE op = '{op}'" for op in ("hold", "use", "release", "return")),
     *(f"DELETE FROM points_ledger WHERE op = '{op}'" for op in ("hold", "use", "release", "return")),
+    "INSERT INTO points_ledger SELECT user_id, 'return', 'again', order_id, 1 FROM points_ledger WHERE op = 'release'",
     "UPDATE points_ledger SET user_id = 'u9'",
     "UPDATE points_ledger SET op = 'release' WHERE op = 'use'",
     "UPDATE points_ledger SET points = points + 999 WHERE op = 'return' AND ref NOT LIKE '%:end'",
@@ -248,6 +249,14 @@ FOLLOW = [
 ]
 REST = [
     ("audit_benefits.earned", "DELETE FROM points_ledger WHERE op = 'award'"),
+    *(
+        (
+            "audit_benefits.earned",
+            f"UPDATE points_ledger SET {gift} = {gift} + 1 WHERE op = 'award'"
+            " AND order_id IN (SELECT order_id FROM points_ledger WHERE op = 'revoke')",
+        )
+        for gift in ("points", "growth")
+    ),
     *(
         ("audit_benefits.earned", f"UPDATE points_ledger SET {change} WHERE op = '{op}'")
         for change, op in (
