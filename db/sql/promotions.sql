@@ -51,13 +51,14 @@ WHERE p.revision < excluded.revision
 RETURNING promo_id;
 
 -- name: promotions.set_quotas
--- $1 promotion ids, $2 quantities (null: no longer limited), one row per promotion; sorted here, rows stay locked. Never below what
--- is sold. A lifted quota goes on counting, so that one set later knows what was sold; a new one counts what orders have already.
+-- $1 promotion ids, $2 quantities (null: not limited), $3 whether it is a flash sale; one row per promotion; sorted here, rows stay
+-- locked. Never below what is sold. Every flash sale has a row and counts, limited or not: a quantity that is set while orders are
+-- under way waits for them.
 INSERT INTO promotion_quotas AS q (promo_id, quantity, sold)
 SELECT n.promo_id, greatest(coalesce(n.quantity, 2147483647), u.sold), u.sold
-FROM unnest($1::text[], $2::integer[]) AS n (promo_id, quantity)
+FROM unnest($1::text[], $2::integer[], $3::boolean[]) AS n (promo_id, quantity, flash)
 CROSS JOIN LATERAL (SELECT coalesce(sum(units), 0)::integer AS sold FROM promotion_uses
     WHERE promo_id = n.promo_id AND returned_at IS NULL) AS u
-WHERE n.quantity IS NOT NULL OR EXISTS (SELECT FROM promotion_quotas WHERE promo_id = n.promo_id)
+WHERE n.flash OR EXISTS (SELECT FROM promotion_quotas WHERE promo_id = n.promo_id)
 ORDER BY n.promo_id
 ON CONFLICT (promo_id) DO UPDATE SET quantity = greatest(excluded.quantity, q.sold);

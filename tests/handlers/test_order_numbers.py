@@ -85,7 +85,10 @@ async def test_an_issued_number_is_used_once_and_by_its_user_only(mall: Floor) -
     await mall.say(create(("s1", 1), request_id="r2", order_no="202601010000000001"))
     await mall.say(create(("s1", 1), request_id="r3", order_no=mine), create(("s1", 1), request_id="r4", order_no=mine))
     await mall.say(create(("s1", 1), request_id="r5", order_no=mine))
-    assert refused(mall) == [("ORDER_PARAM_INVALID", {"field": "order_no"})] * 4
+    [(order_id,)] = await mall.rows("SELECT id FROM orders")
+    taken = {"field": "order_no", "order_id": str(order_id)}
+    not_theirs, used = ("ORDER_PARAM_INVALID", {"field": "order_no"}), ("ORDER_PARAM_INVALID", taken)
+    assert refused(mall) == [not_theirs, not_theirs, used, used]
     assert await mall.rows("SELECT request_id, order_no FROM orders") == [("r3", mine)]
     assert [event["order_no"] for event in mall.heard("order.created")] == [mine]
     await mall.order(create(("s1", 1), user_id="u2", order_no=theirs))
@@ -95,7 +98,16 @@ async def test_of_two_workers_with_one_number_one_uses_it(mall: Floor) -> None:
     mine = await issued(mall)
     await mall.overlap(*([create(("s1", 1), request_id=name, order_no=mine)] for name in "ab"))
     assert await mall.rows("SELECT request_id, order_no FROM orders") == [("a", mine)]
-    assert refused(mall) == [("ORDER_PARAM_INVALID", {"field": "order_no"})]
+    [(code, details)] = refused(mall)
+    assert (code, details["field"]) == ("ORDER_PARAM_INVALID", "order_no")
+
+
+async def test_a_number_that_a_rejected_order_brought_along_is_free_for_the_next_try(mall: Floor) -> None:
+    mine = await issued(mall)
+    await mall.say(create(("s1", 9_999), order_no=mine))
+    assert [event["order_no"] for event in mall.heard("order.rejected")] == [None]
+    await mall.say(create(("s1", 1), request_id="r2", order_no=mine))
+    assert [event["order_no"] for event in mall.heard("order.created")] == [mine]
 
 
 async def test_a_refused_order_leaves_its_number_for_another(mall: Floor) -> None:

@@ -60,8 +60,8 @@ def decide(body: OrderPreview, known: Known, rules: Shop, now: datetime) -> Prev
     asked, buyer = ask(body, known, rules), known.buyer(body.user_id, body.coupon_id)
     refusal = unasked(body, asked) or unknown_words(body.channel, "buy_now", body.business_type, None, None)
     policy = Policy() if refusal else rules.policy_of(body.business_type, known.policies.get(body.business_type, {}))
-    qtys, coupon = [line.qty for line in asked.wanted], body.coupon_id is not None
-    refusal = refusal or against_policy(qtys, coupon, body.use_points, policy)
+    wanted, coupon = [(line.sku_id, line.qty) for line in asked.wanted], body.coupon_id is not None
+    refusal = refusal or against_policy(wanted, coupon, body.use_points, policy)
     price = refusal or quote(asked, known.rules, buyer, rules, now)
     if isinstance(price, Refusal):
         refusal, asked = price, replace(asked, coupon_id=None, use_points=0)
