@@ -90,7 +90,7 @@ WRONG: dict[str, tuple[dict[str, Any], Refusal]] = {
     ),
     "more than can be counted": (
         {"items": (line(qty=2**62),)},
-        ("ORDER_PARAM_INVALID", {"field": "qty", "line": 1, "max": 1_000_000}),
+        ("ORDER_PARAM_INVALID", {"field": "items[0].qty", "line": 1, "max": 1_000_000}),
     ),
     "more money than there is": ({"items": (line("dear", 2),)}, ("ORDER_PARAM_INVALID", {"field": "items"})),
     "currencies mixed": (

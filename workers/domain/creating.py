@@ -56,7 +56,7 @@ def against_policy(wanted: Sequence[tuple[str, int]], coupon: bool, points: int,
     for number, (sku_id, qty) in enumerate(wanted, start=1):
         units[sku_id] = units.get(sku_id, 0) + qty
         if units[sku_id] > policy.units_max_per_line:
-            details = {"field": "qty", "line": number, "max": policy.units_max_per_line}
+            details = {"field": f"items[{number - 1}].qty", "line": number, "max": policy.units_max_per_line}
             said = f"line {number}: at most {policy.units_max_per_line} units of a SKU"
             return Refusal("ORDER_PARAM_INVALID", said, details)
     if coupon and not policy.allow_coupon:
