@@ -60,7 +60,7 @@ class Settings(RuntimeSettings):
         description="What makes an order several: its lines' product types, their sellers",
     )
     risk_check: Literal["off", "ask"] = Field(
-        default="off", description="ask: an order waits for risk.result before anything is reserved for it"
+        default="off", description="ask: an order waits for risk.result before stock is reserved for it"
     )
     deduct_on: Literal["create", "pay", "ship"] = Field(
         default="pay", description="When reserved stock is deducted, where its business type says nothing else (C-07)"

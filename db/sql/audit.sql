@@ -114,8 +114,8 @@ FROM (
 
 -- name: audit.stock_follows_orders
 -- INV-05 and INV-19. $1 grace in seconds: a message to the stock may be on its way for so long. Stock is deducted when the
--- order's policy says; a parent holds none, its children do; what the risk check rejected never asked for any. Parcels that were
--- out may come back, or not. Nothing is checked where stock has a database of its own.
+-- order's policy says; a parent holds none, its children do; what the risk check rejects may never have asked for any. Parcels that
+-- were out may come back, or not. Nothing is checked where stock has a database of its own.
 WITH moved AS (
     SELECT s.order_id, max(f.recorded_at) AS at
     FROM shipments s LEFT JOIN shipment_facts f ON f.shipment_id = s.id
@@ -133,9 +133,9 @@ FROM (
     SELECT id || ' ' || state || ', stock ' || stock AS id
     FROM held
     WHERE stock <> ALL (CASE
-        WHEN kind = 'split_parent' OR (state = 'rejected' AND risky) THEN ARRAY['unknown']
+        WHEN kind = 'split_parent' THEN ARRAY['unknown']
         WHEN state = 'placing' THEN ARRAY[stock]
-        WHEN state = 'rejected' THEN ARRAY['refused', 'released']
+        WHEN state = 'rejected' THEN ARRAY['released', 'refused', CASE WHEN risky THEN 'unknown' ELSE 'refused' END]
         WHEN state = 'awaiting_payment' THEN ARRAY[CASE deduct_on WHEN 'create' THEN 'committed' ELSE 'reserved' END]
         WHEN state = 'cancelled' AND NOT paid THEN ARRAY[CASE deduct_on WHEN 'create' THEN 'restocked' ELSE 'released' END]
         WHEN moved THEN ARRAY['committed', 'restocked']

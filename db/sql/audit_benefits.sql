@@ -39,32 +39,34 @@ FROM (
 ) AS bad;
 
 -- name: audit_benefits.earned
--- INV-09. What the goods of a completed order earn is awarded once; of it, as much as the order's refunds are of its price was not
--- given or is taken away again, as far as the account had it. Growth stays.
-WITH booked AS (
-    SELECT order_id, user_id, count(*) FILTER (WHERE op = 'award') AS awards, sum(growth) AS growth,
-        coalesce(sum(points) FILTER (WHERE op = 'award'), 0) AS awarded,
-        coalesce(sum(points) FILTER (WHERE op = 'revoke'), 0) AS revoked
+-- INV-09. What the goods of a completed order earn is awarded once: all of it where nothing went back, never more, and no more is
+-- revoked than was awarded.
+WITH given AS (
+    SELECT r.order_id
+    FROM refunds r JOIN payment_facts f USING (channel, trade_no)
+    WHERE f.kind = 'captured' AND f.verdict = 'kept'
+    UNION
+    SELECT order_id FROM order_items WHERE refunded_qty > 0
+), booked AS (
+    SELECT order_id, user_id, count(*) FILTER (WHERE op = 'award') AS awards,
+        coalesce(sum(points) FILTER (WHERE op = 'award'), 0) AS points, coalesce(sum(growth) FILTER (WHERE op = 'award'), 0) AS growth,
+        coalesce(sum(points) FILTER (WHERE op = 'revoke'), 0) AS points_lost,
+        coalesce(sum(growth) FILTER (WHERE op = 'revoke'), 0) AS growth_lost
     FROM points_ledger
     WHERE op IN ('award', 'revoke')
     GROUP BY order_id, user_id
-), refunded AS (
-    SELECT r.order_id, sum(r.amount) AS amount
-    FROM refunds r JOIN payment_facts f USING (channel, trade_no)
-    WHERE f.kind = 'captured' AND f.verdict = 'kept'
-    GROUP BY r.order_id
 ), earning AS (
-    SELECT o.id, o.user_id, o.gift_points, o.gift_growth, o.gift_points - CASE o.payable_amount WHEN 0 THEN 0
-            ELSE div(o.gift_points * coalesce(r.amount, 0), o.payable_amount) END AS keeps
-    FROM orders o LEFT JOIN refunded r ON r.order_id = o.id
+    SELECT o.id, o.user_id, o.gift_points, o.gift_growth, g.order_id IS NULL AS whole
+    FROM orders o LEFT JOIN given g ON g.order_id = o.id
     WHERE o.kind <> 'split_parent' AND o.state = 'completed' AND o.gift_points + o.gift_growth > 0
 )
 SELECT count(*) AS violations, (array_agg(id ORDER BY id))[1:5] AS first
 FROM (
     SELECT coalesce(e.id, b.order_id)::text AS id
     FROM earning e FULL JOIN booked b ON b.order_id = e.id AND b.user_id = e.user_id
-    WHERE e.id IS NULL OR b.awards > 1 OR coalesce(b.growth, 0) <> e.gift_growth OR b.awarded > e.gift_points
-        OR b.revoked > b.awarded OR coalesce(b.awarded - b.revoked, 0) < e.keeps
+    WHERE e.id IS NULL OR b.awards > 1 OR b.points > e.gift_points OR b.growth > e.gift_growth
+        OR b.points_lost > b.points OR b.growth_lost > b.growth
+        OR (e.whole AND (b.points - b.points_lost, b.growth - b.growth_lost) IS DISTINCT FROM (e.gift_points, e.gift_growth))
 ) AS bad;
 
 -- name: audit_benefits.limits
@@ -79,21 +81,22 @@ FROM (
 
 -- name: audit_benefits.follow_orders
 -- INV-05, INV-08, INV-09. What a root order has of coupon, points and limited prices is what its state says: held until it is paid;
--- then used; free again when it ends unpaid; given back when all of it is cancelled later. Points that paid for what is refunded
--- come back in proportion. Nobody else has anything, and limited prices are those of the lines.
+-- then used; free again when it ends unpaid; given back when all of it is cancelled later. Before that, points come back only where
+-- units or money went back. Nobody else has anything, and limited prices are those of the lines.
 WITH gone AS (
     SELECT parent_id AS id FROM orders WHERE kind = 'split_child' GROUP BY parent_id HAVING bool_and(state = 'cancelled')
-), refunded AS (
-    SELECT o.root_id, sum(r.amount) AS amount
+), given AS (
+    SELECT o.root_id
     FROM refunds r JOIN payment_facts f USING (channel, trade_no) JOIN orders o ON o.id = r.order_id
     WHERE f.kind = 'captured' AND f.verdict = 'kept'
-    GROUP BY o.root_id
+    UNION
+    SELECT o.root_id FROM order_items i JOIN orders o ON o.id = i.order_id WHERE i.refunded_qty > 0
 ), roots AS (
     SELECT o.id, o.user_id, o.state, o.coupon_id, o.use_points, o.quota_units,
-        CASE o.payable_amount WHEN 0 THEN 0 ELSE div(o.use_points * coalesce(r.amount, 0), o.payable_amount) END AS part,
+        CASE WHEN b.root_id IS NULL THEN 0 ELSE o.use_points END AS back_max,
         CASE WHEN o.state IN ('placing', 'awaiting_payment') THEN 'held' WHEN o.paid_at IS NULL THEN 'free'
             WHEN o.state = 'cancelled' OR g.id IS NOT NULL THEN 'returned' ELSE 'used' END AS benefits
-    FROM orders o LEFT JOIN gone g USING (id) LEFT JOIN refunded r ON r.root_id = o.id
+    FROM orders o LEFT JOIN gone g USING (id) LEFT JOIN given b ON b.root_id = o.id
     WHERE o.kind <> 'split_child'
 ), coupon AS (
     SELECT l.order_id, l.coupon_id, c.user_id, string_agg(l.op, ' ' ORDER BY l.op) AS ops
@@ -128,7 +131,8 @@ FROM (
     WHERE p.user_id IS DISTINCT FROM r.user_id OR p.held <> r.use_points
         OR p.used <> CASE WHEN r.benefits IN ('used', 'returned') THEN r.use_points ELSE 0 END
         OR p.free <> CASE r.benefits WHEN 'free' THEN r.use_points ELSE 0 END
-        OR p.returned <> CASE r.benefits WHEN 'used' THEN r.part WHEN 'returned' THEN r.use_points ELSE 0 END
+        OR CASE r.benefits WHEN 'used' THEN p.returned > r.back_max WHEN 'returned' THEN p.returned <> r.use_points
+            ELSE p.returned <> 0 END
     UNION ALL
     SELECT order_id || ' ' || coalesce(r.state, 'unknown') || ', promotion ' || promo_id
     FROM sold s FULL JOIN promotion_uses u USING (order_id, promo_id) LEFT JOIN roots r ON r.id = order_id

@@ -26,9 +26,20 @@ FROM promotion_uses
 WHERE user_id = ANY($1::text[]) AND promo_id = ANY($2::text[]) AND returned_at IS NULL
 GROUP BY user_id, promo_id;
 
+-- name: benefits.worth
+-- $1 root ids (locked). Of each order that carries goods: how much of what its lines were paid with in points, and of what they
+-- earn, is for units that went back; and what operators gave back without naming units.
+SELECT o.id AS order_id, o.root_id, sum(div(i.points_amount::numeric * i.refunded_qty, i.qty))::bigint AS points_amount,
+    sum(div(i.gift_points::numeric * i.refunded_qty, i.qty))::bigint AS gift_points,
+    sum(div(i.gift_growth::numeric * i.refunded_qty, i.qty))::bigint AS gift_growth,
+    coalesce((SELECT sum(r.amount) FROM refunds r WHERE r.order_id = o.id AND r.cause LIKE 'operator:%'), 0)::bigint AS goodwill
+FROM orders o JOIN order_items i ON i.order_id = o.id
+WHERE o.root_id = ANY($1::bigint[])
+GROUP BY o.id, o.root_id;
+
 -- name: benefits.booked
--- $1 order ids (locked). Points of each order by what happened to them.
-SELECT order_id, op, sum(points)::bigint AS points
+-- $1 order ids (locked). Points and growth of each order by what happened to them.
+SELECT order_id, op, sum(points)::bigint AS points, sum(growth)::bigint AS growth
 FROM points_ledger
 WHERE order_id = ANY($1::bigint[])
 GROUP BY order_id, op;
@@ -57,7 +68,7 @@ INSERT INTO points_ledger (user_id, op, ref, order_id, points, growth)
 SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::bigint[], $5::bigint[], $6::bigint[]);
 
 -- name: benefits.take_quotas
--- $1 promotion ids (locked), $2 units. Above the quantity is an error. Promotions limited per user only have no row.
+-- $1 promotion ids (locked), $2 units. Above the quantity is an error. Only flash sales have a row.
 UPDATE promotion_quotas q
 SET sold = q.sold + n.units
 FROM (SELECT promo_id, sum(units)::integer AS units
@@ -78,10 +89,11 @@ ORDER BY promo_id
 FOR UPDATE;
 
 -- name: benefits.return_quotas
--- $1 order ids (locked; their quotas too). What they took can be bought again.
+-- $1 order ids (locked; their quotas too). What they took can be bought again. A quota that is younger than a use may not have
+-- counted it.
 WITH back AS (
     UPDATE promotion_uses SET returned_at = clock_timestamp()
     WHERE order_id = ANY($1::bigint[]) AND returned_at IS NULL
     RETURNING promo_id, units
 ), total AS (SELECT promo_id, sum(units)::integer AS units FROM back GROUP BY promo_id)
-UPDATE promotion_quotas q SET sold = q.sold - t.units FROM total t WHERE q.promo_id = t.promo_id;
+UPDATE promotion_quotas q SET sold = greatest(q.sold - t.units, 0) FROM total t WHERE q.promo_id = t.promo_id;

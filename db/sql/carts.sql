@@ -4,6 +4,13 @@ INSERT INTO cart_lines (user_id, sku_id, qty)
 SELECT * FROM unnest($1::text[], $2::text[], $3::integer[])
 ON CONFLICT (user_id, sku_id) DO UPDATE SET qty = excluded.qty, updated_at = clock_timestamp();
 
+-- name: carts.lock
+-- $1 user ids (locked), $2 SKUs. The lines that are there, locked in key order.
+SELECT c.user_id, c.sku_id
+FROM cart_lines c JOIN unnest($1::text[], $2::text[]) AS n (user_id, sku_id) USING (user_id, sku_id)
+ORDER BY c.user_id, c.sku_id
+FOR UPDATE OF c;
+
 -- name: carts.remove
 -- $1 user ids (locked), $2 SKUs. Lines that are gone already are missing.
 DELETE FROM cart_lines c

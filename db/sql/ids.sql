@@ -24,3 +24,7 @@ UPDATE issued_order_numbers i
 SET order_id = n.order_id
 FROM unnest($1::text[], $2::bigint[]) AS n (order_no, order_id)
 WHERE i.order_no = n.order_no;
+
+-- name: ids.free_issued_numbers
+-- $1 orders (locked) that were rejected. The numbers that they brought along may be used again.
+UPDATE issued_order_numbers SET order_id = NULL WHERE order_id = ANY($1::bigint[]);

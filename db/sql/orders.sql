@@ -28,7 +28,7 @@ SELECT n.id, n.root_id, n.parent_id, n.kind, n.order_no, n.request_id, n.busines
     n.quota_units, n.remark_key_id, n.user_remark, n.policy::jsonb, n.expire_at, $31::timestamptz
 FROM unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[], $9::text[],
     $10::text[], $11::text[], $12::text[], $13::text[], $14::text[], $15::bigint[], $16::bigint[], $17::bigint[], $18::bigint[],
-    $19::bigint[], $20::bigint[], $21::bigint[], $22::text[], $23::integer[], $24::integer[], $25::integer[], $26::integer[],
+    $19::bigint[], $20::bigint[], $21::bigint[], $22::text[], $23::bigint[], $24::bigint[], $25::bigint[], $26::integer[],
     $27::text[], $28::bytea[], $29::text[], $30::timestamptz[])
     AS n (id, root_id, parent_id, kind, order_no, request_id, business_type, order_type, business_order_id, channel, source,
           seller_id, user_id, currency, origin_amount, promotion_amount, coupon_amount, points_amount, shipping_fee, tax_amount,
@@ -42,7 +42,7 @@ INSERT INTO order_items (order_id, line_no, sku_id, warehouse, spu_id, name, pro
     promotion_revision, promotion_text, quota_units, gift_points, gift_growth)
 SELECT * FROM unnest($1::bigint[], $2::smallint[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[],
     $9::text[], $10::integer[], $11::bigint[], $12::bigint[], $13::bigint[], $14::bigint[], $15::bigint[], $16::bigint[],
-    $17::bigint[], $18::bigint[], $19::text[], $20::bigint[], $21::text[], $22::integer[], $23::integer[], $24::integer[]);
+    $17::bigint[], $18::bigint[], $19::text[], $20::bigint[], $21::text[], $22::integer[], $23::bigint[], $24::bigint[]);
 
 -- name: orders.insert_addresses
 -- $1 order ids, $2 countries, $3 key ids, $4 ciphertexts.
@@ -58,8 +58,8 @@ WHERE a.order_id = n.order_id
 RETURNING a.order_id;
 
 -- name: orders.address_changes
--- $1 order ids (locked). How often each address was changed.
-SELECT order_id, modify_count FROM order_addresses WHERE order_id = ANY($1::bigint[]);
+-- $1 order ids (locked). How often each address was changed, and which country it is in.
+SELECT order_id, modify_count, country FROM order_addresses WHERE order_id = ANY($1::bigint[]);
 
 -- name: orders.insert_snapshots
 -- $1 order ids, $2 types, $3 JSON.

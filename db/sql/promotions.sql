@@ -19,13 +19,19 @@ SELECT promo_id AS id, revision FROM promotions WHERE promo_id = ANY($1::text[])
 
 -- name: promotions.beside
 -- $1 scopes, $2 scope ids (null for all), $3 starts, $4 ends (the table is locked). Promotions that are alive at a time within
--- one of these; ended ones (kind none) are left out.
-SELECT p.promo_id, p.revision, p.name, p.kind, p.scope, p.scope_id, p.currency, '{}' AS terms, p.starts_at, p.ends_at,
-    p.per_user_limit, NULL::integer AS quantity
-FROM promotions p
-WHERE p.kind <> 'none' AND EXISTS (
-    SELECT FROM unnest($1::text[], $2::text[], $3::timestamptz[], $4::timestamptz[]) AS n (scope, scope_id, starts_at, ends_at)
-    WHERE n.scope = p.scope AND n.scope_id IS NOT DISTINCT FROM p.scope_id AND p.starts_at < n.ends_at AND n.starts_at < p.ends_at);
+-- one of these, once for each; ended ones (kind none) are left out. Two joins, because only plain equality finds the index.
+WITH n AS (SELECT * FROM unnest($1::text[], $2::text[], $3::timestamptz[], $4::timestamptz[]) AS n (scope, scope_id, starts_at, ends_at)),
+found AS (
+    SELECT p.* FROM n JOIN promotions p ON p.scope = n.scope AND p.scope_id = n.scope_id
+        AND p.ends_at > n.starts_at AND p.starts_at < n.ends_at
+    UNION ALL
+    SELECT p.* FROM n JOIN promotions p ON n.scope = 'all' AND p.scope = 'all'
+        AND p.ends_at > n.starts_at AND p.starts_at < n.ends_at
+)
+SELECT promo_id, revision, name, kind, scope, scope_id, currency, '{}' AS terms, starts_at, ends_at, per_user_limit,
+    NULL::integer AS quantity
+FROM found
+WHERE kind <> 'none';
 
 -- name: promotions.upsert
 -- $8 terms (JSON); one row per promotion, sorted here. Returns those whose revision was higher than the one we had; a missing one
@@ -45,13 +51,14 @@ WHERE p.revision < excluded.revision
 RETURNING promo_id;
 
 -- name: promotions.set_quotas
--- $1 promotion ids, $2 quantities (null: no longer limited), one row per promotion; sorted here, rows stay locked. Never below what
--- is sold. A lifted quota goes on counting, so that one set later knows what was sold; a new one counts what orders have already.
+-- $1 promotion ids, $2 quantities (null: not limited), $3 whether it is a flash sale; one row per promotion; sorted here, rows stay
+-- locked. Never below what is sold. Every flash sale has a row and counts, limited or not: a quantity that is set while orders are
+-- under way waits for them.
 INSERT INTO promotion_quotas AS q (promo_id, quantity, sold)
 SELECT n.promo_id, greatest(coalesce(n.quantity, 2147483647), u.sold), u.sold
-FROM unnest($1::text[], $2::integer[]) AS n (promo_id, quantity)
+FROM unnest($1::text[], $2::integer[], $3::boolean[]) AS n (promo_id, quantity, flash)
 CROSS JOIN LATERAL (SELECT coalesce(sum(units), 0)::integer AS sold FROM promotion_uses
     WHERE promo_id = n.promo_id AND returned_at IS NULL) AS u
-WHERE n.quantity IS NOT NULL OR EXISTS (SELECT FROM promotion_quotas WHERE promo_id = n.promo_id)
+WHERE n.flash OR EXISTS (SELECT FROM promotion_quotas WHERE promo_id = n.promo_id)
 ORDER BY n.promo_id
 ON CONFLICT (promo_id) DO UPDATE SET quantity = greatest(excluded.quantity, q.sold);

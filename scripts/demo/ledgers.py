@@ -8,12 +8,15 @@ import asyncpg
 
 CREATE_SQL = "CREATE TEMP TABLE passbook (what text, whose text, order_id bigint, step text, many bigint)"
 COUPONS_SQL = """
-WITH told AS (SELECT whose, order_id, step, sum(many) AS many FROM passbook WHERE what = 'coupon' GROUP BY 1, 2, 3),
+WITH told AS (
+        SELECT whose, order_id, step, sum(many) AS many
+        FROM passbook WHERE what = 'coupon'
+        GROUP BY whose, order_id, step),
+     names (op, step) AS (VALUES ('lock', 'locked'), ('use', 'used'), ('release', 'free'), ('return', 'free')),
      booked AS (
-        SELECT coupon_id AS whose, order_id, CASE op WHEN 'lock' THEN 'locked' WHEN 'use' THEN 'used'
-            WHEN 'release' THEN 'released' ELSE 'returned' END AS step, count(*) AS many
-        FROM coupon_ledger
-        GROUP BY coupon_id, order_id, op)
+        SELECT coupon_id AS whose, order_id, step, count(*) AS many
+        FROM coupon_ledger JOIN names USING (op)
+        GROUP BY coupon_id, order_id, step)
 SELECT format('coupon %s, order %s: %s %s times, told %s times', whose, order_id, step, coalesce(booked.many, 0),
     coalesce(told.many, 0)) AS difference
 FROM told FULL JOIN booked USING (whose, order_id, step)
@@ -21,12 +24,11 @@ WHERE coalesce(booked.many, 0) <> coalesce(told.many, 0)
 ORDER BY whose, order_id, step
 """
 TWICE_SQL = """
-SELECT format('coupon %s: %s orders hold it, %s have used it', whose, held, used) AS difference
-FROM (SELECT whose,
-        count(*) FILTER (WHERE step = 'locked') - count(*) FILTER (WHERE step IN ('released', 'returned')) AS held,
-        count(*) FILTER (WHERE step = 'used') - count(*) FILTER (WHERE step = 'returned') AS used
-      FROM passbook WHERE what = 'coupon' GROUP BY whose) AS coupons
-WHERE held NOT IN (0, 1) OR used NOT IN (0, 1)
+SELECT format('coupon %s: orders %s', whose, string_agg(order_id::text, ' ' ORDER BY order_id)) AS difference
+FROM (SELECT whose, order_id FROM passbook WHERE what = 'coupon'
+      GROUP BY whose, order_id HAVING NOT bool_or(step = 'free')) AS kept
+GROUP BY whose
+HAVING count(*) > 1
 ORDER BY whose
 """
 POINTS_SQL = """
@@ -38,10 +40,10 @@ WITH signs (step, of_balance, of_held) AS (
         FROM passbook LEFT JOIN signs USING (step)
         WHERE what = 'points'
         GROUP BY whose)
-SELECT format('%s has %s points and %s held, told %s and %s', user_id, a.balance, a.held, told.balance, told.held)
-    AS difference
+SELECT format('%s has %s points and %s held, told %s and %s', user_id, coalesce(a.balance, 0), coalesce(a.held, 0),
+    coalesce(told.balance, 0), coalesce(told.held, 0)) AS difference
 FROM told FULL JOIN points_accounts a USING (user_id)
-WHERE (told.balance, told.held) IS DISTINCT FROM (a.balance, a.held) OR a.held <> 0
+WHERE coalesce(told.balance, 0) <> coalesce(a.balance, 0) OR coalesce(told.held, 0) <> 0 OR coalesce(a.held, 0) <> 0
 ORDER BY user_id
 """
 

@@ -14,7 +14,8 @@ WAREHOUSE = "main"
 SCARCE_ONE_IN = 60
 """One product in so many gets two units only, so that some orders find an empty shelf."""
 OPEN_MAX = 500
-"""Reservations queue behind delivery notes, so only so many are under way."""
+NOTES_OPEN_MAX = 150
+"""Reservations queue behind delivery notes, so fewer of those are under way."""
 
 
 class Shelves:
@@ -23,7 +24,8 @@ class Shelves:
     def __init__(self, link: Link, outcomes: Outcomes, year: Year) -> None:
         self.products: dict[str, Product] = {}
         self._link, self._outcomes, self._year = link, outcomes, year
-        self._slots = asyncio.Semaphore(OPEN_MAX)
+        self._slots = {"stock.receive.v1": asyncio.Semaphore(NOTES_OPEN_MAX)}
+        self._other_slots = asyncio.Semaphore(OPEN_MAX)
         now = datetime.now(UTC)
         self._starts_at, self._ends_at = now - timedelta(days=1), now + timedelta(days=1)
 
@@ -38,7 +40,7 @@ class Shelves:
         await asyncio.gather(*map(self._send, letters))
 
     async def _send(self, letter: Letter) -> None:
-        async with self._slots:
+        async with self._slots.get(letter.type, self._other_slots):
             sent = self._outcomes.note(letter)
             await self._link.send(letter)
             await sent.outcome()

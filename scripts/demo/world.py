@@ -26,6 +26,7 @@ from scripts.demo.vandal import Vandal
 from scripts.demo.wire import Heard, Link, client_queues
 
 CHUNK_BASKETS = 50
+AHEAD_CHUNKS = 6
 
 
 @dataclass(frozen=True)
@@ -66,7 +67,8 @@ class World:
         self.draining = asyncio.Event()
         self.placed_all = False
         self.started = time.monotonic()
-        self._stocked: asyncio.Queue[list[Basket]] = asyncio.Queue(maxsize=8)
+        self._group = group
+        self._stocked: asyncio.Queue[tuple[list[Basket], asyncio.Task[None]] | None] = asyncio.Queue(AHEAD_CHUNKS)
         self._listen()
 
     def _enter_buyers(self, link: Link) -> None:
@@ -105,7 +107,9 @@ class World:
     async def trade(self) -> None:
         """Place orders until there are enough, the year is over, or it is time to drain."""
         pace = Pace(self.asked.rate)
-        while (chunk := await self._stocked.get()) and not self.draining.is_set():
+        while (next_ones := await self._stocked.get()) and not self.draining.is_set():
+            chunk, stocked = next_ones
+            await stocked
             if self.asked.hasty_orders and not self.buyers.ordered:
                 self.crowd.tell(self.buyers.hurry(chunk[0], self.asked.hasty_orders))
             for baskets in in_pairs(chunk):
@@ -129,9 +133,8 @@ class World:
         year = self.year.baskets()
         wanted = itertools.islice(year, self.asked.orders) if self.asked.orders else year
         while (chunk := list(itertools.islice(wanted, CHUNK_BASKETS))) and not self.draining.is_set():
-            await self.shelves.stock_up(chunk)
-            await self._stocked.put(chunk)
-        await self._stocked.put([])
+            await self._stocked.put((chunk, self._group.create_task(self.shelves.stock_up(chunk))))
+        await self._stocked.put(None)
 
     def idle(self) -> bool:
         """Whether nobody outside waits for anything or has anything left to say."""

@@ -53,6 +53,7 @@ class Plant:
             "OMS_PREFIX": self.broker.names.prefix,
             "OMS_OWN_USERS": ",".join(given.own_users),
             "OMS_TRUSTED_USERS": ",".join(given.trusted_users),
+            "OMS_RATE_LIMIT_ORDERS": "0",
             "OMS_LEASE_SECONDS": "2",
             "OMS_OPS_PORT": "0",
             "OMS_LOG_LEVEL": "debug",

@@ -125,6 +125,7 @@ FAMILIES = [
     f"UPDATE orders SET state = 'awaiting_payment' WHERE {CHILD} AND state = 'paid'",
     f"DELETE FROM orders WHERE id = (SELECT min(id) FROM orders WHERE {CHILD})",
     "UPDATE orders SET state = 'paid' WHERE state = 'split'",
+    "UPDATE orders SET state = 'completed', paid_at = NULL WHERE kind <> 'sale'",
     "UPDATE orders SET state = 'split' WHERE kind = 'sale' AND state = 'paid'",
     f"UPDATE orders SET kind = 'sale' WHERE {CHILD}",
     f"UPDATE order_items i SET order_id = o.parent_id {PARENT_OF} i.order_id",
@@ -144,6 +145,10 @@ MONEY = [
     ("audit.refunds_within_captures", f"UPDATE refunds SET amount = amount + 1 WHERE {MERGED}"),
     ("audit.refunds_within_captures", f"UPDATE refunds r SET order_id = o.parent_id {PARENT_OF} r.order_id"),
     ("audit.money_goes_back", f"DELETE FROM refunds WHERE {MERGED}"),
+    (
+        "audit.money_goes_back",
+        f"DELETE FROM refunds WHERE {MERGED} AND order_id IN (SELECT id FROM orders WHERE kind = 'sale')",
+    ),
     ("audit.money_goes_back", f"UPDATE refunds SET order_id = (SELECT max(order_id) FROM refunds WHERE {MERGED})"),
     ("audit.money_goes_back", "DELETE FROM refunds WHERE trade_no = 'merged-2'"),
     ("audit.money_goes_back", "DELETE FROM refunds WHERE trade_no = 'merged-3'"),
@@ -151,6 +156,7 @@ MONEY = [
     ("audit.money_is_back", f"UPDATE refunds SET state = 'requested' WHERE {MERGED}"),
     ("audit.money_is_back", f"UPDATE refunds SET state = 'requested' {PARENT_OF} refunds.order_id"),
     ("audit.paid_orders", f"UPDATE payment_facts SET amount = amount + 1 WHERE {MERGED}"),
+    ("audit.paid_orders", "UPDATE payment_facts SET amount = amount + 1 WHERE trade_no LIKE 'trade-%'"),
     ("audit.paid_orders", "UPDATE payment_intent_orders SET amount = amount + 1"),
     ("audit.paid_orders", "DELETE FROM payment_intent_orders"),
     ("audit.paid_orders", "UPDATE payment_facts SET verdict = 'kept' WHERE verdict = 'duplicate'"),
@@ -189,12 +195,15 @@ HOLDERS = [
         for when, order, stock in STOCK
     ),
     "INSERT INTO stock_holders SELECT id, id, 'reserved' FROM orders WHERE kind = 'split_parent'",
-    "INSERT INTO stock_holders SELECT id, id, 'refused' FROM orders WHERE reason = 'RISK_BLOCKED'",
+    "INSERT INTO stock_holders SELECT id, id, 'reserved' FROM orders WHERE reason = 'RISK_BLOCKED'",
+    "DELETE FROM stock_holders WHERE holder_id IN (SELECT id FROM orders WHERE reason LIKE 'INVENTORY%')",
     f"DELETE FROM stock_holders WHERE holder_id IN (SELECT id FROM orders WHERE {CHILD})",
 ]
 COUPONS = [
     "INSERT INTO coupon_ledger SELECT 'c1', order_id, op FROM coupon_ledger WHERE coupon_id = 'c2'",
     "INSERT INTO coupon_ledger SELECT coupon_id, order_id, 'release' FROM coupon_ledger WHERE op = 'use'",
+    "DELETE FROM coupon_ledger WHERE op = 'lock' AND coupon_id = 'c3'",
+    "UPDATE coupons SET state = 'used' WHERE state = 'locked'",
     "DELETE FROM coupon_ledger WHERE op = 'lock'",
     "DELETE FROM coupon_ledger WHERE op = 'use'",
     "DELETE FROM coupon_ledger WHERE op = 'release'",
@@ -224,23 +233,45 @@ FOLLOW = [
     "UPDATE orders SET use_points = 0 WHERE use_points = 200",
     *(f"UPDATE points_ledger SET points = points - 1 WHERE op = '{op}'" for op in ("hold", "use", "release", "return")),
     *(f"DELETE FROM points_ledger WHERE op = '{op}'" for op in ("hold", "use", "release", "return")),
-    "UPDATE points_ledger SET user_id = 'u9' WHERE op = 'hold'",
+    "INSERT INTO points_ledger SELECT user_id, 'return', 'again', order_id, 1 FROM points_ledger WHERE op = 'release'",
+    "UPDATE points_ledger SET user_id = 'u9'",
     "UPDATE points_ledger SET op = 'release' WHERE op = 'use'",
-    "UPDATE refunds SET amount = amount - 5 WHERE amount > 100 AND cause LIKE 'operator:%'",
+    "UPDATE points_ledger SET points = points + 999 WHERE op = 'return' AND ref NOT LIKE '%:end'",
+    "INSERT INTO points_ledger SELECT user_id, 'return', 'again', order_id, 1 FROM points_ledger WHERE op = 'use'"
+    " AND order_id NOT IN (SELECT order_id FROM points_ledger WHERE op = 'return')",
     "UPDATE promotion_uses SET returned_at = now() WHERE returned_at IS NULL",
     "UPDATE promotion_uses SET returned_at = NULL WHERE returned_at IS NOT NULL",
     "UPDATE promotion_uses SET user_id = 'u9'",
     "UPDATE promotion_uses SET promo_id = 'club'",
     "DELETE FROM promotion_uses",
-    "UPDATE order_items SET quota_units = quota_units - 1 WHERE quota_units > 0",
+    "UPDATE order_items SET quota_units = quota_units + 1 WHERE quota_units > 0",
     "UPDATE orders SET quota_units = quota_units + 1 WHERE quota_units > 0",
 ]
 REST = [
     ("audit_benefits.earned", "DELETE FROM points_ledger WHERE op = 'award'"),
-    ("audit_benefits.earned", "UPDATE points_ledger SET points = points + 1 WHERE op = 'revoke'"),
-    ("audit_benefits.earned", "UPDATE points_ledger SET points = points + 99 WHERE op IN ('award', 'revoke')"),
-    ("audit_benefits.earned", "UPDATE points_ledger SET growth = growth + 1 WHERE op = 'award'"),
-    ("audit_benefits.earned", "UPDATE points_ledger SET user_id = 'u9' WHERE op = 'award'"),
+    *(
+        (
+            "audit_benefits.earned",
+            f"UPDATE points_ledger SET {gift} = {gift} + 1 WHERE op = 'award'"
+            " AND order_id IN (SELECT order_id FROM points_ledger WHERE op = 'revoke')",
+        )
+        for gift in ("points", "growth")
+    ),
+    *(
+        ("audit_benefits.earned", f"UPDATE points_ledger SET {change} WHERE op = '{op}'")
+        for change, op in (
+            ("points = points - 1", "award"),
+            ("growth = growth + 1", "award"),
+            ("growth = growth - 1", "award"),
+            ("points = points + 99", "revoke"),
+            ("growth = growth + 99", "revoke"),
+        )
+    ),
+    ("audit_benefits.earned", "UPDATE points_ledger SET user_id = 'u9' WHERE op IN ('award', 'revoke')"),
+    (
+        "audit_benefits.earned",
+        "INSERT INTO points_ledger SELECT user_id, op, 'again', order_id, 0 FROM points_ledger WHERE op = 'award'",
+    ),
     ("audit_benefits.earned", "UPDATE orders SET state = 'delivered' WHERE state = 'completed'"),
     ("audit_benefits.limits", "UPDATE promotion_quotas SET quantity = sold - 1"),
     ("audit_benefits.limits", "UPDATE promotion_uses SET returned_at = NULL"),

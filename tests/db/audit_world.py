@@ -201,13 +201,15 @@ async def coupons(floor: Floor) -> None:
 
 
 async def points(floor: Floor) -> None:
-    """Held; used, with a third given back; released; returned; earned and taken away again."""
+    """Held; used; used, with a third given back; released; returned; earned; earned and taken away again."""
     await placed(floor, ("s1", 1), use_points=200)
+    await bought(floor, ("s1", 2), use_points=100)
     used = await bought(floor, ("s1", 2), use_points=300)
     await give_back(floor, used, await floor.payable(used) // 3)
     await call_off(floor, await placed(floor, ("s1", 1), use_points=100))
     await call_off(floor, await bought(floor, ("s1", 1), use_points=200))
     await call_off(floor, (await children(floor, await bought(floor, ("s1", 2), ("b1", 1), use_points=400)))[1])
+    await received(floor, await bought(floor, ("b1", 1)))
     earned = await bought(floor, ("b1", 3))
     await received(floor, earned)
     await give_back(floor, earned, await floor.payable(earned) // 2)

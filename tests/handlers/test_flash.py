@@ -120,13 +120,16 @@ async def test_a_split_order_gives_them_back_with_its_last_child(mall: Floor) ->
     assert await sold(mall) == (0, 0)
 
 
-async def test_what_comes_back_while_others_buy_is_counted_once(mall: Floor) -> None:
+async def test_what_comes_back_while_another_buys_is_his_who_waited_for_it(mall: Floor) -> None:
     await mall.say(sale(quantity=2))
-    orders = [await mall.order(buying(name)) for name in "ab"]
-    cancels = [cancel(key, f"x{key}", OPERATOR) for key in orders]
-    await mall.overlap([cancels[0]], [buying("c")], [cancels[1]], [buying("d")], trusted=True)
+    a, b = [await mall.order(buying(name)) for name in "ab"]
+    await mall.overlap([cancel(a, "xa", OPERATOR)], [buying("c")], trusted=True)
+    assert (await sold(mall), refused(mall)) == ((2, 2), [])
+    await mall.overlap([buying("d")], [cancel(b, "xb", OPERATOR)], trusted=True)
+    assert await sold(mall) == (1, 1)
+    assert [code for code, _ in refused(mall)] == ["ORDER_PRICE_MISMATCH"], "it was still sold out"
+    await mall.order(buying("e"))
     assert await sold(mall) == (2, 2)
-    assert await mall.states() == ["cancelled", "cancelled", "awaiting_payment", "awaiting_payment"]
 
 
 async def test_a_flash_price_sells_no_more_than_the_warehouse_has(mall: Floor) -> None:

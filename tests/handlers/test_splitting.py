@@ -1,12 +1,14 @@
 """Orders of several product types or sellers: paid as one, shipped, received and refunded each on its own."""
 
 from collections.abc import Collection
+from itertools import permutations
 from typing import Any
 
 import pytest
 
 from messages.orders import OrderChangeAddress, OrderConfirmReceipt, OrderCreate, OrderDelete
-from tests.handlers.floor import ADDRESS, Floor, book, cancel, captured, create, receive, sku, update, user
+from messages.refunds import RefundRequest
+from tests.handlers.floor import ADDRESS, OPERATOR, Floor, book, cancel, captured, create, receive, sku, update, user
 from tests.handlers.offers import refused, settings
 from workers.domain.shop import Policy, Shop
 from workers.store import shop
@@ -216,6 +218,18 @@ async def test_a_child_cancelled_alone_is_refunded_to_the_minor_unit_from_its_pa
     assert await stocks(mall) == [(10, 0)] * 3
 
 
+async def test_operators_refund_children_up_to_what_each_cost_and_no_parent(mall: Floor) -> None:
+    root, (tea, cup, card) = await paid_family(mall)
+    asked = [(root, 1), (tea, PARTS["tea"] + 1), (tea, PARTS["tea"]), (cup, 22), (cup, 1001), (card, 1588)]
+    for number, (order_id, amount) in enumerate(asked):
+        ask = RefundRequest(request_id=f"{number}", actor=OPERATOR, order_id=order_id, amount=amount, reason="goodwill")
+        await mall.say(ask, trusted=True)
+    assert [code for code, _ in refused(mall)] == ["REFUND_NOT_ALLOWED", "PAY_REFUND_EXCEEDS", "PAY_REFUND_EXCEEDS"]
+    await mall.say(cancel(root))
+    assert [refund["amount"] for refund in mall.heard("refund.requested")] == [PARTS["tea"], 22, PARTS["card"], 1000]
+    assert {refund["trade_no"] for refund in mall.heard("refund.requested")} == {f"t-{root}"}
+
+
 async def test_a_cancelled_parent_cancels_every_child(mall: Floor) -> None:
     root, children = await paid_family(mall)
     await mall.say(cancel(root))
@@ -334,6 +348,32 @@ async def test_a_new_address_is_the_whole_familys(mall: Floor) -> None:
     assert await mall.rows(changed) == [(key,) for key in sorted((root, *await mall.children(root)))]
     await mall.say(OrderChangeAddress(request_id="a2", actor=user(), order_id=root, address=ADDRESS))
     assert [code for code, _ in refused(mall)] == ["ORDER_ADDRESS_ALREADY_CHANGED"]
+
+
+async def test_a_capture_and_cancellations_of_parent_and_child_meet_at_the_familys_locks(mall: Floor) -> None:
+    """In whichever order three workers get there: what is kept is what the children that stand cost."""
+    ended = []
+    for number, order in enumerate(permutations(("capture", "parent", "child"))):
+        root = await mall.order(create(("tea", 1), ("cup", 1), request_id=f"r{number}", expected_pay_amount=1410))
+        children = await mall.children(root)
+        bodies = {
+            "capture": captured(root, 1410, f"t{number}"),
+            "parent": cancel(root, f"p{number}"),
+            "child": cancel(children[0], f"c{number}"),
+        }
+        await mall.overlap(*([bodies[name]] for name in order))
+        states = [await mall.state(key) for key in (root, *children)]
+        back = sum(r["amount"] for r in mall.heard("refund.requested") if r["trade_no"] == f"t{number}")
+        ended.append((order[0], *states, back))
+    assert ended == [
+        ("capture", "split", "cancelled", "cancelled", 1410),
+        ("capture", "split", "cancelled", "cancelled", 1410),
+        ("parent", "cancelled", "cancelled", "cancelled", 1410),
+        ("parent", "cancelled", "cancelled", "cancelled", 1410),
+        ("child", "split", "cancelled", "cancelled", 1410),
+        ("child", "cancelled", "cancelled", "cancelled", 1410),
+    ]
+    assert await stocks(mall) == [(10, 0)] * 3
 
 
 async def test_a_family_with_nothing_to_pay_is_paid_at_once(mall: Floor) -> None:

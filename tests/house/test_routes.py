@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from messages.topology import QUESTIONS, QUEUES, TAKEN, Names, tiers_seconds, topology
+from scripts.commands.processes import chosen
 from workers.routes import ROUTES
 from workers.runtime.route import Route
 
@@ -34,6 +35,11 @@ def test_every_dead_letter_queue_and_the_unrouted_one_are_collected_once() -> No
 
 def test_every_question_is_answered_and_every_other_message_is_handled() -> None:
     assert {route.queue for route in ROUTES if route.answers} == set(QUESTIONS)
+
+
+def test_who_collects_dead_letters_answers_no_questions() -> None:
+    collected = chosen("dead-letters", [route.queue for route in ROUTES])
+    assert set(collected) == {route.queue for route in RAW}
 
 
 def test_every_route_serves_a_queue_that_is_declared_and_every_queue_but_the_tiers_is_served() -> None:

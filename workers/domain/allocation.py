@@ -10,14 +10,14 @@ def allocate(amount: int, weights: Sequence[int]) -> list[int]:
     """
     assert amount >= 0, f"cannot share out {amount}"
     assert weights, "nobody to share with"
-    shares = list(weights) if sum(weights) > 0 else [1] * len(weights)
-    total = sum(shares)
-    divided = [divmod(amount * share, total) for share in shares]
-    parts = [part for part, _ in divided]
+    total = sum(weights)
+    if total == 0:
+        weights, total = [1] * len(weights), len(weights)
+    parts = [amount * weight // total for weight in weights]
     missing = amount - sum(parts)
     if missing:
-        remainders = [-remainder for _, remainder in divided]
-        for i in sorted(range(len(shares)), key=remainders.__getitem__)[:missing]:  # stable: ties keep their order
+        remainders = [-(amount * weight % total) for weight in weights]
+        for i in sorted(range(len(parts)), key=remainders.__getitem__)[:missing]:  # stable: ties keep their order
             parts[i] += 1
     return parts
 

@@ -69,23 +69,48 @@ class QuotaUse(NamedTuple):
     units: int
 
 
+class Worth(NamedTuple):
+    """What of an order's lines went back, in all: what they were paid with in points (as money), what they earn; and
+    `goodwill` is money that operators gave back without naming units.
+    """
+
+    points_amount: int = 0
+    gift_points: int = 0
+    gift_growth: int = 0
+    goodwill: int = 0
+
+
 def share(whole: int, part: int, total: int) -> int:
     """`whole` in proportion to part of total: cumulative, so that any sequence of parts adds up (requirements 10.2)."""
-    return whole if part >= total else whole * part // total
+    return whole * min(part, total) // total if total else 0
+
+
+def due_back(root: Order, worths: Sequence[Worth]) -> int:
+    """Used points that have to be back by now: those that paid for what went back, and goodwill's proportion."""
+    lines = share(root.use_points, sum(worth.points_amount for worth in worths), root.points_amount)
+    goodwill = share(root.use_points, sum(worth.goodwill for worth in worths), root.payable_amount)
+    return min(root.use_points, lines + goodwill)
+
+
+def still_earned(order: Order, worth: Worth) -> tuple[int, int]:
+    """Points and growth that the order's goods earn after all that went back."""
+    points = order.gift_points - worth.gift_points - share(order.gift_points, worth.goodwill, order.payable_amount)
+    growth = order.gift_growth - worth.gift_growth - share(order.gift_growth, worth.goodwill, order.payable_amount)
+    return max(points, 0), max(growth, 0)
 
 
 @dataclass
 class Benefits:
     """What the users of one batch have, locked, and every change that the batch makes.
 
-    `booked` is (order, op) -> points that the ledger has of it already.
+    `booked` is (order, op) -> points and growth that the ledger has of it already.
     """
 
     coupons: dict[str, Coupon] = field(default_factory=dict)
     accounts: dict[str, Account] = field(default_factory=dict)
     quota_left: dict[str, int] = field(default_factory=dict)
     quota_used: dict[str, dict[str, int]] = field(default_factory=dict)
-    booked: Mapping[tuple[int, str], int] = field(default_factory=dict)
+    booked: Mapping[tuple[int, str], tuple[int, int]] = field(default_factory=dict)
     coupon_moves: list[CouponMove] = field(default_factory=list)
     points_moves: list[PointsMove] = field(default_factory=list)
     quota_uses: list[QuotaUse] = field(default_factory=list)
@@ -143,7 +168,7 @@ class Benefits:
 
     def return_points(self, order: Order, upto: int, because: str) -> None:
         """Used points come back until `upto` of them have, in all."""
-        points = upto - self._points(order.id, "return")
+        points = upto - self._booked(order.id, "return")[0]
         if points > 0:
             account = self.accounts[order.user_id]
             after = replace(account, balance=account.balance + points)
@@ -156,14 +181,16 @@ class Benefits:
             after = replace(account, balance=account.balance + points, growth=account.growth + growth)
             self._move_points(order.user_id, "award", str(order.id), order.id, points, after, growth)
 
-    def revoke(self, order: Order, keep: int, because: str) -> None:
-        """Earned points go away until `keep` of them are left; never more than the account has free."""
-        points = self._points(order.id, "award") - self._points(order.id, "revoke") - keep
+    def revoke(self, order: Order, keep: tuple[int, int], because: str) -> None:
+        """Earned points and growth go away until `keep` of them are left; never more than the account has free."""
+        (awarded, grown), (revoked, shrunk) = self._booked(order.id, "award"), self._booked(order.id, "revoke")
         account = self.accounts.get(order.user_id, Account())
-        points = min(points, account.available)
-        if points > 0:
-            after = replace(account, balance=account.balance - points)
-            self._move_points(order.user_id, "revoke", f"{order.id}:{because}", order.id, points, after)
+        points = min(awarded - revoked - keep[0], account.available)
+        growth = min(grown - shrunk - keep[1], account.growth)
+        if points > 0 or growth > 0:
+            points, growth = max(points, 0), max(growth, 0)
+            after = replace(account, balance=account.balance - points, growth=account.growth - growth)
+            self._move_points(order.user_id, "revoke", f"{order.id}:{because}", order.id, points, after, growth)
 
     @property
     def changed_coupons(self) -> list[Coupon]:
@@ -175,9 +202,10 @@ class Benefits:
         """The accounts whose rows must be written, by user."""
         return {user: self.accounts[user] for user in sorted({move.user_id for move in self.points_moves})}
 
-    def _points(self, order_id: int, op: str) -> int:
-        new = sum(move.points for move in self.points_moves if (move.order_id, move.op) == (order_id, op))
-        return self.booked.get((order_id, op), 0) + new
+    def _booked(self, order_id: int, op: str) -> tuple[int, int]:
+        new = [move for move in self.points_moves if (move.order_id, move.op) == (order_id, op)]
+        points, growth = self.booked.get((order_id, op), (0, 0))
+        return points + sum(move.points for move in new), growth + sum(move.growth for move in new)
 
     def _move_coupon(self, coupon_id: str, order_id: int, op: str, state: str) -> None:
         coupon = self.coupons[coupon_id]

@@ -17,8 +17,13 @@ CODES = {
 BEFORE_SHIPPING = frozenset({Trigger.CANCEL, Trigger.ADDRESS_CHANGED})
 
 
-def refuse(trigger: Trigger, order: Order, *, shipped_any: bool, address_changed: bool) -> Refusal | None:
-    """Why this wish about this order is refused, or None. `shipped_any`: a parcel is out and may still arrive."""
+def refuse(
+    trigger: Trigger, order: Order, *, shipped_any: bool, address_changed: bool, other_country: bool = False
+) -> Refusal | None:
+    """Why this wish about this order is refused, or None. `shipped_any`: a parcel is out and may still arrive.
+
+    An order was priced for its country: shipping and tax would be others elsewhere.
+    """
     code, said = CODES[trigger]
     details = {"order_id": str(order.id), "state": order.state.value}
     taken = order.allows(trigger) and not (trigger in BEFORE_SHIPPING and shipped_any)
@@ -30,6 +35,9 @@ def refuse(trigger: Trigger, order: Order, *, shipped_any: bool, address_changed
         return Refusal(code, f"an order that is {order.state} {said}", details)
     if trigger is Trigger.ADDRESS_CHANGED and address_changed:
         return Refusal("ORDER_ADDRESS_ALREADY_CHANGED", "an address can be changed once", details)
+    if trigger is Trigger.ADDRESS_CHANGED and other_country:
+        said = "it was priced for its country: cancel it and order anew"
+        return Refusal("ORDER_ADDRESS_LOCKED", said, details | {"field": "country"})
     return None
 
 

@@ -50,12 +50,15 @@ def too_soon(accepted_at: Sequence[datetime], policy: Policy, now: datetime) -> 
     return Refusal("RISK_RATE_LIMITED", said, {"retry_at": retry_at.isoformat(), "limit": limit})
 
 
-def against_policy(qtys: Sequence[int], coupon: bool, points: int, policy: Policy) -> Refusal | None:
-    """What the business type does not allow (S1-50)."""
-    for number, qty in enumerate(qtys, start=1):
-        if qty > policy.units_max_per_line:
-            details = {"field": "qty", "line": number, "max": policy.units_max_per_line}
-            return Refusal("ORDER_PARAM_INVALID", f"line {number}: at most {policy.units_max_per_line} units", details)
+def against_policy(wanted: Sequence[tuple[str, int]], coupon: bool, points: int, policy: Policy) -> Refusal | None:
+    """What the business type does not allow (S1-50). `wanted` is (SKU, units) of each line; a SKU's lines add up."""
+    units: dict[str, int] = {}
+    for number, (sku_id, qty) in enumerate(wanted, start=1):
+        units[sku_id] = units.get(sku_id, 0) + qty
+        if units[sku_id] > policy.units_max_per_line:
+            details = {"field": f"items[{number - 1}].qty", "line": number, "max": policy.units_max_per_line}
+            said = f"line {number}: at most {policy.units_max_per_line} units of a SKU"
+            return Refusal("ORDER_PARAM_INVALID", said, details)
     if coupon and not policy.allow_coupon:
         details = {"field": "coupon_id", "why": "business_type"}
         return Refusal("COUPON_NOT_USABLE", "orders of this business type take no coupon", details)
@@ -80,6 +83,10 @@ def unexpected_amounts(amounts: Sequence[tuple[str, int]], quote: Quote) -> Refu
 
 def not_theirs(order_no: str | None, issued: Mapping[str, tuple[str, int | None]], user_id: str) -> Refusal | None:
     """An order number is used by the user it was issued to, once."""
-    if order_no is None or issued.get(order_no) == (user_id, None):
+    owner, used_by = issued.get(order_no or "", (None, None))
+    if order_no is None or (owner == user_id and used_by is None):
         return None
+    if owner == user_id:
+        details = {"field": "order_no", "order_id": str(used_by)}
+        return Refusal("ORDER_PARAM_INVALID", f"order {used_by} has this number", details)
     return Refusal("ORDER_PARAM_INVALID", "this number is not the user's to use", {"field": "order_no"})

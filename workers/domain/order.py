@@ -118,7 +118,7 @@ TRANSITIONS: dict[tuple[State, Trigger], Transition] = {
         S.AWAITING_PAYMENT, (E.SAGA_TIMER_ENDS, E.PAYMENT_TIMER_STARTS, E.STOCK_COMMIT, E.CART_EMPTIED)
     ),
     (S.PLACING, T.REFUSED): Transition(S.REJECTED, (E.SAGA_TIMER_ENDS, E.BENEFITS_RETURNED)),
-    (S.PLACING, T.RISK_REJECTED): Transition(S.REJECTED, (E.SAGA_TIMER_ENDS, E.BENEFITS_RETURNED)),
+    (S.PLACING, T.RISK_REJECTED): Transition(S.REJECTED, (E.SAGA_TIMER_ENDS, E.STOCK_RELEASE, E.BENEFITS_RETURNED)),
     (S.PLACING, T.PLACING_EXPIRED): Transition(S.REJECTED, (E.SAGA_TIMER_ENDS, E.STOCK_RELEASE, E.BENEFITS_RETURNED)),
     (S.AWAITING_PAYMENT, T.NOTHING_TO_PAY): Transition(S.PAID, _PAID),
     (S.AWAITING_PAYMENT, T.CAPTURED): Transition(S.PAID, _PAID),
@@ -246,6 +246,8 @@ class Order:
         """
         transition = TRANSITIONS.get((self.state, trigger))
         assert transition is not None, f"{self.state} does not allow {trigger}"
+        if transition.to is State.REJECTED:
+            changes["order_no"] = None  # one that it brought along is free for the next try
         stamp = _STAMPS.get(transition.to) if transition.to is not self.state else None
         if stamp:
             changes[stamp] = max(at, *self._stamps())

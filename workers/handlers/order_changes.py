@@ -3,7 +3,8 @@
     order is            order.cancel               order.change_address    order.confirm_receipt  order.delete
     ------------------  -------------------------  ----------------------  ---------------------  ----------------
     placing             ORDER_NOT_CANCELLABLE      ORDER_ADDRESS_LOCKED    refused                refused
-    awaiting payment    cancelled, stock released  changed, once           refused                refused
+    awaiting payment    cancelled, stock released  changed, once, within   refused                refused
+                                                   its country
     paid, nothing out   cancelled, all refunded,   changed, once           refused                refused
                         stock back
     paid, a parcel out  ORDER_NOT_CANCELLABLE      ORDER_ADDRESS_LOCKED    refused                refused
@@ -78,11 +79,14 @@ TRIGGERS: dict[type[Change], Trigger] = {
 
 @dataclass
 class Desk:
-    """What the decisions of one batch read, and the addresses and merged intents they set."""
+    """What the decisions of one batch read, and the addresses and merged intents they set.
+
+    `known` is order id -> (how often its address was changed, its country).
+    """
 
     book: Book[Item]
     parcels: Mapping[int, Sequence[Parcel]]
-    address_changes: Mapping[int, int]
+    known: Mapping[int, tuple[int, str]]
     intent_ids: Iterator[int]
     addresses: dict[int, Address] = field(default_factory=dict)
     merged: list[tuple[payments.Merged, str, datetime]] = field(default_factory=list)
@@ -96,8 +100,10 @@ class Desk:
 def decide(item: Item, order: Order, desk: Desk) -> Refusal | None:
     """Why this change of this order is refused, or None. No I/O."""
     trigger = TRIGGERS[type(item.body)]
-    changed = desk.address_changes.get(order.id, 0) > 0 or order.id in desk.addresses
-    return refuse(trigger, order, shipped_any=desk.shipped_any(order), address_changed=changed)
+    times, country = desk.known.get(order.id, (0, ""))
+    changed = times > 0 or order.id in desk.addresses
+    abroad = isinstance(item.body, OrderChangeAddress) and item.body.address.country != country
+    return refuse(trigger, order, shipped_any=desk.shipped_any(order), address_changed=changed, other_country=abroad)
 
 
 def targets(item: Item, order_id: int, desk: Desk) -> list[int]:
@@ -134,7 +140,7 @@ async def change_orders(tx: Transaction, batch: Batch[Change]) -> None:
     await orders.give_back_lines(tx, [(key, part) for key in refunded for part in back[key]])
     await payments.open_merged(tx, desk.merged)
     await shipments.cancel_booked(tx, refunded)
-    benefit_news = await benefits.settle(tx, book, batch.now, opened)
+    benefit_news = await benefits.settle(tx, book, batch.now, opened, causes(book))
     await timers.stop(tx, [(kind, key) for kind, effect in TIMERS for key in book.ids(effect)])
     closing = await attempts.close_ended(tx, book)
     answers = await commands.conclude(tx, outcomes)
@@ -157,9 +163,9 @@ async def read(tx: Transaction, book: Book[Item], items: Sequence[Item]) -> Desk
     paid = [order.id for order in book.before.values() if order.state is State.PAID]
     moving = [item.body.order_id for item in items if isinstance(item.body, OrderChangeAddress)]
     movers = [order.id for key in moving if key in book for order in book.family(key)]
-    changes = await orders.address_changes(tx, movers) if movers else {}
+    known = await orders.addresses(tx, movers) if movers else {}
     mergers = [item.body.actor.id for item in items if isinstance(item.body, OrderMerge)]
-    return Desk(book, await shipments.of_orders(tx, paid), changes, iter(await ids.take(tx, mergers)))
+    return Desk(book, await shipments.of_orders(tx, paid), known, iter(await ids.take(tx, mergers)))
 
 
 def order_ids(body: Change) -> tuple[int, ...]:
@@ -177,6 +183,8 @@ def change(desk: Desk, item: Item, now: datetime) -> Event:
     if isinstance(item.body, OrderMerge):
         return merge(desk, item, [desk.book[order_id] for order_id in named], now)
     moved = [target for order_id in named for target in targets(item, order_id, desk)]
+    if isinstance(item.body, OrderChangeAddress):
+        desk.addresses[item.body.order_id] = item.body.address  # also of a parent whose children moved
     events = [step(desk, item, target, now) for target in dict.fromkeys(moved)]
     return outcome(item, named, moved, events)
 
@@ -255,8 +263,14 @@ def whole_refunds(
         order, capture = owing.order, kept.get(owing.order.id)
         if capture is not None:
             cause, parts = f"cancel:{order.id}", back[order.id]
-            dues.append(refunds.of(order, capture, cause, capture.left, because=owing.because, lines=parts))
+            lines = parts if sum(part.amount for part in parts) == capture.left else ()  # an operator gave some before
+            dues.append(refunds.of(order, capture, cause, capture.left, because=owing.because, lines=lines))
     return dues
+
+
+def causes(book: Book[Item]) -> dict[int, Item]:
+    """Order id -> the message, of orders all of whose units went back."""
+    return {step.order.id: step.because for step in book.owing(Effect.REFUND_ALL)}
 
 
 def other_events(outcomes: commands.Outcomes) -> list[outbox.Announcement]:

@@ -61,10 +61,10 @@ def decide(body: OrderCreate, desk: Desk, now: datetime) -> Quote | Refusal:
     if body.address is None:
         return Refusal("ORDER_ADDRESS_MISSING", "the order says nothing of where it goes", {"field": "address"})
     user, policy = desk.users[body.user_id], desk.policies[body.business_type]
-    qtys, coupon = [line.qty for line in body.items], body.coupon_id is not None
+    wanted, coupon = [(line.sku_id, line.qty) for line in body.items], body.coupon_id is not None
     refusal = (
         too_soon(user.accepted_at, policy, now)
-        or against_policy(qtys, coupon, body.use_points, policy)
+        or against_policy(wanted, coupon, body.use_points, policy)
         or not_theirs(body.order_no, desk.numbers, body.user_id)
     )
     if refusal is not None:

@@ -3,11 +3,12 @@
     order is    risk.result passed                       risk.result rejected, captcha_required
     ----------  ---------------------------------------  -------------------------------------------------------
     placing     stock.reserve with the saga's deadline   rejected: order.rejected with RISK_BLOCKED or
-                                                         RISK_CAPTCHA_REQUIRED; coupon and points are free again
+                                                         RISK_CAPTCHA_REQUIRED; coupon and points are free again,
+                                                         and stock, should the verdict come unasked
     otherwise   nothing: the saga timer was first        nothing
     unknown     tried again later, at last a dead letter
 
-The first verdict about an order counts and is kept with it (snapshot 6). Nothing was reserved before it (S3-10).
+The first verdict about an order counts and is kept with it (snapshot 6). No stock was reserved before it (S3-10).
 """
 
 from collections.abc import Sequence
@@ -69,7 +70,9 @@ async def take_verdicts(tx: Transaction, batch: Batch[RiskResult]) -> None:
     benefit_news = await benefits.settle(tx, book, batch.now)
     await timers.stop(tx, [("saga", key) for key in book.ids(Effect.SAGA_TIMER_ENDS)])
     answers = await commands.conclude(tx, commands.creations(book, special))
-    await outbox.append(tx, [*reserves, *announce.steps(book, special), *benefit_news, *answers])
+    await outbox.append(
+        tx, [*reserves, *announce.steps(book, special), *announce.stock_orders(book), *benefit_news, *answers]
+    )
 
 
 async def reservations(

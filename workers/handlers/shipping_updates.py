@@ -110,8 +110,9 @@ async def write(tx: Transaction, yard: Yard, now: datetime) -> None:
     opened = await refunds.open_all(tx, await parcel_refunds(tx, yard))
     delivered = [key for key in book.ids(Effect.RECEIPT_TIMER_STARTS) if book[key].state is State.DELIVERED]
     await orders.save(tx, book)
-    benefit_news = await benefits.settle(tx, book, now, opened)
     await orders.give_back_lines(tx, [(p.order_id, part) for _, p, parts in yard.failures for part in parts])
+    given = {parcel.order_id: item for item, parcel, _ in yard.failures}
+    benefit_news = await benefits.settle(tx, book, now, opened, given)
     await shipments.insert(tx, [yard.parcels[key] for key in yard.booked], yard.warehouses)
     await shipments.save(tx, [yard.parcels[key] for key in sorted(yard.moved - set(yard.booked))])
     await shipments.record_facts(tx, yard.facts)

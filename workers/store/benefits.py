@@ -10,11 +10,10 @@ from db.pool import Transaction
 from db.statements import SQL
 from messages.benefits import CouponChanged, PointsChanged
 from messages.envelope import Envelope
-from workers.domain.benefits import Account, Benefits, all_cancelled, share
+from workers.domain.benefits import Account, Benefits, Worth, all_cancelled, due_back, still_earned
 from workers.domain.book import Book, Step
 from workers.domain.coupons import Coupon
 from workers.domain.order import Effect, Order, State
-from workers.store import payments
 from workers.store.refunds import Opened
 
 Item: TypeAlias = Envelope[Any]
@@ -69,32 +68,32 @@ async def quota_used(tx: Transaction, user_ids: Iterable[str], promo_ids: Iterab
 
 @dataclass(frozen=True)
 class Owing:
-    """What a batch owes to benefits: roots that are paid or end, orders that are complete, refunds of what was kept."""
+    """What a batch owes to benefits: roots that are paid or end, orders that are complete, or partly went back."""
 
     used: dict[int, Item]
     ended: dict[int, Item]
     awarded: dict[int, Item]
-    refunded: list[Opened]
+    reduced: dict[int, Item]
 
     def __bool__(self) -> bool:
-        return bool(self.used or self.ended or self.awarded or self.refunded)
+        return bool(self.used or self.ended or self.awarded or self.reduced)
 
-    @property
-    def causes(self) -> dict[int, Item]:
+    def causes(self, book: Book[Item]) -> dict[int, Item]:
         """Order id -> the message that caused what is owed."""
-        refunds = {key: due.due.because for due in self.refunded for key in (due.due.order_id, due.due.root_id)}
-        return {**refunds, **self.awarded, **self.ended, **self.used}
+        roots = {book[order_id].root_id: item for order_id, item in self.reduced.items()}
+        return {**roots, **self.reduced, **self.awarded, **self.ended, **self.used}
 
 
-def owing(book: Book[Item], opened: Sequence[Opened]) -> Owing:
+def owing(book: Book[Item], opened: Sequence[Opened], given: Mapping[int, Item]) -> Owing:
     """Who owes what. Orders without benefits owe nothing, so most batches cost nothing here."""
     ends = [*book.owing(Effect.BENEFITS_RETURNED), *_last_children(book)]
+    reduced = {due.due.order_id: due.due.because for due in opened if not due.due.stray} | dict(given)
     awards = [s for s in book.owing(Effect.POINTS_AWARDED) if s.order.gift_points or s.order.gift_growth]
     return Owing(
         used={s.order.id: s.because for s in book.owing(Effect.BENEFITS_USED) if s.order.has_benefits},
         ended={s.order.root_id: s.because for s in ends if book[s.order.root_id].has_benefits},
         awarded={s.order.id: s.because for s in awards},
-        refunded=[due for due in opened if not due.due.stray and _moves_points(book, due)],
+        reduced={key: item for key, item in reduced.items() if _moves_points(book, key)},
     )
 
 
@@ -106,35 +105,42 @@ def _last_children(book: Book[Item]) -> list[Step[Item]]:
     return [step for step in ends if all_cancelled(book.family(step.order.root_id))]
 
 
-def _moves_points(book: Book[Item], due: Opened) -> bool:
-    order = book[due.due.order_id]
-    return book[due.due.root_id].use_points > 0 or (order.gift_points > 0 and order.state is State.COMPLETED)
+def _moves_points(book: Book[Item], order_id: int) -> bool:
+    order = book[order_id]
+    earns = order.state is State.COMPLETED and (order.gift_points > 0 or order.gift_growth > 0)
+    return book[order.root_id].use_points > 0 or earns
 
 
 async def settle(
-    tx: Transaction, book: Book[Item], now: datetime, opened: Sequence[Opened] = ()
+    tx: Transaction,
+    book: Book[Item],
+    now: datetime,
+    opened: Sequence[Opened] = (),
+    given: Mapping[int, Item] | None = None,
 ) -> list[outbox.Announcement]:
-    """Everything that the steps and refunds of a batch owe, once the refunds are written; what is announced of it."""
-    owes = owing(book, opened)
+    """Everything that a batch's steps and refunds owe, once refunds and lines are written; what is announced of it.
+
+    `given` is order id -> message, of orders of which units went back, be they worth money or not.
+    """
+    owes = owing(book, opened, given or {})
     if not owes:
         return []
     has = await _locked(tx, book, owes)
-    refunds = {key for due in owes.refunded for key in (due.due.root_id, due.due.order_id)}
-    kept = await payments.kept(tx, refunds | set(owes.awarded))
+    worths = await _worths(tx, {book[key].root_id for key in (*owes.reduced, *owes.awarded)})
     for order_id in owes.used:
         has.use(book[order_id])
-    for due in owes.refunded:
-        _give_back_part(has, book, due, kept)
+    for order_id, item in owes.reduced.items():
+        _reduce(has, book, book[order_id], item, worths)
     for order_id in owes.ended:
         has.give_back(book[order_id], now, "end")
     for order_id in owes.awarded:
-        has.award(book[order_id], _keeps(book[order_id], kept), book[order_id].gift_growth)
+        has.award(book[order_id], *still_earned(book[order_id], worths.get(order_id, Worth())))
     await save(tx, has)
-    return announcements(has, owes.causes)
+    return announcements(has, owes.causes(book))
 
 
 async def _locked(tx: Transaction, book: Book[Item], owes: Owing) -> Benefits:
-    refunded = [book[due.due.order_id] for due in owes.refunded]
+    refunded = [book[key] for key in owes.reduced]
     roots = [book[key] for key in {*owes.used, *owes.ended, *(order.root_id for order in refunded)}]
     awarded = [book[key] for key in owes.awarded]
     earning = sorted({order.user_id for order in (*awarded, *refunded)})
@@ -143,23 +149,24 @@ async def _locked(tx: Transaction, book: Book[Item], owes: Owing) -> Benefits:
     spending = {order.user_id for order in roots if order.use_points}
     has = await lock(tx, [order.coupon_id for order in roots if order.coupon_id], [*spending, *earning])
     rows = await tx.fetch(SQL["benefits.booked"], sorted({order.id for order in (*roots, *refunded)}))
-    has.booked = {(row["order_id"], row["op"]): row["points"] for row in rows}
+    has.booked = {(row["order_id"], row["op"]): (row["points"], row["growth"]) for row in rows}
     return has
 
 
-def _give_back_part(has: Benefits, book: Book[Item], due: Opened, kept: Mapping[int, payments.Kept]) -> None:
-    root, order, why = book[due.due.root_id], book[due.due.order_id], due.refund_no
-    if root.use_points and root.id in kept:
-        back = share(root.use_points, kept[root.id].owed, kept[root.id].amount)
-        has.return_points(root, back, why)
-    if order.state is State.COMPLETED and order.gift_points:
-        has.revoke(order, _keeps(order, kept), why)
+async def _worths(tx: Transaction, roots: Iterable[int]) -> dict[int, Worth]:
+    """Order id -> what of it went back, of the orders of these families that carry goods."""
+    wanted = sorted(set(roots))
+    rows = await tx.fetch(SQL["benefits.worth"], wanted) if wanted else []
+    return {row["order_id"]: Worth(*tuple(row)[2:]) for row in rows}
 
 
-def _keeps(order: Order, kept: Mapping[int, payments.Kept]) -> int:
-    """Earned points in proportion to what was not given back."""
-    capture = kept.get(order.id)
-    return order.gift_points - share(order.gift_points, capture.owed, capture.amount) if capture else order.gift_points
+def _reduce(has: Benefits, book: Book[Item], order: Order, item: Item, worths: Mapping[int, Worth]) -> None:
+    root = book[order.root_id]
+    if root.use_points:
+        family = [worths[member.id] for member in book.family(root.id) if member.id in worths]
+        has.return_points(root, due_back(root, family), item.id)
+    if order.state is State.COMPLETED:
+        has.revoke(order, still_earned(order, worths[order.id]), item.id)
 
 
 async def save(tx: Transaction, has: Benefits) -> None:

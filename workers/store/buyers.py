@@ -43,7 +43,7 @@ async def benefits_for(
     coupons = {item.body.coupon_id for item in items if item.body.coupon_id is not None}
     spenders = {item.body.user_id for item in items if item.body.use_points > 0}
     counted = [promotion for promotion in promotions if promotion.counted]
-    limited = {promotion.promo_id for promotion in counted if promotion.quantity is not None}
+    limited = {promotion.promo_id for promotion in counted if promotion.kind == "flash"}
     has = await benefits.lock(tx, coupons, spenders, limited)
     has.quota_used = await benefits.quota_used(tx, users, {promotion.promo_id for promotion in counted})
     return has

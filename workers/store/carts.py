@@ -19,6 +19,9 @@ async def save(tx: Transaction, units: Mapping[LineKey, int]) -> None:
     """Set the units of these lines; none means that the line goes."""
     put = sorted((user, sku, qty) for (user, sku), qty in units.items() if qty)
     gone = sorted(key for key, qty in units.items() if not qty)
+    keys = sorted(units)
+    if put and gone:
+        await tx.execute(SQL["carts.lock"], [user for user, _ in keys], [sku for _, sku in keys])
     if put:
         await tx.execute(SQL["carts.save"], *(list(column) for column in zip(*put, strict=True)))
     if gone:

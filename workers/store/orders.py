@@ -34,6 +34,9 @@ async def save(tx: Transaction, book: Book[Envelope[Any]]) -> None:
         before = [book.before[order.id] for order in changed]
         rows = await tx.fetch(SQL["orders.save"], *_guards(before), *_columns(changed))
         assert len(rows) == len(changed), "a locked order was changed by somebody else"
+        freed = [o.id for o in changed if o.state is State.REJECTED and book.before[o.id].order_no is not None]
+        if freed:
+            await tx.execute(SQL["ids.free_issued_numbers"], freed)
     await log(tx, book.steps)
 
 
@@ -107,10 +110,10 @@ async def give_back_lines(tx: Transaction, parts: Sequence[tuple[int, RefundLine
         )
 
 
-async def address_changes(tx: Transaction, ids: Iterable[int]) -> dict[int, int]:
-    """Order id -> how often its address was changed."""
+async def addresses(tx: Transaction, ids: Iterable[int]) -> dict[int, tuple[int, str]]:
+    """Order id -> (how often its address was changed, its country)."""
     rows = await tx.fetch(SQL["orders.address_changes"], sorted(set(ids)))
-    return {row["order_id"]: row["modify_count"] for row in rows}
+    return {row["order_id"]: (row["modify_count"], row["country"]) for row in rows}
 
 
 async def change_addresses(tx: Transaction, addresses: Mapping[int, Address]) -> None:

@@ -71,7 +71,9 @@ async def upsert(tx: Transaction, newest: Sequence[PromotionUpsert]) -> None:
         [p.per_user_limit for p in newest],
     )
     if ids:
-        await tx.execute(SQL["promotions.set_quotas"], ids, [p.quantity for p in newest])
+        await tx.execute(
+            SQL["promotions.set_quotas"], ids, [p.quantity for p in newest], [p.kind == "flash" for p in newest]
+        )
 
 
 def _terms(body: PromotionUpsert) -> str:

@@ -155,6 +155,10 @@ CREATE TABLE issued_order_numbers (
 
 -- ---------------------------------------------------------------- orders
 
+ALTER TABLE orders
+    ALTER COLUMN use_points TYPE bigint,
+    ALTER COLUMN gift_points TYPE bigint,
+    ALTER COLUMN gift_growth TYPE bigint;
 ALTER TABLE orders ADD COLUMN quota_units integer NOT NULL DEFAULT 0 CHECK (quota_units >= 0);
 COMMENT ON COLUMN orders.quota_units IS 'units of this root order in promotion_uses';
 
@@ -164,8 +168,8 @@ ALTER TABLE order_items
     ADD COLUMN promotion_revision bigint,
     ADD COLUMN promotion_text text,
     ADD COLUMN quota_units integer NOT NULL DEFAULT 0 CHECK (quota_units BETWEEN 0 AND qty),
-    ADD COLUMN gift_points integer NOT NULL DEFAULT 0,
-    ADD COLUMN gift_growth integer NOT NULL DEFAULT 0,
+    ADD COLUMN gift_points bigint NOT NULL DEFAULT 0,
+    ADD COLUMN gift_growth bigint NOT NULL DEFAULT 0,
     ADD CONSTRAINT order_items_discounts CHECK (promotion_amount >= 0 AND coupon_amount >= 0 AND points_amount >= 0
         AND promotion_amount + coupon_amount + points_amount <= origin_amount),
     ADD CONSTRAINT order_items_payable CHECK (payable_amount = origin_amount - promotion_amount - coupon_amount

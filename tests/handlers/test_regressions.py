@@ -1,0 +1,193 @@
+"""Defects of the systems that the source documents describe, each with what happened there and what happens here.
+
+MALL and RY are those systems; the numbers are those of requirements section 14. What is pure is in tests/domain.
+"""
+
+from itertools import permutations
+from typing import Any
+
+import asyncpg
+import pytest
+
+from messages.orders import OrderChangeAddress, OrderConfirmReceipt, OrderCreate
+from tests.handlers.floor import ADDRESS, OPERATOR, Floor, book, cancel, captured, create, receive, sku, update, user
+from tests.handlers.offers import coupon, grant, promotion, refused, template
+from workers.domain.order import Trigger
+from workers.domain.shop import Policy, Shop
+from workers.store import shop
+
+
+@pytest.fixture
+async def mall(floor: Floor) -> Floor:
+    """s1 for 400 instead of 500 (ten units of it), s2 for 500; a coupon for 100 and 1000 points."""
+    await floor.open_shop(qty=100)
+    await floor.say(template(), coupon(), grant())
+    await floor.say(promotion(kind="flash", prices={"s1": 400}, quantity=10))
+    floor.events.clear()
+    return floor
+
+
+def with_everything(request_id: str = "r1") -> OrderCreate:
+    """2 * 400, less 100 by the coupon and 200 by points."""
+    return create(("s1", 2), request_id=request_id, coupon_id="c1", use_points=200, expected_pay_amount=500)
+
+
+async def everything(mall: Floor) -> dict[str, Any]:
+    """Where coupon, points, limited units and stock are."""
+    return {
+        "coupon": (await mall.rows("SELECT state, order_id FROM coupons"))[0],
+        "points": (await mall.rows("SELECT balance, held FROM points_accounts"))[0],
+        "sold": (await mall.rows("SELECT sold FROM promotion_quotas"))[0][0],
+        "stock": await mall.stock(),
+    }
+
+
+FREE = {"coupon": ("issued", None), "points": (1000, 0), "sold": 0, "stock": (100, 0)}
+
+
+async def test_mall_1_a_cancelled_order_gives_back_the_points_it_used(mall: Floor) -> None:
+    """There the points were set after the row was written: it never knew them, and gave nothing back."""
+    order_id = await mall.order(with_everything())
+    assert await mall.rows("SELECT use_points FROM orders") == [(200,)]
+    assert (await everything(mall))["points"] == (1000, 200)
+    await mall.say(cancel(order_id))
+    assert (await everything(mall))["points"] == (1000, 0)
+
+
+@pytest.mark.parametrize("order", list(permutations(("pay", "cancel", "timeout"))), ids="-".join)
+async def test_mall_7_paying_and_cancelling_never_both_succeed(mall: Floor, order: tuple[str, ...]) -> None:
+    """There the state was read first and the row updated by its key: a paid order was closed, its stock freed twice."""
+    order_id = await mall.order(with_everything())
+    await mall.let_due("payment")
+    await mall.settle_until_now()
+    bodies = {
+        "pay": captured(order_id, 500),
+        "cancel": cancel(order_id),
+        "timeout": mall.delayed[0],
+    }
+    await mall.overlap(*([bodies[name]] for name in order))
+    refunds = [refund["cause"] for refund in mall.heard("refund.requested")]
+    assert await mall.states() == ["cancelled"]
+    assert refunds == [f"cancel:{order_id}" if order[0] == "pay" else "late:alipay:t1"]
+    assert await everything(mall) == FREE
+    assert mall.heard("stock.discrepancy") == []
+    assert len(mall.heard("order.cancelled")) == 1
+
+
+async def test_mall_7_an_order_that_is_paid_first_is_not_timed_out(mall: Floor) -> None:
+    order_id = await mall.order(with_everything())
+    await mall.let_due("payment")
+    await mall.settle_until_now()
+    await mall.overlap([captured(order_id, 500)], mall.delayed)
+    assert await mall.states() == ["paid"]
+    assert mall.heard("refund.requested") == []
+
+
+async def test_mall_8_counters_that_two_workers_change_at_once_lose_nothing(mall: Floor) -> None:
+    """There points, coupons and limits were read, changed in memory and written back."""
+    orders = [create(("s1", 1), request_id=name, use_points=100, expected_pay_amount=300) for name in "abc"]
+    held = [await mall.order(body) for body in orders[:2]]
+    await mall.overlap([cancel(held[0])], [orders[2]], [captured(held[1], 300)], [grant(7, request_id="g2")])
+    assert await everything(mall) == {"coupon": ("issued", None), "points": (907, 100), "sold": 2, "stock": (99, 1)}
+
+
+@pytest.mark.parametrize("paid", [False, True], ids=["unpaid", "paid"])
+@pytest.mark.parametrize("by_operator", [False, True], ids=["by its buyer", "by an operator"])
+async def test_mall_9_whoever_cancels_stock_coupon_points_and_money_go_back(
+    mall: Floor, paid: bool, by_operator: bool
+) -> None:
+    """There an operator's closing took any state and gave back neither stock, coupon, points nor money."""
+    order_id = await mall.order(with_everything())
+    if paid:
+        await mall.pay(order_id)
+        held = {"coupon": ("used", order_id), "points": (800, 0), "sold": 2, "stock": (98, 0)}
+    else:
+        held = {"coupon": ("locked", order_id), "points": (1000, 200), "sold": 2, "stock": (100, 2)}
+    assert await everything(mall) == held
+    await mall.say(cancel(order_id, actor=OPERATOR if by_operator else user()), trusted=by_operator)
+    assert await everything(mall) == FREE
+    assert [refund["amount"] for refund in mall.heard("refund.requested")] == ([500] if paid else [])
+
+
+@pytest.mark.parametrize("state", ["shipped", "delivered", "completed"])
+async def test_mall_9_an_operator_cannot_close_what_is_under_way_or_received(mall: Floor, state: str) -> None:
+    order_id = await mall.order(with_everything())
+    await mall.pay(order_id)
+    await mall.say(book(order_id, "T1"))
+    await mall.say(update(order_id, "T1", "outbound"))
+    if state != "shipped":
+        await mall.say(update(order_id, "T1", "delivered"))
+    if state == "completed":
+        await mall.sweep("receipt")
+    before = await everything(mall)
+    await mall.say(cancel(order_id, actor=OPERATOR), trusted=True)
+    assert refused(mall) == [("ORDER_NOT_CANCELLABLE", {"order_id": str(order_id), "state": state})]
+    assert (await mall.states(), await everything(mall)) == ([state], before)
+
+
+async def test_mall_11_no_two_orders_have_one_number_and_each_says_where_it_came_from(mall: Floor) -> None:
+    """There no index kept order numbers apart, and every order came from the same source."""
+    bodies = [create(("s2", 1), request_id=f"{n}", channel=channel) for n, channel in enumerate(("pc", "mobile") * 4)]
+    await mall.at_once(*([body] for body in bodies))
+    rows = await mall.rows("SELECT order_no, channel FROM orders")
+    assert len({number for number, _ in rows}) == 8
+    assert {(number[8:10], channel) for number, channel in rows} == {("00", "pc"), ("01", "mobile")}
+    with pytest.raises(asyncpg.UniqueViolationError):
+        await mall.pool.execute("UPDATE orders SET order_no = $1", rows[0][0])
+
+
+async def paid_family(mall: Floor) -> tuple[int, list[int]]:
+    """A split order of three lines of 500, with 100 for shipping."""
+    shop.configure(Shop(shipping_fee_minor_units=100, policy=Policy(rate_limit_orders=0)))
+    await mall.say(*(sku(name, product_type=name) for name in ("a", "b", "c")))
+    await mall.say(*(receive(name, 10) for name in ("a", "b", "c")))
+    root = await mall.order(create(("a", 1), ("b", 1), ("c", 1), expected_pay_amount=1600))
+    children = await mall.children(root)
+    await mall.pay(root)
+    return root, children
+
+
+async def test_ry_12_the_shipping_fee_is_the_childrens_to_the_minor_unit(mall: Floor) -> None:
+    """There it stayed with the parent: what its sub-orders cost was less than what was paid."""
+    root, children = await paid_family(mall)
+    fees = dict(await mall.rows("SELECT id, shipping_fee FROM orders"))
+    assert (fees[root], [fees[child] for child in children]) == (100, [34, 33, 33])
+    await mall.say(*(cancel(child) for child in children))
+    assert sorted(refund["amount"] for refund in mall.heard("refund.requested")) == [533, 533, 534]
+
+
+async def test_ry_12_what_was_reserved_for_a_child_is_released_for_that_child(mall: Floor) -> None:
+    """There stock was deducted for the parent and released for its sub-orders, which had never held any."""
+    root, children = await paid_family(mall)
+    ledger = await mall.rows("SELECT holder_id, op FROM stock_ledger WHERE holder_id <> 0 ORDER BY holder_id, op")
+    assert ledger == [(child, op) for child in sorted(children) for op in ("commit", "reserve")]
+    await mall.say(cancel(children[1]), cancel(children[1], "x2"))
+    assert [await mall.stock(name) for name in "abc"] == [(9, 0), (10, 0), (9, 0)]
+    assert await mall.rows("SELECT state FROM stock_holders WHERE holder_id = $1", root) == []
+
+
+async def test_ry_12_every_log_row_says_what_the_order_was_before(mall: Floor) -> None:
+    """There the new state was logged as the one before, because it was overwritten first."""
+    root, (a, b, c) = await paid_family(mall)
+    await mall.say(OrderChangeAddress(request_id="a1", actor=user(), order_id=a, address=ADDRESS))
+    await mall.deliver(a)
+    await mall.say(OrderConfirmReceipt(request_id="c1", actor=user(), order_id=a))
+    await mall.say(cancel(b))
+    story = {
+        root: ["placing", "awaiting_payment", "paid", "split"],
+        a: ["placing", "awaiting_payment", "paid", "paid", "shipped", "delivered", "completed"],
+        b: ["placing", "awaiting_payment", "paid", "cancelled"],
+        c: ["placing", "awaiting_payment", "paid"],
+    }
+    rows = await mall.rows(
+        "SELECT order_id, version, pre_state, cur_state FROM operate_logs ORDER BY order_id, version"
+    )
+    assert rows == [
+        (key, version, before, after)
+        for key, states in sorted(story.items())
+        for version, (before, after) in enumerate(zip(["", *states], states, strict=False), start=1)
+    ]
+    [(actor, kind, remark, operate_type)] = await mall.rows(
+        "SELECT actor_id, cause_type, remark, operate_type FROM operate_logs WHERE order_id = $1 AND version = 4", b
+    )
+    assert (actor, kind, remark, operate_type) == ("u1", "order.cancel.v1", "cancel", Trigger.CANCEL.operate_type)
