@@ -28,17 +28,6 @@ def test_a_habit_is_every_channels_unless_it_names_one() -> None:
 WRONG = [
     "lost", "lost=", "lost=x", "lost=1.1", "lost=-0.1", "lost=nan", "late_seconds=1", "x=1", "stripe.lost=1", ".lost=1",
 ]  # fmt: skip
-    "lost",
-    "lost=",
-    "lost=x",
-    "lost=1.1",
-    "lost=-0.1",
-    "lost=nan",
-    "late_seconds=1",
-    "x=1",
-    "stripe.lost=1",
-    ".lost=1",
-]
 
 
 @pytest.mark.parametrize("said", WRONG)
