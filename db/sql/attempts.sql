@@ -33,20 +33,20 @@ FROM payment_attempts
 WHERE out_trade_no = ANY($1::text[]) OR id = ANY($2::bigint[]);
 
 -- name: attempts.live
--- $1 intent ids, $2 order ids (both locked by their orders). Attempts that somebody may still pay: of these intents, and of merged
--- intents that pay these orders; locked, in id order.
+-- $1 intent ids, $2 order ids (both locked by their orders), $3 attempt ids. Attempts that somebody may still pay: of these intents,
+-- and of merged intents that pay these orders; and those of $3 in any state. All are locked, in id order.
 SELECT id, out_trade_no, intent_id, order_id, channel, scene, amount, currency, state, reference, trade_no, command, key_id, details,
     started_at, expire_at
 FROM payment_attempts
-WHERE state IN ('created', 'requested', 'unknown')
-    AND intent_id = ANY($1::bigint[] || ARRAY(SELECT intent_id FROM payment_intent_orders WHERE order_id = ANY($2::bigint[])))
+WHERE id = ANY($3::bigint[]) OR (state IN ('created', 'requested', 'unknown')
+    AND intent_id = ANY($1::bigint[] || ARRAY(SELECT intent_id FROM payment_intent_orders WHERE order_id = ANY($2::bigint[]))))
 ORDER BY id
 FOR UPDATE;
 
 -- name: attempts.save
--- $1 attempt ids (locked), $2 states, $3 references, $4 trade numbers, $5 reasons; what is null stays.
+-- $1 attempt ids (locked), $2 states, $3 references, $4 trade numbers, $5 reasons; what is null stays, and captured is for ever.
 UPDATE payment_attempts a
-SET state = n.state, reference = coalesce(n.reference, a.reference), trade_no = coalesce(n.trade_no, a.trade_no),
+SET state = CASE WHEN a.state = 'captured' THEN a.state ELSE coalesce(n.state, a.state) END, reference = coalesce(n.reference, a.reference), trade_no = coalesce(n.trade_no, a.trade_no),
     reason = coalesce(n.reason, a.reason), updated_at = clock_timestamp()
 FROM unnest($1::bigint[], $2::text[], $3::text[], $4::text[], $5::text[]) AS n (id, state, reference, trade_no, reason)
 WHERE a.id = n.id;

@@ -185,7 +185,7 @@ def _shown(one: notices.Shown) -> dict[str, Any]:
         headers, body = one.opened()
     except CipherError as error:
         return known | {"headers": {}, "body": {"unreadable": str(error)}}
-    return known | {"headers": headers_shown(headers), "body": body_shown(body)}
+    return known | {"headers": headers_shown(headers), "body": body_shown(body.decode("utf-8", "backslashreplace"))}
 
 
 def _write_notices(found: Sequence[Mapping[str, Any]], output: Format) -> None:

@@ -1,11 +1,15 @@
 """Whether an order may be paid now, and by which words (S3-16, S2-06)."""
 
 from collections.abc import Collection, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from workers.domain.order import Order, State
 from workers.domain.refusal import Refusal
 
+FIRST_ASK = timedelta(seconds=60)
+"""By then a buyer who pays at once has paid, and the channel has said so."""
+LAST_ASK = timedelta(seconds=10)
+"""Before the window ends: somebody who paid in time shall not be cancelled because a notification was lost."""
 PAID = frozenset({State.PAID, State.FULFILLING, State.SHIPPED, State.DELIVERED, State.COMPLETED, State.SPLIT})
 
 
@@ -47,3 +51,13 @@ def unfit(
         known = ", ".join(sorted(currencies))
         return Refusal("PAY_PARAM_INVALID", f"{method} collects {known} only", {"field": "currency"})
     return None
+
+
+def ask_at(started_at: datetime, expire_at: datetime, now: datetime) -> datetime:
+    """When a channel is asked about an attempt of which nobody has told us.
+
+    After a minute, then each time twice as long after the start, once shortly before the window ends and once after.
+    """
+    regular = started_at + max(FIRST_ASK, 2 * (now - started_at))
+    fences = (at for at in (expire_at - LAST_ASK, expire_at) if now < at <= regular)
+    return next(fences, regular)

@@ -8,28 +8,35 @@
     gateway.capture        paid, failed                   payment.observed, for payment_results to judge
     gateway.query          paid, failed                   the same
                            approved                       gateway.capture
-                           closed, never heard of it      closed: payment.attempt_closed
-                           not paid yet, nothing          asked again later (timer), closed after the window
+                           closed                         payment.attempt_closed
+                           never heard of it, after the   the same
+                           window
+                           not paid yet, after the window gateway.close
+                           not paid yet, nothing          asked again later (timer)
     gateway.close          closed                         payment.attempt_closed
-                           paid                           payment.observed
-                           not now, nothing               asked again later (timer)
+                           it does not wait any more      gateway.query, and tried again
+                           no; it closes nothing          nothing: the timer asks when the window has ended
+                           nothing                        tried again later
     gateway.refund         done, no, under way, nothing   refund.observed
-    gateway.refund_query   done, no, under way, nothing   refund.observed
+    gateway.refund_query   done, under way, nothing       refund.observed
+                           never heard of it              gateway.refund, under the same number
     gateway.certificates   certificates                   kept, for every process
+    any                    signed with a certificate      gateway.certificates besides
+                           that is not known here
 
 The questions are asked before the transaction and hold none; each carries a number of ours that makes asking twice
 harmless. While a channel cannot be reached its queue alone waits.
 """
 
-import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 from typing import Any, Literal, TypeAlias
 
 import outbox
 from db.pool import Transaction
-from messages.base import CommandRejected
+from messages.base import CommandRejected, Internal
 from messages.envelope import Envelope
 from messages.gateway import (
     AttemptCall,
@@ -38,121 +45,35 @@ from messages.gateway import (
     GatewayClose,
     GatewayQuery,
     GatewayRefund,
+    GatewayRefundQuery,
     GatewayStart,
     RefundCall,
 )
 from messages.payments import PaymentObserved, PaymentStart
 from messages.refunds import RefundObserved
 from messages.topology import CHANNELS
-from workers.channels import caller, configured
 from workers.channels.port import (
     Approved,
-    Channel,
     Paid,
     Ready,
     RefundAsk,
     Refunded,
     Refused,
-    Request,
-    Response,
     Unknown,
 )
+from workers.domain.paying import ask_at
 from workers.domain.refusal import Refusal
 from workers.runtime.batch import Batch
 from workers.runtime.route import Outside, Route
 from workers.store import attempts, commands, notices, timers
-from workers.store.attempts import Attempt, Change
+from workers.store.asking import NO_CHANNEL, Answer, ask, prepare
+from workers.store.attempts import DONE, Attempt, Change
 from workers.store.hearing import closed, observed_refund
 from workers.store.refunds import call_queue
 
 Item: TypeAlias = Envelope[Any]
-Answer: TypeAlias = Ready | Paid | Approved | Refunded | Refused | Unknown | Mapping[str, str]
 BATCH_MAX_ITEMS = 20  # as many as are asked side by side
 START_TRIES = 4  # by then the buyer has gone elsewhere
-DONE = frozenset({"captured", "failed", "closed"})
-NO_CHANNEL = Refused("NO_CHANNEL", "this process does not speak with the channel")
-
-
-@dataclass(frozen=True)
-class Question:
-    """One item, how it is asked and how the answer is read. Without `build` there is nothing to ask."""
-
-    item_id: str
-    build: Callable[[datetime], Request | None]
-    read: Callable[[Response, datetime], Answer]
-
-
-@dataclass(frozen=True)
-class Questions:
-    """What one batch asks of one channel."""
-
-    channel: str
-    questions: Sequence[Question]
-
-
-async def prepare(tx: Transaction, items: Sequence[Item], *, channel: str) -> Questions:
-    """What the questions need to know; one statement per table."""
-    speaks = configured().get(channel)
-    if speaks is None:
-        return Questions(channel, ())
-    found = await attempts.read(tx, [item.body.attempt_id for item in items if isinstance(item.body, AttemptCall)])
-    asked = await attempts.refunds_asked(tx, [i.body.refund_no for i in items if isinstance(i.body, RefundCall)])
-    made = (question(speaks, item, found, {no: ask for no, (_, _, ask) in asked.items()}) for item in items)
-    return Questions(channel, [one for one in made if one is not None])
-
-
-def question(
-    channel: Channel, item: Item, found: Mapping[int, Attempt], refunds: Mapping[str, RefundAsk]
-) -> Question | None:
-    """How one message is put to the channel; None where there is nothing to ask."""
-    body = item.body
-    if isinstance(body, GatewayCertificates):
-        serial = body.serial
-        read = channel.read_certificates
-        return Question(item.id, lambda at: channel.certificates(at, serial), lambda r, at: read(r, at, serial))
-    if isinstance(body, RefundCall):
-        ask = refunds.get(body.refund_no)
-        return refund_question(channel, item, ask) if ask else None
-    attempt = found.get(body.attempt_id)
-    return attempt_question(channel, item, attempt) if attempt and attempt.state not in DONE else None
-
-
-def refund_question(channel: Channel, item: Item, ask: RefundAsk) -> Question:
-    """Give back, or how does it stand."""
-    if isinstance(item.body, GatewayRefund):
-        return Question(item.id, lambda at: channel.refund(ask, at), lambda r, at: channel.refunded(ask, r, at))
-    return Question(item.id, lambda at: channel.query_refund(ask, at), lambda r, at: channel.refund_found(ask, r, at))
-
-
-def attempt_question(channel: Channel, item: Item, attempt: Attempt) -> Question:
-    """Open, take, close, or how does it stand."""
-    asked = attempt.asked
-    match item.body:
-        case GatewayStart():
-            return Question(
-                item.id, lambda at: opening(channel, attempt, at), lambda r, at: channel.started(asked, r, at)
-            )
-        case GatewayCapture():
-            return Question(item.id, lambda at: channel.capture(asked, at), lambda r, at: channel.paid(asked, r, at))
-        case GatewayClose():
-            return Question(item.id, lambda at: channel.close(asked, at), lambda r, at: channel.closed(asked, r, at))
-    return Question(item.id, lambda at: channel.query(asked, at), lambda r, at: channel.paid(asked, r, at))
-
-
-def opening(channel: Channel, attempt: Attempt, at: datetime) -> Request | None:
-    """The call that opens an attempt, where the channel wants one."""
-    request = channel.start(attempt.asked, at)
-    return request if isinstance(request, Request) else None
-
-
-async def ask(questions: Questions) -> Mapping[str, Answer]:
-    """Ask side by side. Raises ChannelAwayError when the channel cannot be reached."""
-    if not questions.questions:
-        return {}
-    speaks = caller(questions.channel)
-    answers = await asyncio.gather(*(speaks.ask(one.build, one.read) for one in questions.questions))
-    pairs = zip(questions.questions, answers, strict=True)
-    return {one.item_id: answer for one, answer in pairs if answer is not None}
 
 
 @dataclass
@@ -166,10 +87,11 @@ class Desk:
     outcomes: commands.Outcomes = field(default_factory=dict)
     news: list[outbox.Announcement] = field(default_factory=list)
     ended: list[int] = field(default_factory=list)
+    asked_again: list[timers.Timer] = field(default_factory=list)
     certificates: dict[str, dict[str, str]] = field(default_factory=dict)
 
 
-async def take_answers(tx: Transaction, batch: Batch[Any]) -> None:
+async def take_answers(tx: Transaction, batch: Batch[Any], *, channel: str) -> None:
     """Write what the channel said, each table once. Nothing is asked in here."""
     calls = [item for item in batch if isinstance(item.body, AttemptCall)]
     starts = [item for item in calls if isinstance(item.body, GatewayStart)]
@@ -178,14 +100,19 @@ async def take_answers(tx: Transaction, batch: Batch[Any]) -> None:
     refunds = [item.body.refund_no for item in batch if isinstance(item.body, RefundCall)]
     locked = await attempts.lock(tx, [item.body.attempt_id for item in calls])
     desk = Desk(locked, undecided, await attempts.refunds_asked(tx, refunds))
+    wanted: dict[str, Item] = {}
 
     for item in batch:
         answer: Answer = batch.answers.get(item.id, NO_CHANNEL)
+        if isinstance(answer, Unknown) and answer.serial:
+            wanted[answer.serial] = item
         match item.body:
             case GatewayStart():
                 start(batch, desk, item, answer)
+            case GatewayQuery():
+                attempt_told(desk, item, answer, batch.now)
             case AttemptCall():
-                attempt_told(batch, desk, item, answer)
+                ordered_told(batch, desk, item, answer)
             case RefundCall():
                 refund_told(desk, item, answer, batch.now)
             case GatewayCertificates():
@@ -194,9 +121,11 @@ async def take_answers(tx: Transaction, batch: Batch[Any]) -> None:
     replies = await commands.conclude(tx, desk.outcomes)
     await attempts.save(tx, desk.changes)
     await timers.stop(tx, [("attempt", key) for key in desk.ended])
+    await timers.start(tx, desk.asked_again)
     await notices.keep_certificates(tx, desk.certificates)
     told = [outbox.event(event, because=item) for event, item in desk.outcomes.values()]
-    await outbox.append(tx, [*told, *desk.news, *replies])
+    fetches = [fetching(channel, serial, item) for serial, item in sorted(wanted.items())]
+    await outbox.append(tx, [*told, *desk.news, *fetches, *replies])
 
 
 def start(batch: Batch[Any], desk: Desk, item: Item, answer: Answer) -> None:
@@ -206,7 +135,7 @@ def start(batch: Batch[Any], desk: Desk, item: Item, answer: Answer) -> None:
         return
     match answer:
         case Ready():
-            state = "requested" if attempt.state == "created" else attempt.state
+            state = "requested" if attempt.state == "created" else None
             desk.changes.append(Change(attempt.id, state, reference=answer.reference))
             desk.outcomes[attempt.command] = attempt.started(answer), item
             return
@@ -221,6 +150,8 @@ def start(batch: Batch[Any], desk: Desk, item: Item, answer: Answer) -> None:
             refusal = Refusal("PAY_CHANNEL_ERROR", "the channel answered something else")
     state = "unknown" if isinstance(answer, Unknown) else "failed"
     desk.changes.append(Change(attempt.id, state, reason=refusal.code))
+    if state == "failed":
+        desk.ended.append(attempt.id)
     rejected = CommandRejected(
         command_id=desk.undecided[attempt.command], type=PaymentStart.TYPE, code=refusal.code, message=refusal.message,
         details=dict(refusal.details),
@@ -228,28 +159,66 @@ def start(batch: Batch[Any], desk: Desk, item: Item, answer: Answer) -> None:
     desk.outcomes[attempt.command] = rejected, item
 
 
-def attempt_told(batch: Batch[Any], desk: Desk, item: Item, answer: Answer) -> None:
-    """How an attempt stands."""
+def attempt_told(desk: Desk, item: Item, answer: Answer, now: datetime) -> None:
+    """How an attempt stands. While nobody knows, its channel is asked again."""
     attempt = desk.found.get(item.body.attempt_id)
-    if attempt is None or attempt.state in DONE:
+    if attempt is None or ended_before(desk, attempt) or settled(desk, item, attempt, answer):
         return
+    over = now >= attempt.expire_at
+    match answer:
+        case Approved():
+            desk.changes.append(Change(attempt.id, reference=answer.reference))
+            desk.news.append(call(GatewayCapture(attempt_id=attempt.id), attempt, item))
+        case Refused() if over:
+            end(desk, item, attempt, "nobody paid it")
+        case Paid() if over and attempt.state != "closing":
+            desk.changes.append(Change(attempt.id, "closing"))
+            desk.news.append(call(GatewayClose(attempt_id=attempt.id), attempt, item))
+    if not over:
+        desk.asked_again.append(timers.Timer("attempt", attempt.id, ask_at(attempt.started_at, attempt.expire_at, now)))
+
+
+def ordered_told(batch: Batch[Any], desk: Desk, item: Item, answer: Answer) -> None:
+    """What became of an attempt that was to be captured or closed. A plain no is left to the timer's question."""
+    attempt = desk.found.get(item.body.attempt_id)
+    if attempt is None or ended_before(desk, attempt) or settled(desk, item, attempt, answer):
+        return
+    match answer:
+        case Unknown():
+            batch.retry(item, "channel_unknown", answer.why)
+        case Paid() | Approved() if isinstance(item.body, GatewayClose):
+            desk.news.append(call(GatewayQuery(attempt_id=attempt.id), attempt, item))
+            batch.retry(item, "not_closed_yet", "the channel says that it does not wait for its buyer any more")
+
+
+def ended_before(desk: Desk, attempt: Attempt) -> bool:
+    """Its end is known: nothing is asked about it any more."""
+    if attempt.state in DONE:
+        desk.ended.append(attempt.id)
+    return attempt.state in DONE
+
+
+def settled(desk: Desk, item: Item, attempt: Attempt, answer: Answer) -> bool:
+    """Whether the answer is the attempt's end; then it is told."""
     match answer:
         case Paid(status="captured" | "failed"):
             desk.news.append(outbox.internal(observed(attempt, answer), because=item))
         case Paid(status="closed"):
             end(desk, item, attempt, answer.reason or "closed by the channel")
-        case Approved():
-            desk.changes.append(Change(attempt.id, attempt.state, reference=answer.reference))
-            message = GatewayCapture(attempt_id=attempt.id)
-            desk.news.append(outbox.to_queue(message, queue=call_queue(attempt.channel), because=item))
-        case Refused() if isinstance(item.body, GatewayQuery) and batch.now > attempt.expire_at:
-            end(desk, item, attempt, "nobody paid it")
-        case Paid() if isinstance(item.body, GatewayQuery) and batch.now > attempt.expire_at:
-            message_ = GatewayClose(attempt_id=attempt.id)
-            desk.changes.append(Change(attempt.id, "closing"))
-            desk.news.append(outbox.to_queue(message_, queue=call_queue(attempt.channel), because=item))
-        case Unknown() | Refused() if isinstance(item.body, GatewayClose | GatewayCapture):
-            batch.retry(item, "channel_unknown", answer.why if isinstance(answer, Unknown) else answer.code)
+        case _:
+            return False
+    return True
+
+
+def call(message: Internal, attempt: Attempt, because: Item) -> outbox.Announcement:
+    """One more call to the attempt's channel."""
+    return outbox.to_queue(message, queue=call_queue(attempt.channel), because=because)
+
+
+def fetching(channel: str, serial: str, because: Item) -> outbox.Announcement:
+    """gateway.certificates, for an answer whose certificate is not known here."""
+    message = GatewayCertificates(channel=channel, serial=serial)
+    return outbox.to_queue(message, queue=call_queue(channel), because=because)
 
 
 def end(desk: Desk, item: Item, attempt: Attempt, reason: str) -> None:
@@ -277,6 +246,10 @@ def refund_told(desk: Desk, item: Item, answer: Answer, now: datetime) -> None:
             said = observed_refund(answer)
         case Unknown():
             said = refund_unclear(known[2], "unknown", answer.why, now)
+        case Refused() if isinstance(item.body, GatewayRefundQuery):
+            again = GatewayRefund(refund_no=item.body.refund_no)
+            desk.news.append(outbox.to_queue(again, queue=call_queue(known[0]), because=item))
+            return
         case Refused():
             said = refund_unclear(known[2], "failed", answer.code, now)
         case _:
@@ -300,12 +273,18 @@ def certificates_told(batch: Batch[Any], desk: Desk, item: Item, answer: Answer)
         batch.retry(item, "channel_unknown", answer.why)
 
 
-ROUTES = tuple(
-    Route(
-        queue=f"gateway-calls.{channel}",
-        handler=take_answers,
+def route(channel: str) -> Route:
+    """A channel's own queue: it waits alone when the channel is away."""
+
+    async def handler(tx: Transaction, batch: Batch[Any]) -> None:
+        await take_answers(tx, batch, channel=channel)
+
+    return Route(
+        queue=call_queue(channel),
+        handler=handler,
         batch_max_items=BATCH_MAX_ITEMS,
-        outside=Outside(lambda tx, items, channel=channel: prepare(tx, items, channel=channel), ask),  # type: ignore[misc]
+        outside=Outside(partial(prepare, channel=channel), ask),
     )
-    for channel in CHANNELS
-)
+
+
+ROUTES = tuple(route(channel) for channel in CHANNELS)

@@ -142,7 +142,7 @@ async def change_orders(tx: Transaction, batch: Batch[Change]) -> None:
     await shipments.cancel_booked(tx, refunded)
     benefit_news = await benefits.settle(tx, book, batch.now, opened, causes(book))
     await timers.stop(tx, [(kind, key) for kind, effect in TIMERS for key in book.ids(effect)])
-    closing = await attempts.close_ended(tx, book)
+    closing = await attempts.settle(tx, book)
     answers = await commands.conclude(tx, outcomes)
     paid = [step for step in book.owing(Effect.STOCK_RESTOCK) if step.order.paid_at is not None]
     restocks = [outbox.internal(restock(step.order, lines, desk), because=step.because) for step in paid]

@@ -29,7 +29,7 @@ from workers.channels import configured
 from workers.channels.port import Ready, Refused, Request
 from workers.domain.book import Book
 from workers.domain.order import Order
-from workers.domain.paying import unfit, unpayable, unpriced
+from workers.domain.paying import ask_at, unfit, unpayable, unpriced
 from workers.domain.refusal import Refusal
 from workers.runtime.batch import Batch
 from workers.runtime.route import Route
@@ -111,8 +111,11 @@ async def start_payments(tx: Transaction, batch: Batch[PaymentStart]) -> None:
                 asked.append(outbox.to_queue(GatewayStart(attempt_id=one.id), queue=queue, because=item))
 
     await attempts.open_all(tx, written, batch.now)
-    closing = await attempts.closing(tx, superseded(before, written), claims.fresh[0] if claims.fresh else None)
-    await timers.start(tx, [timers.Timer("attempt", one.id, one.expire_at) for one in written])
+    over = superseded(before, written)
+    await attempts.save(tx, attempts.closings(over))
+    closing = attempts.closing(over, claims.fresh[0] if claims.fresh else None)
+    first = [(one.id, ask_at(one.started_at, one.expire_at, batch.now)) for one in written]
+    await timers.start(tx, [timers.Timer("attempt", attempt_id, at) for attempt_id, at in first])
     replies = await commands.conclude(tx, outcomes)
     news: list[tuple[Event, Item]] = [(event, item) for event, item in outcomes.values()]
     told = [outbox.event(event, because=item) for event, item in news]

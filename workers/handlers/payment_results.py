@@ -106,8 +106,8 @@ async def settle_payments(tx: Transaction, batch: Batch[Told]) -> None:
     await orders.save(tx, book)
     await payments.record(tx, [fact for _, fact in facts])
     benefit_news = await benefits.settle(tx, book, batch.now)
-    await attempts.save(tx, [*heard.changes, *attempt_changes(heard, facts)])
-    closing = await attempts.close_ended(tx, book, paid_attempts(heard, facts))
+    changes = [*heard.changes, *attempt_changes(heard, facts)]
+    closing = await attempts.settle(tx, book, changes, paid_attempts(heard, facts))
     ended = [("payment", key) for key in book.ids(Effect.PAYMENT_TIMER_ENDS)]
     await timers.stop(tx, [*ended, *(("attempt", key) for key in ended_attempts(heard, facts))])
     await timers.set_progress(tx, max(marks, default=None))

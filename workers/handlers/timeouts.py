@@ -79,7 +79,7 @@ async def take_timers(tx: Transaction, batch: Batch[TimerDue]) -> None:
 
     await orders.save(tx, book)
     benefit_news = await benefits.settle(tx, book, batch.now)
-    closing = await attempts.close_ended(tx, book)
+    closing = await attempts.settle(tx, book)
     await timers.stop(tx, ended)
     await timers.postpone(tx, waiting, batch.now + LOOK_AGAIN)
     answers = await commands.conclude(tx, commands.creations(book, special))

@@ -1,7 +1,7 @@
 """Attempts at payment channels: what was asked to be paid, how it stands, and whom to ask next."""
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import astuple, dataclass
 from datetime import datetime
 from typing import Any
 
@@ -21,6 +21,8 @@ from workers.store.refunds import call_queue
 
 LIVE = frozenset({"created", "requested", "unknown"})
 """Somebody may still pay these."""
+DONE = frozenset({"captured", "failed", "closed"})
+"""How these ended is known."""
 
 
 @dataclass(frozen=True)
@@ -69,10 +71,10 @@ class Attempt:
 
 @dataclass(frozen=True)
 class Change:
-    """What an attempt becomes; what is None stays."""
+    """What an attempt becomes; what is None stays. One that is captured stays so."""
 
     id: int
-    state: str
+    state: str | None = None
     reference: str | None = None
     trade_no: str | None = None
     reason: str | None = None
@@ -145,49 +147,63 @@ async def find(tx: Transaction, numbers: Iterable[str], ids: Iterable[int]) -> d
     return {row["out_trade_no"]: _attempt(row) for row in rows}
 
 
-async def live(tx: Transaction, intent_ids: Iterable[int], order_ids: Iterable[int] = ()) -> list[Attempt]:
-    """Attempts that may still be paid, locked: of these intents, and of merged ones that pay these orders."""
-    intents, orders = sorted(set(intent_ids)), sorted(set(order_ids))
-    if not (intents or orders):
+async def live(
+    tx: Transaction, intent_ids: Iterable[int], order_ids: Iterable[int] = (), also: Iterable[int] = ()
+) -> list[Attempt]:
+    """Attempts that may still be paid: of these intents, and of merged ones that pay these orders.
+
+    They are locked until commit, and with them those whose id is in `also`, which are not returned.
+    """
+    intents, orders, others = sorted(set(intent_ids)), sorted(set(order_ids)), sorted(set(also))
+    if not (intents or orders or others):
         return []
-    return [_attempt(row) for row in await tx.fetch(SQL["attempts.live"], intents, orders)]
+    rows = await tx.fetch(SQL["attempts.live"], intents, orders, others)
+    return [_attempt(row) for row in rows if row["state"] in LIVE and row["id"] not in others]
 
 
 async def save(tx: Transaction, changes: Sequence[Change]) -> None:
-    """Write each attempt once: its last change counts."""
-    last = {change.id: change for change in changes}
-    if last:
-        names = ("id", "state", "reference", "trade_no", "reason")
-        columns = [[getattr(change, name) for _, change in sorted(last.items())] for name in names]
-        await tx.execute(SQL["attempts.save"], *columns)
+    """Write each attempt once: its last change counts, and what that leaves as it is comes from those before."""
+    merged: dict[int, Change] = {}
+    for change in changes:
+        before = merged.get(change.id, change)
+        merged[change.id] = Change(*(new or old for new, old in zip(astuple(change), astuple(before), strict=True)))
+    if merged:
+        rows = [astuple(change) for _, change in sorted(merged.items())]
+        await tx.execute(SQL["attempts.save"], *(list(column) for column in zip(*rows, strict=True)))
 
 
-async def close_ended(
-    tx: Transaction, book: Book[Envelope[Any]], paid: Iterable[int] = ()
+async def settle(
+    tx: Transaction, book: Book[Envelope[Any]], changes: Sequence[Change] = (), paid: Collection[int] = ()
 ) -> list[outbox.Announcement]:
-    """Orders that no longer wait for money: nobody shall pay their other attempts. `paid` are attempts that did."""
-    if not configured():
+    """Write what attempts became, and close those of orders that no longer wait for money.
+
+    `paid` are attempts that need no closing. All are locked by one statement, in id order.
+    """
+    if not (configured() or changes):
         return []
     steps = {
         step.order.id: step
         for step in book.steps
         if step.previous is State.AWAITING_PAYMENT is not step.order.state and not step.order.is_child
     }
-    done = set(paid)
     intents = {intent for key in steps for intent in (book.before[key].intent_id, book[key].intent_id) if intent}
-    found = [attempt for attempt in await live(tx, intents, steps) if attempt.id not in done]
+    found = await live(tx, intents, steps, [change.id for change in changes])
     because = next(iter(steps.values())).because if steps else None
-    return await closing(tx, found, because)
+    ended = [attempt for attempt in found if attempt.id not in paid]
+    await save(tx, [*changes, *closings(ended)])
+    return closing(ended, because)
 
 
-async def closing(
-    tx: Transaction, found: Sequence[Attempt], because: Envelope[Any] | None
-) -> list[outbox.Announcement]:
-    """Ask their channels to close these attempts."""
-    await save(tx, [Change(attempt.id, "closing") for attempt in found])
+def closings(ended: Iterable[Attempt]) -> list[Change]:
+    """Their channels are asked to close them."""
+    return [Change(attempt.id, "closing") for attempt in ended]
+
+
+def closing(ended: Sequence[Attempt], because: Envelope[Any] | None) -> list[outbox.Announcement]:
+    """What asks their channels to close these attempts."""
     return [
         outbox.to_queue(GatewayClose(attempt_id=attempt.id), queue=call_queue(attempt.channel), because=because)
-        for attempt in found
+        for attempt in ended
         if attempt.channel in configured()
     ]
 

@@ -4,7 +4,8 @@ payment.callback is                                  then
 ---------------------------------------------------  ----------------------------------------------------------
 not believed (signature, time, merchant, form)       payment.callback_rejected, counted; the raw notice is kept
 signed with a certificate that is not known here     gateway.certificates, and tried again later
-about a refund                                       refund.observed, for the refunds queue
+about a refund                                       refund.observed, for the refunds queue; gateway.refund_query
+                                                     where it does not say how the refund ended
 an approval                                          gateway.capture: the money comes when we ask for it
 about an attempt that nobody knows                   tried again later, at last a dead letter
 about an attempt that was paid or failed             a fact, judged like any other
@@ -22,7 +23,7 @@ from prometheus_client import Counter
 import outbox
 from db.pool import Transaction
 from messages.envelope import Envelope
-from messages.gateway import GatewayCapture, GatewayCertificates
+from messages.gateway import GatewayCapture, GatewayCertificates, GatewayRefundQuery
 from messages.payments import (
     PaymentAttemptClosed,
     PaymentCallback,
@@ -164,6 +165,12 @@ def _take(batch: Arrived, heard: Heard, item: Call, said: Said | Rejected) -> No
     match said:
         case Rejected() | Irrelevant():
             return
+        case Refunded(
+            status="processing"
+        ):  # perhaps with the sum of several refunds: the answer to a question is exact
+            question = GatewayRefundQuery(refund_no=said.refund_no)
+            heard.news.append(outbox.to_queue(question, queue=call_queue(item.body.channel), because=item))
+            return
         case Refunded():
             heard.news.append(outbox.internal(observed_refund(said), because=item))
             return
@@ -172,7 +179,7 @@ def _take(batch: Arrived, heard: Heard, item: Call, said: Said | Rejected) -> No
         batch.retry(item, "order_unknown", "no attempt of this channel has its number yet")
     elif isinstance(said, Approved):
         message = GatewayCapture(attempt_id=attempt.id)
-        heard.changes.append(Change(attempt.id, attempt.state, reference=said.reference))
+        heard.changes.append(Change(attempt.id, reference=said.reference))
         heard.news.append(outbox.to_queue(message, queue=call_queue(attempt.channel), because=item))
     elif said.status == "closed" and attempt.state not in ("captured", "closed"):
         heard.changes.append(Change(attempt.id, "closed", reason=said.reason))

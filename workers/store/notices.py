@@ -1,5 +1,6 @@
 """Raw notifications, kept encrypted for disputes, and the certificates that verify them."""
 
+import base64
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -61,8 +62,7 @@ async def keep(tx: Transaction, kept: Sequence[Kept]) -> list[int]:
 
 
 def _raw(notice: Notice) -> bytes:
-    body = notice.body.decode("utf-8", "backslashreplace")
-    return orjson.dumps({"headers": dict(notice.headers), "body": body})
+    return orjson.dumps({"headers": dict(notice.headers), "body": base64.b64encode(notice.body).decode()})
 
 
 @dataclass(frozen=True)
@@ -80,10 +80,10 @@ class Shown:
     key_id: str
     notice: bytes
 
-    def opened(self) -> tuple[Mapping[str, str], str]:
-        """(headers, body). Raises CipherError."""
+    def opened(self) -> tuple[Mapping[str, str], bytes]:
+        """(headers, the body's very bytes). Raises CipherError."""
         raw = orjson.loads(cipher.current().decrypt(self.key_id, self.notice, AAD))
-        return raw["headers"], raw["body"]
+        return raw["headers"], base64.b64decode(raw["body"])
 
 
 async def find(tx: Transaction, *, ids: Sequence[int] = (), numbers: Sequence[str] = ()) -> list[Shown]:

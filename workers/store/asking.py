@@ -1,0 +1,123 @@
+"""What is asked of a channel before the transaction of its answers: how each call is put, and how it is read."""
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, TypeAlias
+
+from db.pool import Transaction
+from messages.envelope import Envelope
+from messages.gateway import (
+    AttemptCall,
+    GatewayCapture,
+    GatewayCertificates,
+    GatewayClose,
+    GatewayRefund,
+    GatewayStart,
+    RefundCall,
+)
+from workers.channels import caller, configured
+from workers.channels.port import (
+    Approved,
+    Channel,
+    Paid,
+    Ready,
+    RefundAsk,
+    Refunded,
+    Refused,
+    Request,
+    Response,
+    Unknown,
+)
+from workers.store import attempts, notices
+from workers.store.attempts import DONE, Attempt
+
+Item: TypeAlias = Envelope[Any]
+Answer: TypeAlias = Ready | Paid | Approved | Refunded | Refused | Unknown | Mapping[str, str]
+NO_CHANNEL = Refused("NO_CHANNEL", "this process does not speak with the channel")
+NOTHING_TO_ASK = Refused("NOTHING_TO_ASK", "the channel has no such question")
+
+
+@dataclass(frozen=True)
+class Question:
+    """One item, how it is asked and how the answer is read. Without `build` there is nothing to ask."""
+
+    item_id: str
+    build: Callable[[datetime], Request | None]
+    read: Callable[[Response, datetime], Answer]
+
+
+@dataclass(frozen=True)
+class Questions:
+    """What one batch asks of one channel."""
+
+    channel: str
+    questions: Sequence[Question]
+
+
+async def prepare(tx: Transaction, items: Sequence[Item], *, channel: str) -> Questions:
+    """What the questions need to know; one statement per table."""
+    speaks = configured().get(channel)
+    if speaks is None:
+        return Questions(channel, ())
+    known = await notices.certificates(tx, [channel])
+    speaks = speaks.with_certificates(known[channel]) if known else speaks
+    found = await attempts.read(tx, [item.body.attempt_id for item in items if isinstance(item.body, AttemptCall)])
+    asked = await attempts.refunds_asked(tx, [i.body.refund_no for i in items if isinstance(i.body, RefundCall)])
+    made = (question(speaks, item, found, {no: ask for no, (_, _, ask) in asked.items()}) for item in items)
+    return Questions(channel, [one for one in made if one is not None])
+
+
+def question(
+    channel: Channel, item: Item, found: Mapping[int, Attempt], refunds: Mapping[str, RefundAsk]
+) -> Question | None:
+    """How one message is put to the channel; None where there is nothing to ask."""
+    body = item.body
+    if isinstance(body, GatewayCertificates):
+        serial = body.serial
+        read = channel.read_certificates
+        return Question(item.id, lambda at: channel.certificates(at, serial), lambda r, at: read(r, at, serial))
+    if isinstance(body, RefundCall):
+        ask = refunds.get(body.refund_no)
+        return refund_question(channel, item, ask) if ask else None
+    attempt = found.get(body.attempt_id)
+    return attempt_question(channel, item, attempt) if attempt and attempt.state not in DONE else None
+
+
+def refund_question(channel: Channel, item: Item, ask: RefundAsk) -> Question:
+    """Give back, or how does it stand."""
+    if isinstance(item.body, GatewayRefund):
+        return Question(item.id, lambda at: channel.refund(ask, at), lambda r, at: channel.refunded(ask, r, at))
+    return Question(item.id, lambda at: channel.query_refund(ask, at), lambda r, at: channel.refund_found(ask, r, at))
+
+
+def attempt_question(channel: Channel, item: Item, attempt: Attempt) -> Question:
+    """Open, take, close, or how does it stand."""
+    asked = attempt.asked
+    match item.body:
+        case GatewayStart():
+            return Question(
+                item.id, lambda at: opening(channel, attempt, at), lambda r, at: channel.started(asked, r, at)
+            )
+        case GatewayCapture():
+            return Question(item.id, lambda at: channel.capture(asked, at), lambda r, at: channel.paid(asked, r, at))
+        case GatewayClose():
+            return Question(item.id, lambda at: channel.close(asked, at), lambda r, at: channel.closed(asked, r, at))
+    return Question(item.id, lambda at: channel.query(asked, at), lambda r, at: channel.paid(asked, r, at))
+
+
+def opening(channel: Channel, attempt: Attempt, at: datetime) -> Request | None:
+    """The call that opens an attempt, where the channel wants one."""
+    request = channel.start(attempt.asked, at)
+    return request if isinstance(request, Request) else None
+
+
+async def ask(questions: Questions) -> Mapping[str, Answer]:
+    """Ask side by side. Raises ChannelAwayError when the channel cannot be reached."""
+    if not questions.questions:
+        return {}
+    speaks = caller(questions.channel)
+    answers = await asyncio.gather(*(speaks.ask(one.build, one.read) for one in questions.questions))
+    pairs = zip(questions.questions, answers, strict=True)
+    return {one.item_id: answer or NOTHING_TO_ASK for one, answer in pairs}
