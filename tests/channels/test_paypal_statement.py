@@ -3,6 +3,8 @@
 from datetime import date
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from scripts.gateways.paypal_protocol import Moved, settlement_report
 from tests.channels import paypal_world as world
@@ -18,6 +20,7 @@ OTHERS = [
     Moved("T0113", "0AE", "", 1, "EUR"),
 ]  # fmt: skip
 REPORT = settlement_report(DAY, MERCHANT, [PAID, *OTHERS, RETURNED])
+LINES = REPORT.split(b"\r\n")
 ROWS = [
     Row("capture", ATTEMPT.out_trade_no, CAPTURE, 8888, "EUR", 5),
     Row("refund", ASK.refund_no, "1JU08902781691411", 88, "EUR", 10),
@@ -43,9 +46,39 @@ def test_columns_are_found_by_their_names() -> None:
 def test_every_section_has_its_own_heading() -> None:
     twice = REPORT + settlement_report(DAY, MERCHANT, [PAID]).removeprefix(b"\xef\xbb\xbf")
     assert len(CHANNEL.statement(twice, DAY)) == 3
-    lines = REPORT.split(b"\r\n")
-    with pytest.raises(StatementError, match="below 0 columns"):
-        CHANNEL.statement(b"\r\n".join([*lines[:5], lines[2], *lines[4:]]), DAY)
+    sections = [*LINES[:5], b'"SC",1', *LINES[2:10], b'"SF","USD",0,0,0,0', b'"SC",6', b'"RC",7', b'"FF",1']
+    assert len(CHANNEL.statement(b"\r\n".join(sections), DAY)) == 3
+    del sections[7]
+    with pytest.raises(StatementError, match="line 8: a row with 22 fields below 0 columns"):
+        CHANNEL.statement(b"\r\n".join(sections), DAY)
+
+
+def test_a_report_in_several_files_is_read_as_one() -> None:
+    first = [*LINES[:5], b'"SF","USD",0,0,0,0', b'"SC",1', b'"FF",1']
+    last = [b'"FH",2', *LINES[2:4], *LINES[5:10], b'"SC",5', b'"RF","USD",0,0,0,0', b'"RC",6', b'"FF",2', b""]
+    assert len(CHANNEL.statement(b"\r\n".join([*first, *last]), DAY)) == 2
+    for part in (first, last):
+        with pytest.raises(StatementError):
+            CHANNEL.statement(b"\r\n".join(part), DAY)
+
+
+@given(st.integers(0, len(REPORT) - 1))
+def test_a_report_that_was_cut_off_is_refused(length: int) -> None:
+    if REPORT[:length].rstrip(b"\r\n") != REPORT.rstrip(b"\r\n"):
+        with pytest.raises(StatementError):
+            CHANNEL.statement(REPORT[:length], DAY)
+
+
+@pytest.mark.parametrize("line", [n for n, line in enumerate(LINES) if line[1:3] not in (b"FH", b"SF", b"RF", b"")])
+def test_a_report_that_lost_a_line_is_refused(line: int) -> None:
+    with pytest.raises(StatementError, match=r"^line \d+: "):
+        CHANNEL.statement(b"\r\n".join([*LINES[:line], *LINES[line + 1 :]]), DAY)
+
+
+@pytest.mark.parametrize("line", range(4, 10))
+def test_a_report_with_a_row_twice_is_refused(line: int) -> None:
+    with pytest.raises(StatementError, match="line 13: expected the number of the rows above"):
+        CHANNEL.statement(b"\r\n".join([*LINES[: line + 1], *LINES[line:]]), DAY)
 
 
 def test_a_payment_that_was_sent_is_no_capture() -> None:
@@ -76,7 +109,10 @@ WRONG: list[tuple[bytes, bytes, str]] = [
     (b',8888,"EUR"', b',"8,888","EUR"', "line 5"), (b'"CR",8888', b'"",8888', "line 5"),
     (b'"SB","3C', b'"SB","","3C', "line 5"), (b'"SB","3C679366HH908993F"', b'"SB","../1"', "line 5"),
     (b'"SB","3C', b'"ZZ","3C', "line 5"), (b'"SB","3C', b'"SB","3"C', "line 5"), (b'"FH"', b'"FH\xff"', "UTF-8"),
-    (b"7PC8LBX9", b"7" * 5000, "line 5"), (b'"FF",1', b'"FF', "is no CSV"),
+    (b"7PC8LBX9", b"7" * 5000, "line 5"), (b'"FF",1', b'"FF', "is no CSV"), (b'"SC",6', b'"SC",5', "line 12"),
+    (b'"SC",6', b'"SC",-6', "line 12"), (b'"SC",6', b'"SC"', "line 12"), (b'"RC",6', b'"RC",7', "line 14"),
+    (b'"RC",6', b'"RC",6.0', "line 14"), (b'"SC",6', b'"FF",1', "line 12"), (b'"SC",6', b'"RC",6', "line 12"),
+    (b'"FF",1', b'"FF",1\r\n"SH"', "line 16"), (b'"FF",1', b'"FF",1\r\n"RH"', "line 17: expected more"),
 ]  # fmt: skip
 
 
@@ -87,6 +123,8 @@ def test_another_layout_is_refused_with_its_line(was: bytes, becomes: bytes, say
         CHANNEL.statement(REPORT.replace(was, becomes, 1), DAY)
 
 
-def test_an_empty_report_has_no_rows() -> None:
-    assert CHANNEL.statement(b"", DAY) == []
+def test_a_day_without_payments_has_no_rows_but_a_report() -> None:
     assert CHANNEL.statement(settlement_report(DAY, MERCHANT, []), DAY) == []
+    for nothing in (b"", b"\r\n"):
+        with pytest.raises(StatementError, match="line 1: expected more"):
+            CHANNEL.statement(nothing, DAY)

@@ -1,11 +1,18 @@
-"""Settlement reports: CSV in UTF-8, each row with its kind in the first field. A section (SH ... SF) has a heading (CH)
-and body rows (SB); amounts are whole minor units without a sign.
+"""Settlement reports: CSV in UTF-8, each row with its kind in the first field; amounts are whole minor units without a
+sign.
+
+RH                 a report begins; it has one file, or more that are read one after another
+FH                 a file begins
+SH CH SB... SF SC  a section of one account: heading, names, body, sums, how many rows the body has
+RF RC              the report ends: sums, how many body rows all its sections have
+FF                 the file ends
 """
 
 import csv
 import io
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import date
 from typing import Literal
 
@@ -15,38 +22,95 @@ COLUMNS = (
     "Transaction ID", "Invoice ID", "Transaction Event Code", "Transaction Debit or Credit",
     "Gross Transaction Amount", "Gross Transaction Currency", "Custom Field",
 )  # fmt: skip
-KINDS = {"RH", "FH", "SH", "CH", "SB", "SF", "SC", "RF", "RC", "FF"}
 PAYMENT = "T00"  # event codes T0000 to T0099: payments received (CR) or sent (DR)
 REFUND = "T1107"  # by the merchant; reversals and charge-backs have codes of their own
 FIELD_CHARACTERS_MAX = 4096
 _NUMBER = re.compile(r"[0-9A-Za-z_\-|*@]{1,64}")
 _CURRENCY = re.compile(r"[A-Z]{3}")
 _AMOUNT = re.compile(r"[0-9]{1,15}")
+_COUNT = re.compile(r"[0-9]{1,9}")
 _DAY = re.compile(r"([0-9]{4})/([0-9]{2})/([0-9]{2}) .*")
 
 
 def rows(content: bytes, day: date, merchant_id: str) -> Sequence[Row]:
-    """Captures and refunds of that reporting day. Raises StatementError."""
+    """Captures and refunds of that reporting day. Raises StatementError where it is not whole, not ours, or another
+    day's.
+    """
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError:
         raise StatementError("the report is no UTF-8") from None
-    found: list[Row] = []
-    columns: list[str] = []
+    reading, line = _Reading(day, merchant_id), 0
     for line, fields in _records(text):
-        match fields[0]:
+        reading.take(fields, line)
+    if line == 0 or not reading.whole:
+        raise StatementError(f"line {line + 1}: expected more; a whole report ends with RC and FF")
+    return reading.found
+
+
+@dataclass
+class _Reading:
+    """How far a report has been read. What it counts must be what it has: one that was torn does not."""
+
+    day: date
+    merchant_id: str
+    found: list[Row] = field(default_factory=list)
+    columns: Sequence[str] = ()
+    in_section: int | None = None
+    """Body rows so far of a section that is open."""
+    in_report: int | None = None
+    """Body rows so far of a report that is open."""
+    whole: bool = False
+
+    def take(self, fields: Sequence[str], line: int) -> None:
+        """One record."""
+        kind, self.whole = fields[0], False
+        match kind:
+            case "RH":
+                self._closed(line, self.in_section, self.in_report)
+                self.in_report = 0
             case "SH":
-                _section(fields, line, day, merchant_id)
-                columns = []
+                self._closed(line, self.in_section)
+                _section(fields, line, self.day, self.merchant_id)
+                self.in_section, self.columns = 0, ()
             case "CH":
-                columns = _heading(fields, line)
+                self.columns = _heading(fields, line)
             case "SB":
-                if len(fields) != len(columns):
-                    raise StatementError(f"line {line}: a row with {len(fields)} fields below {len(columns)} columns")
-                found.extend(_row(dict(zip(columns, fields, strict=True)), line))
-            case kind if kind not in KINDS:
-                raise StatementError(f"line {line}: begins with none of {', '.join(sorted(KINDS))}")
-    return found
+                self._body(fields, line)
+            case "SC":
+                _counted(fields, line, self.in_section)
+                self.in_section = None
+            case "RC":
+                self._closed(line, self.in_section)
+                _counted(fields, line, self.in_report)
+                self.in_report = None
+            case "FF":
+                self._closed(line, self.in_section)
+                self.whole = self.in_report is None
+            case "FH" | "SF" | "RF":
+                pass
+            case _:
+                raise StatementError(f"line {line}: begins with no kind of record")
+
+    def _body(self, fields: Sequence[str], line: int) -> None:
+        if len(fields) != len(self.columns):
+            raise StatementError(f"line {line}: a row with {len(fields)} fields below {len(self.columns)} columns")
+        if self.in_section is None or self.in_report is None:
+            raise StatementError(f"line {line}: a row outside a section of a report")
+        self.in_section, self.in_report = self.in_section + 1, self.in_report + 1
+        self.found.extend(_row(dict(zip(self.columns, fields, strict=True)), line))
+
+    @staticmethod
+    def _closed(line: int, *open_: int | None) -> None:
+        if any(count is not None for count in open_):
+            raise StatementError(f"line {line}: expected the number of the rows above first")
+
+
+def _counted(fields: Sequence[str], line: int, rows_: int | None) -> None:
+    """SC or RC: how many rows it says there were."""
+    told = int(fields[1]) if len(fields) > 1 and _COUNT.fullmatch(fields[1]) else None
+    if rows_ is None or told != rows_:
+        raise StatementError(f"line {line}: expected the number of the rows above")
 
 
 def _records(text: str) -> Iterator[tuple[int, list[str]]]:
@@ -61,7 +125,7 @@ def _records(text: str) -> Iterator[tuple[int, list[str]]]:
         raise StatementError(f"line {reader.line_num}: is no CSV") from None
 
 
-def _section(fields: list[str], line: int, day: date, merchant_id: str) -> None:
+def _section(fields: Sequence[str], line: int, day: date, merchant_id: str) -> None:
     """SH, begin and end of the period, account."""
     began = _DAY.fullmatch(fields[1]) if len(fields) > 3 else None
     if began is None or "-".join(began.groups()) != day.isoformat():
@@ -70,7 +134,7 @@ def _section(fields: list[str], line: int, day: date, merchant_id: str) -> None:
         raise StatementError(f"line {line}: a section of another merchant")
 
 
-def _heading(fields: list[str], line: int) -> list[str]:
+def _heading(fields: Sequence[str], line: int) -> list[str]:
     names = [" ".join(name.split()) for name in fields]
     missing = [name for name in COLUMNS if names.count(name) != 1]
     if missing:
