@@ -96,7 +96,8 @@ class Settings(RuntimeSettings):
     def channels(self) -> dict[str, Channel]:
         """The payment channels that we speak with ourselves. Raises ChannelConfigError."""
         given = {name: getattr(self, name) for name in KINDS}
-        return {name: make(name, text.get_secret_value()) for name, text in given.items() if text is not None}
+        texts = {name: text.get_secret_value().strip() for name, text in given.items() if text is not None}
+        return {name: make(name, text) for name, text in texts.items() if text}
 
     @property
     def shop(self) -> Shop:

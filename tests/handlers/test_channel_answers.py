@@ -1,0 +1,295 @@
+"""What a channel answers, and what follows: the table of gateway_calls on a real database."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from messages.base import Message
+from messages.gateway import (
+    GatewayCapture,
+    GatewayCertificates,
+    GatewayClose,
+    GatewayQuery,
+    GatewayRefund,
+    GatewayRefundQuery,
+    GatewayStart,
+)
+from messages.payments import PaymentObserved
+from messages.timers import TimerDue
+from tests.handlers.floor import Floor, cancel
+from tests.handlers.test_paying import MERCHANT, opened, start
+from workers import channels
+from workers.channels.alipay import Alipay, AlipaySettings
+from workers.channels.port import Approved, Paid, Ready, Refunded, Refused, Unknown
+from workers.handlers.gateway_calls import START_TRIES, take_answers
+from workers.runtime.batch import Batch
+
+AT = datetime(2026, 1, 21, 2, 0, tzinfo=UTC)
+SILENCE, NO = Unknown("TimeoutError"), Refused("ACQ.TRADE_NOT_EXIST", "there is no such trade")
+
+
+@pytest.fixture(autouse=True)
+def alipay() -> Iterator[None]:
+    channels.configure({"alipay": Alipay(AlipaySettings.model_validate(MERCHANT))})
+    yield
+    channels.configure({})
+
+
+@dataclass
+class Line:
+    """The line to a channel: `told` hands an answer to the handler as if the channel had been asked."""
+
+    floor: Floor
+    attempt_id: int
+    number: str
+
+    async def told(self, body: Message, answer: Any, attempt: int = 0) -> Batch[Any]:
+        item = replace(self.floor.wrap(body), attempt=attempt)
+        async with self.floor.pool.acquire() as tx, tx.transaction():
+            batch = Batch[Any]([item], await tx.fetchval("SELECT clock_timestamp()"), {item.id: answer})
+            await take_answers(tx, batch, channel="alipay")
+        self.floor.asked.clear()
+        await self.floor.pump()
+        return batch
+
+    def paid(self, status: Any, amount: int = 1000) -> Paid:
+        return Paid(self.number, "t1", status, amount, "CNY", AT)
+
+    async def over(self) -> None:
+        """The time to pay has passed."""
+        await self.floor.pool.execute("UPDATE payment_attempts SET expire_at = now() - interval '1 s'")
+
+    @property
+    def asked(self) -> list[str]:
+        return [message.routing_key().removeprefix("gateway.") for _, message in self.floor.asked]
+
+    async def state(self) -> str:
+        state: str = await self.floor.pool.fetchval("SELECT state FROM payment_attempts WHERE id = $1", self.attempt_id)
+        return state
+
+    async def is_watched(self, kind: str = "attempt") -> bool:
+        watched: bool = await self.floor.pool.fetchval("SELECT EXISTS (SELECT FROM timers WHERE kind = $1)", kind)
+        return watched
+
+
+@pytest.fixture
+async def line(floor: Floor) -> Line:
+    """An attempt that is open at the channel."""
+    _, started = await opened(floor)
+    return Line(floor, int(started["attempt_id"]), started["out_trade_no"])
+
+
+QUERIES = [
+    ("captured", "captured", False, "captured", [], ["payment.captured", "order.paid"], False),
+    ("failed", "failed", False, "failed", [], ["payment.failed"], False),
+    ("closed", "closed", False, "closed", [], ["payment.attempt_closed"], False),
+    ("not paid yet", "pending", False, "requested", [], [], True),
+    ("not paid when the window has ended", "pending", True, "closing", ["close"], [], True),
+    ("never heard of", NO, False, "requested", [], [], True),
+    ("never heard of when the window has ended", NO, True, "closed", [], ["payment.attempt_closed"], False),
+    ("nothing", SILENCE, False, "requested", [], [], True),
+    ("nothing when the window has ended", SILENCE, True, "requested", [], [], True),
+    ("approved", Approved("P1", "the channel's"), False, "requested", ["capture"], [], True),
+]
+
+
+@pytest.mark.parametrize(("answer", "over", "state", "asked", "events", "watched"), [row[1:] for row in QUERIES],
+                         ids=[row[0] for row in QUERIES])  # fmt: skip
+async def test_an_attempt_is_asked_about_until_its_end_is_known(  # noqa: PLR0917 (a row of the table)
+    line: Line, answer: Any, over: bool, state: str, asked: list[str], events: list[str], watched: bool
+) -> None:
+    if over:
+        await line.over()
+    line.floor.events.clear()
+    answer = line.paid(answer) if isinstance(answer, str) else answer
+    batch = await line.told(GatewayQuery(attempt_id=line.attempt_id), answer)
+    assert not batch.verdicts
+    assert (await line.state(), line.asked, await line.is_watched()) == (state, asked, watched)
+    assert [event["type"].rsplit(".", 1)[0] for event in line.floor.events] == events
+
+
+async def test_what_is_being_closed_is_not_asked_to_be_closed_once_more_by_each_question(line: Line) -> None:
+    await line.over()
+    await line.told(GatewayQuery(attempt_id=line.attempt_id), line.paid("pending"))
+    await line.told(GatewayQuery(attempt_id=line.attempt_id), line.paid("pending"))
+    assert (line.asked, await line.state()) == ([], "closing")
+
+
+ORDERS = [
+    (GatewayClose, "closed", "closed", [], None),
+    (GatewayClose, "captured", "captured", [], None),
+    (GatewayClose, "pending", "requested", ["query"], "not_closed_yet"),
+    (GatewayClose, NO, "requested", [], None),
+    (GatewayClose, SILENCE, "requested", [], "channel_unknown"),
+    (GatewayCapture, "captured", "captured", [], None),
+    (GatewayCapture, "failed", "failed", [], None),
+    (GatewayCapture, "pending", "requested", [], None),
+    (GatewayCapture, NO, "requested", [], None),
+    (GatewayCapture, SILENCE, "requested", [], "channel_unknown"),
+]
+
+
+@pytest.mark.parametrize(("message", "answer", "state", "asked", "retried"), ORDERS)
+async def test_captures_and_closings_are_tried_again_only_where_that_may_help(  # noqa: PLR0917 (a row of the table)
+    line: Line, message: Any, answer: Any, state: str, asked: list[str], retried: str | None
+) -> None:
+    answer = line.paid(answer) if isinstance(answer, str) else answer
+    batch = await line.told(message(attempt_id=line.attempt_id), answer)
+    assert (await line.state(), line.asked) == (state, asked)
+    assert [verdict.reason for verdict in batch.verdicts.values()] == ([retried] if retried else [])
+
+
+async def test_what_is_told_of_an_attempt_after_its_end_changes_nothing(line: Line) -> None:
+    await line.told(GatewayQuery(attempt_id=line.attempt_id), line.paid("captured"))
+    told = len(line.floor.events)
+    for message in (GatewayQuery, GatewayClose, GatewayCapture):
+        for answer in (line.paid("failed"), line.paid("closed"), line.paid("pending"), NO, SILENCE):
+            assert not (await line.told(message(attempt_id=line.attempt_id), answer)).verdicts
+    assert (await line.state(), len(line.floor.events), line.asked) == ("captured", told, [])
+
+
+async def test_a_failure_that_is_told_after_a_capture_leaves_the_attempt_captured(line: Line) -> None:
+    for kind in ("captured", "failed"):
+        observed = PaymentObserved(
+            attempt_id=line.attempt_id, trade_no="t1", kind=kind, amount=1000, currency="CNY", occurred_at=AT
+        )
+        await line.floor.say(observed)
+    assert (await line.state(), await line.floor.states()) == ("captured", ["paid"])
+
+
+async def test_the_channel_is_asked_before_the_window_ends_and_a_lost_notification_costs_nobody_the_order(
+    line: Line,
+) -> None:
+    due_before_the_end = await line.floor.pool.fetchval(
+        "SELECT bool_and(t.due_at < a.expire_at) FROM timers t JOIN payment_attempts a ON a.id = t.key"
+        " WHERE t.kind = 'attempt'"
+    )
+    assert due_before_the_end
+    await line.floor.sweep("attempt")
+    assert line.asked == ["query"]
+    await line.told(GatewayQuery(attempt_id=line.attempt_id), line.paid("captured"))
+    assert await line.floor.states() == ["paid"]
+
+
+SIGNED_BY_ANOTHER = [GatewayQuery, GatewayClose, GatewayCapture]
+
+
+@pytest.mark.parametrize("message", SIGNED_BY_ANOTHER)
+async def test_a_certificate_that_would_say_whether_an_answer_is_sound_is_fetched(line: Line, message: Any) -> None:
+    await line.told(message(attempt_id=line.attempt_id), Unknown("its certificate is not known", "5F1E"))
+    assert line.floor.asked == [("alipay", GatewayCertificates(channel="alipay", serial="5F1E"))]
+
+
+async def test_fetched_certificates_are_kept_for_every_process(line: Line) -> None:
+    await line.told(GatewayCertificates(channel="alipay", serial="5F1E"), {"5F1E": "PEM"})
+    assert await line.floor.rows("SELECT channel, serial, pem FROM channel_certificates") == [("alipay", "5F1E", "PEM")]
+    batch = await line.told(GatewayCertificates(channel="alipay", serial="5F1E"), SILENCE)
+    assert [verdict.reason for verdict in batch.verdicts.values()] == ["channel_unknown"]
+
+
+# ---------------------------------------------------------------- refunds
+
+
+@pytest.fixture
+async def refund_no(line: Line) -> str:
+    """A paid order was cancelled, and its money is to go back."""
+    await line.told(GatewayQuery(attempt_id=line.attempt_id), line.paid("captured"))
+    [order_id] = await line.floor.rows("SELECT id FROM orders")
+    await line.floor.say(cancel(order_id[0]))
+    [refund] = line.floor.heard("refund.requested")
+    assert line.asked == ["refund"]
+    return str(refund["refund_no"])
+
+
+def gave(refund_no: str, status: Any) -> Refunded:
+    return Refunded(refund_no, status, 1000, "CNY", AT)
+
+
+REFUNDS = [
+    (GatewayRefund, "succeeded", "succeeded", [], False),
+    (GatewayRefund, "failed", "failed", [], False),
+    (GatewayRefund, "processing", "submitted", [], True),
+    (GatewayRefund, SILENCE, "unknown", [], True),
+    (GatewayRefund, NO, "failed", [], False),
+    (GatewayRefundQuery, "succeeded", "succeeded", [], False),
+    (GatewayRefundQuery, "failed", "failed", [], False),
+    (GatewayRefundQuery, "processing", "submitted", [], True),
+    (GatewayRefundQuery, SILENCE, "unknown", [], True),
+    (GatewayRefundQuery, NO, "requested", ["refund"], False),
+]
+
+
+@pytest.mark.parametrize(("message", "answer", "state", "asked", "watched"), REFUNDS)
+async def test_a_refund_is_asked_about_until_its_end_is_known(  # noqa: PLR0917 (a row of the table)
+    line: Line, refund_no: str, message: Any, answer: Any, state: str, asked: list[str], watched: bool
+) -> None:
+    answer = gave(refund_no, answer) if isinstance(answer, str) else answer
+    await line.told(message(refund_no=refund_no), answer)
+    assert await line.floor.rows("SELECT state FROM refunds") == [(state,)]
+    assert (line.asked, await line.is_watched("refund")) == (asked, watched)
+    ends = [
+        event["type"] for event in line.floor.events if event["type"] in ("refund.succeeded.v1", "refund.failed.v1")
+    ]
+    assert ends == ([f"refund.{state}.v1"] if state in ("succeeded", "failed") else [])
+
+
+async def test_a_refund_without_an_answer_is_asked_for_again_under_its_number_once_the_channel_knows_of_none(
+    line: Line, refund_no: str
+) -> None:
+    await line.told(GatewayRefund(refund_no=refund_no), SILENCE)
+    await line.floor.sweep("refund")
+    assert line.asked == ["refund_query"]
+    await line.told(GatewayRefundQuery(refund_no=refund_no), NO)
+    assert line.floor.asked == [("alipay", GatewayRefund(refund_no=refund_no))]
+    await line.told(GatewayRefund(refund_no=refund_no), gave(refund_no, "succeeded"))
+    await line.told(GatewayRefund(refund_no=refund_no), gave(refund_no, "succeeded"))
+    assert len(line.floor.heard("refund.succeeded")) == 1
+    assert await line.floor.rows("SELECT captured_amount, refunded_amount FROM orders") == [(1000, 1000)]
+
+
+# ---------------------------------------------------------------- opening
+
+
+@pytest.fixture
+async def asked_first(floor: Floor) -> Line:
+    """A QR code is wanted, which the channel has to make."""
+    await floor.open_shop()
+    order_id = await floor.placed(("s1", 2))
+    await floor.say(start(order_id, 1000, scene="qr"))
+    [(_, message)] = floor.asked
+    assert isinstance(message, GatewayStart)
+    assert not floor.heard("payment.started")
+    [(number,)] = await floor.rows("SELECT out_trade_no FROM payment_attempts")
+    return Line(floor, message.attempt_id, number)
+
+
+OPENINGS = [
+    (Ready("qr", "https://qr.example/1"), 0, "requested", None, True),
+    (Refused("ACQ.SYSTEM_ERROR", "no"), 0, "failed", "PAY_CHANNEL_ERROR", False),
+    (SILENCE, 0, "created", None, True),
+    (SILENCE, START_TRIES - 1, "unknown", "PAY_CHANNEL_UNKNOWN", True),
+]
+
+
+@pytest.mark.parametrize(("answer", "attempt", "state", "code", "watched"), OPENINGS)
+async def test_a_start_is_answered_once_the_channel_has_answered_or_kept_silent_too_often(  # noqa: PLR0917
+    asked_first: Line, answer: Any, attempt: int, state: str, code: str | None, watched: bool
+) -> None:
+    line = asked_first
+    batch = await line.told(GatewayStart(attempt_id=line.attempt_id), answer, attempt)
+    assert bool(batch.verdicts) == (state == "created")
+    assert (await line.state(), await line.is_watched()) == (state, watched)
+    assert [event["code"] for event in line.floor.heard("command.rejected")] == ([code] if code else [])
+    assert [event["url"] for event in line.floor.heard("payment.started")] == (
+        ["https://qr.example/1"] if state == "requested" else []
+    )
+
+
+async def test_a_woken_timer_of_an_attempt_that_has_ended_is_dropped(line: Line) -> None:
+    await line.floor.pool.execute("UPDATE payment_attempts SET state = 'failed'")
+    await line.floor.say(TimerDue(kind="attempt", key=line.attempt_id, due_at=AT))
+    await line.told(GatewayQuery(attempt_id=line.attempt_id), NO)
+    assert not await line.is_watched()
