@@ -165,7 +165,7 @@ def test_a_refund_of_a_closed_trade_may_be_why_it_is_closed(code: str) -> None:
 AMBIGUOUS = [
     ("40004", "ACQ.SYSTEM_ERROR"), ("40004", "AQC.SYSTEM_ERROR"), ("40004", "aop.ACQ.SYSTEM_ERROR"),
     ("20000", "isp.unknow-error"), ("20000", "aop.unknow-error"), ("40005", "isv.app-call-limited"), ("20000", ""),
-    ("10003", ""), ("40004", "ACQ.TRADE_HAS_SUCCESS"),
+    ("10003", ""), ("40004", "ACQ.TRADE_HAS_SUCCESS"), ("40002", "isv.invalid-signature"),
 ]  # fmt: skip
 
 

@@ -151,6 +151,18 @@ def test_while_a_webhook_is_replaced_both_are_ours() -> None:
         assert both.verify(told("PAYMENT.CAPTURE.COMPLETED", capture(), webhook_id=webhook)) == PAID
 
 
+def test_while_the_issuer_is_replaced_both_are_believed() -> None:
+    pinned = [world.authority(), world.authority("DigiCert 2")]
+    both = world.channel(
+        root_certificates=[pem(one.root) for one in pinned],
+        intermediate_certificates=[pem(one.issuer) for one in pinned],
+        certificates={URL: certificate(), NEXT_URL: certificate("paypal's next", issued_by="DigiCert 2")},
+    )
+    new = told("PAYMENT.CAPTURE.COMPLETED", capture(), key="paypal's next", url=NEXT_URL)
+    assert [both.verify(one) for one in (COMPLETED, new)] == [PAID, PAID]
+    assert [code_of(told("PAYMENT.CAPTURE.COMPLETED", capture(), url=NEXT_URL), both)] == ["PAY_SIGNATURE_INVALID"]
+
+
 @pytest.mark.parametrize("payment", ["capture", "order"])
 def test_another_merchants_payment_is_not_ours(payment: str) -> None:
     payee = {"merchant_id": "3SQBR4YEWZ4BB"}

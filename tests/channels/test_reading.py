@@ -94,6 +94,31 @@ def test_a_form_has_at_most_100_fields() -> None:
         form_fields(b"&".join(pairs))
 
 
+DOUBLED = [
+    b'{"a":1,"a":1}', b'{"a":1,"\\u0061":2}', b'{"b":{"a":1,"c":2,"a":3}}', b'{"b":[1,{"a":{},"a":{}}]}',
+    b'{"b":"x","c":{"":1,"":2}}',
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("body", DOUBLED)
+def test_no_name_stands_twice_in_an_object_because_readers_differ_on_which_counts(body: bytes) -> None:
+    with pytest.raises(FieldError, match="twice"):
+        json_fields(body)
+
+
+def test_the_same_name_in_two_objects_is_no_doubt() -> None:
+    assert json_fields(b'{"a":{"a":1},"b":[{"a":1},{"a":2}]}').part("a").whole("a") == 1
+
+
+@pytest.mark.parametrize("depth", [500, 900, 1000, 1020, 1030, 20_000])
+def test_however_deep_it_is_it_is_read_or_refused(depth: int) -> None:
+    body = b'{"a":' * depth + b"1" + b"}" * depth
+    try:
+        assert json_fields(body).part("a")
+    except FieldError:
+        assert depth > 500
+
+
 @given(st.binary())
 def test_whatever_comes_is_fields_or_refused(body: bytes) -> None:
     for read in (form_fields, json_fields):
@@ -112,7 +137,7 @@ def test_a_body_is_plain_and_small_or_not_looked_at() -> None:
 
 FIELDS = Fields({
     "text": "x", "empty": "", "nothing": None, "part": {"a": 1}, "list": [{"a": 1}], "mixed": [{"a": 1}, 2], "one": 1,
-    "long": "x" * 300, "amount": "0.00", "more": "10000000000000.01",
+    "long": "x" * 300, "odd": "a\x00b\u202ec\nd", "amount": "0.00", "more": "10000000000000.01",
 })  # fmt: skip
 
 
@@ -134,6 +159,7 @@ def test_a_field_of_another_form_is_named_and_not_shown(read: Any) -> None:
 
 def test_what_is_there_says_something() -> None:
     assert [name for name in ("text", "empty", "nothing", "missing", "one") if FIELDS.has(name)] == ["text", "one"]
+    assert FIELDS.excerpt("odd") == "abcd"
     assert (FIELDS.excerpt("long"), FIELDS.excerpt("one"), FIELDS.excerpt("missing")) == ("x" * 255, "", "")
     assert FIELDS.part("part").whole("a") == FIELDS.parts("list")[0].whole("a") == 1
 

@@ -31,6 +31,17 @@ def test_payments_and_refunds_with_their_numbers(end: bytes) -> None:
     assert CHANNEL.statement(PAID + end + RETURNED, DAY) == ROWS
 
 
+def test_a_line_that_was_cut_is_refused_but_whole_lines_that_were_lost_are_not_noticed() -> None:
+    """The layout has no number of lines and no sums; reconciliation then reports the payments as missing there."""
+    whole = PAID + b"\n" + RETURNED + b"\n"
+    for length in range(1, len(whole)):
+        rest = whole[:length].rpartition(b"\n")[2]
+        if rest and len(rest) < STARTS[-1] + WIDTHS[-1]:
+            with pytest.raises(StatementError):
+                CHANNEL.statement(whole[:length], DAY)
+    assert CHANNEL.statement(PAID + b"\n", DAY) == ROWS[:1]
+
+
 def test_a_day_without_transactions_has_no_rows() -> None:
     assert CHANNEL.statement(b"", DAY) == []
 

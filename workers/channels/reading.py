@@ -1,7 +1,8 @@
 """Reading what a channel wrote: bounded, exact, and never quoted in what we say about it. Amounts are minor units."""
 
+import json
 import re
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime, timedelta, timezone
 from typing import Any, TypeVar
 from urllib.parse import unquote_to_bytes
@@ -78,9 +79,9 @@ class Fields:
         return value
 
     def excerpt(self, name: str) -> str:
-        """What it says, as far as fits; nothing where it says nothing."""
+        """What it says, as far as it fits and can be printed; nothing where it says nothing."""
         value = self._values.get(name)
-        return value[:255] if isinstance(value, str) else ""
+        return "".join(filter(str.isprintable, value[:255])) if isinstance(value, str) else ""
 
     def number(self, name: str) -> str:
         """A number that one of us gave to something: letters, digits and a few signs."""
@@ -134,14 +135,24 @@ class Fields:
 
 
 def json_fields(body: bytes) -> Fields:
-    """One JSON object. orjson bounds its depth; callers bound its size."""
+    """One JSON object, in which no object has a name twice. orjson bounds its depth; callers bound its size."""
     try:
         value = orjson.loads(body)
     except orjson.JSONDecodeError:
         raise FieldError("the body is no JSON") from None
     if not isinstance(value, dict):
         raise FieldError("the body is no JSON object")
+    try:
+        json.loads(body, object_pairs_hook=_once)
+    except (ValueError, RecursionError) as error:  # also numbers of thousands of digits
+        raise error if isinstance(error, FieldError) else FieldError("the body is no JSON") from None
     return Fields(value)
+
+
+def _once(pairs: Sequence[tuple[str, Any]]) -> None:
+    """orjson keeps the last of two; another reader of the same bytes may keep the first."""
+    if len({name for name, _ in pairs}) != len(pairs):
+        raise FieldError("a name stands twice in an object of the body")
 
 
 def form_fields(body: bytes) -> dict[bytes, bytes]:

@@ -39,8 +39,10 @@ REFUND, REFUND_QUERY = "alipay.trade.refund", "alipay.trade.fastpay.refund.query
 DONE = "10000"
 AMBIGUOUS = frozenset({"10003", "20000", "40005"})
 """Waiting, not available, too often: the same question may be answered otherwise later."""
-UNCLEAR = ("SYSTEM_ERROR", "unknow-error", "call-limited", "TRADE_HAS_SUCCESS")
-"""Parts of codes, which have been seen with several prefixes, that leave it open what happened."""
+UNCLEAR = ("SYSTEM_ERROR", "unknow-error", "call-limited", "TRADE_HAS_SUCCESS", "invalid-signature")
+"""Parts of codes, which have been seen with several prefixes, that leave it open what happened, or may go well once
+Alipay knows our key: while that is changed nothing must end for good.
+"""
 NOT_WAITING = ("TRADE_STATUS_ERROR", "REASON_TRADE_STATUS_INVALID", "REASON_ILLEGAL_STATUS")
 NEVER_BEGUN = frozenset({"ACQ.TRADE_NOT_EXIST", "TRADE_NOT_EXIST"})
 MAYBE_REFUNDED = ("TRADE_HAS_CLOSE", "DISCORDANT_REPEAT_REQUEST", *NOT_WAITING)

@@ -8,7 +8,8 @@ from workers.channels.unionpay.wire import Message
 
 DONE = frozenset({"00", "A6"})  # A6: success with a flaw
 OPEN = frozenset({"03", "04", "05"})  # no answer from the bank, not known, accepted
-UNSURE = OPEN | {"01", "02", "06", "12", "34", "37", "39", "60", "99"}  # of a transaction: it may exist, or may later
+UNSURE = OPEN | {"01", "02", "06", "11", "12", "34", "37", "39", "60", "99"}
+"""Of a transaction: it may exist, or may later (11: our signature is not believed, as while our key is changed)."""
 ABSENT = "34"  # UnionPay knows no such transaction
 
 

@@ -2,6 +2,9 @@
 
 Widths, order and meaning are those of "全渠道平台接入接口规范" part 3 (文件接口), 6.1. One space stands between two
 columns. What comes after the 41st column is reserved, and has been cut up differently by different versions.
+
+Nothing in the file says how many lines or what sums it has: a line that was cut is refused, but whole lines that were
+lost are not noticed here. Their payments are then reported as missing there.
 """
 
 import re
