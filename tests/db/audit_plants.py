@@ -293,6 +293,12 @@ REST = [
         "INSERT INTO timers SELECT 'payment', id, expire_at, expire_at FROM orders"
         f" WHERE {CHILD} AND state = 'awaiting_payment'",
     ),
+    ("audit.timers", "INSERT INTO timers VALUES ('attempt', 42, now(), now() - interval '2 min')"),
+    (
+        "audit.timers",
+        "INSERT INTO timers SELECT 'refund', id, now(), now() - interval '2 min'"
+        " FROM refunds WHERE state = 'succeeded'",
+    ),
     (
         "audit.finished_timers",
         "INSERT INTO timers SELECT 'receipt', id, now(), now() FROM orders WHERE state = 'split'",

@@ -71,6 +71,22 @@ async def test_the_next_attempt_closes_the_one_before(market: Market) -> None:
     await market.everywhere(scenario, CLOSING)
 
 
+async def test_an_attempt_that_cannot_be_closed_is_waited_for(market: Market) -> None:
+    """Meanwhile the order is paid by the next one, and all is well."""
+
+    async def scenario(counter: Counter) -> None:
+        sale = await counter.sale()
+        first = await sale.start()
+        await sale.pay(await sale.start())
+        await sale.captured("kept")
+        await sale.attempt_is(first, "closing")
+        await market.clean()
+        await sale.expires(first)
+        await counter.shop.hears("payment.attempt_closed", attempt_id=first["attempt_id"])
+
+    await market.everywhere(scenario, ("unionpay", "paypal"))
+
+
 async def test_what_is_paid_while_it_is_closed_is_asked_for_and_goes_back(market: Market) -> None:
     async def scenario(counter: Counter) -> None:
         sale = await counter.sale()
