@@ -11,6 +11,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from scripts.demo.gateways import GatewaysDiedError, opened
 from scripts.demo.outside import ClientDiedError
 from scripts.demo.play import Options, Play
 from scripts.demo.processes import KeepsDyingError
@@ -20,6 +21,8 @@ from scripts.servers.find import Servers, Use, find_servers
 from scripts.servers.lifecycle import ServersUnavailableError, say
 from workers.runtime.declare import TopologyError
 
+ROTATE_AFTER_LEAST, ROTATE_AFTER_PART = 2, 16
+"""A gateway signs with its second key after so many notifications: one part in so many of the orders."""
 app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
 
 
@@ -40,8 +43,9 @@ def up(  # noqa: PLR0917 (Typer passes them by name)
     """Run the order system on real servers, with real baskets and an outside world that behaves badly.
 
     Ctrl-C drains: no more orders, everything begun comes to its end, then summary and audit. Ctrl-C again ends at once.
-    Exits 0 only if everything came to its end, every command has its outcome, our books agree with the payment
-    gateway's, every malformed message became one dead letter and nothing else did, and the audit is clean.
+    Exits 0 only if everything came to its end, every command has its outcome, our books agree with buyers' receipts and
+    the payment channels' ledgers, every malformed message became one dead letter and nothing else did, and the audit is
+    clean.
 
     \b
     Examples:
@@ -103,11 +107,13 @@ def _second_terminal(stage: Stage) -> Path:
 
 def _perform(servers: Servers, stage: Stage, options: Options) -> Ending | None:
     async def perform() -> Ending:
-        return await Play(options, servers, stage).run()
+        rotate_after = max(ROTATE_AFTER_LEAST, options.orders // ROTATE_AFTER_PART)
+        async with opened(stage.folder, stage.variables("upstream"), rotate_after) as gateways:
+            return await Play(options, servers, stage, gateways).run()
 
     try:
         return asyncio.run(perform())
-    except* (KeepsDyingError, ClientDiedError) as group:
+    except* (KeepsDyingError, ClientDiedError, GatewaysDiedError) as group:
         for error in group.exceptions:
             say(f"error: {error}")
     return None

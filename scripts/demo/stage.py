@@ -19,13 +19,14 @@ from aiormq.exceptions import AMQPError
 
 from db import migrate
 from messages.topology import Names, tiers_seconds, topology
+from scripts.demo.gateways import CALL_SECONDS
 from scripts.demo.processes import environment, python
 from scripts.demo.wire import client_queues
 from scripts.servers.find import Servers
 from scripts.servers.roles import OWN, TRUSTED
 from workers.runtime import declare
 
-PAYMENT_WINDOW_SECONDS = 15
+PAYMENT_WINDOW_SECONDS = 20
 RECEIPT_WINDOW_SECONDS = 4
 RULES = {"shipping_fee_cents": 499, "free_shipping_from_cents": 5_000}
 RATE_LIMIT_ORDERS = 5
@@ -47,9 +48,9 @@ class Stage:
     key: str
 
     @property
-    def journal(self) -> Path:
-        """The gateway's own books."""
-        return self.folder / "gateway.csv"
+    def receipts(self) -> Path:
+        """What buyers know that they paid and got back."""
+        return self.folder / "receipts.csv"
 
     @property
     def passbook(self) -> Path:
@@ -81,6 +82,7 @@ class Stage:
             OMS_FREE_SHIPPING_FROM_MINOR_UNITS=str(RULES["free_shipping_from_cents"]),
             OMS_RATE_LIMIT_ORDERS=str(RATE_LIMIT_ORDERS),
             OMS_RATE_LIMIT_WINDOW_SECONDS=str(RATE_LIMIT_WINDOW_SECONDS),
+            OMS_PAYMENT_TIMEOUT_SECONDS=str(CALL_SECONDS),
             **more,
         )
 

@@ -2,6 +2,7 @@
 
 import json
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -11,6 +12,8 @@ from rich.table import Table
 from scripts.demo.books import Books, Letters
 from scripts.demo.figures import Figures
 from scripts.demo.ledgers import Ledgers
+
+NOTIFICATIONS = ("sent", "sent again", "given up")
 
 
 @dataclass(frozen=True)
@@ -32,6 +35,7 @@ class Ending:
     books: Books
     letters: Letters
     ledgers: Ledgers
+    gateways: Mapping[str, Mapping[str, Any]]
     audit: tuple[int, str]
     stuck: tuple[str, ...]
     restarts: dict[str, int]
@@ -59,7 +63,8 @@ def _amounts(ending: Ending) -> list[Check]:
     gave, agreed = Counter(final.get("benefits", {})), final.get("agreed", 0)
     coupons = ledgers.twice + ledgers.coupons
     return [
-        _none("our books and the gateway's agree", books.differences, f"both keep {books.kept_cents / 100:,.2f}"),
+        _none("our books and the buyers' receipts agree", books.differences, f"both keep {books.kept}"),
+        _none("the channels' ledgers have what ours have", books.channels, _movements(ending.gateways)),
         _none("orders cost what the checkout says", final.get("surprises", []), f"{agreed:,} to the cent"),
         _none("split orders add up", final.get("split_wrongly", []), f"{gave['split']:,} into {gave['parts']:,}"),
         _none("every coupon is used once at most", coupons, f"{gave['coupons_used']:,} used"),
@@ -86,6 +91,17 @@ def _none(name: str, found: list[str], detail: str | None = None) -> Check:
     return Check(name, not found, detail if detail and not found else _count(found, "found"), tuple(found[:5]))
 
 
+def _movements(gateways: Mapping[str, Mapping[str, Any]]) -> str:
+    captures, refunds = (sum(len(one[what]) for one in gateways.values()) for what in ("captures", "refunds"))
+    return f"{captures:,} captures, {refunds:,} refunds"
+
+
+def did(ledger: Mapping[str, Any]) -> dict[str, int]:
+    """What a gateway took and gave back, and how it misbehaved."""
+    counts = {"captures": len(ledger["captures"]), "refunds": len(ledger["refunds"]), "unpaid": ledger["unpaid"]}
+    return counts | {name: ledger["notifications"].get(name, 0) for name in NOTIFICATIONS} | dict(ledger["habits"])
+
+
 def _count(found: Any, what: str) -> str:
     return f"{len(found)} {what}"
 
@@ -101,6 +117,8 @@ def as_json(ending: Ending) -> str:
             "dead_letters": ending.figures.dead,
             "restarts": ending.restarts,
             "seconds": round(ending.seconds, 1),
+            "gateways": {name: did(ledger) for name, ledger in ending.gateways.items()},
+            "kept_cents": dict(ending.books.kept_cents),
             "client": {name: value for name, value in ending.final.items() if name != "vandal"},
             "audit": ending.audit[1],
         },
@@ -117,7 +135,9 @@ def print_summary(ending: Ending, console: Console) -> None:
         ("commands and their outcomes", final.get("decided", {})),
         ("refused", final.get("refusals", {})),
         ("what buyers did", final.get("buyers", {})),
-        ("what the gateway did", final.get("gateway", {})),
+        ("how buyers paid", final.get("payers", {})),
+        ("what the shop's payment service did", final.get("service", {})),
+        *((f"what {name} did", did(ledger)) for name, ledger in ending.gateways.items()),
         ("what carriers did", final.get("carrier", {})),
         ("split, merged, taken off", _benefits(final.get("benefits", {}))),
         ("dead letters by reason", ending.figures.dead),

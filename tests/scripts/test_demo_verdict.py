@@ -19,9 +19,10 @@ from scripts.demo.wire import Heard
 GOOD = Ending(
     final={"commands_sent": 3, "commands_open": 0, "contradictions": [], "vandal": {"tag": "not JSON"}},
     figures=Figures(),
-    books=Books(100, []),
+    books=Books({"CNY": 100}, [], []),
     letters=Letters([], [], []),
     ledgers=Ledgers([], [], []),
+    gateways={},
     audit=(0, "clean"),
     stuck=(),
     restarts={},
@@ -41,7 +42,8 @@ def test_a_good_ending_passes_every_check() -> None:
         ("every command has its outcome", replace(GOOD, final=GOOD.final | {"commands_open": 1})),
         ("every command has its outcome", replace(GOOD, final={})),
         ("no command has two outcomes", replace(GOOD, final=GOOD.final | {"contradictions": ["c"]})),
-        ("our books and the gateway's agree", replace(GOOD, books=Books(100, ["order 1: ours 1, theirs 2"]))),
+        ("our books and the buyers' receipts agree", replace(GOOD, books=Books({}, ["order 1: ours 1, theirs 2"], []))),
+        ("the channels' ledgers have what ours have", replace(GOOD, books=Books({}, [], ["alipay T"]))),
         ("orders cost what the checkout says", replace(GOOD, final=GOOD.final | {"surprises": ["s"]})),
         ("split orders add up", replace(GOOD, final=GOOD.final | {"split_wrongly": ["o"]})),
         ("every coupon is used once at most", replace(GOOD, ledgers=Ledgers(["c"], [], []))),
@@ -58,7 +60,14 @@ def test_one_broken_promise_fails_its_check_alone(name: str, ending: Ending) -> 
     assert json.loads(as_json(ending))["ok"] is False
 
 
-COUNTS = {"outbox_pending": 0.0, "outbox_age": 0.0, "undecided": 0.0, "timers": 0.0, "refunds_open": 0.0}
+COUNTS = {
+    "outbox_pending": 0.0,
+    "outbox_age": 0.0,
+    "undecided": 0.0,
+    "timers": 0.0,
+    "refunds_open": 0.0,
+    "attempts_open": 0.0,
+}
 QUIET = Figures({"completed": 3, "cancelled": 1}, {"invalid": 2}, COUNTS, {"oms.stock": 0})
 
 
@@ -70,6 +79,7 @@ QUIET = Figures({"completed": 3, "cancelled": 1}, {"invalid": 2}, COUNTS, {"oms.
         replace(QUIET, counts=COUNTS | {"undecided": 1.0}),
         replace(QUIET, counts=COUNTS | {"timers": 1.0}),
         replace(QUIET, counts=COUNTS | {"refunds_open": 1.0}),
+        replace(QUIET, counts=COUNTS | {"attempts_open": 1.0}),
         replace(QUIET, queues={"oms.stock": 1}),
         replace(QUIET, queues=None),
         replace(QUIET, counts=None),
@@ -101,20 +111,68 @@ VALUES ($1::bigint, coalesce($2, $1), $2, $1::text, $1::text, 'normal', 'pc', 'c
 
 async def test_the_books_agree_to_the_cent_or_name_the_order(database_url: str, tmp_path: Path) -> None:
     """A split order is one in the books: its parent is paid, its parts are refunded."""
-    journal = tmp_path / "gateway.csv"
-    journal.write_text("1,t,100\n1,r,-40\n2,t,50\n4,t,7\n5,t,90\n51,r,-30\n6,t,90\n61,r,-30\n")
+    receipts = tmp_path / "receipts.csv"
+    lines = ("1,t,100", "1,r,-40", "2,t,50", "4,t,7", "5,t,90", "51,r,-30", "6,t,90", "61,r,-30")
+    receipts.write_text("".join(f"demo-pay,{line}\n" for line in lines))
     session = await asyncpg.connect(database_url)
     whole = [(1, None, 100, 40), (2, None, 50, 50), (3, None, 9, 0), (5, None, 90, 0), (6, None, 90, 0)]
     await session.executemany(ORDER, [*whole, (51, 5, 0, 30), (52, 5, 0, 0), (61, 6, 0, 29)])
-    books = await compare_books(session, journal)
+    books = await compare_books(session, receipts, {})
     await session.close()
-    assert books.kept_cents == 9 + 60 + 60 + 61
+    assert (books.kept_cents, books.channels) == ({"USD": 9 + 60 + 60 + 61}, [])
     assert books.differences == [
         "order 2: ours 0, theirs 50",
         "order 3: ours 9, theirs 0",
         "order 4: ours 0, theirs 7",
         "order 6: ours 61, theirs 60",
     ]
+
+
+FACT = """
+INSERT INTO payment_facts (channel, trade_no, kind, order_id, intent_id, amount, currency, verdict, occurred_at)
+VALUES ($1, $2, 'captured', 1, NULL, $3, 'CNY', 'late', now())
+"""
+REFUND = """
+INSERT INTO refunds (id, refund_no, order_id, channel, trade_no, cause, amount, currency, state)
+VALUES ($1::bigint, 'R' || ($1::bigint)::text, 1, 'wechat', 'T1', ($1::bigint)::text, $2, 'CNY', $3)
+"""
+LEDGER = {
+    "captures": [
+        {"trade_no": "T1", "amount": 100, "currency": "CNY"},
+        {"trade_no": "T2", "amount": 100, "currency": "CNY"},
+        {"trade_no": "T4", "amount": 100, "currency": "CNY"},
+        {"trade_no": "T5", "amount": 100, "currency": "USD"},
+    ],
+    "refunds": [
+        {"refund_no": "R1", "amount": 40, "currency": "CNY", "state": "succeeded"},
+        {"refund_no": "R2", "amount": 9, "currency": "CNY", "state": "succeeded"},
+        {"refund_no": "R3", "amount": 8, "currency": "CNY", "state": "processing"},
+        {"refund_no": "R4", "amount": 7, "currency": "CNY", "state": "processing"},
+        {"refund_no": "R6", "amount": 1, "currency": "CNY", "state": "succeeded"},
+    ],
+}
+
+
+async def test_every_movement_of_a_channel_s_ledger_is_in_ours_and_in_the_receipts_or_is_named(
+    database_url: str, tmp_path: Path
+) -> None:
+    receipts = tmp_path / "receipts.csv"
+    payments, refunds = "T1,60 T1,40 T2,99 T3,5 T4,100 T5,100", "R1,-40 R2,-9 R3,-8 R4,-7 R6,-1 R9,-2"
+    told = f"{payments} {refunds}".split()
+    receipts.write_text("demo-pay,1,T8,1\n" + "".join(f"wechat,1,{line}\n" for line in told))
+    session = await asyncpg.connect(database_url)
+    await session.executemany(ORDER, [(1, None, 0, 0)])
+    facts = [("wechat", "T1", 100), ("wechat", "T2", 100), ("wechat", "T3", 5), ("wechat", "T5", 100)]
+    await session.executemany(FACT, [*facts, ("demo-pay", "T8", 1)])
+    await session.executemany(
+        REFUND, [(1, 40, "succeeded"), (2, 8, "succeeded"), (3, 8, "succeeded"), (4, 7, "failed")]
+    )
+    books = await compare_books(session, receipts, {"wechat": LEDGER})
+    await session.close()
+    assert [difference.split(":")[0] for difference in books.channels] == [
+        f"wechat {number}" for number in ("R2", "R3", "R4", "R6", "R9", "T2", "T3", "T4", "T5")
+    ]
+    assert books.channels[-1] == 'wechat T5: ours "100 CNY", theirs "100 USD", receipts 100'
 
 
 COUPON = "INSERT INTO coupon_ledger (coupon_id, order_id, op) VALUES ($1, $2, $3)"

@@ -28,7 +28,6 @@ from workers.channels.unionpay.statement import rows
 from workers.channels.unionpay.trust import Trust, UntrustedError
 from workers.channels.unionpay.wire import RSA, VERSION, Message, answered, beijing, digest, form, posted, signed
 
-GRACE = timedelta(minutes=5)  # clocks differ
 FORM = {"content-type": "application/x-www-form-urlencoded;charset=UTF-8"}
 CHANNEL_TYPES = {"page": "07", "wap": "08", "app": "08"}
 _ORDER_ID = re.compile(r"[0-9A-Za-z]{8,40}")
@@ -40,6 +39,7 @@ class UnionPay:
     name = "unionpay"
     scenes = frozenset(CHANNEL_TYPES)
     currencies = frozenset({"CNY"})
+    captures = False
 
     def __init__(self, settings: UnionPaySettings) -> None:
         self._settings = settings
@@ -112,7 +112,8 @@ class UnionPay:
         code = answer.code("respCode")
         if code not in ("00", ABSENT):
             return Unknown(f"respCode {code}")
-        status: Literal["closed", "pending"] = "pending" if at < attempt.expire_at + GRACE else "closed"
+        over = at >= attempt.expire_at + timedelta(seconds=self._settings.grace_seconds)
+        status: Literal["closed", "pending"] = "closed" if over else "pending"
         try:
             code = answer.code("origRespCode") if code == "00" else code
             if code in DONE:

@@ -49,4 +49,10 @@ class UnionPaySettings(BaseModel):
     )
     gateway_url: Url = Field(default="https://gateway.95516.com")
     notify_url: Url = Field(description="Where notifications are received. A query string would be signed with them")
+    grace_seconds: int = Field(
+        default=300,
+        ge=0,
+        le=3600,
+        description="Until then after payTimeout an attempt may turn out to be paid: clocks differ",
+    )
     return_url: Url = Field(description="Where buyers come back to if the attempt names no other place")
