@@ -23,9 +23,12 @@ from tests.handlers.floor import Floor, cancel
 from tests.handlers.test_paying import MERCHANT, opened, start
 from workers import channels
 from workers.channels.alipay import Alipay, AlipaySettings
+from workers.channels.calls import ChannelAwayError
 from workers.channels.port import Approved, Paid, Ready, Refunded, Refused, Unknown
+from workers.channels.port import Attempt as Asked
 from workers.handlers.gateway_calls import START_TRIES, take_answers
 from workers.runtime.batch import Batch
+from workers.store.asking import prepare, uncaptured
 
 AT = datetime(2026, 1, 21, 2, 0, tzinfo=UTC)
 SILENCE, NO = Unknown("TimeoutError"), Refused("ACQ.TRADE_NOT_EXIST", "there is no such trade")
@@ -93,6 +96,7 @@ QUERIES = [
     ("nothing", SILENCE, False, "requested", [], [], True),
     ("nothing when the window has ended", SILENCE, True, "requested", [], [], True),
     ("approved", Approved("P1", "the channel's"), False, "requested", ["capture"], [], True),
+    ("approved when the window has ended", Approved("P1", "the channel's"), True, "closing", ["close"], [], True),
 ]
 
 
@@ -111,17 +115,50 @@ async def test_an_attempt_is_asked_about_until_its_end_is_known(  # noqa: PLR091
     assert [event["type"].rsplit(".", 1)[0] for event in line.floor.events] == events
 
 
-async def test_what_is_being_closed_is_not_asked_to_be_closed_once_more_by_each_question(line: Line) -> None:
-    await line.over()
-    await line.told(GatewayQuery(attempt_id=line.attempt_id), line.paid("pending"))
-    await line.told(GatewayQuery(attempt_id=line.attempt_id), line.paid("pending"))
-    assert (line.asked, await line.state()) == ([], "closing")
+async def test_an_approval_of_an_attempt_that_is_being_closed_costs_the_buyer_nothing(line: Line) -> None:
+    await line.floor.pool.execute("UPDATE payment_attempts SET state = 'closing'")
+    await line.told(GatewayQuery(attempt_id=line.attempt_id), Approved(line.number, "the channel's"))
+    assert (line.asked, await line.is_watched()) == ([], True)
 
 
-ORDERS = [
+async def test_a_capture_whose_answer_was_lost_counts_although_the_attempt_was_closed_meanwhile(line: Line) -> None:
+    await line.told(GatewayQuery(attempt_id=line.attempt_id), line.paid("closed"))
+    await line.told(GatewayCapture(attempt_id=line.attempt_id), line.paid("captured"))
+    assert (await line.state(), await line.floor.states()) == ("captured", ["paid"])
+
+
+AS_IT_STANDS = [
+    (Approved("P1", "the channel's"), "closed"),
+    (Refused("RESOURCE_NOT_FOUND", "no such order"), "closed"),
+    (Paid("P1", "t1", "pending", 1000, "CNY", AT), "closed"),
+    (Paid("P1", "t1", "captured", 1000, "CNY", AT), "captured"),
+    (Paid("P1", "t1", "failed", 1000, "CNY", AT), "failed"),
+]
+
+
+@pytest.mark.parametrize(("answer", "status"), AS_IT_STANDS)
+def test_where_the_money_comes_only_when_we_ask_for_it_an_attempt_is_closed_by_not_asking(
+    answer: Any, status: str
+) -> None:
+    asked = Asked("P1", 1000, "CNY", "an order", "page", AT, AT)
+    said = uncaptured(answer, asked, AT)
+    assert isinstance(said, Paid)
+    assert said.status == status
+    assert uncaptured(SILENCE, asked, AT) is SILENCE
+
+
+async def test_a_worker_that_does_not_speak_with_the_channel_leaves_its_calls_to_those_that_do(line: Line) -> None:
+    item = line.floor.wrap(GatewayQuery(attempt_id=line.attempt_id))
+    async with line.floor.pool.acquire() as tx:
+        with pytest.raises(ChannelAwayError, match="OMS_WECHAT"):
+            await prepare(tx, [item], channel="wechat")
+        assert [one.item_id for one in (await prepare(tx, [item], channel="alipay")).questions] == [item.id]
+
+
+ORDERS: list[tuple[Any, ...]] = [
     (GatewayClose, "closed", "closed", [], None),
     (GatewayClose, "captured", "captured", [], None),
-    (GatewayClose, "pending", "requested", ["query"], "not_closed_yet"),
+    (GatewayClose, "pending", "requested", [], None),
     (GatewayClose, NO, "requested", [], None),
     (GatewayClose, SILENCE, "requested", [], "channel_unknown"),
     (GatewayCapture, "captured", "captured", [], None),
@@ -140,6 +177,15 @@ async def test_captures_and_closings_are_tried_again_only_where_that_may_help(  
     batch = await line.told(message(attempt_id=line.attempt_id), answer)
     assert (await line.state(), line.asked) == (state, asked)
     assert [verdict.reason for verdict in batch.verdicts.values()] == ([retried] if retried else [])
+
+
+async def test_an_attempt_that_cannot_be_closed_any_more_is_asked_about_in_a_moment(line: Line) -> None:
+    await line.told(GatewayClose(attempt_id=line.attempt_id), line.paid("pending"))
+    [(waits,)] = await line.floor.rows("SELECT due_at - now() < '11 s' FROM timers WHERE kind = 'attempt'")
+    assert waits
+    await line.over()
+    await line.told(GatewayQuery(attempt_id=line.attempt_id), line.paid("pending"))
+    assert line.asked == ["close"]
 
 
 async def test_what_is_told_of_an_attempt_after_its_end_changes_nothing(line: Line) -> None:

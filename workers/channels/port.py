@@ -183,11 +183,15 @@ class StatementError(ValueError):
 
 
 class Channel(Protocol):
-    """One payment channel. Every method is pure; `at` is the time that goes into signatures."""
+    """One payment channel. Every method is pure; `at` is the time that goes into signatures.
+
+    With `captures`, the buyer's approval is no payment yet: the money comes when we ask for it.
+    """
 
     name: str
     scenes: frozenset[str]
     currencies: frozenset[str]
+    captures: bool
 
     def start(self, attempt: Attempt, at: datetime) -> Ready | Request | Refused:
         """What the client needs, or the call that must be made first."""

@@ -7,14 +7,14 @@
                            nothing, four times            command.rejected with PAY_CHANNEL_UNKNOWN
     gateway.capture        paid, failed                   payment.observed, for payment_results to judge
     gateway.query          paid, failed                   the same
-                           approved                       gateway.capture
+                           approved                       gateway.capture, in time
                            closed                         payment.attempt_closed
                            never heard of it, after the   the same
                            window
-                           not paid yet, after the window gateway.close
+                           not paid, after the window     gateway.close
                            not paid yet, nothing          asked again later (timer)
     gateway.close          closed                         payment.attempt_closed
-                           it does not wait any more      gateway.query, and tried again
+                           it does not wait any more      asked in a moment (timer) how it stands
                            no; it closes nothing          nothing: the timer asks when the window has ended
                            nothing                        tried again later
     gateway.refund         done, no, under way, nothing   refund.observed
@@ -30,7 +30,7 @@ harmless. While a channel cannot be reached its queue alone waits.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import partial
 from typing import Any, Literal, TypeAlias
 
@@ -66,13 +66,14 @@ from workers.domain.refusal import Refusal
 from workers.runtime.batch import Batch
 from workers.runtime.route import Outside, Route
 from workers.store import attempts, commands, notices, timers
-from workers.store.asking import NO_CHANNEL, Answer, ask, prepare
-from workers.store.attempts import DONE, Attempt, Change
+from workers.store.asking import Answer, ask, prepare
+from workers.store.attempts import DONE, LIVE, Attempt, Change
 from workers.store.hearing import closed, observed_refund
 from workers.store.refunds import call_queue
 
 Item: TypeAlias = Envelope[Any]
 BATCH_MAX_ITEMS = 20  # as many as are asked side by side
+IN_A_MOMENT = timedelta(seconds=10)  # a channel that contradicts itself is not asked faster than this
 START_TRIES = 4  # by then the buyer has gone elsewhere
 
 
@@ -87,7 +88,7 @@ class Desk:
     outcomes: commands.Outcomes = field(default_factory=dict)
     news: list[outbox.Announcement] = field(default_factory=list)
     ended: list[int] = field(default_factory=list)
-    asked_again: list[timers.Timer] = field(default_factory=list)
+    asked_again: dict[int, datetime] = field(default_factory=dict)
     certificates: dict[str, dict[str, str]] = field(default_factory=dict)
 
 
@@ -103,7 +104,10 @@ async def take_answers(tx: Transaction, batch: Batch[Any], *, channel: str) -> N
     wanted: dict[str, Item] = {}
 
     for item in batch:
-        answer: Answer = batch.answers.get(item.id, NO_CHANNEL)
+        answer: Answer | None = batch.answers.get(item.id)
+        if answer is None:  # nothing was to be asked: it has ended, or was never there
+            desk.ended += [item.body.attempt_id] if isinstance(item.body, AttemptCall) else []
+            continue
         if isinstance(answer, Unknown) and answer.serial:
             wanted[answer.serial] = item
         match item.body:
@@ -121,7 +125,8 @@ async def take_answers(tx: Transaction, batch: Batch[Any], *, channel: str) -> N
     replies = await commands.conclude(tx, desk.outcomes)
     await attempts.save(tx, desk.changes)
     await timers.stop(tx, [("attempt", key) for key in desk.ended])
-    await timers.start(tx, desk.asked_again)
+    later = [timers.Timer("attempt", key, at) for key, at in desk.asked_again.items() if key not in desk.ended]
+    await timers.start(tx, later)
     await notices.keep_certificates(tx, desk.certificates)
     told = [outbox.event(event, because=item) for event, item in desk.outcomes.values()]
     fetches = [fetching(channel, serial, item) for serial, item in sorted(wanted.items())]
@@ -166,29 +171,34 @@ def attempt_told(desk: Desk, item: Item, answer: Answer, now: datetime) -> None:
         return
     over = now >= attempt.expire_at
     match answer:
-        case Approved():
-            desk.changes.append(Change(attempt.id, reference=answer.reference))
-            desk.news.append(call(GatewayCapture(attempt_id=attempt.id), attempt, item))
         case Refused() if over:
             end(desk, item, attempt, "nobody paid it")
-        case Paid() if over and attempt.state != "closing":
+        case Paid() | Approved() if over:
             desk.changes.append(Change(attempt.id, "closing"))
             desk.news.append(call(GatewayClose(attempt_id=attempt.id), attempt, item))
+        case Approved() if attempt.state in LIVE:
+            desk.changes.append(Change(attempt.id, reference=answer.reference))
+            desk.news.append(call(GatewayCapture(attempt_id=attempt.id), attempt, item))
     if not over:
-        desk.asked_again.append(timers.Timer("attempt", attempt.id, ask_at(attempt.started_at, attempt.expire_at, now)))
+        desk.asked_again[attempt.id] = ask_at(attempt.started_at, attempt.expire_at, now)
 
 
 def ordered_told(batch: Batch[Any], desk: Desk, item: Item, answer: Answer) -> None:
-    """What became of an attempt that was to be captured or closed. A plain no is left to the timer's question."""
+    """What became of an attempt that was to be captured or closed. A plain no is left to the timer's question.
+
+    A capture without an answer may have happened even where the attempt was closed in the meantime.
+    """
     attempt = desk.found.get(item.body.attempt_id)
-    if attempt is None or ended_before(desk, attempt) or settled(desk, item, attempt, answer):
+    may_be_captured = isinstance(item.body, GatewayCapture) and attempt is not None and attempt.state == "closed"
+    if attempt is None or (not may_be_captured and ended_before(desk, attempt)):
+        return
+    if settled(desk, item, attempt, answer):
         return
     match answer:
         case Unknown():
             batch.retry(item, "channel_unknown", answer.why)
         case Paid() | Approved() if isinstance(item.body, GatewayClose):
-            desk.news.append(call(GatewayQuery(attempt_id=attempt.id), attempt, item))
-            batch.retry(item, "not_closed_yet", "the channel says that it does not wait for its buyer any more")
+            desk.asked_again[attempt.id] = batch.now + IN_A_MOMENT
 
 
 def ended_before(desk: Desk, attempt: Attempt) -> bool:

@@ -78,7 +78,7 @@ async def _asked(desk: Desk, works: Sequence[Work]) -> Mapping[str, Any]:
             questions = await outside.prepare(tx, [envelope for work in works for envelope in work.envelopes])
         return await outside.ask(questions)
     except OSError as error:
-        raise UnavailableError(f"outside: {type(error).__qualname__}") from error
+        raise UnavailableError(f"outside: {type(error).__qualname__}: {error}"[:200]) from error
 
 
 async def _narrowed(desk: Desk, works: Sequence[Work]) -> list[Outcome]:

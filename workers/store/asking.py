@@ -18,6 +18,7 @@ from messages.gateway import (
     RefundCall,
 )
 from workers.channels import caller, configured
+from workers.channels.calls import ChannelAwayError
 from workers.channels.port import (
     Approved,
     Channel,
@@ -30,12 +31,12 @@ from workers.channels.port import (
     Response,
     Unknown,
 )
+from workers.channels.port import Attempt as PortAttempt
 from workers.store import attempts, notices
-from workers.store.attempts import DONE, Attempt
+from workers.store.attempts import DONE, LIVE, Attempt
 
 Item: TypeAlias = Envelope[Any]
 Answer: TypeAlias = Ready | Paid | Approved | Refunded | Refused | Unknown | Mapping[str, str]
-NO_CHANNEL = Refused("NO_CHANNEL", "this process does not speak with the channel")
 NOTHING_TO_ASK = Refused("NOTHING_TO_ASK", "the channel has no such question")
 
 
@@ -57,10 +58,13 @@ class Questions:
 
 
 async def prepare(tx: Transaction, items: Sequence[Item], *, channel: str) -> Questions:
-    """What the questions need to know; one statement per table."""
+    """What the questions need to know; one statement per table.
+
+    Raises ChannelAwayError where the channel is not configured: whoever speaks with it will ask.
+    """
     speaks = configured().get(channel)
     if speaks is None:
-        return Questions(channel, ())
+        raise ChannelAwayError(f"this process does not speak with {channel}: set OMS_{channel.upper()}")
     known = await notices.certificates(tx, [channel])
     speaks = speaks.with_certificates(known[channel]) if known else speaks
     found = await attempts.read(tx, [item.body.attempt_id for item in items if isinstance(item.body, AttemptCall)])
@@ -82,7 +86,10 @@ def question(
         ask = refunds.get(body.refund_no)
         return refund_question(channel, item, ask) if ask else None
     attempt = found.get(body.attempt_id)
-    return attempt_question(channel, item, attempt) if attempt and attempt.state not in DONE else None
+    if attempt is None or attempt.state == "captured":
+        return None
+    ended = attempt.state in DONE and not isinstance(body, GatewayCapture)
+    return None if ended else attempt_question(channel, item, attempt)
 
 
 def refund_question(channel: Channel, item: Item, ask: RefundAsk) -> Question:
@@ -93,18 +100,31 @@ def refund_question(channel: Channel, item: Item, ask: RefundAsk) -> Question:
 
 
 def attempt_question(channel: Channel, item: Item, attempt: Attempt) -> Question:
-    """Open, take, close, or how does it stand."""
+    """Open, take, close, or how does it stand. What was closed is not captured any more."""
     asked = attempt.asked
     match item.body:
         case GatewayStart():
             return Question(
                 item.id, lambda at: opening(channel, attempt, at), lambda r, at: channel.started(asked, r, at)
             )
-        case GatewayCapture():
+        case GatewayCapture() if attempt.state in LIVE:
             return Question(item.id, lambda at: channel.capture(asked, at), lambda r, at: channel.paid(asked, r, at))
-        case GatewayClose():
+        case GatewayClose() if not channel.captures:
             return Question(item.id, lambda at: channel.close(asked, at), lambda r, at: channel.closed(asked, r, at))
+        case GatewayClose():
+            return Question(
+                item.id,
+                lambda at: channel.query(asked, at),
+                lambda r, at: uncaptured(channel.paid(asked, r, at), asked, at),
+            )
     return Question(item.id, lambda at: channel.query(asked, at), lambda r, at: channel.paid(asked, r, at))
+
+
+def uncaptured(answer: Answer, asked: PortAttempt, at: datetime) -> Answer:
+    """Where the money comes only when we ask for it, an attempt that has brought none is closed by not asking."""
+    waits = isinstance(answer, Approved | Refused) or (isinstance(answer, Paid) and answer.status == "pending")
+    number = asked.out_trade_no
+    return Paid(number, number, "closed", asked.amount, asked.currency, at, "not captured") if waits else answer
 
 
 def opening(channel: Channel, attempt: Attempt, at: datetime) -> Request | None:

@@ -6,7 +6,7 @@ not believed (signature, time, merchant, form)       payment.callback_rejected, 
 signed with a certificate that is not known here     gateway.certificates, and tried again later
 about a refund                                       refund.observed, for the refunds queue; gateway.refund_query
                                                      where it does not say how the refund ended
-an approval                                          gateway.capture: the money comes when we ask for it
+an approval of an attempt that waits for one         gateway.capture: the money comes when we ask for it
 about an attempt that nobody knows                   tried again later, at last a dead letter
 about an attempt that was paid or failed             a fact, judged like any other
 about an attempt that is closed                      payment.attempt_closed
@@ -45,7 +45,7 @@ from workers.channels.port import (
     Said,
 )
 from workers.store import attempts, notices
-from workers.store.attempts import Attempt, Change
+from workers.store.attempts import LIVE, Attempt, Change
 from workers.store.notices import Kept
 from workers.store.refunds import call_queue
 
@@ -177,6 +177,8 @@ def _take(batch: Arrived, heard: Heard, item: Call, said: Said | Rejected) -> No
     attempt = heard.attempts.get(said.out_trade_no)
     if attempt is None or attempt.channel != item.body.channel:
         batch.retry(item, "order_unknown", "no attempt of this channel has its number yet")
+    elif isinstance(said, Approved) and attempt.state not in LIVE:
+        return
     elif isinstance(said, Approved):
         message = GatewayCapture(attempt_id=attempt.id)
         heard.changes.append(Change(attempt.id, reference=said.reference))

@@ -55,6 +55,7 @@ class Alipay:
     name = "alipay"
     scenes = frozenset({*PAGES, "qr"})
     currencies = frozenset({words.CURRENCY})
+    captures = False
 
     def __init__(self, settings: AlipaySettings) -> None:
         self._settings = settings

@@ -50,6 +50,7 @@ class PayPal:
     name = "paypal"
     scenes = frozenset({"page"})
     currencies = CURRENCIES
+    captures = True
 
     def __init__(self, settings: PayPalSettings, certificates: Mapping[str, str] | None = None) -> None:
         self._settings = settings

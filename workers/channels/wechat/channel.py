@@ -53,6 +53,7 @@ class WeChat:
     name = "wechat"
     scenes = frozenset(PLACES)
     currencies = frozenset({"CNY"})
+    captures = False
 
     def __init__(self, settings: WeChatSettings) -> None:
         self._settings = settings
