@@ -1,6 +1,7 @@
-"""Raw notifications, kept encrypted for disputes, and the certificates that verify them."""
+"""Raw notifications, kept encrypted and without card data for disputes, and the certificates that verify them."""
 
 import base64
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -17,6 +18,11 @@ from workers.store import ids
 AAD = b"channel_notice"
 KEEP_DAYS = 540  # chargebacks of cards come up to 18 months later
 FORGET_ROWS = 500
+CARDS = re.compile(
+    rb"(?<![^&])(?:(accNo|payCardNo)=[^&]*?([^&]{0,4})|(customerInfo|encryptedInfo|cardTransData|tokenPayData)=[^&]*)"
+    rb"(?![^&])"
+)
+"""Fields of UnionPay's form that hold a card. Of its number the last four digits stay, which is what receipts show."""
 
 
 @dataclass(frozen=True)
@@ -62,7 +68,8 @@ async def keep(tx: Transaction, kept: Sequence[Kept]) -> list[int]:
 
 
 def _raw(notice: Notice) -> bytes:
-    return orjson.dumps({"headers": dict(notice.headers), "body": base64.b64encode(notice.body).decode()})
+    body = CARDS.sub(rb"\1\3=***\2", notice.body)
+    return orjson.dumps({"headers": dict(notice.headers), "body": base64.b64encode(body).decode()})
 
 
 @dataclass(frozen=True)
