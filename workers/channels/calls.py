@@ -1,11 +1,14 @@
 """Talking to channels over HTTPS: bounded in time and size, never redirected, tried again while none is reached."""
 
 import asyncio
+import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from http import HTTPStatus
 from typing import TypeVar
 
 import aiohttp
+from prometheus_client import Histogram
 from tenacity import AsyncRetrying, RetryError, retry_if_exception_type, stop_after_attempt, wait_random_exponential
 
 from workers.channels.port import Channel, Refused, Request, Response, Unknown
@@ -14,6 +17,13 @@ ANSWER_BYTES_MAX = 1_048_576  # a day's certificates are 20 KiB; statements come
 TRIES = 3  # of one request, within the timeout of the whole call
 IN_FLIGHT_MAX = 20  # per channel and process: channels limit how often they are asked
 TOKEN_EARLY = timedelta(seconds=60)  # a token is renewed so long before it ends
+NEVER = datetime.min.replace(tzinfo=UTC)
+CALLS = Histogram(
+    "oms_channel_call_seconds",
+    "Calls to payment channels: answered, unknown (no answer in time), or away (not reached)",
+    ["channel", "outcome"],
+    buckets=(0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30),
+)
 Build = Callable[[datetime], Request | None]
 T = TypeVar("T")
 
@@ -30,8 +40,9 @@ class Caller:
         self._timeout_seconds = timeout_seconds
         self._session: aiohttp.ClientSession | None = None
         self._busy = asyncio.Semaphore(IN_FLIGHT_MAX)
+        self._renewing = asyncio.Lock()  # so that many calls at once need one token
         self._token = ""
-        self._token_until = datetime.min.replace(tzinfo=UTC)
+        self._token_until = NEVER
 
     async def ask(self, build: Build, read: Callable[[Response, datetime], T]) -> T | Refused | Unknown | None:
         """Ask, and read the answer. None where there is nothing to ask. Raises ChannelAwayError."""
@@ -45,13 +56,18 @@ class Caller:
             stop=stop_after_attempt(TRIES),
             wait=wait_random_exponential(0.1, 1.0),
         )
+        began, outcome = time.perf_counter(), "answered"
         try:
             async with asyncio.timeout(self._timeout_seconds), self._busy:
                 return await tries(self._once, build)
         except RetryError as error:
+            outcome = "away"
             raise ChannelAwayError(f"{self.channel.name} is not reached") from error
         except (aiohttp.ClientError, TimeoutError) as error:
+            outcome = "unknown"
             return Unknown(type(error).__qualname__)
+        finally:
+            CALLS.labels(self.channel.name, outcome).observe(time.perf_counter() - began)
 
     async def _once(self, build: Build) -> Response | Refused | Unknown | None:
         request = build(datetime.now(UTC))
@@ -63,9 +79,16 @@ class Caller:
             if not isinstance(token, str):
                 return token
             headers["authorization"] = f"Bearer {token}"
-        return await self._exchange(request, headers)
+        answer = await self._exchange(request, headers)
+        if request.bearer and answer.status == HTTPStatus.UNAUTHORIZED:
+            self._token_until = NEVER  # it was revoked: whoever asks next asks for another first
+        return answer
 
     async def _bearer(self) -> str | Refused | Unknown:
+        async with self._renewing:
+            return await self._current_or_new()
+
+    async def _current_or_new(self) -> str | Refused | Unknown:
         if datetime.now(UTC) < self._token_until:
             return self._token
         request = self.channel.token()
