@@ -16,7 +16,8 @@ from scripts.demo.outside import ClientDiedError
 from scripts.demo.play import Options, Play
 from scripts.demo.processes import KeepsDyingError
 from scripts.demo.stage import Stage, set_stage, strike_stage
-from scripts.demo.verdict import Ending, as_json, checks, print_summary
+from scripts.demo.summary import as_json, print_summary
+from scripts.demo.verdict import Ending, checks
 from scripts.servers.find import Servers, Use, find_servers
 from scripts.servers.lifecycle import ServersUnavailableError, say
 from workers.runtime.declare import TopologyError

@@ -15,12 +15,12 @@ from scripts.demo.wire import Heard, Link
 
 OWN_SERVICE = {"orders": 0.1, "merged orders": 0.5}
 """Which part of the bills the shop's own service collects."""
+DISBELIEVED = "notifications that are not believed"
 SIGNS = {
-    "payment.callback_rejected.v1": "notifications that are not believed",
+    "payment.callback_rejected.v1": DISBELIEVED,
     "payment.attempt_closed.v1": "attempts that are closed",
-    "alert.raised.v1": "alerts",
 }
-EVENTS = (*bills.EVENTS, *receipts.EVENTS, "payment.callback_rejected", "payment.attempt_closed", "alert.raised")
+EVENTS = (*bills.EVENTS, *receipts.EVENTS, "payment.callback_rejected", "payment.attempt_closed")
 
 
 class Paying:
@@ -43,6 +43,8 @@ class Paying:
         self.service.hear(heard)
         if heard.type in SIGNS:
             self.did[SIGNS[heard.type]] += 1
+        elif heard.type == "payment.captured.v1":
+            self.did[f"payments: {heard.body['verdict']}"] += 1
 
     def _way(self, bill: Bill) -> PaymentService | Payers:
         share = OWN_SERVICE["merged orders" if bill.intent_id else "orders"]

@@ -17,6 +17,7 @@ from scripts.demo.ledgers import compare_ledgers
 from scripts.demo.outside import Outside
 from scripts.demo.processes import Cast, Child, python
 from scripts.demo.stage import OMS, PAYMENT_WINDOW_SECONDS, RATE_LIMIT_ORDERS, RULES, Stage
+from scripts.demo.statements import reconcile
 from scripts.demo.verdict import Ending
 from scripts.demo.view import Scene, Screen
 from scripts.servers.find import Servers
@@ -172,7 +173,10 @@ class Play:
             ledgers = await compare_ledgers(session, self.stage.passbook)
         finally:
             await session.close(timeout=5)
-        audit = await asyncio.to_thread(self.stage.oms, "worker", "audit", "--quiescent")
+        audit, statements = await asyncio.gather(
+            asyncio.to_thread(self.stage.oms, "worker", "audit", "--quiescent"),
+            reconcile(self.stage, gateways, self.gateways.environment),
+        )
         return Ending(
             final=final,
             figures=figures,
@@ -180,6 +184,7 @@ class Play:
             letters=letters,
             ledgers=ledgers,
             gateways=gateways,
+            statements=statements,
             audit=(audit.returncode, audit.stdout + audit.stderr),
             stuck=(*self.stuck, *(f"left over: {what}" for what in figures.unquiet() if not self.stuck)),
             restarts={child.name: child.restarts for child in self.cast.children},

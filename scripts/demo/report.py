@@ -4,6 +4,7 @@ import time
 from collections import Counter, deque
 from typing import Any
 
+from scripts.demo.paying import DISBELIEVED
 from scripts.demo.till import AGREED
 from scripts.demo.world import World
 
@@ -54,6 +55,7 @@ class Reporter:
             "agreed": world.till.did[AGREED],
             "surprises": world.till.surprises[:5],
             "split_wrongly": world.following.families.wrong[:5],
+            "disbelieved": world.paying.did[DISBELIEVED],
             "service": dict(world.paying.service.did),
             "payers": dict(world.paying.payers.did + world.paying.did),
             "carrier": dict(world.carrier.did),

@@ -86,11 +86,11 @@ class Stage:
             **more,
         )
 
-    def oms(self, role: str, *arguments: str) -> subprocess.CompletedProcess[str]:
-        """Run one command of the command line to its end."""
+    def oms(self, role: str, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
+        """Run one command of the command line to its end, with these variables besides."""
         return subprocess.run(
             [*OMS, *arguments],
-            env=self.variables(role),
+            env=self.variables(role, **variables),
             check=False,
             capture_output=True,
             text=True,

@@ -202,6 +202,15 @@ def test_anything_else_is_final_only_when_the_buyer_can_pay_no_more(code: str) -
     assert {(one.trade_no, one.amount, one.reason) for one in found if isinstance(one, Paid)} == {("", 8888, code)}
 
 
+def test_where_the_clocks_are_known_to_agree_it_is_final_sooner() -> None:
+    asked, same_clock = posted(CHANNEL.query(ATTEMPT, AT)), world.channel(grace_seconds=2)
+    end = ATTEMPT.expire_at + timedelta(seconds=2)
+    found = [
+        same_clock.paid(ATTEMPT, answer(theirs.absent(asked)), at) for at in (end - timedelta(microseconds=1), end)
+    ]
+    assert [one.status for one in found if isinstance(one, Paid)] == ["pending", "closed"]
+
+
 @pytest.mark.parametrize("code", ["03", "06", "10", "11", "37", "99"])
 def test_a_query_that_was_not_answered_tells_nothing(code: str) -> None:
     fields = theirs.answered(posted(CHANNEL.query(ATTEMPT, AT)), code)

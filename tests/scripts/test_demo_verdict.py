@@ -4,6 +4,7 @@ import json
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import asyncpg
 import pytest
@@ -13,16 +14,29 @@ from scripts.demo.figures import Figures
 from scripts.demo.ledgers import Ledgers, compare_ledgers
 from scripts.demo.passbook import Passbook
 from scripts.demo.play import Standstill
-from scripts.demo.verdict import Ending, as_json, checks
+from scripts.demo.statements import Reconciled
+from scripts.demo.summary import as_json
+from scripts.demo.verdict import Ending, checks
 from scripts.demo.wire import Heard
 
+BOOK: dict[str, Any] = {
+    "captures": [], "refunds": [], "unpaid": 0, "habits": {"forged": 2, "reserialised": 1},
+    "notifications": {"given up": 1},
+}  # fmt: skip
 GOOD = Ending(
-    final={"commands_sent": 3, "commands_open": 0, "contradictions": [], "vandal": {"tag": "not JSON"}},
+    final={
+        "disbelieved": 3,
+        "commands_sent": 3,
+        "commands_open": 0,
+        "contradictions": [],
+        "vandal": {"tag": "not JSON"},
+    },
     figures=Figures(),
     books=Books({"CNY": 100}, [], []),
     letters=Letters([], [], []),
     ledgers=Ledgers([], [], []),
-    gateways={},
+    gateways={"wechat": BOOK},
+    statements=Reconciled(),
     audit=(0, "clean"),
     stuck=(),
     restarts={},
@@ -40,12 +54,15 @@ def test_a_good_ending_passes_every_check() -> None:
     [
         ("everything came to its end", replace(GOOD, stuck=("orders paid: 1",))),
         ("every command has its outcome", replace(GOOD, final=GOOD.final | {"commands_open": 1})),
-        ("every command has its outcome", replace(GOOD, final={})),
+        ("every command has its outcome", replace(GOOD, final={"disbelieved": 3})),
         ("no command has two outcomes", replace(GOOD, final=GOOD.final | {"contradictions": ["c"]})),
-        ("our books and the buyers' receipts agree", replace(GOOD, books=Books({}, ["order 1: ours 1, theirs 2"], []))),
+        ("what orders keep is what buyers paid", replace(GOOD, books=Books({}, ["order 1: ours 1, theirs 2"], []))),
         ("the channels' ledgers have what ours have", replace(GOOD, books=Books({}, [], ["alipay T"]))),
         ("orders cost what the checkout says", replace(GOOD, final=GOOD.final | {"surprises": ["s"]})),
         ("split orders add up", replace(GOOD, final=GOOD.final | {"split_wrongly": ["o"]})),
+        ("the channels' day statements say the same", replace(GOOD, statements=Reconciled(1, 1, ("line 1",)))),
+        ("no notification that was tampered with is believed", replace(GOOD, final=GOOD.final | {"disbelieved": 1})),
+        ("no notification that was tampered with is believed", replace(GOOD, final=GOOD.final | {"disbelieved": 4})),
         ("every coupon is used once at most", replace(GOOD, ledgers=Ledgers(["c"], [], []))),
         ("every coupon is used once at most", replace(GOOD, ledgers=Ledgers([], ["c"], []))),
         ("every point is accounted for", replace(GOOD, ledgers=Ledgers([], [], ["u"]))),

@@ -1,0 +1,78 @@
+"""The demo's payment channels: their process, and their books as day statements."""
+
+import os
+from datetime import date
+from pathlib import Path
+from subprocess import CompletedProcess
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from scripts.demo.books import movements as compared
+from scripts.demo.gateways import GatewaysDiedError, opened
+from scripts.demo.statements import Moved, Reconciled, movements, reconcile, statements
+
+MIDNIGHT_IN_CHINA = "2026-11-21T16:00:00+00:00"
+LEDGER = {
+    "captures": [
+        {"out_trade_no": "P1", "trade_no": "T1", "amount": 500, "currency": "CNY", "at": "2026-11-21T15:59:59+00:00"},
+        {"out_trade_no": "P2", "trade_no": "T2", "amount": 70, "currency": "CNY", "at": MIDNIGHT_IN_CHINA},
+    ],
+    "refunds": [
+        {"refund_no": "R1", "trade_no": "T1", "amount": 40, "currency": "CNY", "at": MIDNIGHT_IN_CHINA},
+        {"refund_no": "R2", "trade_no": "T1", "amount": 2, "currency": "CNY", "at": MIDNIGHT_IN_CHINA},
+    ],
+}
+for one, state in zip(LEDGER["refunds"], ("succeeded", "processing"), strict=True):
+    one["state"] = state
+
+
+async def test_gateways_that_do_not_start_say_why(tmp_path: Path) -> None:
+    """Without a broker there is no edge."""
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("OMS_")}
+    with pytest.raises(GatewaysDiedError, match="OMS_AMQP_URL"):
+        async with opened(tmp_path, environment, rotate_after=2):
+            pytest.fail("they started")
+
+
+def test_a_statement_has_the_movements_of_a_day_in_china_and_only_those_that_are_done() -> None:
+    first, second = statements("wechat", LEDGER)
+    assert (first.day, [line.out_trade_no for line in first.lines]) == (date(2026, 11, 21), ["P1"])
+    assert (second.day, [(line.out_trade_no, line.refund_no) for line in second.lines]) == (
+        date(2026, 11, 22),
+        [("P2", None), ("P1", "R1")],
+    )
+
+
+def test_the_books_are_compared_with_all_of_it_and_the_state_of_refunds() -> None:
+    assert compared({"wechat": LEDGER}) == [
+        ("wechat", "T1", 500, "CNY", None),
+        ("wechat", "T2", 70, "CNY", None),
+        ("wechat", "R1", -40, "CNY", "succeeded"),
+        ("wechat", "R2", -2, "CNY", "processing"),
+    ]
+
+
+@pytest.mark.parametrize("channel", ["alipay", "wechat", "unionpay", "paypal"])
+async def test_every_channel_has_its_statement_reconciled_each_day(channel: str, tmp_path: Path) -> None:
+    """Day by day, under the settings of the channel; a difference is told."""
+    asked = []
+
+    def oms(role: str, *arguments: str, **variables: str) -> CompletedProcess[str]:
+        asked.append((*arguments[3:], variables))
+        assert Path(arguments[2]).read_bytes()
+        wrong = arguments[-1] == "2026-11-22"
+        return CompletedProcess(arguments, int(wrong), "", "one difference" if wrong else "")
+
+    stage: Any = SimpleNamespace(oms=oms, folder=tmp_path)
+    found = await reconcile(stage, {channel: LEDGER}, {"OMS_X": "x"})
+    about = [("--channel", channel, "--day", day, {"OMS_X": "x"}) for day in ("2026-11-21", "2026-11-22")]
+    assert sorted(asked, key=str) == about
+    assert found == Reconciled(3, 2, (f"{channel}-2026-11-22.statement\none difference",))
+
+
+def test_money_goes_back_from_the_payment_that_it_came_with() -> None:
+    *_, back = movements(LEDGER)
+    assert isinstance(back, Moved)
+    assert (back.out_trade_no, back.trade_no, back.refund_no, back.amount) == ("P1", "T1", "R1", 40)
