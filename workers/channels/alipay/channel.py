@@ -61,6 +61,7 @@ class Alipay:
         self._settings = settings
         self._key = rsa.private_key(settings.app_private_keys[0].get_secret_value())
         self._keys = tuple(rsa.public_key(pem) for pem in settings.alipay_public_keys)
+        self._names = settings.certificate_names
 
     def start(self, attempt: Attempt, at: datetime) -> Ready | Request | Refused:
         """Links and order strings are signed here; Alipay hears of them when the buyer comes."""
@@ -223,6 +224,7 @@ class Alipay:
             "timestamp": _beijing(at),
             "version": "1.0",
             "biz_content": orjson.dumps(content).decode(),
+            **self._names,
             **{name: value for name, value in more.items() if value},
         }
 
