@@ -70,6 +70,7 @@ def test_a_link_to_follow(scene: str, method: str, product: str) -> None:
     assert told.order == {
         "out_trade_no": ATTEMPT.out_trade_no, "total_amount": "88.88", "subject": ATTEMPT.subject,
         "product_code": product, "time_expire": "2026-11-22 11:30:00",
+        **({"quit_url": ATTEMPT.return_url} if scene == "wap" else {}),
     }  # fmt: skip
 
 

@@ -5,6 +5,7 @@ That a refusal changes no state, is counted, explained and kept is the handler's
 
 import gzip
 import json
+import socket
 import tracemalloc
 import zlib
 from collections.abc import Callable, Iterable, Mapping
@@ -159,6 +160,20 @@ def test_a_nonce_that_is_used_again_for_something_else(told: Told) -> None:
     borrowed = {name: value for name, value in told.genuine.headers.items() if name != "content-type"}
     if told.channel.name in ("wechat", "paypal"):  # the others sign within the form
         refused(told, [replace(other, headers={**other.headers, **borrowed})], UNSIGNED)
+
+
+@each
+def test_nothing_is_fetched_to_verify(told: Told, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise AssertionError("verifying talked to somebody")
+
+    for name in ("socket", "create_connection", "getaddrinfo"):
+        monkeypatch.setattr(socket, name, refuse)
+    elsewhere = [replace(told.genuine, headers={**told.genuine.headers, "paypal-cert-url": paypal_world.NEXT_URL})]
+    for notice in (told.genuine, told.forged, *elsewhere):
+        told.channel.verify(notice)
+    fresh = type(told.channel)(told.channel._settings)  # type: ignore[attr-defined, call-arg]
+    assert isinstance(fresh.verify(told.genuine), Paid)
 
 
 BOMBS = {

@@ -76,6 +76,8 @@ class Alipay:
             "time_expire": _beijing(attempt.expire_at),
         }
         back = attempt.return_url if attempt.scene in ("page", "wap") else None
+        if back and attempt.scene == "wap":
+            order["quit_url"] = back  # for who does not pay; who pays comes back to return_url
         fields = self._fields(method, at, order, notify_url=self._settings.notify_url, return_url=back)
         if method == PRECREATE:
             return self._request(fields)
