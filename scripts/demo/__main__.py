@@ -34,6 +34,7 @@ def up(  # noqa: PLR0917 (Typer passes them by name)
     rate: Annotated[float, typer.Option(min=0, help="Orders a second; 0: as fast as outcomes come.")] = 50.0,
     workers: Annotated[int, typer.Option(min=1, max=32, help="Worker processes; each serves every queue.")] = 2,
     relays: Annotated[int, typer.Option(min=1, max=32, help="Relay processes; they share the outbox.")] = 2,
+    window: Annotated[int, typer.Option(min=5, max=600, help="Seconds in which an order is to be paid.")] = 20,
     chaos: Annotated[
         bool, typer.Option("--chaos", help="Kill a worker and a relay in the middle, and restart RabbitMQ.")
     ] = False,
@@ -65,15 +66,15 @@ def up(  # noqa: PLR0917 (Typer passes them by name)
         say(str(error))
         raise typer.Exit(1) from error
     try:
-        ok = _on(servers, options, json=json, keep=keep_servers)
+        ok = _on(servers, options, window, json=json, keep=keep_servers)
     finally:
         servers.close(keep_servers)
     raise typer.Exit(0 if ok else 1)
 
 
-def _on(servers: Servers, options: Options, *, json: bool, keep: bool) -> bool:
+def _on(servers: Servers, options: Options, window: int, *, json: bool, keep: bool) -> bool:
     try:
-        stage = set_stage(servers)
+        stage = set_stage(servers, window)
     except TopologyError as error:
         say(f"error: {error}")
         return False

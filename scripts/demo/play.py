@@ -16,7 +16,7 @@ from scripts.demo.gateways import Gateways
 from scripts.demo.ledgers import compare_ledgers
 from scripts.demo.outside import Outside
 from scripts.demo.processes import Cast, Child, python
-from scripts.demo.stage import OMS, PAYMENT_WINDOW_SECONDS, RATE_LIMIT_ORDERS, RULES, Stage
+from scripts.demo.stage import OMS, RATE_LIMIT_ORDERS, RULES, Stage
 from scripts.demo.statements import reconcile
 from scripts.demo.verdict import Ending
 from scripts.demo.view import Scene, Screen
@@ -108,7 +108,7 @@ class Play:
             "prefix": self.stage.names.prefix,
             "orders": self.options.orders,
             "rate": self.options.rate,
-            "window_seconds": PAYMENT_WINDOW_SECONDS,
+            "window_seconds": self.stage.window_seconds,
             "rules": RULES,
             "hasty_orders": RATE_LIMIT_ORDERS + 2,
         }
@@ -174,8 +174,8 @@ class Play:
         finally:
             await session.close(timeout=5)
         audit, statements = await asyncio.gather(
-            asyncio.to_thread(self.stage.oms, "worker", "audit", "--quiescent"),
-            reconcile(self.stage, gateways, self.gateways.environment),
+            asyncio.to_thread(self.stage.oms, "worker", ["audit", "--quiescent"]),
+            asyncio.to_thread(reconcile, self.stage, gateways, self.gateways.environment),
         )
         return Ending(
             final=final,

@@ -3,11 +3,12 @@
 import asyncio
 import base64
 import contextlib
+import json
 import os
 import secrets
 import subprocess
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.error import URLError
@@ -26,12 +27,12 @@ from scripts.servers.find import Servers
 from scripts.servers.roles import OWN, TRUSTED
 from workers.runtime import declare
 
-PAYMENT_WINDOW_SECONDS = 20
 RECEIPT_WINDOW_SECONDS = 4
 RULES = {"shipping_fee_cents": 499, "free_shipping_from_cents": 5_000}
 RATE_LIMIT_ORDERS = 5
 RATE_LIMIT_WINDOW_SECONDS = 10
 OMS = python("-m", "scripts.cli")
+EACH = python("-c", "import json, sys; from scripts.cli import main; sys.exit(max(map(main, json.loads(sys.argv[1]))))")
 STEP_TIMEOUT_SECONDS = 120
 
 
@@ -46,6 +47,7 @@ class Stage:
     database: str
     folder: Path
     key: str
+    window_seconds: int
 
     @property
     def receipts(self) -> Path:
@@ -65,7 +67,7 @@ class Stage:
     @property
     def tiers(self) -> tuple[int, ...]:
         """The delay tiers, the demo's short payment window among them."""
-        return tiers_seconds(PAYMENT_WINDOW_SECONDS)
+        return tiers_seconds(self.window_seconds)
 
     def variables(self, role: str, **more: str) -> dict[str, str]:
         """The environment of one of our processes under a broker role."""
@@ -76,7 +78,7 @@ class Stage:
             OMS_ENCRYPTION_KEYS=self.key,
             OMS_TRUSTED_USERS=self._users(*TRUSTED),
             OMS_OWN_USERS=self._users(*OWN),
-            OMS_PAYMENT_WINDOW_SECONDS=str(PAYMENT_WINDOW_SECONDS),
+            OMS_PAYMENT_WINDOW_SECONDS=str(self.window_seconds),
             OMS_RECEIPT_WINDOW_SECONDS=str(RECEIPT_WINDOW_SECONDS),
             OMS_SHIPPING_FEE_MINOR_UNITS=str(RULES["shipping_fee_cents"]),
             OMS_FREE_SHIPPING_FROM_MINOR_UNITS=str(RULES["free_shipping_from_cents"]),
@@ -86,10 +88,13 @@ class Stage:
             **more,
         )
 
-    def oms(self, role: str, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
-        """Run one command of the command line to its end, with these variables besides."""
+    def oms(self, role: str, *commands: Sequence[str], **variables: str) -> subprocess.CompletedProcess[str]:
+        """Run commands of the command line to their ends in one process, with these variables besides.
+
+        It fails where one of them does; the others are run all the same.
+        """
         return subprocess.run(
-            [*OMS, *arguments],
+            [*EACH, json.dumps(commands)],
             env=self.variables(role, **variables),
             check=False,
             capture_output=True,
@@ -101,8 +106,8 @@ class Stage:
         return ",".join(sorted({unquote(urlsplit(self.urls[role]).username or "guest") for role in roles}))
 
 
-def set_stage(servers: Servers) -> Stage:
-    """Create, migrate and declare. Raises TopologyError."""
+def set_stage(servers: Servers, window_seconds: int) -> Stage:
+    """Create, migrate and declare. Orders are to be paid within the window. Raises TopologyError."""
     run = secrets.token_hex(4)
     name = f"oms_demo_{run}"
     names = Names("oms" if servers.broker.management_url else f"oms-{run}")
@@ -114,6 +119,7 @@ def set_stage(servers: Servers) -> Stage:
         database=name,
         folder=Path(tempfile.mkdtemp(prefix="oms-demo-")),
         key=f"demo:{base64.b64encode(secrets.token_bytes(32)).decode()}",
+        window_seconds=window_seconds,
     )
     migrate.upgrade(stage.database_url)
     plugin = os.environ.get("OMS_DELAY") == "plugin"

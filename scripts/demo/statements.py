@@ -1,6 +1,5 @@
 """The gateways' books as the channels' own day statements, compared with ours by `oms payments reconcile`."""
 
-import asyncio
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -14,8 +13,6 @@ from scripts.gateways.alipay_account import SELLER_ID
 from scripts.gateways.paypal_account import MERCHANT_ID as PAYPAL_ID
 from scripts.gateways.unionpay_account import MERCHANT_ID as UNIONPAY_ID
 from scripts.gateways.wechat_account import APPID, MCHID
-
-LINES_SHOWN = 8
 
 
 @dataclass(frozen=True)
@@ -52,27 +49,20 @@ class Reconciled:
     differences: tuple[str, ...] = ()
 
 
-async def reconcile(stage: Stage, ledgers: Mapping[str, Mapping[str, Any]], variables: Mapping[str, str]) -> Reconciled:
-    """Every gateway's statements, side by side. `variables` are the channels' settings."""
+def reconcile(stage: Stage, ledgers: Mapping[str, Mapping[str, Any]], variables: Mapping[str, str]) -> Reconciled:
+    """Every gateway's statements. `variables` are the channels' settings."""
     written = [one for channel, ledger in ledgers.items() for one in statements(channel, ledger)]
-    said = await asyncio.gather(*(asyncio.to_thread(_compared, stage, one, variables) for one in written))
-    return Reconciled(sum(len(one.lines) for one in written), len(written), tuple(text for text in said if text))
+    if not written:
+        return Reconciled()
+    done = stage.oms("worker", *(_command(one, stage.folder) for one in written), **variables)
+    said = f"{done.stdout}{done.stderr}".strip()
+    return Reconciled(sum(len(one.lines) for one in written), len(written), (said,) if done.returncode else ())
 
 
-def _compared(stage: Stage, one: Statement, variables: Mapping[str, str]) -> str:
-    """What it says when the two differ."""
-    file = _file(stage.folder, one)
-    done = stage.oms(
-        "worker", "payments", "reconcile", str(file), "--channel", one.channel, "--day", str(one.day), **variables
-    )
-    lines = f"{done.stdout}{done.stderr}".strip().splitlines()
-    return "" if done.returncode == 0 else "\n".join([file.name, *lines[:LINES_SHOWN]])
-
-
-def _file(folder: Path, one: Statement) -> Path:
-    path = folder / f"{one.channel}-{one.day}.statement"
-    path.write_bytes(one.content())
-    return path
+def _command(one: Statement, folder: Path) -> list[str]:
+    file = folder / f"{one.channel}-{one.day}.statement"
+    file.write_bytes(one.content())
+    return ["payments", "reconcile", str(file), "--channel", one.channel, "--day", str(one.day)]
 
 
 def statements(channel: str, ledger: Mapping[str, Any]) -> list[Statement]:
