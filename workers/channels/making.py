@@ -43,6 +43,8 @@ def make(name: str, text: str) -> Channel:
     except ValidationError as error:
         wrong = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors(include_input=False))
         raise ChannelConfigError(f"OMS_{name.upper()}: {wrong}") from None
+    except ValueError as error:  # certificates that do not belong together
+        raise ChannelConfigError(f"OMS_{name.upper()}: {error}") from None
 
 
 def _filled(name: str, value: Any, folder: Path) -> Any:
@@ -59,5 +61,5 @@ def _filled(name: str, value: Any, folder: Path) -> Any:
 def _read(name: str, path: Path) -> str:
     try:
         return path.read_text("utf-8")
-    except (OSError, UnicodeDecodeError) as error:
+    except (OSError, ValueError) as error:
         raise ChannelConfigError(f"OMS_{name.upper()}: {path} cannot be read: {type(error).__name__}") from None
