@@ -1,0 +1,110 @@
+"""What the races of payments found: each once more, without a race."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from messages.base import Message
+from messages.gateway import GatewayClose, GatewayStart
+from messages.orders import OrderMerge
+from messages.payments import PaymentObserved
+from tests.handlers.calling import start
+from tests.handlers.floor import Floor, cancel, user
+from tests.handlers.test_paying import MERCHANT, notified, opened
+from workers import channels
+from workers.channels.alipay import Alipay, AlipaySettings
+from workers.channels.port import Paid, Unknown
+from workers.handlers.gateway_calls import START_TRIES, take_answers
+from workers.runtime.batch import Batch
+
+AT = datetime(2026, 1, 21, 2, 0, tzinfo=UTC)
+
+
+@pytest.fixture(autouse=True)
+def alipay() -> Iterator[None]:
+    channels.configure({"alipay": Alipay(AlipaySettings.model_validate(MERCHANT))})
+    yield
+    channels.configure({})
+
+
+async def told(floor: Floor, body: Message, answer: Any = None, attempt: int = 0) -> None:
+    """What the channel answered; nothing where it was not asked, because the attempt had ended by then."""
+    item = replace(floor.wrap(body), attempt=attempt)
+    async with floor.pool.acquire() as tx, tx.transaction():
+        batch = Batch[Any](
+            [item], await tx.fetchval("SELECT clock_timestamp()"), {} if answer is None else {item.id: answer}
+        )
+        await take_answers(tx, batch, channel="alipay")
+    await floor.pump()
+
+
+async def test_an_order_that_is_paid_with_another_and_alone_in_one_batch_gives_the_second_payment_back(
+    floor: Floor,
+) -> None:
+    order_id, alone = await opened(floor)
+    other = await floor.placed(("s1", 2))
+    await floor.say(OrderMerge(request_id="m", actor=user(), order_ids=(order_id, other)))
+    intent_id = int(floor.heard("order.merged")[0]["intent_id"])
+    await floor.say(start(order_id, "alipay", "page", "pay-both", amount=2000, intent_id=intent_id))
+    both = floor.heard("payment.started")[-1]
+    batch = await floor.say(notified(both, "t1"), notified(alone, "t2"))
+    assert not batch.verdicts
+    assert [(event["trade_no"], event["verdict"]) for event in floor.heard("payment.captured")] == [
+        ("t1", "kept"), ("t2", "duplicate"),
+    ]  # fmt: skip
+    assert [event["trade_no"] for event in floor.heard("refund.requested")] == ["t2"]
+
+
+async def begun(floor: Floor) -> tuple[int, int, str]:
+    """An order whose attempt the channel is asked to open: order, attempt and its number."""
+    await floor.open_shop()
+    order_id = await floor.placed(("s1", 2))
+    await floor.say(start(order_id, "alipay", "qr", "pay-1"))
+    [(attempt_id, number)] = await floor.rows("SELECT id, out_trade_no FROM payment_attempts")
+    return order_id, attempt_id, number
+
+
+async def closed(floor: Floor, order_id: int, attempt_id: int, number: str) -> None:
+    """The order is cancelled and the attempt closed."""
+    await floor.say(cancel(order_id))
+    await told(floor, GatewayClose(attempt_id=attempt_id), Paid(number, number, "closed", 1000, "CNY", AT))
+    assert await floor.rows("SELECT state FROM payment_attempts") == [("closed",)]
+
+
+async def test_a_start_is_answered_though_its_attempt_ended_before_the_channel_did(floor: Floor) -> None:
+    order_id, attempt_id, number = await begun(floor)
+    await told(floor, GatewayStart(attempt_id=attempt_id), Unknown("TimeoutError"))
+    await closed(floor, order_id, attempt_id, number)
+    await told(floor, GatewayStart(attempt_id=attempt_id), attempt=1)
+    assert len(floor.heard("command.rejected")) == 1
+    assert await floor.rows("SELECT count(*) FROM commands WHERE outcome_type IS NULL") == [(0,)]
+
+
+async def test_an_attempt_that_is_closed_stays_closed_whatever_its_opening_was_answered(floor: Floor) -> None:
+    order_id, attempt_id, number = await begun(floor)
+    await closed(floor, order_id, attempt_id, number)
+    await told(floor, GatewayStart(attempt_id=attempt_id), Unknown("TimeoutError"), attempt=START_TRIES - 1)
+    assert await floor.rows("SELECT state FROM payment_attempts") == [("closed",)]
+    assert len(floor.heard("command.rejected")) == 1
+
+
+def tried(started: dict[str, Any], kind: Any, trade_no: str) -> PaymentObserved:
+    return PaymentObserved(
+        attempt_id=int(started["attempt_id"]), trade_no=trade_no, kind=kind, amount=1000, currency="CNY", occurred_at=AT
+    )
+
+
+@pytest.mark.parametrize("together", [True, False], ids=["in one batch", "one after the other"])
+async def test_a_card_that_was_declined_before_it_was_charged_does_not_hide_the_money_from_its_refund(
+    floor: Floor, together: bool
+) -> None:
+    order_id, started = await opened(floor)
+    paid, declined = tried(started, "captured", "t1"), tried(started, "failed", "t0")
+    for bodies in [(paid, declined)] if together else [(paid,), (declined,)]:
+        await floor.say(*bodies)
+    assert await floor.rows("SELECT state, trade_no FROM payment_attempts") == [("captured", "t1")]
+    await floor.say(cancel(order_id))
+    assert [event["trade_no"] for event in floor.heard("refund.requested")] == ["t1"]
