@@ -342,7 +342,7 @@ def test_a_token_is_asked_for_with_the_first_secret() -> None:
 
 TOKENS: list[tuple[Response, object]] = [
     (answer({"access_token": "A21AA-x_.y", "token_type": "Bearer", "expires_in": 32_400}), ("A21AA-x_.y", 32_400)),
-    (answer(theirs.error("invalid_client"), 401), Refused), (answer({"error": "unsupported_grant_type"}, 400), Refused),
+    (answer(theirs.error("invalid_client"), 401), Unknown), (answer({"error": "unsupported_grant_type"}, 400), Unknown),
     (answer({}, 503), Unknown), (answer({}, 429), Unknown), (answer(b"no"), Unknown), (answer({}), Unknown),
     (answer({"access_token": "a b", "expires_in": 1}), Unknown), (answer({"access_token": "a"}), Unknown),
     (answer({"access_token": "a\r\n", "expires_in": 1}), Unknown),

@@ -40,7 +40,6 @@ CURRENCIES = frozenset({
 """Not HUF and TWD, which have no decimals at PayPal and two in ISO 4217."""
 REPEATABLE = timedelta(days=30)  # PayPal remembers a refund's PayPal-Request-Id for 45 days
 JSON = {"content-type": "application/json", "accept": "application/json"}
-REFUSED_TOKEN = frozenset({400, 401, 403})
 _TOKEN = re.compile(r"[!-~]{1,4096}")
 
 
@@ -209,9 +208,8 @@ class PayPal:
         return {serial: pem}
 
     def with_certificates(self, known: Mapping[str, str]) -> "PayPal":
-        """The same app, which also knows these; those of other addresses than PayPal's are left out."""
-        ours = {address: pem for address, pem in known.items() if self._trust.ours(address)}
-        return PayPal(self._settings, {**self._certificates, **ours})
+        """The same app, which also knows these. Under other addresses than PayPal's they are never looked for."""
+        return PayPal(self._settings, {**self._certificates, **known})
 
     def token(self) -> Request:
         """An access token, for the first secret."""
@@ -220,12 +218,10 @@ class PayPal:
         headers = {"authorization": f"Basic {basic}", "content-type": "application/x-www-form-urlencoded"}
         return Request("POST", self._url("/v1/oauth2/token"), headers, b"grant_type=client_credentials")
 
-    def read_token(self, response: Response) -> tuple[str, int] | Refused | Unknown:
-        """(token, seconds it lives)"""
-        if response.status in REFUSED_TOKEN:
-            return Refused("PAY_CHANNEL_ERROR", f"PayPal gives no token: HTTP {response.status}")
+    def read_token(self, response: Response) -> tuple[str, int] | Unknown:
+        """(token, seconds it lives). That we get none says nothing of what we wanted it for."""
         if response.status != 200 or unreadable(response.headers, response.body) is not None:
-            return Unknown(f"HTTP {response.status}")
+            return Unknown(f"no token: HTTP {response.status}")
         try:
             answer = json_fields(response.body)
             token, lives_seconds = answer.text("access_token", 4096), answer.whole("expires_in")
