@@ -13,11 +13,10 @@ from typing import Annotated
 
 import typer
 
-from scripts.demo.wire import Link
-from scripts.gateways.edge import Edge
+from scripts.gateways.edge import Edge, linked
 from scripts.gateways.gateway import Gateway
 from scripts.gateways.habits import PROBABILITIES, Habits
-from scripts.gateways.running import KINDS, running
+from scripts.gateways.running import KINDS, running, write
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
 EXAMPLES = f"""
@@ -30,9 +29,11 @@ Examples:
   python -m scripts.gateways --habit doubled=0.1 --habit paypal.lost=0.05 --time-factor 0.01
 
 \b
-It prints one line of JSON: the environment for workers, the URL of each gateway, and that of the edge.
+It prints one line of JSON, and writes it to gateways.json in the folder: the environment for workers, the URL of each
+gateway, and that of the edge.
   POST URL/buyer/pay  {{"out_trade_no": ...}}, or "kind", "url" and "fields" of payment.started: the buyer pays
-  GET  URL/ledger     every movement of money
+  GET  URL/ledger     every movement of money, and what went wrong on purpose
+How to pay an order by hand with curl: scripts/gateways/README.md
 """
 
 
@@ -112,7 +113,9 @@ async def serve(options: Options, folder: Path) -> None:
         gateways = [_made(name, f"{edge}/{name}", options) for name in options.channels]
         environment = await stack.enter_async_context(running(gateways, folder))
         urls = {gateway.name: gateway.origin for gateway in gateways}
-        print(json.dumps({"environment": environment, "gateways": urls, "edge": edge}), flush=True)
+        said = json.dumps({"environment": environment, "gateways": urls, "edge": edge})
+        write(folder, "gateways.json", said)
+        print(said, flush=True)
         await stop.wait()
 
 
@@ -127,7 +130,7 @@ def _made(name: str, notify_url: str, options: Options) -> Gateway:
 async def opened_edge(options: Options) -> AsyncIterator[str]:
     """An edge that publishes to the broker, until the block ends; its URL."""
     assert options.amqp_url is not None, "without one there is no edge"
-    link = Link(options.amqp_url, "edge", options.prefix)
+    link = linked(options.amqp_url, options.prefix)
     edge = Edge(link.send)
     connected = asyncio.create_task(link.run())
     try:

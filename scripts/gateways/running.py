@@ -32,11 +32,16 @@ def configured(gateway: Gateway, folder: Path) -> str:
     """Write what a merchant is configured with; the value of its variable."""
 
     def keep(name: str, content: str) -> str:
-        path = folder / f"{gateway.name}_{name}"
-        path.unlink(missing_ok=True)
-        path.touch(mode=0o600)
-        path.write_text(content, "utf-8")
-        return f"file:{path.name}"
+        return f"file:{write(folder, f'{gateway.name}_{name}', content).name}"
 
     text = json.dumps(gateway.configuration(keep), ensure_ascii=False, indent=2)
     return f"file:{folder.resolve() / keep('configuration.json', text).removeprefix('file:')}"
+
+
+def write(folder: Path, name: str, content: str) -> Path:
+    """A file that only its owner can read, in place of what was there."""
+    path = folder / name
+    path.unlink(missing_ok=True)
+    path.touch(mode=0o600)
+    path.write_text(content, "utf-8")
+    return path

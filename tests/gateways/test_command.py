@@ -44,6 +44,7 @@ def test_it_prints_what_workers_need_and_ends_at_a_signal(tmp_path: Path) -> Non
         assert process.stdout is not None
         said = json.loads(process.stdout.readline())
         channel = make("alipay", said["environment"]["OMS_ALIPAY"])
+        assert json.loads((folder / "gateways.json").read_text()) == said
         modes = {path.stat().st_mode & 0o777 for path in folder.iterdir()}
         process.send_signal(signal.SIGTERM)
         assert process.wait(20) == 0
