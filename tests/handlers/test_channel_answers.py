@@ -334,6 +334,20 @@ async def test_a_start_is_answered_once_the_channel_has_answered_or_kept_silent_
     )
 
 
+@pytest.mark.parametrize("state", ["closed", "captured", "failed"])
+@pytest.mark.parametrize("answer", [None, NO, SILENCE], ids=["is not asked", "says no", "is silent"])
+async def test_a_start_whose_attempt_has_ended_meanwhile_is_answered_and_the_end_stays(
+    asked_first: Line, state: str, answer: Any
+) -> None:
+    """Another attempt replaced it while its channel was silent, or the answer to another question said more."""
+    line = asked_first
+    await line.floor.pool.execute("UPDATE payment_attempts SET state = $1", state)
+    await line.told(GatewayStart(attempt_id=line.attempt_id), answer, START_TRIES - 1)
+    [rejected] = line.floor.heard("command.rejected")
+    assert rejected["code"] == ("PAY_CHANNEL_UNKNOWN" if answer is SILENCE else "PAY_CHANNEL_ERROR")
+    assert await line.state() == state
+
+
 async def test_a_woken_timer_of_an_attempt_that_has_ended_is_dropped(line: Line) -> None:
     await line.floor.pool.execute("UPDATE payment_attempts SET state = 'failed'")
     await line.floor.say(TimerDue(kind="attempt", key=line.attempt_id, due_at=AT))

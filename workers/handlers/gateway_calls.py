@@ -75,6 +75,7 @@ Item: TypeAlias = Envelope[Any]
 BATCH_MAX_ITEMS = 20  # as many as are asked side by side
 IN_A_MOMENT = timedelta(seconds=10)  # a channel that contradicts itself is not asked faster than this
 START_TRIES = 4  # by then the buyer has gone elsewhere
+ENDED = Refused("ENDED", "the attempt was replaced, paid or closed before the channel had answered")
 
 
 @dataclass
@@ -107,6 +108,8 @@ async def take_answers(tx: Transaction, batch: Batch[Any], *, channel: str) -> N
         answer: Answer | None = batch.answers.get(item.id)
         if answer is None:  # nothing was to be asked: it has ended, or was never there
             desk.ended += [item.body.attempt_id] if isinstance(item.body, AttemptCall) else []
+            if isinstance(item.body, GatewayStart):
+                start(batch, desk, item, ENDED)
             continue
         if isinstance(answer, Unknown) and answer.serial:
             wanted[answer.serial] = item
@@ -153,10 +156,10 @@ def start(batch: Batch[Any], desk: Desk, item: Item, answer: Answer) -> None:
             refusal = Refusal("PAY_CHANNEL_ERROR", "the channel refused", {"channel_code": answer.code})
         case _:
             refusal = Refusal("PAY_CHANNEL_ERROR", "the channel answered something else")
-    state = "unknown" if isinstance(answer, Unknown) else "failed"
-    desk.changes.append(Change(attempt.id, state, reason=refusal.code))
-    if state == "failed":
-        desk.ended.append(attempt.id)
+    if attempt.state not in DONE:
+        state = "unknown" if isinstance(answer, Unknown) else "failed"
+        desk.changes.append(Change(attempt.id, state, reason=refusal.code))
+        desk.ended += [attempt.id] if state == "failed" else []
     rejected = CommandRejected(
         command_id=desk.undecided[attempt.command], type=PaymentStart.TYPE, code=refusal.code, message=refusal.message,
         details=dict(refusal.details),
