@@ -4,6 +4,8 @@ import asyncio
 
 import pytest
 
+from scripts.gateways import by_hand
+from tests.conftest import Broker
 from tests.e2e.market import PAYABLE, Counter, Market, now
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -70,3 +72,20 @@ async def test_what_is_never_told_is_asked_for(market: Market) -> None:
         await sale.refunded(asking=True)
 
     await market.everywhere(scenario, untold=1.0)
+
+
+async def test_an_order_can_be_made_and_paid_by_hand(market: Market, hall_broker: Broker) -> None:
+    """With nothing but what payment.started says, given to the gateway as it is."""
+
+    async def scenario(counter: Counter) -> None:
+        started = await by_hand.start(hall_broker["upstream"], hall_broker.names.prefix, counter.name)
+        async with counter.client.post(f"{counter.gateway.origin}/buyer/pay", json=started) as answer:
+            assert (await answer.json())["out_trade_no"] == started["out_trade_no"]
+        await counter.shop.hears("order.paid", order_id=started["order_id"])
+
+    await market.everywhere(scenario)
+
+
+async def test_what_the_shop_refuses_is_said_by_hand(hall_broker: Broker, market: Market) -> None:
+    with pytest.raises(by_hand.RefusedError, match="PAY_PARAM_INVALID"):
+        await by_hand.start(hall_broker["upstream"], hall_broker.names.prefix, "wechat", "smoke")
