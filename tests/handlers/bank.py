@@ -58,15 +58,18 @@ class Bank:
         return known or self.trades.setdefault(number, Trade(number, amount, f"T{len(self.trades)}"))
 
     def pay(self, number: str, amount: int) -> None:
-        """The buyer pays, perhaps after a card was declined, perhaps another amount; the shop is told some times."""
+        """The buyer pays, perhaps after a card was declined, perhaps another amount.
+
+        The shop is told so often, or must ask; about a failed attempt it does not ask.
+        """
         trade = self.opened(number, amount)
-        trade.declined = self.perhaps(0.2)
-        if trade.declined:
+        if self.perhaps(0.2):
+            trade.declined = True
             self.tell(observed(trade, "failed"))
         if trade.state != "open" or (trade.declined and self.perhaps(0.5)):
             return
         trade.state, trade.charged = "paid", amount + (self.dice.choice([-1, 1]) if self.perhaps(0.05) else 0)
-        for _ in range(self.dice.choice([0, 1, 1, 2, 3])):
+        for _ in range(self.dice.choice([1 if trade.declined else 0, 1, 1, 2, 3])):
             self.tell(notified({"amount": trade.charged, "out_trade_no": number}, trade.trade_no))
 
     def stands(self, trade: Trade, state: Any, at: datetime, suffix: str = "") -> Paid:

@@ -63,12 +63,14 @@ class Storm:
         self.heaps[queue] += [work] * self.dice.choice([1, 1, 1, 2])
 
     async def relay(self) -> None:
-        """What was announced goes where it belongs; what is delayed is left to the timers."""
+        """What was announced goes where it belongs, and nothing waits for its delay."""
         for row in await self.pool.fetch("DELETE FROM outbox RETURNING *"):
-            if row["destination"] == "events":
+            destination, key = row["destination"], row["routing_key"]
+            assert destination != "dead", row["headers"]
+            if destination == "events":
                 self.heard(row["type"], orjson.loads(row["body"]))
-            elif row["destination"] in ("internal", "queue"):
-                queue = row["routing_key"] if row["destination"] == "queue" else QUEUE_OF[row["type"]]
+            elif destination != "reply":
+                queue = {"queue": key, "delay": key.partition(".")[2]}.get(destination, QUEUE_OF[row["type"]])
                 about = {"message_id": row["message_id"], "correlation_id": row["correlation_id"], "user_id": "relay"}
                 self.heap(queue, delivery(row["type"], bytes(row["body"]), exchange="", **about))
 

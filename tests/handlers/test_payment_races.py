@@ -24,7 +24,7 @@ from tests.handlers.storm import Storm, unique
 from workers import channels
 from workers.store import asking
 
-ORDERS, PAIRS, PRICE = 240, 30, 1000
+ORDERS, PAIRS, PRICE = 200, 25, 1000
 SEED = 20260121
 LEFT = """
 SELECT id, state, captured_amount, refunded_amount FROM orders
