@@ -1,15 +1,20 @@
 """What buyers know that they paid and got back, written down to be compared with everybody's books."""
 
-from collections import Counter
+from collections import Counter, OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 from scripts.demo.bills import Bill
 from scripts.demo.wire import Heard
 
+REMEMBERED_MAX = 50_000  # what is told of twice is told of soon
 EVENTS = ("payment.captured", "refund.requested", "refund.succeeded")
+
+
+Number: TypeAlias = tuple[str, str]
+"""(channel, the number of a payment or a refund)"""
 
 
 @dataclass(frozen=True)
@@ -30,10 +35,10 @@ class Receipts:
     def __init__(self, file: Path, merged: Mapping[str, Bill]) -> None:
         self.captured_cents: Counter[str] = Counter()
         self.refunded_cents: Counter[str] = Counter()
-        self.open: dict[tuple[str, str], Receipt] = {}
+        self.open: dict[Number, Receipt] = {}
         self.refunds_open: dict[str, str] = {}
         self._merged = merged
-        self._written: set[tuple[str, str]] = set()
+        self._written: OrderedDict[Number, None] = OrderedDict()
         self._file = file.open("w", encoding="utf-8")
 
     def paid(self, channel: str, trade_no: str, bill: Bill, amount: int) -> None:
@@ -44,11 +49,9 @@ class Receipts:
     def gave_back(self, refund: Mapping[str, Any]) -> None:
         """A buyer has money back; heard of once more it changes nothing."""
         number = refund["channel"], refund["refund_no"]
-        if number in self._written:
-            return
-        self._written.add(number)
-        self.refunded_cents[refund["currency"]] += refund["amount"]
-        self._write(refund["channel"], refund["order_id"], refund["refund_no"], -refund["amount"])
+        if number not in self._written:
+            self.refunded_cents[refund["currency"]] += refund["amount"]
+            self._write(number, {refund["order_id"]: -refund["amount"]})
 
     def hear(self, heard: Heard) -> None:
         """An event about money."""
@@ -76,17 +79,19 @@ class Receipts:
     def _captured(self, body: Mapping[str, Any]) -> None:
         number = body["channel"], body["trade_no"]
         receipt = self.open.pop(number, None) or Receipt(self._bill(body), body["amount"])
-        self._written.add(number)
         bill, amount = receipt.bill, receipt.amount
         self.captured_cents[bill.currency] += amount
         for_all = body["verdict"] == "kept" and amount == bill.amount
-        for order_id, part in (bill.shares if for_all else {bill.order_id: amount}).items():
-            self._write(body["channel"], order_id, body["trade_no"], part)
+        self._write(number, bill.shares if for_all else {bill.order_id: amount})
 
     def _bill(self, body: Mapping[str, Any]) -> Bill:
         """Of a payment without a receipt."""
         alone = Bill(body["currency"], "", {body["order_id"]: body["amount"]})
         return self._merged.get(body["intent_id"] or "", alone)
 
-    def _write(self, channel: str, order_id: str, number: str, amount: int) -> None:
-        self._file.write(f"{channel},{order_id},{number},{amount}\n")
+    def _write(self, number: Number, shares: Mapping[str, int]) -> None:
+        channel, its_own = number
+        self._file.writelines(f"{channel},{order_id},{its_own},{cents}\n" for order_id, cents in shares.items())
+        self._written[number] = None
+        if len(self._written) > REMEMBERED_MAX:
+            self._written.popitem(last=False)

@@ -99,7 +99,7 @@ def _benefits(scene: Scene) -> Table:
 
 def _channels(scene: Scene) -> Table:
     """Captures and what they took, less what went back."""
-    table = _table("payment channels: captures, kept, refunds")
+    table = _table("channels: captures, kept, refunds")
     for _ in range(2):
         table.add_column(justify="right")
     for name, ledger in scene.ledgers.items():
@@ -121,7 +121,8 @@ def _processes(scene: Scene) -> Table:
 def _queues(scene: Scene) -> Table:
     if scene.figures.queues is None:
         return _table("queues", ("RabbitMQ", "no answer"))
-    short = {name.removeprefix(f"{scene.prefix}."): count for name, count in scene.figures.queues.items()}
+    queues = scene.figures.queues.items()
+    short = {name.removeprefix(f"{scene.prefix}.").replace("gateway-calls", "calls"): count for name, count in queues}
     work = [(name, f"{count:,}") for name, count in short.items() if not name.endswith(".dlq")]
     dead = sum(count for name, count in short.items() if name.endswith(".dlq"))
     table = _table("messages ready in queues")
