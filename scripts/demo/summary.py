@@ -79,7 +79,9 @@ def did(ledger: Mapping[str, Any]) -> dict[str, int]:
 
 def _matrix(title: str, columns: Mapping[str, Mapping[str, int]]) -> Table:
     """A column of counts for each."""
-    table = Table("", *columns, title=title, title_justify="left", min_width=60)
+    table = Table("", title=title, title_justify="left", min_width=60)
+    for name in columns:
+        table.add_column(name, justify="right")
     for name in dict.fromkeys(name for rows in columns.values() for name in rows):
         table.add_row(name, *(f"{rows.get(name, 0):,}" for rows in columns.values()))
     return table
