@@ -3,7 +3,7 @@
 import asyncio
 import random
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from datetime import UTC, datetime
 from typing import Any, TypeAlias
 
@@ -71,11 +71,12 @@ class Payers:
         if random.random() < WRONG_AMOUNT:
             self.did["sees another amount at first"] += 1
             await self._start(bill, self._channel(bill), bill.amount + 1, {MISMATCH})
+        first = None
         if habit == "pays two attempts":
             self._till.crowd.tell(self._start_and_follow(bill))
         elif habit == "pays at another channel than at first":
-            await self._started(bill)
-        started = await self._started(bill)
+            first = await self._started(bill)
+        started = await self._started(bill, but=first["channel"] if first else "")
         if started is None or habit == "never pays":
             return
         if habit == "pays in the last second":
@@ -98,9 +99,9 @@ class Payers:
         if started is not None:
             await self._follow(bill, started)
 
-    async def _started(self, bill: Bill) -> Started | None:
+    async def _started(self, bill: Bill, but: str = "") -> Started | None:
         """An attempt that is open, at whichever channel answers; None when the order cannot be paid any more."""
-        channel = ""
+        channel = but
         for _ in range(TRIES):
             channel = self._channel(bill, but=channel)
             heard = await self._start(bill, channel, bill.amount, AGAIN | TOO_LATE)
@@ -110,7 +111,7 @@ class Payers:
                 break
         return None
 
-    async def _start(self, bill: Bill, channel: str, amount: int, refusals: frozenset[str] | set[str]) -> Heard:
+    async def _start(self, bill: Bill, channel: str, amount: int, refusals: Set[str]) -> Heard:
         scene = random.choice(CHANNELS[channel][1])
         body = {
             "request_id": new_id(),

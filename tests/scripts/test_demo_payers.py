@@ -112,6 +112,15 @@ async def test_the_second_channel_is_another_one_and_collects_the_currency(habit
         assert [url for _, url in street.visits] == ["attempt-3"]
 
 
+async def test_who_goes_to_another_channel_goes_to_another_channel(habit: Habit, file: Path) -> None:
+    habit("pays at another channel than at first")
+    for _ in range(20):
+        async with asyncio.TaskGroup() as group:
+            street = Street(group, file)
+            await street.pay()
+        assert street.asked[0]["method"] != street.asked[1]["method"]
+
+
 @pytest.mark.parametrize(
     ("codes", "asked", "surprises"),
     [
