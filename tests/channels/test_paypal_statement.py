@@ -20,7 +20,7 @@ OTHERS = [
     Moved("T0113", "0AE", "", 1, "EUR"),
 ]  # fmt: skip
 REPORT = settlement_report(DAY, MERCHANT, [PAID, *OTHERS, RETURNED])
-LINES = REPORT.split(b"\r\n")
+LINES = REPORT.removeprefix(b"\xef\xbb\xbf").split(b"\r\n")
 ROWS = [
     Row("capture", ATTEMPT.out_trade_no, CAPTURE, 8888, "EUR", 5),
     Row("refund", ASK.refund_no, "1JU08902781691411", 88, "EUR", 10),
@@ -60,6 +60,18 @@ def test_a_report_in_several_files_is_read_as_one() -> None:
     for part in (first, last):
         with pytest.raises(StatementError):
             CHANNEL.statement(b"\r\n".join(part), DAY)
+
+
+@pytest.mark.parametrize("lines", [1, 3, 5, 8, 11, 12])
+def test_a_whole_report_does_not_make_up_for_one_that_was_torn(lines: int) -> None:
+    with pytest.raises(StatementError, match=f"line {lines + 1}: expected the number of the rows above first"):
+        CHANNEL.statement(b"\r\n".join([*LINES[:lines], *LINES]), DAY)
+
+
+def test_a_section_that_does_not_say_how_many_rows_it_has_is_torn() -> None:
+    sections = [*LINES[:5], *LINES[2:10], b'"SC",6', b'"RC",7', b'"FF",1']
+    with pytest.raises(StatementError, match="line 6: expected the number of the rows above first"):
+        CHANNEL.statement(b"\r\n".join(sections), DAY)
 
 
 @given(st.integers(0, len(REPORT) - 1))
