@@ -34,9 +34,10 @@ WHERE out_trade_no = ANY($1::text[]) OR id = ANY($2::bigint[]);
 
 -- name: attempts.live
 -- $1 intent ids, $2 order ids (both locked by their orders), $3 attempt ids. Attempts that somebody may still pay: of these intents,
--- and of merged intents that pay these orders; and those of $3 in any state. All are locked, in id order.
+-- and of merged intents that pay these orders; and those of $3, live or not. All are locked, in id order.
 SELECT id, out_trade_no, intent_id, order_id, channel, scene, amount, currency, state, reference, trade_no, command, key_id, details,
-    started_at, expire_at
+    started_at, expire_at, state IN ('created', 'requested', 'unknown')
+        AND intent_id = ANY($1::bigint[] || ARRAY(SELECT intent_id FROM payment_intent_orders WHERE order_id = ANY($2::bigint[]))) AS live
 FROM payment_attempts
 WHERE id = ANY($3::bigint[]) OR (state IN ('created', 'requested', 'unknown')
     AND intent_id = ANY($1::bigint[] || ARRAY(SELECT intent_id FROM payment_intent_orders WHERE order_id = ANY($2::bigint[]))))
@@ -44,9 +45,10 @@ ORDER BY id
 FOR UPDATE;
 
 -- name: attempts.save
--- $1 attempt ids (locked), $2 states, $3 references, $4 trade numbers, $5 reasons; what is null stays, and captured is for ever.
+-- $1 attempt ids (locked), $2 states, $3 references, $4 trade numbers, $5 reasons; what is null stays, and what is captured stays so, under its number.
 UPDATE payment_attempts a
-SET state = CASE WHEN a.state = 'captured' THEN a.state ELSE coalesce(n.state, a.state) END, reference = coalesce(n.reference, a.reference), trade_no = coalesce(n.trade_no, a.trade_no),
+SET state = CASE WHEN a.state = 'captured' THEN a.state ELSE coalesce(n.state, a.state) END, reference = coalesce(n.reference, a.reference),
+    trade_no = CASE WHEN a.state = 'captured' THEN a.trade_no ELSE coalesce(n.trade_no, a.trade_no) END,
     reason = coalesce(n.reason, a.reason), updated_at = clock_timestamp()
 FROM unnest($1::bigint[], $2::text[], $3::text[], $4::text[], $5::text[]) AS n (id, state, reference, trade_no, reason)
 WHERE a.id = n.id;

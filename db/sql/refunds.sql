@@ -5,6 +5,18 @@ SELECT * FROM unnest($1::bigint[], $2::text[], $3::bigint[], $4::bigint[], $5::t
     $9::text[], $10::text[])
 RETURNING id;
 
+-- name: refunds.watch
+-- $1 refund ids (of this transaction, or their orders are locked), $2 how long from now it is asked. A timer for each whose capture came through an
+-- attempt of ours, so that somebody asks however it is called for; their ids. One that runs is set anew.
+INSERT INTO timers (kind, key, due_at, wake_at)
+SELECT 'refund', r.id, clock_timestamp() + $2::interval, clock_timestamp() + $2::interval
+FROM refunds r
+WHERE r.id = ANY($1::bigint[])
+    AND EXISTS (SELECT FROM payment_attempts a WHERE a.channel = r.channel AND a.trade_no = r.trade_no)
+ORDER BY r.id
+ON CONFLICT (kind, key) DO UPDATE SET due_at = excluded.due_at, wake_at = excluded.wake_at, woken_at = NULL, wakes = 0
+RETURNING key;
+
 -- name: refunds.insert_lines
 -- $1 refund ids, $2 order ids, $3 line numbers, $4 units, $5 amounts.
 INSERT INTO refund_lines (refund_id, order_id, line_no, qty, amount)

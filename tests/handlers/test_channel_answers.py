@@ -264,7 +264,7 @@ REFUNDS = [
     (GatewayRefundQuery, "failed", "failed", [], False),
     (GatewayRefundQuery, "processing", "submitted", [], True),
     (GatewayRefundQuery, SILENCE, "unknown", [], True),
-    (GatewayRefundQuery, NO, "requested", ["refund"], False),
+    (GatewayRefundQuery, NO, "requested", ["refund"], True),
 ]
 
 

@@ -297,3 +297,27 @@ async def test_a_failed_refund_is_asked_for_again_under_the_same_number(floor: F
     assert [r["code"] for r in floor.heard("command.rejected")] == ["REFUND_NOT_ALLOWED"] * 3
     await floor.say(result(requested), trusted=True)
     assert await floor.pool.fetchval("SELECT refunded_amount FROM orders") == 1000
+
+
+async def test_what_a_failed_refund_did_not_give_back_can_go_back_by_another_but_not_by_both(floor: Floor) -> None:
+    await floor.open_shop()
+    order_id = await floor.paid(("s1", 2))
+
+    def ask(request_id: str, amount: int = 1000, refund_no: str | None = None) -> RefundRequest:
+        return RefundRequest(
+            request_id=request_id, actor=OPERATOR, order_id=order_id, amount=amount, reason="a gift",
+            refund_no=refund_no,
+        )  # fmt: skip
+
+    await floor.say(ask("a"), trusted=True)
+    [failed] = floor.heard("refund.requested")
+    await floor.say(result(failed, "failed"), trusted=True)
+    await floor.say(ask("b"), trusted=True)
+    [_, other] = floor.heard("refund.requested")
+    assert other["refund_no"] != failed["refund_no"]
+    await floor.say(ask("c", refund_no=failed["refund_no"]), ask("d", 1), trusted=True)
+    assert [r["code"] for r in floor.heard("command.rejected")] == ["PAY_REFUND_EXCEEDS"] * 2
+    await floor.say(result(other, "failed"), trusted=True)
+    await floor.say(ask("e", refund_no=failed["refund_no"]), ask("f"), trusted=True)
+    assert [r["refund_no"] for r in floor.heard("refund.requested")[2:]] == [failed["refund_no"]]
+    assert [r["code"] for r in floor.heard("command.rejected")[2:]] == ["PAY_REFUND_EXCEEDS"]

@@ -3,7 +3,8 @@
     order is             captured, as much as is due     captured, another amount   failed
     -------------------  ------------------------------  -------------------------  -------------------------------
     placing              tried again later               tried again later          tried again later
-    awaiting payment     paid, stock is deducted         refunded, alert            recorded; cancelled by policy
+    awaiting payment     paid, stock is deducted         refunded, alert            recorded; cancelled by policy,
+                                                                                    unless another attempt is live
     cancelled, rejected  refunded (late)                 refunded, alert            recorded
     paid or later        refunded (duplicate)            refunded, alert            recorded
     unknown              tried again later, at last a dead letter: money must not vanish
@@ -18,7 +19,7 @@ channel answered when we asked. Once an order no longer waits for money, its oth
 progress.mark: everything published before it is settled, so payment timers that were due by then may act.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from datetime import datetime
 from typing import Any, TypeAlias
 
@@ -85,6 +86,8 @@ async def settle_payments(tx: Transaction, batch: Batch[Told]) -> None:
     book = Book[Item](await orders.lock(tx, named))
     own = await payments.own_intents(tx, [other_intent(book, merged, result) for _, result in results])
     seen = await payments.known(tx, [result for _, result in results])
+    rivals = await others_live(tx, book, heard)
+    told_of: list[tuple[Item, PaymentResult]] = []
     facts: list[tuple[Item, payments.Fact]] = []
 
     for item, result in results:
@@ -98,18 +101,20 @@ async def settle_payments(tx: Transaction, batch: Batch[Told]) -> None:
             batch.retry(item, "order_placing", "its order is still being placed")
         elif not pays(intent, order, result, own):
             batch.dead(item, "intent_unknown", "this intent is not one that pays this order")
-        elif key not in seen:
-            seen[key] = payments.body_of(result)
-            facts.append((item, settle(book, order, intent, item, result, batch.now)))
+        else:
+            told_of.append((item, result))
+            if key not in seen:
+                seen[key] = payments.body_of(result)
+                facts.append((item, settle(book, order, intent, item, result, batch.now, rivals)))
 
-    opened = await refunds.open_all(tx, [due(book, item, fact) for item, fact in refundable(facts)])
     await orders.save(tx, book)
     await payments.record(tx, [fact for _, fact in facts])
     benefit_news = await benefits.settle(tx, book, batch.now)
-    changes = [*heard.changes, *attempt_changes(heard, facts)]
-    closing = await attempts.settle(tx, book, changes, paid_attempts(heard, facts))
+    changes = [*heard.changes, *attempt_changes(heard, told_of)]
+    closing = await attempts.settle(tx, book, changes)
+    opened = await refunds.open_all(tx, [due(book, item, fact) for item, fact in refundable(facts)])
     ended = [("payment", key) for key in book.ids(Effect.PAYMENT_TIMER_ENDS)]
-    await timers.stop(tx, [*ended, *(("attempt", key) for key in ended_attempts(heard, facts))])
+    await timers.stop(tx, [*ended, *(("attempt", change.id) for change in changes if change.state in attempts.DONE)])
     await timers.set_progress(tx, max(marks, default=None))
     news = [told(book, item, fact) for item, fact in facts]
     alerts = [outbox.event(alert(fact), because=item) for item, fact in facts if fact.verdict == "mismatch"]
@@ -123,32 +128,38 @@ def arrival(batch: Batch[Told]) -> Callable[[tuple[Item, PaymentResult]], int]:
     return lambda pair: places[pair[0].id]
 
 
-def attempt_changes(heard: hearing.Heard, facts: Sequence[tuple[Item, payments.Fact]]) -> list[Change]:
-    """How each fact leaves the attempt that it came from."""
-    changes = []
-    for item, fact in facts:
-        attempt = heard.attempt_of(item)
-        if attempt is not None:
-            result = fact.result
-            changes.append(Change(attempt.id, result.kind, trade_no=result.trade_no, reason=result.reason))
-    return changes
+def attempt_changes(heard: hearing.Heard, told_of: Sequence[tuple[Item, PaymentResult]]) -> list[Change]:
+    """How each fact leaves the attempt that it came from, also one that was recorded before."""
+    return [
+        Change(attempt.id, result.kind, trade_no=result.trade_no, reason=result.reason)
+        for item, result in told_of
+        if (attempt := heard.attempt_of(item)) is not None
+    ]
 
 
-def paid_attempts(heard: hearing.Heard, facts: Sequence[tuple[Item, payments.Fact]]) -> list[int]:
-    """Attempts that need no closing: they brought money, or failed."""
-    return [attempt.id for item, _ in facts if (attempt := heard.attempt_of(item)) is not None]
-
-
-def ended_attempts(heard: hearing.Heard, facts: Sequence[tuple[Item, payments.Fact]]) -> list[int]:
-    """Attempts that are not asked about any more."""
-    closed = [change.id for change in heard.changes if change.state == "closed"]
-    return [*paid_attempts(heard, facts), *closed]
+async def others_live(tx: Transaction, book: Book[Item], heard: hearing.Heard) -> frozenset[str]:
+    """Items that tell of a failed attempt whose order has another one that may still be paid."""
+    failed = [
+        (item, attempt)
+        for item, result in heard.results
+        if result.kind == "failed"
+        and (attempt := heard.attempt_of(item))
+        and cancels(book.get(result.order_id), "failed")
+    ]
+    live = await attempts.live(tx, {attempt.intent_id for _, attempt in failed})
+    pairs = {(one.intent_id, one.id) for one in live}
+    return frozenset(
+        item.id for item, attempt in failed if any(i == attempt.intent_id and k != attempt.id for i, k in pairs)
+    )
 
 
 def other_intent(book: Book[Item], merged: Mapping[int, payments.Merged], result: PaymentResult) -> int | None:
-    """An intent that is not the one its order has now: an order that was paid with others has their intent."""
+    """An intent that may not be the one its order has: an order that is paid with others gets theirs, perhaps in this
+    batch.
+    """
     order = book.get(result.order_id)
-    known = order is None or result.intent_id in merged or result.intent_id == order.intent_id
+    same = order is not None and result.intent_id == order.intent_id and not merged
+    known = order is None or result.intent_id in merged or same
     return None if known else result.intent_id
 
 
@@ -160,9 +171,15 @@ def pays(intent: payments.Merged | None, order: Order, result: PaymentResult, ow
 
 
 def settle(  # noqa: PLR0917 (a fact, where it falls, and when)
-    book: Book[Item], order: Order, intent: payments.Merged | None, item: Item, result: PaymentResult, now: datetime
+    book: Book[Item],
+    order: Order,
+    intent: payments.Merged | None,
+    item: Item,
+    result: PaymentResult,
+    now: datetime,
+    rivals: Container[str] = frozenset(),
 ) -> payments.Fact:
-    """Fold one new fact into the book."""
+    """Fold one new fact into the book. `rivals` are items after whose failure another attempt may still be paid."""
     paid = [book[key] for key in sorted(intent.shares)] if intent else [order]
     verdict = judge_merged(paid, intent.amount, result) if intent else judge(order, result)
     intent_id = result.intent_id or order.intent_id
@@ -172,16 +189,17 @@ def settle(  # noqa: PLR0917 (a fact, where it falls, and when)
             book.pay(each.id, Trigger.CAPTURED, because=item, at=now, intent_id=intent_id)
     elif result.kind == "captured" and result.currency == order.currency:
         book.amend(order.id, captured_amount=order.captured_amount + result.amount)
-    elif cancels(order, verdict):
+    elif cancels(order, verdict) and item.id not in rivals:
         why: dict[str, Any] = {"cancel_type": "payment_failed", "reason": result.reason or "the payment failed"}
         book.move_family(order.id, Trigger.PAYMENT_FAILED, because=item, at=now, **why)
     return payments.Fact(result, intent_id, verdict)
 
 
-def cancels(order: Order, verdict: str) -> bool:
+def cancels(order: Order | None, verdict: str) -> bool:
     """Whether a failed attempt ends the order (C-03); one of a merged payment ends only the order it names."""
-    awaiting = order.state is State.AWAITING_PAYMENT and not order.is_child
-    return verdict == "failed" and awaiting and order.on_payment_failure == "cancel"
+    if order is None or order.is_child or order.state is not State.AWAITING_PAYMENT:
+        return False
+    return verdict == "failed" and order.on_payment_failure == "cancel"
 
 
 def refundable(facts: list[tuple[Item, payments.Fact]]) -> list[tuple[Item, payments.Fact]]:

@@ -10,7 +10,8 @@ refund.result for another amount or currency         dead letter: a person must 
 refund.result for a number we never gave             tried again later, at last a dead letter
 refund.request, not above what is captured and left  a refund of its own: refund.requested; points that were used come
                                                      back, points that were earned go, both in proportion
-refund.request that names a failed refund            refund.requested again, under the same number
+refund.request that names a failed refund            refund.requested again, under the same number: where a channel
+                                                     will not have that number again, a request without it opens another
 refund.request otherwise                             command.rejected with PAY_REFUND_EXCEEDS or REFUND_NOT_ALLOWED
 """
 
@@ -62,7 +63,7 @@ async def settle_refunds(tx: Transaction, batch: Batch[RefundResult | RefundObse
     owners = await refunds.orders_of(tx, [item.body.refund_no for item in results])
     book = Book[Any](await orders.lock(tx, {*owners.values(), *(item.body.order_id for item in claims.fresh)}))
     known = await refunds.read(tx, {*owners, *filter(None, (item.body.refund_no for item in claims.fresh))})
-    kept = await payments.kept(tx, [item.body.order_id for item in claims.fresh])
+    left = await payments.kept(tx, [item.body.order_id for item in claims.fresh])
     finished: dict[str, RefundResult | RefundObserved] = {}
     news: list[outbox.Announcement] = []
 
@@ -77,8 +78,8 @@ async def settle_refunds(tx: Transaction, batch: Batch[RefundResult | RefundObse
             finished[refund.refund_no] = item.body
             news += settle(book, refund, item)
 
-    again, outcomes = repeated([item for item in claims.fresh if item.body.refund_no], book, known)
-    dues, refused_requests = requests([item for item in claims.fresh if not item.body.refund_no], book, kept)
+    again, outcomes = repeated([item for item in claims.fresh if item.body.refund_no], book, known, left)
+    dues, refused_requests = requests([item for item in claims.fresh if not item.body.refund_no], book, left)
     outcomes |= refused_requests
     opened = await refunds.open_all(tx, dues)
     outcomes |= {commands.key_of(o.due.because.body): (o.event(), o.due.because) for o in opened}
@@ -88,8 +89,9 @@ async def settle_refunds(tx: Transaction, batch: Batch[RefundResult | RefundObse
     await timers.start(tx, [timers.Timer("refund", key, batch.now + ASK_AGAIN) for key in pending(finished, known)])
     await timers.stop(tx, [("refund", known[no].id) for no, body in finished.items() if body.status in ENDS])
     await refunds.reopen(tx, [refund.refund_no for _, refund in again])
+    ours = await refunds.watch(tx, [refund.id for _, refund in again])
     news += [outbox.event(asked(refund), because=item, stream=book[refund.order_id].root_id) for item, refund in again]
-    news += [call for item, refund in again for call in refunds.calls(refund.channel, refund.refund_no, item)]
+    news += [refunds.call(refund.channel, refund.refund_no, item) for item, refund in again if refund.id in ours]
     answers = await commands.conclude(tx, outcomes)
     refused = [outbox.event(e, because=item) for e, item in outcomes.values() if isinstance(e, CommandRejected)]
     await outbox.append(tx, [*news, *refunds.announcements(opened), *benefit_news, *refused, *answers, *claims.answers])
@@ -131,24 +133,34 @@ def about(refund: refunds.Refund) -> dict[str, Any]:
 
 
 def repeated(
-    fresh: Sequence[Request], book: Book[Any], known: Mapping[str, refunds.Refund]
+    fresh: Sequence[Request], book: Book[Any], known: Mapping[str, refunds.Refund], left: dict[int, payments.Kept]
 ) -> tuple[list[tuple[Request, refunds.Refund]], commands.Outcomes]:
-    """Failed refunds that are asked for again, and the outcome of each request."""
+    """Failed refunds that are asked for again, and the outcome of each request. They count in what is left again."""
     again: dict[str, tuple[Request, refunds.Refund]] = {}
     outcomes: commands.Outcomes = {}
     for item in fresh:
         body = item.body
         refund = known.get(body.refund_no or "")
-        refusal = access.denied(body.actor, body.order_id, book.get(body.order_id)) or not_again(body, refund)
-        if refusal is None and refund is not None and refund.refund_no not in again:
+        kept = left.get(body.order_id)
+        taken = NOT_FAILED if body.refund_no in again else not_again(body, refund, kept)
+        refusal = access.denied(body.actor, body.order_id, book.get(body.order_id)) or taken
+        if refusal is None and refund is not None:
             again[refund.refund_no] = (item, refund)
+            if kept is not None and draws_on(refund, kept):
+                left[body.order_id] = replace(kept, owed=kept.owed + refund.amount)
             outcomes[commands.key_of(body)] = asked(refund), item
         else:
-            outcomes[commands.key_of(body)] = commands.rejected(item, refusal or NOT_FAILED), item
+            assert refusal is not None, "a refund that may be asked for again is there"
+            outcomes[commands.key_of(body)] = commands.rejected(item, refusal), item
     return list(again.values()), outcomes
 
 
-def not_again(body: RefundRequest, refund: refunds.Refund | None) -> Refusal | None:
+def draws_on(refund: refunds.Refund, kept: payments.Kept) -> bool:
+    """Whether the refund is of the capture that the order keeps; others go back whole."""
+    return (refund.channel, refund.trade_no) == (kept.channel, kept.trade_no)
+
+
+def not_again(body: RefundRequest, refund: refunds.Refund | None, kept: payments.Kept | None) -> Refusal | None:
     """Why this refund is not asked for again, or None. No I/O."""
     if refund is None or refund.order_id != body.order_id:
         return Refusal("REFUND_NOT_ALLOWED", "the order has no refund of this number")
@@ -156,14 +168,17 @@ def not_again(body: RefundRequest, refund: refunds.Refund | None) -> Refusal | N
         return NOT_FAILED
     if refund.amount != body.amount:
         return Refusal("REFUND_NOT_ALLOWED", f"that refund is of {refund.amount}", {"amount": refund.amount})
+    if kept is not None and draws_on(refund, kept) and refund.amount > kept.left:
+        details = {"asked": refund.amount, "left": kept.left, "currency": kept.currency}
+        return Refusal("PAY_REFUND_EXCEEDS", f"{kept.left} can still go back: the rest was refunded otherwise", details)
     return None
 
 
 def requests(
-    fresh: Sequence[Request], book: Book[Any], kept: Mapping[int, payments.Kept]
+    fresh: Sequence[Request], book: Book[Any], left: dict[int, payments.Kept]
 ) -> tuple[list[refunds.Due], commands.Outcomes]:
     """What operators' requests open, and the outcomes of those that are refused."""
-    left, dues = dict(kept), []
+    dues: list[refunds.Due] = []
     refused: commands.Outcomes = {}
     for item in fresh:
         body, order = item.body, book.get(item.body.order_id)

@@ -1,6 +1,6 @@
 """Attempts at payment channels: what was asked to be paid, how it stands, and whom to ask next."""
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import astuple, dataclass
 from datetime import datetime
 from typing import Any
@@ -79,6 +79,12 @@ class Change:
     trade_no: str | None = None
     reason: str | None = None
 
+    def after(self, before: "Change | None") -> "Change":
+        """Both in one."""
+        if before is None or before.state == "captured":
+            return before or self
+        return Change(*(new or old for new, old in zip(astuple(self), astuple(before), strict=True)))
+
 
 def number(attempt_id: int) -> str:
     """Our own number for the channel: letters and digits, at most 20."""
@@ -119,7 +125,7 @@ def _aad(attempt_id: int) -> bytes:
 
 
 def _attempt(row: Any) -> Attempt:
-    fields = dict(row)
+    fields = {name: value for name, value in row.items() if name != "live"}
     details = cipher.current().decrypt(fields.pop("key_id"), fields.pop("details"), _aad(row["id"]))
     return Attempt(**fields | {"details": orjson.loads(details), "command": tuple(row["command"])})
 
@@ -152,32 +158,31 @@ async def live(
 ) -> list[Attempt]:
     """Attempts that may still be paid: of these intents, and of merged ones that pay these orders.
 
-    They are locked until commit, and with them those whose id is in `also`, which are not returned.
+    They are locked until commit, and with them those whose id is in `also`.
     """
     intents, orders, others = sorted(set(intent_ids)), sorted(set(order_ids)), sorted(set(also))
     if not (intents or orders or others):
         return []
     rows = await tx.fetch(SQL["attempts.live"], intents, orders, others)
-    return [_attempt(row) for row in rows if row["state"] in LIVE and row["id"] not in others]
+    return [_attempt(row) for row in rows if row["live"]]
 
 
 async def save(tx: Transaction, changes: Sequence[Change]) -> None:
-    """Write each attempt once: its last change counts, and what that leaves as it is comes from those before."""
+    """Write each attempt once: what the last change leaves as it is comes from those before it."""
     merged: dict[int, Change] = {}
     for change in changes:
-        before = merged.get(change.id, change)
-        merged[change.id] = Change(*(new or old for new, old in zip(astuple(change), astuple(before), strict=True)))
+        merged[change.id] = change.after(merged.get(change.id))
     if merged:
         rows = [astuple(change) for _, change in sorted(merged.items())]
         await tx.execute(SQL["attempts.save"], *(list(column) for column in zip(*rows, strict=True)))
 
 
 async def settle(
-    tx: Transaction, book: Book[Envelope[Any]], changes: Sequence[Change] = (), paid: Collection[int] = ()
+    tx: Transaction, book: Book[Envelope[Any]], changes: Sequence[Change] = ()
 ) -> list[outbox.Announcement]:
-    """Write what attempts became, and close those of orders that no longer wait for money.
+    """Write what attempts became, and close the others of orders that no longer wait for money.
 
-    `paid` are attempts that need no closing. All are locked by one statement, in id order.
+    All are locked by one statement, in id order.
     """
     if not (configured() or changes):
         return []
@@ -189,7 +194,8 @@ async def settle(
     intents = {intent for key in steps for intent in (book.before[key].intent_id, book[key].intent_id) if intent}
     found = await live(tx, intents, steps, [change.id for change in changes])
     because = next(iter(steps.values())).because if steps else None
-    ended = [attempt for attempt in found if attempt.id not in paid]
+    known = {change.id for change in changes if change.state in DONE}
+    ended = [attempt for attempt in found if attempt.id not in known]
     await save(tx, [*changes, *closings(ended)])
     return closing(ended, because)
 
