@@ -81,7 +81,7 @@ def test_a_report_that_was_cut_off_is_refused(length: int) -> None:
             CHANNEL.statement(REPORT[:length], DAY)
 
 
-@pytest.mark.parametrize("line", [n for n, line in enumerate(LINES) if line[1:3] not in (b"FH", b"SF", b"RF", b"")])
+@pytest.mark.parametrize("line", [n for n, line in enumerate(LINES) if line[1:3] not in (b"SF", b"RF", b"")])
 def test_a_report_that_lost_a_line_is_refused(line: int) -> None:
     with pytest.raises(StatementError, match=r"^line \d+: "):
         CHANNEL.statement(b"\r\n".join([*LINES[:line], *LINES[line + 1 :]]), DAY)
@@ -125,6 +125,8 @@ WRONG: list[tuple[bytes, bytes, str]] = [
     (b'"SC",6', b'"SC",-6', "line 12"), (b'"SC",6', b'"SC"', "line 12"), (b'"RC",6', b'"RC",7', "line 14"),
     (b'"RC",6', b'"RC",6.0', "line 14"), (b'"SC",6', b'"FF",1', "line 12"), (b'"SC",6', b'"RC",6', "line 12"),
     (b'"FF",1', b'"FF",1\r\n"SH"', "line 16"), (b'"FF",1', b'"FF",1\r\n"RH"', "line 17: expected more"),
+    (b'"FF",1', b'"FF",2', "line 15"), (b'"FF",1', b'"FF",', "line 15"), (b'"FF",1', b'"FF"', "line 15"),
+    (b'"FH",1', b'"FH",x', "line 15"), (b'"FF",1', b'"FF",1\r\n"FF",1', "line 16"),
 ]  # fmt: skip
 
 

@@ -2,10 +2,10 @@
 sign.
 
 RH                 a report begins; it has one file, or more that are read one after another
-FH                 a file begins
+FH                 a file begins: its number
 SH CH SB... SF SC  a section of one account: heading, names, body, sums, how many rows the body has
 RF RC              the report ends: sums, how many body rows all its sections have
-FF                 the file ends
+FF                 the file ends: its number
 """
 
 import csv
@@ -60,6 +60,8 @@ class _Reading:
     """Body rows so far of a section that is open."""
     in_report: int | None = None
     """Body rows so far of a report that is open."""
+    file: int | None = None
+    """The number of a file that is open."""
     whole: bool = False
 
     def take(self, fields: Sequence[str], line: int) -> None:
@@ -84,10 +86,11 @@ class _Reading:
                 self._closed(line, self.in_section)
                 _counted(fields, line, self.in_report)
                 self.in_report = None
+            case "FH":
+                self.file = _number(fields)
             case "FF":
-                self._closed(line, self.in_section)
-                self.whole = self.in_report is None
-            case "FH" | "SF" | "RF":
+                self._end(fields, line)
+            case "SF" | "RF":
                 pass
             case _:
                 raise StatementError(f"line {line}: begins with no kind of record")
@@ -100,6 +103,12 @@ class _Reading:
         self.in_section, self.in_report = self.in_section + 1, self.in_report + 1
         self.found.extend(_row(dict(zip(self.columns, fields, strict=True)), line))
 
+    def _end(self, fields: Sequence[str], line: int) -> None:
+        self._closed(line, self.in_section)
+        if self.file is None or _number(fields) != self.file:
+            raise StatementError(f"line {line}: expected the number of the file, as FH has it")
+        self.file, self.whole = None, self.in_report is None
+
     @staticmethod
     def _closed(line: int, *open_: int | None) -> None:
         if any(count is not None for count in open_):
@@ -108,9 +117,12 @@ class _Reading:
 
 def _counted(fields: Sequence[str], line: int, rows_: int | None) -> None:
     """SC or RC: how many rows it says there were."""
-    told = int(fields[1]) if len(fields) > 1 and _COUNT.fullmatch(fields[1]) else None
-    if rows_ is None or told != rows_:
+    if rows_ is None or _number(fields) != rows_:
         raise StatementError(f"line {line}: expected the number of the rows above")
+
+
+def _number(fields: Sequence[str]) -> int | None:
+    return int(fields[1]) if len(fields) > 1 and _COUNT.fullmatch(fields[1]) else None
 
 
 def _records(text: str) -> Iterator[tuple[int, list[str]]]:
