@@ -4,7 +4,8 @@ from collections.abc import Awaitable
 
 import pytest
 
-from tests.e2e.market import Counter, Market, Sale, now
+from tests.e2e.market import Market
+from tests.e2e.sales import Counter, Sale, now
 from tests.e2e.shopfront import until
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")

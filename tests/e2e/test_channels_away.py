@@ -7,7 +7,8 @@ import pytest
 from prometheus_client import REGISTRY
 
 from tests.conftest import Broker
-from tests.e2e.market import ALL, Counter, Market, Sale, open_market
+from tests.e2e.market import ALL, Market, open_market
+from tests.e2e.sales import Counter, Sale
 from tests.e2e.shopfront import until
 
 PAIRS = [("wechat", "paypal"), ("alipay", "unionpay")]

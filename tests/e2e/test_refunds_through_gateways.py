@@ -4,7 +4,8 @@ from datetime import timedelta
 
 import pytest
 
-from tests.e2e.market import PAYABLE, Counter, Market, impatient
+from tests.e2e.market import Market, impatient
+from tests.e2e.sales import PAYABLE, Counter
 from workers.channels.alipay import words
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
