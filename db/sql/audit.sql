@@ -357,7 +357,7 @@ FROM (
     LEFT JOIN refunds r ON t.kind = 'refund' AND r.id = t.key
     WHERE CASE t.kind
         WHEN 'attempt' THEN coalesce(a.state, 'none') IN ('captured', 'failed', 'closed', 'none')
-        WHEN 'refund' THEN coalesce(r.state, 'none') NOT IN ('submitted', 'unknown')
+        WHEN 'refund' THEN coalesce(r.state, 'none') NOT IN ('requested', 'submitted', 'unknown')
         ELSE (o.kind = 'split_child' AND t.kind <> 'receipt')
             OR (o.state IS DISTINCT FROM CASE t.kind WHEN 'saga' THEN 'placing' WHEN 'payment' THEN 'awaiting_payment' ELSE 'delivered'
                     END

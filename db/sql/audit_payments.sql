@@ -50,12 +50,14 @@ FROM (
 ) AS bad;
 
 -- name: audit_payments.refunds
--- INV-14. A channel that has not said how a refund ended is asked again. One that nobody has asked for yet has its call on the way.
+-- INV-14. A channel that has not said how a refund ended is asked again; from the start, where the money came through an attempt.
 SELECT count(*) AS violations, (array_agg(id ORDER BY id))[1:5] AS first
 FROM (
     SELECT r.refund_no || ' ' || r.state AS id
     FROM refunds r LEFT JOIN timers t ON t.kind = 'refund' AND t.key = r.id
-    WHERE r.state IN ('submitted', 'unknown') AND t.key IS NULL
+    WHERE r.state IN ('requested', 'submitted', 'unknown') AND t.key IS NULL
+        AND (r.state <> 'requested'
+            OR EXISTS (SELECT FROM payment_attempts a WHERE a.channel = r.channel AND a.trade_no = r.trade_no))
 ) AS bad;
 
 -- name: audit_payments.refunds_ended

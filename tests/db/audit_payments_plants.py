@@ -33,6 +33,7 @@ ATTEMPTS = [
         " WHERE a.state = 'requested' AND f.trade_no = 'ok-1'",
     ),
     ("refunds", "UPDATE refunds SET state = 'unknown' WHERE trade_no = 'late-1'"),
+    ("refunds", "UPDATE refunds SET state = 'requested' WHERE trade_no = 'ok-2'"),
     ("refunds_ended", "UPDATE refunds SET state = 'submitted' WHERE trade_no = 'ok-2'"),
     ("statements", "DELETE FROM refunds WHERE trade_no = 'ok-2'"),
     ("statements", "DELETE FROM reconciliations WHERE rows = 1"),

@@ -152,9 +152,10 @@ async def test_an_attempt_whose_channel_is_being_asked_is_not_answered_yet(tx: T
     assert set(await violated(tx, drained=True)) == {"audit.undecided"}
 
 
-async def test_a_refund_that_its_channel_works_on_is_waited_for(tx: Transaction) -> None:
-    await break_it(tx, "UPDATE refunds SET state = 'submitted' WHERE trade_no = 'ok-4'")
-    await break_it(tx, "INSERT INTO timers SELECT 'refund', id, now(), now() FROM refunds WHERE state = 'submitted'")
+@pytest.mark.parametrize("state", ["requested", "submitted", "unknown"])
+async def test_a_refund_that_its_channel_works_on_is_waited_for(tx: Transaction, state: str) -> None:
+    await break_it(tx, f"UPDATE refunds SET state = '{state}' WHERE trade_no = 'ok-4'")
+    await break_it(tx, "INSERT INTO timers SELECT 'refund', id, now(), now() FROM refunds WHERE trade_no = 'ok-4'")
     await break_it(
         tx,
         "UPDATE orders SET refunded_amount = refunded_amount - 507"
@@ -162,6 +163,11 @@ async def test_a_refund_that_its_channel_works_on_is_waited_for(tx: Transaction)
     )
     assert await violated(tx) == {}
     assert set(await violated(tx, drained=True)) == {"audit.money_is_back", "audit_payments.refunds_ended"}
+
+
+async def test_a_refund_of_money_that_came_another_way_is_somebody_elses_to_ask_for(tx: Transaction) -> None:
+    await break_it(tx, "UPDATE refunds SET state = 'requested' WHERE trade_no = 'late-1'")
+    assert "audit_payments.refunds" not in await violated(tx)
 
 
 async def test_at_most_five_ids_are_shown_and_all_are_counted(tx: Transaction) -> None:
