@@ -11,7 +11,8 @@ from aiohttp import web
 
 from scripts.gateways import alipay_account
 from scripts.gateways import alipay_protocol as protocol
-from scripts.gateways.alipay_account import APP_ID, SELLER_ID, Account, Keys
+from scripts.gateways import alipay_words as words
+from scripts.gateways.alipay_account import Account, Keys
 from scripts.gateways.gateway import Gateway, Keep
 from scripts.gateways.habits import Habits
 from scripts.gateways.ledger import CannotPayError, Payment, Refund
@@ -91,7 +92,7 @@ class AlipayGateway(Gateway):
         payment = self._known(asked)
         paid = payment.paid_at
         return protocol.ok(
-            **BUYER, out_trade_no=payment.number, trade_no=payment.trade_no, trade_status=_status(payment, now),
+            **BUYER, out_trade_no=payment.number, trade_no=payment.trade_no, trade_status=words.status(payment, now),
             total_amount=protocol.yuan(payment.captured or payment.amount),
             **({"send_pay_date": protocol.moment(paid)} if paid else {}),
         )  # fmt: skip
@@ -106,12 +107,12 @@ class AlipayGateway(Gateway):
         if payment.state == "paid":
             raise NoError("ACQ.REASON_TRADE_STATUS_INVALID")
         payment.state = "closed"
-        self.tell(payment.notify_url, self.account.notice(lambda at, key: _told(payment, at, key, "TRADE_CLOSED")))
+        self.tell(payment.notify_url, self.account.notice(lambda at, key: words.told(payment, at, key, "TRADE_CLOSED")))
         return protocol.ok(trade_no=payment.trade_no, out_trade_no=payment.number)
 
     def _refund(self, asked: protocol.Asked, now: datetime) -> Content:
         payment, order = self._known(asked), asked.order
-        amount = _fen(order["refund_amount"])
+        amount = words.fen(order["refund_amount"])
         if payment.paid_at is None:
             raise NoError("ACQ.TRADE_STATUS_ERROR")
         refund, moved = self.ledger.refunds.get(order["out_request_no"]), False
@@ -122,7 +123,7 @@ class AlipayGateway(Gateway):
             raise NoError("ACQ.DISCORDANT_REPEAT_REQUEST")
         return protocol.ok(
             **BUYER, trade_no=payment.trade_no, out_trade_no=payment.number, fund_change="Y" if moved else "N",
-            refund_fee=protocol.yuan(_back(payment, now)), gmt_refund_pay=protocol.moment(refund.done_at),
+            refund_fee=protocol.yuan(words.back(payment, now)), gmt_refund_pay=protocol.moment(refund.done_at),
         )  # fmt: skip
 
     def _refunded(self, payment: Payment, order: Mapping[str, Any], amount: int, now: datetime) -> Refund:
@@ -133,7 +134,7 @@ class AlipayGateway(Gateway):
         so_far = payment.refunding
         write = self.account.notice(
             lambda at, key: protocol.refund_notice(
-                _told(payment, at, key), out_request_no=number, refunded_so_far=so_far, at=done_at
+                words.told(payment, at, key), out_request_no=number, refunded_so_far=so_far, at=done_at
             )
         )
         self.tell(payment.notify_url, write, after=(done_at - now).total_seconds())
@@ -164,7 +165,7 @@ class AlipayGateway(Gateway):
     # ------------------------------------------------------------ the buyer
 
     def paid(self, payment: Payment) -> Write:
-        return self.account.notice(lambda at, key: _told(payment, at, key))
+        return self.account.notice(lambda at, key: words.told(payment, at, key))
 
     def brought(self, url: str, fields: Mapping[str, str], now: datetime) -> Payment:
         """A code, a link, or an app's order string."""
@@ -204,7 +205,7 @@ class AlipayGateway(Gateway):
         order = asked.order
         try:
             notify_url = asked.fields["notify_url"]
-            number, amount = order["out_trade_no"], _fen(order["total_amount"])
+            number, amount = order["out_trade_no"], words.fen(order["total_amount"])
             ends = datetime.strptime(order["time_expire"], "%Y-%m-%d %H:%M:%S").replace(tzinfo=protocol.CHINA)
         except (KeyError, ValueError, TypeError) as error:
             raise CannotPayError(f"the order lacks something: {error}") from error
@@ -220,30 +221,3 @@ class AlipayGateway(Gateway):
 def _query_of(request: web.Request) -> str:
     """As it was sent."""
     return request.raw_path.partition("?")[2]
-
-
-def _told(payment: Payment, at: datetime, notify_id: str, status: str = "TRADE_SUCCESS") -> dict[str, str]:
-    fields = protocol.trade_notice(
-        app_id=APP_ID, seller_id=SELLER_ID, out_trade_no=payment.number, trade_no=payment.trade_no,
-        total=payment.captured or payment.amount, at=payment.paid_at or at, notify_id=notify_id, status=status,
-        subject=payment.asked["subject"],
-    )  # fmt: skip
-    return {**fields, "notify_time": protocol.moment(at)}
-
-
-def _status(payment: Payment, now: datetime) -> str:
-    if payment.paid_at is not None:
-        return "TRADE_CLOSED" if _back(payment, now) == payment.captured else "TRADE_SUCCESS"
-    return "TRADE_CLOSED" if payment.state == "closed" or payment.expired(now) else "WAIT_BUYER_PAY"
-
-
-def _back(payment: Payment, now: datetime) -> int:
-    return sum(refund.amount for refund in payment.refunds if refund.done(now))
-
-
-def _fen(yuan: str) -> int:
-    """ "1.23" -> 123. Raises ValueError."""
-    whole, point, part = yuan.partition(".")
-    if not (whole.isdigit() and (part.isdigit() and len(part) <= 2 if point else True)):
-        raise ValueError("no amount in yuan")
-    return int(whole + part.ljust(2, "0"))

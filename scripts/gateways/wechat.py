@@ -10,6 +10,7 @@ from aiohttp import web
 
 from scripts.gateways import wechat_account
 from scripts.gateways import wechat_protocol as protocol
+from scripts.gateways import wechat_words as words
 from scripts.gateways.gateway import Gateway, Handler, Keep
 from scripts.gateways.habits import Habits
 from scripts.gateways.ledger import CannotPayError, Payment, Refund
@@ -121,9 +122,9 @@ class WeChatGateway(Gateway):
     def _query(self, request: web.Request, asked: Any, now: datetime) -> Answer:
         payment = self._known(request)
         if any(refund.done(now) for refund in payment.refunds):
-            return 200, _transaction(payment, "REFUND", now)
+            return 200, words.transaction(payment, "REFUND", now)
         closed = payment.state == "closed" or payment.expired(now)
-        return 200, _transaction(payment, "SUCCESS" if payment.paid_at else "CLOSED" if closed else "NOTPAY", now)
+        return 200, words.transaction(payment, "SUCCESS" if payment.paid_at else "CLOSED" if closed else "NOTPAY", now)
 
     def _close(self, request: web.Request, asked: Any, now: datetime) -> Answer:
         payment = self._known(request)
@@ -142,7 +143,7 @@ class WeChatGateway(Gateway):
             refund = self._refunded(payment, asked, now)
         elif (refund.payment, refund.amount) != (payment, asked["amount"]["refund"]):
             raise NoError(400, "PARAM_ERROR", "订单金额或退款金额与之前请求不一致")
-        return 200, _refund_answer(refund, now)
+        return 200, words.refund_answer(refund, now)
 
     def _refunded(self, payment: Payment, asked: Any, now: datetime) -> Refund:
         amount, done_at = asked["amount"], self.refund_done_at(now)
@@ -153,7 +154,7 @@ class WeChatGateway(Gateway):
             raise NoError(403, "NOT_ENOUGH", "退款金额大于可退金额")
         refund_id = f"5{self.ledger.new_number(now)}"
         refund = self.ledger.refund(Refund(asked["out_refund_no"], refund_id, payment, back, asked, now, done_at))
-        write = self.account.notice("REFUND.SUCCESS", lambda _at: _refund_notice(refund))
+        write = self.account.notice("REFUND.SUCCESS", lambda _at: words.refund_notice(refund))
         self.tell(asked.get("notify_url", payment.notify_url), write, after=(done_at - now).total_seconds())
         return refund
 
@@ -161,12 +162,12 @@ class WeChatGateway(Gateway):
         refund = self.ledger.refunds.get(request.match_info["number"])
         if refund is None:
             raise NoError(404, "RESOURCE_NOT_EXISTS", "退款单不存在")
-        return 200, _refund_answer(refund, now)
+        return 200, words.refund_answer(refund, now)
 
     # ------------------------------------------------------------ the buyer
 
     def paid(self, payment: Payment) -> Write:
-        return self.account.notice("TRANSACTION.SUCCESS", lambda at: _transaction(payment, "SUCCESS", at))
+        return self.account.notice("TRANSACTION.SUCCESS", lambda at: words.transaction(payment, "SUCCESS", at))
 
     async def _page(self, request: web.Request) -> web.Response:
         try:
@@ -198,27 +199,3 @@ def _check_order(asked: Any, place: str) -> None:
     sound = asked["appid"] == APPID and asked["description"] and 6 <= len(number) <= 32 and amount["currency"] == "CNY"
     if not sound or type(amount["total"]) is not int or amount["total"] <= 0 or not needed.get(place, lambda: True)():
         raise NoError(400, "PARAM_ERROR")
-
-
-def _transaction(payment: Payment, state: str, now: datetime) -> dict[str, Any]:
-    return protocol.transaction(
-        mchid=MCHID, appid=APPID, out_trade_no=payment.number, transaction_id=payment.trade_no,
-        total=payment.captured or payment.amount, at=payment.paid_at or now, state=state,
-    )  # fmt: skip
-
-
-def _about(refund: Refund, done: bool) -> dict[str, Any]:
-    return {
-        "out_trade_no": refund.payment.number, "transaction_id": refund.payment.trade_no,
-        "out_refund_no": refund.number, "refund_id": refund.refund_no, "refund": refund.amount,
-        "total": refund.payment.captured, "at": refund.done_at if done else refund.at,
-        "state": "SUCCESS" if done else "PROCESSING",
-    }  # fmt: skip
-
-
-def _refund_answer(refund: Refund, now: datetime) -> dict[str, Any]:
-    return protocol.refund_answer(**_about(refund, refund.done(now)))
-
-
-def _refund_notice(refund: Refund) -> dict[str, Any]:
-    return protocol.refund_notice(mchid=MCHID, **_about(refund, done=True))
