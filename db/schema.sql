@@ -564,7 +564,7 @@ CREATE TABLE channel_notices (
 );
 COMMENT ON TABLE channel_notices IS 'raw notifications, encrypted, for disputes; about is our number in them, where they were believed';
 CREATE INDEX channel_notices_about ON channel_notices (about) WHERE about IS NOT NULL;
-CREATE INDEX channel_notices_recorded ON channel_notices (recorded_at);
+CREATE INDEX channel_notices_recorded ON channel_notices (verdict, recorded_at);
 
 CREATE TABLE channel_certificates (
     channel    text        NOT NULL,

@@ -2,7 +2,7 @@
 
 import asyncio
 import signal
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 
 import structlog
 import uvloop
@@ -34,10 +34,26 @@ def chosen(queues: Sequence[str]) -> tuple[Route, ...]:
     return tuple(known[queue] for queue in dict.fromkeys(queues)) if queues else ROUTES
 
 
+def spoken(routes: Sequence[Route], configured: Container[str], *, named: bool = False) -> tuple[Route, ...]:
+    """Without the calls to channels that this process does not speak with: whoever speaks with them shall have them.
+
+    Raises UnknownQueueError where such a queue was asked for by name.
+    """
+    silent = [route.queue for route in routes if route.outside and channel_of(route.queue) not in configured]
+    if silent and named:
+        raise UnknownQueueError(f"{silent[0]} needs the channel's settings: set OMS_{channel_of(silent[0]).upper()}")
+    return tuple(route for route in routes if route.queue not in silent)
+
+
+def channel_of(queue: str) -> str:
+    """Whose calls wait in it."""
+    return queue.rpartition(".")[2]
+
+
 def main(queues: Sequence[str] = (), settings: Settings | None = None) -> None:
     """Serve the queues (all of them when none is named) until SIGTERM or SIGINT, then finish what was delivered."""
     given = settings or Settings()
-    routes = chosen(queues)
+    routes = spoken(chosen(queues), given.channels, named=bool(queues))
     cipher.configure(given.encryption_keys.get_secret_value())
     configure_logging(given.log_level.upper())
     shop.configure(given.shop)

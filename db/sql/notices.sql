@@ -15,10 +15,10 @@ WHERE id = ANY($1::bigint[]) OR about = ANY($2::text[])
 ORDER BY recorded_at, id;
 
 -- name: notices.forget
--- $1 days, $2 how many at most. Old notifications; rows that another worker holds are skipped.
+-- $1 believed or rejected, $2 days, $3 how many at most. Old notifications; rows that another worker holds are skipped.
 DELETE FROM channel_notices
-WHERE id IN (SELECT id FROM channel_notices WHERE recorded_at < now() - make_interval(days => $1::integer)
-             ORDER BY recorded_at LIMIT $2::integer FOR UPDATE SKIP LOCKED);
+WHERE id IN (SELECT id FROM channel_notices WHERE verdict = $1 AND recorded_at < now() - make_interval(days => $2::integer)
+             ORDER BY recorded_at LIMIT $3::integer FOR UPDATE SKIP LOCKED);
 
 -- name: notices.certificates
 -- $1 channels. The certificates that were fetched.

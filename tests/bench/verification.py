@@ -18,9 +18,8 @@ from messages.envelope import Envelope
 from messages.payments import PaymentCallback
 from tests.channels import alipay_world, paypal_world, unionpay_world, wechat_world
 from workers.channels.port import Channel, Notice, Paid
-from workers.store.hearing import Call, verified
+from workers.store.hearing import AT_ONCE, Call, verdict, verified
 
-CHUNK = 5
 TICK_SECONDS = 0.001
 WARM_SECONDS = 0.05
 Verify = Callable[[Sequence[Call], dict[str, Channel]], Awaitable[None]]
@@ -118,19 +117,22 @@ async def nothing(batch: Sequence[Call], channels: dict[str, Channel]) -> None:
 
 async def on_the_loop(batch: Sequence[Call], channels: dict[str, Channel]) -> None:
     """All at once."""
-    verified(batch, channels)
+    _all(batch, channels)
+
+
+def _all(batch: Sequence[Call], channels: dict[str, Channel]) -> None:
+    for call in batch:
+        verdict(call.body, channels[call.body.channel])
 
 
 async def beside_the_loop(batch: Sequence[Call], channels: dict[str, Channel]) -> None:
-    """As the handler does."""
-    await asyncio.to_thread(verified, batch, channels)
+    """By a thread."""
+    await asyncio.to_thread(_all, batch, channels)
 
 
 async def in_chunks(batch: Sequence[Call], channels: dict[str, Channel]) -> None:
-    """On the loop, which is let go after every few."""
-    for begin in range(0, len(batch), CHUNK):
-        verified(batch[begin : begin + CHUNK], channels)
-        await asyncio.sleep(0)
+    """On the loop, which is let go after every few: as the handler does."""
+    await verified(batch, channels)
 
 
 async def letting_go(batch: Sequence[Call], channels: dict[str, Channel]) -> None:
@@ -138,7 +140,7 @@ async def letting_go(batch: Sequence[Call], channels: dict[str, Channel]) -> Non
 
     def each() -> None:
         for call in batch:
-            verified([call], channels)
+            verdict(call.body, channels[call.body.channel])
             time.sleep(0)
 
     await asyncio.to_thread(each)
@@ -147,9 +149,9 @@ async def letting_go(batch: Sequence[Call], channels: dict[str, Channel]) -> Non
 WAYS: dict[str, Verify] = {
     "nothing to do": nothing,
     "on the loop": on_the_loop,
-    "in a thread, as the handler does": beside_the_loop,
+    "in a thread": beside_the_loop,
     "in a thread that lets go after each": letting_go,
-    f"on the loop, {CHUNK} at a time": in_chunks,
+    f"on the loop, {AT_ONCE} at a time, as the handler does": in_chunks,
 }
 
 

@@ -22,6 +22,7 @@ from workers.channels import rsa
 from workers.channels.alipay import Alipay, seals
 from workers.channels.port import Channel, Paid, Ready, Refunded, Refused, Request, Response, Unknown
 from workers.channels.reading import FieldError
+from workers.domain.paying import CLOCKS_DIFFER
 
 ALIPAY = world.channel()
 APPS = [keys.private("ours").public_key()]
@@ -274,9 +275,10 @@ def test_a_trade_that_does_not_wait_any_more_is_asked_about(code: str) -> None:
 
 def test_a_link_that_nobody_followed_is_good_until_it_expires() -> None:
     never = protocol.failed("ACQ.TRADE_NOT_EXIST", "交易不存在")
-    early = ALIPAY.closed(ATTEMPT, world.answer(CLOSE, never), ATTEMPT.expire_at - timedelta(seconds=1))
+    ends_at = ATTEMPT.expire_at + CLOCKS_DIFFER
+    early = ALIPAY.closed(ATTEMPT, world.answer(CLOSE, never), ends_at - timedelta(seconds=1))
     assert early == Refused("ACQ.TRADE_NOT_EXIST", "交易不存在")
-    late = ALIPAY.closed(ATTEMPT, world.answer(CLOSE, never), ATTEMPT.expire_at)
+    late = ALIPAY.closed(ATTEMPT, world.answer(CLOSE, never), ends_at)
     assert isinstance(late, Paid)
     assert late.status == "closed"
     assert ALIPAY.paid(ATTEMPT, world.answer(QUERY, never), AT) == Refused("ACQ.TRADE_NOT_EXIST", "交易不存在")

@@ -224,9 +224,7 @@ def test_no_other_address_is_ever_asked_for_or_believed(url: str) -> None:
 
 @pytest.mark.parametrize(
     "url",
-    ["https://api.paypal.com/v1/notifications/certs/CERT-1", "https://api-m.paypal.com/v1/notifications/certs/CERT-1",
-     "https://api.sandbox.paypal.com/v1/notifications/certs/CERT-1",
-     "https://api-m.sandbox.paypal.com/v1/notifications/certs/CERT-1"],
+    ["https://api.paypal.com/v1/notifications/certs/CERT-1", "https://api-m.paypal.com/v1/notifications/certs/CERT-1"],
 )  # fmt: skip
 def test_these_are_paypals_addresses(url: str) -> None:
     assert CHANNEL.verify(told("PAYMENT.CAPTURE.COMPLETED", capture(), url=url)) == CertificateUnknown(url)

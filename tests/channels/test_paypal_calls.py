@@ -229,8 +229,14 @@ def test_what_we_may_not_ask_tells_nothing_of_what_was_asked_before(status: int,
 
 
 def test_a_declined_capture_is_a_failed_payment() -> None:
-    said = CHANNEL.paid(ATTEMPT, answer(theirs.error("UNPROCESSABLE_ENTITY", "INSTRUMENT_DECLINED"), 422), AT)
-    assert said == Paid(ATTEMPT.out_trade_no, ORDER, "failed", 8888, "EUR", AT, "INSTRUMENT_DECLINED")
+    said = CHANNEL.paid(ATTEMPT, answer(theirs.error("UNPROCESSABLE_ENTITY", "TRANSACTION_REFUSED"), 422), AT)
+    assert said == Paid(ATTEMPT.out_trade_no, ORDER, "failed", 8888, "EUR", AT, "TRANSACTION_REFUSED")
+
+
+@pytest.mark.parametrize("issue", ["INSTRUMENT_DECLINED", "PAYER_ACTION_REQUIRED"])
+def test_a_buyer_whom_paypal_asks_for_another_card_still_pays_the_attempt(issue: str) -> None:
+    said = CHANNEL.paid(ATTEMPT, answer(theirs.error("UNPROCESSABLE_ENTITY", issue), 422), AT)
+    assert said == Paid(ATTEMPT.out_trade_no, "", "pending", 8888, "EUR", AT, issue)
 
 
 def test_an_order_that_is_not_there_is_told_so() -> None:

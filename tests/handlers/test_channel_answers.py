@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -26,6 +26,7 @@ from workers.channels.alipay import Alipay, AlipaySettings
 from workers.channels.calls import ChannelAwayError
 from workers.channels.port import Approved, Paid, Ready, Refunded, Refused, Unknown
 from workers.channels.port import Attempt as Asked
+from workers.domain.paying import CLOCKS_DIFFER
 from workers.handlers.gateway_calls import START_TRIES, take_answers
 from workers.runtime.batch import Batch
 from workers.store.asking import prepare, uncaptured
@@ -61,9 +62,10 @@ class Line:
     def paid(self, status: Any, amount: int = 1000) -> Paid:
         return Paid(self.number, "t1", status, amount, "CNY", AT)
 
-    async def over(self) -> None:
-        """The time to pay has passed."""
-        await self.floor.pool.execute("UPDATE payment_attempts SET expire_at = now() - interval '1 s'")
+    async def over(self, just: bool = False) -> None:
+        """The time to pay has passed, by any clock."""
+        ago = timedelta(seconds=1) + (timedelta() if just else CLOCKS_DIFFER)
+        await self.floor.pool.execute("UPDATE payment_attempts SET expire_at = now() - $1::interval", ago)
 
     @property
     def asked(self) -> list[str]:
@@ -93,6 +95,7 @@ QUERIES = [
     ("not paid when the window has ended", "pending", True, "closing", ["close"], [], True),
     ("never heard of", NO, False, "requested", [], [], True),
     ("never heard of when the window has ended", NO, True, "closed", [], ["payment.attempt_closed"], False),
+    ("never heard of, and clocks may differ", NO, "just", "requested", [], [], True),
     ("nothing", SILENCE, False, "requested", [], [], True),
     ("nothing when the window has ended", SILENCE, True, "requested", [], [], True),
     ("approved", Approved("P1", "the channel's"), False, "requested", ["capture"], [], True),
@@ -103,10 +106,10 @@ QUERIES = [
 @pytest.mark.parametrize(("answer", "over", "state", "asked", "events", "watched"), [row[1:] for row in QUERIES],
                          ids=[row[0] for row in QUERIES])  # fmt: skip
 async def test_an_attempt_is_asked_about_until_its_end_is_known(  # noqa: PLR0917 (a row of the table)
-    line: Line, answer: Any, over: bool, state: str, asked: list[str], events: list[str], watched: bool
+    line: Line, answer: Any, over: bool | str, state: str, asked: list[str], events: list[str], watched: bool
 ) -> None:
     if over:
-        await line.over()
+        await line.over(over == "just")
     line.floor.events.clear()
     answer = line.paid(answer) if isinstance(answer, str) else answer
     batch = await line.told(GatewayQuery(attempt_id=line.attempt_id), answer)
@@ -130,7 +133,8 @@ async def test_a_capture_whose_answer_was_lost_counts_although_the_attempt_was_c
 AS_IT_STANDS = [
     (Approved("P1", "the channel's"), "closed"),
     (Refused("RESOURCE_NOT_FOUND", "no such order"), "closed"),
-    (Paid("P1", "t1", "pending", 1000, "CNY", AT), "closed"),
+    (Paid("P1", "", "pending", 1000, "CNY", AT), "closed"),
+    (Paid("P1", "t1", "pending", 1000, "CNY", AT), "pending"),
     (Paid("P1", "t1", "captured", 1000, "CNY", AT), "captured"),
     (Paid("P1", "t1", "failed", 1000, "CNY", AT), "failed"),
 ]
@@ -232,8 +236,11 @@ async def test_a_certificate_that_would_say_whether_an_answer_is_sound_is_fetche
 async def test_fetched_certificates_are_kept_for_every_process(line: Line) -> None:
     await line.told(GatewayCertificates(channel="alipay", serial="5F1E"), {"5F1E": "PEM"})
     assert await line.floor.rows("SELECT channel, serial, pem FROM channel_certificates") == [("alipay", "5F1E", "PEM")]
-    batch = await line.told(GatewayCertificates(channel="alipay", serial="5F1E"), SILENCE)
-    assert [verdict.reason for verdict in batch.verdicts.values()] == ["channel_unknown"]
+
+
+async def test_a_certificate_that_does_not_come_is_asked_for_again_only_by_what_needs_it(line: Line) -> None:
+    batch = await line.told(GatewayCertificates(channel="alipay", serial="5F1E"), Unknown("TimeoutError", "5F1F"))
+    assert (batch.verdicts, line.floor.asked) == ({}, [])
 
 
 # ---------------------------------------------------------------- refunds

@@ -18,6 +18,7 @@ TRIES = 3  # of one request, within the timeout of the whole call
 IN_FLIGHT_MAX = 20  # per channel and process: channels limit how often they are asked
 TOKEN_EARLY = timedelta(seconds=60)  # a token is renewed so long before it ends
 NEVER = datetime.min.replace(tzinfo=UTC)
+NOT_REACHED = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError)  # nothing was sent
 CALLS = Histogram(
     "oms_channel_call_seconds",
     "Calls to payment channels: answered, unknown (no answer in time), or away (not reached)",
@@ -52,7 +53,7 @@ class Caller:
     async def send(self, build: Build) -> Response | Refused | Unknown | None:
         """The answer, or Unknown when none came in time. Raises ChannelAwayError when the channel is not reached."""
         tries = AsyncRetrying(
-            retry=retry_if_exception_type(aiohttp.ClientConnectorError),
+            retry=retry_if_exception_type(NOT_REACHED),
             stop=stop_after_attempt(TRIES),
             wait=wait_random_exponential(0.1, 1.0),
         )
@@ -117,7 +118,10 @@ class Caller:
     def _open(self) -> aiohttp.ClientSession:
         if self._session is None or self._session.closed:
             self._session = aiohttp.ClientSession(
-                auto_decompress=False, trust_env=False, skip_auto_headers=("User-Agent", "Accept-Encoding")
+                timeout=aiohttp.ClientTimeout(total=None, sock_connect=self._timeout_seconds / (TRIES + 1)),
+                auto_decompress=False,
+                trust_env=False,
+                skip_auto_headers=("User-Agent", "Accept-Encoding"),
             )
         return self._session
 

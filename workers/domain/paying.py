@@ -8,8 +8,12 @@ from workers.domain.refusal import Refusal
 
 FIRST_ASK = timedelta(seconds=60)
 """By then a buyer who pays at once has paid, and the channel has said so."""
-LAST_ASK = timedelta(seconds=10)
-"""Before the window ends: somebody who paid in time shall not be cancelled because a notification was lost."""
+LAST_ASK = timedelta(seconds=45)
+"""Before the window ends, or a quarter of it: somebody who paid in time shall not be cancelled because a notification
+was lost. The question, an answer that takes its whole time, a second one (PayPal) and four hops fit in.
+"""
+CLOCKS_DIFFER = timedelta(seconds=60)
+"""A channel may end the window so much later than we do: before, what it never heard of may still come."""
 PAID = frozenset({State.PAID, State.FULFILLING, State.SHIPPED, State.DELIVERED, State.COMPLETED, State.SPLIT})
 
 
@@ -56,8 +60,10 @@ def unfit(
 def ask_at(started_at: datetime, expire_at: datetime, now: datetime) -> datetime:
     """When a channel is asked about an attempt of which nobody has told us.
 
-    After a minute, then each time twice as long after the start, once shortly before the window ends and once after.
+    After a minute, then each time twice as long after the start, once shortly before the window ends, when it has, and
+    when clocks agree that it has.
     """
     regular = started_at + max(FIRST_ASK, 2 * (now - started_at))
-    fences = (at for at in (expire_at - LAST_ASK, expire_at) if now < at <= regular)
+    last = expire_at - min(LAST_ASK, (expire_at - started_at) / 4)
+    fences = (at for at in (last, expire_at, expire_at + CLOCKS_DIFFER) if now < at <= regular)
     return next(fences, regular)

@@ -61,7 +61,7 @@ from workers.channels.port import (
     Refused,
     Unknown,
 )
-from workers.domain.paying import ask_at
+from workers.domain.paying import CLOCKS_DIFFER, ask_at
 from workers.domain.refusal import Refusal
 from workers.runtime.batch import Batch
 from workers.runtime.route import Outside, Route
@@ -74,6 +74,7 @@ from workers.store.refunds import call_queue
 Item: TypeAlias = Envelope[Any]
 BATCH_MAX_ITEMS = 20  # as many as are asked side by side
 IN_A_MOMENT = timedelta(seconds=10)  # a channel that contradicts itself is not asked faster than this
+AT_MOST = timedelta(hours=1)
 START_TRIES = 4  # by then the buyer has gone elsewhere
 ENDED = Refused("ENDED", "the attempt was replaced, paid or closed before the channel had answered")
 
@@ -107,11 +108,9 @@ async def take_answers(tx: Transaction, batch: Batch[Any], *, channel: str) -> N
     for item in batch:
         answer: Answer | None = batch.answers.get(item.id)
         if answer is None:  # nothing was to be asked: it has ended, or was never there
-            desk.ended += [item.body.attempt_id] if isinstance(item.body, AttemptCall) else []
-            if isinstance(item.body, GatewayStart):
-                start(batch, desk, item, ENDED)
+            unasked(batch, desk, item)
             continue
-        if isinstance(answer, Unknown) and answer.serial:
+        if isinstance(answer, Unknown) and answer.serial and not isinstance(item.body, GatewayCertificates):
             wanted[answer.serial] = item
         match item.body:
             case GatewayStart():
@@ -123,7 +122,7 @@ async def take_answers(tx: Transaction, batch: Batch[Any], *, channel: str) -> N
             case RefundCall():
                 refund_told(desk, item, answer, batch.now)
             case GatewayCertificates():
-                certificates_told(batch, desk, item, answer)
+                certificates_told(desk, item, answer)
 
     replies = await commands.conclude(tx, desk.outcomes)
     await attempts.save(tx, desk.changes)
@@ -136,17 +135,30 @@ async def take_answers(tx: Transaction, batch: Batch[Any], *, channel: str) -> N
     await outbox.append(tx, [*told, *desk.news, *fetches, *replies])
 
 
+def unasked(batch: Batch[Any], desk: Desk, item: Item) -> None:
+    """Nothing was to be asked: it has ended, is being closed, or was never there."""
+    if isinstance(item.body, RefundCall) and item.body.refund_no not in desk.refunds:
+        batch.retry(item, "refund_unknown", "no attempt of ours brought what this refund is to give back")
+    if isinstance(item.body, AttemptCall) and (attempt := desk.found.get(item.body.attempt_id)) is not None:
+        ended_before(desk, attempt)
+    if isinstance(item.body, GatewayStart):
+        start(batch, desk, item, ENDED)
+
+
 def start(batch: Batch[Any], desk: Desk, item: Item, answer: Answer) -> None:
     """The channel opened the attempt, or not: the payment.start is answered once."""
     attempt = desk.found.get(item.body.attempt_id)
     if attempt is None or attempt.command not in desk.undecided:
         return
     match answer:
-        case Ready():
-            state = "requested" if attempt.state == "created" else None
-            desk.changes.append(Change(attempt.id, state, reference=answer.reference))
+        case Ready() if attempt.state == "created":
+            desk.changes.append(Change(attempt.id, "requested", reference=answer.reference))
             desk.outcomes[attempt.command] = attempt.started(answer), item
             return
+        case Ready():  # its close may have come first
+            desk.changes.append(Change(attempt.id, reference=answer.reference))
+            desk.news.append(call(GatewayClose(attempt_id=attempt.id), attempt, item))
+            refusal = Refusal("PAY_CHANNEL_ERROR", ENDED.message, {"channel_code": ENDED.code})
         case Unknown() if item.attempt + 1 < START_TRIES:
             batch.retry(item, "channel_unknown", answer.why)
             return
@@ -156,7 +168,7 @@ def start(batch: Batch[Any], desk: Desk, item: Item, answer: Answer) -> None:
             refusal = Refusal("PAY_CHANNEL_ERROR", "the channel refused", {"channel_code": answer.code})
         case _:
             refusal = Refusal("PAY_CHANNEL_ERROR", "the channel answered something else")
-    if attempt.state not in DONE:
+    if attempt.state == "created":
         state = "unknown" if isinstance(answer, Unknown) else "failed"
         desk.changes.append(Change(attempt.id, state, reason=refusal.code))
         desk.ended += [attempt.id] if state == "failed" else []
@@ -172,9 +184,9 @@ def attempt_told(desk: Desk, item: Item, answer: Answer, now: datetime) -> None:
     attempt = desk.found.get(item.body.attempt_id)
     if attempt is None or ended_before(desk, attempt) or settled(desk, item, attempt, answer):
         return
-    over = now >= attempt.expire_at
+    over, gone = now >= attempt.expire_at, now >= attempt.expire_at + CLOCKS_DIFFER
     match answer:
-        case Refused() if over:
+        case Refused() if gone:
             end(desk, item, attempt, "nobody paid it")
         case Paid() | Approved() if over:
             desk.changes.append(Change(attempt.id, "closing"))
@@ -182,7 +194,7 @@ def attempt_told(desk: Desk, item: Item, answer: Answer, now: datetime) -> None:
         case Approved() if attempt.state in LIVE:
             desk.changes.append(Change(attempt.id, reference=answer.reference))
             desk.news.append(call(GatewayCapture(attempt_id=attempt.id), attempt, item))
-    if not over:
+    if not gone:
         desk.asked_again[attempt.id] = ask_at(attempt.started_at, attempt.expire_at, now)
 
 
@@ -201,7 +213,12 @@ def ordered_told(batch: Batch[Any], desk: Desk, item: Item, answer: Answer) -> N
         case Unknown():
             batch.retry(item, "channel_unknown", answer.why)
         case Paid() | Approved() if isinstance(item.body, GatewayClose):
-            desk.asked_again[attempt.id] = batch.now + IN_A_MOMENT
+            desk.asked_again[attempt.id] = batch.now + in_a_while(attempt, batch.now)
+
+
+def in_a_while(attempt: Attempt, now: datetime) -> timedelta:
+    """When to ask again about one that does not wait for its buyer, and has no end yet: rarer the older it is."""
+    return min(max(IN_A_MOMENT, (now - attempt.started_at) / 4), AT_MOST)
 
 
 def ended_before(desk: Desk, attempt: Attempt) -> bool:
@@ -278,12 +295,10 @@ def refund_unclear(ask: RefundAsk, status: Literal["unknown", "failed"], why: st
     )  # fmt: skip
 
 
-def certificates_told(batch: Batch[Any], desk: Desk, item: Item, answer: Answer) -> None:
-    """Keep what the channel's own signature vouches for."""
+def certificates_told(desk: Desk, item: Item, answer: Answer) -> None:
+    """Keep what the channel's own signature vouches for. What still wants a certificate asks for it once more."""
     if isinstance(answer, Mapping):
         desk.certificates.setdefault(item.body.channel, {}).update(answer)
-    elif isinstance(answer, Unknown):
-        batch.retry(item, "channel_unknown", answer.why)
 
 
 def route(channel: str) -> Route:

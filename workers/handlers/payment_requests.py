@@ -50,8 +50,18 @@ class Desk:
     opened: list[tuple[Item, Attempt]] = field(default_factory=list)
 
 
-def decide(item: Item, desk: Desk, now: datetime) -> tuple[Order, int, int] | Refusal:
-    """(the order, the intent and the amount that are to be paid), or why not. No I/O."""
+@dataclass(frozen=True)
+class Wanted:
+    """What is to be paid, and until when: merged orders until the first of them ends."""
+
+    order: Order
+    intent_id: int
+    amount: int
+    expire_at: datetime
+
+
+def decide(item: Item, desk: Desk, now: datetime) -> Wanted | Refusal:
+    """What is to be paid, or why not. No I/O."""
     body = item.body
     order = desk.book.get(body.order_id)
     refusal = access.denied(body.actor, body.order_id, order)
@@ -74,7 +84,7 @@ def decide(item: Item, desk: Desk, now: datetime) -> tuple[Order, int, int] | Re
         return refusal
     intent_id = intent.id if intent else order.intent_id
     assert intent_id is not None, "an order that awaits payment has its intent"
-    return order, intent_id, due
+    return Wanted(order, intent_id, due, min(one.expire_at for one in paid))
 
 
 async def start_payments(tx: Transaction, batch: Batch[PaymentStart]) -> None:
@@ -122,13 +132,13 @@ async def start_payments(tx: Transaction, batch: Batch[PaymentStart]) -> None:
     await outbox.append(tx, [*told, *asked, *closing, *replies, *claims.answers])
 
 
-def attempt(item: Item, wanted: tuple[Order, int, int], attempt_id: int, now: datetime) -> Attempt:
-    """What the channel is asked to collect; not asked yet. `wanted` is order, intent and amount."""
-    body, (order, intent_id, due) = item.body, wanted
+def attempt(item: Item, wanted: Wanted, attempt_id: int, now: datetime) -> Attempt:
+    """What the channel is asked to collect; not asked yet."""
+    body = item.body
     return Attempt(
-        id=attempt_id, out_trade_no=attempts.number(attempt_id), intent_id=intent_id, order_id=order.id,
-        channel=body.method, scene=body.scene, amount=due, currency=order.currency, state="created", reference=None,
-        trade_no=None, command=commands.key_of(body), started_at=now, expire_at=order.expire_at,
+        id=attempt_id, out_trade_no=attempts.number(attempt_id), intent_id=wanted.intent_id, order_id=wanted.order.id,
+        channel=body.method, scene=body.scene, amount=wanted.amount, currency=wanted.order.currency, state="created",
+        reference=None, trade_no=None, command=commands.key_of(body), started_at=now, expire_at=wanted.expire_at,
         details={"return_url": body.return_url, "client_ip": body.client_ip, "payer": body.payer},
     )  # fmt: skip
 

@@ -45,7 +45,7 @@ from workers.store.attempts import Change
 
 Told: TypeAlias = PaymentResult | PaymentCallback | PaymentObserved | ProgressMark
 Item: TypeAlias = Envelope[Any]
-FORGET_SECONDS = 3600.0  # what is kept for a year and a half may wait an hour
+FORGET_SECONDS = 60.0  # a little at a time, and more than is ever believed or refused in a minute
 REFUND_CAUSE = {"late": "late", "duplicate": "dup", "mismatch": "amount"}
 """Verdict -> the first word of the refund's cause."""
 

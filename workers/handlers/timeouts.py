@@ -5,7 +5,8 @@
     saga      placing            rejected with ORDER_SAGA_TIMEOUT, whatever is reserved or held is released
     payment   awaiting payment   cancelled, everything released: once payment results have caught up with the deadline
     receipt   delivered          completed, points awarded
-    attempt   any                its channel is asked how the attempt stands, in ever longer steps, until it is known
+    attempt   any                its channel is asked how the attempt stands, in ever longer steps, until it is known:
+                                 once a minute at most, once an hour at last
     refund    any                its channel is asked how the refund stands, the same
     any       in another state   the timer is dropped
     any       not due yet        looked at again when it is
@@ -94,6 +95,7 @@ async def ask_channels(tx: Transaction, batch: Batch[TimerDue]) -> list[outbox.A
     if not waiting:
         return []
     due = await timers.read(tx, waiting)
+    await timers.put_off(tx, due)
     channels = await attempts.channels_of(tx, [key for kind, key in due if kind == "attempt"])
     numbers = await attempts.refund_numbers(tx, [key for kind, key in due if kind == "refund"])
     questions: list[tuple[timers.Key, str, GatewayQuery | GatewayRefundQuery]] = [

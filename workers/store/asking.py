@@ -18,7 +18,7 @@ from messages.gateway import (
     RefundCall,
 )
 from workers.channels import caller, configured
-from workers.channels.calls import ChannelAwayError
+from workers.channels.calls import Caller, ChannelAwayError
 from workers.channels.port import (
     Approved,
     Channel,
@@ -42,11 +42,15 @@ NOTHING_TO_ASK = Refused("NOTHING_TO_ASK", "the channel has no such question")
 
 @dataclass(frozen=True)
 class Question:
-    """One item, how it is asked and how the answer is read. Without `build` there is nothing to ask."""
+    """One item, how it is asked and how the answer is read.
+
+    With `alone`, a channel that is not reached holds up nobody else: the address may be a stranger's invention.
+    """
 
     item_id: str
     build: Callable[[datetime], Request | None]
     read: Callable[[Response, datetime], Answer]
+    alone: bool = False
 
 
 @dataclass(frozen=True)
@@ -81,7 +85,8 @@ def question(
     if isinstance(body, GatewayCertificates):
         serial = body.serial
         read = channel.read_certificates
-        return Question(item.id, lambda at: channel.certificates(at, serial), lambda r, at: read(r, at, serial))
+        build, read_it = lambda at: channel.certificates(at, serial), lambda r, at: read(r, at, serial)
+        return Question(item.id, build, read_it, alone=True)
     if isinstance(body, RefundCall):
         ask = refunds.get(body.refund_no)
         return refund_question(channel, item, ask) if ask else None
@@ -99,10 +104,12 @@ def refund_question(channel: Channel, item: Item, ask: RefundAsk) -> Question:
     return Question(item.id, lambda at: channel.query_refund(ask, at), lambda r, at: channel.refund_found(ask, r, at))
 
 
-def attempt_question(channel: Channel, item: Item, attempt: Attempt) -> Question:
-    """Open, take, close, or how does it stand. What was closed is not captured any more."""
+def attempt_question(channel: Channel, item: Item, attempt: Attempt) -> Question | None:
+    """Open, take, close, or how does it stand. What is being closed is neither opened nor captured any more."""
     asked = attempt.asked
     match item.body:
+        case GatewayStart() if attempt.state != "created":
+            return None
         case GatewayStart():
             return Question(
                 item.id, lambda at: opening(channel, attempt, at), lambda r, at: channel.started(asked, r, at)
@@ -121,8 +128,12 @@ def attempt_question(channel: Channel, item: Item, attempt: Attempt) -> Question
 
 
 def uncaptured(answer: Answer, asked: PortAttempt, at: datetime) -> Answer:
-    """Where the money comes only when we ask for it, an attempt that has brought none is closed by not asking."""
-    waits = isinstance(answer, Approved | Refused) or (isinstance(answer, Paid) and answer.status == "pending")
+    """Where the money comes only when we ask for it, an attempt that has brought none is closed by not asking.
+
+    A capture that is under way has its number.
+    """
+    waits = isinstance(answer, Approved | Refused)
+    waits |= isinstance(answer, Paid) and answer.status == "pending" and not answer.trade_no
     number = asked.out_trade_no
     return Paid(number, number, "closed", asked.amount, asked.currency, at, "not captured") if waits else answer
 
@@ -138,6 +149,16 @@ async def ask(questions: Questions) -> Mapping[str, Answer]:
     if not questions.questions:
         return {}
     speaks = caller(questions.channel)
-    answers = await asyncio.gather(*(speaks.ask(one.build, one.read) for one in questions.questions))
+    answers = await asyncio.gather(*(answer_to(speaks, one) for one in questions.questions))
     pairs = zip(questions.questions, answers, strict=True)
     return {one.item_id: answer or NOTHING_TO_ASK for one, answer in pairs}
+
+
+async def answer_to(speaks: Caller, one: Question) -> Answer | None:
+    """One answer; None where the channel has no such question. Raises ChannelAwayError."""
+    try:
+        return await speaks.ask(one.build, one.read)
+    except ChannelAwayError as error:
+        if not one.alone:
+            raise
+        return Unknown(str(error))

@@ -3,7 +3,9 @@
 payment.callback is                                  then
 ---------------------------------------------------  ----------------------------------------------------------
 not believed (signature, time, merchant, form)       payment.callback_rejected, counted; the raw notice is kept
-signed with a certificate that is not known here     gateway.certificates, and tried again later
+signed with a certificate that is not known here     gateway.certificates, and tried again; believed by none that its
+                                                     channel names, it is not believed
+of a channel that this process does not speak with   tried again later: others may
 about a refund                                       refund.observed, for the refunds queue; gateway.refund_query
                                                      where it does not say how the refund ended
 an approval of an attempt that waits for one         gateway.capture: the money comes when we ask for it
@@ -14,7 +16,8 @@ about an attempt that is closed                      payment.attempt_closed
 
 import asyncio
 import base64
-from collections.abc import Iterable, Mapping, Sequence
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeAlias
 
@@ -32,6 +35,7 @@ from messages.payments import (
     PaymentResult,
 )
 from messages.refunds import RefundObserved
+from messages.topology import CHANNELS
 from workers.channels import configured
 from workers.channels.port import (
     Approved,
@@ -53,7 +57,32 @@ Verdict: TypeAlias = Said | Rejected | CertificateUnknown
 Call: TypeAlias = Envelope[PaymentCallback]
 REJECTED = Counter("oms_payment_callbacks_rejected", "Notifications that were not believed", ["channel", "code"])
 BELIEVED = Counter("oms_payment_callbacks_believed", "Notifications that were", ["channel"])
+AT_ONCE = 5  # some 0.3 ms; a thread would hold the interpreter as long, and not let go of it in between
+CERTIFICATE_TRIES = 3  # half a minute later: a channel that is slower tells us again, or is asked
+FETCH_AGAIN_SECONDS = 3.0
+FETCHES_MAX_PER_MINUTE = 10  # per channel and process: anybody may post a notification, and name a certificate
+STRANGER = Rejected("PAY_SIGNATURE_INVALID", "its certificate is none that the channel names")
 NO_CHANNEL = Rejected("PAY_METHOD_INVALID", "there is no such channel here")
+
+
+class Fetches:
+    """Which certificates were asked for lately: strangers shall not make us ask without end."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._asked: dict[str, list[tuple[float, str]]] = {}
+
+    def allow(self, channel: str, serial: str) -> bool:
+        """Whether it may be asked for now; then it counts as asked for."""
+        now = self._clock()
+        lately = [(at, name) for at, name in self._asked.get(channel, []) if now - at < 60.0]
+        just_now = any(name == serial and now - at < FETCH_AGAIN_SECONDS for at, name in lately)
+        allowed = not just_now and len(lately) < FETCHES_MAX_PER_MINUTE
+        self._asked[channel] = [*lately, (now, serial)] if allowed else lately
+        return allowed
+
+
+FETCHES = Fetches()
 
 
 class Arrived(Protocol):
@@ -85,12 +114,18 @@ def notice(body: PaymentCallback) -> Notice:
     return Notice(headers, base64.b64decode(body.body), body.received_at)
 
 
-def verified(calls: Sequence[Call], channels: Mapping[str, Channel]) -> list[Verdict]:
-    """What each says, if it is believed. Signatures only, no I/O: runs beside the event loop."""
-    return [_verdict(item.body, channels.get(item.body.channel)) for item in calls]
+async def verified(calls: Sequence[Call], channels: Mapping[str, Channel]) -> list[Verdict]:
+    """What each says, if it is believed. No I/O: signatures only, and the event loop has its turn after a few."""
+    verdicts: list[Verdict] = []
+    for place, item in enumerate(calls):
+        if place % AT_ONCE == 0:
+            await asyncio.sleep(0)
+        verdicts.append(verdict(item.body, channels.get(item.body.channel)))
+    return verdicts
 
 
-def _verdict(body: PaymentCallback, channel: Channel | None) -> Verdict:
+def verdict(body: PaymentCallback, channel: Channel | None) -> Verdict:
+    """What a notification says, if it is believed."""
     if channel is None:
         return NO_CHANNEL
     try:
@@ -110,10 +145,14 @@ async def hear(tx: Transaction, batch: Arrived) -> Heard:
     numbers = [said.out_trade_no for said in verdicts if isinstance(said, Paid | Approved)]
     heard.attempts = await attempts.find(tx, numbers, [item.body.attempt_id for item in observed])
     kept: list[tuple[Call, Kept, Rejected | None]] = []
-    for item, said in zip(calls, verdicts, strict=True):
+    for item, found in zip(calls, verdicts, strict=True):
+        over = isinstance(found, CertificateUnknown) and item.attempt >= CERTIFICATE_TRIES
+        said = STRANGER if over else found
         if isinstance(said, CertificateUnknown):
             batch.retry(item, "certificate_unknown", "its certificate is not known here yet")
-            heard.news.append(_fetch(item, said))
+            heard.news += _fetch(item, said)
+        elif said is NO_CHANNEL and item.body.channel in CHANNELS:
+            batch.retry(item, "channel_not_configured", f"set OMS_{item.body.channel.upper()}")
         else:
             rejected = said if isinstance(said, Rejected) else None
             code = rejected.code if rejected else None
@@ -128,13 +167,13 @@ async def hear(tx: Transaction, batch: Arrived) -> Heard:
 
 async def _verified(tx: Transaction, calls: Sequence[Call]) -> list[Verdict]:
     channels = configured()
-    verdicts = await asyncio.to_thread(verified, calls, channels)
+    verdicts = await verified(calls, channels)
     unknown = {item.body.channel for item, v in zip(calls, verdicts, strict=True) if isinstance(v, CertificateUnknown)}
     fetched = await notices.certificates(tx, unknown)
     if not fetched:
         return verdicts
     wider = {**channels, **{name: channels[name].with_certificates(known) for name, known in fetched.items()}}
-    return await asyncio.to_thread(verified, calls, wider)
+    return await verified(calls, wider)
 
 
 def _raw(body: PaymentCallback) -> Notice:
@@ -153,11 +192,12 @@ def _about(said: Said | Rejected) -> str | None:
     return None
 
 
-def _fetch(item: Call, said: CertificateUnknown) -> outbox.Announcement:
+def _fetch(item: Call, said: CertificateUnknown) -> list[outbox.Announcement]:
     channel = item.body.channel
-    return outbox.to_queue(
-        GatewayCertificates(channel=channel, serial=said.serial), queue=call_queue(channel), because=item
-    )
+    if not FETCHES.allow(channel, said.serial):
+        return []
+    message = GatewayCertificates(channel=channel, serial=said.serial)
+    return [outbox.to_queue(message, queue=call_queue(channel), because=item)]
 
 
 def _take(batch: Arrived, heard: Heard, item: Call, said: Said | Rejected) -> None:

@@ -17,6 +17,7 @@ from workers.store import ids
 
 AAD = b"channel_notice"
 KEEP_DAYS = 540  # chargebacks of cards come up to 18 months later
+KEEP_REJECTED_DAYS = 30  # anybody may post one, and a month is enough to look into it
 FORGET_ROWS = 500
 CARDS = re.compile(
     rb"(?<![^&])(?:(accNo|payCardNo)=[^&]*?([^&]{0,4})|(customerInfo|encryptedInfo|cardTransData|tokenPayData)=[^&]*)"
@@ -100,7 +101,8 @@ async def find(tx: Transaction, *, ids: Sequence[int] = (), numbers: Sequence[st
 
 async def forget(tx: Transaction) -> None:
     """Drop what nobody can dispute any more, a little at a time."""
-    await tx.execute(SQL["notices.forget"], KEEP_DAYS, FORGET_ROWS)
+    for verdict, days in (("believed", KEEP_DAYS), ("rejected", KEEP_REJECTED_DAYS)):
+        await tx.execute(SQL["notices.forget"], verdict, days, FORGET_ROWS)
 
 
 async def certificates(tx: Transaction, channels: Iterable[str]) -> dict[str, dict[str, str]]:

@@ -28,6 +28,7 @@ from workers.channels.port import (
 )
 from workers.channels.reading import BEIJING, FieldError, Fields, MerchantError, form_fields, only, unfit, unreadable
 from workers.domain.money import render
+from workers.domain.paying import CLOCKS_DIFFER
 
 PAGES = {
     "page": ("alipay.trade.page.pay", "FAST_INSTANT_TRADE_PAY"),
@@ -151,7 +152,7 @@ class Alipay:
             same = not answer.has("out_trade_no") or answer.excerpt("out_trade_no") == number
             return told if same else Unknown("it answers about another attempt")
         code = answer.code if isinstance(answer, Refused) else ""
-        if "TRADE_HAS_CLOSE" in code or (code in NEVER_BEGUN and at >= attempt.expire_at):
+        if "TRADE_HAS_CLOSE" in code or (code in NEVER_BEGUN and at >= attempt.expire_at + CLOCKS_DIFFER):
             return told
         if any(part in code for part in NOT_WAITING):
             return Paid(number, number, "pending", attempt.amount, attempt.currency, at, code)

@@ -35,6 +35,7 @@ HAPPENED = frozenset({
     "PREVIOUS_REQUEST_IN_PROGRESS", "INTERNAL_SERVER_ERROR", "INTERNAL_SERVICE_ERROR", "RATE_LIMIT_REACHED",
 })  # fmt: skip
 """It was done before, or may be done later: how things stand must be asked."""
+BACK_TO_THE_BUYER = frozenset({"INSTRUMENT_DECLINED", "PAYER_ACTION_REQUIRED"})
 NO = frozenset({400, 403, 404, 422})
 ABSENT = frozenset({"INVALID_RESOURCE_ID", "RESOURCE_NOT_FOUND"})
 _EVENT = re.compile(r"[A-Z0-9._-]{1,64}")
@@ -76,9 +77,13 @@ def stands(order: Fields, attempt: Attempt, merchant_id: str, at: datetime) -> P
 
 
 def declined(no: Refused, status: int, attempt: Attempt, at: datetime) -> Paid | Refused | Unknown:
-    """What a no tells of an attempt: its order is not there, its capture was declined (422), or nothing."""
+    """What a no tells of an attempt: its order is not there, its capture was declined (422) for good or until the buyer
+    has chosen another card, or nothing.
+    """
     if no.code in ABSENT or status != 422:
         return only(no, ABSENT)
+    if no.code in BACK_TO_THE_BUYER:
+        return Paid(attempt.out_trade_no, "", "pending", attempt.amount, attempt.currency, at, no.code)
     number = attempt.reference or attempt.out_trade_no
     return Paid(attempt.out_trade_no, number, "failed", attempt.amount, attempt.currency, at, no.code)
 

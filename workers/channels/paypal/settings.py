@@ -9,8 +9,8 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
 Pem = Annotated[str, Field(max_length=20_000)]
 Url = Annotated[str, Field(pattern=r"^https?://[^\s]+$", max_length=256)]
 Id = Annotated[str, Field(pattern=r"^[0-9A-Za-z_-]{1,128}$")]
-CERTIFICATES = r"https://api(-m)?(\.sandbox)?\.paypal\.com/v1/notifications/certs/[0-9A-Za-z-]{1,100}"
-APPROVALS = r"https://www(\.sandbox)?\.paypal\.com/[!-~]{1,500}"
+CERTIFICATES = r"https://api(-m)?\.paypal\.com/v1/notifications/certs/[0-9A-Za-z-]{1,100}"
+APPROVALS = r"https://www\.paypal\.com/[!-~]{1,500}"
 
 
 class PayPalSettings(BaseModel):
@@ -34,8 +34,12 @@ class PayPalSettings(BaseModel):
         min_length=1,
         description="messageverificationcerts.sandbox.paypal.com in the sandbox",
     )
-    certificate_url_pattern: str = Field(default=CERTIFICATES, description="The only addresses we would ever fetch")
-    approval_url_pattern: str = Field(default=APPROVALS, description="The only places we send buyers to")
+    certificate_url_pattern: str = Field(
+        default=CERTIFICATES, description="The only addresses we would ever fetch; the sandbox has its own"
+    )
+    approval_url_pattern: str = Field(
+        default=APPROVALS, description="The only places we send buyers to; the sandbox has its own"
+    )
     api_url: Url = Field(default="https://api-m.paypal.com")
     return_url: Url = Field(description="Where buyers come back to if the attempt names no other place")
     cancel_url: Url = Field(description="Where buyers come back to who do not want to pay")

@@ -1,5 +1,6 @@
 """What UnionPay's verified messages say."""
 
+from dataclasses import replace
 from typing import Literal
 
 from workers.channels.port import Irrelevant, Paid, Refunded, Refused, Said, Unknown
@@ -22,7 +23,10 @@ def said(message: Message) -> Said:
         raise FieldError("is an answer, no notification")
     if kind == "04":
         return refunded(message, code)
-    return captured(message, code) if kind == "01" else Irrelevant(f"txnType {kind}")
+    if kind != "01":
+        return Irrelevant(f"txnType {kind}")
+    paid = captured(message, code)  # a card that is refused is not the end: the buyer may take another
+    return replace(paid, status="pending") if paid.status == "failed" else paid
 
 
 def captured(message: Message, code: str) -> Paid:
