@@ -145,8 +145,8 @@ def attempt(name: str, state: str, over: bool = False) -> Attempt:
     return Attempt(
         id=ID[name], out_trade_no=f"P{ID[name]}", intent_id=8, order_id=ORDER_ID, channel=CHANNELS[name],
         scene="page", amount=1000, currency="CNY", state=state, reference=None, trade_no=None,
-        command=("scope", name), details={}, started_at=NOW - timedelta(minutes=31),
-        expire_at=NOW + timedelta(minutes=-1 if over else 1),
+        command=("scope", name), details={}, started_at=NOW - timedelta(minutes=90),
+        expire_at=NOW + timedelta(minutes=-60 if over else 1),
     )  # fmt: skip
 
 

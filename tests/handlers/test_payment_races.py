@@ -22,7 +22,8 @@ from tests.handlers.calling import start
 from tests.handlers.floor import Floor, cancel, create, user
 from tests.handlers.storm import Storm, unique
 from workers import channels
-from workers.store import asking
+from workers.domain.shop import Policy, Shop
+from workers.store import asking, shop
 
 ORDERS, PAIRS, PRICE = 200, 25, 1000
 SEED = 20260121
@@ -102,14 +103,17 @@ class Market:
         self.bank.closing_time = True
         await self.end_windows()
         await self.storm.blow()
-        await self.floor.pool.execute("UPDATE payment_attempts SET expire_at = now() - interval '1 s'")
+        await self.floor.pool.execute("UPDATE payment_attempts SET expire_at = now() - interval '1 hour'")
         for kind in ("attempt", "attempt", "refund", "refund"):
             await self.wake(kind)
             await self.storm.blow()
 
 
-@pytest.fixture
-async def market(floor: Floor, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Market]:
+@pytest.fixture(params=["keep_open", "cancel"])
+async def market(
+    floor: Floor, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
+) -> AsyncIterator[Market]:
+    shop.configure(Shop(policy=Policy(rate_limit_orders=0, on_payment_failure=request.param)))
     made = Market(floor, random.Random(SEED))
     channels.configure({"alipay": Account(made.bank)})
     monkeypatch.setattr(asking, "caller", lambda _name: Line())
