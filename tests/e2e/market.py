@@ -65,8 +65,9 @@ class Market:
         try:
             await eventually(look, "a clean audit")
         finally:
-            assert said == []
-        assert await self.pool.fetch("SELECT queue, type, reason, error_message FROM dead_letters") == []
+            assert said == [], said
+        dead = await self.pool.fetch("SELECT queue, type, reason, error_message FROM dead_letters")
+        assert dead == [], dead
         captures = await self.pool.fetch(
             """SELECT f.*, a.out_trade_no FROM payment_facts f LEFT JOIN payment_attempts a USING (channel, trade_no)
                WHERE f.kind = 'captured'"""
@@ -80,7 +81,8 @@ class Market:
         for row in refunds:
             left[row["order_id"]] -= row["amount"]
         orders = await self.pool.fetch("SELECT id, captured_amount - refunded_amount AS left FROM orders")
-        assert {row["id"]: row["left"] for row in orders} == {row["id"]: left[row["id"]] for row in orders}
+        wrong = {row["id"]: (row["left"], left[row["id"]]) for row in orders if row["left"] != left[row["id"]]}
+        assert wrong == {}, wrong
 
 
 def _noted(error: BaseException, name: str) -> BaseException:

@@ -80,7 +80,8 @@ class Counter:
         done = [refund for refund in theirs["refunds"] if refund["state"] == "succeeded"]
         for ours, rows, number in ((captures, theirs["captures"], "out_trade_no"), (refunds, done, "refund_no")):
             facts = (number, "trade_no", "amount", "currency")
-            assert _rows([row for row in ours if row["channel"] == self.name], facts) == _rows(rows, facts)
+            here, there = _rows([row for row in ours if row["channel"] == self.name], facts), _rows(rows, facts)
+            assert here == there, f"{self.name}: {here} here, {there} there"
 
 
 def _rows(found: Sequence[Any], names: Sequence[str]) -> list[tuple[Any, ...]]:
