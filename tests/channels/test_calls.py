@@ -4,6 +4,7 @@ requirements 4.3).
 
 import asyncio
 import gzip
+import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from datetime import datetime
@@ -206,3 +207,23 @@ async def test_without_a_token_nothing_is_asked_and_nothing_is_known(status: int
     async with channel(Tokens(status=status).answer) as (caller, request, asked):
         assert await asked_with_a_token(caller, request) == Unknown(f"no token: HTTP {status}")
         assert asked == ["POST /v1/oauth2/token grant_type=client_credentials"]
+
+
+async def test_a_channel_that_does_not_even_accept_is_away_and_not_unknown() -> None:
+    with socket.socket() as deaf:
+        deaf.bind(("127.0.0.1", 0))
+        deaf.listen(0)
+        address = deaf.getsockname()
+        waiting = [socket.socket() for _ in range(3)]
+        for one in waiting:  # the queue of those who wait to be accepted is full, so nobody else's greeting is heard
+            one.setblocking(False)
+            one.connect_ex(address)
+        caller = Caller(paypal_world.channel(), 2.0)
+        request = Request("GET", f"http://127.0.0.1:{address[1]}/", {})
+        try:
+            with pytest.raises(ChannelAwayError):
+                await caller.send(lambda at: request)
+        finally:
+            await caller.close()
+            for one in waiting:
+                one.close()

@@ -11,12 +11,18 @@ from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 
-from messages.payments import PaymentCallback, PaymentStart
+from messages.gateway import GatewayRefund, GatewayRefundQuery
+from messages.orders import OrderMerge
+from messages.payments import PaymentCallback, PaymentObserved, PaymentStart
 from scripts.gateways import alipay_protocol
 from tests.channels.keys import private, private_pem, public_pem
-from tests.handlers.floor import Floor, cancel, user
+from tests.handlers.floor import Floor, cancel, captured, user
+from tests.handlers.offers import settings
 from workers import channels
 from workers.channels.alipay import Alipay, AlipaySettings
+from workers.handlers import timeouts
+from workers.store import attempts
+from workers.store.attempts import Change
 
 APP, SELLER = "2014072300007148", "2088101106499364"
 MERCHANT = {
@@ -154,3 +160,114 @@ async def test_what_the_client_said_of_itself_is_stored_encrypted(floor: Floor) 
     assert b"203.0.113.77" not in row["details"]
     assert "openid" not in row["shown"]
     assert dict(parse_qsl(urlsplit(floor.heard("payment.started")[0]["url"]).query))["app_id"] == APP
+
+
+async def test_a_notification_of_a_refund_names_the_sum_of_all_so_the_channel_is_asked_about_this_one(
+    floor: Floor,
+) -> None:
+    _, started = await opened(floor)
+    refunded = {"gmt_refund": "2026-01-21 11:00:00", "refund_fee": "9.00", "out_biz_no": "R17"}
+    await floor.say(notified(started, **refunded))
+    assert floor.asked == [("alipay", GatewayRefundQuery(refund_no="R17"))]
+    assert await floor.states() == ["awaiting_payment"]
+
+
+async def test_a_declined_attempt_does_not_cancel_the_order_while_another_may_still_be_paid(floor: Floor) -> None:
+    await floor.say(settings(on_payment_failure="cancel"), trusted=True)
+    order_id, first = await opened(floor)
+    await floor.say(start(order_id, 1000, "pay-2"))
+    second = floor.heard("payment.started")[1]
+    await floor.say(failed(first))
+    assert (await floor.states(), len(floor.heard("payment.failed"))) == (["awaiting_payment"], 1)
+    await floor.say(failed(second, "t2"))
+    assert await floor.states() == ["cancelled"]
+
+
+def failed(started: dict[str, Any], trade_no: str = "t1") -> PaymentObserved:
+    """What Alipay says when it is asked about an attempt that failed."""
+    return PaymentObserved(
+        attempt_id=int(started["attempt_id"]), trade_no=trade_no, kind="failed", amount=int(started["amount"]),
+        currency="CNY", occurred_at=datetime.now(UTC),
+    )  # fmt: skip
+
+
+async def test_a_capture_that_somebody_reported_by_hand_still_ends_its_attempt_and_can_go_back(floor: Floor) -> None:
+    order_id, started = await opened(floor)
+    await floor.say(captured(order_id, 1000, "t9"), trusted=True)
+    await floor.say(notified(started, "t9"))
+    assert await floor.rows("SELECT state, trade_no FROM payment_attempts") == [("captured", "t9")]
+    assert await floor.rows("SELECT count(*) FROM timers WHERE kind = 'attempt'") == [(0,)]
+    assert [event["verdict"] for event in floor.heard("payment.captured")] == ["kept"]
+    floor.asked.clear()
+    await floor.say(cancel(order_id))
+    [refund] = floor.heard("refund.requested")
+    assert floor.asked == [("alipay", GatewayRefund(refund_no=refund["refund_no"]))]
+
+
+async def test_a_refund_is_asked_about_from_the_start_whoever_was_to_call_for_it(floor: Floor) -> None:
+    order_id, started = await opened(floor)
+    await floor.say(notified(started))
+    channels.configure({})
+    await floor.say(cancel(order_id))
+    assert await floor.rows("SELECT count(*) FROM timers WHERE kind = 'refund'") == [(1,)]
+    channels.configure({"alipay": Alipay(AlipaySettings.model_validate(MERCHANT))})
+    floor.asked.clear()
+    await floor.sweep("refund")
+    [refund] = floor.heard("refund.requested")
+    assert floor.asked == [("alipay", GatewayRefundQuery(refund_no=refund["refund_no"]))]
+
+
+async def test_money_that_another_service_took_under_the_same_name_is_not_ours_to_give_back(floor: Floor) -> None:
+    await floor.open_shop()
+    order_id = await floor.placed(("s1", 2))
+    await floor.say(captured(order_id, 1000, "t9"), trusted=True)
+    await floor.say(cancel(order_id))
+    assert len(floor.heard("refund.requested")) == 1
+    assert floor.asked == []
+    assert await floor.rows("SELECT count(*) FROM timers WHERE kind = 'refund'") == [(0,)]
+
+
+async def test_a_channel_is_asked_once_a_minute_at_most_and_rarer_the_longer_it_does_not_know(floor: Floor) -> None:
+    await opened(floor)
+    await floor.sweep("attempt")
+    waits = "SELECT extract(epoch FROM wake_at - now())::integer FROM timers WHERE kind = 'attempt'"
+    [(soon,)] = await floor.rows(waits)
+    assert 55 <= soon <= 60
+    await floor.pool.execute("UPDATE timers SET due_at = now() - interval '20 min', wake_at = now()")
+    async with floor.pool.acquire() as tx, tx.transaction():
+        await timeouts.sweep(tx)
+    await floor.pump()
+    [(later,)] = await floor.rows(waits)
+    assert 590 <= later <= 600
+
+
+async def test_merged_orders_are_to_be_paid_before_the_first_of_them_ends(floor: Floor) -> None:
+    await floor.open_shop()
+    orders = [await floor.placed(("s1", 1)), await floor.placed(("s2", 1))]
+    await floor.pool.execute("UPDATE orders SET expire_at = expire_at - interval '5 min' WHERE id = $1", orders[0])
+    await floor.say(OrderMerge(request_id="m", actor=user(), order_ids=tuple(orders)))
+    intent_id = int(floor.heard("order.merged")[0]["intent_id"])
+    await floor.say(start(orders[1], 1000, intent_id=intent_id))
+    [started] = floor.heard("payment.started")
+    [(first,)] = await floor.rows("SELECT min(expire_at) FROM orders")
+    assert datetime.fromisoformat(started["pay_before"]) == first
+
+
+async def test_locking_what_changes_hides_nothing_that_has_to_be_closed(floor: Floor) -> None:
+    order_id, first = await opened(floor)
+    attempt_id = int(first["attempt_id"])
+    [(intent_id,)] = await floor.rows("SELECT intent_id FROM payment_attempts")
+    async with floor.pool.acquire() as tx, tx.transaction():
+        assert [one.id for one in await attempts.live(tx, [intent_id], [order_id], [attempt_id])] == [attempt_id]
+        assert await attempts.live(tx, [], [], [attempt_id]) == []
+
+
+def test_of_several_changes_the_last_counts_but_for_a_capture() -> None:
+    approved, closing, captured_ = (
+        Change(1, reference="theirs"),
+        Change(1, "closing"),
+        Change(1, "captured", trade_no="t"),
+    )
+    assert closing.after(approved) == Change(1, "closing", "theirs")
+    assert Change(1, "failed", trade_no="u").after(captured_) == captured_
+    assert captured_.after(closing).state == "captured"
