@@ -67,7 +67,7 @@ class Market:
             self.plan(*[partial(self.begin, order_id)] * self.dice.choice([0, 1, 1, 2, 3]))
             self.plan(*[partial(self.call_off, order_id)] * self.dice.choice([0, 0, 1]))
             self.plan(*[partial(self.end_windows, [order_id])] * self.dice.choice([0, 0, 0, 1]))
-        self.plan(*[partial(self.wake, "attempt", share=0.2)] * 10)
+        self.plan(*[partial(self.wake, "attempt", share=0.2)] * 10, *[self.look] * 5)
         self.dice.shuffle(self.storm.street)
 
     def plan(self, *happenings: Callable[[], Awaitable[None]]) -> None:
@@ -92,6 +92,10 @@ class Market:
         )
         self.storm.say(ProgressMark(at=datetime.now(UTC) + timedelta(hours=1)))
         self.storm.say(*(TimerDue(kind="payment", key=row["key"], due_at=datetime.now(UTC)) for row in rows))
+
+    async def look(self) -> None:
+        """What holds at any moment holds in the middle of it all."""
+        assert await violations(self.floor, drained=False) == []
 
     async def wake(self, kind: Any, share: float = 1.0) -> None:
         """Timers that ask the bank, or some of them."""
@@ -125,16 +129,16 @@ async def market(
 
 
 async def test_whoever_comes_first_the_books_are_the_banks_and_nobody_is_kept_waiting(market: Market) -> None:
-    assert await violations(market.floor) == []
+    assert await violations(market.floor, drained=True) == []
     await the_books_are_the_banks(market)
     await everybody_was_answered(market)
     seen = {verdict for (verdict,) in await market.floor.rows("SELECT DISTINCT verdict FROM payment_facts")}
     assert seen == {"kept", "late", "duplicate", "mismatch", "failed"}, "what never happened would prove nothing"
 
 
-async def violations(floor: Floor) -> list[Finding]:
+async def violations(floor: Floor, *, drained: bool) -> list[Finding]:
     async with floor.pool.acquire() as connection:
-        return [one for one in await check(connection, drained=True) if one.violations]
+        return [one for one in await check(connection, drained=drained) if one.violations]
 
 
 async def the_books_are_the_banks(market: Market) -> None:

@@ -1,5 +1,6 @@
 """What the races of payments found: each once more, without a race."""
 
+import asyncio
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -8,17 +9,19 @@ from typing import Any
 import pytest
 
 from messages.base import Message
-from messages.gateway import GatewayClose, GatewayStart
+from messages.gateway import GatewayClose, GatewayQuery, GatewayStart
 from messages.orders import OrderMerge
 from messages.payments import PaymentObserved
 from tests.handlers.calling import start
-from tests.handlers.floor import Floor, cancel, user
+from tests.handlers.floor import WAITING, Floor, cancel, user
 from tests.handlers.test_paying import MERCHANT, notified, opened
 from workers import channels
 from workers.channels.alipay import Alipay, AlipaySettings
 from workers.channels.port import Paid, Unknown
+from workers.domain.shop import Policy, Shop
 from workers.handlers.gateway_calls import START_TRIES, take_answers
 from workers.runtime.batch import Batch
+from workers.store import shop
 
 AT = datetime(2026, 1, 21, 2, 0, tzinfo=UTC)
 
@@ -108,3 +111,40 @@ async def test_a_card_that_was_declined_before_it_was_charged_does_not_hide_the_
     assert await floor.rows("SELECT state, trade_no FROM payment_attempts") == [("captured", "t1")]
     await floor.say(cancel(order_id))
     assert [event["trade_no"] for event in floor.heard("refund.requested")] == ["t1"]
+
+
+async def waiting(floor: Floor, how_many: int) -> None:
+    """Until so many wait for a lock."""
+    while await floor.pool.fetchval(WAITING) < how_many:
+        await asyncio.sleep(0.002)
+
+
+async def test_a_failed_attempt_beside_another_one_and_questions_about_both_do_not_wait_for_each_other(
+    floor: Floor,
+) -> None:
+    """Attempts are locked in one order by whoever locks them."""
+    shop.configure(Shop(policy=Policy(rate_limit_orders=0, on_payment_failure="cancel")))
+    order_id, first = await opened(floor)
+    await floor.say(start(order_id, "alipay", "page", "pay-2"))
+    both = [GatewayQuery(attempt_id=int(event["attempt_id"])) for event in floor.heard("payment.started")]
+    items = [floor.wrap(body) for body in both]
+
+    async def questions() -> None:
+        async with floor.pool.acquire() as tx, tx.transaction():
+            answers = {item.id: Unknown("TimeoutError") for item in items}
+            batch = Batch[Any](items, await tx.fetchval("SELECT clock_timestamp()"), answers)
+            await take_answers(tx, batch, channel="alipay")
+
+    async with floor.pool.acquire() as other, asyncio.TaskGroup() as workers:
+        same = other.transaction()  # who tells the same fact holds the first worker up before it writes attempts
+        await same.start()
+        await other.execute(
+            "INSERT INTO payment_facts (channel, trade_no, kind, order_id, amount, currency, verdict, occurred_at)"
+            " VALUES ('alipay', 't0', 'failed', $1, 1000, 'CNY', 'failed', now())", order_id,
+        )  # fmt: skip
+        workers.create_task(floor.handle([floor.wrap(tried(first, "failed", "t0"))]))
+        await waiting(floor, 1)
+        workers.create_task(questions())
+        await asyncio.sleep(0.05)
+        await same.rollback()
+    assert await floor.states() == ["awaiting_payment"]
