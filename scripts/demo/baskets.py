@@ -1,7 +1,7 @@
 """Real baskets as products and orders (see dataset.py).
 
 Price and deal of a product are those of its first weeks (see deals.py); its seller is that of its department.
-The data set's amounts are read as CNY; one household in four pays as many USD, for SKUs of their own.
+The data set's amounts are read as CNY; one household in six pays as many USD, for SKUs of their own.
 """
 
 import zlib
@@ -22,7 +22,7 @@ SELLERS = {"COSMETICS": "beauty-counter", "FLORAL": "florist", "GARDEN CENTER": 
 """Departments that somebody else runs: what they sell is an order of its own."""
 PRODUCT_TYPES = {"SPIRITS": "alcohol"}
 CNY, USD = "CNY", "USD"
-IN_USD_ONE_IN = 4
+IN_USD_ONE_IN = 6
 
 
 @dataclass(frozen=True)
