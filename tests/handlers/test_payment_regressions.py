@@ -1,7 +1,8 @@
 """What the races of payments found: each once more, without a race."""
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
@@ -12,6 +13,7 @@ from messages.base import Message
 from messages.gateway import GatewayClose, GatewayQuery, GatewayStart
 from messages.orders import OrderMerge
 from messages.payments import PaymentObserved
+from messages.timers import TimerDue
 from tests.handlers.calling import start
 from tests.handlers.floor import WAITING, Floor, cancel, user
 from tests.handlers.test_paying import MERCHANT, notified, opened
@@ -135,16 +137,40 @@ async def test_a_failed_attempt_beside_another_one_and_questions_about_both_do_n
             batch = Batch[Any](items, await tx.fetchval("SELECT clock_timestamp()"), answers)
             await take_answers(tx, batch, channel="alipay")
 
+    async with held_up(floor, order_id) as workers:
+        workers.create_task(floor.handle([floor.wrap(tried(first, "failed", "t0"))]))
+        await waiting(floor, 1)
+        workers.create_task(questions())
+        await asyncio.sleep(0.05)
+    assert await floor.states() == ["awaiting_payment"]
+
+
+@asynccontextmanager
+async def held_up(floor: Floor, order_id: int) -> AsyncIterator[asyncio.TaskGroup]:
+    """Until the block ends, whoever tells that t0 failed waits before it writes attempts and timers."""
     async with floor.pool.acquire() as other, asyncio.TaskGroup() as workers:
-        same = other.transaction()  # who tells the same fact holds the first worker up before it writes attempts
+        same = other.transaction()
         await same.start()
         await other.execute(
             "INSERT INTO payment_facts (channel, trade_no, kind, order_id, amount, currency, verdict, occurred_at)"
             " VALUES ('alipay', 't0', 'failed', $1, 1000, 'CNY', 'failed', now())", order_id,
         )  # fmt: skip
-        workers.create_task(floor.handle([floor.wrap(tried(first, "failed", "t0"))]))
-        await waiting(floor, 1)
-        workers.create_task(questions())
-        await asyncio.sleep(0.05)
+        yield workers
         await same.rollback()
-    assert await floor.states() == ["awaiting_payment"]
+
+
+async def test_timers_of_an_order_and_of_its_attempt_in_one_batch_do_not_wait_for_who_tells_of_the_attempt(
+    floor: Floor,
+) -> None:
+    """Orders are locked first, by whoever locks them."""
+    order_id, started = await opened(floor)
+    await floor.let_due("payment")
+    await floor.let_due("attempt")
+    keys: list[tuple[Any, int]] = [("attempt", int(started["attempt_id"])), ("payment", order_id)]
+    due = [floor.wrap(TimerDue(kind=kind, key=key, due_at=AT)) for kind, key in keys]
+    async with held_up(floor, order_id) as workers:
+        workers.create_task(floor.handle([floor.wrap(tried(started, "failed", "t0"))]))
+        await waiting(floor, 1)
+        workers.create_task(floor.handle(due))
+        await waiting(floor, 2)
+    assert await floor.rows("SELECT state FROM payment_attempts") == [("failed",)]
