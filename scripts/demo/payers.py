@@ -113,19 +113,7 @@ class Payers:
 
     async def _start(self, bill: Bill, channel: str, amount: int, refusals: Set[str]) -> Heard:
         scene = random.choice(CHANNELS[channel][1])
-        body = {
-            "request_id": new_id(),
-            "actor": {"type": "user", "id": bill.user},
-            "order_id": bill.order_id,
-            "method": channel,
-            "scene": scene,
-            "amount": amount,
-            "currency": bill.currency,
-            "intent_id": bill.intent_id,
-            "client_ip": "203.0.113.7",
-            "payer": "oUpF8uMuAJO_M2pxb1Q9zNjWeS6o",
-        }
-        heard = await self._till.say(Letter("payment.start.v1", body))
+        heard = await self._till.say(request(bill, channel, scene, amount))
         if heard.type == REFUSED and heard.body["code"] not in refusals | TOO_LATE:
             self._till.surprise(f"payment of order {bill.order_id} by {channel}, {scene}: {heard.body}")
         if heard.type != REFUSED and amount != bill.amount:
@@ -144,6 +132,23 @@ class Payers:
             self._till.surprise(f"payment of order {bill.order_id} at {channel}: {status} {said}")
         elif channel not in APPROVING:
             self._receipts.paid(channel, said["trade_no"], bill, said["charged"])
+
+
+def request(bill: Bill, channel: str, scene: str, amount: int) -> Letter:
+    """payment.start, with what any scene of any channel asks for."""
+    body = {
+        "request_id": new_id(),
+        "actor": {"type": "user", "id": bill.user},
+        "order_id": bill.order_id,
+        "method": channel,
+        "scene": scene,
+        "amount": amount,
+        "currency": bill.currency,
+        "intent_id": bill.intent_id,
+        "client_ip": "203.0.113.7",
+        "payer": "oUpF8uMuAJO_M2pxb1Q9zNjWeS6o",
+    }
+    return Letter("payment.start.v1", body)
 
 
 def seconds_to(moment: str) -> float:
