@@ -595,6 +595,7 @@ CREATE TABLE reconciliation_rows (
 COMMENT ON TABLE reconciliation_rows IS 'what of ours a statement listed, and of which day: captures by trade number, refunds by refund number';
 CREATE INDEX payment_facts_captured ON payment_facts (channel, occurred_at) WHERE kind = 'captured';
 CREATE INDEX refunds_succeeded ON refunds (channel, finished_at) WHERE state = 'succeeded';
+CREATE INDEX refunds_running ON refunds (requested_at) WHERE state IN ('requested', 'submitted', 'unknown');
 CREATE INDEX payment_attempts_trade ON payment_attempts (channel, trade_no) WHERE trade_no IS NOT NULL;
 
 -- ---------------------------------------------------------------- shipments

@@ -34,6 +34,12 @@ SELECT id, refund_no, order_id, channel, trade_no, cause, amount, currency, stat
 -- $1 refund numbers that failed (their orders are locked): asked for again.
 UPDATE refunds SET state = 'requested', finished_at = NULL WHERE refund_no = ANY($1::text[]) AND state = 'failed';
 
+-- name: refunds.backlog
+-- How many refunds have no end yet, counted up to 100,000, and how many seconds ago the oldest was asked for. No locks.
+SELECT (SELECT count(*) FROM (SELECT FROM refunds WHERE state IN ('requested', 'submitted', 'unknown') LIMIT 100000) AS counted) AS running,
+    coalesce(extract(epoch FROM clock_timestamp() - (SELECT min(requested_at) FROM refunds
+        WHERE state IN ('requested', 'submitted', 'unknown'))), 0)::float8 AS oldest_seconds;
+
 -- name: refunds.finish
 -- $1 refund numbers, $2 states, $3 reasons. A success is final. Fewer rows than given: one had succeeded already.
 -- Only an end has its time.

@@ -9,7 +9,7 @@ from messages.refunds import RefundRequest, RefundResult
 from messages.shipments import ShipmentUpdate
 from tests.handlers.floor import OPERATOR, Floor, book, cancel, captured, create, update, user
 from workers.domain.shop import Policy, Shop
-from workers.store import shop
+from workers.store import refunds, shop
 
 
 def result(event: dict[str, Any], status: str = "succeeded", **changes: object) -> RefundResult:
@@ -321,3 +321,17 @@ async def test_what_a_failed_refund_did_not_give_back_can_go_back_by_another_but
     await floor.say(ask("e", refund_no=failed["refund_no"]), ask("f"), trusted=True)
     assert [r["refund_no"] for r in floor.heard("refund.requested")[2:]] == [failed["refund_no"]]
     assert [r["code"] for r in floor.heard("command.rejected")[2:]] == ["PAY_REFUND_EXCEEDS"]
+
+
+async def test_refunds_without_an_end_are_counted_and_the_oldest_has_its_age(floor: Floor) -> None:
+    await floor.open_shop()
+    for _ in range(2):
+        await floor.say(cancel(await floor.paid(("s1", 1)), f"c{floor.count}"))
+    await floor.pool.execute(
+        "UPDATE refunds SET requested_at = now() - interval '1 h' WHERE id = (SELECT min(id) FROM refunds)"
+    )
+    async with floor.pool.acquire() as tx:
+        running, oldest_seconds = await refunds.backlog(tx)
+        assert (running, 3590 < oldest_seconds < 3700) == (2, True)
+        await tx.execute("UPDATE refunds SET state = 'succeeded', finished_at = now()")
+        assert await refunds.backlog(tx) == (0, 0)

@@ -11,6 +11,7 @@ from messages.refunds import RefundResult
 from tests.handlers.floor import Floor, user
 from tests.handlers.statements import DAY, NOON, attempted, on_paper, paid_at, paper, reconcile, refunded_at
 from workers.channels import configure
+from workers.domain.reconciling import LATE
 from workers.handlers import reconciliations
 from workers.runtime.decode import Decoder
 
@@ -110,14 +111,16 @@ async def test_a_capture_that_another_system_collected_is_found_by_the_channels_
 @pytest.mark.parametrize(
     ("at", "missing_there"),
     [
-        (MIDNIGHT - timedelta(microseconds=1), False),
+        (MIDNIGHT - LATE - timedelta(microseconds=1), False),
+        (MIDNIGHT - LATE, True),
         (MIDNIGHT, True),
-        (MIDNIGHT + timedelta(days=1, microseconds=-1), True),
+        (MIDNIGHT + timedelta(days=1, microseconds=-1) - LATE, True),
+        (MIDNIGHT + timedelta(days=1) - LATE, False),
         (MIDNIGHT + timedelta(days=1), False),
     ],
-    ids=["just before the day", "its first moment", "its last moment", "just after it"],
+    ids=["before", "late the day before", "its first moment", "before its last hours", "its last hours", "after it"],
 )
-async def test_the_day_is_one_in_the_business_time_zone_and_clocks_may_differ(
+async def test_the_day_is_one_in_the_business_time_zone_and_a_channels_may_end_a_little_earlier(
     floor: Floor, at: datetime, missing_there: bool
 ) -> None:
     await floor.open_shop()

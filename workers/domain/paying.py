@@ -64,6 +64,6 @@ def ask_at(started_at: datetime, expire_at: datetime, now: datetime) -> datetime
     when clocks agree that it has.
     """
     regular = started_at + max(FIRST_ASK, 2 * (now - started_at))
-    last = expire_at - min(LAST_ASK, (expire_at - started_at) / 4)
+    last = expire_at - min(LAST_ASK, (expire_at - started_at) // 4)
     fences = (at for at in (last, expire_at, expire_at + CLOCKS_DIFFER) if now < at <= regular)
     return next(fences, regular)

@@ -12,6 +12,8 @@ from datetime import date, timedelta
 from typing import Literal, Protocol, TypeAlias, TypeVar
 
 Movement: TypeAlias = Literal["capture", "refund"]
+LATE = timedelta(hours=2)
+"""What moved so shortly before midnight may stand on the next day's statement: UnionPay's day ends at 23:00."""
 NEIGHBOUR = timedelta(days=1)
 """How far the channel's day and ours are apart at most: clocks around midnight, time zones."""
 
@@ -46,7 +48,8 @@ class Line(Listed, Protocol):
 class Entry:
     """Money that moved, as we hold it. `day` is its own in the business time zone, None while a refund is under way.
 
-    `number` is what we gave to the channel. `stated_on` is the day of the statement that listed it.
+    `number` is what we gave to the channel. `stated_on` is the day of the statement that listed it, `due_on` that of
+    the last one that may: only there it is missed.
     """
 
     kind: Movement
@@ -57,6 +60,7 @@ class Entry:
     day: date | None
     order_id: int
     stated_on: date | None = None
+    due_on: date | None = None
 
     @property
     def key(self) -> tuple[Movement, str]:
@@ -127,7 +131,7 @@ def compare(theirs: Sequence[Line], ours: Iterable[Entry], day: date) -> Compari
         pairs += found
     unequal = [_amount(line, entry) for line, entry in pairs if _money(line) != _money(entry)]
     there = sorted([*unequal, *map(_missing_here, lines)], key=lambda difference: difference.line or 0)
-    absent = sorted((entry for entry in entries if entry.day == day), key=lambda entry: entry.key)
+    absent = sorted((entry for entry in entries if (entry.due_on or entry.day) == day), key=lambda entry: entry.key)
     return Comparison([entry for _, entry in pairs], [*there, *map(_missing_there, absent)])
 
 

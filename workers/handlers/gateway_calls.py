@@ -218,7 +218,7 @@ def ordered_told(batch: Batch[Any], desk: Desk, item: Item, answer: Answer) -> N
 
 def in_a_while(attempt: Attempt, now: datetime) -> timedelta:
     """When to ask again about one that does not wait for its buyer, and has no end yet: rarer the older it is."""
-    return min(max(IN_A_MOMENT, (now - attempt.started_at) / 4), AT_MOST)
+    return min(max(IN_A_MOMENT, (now - attempt.started_at) // 4), AT_MOST)
 
 
 def ended_before(desk: Desk, attempt: Attempt) -> bool:

@@ -20,6 +20,8 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import Any, TypeAlias
 
+from prometheus_client import Gauge
+
 import outbox
 from db.pool import Transaction
 from messages.base import AlertRaised, CommandRejected
@@ -29,10 +31,12 @@ from workers.domain.book import Book
 from workers.domain.order import Order, State
 from workers.domain.refusal import Refusal
 from workers.runtime.batch import Batch
-from workers.runtime.route import Route
+from workers.runtime.route import Every, Route
 from workers.store import access, benefits, commands, orders, payments, refunds, timers
 
 ENDS = ("succeeded", "failed")
+RUNNING = Gauge("oms_refunds_running", "Refunds of which nobody knows yet how they end, counted up to 100,000")
+OLDEST = Gauge("oms_refunds_oldest_age_seconds", "How long ago the oldest of them was asked for, 0 without any")
 ASK_AGAIN = timedelta(seconds=10)
 """The sweeper then asks in ever longer steps."""
 NOT_FAILED = Refusal("REFUND_NOT_ALLOWED", "that refund has not failed")
@@ -194,4 +198,11 @@ def requests(
     return dues, refused
 
 
-ROUTE = Route(queue="refunds", handler=settle_refunds)
+async def measure(tx: Transaction) -> None:
+    """Show Prometheus how many refunds have no end yet, and how old the oldest is."""
+    running, oldest_seconds = await refunds.backlog(tx)
+    RUNNING.set(running)
+    OLDEST.set(oldest_seconds)
+
+
+ROUTE = Route(queue="refunds", handler=settle_refunds, every=(Every(30.0, measure),))

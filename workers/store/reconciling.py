@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 from db.pool import Transaction
 from db.statements import SQL
 from workers.channels.port import Row
-from workers.domain.reconciling import NEIGHBOUR, Comparison, Entry, Movement
+from workers.domain.reconciling import LATE, NEIGHBOUR, Comparison, Entry, Movement
 
 Key: TypeAlias = tuple[str, date, bytes]
 """(channel, day, hash of the file): what makes two statements the same."""
@@ -77,10 +77,13 @@ async def ledgers(tx: Transaction, sheets: Sequence[Sheet], time_zone: str) -> d
 
 
 def _entry(kind: Movement, row: Any, zone: ZoneInfo) -> Entry:
-    day = None if row["at"] is None else row["at"].astimezone(zone).date()
-    return Entry(
-        kind, row["number"], row["trade_no"], row["amount"], row["currency"], day, row["order_id"], row["stated_on"]
+    day, due_on = (
+        None if row["at"] is None else (row["at"] + late).astimezone(zone).date() for late in (timedelta(), LATE)
     )
+    return Entry(
+        kind, row["number"], row["trade_no"], row["amount"], row["currency"], day, row["order_id"], row["stated_on"],
+        due_on,
+    )  # fmt: skip
 
 
 async def owners(tx: Transaction, numbers: Iterable[tuple[str, str]]) -> dict[tuple[str, str], int]:

@@ -180,6 +180,13 @@ async def reopen(tx: Transaction, refund_nos: Sequence[str]) -> None:
         await tx.execute(SQL["refunds.reopen"], list(refund_nos))
 
 
+async def backlog(tx: Transaction) -> tuple[int, float]:
+    """How many have no end yet (counted up to 100,000), and the age of the oldest in seconds."""
+    row = await tx.fetchrow(SQL["refunds.backlog"])
+    assert row is not None
+    return row["running"], row["oldest_seconds"]
+
+
 async def finish(tx: Transaction, results: Sequence[RefundResult | RefundObserved]) -> None:
     """Write each refund's newest state; a success is final."""
     if results:
