@@ -326,7 +326,9 @@ async def test_what_a_failed_refund_did_not_give_back_can_go_back_by_another_but
 async def test_refunds_without_an_end_are_counted_and_the_oldest_has_its_age(floor: Floor) -> None:
     await floor.open_shop()
     for _ in range(2):
-        await floor.say(cancel(await floor.paid(("s1", 1)), f"c{floor.count}"))
+        order_id = await floor.placed(("s1", 1))
+        await floor.pay(order_id)
+        await floor.say(cancel(order_id, f"c{order_id}"))
     await floor.pool.execute(
         "UPDATE refunds SET requested_at = now() - interval '1 h' WHERE id = (SELECT min(id) FROM refunds)"
     )
