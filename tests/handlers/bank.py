@@ -68,7 +68,7 @@ class Bank:
             self.tell(observed(trade, "failed"))
         if trade.state != "open" or (trade.declined and self.perhaps(0.5)):
             return
-        trade.state, trade.charged = "paid", amount + (self.dice.choice([-1, 1]) if self.perhaps(0.05) else 0)
+        trade.state, trade.charged = "paid", amount + (self.dice.choice([-1, 1]) if self.perhaps(0.08) else 0)
         for _ in range(self.dice.choice([1 if trade.declined else 0, 1, 1, 2, 3])):
             self.tell(notified({"amount": trade.charged, "out_trade_no": number}, trade.trade_no))
 
@@ -98,8 +98,10 @@ class Bank:
             return SILENCE
         return self.stands(trade, "pending" if trade.state == "paid" else "closed", at)
 
-    def give_back(self, ask: RefundAsk, at: datetime) -> Refunded | Unknown:
-        """Once, under its number, however often it is asked for."""
+    def give_back(self, ask: RefundAsk, at: datetime) -> Refunded | Refused | Unknown:
+        """Once, under its number, however often it is asked for; not always at the first time."""
+        if ask.refund_no not in self.refunds and self.perhaps(0.2):
+            return Refused("ACQ.SELLER_BALANCE_NOT_ENOUGH", "the till is empty")
         status: Any = "processing" if self.perhaps(0.3) else "succeeded"
         if not self.perhaps(0.1):
             done = Refunded(ask.refund_no, status, ask.amount, ask.currency, at)

@@ -15,11 +15,12 @@ import pytest
 
 from messages.orders import OrderMerge
 from messages.payments import ProgressMark
+from messages.refunds import RefundRequest
 from messages.timers import TimerDue
 from scripts.commands.audit import Finding, check
 from tests.handlers.bank import Account, Bank, Line
 from tests.handlers.calling import start
-from tests.handlers.floor import Floor, cancel, create, user
+from tests.handlers.floor import OPERATOR, Floor, cancel, create, user
 from tests.handlers.storm import Storm, unique
 from workers import channels
 from workers.domain.shop import Policy, Shop
@@ -48,8 +49,11 @@ class Market:
         self.bank = Bank(self.dice, self.storm.say)
 
     def heard(self, type_: str, event: dict[str, Any]) -> None:
-        """A buyer whose client got what it needs mostly pays."""
+        """A buyer whose client got what it needs mostly pays; an operator asks once more for what did not go back."""
         self.events[type_.rsplit(".", 1)[0]].append(event)
+        if type_ == "refund.failed.v1":
+            again = {"order_id": int(event["order_id"]), "amount": event["amount"], "refund_no": event["refund_no"]}
+            self.storm.say(RefundRequest(request_id=unique(), actor=OPERATOR, reason="once more", **again))
         if type_ == "payment.started.v1" and self.dice.random() < 0.8:
             self.bank.pay(event["out_trade_no"], event["amount"])
 
@@ -134,6 +138,7 @@ async def test_whoever_comes_first_the_books_are_the_banks_and_nobody_is_kept_wa
     await everybody_was_answered(market)
     seen = {verdict for (verdict,) in await market.floor.rows("SELECT DISTINCT verdict FROM payment_facts")}
     assert seen == {"kept", "late", "duplicate", "mismatch", "failed"}, "what never happened would prove nothing"
+    assert market.events["refund.failed"], "nor that"
 
 
 async def violations(floor: Floor, *, drained: bool) -> list[Finding]:
