@@ -17,6 +17,7 @@ SHOP_FIELDS = (
     "default_warehouse", "shipping_fee_minor_units", "shipping_fees_by_country", "free_shipping_from_minor_units",
     "tax_rates_basis_points", "tax_inclusive", "points_unit", "points_unit_minor_units", "points_max_percent",
     "points_with_coupon", "saga_deadline_seconds", "receipt_window_seconds", "business_time_zone",
+    "payment_grace_seconds",
 )  # fmt: skip
 
 
@@ -75,6 +76,12 @@ class Settings(RuntimeSettings):
         le=60,
         validation_alias=AliasChoices("OMS_PAYMENT_TIMEOUT_SECONDS", "PAYMENT_TIMEOUT"),
         description="How long a payment channel may take to answer; then it is asked again until it is known (S0-47)",
+    )
+    payment_grace_seconds: int = Field(
+        default=60,
+        ge=0,
+        le=3600,
+        description="How far a channel's clock may be behind ours: so much later nobody pays what it never heard of",
     )
     alipay: SecretStr | None = Field(
         default=None, description="Alipay, as JSON or file:PATH of it; else not spoken with"

@@ -28,7 +28,6 @@ from tests.channels.wechat_world import (
 )
 from workers.channels.port import Channel, Paid, Ready, Refunded, Refused, Request, Response, Unknown
 from workers.channels.wechat import MerchantKey, WeChat
-from workers.domain.paying import CLOCKS_DIFFER
 
 WECHAT = world.channel()
 MERCHANTS = {OUR_SERIAL: keys.private("ours").public_key()}
@@ -278,10 +277,6 @@ def test_closing() -> None:
     assert WECHAT.closed(ATTEMPT, world.answer({"code": "ORDER_CLOSED", "message": ""}, 400), AT) == closed
     unheard = world.answer({"code": "ORDER_NOT_EXIST"}, 404)
     assert WECHAT.closed(ATTEMPT, unheard, AT) == Refused("ORDER_NOT_EXIST", "ORDER_NOT_EXIST")
-    ends_at = ATTEMPT.expire_at + CLOCKS_DIFFER
-    late = world.answer({"code": "ORDER_NOT_EXIST"}, 404, at=ends_at)
-    assert WECHAT.closed(ATTEMPT, late, ends_at) == replace(closed, occurred_at=ends_at)
-    assert isinstance(WECHAT.closed(ATTEMPT, late, ends_at - timedelta(seconds=1)), Refused)
 
 
 @pytest.mark.parametrize("code", ["ORDERPAID", "ORDER_PAID"])

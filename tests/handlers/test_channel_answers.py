@@ -26,9 +26,9 @@ from workers.channels.alipay import Alipay, AlipaySettings
 from workers.channels.calls import ChannelAwayError
 from workers.channels.port import Approved, Paid, Ready, Refunded, Refused, Unknown
 from workers.channels.port import Attempt as Asked
-from workers.domain.paying import CLOCKS_DIFFER
 from workers.handlers.gateway_calls import START_TRIES, take_answers
 from workers.runtime.batch import Batch
+from workers.store import shop
 from workers.store.asking import prepare, uncaptured
 
 AT = datetime(2026, 1, 21, 2, 0, tzinfo=UTC)
@@ -64,7 +64,7 @@ class Line:
 
     async def over(self, just: bool = False) -> None:
         """The time to pay has passed, by any clock."""
-        ago = timedelta(seconds=1) + (timedelta() if just else CLOCKS_DIFFER)
+        ago = timedelta(seconds=1) + (timedelta() if just else timedelta(seconds=shop.current().payment_grace_seconds))
         await self.floor.pool.execute("UPDATE payment_attempts SET expire_at = now() - $1::interval", ago)
 
     @property

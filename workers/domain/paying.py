@@ -12,8 +12,6 @@ LAST_ASK = timedelta(seconds=45)
 """Before the window ends, or a quarter of it: somebody who paid in time shall not be cancelled because a notification
 was lost. The question, an answer that takes its whole time, a second one (PayPal) and four hops fit in.
 """
-CLOCKS_DIFFER = timedelta(seconds=60)
-"""A channel may end the window so much later than we do: before, what it never heard of may still come."""
 PAID = frozenset({State.PAID, State.FULFILLING, State.SHIPPED, State.DELIVERED, State.COMPLETED, State.SPLIT})
 
 
@@ -57,13 +55,13 @@ def unfit(
     return None
 
 
-def ask_at(started_at: datetime, expire_at: datetime, now: datetime) -> datetime:
+def ask_at(started_at: datetime, expire_at: datetime, now: datetime, grace: timedelta) -> datetime:
     """When a channel is asked about an attempt of which nobody has told us.
 
     After a minute, then each time twice as long after the start, once shortly before the window ends, when it has, and
-    when clocks agree that it has.
+    when it has by the channel's clock too, which may be behind ours by `grace`.
     """
     regular = started_at + max(FIRST_ASK, 2 * (now - started_at))
     last = expire_at - min(LAST_ASK, (expire_at - started_at) // 4)
-    fences = (at for at in (last, expire_at, expire_at + CLOCKS_DIFFER) if now < at <= regular)
+    fences = (at for at in (last, expire_at, expire_at + grace) if now < at <= regular)
     return next(fences, regular)

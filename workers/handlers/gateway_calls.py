@@ -61,7 +61,6 @@ from workers.channels.port import (
     Refused,
     Unknown,
 )
-from workers.domain.paying import CLOCKS_DIFFER, ask_at
 from workers.domain.refusal import Refusal
 from workers.runtime.batch import Batch
 from workers.runtime.route import Outside, Route
@@ -184,7 +183,7 @@ def attempt_told(desk: Desk, item: Item, answer: Answer, now: datetime) -> None:
     attempt = desk.found.get(item.body.attempt_id)
     if attempt is None or ended_before(desk, attempt) or settled(desk, item, attempt, answer):
         return
-    over, gone = now >= attempt.expire_at, now >= attempt.expire_at + CLOCKS_DIFFER
+    over, gone = now >= attempt.expire_at, now >= attempt.gone_at
     match answer:
         case Refused() if gone:
             end(desk, item, attempt, "nobody paid it")
@@ -195,7 +194,7 @@ def attempt_told(desk: Desk, item: Item, answer: Answer, now: datetime) -> None:
             desk.changes.append(Change(attempt.id, reference=answer.reference))
             desk.news.append(call(GatewayCapture(attempt_id=attempt.id), attempt, item))
     if not gone:
-        desk.asked_again[attempt.id] = ask_at(attempt.started_at, attempt.expire_at, now)
+        desk.asked_again[attempt.id] = attempt.ask_at(now)
 
 
 def ordered_told(batch: Batch[Any], desk: Desk, item: Item, answer: Answer) -> None:

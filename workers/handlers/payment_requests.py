@@ -29,7 +29,7 @@ from workers.channels import configured
 from workers.channels.port import Ready, Refused, Request
 from workers.domain.book import Book
 from workers.domain.order import Order
-from workers.domain.paying import ask_at, unfit, unpayable, unpriced
+from workers.domain.paying import unfit, unpayable, unpriced
 from workers.domain.refusal import Refusal
 from workers.runtime.batch import Batch
 from workers.runtime.route import Route
@@ -124,7 +124,7 @@ async def start_payments(tx: Transaction, batch: Batch[PaymentStart]) -> None:
     over = superseded(before, written)
     await attempts.save(tx, attempts.closings(over))
     closing = attempts.closing(over, claims.fresh[0] if claims.fresh else None)
-    first = [(one.id, ask_at(one.started_at, one.expire_at, batch.now)) for one in written]
+    first = [(one.id, one.ask_at(batch.now)) for one in written]
     await timers.start(tx, [timers.Timer("attempt", attempt_id, at) for attempt_id, at in first])
     replies = await commands.conclude(tx, outcomes)
     news: list[tuple[Event, Item]] = [(event, item) for event, item in outcomes.values()]

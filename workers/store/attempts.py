@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import astuple, dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import orjson
@@ -15,8 +15,10 @@ from messages.envelope import Envelope
 from messages.gateway import GatewayClose
 from messages.payments import PaymentStarted
 from workers.channels import configured, port
+from workers.domain import paying
 from workers.domain.book import Book
 from workers.domain.order import State
+from workers.store import shop
 from workers.store.refunds import call_queue
 
 LIVE = frozenset({"created", "requested", "unknown"})
@@ -60,6 +62,15 @@ class Attempt:
             **self.details,
         )
 
+    @property
+    def gone_at(self) -> datetime:
+        """When its window has ended by the channel's clock too."""
+        return self.expire_at + _grace()
+
+    def ask_at(self, now: datetime) -> datetime:
+        """When its channel is asked about it next, if nobody has told us by then."""
+        return paying.ask_at(self.started_at, self.expire_at, now, _grace())
+
     def started(self, ready: port.Ready) -> PaymentStarted:
         """What the buyer's client needs."""
         return PaymentStarted(
@@ -84,6 +95,10 @@ class Change:
         if before is None or before.state == "captured":
             return before or self
         return Change(*(new or old for new, old in zip(astuple(self), astuple(before), strict=True)))
+
+
+def _grace() -> timedelta:
+    return timedelta(seconds=shop.current().payment_grace_seconds)
 
 
 def number(attempt_id: int) -> str:

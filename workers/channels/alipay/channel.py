@@ -28,7 +28,6 @@ from workers.channels.port import (
 )
 from workers.channels.reading import BEIJING, FieldError, Fields, MerchantError, form_fields, only, unfit, unreadable
 from workers.domain.money import render
-from workers.domain.paying import CLOCKS_DIFFER
 
 PAGES = {
     "page": ("alipay.trade.page.pay", "FAST_INSTANT_TRADE_PAY"),
@@ -144,7 +143,7 @@ class Alipay:
 
     def closed(self, attempt: Attempt, response: Response, at: datetime) -> Paid | Refused | Unknown:
         """Closed. `pending` with the code as reason: it does not wait any more, and `query` says why. Refused with
-        ACQ.TRADE_NOT_EXIST: the buyer never came, and their link is good until it expires; after that it is closed.
+        ACQ.TRADE_NOT_EXIST: the buyer never came, and their link is good until it expires.
         """
         answer, number = self._answer(CLOSE, response), attempt.out_trade_no
         told = Paid(number, number, "closed", attempt.amount, attempt.currency, at)
@@ -152,7 +151,7 @@ class Alipay:
             same = not answer.has("out_trade_no") or answer.excerpt("out_trade_no") == number
             return told if same else Unknown("it answers about another attempt")
         code = answer.code if isinstance(answer, Refused) else ""
-        if "TRADE_HAS_CLOSE" in code or (code in NEVER_BEGUN and at >= attempt.expire_at + CLOCKS_DIFFER):
+        if "TRADE_HAS_CLOSE" in code:
             return told
         if any(part in code for part in NOT_WAITING):
             return Paid(number, number, "pending", attempt.amount, attempt.currency, at, code)

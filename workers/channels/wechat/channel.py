@@ -32,7 +32,6 @@ from workers.channels.reading import BEIJING, FieldError, Fields, MerchantError,
 from workers.channels.wechat import seals, words
 from workers.channels.wechat.settings import PUBLIC_KEY_ID, WeChatSettings
 from workers.channels.wechat.statement import rows
-from workers.domain.paying import CLOCKS_DIFFER
 
 TRANSACTIONS = "/v3/pay/transactions"
 REFUNDS = "/v3/refund/domestic/refunds"
@@ -184,14 +183,12 @@ class WeChat:
 
     def closed(self, attempt: Attempt, response: Response, at: datetime) -> Paid | Refused | Unknown:
         """Closed. `pending` with the reason ORDERPAID: it is paid, and `query` says how. Refused with ORDER_NOT_EXIST:
-        it was never opened, and may still be until it expires; after that it is closed.
+        it was never opened, and may still be until it expires.
         """
         answer = self._answer(response, at)
         code = answer.code if isinstance(answer, Refused) else None
         told = Paid(attempt.out_trade_no, attempt.out_trade_no, "closed", attempt.amount, attempt.currency, at)
         if isinstance(answer, Fields) or code in CLOSED_ALREADY:
-            return told
-        if code in NEVER_OPENED and at >= attempt.expire_at + CLOCKS_DIFFER:
             return told
         if code in PAID_ALREADY:
             return Paid(told.out_trade_no, told.trade_no, "pending", told.amount, told.currency, at, "ORDERPAID")
