@@ -17,11 +17,13 @@ from scripts.demo.processes import ends_with_parent, python
 
 HABITS = {
     "late": 0.02, "doubled": 0.08, "untold": 0.02, "reserialised": 0.03, "forged": 0.03, "wrong_amount": 0.015,
-    "error": 0.02, "slow": 0.003, "lost": 0.02, "refund_processing": 0.2, "paid_at_close": 0.4,
+    "error": 0.012, "slow": 0.003, "lost": 0.012, "refund_processing": 0.2, "paid_at_close": 0.4,
 }  # fmt: skip
 """How likely each is, each time that it could be."""
 LATE_SECONDS, SLOW_SECONDS, CALL_SECONDS = 12, 6, 4
 """A late notification, and an answer that is too slow for calls that wait no longer than the last."""
+SAME_CLOCK_SECONDS = 1
+"""The channels' clock is ours: nobody need wait until a window has surely ended there too."""
 TIME_FACTOR = 0.02
 """A notification that is not acknowledged comes again in seconds, not in minutes."""
 START_SECONDS, STOP_SECONDS, BOOKS_SECONDS = 60.0, 10.0, 10.0
@@ -148,9 +150,9 @@ async def _begun(gateways: Gateways) -> None:
 
 
 def _same_clock(file: Path) -> None:
-    """UnionPay's attempts end by its clock alone, which is ours here: nobody need wait until it surely has."""
+    """UnionPay's attempts end by its clock alone."""
     settings = json.loads(file.read_text("utf-8"))
-    file.write_text(json.dumps(settings | {"grace_seconds": 1}), "utf-8")
+    file.write_text(json.dumps(settings | {"grace_seconds": SAME_CLOCK_SECONDS}), "utf-8")
 
 
 def last_words(log: Path, lines: int = 15) -> str:

@@ -20,7 +20,7 @@ from aiormq.exceptions import AMQPError
 
 from db import migrate
 from messages.topology import Names, tiers_seconds, topology
-from scripts.demo.gateways import CALL_SECONDS
+from scripts.demo.gateways import CALL_SECONDS, SAME_CLOCK_SECONDS
 from scripts.demo.processes import environment, python
 from scripts.demo.wire import client_queues
 from scripts.servers.find import Servers
@@ -85,6 +85,7 @@ class Stage:
             OMS_RATE_LIMIT_ORDERS=str(RATE_LIMIT_ORDERS),
             OMS_RATE_LIMIT_WINDOW_SECONDS=str(RATE_LIMIT_WINDOW_SECONDS),
             OMS_PAYMENT_TIMEOUT_SECONDS=str(CALL_SECONDS),
+            OMS_PAYMENT_GRACE_SECONDS=str(SAME_CLOCK_SECONDS),
             **more,
         )
 
