@@ -44,6 +44,10 @@ WHERE id = ANY($3::bigint[]) OR (state IN ('created', 'requested', 'unknown')
 ORDER BY id
 FOR UPDATE;
 
+-- name: attempts.rivals
+-- $1 intent ids (their orders are locked). Attempts that somebody may still pay; no locks of their own.
+SELECT intent_id, id FROM payment_attempts WHERE intent_id = ANY($1::bigint[]) AND state IN ('created', 'requested', 'unknown');
+
 -- name: attempts.save
 -- $1 attempt ids (locked), $2 states, $3 references, $4 trade numbers, $5 reasons; what is null stays, and what is captured stays so, under its number.
 UPDATE payment_attempts a

@@ -146,8 +146,7 @@ async def others_live(tx: Transaction, book: Book[Item], heard: hearing.Heard) -
         and (attempt := heard.attempt_of(item))
         and cancels(book.get(result.order_id), "failed")
     ]
-    live = await attempts.live(tx, {attempt.intent_id for _, attempt in failed})
-    pairs = {(one.intent_id, one.id) for one in live}
+    pairs = await attempts.rivals(tx, {attempt.intent_id for _, attempt in failed})
     return frozenset(
         item.id for item, attempt in failed if any(i == attempt.intent_id and k != attempt.id for i, k in pairs)
     )

@@ -15,6 +15,7 @@ A timer that is gone means nothing: woken twice, it takes effect once. The sweep
 exchange does not carry or forgot, and sends progress marks while payment timers wait.
 """
 
+from collections.abc import Collection
 from datetime import datetime, timedelta
 from typing import Any, TypeAlias
 
@@ -54,7 +55,7 @@ def decide(timer: timers.Timer, order: Order | None, now: datetime, settled_unti
 
 async def take_timers(tx: Transaction, batch: Batch[TimerDue]) -> None:
     """Lock every order once, take the timers that are due, drop those that mean nothing."""
-    asks = await ask_channels(tx, batch)
+    asks, asked = await ask_channels(tx, batch)
     book = Book[Item](await orders.lock(tx, {item.body.key for item in batch if item.body.kind in TRIGGERS}))
     due = await timers.read(tx, [(item.body.kind, item.body.key) for item in batch])
     settled_until = await timers.progress(tx)
@@ -83,30 +84,33 @@ async def take_timers(tx: Transaction, batch: Batch[TimerDue]) -> None:
     closing = await attempts.settle(tx, book)
     await timers.stop(tx, ended)
     await timers.postpone(tx, waiting, batch.now + LOOK_AGAIN)
+    await timers.put_off(tx, asked)
     answers = await commands.conclude(tx, commands.creations(book, special))
     await outbox.append(
         tx, [*announce.steps(book, special), *announce.stock_orders(book), *benefit_news, *closing, *asks, *answers]
     )
 
 
-async def ask_channels(tx: Transaction, batch: Batch[TimerDue]) -> list[outbox.Announcement]:
-    """Questions about attempts and refunds whose end nobody told us yet."""
+async def ask_channels(
+    tx: Transaction, batch: Batch[TimerDue]
+) -> tuple[list[outbox.Announcement], Collection[timers.Key]]:
+    """Questions about attempts and refunds whose end nobody told us yet, and the timers that want them."""
     waiting = {(item.body.kind, item.body.key): item for item in batch if item.body.kind not in TRIGGERS}
     if not waiting:
-        return []
+        return [], ()
     due = await timers.read(tx, waiting)
-    await timers.put_off(tx, due)
     channels = await attempts.channels_of(tx, [key for kind, key in due if kind == "attempt"])
     numbers = await attempts.refund_numbers(tx, [key for kind, key in due if kind == "refund"])
     questions: list[tuple[timers.Key, str, GatewayQuery | GatewayRefundQuery]] = [
         *((("attempt", key), channel, GatewayQuery(attempt_id=key)) for key, channel in channels.items()),
         *((("refund", key), channel, GatewayRefundQuery(refund_no=no)) for key, (no, channel) in numbers.items()),
     ]
-    return [
+    calls = [
         outbox.to_queue(question, queue=call_queue(channel), because=waiting[key])
         for key, channel, question in questions
         if channel in configured()
     ]
+    return calls, due
 
 
 def fields(trigger: Trigger) -> dict[str, Any]:

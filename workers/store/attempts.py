@@ -182,6 +182,13 @@ async def live(
     return [_attempt(row) for row in rows if row["live"]]
 
 
+async def rivals(tx: Transaction, intent_ids: Iterable[int]) -> set[tuple[int, int]]:
+    """(intent id, attempt id) of those that may still be paid; the orders' locks keep new ones away."""
+    intents = sorted(set(intent_ids))
+    rows = await tx.fetch(SQL["attempts.rivals"], intents) if intents else []
+    return {(row["intent_id"], row["id"]) for row in rows}
+
+
 async def save(tx: Transaction, changes: Sequence[Change]) -> None:
     """Write each attempt once: what the last change leaves as it is comes from those before it."""
     merged: dict[int, Change] = {}
