@@ -17,7 +17,7 @@ from scripts.demo.processes import ends_with_parent, python
 
 HABITS = {
     "late": 0.02, "doubled": 0.08, "untold": 0.02, "reserialised": 0.03, "forged": 0.03, "wrong_amount": 0.015,
-    "error": 0.012, "slow": 0.003, "lost": 0.012, "refund_processing": 0.2, "paid_at_close": 0.4,
+    "error": 0.006, "slow": 0.002, "lost": 0.006, "refund_processing": 0.2, "paid_at_close": 0.4,
 }  # fmt: skip
 """How likely each is, each time that it could be."""
 LATE_SECONDS, SLOW_SECONDS, CALL_SECONDS = 12, 6, 4
