@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 
-from messages.gateway import GatewayCertificates
+from messages.gateway import GatewayCertificates, GatewayQuery, GatewayRefundQuery
 from messages.payments import PaymentCallback
 from scripts.gateways.wechat_protocol import Platform
-from tests.channels import keys, wechat_world
-from tests.handlers.calling import callback
-from tests.handlers.floor import Floor
+from tests.channels import keys, paypal_world, wechat_world
+from tests.handlers.calling import callback, start
+from tests.handlers.floor import Floor, create, receive, sku
 from workers import channels
 from workers.runtime.batch import Batch
 from workers.store import hearing
@@ -64,6 +64,26 @@ async def test_a_channel_that_others_speak_with_is_left_to_them(floor: Floor) ->
     assert await reasons(batch) == [("channel_not_configured", True)]
     await floor.say(callback("cowrie", wechat_world.notice(wechat_world.transaction())))
     assert [event["code"] for event in floor.heard("payment.callback_rejected")] == ["PAY_METHOD_INVALID"]
+
+
+async def test_what_paypal_notifies_of_is_asked_about_because_it_signs_only_a_checksum(floor: Floor) -> None:
+    channels.configure({"paypal": paypal_world.channel()})
+    await floor.say(sku("d1", currency="USD"))
+    await floor.say(receive("d1", 9))
+    await floor.say(create(("d1", 2), currency="USD"))
+    [created] = floor.heard("order.created")
+    await floor.say(start(int(created["order_id"]), "paypal", "page", "pay-1"))
+    [(attempt_id, number)] = await floor.rows("SELECT id, out_trade_no FROM payment_attempts")
+    floor.asked.clear()
+    paid = paypal_world.capture(custom_id=number)
+    batch = await floor.say(callback("paypal", paypal_world.told("PAYMENT.CAPTURE.COMPLETED", paid)))
+    assert (batch.verdicts, floor.asked) == ({}, [("paypal", GatewayQuery(attempt_id=attempt_id))])
+    assert await floor.states() == ["awaiting_payment"]
+    assert await floor.rows("SELECT verdict FROM channel_notices") == [("believed",)]
+    floor.asked.clear()
+    back = callback("paypal", paypal_world.told("PAYMENT.CAPTURE.REFUNDED", paypal_world.refund()))
+    await floor.say(back)
+    assert floor.asked == [("paypal", GatewayRefundQuery(refund_no=paypal_world.ASK.refund_no))]
 
 
 class Clock:

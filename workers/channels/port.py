@@ -185,13 +185,16 @@ class StatementError(ValueError):
 class Channel(Protocol):
     """One payment channel. Every method is pure; `at` is the time that goes into signatures.
 
-    With `captures`, the buyer's approval is no payment yet: the money comes when we ask for it.
+    With `captures`, the buyer's approval is no payment yet: the money comes when we ask for it. Without
+    `notices_prove`, a notification that is signed well makes us ask, and the answer counts: PayPal signs no more than
+    the CRC-32 of what it says, and who has seen one notification can write another with the same.
     """
 
     name: str
     scenes: frozenset[str]
     currencies: frozenset[str]
     captures: bool
+    notices_prove: bool
 
     def start(self, attempt: Attempt, at: datetime) -> Ready | Request | Refused:
         """What the client needs, or the call that must be made first."""

@@ -181,7 +181,7 @@ def start(batch: Batch[Any], desk: Desk, item: Item, answer: Answer) -> None:
 def attempt_told(desk: Desk, item: Item, answer: Answer, now: datetime) -> None:
     """How an attempt stands. While nobody knows, its channel is asked again."""
     attempt = desk.found.get(item.body.attempt_id)
-    if attempt is None or ended_before(desk, attempt) or settled(desk, item, attempt, answer):
+    if attempt is None or ended_otherwise(desk, item, attempt, answer) or settled(desk, item, attempt, answer):
         return
     over, gone = now >= attempt.expire_at, now >= attempt.gone_at
     match answer:
@@ -203,10 +203,7 @@ def ordered_told(batch: Batch[Any], desk: Desk, item: Item, answer: Answer) -> N
     A capture without an answer may have happened even where the attempt was closed in the meantime.
     """
     attempt = desk.found.get(item.body.attempt_id)
-    may_be_captured = isinstance(item.body, GatewayCapture) and attempt is not None and attempt.state == "closed"
-    if attempt is None or (not may_be_captured and ended_before(desk, attempt)):
-        return
-    if settled(desk, item, attempt, answer):
+    if attempt is None or ended_otherwise(desk, item, attempt, answer) or settled(desk, item, attempt, answer):
         return
     match answer:
         case Unknown():
@@ -225,6 +222,14 @@ def ended_before(desk: Desk, attempt: Attempt) -> bool:
     if attempt.state in DONE:
         desk.ended.append(attempt.id)
     return attempt.state in DONE
+
+
+def ended_otherwise(desk: Desk, item: Item, attempt: Attempt, answer: Answer) -> bool:
+    """Whether its end is known. Money that came all the same counts."""
+    ended = ended_before(desk, attempt)
+    if ended and attempt.state != "captured" and isinstance(answer, Paid) and answer.status == "captured":
+        desk.news.append(outbox.internal(observed(attempt, answer), because=item))
+    return ended
 
 
 def settled(desk: Desk, item: Item, attempt: Attempt, answer: Answer) -> bool:

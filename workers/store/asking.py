@@ -93,7 +93,7 @@ def question(
     attempt = found.get(body.attempt_id)
     if attempt is None or attempt.state == "captured":
         return None
-    ended = attempt.state in DONE and not isinstance(body, GatewayCapture)
+    ended = attempt.state in DONE and isinstance(body, GatewayStart | GatewayClose)
     return None if ended else attempt_question(channel, item, attempt)
 
 

@@ -9,6 +9,7 @@ of a channel that this process does not speak with   tried again later: others m
 about a refund                                       refund.observed, for the refunds queue; gateway.refund_query
                                                      where it does not say how the refund ended
 an approval of an attempt that waits for one         gateway.capture: the money comes when we ask for it
+by PayPal, of anything else                          gateway.query, gateway.refund_query: the answer counts
 about an attempt that nobody knows                   tried again later, at last a dead letter
 about an attempt that was paid or failed             a fact, judged like any other
 about an attempt that is closed                      payment.attempt_closed
@@ -25,8 +26,9 @@ from prometheus_client import Counter
 
 import outbox
 from db.pool import Transaction
+from messages.base import Internal
 from messages.envelope import Envelope
-from messages.gateway import GatewayCapture, GatewayCertificates, GatewayRefundQuery
+from messages.gateway import GatewayCapture, GatewayCertificates, GatewayQuery, GatewayRefundQuery
 from messages.payments import (
     PaymentAttemptClosed,
     PaymentCallback,
@@ -197,37 +199,45 @@ def _fetch(item: Call, said: CertificateUnknown) -> list[outbox.Announcement]:
     if not FETCHES.allow(channel, said.serial):
         return []
     message = GatewayCertificates(channel=channel, serial=said.serial)
-    return [outbox.to_queue(message, queue=call_queue(channel), because=item)]
+    return [_call(message, channel, item)]
 
 
 def _take(batch: Arrived, heard: Heard, item: Call, said: Said | Rejected) -> None:
     """Fold one believed notification."""
+    channel = item.body.channel
+    proves = channel in configured() and configured()[channel].notices_prove
     match said:
         case Rejected() | Irrelevant():
             return
-        case Refunded(
-            status="processing"
-        ):  # perhaps with the sum of several refunds: the answer to a question is exact
-            question = GatewayRefundQuery(refund_no=said.refund_no)
-            heard.news.append(outbox.to_queue(question, queue=call_queue(item.body.channel), because=item))
-            return
+        case Refunded() if not proves or said.status == "processing":  # which may name the sum of several refunds
+            heard.news.append(_call(GatewayRefundQuery(refund_no=said.refund_no), channel, item))
         case Refunded():
             heard.news.append(outbox.internal(observed_refund(said), because=item))
-            return
-    attempt = heard.attempts.get(said.out_trade_no)
-    if attempt is None or attempt.channel != item.body.channel:
-        batch.retry(item, "order_unknown", "no attempt of this channel has its number yet")
-    elif isinstance(said, Approved) and attempt.state not in LIVE:
-        return
-    elif isinstance(said, Approved):
-        message = GatewayCapture(attempt_id=attempt.id)
-        heard.changes.append(Change(attempt.id, reference=said.reference))
-        heard.news.append(outbox.to_queue(message, queue=call_queue(attempt.channel), because=item))
+        case Paid() | Approved():
+            attempt = heard.attempts.get(said.out_trade_no)
+            if attempt is None or attempt.channel != channel:
+                batch.retry(item, "order_unknown", "no attempt of this channel has its number yet")
+            elif proves or isinstance(said, Approved):
+                _told_of(heard, item, attempt, said)
+            elif attempt.state != "captured":
+                heard.news.append(_call(GatewayQuery(attempt_id=attempt.id), channel, item))
+
+
+def _told_of(heard: Heard, item: Call, attempt: Attempt, said: Paid | Approved) -> None:
+    """Fold what is known of an attempt by now."""
+    if isinstance(said, Approved):
+        if attempt.state in LIVE:
+            heard.changes.append(Change(attempt.id, reference=said.reference))
+            heard.news.append(_call(GatewayCapture(attempt_id=attempt.id), attempt.channel, item))
     elif said.status == "closed" and attempt.state not in ("captured", "closed"):
         heard.changes.append(Change(attempt.id, "closed", reason=said.reason))
         heard.news.append(closed(attempt, said.reason or "closed by the channel", item))
     elif said.status in ("captured", "failed"):
         _result(heard, item, attempt, said)
+
+
+def _call(message: Internal, channel: str, because: Call) -> outbox.Announcement:
+    return outbox.to_queue(message, queue=call_queue(channel), because=because)
 
 
 def _result(heard: Heard, item: Envelope[Any], attempt: Attempt, said: Paid | PaymentObserved) -> None:

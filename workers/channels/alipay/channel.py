@@ -56,6 +56,7 @@ class Alipay:
     scenes = frozenset({*PAGES, "qr"})
     currencies = frozenset({words.CURRENCY})
     captures = False
+    notices_prove = True
 
     def __init__(self, settings: AlipaySettings) -> None:
         self._settings = settings

@@ -50,6 +50,7 @@ class PayPal:
     scenes = frozenset({"page"})
     currencies = CURRENCIES
     captures = True
+    notices_prove = False
 
     def __init__(self, settings: PayPalSettings, certificates: Mapping[str, str] | None = None) -> None:
         self._settings = settings

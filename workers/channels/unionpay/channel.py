@@ -40,6 +40,7 @@ class UnionPay:
     scenes = frozenset(CHANNEL_TYPES)
     currencies = frozenset({"CNY"})
     captures = False
+    notices_prove = True
 
     def __init__(self, settings: UnionPaySettings) -> None:
         self._settings = settings

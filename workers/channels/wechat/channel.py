@@ -54,6 +54,7 @@ class WeChat:
     scenes = frozenset(PLACES)
     currencies = frozenset({"CNY"})
     captures = False
+    notices_prove = True
 
     def __init__(self, settings: WeChatSettings) -> None:
         self._settings = settings
