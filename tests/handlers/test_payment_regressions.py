@@ -88,6 +88,13 @@ async def test_a_start_is_answered_though_its_attempt_ended_before_the_channel_d
     assert await floor.rows("SELECT count(*) FROM commands WHERE outcome_type IS NULL") == [(0,)]
 
 
+async def test_a_start_whose_attempt_was_paid_meanwhile_says_so(floor: Floor) -> None:
+    _, attempt_id, number = await begun(floor)
+    await told(floor, GatewayQuery(attempt_id=attempt_id), Paid(number, "t1", "captured", 1000, "CNY", AT))
+    await told(floor, GatewayStart(attempt_id=attempt_id), attempt=1)
+    assert [event["code"] for event in floor.heard("command.rejected")] == ["PAY_ALREADY_PAID"]
+
+
 async def test_an_attempt_that_is_closed_stays_closed_whatever_its_opening_was_answered(floor: Floor) -> None:
     order_id, attempt_id, number = await begun(floor)
     await closed(floor, order_id, attempt_id, number)

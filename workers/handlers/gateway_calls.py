@@ -163,6 +163,8 @@ def start(batch: Batch[Any], desk: Desk, item: Item, answer: Answer) -> None:
             return
         case Unknown():
             refusal = Refusal("PAY_CHANNEL_UNKNOWN", "the channel does not answer: try again, or another channel")
+        case Refused() if attempt.state == "captured":
+            refusal = Refusal("PAY_ALREADY_PAID", "the order is paid")
         case Refused():
             refusal = Refusal("PAY_CHANNEL_ERROR", "the channel refused", {"channel_code": answer.code})
         case _:
