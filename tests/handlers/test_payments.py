@@ -171,7 +171,10 @@ async def test_operators_refund_up_to_what_is_captured_and_no_further(floor: Flo
     assert [r["code"] for r in floor.heard("command.rejected")] == ["PAY_REFUND_EXCEEDS"]
     await floor.say(ask(1, "d"), trusted=True)
     await floor.say(ask(1, "e", user()), trusted=False)
-    assert [r["code"] for r in floor.heard("command.rejected")[1:]] == ["PAY_REFUND_EXCEEDS", "AUTH_FORBIDDEN"]
+    await floor.say(ask(0, "f", user()), trusted=True)
+    assert [r["code"] for r in floor.heard("command.rejected")[1:]] == ["PAY_REFUND_EXCEEDS", *["AUTH_FORBIDDEN"] * 2]
+    await floor.say(ask(0, "g"), trusted=True)
+    assert floor.heard("command.rejected")[-1]["code"] == "PAY_REFUND_EXCEEDS"
 
 
 async def test_a_lost_parcel_is_refunded_and_sends_the_stock_nothing(floor: Floor) -> None:
@@ -335,5 +338,73 @@ async def test_refunds_without_an_end_are_counted_and_the_oldest_has_its_age(flo
     async with floor.pool.acquire() as tx:
         running, oldest_seconds = await refunds.backlog(tx)
         assert (running, 3590 < oldest_seconds < 3700) == (2, True)
+        await tx.execute("UPDATE refunds SET state = 'submitted'")
+        assert (await refunds.backlog(tx))[0] == 2
         await tx.execute("UPDATE refunds SET state = 'succeeded', finished_at = now()")
         assert await refunds.backlog(tx) == (0, 0)
+
+
+def again(order_id: int, request_id: str, amount: int = 1000, refund_no: str | None = None) -> RefundRequest:
+    """Somebody of the shop wants the money to go back, under a number that failed if there is one."""
+    return RefundRequest(
+        request_id=request_id, actor=OPERATOR, order_id=order_id, amount=amount, reason="again", refund_no=refund_no
+    )
+
+
+async def totals(floor: Floor) -> list[tuple[int, int]]:
+    return await floor.rows("SELECT captured_amount, refunded_amount FROM orders ORDER BY id")
+
+
+async def test_no_failure_is_believed_after_a_success_and_a_repeated_one_alerts_once(floor: Floor) -> None:
+    await floor.open_shop()
+    await floor.say(cancel(await floor.paid(("s1", 2))))
+    [requested] = floor.heard("refund.requested")
+    failure, success = result(requested, "failed"), result(requested)
+    await floor.say(failure, failure, trusted=True)
+    await floor.say(failure, trusted=True)
+    assert (len(floor.heard("refund.failed")), len(floor.heard("alert.raised"))) == (1, 1)
+    await floor.say(success, trusted=True)
+    await floor.say(failure, success, trusted=True)
+    assert (len(floor.heard("refund.failed")), len(floor.heard("refund.succeeded"))) == (1, 1)
+    assert await totals(floor) == [(1000, 1000)]
+
+
+async def test_money_in_another_currency_goes_back_and_never_counts_in_the_orders_own(floor: Floor) -> None:
+    await floor.open_shop()
+    order_id = await floor.placed(("s1", 2))
+    await floor.say(captured(order_id, 1000, currency="USD"), trusted=True)
+    [requested] = floor.heard("refund.requested")
+    batch = await floor.handle([floor.wrap(result(requested, currency="CNY"), trusted=True)])
+    assert [verdict.reason for verdict in batch.verdicts.values()] == ["refund_amount_differs"]
+    await floor.say(result(requested), trusted=True)
+    assert len(floor.heard("refund.succeeded")) == 1
+    assert await totals(floor) == [(0, 0)]
+
+
+async def test_only_the_orders_own_failed_refund_of_that_amount_is_asked_for_again_and_only_once(floor: Floor) -> None:
+    await floor.open_shop()
+    order_id, other = await floor.paid(("s1", 2)), await floor.paid_again(("s1", 2))
+    await floor.say(cancel(order_id))
+    [requested] = floor.heard("refund.requested")
+    number = requested["refund_no"]
+    await floor.say(result(requested, "failed"), trusted=True)
+    await floor.say(again(other, "a", refund_no=number), again(order_id, "b", 999, number), trusted=True)
+    assert [refused["code"] for refused in floor.heard("command.rejected")] == ["REFUND_NOT_ALLOWED"] * 2
+    await floor.say(again(order_id, "c", refund_no=number), trusted=True)
+    assert await floor.rows("SELECT state, finished_at FROM refunds") == [("requested", None)]
+    await floor.say(again(order_id, "d", refund_no=number), trusted=True)
+    assert len(floor.heard("refund.requested")) == 2
+    assert floor.asked == [], "the money came by a service of the shop"
+
+
+async def test_a_second_capture_that_failed_to_go_back_is_asked_for_again_whatever_is_left_of_the_first(
+    floor: Floor,
+) -> None:
+    await floor.open_shop()
+    order_id = await floor.paid(("s1", 2))
+    await floor.say(captured(order_id, 1000, "t2"), trusted=True)
+    [second] = floor.heard("refund.requested")
+    await floor.say(result(second, "failed"), trusted=True)
+    await floor.say(again(order_id, "a"), trusted=True)
+    await floor.say(again(order_id, "b", refund_no=second["refund_no"]), trusted=True)
+    assert [refund["trade_no"] for refund in floor.heard("refund.requested")] == ["t2", "t1", "t2"]
