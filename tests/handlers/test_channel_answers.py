@@ -351,7 +351,8 @@ async def test_a_start_whose_attempt_has_ended_meanwhile_is_answered_and_the_end
     await line.floor.pool.execute("UPDATE payment_attempts SET state = $1", state)
     await line.told(GatewayStart(attempt_id=line.attempt_id), answer, START_TRIES - 1)
     [rejected] = line.floor.heard("command.rejected")
-    assert rejected["code"] == ("PAY_CHANNEL_UNKNOWN" if answer is SILENCE else "PAY_CHANNEL_ERROR")
+    unpaid = "PAY_CHANNEL_UNKNOWN" if answer is SILENCE else "PAY_CHANNEL_ERROR"
+    assert rejected["code"] == ("PAY_ALREADY_PAID" if state == "captured" else unpaid)
     assert await line.state() == state
 
 

@@ -158,13 +158,13 @@ def start(batch: Batch[Any], desk: Desk, item: Item, answer: Answer) -> None:
             desk.changes.append(Change(attempt.id, reference=answer.reference))
             desk.news.append(call(GatewayClose(attempt_id=attempt.id), attempt, item))
             refusal = Refusal("PAY_CHANNEL_ERROR", ENDED.message, {"channel_code": ENDED.code})
+        case _ if attempt.state == "captured":
+            refusal = Refusal("PAY_ALREADY_PAID", "the order is paid")
         case Unknown() if item.attempt + 1 < START_TRIES:
             batch.retry(item, "channel_unknown", answer.why)
             return
         case Unknown():
             refusal = Refusal("PAY_CHANNEL_UNKNOWN", "the channel does not answer: try again, or another channel")
-        case Refused() if attempt.state == "captured":
-            refusal = Refusal("PAY_ALREADY_PAID", "the order is paid")
         case Refused():
             refusal = Refusal("PAY_CHANNEL_ERROR", "the channel refused", {"channel_code": answer.code})
         case _:
