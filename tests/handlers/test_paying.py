@@ -11,12 +11,13 @@ from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 
-from messages.gateway import GatewayRefund, GatewayRefundQuery
+from messages.gateway import GatewayClose, GatewayRefund, GatewayRefundQuery
 from messages.orders import OrderMerge
 from messages.payments import PaymentCallback, PaymentObserved, PaymentStart
+from messages.refunds import RefundObserved, RefundRequest
 from scripts.gateways import alipay_protocol
 from tests.channels.keys import private, private_pem, public_pem
-from tests.handlers.floor import Floor, cancel, captured, user
+from tests.handlers.floor import OPERATOR, Floor, cancel, captured, user
 from tests.handlers.offers import settings
 from workers import channels
 from workers.channels.alipay import Alipay, AlipaySettings
@@ -73,6 +74,10 @@ async def opened(floor: Floor) -> tuple[int, dict[str, Any]]:
     return order_id, started
 
 
+async def attempts_now(floor: Floor) -> list[str]:
+    return [state for (state,) in await floor.rows("SELECT state FROM payment_attempts ORDER BY id")]
+
+
 async def test_the_link_is_one_that_alipay_believes_and_the_notification_pays_the_order(floor: Floor) -> None:
     _, started = await opened(floor)
     link = urlsplit(started["url"])
@@ -113,8 +118,10 @@ async def test_a_second_attempt_supersedes_the_first_and_what_is_paid_there_afte
     order_id, first = await opened(floor)
     await floor.say(start(order_id, 1000, "pay-2"))
     second = floor.heard("payment.started")[1]
-    assert [(channel, message.TYPE) for channel, message in floor.asked] == [("alipay", "gateway.close.v1")]
+    assert floor.asked == [("alipay", GatewayClose(attempt_id=int(first["attempt_id"])))]
+    assert await attempts_now(floor) == ["closing", "requested"]
     await floor.say(notified(second, "t2"))
+    assert len(floor.asked) == 1, "what was paid is not closed"
     await floor.say(notified(first, "t1"))
     assert await floor.states() == ["paid"]
     assert [event["verdict"] for event in floor.heard("payment.captured")] == ["kept", "duplicate"]
@@ -125,6 +132,7 @@ async def test_a_cancelled_orders_attempts_are_closed_and_a_late_payment_goes_ba
     order_id, started = await opened(floor)
     await floor.say(cancel(order_id))
     assert [message.TYPE for _, message in floor.asked] == ["gateway.close.v1"]
+    assert await attempts_now(floor) == ["closing"], "or an approval would still be captured"
     await floor.say(notified(started))
     assert [event["verdict"] for event in floor.heard("payment.captured")] == ["late"]
     assert [message.TYPE for _, message in floor.asked] == ["gateway.close.v1", "gateway.refund.v1"]
@@ -251,6 +259,88 @@ async def test_merged_orders_are_to_be_paid_before_the_first_of_them_ends(floor:
     [started] = floor.heard("payment.started")
     [(first,)] = await floor.rows("SELECT min(expire_at) FROM orders")
     assert datetime.fromisoformat(started["pay_before"]) == first
+
+
+async def test_of_two_starts_in_one_batch_only_the_last_attempt_may_be_paid(floor: Floor) -> None:
+    await floor.open_shop()
+    order_id = await floor.placed(("s1", 2))
+    await floor.say(start(order_id, 1000, "pay-1"), start(order_id, 1000, "pay-2"))
+    first, _ = floor.heard("payment.started")
+    assert await attempts_now(floor) == ["closing", "requested"]
+    assert floor.asked == [("alipay", GatewayClose(attempt_id=int(first["attempt_id"])))]
+
+
+async def alone_and_together(floor: Floor) -> tuple[list[int], list[dict[str, Any]]]:
+    """Two orders, merged; the first has an attempt of its own and one that pays both."""
+    order_id, alone = await opened(floor)
+    orders = [order_id, await floor.placed(("s2", 2))]
+    await floor.say(OrderMerge(request_id="m", actor=user(), order_ids=tuple(orders)))
+    intent_id = int(floor.heard("order.merged")[0]["intent_id"])
+    await floor.say(start(orders[1], 2000, "both", intent_id=intent_id))
+    return orders, [alone, floor.heard("payment.started")[-1]]
+
+
+@pytest.mark.parametrize("paid", [0, 1], ids=["alone", "together"])
+async def test_what_pays_an_order_closes_what_would_pay_it_another_way(floor: Floor, paid: int) -> None:
+    _, started = await alone_and_together(floor)
+    assert floor.asked == []
+    await floor.say(notified(started[paid]))
+    assert floor.asked == [("alipay", GatewayClose(attempt_id=int(started[1 - paid]["attempt_id"])))]
+    assert (await attempts_now(floor))[1 - paid] == "closing"
+
+
+async def test_orders_are_not_paid_together_once_one_of_them_is_paid_nor_with_a_stranger(floor: Floor) -> None:
+    orders, [alone, both] = await alone_and_together(floor)
+    stranger = await floor.placed(("s1", 2))
+    await floor.say(notified(alone))
+    for order_id, request_id in ((orders[1], "p1"), (stranger, "p2")):
+        await floor.say(start(order_id, 2000, request_id, intent_id=int(both["intent_id"])))
+    assert [event["code"] for event in floor.heard("command.rejected")] == ["PAY_ALREADY_PAID", "PAY_PARAM_INVALID"]
+
+
+async def test_of_two_captures_the_one_that_arrived_first_is_kept_whoever_told_it(floor: Floor) -> None:
+    order_id, started = await opened(floor)
+    batch = [floor.wrap(notified(started, "t1")), floor.wrap(captured(order_id, 1000, "t2"), trusted=True)]
+    await floor.handle(batch)
+    await floor.pump()
+    verdicts = {event["trade_no"]: event["verdict"] for event in floor.heard("payment.captured")}
+    assert verdicts == {"t1": "kept", "t2": "duplicate"}
+
+
+async def test_a_trade_number_is_ours_only_at_the_channel_that_gave_it(floor: Floor) -> None:
+    _, started = await opened(floor)
+    await floor.say(notified(started, "t9"))
+    other = await floor.placed(("s2", 2))
+    await floor.say(captured(other, 1000, "t9").model_copy(update={"channel": "wechat"}), trusted=True)
+    await floor.say(cancel(other))
+    [refund] = floor.heard("refund.requested")
+    assert (floor.asked, await floor.rows("SELECT count(*) FROM timers WHERE kind = 'refund'")) == ([], [(0,)])
+    async with floor.pool.acquire() as tx:
+        assert await attempts.refunds_asked(tx, [refund["refund_no"]]) == {}
+
+
+async def test_a_refund_that_is_asked_for_again_is_asked_about_again(floor: Floor) -> None:
+    order_id, started = await opened(floor)
+    await floor.say(notified(started))
+    await floor.say(cancel(order_id))
+    [refund] = floor.heard("refund.requested")
+    number, call = refund["refund_no"], ("alipay", GatewayRefund(refund_no=refund["refund_no"]))
+    failure = {"refund_no": number, "status": "failed", "amount": 1000, "currency": "CNY"}
+    await floor.say(RefundObserved(**failure, occurred_at=datetime.now(UTC)))  # type: ignore[arg-type]
+    watched = "SELECT count(*) FROM timers WHERE kind = 'refund'"
+    assert (floor.asked, await floor.rows(watched)) == ([call], [(0,)])
+    request = RefundRequest(
+        request_id="a", actor=OPERATOR, order_id=order_id, amount=1000, reason="again", refund_no=number
+    )
+    await floor.say(request, trusted=True)
+    assert (floor.asked, await floor.rows(watched)) == ([call, call], [(1,)])
+
+
+async def test_a_worker_without_channels_still_keeps_what_became_of_an_attempt(floor: Floor) -> None:
+    _, started = await opened(floor)
+    channels.configure({})
+    await floor.say(failed(started))
+    assert await attempts_now(floor) == ["failed"]
 
 
 async def test_locking_what_changes_hides_nothing_that_has_to_be_closed(floor: Floor) -> None:
