@@ -205,7 +205,7 @@ def _fetch(item: Call, said: CertificateUnknown) -> list[outbox.Announcement]:
 def _take(batch: Arrived, heard: Heard, item: Call, said: Said | Rejected) -> None:
     """Fold one believed notification."""
     channel = item.body.channel
-    proves = channel in configured() and configured()[channel].notices_prove
+    proves = channel not in configured() or configured()[channel].notices_prove
     match said:
         case Rejected() | Irrelevant():
             return
