@@ -1,12 +1,16 @@
 """When a channel is asked about an attempt, and whether orders can be paid."""
 
+from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from workers.domain.paying import FIRST_ASK, LAST_ASK, ask_at
+from tests.domain.making import NOW, order
+from workers.domain.order import Order, State
+from workers.domain.paying import FIRST_ASK, LAST_ASK, ask_at, unpayable, unpriced
 
 GRACE = timedelta(seconds=60)
 START = datetime(2026, 1, 21, 2, 0, tzinfo=UTC)
@@ -42,3 +46,41 @@ def test_the_next_time_is_always_later_and_never_jumps_over_the_last_moments(
     for fence in (last, expire, expire + GRACE):
         assert at <= fence or now >= fence
     assert at - START >= min(FIRST_ASK, last - START)
+
+
+MOMENT_LEFT = timedelta(microseconds=1)
+OPEN = order(expire_at=NOW + MOMENT_LEFT)
+STATES = {
+    State.PLACING: "ORDER_STATE_INVALID",
+    State.AWAITING_PAYMENT: None,
+    State.REJECTED: "ORDER_STATE_INVALID",
+    State.CANCELLING: "ORDER_STATE_INVALID",
+    State.CANCELLED: "ORDER_STATE_INVALID",
+    State.DELIVERY_FAILED: "ORDER_STATE_INVALID",
+} | dict.fromkeys(
+    (State.PAID, State.FULFILLING, State.SHIPPED, State.DELIVERED, State.COMPLETED, State.SPLIT), "PAY_ALREADY_PAID"
+)
+
+
+def code(orders: Sequence[Order]) -> str | None:
+    refusal = unpayable(orders, NOW)
+    return refusal.code if refusal else None
+
+
+@pytest.mark.parametrize("state", State)
+def test_an_order_is_paid_while_it_awaits_payment_and_all_that_are_paid_together_must(state: State) -> None:
+    one = replace(OPEN, state=state)
+    assert code([one]) == code([OPEN, one]) == code([one, OPEN]) == STATES[state]
+
+
+def test_an_order_is_not_paid_at_the_moment_when_its_window_ends_nor_as_a_part_of_another() -> None:
+    assert code([OPEN]) is None
+    assert code([replace(OPEN, expire_at=NOW)]) == "PAY_EXPIRED"
+    assert code([replace(OPEN, parent_id=6, root_id=6)]) == "ORDER_STATE_INVALID"
+
+
+@pytest.mark.parametrize(
+    ("amount", "currency", "fits"), [(1000, "CNY", True), (999, "CNY", False), (1000, "USD", False)]
+)
+def test_the_client_must_show_what_is_due(amount: int, currency: str, fits: bool) -> None:
+    assert (unpriced(amount, currency, 1000, OPEN) is None) == fits

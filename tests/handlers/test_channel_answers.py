@@ -18,18 +18,20 @@ from messages.gateway import (
     GatewayStart,
 )
 from messages.payments import PaymentObserved
+from messages.refunds import RefundRequest
 from messages.timers import TimerDue
-from tests.handlers.floor import Floor, cancel
+from tests.handlers.calling import callback
+from tests.handlers.floor import OPERATOR, Floor, cancel
 from tests.handlers.test_paying import MERCHANT, opened, start
 from workers import channels
 from workers.channels.alipay import Alipay, AlipaySettings
 from workers.channels.calls import ChannelAwayError
-from workers.channels.port import Approved, Paid, Ready, Refunded, Refused, Unknown
+from workers.channels.port import Approved, Notice, Paid, Ready, Refunded, Refused, Unknown
 from workers.channels.port import Attempt as Asked
 from workers.handlers.gateway_calls import START_TRIES, take_answers
 from workers.runtime.batch import Batch
-from workers.store import shop
-from workers.store.asking import prepare, uncaptured
+from workers.store import attempts, shop
+from workers.store.asking import Question, answer_to, prepare, question, uncaptured
 
 AT = datetime(2026, 1, 21, 2, 0, tzinfo=UTC)
 SILENCE, NO = Unknown("TimeoutError"), Refused("ACQ.TRADE_NOT_EXIST", "there is no such trade")
@@ -128,6 +130,140 @@ async def test_a_capture_whose_answer_was_lost_counts_although_the_attempt_was_c
     await line.told(GatewayQuery(attempt_id=line.attempt_id), line.paid("closed"))
     await line.told(GatewayCapture(attempt_id=line.attempt_id), line.paid("captured"))
     assert (await line.state(), await line.floor.states()) == ("captured", ["paid"])
+
+
+# ---------------------------------------------------------------- what it tells by itself
+
+
+class Teller(Alipay):
+    """Whoever writes, this is what it says."""
+
+    said: Any = None
+
+    def verify(self, notice: Notice) -> Any:
+        return self.said
+
+
+async def tells(line: Line, said: Any, channel: str = "alipay") -> Batch[Any]:
+    teller = Teller(AlipaySettings.model_validate(MERCHANT))
+    teller.said = said
+    channels.configure({"alipay": teller, "wechat": teller})
+    line.floor.events.clear()
+    line.floor.asked.clear()
+    return await line.floor.say(callback(channel, Notice({}, repr(said).encode(), AT)))
+
+
+APPROVED = Approved("P1", "the channel's")
+TOLD = [
+    ("requested", APPROVED, "requested", ["capture"], [], True),
+    ("unknown", APPROVED, "unknown", ["capture"], [], True),
+    ("closing", APPROVED, "closing", [], [], True),
+    ("closed", APPROVED, "closed", [], [], True),
+    ("requested", "closed", "closed", [], ["payment.attempt_closed"], False),
+    ("closing", "closed", "closed", [], ["payment.attempt_closed"], False),
+    ("closed", "closed", "closed", [], [], True),
+    ("captured", "closed", "captured", [], [], True),
+    ("requested", "failed", "failed", [], ["payment.failed"], False),
+    ("requested", "pending", "requested", [], [], True),
+]
+
+
+@pytest.mark.parametrize(("before", "said", "state", "asked", "events", "watched"), TOLD)
+async def test_what_a_channel_tells_of_an_attempt_is_taken_once_and_only_while_it_means_something(  # noqa: PLR0917
+    line: Line, before: str, said: Any, state: str, asked: list[str], events: list[str], watched: bool
+) -> None:
+    await line.floor.pool.execute("UPDATE payment_attempts SET state = $1", before)
+    said = line.paid(said) if isinstance(said, str) else replace(said, out_trade_no=line.number)
+    assert not (await tells(line, said)).verdicts
+    assert (await line.state(), line.asked, await line.is_watched()) == (state, asked, watched)
+    assert [event["type"].rsplit(".", 1)[0] for event in line.floor.events] == events
+    reference = "the channel's" if asked else None
+    assert await line.floor.rows("SELECT reference FROM payment_attempts") == [(reference,)]
+
+
+async def test_a_number_that_another_channel_was_given_is_nobodys_here(line: Line) -> None:
+    batch = await tells(line, line.paid("captured"), "wechat")
+    assert [(verdict.reason, verdict.retry) for verdict in batch.verdicts.values()] == [("order_unknown", True)]
+    assert await line.floor.states() == ["awaiting_payment"]
+
+
+async def test_an_approval_that_we_are_told_when_we_ask_keeps_the_channels_own_number(line: Line) -> None:
+    await line.told(GatewayQuery(attempt_id=line.attempt_id), Approved(line.number, "the channel's"))
+    assert await line.floor.rows("SELECT reference FROM payment_attempts") == [("the channel's",)]
+
+
+# ---------------------------------------------------------------- how it is asked
+
+
+class Labels:
+    """A channel whose requests are the names of its questions."""
+
+    name = "alipay"
+
+    def __init__(self, captures: bool) -> None:
+        self.captures = captures
+
+    def __getattr__(self, name: str) -> Any:
+        return lambda *_: name
+
+
+QUESTIONS = [
+    ("created", {GatewayQuery: "query", GatewayCapture: "capture", GatewayClose: "close"}),
+    ("requested", {GatewayStart: None, GatewayQuery: "query", GatewayCapture: "capture", GatewayClose: "close"}),
+    ("unknown", {GatewayStart: None, GatewayQuery: "query", GatewayCapture: "capture", GatewayClose: "close"}),
+    ("closing", {GatewayStart: None, GatewayQuery: "query", GatewayCapture: "query", GatewayClose: "close"}),
+    ("closed", {GatewayStart: None, GatewayQuery: "query", GatewayCapture: "query", GatewayClose: None}),
+    ("failed", {GatewayStart: None, GatewayQuery: "query", GatewayCapture: "query", GatewayClose: None}),
+    ("captured", {GatewayStart: None, GatewayQuery: None, GatewayCapture: None, GatewayClose: None}),
+]
+
+
+@pytest.mark.parametrize(("state", "questions"), QUESTIONS, ids=[state for state, _ in QUESTIONS])
+@pytest.mark.parametrize("captures", [False, True])
+async def test_what_is_asked_depends_on_how_the_attempt_stands(
+    line: Line, captures: bool, state: str, questions: dict[Any, str | None]
+) -> None:
+    await line.floor.pool.execute("UPDATE payment_attempts SET state = $1", state)
+    async with line.floor.pool.acquire() as tx:
+        found = await attempts.read(tx, [line.attempt_id])
+    labels: Any = Labels(captures)
+    for message, expected in questions.items():
+        item = line.floor.wrap(message(attempt_id=line.attempt_id))
+        asked = question(labels, item, found, {})
+        assert (asked is None) == (expected is None), message
+        if asked is not None:
+            name: Any = asked.build(AT)
+            assert name == ("query" if captures and expected == "close" else expected), message
+
+
+class Away:
+    async def ask(self, build: Any, read: Any) -> Any:
+        raise ChannelAwayError("alipay is not reached")
+
+
+async def test_only_an_address_that_a_stranger_may_have_invented_holds_up_nobody(line: Line) -> None:
+    away: Any = Away()
+    ours = Question("m1", lambda _: None, lambda *_: SILENCE)
+    assert await answer_to(away, replace(ours, alone=True)) == Unknown("alipay is not reached")
+    with pytest.raises(ChannelAwayError):
+        await answer_to(away, ours)
+
+
+async def test_certificates_that_another_process_fetched_verify_answers_here(
+    line: Line, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await line.told(GatewayCertificates(channel="alipay", serial="5F1E"), {"5F1E": "PEM"})
+    seen: list[Any] = []
+
+    def with_certificates(self: Alipay, known: Any) -> Alipay:
+        seen.append(known)
+        return self
+
+    monkeypatch.setattr(Alipay, "with_certificates", with_certificates)
+    item = line.floor.wrap(GatewayQuery(attempt_id=line.attempt_id))
+    async with line.floor.pool.acquire() as tx:
+        await prepare(tx, [item], channel="alipay")
+    assert seen == [{"5F1E": "PEM"}]
 
 
 AS_IT_STANDS = [
@@ -243,7 +379,65 @@ async def test_a_certificate_that_does_not_come_is_asked_for_again_only_by_what_
     assert (batch.verdicts, line.floor.asked) == ({}, [])
 
 
+async def waits_seconds(line: Line) -> float:
+    [(seconds,)] = await line.floor.rows(
+        "SELECT extract(epoch FROM due_at - now())::float8 FROM timers WHERE kind = 'attempt'"
+    )
+    return float(seconds)
+
+
+@pytest.mark.parametrize(("minutes_old", "minutes"), [(40, 10), (600, 60)])
+async def test_an_attempt_that_cannot_be_closed_is_asked_about_rarer_the_older_it_is(
+    line: Line, minutes_old: int, minutes: int
+) -> None:
+    await line.floor.pool.execute(
+        "UPDATE payment_attempts SET started_at = now() - make_interval(mins => $1)", minutes_old
+    )
+    await line.told(GatewayClose(attempt_id=line.attempt_id), line.paid("pending"))
+    assert 60 * minutes - 20 < await waits_seconds(line) < 60 * minutes + 20
+
+
+async def test_what_the_channel_never_heard_of_is_asked_about_once_more_when_its_clock_must_have_reached_the_end(
+    line: Line,
+) -> None:
+    await line.over(just=True)
+    await line.told(GatewayQuery(attempt_id=line.attempt_id), NO)
+    again = "SELECT due_at = expire_at + $1 FROM timers, payment_attempts WHERE kind = 'attempt'"
+    grace = timedelta(seconds=shop.current().payment_grace_seconds)
+    assert await line.floor.rows(again, grace) == [(True,)]
+
+
+async def test_a_window_that_ends_unpaid_closes_the_attempt(line: Line) -> None:
+    line.floor.asked.clear()
+    await line.floor.sweep("payment")
+    assert await line.floor.states() == ["cancelled"]
+    assert (await line.state(), line.asked) == ("closing", ["close"])
+
+
 # ---------------------------------------------------------------- refunds
+
+
+async def test_a_refund_that_no_attempt_of_ours_brought_is_tried_again(line: Line) -> None:
+    batch = await line.told(GatewayRefund(refund_no="R404"), None)
+    assert [(verdict.reason, verdict.retry) for verdict in batch.verdicts.values()] == [("refund_unknown", True)]
+
+
+async def test_a_part_goes_back_of_a_whole_that_is_named(line: Line) -> None:
+    await line.floor.say(
+        PaymentObserved(
+            attempt_id=line.attempt_id, trade_no="t1", kind="failed", amount=1000, currency="CNY",
+            occurred_at=AT - timedelta(hours=1),
+        )
+    )  # fmt: skip
+    await line.told(GatewayQuery(attempt_id=line.attempt_id), line.paid("captured"))
+    [(order_id,)] = await line.floor.rows("SELECT id FROM orders")
+    part = RefundRequest(request_id="a", actor=OPERATOR, order_id=order_id, amount=300, reason="a scratch")
+    await line.floor.say(part, trusted=True)
+    [refund] = line.floor.heard("refund.requested")
+    async with line.floor.pool.acquire() as tx:
+        [(channel, _, ask)] = (await attempts.refunds_asked(tx, [refund["refund_no"]])).values()
+    assert (channel, ask.out_trade_no, ask.trade_no) == ("alipay", line.number, "t1")
+    assert (ask.amount, ask.total, ask.captured_at) == (300, 1000, AT)
 
 
 @pytest.fixture
@@ -341,6 +535,25 @@ async def test_a_start_is_answered_once_the_channel_has_answered_or_kept_silent_
     )
 
 
+async def test_a_start_that_is_delivered_again_is_answered_once_and_leaves_the_attempt_open(asked_first: Line) -> None:
+    line = asked_first
+    for _ in range(2):
+        await line.told(GatewayStart(attempt_id=line.attempt_id), Ready("qr", "https://qr.example/1"))
+    assert (len(line.floor.heard("payment.started")), line.floor.heard("command.rejected")) == (1, [])
+    assert (await line.state(), line.asked) == ("requested", [])
+
+
+async def test_what_the_channel_opens_after_all_is_closed_there_and_given_to_nobody(asked_first: Line) -> None:
+    """Its own close may have come when the channel did not know it yet."""
+    line = asked_first
+    await line.floor.pool.execute("UPDATE payment_attempts SET state = 'closing'")
+    await line.told(GatewayStart(attempt_id=line.attempt_id), Ready("qr", "https://qr.example/1", reference="theirs"))
+    assert line.floor.heard("payment.started") == []
+    assert [event["code"] for event in line.floor.heard("command.rejected")] == ["PAY_CHANNEL_ERROR"]
+    assert line.asked == ["close"]
+    assert await line.floor.rows("SELECT state, reference FROM payment_attempts") == [("closing", "theirs")]
+
+
 @pytest.mark.parametrize("state", ["closed", "captured", "failed"])
 @pytest.mark.parametrize("answer", [None, NO, SILENCE], ids=["is not asked", "says no", "is silent"])
 async def test_a_start_whose_attempt_has_ended_meanwhile_is_answered_and_the_end_stays(
@@ -356,8 +569,9 @@ async def test_a_start_whose_attempt_has_ended_meanwhile_is_answered_and_the_end
     assert await line.state() == state
 
 
-async def test_a_woken_timer_of_an_attempt_that_has_ended_is_dropped(line: Line) -> None:
+@pytest.mark.parametrize("answer", [NO, None], ids=["asked", "not asked"])
+async def test_a_woken_timer_of_an_attempt_that_has_ended_is_dropped(line: Line, answer: Any) -> None:
     await line.floor.pool.execute("UPDATE payment_attempts SET state = 'failed'")
     await line.floor.say(TimerDue(kind="attempt", key=line.attempt_id, due_at=AT))
-    await line.told(GatewayQuery(attempt_id=line.attempt_id), NO)
+    await line.told(GatewayQuery(attempt_id=line.attempt_id), answer)
     assert not await line.is_watched()

@@ -37,3 +37,24 @@ async def test_copies_of_a_notice_are_one_row_whatever_their_headers(floor: Floo
         assert len(ids) == 1
         other = await notices.keep(tx, [notices.Kept("alipay", Notice({}, b"body", AT))])
         assert set(other).isdisjoint(ids)
+
+
+KEPT_DAYS = [(None, 539, 1), (None, 541, 0), ("PAY_SIGNATURE_INVALID", 29, 1), ("PAY_SIGNATURE_INVALID", 31, 0)]
+
+
+@pytest.mark.parametrize(("code", "days", "left"), KEPT_DAYS)
+async def test_what_was_believed_is_kept_for_as_long_as_it_can_be_disputed_and_what_was_not_a_month(
+    floor: Floor, code: str | None, days: int, left: int
+) -> None:
+    async with floor.pool.acquire() as tx, tx.transaction():
+        await notices.keep(tx, [notices.Kept("alipay", Notice({}, b"body", AT), code)])
+        await tx.execute("UPDATE channel_notices SET recorded_at = now() - make_interval(days => $1)", days)
+        await notices.forget(tx)
+        assert await tx.fetchval("SELECT count(*) FROM channel_notices") == left
+
+
+async def test_a_certificate_that_is_fetched_again_replaces_the_one_before(floor: Floor) -> None:
+    async with floor.pool.acquire() as tx, tx.transaction():
+        for pem in ("one", "another"):
+            await notices.keep_certificates(tx, {"wechat": {"5F1E": pem}})
+        assert await notices.certificates(tx, ["wechat", "alipay"]) == {"wechat": {"5F1E": "another"}}

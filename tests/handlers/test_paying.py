@@ -326,7 +326,7 @@ async def test_a_refund_that_is_asked_for_again_is_asked_about_again(floor: Floo
     [refund] = floor.heard("refund.requested")
     number, call = refund["refund_no"], ("alipay", GatewayRefund(refund_no=refund["refund_no"]))
     failure = {"refund_no": number, "status": "failed", "amount": 1000, "currency": "CNY"}
-    await floor.say(RefundObserved(**failure, occurred_at=datetime.now(UTC)))  # type: ignore[arg-type]
+    await floor.say(RefundObserved(**failure, occurred_at=datetime.now(UTC)))
     watched = "SELECT count(*) FROM timers WHERE kind = 'refund'"
     assert (floor.asked, await floor.rows(watched)) == ([call], [(0,)])
     request = RefundRequest(
