@@ -3,6 +3,7 @@
 Alipay's page needs no call, so everything here is signatures and the database.
 """
 
+import asyncio
 import base64
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -11,17 +12,20 @@ from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 
-from messages.gateway import GatewayClose, GatewayRefund, GatewayRefundQuery
+from messages.gateway import GatewayClose, GatewayQuery, GatewayRefund, GatewayRefundQuery
 from messages.orders import OrderMerge
 from messages.payments import PaymentCallback, PaymentObserved, PaymentStart
 from messages.refunds import RefundObserved, RefundRequest
 from scripts.gateways import alipay_protocol
 from tests.channels.keys import private, private_pem, public_pem
-from tests.handlers.floor import OPERATOR, Floor, cancel, captured, user
+from tests.handlers.floor import OPERATOR, WAITING, Floor, cancel, captured, user
 from tests.handlers.offers import settings
 from workers import channels
 from workers.channels.alipay import Alipay, AlipaySettings
+from workers.channels.port import Unknown
 from workers.handlers import timeouts
+from workers.handlers.gateway_calls import take_answers
+from workers.runtime.batch import Batch
 from workers.store import attempts
 from workers.store.attempts import Change
 
@@ -350,6 +354,38 @@ async def test_locking_what_changes_hides_nothing_that_has_to_be_closed(floor: F
     async with floor.pool.acquire() as tx, tx.transaction():
         assert [one.id for one in await attempts.live(tx, [intent_id], [order_id], [attempt_id])] == [attempt_id]
         assert await attempts.live(tx, [], [], [attempt_id]) == []
+
+
+async def unanswered(floor: Floor, *attempt_ids: int) -> None:
+    """Alipay is asked about these, and says nothing."""
+    items = [floor.wrap(GatewayQuery(attempt_id=key)) for key in attempt_ids]
+    async with floor.pool.acquire() as tx, tx.transaction():
+        answers = {item.id: Unknown("TimeoutError") for item in items}
+        await take_answers(tx, Batch[Any](items, datetime.now(UTC), answers), channel="alipay")
+
+
+LOCKERS = [("closing", "a capture"), ("requested", "a cancellation"), ("requested", "questions")]
+
+
+@pytest.mark.parametrize(("state", "who"), LOCKERS, ids=[who for _, who in LOCKERS])
+async def test_attempts_are_locked_in_order_of_their_ids_whoever_locks_them(floor: Floor, state: str, who: str) -> None:
+    order_id, started = await opened(floor)
+    await floor.say(start(order_id, 1000, "pay-2"))
+    first, second = (int(event["attempt_id"]) for event in floor.heard("payment.started"))
+    await floor.pool.execute("UPDATE payment_attempts SET state = $1 WHERE id = $2", state, first)
+    does: dict[str, Any] = {
+        "a capture": lambda: floor.handle([floor.wrap(notified(started))]),
+        "a cancellation": lambda: floor.handle([floor.wrap(cancel(order_id))]),
+        "questions": lambda: unanswered(floor, second, first),
+    }
+    lock = "SELECT FROM payment_attempts WHERE id = $1 FOR UPDATE NOWAIT"
+    async with floor.pool.acquire() as tx, asyncio.TaskGroup() as workers, tx.transaction():
+        await tx.execute(lock, first)
+        worker = workers.create_task(does[who]())
+        while not await floor.pool.fetchval(WAITING):
+            assert not worker.done(), "it locks nothing"
+            await asyncio.sleep(0.002)
+        await tx.execute(lock, second)
 
 
 def test_of_several_changes_the_last_counts_but_for_a_capture() -> None:
