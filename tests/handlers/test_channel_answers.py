@@ -450,6 +450,11 @@ async def refund_no(line: Line) -> str:
     return str(refund["refund_no"])
 
 
+async def test_a_refund_that_the_channel_tells_of_has_its_end(line: Line, refund_no: str) -> None:
+    assert not (await tells(line, gave(refund_no, "succeeded"))).verdicts
+    assert await line.floor.rows("SELECT state FROM refunds") == [("succeeded",)]
+
+
 def gave(refund_no: str, status: Any) -> Refunded:
     return Refunded(refund_no, status, 1000, "CNY", AT)
 
@@ -474,7 +479,7 @@ async def test_a_refund_is_asked_about_until_its_end_is_known(  # noqa: PLR0917 
 ) -> None:
     answer = gave(refund_no, answer) if isinstance(answer, str) else answer
     await line.told(message(refund_no=refund_no), answer)
-    assert await line.floor.rows("SELECT state FROM refunds") == [(state,)]
+    assert await line.floor.rows("SELECT state, finished_at IS NULL FROM refunds") == [(state, watched)]
     assert (line.asked, await line.is_watched("refund")) == (asked, watched)
     ends = [
         event["type"] for event in line.floor.events if event["type"] in ("refund.succeeded.v1", "refund.failed.v1")

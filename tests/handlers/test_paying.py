@@ -251,6 +251,15 @@ async def test_a_channel_is_asked_once_a_minute_at_most_and_rarer_the_longer_it_
     await floor.pump()
     [(later,)] = await floor.rows(waits)
     assert 590 <= later <= 600
+    await floor.pool.execute("UPDATE timers SET due_at = now() - interval '10 h', wake_at = now()")
+    async with floor.pool.acquire() as tx, tx.transaction():
+        await timeouts.sweep(tx)
+    floor.asked.clear()
+    channels.configure({})
+    await floor.pump()
+    [(at_last,)] = await floor.rows(waits)
+    assert 3590 <= at_last <= 3600
+    assert floor.asked == [], "who does not speak with the channel leaves it to those that do"
 
 
 async def test_merged_orders_are_to_be_paid_before_the_first_of_them_ends(floor: Floor) -> None:

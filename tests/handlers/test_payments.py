@@ -1,10 +1,12 @@
 """Money: every capture is kept once or goes back once."""
 
+from datetime import UTC, datetime
 from typing import Any
 
 import orjson
 import pytest
 
+from messages.payments import ProgressMark
 from messages.refunds import RefundRequest, RefundResult
 from messages.shipments import ShipmentUpdate
 from tests.handlers.floor import OPERATOR, Floor, book, cancel, captured, create, update, user
@@ -402,9 +404,16 @@ async def test_a_second_capture_that_failed_to_go_back_is_asked_for_again_whatev
 ) -> None:
     await floor.open_shop()
     order_id = await floor.paid(("s1", 2))
-    await floor.say(captured(order_id, 1000, "t2"), trusted=True)
-    [second] = floor.heard("refund.requested")
+    await floor.say(captured(order_id, 1000, "t2"), captured(order_id, 1000, "t3"), trusted=True)
+    second, _ = floor.heard("refund.requested")
     await floor.say(result(second, "failed"), trusted=True)
     await floor.say(again(order_id, "a"), trusted=True)
     await floor.say(again(order_id, "b", refund_no=second["refund_no"]), trusted=True)
-    assert [refund["trade_no"] for refund in floor.heard("refund.requested")] == ["t2", "t1", "t2"]
+    assert [refund["trade_no"] for refund in floor.heard("refund.requested")] == ["t2", "t3", "t1", "t2"]
+
+
+async def test_the_last_mark_says_how_far_results_are_settled_and_none_takes_that_back(floor: Floor) -> None:
+    early, late = datetime(2026, 1, 21, 2, 0, tzinfo=UTC), datetime(2026, 1, 21, 3, 0, tzinfo=UTC)
+    for marks in ((early, late), (early,)):
+        await floor.say(*(ProgressMark(at=at) for at in marks))
+        assert await floor.rows("SELECT at FROM progress") == [(late,)]
