@@ -94,6 +94,8 @@ CASES: list[tuple[str, Sequence[Line], Sequence[Entry], list[tuple[str, str | No
     ("a capture that has no number and that they do not list", [], [capture(None)], [("missing_there", None, None)], 0),
     ("a refund without a number is never guessed", [line(refund(), number="")], [refund()],
      [("missing_here", None, 1), ("missing_there", "R1", None)], 0),
+    ("a refund without a number is not the capture that it gives back", [line(refund(), number="")], [capture()],
+     [("missing_here", None, 1), ("missing_there", "P1", None)], 0),
 ]  # fmt: skip
 
 

@@ -205,6 +205,14 @@ async def test_another_channels_payments_are_not_looked_at(floor: Floor) -> None
     assert await counts(floor, reconcile(paper(), channel="wechat")) == [(0, 0, 1)]
 
 
+async def test_a_trade_number_has_the_number_that_its_own_channel_was_given(floor: Floor) -> None:
+    await floor.open_shop()
+    for channel in ("wechat", "alipay"):
+        await paid_at(floor, channel=channel)
+    await floor.pool.execute("DELETE FROM payment_attempts WHERE channel = 'alipay'")
+    assert await counts(floor, reconcile(paper("capture SHOP-1 t1 1000 CNY"))) == [(1, 1, 0)]
+
+
 async def test_the_same_file_again_is_the_same_outcome_without_events(floor: Floor) -> None:
     await floor.open_shop()
     await paid_at(floor)
