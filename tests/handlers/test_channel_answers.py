@@ -1,93 +1,27 @@
 """What a channel answers, and what follows: the table of gateway_calls on a real database."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
-from messages.base import Message
 from messages.gateway import (
     GatewayCapture,
     GatewayCertificates,
     GatewayClose,
     GatewayQuery,
-    GatewayRefund,
-    GatewayRefundQuery,
     GatewayStart,
 )
 from messages.payments import PaymentObserved
-from messages.refunds import RefundRequest
 from messages.timers import TimerDue
-from tests.handlers.calling import callback
-from tests.handlers.floor import OPERATOR, Floor, cancel
-from tests.handlers.test_paying import MERCHANT, opened, start
-from workers import channels
-from workers.channels.alipay import Alipay, AlipaySettings
+from tests.handlers.answering import AT, NO, SILENCE, Line, tells
+from workers.channels.alipay import Alipay
 from workers.channels.calls import ChannelAwayError
-from workers.channels.port import Approved, Notice, Paid, Ready, Refunded, Refused, Unknown
+from workers.channels.port import Approved, Paid, Refused, Unknown
 from workers.channels.port import Attempt as Asked
-from workers.handlers.gateway_calls import START_TRIES, take_answers
-from workers.runtime.batch import Batch
 from workers.store import attempts, shop
 from workers.store.asking import Question, answer_to, prepare, question, uncaptured
-
-AT = datetime(2026, 1, 21, 2, 0, tzinfo=UTC)
-SILENCE, NO = Unknown("TimeoutError"), Refused("ACQ.TRADE_NOT_EXIST", "there is no such trade")
-
-
-@pytest.fixture(autouse=True)
-def alipay() -> Iterator[None]:
-    channels.configure({"alipay": Alipay(AlipaySettings.model_validate(MERCHANT))})
-    yield
-    channels.configure({})
-
-
-@dataclass
-class Line:
-    """The line to a channel: `told` hands an answer to the handler as if the channel had been asked."""
-
-    floor: Floor
-    attempt_id: int
-    number: str
-
-    async def told(self, body: Message, answer: Any, attempt: int = 0) -> Batch[Any]:
-        item = replace(self.floor.wrap(body), attempt=attempt)
-        async with self.floor.pool.acquire() as tx, tx.transaction():
-            batch = Batch[Any]([item], await tx.fetchval("SELECT clock_timestamp()"), {item.id: answer})
-            await take_answers(tx, batch, channel="alipay")
-        self.floor.asked.clear()
-        await self.floor.pump()
-        return batch
-
-    def paid(self, status: Any, amount: int = 1000) -> Paid:
-        return Paid(self.number, "t1", status, amount, "CNY", AT)
-
-    async def over(self, just: bool = False) -> None:
-        """The time to pay has passed, by any clock."""
-        ago = timedelta(seconds=1) + (timedelta() if just else timedelta(seconds=shop.current().payment_grace_seconds))
-        await self.floor.pool.execute("UPDATE payment_attempts SET expire_at = now() - $1::interval", ago)
-
-    @property
-    def asked(self) -> list[str]:
-        return [message.routing_key().removeprefix("gateway.") for _, message in self.floor.asked]
-
-    async def state(self) -> str:
-        state: str = await self.floor.pool.fetchval("SELECT state FROM payment_attempts WHERE id = $1", self.attempt_id)
-        return state
-
-    async def is_watched(self, kind: str = "attempt") -> bool:
-        watched: bool = await self.floor.pool.fetchval("SELECT EXISTS (SELECT FROM timers WHERE kind = $1)", kind)
-        return watched
-
-
-@pytest.fixture
-async def line(floor: Floor) -> Line:
-    """An attempt that is open at the channel."""
-    _, started = await opened(floor)
-    return Line(floor, int(started["attempt_id"]), started["out_trade_no"])
-
 
 QUERIES = [
     ("captured", "captured", False, "captured", [], ["payment.captured", "order.paid"], False),
@@ -133,24 +67,6 @@ async def test_a_capture_whose_answer_was_lost_counts_although_the_attempt_was_c
 
 
 # ---------------------------------------------------------------- what it tells by itself
-
-
-class Teller(Alipay):
-    """Whoever writes, this is what it says."""
-
-    said: Any = None
-
-    def verify(self, notice: Notice) -> Any:
-        return self.said
-
-
-async def tells(line: Line, said: Any, channel: str = "alipay") -> Batch[Any]:
-    teller = Teller(AlipaySettings.model_validate(MERCHANT))
-    teller.said = said
-    channels.configure({"alipay": teller, "wechat": teller})
-    line.floor.events.clear()
-    line.floor.asked.clear()
-    return await line.floor.say(callback(channel, Notice({}, repr(said).encode(), AT)))
 
 
 APPROVED = Approved("P1", "the channel's")
@@ -412,165 +328,6 @@ async def test_a_window_that_ends_unpaid_closes_the_attempt(line: Line) -> None:
     await line.floor.sweep("payment")
     assert await line.floor.states() == ["cancelled"]
     assert (await line.state(), line.asked) == ("closing", ["close"])
-
-
-# ---------------------------------------------------------------- refunds
-
-
-async def test_a_refund_that_no_attempt_of_ours_brought_is_tried_again(line: Line) -> None:
-    batch = await line.told(GatewayRefund(refund_no="R404"), None)
-    assert [(verdict.reason, verdict.retry) for verdict in batch.verdicts.values()] == [("refund_unknown", True)]
-
-
-async def test_a_part_goes_back_of_a_whole_that_is_named(line: Line) -> None:
-    await line.told(GatewayQuery(attempt_id=line.attempt_id), line.paid("captured"))
-    declined = PaymentObserved(
-        attempt_id=line.attempt_id, trade_no="t1", kind="failed", amount=999, currency="CNY",
-        occurred_at=AT - timedelta(hours=1),
-    )  # fmt: skip
-    await line.floor.say(declined)
-    [(order_id,)] = await line.floor.rows("SELECT id FROM orders")
-    part = RefundRequest(request_id="a", actor=OPERATOR, order_id=order_id, amount=300, reason="a scratch")
-    await line.floor.say(part, trusted=True)
-    [refund] = line.floor.heard("refund.requested")
-    async with line.floor.pool.acquire() as tx:
-        [(channel, _, ask)] = (await attempts.refunds_asked(tx, [refund["refund_no"]])).values()
-    assert (channel, ask.out_trade_no, ask.trade_no) == ("alipay", line.number, "t1")
-    assert (ask.amount, ask.total, ask.captured_at) == (300, 1000, AT)
-
-
-@pytest.fixture
-async def refund_no(line: Line) -> str:
-    """A paid order was cancelled, and its money is to go back."""
-    await line.told(GatewayQuery(attempt_id=line.attempt_id), line.paid("captured"))
-    [order_id] = await line.floor.rows("SELECT id FROM orders")
-    await line.floor.say(cancel(order_id[0]))
-    [refund] = line.floor.heard("refund.requested")
-    assert line.asked == ["refund"]
-    return str(refund["refund_no"])
-
-
-async def test_a_refund_that_the_channel_tells_of_has_its_end(line: Line, refund_no: str) -> None:
-    assert not (await tells(line, gave(refund_no, "succeeded"))).verdicts
-    assert await line.floor.rows("SELECT state FROM refunds") == [("succeeded",)]
-
-
-def gave(refund_no: str, status: Any) -> Refunded:
-    return Refunded(refund_no, status, 1000, "CNY", AT)
-
-
-REFUNDS = [
-    (GatewayRefund, "succeeded", "succeeded", [], False),
-    (GatewayRefund, "failed", "failed", [], False),
-    (GatewayRefund, "processing", "submitted", [], True),
-    (GatewayRefund, SILENCE, "unknown", [], True),
-    (GatewayRefund, NO, "failed", [], False),
-    (GatewayRefundQuery, "succeeded", "succeeded", [], False),
-    (GatewayRefundQuery, "failed", "failed", [], False),
-    (GatewayRefundQuery, "processing", "submitted", [], True),
-    (GatewayRefundQuery, SILENCE, "unknown", [], True),
-    (GatewayRefundQuery, NO, "requested", ["refund"], True),
-]
-
-
-@pytest.mark.parametrize(("message", "answer", "state", "asked", "watched"), REFUNDS)
-async def test_a_refund_is_asked_about_until_its_end_is_known(  # noqa: PLR0917 (a row of the table)
-    line: Line, refund_no: str, message: Any, answer: Any, state: str, asked: list[str], watched: bool
-) -> None:
-    answer = gave(refund_no, answer) if isinstance(answer, str) else answer
-    await line.told(message(refund_no=refund_no), answer)
-    assert await line.floor.rows("SELECT state, finished_at IS NULL FROM refunds") == [(state, watched)]
-    assert (line.asked, await line.is_watched("refund")) == (asked, watched)
-    ends = [
-        event["type"] for event in line.floor.events if event["type"] in ("refund.succeeded.v1", "refund.failed.v1")
-    ]
-    assert ends == ([f"refund.{state}.v1"] if state in ("succeeded", "failed") else [])
-
-
-async def test_a_refund_without_an_answer_is_asked_for_again_under_its_number_once_the_channel_knows_of_none(
-    line: Line, refund_no: str
-) -> None:
-    await line.told(GatewayRefund(refund_no=refund_no), SILENCE)
-    await line.floor.sweep("refund")
-    assert line.asked == ["refund_query"]
-    await line.told(GatewayRefundQuery(refund_no=refund_no), NO)
-    assert line.floor.asked == [("alipay", GatewayRefund(refund_no=refund_no))]
-    await line.told(GatewayRefund(refund_no=refund_no), gave(refund_no, "succeeded"))
-    await line.told(GatewayRefund(refund_no=refund_no), gave(refund_no, "succeeded"))
-    assert len(line.floor.heard("refund.succeeded")) == 1
-    assert await line.floor.rows("SELECT captured_amount, refunded_amount FROM orders") == [(1000, 1000)]
-
-
-# ---------------------------------------------------------------- opening
-
-
-@pytest.fixture
-async def asked_first(floor: Floor) -> Line:
-    """A QR code is wanted, which the channel has to make."""
-    await floor.open_shop()
-    order_id = await floor.placed(("s1", 2))
-    await floor.say(start(order_id, 1000, scene="qr"))
-    [(_, message)] = floor.asked
-    assert isinstance(message, GatewayStart)
-    assert not floor.heard("payment.started")
-    [(number,)] = await floor.rows("SELECT out_trade_no FROM payment_attempts")
-    return Line(floor, message.attempt_id, number)
-
-
-OPENINGS = [
-    (Ready("qr", "https://qr.example/1"), 0, "requested", None, True),
-    (Refused("ACQ.SYSTEM_ERROR", "no"), 0, "failed", "PAY_CHANNEL_ERROR", False),
-    (SILENCE, 0, "created", None, True),
-    (SILENCE, START_TRIES - 1, "unknown", "PAY_CHANNEL_UNKNOWN", True),
-]
-
-
-@pytest.mark.parametrize(("answer", "attempt", "state", "code", "watched"), OPENINGS)
-async def test_a_start_is_answered_once_the_channel_has_answered_or_kept_silent_too_often(  # noqa: PLR0917
-    asked_first: Line, answer: Any, attempt: int, state: str, code: str | None, watched: bool
-) -> None:
-    line = asked_first
-    batch = await line.told(GatewayStart(attempt_id=line.attempt_id), answer, attempt)
-    assert bool(batch.verdicts) == (state == "created")
-    assert (await line.state(), await line.is_watched()) == (state, watched)
-    assert [event["code"] for event in line.floor.heard("command.rejected")] == ([code] if code else [])
-    assert [event["url"] for event in line.floor.heard("payment.started")] == (
-        ["https://qr.example/1"] if state == "requested" else []
-    )
-
-
-async def test_a_start_that_is_delivered_again_is_answered_once_and_leaves_the_attempt_open(asked_first: Line) -> None:
-    line = asked_first
-    for _ in range(2):
-        await line.told(GatewayStart(attempt_id=line.attempt_id), Ready("qr", "https://qr.example/1"))
-    assert (len(line.floor.heard("payment.started")), line.floor.heard("command.rejected")) == (1, [])
-    assert (await line.state(), line.asked) == ("requested", [])
-
-
-async def test_what_the_channel_opens_after_all_is_closed_there_and_given_to_nobody(asked_first: Line) -> None:
-    """Its own close may have come when the channel did not know it yet."""
-    line = asked_first
-    await line.floor.pool.execute("UPDATE payment_attempts SET state = 'closing'")
-    await line.told(GatewayStart(attempt_id=line.attempt_id), Ready("qr", "https://qr.example/1", reference="theirs"))
-    assert line.floor.heard("payment.started") == []
-    assert [event["code"] for event in line.floor.heard("command.rejected")] == ["PAY_CHANNEL_ERROR"]
-    assert line.asked == ["close"]
-    assert await line.floor.rows("SELECT state, reference FROM payment_attempts") == [("closing", "theirs")]
-
-
-@pytest.mark.parametrize("state", ["closed", "captured", "failed"])
-@pytest.mark.parametrize("answer", [None, NO, SILENCE], ids=["is not asked", "says no", "is silent"])
-async def test_a_start_whose_attempt_has_ended_meanwhile_is_answered_and_the_end_stays(
-    asked_first: Line, state: str, answer: Any
-) -> None:
-    """Another attempt replaced it while its channel was silent, or the answer to another question said more."""
-    line = asked_first
-    await line.floor.pool.execute("UPDATE payment_attempts SET state = $1", state)
-    await line.told(GatewayStart(attempt_id=line.attempt_id), answer, START_TRIES - 1)
-    [rejected] = line.floor.heard("command.rejected")
-    unpaid = "PAY_CHANNEL_UNKNOWN" if answer is SILENCE else "PAY_CHANNEL_ERROR"
-    assert rejected["code"] == ("PAY_ALREADY_PAID" if state == "captured" else unpaid)
-    assert await line.state() == state
 
 
 @pytest.mark.parametrize("answer", [NO, None], ids=["asked", "not asked"])

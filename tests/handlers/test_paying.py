@@ -259,7 +259,7 @@ async def test_a_channel_is_asked_once_a_minute_at_most_and_rarer_the_longer_it_
     await floor.pump()
     [(at_last,)] = await floor.rows(waits)
     assert 3590 <= at_last <= 3600
-    assert floor.asked == [], "who does not speak with the channel leaves it to those that do"
+    assert [channel for channel, _ in floor.asked] == ["alipay"], "whoever speaks with it takes the question"
 
 
 async def test_merged_orders_are_to_be_paid_before_the_first_of_them_ends(floor: Floor) -> None:
@@ -354,6 +354,14 @@ async def test_a_worker_without_channels_still_keeps_what_became_of_an_attempt(f
     channels.configure({})
     await floor.say(failed(started))
     assert await attempts_now(floor) == ["failed"]
+
+
+async def test_a_worker_without_channels_has_the_attempts_of_ended_orders_closed_by_those_with(floor: Floor) -> None:
+    order_id, started = await opened(floor)
+    channels.configure({})
+    await floor.say(cancel(order_id))
+    assert floor.asked == [("alipay", GatewayClose(attempt_id=int(started["attempt_id"])))]
+    assert await attempts_now(floor) == ["closing"]
 
 
 async def test_locking_what_changes_hides_nothing_that_has_to_be_closed(floor: Floor) -> None:

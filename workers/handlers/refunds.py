@@ -166,6 +166,8 @@ def draws_on(refund: refunds.Refund, kept: payments.Kept) -> bool:
 
 def not_again(body: RefundRequest, refund: refunds.Refund | None, kept: payments.Kept | None) -> Refusal | None:
     """Why this refund is not asked for again, or None. No I/O."""
+    if body.actor.type == "user":
+        return access.FORBIDDEN
     if refund is None or refund.order_id != body.order_id:
         return Refusal("REFUND_NOT_ALLOWED", "the order has no refund of this number")
     if refund.state != "failed":

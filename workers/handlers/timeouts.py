@@ -28,7 +28,6 @@ from messages.gateway import GatewayQuery, GatewayRefundQuery
 from messages.orders import OrderEvent, OrderRejected
 from messages.payments import ProgressMark
 from messages.timers import TimerDue
-from workers.channels import configured
 from workers.domain.book import Book, Step
 from workers.domain.order import Order, Trigger
 from workers.runtime.batch import Batch
@@ -108,7 +107,6 @@ async def ask_channels(
     calls = [
         outbox.to_queue(question, queue=call_queue(channel), because=waiting[key])
         for key, channel, question in questions
-        if channel in configured()
     ]
     return calls, due
 

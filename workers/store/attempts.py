@@ -14,7 +14,7 @@ from db.statements import SQL
 from messages.envelope import Envelope
 from messages.gateway import GatewayClose
 from messages.payments import PaymentStarted
-from workers.channels import configured, port
+from workers.channels import port
 from workers.domain import paying
 from workers.domain.book import Book
 from workers.domain.order import State
@@ -204,10 +204,8 @@ async def settle(
 ) -> list[outbox.Announcement]:
     """Write what attempts became, and close the others of orders that no longer wait for money.
 
-    All are locked by one statement, in id order.
+    All are locked by one statement, in id order. Whoever speaks with their channels does it: not always this process.
     """
-    if not (configured() or changes):
-        return []
     steps = {
         step.order.id: step
         for step in book.steps
@@ -232,7 +230,6 @@ def closing(ended: Sequence[Attempt], because: Envelope[Any] | None) -> list[out
     return [
         outbox.to_queue(GatewayClose(attempt_id=attempt.id), queue=call_queue(attempt.channel), because=because)
         for attempt in ended
-        if attempt.channel in configured()
     ]
 
 
