@@ -10,6 +10,7 @@ from messages.base import (
     Event,
     ExternalId,
     Fact,
+    Internal,
     Moment,
     OrderId,
     RequestId,
@@ -24,6 +25,18 @@ class RefundResult(Fact):
     TRUSTED_ONLY: ClassVar[bool] = True
     refund_no: ExternalId
     status: Literal["succeeded", "failed"]
+    amount: Amount
+    currency: Currency
+    occurred_at: Moment
+    reason: ShortText | None = None
+
+
+class RefundObserved(Internal):
+    """What a channel said of a refund, by notification or when we asked: signed, so believed."""
+
+    TYPE: ClassVar[str] = "refund.observed.v1"
+    refund_no: ExternalId
+    status: Literal["succeeded", "failed", "submitted", "unknown"]
     amount: Amount
     currency: Currency
     occurred_at: Moment

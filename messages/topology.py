@@ -7,6 +7,7 @@ from messages import (
     benefits,
     carts,
     catalogue,
+    gateway,
     orders,
     payments,
     promotions,
@@ -23,6 +24,18 @@ DELIVERY_LIMIT = 50  # the net under a message that kills its process; our own a
 DEAD_LETTER_DELIVERY_LIMIT = 1_000_000  # never -1: RabbitMQ 3.10 loses the message at its first requeue
 QUESTION_TTL_SECONDS = 30  # whoever asked has given up by then
 RETRY_TIERS_SECONDS = (1, 5, 30, 120, 600, 1800)
+
+CHANNELS = ("alipay", "wechat", "unionpay", "paypal")
+"""Payment channels that we speak with ourselves. Each has a queue of calls, paused alone when the channel is down."""
+CALLS: tuple[type[Message], ...] = (
+    gateway.GatewayStart,
+    gateway.GatewayCapture,
+    gateway.GatewayQuery,
+    gateway.GatewayClose,
+    gateway.GatewayRefund,
+    gateway.GatewayRefundQuery,
+    gateway.GatewayCertificates,
+)
 
 QUEUES: dict[str, tuple[type[Message], ...]] = {
     "order-creation": (orders.OrderCreate,),
@@ -45,8 +58,15 @@ QUEUES: dict[str, tuple[type[Message], ...]] = {
         stock.StockAdjust,
     ),
     "stock-results": (stock.StockReserved, stock.StockRefused),
-    "payment-results": (payments.PaymentResult, payments.ProgressMark),
-    "refunds": (refunds.RefundResult, refunds.RefundRequest),
+    "payment-requests": (payments.PaymentStart,),
+    "payment-results": (
+        payments.PaymentCallback,
+        payments.PaymentResult,
+        payments.PaymentObserved,
+        payments.ProgressMark,
+    ),
+    "reconciliations": (payments.PaymentReconcile,),
+    "refunds": (refunds.RefundResult, refunds.RefundRequest, refunds.RefundObserved),
     "shipping-updates": (shipments.ShipmentBook, shipments.ShipmentUpdate),
     "timeouts": (timers.TimerDue,),
     "catalogue": (
@@ -58,6 +78,7 @@ QUEUES: dict[str, tuple[type[Message], ...]] = {
         benefits.PointsGrant,
         benefits.MemberUpsert,
     ),
+    **{f"gateway-calls.{channel}": CALLS for channel in CHANNELS},
 }
 """Work queue (without the prefix) -> the messages it takes. One handler file each."""
 
@@ -195,7 +216,8 @@ def topology(names: Names, tiers: tuple[int, ...], *, delay_plugin: bool = False
     for name, models in QUEUES.items():
         queue, dlq = names.queue(name), names.dlq(name)
         queues += [Queue(queue, _work(names, queue)), Queue(dlq, _parking())]
-        bindings += [Binding(names.exchange_of(model.KIND), queue, model.routing_key()) for model in models]
+        if models is not CALLS:  # those are addressed to one of several queues, directly
+            bindings += [Binding(names.exchange_of(model.KIND), queue, model.routing_key()) for model in models]
         bindings += [Binding(names.delayed, queue, f"*.{queue}"), Binding(names.dlx, dlq, queue)]
         if delay_plugin:
             bindings.append(Binding(names.delay_plugin, queue, f"*.{queue}"))

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import typer
 from typer.main import get_command
 
-from scripts.commands import audit, dead_letters, order, processes, publish, topology
+from scripts.commands import audit, dead_letters, order, payments, processes, publish, topology
 from scripts.commands.problems import Code, explain
 
 app = typer.Typer(
@@ -25,6 +25,7 @@ app.command("publish")(publish.publish)
 app.add_typer(processes.keys, name="keys")
 app.add_typer(topology.app, name="topology")
 app.add_typer(order.app, name="order")
+app.add_typer(payments.app, name="payments")
 app.add_typer(dead_letters.app, name="dead-letters")
 
 

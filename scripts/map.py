@@ -27,17 +27,23 @@ def message_map() -> str:
     """One row per message that a queue takes, then the queues for what could not be handled."""
     routes = {route.queue: route for route in ROUTES}
     rows = [
-        (
-            f"`{model.TYPE}`",
-            f"`{NAMES.exchange_of(model.KIND)}`",
-            f"`{NAMES.queue(queue)}`",
-            link(routes[queue]),
-            who(model),
-        )
+        (f"`{model.TYPE}`", came_from(model, queue), f"`{NAMES.queue(shown(queue))}`", link(routes[queue]), who(model))
         for queue, models in TAKEN.items()
         for model in models
     ]
+    rows = list(dict.fromkeys(rows))
     return table(("message", "from", "queue", "handled in", "who may send it"), [*rows, *leftovers()])
+
+
+def shown(queue: str) -> str:
+    """One name for queues of a kind: `gateway-calls.alipay` and its like."""
+    kind, dot, _ = queue.partition(".")
+    return f"{kind}.<channel>" if dot else kind
+
+
+def came_from(model: type[Message], queue: str) -> str:
+    """The exchange; queues of a kind are addressed one by one."""
+    return "directly" if "." in queue else f"`{NAMES.exchange_of(model.KIND)}`"
 
 
 def leftovers() -> list[tuple[str, ...]]:

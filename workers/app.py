@@ -2,13 +2,14 @@
 
 import asyncio
 import signal
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 
 import structlog
 import uvloop
 
 from db import cipher
 from outbox.logging import configure as configure_logging
+from workers import channels
 from workers.garbage import settle_memory
 from workers.handlers import dead_letters
 from workers.routes import ROUTES
@@ -33,13 +34,30 @@ def chosen(queues: Sequence[str]) -> tuple[Route, ...]:
     return tuple(known[queue] for queue in dict.fromkeys(queues)) if queues else ROUTES
 
 
+def spoken(routes: Sequence[Route], configured: Container[str], *, named: bool = False) -> tuple[Route, ...]:
+    """Without the calls to channels that this process does not speak with: whoever speaks with them shall have them.
+
+    Raises UnknownQueueError where such a queue was asked for by name.
+    """
+    silent = [route.queue for route in routes if route.outside and channel_of(route.queue) not in configured]
+    if silent and named:
+        raise UnknownQueueError(f"{silent[0]} needs the channel's settings: set OMS_{channel_of(silent[0]).upper()}")
+    return tuple(route for route in routes if route.queue not in silent)
+
+
+def channel_of(queue: str) -> str:
+    """Whose calls wait in it."""
+    return queue.rpartition(".")[2]
+
+
 def main(queues: Sequence[str] = (), settings: Settings | None = None) -> None:
     """Serve the queues (all of them when none is named) until SIGTERM or SIGINT, then finish what was delivered."""
     given = settings or Settings()
-    routes = chosen(queues)
+    routes = spoken(chosen(queues), given.channels, named=bool(queues))
     cipher.configure(given.encryption_keys.get_secret_value())
     configure_logging(given.log_level.upper())
     shop.configure(given.shop)
+    channels.configure(given.channels, given.payment_timeout_seconds)
     dead_letters.configure(given.trust.own)
     warn_of_lonely_trust(given)
     settle_memory()
@@ -59,4 +77,7 @@ async def _serve(routes: Sequence[Route], settings: Settings) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    await run_routes(routes, settings, stop)
+    try:
+        await run_routes(routes, settings, stop)
+    finally:
+        await channels.close()

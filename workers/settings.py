@@ -3,9 +3,11 @@
 from typing import Annotated, Literal
 from zoneinfo import ZoneInfo
 
-from pydantic import Field, StringConstraints, field_validator
+from pydantic import AliasChoices, Field, SecretStr, StringConstraints, field_validator
 
 from messages.topology import tiers_seconds
+from workers.channels.making import KINDS, make
+from workers.channels.port import Channel
 from workers.domain.shop import POLICY_FIELDS, Policy, Shop
 from workers.runtime.settings import RuntimeSettings
 
@@ -15,6 +17,7 @@ SHOP_FIELDS = (
     "default_warehouse", "shipping_fee_minor_units", "shipping_fees_by_country", "free_shipping_from_minor_units",
     "tax_rates_basis_points", "tax_inclusive", "points_unit", "points_unit_minor_units", "points_max_percent",
     "points_with_coupon", "saga_deadline_seconds", "receipt_window_seconds", "business_time_zone",
+    "payment_grace_seconds",
 )  # fmt: skip
 
 
@@ -67,6 +70,25 @@ class Settings(RuntimeSettings):
         default=3, ge=0, le=10_000, description="Orders of one user that are accepted in the window; 0: any (S1-49)"
     )
     rate_limit_window_seconds: int = Field(default=300, ge=1, le=86_400, description="The window of the rate limit")
+    payment_timeout_seconds: float = Field(
+        default=10.0,
+        gt=0,
+        le=60,
+        validation_alias=AliasChoices("OMS_PAYMENT_TIMEOUT_SECONDS", "PAYMENT_TIMEOUT"),
+        description="How long a payment channel may take to answer; then it is asked again until it is known (S0-47)",
+    )
+    payment_grace_seconds: int = Field(
+        default=60,
+        ge=0,
+        le=3600,
+        description="How far a channel's clock may be behind ours: so much later nobody pays what it never heard of",
+    )
+    alipay: SecretStr | None = Field(
+        default=None, description="Alipay, as JSON or file:PATH of it; else not spoken with"
+    )
+    wechat: SecretStr | None = Field(default=None, description="WeChat Pay, the same way")
+    unionpay: SecretStr | None = Field(default=None, description="UnionPay, the same way")
+    paypal: SecretStr | None = Field(default=None, description="PayPal, the same way")
 
     @field_validator("business_time_zone")
     @classmethod
@@ -76,6 +98,13 @@ class Settings(RuntimeSettings):
         except (KeyError, ValueError, OSError):
             raise ValueError("is no IANA time zone, such as Asia/Shanghai or UTC") from None
         return value
+
+    @property
+    def channels(self) -> dict[str, Channel]:
+        """The payment channels that we speak with ourselves. Raises ChannelConfigError."""
+        given = {name: getattr(self, name) for name in KINDS}
+        texts = {name: text.get_secret_value().strip() for name, text in given.items() if text is not None}
+        return {name: make(name, text) for name, text in texts.items() if text}
 
     @property
     def shop(self) -> Shop:

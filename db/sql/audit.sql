@@ -114,17 +114,16 @@ FROM (
 
 -- name: audit.stock_follows_orders
 -- INV-05 and INV-19. $1 grace in seconds: a message to the stock may be on its way for so long. Stock is deducted when the
--- order's policy says; a parent holds none, its children do; what the risk check rejects may never have asked for any. Parcels that
--- were out may come back, or not. Nothing is checked where stock has a database of its own.
+-- order's policy says; a parent holds none, its children do. Parcels that were out may come back, or not. Nothing is checked where
+-- stock has a database of its own.
 WITH moved AS (
     SELECT s.order_id, max(f.recorded_at) AS at
     FROM shipments s LEFT JOIN shipment_facts f ON f.shipment_id = s.id
     WHERE s.state NOT IN ('booked', 'cancelled')
     GROUP BY s.order_id
 ), held AS (
-    SELECT o.id, o.kind, o.state, o.paid_at IS NOT NULL AS paid, coalesce(o.reason LIKE 'RISK\_%', false) AS risky,
-        m.order_id IS NOT NULL AS moved, coalesce(o.policy ->> 'deduct_on', 'pay') AS deduct_on,
-        coalesce(h.state, 'unknown') AS stock
+    SELECT o.id, o.kind, o.state, o.paid_at IS NOT NULL AS paid, m.order_id IS NOT NULL AS moved,
+        coalesce(o.policy ->> 'deduct_on', 'pay') AS deduct_on, coalesce(h.state, 'unknown') AS stock
     FROM orders o LEFT JOIN stock_holders h ON h.holder_id = o.id LEFT JOIN moved m ON m.order_id = o.id
     WHERE EXISTS (SELECT FROM stock_holders) AND greatest(o.updated_at, m.at) <= now() - make_interval(secs => $1::float8)
 )
@@ -135,7 +134,7 @@ FROM (
     WHERE stock <> ALL (CASE
         WHEN kind = 'split_parent' THEN ARRAY['unknown']
         WHEN state = 'placing' THEN ARRAY[stock]
-        WHEN state = 'rejected' THEN ARRAY['released', 'refused', CASE WHEN risky THEN 'unknown' ELSE 'refused' END]
+        WHEN state = 'rejected' THEN ARRAY['released', 'refused']
         WHEN state = 'awaiting_payment' THEN ARRAY[CASE deduct_on WHEN 'create' THEN 'committed' ELSE 'reserved' END]
         WHEN state = 'cancelled' AND NOT paid THEN ARRAY[CASE deduct_on WHEN 'create' THEN 'restocked' ELSE 'released' END]
         WHEN moved THEN ARRAY['committed', 'restocked']
@@ -264,8 +263,8 @@ FROM (
 ) AS bad;
 
 -- name: audit.outcomes
--- INV-12. A command is undecided only while its order is being placed; what order.create answered is what became of it. Of a split
--- order, it is the parent that the command made.
+-- INV-12. A command is undecided only while its order is being placed, or its attempt opened at a channel; what order.create answered
+-- is what became of it. Of a split order, it is the parent that the command made.
 WITH creates AS (
     SELECT c.request_id, c.scope, c.outcome_type, c.outcome ->> 'order_id' AS told, o.id, o.state
     FROM (SELECT * FROM commands WHERE type = 'order.create.v1') AS c
@@ -284,7 +283,10 @@ FROM (
             WHEN outcome_type = 'order.created.v1' THEN id IS NULL OR state IN ('placing', 'rejected') OR told IS DISTINCT FROM id::text
             ELSE true END
     UNION ALL
-    SELECT scope || ' ' || request_id FROM commands WHERE outcome_type IS NULL AND type <> 'order.create.v1'
+    SELECT c.scope || ' ' || c.request_id
+    FROM commands c
+    LEFT JOIN payment_attempts a ON c.type = 'payment.start.v1' AND a.command = ARRAY[c.scope, c.request_id]
+    WHERE c.outcome_type IS NULL AND c.type <> 'order.create.v1' AND a.id IS NULL
 ) AS bad;
 
 -- name: audit.undecided
@@ -344,17 +346,22 @@ SELECT count(*) AS violations, (array_agg(id ORDER BY id))[1:5] AS first
 FROM (SELECT id::text AS id FROM orders WHERE state = 'placing') AS bad;
 
 -- name: audit.timers
--- INV-14. $1 grace in seconds: a timer whose order needs it no more is dropped when it is next woken, at the latest. A child never
--- has one that its parent has for it.
+-- INV-14. $1 grace in seconds: a timer whose order needs it no more is dropped when it is next woken, at the latest; of an attempt or
+-- a refund at once, when it is known how that ended. A child never has one that its parent has for it.
 SELECT count(*) AS violations, (array_agg(id ORDER BY id))[1:5] AS first
 FROM (
     SELECT t.kind || ' ' || t.key AS id
     FROM timers t
-    LEFT JOIN orders o ON o.id = t.key
-    WHERE (o.kind = 'split_child' AND t.kind <> 'receipt')
-        OR (o.state IS DISTINCT FROM CASE t.kind WHEN 'saga' THEN 'placing' WHEN 'payment' THEN 'awaiting_payment' ELSE 'delivered'
-                END
-            AND t.due_at < now() - make_interval(secs => $1::float8))
+    LEFT JOIN orders o ON t.kind IN ('saga', 'payment', 'receipt') AND o.id = t.key
+    LEFT JOIN payment_attempts a ON t.kind = 'attempt' AND a.id = t.key
+    LEFT JOIN refunds r ON t.kind = 'refund' AND r.id = t.key
+    WHERE CASE t.kind
+        WHEN 'attempt' THEN coalesce(a.state, 'none') IN ('captured', 'failed', 'closed', 'none')
+        WHEN 'refund' THEN coalesce(r.state, 'none') NOT IN ('requested', 'submitted', 'unknown')
+        ELSE (o.kind = 'split_child' AND t.kind <> 'receipt')
+            OR (o.state IS DISTINCT FROM CASE t.kind WHEN 'saga' THEN 'placing' WHEN 'payment' THEN 'awaiting_payment' ELSE 'delivered'
+                    END
+                AND t.due_at < now() - make_interval(secs => $1::float8)) END
 ) AS bad;
 
 -- name: audit.finished_timers
@@ -362,7 +369,7 @@ FROM (
 SELECT count(*) AS violations, (array_agg(id ORDER BY id))[1:5] AS first
 FROM (
     SELECT t.kind || ' ' || t.key AS id FROM timers t LEFT JOIN orders o ON o.id = t.key
-    WHERE o.id IS NULL OR o.state IN ('cancelled', 'completed', 'rejected', 'split')
+    WHERE t.kind IN ('saga', 'payment', 'receipt') AND (o.id IS NULL OR o.state IN ('cancelled', 'completed', 'rejected', 'split'))
 ) AS bad;
 
 -- name: audit.refunded_lines
@@ -417,6 +424,8 @@ SELECT count(*) AS violations, (array_agg(id ORDER BY id))[1:5] AS first
 FROM (
     SELECT 'snapshot ' || order_id || '/' || type AS id FROM order_snapshots
     WHERE data::text ~ '"(phone|receiver|detail|street)"\s*:'
+    UNION ALL
+    SELECT 'attempt ' || id FROM payment_attempts WHERE position('"client_ip"'::bytea IN details) > 0
     UNION ALL
     SELECT 'command ' || scope || ' ' || request_id FROM commands WHERE outcome::text ~ '"(phone|receiver|street)"\s*:'
     UNION ALL

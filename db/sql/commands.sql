@@ -34,3 +34,12 @@ SET outcome_type = n.outcome_type, outcome = n.outcome::jsonb, decided_at = cloc
 FROM unnest($1::text[], $2::text[], $3::text[], $4::text[]) AS n (scope, request_id, outcome_type, outcome)
 WHERE c.scope = n.scope AND c.request_id = n.request_id AND c.outcome_type IS NULL
 RETURNING c.scope, c.request_id, c.reply_tos, c.reply_ids;
+
+-- name: commands.undecided
+-- $1 scopes, $2 request ids. Those without an outcome, locked in key order.
+SELECT c.scope, c.request_id, c.message_id
+FROM commands c
+JOIN unnest($1::text[], $2::text[]) AS k (scope, request_id) USING (scope, request_id)
+WHERE c.outcome_type IS NULL
+ORDER BY c.scope, c.request_id
+FOR UPDATE OF c;

@@ -38,10 +38,12 @@ RETURNING channel, trade_no, kind;
 
 -- name: payments.kept
 -- $1 order ids (locked). The capture that paid each order: its own, its parent's, or one of several merged orders. The amount is
--- the order's part of it; owed is how much of that part is refunded or asked for already, its children's with it.
+-- the order's part of it; owed is how much of that part is refunded or asked for already, its children's with it. A refund that
+-- failed gave nothing back: it may be asked for again, or another one be opened instead.
 SELECT o.id AS order_id, f.channel, f.trade_no, f.intent_id, o.payable_amount AS amount, f.currency,
     coalesce((SELECT sum(r.amount) FROM refunds r JOIN orders m ON m.id = r.order_id
-              WHERE r.channel = f.channel AND r.trade_no = f.trade_no AND o.id IN (m.id, m.parent_id)), 0)::bigint AS owed
+              WHERE r.channel = f.channel AND r.trade_no = f.trade_no AND o.id IN (m.id, m.parent_id)
+                  AND r.state <> 'failed'), 0)::bigint AS owed
 FROM orders o
 JOIN payment_facts f ON f.intent_id = o.intent_id AND f.verdict = 'kept'
 WHERE o.id = ANY($1::bigint[]);

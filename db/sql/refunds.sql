@@ -5,6 +5,18 @@ SELECT * FROM unnest($1::bigint[], $2::text[], $3::bigint[], $4::bigint[], $5::t
     $9::text[], $10::text[])
 RETURNING id;
 
+-- name: refunds.watch
+-- $1 refund ids (of this transaction, or their orders are locked), $2 how long from now it is asked. A timer for each whose capture came through an
+-- attempt of ours, so that somebody asks however it is called for; their ids. One that runs is set anew.
+INSERT INTO timers (kind, key, due_at, wake_at)
+SELECT 'refund', r.id, clock_timestamp() + $2::interval, clock_timestamp() + $2::interval
+FROM refunds r
+WHERE r.id = ANY($1::bigint[])
+    AND EXISTS (SELECT FROM payment_attempts a WHERE a.channel = r.channel AND a.trade_no = r.trade_no)
+ORDER BY r.id
+ON CONFLICT (kind, key) DO UPDATE SET due_at = excluded.due_at, wake_at = excluded.wake_at, woken_at = NULL, wakes = 0
+RETURNING key;
+
 -- name: refunds.insert_lines
 -- $1 refund ids, $2 order ids, $3 line numbers, $4 units, $5 amounts.
 INSERT INTO refund_lines (refund_id, order_id, line_no, qty, amount)
@@ -16,16 +28,23 @@ SELECT refund_no, order_id FROM refunds WHERE refund_no = ANY($1::text[]);
 
 -- name: refunds.read
 -- $1 refund numbers (their orders are locked).
-SELECT refund_no, order_id, channel, trade_no, cause, amount, currency, state FROM refunds WHERE refund_no = ANY($1::text[]);
+SELECT id, refund_no, order_id, channel, trade_no, cause, amount, currency, state FROM refunds WHERE refund_no = ANY($1::text[]);
 
 -- name: refunds.reopen
 -- $1 refund numbers that failed (their orders are locked): asked for again.
 UPDATE refunds SET state = 'requested', finished_at = NULL WHERE refund_no = ANY($1::text[]) AND state = 'failed';
 
+-- name: refunds.backlog
+-- How many refunds have no end yet, counted up to 100,000, and how many seconds ago the oldest was asked for. No locks.
+SELECT (SELECT count(*) FROM (SELECT FROM refunds WHERE state IN ('requested', 'submitted', 'unknown') LIMIT 100000) AS counted) AS running,
+    coalesce(extract(epoch FROM clock_timestamp() - (SELECT min(requested_at) FROM refunds
+        WHERE state IN ('requested', 'submitted', 'unknown'))), 0)::float8 AS oldest_seconds;
+
 -- name: refunds.finish
 -- $1 refund numbers, $2 states, $3 reasons. A success is final. Fewer rows than given: one had succeeded already.
+-- Only an end has its time.
 UPDATE refunds r
-SET state = n.state, reason = coalesce(n.reason, r.reason), finished_at = clock_timestamp()
+SET state = n.state, reason = coalesce(n.reason, r.reason), finished_at = CASE WHEN n.state IN ('succeeded', 'failed') THEN clock_timestamp() END
 FROM unnest($1::text[], $2::text[], $3::text[]) AS n (refund_no, state, reason)
 WHERE r.refund_no = n.refund_no AND r.state <> 'succeeded'
 RETURNING r.refund_no;

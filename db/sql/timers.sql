@@ -27,6 +27,15 @@ UPDATE timers t SET wake_at = greatest(t.due_at, $3::timestamptz), wakes = 0
 FROM unnest($1::text[], $2::bigint[]) AS k (kind, key)
 WHERE t.kind = k.kind AND t.key = k.key;
 
+-- name: timers.put_off
+-- $1 kinds, $2 keys. Looked at again in a minute, or in half the time that it has been due, but at most in an hour. What somebody
+-- else holds is being started anew or stopped, and is left to them.
+UPDATE timers t
+SET wake_at = clock_timestamp() + greatest(interval '1 min', least((clock_timestamp() - t.due_at) / 2, interval '1 h'))
+FROM (SELECT kind, key FROM timers JOIN unnest($1::text[], $2::bigint[]) AS k (kind, key) USING (kind, key)
+      ORDER BY kind, key FOR UPDATE OF timers SKIP LOCKED) AS k
+WHERE t.kind = k.kind AND t.key = k.key;
+
 -- name: timers.payment_due
 -- Whether a payment timer is due and waits for payment results to catch up; the database clock with it. What waits is
 -- woken within seconds (the broker's grace or a postponement), which lets the index find it among all timers.

@@ -11,15 +11,19 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from scripts.demo.gateways import GatewaysDiedError, opened
 from scripts.demo.outside import ClientDiedError
 from scripts.demo.play import Options, Play
 from scripts.demo.processes import KeepsDyingError
 from scripts.demo.stage import Stage, set_stage, strike_stage
-from scripts.demo.verdict import Ending, as_json, checks, print_summary
+from scripts.demo.summary import as_json, print_summary
+from scripts.demo.verdict import Ending, checks
 from scripts.servers.find import Servers, Use, find_servers
 from scripts.servers.lifecycle import ServersUnavailableError, say
 from workers.runtime.declare import TopologyError
 
+ROTATE_AFTER_LEAST, ROTATE_AFTER_PART = 2, 16
+"""A gateway signs with its second key after so many notifications: one part in so many of the orders."""
 app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
 
 
@@ -30,6 +34,7 @@ def up(  # noqa: PLR0917 (Typer passes them by name)
     rate: Annotated[float, typer.Option(min=0, help="Orders a second; 0: as fast as outcomes come.")] = 50.0,
     workers: Annotated[int, typer.Option(min=1, max=32, help="Worker processes; each serves every queue.")] = 2,
     relays: Annotated[int, typer.Option(min=1, max=32, help="Relay processes; they share the outbox.")] = 2,
+    window: Annotated[int, typer.Option(min=5, max=600, help="Seconds in which an order is to be paid.")] = 20,
     chaos: Annotated[
         bool, typer.Option("--chaos", help="Kill a worker and a relay in the middle, and restart RabbitMQ.")
     ] = False,
@@ -40,8 +45,9 @@ def up(  # noqa: PLR0917 (Typer passes them by name)
     """Run the order system on real servers, with real baskets and an outside world that behaves badly.
 
     Ctrl-C drains: no more orders, everything begun comes to its end, then summary and audit. Ctrl-C again ends at once.
-    Exits 0 only if everything came to its end, every command has its outcome, our books agree with the payment
-    gateway's, every malformed message became one dead letter and nothing else did, and the audit is clean.
+    Exits 0 only if everything came to its end, every command has its outcome, our books agree with buyers' receipts and
+    the payment channels' ledgers, every malformed message became one dead letter and nothing else did, and the audit is
+    clean.
 
     \b
     Examples:
@@ -60,15 +66,15 @@ def up(  # noqa: PLR0917 (Typer passes them by name)
         say(str(error))
         raise typer.Exit(1) from error
     try:
-        ok = _on(servers, options, json=json, keep=keep_servers)
+        ok = _on(servers, options, window, json=json, keep=keep_servers)
     finally:
         servers.close(keep_servers)
     raise typer.Exit(0 if ok else 1)
 
 
-def _on(servers: Servers, options: Options, *, json: bool, keep: bool) -> bool:
+def _on(servers: Servers, options: Options, window: int, *, json: bool, keep: bool) -> bool:
     try:
-        stage = set_stage(servers)
+        stage = set_stage(servers, window)
     except TopologyError as error:
         say(f"error: {error}")
         return False
@@ -103,11 +109,13 @@ def _second_terminal(stage: Stage) -> Path:
 
 def _perform(servers: Servers, stage: Stage, options: Options) -> Ending | None:
     async def perform() -> Ending:
-        return await Play(options, servers, stage).run()
+        rotate_after = max(ROTATE_AFTER_LEAST, options.orders // ROTATE_AFTER_PART)
+        async with opened(stage.folder, stage.variables("upstream"), rotate_after) as gateways:
+            return await Play(options, servers, stage, gateways).run()
 
     try:
         return asyncio.run(perform())
-    except* (KeepsDyingError, ClientDiedError) as group:
+    except* (KeepsDyingError, ClientDiedError, GatewaysDiedError) as group:
         for error in group.exceptions:
             say(f"error: {error}")
     return None

@@ -1,11 +1,13 @@
 """Real baskets as products and orders (see dataset.py).
 
 Price and deal of a product are those of its first weeks (see deals.py); its seller is that of its department.
+The data set's amounts are read as CNY; one household in six pays as many USD, for SKUs of their own.
 """
 
+import zlib
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -19,6 +21,8 @@ LINES_MAX = 200
 SELLERS = {"COSMETICS": "beauty-counter", "FLORAL": "florist", "GARDEN CENTER": "florist"}
 """Departments that somebody else runs: what they sell is an order of its own."""
 PRODUCT_TYPES = {"SPIRITS": "alcohol"}
+CNY, USD = "CNY", "USD"
+IN_USD_ONE_IN = 6
 
 
 @dataclass(frozen=True)
@@ -33,6 +37,7 @@ class Product:
     deal: Deal | None = None
     seller_id: str | None = None
     product_type: str = "normal"
+    currency: str = CNY
 
     @property
     def gift_points(self) -> int:
@@ -58,6 +63,7 @@ class Basket:
     coupon: Coupon | None = None
     retail_off_cents: int = 0
     coupons_off_cents: int = 0
+    currency: str = CNY
 
     @property
     def user(self) -> str:
@@ -97,20 +103,26 @@ class Year:
         for n, (start, end) in enumerate(zip(self._starts.tolist(), ends.tolist(), strict=True)):
             number = int(self._ids[start])
             products, units = self._product[start:end].tolist(), self._units[start:end].tolist()
+            household = str(self._households[n])
+            currency = currency_of(household)
             yield Basket(
                 basket_id=str(number),
-                household=str(self._households[n]),
+                household=household,
                 week=int(self._weeks[n]),
-                lines=tuple(zip(map(str, products), units, strict=True))[:LINES_MAX],
-                coupon=self._coupons.get(number),
+                lines=tuple((sku(product, currency), qty) for product, qty in zip(products, units, strict=True))[
+                    :LINES_MAX
+                ],
+                coupon=_in(currency, self._coupons.get(number)),
                 retail_off_cents=int(self._off[start:end].sum()),
                 coupons_off_cents=self._coupons_off[number],
+                currency=currency,
             )
 
     def product(self, sku_id: str) -> Product:
         """One product that occurs in a basket."""
-        place = int(np.searchsorted(self._products, int(sku_id)))
-        named = self._names.get(int(sku_id), Named(f"Product {sku_id}", "UNKNOWN", ""))
+        digits, _, currency = sku_id.partition("-")
+        place = int(np.searchsorted(self._products, int(digits)))
+        named = self._names.get(int(digits), Named(f"Product {digits}", "UNKNOWN", ""))
         return Product(
             sku_id=sku_id,
             name=named.name,
@@ -120,8 +132,27 @@ class Year:
             deal=self._deals.deal(place),
             seller_id=SELLERS.get(named.department),
             product_type=PRODUCT_TYPES.get(named.department, "normal"),
+            currency=currency or CNY,
         )
 
     @cached_property
     def _names(self) -> dict[int, Named]:
         return read_names(set(self._products.tolist()))
+
+
+def currency_of(household: str) -> str:
+    """What it always pays in."""
+    return USD if zlib.crc32(household.encode()) % IN_USD_ONE_IN == 0 else CNY
+
+
+def sku(product: int, currency: str) -> str:
+    """A product as it is sold in this currency."""
+    return f"{product}" if currency == CNY else f"{product}-{currency}"
+
+
+def _in(currency: str, coupon: Coupon | None) -> Coupon | None:
+    """The coupon as it is issued in this currency."""
+    if coupon is None or currency == coupon.currency:
+        return coupon
+    scope = tuple(sku(int(product), currency) for product in coupon.scope)
+    return replace(coupon, template_id=f"{coupon.template_id}-{currency}", scope=scope, currency=currency)

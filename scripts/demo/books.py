@@ -1,24 +1,51 @@
-"""Our books against the gateway's: what each order keeps, its parts included, must be the same in both, to the cent."""
+"""Everybody's books of the same money: ours, the buyers' receipts and the payment channels' ledgers, to the cent."""
 
 import csv
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import asyncpg
 
+CREATE_SQL = (
+    "CREATE TEMP TABLE receipts (channel text, order_id bigint, number text, amount bigint)",
+    "CREATE TEMP TABLE channel_ledger (channel text, number text, amount bigint, currency text, state text)",
+)
 COMPARE_SQL = """
 WITH theirs AS (
-        SELECT coalesce(o.root_id, j.order_id) AS order_id, sum(j.amount)::bigint AS net
-        FROM gateway_journal j LEFT JOIN orders o ON o.id = j.order_id
+        SELECT coalesce(o.root_id, r.order_id) AS order_id, sum(r.amount)::bigint AS net
+        FROM receipts r LEFT JOIN orders o ON o.id = r.order_id
         GROUP BY 1),
      ours AS (
         SELECT root_id AS order_id, sum(captured_amount - refunded_amount)::bigint AS net FROM orders GROUP BY root_id)
-SELECT order_id, coalesce(ours.net, 0) AS ours, coalesce(theirs.net, 0) AS theirs
+SELECT format('order %s: ours %s, theirs %s', order_id, coalesce(ours.net, 0), coalesce(theirs.net, 0)) AS difference
 FROM ours FULL JOIN theirs USING (order_id)
 WHERE coalesce(ours.net, 0) <> coalesce(theirs.net, 0)
 ORDER BY order_id
 """
-KEPT_SQL = "SELECT coalesce(sum(captured_amount - refunded_amount), 0)::bigint FROM orders"
+KEPT_SQL = """
+SELECT currency, sum(captured_amount - refunded_amount)::bigint AS kept FROM orders GROUP BY currency ORDER BY currency
+"""
+CHANNELS_SQL = """
+WITH ours AS (
+        SELECT channel, trade_no AS number, amount, currency, NULL AS state FROM payment_facts WHERE kind = 'captured'
+        UNION ALL
+        SELECT channel, refund_no, -amount, currency, state FROM refunds),
+     told AS (SELECT channel, number, sum(amount)::bigint AS amount FROM receipts GROUP BY channel, number),
+     compared AS (
+        SELECT channel, number,
+            concat_ws(' ', l.amount, l.currency, l.state) AS theirs,
+            concat_ws(' ', o.amount, o.currency, o.state) AS ours,
+            l.amount AS ledger, told.amount AS receipt
+        FROM channel_ledger l
+        FULL JOIN (SELECT * FROM ours WHERE channel = ANY($1::text[])) o USING (channel, number)
+        FULL JOIN (SELECT * FROM told WHERE channel = ANY($1::text[])) told USING (channel, number))
+SELECT format('%s %s: ours "%s", theirs "%s", receipts %s', channel, number, ours, theirs, receipt) AS difference
+FROM compared
+WHERE ours <> theirs OR ledger IS DISTINCT FROM receipt
+ORDER BY channel, number
+"""
 LETTERS_SQL = """
 SELECT coalesce(correlation_id, message_id) AS tag, queue, type,
        concat_ws(' ', reason, error_path, error_message) AS why
@@ -28,10 +55,18 @@ FROM dead_letters
 
 @dataclass(frozen=True)
 class Books:
-    """`kept_cents` is what all orders keep; `differences` names the orders on which the two disagree."""
+    """What all orders keep, by currency, and where we disagree: with receipts on orders, with channels' ledgers on
+    movements of money, which are payments by the channel's number and refunds by ours.
+    """
 
-    kept_cents: int
+    kept_cents: Mapping[str, int]
     differences: list[str]
+    channels: list[str]
+
+    @property
+    def kept(self) -> str:
+        """As text."""
+        return ", ".join(f"{cents / 100:,.2f} {currency}" for currency, cents in self.kept_cents.items()) or "nothing"
 
 
 @dataclass(frozen=True)
@@ -43,15 +78,29 @@ class Letters:
     unexpected: list[str]
 
 
-async def compare_books(session: "asyncpg.Connection[asyncpg.Record]", journal: Path) -> Books:
-    """Load the gateway's journal beside our orders."""
-    await session.execute("CREATE TEMP TABLE gateway_journal (order_id bigint, number text, amount bigint)")
-    with journal.open(encoding="utf-8", newline="") as lines:
-        records = [(int(order), number, int(amount)) for order, number, amount in csv.reader(lines)]
-    await session.copy_records_to_table("gateway_journal", records=records)
-    rows = await session.fetch(COMPARE_SQL)
-    kept = await session.fetchval(KEPT_SQL)
-    return Books(kept, [f"order {row['order_id']}: ours {row['ours']}, theirs {row['theirs']}" for row in rows])
+async def compare_books(
+    session: "asyncpg.Connection[asyncpg.Record]", receipts: Path, ledgers: Mapping[str, Mapping[str, Any]]
+) -> Books:
+    """Load the receipts and the channels' ledgers beside ours."""
+    for statement in CREATE_SQL:
+        await session.execute(statement)
+    with receipts.open(encoding="utf-8", newline="") as lines:
+        told = [(channel, int(order), number, int(amount)) for channel, order, number, amount in csv.reader(lines)]
+    await session.copy_records_to_table("receipts", records=told)
+    await session.copy_records_to_table("channel_ledger", records=movements(ledgers))
+    kept = {row["currency"]: row["kept"] for row in await session.fetch(KEPT_SQL)}
+    orders = [row["difference"] for row in await session.fetch(COMPARE_SQL)]
+    return Books(kept, orders, [row["difference"] for row in await session.fetch(CHANNELS_SQL, list(ledgers))])
+
+
+def movements(ledgers: Mapping[str, Mapping[str, Any]]) -> list[tuple[str, str, int, str, str | None]]:
+    """(channel, number, amount, currency, state of a refund) of each capture and each refund."""
+    return [
+        *((name, one["trade_no"], one["amount"], one["currency"], None)
+          for name, ledger in ledgers.items() for one in ledger["captures"]),
+        *((name, one["refund_no"], -one["amount"], one["currency"], one["state"])
+          for name, ledger in ledgers.items() for one in ledger["refunds"]),
+    ]  # fmt: skip
 
 
 async def compare_letters(session: "asyncpg.Connection[asyncpg.Record]", sent: dict[str, str]) -> Letters:

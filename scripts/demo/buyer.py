@@ -100,7 +100,7 @@ class Buyers:
         if foreign is not None and self._dares("tries another's coupon"):
             return foreign
         if self._dares("tries an expired coupon"):
-            return await self._purses.expired(wanted.lines[0][0].sku_id, wanted.user)
+            return await self._purses.expired(wanted.lines[0][0], wanted.user)
         return None
 
     async def _price(self, wanted: Purchase) -> int:

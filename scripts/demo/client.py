@@ -1,4 +1,6 @@
-"""The outside world in one process, on four AMQP connections. Knows the wire and nothing else of the order system.
+"""The outside world in one process, on four AMQP connections; buyers pay at payment channels over HTTP.
+
+Knows the wire and nothing else of the order system.
 
 Standard input: one line of JSON (see Orders), then words: `drain` (place no more orders) and `finish` (end).
 Standard output: one line of JSON a second with what is known so far; the last one has "finished": true.
@@ -12,6 +14,7 @@ from contextlib import suppress
 import uvloop
 
 from scripts.demo.baskets import Year
+from scripts.demo.browser import Browser
 from scripts.demo.report import Reporter
 from scripts.demo.world import Orders, World
 
@@ -24,8 +27,8 @@ async def run(asked: Orders, words: asyncio.StreamReader) -> None:
     year = Year()
     with suppress(_FinishedError):
         try:
-            async with asyncio.TaskGroup() as group:
-                world = World(asked, group, year)
+            async with Browser(asked.gateways) as browser, asyncio.TaskGroup() as group:
+                world = World(asked, group, year, browser)
                 reporter = Reporter(world)
                 for link in world.links.values():
                     group.create_task(link.run())

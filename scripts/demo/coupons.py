@@ -19,6 +19,7 @@ class Coupon:
     name: str
     face_cents: int
     scope: tuple[str, ...]
+    currency: str = "CNY"
 
 
 class Given(NamedTuple):

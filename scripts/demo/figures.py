@@ -17,8 +17,10 @@ SELECT (SELECT count(*) FROM outbox)                                          AS
        (SELECT coalesce(extract(epoch FROM clock_timestamp() - min(created_at)), 0) FROM outbox)::float8 AS outbox_age,
        (SELECT count(*) FROM commands WHERE outcome_type IS NULL)             AS undecided,
        (SELECT count(*) FROM timers)                                          AS timers,
-       (SELECT count(*) FROM refunds WHERE state NOT IN ('succeeded', 'failed')) AS refunds_open
+       (SELECT count(*) FROM refunds WHERE state NOT IN ('succeeded', 'failed')) AS refunds_open,
+       (SELECT count(*) FROM payment_attempts WHERE state NOT IN ('captured', 'failed', 'closed')) AS attempts_open
 """
+UNDER_WAY = ("outbox_pending", "undecided", "timers", "refunds_open", "attempts_open")
 FINAL = frozenset({"completed", "cancelled", "rejected", "split"})
 TIMEOUT_SECONDS = 10.0
 
@@ -34,11 +36,11 @@ class Figures:
 
     @property
     def quiet(self) -> bool:
-        """Whether nothing is under way: no message, no timer, no open refund, no order that has not ended."""
+        """Whether nothing is under way: no message or timer, no open attempt or refund, no order that has not ended."""
         if self.counts is None or self.queues is None:
             return False
         under_way = [count for state, count in self.states.items() if state not in FINAL]
-        waiting = [self.counts[name] for name in ("outbox_pending", "undecided", "timers", "refunds_open")]
+        waiting = [self.counts[name] for name in UNDER_WAY]
         return not any([*under_way, *waiting, *self.queues.values()])
 
     def unquiet(self) -> list[str]:
@@ -46,7 +48,7 @@ class Figures:
         if self.counts is None or self.queues is None:
             return ["PostgreSQL does not answer" if self.counts is None else "RabbitMQ does not answer"]
         states = {f"orders {state}": count for state, count in self.states.items() if state not in FINAL}
-        counts = {name: self.counts[name] for name in ("outbox_pending", "undecided", "timers", "refunds_open")}
+        counts = {name: self.counts[name] for name in UNDER_WAY}
         queues = {f"messages in {name}": count for name, count in self.queues.items()}
         return [f"{name}: {count:g}" for name, count in (states | counts | queues).items() if count]
 

@@ -12,8 +12,8 @@ from scripts.demo.purchase import address
 from scripts.demo.wire import Heard, Letter, Link, new_id
 
 EVENTS = (
-    "order.*", "orders.*", "command.rejected", "sku.*", "stock.received", "promotion.*", "coupon_template.*",
-    "coupon.*", "points.*",
+    "order.*", "orders.*", "command.rejected", "payment.started", "sku.*", "stock.received", "promotion.*",
+    "coupon_template.*", "coupon.*", "points.*",
 )  # fmt: skip
 FINAL = {"cancelled", "completed", "rejected", "split"}
 CHANCES = {

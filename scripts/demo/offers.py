@@ -8,8 +8,6 @@ from scripts.demo.coupons import Coupon
 from scripts.demo.deals import WHOLE, Deal
 from scripts.demo.wire import Letter
 
-CURRENCY = "USD"
-
 
 def promotion(product: Product, starts_at: datetime, ends_at: datetime) -> Letter | None:
     """The product's deal, if it has one."""
@@ -23,7 +21,7 @@ def promotion(product: Product, starts_at: datetime, ends_at: datetime) -> Lette
         "kind": deal.kind,
         "scope": "spu",
         "scope_id": product.sku_id,
-        "currency": CURRENCY,
+        "currency": product.currency,
         "starts_at": starts_at.isoformat(),
         "ends_at": ends_at.isoformat(),
     }
@@ -53,7 +51,7 @@ def coupon_template(coupon: Coupon, valid_from: datetime, valid_to: datetime) ->
         "revision": 1,
         "name": coupon.name,
         "amount": coupon.face_cents,
-        "currency": CURRENCY,
+        "currency": coupon.currency,
         "scope": "sku",
         "scope_ids": coupon.scope,
         "valid_from": valid_from.isoformat(),

@@ -15,6 +15,7 @@ OUTCOMES = {
     "order.confirm_receipt.v1": {"order.completed.v1", "orders.changed.v1"},
     "order.delete.v1": {"orders.deleted.v1"},
     "order.merge.v1": {"order.merged.v1"},
+    "payment.start.v1": {"payment.started.v1"},
     "sku.upsert.v1": {"sku.changed.v1", "sku.unchanged.v1"},
     "stock.receive.v1": {"stock.received.v1"},
     "promotion.upsert.v1": {"promotion.changed.v1", "promotion.unchanged.v1"},
@@ -23,6 +24,7 @@ OUTCOMES = {
     "points.grant.v1": {"points.changed.v1"},
 }
 REFUSED = "command.rejected.v1"
+DECIDING = frozenset({REFUSED}).union(*OUTCOMES.values())
 REMEMBERED_MAX = 50_000
 RECENT_SECONDS = 10
 
@@ -102,7 +104,7 @@ class Outcomes:
 
     def _compare(self, heard: Heard) -> None:
         before = self._known.get(heard.correlation_id)
-        if before is not None and REFUSED in (before, heard.type) and before != heard.type:
+        if before not in (None, heard.type) and REFUSED in (before, heard.type) and heard.type in DECIDING:
             self.contradictions.append(f"{heard.correlation_id}: {before}, then {heard.type}")
 
     def oldest(self, limit: int = 5) -> list[str]:

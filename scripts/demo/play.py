@@ -12,10 +12,12 @@ import asyncpg
 from scripts.demo.books import compare_books, compare_letters
 from scripts.demo.chaos import make_trouble
 from scripts.demo.figures import Figures, Gauge
+from scripts.demo.gateways import Gateways
 from scripts.demo.ledgers import compare_ledgers
 from scripts.demo.outside import Outside
 from scripts.demo.processes import Cast, Child, python
-from scripts.demo.stage import OMS, PAYMENT_WINDOW_SECONDS, RATE_LIMIT_ORDERS, RULES, Stage
+from scripts.demo.stage import OMS, RATE_LIMIT_ORDERS, RULES, Stage
+from scripts.demo.statements import reconcile
 from scripts.demo.verdict import Ending
 from scripts.demo.view import Scene, Screen
 from scripts.servers.find import Servers
@@ -48,6 +50,7 @@ class Play:
     options: Options
     servers: Servers
     stage: Stage
+    gateways: Gateways
     enough: asyncio.Event = field(default_factory=asyncio.Event)
     give_up: asyncio.Event = field(default_factory=asyncio.Event)
     stuck: tuple[str, ...] = ()
@@ -55,11 +58,12 @@ class Play:
     def __post_init__(self) -> None:
         self.cast = Cast(self._children())
         self.outside = Outside(self._asked(), self.stage.folder / "client.log")
-        self.scene = Scene(self.cast.children, self.stage.names.prefix, self.options.orders)
+        processes: list[Child | Gateways] = [*self.cast.children, self.gateways]
+        self.scene = Scene(processes, self.stage.names.prefix, self.options.orders)
         self.gauge = Gauge(self.stage.database_url, self.stage.urls["admin"], self.stage.queues)
 
     async def run(self) -> Ending:
-        """From the first process to the verdict. Raises KeepsDyingError or ClientDiedError in a group."""
+        """From the first process to the verdict. Raises in a group what says that a process died."""
         loop = asyncio.get_running_loop()
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(number, self._interrupt)
@@ -67,6 +71,7 @@ class Play:
             async with asyncio.TaskGroup() as group:
                 self.cast.start(group)
                 group.create_task(self.outside.watch())
+                watching = group.create_task(self.gateways.watch())
                 trouble = self._trouble(group)
                 with Screen(live=self.options.view) as screen:
                     await self._live(screen)
@@ -74,6 +79,7 @@ class Play:
                     trouble.cancel()
                 await self.outside.finish()
                 await self.cast.stop()
+                watching.cancel()
             return await self._judge()
         finally:
             await self.cast.stop()
@@ -85,7 +91,7 @@ class Play:
 
         def child(role: str, number: int, *command: str) -> Child:
             variables = self.stage.variables(role, OMS_OPS_PORT=str(next(ports)), OMS_OPS_HOST="127.0.0.1")
-            return Child(f"{role}-{number}", list(command), variables, folder)
+            return Child(f"{role}-{number}", list(command), variables | dict(self.gateways.environment), folder)
 
         workers = [child("worker", number, *OMS, "worker") for number in range(1, self.options.workers + 1)]
         relays = [child("relay", n, *python("-m", "outbox")) for n in range(1, self.options.relays + 1)]
@@ -96,12 +102,13 @@ class Play:
         return {
             "urls": {role: self.stage.urls[role] for role in roles},
             "run": self.stage.run,
-            "journal": str(self.stage.journal),
+            "gateways": dict(self.gateways.urls),
+            "receipts": str(self.stage.receipts),
             "passbook": str(self.stage.passbook),
             "prefix": self.stage.names.prefix,
             "orders": self.options.orders,
             "rate": self.options.rate,
-            "window_seconds": PAYMENT_WINDOW_SECONDS,
+            "window_seconds": self.stage.window_seconds,
             "rules": RULES,
             "hasty_orders": RATE_LIMIT_ORDERS + 2,
         }
@@ -124,12 +131,13 @@ class Play:
         quiet, standstill = 0, Standstill(STANDSTILL_SECONDS)
         while quiet < QUIET_LOOKS and not self.give_up.is_set():
             self.scene.figures = await self.gauge.look()
-            self.scene.outside = self.outside.report
+            await self.gateways.look()
+            self.scene.outside, self.scene.ledgers = self.outside.report, self.gateways.books
             screen.show(self.scene)
             if self._drains():
                 self.outside.drain()
                 self.scene.note = f"draining: {', '.join(self.scene.figures.unquiet()[:6]) or 'all quiet'}"
-                done = self.scene.figures.quiet and bool(self.outside.report.get("idle"))
+                done = self.scene.figures.quiet and self.outside.report.get("idle") and not self.gateways.waiting
                 quiet = quiet + 1 if done else 0
                 if standstill.since(self._signature):
                     break
@@ -148,27 +156,35 @@ class Play:
         return figures, [report.get(name) for name in moving]
 
     def _stuck(self) -> tuple[str, ...]:
-        return (*self.scene.figures.unquiet(), *self.outside.report.get("stuck", []))
+        waiting = self.gateways.waiting
+        untold = (f"notifications of gateways: {waiting}",) if waiting else ()
+        return (*self.scene.figures.unquiet(), *untold, *self.outside.report.get("stuck", []))
 
     # ------------------------------------------------------------ the verdict
 
     async def _judge(self) -> Ending:
         final = self.outside.report
         figures = await self.gauge.look()
+        gateways = await self.gateways.read()
         session = await asyncpg.connect(self.stage.database_url, timeout=10)
         try:
-            books = await compare_books(session, self.stage.journal)
+            books = await compare_books(session, self.stage.receipts, gateways)
             letters = await compare_letters(session, final.get("vandal", {}))
             ledgers = await compare_ledgers(session, self.stage.passbook)
         finally:
             await session.close(timeout=5)
-        audit = await asyncio.to_thread(self.stage.oms, "worker", "audit", "--quiescent")
+        audit, statements = await asyncio.gather(
+            asyncio.to_thread(self.stage.oms, "worker", ["audit", "--quiescent"]),
+            asyncio.to_thread(reconcile, self.stage, gateways, self.gateways.environment),
+        )
         return Ending(
             final=final,
             figures=figures,
             books=books,
             letters=letters,
             ledgers=ledgers,
+            gateways=gateways,
+            statements=statements,
             audit=(audit.returncode, audit.stdout + audit.stderr),
             stuck=(*self.stuck, *(f"left over: {what}" for what in figures.unquiet() if not self.stuck)),
             restarts={child.name: child.restarts for child in self.cast.children},

@@ -7,7 +7,6 @@ from typing import Any
 
 from scripts.demo.baskets import Basket, Product
 from scripts.demo.checkout import Bill, Rules, bill
-from scripts.demo.offers import CURRENCY
 from scripts.demo.wire import Letter
 
 COUNTRY = "US"
@@ -39,7 +38,7 @@ class Purchase:
         """The amounts that the order system must come to."""
         due = self.due
         return {
-            "currency": CURRENCY, "origin": due.origin, "promotion": due.promotion, "coupon": due.coupon,
+            "currency": self.basket.currency, "origin": due.origin, "promotion": due.promotion, "coupon": due.coupon,
             "points": due.points_amount, "shipping": due.shipping, "tax": 0, "payable": due.payable,
         }  # fmt: skip
 
@@ -66,7 +65,7 @@ class Purchase:
             "actor": {"type": "user", "id": self.user},
             "user_id": self.user,
             "channel": self.channel,
-            "currency": CURRENCY,
+            "currency": self.basket.currency,
             "items": self.items,
             "coupon_id": self.coupon_id,
             "use_points": self.points,

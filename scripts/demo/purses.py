@@ -5,6 +5,7 @@ import random
 from collections import deque
 from datetime import UTC, datetime, timedelta
 
+from scripts.demo.baskets import Product
 from scripts.demo.checkout import points_collected
 from scripts.demo.coupons import Coupon
 from scripts.demo.offers import coupon_issue, coupon_template, points_grant
@@ -58,10 +59,10 @@ class Purses:
         """A coupon that the user has put into an order before."""
         return next((coupon_id for coupon_id, owner in self._spent if owner == user), None)
 
-    async def expired(self, sku_id: str, user: str) -> str | None:
-        """A coupon for this SKU that is out of date when this returns; None when it was so before it was issued."""
+    async def expired(self, product: Product, user: str) -> str | None:
+        """A coupon for this product that is out of date when this returns; None when it was so before it was issued."""
         until = datetime.now(UTC) + timedelta(seconds=EXPIRES_SECONDS)
-        short = Coupon(f"short-{new_id()}", "1.00 off, for a moment", 100, (sku_id,))
+        short = Coupon(f"short-{new_id()}", "1.00 off, for a moment", 100, (product.sku_id,), product.currency)
         await self._said(coupon_template(short, self._valid_from, until))
         issued = await self._said(coupon_issue(short.template_id, short.template_id, user))
         await asyncio.sleep(max(0.0, (until - datetime.now(UTC)).total_seconds()) + 0.5)

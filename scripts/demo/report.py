@@ -4,6 +4,7 @@ import time
 from collections import Counter, deque
 from typing import Any
 
+from scripts.demo.paying import DISBELIEVED
 from scripts.demo.till import AGREED
 from scripts.demo.world import World
 
@@ -33,8 +34,8 @@ class Reporter:
             "latency": world.outcomes.latency.recent(),
             "live": dict(Counter(order.state for order in world.following.live.values())),
             "ended": dict(world.following.ended),
-            "captured_cents": world.gateway.captured_cents,
-            "refunded_cents": world.gateway.refunded_cents,
+            "captured_cents": dict(world.paying.receipts.captured_cents),
+            "refunded_cents": dict(world.paying.receipts.refunded_cents),
             "benefits": self._benefits(),
             "malformed": len(world.vandal.sent),
             "reconnects": sum(link.reconnects for link in world.links.values()),
@@ -54,7 +55,9 @@ class Reporter:
             "agreed": world.till.did[AGREED],
             "surprises": world.till.surprises[:5],
             "split_wrongly": world.following.families.wrong[:5],
-            "gateway": dict(world.gateway.did),
+            "disbelieved": world.paying.did[DISBELIEVED],
+            "service": dict(world.paying.service.did),
+            "payers": dict(world.paying.payers.did + world.paying.did),
             "carrier": dict(world.carrier.did),
             "vandal": world.vandal.sent,
             "stuck": self.stuck(),
@@ -65,7 +68,7 @@ class Reporter:
         world = self._world
         orders = [f"order {key} is {order.state}" for key, order in list(world.following.live.items())[:5]]
         repeats = [f"repeat {key} has no reply" for key in list(world.till.repeats_owed)[:3]]
-        others = world.gateway.stuck() + world.carrier.stuck() + world.following.families.stuck()
+        others = world.paying.receipts.stuck() + world.carrier.stuck() + world.following.families.stuck()
         return world.outcomes.oldest() + orders + repeats + others
 
     def _benefits(self) -> dict[str, int]:
@@ -77,12 +80,12 @@ class Reporter:
             "points_used": world.passbook.points_used,
             "split": families["split orders"],
             "parts": families["parts of split orders"],
-            "merged": world.gateway.did["merged payments"],
+            "merged": world.paying.bills.did["merged payments"],
         }
 
     def _did(self) -> dict[str, int]:
         world = self._world
-        people = (world.buyers, world.till, world.following, world.together, world.questions)
+        people = (world.buyers, world.till, world.following, world.together, world.questions, world.paying.bills)
         return {what: times for somebody in people for what, times in somebody.did.items()}
 
     def _phase(self) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 
 from scripts.demo.baskets import Basket, Product, Year
-from scripts.demo.offers import CURRENCY, promotion
+from scripts.demo.offers import promotion
 from scripts.demo.outcomes import Outcomes
 from scripts.demo.wire import Letter, Link
 
@@ -61,7 +61,7 @@ def upsert(product: Product) -> Letter:
             "name": product.name,
             "status": "on_sale",
             "price": product.price_cents,
-            "currency": CURRENCY,
+            "currency": product.currency,
             "category_id": product.category,
             "seller_id": product.seller_id,
             "product_type": product.product_type,

@@ -3,11 +3,12 @@
 import asyncio
 import base64
 import contextlib
+import json
 import os
 import secrets
 import subprocess
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.error import URLError
@@ -19,18 +20,19 @@ from aiormq.exceptions import AMQPError
 
 from db import migrate
 from messages.topology import Names, tiers_seconds, topology
+from scripts.demo.gateways import CALL_SECONDS, SAME_CLOCK_SECONDS
 from scripts.demo.processes import environment, python
 from scripts.demo.wire import client_queues
 from scripts.servers.find import Servers
 from scripts.servers.roles import OWN, TRUSTED
 from workers.runtime import declare
 
-PAYMENT_WINDOW_SECONDS = 15
 RECEIPT_WINDOW_SECONDS = 4
 RULES = {"shipping_fee_cents": 499, "free_shipping_from_cents": 5_000}
 RATE_LIMIT_ORDERS = 5
 RATE_LIMIT_WINDOW_SECONDS = 10
 OMS = python("-m", "scripts.cli")
+EACH = python("-c", "import json, sys; from scripts.cli import main; sys.exit(max(map(main, json.loads(sys.argv[1]))))")
 STEP_TIMEOUT_SECONDS = 120
 
 
@@ -45,11 +47,12 @@ class Stage:
     database: str
     folder: Path
     key: str
+    window_seconds: int
 
     @property
-    def journal(self) -> Path:
-        """The gateway's own books."""
-        return self.folder / "gateway.csv"
+    def receipts(self) -> Path:
+        """What buyers know that they paid and got back."""
+        return self.folder / "receipts.csv"
 
     @property
     def passbook(self) -> Path:
@@ -64,7 +67,7 @@ class Stage:
     @property
     def tiers(self) -> tuple[int, ...]:
         """The delay tiers, the demo's short payment window among them."""
-        return tiers_seconds(PAYMENT_WINDOW_SECONDS)
+        return tiers_seconds(self.window_seconds)
 
     def variables(self, role: str, **more: str) -> dict[str, str]:
         """The environment of one of our processes under a broker role."""
@@ -75,20 +78,25 @@ class Stage:
             OMS_ENCRYPTION_KEYS=self.key,
             OMS_TRUSTED_USERS=self._users(*TRUSTED),
             OMS_OWN_USERS=self._users(*OWN),
-            OMS_PAYMENT_WINDOW_SECONDS=str(PAYMENT_WINDOW_SECONDS),
+            OMS_PAYMENT_WINDOW_SECONDS=str(self.window_seconds),
             OMS_RECEIPT_WINDOW_SECONDS=str(RECEIPT_WINDOW_SECONDS),
             OMS_SHIPPING_FEE_MINOR_UNITS=str(RULES["shipping_fee_cents"]),
             OMS_FREE_SHIPPING_FROM_MINOR_UNITS=str(RULES["free_shipping_from_cents"]),
             OMS_RATE_LIMIT_ORDERS=str(RATE_LIMIT_ORDERS),
             OMS_RATE_LIMIT_WINDOW_SECONDS=str(RATE_LIMIT_WINDOW_SECONDS),
+            OMS_PAYMENT_TIMEOUT_SECONDS=str(CALL_SECONDS),
+            OMS_PAYMENT_GRACE_SECONDS=str(SAME_CLOCK_SECONDS),
             **more,
         )
 
-    def oms(self, role: str, *arguments: str) -> subprocess.CompletedProcess[str]:
-        """Run one command of the command line to its end."""
+    def oms(self, role: str, *commands: Sequence[str], **variables: str) -> subprocess.CompletedProcess[str]:
+        """Run commands of the command line to their ends in one process, with these variables besides.
+
+        It fails where one of them does; the others are run all the same.
+        """
         return subprocess.run(
-            [*OMS, *arguments],
-            env=self.variables(role),
+            [*EACH, json.dumps(commands)],
+            env=self.variables(role, **variables),
             check=False,
             capture_output=True,
             text=True,
@@ -99,8 +107,8 @@ class Stage:
         return ",".join(sorted({unquote(urlsplit(self.urls[role]).username or "guest") for role in roles}))
 
 
-def set_stage(servers: Servers) -> Stage:
-    """Create, migrate and declare. Raises TopologyError."""
+def set_stage(servers: Servers, window_seconds: int) -> Stage:
+    """Create, migrate and declare. Orders are to be paid within the window. Raises TopologyError."""
     run = secrets.token_hex(4)
     name = f"oms_demo_{run}"
     names = Names("oms" if servers.broker.management_url else f"oms-{run}")
@@ -112,6 +120,7 @@ def set_stage(servers: Servers) -> Stage:
         database=name,
         folder=Path(tempfile.mkdtemp(prefix="oms-demo-")),
         key=f"demo:{base64.b64encode(secrets.token_bytes(32)).decode()}",
+        window_seconds=window_seconds,
     )
     migrate.upgrade(stage.database_url)
     plugin = os.environ.get("OMS_DELAY") == "plugin"

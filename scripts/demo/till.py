@@ -22,7 +22,7 @@ class Till:
         self.did: Counter[str] = Counter()
         self.surprises: list[str] = []
         self.repeats_owed: set[str] = set()
-        self._link, self._outcomes, self._crowd, self._reply_queue = link, outcomes, crowd, reply_queue
+        self._link, self._outcomes, self.crowd, self._reply_queue = link, outcomes, crowd, reply_queue
 
     async def place(self, wanted: Purchase, request_id: str, price_cents: int) -> Heard:
         """Order it, perhaps more than once by accident; the answer."""
@@ -52,13 +52,17 @@ class Till:
         self.repeats_owed.discard(heard.correlation_id)
         self.did["heard a stored outcome again"] += 1
 
+    async def say(self, letter: Letter) -> Heard:
+        """Any other command; its outcome."""
+        return await self._send(letter)
+
     async def _send(self, letter: Letter, *, carelessly: bool = False) -> Heard:
         sent = self._outcomes.note(letter)
         await self._link.send(letter)
         if carelessly and self._dares("orders twice by the network"):
             await self._link.send(letter)
         if carelessly and self._dares("orders twice by a second click"):
-            self._crowd.tell(self._click_again(letter))
+            self.crowd.tell(self._click_again(letter))
         return await sent.outcome()
 
     async def _click_again(self, first: Letter) -> None:

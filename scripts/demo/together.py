@@ -6,8 +6,8 @@ from collections import Counter
 from collections.abc import Sequence
 
 from scripts.demo.baskets import Basket
+from scripts.demo.bills import Bills
 from scripts.demo.buyer import Buyers
-from scripts.demo.gateway import Gateway
 from scripts.demo.outcomes import REFUSED, Outcomes
 from scripts.demo.wire import Letter, Link, new_id
 
@@ -29,18 +29,18 @@ def in_pairs(baskets: Sequence[Basket]) -> list[tuple[Basket, ...]]:
 
 
 class Together:
-    """Has both orders wait at the gateway until they are merged, or pays each for itself when they cannot be."""
+    """Has both bills wait until the orders are merged, or pays each for itself when they cannot be."""
 
-    def __init__(self, link: Link, outcomes: Outcomes, buyers: Buyers, gateway: Gateway) -> None:
+    def __init__(self, link: Link, outcomes: Outcomes, buyers: Buyers, bills: Bills) -> None:
         self.did: Counter[str] = Counter()
-        self._link, self._outcomes, self._buyers, self._gateway = link, outcomes, buyers, gateway
+        self._link, self._outcomes, self._buyers, self._bills = link, outcomes, buyers, bills
 
     async def order(self, baskets: Sequence[Basket]) -> None:
         """Place the baskets and see to it that they are paid."""
         requests: list[str] = []
 
         def hold(request_id: str) -> None:
-            self._gateway.hold(request_id)
+            self._bills.hold(request_id)
             requests.append(request_id)
 
         placed = await asyncio.gather(*(self._buyers.order(basket, hold) for basket in baskets))
@@ -48,7 +48,7 @@ class Together:
         if len(orders) < 2 or not await self._merge(orders, baskets[0].user):
             self.did["pays one by one after all"] += 1
             for request_id in requests:
-                self._gateway.release(request_id)
+                self._bills.release(request_id)
 
     async def _merge(self, orders: list[str], user: str) -> bool:
         actor = {"type": "user", "id": user}

@@ -1,16 +1,16 @@
-"""The end of a run: what must be true, whether it is, and the summary."""
+"""The end of a run: what must be true, and whether it is."""
 
-import json
 from collections import Counter
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
-
-from rich.console import Console
-from rich.table import Table
 
 from scripts.demo.books import Books, Letters
 from scripts.demo.figures import Figures
 from scripts.demo.ledgers import Ledgers
+from scripts.demo.statements import Reconciled
+
+TAMPERED = ("forged", "reserialised")
 
 
 @dataclass(frozen=True)
@@ -32,6 +32,8 @@ class Ending:
     books: Books
     letters: Letters
     ledgers: Ledgers
+    gateways: Mapping[str, Mapping[str, Any]]
+    statements: Reconciled
     audit: tuple[int, str]
     stuck: tuple[str, ...]
     restarts: dict[str, int]
@@ -40,7 +42,7 @@ class Ending:
 
 def checks(ending: Ending) -> list[Check]:
     """All must hold for exit 0."""
-    return [*_commands(ending), *_amounts(ending), *_letters(ending), _audit(ending)]
+    return [*_commands(ending), *_money(ending), *_amounts(ending), *_letters(ending), _audit(ending)]
 
 
 def _commands(ending: Ending) -> list[Check]:
@@ -54,12 +56,30 @@ def _commands(ending: Ending) -> list[Check]:
     ]
 
 
+def _money(ending: Ending) -> list[Check]:
+    books, gateways, found = ending.books, ending.gateways, ending.statements
+    written = f"{found.lines:,} lines in {found.files:,} files"
+    return [
+        _none("what orders keep is what buyers paid", books.differences, books.kept),
+        _none("the channels' ledgers have what ours have", books.channels, _movements(gateways)),
+        _none("the channels' day statements say the same", list(found.differences), written),
+        _forgeries(gateways, ending.final.get("disbelieved", 0)),
+    ]
+
+
+def _forgeries(gateways: Mapping[str, Mapping[str, Any]], disbelieved: int) -> Check:
+    """Each copy that was tampered with is refused, but for those that did not arrive."""
+    sent = sum(ledger["habits"].get(habit, 0) for ledger in gateways.values() for habit in TAMPERED)
+    lost = sum(ledger["notifications"].get("given up", 0) for ledger in gateways.values())
+    name = "no notification that was tampered with is believed"
+    return Check(name, sent - lost <= disbelieved <= sent, f"{disbelieved:,} of {sent:,} refused")
+
+
 def _amounts(ending: Ending) -> list[Check]:
-    final, books, ledgers = ending.final, ending.books, ending.ledgers
+    final, ledgers = ending.final, ending.ledgers
     gave, agreed = Counter(final.get("benefits", {})), final.get("agreed", 0)
     coupons = ledgers.twice + ledgers.coupons
     return [
-        _none("our books and the gateway's agree", books.differences, f"both keep {books.kept_cents / 100:,.2f}"),
         _none("orders cost what the checkout says", final.get("surprises", []), f"{agreed:,} to the cent"),
         _none("split orders add up", final.get("split_wrongly", []), f"{gave['split']:,} into {gave['parts']:,}"),
         _none("every coupon is used once at most", coupons, f"{gave['coupons_used']:,} used"),
@@ -86,77 +106,10 @@ def _none(name: str, found: list[str], detail: str | None = None) -> Check:
     return Check(name, not found, detail if detail and not found else _count(found, "found"), tuple(found[:5]))
 
 
+def _movements(gateways: Mapping[str, Mapping[str, Any]]) -> str:
+    captures, refunds = (sum(len(one[what]) for one in gateways.values()) for what in ("captures", "refunds"))
+    return f"{captures:,} captures, {refunds:,} refunds"
+
+
 def _count(found: Any, what: str) -> str:
     return f"{len(found)} {what}"
-
-
-def as_json(ending: Ending) -> str:
-    """The summary for a program."""
-    found = checks(ending)
-    return json.dumps(
-        {
-            "ok": all(check.ok for check in found),
-            "checks": [asdict(check) for check in found],
-            "orders": ending.figures.states,
-            "dead_letters": ending.figures.dead,
-            "restarts": ending.restarts,
-            "seconds": round(ending.seconds, 1),
-            "client": {name: value for name, value in ending.final.items() if name != "vandal"},
-            "audit": ending.audit[1],
-        },
-        indent=2,
-    )
-
-
-def print_summary(ending: Ending, console: Console) -> None:
-    """The summary for a person."""
-    final, latency = ending.final, ending.final.get("latency_all", {})
-    print(*(row.rstrip() for row in ending.audit[1].splitlines()), "", sep="\n")  # as wide as it is
-    for title, rows in (
-        ("orders", ending.figures.states),
-        ("commands and their outcomes", final.get("decided", {})),
-        ("refused", final.get("refusals", {})),
-        ("what buyers did", final.get("buyers", {})),
-        ("what the gateway did", final.get("gateway", {})),
-        ("what carriers did", final.get("carrier", {})),
-        ("split, merged, taken off", _benefits(final.get("benefits", {}))),
-        ("dead letters by reason", ending.figures.dead),
-        ("processes started again", ending.restarts),
-    ):
-        console.print(_pairs(title, rows))
-    if latency.get("p50") is not None:
-        console.print(f"command to created: p50 {latency['p50'] * 1000:.0f} ms, p99 {latency['p99'] * 1000:.0f} ms")
-    console.print(f"{final.get('ordered', 0):,} orders in {ending.seconds:.0f} s, the drain included")
-    console.print(_checks(checks(ending)))
-
-
-def _benefits(gave: dict[str, int]) -> dict[str, str]:
-    """Cents that were taken off as amounts, beside what the data set has of them."""
-    amounts = {
-        "promotions": "off by promotions",
-        "promotions_then": "off by promotions, in the data set",
-        "coupons": "off by coupons",
-        "coupons_then": "off by coupons, in the data set",
-        "points": "off by points",
-    }
-    counts = {"split": "split orders", "parts": "parts of them", "merged": "merged payments"}
-    off = {text: f"{gave.get(f'{name}_cents', 0) / 100:,.2f}" for name, text in amounts.items()}
-    return off | {text: f"{gave.get(name, 0):,}" for name, text in counts.items()}
-
-
-def _pairs(title: str, rows: dict[str, Any]) -> Table:
-    table = Table(title=title, title_justify="left", show_header=False, min_width=60)
-    table.add_column()
-    table.add_column(justify="right")
-    for name, count in sorted(rows.items()):
-        table.add_row(name, count if isinstance(count, str) else f"{count:,}")
-    return table
-
-
-def _checks(found: list[Check]) -> Table:
-    table = Table(title="verdict", title_justify="left", show_header=False, min_width=60)
-    for check in found:
-        table.add_row("[green]yes[/]" if check.ok else "[red]NO[/]", check.name, check.detail)
-        for example in check.examples:
-            table.add_row("", "", example)
-    return table

@@ -2,6 +2,8 @@
 
 import sys
 import time
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,6 +15,7 @@ from rich.table import Table
 from rich.text import Text
 
 from scripts.demo.figures import Figures
+from scripts.demo.gateways import Gateways
 from scripts.demo.processes import Child
 
 STATES = (
@@ -27,12 +30,13 @@ MIB = 1024 * 1024
 class Scene:
     """Everything the picture needs."""
 
-    children: list[Child]
+    children: Sequence[Child | Gateways]
     prefix: str = "oms"
     wanted: int = 0
     started: float = field(default_factory=time.monotonic)
     figures: Figures = field(default_factory=Figures)
     outside: dict[str, Any] = field(default_factory=dict)
+    ledgers: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     note: str = ""
 
 
@@ -40,7 +44,7 @@ def picture(scene: Scene) -> RenderableType:
     """The whole screen."""
     rows = [
         Columns([_orders(scene), _flow(scene), _processes(scene)], padding=(0, 1)),
-        Columns([_queues(scene), _dead(scene), _benefits(scene)], padding=(0, 1)),
+        Columns([_queues(scene), Group(_dead(scene), _channels(scene)), _benefits(scene)], padding=(0, 1)),
     ]
     title = f"order management, {time.monotonic() - scene.started:.0f} s, {scene.outside.get('phase', 'starting')}"
     return Panel(Group(*rows, Text(scene.note, style="yellow")), title=title, subtitle="Ctrl-C drains and ends")
@@ -76,8 +80,6 @@ def _flow(scene: Scene) -> Table:
         ("commands without outcome", f"{outside.get('commands_open', 0):,}"),
         ("outbox pending", pending),
         ("outbox oldest", age),
-        ("captured", f"{outside.get('captured_cents', 0) / 100:,.2f}"),
-        ("refunded", f"{outside.get('refunded_cents', 0) / 100:,.2f}"),
     )
 
 
@@ -95,6 +97,19 @@ def _benefits(scene: Scene) -> Table:
     )
 
 
+def _channels(scene: Scene) -> Table:
+    """Captures and what they took, less what went back."""
+    table = _table("channels: captures, kept, refunds")
+    for _ in range(2):
+        table.add_column(justify="right")
+    for name, ledger in scene.ledgers.items():
+        kept = Counter(ledger["captured"])
+        kept.subtract(ledger["refunded"])
+        text = ", ".join(f"{cents / 100:,.2f} {currency}" for currency, cents in kept.items())
+        table.add_row(name, f"{len(ledger['captures']):,}", text, f"{len(ledger['refunds']):,}")
+    return table
+
+
 def _processes(scene: Scene) -> Table:
     rows = [
         (child.name, f"{'up' if child.up else 'down'}, {child.memory_bytes() // MIB} MiB, {child.restarts} restarts")
@@ -106,7 +121,8 @@ def _processes(scene: Scene) -> Table:
 def _queues(scene: Scene) -> Table:
     if scene.figures.queues is None:
         return _table("queues", ("RabbitMQ", "no answer"))
-    short = {name.removeprefix(f"{scene.prefix}."): count for name, count in scene.figures.queues.items()}
+    queues = scene.figures.queues.items()
+    short = {name.removeprefix(f"{scene.prefix}.").replace("gateway-calls", "calls"): count for name, count in queues}
     work = [(name, f"{count:,}") for name, count in short.items() if not name.endswith(".dlq")]
     dead = sum(count for name, count in short.items() if name.endswith(".dlq"))
     table = _table("messages ready in queues")

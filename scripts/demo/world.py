@@ -7,16 +7,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from scripts.demo import carrier, following, gateway
+from scripts.demo import carrier, following, paying
 from scripts.demo.baskets import Basket, Year
+from scripts.demo.browser import Browser
 from scripts.demo.buyer import Buyers, Pace
 from scripts.demo.carrier import Carrier
 from scripts.demo.checkout import Rules
 from scripts.demo.crowd import Crowd
 from scripts.demo.following import Following
-from scripts.demo.gateway import Gateway
 from scripts.demo.outcomes import Outcomes
 from scripts.demo.passbook import Passbook
+from scripts.demo.paying import Paying
 from scripts.demo.purses import Purses
 from scripts.demo.questions import Questions
 from scripts.demo.shelves import Shelves
@@ -34,11 +35,13 @@ class Orders:
     """What to do. `orders` 0 is all there are; `rate` is orders a second, 0 as fast as possible.
 
     `rules` are the shop's (see Rules); `hasty_orders` is how many somebody places at once, more than are allowed.
+    `gateways` is payment channel -> where its buyer's side is.
     """
 
     urls: dict[str, str]
     run: str
-    journal: str
+    gateways: dict[str, str]
+    receipts: str
     passbook: str
     rules: dict[str, int]
     prefix: str = "oms"
@@ -52,7 +55,7 @@ class Orders:
 class World:
     """Everyone outside."""
 
-    def __init__(self, asked: Orders, group: asyncio.TaskGroup, year: Year) -> None:
+    def __init__(self, asked: Orders, group: asyncio.TaskGroup, year: Year, browser: Browser) -> None:
         self.asked, self.year = asked, year
         self.links = {
             role: Link(asked.urls[role], f"demo-{role}", asked.prefix) for role in ("upstream", "payments", "warehouse")
@@ -61,9 +64,8 @@ class World:
         self.queues = client_queues(asked.run)
         self.crowd = Crowd(group)
         self.outcomes = Outcomes()
-        self.gateway = Gateway(self.links["payments"], self.crowd, Path(asked.journal), asked.window_seconds)
         self.carrier = Carrier(self.links["warehouse"], self.crowd)
-        self._enter_buyers(self.links["upstream"])
+        self._enter_buyers(self.links["upstream"], browser)
         self.draining = asyncio.Event()
         self.placed_all = False
         self.started = time.monotonic()
@@ -71,7 +73,7 @@ class World:
         self._stocked: asyncio.Queue[tuple[list[Basket], asyncio.Task[None]] | None] = asyncio.Queue(AHEAD_CHUNKS)
         self._listen()
 
-    def _enter_buyers(self, link: Link) -> None:
+    def _enter_buyers(self, link: Link, browser: Browser) -> None:
         replies = self.queues["replies"]
         self.shelves = Shelves(link, self.outcomes, self.year)
         self.purses = Purses(link, self.outcomes)
@@ -79,14 +81,16 @@ class World:
         self.till = Till(link, self.outcomes, self.crowd, replies)
         rules = Rules(**self.asked.rules)
         self.buyers = Buyers(self.till, self.shelves, self.purses, self.questions, rules=rules)
-        self.together = Together(link, self.outcomes, self.buyers, self.gateway)
+        file, window_seconds = Path(self.asked.receipts), self.asked.window_seconds
+        self.paying = Paying(self.links["payments"], self.till, browser, file, window_seconds)
+        self.together = Together(link, self.outcomes, self.buyers, self.paying.bills)
         self.following = Following(link, self.outcomes, self.crowd)
         self.passbook = Passbook(Path(self.asked.passbook))
         self.vandal = Vandal(link)
 
     def _listen(self) -> None:
         self.links["upstream"].listen(self.queues["upstream"], following.EVENTS, self.hear)
-        self.links["payments"].listen(self.queues["payments"], gateway.EVENTS, self.gateway.hear)
+        self.links["payments"].listen(self.queues["payments"], paying.EVENTS, self.paying.hear)
         self.links["warehouse"].listen(self.queues["warehouse"], carrier.EVENTS, self.carrier.hear)
         self.links["replies"].listen(self.queues["replies"], (), self.hear_reply)
 
@@ -139,10 +143,10 @@ class World:
     def idle(self) -> bool:
         """Whether nobody outside waits for anything or has anything left to say."""
         waiting = len(self.outcomes.open) + len(self.following.live) + len(self.till.repeats_owed) + len(self.crowd)
-        owed = len(self.gateway.refunds_open) + len(self.gateway.captures_open)
+        owed = len(self.paying.receipts.open) + len(self.paying.receipts.refunds_open)
         return self.placed_all and waiting + owed == 0
 
     def flush(self) -> None:
         """Write down what the verdict reads."""
-        self.gateway.flush()
+        self.paying.receipts.flush()
         self.passbook.flush()

@@ -5,12 +5,14 @@ import statistics
 from pathlib import Path
 from typing import Annotated
 
+import orjson
 import typer
+import uvloop
 from rich.console import Console
 from rich.table import Table
 
 from scripts.servers.find import Servers, private_servers
-from tests.bench import counting, flash, latency, measure
+from tests.bench import counting, flash, latency, measure, verification
 from tests.bench.contenders import Contender, contenders
 from tests.bench.load import Load, baskets
 from tests.bench.measure import Result
@@ -139,6 +141,36 @@ def flash_(
     ]
     if faults:
         raise typer.Exit(_told(faults))
+
+
+@app.command("verification")
+def verification_(
+    size: Annotated[int, typer.Option("--notices", min=10, help="Notifications in a batch.")] = 200,
+    rounds: Annotated[int, typer.Option(min=1, help="Batches of each way; the median counts.")] = 21,
+    as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
+) -> None:
+    """What verifying a channel's notification costs, and how long a batch of them stalls the event loop. No servers."""
+    subjects = verification.subjects()
+    batches = {name: verification.calls(name, subject, size) for name, subject in subjects.items()}
+    costs = {name: verification.cost(subject, batches[name], 50 * rounds) for name, subject in subjects.items()}
+    mixed = [call for group in zip(*batches.values(), strict=True) for call in group][:size]
+    stalls = uvloop.run(verification.stalls(mixed, {name: one.channel for name, one in subjects.items()}, rounds))
+    if as_json:
+        shown = {"costs_us": costs, "notices": size, "stalls_ms": stalls}
+        print(orjson.dumps(shown, option=orjson.OPT_INDENT_2).decode())
+        return
+    table = Table(title="one notification, one request (median)")
+    for column in ("channel", "body, bytes", "verify, µs", "write and sign a request, µs"):
+        table.add_column(column)
+    for name, cost in costs.items():
+        table.add_row(name, f"{cost.body_bytes}", f"{cost.verify:.0f}", f"{cost.request:.0f}")
+    console.print(table)
+    table = Table(title=f"{size} notifications of all four beside a ticker of 1 ms, {rounds} rounds")
+    for column in ("verified", "a tick late by at most, ms (median)", "at worst, ms", "the batch took, ms"):
+        table.add_column(column)
+    for way, stall in stalls.items():
+        table.add_row(way, f"{stall.longest:.2f}", f"{stall.worst:.2f}", f"{stall.batch:.1f}")
+    console.print(table)
 
 
 def _told(faults: list[str]) -> int:

@@ -1,5 +1,7 @@
 """What breaks each invariant in the audit's world: SQL that changes one thing."""
 
+from tests.db.audit_payments_plants import PAYMENTS
+
 OUTBOX = (
     "INSERT INTO outbox (shard, stream, message_id, destination, routing_key, correlation_id, headers, must_route, "
 )
@@ -67,6 +69,14 @@ PLANTS = {
         "UPDATE order_snapshots SET data = jsonb_build_object('phone', '1') WHERE type = 2",
         r"^snapshot \d+/2$",
     ),
+    "audit_payments.captures": (
+        "UPDATE payment_attempts SET state = 'closed' WHERE trade_no = 'ok-1'",
+        r"^\d+ closed, kept 507 CNY$",
+    ),
+    "audit_payments.attempts": ("DELETE FROM timers WHERE kind = 'attempt'", r"^\d+ \w+, nobody asks$"),
+    "audit_payments.refunds": ("UPDATE refunds SET state = 'submitted' WHERE trade_no = 'ok-2'", r"^R\d+ submitted$"),
+    "audit_payments.refunds_ended": ("UPDATE refunds SET state = 'requested'", r"^R\d+ requested$"),
+    "audit_payments.statements": ("DELETE FROM payment_facts WHERE trade_no = 'ok-1'", "^alipay capture ok-1$"),
     "audit.outbox_age": (
         OUTBOX + "type, body, created_at) VALUES (1, 's', 'm', 'events', 'k', 'c', '{}', false, "
         "'order.paid.v1', '{}', now() - interval '2 min')",
@@ -195,7 +205,8 @@ HOLDERS = [
         for when, order, stock in STOCK
     ),
     "INSERT INTO stock_holders SELECT id, id, 'reserved' FROM orders WHERE kind = 'split_parent'",
-    "INSERT INTO stock_holders SELECT id, id, 'reserved' FROM orders WHERE reason = 'RISK_BLOCKED'",
+    "UPDATE stock_holders h SET state = 'reserved' FROM orders o WHERE o.id = h.holder_id AND o.reason LIKE 'RISK%'",
+    "DELETE FROM stock_holders WHERE holder_id IN (SELECT id FROM orders WHERE reason LIKE 'RISK%')",
     "DELETE FROM stock_holders WHERE holder_id IN (SELECT id FROM orders WHERE reason LIKE 'INVENTORY%')",
     f"DELETE FROM stock_holders WHERE holder_id IN (SELECT id FROM orders WHERE {CHILD})",
 ]
@@ -293,6 +304,12 @@ REST = [
         "INSERT INTO timers SELECT 'payment', id, expire_at, expire_at FROM orders"
         f" WHERE {CHILD} AND state = 'awaiting_payment'",
     ),
+    ("audit.timers", "INSERT INTO timers VALUES ('attempt', 42, now(), now() - interval '2 min')"),
+    (
+        "audit.timers",
+        "INSERT INTO timers SELECT 'refund', id, now(), now() - interval '2 min'"
+        " FROM refunds WHERE state = 'succeeded'",
+    ),
     (
         "audit.finished_timers",
         "INSERT INTO timers SELECT 'receipt', id, now(), now() FROM orders WHERE state = 'split'",
@@ -302,6 +319,7 @@ MORE = [
     *OTHERS,
     *MONEY,
     *REST,
+    *PAYMENTS,
     *(("audit.families", plant) for plant in FAMILIES),
     *(("audit.line_totals", plant) for plant in TOTALS),
     *(("audit.stock_follows_orders", plant) for plant in HOLDERS),

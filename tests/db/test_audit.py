@@ -73,7 +73,10 @@ async def test_a_world_that_handlers_made_is_clean(tx: Transaction) -> None:
         ("state FROM orders WHERE kind = 'split_child'", (
             "awaiting_payment", "cancelled", "completed", "delivered", "paid", "rejected",
         )),
-        ("verdict FROM payment_facts", ("duplicate", "kept", "late")),
+        ("verdict FROM payment_facts", ("duplicate", "failed", "kept", "late", "mismatch")),
+        ("state FROM payment_attempts", ("captured", "closed", "closing", "failed", "requested", "unknown")),
+        ("kind FROM timers", ("attempt", "payment", "receipt")),
+        ("kind FROM reconciliation_rows", ("capture", "refund")),
         ("state FROM coupons", ("expired", "issued", "locked", "used")),
         ("op FROM coupon_ledger", ("lock", "release", "return", "use")),
         ("op FROM points_ledger", ("award", "grant", "hold", "release", "return", "revoke", "use")),
@@ -136,6 +139,35 @@ async def test_a_deduction_is_on_its_way_while_its_parcel_has_just_left(tx: Tran
     )
     assert "audit.stock_follows_orders" not in await violated(tx)
     assert "audit.stock_follows_orders" in await violated(tx, drained=True)
+
+
+async def test_an_attempt_whose_channel_is_being_asked_is_not_answered_yet(tx: Transaction) -> None:
+    await break_it(tx, "UPDATE payment_attempts SET state = 'created' WHERE state = 'requested'")
+    await break_it(
+        tx,
+        "UPDATE commands c SET outcome_type = NULL FROM payment_attempts a"
+        " WHERE a.command = ARRAY[c.scope, c.request_id] AND a.state = 'created'",
+    )
+    assert await violated(tx) == {}
+    assert set(await violated(tx, drained=True)) == {"audit.undecided"}
+
+
+@pytest.mark.parametrize("state", ["requested", "submitted", "unknown"])
+async def test_a_refund_that_its_channel_works_on_is_waited_for(tx: Transaction, state: str) -> None:
+    await break_it(tx, f"UPDATE refunds SET state = '{state}' WHERE trade_no = 'ok-4'")
+    await break_it(tx, "INSERT INTO timers SELECT 'refund', id, now(), now() FROM refunds WHERE trade_no = 'ok-4'")
+    await break_it(
+        tx,
+        "UPDATE orders SET refunded_amount = refunded_amount - 507"
+        " WHERE id = (SELECT order_id FROM refunds WHERE trade_no = 'ok-4')",
+    )
+    assert await violated(tx) == {}
+    assert set(await violated(tx, drained=True)) == {"audit.money_is_back", "audit_payments.refunds_ended"}
+
+
+async def test_a_refund_of_money_that_came_another_way_is_somebody_elses_to_ask_for(tx: Transaction) -> None:
+    await break_it(tx, "UPDATE refunds SET state = 'requested' WHERE trade_no = 'late-1'")
+    assert "audit_payments.refunds" not in await violated(tx)
 
 
 async def test_at_most_five_ids_are_shown_and_all_are_counted(tx: Transaction) -> None:

@@ -3,7 +3,7 @@
 The order's row lock makes one of these sequences of what is concurrent; here are all of them.
 """
 
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import cache
@@ -18,6 +18,7 @@ from tests.domain.making import NOW, ORDER_ID, cancellation, capture, envelope, 
 from workers.domain.book import Book
 from workers.domain.order import Effect, State
 from workers.handlers import order_changes, payment_results, timeouts
+from workers.store.payments import Fact
 from workers.store.timers import Timer
 
 STOCK = {
@@ -58,14 +59,15 @@ class Life:
         for step in self.book.steps[seen:]:
             self.owe(step.effects)
 
-    def pay(self, item: Any) -> None:
-        fact = payment_results.settle(self.book, self.book[ORDER_ID], None, item, NOW)
+    def pay(self, item: Any, rivals: Container[str] = ()) -> Fact:
+        fact = payment_results.settle(self.book, self.book[ORDER_ID], None, item, item.body, NOW, rivals)
         if item.body.kind == "captured":
             self.paid_in += 1
         self.refunds += [
             payment_results.due(self.book, i, f).cause for i, f in payment_results.refundable([(item, fact)])
         ]
         self.kept += fact.result.amount if fact.verdict == "kept" else 0
+        return fact
 
     def cancel(self, item: Any) -> None:
         desk = order_changes.Desk(self.book, {}, {}, iter(()))

@@ -3,6 +3,7 @@
 import asyncio
 import secrets
 from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ from messages.topology import Names
 from scripts.servers.find import Servers
 from tests.conftest import TIERS_SECONDS, Broker
 from tests.e2e.hall import SKU, Hall
+from tests.e2e.market import Market, open_market
 from tests.e2e.raw import Raw
 from tests.e2e.shopfront import Upstream, open_shop
 from workers.runtime import declare
@@ -42,13 +44,18 @@ async def hall(hall_broker: Broker, hall_database_url: str) -> AsyncIterator[Hal
     opened: asyncio.Future[Hall] = asyncio.get_running_loop().create_future()
     closing = asyncio.Event()
     life = asyncio.create_task(_live(hall_broker, hall_database_url, opened, closing))
+    await _either(life, opened)
+    yield opened.result()
+    closing.set()
+    await life
+
+
+async def _either(life: "asyncio.Task[None]", opened: "asyncio.Future[Any]") -> None:
+    """Wait until it is open. Raises what ended it before."""
     either: set[asyncio.Future[Any]] = {life, opened}
     await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
     if not opened.done():
         life.result()
-    yield opened.result()
-    closing.set()
-    await life
 
 
 async def _live(broker: Broker, database_url: str, opened: "asyncio.Future[Hall]", closing: asyncio.Event) -> None:
@@ -64,3 +71,24 @@ async def _live(broker: Broker, database_url: str, opened: "asyncio.Future[Hall]
         opened.set_result(Hall(broker, database_url, pool, upstream, gateway, raw))
         await closing.wait()
     pool.terminate()
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def market(
+    hall_broker: Broker, hall_database_url: str, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[Market]:
+    """An open shop and the gateways of four channels."""
+    await declare.declare(hall_broker["topology"], hall_broker.names, TIERS_SECONDS)
+    opened: asyncio.Future[Market] = asyncio.get_running_loop().create_future()
+    closing = asyncio.Event()
+
+    async def live(folder: Path) -> None:
+        async with open_market(hall_broker, hall_database_url, folder) as found:
+            opened.set_result(found)
+            await closing.wait()
+
+    life = asyncio.create_task(live(tmp_path_factory.mktemp("gateways")))
+    await _either(life, opened)
+    yield opened.result()
+    closing.set()
+    await life

@@ -19,10 +19,20 @@ from messages.orders import (
 from messages.payments import ProgressMark
 from messages.refunds import RefundRequest, RefundResult
 from messages.risk import RiskResult
-from messages.stock import StockAdjust, StockCommit, StockLine, StockRelease, StockReserve, StockReserved, StockRestock
+from messages.stock import (
+    StockAdjust,
+    StockCommit,
+    StockLine,
+    StockRefused,
+    StockRelease,
+    StockReserve,
+    StockReserved,
+    StockRestock,
+)
 from messages.timers import TimerDue
 from tests.handlers.floor import ADDRESS, OPERATOR, Floor, book, cancel, captured, create, receive, sku, update, user
 from tests.handlers.offers import coupon, grant, member, promotion, settings, template
+from tests.handlers.statements import DAY, on_paper, paper, reconcile
 
 REVISIONS = count(1)
 
@@ -260,17 +270,24 @@ def number(key: int) -> Message:
     return OrderNumberIssue(request_id=unique(), actor=user(), user_id="u1", channel="pc", method="alipay")
 
 
+def statement(key: int) -> Message:
+    """A day of its own, with a payment that nobody knows."""
+    on_paper()
+    day = DAY + timedelta(days=next(REVISIONS))
+    return reconcile(paper(f"capture X{key} t{key} 5 CNY", day=day), day=day)
+
+
 SCENARIOS: dict[str, Arrange] = {
     "order.create": plain(lambda _: creates(1)[0]),
     "order.create refused": plain(lambda _: creates(1, channel="telex")[0]),
     "order.create again": repeated,
     "order.create with everything": shopped,
-    "payment captured of everything": per(bought, lambda key: captured(key, 790, f"t{key}")),
+    "payment.result captured of everything": per(bought, lambda key: captured(key, 790, f"t{key}")),
     "order.cancel unpaid of everything": per(bought, cancel_own),
     "order.cancel paid of everything": per(bought_and_paid, cancel_own),
     "timer.due payment of everything": bought_and_due,
     "order.merge": mergeable,
-    "payment captured of merged orders": merged,
+    "payment.result captured of merged orders": merged,
     "order.number.issue": plain(number),
     "cart.put": plain(put),
     "cart.remove": in_carts,
@@ -283,12 +300,14 @@ SCENARIOS: dict[str, Arrange] = {
     "stock.receive": plain(lambda _: receive("s1", 1, ref=unique())),
     "stock.adjust": plain(lambda _: adjust(1)),
     "stock.reserved": per(placing, lambda key: StockReserved(group_id=key)),
-    "payment captured": per(placed, lambda key: captured(key, 1000, f"t{key}")),
-    "payment captured late": per(cancelled, lambda key: captured(key, 1000, f"t{key}")),
-    "payment captured twice": per(paid, lambda key: captured(key, 1000, f"again{key}")),
-    "payment of a wrong amount": per(placed, lambda key: captured(key, 1, f"t{key}")),
-    "payment failed": per(placed, lambda key: captured(key, 1000, f"t{key}", kind="failed")),
-    "payment of an unknown order": plain(lambda key: captured(key + 1, 1, unique())),
+    "stock.refused": per(placing, lambda key: StockRefused(group_id=key, code="INVENTORY_INSUFFICIENT")),
+    "payment.result captured": per(placed, lambda key: captured(key, 1000, f"t{key}")),
+    "payment.result captured late": per(cancelled, lambda key: captured(key, 1000, f"t{key}")),
+    "payment.result captured twice": per(paid, lambda key: captured(key, 1000, f"again{key}")),
+    "payment.result of a wrong amount": per(placed, lambda key: captured(key, 1, f"t{key}")),
+    "payment.result failed": per(placed, lambda key: captured(key, 1000, f"t{key}", kind="failed")),
+    "payment.result of an unknown order": plain(lambda key: captured(key + 1, 1, unique())),
+    "payment.reconcile": plain(statement),
     "progress.mark": plain(lambda _: ProgressMark(at=datetime.now(UTC))),
     "order.cancel unpaid": per(placed, lambda key: cancel(key, unique())),
     "order.cancel paid": per(paid, lambda key: cancel(key, unique())),

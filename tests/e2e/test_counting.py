@@ -1,8 +1,9 @@
 """The work of a batch is a fixed number of statements: fifty messages cost as many as one."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any, cast
 
 import orjson
@@ -11,14 +12,15 @@ import pytest
 from db import cipher
 from db.pool import Pool, open_pool
 from messages.base import Internal, Message
+from messages.gateway import AttemptCall, GatewayCertificates, RefundCall
 from messages.payments import ProgressMark
-from messages.topology import Names
+from messages.topology import QUEUES, Names
+from tests.e2e.paying import PAYING, Checkout, Scenario
 from tests.e2e.scenarios import SCENARIOS, issues, placed, reserves, unique
-from tests.handlers.floor import (
-    QUEUE_OF,
-    Floor,
-)
+from tests.gateways.till import open_till
+from tests.handlers.floor import QUEUE_OF, Floor
 from tests.runtime.making import delivery
+from workers import channels
 from workers.domain.shop import Policy, Shop
 from workers.routes import ROUTES
 from workers.runtime.decode import Decoder, Trust, Work
@@ -62,10 +64,16 @@ async def counting(floor: Floor, url: str) -> AsyncIterator[CountingPool]:
     pool.terminate()
 
 
-def work(body: Message, items: Sequence[Message] = ()) -> Work:
+def queue_of(body: Message, channel: str = "") -> str:
+    """Where the message waits; what is asked of a channel waits in that channel's own queue."""
+    queue = QUEUE_OF[body.TYPE]
+    return f"gateway-calls.{channel}" if queue.startswith("gateway-calls.") else queue
+
+
+def work(body: Message, items: Sequence[Message] = (), channel: str = "") -> Work:
     """The message as the broker would bring it; with `items`, all of those in one."""
-    internal, queue = isinstance(body, Internal), QUEUE_OF[body.TYPE]
-    direct = isinstance(body, ProgressMark)
+    internal, queue = isinstance(body, Internal), queue_of(body, channel)
+    direct = isinstance(body, ProgressMark | AttemptCall | RefundCall | GatewayCertificates)
     about = {"correlation_id": "c", "causation_id": None, "occurred_at": datetime.now(UTC).isoformat()}
     parts = [about | {"body": orjson.loads(one.model_dump_json())} for one in (items or [body])]
     content: Any = {"items": parts} if body.PACKABLE else orjson.loads(body.model_dump_json())
@@ -78,11 +86,12 @@ def work(body: Message, items: Sequence[Message] = ()) -> Work:
 
 
 @pytest.fixture
-def floor(pool: Pool) -> Floor:
-    """Handlers on a database of their own."""
+def floor(pool: Pool) -> Iterator[Floor]:
+    """Handlers on a database of their own; the channels that a scenario set up are forgotten after it."""
     cipher.configure(KEYS)
     shop.configure(Shop(policy=Policy(rate_limit_orders=0)))
-    return Floor(pool)
+    yield Floor(pool)
+    channels.configure({})
 
 
 async def statements(pool: CountingPool, works: Sequence[Work], queue: str) -> list[str]:
@@ -93,16 +102,48 @@ async def statements(pool: CountingPool, works: Sequence[Work], queue: str) -> l
     return list(pool.statements)
 
 
+def test_there_is_a_scenario_for_every_message_that_a_queue_takes() -> None:
+    known = {name.split(" ")[0] for name in (*SCENARIOS, *PAYING)}
+    assert known == {model.routing_key() for models in QUEUES.values() for model in models}
+
+
 @pytest.mark.parametrize("name", list(SCENARIOS))
 async def test_fifty_messages_take_as_many_statements_as_one(name: str, floor: Floor, database_url: str) -> None:
     await floor.open_shop(qty=10_000)
+    await compare(floor, database_url, partial(SCENARIOS[name], floor))
+
+
+@pytest.mark.parametrize("name", list(PAYING))
+async def test_fifty_payments_take_as_many_statements_as_one(name: str, floor: Floor, database_url: str) -> None:
+    scenario = PAYING[name]
+    await floor.open_shop(qty=10_000)
+    async with open_till(scenario.channel, **scenario.more) as till:
+        channels.configure({scenario.channel: till.channel})
+        try:
+            await compare(floor, database_url, partial(scenario.arrange, Checkout(floor, till)), scenario)
+        finally:
+            await channels.close()
+
+
+async def compare(
+    floor: Floor,
+    database_url: str,
+    arrange: Callable[[int], Awaitable[Sequence[Message]]],
+    scenario: Scenario | None = None,
+) -> None:
+    """The statements of one message, and of fifty. With a scenario, each message announces what it shall."""
+    channel = scenario.channel if scenario else ""
     taken: list[list[str]] = []
     async with counting(floor, database_url) as pool:
         for n in (1, 1, MANY):  # the first time teaches the connection
-            bodies = await SCENARIOS[name](floor, n)
+            bodies = await arrange(n)
             assert len(bodies) == n
-            taken.append(await statements(pool, [work(body) for body in bodies], QUEUE_OF[bodies[0].TYPE]))
             await floor.pool.execute("DELETE FROM outbox")
+            works = [work(body, channel=channel) for body in bodies]
+            taken.append(await statements(pool, works, queue_of(bodies[0], channel)))
+            rows = await floor.pool.fetch("DELETE FROM outbox RETURNING type, destination")
+            announced = [row["type"] for row in rows if row["destination"] != "reply"]
+            assert scenario is None or announced.count(scenario.told) == (n if scenario.told else 0), announced
     assert taken[2] == taken[1]
     assert 3 < len(taken[1]) < 30, "something was counted"
 

@@ -28,7 +28,7 @@ async def test_a_delivery_mode_that_does_not_exist_is_refused_by_the_broker_or_b
     assert (await hall.letter(body))["error_type"] == "malformed_frame"
 
 
-@pytest.mark.parametrize("key", ["order.nobody", b"order.\xff", "", "stock.reserve", "timer.due", "payment.callback"])
+@pytest.mark.parametrize("key", ["order.nobody", b"order.\xff", "", "stock.reserve", "timer.due", "payment.nudge"])
 async def test_a_key_that_nobody_takes_is_kept(hall: Hall, key: str | bytes) -> None:
     body = sound_order()
     await hall.publish(body, key, type="order.create.v1")

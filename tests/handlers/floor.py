@@ -46,6 +46,7 @@ class Floor:
     events: list[dict[str, Any]] = field(default_factory=list)
     replies: list[dict[str, Any]] = field(default_factory=list)
     delayed: list[Message] = field(default_factory=list)
+    asked: list[tuple[str, Message]] = field(default_factory=list)
     count: int = 0
 
     def wrap(self, body: Message, *, trusted: bool = False, reply_to: str | None = None) -> Envelope[Any]:
@@ -116,6 +117,8 @@ class Floor:
             messages = [model.model_validate_json(orjson.dumps(part)) for part in parts]
             if row["destination"] == "delay":
                 self.delayed += messages
+            elif row["destination"] == "queue" and row["routing_key"].startswith("gateway-calls."):
+                self.asked += [(row["routing_key"].partition(".")[2], message) for message in messages]
             else:
                 batch = await self.handle([self.wrap(message) for message in messages])
                 assert not batch.verdicts, batch.verdicts

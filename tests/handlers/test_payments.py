@@ -1,15 +1,17 @@
 """Money: every capture is kept once or goes back once."""
 
+from datetime import UTC, datetime
 from typing import Any
 
 import orjson
 import pytest
 
+from messages.payments import ProgressMark
 from messages.refunds import RefundRequest, RefundResult
 from messages.shipments import ShipmentUpdate
 from tests.handlers.floor import OPERATOR, Floor, book, cancel, captured, create, update, user
 from workers.domain.shop import Policy, Shop
-from workers.store import shop
+from workers.store import refunds, shop
 
 
 def result(event: dict[str, Any], status: str = "succeeded", **changes: object) -> RefundResult:
@@ -171,7 +173,10 @@ async def test_operators_refund_up_to_what_is_captured_and_no_further(floor: Flo
     assert [r["code"] for r in floor.heard("command.rejected")] == ["PAY_REFUND_EXCEEDS"]
     await floor.say(ask(1, "d"), trusted=True)
     await floor.say(ask(1, "e", user()), trusted=False)
-    assert [r["code"] for r in floor.heard("command.rejected")[1:]] == ["PAY_REFUND_EXCEEDS", "AUTH_FORBIDDEN"]
+    await floor.say(ask(0, "f", user()), trusted=True)
+    assert [r["code"] for r in floor.heard("command.rejected")[1:]] == ["PAY_REFUND_EXCEEDS", *["AUTH_FORBIDDEN"] * 2]
+    await floor.say(ask(0, "g"), trusted=True)
+    assert floor.heard("command.rejected")[-1]["code"] == "PAY_REFUND_EXCEEDS"
 
 
 async def test_a_lost_parcel_is_refunded_and_sends_the_stock_nothing(floor: Floor) -> None:
@@ -297,3 +302,118 @@ async def test_a_failed_refund_is_asked_for_again_under_the_same_number(floor: F
     assert [r["code"] for r in floor.heard("command.rejected")] == ["REFUND_NOT_ALLOWED"] * 3
     await floor.say(result(requested), trusted=True)
     assert await floor.pool.fetchval("SELECT refunded_amount FROM orders") == 1000
+
+
+async def test_what_a_failed_refund_did_not_give_back_can_go_back_by_another_but_not_by_both(floor: Floor) -> None:
+    await floor.open_shop()
+    order_id = await floor.paid(("s1", 2))
+
+    def ask(request_id: str, amount: int = 1000, refund_no: str | None = None) -> RefundRequest:
+        return RefundRequest(
+            request_id=request_id, actor=OPERATOR, order_id=order_id, amount=amount, reason="a gift",
+            refund_no=refund_no,
+        )  # fmt: skip
+
+    await floor.say(ask("a"), trusted=True)
+    [failed] = floor.heard("refund.requested")
+    await floor.say(result(failed, "failed"), trusted=True)
+    await floor.say(ask("b"), trusted=True)
+    [_, other] = floor.heard("refund.requested")
+    assert other["refund_no"] != failed["refund_no"]
+    await floor.say(ask("c", refund_no=failed["refund_no"]), ask("d", 1), trusted=True)
+    assert [r["code"] for r in floor.heard("command.rejected")] == ["PAY_REFUND_EXCEEDS"] * 2
+    await floor.say(result(other, "failed"), trusted=True)
+    await floor.say(ask("e", refund_no=failed["refund_no"]), ask("f"), trusted=True)
+    assert [r["refund_no"] for r in floor.heard("refund.requested")[2:]] == [failed["refund_no"]]
+    assert [r["code"] for r in floor.heard("command.rejected")[2:]] == ["PAY_REFUND_EXCEEDS"]
+
+
+async def test_refunds_without_an_end_are_counted_and_the_oldest_has_its_age(floor: Floor) -> None:
+    await floor.open_shop()
+    for _ in range(2):
+        order_id = await floor.placed(("s1", 1))
+        await floor.pay(order_id)
+        await floor.say(cancel(order_id, f"c{order_id}"))
+    await floor.pool.execute(
+        "UPDATE refunds SET requested_at = now() - interval '1 h' WHERE id = (SELECT min(id) FROM refunds)"
+    )
+    async with floor.pool.acquire() as tx:
+        running, oldest_seconds = await refunds.backlog(tx)
+        assert (running, 3590 < oldest_seconds < 3700) == (2, True)
+        await tx.execute("UPDATE refunds SET state = 'submitted'")
+        assert (await refunds.backlog(tx))[0] == 2
+        await tx.execute("UPDATE refunds SET state = 'succeeded', finished_at = now()")
+        assert await refunds.backlog(tx) == (0, 0)
+
+
+def again(order_id: int, request_id: str, amount: int = 1000, refund_no: str | None = None) -> RefundRequest:
+    """Somebody of the shop wants the money to go back, under a number that failed if there is one."""
+    return RefundRequest(
+        request_id=request_id, actor=OPERATOR, order_id=order_id, amount=amount, reason="again", refund_no=refund_no
+    )
+
+
+async def totals(floor: Floor) -> list[tuple[int, int]]:
+    return await floor.rows("SELECT captured_amount, refunded_amount FROM orders ORDER BY id")
+
+
+async def test_no_failure_is_believed_after_a_success_and_a_repeated_one_alerts_once(floor: Floor) -> None:
+    await floor.open_shop()
+    await floor.say(cancel(await floor.paid(("s1", 2))))
+    [requested] = floor.heard("refund.requested")
+    failure, success = result(requested, "failed"), result(requested)
+    await floor.say(failure, failure, trusted=True)
+    await floor.say(failure, trusted=True)
+    assert (len(floor.heard("refund.failed")), len(floor.heard("alert.raised"))) == (1, 1)
+    await floor.say(success, trusted=True)
+    await floor.say(failure, success, trusted=True)
+    assert (len(floor.heard("refund.failed")), len(floor.heard("refund.succeeded"))) == (1, 1)
+    assert await totals(floor) == [(1000, 1000)]
+
+
+async def test_money_in_another_currency_goes_back_and_never_counts_in_the_orders_own(floor: Floor) -> None:
+    await floor.open_shop()
+    order_id = await floor.placed(("s1", 2))
+    await floor.say(captured(order_id, 1000, currency="USD"), trusted=True)
+    [requested] = floor.heard("refund.requested")
+    batch = await floor.handle([floor.wrap(result(requested, currency="CNY"), trusted=True)])
+    assert [verdict.reason for verdict in batch.verdicts.values()] == ["refund_amount_differs"]
+    await floor.say(result(requested), trusted=True)
+    assert len(floor.heard("refund.succeeded")) == 1
+    assert await totals(floor) == [(0, 0)]
+
+
+async def test_only_the_orders_own_failed_refund_of_that_amount_is_asked_for_again_and_only_once(floor: Floor) -> None:
+    await floor.open_shop()
+    order_id, other = await floor.paid(("s1", 2)), await floor.paid_again(("s1", 2))
+    await floor.say(cancel(order_id))
+    [requested] = floor.heard("refund.requested")
+    number = requested["refund_no"]
+    await floor.say(result(requested, "failed"), trusted=True)
+    await floor.say(again(other, "a", refund_no=number), again(order_id, "b", 999, number), trusted=True)
+    assert [refused["code"] for refused in floor.heard("command.rejected")] == ["REFUND_NOT_ALLOWED"] * 2
+    await floor.say(again(order_id, "c", refund_no=number), trusted=True)
+    assert await floor.rows("SELECT state, finished_at FROM refunds") == [("requested", None)]
+    await floor.say(again(order_id, "d", refund_no=number), trusted=True)
+    assert len(floor.heard("refund.requested")) == 2
+    assert floor.asked == [], "the money came by a service of the shop"
+
+
+async def test_a_second_capture_that_failed_to_go_back_is_asked_for_again_whatever_is_left_of_the_first(
+    floor: Floor,
+) -> None:
+    await floor.open_shop()
+    order_id = await floor.paid(("s1", 2))
+    await floor.say(captured(order_id, 1000, "t2"), captured(order_id, 1000, "t3"), trusted=True)
+    second, _ = floor.heard("refund.requested")
+    await floor.say(result(second, "failed"), trusted=True)
+    await floor.say(again(order_id, "a"), trusted=True)
+    await floor.say(again(order_id, "b", refund_no=second["refund_no"]), trusted=True)
+    assert [refund["trade_no"] for refund in floor.heard("refund.requested")] == ["t2", "t3", "t1", "t2"]
+
+
+async def test_the_last_mark_says_how_far_results_are_settled_and_none_takes_that_back(floor: Floor) -> None:
+    early, late = datetime(2026, 1, 21, 2, 0, tzinfo=UTC), datetime(2026, 1, 21, 3, 0, tzinfo=UTC)
+    for marks in ((early, late), (early,)):
+        await floor.say(*(ProgressMark(at=at) for at in marks))
+        assert await floor.rows("SELECT at FROM progress") == [(late,)]

@@ -1,12 +1,20 @@
 """What the README says about prices, said to the handlers word for word."""
 
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
+import pytest
+
+from messages.payments import PaymentCallback, PaymentStart
 from messages.registry import MODELS
+from tests.channels.keys import private_pem, public_pem
 from tests.handlers.floor import Floor, create, receive, sku
+from workers import channels
+from workers.channels.making import make
 
 README = Path(__file__).parents[2] / "README.md"
+JSON = re.compile(r"^```json\n(.*?)^```", re.MULTILINE | re.DOTALL)
 COMMAND = re.compile(r"^([a-z_]+(?:\.[a-z_]+)+) +(\{.*?\})$", re.MULTILINE | re.DOTALL)
 
 
@@ -29,3 +37,27 @@ async def test_the_commands_of_the_readme_are_taken_and_make_the_price(floor: Fl
     [created] = floor.heard("order.created")
     amounts = created["amounts"]
     assert [amounts[part] for part in ("promotion", "coupon", "points", "payable")] == [300, 200, 200, 1800]
+
+
+@pytest.fixture
+def no_channels_afterwards() -> Iterator[None]:
+    yield
+    channels.configure({})
+
+
+@pytest.mark.usefixtures("no_channels_afterwards")
+async def test_the_payment_of_the_readme_starts_and_its_notification_is_refused_for_its_signature(
+    floor: Floor, tmp_path: Path
+) -> None:
+    text = README.read_text("utf-8").partition("<!-- payments -->")[2].partition("<!-- /payments -->")[0]
+    merchant, start, callback = JSON.findall(text)
+    (tmp_path / "alipay.json").write_text(merchant)
+    (tmp_path / "app.pem").write_text(private_pem("app"))
+    (tmp_path / "alipay.pem").write_text(public_pem("alipay"))
+    channels.configure({"alipay": make("alipay", f"file:{tmp_path / 'alipay.json'}")})
+    await floor.open_shop()
+    order_id = await floor.placed(("s1", 2), user_id="ada")
+    await floor.say(PaymentStart.model_validate_json(start).model_copy(update={"order_id": order_id}))
+    assert [event["kind"] for event in floor.heard("payment.started")] == ["redirect"]
+    await floor.say(PaymentCallback.model_validate_json(callback))
+    assert [event["code"] for event in floor.heard("payment.callback_rejected")] == ["PAY_SIGNATURE_INVALID"]

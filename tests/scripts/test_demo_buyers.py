@@ -222,8 +222,8 @@ def test_only_baskets_of_one_buyer_are_paid_at_once(monkeypatch: pytest.MonkeyPa
 async def test_orders_that_cannot_be_merged_are_paid_one_by_one(answers: Any, released: list[str]) -> None:
     wire, held, let_go = Wire(*answers), list[str](), list[str]()
     buyers, _ = shop(wire)
-    gateway: Any = SimpleNamespace(hold=held.append, release=let_go.append)
+    bills: Any = SimpleNamespace(hold=held.append, release=let_go.append)
     second = Basket("8", WITHOUT_POINTS, 2, BASKET.lines, BASKET.coupon)
-    await Together(wire, wire.outcomes, buyers, gateway).order([BASKET, second])  # type: ignore[arg-type]
+    await Together(wire, wire.outcomes, buyers, bills).order([BASKET, second])  # type: ignore[arg-type]
     assert held == ["basket-7-0", "basket-8-0"]
     assert let_go == released

@@ -69,7 +69,7 @@ def test_a_coupon_of_the_data_set_is_found(bought: list[Bought], household: str,
 
 def _sku(product: Product) -> pricing.Sku:
     return pricing.Sku(
-        product.sku_id, product.sku_id, product.name, True, product.price_cents, "USD", product.product_type,
+        product.sku_id, product.sku_id, product.name, True, product.price_cents, product.currency, product.product_type,
         product.seller_id, product.category,
     )  # fmt: skip
 
@@ -104,7 +104,7 @@ SHOP = Shop(shipping_fee_minor_units=499, free_shipping_from_minor_units=5_000)
 def _quote(basket: Basket, lines: list[tuple[Product, int]], points: int) -> pricing.Quote:
     coupon = _coupon(basket.coupon)
     ask = pricing.Ask(
-        [pricing.Wanted(product.sku_id, units, "main") for product, units in lines], "USD", "pc", "US",
+        [pricing.Wanted(product.sku_id, units, "main") for product, units in lines], basket.currency, "pc", "US",
         None if coupon is None else "c", points,
     )  # fmt: skip
     promotions = [found for product, _ in lines if (found := _promotion(product)) is not None]

@@ -1,15 +1,18 @@
 """The demo's own processes: watched, started again, stopped."""
 
 import asyncio
+import io
 import os
+import re
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
 from scripts.demo.figures import Figures
 from scripts.demo.processes import Child, KeepsDyingError, python
-from scripts.demo.view import Scene, line
+from scripts.demo.view import Scene, line, picture
 
 STAYS = "import time; print('here', flush=True); time.sleep(60)"
 
@@ -45,6 +48,14 @@ async def test_a_process_that_keeps_dying_is_given_up_with_the_end_of_its_log(
     monkeypatch.setattr("scripts.demo.processes.YOUNG_DEATHS_MAX", 2)
     with pytest.raises(KeepsDyingError, match="no such setting"):
         await child(tmp_path, "raise SystemExit('no such setting')").watch()
+
+
+def test_the_picture_has_a_line_for_each_payment_channel(tmp_path: Path) -> None:
+    """How many captures, what is kept of them, how many refunds."""
+    ledger = {"captures": [{}] * 3, "refunds": [{}], "captured": {"CNY": 123_456}, "refunded": {"CNY": 56}}
+    console = Console(width=132, file=io.StringIO(), record=True)
+    console.print(picture(Scene([child(tmp_path, STAYS)], ledgers={"alipay": ledger})))
+    assert re.search(r"alipay +│ +3 │ +1,234.00 CNY │ +1 │", console.export_text())
 
 
 def test_the_line_says_when_a_server_does_not_answer(tmp_path: Path) -> None:

@@ -1,27 +1,45 @@
 """The demo exits 0 only if everything it promises is true: each promise, broken once."""
 
+import io
 import json
+import re
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import asyncpg
 import pytest
+from rich.console import Console
 
-from scripts.demo.books import Books, Letters, compare_books, compare_letters
+from scripts.demo.books import Books, Letters
 from scripts.demo.figures import Figures
 from scripts.demo.ledgers import Ledgers, compare_ledgers
 from scripts.demo.passbook import Passbook
 from scripts.demo.play import Standstill
-from scripts.demo.verdict import Ending, as_json, checks
+from scripts.demo.statements import Reconciled
+from scripts.demo.summary import as_json, print_summary
+from scripts.demo.verdict import Ending, checks
 from scripts.demo.wire import Heard
 
+BOOK: dict[str, Any] = {
+    "captures": [], "refunds": [], "unpaid": 0, "habits": {"forged": 2, "reserialised": 1},
+    "notifications": {"given up": 1},
+}  # fmt: skip
 GOOD = Ending(
-    final={"commands_sent": 3, "commands_open": 0, "contradictions": [], "vandal": {"tag": "not JSON"}},
+    final={
+        "disbelieved": 3,
+        "commands_sent": 3,
+        "commands_open": 0,
+        "contradictions": [],
+        "vandal": {"tag": "not JSON"},
+    },
     figures=Figures(),
-    books=Books(100, []),
+    books=Books({"CNY": 100}, [], []),
     letters=Letters([], [], []),
     ledgers=Ledgers([], [], []),
+    gateways={"wechat": BOOK},
+    statements=Reconciled(),
     audit=(0, "clean"),
     stuck=(),
     restarts={},
@@ -34,16 +52,28 @@ def test_a_good_ending_passes_every_check() -> None:
     assert json.loads(as_json(GOOD))["ok"] is True
 
 
+def test_the_summary_says_what_every_gateway_did(capsys: pytest.CaptureFixture[str]) -> None:
+    console = Console(width=132, file=io.StringIO(), record=True)
+    print_summary(replace(GOOD, gateways={"wechat": BOOK, "paypal": BOOK | {"unpaid": 7}}), console)
+    assert capsys.readouterr().out.startswith("clean")
+    found = re.sub(r"[│┃ ]+", " ", console.export_text())
+    assert all(row in found for row in ("wechat paypal", "forged 2 2", "unpaid 0 7", "yes nothing else died"))
+
+
 @pytest.mark.parametrize(
     ("name", "ending"),
     [
         ("everything came to its end", replace(GOOD, stuck=("orders paid: 1",))),
         ("every command has its outcome", replace(GOOD, final=GOOD.final | {"commands_open": 1})),
-        ("every command has its outcome", replace(GOOD, final={})),
+        ("every command has its outcome", replace(GOOD, final={"disbelieved": 3})),
         ("no command has two outcomes", replace(GOOD, final=GOOD.final | {"contradictions": ["c"]})),
-        ("our books and the gateway's agree", replace(GOOD, books=Books(100, ["order 1: ours 1, theirs 2"]))),
+        ("what orders keep is what buyers paid", replace(GOOD, books=Books({}, ["order 1: ours 1, theirs 2"], []))),
+        ("the channels' ledgers have what ours have", replace(GOOD, books=Books({}, [], ["alipay T"]))),
         ("orders cost what the checkout says", replace(GOOD, final=GOOD.final | {"surprises": ["s"]})),
         ("split orders add up", replace(GOOD, final=GOOD.final | {"split_wrongly": ["o"]})),
+        ("the channels' day statements say the same", replace(GOOD, statements=Reconciled(1, 1, ("line 1",)))),
+        ("no notification that was tampered with is believed", replace(GOOD, final=GOOD.final | {"disbelieved": 1})),
+        ("no notification that was tampered with is believed", replace(GOOD, final=GOOD.final | {"disbelieved": 4})),
         ("every coupon is used once at most", replace(GOOD, ledgers=Ledgers(["c"], [], []))),
         ("every coupon is used once at most", replace(GOOD, ledgers=Ledgers([], ["c"], []))),
         ("every point is accounted for", replace(GOOD, ledgers=Ledgers([], [], ["u"]))),
@@ -58,7 +88,14 @@ def test_one_broken_promise_fails_its_check_alone(name: str, ending: Ending) -> 
     assert json.loads(as_json(ending))["ok"] is False
 
 
-COUNTS = {"outbox_pending": 0.0, "outbox_age": 0.0, "undecided": 0.0, "timers": 0.0, "refunds_open": 0.0}
+COUNTS = {
+    "outbox_pending": 0.0,
+    "outbox_age": 0.0,
+    "undecided": 0.0,
+    "timers": 0.0,
+    "refunds_open": 0.0,
+    "attempts_open": 0.0,
+}
 QUIET = Figures({"completed": 3, "cancelled": 1}, {"invalid": 2}, COUNTS, {"oms.stock": 0})
 
 
@@ -70,6 +107,7 @@ QUIET = Figures({"completed": 3, "cancelled": 1}, {"invalid": 2}, COUNTS, {"oms.
         replace(QUIET, counts=COUNTS | {"undecided": 1.0}),
         replace(QUIET, counts=COUNTS | {"timers": 1.0}),
         replace(QUIET, counts=COUNTS | {"refunds_open": 1.0}),
+        replace(QUIET, counts=COUNTS | {"attempts_open": 1.0}),
         replace(QUIET, queues={"oms.stock": 1}),
         replace(QUIET, queues=None),
         replace(QUIET, counts=None),
@@ -88,33 +126,6 @@ def test_a_standstill_is_the_same_signature_for_the_whole_limit() -> None:
     patient = Standstill(60.0)
     assert not patient.since(lambda: 1)
     assert not patient.since(lambda: 1)
-
-
-ORDER = """
-INSERT INTO orders (id, root_id, parent_id, order_no, request_id, business_type, channel, source, user_id, state,
-    version, currency, origin_amount, payable_amount, captured_amount, refunded_amount, created_at, expire_at,
-    cancel_type, cancelled_at)
-VALUES ($1::bigint, coalesce($2, $1), $2, $1::text, $1::text, 'normal', 'pc', 'cart', 'u', 'cancelled', 1,
-    'USD', 100, 100, $3, $4, now(), now(), 'user', now())
-"""
-
-
-async def test_the_books_agree_to_the_cent_or_name_the_order(database_url: str, tmp_path: Path) -> None:
-    """A split order is one in the books: its parent is paid, its parts are refunded."""
-    journal = tmp_path / "gateway.csv"
-    journal.write_text("1,t,100\n1,r,-40\n2,t,50\n4,t,7\n5,t,90\n51,r,-30\n6,t,90\n61,r,-30\n")
-    session = await asyncpg.connect(database_url)
-    whole = [(1, None, 100, 40), (2, None, 50, 50), (3, None, 9, 0), (5, None, 90, 0), (6, None, 90, 0)]
-    await session.executemany(ORDER, [*whole, (51, 5, 0, 30), (52, 5, 0, 0), (61, 6, 0, 29)])
-    books = await compare_books(session, journal)
-    await session.close()
-    assert books.kept_cents == 9 + 60 + 60 + 61
-    assert books.differences == [
-        "order 2: ours 0, theirs 50",
-        "order 3: ours 9, theirs 0",
-        "order 4: ours 0, theirs 7",
-        "order 6: ours 61, theirs 60",
-    ]
 
 
 COUPON = "INSERT INTO coupon_ledger (coupon_id, order_id, op) VALUES ($1, $2, $3)"
@@ -205,23 +216,3 @@ async def test_points_are_what_was_announced_and_none_is_held_in_the_end(
     points(passbook, **ops)
     found = await ledgers(ACCOUNT, ("u", *account))
     assert len(found.points) == wrong
-
-
-LETTER = """
-INSERT INTO dead_letters (queue, message_id, correlation_id, type, reason, body_hash, key_id, body, headers)
-VALUES ('order-creation', $1, $2, 'order.create.v1', 'invalid', $3, 'k', '', '')
-"""
-
-
-async def test_dead_letters_are_matched_with_what_the_vandal_sent(database_url: str) -> None:
-    session = await asyncpg.connect(database_url)
-    await session.executemany(
-        LETTER, [(str(n), tag, b"") for n, tag in enumerate(("one", "twice", "twice", "stranger"))]
-    )
-    letters = await compare_letters(session, {"one": "not JSON", "twice": "too deep", "gone": "a float"})
-    await session.close()
-    assert letters == Letters(
-        missing=["a float (gone)"],
-        twice=["twice"],
-        unexpected=["order.create.v1 in order-creation: invalid (stranger)"],
-    )

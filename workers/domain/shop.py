@@ -29,7 +29,8 @@ DEFAULT_POLICIES: Mapping[str, Mapping[str, Any]] = {"normal": {}, "seckill": {"
 
 @dataclass(frozen=True)
 class Shop:
-    """Amounts are minor units, windows seconds, rates basis points. `policy` is what business types start from.
+    """Amounts are minor units, windows seconds, rates basis points. `policy` is what business types start from. Of an
+    attempt that its channel never heard of, nothing comes any more `payment_grace_seconds` after its window.
 
     Points (requirements 9.5): whole `points_unit`s are used, each worth `points_unit_minor_units`, up to
     `points_max_percent` of what is left after the coupon.
@@ -49,6 +50,7 @@ class Shop:
     risk_check: bool = False
     saga_deadline_seconds: int = 600
     receipt_window_seconds: int = 15 * 86_400
+    payment_grace_seconds: int = 60
     business_time_zone: str = "Asia/Shanghai"
     delay_tiers_seconds: frozenset[int] = frozenset({1, 5, 30, 120, 600, 1800})
     policy: Policy = Policy()

@@ -51,7 +51,19 @@ from workers.domain.refusal import Refusal
 from workers.domain.shipping import Parcel, unpacked
 from workers.runtime.batch import Batch
 from workers.runtime.route import Route
-from workers.store import access, announce, benefits, commands, ids, orders, payments, refunds, shipments, timers
+from workers.store import (
+    access,
+    announce,
+    attempts,
+    benefits,
+    commands,
+    ids,
+    orders,
+    payments,
+    refunds,
+    shipments,
+    timers,
+)
 
 Change: TypeAlias = OrderCancel | OrderChangeAddress | OrderConfirmReceipt | OrderDelete | OrderMerge
 Item: TypeAlias = Envelope[Change]
@@ -130,6 +142,7 @@ async def change_orders(tx: Transaction, batch: Batch[Change]) -> None:
     await shipments.cancel_booked(tx, refunded)
     benefit_news = await benefits.settle(tx, book, batch.now, opened, causes(book))
     await timers.stop(tx, [(kind, key) for kind, effect in TIMERS for key in book.ids(effect)])
+    closing = await attempts.settle(tx, book)
     answers = await commands.conclude(tx, outcomes)
     paid = [step for step in book.owing(Effect.STOCK_RESTOCK) if step.order.paid_at is not None]
     restocks = [outbox.internal(restock(step.order, lines, desk), because=step.because) for step in paid]
@@ -140,6 +153,7 @@ async def change_orders(tx: Transaction, batch: Batch[Change]) -> None:
         *restocks,
         *refunds.announcements(opened),
         *benefit_news,
+        *closing,
     ]
     await outbox.append(tx, [*news, *answers, *claims.answers])
 

@@ -1,9 +1,10 @@
-"""What happens when a payment adapter reports a payment.result.
+"""What happens when a payment.result comes from a trusted adapter, or a payment.callback from a channel.
 
     order is             captured, as much as is due     captured, another amount   failed
     -------------------  ------------------------------  -------------------------  -------------------------------
     placing              tried again later               tried again later          tried again later
-    awaiting payment     paid, stock is deducted         refunded, alert            recorded; cancelled by policy
+    awaiting payment     paid, stock is deducted         refunded, alert            recorded; cancelled by policy,
+                                                                                    unless another attempt is live
     cancelled, rejected  refunded (late)                 refunded, alert            recorded
     paid or later        refunded (duplicate)            refunded, alert            recorded
     unknown              tried again later, at last a dead letter: money must not vanish
@@ -13,10 +14,12 @@ of them or none: where one is no longer waiting, or the amount is another, the w
 The same fact again (channel, trade number, kind) changes nothing, also within one batch; with another order or amount
 it is a dead letter, for a person to look at. A capture that meets a cancellation is decided by the order's row lock:
 whichever is second sees what the first did.
+A payment.callback is believed by its signature alone (store/hearing.py has that table); payment.observed is what a
+channel answered when we asked. Once an order no longer waits for money, its other attempts are closed.
 progress.mark: everything published before it is settled, so payment timers that were due by then may act.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from datetime import datetime
 from typing import Any, TypeAlias
 
@@ -24,14 +27,25 @@ import outbox
 from db.pool import Transaction
 from messages.base import AlertRaised
 from messages.envelope import Envelope
-from messages.payments import PaymentCaptured, PaymentEvent, PaymentFailed, PaymentResult, ProgressMark
+from messages.payments import (
+    PaymentCallback,
+    PaymentCaptured,
+    PaymentEvent,
+    PaymentFailed,
+    PaymentObserved,
+    PaymentResult,
+    ProgressMark,
+)
 from workers.domain.book import Book
 from workers.domain.order import Effect, Order, State, Trigger
 from workers.runtime.batch import Batch
-from workers.runtime.route import Route
-from workers.store import announce, benefits, orders, payments, refunds, timers
+from workers.runtime.route import Every, Route
+from workers.store import announce, attempts, benefits, hearing, notices, orders, payments, refunds, timers
+from workers.store.attempts import Change
 
-Item: TypeAlias = Envelope[PaymentResult]
+Told: TypeAlias = PaymentResult | PaymentCallback | PaymentObserved | ProgressMark
+Item: TypeAlias = Envelope[Any]
+FORGET_SECONDS = 60.0  # a little at a time, and more than is ever believed or refused in a minute
 REFUND_CAUSE = {"late": "late", "duplicate": "dup", "mismatch": "amount"}
 """Verdict -> the first word of the refund's cause."""
 
@@ -62,48 +76,89 @@ def verdict_of(state: State) -> str:
     return "kept" if state is State.AWAITING_PAYMENT else "duplicate"
 
 
-async def settle_payments(tx: Transaction, batch: Batch[PaymentResult | ProgressMark]) -> None:
-    """Lock every order once, judge in order of arrival, write each table once."""
-    results = batch.of(PaymentResult)
+async def settle_payments(tx: Transaction, batch: Batch[Told]) -> None:
+    """Verify, lock every order once, judge in order of arrival, write each table once."""
+    heard = await hearing.hear(tx, batch)
+    results = sorted([*((item, item.body) for item in batch.of(PaymentResult)), *heard.results], key=arrival(batch))
     marks = [item.body.at for item in batch.of(ProgressMark)]
-    merged = await payments.merged(tx, [item.body.intent_id for item in results])
-    named = {item.body.order_id for item in results} | {key for intent in merged.values() for key in intent.shares}
+    merged = await payments.merged(tx, [result.intent_id for _, result in results])
+    named = {result.order_id for _, result in results} | {key for intent in merged.values() for key in intent.shares}
     book = Book[Item](await orders.lock(tx, named))
-    own = await payments.own_intents(tx, [other_intent(book, merged, item.body) for item in results])
-    seen = await payments.known(tx, [item.body for item in results])
+    own = await payments.own_intents(tx, [other_intent(book, merged, result) for _, result in results])
+    seen = await payments.known(tx, [result for _, result in results])
+    rivals = await others_live(tx, book, heard)
+    told_of: list[tuple[Item, PaymentResult]] = []
     facts: list[tuple[Item, payments.Fact]] = []
 
-    for item in results:
-        order, key = book.get(item.body.order_id), payments.key_of(item.body)
-        intent = merged.get(item.body.intent_id or 0)
-        if seen.get(key, payments.body_of(item.body)) != payments.body_of(item.body):
+    for item, result in results:
+        order, key = book.get(result.order_id), payments.key_of(result)
+        intent = merged.get(result.intent_id or 0)
+        if seen.get(key, payments.body_of(result)) != payments.body_of(result):
             batch.dead(item, "fact_differs", "this trade number was reported before with another order or amount")
         elif order is None:
             batch.retry(item, "order_unknown", "its order is not in the database yet")
         elif order.state is State.PLACING:
             batch.retry(item, "order_placing", "its order is still being placed")
-        elif not pays(intent, order, item.body, own):
+        elif not pays(intent, order, result, own):
             batch.dead(item, "intent_unknown", "this intent is not one that pays this order")
-        elif key not in seen:
-            seen[key] = payments.body_of(item.body)
-            facts.append((item, settle(book, order, intent, item, batch.now)))
+        else:
+            told_of.append((item, result))
+            if key not in seen:
+                seen[key] = payments.body_of(result)
+                facts.append((item, settle(book, order, intent, item, result, batch.now, rivals)))
 
-    opened = await refunds.open_all(tx, [due(book, item, fact) for item, fact in refundable(facts)])
     await orders.save(tx, book)
     await payments.record(tx, [fact for _, fact in facts])
     benefit_news = await benefits.settle(tx, book, batch.now)
-    await timers.stop(tx, [("payment", key) for key in book.ids(Effect.PAYMENT_TIMER_ENDS)])
+    changes = [*heard.changes, *attempt_changes(heard, told_of)]
+    closing = await attempts.settle(tx, book, changes)
+    opened = await refunds.open_all(tx, [due(book, item, fact) for item, fact in refundable(facts)])
+    ended = [("payment", key) for key in book.ids(Effect.PAYMENT_TIMER_ENDS)]
+    await timers.stop(tx, [*ended, *(("attempt", change.id) for change in changes if change.state in attempts.DONE)])
     await timers.set_progress(tx, max(marks, default=None))
     news = [told(book, item, fact) for item, fact in facts]
     alerts = [outbox.event(alert(fact), because=item) for item, fact in facts if fact.verdict == "mismatch"]
-    owed = [*announce.stock_orders(book), *refunds.announcements(opened), *benefit_news]
-    await outbox.append(tx, [*news, *announce.steps(book), *alerts, *owed])
+    owed = [*announce.stock_orders(book), *refunds.announcements(opened)]
+    await outbox.append(tx, [*heard.news, *news, *announce.steps(book), *alerts, *owed, *benefit_news, *closing])
+
+
+def arrival(batch: Batch[Told]) -> Callable[[tuple[Item, PaymentResult]], int]:
+    """Notifications and results in the one order in which they arrived."""
+    places = {item.id: place for place, item in enumerate(batch)}
+    return lambda pair: places[pair[0].id]
+
+
+def attempt_changes(heard: hearing.Heard, told_of: Sequence[tuple[Item, PaymentResult]]) -> list[Change]:
+    """How each fact leaves the attempt that it came from, also one that was recorded before."""
+    return [
+        Change(attempt.id, result.kind, trade_no=result.trade_no, reason=result.reason)
+        for item, result in told_of
+        if (attempt := heard.attempt_of(item)) is not None
+    ]
+
+
+async def others_live(tx: Transaction, book: Book[Item], heard: hearing.Heard) -> frozenset[str]:
+    """Items that tell of a failed attempt whose order has another one that may still be paid."""
+    failed = [
+        (item, attempt)
+        for item, result in heard.results
+        if result.kind == "failed"
+        and (attempt := heard.attempt_of(item))
+        and cancels(book.get(result.order_id), "failed")
+    ]
+    pairs = await attempts.rivals(tx, {attempt.intent_id for _, attempt in failed})
+    return frozenset(
+        item.id for item, attempt in failed if any(i == attempt.intent_id and k != attempt.id for i, k in pairs)
+    )
 
 
 def other_intent(book: Book[Item], merged: Mapping[int, payments.Merged], result: PaymentResult) -> int | None:
-    """An intent that is not the one its order has now: an order that was paid with others has their intent."""
+    """An intent that may not be the one its order has: an order that is paid with others gets theirs, perhaps in this
+    batch.
+    """
     order = book.get(result.order_id)
-    known = order is None or result.intent_id in merged or result.intent_id == order.intent_id
+    same = order is not None and result.intent_id == order.intent_id and not merged
+    known = order is None or result.intent_id in merged or same
     return None if known else result.intent_id
 
 
@@ -114,9 +169,16 @@ def pays(intent: payments.Merged | None, order: Order, result: PaymentResult, ow
     return result.intent_id in (None, order.intent_id) or own.get(result.intent_id or 0) == order.root_id
 
 
-def settle(book: Book[Item], order: Order, intent: payments.Merged | None, item: Item, now: datetime) -> payments.Fact:
-    """Fold one new fact into the book."""
-    result = item.body
+def settle(  # noqa: PLR0917 (a fact, where it falls, and when)
+    book: Book[Item],
+    order: Order,
+    intent: payments.Merged | None,
+    item: Item,
+    result: PaymentResult,
+    now: datetime,
+    rivals: Container[str] = frozenset(),
+) -> payments.Fact:
+    """Fold one new fact into the book. `rivals` are items after whose failure another attempt may still be paid."""
     paid = [book[key] for key in sorted(intent.shares)] if intent else [order]
     verdict = judge_merged(paid, intent.amount, result) if intent else judge(order, result)
     intent_id = result.intent_id or order.intent_id
@@ -126,16 +188,17 @@ def settle(book: Book[Item], order: Order, intent: payments.Merged | None, item:
             book.pay(each.id, Trigger.CAPTURED, because=item, at=now, intent_id=intent_id)
     elif result.kind == "captured" and result.currency == order.currency:
         book.amend(order.id, captured_amount=order.captured_amount + result.amount)
-    elif cancels(order, verdict):
+    elif cancels(order, verdict) and item.id not in rivals:
         why: dict[str, Any] = {"cancel_type": "payment_failed", "reason": result.reason or "the payment failed"}
         book.move_family(order.id, Trigger.PAYMENT_FAILED, because=item, at=now, **why)
     return payments.Fact(result, intent_id, verdict)
 
 
-def cancels(order: Order, verdict: str) -> bool:
+def cancels(order: Order | None, verdict: str) -> bool:
     """Whether a failed attempt ends the order (C-03); one of a merged payment ends only the order it names."""
-    awaiting = order.state is State.AWAITING_PAYMENT and not order.is_child
-    return verdict == "failed" and awaiting and order.on_payment_failure == "cancel"
+    if order is None or order.is_child or order.state is not State.AWAITING_PAYMENT:
+        return False
+    return verdict == "failed" and order.on_payment_failure == "cancel"
 
 
 def refundable(facts: list[tuple[Item, payments.Fact]]) -> list[tuple[Item, payments.Fact]]:
@@ -186,4 +249,4 @@ def alert(fact: payments.Fact) -> AlertRaised:
     )
 
 
-ROUTE = Route(queue="payment-results", handler=settle_payments)
+ROUTE = Route(queue="payment-results", handler=settle_payments, every=(Every(FORGET_SECONDS, notices.forget),))

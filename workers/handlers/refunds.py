@@ -4,32 +4,43 @@ message                                              then
 ---------------------------------------------------  -------------------------------------------------------
 refund.result succeeded, first time                  succeeded for good: refund.succeeded, the order's total grows
 refund.result failed, not succeeded before           failed: refund.failed and an alert; the money is still owed
+refund.observed                                      the same, from a channel of our own: also submitted or unknown,
+                                                     and then it is asked again until it is known
 refund.result for another amount or currency         dead letter: a person must look
 refund.result for a number we never gave             tried again later, at last a dead letter
 refund.request, not above what is captured and left  a refund of its own: refund.requested; points that were used come
                                                      back, points that were earned go, both in proportion
-refund.request that names a failed refund            refund.requested again, under the same number
+refund.request that names a failed refund            refund.requested again, under the same number: where a channel
+                                                     will not have that number again, a request without it opens another
 refund.request otherwise                             command.rejected with PAY_REFUND_EXCEEDS or REFUND_NOT_ALLOWED
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any, TypeAlias
+
+from prometheus_client import Gauge
 
 import outbox
 from db.pool import Transaction
 from messages.base import AlertRaised, CommandRejected
 from messages.envelope import Envelope
-from messages.refunds import RefundFailed, RefundRequest, RefundRequested, RefundResult, RefundSucceeded
+from messages.refunds import RefundFailed, RefundObserved, RefundRequest, RefundRequested, RefundResult, RefundSucceeded
 from workers.domain.book import Book
 from workers.domain.order import Order, State
 from workers.domain.refusal import Refusal
 from workers.runtime.batch import Batch
-from workers.runtime.route import Route
-from workers.store import access, benefits, commands, orders, payments, refunds
+from workers.runtime.route import Every, Route
+from workers.store import access, benefits, commands, orders, payments, refunds, timers
 
+ENDS = ("succeeded", "failed")
+RUNNING = Gauge("oms_refunds_running", "Refunds of which nobody knows yet how they end, counted up to 100,000")
+OLDEST = Gauge("oms_refunds_oldest_age_seconds", "How long ago the oldest of them was asked for, 0 without any")
+ASK_AGAIN = timedelta(seconds=10)
+"""The sweeper then asks in ever longer steps."""
 NOT_FAILED = Refusal("REFUND_NOT_ALLOWED", "that refund has not failed")
-Result: TypeAlias = Envelope[RefundResult]
+Result: TypeAlias = Envelope[RefundResult | RefundObserved]
 Request: TypeAlias = Envelope[RefundRequest]
 
 
@@ -49,15 +60,15 @@ def decide(item: Request, order: Order | None, kept: payments.Kept | None) -> Re
     return None
 
 
-async def settle_refunds(tx: Transaction, batch: Batch[RefundResult | RefundRequest]) -> None:
+async def settle_refunds(tx: Transaction, batch: Batch[RefundResult | RefundObserved | RefundRequest]) -> None:
     """Lock every order once, decide in order of arrival, write each table once."""
-    results = batch.of(RefundResult)
+    results: list[Result] = batch.of(RefundResult, RefundObserved)
     claims = await commands.claim(tx, batch.of(RefundRequest))
     owners = await refunds.orders_of(tx, [item.body.refund_no for item in results])
     book = Book[Any](await orders.lock(tx, {*owners.values(), *(item.body.order_id for item in claims.fresh)}))
     known = await refunds.read(tx, {*owners, *filter(None, (item.body.refund_no for item in claims.fresh))})
-    kept = await payments.kept(tx, [item.body.order_id for item in claims.fresh])
-    finished: dict[str, RefundResult] = {}
+    left = await payments.kept(tx, [item.body.order_id for item in claims.fresh])
+    finished: dict[str, RefundResult | RefundObserved] = {}
     news: list[outbox.Announcement] = []
 
     for item in results:
@@ -71,16 +82,20 @@ async def settle_refunds(tx: Transaction, batch: Batch[RefundResult | RefundRequ
             finished[refund.refund_no] = item.body
             news += settle(book, refund, item)
 
-    again, outcomes = repeated([item for item in claims.fresh if item.body.refund_no], book, known)
-    dues, refused_requests = requests([item for item in claims.fresh if not item.body.refund_no], book, kept)
+    again, outcomes = repeated([item for item in claims.fresh if item.body.refund_no], book, known, left)
+    dues, refused_requests = requests([item for item in claims.fresh if not item.body.refund_no], book, left)
     outcomes |= refused_requests
     opened = await refunds.open_all(tx, dues)
     outcomes |= {commands.key_of(o.due.because.body): (o.event(), o.due.because) for o in opened}
     await orders.save(tx, book)
     benefit_news = await benefits.settle(tx, book, batch.now, opened)
     await refunds.finish(tx, list(finished.values()))
+    await timers.start(tx, [timers.Timer("refund", key, batch.now + ASK_AGAIN) for key in pending(finished, known)])
+    await timers.stop(tx, [("refund", known[no].id) for no, body in finished.items() if body.status in ENDS])
     await refunds.reopen(tx, [refund.refund_no for _, refund in again])
+    ours = await refunds.watch(tx, [refund.id for _, refund in again])
     news += [outbox.event(asked(refund), because=item, stream=book[refund.order_id].root_id) for item, refund in again]
+    news += [refunds.call(refund.channel, refund.refund_no, item) for item, refund in again if refund.id in ours]
     answers = await commands.conclude(tx, outcomes)
     refused = [outbox.event(e, because=item) for e, item in outcomes.values() if isinstance(e, CommandRejected)]
     await outbox.append(tx, [*news, *refunds.announcements(opened), *benefit_news, *refused, *answers, *claims.answers])
@@ -89,6 +104,8 @@ async def settle_refunds(tx: Transaction, batch: Batch[RefundResult | RefundRequ
 def settle(book: Book[Any], refund: refunds.Refund, item: Result) -> list[outbox.Announcement]:
     """Fold one result into the book; what it announces."""
     order = book[refund.order_id]
+    if item.body.status not in ENDS:
+        return []
     if item.body.status == "succeeded":
         if refund.currency == order.currency:
             book.amend(order.id, refunded_amount=order.refunded_amount + refund.amount)
@@ -99,6 +116,11 @@ def settle(book: Book[Any], refund: refunds.Refund, item: Result) -> list[outbox
         title="refund failed", content=content, level="HIGH", code="PAY_CHANNEL_ERROR", order_id=refund.order_id
     )
     return [outbox.event(failed, because=item, stream=order.root_id), outbox.event(alert, because=item)]
+
+
+def pending(finished: Mapping[str, RefundResult | RefundObserved], known: Mapping[str, refunds.Refund]) -> list[int]:
+    """Refunds that their channel has to be asked about again."""
+    return [known[refund_no].id for refund_no, body in finished.items() if body.status not in ENDS]
 
 
 def asked(refund: refunds.Refund) -> RefundRequested:
@@ -115,39 +137,54 @@ def about(refund: refunds.Refund) -> dict[str, Any]:
 
 
 def repeated(
-    fresh: Sequence[Request], book: Book[Any], known: Mapping[str, refunds.Refund]
+    fresh: Sequence[Request], book: Book[Any], known: Mapping[str, refunds.Refund], left: dict[int, payments.Kept]
 ) -> tuple[list[tuple[Request, refunds.Refund]], commands.Outcomes]:
-    """Failed refunds that are asked for again, and the outcome of each request."""
+    """Failed refunds that are asked for again, and the outcome of each request. They count in what is left again."""
     again: dict[str, tuple[Request, refunds.Refund]] = {}
     outcomes: commands.Outcomes = {}
     for item in fresh:
         body = item.body
         refund = known.get(body.refund_no or "")
-        refusal = access.denied(body.actor, body.order_id, book.get(body.order_id)) or not_again(body, refund)
-        if refusal is None and refund is not None and refund.refund_no not in again:
+        kept = left.get(body.order_id)
+        taken = NOT_FAILED if body.refund_no in again else not_again(body, refund, kept)
+        refusal = access.denied(body.actor, body.order_id, book.get(body.order_id)) or taken
+        if refusal is None and refund is not None:
             again[refund.refund_no] = (item, refund)
+            if kept is not None and draws_on(refund, kept):
+                left[body.order_id] = replace(kept, owed=kept.owed + refund.amount)
             outcomes[commands.key_of(body)] = asked(refund), item
         else:
-            outcomes[commands.key_of(body)] = commands.rejected(item, refusal or NOT_FAILED), item
+            assert refusal is not None, "a refund that may be asked for again is there"
+            outcomes[commands.key_of(body)] = commands.rejected(item, refusal), item
     return list(again.values()), outcomes
 
 
-def not_again(body: RefundRequest, refund: refunds.Refund | None) -> Refusal | None:
+def draws_on(refund: refunds.Refund, kept: payments.Kept) -> bool:
+    """Whether the refund is of the capture that the order keeps; others go back whole."""
+    return (refund.channel, refund.trade_no) == (kept.channel, kept.trade_no)
+
+
+def not_again(body: RefundRequest, refund: refunds.Refund | None, kept: payments.Kept | None) -> Refusal | None:
     """Why this refund is not asked for again, or None. No I/O."""
+    if body.actor.type == "user":
+        return access.FORBIDDEN
     if refund is None or refund.order_id != body.order_id:
         return Refusal("REFUND_NOT_ALLOWED", "the order has no refund of this number")
     if refund.state != "failed":
         return NOT_FAILED
     if refund.amount != body.amount:
         return Refusal("REFUND_NOT_ALLOWED", f"that refund is of {refund.amount}", {"amount": refund.amount})
+    if kept is not None and draws_on(refund, kept) and refund.amount > kept.left:
+        details = {"asked": refund.amount, "left": kept.left, "currency": kept.currency}
+        return Refusal("PAY_REFUND_EXCEEDS", f"{kept.left} can still go back: the rest was refunded otherwise", details)
     return None
 
 
 def requests(
-    fresh: Sequence[Request], book: Book[Any], kept: Mapping[int, payments.Kept]
+    fresh: Sequence[Request], book: Book[Any], left: dict[int, payments.Kept]
 ) -> tuple[list[refunds.Due], commands.Outcomes]:
     """What operators' requests open, and the outcomes of those that are refused."""
-    left, dues = dict(kept), []
+    dues: list[refunds.Due] = []
     refused: commands.Outcomes = {}
     for item in fresh:
         body, order = item.body, book.get(item.body.order_id)
@@ -163,4 +200,11 @@ def requests(
     return dues, refused
 
 
-ROUTE = Route(queue="refunds", handler=settle_refunds)
+async def measure(tx: Transaction) -> None:
+    """Show Prometheus how many refunds have no end yet, and how old the oldest is."""
+    running, oldest_seconds = await refunds.backlog(tx)
+    RUNNING.set(running)
+    OLDEST.set(oldest_seconds)
+
+
+ROUTE = Route(queue="refunds", handler=settle_refunds, every=(Every(30.0, measure),))

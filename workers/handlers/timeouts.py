@@ -5,6 +5,9 @@
     saga      placing            rejected with ORDER_SAGA_TIMEOUT, whatever is reserved or held is released
     payment   awaiting payment   cancelled, everything released: once payment results have caught up with the deadline
     receipt   delivered          completed, points awarded
+    attempt   any                its channel is asked how the attempt stands, in ever longer steps, until it is known:
+                                 once a minute at most, once an hour at last
+    refund    any                its channel is asked how the refund stands, the same
     any       in another state   the timer is dropped
     any       not due yet        looked at again when it is
 
@@ -12,6 +15,7 @@ A timer that is gone means nothing: woken twice, it takes effect once. The sweep
 exchange does not carry or forgot, and sends progress marks while payment timers wait.
 """
 
+from collections.abc import Collection
 from datetime import datetime, timedelta
 from typing import Any, TypeAlias
 
@@ -20,6 +24,7 @@ from prometheus_client import Gauge
 import outbox
 from db.pool import Transaction
 from messages.envelope import Envelope
+from messages.gateway import GatewayQuery, GatewayRefundQuery
 from messages.orders import OrderEvent, OrderRejected
 from messages.payments import ProgressMark
 from messages.timers import TimerDue
@@ -27,7 +32,8 @@ from workers.domain.book import Book, Step
 from workers.domain.order import Order, Trigger
 from workers.runtime.batch import Batch
 from workers.runtime.route import Every, Route
-from workers.store import announce, benefits, commands, orders, timers
+from workers.store import announce, attempts, benefits, commands, orders, timers
+from workers.store.refunds import call_queue
 
 Item: TypeAlias = Envelope[TimerDue]
 TRIGGERS = {"saga": Trigger.PLACING_EXPIRED, "payment": Trigger.PAYMENT_EXPIRED, "receipt": Trigger.RECEIPT_EXPIRED}
@@ -48,7 +54,8 @@ def decide(timer: timers.Timer, order: Order | None, now: datetime, settled_unti
 
 async def take_timers(tx: Transaction, batch: Batch[TimerDue]) -> None:
     """Lock every order once, take the timers that are due, drop those that mean nothing."""
-    book = Book[Item](await orders.lock(tx, {item.body.key for item in batch}))
+    asks, asked = await ask_channels(tx, batch)
+    book = Book[Item](await orders.lock(tx, {item.body.key for item in batch if item.body.kind in TRIGGERS}))
     due = await timers.read(tx, [(item.body.kind, item.body.key) for item in batch])
     settled_until = await timers.progress(tx)
     special: dict[int, OrderEvent] = {}
@@ -57,7 +64,7 @@ async def take_timers(tx: Transaction, batch: Batch[TimerDue]) -> None:
 
     for item in batch:
         key = (item.body.kind, item.body.key)
-        if key not in due or key in ended:
+        if key not in due or key in ended or item.body.kind not in TRIGGERS:
             continue
         match decide(timers.Timer(*key, due[key]), book.get(item.body.key), batch.now, settled_until):
             case Trigger() as trigger:
@@ -73,10 +80,35 @@ async def take_timers(tx: Transaction, batch: Batch[TimerDue]) -> None:
 
     await orders.save(tx, book)
     benefit_news = await benefits.settle(tx, book, batch.now)
+    closing = await attempts.settle(tx, book)
     await timers.stop(tx, ended)
     await timers.postpone(tx, waiting, batch.now + LOOK_AGAIN)
+    await timers.put_off(tx, asked)
     answers = await commands.conclude(tx, commands.creations(book, special))
-    await outbox.append(tx, [*announce.steps(book, special), *announce.stock_orders(book), *benefit_news, *answers])
+    await outbox.append(
+        tx, [*announce.steps(book, special), *announce.stock_orders(book), *benefit_news, *closing, *asks, *answers]
+    )
+
+
+async def ask_channels(
+    tx: Transaction, batch: Batch[TimerDue]
+) -> tuple[list[outbox.Announcement], Collection[timers.Key]]:
+    """Questions about attempts and refunds whose end nobody told us yet, and the timers that want them."""
+    waiting = {(item.body.kind, item.body.key): item for item in batch if item.body.kind not in TRIGGERS}
+    if not waiting:
+        return [], ()
+    due = await timers.read(tx, waiting)
+    channels = await attempts.channels_of(tx, [key for kind, key in due if kind == "attempt"])
+    numbers = await attempts.refund_numbers(tx, [key for kind, key in due if kind == "refund"])
+    questions: list[tuple[timers.Key, str, GatewayQuery | GatewayRefundQuery]] = [
+        *((("attempt", key), channel, GatewayQuery(attempt_id=key)) for key, channel in channels.items()),
+        *((("refund", key), channel, GatewayRefundQuery(refund_no=no)) for key, (no, channel) in numbers.items()),
+    ]
+    calls = [
+        outbox.to_queue(question, queue=call_queue(channel), because=waiting[key])
+        for key, channel, question in questions
+    ]
+    return calls, due
 
 
 def fields(trigger: Trigger) -> dict[str, Any]:

@@ -1,6 +1,6 @@
 """What a handler receives: messages in order of arrival, and a way to say which must be tried again or cannot work."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Generic, TypeVar, cast
@@ -22,11 +22,15 @@ class Verdict:
 
 
 class Batch(Generic[B]):
-    """Messages that are handled in one transaction. `now` is the database clock at its beginning."""
+    """Messages that are handled in one transaction. `now` is the database clock at its beginning.
 
-    def __init__(self, items: Sequence[Envelope[B]], now: datetime) -> None:
+    `answers` is item id -> what was asked outside about it, on routes that ask.
+    """
+
+    def __init__(self, items: Sequence[Envelope[B]], now: datetime, answers: Mapping[str, Any] | None = None) -> None:
         self.items = tuple(items)
         self.now = now
+        self.answers = answers or {}
         self.verdicts: dict[str, Verdict] = {}
 
     def __iter__(self) -> Iterator[Envelope[B]]:

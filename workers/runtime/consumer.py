@@ -125,7 +125,7 @@ class Consumer:
         """The batch itself is the probe: it is tried as a whole, and nothing counts as an attempt."""
         self.health.paused(self.queue, True)
         error = state.outcome.exception() if state.outcome else None
-        log.warning("paused: the database is away", queue=self.queue, error=str(error))
+        log.warning("paused: a server is away", queue=self.queue, error=str(error))
 
     async def _until_database_is_back(self) -> None:
         """Meanwhile nothing is held: other workers may reach what we cannot."""

@@ -1,9 +1,9 @@
 """The heart: messages in, one outcome each. Claim, handle, commit; what goes wrong is narrowed down to who did it."""
 
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import asyncpg
@@ -45,13 +45,40 @@ class Desk:
     pool: Pool
     attempts_max: int = 7
     committed: Callable[[], None] = lambda: None
+    answers: Mapping[str, Any] = field(default_factory=dict)
 
 
 async def process(desk: Desk, works: Sequence[Work]) -> list[Outcome]:
-    """Every message gets an outcome. Raises UnavailableError when the database is away, and nothing else."""
+    """Every message gets an outcome. Raises UnavailableError when the database, or who is asked, is away."""
     sound = [work for work in works if work.failure is None]
-    outcomes = await _narrowed(desk, sound) if sound else []
+    handle = _asked_first if desk.route.outside else _narrowed
+    outcomes = await handle(desk, sound) if sound else []
     return outcomes + [await _given_up(desk, work, work.failure) for work in works if work.failure is not None]
+
+
+async def _asked_first(desk: Desk, works: Sequence[Work]) -> list[Outcome]:
+    """Ask the outside about all of them, then handle them. One that cannot be asked about is asked about alone."""
+    try:
+        answers = await _asked(desk, works)
+    except UnavailableError:
+        raise
+    except Exception as error:
+        if len(works) == 1:
+            return [await _culprit(desk, works[0], error)]
+        return [outcome for work in works for outcome in await _asked_first(desk, [work])]
+    return await _narrowed(replace(desk, answers=answers), works)
+
+
+async def _asked(desk: Desk, works: Sequence[Work]) -> Mapping[str, Any]:
+    """What the outside says, asked while no transaction is held. Raises UnavailableError when nobody answers."""
+    outside = desk.route.outside
+    assert outside is not None, "a route without an outside asks nobody"
+    try:
+        async with transaction(desk.pool, readonly=True) as tx:
+            questions = await outside.prepare(tx, [envelope for work in works for envelope in work.envelopes])
+        return await outside.ask(questions)
+    except OSError as error:
+        raise UnavailableError(f"outside: {type(error).__qualname__}: {error}"[:200]) from error
 
 
 async def _narrowed(desk: Desk, works: Sequence[Work]) -> list[Outcome]:
@@ -85,7 +112,7 @@ async def _commit(desk: Desk, works: Sequence[Work]) -> list[Outcome]:
 
 async def _handle(tx: Transaction, desk: Desk, works: Sequence[Work]) -> list[Outcome]:
     claim = await inbox.claim(tx, desk.route.queue, works)
-    batch = Batch([envelope for work in claim.fresh for envelope in work.envelopes], claim.now)
+    batch = Batch([envelope for work in claim.fresh for envelope in work.envelopes], claim.now, desk.answers)
     if batch:
         await desk.route.handler(tx, batch)
     undone = await _put_aside(tx, desk, claim.fresh, batch) if batch.verdicts else []

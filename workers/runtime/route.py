@@ -1,11 +1,12 @@
 """A route: which queue a handler serves, and its limits. Routes are data; workers/routes.py lists them all."""
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from db.pool import Transaction
 from messages.base import Message
+from messages.envelope import Envelope
 from messages.topology import TAKEN
 from workers.runtime.batch import Batch
 
@@ -24,6 +25,19 @@ class Every:
 
 
 @dataclass(frozen=True)
+class Outside:
+    """What is asked of the world outside before the handler's transaction, while none is held.
+
+    `prepare` reads what the questions need, in a transaction of its own; `ask` puts them and returns an answer for each
+    item by its id, which the handler finds in `batch.answers`. It may be asked again after a crash: questions carry an
+    idempotency key. An OSError from `ask` pauses this queue alone until the outside is back.
+    """
+
+    prepare: Callable[[Transaction, Sequence[Envelope[Any]]], Awaitable[Any]]
+    ask: Callable[[Any], Awaitable[Mapping[str, Any]]]
+
+
+@dataclass(frozen=True)
 class Route:
     """`queue` without the prefix; messages/topology.py says what it takes. `batch_max_items` counts items of packed
     messages; `prefetch_messages` defaults to two batches, or to a few packs where the queue takes packs.
@@ -32,6 +46,7 @@ class Route:
     handler gets a Batch of RawDelivery. They are never dead-lettered: what fails waits and goes back to its place.
     `answers` marks a queue of questions: in a read-only transaction its handler makes one reply for each, in order,
     which is published to whoever asked. Nothing is claimed, tried again or buried: who hears nothing asks again.
+    `outside` marks a queue that asks other systems.
     `database` names the database the handler's transactions run on.
     """
 
@@ -43,6 +58,7 @@ class Route:
     database: str = "default"
     raw: bool = False
     answers: bool = False
+    outside: Outside | None = None
 
     @property
     def prefetch(self) -> int:

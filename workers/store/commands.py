@@ -124,6 +124,15 @@ def rejected(item: Envelope[Any], refusal: Refusal) -> CommandRejected:
     )
 
 
+async def undecided(tx: Transaction, keys: Iterable[Key]) -> dict[Key, str]:
+    """Of these commands, those that have no outcome yet, locked: key -> the command's message id."""
+    wanted = sorted(set(keys))
+    if not wanted:
+        return {}
+    rows = await tx.fetch(SQL["commands.undecided"], [scope for scope, _ in wanted], [key for _, key in wanted])
+    return {(row["scope"], row["request_id"]): row["message_id"] for row in rows}
+
+
 async def conclude(tx: Transaction, outcomes: Mapping[Key, tuple[Event, Envelope[Any]]]) -> list[outbox.Announcement]:
     """Store the one outcome of each command, and answer everyone who left a reply_to."""
     if not outcomes:

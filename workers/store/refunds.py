@@ -1,18 +1,23 @@
 """Refunds: one row per cause, and one event that asks the shop's payment service for it."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import timedelta
 from typing import Any
 
 import outbox
 from db.pool import Transaction
 from db.statements import SQL
 from messages.envelope import Envelope
-from messages.refunds import RefundRequested, RefundResult
+from messages.gateway import GatewayRefund
+from messages.refunds import RefundObserved, RefundRequested, RefundResult
 from workers.domain.order import Order
 from workers.domain.refunding import RefundLine
 from workers.store import ids
 from workers.store.payments import Kept
+
+FIRST_ASK = timedelta(seconds=60)
+"""By then the channel was asked for the refund, and has answered."""
 
 
 @dataclass(frozen=True)
@@ -41,6 +46,7 @@ class Due:
 class Refund:
     """A refund as its row holds it."""
 
+    id: int
     refund_no: str
     order_id: int
     channel: str
@@ -53,10 +59,14 @@ class Refund:
 
 @dataclass(frozen=True)
 class Opened:
-    """A refund that was opened, under the number that the channel sees."""
+    """A refund that was opened, under the number that the channel sees.
+
+    `ours` where the capture came through an attempt of ours: then we ask the channel for it.
+    """
 
     due: Due
     id: int
+    ours: bool = False
 
     @property
     def refund_no(self) -> str:
@@ -91,7 +101,9 @@ def of(
 
 
 async def open_all(tx: Transaction, dues: Sequence[Due]) -> list[Opened]:
-    """Write the refunds. Refunds of nothing are left out; a cause that was refunded before is an impossible state."""
+    """Write the refunds, and see to it that somebody asks how they end. Refunds of nothing are left out; a cause that
+    was refunded before is an impossible state. What the attempts of their captures became is written before.
+    """
     owed = [due for due in dues if due.amount > 0]
     if not owed:
         return []
@@ -110,7 +122,15 @@ async def open_all(tx: Transaction, dues: Sequence[Due]) -> list[Opened]:
         [o.due.reason for o in opened],
     )
     await _insert_lines(tx, opened)
-    return opened
+    ours = await watch(tx, [o.id for o in opened])
+    return [replace(o, ours=o.id in ours) for o in opened]
+
+
+async def watch(tx: Transaction, refund_ids: Sequence[int]) -> set[int]:
+    """The refunds of captures that came through attempts of ours; how they end is asked, should nobody say it."""
+    if not refund_ids:
+        return set()
+    return {row["key"] for row in await tx.fetch(SQL["refunds.watch"], sorted(refund_ids), FIRST_ASK)}
 
 
 async def _insert_lines(tx: Transaction, opened: Sequence[Opened]) -> None:
@@ -127,8 +147,19 @@ async def _insert_lines(tx: Transaction, opened: Sequence[Opened]) -> None:
 
 
 def announcements(opened: Sequence[Opened]) -> list[outbox.Announcement]:
-    """refund.requested for each, in its order's stream."""
-    return [outbox.event(o.event(), because=o.due.because, stream=o.due.root_id) for o in opened]
+    """refund.requested for each, in its order's stream; and gateway.refund where the capture came through us."""
+    events = [outbox.event(o.event(), because=o.due.because, stream=o.due.root_id) for o in opened]
+    return [*events, *(call(o.due.channel, o.refund_no, o.due.because) for o in opened if o.ours)]
+
+
+def call(channel: str, refund_no: str, because: Envelope[Any]) -> outbox.Announcement:
+    """What is asked of a channel that we speak with; a shop's payment service acts on refund.requested instead."""
+    return outbox.to_queue(GatewayRefund(refund_no=refund_no), queue=call_queue(channel), because=because)
+
+
+def call_queue(channel: str) -> str:
+    """Where calls of a channel wait."""
+    return f"gateway-calls.{channel}"
 
 
 async def orders_of(tx: Transaction, refund_nos: Iterable[str]) -> dict[str, int]:
@@ -149,7 +180,14 @@ async def reopen(tx: Transaction, refund_nos: Sequence[str]) -> None:
         await tx.execute(SQL["refunds.reopen"], list(refund_nos))
 
 
-async def finish(tx: Transaction, results: Sequence[RefundResult]) -> None:
+async def backlog(tx: Transaction) -> tuple[int, float]:
+    """How many have no end yet (counted up to 100,000), and the age of the oldest in seconds."""
+    row = await tx.fetchrow(SQL["refunds.backlog"])
+    assert row is not None
+    return row["running"], row["oldest_seconds"]
+
+
+async def finish(tx: Transaction, results: Sequence[RefundResult | RefundObserved]) -> None:
     """Write each refund's newest state; a success is final."""
     if results:
         await tx.execute(

@@ -67,6 +67,13 @@ async def postpone(tx: Transaction, keys: Iterable[Key], until: datetime) -> Non
         await tx.execute(SQL["timers.postpone"], [kind for kind, _ in given], [key for _, key in given], until)
 
 
+async def put_off(tx: Transaction, keys: Iterable[Key]) -> None:
+    """Look at these again in a minute, or the later the longer they have been due."""
+    given = sorted(set(keys))
+    if given:
+        await tx.execute(SQL["timers.put_off"], [kind for kind, _ in given], [key for _, key in given])
+
+
 async def payment_waiting(tx: Transaction) -> datetime | None:
     """The database clock, when a due payment timer waits for payment results to catch up; else None."""
     row = await tx.fetchrow(SQL["timers.payment_due"])

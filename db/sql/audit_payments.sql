@@ -1,0 +1,85 @@
+-- name: audit_payments.captures
+-- INV-06. An attempt is captured if, and only if, its channel's capture is recorded for its intent, once; and the capture is as much
+-- as the attempt asked for, or was not judged so. As in audit.sql: one row, how many violations, and the first five of them; locks:
+-- none.
+SELECT count(*) AS violations, (array_agg(id ORDER BY id))[1:5] AS first
+FROM (
+    SELECT a.id || ' ' || a.state || ', ' || coalesce(f.verdict || ' ' || f.amount || ' ' || f.currency, 'no capture') AS id
+    FROM payment_attempts a
+    LEFT JOIN payment_facts f ON f.channel = a.channel AND f.trade_no = a.trade_no AND f.kind = 'captured'
+    WHERE CASE a.state WHEN 'captured' THEN (f.order_id, f.intent_id) IS DISTINCT FROM (a.order_id, a.intent_id)
+            ELSE f.trade_no IS NOT NULL END
+        OR ((f.amount, f.currency) = (a.amount, a.currency)) = (f.verdict = 'mismatch')
+    UNION ALL
+    SELECT channel || ':' || trade_no || ' of ' || count(*)
+    FROM payment_attempts
+    WHERE state = 'captured'
+    GROUP BY channel, trade_no
+    HAVING count(*) > 1
+) AS bad;
+
+-- name: audit_payments.attempts
+-- INV-14. Of an attempt whose end is not known somebody will ask. One that is created is not answered yet, and what it answers is
+-- undecided. Only orders that wait for money have attempts that a buyer was sent to, one for each intent: all others are being closed.
+WITH live AS (
+    SELECT id, intent_id, order_id, state, command FROM payment_attempts WHERE state IN ('created', 'requested', 'unknown', 'closing')
+), pays AS (
+    SELECT l.id, coalesce(s.order_id, l.order_id) AS order_id
+    FROM live l LEFT JOIN payment_intent_orders s USING (intent_id)
+    WHERE l.state IN ('created', 'requested')
+)
+SELECT count(*) AS violations, (array_agg(id ORDER BY id))[1:5] AS first
+FROM (
+    SELECT l.id || ' ' || l.state || ', nobody asks' AS id
+    FROM live l LEFT JOIN timers t ON t.kind = 'attempt' AND t.key = l.id
+    WHERE t.key IS NULL
+    UNION ALL
+    SELECT l.id || ' created, ' || coalesce(c.outcome_type, 'for nobody')
+    FROM live l LEFT JOIN commands c ON c.scope = l.command[1] AND c.request_id = l.command[2]
+    WHERE l.state = 'created' AND (c.scope IS NULL OR c.outcome_type IS NOT NULL)
+    UNION ALL
+    SELECT p.id || ' for ' || p.order_id || ' ' || coalesce(o.state, 'none')
+    FROM pays p LEFT JOIN orders o ON o.id = p.order_id
+    WHERE o.state IS DISTINCT FROM 'awaiting_payment'
+    UNION ALL
+    SELECT max(id) || ' and ' || count(*) - 1 || ' more'
+    FROM live
+    WHERE state IN ('created', 'requested')
+    GROUP BY intent_id
+    HAVING count(*) > 1
+) AS bad;
+
+-- name: audit_payments.refunds
+-- INV-14. A channel that has not said how a refund ended is asked again; from the start, where the money came through an attempt.
+SELECT count(*) AS violations, (array_agg(id ORDER BY id))[1:5] AS first
+FROM (
+    SELECT r.refund_no || ' ' || r.state AS id
+    FROM refunds r LEFT JOIN timers t ON t.kind = 'refund' AND t.key = r.id
+    WHERE r.state IN ('requested', 'submitted', 'unknown') AND t.key IS NULL
+        AND (r.state <> 'requested'
+            OR EXISTS (SELECT FROM payment_attempts a WHERE a.channel = r.channel AND a.trade_no = r.trade_no))
+) AS bad;
+
+-- name: audit_payments.refunds_ended
+-- INV-05, when drained: of refunds that go through our attempts it is known how they ended.
+SELECT count(*) AS violations, (array_agg(id ORDER BY id))[1:5] AS first
+FROM (
+    SELECT r.refund_no || ' ' || r.state AS id
+    FROM refunds r
+    WHERE r.state IN ('requested', 'submitted', 'unknown')
+        AND EXISTS (SELECT FROM payment_attempts a WHERE a.channel = r.channel AND a.trade_no = r.trade_no)
+) AS bad;
+
+-- name: audit_payments.statements
+-- 10.5. What statements listed is ours, of a day that was compared; and no more of a statement matched than stood on it.
+SELECT count(*) AS violations, (array_agg(id ORDER BY id))[1:5] AS first
+FROM (
+    SELECT l.channel || ' ' || l.kind || ' ' || l.key AS id
+    FROM reconciliation_rows l
+    LEFT JOIN payment_facts f ON l.kind = 'capture' AND f.channel = l.channel AND f.trade_no = l.key AND f.kind = 'captured'
+    LEFT JOIN refunds r ON l.kind = 'refund' AND r.refund_no = l.key AND r.channel = l.channel
+    WHERE num_nonnulls(f.trade_no, r.refund_no) <> 1
+        OR NOT EXISTS (SELECT FROM reconciliations c WHERE c.channel = l.channel AND c.day = l.day)
+    UNION ALL
+    SELECT channel || ' ' || day FROM reconciliations WHERE NOT (0 <= matched AND matched <= rows AND 0 <= differences)
+) AS bad;

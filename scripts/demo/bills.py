@@ -1,0 +1,87 @@
+"""What is to be paid: one bill for each order, one for several that were merged."""
+
+import random
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from scripts.demo.wire import Heard
+
+EVENTS = ("order.created", "order.merged")
+ONE_ALONE = 0.06
+"""How many payments of merged orders come after one of the orders was paid alone."""
+
+
+@dataclass
+class Bill:
+    """One order, or merged ones. `shares` is order -> cents; the first is the one that is named."""
+
+    currency: str
+    user: str
+    shares: dict[str, int] = field(default_factory=dict)
+    intent_id: str | None = None
+
+    @property
+    def order_id(self) -> str:
+        """The order that the payment names."""
+        return next(iter(self.shares))
+
+    @property
+    def amount(self) -> int:
+        """Cents."""
+        return sum(self.shares.values())
+
+
+class Bills:
+    """Hears of orders; `begin` is told of each bill once. `merged` is intent -> bill of several orders."""
+
+    def __init__(self, begin: Callable[[Bill], None], begin_alone: Callable[[Bill], None]) -> None:
+        self.did: Counter[str] = Counter()
+        self.merged: dict[str, Bill] = {}
+        self._begin, self._begin_alone = begin, begin_alone
+        self._held: dict[str, Bill | None] = {}
+        self._merging: dict[str, Bill] = {}
+
+    def hear(self, heard: Heard) -> None:
+        """order.created or order.merged."""
+        body = heard.body
+        if heard.type == "order.merged.v1":
+            self._merge(body)
+        elif heard.type == "order.created.v1" and body["parent_id"] is None:
+            self._open(body["request_id"], bill_of(body))
+
+    def hold(self, request_id: str) -> None:
+        """The order of this request is not paid before it is merged or released."""
+        self._held[request_id] = None
+
+    def release(self, request_id: str) -> None:
+        """It is paid for itself, now or once it is heard of."""
+        bill = self._held.pop(request_id, None)
+        if bill is not None:
+            self._begin(bill)
+
+    def _open(self, request_id: str, bill: Bill) -> None:
+        if request_id in self._held:
+            self._held[request_id] = bill
+        else:
+            self._begin(bill)
+
+    def _merge(self, body: Mapping[str, Any]) -> None:
+        """Every order that was merged says what it costs; the last one completes the bill."""
+        one, intent_id = bill_of(body), body["intent_id"]
+        bill = self._merging.setdefault(intent_id, Bill(one.currency, one.user, {}, intent_id))
+        bill.shares |= one.shares
+        if len(bill.shares) == len(body["order_ids"]):
+            self.merged[intent_id] = self._merging.pop(intent_id)
+            self.did["merged payments"] += 1
+            if random.random() < ONE_ALONE:
+                self.did["pays one of merged orders alone"] += 1
+                self._begin_alone(one)
+            self._begin(bill)
+
+
+def bill_of(body: Mapping[str, Any]) -> Bill:
+    """What one order costs by itself."""
+    amounts = body["amounts"]
+    return Bill(amounts["currency"], body["user_id"], {body["order_id"]: amounts["payable"]})

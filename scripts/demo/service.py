@@ -1,0 +1,100 @@
+"""The shop's own payment service reports what it collects: most once, some late, twice, wrongly, or never."""
+
+import asyncio
+import random
+from collections import Counter
+from typing import Any
+
+from scripts.demo.bills import Bill
+from scripts.demo.crowd import Crowd
+from scripts.demo.receipts import Receipts
+from scripts.demo.wire import Heard, Letter, Link, new_id, now
+
+CHANNEL = "demo-pay"
+
+HABITS = {
+    "pays once": 82,
+    "is told twice": 4,
+    "pays twice": 3,
+    "pays the wrong amount": 2,
+    "fails, then pays": 3,
+    "pays too late": 3,
+    "never pays": 3,
+}
+"""What happens to how many payments of a hundred."""
+
+
+class PaymentService:
+    """Collects bills, and gives back what the order system asks it to."""
+
+    def __init__(self, link: Link, crowd: Crowd, receipts: Receipts, window_seconds: float) -> None:
+        self.did: Counter[str] = Counter()
+        self._link, self._crowd, self._receipts, self._window_seconds = link, crowd, receipts, window_seconds
+
+    def pay(self, bill: Bill) -> None:
+        """Begin to collect, somehow."""
+        self._begin(random.choices(list(HABITS), list(HABITS.values()))[0], bill)
+
+    def pay_at_once(self, bill: Bill) -> None:
+        """Begin to collect, well."""
+        self._begin("pays once", bill)
+
+    def hear(self, heard: Heard) -> None:
+        """A refund of what it has collected."""
+        if heard.type == "refund.requested.v1" and heard.body["channel"] == CHANNEL:
+            self._crowd.tell(self._refund(heard.body))
+
+    def _begin(self, habit: str, bill: Bill) -> None:
+        self.did[habit] += 1
+        self._crowd.tell(self._pay(habit, bill))
+
+    async def _pay(self, habit: str, bill: Bill) -> None:
+        if habit == "never pays":
+            return
+        late = self._window_seconds + random.uniform(2, 6)
+        await asyncio.sleep(late if habit == "pays too late" else random.uniform(0.05, 2.5))
+        if habit == "fails, then pays":
+            await self._tell(bill, "failed", bill.amount, new_id(), reason="insufficient funds")
+            await asyncio.sleep(random.uniform(0.1, 1))
+        amount, trade_no = bill.amount, new_id()
+        if habit == "pays the wrong amount":
+            amount = max(1, amount + random.choice([-100, -1, 1, 1000]))
+        await self._capture(bill, amount, trade_no)
+        if habit == "is told twice":
+            await asyncio.sleep(random.choice([0, random.uniform(0, 3)]))
+            await self._tell(bill, "captured", amount, trade_no)
+        if habit == "pays twice":
+            await asyncio.sleep(random.choice([0, random.uniform(0, 3)]))
+            await self._capture(bill, bill.amount, new_id())
+
+    async def _capture(self, bill: Bill, amount: int, trade_no: str) -> None:
+        self._receipts.paid(CHANNEL, trade_no, bill, amount)
+        await self._tell(bill, "captured", amount, trade_no)
+
+    async def _tell(self, bill: Bill, kind: str, amount: int, trade_no: str, **more: Any) -> None:
+        body = {
+            "order_id": bill.order_id,
+            "channel": CHANNEL,
+            "trade_no": trade_no,
+            "kind": kind,
+            "amount": amount,
+            "currency": bill.currency,
+            "intent_id": bill.intent_id,
+            "occurred_at": now(),
+        }
+        await self._link.send(Letter("payment.result.v1", body | more))
+
+    async def _refund(self, asked: dict[str, Any]) -> None:
+        self.did["refunds"] += 1
+        slow = random.random() < 0.1
+        await asyncio.sleep(random.uniform(2, 6) if slow else random.uniform(0.05, 1))
+        body = {
+            "refund_no": asked["refund_no"],
+            "status": "succeeded",
+            "amount": asked["amount"],
+            "currency": asked["currency"],
+            "occurred_at": now(),
+        }
+        self._receipts.gave_back(asked)
+        for _ in range(2 if random.random() < 0.1 else 1):
+            await self._link.send(Letter("refund.result.v1", body))

@@ -1,0 +1,223 @@
+"""A test gateway that speaks Alipay's gateway.do. A trade exists once its buyer came: what is only announced by a code
+is not known to a query.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from datetime import UTC, datetime
+from typing import Any, TypeAlias
+from urllib.parse import urlencode, urlsplit
+
+from aiohttp import web
+
+from scripts.gateways import alipay_account
+from scripts.gateways import alipay_protocol as protocol
+from scripts.gateways import alipay_words as words
+from scripts.gateways.alipay_account import Account, Keys
+from scripts.gateways.gateway import Gateway, Keep
+from scripts.gateways.habits import Habits
+from scripts.gateways.ledger import CannotPayError, Payment, Refund
+from scripts.gateways.notifier import Copy, Write
+
+CODES = "/bax"
+PAGES = frozenset({"alipay.trade.page.pay", "alipay.trade.wap.pay"})
+CASHIERS = PAGES | {"alipay.trade.app.pay"}
+BUYER = {"buyer_logon_id": "ali***@alipay.com", "buyer_user_id": "2088102122524333"}
+Content: TypeAlias = dict[str, Any]
+
+
+class NoError(Exception):
+    """An answer that says no."""
+
+
+class AlipayGateway(Gateway):
+    """One application at Alipay."""
+
+    name = "alipay"
+    schedule_seconds = (240, 600, 600, 3600, 7200, 21_600, 54_000)
+
+    def __init__(self, notify_url: str, habits: Habits | None = None, *, keys: Keys | None = None, **more: Any) -> None:
+        super().__init__(notify_url, habits, **more)
+        self.account = Account(keys or Keys(), self.rotate_after)
+        self._methods: Mapping[str, Callable[[protocol.Asked, datetime], Content]] = {
+            "alipay.trade.precreate": self._precreate,
+            "alipay.trade.query": self._query,
+            "alipay.trade.close": self._close,
+            "alipay.trade.refund": self._refund,
+            "alipay.trade.fastpay.refund.query": self._query_refund,
+        }
+
+    def configuration(self, keep: Keep) -> Mapping[str, Any]:
+        return self.account.configuration(f"{self.origin}/gateway.do", self.notify_url, keep)
+
+    def acknowledged(self, status: int, body: bytes) -> bool:
+        return alipay_account.acknowledged(status, body)
+
+    def reserialised(self, copy: Copy) -> Copy:
+        return alipay_account.reserialised(copy)
+
+    def forged(self, copy: Copy) -> Copy:
+        return alipay_account.forged(copy)
+
+    def routes(self) -> Iterable[web.RouteDef]:
+        return [
+            web.get("/gateway.do", self._page),
+            web.post("/gateway.do", self.call(self._answer)),
+            web.get(f"{CODES}{{code}}", self._scanned),
+        ]
+
+    # ------------------------------------------------------------ what the application asks
+
+    async def _answer(self, request: web.Request) -> web.Response:
+        now = datetime.now(UTC)
+        try:
+            asked = self.account.check(_query_of(request), await request.read(), now)
+            if asked.method in PAGES:
+                return self.page(self._opened(asked, now, "open"))
+            content = self._methods[asked.method](asked, now)
+        except (protocol.ProtocolError, CannotPayError, KeyError) as error:
+            wrong = protocol.failed("isv.invalid-parameter", str(error), "40002")
+            return web.json_response({"error_response": wrong})
+        except NoError as no:
+            content = protocol.failed(str(no))
+        return self.account.answer(asked.method, content)
+
+    def _precreate(self, asked: protocol.Asked, now: datetime) -> Content:
+        try:
+            payment = self._opened(asked, now, "announced")
+        except CannotPayError as error:
+            raise NoError("ACQ.TRADE_HAS_SUCCESS" if "paid" in str(error) else "ACQ.TRADE_HAS_CLOSE") from error
+        return protocol.ok(out_trade_no=payment.number, qr_code=f"{self.origin}{CODES}{payment.trade_no}")
+
+    def _query(self, asked: protocol.Asked, now: datetime) -> Content:
+        payment = self._known(asked)
+        paid = payment.paid_at
+        return protocol.ok(
+            **BUYER, out_trade_no=payment.number, trade_no=payment.trade_no, trade_status=words.status(payment, now),
+            total_amount=protocol.yuan(payment.captured or payment.amount),
+            **({"send_pay_date": protocol.moment(paid)} if paid else {}),
+        )  # fmt: skip
+
+    def _close(self, asked: protocol.Asked, now: datetime) -> Content:
+        number = asked.order["out_trade_no"]
+        if number in self.ledger.payments:
+            self.pays_at_the_last_moment(self.ledger.payments[number], now)
+        payment = self._known(asked)
+        if payment.state == "closed" or payment.expired(now):
+            raise NoError("ACQ.TRADE_HAS_CLOSE")
+        if payment.state == "paid":
+            raise NoError("ACQ.REASON_TRADE_STATUS_INVALID")
+        payment.state = "closed"
+        self.tell(payment.notify_url, self.account.notice(lambda at, key: words.told(payment, at, key, "TRADE_CLOSED")))
+        return protocol.ok(trade_no=payment.trade_no, out_trade_no=payment.number)
+
+    def _refund(self, asked: protocol.Asked, now: datetime) -> Content:
+        payment, order = self._known(asked), asked.order
+        amount = words.fen(order["refund_amount"])
+        if payment.paid_at is None:
+            raise NoError("ACQ.TRADE_STATUS_ERROR")
+        refund, moved = self.ledger.refunds.get(order["out_request_no"]), False
+        if refund is None:
+            refund = self._refunded(payment, order, amount, now)
+            moved = refund.done(now)
+        elif (refund.payment, refund.amount) != (payment, amount):
+            raise NoError("ACQ.DISCORDANT_REPEAT_REQUEST")
+        return protocol.ok(
+            **BUYER, trade_no=payment.trade_no, out_trade_no=payment.number, fund_change="Y" if moved else "N",
+            refund_fee=protocol.yuan(words.back(payment, now)), gmt_refund_pay=protocol.moment(refund.done_at),
+        )  # fmt: skip
+
+    def _refunded(self, payment: Payment, order: Mapping[str, Any], amount: int, now: datetime) -> Refund:
+        if amount <= 0 or payment.refunding + amount > payment.captured:
+            raise NoError("ACQ.REFUND_AMT_NOT_EQUAL_TOTAL")
+        number, done_at = order["out_request_no"], self.refund_done_at(now)
+        refund = self.ledger.refund(Refund(number, number, payment, amount, order, now, done_at))
+        so_far = payment.refunding
+        write = self.account.notice(
+            lambda at, key: protocol.refund_notice(
+                words.told(payment, at, key), out_request_no=number, refunded_so_far=so_far, at=done_at
+            )
+        )
+        self.tell(payment.notify_url, write, after=(done_at - now).total_seconds())
+        return refund
+
+    def _query_refund(self, asked: protocol.Asked, now: datetime) -> Content:
+        """Says nothing of a refund that is not done, or not known."""
+        payment, refund = self._known(asked), self.ledger.refunds.get(asked.order["out_request_no"])
+        if refund is None or refund.payment is not payment or not refund.done(now):
+            return protocol.ok()
+        return protocol.ok(
+            trade_no=payment.trade_no, out_trade_no=payment.number, out_request_no=refund.number,
+            total_amount=protocol.yuan(payment.captured), refund_amount=protocol.yuan(refund.amount),
+            refund_status="REFUND_SUCCESS", gmt_refund_pay=protocol.moment(refund.done_at),
+        )  # fmt: skip
+
+    def _known(self, asked: protocol.Asked) -> Payment:
+        order = asked.order
+        payment = (
+            self.ledger.trades.get(order["trade_no"])
+            if "trade_no" in order
+            else self.ledger.payments.get(order["out_trade_no"])
+        )
+        if payment is None or payment.state == "announced":
+            raise NoError("ACQ.TRADE_NOT_EXIST")
+        return payment
+
+    # ------------------------------------------------------------ the buyer
+
+    def paid(self, payment: Payment) -> Write:
+        return self.account.notice(lambda at, key: words.told(payment, at, key))
+
+    def brought(self, url: str, fields: Mapping[str, str], now: datetime) -> Payment:
+        """A code, a link, or an app's order string."""
+        link = urlsplit(url)
+        if link.path.startswith(CODES):
+            return self._code(link.path.removeprefix(CODES))
+        try:
+            form = b"" if "order_string" in fields else urlencode(fields).encode()
+            asked = self.account.check(fields.get("order_string", link.query), form, now)
+        except protocol.ProtocolError as error:
+            raise CannotPayError(f"Alipay does not open: {error}") from error
+        if asked.method not in CASHIERS:
+            raise CannotPayError(f"{asked.method} is not for buyers")
+        return self._opened(asked, now, "open")
+
+    async def _page(self, request: web.Request) -> web.Response:
+        try:
+            return self.page(self.brought(str(request.rel_url), {}, datetime.now(UTC)))
+        except CannotPayError as error:
+            return web.Response(status=400, text=str(error))
+
+    async def _scanned(self, request: web.Request) -> web.Response:
+        try:
+            payment = self._code(request.match_info["code"])
+        except CannotPayError as error:
+            return web.Response(status=404, text=str(error))
+        payment.state = "open" if payment.state == "announced" else payment.state
+        return self.page(payment)
+
+    def _code(self, code: str) -> Payment:
+        payment = self.ledger.trades.get(code)
+        if payment is None:
+            raise CannotPayError("Alipay knows no such code")
+        return payment
+
+    def _opened(self, asked: protocol.Asked, now: datetime, state: Any) -> Payment:
+        order = asked.order
+        try:
+            notify_url = asked.fields["notify_url"]
+            number, amount = order["out_trade_no"], words.fen(order["total_amount"])
+            ends = datetime.strptime(order["time_expire"], "%Y-%m-%d %H:%M:%S").replace(tzinfo=protocol.CHINA)
+        except (KeyError, ValueError, TypeError) as error:
+            raise CannotPayError(f"the order lacks something: {error}") from error
+        known = self.ledger.payments.get(number)
+        if known is None:
+            new = Payment(number, self.ledger.new_number(now), amount, "CNY", notify_url, order, now, ends, state)
+            return self.ledger.open(new)
+        if known.asked != order or known.state in ("paid", "closed") or known.expired(now):
+            raise CannotPayError(f"{number} is {known.state}, or was another order before")
+        return known
+
+
+def _query_of(request: web.Request) -> str:
+    """As it was sent."""
+    return request.raw_path.partition("?")[2]

@@ -1,0 +1,104 @@
+"""`python -m scripts.gateways.by_hand`: an order that awaits payment, for a buyer who pays with curl (README.md)."""
+
+import asyncio
+import json
+import os
+import sys
+import uuid
+from collections.abc import Mapping
+from typing import Annotated, Any
+
+import aio_pika
+import typer
+from aio_pika.abc import AbstractIncomingMessage
+
+SCENES = {"alipay": "page", "wechat": "qr", "unionpay": "page", "paypal": "page"}
+PRICE, ANSWER_SECONDS = 500, 60.0
+BUYER = {"type": "user", "id": "ada"}
+
+
+class RefusedError(Exception):
+    """The shop said no. The message is its answer."""
+
+
+async def start(url: str, prefix: str, channel: str, scene: str | None = None) -> dict[str, Any]:
+    """Offer a product, order two of it, start its payment: payment.started. Raises RefusedError, TimeoutError."""
+    connection = await aio_pika.connect(url)
+    async with connection:
+        wire = await connection.channel()
+        queue = await wire.declare_queue(exclusive=True)
+        answers = asyncio.Queue[AbstractIncomingMessage]()
+        await queue.consume(answers.put, no_ack=True)
+        exchange = await wire.get_exchange(f"{prefix}.commands", ensure=False)
+
+        async def say(type_: str, body: Mapping[str, Any]) -> dict[str, Any]:
+            await exchange.publish(_message(type_, body, queue.name), type_)
+            async with asyncio.timeout(ANSWER_SECONDS):
+                return _told(type_, await answers.get())
+
+        currency, sku = "USD" if channel == "paypal" else "CNY", f"tea-{uuid.uuid4().hex[:8]}"
+        told: dict[str, Any] = {}
+        for type_, body in _commands(sku, currency):
+            told = await say(type_, body)
+        return await say("payment.start", {
+            "request_id": uuid.uuid4().hex, "actor": BUYER, "order_id": told["order_id"], "method": channel,
+            "scene": scene or SCENES[channel], "amount": told["amounts"]["payable"], "currency": currency,
+            "client_ip": "203.0.113.7", "payer": "oUpF8uMuAJO_M2pxb1Q9zNjWeS6o",
+        })  # fmt: skip
+
+
+def _commands(sku: str, currency: str) -> list[tuple[str, Mapping[str, Any]]]:
+    fee = int(os.environ.get("OMS_SHIPPING_FEE_MINOR_UNITS", "0"))
+    address = {"receiver": "Ada", "phone": "+44 20 7946 0000", "country": "GB", "detail": "12 St James's Square"}
+    return [
+        ("sku.upsert", {
+            "sku_id": sku, "revision": 1, "spu_id": sku, "name": "Green tea", "status": "on_sale", "price": PRICE,
+            "currency": currency,
+        }),
+        ("stock.receive", {"ref": "note-1", "sku_id": sku, "warehouse": "main", "qty": 10}),
+        ("order.create", {
+            "request_id": uuid.uuid4().hex, "actor": BUYER, "user_id": "ada", "channel": "pc", "currency": currency,
+            "items": [{"sku_id": sku, "qty": 2}], "address": address, "expected_pay_amount": 2 * PRICE + fee,
+        }),
+    ]  # fmt: skip
+
+
+def _message(type_: str, body: Mapping[str, Any], reply_to: str) -> aio_pika.Message:
+    return aio_pika.Message(
+        json.dumps(body).encode(), type=f"{type_}.v1", message_id=uuid.uuid4().hex, reply_to=reply_to,
+        content_type="application/json", delivery_mode=aio_pika.DeliveryMode.PERSISTENT,
+    )  # fmt: skip
+
+
+def _told(type_: str, answer: AbstractIncomingMessage) -> dict[str, Any]:
+    """What a command came to."""
+    if answer.type in ("command.rejected.v1", "order.rejected.v1"):
+        raise RefusedError(f"{type_}: {answer.body.decode()}")
+    told: dict[str, Any] = json.loads(answer.body)
+    return told
+
+
+def main(
+    channel: Annotated[str, typer.Argument(help=", ".join(SCENES))],
+    scene: Annotated[str | None, typer.Option(help="qr, page, wap, app, jsapi, h5: as the channel has it.")] = None,
+) -> None:
+    """Make an order that awaits payment at a channel; print payment.started, with which its buyer pays.
+
+    It says what upstream systems say, as the user of OMS_AMQP_URL.
+    """
+    if channel not in SCENES:
+        raise typer.BadParameter(f"there are {', '.join(SCENES)}", param_hint="CHANNEL")
+    url = os.environ.get("OMS_AMQP_URL")
+    if url is None:
+        raise typer.BadParameter("set OMS_AMQP_URL", param_hint="OMS_AMQP_URL")
+    try:
+        print(json.dumps(asyncio.run(start(url, os.environ.get("OMS_PREFIX", "oms"), channel, scene))))
+    except (RefusedError, TimeoutError, OSError) as error:
+        print(f"{type(error).__name__}: {error}", file=sys.stderr)
+        raise typer.Exit(1) from None
+
+
+if __name__ == "__main__":
+    app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
+    app.command()(main)
+    app()

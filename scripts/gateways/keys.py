@@ -1,0 +1,40 @@
+"""Which key a channel signs with, and whether copies of a notification are signed anew."""
+
+from datetime import datetime
+from typing import Generic, TypeVar
+
+from scripts.gateways.notifier import Copy, Write
+
+T = TypeVar("T")
+
+
+class Ring(Generic[T]):
+    """Two keys of the channel's. The second one signs once the first has signed `rotate_after` notifications."""
+
+    def __init__(self, first: T, second: T, rotate_after: int | None) -> None:
+        self.first, self.second = first, second
+        self._left = rotate_after
+
+    @property
+    def current(self) -> T:
+        """The one that signs now."""
+        return self.second if self._left is not None and self._left <= 0 else self.first
+
+    def next(self) -> T:
+        """The one that signs the next notification."""
+        key = self.current
+        if self._left is not None:
+            self._left -= 1
+        return key
+
+
+def same_each_time(write: Write) -> Write:
+    """A notification whose copies are alike to the byte."""
+    copies: list[Copy] = []
+
+    def first(at: datetime) -> Copy:
+        if not copies:
+            copies.append(write(at))
+        return copies[0]
+
+    return first

@@ -1,0 +1,156 @@
+"""PayPal's side of its API: what it answers, how it signs webhooks, what its settlement report looks like."""
+
+import base64
+import binascii
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from typing import Any
+
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import padding
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
+
+HOLDER = "messageverificationcerts.paypal.com"
+"""The name in the certificate that PayPal signs webhooks with."""
+WHOLE = frozenset({"JPY", "HUF", "TWD"})  # currencies that PayPal takes without decimals
+REPORT_COLUMNS = (
+    "CH", "Transaction ID", "Invoice ID", "PayPal Reference ID", "PayPal Reference ID Type", "Transaction Event Code",
+    "Transaction Initiation Date", "Transaction Completion Date", "Transaction  Debit or Credit",
+    "Gross Transaction Amount", "Gross Transaction Currency", "Fee Debit or Credit", "Fee Amount", "Fee Currency",
+    "Custom Field", "Consumer ID", "Payment Tracking ID", "Store ID", "Bank Reference ID",
+    "Credit Transactional Fee", "Credit Promotional Fee", "Credit Term",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Signer:
+    """PayPal's key, and the address of the certificate that goes with it."""
+
+    key: RSAPrivateKey
+    certificate_url: str
+
+
+def webhook_headers(
+    body: bytes, signer: Signer, *, webhook_id: str, transmission_id: str, at: datetime
+) -> dict[str, str]:
+    """The headers of a notification. A copy that is sent again has the same."""
+    time = moment(at)
+    checksum = binascii.crc32(body) & 0xFFFFFFFF
+    text = "|".join([transmission_id, time, webhook_id, str(checksum)])
+    signature = signer.key.sign(text.encode("ascii"), padding.PKCS1v15(), hashes.SHA256())
+    return {
+        "content-type": "application/json", "paypal-auth-algo": "SHA256withRSA", "paypal-auth-version": "v2",
+        "paypal-cert-url": signer.certificate_url, "paypal-transmission-id": transmission_id,
+        "paypal-transmission-time": time, "paypal-transmission-sig": base64.b64encode(signature).decode("ascii"),
+    }  # fmt: skip
+
+
+def client(authorization: str) -> tuple[str, str] | None:
+    """(client id, secret) that a token is asked for with."""
+    scheme, _, coded = authorization.partition(" ")
+    try:
+        name, colon, secret = base64.b64decode(coded, validate=True).decode("ascii").partition(":")
+    except ValueError:
+        return None
+    return (name, secret) if scheme == "Basic" and colon else None
+
+
+def event(event_type: str, resource: Mapping[str, Any], *, event_id: str, at: datetime) -> bytes:
+    """The body of a notification."""
+    type_ = "checkout-order" if event_type.startswith("CHECKOUT") else "capture"
+    told = {
+        "id": event_id, "event_version": "1.0", "create_time": moment(at), "resource_type": type_,
+        "resource_version": "2.0", "event_type": event_type, "summary": "Größe", "resource": resource,
+    }  # fmt: skip
+    return json.dumps(told, ensure_ascii=False, separators=(",", ":")).encode("utf-8")
+
+
+def order(
+    order_id: str, status: str, asked: Mapping[str, Any], *, site: str, captures: Sequence[Mapping[str, Any]] = (),
+    refunds: Sequence[Mapping[str, Any]] = (),
+) -> dict[str, Any]:  # fmt: skip
+    """An order as it is answered with; `asked` is the body it was created with, `site` where buyers approve it."""
+    unit = {"reference_id": "default", **asked["purchase_units"][0]}
+    if captures or refunds:
+        unit["payments"] = {"captures": list(captures), **({"refunds": list(refunds)} if refunds else {})}
+    link = {"href": f"{site}/checkoutnow?token={order_id}", "rel": "payer-action", "method": "GET"}
+    return {
+        "id": order_id, "intent": asked["intent"], "status": status, "purchase_units": [unit],
+        "links": [{"href": f"{site}/v2/checkout/orders/{order_id}", "rel": "self", "method": "GET"}, link],
+    }  # fmt: skip
+
+
+def capture(
+    capture_id: str, order_id: str, asked: Mapping[str, Any], *, at: datetime, status: str = "COMPLETED",
+    reason: str | None = None, amount: Mapping[str, str] | None = None,
+) -> dict[str, Any]:  # fmt: skip
+    """A capture of an order that was created with `asked`; `amount` if another one is to be told."""
+    unit = asked["purchase_units"][0]
+    return {
+        "id": capture_id, "status": status, "amount": amount or unit["amount"], "final_capture": True,
+        "custom_id": unit["custom_id"], "invoice_id": unit["invoice_id"], "payee": unit["payee"],
+        **({"status_details": {"reason": reason}} if reason else {}),
+        "supplementary_data": {"related_ids": {"order_id": order_id}},
+        "create_time": moment(at), "update_time": moment(at),
+    }  # fmt: skip
+
+
+def refund(refund_id: str, asked: Mapping[str, Any], *, at: datetime, status: str = "COMPLETED") -> dict[str, Any]:
+    """A refund that was asked for with `asked`."""
+    return {"id": refund_id, "status": status, **asked, "create_time": moment(at), "update_time": moment(at)}
+
+
+def error(name: str, issue: str | None = None, description: str = "No.") -> dict[str, Any]:
+    """The body of an answer that says no."""
+    details = [{"issue": issue, "description": description}] if issue else []
+    return {"name": name, "message": "It failed.", "debug_id": "90957fca61718", "details": details, "links": []}
+
+
+def money(amount: int, currency: str) -> dict[str, str]:
+    """Minor units, as they are written."""
+    value = str(amount) if currency in WHOLE else f"{amount // 100}.{amount % 100:02d}"
+    return {"currency_code": currency, "value": value}
+
+
+def moment(at: datetime) -> str:
+    """2026-11-22T10:59:00Z"""
+    return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+@dataclass(frozen=True)
+class Moved:
+    """One line of a settlement report. `code` is T0006 for a payment, T1107 for a refund."""
+
+    code: str
+    transaction_id: str
+    invoice_id: str
+    amount: int
+    currency: str
+    custom: str = ""
+    reference: str = ""
+
+
+def settlement_report(day: date, merchant_id: str, moved: Iterable[Moved]) -> bytes:
+    """The report of a day: texts in quotes, amounts in minor units without a sign."""
+    stamp = day.strftime("%Y/%m/%d")
+    lines = [
+        f'"RH",{stamp} 23:59:59 -0800,"A","{merchant_id}",9',
+        '"FH",1',
+        f'"SH",{stamp} 00:00:00 -0800,{stamp} 23:59:59 -0800,"{merchant_id}",""',
+        ",".join(f'"{name}"' for name in REPORT_COLUMNS),
+    ]
+    body = [_report_line(one, stamp) for one in moved]
+    lines += [*body, '"SF","USD",0,0,0,0', f'"SC",{len(body)}', '"RF","USD",0,0,0,0', f'"RC",{len(body)}', '"FF",1']
+    return ("\ufeff" + "\r\n".join(lines) + "\r\n").encode("utf-8")
+
+
+def _report_line(one: Moved, stamp: str) -> str:
+    direction = "DR" if one.code.startswith("T11") else "CR"
+    kind = '"TXN"' if one.reference else '""'
+    return (
+        f'"SB","{one.transaction_id}","{one.invoice_id}","{one.reference}",{kind},"{one.code}",'
+        f'{stamp} 10:00:00 -0800,{stamp} 10:00:01 -0800,"{direction}",{one.amount},"{one.currency}","DR",0,'
+        f'"{one.currency}","{one.custom}","7PC8LBX9","","","",0,0,""'
+    )

@@ -1,0 +1,201 @@
+"""A test gateway that speaks WeChat Pay APIv3. What a buyer scans is weixin://wxpay/bizpayurl?pr=..."""
+
+import json
+from collections.abc import Callable, Iterable, Mapping
+from datetime import UTC, datetime
+from typing import Any, TypeAlias
+from urllib.parse import parse_qs, urlsplit
+
+from aiohttp import web
+
+from scripts.gateways import wechat_account
+from scripts.gateways import wechat_protocol as protocol
+from scripts.gateways import wechat_words as words
+from scripts.gateways.gateway import Gateway, Handler, Keep
+from scripts.gateways.habits import Habits
+from scripts.gateways.ledger import CannotPayError, Payment, Refund
+from scripts.gateways.notifier import Copy, Write
+from scripts.gateways.wechat_account import APPID, MCHID, Account, Keys
+
+SCAN = "weixin://wxpay/bizpayurl?pr="
+H5 = "/cgi-bin/mmpayweb-bin/checkmweb"
+Answer: TypeAlias = tuple[int, Any]
+
+
+NO_RIGHT = 403, {"code": "NO_AUTH", "message": "商户无权限"}
+
+
+class NoError(Exception):
+    """An answer that says no."""
+
+    def __init__(self, status: int, code: str, message: str = "参数错误") -> None:
+        super().__init__(code)
+        self.answer = status, {"code": code, "message": message}
+
+
+class WeChatGateway(Gateway):
+    """One merchant at WeChat Pay."""
+
+    name = "wechat"
+    schedule_seconds = (
+        15, 15, 30, 180, 600, 1200, 1800, 1800, 1800, 3600, 10_800, 10_800, 10_800, 21_600, 21_600,
+    )  # fmt: skip
+
+    def __init__(self, notify_url: str, habits: Habits | None = None, *, keys: Keys | None = None, **more: Any) -> None:
+        super().__init__(notify_url, habits, **more)
+        self.account = Account(keys or Keys(), self.rotate_after)
+
+    def configuration(self, keep: Keep) -> Mapping[str, Any]:
+        return self.account.configuration(self.origin, self.notify_url, keep)
+
+    def acknowledged(self, status: int, body: bytes) -> bool:
+        return wechat_account.acknowledged(status, body)
+
+    def reserialised(self, copy: Copy) -> Copy:
+        return wechat_account.reserialised(copy)
+
+    def forged(self, copy: Copy) -> Copy:
+        return wechat_account.forged(copy)
+
+    # ------------------------------------------------------------ what the merchant asks
+
+    def routes(self) -> Iterable[web.RouteDef]:
+        one = "/v3/pay/transactions/out-trade-no/{number}"
+        return [
+            web.post("/v3/pay/transactions/{place:native|jsapi|h5|app}", self._api(self._open)),
+            web.get(one, self._api(self._query)),
+            web.post(f"{one}/close", self._api(self._close)),
+            web.post("/v3/refund/domestic/refunds", self._api(self._refund)),
+            web.get("/v3/refund/domestic/refunds/{number}", self._api(self._query_refund)),
+            web.get("/v3/certificates", self._api(lambda _r, _a, now: (200, self.account.certificates(now)))),
+            web.get(H5, self._page),
+        ]
+
+    def _api(self, answer: Callable[[web.Request, Any, datetime], Answer]) -> Handler:
+        """Check who asks, answer, sign."""
+
+        async def handle(request: web.Request) -> web.Response:
+            body, now = await request.read(), datetime.now(UTC)
+            try:
+                asks = self.account.check(request, body, now)
+                content = json.loads(body) if body else {}
+                ours = asks == content.get("mchid", asks) == request.query.get("mchid", asks) == MCHID
+                status, said = answer(request, content, now) if ours else NO_RIGHT
+            except protocol.ProtocolError as error:
+                status, said = 401, {"code": "SIGN_ERROR", "message": str(error)}
+            except (KeyError, TypeError, ValueError, AttributeError) as error:
+                status, said = 400, {"code": "PARAM_ERROR", "message": type(error).__name__}
+            except NoError as no:
+                status, said = no.answer
+            return self.account.answer(status, said, now)
+
+        return self.call(handle)
+
+    def _open(self, request: web.Request, asked: Any, now: datetime) -> Answer:
+        place = request.match_info["place"]
+        _check_order(asked, place)
+        payment = self.ledger.payments.get(asked["out_trade_no"]) or self._opened(asked, now)
+        if payment.state == "paid":
+            raise NoError(400, "ORDERPAID", "该订单已支付")
+        if payment.state == "closed" or payment.expired(now):
+            raise NoError(400, "ORDER_CLOSED", "订单已关闭")
+        if payment.asked != asked:
+            raise NoError(403, "OUT_TRADE_NO_USED", "商户订单号重复")
+        code = payment.trade_no
+        if place == "native":
+            return 200, {"code_url": f"{SCAN}{code}"}
+        if place == "h5":
+            return 200, {"h5_url": f"{self.origin}{H5}?prepay_id=wx{code}&package=1"}
+        return 200, {"prepay_id": f"wx{code}"}
+
+    def _opened(self, asked: Any, now: datetime) -> Payment:
+        number, total, trade_no = asked["out_trade_no"], asked["amount"]["total"], self.ledger.new_number(now)
+        ends = datetime.fromisoformat(asked["time_expire"])
+        return self.ledger.open(Payment(number, trade_no, total, "CNY", asked["notify_url"], asked, now, ends))
+
+    def _known(self, request: web.Request) -> Payment:
+        payment = self.ledger.payments.get(request.match_info["number"])
+        if payment is None:
+            raise NoError(404, "ORDER_NOT_EXIST", "订单不存在")
+        return payment
+
+    def _query(self, request: web.Request, asked: Any, now: datetime) -> Answer:
+        payment = self._known(request)
+        if any(refund.done(now) for refund in payment.refunds):
+            return 200, words.transaction(payment, "REFUND", now)
+        closed = payment.state == "closed" or payment.expired(now)
+        return 200, words.transaction(payment, "SUCCESS" if payment.paid_at else "CLOSED" if closed else "NOTPAY", now)
+
+    def _close(self, request: web.Request, asked: Any, now: datetime) -> Answer:
+        payment = self._known(request)
+        self.pays_at_the_last_moment(payment, now)
+        if payment.state == "paid":
+            raise NoError(400, "ORDERPAID", "该订单已支付")
+        payment.state = "closed"
+        return 204, None
+
+    def _refund(self, request: web.Request, asked: Any, now: datetime) -> Answer:
+        payment = self.ledger.trades.get(asked["transaction_id"])
+        if payment is None or payment.paid_at is None:
+            raise NoError(404, "RESOURCE_NOT_EXISTS", "订单不存在")
+        refund = self.ledger.refunds.get(asked["out_refund_no"])
+        if refund is None:
+            refund = self._refunded(payment, asked, now)
+        elif (refund.payment, refund.amount) != (payment, asked["amount"]["refund"]):
+            raise NoError(400, "PARAM_ERROR", "订单金额或退款金额与之前请求不一致")
+        return 200, words.refund_answer(refund, now)
+
+    def _refunded(self, payment: Payment, asked: Any, now: datetime) -> Refund:
+        amount, done_at = asked["amount"], self.refund_done_at(now)
+        back = amount["refund"]
+        if (amount["total"], amount["currency"]) != (payment.captured, "CNY") or type(back) is not int or back <= 0:
+            raise NoError(400, "PARAM_ERROR", "订单金额不一致")
+        if payment.refunding + back > payment.captured:
+            raise NoError(403, "NOT_ENOUGH", "退款金额大于可退金额")
+        refund_id = f"5{self.ledger.new_number(now)}"
+        refund = self.ledger.refund(Refund(asked["out_refund_no"], refund_id, payment, back, asked, now, done_at))
+        write = self.account.notice("REFUND.SUCCESS", lambda _at: words.refund_notice(refund))
+        self.tell(asked.get("notify_url", payment.notify_url), write, after=(done_at - now).total_seconds())
+        return refund
+
+    def _query_refund(self, request: web.Request, asked: Any, now: datetime) -> Answer:
+        refund = self.ledger.refunds.get(request.match_info["number"])
+        if refund is None:
+            raise NoError(404, "RESOURCE_NOT_EXISTS", "退款单不存在")
+        return 200, words.refund_answer(refund, now)
+
+    # ------------------------------------------------------------ the buyer
+
+    def paid(self, payment: Payment) -> Write:
+        return self.account.notice("TRANSACTION.SUCCESS", lambda at: words.transaction(payment, "SUCCESS", at))
+
+    async def _page(self, request: web.Request) -> web.Response:
+        try:
+            return self.page(self._coded(request.query.get("prepay_id", "")))
+        except CannotPayError as error:
+            return web.Response(status=404, text=str(error))
+
+    def brought(self, url: str, fields: Mapping[str, str], now: datetime) -> Payment:
+        """A code, a link for browsers on phones, or what opens the cashier in WeChat or in an app."""
+        if url.startswith(SCAN):
+            return self._coded(url.removeprefix(SCAN))
+        if url:
+            return self._coded(parse_qs(urlsplit(url).query).get("prepay_id", [""])[0])
+        try:
+            return self._coded(self.account.check_client(fields))
+        except (protocol.ProtocolError, KeyError, ValueError) as error:
+            raise CannotPayError(f"the cashier does not open: {error}") from error
+
+    def _coded(self, code: str) -> Payment:
+        payment = self.ledger.trades.get(code.removeprefix("wx"))
+        if payment is None:
+            raise CannotPayError("the channel knows no such code")
+        return payment
+
+
+def _check_order(asked: Any, place: str) -> None:
+    amount, number = asked["amount"], asked["out_trade_no"]
+    needed = {"jsapi": lambda: asked["payer"]["openid"], "h5": lambda: asked["scene_info"]["payer_client_ip"]}
+    sound = asked["appid"] == APPID and asked["description"] and 6 <= len(number) <= 32 and amount["currency"] == "CNY"
+    if not sound or type(amount["total"]) is not int or amount["total"] <= 0 or not needed.get(place, lambda: True)():
+        raise NoError(400, "PARAM_ERROR")

@@ -1,0 +1,128 @@
+"""What one merchant and WeChat Pay know of each other, and how WeChat Pay speaks to it."""
+
+import json
+import secrets
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from aiohttp import web
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
+
+from scripts.gateways import wechat_protocol as protocol
+from scripts.gateways.authorities import Authority, new_key, pem, private_pem
+from scripts.gateways.gateway import Keep
+from scripts.gateways.keys import Ring
+from scripts.gateways.notifier import Copy, Write
+
+MCHID, APPID = "1900000109", "wx8888888888888888"
+PROBE = "WECHATPAY/SIGNTEST/"
+"""Begins the signature of copies that WeChat Pay sends to see whether a merchant verifies at all."""
+
+
+@dataclass(frozen=True, repr=False)
+class Keys:
+    """Of the merchant and of WeChat Pay, which has two for its rotation."""
+
+    merchant: RSAPrivateKey = field(default_factory=new_key)
+    first: RSAPrivateKey = field(default_factory=new_key)
+    second: RSAPrivateKey = field(default_factory=new_key)
+    apiv3: str = field(default_factory=lambda: secrets.token_hex(16))
+    merchant_serial: str = field(default_factory=lambda: secrets.token_hex(20).upper())
+
+
+@dataclass(frozen=True, repr=False)
+class Certified:
+    """A platform key and its certificate."""
+
+    platform: protocol.Platform
+    certificate: str
+
+    @classmethod
+    def of(cls, key: RSAPrivateKey, apiv3: str) -> "Certified":
+        """With a certificate since yesterday."""
+        issuer = Authority("Tenpay.com", datetime.now(UTC) - timedelta(days=1), key, key)
+        certificate = issuer.certificate(key.public_key(), "Tenpay.com sign")
+        serial = f"{certificate.serial_number:X}"
+        return cls(protocol.Platform(serial, key, apiv3.encode()), pem(certificate))
+
+
+class Account:
+    """The merchant is configured with the first platform certificate; the second must be asked for."""
+
+    def __init__(self, keys: Keys, rotate_after: int | None) -> None:
+        self._keys = keys
+        first, second = (Certified.of(key, keys.apiv3) for key in (keys.first, keys.second))
+        self._ring = Ring(first, second, rotate_after)
+        self._answers_with = first.platform
+
+    def configuration(self, origin: str, notify_url: str, keep: Keep) -> Mapping[str, Any]:
+        """What the merchant is configured with."""
+        first, key = self._ring.first, private_pem(self._keys.merchant)
+        return {
+            "base_url": origin, "mchid": MCHID, "appid": APPID, "notify_url": notify_url,
+            "merchant_keys": [
+                {"serial": self._keys.merchant_serial, "private_key": keep("merchant_key.pem", key)}
+            ],
+            "apiv3_keys": [keep("apiv3_key", self._keys.apiv3)],
+            "platform_keys": {first.platform.serial: keep("platform_certificate.pem", first.certificate)},
+        }  # fmt: skip
+
+    def check(self, request: web.Request, body: bytes, now: datetime) -> str:
+        """Who asks. Raises ProtocolError."""
+        merchants = {self._keys.merchant_serial: self._keys.merchant.public_key()}
+        return protocol.check_request(
+            request.method, request.raw_path, request.headers, body, merchants=merchants, now=now
+        )
+
+    def check_client(self, fields: Mapping[str, str]) -> str:
+        """The prepay_id with which the cashier opens. Raises ProtocolError, KeyError, ValueError."""
+        protocol.check_client(fields, self._keys.merchant.public_key())
+        return fields.get("prepayid") or fields["package"].removeprefix("prepay_id=")
+
+    def certificates(self, now: datetime) -> bytes:
+        """After the rotation both; answers are signed with the new one from now on, this one too."""
+        first, current = self._ring.first, self._ring.current
+        self._answers_with = current.platform
+        valid = {one.platform.serial: one.certificate for one in (first, current)}
+        return current.platform.certificates(valid, now)
+
+    def answer(self, status: int, said: Any, now: datetime) -> web.Response:
+        """Signed. `said` is JSON, or bytes of it, or nothing."""
+        text = said if isinstance(said, bytes) else json.dumps(said, ensure_ascii=False).encode() if said else b""
+        headers = self._answers_with.headers(text, now, secrets.token_hex(16))
+        return web.Response(status=status, body=text or None, headers=headers)
+
+    def notice(self, event: str, resource: Callable[[datetime], Mapping[str, Any]]) -> Write:
+        """Every copy has the same body and a signature of its own."""
+        platform, notice_id = self._ring.next().platform, secrets.token_hex(16)
+        bodies: list[bytes] = []
+
+        def write(at: datetime) -> Copy:
+            if not bodies:
+                bodies.append(platform.notification(event, resource(at), at, notice_id, secrets.token_hex(6)))
+            return Copy(platform.headers(bodies[0], at, secrets.token_hex(16)), bodies[0])
+
+        return write
+
+
+def acknowledged(status: int, body: bytes) -> bool:
+    """200 or 204, without a body or with the code SUCCESS."""
+    if status not in (200, 204):
+        return False
+    try:
+        return not body or json.loads(body).get("code") == "SUCCESS"
+    except (ValueError, AttributeError):
+        return False
+
+
+def reserialised(copy: Copy) -> Copy:
+    """As a JSON library writes it by default, with spaces."""
+    return Copy(copy.headers, json.dumps(json.loads(copy.body)).encode())
+
+
+def forged(copy: Copy) -> Copy:
+    """As one of WeChat Pay's probes."""
+    signature = PROBE + copy.headers["Wechatpay-Signature"][len(PROBE) :]
+    return Copy({**copy.headers, "Wechatpay-Signature": signature}, copy.body)

@@ -1,0 +1,193 @@
+"""What verifying notifications costs, and how long a batch of them keeps the event loop from anything else.
+
+The notifications are those of the tests, each of another payment, signed with RSA of 2048 bits as the channels do.
+Checking a signature keeps the interpreter's lock, making one does not; so a thread that verifies is one that computes,
+and the loop waits for it up to the interpreter's switch interval, each time that it has something to do.
+"""
+
+import asyncio
+import base64
+import gc
+import statistics
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from messages.envelope import Envelope
+from messages.payments import PaymentCallback
+from tests.channels import alipay_world, paypal_world, unionpay_world, wechat_world
+from workers.channels.port import Channel, Notice, Paid
+from workers.store.hearing import AT_ONCE, Call, verdict, verified
+
+TICK_SECONDS = 0.001
+WARM_SECONDS = 0.05
+Verify = Callable[[Sequence[Call], dict[str, Channel]], Awaitable[None]]
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A channel, how it notifies of the payment with that number, and a request that it has to be asked with."""
+
+    channel: Channel
+    notice: Callable[[int], Notice]
+    request: Callable[[], object]
+
+
+@dataclass(frozen=True)
+class Cost:
+    """Microseconds, medians: of verifying one notification, of writing (and signing, where it is) one request."""
+
+    verify: float
+    request: float
+    body_bytes: int
+
+
+@dataclass(frozen=True)
+class Stall:
+    """Milliseconds. `longest` is the median over the rounds of the longest time beyond 1 ms between two ticks of a
+    round, `worst` the longest of all; `batch` is the median of how long a batch took.
+    """
+
+    longest: float
+    worst: float
+    batch: float
+
+
+def subjects() -> dict[str, Subject]:
+    """The four channels."""
+    alipay, wechat, unionpay = alipay_world.channel(), wechat_world.channel(), unionpay_world.channel()
+    paypal = paypal_world.channel()
+    return {
+        "alipay": Subject(
+            alipay, lambda n: alipay_world.notice(alipay_world.trade(out_trade_no=f"P{n:020d}")),
+            lambda: alipay.start(alipay_world.ATTEMPT, alipay_world.AT),
+        ),
+        "wechat": Subject(
+            wechat,
+            lambda n: wechat_world.notice(wechat_world.transaction(out_trade_no=f"P{n:020d}"), nonce=f"{n:012d}"),
+            lambda: wechat.start(wechat_world.ATTEMPT, wechat_world.AT),
+        ),
+        "unionpay": Subject(
+            unionpay, lambda n: unionpay_world.told(unionpay_world.payment(orderId=f"P{n:020d}")),
+            lambda: unionpay.start(unionpay_world.ATTEMPT, unionpay_world.AT),
+        ),
+        "paypal": Subject(
+            paypal,
+            lambda n: paypal_world.told("PAYMENT.CAPTURE.COMPLETED", paypal_world.capture(custom_id=f"P{n:020d}")),
+            lambda: paypal.start(replace(paypal_world.ATTEMPT, reference=None), paypal_world.AT),
+        ),
+    }  # fmt: skip
+
+
+def calls(name: str, subject: Subject, size: int) -> list[Call]:
+    """A batch of payment.callback, of as many payments."""
+    notices = [subject.notice(number) for number in range(size)]
+    assert all(isinstance(subject.channel.verify(one), Paid) for one in notices), f"{name} does not believe its own"
+    return [_call(name, one, number) for number, one in enumerate(notices)]
+
+
+def _call(name: str, notice: Notice, number: int) -> Call:
+    body = PaymentCallback(
+        channel=name, headers=dict(notice.headers), body=base64.b64encode(notice.body).decode(),
+        received_at=notice.received_at,
+    )  # fmt: skip
+    return Envelope(body, f"m-{number}", f"m-{number}", notice.received_at)
+
+
+def cost(subject: Subject, given: Sequence[Call], repeats: int) -> Cost:
+    """One after another, on one thread."""
+    notices = [subject.notice(number) for number in range(20)]
+    verify = [_seconds(lambda n=n: subject.channel.verify(notices[n % 20])) for n in range(repeats)]  # type: ignore[misc]
+    request = [_seconds(subject.request) for _ in range(repeats)]
+    size = len(base64.b64decode(given[0].body.body))
+    return Cost(1e6 * statistics.median(verify), 1e6 * statistics.median(request), size)
+
+
+def _seconds(work: Callable[[], Any]) -> float:
+    began = time.perf_counter()
+    work()
+    return time.perf_counter() - began
+
+
+async def nothing(batch: Sequence[Call], channels: dict[str, Channel]) -> None:
+    """What the machine does to a loop that has nothing to do, for as long as a batch takes."""
+    await asyncio.sleep(0.0001 * len(batch))
+
+
+async def on_the_loop(batch: Sequence[Call], channels: dict[str, Channel]) -> None:
+    """All at once."""
+    _all(batch, channels)
+
+
+def _all(batch: Sequence[Call], channels: dict[str, Channel]) -> None:
+    for call in batch:
+        verdict(call.body, channels[call.body.channel])
+
+
+async def beside_the_loop(batch: Sequence[Call], channels: dict[str, Channel]) -> None:
+    """By a thread."""
+    await asyncio.to_thread(_all, batch, channels)
+
+
+async def in_chunks(batch: Sequence[Call], channels: dict[str, Channel]) -> None:
+    """On the loop, which is let go after every few: as the handler does."""
+    await verified(batch, channels)
+
+
+async def letting_go(batch: Sequence[Call], channels: dict[str, Channel]) -> None:
+    """Beside the loop, by a thread that offers the interpreter to the loop after every notification."""
+
+    def each() -> None:
+        for call in batch:
+            verdict(call.body, channels[call.body.channel])
+            time.sleep(0)
+
+    await asyncio.to_thread(each)
+
+
+WAYS: dict[str, Verify] = {
+    "nothing to do": nothing,
+    "on the loop": on_the_loop,
+    "in a thread": beside_the_loop,
+    "in a thread that lets go after each": letting_go,
+    f"on the loop, {AT_ONCE} at a time, as the handler does": in_chunks,
+}
+
+
+async def stalls(batch: Sequence[Call], channels: dict[str, Channel], rounds: int) -> dict[str, Stall]:
+    """Verify the batch in every way in turn, so often, each time beside a ticker."""
+    measured: dict[str, list[tuple[float, float]]] = {name: [] for name in WAYS}
+    for _ in range(rounds):
+        for name, way in WAYS.items():
+            measured[name].append(await _round(way, batch, channels))
+    return {name: _stall(every) for name, every in measured.items()}
+
+
+def _stall(measured: Sequence[tuple[float, float]]) -> Stall:
+    longest, took = ([1000 * one[part] for one in measured] for part in (0, 1))
+    return Stall(statistics.median(longest), max(longest), statistics.median(took))
+
+
+async def _round(way: Verify, batch: Sequence[Call], channels: dict[str, Channel]) -> tuple[float, float]:
+    gaps: list[float] = []
+    ticker = asyncio.create_task(_tick(gaps))
+    await asyncio.sleep(WARM_SECONDS)
+    gc.collect()
+    await asyncio.sleep(2 * TICK_SECONDS)
+    gaps.clear()
+    began = time.perf_counter()
+    await way(batch, channels)
+    took = time.perf_counter() - began
+    await asyncio.sleep(2 * TICK_SECONDS)
+    ticker.cancel()
+    return max(gaps) - TICK_SECONDS, took
+
+
+async def _tick(gaps: list[float]) -> None:
+    last = time.perf_counter()
+    while True:
+        await asyncio.sleep(TICK_SECONDS)
+        now = time.perf_counter()
+        gaps.append(now - last)
+        last = now

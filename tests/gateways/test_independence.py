@@ -1,0 +1,27 @@
+"""Gateways share no code with the adapters that they judge, and what both sides know they know separately."""
+
+import ast
+from importlib import import_module
+
+import pytest
+
+from scripts.gateways.running import KINDS
+from tests.house.sources import ROOT, tree
+
+FILES = sorted(f"scripts/gateways/{path.name}" for path in (ROOT / "scripts" / "gateways").glob("*.py"))
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_no_gateway_imports_the_product(name: str) -> None:
+    modules = [
+        alias
+        for node in ast.walk(tree(name))
+        if isinstance(node, ast.Import | ast.ImportFrom)
+        for alias in ([node.module or ""] if isinstance(node, ast.ImportFrom) else [one.name for one in node.names])
+    ]
+    assert [module for module in modules if module.split(".")[0] in ("workers", "messages", "outbox", "db")] == []
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_both_sides_know_the_same_schedule(name: str) -> None:
+    assert KINDS[name].schedule_seconds == import_module(f"workers.channels.{name}").RETRY_SCHEDULE_SECONDS

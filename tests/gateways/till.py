@@ -1,0 +1,237 @@
+"""A gateway, and a merchant who uses it through the adapter: HTTP on loopback between them, no broker."""
+
+import asyncio
+import itertools
+import tempfile
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from functools import cache, partial
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+from aiohttp import web
+
+from scripts.gateways import alipay_account, paypal_account, unionpay_account, wechat_account
+from scripts.gateways.edge import ACKNOWLEDGEMENTS
+from scripts.gateways.gateway import Gateway
+from scripts.gateways.habits import Habits
+from scripts.gateways.running import KINDS, running
+from workers.channels.calls import Caller
+from workers.channels.making import make
+from workers.channels.port import (
+    Approved,
+    Attempt,
+    CertificateUnknown,
+    Channel,
+    Notice,
+    Paid,
+    Ready,
+    RefundAsk,
+    Refunded,
+    Refused,
+    Rejected,
+    Request,
+    Said,
+    Unknown,
+)
+
+KEYS: dict[str, Callable[[], Any]] = {
+    "alipay": alipay_account.Keys, "wechat": wechat_account.Keys, "unionpay": unionpay_account.Keys,
+    "paypal": paypal_account.Keys,
+}  # fmt: skip
+WAIT_SECONDS = 20
+QUICK = 0.0001  # of the real schedules
+Verdict = Said | Rejected | CertificateUnknown
+_numbers = itertools.count(382808400870244771)
+
+
+@cache
+def keys(name: str) -> Any:
+    """Made once per session: generating them takes most of a second."""
+    return KEYS[name]()
+
+
+@dataclass
+class Till:
+    """One merchant at one channel. `answers` are what the next notifications are answered with; then acknowledged."""
+
+    gateway: Gateway
+    channel: Channel
+    caller: Caller
+    client: aiohttp.ClientSession
+    folder: Path
+    notices: list[Notice] = field(default_factory=list)
+    answers: list[tuple[int, str | None]] = field(default_factory=list)
+
+    async def receive(self, request: web.Request) -> web.Response:
+        headers = {name.lower(): value for name, value in request.headers.items()}
+        self.notices.append(Notice(headers, await request.read(), datetime.now(UTC)))
+        status, text = self.answers.pop(0) if self.answers else ACKNOWLEDGEMENTS[self.gateway.name]
+        return web.Response(status=status, text=text)
+
+    async def becomes(self, channel: Channel) -> None:
+        """Another adapter, with connections and tokens of its own."""
+        await self.caller.close()
+        self.channel, self.caller = channel, Caller(channel, 10.0)
+
+    def behave(self, **habits: float) -> None:
+        """From now on."""
+        self.gateway.dice.habits = Habits(**habits)
+
+    @property
+    def currency(self) -> str:
+        return "CNY" if "CNY" in self.channel.currencies else "USD"
+
+    def attempt(self, scene: str | None = None, amount: int = 8888, **more: Any) -> Attempt:
+        """A new one, in the first scene of the channel if none is named."""
+        now = datetime.now(UTC)
+        given: dict[str, Any] = {
+            "out_trade_no": f"P{next(_numbers)}", "amount": amount, "currency": self.currency,
+            "subject": "Größe & 100% 茶", "scene": scene or sorted(self.channel.scenes)[0], "started_at": now,
+            "expire_at": now + timedelta(minutes=30), "client_ip": "203.0.113.7",
+            "payer": "oUpF8uMuAJO_M2pxb1Q9zNjWeS6o",
+        }  # fmt: skip
+        return Attempt(**given | more)
+
+    async def start(self, attempt: Attempt) -> Ready | Refused | Unknown:
+        """As payment.start and gateway.start do."""
+        now = datetime.now(UTC)
+        begun = self.channel.start(attempt, now)
+        if not isinstance(begun, Request):
+            return begun
+        build = self.channel.start
+        answer = await self.caller.ask(
+            lambda at: build(attempt, at),  # type: ignore[arg-type,return-value]
+            lambda response, at: self.channel.started(attempt, response, at),
+        )
+        assert answer is not None
+        return answer
+
+    async def opened(self, attempt: Attempt) -> tuple[Attempt, Ready]:
+        """The attempt as its row would hold it now, and what the buyer's client was given."""
+        ready = await self.start(attempt)
+        assert isinstance(ready, Ready), ready
+        return replace(attempt, reference=ready.reference), ready
+
+    async def buyer(self, **brought: Any) -> tuple[int, dict[str, Any]]:
+        """What the buyer's client is told."""
+        async with self.client.post(f"{self.gateway.origin}/buyer/pay", json=brought) as answer:
+            return answer.status, await answer.json()
+
+    async def pay(self, ready: Ready) -> dict[str, Any]:
+        """With what the client was given."""
+        status, said = await self.buyer(kind=ready.kind, url=ready.url, fields=dict(ready.fields))
+        assert status == 200, said
+        return said
+
+    async def told(self, count: int) -> list[Verdict]:
+        """What the first so many notifications say, once they are there."""
+        async with asyncio.timeout(WAIT_SECONDS):
+            while len(self.notices) < count:
+                await asyncio.sleep(0.005)
+        return [self.channel.verify(notice) for notice in self.notices]
+
+    async def query(self, attempt: Attempt) -> Paid | Approved | Refused | Unknown | None:
+        channel = self.channel
+        return await self.caller.ask(
+            lambda at: channel.query(attempt, at), lambda response, at: channel.paid(attempt, response, at)
+        )
+
+    async def capture(self, attempt: Attempt) -> Paid | Approved | Refused | Unknown | None:
+        channel = self.channel
+        return await self.caller.ask(
+            lambda at: channel.capture(attempt, at), lambda response, at: channel.paid(attempt, response, at)
+        )
+
+    async def close(self, attempt: Attempt) -> Paid | Refused | Unknown | None:
+        channel = self.channel
+        return await self.caller.ask(
+            lambda at: channel.close(attempt, at), lambda response, at: channel.closed(attempt, response, at)
+        )
+
+    async def refund(self, ask: RefundAsk) -> Refunded | Refused | Unknown | None:
+        channel = self.channel
+        return await self.caller.ask(
+            lambda at: channel.refund(ask, at), lambda response, at: channel.refunded(ask, response, at)
+        )
+
+    async def query_refund(self, ask: RefundAsk) -> Refunded | Refused | Unknown | None:
+        channel = self.channel
+        return await self.caller.ask(
+            lambda at: channel.query_refund(ask, at), lambda response, at: channel.refund_found(ask, response, at)
+        )
+
+    async def certificates(self, serial: str) -> Mapping[str, str]:
+        """As gateway.certificates does."""
+        channel = self.channel
+        read: Any = channel.read_certificates
+        if channel.name == "paypal":  # its answer does not say of which address it is
+            read = partial(read, serial=serial)
+        found: Any = await self.caller.ask(lambda at: channel.certificates(at, serial), read)
+        assert found is not None
+        assert isinstance(found, Mapping), found
+        return found
+
+    async def paid(self, scene: str | None = None, amount: int = 8888) -> tuple[Attempt, Paid]:
+        """An attempt that was paid, as a query tells it."""
+        attempt, ready = await self.opened(self.attempt(scene, amount))
+        await self.pay(ready)
+        found = await self.query(attempt)
+        if isinstance(found, Approved):
+            found = await self.capture(attempt)
+        assert isinstance(found, Paid), found
+        assert found.status == "captured"
+        return attempt, found
+
+    def ask(self, attempt: Attempt, paid: Paid, amount: int, **more: Any) -> RefundAsk:
+        """Some of it back."""
+        now = datetime.now(UTC)
+        given: dict[str, Any] = {
+            "refund_no": f"R{next(_numbers)}", "out_trade_no": attempt.out_trade_no, "trade_no": paid.trade_no,
+            "amount": amount, "total": paid.amount, "currency": paid.currency, "reason": "late",
+            "captured_at": paid.occurred_at, "requested_at": now, "reference": attempt.reference,
+        }  # fmt: skip
+        return RefundAsk(**given | more)
+
+    async def ledger(self) -> dict[str, Any]:
+        async with self.client.get(f"{self.gateway.origin}/ledger") as answer:
+            said: dict[str, Any] = await answer.json()
+            return said
+
+
+@asynccontextmanager
+async def open_till(name: str, *, timeout_seconds: float = 10.0, **more: Any) -> AsyncIterator[Till]:
+    """Habits by name; `time_factor` and `rotate_after` are the gateway's."""
+    about = {key: more.pop(key) for key in ("time_factor", "rotate_after") if key in more}
+    runner, waiting = await _listening()
+    notify_url = f"http://127.0.0.1:{runner.addresses[0][1]}/notify"
+    kind: Any = KINDS[name]
+    gateway = kind(notify_url, Habits(**more), keys=keys(name), **{"time_factor": QUICK} | about)
+    with tempfile.TemporaryDirectory() as folder:
+        async with running([gateway], Path(folder)) as environment, aiohttp.ClientSession() as client:
+            channel = make(name, environment[f"OMS_{name.upper()}"])
+            till = Till(gateway, channel, Caller(channel, timeout_seconds), client, Path(folder))
+            waiting.set_result(till)
+            try:
+                yield till
+            finally:
+                await till.caller.close()
+                await runner.cleanup()
+
+
+async def _listening() -> tuple[web.AppRunner, "asyncio.Future[Till]"]:
+    """Where the merchant is notified, before there is one."""
+    till: asyncio.Future[Till] = asyncio.get_running_loop().create_future()
+
+    async def receive(request: web.Request) -> web.Response:
+        return await (await till).receive(request)
+
+    app = web.Application()
+    app.add_routes([web.post("/notify", receive)])
+    runner = web.AppRunner(app, access_log=None, auto_decompress=False)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    return runner, till

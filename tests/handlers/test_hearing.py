@@ -1,0 +1,106 @@
+"""Notifications that nobody can judge yet, or that several of at once are judged together, on a real database."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from messages.gateway import GatewayCertificates, GatewayQuery, GatewayRefundQuery
+from messages.payments import PaymentCallback
+from scripts.gateways.wechat_protocol import Platform
+from tests.channels import keys, paypal_world, wechat_world
+from tests.handlers.calling import callback, start
+from tests.handlers.floor import Floor, create, receive, sku
+from workers import channels
+from workers.runtime.batch import Batch
+from workers.store import hearing
+from workers.store.hearing import CERTIFICATE_TRIES, FETCHES_MAX_PER_MINUTE, Fetches
+
+
+@pytest.fixture(autouse=True)
+def wechat(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.setattr(hearing, "FETCHES", Fetches())
+    channels.configure({"wechat": wechat_world.channel()})
+    yield
+    channels.configure({})
+
+
+def paid(serial: str = wechat_world.OTHER_SERIAL, number: str = "P1") -> PaymentCallback:
+    """A payment that was told with a signature under this serial."""
+    platform = Platform(serial, keys.private("wechat, next"), wechat_world.APIV3_KEY.encode())
+    now = datetime.now(UTC)
+    return callback(
+        "wechat", wechat_world.notice(wechat_world.transaction(out_trade_no=number), at=now, platform=platform)
+    )
+
+
+async def reasons(batch: Batch[Any]) -> list[tuple[str, bool]]:
+    return [(verdict.reason, verdict.retry) for verdict in batch.verdicts.values()]
+
+
+async def test_what_is_signed_under_an_unknown_serial_waits_for_its_certificate_which_is_fetched_once(
+    floor: Floor,
+) -> None:
+    batch = await floor.say(*(paid(number=f"P{n}") for n in range(5)))
+    assert await reasons(batch) == [("certificate_unknown", True)] * 5
+    assert floor.asked == [("wechat", GatewayCertificates(channel="wechat", serial=wechat_world.OTHER_SERIAL))]
+    assert not floor.heard("payment.callback_rejected")
+
+
+async def test_a_serial_that_the_channel_does_not_name_in_time_is_not_believed(floor: Floor) -> None:
+    item = replace(floor.wrap(paid()), attempt=CERTIFICATE_TRIES)
+    batch = await floor.handle([item])
+    await floor.pump()
+    assert not batch.verdicts
+    assert [event["code"] for event in floor.heard("payment.callback_rejected")] == ["PAY_SIGNATURE_INVALID"]
+    assert await floor.rows("SELECT verdict FROM channel_notices") == [("rejected",)]
+    assert floor.asked == []
+
+
+async def test_a_channel_that_others_speak_with_is_left_to_them(floor: Floor) -> None:
+    batch = await floor.say(callback("paypal", wechat_world.notice(wechat_world.transaction())))
+    assert await reasons(batch) == [("channel_not_configured", True)]
+    await floor.say(callback("cowrie", wechat_world.notice(wechat_world.transaction())))
+    assert [event["code"] for event in floor.heard("payment.callback_rejected")] == ["PAY_METHOD_INVALID"]
+
+
+async def test_what_paypal_notifies_of_is_asked_about_because_it_signs_only_a_checksum(floor: Floor) -> None:
+    channels.configure({"paypal": paypal_world.channel()})
+    await floor.say(sku("d1", currency="USD"))
+    await floor.say(receive("d1", 9))
+    await floor.say(create(("d1", 2), currency="USD"))
+    [created] = floor.heard("order.created")
+    await floor.say(start(int(created["order_id"]), "paypal", "page", "pay-1"))
+    [(attempt_id, number)] = await floor.rows("SELECT id, out_trade_no FROM payment_attempts")
+    floor.asked.clear()
+    paid = paypal_world.capture(custom_id=number)
+    batch = await floor.say(callback("paypal", paypal_world.told("PAYMENT.CAPTURE.COMPLETED", paid)))
+    assert (batch.verdicts, floor.asked) == ({}, [("paypal", GatewayQuery(attempt_id=attempt_id))])
+    assert await floor.states() == ["awaiting_payment"]
+    assert await floor.rows("SELECT verdict FROM channel_notices") == [("believed",)]
+    floor.asked.clear()
+    back = callback("paypal", paypal_world.told("PAYMENT.CAPTURE.REFUNDED", paypal_world.refund()))
+    await floor.say(back)
+    assert floor.asked == [("paypal", GatewayRefundQuery(refund_no=paypal_world.ASK.refund_no))]
+
+
+class Clock:
+    now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def test_strangers_do_not_make_us_ask_without_end() -> None:
+    clock = Clock()
+    fetches = Fetches(clock)
+    asked = [fetches.allow("paypal", f"https://api.paypal.com/{n}") for n in range(100)]
+    assert asked == [True] * FETCHES_MAX_PER_MINUTE + [False] * (100 - FETCHES_MAX_PER_MINUTE)
+    assert fetches.allow("wechat", "5F1E"), "another channel's are counted for themselves"
+    assert not fetches.allow("wechat", "5F1E")
+    clock.now += timedelta(seconds=4).total_seconds()
+    assert fetches.allow("wechat", "5F1E"), "the first may have been lost"
+    clock.now += timedelta(minutes=1).total_seconds()
+    assert fetches.allow("paypal", "https://api.paypal.com/1")

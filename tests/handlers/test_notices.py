@@ -1,0 +1,60 @@
+"""What channels told us, as it is kept."""
+
+from datetime import UTC, datetime
+
+import pytest
+
+from tests.handlers.floor import Floor
+from workers.channels.port import Notice
+from workers.store import notices
+
+AT = datetime(2026, 1, 21, 2, 0, tzinfo=UTC)
+BODIES = [
+    (b"txnAmt=1000&accNo=6226090000000048&orderId=P1", b"txnAmt=1000&accNo=***0048&orderId=P1"),
+    (b"accNo=6226090000000048", b"accNo=***0048"),
+    (b"a=1&customerInfo=e2N2bjI6MTIzfQ==&b=2", b"a=1&customerInfo=***&b=2"),
+    (b"accNo=48&a=1", b"accNo=***48&a=1"),
+    (b"myaccNo=6226090000000048", b"myaccNo=6226090000000048"),
+    (b'{"amount": {"total": 1000}}', b'{"amount": {"total": 1000}}'),
+    (b"subject=\xb2\xe8&sign=a%2Bb", b"subject=\xb2\xe8&sign=a%2Bb"),
+    (b"\xff\x00", b"\xff\x00"),
+]
+
+
+@pytest.mark.parametrize(("body", "kept"), BODIES)
+async def test_a_notice_is_kept_byte_for_byte_but_for_card_data(floor: Floor, body: bytes, kept: bytes) -> None:
+    async with floor.pool.acquire() as tx, tx.transaction():
+        [notice_id] = await notices.keep(tx, [notices.Kept("unionpay", Notice({"a": "b"}, body, AT), about="P1")])
+        [shown] = await notices.find(tx, ids=[notice_id])
+    assert shown.opened() == ({"a": "b"}, kept)
+    assert b"6226090000000048" not in shown.notice
+
+
+async def test_copies_of_a_notice_are_one_row_whatever_their_headers(floor: Floor) -> None:
+    async with floor.pool.acquire() as tx, tx.transaction():
+        copies = [notices.Kept("wechat", Notice({"n": str(copy)}, b"body", AT)) for copy in range(3)]
+        ids = {*await notices.keep(tx, copies), *await notices.keep(tx, copies[:1])}
+        assert len(ids) == 1
+        other = await notices.keep(tx, [notices.Kept("alipay", Notice({}, b"body", AT))])
+        assert set(other).isdisjoint(ids)
+
+
+KEPT_DAYS = [(None, 539, 1), (None, 541, 0), ("PAY_SIGNATURE_INVALID", 29, 1), ("PAY_SIGNATURE_INVALID", 31, 0)]
+
+
+@pytest.mark.parametrize(("code", "days", "left"), KEPT_DAYS)
+async def test_what_was_believed_is_kept_for_as_long_as_it_can_be_disputed_and_what_was_not_a_month(
+    floor: Floor, code: str | None, days: int, left: int
+) -> None:
+    async with floor.pool.acquire() as tx, tx.transaction():
+        await notices.keep(tx, [notices.Kept("alipay", Notice({}, b"body", AT), code)])
+        await tx.execute("UPDATE channel_notices SET recorded_at = now() - make_interval(days => $1)", days)
+        await notices.forget(tx)
+        assert await tx.fetchval("SELECT count(*) FROM channel_notices") == left
+
+
+async def test_a_certificate_that_is_fetched_again_replaces_the_one_before(floor: Floor) -> None:
+    async with floor.pool.acquire() as tx, tx.transaction():
+        for pem in ("one", "another"):
+            await notices.keep_certificates(tx, {"wechat": {"5F1E": pem}})
+        assert await notices.certificates(tx, ["wechat", "alipay"]) == {"wechat": {"5F1E": "another"}}

@@ -1,0 +1,170 @@
+"""Payments at once: every order is paid, cancelled and given up by whoever comes first, on many connections.
+
+What the bank took and gave back is compared with the books in the end, and the audit finds nothing.
+"""
+
+import random
+from collections import Counter, defaultdict
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from typing import Any
+
+import pytest
+
+from messages.orders import OrderMerge
+from messages.payments import ProgressMark
+from messages.refunds import RefundRequest
+from messages.timers import TimerDue
+from scripts.commands.audit import Finding, check
+from tests.handlers.bank import Account, Bank, Line
+from tests.handlers.calling import start
+from tests.handlers.floor import OPERATOR, Floor, cancel, create, user
+from tests.handlers.storm import Storm, unique
+from workers import channels
+from workers.domain.shop import Policy, Shop
+from workers.store import asking, shop
+
+ORDERS, PAIRS, PRICE = 200, 25, 1000
+SEED = 20260121
+LEFT = """
+SELECT id, state, captured_amount, refunded_amount FROM orders
+WHERE captured_amount - refunded_amount <> CASE state WHEN 'paid' THEN payable_amount ELSE 0 END
+"""
+"""Orders that keep more or less than they cost."""
+
+
+@dataclass
+class Market:
+    """Orders of 1000, some of them merged in pairs; their buyers, and the bank."""
+
+    floor: Floor
+    dice: random.Random
+    wishes: int = 0
+    events: dict[str, list[dict[str, Any]]] = field(default_factory=lambda: defaultdict(list))
+
+    def __post_init__(self) -> None:
+        self.storm = Storm(self.floor.pool, self.dice, self.heard)
+        self.bank = Bank(self.dice, self.storm.say)
+
+    def heard(self, type_: str, event: dict[str, Any]) -> None:
+        """A buyer whose client got what it needs mostly pays; an operator asks once more for what did not go back."""
+        self.events[type_.rsplit(".", 1)[0]].append(event)
+        if type_ == "refund.failed.v1":
+            again = {"order_id": int(event["order_id"]), "amount": event["amount"], "refund_no": event["refund_no"]}
+            self.storm.say(RefundRequest(request_id=unique(), actor=OPERATOR, reason="once more", **again))
+        if type_ == "payment.started.v1" and self.dice.random() < 0.8:
+            self.bank.pay(event["out_trade_no"], event["amount"])
+
+    async def open(self) -> None:
+        """An attempt or two for each order, cancellations and windows that end, as they come."""
+        await self.floor.open_shop(qty=10_000)
+        await self.floor.say(*(create(("s1", 2), request_id=unique()) for _ in range(ORDERS)))
+        order_ids = [int(event["order_id"]) for event in self.floor.heard("order.created")]
+        pairs = [tuple(order_ids[2 * n : 2 * n + 2]) for n in range(PAIRS)]
+        await self.floor.say(*(OrderMerge(request_id=unique(), actor=user(), order_ids=pair) for pair in pairs))
+        for event in self.floor.heard("order.merged"):
+            merged = {"amount": 2 * PRICE, "intent_id": int(event["intent_id"])}
+            self.plan(partial(self.begin, int(event["order_id"]), **merged))
+        for order_id in order_ids:
+            self.plan(*[partial(self.begin, order_id)] * self.dice.choice([0, 1, 1, 2, 3]))
+            self.plan(*[partial(self.call_off, order_id)] * self.dice.choice([0, 0, 1]))
+            self.plan(*[partial(self.end_windows, [order_id])] * self.dice.choice([0, 0, 0, 1]))
+        self.plan(*[partial(self.wake, "attempt", share=0.2)] * 10, *[self.look] * 5)
+        self.dice.shuffle(self.storm.street)
+
+    def plan(self, *happenings: Callable[[], Awaitable[None]]) -> None:
+        self.storm.street += happenings
+
+    async def begin(self, order_id: int, **changes: Any) -> None:
+        """Some clients ask twice."""
+        wish = start(order_id, "alipay", self.dice.choice(["qr", "page"]), unique(), **changes)
+        self.wishes += 1
+        for _ in range(self.dice.choice([1, 1, 1, 2])):
+            self.storm.say(wish)
+
+    async def call_off(self, order_id: int) -> None:
+        self.storm.say(cancel(order_id, unique()))
+
+    async def end_windows(self, order_ids: Sequence[int] | None = None) -> None:
+        """Of these orders, or of all that wait."""
+        rows = await self.floor.pool.fetch(
+            "UPDATE timers SET due_at = now() - interval '1 s'"
+            " WHERE kind = 'payment' AND (key = ANY ($1) OR $1 IS NULL) RETURNING key",
+            order_ids,
+        )
+        self.storm.say(ProgressMark(at=datetime.now(UTC) + timedelta(hours=1)))
+        self.storm.say(*(TimerDue(kind="payment", key=row["key"], due_at=datetime.now(UTC)) for row in rows))
+
+    async def look(self) -> None:
+        """What holds at any moment holds in the middle of it all."""
+        assert await violations(self.floor, drained=False) == []
+
+    async def wake(self, kind: Any, share: float = 1.0) -> None:
+        """Timers that ask the bank, or some of them."""
+        rows = await self.floor.pool.fetch("SELECT key FROM timers WHERE kind = $1 AND random() <= $2", kind, share)
+        self.storm.say(*(TimerDue(kind=kind, key=row["key"], due_at=datetime.now(UTC)) for row in rows))
+
+    async def close(self) -> None:
+        """The day ends: nobody can pay any more, and whoever asks is answered."""
+        self.bank.closing_time = True
+        await self.end_windows()
+        await self.storm.blow()
+        await self.floor.pool.execute("UPDATE payment_attempts SET expire_at = now() - interval '1 hour'")
+        for kind in ("attempt", "attempt", "refund", "refund"):
+            await self.wake(kind)
+            await self.storm.blow()
+
+
+@pytest.fixture(params=["keep_open", "cancel"])
+async def market(
+    floor: Floor, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
+) -> AsyncIterator[Market]:
+    shop.configure(Shop(policy=Policy(rate_limit_orders=0, on_payment_failure=request.param)))
+    made = Market(floor, random.Random(SEED))
+    channels.configure({"alipay": Account(made.bank)})
+    monkeypatch.setattr(asking, "caller", lambda _name: Line())
+    await made.open()
+    await made.storm.blow()
+    await made.close()
+    yield made
+    channels.configure({})
+
+
+async def test_whoever_comes_first_the_books_are_the_banks_and_nobody_is_kept_waiting(market: Market) -> None:
+    assert await violations(market.floor, drained=True) == []
+    await the_books_are_the_banks(market)
+    await everybody_was_answered(market)
+    seen = {verdict for (verdict,) in await market.floor.rows("SELECT DISTINCT verdict FROM payment_facts")}
+    assert seen == {"kept", "late", "duplicate", "mismatch", "failed"}, "what never happened would prove nothing"
+    assert market.events["refund.failed"], "nor that"
+
+
+async def violations(floor: Floor, *, drained: bool) -> list[Finding]:
+    async with floor.pool.acquire() as connection:
+        return [one for one in await check(connection, drained=drained) if one.violations]
+
+
+async def the_books_are_the_banks(market: Market) -> None:
+    """Capture by capture, and what is left of each."""
+    floor, bank = market.floor, market.bank
+    took = {trade.trade_no: trade.charged for trade in bank.trades.values() if trade.state == "paid"}
+    gave = Counter[str]()
+    for refund_no, refund in bank.refunds.items():
+        gave[bank.refund_of[refund_no]] += refund.amount
+    assert dict(await floor.rows("SELECT trade_no, amount FROM payment_facts WHERE kind = 'captured'")) == took
+    assert dict(await floor.rows("SELECT trade_no, sum(amount)::bigint FROM refunds GROUP BY trade_no")) == gave
+    assert await floor.rows(LEFT) == []
+    [(keeps,)] = await floor.rows("SELECT count(*) FROM orders WHERE state = 'paid'")
+    assert sum(took.values()) - sum(gave.values()) == keeps * PRICE
+
+
+async def everybody_was_answered(market: Market) -> None:
+    """Each payment.start once, and no attempt waits any more."""
+    answers = Counter(event["attempt_id"] for event in market.events["payment.started"])
+    refused = [event for event in market.events["command.rejected"] if event["type"] == "payment.start.v1"]
+    assert set(answers.values()) == {1}
+    assert len(answers) + len(refused) == market.wishes
+    states = {state for (state,) in await market.floor.rows("SELECT DISTINCT state FROM payment_attempts")}
+    assert states <= {"captured", "closed", "failed"}

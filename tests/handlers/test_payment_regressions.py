@@ -1,0 +1,183 @@
+"""What the races of payments found: each once more, without a race."""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from messages.base import Message
+from messages.gateway import GatewayClose, GatewayQuery, GatewayStart
+from messages.orders import OrderMerge
+from messages.payments import PaymentObserved
+from messages.timers import TimerDue
+from tests.handlers.calling import start
+from tests.handlers.floor import WAITING, Floor, cancel, user
+from tests.handlers.test_paying import MERCHANT, notified, opened
+from workers import channels
+from workers.channels.alipay import Alipay, AlipaySettings
+from workers.channels.port import Paid, Unknown
+from workers.domain.shop import Policy, Shop
+from workers.handlers.gateway_calls import START_TRIES, take_answers
+from workers.runtime.batch import Batch
+from workers.store import shop
+
+AT = datetime(2026, 1, 21, 2, 0, tzinfo=UTC)
+
+
+@pytest.fixture(autouse=True)
+def alipay() -> Iterator[None]:
+    channels.configure({"alipay": Alipay(AlipaySettings.model_validate(MERCHANT))})
+    yield
+    channels.configure({})
+
+
+async def told(floor: Floor, body: Message, answer: Any = None, attempt: int = 0) -> None:
+    """What the channel answered; nothing where it was not asked, because the attempt had ended by then."""
+    item = replace(floor.wrap(body), attempt=attempt)
+    async with floor.pool.acquire() as tx, tx.transaction():
+        batch = Batch[Any](
+            [item], await tx.fetchval("SELECT clock_timestamp()"), {} if answer is None else {item.id: answer}
+        )
+        await take_answers(tx, batch, channel="alipay")
+    await floor.pump()
+
+
+async def test_an_order_that_is_paid_with_another_and_alone_in_one_batch_gives_the_second_payment_back(
+    floor: Floor,
+) -> None:
+    order_id, alone = await opened(floor)
+    other = await floor.placed(("s1", 2))
+    await floor.say(OrderMerge(request_id="m", actor=user(), order_ids=(order_id, other)))
+    intent_id = int(floor.heard("order.merged")[0]["intent_id"])
+    await floor.say(start(order_id, "alipay", "page", "pay-both", amount=2000, intent_id=intent_id))
+    both = floor.heard("payment.started")[-1]
+    batch = await floor.say(notified(both, "t1"), notified(alone, "t2"))
+    assert not batch.verdicts
+    assert [(event["trade_no"], event["verdict"]) for event in floor.heard("payment.captured")] == [
+        ("t1", "kept"), ("t2", "duplicate"),
+    ]  # fmt: skip
+    assert [event["trade_no"] for event in floor.heard("refund.requested")] == ["t2"]
+
+
+async def begun(floor: Floor) -> tuple[int, int, str]:
+    """An order whose attempt the channel is asked to open: order, attempt and its number."""
+    await floor.open_shop()
+    order_id = await floor.placed(("s1", 2))
+    await floor.say(start(order_id, "alipay", "qr", "pay-1"))
+    [(attempt_id, number)] = await floor.rows("SELECT id, out_trade_no FROM payment_attempts")
+    return order_id, attempt_id, number
+
+
+async def closed(floor: Floor, order_id: int, attempt_id: int, number: str) -> None:
+    """The order is cancelled and the attempt closed."""
+    await floor.say(cancel(order_id))
+    await told(floor, GatewayClose(attempt_id=attempt_id), Paid(number, number, "closed", 1000, "CNY", AT))
+    assert await floor.rows("SELECT state FROM payment_attempts") == [("closed",)]
+
+
+async def test_a_start_is_answered_though_its_attempt_ended_before_the_channel_did(floor: Floor) -> None:
+    order_id, attempt_id, number = await begun(floor)
+    await told(floor, GatewayStart(attempt_id=attempt_id), Unknown("TimeoutError"))
+    await closed(floor, order_id, attempt_id, number)
+    await told(floor, GatewayStart(attempt_id=attempt_id), attempt=1)
+    assert len(floor.heard("command.rejected")) == 1
+    assert await floor.rows("SELECT count(*) FROM commands WHERE outcome_type IS NULL") == [(0,)]
+
+
+async def test_a_start_whose_attempt_was_paid_meanwhile_says_so(floor: Floor) -> None:
+    _, attempt_id, number = await begun(floor)
+    await told(floor, GatewayQuery(attempt_id=attempt_id), Paid(number, "t1", "captured", 1000, "CNY", AT))
+    await told(floor, GatewayStart(attempt_id=attempt_id), attempt=1)
+    assert [event["code"] for event in floor.heard("command.rejected")] == ["PAY_ALREADY_PAID"]
+
+
+async def test_an_attempt_that_is_closed_stays_closed_whatever_its_opening_was_answered(floor: Floor) -> None:
+    order_id, attempt_id, number = await begun(floor)
+    await closed(floor, order_id, attempt_id, number)
+    await told(floor, GatewayStart(attempt_id=attempt_id), Unknown("TimeoutError"), attempt=START_TRIES - 1)
+    assert await floor.rows("SELECT state FROM payment_attempts") == [("closed",)]
+    assert len(floor.heard("command.rejected")) == 1
+
+
+def tried(started: dict[str, Any], kind: Any, trade_no: str) -> PaymentObserved:
+    return PaymentObserved(
+        attempt_id=int(started["attempt_id"]), trade_no=trade_no, kind=kind, amount=1000, currency="CNY", occurred_at=AT
+    )
+
+
+@pytest.mark.parametrize("together", [True, False], ids=["in one batch", "one after the other"])
+async def test_a_card_that_was_declined_before_it_was_charged_does_not_hide_the_money_from_its_refund(
+    floor: Floor, together: bool
+) -> None:
+    order_id, started = await opened(floor)
+    paid, declined = tried(started, "captured", "t1"), tried(started, "failed", "t0")
+    for bodies in [(paid, declined)] if together else [(paid,), (declined,)]:
+        await floor.say(*bodies)
+    assert await floor.rows("SELECT state, trade_no FROM payment_attempts") == [("captured", "t1")]
+    await floor.say(cancel(order_id))
+    assert [event["trade_no"] for event in floor.heard("refund.requested")] == ["t1"]
+
+
+async def waiting(floor: Floor, how_many: int) -> None:
+    """Until so many wait for a lock."""
+    while await floor.pool.fetchval(WAITING) < how_many:
+        await asyncio.sleep(0.002)
+
+
+async def test_a_failed_attempt_beside_another_one_and_questions_about_both_do_not_wait_for_each_other(
+    floor: Floor,
+) -> None:
+    """Attempts are locked in one order by whoever locks them."""
+    shop.configure(Shop(policy=Policy(rate_limit_orders=0, on_payment_failure="cancel")))
+    order_id, first = await opened(floor)
+    await floor.say(start(order_id, "alipay", "page", "pay-2"))
+    both = [GatewayQuery(attempt_id=int(event["attempt_id"])) for event in floor.heard("payment.started")]
+    items = [floor.wrap(body) for body in both]
+
+    async def questions() -> None:
+        async with floor.pool.acquire() as tx, tx.transaction():
+            answers = {item.id: Unknown("TimeoutError") for item in items}
+            batch = Batch[Any](items, await tx.fetchval("SELECT clock_timestamp()"), answers)
+            await take_answers(tx, batch, channel="alipay")
+
+    async with held_up(floor, order_id) as workers:
+        workers.create_task(floor.handle([floor.wrap(tried(first, "failed", "t0"))]))
+        await waiting(floor, 1)
+        workers.create_task(questions())
+        await asyncio.sleep(0.05)
+    assert await floor.states() == ["awaiting_payment"]
+
+
+@asynccontextmanager
+async def held_up(floor: Floor, order_id: int) -> AsyncIterator[asyncio.TaskGroup]:
+    """Until the block ends, whoever tells that t0 failed waits before it writes attempts and timers."""
+    async with floor.pool.acquire() as other, asyncio.TaskGroup() as workers:
+        same = other.transaction()
+        await same.start()
+        await other.execute(
+            "INSERT INTO payment_facts (channel, trade_no, kind, order_id, amount, currency, verdict, occurred_at)"
+            " VALUES ('alipay', 't0', 'failed', $1, 1000, 'CNY', 'failed', now())", order_id,
+        )  # fmt: skip
+        yield workers
+        await same.rollback()
+
+
+async def test_timers_of_an_order_and_of_its_attempt_in_one_batch_do_not_wait_for_who_tells_of_the_attempt(
+    floor: Floor,
+) -> None:
+    """Orders are locked first, by whoever locks them."""
+    order_id, started = await opened(floor)
+    await floor.let_due("payment")
+    await floor.let_due("attempt")
+    keys: list[tuple[Any, int]] = [("attempt", int(started["attempt_id"])), ("payment", order_id)]
+    due = [floor.wrap(TimerDue(kind=kind, key=key, due_at=AT)) for kind, key in keys]
+    async with held_up(floor, order_id) as workers:
+        workers.create_task(floor.handle([floor.wrap(tried(started, "failed", "t0"))]))
+        await waiting(floor, 1)
+        workers.create_task(floor.handle(due))
+        await waiting(floor, 2)
+    assert await floor.rows("SELECT state FROM payment_attempts") == [("failed",)]

@@ -1,0 +1,328 @@
+"""A channel's day against ours, on the real database: what differs is told once, and nothing else changes."""
+
+from collections.abc import Iterator
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from messages.payments import STATEMENT_BYTES_MAX, PaymentReconcile
+from messages.refunds import RefundResult
+from tests.handlers.floor import Floor, user
+from tests.handlers.statements import DAY, NOON, attempted, on_paper, paid_at, paper, reconcile, refunded_at
+from workers.channels import configure
+from workers.domain.reconciling import LATE
+from workers.handlers import reconciliations
+from workers.runtime.decode import Decoder
+
+MIDNIGHT = datetime(2026, 11, 20, 16, 0, tzinfo=UTC)
+"""In Shanghai: DAY begins."""
+NEXT = DAY + timedelta(days=1)
+
+
+@pytest.fixture(autouse=True)
+def channels() -> Iterator[None]:
+    """What a test sets up is forgotten after it."""
+    yield
+    configure({})
+
+
+async def counts(floor: Floor, *bodies: PaymentReconcile) -> list[tuple[int, int, int]]:
+    """(rows, matched, differences) that each is answered with."""
+    on_paper("alipay", "wechat")
+    floor.replies.clear()
+    floor.events.clear()
+    await floor.say(*bodies, trusted=True, reply_to="client.a")
+    assert {reply["type"] for reply in floor.replies} == {"payment.reconciled.v1"}, floor.replies
+    return [(reply["rows"], reply["matched"], reply["differences"]) for reply in floor.replies]
+
+
+def told(floor: Floor) -> list[tuple[str, str, str | None]]:
+    return [(e["kind"], e["movement"], e["number"]) for e in floor.heard("payment.discrepancy_found")]
+
+
+async def everything(floor: Floor) -> dict[str, list[Any]]:
+    """Money and orders."""
+    tables = ("orders", "payment_facts", "refunds", "payment_attempts", "stock")
+    return {name: sorted(map(repr, await floor.pool.fetch(f"SELECT * FROM {name}"))) for name in tables}
+
+
+async def test_a_day_that_agrees_has_no_differences_and_changes_nothing(floor: Floor) -> None:
+    await floor.open_shop()
+    order_id, number = await paid_at(floor)
+    refund_no = await refunded_at(floor, order_id, 300)
+    before = await everything(floor)
+    statement = paper(f"capture {number} t1 1000 CNY", f"refund {refund_no} t1 300 CNY")
+    assert await counts(floor, reconcile(statement)) == [(2, 2, 0)]
+    assert [event["type"] for event in floor.events] == ["payment.reconciled.v1"]
+    assert await everything(floor) == before
+
+
+async def test_every_kind_of_difference_is_an_event_that_says_where_to_look(floor: Floor) -> None:
+    await floor.open_shop()
+    order_id, number = await paid_at(floor)
+    other_id, other = await paid_at(floor, trade_no="t2")
+    refund_no = await refunded_at(floor, other_id, 300)
+    statement = paper(f"capture {number} t1 999 USD", "capture X9 t9 5 CNY", f"capture {other} t2 1000 CNY")
+    assert await counts(floor, reconcile(statement)) == [(3, 1, 3)]
+    common = {"channel": "alipay", "day": "2026-11-21", "stream": None, "seq": None}
+    found = [{k: v for k, v in e.items() if k != "type"} for e in floor.heard("payment.discrepancy_found")]
+    assert found == [
+        common | {
+            "kind": "amount", "movement": "capture", "number": number, "trade_no": "t1", "ours": 1000, "theirs": 999,
+            "currency": "CNY", "their_currency": "USD", "order_id": str(order_id), "line": 2,
+        },
+        common | {
+            "kind": "missing_here", "movement": "capture", "number": "X9", "trade_no": "t9", "ours": None, "theirs": 5,
+            "currency": "CNY", "their_currency": None, "order_id": None, "line": 3,
+        },
+        common | {
+            "kind": "missing_there", "movement": "refund", "number": refund_no, "trade_no": "t2", "ours": 300,
+            "theirs": None, "currency": "CNY", "their_currency": None, "order_id": str(other_id), "line": None,
+        },
+    ]  # fmt: skip
+    assert floor.heard("payment.reconciled") == [
+        {"channel": "alipay", "day": "2026-11-21", "rows": 3, "matched": 1, "differences": 3,
+         "type": "payment.reconciled.v1", "stream": None, "seq": None}
+    ]  # fmt: skip
+
+
+async def test_what_is_missing_here_leads_to_its_order_where_the_number_is_ours(floor: Floor) -> None:
+    await floor.open_shop()
+    order_id = await floor.placed()
+    number = await attempted(floor, order_id, "t1", state="failed")
+    assert await counts(floor, reconcile(paper(f"capture {number} t1 1000 CNY"))) == [(1, 0, 1)]
+    [found] = floor.heard("payment.discrepancy_found")
+    assert (found["kind"], found["order_id"]) == ("missing_here", str(order_id))
+
+
+async def test_a_capture_that_another_system_collected_is_found_by_the_channels_number(
+    floor: Floor,
+) -> None:
+    await floor.open_shop()
+    order_id, _ = await paid_at(floor)
+    await floor.pool.execute("DELETE FROM payment_attempts")
+    assert await counts(floor, reconcile(paper("capture SHOP-1 t1 1000 CNY"))) == [(1, 1, 0)]
+    assert await counts(floor, reconcile(paper())) == [(0, 0, 1)]
+    assert floor.heard("payment.discrepancy_found")[0]["order_id"] == str(order_id)
+    assert told(floor) == [("missing_there", "capture", None)]
+
+
+@pytest.mark.parametrize(
+    ("at", "missing_there"),
+    [
+        (MIDNIGHT - LATE - timedelta(microseconds=1), False),
+        (MIDNIGHT - LATE, True),
+        (MIDNIGHT, True),
+        (MIDNIGHT + timedelta(days=1, microseconds=-1) - LATE, True),
+        (MIDNIGHT + timedelta(days=1) - LATE, False),
+        (MIDNIGHT + timedelta(days=1), False),
+    ],
+    ids=["before", "late the day before", "its first moment", "before its last hours", "its last hours", "after it"],
+)
+async def test_the_day_is_one_in_the_business_time_zone_and_a_channels_may_end_a_little_earlier(
+    floor: Floor, at: datetime, missing_there: bool
+) -> None:
+    await floor.open_shop()
+    _, number = await paid_at(floor, at)
+    assert await counts(floor, reconcile(paper())) == [(0, 0, int(missing_there))]
+    assert await counts(floor, reconcile(paper(f"capture {number} t1 1000 CNY"))) == [(1, 1, 0)]
+
+
+@pytest.mark.parametrize("days", [-1, 2])
+async def test_beyond_the_neighbouring_days_a_capture_is_another_one(floor: Floor, days: int) -> None:
+    await floor.open_shop()
+    at = MIDNIGHT + timedelta(days=days, microseconds=-1 if days < 0 else 0)
+    _, number = await paid_at(floor, at)
+    assert await counts(floor, reconcile(paper(f"capture {number} t1 1000 CNY"))) == [(1, 0, 1)]
+
+
+async def test_what_one_day_listed_is_neither_missed_nor_found_on_the_next(floor: Floor) -> None:
+    await floor.open_shop()
+    _, number = await paid_at(floor, MIDNIGHT + timedelta(days=1))
+    line = f"capture {number} t1 1000 CNY"
+    assert await counts(floor, reconcile(paper(line))) == [(1, 1, 0)]
+    assert await counts(floor, reconcile(paper(day=NEXT), day=NEXT)) == [(0, 0, 0)]
+    assert await counts(floor, reconcile(paper(line, day=NEXT), day=NEXT)) == [(1, 0, 1)]
+    assert told(floor) == [("missing_here", "capture", number)]
+
+
+async def test_two_days_in_one_batch_are_compared_one_after_the_other(floor: Floor) -> None:
+    await floor.open_shop()
+    _, number = await paid_at(floor, MIDNIGHT + timedelta(days=1))
+    line = f"capture {number} t1 1000 CNY"
+    both = await counts(floor, reconcile(paper(line)), reconcile(paper(line, day=NEXT), day=NEXT))
+    assert sorted(both) == [(1, 0, 1), (1, 1, 0)]
+
+
+async def test_two_workers_with_two_days_never_find_one_capture_twice(floor: Floor) -> None:
+    await floor.open_shop()
+    _, number = await paid_at(floor, MIDNIGHT + timedelta(days=1))
+    line = f"capture {number} t1 1000 CNY"
+    on_paper()
+    await floor.overlap([reconcile(paper(line))], [reconcile(paper(line, day=NEXT), day=NEXT)], trusted=True)
+    assert [event["matched"] for event in floor.heard("payment.reconciled")] == [1, 0]
+
+
+async def test_a_refund_counts_once_it_has_succeeded(floor: Floor) -> None:
+    await floor.open_shop()
+    order_id, number = await paid_at(floor)
+    capture = f"capture {number} t1 1000 CNY"
+    refund_no = await refunded_at(floor, order_id, 300, at=None)
+    assert await counts(floor, reconcile(paper(capture))) == [(1, 1, 0)]
+    assert await counts(floor, reconcile(paper(capture, f"refund {refund_no} t1 300 CNY"))) == [(2, 2, 0)]
+
+
+async def test_a_refund_that_the_channel_lists_days_before_it_is_done_is_missed_on_neither_day(floor: Floor) -> None:
+    await floor.open_shop()
+    order_id, number = await paid_at(floor)
+    refund_no = await refunded_at(floor, order_id, 300, at=None)
+    statement = paper(f"capture {number} t1 1000 CNY", f"refund {refund_no} t1 300 CNY")
+    assert await counts(floor, reconcile(statement)) == [(2, 2, 0)]
+    done = RefundResult(refund_no=refund_no, status="succeeded", amount=300, currency="CNY", occurred_at=NOON)
+    await floor.say(done, trusted=True)
+    later = NOON + timedelta(days=3)
+    await floor.pool.execute("UPDATE refunds SET finished_at = $1", later)
+    assert await counts(floor, reconcile(paper(day=later.date()), day=later.date())) == [(0, 0, 0)]
+
+
+async def test_a_refund_that_failed_here_and_stands_there_is_missing_here(floor: Floor) -> None:
+    await floor.open_shop()
+    order_id, number = await paid_at(floor)
+    refund_no = await refunded_at(floor, order_id, 300, at=None)
+    failed = RefundResult(refund_no=refund_no, status="failed", amount=300, currency="CNY", occurred_at=NOON)
+    await floor.say(failed, trusted=True)
+    statement = paper(f"capture {number} t1 1000 CNY", f"refund {refund_no} t1 300 CNY")
+    assert await counts(floor, reconcile(statement)) == [(2, 1, 1)]
+    [found] = floor.heard("payment.discrepancy_found")
+    assert (found["kind"], found["number"], found["order_id"]) == ("missing_here", refund_no, str(order_id))
+
+
+async def test_another_channels_payments_are_not_looked_at(floor: Floor) -> None:
+    await floor.open_shop()
+    await paid_at(floor, channel="wechat")
+    assert await counts(floor, reconcile(paper())) == [(0, 0, 0)]
+    assert await counts(floor, reconcile(paper(), channel="wechat")) == [(0, 0, 1)]
+
+
+async def test_a_trade_number_has_the_number_that_its_own_channel_was_given(floor: Floor) -> None:
+    await floor.open_shop()
+    for channel in ("wechat", "alipay"):
+        await paid_at(floor, channel=channel)
+    await floor.pool.execute("DELETE FROM payment_attempts WHERE channel = 'alipay'")
+    assert await counts(floor, reconcile(paper("capture SHOP-1 t1 1000 CNY"))) == [(1, 1, 0)]
+
+
+async def test_the_same_file_again_is_the_same_outcome_without_events(floor: Floor) -> None:
+    await floor.open_shop()
+    await paid_at(floor)
+    statement = paper("capture X9 t9 5 CNY")
+    assert await counts(floor, reconcile(statement)) == [(1, 0, 2)]
+    assert len(floor.events) == 3
+    assert await counts(floor, reconcile(statement), reconcile(statement)) == [(1, 0, 2)] * 2
+    assert floor.events == []
+    assert await floor.rows("SELECT rows, matched, differences FROM reconciliations") == [(1, 0, 2)]
+
+
+async def test_the_same_file_twice_in_one_batch_is_compared_once(floor: Floor) -> None:
+    await floor.open_shop()
+    statement = paper("capture X9 t9 5 CNY")
+    assert await counts(floor, reconcile(statement), reconcile(statement)) == [(1, 0, 1)] * 2
+    assert sorted(event["type"] for event in floor.events) == [
+        "payment.discrepancy_found.v1",
+        "payment.reconciled.v1",
+    ]
+
+
+async def test_the_same_file_by_two_workers_at_once_is_compared_once(floor: Floor) -> None:
+    on_paper()
+    statement = paper("capture X9 t9 5 CNY")
+    await floor.overlap(*([reconcile(statement)] for _ in range(3)), trusted=True)
+    assert len(floor.heard("payment.discrepancy_found")) == len(floor.heard("payment.reconciled")) == 1
+
+
+async def test_a_command_that_is_repeated_has_its_stored_outcome(floor: Floor) -> None:
+    on_paper()
+    body = reconcile(paper("capture X9 t9 5 CNY"))
+    await floor.say(body, trusted=True)
+    floor.events.clear()
+    await floor.say(body, trusted=True, reply_to="client.a")
+    assert floor.events == []
+    assert [(r["differences"], r["duplicate"]) for r in floor.replies] == [(1, True)]
+    other = body.model_copy(update={"content": reconcile(paper()).content})
+    await floor.say(other, trusted=True)
+    assert floor.heard("command.rejected")[-1]["code"] == "IDEMPOTENCY_CONFLICT"
+
+
+async def test_a_corrected_file_is_compared_anew(floor: Floor) -> None:
+    await floor.open_shop()
+    _, number = await paid_at(floor)
+    line = f"capture {number} t1 1000 CNY"
+    assert await counts(floor, reconcile(paper(line, "capture X9 t9 5 CNY"))) == [(2, 1, 1)]
+    assert await counts(floor, reconcile(paper(line))) == [(1, 1, 0)]
+    assert await counts(floor, reconcile(paper())) == [(0, 0, 1)]
+
+
+CASES: list[tuple[str, dict[str, Any], str, dict[str, Any]]] = [
+    ("a channel that nobody knows", {"channel": "cheque"}, "PAY_METHOD_INVALID", {"field": "channel"}),
+    ("no layout of the channel", {"content": "aGVsbG8="}, "RECONCILE_FILE_INVALID", {"line": 1}),
+    ("nothing", {"content": "===="[:2]}, "RECONCILE_FILE_INVALID", {}),
+    ("no base64", {"content": "abcde"}, "RECONCILE_FILE_INVALID", {}),
+    ("another day", {"day": NEXT}, "RECONCILE_FILE_INVALID", {"line": 1}),
+    ("a broken line", {"content": reconcile(paper("capture P1 t1 5 CNY", "oops")).content},
+     "RECONCILE_FILE_INVALID", {"line": 3}),
+    ("a NUL byte", {"content": reconcile(paper("capture \0 t1 5 CNY")).content}, "RECONCILE_FILE_INVALID", {"line": 2}),
+    ("an endless number", {"content": reconcile(paper(f"refund P{'1' * 128} t1 5 CNY")).content},
+     "RECONCILE_FILE_INVALID", {"line": 2}),
+    ("less than nothing", {"content": reconcile(paper("capture P1 t1 -5 CNY")).content},
+     "RECONCILE_FILE_INVALID", {"line": 2}),
+    ("an amount beyond all", {"content": reconcile(paper(f"capture P1 t1 {10**15 + 1} CNY")).content},
+     "RECONCILE_FILE_INVALID", {"line": 2}),
+    ("a currency that is none", {"content": reconcile(paper("capture P1 t1 5 yuan")).content},
+     "RECONCILE_FILE_INVALID", {"line": 2}),
+    ("a user", {"actor": user()}, "AUTH_FORBIDDEN", {}),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("changes", "code", "details"), [c[1:] for c in CASES], ids=[c[0] for c in CASES])
+async def test_what_is_no_statement_is_refused_and_changes_nothing(
+    floor: Floor, changes: dict[str, Any], code: str, details: dict[str, Any]
+) -> None:
+    on_paper()
+    await floor.say(reconcile(paper()).model_copy(update=changes), trusted=True)
+    [refusal] = floor.events
+    assert (refusal["type"], refusal["code"], refusal["details"]) == ("command.rejected.v1", code, details)
+    assert await floor.rows("SELECT * FROM reconciliations") == []
+
+
+async def test_a_bad_file_does_not_hold_up_its_neighbours(floor: Floor) -> None:
+    on_paper()
+    bodies = [reconcile(b"hello"), reconcile(paper("capture X9 t9 5 CNY")), reconcile(paper(), channel="cheque")]
+    await floor.say(*bodies, trusted=True)
+    assert sorted(event["type"] for event in floor.events) == [
+        "command.rejected.v1", "command.rejected.v1", "payment.discrepancy_found.v1", "payment.reconciled.v1",
+    ]  # fmt: skip
+
+
+async def test_only_trusted_users_are_believed(floor: Floor) -> None:
+    on_paper()
+    await floor.say(reconcile(paper()))
+    assert [event["code"] for event in floor.events] == ["AUTH_FORBIDDEN"]
+    assert await floor.rows("SELECT * FROM commands") == []
+
+
+def test_the_largest_file_fits_into_a_message() -> None:
+    body = reconcile(b"x" * STATEMENT_BYTES_MAX, request_id="r" * 128)
+    assert len(body.json_bytes) < Decoder.body_max_bytes
+    with pytest.raises(ValueError, match="at most"):
+        reconcile(b"x" * (STATEMENT_BYTES_MAX + 3))
+
+
+def test_few_statements_are_taken_at_a_time() -> None:
+    assert reconciliations.ROUTE.batch_max_items <= 5
+
+
+@pytest.mark.parametrize("day", [date(1999, 12, 31), date(2200, 1, 1)])
+def test_a_day_beyond_all_calendars_is_refused_at_the_door(day: date) -> None:
+    with pytest.raises(ValueError, match=r"2000|2200"):
+        reconcile(paper(), day=day)

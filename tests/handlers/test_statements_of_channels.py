@@ -1,0 +1,94 @@
+"""Each channel's day in its own layout, as its public documentation has it, against what we hold."""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+
+import pytest
+
+from scripts.gateways import alipay_protocol, paypal_protocol, unionpay_protocol, wechat_protocol
+from scripts.gateways.paypal_protocol import Moved
+from tests.channels import alipay_world, paypal_world, unionpay_world, wechat_world
+from tests.handlers.floor import Floor
+from tests.handlers.statements import DAY, NOON, paid_at, reconcile, refunded_at
+from workers.channels import configure
+from workers.channels.port import Channel
+
+TRADE_NO = "782611211200067402008"
+
+
+@dataclass(frozen=True)
+class Books:
+    """A payment of 1000 and a refund of 300 of it, by our numbers."""
+
+    paid: str
+    back: str
+    amount: int = 1000
+
+
+def alipay(books: Books) -> bytes:
+    line = alipay_protocol.BillLine
+    return alipay_protocol.bill(DAY, alipay_world.SELLER_ID, [
+        line(NOON, books.paid, TRADE_NO, books.amount, goods="茶, green"),
+        line(NOON, books.paid, TRADE_NO, 300, refund_no=books.back),
+    ])  # fmt: skip
+
+
+def wechat(books: Books) -> bytes:
+    line = wechat_protocol.BillLine
+    return wechat_protocol.bill(DAY, wechat_world.MCHID, wechat_world.APPID, [
+        line(NOON, books.paid, TRADE_NO, books.amount, goods="茶, green"),
+        line(NOON, books.paid, TRADE_NO, 300, refund_no=books.back),
+    ])  # fmt: skip
+
+
+def unionpay(books: Books) -> bytes:
+    def line(type_: str, order_id: str, amount: int, query_id: str) -> bytes:
+        return unionpay_protocol.statement_line(
+            merchant_id=unionpay_world.MERCHANT, type_=type_, order_id=order_id, query_id=query_id, amount=amount,
+            at=NOON,
+        )  # fmt: skip
+
+    refund = line("04", books.back, 300, f"9{TRADE_NO[1:]}")
+    return b"\n".join([line("01", books.paid, books.amount, TRADE_NO), refund])
+
+
+def paypal(books: Books) -> bytes:
+    return paypal_protocol.settlement_report(DAY, paypal_world.MERCHANT, [
+        Moved("T0006", TRADE_NO, books.paid, books.amount, "CNY"), Moved("T1107", "9X1", books.back, 300, "CNY"),
+    ])  # fmt: skip
+
+
+STATEMENTS: Mapping[str, Callable[[Books], bytes]] = {
+    "alipay": alipay, "wechat": wechat, "unionpay": unionpay, "paypal": paypal,
+}  # fmt: skip
+CHANNELS: Mapping[str, Callable[[], Channel]] = {
+    "alipay": alipay_world.channel, "wechat": wechat_world.channel, "unionpay": unionpay_world.channel,
+    "paypal": paypal_world.channel,
+}  # fmt: skip
+
+
+@pytest.fixture(autouse=True)
+def nothing_stays() -> Iterator[None]:
+    """What a test sets up is forgotten after it."""
+    yield
+    configure({})
+
+
+@pytest.mark.parametrize("name", STATEMENTS)
+async def test_a_channels_own_file_is_compared_with_what_we_hold(name: str, floor: Floor) -> None:
+    await floor.open_shop()
+    order_id, paid = await paid_at(floor, trade_no=TRADE_NO, channel=name)
+    books = Books(paid, await refunded_at(floor, order_id, 300))
+    configure({name: CHANNELS[name]()})
+    sound, wrong = STATEMENTS[name](books), STATEMENTS[name](Books("P999", books.back, 999))
+    torn = sound[: len(sound) * 2 // 3]
+
+    floor.events.clear()
+    await floor.say(reconcile(sound, name), reconcile(wrong, name), reconcile(torn, name), trusted=True)
+
+    first, second = floor.heard("payment.reconciled")
+    assert (first["rows"], first["matched"], first["differences"]) == (2, 2, 0)
+    assert (second["rows"], second["matched"], second["differences"]) == (2, 1, 2)
+    found = [(e["kind"], e["number"], e["theirs"]) for e in floor.heard("payment.discrepancy_found")]
+    assert found == [("missing_here", "P999", 999), ("missing_there", paid, None)]
+    assert [event["code"] for event in floor.heard("command.rejected")] == ["RECONCILE_FILE_INVALID"]

@@ -1,0 +1,109 @@
+"""A route that asks other systems: before its transaction, while it holds none, and again when it must."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pytest
+
+from db.pool import Pool, Transaction
+from messages.envelope import Envelope
+from tests.runtime.making import command
+from workers.runtime.batch import Batch
+from workers.runtime.decode import Work
+from workers.runtime.errors import UnavailableError
+from workers.runtime.policy import Kind
+from workers.runtime.process import Desk, process
+from workers.runtime.route import Outside, Route
+
+OPEN = (
+    "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND xact_start IS NOT NULL AND pid <> $1"
+)
+
+
+class Oracle:
+    """Answers each request id with itself; counts how often it is asked, and looks at the database meanwhile."""
+
+    def __init__(self, pool: Pool) -> None:
+        self.pool = pool
+        self.asked: list[list[str]] = []
+        self.transactions_held: list[int] = []
+        self.told: list[Any] = []
+        self.error: Exception | None = None
+        self.refuse_batches = False
+        self.unaskable = ""
+
+    async def prepare(self, tx: Transaction, items: Sequence[Envelope[Any]]) -> list[tuple[str, str]]:
+        return [(item.id, item.body.request_id) for item in items]
+
+    async def ask(self, questions: list[tuple[str, str]]) -> Mapping[str, Any]:
+        self.asked.append([request_id for _, request_id in questions])
+        async with self.pool.acquire() as connection:
+            mine = await connection.fetchval("SELECT pg_backend_pid()")
+            self.transactions_held.append(await connection.fetchval(OPEN, mine))
+        if self.error is not None:
+            raise self.error
+        if self.unaskable in self.asked[-1]:
+            raise ValueError("nobody can ask this")
+        return dict(questions)
+
+    async def handle(self, tx: Transaction, batch: Batch[Any]) -> None:
+        if self.refuse_batches and len(batch) > 1:
+            raise ValueError("not together")
+        self.told += [batch.answers.get(item.id) for item in batch]
+
+    def desk(self) -> Desk:
+        route = Route("order-changes", self.handle, outside=Outside(self.prepare, self.ask))
+        return Desk(route, self.pool)
+
+
+def works(*request_ids: str) -> list[Work]:
+    return [command(request_id, request_id=request_id) for request_id in request_ids]
+
+
+async def test_the_handler_finds_what_was_asked_and_no_transaction_was_held_meanwhile(pool: Pool) -> None:
+    oracle = Oracle(pool)
+    outcomes = await process(oracle.desk(), works("a", "b"))
+    assert [outcome.kind for outcome in outcomes] == [Kind.ACKED, Kind.ACKED]
+    assert (oracle.told, oracle.transactions_held) == (["a", "b"], [0])
+
+
+async def test_a_batch_that_is_halved_is_not_asked_about_again(pool: Pool) -> None:
+    oracle = Oracle(pool)
+    oracle.refuse_batches = True
+    await process(oracle.desk(), works("a", "b", "c"))
+    assert sorted(oracle.told) == ["a", "b", "c"]
+    assert oracle.asked == [["a", "b", "c"]]
+
+
+@pytest.mark.parametrize("error", [ConnectionRefusedError(), TimeoutError()], ids=repr)
+async def test_nobody_there_to_ask_is_nobodys_fault_and_the_queue_waits(pool: Pool, error: Exception) -> None:
+    oracle = Oracle(pool)
+    oracle.error = error
+    with pytest.raises(UnavailableError):
+        await process(oracle.desk(), works("a"))
+    assert oracle.told == []
+    assert await pool.fetchval("SELECT count(*) FROM inbox") == 0
+
+
+async def test_a_mistake_in_asking_is_the_messages_failure_and_is_tried_again(pool: Pool) -> None:
+    oracle = Oracle(pool)
+    oracle.error = ValueError("a mistake of ours")
+    [outcome] = await process(oracle.desk(), works("a"))
+    assert outcome.kind is Kind.RETRIED
+    assert await pool.fetchval("SELECT count(*) FROM inbox") == 0
+
+
+async def test_one_that_cannot_be_asked_about_costs_its_neighbours_nothing(pool: Pool) -> None:
+    oracle = Oracle(pool)
+    oracle.unaskable = "b"
+    kinds = [outcome.kind for outcome in await process(oracle.desk(), works("a", "b", "c"))]
+    assert kinds == [Kind.ACKED, Kind.RETRIED, Kind.ACKED]
+    assert oracle.told == ["a", "c"]
+
+
+async def test_what_was_done_before_is_asked_about_at_most_and_never_handled_twice(pool: Pool) -> None:
+    oracle = Oracle(pool)
+    await process(oracle.desk(), works("a"))
+    [outcome] = await process(oracle.desk(), works("a"))
+    assert outcome.kind is Kind.DUPLICATE
+    assert oracle.told == ["a"]

@@ -1,0 +1,272 @@
+"""`oms payments`: a statement against the live database, and what channels told us, with nothing personal in it."""
+
+import asyncio
+import os
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pytest
+
+from db import cipher
+from db.pool import Pool, open_pool
+from scripts.gateways import alipay_protocol
+from scripts.gateways.alipay_protocol import BillLine
+from tests.channels import alipay_world, keys
+from tests.handlers.floor import Floor
+from tests.handlers.statements import DAY, NOON, paid_at, refunded_at
+from tests.scripts.conftest import Oms
+from workers.channels.port import Notice
+from workers.domain.shop import Policy, Shop
+from workers.store import notices, shop
+from workers.store.notices import Kept
+
+ALIPAY = orjson.dumps({
+    "app_id": alipay_world.APP_ID, "seller_id": alipay_world.SELLER_ID,
+    "notify_url": "https://shop.example/notify/alipay", "app_private_keys": [keys.private_pem("ours")],
+    "alipay_public_keys": [keys.public_pem("alipay")],
+}).decode()  # fmt: skip
+DAY_TEXT = DAY.isoformat()
+WORDS = ("payments", "reconcile")
+
+
+@dataclass(frozen=True)
+class Books:
+    """An order of 10.00 that was paid by alipay under trade number t1, and of which 3.00 went back."""
+
+    order_id: int
+    paid: str
+    back: str
+
+
+def in_database(url: str, work: Callable[[Pool], Awaitable[Any]]) -> Any:
+    async def play() -> Any:
+        cipher.configure(os.environ["OMS_ENCRYPTION_KEYS"])
+        shop.configure(Shop(policy=Policy(rate_limit_orders=0)))
+        pool = await open_pool(url, application_name="tests")
+        made = await work(pool)
+        await pool.close()
+        return made
+
+    return asyncio.run(play())
+
+
+@pytest.fixture
+def books(database_url: str) -> Books:
+    async def play(pool: Pool) -> Books:
+        floor = Floor(pool)
+        await floor.open_shop()
+        order_id, paid = await paid_at(floor)
+        return Books(order_id, paid, await refunded_at(floor, order_id, 300))
+
+    made: Books = in_database(database_url, play)
+    return made
+
+
+@pytest.fixture
+def statement(tmp_path: Path) -> Callable[..., str]:
+    """The path of a statement with these lines."""
+
+    def write(*lines: BillLine) -> str:
+        path = tmp_path / "bill.csv"
+        path.write_bytes(alipay_protocol.bill(DAY, alipay_world.SELLER_ID, lines))
+        return str(path)
+
+    return write
+
+
+def lines(books: Books) -> tuple[BillLine, BillLine]:
+    return BillLine(NOON, books.paid, "t1", 1000), BillLine(NOON, books.paid, "t1", 300, refund_no=books.back)
+
+
+def asked(path: str, *more: str, channel: str = "alipay", day: str = DAY_TEXT) -> tuple[str, ...]:
+    return (*WORDS, path, "--channel", channel, "--day", day, *more)
+
+
+def test_a_statement_that_says_what_we_hold(
+    oms: Oms, database_url: str, books: Books, statement: Callable[..., str]
+) -> None:
+    said = oms(*asked(statement(*lines(books))), database_url=database_url, alipay=ALIPAY)
+    assert said.code == 0
+    names, values = (line.split() for line in said.out.splitlines())
+    assert dict(zip(names, values, strict=True)) == {
+        "channel": "alipay", "day": DAY_TEXT, "rows": "2", "matched": "2", "differences": "0",
+    }  # fmt: skip
+    assert said.err == "the statement says what we hold\n"
+
+
+def test_differences_are_a_table_and_exit_with_1(
+    oms: Oms, database_url: str, books: Books, statement: Callable[..., str]
+) -> None:
+    path = statement(BillLine(NOON, books.paid, "t1", 999), BillLine(NOON, "X9", "t9", 500))
+    said = oms(*asked(path), database_url=database_url, alipay=ALIPAY)
+    assert said.code == 1
+    rows = [line.split() for line in said.out.splitlines()]
+    order = str(books.order_id)
+    assert rows[1] == ["alipay", DAY_TEXT, "2", "0", "3"]
+    assert rows[5:] == [
+        ["6", "amount", "capture", books.paid, "t1", "10.00", "CNY", "9.99", "CNY", order],
+        ["7", "missing_here", "capture", "X9", "t9", "-", "5.00", "CNY", "-"],
+        ["-", "missing_there", "refund", books.back, "t1", "3.00", "CNY", "-", order],
+    ]
+    assert "3 differences" in said.err
+    assert "next: oms order show ORDER_ID, or oms payments notices --about NUMBER" in said.err
+
+
+def test_as_json_amounts_are_minor_units_and_ids_text(
+    oms: Oms, database_url: str, books: Books, statement: Callable[..., str]
+) -> None:
+    path = statement(BillLine(NOON, books.paid, "t1", 1000))
+    said = oms(*asked(path, "-o", "json"), database_url=database_url, alipay=ALIPAY)
+    assert said.code == 1
+    assert said.json == {
+        "channel": "alipay", "day": DAY_TEXT, "rows": 1, "matched": 1, "differences": [{
+            "kind": "missing_there", "movement": "refund", "number": books.back, "trade_no": "t1", "ours": 300,
+            "theirs": None, "currency": "CNY", "their_currency": None, "order_id": str(books.order_id), "line": None,
+        }],
+    }  # fmt: skip
+
+
+def test_looking_writes_nothing(oms: Oms, database_url: str, books: Books, statement: Callable[..., str]) -> None:
+    async def rows(pool: Pool) -> int:
+        count = "SELECT (SELECT count(*) FROM reconciliations) + (SELECT count(*) FROM reconciliation_rows)"
+        return int(await pool.fetchval(count))
+
+    for _ in range(2):
+        assert oms(*asked(statement(*lines(books))), database_url=database_url, alipay=ALIPAY).code == 0
+    assert in_database(database_url, rows) == 0
+
+
+def test_the_day_is_one_in_the_business_time_zone(
+    oms: Oms, database_url: str, books: Books, statement: Callable[..., str]
+) -> None:
+    empty = asked(statement())
+    assert oms(*empty, database_url=database_url, alipay=ALIPAY).code == 1
+    away = oms(*empty, database_url=database_url, alipay=ALIPAY, business_time_zone="America/Los_Angeles")
+    assert away.code == 0, "04:00 in UTC is the evening before there"
+    assert away.out.splitlines()[1].split()[2:] == ["0", "0", "0"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"path": "/nonexistent"}, "/nonexistent cannot be read"),
+        ({"channel": "cheque"}, "there is no channel cheque"),
+        ({"channel": "wechat"}, "OMS_WECHAT is not set"),
+        ({"day": "2026-11-22"}, "why:  line 3: expected 2026-11-22"),
+        ({"day": "0001-01-01"}, "0001-01-01 is no day of a statement"),
+        ({"day": "yesterday"}, "Invalid value for '--day'"),
+        ({"alipay": "{"}, "OMS_ALIPAY is no JSON"),
+        ({"alipay": "{}"}, "app_id: Field required"),
+    ],
+    ids=str,
+)
+def test_wrong_use_says_what_to_type(
+    oms: Oms, statement: Callable[..., str], changes: dict[str, str], said: str
+) -> None:
+    alipay = changes.pop("alipay", ALIPAY)
+    path = changes.pop("path", None) or statement()
+    answer = oms(*asked(path, **changes), database_url="postgresql://nobody@127.0.0.1:1/none", alipay=alipay)
+    assert (answer.code, answer.out) == (1, "")
+    assert said in answer.err
+
+
+def test_a_file_of_another_layout_is_named_with_its_line(oms: Oms, tmp_path: Path) -> None:
+    path = tmp_path / "bill.csv"
+    path.write_bytes(b"hello\n")
+    answer = oms(*asked(str(path)), database_url="postgresql://nobody@127.0.0.1:1/none", alipay=ALIPAY)
+    assert answer.code == 1
+    assert f"{path} is no statement of alipay for {DAY_TEXT}" in answer.err
+    assert "line 1" in answer.err
+    assert "next:" in answer.err
+
+
+def test_a_database_that_is_away_exits_with_5(oms: Oms, statement: Callable[..., str]) -> None:
+    answer = oms(*asked(statement()), database_url="postgresql://nobody@127.0.0.1:1/none", alipay=ALIPAY)
+    assert (answer.code, answer.out) == (5, "")
+
+
+BUYER = {
+    "buyer_id": "2088102116773037", "buyer_logon_id": "159****5620", "buyer_open_id": "074a1CcTG1LelxKe4xQC0zgNdId0nx",
+    "total_amount": "88.88", "buyer_pay_amount": "88.80", "sign": "c2lnbg==", "subject": "call 13812345678",
+    "fund_bill_list": '[{"amount":"88.88","buyer_name":"王芳"}]',
+}  # fmt: skip
+PERSONAL = ("2088102116773037", "159****5620", "074a1CcTG1LelxKe4xQC0zgNdId0nx", "13812345678", "王芳", "hush")
+RECEIVED = datetime(2026, 11, 22, 3, 0, tzinfo=UTC)
+
+
+@pytest.fixture
+def notice_ids(database_url: str) -> list[int]:
+    form = alipay_protocol.notification(BUYER, keys.private("alipay"))
+    headers = {"content-type": "application/x-www-form-urlencoded", "cookie": "hush", "authorization": "Bearer hush"}
+    body = orjson.dumps({"resource": {"payer": {"name": {"surname": "Fang"}, "payer_id": "QYR5Z8XDVJNXQ"}}})
+    kept = [
+        Kept("alipay", Notice(headers, form, RECEIVED), about="P7"),
+        Kept("paypal", Notice({}, body, RECEIVED), about="P8"),
+        Kept("alipay", Notice({}, b"hello 13812345678", RECEIVED), code="PAY_CALLBACK_INVALID"),
+    ]
+
+    async def keep(pool: Pool) -> list[int]:
+        async with pool.acquire() as tx, tx.transaction():
+            return await notices.keep(tx, kept)
+
+    made: list[int] = in_database(database_url, keep)
+    return made
+
+
+def test_a_notice_is_shown_with_what_settles_a_dispute_and_nobody_in_it(
+    oms: Oms, database_url: str, notice_ids: list[int]
+) -> None:
+    said = oms("payments", "notices", "--about", "P7", "-o", "json", database_url=database_url)
+    assert said.code == 0
+    [shown] = said.json
+    assert {name: shown[name] for name in ("id", "channel", "verdict", "code", "about", "copies")} == {
+        "id": str(notice_ids[0]), "channel": "alipay", "verdict": "believed", "code": None, "about": "P7", "copies": 1,
+    }  # fmt: skip
+    assert shown["body"]["total_amount"] == "88.88"
+    assert shown["body"]["buyer_pay_amount"] == "88.80"
+    assert shown["body"]["buyer_id"] == "208****3037"
+    assert shown["body"]["sign"]
+    assert shown["headers"]["content-type"] == "application/x-www-form-urlencoded"
+    table = oms("payments", "notices", "--about", "P7", database_url=database_url)
+    assert table.code == 0
+    assert not [word for word in PERSONAL if word in said.out + table.out]
+
+
+def test_json_is_masked_however_deep(oms: Oms, database_url: str, notice_ids: list[int]) -> None:
+    said = oms("payments", "notices", "--id", str(notice_ids[1]), "-o", "json", database_url=database_url)
+    assert said.json[0]["body"] == {"resource": {"payer": {"name": {"surname": "F****"}, "payer_id": "QYR****JNXQ"}}}
+
+
+def test_what_is_neither_json_nor_a_form_is_not_shown(oms: Oms, database_url: str, notice_ids: list[int]) -> None:
+    said = oms("payments", "notices", "--id", str(notice_ids[2]), "-o", "json", database_url=database_url)
+    assert said.json[0]["code"] == "PAY_CALLBACK_INVALID"
+    assert said.json[0]["body"] == {"neither JSON nor form, characters": 17}
+
+
+def test_other_keys_open_no_notice(oms: Oms, database_url: str, notice_ids: list[int]) -> None:
+    other = "other:" + "B" * 43 + "="
+    words = ("payments", "notices", "--id", str(notice_ids[0]), "-o", "json")
+    said = oms(*words, database_url=database_url, encryption_keys=other)
+    assert said.code == 0
+    assert "key 'test' is not in OMS_ENCRYPTION_KEYS" in said.json[0]["body"]["unreadable"]
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "said"),
+    [
+        (("--about", "P9"), 2, "no notice about P9"),
+        (("--id", "1"), 2, "no notice with id 1"),
+        (("--id", "9" * 30), 2, "no such id"),
+        ((), 1, "one of them"),
+        (("--about", "P7", "--id", "1"), 1, "one of them"),
+    ],
+    ids=str,
+)
+def test_what_is_not_there_is_said(oms: Oms, database_url: str, words: tuple[str, ...], code: int, said: str) -> None:
+    answer = oms("payments", "notices", *words, database_url=database_url)
+    assert (answer.code, answer.out) == (code, "")
+    assert said in answer.err

@@ -1,0 +1,138 @@
+"""What the demo's buyers are to pay, and how the shop's own payment service collects it."""
+
+import asyncio
+import random
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from scripts.demo import bills, paying, service
+from scripts.demo.crowd import Crowd
+from scripts.demo.paying import Paying
+from scripts.demo.wire import Heard, Letter
+
+
+class Counter:
+    """A shop with a payment service of its own; `paid` is what that told the order system."""
+
+    def __init__(self, group: asyncio.TaskGroup, file: Path) -> None:
+        self.paid: list[Any] = []
+        self._file = file
+        link: Any = SimpleNamespace(send=self._send)
+        self.crowd = Crowd(group)
+        till: Any = SimpleNamespace(crowd=self.crowd)
+        self.paying = Paying(link, till, None, file, 15.0)  # type: ignore[arg-type]
+
+    async def _send(self, letter: Letter) -> None:
+        self.paid.append(letter.body)
+
+    async def hear(self, type_: str, **body: Any) -> None:
+        self.paying.hear(Heard(type_, body, "c"))
+        while len(self.crowd):
+            await asyncio.sleep(0)
+
+    async def created(self, order_id: str, payable: int, parent_id: str | None = None) -> None:
+        amounts = {"currency": "USD", "payable": payable}
+        request = f"request-{order_id}"
+        about = {"order_id": order_id, "parent_id": parent_id, "request_id": request, "user_id": "u"}
+        await self.hear("order.created.v1", **about, amounts=amounts)
+
+    async def merged(self, order_id: str, payable: int) -> None:
+        amounts = {"currency": "USD", "payable": payable}
+        about = {"order_id": order_id, "order_ids": ["1", "2"], "intent_id": "9", "user_id": "u"}
+        await self.hear("order.merged.v1", **about, amounts=amounts)
+
+    async def judged(self, verdict: str) -> None:
+        for result in self.paid:
+            about = {name: result[name] for name in ("channel", "trade_no", "order_id", "intent_id", "currency")}
+            await self.hear("payment.captured.v1", **about, amount=result["amount"], verdict=verdict)
+
+    @property
+    def sums(self) -> list[tuple[str, int, str | None]]:
+        return [(result["order_id"], result["amount"], result["intent_id"]) for result in self.paid]
+
+    @property
+    def books(self) -> list[tuple[str, int]]:
+        self.paying.receipts.flush()
+        lines = [line.split(",") for line in self._file.read_text().splitlines()]
+        assert {channel for channel, *_ in lines} == {"demo-pay"}
+        return [(order_id, int(amount)) for _, order_id, _, amount in lines]
+
+
+@pytest.fixture(autouse=True)
+def pays_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(service, "HABITS", {"pays once": 1})
+    monkeypatch.setattr(bills, "ONE_ALONE", 0.0)
+    monkeypatch.setattr(paying, "OWN_SERVICE", {"orders": 1.0, "merged orders": 1.0})
+    monkeypatch.setattr(random, "uniform", lambda least, most: 0.0)
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    return tmp_path / "receipts.csv"
+
+
+async def test_an_order_is_paid_once_and_a_part_of_a_split_order_with_its_parent(file: Path) -> None:
+    async with asyncio.TaskGroup() as group:
+        counter = Counter(group, file)
+        await counter.created("1", 500)
+        await counter.created("11", 300, parent_id="1")
+        await counter.created("12", 200, parent_id="1")
+        assert counter.sums == [("1", 500, None)]
+        assert counter.paying.receipts.stuck()
+        await counter.judged("kept")
+    assert counter.books == [("1", 500)]
+    assert not counter.paying.receipts.stuck()
+
+
+async def test_orders_on_hold_are_paid_when_they_are_released_before_or_after_they_are_heard_of(file: Path) -> None:
+    async with asyncio.TaskGroup() as group:
+        counter = Counter(group, file)
+        counter.paying.bills.hold("request-1")
+        counter.paying.bills.hold("request-2")
+        await counter.created("1", 500)
+        assert not counter.paid
+        counter.paying.bills.release("request-1")
+        counter.paying.bills.release("request-2")
+        await counter.created("2", 70)
+        assert counter.sums == [("1", 500, None), ("2", 70, None)]
+
+
+@pytest.mark.parametrize(
+    ("verdict", "books"), [("kept", [("1", 500), ("2", 70)]), ("late", [("1", 570)]), ("duplicate", [("1", 570)])]
+)
+async def test_merged_orders_are_paid_at_once_and_booked_each_when_the_payment_is_kept(
+    verdict: str, books: list[tuple[str, int]], file: Path
+) -> None:
+    async with asyncio.TaskGroup() as group:
+        counter = Counter(group, file)
+        await counter.merged("1", 500)
+        assert not counter.paid
+        await counter.merged("2", 70)
+        assert counter.sums == [("1", 570, "9")]
+        await counter.judged(verdict)
+    assert counter.books == books
+
+
+async def test_a_wrong_amount_that_is_kept_shows_in_the_books(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(service, "HABITS", {"pays the wrong amount": 1})
+    monkeypatch.setattr(random, "choice", lambda choices: 1000)
+    async with asyncio.TaskGroup() as group:
+        counter = Counter(group, file)
+        await counter.created("1", 500)
+        await counter.judged("kept")
+    assert counter.books == [("1", 1500)]
+
+
+async def test_a_refund_goes_back_once_and_into_the_books_of_the_order_it_is_for(file: Path) -> None:
+    async with asyncio.TaskGroup() as group:
+        counter = Counter(group, file)
+        refund = {"refund_no": "R1", "order_id": "11", "amount": 300, "currency": "USD", "channel": "demo-pay"}
+        await counter.hear("refund.requested.v1", **refund)
+        assert counter.paying.receipts.stuck()
+        await counter.hear("refund.succeeded.v1", **refund)
+        assert {(result["refund_no"], result["amount"]) for result in counter.paid} == {("R1", 300)}
+    assert counter.books == [("11", -300)]
+    assert not counter.paying.receipts.stuck()

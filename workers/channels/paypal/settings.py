@@ -1,0 +1,57 @@
+"""What PayPal's adapter is made from. Certificates are PEM texts; files are read by the composition root."""
+
+import re
+from collections.abc import Mapping
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
+
+Pem = Annotated[str, Field(max_length=20_000)]
+Url = Annotated[str, Field(pattern=r"^https?://[^\s]+$", max_length=256)]
+Id = Annotated[str, Field(pattern=r"^[0-9A-Za-z_-]{1,128}$")]
+CERTIFICATES = r"https://api(-m)?\.paypal\.com/v1/notifications/certs/[0-9A-Za-z-]{1,100}"
+APPROVALS = r"https://www\.paypal\.com/[!-~]{1,500}"
+
+
+class PayPalSettings(BaseModel):
+    """One app of one merchant. While a secret, a webhook or a root is replaced, both are listed; the first secret is
+    used.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+    merchant_id: str = Field(pattern=r"^[0-9A-Z]{5,20}$", description="The payee in orders and captures")
+    client_id: Id
+    client_secrets: tuple[SecretStr, ...] = Field(min_length=1, max_length=2)
+    webhook_ids: tuple[Id, ...] = Field(min_length=1, max_length=2, description="Part of what PayPal signs")
+    root_certificates: tuple[Pem, ...] = Field(min_length=1, max_length=8)
+    intermediate_certificates: tuple[Pem, ...] = Field(
+        default=(), max_length=8, description="PayPal's address has the last certificate of the chain only"
+    )
+    certificates: Mapping[str, Pem] = Field(default={}, description="Address -> certificate, known from the start")
+    certificate_names: tuple[str, ...] = Field(
+        default=("messageverificationcerts.paypal.com",),
+        min_length=1,
+        description="messageverificationcerts.sandbox.paypal.com in the sandbox",
+    )
+    certificate_url_pattern: str = Field(
+        default=CERTIFICATES, description="The only addresses we would ever fetch; the sandbox has its own"
+    )
+    approval_url_pattern: str = Field(
+        default=APPROVALS, description="The only places we send buyers to; the sandbox has its own"
+    )
+    api_url: Url = Field(default="https://api-m.paypal.com")
+    return_url: Url = Field(description="Where buyers come back to if the attempt names no other place")
+    cancel_url: Url = Field(description="Where buyers come back to who do not want to pay")
+    transmission_window_seconds: int = Field(
+        default=4 * 86_400, ge=300, le=30 * 86_400, description="How old a notification may be: three days of retries"
+    )
+
+    @field_validator("certificate_url_pattern", "approval_url_pattern")
+    @classmethod
+    def _pattern(cls, value: str) -> str:
+        try:
+            re.compile(value)
+        except re.error:
+            raise ValueError("is no regular expression") from None
+        return value

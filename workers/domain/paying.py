@@ -1,0 +1,67 @@
+"""Whether an order may be paid now, and by which words (S3-16, S2-06)."""
+
+from collections.abc import Collection, Sequence
+from datetime import datetime, timedelta
+
+from workers.domain.order import Order, State
+from workers.domain.refusal import Refusal
+
+FIRST_ASK = timedelta(seconds=60)
+"""By then a buyer who pays at once has paid, and the channel has said so."""
+LAST_ASK = timedelta(seconds=45)
+"""Before the window ends, or a quarter of it: somebody who paid in time shall not be cancelled because a notification
+was lost. The question, an answer that takes its whole time, a second one (PayPal) and four hops fit in.
+"""
+PAID = frozenset({State.PAID, State.FULFILLING, State.SHIPPED, State.DELIVERED, State.COMPLETED, State.SPLIT})
+
+
+def unpayable(orders: Sequence[Order], now: datetime) -> Refusal | None:
+    """Why these orders, which one payment pays, cannot be paid now."""
+    for order in orders:
+        details = {"order_id": str(order.id), "state": order.state.value}
+        if order.is_child:
+            return Refusal("ORDER_STATE_INVALID", f"it is paid with order {order.parent_id}", details)
+        if order.state in PAID:
+            return Refusal("PAY_ALREADY_PAID", "the order is paid", details)
+        if order.state is not State.AWAITING_PAYMENT:
+            return Refusal("ORDER_STATE_INVALID", f"an order that is {order.state} cannot be paid", details)
+        if order.expire_at <= now:
+            return Refusal(
+                "PAY_EXPIRED", "the order was to be paid before", {"pay_before": order.expire_at.isoformat()}
+            )
+    return None
+
+
+def unpriced(amount: int, currency: str, due: int, order: Order) -> Refusal | None:
+    """The client shows another amount than is due."""
+    if (amount, currency) == (due, order.currency):
+        return None
+    details = {"expected": due, "got": amount, "currency": order.currency}
+    return Refusal("PAY_AMOUNT_MISMATCH", f"{due} {order.currency} are due, not {amount} {currency}", details)
+
+
+def unfit(
+    method: str, scene: str, currency: str, scenes: Collection[str], currencies: Collection[str]
+) -> Refusal | None:
+    """The channel does not do that. Without scenes there is no such channel here."""
+    if not scenes:
+        return Refusal("PAY_METHOD_INVALID", f"there is no channel {method} here", {"field": "method"})
+    if scene not in scenes:
+        known = ", ".join(sorted(scenes))
+        return Refusal("PAY_PARAM_INVALID", f"the scene of {method} is one of {known}", {"field": "scene"})
+    if currency not in currencies:
+        known = ", ".join(sorted(currencies))
+        return Refusal("PAY_PARAM_INVALID", f"{method} collects {known} only", {"field": "currency"})
+    return None
+
+
+def ask_at(started_at: datetime, expire_at: datetime, now: datetime, grace: timedelta) -> datetime:
+    """When a channel is asked about an attempt of which nobody has told us.
+
+    After a minute, then each time twice as long after the start, once shortly before the window ends, when it has, and
+    when it has by the channel's clock too, which may be behind ours by `grace`.
+    """
+    regular = started_at + max(FIRST_ASK, 2 * (now - started_at))
+    last = expire_at - min(LAST_ASK, (expire_at - started_at) // 4)
+    fences = (at for at in (last, expire_at, expire_at + grace) if now < at <= regular)
+    return next(fences, regular)

@@ -1,0 +1,157 @@
+"""What happens when a buyer wants to pay.
+
+    payment.start for an order that             then
+    ------------------------------------------  --------------------------------------------------------------------
+    awaits payment, in time, the right amount   an attempt is open: payment.started with what the client needs; where
+                                                the channel must be asked first, as soon as it has answered
+    the same, once more                         one more attempt; the channel is asked to close the ones before
+    is paid, ended, expired; another amount     command.rejected: PAY_ALREADY_PAID, ORDER_STATE_INVALID, PAY_EXPIRED,
+                                                PAY_AMOUNT_MISMATCH
+    by a channel, scene or currency unknown     command.rejected: PAY_METHOD_INVALID, PAY_PARAM_INVALID
+
+With `intent_id`, merged orders are paid together. What a buyer pays at an attempt that was closed too late is a second
+capture, and goes back.
+"""
+
+import asyncio
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import TypeAlias
+
+import outbox
+from db.pool import Transaction
+from messages.base import Event
+from messages.envelope import Envelope
+from messages.gateway import GatewayStart
+from messages.payments import PaymentStart
+from workers.channels import configured
+from workers.channels.port import Ready, Refused, Request
+from workers.domain.book import Book
+from workers.domain.order import Order
+from workers.domain.paying import unfit, unpayable, unpriced
+from workers.domain.refusal import Refusal
+from workers.runtime.batch import Batch
+from workers.runtime.route import Route
+from workers.store import access, attempts, commands, ids, orders, payments, refunds, timers
+from workers.store.attempts import Attempt
+
+Item: TypeAlias = Envelope[PaymentStart]
+BATCH_MAX_ITEMS = 50  # each takes a signature of about a millisecond
+
+
+@dataclass
+class Desk:
+    """What the decisions of one batch read, and the attempts they open."""
+
+    book: Book[Item]
+    merged: Mapping[int, payments.Merged]
+    ids: Iterator[int]
+    opened: list[tuple[Item, Attempt]] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What is to be paid, and until when: merged orders until the first of them ends."""
+
+    order: Order
+    intent_id: int
+    amount: int
+    expire_at: datetime
+
+
+def decide(item: Item, desk: Desk, now: datetime) -> Wanted | Refusal:
+    """What is to be paid, or why not. No I/O."""
+    body = item.body
+    order = desk.book.get(body.order_id)
+    refusal = access.denied(body.actor, body.order_id, order)
+    if refusal is not None or order is None:
+        return refusal or access.not_found(body.order_id)
+    intent = desk.merged.get(body.intent_id or 0)
+    pays = order.id in intent.shares if intent else body.intent_id in (None, order.intent_id)
+    if not pays:
+        return Refusal("PAY_PARAM_INVALID", "this intent does not pay this order", {"field": "intent_id"})
+    paid = [desk.book[key] for key in sorted(intent.shares)] if intent else [order]
+    due = intent.amount if intent else order.payable_amount
+    channel = configured().get(body.method)
+    scenes, currencies = (channel.scenes, channel.currencies) if channel else ((), ())
+    refusal = (
+        unfit(body.method, body.scene, body.currency, scenes, currencies)
+        or unpayable(paid, now)
+        or unpriced(body.amount, body.currency, due, order)
+    )
+    if refusal is not None:
+        return refusal
+    intent_id = intent.id if intent else order.intent_id
+    assert intent_id is not None, "an order that awaits payment has its intent"
+    return Wanted(order, intent_id, due, min(one.expire_at for one in paid))
+
+
+async def start_payments(tx: Transaction, batch: Batch[PaymentStart]) -> None:
+    """Lock every order once, open an attempt for each, write each table once. Nobody outside is asked here."""
+    claims = await commands.claim(tx, batch)
+    merged = await payments.merged(tx, [item.body.intent_id for item in claims.fresh])
+    named = {item.body.order_id for item in claims.fresh} | {key for one in merged.values() for key in one.shares}
+    book = Book[Item](await orders.lock(tx, named))
+    desk = Desk(book, merged, iter(await ids.take(tx, [item.body.actor.id for item in claims.fresh])))
+    outcomes: commands.Outcomes = {}
+
+    for item in claims.fresh:
+        match decide(item, desk, batch.now):
+            case Refusal() as refusal:
+                outcomes[commands.key_of(item.body)] = commands.rejected(item, refusal), item
+            case wanted:
+                desk.opened.append((item, attempt(item, wanted, next(desk.ids), batch.now)))
+
+    before = await attempts.live(tx, {one.intent_id for _, one in desk.opened})
+    answers = await asyncio.to_thread(signed, desk.opened, batch.now)
+    asked: list[outbox.Announcement] = []
+    written: list[Attempt] = []
+    for (item, one), answer in zip(desk.opened, answers, strict=True):
+        match answer:
+            case Ready():
+                written.append(replace(one, state="requested", reference=answer.reference))
+                outcomes[commands.key_of(item.body)] = one.started(answer), item
+            case Refused():
+                refusal = Refusal("PAY_PARAM_INVALID", answer.message, {"channel_code": answer.code})
+                outcomes[commands.key_of(item.body)] = commands.rejected(item, refusal), item
+            case Request():
+                written.append(one)
+                queue = refunds.call_queue(one.channel)
+                asked.append(outbox.to_queue(GatewayStart(attempt_id=one.id), queue=queue, because=item))
+
+    await attempts.open_all(tx, written, batch.now)
+    over = superseded(before, written)
+    await attempts.save(tx, attempts.closings(over))
+    closing = attempts.closing(over, claims.fresh[0] if claims.fresh else None)
+    first = [(one.id, one.ask_at(batch.now)) for one in written]
+    await timers.start(tx, [timers.Timer("attempt", attempt_id, at) for attempt_id, at in first])
+    replies = await commands.conclude(tx, outcomes)
+    news: list[tuple[Event, Item]] = [(event, item) for event, item in outcomes.values()]
+    told = [outbox.event(event, because=item) for event, item in news]
+    await outbox.append(tx, [*told, *asked, *closing, *replies, *claims.answers])
+
+
+def attempt(item: Item, wanted: Wanted, attempt_id: int, now: datetime) -> Attempt:
+    """What the channel is asked to collect; not asked yet."""
+    body = item.body
+    return Attempt(
+        id=attempt_id, out_trade_no=attempts.number(attempt_id), intent_id=wanted.intent_id, order_id=wanted.order.id,
+        channel=body.method, scene=body.scene, amount=wanted.amount, currency=wanted.order.currency, state="created",
+        reference=None, trade_no=None, command=commands.key_of(body), started_at=now, expire_at=wanted.expire_at,
+        details={"return_url": body.return_url, "client_ip": body.client_ip, "payer": body.payer},
+    )  # fmt: skip
+
+
+def signed(opened: Sequence[tuple[Item, Attempt]], now: datetime) -> list[Ready | Request | Refused]:
+    """What each channel says to each attempt: signatures, no calls. Runs beside the event loop."""
+    return [configured()[one.channel].start(one.asked, now) for _, one in opened]
+
+
+def superseded(before: Sequence[Attempt], written: Sequence[Attempt]) -> list[Attempt]:
+    """Attempts that another one of the same intent has replaced: those before, and all but the last of this batch."""
+    newest = {one.intent_id: one.id for one in written}
+    return [one for one in (*before, *written) if one.intent_id in newest and one.id != newest[one.intent_id]]
+
+
+ROUTE = Route(queue="payment-requests", handler=start_payments, batch_max_items=BATCH_MAX_ITEMS)
