@@ -14,14 +14,13 @@ from aio_pika.abc import AbstractIncomingMessage
 
 SCENES = {"alipay": "page", "wechat": "qr", "unionpay": "page", "paypal": "page"}
 PRICE, ANSWER_SECONDS = 500, 60.0
-BUYER = {"type": "user", "id": "ada"}
 
 
 class RefusedError(Exception):
     """The shop said no. The message is its answer."""
 
 
-async def start(url: str, prefix: str, channel: str, scene: str | None = None) -> dict[str, Any]:
+async def start(url: str, prefix: str, channel: str, scene: str | None = None, user: str = "ada") -> dict[str, Any]:
     """Offer a product, order two of it, start its payment: payment.started. Raises RefusedError, TimeoutError."""
     connection = await aio_pika.connect(url)
     async with connection:
@@ -38,16 +37,20 @@ async def start(url: str, prefix: str, channel: str, scene: str | None = None) -
 
         currency, sku = "USD" if channel == "paypal" else "CNY", f"tea-{uuid.uuid4().hex[:8]}"
         told: dict[str, Any] = {}
-        for type_, body in _commands(sku, currency):
+        for type_, body in _commands(sku, currency, user):
             told = await say(type_, body)
         return await say("payment.start", {
-            "request_id": uuid.uuid4().hex, "actor": BUYER, "order_id": told["order_id"], "method": channel,
+            "request_id": uuid.uuid4().hex, "actor": _actor(user), "order_id": told["order_id"], "method": channel,
             "scene": scene or SCENES[channel], "amount": told["amounts"]["payable"], "currency": currency,
             "client_ip": "203.0.113.7", "payer": "oUpF8uMuAJO_M2pxb1Q9zNjWeS6o",
         })  # fmt: skip
 
 
-def _commands(sku: str, currency: str) -> list[tuple[str, Mapping[str, Any]]]:
+def _actor(user: str) -> dict[str, str]:
+    return {"type": "user", "id": user}
+
+
+def _commands(sku: str, currency: str, user: str) -> list[tuple[str, Mapping[str, Any]]]:
     fee = int(os.environ.get("OMS_SHIPPING_FEE_MINOR_UNITS", "0"))
     address = {"receiver": "Ada", "phone": "+44 20 7946 0000", "country": "GB", "detail": "12 St James's Square"}
     return [
@@ -57,8 +60,9 @@ def _commands(sku: str, currency: str) -> list[tuple[str, Mapping[str, Any]]]:
         }),
         ("stock.receive", {"ref": "note-1", "sku_id": sku, "warehouse": "main", "qty": 10}),
         ("order.create", {
-            "request_id": uuid.uuid4().hex, "actor": BUYER, "user_id": "ada", "channel": "pc", "currency": currency,
-            "items": [{"sku_id": sku, "qty": 2}], "address": address, "expected_pay_amount": 2 * PRICE + fee,
+            "request_id": uuid.uuid4().hex, "actor": _actor(user), "user_id": user, "channel": "pc",
+            "currency": currency, "items": [{"sku_id": sku, "qty": 2}], "address": address,
+            "expected_pay_amount": 2 * PRICE + fee,
         }),
     ]  # fmt: skip
 
@@ -81,6 +85,7 @@ def _told(type_: str, answer: AbstractIncomingMessage) -> dict[str, Any]:
 def main(
     channel: Annotated[str, typer.Argument(help=", ".join(SCENES))],
     scene: Annotated[str | None, typer.Option(help="qr, page, wap, app, jsapi, h5: as the channel has it.")] = None,
+    user: Annotated[str, typer.Option(help="The buyer; a shop may take a few orders of one in five minutes.")] = "ada",
 ) -> None:
     """Make an order that awaits payment at a channel; print payment.started, with which its buyer pays.
 
@@ -92,7 +97,7 @@ def main(
     if url is None:
         raise typer.BadParameter("set OMS_AMQP_URL", param_hint="OMS_AMQP_URL")
     try:
-        print(json.dumps(asyncio.run(start(url, os.environ.get("OMS_PREFIX", "oms"), channel, scene))))
+        print(json.dumps(asyncio.run(start(url, os.environ.get("OMS_PREFIX", "oms"), channel, scene, user))))
     except (RefusedError, TimeoutError, OSError) as error:
         print(f"{type(error).__name__}: {error}", file=sys.stderr)
         raise typer.Exit(1) from None
