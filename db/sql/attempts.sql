@@ -64,7 +64,7 @@ SELECT id, channel FROM payment_attempts WHERE id = ANY($1::bigint[]);
 -- name: attempts.refunds
 -- $1 refund numbers. Each refund with the attempt and capture that it draws on; refunds of captures that no attempt of ours made
 -- are missing.
-SELECT r.id, r.refund_no, r.channel, r.trade_no, r.amount, r.currency, r.cause, r.state, r.requested_at, a.out_trade_no,
+SELECT r.refund_no, r.channel, r.trade_no, r.amount, r.currency, r.cause, r.requested_at, a.out_trade_no,
     f.amount AS captured_amount, f.occurred_at AS captured_at
 FROM refunds r
 JOIN payment_facts f ON f.channel = r.channel AND f.trade_no = r.trade_no AND f.kind = 'captured'

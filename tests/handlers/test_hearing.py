@@ -49,6 +49,18 @@ async def test_what_is_signed_under_an_unknown_serial_waits_for_its_certificate_
     assert not floor.heard("payment.callback_rejected")
 
 
+async def test_what_a_fetched_certificate_signs_is_believed_beside_what_is_believed_without(floor: Floor) -> None:
+    pem = wechat_world.certificate("wechat, next", wechat_world.OTHER_SERIAL)
+    kept = "INSERT INTO channel_certificates (channel, serial, pem) VALUES ('wechat', $1, $2)"
+    await floor.pool.execute(kept, wechat_world.OTHER_SERIAL, pem)
+    now = datetime.now(UTC)
+    known = wechat_world.notice(wechat_world.transaction(out_trade_no="P1"), at=now)
+    batch = await floor.say(paid(number="P2"), callback("wechat", known), paid("5F1E", "P3"), paid(number="P4"))
+    believed = ("order_unknown", True)
+    assert await reasons(batch) == [believed, believed, ("certificate_unknown", True), believed]
+    assert floor.asked == [("wechat", GatewayCertificates(channel="wechat", serial="5F1E"))]
+
+
 async def test_a_serial_that_the_channel_does_not_name_in_time_is_not_believed(floor: Floor) -> None:
     item = replace(floor.wrap(paid()), attempt=CERTIFICATE_TRIES)
     batch = await floor.handle([item])

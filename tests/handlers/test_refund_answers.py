@@ -35,7 +35,7 @@ async def test_a_part_goes_back_of_a_whole_that_is_named(line: Line) -> None:
     await line.floor.say(part, trusted=True)
     [refund] = line.floor.heard("refund.requested")
     async with line.floor.pool.acquire() as tx:
-        [(channel, _, ask)] = (await attempts.refunds_asked(tx, [refund["refund_no"]])).values()
+        [(channel, ask)] = (await attempts.refunds_asked(tx, [refund["refund_no"]])).values()
     assert (channel, ask.out_trade_no, ask.trade_no) == ("alipay", line.number, "t1")
     assert (ask.amount, ask.total, ask.captured_at) == (300, 1000, AT)
 

@@ -84,7 +84,7 @@ class Desk:
 
     found: Mapping[int, Attempt]
     undecided: Mapping[commands.Key, str]
-    refunds: Mapping[str, tuple[str, int, RefundAsk]]
+    refunds: Mapping[str, tuple[str, RefundAsk]]
     changes: list[Change] = field(default_factory=list)
     outcomes: commands.Outcomes = field(default_factory=dict)
     news: list[outbox.Announcement] = field(default_factory=list)
@@ -277,19 +277,20 @@ def refund_told(desk: Desk, item: Item, answer: Answer, now: datetime) -> None:
     known = desk.refunds.get(item.body.refund_no)
     if known is None:
         return
+    channel, wanted = known
     match answer:
         case Refunded():
             said = observed_refund(answer)
         case Unknown():
-            said = refund_unclear(known[2], "unknown", answer.why, now)
+            said = refund_unclear(wanted, "unknown", answer.why, now)
         case Refused() if isinstance(item.body, GatewayRefundQuery):
             again = GatewayRefund(refund_no=item.body.refund_no)
-            desk.news.append(outbox.to_queue(again, queue=call_queue(known[0]), because=item))
+            desk.news.append(outbox.to_queue(again, queue=call_queue(channel), because=item))
             return
         case Refused():
-            said = refund_unclear(known[2], "failed", answer.code, now)
+            said = refund_unclear(wanted, "failed", answer.code, now)
         case _:
-            said = refund_unclear(known[2], "unknown", "the channel answered something else", now)
+            said = refund_unclear(wanted, "unknown", "the channel answered something else", now)
     desk.news.append(outbox.internal(said, because=item))
 
 

@@ -73,7 +73,8 @@ async def prepare(tx: Transaction, items: Sequence[Item], *, channel: str) -> Qu
     speaks = speaks.with_certificates(known[channel]) if known else speaks
     found = await attempts.read(tx, [item.body.attempt_id for item in items if isinstance(item.body, AttemptCall)])
     asked = await attempts.refunds_asked(tx, [i.body.refund_no for i in items if isinstance(i.body, RefundCall)])
-    made = (question(speaks, item, found, {no: ask for no, (_, _, ask) in asked.items()}) for item in items)
+    asks = {refund_no: ask for refund_no, (_, ask) in asked.items()}
+    made = (question(speaks, item, found, asks) for item in items)
     return Questions(channel, [one for one in made if one is not None])
 
 
@@ -83,10 +84,7 @@ def question(
     """How one message is put to the channel; None where there is nothing to ask."""
     body = item.body
     if isinstance(body, GatewayCertificates):
-        serial = body.serial
-        read = channel.read_certificates
-        build, read_it = lambda at: channel.certificates(at, serial), lambda r, at: read(r, at, serial)
-        return Question(item.id, build, read_it, alone=True)
+        return certificates_question(channel, item, body.serial)
     if isinstance(body, RefundCall):
         ask = refunds.get(body.refund_no)
         return refund_question(channel, item, ask) if ask else None
@@ -95,6 +93,16 @@ def question(
         return None
     ended = attempt.state in DONE and isinstance(body, GatewayStart | GatewayClose)
     return None if ended else attempt_question(channel, item, attempt)
+
+
+def certificates_question(channel: Channel, item: Item, serial: str) -> Question:
+    """Which certificates does it have, this one among them?"""
+    return Question(
+        item.id,
+        lambda at: channel.certificates(at, serial),
+        lambda r, at: channel.read_certificates(r, at, serial),
+        alone=True,
+    )
 
 
 def refund_question(channel: Channel, item: Item, ask: RefundAsk) -> Question:

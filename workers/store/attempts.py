@@ -233,14 +233,13 @@ def closing(ended: Sequence[Attempt], because: Envelope[Any] | None) -> list[out
     ]
 
 
-async def refunds_asked(tx: Transaction, refund_nos: Iterable[str]) -> dict[str, tuple[str, int, port.RefundAsk]]:
-    """Refund number -> (channel, refund id, what is asked of it); those that no attempt of ours paid are missing."""
+async def refunds_asked(tx: Transaction, refund_nos: Iterable[str]) -> dict[str, tuple[str, port.RefundAsk]]:
+    """Refund number -> (channel, what is asked of it); those that no attempt of ours paid are missing."""
     wanted = sorted(set(refund_nos))
     rows = await tx.fetch(SQL["attempts.refunds"], wanted) if wanted else []
     return {
         row["refund_no"]: (
             row["channel"],
-            row["id"],
             port.RefundAsk(
                 refund_no=row["refund_no"], out_trade_no=row["out_trade_no"], trade_no=row["trade_no"],
                 amount=row["amount"], total=row["captured_amount"], currency=row["currency"],

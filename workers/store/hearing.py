@@ -102,12 +102,11 @@ class Heard:
     attempts: dict[str, Attempt] = field(default_factory=dict)
     news: list[outbox.Announcement] = field(default_factory=list)
     changes: list[Change] = field(default_factory=list)
+    by_item: dict[str, Attempt] = field(default_factory=dict)
 
     def attempt_of(self, item: Envelope[Any]) -> Attempt | None:
         """The attempt that a result came from, where it is one of ours."""
         return self.by_item.get(item.id)
-
-    by_item: dict[str, Attempt] = field(default_factory=dict)
 
 
 def notice(body: PaymentCallback) -> Notice:
@@ -170,12 +169,15 @@ async def hear(tx: Transaction, batch: Arrived) -> Heard:
 async def _verified(tx: Transaction, calls: Sequence[Call]) -> list[Verdict]:
     channels = configured()
     verdicts = await verified(calls, channels)
-    unknown = {item.body.channel for item, v in zip(calls, verdicts, strict=True) if isinstance(v, CertificateUnknown)}
-    fetched = await notices.certificates(tx, unknown)
+    unsure = [place for place, found in enumerate(verdicts) if isinstance(found, CertificateUnknown)]
+    fetched = await notices.certificates(tx, {calls[place].body.channel for place in unsure})
     if not fetched:
         return verdicts
     wider = {**channels, **{name: channels[name].with_certificates(known) for name, known in fetched.items()}}
-    return await verified(calls, wider)
+    again = await verified([calls[place] for place in unsure], wider)
+    for place, found in zip(unsure, again, strict=True):
+        verdicts[place] = found
+    return verdicts
 
 
 def _raw(body: PaymentCallback) -> Notice:
