@@ -1,32 +1,62 @@
-"""`oms`: what people type. One module per command group in scripts/commands."""
+"""`oms`: what people type. One module per command or group in scripts/commands, imported when its command is called."""
 
 import logging
 import sys
 from collections.abc import Sequence
+from importlib import import_module
+from typing import Any
 
 import typer
+from typer.core import TyperGroup
 from typer.main import get_command
 
-from scripts.commands import audit, dead_letters, order, payments, processes, publish, topology
-from scripts.commands.problems import Code, explain
+from scripts.commands.problems import Code
+
+COMMANDS = {
+    "worker": "Handle the messages of all queues, or of some, until SIGTERM.",
+    "relay": "Publish what the outbox holds, until SIGTERM.",
+    "migrate": "Bring the database to the newest schema.",
+    "audit": "Check the invariants on the live database, read-only, as of one moment.",
+    "publish": "Check a message against its schema, publish it, and wait until the broker has it.",
+    "keys": "Keys for personal data.",
+    "topology": "Exchanges, queues and bindings.",
+    "order": "Orders.",
+    "payments": "Payments: statements of channels, and what they told us.",
+    "dead-letters": "What could not be handled: list, show, replay, discard.",
+}
+"""Command -> its line in `oms --help`, which therefore imports none of them."""
+
+
+def load(name: str) -> Any:
+    """The command or group of this name, from the module of the same name."""
+    return get_command(import_module(f"scripts.commands.{name.replace('-', '_')}").app)
+
+
+class LazyGroup(TyperGroup):
+    """Holds a placeholder for each command and loads the one that is called."""
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> tuple[str | None, Any, list[str]]:
+        """The command that the arguments begin with. An unknown one raises a usage error."""
+        name, placeholder, rest = super().resolve_command(ctx, args)
+        return name, placeholder and load(str(name)), rest
+
 
 app = typer.Typer(
     name="oms",
+    cls=LazyGroup,
     help="Order management: run it, look into it, repair it. Every command reads the OMS_* settings.",
     no_args_is_help=True,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
-app.command("worker")(processes.worker)
-app.command("relay")(processes.relay)
-app.command("migrate")(processes.upgrade)
-app.command("audit")(audit.audit)
-app.command("publish")(publish.publish)
-app.add_typer(processes.keys, name="keys")
-app.add_typer(topology.app, name="topology")
-app.add_typer(order.app, name="order")
-app.add_typer(payments.app, name="payments")
-app.add_typer(dead_letters.app, name="dead-letters")
+
+
+def _placeholder() -> None:
+    raise AssertionError("resolve_command loads the command")
+
+
+for _name, _summary in COMMANDS.items():
+    app.command(_name, help=_summary)(_placeholder)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -46,6 +76,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(said if said.startswith("Usage") else f"oms: {said}\n  next: oms --help", file=sys.stderr)
         return Code.FAILED
     except Exception as error:
+        from scripts.commands.explanations import explain  # noqa: PLC0415 (it loads the clients of both servers)
+
         problem = explain(error)
         if problem is None:
             raise

@@ -9,11 +9,13 @@ import typer
 
 from db.pool import Transaction
 from db.statements import SQL
+from scripts.commands import command_app
 from scripts.commands.connecting import connected, run
 from scripts.commands.invariants import INVARIANTS, Invariant
 from scripts.commands.output import Format, Output, say, write_json, write_table
 from scripts.commands.problems import Code
 
+app = command_app()
 GRACE_SECONDS = 60.0  # what a message may be on its way for without anything being lost
 TIMEOUT_SECONDS = 600  # a full scan of a large shop, on a replica perhaps
 
@@ -49,6 +51,7 @@ async def _finding(tx: Transaction, invariant: Invariant, grace_seconds: float) 
     return Finding(invariant.id, invariant.sentence, row["violations"], tuple(row["first"] or ()), milliseconds)
 
 
+@app.command()
 def audit(
     *,
     quiescent: Annotated[

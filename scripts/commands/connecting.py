@@ -51,6 +51,14 @@ def _checked(url: SecretStr, variable: str, schemes: tuple[str, ...]) -> str:
     return given
 
 
+def process_settings() -> RelaySettings:
+    """What every long-running process needs; a wrong URL ends it at once instead of being tried for ever."""
+    settings = RelaySettings()
+    database_url(settings)
+    broker_url(settings)
+    return settings
+
+
 def run(work: Coroutine[Any, Any, T]) -> T:
     """Run a command's coroutine."""
     return asyncio.run(work)

@@ -8,6 +8,7 @@ import typer
 
 from db.pool import Transaction
 from messages.topology import QUEUES
+from scripts.commands import command_app
 from scripts.commands.connecting import actor, connected, run
 from scripts.commands.deciding import Row, all_of, decide, summary
 from scripts.commands.output import Format, Output, say, write_json, write_table
@@ -15,7 +16,7 @@ from scripts.commands.problems import Code, CommandError
 from workers.domain.masking import masked
 from workers.store import dead_letters
 
-app = typer.Typer(help="What could not be handled: list, show, replay, discard.", no_args_is_help=True)
+app = command_app("What could not be handled: list, show, replay, discard.")
 
 Ids = Annotated[list[int], typer.Argument(help="Ids, as `oms dead-letters list` shows them.")]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]

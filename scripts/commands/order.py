@@ -12,6 +12,7 @@ from db import cipher
 from db.pool import Transaction
 from db.statements import SQL
 from outbox.packing import shard_of
+from scripts.commands import command_app
 from scripts.commands.connecting import connected, run
 from scripts.commands.output import Format, Output, write_json, write_table
 from scripts.commands.problems import Code, CommandError
@@ -20,7 +21,7 @@ from workers.domain.masking import masked
 from workers.domain.views.codes import SNAPSHOT_TYPE
 from workers.store import views as stored
 
-app = typer.Typer(help="Orders.", no_args_is_help=True)
+app = command_app("Orders.")
 
 PARTS = (
     "parent", "children", "items", "snapshots", "payments", "refunds", "shipments", "stock", "coupons", "points",

@@ -12,6 +12,7 @@ import typer
 from pydantic import SecretStr
 
 from db.cipher import CipherError
+from scripts.commands import command_app
 from scripts.commands.connecting import connected, run
 from scripts.commands.output import Format, Output, say, write_json, write_table
 from scripts.commands.problems import Code, CommandError
@@ -25,7 +26,7 @@ from workers.settings import Settings
 from workers.store import notices, reconciling
 from workers.store.reconciling import Sheet
 
-app = typer.Typer(help="Payments: statements of channels, and what they told us.", no_args_is_help=True)
+app = command_app("Payments: statements of channels, and what they told us.")
 YEARS = range(2000, 2200)
 Owners = Mapping[tuple[str, str], int]
 

@@ -18,14 +18,17 @@ from messages.base import Kind, Message
 from messages.registry import MODELS
 from messages.topology import Names
 from outbox import wire
+from scripts.commands import command_app
 from scripts.commands.connecting import BrokerSettings, broker_url, run
 from scripts.commands.output import Format, Output, say, write_json, write_table
 from scripts.commands.problems import Code, CommandError
 
+app = command_app()
 CONFIRM_TIMEOUT_SECONDS = 15.0  # a person waits; a healthy broker answers in milliseconds
 FROM_OUTSIDE = (Kind.COMMAND, Kind.FACT)
 
 
+@app.command()
 def publish(
     type: Annotated[str, typer.Argument(metavar="TYPE", help="Such as order.create.v1; without a version the newest.")],
     file: Annotated[str, typer.Argument(metavar="FILE", help="The body as JSON; - reads stdin.")],

@@ -2,14 +2,13 @@
 
 from typing import Any
 
-import typer
-
 from messages.topology import Names, Topology, topology
+from scripts.commands import command_app
 from scripts.commands.connecting import BrokerSettings, broker_url, run
 from scripts.commands.output import Format, Output, say, write_json, write_table
 from scripts.commands.problems import Code, CommandError
 
-app = typer.Typer(help="Exchanges, queues and bindings.", no_args_is_help=True)
+app = command_app("Exchanges, queues and bindings.")
 
 
 @app.command("show")

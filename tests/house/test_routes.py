@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from messages.topology import QUESTIONS, QUEUES, TAKEN, Names, tiers_seconds, topology
-from scripts.commands.processes import chosen
+from scripts.commands.worker import chosen
 from workers.routes import ROUTES
 from workers.runtime.route import Route
 

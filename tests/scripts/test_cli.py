@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import re
 import socket
 import subprocess
 import sys
@@ -11,13 +12,12 @@ from typing import Any
 
 import orjson
 import pytest
-from typer.main import get_command
 
 from db import cipher
 from db.pool import open_pool
 from messages.topology import RETRY_TIERS_SECONDS, Names, topology
 from outbox import wire
-from scripts.cli import app
+from scripts.cli import COMMANDS, load
 from tests.conftest import Broker
 from tests.handlers.floor import Floor, captured, create
 from tests.scripts.conftest import Oms
@@ -32,12 +32,12 @@ SKU = {
 
 def commands(group: Any = None, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
     """Every command with the words that call it."""
-    found = group or get_command(app)
-    if not hasattr(found, "commands"):
-        yield path, found
-        return
-    for name, command in found.commands.items():
-        yield from commands(command, (*path, name))
+    loaded = {name: load(name) for name in COMMANDS} if group is None else group.commands
+    for name, command in loaded.items():
+        if hasattr(command, "commands"):
+            yield from commands(command, (*path, name))
+        else:
+            yield (*path, name), command
 
 
 @pytest.mark.parametrize("words", [path for path, _ in commands()], ids=" ".join)
@@ -46,6 +46,12 @@ def test_every_command_shows_examples(oms: Oms, words: Sequence[str]) -> None:
     assert said.code == 0
     assert "Examples:" in said.out
     assert f"oms {' '.join(words)}" in said.out
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_the_help_says_of_a_command_what_the_command_says_of_itself(name: str) -> None:
+    first_sentence = re.split(r"(?<=\.)\s", load(name).help.strip())[0]
+    assert COMMANDS[name] == first_sentence
 
 
 READERS = [

@@ -1,0 +1,113 @@
+"""What an exception means to the person at the terminal: which server, why, and what to type next."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import aiormq.exceptions
+import asyncpg
+from pydantic import ValidationError
+
+from db.cipher import CipherError, MissingKeyError
+from outbox.ops import PortTakenError
+from scripts.commands.problems import Code, CommandError
+
+
+def explain(error: BaseException) -> CommandError | None:
+    """What an exception means to the person at the terminal; None for one that is a defect of ours."""
+    return next((tell(error) for kinds, tell in _EXPLANATIONS if isinstance(error, kinds)), None)
+
+
+def _broker(error: Any) -> CommandError:
+    match error:
+        case aiormq.exceptions.ChannelAccessRefused():
+            hint = "use the broker user of this role (see scripts/servers/roles.py)"
+            return CommandError(Code.REFUSED, "the broker user may not do this", why=_said(error), hint=hint)
+        case aiormq.exceptions.ChannelNotFoundEntity():
+            hint = "oms topology declare"
+            return CommandError(Code.FAILED, "the broker lacks an exchange or queue", why=_said(error), hint=hint)
+    hint = "check OMS_AMQP_URL: user, password, host, port and virtual host"
+    return CommandError(Code.UNREACHABLE, "the broker cannot be used", why=_said(error), hint=hint)
+
+
+def _server(error: Any) -> CommandError:
+    hint = "is it running, and do OMS_DATABASE_URL and OMS_AMQP_URL point at it?"
+    return CommandError(Code.UNREACHABLE, "a server does not answer", why=_said(error), hint=hint)
+
+
+def _port(error: Any) -> CommandError:
+    hint = "export OMS_OPS_PORT=9101, or whichever is free"
+    return CommandError(Code.FAILED, "health and metrics cannot be served", why=str(error), hint=hint)
+
+
+def _cipher(error: Any) -> CommandError:
+    return CommandError(Code.FAILED, "the encryption keys do not fit", why=str(error))
+
+
+def _missing_key(error: Any) -> CommandError:
+    hint = "set OMS_ENCRYPTION_KEYS as the workers have it: what is stored opens with no other keys"
+    return CommandError(Code.FAILED, "what is stored cannot be opened", why=str(error), hint=hint)
+
+
+def _contended(error: Any) -> CommandError:
+    hint = "try again in a moment"
+    return CommandError(Code.REFUSED, "someone else is deciding; nothing was done", why=_said(error), hint=hint)
+
+
+def _no_such_id(error: Any) -> CommandError:
+    return CommandError(Code.NOTHING, "no such id", why=_said(error), hint="ids are as the lists show them")
+
+
+def _schema(error: Any) -> CommandError:
+    what = "the database has another schema than this version"
+    return CommandError(Code.FAILED, what, why=_said(error), hint="oms migrate")
+
+
+def _slow(error: Any) -> CommandError:
+    return CommandError(
+        Code.UNREACHABLE, "the database took too long", why=_said(error), hint="try in a quieter moment"
+    )
+
+
+def _denied(error: Any) -> CommandError:
+    hint = "use the database user of this role"
+    return CommandError(Code.REFUSED, "the database user may not do this", why=_said(error), hint=hint)
+
+
+def database_unusable(error: BaseException) -> CommandError:
+    """For what a database driver raises when it cannot connect or cannot go on."""
+    hint = "check OMS_DATABASE_URL: user, password, host, port and database"
+    return CommandError(Code.UNREACHABLE, "the database cannot be used", why=_said(error), hint=hint)
+
+
+def _said(error: BaseException) -> str:
+    first = str(error).strip().splitlines()
+    return f"{type(error).__name__}: {first[0]}" if first else type(error).__name__
+
+
+def _settings(error: Any) -> CommandError:
+    faults = [f"{_variable(fault['loc'])}: {fault['msg'].lower()}" for fault in error.errors(include_input=False)]
+    hint = "export " + " ".join(f"{fault.partition(':')[0]}=..." for fault in faults)
+    return CommandError(Code.FAILED, "the settings are not complete", why="; ".join(faults), hint=hint)
+
+
+def _variable(location: Sequence[int | str]) -> str:
+    name = str(location[0]) if location else "OMS_"
+    return name if name.isupper() else f"OMS_{name.upper()}"
+
+
+_EXPLANATIONS: tuple[tuple[tuple[type[BaseException], ...], Callable[[Any], CommandError]], ...] = (
+    ((CommandError,), lambda error: error),
+    ((ValidationError,), _settings),
+    ((PortTakenError,), _port),
+    ((MissingKeyError,), _missing_key),
+    ((CipherError,), _cipher),
+    ((asyncpg.LockNotAvailableError, asyncpg.DeadlockDetectedError), _contended),
+    ((asyncpg.DataError,), _no_such_id),
+    ((asyncpg.UndefinedTableError, asyncpg.UndefinedColumnError), _schema),
+    ((asyncpg.QueryCanceledError,), _slow),
+    ((asyncpg.InsufficientPrivilegeError,), _denied),
+    ((aiormq.exceptions.AMQPError,), _broker),
+    ((asyncpg.PostgresError, asyncpg.InterfaceError), database_unusable),
+    ((OSError, TimeoutError), _server),
+)
+"""The first that fits explains."""

@@ -1,0 +1,28 @@
+"""`oms migrate`: brings the database to the newest schema. No other command loads Alembic, SQLAlchemy and psycopg."""
+
+from sqlalchemy.exc import DBAPIError
+
+from db.migrate import upgrade
+from db.settings import DatabaseSettings
+from scripts.commands import command_app
+from scripts.commands.connecting import database_url
+from scripts.commands.explanations import database_unusable
+from scripts.commands.output import say
+
+app = command_app()
+
+
+@app.command()
+def migrate() -> None:
+    """Bring the database to the newest schema. Safe to run from several places at once.
+
+    \b
+    Examples:
+      OMS_DATABASE_URL=postgresql://oms@db/oms oms migrate
+    """
+    settings = DatabaseSettings()
+    try:
+        upgrade(database_url(settings))
+    except DBAPIError as error:
+        raise database_unusable(error) from error
+    say("the database has the newest schema")
