@@ -54,6 +54,11 @@ def test_the_help_says_of_a_command_what_the_command_says_of_itself(name: str) -
     assert COMMANDS[name] == first_sentence
 
 
+def test_the_version_is_printed_and_nothing_else(oms: Oms) -> None:
+    answer = oms("--version", version="2.7.1")
+    assert (answer.code, answer.out, answer.err) == (0, "oms 2.7.1\n", "")
+
+
 READERS = [
     ("topology", "show"), ("order", "show"), ("dead-letters", "list"), ("dead-letters", "show"), ("audit",),
     ("publish",),
