@@ -2,18 +2,14 @@
 
 import os
 import tomllib
-from importlib import metadata
 from pathlib import Path
 
 PROJECT = Path(__file__).parents[1] / "pyproject.toml"
 
 
 def version() -> str:
-    """Of the installed package; else OMS_VERSION, which an image is built with; else of the checkout; else "0"."""
-    try:
-        return metadata.version("oms")
-    except metadata.PackageNotFoundError:
-        return os.environ.get("OMS_VERSION", "").strip() or _of_checkout()
+    """OMS_VERSION, which an image is built with; without it the version in pyproject.toml; "0" without either."""
+    return os.environ.get("OMS_VERSION", "").strip() or _of_checkout()
 
 
 def _of_checkout() -> str:
