@@ -1,0 +1,100 @@
+"""Every package that is imported is declared in pyproject.toml, and every declared package of the runtime is used."""
+
+import ast
+import re
+import sys
+import tomllib
+from importlib.metadata import packages_distributions
+from typing import Any
+
+import pytest
+
+from tests.house.sources import PRODUCT, ROOT, python, tracked, tree
+
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
+OURS = (*PRODUCT, "scripts", "tests")
+EXTRA_GROUPS = {"scripts/servers/": "servers", "scripts/demo/": "demo", "scripts/gateways/": "demo", "tests/": "dev"}
+"""Folder -> the dependency group that its files may use beside the runtime's packages."""
+OPTIONAL = {"faststream"}  # tests.bench compares with it where a developer has installed it
+USED_WITHOUT_IMPORT = {
+    "psycopg",  # SQLAlchemy's driver for migrations
+    "tzdata",  # read by zoneinfo
+}
+DISTRIBUTIONS = packages_distributions()
+
+
+def normal(requirement: str) -> str:
+    """The normalised name of a requirement's distribution."""
+    return re.sub(r"[-_.]+", "-", re.split(r"[\s\[<>=!~;]", requirement)[0]).lower()
+
+
+def group(name: str) -> set[str]:
+    """The distributions of a dependency group and of the groups that it includes."""
+    found: set[str] = set()
+    for entry in PROJECT["dependency-groups"][name]:
+        found |= {normal(entry)} if isinstance(entry, str) else group(entry["include-group"])
+    return found
+
+
+RUNTIME = {normal(requirement) for requirement in PROJECT["project"]["dependencies"]}
+
+
+def declared_for(file: str) -> set[str]:
+    """What a file may import."""
+    return RUNTIME.union(*(group(name) for folder, name in EXTRA_GROUPS.items() if file.startswith(folder)))
+
+
+def imported_modules(node: ast.AST) -> list[str]:
+    """The modules that a statement imports by their full name."""
+    match node:
+        case ast.Import():
+            return [alias.name for alias in node.names]
+        case ast.ImportFrom(module=str(module), level=0):
+            return [module]
+    return []
+
+
+def third_party(file: str) -> set[str]:
+    """The top-level packages a file imports that are neither ours nor Python's."""
+    packages = {name.partition(".")[0] for node in ast.walk(tree(file)) for name in imported_modules(node)}
+    return packages - {*OURS, *sys.stdlib_module_names, *OPTIONAL}
+
+
+def distribution(package: str) -> str:
+    """The distribution that brings a package; the package's own name where it is not installed."""
+    return normal(DISTRIBUTIONS.get(package, [package])[0])
+
+
+@pytest.mark.parametrize("folder", OURS)
+def test_every_imported_package_is_declared(folder: str) -> None:
+    undeclared = {
+        f"{file}: {package}"
+        for file in python(folder)
+        for package in third_party(file)
+        if distribution(package) not in declared_for(file)
+    }
+    assert undeclared == set()
+
+
+def test_every_declared_package_of_the_runtime_is_imported() -> None:
+    used = {distribution(package) for file in python(*PRODUCT, "scripts") for package in third_party(file)}
+    assert RUNTIME - used - USED_WITHOUT_IMPORT == set()
+
+
+@pytest.mark.parametrize("lock", ["requirements.lock", "requirements-runtime.lock"])
+def test_every_declared_package_is_locked(lock: str) -> None:
+    locked = {normal(line) for line in (ROOT / lock).read_text("utf-8").splitlines() if re.match(r"[\w.-]+==", line)}
+    assert (RUNTIME | (group("dev") if lock == "requirements.lock" else set())) - locked == set()
+
+
+@pytest.mark.parametrize("folder", [*PRODUCT, "scripts"])
+def test_every_package_tells_type_checkers_that_it_is_typed(folder: str) -> None:
+    assert f"{folder}/py.typed" in tracked()
+
+
+@pytest.mark.parametrize(
+    ("statement", "modules"),
+    [("import a.b, c", ["a.b", "c"]), ("from d.e import f", ["d.e"]), ("from . import g", []), ("h = 1", [])],
+)
+def test_an_import_is_recognised(statement: str, modules: Any) -> None:
+    assert imported_modules(ast.parse(statement).body[0]) == modules
