@@ -24,8 +24,8 @@ class RelaySettings(DatabaseSettings):
         default="ladder",
         description="ladder: one queue per delay tier, on any RabbitMQ; plugin: an x-delayed-message exchange",
     )
-    payment_window_seconds: int = Field(
-        default=1800, ge=1, le=30 * 86_400, description="How long an order waits for its payment; 30 minutes (S1-20)"
+    payment_window_seconds: int = Field(  # S1-13
+        default=1800, ge=1, le=30 * 86_400, description="How long an order waits for its payment; 30 minutes"
     )
     relay_batch_rows: int = Field(
         default=4_000,

@@ -33,11 +33,11 @@ class Settings(RuntimeSettings):
     saga_deadline_seconds: int = Field(
         default=600, ge=1, le=86_400, description="How long an order may be in placing before it is rejected"
     )
-    receipt_window_seconds: int = Field(
-        default=15 * 86_400, ge=1, le=365 * 86_400, description="Delivered orders complete after this; 15 days (C-14)"
+    receipt_window_seconds: int = Field(  # C-14
+        default=15 * 86_400, ge=1, le=365 * 86_400, description="Delivered orders complete after this; 15 days"
     )
-    on_payment_failure: Literal["keep_open", "cancel"] = Field(
-        default="keep_open", description="What a failed payment attempt does to an unpaid order (C-03)"
+    on_payment_failure: Literal["keep_open", "cancel"] = Field(  # C-03
+        default="keep_open", description="What a failed payment attempt does to an unpaid order"
     )
     business_time_zone: str = Field(default="Asia/Shanghai", description="Whose midnight begins a new order number day")
     shipping_fees_by_country: Fees = Field(
@@ -63,19 +63,19 @@ class Settings(RuntimeSettings):
     risk_check: Literal["off", "ask"] = Field(
         default="off", description="ask: an order waits for risk.result before stock is reserved for it"
     )
-    deduct_on: Literal["create", "pay", "ship"] = Field(
-        default="pay", description="When reserved stock is deducted, where its business type says nothing else (C-07)"
+    deduct_on: Literal["create", "pay", "ship"] = Field(  # C-07
+        default="pay", description="When reserved stock is deducted, where its business type says nothing else"
     )
-    rate_limit_orders: int = Field(
-        default=3, ge=0, le=10_000, description="Orders of one user that are accepted in the window; 0: any (S1-49)"
+    rate_limit_orders: int = Field(  # S1-49
+        default=3, ge=0, le=10_000, description="Orders of one user that are accepted in the window; 0: any"
     )
     rate_limit_window_seconds: int = Field(default=300, ge=1, le=86_400, description="The window of the rate limit")
-    payment_timeout_seconds: float = Field(
+    payment_timeout_seconds: float = Field(  # S0-47
         default=10.0,
         gt=0,
         le=60,
         validation_alias=AliasChoices("OMS_PAYMENT_TIMEOUT_SECONDS", "PAYMENT_TIMEOUT"),
-        description="How long a payment channel may take to answer; then it is asked again until it is known (S0-47)",
+        description="How long a payment channel may take to answer; then it is asked again until it is known",
     )
     payment_grace_seconds: int = Field(
         default=60,

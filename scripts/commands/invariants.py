@@ -72,4 +72,3 @@ INVARIANTS = (
     Invariant("10.5", "statements were compared with what is ours", "audit_payments.statements"),
     Invariant("S3-30", "every order has its snapshots", "audit.snapshots"),
 )
-"""INV-20 is a property of a simulation."""

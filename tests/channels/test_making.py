@@ -1,4 +1,4 @@
-"""Channels from their configuration: keys in it or in files, and nothing of them in what is said about it (S1-30)."""
+"""Channels from their configuration: keys in it or in files, and nothing of them in what is said about it."""
 
 from collections.abc import Mapping
 from pathlib import Path

@@ -3,6 +3,7 @@
 import asyncio
 import os
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -188,6 +189,12 @@ def test_the_parts_of_a_split_order_add_up_in_every_document(oms: Oms, database_
         assert parts == sum(row[amount] for row in whole[table])
     number = whole["order_info"]["order_id"]
     assert [part["order_info"]["parent_order_id"] for part in (first, second)] == [number, number]
+
+
+def test_the_total_of_s2_is_the_sum_of_its_items(oms: Oms, database_url: str, scene: Scene) -> None:
+    order = oms("order", "show", str(scene.rich), "--view", "s2", "--json", database_url=database_url).json["Order"]
+    assert Decimal(order["total_amount"]) == sum(Decimal(item["price"]) * item["quantity"] for item in order["items"])
+    assert order["items"]
 
 
 def test_an_order_that_was_paid_with_another_shows_its_part_of_the_money(

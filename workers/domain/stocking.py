@@ -1,4 +1,4 @@
-"""Stock counters and who holds what: reserve all or nothing, then commit or release, once (S4-13..15).
+"""Stock counters and who holds what: reserve all or nothing, then commit or release, once (S4-13 to S4-15).
 
     holder is    reserve           commit      release              restock
     -----------  ----------------  ----------  -------------------  -------------------

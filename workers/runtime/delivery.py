@@ -32,7 +32,7 @@ class Delivery:
 
     @property
     def message_id(self) -> str | None:
-        """From the property; or from the header, for clients that cannot set properties (S1-40)."""
+        """From the property; or from the header, for clients that cannot set properties."""
         return self.properties.message_id or self.text("message-id")
 
     @property

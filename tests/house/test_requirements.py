@@ -1,0 +1,84 @@
+"""Every requirement id that this project cites is explained on one page, beside a test that shows it."""
+
+import re
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from tests.house.sources import functions, python, text, tracked
+from workers.settings import Settings
+
+PAGE = "tests/requirements.md"
+HERE = "tests/house/test_requirements.py"
+SPOKEN = (".py", ".sql", ".md", ".toml", ".yml")
+REQUIREMENT = re.compile(r"\b(S[0-4]|C|INV|R)-(\d\d)\b(?: to \1-(\d\d)\b)?")
+DEFECT = re.compile(r"\b(MALL|RY) (\d\d?)\b|\btest_(mall|ry)_(\d\d?)_")
+ROW = re.compile(r"^\| (?P<id>(?:S[0-4]|C|INV|R)-\d\d|(?:MALL|RY) \d\d?) \| (?P<sentence>.+) \| (?P<shown_by>.+) \|$")
+TEST = re.compile(r"`([\w/]+\.py)::(test_\w+)`")
+
+
+class Row(NamedTuple):
+    """One line of the page."""
+
+    id: str
+    sentence: str
+    shown_by: str
+
+
+def ids(said: str) -> Iterator[str]:
+    """The ids that a text cites, also those between the ends of a range, and the defects that names of tests cite."""
+    for group, first, last in REQUIREMENT.findall(said):
+        for number in range(int(first), int(last or first) + 1):
+            yield f"{group}-{number:02}"
+    for upper, number, lower, other in DEFECT.findall(said):
+        yield f"{upper or lower.upper()} {number or other}"
+
+
+def cited() -> dict[str, str]:
+    """Id -> a file that cites it."""
+    files = [name for name in tracked() if name.endswith(SPOKEN) and name not in (PAGE, HERE)]
+    return {one: name for name in files for one in ids(text(name))}
+
+
+def rows() -> list[Row]:
+    """The lines of the page's tables."""
+    return [Row(**found.groupdict()) for line in text(PAGE).splitlines() if (found := ROW.match(line))]
+
+
+def test_every_id_that_is_cited_is_explained() -> None:
+    explained = {row.id for row in rows()}
+    assert {one: name for one, name in cited().items() if one not in explained} == {}, f"explain them in {PAGE}"
+
+
+def test_every_id_that_is_explained_is_cited() -> None:
+    assert {row.id for row in rows()} - set(cited()) == set(), f"nothing cites them: take them out of {PAGE}"
+
+
+def test_an_id_is_explained_once_in_a_whole_sentence() -> None:
+    listed = [row.id for row in rows()]
+    assert sorted(listed) == sorted(set(listed))
+    assert [row.id for row in rows() if not (len(row.sentence) > 20 and row.sentence.endswith("."))] == []
+
+
+def test_every_id_is_shown_by_a_test_that_exists() -> None:
+    assert [row.id for row in rows() if not TEST.search(row.shown_by) or TEST.sub("", row.shown_by).strip(" ,")] == []
+    files = set(python("tests"))
+    gone = [
+        f"{row.id}: {file}::{name}"
+        for row in rows()
+        for file, name in TEST.findall(row.shown_by)
+        if file not in files or name not in {function.name for function in functions(file)}
+    ]
+    assert gone == [], f"a test was moved or renamed: change {PAGE}"
+
+
+def test_what_operators_read_cites_none() -> None:
+    described = [field.description or "" for field in Settings.model_fields.values()]
+    audit = "scripts/commands/invariants.py"  # prints each id beside its sentence
+    help_texts = [text(name) for name in tracked() if name.startswith("scripts/commands/") and name != audit]
+    assert [*ids("\n".join([text("README.md"), *described, *help_texts]))] == []
+
+
+def test_ranges_and_names_of_tests_are_read_as_citations() -> None:
+    said = "(S4-04, S4-08 to S4-10), MALL 7, def test_ry_12_x"
+    assert ", ".join(ids(said)) == "S4-04, S4-08, S4-09, S4-10, MALL 7, RY 12"
+    assert [*ids("UTC-05, C-055, S5-01, RSA-20, small 7, retry_3")] == []
