@@ -1,4 +1,5 @@
 FROM python:3.11-slim
+LABEL org.opencontainers.image.licenses=Apache-2.0
 
 ENV PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 PYTHONPATH=/app
 WORKDIR /app
@@ -6,7 +7,7 @@ WORKDIR /app
 COPY requirements-runtime.lock ./
 RUN pip install --no-cache-dir --disable-pip-version-check --require-hashes -r requirements-runtime.lock
 
-COPY pyproject.toml ./
+COPY LICENSE pyproject.toml ./
 COPY messages messages
 COPY db db
 COPY outbox outbox
