@@ -5,7 +5,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
 class DatabaseSettings(BaseSettings):
-    """Read from OMS_* variables (and the names document 000 uses)."""
+    """Read from OMS_* variables (and the names that source document S0 uses)."""
 
     model_config = SettingsConfigDict(
         env_prefix="OMS_", populate_by_name=True, extra="ignore", frozen=True, hide_input_in_errors=True

@@ -1,4 +1,4 @@
-"""coupon*.*, points.*, member.*: what users have (requirements 4.6, 9.4, 9.5)."""
+"""coupon*.*, points.*, member.*: what users have (R-16, R-04, R-05)."""
 
 from typing import Annotated, ClassVar, Literal
 

@@ -18,7 +18,7 @@ Gift = Annotated[int, Field(ge=0, le=1_000_000)]
 class SkuUpsert(Command):
     """One SKU as it is from now on: name, price in minor units, whether it is on sale (S1-53).
 
-    `points_limit` is how many points one unit can be paid with at most (requirements 9.5); without it, any number.
+    `points_limit` is how many points one unit can be paid with at most (R-05); without it, any number.
     """
 
     TYPE: ClassVar[str] = "sku.upsert.v1"

@@ -53,7 +53,7 @@ class CreateLine(Part):
 
 
 class ExpectedAmount(Part):
-    """One term of the price as the client computed it; compared with ours, never used (requirements 9.6)."""
+    """One term of the price as the client computed it; compared with ours, never used (R-06)."""
 
     type: ExternalId
     amount: AnyInt
@@ -185,7 +185,7 @@ class OrderDelete(OrdersCommand):
 
 
 class OrderMerge(OrdersCommand):
-    """Pay several unpaid orders of one user with one payment, all or none (requirements 10.3)."""
+    """Pay several unpaid orders of one user with one payment, all or none (R-09)."""
 
     TYPE: ClassVar[str] = "order.merge.v1"
 

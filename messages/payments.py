@@ -175,7 +175,7 @@ Day = Annotated[date, Field(ge=date(2000, 1, 1), lt=date(2200, 1, 1))]
 
 
 class PaymentReconcile(Command):
-    """A channel's statement of one day, whole: `content` is the channel's own file in base64 (requirements 10.5).
+    """A channel's statement of one day, whole: `content` is the channel's own file in base64 (R-10).
 
     Its outcome is payment.reconciled; each difference is a payment.discrepancy_found. The same file once more has the
     same outcome and no events.

@@ -1,4 +1,4 @@
-"""promotion.*: prices for a time (requirements 9.2)."""
+"""promotion.*: prices for a time (R-02)."""
 
 from typing import Annotated, ClassVar, Literal
 

@@ -22,7 +22,7 @@ SHOP_FIELDS = (
 
 
 class Settings(RuntimeSettings):
-    """Read from OMS_* variables (and the names document 000 uses)."""
+    """Read from OMS_* variables (and the names that source document S0 uses)."""
 
     default_warehouse: str = Field(
         default="main", min_length=1, max_length=64, description="Where lines that name no warehouse are reserved"

@@ -211,7 +211,7 @@ FROM (
 ) AS bad;
 
 -- name: audit.families
--- INV-07 (requirements 10.1). A split order has two children or more, and neither lines nor parcels of its own. They are one
+-- INV-07 (R-07). A split order has two children or more, and neither lines nor parcels of its own. They are one
 -- user's, placed by one request and paid by one intent; they take every step with it until it is paid, and then go their own ways.
 WITH family AS (
     SELECT parent_id, count(*) AS children FROM orders WHERE parent_id IS NOT NULL GROUP BY parent_id

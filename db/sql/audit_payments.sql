@@ -71,7 +71,7 @@ FROM (
 ) AS bad;
 
 -- name: audit_payments.statements
--- 10.5. What statements listed is ours, of a day that was compared; and no more of a statement matched than stood on it.
+-- R-10. What statements listed is ours, of a day that was compared; and no more of a statement matched than stood on it.
 SELECT count(*) AS violations, (array_agg(id ORDER BY id))[1:5] AS first
 FROM (
     SELECT l.channel || ' ' || l.kind || ' ' || l.key AS id

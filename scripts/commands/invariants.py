@@ -69,6 +69,6 @@ INVARIANTS = (
     Invariant("INV-17", "only steps of the transition table occur", "audit.transitions", _steps),
     Invariant("INV-18", "no personal data is stored in clear", "audit.personal_data"),
     Invariant("INV-19", "what is announced is published", "audit.outbox_age", _grace),
-    Invariant("10.5", "statements were compared with what is ours", "audit_payments.statements"),
+    Invariant("R-10", "statements were compared with what is ours", "audit_payments.statements"),
     Invariant("S3-30", "every order has its snapshots", "audit.snapshots"),
 )

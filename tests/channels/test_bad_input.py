@@ -1,4 +1,4 @@
-"""What no channel believes, whichever it is: each row of "bad input" against all four (requirements 6.4, S0-08, S0-09).
+"""What no channel believes, whichever it is: each row of "bad input" against all four (S0-08, S0-09).
 
 That a refusal changes no state, is counted, explained and kept is the handler's: tests/handlers/test_paying.py.
 """

@@ -1,5 +1,5 @@
-"""Calls to channels, against a server of the test's own: bounded, never repeated once sent, never led elsewhere (S0-10,
-requirements 4.3).
+"""Calls to channels, against a server of the test's own: bounded, never repeated once sent, never led elsewhere
+(S0-10, S0-47, R-14).
 """
 
 import asyncio

@@ -1,4 +1,4 @@
-"""Settlement reports (requirements 4.3)."""
+"""Settlement reports (R-10)."""
 
 from datetime import date
 

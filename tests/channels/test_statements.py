@@ -1,4 +1,4 @@
-"""Statements of all channels: what database and wire cannot hold is refused with its line (requirements 4.3)."""
+"""Statements of all channels: what database and wire cannot hold is refused with its line (R-10)."""
 
 from collections.abc import Sequence
 from datetime import date

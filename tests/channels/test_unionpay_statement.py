@@ -1,4 +1,4 @@
-"""ZM files (requirements 4.3)."""
+"""ZM files (R-10)."""
 
 from datetime import date
 

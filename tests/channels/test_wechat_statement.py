@@ -1,4 +1,4 @@
-"""The day statement of WeChat Pay, in its own layout (requirements 4.3, Reconciliation)."""
+"""The day statement of WeChat Pay, in its own layout (R-10)."""
 
 from datetime import UTC, date, datetime
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Largest remainder: exact to the last minor unit, whatever the size (requirements 9.3)."""
+"""Largest remainder: exact to the last minor unit, whatever the size (R-03)."""
 
 import pytest
 from hypothesis import given

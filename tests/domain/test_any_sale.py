@@ -1,4 +1,4 @@
-"""Whatever is sold with whatever discounts: it adds up, nobody computes with a client's number (requirements 9.6)."""
+"""Whatever is sold with whatever discounts: it adds up, nobody computes with a client's number (R-06)."""
 
 from dataclasses import replace
 from fractions import Fraction

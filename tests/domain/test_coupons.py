@@ -1,4 +1,4 @@
-"""Whose coupon, for what, when, and to the last minor unit (requirements 9.4, S4-05)."""
+"""Whose coupon, for what, when, and to the last minor unit (R-04, S4-05)."""
 
 from datetime import timedelta
 from typing import Any

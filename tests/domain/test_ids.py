@@ -66,7 +66,7 @@ def test_a_users_shard_is_the_same_for_ever(user_id: str, shard: int) -> None:
 
 
 @given(st.dates(), st.sampled_from(sorted(CHANNELS.values())), st.integers(1, 10**9))
-def test_order_numbers_follow_document_004(day: object, source: str, sequence: int) -> None:
+def test_order_numbers_have_the_grammar_of_s4(day: object, source: str, sequence: int) -> None:
     number = order_number(f"{day}".replace("-", ""), source, sequence)
     assert GRAMMAR.match(number)
     assert len(number) >= 18

@@ -1,4 +1,4 @@
-"""Paying with points: whole units, up to every cap, exactly (requirements 9.5, S4-06)."""
+"""Paying with points: whole units, up to every cap, exactly (R-05, S4-06)."""
 
 from dataclasses import replace
 from typing import Any

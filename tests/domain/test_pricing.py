@@ -1,4 +1,4 @@
-"""What an order costs, stage by stage and with what it is refused (requirements 9.1, 9.6)."""
+"""What an order costs, stage by stage and with what it is refused (R-01, R-06)."""
 
 from collections.abc import Mapping
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""What promotions take off: single, member, flash, ladder, full reduction (requirements 9.2, S4-16 to S4-20)."""
+"""What promotions take off: single, member, flash, ladder, full reduction (R-02, S4-16 to S4-20)."""
 
 from fractions import Fraction
 from typing import Any

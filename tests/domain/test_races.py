@@ -148,7 +148,7 @@ def test_an_order_that_is_cancelled_or_times_out_never_ends_paid() -> None:
 
 
 def test_a_timeout_takes_back_nothing_that_was_paid() -> None:
-    """What comes first wins; MALL closes a paid order and keeps the money (requirements 14, MALL 7)."""
+    """What comes first wins; MALL closes a paid order and keeps the money (MALL 7)."""
     assert lived(("capture", "timeout"), "keep_open").book[ORDER_ID].state is State.PAID
     late = lived(("timeout", "capture"), "keep_open")
     assert late.book[ORDER_ID].state is State.CANCELLED

@@ -1,4 +1,4 @@
-"""Refunds by units: whatever the sequence, all of it is exactly what was paid (requirements 10.2)."""
+"""Refunds by units: whatever the sequence, all of it is exactly what was paid (R-08)."""
 
 from collections.abc import Sequence
 from dataclasses import replace

@@ -1,6 +1,6 @@
-"""Defects of the systems behind the source documents, with their own inputs (requirements 14): none of them is here.
+"""Defects of the systems behind the source documents, with their own inputs: none of them is here.
 
-MALL is the source of document 004, RY that of document 003. What they lose between two statements is tested where the
+MALL is the system behind S4, RY the one behind S3. What they lose between two statements is tested where the
 database is.
 """
 

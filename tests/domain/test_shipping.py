@@ -1,4 +1,4 @@
-"""Parcels: facts come late, twice and out of order, and the end is the same (requirements 4.4)."""
+"""Parcels: facts come late, twice and out of order, and the end is the same (R-15)."""
 
 from dataclasses import replace
 from typing import get_args

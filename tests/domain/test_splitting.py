@@ -1,4 +1,4 @@
-"""One order as several: every term of the parts adds up to the whole (requirements 10.1, S0-05)."""
+"""One order as several: every term of the parts adds up to the whole (R-07, S0-05)."""
 
 from collections.abc import Collection
 

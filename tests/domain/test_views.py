@@ -32,7 +32,7 @@ cancelled         unpaid         已取消   已取消 5    Cancelled  CANCELED 
 delivery_failed   *              已取消   已发货 3    Shipped    REFUSED 100    已发货 2
 rejected          *              -       -          -          INVALID 127    无效订单 5
 """
-"""Requirements 3.2. A dash: the source has no such order. A split order has no row: it shows what its children say."""
+"""The table (C-01). A dash: the source has no such order. A split order has no row: it shows what its children say."""
 
 CARRIED = frozenset({Fulfilment.IN_TRANSIT, Fulfilment.PARTIAL_DELIVERED, Fulfilment.DELIVERED})
 WHERE: dict[str, Callable[[Facets], bool]] = {
@@ -224,7 +224,7 @@ ATTEMPTS = {
     "authorized": ("待支付", 0, 10, 1), "captured": ("支付成功", 1, 20, 2), "failed": ("支付失败", 2, 10, 3),
     "closed": ("支付失败", 2, 10, 4), "refunded": ("支付成功", 1, 20, 5),
 }  # fmt: skip
-"""Requirements 3.3: S1's name and code, S3's code, and that of S3's payment service."""
+"""S1's name and code, S3's code, and that of S3's payment service."""
 
 
 def test_every_attempt_to_pay_has_the_status_that_the_table_says() -> None:

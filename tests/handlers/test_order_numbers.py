@@ -1,4 +1,4 @@
-"""Order numbers in document 004's grammar and ids of our own: unique, whatever happens at the same time."""
+"""Order numbers in the grammar of S4 and ids of our own: unique, whatever happens at the same time."""
 
 import asyncio
 import re

@@ -1,6 +1,6 @@
 """Defects of the systems that the source documents describe, each with what happened there and what happens here.
 
-MALL and RY are those systems; the numbers are those of requirements section 14. What is pure is in tests/domain.
+MALL and RY are those systems; tests/requirements.md numbers their defects. What is pure is in tests/domain.
 """
 
 from itertools import permutations

@@ -78,6 +78,12 @@ def test_what_operators_read_cites_none() -> None:
     assert [*ids("\n".join([text("README.md"), *described, *help_texts]))] == []
 
 
+def test_nothing_is_cited_by_a_number_that_this_project_does_not_explain() -> None:
+    elsewhere = re.compile(r"\brequirements? \d|\bdocuments? 00\d", re.IGNORECASE)
+    files = [name for name in tracked() if name.endswith(SPOKEN) and name != HERE]
+    assert [name for name in files if elsewhere.search(text(name))] == []
+
+
 def test_ranges_and_names_of_tests_are_read_as_citations() -> None:
     said = "(S4-04, S4-08 to S4-10), MALL 7, def test_ry_12_x"
     assert ", ".join(ids(said)) == "S4-04, S4-08, S4-09, S4-10, MALL 7, RY 12"

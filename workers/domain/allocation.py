@@ -1,4 +1,4 @@
-"""Sharing an amount out in whole minor units, to the last one (requirements 9.3)."""
+"""Sharing an amount out in whole minor units, to the last one (R-03)."""
 
 from collections.abc import Sequence
 

@@ -1,4 +1,4 @@
-"""Coupons, points and limited prices of one batch as orders hold, use and give them back (requirements 4.6).
+"""Coupons, points and limited prices of one batch as orders hold, use and give them back (R-16).
 
     the root order                  coupon               points                        units at a limited price
     ------------------------------  -------------------  ----------------------------  ------------------------
@@ -81,7 +81,7 @@ class Worth(NamedTuple):
 
 
 def share(whole: int, part: int, total: int) -> int:
-    """`whole` in proportion to part of total: cumulative, so that any sequence of parts adds up (requirements 10.2)."""
+    """`whole` in proportion to part of total: cumulative, so that any sequence of parts adds up (R-08)."""
     return whole * min(part, total) // total if total else 0
 
 

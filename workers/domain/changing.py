@@ -57,7 +57,7 @@ def alone(trigger: Trigger, order: Order) -> Refusal | None:
 
 
 def unmergeable(found: Sequence[Order]) -> Refusal | None:
-    """Why these orders cannot be paid together, or None (requirements 10.3)."""
+    """Why these orders cannot be paid together, or None (R-09)."""
     first = found[0]
     if len({order.id for order in found}) < 2:
         return Refusal("ORDER_NOT_MERGEABLE", "it takes two orders to merge", {"field": "order_ids"})

@@ -1,4 +1,4 @@
-"""A buyer's coupon: whether it may be used, and what it takes off (requirements 9.4, S4-05)."""
+"""A buyer's coupon: whether it may be used, and what it takes off (R-04, S4-05)."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -17,5 +17,5 @@ def make_id(at_ms: int, shard: int, sequence: int) -> int:
 
 
 def order_number(day: str, source: str, sequence: int, pay_type: str = "00") -> str:
-    """Document 004's grammar: yyyyMMdd, source (2), pay type (2, 00 while unknown), sequence (6 or more) (S4-23)."""
+    """The grammar of S4: yyyyMMdd, source (2), pay type (2, 00 while unknown), sequence (6 or more) (S4-23)."""
     return f"{day}{source}{pay_type}{sequence:06d}"

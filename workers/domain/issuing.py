@@ -1,4 +1,4 @@
-"""Giving out coupons: a template has so many in all and so many for one user (requirements 9.4)."""
+"""Giving out coupons: a template has so many in all and so many for one user (R-04)."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field

@@ -43,7 +43,7 @@ FINISHED = frozenset({State.CANCELLED, State.COMPLETED, State.REJECTED})
 
 
 class Trigger(StrEnum):
-    """What moves an order. The value is S3's operate type by name; `operate_type` is its number (requirements 3.5)."""
+    """What moves an order. The value is S3's operate type by name; `operate_type` is its number there."""
 
     CREATED = "created"
     RESERVED = "reserved"

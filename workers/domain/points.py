@@ -1,4 +1,4 @@
-"""Paying with points (requirements 9.5, S4-06)."""
+"""Paying with points (R-05, S4-06)."""
 
 from collections.abc import Sequence
 from typing import NamedTuple

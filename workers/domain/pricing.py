@@ -1,6 +1,6 @@
-"""What an order costs. One pure function; no number that a client sent enters the computation (requirements 9.6).
+"""What an order costs. One pure function; no number that a client sent enters the computation (R-06).
 
-Lines fit, promotions, coupon, points, shipping, tax, expected: in this order (requirements 9.1), and each stage sees
+Lines fit, promotions, coupon, points, shipping, tax, expected: in this order (R-01), and each stage sees
 what the ones before it left.
 """
 

@@ -1,4 +1,4 @@
-"""What promotions take off an order's lines (requirements 9.2, S4-16 to S4-20).
+"""What promotions take off an order's lines (R-02, S4-16 to S4-20).
 
     kind             takes off
     ---------------  -------------------------------------------------------------------------------------------------
@@ -43,7 +43,7 @@ class Given(NamedTuple):
 
 
 class Used(NamedTuple):
-    """A rule that took `amount` minor units off an order; `text` is in the words of document 004 (S4-20)."""
+    """A rule that took `amount` minor units off an order; `text` is in that document's words (S4-20)."""
 
     promo_id: str
     revision: int

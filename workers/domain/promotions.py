@@ -1,4 +1,4 @@
-"""Promotions: which make sense, and which of them a line takes part in (requirements 9.2)."""
+"""Promotions: which make sense, and which of them a line takes part in (R-02)."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field

@@ -1,4 +1,4 @@
-"""A channel's day statement against what we hold (requirements 10.5): what is missing on either side, what differs.
+"""A channel's day statement against what we hold (R-10): what is missing on either side, what differs.
 
 Amounts are minor units. What a statement lists is found by our number and kind; captures that another system of the
 shop collected have no number of ours and are found by the channel's own. What a statement listed once is not looked for

@@ -1,4 +1,4 @@
-"""How much goes back for which units: cumulative, so that no sequence of refunds is a cent off (requirements 10.2)."""
+"""How much goes back for which units: cumulative, so that no sequence of refunds is a cent off (R-08)."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""A refusal the business expects: a value with a code of its own (requirements 3.8), never an exception."""
+"""A refusal the business expects: a value with a code of its own (R-12), never an exception."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field

@@ -1,4 +1,4 @@
-"""Parcels: carrier facts come late, twice and out of order; the parcel's state is their maximum (requirements 4.4)."""
+"""Parcels: carrier facts come late, twice and out of order; the parcel's state is their maximum (R-15)."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass

@@ -32,7 +32,7 @@ class Shop:
     """Amounts are minor units, windows seconds, rates basis points. `policy` is what business types start from. Of an
     attempt that its channel never heard of, nothing comes any more `payment_grace_seconds` after its window.
 
-    Points (requirements 9.5): whole `points_unit`s are used, each worth `points_unit_minor_units`, up to
+    Points (R-05): whole `points_unit`s are used, each worth `points_unit_minor_units`, up to
     `points_max_percent` of what is left after the coupon.
     """
 

@@ -1,4 +1,4 @@
-"""One order as several: each line goes whole, with all its amounts, so that every term adds up (requirements 10.1)."""
+"""One order as several: each line goes whole, with all its amounts, so that every term adds up (R-07)."""
 
 from collections.abc import Collection
 

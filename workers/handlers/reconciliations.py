@@ -1,4 +1,4 @@
-"""What happens when a channel's statement of a day arrives (requirements 10.5).
+"""What happens when a channel's statement of a day arrives (R-10).
 
     payment.reconcile                           then
     ------------------------------------------  --------------------------------------------------------------------

@@ -53,7 +53,7 @@ def _columns(orders: Sequence[Order]) -> list[list[Any]]:
 
 
 async def log(tx: Transaction, steps: Sequence[Step[Envelope[Any]]]) -> None:
-    """One operate-log row per step (requirements 10.6)."""
+    """One operate-log row per step (R-11)."""
     if not steps:
         return
     await tx.execute(

@@ -1,4 +1,4 @@
-"""The numbers that source documents give to what we name (requirements 3.3 to 3.5). Names travel, codes are only shown.
+"""The numbers that source documents give to what we name. Names travel, codes are only shown.
 
 Where a source has no number for a name the code is None: S1 and S4 number two ways to pay, and each the other way round
 (C-18).

@@ -1,4 +1,4 @@
-"""What a state alone does not say: money, parcels, cases and stock, each computed from its own rows (requirements 3.1).
+"""What a state alone does not say: money, parcels, cases and stock, each computed from its own rows (R-13).
 
 Facets are never stored. They let an order be partly paid, shipped or refunded without a state for each.
 """
@@ -106,7 +106,7 @@ def facets_of(whole: Whole) -> Facets:
 
 
 def captured(whole: Whole) -> int:
-    """What came in for this order. A child's share came in with its parent's payment (requirements 10.1)."""
+    """What came in for this order. A child's share came in with its parent's payment (R-07)."""
     head = whole.head
     if head.parent_id is None:
         return head.captured_amount

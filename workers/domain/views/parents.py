@@ -24,7 +24,7 @@ class Standing(NamedTuple):
 
 
 def derived(order: Standing, children: Collection[Standing]) -> Standing:
-    """The least advanced child that is under way; with none, completed when any was received (requirements 10.1).
+    """The least advanced child that is under way; with none, completed when any was received (R-07).
 
     Money and cases stay the order's own. A split order is paid from its first moment, so without known children it is
     that (S3-26).

@@ -1,4 +1,4 @@
-"""Source document 000: orders, order_items, payments, shipments, aftersales; UUIDs, decimals (S0-20 to S0-24)."""
+"""Source document S0: orders, order_items, payments, shipments, aftersales; UUIDs, decimals (S0-20 to S0-24)."""
 
 from typing import Any
 from uuid import UUID, uuid5

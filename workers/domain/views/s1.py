@@ -1,4 +1,4 @@
-"""Source document 001: order_main, order_item, order_payment, order_after_sale; codes, decimals (S1-23 to S1-26).
+"""Source document S1: order_main, order_item, order_payment, order_after_sale; codes, decimals (S1-23 to S1-26).
 
 `status_name` is ours: three of S1's names share the code 5. `business_type` and `logistics_no` are columns that its
 text asks for and its tables lack (S1-50, C-33).

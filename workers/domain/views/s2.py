@@ -1,4 +1,4 @@
-"""Source document 002: an Order with its items (S2-17). Its floats are decimals here (C-06)."""
+"""Source document S2: an Order with its items (S2-17). Its floats are decimals here (C-06)."""
 
 from collections.abc import Mapping
 from typing import Any

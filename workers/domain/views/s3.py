@@ -1,4 +1,4 @@
-"""Source document 003: order_info, order_item, order_snapshot and what hangs on them; minor units (S3-28 to S3-30).
+"""Source document S3: order_info, order_item, order_snapshot and what hangs on them; minor units (S3-28 to S3-30).
 
 The tables it names without columns have those of the system it describes. Its order_id is the order number.
 """

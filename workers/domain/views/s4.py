@@ -1,6 +1,6 @@
-"""Source document 004: OmsOrder and OmsOrderItem, named as the system it describes names them, with decimals (S4-27).
+"""Source document S4: OmsOrder and OmsOrderItem, named as the system it describes names them, with decimals (S4-27).
 
-Amounts of an item are those of all its units: a share per unit is where that system loses cents (requirements 14).
+Amounts of an item are those of all its units: a share per unit is where that system loses cents (MALL 2).
 Invoices, user names and the days until a receipt confirms itself are not known here. `statusName` is ours.
 """
 

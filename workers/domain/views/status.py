@@ -69,7 +69,7 @@ TABLE: dict[Row, tuple[View, View, View, View, View]] = {
     R.DELIVERY_FAILED: (S("已取消"), S("已发货", 3), S("Shipped"), S("REFUSED", 100), S("已发货", 2)),
     R.REJECTED: (ABSENT, ABSENT, ABSENT, S("INVALID", 127), S("无效订单", 5)),
 }  # fmt: skip
-"""Requirements 3.2; columns: SOURCES. Cancelling begins in fulfilling: its code is shown where a source has no name."""
+"""Columns: SOURCES. Cancelling begins in fulfilling: its code is shown where a source has no name."""
 
 IN_AFTERSALE = S("售后中")
 REFUND_RUNS = "退款中"

@@ -93,7 +93,7 @@ class Line:
 
 
 class AttemptState(StrEnum):
-    """How far an attempt to pay has come (requirements 3.3)."""
+    """How far an attempt to pay has come (C-04)."""
 
     CREATED = "created"
     REQUESTED = "requested"
@@ -149,7 +149,7 @@ class Snapshot:
 
 @dataclass(frozen=True)
 class Case:
-    """One after-sale case. `type` is refund_only, return_refund or exchange; `state` one of requirements 4.2."""
+    """One after-sale case. `type` is refund_only, return_refund or exchange; `state` as in codes.CASE_STATUS_S1."""
 
     id: int
     case_no: str
