@@ -1,13 +1,17 @@
 """Every requirement id that this project cites is explained on one page, beside a test that shows it."""
 
+import ast
 import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from tests.house.sources import functions, python, text, tracked
-from workers.settings import Settings
+import pytest
+
+from tests.house.sources import PRODUCT, functions, python, text, tracked, tree
 
 PAGE = "tests/requirements.md"
+AUDIT = "scripts/commands/invariants.py"
+"""`oms audit` prints each id beside its sentence."""
 HERE = "tests/house/test_requirements.py"
 SPOKEN = (".py", ".sql", ".md", ".toml", ".yml")
 REQUIREMENT = re.compile(r"\b(S[0-4]|C|INV|R)-(\d\d)\b(?: to \1-(\d\d)\b)?")
@@ -71,11 +75,22 @@ def test_every_id_is_shown_by_a_test_that_exists() -> None:
     assert gone == [], f"a test was moved or renamed: change {PAGE}"
 
 
-def test_what_operators_read_cites_none() -> None:
-    described = [field.description or "" for field in Settings.model_fields.values()]
-    audit = "scripts/commands/invariants.py"  # prints each id beside its sentence
-    help_texts = [text(name) for name in tracked() if name.startswith("scripts/commands/") and name != audit]
-    assert [*ids("\n".join([text("README.md"), *described, *help_texts]))] == []
+def printable(name: str) -> list[str]:
+    """The texts of a file that a program can print. Docstrings are, in scripts/commands: they are its help."""
+    nodes = [*ast.walk(tree(name))]
+    helps = name.startswith("scripts/commands/")
+    silent = [] if helps else [node.value for node in nodes if isinstance(node, ast.Expr)]
+    texts = [node for node in nodes if isinstance(node, ast.Constant) and node not in silent]
+    return [node.value for node in texts if isinstance(node.value, str)]
+
+
+@pytest.mark.parametrize("name", [name for name in python(*PRODUCT, "scripts") if name != AUDIT])
+def test_no_program_prints_an_id(name: str) -> None:
+    assert [said for said in printable(name) if [*ids(said)]] == []
+
+
+def test_the_readme_cites_none() -> None:
+    assert [*ids(text("README.md"))] == []
 
 
 def test_nothing_is_cited_by_a_number_that_this_project_does_not_explain() -> None:
