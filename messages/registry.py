@@ -2,15 +2,15 @@
 
 from collections.abc import Iterator
 
-from messages import (
+from messages import (  # noqa: F401 (importing a topic's module defines its models)
     base,
     benefits,
     carts,
     catalogue,
-    gateway,
     orders,
     payments,
     promotions,
+    providers,
     queries,
     refunds,
     risk,
@@ -26,24 +26,6 @@ def _concrete(cls: type[Message]) -> Iterator[type[Message]]:
         yield cls
     for child in cls.__subclasses__():
         yield from _concrete(child)
-
-
-MODULES = (
-    base,
-    benefits,
-    carts,
-    catalogue,
-    gateway,
-    orders,
-    payments,
-    promotions,
-    queries,
-    refunds,
-    risk,
-    shipments,
-    stock,
-    timers,
-)
 
 
 def _registry() -> dict[str, type[Message]]:

@@ -7,10 +7,10 @@ from messages import (
     benefits,
     carts,
     catalogue,
-    gateway,
     orders,
     payments,
     promotions,
+    providers,
     queries,
     refunds,
     risk,
@@ -28,13 +28,13 @@ RETRY_TIERS_SECONDS = (1, 5, 30, 120, 600, 1800)
 CHANNELS = ("alipay", "wechat", "unionpay", "paypal")
 """Payment channels that we speak with ourselves. Each has a queue of calls, paused alone when the channel is down."""
 CALLS: tuple[type[Message], ...] = (
-    gateway.GatewayStart,
-    gateway.GatewayCapture,
-    gateway.GatewayQuery,
-    gateway.GatewayClose,
-    gateway.GatewayRefund,
-    gateway.GatewayRefundQuery,
-    gateway.GatewayCertificates,
+    providers.GatewayStart,
+    providers.GatewayCapture,
+    providers.GatewayQuery,
+    providers.GatewayClose,
+    providers.GatewayRefund,
+    providers.GatewayRefundQuery,
+    providers.GatewayCertificates,
 )
 
 QUEUES: dict[str, tuple[type[Message], ...]] = {

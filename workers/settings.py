@@ -6,9 +6,9 @@ from zoneinfo import ZoneInfo
 from pydantic import AliasChoices, Field, SecretStr, StringConstraints, field_validator
 
 from messages.topology import tiers_seconds
-from workers.channels.making import KINDS, make
-from workers.channels.port import Channel
 from workers.domain.shop import POLICY_FIELDS, Policy, Shop
+from workers.providers.configuration import KINDS, make
+from workers.providers.port import Channel
 from workers.runtime.settings import RuntimeSettings
 
 Fees = dict[Annotated[str, StringConstraints(pattern=r"^[A-Z]{2}$")], Annotated[int, Field(ge=0, le=10**9)]]

@@ -16,10 +16,10 @@ from scripts.commands import command_app
 from scripts.commands.connecting import connected, run
 from scripts.commands.output import Format, Output, write_json, write_table
 from scripts.commands.problems import Code, CommandError
-from workers.domain import views
+from workers import views
 from workers.domain.masking import masked
-from workers.domain.views.codes import SNAPSHOT_TYPE
-from workers.store import views as stored
+from workers.views import loading as stored
+from workers.views.codes import SNAPSHOT_TYPE
 
 app = command_app("Orders.")
 

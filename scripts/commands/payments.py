@@ -16,15 +16,15 @@ from scripts.commands import command_app
 from scripts.commands.connecting import connected, run
 from scripts.commands.output import Format, Output, say, write_json, write_table
 from scripts.commands.problems import Code, CommandError
-from workers.channels import statements
-from workers.channels.making import KINDS, ChannelConfigError, make
-from workers.channels.port import Channel, StatementError
-from workers.domain.disclosing import body_shown, headers_shown
 from workers.domain.money import render
-from workers.domain.reconciling import Comparison, compare
+from workers.domain.reconciliation import Comparison, compare
+from workers.providers import statements
+from workers.providers.configuration import KINDS, ChannelConfigError, make
+from workers.providers.port import Channel, StatementError
 from workers.settings import Settings
-from workers.store import notices, reconciling
-from workers.store.reconciling import Sheet
+from workers.store import notifications, reconciliation
+from workers.store.reconciliation import Sheet
+from workers.views.redaction import body_shown, headers_shown
 
 app = command_app("Payments: statements of channels, and what they told us.")
 YEARS = range(2000, 2200)
@@ -109,10 +109,10 @@ def read(channel: Channel, file: str, day: date) -> Sheet:
 async def compared(sheet: Sheet, time_zone: str) -> tuple[Comparison, Owners]:
     """The statement against the database as of one moment, and the orders of what is missing here."""
     async with connected() as tx, tx.transaction(isolation="repeatable_read", readonly=True):
-        ledgers = await reconciling.ledgers(tx, [sheet], time_zone)
+        ledgers = await reconciliation.ledgers(tx, [sheet], time_zone)
         found = compare(sheet.rows, ledgers.get(sheet.channel, ()), sheet.day)
         numbers = [(sheet.channel, each.number) for each in found.differences if each.number and not each.order_id]
-        return found, await reconciling.owners(tx, numbers)
+        return found, await reconciliation.owners(tx, numbers)
 
 
 def _report(sheet: Sheet, comparison: Comparison, owners: Owners, output: Format) -> None:
@@ -166,18 +166,18 @@ def show_notices(
     async def work() -> list[dict[str, Any]]:
         async with connected() as tx:
             ids, numbers = [id] if id is not None else [], [about] if about is not None else []
-            return [_shown(one) for one in await notices.find(tx, ids=ids, numbers=numbers)]
+            return [_shown(one) for one in await notifications.find(tx, ids=ids, numbers=numbers)]
 
     found = run(work())
     if not found:
         what = f"with id {id}" if about is None else f"about {about}"
         hint = "numbers are those we gave to the channel: oms order show ORDER_ID"
-        why = f"none was believed, or it is older than {notices.KEEP_DAYS} days"
+        why = f"none was believed, or it is older than {notifications.KEEP_DAYS} days"
         raise CommandError(Code.NOTHING, f"no notice {what}", why=why, hint=hint)
     _write_notices(found, output)
 
 
-def _shown(one: notices.Shown) -> dict[str, Any]:
+def _shown(one: notifications.Shown) -> dict[str, Any]:
     known = {
         "id": one.id, "channel": one.channel, "verdict": one.verdict, "code": one.code, "about": one.about,
         "copies": one.copies, "received_at": one.received_at, "recorded_at": one.recorded_at,

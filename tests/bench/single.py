@@ -11,12 +11,12 @@ import uvloop
 from db import cipher
 from outbox.relay import Relay
 from outbox.settings import RelaySettings
-from workers.garbage import settle_memory
+from workers import shop
+from workers.app import tune_garbage_collection
 from workers.handlers import dead_letters
 from workers.routes import ROUTES
 from workers.runtime.run import run_routes
 from workers.settings import Settings
-from workers.store import shop
 
 
 async def main() -> None:
@@ -36,5 +36,5 @@ async def main() -> None:
 
 
 if __name__ == "__main__":
-    settle_memory()
+    tune_garbage_collection()
     uvloop.run(main())

@@ -16,9 +16,9 @@ from typing import Any
 
 from messages.envelope import Envelope
 from messages.payments import PaymentCallback
-from tests.channels import alipay_world, paypal_world, unionpay_world, wechat_world
-from workers.channels.port import Channel, Notice, Paid
-from workers.store.hearing import AT_ONCE, Call, verdict, verified
+from tests.providers import alipay_world, paypal_world, unionpay_world, wechat_world
+from workers.providers.port import Channel, Notice, Paid
+from workers.services.payment_notifications import AT_ONCE, Call, verdict, verified
 
 TICK_SECONDS = 0.001
 WARM_SECONDS = 0.05

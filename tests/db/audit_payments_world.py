@@ -7,15 +7,15 @@ from uuid import uuid4
 from zoneinfo import ZoneInfo
 
 from messages.base import Message
-from messages.gateway import GatewayQuery, GatewayStart
 from messages.orders import OrderMerge
+from messages.providers import GatewayQuery, GatewayStart
 from tests.handlers.floor import Floor, cancel, create, user
 from tests.handlers.statements import on_paper, paper, reconcile
 from tests.handlers.test_paying import MERCHANT, notified, start
-from workers import channels
-from workers.channels.alipay import Alipay, AlipaySettings
-from workers.channels.port import Paid, Unknown
-from workers.handlers.gateway_calls import START_TRIES, take_answers
+from workers import providers
+from workers.handlers.provider_calls import START_TRIES, take_answers
+from workers.providers.alipay import Alipay, AlipaySettings
+from workers.providers.port import Paid, Unknown
 from workers.runtime.batch import Batch
 
 AT = datetime(2026, 1, 21, 2, 0, tzinfo=UTC)
@@ -27,7 +27,7 @@ PRICE = 507
 
 async def through_a_channel(floor: Floor) -> None:
     """Paid, late, twice, another amount, failed, closed, asked in vain, being closed, still open, merged."""
-    channels.configure({"alipay": Alipay(AlipaySettings.model_validate(MERCHANT))})
+    providers.configure({"alipay": Alipay(AlipaySettings.model_validate(MERCHANT))})
     await floor.say(notified(await begun(floor), "ok-1"))
     late = await begun(floor)
     await floor.say(cancel(int(late["order_id"]), uuid4().hex))
@@ -42,7 +42,7 @@ async def through_a_channel(floor: Floor) -> None:
     await begun(floor)
     await begun(floor, int((await begun(floor))["order_id"]))
     await floor.say(notified(await both(floor), "ok-6"))
-    channels.configure({})
+    providers.configure({})
 
 
 async def ordered(floor: Floor) -> int:
@@ -103,4 +103,4 @@ async def stated(floor: Floor) -> None:
         reconcile(paper(f"refund {refund_no} ok-2 {PRICE} CNY", day=today), day=today), trusted=True
     )  # fmt: skip
     assert [event["matched"] for event in floor.heard("payment.reconciled")] == [1, 1]
-    channels.configure({})
+    providers.configure({})

@@ -12,8 +12,8 @@ from messages.risk import RiskResult
 from tests.db.audit_payments_world import stated, through_a_channel
 from tests.handlers.floor import OPERATOR, Floor, book, cancel, captured, create, receive, sku, update, user
 from tests.handlers.offers import coupon, grant, promotion, settings, template
+from workers import shop
 from workers.domain.shop import Policy, Shop
-from workers.store import shop
 
 RULES = Shop(policy=Policy(rate_limit_orders=0), tax_rates_basis_points={"books": 600}, shipping_fee_minor_units=7)
 NO_GUARDS = """

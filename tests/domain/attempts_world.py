@@ -13,16 +13,17 @@ from typing import Any, TypeAlias
 
 import orjson
 
-from messages.gateway import GatewayClose, GatewayQuery
 from messages.payments import PaymentResult
+from messages.providers import GatewayClose, GatewayQuery
 from tests.domain.making import NOW, ORDER_ID, cancellation, envelope
 from tests.domain.test_races import Life
-from workers.channels.port import Paid
 from workers.domain.book import Book
 from workers.domain.order import Order, State
-from workers.handlers import gateway_calls, payment_results
+from workers.handlers import payment_results, provider_calls
+from workers.providers.port import Paid
 from workers.runtime.batch import Batch
-from workers.store import hearing, payments
+from workers.services import payment_notifications
+from workers.store import payments
 from workers.store.attempts import DONE, LIVE, Attempt, Change
 
 NAMES = ("a", "b")
@@ -160,13 +161,13 @@ def said(name: str, status: Any, charged: int) -> Paid:
 def heard(name: str, state: str, kind: str, charged: int) -> tuple[list[PaymentResult], list[Change]]:
     """What a notification, or the answer to a question, means for the order, and for the attempt."""
     one, paid = attempt(name, state), said(name, TELLS[kind], charged)
-    told = hearing.Heard(attempts={one.out_trade_no: one})
+    told = payment_notifications.Heard(attempts={one.out_trade_no: one})
     if kind == "observed":
-        item: Any = envelope(gateway_calls.observed(one, paid), "n")
-        hearing._result(told, item, one, item.body)
+        item: Any = envelope(provider_calls.observed(one, paid), "n")
+        payment_notifications._result(told, item, one, item.body)
     else:
         item = envelope(Callback(CHANNELS[name]), "n")
-        hearing._take(Mailbox(), told, item, paid)
+        payment_notifications._take(Mailbox(), told, item, paid)
     results = [one for _, one in told.results]
     return results, [*told.changes, *payment_results.attempt_changes(told, told.results)]
 
@@ -231,13 +232,13 @@ def answered(  # noqa: PLR0917 (all that the answer depends on)
     """What becomes of the attempt, and what is sent."""
     one = attempt(name, state, over)
     item: Any = envelope((GatewayClose if call == "close" else GatewayQuery)(attempt_id=one.id), "g")
-    desk = gateway_calls.Desk({one.id: one}, {}, {})
+    desk = provider_calls.Desk({one.id: one}, {}, {})
     if call == "close":
         answer = said(name, "pending" if bank == PAID else bank, charged)
-        gateway_calls.ordered_told(Batch[Any]([item], NOW), desk, item, answer)
+        provider_calls.ordered_told(Batch[Any]([item], NOW), desk, item, answer)
     else:
         answer = said(name, {PAID: "captured", OPEN: "pending", CLOSED: "closed"}[bank], charged)
-        gateway_calls.attempt_told(desk, item, answer, NOW)
+        provider_calls.attempt_told(desk, item, answer, NOW)
     kinds = {"payment.observed.v1": "observed", "gateway.close.v1": "close"}
     for news in desk.news:
         assert news.type != "payment.observed.v1" or orjson.loads(news.body)["trade_no"] == f"t{name}"

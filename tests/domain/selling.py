@@ -7,9 +7,9 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from workers.domain.coupons import Coupon
-from workers.domain.pricing import Ask, Buyer, Quote, Rules, Sku, Wanted, quote
-from workers.domain.promotions import Promotion
+from workers.domain.pricing.coupons import Coupon
+from workers.domain.pricing.promotions import Promotion
+from workers.domain.pricing.quote import Ask, Buyer, Quote, Rules, Sku, Wanted, quote
 from workers.domain.refusal import Refusal
 from workers.domain.shop import Shop
 

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from workers.domain.allocation import allocate, allocate_within
+from workers.domain.pricing.allocation import allocate, allocate_within
 
 BIG = 10**18
 weights = st.lists(st.integers(0, BIG), min_size=1, max_size=200)

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.domain.selling import AT, Sale, coupon, priced, promotion, sales, sku
-from workers.domain.pricing import Quote
+from workers.domain.pricing.quote import Quote
 from workers.domain.refusal import Refusal
 from workers.domain.shop import Shop
 

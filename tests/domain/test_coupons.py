@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.domain.selling import AT, DAY, coupon, priced, promotion, refused, sku
-from workers.domain.coupons import take_off, unusable
-from workers.domain.pricing import Buyer
+from workers.domain.pricing.coupons import take_off, unusable
+from workers.domain.pricing.quote import Buyer
 from workers.domain.refusal import Refusal
 
 ADA = Buyer("ada", "gold")

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from workers.domain.disclosing import body_shown, headers_shown
+from workers.views.redaction import body_shown, headers_shown
 
 SHOWN = {
     "out_trade_no": "P382808400870244771", "trade_no": "2026112222001468450509133591", "sign": "kOcKeUXeL6ZZ3g==",

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from tests.domain.wholes import ORDER_ID, case, line, parcel, refund, whole
 from workers.domain.order import State
-from workers.domain.views.facets import (
+from workers.views.facets import (
     Aftersale,
     Facets,
     Fulfilment,
@@ -21,7 +21,7 @@ from workers.domain.views.facets import (
     payment,
     stock,
 )
-from workers.domain.views.whole import Refund
+from workers.views.whole import Refund
 
 MONEY = [
     # state, payable, captured, [(amount, state) of refunds], where the money is

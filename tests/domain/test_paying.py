@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from tests.domain.making import NOW, order
 from workers.domain.order import Order, State
-from workers.domain.paying import FIRST_ASK, LAST_ASK, ask_at, unpayable, unpriced
+from workers.domain.payment_rules import FIRST_ASK, LAST_ASK, ask_at, unpayable, unpriced
 
 GRACE = timedelta(seconds=60)
 START = datetime(2026, 1, 21, 2, 0, tzinfo=UTC)

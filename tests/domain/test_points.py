@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.domain.selling import SHOP, coupon, priced, promotion, refused, sku
-from workers.domain.points import Spent, spend
+from workers.domain.pricing.points import Spent, spend
 from workers.domain.refusal import Refusal
 from workers.domain.shop import Shop
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from tests.domain.selling import AT, SHOP, coupon, priced, promotion, refused, sale, sku
-from workers.domain.pricing import AMOUNT_MAX, QUANTITY_MAX, Ask, Buyer, Line, Quote, Rules, Sku, Wanted, quote
+from workers.domain.pricing.quote import AMOUNT_MAX, QUANTITY_MAX, Ask, Buyer, Line, Quote, Rules, Sku, Wanted, quote
 from workers.domain.refusal import Refusal
 from workers.domain.shop import Shop
 

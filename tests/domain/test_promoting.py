@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.domain.selling import priced, promotion, sku
-from workers.domain.pricing import Line, Quote, Sku
-from workers.domain.promotions import Promotion
+from workers.domain.pricing.promotions import Promotion
+from workers.domain.pricing.quote import Line, Quote, Sku
 
 TEA, CUP = sku("tea", 1000), sku("cup", 500)
 SINGLE = promotion("single", prices={"tea": 800})

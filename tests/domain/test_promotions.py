@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from tests.domain.selling import AT, DAY, promotion
-from workers.domain.promotions import Promotion, index, invalid, overlapping, pick
+from workers.domain.pricing.promotions import Promotion, index, invalid, overlapping, pick
 
 SINGLE = {"prices": {"tea": 900}}
 MEMBER = {"member_prices": {"gold": {"tea": 900}}}

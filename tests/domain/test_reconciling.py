@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from workers.domain.reconciling import Comparison, Difference, Entry, compare
+from workers.domain.reconciliation import Comparison, Difference, Entry, compare
 
 DAY = date(2026, 11, 21)
 BEFORE, AFTER = DAY - timedelta(days=1), DAY + timedelta(days=1)

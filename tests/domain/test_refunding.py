@@ -8,10 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.domain.selling import Sale, coupon, priced, promotion, sales, sku
-from workers.domain.pricing import Line, Quote
-from workers.domain.refunding import BoughtLine, RefundLine, refund_units, remaining_units
+from workers.domain.pricing.quote import Line, Quote
+from workers.domain.pricing.splitting import split
+from workers.domain.refund_amounts import BoughtLine, RefundLine, refund_units, remaining_units
 from workers.domain.shop import Shop
-from workers.domain.splitting import split
 
 
 def line(line_no: int, qty: int, goods: int, shipping: int = 0) -> BoughtLine:

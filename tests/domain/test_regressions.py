@@ -9,10 +9,10 @@ from dataclasses import replace
 import pytest
 
 from tests.domain.selling import AT, DAY, coupon, priced, promotion, refused, sale, sku
-from workers.domain.pricing import Quote
-from workers.domain.refunding import BoughtLine, RefundLine, refund_units
+from workers.domain.pricing.quote import Quote
+from workers.domain.pricing.splitting import split
+from workers.domain.refund_amounts import BoughtLine, RefundLine, refund_units
 from workers.domain.shop import Shop
-from workers.domain.splitting import split
 
 
 def promoted(made: Quote) -> list[int]:

@@ -7,9 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.domain.selling import Sale, priced, sales, sku
-from workers.domain.pricing import Line, Quote
+from workers.domain.pricing.quote import Line, Quote
+from workers.domain.pricing.splitting import split
 from workers.domain.shop import Shop
-from workers.domain.splitting import split
 
 REASONS = [(), ("product_type",), ("seller",), ("product_type", "seller")]
 TERMS = (

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from workers.domain.stocking import (
+from workers.domain.stock_reservations import (
     GRANTED,
     NOBODY,
     ON_HAND_MAX,

@@ -11,8 +11,8 @@ import pytest
 
 from tests.domain.wholes import ORDER_ID, case, fact, head, later, line, parcel, refund, whole
 from workers.domain.order import State
-from workers.domain.views import ABSENT, SOURCES, Source, Whole, document
-from workers.domain.views.keys import id_of, uuid_of
+from workers.views import ABSENT, SOURCES, Source, Whole, document
+from workers.views.keys import id_of, uuid_of
 
 COLUMNS = """
 s0 orders           id user_id status channel total_amount discount_amount shipping_fee tax_amount created_at updated_at

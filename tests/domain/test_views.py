@@ -11,9 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from workers.domain.order import State, Trigger
-from workers.domain.views import ABSENT, SOURCES, Absent, Facets, Source, Standing, Status, View, codes, view
-from workers.domain.views.facets import Aftersale, Fulfilment, Hold, Payment, Stock, Visibility
-from workers.domain.views.whole import AttemptState
+from workers.views import ABSENT, SOURCES, Absent, Facets, Source, Standing, Status, View, codes, view
+from workers.views.facets import Aftersale, Fulfilment, Hold, Payment, Stock, Visibility
+from workers.views.whole import AttemptState
 
 TABLE = """
 state             where          s0      s1         s2         s3             s4

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from workers.domain.order import State
-from workers.domain.views.whole import Case, Fact, Head, Line, Refund, Shipment, Snapshot, Whole
+from workers.views.whole import Case, Fact, Head, Line, Refund, Shipment, Snapshot, Whole
 
 AT = datetime(2026, 1, 31, 9, 30, tzinfo=UTC)
 ORDER_ID = 382_837_170_386_632_705

@@ -19,8 +19,8 @@ from tests.e2e.hall import eventually
 from tests.e2e.sales import PRICE, SCENES, Counter
 from tests.e2e.shopfront import Upstream, open_shop
 from tests.gateways.till import QUICK, keys
-from workers import channels
-from workers.channels.making import make
+from workers import providers
+from workers.providers.configuration import make
 
 ALL = tuple(SCENES)
 Scenario: TypeAlias = Callable[[Counter], Awaitable[None]]
@@ -107,7 +107,7 @@ async def open_market(
     try:
         async with running(gateways, folder) as environment, aiohttp.ClientSession() as client:
             made = {name: make(name, environment[f"OMS_{name.upper()}"]) for name in ALL}
-            channels.configure(made, timeout_seconds)
+            providers.configure(made, timeout_seconds)
             async with (
                 open_shop(broker, database_url, payment_window_seconds=1800),  # longer than any test: no timer stirs
                 Upstream.connect(broker) as shop,
@@ -119,8 +119,8 @@ async def open_market(
                     for gateway in gateways
                 }, pool)  # fmt: skip
     finally:
-        await channels.close()
-        channels.configure({})
+        await providers.close()
+        providers.configure({})
         await edge.close()
         linking.cancel()
         await asyncio.gather(linking, return_exceptions=True)
@@ -142,11 +142,11 @@ async def _stocked(shop: Upstream) -> None:
 @asynccontextmanager
 async def impatient(seconds: float) -> AsyncIterator[None]:
     """Calls to channels may take only so long meanwhile; none is under way at either end."""
-    speaks = channels.configured()
-    await channels.close()
-    channels.configure(speaks, seconds)
+    speaks = providers.configured()
+    await providers.close()
+    providers.configure(speaks, seconds)
     try:
         yield
     finally:
-        await channels.close()
-        channels.configure(speaks)
+        await providers.close()
+        providers.configure(speaks)

@@ -7,7 +7,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 from messages.base import Message
-from messages.gateway import (
+from messages.payments import PaymentCallback, PaymentObserved
+from messages.providers import (
     GatewayCapture,
     GatewayCertificates,
     GatewayClose,
@@ -15,14 +16,13 @@ from messages.gateway import (
     GatewayRefund,
     GatewayRefundQuery,
 )
-from messages.payments import PaymentCallback, PaymentObserved
 from messages.refunds import RefundObserved
 from messages.timers import TimerDue
 from tests.e2e.scenarios import unique
 from tests.gateways.till import WAIT_SECONDS, Till
 from tests.handlers.calling import ask_all, callback, start, taken
 from tests.handlers.floor import Floor, cancel, create, sku
-from workers.store import hearing
+from workers.services import payment_notifications
 
 SCENE = {"alipay": "page", "wechat": "qr", "paypal": "page"}
 
@@ -131,7 +131,7 @@ async def notified(checkout: Checkout, n: int) -> Sequence[Message]:
 
 async def notified_by_a_stranger(checkout: Checkout, n: int) -> Sequence[Message]:
     """Its certificate is asked for, once."""
-    hearing.FETCHES = hearing.Fetches()
+    payment_notifications.FETCHES = payment_notifications.Fetches()
     return await notified(checkout, n)
 
 

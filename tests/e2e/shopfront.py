@@ -17,12 +17,12 @@ from db import cipher
 from db.pool import Pool
 from outbox.relay import Relay
 from tests.conftest import Broker
+from workers import shop
 from workers.handlers import dead_letters
 from workers.routes import ROUTES
 from workers.runtime.route import Route
 from workers.runtime.run import run_routes
 from workers.settings import Settings
-from workers.store import shop
 
 WAIT_SECONDS = 30
 

@@ -12,22 +12,21 @@ import pytest
 from db import cipher
 from db.pool import Pool, open_pool
 from messages.base import Internal, Message
-from messages.gateway import AttemptCall, GatewayCertificates, RefundCall
 from messages.payments import ProgressMark
+from messages.providers import AttemptCall, GatewayCertificates, RefundCall
 from messages.topology import QUEUES, Names
 from tests.e2e.paying import PAYING, Checkout, Scenario
 from tests.e2e.scenarios import SCENARIOS, issues, placed, reserves, unique
 from tests.gateways.till import open_till
 from tests.handlers.floor import QUEUE_OF, Floor
 from tests.runtime.making import delivery
-from workers import channels
+from workers import providers, shop
 from workers.domain.shop import Policy, Shop
 from workers.routes import ROUTES
 from workers.runtime.decode import Decoder, Trust, Work
 from workers.runtime.policy import Kind
 from workers.runtime.process import Desk, process
 from workers.store import dead_letters as letters
-from workers.store import shop
 
 MANY = 50
 NAMES = Names("oms")
@@ -91,7 +90,7 @@ def floor(pool: Pool) -> Iterator[Floor]:
     cipher.configure(KEYS)
     shop.configure(Shop(policy=Policy(rate_limit_orders=0)))
     yield Floor(pool)
-    channels.configure({})
+    providers.configure({})
 
 
 async def statements(pool: CountingPool, works: Sequence[Work], queue: str) -> list[str]:
@@ -118,11 +117,11 @@ async def test_fifty_payments_take_as_many_statements_as_one(name: str, floor: F
     scenario = PAYING[name]
     await floor.open_shop(qty=10_000)
     async with open_till(scenario.channel, **scenario.more) as till:
-        channels.configure({scenario.channel: till.channel})
+        providers.configure({scenario.channel: till.channel})
         try:
             await compare(floor, database_url, partial(scenario.arrange, Checkout(floor, till)), scenario)
         finally:
-            await channels.close()
+            await providers.close()
 
 
 async def compare(

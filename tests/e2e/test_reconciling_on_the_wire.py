@@ -9,10 +9,10 @@ import pytest
 from messages.payments import STATEMENT_BYTES_MAX
 from scripts.gateways import alipay_protocol
 from scripts.gateways.alipay_protocol import BillLine
-from tests.channels import alipay_world
 from tests.conftest import Broker
 from tests.e2e.shopfront import Upstream, open_shop, until
-from workers import channels
+from tests.providers import alipay_world
+from workers import providers
 
 STRANGERS = 300
 
@@ -20,9 +20,9 @@ STRANGERS = 300
 @pytest.fixture(autouse=True)
 def alipay() -> Iterator[None]:
     """We speak with Alipay, until the test ends."""
-    channels.configure({"alipay": alipay_world.channel()})
+    providers.configure({"alipay": alipay_world.channel()})
     yield
-    channels.configure({})
+    providers.configure({})
 
 
 def whole_day(at: datetime, trade_no: str, amount: int) -> bytes:

@@ -6,7 +6,7 @@ import pytest
 
 from tests.e2e.market import Market, impatient
 from tests.e2e.sales import PAYABLE, Counter
-from workers.channels.alipay import words
+from workers.providers.alipay import mapping
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 TROUBLES = [{"lost": 1.0}, {"error": 1.0}, {"slow": 1.0, "slow_seconds": 1.0}]
@@ -16,7 +16,7 @@ TROUBLES = [{"lost": 1.0}, {"error": 1.0}, {"slow": 1.0, "slow_seconds": 1.0}]
 async def test_a_refund_whose_answer_never_comes_ends_once(
     market: Market, trouble: dict[str, float], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(words, "REFUND_SHOWS_AFTER", timedelta(0))  # until then it is asked and nothing is concluded
+    monkeypatch.setattr(mapping, "REFUND_SHOWS_AFTER", timedelta(0))  # until then it is asked and nothing is concluded
 
     async def scenario(counter: Counter) -> None:
         sale = await counter.bought()

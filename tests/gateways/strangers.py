@@ -2,10 +2,10 @@
 
 from typing import Any
 
-from tests.channels.keys import certificate_pem, private_pem
 from tests.gateways.till import Till
-from workers.channels.making import make
-from workers.channels.port import Channel
+from tests.providers.keys import certificate_pem, private_pem
+from workers.providers.configuration import make
+from workers.providers.port import Channel
 
 
 def channel(till: Till) -> Channel:

@@ -15,7 +15,7 @@ from scripts.gateways.ledger import Ledger, Payment
 from scripts.gateways.notifier import Copy, Notifier
 from scripts.gateways.running import KINDS
 from tests.gateways.till import Till, open_till
-from workers.channels.port import Ready, Unknown
+from workers.providers.port import Ready, Unknown
 
 REFUSED = re.compile(b"isv.invalid|respCode=(10|13|31)")
 PLACES = {

@@ -11,7 +11,7 @@ import typer
 
 from scripts.gateways.__main__ import chosen_habits
 from tests.house.sources import ROOT
-from workers.channels.making import make
+from workers.providers.configuration import make
 
 SECONDS = {"late_seconds": 1.0}
 

@@ -10,7 +10,7 @@ import pytest
 from scripts.gateways.habits import PROBABILITIES, Habits
 from scripts.gateways.running import KINDS
 from tests.gateways.till import Till, open_till
-from workers.channels.port import Approved, CertificateUnknown, Paid, Ready, Refunded, Rejected, Unknown
+from workers.providers.port import Approved, CertificateUnknown, Paid, Ready, Refunded, Rejected, Unknown
 
 QUIET = {"untold": 1.0}
 CLOSING = [("wechat", "qr"), ("alipay", "page")]

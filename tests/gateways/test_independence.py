@@ -24,4 +24,4 @@ def test_no_gateway_imports_the_product(name: str) -> None:
 
 @pytest.mark.parametrize("name", KINDS)
 def test_both_sides_know_the_same_schedule(name: str) -> None:
-    assert KINDS[name].schedule_seconds == import_module(f"workers.channels.{name}").RETRY_SCHEDULE_SECONDS
+    assert KINDS[name].schedule_seconds == import_module(f"workers.providers.{name}").RETRY_SCHEDULE_SECONDS

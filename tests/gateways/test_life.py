@@ -9,7 +9,7 @@ import pytest
 from scripts.gateways.running import KINDS
 from tests.gateways import strangers
 from tests.gateways.till import Till, open_till
-from workers.channels.port import Approved, Paid, Ready, Refunded, Refused, Unknown
+from workers.providers.port import Approved, Paid, Ready, Refunded, Refused, Unknown
 
 SCENES = [
     ("wechat", "qr"), ("wechat", "jsapi"), ("wechat", "h5"), ("wechat", "app"),

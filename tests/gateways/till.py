@@ -19,9 +19,9 @@ from scripts.gateways.edge import ACKNOWLEDGEMENTS
 from scripts.gateways.gateway import Gateway
 from scripts.gateways.habits import Habits
 from scripts.gateways.running import KINDS, running
-from workers.channels.calls import Caller
-from workers.channels.making import make
-from workers.channels.port import (
+from workers.providers.calls import Caller
+from workers.providers.configuration import make
+from workers.providers.port import (
     Approved,
     Attempt,
     CertificateUnknown,

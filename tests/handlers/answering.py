@@ -8,12 +8,11 @@ from messages.base import Message
 from tests.handlers.calling import callback
 from tests.handlers.floor import Floor
 from tests.handlers.test_paying import MERCHANT
-from workers import channels
-from workers.channels.alipay import Alipay, AlipaySettings
-from workers.channels.port import Notice, Paid, Refused, Unknown
-from workers.handlers.gateway_calls import take_answers
+from workers import providers, shop
+from workers.handlers.provider_calls import take_answers
+from workers.providers.alipay import Alipay, AlipaySettings
+from workers.providers.port import Notice, Paid, Refused, Unknown
 from workers.runtime.batch import Batch
-from workers.store import shop
 
 AT = datetime(2026, 1, 21, 2, 0, tzinfo=UTC)
 SILENCE, NO = Unknown("TimeoutError"), Refused("ACQ.TRADE_NOT_EXIST", "there is no such trade")
@@ -69,7 +68,7 @@ class Teller(Alipay):
 async def tells(line: Line, said: Any, channel: str = "alipay") -> Batch[Any]:
     teller = Teller(AlipaySettings.model_validate(MERCHANT))
     teller.said = said
-    channels.configure({"alipay": teller, "wechat": teller})
+    providers.configure({"alipay": teller, "wechat": teller})
     line.floor.events.clear()
     line.floor.asked.clear()
     return await line.floor.say(callback(channel, Notice({}, repr(said).encode(), AT)))

@@ -11,8 +11,8 @@ from typing import Any
 
 from messages.payments import PaymentCallback, PaymentObserved
 from tests.handlers.test_paying import MERCHANT, notified
-from workers.channels.alipay import Alipay, AlipaySettings
-from workers.channels.port import Attempt, Paid, Ready, RefundAsk, Refunded, Refused, Request, Response, Unknown
+from workers.providers.alipay import Alipay, AlipaySettings
+from workers.providers.port import Attempt, Paid, Ready, RefundAsk, Refunded, Refused, Request, Response, Unknown
 
 NEVER_HEARD_OF = Refused("ACQ.TRADE_NOT_EXIST", "there is no such trade")
 SILENCE = Unknown("TimeoutError")

@@ -8,7 +8,7 @@ from messages.base import Message
 from messages.envelope import Envelope
 from messages.payments import PaymentCallback, PaymentStart
 from tests.handlers.floor import Floor, user
-from workers.channels.port import Notice
+from workers.providers.port import Notice
 from workers.routes import ROUTES
 from workers.runtime.batch import Batch
 

@@ -10,10 +10,9 @@ from db.pool import Pool
 from tests.handlers.answering import Line
 from tests.handlers.floor import Floor
 from tests.handlers.test_paying import MERCHANT, opened
-from workers import channels
-from workers.channels.alipay import Alipay, AlipaySettings
+from workers import providers, shop
 from workers.domain.shop import Policy, Shop
-from workers.store import shop
+from workers.providers.alipay import Alipay, AlipaySettings
 
 
 @pytest.fixture
@@ -26,9 +25,9 @@ def floor(pool: Pool) -> Floor:
 @pytest.fixture
 def speaking() -> Iterator[None]:
     """Alipay is configured."""
-    channels.configure({"alipay": Alipay(AlipaySettings.model_validate(MERCHANT))})
+    providers.configure({"alipay": Alipay(AlipaySettings.model_validate(MERCHANT))})
     yield
-    channels.configure({})
+    providers.configure({})
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from messages.risk import RiskResult
 from messages.stock import StockRefused
 from tests.handlers.floor import Floor, cancel, captured
 from tests.handlers.offers import settings
-from workers.store import shop
+from workers import shop
 
 End: TypeAlias = Callable[[Floor, OrderCreate], Awaitable[None]]
 

@@ -9,8 +9,8 @@ from uuid import uuid4
 from messages.payments import PaymentReconcile
 from messages.refunds import RefundRequest, RefundResult
 from tests.handlers.floor import OPERATOR, Floor, captured
-from workers.channels import configure
-from workers.channels.port import Channel, Row, StatementError
+from workers.providers import configure
+from workers.providers.port import Channel, Row, StatementError
 from workers.store import attempts
 from workers.store.attempts import Attempt, Change
 

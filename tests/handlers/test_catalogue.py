@@ -13,10 +13,10 @@ from messages.catalogue import SettingsSet, SkuUnchanged, SkuUpsert
 from messages.promotions import LadderStep, ReductionStep
 from tests.handlers.floor import Floor, sku
 from tests.handlers.offers import DAY, NOW, member, promotion, refused, settings, side_by_side, template
-from workers.domain.pricing import Sku
+from workers.domain.pricing.quote import Sku
 from workers.domain.shop import POLICY_FIELDS
 from workers.handlers import catalogue
-from workers.store import policies, promotions, skus
+from workers.store import catalogue_entries, promotions, skus
 
 Make = Callable[[int], Command]
 REVISIONED: dict[str, tuple[Make, str, str]] = {
@@ -320,7 +320,7 @@ async def test_only_what_is_given_is_stored_and_the_next_revision_replaces_all_o
 
 async def stored(floor: Floor) -> dict[str, dict[str, Any]]:
     async with floor.pool.acquire() as tx:
-        return await policies.read(tx)
+        return await catalogue_entries.read_policies(tx)
 
 
 async def test_only_trusted_users_change_rules_and_only_of_types_that_there_are(floor: Floor) -> None:

@@ -6,22 +6,17 @@ from typing import Any
 
 import pytest
 
-from messages.gateway import (
-    GatewayCapture,
-    GatewayCertificates,
-    GatewayClose,
-    GatewayQuery,
-    GatewayStart,
-)
 from messages.payments import PaymentObserved
+from messages.providers import GatewayCapture, GatewayCertificates, GatewayClose, GatewayQuery, GatewayStart
 from messages.timers import TimerDue
 from tests.handlers.answering import AT, NO, SILENCE, Line, tells
-from workers.channels.alipay import Alipay
-from workers.channels.calls import ChannelAwayError
-from workers.channels.port import Approved, Paid, Refused, Unknown
-from workers.channels.port import Attempt as Asked
-from workers.store import attempts, shop
-from workers.store.asking import Question, answer_to, prepare, question, uncaptured
+from workers import shop
+from workers.providers.alipay import Alipay
+from workers.providers.calls import ChannelAwayError
+from workers.providers.port import Approved, Paid, Refused, Unknown
+from workers.providers.port import Attempt as Asked
+from workers.services.provider_requests import Question, answer_to, prepare, question, uncaptured
+from workers.store import attempts
 
 QUERIES = [
     ("captured", "captured", False, "captured", [], ["payment.captured", "order.paid"], False),

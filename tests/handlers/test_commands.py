@@ -3,7 +3,7 @@
 from db import cipher
 from messages.orders import OrderCreate
 from tests.handlers.floor import OPERATOR, Floor, cancel, create, sku, user
-from workers.store import commands
+from workers.services import commands
 
 
 async def test_a_repeat_gets_the_stored_outcome_at_its_own_reply_to(floor: Floor) -> None:

@@ -11,8 +11,9 @@ from messages.orders import CreateLine, ExpectedAmount, OrderCreate, PaymentChoi
 from messages.promotions import ReductionStep
 from tests.handlers.floor import Floor, create, receive, sku
 from tests.handlers.offers import DAY, NOW, coupon, grant, member, promotion, refused, template
+from workers import shop
 from workers.domain.shop import Policy, Shop
-from workers.store import benefits, placing, shop, timers
+from workers.store import benefits, new_orders, timers
 
 Refusal = tuple[str, dict[str, Any]]
 LAST_YEAR = {"valid_from": NOW - timedelta(days=9), "valid_to": NOW - timedelta(days=8)}
@@ -229,7 +230,7 @@ async def test_no_number_of_the_clients_enters_the_price(mall: Floor) -> None:
 
 
 STEPS = {
-    "orders": (placing, "insert"),
+    "orders": (new_orders, "insert"),
     "benefits": (benefits, "save"),
     "timers": (timers, "start"),
     "events": (outbox, "append"),

@@ -7,24 +7,24 @@ from typing import Any
 
 import pytest
 
-from messages.gateway import GatewayCertificates, GatewayQuery, GatewayRefundQuery
 from messages.payments import PaymentCallback
+from messages.providers import GatewayCertificates, GatewayQuery, GatewayRefundQuery
 from scripts.gateways.wechat_protocol import Platform
-from tests.channels import keys, paypal_world, wechat_world
 from tests.handlers.calling import callback, start
 from tests.handlers.floor import Floor, create, receive, sku
-from workers import channels
+from tests.providers import keys, paypal_world, wechat_world
+from workers import providers
 from workers.runtime.batch import Batch
-from workers.store import hearing
-from workers.store.hearing import CERTIFICATE_TRIES, FETCHES_MAX_PER_MINUTE, Fetches
+from workers.services import payment_notifications
+from workers.services.payment_notifications import CERTIFICATE_TRIES, FETCHES_MAX_PER_MINUTE, Fetches
 
 
 @pytest.fixture(autouse=True)
 def wechat(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.setattr(hearing, "FETCHES", Fetches())
-    channels.configure({"wechat": wechat_world.channel()})
+    monkeypatch.setattr(payment_notifications, "FETCHES", Fetches())
+    providers.configure({"wechat": wechat_world.channel()})
     yield
-    channels.configure({})
+    providers.configure({})
 
 
 def paid(serial: str = wechat_world.OTHER_SERIAL, number: str = "P1") -> PaymentCallback:
@@ -79,7 +79,7 @@ async def test_a_channel_that_others_speak_with_is_left_to_them(floor: Floor) ->
 
 
 async def test_what_paypal_notifies_of_is_asked_about_because_it_signs_only_a_checksum(floor: Floor) -> None:
-    channels.configure({"paypal": paypal_world.channel()})
+    providers.configure({"paypal": paypal_world.channel()})
     await floor.say(sku("d1", currency="USD"))
     await floor.say(receive("d1", 9))
     await floor.say(create(("d1", 2), currency="USD"))

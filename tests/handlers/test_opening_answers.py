@@ -4,14 +4,12 @@ from typing import Any
 
 import pytest
 
-from messages.gateway import (
-    GatewayStart,
-)
+from messages.providers import GatewayStart
 from tests.handlers.answering import NO, SILENCE, Line
 from tests.handlers.floor import Floor
 from tests.handlers.test_paying import start
-from workers.channels.port import Ready, Refused
-from workers.handlers.gateway_calls import START_TRIES
+from workers.handlers.provider_calls import START_TRIES
+from workers.providers.port import Ready, Refused
 
 
 @pytest.fixture

@@ -12,9 +12,10 @@ import pytest
 from messages.orders import OrderNumberIssue
 from tests.handlers.floor import Floor, create, receive, sku, user
 from tests.handlers.offers import refused
+from workers import shop
 from workers.domain.ids import EPOCH_MS, make_id, user_shard
 from workers.domain.shop import CHANNELS, Policy, Shop
-from workers.store import ids, shop
+from workers.store import ids
 
 NUMBER = re.compile(r"^(\d{8})(\d{2})(\d{2})(\d{6,})$")
 """yyyyMMdd, source, pay type, sequence"""

@@ -12,19 +12,19 @@ from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 
-from messages.gateway import GatewayClose, GatewayQuery, GatewayRefund, GatewayRefundQuery
 from messages.orders import OrderMerge
 from messages.payments import PaymentCallback, PaymentObserved, PaymentStart
+from messages.providers import GatewayClose, GatewayQuery, GatewayRefund, GatewayRefundQuery
 from messages.refunds import RefundObserved, RefundRequest
 from scripts.gateways import alipay_protocol
-from tests.channels.keys import private, private_pem, public_pem
 from tests.handlers.floor import OPERATOR, WAITING, Floor, cancel, captured, user
 from tests.handlers.offers import settings
-from workers import channels
-from workers.channels.alipay import Alipay, AlipaySettings
-from workers.channels.port import Unknown
+from tests.providers.keys import private, private_pem, public_pem
+from workers import providers
 from workers.handlers import timeouts
-from workers.handlers.gateway_calls import take_answers
+from workers.handlers.provider_calls import take_answers
+from workers.providers.alipay import Alipay, AlipaySettings
+from workers.providers.port import Unknown
 from workers.runtime.batch import Batch
 from workers.store import attempts
 from workers.store.attempts import Change
@@ -38,9 +38,9 @@ MERCHANT = {
 
 @pytest.fixture(autouse=True)
 def alipay() -> Iterator[None]:
-    channels.configure({"alipay": Alipay(AlipaySettings.model_validate(MERCHANT))})
+    providers.configure({"alipay": Alipay(AlipaySettings.model_validate(MERCHANT))})
     yield
-    channels.configure({})
+    providers.configure({})
 
 
 def start(order_id: int, amount: int, request_id: str = "pay-1", **changes: Any) -> PaymentStart:
@@ -219,10 +219,10 @@ async def test_a_capture_that_somebody_reported_by_hand_still_ends_its_attempt_a
 async def test_a_refund_is_asked_about_from_the_start_whoever_was_to_call_for_it(floor: Floor) -> None:
     order_id, started = await opened(floor)
     await floor.say(notified(started))
-    channels.configure({})
+    providers.configure({})
     await floor.say(cancel(order_id))
     assert await floor.rows("SELECT count(*) FROM timers WHERE kind = 'refund'") == [(1,)]
-    channels.configure({"alipay": Alipay(AlipaySettings.model_validate(MERCHANT))})
+    providers.configure({"alipay": Alipay(AlipaySettings.model_validate(MERCHANT))})
     floor.asked.clear()
     await floor.sweep("refund")
     [refund] = floor.heard("refund.requested")
@@ -255,7 +255,7 @@ async def test_a_channel_is_asked_once_a_minute_at_most_and_rarer_the_longer_it_
     async with floor.pool.acquire() as tx, tx.transaction():
         await timeouts.sweep(tx)
     floor.asked.clear()
-    channels.configure({})
+    providers.configure({})
     await floor.pump()
     [(at_last,)] = await floor.rows(waits)
     assert 3590 <= at_last <= 3600
@@ -351,14 +351,14 @@ async def test_a_refund_that_is_asked_for_again_is_asked_about_again(floor: Floo
 
 async def test_a_worker_without_channels_still_keeps_what_became_of_an_attempt(floor: Floor) -> None:
     _, started = await opened(floor)
-    channels.configure({})
+    providers.configure({})
     await floor.say(failed(started))
     assert await attempts_now(floor) == ["failed"]
 
 
 async def test_a_worker_without_channels_has_the_attempts_of_ended_orders_closed_by_those_with(floor: Floor) -> None:
     order_id, started = await opened(floor)
-    channels.configure({})
+    providers.configure({})
     await floor.say(cancel(order_id))
     assert floor.asked == [("alipay", GatewayClose(attempt_id=int(started["attempt_id"])))]
     assert await attempts_now(floor) == ["closing"]

@@ -22,9 +22,9 @@ from tests.handlers.bank import Account, Bank, Line
 from tests.handlers.calling import start
 from tests.handlers.floor import OPERATOR, Floor, cancel, create, user
 from tests.handlers.storm import Storm, unique
-from workers import channels
+from workers import providers, shop
 from workers.domain.shop import Policy, Shop
-from workers.store import asking, shop
+from workers.services import provider_requests
 
 ORDERS, PAIRS, PRICE = 200, 25, 1000
 SEED = 20260121
@@ -123,13 +123,13 @@ async def market(
 ) -> AsyncIterator[Market]:
     shop.configure(Shop(policy=Policy(rate_limit_orders=0, on_payment_failure=request.param)))
     made = Market(floor, random.Random(SEED))
-    channels.configure({"alipay": Account(made.bank)})
-    monkeypatch.setattr(asking, "caller", lambda _name: Line())
+    providers.configure({"alipay": Account(made.bank)})
+    monkeypatch.setattr(provider_requests, "caller", lambda _name: Line())
     await made.open()
     await made.storm.blow()
     await made.close()
     yield made
-    channels.configure({})
+    providers.configure({})
 
 
 async def test_whoever_comes_first_the_books_are_the_banks_and_nobody_is_kept_waiting(market: Market) -> None:

@@ -10,29 +10,28 @@ from typing import Any
 import pytest
 
 from messages.base import Message
-from messages.gateway import GatewayClose, GatewayQuery, GatewayStart
 from messages.orders import OrderMerge
 from messages.payments import PaymentObserved
+from messages.providers import GatewayClose, GatewayQuery, GatewayStart
 from messages.timers import TimerDue
 from tests.handlers.calling import start
 from tests.handlers.floor import WAITING, Floor, cancel, user
 from tests.handlers.test_paying import MERCHANT, notified, opened
-from workers import channels
-from workers.channels.alipay import Alipay, AlipaySettings
-from workers.channels.port import Paid, Unknown
+from workers import providers, shop
 from workers.domain.shop import Policy, Shop
-from workers.handlers.gateway_calls import START_TRIES, take_answers
+from workers.handlers.provider_calls import START_TRIES, take_answers
+from workers.providers.alipay import Alipay, AlipaySettings
+from workers.providers.port import Paid, Unknown
 from workers.runtime.batch import Batch
-from workers.store import shop
 
 AT = datetime(2026, 1, 21, 2, 0, tzinfo=UTC)
 
 
 @pytest.fixture(autouse=True)
 def alipay() -> Iterator[None]:
-    channels.configure({"alipay": Alipay(AlipaySettings.model_validate(MERCHANT))})
+    providers.configure({"alipay": Alipay(AlipaySettings.model_validate(MERCHANT))})
     yield
-    channels.configure({})
+    providers.configure({})
 
 
 async def told(floor: Floor, body: Message, answer: Any = None, attempt: int = 0) -> None:

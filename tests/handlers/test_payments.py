@@ -10,8 +10,9 @@ from messages.payments import ProgressMark
 from messages.refunds import RefundRequest, RefundResult
 from messages.shipments import ShipmentUpdate
 from tests.handlers.floor import OPERATOR, Floor, book, cancel, captured, create, update, user
+from workers import shop
 from workers.domain.shop import Policy, Shop
-from workers.store import refunds, shop
+from workers.store import refunds
 
 
 def result(event: dict[str, Any], status: str = "succeeded", **changes: object) -> RefundResult:

@@ -9,8 +9,8 @@ from messages.refunds import RefundRequest
 from tests.handlers.endings import UNPAID_ENDS
 from tests.handlers.floor import OPERATOR, Floor, book, cancel, create, receive, sku, update, user
 from tests.handlers.offers import coupon, grant, refused, template
+from workers import shop
 from workers.domain.shop import Policy, Shop
-from workers.store import shop
 
 
 @pytest.fixture

@@ -17,10 +17,10 @@ from messages.orders import Address, CreateLine
 from messages.promotions import LadderStep, PromotionUpsert, ReductionStep
 from messages.queries import OrderPreview, OrderPreviewed
 from tests.handlers.floor import ADDRESS, OPERATOR, Floor, cancel, create, receive, user
+from workers import shop
 from workers.domain.shop import Shop
 from workers.handlers import queries
 from workers.runtime.batch import Batch
-from workers.store import shop
 
 FROM, TO = datetime(2020, 1, 1, tzinfo=UTC), datetime(2199, 1, 1, tzinfo=UTC)
 SHOP = Shop(

@@ -8,8 +8,8 @@ from messages.orders import OrderCreate
 from tests.handlers.endings import out_of_stock
 from tests.handlers.floor import Floor, cancel, create, receive, sku
 from tests.handlers.offers import refused, settings
+from workers import shop
 from workers.domain.shop import Shop
-from workers.store import shop
 
 
 @pytest.fixture

@@ -8,10 +8,10 @@ import pytest
 
 from messages.payments import PaymentCallback, PaymentStart
 from messages.registry import MODELS
-from tests.channels.keys import private_pem, public_pem
 from tests.handlers.floor import Floor, create, receive, sku
-from workers import channels
-from workers.channels.making import make
+from tests.providers.keys import private_pem, public_pem
+from workers import providers
+from workers.providers.configuration import make
 
 README = Path(__file__).parents[2] / "README.md"
 JSON = re.compile(r"^```json\n(.*?)^```", re.MULTILINE | re.DOTALL)
@@ -42,7 +42,7 @@ async def test_the_commands_of_the_readme_are_taken_and_make_the_price(floor: Fl
 @pytest.fixture
 def no_channels_afterwards() -> Iterator[None]:
     yield
-    channels.configure({})
+    providers.configure({})
 
 
 @pytest.mark.usefixtures("no_channels_afterwards")
@@ -54,7 +54,7 @@ async def test_the_payment_of_the_readme_starts_and_its_notification_is_refused_
     (tmp_path / "alipay.json").write_text(merchant)
     (tmp_path / "app.pem").write_text(private_pem("app"))
     (tmp_path / "alipay.pem").write_text(public_pem("alipay"))
-    channels.configure({"alipay": make("alipay", f"file:{tmp_path / 'alipay.json'}")})
+    providers.configure({"alipay": make("alipay", f"file:{tmp_path / 'alipay.json'}")})
     await floor.open_shop()
     order_id = await floor.placed(("s1", 2), user_id="ada")
     await floor.say(PaymentStart.model_validate_json(start).model_copy(update={"order_id": order_id}))

@@ -10,9 +10,9 @@ from messages.payments import STATEMENT_BYTES_MAX, PaymentReconcile
 from messages.refunds import RefundResult
 from tests.handlers.floor import Floor, user
 from tests.handlers.statements import DAY, NOON, attempted, on_paper, paid_at, paper, reconcile, refunded_at
-from workers.channels import configure
-from workers.domain.reconciling import LATE
+from workers.domain.reconciliation import LATE
 from workers.handlers import reconciliations
+from workers.providers import configure
 from workers.runtime.decode import Decoder
 
 MIDNIGHT = datetime(2026, 11, 20, 16, 0, tzinfo=UTC)

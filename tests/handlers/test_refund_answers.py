@@ -5,16 +5,12 @@ from typing import Any
 
 import pytest
 
-from messages.gateway import (
-    GatewayQuery,
-    GatewayRefund,
-    GatewayRefundQuery,
-)
 from messages.payments import PaymentObserved
+from messages.providers import GatewayQuery, GatewayRefund, GatewayRefundQuery
 from messages.refunds import RefundRequest
 from tests.handlers.answering import AT, NO, SILENCE, Line, tells
 from tests.handlers.floor import OPERATOR, cancel
-from workers.channels.port import Refunded
+from workers.providers.port import Refunded
 from workers.store import attempts
 
 

@@ -12,9 +12,9 @@ import pytest
 from messages.orders import OrderChangeAddress, OrderConfirmReceipt, OrderCreate
 from tests.handlers.floor import ADDRESS, OPERATOR, Floor, book, cancel, captured, create, receive, sku, update, user
 from tests.handlers.offers import coupon, grant, promotion, refused, template
+from workers import shop
 from workers.domain.order import Trigger
 from workers.domain.shop import Policy, Shop
-from workers.store import shop
 
 
 @pytest.fixture

@@ -9,8 +9,8 @@ from messages.orders import OrderCreate
 from messages.risk import RiskResult
 from tests.handlers.floor import Floor, create, receive, sku
 from tests.handlers.offers import coupon, grant, template
+from workers import shop
 from workers.domain.shop import Policy, Shop
-from workers.store import shop
 
 
 @pytest.fixture

@@ -9,8 +9,8 @@ import pytest
 
 from tests.handlers.floor import Floor, create, receive, sku
 from tests.handlers.offers import NOW, coupon, grant, promotion, template
+from workers import shop
 from workers.domain.shop import Policy, Shop
-from workers.store import shop
 
 COUPON, AMOUNT, ITEM, RULES = 1, 2, 3, 5
 PROMO_ID = "p1"

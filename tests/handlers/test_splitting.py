@@ -10,8 +10,8 @@ from messages.orders import OrderChangeAddress, OrderConfirmReceipt, OrderCreate
 from messages.refunds import RefundRequest
 from tests.handlers.floor import ADDRESS, OPERATOR, Floor, book, cancel, captured, create, receive, sku, update, user
 from tests.handlers.offers import refused, settings
+from workers import shop
 from workers.domain.shop import Policy, Shop
-from workers.store import shop
 
 GOODS = {"tea": ("normal", "acme", 333), "cup": ("normal", "bolt", 1000), "card": ("virtual", "acme", 777)}
 """SKU -> product type, seller, price"""

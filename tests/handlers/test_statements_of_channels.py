@@ -7,11 +7,11 @@ import pytest
 
 from scripts.gateways import alipay_protocol, paypal_protocol, unionpay_protocol, wechat_protocol
 from scripts.gateways.paypal_protocol import Moved
-from tests.channels import alipay_world, paypal_world, unionpay_world, wechat_world
 from tests.handlers.floor import Floor
 from tests.handlers.statements import DAY, NOON, paid_at, reconcile, refunded_at
-from workers.channels import configure
-from workers.channels.port import Channel
+from tests.providers import alipay_world, paypal_world, unionpay_world, wechat_world
+from workers.providers import configure
+from workers.providers.port import Channel
 
 TRADE_NO = "782611211200067402008"
 

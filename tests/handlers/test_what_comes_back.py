@@ -11,8 +11,8 @@ from messages.refunds import RefundRequest
 from messages.risk import RiskResult
 from tests.handlers.floor import ADDRESS, OPERATOR, Floor, book, cancel, captured, create, receive, sku, update, user
 from tests.handlers.offers import coupon, grant, settings, template
+from workers import shop
 from workers.domain.shop import Policy, Shop
-from workers.store import shop
 
 
 def of_seller(sku_id: str, seller: str | None, **changes: Any) -> SkuUpsert:

@@ -21,8 +21,8 @@ from scripts.cli import COMMANDS, load
 from tests.conftest import Broker
 from tests.handlers.floor import Floor, captured, create
 from tests.scripts.conftest import Oms
+from workers import shop
 from workers.domain.shop import Shop
-from workers.store import shop
 
 ROOT = Path(__file__).parents[2]
 SKU = {

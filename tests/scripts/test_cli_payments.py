@@ -15,14 +15,15 @@ from db import cipher
 from db.pool import Pool, open_pool
 from scripts.gateways import alipay_protocol
 from scripts.gateways.alipay_protocol import BillLine
-from tests.channels import alipay_world, keys
 from tests.handlers.floor import Floor
 from tests.handlers.statements import DAY, NOON, paid_at, refunded_at
+from tests.providers import alipay_world, keys
 from tests.scripts.conftest import Oms
-from workers.channels.port import Notice
+from workers import shop
 from workers.domain.shop import Policy, Shop
-from workers.store import notices, shop
-from workers.store.notices import Kept
+from workers.providers.port import Notice
+from workers.store import notifications
+from workers.store.notifications import Kept
 
 ALIPAY = orjson.dumps({
     "app_id": alipay_world.APP_ID, "seller_id": alipay_world.SELLER_ID,
@@ -211,7 +212,7 @@ def notice_ids(database_url: str) -> list[int]:
 
     async def keep(pool: Pool) -> list[int]:
         async with pool.acquire() as tx, tx.transaction():
-            return await notices.keep(tx, kept)
+            return await notifications.keep(tx, kept)
 
     made: list[int] = in_database(database_url, keep)
     return made

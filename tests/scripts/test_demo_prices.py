@@ -13,10 +13,10 @@ from scripts.demo.checkout import Bill, Rules, bill, parts, points_collected
 from scripts.demo.coupons import Coupon
 from scripts.demo.dataset import UNITS_MAX
 from scripts.demo.offers import coupon_template, promotion
-from workers.domain import coupons, pricing
-from workers.domain.promotions import Promotion, invalid
+from workers.domain.pricing import coupons, quote
+from workers.domain.pricing.promotions import Promotion, invalid
+from workers.domain.pricing.splitting import split
 from workers.domain.shop import Shop
-from workers.domain.splitting import split
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 YESTERDAY, TOMORROW = NOW - timedelta(days=1), NOW + timedelta(days=1)
@@ -67,8 +67,8 @@ def test_a_coupon_of_the_data_set_is_found(bought: list[Bought], household: str,
     assert (coupons[0].template_id, coupons[0].face_cents, len(coupons[0].scope)) == (first, 100, products)
 
 
-def _sku(product: Product) -> pricing.Sku:
-    return pricing.Sku(
+def _sku(product: Product) -> quote.Sku:
+    return quote.Sku(
         product.sku_id, product.sku_id, product.name, True, product.price_cents, product.currency, product.product_type,
         product.seller_id, product.category,
     )  # fmt: skip
@@ -101,17 +101,17 @@ RULES = Rules(free_shipping_from_cents=5_000)
 SHOP = Shop(shipping_fee_minor_units=499, free_shipping_from_minor_units=5_000)
 
 
-def _quote(basket: Basket, lines: list[tuple[Product, int]], points: int) -> pricing.Quote:
+def _quote(basket: Basket, lines: list[tuple[Product, int]], points: int) -> quote.Quote:
     coupon = _coupon(basket.coupon)
-    ask = pricing.Ask(
-        [pricing.Wanted(product.sku_id, units, "main") for product, units in lines], basket.currency, "pc", "US",
+    ask = quote.Ask(
+        [quote.Wanted(product.sku_id, units, "main") for product, units in lines], basket.currency, "pc", "US",
         None if coupon is None else "c", points,
     )  # fmt: skip
     promotions = [found for product, _ in lines if (found := _promotion(product)) is not None]
     assert not any(map(invalid, promotions))
-    rules = pricing.Rules({product.sku_id: _sku(product) for product, _ in lines}, promotions)
-    made = pricing.quote(ask, rules, pricing.Buyer("u", None, points, coupon), SHOP, NOW)
-    assert isinstance(made, pricing.Quote), (basket, made)
+    rules = quote.Rules({product.sku_id: _sku(product) for product, _ in lines}, promotions)
+    made = quote.quote(ask, rules, quote.Buyer("u", None, points, coupon), SHOP, NOW)
+    assert isinstance(made, quote.Quote), (basket, made)
     return made
 
 

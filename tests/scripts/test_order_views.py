@@ -15,9 +15,9 @@ from messages.orders import OrderMerge
 from tests.handlers.floor import Floor, book, cancel, captured, create, receive, update, user
 from tests.handlers.offers import coupon, grant, promotion, template
 from tests.scripts.conftest import Oms
+from workers import shop
 from workers.domain.shop import Shop
-from workers.domain.views.keys import uuid_of
-from workers.store import shop
+from workers.views.keys import uuid_of
 
 SOURCES = ("s0", "s1", "s2", "s3", "s4")
 SECRETS = ("13812345678", "Wang Fang", "Nanjing Road", "ring twice")

@@ -16,9 +16,9 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Literal, NamedTuple
 
-from workers.domain.coupons import Coupon
 from workers.domain.order import Order
-from workers.domain.pricing import Buyer, Quote
+from workers.domain.pricing.coupons import Coupon
+from workers.domain.pricing.quote import Buyer, Quote
 
 
 @dataclass(frozen=True)

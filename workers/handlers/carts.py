@@ -17,7 +17,8 @@ from messages.carts import CartChanged, CartPut, CartRemove
 from messages.envelope import Envelope
 from workers.runtime.batch import Batch
 from workers.runtime.route import Route
-from workers.store import buyers, carts, commands
+from workers.services import commands
+from workers.store import buyers, carts
 
 Change: TypeAlias = CartPut | CartRemove
 

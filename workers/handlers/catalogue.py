@@ -39,15 +39,16 @@ from messages.benefits import (
 from messages.catalogue import SettingsChanged, SettingsSet, SettingsUnchanged, SkuChanged, SkuUnchanged, SkuUpsert
 from messages.envelope import Envelope
 from messages.promotions import PromotionChanged, PromotionUnchanged, PromotionUpsert
-from workers.domain import issuing
+from workers.domain import coupon_issuing
 from workers.domain.benefits import Account
-from workers.domain.issuing import Issuing
-from workers.domain.promotions import Promotion, invalid, overlapping
+from workers.domain.coupon_issuing import Issuing
+from workers.domain.pricing.promotions import Promotion, invalid, overlapping
 from workers.domain.refusal import Refusal
 from workers.domain.shop import BUSINESS_TYPES
 from workers.runtime.batch import Batch
 from workers.runtime.route import Every, Route
-from workers.store import commands, coupons, members, points, policies, promotions, revisions, skus
+from workers.services import commands
+from workers.store import benefits, buyers, catalogue_entries, coupons, promotions, skus
 
 Item: TypeAlias = Envelope[Any]
 Admit: TypeAlias = Callable[[Any], Refusal | None]
@@ -68,9 +69,14 @@ class Kind:
     unchanged: type[Event]
 
 
-MEMBERS = Kind(MemberUpsert, "user_id", "members.lock_revisions", members.upsert, MemberChanged, MemberUnchanged)
+MEMBERS = Kind(MemberUpsert, "user_id", "members.lock_revisions", buyers.upsert_levels, MemberChanged, MemberUnchanged)
 SETTINGS = Kind(
-    SettingsSet, "business_type", "policies.lock_revisions", policies.upsert, SettingsChanged, SettingsUnchanged
+    SettingsSet,
+    "business_type",
+    "policies.lock_revisions",
+    catalogue_entries.upsert_policies,
+    SettingsChanged,
+    SettingsUnchanged,
 )
 SKUS = Kind(SkuUpsert, "sku_id", "skus.lock_revisions", skus.upsert, SkuChanged, SkuUnchanged)
 TEMPLATES = Kind(
@@ -117,7 +123,7 @@ def admit_settings(body: SettingsSet) -> Refusal | None:
 
 def admit_template(body: CouponTemplateUpsert) -> Refusal | None:
     """Only terms that a coupon can have."""
-    return issuing.invalid(body.scope, body.scope_ids, body.valid_from, body.valid_to)
+    return coupon_issuing.invalid(body.scope, body.scope_ids, body.valid_from, body.valid_to)
 
 
 @dataclass
@@ -161,7 +167,7 @@ async def change(tx: Transaction, kind: Kind, fresh: Sequence[Item], admit: Admi
     items = [item for item in fresh if isinstance(item.body, kind.model)]
     if not items:
         return {}
-    known = await revisions.lock(tx, kind.lock, [getattr(item.body, kind.id_field) for item in items])
+    known = await catalogue_entries.lock_revisions(tx, kind.lock, [getattr(item.body, kind.id_field) for item in items])
     wins, outcomes = newest(kind, items, known, admit)
     await kind.write(tx, list(wins.values()))
     return outcomes
@@ -214,10 +220,10 @@ async def grant_points(tx: Transaction, fresh: Sequence[Item]) -> commands.Outco
     items = [item for item in fresh if isinstance(item.body, PointsGrant)]
     if not items:
         return {}
-    accounts = await points.lock(tx, {item.body.user_id for item in items})
+    accounts = await benefits.lock_or_create_accounts(tx, {item.body.user_id for item in items})
     outcomes: commands.Outcomes = {commands.key_of(i.body): (grant(accounts, i), i) for i in items}
     granted = [item.body for event, item in outcomes.values() if isinstance(event, PointsChanged)]
-    await points.save(tx, accounts, granted)
+    await benefits.save_grants(tx, accounts, granted)
     return outcomes
 
 

@@ -44,26 +44,15 @@ from messages.orders import (
 )
 from messages.stock import RestockLine, StockRelease, StockRestock
 from workers.domain.book import Book
-from workers.domain.changing import alone, is_done, refuse, unmergeable
 from workers.domain.order import Effect, Order, State, Trigger
-from workers.domain.refunding import BoughtLine, RefundLine, refund_units, remaining_units
+from workers.domain.order_change_rules import alone, is_done, refuse, unmergeable
+from workers.domain.refund_amounts import BoughtLine, RefundLine, refund_units, remaining_units
 from workers.domain.refusal import Refusal
 from workers.domain.shipping import Parcel, unpacked
 from workers.runtime.batch import Batch
 from workers.runtime.route import Route
-from workers.store import (
-    access,
-    announce,
-    attempts,
-    benefits,
-    commands,
-    ids,
-    orders,
-    payments,
-    refunds,
-    shipments,
-    timers,
-)
+from workers.services import authorization, commands, order_events
+from workers.store import attempts, benefits, ids, orders, payments, refunds, shipments, timers
 
 Change: TypeAlias = OrderCancel | OrderChangeAddress | OrderConfirmReceipt | OrderDelete | OrderMerge
 Item: TypeAlias = Envelope[Change]
@@ -147,9 +136,9 @@ async def change_orders(tx: Transaction, batch: Batch[Change]) -> None:
     paid = [step for step in book.owing(Effect.STOCK_RESTOCK) if step.order.paid_at is not None]
     restocks = [outbox.internal(restock(step.order, lines, desk), because=step.because) for step in paid]
     news = [
-        *announce.steps(book, desk.special),
+        *order_events.steps(book, desk.special),
         *other_events(outcomes),
-        *announce.stock_orders(book),
+        *order_events.stock_orders(book),
         *restocks,
         *refunds.announcements(opened),
         *benefit_news,
@@ -177,7 +166,7 @@ def change(desk: Desk, item: Item, now: datetime) -> Event:
     """Fold one command into the book; its outcome. Several orders are changed all or none."""
     actor, named = item.body.actor, list(dict.fromkeys(order_ids(item.body)))
     for order_id in named:
-        refusal = access.denied(actor, order_id, desk.book.get(order_id)) or refused(desk, item, order_id)
+        refusal = authorization.denied(actor, order_id, desk.book.get(order_id)) or refused(desk, item, order_id)
         if refusal is not None:
             return commands.rejected(item, refusal)
     if isinstance(item.body, OrderMerge):
@@ -208,7 +197,7 @@ def outcome(item: Item, named: Sequence[int], moved: Sequence[int], events: Sequ
 
 def step(desk: Desk, item: Item, order_id: int, now: datetime) -> Event:
     """The one step of one order that the command asks for."""
-    body, who = item.body, access.who(item.body.actor)
+    body, who = item.body, authorization.who(item.body.actor)
     fields: dict[str, Any] = {}
     if isinstance(body, OrderCancel):
         fields = {"cancel_type": body.actor.type, "reason": body.reason}
@@ -216,7 +205,9 @@ def step(desk: Desk, item: Item, order_id: int, now: datetime) -> Event:
         fields = {"deleted": True}
     elif isinstance(body, OrderChangeAddress):
         desk.addresses[order_id] = body.address
-    return announce.event_of(desk.book.move(order_id, TRIGGERS[type(body)], because=item, at=now, who=who, **fields))
+    return order_events.event_of(
+        desk.book.move(order_id, TRIGGERS[type(body)], because=item, at=now, who=who, **fields)
+    )
 
 
 def merge(desk: Desk, item: Item, found: Sequence[Order], now: datetime) -> Event:
@@ -229,9 +220,9 @@ def merge(desk: Desk, item: Item, found: Sequence[Order], now: datetime) -> Even
     desk.merged.append((intent, found[0].currency, until))
     for order in found:
         place = len(desk.book.steps)
-        moved = desk.book.move(order.id, Trigger.MERGED, because=item, at=now, who=access.who(item.body.actor))
+        moved = desk.book.move(order.id, Trigger.MERGED, because=item, at=now, who=authorization.who(item.body.actor))
         desk.special[place] = OrderMerged(
-            **announce.common(moved), intent_id=intent.id, order_ids=tuple(intent.shares), amount=intent.amount,
+            **order_events.common(moved), intent_id=intent.id, order_ids=tuple(intent.shares), amount=intent.amount,
             pay_before=until,
         )  # fmt: skip
     return desk.special[len(desk.book.steps) - len(found)]

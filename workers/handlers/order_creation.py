@@ -25,16 +25,18 @@ from messages.envelope import Envelope
 from messages.orders import OrderCreate
 from messages.risk import RiskRequested
 from messages.stock import StockReserve
+from workers import shop
 from workers.domain.benefits import Benefits
-from workers.domain.creating import against_policy, not_theirs, too_soon, unexpected_amounts, unknown_words
-from workers.domain.pricing import Ask, Quote, Rules, Wanted, quote
+from workers.domain.order_validation import against_policy, not_theirs, too_soon, unexpected_amounts, unknown_words
+from workers.domain.pricing.quote import Ask, Quote, Rules, Wanted, quote
+from workers.domain.pricing.splitting import split
 from workers.domain.refusal import Refusal
 from workers.domain.shop import BUSINESS_TYPES, Policy, Shop
-from workers.domain.splitting import split
 from workers.runtime.batch import Batch
 from workers.runtime.route import Route
-from workers.store import benefits, buyers, commands, ids, placing, policies, promotions, shop, skus, timers
-from workers.store.placing import Placed
+from workers.services import commands
+from workers.store import benefits, buyers, catalogue_entries, ids, new_orders, promotions, skus, timers
+from workers.store.new_orders import Placed
 
 Item: TypeAlias = Envelope[OrderCreate]
 
@@ -104,7 +106,7 @@ async def place_orders(tx: Transaction, batch: Batch[OrderCreate]) -> None:
 
     placed = await with_children(tx, accepted)
     deadline = batch.now + timedelta(seconds=desk.shop.saga_deadline_seconds)
-    await placing.insert(tx, placed, batch.now)
+    await new_orders.insert(tx, placed, batch.now)
     await benefits.save(tx, desk.benefits)
     await buyers.use_numbers(tx, [(p.item.body.order_no, p.id) for p in placed if p.item.body.order_no])
     await timers.start(tx, [timers.Timer("saga", p.id, deadline) for p in placed])
@@ -118,7 +120,7 @@ async def place_orders(tx: Transaction, batch: Batch[OrderCreate]) -> None:
 async def read(tx: Transaction, items: Sequence[Item], now: datetime) -> Desk:
     """Everything that prices depend on: one statement per table, and none for what nobody asks for."""
     rules = shop.current()
-    stored = await policies.read(tx)
+    stored = await catalogue_entries.read_policies(tx)
     known = {name: rules.policy_of(name, stored.get(name, {})) for name in BUSINESS_TYPES}
     window = max(policy.rate_limit_window_seconds for policy in known.values())
     orders_max = max(policy.rate_limit_orders for policy in known.values())

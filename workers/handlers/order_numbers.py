@@ -12,12 +12,14 @@ import outbox
 from db.pool import Transaction
 from messages.envelope import Envelope
 from messages.orders import OrderNumberIssue, OrderNumberIssued
-from workers.domain.creating import METHODS
+from workers import shop
+from workers.domain.order_validation import METHODS
 from workers.domain.refusal import Refusal
 from workers.domain.shop import CHANNELS
 from workers.runtime.batch import Batch
 from workers.runtime.route import Route
-from workers.store import commands, ids, shop
+from workers.services import commands
+from workers.store import ids
 
 
 def decide(body: OrderNumberIssue) -> Refusal | None:

@@ -23,17 +23,18 @@ import outbox
 from db.pool import Transaction
 from messages.base import Event
 from messages.envelope import Envelope
-from messages.gateway import GatewayStart
 from messages.payments import PaymentStart
-from workers.channels import configured
-from workers.channels.port import Ready, Refused, Request
+from messages.providers import GatewayStart
 from workers.domain.book import Book
 from workers.domain.order import Order
-from workers.domain.paying import unfit, unpayable, unpriced
+from workers.domain.payment_rules import unfit, unpayable, unpriced
 from workers.domain.refusal import Refusal
+from workers.providers import configured
+from workers.providers.port import Ready, Refused, Request
 from workers.runtime.batch import Batch
 from workers.runtime.route import Route
-from workers.store import access, attempts, commands, ids, orders, payments, refunds, timers
+from workers.services import authorization, commands
+from workers.store import attempts, ids, orders, payments, refunds, timers
 from workers.store.attempts import Attempt
 
 Item: TypeAlias = Envelope[PaymentStart]
@@ -64,9 +65,9 @@ def decide(item: Item, desk: Desk, now: datetime) -> Wanted | Refusal:
     """What is to be paid, or why not. No I/O."""
     body = item.body
     order = desk.book.get(body.order_id)
-    refusal = access.denied(body.actor, body.order_id, order)
+    refusal = authorization.denied(body.actor, body.order_id, order)
     if refusal is not None or order is None:
-        return refusal or access.not_found(body.order_id)
+        return refusal or authorization.not_found(body.order_id)
     intent = desk.merged.get(body.intent_id or 0)
     pays = order.id in intent.shares if intent else body.intent_id in (None, order.intent_id)
     if not pays:

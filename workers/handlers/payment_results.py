@@ -14,8 +14,9 @@ of them or none: where one is no longer waiting, or the amount is another, the w
 The same fact again (channel, trade number, kind) changes nothing, also within one batch; with another order or amount
 it is a dead letter, for a person to look at. A capture that meets a cancellation is decided by the order's row lock:
 whichever is second sees what the first did.
-A payment.callback is believed by its signature alone (store/hearing.py has that table); payment.observed is what a
-channel answered when we asked. Once an order no longer waits for money, its other attempts are closed.
+A payment.callback is believed by its signature alone (services/payment_notifications.py has that table);
+payment.observed is what a channel answered when we asked. Once an order no longer waits for money, its other attempts
+are closed.
 progress.mark: everything published before it is settled, so payment timers that were due by then may act.
 """
 
@@ -40,7 +41,8 @@ from workers.domain.book import Book
 from workers.domain.order import Effect, Order, State, Trigger
 from workers.runtime.batch import Batch
 from workers.runtime.route import Every, Route
-from workers.store import announce, attempts, benefits, hearing, notices, orders, payments, refunds, timers
+from workers.services import order_events, payment_notifications
+from workers.store import attempts, benefits, notifications, orders, payments, refunds, timers
 from workers.store.attempts import Change
 
 Told: TypeAlias = PaymentResult | PaymentCallback | PaymentObserved | ProgressMark
@@ -78,7 +80,7 @@ def verdict_of(state: State) -> str:
 
 async def settle_payments(tx: Transaction, batch: Batch[Told]) -> None:
     """Verify, lock every order once, judge in order of arrival, write each table once."""
-    heard = await hearing.hear(tx, batch)
+    heard = await payment_notifications.hear(tx, batch)
     results = sorted([*((item, item.body) for item in batch.of(PaymentResult)), *heard.results], key=arrival(batch))
     marks = [item.body.at for item in batch.of(ProgressMark)]
     merged = await payments.merged(tx, [result.intent_id for _, result in results])
@@ -118,8 +120,8 @@ async def settle_payments(tx: Transaction, batch: Batch[Told]) -> None:
     await timers.set_progress(tx, max(marks, default=None))
     news = [told(book, item, fact) for item, fact in facts]
     alerts = [outbox.event(alert(fact), because=item) for item, fact in facts if fact.verdict == "mismatch"]
-    owed = [*announce.stock_orders(book), *refunds.announcements(opened)]
-    await outbox.append(tx, [*heard.news, *news, *announce.steps(book), *alerts, *owed, *benefit_news, *closing])
+    owed = [*order_events.stock_orders(book), *refunds.announcements(opened)]
+    await outbox.append(tx, [*heard.news, *news, *order_events.steps(book), *alerts, *owed, *benefit_news, *closing])
 
 
 def arrival(batch: Batch[Told]) -> Callable[[tuple[Item, PaymentResult]], int]:
@@ -128,7 +130,7 @@ def arrival(batch: Batch[Told]) -> Callable[[tuple[Item, PaymentResult]], int]:
     return lambda pair: places[pair[0].id]
 
 
-def attempt_changes(heard: hearing.Heard, told_of: Sequence[tuple[Item, PaymentResult]]) -> list[Change]:
+def attempt_changes(heard: payment_notifications.Heard, told_of: Sequence[tuple[Item, PaymentResult]]) -> list[Change]:
     """How each fact leaves the attempt that it came from, also one that was recorded before."""
     return [
         Change(attempt.id, result.kind, trade_no=result.trade_no, reason=result.reason)
@@ -137,7 +139,7 @@ def attempt_changes(heard: hearing.Heard, told_of: Sequence[tuple[Item, PaymentR
     ]
 
 
-async def others_live(tx: Transaction, book: Book[Item], heard: hearing.Heard) -> frozenset[str]:
+async def others_live(tx: Transaction, book: Book[Item], heard: payment_notifications.Heard) -> frozenset[str]:
     """Items that tell of a failed attempt whose order has another one that may still be paid."""
     failed = [
         (item, attempt)
@@ -249,4 +251,4 @@ def alert(fact: payments.Fact) -> AlertRaised:
     )
 
 
-ROUTE = Route(queue="payment-results", handler=settle_payments, every=(Every(FORGET_SECONDS, notices.forget),))
+ROUTE = Route(queue="payment-results", handler=settle_payments, every=(Every(FORGET_SECONDS, notifications.forget),))

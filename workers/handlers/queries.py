@@ -27,16 +27,18 @@ from messages.queries import (
     PreviewRefusal,
     PreviewUser,
 )
-from workers.domain import coupons
-from workers.domain.coupons import Coupon
-from workers.domain.creating import against_policy, unknown_words
-from workers.domain.pricing import Ask, Buyer, Line, Quote, Wanted, quote
+from workers import shop
+from workers.domain.order_validation import against_policy, unknown_words
+from workers.domain.pricing import coupons
+from workers.domain.pricing.coupons import Coupon
+from workers.domain.pricing.quote import Ask, Buyer, Line, Quote, Wanted, quote
+from workers.domain.pricing.totals import totals
 from workers.domain.refusal import Refusal
 from workers.domain.shop import Policy, Shop
-from workers.domain.totals import totals
 from workers.runtime.batch import Batch
 from workers.runtime.route import Route
-from workers.store import access, preview, shop
+from workers.services import authorization
+from workers.store import preview
 from workers.store.preview import Known
 
 BATCH_MAX_ITEMS = 20  # each costs some milliseconds, with all its coupons, and somebody waits for the first
@@ -113,7 +115,7 @@ def nothing_off(coupon: Coupon, lines: Sequence[Line]) -> Refusal | None:
 
 async def answer(tx: Transaction, batch: Batch[OrderPreview]) -> list[Reply]:
     """One reply for each question, in order."""
-    refusals = [access.unvouched(item) for item in batch]
+    refusals = [authorization.unvouched(item) for item in batch]
     allowed = [item.body for item, refusal in zip(batch, refusals, strict=True) if refusal is None]
     known = await preview.read(tx, allowed, batch.now)
     return [

@@ -26,14 +26,16 @@ import outbox
 from db.pool import Transaction
 from messages.envelope import Envelope
 from messages.payments import PaymentDiscrepancyFound, PaymentReconcile, PaymentReconciled
-from workers.channels import configured, statements
-from workers.channels.port import Channel, StatementError
-from workers.domain.reconciling import Comparison, Difference, Entry, compare
+from workers import shop
+from workers.domain.reconciliation import Comparison, Difference, Entry, compare
 from workers.domain.refusal import Refusal
+from workers.providers import configured, statements
+from workers.providers.port import Channel, StatementError
 from workers.runtime.batch import Batch
 from workers.runtime.route import Route
-from workers.store import access, commands, reconciling, shop
-from workers.store.reconciling import Key, Result, Sheet
+from workers.services import authorization, commands
+from workers.store import reconciliation
+from workers.store.reconciliation import Key, Result, Sheet
 
 Item: TypeAlias = Envelope[PaymentReconcile]
 Compared: TypeAlias = dict[Key, tuple[Result, Comparison]]
@@ -47,7 +49,7 @@ def read(item: Item, channels: Mapping[str, Channel]) -> Sheet | Refusal:
     body = item.body
     channel = channels.get(body.channel)
     if body.actor.type == "user":
-        return access.FORBIDDEN
+        return authorization.FORBIDDEN
     if channel is None:
         return Refusal("PAY_METHOD_INVALID", f"there is no channel {body.channel} here", {"field": "channel"})
     try:
@@ -87,13 +89,13 @@ async def reconcile(tx: Transaction, batch: Batch[PaymentReconcile]) -> None:
         if isinstance(sheet := readings[item.id], Sheet):
             first.setdefault(sheet.key, (item, sheet))
 
-    await reconciling.lock(tx)
-    done = await reconciling.done(tx, first)
+    await reconciliation.lock(tx)
+    done = await reconciliation.done(tx, first)
     fresh = [sheet for key, (_, sheet) in first.items() if key not in done]
-    ledgers = await reconciling.ledgers(tx, fresh, shop.current().business_time_zone)
+    ledgers = await reconciliation.ledgers(tx, fresh, shop.current().business_time_zone)
     compared = await asyncio.to_thread(compare_all, fresh, ledgers)
-    owners = await reconciling.owners(tx, strangers(compared))
-    await reconciling.keep(tx, compared)
+    owners = await reconciliation.owners(tx, strangers(compared))
+    await reconciliation.keep(tx, compared)
 
     outcomes: commands.Outcomes = {}
     news: list[outbox.Announcement] = []

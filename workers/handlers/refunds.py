@@ -32,7 +32,8 @@ from workers.domain.order import Order, State
 from workers.domain.refusal import Refusal
 from workers.runtime.batch import Batch
 from workers.runtime.route import Every, Route
-from workers.store import access, benefits, commands, orders, payments, refunds, timers
+from workers.services import authorization, commands
+from workers.store import benefits, orders, payments, refunds, timers
 
 ENDS = ("succeeded", "failed")
 RUNNING = Gauge("oms_refunds_running", "Refunds of which nobody knows yet how they end, counted up to 100,000")
@@ -47,10 +48,10 @@ Request: TypeAlias = Envelope[RefundRequest]
 def decide(item: Request, order: Order | None, kept: payments.Kept | None) -> Refusal | None:
     """Why an operator's refund is refused, or None. No I/O."""
     body = item.body
-    if (refusal := access.denied(body.actor, body.order_id, order)) is not None:
+    if (refusal := authorization.denied(body.actor, body.order_id, order)) is not None:
         return refusal
     if body.actor.type == "user":
-        return access.FORBIDDEN
+        return authorization.FORBIDDEN
     if kept is None or (order is not None and order.state is State.SPLIT):
         why = "name one of the orders that it was split into" if kept else "nothing of this order is captured"
         return Refusal("REFUND_NOT_ALLOWED", why)
@@ -147,7 +148,7 @@ def repeated(
         refund = known.get(body.refund_no or "")
         kept = left.get(body.order_id)
         taken = NOT_FAILED if body.refund_no in again else not_again(body, refund, kept)
-        refusal = access.denied(body.actor, body.order_id, book.get(body.order_id)) or taken
+        refusal = authorization.denied(body.actor, body.order_id, book.get(body.order_id)) or taken
         if refusal is None and refund is not None:
             again[refund.refund_no] = (item, refund)
             if kept is not None and draws_on(refund, kept):
@@ -167,7 +168,7 @@ def draws_on(refund: refunds.Refund, kept: payments.Kept) -> bool:
 def not_again(body: RefundRequest, refund: refunds.Refund | None, kept: payments.Kept | None) -> Refusal | None:
     """Why this refund is not asked for again, or None. No I/O."""
     if body.actor.type == "user":
-        return access.FORBIDDEN
+        return authorization.FORBIDDEN
     if refund is None or refund.order_id != body.order_id:
         return Refusal("REFUND_NOT_ALLOWED", "the order has no refund of this number")
     if refund.state != "failed":

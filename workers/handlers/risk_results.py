@@ -25,7 +25,8 @@ from workers.domain.book import Book, Step
 from workers.domain.order import Effect, Order, State, Trigger
 from workers.runtime.batch import Batch
 from workers.runtime.route import Route
-from workers.store import announce, benefits, commands, orders, timers
+from workers.services import commands, order_events
+from workers.store import benefits, orders, timers
 
 Item: TypeAlias = Envelope[RiskResult]
 CODES = {"rejected": "RISK_BLOCKED", "captcha_required": "RISK_CAPTCHA_REQUIRED"}
@@ -71,7 +72,7 @@ async def take_verdicts(tx: Transaction, batch: Batch[RiskResult]) -> None:
     await timers.stop(tx, [("saga", key) for key in book.ids(Effect.SAGA_TIMER_ENDS)])
     answers = await commands.conclude(tx, commands.creations(book, special))
     await outbox.append(
-        tx, [*reserves, *announce.steps(book, special), *announce.stock_orders(book), *benefit_news, *answers]
+        tx, [*reserves, *order_events.steps(book, special), *order_events.stock_orders(book), *benefit_news, *answers]
     )
 
 
@@ -101,7 +102,7 @@ async def reservations(
 def rejected(step: Step[Item], code: str) -> OrderRejected:
     """order.rejected, without what the check knows."""
     message = "the order needs a captcha" if code == "RISK_CAPTCHA_REQUIRED" else "the risk check refused the order"
-    return OrderRejected(**announce.common(step), request_id=step.order.request_id, code=code, message=message)
+    return OrderRejected(**order_events.common(step), request_id=step.order.request_id, code=code, message=message)
 
 
 ROUTE = Route(queue="risk-results", handler=take_verdicts)

@@ -37,13 +37,15 @@ from messages.shipments import (
     ShipmentUpdated,
 )
 from messages.stock import RestockLine, StockCommit, StockRestock
+from workers import shop
 from workers.domain.book import Book
 from workers.domain.order import Effect, Order, State, Trigger
-from workers.domain.refunding import BoughtLine, RefundLine, refund_units
+from workers.domain.refund_amounts import BoughtLine, RefundLine, refund_units
 from workers.domain.shipping import Parcel, advance, next_trigger, unpacked
 from workers.runtime.batch import Batch
 from workers.runtime.route import Route
-from workers.store import announce, benefits, ids, orders, payments, refunds, shipments, shop, timers
+from workers.services import order_events
+from workers.store import benefits, ids, orders, payments, refunds, shipments, timers
 
 Fact: TypeAlias = ShipmentBook | ShipmentUpdate
 Item: TypeAlias = Envelope[Fact]
@@ -117,7 +119,7 @@ async def write(tx: Transaction, yard: Yard, now: datetime) -> None:
     await shipments.save(tx, [yard.parcels[key] for key in sorted(yard.moved - set(yard.booked))])
     await shipments.record_facts(tx, yard.facts)
     await timers.start(tx, [timers.Timer("receipt", key, now + window) for key in delivered])
-    await outbox.append(tx, [*yard.news, *announce.steps(book), *refunds.announcements(opened), *benefit_news])
+    await outbox.append(tx, [*yard.news, *order_events.steps(book), *refunds.announcements(opened), *benefit_news])
 
 
 def key_of(body: Fact | Parcel) -> shipments.ParcelKey:

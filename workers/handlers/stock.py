@@ -10,7 +10,7 @@
     stock.adjust     on hand is corrected, never below what is locked: stock.adjusted (trusted users only)
 
 A message that the holder's state contradicts changes nothing and is announced as stock.discrepancy
-(workers/domain/stocking.py has the table). Orders in one batch are granted in order of arrival.
+(workers/domain/stock_reservations.py has the table). Orders in one batch are granted in order of arrival.
 """
 
 from collections.abc import Iterable
@@ -35,10 +35,11 @@ from messages.stock import (
     StockRestock,
 )
 from workers.domain.refusal import Refusal
-from workers.domain.stocking import ON_HAND_MAX, Counter, Desk, Holder, Place, Verdict, Want
+from workers.domain.stock_reservations import ON_HAND_MAX, Counter, Desk, Holder, Place, Verdict, Want
 from workers.runtime.batch import Batch
 from workers.runtime.route import Route
-from workers.store import commands, stock
+from workers.services import commands
+from workers.store import stock
 
 Order: TypeAlias = StockReserve | StockCommit | StockRelease | StockRestock
 """What orders ask of the stock."""

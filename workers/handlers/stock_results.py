@@ -23,11 +23,13 @@ from messages.envelope import Envelope
 from messages.orders import EventLine, OrderCreated, OrderEvent, OrderRejected
 from messages.stock import StockRefused, StockReserved
 from messages.timers import TimerDue
+from workers import shop
 from workers.domain.book import Book, Step
 from workers.domain.order import Effect, Order, State, Trigger
 from workers.runtime.batch import Batch
 from workers.runtime.route import Route
-from workers.store import announce, benefits, carts, commands, ids, orders, payments, shop, timers
+from workers.services import commands, order_events
+from workers.store import benefits, carts, ids, orders, payments, timers
 
 Result: TypeAlias = StockReserved | StockRefused
 Item: TypeAlias = Envelope[Result]
@@ -83,8 +85,8 @@ async def settle_placing(tx: Transaction, batch: Batch[Result]) -> None:
     await timers.stop(tx, [("saga", key) for key in book.ids(Effect.SAGA_TIMER_ENDS)])
     await timers.start(tx, payment_timers(payable))
     replies = await commands.conclude(tx, commands.creations(book, special))
-    owed = [*announce.stock_orders(book), *wake(payable, book), *benefit_news, *cart_news]
-    await outbox.append(tx, [*announce.steps(book, special), *owed, *replies])
+    owed = [*order_events.stock_orders(book), *wake(payable, book), *benefit_news, *cart_news]
+    await outbox.append(tx, [*order_events.steps(book, special), *owed, *replies])
 
 
 async def gifts(tx: Transaction, accepted: Sequence[Order]) -> dict[int, dict[str, Any]]:
@@ -118,7 +120,7 @@ def created(step: Step[Item], lines: bytes, children: tuple[int, ...]) -> OrderC
     order = step.order
     assert order.intent_id is not None
     return OrderCreated(
-        **announce.common(step),
+        **order_events.common(step),
         request_id=order.request_id,
         intent_id=order.intent_id,
         pay_before=order.expire_at,
@@ -131,7 +133,7 @@ def rejected(step: Step[Item], body: StockRefused) -> OrderRejected:
     """order.rejected, with what was short."""
     short = [shortage.model_dump() for shortage in body.short]
     return OrderRejected(
-        **announce.common(step),
+        **order_events.common(step),
         request_id=step.order.request_id,
         code=body.code,
         message="not everything that was ordered is in stock" if short else "the stock did not answer in time",

@@ -24,15 +24,16 @@ from prometheus_client import Gauge
 import outbox
 from db.pool import Transaction
 from messages.envelope import Envelope
-from messages.gateway import GatewayQuery, GatewayRefundQuery
 from messages.orders import OrderEvent, OrderRejected
 from messages.payments import ProgressMark
+from messages.providers import GatewayQuery, GatewayRefundQuery
 from messages.timers import TimerDue
 from workers.domain.book import Book, Step
 from workers.domain.order import Order, Trigger
 from workers.runtime.batch import Batch
 from workers.runtime.route import Every, Route
-from workers.store import announce, attempts, benefits, commands, orders, timers
+from workers.services import commands, order_events
+from workers.store import attempts, benefits, orders, timers
 from workers.store.refunds import call_queue
 
 Item: TypeAlias = Envelope[TimerDue]
@@ -86,7 +87,15 @@ async def take_timers(tx: Transaction, batch: Batch[TimerDue]) -> None:
     await timers.put_off(tx, asked)
     answers = await commands.conclude(tx, commands.creations(book, special))
     await outbox.append(
-        tx, [*announce.steps(book, special), *announce.stock_orders(book), *benefit_news, *closing, *asks, *answers]
+        tx,
+        [
+            *order_events.steps(book, special),
+            *order_events.stock_orders(book),
+            *benefit_news,
+            *closing,
+            *asks,
+            *answers,
+        ],
     )
 
 
@@ -124,7 +133,7 @@ def fields(trigger: Trigger) -> dict[str, Any]:
 def rejected(step: Step[Item]) -> OrderRejected:
     """order.rejected: the stock never answered."""
     return OrderRejected(
-        **announce.common(step),
+        **order_events.common(step),
         request_id=step.order.request_id,
         code="ORDER_SAGA_TIMEOUT",
         message="not everything could be reserved in time",

@@ -12,13 +12,13 @@ from db import cipher
 from db.pool import Transaction
 from db.statements import SQL
 from messages.envelope import Envelope
-from messages.gateway import GatewayClose
 from messages.payments import PaymentStarted
-from workers.channels import port
-from workers.domain import paying
+from messages.providers import GatewayClose
+from workers import shop
+from workers.domain import payment_rules
 from workers.domain.book import Book
 from workers.domain.order import State
-from workers.store import shop
+from workers.providers import port
 from workers.store.refunds import call_queue
 
 LIVE = frozenset({"created", "requested", "unknown"})
@@ -69,7 +69,7 @@ class Attempt:
 
     def ask_at(self, now: datetime) -> datetime:
         """When its channel is asked about it next, if nobody has told us by then."""
-        return paying.ask_at(self.started_at, self.expire_at, now, _grace())
+        return payment_rules.ask_at(self.started_at, self.expire_at, now, _grace())
 
     def started(self, ready: port.Ready) -> PaymentStarted:
         """What the buyer's client needs."""

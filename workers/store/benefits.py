@@ -8,12 +8,12 @@ from typing import Any, Literal, TypeAlias
 import outbox
 from db.pool import Transaction
 from db.statements import SQL
-from messages.benefits import CouponChanged, PointsChanged
+from messages.benefits import CouponChanged, PointsChanged, PointsGrant
 from messages.envelope import Envelope
 from workers.domain.benefits import Account, Benefits, Worth, all_cancelled, due_back, still_earned
 from workers.domain.book import Book, Step
-from workers.domain.coupons import Coupon
 from workers.domain.order import Effect, Order, State
+from workers.domain.pricing.coupons import Coupon
 from workers.store.refunds import Opened
 
 Item: TypeAlias = Envelope[Any]
@@ -224,3 +224,22 @@ def announcements(has: Benefits, because: Mapping[int, Item]) -> list[outbox.Ann
         for move in has.points_moves
     ]  # fmt: skip
     return [outbox.event(event, because=because[order_id]) for order_id, event in (*coupons, *points)]
+
+
+async def lock_or_create_accounts(tx: Transaction, user_ids: Iterable[str]) -> dict[str, Account]:
+    """User -> account, for every user given: locked in id order, also where there were no points yet."""
+    users = sorted(set(user_ids))
+    await tx.execute(SQL["benefits.create_accounts"], users)
+    rows = await tx.fetch(SQL["benefits.lock_accounts"], users)
+    return {row["user_id"]: Account(row["balance"], row["held"], row["growth"]) for row in rows}
+
+
+async def save_grants(tx: Transaction, accounts: Mapping[str, Account], grants: Sequence[PointsGrant]) -> None:
+    """Write each account once and each grant to the ledger. A request id that the user's ledger has is an error."""
+    if not grants:
+        return
+    columns = [[getattr(account, name) for account in accounts.values()] for name in ("balance", "held", "growth")]
+    await tx.execute(SQL["benefits.save_accounts"], list(accounts), *columns)
+    users, refs, points = [g.user_id for g in grants], [g.request_id for g in grants], [g.points for g in grants]
+    count = len(grants)
+    await tx.execute(SQL["benefits.log_points"], users, ["grant"] * count, refs, [None] * count, points, [0] * count)

@@ -6,11 +6,12 @@ from datetime import datetime
 
 from db.pool import Transaction
 from db.statements import SQL
+from messages.benefits import MemberUpsert
 from messages.envelope import Envelope
 from messages.orders import OrderCreate
 from workers.domain.benefits import Benefits
-from workers.domain.promotions import Promotion
-from workers.store import benefits
+from workers.domain.pricing.promotions import Promotion
+from workers.store import benefits, catalogue_entries
 
 
 @dataclass
@@ -60,3 +61,9 @@ async def use_numbers(tx: Transaction, used: Sequence[tuple[str, int]]) -> None:
     """These numbers have their order: (number, order id)."""
     if used:
         await tx.execute(SQL["ids.use_issued_numbers"], [number for number, _ in used], [key for _, key in used])
+
+
+async def upsert_levels(tx: Transaction, newest: Sequence[MemberUpsert]) -> None:
+    """Write each member's level once; see catalogue_entries.write."""
+    columns = [m.user_id for m in newest], [m.revision for m in newest], [m.level for m in newest]
+    await catalogue_entries.write(tx, "members.upsert", *columns)

@@ -7,15 +7,15 @@ import orjson
 from db.pool import Transaction
 from db.statements import SQL
 from messages.benefits import CouponIssue, CouponTemplateUpsert
-from workers.domain.issuing import Issuing, Template
-from workers.store import revisions
+from workers.domain.coupon_issuing import Issuing, Template
+from workers.store import catalogue_entries
 
 EXPIRE_MAX = 500  # coupons per run: a campaign that ends at midnight is worked off in small transactions
 
 
 async def upsert_templates(tx: Transaction, newest: Sequence[CouponTemplateUpsert]) -> None:
-    """Write each template once, and leave its coupons alone; see revisions.write."""
-    await revisions.write(
+    """Write each template once, and leave its coupons alone; see catalogue_entries.write."""
+    await catalogue_entries.write(
         tx,
         "coupons.upsert_templates",
         [t.template_id for t in newest],

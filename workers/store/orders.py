@@ -12,7 +12,7 @@ from messages.envelope import Envelope
 from messages.orders import Address
 from workers.domain.book import Book, Step
 from workers.domain.order import Order, State
-from workers.domain.refunding import BoughtLine, RefundLine
+from workers.domain.refund_amounts import BoughtLine, RefundLine
 
 SNAPSHOT_RISK = 6
 

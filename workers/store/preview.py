@@ -13,11 +13,11 @@ from db.pool import Transaction
 from db.statements import SQL
 from messages.orders import LINES_MAX
 from messages.queries import OrderPreview, PreviewAddress
-from workers.domain.coupons import Coupon
 from workers.domain.masking import masked
-from workers.domain.pricing import Buyer, Rules
-from workers.domain.promotions import Promotion
-from workers.store import benefits, policies, promotions, skus
+from workers.domain.pricing.coupons import Coupon
+from workers.domain.pricing.promotions import Promotion
+from workers.domain.pricing.quote import Buyer, Rules
+from workers.store import benefits, catalogue_entries, promotions, skus
 
 ADDRESSES_MAX = 5
 ORDERS_MAX = 20  # of each user, to find different addresses in
@@ -62,7 +62,7 @@ async def read(tx: Transaction, bodies: Sequence[OrderPreview], at: datetime) ->
     coupons, wanted = await _coupons(tx, users, {body.coupon_id for body in bodies if body.coupon_id is not None})
     return Known(
         Rules(catalogue, valid, await _quota_left(tx, valid)),
-        await policies.read(tx),
+        await catalogue_entries.read_policies(tx),
         {row["user_id"]: Member(row["level"], row["points"]) for row in await tx.fetch(SQL["preview.users"], users)},
         carts,
         coupons,

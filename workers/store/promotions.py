@@ -9,9 +9,9 @@ import orjson
 from db.pool import Transaction
 from db.statements import SQL
 from messages.promotions import LadderStep, PromotionUpsert, ReductionStep
-from workers.domain.pricing import Sku
-from workers.domain.promotions import Promotion
-from workers.store import revisions
+from workers.domain.pricing.promotions import Promotion
+from workers.domain.pricing.quote import Sku
+from workers.store import catalogue_entries
 
 
 async def for_skus(tx: Transaction, skus: Iterable[Sku], at: datetime) -> list[Promotion]:
@@ -53,9 +53,9 @@ async def beside(tx: Transaction, new: Sequence[PromotionUpsert]) -> dict[str, P
 
 
 async def upsert(tx: Transaction, newest: Sequence[PromotionUpsert]) -> None:
-    """Write each promotion once, see revisions.write; and how many units each has, never fewer than are sold."""
+    """Write each promotion once (see catalogue_entries.write), and its number of units, never fewer than are sold."""
     ids = [p.promo_id for p in newest]
-    await revisions.write(
+    await catalogue_entries.write(
         tx,
         "promotions.upsert",
         ids,

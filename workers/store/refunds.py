@@ -9,10 +9,10 @@ import outbox
 from db.pool import Transaction
 from db.statements import SQL
 from messages.envelope import Envelope
-from messages.gateway import GatewayRefund
+from messages.providers import GatewayRefund
 from messages.refunds import RefundObserved, RefundRequested, RefundResult
 from workers.domain.order import Order
-from workers.domain.refunding import RefundLine
+from workers.domain.refund_amounts import RefundLine
 from workers.store import ids
 from workers.store.payments import Kept
 

@@ -7,8 +7,8 @@ import orjson
 from db.pool import Transaction
 from db.statements import SQL
 from messages.catalogue import SkuUpsert
-from workers.domain.pricing import Sku
-from workers.store import revisions
+from workers.domain.pricing.quote import Sku
+from workers.store import catalogue_entries
 
 
 async def read(tx: Transaction, sku_ids: Iterable[str]) -> dict[str, Sku]:
@@ -18,8 +18,8 @@ async def read(tx: Transaction, sku_ids: Iterable[str]) -> dict[str, Sku]:
 
 
 async def upsert(tx: Transaction, newest: Sequence[SkuUpsert]) -> None:
-    """Write each SKU once; see revisions.write."""
-    await revisions.write(
+    """Write each SKU once; see catalogue_entries.write."""
+    await catalogue_entries.write(
         tx,
         "skus.upsert",
         [s.sku_id for s in newest],

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from db.pool import Transaction
 from db.statements import SQL
-from workers.domain.stocking import Counter, Holder, LedgerEntry, Place
+from workers.domain.stock_reservations import Counter, Holder, LedgerEntry, Place
 
 
 async def lock_holders(tx: Transaction, ids: Iterable[int]) -> dict[int, Holder]:

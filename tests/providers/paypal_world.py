@@ -1,0 +1,112 @@
+"""A merchant at PayPal, and a PayPal that holds the keys."""
+
+import json
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from functools import cache
+from typing import Any
+
+from scripts.gateways import paypal_protocol as theirs
+from scripts.gateways.authorities import SIGNING, Authority, pem
+from tests.providers import keys
+from workers.providers.paypal import PayPal, PayPalSettings
+from workers.providers.port import Attempt, Notice, RefundAsk, Request, Response
+
+AT = datetime(2026, 11, 22, 2, 59, 30, tzinfo=UTC)
+MERCHANT = "3SQBR4YEWZ4BA"
+WEBHOOK = "1JE4291016473214C"
+URL = "https://api.paypal.com/v1/notifications/certs/CERT-360caa42-fca2a594-1a5f47cb"
+NEXT_URL = URL[:-1] + "c"
+SITE = "https://www.paypal.com"
+ORDER = "5O190127TN364715T"
+CAPTURE = "3C679366HH908993F"
+TRANSMISSION = "69cd13f0-d67a-11e5-baa3-778b53f4ae55"
+ATTEMPT = Attempt(
+    out_trade_no="P17325846012345678", amount=8888, currency="EUR", subject="Größe & 茶", scene="page", started_at=AT,
+    expire_at=AT + timedelta(minutes=15), return_url="https://shop.example/back", reference=ORDER,
+)  # fmt: skip
+ASK = RefundAsk(
+    refund_no="R17325846012345679", out_trade_no=ATTEMPT.out_trade_no, trade_no=CAPTURE, amount=88, total=8888,
+    currency="EUR", reason="late", captured_at=AT, requested_at=AT + timedelta(hours=1), reference=ORDER,
+)  # fmt: skip
+
+
+@cache
+def authority(name: str = "DigiCert") -> Authority:
+    """Who issues certificates."""
+    return Authority(name, keys.BEGINNING, keys.private(f"{name} root"), keys.private(f"{name} issuer"))
+
+
+@cache
+def certificate(
+    key: str = "paypal", *, issued_by: str = "DigiCert", name: str = theirs.HOLDER,
+    since: datetime = AT - timedelta(days=30), days: int = 90,
+) -> str:  # fmt: skip
+    """What is found at PayPal's address."""
+    above = authority(issued_by)
+    own = keys.private(key).public_key()
+    return pem(above.certificate(own, name, dns=name, since=since, days=days, usage=SIGNING))
+
+
+def settings(**more: Any) -> PayPalSettings:
+    """What the adapter is made from."""
+    values: dict[str, Any] = {
+        "merchant_id": MERCHANT, "client_id": "shop", "client_secrets": ["hush-hush", "hush-2"],
+        "webhook_ids": [WEBHOOK],
+        "root_certificates": [pem(authority().root)], "intermediate_certificates": [pem(authority().issuer)],
+        "certificates": {URL: certificate()}, "return_url": "https://shop.example/",
+        "cancel_url": "https://shop.example/cart",
+    }  # fmt: skip
+    return PayPalSettings(**{**values, **more})
+
+
+def channel(**more: Any) -> PayPal:
+    """The adapter."""
+    return PayPal(settings(**more))
+
+
+def created() -> Any:
+    """The order as PayPal reads it."""
+    request = channel().start(ATTEMPT, AT)
+    assert isinstance(request, Request)
+    return json.loads(request.body)
+
+
+def capture(**more: Any) -> dict[str, Any]:
+    """The capture of the attempt."""
+    made = theirs.capture(
+        CAPTURE, ORDER, created(), at=AT + timedelta(seconds=40), status=more.pop("status", "COMPLETED")
+    )
+    return {**made, **more}
+
+
+def refund(**more: Any) -> dict[str, Any]:
+    """The refund that was asked for."""
+    asked = json.loads(channel().refund(ASK, AT).body)
+    made = theirs.refund("1JU08902781691411", asked, at=AT + timedelta(hours=1), status=more.pop("status", "COMPLETED"))
+    return {**made, **more}
+
+
+def order(status: str, **more: Any) -> dict[str, Any]:
+    """The order as PayPal answers with it."""
+    return theirs.order(ORDER, status, created(), site=SITE, **more)
+
+
+def told(event_type: str, resource: Mapping[str, Any], **more: Any) -> Notice:
+    """A notification."""
+    return sent(theirs.event(event_type, resource, event_id="WH-2WR32451HC0233532", at=AT), **more)
+
+
+def sent(
+    body: bytes, *, key: str = "paypal", url: str = URL, webhook_id: str = WEBHOOK, at: datetime = AT, **headers: str
+) -> Notice:
+    """A notification with this body, signed as PayPal does."""
+    signer = theirs.Signer(keys.private(key), url)
+    made = theirs.webhook_headers(body, signer, webhook_id=webhook_id, transmission_id=TRANSMISSION, at=at)
+    return Notice({**made, **{name.replace("_", "-"): value for name, value in headers.items()}}, body, AT)
+
+
+def answer(content: object, status: int = 200, **headers: str) -> Response:
+    """An answer."""
+    body = content if isinstance(content, bytes) else json.dumps(content).encode()
+    return Response(status, {name.replace("_", "-"): value for name, value in headers.items()}, body)

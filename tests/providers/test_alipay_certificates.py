@@ -1,0 +1,92 @@
+"""Alipay in 证书模式: requests name certificates, what is signed stays the same (S0-07, S0-10)."""
+
+from dataclasses import replace
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qs
+
+import pytest
+from cryptography import x509
+
+from scripts.gateways import alipay_protocol as protocol
+from tests.providers import alipay_world as world
+from tests.providers import keys
+from tests.providers.alipay_world import AT, ATTEMPT
+from workers.providers.alipay import serials
+from workers.providers.port import Paid, Ready, Request, Unknown
+
+PUBLISHED = Path(__file__).parent / "published"
+ROOTS, APP = ((PUBLISHED / f"alipay_test_{name}.pem").read_text() for name in ("roots", "app"))
+OURS = keys.certificate_pem("ours", 0xAB12)
+MODE: dict[str, Any] = {"app_certificates": (OURS,), "root_certificates": ROOTS}
+SDK = import_module("alipay").DCAliPay
+
+
+@pytest.mark.filterwarnings("ignore:X509.get_issuer is deprecated")
+def test_certificates_are_named_as_the_sdk_names_them() -> None:
+    assert serials.of(x509.load_pem_x509_certificate(APP.encode())) == SDK.get_cert_sn(APP)
+    assert serials.of_roots(ROOTS) == SDK.get_root_cert_sn(ROOTS)
+
+
+def test_of_the_roots_those_are_named_that_are_signed_with_rsa_in_their_order() -> None:
+    name = serials.of_roots(ROOTS)
+    assert ROOTS.count("BEGIN") == 3
+    assert "_" not in name
+    assert serials.of_roots(APP + ROOTS + OURS).split("_") == [
+        serials.of(x509.load_pem_x509_certificate(APP.encode())), name,
+        serials.of(x509.load_pem_x509_certificate(OURS.encode())),
+    ]  # fmt: skip
+
+
+def test_every_request_and_link_names_our_certificate_and_the_roots_and_is_signed_with_both() -> None:
+    alipay, plain = world.channel(**MODE), world.channel()
+    page, query = alipay.start(ATTEMPT, AT), alipay.query(ATTEMPT, AT)
+    assert isinstance(page, Ready)
+    ours = serials.of(x509.load_pem_x509_certificate(OURS.encode()))
+    for link, form in ((str(page.url), b""), (query.url, query.body)):
+        told = protocol.check(
+            link.partition("?")[2], form, app_id=world.APP_ID, keys=[keys.private("ours").public_key()], now=AT
+        )
+        assert (told.fields["app_cert_sn"], told.fields["alipay_root_cert_sn"]) == (ours, serials.of_roots(ROOTS))
+    without = plain.start(replace(ATTEMPT, scene="qr"), AT)
+    assert isinstance(without, Request)
+    assert not {"app_cert_sn", "alipay_root_cert_sn"} & set(parse_qs(without.url.partition("?")[2]))
+
+
+def test_an_answer_that_names_alipays_certificate_is_believed_by_the_key_in_it() -> None:
+    alipay = world.channel(**MODE, alipay_public_keys=(keys.certificate_pem("alipay", 7),))
+    told = world.found()
+    named = replace(told, body=told.body[:-1] + b',"alipay_cert_sn":"a5b59edf65dcda9ca26e071ab6f5a0a7"}')
+    assert isinstance(alipay.paid(ATTEMPT, named, AT), Paid)
+    forged = world.answer(world.QUERY, protocol.ok(out_trade_no=ATTEMPT.out_trade_no), key="mallory")
+    assert isinstance(alipay.paid(ATTEMPT, forged, AT), Unknown)
+    assert isinstance(alipay.verify(world.notice(world.trade() | {"alipay_cert_sn": "a5b59edf"})), Paid)
+
+
+def test_while_our_key_is_changed_the_first_certificate_is_named() -> None:
+    both = world.channel(
+        app_private_keys=(keys.private_pem("ours, next"), keys.private_pem("ours")),
+        app_certificates=(keys.certificate_pem("ours, next", 9), OURS), root_certificates=ROOTS,
+    )  # fmt: skip
+    named = parse_qs(both.query(ATTEMPT, AT).url.partition("?")[2])["app_cert_sn"]
+    following = x509.load_pem_x509_certificate(keys.certificate_pem("ours, next", 9).encode())
+    assert named == [serials.of(following)]
+
+
+WRONG: list[tuple[dict[str, Any], str]] = [
+    ({"app_certificates": (OURS,)}, "needs app_certificates and root_certificates"),
+    ({"root_certificates": ROOTS}, "needs app_certificates and root_certificates"),
+    (MODE | {"app_certificates": (keys.certificate_pem("mallory", 1),)}, "not of our key"),
+    (MODE | {"app_certificates": (OURS, OURS)}, "not as many as"),
+    (MODE | {"app_certificates": ("no PEM",)}, "no public key or certificate"),
+    (MODE | {"app_certificates": (keys.public_pem("ours"),)}, "no certificate"),
+    (MODE | {"root_certificates": "no PEM"}, "no certificate that is signed with RSA"),
+]
+
+
+@pytest.mark.parametrize(("more", "says"), WRONG, ids=[says for _, says in WRONG])
+def test_settings_say_what_is_wrong_with_them(more: dict[str, Any], says: str) -> None:
+    with pytest.raises(ValueError, match=says) as error:
+        world.settings(**more)
+    assert keys.private_pem("ours").splitlines()[1] not in str(error.value)

@@ -1,0 +1,239 @@
+"""What Alipay notifies is believed only as it was signed, and for us; its time never matters (S0-08, S0-09, S1-16)."""
+
+import gzip
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qsl, quote, urlencode
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from scripts.gateways import alipay_protocol as protocol
+from tests.providers import alipay_world as world
+from tests.providers import keys
+from tests.providers.alipay_world import AT
+from workers.providers.alipay import RETRY_SCHEDULE_SECONDS
+from workers.providers.port import Irrelevant, Notice, Paid, Refunded, Rejected
+
+ALIPAY = world.channel()
+PAID = Paid(world.ATTEMPT.out_trade_no, world.TRADE_NO, "captured", 8888, "CNY", AT)
+FIELDS = world.trade()
+GENUINE = world.notice(FIELDS)
+SENT = dict(parse_qsl(GENUINE.body.decode(), keep_blank_values=True))
+
+
+def code(said: object) -> str:
+    """The code of a refusal."""
+    assert isinstance(said, Rejected), said
+    return said.code
+
+
+def test_it_retries_within_25_hours_as_documented() -> None:
+    minutes = [seconds / 60 for seconds in RETRY_SCHEDULE_SECONDS]
+    assert minutes == [4, 10, 10, 60, 2 * 60, 6 * 60, 15 * 60]
+    assert sum(RETRY_SCHEDULE_SECONDS) < 25 * 3600
+
+
+STATES = [
+    ("TRADE_SUCCESS", "captured"), ("TRADE_FINISHED", "captured"), ("WAIT_BUYER_PAY", "pending"),
+    ("TRADE_CLOSED", "closed"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("state", "status"), STATES)
+def test_a_trade_is_what_it_says(state: str, status: Any) -> None:
+    assert ALIPAY.verify(world.notice(world.trade(status=state))) == replace(PAID, status=status)
+
+
+@pytest.mark.parametrize("late", [timedelta(), timedelta(hours=25), timedelta(days=400), timedelta(days=-400)])
+def test_its_time_never_matters_because_copies_keep_it(late: timedelta) -> None:
+    assert ALIPAY.verify(replace(GENUINE, received_at=AT + late)) == PAID
+
+
+@pytest.mark.parametrize("charset", ["utf-8", "UTF-8", "gbk", "GBK"])
+def test_fields_are_signed_in_their_charset(charset: str) -> None:
+    told = world.notice(world.trade(subject="订单 & 100%"), charset=charset)
+    assert ALIPAY.verify(told) == PAID
+
+
+def test_a_refund_is_for_the_query_to_tell_because_the_notice_knows_only_their_sum() -> None:
+    later = AT + timedelta(hours=2, milliseconds=320)
+    first = protocol.refund_notice(FIELDS, out_request_no="R1", refunded_so_far=888, at=later)
+    assert first["trade_status"] == "TRADE_SUCCESS"
+    assert ALIPAY.verify(world.notice(first)) == Refunded("R1", "processing", 888, "CNY", later)
+    last = protocol.refund_notice(FIELDS, out_request_no="R2", refunded_so_far=8888, at=later)
+    assert last["trade_status"] == "TRADE_CLOSED"
+    assert ALIPAY.verify(world.notice(last)) == Refunded("R2", "processing", 8888, "CNY", later)
+
+
+def test_a_trade_that_closed_because_nobody_paid_is_no_refund() -> None:
+    said = ALIPAY.verify(world.notice(world.trade(status="TRADE_CLOSED")))
+    assert isinstance(said, Paid)
+    assert said.status == "closed"
+
+
+@pytest.mark.parametrize("nothing", ["", "0", "0.00"])
+def test_a_payment_of_which_nothing_was_given_back_is_a_payment(nothing: str) -> None:
+    assert ALIPAY.verify(world.notice({**FIELDS, "refund_fee": nothing, "gmt_refund": ""})) == PAID
+
+
+def test_a_refund_without_a_number_of_ours_goes_by_the_payments() -> None:
+    told = {**FIELDS, "refund_fee": "1.00", "gmt_refund": "2026-11-22 13:00:00"}
+    assert ALIPAY.verify(world.notice(told)) == Refunded(
+        world.ATTEMPT.out_trade_no, "processing", 100, "CNY", AT + timedelta(hours=2)
+    )
+
+
+def test_what_is_not_about_a_trade_does_not_concern_us() -> None:
+    told = {"notify_type": "servicemarket_order_notify", "app_id": world.APP_ID, "seller_id": world.SELLER_ID}
+    assert ALIPAY.verify(world.notice(told)) == Irrelevant("servicemarket_order_notify")
+
+
+def posted(fields: Mapping[str, str]) -> Notice:
+    return replace(GENUINE, body=urlencode(fields).encode())
+
+
+@pytest.mark.parametrize("name", SENT)
+def test_no_field_can_say_something_else(name: str) -> None:
+    for other in (
+        SENT[name] + "1",
+        SENT[name][:-1] if SENT[name] else "x",
+        SENT[name] + " ",
+        SENT[name].swapcase() + "\n",
+    ):
+        assert isinstance(ALIPAY.verify(posted({**SENT, name: other})), Rejected), (name, other)
+
+
+@pytest.mark.parametrize("name", SENT)
+def test_no_field_can_be_left_out(name: str) -> None:
+    assert (
+        code(ALIPAY.verify(posted({key: value for key, value in SENT.items() if key != name})))
+        == "PAY_SIGNATURE_INVALID"
+    )
+
+
+@pytest.mark.parametrize("more", [{"x": "1"}, {"x": ""}, {"": "x"}, {"sign_type ": "RSA2"}])
+def test_no_field_can_be_added(more: dict[str, str]) -> None:
+    assert isinstance(ALIPAY.verify(posted({**SENT, **more})), Rejected)
+
+
+@given(st.integers(0, len(GENUINE.body) - 1), st.integers(1, 255))
+def test_another_byte_is_refused_or_only_another_spelling_of_the_same(index: int, change: int) -> None:
+    body = bytearray(GENUINE.body)
+    body[index] ^= change
+    said = ALIPAY.verify(replace(GENUINE, body=bytes(body)))
+    assert isinstance(said, Rejected) or (said == PAID and chr(body[index]) in "abcdefABCDEF+ ")
+
+
+def test_the_order_and_the_spelling_of_the_fields_do_not_matter() -> None:
+    backwards = "&".join(f"{name}={quote(value, safe='')}" for name, value in reversed(SENT.items()))
+    assert ALIPAY.verify(replace(GENUINE, body=backwards.encode())) == PAID
+
+
+def test_a_field_stands_once() -> None:
+    for pair in (b"total_amount=88.88", b"total_amount=0.01", b"sign=x", b"x%3D=1&x%3D=2"):
+        said = ALIPAY.verify(replace(GENUINE, body=GENUINE.body + b"&" + pair))
+        assert said == Rejected("PAY_CALLBACK_INVALID", "a field of the form stands twice")
+
+
+def test_another_key_is_not_alipays() -> None:
+    assert code(ALIPAY.verify(world.notice(FIELDS, key="mallory"))) == "PAY_SIGNATURE_INVALID"
+
+
+def test_either_of_two_keys_of_alipays_is_believed() -> None:
+    both = world.channel(alipay_public_keys=(keys.public_pem("alipay, next"), keys.public_pem("alipay")))
+    assert both.verify(GENUINE) == both.verify(world.notice(FIELDS, key="alipay, next")) == PAID
+    assert both.with_certificates({"x": keys.public_pem("mallory")}) is both
+
+
+@pytest.mark.parametrize("weaker", ["RSA", "rsa2", "MD5", ""])
+def test_only_rsa2_is_believed(weaker: str) -> None:
+    assert code(ALIPAY.verify(posted({**SENT, "sign_type": weaker}))) == "PAY_SIGNATURE_INVALID"
+
+
+OTHERS = [("app_id", "2021000122671235"), ("seller_id", "2088621956155679")]
+
+
+@pytest.mark.parametrize(("name", "other"), OTHERS)
+def test_the_notice_of_another_merchant_is_not_ours(name: str, other: str) -> None:
+    assert code(ALIPAY.verify(world.notice({**FIELDS, name: other}))) == "PAY_MERCHANT_MISMATCH"
+
+
+def test_a_compressed_or_huge_body_is_not_looked_at() -> None:
+    told = replace(GENUINE, headers={"content-encoding": "gzip"}, body=gzip.compress(GENUINE.body))
+    assert ALIPAY.verify(told) == Rejected("PAY_CALLBACK_INVALID", "the body is encoded")
+    huge = world.notice({**FIELDS, "body": "x" * 65_536})
+    assert ALIPAY.verify(huge) == Rejected("PAY_CALLBACK_INVALID", "the body is larger than 65536 bytes")
+
+
+FORMS = [
+    b"",
+    b"&",
+    b"=",
+    b"x",
+    b"a=1&",
+    b"\xff=\xff",
+    b"%=%",
+    b"a=%zz",
+    b"&".join(b"a%d=" % n for n in range(101)),
+    b"&" * 60_000,
+]
+
+
+@pytest.mark.parametrize("body", FORMS, ids=lambda body: f"{len(body)} bytes, {body[:4]!r}")
+def test_what_is_no_form_is_refused(body: bytes) -> None:
+    assert isinstance(ALIPAY.verify(Notice({}, body, AT)), Rejected)
+
+
+@given(st.dictionaries(st.sampled_from(["content-encoding", "content-type"]), st.text()), st.binary())
+def test_whatever_comes_is_answered(headers: dict[str, str], body: bytes) -> None:
+    assert isinstance(ALIPAY.verify(Notice(headers, body, AT)), Rejected)
+
+
+MARK = "SECRET-MARK"
+WRONG = [
+    *(("total_amount", wrong) for wrong in ("88.888", "1e3", " 88", "-1.00", "0", "0.00", "", "８８", "88,88", "+1")),
+    ("out_trade_no", ""), ("out_trade_no", f"{MARK} "), ("trade_no", f"{MARK}:"), ("trade_no", "1" * 65),
+    ("trade_status", MARK), ("trade_status", ""), ("gmt_payment", MARK), ("gmt_payment", "2026-13-22 11:00:00"),
+    ("gmt_payment", "2026-11-22T11:00:00"), ("refund_fee", MARK), ("gmt_refund", MARK), ("notify_type", ""),
+    ("notify_type", "x" * 65),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("name", "wrong"), WRONG)
+def test_each_field_is_of_its_form_or_nothing_is_believed(name: str, wrong: str) -> None:
+    said = ALIPAY.verify(world.notice({**FIELDS, name: wrong}))
+    assert code(said) == "PAY_CALLBACK_INVALID"
+    assert MARK not in said.message  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize("charset", ["latin-1", "ascii"])
+def test_a_charset_that_alipay_does_not_have_is_refused(charset: str) -> None:
+    assert code(ALIPAY.verify(world.notice(world.trade(subject="x"), charset=charset))) == "PAY_CALLBACK_INVALID"
+
+
+def test_nothing_shows_a_key() -> None:
+    shown = "".join(map(repr, (ALIPAY, vars(ALIPAY), world.settings())))
+    assert "BEGIN PRIVATE KEY" not in shown
+    with pytest.raises(ValueError, match="no private key") as error:
+        world.settings(app_private_keys=(MARK,))
+    assert MARK not in str(error.value)
+
+
+PUBLISHED = Path(__file__).parent / "published"
+
+
+def test_the_published_notification_is_believed_and_no_other() -> None:
+    key = (PUBLISHED / "alipay_notification_key.pem").read_text()
+    alipay = world.channel(app_id="2019073166072302", seller_id="2088531891668739", alipay_public_keys=(key,))
+    genuine = Notice({}, (PUBLISHED / "alipay_notification.txt").read_bytes(), datetime(2026, 11, 22, tzinfo=UTC))
+    assert alipay.verify(genuine) == Paid(
+        "20190815153750722-564-55", "2019081522001468450509133591", "captured", 10, "CNY",
+        datetime(2019, 8, 15, 7, 37, 58, tzinfo=UTC),
+    )  # fmt: skip
+    other = replace(genuine, body=genuine.body.replace(b"total_amount=0.10", b"total_amount=0.01"))
+    assert code(alipay.verify(other)) == "PAY_SIGNATURE_INVALID"

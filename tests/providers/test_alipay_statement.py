@@ -1,0 +1,93 @@
+"""The day statement of Alipay, in its own layout (R-10)."""
+
+from datetime import UTC, date, datetime
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from scripts.gateways.alipay_protocol import BillLine, bill
+from tests.providers import alipay_world as world
+from workers.providers.port import Row, StatementError
+
+ALIPAY = world.channel()
+DAY = date(2026, 11, 22)
+NOON = datetime(2026, 11, 22, 4, tzinfo=UTC)
+LINES = [
+    BillLine(NOON, "P1", "20261", 8888),
+    BillLine(NOON, "P2", "20262", 1, goods='茶, 绿 "特价"'),
+    BillLine(NOON, "P1", "20261", 888, refund_no="R1"),
+]
+WHOLE = bill(DAY, world.SELLER_ID, LINES)
+TEXT = WHOLE.decode("gbk")
+ROWS = [
+    Row("capture", "P1", "20261", 8888, "CNY", 6),
+    Row("capture", "P2", "20262", 1, "CNY", 7),
+    Row("refund", "R1", "20261", 888, "CNY", 8),
+]
+
+
+def test_payments_and_refunds_of_a_day() -> None:
+    assert ALIPAY.statement(WHOLE, DAY) == ROWS
+
+
+@pytest.mark.parametrize("charset", ["utf-8", "utf-8-sig", "gb18030"])
+def test_a_spreadsheet_may_have_saved_it(charset: str) -> None:
+    assert ALIPAY.statement(TEXT.replace("\r\n", "\n").encode(charset), DAY) == ROWS
+
+
+def test_a_day_without_payments() -> None:
+    assert ALIPAY.statement(bill(DAY, world.SELLER_ID, []), DAY) == []
+
+
+def test_an_account_is_our_number_or_our_number_with_its_ending() -> None:
+    assert ALIPAY.statement(TEXT.replace(f"{world.SELLER_ID}0156", world.SELLER_ID).encode("gbk"), DAY) == ROWS
+
+
+def test_a_refund_without_a_number_of_its_own_goes_by_the_payments() -> None:
+    assert ALIPAY.statement(TEXT.replace("R1\t", "").encode("gbk"), DAY)[2].number == "P1"
+
+
+def test_a_refund_may_be_written_without_its_minus() -> None:
+    assert ALIPAY.statement(TEXT.replace("-8.88,-8.88", "8.88,8.88").encode("gbk"), DAY) == ROWS
+
+
+BROKEN = [
+    ("another account", world.SELLER_ID, "2088621956155679", "line 2: expected our own"),
+    ("another day", "起始日期：[2026年11月22日", "起始日期：[2026年11月21日", "line 3: expected 2026-11-22"),
+    ("another kind of file", "#支付宝业务明细查询", "#支付宝账务明细查询", "line 1: expected #支付宝业务明细查询"),
+    ("a float", "88.88,88.88", "8.8e1,88.88", "line 6: 订单金额（元） is no decimal"),
+    ("too many decimals", "88.88,88.88", "88.88,88.880", "line 6: 商家实收（元） is no decimal"),
+    ("a minus on a payment", "88.88,88.88", "-88.88,88.88", "line 6: 订单金额（元） is no decimal"),
+    ("a kind nobody knows", "交易,\tgoods", "转账,\tgoods", "line 6: expected 交易 or 退款"),
+    ("a value less", "交易,\tgoods,", "交易,", "line 6: expected 25 values"),
+    ("no request number", "退款批次号/请求号", "退款批次号", "line 5: expected the columns 退款批次号/请求号"),
+    ("another number of payments", "#交易合计：2笔", "#交易合计：3笔", "expected the numbers and the sums"),
+    ("another sum", "商家实收共88.89元", "商家实收共88.90元", "expected the numbers and the sums"),
+    ("another number of refunds", "#退款合计：1笔", "#退款合计：0笔", "expected the numbers and the sums"),
+    ("another sum of refunds", "退款共-8.88元", "退款共-8.89元", "expected the numbers and the sums"),
+    ("no sums", "#退款合计", "#合计", "expected the numbers and the sums"),
+    ("a quote that never ends", '"茶', '""茶', "expected CSV|expected 25 values"),
+]
+
+
+@pytest.mark.parametrize(("_what", "good", "bad", "says"), BROKEN, ids=[row[0] for row in BROKEN])
+def test_what_is_not_the_layout_is_refused_with_its_line(_what: str, good: str, bad: str, says: str) -> None:
+    assert good in TEXT
+    with pytest.raises(StatementError, match=says):
+        ALIPAY.statement(TEXT.replace(good, bad, 1).encode("gbk"), DAY)
+
+
+ENDS = TEXT.index("元，商家优惠退款共")
+
+
+@given(st.integers(0, ENDS))
+def test_a_file_that_was_cut_off_is_refused(length: int) -> None:
+    with pytest.raises(StatementError):
+        ALIPAY.statement(TEXT[:length].encode("gbk"), DAY)
+
+
+@given(st.binary() | st.text().map(str.encode) | st.text().map(lambda text: (TEXT[:300] + text).encode()))
+def test_whatever_is_no_statement_is_refused(content: bytes) -> None:
+    with pytest.raises(StatementError, match="expected"):
+        ALIPAY.statement(content, DAY)

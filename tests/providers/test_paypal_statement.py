@@ -1,0 +1,144 @@
+"""Settlement reports (R-10)."""
+
+from datetime import date
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from scripts.gateways.paypal_protocol import Moved, settlement_report
+from tests.providers import paypal_world as world
+from tests.providers.paypal_world import ASK, ATTEMPT, CAPTURE, MERCHANT
+from workers.providers.port import Row, StatementError
+
+DAY = date(2026, 11, 22)
+CHANNEL = world.channel()
+PAID = Moved("T0006", CAPTURE, ATTEMPT.out_trade_no, 8888, "EUR", ATTEMPT.out_trade_no)
+RETURNED = Moved("T1107", "1JU08902781691411", ASK.refund_no, 88, "EUR", ASK.refund_no, CAPTURE)
+OTHERS = [
+    Moved("T0400", "0AB", "", 5000, "EUR"), Moved("T1106", "0AC", "", 88, "EUR"), Moved("T1201", "0AD", "", 88, "EUR"),
+    Moved("T0113", "0AE", "", 1, "EUR"),
+]  # fmt: skip
+REPORT = settlement_report(DAY, MERCHANT, [PAID, *OTHERS, RETURNED])
+LINES = REPORT.removeprefix(b"\xef\xbb\xbf").split(b"\r\n")
+ROWS = [
+    Row("capture", ATTEMPT.out_trade_no, CAPTURE, 8888, "EUR", 5),
+    Row("refund", ASK.refund_no, "1JU08902781691411", 88, "EUR", 10),
+]
+
+
+def test_captures_and_refunds_with_their_numbers_and_nothing_else() -> None:
+    assert CHANNEL.statement(REPORT, DAY) == ROWS
+
+
+def test_the_mark_at_the_beginning_and_the_ends_of_lines_do_not_matter() -> None:
+    for content in (REPORT.removeprefix(b"\xef\xbb\xbf"), REPORT.replace(b"\r\n", b"\n"), REPORT + b"\r\n\r\n"):
+        assert CHANNEL.statement(content, DAY) == ROWS
+
+
+def test_columns_are_found_by_their_names() -> None:
+    swapped = REPORT.replace(b'"Invoice ID","PayPal Reference ID"', b'"PayPal Reference ID","Invoice ID"')
+    assert [row.number for row in CHANNEL.statement(swapped, DAY)] == [ATTEMPT.out_trade_no, CAPTURE]
+    more = REPORT.replace(b'"Credit Term"', b'"Credit Term","Something new"').replace(b',0,0,""', b',0,0,"",""')
+    assert CHANNEL.statement(more, DAY) == ROWS
+
+
+def test_every_section_has_its_own_heading() -> None:
+    twice = REPORT + settlement_report(DAY, MERCHANT, [PAID]).removeprefix(b"\xef\xbb\xbf")
+    assert len(CHANNEL.statement(twice, DAY)) == 3
+    sections = [*LINES[:5], b'"SC",1', *LINES[2:10], b'"SF","USD",0,0,0,0', b'"SC",6', b'"RC",7', b'"FF",1']
+    assert len(CHANNEL.statement(b"\r\n".join(sections), DAY)) == 3
+    del sections[7]
+    with pytest.raises(StatementError, match="line 8: a row with 22 fields below 0 columns"):
+        CHANNEL.statement(b"\r\n".join(sections), DAY)
+
+
+def test_a_report_in_several_files_is_read_as_one() -> None:
+    first = [*LINES[:5], b'"SF","USD",0,0,0,0', b'"SC",1', b'"FF",1']
+    last = [b'"FH",2', *LINES[2:4], *LINES[5:10], b'"SC",5', b'"RF","USD",0,0,0,0', b'"RC",6', b'"FF",2', b""]
+    assert len(CHANNEL.statement(b"\r\n".join([*first, *last]), DAY)) == 2
+    for part in (first, last):
+        with pytest.raises(StatementError):
+            CHANNEL.statement(b"\r\n".join(part), DAY)
+
+
+@pytest.mark.parametrize("lines", [1, 3, 5, 8, 11, 12])
+def test_a_whole_report_does_not_make_up_for_one_that_was_torn(lines: int) -> None:
+    with pytest.raises(StatementError, match=f"line {lines + 1}: expected the number of the rows above first"):
+        CHANNEL.statement(b"\r\n".join([*LINES[:lines], *LINES]), DAY)
+
+
+def test_a_section_that_does_not_say_how_many_rows_it_has_is_torn() -> None:
+    sections = [*LINES[:5], *LINES[2:10], b'"SC",6', b'"RC",7', b'"FF",1']
+    with pytest.raises(StatementError, match="line 6: expected the number of the rows above first"):
+        CHANNEL.statement(b"\r\n".join(sections), DAY)
+
+
+@given(st.integers(0, len(REPORT) - 1))
+def test_a_report_that_was_cut_off_is_refused(length: int) -> None:
+    if REPORT[:length].rstrip(b"\r\n") != REPORT.rstrip(b"\r\n"):
+        with pytest.raises(StatementError):
+            CHANNEL.statement(REPORT[:length], DAY)
+
+
+@pytest.mark.parametrize("line", [n for n, line in enumerate(LINES) if line[1:3] not in (b"SF", b"RF", b"")])
+def test_a_report_that_lost_a_line_is_refused(line: int) -> None:
+    with pytest.raises(StatementError, match=r"^line \d+: "):
+        CHANNEL.statement(b"\r\n".join([*LINES[:line], *LINES[line + 1 :]]), DAY)
+
+
+@pytest.mark.parametrize("line", range(4, 10))
+def test_a_report_with_a_row_twice_is_refused(line: int) -> None:
+    with pytest.raises(StatementError, match="line 13: expected the number of the rows above"):
+        CHANNEL.statement(b"\r\n".join([*LINES[: line + 1], *LINES[line:]]), DAY)
+
+
+def test_a_payment_that_was_sent_is_no_capture() -> None:
+    assert CHANNEL.statement(REPORT.replace(b'"CR",8888', b'"DR",8888'), DAY) == ROWS[1:]
+
+
+@pytest.mark.parametrize(
+    ("invoice", "custom", "number"),
+    [("", ATTEMPT.out_trade_no, ATTEMPT.out_trade_no), ("", "", CAPTURE), ("ARG0-2022:1.5", "", CAPTURE)],
+)
+def test_money_without_our_number_is_seen_under_paypals(invoice: str, custom: str, number: str) -> None:
+    moved = Moved("T0006", CAPTURE, invoice, 8888, "EUR", custom)
+    (row,) = CHANNEL.statement(settlement_report(DAY, MERCHANT, [moved]), DAY)
+    assert (row.number, row.trade_no) == (number, CAPTURE)
+
+
+def test_amounts_are_minor_units_of_their_currency() -> None:
+    moved = [Moved("T0006", "0A", "P1", 10_000, currency) for currency in ("USD", "JPY", "EUR")]
+    found = CHANNEL.statement(settlement_report(DAY, MERCHANT, moved), DAY)
+    assert [(row.amount, row.currency) for row in found] == [(10_000, "USD"), (10_000, "JPY"), (10_000, "EUR")]
+
+
+WRONG: list[tuple[bytes, bytes, str]] = [
+    (b'"SH",2026/11/22', b'"SH",2026/11/21', "line 3"), (b'"3SQBR4YEWZ4BA",""', b'"3SQBR4YEWZ4BB",""', "line 3"),
+    (b'"SH",2026/11/22 00:00:00 -0800', b'"SH",today', "line 3"), (b'"Invoice ID"', b'"Invoice"', "line 4"),
+    (b'"Custom Field"', b'"Invoice ID"', "line 4"), (b',8888,"EUR"', b',88.88,"EUR"', "line 5"),
+    (b',8888,"EUR"', b',-8888,"EUR"', "line 5"), (b',8888,"EUR"', b',8888,"euro"', "line 5"),
+    (b',8888,"EUR"', b',"8,888","EUR"', "line 5"), (b'"CR",8888', b'"",8888', "line 5"),
+    (b'"SB","3C', b'"SB","","3C', "line 5"), (b'"SB","3C679366HH908993F"', b'"SB","../1"', "line 5"),
+    (b'"SB","3C', b'"ZZ","3C', "line 5"), (b'"SB","3C', b'"SB","3"C', "line 5"), (b'"FH"', b'"FH\xff"', "UTF-8"),
+    (b"7PC8LBX9", b"7" * 5000, "line 5"), (b'"FF",1', b'"FF', "is no CSV"), (b'"SC",6', b'"SC",5', "line 12"),
+    (b'"SC",6', b'"SC",-6', "line 12"), (b'"SC",6', b'"SC"', "line 12"), (b'"RC",6', b'"RC",7', "line 14"),
+    (b'"RC",6', b'"RC",6.0', "line 14"), (b'"SC",6', b'"FF",1', "line 12"), (b'"SC",6', b'"RC",6', "line 12"),
+    (b'"FF",1', b'"FF",1\r\n"SH"', "line 16"), (b'"FF",1', b'"FF",1\r\n"RH"', "line 17: expected more"),
+    (b'"FF",1', b'"FF",2', "line 15"), (b'"FF",1', b'"FF",', "line 15"), (b'"FF",1', b'"FF"', "line 15"),
+    (b'"FH",1', b'"FH",x', "line 15"), (b'"FF",1', b'"FF",1\r\n"FF",1', "line 16"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("was", "becomes", "says"), WRONG)
+def test_another_layout_is_refused_with_its_line(was: bytes, becomes: bytes, says: str) -> None:
+    assert was in REPORT
+    with pytest.raises(StatementError, match=says):
+        CHANNEL.statement(REPORT.replace(was, becomes, 1), DAY)
+
+
+def test_a_day_without_payments_has_no_rows_but_a_report() -> None:
+    assert CHANNEL.statement(settlement_report(DAY, MERCHANT, []), DAY) == []
+    for nothing in (b"", b"\r\n"):
+        with pytest.raises(StatementError, match="line 1: expected more"):
+            CHANNEL.statement(nothing, DAY)

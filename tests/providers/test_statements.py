@@ -1,0 +1,46 @@
+"""Statements of all channels: what database and wire cannot hold is refused with its line (R-10)."""
+
+from collections.abc import Sequence
+from datetime import date
+
+import pytest
+
+from tests.providers import alipay_world
+from workers.providers import statements
+from workers.providers.alipay import Alipay
+from workers.providers.port import Row, StatementError
+
+DAY = date(2026, 11, 22)
+SOUND = Row("capture", "P1", "20261", 8888, "CNY", 6)
+
+
+class Told(Alipay):
+    """A channel whose statement has these rows."""
+
+    def __init__(self, *rows: Row) -> None:
+        super().__init__(alipay_world.settings())
+        self._rows = rows
+
+    def statement(self, content: bytes, day: date) -> Sequence[Row]:
+        """The rows."""
+        return self._rows
+
+
+def test_sound_rows_pass() -> None:
+    widest = Row("refund", "R" * 128, "", 10**15, "KWD", 7)
+    assert statements.read(Told(SOUND, widest), b"", DAY) == (SOUND, widest)
+
+
+ODD = [
+    Row("capture", "P" * 129, "1", 1, "CNY", 7), Row("capture", "P1", "1" * 129, 1, "CNY", 7),
+    Row("capture", "P\x001", "1", 1, "CNY", 7), Row("capture", "P1", "1\n", 1, "CNY", 7),
+    Row("capture", "\u202eP1", "1", 1, "CNY", 7), Row("capture", "P1", "1", -1, "CNY", 7),
+    Row("capture", "P1", "1", 10**15 + 1, "CNY", 7), Row("capture", "P1", "1", 1, "cny", 7),
+    Row("capture", "P1", "1", 1, "CNYY", 7), Row("capture", "P1", "1", 1, "", 7),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("row", ODD, ids=repr)
+def test_what_cannot_be_kept_is_refused_with_its_line(row: Row) -> None:
+    with pytest.raises(StatementError, match="line 7: expected"):
+        statements.read(Told(SOUND, row), b"", DAY)

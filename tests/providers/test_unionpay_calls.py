@@ -1,0 +1,269 @@
+"""What we ask of UnionPay, and what its answers mean (S0-07, S0-10, R-14)."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+
+from scripts.gateways import unionpay_protocol as theirs
+from tests.providers import keys
+from tests.providers import unionpay_world as world
+from tests.providers.unionpay_world import ASK, AT, ATTEMPT, QUERY_ID, answer, checked, signer
+from workers.providers.port import Channel, Paid, Ready, Refunded, Refused, Request, Response, Unknown
+from workers.providers.unionpay import UnionPay
+
+CHANNEL = world.channel()
+LATE = ATTEMPT.expire_at + timedelta(minutes=5)
+EARLY = LATE - timedelta(microseconds=1)
+
+
+def posted(request: object) -> dict[str, str]:
+    """What UnionPay reads in a call."""
+    assert isinstance(request, Request)
+    assert (request.method, request.bearer) == ("POST", False)
+    assert request.headers == {"content-type": "application/x-www-form-urlencoded;charset=UTF-8"}
+    return checked(request.body)
+
+
+@pytest.mark.parametrize(("scene", "channel_type"), [("page", "07"), ("wap", "08")])
+def test_a_browser_posts_a_form_that_unionpay_accepts(scene: str, channel_type: str) -> None:
+    ready = CHANNEL.start(replace(ATTEMPT, scene=scene), AT)
+    assert isinstance(ready, Ready)
+    assert (ready.kind, ready.url) == ("form", "https://gateway.95516.com/gateway/api/frontTransReq.do")
+    fields = checked(theirs.notification(ready.fields))
+    expected = {
+        "txnType": "01", "txnSubType": "01", "bizType": "000201", "channelType": channel_type, "txnAmt": "8888",
+        "currencyCode": "156", "orderId": ATTEMPT.out_trade_no, "txnTime": "20261122105930",
+        "payTimeout": "20261122111430", "frontUrl": "https://shop.example/back",
+        "backUrl": "https://shop.example/unionpay",
+    }  # fmt: skip
+    assert {name: fields[name] for name in expected} == expected
+
+
+def test_a_buyer_returns_to_the_shop_if_the_attempt_says_nothing_else() -> None:
+    assert world.asked_to_pay(return_url=None)["frontUrl"] == "https://shop.example/"
+
+
+def test_an_app_gets_its_number_from_unionpay() -> None:
+    attempt = replace(ATTEMPT, scene="app")
+    request = CHANNEL.start(attempt, AT)
+    fields = posted(request)
+    assert (fields["channelType"], fields["orderId"]) == ("08", ATTEMPT.out_trade_no)
+    assert isinstance(request, Request)
+    assert request.url.endswith("/gateway/api/appTransReq.do")
+    ready = CHANNEL.started(attempt, answer(theirs.answered(fields, tn="774211221059306740028")), AT)
+    assert ready == Ready("app", fields={"tn": "774211221059306740028"}, reference="774211221059306740028")
+
+
+UNFIT: list[dict[str, Any]] = [
+    {"scene": "qr"}, {"currency": "USD"}, {"amount": 0}, {"amount": 10**12}, {"out_trade_no": "P123456"},
+    {"out_trade_no": "P1234567-1"}, {"expire_at": AT},
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("more", UNFIT)
+def test_what_unionpay_would_not_take_is_refused_at_once(more: dict[str, Any]) -> None:
+    refused = CHANNEL.start(replace(ATTEMPT, **more), AT)
+    assert isinstance(refused, Refused)
+    assert refused.code == "PAY_PARAM_INVALID"
+
+
+def test_the_first_of_two_keys_signs() -> None:
+    for first, second in (("merchant", "merchant 2"), ("merchant 2", "merchant")):
+        serials = {"merchant": 11, "merchant 2": 22}
+        ring = [world.signing_key(name, serials[name]) for name in (first, second)]
+        ready = world.channel(signing_keys=ring).start(ATTEMPT, AT)
+        assert isinstance(ready, Ready)
+        only = {str(serials[first]): keys.private(first).public_key()}
+        assert theirs.check(theirs.notification(ready.fields), merchant_id=world.MERCHANT, keys=only)
+
+
+def test_the_same_request_is_signed_byte_for_byte_alike() -> None:
+    another = UnionPay(world.settings())
+    assert CHANNEL.query(ATTEMPT, AT) == another.query(ATTEMPT, AT + timedelta(days=1))
+
+
+def about_attempt(fields: Mapping[str, str]) -> dict[str, str]:
+    return theirs.found(fields, world.asked_to_pay(), QUERY_ID, AT + timedelta(seconds=40))
+
+
+def about_refund(fields: Mapping[str, str]) -> dict[str, str]:
+    return theirs.found(fields, world.asked_to_refund(), QUERY_ID, AT + timedelta(days=1))
+
+
+Read = Callable[[UnionPay, Response], object]
+QUESTIONS: dict[str, tuple[Callable[[], object], Callable[[Mapping[str, str]], dict[str, str]], Read]] = {
+    "started": (
+        lambda: CHANNEL.start(replace(ATTEMPT, scene="app"), AT), lambda asked: theirs.answered(asked, tn="1"),
+        lambda channel, response: channel.started(ATTEMPT, response, AT),
+    ),
+    "paid": (
+        lambda: CHANNEL.query(ATTEMPT, AT), about_attempt,
+        lambda channel, response: channel.paid(ATTEMPT, response, AT),
+    ),
+    "refunded": (
+        lambda: CHANNEL.refund(ASK, AT), theirs.answered, lambda channel, response: channel.refunded(ASK, response, AT)
+    ),
+    "refund_found": (
+        lambda: CHANNEL.query_refund(ASK, AT), about_refund,
+        lambda channel, response: channel.refund_found(ASK, response, AT),
+    ),
+}  # fmt: skip
+NOT_BELIEVED: dict[str, Callable[[dict[str, str]], Response]] = {
+    "another key": lambda fields: answer(fields, theirs.Signer(keys.private("forger"), signer().certificate)),
+    "another issuer": lambda fields: answer(fields, signer("forger", issued_by="forged")),
+    "no signature": lambda fields: Response(200, {}, theirs.answer(fields)),
+    "an altered field": lambda fields: Response(
+        200, {}, answer(fields).body.replace(b"respMsg=", b"respMsg=x")
+    ),
+    "a field twice": lambda fields: Response(200, {}, answer(fields).body + b"&respCode=00"),
+    "another merchant": lambda fields: answer({**fields, "merId": "777290058167152"}),
+    "another order": lambda fields: answer({**fields, "orderId": "P17325846012345679x"}),
+    "another time": lambda fields: answer({**fields, "txnTime": "20261122105931"}),
+    "no code": lambda fields: answer({name: value for name, value in fields.items() if name != "respCode"}),
+    "a code that is none": lambda fields: answer({**fields, "respCode": "0000"}),
+    "HTTP 500": lambda fields: answer(fields, status=500),
+    "a redirect": lambda fields: answer(fields, status=302),
+    "nothing": lambda _: Response(200, {}, b""),
+    "a page": lambda _: Response(200, {}, b"<html>&nbsp;</html>"),
+    "no UTF-8": lambda fields: Response(200, {}, answer(fields).body + b"&x=\xff"),
+    "too much": lambda fields: Response(200, {}, answer(fields).body + b"&x=" + b"1" * 65_536),
+    "compressed": lambda fields: replace(answer(fields), headers={"content-encoding": "gzip"}),
+    "too many fields": lambda fields: answer({**fields, **{f"f{n}": "1" for n in range(100)}}),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("question", QUESTIONS)
+def test_a_sound_answer_is_believed(question: str) -> None:
+    ask, reply, read = QUESTIONS[question]
+    assert not isinstance(read(CHANNEL, answer(reply(posted(ask())))), Unknown)
+
+
+@pytest.mark.parametrize("question", QUESTIONS)
+@pytest.mark.parametrize("what", NOT_BELIEVED)
+def test_an_answer_that_is_not_believed_tells_nothing(question: str, what: str) -> None:
+    ask, reply, read = QUESTIONS[question]
+    assert isinstance(read(CHANNEL, NOT_BELIEVED[what](reply(posted(ask())))), Unknown)
+
+
+def test_an_answer_is_not_believed_after_its_certificate_ended() -> None:
+    response = answer(about_attempt(posted(CHANNEL.query(ATTEMPT, AT))))
+    assert isinstance(CHANNEL.paid(ATTEMPT, response, AT + timedelta(days=61)), Unknown)
+
+
+def test_a_value_in_braces_may_look_like_more_fields() -> None:
+    more = {"accSplitData": "{accSplitType=1&respCode=99&accSplitMchts=[{a=1}]}", "reserved": "{a=1&b=2}"}
+    fields = about_attempt(posted(CHANNEL.query(ATTEMPT, AT))) | more
+    assert isinstance(CHANNEL.paid(ATTEMPT, answer(dict(sorted(fields.items()))), AT), Paid)
+
+
+UNSURE = ["01", "02", "03", "04", "05", "06", "11", "12", "34", "37", "39", "60", "99"]
+REFUSED = ["10", "13", "30", "31", "32", "33", "35", "36", "38", "40", "45", "61", "98", "ZZ"]
+
+
+@pytest.mark.parametrize("question", ["started", "refunded"])
+@pytest.mark.parametrize("code", [*UNSURE, *REFUSED])
+def test_which_answers_are_a_no_and_which_leave_it_open(question: str, code: str) -> None:
+    ask, _, read = QUESTIONS[question]
+    said = read(CHANNEL, answer(theirs.answered(posted(ask()), code, "不行[4000000]")))
+    assert said == (Unknown(f"respCode {code}") if code in UNSURE else Refused(code, "不行[4000000]"))
+
+
+def test_an_accepted_start_without_a_number_is_no_start() -> None:
+    fields = posted(CHANNEL.start(replace(ATTEMPT, scene="app"), AT))
+    assert isinstance(CHANNEL.started(ATTEMPT, answer(theirs.answered(fields)), AT), Unknown)
+
+
+@pytest.mark.parametrize("code", ["00", "A6"])
+@pytest.mark.parametrize("at", [AT, LATE + timedelta(days=9)])
+def test_success_is_final_whenever_it_is_seen(code: str, at: datetime) -> None:
+    fields = theirs.found(posted(CHANNEL.query(ATTEMPT, AT)), world.asked_to_pay(), QUERY_ID, AT, code)
+    by = signer(since=AT - timedelta(days=1), days=90)
+    paid = CHANNEL.paid(ATTEMPT, answer(fields, by), at)
+    reason = None if code == "00" else code
+    assert paid == Paid(ATTEMPT.out_trade_no, QUERY_ID, "captured", 8888, "CNY", AT, reason)
+
+
+def test_what_was_paid_is_what_unionpay_says_not_what_we_asked() -> None:
+    fields = about_attempt(posted(CHANNEL.query(ATTEMPT, AT))) | {"txnAmt": "1"}
+    paid = CHANNEL.paid(ATTEMPT, answer(fields), AT)
+    assert isinstance(paid, Paid)
+    assert paid.amount == 1
+
+
+@pytest.mark.parametrize("code", ["05", "03", "64", "42", "01", "34"])
+def test_anything_else_is_final_only_when_the_buyer_can_pay_no_more(code: str) -> None:
+    asked = posted(CHANNEL.query(ATTEMPT, AT))
+    fields = theirs.absent(asked) if code == "34" else theirs.found(asked, world.asked_to_pay(), QUERY_ID, AT, code)
+    found = [CHANNEL.paid(ATTEMPT, answer(fields), at) for at in (AT, EARLY, LATE)]
+    assert [one.status for one in found if isinstance(one, Paid)] == ["pending", "pending", "closed"]
+    assert {(one.trade_no, one.amount, one.reason) for one in found if isinstance(one, Paid)} == {("", 8888, code)}
+
+
+def test_where_the_clocks_are_known_to_agree_it_is_final_sooner() -> None:
+    asked, same_clock = posted(CHANNEL.query(ATTEMPT, AT)), world.channel(grace_seconds=2)
+    end = ATTEMPT.expire_at + timedelta(seconds=2)
+    found = [
+        same_clock.paid(ATTEMPT, answer(theirs.absent(asked)), at) for at in (end - timedelta(microseconds=1), end)
+    ]
+    assert [one.status for one in found if isinstance(one, Paid)] == ["pending", "closed"]
+
+
+@pytest.mark.parametrize("code", ["03", "06", "10", "11", "37", "99"])
+def test_a_query_that_was_not_answered_tells_nothing(code: str) -> None:
+    fields = theirs.answered(posted(CHANNEL.query(ATTEMPT, AT)), code)
+    assert CHANNEL.paid(ATTEMPT, answer(fields), LATE) == Unknown(f"respCode {code}")
+
+
+@pytest.mark.parametrize("gone", ["txnAmt", "currencyCode", "queryId", "traceTime", "origRespCode"])
+def test_a_success_that_lacks_something_is_asked_again(gone: str) -> None:
+    fields = about_attempt(posted(CHANNEL.query(ATTEMPT, AT)))
+    del fields[gone]
+    assert isinstance(CHANNEL.paid(ATTEMPT, answer(fields), LATE), Unknown)
+
+
+def test_a_refund_names_the_payment_and_is_the_same_when_asked_again() -> None:
+    first, again = CHANNEL.refund(ASK, AT), CHANNEL.refund(ASK, AT + timedelta(hours=3))
+    assert first == again
+    fields = posted(first)
+    expected = {"txnType": "04", "orderId": ASK.refund_no, "origQryId": QUERY_ID, "txnAmt": "88"}
+    assert {name: fields[name] for name in expected} == expected
+    assert fields["txnTime"] == "20261122115930"
+
+
+def test_an_accepted_refund_is_under_way() -> None:
+    at = AT + timedelta(hours=1)
+    said = CHANNEL.refunded(ASK, answer(theirs.answered(posted(CHANNEL.refund(ASK, at)))), at)
+    assert said == Refunded(ASK.refund_no, "processing", 88, "CNY", at)
+
+
+@pytest.mark.parametrize(
+    ("code", "status"), [("00", "succeeded"), ("A6", "succeeded"), ("03", "processing"), ("05", "processing"),
+                         ("35", "failed"), ("01", "failed")],
+)  # fmt: skip
+def test_how_a_refund_stands(code: str, status: str) -> None:
+    asked = posted(CHANNEL.query_refund(ASK, AT))
+    assert (asked["orderId"], asked["txnTime"]) == (ASK.refund_no, "20261122115930")
+    fields = theirs.found(asked, world.asked_to_refund(), QUERY_ID, AT + timedelta(days=1), code)
+    said = CHANNEL.refund_found(ASK, answer(fields), AT)
+    assert isinstance(said, Refunded)
+    assert (said.refund_no, said.status, said.amount) == (ASK.refund_no, status, 88)
+    assert said.reason == (None if code == "00" else code)
+
+
+def test_a_refund_that_unionpay_does_not_know_may_be_asked_for_again() -> None:
+    fields = theirs.absent(posted(CHANNEL.query_refund(ASK, AT)))
+    assert isinstance(CHANNEL.refund_found(ASK, answer(fields), AT), Refused)
+
+
+def test_unionpay_has_nothing_to_close_to_capture_or_to_fetch() -> None:
+    port: Channel = CHANNEL
+    empty = Response(200, {}, b"")
+    nothing = [port.close(ATTEMPT, AT), port.capture(ATTEMPT, AT), port.certificates(AT, "1"), port.token()]
+    assert nothing == [None] * 4
+    assert port.with_certificates({"a": "b"}) is port
+    assert isinstance(port.closed(ATTEMPT, empty, AT), Unknown)
+    assert isinstance(port.read_certificates(empty, AT), Unknown)
+    assert isinstance(port.read_token(empty), Refused)

@@ -1,0 +1,99 @@
+"""ZM files (R-10)."""
+
+from datetime import date
+
+import pytest
+
+from scripts.gateways.unionpay_protocol import ZM_WIDTHS, statement_line
+from tests.providers import unionpay_world as world
+from tests.providers.unionpay_world import ASK, AT, ATTEMPT, MERCHANT, QUERY_ID
+from workers.providers.port import Row, StatementError
+from workers.providers.unionpay.statement import STARTS, WIDTHS
+
+DAY = date(2026, 11, 22)
+CHANNEL = world.channel()
+PAID = statement_line(
+    merchant_id=MERCHANT, type_="01", order_id=ATTEMPT.out_trade_no, query_id=QUERY_ID, amount=8888, at=AT
+)
+RETURNED = statement_line(
+    merchant_id=MERCHANT, type_="04", order_id=ASK.refund_no, query_id=QUERY_ID[::-1], amount=88, at=AT,
+    original=QUERY_ID,
+)  # fmt: skip
+ROWS = [
+    Row("capture", ATTEMPT.out_trade_no, QUERY_ID, 8888, "CNY", 1),
+    Row("refund", ASK.refund_no, QUERY_ID[::-1], 88, "CNY", 2),
+]
+
+
+@pytest.mark.parametrize("end", [b"\n", b"\r\n"])
+def test_payments_and_refunds_with_their_numbers(end: bytes) -> None:
+    assert CHANNEL.statement(PAID + end + RETURNED + end, DAY) == ROWS
+    assert CHANNEL.statement(PAID + end + RETURNED, DAY) == ROWS
+
+
+def test_a_line_that_was_cut_is_refused_but_whole_lines_that_were_lost_are_not_noticed() -> None:
+    """The layout has no number of lines and no sums; reconciliation then reports the payments as missing there."""
+    whole = PAID + b"\n" + RETURNED + b"\n"
+    for length in range(1, len(whole)):
+        rest = whole[:length].rpartition(b"\n")[2]
+        if rest and len(rest) < STARTS[-1] + WIDTHS[-1]:
+            with pytest.raises(StatementError):
+                CHANNEL.statement(whole[:length], DAY)
+    assert CHANNEL.statement(PAID + b"\n", DAY) == ROWS[:1]
+
+
+def test_a_day_without_transactions_has_no_rows() -> None:
+    assert CHANNEL.statement(b"", DAY) == []
+
+
+def test_the_columns_are_those_of_the_published_layout() -> None:
+    """Counted from 1: 7 amount, 10 queryId, 12 orderId, 20 txnType, 28 merId; the 42nd is reserved."""
+    assert list(WIDTHS) == ZM_WIDTHS[:-1]
+    assert len(PAID) == sum(ZM_WIDTHS) + 41
+    assert [PAID[STARTS[n - 1] :][: WIDTHS[n - 1]].strip() for n in (1, 7, 10, 12, 20, 28)] == [
+        b"S22", b"000000008888", QUERY_ID.encode(), ATTEMPT.out_trade_no.encode(), b"01", MERCHANT.encode()
+    ]  # fmt: skip
+
+
+def test_what_is_reserved_may_be_cut_up_otherwise() -> None:
+    shortest = PAID[: STARTS[-1] + WIDTHS[-1]]
+    assert CHANNEL.statement(shortest + b"\n" + PAID + b" 12 D000000000001", DAY) == [
+        ROWS[0], Row("capture", ATTEMPT.out_trade_no, QUERY_ID, 8888, "CNY", 2)
+    ]  # fmt: skip
+
+
+def test_transactions_that_we_never_make_are_left_out() -> None:
+    others = [PAID[: STARTS[19]] + type_ + PAID[STARTS[19] + 2 :] for type_ in (b"31", b"02", b"00")]
+    assert CHANNEL.statement(b"\n".join(others), DAY) == []
+
+
+def put(column: int, text: bytes) -> bytes:
+    """The line with another text in a column, counted from 1."""
+    start, width = STARTS[column - 1], WIDTHS[column - 1]
+    return PAID[:start] + text.ljust(width)[:width] + PAID[start + width :]
+
+
+WRONG = {
+    "a short line": PAID[: STARTS[-1] + WIDTHS[-1] - 1],
+    "a table": b"a,b,c\n",
+    "half a line": PAID[300:],
+    "no space between columns": PAID[: STARTS[5] - 1] + b"0" + PAID[STARTS[5] :],
+    "one byte too many": b"0" + PAID,
+    "another merchant": put(28, b"777290058167152"),
+    "no amount": put(7, b""),
+    "a signed amount": put(7, b"-00000008888"),
+    "decimals": put(7, b"00000088.880"),
+    "nothing": put(7, b"000000000000"),
+    "an amount in other digits": put(7, "８".encode("gbk") * 6),
+    "no type": put(20, b"  "),
+    "no number": put(12, b""),
+    "no trade number": put(10, b""),
+    "a number with a space": put(12, b"P17 325846"),
+    "a name": put(12, "银联".encode("gbk")),
+}
+
+
+@pytest.mark.parametrize("what", WRONG)
+def test_another_layout_is_refused_with_its_line(what: str) -> None:
+    with pytest.raises(StatementError, match="line 2"):
+        CHANNEL.statement(PAID + b"\n" + WRONG[what], DAY)

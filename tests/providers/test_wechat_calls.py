@@ -1,0 +1,354 @@
+"""What is asked of WeChat Pay, and how its answers are read: signed both ways, never guessed (S0-07, S0-10, S1-15)."""
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import SecretStr
+from yarl import URL
+
+from scripts.gateways import wechat_protocol as protocol
+from tests.providers import keys
+from tests.providers import wechat_world as world
+from tests.providers.wechat_world import (
+    ASK,
+    AT,
+    ATTEMPT,
+    OTHER_PLATFORM,
+    OTHER_SERIAL,
+    OUR_SERIAL,
+    PLATFORM,
+    PUBLIC_KEY_ID,
+)
+from workers.providers.port import Channel, Paid, Ready, Refunded, Refused, Request, Response, Unknown
+from workers.providers.wechat import MerchantKey, WeChat
+
+WECHAT = world.channel()
+MERCHANTS = {OUR_SERIAL: keys.private("ours").public_key()}
+
+
+def test_it_is_a_channel() -> None:
+    whole: Channel = WECHAT
+    assert (whole.name, whole.currencies) == ("wechat", frozenset({"CNY"}))
+    assert whole.token() is None
+    assert whole.capture(ATTEMPT, AT) is None
+
+
+def checked(request: object) -> Any:
+    """The JSON of a request that WeChat Pay accepts as it leaves us: aiohttp may spell an address in another way."""
+    assert isinstance(request, Request), request
+    sent = urlsplit(str(URL(request.url)))
+    target = f"{sent.path}?{sent.query}" if sent.query else sent.path
+    now = AT + timedelta(seconds=299)
+    mchid = protocol.check_request(request.method, target, request.headers, request.body, merchants=MERCHANTS, now=now)
+    assert mchid == world.MCHID
+    assert sent.scheme == "https"
+    assert sent.netloc == "api.mch.weixin.qq.com"
+    assert (request.method == "POST") == bool(request.body)
+    return json.loads(request.body or "null")
+
+
+def started(scene: str, told: dict[str, str], **more: Any) -> Ready:
+    """What the client needs, after WeChat Pay said that."""
+    ready = WECHAT.started(world.attempt(scene=scene, **more), world.answer(told), AT)
+    assert isinstance(ready, Ready), ready
+    return ready
+
+
+def test_a_code_to_scan() -> None:
+    request = WECHAT.start(ATTEMPT, AT)
+    assert checked(request) == {
+        "appid": world.APPID, "mchid": world.MCHID, "description": ATTEMPT.subject,
+        "out_trade_no": ATTEMPT.out_trade_no, "time_expire": "2026-11-22T11:30:00+08:00",
+        "notify_url": "https://shop.example/notify/wechat",
+        "amount": {"total": 8888, "currency": "CNY"},
+    }  # fmt: skip
+    assert request.url == "https://api.mch.weixin.qq.com/v3/pay/transactions/native"  # type: ignore[union-attr]
+    told = {"code_url": "weixin://wxpay/bizpayurl?pr=p4lpSuKzz"}
+    assert started("qr", told) == Ready("qr", url="weixin://wxpay/bizpayurl?pr=p4lpSuKzz")
+
+
+def test_in_wechat() -> None:
+    asked = checked(WECHAT.start(world.attempt(scene="jsapi", payer="oUpF8uMuAJO_M2pxb1Q9zNjWeS6o"), AT))
+    assert asked["payer"] == {"openid": "oUpF8uMuAJO_M2pxb1Q9zNjWeS6o"}
+    ready = started("jsapi", {"prepay_id": "wx201410272009395522657a690389285100"})
+    assert (ready.kind, ready.reference) == ("app", "wx201410272009395522657a690389285100")
+    assert set(ready.fields) == {"appId", "timeStamp", "nonceStr", "package", "signType", "paySign"}
+    assert ready.fields["package"] == "prepay_id=wx201410272009395522657a690389285100"
+    protocol.check_client(ready.fields, MERCHANTS[OUR_SERIAL])
+
+
+def test_in_a_mobile_app() -> None:
+    asked = checked(WECHAT.start(world.attempt(scene="app", client_ip="10.0.0.7"), AT))
+    assert asked["appid"] == world.APP_APPID
+    assert asked["scene_info"] == {"payer_client_ip": "10.0.0.7"}
+    ready = started("app", {"prepay_id": "WX1217752501201407033233368018"})
+    assert ready.fields["appid"] == world.APP_APPID
+    assert ready.fields["partnerid"] == world.MCHID
+    protocol.check_client(ready.fields, MERCHANTS[OUR_SERIAL])
+    with pytest.raises(protocol.ProtocolError):
+        protocol.check_client({**ready.fields, "prepayid": "WX2"}, MERCHANTS[OUR_SERIAL])
+
+
+def test_in_a_browser_on_a_phone() -> None:
+    asked = checked(WECHAT.start(world.attempt(scene="h5", client_ip="2001:db8::7"), AT))
+    assert asked["scene_info"] == {"payer_client_ip": "2001:db8::7", "h5_info": {"type": "Wap"}}
+    link = "https://wx.tenpay.com/cgi-bin/mmpayweb-bin/checkmweb?prepay_id=wx1&package=4043"
+    assert started("h5", {"h5_url": link}) == Ready("redirect", url=link)
+    back = started("h5", {"h5_url": link}, return_url="https://shop.example/?a=1&b=2")
+    assert back.url == f"{link}&redirect_url=https%3A%2F%2Fshop.example%2F%3Fa%3D1%26b%3D2"
+
+
+UNFIT = [{"scene": "page"}, {"currency": "USD"}, {"amount": 0}, {"amount": -1}, {"scene": "jsapi"}, {"scene": "h5"}]
+
+
+@pytest.mark.parametrize("more", UNFIT, ids=str)
+def test_what_wechat_pay_cannot_do_is_not_asked(more: dict[str, Any]) -> None:
+    assert isinstance(WECHAT.start(world.attempt(**more), AT), Refused)
+
+
+def test_a_long_subject_is_cut() -> None:
+    assert checked(WECHAT.start(world.attempt(subject="长" * 200), AT))["description"] == "长" * 127
+
+
+def test_two_requests_have_two_nonces() -> None:
+    def nonce(request: object) -> str:
+        return request.headers["authorization"].split('nonce_str="')[1].split('"')[0]  # type: ignore[attr-defined, no-any-return]
+
+    requests = [
+        WECHAT.query(ATTEMPT, AT),
+        WECHAT.query(ATTEMPT, AT + timedelta(microseconds=1)),
+        WECHAT.close(ATTEMPT, AT),
+    ]
+    assert len({nonce(request) for request in requests}) == 3
+    assert nonce(requests[0]) == nonce(WECHAT.query(ATTEMPT, AT))
+
+
+def test_questions_by_our_numbers() -> None:
+    place = f"https://api.mch.weixin.qq.com/v3/pay/transactions/out-trade-no/{ATTEMPT.out_trade_no}"
+    assert checked(WECHAT.query(ATTEMPT, AT)) is None
+    assert WECHAT.query(ATTEMPT, AT).url == f"{place}?mchid={world.MCHID}"
+    assert checked(WECHAT.close(ATTEMPT, AT)) == {"mchid": world.MCHID}
+    assert WECHAT.close(ATTEMPT, AT).url == f"{place}/close"
+    assert checked(WECHAT.query_refund(ASK, AT)) is None
+    assert WECHAT.query_refund(ASK, AT).url.endswith(f"/v3/refund/domestic/refunds/{ASK.refund_no}")
+    assert checked(WECHAT.refund(ASK, AT)) == {
+        "transaction_id": ASK.trade_no, "out_refund_no": ASK.refund_no, "reason": "late",
+        "notify_url": "https://shop.example/notify/wechat", "amount": {"refund": 888, "total": 8888, "currency": "CNY"},
+    }  # fmt: skip
+
+
+def test_every_legal_refund_number_is_signed_as_it_is_sent() -> None:
+    checked(WECHAT.query_refund(replace(ASK, refund_no="late-1_2|3*4@5"), AT))
+
+
+def test_we_sign_with_the_first_of_our_keys() -> None:
+    ours = [
+        MerchantKey(serial=s, private_key=SecretStr(keys.private_pem(name)))
+        for s, name in (("AB12", "ours, next"), (OUR_SERIAL, "ours"))
+    ]
+    request = world.channel(merchant_keys=tuple(ours)).query(ATTEMPT, AT)
+    target = request.url.removeprefix("https://api.mch.weixin.qq.com")
+    merchants = {"AB12": keys.private("ours, next").public_key()}
+    protocol.check_request("GET", target, request.headers, b"", merchants=merchants, now=AT)
+    with pytest.raises(protocol.ProtocolError):
+        protocol.check_request("GET", target, request.headers, b"", merchants=MERCHANTS, now=AT)
+
+
+def test_who_has_wechats_public_key_asks_to_be_answered_with_it() -> None:
+    assert "wechatpay-serial" not in WECHAT.query(ATTEMPT, AT).headers
+    named = world.channel(platform_keys={PUBLIC_KEY_ID: keys.public_pem("wechat, next")})
+    assert named.query(ATTEMPT, AT).headers["wechatpay-serial"] == PUBLIC_KEY_ID
+
+
+READERS: list[tuple[str, Callable[[WeChat, Response], object], Any]] = [
+    ("started", lambda wechat, told: wechat.started(ATTEMPT, told, AT), {"code_url": "weixin://wxpay/bizpayurl?pr=1"}),
+    ("paid", lambda wechat, told: wechat.paid(ATTEMPT, told, AT), world.transaction()),
+    ("closed", lambda wechat, told: wechat.closed(ATTEMPT, told, AT), None),
+    ("refunded", lambda wechat, told: wechat.refunded(ASK, told, AT), None),
+    ("refund_found", lambda wechat, told: wechat.refund_found(ASK, told, AT), None),
+]
+each_reader = pytest.mark.parametrize(("name", "read", "good"), READERS, ids=[name for name, _, _ in READERS])
+
+
+QUESTIONS = {"paid": "ORDER_NOT_EXIST", "refund_found": "RESOURCE_NOT_EXISTS"}
+"""What is refused to a question tells that it is not there, or nothing."""
+
+
+@each_reader
+@pytest.mark.parametrize(
+    ("status", "code"),
+    [(400, "PARAM_ERROR"), (403, "NOT_ENOUGH"), (404, "RESOURCE_NOT_EXISTS"), (404, "ORDER_NOT_EXIST")],
+)
+def test_a_signed_no_is_a_no(name: str, read: Any, good: Any, status: int, code: str) -> None:
+    said = read(WECHAT, world.answer({"code": code, "message": "不行"}, status))
+    assert said == (Refused(code, "不行") if QUESTIONS.get(name, code) == code else Unknown(code))
+
+
+AMBIGUOUS = [
+    (500, "SYSTEM_ERROR"), (500, "SYSTEMERROR"), (502, ""), (503, "BANK_ERROR"), (429, "FREQUENCY_LIMITED"),
+    (429, "RATELIMIT_EXCEEDED"), (401, "SIGN_ERROR"), (202, "USERPAYING"), (403, "RULE_LIMIT"), (400, "SYSTEM_ERROR"),
+    (403, "FREQUENCY_LIMIT_EXCEED"), (301, ""), (206, ""), (418, "PARAM_ERROR"), (500, "PARAM_ERROR"),
+    (401, "PARAM_ERROR"), (202, "PARAM_ERROR"),
+]  # fmt: skip
+
+
+@each_reader
+@pytest.mark.parametrize(("status", "code"), AMBIGUOUS)
+def test_what_leaves_it_open_is_unknown(name: str, read: Any, good: Any, status: int, code: str) -> None:
+    assert isinstance(read(WECHAT, world.answer({"code": code, "message": ""}, status)), Unknown)
+
+
+@each_reader
+@pytest.mark.parametrize("status", [200, 204, 400, 404])
+def test_without_a_signature_neither_yes_nor_no_is_believed(name: str, read: Any, good: Any, status: int) -> None:
+    told = world.answer({"code": "PARAM_ERROR"} if status >= 400 else good, status)
+    unsigned = {key: value for key, value in told.headers.items() if not key.startswith("wechatpay")}
+    assert isinstance(read(WECHAT, replace(told, headers=unsigned)), Unknown)
+    forged = world.answer(good, status, platform=replace(PLATFORM, key=keys.private("mallory")))
+    assert isinstance(read(WECHAT, forged), Unknown)
+    assert isinstance(read(WECHAT, world.answer(good, status, at=AT - timedelta(minutes=6))), Unknown)
+    assert isinstance(read(WECHAT, replace(told, headers={**told.headers, "content-encoding": "gzip"})), Unknown)
+
+
+@each_reader
+def test_an_answer_by_another_certificate_names_it(name: str, read: Any, good: Any) -> None:
+    said = read(WECHAT, world.answer(good, platform=OTHER_PLATFORM))
+    assert isinstance(said, Unknown)
+    assert said.serial == OTHER_SERIAL
+
+
+@given(st.integers(0, 400), st.integers(1, 255))
+def test_no_byte_of_an_answer_can_be_another(index: int, change: int) -> None:
+    told = world.answer(world.transaction())
+    body = bytearray(told.body)
+    body[index % len(body)] ^= change
+    assert isinstance(WECHAT.paid(ATTEMPT, replace(told, body=bytes(body)), AT), Unknown)
+
+
+@each_reader
+@pytest.mark.parametrize("content", [[], "x", {"code": 1}, {"code": ""}, {"unrelated": True}, {"amount": 3}])
+def test_an_answer_that_cannot_be_read_is_unknown(name: str, read: Any, good: Any, content: Any) -> None:
+    assert isinstance(read(WECHAT, world.answer(content, 400)), Unknown)
+    if name != "closed" or not isinstance(content, dict):
+        assert isinstance(read(WECHAT, world.answer(content, 200)), Unknown)
+
+
+STATES = [
+    ("SUCCESS", "captured"), ("REFUND", "captured"), ("NOTPAY", "pending"), ("USERPAYING", "pending"),
+    ("ACCEPT", "pending"), ("CLOSED", "closed"), ("REVOKED", "closed"), ("PAYERROR", "failed"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("state", "status"), STATES)
+def test_how_an_attempt_stands(state: str, status: str) -> None:
+    said = WECHAT.paid(ATTEMPT, world.answer(world.transaction(state=state)), AT + timedelta(seconds=9))
+    assert isinstance(said, Paid)
+    assert (said.status, said.amount, said.currency) == (status, 8888, "CNY")
+    assert said.trade_no == (world.TRADE_NO if status == "captured" else ATTEMPT.out_trade_no)
+    assert said.occurred_at == (AT if status == "captured" else AT + timedelta(seconds=9))
+
+
+def test_what_is_not_paid_may_name_no_amount() -> None:
+    told = world.transaction(state="CLOSED")
+    del told["amount"]
+    assert isinstance(WECHAT.paid(ATTEMPT, world.answer(told), AT), Paid)
+
+
+ELSE: list[dict[str, Any]] = [
+    {"out_trade_no": "P1"}, {"mchid": "1900000110"}, {"appid": "wx1"}, {"state": "SOMETHING"}, {"total": 0},
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("other", ELSE, ids=str)
+def test_an_answer_about_something_else_is_unknown(other: dict[str, Any]) -> None:
+    assert isinstance(WECHAT.paid(ATTEMPT, world.answer(world.transaction(**other)), AT), Unknown)
+
+
+def test_closing() -> None:
+    closed = Paid(ATTEMPT.out_trade_no, ATTEMPT.out_trade_no, "closed", 8888, "CNY", AT)
+    assert WECHAT.closed(ATTEMPT, world.answer(None, 204), AT) == closed
+    assert WECHAT.closed(ATTEMPT, world.answer({"code": "ORDER_CLOSED", "message": ""}, 400), AT) == closed
+    unheard = world.answer({"code": "ORDER_NOT_EXIST"}, 404)
+    assert WECHAT.closed(ATTEMPT, unheard, AT) == Refused("ORDER_NOT_EXIST", "ORDER_NOT_EXIST")
+
+
+@pytest.mark.parametrize("code", ["ORDERPAID", "ORDER_PAID"])
+def test_an_order_that_was_paid_meanwhile_is_asked_about(code: str) -> None:
+    told = world.answer({"code": code, "message": "订单已支付"}, 400)
+    closed = WECHAT.closed(ATTEMPT, told, AT)
+    assert isinstance(closed, Paid)
+    assert (closed.status, closed.reason) == ("pending", "ORDERPAID")
+    assert isinstance(WECHAT.started(ATTEMPT, told, AT), Unknown)
+
+
+def refund_answer(**more: Any) -> Response:
+    given: dict[str, Any] = {
+        "out_trade_no": ASK.out_trade_no, "transaction_id": ASK.trade_no, "out_refund_no": ASK.refund_no,
+        "refund_id": "50000000382019052709732678859", "refund": 888, "total": 8888, "at": AT,
+    }  # fmt: skip
+    return world.answer(protocol.refund_answer(**given | more))
+
+
+REFUNDS = [("PROCESSING", "processing"), ("SUCCESS", "succeeded"), ("CLOSED", "failed"), ("ABNORMAL", "failed")]
+
+
+@pytest.mark.parametrize(("state", "status"), REFUNDS)
+def test_how_a_refund_stands(state: str, status: Any) -> None:
+    told, reason = refund_answer(state=state), state if status == "failed" else None
+    expected = Refunded(ASK.refund_no, status, 888, "CNY", AT, reason)
+    assert WECHAT.refunded(ASK, told, AT) == WECHAT.refund_found(ASK, told, AT) == expected
+
+
+@pytest.mark.parametrize("other", [{"out_refund_no": "R1"}, {"refund": 889}, {"state": "SOMETHING"}], ids=str)
+def test_an_answer_about_another_refund_is_unknown(other: dict[str, Any]) -> None:
+    assert isinstance(WECHAT.refunded(ASK, refund_answer(**other), AT), Unknown)
+
+
+NEXT = {OTHER_SERIAL: world.certificate("wechat, next", OTHER_SERIAL)}
+
+
+def certificates(pems: dict[str, str], platform: protocol.Platform = PLATFORM) -> Response:
+    body = platform.certificates(pems, AT)
+    return Response(200, world.lowered(platform.headers(body, AT, "0123456789")), body)
+
+
+def test_certificates_are_asked_for_but_public_keys_are_not() -> None:
+    checked(WECHAT.certificates(AT, OTHER_SERIAL))
+    assert WECHAT.certificates(AT, PUBLIC_KEY_ID) is None
+
+
+@pytest.mark.parametrize("platform", [PLATFORM, OTHER_PLATFORM], ids=["a known one", "the new one"])
+def test_new_certificates_are_believed_when_a_known_or_a_sealed_one_signed_them(platform: protocol.Platform) -> None:
+    assert WECHAT.read_certificates(certificates(NEXT, platform), AT) == NEXT
+
+
+def test_the_first_certificate_of_all_vouches_for_itself_because_it_is_sealed_with_our_key() -> None:
+    bare = world.channel(platform_keys={})
+    assert bare.read_certificates(certificates(NEXT, OTHER_PLATFORM), AT) == NEXT
+    assert isinstance(bare.read_certificates(certificates(NEXT, PLATFORM), AT), Unknown)
+
+
+def test_a_certificate_that_has_ended_is_left_out() -> None:
+    old = world.certificate("wechat, next", OTHER_SERIAL, since=AT - timedelta(days=400), days=300)
+    assert WECHAT.read_certificates(certificates({OTHER_SERIAL: old}), AT) == {}
+
+
+UNBELIEVED = [
+    certificates({world.SERIAL: NEXT[OTHER_SERIAL]}), certificates({OTHER_SERIAL: "no PEM"}),
+    certificates(NEXT, replace(PLATFORM, apiv3_key=world.OTHER_APIV3_KEY.encode())),
+    certificates(NEXT, replace(PLATFORM, key=keys.private("mallory"))),
+    replace(certificates(NEXT), status=500), replace(certificates(NEXT), body=b"{}"), world.answer({"data": [1]}),
+    certificates({OTHER_SERIAL: keys.public_pem("wechat, next")}),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("told", UNBELIEVED, ids=range(len(UNBELIEVED)))
+def test_certificates_that_are_not_wechats_are_not_believed(told: Response) -> None:
+    assert isinstance(WECHAT.read_certificates(told, AT), Unknown)

@@ -1,0 +1,100 @@
+"""The day statement of WeChat Pay, in its own layout (R-10)."""
+
+from datetime import UTC, date, datetime
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from scripts.gateways.wechat_protocol import BILL_NAMES, BillLine, bill
+from tests.providers import wechat_world as world
+from workers.providers.port import Row, StatementError
+
+WECHAT = world.channel()
+DAY = date(2026, 11, 22)
+NOON = datetime(2026, 11, 22, 4, tzinfo=UTC)
+LINES = [
+    BillLine(NOON, "P1", "42001", 8888),
+    BillLine(NOON, "P2", "42002", 1, goods="茶, 绿 `特价`"),
+    BillLine(NOON, "P1", "42001", 888, refund_no="R1"),
+]
+WHOLE = bill(DAY, world.MCHID, world.APPID, LINES)
+ROWS = [
+    Row("capture", "P1", "42001", 8888, "CNY", 2),
+    Row("capture", "P2", "42002", 1, "CNY", 3),
+    Row("refund", "R1", "42001", 888, "CNY", 4),
+]
+
+
+def test_payments_and_refunds_of_a_day() -> None:
+    assert WECHAT.statement(WHOLE, DAY) == ROWS
+
+
+def test_a_day_without_payments() -> None:
+    assert WECHAT.statement(bill(DAY, world.MCHID, world.APPID, []), DAY) == []
+
+
+OLD = (Path(__file__).parent / "published" / "wechat_statement.csv").read_bytes()
+
+
+def test_the_documented_example_in_the_old_layout() -> None:
+    assert world.channel(mchid="10000100").statement(OLD, date(2014, 11, 10)) == [
+        Row("capture", "1415640626", "1001690740201411100005734289", 1, "CNY", 2),
+        Row("capture", "1415635270", "1002780740201411100005729794", 1, "CNY", 3),
+    ]
+
+
+def test_what_a_till_took_back_goes_by_the_number_of_the_payment() -> None:
+    text = (
+        bill(DAY, world.MCHID, world.APPID, LINES[2:]).decode().replace("`REFUND,", "`REVOKED,").replace("`R1,", "`0,")
+    )
+    assert WECHAT.statement(text.encode(), DAY) == [Row("refund", "P1", "42001", 888, "CNY", 2)]
+
+
+def test_the_amount_is_what_was_owed_with_coupons_or_without() -> None:
+    text = WHOLE.decode().replace("`CNY,`88.88,`0.00,", "`CNY,`80.00,`8.88,", 1)
+    assert WECHAT.statement(text.encode(), DAY) == ROWS
+
+
+BROKEN = [
+    ("another merchant", "`1900000109,", "`1900000110,", "line 2: expected our own"),
+    ("another day", "`2026-11-22 12", "`2026-11-23 00", "line 2: expected a time on 2026-11-22"),
+    ("a float", "`88.88,`0.00,`\r", "`8.888e1,`0.00,`\r", "line 2: expected an amount: 订单金额 is no"),
+    ("too many decimals", "`88.88,`0.00,`\r", "`88.880,`0.00,`\r", "line 2: expected an amount: 订单金额 is no"),
+    ("a state nobody knows", "`SUCCESS,", "`PAID,", "line 2: expected the state"),
+    ("a value less", "`NATIVE,", "", "line 2: expected 27 values"),
+    ("a value without its tick", "`NATIVE,", "NATIVE,", "line 2: expected 27 values"),
+    ("another sum", "`88.89,`8.88\r", "`88.90,`8.88\r", "line 6: expected the number"),
+    ("another sum of refunds", "`88.89,`8.88\r", "`88.89,`8.89\r", "line 6: expected the number"),
+    ("another number of lines", "\r\n`3,", "\r\n`4,", "line 6: expected the number"),
+    ("no state", "交易状态", "交易状况", "line 1: expected the columns 交易状态"),
+    ("the layout for refunds only", "充值券退款金额,", "退款申请时间,", "line 1: expected the type ALL"),
+]
+
+
+@pytest.mark.parametrize(("_what", "good", "bad", "says"), BROKEN, ids=[row[0] for row in BROKEN])
+def test_what_is_not_the_layout_is_refused_with_its_line(_what: str, good: str, bad: str, says: str) -> None:
+    text = WHOLE.decode()
+    assert good in text
+    with pytest.raises(StatementError, match=says):
+        WECHAT.statement(text.replace(good, bad, 1).encode(), DAY)
+
+
+def test_amounts_that_nothing_sums_up_are_refused() -> None:
+    with pytest.raises(StatementError, match="line 1: expected one of the columns 订单金额"):
+        WECHAT.statement(WHOLE.decode().replace("订单总金额", "订单").encode(), DAY)
+
+
+@given(st.integers(0, len(WHOLE) - 1))
+def test_a_file_that_was_cut_off_is_refused(length: int) -> None:
+    if WHOLE[:length].rstrip(b"\r\n") == WHOLE.rstrip(b"\r\n"):
+        return
+    with pytest.raises(StatementError):
+        WECHAT.statement(WHOLE[:length], DAY)
+
+
+@given(st.binary() | st.text().map(str.encode) | st.text().map(lambda text: (BILL_NAMES + "\n" + text).encode()))
+def test_whatever_is_no_statement_is_refused(content: bytes) -> None:
+    with pytest.raises(StatementError, match=r"^(line|byte) \d+: expected"):
+        WECHAT.statement(content, DAY)

@@ -1,0 +1,119 @@
+"""A merchant at UnionPay, and a UnionPay that holds the keys."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from functools import cache
+from typing import Any
+
+from cryptography.x509 import KeyUsage
+from pydantic import SecretStr
+
+from scripts.gateways import unionpay_protocol as theirs
+from scripts.gateways.authorities import SIGNING, Authority, pem
+from tests.providers import keys
+from workers.providers.port import Attempt, Notice, RefundAsk, Request, Response
+from workers.providers.unionpay import SigningKey, UnionPay, UnionPaySettings
+
+AT = datetime(2026, 11, 22, 2, 59, 30, tzinfo=UTC)  # 10:59:30 in Beijing
+MERCHANT = "777290058167151"
+SERIAL = 68_759_663_125
+QUERY_ID = "782611221059306740028"
+ATTEMPT = Attempt(
+    out_trade_no="P17325846012345678", amount=8888, currency="CNY", subject="Größe & 茶", scene="page", started_at=AT,
+    expire_at=AT + timedelta(minutes=15), return_url="https://shop.example/back",
+)  # fmt: skip
+ASK = RefundAsk(
+    refund_no="R17325846012345679", out_trade_no=ATTEMPT.out_trade_no, trade_no=QUERY_ID, amount=88, total=8888,
+    currency="CNY", reason="late", captured_at=AT, requested_at=AT + timedelta(hours=1),
+)  # fmt: skip
+
+
+@cache
+def authority(name: str = "CFCA") -> Authority:
+    """Who issues certificates."""
+    return Authority(name, keys.BEGINNING, keys.private(f"{name} root"), keys.private(f"{name} issuer"))
+
+
+@cache
+def signer(
+    key: str = "unionpay", *, issued_by: str = "CFCA", common_name: str = theirs.HOLDER,
+    since: datetime = AT - timedelta(days=30), days: int = 90, usage: KeyUsage = SIGNING,
+) -> theirs.Signer:  # fmt: skip
+    """UnionPay, by default with the certificate it should have."""
+    own = keys.private(key)
+    above = authority(issued_by)
+    made = above.certificate(own.public_key(), common_name, since=since, days=days, usage=usage)
+    return theirs.Signer(own, pem(made))
+
+
+def settings(**more: Any) -> UnionPaySettings:
+    """What the adapter is made from."""
+    values: dict[str, Any] = {
+        "merchant_id": MERCHANT, "signing_keys": [signing_key("merchant", SERIAL)],
+        "root_certificates": [pem(authority().root)], "intermediate_certificates": [pem(authority().issuer)],
+        "notify_url": "https://shop.example/unionpay", "return_url": "https://shop.example/",
+    }  # fmt: skip
+    return UnionPaySettings(**{**values, **more})
+
+
+@cache
+def signing_key(name: str, serial: int) -> SigningKey:
+    """Ours; it takes a tenth of a second to read one."""
+    return SigningKey(private_key=SecretStr(keys.private_pem(name)), certificate=keys.certificate_pem(name, serial))
+
+
+def channel(**more: Any) -> UnionPay:
+    """The adapter."""
+    return UnionPay(settings(**more)) if more else usual()
+
+
+@cache
+def usual() -> UnionPay:
+    """The adapter with settings that most tests have."""
+    return UnionPay(settings())
+
+
+def checked(form: bytes) -> dict[str, str]:
+    """What UnionPay reads in what we post."""
+    known = {str(SERIAL): keys.private("merchant").public_key()}
+    return theirs.check(form, merchant_id=MERCHANT, keys=known)
+
+
+def asked_to_pay(**more: Any) -> dict[str, str]:
+    """The form of an attempt, as UnionPay reads it."""
+    ready = channel().start(replace(ATTEMPT, **more), AT)
+    assert not isinstance(ready, Request)
+    return checked(theirs.notification(ready.fields))  # type: ignore[union-attr]
+
+
+def asked_to_refund() -> dict[str, str]:
+    """A refund, as UnionPay reads it."""
+    return checked(channel().refund(ASK, AT).body)
+
+
+def told(fields: Mapping[str, str], by: theirs.Signer | None = None) -> Notice:
+    """A notification of these fields."""
+    return notice(theirs.notification(theirs.signed(fields, by or signer())))
+
+
+def notice(body: bytes, **headers: str) -> Notice:
+    """Received at once."""
+    return Notice({"content-type": "application/x-www-form-urlencoded;charset=UTF-8", **headers}, body, AT)
+
+
+def payment(**more: str) -> dict[str, str]:
+    """The fields of a notification about the attempt; None leaves one out."""
+    fields = theirs.happened(asked_to_pay(), QUERY_ID, AT + timedelta(seconds=40), more.pop("code", "00"))
+    return {name: value for name, value in {**fields, **more}.items() if value is not None}
+
+
+def refund(**more: str) -> dict[str, str]:
+    """The fields of a notification about the refund."""
+    fields = theirs.happened(asked_to_refund(), QUERY_ID[::-1], AT + timedelta(days=1), more.pop("code", "00"))
+    return {**fields, **more}
+
+
+def answer(fields: Mapping[str, str], by: theirs.Signer | None = None, status: int = 200) -> Response:
+    """An answer of these fields."""
+    return Response(status, {}, theirs.answer(theirs.signed(fields, by or signer())))

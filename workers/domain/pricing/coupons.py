@@ -1,0 +1,83 @@
+"""A buyer's coupon: whether it may be used, and what it takes off (R-04, S4-05)."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+from workers.domain.pricing.allocation import allocate
+from workers.domain.refusal import Refusal
+
+
+@dataclass(frozen=True)
+class Coupon:
+    """The terms it was issued under. `amount` and `min_amount` are minor units; no channels or levels mean any.
+
+    It is valid from `valid_from` until before `valid_to`. A locked or used one has the order that it belongs to.
+    """
+
+    coupon_id: str
+    user_id: str
+    state: str
+    order_id: int | None
+    name: str
+    amount: int
+    currency: str
+    min_amount: int
+    scope: str
+    scope_ids: frozenset[str]
+    channels: frozenset[str]
+    member_levels: frozenset[str]
+    valid_from: datetime
+    valid_to: datetime
+
+    def covers(self, sku_id: str, category_id: str | None) -> bool:
+        """This SKU counts towards the threshold and gets its part of the amount."""
+        return self.scope == "all" or (category_id if self.scope == "category" else sku_id) in self.scope_ids
+
+
+class Holder(Protocol):
+    """Who wants to use it."""
+
+    @property
+    def user_id(self) -> str: ...
+    @property
+    def member_level(self) -> str | None: ...
+
+
+def unusable(coupon: Coupon | None, buyer: Holder, currency: str, channel: str, at: datetime) -> Refusal | None:
+    """Why this buyer cannot use it in any order now; another user's coupon is as unknown as one that never was."""
+    if coupon is None or coupon.user_id != buyer.user_id:
+        return Refusal("COUPON_NOT_FOUND", "the buyer has no such coupon")
+    if coupon.state == "locked":
+        details = {"coupon_id": coupon.coupon_id, "order_id": str(coupon.order_id)}
+        return Refusal("COUPON_ALREADY_LOCKED", "another order holds the coupon", details)
+    reasons = {
+        "used": coupon.state == "used",
+        "expired": coupon.state == "expired" or coupon.valid_to <= at,
+        "not_yet_valid": at < coupon.valid_from,
+        "channel": bool(coupon.channels) and channel not in coupon.channels,
+        "member_level": bool(coupon.member_levels) and buyer.member_level not in coupon.member_levels,
+        "currency": coupon.currency != currency,
+    }
+    why = next((why for why, holds in reasons.items() if holds), None)
+    return None if why is None else _not_usable(coupon, why)
+
+
+def take_off(coupon: Coupon, rest: Sequence[int], covered: Sequence[bool]) -> list[int] | Refusal:
+    """What it takes off each line of which `rest` is still to be paid: of those it covers, never more than they cost.
+
+    A coupon that would take off nothing is refused, so that it is not used up.
+    """
+    if not any(covered):
+        return _not_usable(coupon, "scope")
+    weights = [amount if eligible else 0 for amount, eligible in zip(rest, covered, strict=True)]
+    base = sum(weights)
+    if base < max(coupon.min_amount, 1):
+        return _not_usable(coupon, "threshold", min_amount=coupon.min_amount, base=base)
+    return allocate(min(coupon.amount, base), weights)
+
+
+def _not_usable(coupon: Coupon, why: str, **numbers: int) -> Refusal:
+    details = {"coupon_id": coupon.coupon_id, "why": why, **numbers}
+    return Refusal("COUPON_NOT_USABLE", f"the coupon cannot be used for this order: {why}", details)

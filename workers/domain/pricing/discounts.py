@@ -1,0 +1,170 @@
+"""What promotions take off an order's lines (R-02, S4-16 to S4-20).
+
+    kind             takes off
+    ---------------  -------------------------------------------------------------------------------------------------
+    single           price - the SKU's price in the promotion, for each unit; never less than nothing
+    member           the same with the price for the buyer's level
+    flash            the same
+    ladder           a part of the group's amount, by the group's units; rounded once, half to even
+    full_reduction   an amount, once the group's amount reaches another one exactly
+
+A group is all lines of an order under one promotion: of one SPU, of one category, or all. Of a limited promotion the
+first units in line order are taken off while any are left, the others cost the normal price; a group that is discounted
+as one (ladder, full_reduction) stays within the limit or gets nothing.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import NamedTuple
+
+from workers.domain.money import WHOLE, render, share
+from workers.domain.pricing.allocation import allocate
+from workers.domain.pricing.promotions import Index, Promotion, pick
+
+
+class Part(NamedTuple):
+    """A line as promotions see it. `price` is minor units."""
+
+    sku_id: str
+    spu_id: str
+    category_id: str | None
+    price: int
+    qty: int
+
+
+class Given(NamedTuple):
+    """What a promotion takes off one line; `quota_units` of its units count against the promotion's limits."""
+
+    amount: int = 0
+    promotion_id: str | None = None
+    revision: int | None = None
+    text: str | None = None
+    quota_units: int = 0
+
+
+class Used(NamedTuple):
+    """A rule that took `amount` minor units off an order; `text` is in that document's words (S4-20)."""
+
+    promo_id: str
+    revision: int
+    kind: str
+    text: str
+    amount: int
+
+
+class Sale(NamedTuple):
+    """Where and to whom; by promotion, units that this buyer `bought` before and units `left` for everybody."""
+
+    currency: str
+    at: datetime
+    level: str | None
+    bought: Mapping[str, int]
+    left: Mapping[str, int]
+
+
+class Effect(NamedTuple):
+    """Minor units that each line of a group is given, and for how many of its units."""
+
+    text: str
+    amounts: Sequence[int]
+    units: Sequence[int]
+
+
+NOTHING = Given()
+WORDS = {"single": "单品促销", "member": "会员价", "flash": "限时购"}
+
+
+def promote(parts: Sequence[Part], rules: Index, sale: Sale) -> tuple[list[Given], list[Used]]:
+    """What each line is given, and which rules gave it."""
+    given, used = [NOTHING] * len(parts), []
+    for promotion, numbers in _groups(parts, rules, sale):
+        effect = _effect(promotion, [parts[number] for number in numbers], sale)
+        if effect is None or not any(effect.amounts):
+            continue
+        rule = (promotion.promo_id, promotion.revision)
+        used.append(Used(*rule, promotion.kind, effect.text, sum(effect.amounts)))
+        for number, amount, units in zip(numbers, effect.amounts, effect.units, strict=True):
+            if units:
+                given[number] = Given(amount, *rule, effect.text, units if promotion.counted else 0)
+    return given, used
+
+
+def _groups(parts: Sequence[Part], rules: Index, sale: Sale) -> Iterable[tuple[Promotion, list[int]]]:
+    groups: dict[str, tuple[Promotion, list[int]]] = {}
+    for number, part in enumerate(parts):
+        promotion = pick(rules, part.spu_id, part.category_id, sale.currency, sale.at)
+        if promotion is not None:
+            groups.setdefault(promotion.promo_id, (promotion, []))[1].append(number)
+    return groups.values()
+
+
+def _left(promotion: Promotion, sale: Sale) -> int | None:
+    """Units this buyer may still have; of a limited quantity that nobody counted, none. No limit: None."""
+    left = []
+    if promotion.per_user_limit is not None:
+        left.append(promotion.per_user_limit - sale.bought.get(promotion.promo_id, 0))
+    if promotion.quantity is not None or promotion.promo_id in sale.left:
+        left.append(sale.left.get(promotion.promo_id, 0))
+    return max(0, min(left)) if left else None
+
+
+def _effect(promotion: Promotion, parts: Sequence[Part], sale: Sale) -> Effect | None:
+    left = _left(promotion, sale)
+    match promotion.kind:
+        case "single" | "flash":
+            return _cheaper(promotion, promotion.prices, parts, left)
+        case "member":
+            return _cheaper(promotion, promotion.member_prices.get(sale.level or "", {}), parts, left)
+        case kind:
+            assert kind in ("ladder", "full_reduction"), f"no promotion is of kind {kind}"
+            if left is not None and sum(part.qty for part in parts) > left:
+                return None
+            return _ladder(promotion, parts) if kind == "ladder" else _full_reduction(promotion, parts)
+
+
+def _cheaper(promotion: Promotion, prices: Mapping[str, int], parts: Sequence[Part], left: int | None) -> Effect:
+    """Each unit at its price in the promotion; units whose price is no lower take nothing from what is left."""
+    amounts, units = [], []
+    for part in parts:
+        saved = max(0, part.price - prices.get(part.sku_id, part.price))
+        count = 0 if not saved else part.qty if left is None else min(part.qty, left)
+        left = None if left is None else left - count
+        amounts.append(saved * count)
+        units.append(count)
+    return Effect(WORDS[promotion.kind], amounts, units)
+
+
+def _ladder(promotion: Promotion, parts: Sequence[Part]) -> Effect | None:
+    """打折优惠: the more units the group has, the less is paid for each."""
+    step = _highest(promotion, sum(part.qty for part in parts))
+    if step is None:
+        return None
+    count, paid = step
+    tenths = f"{paid // 1000}.{paid % 1000:03}".rstrip("0").rstrip(".")
+    return _shared(f"打折优惠：满{count}件，打{tenths}折", share(_origin(parts), WHOLE - paid), parts)
+
+
+def _full_reduction(promotion: Promotion, parts: Sequence[Part]) -> Effect | None:
+    """满减优惠: the group's amount has to reach the step to the last minor unit."""
+    step = _highest(promotion, _origin(parts))
+    if step is None:
+        return None
+    full, reduce = (_words(amount, promotion.currency) for amount in step)
+    return _shared(f"满减优惠：满{full}，减{reduce}", min(step[1], _origin(parts)), parts)
+
+
+def _origin(parts: Sequence[Part]) -> int:
+    return sum(part.price * part.qty for part in parts)
+
+
+def _shared(text: str, amount: int, parts: Sequence[Part]) -> Effect:
+    amounts = allocate(amount, [part.price * part.qty for part in parts])
+    return Effect(text, amounts, [part.qty for part in parts])
+
+
+def _highest(promotion: Promotion, reached: int) -> tuple[int, int] | None:
+    return max((step for step in promotion.steps if step[0] <= reached), default=None)
+
+
+def _words(amount: int, currency: str) -> str:
+    return render(amount, currency) + ("元" if currency == "CNY" else f" {currency}")

@@ -1,0 +1,187 @@
+"""What an order costs. One pure function; no number that a client sent enters the computation (R-06).
+
+Lines fit, promotions, coupon, points, shipping, tax, expected: in this order (R-01), and each stage sees
+what the ones before it left.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from itertools import count, repeat
+from typing import NamedTuple
+
+from workers.domain.money import share
+from workers.domain.pricing import coupons, points
+from workers.domain.pricing.allocation import allocate
+from workers.domain.pricing.discounts import NOTHING, Given, Part, Sale, Used, promote
+from workers.domain.pricing.types import Ask, Buyer, Line, Quote, Rules, Sku, Wanted
+from workers.domain.refusal import Refusal
+from workers.domain.shop import Shop
+
+__all__ = ["AMOUNT_MAX", "QUANTITY_MAX", "Ask", "Buyer", "Line", "Quote", "Rules", "Sku", "Wanted", "quote"]
+
+QUANTITY_MAX = 1_000_000  # units per line; also what stock counters (32 bit) can hold many times over
+AMOUNT_MAX = 10**15  # minor units per order, before and after discounts: sums stay far inside 64 bits
+TOO_LARGE = Refusal("ORDER_PARAM_INVALID", "the order is too large", {"field": "items"})
+
+
+class _Basket(NamedTuple):
+    """What is to be priced, line by line."""
+
+    ask: Ask
+    skus: Sequence[Sku]
+    origins: Sequence[int]
+
+
+class _Discounts(NamedTuple):
+    """What is taken off each line, and what is left of it; an empty column takes nothing off any."""
+
+    nets: Sequence[int]
+    given: Sequence[Given] = ()
+    coupon: Sequence[int] = ()
+    points: Sequence[int] = ()
+    points_used: int = 0
+    rules: Sequence[Used] = ()
+
+
+def quote(ask: Ask, rules: Rules, buyer: Buyer, shop: Shop, at: datetime) -> Quote | Refusal:
+    """Price the lines as of `at`, or say why not and, where it is one line's fault, which line's."""
+    skus = _fitting(ask, rules.skus)
+    if isinstance(skus, Refusal):
+        return skus
+    origins = [sku.price * line.qty for sku, line in zip(skus, ask.wanted, strict=True)]
+    if sum(origins) > AMOUNT_MAX:
+        return TOO_LARGE
+    basket, taken = _Basket(ask, skus, origins), _Discounts(origins)
+    if rules.promotions or ask.coupon_id is not None or ask.use_points:
+        found = _discounts(basket, rules, buyer, shop, at)
+        if isinstance(found, Refusal):
+            return found
+        taken = found
+    made = _put_together(basket, taken, shop)
+    return _unwanted(ask, made) or made
+
+
+def _fitting(ask: Ask, skus: Mapping[str, Sku]) -> list[Sku] | Refusal:
+    if not ask.wanted:
+        return Refusal("ORDER_ITEMS_EMPTY", "an order has at least one line", {"field": "items"})
+    found: list[Sku] = []
+    for line in ask.wanted:
+        sku = skus.get(line.sku_id)
+        if sku is None or not sku.on_sale or sku.currency != ask.currency or not 1 <= line.qty <= QUANTITY_MAX:
+            return _why_unfit(len(found) + 1, line, sku)
+        found.append(sku)
+    return found
+
+
+def _why_unfit(number: int, line: Wanted, sku: Sku | None) -> Refusal:
+    where = {"line_no": number, "sku_id": line.sku_id}
+    if not 1 <= line.qty <= QUANTITY_MAX:
+        details = {"field": f"items[{number - 1}].qty", **where}
+        return Refusal("ORDER_PARAM_INVALID", f"line {number}: the quantity is 1 to {QUANTITY_MAX}", details)
+    if sku is None:
+        return Refusal("PRODUCT_NOT_FOUND", f"line {number}: there is no such SKU", where)
+    if not sku.on_sale:
+        return Refusal("PRODUCT_NOT_ON_SALE", f"line {number}: the SKU is not on sale", where)
+    details = {"field": "currency", "sku_currency": sku.currency, **where}
+    return Refusal("ORDER_PARAM_INVALID", f"line {number}: the SKU is sold in {sku.currency}", details)
+
+
+def _discounts(basket: _Basket, rules: Rules, buyer: Buyer, shop: Shop, at: datetime) -> _Discounts | Refusal:
+    ask = basket.ask
+    given, used = _promote(basket, rules, buyer, at)
+    rest = _minus(basket.origins, [gift.amount for gift in given])
+    taken = _Discounts(rest, given, rules=used)
+    if ask.coupon_id is not None:
+        parts = _redeem(basket, rest, buyer, at)
+        if isinstance(parts, Refusal):
+            return parts
+        taken = taken._replace(nets=_minus(rest, parts), coupon=parts)
+    return _pay_with_points(basket, taken, buyer, shop) if ask.use_points else taken
+
+
+def _promote(basket: _Basket, rules: Rules, buyer: Buyer, at: datetime) -> tuple[Sequence[Given], Sequence[Used]]:
+    parts = [
+        Part(sku.sku_id, sku.spu_id, sku.category_id, sku.price, line.qty)
+        for sku, line in zip(basket.skus, basket.ask.wanted, strict=True)
+    ]
+    sale = Sale(basket.ask.currency, at, buyer.member_level, buyer.quota_used, rules.quota_left)
+    return promote(parts, rules.index, sale)
+
+
+def _redeem(basket: _Basket, rest: Sequence[int], buyer: Buyer, at: datetime) -> list[int] | Refusal:
+    ask, coupon = basket.ask, buyer.coupon
+    refusal = coupons.unusable(coupon, buyer, ask.currency, ask.channel, at)
+    if refusal is not None:
+        return refusal
+    assert coupon is not None
+    assert coupon.coupon_id == ask.coupon_id, "the buyer's coupon is not the one asked for"
+    return coupons.take_off(coupon, rest, [coupon.covers(sku.sku_id, sku.category_id) for sku in basket.skus])
+
+
+def _pay_with_points(basket: _Basket, taken: _Discounts, buyer: Buyer, shop: Shop) -> _Discounts | Refusal:
+    ask = basket.ask
+    if ask.coupon_id is not None and not shop.points_with_coupon:
+        return points.against_the_rules("with_coupon", ask.use_points)
+    limits = [
+        None if sku.points_limit is None else sku.points_limit * line.qty
+        for sku, line in zip(basket.skus, ask.wanted, strict=True)
+    ]
+    spent = points.spend(ask.use_points, buyer.points_available, taken.nets, limits, shop)
+    if isinstance(spent, Refusal):
+        return spent
+    return taken._replace(nets=_minus(taken.nets, spent.amounts), points=spent.amounts, points_used=spent.points)
+
+
+def _minus(amounts: Sequence[int], parts: Sequence[int]) -> list[int]:
+    return [amount - part for amount, part in zip(amounts, parts, strict=True)]
+
+
+def _put_together(basket: _Basket, taken: _Discounts, shop: Shop) -> Quote:
+    ask, origin, promoted = basket.ask, sum(basket.origins), sum(rule.amount for rule in taken.rules)
+    fee = _shipping_fee(shop, ask.country, origin - promoted)
+    fees = allocate(fee, taken.nets) if fee else ()
+    taxed = shop.tax_rates_basis_points and not shop.tax_inclusive
+    taxes = _taxes(basket.skus, taken.nets, shop) if taxed else ()
+    none: Iterable[int] = repeat(0)
+    given = zip(*taken.given, strict=True) if taken.given else map(repeat, NOTHING)
+    _, qtys, warehouses, _ = zip(*ask.wanted, strict=True)
+    rows = zip(
+        count(1), basket.skus, warehouses, qtys, basket.origins, *given, taken.coupon or none, taken.points or none,
+        taxes or none, fees or none, strict=False,
+    )  # fmt: skip
+    lines = tuple(map(Line._make, rows))  # columns to rows at once: what most orders cost is this loop
+    return Quote(
+        ask.currency, lines, origin, promoted, sum(taken.coupon), sum(taken.points), fee, sum(taxes),
+        ask.coupon_id, taken.points_used, tuple(taken.rules),
+    )  # fmt: skip
+
+
+def _shipping_fee(shop: Shop, country: str | None, goods: int) -> int:
+    """`goods` is what our own prices and promotions say, never what a client says."""
+    if 0 < shop.free_shipping_from_minor_units <= goods:
+        return 0
+    return shop.shipping_fees_by_country.get(country or "", shop.shipping_fee_minor_units)
+
+
+def _taxes(skus: Sequence[Sku], nets: Sequence[int], shop: Shop) -> list[int]:
+    rates = shop.tax_rates_basis_points
+    return [share(net, rates.get(sku.tax_class or "standard", 0)) for sku, net in zip(skus, nets, strict=True)]
+
+
+def _unwanted(ask: Ask, made: Quote) -> Refusal | None:
+    ours, theirs = made.payable_amount, ask.expected
+    if ours > AMOUNT_MAX:
+        return TOO_LARGE
+    for number, line in enumerate(ask.wanted):
+        if line.expected_unit_price is not None and line.expected_unit_price != made.lines[number].sku.price:
+            return _other_price(made.lines[number], line.expected_unit_price, ask.currency)
+    if theirs is None or theirs == ours:
+        return None
+    details = {"expected": ours, "got": theirs, "currency": ask.currency}
+    return Refusal("ORDER_PRICE_MISMATCH", f"the order costs {ours}, not {theirs}", details)
+
+
+def _other_price(line: Line, got: int, currency: str) -> Refusal:
+    where = {"line": line.line_no, "sku_id": line.sku.sku_id}
+    details = {**where, "expected": line.sku.price, "got": got, "currency": currency}
+    return Refusal("ORDER_PRICE_MISMATCH", f"line {line.line_no}: a unit costs {line.sku.price}, not {got}", details)

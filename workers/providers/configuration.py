@@ -1,0 +1,65 @@
+"""From configuration to channels: JSON in the environment or in a file, keys in it or in files of their own."""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import orjson
+from pydantic import BaseModel, ValidationError
+
+from workers.providers.alipay import Alipay, AlipaySettings
+from workers.providers.paypal import PayPal, PayPalSettings
+from workers.providers.port import Channel
+from workers.providers.unionpay import UnionPay, UnionPaySettings
+from workers.providers.wechat import WeChat, WeChatSettings
+
+FILE = "file:"
+"""Begins a value that is the path of a file with the value, relative to the file it stands in."""
+KINDS: Mapping[str, tuple[type[BaseModel], Callable[[Any], Channel]]] = {
+    "alipay": (AlipaySettings, Alipay),
+    "wechat": (WeChatSettings, WeChat),
+    "unionpay": (UnionPaySettings, UnionPay),
+    "paypal": (PayPalSettings, PayPal),
+}
+
+
+class ChannelConfigError(ValueError):
+    """A channel's configuration that cannot be used. Says which field, and nothing of what is in it."""
+
+
+def make(name: str, text: str) -> Channel:
+    """A channel from its JSON, or from `file:PATH` of it. Raises ChannelConfigError."""
+    folder = Path.cwd()
+    if text.startswith(FILE):
+        path = Path(text.removeprefix(FILE))
+        text, folder = _read(name, path), path.parent
+    try:
+        given = _filled(name, orjson.loads(text), folder)
+    except orjson.JSONDecodeError:
+        raise ChannelConfigError(f"OMS_{name.upper()} is no JSON: give an object, or file:PATH of one") from None
+    settings, channel = KINDS[name]
+    try:
+        return channel(settings.model_validate(given))
+    except ValidationError as error:
+        wrong = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors(include_input=False))
+        raise ChannelConfigError(f"OMS_{name.upper()}: {wrong}") from None
+    except ValueError as error:  # certificates that do not belong together
+        raise ChannelConfigError(f"OMS_{name.upper()}: {error}") from None
+
+
+def _filled(name: str, value: Any, folder: Path) -> Any:
+    match value:
+        case str() if value.startswith(FILE):
+            return _read(name, folder / value.removeprefix(FILE)).strip()
+        case dict():
+            return {key: _filled(name, item, folder) for key, item in value.items()}
+        case list():
+            return [_filled(name, item, folder) for item in value]
+    return value
+
+
+def _read(name: str, path: Path) -> str:
+    try:
+        return path.read_text("utf-8")
+    except (OSError, ValueError) as error:
+        raise ChannelConfigError(f"OMS_{name.upper()}: {path} cannot be read: {type(error).__name__}") from None

@@ -1,0 +1,23 @@
+"""Reading a day statement, so far that the database and the wire can hold what it says."""
+
+import re
+from collections.abc import Sequence
+from datetime import date
+
+from workers.providers.port import Channel, Row, StatementError
+
+NUMBER_CHARS_MAX = 128  # PayPal's invoice numbers; ours and all others are shorter
+AMOUNT_MAX = 10**15
+_CURRENCY = re.compile(r"[A-Z]{3}")
+
+
+def read(channel: Channel, content: bytes, day: date) -> Sequence[Row]:
+    """The rows of the channel's own file. Raises StatementError."""
+    rows = channel.statement(content, day)
+    for row in rows:
+        texts = (row.number, row.trade_no)
+        if not all(text.isprintable() and len(text) <= NUMBER_CHARS_MAX for text in texts):
+            raise StatementError(f"line {row.line}: expected numbers of at most {NUMBER_CHARS_MAX} letters and digits")
+        if not 0 <= row.amount <= AMOUNT_MAX or not _CURRENCY.fullmatch(row.currency):
+            raise StatementError(f"line {row.line}: expected an amount up to {AMOUNT_MAX} and a currency")
+    return rows

@@ -1,0 +1,95 @@
+"""The 交易账单 of a day, of the type ALL: names, a line for each payment and refund, names of sums, sums.
+
+Values begin with a backtick, lines of names do not. Payments stand under the time they succeeded, refunds under the
+time they were accepted; what became of a refund later is never written there.
+"""
+
+from collections.abc import Mapping, Sequence
+from datetime import date
+
+from workers.providers.parsing import FieldError, minor
+from workers.providers.port import Row, StatementError
+
+LAYOUT = "line 1: expected names, values, names of sums and sums, as in a 交易账单"
+BEGINNING = "交易时间,"
+NEEDED = ("交易时间", "商户号", "微信订单号", "商户订单号", "交易状态", "货币种类", "商户退款单号")
+PAID = (("订单金额", "订单总金额"), ("应结订单金额", "应结订单总金额"), ("总金额", "总交易额"))
+BACK = (("申请退款金额", "申请退款总金额"), ("退款金额", "退款总金额"), ("退款金额", "总退款金额"))
+"""What the buyer owed and was given back, and their sums. Layouts of long standing know the later ones only."""
+
+
+def rows(content: bytes, day: date, mchid: str) -> list[Row]:
+    """Every payment and refund of the day. Raises StatementError where it is not whole, not ours, or another day's."""
+    lines = _lines(content)
+    heads = [number for number, line in enumerate(lines) if not line.startswith("`")]
+    if len(heads) != 2 or heads[0] != 0 or heads[1] != len(lines) - 2 or not lines[0].startswith(BEGINNING):
+        raise StatementError(LAYOUT)
+    names, sums = lines[0].split(","), lines[-2].split(",")
+    missing = [name for name in NEEDED if name not in names]
+    if missing:
+        raise StatementError(f"line 1: expected the columns {', '.join(missing)}")
+    if "退款申请时间" in names:
+        raise StatementError("line 1: expected the type ALL, this one holds refunds only")
+    paid, back = _columns(PAID, names, sums), _columns(BACK, names, sums)
+    amounts = {"SUCCESS": paid[0], "REFUND": back[0], "REVOKED": back[0]}
+    found = [_row(_values(lines, n, names), n + 1, day, mchid, amounts) for n in range(1, heads[1])]
+    _add_up(found, _values(lines, len(lines) - 1, sums), len(lines), paid[1], back[1])
+    return found
+
+
+def _columns(pairs: Sequence[tuple[str, str]], names: Sequence[str], sums: Sequence[str]) -> tuple[str, str]:
+    found = next((pair for pair in pairs if pair[0] in names and pair[1] in sums), None)
+    if found is None:
+        raise StatementError(f"line 1: expected one of the columns {', '.join(name for name, _ in pairs)}, and its sum")
+    return found
+
+
+def _lines(content: bytes) -> list[str]:
+    try:
+        text = content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise StatementError(f"byte {error.start}: expected UTF-8") from None
+    lines = text.replace("\r\n", "\n").rstrip("\n").split("\n")
+    if len(lines) < 3:
+        raise StatementError(LAYOUT)
+    return lines
+
+
+def _values(lines: Sequence[str], index: int, names: Sequence[str]) -> dict[str, str]:
+    """A backtick begins every value, so commas in the names of goods do no harm."""
+    values = lines[index].removeprefix("`").split(",`")
+    if not lines[index].startswith("`") or len(values) != len(names):
+        raise StatementError(f"line {index + 1}: expected {len(names)} values, each after a backtick")
+    return dict(zip(names, values, strict=True))
+
+
+def _row(values: Mapping[str, str], line: int, day: date, mchid: str, amounts: Mapping[str, str]) -> Row:
+    if values["商户号"] != mchid:
+        raise StatementError(f"line {line}: expected our own merchant number")
+    if not values["交易时间"].startswith(day.isoformat()):
+        raise StatementError(f"line {line}: expected a time on {day.isoformat()}")
+    state, currency, number = values["交易状态"], values["货币种类"], values["商户订单号"]
+    if state not in amounts:
+        raise StatementError(f"line {line}: expected the state SUCCESS, REFUND or REVOKED")
+    amount = _amount(values, amounts[state], currency, line)
+    if state == "SUCCESS":
+        return Row("capture", number, values["微信订单号"], amount, currency, line)
+    if values["商户退款单号"] not in ("", "0"):  # as where a till took a payment back whole
+        number = values["商户退款单号"]
+    return Row("refund", number, values["微信订单号"], amount, currency, line)
+
+
+def _amount(values: Mapping[str, str], name: str, currency: str, line: int) -> int:
+    try:
+        return minor(values[name], currency)
+    except FieldError as error:
+        raise StatementError(f"line {line}: expected an amount: {name} {error}") from None
+
+
+def _add_up(found: Sequence[Row], sums: Mapping[str, str], line: int, paid: str, back: str) -> None:
+    """A file that was cut off does not."""
+    currency = found[0].currency if found else "CNY"
+    told = sums.get("总交易单数"), _amount(sums, paid, currency, line), _amount(sums, back, currency, line)
+    counted = tuple(sum(row.amount for row in found if row.kind == kind) for kind in ("capture", "refund"))
+    if told != (str(len(found)), *counted):
+        raise StatementError(f"line {line}: expected the number and the sums of the lines above")

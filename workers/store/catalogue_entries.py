@@ -1,0 +1,43 @@
+"""What everything in the catalogue has in common (an id, and a revision that only goes up), and the policies.
+
+A policy holds the rules of one business type, as far as they differ from the shop's own (S1-50).
+"""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import orjson
+
+from db.pool import Transaction
+from db.statements import SQL
+from messages.catalogue import SettingsSet
+
+
+async def lock_revisions(tx: Transaction, statement: str, ids: Iterable[str]) -> dict[str, int]:
+    """Id -> the revision we have, locked until commit; unknown ones are missing."""
+    rows = await tx.fetch(SQL[statement], sorted(set(ids)))
+    return {row["id"]: row["revision"] for row in rows}
+
+
+async def write(tx: Transaction, statement: str, *columns: Sequence[Any]) -> None:
+    """Write each thing once. One whose newer revision was written meanwhile is an error: it is tried again."""
+    rows = await tx.fetch(SQL[statement], *columns) if columns[0] else []
+    if len(rows) != len(columns[0]):
+        raise ValueError(f"{statement}: a newer revision was written at the same time")
+
+
+async def read_policies(tx: Transaction) -> dict[str, dict[str, Any]]:
+    """Business type -> the policy fields that were set for it; types that nobody set are missing."""
+    rows = await tx.fetch(SQL["policies.read"])
+    return {row["business_type"]: orjson.loads(row["policy"]) for row in rows}
+
+
+async def upsert_policies(tx: Transaction, newest: Sequence[SettingsSet]) -> None:
+    """Write each policy once; see write."""
+    await write(
+        tx,
+        "policies.upsert",
+        [s.business_type for s in newest],
+        [s.revision for s in newest],
+        [orjson.dumps(s.policy()).decode() for s in newest],
+    )

@@ -1,0 +1,194 @@
+"""New orders: one, or a parent with its children, with lines, addresses, snapshots and first log row."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Literal
+
+import orjson
+
+from db import cipher
+from db.pool import Transaction
+from db.statements import SQL
+from messages.envelope import Envelope
+from messages.orders import OrderCreate
+from workers.domain.order import State
+from workers.domain.pricing.coupons import Coupon
+from workers.domain.pricing.quote import Line, Quote
+from workers.domain.pricing.totals import Totals, totals
+from workers.domain.shop import Policy
+from workers.store.orders import sealed
+
+SNAPSHOT_COUPON, SNAPSHOT_AMOUNT, SNAPSHOT_ITEM, SNAPSHOT_RULES = 1, 2, 3, 5
+STAGES = ("promotion", "coupon", "points", "shipping", "tax")
+
+
+@dataclass(frozen=True)
+class Placed:
+    """A new root order: its command, its price and the rules it was placed under.
+
+    `groups` are the lines of each order that carries goods; with more than one the order is split, and `children` has
+    the ids of its parts.
+    """
+
+    id: int
+    item: Envelope[OrderCreate]
+    quote: Quote
+    policy: Policy
+    groups: tuple[tuple[Line, ...], ...]
+    coupon: Coupon | None = None
+    children: tuple[int, ...] = ()
+
+    @property
+    def parts(self) -> list["Part"]:
+        """The rows of the order, the root's first."""
+        if not self.children:
+            return [Part(self, self.id, "sale", self.groups[0], totals(self.quote.lines))]
+        return [
+            Part(self, self.id, "split_parent", (), totals(self.quote.lines)),
+            *(
+                Part(self, key, "split_child", lines, totals(lines))
+                for key, lines in zip(self.children, self.groups, strict=True)
+            ),
+        ]
+
+    def held_lines(self) -> Iterator[tuple[int, Line]]:
+        """(the order that holds the stock, line)"""
+        return ((part.id, line) for part in self.parts for line in part.lines)
+
+
+@dataclass(frozen=True)
+class Part:
+    """One row of orders. A parent has no lines of its own, but all amounts."""
+
+    of: Placed
+    id: int
+    kind: Literal["sale", "split_parent", "split_child"]
+    lines: tuple[Line, ...]
+    totals: Totals
+
+    @property
+    def body(self) -> OrderCreate:
+        """The command that asked for it."""
+        return self.of.item.body
+
+    @property
+    def is_root(self) -> bool:
+        return self.kind != "split_child"
+
+
+async def insert(tx: Transaction, placed: Sequence[Placed], now: datetime) -> None:
+    """New orders in placing: one statement per table."""
+    parts = [part for order in placed for part in order.parts]
+    if not parts:
+        return
+    await tx.execute(SQL["orders.insert"], *_rows(parts, now), now)
+    await tx.execute(SQL["orders.insert_items"], *_items(parts))
+    addresses = [(part.id, part.body.address) for part in parts if part.body.address is not None]
+    await tx.execute(SQL["orders.insert_addresses"], *sealed(addresses))
+    await _insert_snapshots(tx, parts)
+    await _insert_logs(tx, parts)
+
+
+def _rows(parts: Sequence[Part], now: datetime) -> list[list[Any]]:
+    return [list(column) for column in zip(*(_row(part, now) for part in parts), strict=True)]
+
+
+def _row(part: Part, now: datetime) -> tuple[Any, ...]:
+    body, order, sums, root = part.body, part.of, part.totals, part.is_root
+    policy = order.policy
+    frozen = {
+        "on_payment_failure": policy.on_payment_failure,
+        "deduct_on": policy.deduct_on,
+        "payment_window_seconds": policy.payment_window_seconds,
+    }
+    return (
+        part.id, order.id, None if root else order.id, part.kind, body.order_no if root else None, body.request_id,
+        body.business_type, body.order_type, body.business_order_id, body.channel, body.source,
+        body.seller_id if root else part.lines[0].sku.seller_id, body.user_id, order.quote.currency, sums.origin,
+        sums.promotion, sums.coupon, sums.points, sums.shipping, sums.tax, sums.payable,
+        order.quote.coupon_id if root else None, order.quote.points_used if root else 0, sums.gift_points,
+        sums.gift_growth, sum(order.quote.quota_uses.values()) if root else 0,
+        *_sealed_remark(part.id, body.remark if root else None), orjson.dumps(frozen).decode(),
+        now + timedelta(seconds=policy.payment_window_seconds),
+    )  # fmt: skip
+
+
+def _sealed_remark(order_id: int, remark: str | None) -> tuple[str | None, bytes | None]:
+    """Buyers write names and phone numbers into remarks."""
+    return cipher.current().encrypt(remark.encode(), b"order_remark:%d" % order_id) if remark else (None, None)
+
+
+def _items(parts: Sequence[Part]) -> list[list[Any]]:
+    lines = [(part.id, line) for part in parts for line in part.lines]
+    return [list(column) for column in zip(*(_item(order_id, line) for order_id, line in lines), strict=True)]
+
+
+def _item(order_id: int, line: Line) -> tuple[Any, ...]:
+    sku = line.sku
+    return (
+        order_id, line.line_no, sku.sku_id, line.warehouse, sku.spu_id, sku.name, sku.product_type, sku.seller_id,
+        sku.category_id, line.qty, sku.price, line.origin_amount, line.promotion_amount, line.coupon_amount,
+        line.points_amount, line.tax_amount, line.shipping_share, line.payable_amount, line.promotion_id,
+        line.promotion_revision, line.promotion_text, line.quota_units, line.gift_points, line.gift_growth,
+    )  # fmt: skip
+
+
+async def _insert_snapshots(tx: Transaction, parts: Sequence[Part]) -> None:
+    rows = [(part.id, type_, orjson.dumps(data).decode()) for part in parts for type_, data in _snapshots(part)]
+    await tx.execute(SQL["orders.insert_snapshots"], *(list(column) for column in zip(*rows, strict=True)))
+
+
+def _snapshots(part: Part) -> Iterator[tuple[int, Any]]:
+    """What a later change of catalogue, coupon or rules cannot reach any more (S3-30, S3-40)."""
+    quote, root = part.of.quote, part.is_root
+    if root and (coupon := part.of.coupon) is not None:
+        yield SNAPSHOT_COUPON, {
+            "coupon_id": coupon.coupon_id, "name": coupon.name, "face": coupon.amount, "min_amount": coupon.min_amount,
+            "scope": coupon.scope, "scope_ids": sorted(coupon.scope_ids), "amount": quote.coupon_amount,
+        }  # fmt: skip
+    yield SNAPSHOT_AMOUNT, {"currency": quote.currency, **part.totals.amounts(), "stages": STAGES}
+    yield SNAPSHOT_ITEM, [_sold(line) for line in (part.lines or quote.lines)]
+    if root and quote.rules_used:
+        names = ("promo_id", "revision", "kind", "text", "amount")
+        yield SNAPSHOT_RULES, [dict(zip(names, rule, strict=True)) for rule in quote.rules_used]
+
+
+def _sold(line: Line) -> dict[str, object]:
+    sku = line.sku
+    sold: dict[str, object] = {
+        "line_no": line.line_no,
+        "sku_id": sku.sku_id,
+        "name": sku.name,
+        "qty": line.qty,
+        "unit_price": sku.price,
+        "payable": line.payable_amount,
+        "specs": orjson.Fragment(sku.specs),
+        "category_id": sku.category_id,
+        "image_url": sku.image_url,
+        "unit": sku.unit,
+    }
+    if line.promotion_id is not None:
+        sold |= {
+            "promotion_id": line.promotion_id,
+            "promotion": line.promotion_amount,
+            "promotion_text": line.promotion_text,
+        }
+    return sold
+
+
+async def _insert_logs(tx: Transaction, parts: Sequence[Part]) -> None:
+    count, bodies = len(parts), [part.body for part in parts]
+    await tx.execute(
+        SQL["orders.log"],
+        [part.id for part in parts],
+        [1] * count,
+        [10] * count,
+        [""] * count,
+        [State.PLACING] * count,
+        [b.actor.type for b in bodies],
+        [b.actor.id for b in bodies],
+        [b.TYPE for b in bodies],
+        [part.of.item.id for part in parts],
+        ["created"] * count,
+    )

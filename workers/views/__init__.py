@@ -1,0 +1,42 @@
+"""One order in the words of each of the five source documents, with a promise that they never disagree (C-01).
+
+status.py has the table of names and codes, facets.py what it needs besides the state, s0.py to s4.py one document each.
+"""
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+from workers.views import s0, s1, s2, s3, s4
+from workers.views.facets import Facets, facets_of
+from workers.views.parents import Standing, told_by_children
+from workers.views.status import ABSENT, SOURCES, Absent, Source, Status, View, view
+from workers.views.whole import Whole
+
+DOCUMENTS: dict[Source, Callable[[Whole, Status], dict[str, Any]]] = {
+    "s0": s0.document,
+    "s1": s1.document,
+    "s2": s2.document,
+    "s3": s3.document,
+    "s4": s4.document,
+}
+
+
+def status_of(source: Source, whole: Whole) -> View:
+    """The order's status as the source names it."""
+    children = [Standing(child.head.state, facets_of(child)) for child in whole.children]
+    return view(source, whole.head.state, facets_of(whole), children)
+
+
+def document(source: Source, whole: Whole) -> dict[str, Any] | Absent:
+    """The order as the source's own tables would hold it: table -> row or rows. ABSENT where it knows no such order."""
+    status = status_of(source, whole)
+    if isinstance(status, Absent):
+        return ABSENT
+    return DOCUMENTS[source](replace(whole, head=told_by_children(whole)), status)
+
+
+__all__ = [
+    "ABSENT", "SOURCES", "Absent", "Facets", "Source", "Standing", "Status", "View", "Whole", "document", "facets_of",
+    "status_of", "view",
+]  # fmt: skip

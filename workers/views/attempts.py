@@ -1,0 +1,44 @@
+"""Attempts to pay: an order has one intent, and every fact that a channel reports is an attempt at it (C-04)."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from workers.domain.order import State
+from workers.views.whole import AttemptState, Fact, Refund, Whole
+
+
+def attempt_state(fact: Fact, refunds: Sequence[Refund]) -> AttemptState:
+    """How far this attempt has come; one that went back in full is refunded."""
+    if fact.kind == "failed":
+        return AttemptState.FAILED
+    back = sum(refund.amount for refund in returned(fact, refunds))
+    return AttemptState.REFUNDED if back >= fact.amount > 0 else AttemptState.CAPTURED
+
+
+def returned(fact: Fact, refunds: Sequence[Refund]) -> list[Refund]:
+    """The refunds of this attempt that succeeded."""
+    about = (fact.channel, fact.trade_no)
+    return [refund for refund in refunds if (refund.channel, refund.trade_no) == about and refund.state == "succeeded"]
+
+
+def returned_at(fact: Fact, refunds: Sequence[Refund]) -> datetime | None:
+    """When the last of its money went back."""
+    return max((r.finished_at for r in returned(fact, refunds) if r.finished_at is not None), default=None)
+
+
+def unattempted(state: State) -> AttemptState:
+    """The state of an intent that nobody tried to pay. A paid order without an attempt had nothing to pay."""
+    if state in (State.PLACING, State.AWAITING_PAYMENT):
+        return AttemptState.CREATED
+    return AttemptState.CLOSED if state in (State.CANCELLED, State.REJECTED) else AttemptState.CAPTURED
+
+
+def winning(whole: Whole) -> Fact | None:
+    """The attempt that counts: the kept capture, else the newest."""
+    kept = [fact for fact in whole.facts if fact.verdict == "kept"]
+    return max(kept or whole.facts, key=lambda fact: fact.occurred_at, default=None)
+
+
+def paid_by(whole: Whole) -> str | None:
+    """The channel of the kept capture."""
+    return next((fact.channel for fact in whole.facts if fact.verdict == "kept"), None)
