@@ -11,28 +11,28 @@ class AttemptCall(Internal):
     attempt_id: OrderId
 
 
-class GatewayStart(AttemptCall):
+class ProviderStart(AttemptCall):
     """Open the attempt at the channel; the answer decides the payment.start that asked for it."""
 
-    TYPE: ClassVar[str] = "gateway.start.v1"
+    TYPE: ClassVar[str] = "provider.start.v1"
 
 
-class GatewayCapture(AttemptCall):
+class ProviderCapture(AttemptCall):
     """The buyer approved: take the money."""
 
-    TYPE: ClassVar[str] = "gateway.capture.v1"
+    TYPE: ClassVar[str] = "provider.capture.v1"
 
 
-class GatewayQuery(AttemptCall):
+class ProviderQuery(AttemptCall):
     """How does the attempt stand?"""
 
-    TYPE: ClassVar[str] = "gateway.query.v1"
+    TYPE: ClassVar[str] = "provider.query.v1"
 
 
-class GatewayClose(AttemptCall):
+class ProviderClose(AttemptCall):
     """Nobody shall pay the attempt any more."""
 
-    TYPE: ClassVar[str] = "gateway.close.v1"
+    TYPE: ClassVar[str] = "provider.close.v1"
 
 
 class RefundCall(Internal):
@@ -41,21 +41,21 @@ class RefundCall(Internal):
     refund_no: ExternalId
 
 
-class GatewayRefund(RefundCall):
+class ProviderRefund(RefundCall):
     """Give the money back. The same number again is the same refund."""
 
-    TYPE: ClassVar[str] = "gateway.refund.v1"
+    TYPE: ClassVar[str] = "provider.refund.v1"
 
 
-class GatewayRefundQuery(RefundCall):
+class ProviderRefundQuery(RefundCall):
     """How does the refund stand?"""
 
-    TYPE: ClassVar[str] = "gateway.refund_query.v1"
+    TYPE: ClassVar[str] = "provider.refund_query.v1"
 
 
-class GatewayCertificates(Internal):
+class ProviderCertificates(Internal):
     """Fetch the channel's certificates: one that signed a notification is not known here."""
 
-    TYPE: ClassVar[str] = "gateway.certificates.v1"
+    TYPE: ClassVar[str] = "provider.certificates.v1"
     channel: ExternalId
     serial: str

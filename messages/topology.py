@@ -28,13 +28,13 @@ RETRY_TIERS_SECONDS = (1, 5, 30, 120, 600, 1800)
 CHANNELS = ("alipay", "wechat", "unionpay", "paypal")
 """Payment channels that we speak with ourselves. Each has a queue of calls, paused alone when the channel is down."""
 CALLS: tuple[type[Message], ...] = (
-    providers.GatewayStart,
-    providers.GatewayCapture,
-    providers.GatewayQuery,
-    providers.GatewayClose,
-    providers.GatewayRefund,
-    providers.GatewayRefundQuery,
-    providers.GatewayCertificates,
+    providers.ProviderStart,
+    providers.ProviderCapture,
+    providers.ProviderQuery,
+    providers.ProviderClose,
+    providers.ProviderRefund,
+    providers.ProviderRefundQuery,
+    providers.ProviderCertificates,
 )
 
 QUEUES: dict[str, tuple[type[Message], ...]] = {
@@ -78,7 +78,7 @@ QUEUES: dict[str, tuple[type[Message], ...]] = {
         benefits.PointsGrant,
         benefits.MemberUpsert,
     ),
-    **{f"gateway-calls.{channel}": CALLS for channel in CHANNELS},
+    **{f"provider-calls.{channel}": CALLS for channel in CHANNELS},
 }
 """Work queue (without the prefix) -> the messages it takes. One handler file each."""
 

@@ -36,9 +36,9 @@ def message_map() -> str:
 
 
 def shown(queue: str) -> str:
-    """One name for queues of a kind: `gateway-calls.alipay` and its like."""
+    """One name for queues of a kind: `provider-calls.alipay` and its like."""
     kind, dot, _ = queue.partition(".")
-    return f"{kind}.<channel>" if dot else kind
+    return f"{kind}.<provider>" if dot else kind
 
 
 def came_from(model: type[Message], queue: str) -> str:

@@ -122,7 +122,7 @@ def _queues(scene: Scene) -> Table:
     if scene.figures.queues is None:
         return _table("queues", ("RabbitMQ", "no answer"))
     queues = scene.figures.queues.items()
-    short = {name.removeprefix(f"{scene.prefix}.").replace("gateway-calls", "calls"): count for name, count in queues}
+    short = {name.removeprefix(f"{scene.prefix}.").replace("provider-calls", "calls"): count for name, count in queues}
     work = [(name, f"{count:,}") for name, count in short.items() if not name.endswith(".dlq")]
     dead = sum(count for name, count in short.items() if name.endswith(".dlq"))
     table = _table("messages ready in queues")

@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 from messages.base import Message
 from messages.orders import OrderMerge
-from messages.providers import GatewayQuery, GatewayStart
+from messages.providers import ProviderQuery, ProviderStart
 from tests.handlers.floor import Floor, cancel, create, user
 from tests.handlers.statements import on_paper, paper, reconcile
 from tests.handlers.test_paying import MERCHANT, notified, start
@@ -68,7 +68,7 @@ async def both(floor: Floor) -> dict[str, Any]:
 async def ended(floor: Floor, started: dict[str, Any], kind: Any) -> None:
     """As its channel tells when it is asked."""
     attempt_id, number = int(started["attempt_id"]), started["out_trade_no"]
-    await told(floor, GatewayQuery(attempt_id=attempt_id), Paid(number, f"no-{number}", kind, PRICE, "CNY", AT))
+    await told(floor, ProviderQuery(attempt_id=attempt_id), Paid(number, f"no-{number}", kind, PRICE, "CNY", AT))
     if kind == "failed":
         assert floor.heard("payment.failed")[-1]["trade_no"] == f"no-{number}"
 
@@ -78,7 +78,7 @@ async def in_vain(floor: Floor) -> None:
     floor.asked.clear()
     await floor.say(start(await ordered(floor), PRICE, uuid4().hex, scene="qr"))
     [(_, asked)] = floor.asked
-    assert isinstance(asked, GatewayStart)
+    assert isinstance(asked, ProviderStart)
     await told(floor, asked, Unknown("TimeoutError"), attempt=START_TRIES - 1)
 
 

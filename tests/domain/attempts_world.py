@@ -14,7 +14,7 @@ from typing import Any, TypeAlias
 import orjson
 
 from messages.payments import PaymentResult
-from messages.providers import GatewayClose, GatewayQuery
+from messages.providers import ProviderClose, ProviderQuery
 from tests.domain.making import NOW, ORDER_ID, cancellation, envelope
 from tests.domain.test_races import Life
 from workers.domain.book import Book
@@ -213,7 +213,7 @@ def closing(before: World, after: World, changes: list[Change]) -> World:
 
 
 def asked(world: World, name: str, call: str, over: bool) -> World:
-    """A question to the bank, and what gateway_calls makes of the answer."""
+    """A question to the bank, and what provider_calls makes of the answer."""
     if world.state(name) in DONE:
         return world
     bank = world.bank(name)
@@ -231,7 +231,7 @@ def answered(  # noqa: PLR0917 (all that the answer depends on)
 ) -> tuple[list[Change], list[str]]:
     """What becomes of the attempt, and what is sent."""
     one = attempt(name, state, over)
-    item: Any = envelope((GatewayClose if call == "close" else GatewayQuery)(attempt_id=one.id), "g")
+    item: Any = envelope((ProviderClose if call == "close" else ProviderQuery)(attempt_id=one.id), "g")
     desk = provider_calls.Desk({one.id: one}, {}, {})
     if call == "close":
         answer = said(name, "pending" if bank == PAID else bank, charged)
@@ -239,7 +239,7 @@ def answered(  # noqa: PLR0917 (all that the answer depends on)
     else:
         answer = said(name, {PAID: "captured", OPEN: "pending", CLOSED: "closed"}[bank], charged)
         provider_calls.attempt_told(desk, item, answer, NOW)
-    kinds = {"payment.observed.v1": "observed", "gateway.close.v1": "close"}
+    kinds = {"payment.observed.v1": "observed", "provider.close.v1": "close"}
     for news in desk.news:
         assert news.type != "payment.observed.v1" or orjson.loads(news.body)["trade_no"] == f"t{name}"
     return desk.changes, [kinds[news.type] for news in desk.news if news.type in kinds]

@@ -9,12 +9,12 @@ from typing import Any
 from messages.base import Message
 from messages.payments import PaymentCallback, PaymentObserved
 from messages.providers import (
-    GatewayCapture,
-    GatewayCertificates,
-    GatewayClose,
-    GatewayQuery,
-    GatewayRefund,
-    GatewayRefundQuery,
+    ProviderCapture,
+    ProviderCertificates,
+    ProviderClose,
+    ProviderQuery,
+    ProviderRefund,
+    ProviderRefundQuery,
 )
 from messages.refunds import RefundObserved
 from messages.timers import TimerDue
@@ -75,7 +75,7 @@ class Checkout:
         return [callback(self.channel, notice) for notice in self.till.notices[before:]]
 
     async def owed(self, n: int) -> list[Message]:
-        """gateway.refund of orders that were paid and cancelled."""
+        """provider.refund of orders that were paid and cancelled."""
         started = await self.opened(n)
         await self.floor.say(*await self.paid(started))
         await self.floor.say(*(cancel(int(one["order_id"]), unique()) for one in started))
@@ -170,7 +170,7 @@ async def refund_queries(checkout: Checkout, n: int) -> Sequence[Message]:
     checkout.till.behave(refund_processing=1.0, refund_seconds=60.0)
     checkout.floor.asked += [(checkout.channel, call) for call in calls]
     await ask_all(checkout.floor, checkout.channel)
-    return [GatewayRefundQuery(refund_no=call.refund_no) for call in calls if isinstance(call, GatewayRefund)]
+    return [ProviderRefundQuery(refund_no=call.refund_no) for call in calls if isinstance(call, ProviderRefund)]
 
 
 def observed(kind: str) -> Arrange:
@@ -188,7 +188,7 @@ def refund_observed(status: str) -> Arrange:
         return [
             RefundObserved(refund_no=call.refund_no, status=status, amount=1000, currency="CNY",  # type: ignore[arg-type]
                            occurred_at=datetime.now(UTC))
-            for call in await checkout.owed(n) if isinstance(call, GatewayRefund)
+            for call in await checkout.owed(n) if isinstance(call, ProviderRefund)
         ]  # fmt: skip
 
     return arrange
@@ -214,14 +214,14 @@ async def refund_timers(checkout: Checkout, n: int) -> Sequence[Message]:
 async def overdue(checkout: Checkout, n: int) -> Sequence[Message]:
     started = await checkout.opened(n)
     await checkout.expire()
-    return [GatewayQuery(attempt_id=int(one["attempt_id"])) for one in started]
+    return [ProviderQuery(attempt_id=int(one["attempt_id"])) for one in started]
 
 
 async def approved(checkout: Checkout, n: int) -> Sequence[Message]:
     """Their references are known, and the buyers have agreed."""
     started = await checkout.opened(n)
     await checkout.paid(started)
-    return [GatewayCapture(attempt_id=int(one["attempt_id"])) for one in started]
+    return [ProviderCapture(attempt_id=int(one["attempt_id"])) for one in started]
 
 
 async def too_late(checkout: Checkout, n: int) -> Sequence[Message]:
@@ -232,7 +232,7 @@ async def too_late(checkout: Checkout, n: int) -> Sequence[Message]:
 
 
 async def strange_serials(checkout: Checkout, n: int) -> Sequence[Message]:
-    return [GatewayCertificates(channel="wechat", serial=f"70B{key}") for key in range(n)]
+    return [ProviderCertificates(channel="wechat", serial=f"70B{key}") for key in range(n)]
 
 
 @dataclass(frozen=True)
@@ -250,46 +250,46 @@ def attempt_timer(attempt_id: int) -> Message:
 
 
 def query(attempt_id: int) -> Message:
-    return GatewayQuery(attempt_id=attempt_id)
+    return ProviderQuery(attempt_id=attempt_id)
 
 
 def close(attempt_id: int) -> Message:
-    return GatewayClose(attempt_id=attempt_id)
+    return ProviderClose(attempt_id=attempt_id)
 
 
 PAYING: dict[str, Scenario] = {
     "payment.start signed here": Scenario("alipay", begun, "payment.started.v1"),
-    "payment.start by a call": Scenario("wechat", begun, "gateway.start.v1"),
-    "payment.start once more": Scenario("alipay", begun_anew, "gateway.close.v1"),
+    "payment.start by a call": Scenario("wechat", begun, "provider.start.v1"),
+    "payment.start once more": Scenario("alipay", begun_anew, "provider.close.v1"),
     "payment.start refused": Scenario("alipay", mispriced, "command.rejected.v1"),
     "payment.callback by a form": Scenario("alipay", notified, "order.paid.v1"),
     "payment.callback sealed": Scenario("wechat", notified, "order.paid.v1"),
-    "payment.callback of an approval": Scenario("paypal", notified, "gateway.capture.v1"),
+    "payment.callback of an approval": Scenario("paypal", notified, "provider.capture.v1"),
     "payment.callback of a refund": Scenario("wechat", notified_of_refunds, "refund.observed.v1"),
-    "payment.callback late": Scenario("wechat", notified_late, "gateway.refund.v1"),
-    "payment.callback beside another attempt": Scenario("wechat", notified_of_the_first, "gateway.close.v1"),
+    "payment.callback late": Scenario("wechat", notified_late, "provider.refund.v1"),
+    "payment.callback beside another attempt": Scenario("wechat", notified_of_the_first, "provider.close.v1"),
     "payment.callback forged": Scenario("wechat", forged, "payment.callback_rejected.v1"),
     "payment.callback by a new certificate": Scenario("wechat", notified_by_a_stranger, None, {"rotate_after": 0}),
     "payment.observed captured": Scenario("wechat", observed("captured"), "order.paid.v1"),
     "payment.observed failed": Scenario("wechat", observed("failed"), "payment.failed.v1"),
-    "gateway.start": Scenario("wechat", asked_to_open, "payment.started.v1"),
-    "gateway.start unanswered": Scenario("wechat", asked_in_vain, None),
-    "gateway.start refused": Scenario("wechat", too_late, "command.rejected.v1"),
-    "gateway.capture": Scenario("paypal", approved, "payment.observed.v1"),
-    "gateway.query unpaid": Scenario("wechat", per_attempt(query), None),
-    "gateway.query paid": Scenario("wechat", per_attempt(query, paid=True), "payment.observed.v1"),
-    "gateway.query approved": Scenario("paypal", per_attempt(query, paid=True), "gateway.capture.v1"),
-    "gateway.query overdue": Scenario("wechat", overdue, "gateway.close.v1"),
-    "gateway.close": Scenario("wechat", per_attempt(close), "payment.attempt_closed.v1"),
-    "gateway.close paid": Scenario("wechat", per_attempt(close, paid=True), None),
-    "gateway.refund": Scenario("wechat", Checkout.owed, "refund.observed.v1"),
-    "gateway.refund_query": Scenario("wechat", refund_queries, "refund.observed.v1"),
-    "gateway.certificates": Scenario("wechat", strange_serials, None),
+    "provider.start": Scenario("wechat", asked_to_open, "payment.started.v1"),
+    "provider.start unanswered": Scenario("wechat", asked_in_vain, None),
+    "provider.start refused": Scenario("wechat", too_late, "command.rejected.v1"),
+    "provider.capture": Scenario("paypal", approved, "payment.observed.v1"),
+    "provider.query unpaid": Scenario("wechat", per_attempt(query), None),
+    "provider.query paid": Scenario("wechat", per_attempt(query, paid=True), "payment.observed.v1"),
+    "provider.query approved": Scenario("paypal", per_attempt(query, paid=True), "provider.capture.v1"),
+    "provider.query overdue": Scenario("wechat", overdue, "provider.close.v1"),
+    "provider.close": Scenario("wechat", per_attempt(close), "payment.attempt_closed.v1"),
+    "provider.close paid": Scenario("wechat", per_attempt(close, paid=True), None),
+    "provider.refund": Scenario("wechat", Checkout.owed, "refund.observed.v1"),
+    "provider.refund_query": Scenario("wechat", refund_queries, "refund.observed.v1"),
+    "provider.certificates": Scenario("wechat", strange_serials, None),
     "refund.observed succeeded": Scenario("wechat", refund_observed("succeeded"), "refund.succeeded.v1"),
     "refund.observed failed": Scenario("wechat", refund_observed("failed"), "refund.failed.v1"),
     "refund.observed unknown": Scenario("wechat", refund_observed("unknown"), None),
-    "order.cancel with an attempt": Scenario("wechat", cancels, "gateway.close.v1"),
-    "timer.due payment with an attempt": Scenario("wechat", order_timers, "gateway.close.v1"),
-    "timer.due attempt": Scenario("wechat", per_attempt(attempt_timer), "gateway.query.v1"),
-    "timer.due refund": Scenario("wechat", refund_timers, "gateway.refund_query.v1"),
+    "order.cancel with an attempt": Scenario("wechat", cancels, "provider.close.v1"),
+    "timer.due payment with an attempt": Scenario("wechat", order_timers, "provider.close.v1"),
+    "timer.due attempt": Scenario("wechat", per_attempt(attempt_timer), "provider.query.v1"),
+    "timer.due refund": Scenario("wechat", refund_timers, "provider.refund_query.v1"),
 }

@@ -47,7 +47,7 @@ async def test_a_channel_that_is_away_keeps_only_its_own_calls_waiting(market: M
 
 def waits(channel: str) -> bool:
     """Whether the worker of its calls is paused."""
-    return REGISTRY.get_sample_value("oms_consumer_paused", {"queue": f"gateway-calls.{channel}"}) == 1
+    return REGISTRY.get_sample_value("oms_consumer_paused", {"queue": f"provider-calls.{channel}"}) == 1
 
 
 async def test_a_certificate_that_is_not_known_is_fetched_and_believed(

@@ -13,7 +13,7 @@ from db import cipher
 from db.pool import Pool, open_pool
 from messages.base import Internal, Message
 from messages.payments import ProgressMark
-from messages.providers import AttemptCall, GatewayCertificates, RefundCall
+from messages.providers import AttemptCall, ProviderCertificates, RefundCall
 from messages.topology import QUEUES, Names
 from tests.e2e.paying import PAYING, Checkout, Scenario
 from tests.e2e.scenarios import SCENARIOS, issues, placed, reserves, unique
@@ -66,13 +66,13 @@ async def counting(floor: Floor, url: str) -> AsyncIterator[CountingPool]:
 def queue_of(body: Message, channel: str = "") -> str:
     """Where the message waits; what is asked of a channel waits in that channel's own queue."""
     queue = QUEUE_OF[body.TYPE]
-    return f"gateway-calls.{channel}" if queue.startswith("gateway-calls.") else queue
+    return f"provider-calls.{channel}" if queue.startswith("provider-calls.") else queue
 
 
 def work(body: Message, items: Sequence[Message] = (), channel: str = "") -> Work:
     """The message as the broker would bring it; with `items`, all of those in one."""
     internal, queue = isinstance(body, Internal), queue_of(body, channel)
-    direct = isinstance(body, ProgressMark | AttemptCall | RefundCall | GatewayCertificates)
+    direct = isinstance(body, ProgressMark | AttemptCall | RefundCall | ProviderCertificates)
     about = {"correlation_id": "c", "causation_id": None, "occurred_at": datetime.now(UTC).isoformat()}
     parts = [about | {"body": orjson.loads(one.model_dump_json())} for one in (items or [body])]
     content: Any = {"items": parts} if body.PACKABLE else orjson.loads(body.model_dump_json())

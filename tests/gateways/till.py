@@ -97,7 +97,7 @@ class Till:
         return Attempt(**given | more)
 
     async def start(self, attempt: Attempt) -> Ready | Refused | Unknown:
-        """As payment.start and gateway.start do."""
+        """As payment.start and provider.start do."""
         now = datetime.now(UTC)
         begun = self.channel.start(attempt, now)
         if not isinstance(begun, Request):
@@ -165,7 +165,7 @@ class Till:
         )
 
     async def certificates(self, serial: str) -> Mapping[str, str]:
-        """As gateway.certificates does."""
+        """As provider.certificates does."""
         channel = self.channel
         read: Any = channel.read_certificates
         if channel.name == "paypal":  # its answer does not say of which address it is

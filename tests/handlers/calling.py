@@ -42,7 +42,7 @@ def taken(floor: Floor, channel: str) -> list[Message]:
 async def ask(floor: Floor, channel: str, bodies: Sequence[Message]) -> Batch[Any]:
     """One batch of calls, in the way of the runtime: read, ask while no transaction is held, write."""
     items: list[Envelope[Any]] = [floor.wrap(body) for body in bodies]
-    route = ROUTE[f"gateway-calls.{channel}"]
+    route = ROUTE[f"provider-calls.{channel}"]
     assert route.outside is not None
     async with floor.pool.acquire() as tx, tx.transaction(readonly=True):
         questions = await route.outside.prepare(tx, items)

@@ -117,7 +117,7 @@ class Floor:
             messages = [model.model_validate_json(orjson.dumps(part)) for part in parts]
             if row["destination"] == "delay":
                 self.delayed += messages
-            elif row["destination"] == "queue" and row["routing_key"].startswith("gateway-calls."):
+            elif row["destination"] == "queue" and row["routing_key"].startswith("provider-calls."):
                 self.asked += [(row["routing_key"].partition(".")[2], message) for message in messages]
             else:
                 batch = await self.handle([self.wrap(message) for message in messages])

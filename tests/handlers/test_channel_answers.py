@@ -1,4 +1,4 @@
-"""What a channel answers, and what follows: the table of gateway_calls on a real database."""
+"""What a channel answers, and what follows: the table of provider_calls on a real database."""
 
 from dataclasses import replace
 from datetime import timedelta
@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from messages.payments import PaymentObserved
-from messages.providers import GatewayCapture, GatewayCertificates, GatewayClose, GatewayQuery, GatewayStart
+from messages.providers import ProviderCapture, ProviderCertificates, ProviderClose, ProviderQuery, ProviderStart
 from messages.timers import TimerDue
 from tests.handlers.answering import AT, NO, SILENCE, Line, tells
 from workers import shop
@@ -43,7 +43,7 @@ async def test_an_attempt_is_asked_about_until_its_end_is_known(  # noqa: PLR091
         await line.over(over == "just")
     line.floor.events.clear()
     answer = line.paid(answer) if isinstance(answer, str) else answer
-    batch = await line.told(GatewayQuery(attempt_id=line.attempt_id), answer)
+    batch = await line.told(ProviderQuery(attempt_id=line.attempt_id), answer)
     assert not batch.verdicts
     assert (await line.state(), line.asked, await line.is_watched()) == (state, asked, watched)
     assert [event["type"].rsplit(".", 1)[0] for event in line.floor.events] == events
@@ -51,13 +51,13 @@ async def test_an_attempt_is_asked_about_until_its_end_is_known(  # noqa: PLR091
 
 async def test_an_approval_of_an_attempt_that_is_being_closed_costs_the_buyer_nothing(line: Line) -> None:
     await line.floor.pool.execute("UPDATE payment_attempts SET state = 'closing'")
-    await line.told(GatewayQuery(attempt_id=line.attempt_id), Approved(line.number, "the channel's"))
+    await line.told(ProviderQuery(attempt_id=line.attempt_id), Approved(line.number, "the channel's"))
     assert (line.asked, await line.is_watched()) == ([], True)
 
 
 async def test_a_capture_whose_answer_was_lost_counts_although_the_attempt_was_closed_meanwhile(line: Line) -> None:
-    await line.told(GatewayQuery(attempt_id=line.attempt_id), line.paid("closed"))
-    await line.told(GatewayCapture(attempt_id=line.attempt_id), line.paid("captured"))
+    await line.told(ProviderQuery(attempt_id=line.attempt_id), line.paid("closed"))
+    await line.told(ProviderCapture(attempt_id=line.attempt_id), line.paid("captured"))
     assert (await line.state(), await line.floor.states()) == ("captured", ["paid"])
 
 
@@ -99,7 +99,7 @@ async def test_a_number_that_another_channel_was_given_is_nobodys_here(line: Lin
 
 
 async def test_an_approval_that_we_are_told_when_we_ask_keeps_the_channels_own_number(line: Line) -> None:
-    await line.told(GatewayQuery(attempt_id=line.attempt_id), Approved(line.number, "the channel's"))
+    await line.told(ProviderQuery(attempt_id=line.attempt_id), Approved(line.number, "the channel's"))
     assert await line.floor.rows("SELECT reference FROM payment_attempts") == [("the channel's",)]
 
 
@@ -119,13 +119,13 @@ class Labels:
 
 
 QUESTIONS = [
-    ("created", {GatewayQuery: "query", GatewayCapture: "capture", GatewayClose: "close"}),
-    ("requested", {GatewayStart: None, GatewayQuery: "query", GatewayCapture: "capture", GatewayClose: "close"}),
-    ("unknown", {GatewayStart: None, GatewayQuery: "query", GatewayCapture: "capture", GatewayClose: "close"}),
-    ("closing", {GatewayStart: None, GatewayQuery: "query", GatewayCapture: "query", GatewayClose: "close"}),
-    ("closed", {GatewayStart: None, GatewayQuery: "query", GatewayCapture: "query", GatewayClose: None}),
-    ("failed", {GatewayStart: None, GatewayQuery: "query", GatewayCapture: "query", GatewayClose: None}),
-    ("captured", {GatewayStart: None, GatewayQuery: None, GatewayCapture: None, GatewayClose: None}),
+    ("created", {ProviderQuery: "query", ProviderCapture: "capture", ProviderClose: "close"}),
+    ("requested", {ProviderStart: None, ProviderQuery: "query", ProviderCapture: "capture", ProviderClose: "close"}),
+    ("unknown", {ProviderStart: None, ProviderQuery: "query", ProviderCapture: "capture", ProviderClose: "close"}),
+    ("closing", {ProviderStart: None, ProviderQuery: "query", ProviderCapture: "query", ProviderClose: "close"}),
+    ("closed", {ProviderStart: None, ProviderQuery: "query", ProviderCapture: "query", ProviderClose: None}),
+    ("failed", {ProviderStart: None, ProviderQuery: "query", ProviderCapture: "query", ProviderClose: None}),
+    ("captured", {ProviderStart: None, ProviderQuery: None, ProviderCapture: None, ProviderClose: None}),
 ]
 
 
@@ -163,7 +163,7 @@ async def test_only_an_address_that_a_stranger_may_have_invented_holds_up_nobody
 async def test_certificates_that_another_process_fetched_verify_answers_here(
     line: Line, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    await line.told(GatewayCertificates(channel="alipay", serial="5F1E"), {"5F1E": "PEM"})
+    await line.told(ProviderCertificates(channel="alipay", serial="5F1E"), {"5F1E": "PEM"})
     seen: list[Any] = []
 
     def with_certificates(self: Alipay, known: Any) -> Alipay:
@@ -171,7 +171,7 @@ async def test_certificates_that_another_process_fetched_verify_answers_here(
         return self
 
     monkeypatch.setattr(Alipay, "with_certificates", with_certificates)
-    item = line.floor.wrap(GatewayQuery(attempt_id=line.attempt_id))
+    item = line.floor.wrap(ProviderQuery(attempt_id=line.attempt_id))
     async with line.floor.pool.acquire() as tx:
         await prepare(tx, [item], channel="alipay")
     assert seen == [{"5F1E": "PEM"}]
@@ -199,7 +199,7 @@ def test_where_the_money_comes_only_when_we_ask_for_it_an_attempt_is_closed_by_n
 
 
 async def test_a_worker_that_does_not_speak_with_the_channel_leaves_its_calls_to_those_that_do(line: Line) -> None:
-    item = line.floor.wrap(GatewayQuery(attempt_id=line.attempt_id))
+    item = line.floor.wrap(ProviderQuery(attempt_id=line.attempt_id))
     async with line.floor.pool.acquire() as tx:
         with pytest.raises(ChannelAwayError, match="OMS_WECHAT"):
             await prepare(tx, [item], channel="wechat")
@@ -207,16 +207,16 @@ async def test_a_worker_that_does_not_speak_with_the_channel_leaves_its_calls_to
 
 
 ORDERS: list[tuple[Any, ...]] = [
-    (GatewayClose, "closed", "closed", [], None),
-    (GatewayClose, "captured", "captured", [], None),
-    (GatewayClose, "pending", "requested", [], None),
-    (GatewayClose, NO, "requested", [], None),
-    (GatewayClose, SILENCE, "requested", [], "channel_unknown"),
-    (GatewayCapture, "captured", "captured", [], None),
-    (GatewayCapture, "failed", "failed", [], None),
-    (GatewayCapture, "pending", "requested", [], None),
-    (GatewayCapture, NO, "requested", [], None),
-    (GatewayCapture, SILENCE, "requested", [], "channel_unknown"),
+    (ProviderClose, "closed", "closed", [], None),
+    (ProviderClose, "captured", "captured", [], None),
+    (ProviderClose, "pending", "requested", [], None),
+    (ProviderClose, NO, "requested", [], None),
+    (ProviderClose, SILENCE, "requested", [], "channel_unknown"),
+    (ProviderCapture, "captured", "captured", [], None),
+    (ProviderCapture, "failed", "failed", [], None),
+    (ProviderCapture, "pending", "requested", [], None),
+    (ProviderCapture, NO, "requested", [], None),
+    (ProviderCapture, SILENCE, "requested", [], "channel_unknown"),
 ]
 
 
@@ -231,18 +231,18 @@ async def test_captures_and_closings_are_tried_again_only_where_that_may_help(  
 
 
 async def test_an_attempt_that_cannot_be_closed_any_more_is_asked_about_in_a_moment(line: Line) -> None:
-    await line.told(GatewayClose(attempt_id=line.attempt_id), line.paid("pending"))
+    await line.told(ProviderClose(attempt_id=line.attempt_id), line.paid("pending"))
     [(waits,)] = await line.floor.rows("SELECT due_at - now() < '11 s' FROM timers WHERE kind = 'attempt'")
     assert waits
     await line.over()
-    await line.told(GatewayQuery(attempt_id=line.attempt_id), line.paid("pending"))
+    await line.told(ProviderQuery(attempt_id=line.attempt_id), line.paid("pending"))
     assert line.asked == ["close"]
 
 
 async def test_what_is_told_of_an_attempt_after_its_end_changes_nothing(line: Line) -> None:
-    await line.told(GatewayQuery(attempt_id=line.attempt_id), line.paid("captured"))
+    await line.told(ProviderQuery(attempt_id=line.attempt_id), line.paid("captured"))
     told = len(line.floor.events)
-    for message in (GatewayQuery, GatewayClose, GatewayCapture):
+    for message in (ProviderQuery, ProviderClose, ProviderCapture):
         for answer in (line.paid("failed"), line.paid("closed"), line.paid("pending"), NO, SILENCE):
             assert not (await line.told(message(attempt_id=line.attempt_id), answer)).verdicts
     assert (await line.state(), len(line.floor.events), line.asked) == ("captured", told, [])
@@ -267,26 +267,26 @@ async def test_the_channel_is_asked_before_the_window_ends_and_a_lost_notificati
     assert due_before_the_end
     await line.floor.sweep("attempt")
     assert line.asked == ["query"]
-    await line.told(GatewayQuery(attempt_id=line.attempt_id), line.paid("captured"))
+    await line.told(ProviderQuery(attempt_id=line.attempt_id), line.paid("captured"))
     assert await line.floor.states() == ["paid"]
 
 
-SIGNED_BY_ANOTHER = [GatewayQuery, GatewayClose, GatewayCapture]
+SIGNED_BY_ANOTHER = [ProviderQuery, ProviderClose, ProviderCapture]
 
 
 @pytest.mark.parametrize("message", SIGNED_BY_ANOTHER)
 async def test_a_certificate_that_would_say_whether_an_answer_is_sound_is_fetched(line: Line, message: Any) -> None:
     await line.told(message(attempt_id=line.attempt_id), Unknown("its certificate is not known", "5F1E"))
-    assert line.floor.asked == [("alipay", GatewayCertificates(channel="alipay", serial="5F1E"))]
+    assert line.floor.asked == [("alipay", ProviderCertificates(channel="alipay", serial="5F1E"))]
 
 
 async def test_fetched_certificates_are_kept_for_every_process(line: Line) -> None:
-    await line.told(GatewayCertificates(channel="alipay", serial="5F1E"), {"5F1E": "PEM"})
+    await line.told(ProviderCertificates(channel="alipay", serial="5F1E"), {"5F1E": "PEM"})
     assert await line.floor.rows("SELECT channel, serial, pem FROM channel_certificates") == [("alipay", "5F1E", "PEM")]
 
 
 async def test_a_certificate_that_does_not_come_is_asked_for_again_only_by_what_needs_it(line: Line) -> None:
-    batch = await line.told(GatewayCertificates(channel="alipay", serial="5F1E"), Unknown("TimeoutError", "5F1F"))
+    batch = await line.told(ProviderCertificates(channel="alipay", serial="5F1E"), Unknown("TimeoutError", "5F1F"))
     assert (batch.verdicts, line.floor.asked) == ({}, [])
 
 
@@ -304,7 +304,7 @@ async def test_an_attempt_that_cannot_be_closed_is_asked_about_rarer_the_older_i
     await line.floor.pool.execute(
         "UPDATE payment_attempts SET started_at = now() - make_interval(mins => $1)", minutes_old
     )
-    await line.told(GatewayClose(attempt_id=line.attempt_id), line.paid("pending"))
+    await line.told(ProviderClose(attempt_id=line.attempt_id), line.paid("pending"))
     assert 60 * minutes - 20 < await waits_seconds(line) < 60 * minutes + 20
 
 
@@ -312,7 +312,7 @@ async def test_what_the_channel_never_heard_of_is_asked_about_once_more_when_its
     line: Line,
 ) -> None:
     await line.over(just=True)
-    await line.told(GatewayQuery(attempt_id=line.attempt_id), NO)
+    await line.told(ProviderQuery(attempt_id=line.attempt_id), NO)
     again = "SELECT due_at = expire_at + $1 FROM timers, payment_attempts WHERE kind = 'attempt'"
     grace = timedelta(seconds=shop.current().payment_grace_seconds)
     assert await line.floor.rows(again, grace) == [(True,)]
@@ -329,5 +329,5 @@ async def test_a_window_that_ends_unpaid_closes_the_attempt(line: Line) -> None:
 async def test_a_woken_timer_of_an_attempt_that_has_ended_is_dropped(line: Line, answer: Any) -> None:
     await line.floor.pool.execute("UPDATE payment_attempts SET state = 'failed'")
     await line.floor.say(TimerDue(kind="attempt", key=line.attempt_id, due_at=AT))
-    await line.told(GatewayQuery(attempt_id=line.attempt_id), answer)
+    await line.told(ProviderQuery(attempt_id=line.attempt_id), answer)
     assert not await line.is_watched()

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from messages.payments import PaymentCallback
-from messages.providers import GatewayCertificates, GatewayQuery, GatewayRefundQuery
+from messages.providers import ProviderCertificates, ProviderQuery, ProviderRefundQuery
 from scripts.gateways.wechat_protocol import Platform
 from tests.handlers.calling import callback, start
 from tests.handlers.floor import Floor, create, receive, sku
@@ -45,7 +45,7 @@ async def test_what_is_signed_under_an_unknown_serial_waits_for_its_certificate_
 ) -> None:
     batch = await floor.say(*(paid(number=f"P{n}") for n in range(5)))
     assert await reasons(batch) == [("certificate_unknown", True)] * 5
-    assert floor.asked == [("wechat", GatewayCertificates(channel="wechat", serial=wechat_world.OTHER_SERIAL))]
+    assert floor.asked == [("wechat", ProviderCertificates(channel="wechat", serial=wechat_world.OTHER_SERIAL))]
     assert not floor.heard("payment.callback_rejected")
 
 
@@ -58,7 +58,7 @@ async def test_what_a_fetched_certificate_signs_is_believed_beside_what_is_belie
     batch = await floor.say(paid(number="P2"), callback("wechat", known), paid("5F1E", "P3"), paid(number="P4"))
     believed = ("order_unknown", True)
     assert await reasons(batch) == [believed, believed, ("certificate_unknown", True), believed]
-    assert floor.asked == [("wechat", GatewayCertificates(channel="wechat", serial="5F1E"))]
+    assert floor.asked == [("wechat", ProviderCertificates(channel="wechat", serial="5F1E"))]
 
 
 async def test_a_serial_that_the_channel_does_not_name_in_time_is_not_believed(floor: Floor) -> None:
@@ -89,13 +89,13 @@ async def test_what_paypal_notifies_of_is_asked_about_because_it_signs_only_a_ch
     floor.asked.clear()
     paid = paypal_world.capture(custom_id=number)
     batch = await floor.say(callback("paypal", paypal_world.told("PAYMENT.CAPTURE.COMPLETED", paid)))
-    assert (batch.verdicts, floor.asked) == ({}, [("paypal", GatewayQuery(attempt_id=attempt_id))])
+    assert (batch.verdicts, floor.asked) == ({}, [("paypal", ProviderQuery(attempt_id=attempt_id))])
     assert await floor.states() == ["awaiting_payment"]
     assert await floor.rows("SELECT verdict FROM channel_notices") == [("believed",)]
     floor.asked.clear()
     back = callback("paypal", paypal_world.told("PAYMENT.CAPTURE.REFUNDED", paypal_world.refund()))
     await floor.say(back)
-    assert floor.asked == [("paypal", GatewayRefundQuery(refund_no=paypal_world.ASK.refund_no))]
+    assert floor.asked == [("paypal", ProviderRefundQuery(refund_no=paypal_world.ASK.refund_no))]
 
 
 class Clock:

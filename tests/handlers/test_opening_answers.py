@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from messages.providers import GatewayStart
+from messages.providers import ProviderStart
 from tests.handlers.answering import NO, SILENCE, Line
 from tests.handlers.floor import Floor
 from tests.handlers.test_paying import start
@@ -19,7 +19,7 @@ async def asked_first(floor: Floor, speaking: None) -> Line:
     order_id = await floor.placed(("s1", 2))
     await floor.say(start(order_id, 1000, scene="qr"))
     [(_, message)] = floor.asked
-    assert isinstance(message, GatewayStart)
+    assert isinstance(message, ProviderStart)
     assert not floor.heard("payment.started")
     [(number,)] = await floor.rows("SELECT out_trade_no FROM payment_attempts")
     return Line(floor, message.attempt_id, number)
@@ -38,7 +38,7 @@ async def test_a_start_is_answered_once_the_channel_has_answered_or_kept_silent_
     asked_first: Line, answer: Any, attempt: int, state: str, code: str | None, watched: bool
 ) -> None:
     line = asked_first
-    batch = await line.told(GatewayStart(attempt_id=line.attempt_id), answer, attempt)
+    batch = await line.told(ProviderStart(attempt_id=line.attempt_id), answer, attempt)
     assert bool(batch.verdicts) == (state == "created")
     assert (await line.state(), await line.is_watched()) == (state, watched)
     assert [event["code"] for event in line.floor.heard("command.rejected")] == ([code] if code else [])
@@ -50,7 +50,7 @@ async def test_a_start_is_answered_once_the_channel_has_answered_or_kept_silent_
 async def test_a_start_that_is_delivered_again_is_answered_once_and_leaves_the_attempt_open(asked_first: Line) -> None:
     line = asked_first
     for _ in range(2):
-        await line.told(GatewayStart(attempt_id=line.attempt_id), Ready("qr", "https://qr.example/1"))
+        await line.told(ProviderStart(attempt_id=line.attempt_id), Ready("qr", "https://qr.example/1"))
     assert (len(line.floor.heard("payment.started")), line.floor.heard("command.rejected")) == (1, [])
     assert (await line.state(), line.asked) == ("requested", [])
 
@@ -59,7 +59,7 @@ async def test_what_the_channel_opens_after_all_is_closed_there_and_given_to_nob
     """Its own close may have come when the channel did not know it yet."""
     line = asked_first
     await line.floor.pool.execute("UPDATE payment_attempts SET state = 'closing'")
-    await line.told(GatewayStart(attempt_id=line.attempt_id), Ready("qr", "https://qr.example/1", reference="theirs"))
+    await line.told(ProviderStart(attempt_id=line.attempt_id), Ready("qr", "https://qr.example/1", reference="theirs"))
     assert line.floor.heard("payment.started") == []
     assert [event["code"] for event in line.floor.heard("command.rejected")] == ["PAY_CHANNEL_ERROR"]
     assert line.asked == ["close"]
@@ -74,7 +74,7 @@ async def test_a_start_whose_attempt_has_ended_meanwhile_is_answered_and_the_end
     """Another attempt replaced it while its channel was silent, or the answer to another question said more."""
     line = asked_first
     await line.floor.pool.execute("UPDATE payment_attempts SET state = $1", state)
-    await line.told(GatewayStart(attempt_id=line.attempt_id), answer, START_TRIES - 1)
+    await line.told(ProviderStart(attempt_id=line.attempt_id), answer, START_TRIES - 1)
     [rejected] = line.floor.heard("command.rejected")
     unpaid = "PAY_CHANNEL_UNKNOWN" if answer is SILENCE else "PAY_CHANNEL_ERROR"
     assert rejected["code"] == ("PAY_ALREADY_PAID" if state == "captured" else unpaid)

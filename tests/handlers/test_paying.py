@@ -14,7 +14,7 @@ import pytest
 
 from messages.orders import OrderMerge
 from messages.payments import PaymentCallback, PaymentObserved, PaymentStart
-from messages.providers import GatewayClose, GatewayQuery, GatewayRefund, GatewayRefundQuery
+from messages.providers import ProviderClose, ProviderQuery, ProviderRefund, ProviderRefundQuery
 from messages.refunds import RefundObserved, RefundRequest
 from scripts.gateways import alipay_protocol
 from tests.handlers.floor import OPERATOR, WAITING, Floor, cancel, captured, user
@@ -122,7 +122,7 @@ async def test_a_second_attempt_supersedes_the_first_and_what_is_paid_there_afte
     order_id, first = await opened(floor)
     await floor.say(start(order_id, 1000, "pay-2"))
     second = floor.heard("payment.started")[1]
-    assert floor.asked == [("alipay", GatewayClose(attempt_id=int(first["attempt_id"])))]
+    assert floor.asked == [("alipay", ProviderClose(attempt_id=int(first["attempt_id"])))]
     assert await attempts_now(floor) == ["closing", "requested"]
     await floor.say(notified(second, "t2"))
     assert len(floor.asked) == 1, "what was paid is not closed"
@@ -135,11 +135,11 @@ async def test_a_second_attempt_supersedes_the_first_and_what_is_paid_there_afte
 async def test_a_cancelled_orders_attempts_are_closed_and_a_late_payment_goes_back(floor: Floor) -> None:
     order_id, started = await opened(floor)
     await floor.say(cancel(order_id))
-    assert [message.TYPE for _, message in floor.asked] == ["gateway.close.v1"]
+    assert [message.TYPE for _, message in floor.asked] == ["provider.close.v1"]
     assert await attempts_now(floor) == ["closing"], "or an approval would still be captured"
     await floor.say(notified(started))
     assert [event["verdict"] for event in floor.heard("payment.captured")] == ["late"]
-    assert [message.TYPE for _, message in floor.asked] == ["gateway.close.v1", "gateway.refund.v1"]
+    assert [message.TYPE for _, message in floor.asked] == ["provider.close.v1", "provider.refund.v1"]
 
 
 REFUSED = [
@@ -180,7 +180,7 @@ async def test_a_notification_of_a_refund_names_the_sum_of_all_so_the_channel_is
     _, started = await opened(floor)
     refunded = {"gmt_refund": "2026-01-21 11:00:00", "refund_fee": "9.00", "out_biz_no": "R17"}
     await floor.say(notified(started, **refunded))
-    assert floor.asked == [("alipay", GatewayRefundQuery(refund_no="R17"))]
+    assert floor.asked == [("alipay", ProviderRefundQuery(refund_no="R17"))]
     assert await floor.states() == ["awaiting_payment"]
 
 
@@ -213,7 +213,7 @@ async def test_a_capture_that_somebody_reported_by_hand_still_ends_its_attempt_a
     floor.asked.clear()
     await floor.say(cancel(order_id))
     [refund] = floor.heard("refund.requested")
-    assert floor.asked == [("alipay", GatewayRefund(refund_no=refund["refund_no"]))]
+    assert floor.asked == [("alipay", ProviderRefund(refund_no=refund["refund_no"]))]
 
 
 async def test_a_refund_is_asked_about_from_the_start_whoever_was_to_call_for_it(floor: Floor) -> None:
@@ -226,7 +226,7 @@ async def test_a_refund_is_asked_about_from_the_start_whoever_was_to_call_for_it
     floor.asked.clear()
     await floor.sweep("refund")
     [refund] = floor.heard("refund.requested")
-    assert floor.asked == [("alipay", GatewayRefundQuery(refund_no=refund["refund_no"]))]
+    assert floor.asked == [("alipay", ProviderRefundQuery(refund_no=refund["refund_no"]))]
 
 
 async def test_money_that_another_service_took_under_the_same_name_is_not_ours_to_give_back(floor: Floor) -> None:
@@ -280,7 +280,7 @@ async def test_of_two_starts_in_one_batch_only_the_last_attempt_may_be_paid(floo
     await floor.say(start(order_id, 1000, "pay-1"), start(order_id, 1000, "pay-2"))
     first, _ = floor.heard("payment.started")
     assert await attempts_now(floor) == ["closing", "requested"]
-    assert floor.asked == [("alipay", GatewayClose(attempt_id=int(first["attempt_id"])))]
+    assert floor.asked == [("alipay", ProviderClose(attempt_id=int(first["attempt_id"])))]
 
 
 async def alone_and_together(floor: Floor) -> tuple[list[int], list[dict[str, Any]]]:
@@ -298,7 +298,7 @@ async def test_what_pays_an_order_closes_what_would_pay_it_another_way(floor: Fl
     _, started = await alone_and_together(floor)
     assert floor.asked == []
     await floor.say(notified(started[paid]))
-    assert floor.asked == [("alipay", GatewayClose(attempt_id=int(started[1 - paid]["attempt_id"])))]
+    assert floor.asked == [("alipay", ProviderClose(attempt_id=int(started[1 - paid]["attempt_id"])))]
     assert (await attempts_now(floor))[1 - paid] == "closing"
 
 
@@ -337,7 +337,7 @@ async def test_a_refund_that_is_asked_for_again_is_asked_about_again(floor: Floo
     await floor.say(notified(started))
     await floor.say(cancel(order_id))
     [refund] = floor.heard("refund.requested")
-    number, call = refund["refund_no"], ("alipay", GatewayRefund(refund_no=refund["refund_no"]))
+    number, call = refund["refund_no"], ("alipay", ProviderRefund(refund_no=refund["refund_no"]))
     failure = {"refund_no": number, "status": "failed", "amount": 1000, "currency": "CNY"}
     await floor.say(RefundObserved(**failure, occurred_at=datetime.now(UTC)))
     watched = "SELECT count(*) FROM timers WHERE kind = 'refund'"
@@ -360,7 +360,7 @@ async def test_a_worker_without_channels_has_the_attempts_of_ended_orders_closed
     order_id, started = await opened(floor)
     providers.configure({})
     await floor.say(cancel(order_id))
-    assert floor.asked == [("alipay", GatewayClose(attempt_id=int(started["attempt_id"])))]
+    assert floor.asked == [("alipay", ProviderClose(attempt_id=int(started["attempt_id"])))]
     assert await attempts_now(floor) == ["closing"]
 
 
@@ -375,7 +375,7 @@ async def test_locking_what_changes_hides_nothing_that_has_to_be_closed(floor: F
 
 async def unanswered(floor: Floor, *attempt_ids: int) -> None:
     """Alipay is asked about these, and says nothing."""
-    items = [floor.wrap(GatewayQuery(attempt_id=key)) for key in attempt_ids]
+    items = [floor.wrap(ProviderQuery(attempt_id=key)) for key in attempt_ids]
     async with floor.pool.acquire() as tx, tx.transaction():
         answers = {item.id: Unknown("TimeoutError") for item in items}
         await take_answers(tx, Batch[Any](items, datetime.now(UTC), answers), channel="alipay")

@@ -12,7 +12,7 @@ import pytest
 from messages.base import Message
 from messages.orders import OrderMerge
 from messages.payments import PaymentObserved
-from messages.providers import GatewayClose, GatewayQuery, GatewayStart
+from messages.providers import ProviderClose, ProviderQuery, ProviderStart
 from messages.timers import TimerDue
 from tests.handlers.calling import start
 from tests.handlers.floor import WAITING, Floor, cancel, user
@@ -74,30 +74,30 @@ async def begun(floor: Floor) -> tuple[int, int, str]:
 async def closed(floor: Floor, order_id: int, attempt_id: int, number: str) -> None:
     """The order is cancelled and the attempt closed."""
     await floor.say(cancel(order_id))
-    await told(floor, GatewayClose(attempt_id=attempt_id), Paid(number, number, "closed", 1000, "CNY", AT))
+    await told(floor, ProviderClose(attempt_id=attempt_id), Paid(number, number, "closed", 1000, "CNY", AT))
     assert await floor.rows("SELECT state FROM payment_attempts") == [("closed",)]
 
 
 async def test_a_start_is_answered_though_its_attempt_ended_before_the_channel_did(floor: Floor) -> None:
     order_id, attempt_id, number = await begun(floor)
-    await told(floor, GatewayStart(attempt_id=attempt_id), Unknown("TimeoutError"))
+    await told(floor, ProviderStart(attempt_id=attempt_id), Unknown("TimeoutError"))
     await closed(floor, order_id, attempt_id, number)
-    await told(floor, GatewayStart(attempt_id=attempt_id), attempt=1)
+    await told(floor, ProviderStart(attempt_id=attempt_id), attempt=1)
     assert len(floor.heard("command.rejected")) == 1
     assert await floor.rows("SELECT count(*) FROM commands WHERE outcome_type IS NULL") == [(0,)]
 
 
 async def test_a_start_whose_attempt_was_paid_meanwhile_says_so(floor: Floor) -> None:
     _, attempt_id, number = await begun(floor)
-    await told(floor, GatewayQuery(attempt_id=attempt_id), Paid(number, "t1", "captured", 1000, "CNY", AT))
-    await told(floor, GatewayStart(attempt_id=attempt_id), attempt=1)
+    await told(floor, ProviderQuery(attempt_id=attempt_id), Paid(number, "t1", "captured", 1000, "CNY", AT))
+    await told(floor, ProviderStart(attempt_id=attempt_id), attempt=1)
     assert [event["code"] for event in floor.heard("command.rejected")] == ["PAY_ALREADY_PAID"]
 
 
 async def test_an_attempt_that_is_closed_stays_closed_whatever_its_opening_was_answered(floor: Floor) -> None:
     order_id, attempt_id, number = await begun(floor)
     await closed(floor, order_id, attempt_id, number)
-    await told(floor, GatewayStart(attempt_id=attempt_id), Unknown("TimeoutError"), attempt=START_TRIES - 1)
+    await told(floor, ProviderStart(attempt_id=attempt_id), Unknown("TimeoutError"), attempt=START_TRIES - 1)
     assert await floor.rows("SELECT state FROM payment_attempts") == [("closed",)]
     assert len(floor.heard("command.rejected")) == 1
 
@@ -134,7 +134,7 @@ async def test_a_failed_attempt_beside_another_one_and_questions_about_both_do_n
     shop.configure(Shop(policy=Policy(rate_limit_orders=0, on_payment_failure="cancel")))
     order_id, first = await opened(floor)
     await floor.say(start(order_id, "alipay", "page", "pay-2"))
-    both = [GatewayQuery(attempt_id=int(event["attempt_id"])) for event in floor.heard("payment.started")]
+    both = [ProviderQuery(attempt_id=int(event["attempt_id"])) for event in floor.heard("payment.started")]
     items = [floor.wrap(body) for body in both]
 
     async def questions() -> None:

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from messages.payments import PaymentObserved
-from messages.providers import GatewayQuery, GatewayRefund, GatewayRefundQuery
+from messages.providers import ProviderQuery, ProviderRefund, ProviderRefundQuery
 from messages.refunds import RefundRequest
 from tests.handlers.answering import AT, NO, SILENCE, Line, tells
 from tests.handlers.floor import OPERATOR, cancel
@@ -15,12 +15,12 @@ from workers.store import attempts
 
 
 async def test_a_refund_that_no_attempt_of_ours_brought_is_tried_again(line: Line) -> None:
-    batch = await line.told(GatewayRefund(refund_no="R404"), None)
+    batch = await line.told(ProviderRefund(refund_no="R404"), None)
     assert [(verdict.reason, verdict.retry) for verdict in batch.verdicts.values()] == [("refund_unknown", True)]
 
 
 async def test_a_part_goes_back_of_a_whole_that_is_named(line: Line) -> None:
-    await line.told(GatewayQuery(attempt_id=line.attempt_id), line.paid("captured"))
+    await line.told(ProviderQuery(attempt_id=line.attempt_id), line.paid("captured"))
     declined = PaymentObserved(
         attempt_id=line.attempt_id, trade_no="t1", kind="failed", amount=999, currency="CNY",
         occurred_at=AT - timedelta(hours=1),
@@ -39,7 +39,7 @@ async def test_a_part_goes_back_of_a_whole_that_is_named(line: Line) -> None:
 @pytest.fixture
 async def refund_no(line: Line) -> str:
     """A paid order was cancelled, and its money is to go back."""
-    await line.told(GatewayQuery(attempt_id=line.attempt_id), line.paid("captured"))
+    await line.told(ProviderQuery(attempt_id=line.attempt_id), line.paid("captured"))
     [order_id] = await line.floor.rows("SELECT id FROM orders")
     await line.floor.say(cancel(order_id[0]))
     [refund] = line.floor.heard("refund.requested")
@@ -57,16 +57,16 @@ def gave(refund_no: str, status: Any) -> Refunded:
 
 
 REFUNDS = [
-    (GatewayRefund, "succeeded", "succeeded", [], False),
-    (GatewayRefund, "failed", "failed", [], False),
-    (GatewayRefund, "processing", "submitted", [], True),
-    (GatewayRefund, SILENCE, "unknown", [], True),
-    (GatewayRefund, NO, "failed", [], False),
-    (GatewayRefundQuery, "succeeded", "succeeded", [], False),
-    (GatewayRefundQuery, "failed", "failed", [], False),
-    (GatewayRefundQuery, "processing", "submitted", [], True),
-    (GatewayRefundQuery, SILENCE, "unknown", [], True),
-    (GatewayRefundQuery, NO, "requested", ["refund"], True),
+    (ProviderRefund, "succeeded", "succeeded", [], False),
+    (ProviderRefund, "failed", "failed", [], False),
+    (ProviderRefund, "processing", "submitted", [], True),
+    (ProviderRefund, SILENCE, "unknown", [], True),
+    (ProviderRefund, NO, "failed", [], False),
+    (ProviderRefundQuery, "succeeded", "succeeded", [], False),
+    (ProviderRefundQuery, "failed", "failed", [], False),
+    (ProviderRefundQuery, "processing", "submitted", [], True),
+    (ProviderRefundQuery, SILENCE, "unknown", [], True),
+    (ProviderRefundQuery, NO, "requested", ["refund"], True),
 ]
 
 
@@ -87,12 +87,12 @@ async def test_a_refund_is_asked_about_until_its_end_is_known(  # noqa: PLR0917 
 async def test_a_refund_without_an_answer_is_asked_for_again_under_its_number_once_the_channel_knows_of_none(
     line: Line, refund_no: str
 ) -> None:
-    await line.told(GatewayRefund(refund_no=refund_no), SILENCE)
+    await line.told(ProviderRefund(refund_no=refund_no), SILENCE)
     await line.floor.sweep("refund")
     assert line.asked == ["refund_query"]
-    await line.told(GatewayRefundQuery(refund_no=refund_no), NO)
-    assert line.floor.asked == [("alipay", GatewayRefund(refund_no=refund_no))]
-    await line.told(GatewayRefund(refund_no=refund_no), gave(refund_no, "succeeded"))
-    await line.told(GatewayRefund(refund_no=refund_no), gave(refund_no, "succeeded"))
+    await line.told(ProviderRefundQuery(refund_no=refund_no), NO)
+    assert line.floor.asked == [("alipay", ProviderRefund(refund_no=refund_no))]
+    await line.told(ProviderRefund(refund_no=refund_no), gave(refund_no, "succeeded"))
+    await line.told(ProviderRefund(refund_no=refund_no), gave(refund_no, "succeeded"))
     assert len(line.floor.heard("refund.succeeded")) == 1
     assert await line.floor.rows("SELECT captured_amount, refunded_amount FROM orders") == [(1000, 1000)]

@@ -23,7 +23,7 @@ def test_the_map_has_a_row_for_every_message_with_its_queue_and_a_file_that_exis
     for queue, models in TAKEN.items():
         for model in models:
             [row] = [row for row in rows if row.startswith(f"| `{model.TYPE}` |")]
-            assert f"`oms.{queue}`" in row or f"`oms.{queue.partition('.')[0]}.<channel>`" in row
+            assert f"`oms.{queue}`" in row or f"`oms.{queue.partition('.')[0]}.<provider>`" in row
             path = row.partition("](")[2].partition(")")[0]
             assert (house_map.README.parent / path).is_file()
 

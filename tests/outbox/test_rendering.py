@@ -28,7 +28,7 @@ ROW: dict[str, Any] = {
         ("internal", "stock.commit", "shop.internal", "stock.commit"),
         ("events", "order.paid", "shop.events", "order.paid"),
         ("delay", "30s.timeouts", "shop.delay", "30s.shop.timeouts"),
-        ("delay", "30s.gateway-calls.wechat", "shop.delay", "30s.shop.gateway-calls.wechat"),
+        ("delay", "30s.provider-calls.wechat", "shop.delay", "30s.shop.provider-calls.wechat"),
         ("queue", "stock", "", "shop.stock"),
         ("dead", "stock", "shop.dlx", "shop.stock"),
         ("reply", "client.7", "", "client.7"),

@@ -24,7 +24,7 @@ from db.pool import Transaction
 from messages.base import Event
 from messages.envelope import Envelope
 from messages.payments import PaymentStart
-from messages.providers import GatewayStart
+from messages.providers import ProviderStart
 from workers.domain.book import Book
 from workers.domain.order import Order
 from workers.domain.payment_rules import unfit, unpayable, unpriced
@@ -119,7 +119,7 @@ async def start_payments(tx: Transaction, batch: Batch[PaymentStart]) -> None:
             case Request():
                 written.append(one)
                 queue = refunds.call_queue(one.channel)
-                asked.append(outbox.to_queue(GatewayStart(attempt_id=one.id), queue=queue, because=item))
+                asked.append(outbox.to_queue(ProviderStart(attempt_id=one.id), queue=queue, because=item))
 
     await attempts.open_all(tx, written, batch.now)
     over = superseded(before, written)

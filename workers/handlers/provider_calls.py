@@ -2,26 +2,26 @@
 
     message                the channel says               then
     ---------------------  -----------------------------  ----------------------------------------------------------
-    gateway.start          here is what the client needs  payment.started answers the payment.start
+    provider.start          here is what the client needs  payment.started answers the payment.start
                            no                             command.rejected with PAY_CHANNEL_ERROR
                            nothing, four times            command.rejected with PAY_CHANNEL_UNKNOWN
-    gateway.capture        paid, failed                   payment.observed, for payment_results to judge
-    gateway.query          paid, failed                   the same
-                           approved                       gateway.capture, in time
+    provider.capture        paid, failed                   payment.observed, for payment_results to judge
+    provider.query          paid, failed                   the same
+                           approved                       provider.capture, in time
                            closed                         payment.attempt_closed
                            never heard of it, after the   the same
                            window
-                           not paid, after the window     gateway.close
+                           not paid, after the window     provider.close
                            not paid yet, nothing          asked again later (timer)
-    gateway.close          closed                         payment.attempt_closed
+    provider.close          closed                         payment.attempt_closed
                            it does not wait any more      asked in a moment (timer) how it stands
                            no; it closes nothing          nothing: the timer asks when the window has ended
                            nothing                        tried again later
-    gateway.refund         done, no, under way, nothing   refund.observed
-    gateway.refund_query   done, under way, nothing       refund.observed
-                           never heard of it              gateway.refund, under the same number
-    gateway.certificates   certificates                   kept, for every process
-    any                    signed with a certificate      gateway.certificates besides
+    provider.refund         done, no, under way, nothing   refund.observed
+    provider.refund_query   done, under way, nothing       refund.observed
+                           never heard of it              provider.refund, under the same number
+    provider.certificates   certificates                   kept, for every process
+    any                    signed with a certificate      provider.certificates besides
                            that is not known here
 
 The questions are asked before the transaction and hold none; each carries a number of ours that makes asking twice
@@ -41,13 +41,13 @@ from messages.envelope import Envelope
 from messages.payments import PaymentObserved, PaymentStart
 from messages.providers import (
     AttemptCall,
-    GatewayCapture,
-    GatewayCertificates,
-    GatewayClose,
-    GatewayQuery,
-    GatewayRefund,
-    GatewayRefundQuery,
-    GatewayStart,
+    ProviderCapture,
+    ProviderCertificates,
+    ProviderClose,
+    ProviderQuery,
+    ProviderRefund,
+    ProviderRefundQuery,
+    ProviderStart,
     RefundCall,
 )
 from messages.refunds import RefundObserved
@@ -89,7 +89,7 @@ class Desk:
 async def take_answers(tx: Transaction, batch: Batch[Any], *, channel: str) -> None:
     """Write what the channel said, each table once. Nothing is asked in here."""
     calls = [item for item in batch if isinstance(item.body, AttemptCall)]
-    starts = [item for item in calls if isinstance(item.body, GatewayStart)]
+    starts = [item for item in calls if isinstance(item.body, ProviderStart)]
     seen = await attempts.read(tx, [item.body.attempt_id for item in starts])
     undecided = await commands.undecided(tx, [attempt.command for attempt in seen.values()])
     refunds = [item.body.refund_no for item in batch if isinstance(item.body, RefundCall)]
@@ -102,18 +102,18 @@ async def take_answers(tx: Transaction, batch: Batch[Any], *, channel: str) -> N
         if answer is None:  # nothing was to be asked: it has ended, or was never there
             unasked(batch, desk, item)
             continue
-        if isinstance(answer, Unknown) and answer.serial and not isinstance(item.body, GatewayCertificates):
+        if isinstance(answer, Unknown) and answer.serial and not isinstance(item.body, ProviderCertificates):
             wanted[answer.serial] = item
         match item.body:
-            case GatewayStart():
+            case ProviderStart():
                 start(batch, desk, item, answer)
-            case GatewayQuery():
+            case ProviderQuery():
                 attempt_told(desk, item, answer, batch.now)
             case AttemptCall():
                 ordered_told(batch, desk, item, answer)
             case RefundCall():
                 refund_told(desk, item, answer, batch.now)
-            case GatewayCertificates():
+            case ProviderCertificates():
                 certificates_told(desk, item, answer)
 
     replies = await commands.conclude(tx, desk.outcomes)
@@ -133,7 +133,7 @@ def unasked(batch: Batch[Any], desk: Desk, item: Item) -> None:
         batch.retry(item, "refund_unknown", "no attempt of ours brought what this refund is to give back")
     if isinstance(item.body, AttemptCall) and (attempt := desk.found.get(item.body.attempt_id)) is not None:
         ended_before(desk, attempt)
-    if isinstance(item.body, GatewayStart):
+    if isinstance(item.body, ProviderStart):
         start(batch, desk, item, ENDED)
 
 
@@ -149,7 +149,7 @@ def start(batch: Batch[Any], desk: Desk, item: Item, answer: Answer) -> None:
             return
         case Ready():  # its close may have come first
             desk.changes.append(Change(attempt.id, reference=answer.reference))
-            desk.news.append(call(GatewayClose(attempt_id=attempt.id), attempt, item))
+            desk.news.append(call(ProviderClose(attempt_id=attempt.id), attempt, item))
             refusal = Refusal("PAY_CHANNEL_ERROR", ENDED.message, {"channel_code": ENDED.code})
         case _ if attempt.state == "captured":
             refusal = Refusal("PAY_ALREADY_PAID", "the order is paid")
@@ -184,10 +184,10 @@ def attempt_told(desk: Desk, item: Item, answer: Answer, now: datetime) -> None:
             end(desk, item, attempt, "nobody paid it")
         case Paid() | Approved() if over:
             desk.changes.append(Change(attempt.id, "closing"))
-            desk.news.append(call(GatewayClose(attempt_id=attempt.id), attempt, item))
+            desk.news.append(call(ProviderClose(attempt_id=attempt.id), attempt, item))
         case Approved() if attempt.state in LIVE:
             desk.changes.append(Change(attempt.id, reference=answer.reference))
-            desk.news.append(call(GatewayCapture(attempt_id=attempt.id), attempt, item))
+            desk.news.append(call(ProviderCapture(attempt_id=attempt.id), attempt, item))
     if not gone:
         desk.asked_again[attempt.id] = attempt.ask_at(now)
 
@@ -203,7 +203,7 @@ def ordered_told(batch: Batch[Any], desk: Desk, item: Item, answer: Answer) -> N
     match answer:
         case Unknown():
             batch.retry(item, "channel_unknown", answer.why)
-        case Paid() | Approved() if isinstance(item.body, GatewayClose):
+        case Paid() | Approved() if isinstance(item.body, ProviderClose):
             desk.asked_again[attempt.id] = batch.now + in_a_while(attempt, batch.now)
 
 
@@ -245,8 +245,8 @@ def call(message: Internal, attempt: Attempt, because: Item) -> outbox.Announcem
 
 
 def fetching(channel: str, serial: str, because: Item) -> outbox.Announcement:
-    """gateway.certificates, for an answer whose certificate is not known here."""
-    message = GatewayCertificates(channel=channel, serial=serial)
+    """provider.certificates, for an answer whose certificate is not known here."""
+    message = ProviderCertificates(channel=channel, serial=serial)
     return outbox.to_queue(message, queue=call_queue(channel), because=because)
 
 
@@ -276,8 +276,8 @@ def refund_told(desk: Desk, item: Item, answer: Answer, now: datetime) -> None:
             said = observed_refund(answer)
         case Unknown():
             said = refund_unclear(wanted, "unknown", answer.why, now)
-        case Refused() if isinstance(item.body, GatewayRefundQuery):
-            again = GatewayRefund(refund_no=item.body.refund_no)
+        case Refused() if isinstance(item.body, ProviderRefundQuery):
+            again = ProviderRefund(refund_no=item.body.refund_no)
             desk.news.append(outbox.to_queue(again, queue=call_queue(channel), because=item))
             return
         case Refused():

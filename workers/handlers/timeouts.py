@@ -26,7 +26,7 @@ from db.pool import Transaction
 from messages.envelope import Envelope
 from messages.orders import OrderEvent, OrderRejected
 from messages.payments import ProgressMark
-from messages.providers import GatewayQuery, GatewayRefundQuery
+from messages.providers import ProviderQuery, ProviderRefundQuery
 from messages.timers import TimerDue
 from workers.domain.book import Book, Step
 from workers.domain.order import Order, Trigger
@@ -109,9 +109,9 @@ async def ask_channels(
     due = await timers.read(tx, waiting)
     channels = await attempts.channels_of(tx, [key for kind, key in due if kind == "attempt"])
     numbers = await attempts.refund_numbers(tx, [key for kind, key in due if kind == "refund"])
-    questions: list[tuple[timers.Key, str, GatewayQuery | GatewayRefundQuery]] = [
-        *((("attempt", key), channel, GatewayQuery(attempt_id=key)) for key, channel in channels.items()),
-        *((("refund", key), channel, GatewayRefundQuery(refund_no=no)) for key, (no, channel) in numbers.items()),
+    questions: list[tuple[timers.Key, str, ProviderQuery | ProviderRefundQuery]] = [
+        *((("attempt", key), channel, ProviderQuery(attempt_id=key)) for key, channel in channels.items()),
+        *((("refund", key), channel, ProviderRefundQuery(refund_no=no)) for key, (no, channel) in numbers.items()),
     ]
     calls = [
         outbox.to_queue(question, queue=call_queue(channel), because=waiting[key])

@@ -3,13 +3,13 @@
 payment.callback is                                  then
 ---------------------------------------------------  ----------------------------------------------------------
 not believed (signature, time, merchant, form)       payment.callback_rejected, counted; the raw notice is kept
-signed with a certificate that is not known here     gateway.certificates, and tried again; believed by none that its
+signed with a certificate that is not known here     provider.certificates, and tried again; believed by none that its
                                                      channel names, it is not believed
 of a channel that this process does not speak with   tried again later: others may
-about a refund                                       refund.observed, for the refunds queue; gateway.refund_query
+about a refund                                       refund.observed, for the refunds queue; provider.refund_query
                                                      where it does not say how the refund ended
-an approval of an attempt that waits for one         gateway.capture: the money comes when we ask for it
-by PayPal, of anything else                          gateway.query, gateway.refund_query: the answer counts
+an approval of an attempt that waits for one         provider.capture: the money comes when we ask for it
+by PayPal, of anything else                          provider.query, provider.refund_query: the answer counts
 about an attempt that nobody knows                   tried again later, at last a dead letter
 about an attempt that was paid or failed             a fact, judged like any other
 about an attempt that is closed                      payment.attempt_closed
@@ -35,7 +35,7 @@ from messages.payments import (
     PaymentObserved,
     PaymentResult,
 )
-from messages.providers import GatewayCapture, GatewayCertificates, GatewayQuery, GatewayRefundQuery
+from messages.providers import ProviderCapture, ProviderCertificates, ProviderQuery, ProviderRefundQuery
 from messages.refunds import RefundObserved
 from messages.topology import CHANNELS
 from workers.providers import configured
@@ -200,7 +200,7 @@ def _fetch(item: Call, said: CertificateUnknown) -> list[outbox.Announcement]:
     channel = item.body.channel
     if not FETCHES.allow(channel, said.serial):
         return []
-    message = GatewayCertificates(channel=channel, serial=said.serial)
+    message = ProviderCertificates(channel=channel, serial=said.serial)
     return [_call(message, channel, item)]
 
 
@@ -212,7 +212,7 @@ def _take(batch: Arrived, heard: Heard, item: Call, said: Said | Rejected) -> No
         case Rejected() | Irrelevant():
             return
         case Refunded() if not proves or said.status == "processing":  # which may name the sum of several refunds
-            heard.news.append(_call(GatewayRefundQuery(refund_no=said.refund_no), channel, item))
+            heard.news.append(_call(ProviderRefundQuery(refund_no=said.refund_no), channel, item))
         case Refunded():
             heard.news.append(outbox.internal(observed_refund(said), because=item))
         case Paid() | Approved():
@@ -222,7 +222,7 @@ def _take(batch: Arrived, heard: Heard, item: Call, said: Said | Rejected) -> No
             elif proves or isinstance(said, Approved):
                 _told_of(heard, item, attempt, said)
             elif attempt.state != "captured":
-                heard.news.append(_call(GatewayQuery(attempt_id=attempt.id), channel, item))
+                heard.news.append(_call(ProviderQuery(attempt_id=attempt.id), channel, item))
 
 
 def _told_of(heard: Heard, item: Call, attempt: Attempt, said: Paid | Approved) -> None:
@@ -230,7 +230,7 @@ def _told_of(heard: Heard, item: Call, attempt: Attempt, said: Paid | Approved) 
     if isinstance(said, Approved):
         if attempt.state in LIVE:
             heard.changes.append(Change(attempt.id, reference=said.reference))
-            heard.news.append(_call(GatewayCapture(attempt_id=attempt.id), attempt.channel, item))
+            heard.news.append(_call(ProviderCapture(attempt_id=attempt.id), attempt.channel, item))
     elif said.status == "closed" and attempt.state not in ("captured", "closed"):
         heard.changes.append(Change(attempt.id, "closed", reason=said.reason))
         heard.news.append(closed(attempt, said.reason or "closed by the channel", item))

@@ -10,11 +10,11 @@ from db.pool import Transaction
 from messages.envelope import Envelope
 from messages.providers import (
     AttemptCall,
-    GatewayCapture,
-    GatewayCertificates,
-    GatewayClose,
-    GatewayRefund,
-    GatewayStart,
+    ProviderCapture,
+    ProviderCertificates,
+    ProviderClose,
+    ProviderRefund,
+    ProviderStart,
     RefundCall,
 )
 from workers.providers import caller, configured
@@ -83,7 +83,7 @@ def question(
 ) -> Question | None:
     """How one message is put to the channel; None where there is nothing to ask."""
     body = item.body
-    if isinstance(body, GatewayCertificates):
+    if isinstance(body, ProviderCertificates):
         return certificates_question(channel, item, body.serial)
     if isinstance(body, RefundCall):
         ask = refunds.get(body.refund_no)
@@ -91,7 +91,7 @@ def question(
     attempt = found.get(body.attempt_id)
     if attempt is None or attempt.state == "captured":
         return None
-    ended = attempt.state in DONE and isinstance(body, GatewayStart | GatewayClose)
+    ended = attempt.state in DONE and isinstance(body, ProviderStart | ProviderClose)
     return None if ended else attempt_question(channel, item, attempt)
 
 
@@ -107,7 +107,7 @@ def certificates_question(channel: Channel, item: Item, serial: str) -> Question
 
 def refund_question(channel: Channel, item: Item, ask: RefundAsk) -> Question:
     """Give back, or how does it stand."""
-    if isinstance(item.body, GatewayRefund):
+    if isinstance(item.body, ProviderRefund):
         return Question(item.id, lambda at: channel.refund(ask, at), lambda r, at: channel.refunded(ask, r, at))
     return Question(item.id, lambda at: channel.query_refund(ask, at), lambda r, at: channel.refund_found(ask, r, at))
 
@@ -116,17 +116,17 @@ def attempt_question(channel: Channel, item: Item, attempt: Attempt) -> Question
     """Open, take, close, or how does it stand. What is being closed is neither opened nor captured any more."""
     asked = attempt.asked
     match item.body:
-        case GatewayStart() if attempt.state != "created":
+        case ProviderStart() if attempt.state != "created":
             return None
-        case GatewayStart():
+        case ProviderStart():
             return Question(
                 item.id, lambda at: opening(channel, attempt, at), lambda r, at: channel.started(asked, r, at)
             )
-        case GatewayCapture() if attempt.state in LIVE:
+        case ProviderCapture() if attempt.state in LIVE:
             return Question(item.id, lambda at: channel.capture(asked, at), lambda r, at: channel.paid(asked, r, at))
-        case GatewayClose() if not channel.captures:
+        case ProviderClose() if not channel.captures:
             return Question(item.id, lambda at: channel.close(asked, at), lambda r, at: channel.closed(asked, r, at))
-        case GatewayClose():
+        case ProviderClose():
             return Question(
                 item.id,
                 lambda at: channel.query(asked, at),

@@ -13,7 +13,7 @@ from db.pool import Transaction
 from db.statements import SQL
 from messages.envelope import Envelope
 from messages.payments import PaymentStarted
-from messages.providers import GatewayClose
+from messages.providers import ProviderClose
 from workers import shop
 from workers.domain import payment_rules
 from workers.domain.book import Book
@@ -228,7 +228,7 @@ def closings(ended: Iterable[Attempt]) -> list[Change]:
 def closing(ended: Sequence[Attempt], because: Envelope[Any] | None) -> list[outbox.Announcement]:
     """What asks their channels to close these attempts."""
     return [
-        outbox.to_queue(GatewayClose(attempt_id=attempt.id), queue=call_queue(attempt.channel), because=because)
+        outbox.to_queue(ProviderClose(attempt_id=attempt.id), queue=call_queue(attempt.channel), because=because)
         for attempt in ended
     ]
 

@@ -9,7 +9,7 @@ import outbox
 from db.pool import Transaction
 from db.statements import SQL
 from messages.envelope import Envelope
-from messages.providers import GatewayRefund
+from messages.providers import ProviderRefund
 from messages.refunds import RefundObserved, RefundRequested, RefundResult
 from workers.domain.order import Order
 from workers.domain.refund_amounts import RefundLine
@@ -147,19 +147,19 @@ async def _insert_lines(tx: Transaction, opened: Sequence[Opened]) -> None:
 
 
 def announcements(opened: Sequence[Opened]) -> list[outbox.Announcement]:
-    """refund.requested for each, in its order's stream; and gateway.refund where the capture came through us."""
+    """refund.requested for each, in its order's stream; and provider.refund where the capture came through us."""
     events = [outbox.event(o.event(), because=o.due.because, stream=o.due.root_id) for o in opened]
     return [*events, *(call(o.due.channel, o.refund_no, o.due.because) for o in opened if o.ours)]
 
 
 def call(channel: str, refund_no: str, because: Envelope[Any]) -> outbox.Announcement:
     """What is asked of a channel that we speak with; a shop's payment service acts on refund.requested instead."""
-    return outbox.to_queue(GatewayRefund(refund_no=refund_no), queue=call_queue(channel), because=because)
+    return outbox.to_queue(ProviderRefund(refund_no=refund_no), queue=call_queue(channel), because=because)
 
 
 def call_queue(channel: str) -> str:
     """Where calls of a channel wait."""
-    return f"gateway-calls.{channel}"
+    return f"provider-calls.{channel}"
 
 
 async def orders_of(tx: Transaction, refund_nos: Iterable[str]) -> dict[str, int]:
