@@ -476,7 +476,7 @@ COMMENT ON TABLE payment_intent_orders IS 'the orders that one merged payment pa
 CREATE INDEX payment_intent_orders_order ON payment_intent_orders (order_id);
 
 CREATE TABLE payment_facts (
-    channel     text        NOT NULL,
+    provider     text        NOT NULL,
     trade_no    text        NOT NULL,
     kind        text        NOT NULL CHECK (kind IN ('captured', 'failed')),
     order_id    bigint      NOT NULL,
@@ -487,7 +487,7 @@ CREATE TABLE payment_facts (
     reason      text,
     occurred_at timestamptz NOT NULL,
     recorded_at timestamptz NOT NULL DEFAULT clock_timestamp(),
-    PRIMARY KEY (channel, trade_no, kind)
+    PRIMARY KEY (provider, trade_no, kind)
 );
 CREATE INDEX payment_facts_order ON payment_facts (order_id, kind);
 CREATE UNIQUE INDEX payment_facts_one_kept ON payment_facts (order_id) WHERE verdict = 'kept';
@@ -498,7 +498,7 @@ CREATE TABLE refunds (
     refund_no    text        NOT NULL UNIQUE,
     order_id     bigint      NOT NULL REFERENCES orders (id) ON DELETE CASCADE,
     intent_id    bigint,
-    channel      text        NOT NULL,
+    provider      text        NOT NULL,
     trade_no     text        NOT NULL,
     cause        text        NOT NULL,
     amount       bigint      NOT NULL CHECK (amount > 0),
@@ -510,7 +510,7 @@ CREATE TABLE refunds (
     finished_at  timestamptz,
     UNIQUE (order_id, cause)
 );
-CREATE INDEX refunds_trade ON refunds (channel, trade_no);
+CREATE INDEX refunds_trade ON refunds (provider, trade_no);
 
 CREATE TABLE refund_lines (
     refund_id bigint   NOT NULL REFERENCES refunds (id) ON DELETE CASCADE,
@@ -526,7 +526,7 @@ CREATE TABLE payment_attempts (
     out_trade_no text        NOT NULL UNIQUE,
     intent_id    bigint      NOT NULL REFERENCES payment_intents (id) ON DELETE CASCADE,
     order_id     bigint      NOT NULL,
-    channel      text        NOT NULL,
+    provider      text        NOT NULL,
     scene        text        NOT NULL,
     amount       bigint      NOT NULL CHECK (amount > 0),
     currency     text        NOT NULL,
@@ -542,61 +542,61 @@ CREATE TABLE payment_attempts (
     updated_at   timestamptz NOT NULL DEFAULT clock_timestamp(),
     CONSTRAINT payment_attempts_command CHECK (cardinality(command) = 2)
 ) WITH (fillfactor = 70);
-COMMENT ON COLUMN payment_attempts.reference IS 'what the channel called the attempt when it was opened there';
-COMMENT ON COLUMN payment_attempts.command IS 'scope and request id of the payment.start that is answered when the channel has';
+COMMENT ON COLUMN payment_attempts.reference IS 'what the provider called the attempt when it was opened there';
+COMMENT ON COLUMN payment_attempts.command IS 'scope and request id of the payment.start that is answered when the provider has';
 COMMENT ON COLUMN payment_attempts.details IS 'ciphertext: address, payer and return URL of the buyer''s client';
 CREATE INDEX payment_attempts_intent ON payment_attempts (intent_id);
 CREATE INDEX payment_attempts_order ON payment_attempts (order_id);
 
-CREATE TABLE channel_notices (
+CREATE TABLE payment_notifications (
     id          bigint      PRIMARY KEY,
-    channel     text        NOT NULL,
+    provider     text        NOT NULL,
     body_hash   bytea       NOT NULL,
     verdict     text        NOT NULL CHECK (verdict IN ('believed', 'rejected')),
     code        text,
     about       text,
     copies      integer     NOT NULL DEFAULT 1,
     key_id      text        NOT NULL,
-    notice      bytea       NOT NULL,
+    notification      bytea       NOT NULL,
     received_at timestamptz NOT NULL,
     recorded_at timestamptz NOT NULL DEFAULT clock_timestamp(),
-    UNIQUE (channel, body_hash, verdict)
+    UNIQUE (provider, body_hash, verdict)
 );
-COMMENT ON TABLE channel_notices IS 'raw notifications, encrypted, for disputes; about is our number in them, where they were believed';
-CREATE INDEX channel_notices_about ON channel_notices (about) WHERE about IS NOT NULL;
-CREATE INDEX channel_notices_recorded ON channel_notices (verdict, recorded_at);
+COMMENT ON TABLE payment_notifications IS 'raw notifications, encrypted, for disputes; about is our number in them, where they were believed';
+CREATE INDEX payment_notifications_about ON payment_notifications (about) WHERE about IS NOT NULL;
+CREATE INDEX payment_notifications_recorded ON payment_notifications (verdict, recorded_at);
 
-CREATE TABLE channel_certificates (
-    channel    text        NOT NULL,
+CREATE TABLE provider_certificates (
+    provider    text        NOT NULL,
     serial     text        NOT NULL,
     pem        text        NOT NULL,
     fetched_at timestamptz NOT NULL DEFAULT clock_timestamp(),
-    PRIMARY KEY (channel, serial)
+    PRIMARY KEY (provider, serial)
 );
 
 CREATE TABLE reconciliations (
-    channel     text        NOT NULL,
+    provider     text        NOT NULL,
     day         date        NOT NULL,
     file_hash   bytea       NOT NULL,
     rows        integer     NOT NULL,
     matched     integer     NOT NULL,
     differences integer     NOT NULL,
     done_at     timestamptz NOT NULL DEFAULT clock_timestamp(),
-    PRIMARY KEY (channel, day, file_hash)
+    PRIMARY KEY (provider, day, file_hash)
 );
 
 CREATE TABLE reconciliation_rows (
-    channel text NOT NULL,
+    provider text NOT NULL,
     kind    text NOT NULL CHECK (kind IN ('capture', 'refund')),
     key     text NOT NULL,
     day     date NOT NULL,
-    PRIMARY KEY (channel, kind, key)
+    PRIMARY KEY (provider, kind, key)
 );
 COMMENT ON TABLE reconciliation_rows IS 'what of ours a statement listed, and of which day: captures by trade number, refunds by refund number';
-CREATE INDEX payment_facts_captured ON payment_facts (channel, occurred_at) WHERE kind = 'captured';
-CREATE INDEX refunds_succeeded ON refunds (channel, finished_at) WHERE state = 'succeeded';
+CREATE INDEX payment_facts_captured ON payment_facts (provider, occurred_at) WHERE kind = 'captured';
+CREATE INDEX refunds_succeeded ON refunds (provider, finished_at) WHERE state = 'succeeded';
 CREATE INDEX refunds_running ON refunds (requested_at) WHERE state IN ('requested', 'submitted', 'unknown');
-CREATE INDEX payment_attempts_trade ON payment_attempts (channel, trade_no) WHERE trade_no IS NOT NULL;
+CREATE INDEX payment_attempts_trade ON payment_attempts (provider, trade_no) WHERE trade_no IS NOT NULL;
 
 -- ---------------------------------------------------------------- shipments
 

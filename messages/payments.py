@@ -24,7 +24,7 @@ from messages.base import (
 )
 from messages.orders import OrderCommand
 
-CALLBACK_BYTES_MAX = 65_536  # channels send a few KiB; base64 makes four bytes of three
+CALLBACK_BYTES_MAX = 65_536  # providers send a few KiB; base64 makes four bytes of three
 HeaderName = Annotated[str, StringConstraints(min_length=1, max_length=128, pattern=r"^[!-~]+$")]
 Base64 = Annotated[
     str, StringConstraints(max_length=CALLBACK_BYTES_MAX * 4 // 3 + 4, pattern=r"^[A-Za-z0-9+/]*={0,2}$")
@@ -33,14 +33,14 @@ HeaderText = Annotated[str, StringConstraints(max_length=4096, pattern=r"^[^\x00
 
 
 class PaymentStart(OrderCommand):
-    """The buyer wants to pay now: open an attempt at a channel (S3-16). Answered with what their client needs.
+    """The buyer wants to pay now: open an attempt at a provider (S3-16). Answered with what their client needs.
 
     `amount` is what the client shows and must be what is due. `intent_id` pays merged orders. `payer` is the buyer's
-    name at the channel (WeChat's openid), where its scene needs one.
+    name at the provider (WeChat's openid), where its scene needs one.
     """
 
     TYPE: ClassVar[str] = "payment.start.v1"
-    method: ExternalId
+    provider: ExternalId
     scene: ExternalId
     amount: AnyInt
     currency: Currency
@@ -58,7 +58,7 @@ class PaymentStarted(Event):
     intent_id: OrderId
     attempt_id: OrderId
     out_trade_no: str
-    channel: str
+    provider: str
     scene: str
     amount: Amount
     currency: Currency
@@ -69,24 +69,24 @@ class PaymentStarted(Event):
 
 
 class PaymentCallback(Fact):
-    """A channel's notification as upstream's HTTP edge received it: nothing parsed, nothing re-encoded.
+    """A provider's notification as upstream's HTTP edge received it: nothing parsed, nothing re-encoded.
 
     `body` is the raw body in base64. Whoever publishes it: its signature says whether it is believed (S0-08, S1-16).
     """
 
     TYPE: ClassVar[str] = "payment.callback.v1"
-    channel: Name
+    provider: Name
     headers: Annotated[dict[HeaderName, HeaderText], Field(max_length=64)]
     body: Base64
     received_at: Moment
 
 
 class PaymentCallbackRejected(Event):
-    """A notification that is not believed. Nothing changed; the raw notice is kept under `notice_id`."""
+    """A notification that is not believed. Nothing changed; the raw notification is kept under `notification_id`."""
 
     TYPE: ClassVar[str] = "payment.callback_rejected.v1"
-    channel: str
-    notice_id: OrderId
+    provider: str
+    notification_id: OrderId
     code: Code
     message: str
     received_at: Moment
@@ -98,12 +98,12 @@ class PaymentAttemptClosed(Event):
     TYPE: ClassVar[str] = "payment.attempt_closed.v1"
     order_id: OrderId
     attempt_id: OrderId
-    channel: str
+    provider: str
     reason: str
 
 
 class PaymentObserved(Internal):
-    """What a channel answered when we asked about an attempt; signed, so as good as a notification."""
+    """What a provider answered when we asked about an attempt; signed, so as good as a notification."""
 
     TYPE: ClassVar[str] = "payment.observed.v1"
     attempt_id: OrderId
@@ -116,7 +116,7 @@ class PaymentObserved(Internal):
 
 
 class PaymentResult(Fact):
-    """What a trusted payment adapter learned from a channel. Unique by (channel, trade_no, kind) for ever (C-22).
+    """What a trusted payment adapter learned from a provider. Unique by (provider, trade_no, kind) for ever (C-22).
 
     A payment of merged orders says which `intent_id` it pays, and names any of the orders.
     """
@@ -124,7 +124,7 @@ class PaymentResult(Fact):
     TYPE: ClassVar[str] = "payment.result.v1"
     TRUSTED_ONLY: ClassVar[bool] = True
     order_id: OrderId
-    channel: Name
+    provider: Name
     trade_no: ExternalId
     kind: Literal["captured", "failed"]
     amount: Amount
@@ -146,7 +146,7 @@ class PaymentEvent(Event):
 
     order_id: OrderId
     intent_id: OrderId | None
-    channel: str
+    provider: str
     trade_no: str
     amount: Amount
     currency: Currency
@@ -175,7 +175,7 @@ Day = Annotated[date, Field(ge=date(2000, 1, 1), lt=date(2200, 1, 1))]
 
 
 class PaymentReconcile(Command):
-    """A channel's statement of one day, whole: `content` is the channel's own file in base64 (R-10).
+    """A provider's statement of one day, whole: `content` is the provider's own file in base64 (R-10).
 
     Its outcome is payment.reconciled; each difference is a payment.discrepancy_found. The same file once more has the
     same outcome and no events.
@@ -185,12 +185,12 @@ class PaymentReconcile(Command):
     TRUSTED_ONLY: ClassVar[bool] = True
     request_id: RequestId
     actor: Actor
-    channel: Name
+    provider: Name
     day: Day
     content: Statement
 
     def command_scope(self) -> str:
-        return f"payment.reconcile:{self.channel}:{self.day}"
+        return f"payment.reconcile:{self.provider}:{self.day}"
 
     def command_key(self) -> str:
         return self.request_id
@@ -200,7 +200,7 @@ class PaymentReconciled(Event):
     """A statement was compared: of its `rows`, `matched` say what we hold. `differences` counts both sides' own."""
 
     TYPE: ClassVar[str] = "payment.reconciled.v1"
-    channel: str
+    provider: str
     day: Day
     rows: int
     matched: int
@@ -211,11 +211,11 @@ class PaymentDiscrepancyFound(Event):
     """A statement and our books differ in one capture or refund: missing on either side, or the amount or currency.
 
     `currency` is ours, theirs where nothing is ours; `their_currency` is said where it is another. `line` is the
-    statement's. `number` is what we gave the channel; a payment that we did not open at the channel has none.
+    statement's. `number` is what we gave the provider; a payment that we did not open at the provider has none.
     """
 
     TYPE: ClassVar[str] = "payment.discrepancy_found.v1"
-    channel: str
+    provider: str
     day: Day
     kind: Literal["missing_here", "missing_there", "amount"]
     movement: Literal["capture", "refund"]

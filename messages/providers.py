@@ -1,4 +1,4 @@
-"""gateway.*: what we ask of payment channels. Each channel has a queue of its own, addressed directly."""
+"""provider.*: the calls that we owe to a provider. Each provider has a queue of its own, addressed directly."""
 
 from typing import ClassVar
 
@@ -12,7 +12,7 @@ class AttemptCall(Internal):
 
 
 class ProviderStart(AttemptCall):
-    """Open the attempt at the channel; the answer decides the payment.start that asked for it."""
+    """Open the attempt at the provider; the answer decides the payment.start that asked for it."""
 
     TYPE: ClassVar[str] = "provider.start.v1"
 
@@ -54,8 +54,8 @@ class ProviderRefundQuery(RefundCall):
 
 
 class ProviderCertificates(Internal):
-    """Fetch the channel's certificates: one that signed a notification is not known here."""
+    """Fetch the provider's certificates: one that signed a notification is not known here."""
 
     TYPE: ClassVar[str] = "provider.certificates.v1"
-    channel: ExternalId
+    provider: ExternalId
     serial: str

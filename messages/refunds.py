@@ -32,7 +32,7 @@ class RefundResult(Fact):
 
 
 class RefundObserved(Internal):
-    """What a channel said of a refund, by notification or when we asked: signed, so believed."""
+    """What a provider said of a refund, by notification or when we asked: signed, so believed."""
 
     TYPE: ClassVar[str] = "refund.observed.v1"
     refund_no: ExternalId
@@ -65,11 +65,11 @@ class RefundRequest(Command):
 
 
 class RefundEvent(Event):
-    """One refund, by the number the channel sees."""
+    """One refund, by the number the provider sees."""
 
     order_id: OrderId
     refund_no: str
-    channel: str
+    provider: str
     trade_no: str
     amount: Amount
     currency: Currency
@@ -89,7 +89,7 @@ class RefundSucceeded(RefundEvent):
 
 
 class RefundFailed(RefundEvent):
-    """The channel refused; the money is still owed."""
+    """The provider refused; the money is still owed."""
 
     TYPE: ClassVar[str] = "refund.failed.v1"
     reason: str | None = None

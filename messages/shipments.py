@@ -26,9 +26,19 @@ class ShipmentBook(Fact):
 
 
 Status = Literal[
-    "outbound", "picked_up", "in_transit", "out_for_delivery", "delivered",
-    "delayed", "refused", "undeliverable", "lost", "returning", "returned", "loss_confirmed",
-]  # fmt: skip
+    "outbound",
+    "picked_up",
+    "in_transit",
+    "out_for_delivery",
+    "delivered",
+    "delayed",
+    "refused",
+    "undeliverable",
+    "lost",
+    "returning",
+    "returned",
+    "loss_confirmed",
+]
 
 
 class ShipmentUpdate(Fact):

@@ -25,8 +25,8 @@ DEAD_LETTER_DELIVERY_LIMIT = 1_000_000  # never -1: RabbitMQ 3.10 loses the mess
 QUESTION_TTL_SECONDS = 30  # whoever asked has given up by then
 RETRY_TIERS_SECONDS = (1, 5, 30, 120, 600, 1800)
 
-CHANNELS = ("alipay", "wechat", "unionpay", "paypal")
-"""Payment channels that we speak with ourselves. Each has a queue of calls, paused alone when the channel is down."""
+PROVIDERS = ("alipay", "wechat", "unionpay", "paypal")
+"""Providers that we speak with ourselves. Each has a queue of calls, paused alone when the provider is down."""
 CALLS: tuple[type[Message], ...] = (
     providers.ProviderStart,
     providers.ProviderCapture,
@@ -78,7 +78,7 @@ QUEUES: dict[str, tuple[type[Message], ...]] = {
         benefits.PointsGrant,
         benefits.MemberUpsert,
     ),
-    **{f"provider-calls.{channel}": CALLS for channel in CHANNELS},
+    **{f"provider-calls.{provider}": CALLS for provider in PROVIDERS},
 }
 """Work queue (without the prefix) -> the messages it takes. One handler file each."""
 

@@ -38,17 +38,17 @@ def chosen(queues: Sequence[str]) -> tuple[Route, ...]:
 
 
 def spoken(routes: Sequence[Route], configured: Container[str], *, named: bool = False) -> tuple[Route, ...]:
-    """Without the calls to channels that this process does not speak with: whoever speaks with them shall have them.
+    """Without the calls to providers that this process does not speak with: whoever speaks with them shall have them.
 
     Raises UnknownQueueError where such a queue was asked for by name.
     """
-    silent = [route.queue for route in routes if route.outside and channel_of(route.queue) not in configured]
+    silent = [route.queue for route in routes if route.outside and provider_of(route.queue) not in configured]
     if silent and named:
-        raise UnknownQueueError(f"{silent[0]} needs the channel's settings: set OMS_{channel_of(silent[0]).upper()}")
+        raise UnknownQueueError(f"{silent[0]} needs the provider's settings: set OMS_{provider_of(silent[0]).upper()}")
     return tuple(route for route in routes if route.queue not in silent)
 
 
-def channel_of(queue: str) -> str:
+def provider_of(queue: str) -> str:
     """Whose calls wait in it."""
     return queue.rpartition(".")[2]
 
@@ -56,11 +56,11 @@ def channel_of(queue: str) -> str:
 def main(queues: Sequence[str] = (), settings: Settings | None = None) -> None:
     """Serve the queues (all of them when none is named) until SIGTERM or SIGINT, then finish what was delivered."""
     given = settings or Settings()
-    routes = spoken(chosen(queues), given.channels, named=bool(queues))
+    routes = spoken(chosen(queues), given.providers, named=bool(queues))
     cipher.configure(given.encryption_keys.get_secret_value())
     configure_logging(given.log_level.upper())
     shop.configure(given.shop)
-    providers.configure(given.channels, given.payment_timeout_seconds)
+    providers.configure(given.providers, given.payment_timeout_seconds)
     dead_letters.configure(given.trust.own)
     warn_of_lonely_trust(given)
     tune_garbage_collection()

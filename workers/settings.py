@@ -8,17 +8,27 @@ from pydantic import AliasChoices, Field, SecretStr, StringConstraints, field_va
 from messages.topology import tiers_seconds
 from workers.domain.shop import POLICY_FIELDS, Policy, Shop
 from workers.providers.configuration import KINDS, make
-from workers.providers.port import Channel
+from workers.providers.port import Provider
 from workers.runtime.settings import RuntimeSettings
 
 Fees = dict[Annotated[str, StringConstraints(pattern=r"^[A-Z]{2}$")], Annotated[int, Field(ge=0, le=10**9)]]
 Rates = dict[Annotated[str, StringConstraints(min_length=1, max_length=64)], Annotated[int, Field(ge=0, le=10_000)]]
 SHOP_FIELDS = (
-    "default_warehouse", "shipping_fee_minor_units", "shipping_fees_by_country", "free_shipping_from_minor_units",
-    "tax_rates_basis_points", "tax_inclusive", "points_unit", "points_unit_minor_units", "points_max_percent",
-    "points_with_coupon", "saga_deadline_seconds", "receipt_window_seconds", "business_time_zone",
+    "default_warehouse",
+    "shipping_fee_minor_units",
+    "shipping_fees_by_country",
+    "free_shipping_from_minor_units",
+    "tax_rates_basis_points",
+    "tax_inclusive",
+    "points_unit",
+    "points_unit_minor_units",
+    "points_max_percent",
+    "points_with_coupon",
+    "saga_deadline_seconds",
+    "receipt_window_seconds",
+    "business_time_zone",
     "payment_grace_seconds",
-)  # fmt: skip
+)
 
 
 class Settings(RuntimeSettings):
@@ -75,13 +85,13 @@ class Settings(RuntimeSettings):
         gt=0,
         le=60,
         validation_alias=AliasChoices("OMS_PAYMENT_TIMEOUT_SECONDS", "PAYMENT_TIMEOUT"),
-        description="How long a payment channel may take to answer; then it is asked again until it is known",
+        description="How long a payment provider may take to answer; then it is asked again until it is known",
     )
     payment_grace_seconds: int = Field(
         default=60,
         ge=0,
         le=3600,
-        description="How far a channel's clock may be behind ours: so much later nobody pays what it never heard of",
+        description="How far a provider's clock may be behind ours: so much later nobody pays what it never heard of",
     )
     alipay: SecretStr | None = Field(
         default=None, description="Alipay, as JSON or file:PATH of it; else not spoken with"
@@ -100,8 +110,8 @@ class Settings(RuntimeSettings):
         return value
 
     @property
-    def channels(self) -> dict[str, Channel]:
-        """The payment channels that we speak with ourselves. Raises ChannelConfigError."""
+    def providers(self) -> dict[str, Provider]:
+        """The providers that we speak with ourselves. Raises ProviderConfigError."""
         given = {name: getattr(self, name) for name in KINDS}
         texts = {name: text.get_secret_value().strip() for name, text in given.items() if text is not None}
         return {name: make(name, text) for name, text in texts.items() if text}

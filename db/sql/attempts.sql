@@ -1,24 +1,24 @@
 -- name: attempts.open
 -- New attempts, each under a number of its own.
-INSERT INTO payment_attempts (id, out_trade_no, intent_id, order_id, channel, scene, amount, currency, state, reference, command,
+INSERT INTO payment_attempts (id, out_trade_no, intent_id, order_id, provider, scene, amount, currency, state, reference, command,
     key_id, details, started_at, expire_at)
-SELECT n.id, n.out_trade_no, n.intent_id, n.order_id, n.channel, n.scene, n.amount, n.currency, n.state, n.reference,
+SELECT n.id, n.out_trade_no, n.intent_id, n.order_id, n.provider, n.scene, n.amount, n.currency, n.state, n.reference,
     ARRAY[n.scope, n.request_id], n.key_id, n.details, $15::timestamptz, n.expire_at
 FROM unnest($1::bigint[], $2::text[], $3::bigint[], $4::bigint[], $5::text[], $6::text[], $7::bigint[], $8::text[], $9::text[],
     $10::text[], $11::text[], $12::text[], $13::text[], $14::bytea[], $16::timestamptz[])
-    AS n (id, out_trade_no, intent_id, order_id, channel, scene, amount, currency, state, reference, scope, request_id, key_id,
+    AS n (id, out_trade_no, intent_id, order_id, provider, scene, amount, currency, state, reference, scope, request_id, key_id,
           details, expire_at);
 
 -- name: attempts.read
 -- $1 attempt ids. As they are; no locks.
-SELECT id, out_trade_no, intent_id, order_id, channel, scene, amount, currency, state, reference, trade_no, command, key_id, details,
+SELECT id, out_trade_no, intent_id, order_id, provider, scene, amount, currency, state, reference, trade_no, command, key_id, details,
     started_at, expire_at
 FROM payment_attempts
 WHERE id = ANY($1::bigint[]);
 
 -- name: attempts.lock
 -- $1 attempt ids. Locked, in id order.
-SELECT id, out_trade_no, intent_id, order_id, channel, scene, amount, currency, state, reference, trade_no, command, key_id, details,
+SELECT id, out_trade_no, intent_id, order_id, provider, scene, amount, currency, state, reference, trade_no, command, key_id, details,
     started_at, expire_at
 FROM payment_attempts
 WHERE id = ANY($1::bigint[])
@@ -26,8 +26,8 @@ ORDER BY id
 FOR UPDATE;
 
 -- name: attempts.by_number
--- $1 numbers that we gave to channels, $2 attempt ids. What was told about them belongs to these attempts; no locks.
-SELECT id, out_trade_no, intent_id, order_id, channel, scene, amount, currency, state, reference, trade_no, command, key_id, details,
+-- $1 numbers that we gave to providers, $2 attempt ids. What was told about them belongs to these attempts; no locks.
+SELECT id, out_trade_no, intent_id, order_id, provider, scene, amount, currency, state, reference, trade_no, command, key_id, details,
     started_at, expire_at
 FROM payment_attempts
 WHERE out_trade_no = ANY($1::text[]) OR id = ANY($2::bigint[]);
@@ -35,7 +35,7 @@ WHERE out_trade_no = ANY($1::text[]) OR id = ANY($2::bigint[]);
 -- name: attempts.live
 -- $1 intent ids, $2 order ids (both locked by their orders), $3 attempt ids. Attempts that somebody may still pay: of these intents,
 -- and of merged intents that pay these orders; and those of $3, live or not. All are locked, in id order.
-SELECT id, out_trade_no, intent_id, order_id, channel, scene, amount, currency, state, reference, trade_no, command, key_id, details,
+SELECT id, out_trade_no, intent_id, order_id, provider, scene, amount, currency, state, reference, trade_no, command, key_id, details,
     started_at, expire_at, state IN ('created', 'requested', 'unknown')
         AND intent_id = ANY($1::bigint[] || ARRAY(SELECT intent_id FROM payment_intent_orders WHERE order_id = ANY($2::bigint[]))) AS live
 FROM payment_attempts
@@ -58,19 +58,19 @@ FROM unnest($1::bigint[], $2::text[], $3::text[], $4::text[], $5::text[]) AS n (
 WHERE a.id = n.id;
 
 -- name: attempts.of_timers
--- $1 attempt ids. The channel of each.
-SELECT id, channel FROM payment_attempts WHERE id = ANY($1::bigint[]);
+-- $1 attempt ids. The provider of each.
+SELECT id, provider FROM payment_attempts WHERE id = ANY($1::bigint[]);
 
 -- name: attempts.refunds
 -- $1 refund numbers. Each refund with the attempt and capture that it draws on; refunds of captures that no attempt of ours made
 -- are missing.
-SELECT r.refund_no, r.channel, r.trade_no, r.amount, r.currency, r.cause, r.requested_at, a.out_trade_no,
+SELECT r.refund_no, r.provider, r.trade_no, r.amount, r.currency, r.cause, r.requested_at, a.out_trade_no,
     f.amount AS captured_amount, f.occurred_at AS captured_at
 FROM refunds r
-JOIN payment_facts f ON f.channel = r.channel AND f.trade_no = r.trade_no AND f.kind = 'captured'
-JOIN payment_attempts a ON a.channel = r.channel AND a.trade_no = r.trade_no
+JOIN payment_facts f ON f.provider = r.provider AND f.trade_no = r.trade_no AND f.kind = 'captured'
+JOIN payment_attempts a ON a.provider = r.provider AND a.trade_no = r.trade_no
 WHERE r.refund_no = ANY($1::text[]);
 
 -- name: attempts.refunds_of_timers
--- $1 refund ids. Number and channel of each.
-SELECT id, refund_no, channel FROM refunds WHERE id = ANY($1::bigint[]);
+-- $1 refund ids. Number and provider of each.
+SELECT id, refund_no, provider FROM refunds WHERE id = ANY($1::bigint[]);

@@ -51,16 +51,16 @@ FROM (
 -- INV-04. Never more than was captured, and nothing of a capture that nobody reported. Of a capture that several orders keep, each
 -- gives back its own part at most; of one that a split order keeps, its children do, and the parent nothing.
 WITH refunded AS (
-    SELECT order_id, channel, trade_no, sum(amount) AS amount, sum(sum(amount)) OVER (PARTITION BY channel, trade_no) AS whole
+    SELECT order_id, provider, trade_no, sum(amount) AS amount, sum(sum(amount)) OVER (PARTITION BY provider, trade_no) AS whole
     FROM refunds
     WHERE state <> 'failed'
-    GROUP BY order_id, channel, trade_no
+    GROUP BY order_id, provider, trade_no
 )
 SELECT count(*) AS violations, (array_agg(id ORDER BY id))[1:5] AS first
 FROM (
-    SELECT r.order_id || ' ' || r.channel || ':' || r.trade_no AS id
+    SELECT r.order_id || ' ' || r.provider || ':' || r.trade_no AS id
     FROM refunded r
-    LEFT JOIN payment_facts f ON f.channel = r.channel AND f.trade_no = r.trade_no AND f.kind = 'captured'
+    LEFT JOIN payment_facts f ON f.provider = r.provider AND f.trade_no = r.trade_no AND f.kind = 'captured'
     LEFT JOIN orders o ON o.id = r.order_id
     WHERE r.whole > coalesce(f.amount, 0)
         OR (f.verdict = 'kept' AND r.amount > CASE o.kind WHEN 'split_parent' THEN 0 ELSE o.payable_amount END)
@@ -71,44 +71,44 @@ FROM (
 -- without goods of exactly its part of what is kept for it (with its parent's or with merged orders), asked for in the
 -- transaction that decided it.
 WITH kept AS (
-    SELECT coalesce(s.order_id, f.order_id) AS order_id, f.channel, f.trade_no
+    SELECT coalesce(s.order_id, f.order_id) AS order_id, f.provider, f.trade_no
     FROM payment_facts f LEFT JOIN payment_intent_orders s ON s.intent_id = f.intent_id
     WHERE f.verdict = 'kept'
 ), owed AS (
-    SELECT order_id, channel, trade_no, amount FROM payment_facts WHERE kind = 'captured' AND verdict <> 'kept'
+    SELECT order_id, provider, trade_no, amount FROM payment_facts WHERE kind = 'captured' AND verdict <> 'kept'
     UNION ALL
-    SELECT o.id, k.channel, k.trade_no, o.payable_amount
+    SELECT o.id, k.provider, k.trade_no, o.payable_amount
     FROM orders o JOIN kept k ON k.order_id = coalesce(o.parent_id, o.id)
     WHERE o.state IN ('cancelled', 'rejected')
 ), refunded AS (
-    SELECT order_id, channel, trade_no, sum(amount) AS amount FROM refunds GROUP BY order_id, channel, trade_no
+    SELECT order_id, provider, trade_no, sum(amount) AS amount FROM refunds GROUP BY order_id, provider, trade_no
 )
 SELECT count(*) AS violations, (array_agg(id ORDER BY id))[1:5] AS first
 FROM (
-    SELECT order_id || ' ' || channel || ':' || trade_no AS id
-    FROM owed w LEFT JOIN refunded r USING (order_id, channel, trade_no)
+    SELECT order_id || ' ' || provider || ':' || trade_no AS id
+    FROM owed w LEFT JOIN refunded r USING (order_id, provider, trade_no)
     WHERE w.amount <> coalesce(r.amount, 0)
 ) AS bad;
 
 -- name: audit.money_is_back
 -- INV-05, when drained: the refunds of all that money have succeeded.
 WITH kept AS (
-    SELECT coalesce(s.order_id, f.order_id) AS order_id, f.channel, f.trade_no
+    SELECT coalesce(s.order_id, f.order_id) AS order_id, f.provider, f.trade_no
     FROM payment_facts f LEFT JOIN payment_intent_orders s ON s.intent_id = f.intent_id
     WHERE f.verdict = 'kept'
 ), owed AS (
-    SELECT order_id, channel, trade_no, amount FROM payment_facts WHERE kind = 'captured' AND verdict <> 'kept'
+    SELECT order_id, provider, trade_no, amount FROM payment_facts WHERE kind = 'captured' AND verdict <> 'kept'
     UNION ALL
-    SELECT o.id, k.channel, k.trade_no, o.payable_amount
+    SELECT o.id, k.provider, k.trade_no, o.payable_amount
     FROM orders o JOIN kept k ON k.order_id = coalesce(o.parent_id, o.id)
     WHERE o.state IN ('cancelled', 'rejected')
 ), refunded AS (
-    SELECT order_id, channel, trade_no, sum(amount) AS amount FROM refunds WHERE state = 'succeeded' GROUP BY order_id, channel, trade_no
+    SELECT order_id, provider, trade_no, sum(amount) AS amount FROM refunds WHERE state = 'succeeded' GROUP BY order_id, provider, trade_no
 )
 SELECT count(*) AS violations, (array_agg(id ORDER BY id))[1:5] AS first
 FROM (
-    SELECT order_id || ' ' || channel || ':' || trade_no AS id
-    FROM owed w LEFT JOIN refunded r USING (order_id, channel, trade_no)
+    SELECT order_id || ' ' || provider || ':' || trade_no AS id
+    FROM owed w LEFT JOIN refunded r USING (order_id, provider, trade_no)
     WHERE w.amount <> coalesce(r.amount, 0)
 ) AS bad;
 
@@ -263,7 +263,7 @@ FROM (
 ) AS bad;
 
 -- name: audit.outcomes
--- INV-12. A command is undecided only while its order is being placed, or its attempt opened at a channel; what order.create answered
+-- INV-12. A command is undecided only while its order is being placed, or its attempt opened at a provider; what order.create answered
 -- is what became of it. Of a split order, it is the parent that the command made.
 WITH creates AS (
     SELECT c.request_id, c.scope, c.outcome_type, c.outcome ->> 'order_id' AS told, o.id, o.state

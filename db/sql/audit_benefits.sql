@@ -43,7 +43,7 @@ FROM (
 -- revoked than was awarded.
 WITH given AS (
     SELECT r.order_id
-    FROM refunds r JOIN payment_facts f USING (channel, trade_no)
+    FROM refunds r JOIN payment_facts f USING (provider, trade_no)
     WHERE f.kind = 'captured' AND f.verdict = 'kept'
     UNION
     SELECT order_id FROM order_items WHERE refunded_qty > 0
@@ -87,7 +87,7 @@ WITH gone AS (
     SELECT parent_id AS id FROM orders WHERE kind = 'split_child' GROUP BY parent_id HAVING bool_and(state = 'cancelled')
 ), given AS (
     SELECT o.root_id
-    FROM refunds r JOIN payment_facts f USING (channel, trade_no) JOIN orders o ON o.id = r.order_id
+    FROM refunds r JOIN payment_facts f USING (provider, trade_no) JOIN orders o ON o.id = r.order_id
     WHERE f.kind = 'captured' AND f.verdict = 'kept'
     UNION
     SELECT o.root_id FROM order_items i JOIN orders o ON o.id = i.order_id WHERE i.refunded_qty > 0

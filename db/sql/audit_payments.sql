@@ -1,20 +1,20 @@
 -- name: audit_payments.captures
--- INV-06. An attempt is captured if, and only if, its channel's capture is recorded for its intent, once; and the capture is as much
+-- INV-06. An attempt is captured if, and only if, its provider's capture is recorded for its intent, once; and the capture is as much
 -- as the attempt asked for, or was not judged so. As in audit.sql: one row, how many violations, and the first five of them; locks:
 -- none.
 SELECT count(*) AS violations, (array_agg(id ORDER BY id))[1:5] AS first
 FROM (
     SELECT a.id || ' ' || a.state || ', ' || coalesce(f.verdict || ' ' || f.amount || ' ' || f.currency, 'no capture') AS id
     FROM payment_attempts a
-    LEFT JOIN payment_facts f ON f.channel = a.channel AND f.trade_no = a.trade_no AND f.kind = 'captured'
+    LEFT JOIN payment_facts f ON f.provider = a.provider AND f.trade_no = a.trade_no AND f.kind = 'captured'
     WHERE CASE a.state WHEN 'captured' THEN (f.order_id, f.intent_id) IS DISTINCT FROM (a.order_id, a.intent_id)
             ELSE f.trade_no IS NOT NULL END
         OR ((f.amount, f.currency) = (a.amount, a.currency)) = (f.verdict = 'mismatch')
     UNION ALL
-    SELECT channel || ':' || trade_no || ' of ' || count(*)
+    SELECT provider || ':' || trade_no || ' of ' || count(*)
     FROM payment_attempts
     WHERE state = 'captured'
-    GROUP BY channel, trade_no
+    GROUP BY provider, trade_no
     HAVING count(*) > 1
 ) AS bad;
 
@@ -50,14 +50,14 @@ FROM (
 ) AS bad;
 
 -- name: audit_payments.refunds
--- INV-14. A channel that has not said how a refund ended is asked again; from the start, where the money came through an attempt.
+-- INV-14. A provider that has not said how a refund ended is asked again; from the start, where the money came through an attempt.
 SELECT count(*) AS violations, (array_agg(id ORDER BY id))[1:5] AS first
 FROM (
     SELECT r.refund_no || ' ' || r.state AS id
     FROM refunds r LEFT JOIN timers t ON t.kind = 'refund' AND t.key = r.id
     WHERE r.state IN ('requested', 'submitted', 'unknown') AND t.key IS NULL
         AND (r.state <> 'requested'
-            OR EXISTS (SELECT FROM payment_attempts a WHERE a.channel = r.channel AND a.trade_no = r.trade_no))
+            OR EXISTS (SELECT FROM payment_attempts a WHERE a.provider = r.provider AND a.trade_no = r.trade_no))
 ) AS bad;
 
 -- name: audit_payments.refunds_ended
@@ -67,19 +67,19 @@ FROM (
     SELECT r.refund_no || ' ' || r.state AS id
     FROM refunds r
     WHERE r.state IN ('requested', 'submitted', 'unknown')
-        AND EXISTS (SELECT FROM payment_attempts a WHERE a.channel = r.channel AND a.trade_no = r.trade_no)
+        AND EXISTS (SELECT FROM payment_attempts a WHERE a.provider = r.provider AND a.trade_no = r.trade_no)
 ) AS bad;
 
 -- name: audit_payments.statements
 -- R-10. What statements listed is ours, of a day that was compared; and no more of a statement matched than stood on it.
 SELECT count(*) AS violations, (array_agg(id ORDER BY id))[1:5] AS first
 FROM (
-    SELECT l.channel || ' ' || l.kind || ' ' || l.key AS id
+    SELECT l.provider || ' ' || l.kind || ' ' || l.key AS id
     FROM reconciliation_rows l
-    LEFT JOIN payment_facts f ON l.kind = 'capture' AND f.channel = l.channel AND f.trade_no = l.key AND f.kind = 'captured'
-    LEFT JOIN refunds r ON l.kind = 'refund' AND r.refund_no = l.key AND r.channel = l.channel
+    LEFT JOIN payment_facts f ON l.kind = 'capture' AND f.provider = l.provider AND f.trade_no = l.key AND f.kind = 'captured'
+    LEFT JOIN refunds r ON l.kind = 'refund' AND r.refund_no = l.key AND r.provider = l.provider
     WHERE num_nonnulls(f.trade_no, r.refund_no) <> 1
-        OR NOT EXISTS (SELECT FROM reconciliations c WHERE c.channel = l.channel AND c.day = l.day)
+        OR NOT EXISTS (SELECT FROM reconciliations c WHERE c.provider = l.provider AND c.day = l.day)
     UNION ALL
-    SELECT channel || ' ' || day FROM reconciliations WHERE NOT (0 <= matched AND matched <= rows AND 0 <= differences)
+    SELECT provider || ' ' || day FROM reconciliations WHERE NOT (0 <= matched AND matched <= rows AND 0 <= differences)
 ) AS bad;

@@ -47,7 +47,7 @@ SELECT country, key_id, ciphertext, modify_count FROM order_addresses WHERE orde
 -- name: order_view.payments
 -- $1 order id. Every payment fact, as it was judged, and the order's part of it: what paid it may have paid its parent, or
 -- several merged orders.
-SELECT f.channel, f.trade_no, f.kind, f.amount, CASE WHEN f.verdict = 'kept' THEN o.payable_amount ELSE f.amount END AS part,
+SELECT f.provider, f.trade_no, f.kind, f.amount, CASE WHEN f.verdict = 'kept' THEN o.payable_amount ELSE f.amount END AS part,
     f.currency, f.intent_id, f.verdict, f.reason, f.occurred_at, f.recorded_at
 FROM orders o
 JOIN payment_facts f ON f.order_id = o.id OR (f.intent_id = o.intent_id AND f.verdict = 'kept')
@@ -56,7 +56,7 @@ ORDER BY f.recorded_at, f.trade_no, f.kind;
 
 -- name: order_view.refunds
 -- $1 ids of an order and of its children.
-SELECT order_id, refund_no, cause, channel, trade_no, amount, currency, state, reason, requested_at, finished_at
+SELECT order_id, refund_no, cause, provider, trade_no, amount, currency, state, reason, requested_at, finished_at
 FROM refunds WHERE order_id = ANY($1::bigint[]) ORDER BY requested_at, id;
 
 -- name: order_view.shipments

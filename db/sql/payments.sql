@@ -22,27 +22,27 @@ SELECT intent_id, order_id, amount FROM payment_intent_orders WHERE intent_id = 
 SELECT id, order_id FROM payment_intents WHERE id = ANY($1::bigint[]) AND purpose = 'order';
 
 -- name: payments.known
--- $1 channels, $2 trade numbers, $3 kinds. Which of these facts are recorded already, and for what.
-SELECT channel, trade_no, kind, order_id, amount, currency
+-- $1 providers, $2 trade numbers, $3 kinds. Which of these facts are recorded already, and for what.
+SELECT provider, trade_no, kind, order_id, amount, currency
 FROM payment_facts
-JOIN unnest($1::text[], $2::text[], $3::text[]) AS k (channel, trade_no, kind) USING (channel, trade_no, kind);
+JOIN unnest($1::text[], $2::text[], $3::text[]) AS k (provider, trade_no, kind) USING (provider, trade_no, kind);
 
 -- name: payments.record
 -- One row per fact, inserted sorted. Fewer rows than given: another order's transaction recorded the same trade number first.
-INSERT INTO payment_facts (channel, trade_no, kind, order_id, intent_id, amount, currency, verdict, reason, occurred_at)
+INSERT INTO payment_facts (provider, trade_no, kind, order_id, intent_id, amount, currency, verdict, reason, occurred_at)
 SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::bigint[], $5::bigint[], $6::bigint[], $7::text[], $8::text[],
-    $9::text[], $10::timestamptz[]) AS n (channel, trade_no, kind, order_id, intent_id, amount, currency, verdict, reason, occurred_at)
-ORDER BY n.channel, n.trade_no, n.kind
+    $9::text[], $10::timestamptz[]) AS n (provider, trade_no, kind, order_id, intent_id, amount, currency, verdict, reason, occurred_at)
+ORDER BY n.provider, n.trade_no, n.kind
 ON CONFLICT DO NOTHING
-RETURNING channel, trade_no, kind;
+RETURNING provider, trade_no, kind;
 
 -- name: payments.kept
 -- $1 order ids (locked). The capture that paid each order: its own, its parent's, or one of several merged orders. The amount is
 -- the order's part of it; owed is how much of that part is refunded or asked for already, its children's with it. A refund that
 -- failed gave nothing back: it may be asked for again, or another one be opened instead.
-SELECT o.id AS order_id, f.channel, f.trade_no, f.intent_id, o.payable_amount AS amount, f.currency,
+SELECT o.id AS order_id, f.provider, f.trade_no, f.intent_id, o.payable_amount AS amount, f.currency,
     coalesce((SELECT sum(r.amount) FROM refunds r JOIN orders m ON m.id = r.order_id
-              WHERE r.channel = f.channel AND r.trade_no = f.trade_no AND o.id IN (m.id, m.parent_id)
+              WHERE r.provider = f.provider AND r.trade_no = f.trade_no AND o.id IN (m.id, m.parent_id)
                   AND r.state <> 'failed'), 0)::bigint AS owed
 FROM orders o
 JOIN payment_facts f ON f.intent_id = o.intent_id AND f.verdict = 'kept'

@@ -1,6 +1,6 @@
 -- name: refunds.open
 -- One row per refund, unique by (order, cause): a cause that was refunded before is an error.
-INSERT INTO refunds (id, refund_no, order_id, intent_id, channel, trade_no, cause, amount, currency, reason)
+INSERT INTO refunds (id, refund_no, order_id, intent_id, provider, trade_no, cause, amount, currency, reason)
 SELECT * FROM unnest($1::bigint[], $2::text[], $3::bigint[], $4::bigint[], $5::text[], $6::text[], $7::text[], $8::bigint[],
     $9::text[], $10::text[])
 RETURNING id;
@@ -12,7 +12,7 @@ INSERT INTO timers (kind, key, due_at, wake_at)
 SELECT 'refund', r.id, clock_timestamp() + $2::interval, clock_timestamp() + $2::interval
 FROM refunds r
 WHERE r.id = ANY($1::bigint[])
-    AND EXISTS (SELECT FROM payment_attempts a WHERE a.channel = r.channel AND a.trade_no = r.trade_no)
+    AND EXISTS (SELECT FROM payment_attempts a WHERE a.provider = r.provider AND a.trade_no = r.trade_no)
 ORDER BY r.id
 ON CONFLICT (kind, key) DO UPDATE SET due_at = excluded.due_at, wake_at = excluded.wake_at, woken_at = NULL, wakes = 0
 RETURNING key;
@@ -28,7 +28,7 @@ SELECT refund_no, order_id FROM refunds WHERE refund_no = ANY($1::text[]);
 
 -- name: refunds.read
 -- $1 refund numbers (their orders are locked).
-SELECT id, refund_no, order_id, channel, trade_no, cause, amount, currency, state FROM refunds WHERE refund_no = ANY($1::text[]);
+SELECT id, refund_no, order_id, provider, trade_no, cause, amount, currency, state FROM refunds WHERE refund_no = ANY($1::text[]);
 
 -- name: refunds.reopen
 -- $1 refund numbers that failed (their orders are locked): asked for again.

@@ -24,9 +24,21 @@ from workers.views.codes import SNAPSHOT_TYPE
 app = command_app("Orders.")
 
 PARTS = (
-    "parent", "children", "items", "snapshots", "payments", "refunds", "shipments", "stock", "coupons", "points",
-    "promotions", "log", "timers", "dead_letters",
-)  # fmt: skip
+    "parent",
+    "children",
+    "items",
+    "snapshots",
+    "payments",
+    "refunds",
+    "shipments",
+    "stock",
+    "coupons",
+    "points",
+    "promotions",
+    "log",
+    "timers",
+    "dead_letters",
+)
 FAMILY = frozenset({"items", "refunds", "shipments", "stock"})
 """Read of an order and its children, which carry the goods of one that was split."""
 SNAPSHOTS = {number: name for name, number in SNAPSHOT_TYPE.items()}

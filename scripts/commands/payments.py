@@ -1,4 +1,4 @@
-"""`oms payments`: a channel's statement against our books, and what channels told us."""
+"""`oms payments`: a provider's statement against our books, and what providers told us."""
 
 import sys
 from collections.abc import Mapping, Sequence
@@ -19,14 +19,14 @@ from scripts.commands.problems import Code, CommandError
 from workers.domain.money import render
 from workers.domain.reconciliation import Comparison, compare
 from workers.providers import statements
-from workers.providers.configuration import KINDS, ChannelConfigError, make
-from workers.providers.port import Channel, StatementError
+from workers.providers.configuration import KINDS, ProviderConfigError, make
+from workers.providers.port import Provider, StatementError
 from workers.settings import Settings
 from workers.store import notifications, reconciliation
 from workers.store.reconciliation import Sheet
 from workers.views.redaction import body_shown, headers_shown
 
-app = command_app("Payments: statements of channels, and what they told us.")
+app = command_app("Payments: statements of providers, and what they told us.")
 YEARS = range(2000, 2200)
 Owners = Mapping[tuple[str, str], int]
 
@@ -44,38 +44,38 @@ def group() -> None:
 
 @app.command("reconcile")
 def reconcile(
-    file: Annotated[str, typer.Argument(metavar="FILE", help="The channel's own file; - reads stdin.")],
+    file: Annotated[str, typer.Argument(metavar="FILE", help="The provider's own file; - reads stdin.")],
     *,
-    channel: Annotated[str, typer.Option(help=f"Whose it is: {', '.join(KINDS)}.")],
+    provider: Annotated[str, typer.Option(help=f"Whose it is: {', '.join(KINDS)}.")],
     day: Annotated[datetime, typer.Option(formats=["%Y-%m-%d"], help="The day that it is the statement of.")],
     output: Output = Format.TABLE,
 ) -> None:
-    """Compare a channel's day statement with the live database, read-only. Exits 1 when they differ.
+    """Compare a provider's day statement with the live database, read-only. Exits 1 when they differ.
 
-    Reads the channel's settings (OMS_ALIPAY ...) and OMS_BUSINESS_TIME_ZONE as the workers do. A payment.reconcile
+    Reads the provider's settings (OMS_ALIPAY ...) and OMS_BUSINESS_TIME_ZONE as the workers do. A payment.reconcile
     does the same, remembers what was listed and announces every difference.
 
     \b
     Examples:
-      oms payments reconcile 20887000_20261121_业务明细.csv --channel alipay --day 2026-11-21
-      oms payments reconcile - --channel wechat --day 2026-11-21 -o json < bill.csv | jq .differences
+      oms payments reconcile 20887000_20261121_业务明细.csv --provider alipay --day 2026-11-21
+      oms payments reconcile - --provider wechat --day 2026-11-21 -o json < bill.csv | jq .differences
     """
     settings = StatementSettings()
-    sheet = read(_channel(channel, settings), file, day.date())
+    sheet = read(_provider(provider, settings), file, day.date())
     comparison, owners = run(compared(sheet, settings.business_time_zone))
     _report(sheet, comparison, owners, output)
     if comparison.differences:
-        next_ = "oms order show ORDER_ID, or oms payments notices --about NUMBER"
+        next_ = "oms order show ORDER_ID, or oms payments notifications --about NUMBER"
         say(f"oms: {len(comparison.differences)} differences\n  next: {next_}")
         raise typer.Exit(Code.FAILED)
     say("the statement says what we hold")
 
 
-def _channel(name: str, settings: Settings) -> Channel:
-    """The channel as the workers have it. Raises CommandError."""
+def _provider(name: str, settings: Settings) -> Provider:
+    """The provider as the workers have it. Raises CommandError."""
     if name not in KINDS:
-        hint = f"--channel is one of {', '.join(KINDS)}"
-        raise CommandError(Code.FAILED, f"there is no channel {name}", hint=hint)
+        hint = f"--provider is one of {', '.join(KINDS)}"
+        raise CommandError(Code.FAILED, f"there is no provider {name}", hint=hint)
     given: SecretStr | None = getattr(settings, name)
     variable = f"OMS_{name.upper()}"
     if given is None:
@@ -83,11 +83,11 @@ def _channel(name: str, settings: Settings) -> Channel:
         raise CommandError(Code.FAILED, f"{variable} is not set", why="it says whose statement this is", hint=hint)
     try:
         return make(name, given.get_secret_value())
-    except ChannelConfigError as error:
+    except ProviderConfigError as error:
         raise CommandError(Code.FAILED, f"{variable} cannot be used", why=str(error)) from error
 
 
-def read(channel: Channel, file: str, day: date) -> Sheet:
+def read(provider: Provider, file: str, day: date) -> Sheet:
     """The statement in a file. Raises CommandError."""
     if day.year not in YEARS:
         raise CommandError(Code.FAILED, f"{day} is no day of a statement", hint="--day 2026-11-21")
@@ -98,29 +98,32 @@ def read(channel: Channel, file: str, day: date) -> Sheet:
         hint = "give a file, or - for stdin"
         raise CommandError(Code.FAILED, f"{file} cannot be read", why=why, hint=hint) from error
     try:
-        rows = statements.read(channel, content, day)
+        rows = statements.read(provider, content, day)
     except StatementError as error:
-        what = f"{file} is no statement of {channel.name} for {day}"
-        hint = "give the file as the channel has it, and --channel and --day as they are in it"
+        what = f"{file} is no statement of {provider.name} for {day}"
+        hint = "give the file as the provider has it, and --provider and --day as they are in it"
         raise CommandError(Code.FAILED, what, why=str(error), hint=hint) from error
-    return Sheet(channel.name, day, blake2b(content, digest_size=32).digest(), rows)
+    return Sheet(provider.name, day, blake2b(content, digest_size=32).digest(), rows)
 
 
 async def compared(sheet: Sheet, time_zone: str) -> tuple[Comparison, Owners]:
     """The statement against the database as of one moment, and the orders of what is missing here."""
     async with connected() as tx, tx.transaction(isolation="repeatable_read", readonly=True):
         ledgers = await reconciliation.ledgers(tx, [sheet], time_zone)
-        found = compare(sheet.rows, ledgers.get(sheet.channel, ()), sheet.day)
-        numbers = [(sheet.channel, each.number) for each in found.differences if each.number and not each.order_id]
+        found = compare(sheet.rows, ledgers.get(sheet.provider, ()), sheet.day)
+        numbers = [(sheet.provider, each.number) for each in found.differences if each.number and not each.order_id]
         return found, await reconciliation.owners(tx, numbers)
 
 
 def _report(sheet: Sheet, comparison: Comparison, owners: Owners, output: Format) -> None:
     head = {
-        "channel": sheet.channel, "day": sheet.day.isoformat(), "rows": len(sheet.rows), "matched": comparison.matched,
-    }  # fmt: skip
+        "provider": sheet.provider,
+        "day": sheet.day.isoformat(),
+        "rows": len(sheet.rows),
+        "matched": comparison.matched,
+    }
     found = [
-        asdict(each) | {"order_id": each.order_id or owners.get((sheet.channel, each.number or ""))}
+        asdict(each) | {"order_id": each.order_id or owners.get((sheet.provider, each.number or ""))}
         for each in comparison.differences
     ]
     if output is Format.JSON:
@@ -134,33 +137,38 @@ def _row(found: Mapping[str, Any]) -> dict[str, Any]:
     """Amounts as people write them."""
     theirs = found["their_currency"] or found["currency"]
     return {
-        "line": found["line"], "difference": found["kind"], "of": found["movement"], "number": found["number"],
-        "trade_no": found["trade_no"], "ours": _money(found["ours"], found["currency"]),
-        "theirs": _money(found["theirs"], theirs), "order_id": found["order_id"],
-    }  # fmt: skip
+        "line": found["line"],
+        "difference": found["kind"],
+        "of": found["movement"],
+        "number": found["number"],
+        "trade_no": found["trade_no"],
+        "ours": _money(found["ours"], found["currency"]),
+        "theirs": _money(found["theirs"], theirs),
+        "order_id": found["order_id"],
+    }
 
 
 def _money(amount: int | None, currency: str) -> str | None:
     return None if amount is None else f"{render(amount, currency)} {currency}"
 
 
-@app.command("notices")
-def show_notices(
+@app.command("notifications")
+def show_notifications(
     *,
     about: Annotated[str | None, typer.Option(metavar="NUMBER", help="Our number of an attempt or a refund.")] = None,
-    id: Annotated[int | None, typer.Option(help="A notice_id, as payment.callback_rejected says it.")] = None,
+    id: Annotated[int | None, typer.Option(help="A notification_id, as payment.callback_rejected says it.")] = None,
     output: Output = Format.TABLE,
 ) -> None:
-    """Show notifications of channels as they arrived, for disputes. Buyers, cards and secrets are masked.
+    """Show notifications of providers as they arrived, for disputes. Buyers, cards and secrets are masked.
 
     \b
     Examples:
-      oms payments notices --about P382808400870244771
-      oms payments notices --id 382808400870244999 -o json | jq '.[].body'
+      oms payments notifications --about P382808400870244771
+      oms payments notifications --id 382808400870244999 -o json | jq '.[].body'
     """
     if (about is None) == (id is None):
         raise CommandError(
-            Code.FAILED, "give --about NUMBER or --id ID, one of them", hint="oms payments notices --help"
+            Code.FAILED, "give --about NUMBER or --id ID, one of them", hint="oms payments notifications --help"
         )
 
     async def work() -> list[dict[str, Any]]:
@@ -171,17 +179,23 @@ def show_notices(
     found = run(work())
     if not found:
         what = f"with id {id}" if about is None else f"about {about}"
-        hint = "numbers are those we gave to the channel: oms order show ORDER_ID"
+        hint = "numbers are those we gave to the provider: oms order show ORDER_ID"
         why = f"none was believed, or it is older than {notifications.KEEP_DAYS} days"
-        raise CommandError(Code.NOTHING, f"no notice {what}", why=why, hint=hint)
-    _write_notices(found, output)
+        raise CommandError(Code.NOTHING, f"no notification {what}", why=why, hint=hint)
+    _write_notifications(found, output)
 
 
 def _shown(one: notifications.Shown) -> dict[str, Any]:
     known = {
-        "id": one.id, "channel": one.channel, "verdict": one.verdict, "code": one.code, "about": one.about,
-        "copies": one.copies, "received_at": one.received_at, "recorded_at": one.recorded_at,
-    }  # fmt: skip
+        "id": one.id,
+        "provider": one.provider,
+        "verdict": one.verdict,
+        "code": one.code,
+        "about": one.about,
+        "copies": one.copies,
+        "received_at": one.received_at,
+        "recorded_at": one.recorded_at,
+    }
     try:
         headers, body = one.opened()
     except CipherError as error:
@@ -189,7 +203,7 @@ def _shown(one: notifications.Shown) -> dict[str, Any]:
     return known | {"headers": headers_shown(headers), "body": body_shown(body.decode("utf-8", "backslashreplace"))}
 
 
-def _write_notices(found: Sequence[Mapping[str, Any]], output: Format) -> None:
+def _write_notifications(found: Sequence[Mapping[str, Any]], output: Format) -> None:
     if output is Format.JSON:
         write_json(found)
         return

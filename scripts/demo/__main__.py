@@ -46,7 +46,7 @@ def up(  # noqa: PLR0917 (Typer passes them by name)
 
     Ctrl-C drains: no more orders, everything begun comes to its end, then summary and audit. Ctrl-C again ends at once.
     Exits 0 only if everything came to its end, every command has its outcome, our books agree with buyers' receipts and
-    the payment channels' ledgers, every malformed message became one dead letter and nothing else did, and the audit is
+    the providers' ledgers, every malformed message became one dead letter and nothing else did, and the audit is
     clean.
 
     \b

@@ -1,4 +1,4 @@
-"""Everybody's books of the same money: ours, the buyers' receipts and the payment channels' ledgers, to the cent."""
+"""Everybody's books of the same money: ours, the buyers' receipts and the providers' ledgers, to the cent."""
 
 import csv
 from collections.abc import Mapping
@@ -9,8 +9,8 @@ from typing import Any
 import asyncpg
 
 CREATE_SQL = (
-    "CREATE TEMP TABLE receipts (channel text, order_id bigint, number text, amount bigint)",
-    "CREATE TEMP TABLE channel_ledger (channel text, number text, amount bigint, currency text, state text)",
+    "CREATE TEMP TABLE receipts (provider text, order_id bigint, number text, amount bigint)",
+    "CREATE TEMP TABLE provider_ledger (provider text, number text, amount bigint, currency text, state text)",
 )
 COMPARE_SQL = """
 WITH theirs AS (
@@ -27,24 +27,24 @@ ORDER BY order_id
 KEPT_SQL = """
 SELECT currency, sum(captured_amount - refunded_amount)::bigint AS kept FROM orders GROUP BY currency ORDER BY currency
 """
-CHANNELS_SQL = """
+PROVIDERS_SQL = """
 WITH ours AS (
-        SELECT channel, trade_no AS number, amount, currency, NULL AS state FROM payment_facts WHERE kind = 'captured'
+        SELECT provider, trade_no AS number, amount, currency, NULL AS state FROM payment_facts WHERE kind = 'captured'
         UNION ALL
-        SELECT channel, refund_no, -amount, currency, state FROM refunds),
-     told AS (SELECT channel, number, sum(amount)::bigint AS amount FROM receipts GROUP BY channel, number),
+        SELECT provider, refund_no, -amount, currency, state FROM refunds),
+     told AS (SELECT provider, number, sum(amount)::bigint AS amount FROM receipts GROUP BY provider, number),
      compared AS (
-        SELECT channel, number,
+        SELECT provider, number,
             concat_ws(' ', l.amount, l.currency, l.state) AS theirs,
             concat_ws(' ', o.amount, o.currency, o.state) AS ours,
             l.amount AS ledger, told.amount AS receipt
-        FROM channel_ledger l
-        FULL JOIN (SELECT * FROM ours WHERE channel = ANY($1::text[])) o USING (channel, number)
-        FULL JOIN (SELECT * FROM told WHERE channel = ANY($1::text[])) told USING (channel, number))
-SELECT format('%s %s: ours "%s", theirs "%s", receipts %s', channel, number, ours, theirs, receipt) AS difference
+        FROM provider_ledger l
+        FULL JOIN (SELECT * FROM ours WHERE provider = ANY($1::text[])) o USING (provider, number)
+        FULL JOIN (SELECT * FROM told WHERE provider = ANY($1::text[])) told USING (provider, number))
+SELECT format('%s %s: ours "%s", theirs "%s", receipts %s', provider, number, ours, theirs, receipt) AS difference
 FROM compared
 WHERE ours <> theirs OR ledger IS DISTINCT FROM receipt
-ORDER BY channel, number
+ORDER BY provider, number
 """
 LETTERS_SQL = """
 SELECT coalesce(correlation_id, message_id) AS tag, queue, type,
@@ -55,13 +55,13 @@ FROM dead_letters
 
 @dataclass(frozen=True)
 class Books:
-    """What all orders keep, by currency, and where we disagree: with receipts on orders, with channels' ledgers on
-    movements of money, which are payments by the channel's number and refunds by ours.
+    """What all orders keep, by currency, and where we disagree: with receipts on orders, with providers' ledgers on
+    movements of money, which are payments by the provider's number and refunds by ours.
     """
 
     kept_cents: Mapping[str, int]
     differences: list[str]
-    channels: list[str]
+    providers: list[str]
 
     @property
     def kept(self) -> str:
@@ -81,26 +81,32 @@ class Letters:
 async def compare_books(
     session: "asyncpg.Connection[asyncpg.Record]", receipts: Path, ledgers: Mapping[str, Mapping[str, Any]]
 ) -> Books:
-    """Load the receipts and the channels' ledgers beside ours."""
+    """Load the receipts and the providers' ledgers beside ours."""
     for statement in CREATE_SQL:
         await session.execute(statement)
     with receipts.open(encoding="utf-8", newline="") as lines:
-        told = [(channel, int(order), number, int(amount)) for channel, order, number, amount in csv.reader(lines)]
+        told = [(provider, int(order), number, int(amount)) for provider, order, number, amount in csv.reader(lines)]
     await session.copy_records_to_table("receipts", records=told)
-    await session.copy_records_to_table("channel_ledger", records=movements(ledgers))
+    await session.copy_records_to_table("provider_ledger", records=movements(ledgers))
     kept = {row["currency"]: row["kept"] for row in await session.fetch(KEPT_SQL)}
     orders = [row["difference"] for row in await session.fetch(COMPARE_SQL)]
-    return Books(kept, orders, [row["difference"] for row in await session.fetch(CHANNELS_SQL, list(ledgers))])
+    return Books(kept, orders, [row["difference"] for row in await session.fetch(PROVIDERS_SQL, list(ledgers))])
 
 
 def movements(ledgers: Mapping[str, Mapping[str, Any]]) -> list[tuple[str, str, int, str, str | None]]:
-    """(channel, number, amount, currency, state of a refund) of each capture and each refund."""
+    """(provider, number, amount, currency, state of a refund) of each capture and each refund."""
     return [
-        *((name, one["trade_no"], one["amount"], one["currency"], None)
-          for name, ledger in ledgers.items() for one in ledger["captures"]),
-        *((name, one["refund_no"], -one["amount"], one["currency"], one["state"])
-          for name, ledger in ledgers.items() for one in ledger["refunds"]),
-    ]  # fmt: skip
+        *(
+            (name, one["trade_no"], one["amount"], one["currency"], None)
+            for name, ledger in ledgers.items()
+            for one in ledger["captures"]
+        ),
+        *(
+            (name, one["refund_no"], -one["amount"], one["currency"], one["state"])
+            for name, ledger in ledgers.items()
+            for one in ledger["refunds"]
+        ),
+    ]
 
 
 async def compare_letters(session: "asyncpg.Connection[asyncpg.Record]", sent: dict[str, str]) -> Letters:

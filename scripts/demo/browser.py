@@ -1,4 +1,4 @@
-"""A buyer's browser, phone and apps: what they do at a payment channel."""
+"""A buyer's browser, phone and apps: what they do at a payment provider."""
 
 from collections.abc import Mapping
 from typing import Any, Self
@@ -10,7 +10,7 @@ CONNECTIONS_MAX = 50
 
 
 class Browser:
-    """`urls` is channel -> where its buyer's side is. A context manager, for a running loop."""
+    """`urls` is provider -> where its buyer's side is. A context manager, for a running loop."""
 
     def __init__(self, urls: Mapping[str, str]) -> None:
         timeout = aiohttp.ClientTimeout(total=ANSWER_TIMEOUT_SECONDS)
@@ -23,7 +23,7 @@ class Browser:
     async def __aexit__(self, *_: object) -> None:
         await self._session.close()
 
-    async def pay(self, channel: str, brought: Mapping[str, Any]) -> tuple[int, dict[str, Any]]:
+    async def pay(self, provider: str, brought: Mapping[str, Any]) -> tuple[int, dict[str, Any]]:
         """With what the buyer's client was given; HTTP status and what the buyer is told."""
-        async with self._session.post(f"{self._urls[channel]}/buyer/pay", json=brought) as answer:
+        async with self._session.post(f"{self._urls[provider]}/buyer/pay", json=brought) as answer:
             return answer.status, await answer.json()

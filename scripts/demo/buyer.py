@@ -117,9 +117,12 @@ class Buyers:
     def _remember(self, wanted: Purchase) -> None:
         basket, due = wanted.basket, wanted.due
         self.cents.update(
-            promotions=due.promotion, coupons=due.coupon, points=due.points_amount,
-            promotions_then=basket.retail_off_cents, coupons_then=basket.coupons_off_cents,
-        )  # fmt: skip
+            promotions=due.promotion,
+            coupons=due.coupon,
+            points=due.points_amount,
+            promotions_then=basket.retail_off_cents,
+            coupons_then=basket.coupons_off_cents,
+        )
         if wanted.coupon_id is not None:
             self._purses.spent(wanted.coupon_id, wanted.user)
 

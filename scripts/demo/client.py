@@ -1,4 +1,4 @@
-"""The outside world in one process, on four AMQP connections; buyers pay at payment channels over HTTP.
+"""The outside world in one process, on four AMQP connections; buyers pay at providers over HTTP.
 
 Knows the wire and nothing else of the order system.
 

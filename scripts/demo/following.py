@@ -12,9 +12,17 @@ from scripts.demo.purchase import address
 from scripts.demo.wire import Heard, Letter, Link, new_id
 
 EVENTS = (
-    "order.*", "orders.*", "command.rejected", "payment.started", "sku.*", "stock.received", "promotion.*",
-    "coupon_template.*", "coupon.*", "points.*",
-)  # fmt: skip
+    "order.*",
+    "orders.*",
+    "command.rejected",
+    "payment.started",
+    "sku.*",
+    "stock.received",
+    "promotion.*",
+    "coupon_template.*",
+    "coupon.*",
+    "points.*",
+)
 FINAL = {"cancelled", "completed", "rejected", "split"}
 CHANCES = {
     "cancels at once": 0.03,

@@ -1,4 +1,4 @@
-"""The payment channels of the demo: test gateways in a process of their own, which misbehave, and their books."""
+"""The providers of the demo: test gateways in a process of their own, which misbehave, and their books."""
 
 import asyncio
 import contextlib
@@ -16,21 +16,30 @@ import psutil
 from scripts.demo.processes import ends_with_parent, python
 
 HABITS = {
-    "late": 0.02, "doubled": 0.08, "untold": 0.02, "reserialised": 0.03, "forged": 0.03, "wrong_amount": 0.015,
-    "error": 0.006, "slow": 0.002, "lost": 0.006, "refund_processing": 0.2, "paid_at_close": 0.4,
-}  # fmt: skip
+    "late": 0.02,
+    "doubled": 0.08,
+    "untold": 0.02,
+    "reserialised": 0.03,
+    "forged": 0.03,
+    "wrong_amount": 0.015,
+    "error": 0.006,
+    "slow": 0.002,
+    "lost": 0.006,
+    "refund_processing": 0.2,
+    "paid_at_close": 0.4,
+}
 """How likely each is, each time that it could be."""
 LATE_SECONDS, SLOW_SECONDS, CALL_SECONDS = 12, 6, 4
 """A late notification, and an answer that is too slow for calls that wait no longer than the last."""
 SAME_CLOCK_SECONDS = 1
-"""The channels' clock is ours: nobody need wait until a window has surely ended there too."""
+"""The providers' clock is ours: nobody need wait until a window has surely ended there too."""
 TIME_FACTOR = 0.02
 """A notification that is not acknowledged comes again in seconds, not in minutes."""
 START_SECONDS, STOP_SECONDS, BOOKS_SECONDS = 60.0, 10.0, 10.0
 BOOKS_SHARE = 50
 """Asking for the books takes at most one part in so many of the time."""
 Books = Mapping[str, Mapping[str, Any]]
-"""Channel -> its ledger."""
+"""Provider -> its ledger."""
 
 
 class GatewaysDiedError(Exception):
@@ -113,9 +122,11 @@ async def opened(folder: Path, environment: Mapping[str, str], rotate_after: int
     log, keys = folder / "gateways.log", folder / "gateways"
     habits = [word for name, value in HABITS.items() for word in ("--habit", f"{name}={value}")]
     numbers = {
-        "late-seconds": LATE_SECONDS, "slow-seconds": SLOW_SECONDS, "time-factor": TIME_FACTOR,
+        "late-seconds": LATE_SECONDS,
+        "slow-seconds": SLOW_SECONDS,
+        "time-factor": TIME_FACTOR,
         "rotate-after": rotate_after,
-    }  # fmt: skip
+    }
     settings = [word for name, value in numbers.items() for word in (f"--{name}", str(value))]
     with log.open("ab") as errors:
         process = await asyncio.create_subprocess_exec(

@@ -1,4 +1,4 @@
-"""Buyers who pay through payment channels: they start here, and pay there with what their client was given."""
+"""Buyers who pay through providers: they start here, and pay there with what their client was given."""
 
 import asyncio
 import random
@@ -14,19 +14,19 @@ from scripts.demo.receipts import Receipts
 from scripts.demo.till import Till
 from scripts.demo.wire import Heard, Letter, new_id
 
-CHANNELS: Mapping[str, tuple[str, Sequence[str]]] = {
+PROVIDERS: Mapping[str, tuple[str, Sequence[str]]] = {
     "alipay": ("CNY", ("page", "wap", "app", "qr")),
     "wechat": ("CNY", ("qr", "jsapi", "h5", "app")),
     "unionpay": ("CNY", ("page", "wap", "app")),
     "paypal": ("USD", ("page",)),
 }
-"""Channel -> the currency that buyers use it for here, and its scenes."""
+"""Provider -> the currency that buyers use it for here, and its scenes."""
 APPROVING = frozenset({"paypal"})
 """Buyers approve here; the order system takes the money afterwards."""
 HABITS = {
     "pays": 72,
     "pays two attempts": 6,
-    "pays at another channel than at first": 6,
+    "pays at another provider than at first": 6,
     "pays one attempt twice": 4,
     "pays in the last second": 3,
     "pays too late": 3,
@@ -37,8 +37,8 @@ HABITS = {
 WRONG_AMOUNT = 0.02
 """How many see another amount at first than is due."""
 TRIES = 3
-"""So many channels a buyer tries that do not answer or say no."""
-AGAIN = frozenset({"PAY_CHANNEL_UNKNOWN", "PAY_CHANNEL_ERROR"})
+"""So many providers a buyer tries that do not answer or say no."""
+AGAIN = frozenset({"PAY_PROVIDER_UNKNOWN", "PAY_PROVIDER_ERROR"})
 TOO_LATE = frozenset({"PAY_ALREADY_PAID", "PAY_EXPIRED", "ORDER_STATE_INVALID"})
 """An order that is cancelled, expired or paid meanwhile cannot be paid."""
 MISMATCH = "PAY_AMOUNT_MISMATCH"
@@ -47,7 +47,7 @@ Started: TypeAlias = Mapping[str, Any]
 
 
 class Payers:
-    """Every bill finds its channel. What must not happen is a surprise at the till."""
+    """Every bill finds its provider. What must not happen is a surprise at the till."""
 
     def __init__(self, till: Till, receipts: Receipts, browser: Browser) -> None:
         self.did: Counter[str] = Counter()
@@ -70,13 +70,13 @@ class Payers:
         await asyncio.sleep(random.uniform(0.05, 2.5))
         if random.random() < WRONG_AMOUNT:
             self.did["sees another amount at first"] += 1
-            await self._start(bill, self._channel(bill), bill.amount + 1, {MISMATCH})
+            await self._start(bill, self._provider(bill), bill.amount + 1, {MISMATCH})
         first = None
         if habit == "pays two attempts":
             self._till.crowd.tell(self._start_and_follow(bill))
-        elif habit == "pays at another channel than at first":
+        elif habit == "pays at another provider than at first":
             first = await self._started(bill)
-        started = await self._started(bill, but=first["channel"] if first else "")
+        started = await self._started(bill, but=first["provider"] if first else "")
         if started is None or habit == "never pays":
             return
         if habit == "pays in the last second":
@@ -89,9 +89,9 @@ class Payers:
 
     # ------------------------------------------------------------ at the shop
 
-    def _channel(self, bill: Bill, but: str = "") -> str:
+    def _provider(self, bill: Bill, but: str = "") -> str:
         """One that collects the bill's currency, another one where there is."""
-        fit = [name for name, (currency, _) in CHANNELS.items() if currency == bill.currency]
+        fit = [name for name, (currency, _) in PROVIDERS.items() if currency == bill.currency]
         return random.choice([name for name in fit if name != but] or fit)
 
     async def _start_and_follow(self, bill: Bill) -> None:
@@ -100,47 +100,47 @@ class Payers:
             await self._follow(bill, started)
 
     async def _started(self, bill: Bill, but: str = "") -> Started | None:
-        """An attempt that is open, at whichever channel answers; None when the order cannot be paid any more."""
-        channel = but
+        """An attempt that is open, at whichever provider answers; None when the order cannot be paid any more."""
+        provider = but
         for _ in range(TRIES):
-            channel = self._channel(bill, but=channel)
-            heard = await self._start(bill, channel, bill.amount, AGAIN | TOO_LATE)
+            provider = self._provider(bill, but=provider)
+            heard = await self._start(bill, provider, bill.amount, AGAIN | TOO_LATE)
             if heard.type != REFUSED:
                 return heard.body
             if heard.body["code"] not in AGAIN:
                 break
         return None
 
-    async def _start(self, bill: Bill, channel: str, amount: int, refusals: Set[str]) -> Heard:
-        scene = random.choice(CHANNELS[channel][1])
-        heard = await self._till.say(request(bill, channel, scene, amount))
+    async def _start(self, bill: Bill, provider: str, amount: int, refusals: Set[str]) -> Heard:
+        scene = random.choice(PROVIDERS[provider][1])
+        heard = await self._till.say(request(bill, provider, scene, amount))
         if heard.type == REFUSED and heard.body["code"] not in refusals | TOO_LATE:
-            self._till.surprise(f"payment of order {bill.order_id} by {channel}, {scene}: {heard.body}")
+            self._till.surprise(f"payment of order {bill.order_id} by {provider}, {scene}: {heard.body}")
         if heard.type != REFUSED and amount != bill.amount:
             self._till.surprise(f"payment of order {bill.order_id}: started with {amount}, due are {bill.amount}")
         return heard
 
-    # ------------------------------------------------------------ at the channel
+    # ------------------------------------------------------------ at the provider
 
     async def _follow(self, bill: Bill, started: Started) -> None:
         """Follow the link, scan the code, post the form or open the app, and pay."""
-        channel = started["channel"]
-        status, said = await self._browser.pay(channel, {name: started[name] for name in ("kind", "url", "fields")})
+        provider = started["provider"]
+        status, said = await self._browser.pay(provider, {name: started[name] for name in ("kind", "url", "fields")})
         if status == CONFLICT:
-            self.did["is told by a channel that it is too late"] += 1
+            self.did["is told by a provider that it is too late"] += 1
         elif status != OK:
-            self._till.surprise(f"payment of order {bill.order_id} at {channel}: {status} {said}")
-        elif channel not in APPROVING:
-            self._receipts.paid(channel, said["trade_no"], bill, said["charged"])
+            self._till.surprise(f"payment of order {bill.order_id} at {provider}: {status} {said}")
+        elif provider not in APPROVING:
+            self._receipts.paid(provider, said["trade_no"], bill, said["charged"])
 
 
-def request(bill: Bill, channel: str, scene: str, amount: int) -> Letter:
-    """payment.start, with what any scene of any channel asks for."""
+def request(bill: Bill, provider: str, scene: str, amount: int) -> Letter:
+    """payment.start, with what any scene of any provider asks for."""
     body = {
         "request_id": new_id(),
         "actor": {"type": "user", "id": bill.user},
         "order_id": bill.order_id,
-        "method": channel,
+        "provider": provider,
         "scene": scene,
         "amount": amount,
         "currency": bill.currency,

@@ -1,4 +1,4 @@
-"""Where bills are paid: by payment channels, or at the shop's own payment service; and what is heard of money."""
+"""Where bills are paid: by providers, or at the shop's own payment service; and what is heard of money."""
 
 import random
 from collections import Counter

@@ -193,7 +193,7 @@ class Play:
 
 
 class Standstill:
-    """Notices that nothing has moved for too long."""
+    """Notifications that nothing has moved for too long."""
 
     def __init__(self, limit_seconds: float) -> None:
         self._limit_seconds = limit_seconds

@@ -38,9 +38,15 @@ class Purchase:
         """The amounts that the order system must come to."""
         due = self.due
         return {
-            "currency": self.basket.currency, "origin": due.origin, "promotion": due.promotion, "coupon": due.coupon,
-            "points": due.points_amount, "shipping": due.shipping, "tax": 0, "payable": due.payable,
-        }  # fmt: skip
+            "currency": self.basket.currency,
+            "origin": due.origin,
+            "promotion": due.promotion,
+            "coupon": due.coupon,
+            "points": due.points_amount,
+            "shipping": due.shipping,
+            "tax": 0,
+            "payable": due.payable,
+        }
 
     def plain(self, rules: Rules, coupon_id: str) -> "Purchase":
         """The same at the price without benefits, but for a coupon that gives none."""

@@ -14,7 +14,7 @@ EVENTS = ("payment.captured", "refund.requested", "refund.succeeded")
 
 
 Number: TypeAlias = tuple[str, str]
-"""(channel, the number of a payment or a refund)"""
+"""(provider, the number of a payment or a refund)"""
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,7 @@ class Receipt:
 
 
 class Receipts:
-    """A line `channel,order_id,number,amount` for each movement: payments by the channel's number, refunds by ours.
+    """A line `provider,order_id,number,amount` for each movement: payments by the provider's number, refunds by ours.
 
     A payment of merged orders has a line for each of them when it is kept, else one for the order that it names: for
     whom the money is, is known when the order system has heard of it. Not every payment leaves its buyer a receipt.
@@ -41,14 +41,14 @@ class Receipts:
         self._written: OrderedDict[Number, None] = OrderedDict()
         self._file = file.open("w", encoding="utf-8")
 
-    def paid(self, channel: str, trade_no: str, bill: Bill, amount: int) -> None:
+    def paid(self, provider: str, trade_no: str, bill: Bill, amount: int) -> None:
         """A buyer was charged so much; the order system has to hear of it, unless it was faster."""
-        if (channel, trade_no) not in self._written:
-            self.open[channel, trade_no] = Receipt(bill, amount)
+        if (provider, trade_no) not in self._written:
+            self.open[provider, trade_no] = Receipt(bill, amount)
 
     def gave_back(self, refund: Mapping[str, Any]) -> None:
         """A buyer has money back; heard of once more it changes nothing."""
-        number = refund["channel"], refund["refund_no"]
+        number = refund["provider"], refund["refund_no"]
         if number not in self._written:
             self.refunded_cents[refund["currency"]] += refund["amount"]
             self._write(number, {refund["order_id"]: -refund["amount"]})
@@ -73,11 +73,11 @@ class Receipts:
         """What nobody has answered."""
         captures, refunds = list(self.open.items())[:3], list(self.refunds_open.items())[:3]
         return [
-            f"capture {no} at {channel} of order {one.bill.order_id} unheard" for (channel, no), one in captures
+            f"capture {no} at {provider} of order {one.bill.order_id} unheard" for (provider, no), one in captures
         ] + [f"refund {number} of order {order_id} unheard" for number, order_id in refunds]
 
     def _captured(self, body: Mapping[str, Any]) -> None:
-        number = body["channel"], body["trade_no"]
+        number = body["provider"], body["trade_no"]
         receipt = self.open.pop(number, None) or Receipt(self._bill(body), body["amount"])
         bill, amount = receipt.bill, receipt.amount
         self.captured_cents[bill.currency] += amount
@@ -90,8 +90,8 @@ class Receipts:
         return self._merged.get(body["intent_id"] or "", alone)
 
     def _write(self, number: Number, shares: Mapping[str, int]) -> None:
-        channel, its_own = number
-        self._file.writelines(f"{channel},{order_id},{its_own},{cents}\n" for order_id, cents in shares.items())
+        provider, its_own = number
+        self._file.writelines(f"{provider},{order_id},{its_own},{cents}\n" for order_id, cents in shares.items())
         self._written[number] = None
         if len(self._written) > REMEMBERED_MAX:
             self._written.popitem(last=False)

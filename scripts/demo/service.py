@@ -10,7 +10,7 @@ from scripts.demo.crowd import Crowd
 from scripts.demo.receipts import Receipts
 from scripts.demo.wire import Heard, Letter, Link, new_id, now
 
-CHANNEL = "demo-pay"
+PROVIDER = "demo-pay"
 
 HABITS = {
     "pays once": 82,
@@ -41,7 +41,7 @@ class PaymentService:
 
     def hear(self, heard: Heard) -> None:
         """A refund of what it has collected."""
-        if heard.type == "refund.requested.v1" and heard.body["channel"] == CHANNEL:
+        if heard.type == "refund.requested.v1" and heard.body["provider"] == PROVIDER:
             self._crowd.tell(self._refund(heard.body))
 
     def _begin(self, habit: str, bill: Bill) -> None:
@@ -68,13 +68,13 @@ class PaymentService:
             await self._capture(bill, bill.amount, new_id())
 
     async def _capture(self, bill: Bill, amount: int, trade_no: str) -> None:
-        self._receipts.paid(CHANNEL, trade_no, bill, amount)
+        self._receipts.paid(PROVIDER, trade_no, bill, amount)
         await self._tell(bill, "captured", amount, trade_no)
 
     async def _tell(self, bill: Bill, kind: str, amount: int, trade_no: str, **more: Any) -> None:
         body = {
             "order_id": bill.order_id,
-            "channel": CHANNEL,
+            "provider": PROVIDER,
             "trade_no": trade_no,
             "kind": kind,
             "amount": amount,

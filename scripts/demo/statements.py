@@ -1,4 +1,4 @@
-"""The gateways' books as the channels' own day statements, compared with ours by `oms payments reconcile`."""
+"""The gateways' books as the providers' own day statements, compared with ours by `oms payments reconcile`."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -31,13 +31,13 @@ class Moved:
 class Statement:
     """One file."""
 
-    channel: str
+    provider: str
     day: date
     lines: Sequence[Moved]
 
     def content(self) -> bytes:
-        """As the channel writes it."""
-        return WRITERS[self.channel](self.day, self.lines)
+        """As the provider writes it."""
+        return WRITERS[self.provider](self.day, self.lines)
 
 
 @dataclass(frozen=True)
@@ -50,8 +50,8 @@ class Reconciled:
 
 
 def reconcile(stage: Stage, ledgers: Mapping[str, Mapping[str, Any]], variables: Mapping[str, str]) -> Reconciled:
-    """Every gateway's statements. `variables` are the channels' settings."""
-    written = [one for channel, ledger in ledgers.items() for one in statements(channel, ledger)]
+    """Every gateway's statements. `variables` are the providers' settings."""
+    written = [one for provider, ledger in ledgers.items() for one in statements(provider, ledger)]
     if not written:
         return Reconciled()
     done = stage.oms("worker", *(_command(one, stage.folder) for one in written), **variables)
@@ -60,17 +60,17 @@ def reconcile(stage: Stage, ledgers: Mapping[str, Mapping[str, Any]], variables:
 
 
 def _command(one: Statement, folder: Path) -> list[str]:
-    file = folder / f"{one.channel}-{one.day}.statement"
+    file = folder / f"{one.provider}-{one.day}.statement"
     file.write_bytes(one.content())
-    return ["payments", "reconcile", str(file), "--channel", one.channel, "--day", str(one.day)]
+    return ["payments", "reconcile", str(file), "--provider", one.provider, "--day", str(one.day)]
 
 
-def statements(channel: str, ledger: Mapping[str, Any]) -> list[Statement]:
+def statements(provider: str, ledger: Mapping[str, Any]) -> list[Statement]:
     """One for each day on which money moved, in China, as the shop's days are."""
     days: dict[date, list[Moved]] = {}
     for moved in movements(ledger):
         days.setdefault(moved.at.astimezone(wechat_protocol.CHINA).date(), []).append(moved)
-    return [Statement(channel, day, lines) for day, lines in sorted(days.items())]
+    return [Statement(provider, day, lines) for day, lines in sorted(days.items())]
 
 
 def movements(ledger: Mapping[str, Any]) -> Iterable[Moved]:
@@ -79,9 +79,13 @@ def movements(ledger: Mapping[str, Any]) -> Iterable[Moved]:
     for one in (*ledger["captures"], *ledger["refunds"]):
         if one.get("state", "succeeded") == "succeeded":
             yield Moved(
-                datetime.fromisoformat(one["at"]), numbers[one["trade_no"]], one["trade_no"], one["amount"],
-                one["currency"], one.get("refund_no"),
-            )  # fmt: skip
+                datetime.fromisoformat(one["at"]),
+                numbers[one["trade_no"]],
+                one["trade_no"],
+                one["amount"],
+                one["currency"],
+                one.get("refund_no"),
+            )
 
 
 def _alipay(day: date, lines: Sequence[Moved]) -> bytes:
@@ -101,12 +105,18 @@ def _wechat(day: date, lines: Sequence[Moved]) -> bytes:
 def _unionpay(_: date, lines: Sequence[Moved]) -> bytes:
     line = partial(unionpay_protocol.statement_line, merchant_id=UNIONPAY_ID)
     return b"\n".join(
-        line(type_="04", order_id=one.refund_no, query_id=one.refund_no[1:], amount=one.amount, at=one.at,
-             original=one.trade_no)
+        line(
+            type_="04",
+            order_id=one.refund_no,
+            query_id=one.refund_no[1:],
+            amount=one.amount,
+            at=one.at,
+            original=one.trade_no,
+        )
         if one.refund_no
         else line(type_="01", order_id=one.out_trade_no, query_id=one.trade_no, amount=one.amount, at=one.at)
         for one in lines
-    )  # fmt: skip
+    )
 
 
 def _paypal(day: date, lines: Sequence[Moved]) -> bytes:
@@ -124,5 +134,8 @@ def _paypal(day: date, lines: Sequence[Moved]) -> bytes:
 
 
 WRITERS: Mapping[str, Callable[[date, Sequence[Moved]], bytes]] = {
-    "alipay": _alipay, "wechat": _wechat, "unionpay": _unionpay, "paypal": _paypal,
-}  # fmt: skip
+    "alipay": _alipay,
+    "wechat": _wechat,
+    "unionpay": _unionpay,
+    "paypal": _paypal,
+}

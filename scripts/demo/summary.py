@@ -50,7 +50,7 @@ def print_summary(ending: Ending, console: Console) -> None:
         ("processes started again", ending.restarts),
     ):
         console.print(_pairs(title, rows))
-    console.print(_matrix("what payment channels did", {name: did(one) for name, one in ending.gateways.items()}))
+    console.print(_matrix("what providers did", {name: did(one) for name, one in ending.gateways.items()}))
     if latency.get("p50") is not None:
         console.print(f"command to created: p50 {latency['p50'] * 1000:.0f} ms, p99 {latency['p99'] * 1000:.0f} ms")
     console.print(f"{final.get('ordered', 0):,} orders in {ending.seconds:.0f} s, the drain included")

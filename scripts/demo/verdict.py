@@ -61,8 +61,8 @@ def _money(ending: Ending) -> list[Check]:
     written = f"{found.lines:,} lines in {found.files:,} files"
     return [
         _none("what orders keep is what buyers paid", books.differences, books.kept),
-        _none("the channels' ledgers have what ours have", books.channels, _movements(gateways)),
-        _none("the channels' day statements say the same", list(found.differences), written),
+        _none("the providers' ledgers have what ours have", books.providers, _movements(gateways)),
+        _none("the providers' day statements say the same", list(found.differences), written),
         _forgeries(gateways, ending.final.get("disbelieved", 0)),
     ]
 

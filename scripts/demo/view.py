@@ -19,9 +19,17 @@ from scripts.demo.gateways import Gateways
 from scripts.demo.processes import Child
 
 STATES = (
-    "placing", "awaiting_payment", "paid", "split", "shipped", "delivered", "delivery_failed", "completed", "cancelled",
+    "placing",
+    "awaiting_payment",
+    "paid",
+    "split",
+    "shipped",
+    "delivered",
+    "delivery_failed",
+    "completed",
+    "cancelled",
     "rejected",
-)  # fmt: skip
+)
 PLAIN_EVERY_SECONDS = 5.0
 MIB = 1024 * 1024
 
@@ -44,7 +52,7 @@ def picture(scene: Scene) -> RenderableType:
     """The whole screen."""
     rows = [
         Columns([_orders(scene), _flow(scene), _processes(scene)], padding=(0, 1)),
-        Columns([_queues(scene), Group(_dead(scene), _channels(scene)), _benefits(scene)], padding=(0, 1)),
+        Columns([_queues(scene), Group(_dead(scene), _providers(scene)), _benefits(scene)], padding=(0, 1)),
     ]
     title = f"order management, {time.monotonic() - scene.started:.0f} s, {scene.outside.get('phase', 'starting')}"
     return Panel(Group(*rows, Text(scene.note, style="yellow")), title=title, subtitle="Ctrl-C drains and ends")
@@ -97,9 +105,9 @@ def _benefits(scene: Scene) -> Table:
     )
 
 
-def _channels(scene: Scene) -> Table:
+def _providers(scene: Scene) -> Table:
     """Captures and what they took, less what went back."""
-    table = _table("channels: captures, kept, refunds")
+    table = _table("providers: captures, kept, refunds")
     for _ in range(2):
         table.add_column(justify="right")
     for name, ledger in scene.ledgers.items():

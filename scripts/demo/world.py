@@ -35,7 +35,7 @@ class Orders:
     """What to do. `orders` 0 is all there are; `rate` is orders a second, 0 as fast as possible.
 
     `rules` are the shop's (see Rules); `hasty_orders` is how many somebody places at once, more than are allowed.
-    `gateways` is payment channel -> where its buyer's side is.
+    `gateways` is provider -> where its buyer's side is.
     """
 
     urls: dict[str, str]

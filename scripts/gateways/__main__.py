@@ -1,4 +1,4 @@
-"""`python -m scripts.gateways`: payment channels on this machine, which speak their real protocols and misbehave."""
+"""`python -m scripts.gateways`: providers on this machine, which speak their real protocols and misbehave."""
 
 import asyncio
 import json
@@ -20,12 +20,12 @@ from scripts.gateways.running import KINDS, running, write
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
 EXAMPLES = f"""
-What can go wrong, as --habit [CHANNEL.]NAME=PROBABILITY: {", ".join(PROBABILITIES)}.
+What can go wrong, as --habit [PROVIDER.]NAME=PROBABILITY: {", ".join(PROBABILITIES)}.
 
 \b
 Examples:
   python -m scripts.gateways                                      all, and the edge at OMS_AMQP_URL
-  python -m scripts.gateways --channel wechat --notify-url https://shop.test/notify
+  python -m scripts.gateways --provider wechat --notify-url https://shop.test/notify
   python -m scripts.gateways --habit doubled=0.1 --habit paypal.lost=0.05 --time-factor 0.01
 
 \b
@@ -41,7 +41,7 @@ How to pay an order by hand with curl: scripts/gateways/README.md
 class Options:
     """What was asked for."""
 
-    channels: Sequence[str]
+    providers: Sequence[str]
     habits: Mapping[str, Habits]
     notify_url: str | None
     amqp_url: str | None
@@ -53,14 +53,14 @@ class Options:
 
 @app.command(epilog=EXAMPLES)
 def main(  # noqa: PLR0917 (Typer passes them by name)
-    channel: Annotated[list[str] | None, typer.Option(help="Which to run; all if none is named.")] = None,
+    provider: Annotated[list[str] | None, typer.Option(help="Which to run; all if none is named.")] = None,
     folder: Annotated[
         Path | None, typer.Option(file_okay=False, help="Where keys and configurations are written; else temporary.")
     ] = None,
     notify_url: Annotated[
-        str | None, typer.Option(help="URL/CHANNEL is notified, and no edge is run; else the edge at OMS_AMQP_URL.")
+        str | None, typer.Option(help="URL/PROVIDER is notified, and no edge is run; else the edge at OMS_AMQP_URL.")
     ] = None,
-    habit: Annotated[list[str] | None, typer.Option(help="[CHANNEL.]NAME=PROBABILITY; see below.")] = None,
+    habit: Annotated[list[str] | None, typer.Option(help="[PROVIDER.]NAME=PROBABILITY; see below.")] = None,
     late_seconds: Annotated[float, typer.Option(min=0, help="How late a late notification leaves.")] = 5.0,
     slow_seconds: Annotated[float, typer.Option(min=0, help="How long a slow answer takes.")] = 12.0,
     refund_seconds: Annotated[float, typer.Option(min=0, help="How long a refund is processed.")] = 2.0,
@@ -70,10 +70,10 @@ def main(  # noqa: PLR0917 (Typer passes them by name)
 ) -> None:
     """Run test gateways until Ctrl-C or SIGTERM. They hold no real money and no real keys."""
     seconds = {"late_seconds": late_seconds, "slow_seconds": slow_seconds, "refund_seconds": refund_seconds}
-    chosen = channel or list(KINDS)
+    chosen = provider or list(KINDS)
     unknown = set(chosen) - set(KINDS)
     if unknown:
-        raise typer.BadParameter(f"there are {', '.join(KINDS)}", param_hint="--channel")
+        raise typer.BadParameter(f"there are {', '.join(KINDS)}", param_hint="--provider")
     amqp_url = os.environ.get("OMS_AMQP_URL")
     if notify_url is None and amqp_url is None:
         raise typer.BadParameter("say --notify-url, or set OMS_AMQP_URL for the edge", param_hint="--notify-url")
@@ -86,9 +86,9 @@ def main(  # noqa: PLR0917 (Typer passes them by name)
         asyncio.run(serve(options, folder or Path(temporary)))
 
 
-def chosen_habits(channels: Sequence[str], said: Sequence[str], seconds: Mapping[str, float]) -> dict[str, Habits]:
-    """Channel -> habits; what names a channel counts before what does not. Raises BadParameter."""
-    given: dict[str, dict[str, float]] = {name: dict(seconds) for name in channels}
+def chosen_habits(providers: Sequence[str], said: Sequence[str], seconds: Mapping[str, float]) -> dict[str, Habits]:
+    """Provider -> habits; what names a provider counts before what does not. Raises BadParameter."""
+    given: dict[str, dict[str, float]] = {name: dict(seconds) for name in providers}
     for text in sorted(said, key=lambda one: "." in one.partition("=")[0]):
         path, _, value = text.partition("=")
         owner, dot, name = path.rpartition(".")
@@ -96,9 +96,9 @@ def chosen_habits(channels: Sequence[str], said: Sequence[str], seconds: Mapping
             probability = float(value)
         except ValueError:
             probability = -1.0
-        if name not in PROBABILITIES or not 0 <= probability <= 1 or (dot and owner not in channels):
-            raise typer.BadParameter(f"{text} is not [CHANNEL.]NAME=PROBABILITY", param_hint="--habit")
-        for one in [owner] if dot else channels:
+        if name not in PROBABILITIES or not 0 <= probability <= 1 or (dot and owner not in providers):
+            raise typer.BadParameter(f"{text} is not [PROVIDER.]NAME=PROBABILITY", param_hint="--habit")
+        for one in [owner] if dot else providers:
             given[one][name] = probability
     return {name: Habits(**values) for name, values in given.items()}
 
@@ -110,7 +110,7 @@ async def serve(options: Options, folder: Path) -> None:
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     async with AsyncExitStack() as stack:
         edge = options.notify_url or f"{await stack.enter_async_context(opened_edge(options))}/notify"
-        gateways = [_made(name, f"{edge}/{name}", options) for name in options.channels]
+        gateways = [_made(name, f"{edge}/{name}", options) for name in options.providers]
         environment = await stack.enter_async_context(running(gateways, folder))
         urls = {gateway.name: gateway.origin for gateway in gateways}
         said = json.dumps({"environment": environment, "gateways": urls, "edge": edge})
@@ -121,9 +121,12 @@ async def serve(options: Options, folder: Path) -> None:
 
 def _made(name: str, notify_url: str, options: Options) -> Gateway:
     return KINDS[name](
-        notify_url, options.habits[name], time_factor=options.time_factor, rotate_after=options.rotate_after,
+        notify_url,
+        options.habits[name],
+        time_factor=options.time_factor,
+        rotate_after=options.rotate_after,
         seed=options.seed,
-    )  # fmt: skip
+    )
 
 
 @asynccontextmanager

@@ -92,10 +92,13 @@ class AlipayGateway(Gateway):
         payment = self._known(asked)
         paid = payment.paid_at
         return protocol.ok(
-            **BUYER, out_trade_no=payment.number, trade_no=payment.trade_no, trade_status=words.status(payment, now),
+            **BUYER,
+            out_trade_no=payment.number,
+            trade_no=payment.trade_no,
+            trade_status=words.status(payment, now),
             total_amount=protocol.yuan(payment.captured or payment.amount),
             **({"send_pay_date": protocol.moment(paid)} if paid else {}),
-        )  # fmt: skip
+        )
 
     def _close(self, asked: protocol.Asked, now: datetime) -> Content:
         number = asked.order["out_trade_no"]
@@ -107,7 +110,9 @@ class AlipayGateway(Gateway):
         if payment.state == "paid":
             raise NoError("ACQ.REASON_TRADE_STATUS_INVALID")
         payment.state = "closed"
-        self.tell(payment.notify_url, self.account.notice(lambda at, key: words.told(payment, at, key, "TRADE_CLOSED")))
+        self.tell(
+            payment.notify_url, self.account.notification(lambda at, key: words.told(payment, at, key, "TRADE_CLOSED"))
+        )
         return protocol.ok(trade_no=payment.trade_no, out_trade_no=payment.number)
 
     def _refund(self, asked: protocol.Asked, now: datetime) -> Content:
@@ -122,9 +127,13 @@ class AlipayGateway(Gateway):
         elif (refund.payment, refund.amount) != (payment, amount):
             raise NoError("ACQ.DISCORDANT_REPEAT_REQUEST")
         return protocol.ok(
-            **BUYER, trade_no=payment.trade_no, out_trade_no=payment.number, fund_change="Y" if moved else "N",
-            refund_fee=protocol.yuan(words.back(payment, now)), gmt_refund_pay=protocol.moment(refund.done_at),
-        )  # fmt: skip
+            **BUYER,
+            trade_no=payment.trade_no,
+            out_trade_no=payment.number,
+            fund_change="Y" if moved else "N",
+            refund_fee=protocol.yuan(words.back(payment, now)),
+            gmt_refund_pay=protocol.moment(refund.done_at),
+        )
 
     def _refunded(self, payment: Payment, order: Mapping[str, Any], amount: int, now: datetime) -> Refund:
         if amount <= 0 or payment.refunding + amount > payment.captured:
@@ -132,8 +141,8 @@ class AlipayGateway(Gateway):
         number, done_at = order["out_request_no"], self.refund_done_at(now)
         refund = self.ledger.refund(Refund(number, number, payment, amount, order, now, done_at))
         so_far = payment.refunding
-        write = self.account.notice(
-            lambda at, key: protocol.refund_notice(
+        write = self.account.notification(
+            lambda at, key: protocol.refund_notification(
                 words.told(payment, at, key), out_request_no=number, refunded_so_far=so_far, at=done_at
             )
         )
@@ -146,10 +155,14 @@ class AlipayGateway(Gateway):
         if refund is None or refund.payment is not payment or not refund.done(now):
             return protocol.ok()
         return protocol.ok(
-            trade_no=payment.trade_no, out_trade_no=payment.number, out_request_no=refund.number,
-            total_amount=protocol.yuan(payment.captured), refund_amount=protocol.yuan(refund.amount),
-            refund_status="REFUND_SUCCESS", gmt_refund_pay=protocol.moment(refund.done_at),
-        )  # fmt: skip
+            trade_no=payment.trade_no,
+            out_trade_no=payment.number,
+            out_request_no=refund.number,
+            total_amount=protocol.yuan(payment.captured),
+            refund_amount=protocol.yuan(refund.amount),
+            refund_status="REFUND_SUCCESS",
+            gmt_refund_pay=protocol.moment(refund.done_at),
+        )
 
     def _known(self, asked: protocol.Asked) -> Payment:
         order = asked.order
@@ -165,7 +178,7 @@ class AlipayGateway(Gateway):
     # ------------------------------------------------------------ the buyer
 
     def paid(self, payment: Payment) -> Write:
-        return self.account.notice(lambda at, key: words.told(payment, at, key))
+        return self.account.notification(lambda at, key: words.told(payment, at, key))
 
     def brought(self, url: str, fields: Mapping[str, str], now: datetime) -> Payment:
         """A code, a link, or an app's order string."""

@@ -40,10 +40,13 @@ class Account:
         """What the application is configured with."""
         first, second = public_pem(self._ring.first), public_pem(self._ring.second)
         return {
-            "gateway_url": gateway_url, "app_id": APP_ID, "seller_id": SELLER_ID, "notify_url": notify_url,
+            "gateway_url": gateway_url,
+            "app_id": APP_ID,
+            "seller_id": SELLER_ID,
+            "notify_url": notify_url,
             "app_private_keys": [keep("app_key.pem", private_pem(self._keys.app))],
             "alipay_public_keys": [keep("alipay_key.pem", first), keep("alipay_next_key.pem", second)],
-        }  # fmt: skip
+        }
 
     def check(self, query: str, form: bytes, now: datetime) -> protocol.Asked:
         """What is asked. Raises ProtocolError, also where it is no form, no JSON or lacks something."""
@@ -57,7 +60,7 @@ class Account:
         body = protocol.answer(method, content, self._ring.current)
         return web.Response(body=body, content_type="text/html", charset="utf-8")
 
-    def notice(self, fields: Callable[[datetime, str], Mapping[str, str]]) -> Write:
+    def notification(self, fields: Callable[[datetime, str], Mapping[str, str]]) -> Write:
         """Every copy is alike, its id and its time too."""
         key, notify_id = self._ring.next(), secrets.token_hex(17)
         return same_each_time(lambda at: Copy(FORM, protocol.notification(fields(at, notify_id), key)))

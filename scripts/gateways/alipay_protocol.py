@@ -92,10 +92,18 @@ def failed(sub_code: str, sub_msg: str = "业务处理失败", code: str = "4000
     return {"code": code, "msg": "Business Failed", "sub_code": sub_code, "sub_msg": sub_msg}
 
 
-def trade_notice(
-    *, app_id: str, seller_id: str, out_trade_no: str, trade_no: str, total: int, at: datetime, notify_id: str,
-    status: str = "TRADE_SUCCESS", subject: str = "订单 & 100%",
-) -> dict[str, str]:  # fmt: skip
+def trade_notification(
+    *,
+    app_id: str,
+    seller_id: str,
+    out_trade_no: str,
+    trade_no: str,
+    total: int,
+    at: datetime,
+    notify_id: str,
+    status: str = "TRADE_SUCCESS",
+    subject: str = "订单 & 100%",
+) -> dict[str, str]:
     """The fields of a notification about a trade, fen. A copy has the same notify_id and notify_time."""
     paid = status in ("TRADE_SUCCESS", "TRADE_FINISHED")
     return {
@@ -120,7 +128,7 @@ def trade_notice(
     }
 
 
-def refund_notice(
+def refund_notification(
     trade: Mapping[str, str], *, out_request_no: str, refunded_so_far: int, at: datetime
 ) -> dict[str, str]:
     """The fields after a refund: the trade is closed once all of it went back. refund_fee is the sum of all refunds."""
@@ -185,8 +193,30 @@ def _bill_row(line: BillLine) -> str:
     amount = f"-{yuan(line.amount)}" if back else yuan(line.amount)
     goods = '"' + line.goods.replace('"', '""') + '"' if {",", '"'} & set(line.goods) else f"\t{line.goods}"
     values = (
-        f"{line.trade_no}\t", f"{line.out_trade_no}\t", "退款" if back else "交易", goods, moment(line.at),
-        moment(line.at), "\t", "\t", "\t", "\t", "\t*三(138****5678)", amount, amount, "0.00", "0.00", "0.00", "0.00",
-        "0.00", "", "0.00\t", "0.00", f"{line.refund_no or ''}\t", "0.00", "0.00", "",
-    )  # fmt: skip
+        f"{line.trade_no}\t",
+        f"{line.out_trade_no}\t",
+        "退款" if back else "交易",
+        goods,
+        moment(line.at),
+        moment(line.at),
+        "\t",
+        "\t",
+        "\t",
+        "\t",
+        "\t*三(138****5678)",
+        amount,
+        amount,
+        "0.00",
+        "0.00",
+        "0.00",
+        "0.00",
+        "0.00",
+        "",
+        "0.00\t",
+        "0.00",
+        f"{line.refund_no or ''}\t",
+        "0.00",
+        "0.00",
+        "",
+    )
     return ",".join(values)

@@ -9,11 +9,17 @@ from scripts.gateways.ledger import Payment
 
 def told(payment: Payment, at: datetime, notify_id: str, status: str = "TRADE_SUCCESS") -> dict[str, str]:
     """The fields of a notification that is sent now."""
-    fields = protocol.trade_notice(
-        app_id=APP_ID, seller_id=SELLER_ID, out_trade_no=payment.number, trade_no=payment.trade_no,
-        total=payment.captured or payment.amount, at=payment.paid_at or at, notify_id=notify_id, status=status,
+    fields = protocol.trade_notification(
+        app_id=APP_ID,
+        seller_id=SELLER_ID,
+        out_trade_no=payment.number,
+        trade_no=payment.trade_no,
+        total=payment.captured or payment.amount,
+        at=payment.paid_at or at,
+        notify_id=notify_id,
+        status=status,
         subject=payment.asked["subject"],
-    )  # fmt: skip
+    )
     return {**fields, "notify_time": protocol.moment(at)}
 
 

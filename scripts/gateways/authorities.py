@@ -10,9 +10,13 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, RSAPubl
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 NOTHING = {
-    "content_commitment": False, "data_encipherment": False, "key_agreement": False, "crl_sign": False,
-    "encipher_only": False, "decipher_only": False,
-}  # fmt: skip
+    "content_commitment": False,
+    "data_encipherment": False,
+    "key_agreement": False,
+    "crl_sign": False,
+    "encipher_only": False,
+    "decipher_only": False,
+}
 SIGNING = x509.KeyUsage(digital_signature=True, key_encipherment=True, key_cert_sign=False, **NOTHING)
 ISSUING = x509.KeyUsage(digital_signature=False, key_encipherment=False, key_cert_sign=True, **NOTHING)
 
@@ -59,9 +63,15 @@ class Authority:
         return self._below_root("issuer", self.issuer_key)
 
     def certificate(
-        self, key: RSAPublicKey, common_name: str, *, dns: str | None = None, since: datetime | None = None,
-        days: int = 365, usage: x509.KeyUsage = SIGNING,
-    ) -> x509.Certificate:  # fmt: skip
+        self,
+        key: RSAPublicKey,
+        common_name: str,
+        *,
+        dns: str | None = None,
+        since: datetime | None = None,
+        days: int = 365,
+        usage: x509.KeyUsage = SIGNING,
+    ) -> x509.Certificate:
         """One that the issuer issued; with `dns` fit for a web server of that name."""
         builder = _blank(_named(common_name), _named(f"{self.name} issuer"), key, since or self.since, days)
         for extension, critical in (

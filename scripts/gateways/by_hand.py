@@ -20,7 +20,7 @@ class RefusedError(Exception):
     """The shop said no. The message is its answer."""
 
 
-async def start(url: str, prefix: str, channel: str, scene: str | None = None, user: str = "ada") -> dict[str, Any]:
+async def start(url: str, prefix: str, provider: str, scene: str | None = None, user: str = "ada") -> dict[str, Any]:
     """Offer a product, order two of it, start its payment: payment.started. Raises RefusedError, TimeoutError."""
     connection = await aio_pika.connect(url)
     async with connection:
@@ -35,15 +35,24 @@ async def start(url: str, prefix: str, channel: str, scene: str | None = None, u
             async with asyncio.timeout(ANSWER_SECONDS):
                 return _told(type_, await answers.get())
 
-        currency, sku = "USD" if channel == "paypal" else "CNY", f"tea-{uuid.uuid4().hex[:8]}"
+        currency, sku = "USD" if provider == "paypal" else "CNY", f"tea-{uuid.uuid4().hex[:8]}"
         told: dict[str, Any] = {}
         for type_, body in _commands(sku, currency, user):
             told = await say(type_, body)
-        return await say("payment.start", {
-            "request_id": uuid.uuid4().hex, "actor": _actor(user), "order_id": told["order_id"], "method": channel,
-            "scene": scene or SCENES[channel], "amount": told["amounts"]["payable"], "currency": currency,
-            "client_ip": "203.0.113.7", "payer": "oUpF8uMuAJO_M2pxb1Q9zNjWeS6o",
-        })  # fmt: skip
+        return await say(
+            "payment.start",
+            {
+                "request_id": uuid.uuid4().hex,
+                "actor": _actor(user),
+                "order_id": told["order_id"],
+                "provider": provider,
+                "scene": scene or SCENES[provider],
+                "amount": told["amounts"]["payable"],
+                "currency": currency,
+                "client_ip": "203.0.113.7",
+                "payer": "oUpF8uMuAJO_M2pxb1Q9zNjWeS6o",
+            },
+        )
 
 
 def _actor(user: str) -> dict[str, str]:
@@ -54,24 +63,44 @@ def _commands(sku: str, currency: str, user: str) -> list[tuple[str, Mapping[str
     fee = int(os.environ.get("OMS_SHIPPING_FEE_MINOR_UNITS", "0"))
     address = {"receiver": "Ada", "phone": "+44 20 7946 0000", "country": "GB", "detail": "12 St James's Square"}
     return [
-        ("sku.upsert", {
-            "sku_id": sku, "revision": 1, "spu_id": sku, "name": "Green tea", "status": "on_sale", "price": PRICE,
-            "currency": currency,
-        }),
+        (
+            "sku.upsert",
+            {
+                "sku_id": sku,
+                "revision": 1,
+                "spu_id": sku,
+                "name": "Green tea",
+                "status": "on_sale",
+                "price": PRICE,
+                "currency": currency,
+            },
+        ),
         ("stock.receive", {"ref": "note-1", "sku_id": sku, "warehouse": "main", "qty": 10}),
-        ("order.create", {
-            "request_id": uuid.uuid4().hex, "actor": _actor(user), "user_id": user, "channel": "pc",
-            "currency": currency, "items": [{"sku_id": sku, "qty": 2}], "address": address,
-            "expected_pay_amount": 2 * PRICE + fee,
-        }),
-    ]  # fmt: skip
+        (
+            "order.create",
+            {
+                "request_id": uuid.uuid4().hex,
+                "actor": _actor(user),
+                "user_id": user,
+                "channel": "pc",
+                "currency": currency,
+                "items": [{"sku_id": sku, "qty": 2}],
+                "address": address,
+                "expected_pay_amount": 2 * PRICE + fee,
+            },
+        ),
+    ]
 
 
 def _message(type_: str, body: Mapping[str, Any], reply_to: str) -> aio_pika.Message:
     return aio_pika.Message(
-        json.dumps(body).encode(), type=f"{type_}.v1", message_id=uuid.uuid4().hex, reply_to=reply_to,
-        content_type="application/json", delivery_mode=aio_pika.DeliveryMode.PERSISTENT,
-    )  # fmt: skip
+        json.dumps(body).encode(),
+        type=f"{type_}.v1",
+        message_id=uuid.uuid4().hex,
+        reply_to=reply_to,
+        content_type="application/json",
+        delivery_mode=aio_pika.DeliveryMode.PERSISTENT,
+    )
 
 
 def _told(type_: str, answer: AbstractIncomingMessage) -> dict[str, Any]:
@@ -83,21 +112,21 @@ def _told(type_: str, answer: AbstractIncomingMessage) -> dict[str, Any]:
 
 
 def main(
-    channel: Annotated[str, typer.Argument(help=", ".join(SCENES))],
-    scene: Annotated[str | None, typer.Option(help="qr, page, wap, app, jsapi, h5: as the channel has it.")] = None,
+    provider: Annotated[str, typer.Argument(help=", ".join(SCENES))],
+    scene: Annotated[str | None, typer.Option(help="qr, page, wap, app, jsapi, h5: as the provider has it.")] = None,
     user: Annotated[str, typer.Option(help="The buyer; a shop may take a few orders of one in five minutes.")] = "ada",
 ) -> None:
-    """Make an order that awaits payment at a channel; print payment.started, with which its buyer pays.
+    """Make an order that awaits payment at a provider; print payment.started, with which its buyer pays.
 
     It says what upstream systems say, as the user of OMS_AMQP_URL.
     """
-    if channel not in SCENES:
-        raise typer.BadParameter(f"there are {', '.join(SCENES)}", param_hint="CHANNEL")
+    if provider not in SCENES:
+        raise typer.BadParameter(f"there are {', '.join(SCENES)}", param_hint="PROVIDER")
     url = os.environ.get("OMS_AMQP_URL")
     if url is None:
         raise typer.BadParameter("set OMS_AMQP_URL", param_hint="OMS_AMQP_URL")
     try:
-        print(json.dumps(asyncio.run(start(url, os.environ.get("OMS_PREFIX", "oms"), channel, scene, user))))
+        print(json.dumps(asyncio.run(start(url, os.environ.get("OMS_PREFIX", "oms"), provider, scene, user))))
     except (RefusedError, TimeoutError, OSError) as error:
         print(f"{type(error).__name__}: {error}", file=sys.stderr)
         raise typer.Exit(1) from None

@@ -1,6 +1,6 @@
 """Upstream's HTTP edge: hands notifications to the order system as they came, and acknowledges what the broker has.
 
-It verifies nothing and parses nothing. What is not confirmed in time is not acknowledged: the channel sends it again.
+It verifies nothing and parses nothing. What is not confirmed in time is not acknowledged: the provider sends it again.
 """
 
 import asyncio
@@ -22,14 +22,14 @@ ACKNOWLEDGEMENTS: Mapping[str, tuple[int, str | None]] = {
     "unionpay": (200, "ok"),
     "paypal": (200, None),
 }
-"""Channel -> (status, text) that it takes for an acknowledgement."""
+"""Provider -> (status, text) that it takes for an acknowledgement."""
 Publish: TypeAlias = Callable[[Letter], Awaitable[None]]
 """Returns once the broker has confirmed."""
 _NAME, _VALUE = re.compile(rb"[!-~]{1,128}"), re.compile(rb"[\t -~]{0,4096}")
 
 
 class Edge:
-    """POST /notify/<channel>."""
+    """POST /notify/<provider>."""
 
     def __init__(self, publish: Publish) -> None:
         self._publish = publish
@@ -39,8 +39,8 @@ class Edge:
     async def start(self, port: int = 0) -> None:
         """Listen on loopback, on a free port if none is given."""
         app = web.Application(client_max_size=BODY_BYTES_MAX)
-        channels = "|".join(ACKNOWLEDGEMENTS)
-        app.add_routes([web.post(f"/notify/{{channel:{channels}}}", self._receive)])
+        providers = "|".join(ACKNOWLEDGEMENTS)
+        app.add_routes([web.post(f"/notify/{{provider:{providers}}}", self._receive)])
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=CONFIRM_SECONDS, auto_decompress=False)
         await self._runner.setup()
         await web.TCPSite(self._runner, "127.0.0.1", port).start()
@@ -55,16 +55,19 @@ class Edge:
         received_at, body, headers = now(), await request.read(), _headers(request)
         if headers is None:
             return web.Response(status=400, text="these headers are not HTTP's")
-        channel = request.match_info["channel"]
+        provider = request.match_info["provider"]
         told: dict[str, Any] = {
-            "channel": channel, "headers": headers, "body": base64.b64encode(body).decode(), "received_at": received_at,
-        }  # fmt: skip
+            "provider": provider,
+            "headers": headers,
+            "body": base64.b64encode(body).decode(),
+            "received_at": received_at,
+        }
         try:
             async with asyncio.timeout(CONFIRM_SECONDS):
                 await self._publish(Letter("payment.callback.v1", told))
         except TimeoutError:
             return web.Response(status=503, text="try again")
-        status, text = ACKNOWLEDGEMENTS[channel]
+        status, text = ACKNOWLEDGEMENTS[provider]
         return web.Response(status=status, text=text)
 
 

@@ -1,6 +1,6 @@
 """What all gateways have in common: an HTTP server on loopback, a buyer's side, books, notifications and habits.
 
-POST /buyer/pay   {"out_trade_no"} of what the channel knows, or what the buyer's client was given ("kind", "url",
+POST /buyer/pay   {"out_trade_no"} of what the provider knows, or what the buyer's client was given ("kind", "url",
                   "fields"): follows the link, scans the code, posts the form or opens the app, and pays
 GET  /ledger      every movement of money, and what happened of the habits
 """
@@ -26,11 +26,11 @@ Keep: TypeAlias = Callable[[str, str], str]
 
 
 class Gateway(ABC):
-    """One channel. `notify_url` is where a merchant hears of it; most channels are told with each payment."""
+    """One provider. `notify_url` is where a merchant hears of it; most providers are told with each payment."""
 
     name: ClassVar[str]
     schedule_seconds: ClassVar[Sequence[int]]
-    """How long the channel waits before it sends a notification again that was not acknowledged."""
+    """How long the provider waits before it sends a notification again that was not acknowledged."""
 
     def __init__(
         self,
@@ -49,11 +49,11 @@ class Gateway(ABC):
         self._runner: web.AppRunner | None = None
         self._notifying: asyncio.Task[None] | None = None
 
-    # ------------------------------------------------------------ what each channel says for itself
+    # ------------------------------------------------------------ what each provider says for itself
 
     @abstractmethod
     def routes(self) -> Iterable[web.RouteDef]:
-        """The channel's interfaces."""
+        """The provider's interfaces."""
 
     @abstractmethod
     def configuration(self, keep: Keep) -> Mapping[str, Any]:
@@ -61,7 +61,7 @@ class Gateway(ABC):
 
     @abstractmethod
     def acknowledged(self, status: int, body: bytes) -> bool:
-        """Whether a merchant's answer to a notification is the one that the channel wants."""
+        """Whether a merchant's answer to a notification is the one that the provider wants."""
 
     @abstractmethod
     def brought(self, url: str, fields: Mapping[str, str], now: datetime) -> Payment:
@@ -144,7 +144,7 @@ class Gateway(ABC):
             return self.brought(url, fields, now)
         payment = self.ledger.payments.get(brought.get("out_trade_no", ""))
         if payment is None:
-            raise CannotPayError("the channel knows no such payment")
+            raise CannotPayError("the provider knows no such payment")
         return payment
 
     def pay(self, payment: Payment, now: datetime) -> None:

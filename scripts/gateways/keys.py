@@ -1,4 +1,4 @@
-"""Which key a channel signs with, and whether copies of a notification are signed anew."""
+"""Which key a provider signs with, and whether copies of a notification are signed anew."""
 
 from datetime import datetime
 from typing import Generic, TypeVar
@@ -9,7 +9,7 @@ T = TypeVar("T")
 
 
 class Ring(Generic[T]):
-    """Two keys of the channel's. The second one signs once the first has signed `rotate_after` notifications."""
+    """Two keys of the provider's. The second one signs once the first has signed `rotate_after` notifications."""
 
     def __init__(self, first: T, second: T, rotate_after: int | None) -> None:
         self.first, self.second = first, second

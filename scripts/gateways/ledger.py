@@ -40,10 +40,10 @@ class Refund:
 
 @dataclass(eq=False)
 class Payment:
-    """What a merchant asked for under `number`; `asked` in the channel's own words, `trade_no` is the channel's number.
+    """A payment that a merchant requests under `number`. `asked` holds the provider's words, `trade_no` its number.
 
-    `captured` is what the buyer was charged. Announced: the channel knows it by a code that nobody scanned yet.
-    Approved: the buyer agreed, the merchant may take it. `reference` is the channel's number of what was not paid yet,
+    `captured` is what the buyer was charged. Announced: the provider knows it by a code that nobody scanned yet.
+    Approved: the buyer agreed, the merchant may take it. `reference` is the provider's number of what was not paid yet,
     where that is another one than the payment's.
     """
 
@@ -78,10 +78,10 @@ class Payment:
 
 
 class Ledger:
-    """Payments by the merchant's number and refunds by theirs; both also by the channel's."""
+    """Payments by the merchant's number and refunds by theirs; both also by the provider's."""
 
-    def __init__(self, channel: str) -> None:
-        self.channel = channel
+    def __init__(self, provider: str) -> None:
+        self.provider = provider
         self.payments: dict[str, Payment] = {}
         self.trades: dict[str, Payment] = {}
         self.refunds: dict[str, Refund] = {}
@@ -89,7 +89,7 @@ class Ledger:
         self._count = itertools.count(1)
 
     def new_number(self, now: datetime, length: int = 28) -> str:
-        """A number of the channel's: digits, unlike any of another run."""
+        """A number of the provider's: digits, unlike any of another run."""
         head, tail = now.strftime("%Y%m%d"), f"{next(self._count):07d}"
         return head + self._run.ljust(length - len(head) - len(tail), "0") + tail
 
@@ -121,7 +121,7 @@ class Ledger:
         for refund in self.refunds.values():
             refunded[refund.payment.currency] += refund.amount if refund.done(now) else 0
         return {
-            "channel": self.channel,
+            "provider": self.provider,
             "captured": captured,
             "refunded": refunded,
             "unpaid": len(self.payments) - len(paid),
@@ -133,14 +133,21 @@ class Ledger:
 def _capture(payment: Payment) -> dict[str, Any]:
     assert payment.paid_at is not None
     return {
-        "out_trade_no": payment.number, "trade_no": payment.trade_no, "asked": payment.amount,
-        "amount": payment.captured, "currency": payment.currency, "at": payment.paid_at.isoformat(),
-    }  # fmt: skip
+        "out_trade_no": payment.number,
+        "trade_no": payment.trade_no,
+        "asked": payment.amount,
+        "amount": payment.captured,
+        "currency": payment.currency,
+        "at": payment.paid_at.isoformat(),
+    }
 
 
 def _refund(refund: Refund, now: datetime) -> dict[str, Any]:
     return {
-        "refund_no": refund.number, "trade_no": refund.payment.trade_no, "amount": refund.amount,
-        "currency": refund.payment.currency, "state": "succeeded" if refund.done(now) else "processing",
+        "refund_no": refund.number,
+        "trade_no": refund.payment.trade_no,
+        "amount": refund.amount,
+        "currency": refund.payment.currency,
+        "state": "succeeded" if refund.done(now) else "processing",
         "at": refund.done_at.isoformat(),
-    }  # fmt: skip
+    }

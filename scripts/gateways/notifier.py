@@ -1,4 +1,4 @@
-"""Sends notifications until they are acknowledged, as long as the channel's schedule lasts."""
+"""Sends notifications until they are acknowledged, as long as the provider's schedule lasts."""
 
 import asyncio
 import heapq
@@ -26,7 +26,7 @@ class Copy:
 
 
 Write: TypeAlias = Callable[[datetime], Copy]
-"""Makes the copy that is sent now: the same as before, or with a signature of its own, as the channel does."""
+"""Makes the copy that is sent now: the same as before, or with a signature of its own, as the provider does."""
 Acknowledged: TypeAlias = Callable[[int, bytes], bool]
 """Whether an answer (status, body) means that nothing more need be sent."""
 
@@ -41,7 +41,7 @@ class Sending:
 
 
 class Notifier:
-    """A heap of what is due. What does not fit is dropped and counted: no channel guarantees a notification."""
+    """A heap of what is due. What does not fit is dropped and counted: no provider guarantees a notification."""
 
     def __init__(self, acknowledged: Acknowledged, waits: Sequence[float]) -> None:
         self.did: Counter[str] = Counter()

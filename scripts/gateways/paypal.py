@@ -148,7 +148,7 @@ class PayPalGateway(Gateway):
         done_at = self.refund_done_at(now)
         refund = self.ledger.refund(Refund(number, self._id(now), payment, amount, asked, now, done_at))
         new = refund
-        write = self.account.notice(self.origin, "PAYMENT.CAPTURE.REFUNDED", lambda: _refund(new, done=True))
+        write = self.account.notification(self.origin, "PAYMENT.CAPTURE.REFUNDED", lambda: _refund(new, done=True))
         self.tell(self.notify_url, write, after=(done_at - now).total_seconds())
         return 201, _refund(refund, refund.done(now))
 
@@ -158,10 +158,13 @@ class PayPalGateway(Gateway):
     def _order(self, payment: Payment, now: datetime) -> dict[str, Any]:
         status = {"paid": "COMPLETED", "approved": "APPROVED"}.get(payment.state, "PAYER_ACTION_REQUIRED")
         return protocol.order(
-            payment.reference, status, payment.asked, site=self.origin,
+            payment.reference,
+            status,
+            payment.asked,
+            site=self.origin,
             captures=[_capture(payment)] if payment.paid_at else [],
             refunds=[_refund(refund, refund.done(now)) for refund in payment.refunds],
-        )  # fmt: skip
+        )
 
     async def _certificate(self, request: web.Request) -> web.Response:
         text = self.account.certificate(request.match_info["name"])
@@ -175,10 +178,10 @@ class PayPalGateway(Gateway):
             raise CannotPayError(f"{payment.number} is {payment.state}")
         payment.state = "approved"
         told = self._order(payment, now)
-        self.tell(self.notify_url, self.account.notice(self.origin, "CHECKOUT.ORDER.APPROVED", lambda: told))
+        self.tell(self.notify_url, self.account.notification(self.origin, "CHECKOUT.ORDER.APPROVED", lambda: told))
 
     def paid(self, payment: Payment) -> Write:
-        return self.account.notice(self.origin, "PAYMENT.CAPTURE.COMPLETED", lambda: _capture(payment))
+        return self.account.notification(self.origin, "PAYMENT.CAPTURE.COMPLETED", lambda: _capture(payment))
 
     async def _page(self, request: web.Request) -> web.Response:
         try:

@@ -53,15 +53,19 @@ class Account:
         """What the merchant is configured with."""
         first, here = self._ring.first[0], re.escape(origin)
         return {
-            "merchant_id": MERCHANT_ID, "client_id": self._keys.client_id, "webhook_ids": [WEBHOOK_ID],
+            "merchant_id": MERCHANT_ID,
+            "client_id": self._keys.client_id,
+            "webhook_ids": [WEBHOOK_ID],
             "client_secrets": [keep("client_secret", self._keys.client_secret)],
             "root_certificates": [keep("root.pem", pem(self._authority.root))],
             "intermediate_certificates": [keep("intermediate.pem", pem(self._authority.issuer))],
             "certificates": {f"{origin}{CERTIFICATES}{first}": keep("certificate.pem", self._certificates[first])},
             "certificate_url_pattern": f"{here}{CERTIFICATES}[0-9A-Za-z-]{{1,100}}",
             "approval_url_pattern": f"{here}/[!-~]{{1,500}}",
-            "api_url": origin, "return_url": f"{origin}/returned", "cancel_url": f"{origin}/cancelled",
-        }  # fmt: skip
+            "api_url": origin,
+            "return_url": f"{origin}/returned",
+            "cancel_url": f"{origin}/cancelled",
+        }
 
     def certificate(self, name: str) -> str | None:
         """What is to be had at its address."""
@@ -82,7 +86,7 @@ class Account:
         scheme, _, token = authorization.partition(" ")
         return scheme == "Bearer" and token in self._tokens and now < self._tokens[token]
 
-    def notice(self, origin: str, event: str, resource: Callable[[], Mapping[str, Any]]) -> Write:
+    def notification(self, origin: str, event: str, resource: Callable[[], Mapping[str, Any]]) -> Write:
         """Every copy is alike, its headers too."""
         name, key = self._ring.next()
         signer = protocol.Signer(key, f"{origin}{CERTIFICATES}{name}")

@@ -16,12 +16,29 @@ HOLDER = "messageverificationcerts.paypal.com"
 """The name in the certificate that PayPal signs webhooks with."""
 WHOLE = frozenset({"JPY", "HUF", "TWD"})  # currencies that PayPal takes without decimals
 REPORT_COLUMNS = (
-    "CH", "Transaction ID", "Invoice ID", "PayPal Reference ID", "PayPal Reference ID Type", "Transaction Event Code",
-    "Transaction Initiation Date", "Transaction Completion Date", "Transaction  Debit or Credit",
-    "Gross Transaction Amount", "Gross Transaction Currency", "Fee Debit or Credit", "Fee Amount", "Fee Currency",
-    "Custom Field", "Consumer ID", "Payment Tracking ID", "Store ID", "Bank Reference ID",
-    "Credit Transactional Fee", "Credit Promotional Fee", "Credit Term",
-)  # fmt: skip
+    "CH",
+    "Transaction ID",
+    "Invoice ID",
+    "PayPal Reference ID",
+    "PayPal Reference ID Type",
+    "Transaction Event Code",
+    "Transaction Initiation Date",
+    "Transaction Completion Date",
+    "Transaction  Debit or Credit",
+    "Gross Transaction Amount",
+    "Gross Transaction Currency",
+    "Fee Debit or Credit",
+    "Fee Amount",
+    "Fee Currency",
+    "Custom Field",
+    "Consumer ID",
+    "Payment Tracking ID",
+    "Store ID",
+    "Bank Reference ID",
+    "Credit Transactional Fee",
+    "Credit Promotional Fee",
+    "Credit Term",
+)
 
 
 @dataclass(frozen=True)
@@ -41,10 +58,14 @@ def webhook_headers(
     text = "|".join([transmission_id, time, webhook_id, str(checksum)])
     signature = signer.key.sign(text.encode("ascii"), padding.PKCS1v15(), hashes.SHA256())
     return {
-        "content-type": "application/json", "paypal-auth-algo": "SHA256withRSA", "paypal-auth-version": "v2",
-        "paypal-cert-url": signer.certificate_url, "paypal-transmission-id": transmission_id,
-        "paypal-transmission-time": time, "paypal-transmission-sig": base64.b64encode(signature).decode("ascii"),
-    }  # fmt: skip
+        "content-type": "application/json",
+        "paypal-auth-algo": "SHA256withRSA",
+        "paypal-auth-version": "v2",
+        "paypal-cert-url": signer.certificate_url,
+        "paypal-transmission-id": transmission_id,
+        "paypal-transmission-time": time,
+        "paypal-transmission-sig": base64.b64encode(signature).decode("ascii"),
+    }
 
 
 def client(authorization: str) -> tuple[str, str] | None:
@@ -61,40 +82,66 @@ def event(event_type: str, resource: Mapping[str, Any], *, event_id: str, at: da
     """The body of a notification."""
     type_ = "checkout-order" if event_type.startswith("CHECKOUT") else "capture"
     told = {
-        "id": event_id, "event_version": "1.0", "create_time": moment(at), "resource_type": type_,
-        "resource_version": "2.0", "event_type": event_type, "summary": "Größe", "resource": resource,
-    }  # fmt: skip
+        "id": event_id,
+        "event_version": "1.0",
+        "create_time": moment(at),
+        "resource_type": type_,
+        "resource_version": "2.0",
+        "event_type": event_type,
+        "summary": "Größe",
+        "resource": resource,
+    }
     return json.dumps(told, ensure_ascii=False, separators=(",", ":")).encode("utf-8")
 
 
 def order(
-    order_id: str, status: str, asked: Mapping[str, Any], *, site: str, captures: Sequence[Mapping[str, Any]] = (),
+    order_id: str,
+    status: str,
+    asked: Mapping[str, Any],
+    *,
+    site: str,
+    captures: Sequence[Mapping[str, Any]] = (),
     refunds: Sequence[Mapping[str, Any]] = (),
-) -> dict[str, Any]:  # fmt: skip
+) -> dict[str, Any]:
     """An order as it is answered with; `asked` is the body it was created with, `site` where buyers approve it."""
     unit = {"reference_id": "default", **asked["purchase_units"][0]}
     if captures or refunds:
         unit["payments"] = {"captures": list(captures), **({"refunds": list(refunds)} if refunds else {})}
     link = {"href": f"{site}/checkoutnow?token={order_id}", "rel": "payer-action", "method": "GET"}
     return {
-        "id": order_id, "intent": asked["intent"], "status": status, "purchase_units": [unit],
+        "id": order_id,
+        "intent": asked["intent"],
+        "status": status,
+        "purchase_units": [unit],
         "links": [{"href": f"{site}/v2/checkout/orders/{order_id}", "rel": "self", "method": "GET"}, link],
-    }  # fmt: skip
+    }
 
 
 def capture(
-    capture_id: str, order_id: str, asked: Mapping[str, Any], *, at: datetime, status: str = "COMPLETED",
-    reason: str | None = None, amount: Mapping[str, str] | None = None,
-) -> dict[str, Any]:  # fmt: skip
+    capture_id: str,
+    order_id: str,
+    asked: Mapping[str, Any],
+    *,
+    at: datetime,
+    status: str = "COMPLETED",
+    reason: str | None = None,
+    amount: Mapping[str, str] | None = None,
+) -> dict[str, Any]:
     """A capture of an order that was created with `asked`; `amount` if another one is to be told."""
     unit = asked["purchase_units"][0]
     return {
-        "id": capture_id, "status": status, "amount": amount or unit["amount"], "final_capture": True,
-        "custom_id": unit["custom_id"], "invoice_id": unit["invoice_id"], "payee": unit["payee"],
+        "id": capture_id,
+        "status": status,
+        "amount": amount or unit["amount"],
+        "final_capture": True,
+        "custom_id": unit["custom_id"],
+        "invoice_id": unit["invoice_id"],
+        "payee": unit["payee"],
         **({"status_details": {"reason": reason}} if reason else {}),
         "supplementary_data": {"related_ids": {"order_id": order_id}},
-        "create_time": moment(at), "update_time": moment(at),
-    }  # fmt: skip
+        "create_time": moment(at),
+        "update_time": moment(at),
+    }
 
 
 def refund(refund_id: str, asked: Mapping[str, Any], *, at: datetime, status: str = "COMPLETED") -> dict[str, Any]:

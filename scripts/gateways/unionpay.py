@@ -116,7 +116,7 @@ class UnionPayGateway(Gateway):
         order = {name: value for name, value in asked.items() if name not in SIGNING}
         done_at, query_id = self.refund_done_at(now), self.ledger.new_number(now, QUERY_ID_DIGITS)
         self.ledger.refund(Refund(number, query_id, payment, amount, order, now, done_at))
-        write = self.account.notice(protocol.happened(order, query_id, done_at))
+        write = self.account.notification(protocol.happened(order, query_id, done_at))
         self.tell(asked["backUrl"], write, after=(done_at - now).total_seconds())
         return protocol.answered(asked, queryId=query_id)
 
@@ -124,7 +124,7 @@ class UnionPayGateway(Gateway):
 
     def paid(self, payment: Payment) -> Write:
         assert payment.paid_at is not None, "it was paid"
-        return self.account.notice(protocol.happened(_charged(payment), payment.trade_no, payment.paid_at))
+        return self.account.notification(protocol.happened(_charged(payment), payment.trade_no, payment.paid_at))
 
     async def _page(self, request: web.Request) -> web.Response:
         try:

@@ -54,11 +54,14 @@ class Account:
             "certificate": keep("merchant_certificate.pem", pem(self._certificate)),
         }
         return {
-            "merchant_id": MERCHANT_ID, "signing_keys": [own], "gateway_url": origin, "notify_url": notify_url,
+            "merchant_id": MERCHANT_ID,
+            "signing_keys": [own],
+            "gateway_url": origin,
+            "notify_url": notify_url,
             "return_url": f"{origin}/returned",
             "root_certificates": [keep("root.pem", pem(self._authority.root))],
             "intermediate_certificates": [keep("intermediate.pem", pem(self._authority.issuer))],
-        }  # fmt: skip
+        }
 
     def check(self, form: bytes) -> dict[str, str]:
         """What is asked. Raises ProtocolError, also where it is no form."""
@@ -73,7 +76,7 @@ class Account:
         body = protocol.answer(protocol.signed(fields, self._ring.current))
         return web.Response(body=body, content_type="text/html", charset="UTF-8")
 
-    def notice(self, fields: Mapping[str, str]) -> Write:
+    def notification(self, fields: Mapping[str, str]) -> Write:
         """Every copy is alike."""
         signer = self._ring.next()
         return same_each_time(lambda _at: Copy(FORM, protocol.notification(protocol.signed(fields, signer))))

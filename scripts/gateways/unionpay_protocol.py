@@ -17,9 +17,49 @@ HOLDER = "041@8310000000083040@中国银联股份有限公司@00016495"
 """The common name of the certificate that UnionPay signs with."""
 ECHOED = ("accessType", "bizType", "encoding", "merId", "orderId", "txnSubType", "txnTime", "txnType", "version")
 ZM_WIDTHS = [
-    3, 11, 11, 6, 10, 19, 12, 4, 2, 21, 2, 32, 2, 6, 10, 13, 13, 4, 15, 2, 2, 6, 2, 4, 32, 1, 21, 15, 1, 15, 32, 13,
-    13, 8, 32, 13, 13, 12, 2, 1, 32, 98,
-]  # fmt: skip
+    3,
+    11,
+    11,
+    6,
+    10,
+    19,
+    12,
+    4,
+    2,
+    21,
+    2,
+    32,
+    2,
+    6,
+    10,
+    13,
+    13,
+    4,
+    15,
+    2,
+    2,
+    6,
+    2,
+    4,
+    32,
+    1,
+    21,
+    15,
+    1,
+    15,
+    32,
+    13,
+    13,
+    8,
+    32,
+    13,
+    13,
+    12,
+    2,
+    1,
+    32,
+    98,
+]
 
 
 class ProtocolError(Exception):
@@ -89,10 +129,15 @@ def answered(asked: Mapping[str, str], code: str = "00", message: str = "成功[
 def happened(asked: Mapping[str, str], query_id: str, at: datetime, code: str = "00") -> dict[str, str]:
     """The fields of a notification about a payment or a refund that a merchant asked for."""
     return {
-        **answered(asked, code, "success"), "currencyCode": "156", "txnAmt": asked["txnAmt"], "queryId": query_id,
-        **({"origQryId": asked["origQryId"]} if "origQryId" in asked else {}), **_settled(asked, at),
-        "accNo": "6216***********0018", "exchangeRate": "0",
-    }  # fmt: skip
+        **answered(asked, code, "success"),
+        "currencyCode": "156",
+        "txnAmt": asked["txnAmt"],
+        "queryId": query_id,
+        **({"origQryId": asked["origQryId"]} if "origQryId" in asked else {}),
+        **_settled(asked, at),
+        "accNo": "6216***********0018",
+        "exchangeRate": "0",
+    }
 
 
 def found(
@@ -112,9 +157,12 @@ def absent(asked: Mapping[str, str]) -> dict[str, str]:
 def _settled(asked: Mapping[str, str], at: datetime) -> dict[str, str]:
     traced = at.astimezone(CHINA).strftime("%m%d%H%M%S")
     return {
-        "settleAmt": asked["txnAmt"], "settleCurrencyCode": "156", "settleDate": traced[:4], "traceNo": "067402",
+        "settleAmt": asked["txnAmt"],
+        "settleCurrencyCode": "156",
+        "settleDate": traced[:4],
+        "traceNo": "067402",
         "traceTime": traced,
-    }  # fmt: skip
+    }
 
 
 def statement_line(
@@ -124,12 +172,32 @@ def statement_line(
     code, debit, credit = ("S30", "D", "C") if type_ == "04" else ("S22", "C", "D")
     fee = amount * 6 // 1000
     columns = {
-        0: code, 1: "00010000", 2: "00012900", 3: "067402", 4: at.astimezone(CHINA).strftime("%m%d%H%M%S"),
-        5: "6216***********0018", 6: f"{amount:012d}", 7: "5311", 8: "07", 9: query_id, 11: order_id, 12: "01",
-        15: f"{credit}{fee:012d}", 16: f"{debit}{amount - fee:012d}", 17: "0001", 19: type_, 20: "01", 21: "000201",
-        22: "01", 26: original, 27: merchant_id, 30: "银联商户", 32: f"{debit}{amount - fee:012d}",
-        35: f"{debit}{0:012d}", 36: f"{debit}{0:012d}",
-    }  # fmt: skip
+        0: code,
+        1: "00010000",
+        2: "00012900",
+        3: "067402",
+        4: at.astimezone(CHINA).strftime("%m%d%H%M%S"),
+        5: "6216***********0018",
+        6: f"{amount:012d}",
+        7: "5311",
+        8: "07",
+        9: query_id,
+        11: order_id,
+        12: "01",
+        15: f"{credit}{fee:012d}",
+        16: f"{debit}{amount - fee:012d}",
+        17: "0001",
+        19: type_,
+        20: "01",
+        21: "000201",
+        22: "01",
+        26: original,
+        27: merchant_id,
+        30: "银联商户",
+        32: f"{debit}{amount - fee:012d}",
+        35: f"{debit}{0:012d}",
+        36: f"{debit}{0:012d}",
+    }
     written = [columns.get(column, "").encode("gbk").ljust(width) for column, width in enumerate(ZM_WIDTHS)]
     assert all(len(text) == width for text, width in zip(written, ZM_WIDTHS, strict=True)), "a column is too narrow"
     return b" ".join(written)

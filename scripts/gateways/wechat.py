@@ -38,8 +38,22 @@ class WeChatGateway(Gateway):
 
     name = "wechat"
     schedule_seconds = (
-        15, 15, 30, 180, 600, 1200, 1800, 1800, 1800, 3600, 10_800, 10_800, 10_800, 21_600, 21_600,
-    )  # fmt: skip
+        15,
+        15,
+        30,
+        180,
+        600,
+        1200,
+        1800,
+        1800,
+        1800,
+        3600,
+        10_800,
+        10_800,
+        10_800,
+        21_600,
+        21_600,
+    )
 
     def __init__(self, notify_url: str, habits: Habits | None = None, *, keys: Keys | None = None, **more: Any) -> None:
         super().__init__(notify_url, habits, **more)
@@ -154,7 +168,7 @@ class WeChatGateway(Gateway):
             raise NoError(403, "NOT_ENOUGH", "退款金额大于可退金额")
         refund_id = f"5{self.ledger.new_number(now)}"
         refund = self.ledger.refund(Refund(asked["out_refund_no"], refund_id, payment, back, asked, now, done_at))
-        write = self.account.notice("REFUND.SUCCESS", lambda _at: words.refund_notice(refund))
+        write = self.account.notification("REFUND.SUCCESS", lambda _at: words.refund_notification(refund))
         self.tell(asked.get("notify_url", payment.notify_url), write, after=(done_at - now).total_seconds())
         return refund
 
@@ -167,7 +181,7 @@ class WeChatGateway(Gateway):
     # ------------------------------------------------------------ the buyer
 
     def paid(self, payment: Payment) -> Write:
-        return self.account.notice("TRANSACTION.SUCCESS", lambda at: words.transaction(payment, "SUCCESS", at))
+        return self.account.notification("TRANSACTION.SUCCESS", lambda at: words.transaction(payment, "SUCCESS", at))
 
     async def _page(self, request: web.Request) -> web.Response:
         try:
@@ -189,7 +203,7 @@ class WeChatGateway(Gateway):
     def _coded(self, code: str) -> Payment:
         payment = self.ledger.trades.get(code.removeprefix("wx"))
         if payment is None:
-            raise CannotPayError("the channel knows no such code")
+            raise CannotPayError("the provider knows no such code")
         return payment
 
 

@@ -61,13 +61,14 @@ class Account:
         """What the merchant is configured with."""
         first, key = self._ring.first, private_pem(self._keys.merchant)
         return {
-            "base_url": origin, "mchid": MCHID, "appid": APPID, "notify_url": notify_url,
-            "merchant_keys": [
-                {"serial": self._keys.merchant_serial, "private_key": keep("merchant_key.pem", key)}
-            ],
+            "base_url": origin,
+            "mchid": MCHID,
+            "appid": APPID,
+            "notify_url": notify_url,
+            "merchant_keys": [{"serial": self._keys.merchant_serial, "private_key": keep("merchant_key.pem", key)}],
             "apiv3_keys": [keep("apiv3_key", self._keys.apiv3)],
             "platform_keys": {first.platform.serial: keep("platform_certificate.pem", first.certificate)},
-        }  # fmt: skip
+        }
 
     def check(self, request: web.Request, body: bytes, now: datetime) -> str:
         """Who asks. Raises ProtocolError."""
@@ -94,14 +95,14 @@ class Account:
         headers = self._answers_with.headers(text, now, secrets.token_hex(16))
         return web.Response(status=status, body=text or None, headers=headers)
 
-    def notice(self, event: str, resource: Callable[[datetime], Mapping[str, Any]]) -> Write:
+    def notification(self, event: str, resource: Callable[[datetime], Mapping[str, Any]]) -> Write:
         """Every copy has the same body and a signature of its own."""
-        platform, notice_id = self._ring.next().platform, secrets.token_hex(16)
+        platform, notification_id = self._ring.next().platform, secrets.token_hex(16)
         bodies: list[bytes] = []
 
         def write(at: datetime) -> Copy:
             if not bodies:
-                bodies.append(platform.notification(event, resource(at), at, notice_id, secrets.token_hex(6)))
+                bodies.append(platform.notification(event, resource(at), at, notification_id, secrets.token_hex(6)))
             return Copy(platform.headers(bodies[0], at, secrets.token_hex(16)), bodies[0])
 
         return write

@@ -111,13 +111,15 @@ class Platform:
             "associated_data": associated_data,
         }
 
-    def notification(self, event: str, resource: Mapping[str, Any], at: datetime, notice_id: str, nonce: str) -> bytes:
+    def notification(
+        self, event: str, resource: Mapping[str, Any], at: datetime, notification_id: str, nonce: str
+    ) -> bytes:
         """The body of a notification: `event` is TRANSACTION.SUCCESS and its like; `nonce` has 12 characters."""
         kind = "refund" if event.startswith("REFUND.") else "transaction"
         sealed = self.seal(_json(resource), nonce, kind)
         return _json(
             {
-                "id": notice_id,
+                "id": notification_id,
                 "create_time": moment(at),
                 "resource_type": "encrypt-resource",
                 "event_type": event,
@@ -168,10 +170,18 @@ def transaction(
     }
 
 
-def refund_notice(
-    *, mchid: str, out_trade_no: str, transaction_id: str, out_refund_no: str, refund_id: str, refund: int, total: int,
-    at: datetime, state: str = "SUCCESS",
-) -> dict[str, Any]:  # fmt: skip
+def refund_notification(
+    *,
+    mchid: str,
+    out_trade_no: str,
+    transaction_id: str,
+    out_refund_no: str,
+    refund_id: str,
+    refund: int,
+    total: int,
+    at: datetime,
+    state: str = "SUCCESS",
+) -> dict[str, Any]:
     """A refund, as notifications hold it."""
     return {
         "mchid": mchid,
@@ -187,9 +197,16 @@ def refund_notice(
 
 
 def refund_answer(
-    *, out_trade_no: str, transaction_id: str, out_refund_no: str, refund_id: str, refund: int, total: int,
-    at: datetime, state: str = "PROCESSING",
-) -> dict[str, Any]:  # fmt: skip
+    *,
+    out_trade_no: str,
+    transaction_id: str,
+    out_refund_no: str,
+    refund_id: str,
+    refund: int,
+    total: int,
+    at: datetime,
+    state: str = "PROCESSING",
+) -> dict[str, Any]:
     """A refund, as its request and its query are answered."""
     return {
         "refund_id": refund_id,
@@ -203,10 +220,16 @@ def refund_answer(
         "status": state,
         "funds_account": "UNSETTLED",
         "amount": {
-            "total": total, "refund": refund, "payer_total": total, "payer_refund": refund, "settlement_refund": refund,
-            "settlement_total": total, "discount_refund": 0, "currency": "CNY",
+            "total": total,
+            "refund": refund,
+            "payer_total": total,
+            "payer_refund": refund,
+            "settlement_refund": refund,
+            "settlement_total": total,
+            "discount_refund": 0,
+            "currency": "CNY",
         },
-    }  # fmt: skip
+    }
 
 
 @dataclass(frozen=True)
@@ -234,13 +257,37 @@ def bill(day: date, mchid: str, appid: str, lines: Sequence[BillLine]) -> bytes:
 def _bill_row(line: BillLine, mchid: str, appid: str) -> str:
     back = line.refund_no is not None
     paid_amount, back_amount = ("0.00", yuan(line.amount)) if back else (yuan(line.amount), "0.00")
-    return _ticked((
-        line.at.astimezone(CHINA).strftime("%Y-%m-%d %H:%M:%S"), appid, mchid, "0", "", line.transaction_id,
-        line.out_trade_no, "openid", "NATIVE", "REFUND" if back else "SUCCESS", "OTHERS", "CNY", paid_amount, "0.00",
-        f"5{line.transaction_id}" if back else "0", line.refund_no or "0", back_amount, "0.00",
-        "ORIGINAL" if back else "", "PROCESSING" if back else "", line.goods, "", "0.00000", "0.60%", paid_amount,
-        back_amount, "",
-    ))  # fmt: skip
+    return _ticked(
+        (
+            line.at.astimezone(CHINA).strftime("%Y-%m-%d %H:%M:%S"),
+            appid,
+            mchid,
+            "0",
+            "",
+            line.transaction_id,
+            line.out_trade_no,
+            "openid",
+            "NATIVE",
+            "REFUND" if back else "SUCCESS",
+            "OTHERS",
+            "CNY",
+            paid_amount,
+            "0.00",
+            f"5{line.transaction_id}" if back else "0",
+            line.refund_no or "0",
+            back_amount,
+            "0.00",
+            "ORIGINAL" if back else "",
+            "PROCESSING" if back else "",
+            line.goods,
+            "",
+            "0.00000",
+            "0.60%",
+            paid_amount,
+            back_amount,
+            "",
+        )
+    )
 
 
 def _ticked(values: Sequence[str]) -> str:

@@ -145,22 +145,22 @@ def flash_(
 
 @app.command("verification")
 def verification_(
-    size: Annotated[int, typer.Option("--notices", min=10, help="Notifications in a batch.")] = 200,
+    size: Annotated[int, typer.Option("--notifications", min=10, help="Notifications in a batch.")] = 200,
     rounds: Annotated[int, typer.Option(min=1, help="Batches of each way; the median counts.")] = 21,
     as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
 ) -> None:
-    """What verifying a channel's notification costs, and how long a batch of them stalls the event loop. No servers."""
+    """Measure what verifying a notification costs and how long a batch stalls the event loop. No servers."""
     subjects = verification.subjects()
     batches = {name: verification.calls(name, subject, size) for name, subject in subjects.items()}
     costs = {name: verification.cost(subject, batches[name], 50 * rounds) for name, subject in subjects.items()}
     mixed = [call for group in zip(*batches.values(), strict=True) for call in group][:size]
-    stalls = uvloop.run(verification.stalls(mixed, {name: one.channel for name, one in subjects.items()}, rounds))
+    stalls = uvloop.run(verification.stalls(mixed, {name: one.provider for name, one in subjects.items()}, rounds))
     if as_json:
-        shown = {"costs_us": costs, "notices": size, "stalls_ms": stalls}
+        shown = {"costs_us": costs, "notifications": size, "stalls_ms": stalls}
         print(orjson.dumps(shown, option=orjson.OPT_INDENT_2).decode())
         return
     table = Table(title="one notification, one request (median)")
-    for column in ("channel", "body, bytes", "verify, µs", "write and sign a request, µs"):
+    for column in ("provider", "body, bytes", "verify, µs", "write and sign a request, µs"):
         table.add_column(column)
     for name, cost in costs.items():
         table.add_row(name, f"{cost.body_bytes}", f"{cost.verify:.0f}", f"{cost.request:.0f}")

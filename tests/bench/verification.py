@@ -1,6 +1,6 @@
 """What verifying notifications costs, and how long a batch of them keeps the event loop from anything else.
 
-The notifications are those of the tests, each of another payment, signed with RSA of 2048 bits as the channels do.
+The notifications are those of the tests, each of another payment, signed with RSA of 2048 bits as the providers do.
 Checking a signature keeps the interpreter's lock, making one does not; so a thread that verifies is one that computes,
 and the loop waits for it up to the interpreter's switch interval, each time that it has something to do.
 """
@@ -17,20 +17,20 @@ from typing import Any
 from messages.envelope import Envelope
 from messages.payments import PaymentCallback
 from tests.providers import alipay_world, paypal_world, unionpay_world, wechat_world
-from workers.providers.port import Channel, Notice, Paid
+from workers.providers.port import Notification, Paid, Provider
 from workers.services.payment_notifications import AT_ONCE, Call, verdict, verified
 
 TICK_SECONDS = 0.001
 WARM_SECONDS = 0.05
-Verify = Callable[[Sequence[Call], dict[str, Channel]], Awaitable[None]]
+Verify = Callable[[Sequence[Call], dict[str, Provider]], Awaitable[None]]
 
 
 @dataclass(frozen=True)
 class Subject:
-    """A channel, how it notifies of the payment with that number, and a request that it has to be asked with."""
+    """A provider, how it notifies of the payment with that number, and a request that it has to be asked with."""
 
-    channel: Channel
-    notice: Callable[[int], Notice]
+    provider: Provider
+    notification: Callable[[int], Notification]
     request: Callable[[], object]
 
 
@@ -55,17 +55,17 @@ class Stall:
 
 
 def subjects() -> dict[str, Subject]:
-    """The four channels."""
-    alipay, wechat, unionpay = alipay_world.channel(), wechat_world.channel(), unionpay_world.channel()
-    paypal = paypal_world.channel()
+    """The four providers."""
+    alipay, wechat, unionpay = alipay_world.provider(), wechat_world.provider(), unionpay_world.provider()
+    paypal = paypal_world.provider()
     return {
         "alipay": Subject(
-            alipay, lambda n: alipay_world.notice(alipay_world.trade(out_trade_no=f"P{n:020d}")),
+            alipay, lambda n: alipay_world.notification(alipay_world.trade(out_trade_no=f"P{n:020d}")),
             lambda: alipay.start(alipay_world.ATTEMPT, alipay_world.AT),
         ),
         "wechat": Subject(
             wechat,
-            lambda n: wechat_world.notice(wechat_world.transaction(out_trade_no=f"P{n:020d}"), nonce=f"{n:012d}"),
+            lambda n: wechat_world.notification(wechat_world.transaction(out_trade_no=f"P{n:020d}"), nonce=f"{n:012d}"),
             lambda: wechat.start(wechat_world.ATTEMPT, wechat_world.AT),
         ),
         "unionpay": Subject(
@@ -82,23 +82,25 @@ def subjects() -> dict[str, Subject]:
 
 def calls(name: str, subject: Subject, size: int) -> list[Call]:
     """A batch of payment.callback, of as many payments."""
-    notices = [subject.notice(number) for number in range(size)]
-    assert all(isinstance(subject.channel.verify(one), Paid) for one in notices), f"{name} does not believe its own"
-    return [_call(name, one, number) for number, one in enumerate(notices)]
+    notifications = [subject.notification(number) for number in range(size)]
+    assert all(isinstance(subject.provider.verify(one), Paid) for one in notifications), (
+        f"{name} does not believe its own"
+    )
+    return [_call(name, one, number) for number, one in enumerate(notifications)]
 
 
-def _call(name: str, notice: Notice, number: int) -> Call:
+def _call(name: str, notification: Notification, number: int) -> Call:
     body = PaymentCallback(
-        channel=name, headers=dict(notice.headers), body=base64.b64encode(notice.body).decode(),
-        received_at=notice.received_at,
+        provider=name, headers=dict(notification.headers), body=base64.b64encode(notification.body).decode(),
+        received_at=notification.received_at,
     )  # fmt: skip
-    return Envelope(body, f"m-{number}", f"m-{number}", notice.received_at)
+    return Envelope(body, f"m-{number}", f"m-{number}", notification.received_at)
 
 
 def cost(subject: Subject, given: Sequence[Call], repeats: int) -> Cost:
     """One after another, on one thread."""
-    notices = [subject.notice(number) for number in range(20)]
-    verify = [_seconds(lambda n=n: subject.channel.verify(notices[n % 20])) for n in range(repeats)]  # type: ignore[misc]
+    notifications = [subject.notification(number) for number in range(20)]
+    verify = [_seconds(lambda n=n: subject.provider.verify(notifications[n % 20])) for n in range(repeats)]  # type: ignore[misc]
     request = [_seconds(subject.request) for _ in range(repeats)]
     size = len(base64.b64decode(given[0].body.body))
     return Cost(1e6 * statistics.median(verify), 1e6 * statistics.median(request), size)
@@ -110,37 +112,37 @@ def _seconds(work: Callable[[], Any]) -> float:
     return time.perf_counter() - began
 
 
-async def nothing(batch: Sequence[Call], channels: dict[str, Channel]) -> None:
+async def nothing(batch: Sequence[Call], providers: dict[str, Provider]) -> None:
     """What the machine does to a loop that has nothing to do, for as long as a batch takes."""
     await asyncio.sleep(0.0001 * len(batch))
 
 
-async def on_the_loop(batch: Sequence[Call], channels: dict[str, Channel]) -> None:
+async def on_the_loop(batch: Sequence[Call], providers: dict[str, Provider]) -> None:
     """All at once."""
-    _all(batch, channels)
+    _all(batch, providers)
 
 
-def _all(batch: Sequence[Call], channels: dict[str, Channel]) -> None:
+def _all(batch: Sequence[Call], providers: dict[str, Provider]) -> None:
     for call in batch:
-        verdict(call.body, channels[call.body.channel])
+        verdict(call.body, providers[call.body.provider])
 
 
-async def beside_the_loop(batch: Sequence[Call], channels: dict[str, Channel]) -> None:
+async def beside_the_loop(batch: Sequence[Call], providers: dict[str, Provider]) -> None:
     """By a thread."""
-    await asyncio.to_thread(_all, batch, channels)
+    await asyncio.to_thread(_all, batch, providers)
 
 
-async def in_chunks(batch: Sequence[Call], channels: dict[str, Channel]) -> None:
+async def in_chunks(batch: Sequence[Call], providers: dict[str, Provider]) -> None:
     """On the loop, which is let go after every few: as the handler does."""
-    await verified(batch, channels)
+    await verified(batch, providers)
 
 
-async def letting_go(batch: Sequence[Call], channels: dict[str, Channel]) -> None:
+async def letting_go(batch: Sequence[Call], providers: dict[str, Provider]) -> None:
     """Beside the loop, by a thread that offers the interpreter to the loop after every notification."""
 
     def each() -> None:
         for call in batch:
-            verdict(call.body, channels[call.body.channel])
+            verdict(call.body, providers[call.body.provider])
             time.sleep(0)
 
     await asyncio.to_thread(each)
@@ -155,12 +157,12 @@ WAYS: dict[str, Verify] = {
 }
 
 
-async def stalls(batch: Sequence[Call], channels: dict[str, Channel], rounds: int) -> dict[str, Stall]:
+async def stalls(batch: Sequence[Call], providers: dict[str, Provider], rounds: int) -> dict[str, Stall]:
     """Verify the batch in every way in turn, so often, each time beside a ticker."""
     measured: dict[str, list[tuple[float, float]]] = {name: [] for name in WAYS}
     for _ in range(rounds):
         for name, way in WAYS.items():
-            measured[name].append(await _round(way, batch, channels))
+            measured[name].append(await _round(way, batch, providers))
     return {name: _stall(every) for name, every in measured.items()}
 
 
@@ -169,7 +171,7 @@ def _stall(measured: Sequence[tuple[float, float]]) -> Stall:
     return Stall(statistics.median(longest), max(longest), statistics.median(took))
 
 
-async def _round(way: Verify, batch: Sequence[Call], channels: dict[str, Channel]) -> tuple[float, float]:
+async def _round(way: Verify, batch: Sequence[Call], providers: dict[str, Provider]) -> tuple[float, float]:
     gaps: list[float] = []
     ticker = asyncio.create_task(_tick(gaps))
     await asyncio.sleep(WARM_SECONDS)
@@ -177,7 +179,7 @@ async def _round(way: Verify, batch: Sequence[Call], channels: dict[str, Channel
     await asyncio.sleep(2 * TICK_SECONDS)
     gaps.clear()
     began = time.perf_counter()
-    await way(batch, channels)
+    await way(batch, providers)
     took = time.perf_counter() - began
     await asyncio.sleep(2 * TICK_SECONDS)
     ticker.cancel()

@@ -235,9 +235,14 @@ def _fate(row: Any) -> int:
 
 def _capture(order_id: int) -> dict[str, Any]:
     return {
-        "order_id": str(order_id), "channel": "alipay", "trade_no": f"t{order_id}", "kind": "captured", "amount": PRICE,
-        "currency": "CNY", "occurred_at": now(),
-    }  # fmt: skip
+        "order_id": str(order_id),
+        "provider": "alipay",
+        "trade_no": f"t{order_id}",
+        "kind": "captured",
+        "amount": PRICE,
+        "currency": "CNY",
+        "occurred_at": now(),
+    }
 
 
 async def told_once(plant: Plant, queue: str) -> None:

@@ -1,11 +1,11 @@
-"""What breaks the invariants of payments through channels: SQL that changes one thing."""
+"""What breaks the invariants of payments through providers: SQL that changes one thing."""
 
 ATTEMPTS = [
     ("captures", "UPDATE payment_attempts SET trade_no = 'other' WHERE trade_no = 'ok-1'"),
     ("captures", "UPDATE payment_attempts SET trade_no = NULL WHERE trade_no = 'ok-1'"),
     ("captures", "DELETE FROM payment_facts WHERE trade_no = 'ok-2'"),
     ("captures", "UPDATE payment_facts SET kind = 'failed' WHERE trade_no = 'ok-2'"),
-    ("captures", "UPDATE payment_facts SET channel = 'wechat' WHERE trade_no = 'ok-2'"),
+    ("captures", "UPDATE payment_facts SET provider = 'wechat' WHERE trade_no = 'ok-2'"),
     ("captures", "UPDATE payment_facts SET intent_id = 7 WHERE trade_no = 'ok-3'"),
     ("captures", "UPDATE payment_facts SET order_id = 7 WHERE trade_no = 'ok-3'"),
     ("captures", "UPDATE payment_facts SET amount = amount + 1 WHERE trade_no = 'ok-4'"),
@@ -37,7 +37,7 @@ ATTEMPTS = [
     ("refunds_ended", "UPDATE refunds SET state = 'submitted' WHERE trade_no = 'ok-2'"),
     ("statements", "DELETE FROM refunds WHERE trade_no = 'ok-2'"),
     ("statements", "DELETE FROM reconciliations WHERE rows = 1"),
-    ("statements", "UPDATE reconciliation_rows SET channel = 'wechat'"),
+    ("statements", "UPDATE reconciliation_rows SET provider = 'wechat'"),
     ("statements", "UPDATE reconciliation_rows SET kind = 'refund' WHERE kind = 'capture'"),
     ("statements", "UPDATE reconciliation_rows SET day = day + 1"),
     ("statements", "UPDATE reconciliations SET matched = rows + 1"),

@@ -1,4 +1,4 @@
-"""Payments of the audit's world: attempts at a channel that end in every way, and statements that list them."""
+"""Payments of the audit's world: attempts at a provider that end in every way, and statements that list them."""
 
 from dataclasses import replace
 from datetime import UTC, date, datetime
@@ -25,7 +25,7 @@ PRICE = 507
 """Of one s1, delivered."""
 
 
-async def through_a_channel(floor: Floor) -> None:
+async def through_a_provider(floor: Floor) -> None:
     """Paid, late, twice, another amount, failed, closed, asked in vain, being closed, still open, merged."""
     providers.configure({"alipay": Alipay(AlipaySettings.model_validate(MERCHANT))})
     await floor.say(notified(await begun(floor), "ok-1"))
@@ -66,7 +66,7 @@ async def both(floor: Floor) -> dict[str, Any]:
 
 
 async def ended(floor: Floor, started: dict[str, Any], kind: Any) -> None:
-    """As its channel tells when it is asked."""
+    """As its provider tells when it is asked."""
     attempt_id, number = int(started["attempt_id"]), started["out_trade_no"]
     await told(floor, ProviderQuery(attempt_id=attempt_id), Paid(number, f"no-{number}", kind, PRICE, "CNY", AT))
     if kind == "failed":
@@ -74,7 +74,7 @@ async def ended(floor: Floor, started: dict[str, Any], kind: Any) -> None:
 
 
 async def in_vain(floor: Floor) -> None:
-    """The channel does not say whether it opened this one."""
+    """The provider does not say whether it opened this one."""
     floor.asked.clear()
     await floor.say(start(await ordered(floor), PRICE, uuid4().hex, scene="qr"))
     [(_, asked)] = floor.asked
@@ -83,16 +83,16 @@ async def in_vain(floor: Floor) -> None:
 
 
 async def told(floor: Floor, body: Message, answer: Any, attempt: int = 0) -> None:
-    """What the channel answered."""
+    """What the provider answered."""
     item = replace(floor.wrap(body), attempt=attempt)
     async with floor.pool.acquire() as tx, tx.transaction():
         batch = Batch[Any]([item], await tx.fetchval("SELECT clock_timestamp()"), {item.id: answer})
-        await take_answers(tx, batch, channel="alipay")
+        await take_answers(tx, batch, provider="alipay")
     await floor.pump()
 
 
 async def stated(floor: Floor) -> None:
-    """The channel's statements of two days: a capture and what we do not know, and a refund."""
+    """The provider's statements of two days: a capture and what we do not know, and a refund."""
     on_paper()
     [(number,)] = await floor.rows("SELECT out_trade_no FROM payment_attempts WHERE trade_no = 'ok-1'")
     lines = (f"capture {number} ok-1 {PRICE} CNY", "capture P7 strange 5 CNY")

@@ -174,7 +174,7 @@ MONEY = [
     ("audit.paid_orders", f"UPDATE orders SET intent_id = 7 WHERE {CHILD} AND state = 'paid'"),
     (
         "audit.paid_orders",
-        "INSERT INTO payment_facts SELECT f.channel, 'again', f.kind, o.id, 7, f.amount, f.currency, f.verdict, NULL,"
+        "INSERT INTO payment_facts SELECT f.provider, 'again', f.kind, o.id, 7, f.amount, f.currency, f.verdict, NULL,"
         " f.occurred_at FROM payment_facts f JOIN orders o ON o.parent_id = f.order_id WHERE f.verdict = 'kept'",
     ),
     ("audit.money_totals", "UPDATE orders SET captured_amount = 0 WHERE captured_amount > payable_amount"),

@@ -9,7 +9,7 @@ from messages.orders import OrderConfirmReceipt, OrderDelete, OrderMerge, OrderN
 from messages.payments import PaymentResult
 from messages.refunds import RefundRequest, RefundResult
 from messages.risk import RiskResult
-from tests.db.audit_payments_world import stated, through_a_channel
+from tests.db.audit_payments_world import stated, through_a_provider
 from tests.handlers.floor import OPERATOR, Floor, book, cancel, captured, create, receive, sku, update, user
 from tests.handlers.offers import coupon, grant, promotion, settings, template
 from workers import shop
@@ -40,7 +40,7 @@ async def live(url: str) -> None:
     floor = Floor(pool)
     shop.configure(RULES)
     await open_doors(floor)
-    for story in (plain, split, merged, coupons, points, limited, deducted, judged, numbered, through_a_channel):
+    for story in (plain, split, merged, coupons, points, limited, deducted, judged, numbered, through_a_provider):
         await story(floor)
     for row in await pool.fetch("SELECT refund_no, amount, currency FROM refunds"):
         result = RefundResult(status="succeeded", occurred_at=datetime.now(UTC), reason=None, **dict(row))

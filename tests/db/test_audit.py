@@ -141,7 +141,7 @@ async def test_a_deduction_is_on_its_way_while_its_parcel_has_just_left(tx: Tran
     assert "audit.stock_follows_orders" in await violated(tx, drained=True)
 
 
-async def test_an_attempt_whose_channel_is_being_asked_is_not_answered_yet(tx: Transaction) -> None:
+async def test_an_attempt_whose_provider_is_being_asked_is_not_answered_yet(tx: Transaction) -> None:
     await break_it(tx, "UPDATE payment_attempts SET state = 'created' WHERE state = 'requested'")
     await break_it(
         tx,
@@ -153,7 +153,7 @@ async def test_an_attempt_whose_channel_is_being_asked_is_not_answered_yet(tx: T
 
 
 @pytest.mark.parametrize("state", ["requested", "submitted", "unknown"])
-async def test_a_refund_that_its_channel_works_on_is_waited_for(tx: Transaction, state: str) -> None:
+async def test_a_refund_that_its_provider_works_on_is_waited_for(tx: Transaction, state: str) -> None:
     await break_it(tx, f"UPDATE refunds SET state = '{state}' WHERE trade_no = 'ok-4'")
     await break_it(tx, "INSERT INTO timers SELECT 'refund', id, now(), now() FROM refunds WHERE trade_no = 'ok-4'")
     await break_it(

@@ -10,12 +10,12 @@ from db.statements import SQL
 NOON = datetime(2026, 11, 21, 4, 0, tzinfo=UTC)
 WINDOW = (["alipay"], [NOON - timedelta(days=1)], [NOON + timedelta(days=1)])
 FACTS = """
-INSERT INTO payment_facts (channel, trade_no, kind, order_id, amount, currency, verdict, occurred_at)
+INSERT INTO payment_facts (provider, trade_no, kind, order_id, amount, currency, verdict, occurred_at)
 SELECT 'alipay', 't' || n, 'captured', n, 1, 'CNY', 'late', $1::timestamptz - n * interval '1 hour'
 FROM generate_series(1, 20000) n
 """
 REFUNDS = """
-INSERT INTO refunds (id, refund_no, order_id, channel, trade_no, cause, amount, currency, state, finished_at)
+INSERT INTO refunds (id, refund_no, order_id, provider, trade_no, cause, amount, currency, state, finished_at)
 SELECT n, 'R' || n, n, 'alipay', 't' || n, 'c', 1, 'CNY', 'succeeded', $1::timestamptz - n * interval '1 hour'
 FROM generate_series(1, 20000) n
 """
@@ -34,9 +34,9 @@ async def years(pool: Pool) -> Pool:
 @pytest.mark.parametrize(
     ("name", "arguments", "table", "index"),
     [
-        ("reconciling.captures", WINDOW, "payment_facts", "payment_facts_captured"),
-        ("reconciling.refunds", (*WINDOW, ["alipay"], ["R7"]), "refunds", "refunds_succeeded"),
-        ("reconciling.owners", (["alipay"], ["R7"]), "refunds", "refunds_refund_no_key"),
+        ("reconciliation.captures", WINDOW, "payment_facts", "payment_facts_captured"),
+        ("reconciliation.refunds", (*WINDOW, ["alipay"], ["R7"]), "refunds", "refunds_succeeded"),
+        ("reconciliation.owners", (["alipay"], ["R7"]), "refunds", "refunds_refund_no_key"),
     ],
 )
 async def test_a_comparison_reads_only_its_days(

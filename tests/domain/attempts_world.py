@@ -27,10 +27,10 @@ from workers.store import payments
 from workers.store.attempts import DONE, LIVE, Attempt, Change
 
 NAMES = ("a", "b")
-CHANNELS = {"a": "alipay", "b": "wechat"}
+PROVIDERS = {"a": "alipay", "b": "wechat"}
 ID = {"a": 11, "b": 12}
 OPEN, PAID, CLOSED = "open", "paid", "closed"
-TELLS = {"notice": "captured", "observed": "captured", "declined": "failed", "told closed": "closed"}
+TELLS = {"notification": "captured", "observed": "captured", "declined": "failed", "told closed": "closed"}
 """What comes to payment_results -> what it says."""
 Mail: TypeAlias = frozenset[tuple[str, str, int]]
 
@@ -89,7 +89,7 @@ def following(world: World) -> Iterator[tuple[str, World]]:
     for name in NAMES:
         if world.bank(name) == OPEN:
             paid = world.at_bank(name, PAID)
-            yield f"{name} is paid and told twice", paid.sent("notice", name, 2)
+            yield f"{name} is paid and told twice", paid.sent("notification", name, 2)
             if not _was_declined(world, name):
                 yield f"{name} is paid and never told", paid
             if name == "a" and not _was_declined(world, name):
@@ -138,13 +138,13 @@ class Mailbox:
 class Callback:
     """payment.callback, which is read already."""
 
-    channel: str
+    provider: str
 
 
 def attempt(name: str, state: str, over: bool = False) -> Attempt:
     """As its row holds it; over: its time has passed."""
     return Attempt(
-        id=ID[name], out_trade_no=f"P{ID[name]}", intent_id=8, order_id=ORDER_ID, channel=CHANNELS[name],
+        id=ID[name], out_trade_no=f"P{ID[name]}", intent_id=8, order_id=ORDER_ID, provider=PROVIDERS[name],
         scene="page", amount=1000, currency="CNY", state=state, reference=None, trade_no=None,
         command=("scope", name), details={}, started_at=NOW - timedelta(minutes=90),
         expire_at=NOW + timedelta(minutes=-60 if over else 1),
@@ -166,7 +166,7 @@ def heard(name: str, state: str, kind: str, charged: int) -> tuple[list[PaymentR
         item: Any = envelope(provider_calls.observed(one, paid), "n")
         payment_notifications._result(told, item, one, item.body)
     else:
-        item = envelope(Callback(CHANNELS[name]), "n")
+        item = envelope(Callback(PROVIDERS[name]), "n")
         payment_notifications._take(Mailbox(), told, item, paid)
     results = [one for _, one in told.results]
     return results, [*told.changes, *payment_results.attempt_changes(told, told.results)]

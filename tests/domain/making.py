@@ -34,7 +34,7 @@ def envelope(body: Any, name: str) -> Envelope[Any]:
 def capture(trade_no: str, amount: int = 1000, kind: str = "captured", currency: str = "CNY") -> PaymentResult:
     """What a payment adapter reports."""
     return PaymentResult(
-        order_id=ORDER_ID, channel="alipay", trade_no=trade_no, kind=kind, amount=amount, currency=currency,  # type: ignore[arg-type]
+        order_id=ORDER_ID, provider="alipay", trade_no=trade_no, kind=kind, amount=amount, currency=currency,  # type: ignore[arg-type]
         occurred_at=NOW,
     )  # fmt: skip
 

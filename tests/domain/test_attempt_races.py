@@ -1,4 +1,4 @@
-"""Two attempts of one intent at two channels, a cancellation and a timeout: every world that can come of it.
+"""Two attempts of one intent at two providers, a cancellation and a timeout: every world that can come of it.
 
 Whatever is paid, told twice, told never, declined, asked about, closed, cancelled or too late, in whatever order: money
 is kept once at most, and with the goods; all other money goes back, once.
@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from tests.domain.attempts_world import CHANNELS, NAMES, OPEN, PAID, World, at_rest, following
+from tests.domain.attempts_world import NAMES, OPEN, PAID, PROVIDERS, World, at_rest, following
 from tests.domain.making import ORDER_ID, order
 from tests.domain.test_races import GOODS
 from workers.domain.order import State
@@ -50,8 +50,8 @@ def atlas(request: pytest.FixtureRequest) -> Atlas:
 
 
 def captured(world: World) -> dict[str, int]:
-    """Channel and trade number -> amount, of the captures that we know of."""
-    amounts = {f"{CHANNELS[name]}:t{name}": amount for name, amount in zip(NAMES, world.charged, strict=True)}
+    """Provider and trade number -> amount, of the captures that we know of."""
+    amounts = {f"{PROVIDERS[name]}:t{name}": amount for name, amount in zip(NAMES, world.charged, strict=True)}
     return {key: amounts[key] for key in (f"{c}:{t}" for c, t, kind in world.facts if kind == "captured")}
 
 
@@ -81,7 +81,7 @@ def test_every_capture_is_the_one_that_was_kept_or_goes_back_once_under_its_own_
 
 def test_an_attempt_is_captured_exactly_when_its_capture_is_known(atlas: Atlas) -> None:
     for world in atlas.found:
-        known = {name for name in NAMES if (CHANNELS[name], f"t{name}", "captured") in world.facts}
+        known = {name for name in NAMES if (PROVIDERS[name], f"t{name}", "captured") in world.facts}
         assert {name for name in NAMES if world.state(name) == "captured"} == known, atlas.way_to(world)
 
 
@@ -92,7 +92,7 @@ def test_in_the_end_what_the_banks_took_is_what_is_kept_or_went_back_and_nobody_
     for world in atlas.found:
         end = at_rest(world)
         took = {name for name in NAMES if end.bank(name) == PAID}
-        assert set(captured(end)) == {f"{CHANNELS[name]}:t{name}" for name in took}, atlas.way_to(world)
+        assert set(captured(end)) == {f"{PROVIDERS[name]}:t{name}" for name in took}, atlas.way_to(world)
         assert len(took) - len(end.refunds) == (end.kept > 0), atlas.way_to(world)
         if end.order.state is not State.AWAITING_PAYMENT:
             open_ = {name for name in NAMES if end.bank(name) == OPEN}

@@ -1,4 +1,4 @@
-"""When a channel is asked about an attempt, and whether orders can be paid."""
+"""When a provider is asked about an attempt, and whether orders can be paid."""
 
 from collections.abc import Sequence
 from dataclasses import replace

@@ -17,7 +17,7 @@ BEFORE, AFTER = DAY - timedelta(days=1), DAY + timedelta(days=1)
 
 @dataclass(frozen=True)
 class Line:
-    """A line as a channel's statement has it."""
+    """A line as a provider's statement has it."""
 
     kind: Literal["capture", "refund"]
     number: str
@@ -89,7 +89,7 @@ CASES: list[tuple[str, Sequence[Line], Sequence[Entry], list[tuple[str, str | No
     ("a refund that they listed when they accepted it", [], [refund(stated_on=BEFORE)], [], 0),
     ("a capture that has no number of ours", [line(capture(), number="shop-1")], [capture(None)], [], 1),
     ("a line without a number", [line(capture(), number="")], [capture()], [], 1),
-    ("a line that has the channel's number twice", [line(capture(), number="t1")], [capture()], [], 1),
+    ("a line that has the provider's number twice", [line(capture(), number="t1")], [capture()], [], 1),
     ("neither has a number", [line(capture(None))], [capture(None)], [], 1),
     ("a capture that has no number and that they do not list", [], [capture(None)], [("missing_there", None, None)], 0),
     ("a refund without a number is never guessed", [line(refund(), number="")], [refund()],

@@ -252,10 +252,10 @@ def test_s3_has_a_payment_of_an_order_that_nobody_tried_to_pay() -> None:
 
 
 @pytest.mark.parametrize(
-    ("channel", "wanted"), [("alipay", (2, 20, 1)), ("wechat", (1, 10, 2)), ("paypal", (None, None, None))]
+    ("provider", "wanted"), [("alipay", (2, 20, 1)), ("wechat", (1, 10, 2)), ("paypal", (None, None, None))]
 )
-def test_each_document_has_its_own_number_for_a_way_to_pay(channel: str, wanted: tuple[int | None, ...]) -> None:
-    order = whole(facts=(replace(fact(), channel=channel),))
+def test_each_document_has_its_own_number_for_a_way_to_pay(provider: str, wanted: tuple[int | None, ...]) -> None:
+    order = whole(facts=(replace(fact(), provider=provider),))
     found = [row("s1", "order_payment", order)["pay_type"], row("s3", "order_info", order)["pay_type"],
              row("s4", "OmsOrder", order)["payType"]]  # fmt: skip
     assert tuple(found) == wanted

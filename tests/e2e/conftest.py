@@ -77,7 +77,7 @@ async def _live(broker: Broker, database_url: str, opened: "asyncio.Future[Hall]
 async def market(
     hall_broker: Broker, hall_database_url: str, tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncIterator[Market]:
-    """An open shop and the gateways of four channels."""
+    """An open shop and the gateways of four providers."""
     await declare.declare(hall_broker["topology"], hall_broker.names, TIERS_SECONDS)
     opened: asyncio.Future[Market] = asyncio.get_running_loop().create_future()
     closing = asyncio.Event()

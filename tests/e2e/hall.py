@@ -33,7 +33,7 @@ def cancel(**changes: Any) -> bytes:
 
 def payment(**changes: Any) -> bytes:
     """A sound payment.result for an order that does not exist."""
-    sound = {"order_id": "1", "channel": "alipay", "trade_no": uuid4().hex, "kind": "failed", "amount": 1}
+    sound = {"order_id": "1", "provider": "alipay", "trade_no": uuid4().hex, "kind": "failed", "amount": 1}
     return orjson.dumps(sound | {"currency": "CNY", "occurred_at": now()} | changes)
 
 

@@ -1,4 +1,4 @@
-"""An open shop and the gateways of four channels, and whether all books agree in the end."""
+"""An open shop and the gateways of four providers, and whether all books agree in the end."""
 
 import asyncio
 from collections import Counter as Sums
@@ -28,18 +28,18 @@ Scenario: TypeAlias = Callable[[Counter], Awaitable[None]]
 
 @dataclass
 class Market:
-    """All channels' counters."""
+    """All providers' counters."""
 
     counters: dict[str, Counter]
     pool: Pool
 
     async def everywhere(self, scenario: Scenario, names: Sequence[str] = ALL, **habits: float) -> None:
-        """The same at these channels side by side; afterwards all books agree and nothing is left over."""
+        """The same at these providers side by side; afterwards all books agree and nothing is left over."""
         await self.at(names, scenario, **habits)
         await self.clean()
 
     async def at(self, names: Sequence[str], scenario: Scenario, **habits: float) -> None:
-        """The same at these channels side by side."""
+        """The same at these providers side by side."""
         chosen = [self.counters[name] for name in names]
         for counter in chosen:
             counter.behaves(**habits)
@@ -50,7 +50,7 @@ class Market:
                 counter.behaves()
         wrong = [_noted(error, name) for error, name in zip(found, names, strict=True) if error is not None]
         if wrong:
-            raise BaseExceptionGroup("channels", wrong)
+            raise BaseExceptionGroup("providers", wrong)
 
     async def clean(self) -> None:
         """Once nothing is under way: the audit is clean, no message died, and the gateways' books are ours."""
@@ -69,7 +69,7 @@ class Market:
         dead = await self.pool.fetch("SELECT queue, type, reason, error_message FROM dead_letters")
         assert dead == [], dead
         captures = await self.pool.fetch(
-            """SELECT f.*, a.out_trade_no FROM payment_facts f LEFT JOIN payment_attempts a USING (channel, trade_no)
+            """SELECT f.*, a.out_trade_no FROM payment_facts f LEFT JOIN payment_attempts a USING (provider, trade_no)
                WHERE f.kind = 'captured'"""
         )
         refunds = await self.pool.fetch("SELECT * FROM refunds WHERE state = 'succeeded'")
@@ -141,7 +141,7 @@ async def _stocked(shop: Upstream) -> None:
 
 @asynccontextmanager
 async def impatient(seconds: float) -> AsyncIterator[None]:
-    """Calls to channels may take only so long meanwhile; none is under way at either end."""
+    """Calls to providers may take only so long meanwhile; none is under way at either end."""
     speaks = providers.configured()
     await providers.close()
     providers.configure(speaks, seconds)

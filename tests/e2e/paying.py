@@ -1,4 +1,4 @@
-"""The same for payments through channels: a gateway that speaks the channel's protocol stands on loopback."""
+"""The same for payments through providers: a gateway that speaks the provider's protocol stands on loopback."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -35,12 +35,12 @@ class Checkout:
     till: Till
 
     @property
-    def channel(self) -> str:
+    def provider(self) -> str:
         return self.till.gateway.name
 
     async def ordered(self, n: int) -> list[int]:
         """Orders that await payment."""
-        dollars = self.channel == "paypal"
+        dollars = self.provider == "paypal"
         if dollars:
             await self.floor.say(sku("s1").model_copy(update={"currency": "USD", "revision": 2}))
         self.floor.events.clear()
@@ -49,20 +49,20 @@ class Checkout:
         return [int(event["order_id"]) for event in self.floor.heard("order.created")]
 
     def starts(self, order_ids: Sequence[int], **changes: Any) -> list[Message]:
-        return [start(key, self.channel, SCENE[self.channel], unique(), **changes) for key in order_ids]
+        return [start(key, self.provider, SCENE[self.provider], unique(), **changes) for key in order_ids]
 
     async def opened(self, n: int) -> list[dict[str, Any]]:
         """What their buyers' clients were given."""
         order_ids = await self.ordered(n)
         await self.floor.say(*self.starts(order_ids))
-        await ask_all(self.floor, self.channel)
+        await ask_all(self.floor, self.provider)
         started = self.floor.heard("payment.started")
         assert len(started) == n, self.floor.events[-1]
         return started
 
     async def paid(self, started: Sequence[Mapping[str, Any]]) -> list[PaymentCallback]:
-        """Their buyers pay; what the channel notifies of it."""
-        till, before = self.till, len(self.till.notices)
+        """Their buyers pay; what the provider notifies of it."""
+        till, before = self.till, len(self.till.notifications)
         for one in started:
             status, said = await till.buyer(**{name: one[name] for name in ("kind", "url", "fields")})
             assert status == 200, said
@@ -70,16 +70,16 @@ class Checkout:
 
     async def notified(self, before: int, count: int) -> list[PaymentCallback]:
         async with asyncio.timeout(WAIT_SECONDS):
-            while len(self.till.notices) < before + count:
+            while len(self.till.notifications) < before + count:
                 await asyncio.sleep(0.002)
-        return [callback(self.channel, notice) for notice in self.till.notices[before:]]
+        return [callback(self.provider, notification) for notification in self.till.notifications[before:]]
 
     async def owed(self, n: int) -> list[Message]:
         """provider.refund of orders that were paid and cancelled."""
         started = await self.opened(n)
         await self.floor.say(*await self.paid(started))
         await self.floor.say(*(cancel(int(one["order_id"]), unique()) for one in started))
-        return taken(self.floor, self.channel)
+        return taken(self.floor, self.provider)
 
     async def expire(self) -> None:
         """For us, the buyers' time is over."""
@@ -115,7 +115,7 @@ async def mispriced(checkout: Checkout, n: int) -> Sequence[Message]:
 
 async def asked_to_open(checkout: Checkout, n: int) -> Sequence[Message]:
     await checkout.floor.say(*await begun(checkout, n))
-    return taken(checkout.floor, checkout.channel)
+    return taken(checkout.floor, checkout.provider)
 
 
 async def asked_in_vain(checkout: Checkout, n: int) -> Sequence[Message]:
@@ -146,7 +146,7 @@ async def notified_of_the_first(checkout: Checkout, n: int) -> Sequence[Message]
     """Another attempt is open at each order."""
     started = await checkout.opened(n)
     await checkout.floor.say(*checkout.starts([int(one["order_id"]) for one in started]))
-    taken(checkout.floor, checkout.channel)
+    taken(checkout.floor, checkout.provider)
     await checkout.floor.pool.execute("UPDATE payment_attempts SET state = 'requested' WHERE state <> 'captured'")
     return await checkout.paid(started)
 
@@ -158,9 +158,9 @@ async def forged(checkout: Checkout, n: int) -> Sequence[Message]:
 
 async def notified_of_refunds(checkout: Checkout, n: int) -> Sequence[Message]:
     calls = await checkout.owed(n)
-    before = len(checkout.till.notices)
-    checkout.floor.asked += [(checkout.channel, call) for call in calls]
-    await ask_all(checkout.floor, checkout.channel)
+    before = len(checkout.till.notifications)
+    checkout.floor.asked += [(checkout.provider, call) for call in calls]
+    await ask_all(checkout.floor, checkout.provider)
     return await checkout.notified(before, n)
 
 
@@ -168,8 +168,8 @@ async def refund_queries(checkout: Checkout, n: int) -> Sequence[Message]:
     """Of refunds that were asked for."""
     calls = await checkout.owed(n)
     checkout.till.behave(refund_processing=1.0, refund_seconds=60.0)
-    checkout.floor.asked += [(checkout.channel, call) for call in calls]
-    await ask_all(checkout.floor, checkout.channel)
+    checkout.floor.asked += [(checkout.provider, call) for call in calls]
+    await ask_all(checkout.floor, checkout.provider)
     return [ProviderRefundQuery(refund_no=call.refund_no) for call in calls if isinstance(call, ProviderRefund)]
 
 
@@ -232,14 +232,14 @@ async def too_late(checkout: Checkout, n: int) -> Sequence[Message]:
 
 
 async def strange_serials(checkout: Checkout, n: int) -> Sequence[Message]:
-    return [ProviderCertificates(channel="wechat", serial=f"70B{key}") for key in range(n)]
+    return [ProviderCertificates(provider="wechat", serial=f"70B{key}") for key in range(n)]
 
 
 @dataclass(frozen=True)
 class Scenario:
-    """At a channel, n messages, and what each of them announces. `more` is how the gateway is."""
+    """At a provider, n messages, and what each of them announces. `more` is how the gateway is."""
 
-    channel: str
+    provider: str
     arrange: Arrange
     told: str | None
     more: Mapping[str, Any] = field(default_factory=dict)

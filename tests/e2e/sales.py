@@ -1,4 +1,4 @@
-"""One order, its buyer, and the channel's counter where it is paid: a gateway on the other side of the street."""
+"""One order, its buyer, and the provider's counter where it is paid: a gateway on the other side of the street."""
 
 import asyncio
 from collections.abc import Iterator, Sequence
@@ -30,7 +30,7 @@ WAKE = """UPDATE timers SET wake_at = now() WHERE kind = $1 AND key IN (
 
 @dataclass
 class Counter:
-    """One channel's: its gateway, and the shop whose orders are paid there."""
+    """One provider's: its gateway, and the shop whose orders are paid there."""
 
     name: str
     gateway: Gateway
@@ -45,7 +45,7 @@ class Counter:
         self.gateway.dice.habits = Habits(**habits)
 
     async def sale(self) -> "Sale":
-        """An order that awaits payment, in the channel's currency."""
+        """An order that awaits payment, in the provider's currency."""
         currency = CURRENCIES.get(self.name, "CNY")
         created = await self.shop.created((f"s-{currency}", 2), currency=currency)
         return Sale(self, created["order_id"], currency)
@@ -80,7 +80,7 @@ class Counter:
         done = [refund for refund in theirs["refunds"] if refund["state"] == "succeeded"]
         for ours, rows, number in ((captures, theirs["captures"], "out_trade_no"), (refunds, done, "refund_no")):
             facts = (number, "trade_no", "amount", "currency")
-            here, there = _rows([row for row in ours if row["channel"] == self.name], facts), _rows(rows, facts)
+            here, there = _rows([row for row in ours if row["provider"] == self.name], facts), _rows(rows, facts)
             assert here == there, f"{self.name}: {here} here, {there} there"
 
 
@@ -98,11 +98,11 @@ class Sale:
     attempts: int = 0
 
     async def start(self, counter: Counter | None = None) -> dict[str, Any]:
-        """The payment.started that answers a payment.start, at this channel or another."""
+        """The payment.started that answers a payment.start, at this provider or another."""
         name = (counter or self.counter).name
         self.attempts += 1
         await self.counter.shop.say("payment.start", {
-            "request_id": uuid4().hex, "actor": USER, "order_id": self.order_id, "method": name,
+            "request_id": uuid4().hex, "actor": USER, "order_id": self.order_id, "provider": name,
             "scene": SCENES[name], "amount": PAYABLE, "currency": self.currency,
         })  # fmt: skip
         started = await self.counter.shop.hears("payment.started", self.attempts, order_id=self.order_id)

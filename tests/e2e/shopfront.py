@@ -153,7 +153,7 @@ class Upstream:
     async def pay(self, created: dict[str, Any], *, trade_no: str | None = None, amount: int | None = None) -> None:
         amounts = created["amounts"]
         await self.say("payment.result", {
-            "order_id": created["order_id"], "channel": "alipay", "trade_no": trade_no or f"t-{created['order_id']}",
+            "order_id": created["order_id"], "provider": "alipay", "trade_no": trade_no or f"t-{created['order_id']}",
             "kind": "captured", "amount": amounts["payable"] if amount is None else amount,
             "currency": amounts["currency"], "occurred_at": now(),
         })  # fmt: skip

@@ -1,4 +1,4 @@
-"""Attempts that nobody should pay any more: the channel closes them, and what is paid there after all goes back."""
+"""Attempts that nobody should pay any more: the provider closes them, and what is paid there after all goes back."""
 
 from collections.abc import Awaitable
 
@@ -16,7 +16,7 @@ DIRECT = (*CLOSING, "unionpay")
 
 
 async def paid_after(sale: Sale, started: dict[str, str], what: Awaitable[None]) -> None:
-    """Pay an attempt that was to be closed after that: its channel does not answer to it in time."""
+    """Pay an attempt that was to be closed after that: its provider does not answer to it in time."""
     counter = sale.counter
     did = counter.gateway.dice.did
     before = did["error"]
@@ -53,7 +53,7 @@ async def test_what_is_paid_twice_goes_back_once(market: Market) -> None:
 
         await paid_after(sale, first, second())
         duplicate = await sale.captured("duplicate")
-        assert duplicate["channel"] == counter.name
+        assert duplicate["provider"] == counter.name
         assert (await sale.refunded())["trade_no"] == duplicate["trade_no"]
         await sale.is_("paid")
 

@@ -63,15 +63,15 @@ async def counting(floor: Floor, url: str) -> AsyncIterator[CountingPool]:
     pool.terminate()
 
 
-def queue_of(body: Message, channel: str = "") -> str:
-    """Where the message waits; what is asked of a channel waits in that channel's own queue."""
+def queue_of(body: Message, provider: str = "") -> str:
+    """Where the message waits; what is asked of a provider waits in that provider's own queue."""
     queue = QUEUE_OF[body.TYPE]
-    return f"provider-calls.{channel}" if queue.startswith("provider-calls.") else queue
+    return f"provider-calls.{provider}" if queue.startswith("provider-calls.") else queue
 
 
-def work(body: Message, items: Sequence[Message] = (), channel: str = "") -> Work:
+def work(body: Message, items: Sequence[Message] = (), provider: str = "") -> Work:
     """The message as the broker would bring it; with `items`, all of those in one."""
-    internal, queue = isinstance(body, Internal), queue_of(body, channel)
+    internal, queue = isinstance(body, Internal), queue_of(body, provider)
     direct = isinstance(body, ProgressMark | AttemptCall | RefundCall | ProviderCertificates)
     about = {"correlation_id": "c", "causation_id": None, "occurred_at": datetime.now(UTC).isoformat()}
     parts = [about | {"body": orjson.loads(one.model_dump_json())} for one in (items or [body])]
@@ -86,7 +86,7 @@ def work(body: Message, items: Sequence[Message] = (), channel: str = "") -> Wor
 
 @pytest.fixture
 def floor(pool: Pool) -> Iterator[Floor]:
-    """Handlers on a database of their own; the channels that a scenario set up are forgotten after it."""
+    """Handlers on a database of their own; the providers that a scenario set up are forgotten after it."""
     cipher.configure(KEYS)
     shop.configure(Shop(policy=Policy(rate_limit_orders=0)))
     yield Floor(pool)
@@ -116,8 +116,8 @@ async def test_fifty_messages_take_as_many_statements_as_one(name: str, floor: F
 async def test_fifty_payments_take_as_many_statements_as_one(name: str, floor: Floor, database_url: str) -> None:
     scenario = PAYING[name]
     await floor.open_shop(qty=10_000)
-    async with open_till(scenario.channel, **scenario.more) as till:
-        providers.configure({scenario.channel: till.channel})
+    async with open_till(scenario.provider, **scenario.more) as till:
+        providers.configure({scenario.provider: till.provider})
         try:
             await compare(floor, database_url, partial(scenario.arrange, Checkout(floor, till)), scenario)
         finally:
@@ -131,15 +131,15 @@ async def compare(
     scenario: Scenario | None = None,
 ) -> None:
     """The statements of one message, and of fifty. With a scenario, each message announces what it shall."""
-    channel = scenario.channel if scenario else ""
+    provider = scenario.provider if scenario else ""
     taken: list[list[str]] = []
     async with counting(floor, database_url) as pool:
         for n in (1, 1, MANY):  # the first time teaches the connection
             bodies = await arrange(n)
             assert len(bodies) == n
             await floor.pool.execute("DELETE FROM outbox")
-            works = [work(body, channel=channel) for body in bodies]
-            taken.append(await statements(pool, works, queue_of(bodies[0], channel)))
+            works = [work(body, provider=provider) for body in bodies]
+            taken.append(await statements(pool, works, queue_of(bodies[0], provider)))
             rows = await floor.pool.fetch("DELETE FROM outbox RETURNING type, destination")
             announced = [row["type"] for row in rows if row["destination"] != "reply"]
             assert scenario is None or announced.count(scenario.told) == (n if scenario.told else 0), announced

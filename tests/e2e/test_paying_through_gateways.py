@@ -1,4 +1,4 @@
-"""Orders that are paid through gateways which speak the channels' own protocols, over HTTP and AMQP, all four alike."""
+"""Orders that are paid through test gateways, which speak the providers' own protocols over HTTP and AMQP."""
 
 import asyncio
 
@@ -22,7 +22,7 @@ async def test_an_order_is_paid_and_given_back_whatever_copies_come(market: Mark
         refund = await sale.refunded()
         assert refund["amount"] == PAYABLE
         rewritten = (await counter.ledger())["habits"]["reserialised"]
-        refused = await counter.shop.hears("payment.callback_rejected", rewritten, channel=counter.name)
+        refused = await counter.shop.hears("payment.callback_rejected", rewritten, provider=counter.name)
         assert {event["code"] for event in refused} == {"PAY_SIGNATURE_INVALID"}
 
     await market.everywhere(scenario, doubled=1.0, reserialised=1.0)
@@ -32,11 +32,11 @@ async def test_a_hundred_copies_are_one_capture_and_a_forged_one_none(market: Ma
     async def scenario(counter: Counter) -> None:
         sale = await counter.sale()
         started = await sale.start()
-        before = len(counter.shop.heard("payment.callback_rejected", channel=counter.name))
+        before = len(counter.shop.heard("payment.callback_rejected", provider=counter.name))
         with counter.withheld() as kept:
             await sale.pay(started)
             await counter.notify(counter.gateway.forged(kept[0](now())))
-            refused = await counter.shop.hears("payment.callback_rejected", before + 1, channel=counter.name)
+            refused = await counter.shop.hears("payment.callback_rejected", before + 1, provider=counter.name)
             assert refused[-1]["code"] == "PAY_SIGNATURE_INVALID"
             await sale.is_("awaiting_payment")
             await asyncio.gather(*(counter.notify(kept[0](now())) for _ in range(100)))
@@ -45,7 +45,9 @@ async def test_a_hundred_copies_are_one_capture_and_a_forged_one_none(market: Ma
         await sale.is_("paid")
 
     await market.everywhere(scenario)
-    told = [(event["channel"], event["trade_no"]) for event in market.counters["alipay"].shop.heard("payment.captured")]
+    told = [
+        (event["provider"], event["trade_no"]) for event in market.counters["alipay"].shop.heard("payment.captured")
+    ]
     assert len(told) == len(set(told))
 
 

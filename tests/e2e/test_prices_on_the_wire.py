@@ -84,7 +84,7 @@ async def test_one_payment_pays_two_merged_orders(declared_broker: Broker, datab
         await shop.say("order.merge", wish)
         [merged, _] = await shop.hears("order.merged", 2)
         await gateway.say("payment.result", {
-            "order_id": ids[1], "intent_id": merged["intent_id"], "channel": "alipay", "trade_no": "t1",
+            "order_id": ids[1], "intent_id": merged["intent_id"], "provider": "alipay", "trade_no": "t1",
             "kind": "captured", "amount": merged["amount"], "currency": "CNY", "occurred_at": now(),
         })  # fmt: skip
         await shop.hears("order.paid", 2)

@@ -20,7 +20,7 @@ STRANGERS = 300
 @pytest.fixture(autouse=True)
 def alipay() -> Iterator[None]:
     """We speak with Alipay, until the test ends."""
-    providers.configure({"alipay": alipay_world.channel()})
+    providers.configure({"alipay": alipay_world.provider()})
     yield
     providers.configure({})
 
@@ -43,7 +43,7 @@ async def test_a_full_statement_is_compared_and_answered(declared_broker: Broker
         at = datetime.fromisoformat(captured["headers"]["occurred-at"])
         day = at.astimezone(alipay_protocol.CHINA).date().isoformat()
         await gateway.say("payment.reconcile", {
-            "request_id": "day-1", "actor": {"type": "operator", "id": "ops-7"}, "channel": "alipay", "day": day,
+            "request_id": "day-1", "actor": {"type": "operator", "id": "ops-7"}, "provider": "alipay", "day": day,
             "content": base64.b64encode(whole_day(at, "t1", 1000)).decode(),
         }, reply_to=gateway.inbox)  # fmt: skip
         found = await gateway.hears("payment.discrepancy_found", STRANGERS)

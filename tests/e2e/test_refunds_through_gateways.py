@@ -39,7 +39,7 @@ async def test_a_refund_that_is_under_way_is_done_when_a_notification_says_so(ma
     await market.everywhere(scenario, refund_processing=1.0, refund_seconds=0.3)
 
 
-async def test_a_refund_that_is_under_way_is_done_when_the_channel_says_so(market: Market) -> None:
+async def test_a_refund_that_is_under_way_is_done_when_the_provider_says_so(market: Market) -> None:
     async def scenario(counter: Counter) -> None:
         sale = await counter.bought()
         counter.behaves(refund_processing=1.0, refund_seconds=0.3, untold=1.0)

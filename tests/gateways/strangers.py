@@ -5,10 +5,10 @@ from typing import Any
 from tests.gateways.till import Till
 from tests.providers.keys import certificate_pem, private_pem
 from workers.providers.configuration import make
-from workers.providers.port import Channel
+from workers.providers.port import Provider
 
 
-def channel(till: Till) -> Channel:
+def provider(till: Till) -> Provider:
     """The merchant's adapter, with what the stranger proves themselves with."""
     name = till.gateway.name
     for file, content in proofs(till.gateway).items():

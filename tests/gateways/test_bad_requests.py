@@ -129,7 +129,7 @@ async def test_a_gateway_closes_while_it_notifies_and_answers() -> None:
     assert [task for task in asyncio.all_tasks() if "Notifier" in repr(task)] == []
 
 
-def test_the_numbers_of_a_channel_are_unlike_each_other_and_as_long_as_they_should_be() -> None:
+def test_the_numbers_of_a_provider_are_unlike_each_other_and_as_long_as_they_should_be() -> None:
     ledger, now = Ledger("x"), datetime.now(UTC)
     numbers = [ledger.new_number(now, length) for length in (21, 28) for _ in range(1000)]
     assert len(set(numbers)) == 2000

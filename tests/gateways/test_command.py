@@ -16,7 +16,7 @@ from workers.providers.configuration import make
 SECONDS = {"late_seconds": 1.0}
 
 
-def test_a_habit_is_every_channels_unless_it_names_one() -> None:
+def test_a_habit_is_every_providers_unless_it_names_one() -> None:
     said = ["paypal.lost=0.5", "lost=0.1", "doubled=1"]
     found = chosen_habits(["wechat", "paypal"], said, SECONDS)
     assert {name: (habits.lost, habits.doubled) for name, habits in found.items()} == {
@@ -32,22 +32,22 @@ WRONG = [
 
 @pytest.mark.parametrize("said", WRONG)
 def test_what_is_no_habit_is_refused_in_words(said: str) -> None:
-    with pytest.raises(typer.BadParameter, match="CHANNEL"):
+    with pytest.raises(typer.BadParameter, match="PROVIDER"):
         chosen_habits(["wechat"], [said], SECONDS)
 
 
 def test_it_prints_what_workers_need_and_ends_at_a_signal(tmp_path: Path) -> None:
     folder = tmp_path / "keys"
-    command = [sys.executable, "-m", "scripts.gateways", "--channel", "alipay", "--folder", str(folder)]
+    command = [sys.executable, "-m", "scripts.gateways", "--provider", "alipay", "--folder", str(folder)]
     notified = ["--notify-url", "http://127.0.0.1:9/notify"]
     with subprocess.Popen([*command, *notified], cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         said = json.loads(process.stdout.readline())
-        channel = make("alipay", said["environment"]["OMS_ALIPAY"])
+        provider = make("alipay", said["environment"]["OMS_ALIPAY"])
         assert json.loads((folder / "gateways.json").read_text()) == said
         modes = {path.stat().st_mode & 0o777 for path in folder.iterdir()}
         process.send_signal(signal.SIGTERM)
         assert process.wait(20) == 0
-    assert channel.name == "alipay"
+    assert provider.name == "alipay"
     assert set(said["gateways"]) == {"alipay"}
     assert modes == {0o600}

@@ -64,7 +64,7 @@ async def test_bytes_and_headers_go_on_as_they_came(body: bytes) -> None:
             assert answer.status == 204
     told = wire.callback
     assert base64.b64decode(told.body) == body
-    assert told.channel == "wechat"
+    assert told.provider == "wechat"
     assert told.headers["content-encoding"] == "gzip"
     assert told.headers["wechatpay-nonce"] == "a, b"
     assert told.headers["x-text"] == "a b\tc"
@@ -72,7 +72,7 @@ async def test_bytes_and_headers_go_on_as_they_came(body: bytes) -> None:
 
 
 @pytest.mark.parametrize("name", KINDS)
-async def test_each_channel_takes_the_acknowledgement_for_one(name: str) -> None:
+async def test_each_provider_takes_the_acknowledgement_for_one(name: str) -> None:
     wire = Wire()
     async with opened(wire.publish) as (url, client), client.post(f"{url}/{name}", data=b"x") as answer:
         kind: Any = KINDS[name]
@@ -102,13 +102,13 @@ REFUSED = [
 ]
 
 
-@pytest.mark.parametrize(("channel", "body", "headers", "status"), REFUSED)
-async def test_what_no_channel_sends_goes_nowhere(
-    channel: str, body: bytes, headers: dict[str, str], status: int
+@pytest.mark.parametrize(("provider", "body", "headers", "status"), REFUSED)
+async def test_what_no_provider_sends_goes_nowhere(
+    provider: str, body: bytes, headers: dict[str, str], status: int
 ) -> None:
     wire = Wire()
     async with opened(wire.publish) as (url, client):
-        async with client.post(f"{url}/{channel}", data=body, headers=headers) as answer:
+        async with client.post(f"{url}/{provider}", data=body, headers=headers) as answer:
             assert answer.status == status
         async with client.get(f"{url}/wechat") as answer:
             assert answer.status == 405

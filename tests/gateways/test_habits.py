@@ -19,7 +19,7 @@ CLOSING = [("wechat", "qr"), ("alipay", "page")]
 def shown(till: Till) -> list[tuple[bytes, str]]:
     """What arrived: body, and what each of WeChat Pay's and PayPal's copies has of its own."""
     names = ("wechatpay-nonce", "paypal-transmission-id")
-    return [(n.body, "".join(n.headers.get(name, "") for name in names)) for n in till.notices]
+    return [(n.body, "".join(n.headers.get(name, "") for name in names)) for n in till.notifications]
 
 
 async def bought(till: Till, scene: str | None = None) -> tuple[Any, dict[str, Any]]:
@@ -48,7 +48,7 @@ async def test_a_notification_comes_twice_within_a_second(name: str) -> None:
         first, second = await till.told(2)
         assert isinstance(first, Paid | Approved), first
         assert first == second
-        assert (till.notices[1].received_at - started).total_seconds() < 5
+        assert (till.notifications[1].received_at - started).total_seconds() < 5
         signed_anew = name == "wechat"
         assert (len(set(shown(till))) == 2) == signed_anew
         assert len({body for body, _ in shown(till)}) == 1
@@ -60,7 +60,7 @@ async def test_a_notification_comes_late_and_until_then_only_a_query_knows(name:
         attempt, _ = await bought(till)
         found = await till.query(attempt)
         assert isinstance(found, Approved) or (isinstance(found, Paid) and found.status == "captured")
-        assert till.notices == []
+        assert till.notifications == []
         assert isinstance((await till.told(1))[0], Paid | Approved)
 
 
@@ -68,7 +68,7 @@ async def test_a_notification_comes_late_and_until_then_only_a_query_knows(name:
 async def test_what_is_never_told_is_known_to_who_asks(name: str) -> None:
     async with open_till(name, **QUIET) as till:
         await till.paid()
-        assert till.notices == []
+        assert till.notifications == []
         assert (await till.ledger())["notifications"].get("sent", 0) == 0
 
 
@@ -170,14 +170,14 @@ ANSWERS: dict[str, list[tuple[int, str | None]]] = {
 
 
 @pytest.mark.parametrize("name", KINDS)
-async def test_a_notification_is_sent_again_until_it_is_acknowledged_in_the_channels_words(name: str) -> None:
+async def test_a_notification_is_sent_again_until_it_is_acknowledged_in_the_providers_words(name: str) -> None:
     async with open_till(name) as till:
         till.answers = list(ANSWERS[name])
         await bought(till)
         said = await till.told(len(ANSWERS[name]))
         assert len(set(said)) == 1
         await settled(till, acknowledged=1)
-        assert len(till.notices) == len(ANSWERS[name])
+        assert len(till.notifications) == len(ANSWERS[name])
 
 
 @pytest.mark.parametrize("name", KINDS)
@@ -187,7 +187,7 @@ async def test_a_notification_is_given_up_at_the_end_of_the_schedule(name: str) 
         till.answers = [(500, None)] * (copies + 1)
         await bought(till)
         await settled(till, **{"given up": 1})
-        assert len(till.notices) == copies
+        assert len(till.notifications) == copies
 
 
 async def settled(till: Till, **told: int) -> None:
@@ -208,7 +208,7 @@ async def test_after_the_rotation_notifications_are_signed_with_the_second_key(n
         unknown = said[1]
         if isinstance(unknown, CertificateUnknown):
             known = await till.certificates(unknown.serial)
-            till.channel = till.channel.with_certificates(known)
+            till.provider = till.provider.with_certificates(known)
             said = await till.told(2)
         assert isinstance(unknown, CertificateUnknown) == (name in ("wechat", "paypal"))
         assert isinstance(said[1], Paid | Approved), said[1]

@@ -17,10 +17,10 @@ SCENES = [
     ("unionpay", "page"), ("unionpay", "wap"), ("unionpay", "app"), ("paypal", "page"),
 ]  # fmt: skip
 CLOSING = [("wechat", "qr"), ("alipay", "page")]
-"""Channels with which a payment can be closed, and a scene in which they know of it before it is paid."""
+"""Providers with which a payment can be closed, and a scene in which they know of it before it is paid."""
 
 
-def test_every_channel_has_a_gateway_and_every_scene_is_lived() -> None:
+def test_every_provider_has_a_gateway_and_every_scene_is_lived() -> None:
     assert {name for name, _ in SCENES} == set(KINDS)
 
 
@@ -48,7 +48,7 @@ async def test_a_payment_is_started_paid_told_queried_and_given_back_in_parts(na
         assert isinstance(found, Paid)
         assert replace(found, occurred_at=paid.occurred_at) == paid
 
-        before = len(till.notices)
+        before = len(till.notifications)
         for number, amount in enumerate((888, 8000), start=1):
             ask = till.ask(attempt, paid, amount)
             answer = await till.refund(ask)
@@ -130,7 +130,7 @@ async def test_what_is_not_signed_with_our_key_is_not_believed(name: str) -> Non
     async with open_till(name) as till:
         attempt, paid = await till.paid()
         ask = till.ask(attempt, paid, 888)
-        await till.becomes(strangers.channel(till))
+        await till.becomes(strangers.provider(till))
         assert isinstance(await till.query(attempt), Unknown | Refused)
         assert isinstance(await till.refund(ask), Unknown | Refused)
         assert (await till.ledger())["refunded"] == {}

@@ -25,9 +25,9 @@ from workers.providers.port import (
     Approved,
     Attempt,
     CertificateUnknown,
-    Channel,
-    Notice,
+    Notification,
     Paid,
+    Provider,
     Ready,
     RefundAsk,
     Refunded,
@@ -56,26 +56,26 @@ def keys(name: str) -> Any:
 
 @dataclass
 class Till:
-    """One merchant at one channel. `answers` are what the next notifications are answered with; then acknowledged."""
+    """One merchant at one provider. `answers` are what the next notifications are answered with; then acknowledged."""
 
     gateway: Gateway
-    channel: Channel
+    provider: Provider
     caller: Caller
     client: aiohttp.ClientSession
     folder: Path
-    notices: list[Notice] = field(default_factory=list)
+    notifications: list[Notification] = field(default_factory=list)
     answers: list[tuple[int, str | None]] = field(default_factory=list)
 
     async def receive(self, request: web.Request) -> web.Response:
         headers = {name.lower(): value for name, value in request.headers.items()}
-        self.notices.append(Notice(headers, await request.read(), datetime.now(UTC)))
+        self.notifications.append(Notification(headers, await request.read(), datetime.now(UTC)))
         status, text = self.answers.pop(0) if self.answers else ACKNOWLEDGEMENTS[self.gateway.name]
         return web.Response(status=status, text=text)
 
-    async def becomes(self, channel: Channel) -> None:
+    async def becomes(self, provider: Provider) -> None:
         """Another adapter, with connections and tokens of its own."""
         await self.caller.close()
-        self.channel, self.caller = channel, Caller(channel, 10.0)
+        self.provider, self.caller = provider, Caller(provider, 10.0)
 
     def behave(self, **habits: float) -> None:
         """From now on."""
@@ -83,14 +83,14 @@ class Till:
 
     @property
     def currency(self) -> str:
-        return "CNY" if "CNY" in self.channel.currencies else "USD"
+        return "CNY" if "CNY" in self.provider.currencies else "USD"
 
     def attempt(self, scene: str | None = None, amount: int = 8888, **more: Any) -> Attempt:
-        """A new one, in the first scene of the channel if none is named."""
+        """A new one, in the first scene of the provider if none is named."""
         now = datetime.now(UTC)
         given: dict[str, Any] = {
             "out_trade_no": f"P{next(_numbers)}", "amount": amount, "currency": self.currency,
-            "subject": "Größe & 100% 茶", "scene": scene or sorted(self.channel.scenes)[0], "started_at": now,
+            "subject": "Größe & 100% 茶", "scene": scene or sorted(self.provider.scenes)[0], "started_at": now,
             "expire_at": now + timedelta(minutes=30), "client_ip": "203.0.113.7",
             "payer": "oUpF8uMuAJO_M2pxb1Q9zNjWeS6o",
         }  # fmt: skip
@@ -99,13 +99,13 @@ class Till:
     async def start(self, attempt: Attempt) -> Ready | Refused | Unknown:
         """As payment.start and provider.start do."""
         now = datetime.now(UTC)
-        begun = self.channel.start(attempt, now)
+        begun = self.provider.start(attempt, now)
         if not isinstance(begun, Request):
             return begun
-        build = self.channel.start
+        build = self.provider.start
         answer = await self.caller.ask(
             lambda at: build(attempt, at),  # type: ignore[arg-type,return-value]
-            lambda response, at: self.channel.started(attempt, response, at),
+            lambda response, at: self.provider.started(attempt, response, at),
         )
         assert answer is not None
         return answer
@@ -130,47 +130,47 @@ class Till:
     async def told(self, count: int) -> list[Verdict]:
         """What the first so many notifications say, once they are there."""
         async with asyncio.timeout(WAIT_SECONDS):
-            while len(self.notices) < count:
+            while len(self.notifications) < count:
                 await asyncio.sleep(0.005)
-        return [self.channel.verify(notice) for notice in self.notices]
+        return [self.provider.verify(notification) for notification in self.notifications]
 
     async def query(self, attempt: Attempt) -> Paid | Approved | Refused | Unknown | None:
-        channel = self.channel
+        provider = self.provider
         return await self.caller.ask(
-            lambda at: channel.query(attempt, at), lambda response, at: channel.paid(attempt, response, at)
+            lambda at: provider.query(attempt, at), lambda response, at: provider.paid(attempt, response, at)
         )
 
     async def capture(self, attempt: Attempt) -> Paid | Approved | Refused | Unknown | None:
-        channel = self.channel
+        provider = self.provider
         return await self.caller.ask(
-            lambda at: channel.capture(attempt, at), lambda response, at: channel.paid(attempt, response, at)
+            lambda at: provider.capture(attempt, at), lambda response, at: provider.paid(attempt, response, at)
         )
 
     async def close(self, attempt: Attempt) -> Paid | Refused | Unknown | None:
-        channel = self.channel
+        provider = self.provider
         return await self.caller.ask(
-            lambda at: channel.close(attempt, at), lambda response, at: channel.closed(attempt, response, at)
+            lambda at: provider.close(attempt, at), lambda response, at: provider.closed(attempt, response, at)
         )
 
     async def refund(self, ask: RefundAsk) -> Refunded | Refused | Unknown | None:
-        channel = self.channel
+        provider = self.provider
         return await self.caller.ask(
-            lambda at: channel.refund(ask, at), lambda response, at: channel.refunded(ask, response, at)
+            lambda at: provider.refund(ask, at), lambda response, at: provider.refunded(ask, response, at)
         )
 
     async def query_refund(self, ask: RefundAsk) -> Refunded | Refused | Unknown | None:
-        channel = self.channel
+        provider = self.provider
         return await self.caller.ask(
-            lambda at: channel.query_refund(ask, at), lambda response, at: channel.refund_found(ask, response, at)
+            lambda at: provider.query_refund(ask, at), lambda response, at: provider.refund_found(ask, response, at)
         )
 
     async def certificates(self, serial: str) -> Mapping[str, str]:
         """As provider.certificates does."""
-        channel = self.channel
-        read: Any = channel.read_certificates
-        if channel.name == "paypal":  # its answer does not say of which address it is
+        provider = self.provider
+        read: Any = provider.read_certificates
+        if provider.name == "paypal":  # its answer does not say of which address it is
             read = partial(read, serial=serial)
-        found: Any = await self.caller.ask(lambda at: channel.certificates(at, serial), read)
+        found: Any = await self.caller.ask(lambda at: provider.certificates(at, serial), read)
         assert found is not None
         assert isinstance(found, Mapping), found
         return found
@@ -212,8 +212,8 @@ async def open_till(name: str, *, timeout_seconds: float = 10.0, **more: Any) ->
     gateway = kind(notify_url, Habits(**more), keys=keys(name), **{"time_factor": QUICK} | about)
     with tempfile.TemporaryDirectory() as folder:
         async with running([gateway], Path(folder)) as environment, aiohttp.ClientSession() as client:
-            channel = make(name, environment[f"OMS_{name.upper()}"])
-            till = Till(gateway, channel, Caller(channel, timeout_seconds), client, Path(folder))
+            provider = make(name, environment[f"OMS_{name.upper()}"])
+            till = Till(gateway, provider, Caller(provider, timeout_seconds), client, Path(folder))
             waiting.set_result(till)
             try:
                 yield till

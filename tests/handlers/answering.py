@@ -1,4 +1,4 @@
-"""The line to a channel, on the floor."""
+"""The line to a provider, on the floor."""
 
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -11,7 +11,7 @@ from tests.handlers.test_paying import MERCHANT
 from workers import providers, shop
 from workers.handlers.provider_calls import take_answers
 from workers.providers.alipay import Alipay, AlipaySettings
-from workers.providers.port import Notice, Paid, Refused, Unknown
+from workers.providers.port import Notification, Paid, Refused, Unknown
 from workers.runtime.batch import Batch
 
 AT = datetime(2026, 1, 21, 2, 0, tzinfo=UTC)
@@ -20,7 +20,7 @@ SILENCE, NO = Unknown("TimeoutError"), Refused("ACQ.TRADE_NOT_EXIST", "there is 
 
 @dataclass
 class Line:
-    """The line to a channel: `told` hands an answer to the handler as if the channel had been asked."""
+    """The line to a provider: `told` hands an answer to the handler as if the provider had been asked."""
 
     floor: Floor
     attempt_id: int
@@ -30,7 +30,7 @@ class Line:
         item = replace(self.floor.wrap(body), attempt=attempt)
         async with self.floor.pool.acquire() as tx, tx.transaction():
             batch = Batch[Any]([item], await tx.fetchval("SELECT clock_timestamp()"), {item.id: answer})
-            await take_answers(tx, batch, channel="alipay")
+            await take_answers(tx, batch, provider="alipay")
         self.floor.asked.clear()
         await self.floor.pump()
         return batch
@@ -45,7 +45,7 @@ class Line:
 
     @property
     def asked(self) -> list[str]:
-        return [message.routing_key().removeprefix("gateway.") for _, message in self.floor.asked]
+        return [message.routing_key().removeprefix("provider.") for _, message in self.floor.asked]
 
     async def state(self) -> str:
         state: str = await self.floor.pool.fetchval("SELECT state FROM payment_attempts WHERE id = $1", self.attempt_id)
@@ -61,14 +61,14 @@ class Teller(Alipay):
 
     said: Any = None
 
-    def verify(self, notice: Notice) -> Any:
+    def verify(self, notification: Notification) -> Any:
         return self.said
 
 
-async def tells(line: Line, said: Any, channel: str = "alipay") -> Batch[Any]:
+async def tells(line: Line, said: Any, provider: str = "alipay") -> Batch[Any]:
     teller = Teller(AlipaySettings.model_validate(MERCHANT))
     teller.said = said
     providers.configure({"alipay": teller, "wechat": teller})
     line.floor.events.clear()
     line.floor.asked.clear()
-    return await line.floor.say(callback(channel, Notice({}, repr(said).encode(), AT)))
+    return await line.floor.say(callback(provider, Notification({}, repr(said).encode(), AT)))

@@ -1,6 +1,6 @@
 """A bank that payments are raced against: what buyers paid and got back, answers that are late, lost or unclear.
 
-It stands behind the channel's port: notifications are signed and verified as Alipay's are, calls go nowhere.
+It stands behind the provider's port: notifications are signed and verified as Alipay's are, calls go nowhere.
 """
 
 import random

@@ -1,4 +1,4 @@
-"""Calls of payment channels on the floor: what is asked of a channel is asked there, and its answers are handled."""
+"""Calls of providers on the floor: what is asked of a provider is asked there, and its answers are handled."""
 
 import base64
 from collections.abc import Sequence
@@ -8,41 +8,41 @@ from messages.base import Message
 from messages.envelope import Envelope
 from messages.payments import PaymentCallback, PaymentStart
 from tests.handlers.floor import Floor, user
-from workers.providers.port import Notice
+from workers.providers.port import Notification
 from workers.routes import ROUTES
 from workers.runtime.batch import Batch
 
 ROUTE = {route.queue: route for route in ROUTES}
 
 
-def start(order_id: int, channel: str, scene: str, request_id: str, **changes: Any) -> PaymentStart:
+def start(order_id: int, provider: str, scene: str, request_id: str, **changes: Any) -> PaymentStart:
     """The buyer u1 wants to pay 1000 there."""
     fields: dict[str, Any] = {
-        "request_id": request_id, "actor": user(), "order_id": order_id, "method": channel, "scene": scene,
-        "amount": 1000, "currency": "USD" if channel == "paypal" else "CNY",
+        "request_id": request_id, "actor": user(), "order_id": order_id, "provider": provider, "scene": scene,
+        "amount": 1000, "currency": "USD" if provider == "paypal" else "CNY",
     }  # fmt: skip
     return PaymentStart(**fields | changes)
 
 
-def callback(channel: str, notice: Notice) -> PaymentCallback:
+def callback(provider: str, notification: Notification) -> PaymentCallback:
     """A notification as the edge passes it on."""
-    encoded = base64.b64encode(notice.body).decode()
+    encoded = base64.b64encode(notification.body).decode()
     return PaymentCallback(
-        channel=channel, headers=dict(notice.headers), body=encoded, received_at=notice.received_at
+        provider=provider, headers=dict(notification.headers), body=encoded, received_at=notification.received_at
     )  # fmt: skip
 
 
-def taken(floor: Floor, channel: str) -> list[Message]:
-    """What was asked of a channel since the last time."""
-    mine = [message for name, message in floor.asked if name == channel]
-    floor.asked = [(name, message) for name, message in floor.asked if name != channel]
+def taken(floor: Floor, provider: str) -> list[Message]:
+    """What was asked of a provider since the last time."""
+    mine = [message for name, message in floor.asked if name == provider]
+    floor.asked = [(name, message) for name, message in floor.asked if name != provider]
     return mine
 
 
-async def ask(floor: Floor, channel: str, bodies: Sequence[Message]) -> Batch[Any]:
+async def ask(floor: Floor, provider: str, bodies: Sequence[Message]) -> Batch[Any]:
     """One batch of calls, in the way of the runtime: read, ask while no transaction is held, write."""
     items: list[Envelope[Any]] = [floor.wrap(body) for body in bodies]
-    route = ROUTE[f"provider-calls.{channel}"]
+    route = ROUTE[f"provider-calls.{provider}"]
     assert route.outside is not None
     async with floor.pool.acquire() as tx, tx.transaction(readonly=True):
         questions = await route.outside.prepare(tx, items)
@@ -53,8 +53,8 @@ async def ask(floor: Floor, channel: str, bodies: Sequence[Message]) -> Batch[An
     return batch
 
 
-async def ask_all(floor: Floor, channel: str) -> None:
-    """Until nothing more is asked of the channel."""
-    while bodies := taken(floor, channel):
-        await ask(floor, channel, bodies)
+async def ask_all(floor: Floor, provider: str) -> None:
+    """Until nothing more is asked of the provider."""
+    while bodies := taken(floor, provider):
+        await ask(floor, provider, bodies)
         await floor.pump()

@@ -32,6 +32,6 @@ def speaking() -> Iterator[None]:
 
 @pytest.fixture
 async def line(floor: Floor, speaking: None) -> Line:
-    """An attempt that is open at the channel."""
+    """An attempt that is open at the provider."""
     _, started = await opened(floor)
     return Line(floor, int(started["attempt_id"]), started["out_trade_no"])

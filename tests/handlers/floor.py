@@ -261,7 +261,7 @@ def captured(
     order_id: int, amount: int, trade_no: str = "t1", kind: str = "captured", currency: str = "CNY"
 ) -> PaymentResult:
     return PaymentResult(
-        order_id=order_id, channel="alipay", trade_no=trade_no, kind=kind, amount=amount, currency=currency,  # type: ignore[arg-type]
+        order_id=order_id, provider="alipay", trade_no=trade_no, kind=kind, amount=amount, currency=currency,  # type: ignore[arg-type]
         occurred_at=datetime.now(UTC),
     )  # fmt: skip
 

@@ -10,7 +10,7 @@ from messages.payments import PaymentReconcile
 from messages.refunds import RefundRequest, RefundResult
 from tests.handlers.floor import OPERATOR, Floor, captured
 from workers.providers import configure
-from workers.providers.port import Channel, Row, StatementError
+from workers.providers.port import Provider, Row, StatementError
 from workers.store import attempts
 from workers.store.attempts import Attempt, Change
 
@@ -20,7 +20,7 @@ NOON = datetime(2026, 11, 21, 4, 0, tzinfo=UTC)
 
 
 class Paper:
-    """A channel that can do nothing but read its statements."""
+    """A provider that can do nothing but read its statements."""
 
     name = "alipay"
     scenes = frozenset({"page"})
@@ -40,24 +40,24 @@ class Paper:
 
 
 def on_paper(*names: str) -> None:
-    """We speak with these channels, in so far."""
-    configure({name: cast(Channel, Paper()) for name in names or ("alipay",)})
+    """We speak with these providers, in so far."""
+    configure({name: cast(Provider, Paper()) for name in names or ("alipay",)})
 
 
 def paper(*lines: str, day: date = DAY) -> bytes:
     return "\n".join([day.isoformat(), *lines]).encode()
 
 
-def reconcile(content: bytes, channel: str = "alipay", day: date = DAY, **changes: Any) -> PaymentReconcile:
+def reconcile(content: bytes, provider: str = "alipay", day: date = DAY, **changes: Any) -> PaymentReconcile:
     fields: dict[str, Any] = {
-        "request_id": uuid4().hex, "actor": OPERATOR, "channel": channel, "day": day,
+        "request_id": uuid4().hex, "actor": OPERATOR, "provider": provider, "day": day,
         "content": base64.b64encode(content).decode(),
     }  # fmt: skip
     return PaymentReconcile(**fields | changes)
 
 
 async def attempted(
-    floor: Floor, order_id: int, trade_no: str, channel: str = "alipay", state: str = "captured"
+    floor: Floor, order_id: int, trade_no: str, provider: str = "alipay", state: str = "captured"
 ) -> str:
     """Our number of the attempt that brought this trade number."""
     order = await floor.pool.fetchrow("SELECT intent_id, payable_amount, currency FROM orders WHERE id = $1", order_id)
@@ -65,7 +65,7 @@ async def attempted(
     attempt_id = uuid4().int % 2**60 + 1
     attempt = Attempt(
         id=attempt_id, out_trade_no=attempts.number(attempt_id), intent_id=order["intent_id"], order_id=order_id,
-        channel=channel, scene="page", amount=order["payable_amount"], currency=order["currency"], state="created",
+        provider=provider, scene="page", amount=order["payable_amount"], currency=order["currency"], state="created",
         reference=None, trade_no=None, command=(f"order:{order_id}", uuid4().hex), details={}, started_at=NOON,
         expire_at=NOON + timedelta(minutes=30),
     )  # fmt: skip
@@ -75,12 +75,12 @@ async def attempted(
     return attempt.out_trade_no
 
 
-async def paid_at(floor: Floor, at: datetime = NOON, trade_no: str = "t1", channel: str = "alipay") -> tuple[int, str]:
+async def paid_at(floor: Floor, at: datetime = NOON, trade_no: str = "t1", provider: str = "alipay") -> tuple[int, str]:
     """An order of 1000 that was paid then: its id, and our number of the attempt."""
     order_id = await floor.placed()
-    capture = captured(order_id, 1000, trade_no).model_copy(update={"occurred_at": at, "channel": channel})
+    capture = captured(order_id, 1000, trade_no).model_copy(update={"occurred_at": at, "provider": provider})
     await floor.say(capture, trusted=True)
-    return order_id, await attempted(floor, order_id, trade_no, channel)
+    return order_id, await attempted(floor, order_id, trade_no, provider)
 
 
 async def refunded_at(floor: Floor, order_id: int, amount: int, at: datetime | None = NOON) -> str:

@@ -22,7 +22,7 @@ from workers.services.payment_notifications import CERTIFICATE_TRIES, FETCHES_MA
 @pytest.fixture(autouse=True)
 def wechat(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setattr(payment_notifications, "FETCHES", Fetches())
-    providers.configure({"wechat": wechat_world.channel()})
+    providers.configure({"wechat": wechat_world.provider()})
     yield
     providers.configure({})
 
@@ -32,7 +32,7 @@ def paid(serial: str = wechat_world.OTHER_SERIAL, number: str = "P1") -> Payment
     platform = Platform(serial, keys.private("wechat, next"), wechat_world.APIV3_KEY.encode())
     now = datetime.now(UTC)
     return callback(
-        "wechat", wechat_world.notice(wechat_world.transaction(out_trade_no=number), at=now, platform=platform)
+        "wechat", wechat_world.notification(wechat_world.transaction(out_trade_no=number), at=now, platform=platform)
     )
 
 
@@ -45,41 +45,41 @@ async def test_what_is_signed_under_an_unknown_serial_waits_for_its_certificate_
 ) -> None:
     batch = await floor.say(*(paid(number=f"P{n}") for n in range(5)))
     assert await reasons(batch) == [("certificate_unknown", True)] * 5
-    assert floor.asked == [("wechat", ProviderCertificates(channel="wechat", serial=wechat_world.OTHER_SERIAL))]
+    assert floor.asked == [("wechat", ProviderCertificates(provider="wechat", serial=wechat_world.OTHER_SERIAL))]
     assert not floor.heard("payment.callback_rejected")
 
 
 async def test_what_a_fetched_certificate_signs_is_believed_beside_what_is_believed_without(floor: Floor) -> None:
     pem = wechat_world.certificate("wechat, next", wechat_world.OTHER_SERIAL)
-    kept = "INSERT INTO channel_certificates (channel, serial, pem) VALUES ('wechat', $1, $2)"
+    kept = "INSERT INTO provider_certificates (provider, serial, pem) VALUES ('wechat', $1, $2)"
     await floor.pool.execute(kept, wechat_world.OTHER_SERIAL, pem)
     now = datetime.now(UTC)
-    known = wechat_world.notice(wechat_world.transaction(out_trade_no="P1"), at=now)
+    known = wechat_world.notification(wechat_world.transaction(out_trade_no="P1"), at=now)
     batch = await floor.say(paid(number="P2"), callback("wechat", known), paid("5F1E", "P3"), paid(number="P4"))
     believed = ("order_unknown", True)
     assert await reasons(batch) == [believed, believed, ("certificate_unknown", True), believed]
-    assert floor.asked == [("wechat", ProviderCertificates(channel="wechat", serial="5F1E"))]
+    assert floor.asked == [("wechat", ProviderCertificates(provider="wechat", serial="5F1E"))]
 
 
-async def test_a_serial_that_the_channel_does_not_name_in_time_is_not_believed(floor: Floor) -> None:
+async def test_a_serial_that_the_provider_does_not_name_in_time_is_not_believed(floor: Floor) -> None:
     item = replace(floor.wrap(paid()), attempt=CERTIFICATE_TRIES)
     batch = await floor.handle([item])
     await floor.pump()
     assert not batch.verdicts
     assert [event["code"] for event in floor.heard("payment.callback_rejected")] == ["PAY_SIGNATURE_INVALID"]
-    assert await floor.rows("SELECT verdict FROM channel_notices") == [("rejected",)]
+    assert await floor.rows("SELECT verdict FROM payment_notifications") == [("rejected",)]
     assert floor.asked == []
 
 
-async def test_a_channel_that_others_speak_with_is_left_to_them(floor: Floor) -> None:
-    batch = await floor.say(callback("paypal", wechat_world.notice(wechat_world.transaction())))
-    assert await reasons(batch) == [("channel_not_configured", True)]
-    await floor.say(callback("cowrie", wechat_world.notice(wechat_world.transaction())))
+async def test_a_provider_that_others_speak_with_is_left_to_them(floor: Floor) -> None:
+    batch = await floor.say(callback("paypal", wechat_world.notification(wechat_world.transaction())))
+    assert await reasons(batch) == [("provider_not_configured", True)]
+    await floor.say(callback("cowrie", wechat_world.notification(wechat_world.transaction())))
     assert [event["code"] for event in floor.heard("payment.callback_rejected")] == ["PAY_METHOD_INVALID"]
 
 
 async def test_what_paypal_notifies_of_is_asked_about_because_it_signs_only_a_checksum(floor: Floor) -> None:
-    providers.configure({"paypal": paypal_world.channel()})
+    providers.configure({"paypal": paypal_world.provider()})
     await floor.say(sku("d1", currency="USD"))
     await floor.say(receive("d1", 9))
     await floor.say(create(("d1", 2), currency="USD"))
@@ -91,7 +91,7 @@ async def test_what_paypal_notifies_of_is_asked_about_because_it_signs_only_a_ch
     batch = await floor.say(callback("paypal", paypal_world.told("PAYMENT.CAPTURE.COMPLETED", paid)))
     assert (batch.verdicts, floor.asked) == ({}, [("paypal", ProviderQuery(attempt_id=attempt_id))])
     assert await floor.states() == ["awaiting_payment"]
-    assert await floor.rows("SELECT verdict FROM channel_notices") == [("believed",)]
+    assert await floor.rows("SELECT verdict FROM payment_notifications") == [("believed",)]
     floor.asked.clear()
     back = callback("paypal", paypal_world.told("PAYMENT.CAPTURE.REFUNDED", paypal_world.refund()))
     await floor.say(back)
@@ -110,7 +110,7 @@ def test_strangers_do_not_make_us_ask_without_end() -> None:
     fetches = Fetches(clock)
     asked = [fetches.allow("paypal", f"https://api.paypal.com/{n}") for n in range(100)]
     assert asked == [True] * FETCHES_MAX_PER_MINUTE + [False] * (100 - FETCHES_MAX_PER_MINUTE)
-    assert fetches.allow("wechat", "5F1E"), "another channel's are counted for themselves"
+    assert fetches.allow("wechat", "5F1E"), "another provider's are counted for themselves"
     assert not fetches.allow("wechat", "5F1E")
     clock.now += timedelta(seconds=4).total_seconds()
     assert fetches.allow("wechat", "5F1E"), "the first may have been lost"

@@ -1,4 +1,4 @@
-"""Payments through a channel of our own: attempts, signed notifications, and what is not believed.
+"""Payments through a provider of our own: attempts, signed notifications, and what is not believed.
 
 Alipay's page needs no call, so everything here is signatures and the database.
 """
@@ -45,7 +45,7 @@ def alipay() -> Iterator[None]:
 
 def start(order_id: int, amount: int, request_id: str = "pay-1", **changes: Any) -> PaymentStart:
     fields: dict[str, Any] = {
-        "request_id": request_id, "actor": user(), "order_id": order_id, "method": "alipay", "scene": "page",
+        "request_id": request_id, "actor": user(), "order_id": order_id, "provider": "alipay", "scene": "page",
         "amount": amount, "currency": "CNY",
     }  # fmt: skip
     return PaymentStart(**fields | changes)
@@ -66,7 +66,7 @@ def notified(started: dict[str, Any], trade_no: str = "2026012122001", **changes
 def callback(body: bytes) -> PaymentCallback:
     headers = {"content-type": "application/x-www-form-urlencoded; charset=utf-8"}
     encoded = base64.b64encode(body).decode()
-    return PaymentCallback(channel="alipay", headers=headers, body=encoded, received_at=datetime.now(UTC))
+    return PaymentCallback(provider="alipay", headers=headers, body=encoded, received_at=datetime.now(UTC))
 
 
 async def opened(floor: Floor) -> tuple[int, dict[str, Any]]:
@@ -94,7 +94,7 @@ async def test_the_link_is_one_that_alipay_believes_and_the_notification_pays_th
     assert await floor.states() == ["paid"]
     assert [event["verdict"] for event in floor.heard("payment.captured")] == ["kept"]
     assert await floor.pool.fetchval("SELECT state FROM payment_attempts") == "captured"
-    rows = await floor.pool.fetch("SELECT verdict, copies, about FROM channel_notices")
+    rows = await floor.pool.fetch("SELECT verdict, copies, about FROM payment_notifications")
     assert [tuple(row) for row in rows] == [("believed", 2, started["out_trade_no"])]
     assert await floor.pool.fetchval("SELECT count(*) FROM timers WHERE kind = 'attempt'") == 0
 
@@ -106,16 +106,16 @@ async def test_a_notification_that_was_changed_is_refused_and_changes_nothing(fl
     assert await floor.states() == ["awaiting_payment"]
     [refused] = floor.heard("payment.callback_rejected")
     assert refused["code"] == "PAY_SIGNATURE_INVALID"
-    assert await floor.pool.fetchval("SELECT verdict FROM channel_notices") == "rejected"
+    assert await floor.pool.fetchval("SELECT verdict FROM payment_notifications") == "rejected"
 
 
-async def test_a_paid_notification_of_another_amount_goes_back_by_the_channel(floor: Floor) -> None:
+async def test_a_paid_notification_of_another_amount_goes_back_by_the_provider(floor: Floor) -> None:
     order_id, started = await opened(floor)
     await floor.say(notified(started, total_amount="9.99"))
     assert await floor.states() == ["awaiting_payment"]
     [refund] = floor.heard("refund.requested")
     assert (refund["amount"], refund["order_id"]) == (999, str(order_id))
-    assert [channel for channel, _ in floor.asked] == ["alipay"]
+    assert [provider for provider, _ in floor.asked] == ["alipay"]
 
 
 async def test_a_second_attempt_supersedes_the_first_and_what_is_paid_there_after_all_goes_back(floor: Floor) -> None:
@@ -145,7 +145,7 @@ async def test_a_cancelled_orders_attempts_are_closed_and_a_late_payment_goes_ba
 REFUSED = [
     ("another amount", {"amount": 999}, "PAY_AMOUNT_MISMATCH"),
     ("another currency", {"currency": "USD"}, "PAY_PARAM_INVALID"),
-    ("no such channel", {"method": "cowrie"}, "PAY_METHOD_INVALID"),
+    ("no such provider", {"provider": "cowrie"}, "PAY_METHOD_INVALID"),
     ("no such scene", {"scene": "smoke"}, "PAY_PARAM_INVALID"),
     ("an intent of nobody", {"intent_id": 7}, "PAY_PARAM_INVALID"),
     ("somebody else", {"actor": user("u2")}, "ORDER_NOT_FOUND"),
@@ -174,7 +174,7 @@ async def test_what_the_client_said_of_itself_is_stored_encrypted(floor: Floor) 
     assert dict(parse_qsl(urlsplit(floor.heard("payment.started")[0]["url"]).query))["app_id"] == APP
 
 
-async def test_a_notification_of_a_refund_names_the_sum_of_all_so_the_channel_is_asked_about_this_one(
+async def test_a_notification_of_a_refund_names_the_sum_of_all_so_the_provider_is_asked_about_this_one(
     floor: Floor,
 ) -> None:
     _, started = await opened(floor)
@@ -239,7 +239,7 @@ async def test_money_that_another_service_took_under_the_same_name_is_not_ours_t
     assert await floor.rows("SELECT count(*) FROM timers WHERE kind = 'refund'") == [(0,)]
 
 
-async def test_a_channel_is_asked_once_a_minute_at_most_and_rarer_the_longer_it_does_not_know(floor: Floor) -> None:
+async def test_a_provider_is_asked_once_a_minute_at_most_and_rarer_the_longer_it_does_not_know(floor: Floor) -> None:
     await opened(floor)
     await floor.sweep("attempt")
     waits = "SELECT extract(epoch FROM wake_at - now())::integer FROM timers WHERE kind = 'attempt'"
@@ -259,7 +259,7 @@ async def test_a_channel_is_asked_once_a_minute_at_most_and_rarer_the_longer_it_
     await floor.pump()
     [(at_last,)] = await floor.rows(waits)
     assert 3590 <= at_last <= 3600
-    assert [channel for channel, _ in floor.asked] == ["alipay"], "whoever speaks with it takes the question"
+    assert [provider for provider, _ in floor.asked] == ["alipay"], "whoever speaks with it takes the question"
 
 
 async def test_merged_orders_are_to_be_paid_before_the_first_of_them_ends(floor: Floor) -> None:
@@ -320,11 +320,11 @@ async def test_of_two_captures_the_one_that_arrived_first_is_kept_whoever_told_i
     assert verdicts == {"t1": "kept", "t2": "duplicate"}
 
 
-async def test_a_trade_number_is_ours_only_at_the_channel_that_gave_it(floor: Floor) -> None:
+async def test_a_trade_number_is_ours_only_at_the_provider_that_gave_it(floor: Floor) -> None:
     _, started = await opened(floor)
     await floor.say(notified(started, "t9"))
     other = await floor.placed(("s2", 2))
-    await floor.say(captured(other, 1000, "t9").model_copy(update={"channel": "wechat"}), trusted=True)
+    await floor.say(captured(other, 1000, "t9").model_copy(update={"provider": "wechat"}), trusted=True)
     await floor.say(cancel(other))
     [refund] = floor.heard("refund.requested")
     assert (floor.asked, await floor.rows("SELECT count(*) FROM timers WHERE kind = 'refund'")) == ([], [(0,)])
@@ -349,14 +349,14 @@ async def test_a_refund_that_is_asked_for_again_is_asked_about_again(floor: Floo
     assert (floor.asked, await floor.rows(watched)) == ([call, call], [(1,)])
 
 
-async def test_a_worker_without_channels_still_keeps_what_became_of_an_attempt(floor: Floor) -> None:
+async def test_a_worker_without_providers_still_keeps_what_became_of_an_attempt(floor: Floor) -> None:
     _, started = await opened(floor)
     providers.configure({})
     await floor.say(failed(started))
     assert await attempts_now(floor) == ["failed"]
 
 
-async def test_a_worker_without_channels_has_the_attempts_of_ended_orders_closed_by_those_with(floor: Floor) -> None:
+async def test_a_worker_without_providers_has_the_attempts_of_ended_orders_closed_by_those_with(floor: Floor) -> None:
     order_id, started = await opened(floor)
     providers.configure({})
     await floor.say(cancel(order_id))
@@ -378,7 +378,7 @@ async def unanswered(floor: Floor, *attempt_ids: int) -> None:
     items = [floor.wrap(ProviderQuery(attempt_id=key)) for key in attempt_ids]
     async with floor.pool.acquire() as tx, tx.transaction():
         answers = {item.id: Unknown("TimeoutError") for item in items}
-        await take_answers(tx, Batch[Any](items, datetime.now(UTC), answers), channel="alipay")
+        await take_answers(tx, Batch[Any](items, datetime.now(UTC), answers), provider="alipay")
 
 
 LOCKERS = [("closing", "a capture"), ("requested", "a cancellation"), ("requested", "questions")]

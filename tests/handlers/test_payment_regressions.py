@@ -35,13 +35,13 @@ def alipay() -> Iterator[None]:
 
 
 async def told(floor: Floor, body: Message, answer: Any = None, attempt: int = 0) -> None:
-    """What the channel answered; nothing where it was not asked, because the attempt had ended by then."""
+    """What the provider answered; nothing where it was not asked, because the attempt had ended by then."""
     item = replace(floor.wrap(body), attempt=attempt)
     async with floor.pool.acquire() as tx, tx.transaction():
         batch = Batch[Any](
             [item], await tx.fetchval("SELECT clock_timestamp()"), {} if answer is None else {item.id: answer}
         )
-        await take_answers(tx, batch, channel="alipay")
+        await take_answers(tx, batch, provider="alipay")
     await floor.pump()
 
 
@@ -63,7 +63,7 @@ async def test_an_order_that_is_paid_with_another_and_alone_in_one_batch_gives_t
 
 
 async def begun(floor: Floor) -> tuple[int, int, str]:
-    """An order whose attempt the channel is asked to open: order, attempt and its number."""
+    """An order whose attempt the provider is asked to open: order, attempt and its number."""
     await floor.open_shop()
     order_id = await floor.placed(("s1", 2))
     await floor.say(start(order_id, "alipay", "qr", "pay-1"))
@@ -78,7 +78,7 @@ async def closed(floor: Floor, order_id: int, attempt_id: int, number: str) -> N
     assert await floor.rows("SELECT state FROM payment_attempts") == [("closed",)]
 
 
-async def test_a_start_is_answered_though_its_attempt_ended_before_the_channel_did(floor: Floor) -> None:
+async def test_a_start_is_answered_though_its_attempt_ended_before_the_provider_did(floor: Floor) -> None:
     order_id, attempt_id, number = await begun(floor)
     await told(floor, ProviderStart(attempt_id=attempt_id), Unknown("TimeoutError"))
     await closed(floor, order_id, attempt_id, number)
@@ -141,7 +141,7 @@ async def test_a_failed_attempt_beside_another_one_and_questions_about_both_do_n
         async with floor.pool.acquire() as tx, tx.transaction():
             answers = {item.id: Unknown("TimeoutError") for item in items}
             batch = Batch[Any](items, await tx.fetchval("SELECT clock_timestamp()"), answers)
-            await take_answers(tx, batch, channel="alipay")
+            await take_answers(tx, batch, provider="alipay")
 
     async with held_up(floor, order_id) as workers:
         workers.create_task(floor.handle([floor.wrap(tried(first, "failed", "t0"))]))
@@ -158,7 +158,7 @@ async def held_up(floor: Floor, order_id: int) -> AsyncIterator[asyncio.TaskGrou
         same = other.transaction()
         await same.start()
         await other.execute(
-            "INSERT INTO payment_facts (channel, trade_no, kind, order_id, amount, currency, verdict, occurred_at)"
+            "INSERT INTO payment_facts (provider, trade_no, kind, order_id, amount, currency, verdict, occurred_at)"
             " VALUES ('alipay', 't0', 'failed', $1, 1000, 'CNY', 'failed', now())", order_id,
         )  # fmt: skip
         yield workers

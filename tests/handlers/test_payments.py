@@ -143,7 +143,7 @@ async def test_a_failed_refund_alerts_and_a_later_success_settles_it(floor: Floo
     await floor.say(cancel(order_id))
     [requested] = floor.heard("refund.requested")
     await floor.say(result(requested, "failed"), trusted=True)
-    assert floor.heard("alert.raised")[0]["code"] == "PAY_CHANNEL_ERROR"
+    assert floor.heard("alert.raised")[0]["code"] == "PAY_PROVIDER_ERROR"
     await floor.say(result(requested), trusted=True)
     assert await floor.pool.fetchval("SELECT state FROM refunds") == "succeeded"
 

@@ -40,12 +40,12 @@ async def test_the_commands_of_the_readme_are_taken_and_make_the_price(floor: Fl
 
 
 @pytest.fixture
-def no_channels_afterwards() -> Iterator[None]:
+def no_providers_afterwards() -> Iterator[None]:
     yield
     providers.configure({})
 
 
-@pytest.mark.usefixtures("no_channels_afterwards")
+@pytest.mark.usefixtures("no_providers_afterwards")
 async def test_the_payment_of_the_readme_starts_and_its_notification_is_refused_for_its_signature(
     floor: Floor, tmp_path: Path
 ) -> None:

@@ -1,4 +1,4 @@
-"""A channel's day against ours, on the real database: what differs is told once, and nothing else changes."""
+"""A provider's day against ours, on the real database: what differs is told once, and nothing else changes."""
 
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
@@ -21,7 +21,7 @@ NEXT = DAY + timedelta(days=1)
 
 
 @pytest.fixture(autouse=True)
-def channels() -> Iterator[None]:
+def providers() -> Iterator[None]:
     """What a test sets up is forgotten after it."""
     yield
     configure({})
@@ -65,7 +65,7 @@ async def test_every_kind_of_difference_is_an_event_that_says_where_to_look(floo
     refund_no = await refunded_at(floor, other_id, 300)
     statement = paper(f"capture {number} t1 999 USD", "capture X9 t9 5 CNY", f"capture {other} t2 1000 CNY")
     assert await counts(floor, reconcile(statement)) == [(3, 1, 3)]
-    common = {"channel": "alipay", "day": "2026-11-21", "stream": None, "seq": None}
+    common = {"provider": "alipay", "day": "2026-11-21", "stream": None, "seq": None}
     found = [{k: v for k, v in e.items() if k != "type"} for e in floor.heard("payment.discrepancy_found")]
     assert found == [
         common | {
@@ -82,7 +82,7 @@ async def test_every_kind_of_difference_is_an_event_that_says_where_to_look(floo
         },
     ]  # fmt: skip
     assert floor.heard("payment.reconciled") == [
-        {"channel": "alipay", "day": "2026-11-21", "rows": 3, "matched": 1, "differences": 3,
+        {"provider": "alipay", "day": "2026-11-21", "rows": 3, "matched": 1, "differences": 3,
          "type": "payment.reconciled.v1", "stream": None, "seq": None}
     ]  # fmt: skip
 
@@ -96,7 +96,7 @@ async def test_what_is_missing_here_leads_to_its_order_where_the_number_is_ours(
     assert (found["kind"], found["order_id"]) == ("missing_here", str(order_id))
 
 
-async def test_a_capture_that_another_system_collected_is_found_by_the_channels_number(
+async def test_a_capture_that_another_system_collected_is_found_by_the_providers_number(
     floor: Floor,
 ) -> None:
     await floor.open_shop()
@@ -120,7 +120,7 @@ async def test_a_capture_that_another_system_collected_is_found_by_the_channels_
     ],
     ids=["before", "late the day before", "its first moment", "before its last hours", "its last hours", "after it"],
 )
-async def test_the_day_is_one_in_the_business_time_zone_and_a_channels_may_end_a_little_earlier(
+async def test_the_day_is_one_in_the_business_time_zone_and_a_providers_may_end_a_little_earlier(
     floor: Floor, at: datetime, missing_there: bool
 ) -> None:
     await floor.open_shop()
@@ -173,7 +173,7 @@ async def test_a_refund_counts_once_it_has_succeeded(floor: Floor) -> None:
     assert await counts(floor, reconcile(paper(capture, f"refund {refund_no} t1 300 CNY"))) == [(2, 2, 0)]
 
 
-async def test_a_refund_that_the_channel_lists_days_before_it_is_done_is_missed_on_neither_day(floor: Floor) -> None:
+async def test_a_refund_that_the_provider_lists_days_before_it_is_done_is_missed_on_neither_day(floor: Floor) -> None:
     await floor.open_shop()
     order_id, number = await paid_at(floor)
     refund_no = await refunded_at(floor, order_id, 300, at=None)
@@ -198,18 +198,18 @@ async def test_a_refund_that_failed_here_and_stands_there_is_missing_here(floor:
     assert (found["kind"], found["number"], found["order_id"]) == ("missing_here", refund_no, str(order_id))
 
 
-async def test_another_channels_payments_are_not_looked_at(floor: Floor) -> None:
+async def test_another_providers_payments_are_not_looked_at(floor: Floor) -> None:
     await floor.open_shop()
-    await paid_at(floor, channel="wechat")
+    await paid_at(floor, provider="wechat")
     assert await counts(floor, reconcile(paper())) == [(0, 0, 0)]
-    assert await counts(floor, reconcile(paper(), channel="wechat")) == [(0, 0, 1)]
+    assert await counts(floor, reconcile(paper(), provider="wechat")) == [(0, 0, 1)]
 
 
-async def test_a_trade_number_has_the_number_that_its_own_channel_was_given(floor: Floor) -> None:
+async def test_a_trade_number_has_the_number_that_its_own_provider_was_given(floor: Floor) -> None:
     await floor.open_shop()
-    for channel in ("wechat", "alipay"):
-        await paid_at(floor, channel=channel)
-    await floor.pool.execute("DELETE FROM payment_attempts WHERE channel = 'alipay'")
+    for provider in ("wechat", "alipay"):
+        await paid_at(floor, provider=provider)
+    await floor.pool.execute("DELETE FROM payment_attempts WHERE provider = 'alipay'")
     assert await counts(floor, reconcile(paper("capture SHOP-1 t1 1000 CNY"))) == [(1, 1, 0)]
 
 
@@ -264,8 +264,8 @@ async def test_a_corrected_file_is_compared_anew(floor: Floor) -> None:
 
 
 CASES: list[tuple[str, dict[str, Any], str, dict[str, Any]]] = [
-    ("a channel that nobody knows", {"channel": "cheque"}, "PAY_METHOD_INVALID", {"field": "channel"}),
-    ("no layout of the channel", {"content": "aGVsbG8="}, "RECONCILE_FILE_INVALID", {"line": 1}),
+    ("a provider that nobody knows", {"provider": "cheque"}, "PAY_METHOD_INVALID", {"field": "provider"}),
+    ("no layout of the provider", {"content": "aGVsbG8="}, "RECONCILE_FILE_INVALID", {"line": 1}),
     ("nothing", {"content": "===="[:2]}, "RECONCILE_FILE_INVALID", {}),
     ("no base64", {"content": "abcde"}, "RECONCILE_FILE_INVALID", {}),
     ("another day", {"day": NEXT}, "RECONCILE_FILE_INVALID", {"line": 1}),
@@ -297,7 +297,7 @@ async def test_what_is_no_statement_is_refused_and_changes_nothing(
 
 async def test_a_bad_file_does_not_hold_up_its_neighbours(floor: Floor) -> None:
     on_paper()
-    bodies = [reconcile(b"hello"), reconcile(paper("capture X9 t9 5 CNY")), reconcile(paper(), channel="cheque")]
+    bodies = [reconcile(b"hello"), reconcile(paper("capture X9 t9 5 CNY")), reconcile(paper(), provider="cheque")]
     await floor.say(*bodies, trusted=True)
     assert sorted(event["type"] for event in floor.events) == [
         "command.rejected.v1", "command.rejected.v1", "payment.discrepancy_found.v1", "payment.reconciled.v1",

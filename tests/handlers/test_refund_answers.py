@@ -1,4 +1,4 @@
-"""What a channel answers about refunds, and what follows, on a real database."""
+"""What a provider answers about refunds, and what follows, on a real database."""
 
 from datetime import timedelta
 from typing import Any
@@ -31,8 +31,8 @@ async def test_a_part_goes_back_of_a_whole_that_is_named(line: Line) -> None:
     await line.floor.say(part, trusted=True)
     [refund] = line.floor.heard("refund.requested")
     async with line.floor.pool.acquire() as tx:
-        [(channel, ask)] = (await attempts.refunds_asked(tx, [refund["refund_no"]])).values()
-    assert (channel, ask.out_trade_no, ask.trade_no) == ("alipay", line.number, "t1")
+        [(provider, ask)] = (await attempts.refunds_asked(tx, [refund["refund_no"]])).values()
+    assert (provider, ask.out_trade_no, ask.trade_no) == ("alipay", line.number, "t1")
     assert (ask.amount, ask.total, ask.captured_at) == (300, 1000, AT)
 
 
@@ -47,7 +47,7 @@ async def refund_no(line: Line) -> str:
     return str(refund["refund_no"])
 
 
-async def test_a_refund_that_the_channel_tells_of_has_its_end(line: Line, refund_no: str) -> None:
+async def test_a_refund_that_the_provider_tells_of_has_its_end(line: Line, refund_no: str) -> None:
     assert not (await tells(line, gave(refund_no, "succeeded"))).verdicts
     assert await line.floor.rows("SELECT state FROM refunds") == [("succeeded",)]
 
@@ -84,7 +84,7 @@ async def test_a_refund_is_asked_about_until_its_end_is_known(  # noqa: PLR0917 
     assert ends == ([f"refund.{state}.v1"] if state in ("succeeded", "failed") else [])
 
 
-async def test_a_refund_without_an_answer_is_asked_for_again_under_its_number_once_the_channel_knows_of_none(
+async def test_a_refund_without_an_answer_is_asked_for_again_under_its_number_once_the_provider_knows_of_none(
     line: Line, refund_no: str
 ) -> None:
     await line.told(ProviderRefund(refund_no=refund_no), SILENCE)

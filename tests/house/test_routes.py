@@ -21,7 +21,7 @@ def module_of(route: Route) -> str:
 
 
 def kind_of(queue: str) -> str:
-    """`provider-calls.alipay` is one of several queues of a kind, each for one channel."""
+    """`provider-calls.alipay` is one of several queues of a kind, each for one provider."""
     return queue.partition(".")[0]
 
 

@@ -10,7 +10,7 @@ from pydantic import SecretStr
 from scripts.gateways import alipay_protocol as protocol
 from tests.providers import keys
 from workers.providers.alipay import Alipay, AlipaySettings
-from workers.providers.port import Attempt, Notice, RefundAsk, Response
+from workers.providers.port import Attempt, Notification, RefundAsk, Response
 
 AT = datetime(2026, 11, 22, 3, 0, tzinfo=UTC)
 APP_ID, SELLER_ID = "2021000122671234", "2088621956155678"
@@ -39,7 +39,7 @@ def settings(**more: Any) -> AlipaySettings:
     return AlipaySettings.model_validate(given | more)
 
 
-def channel(**more: Any) -> Alipay:
+def provider(**more: Any) -> Alipay:
     return Alipay(settings(**more))
 
 
@@ -52,14 +52,14 @@ def trade(**more: Any) -> dict[str, str]:
         "app_id": APP_ID, "seller_id": SELLER_ID, "out_trade_no": ATTEMPT.out_trade_no, "trade_no": TRADE_NO,
         "total": ATTEMPT.amount, "at": AT, "notify_id": "2026112200222153759068450559621257",
     }  # fmt: skip
-    return protocol.trade_notice(**given | more)
+    return protocol.trade_notification(**given | more)
 
 
-def notice(
+def notification(
     fields: Mapping[str, str], key: str = "alipay", charset: str = "utf-8", received_at: datetime = AT
-) -> Notice:
+) -> Notification:
     """A notification as Alipay posts it."""
-    return Notice({}, protocol.notification(fields, keys.private(key), charset), received_at)
+    return Notification({}, protocol.notification(fields, keys.private(key), charset), received_at)
 
 
 def answer(method: str, content: Mapping[str, Any], key: str = "alipay") -> Response:

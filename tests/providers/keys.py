@@ -1,4 +1,4 @@
-"""RSA keys and certificates for the tests of channels, each made once per session and known by a name."""
+"""RSA keys and certificates for the tests of providers, each made once per session and known by a name."""
 
 from datetime import UTC, datetime, timedelta
 from functools import cache

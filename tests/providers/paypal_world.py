@@ -10,7 +10,7 @@ from scripts.gateways import paypal_protocol as theirs
 from scripts.gateways.authorities import SIGNING, Authority, pem
 from tests.providers import keys
 from workers.providers.paypal import PayPal, PayPalSettings
-from workers.providers.port import Attempt, Notice, RefundAsk, Request, Response
+from workers.providers.port import Attempt, Notification, RefundAsk, Request, Response
 
 AT = datetime(2026, 11, 22, 2, 59, 30, tzinfo=UTC)
 MERCHANT = "3SQBR4YEWZ4BA"
@@ -60,14 +60,14 @@ def settings(**more: Any) -> PayPalSettings:
     return PayPalSettings(**{**values, **more})
 
 
-def channel(**more: Any) -> PayPal:
+def provider(**more: Any) -> PayPal:
     """The adapter."""
     return PayPal(settings(**more))
 
 
 def created() -> Any:
     """The order as PayPal reads it."""
-    request = channel().start(ATTEMPT, AT)
+    request = provider().start(ATTEMPT, AT)
     assert isinstance(request, Request)
     return json.loads(request.body)
 
@@ -82,7 +82,7 @@ def capture(**more: Any) -> dict[str, Any]:
 
 def refund(**more: Any) -> dict[str, Any]:
     """The refund that was asked for."""
-    asked = json.loads(channel().refund(ASK, AT).body)
+    asked = json.loads(provider().refund(ASK, AT).body)
     made = theirs.refund("1JU08902781691411", asked, at=AT + timedelta(hours=1), status=more.pop("status", "COMPLETED"))
     return {**made, **more}
 
@@ -92,18 +92,18 @@ def order(status: str, **more: Any) -> dict[str, Any]:
     return theirs.order(ORDER, status, created(), site=SITE, **more)
 
 
-def told(event_type: str, resource: Mapping[str, Any], **more: Any) -> Notice:
+def told(event_type: str, resource: Mapping[str, Any], **more: Any) -> Notification:
     """A notification."""
     return sent(theirs.event(event_type, resource, event_id="WH-2WR32451HC0233532", at=AT), **more)
 
 
 def sent(
     body: bytes, *, key: str = "paypal", url: str = URL, webhook_id: str = WEBHOOK, at: datetime = AT, **headers: str
-) -> Notice:
+) -> Notification:
     """A notification with this body, signed as PayPal does."""
     signer = theirs.Signer(keys.private(key), url)
     made = theirs.webhook_headers(body, signer, webhook_id=webhook_id, transmission_id=TRANSMISSION, at=at)
-    return Notice({**made, **{name.replace("_", "-"): value for name, value in headers.items()}}, body, AT)
+    return Notification({**made, **{name.replace("_", "-"): value for name, value in headers.items()}}, body, AT)
 
 
 def answer(content: object, status: int = 200, **headers: str) -> Response:

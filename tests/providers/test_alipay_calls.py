@@ -21,15 +21,15 @@ from tests.providers.alipay_world import ASK, ASKED_AT, AT, ATTEMPT, CLOSE, PREC
 from workers.providers import rsa
 from workers.providers.alipay import Alipay, signing
 from workers.providers.parsing import FieldError
-from workers.providers.port import Channel, Paid, Ready, Refunded, Refused, Request, Response, Unknown
+from workers.providers.port import Paid, Provider, Ready, Refunded, Refused, Request, Response, Unknown
 
-ALIPAY = world.channel()
+ALIPAY = world.provider()
 APPS = [keys.private("ours").public_key()]
 GATEWAY = "https://openapi.alipay.com/gateway.do"
 
 
-def test_it_is_a_channel() -> None:
-    whole: Channel = ALIPAY
+def test_it_is_a_provider() -> None:
+    whole: Provider = ALIPAY
     assert (whole.name, whole.currencies) == ("alipay", frozenset({"CNY"}))
     assert whole.token() is None
     assert whole.capture(ATTEMPT, AT) is None
@@ -125,7 +125,7 @@ def test_any_text_is_signed_as_it_is_sent(text: str) -> None:
 
 
 def test_we_sign_with_the_first_of_our_keys() -> None:
-    both = world.channel(app_private_keys=(keys.private_pem("ours, next"), keys.private_pem("ours")))
+    both = world.provider(app_private_keys=(keys.private_pem("ours, next"), keys.private_pem("ours")))
     request = both.query(ATTEMPT, AT)
     query = request.url.partition("?")[2]
     checked(query, request.body, [keys.private("ours, next").public_key()])
@@ -375,7 +375,7 @@ def test_we_sign_byte_for_byte_as_the_sdk(scene: str) -> None:
 
 
 def test_the_sdk_believes_what_our_gateways_say_and_so_do_we() -> None:
-    sent = dict(urllib.parse.parse_qsl(world.notice(world.trade()).body.decode(), keep_blank_values=True))
+    sent = dict(urllib.parse.parse_qsl(world.notification(world.trade()).body.decode(), keep_blank_values=True))
     signature = sent.pop("sign")
     assert SDK.verify(dict(sent), signature)
     assert not SDK.verify({**sent, "total_amount": "0.01"}, signature)

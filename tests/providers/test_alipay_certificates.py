@@ -40,7 +40,7 @@ def test_of_the_roots_those_are_named_that_are_signed_with_rsa_in_their_order() 
 
 
 def test_every_request_and_link_names_our_certificate_and_the_roots_and_is_signed_with_both() -> None:
-    alipay, plain = world.channel(**MODE), world.channel()
+    alipay, plain = world.provider(**MODE), world.provider()
     page, query = alipay.start(ATTEMPT, AT), alipay.query(ATTEMPT, AT)
     assert isinstance(page, Ready)
     ours = serials.of(x509.load_pem_x509_certificate(OURS.encode()))
@@ -55,17 +55,17 @@ def test_every_request_and_link_names_our_certificate_and_the_roots_and_is_signe
 
 
 def test_an_answer_that_names_alipays_certificate_is_believed_by_the_key_in_it() -> None:
-    alipay = world.channel(**MODE, alipay_public_keys=(keys.certificate_pem("alipay", 7),))
+    alipay = world.provider(**MODE, alipay_public_keys=(keys.certificate_pem("alipay", 7),))
     told = world.found()
     named = replace(told, body=told.body[:-1] + b',"alipay_cert_sn":"a5b59edf65dcda9ca26e071ab6f5a0a7"}')
     assert isinstance(alipay.paid(ATTEMPT, named, AT), Paid)
     forged = world.answer(world.QUERY, protocol.ok(out_trade_no=ATTEMPT.out_trade_no), key="mallory")
     assert isinstance(alipay.paid(ATTEMPT, forged, AT), Unknown)
-    assert isinstance(alipay.verify(world.notice(world.trade() | {"alipay_cert_sn": "a5b59edf"})), Paid)
+    assert isinstance(alipay.verify(world.notification(world.trade() | {"alipay_cert_sn": "a5b59edf"})), Paid)
 
 
 def test_while_our_key_is_changed_the_first_certificate_is_named() -> None:
-    both = world.channel(
+    both = world.provider(
         app_private_keys=(keys.private_pem("ours, next"), keys.private_pem("ours")),
         app_certificates=(keys.certificate_pem("ours, next", 9), OURS), root_certificates=ROOTS,
     )  # fmt: skip

@@ -10,7 +10,7 @@ from scripts.gateways.alipay_protocol import BillLine, bill
 from tests.providers import alipay_world as world
 from workers.providers.port import Row, StatementError
 
-ALIPAY = world.channel()
+ALIPAY = world.provider()
 DAY = date(2026, 11, 22)
 NOON = datetime(2026, 11, 22, 4, tzinfo=UTC)
 LINES = [

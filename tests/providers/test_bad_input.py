@@ -1,4 +1,4 @@
-"""What no channel believes, whichever it is: each row of "bad input" against all four (S0-08, S0-09).
+"""What no provider believes, whichever it is: each row of "bad input" against all four (S0-08, S0-09).
 
 That a refusal changes no state, is counted, explained and kept is the handler's: tests/handlers/test_paying.py.
 """
@@ -17,7 +17,7 @@ import pytest
 
 from scripts.gateways import unionpay_protocol
 from tests.providers import alipay_world, keys, paypal_world, unionpay_world, wechat_world
-from workers.providers.port import CertificateUnknown, Channel, Notice, Paid, Rejected
+from workers.providers.port import CertificateUnknown, Notification, Paid, Provider, Rejected
 
 MARK = "SECRET-MARK"
 UNSIGNED, INVALID, STRANGER = "PAY_SIGNATURE_INVALID", "PAY_CALLBACK_INVALID", "PAY_MERCHANT_MISMATCH"
@@ -26,28 +26,28 @@ UNIONPAYS_FORGER = unionpay_protocol.Signer(keys.private("mallory"), unionpay_wo
 
 @dataclass(frozen=True)
 class Told:
-    """How a channel tells of the same payment: as it is, with other fields, with its very text changed and signed."""
+    """How a provider tells of the same payment: as it is, with other fields, with its very text changed and signed."""
 
-    channel: Channel
-    genuine: Notice
-    other: Callable[[dict[str, Any]], Notice]
-    text: Callable[[Callable[[str], str]], Notice]
+    provider: Provider
+    genuine: Notification
+    other: Callable[[dict[str, Any]], Notification]
+    text: Callable[[Callable[[str], str]], Notification]
     amount: tuple[str, bytes, bytes]
     """The name of the amount, its spelling in the body, and another one."""
-    forged: Notice
+    forged: Notification
     strangers: tuple[dict[str, Any], ...]
 
 
-def wechat_text(change: Callable[[str], str]) -> Notice:
+def wechat_text(change: Callable[[str], str]) -> Notification:
     """The resource is sealed, so it is its text that is changed before."""
     sealed = wechat_world.PLATFORM.seal(
         change(json.dumps(wechat_world.transaction())).encode(), "n" * 12, "transaction"
     )
-    body = {**json.loads(wechat_world.notice(wechat_world.transaction()).body), "resource": sealed}
+    body = {**json.loads(wechat_world.notification(wechat_world.transaction()).body), "resource": sealed}
     return wechat_world.signed(json.dumps(body).encode())
 
 
-def form(told: Callable[[Mapping[str, str]], Notice], fields: Mapping[str, str]) -> Callable[..., Notice]:
+def form(told: Callable[[Mapping[str, str]], Notification], fields: Mapping[str, str]) -> Callable[..., Notification]:
     """Of a form the text is that of its body: a field that stands twice needs no signature to be seen."""
     genuine = told(fields)
     return lambda change: replace(genuine, body=change(genuine.body.decode()).encode())
@@ -56,30 +56,30 @@ def form(told: Callable[[Mapping[str, str]], Notice], fields: Mapping[str, str])
 CAPTURED = paypal_world.told("PAYMENT.CAPTURE.COMPLETED", paypal_world.capture())
 TOLD: dict[str, Told] = {
     "alipay": Told(
-        alipay_world.channel(), alipay_world.notice(alipay_world.trade()),
-        lambda more: alipay_world.notice(alipay_world.trade() | more),
-        form(alipay_world.notice, alipay_world.trade()),
+        alipay_world.provider(), alipay_world.notification(alipay_world.trade()),
+        lambda more: alipay_world.notification(alipay_world.trade() | more),
+        form(alipay_world.notification, alipay_world.trade()),
         ("total_amount", b"&total_amount=88.88", b"&total_amount=00.01"),
-        alipay_world.notice(alipay_world.trade(), key="mallory"),
+        alipay_world.notification(alipay_world.trade(), key="mallory"),
         ({"app_id": "2021000122671235"}, {"seller_id": "2088621956155679"}),
     ),
     "wechat": Told(
-        wechat_world.channel(), wechat_world.notice(wechat_world.transaction()),
-        lambda more: wechat_world.notice(wechat_world.transaction() | more), wechat_text,
+        wechat_world.provider(), wechat_world.notification(wechat_world.transaction()),
+        lambda more: wechat_world.notification(wechat_world.transaction() | more), wechat_text,
         ("amount", b'"ciphertext":"', b'"ciphertext":"A'),
-        wechat_world.notice(
+        wechat_world.notification(
             wechat_world.transaction(), platform=replace(wechat_world.PLATFORM, key=keys.private("mallory"))
         ),
         ({"mchid": "1900000110"}, {"appid": "wx1111111111111111"}),
     ),
     "unionpay": Told(
-        unionpay_world.channel(), unionpay_world.told(unionpay_world.payment()),
+        unionpay_world.provider(), unionpay_world.told(unionpay_world.payment()),
         lambda more: unionpay_world.told(unionpay_world.payment() | more),
         form(unionpay_world.told, unionpay_world.payment()), ("txnAmt", b"txnAmt=8888", b"txnAmt=0001"),
         unionpay_world.told(unionpay_world.payment(), UNIONPAYS_FORGER), ({"merId": "777290058167152"},),
     ),
     "paypal": Told(
-        paypal_world.channel(), CAPTURED,
+        paypal_world.provider(), CAPTURED,
         lambda more: paypal_world.told("PAYMENT.CAPTURE.COMPLETED", paypal_world.capture() | more),
         lambda change: paypal_world.sent(change(CAPTURED.body.decode()).encode()),
         ("amount", b'"value":"88.88"', b'"value":"00.01"'),
@@ -90,10 +90,10 @@ TOLD: dict[str, Told] = {
 each = pytest.mark.parametrize("told", TOLD.values(), ids=TOLD)
 
 
-def refused(told: Told, notices: Iterable[Notice], *codes: str) -> None:
+def refused(told: Told, notifications: Iterable[Notification], *codes: str) -> None:
     """Each of them, with one of these codes, and nothing of what was sent in what is said about it."""
-    for notice in notices:
-        said = told.channel.verify(notice)
+    for notification in notifications:
+        said = told.provider.verify(notification)
         assert isinstance(said, Rejected), said
         assert said.code in codes, said
         assert MARK not in said.message
@@ -101,10 +101,10 @@ def refused(told: Told, notices: Iterable[Notice], *codes: str) -> None:
 
 @each
 def test_what_was_told_is_believed(told: Told) -> None:
-    said = told.channel.verify(told.genuine)
+    said = told.provider.verify(told.genuine)
     assert isinstance(said, Paid)
     assert (said.status, said.amount) == ("captured", 8888)
-    assert told.channel.verify(told.text(lambda text: text)) == said
+    assert told.provider.verify(told.text(lambda text: text)) == said
 
 
 @each
@@ -130,35 +130,35 @@ def test_another_apps_webhook_of_the_same_merchant() -> None:
 
 
 def test_an_unknown_serial_may_be_sound_where_its_certificate_can_be_had() -> None:
-    fetched = wechat_world.notice(wechat_world.transaction(), platform=wechat_world.OTHER_PLATFORM)
-    assert TOLD["wechat"].channel.verify(fetched) == CertificateUnknown(wechat_world.OTHER_SERIAL)
+    fetched = wechat_world.notification(wechat_world.transaction(), platform=wechat_world.OTHER_PLATFORM)
+    assert TOLD["wechat"].provider.verify(fetched) == CertificateUnknown(wechat_world.OTHER_SERIAL)
     fetched = paypal_world.told("PAYMENT.CAPTURE.COMPLETED", paypal_world.capture(), url=paypal_world.NEXT_URL)
-    assert TOLD["paypal"].channel.verify(fetched) == CertificateUnknown(paypal_world.NEXT_URL)
+    assert TOLD["paypal"].provider.verify(fetched) == CertificateUnknown(paypal_world.NEXT_URL)
     brought = unionpay_world.told(unionpay_world.payment(), unionpay_world.signer(issued_by="forged"))
     refused(TOLD["unionpay"], [brought], UNSIGNED)
 
 
 @each
-def test_a_notice_that_is_played_again_is_the_same_fact_so_it_changes_nothing(told: Told) -> None:
-    """No nonce is remembered: what protects is that a fact goes by channel, trade number and kind, and a copy has the
+def test_a_notification_that_is_played_again_is_the_same_fact_so_it_changes_nothing(told: Told) -> None:
+    """No nonce is remembered: what protects is that a fact goes by provider, trade number and kind, and a copy has the
     same. The time window, where there is one, only bounds how long copies are listened to.
     """
-    first, again = (told.channel.verify(told.genuine) for _ in range(2))
+    first, again = (told.provider.verify(told.genuine) for _ in range(2))
     assert first == again
     assert isinstance(first, Paid)
     assert first.trade_no
     later = replace(told.genuine, received_at=told.genuine.received_at + timedelta(days=5))
-    if told.channel.name in ("wechat", "paypal"):
+    if told.provider.name in ("wechat", "paypal"):
         refused(told, [later], "PAY_CALLBACK_STALE")
     else:
-        assert told.channel.verify(later) == first
+        assert told.provider.verify(later) == first
 
 
 @each
 def test_a_nonce_that_is_used_again_for_something_else(told: Told) -> None:
     other = told.other({"out_trade_no": "P2", "orderId": "P20000000", "custom_id": "P2"})
     borrowed = {name: value for name, value in told.genuine.headers.items() if name != "content-type"}
-    if told.channel.name in ("wechat", "paypal"):  # the others sign within the form
+    if told.provider.name in ("wechat", "paypal"):  # the others sign within the form
         refused(told, [replace(other, headers={**other.headers, **borrowed})], UNSIGNED)
 
 
@@ -170,9 +170,9 @@ def test_nothing_is_fetched_to_verify(told: Told, monkeypatch: pytest.MonkeyPatc
     for name in ("socket", "create_connection", "getaddrinfo"):
         monkeypatch.setattr(socket, name, refuse)
     elsewhere = [replace(told.genuine, headers={**told.genuine.headers, "paypal-cert-url": paypal_world.NEXT_URL})]
-    for notice in (told.genuine, told.forged, *elsewhere):
-        told.channel.verify(notice)
-    fresh = type(told.channel)(told.channel._settings)  # type: ignore[attr-defined, call-arg]
+    for notification in (told.genuine, told.forged, *elsewhere):
+        told.provider.verify(notification)
+    fresh = type(told.provider)(told.provider._settings)  # type: ignore[attr-defined, call-arg]
     assert isinstance(fresh.verify(told.genuine), Paid)
 
 
@@ -189,7 +189,7 @@ def test_a_bomb_is_not_unpacked(told: Told) -> None:
         for name, body in BOMBS.items()
     ]
     hidden = [replace(told.genuine, body=body) for body in BOMBS.values()]
-    told.channel.verify(told.genuine)
+    told.provider.verify(told.genuine)
     tracemalloc.start()
     try:
         refused(told, claimed, INVALID)
@@ -215,7 +215,7 @@ SIGNED = [body for body in MALFORMED if len(body) < 60_000]
 
 
 @pytest.mark.parametrize(("name", "signed"), [("wechat", wechat_world.signed), ("paypal", paypal_world.sent)])
-def test_malformed_json_even_when_it_is_signed(name: str, signed: Callable[[bytes], Notice]) -> None:
+def test_malformed_json_even_when_it_is_signed(name: str, signed: Callable[[bytes], Notification]) -> None:
     refused(TOLD[name], map(signed, SIGNED), INVALID)
 
 
@@ -235,17 +235,17 @@ DOUBLES: dict[str, list[Callable[[str], str]]] = {
 
 @each
 def test_doubled_members_even_when_they_are_signed(told: Told) -> None:
-    doubled = [told.text(change) for change in DOUBLES[told.channel.name]]
+    doubled = [told.text(change) for change in DOUBLES[told.provider.name]]
     refused(told, doubled, INVALID)
 
 
-def spelled(told: Told, amount: Any) -> Notice:
+def spelled(told: Told, amount: Any) -> Notification:
     """The notification with its amount written so."""
     name = told.amount[0]
     nested = {
         "wechat": {"total": amount, "currency": "CNY"}, "paypal": {"value": amount, "currency_code": "EUR"}
     }  # fmt: skip
-    return told.other({name: nested.get(told.channel.name, str(amount))})
+    return told.other({name: nested.get(told.provider.name, str(amount))})
 
 
 HUGE = ["1e400", "9" * 20, "9" * 5000, "1" + "0" * 16, "1e3", "NaN", "Infinity", "-1", "0x10", "8888.0000000001", MARK]
@@ -253,7 +253,7 @@ HUGE = ["1e400", "9" * 20, "9" * 5000, "1" + "0" * 16, "1e3", "NaN", "Infinity",
 
 @each
 def test_huge_numbers_and_what_is_none(told: Told) -> None:
-    numbers: list[Any] = [10**16, 10**19, 1.5, -1] if told.channel.name in ("wechat", "paypal") else []
+    numbers: list[Any] = [10**16, 10**19, 1.5, -1] if told.provider.name in ("wechat", "paypal") else []
     refused(told, [spelled(told, amount) for amount in [*HUGE, *numbers]], INVALID)
 
 

@@ -1,4 +1,4 @@
-"""Calls to channels, against a server of the test's own: bounded, never repeated once sent, never led elsewhere
+"""Calls to providers, against a server of the test's own: bounded, never repeated once sent, never led elsewhere
 (S0-10, S0-47, R-14).
 """
 
@@ -15,7 +15,7 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer, unused_port
 
 from tests.providers import paypal_world
-from workers.providers.calls import ANSWER_BYTES_MAX, IN_FLIGHT_MAX, TRIES, Caller, ChannelAwayError
+from workers.providers.calls import ANSWER_BYTES_MAX, IN_FLIGHT_MAX, TRIES, Caller, ProviderAwayError
 from workers.providers.port import Request, Response, Unknown
 
 Answer = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -23,8 +23,8 @@ NOBODY = f"http://127.0.0.1:{unused_port()}"
 
 
 @asynccontextmanager
-async def channel(answer: Answer, timeout_seconds: float = 5.0) -> AsyncIterator[tuple[Caller, Request, list[str]]]:
-    """A caller, a request to a channel that answers so, and what the channel was asked."""
+async def provider(answer: Answer, timeout_seconds: float = 5.0) -> AsyncIterator[tuple[Caller, Request, list[str]]]:
+    """A caller, a request to a provider that answers so, and what the provider was asked."""
     asked: list[str] = []
 
     async def heard(request: web.Request) -> web.StreamResponse:
@@ -34,7 +34,7 @@ async def channel(answer: Answer, timeout_seconds: float = 5.0) -> AsyncIterator
     app = web.Application()
     app.router.add_route("*", "/{path:.*}", heard)
     async with TestServer(app) as server:
-        caller = Caller(paypal_world.channel(api_url=str(server.make_url("/"))), timeout_seconds)
+        caller = Caller(paypal_world.provider(api_url=str(server.make_url("/"))), timeout_seconds)
         try:
             yield caller, Request("POST", str(server.make_url("/refund")), {"x-id": "1"}, b"once"), asked
         finally:
@@ -53,7 +53,7 @@ async def test_an_answer_comes_as_it_was_sent() -> None:
         assert request.headers["x-id"] == "1"
         return web.Response(status=418, body=packed, headers={"Content-Encoding": "gzip", "X-Sign": "a B"})
 
-    async with channel(answer) as (caller, request, asked):
+    async with provider(answer) as (caller, request, asked):
         told = await send(caller, request)
     assert isinstance(told, Response)
     assert (told.status, told.body, told.headers["x-sign"]) == (418, packed, "a B")
@@ -64,7 +64,7 @@ async def test_nobody_is_led_elsewhere() -> None:
     async def answer(request: web.Request) -> web.Response:
         raise web.HTTPTemporaryRedirect("/elsewhere")
 
-    async with channel(answer) as (caller, request, asked):
+    async with provider(answer) as (caller, request, asked):
         told = await send(caller, request)
     assert isinstance(told, Response)
     assert told.status == 307
@@ -76,7 +76,7 @@ async def test_who_does_not_answer_in_time_may_have_done_it_and_is_not_asked_twi
         await asyncio.sleep(30)
         return web.Response()
 
-    async with channel(answer, timeout_seconds=0.2) as (caller, request, asked):
+    async with provider(answer, timeout_seconds=0.2) as (caller, request, asked):
         assert await send(caller, request) == Unknown("TimeoutError")
     assert asked == ["POST /refund once"]
 
@@ -87,7 +87,7 @@ async def test_an_answer_that_is_lost_may_have_been_a_yes_and_nobody_is_asked_tw
         request.transport.close()
         return web.Response()
 
-    async with channel(answer) as (caller, request, asked):
+    async with provider(answer) as (caller, request, asked):
         assert isinstance(await send(caller, request), Unknown)
     assert asked == ["POST /refund once"]
 
@@ -101,7 +101,7 @@ async def test_half_an_answer_is_none() -> None:
         request.transport.close()
         return response
 
-    async with channel(answer) as (caller, request, _):
+    async with provider(answer) as (caller, request, _):
         assert isinstance(await send(caller, request), Unknown)
 
 
@@ -110,25 +110,25 @@ async def test_an_answer_is_read_up_to_a_mebibyte(size: int, kind: type[Any]) ->
     async def answer(request: web.Request) -> web.Response:
         return web.Response(body=bytes(size))
 
-    async with channel(answer) as (caller, request, _):
+    async with provider(answer) as (caller, request, _):
         assert isinstance(await send(caller, request), kind)
 
 
 async def test_where_nobody_is_reached_it_is_tried_again_and_then_said_with_a_new_signature_each_time() -> None:
-    caller, times = Caller(paypal_world.channel(), 5.0), list[datetime]()
+    caller, times = Caller(paypal_world.provider(), 5.0), list[datetime]()
 
     def build(at: datetime) -> Request:
         times.append(at)
         return Request("POST", NOBODY, {}, b"x")
 
-    with pytest.raises(ChannelAwayError, match="paypal is not reached"):
+    with pytest.raises(ProviderAwayError, match="paypal is not reached"):
         await caller.send(build)
     await caller.close()
     assert len(set(times)) == TRIES
 
 
 async def test_where_there_is_nothing_to_ask_nobody_is_asked() -> None:
-    caller = Caller(paypal_world.channel(), 5.0)
+    caller = Caller(paypal_world.provider(), 5.0)
     assert await caller.ask(lambda at: None, lambda response, at: response) is None
 
 
@@ -136,14 +136,14 @@ async def test_an_answer_is_read_by_who_asked() -> None:
     async def answer(request: web.Request) -> web.Response:
         return web.Response(body=b"yes")
 
-    async with channel(answer) as (caller, request, _):
+    async with provider(answer) as (caller, request, _):
         assert await caller.ask(lambda at: request, lambda response, at: (response.body, at.tzinfo is not None)) == (
             b"yes",
             True,
         )
 
 
-async def test_a_channel_is_asked_so_many_questions_at_once_and_no_more() -> None:
+async def test_a_provider_is_asked_so_many_questions_at_once_and_no_more() -> None:
     now, most = 0, 0
 
     async def answer(request: web.Request) -> web.Response:
@@ -154,7 +154,7 @@ async def test_a_channel_is_asked_so_many_questions_at_once_and_no_more() -> Non
         now -= 1
         return web.Response()
 
-    async with channel(answer) as (caller, request, asked):
+    async with provider(answer) as (caller, request, asked):
         await asyncio.gather(*(send(caller, request) for _ in range(2 * IN_FLIGHT_MAX + 1)))
     assert (most, len(asked)) == (IN_FLIGHT_MAX, 2 * IN_FLIGHT_MAX + 1)
 
@@ -181,21 +181,21 @@ async def asked_with_a_token(caller: Caller, request: Request) -> object:
 async def test_a_token_is_used_until_a_minute_before_it_ends() -> None:
     for lives_seconds, given in ((3600, 1), (60, 3)):
         tokens = Tokens(lives_seconds)
-        async with channel(tokens.answer) as (caller, request, _):
+        async with provider(tokens.answer) as (caller, request, _):
             assert [await asked_with_a_token(caller, request) for _ in range(3)] == [200] * 3
         assert tokens.given == given
 
 
 async def test_many_calls_at_once_need_one_token() -> None:
     tokens = Tokens()
-    async with channel(tokens.answer) as (caller, request, _):
+    async with provider(tokens.answer) as (caller, request, _):
         told = await asyncio.gather(*(asked_with_a_token(caller, request) for _ in range(10)))
     assert (told, tokens.given) == ([200] * 10, 1)
 
 
 async def test_a_token_that_was_revoked_is_not_used_again() -> None:
     tokens = Tokens()
-    async with channel(tokens.answer) as (caller, request, _):
+    async with provider(tokens.answer) as (caller, request, _):
         assert await asked_with_a_token(caller, request) == 200
         tokens.given += 1
         assert [await asked_with_a_token(caller, request) for _ in range(2)] == [401, 200]
@@ -204,12 +204,12 @@ async def test_a_token_that_was_revoked_is_not_used_again() -> None:
 @pytest.mark.parametrize("status", [400, 401, 403, 429, 503])
 async def test_without_a_token_nothing_is_asked_and_nothing_is_known(status: int) -> None:
     """A refusal here would be read as one of the refund or the payment, while perhaps our secret is being changed."""
-    async with channel(Tokens(status=status).answer) as (caller, request, asked):
+    async with provider(Tokens(status=status).answer) as (caller, request, asked):
         assert await asked_with_a_token(caller, request) == Unknown(f"no token: HTTP {status}")
         assert asked == ["POST /v1/oauth2/token grant_type=client_credentials"]
 
 
-async def test_a_channel_that_does_not_even_accept_is_away_and_not_unknown() -> None:
+async def test_a_provider_that_does_not_even_accept_is_away_and_not_unknown() -> None:
     with socket.socket() as deaf:
         deaf.bind(("127.0.0.1", 0))
         deaf.listen(0)
@@ -218,10 +218,10 @@ async def test_a_channel_that_does_not_even_accept_is_away_and_not_unknown() -> 
         for one in waiting:  # the queue of those who wait to be accepted is full, so nobody else's greeting is heard
             one.setblocking(False)
             one.connect_ex(address)
-        caller = Caller(paypal_world.channel(), 2.0)
+        caller = Caller(paypal_world.provider(), 2.0)
         request = Request("GET", f"http://127.0.0.1:{address[1]}/", {})
         try:
-            with pytest.raises(ChannelAwayError):
+            with pytest.raises(ProviderAwayError):
                 await caller.send(lambda at: request)
         finally:
             await caller.close()

@@ -1,4 +1,4 @@
-"""Channels from their configuration: keys in it or in files, and nothing of them in what is said about it."""
+"""Providers from their configuration: keys in it or in files, and nothing of them in what is said about it."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -10,12 +10,12 @@ from pydantic import BaseModel, SecretStr
 
 from scripts.gateways.authorities import pem
 from tests.providers import alipay_world, keys, paypal_world, unionpay_world, wechat_world
-from workers.providers.configuration import ChannelConfigError, make
-from workers.providers.port import Notice, Paid
+from workers.providers.configuration import ProviderConfigError, make
+from workers.providers.port import Notification, Paid
 
-GENUINE: Mapping[str, Notice] = {
-    "alipay": alipay_world.notice(alipay_world.trade()),
-    "wechat": wechat_world.notice(wechat_world.transaction()),
+GENUINE: Mapping[str, Notification] = {
+    "alipay": alipay_world.notification(alipay_world.trade()),
+    "wechat": wechat_world.notification(wechat_world.transaction()),
     "unionpay": unionpay_world.told(unionpay_world.payment()),
     "paypal": paypal_world.told("PAYMENT.CAPTURE.COMPLETED", paypal_world.capture()),
 }
@@ -49,10 +49,10 @@ def written(configured: Mapping[str, Any]) -> str:
 
 
 @each
-def test_a_channel_is_made_from_json(name: str) -> None:
-    channel = make(name, written(CONFIGURED[name]))
-    assert channel.name == name
-    assert isinstance(channel.verify(GENUINE[name]), Paid)
+def test_a_provider_is_made_from_json(name: str) -> None:
+    provider = make(name, written(CONFIGURED[name]))
+    assert provider.name == name
+    assert isinstance(provider.verify(GENUINE[name]), Paid)
 
 
 @each
@@ -69,7 +69,7 @@ def test_its_keys_may_be_in_files_beside_its_own(name: str, tmp_path: Path) -> N
                 return [filed(item) for item in value]
         return value
 
-    config = tmp_path / "channel.json"
+    config = tmp_path / "provider.json"
     config.write_text(written(filed(CONFIGURED[name])))
     assert "BEGIN" not in config.read_text()
     assert isinstance(make(name, f"file:{config}").verify(GENUINE[name]), Paid)
@@ -85,7 +85,7 @@ MARK = "SECRET-MARK"
      ("file:/nowhere/at/all", "cannot be read")],
 )  # fmt: skip
 def test_what_is_no_configuration_is_refused(name: str, text: str, says: str) -> None:
-    with pytest.raises(ChannelConfigError, match=f"OMS_{name.upper()}.*{says}") as error:
+    with pytest.raises(ProviderConfigError, match=f"OMS_{name.upper()}.*{says}") as error:
         make(name, text)
     assert MARK not in str(error.value)
 
@@ -93,7 +93,7 @@ def test_what_is_no_configuration_is_refused(name: str, text: str, says: str) ->
 @each
 def test_a_field_that_is_wrong_or_unknown_is_named_and_not_shown(name: str) -> None:
     for field in (*CONFIGURED[name], "unknown_field"):
-        with pytest.raises(ChannelConfigError, match=field) as error:
+        with pytest.raises(ProviderConfigError, match=field) as error:
             make(name, written(CONFIGURED[name] | {field: {"a": [MARK]}}))
         assert MARK not in str(error.value)
         assert keys.private_pem("ours").splitlines()[1] not in str(error.value)
@@ -102,13 +102,13 @@ def test_a_field_that_is_wrong_or_unknown_is_named_and_not_shown(name: str) -> N
 def test_a_file_that_is_not_there_or_no_text_is_named(tmp_path: Path) -> None:
     (tmp_path / "binary").write_bytes(b"\xff\xfe")
     for path in (tmp_path / "missing", tmp_path / "binary", tmp_path, "a\0b"):
-        with pytest.raises(ChannelConfigError, match="cannot be read"):
+        with pytest.raises(ProviderConfigError, match="cannot be read"):
             make("alipay", written(CONFIGURED["alipay"] | {"alipay_public_keys": [f"file:{path}"]}))
 
 
 def test_certificates_that_do_not_belong_together_are_a_matter_of_configuration() -> None:
     forged = pem(unionpay_world.authority("forged").issuer)
-    with pytest.raises(ChannelConfigError, match=r"OMS_UNIONPAY: .*issued by nobody who is pinned"):
+    with pytest.raises(ProviderConfigError, match=r"OMS_UNIONPAY: .*issued by nobody who is pinned"):
         make("unionpay", written(CONFIGURED["unionpay"] | {"intermediate_certificates": [forged]}))
-    with pytest.raises(ChannelConfigError, match=r"OMS_PAYPAL: .*no certificate in PEM"):
+    with pytest.raises(ProviderConfigError, match=r"OMS_PAYPAL: .*no certificate in PEM"):
         make("paypal", written(CONFIGURED["paypal"] | {"root_certificates": ["no PEM"]}))

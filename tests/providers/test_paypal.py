@@ -32,27 +32,27 @@ from tests.providers.paypal_world import (
 )
 from workers.providers import rsa
 from workers.providers.paypal import RETRY_SCHEDULE_SECONDS, PayPal
-from workers.providers.port import Approved, CertificateUnknown, Irrelevant, Notice, Paid, Refunded, Rejected
+from workers.providers.port import Approved, CertificateUnknown, Irrelevant, Notification, Paid, Refunded, Rejected
 
 PUBLISHED = Path(__file__).parent / "published"
-CHANNEL = world.channel()
+PROVIDER = world.provider()
 WINDOW = timedelta(days=4)
 COMPLETED = told("PAYMENT.CAPTURE.COMPLETED", capture())
 PAID = Paid(ATTEMPT.out_trade_no, CAPTURE, "captured", 8888, "EUR", AT + timedelta(seconds=40))
 
 
-def code_of(notice: Notice, channel: PayPal = CHANNEL) -> str:
-    said = channel.verify(notice)
+def code_of(notification: Notification, provider: PayPal = PROVIDER) -> str:
+    said = provider.verify(notification)
     assert isinstance(said, Rejected), said
     return said.code
 
 
 def test_a_capture_is_told_with_its_numbers_amount_and_time() -> None:
-    assert CHANNEL.verify(COMPLETED) == PAID
+    assert PROVIDER.verify(COMPLETED) == PAID
 
 
 def test_an_approval_names_the_order_that_is_to_be_captured() -> None:
-    said = CHANNEL.verify(told("CHECKOUT.ORDER.APPROVED", world.order("APPROVED")))
+    said = PROVIDER.verify(told("CHECKOUT.ORDER.APPROVED", world.order("APPROVED")))
     assert said == Approved(ATTEMPT.out_trade_no, ORDER)
 
 
@@ -60,7 +60,7 @@ def test_all_25_copies_within_three_days_say_the_same() -> None:
     assert (len(RETRY_SCHEDULE_SECONDS), sum(RETRY_SCHEDULE_SECONDS)) == (25, 3 * 86_400)
     for copy in range(26):
         late = AT + timedelta(seconds=sum(RETRY_SCHEDULE_SECONDS[:copy]))
-        assert CHANNEL.verify(replace(COMPLETED, received_at=late)) == PAID
+        assert PROVIDER.verify(replace(COMPLETED, received_at=late)) == PAID
 
 
 @pytest.mark.parametrize(
@@ -71,7 +71,7 @@ def test_all_25_copies_within_three_days_say_the_same() -> None:
 )  # fmt: skip
 def test_how_a_capture_ended(event: str, status: str, expected: str) -> None:
     details = {"reason": "PENDING_REVIEW"}
-    said = CHANNEL.verify(told(f"PAYMENT.CAPTURE.{event}", capture(status=status, status_details=details)))
+    said = PROVIDER.verify(told(f"PAYMENT.CAPTURE.{event}", capture(status=status, status_details=details)))
     assert isinstance(said, Paid)
     assert (said.status, said.reason) == (expected, "PENDING_REVIEW")
 
@@ -82,7 +82,7 @@ def test_how_a_capture_ended(event: str, status: str, expected: str) -> None:
      ("PAYMENT.REFUND.FAILED", "FAILED", "failed"), ("PAYMENT.REFUND.FAILED", "CANCELLED", "failed")],
 )  # fmt: skip
 def test_how_a_refund_ended(event: str, status: str, expected: str) -> None:
-    said = CHANNEL.verify(told(event, refund(status=status)))
+    said = PROVIDER.verify(told(event, refund(status=status)))
     assert isinstance(said, Refunded)
     assert said == Refunded(world.ASK.refund_no, said.status, 88, "EUR", AT + timedelta(hours=1))
     assert said.status == expected
@@ -93,11 +93,11 @@ def test_how_a_refund_ended(event: str, status: str, expected: str) -> None:
     ["CHECKOUT.ORDER.COMPLETED", "PAYMENT.CAPTURE.REVERSED", "CUSTOMER.DISPUTE.CREATED", "PAYMENT.SALE.COMPLETED"],
 )
 def test_other_events_do_not_concern_us(event: str) -> None:
-    assert CHANNEL.verify(told(event, {"id": "1"})) == Irrelevant(event)
+    assert PROVIDER.verify(told(event, {"id": "1"})) == Irrelevant(event)
 
 
 def test_an_order_that_is_no_longer_approved_asks_nothing_of_us() -> None:
-    said = CHANNEL.verify(told("CHECKOUT.ORDER.APPROVED", world.order("COMPLETED")))
+    said = PROVIDER.verify(told("CHECKOUT.ORDER.APPROVED", world.order("COMPLETED")))
     assert said == Irrelevant("CHECKOUT.ORDER.APPROVED")
 
 
@@ -146,14 +146,14 @@ def test_a_notification_for_another_webhook_is_not_ours() -> None:
 
 
 def test_while_a_webhook_is_replaced_both_are_ours() -> None:
-    both = world.channel(webhook_ids=["1JE4291016473214D", world.WEBHOOK])
+    both = world.provider(webhook_ids=["1JE4291016473214D", world.WEBHOOK])
     for webhook in (world.WEBHOOK, "1JE4291016473214D"):
         assert both.verify(told("PAYMENT.CAPTURE.COMPLETED", capture(), webhook_id=webhook)) == PAID
 
 
 def test_while_the_issuer_is_replaced_both_are_believed() -> None:
     pinned = [world.authority(), world.authority("DigiCert 2")]
-    both = world.channel(
+    both = world.provider(
         root_certificates=[pem(one.root) for one in pinned],
         intermediate_certificates=[pem(one.issuer) for one in pinned],
         certificates={URL: certificate(), NEXT_URL: certificate("paypal's next", issued_by="DigiCert 2")},
@@ -168,17 +168,17 @@ def test_another_merchants_payment_is_not_ours(payment: str) -> None:
     payee = {"merchant_id": "3SQBR4YEWZ4BB"}
     approved = world.order("APPROVED")
     approved["purchase_units"][0]["payee"] = payee
-    notice = (
+    notification = (
         told("CHECKOUT.ORDER.APPROVED", approved) if payment == "order"
         else told("PAYMENT.CAPTURE.COMPLETED", capture(payee=payee))
     )  # fmt: skip
-    assert code_of(notice) == "PAY_MERCHANT_MISMATCH"
+    assert code_of(notification) == "PAY_MERCHANT_MISMATCH"
 
 
 @pytest.mark.parametrize("offset", [timedelta(minutes=-5), WINDOW])
 def test_a_notification_is_believed_to_the_last_microsecond_of_its_time(offset: timedelta) -> None:
     beyond = timedelta(microseconds=1 if offset > timedelta() else -1)
-    assert CHANNEL.verify(replace(COMPLETED, received_at=AT + offset)) == PAID
+    assert PROVIDER.verify(replace(COMPLETED, received_at=AT + offset)) == PAID
     assert code_of(replace(COMPLETED, received_at=AT + offset + beyond)) == "PAY_CALLBACK_STALE"
 
 
@@ -189,11 +189,11 @@ def test_a_time_at_the_end_of_the_calendar_is_stale(time: str) -> None:
 
 
 def test_a_certificate_that_is_not_known_yet_is_named() -> None:
-    notice = told("PAYMENT.CAPTURE.COMPLETED", capture(), key="paypal's next", url=NEXT_URL)
-    assert CHANNEL.verify(notice) == CertificateUnknown(NEXT_URL)
-    knows = CHANNEL.with_certificates({NEXT_URL: certificate("paypal's next")})
-    assert [knows.verify(one) for one in (notice, COMPLETED)] == [PAID, PAID]
-    assert CHANNEL.verify(notice) == CertificateUnknown(NEXT_URL)
+    notification = told("PAYMENT.CAPTURE.COMPLETED", capture(), key="paypal's next", url=NEXT_URL)
+    assert PROVIDER.verify(notification) == CertificateUnknown(NEXT_URL)
+    knows = PROVIDER.with_certificates({NEXT_URL: certificate("paypal's next")})
+    assert [knows.verify(one) for one in (notification, COMPLETED)] == [PAID, PAID]
+    assert PROVIDER.verify(notification) == CertificateUnknown(NEXT_URL)
 
 
 CERTS = "/v1/notifications/certs"
@@ -217,8 +217,8 @@ ELSEWHERE = [
 @pytest.mark.parametrize("url", ELSEWHERE)
 def test_no_other_address_is_ever_asked_for_or_believed(url: str) -> None:
     assert code_of(told("PAYMENT.CAPTURE.COMPLETED", capture(), url=url)) == "PAY_SIGNATURE_INVALID"
-    assert CHANNEL.certificates(AT, url) is None
-    careless = CHANNEL.with_certificates({url: certificate()})
+    assert PROVIDER.certificates(AT, url) is None
+    careless = PROVIDER.with_certificates({url: certificate()})
     assert code_of(told("PAYMENT.CAPTURE.COMPLETED", capture(), url=url), careless) == "PAY_SIGNATURE_INVALID"
 
 
@@ -227,7 +227,7 @@ def test_no_other_address_is_ever_asked_for_or_believed(url: str) -> None:
     ["https://api.paypal.com/v1/notifications/certs/CERT-1", "https://api-m.paypal.com/v1/notifications/certs/CERT-1"],
 )  # fmt: skip
 def test_these_are_paypals_addresses(url: str) -> None:
-    assert CHANNEL.verify(told("PAYMENT.CAPTURE.COMPLETED", capture(), url=url)) == CertificateUnknown(url)
+    assert PROVIDER.verify(told("PAYMENT.CAPTURE.COMPLETED", capture(), url=url)) == CertificateUnknown(url)
 
 
 NOT_PAYPALS: dict[str, Callable[[], str]] = {
@@ -247,7 +247,7 @@ NOT_PAYPALS: dict[str, Callable[[], str]] = {
 
 @pytest.mark.parametrize("what", NOT_PAYPALS)
 def test_a_certificate_must_be_paypals(what: str) -> None:
-    knows = world.channel(certificates={URL: NOT_PAYPALS[what]()})
+    knows = world.provider(certificates={URL: NOT_PAYPALS[what]()})
     assert code_of(COMPLETED, knows) == "PAY_SIGNATURE_INVALID"
 
 
@@ -256,7 +256,7 @@ def test_another_key_than_the_certificates_is_not_believed() -> None:
 
 
 def test_a_certificate_is_believed_from_its_first_to_its_last_second_also_once_it_was_believed() -> None:
-    short = world.channel(certificates={URL: certificate(since=AT, days=1)})
+    short = world.provider(certificates={URL: certificate(since=AT, days=1)})
     until = AT + timedelta(days=1)
     for received_at, believed in ((AT, True), (until, True), (until + timedelta(seconds=1), False), (AT, True)):
         assert (short.verify(replace(COMPLETED, received_at=received_at)) == PAID) is believed
@@ -266,8 +266,8 @@ def test_a_certificate_is_believed_from_its_first_to_its_last_second_also_once_i
 def test_the_chain_may_come_with_the_certificate_or_be_pinned() -> None:
     chain = certificate() + pem(world.authority().issuer)
     bare = {"intermediate_certificates": [], "certificates": {URL: certificate()}}
-    assert code_of(COMPLETED, world.channel(**bare)) == "PAY_SIGNATURE_INVALID"
-    assert world.channel(**bare | {"certificates": {URL: chain}}).verify(COMPLETED) == PAID
+    assert code_of(COMPLETED, world.provider(**bare)) == "PAY_SIGNATURE_INVALID"
+    assert world.provider(**bare | {"certificates": {URL: chain}}).verify(COMPLETED) == PAID
 
 
 @pytest.mark.parametrize("algorithm", ["SHA1withRSA", "none", "SHA256withRSA "])
@@ -295,7 +295,7 @@ def test_a_large_or_compressed_body_is_not_looked_at() -> None:
     large = COMPLETED.body + b" " * 65_536
     assert code_of(sent(large)) == "PAY_CALLBACK_INVALID"
     assert code_of(sent(COMPLETED.body, content_encoding="gzip")) == "PAY_CALLBACK_INVALID"
-    assert CHANNEL.verify(sent(COMPLETED.body, content_encoding="identity")) == PAID
+    assert PROVIDER.verify(sent(COMPLETED.body, content_encoding="identity")) == PAID
 
 
 AMOUNTS: list[tuple[str, str, int | None]] = [
@@ -310,7 +310,7 @@ AMOUNTS: list[tuple[str, str, int | None]] = [
 
 @pytest.mark.parametrize(("value", "currency", "minor"), AMOUNTS)
 def test_amounts_are_exact_decimals(value: str, currency: str, minor: int | None) -> None:
-    said = CHANNEL.verify(
+    said = PROVIDER.verify(
         told("PAYMENT.CAPTURE.COMPLETED", capture(amount={"value": value, "currency_code": currency}))
     )
     assert (said.amount if isinstance(said, Paid) else None) == minor
@@ -339,16 +339,16 @@ WRONG: list[tuple[str, dict[str, Any]]] = [
 def test_what_paypal_signed_must_still_make_sense(event: str, change: dict[str, Any]) -> None:
     resource = {"CHECKOUT": world.order("APPROVED"), "PAYMENT.CAPTURE.C": capture(), "PAYMENT.CAPTURE.R": refund()}
     sound = next(value for start, value in resource.items() if event.startswith(start))
-    said = CHANNEL.verify(told(event, sound | change))
+    said = PROVIDER.verify(told(event, sound | change))
     assert isinstance(said, Rejected)
     assert said.code == "PAY_CALLBACK_INVALID"
     assert not any(str(value) in said.message for value in change.values() if isinstance(value, str))
 
 
 def test_neither_secrets_nor_what_was_sent_show_in_a_repr() -> None:
-    token = CHANNEL.token()
+    token = PROVIDER.token()
     assert "aHVzaC" not in repr(token), "base64 of hush"
-    for shown in (world.settings(), CHANNEL, vars(CHANNEL), token, COMPLETED, world.answer({"access_token": "hush"})):
+    for shown in (world.settings(), PROVIDER, vars(PROVIDER), token, COMPLETED, world.answer({"access_token": "hush"})):
         assert "hush" not in repr(shown) + str(shown)
         assert ATTEMPT.out_trade_no not in repr(shown)
 
@@ -368,11 +368,11 @@ SIMULATED: dict[str, Paid | str] = {
 
 
 def published() -> PayPal:
-    """A channel that believes the real PayPal, as the webhook of its simulator."""
+    """A provider that believes the real PayPal, as the webhook of its simulator."""
     read = {name: (PUBLISHED / f"{name}.pem").read_text() for name in (
         "digicert_high_assurance_ev_root", "digicert_ev_server_ca", "paypal_certificate"
     )}  # fmt: skip
-    return world.channel(
+    return world.provider(
         webhook_ids=["WEBHOOK_ID"], root_certificates=[read["digicert_high_assurance_ev_root"]],
         intermediate_certificates=[read["digicert_ev_server_ca"]], certificates={URL: read["paypal_certificate"]},
     )  # fmt: skip
@@ -382,11 +382,11 @@ def published() -> PayPal:
 def test_what_paypal_itself_signed_is_believed(simulated: dict[str, str]) -> None:
     named = {f"paypal-{name.replace('_', '-')}": value for name, value in simulated.items() if name != "body"}
     headers = {**named, "paypal-cert-url": URL, "paypal-auth-algo": "SHA256withRSA"}
-    notice = Notice(headers, simulated["body"].encode(), PUBLISHED_AT)
-    said = published().verify(notice)
+    notification = Notification(headers, simulated["body"].encode(), PUBLISHED_AT)
+    said = published().verify(notification)
     expected = SIMULATED[json.loads(simulated["body"])["event_type"]]
     assert said == (Rejected("PAY_CALLBACK_INVALID", expected) if isinstance(expected, str) else expected)
-    assert code_of(replace(notice, body=notice.body + b" "), published()) == "PAY_SIGNATURE_INVALID"
+    assert code_of(replace(notification, body=notification.body + b" "), published()) == "PAY_SIGNATURE_INVALID"
 
 
 def test_the_checksum_is_the_one_of_paypals_documentation() -> None:

@@ -26,9 +26,9 @@ from tests.providers.paypal_world import (
 )
 from workers.domain.money import render
 from workers.providers.paypal import PayPal
-from workers.providers.port import Approved, Channel, Paid, Ready, Refunded, Refused, Request, Response, Unknown
+from workers.providers.port import Approved, Paid, Provider, Ready, Refunded, Refused, Request, Response, Unknown
 
-CHANNEL = world.channel()
+PROVIDER = world.provider()
 API = "https://api-m.paypal.com"
 CAPTURED = Paid(ATTEMPT.out_trade_no, CAPTURE, "captured", 8888, "EUR", AT + timedelta(seconds=40))
 
@@ -42,7 +42,7 @@ def asked(request: object, method: str = "POST") -> Any:
 
 
 def test_a_payment_begins_with_an_order() -> None:
-    request = CHANNEL.start(ATTEMPT, AT)
+    request = PROVIDER.start(ATTEMPT, AT)
     body = asked(request)
     assert isinstance(request, Request)
     assert request.url == f"{API}/v2/checkout/orders"
@@ -60,20 +60,20 @@ def test_a_payment_begins_with_an_order() -> None:
 
 @pytest.mark.parametrize(("amount", "currency"), [(1, "EUR"), (8800, "USD"), (500, "JPY"), (10**14, "GBP")])
 def test_amounts_are_written_as_paypal_writes_them(amount: int, currency: str) -> None:
-    (unit,) = asked(CHANNEL.start(replace(ATTEMPT, amount=amount, currency=currency), AT))["purchase_units"]
+    (unit,) = asked(PROVIDER.start(replace(ATTEMPT, amount=amount, currency=currency), AT))["purchase_units"]
     assert unit["amount"] == theirs.money(amount, currency)
     assert unit["amount"]["value"] == render(amount, currency)
 
 
 @pytest.mark.parametrize("more", [{"scene": "app"}, {"currency": "CNY"}, {"currency": "HUF"}, {"amount": 0}])
 def test_what_paypal_would_not_take_is_refused_at_once(more: dict[str, Any]) -> None:
-    refused = CHANNEL.start(replace(ATTEMPT, **more), AT)
+    refused = PROVIDER.start(replace(ATTEMPT, **more), AT)
     assert isinstance(refused, Refused)
     assert refused.code == "PAY_PARAM_INVALID"
 
 
 def test_a_long_subject_is_cut() -> None:
-    (unit,) = asked(CHANNEL.start(replace(ATTEMPT, subject="茶" * 200), AT))["purchase_units"]
+    (unit,) = asked(PROVIDER.start(replace(ATTEMPT, subject="茶" * 200), AT))["purchase_units"]
     assert unit["description"] == "茶" * 127
 
 
@@ -81,7 +81,7 @@ def test_a_long_subject_is_cut() -> None:
 def test_the_buyer_is_sent_to_paypal(rel: str) -> None:
     made = order("PAYER_ACTION_REQUIRED")
     made["links"][1]["rel"] = rel
-    ready = CHANNEL.started(ATTEMPT, answer(made, 201), AT)
+    ready = PROVIDER.started(ATTEMPT, answer(made, 201), AT)
     assert ready == Ready("redirect", f"{SITE}/checkoutnow?token={ORDER}", reference=ORDER)
 
 
@@ -93,43 +93,43 @@ def test_the_buyer_is_sent_to_paypal(rel: str) -> None:
 def test_the_buyer_is_sent_nowhere_else(href: str | None) -> None:
     made = order("PAYER_ACTION_REQUIRED")
     made["links"][1]["href"] = href
-    assert isinstance(CHANNEL.started(ATTEMPT, answer(made, 201), AT), Unknown)
+    assert isinstance(PROVIDER.started(ATTEMPT, answer(made, 201), AT), Unknown)
 
 
 def test_an_order_that_is_asked_for_again_is_the_same_request() -> None:
     lost = replace(ATTEMPT, reference=None)
-    assert CHANNEL.query(lost, AT + timedelta(minutes=1)) == CHANNEL.start(lost, AT)
-    pending = CHANNEL.paid(lost, answer(order("PAYER_ACTION_REQUIRED"), 200), AT)
+    assert PROVIDER.query(lost, AT + timedelta(minutes=1)) == PROVIDER.start(lost, AT)
+    pending = PROVIDER.paid(lost, answer(order("PAYER_ACTION_REQUIRED"), 200), AT)
     assert pending == Paid(ATTEMPT.out_trade_no, "", "pending", 8888, "EUR", AT)
 
 
 def test_a_known_order_is_looked_up() -> None:
-    request = CHANNEL.query(ATTEMPT, AT)
+    request = PROVIDER.query(ATTEMPT, AT)
     assert asked(request, "GET") is None
     assert request.url == f"{API}/v2/checkout/orders/{ORDER}"
 
 
 def test_numbers_stay_within_their_part_of_an_address() -> None:
     odd = replace(ATTEMPT, reference="../../v1/x?y#z")
-    assert CHANNEL.query(odd, AT).url == f"{API}/v2/checkout/orders/..%2F..%2Fv1%2Fx%3Fy%23z"
+    assert PROVIDER.query(odd, AT).url == f"{API}/v2/checkout/orders/..%2F..%2Fv1%2Fx%3Fy%23z"
 
 
 def test_an_approved_order_is_captured() -> None:
-    request = CHANNEL.capture(ATTEMPT, AT)
+    request = PROVIDER.capture(ATTEMPT, AT)
     asked(request)
     assert request.url == f"{API}/v2/checkout/orders/{ORDER}/capture"
     assert request.headers["paypal-request-id"] == f"{ATTEMPT.out_trade_no}-capture"
-    assert CHANNEL.paid(ATTEMPT, answer(order("COMPLETED", captures=[capture()]), 201), AT) == CAPTURED
+    assert PROVIDER.paid(ATTEMPT, answer(order("COMPLETED", captures=[capture()]), 201), AT) == CAPTURED
 
 
 def test_an_attempt_without_an_order_cannot_be_captured() -> None:
     with pytest.raises(AssertionError):
-        CHANNEL.capture(replace(ATTEMPT, reference=None), AT)
+        PROVIDER.capture(replace(ATTEMPT, reference=None), AT)
 
 
 def test_a_capture_in_an_order_goes_by_the_orders_number() -> None:
     bare = {name: value for name, value in capture().items() if name not in ("custom_id", "invoice_id")}
-    assert CHANNEL.paid(ATTEMPT, answer(order("COMPLETED", captures=[bare]), 201), AT) == CAPTURED
+    assert PROVIDER.paid(ATTEMPT, answer(order("COMPLETED", captures=[bare]), 201), AT) == CAPTURED
 
 
 @pytest.mark.parametrize(
@@ -139,7 +139,7 @@ def test_a_capture_in_an_order_goes_by_the_orders_number() -> None:
 )  # fmt: skip
 def test_of_several_captures_the_one_that_went_best_counts(statuses: list[str], best: str) -> None:
     captures = [capture(status=status) for status in statuses]
-    paid = CHANNEL.paid(ATTEMPT, answer(order("COMPLETED", captures=captures)), AT)
+    paid = PROVIDER.paid(ATTEMPT, answer(order("COMPLETED", captures=captures)), AT)
     assert isinstance(paid, Paid)
     assert paid.status == best
 
@@ -154,14 +154,14 @@ STANDS: list[tuple[str, datetime, str]] = [
 
 @pytest.mark.parametrize(("status", "at", "expected"), STANDS)
 def test_an_order_is_open_as_long_as_we_would_capture_it(status: str, at: datetime, expected: str) -> None:
-    paid = CHANNEL.paid(ATTEMPT, answer(order(status)), at)
+    paid = PROVIDER.paid(ATTEMPT, answer(order(status)), at)
     assert isinstance(paid, Paid)
     assert (paid.status, paid.trade_no, paid.amount) == (expected, "", 8888)
 
 
 def test_an_approved_order_waits_for_us_however_late_it_is() -> None:
     late = ATTEMPT.expire_at + timedelta(days=1)
-    assert CHANNEL.paid(ATTEMPT, answer(order("APPROVED")), late) == Approved(ATTEMPT.out_trade_no, ORDER)
+    assert PROVIDER.paid(ATTEMPT, answer(order("APPROVED")), late) == Approved(ATTEMPT.out_trade_no, ORDER)
 
 
 def changed(made: dict[str, Any], **unit: Any) -> dict[str, Any]:
@@ -193,22 +193,22 @@ ABOUT_SOMETHING_ELSE: dict[str, object] = {
 
 @pytest.mark.parametrize("what", ABOUT_SOMETHING_ELSE)
 def test_an_answer_about_something_else_tells_nothing(what: str) -> None:
-    assert isinstance(CHANNEL.paid(ATTEMPT, answer(ABOUT_SOMETHING_ELSE[what]), AT), Unknown)
+    assert isinstance(PROVIDER.paid(ATTEMPT, answer(ABOUT_SOMETHING_ELSE[what]), AT), Unknown)
 
 
 def test_what_was_captured_is_what_paypal_says_not_what_we_asked() -> None:
     odd = capture(amount={"value": "0.01", "currency_code": "USD"})
-    paid = CHANNEL.paid(ATTEMPT, answer(order("COMPLETED", captures=[odd])), AT)
+    paid = PROVIDER.paid(ATTEMPT, answer(order("COMPLETED", captures=[odd])), AT)
     assert isinstance(paid, Paid)
     assert (paid.amount, paid.currency) == (1, "USD")
 
 
 Read = Callable[[PayPal, Response], object]
 READS: dict[str, Read] = {
-    "started": lambda channel, response: channel.started(ATTEMPT, response, AT),
-    "paid": lambda channel, response: channel.paid(ATTEMPT, response, AT),
-    "refunded": lambda channel, response: channel.refunded(ASK, response, AT),
-    "refund_found": lambda channel, response: channel.refund_found(replace(ASK, reference=None), response, AT),
+    "started": lambda provider, response: provider.started(ATTEMPT, response, AT),
+    "paid": lambda provider, response: provider.paid(ATTEMPT, response, AT),
+    "refunded": lambda provider, response: provider.refunded(ASK, response, AT),
+    "refund_found": lambda provider, response: provider.refund_found(replace(ASK, reference=None), response, AT),
 }
 NO: list[tuple[int, str, str]] = [
     (422, "UNPROCESSABLE_ENTITY", "INSTRUMENT_DECLINED"), (422, "UNPROCESSABLE_ENTITY", "REFUND_AMOUNT_EXCEEDED"),
@@ -227,13 +227,13 @@ PERHAPS: list[tuple[int, str, str]] = [
 @pytest.mark.parametrize("read", ["started", "refunded", "refund_found"])
 @pytest.mark.parametrize(("status", "name", "issue"), NO)
 def test_a_no_is_told_with_its_reason(read: str, status: int, name: str, issue: str) -> None:
-    refused = READS[read](CHANNEL, answer(theirs.error(name, issue, "x" * 300), status))
+    refused = READS[read](PROVIDER, answer(theirs.error(name, issue, "x" * 300), status))
     assert refused == Refused(issue, "x" * 200)
 
 
 @pytest.mark.parametrize(("status", "name", "issue"), NOT_ALLOWED)
 def test_what_we_may_not_ask_tells_nothing_of_what_was_asked_before(status: int, name: str, issue: str) -> None:
-    said = {read: READS[read](CHANNEL, answer(theirs.error(name, issue), status)) for read in READS}
+    said = {read: READS[read](PROVIDER, answer(theirs.error(name, issue), status)) for read in READS}
     refused = Refused(issue, "No.")
     assert said == {
         "started": refused, "refunded": refused, "paid": Unknown(issue), "refund_found": Unknown(issue)
@@ -241,45 +241,45 @@ def test_what_we_may_not_ask_tells_nothing_of_what_was_asked_before(status: int,
 
 
 def test_a_declined_capture_is_a_failed_payment() -> None:
-    said = CHANNEL.paid(ATTEMPT, answer(theirs.error("UNPROCESSABLE_ENTITY", "TRANSACTION_REFUSED"), 422), AT)
+    said = PROVIDER.paid(ATTEMPT, answer(theirs.error("UNPROCESSABLE_ENTITY", "TRANSACTION_REFUSED"), 422), AT)
     assert said == Paid(ATTEMPT.out_trade_no, ORDER, "failed", 8888, "EUR", AT, "TRANSACTION_REFUSED")
 
 
 @pytest.mark.parametrize("issue", ["INSTRUMENT_DECLINED", "PAYER_ACTION_REQUIRED"])
 def test_a_buyer_whom_paypal_asks_for_another_card_still_pays_the_attempt(issue: str) -> None:
-    said = CHANNEL.paid(ATTEMPT, answer(theirs.error("UNPROCESSABLE_ENTITY", issue), 422), AT)
+    said = PROVIDER.paid(ATTEMPT, answer(theirs.error("UNPROCESSABLE_ENTITY", issue), 422), AT)
     assert said == Paid(ATTEMPT.out_trade_no, "", "pending", 8888, "EUR", AT, issue)
 
 
 def test_an_order_that_is_not_there_is_told_so() -> None:
     for error in (theirs.error("RESOURCE_NOT_FOUND", "INVALID_RESOURCE_ID"), theirs.error("RESOURCE_NOT_FOUND")):
-        assert isinstance(CHANNEL.paid(ATTEMPT, answer(error, 404), AT), Refused)
+        assert isinstance(PROVIDER.paid(ATTEMPT, answer(error, 404), AT), Refused)
 
 
 @pytest.mark.parametrize("read", READS)
 @pytest.mark.parametrize(("status", "name", "issue"), PERHAPS)
 def test_what_may_have_happened_is_asked_again(read: str, status: int, name: str, issue: str) -> None:
-    assert isinstance(READS[read](CHANNEL, answer(theirs.error(name, issue), status)), Unknown)
+    assert isinstance(READS[read](PROVIDER, answer(theirs.error(name, issue), status)), Unknown)
 
 
 def test_a_no_without_details_goes_by_its_name() -> None:
-    refused = CHANNEL.refunded(ASK, answer(theirs.error("NOT_AUTHORIZED"), 403), AT)
+    refused = PROVIDER.refunded(ASK, answer(theirs.error("NOT_AUTHORIZED"), 403), AT)
     assert refused == Refused("NOT_AUTHORIZED", "It failed.")
     for odd in (b"no", b"[]", b"{}", b'{"name": 1}', b'{"name": "A", "details": [1]}', b'{"name": "A", "details": 1}'):
-        assert isinstance(CHANNEL.refunded(ASK, answer(odd, 422), AT), Unknown)
+        assert isinstance(PROVIDER.refunded(ASK, answer(odd, 422), AT), Unknown)
 
 
 @pytest.mark.parametrize("read", READS)
 def test_an_answer_that_is_compressed_or_too_large_is_not_read(read: str) -> None:
     sound = order("PAYER_ACTION_REQUIRED") if read in ("started", "paid") else refund()
-    assert not isinstance(READS[read](CHANNEL, answer(sound, 201)), Unknown)
-    assert isinstance(READS[read](CHANNEL, answer(sound, 201, content_encoding="gzip")), Unknown)
-    assert isinstance(READS[read](CHANNEL, answer(json.dumps(sound).encode() + b" " * 65_536, 201)), Unknown)
+    assert not isinstance(READS[read](PROVIDER, answer(sound, 201)), Unknown)
+    assert isinstance(READS[read](PROVIDER, answer(sound, 201, content_encoding="gzip")), Unknown)
+    assert isinstance(READS[read](PROVIDER, answer(json.dumps(sound).encode() + b" " * 65_536, 201)), Unknown)
 
 
 def test_a_refund_carries_its_number_so_that_asking_again_is_the_same() -> None:
-    first = CHANNEL.refund(ASK, AT)
-    assert first == CHANNEL.refund(ASK, AT + timedelta(days=3))
+    first = PROVIDER.refund(ASK, AT)
+    assert first == PROVIDER.refund(ASK, AT + timedelta(days=3))
     body = asked(first)
     assert first.url == f"{API}/v2/payments/captures/{CAPTURE}/refund"
     assert first.headers["paypal-request-id"] == body["invoice_id"] == body["custom_id"] == ASK.refund_no
@@ -294,18 +294,18 @@ RETURNED = Refunded(ASK.refund_no, "succeeded", 88, "EUR", AT + timedelta(hours=
     [("COMPLETED", "succeeded"), ("PENDING", "processing"), ("FAILED", "failed"), ("CANCELLED", "failed")],
 )
 def test_a_refund_is_often_done_at_once(status: str, expected: str) -> None:
-    said = CHANNEL.refunded(ASK, answer(refund(status=status), 201), AT)
+    said = PROVIDER.refunded(ASK, answer(refund(status=status), 201), AT)
     assert said == replace(RETURNED, status=expected)  # type: ignore[arg-type]
 
 
 def test_a_refund_that_is_answered_without_our_number_is_the_one_we_asked_for() -> None:
-    assert CHANNEL.refunded(ASK, answer(refund(invoice_id=None), 201), AT) == RETURNED
-    assert isinstance(CHANNEL.refunded(ASK, answer(refund(invoice_id="R1732584601234567"), 201), AT), Unknown)
-    assert isinstance(CHANNEL.refunded(ASK, answer({"id": "1", "status": "COMPLETED", "links": []}, 201), AT), Unknown)
+    assert PROVIDER.refunded(ASK, answer(refund(invoice_id=None), 201), AT) == RETURNED
+    assert isinstance(PROVIDER.refunded(ASK, answer(refund(invoice_id="R1732584601234567"), 201), AT), Unknown)
+    assert isinstance(PROVIDER.refunded(ASK, answer({"id": "1", "status": "COMPLETED", "links": []}, 201), AT), Unknown)
 
 
 def test_a_refund_is_found_in_its_order() -> None:
-    request = CHANNEL.query_refund(ASK, AT)
+    request = PROVIDER.query_refund(ASK, AT)
     assert asked(request, "GET") is None
     assert request.url == f"{API}/v2/checkout/orders/{ORDER}"
     others = [refund(invoice_id="R17325846012345670"), refund(invoice_id=None), refund(invoice_id="A shop's: 1.5")]
@@ -314,45 +314,45 @@ def test_a_refund_is_found_in_its_order() -> None:
         ([], Refused("REFUND_NOT_FOUND", "PayPal knows no such refund")),
     ):  # fmt: skip
         made = order("COMPLETED", captures=[capture()], refunds=refunds)
-        assert CHANNEL.refund_found(ASK, answer(made), AT) == expected
+        assert PROVIDER.refund_found(ASK, answer(made), AT) == expected
 
 
 @pytest.mark.parametrize("what", ["another order", "another merchant", "two units", "no unit", "no JSON", "nothing"])
 def test_a_refund_is_not_missing_because_an_answer_was_odd(what: str) -> None:
-    assert isinstance(CHANNEL.refund_found(ASK, answer(ABOUT_SOMETHING_ELSE[what]), AT), Unknown)
-    assert isinstance(CHANNEL.refund_found(ASK, answer(order("APPROVED")), AT), Unknown)
-    assert isinstance(CHANNEL.refund_found(ASK, answer(theirs.error("RESOURCE_NOT_FOUND"), 404), AT), Unknown)
+    assert isinstance(PROVIDER.refund_found(ASK, answer(ABOUT_SOMETHING_ELSE[what]), AT), Unknown)
+    assert isinstance(PROVIDER.refund_found(ASK, answer(order("APPROVED")), AT), Unknown)
+    assert isinstance(PROVIDER.refund_found(ASK, answer(theirs.error("RESOURCE_NOT_FOUND"), 404), AT), Unknown)
 
 
 def test_without_the_order_a_refund_is_asked_for_again_while_paypal_remembers_it() -> None:
     ask = replace(ASK, reference=None)
     last = ASK.requested_at + timedelta(days=30) - timedelta(microseconds=1)
-    assert CHANNEL.query_refund(ask, last) == CHANNEL.refund(ask, AT)
-    assert CHANNEL.refund_found(ask, answer(refund(), 200), last) == RETURNED
-    later = CHANNEL.query_refund(ask, last + timedelta(microseconds=1))
+    assert PROVIDER.query_refund(ask, last) == PROVIDER.refund(ask, AT)
+    assert PROVIDER.refund_found(ask, answer(refund(), 200), last) == RETURNED
+    later = PROVIDER.query_refund(ask, last + timedelta(microseconds=1))
     assert (later.method, later.url) == ("GET", f"{API}/v2/payments/captures/{CAPTURE}")
-    assert isinstance(CHANNEL.refund_found(ask, answer(capture()), last), Unknown)
+    assert isinstance(PROVIDER.refund_found(ask, answer(capture()), last), Unknown)
 
 
 def test_a_certificate_is_asked_for_at_its_address_and_verified_before_it_is_known() -> None:
-    request = CHANNEL.certificates(AT, NEXT_URL)
+    request = PROVIDER.certificates(AT, NEXT_URL)
     assert request == Request("GET", NEXT_URL, {})
     pem_ = world.certificate("paypal's next")
-    assert CHANNEL.read_certificates(answer(pem_.encode()), AT, NEXT_URL) == {NEXT_URL: pem_}
+    assert PROVIDER.read_certificates(answer(pem_.encode()), AT, NEXT_URL) == {NEXT_URL: pem_}
     odd = (
         answer(pem_.encode(), 404), answer(b"no"), answer(b"\xff"), answer(pem_.encode(), content_encoding="gzip"),
         answer(world.certificate(issued_by="forged").encode()), answer(pem(world.authority().issuer).encode()),
         answer(pem_.encode() + b" " * 65_536), answer(pem_[:-100].encode()),
     )  # fmt: skip
     for response in odd:
-        assert isinstance(CHANNEL.read_certificates(response, AT, NEXT_URL), Unknown)
-    assert isinstance(CHANNEL.read_certificates(answer(pem_.encode()), AT + timedelta(days=90), NEXT_URL), Unknown)
-    assert isinstance(CHANNEL.read_certificates(answer(pem_.encode()), AT, "https://evil.example/"), Unknown)
-    assert isinstance(CHANNEL.read_certificates(answer(pem_.encode()), AT), Unknown)
+        assert isinstance(PROVIDER.read_certificates(response, AT, NEXT_URL), Unknown)
+    assert isinstance(PROVIDER.read_certificates(answer(pem_.encode()), AT + timedelta(days=90), NEXT_URL), Unknown)
+    assert isinstance(PROVIDER.read_certificates(answer(pem_.encode()), AT, "https://evil.example/"), Unknown)
+    assert isinstance(PROVIDER.read_certificates(answer(pem_.encode()), AT), Unknown)
 
 
 def test_a_token_is_asked_for_with_the_first_secret() -> None:
-    request = CHANNEL.token()
+    request = PROVIDER.token()
     assert (request.method, request.url, request.bearer) == ("POST", f"{API}/v1/oauth2/token", False)
     assert request.body == b"grant_type=client_credentials"
     assert theirs.client(request.headers["authorization"]) == ("shop", "hush-hush")
@@ -372,11 +372,11 @@ TOKENS: list[tuple[Response, object]] = [
 
 @pytest.mark.parametrize(("response", "expected"), TOKENS)
 def test_a_token_is_printable_and_lives_some_seconds(response: Response, expected: object) -> None:
-    said = CHANNEL.read_token(response)
+    said = PROVIDER.read_token(response)
     assert isinstance(said, expected) if isinstance(expected, type) else said == expected
 
 
 def test_paypal_has_nothing_to_close() -> None:
-    port: Channel = CHANNEL
+    port: Provider = PROVIDER
     assert port.close(ATTEMPT, AT) is None
     assert isinstance(port.closed(ATTEMPT, Response(200, {}, b""), AT), Unknown)

@@ -12,7 +12,7 @@ from tests.providers.paypal_world import ASK, ATTEMPT, CAPTURE, MERCHANT
 from workers.providers.port import Row, StatementError
 
 DAY = date(2026, 11, 22)
-CHANNEL = world.channel()
+PROVIDER = world.provider()
 PAID = Moved("T0006", CAPTURE, ATTEMPT.out_trade_no, 8888, "EUR", ATTEMPT.out_trade_no)
 RETURNED = Moved("T1107", "1JU08902781691411", ASK.refund_no, 88, "EUR", ASK.refund_no, CAPTURE)
 OTHERS = [
@@ -28,73 +28,73 @@ ROWS = [
 
 
 def test_captures_and_refunds_with_their_numbers_and_nothing_else() -> None:
-    assert CHANNEL.statement(REPORT, DAY) == ROWS
+    assert PROVIDER.statement(REPORT, DAY) == ROWS
 
 
 def test_the_mark_at_the_beginning_and_the_ends_of_lines_do_not_matter() -> None:
     for content in (REPORT.removeprefix(b"\xef\xbb\xbf"), REPORT.replace(b"\r\n", b"\n"), REPORT + b"\r\n\r\n"):
-        assert CHANNEL.statement(content, DAY) == ROWS
+        assert PROVIDER.statement(content, DAY) == ROWS
 
 
 def test_columns_are_found_by_their_names() -> None:
     swapped = REPORT.replace(b'"Invoice ID","PayPal Reference ID"', b'"PayPal Reference ID","Invoice ID"')
-    assert [row.number for row in CHANNEL.statement(swapped, DAY)] == [ATTEMPT.out_trade_no, CAPTURE]
+    assert [row.number for row in PROVIDER.statement(swapped, DAY)] == [ATTEMPT.out_trade_no, CAPTURE]
     more = REPORT.replace(b'"Credit Term"', b'"Credit Term","Something new"').replace(b',0,0,""', b',0,0,"",""')
-    assert CHANNEL.statement(more, DAY) == ROWS
+    assert PROVIDER.statement(more, DAY) == ROWS
 
 
 def test_every_section_has_its_own_heading() -> None:
     twice = REPORT + settlement_report(DAY, MERCHANT, [PAID]).removeprefix(b"\xef\xbb\xbf")
-    assert len(CHANNEL.statement(twice, DAY)) == 3
+    assert len(PROVIDER.statement(twice, DAY)) == 3
     sections = [*LINES[:5], b'"SC",1', *LINES[2:10], b'"SF","USD",0,0,0,0', b'"SC",6', b'"RC",7', b'"FF",1']
-    assert len(CHANNEL.statement(b"\r\n".join(sections), DAY)) == 3
+    assert len(PROVIDER.statement(b"\r\n".join(sections), DAY)) == 3
     del sections[7]
     with pytest.raises(StatementError, match="line 8: a row with 22 fields below 0 columns"):
-        CHANNEL.statement(b"\r\n".join(sections), DAY)
+        PROVIDER.statement(b"\r\n".join(sections), DAY)
 
 
 def test_a_report_in_several_files_is_read_as_one() -> None:
     first = [*LINES[:5], b'"SF","USD",0,0,0,0', b'"SC",1', b'"FF",1']
     last = [b'"FH",2', *LINES[2:4], *LINES[5:10], b'"SC",5', b'"RF","USD",0,0,0,0', b'"RC",6', b'"FF",2', b""]
-    assert len(CHANNEL.statement(b"\r\n".join([*first, *last]), DAY)) == 2
+    assert len(PROVIDER.statement(b"\r\n".join([*first, *last]), DAY)) == 2
     for part in (first, last):
         with pytest.raises(StatementError):
-            CHANNEL.statement(b"\r\n".join(part), DAY)
+            PROVIDER.statement(b"\r\n".join(part), DAY)
 
 
 @pytest.mark.parametrize("lines", [1, 3, 5, 8, 11, 12])
 def test_a_whole_report_does_not_make_up_for_one_that_was_torn(lines: int) -> None:
     with pytest.raises(StatementError, match=f"line {lines + 1}: expected the number of the rows above first"):
-        CHANNEL.statement(b"\r\n".join([*LINES[:lines], *LINES]), DAY)
+        PROVIDER.statement(b"\r\n".join([*LINES[:lines], *LINES]), DAY)
 
 
 def test_a_section_that_does_not_say_how_many_rows_it_has_is_torn() -> None:
     sections = [*LINES[:5], *LINES[2:10], b'"SC",6', b'"RC",7', b'"FF",1']
     with pytest.raises(StatementError, match="line 6: expected the number of the rows above first"):
-        CHANNEL.statement(b"\r\n".join(sections), DAY)
+        PROVIDER.statement(b"\r\n".join(sections), DAY)
 
 
 @given(st.integers(0, len(REPORT) - 1))
 def test_a_report_that_was_cut_off_is_refused(length: int) -> None:
     if REPORT[:length].rstrip(b"\r\n") != REPORT.rstrip(b"\r\n"):
         with pytest.raises(StatementError):
-            CHANNEL.statement(REPORT[:length], DAY)
+            PROVIDER.statement(REPORT[:length], DAY)
 
 
 @pytest.mark.parametrize("line", [n for n, line in enumerate(LINES) if line[1:3] not in (b"SF", b"RF", b"")])
 def test_a_report_that_lost_a_line_is_refused(line: int) -> None:
     with pytest.raises(StatementError, match=r"^line \d+: "):
-        CHANNEL.statement(b"\r\n".join([*LINES[:line], *LINES[line + 1 :]]), DAY)
+        PROVIDER.statement(b"\r\n".join([*LINES[:line], *LINES[line + 1 :]]), DAY)
 
 
 @pytest.mark.parametrize("line", range(4, 10))
 def test_a_report_with_a_row_twice_is_refused(line: int) -> None:
     with pytest.raises(StatementError, match="line 13: expected the number of the rows above"):
-        CHANNEL.statement(b"\r\n".join([*LINES[: line + 1], *LINES[line:]]), DAY)
+        PROVIDER.statement(b"\r\n".join([*LINES[: line + 1], *LINES[line:]]), DAY)
 
 
 def test_a_payment_that_was_sent_is_no_capture() -> None:
-    assert CHANNEL.statement(REPORT.replace(b'"CR",8888', b'"DR",8888'), DAY) == ROWS[1:]
+    assert PROVIDER.statement(REPORT.replace(b'"CR",8888', b'"DR",8888'), DAY) == ROWS[1:]
 
 
 @pytest.mark.parametrize(
@@ -103,13 +103,13 @@ def test_a_payment_that_was_sent_is_no_capture() -> None:
 )
 def test_money_without_our_number_is_seen_under_paypals(invoice: str, custom: str, number: str) -> None:
     moved = Moved("T0006", CAPTURE, invoice, 8888, "EUR", custom)
-    (row,) = CHANNEL.statement(settlement_report(DAY, MERCHANT, [moved]), DAY)
+    (row,) = PROVIDER.statement(settlement_report(DAY, MERCHANT, [moved]), DAY)
     assert (row.number, row.trade_no) == (number, CAPTURE)
 
 
 def test_amounts_are_minor_units_of_their_currency() -> None:
     moved = [Moved("T0006", "0A", "P1", 10_000, currency) for currency in ("USD", "JPY", "EUR")]
-    found = CHANNEL.statement(settlement_report(DAY, MERCHANT, moved), DAY)
+    found = PROVIDER.statement(settlement_report(DAY, MERCHANT, moved), DAY)
     assert [(row.amount, row.currency) for row in found] == [(10_000, "USD"), (10_000, "JPY"), (10_000, "EUR")]
 
 
@@ -134,11 +134,11 @@ WRONG: list[tuple[bytes, bytes, str]] = [
 def test_another_layout_is_refused_with_its_line(was: bytes, becomes: bytes, says: str) -> None:
     assert was in REPORT
     with pytest.raises(StatementError, match=says):
-        CHANNEL.statement(REPORT.replace(was, becomes, 1), DAY)
+        PROVIDER.statement(REPORT.replace(was, becomes, 1), DAY)
 
 
 def test_a_day_without_payments_has_no_rows_but_a_report() -> None:
-    assert CHANNEL.statement(settlement_report(DAY, MERCHANT, []), DAY) == []
+    assert PROVIDER.statement(settlement_report(DAY, MERCHANT, []), DAY) == []
     for nothing in (b"", b"\r\n"):
         with pytest.raises(StatementError, match="line 1: expected more"):
-            CHANNEL.statement(nothing, DAY)
+            PROVIDER.statement(nothing, DAY)

@@ -1,4 +1,4 @@
-"""Amounts, times and forms as channels write them: exactly so, or not at all (S1-52, C-06)."""
+"""Amounts, times and forms as providers write them: exactly so, or not at all (S1-52, C-06)."""
 
 from datetime import UTC, datetime
 from typing import Any

@@ -1,4 +1,4 @@
-"""Statements of all channels: what database and wire cannot hold is refused with its line (R-10)."""
+"""Statements of all providers: what database and wire cannot hold is refused with its line (R-10)."""
 
 from collections.abc import Sequence
 from datetime import date
@@ -15,7 +15,7 @@ SOUND = Row("capture", "P1", "20261", 8888, "CNY", 6)
 
 
 class Told(Alipay):
-    """A channel whose statement has these rows."""
+    """A provider whose statement has these rows."""
 
     def __init__(self, *rows: Row) -> None:
         super().__init__(alipay_world.settings())

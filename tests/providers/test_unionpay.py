@@ -15,37 +15,41 @@ from scripts.gateways import unionpay_protocol as theirs
 from scripts.gateways.authorities import ISSUING, Authority, pem
 from tests.providers import keys
 from tests.providers import unionpay_world as world
-from tests.providers.unionpay_world import AT, ATTEMPT, QUERY_ID, notice, payment, refund, signer, told
+from tests.providers.unionpay_world import AT, ATTEMPT, QUERY_ID, notification, payment, refund, signer, told
 from workers.providers.port import Irrelevant, Paid, Refunded, Rejected
 from workers.providers.unionpay import RETRY_SCHEDULE_SECONDS, SigningKey, UnionPay
 
 PUBLISHED = Path(__file__).parent / "published"
-CHANNEL = world.channel()
+PROVIDER = world.provider()
 BODY = told(payment()).body
 PAID = Paid(ATTEMPT.out_trade_no, QUERY_ID, "captured", 8888, "CNY", AT + timedelta(seconds=40))
 
 
 def code_of(body: bytes, **headers: str) -> str:
-    said = CHANNEL.verify(notice(body, **headers))
+    said = PROVIDER.verify(notification(body, **headers))
     assert isinstance(said, Rejected), said
     return said.code
 
 
 def test_a_payment_is_told_with_its_numbers_amount_and_time() -> None:
-    assert CHANNEL.verify(notice(BODY)) == PAID
+    assert PROVIDER.verify(notification(BODY)) == PAID
 
 
 def test_each_of_the_five_copies_says_the_same() -> None:
     assert len(RETRY_SCHEDULE_SECONDS) == 4
     copies = [
-        replace(notice(BODY), received_at=AT + timedelta(seconds=sum(RETRY_SCHEDULE_SECONDS[:n]))) for n in range(5)
+        replace(notification(BODY), received_at=AT + timedelta(seconds=sum(RETRY_SCHEDULE_SECONDS[:n])))
+        for n in range(5)
     ]
-    assert [CHANNEL.verify(copy) for copy in copies] == [PAID] * 5
+    assert [PROVIDER.verify(copy) for copy in copies] == [PAID] * 5
 
 
 def test_fields_in_another_order_or_escaped_otherwise_are_the_same_message() -> None:
     pairs = list(reversed(parse_qsl(BODY.decode())))
-    assert CHANNEL.verify(notice("&".join(f"{name}={quote(value, safe='')}" for name, value in pairs).encode())) == PAID
+    assert (
+        PROVIDER.verify(notification("&".join(f"{name}={quote(value, safe='')}" for name, value in pairs).encode()))
+        == PAID
+    )
 
 
 @pytest.mark.parametrize(
@@ -56,7 +60,7 @@ def test_fields_in_another_order_or_escaped_otherwise_are_the_same_message() -> 
 def test_only_a_success_ends_a_payment_because_a_buyer_whose_card_is_refused_may_take_another(
     code: str, status: str
 ) -> None:
-    said = CHANNEL.verify(told(payment(code=code)))
+    said = PROVIDER.verify(told(payment(code=code)))
     assert isinstance(said, Paid)
     assert (said.status, said.reason) == (status, None if code == "00" else code)
 
@@ -65,7 +69,7 @@ def test_only_a_success_ends_a_payment_because_a_buyer_whose_card_is_refused_may
     ("code", "status"), [("00", "succeeded"), ("A6", "succeeded"), ("05", "processing"), ("35", "failed")]
 )
 def test_how_a_refund_ended(code: str, status: str) -> None:
-    said = CHANNEL.verify(told(refund(code=code)))
+    said = PROVIDER.verify(told(refund(code=code)))
     expected = Refunded(
         world.ASK.refund_no, "succeeded", 88, "CNY", AT + timedelta(days=1), None if code == "00" else code
     )
@@ -73,7 +77,7 @@ def test_how_a_refund_ended(code: str, status: str) -> None:
 
 
 def test_other_transactions_do_not_concern_us() -> None:
-    assert CHANNEL.verify(told(payment(txnType="31"))) == Irrelevant("txnType 31")
+    assert PROVIDER.verify(told(payment(txnType="31"))) == Irrelevant("txnType 31")
 
 
 @pytest.mark.parametrize(
@@ -83,7 +87,7 @@ def test_other_transactions_do_not_concern_us() -> None:
      ("20280228120000", "0229000000", datetime(2028, 2, 29))],
 )  # fmt: skip
 def test_the_year_that_a_time_lacks_is_the_nearest(sent: str, traced: str, happened: datetime) -> None:
-    said = CHANNEL.verify(told(payment(txnTime=sent, traceTime=traced)))
+    said = PROVIDER.verify(told(payment(txnTime=sent, traceTime=traced)))
     assert isinstance(said, Paid)
     assert said.occurred_at == (happened - timedelta(hours=8)).replace(tzinfo=UTC)
 
@@ -107,7 +111,7 @@ def test_no_field_may_be_added() -> None:
 def test_whatever_bit_is_flipped_it_is_refused_or_says_the_same(place: int, bit: int) -> None:
     flipped = bytearray(BODY)
     flipped[place] ^= 1 << bit
-    said = CHANNEL.verify(notice(bytes(flipped)))
+    said = PROVIDER.verify(notification(bytes(flipped)))
     assert said == PAID or isinstance(said, Rejected)
     assert said != PAID or parse_qsl(bytes(flipped).decode()) == parse_qsl(BODY.decode())  # %2b is %2B
 
@@ -171,20 +175,20 @@ def test_a_certificate_is_believed_from_its_first_to_its_last_second() -> None:
         (since, True), (since - timedelta(microseconds=1), False),
         (since + timedelta(days=90), True), (since + timedelta(days=90, microseconds=1), False),
     ):  # fmt: skip
-        assert (CHANNEL.verify(replace(notice(BODY), received_at=moment)) == PAID) is believed
+        assert (PROVIDER.verify(replace(notification(BODY), received_at=moment)) == PAID) is believed
 
 
 def test_a_certificate_is_not_believed_after_its_issuer_ended() -> None:
     late = keys.BEGINNING + timedelta(days=3650)
     said = told(payment(), signer(since=late - timedelta(days=1), days=30))
-    assert isinstance(CHANNEL.verify(replace(said, received_at=late)), Paid)
-    assert isinstance(CHANNEL.verify(replace(said, received_at=late + timedelta(seconds=1))), Rejected)
+    assert isinstance(PROVIDER.verify(replace(said, received_at=late)), Paid)
+    assert isinstance(PROVIDER.verify(replace(said, received_at=late + timedelta(seconds=1))), Rejected)
 
 
 def test_a_pinned_certificate_that_may_not_issue_issues_nothing() -> None:
     shop = Authority("shop", keys.BEGINNING, keys.private("merchant"), keys.private("merchant"))
     own = world.authority().certificate(keys.private("merchant").public_key(), "shop issuer", since=AT)
-    careless = world.channel(
+    careless = world.provider(
         root_certificates=[pem(world.authority().issuer)], intermediate_certificates=[pem(own)]
     )  # fmt: skip
     forged = shop.certificate(keys.private("forger").public_key(), theirs.HOLDER, since=AT)
@@ -194,18 +198,18 @@ def test_a_pinned_certificate_that_may_not_issue_issues_nothing() -> None:
 
 def test_while_unionpay_replaces_its_certificate_both_are_believed() -> None:
     new = told(payment(), signer("unionpay's next"))
-    assert [CHANNEL.verify(one) for one in (notice(BODY), new)] == [PAID, PAID]
+    assert [PROVIDER.verify(one) for one in (notification(BODY), new)] == [PAID, PAID]
 
 
 def test_while_the_issuer_is_replaced_both_are_believed() -> None:
     pinned = [world.authority(), world.authority("CFCA 2")]
-    both = world.channel(
+    both = world.provider(
         root_certificates=[pem(one.root) for one in pinned],
         intermediate_certificates=[pem(one.issuer) for one in pinned],
     )
     new = told(payment(), signer(issued_by="CFCA 2"))
-    assert [both.verify(one) for one in (notice(BODY), new)] == [PAID, PAID]
-    assert isinstance(CHANNEL.verify(new), Rejected)
+    assert [both.verify(one) for one in (notification(BODY), new)] == [PAID, PAID]
+    assert isinstance(PROVIDER.verify(new), Rejected)
 
 
 MALFORMED = {
@@ -222,7 +226,7 @@ def test_what_is_no_notification_is_refused(what: str) -> None:
 
 def test_a_compressed_body_is_not_unpacked() -> None:
     assert code_of(BODY, **{"content-encoding": "gzip"}) == "PAY_CALLBACK_INVALID"
-    assert CHANNEL.verify(notice(BODY, **{"content-encoding": "identity"})) == PAID
+    assert PROVIDER.verify(notification(BODY, **{"content-encoding": "identity"})) == PAID
 
 
 @pytest.mark.parametrize("amount", ["0", "-1", "+1", "88.88", "1e3", " 88", "088", "", "1" * 13, "八", "1\n"])
@@ -250,19 +254,19 @@ def test_other_ways_to_sign_are_refused(name: str, value: str) -> None:
 
 def test_an_answer_to_us_is_no_notification() -> None:
     accepted = theirs.answered(world.asked_to_refund(), txnAmt="88", queryId=QUERY_ID)
-    queried = theirs.found(world.checked(CHANNEL.query(ATTEMPT, AT).body), world.asked_to_pay(), QUERY_ID, AT)
+    queried = theirs.found(world.checked(PROVIDER.query(ATTEMPT, AT).body), world.asked_to_pay(), QUERY_ID, AT)
     assert [code_of(told(fields).body) for fields in (accepted, queried)] == ["PAY_CALLBACK_INVALID"] * 2
 
 
 def test_refusals_repeat_nothing_of_what_was_sent() -> None:
     odd = [told(payment(**{name: f"odd{value}odd"})).body for name in WRONG for value in WRONG[name]]
-    refused = [CHANNEL.verify(notice(body)) for body in odd]
+    refused = [PROVIDER.verify(notification(body)) for body in odd]
     assert all(isinstance(said, Rejected) and "odd" not in said.message for said in refused)
 
 
 def test_neither_keys_nor_settings_show_in_a_repr() -> None:
     pem_line = keys.private_pem("merchant").splitlines()[1]
-    for text in (repr(world.settings()), str(world.settings()), repr(CHANNEL), repr(vars(CHANNEL))):
+    for text in (repr(world.settings()), str(world.settings()), repr(PROVIDER), repr(vars(PROVIDER))):
         assert pem_line not in text
 
 
@@ -274,17 +278,17 @@ def test_a_certificate_of_another_key_is_refused_without_showing_the_key() -> No
 
 def test_an_intermediate_that_no_root_issued_is_refused() -> None:
     with pytest.raises(ValueError, match="issued by nobody who is pinned here"):
-        world.channel(intermediate_certificates=[pem(world.authority("forged").issuer)])
+        world.provider(intermediate_certificates=[pem(world.authority("forged").issuer)])
 
 
 def published(**more: object) -> UnionPay:
-    """A channel that believes UnionPay's test environment, whose certificates are signed with SHA-1."""
+    """A provider that believes UnionPay's test environment, whose certificates are signed with SHA-1."""
     values: dict[str, object] = {
         "merchant_id": "777290058167151", "sha1_certificates": True,
         "root_certificates": [(PUBLISHED / "unionpay_test_root.pem").read_text()],
         "intermediate_certificates": [(PUBLISHED / "unionpay_test_middle.pem").read_text()],
     }  # fmt: skip
-    return world.channel(**{**values, **more})
+    return world.provider(**{**values, **more})
 
 
 PUBLISHED_AT = datetime(2022, 9, 8, 5, 22, 6, tzinfo=UTC)
@@ -292,7 +296,7 @@ PUBLISHED_AT = datetime(2022, 9, 8, 5, 22, 6, tzinfo=UTC)
 
 def test_what_unionpay_itself_signed_is_believed() -> None:
     body = (PUBLISHED / "unionpay_notification.txt").read_bytes()
-    said = published().verify(replace(notice(body), received_at=PUBLISHED_AT))
+    said = published().verify(replace(notification(body), received_at=PUBLISHED_AT))
     assert said == Paid("yansongda20220908132206", "782209081322060674028", "captured", 1, "CNY", PUBLISHED_AT)
 
 
@@ -301,7 +305,7 @@ def test_and_is_not_believed_with_one_field_altered_or_when_its_certificate_ende
     altered = body.replace(b"&txnAmt=1&", b"&txnAmt=2&")
     late = datetime(2025, 8, 1, tzinfo=UTC)
     for one, received_at in ((altered, PUBLISHED_AT), (body, late)):
-        assert isinstance(published().verify(replace(notice(one), received_at=received_at)), Rejected)
+        assert isinstance(published().verify(replace(notification(one), received_at=received_at)), Rejected)
 
 
 def test_certificates_signed_with_sha1_are_only_believed_when_that_is_said() -> None:

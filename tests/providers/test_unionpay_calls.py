@@ -11,10 +11,10 @@ from scripts.gateways import unionpay_protocol as theirs
 from tests.providers import keys
 from tests.providers import unionpay_world as world
 from tests.providers.unionpay_world import ASK, AT, ATTEMPT, QUERY_ID, answer, checked, signer
-from workers.providers.port import Channel, Paid, Ready, Refunded, Refused, Request, Response, Unknown
+from workers.providers.port import Paid, Provider, Ready, Refunded, Refused, Request, Response, Unknown
 from workers.providers.unionpay import UnionPay
 
-CHANNEL = world.channel()
+PROVIDER = world.provider()
 LATE = ATTEMPT.expire_at + timedelta(minutes=5)
 EARLY = LATE - timedelta(microseconds=1)
 
@@ -29,7 +29,7 @@ def posted(request: object) -> dict[str, str]:
 
 @pytest.mark.parametrize(("scene", "channel_type"), [("page", "07"), ("wap", "08")])
 def test_a_browser_posts_a_form_that_unionpay_accepts(scene: str, channel_type: str) -> None:
-    ready = CHANNEL.start(replace(ATTEMPT, scene=scene), AT)
+    ready = PROVIDER.start(replace(ATTEMPT, scene=scene), AT)
     assert isinstance(ready, Ready)
     assert (ready.kind, ready.url) == ("form", "https://gateway.95516.com/gateway/api/frontTransReq.do")
     fields = checked(theirs.notification(ready.fields))
@@ -48,12 +48,12 @@ def test_a_buyer_returns_to_the_shop_if_the_attempt_says_nothing_else() -> None:
 
 def test_an_app_gets_its_number_from_unionpay() -> None:
     attempt = replace(ATTEMPT, scene="app")
-    request = CHANNEL.start(attempt, AT)
+    request = PROVIDER.start(attempt, AT)
     fields = posted(request)
     assert (fields["channelType"], fields["orderId"]) == ("08", ATTEMPT.out_trade_no)
     assert isinstance(request, Request)
     assert request.url.endswith("/gateway/api/appTransReq.do")
-    ready = CHANNEL.started(attempt, answer(theirs.answered(fields, tn="774211221059306740028")), AT)
+    ready = PROVIDER.started(attempt, answer(theirs.answered(fields, tn="774211221059306740028")), AT)
     assert ready == Ready("app", fields={"tn": "774211221059306740028"}, reference="774211221059306740028")
 
 
@@ -65,7 +65,7 @@ UNFIT: list[dict[str, Any]] = [
 
 @pytest.mark.parametrize("more", UNFIT)
 def test_what_unionpay_would_not_take_is_refused_at_once(more: dict[str, Any]) -> None:
-    refused = CHANNEL.start(replace(ATTEMPT, **more), AT)
+    refused = PROVIDER.start(replace(ATTEMPT, **more), AT)
     assert isinstance(refused, Refused)
     assert refused.code == "PAY_PARAM_INVALID"
 
@@ -74,7 +74,7 @@ def test_the_first_of_two_keys_signs() -> None:
     for first, second in (("merchant", "merchant 2"), ("merchant 2", "merchant")):
         serials = {"merchant": 11, "merchant 2": 22}
         ring = [world.signing_key(name, serials[name]) for name in (first, second)]
-        ready = world.channel(signing_keys=ring).start(ATTEMPT, AT)
+        ready = world.provider(signing_keys=ring).start(ATTEMPT, AT)
         assert isinstance(ready, Ready)
         only = {str(serials[first]): keys.private(first).public_key()}
         assert theirs.check(theirs.notification(ready.fields), merchant_id=world.MERCHANT, keys=only)
@@ -82,7 +82,7 @@ def test_the_first_of_two_keys_signs() -> None:
 
 def test_the_same_request_is_signed_byte_for_byte_alike() -> None:
     another = UnionPay(world.settings())
-    assert CHANNEL.query(ATTEMPT, AT) == another.query(ATTEMPT, AT + timedelta(days=1))
+    assert PROVIDER.query(ATTEMPT, AT) == another.query(ATTEMPT, AT + timedelta(days=1))
 
 
 def about_attempt(fields: Mapping[str, str]) -> dict[str, str]:
@@ -96,21 +96,26 @@ def about_refund(fields: Mapping[str, str]) -> dict[str, str]:
 Read = Callable[[UnionPay, Response], object]
 QUESTIONS: dict[str, tuple[Callable[[], object], Callable[[Mapping[str, str]], dict[str, str]], Read]] = {
     "started": (
-        lambda: CHANNEL.start(replace(ATTEMPT, scene="app"), AT), lambda asked: theirs.answered(asked, tn="1"),
-        lambda channel, response: channel.started(ATTEMPT, response, AT),
+        lambda: PROVIDER.start(replace(ATTEMPT, scene="app"), AT),
+        lambda asked: theirs.answered(asked, tn="1"),
+        lambda provider, response: provider.started(ATTEMPT, response, AT),
     ),
     "paid": (
-        lambda: CHANNEL.query(ATTEMPT, AT), about_attempt,
-        lambda channel, response: channel.paid(ATTEMPT, response, AT),
+        lambda: PROVIDER.query(ATTEMPT, AT),
+        about_attempt,
+        lambda provider, response: provider.paid(ATTEMPT, response, AT),
     ),
     "refunded": (
-        lambda: CHANNEL.refund(ASK, AT), theirs.answered, lambda channel, response: channel.refunded(ASK, response, AT)
+        lambda: PROVIDER.refund(ASK, AT),
+        theirs.answered,
+        lambda provider, response: provider.refunded(ASK, response, AT),
     ),
     "refund_found": (
-        lambda: CHANNEL.query_refund(ASK, AT), about_refund,
-        lambda channel, response: channel.refund_found(ASK, response, AT),
+        lambda: PROVIDER.query_refund(ASK, AT),
+        about_refund,
+        lambda provider, response: provider.refund_found(ASK, response, AT),
     ),
-}  # fmt: skip
+}
 NOT_BELIEVED: dict[str, Callable[[dict[str, str]], Response]] = {
     "another key": lambda fields: answer(fields, theirs.Signer(keys.private("forger"), signer().certificate)),
     "another issuer": lambda fields: answer(fields, signer("forger", issued_by="forged")),
@@ -138,25 +143,25 @@ NOT_BELIEVED: dict[str, Callable[[dict[str, str]], Response]] = {
 @pytest.mark.parametrize("question", QUESTIONS)
 def test_a_sound_answer_is_believed(question: str) -> None:
     ask, reply, read = QUESTIONS[question]
-    assert not isinstance(read(CHANNEL, answer(reply(posted(ask())))), Unknown)
+    assert not isinstance(read(PROVIDER, answer(reply(posted(ask())))), Unknown)
 
 
 @pytest.mark.parametrize("question", QUESTIONS)
 @pytest.mark.parametrize("what", NOT_BELIEVED)
 def test_an_answer_that_is_not_believed_tells_nothing(question: str, what: str) -> None:
     ask, reply, read = QUESTIONS[question]
-    assert isinstance(read(CHANNEL, NOT_BELIEVED[what](reply(posted(ask())))), Unknown)
+    assert isinstance(read(PROVIDER, NOT_BELIEVED[what](reply(posted(ask())))), Unknown)
 
 
 def test_an_answer_is_not_believed_after_its_certificate_ended() -> None:
-    response = answer(about_attempt(posted(CHANNEL.query(ATTEMPT, AT))))
-    assert isinstance(CHANNEL.paid(ATTEMPT, response, AT + timedelta(days=61)), Unknown)
+    response = answer(about_attempt(posted(PROVIDER.query(ATTEMPT, AT))))
+    assert isinstance(PROVIDER.paid(ATTEMPT, response, AT + timedelta(days=61)), Unknown)
 
 
 def test_a_value_in_braces_may_look_like_more_fields() -> None:
     more = {"accSplitData": "{accSplitType=1&respCode=99&accSplitMchts=[{a=1}]}", "reserved": "{a=1&b=2}"}
-    fields = about_attempt(posted(CHANNEL.query(ATTEMPT, AT))) | more
-    assert isinstance(CHANNEL.paid(ATTEMPT, answer(dict(sorted(fields.items()))), AT), Paid)
+    fields = about_attempt(posted(PROVIDER.query(ATTEMPT, AT))) | more
+    assert isinstance(PROVIDER.paid(ATTEMPT, answer(dict(sorted(fields.items()))), AT), Paid)
 
 
 UNSURE = ["01", "02", "03", "04", "05", "06", "11", "12", "34", "37", "39", "60", "99"]
@@ -167,43 +172,43 @@ REFUSED = ["10", "13", "30", "31", "32", "33", "35", "36", "38", "40", "45", "61
 @pytest.mark.parametrize("code", [*UNSURE, *REFUSED])
 def test_which_answers_are_a_no_and_which_leave_it_open(question: str, code: str) -> None:
     ask, _, read = QUESTIONS[question]
-    said = read(CHANNEL, answer(theirs.answered(posted(ask()), code, "不行[4000000]")))
+    said = read(PROVIDER, answer(theirs.answered(posted(ask()), code, "不行[4000000]")))
     assert said == (Unknown(f"respCode {code}") if code in UNSURE else Refused(code, "不行[4000000]"))
 
 
 def test_an_accepted_start_without_a_number_is_no_start() -> None:
-    fields = posted(CHANNEL.start(replace(ATTEMPT, scene="app"), AT))
-    assert isinstance(CHANNEL.started(ATTEMPT, answer(theirs.answered(fields)), AT), Unknown)
+    fields = posted(PROVIDER.start(replace(ATTEMPT, scene="app"), AT))
+    assert isinstance(PROVIDER.started(ATTEMPT, answer(theirs.answered(fields)), AT), Unknown)
 
 
 @pytest.mark.parametrize("code", ["00", "A6"])
 @pytest.mark.parametrize("at", [AT, LATE + timedelta(days=9)])
 def test_success_is_final_whenever_it_is_seen(code: str, at: datetime) -> None:
-    fields = theirs.found(posted(CHANNEL.query(ATTEMPT, AT)), world.asked_to_pay(), QUERY_ID, AT, code)
+    fields = theirs.found(posted(PROVIDER.query(ATTEMPT, AT)), world.asked_to_pay(), QUERY_ID, AT, code)
     by = signer(since=AT - timedelta(days=1), days=90)
-    paid = CHANNEL.paid(ATTEMPT, answer(fields, by), at)
+    paid = PROVIDER.paid(ATTEMPT, answer(fields, by), at)
     reason = None if code == "00" else code
     assert paid == Paid(ATTEMPT.out_trade_no, QUERY_ID, "captured", 8888, "CNY", AT, reason)
 
 
 def test_what_was_paid_is_what_unionpay_says_not_what_we_asked() -> None:
-    fields = about_attempt(posted(CHANNEL.query(ATTEMPT, AT))) | {"txnAmt": "1"}
-    paid = CHANNEL.paid(ATTEMPT, answer(fields), AT)
+    fields = about_attempt(posted(PROVIDER.query(ATTEMPT, AT))) | {"txnAmt": "1"}
+    paid = PROVIDER.paid(ATTEMPT, answer(fields), AT)
     assert isinstance(paid, Paid)
     assert paid.amount == 1
 
 
 @pytest.mark.parametrize("code", ["05", "03", "64", "42", "01", "34"])
 def test_anything_else_is_final_only_when_the_buyer_can_pay_no_more(code: str) -> None:
-    asked = posted(CHANNEL.query(ATTEMPT, AT))
+    asked = posted(PROVIDER.query(ATTEMPT, AT))
     fields = theirs.absent(asked) if code == "34" else theirs.found(asked, world.asked_to_pay(), QUERY_ID, AT, code)
-    found = [CHANNEL.paid(ATTEMPT, answer(fields), at) for at in (AT, EARLY, LATE)]
+    found = [PROVIDER.paid(ATTEMPT, answer(fields), at) for at in (AT, EARLY, LATE)]
     assert [one.status for one in found if isinstance(one, Paid)] == ["pending", "pending", "closed"]
     assert {(one.trade_no, one.amount, one.reason) for one in found if isinstance(one, Paid)} == {("", 8888, code)}
 
 
 def test_where_the_clocks_are_known_to_agree_it_is_final_sooner() -> None:
-    asked, same_clock = posted(CHANNEL.query(ATTEMPT, AT)), world.channel(grace_seconds=2)
+    asked, same_clock = posted(PROVIDER.query(ATTEMPT, AT)), world.provider(grace_seconds=2)
     end = ATTEMPT.expire_at + timedelta(seconds=2)
     found = [
         same_clock.paid(ATTEMPT, answer(theirs.absent(asked)), at) for at in (end - timedelta(microseconds=1), end)
@@ -213,19 +218,19 @@ def test_where_the_clocks_are_known_to_agree_it_is_final_sooner() -> None:
 
 @pytest.mark.parametrize("code", ["03", "06", "10", "11", "37", "99"])
 def test_a_query_that_was_not_answered_tells_nothing(code: str) -> None:
-    fields = theirs.answered(posted(CHANNEL.query(ATTEMPT, AT)), code)
-    assert CHANNEL.paid(ATTEMPT, answer(fields), LATE) == Unknown(f"respCode {code}")
+    fields = theirs.answered(posted(PROVIDER.query(ATTEMPT, AT)), code)
+    assert PROVIDER.paid(ATTEMPT, answer(fields), LATE) == Unknown(f"respCode {code}")
 
 
 @pytest.mark.parametrize("gone", ["txnAmt", "currencyCode", "queryId", "traceTime", "origRespCode"])
 def test_a_success_that_lacks_something_is_asked_again(gone: str) -> None:
-    fields = about_attempt(posted(CHANNEL.query(ATTEMPT, AT)))
+    fields = about_attempt(posted(PROVIDER.query(ATTEMPT, AT)))
     del fields[gone]
-    assert isinstance(CHANNEL.paid(ATTEMPT, answer(fields), LATE), Unknown)
+    assert isinstance(PROVIDER.paid(ATTEMPT, answer(fields), LATE), Unknown)
 
 
 def test_a_refund_names_the_payment_and_is_the_same_when_asked_again() -> None:
-    first, again = CHANNEL.refund(ASK, AT), CHANNEL.refund(ASK, AT + timedelta(hours=3))
+    first, again = PROVIDER.refund(ASK, AT), PROVIDER.refund(ASK, AT + timedelta(hours=3))
     assert first == again
     fields = posted(first)
     expected = {"txnType": "04", "orderId": ASK.refund_no, "origQryId": QUERY_ID, "txnAmt": "88"}
@@ -235,7 +240,7 @@ def test_a_refund_names_the_payment_and_is_the_same_when_asked_again() -> None:
 
 def test_an_accepted_refund_is_under_way() -> None:
     at = AT + timedelta(hours=1)
-    said = CHANNEL.refunded(ASK, answer(theirs.answered(posted(CHANNEL.refund(ASK, at)))), at)
+    said = PROVIDER.refunded(ASK, answer(theirs.answered(posted(PROVIDER.refund(ASK, at)))), at)
     assert said == Refunded(ASK.refund_no, "processing", 88, "CNY", at)
 
 
@@ -244,22 +249,22 @@ def test_an_accepted_refund_is_under_way() -> None:
                          ("35", "failed"), ("01", "failed")],
 )  # fmt: skip
 def test_how_a_refund_stands(code: str, status: str) -> None:
-    asked = posted(CHANNEL.query_refund(ASK, AT))
+    asked = posted(PROVIDER.query_refund(ASK, AT))
     assert (asked["orderId"], asked["txnTime"]) == (ASK.refund_no, "20261122115930")
     fields = theirs.found(asked, world.asked_to_refund(), QUERY_ID, AT + timedelta(days=1), code)
-    said = CHANNEL.refund_found(ASK, answer(fields), AT)
+    said = PROVIDER.refund_found(ASK, answer(fields), AT)
     assert isinstance(said, Refunded)
     assert (said.refund_no, said.status, said.amount) == (ASK.refund_no, status, 88)
     assert said.reason == (None if code == "00" else code)
 
 
 def test_a_refund_that_unionpay_does_not_know_may_be_asked_for_again() -> None:
-    fields = theirs.absent(posted(CHANNEL.query_refund(ASK, AT)))
-    assert isinstance(CHANNEL.refund_found(ASK, answer(fields), AT), Refused)
+    fields = theirs.absent(posted(PROVIDER.query_refund(ASK, AT)))
+    assert isinstance(PROVIDER.refund_found(ASK, answer(fields), AT), Refused)
 
 
 def test_unionpay_has_nothing_to_close_to_capture_or_to_fetch() -> None:
-    port: Channel = CHANNEL
+    port: Provider = PROVIDER
     empty = Response(200, {}, b"")
     nothing = [port.close(ATTEMPT, AT), port.capture(ATTEMPT, AT), port.certificates(AT, "1"), port.token()]
     assert nothing == [None] * 4

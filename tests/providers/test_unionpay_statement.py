@@ -11,7 +11,7 @@ from workers.providers.port import Row, StatementError
 from workers.providers.unionpay.statement import STARTS, WIDTHS
 
 DAY = date(2026, 11, 22)
-CHANNEL = world.channel()
+PROVIDER = world.provider()
 PAID = statement_line(
     merchant_id=MERCHANT, type_="01", order_id=ATTEMPT.out_trade_no, query_id=QUERY_ID, amount=8888, at=AT
 )
@@ -27,8 +27,8 @@ ROWS = [
 
 @pytest.mark.parametrize("end", [b"\n", b"\r\n"])
 def test_payments_and_refunds_with_their_numbers(end: bytes) -> None:
-    assert CHANNEL.statement(PAID + end + RETURNED + end, DAY) == ROWS
-    assert CHANNEL.statement(PAID + end + RETURNED, DAY) == ROWS
+    assert PROVIDER.statement(PAID + end + RETURNED + end, DAY) == ROWS
+    assert PROVIDER.statement(PAID + end + RETURNED, DAY) == ROWS
 
 
 def test_a_line_that_was_cut_is_refused_but_whole_lines_that_were_lost_are_not_noticed() -> None:
@@ -38,12 +38,12 @@ def test_a_line_that_was_cut_is_refused_but_whole_lines_that_were_lost_are_not_n
         rest = whole[:length].rpartition(b"\n")[2]
         if rest and len(rest) < STARTS[-1] + WIDTHS[-1]:
             with pytest.raises(StatementError):
-                CHANNEL.statement(whole[:length], DAY)
-    assert CHANNEL.statement(PAID + b"\n", DAY) == ROWS[:1]
+                PROVIDER.statement(whole[:length], DAY)
+    assert PROVIDER.statement(PAID + b"\n", DAY) == ROWS[:1]
 
 
 def test_a_day_without_transactions_has_no_rows() -> None:
-    assert CHANNEL.statement(b"", DAY) == []
+    assert PROVIDER.statement(b"", DAY) == []
 
 
 def test_the_columns_are_those_of_the_published_layout() -> None:
@@ -57,14 +57,14 @@ def test_the_columns_are_those_of_the_published_layout() -> None:
 
 def test_what_is_reserved_may_be_cut_up_otherwise() -> None:
     shortest = PAID[: STARTS[-1] + WIDTHS[-1]]
-    assert CHANNEL.statement(shortest + b"\n" + PAID + b" 12 D000000000001", DAY) == [
+    assert PROVIDER.statement(shortest + b"\n" + PAID + b" 12 D000000000001", DAY) == [
         ROWS[0], Row("capture", ATTEMPT.out_trade_no, QUERY_ID, 8888, "CNY", 2)
     ]  # fmt: skip
 
 
 def test_transactions_that_we_never_make_are_left_out() -> None:
     others = [PAID[: STARTS[19]] + type_ + PAID[STARTS[19] + 2 :] for type_ in (b"31", b"02", b"00")]
-    assert CHANNEL.statement(b"\n".join(others), DAY) == []
+    assert PROVIDER.statement(b"\n".join(others), DAY) == []
 
 
 def put(column: int, text: bytes) -> bytes:
@@ -96,4 +96,4 @@ WRONG = {
 @pytest.mark.parametrize("what", WRONG)
 def test_another_layout_is_refused_with_its_line(what: str) -> None:
     with pytest.raises(StatementError, match="line 2"):
-        CHANNEL.statement(PAID + b"\n" + WRONG[what], DAY)
+        PROVIDER.statement(PAID + b"\n" + WRONG[what], DAY)

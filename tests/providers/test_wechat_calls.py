@@ -26,15 +26,15 @@ from tests.providers.wechat_world import (
     PLATFORM,
     PUBLIC_KEY_ID,
 )
-from workers.providers.port import Channel, Paid, Ready, Refunded, Refused, Request, Response, Unknown
+from workers.providers.port import Paid, Provider, Ready, Refunded, Refused, Request, Response, Unknown
 from workers.providers.wechat import MerchantKey, WeChat
 
-WECHAT = world.channel()
+WECHAT = world.provider()
 MERCHANTS = {OUR_SERIAL: keys.private("ours").public_key()}
 
 
-def test_it_is_a_channel() -> None:
-    whole: Channel = WECHAT
+def test_it_is_a_provider() -> None:
+    whole: Provider = WECHAT
     assert (whole.name, whole.currencies) == ("wechat", frozenset({"CNY"}))
     assert whole.token() is None
     assert whole.capture(ATTEMPT, AT) is None
@@ -153,7 +153,7 @@ def test_we_sign_with_the_first_of_our_keys() -> None:
         MerchantKey(serial=s, private_key=SecretStr(keys.private_pem(name)))
         for s, name in (("AB12", "ours, next"), (OUR_SERIAL, "ours"))
     ]
-    request = world.channel(merchant_keys=tuple(ours)).query(ATTEMPT, AT)
+    request = world.provider(merchant_keys=tuple(ours)).query(ATTEMPT, AT)
     target = request.url.removeprefix("https://api.mch.weixin.qq.com")
     merchants = {"AB12": keys.private("ours, next").public_key()}
     protocol.check_request("GET", target, request.headers, b"", merchants=merchants, now=AT)
@@ -163,7 +163,7 @@ def test_we_sign_with_the_first_of_our_keys() -> None:
 
 def test_who_has_wechats_public_key_asks_to_be_answered_with_it() -> None:
     assert "wechatpay-serial" not in WECHAT.query(ATTEMPT, AT).headers
-    named = world.channel(platform_keys={PUBLIC_KEY_ID: keys.public_pem("wechat, next")})
+    named = world.provider(platform_keys={PUBLIC_KEY_ID: keys.public_pem("wechat, next")})
     assert named.query(ATTEMPT, AT).headers["wechatpay-serial"] == PUBLIC_KEY_ID
 
 
@@ -330,7 +330,7 @@ def test_new_certificates_are_believed_when_a_known_or_a_sealed_one_signed_them(
 
 
 def test_the_first_certificate_of_all_vouches_for_itself_because_it_is_sealed_with_our_key() -> None:
-    bare = world.channel(platform_keys={})
+    bare = world.provider(platform_keys={})
     assert bare.read_certificates(certificates(NEXT, OTHER_PLATFORM), AT) == NEXT
     assert isinstance(bare.read_certificates(certificates(NEXT, PLATFORM), AT), Unknown)
 

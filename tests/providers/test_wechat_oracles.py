@@ -19,7 +19,7 @@ from tests.providers import keys
 from tests.providers import wechat_world as world
 from tests.providers.wechat_world import AT, ATTEMPT, PLATFORM, PUBLIC_KEY_ID, SERIAL
 from workers.providers.parsing import FieldError, Fields
-from workers.providers.port import Irrelevant, Notice, Paid, Ready, Rejected, Request
+from workers.providers.port import Irrelevant, Notification, Paid, Ready, Rejected, Request
 from workers.providers.wechat import signing
 
 PUBLISHED = Path(__file__).parent / "published"
@@ -27,14 +27,14 @@ GOLDEN = json.loads((PUBLISHED / "wechat_notification.json").read_text("utf-8"))
 GOLDEN_CERTIFICATE = (PUBLISHED / "wechat_certificate.pem").read_text()
 GOLDEN_AT = datetime.fromtimestamp(1624523846, UTC)
 sdk, sdk_type, sdk_utils = (import_module(f"wechatpayv3{part}") for part in ("", ".type", ".utils"))
-WECHAT = world.channel()
+WECHAT = world.provider()
 
 
 def test_the_published_notification_is_believed_and_no_other() -> None:
-    wechat = world.channel(platform_keys={"D7CE59D1F522D701": GOLDEN_CERTIFICATE})
-    genuine = Notice(world.lowered(GOLDEN["headers"]), GOLDEN["body"].encode(), GOLDEN_AT)
+    wechat = world.provider(platform_keys={"D7CE59D1F522D701": GOLDEN_CERTIFICATE})
+    genuine = Notification(world.lowered(GOLDEN["headers"]), GOLDEN["body"].encode(), GOLDEN_AT)
     assert wechat.verify(genuine) == Irrelevant("PAYSCORE.USER_OPEN_SERVICE")
-    other = Notice(genuine.headers, genuine.body.replace(b"PAYSCORE", b"TRANSACT"), GOLDEN_AT)
+    other = Notification(genuine.headers, genuine.body.replace(b"PAYSCORE", b"TRANSACT"), GOLDEN_AT)
     assert wechat.verify(other) == Rejected(
         "PAY_SIGNATURE_INVALID", "the signature is not that of the key it names, or that key has ended"
     )
@@ -117,16 +117,16 @@ def test_a_client_is_signed_for_byte_for_byte_as_by_the_sdk() -> None:
     assert fields["paySign"] == theirs
 
 
-def headers(notice: Notice) -> Mapping[str, str]:
-    return dict(notice.headers)
+def headers(notification: Notification) -> Mapping[str, str]:
+    return dict(notification.headers)
 
 
-def test_the_sdk_believes_the_notices_that_our_gateways_send(tmp_path: Path) -> None:
+def test_the_sdk_believes_the_notifications_that_our_gateways_send(tmp_path: Path) -> None:
     named = protocol.Platform(PUBLIC_KEY_ID, keys.private("wechat"), PLATFORM.apiv3_key)
-    told = world.notice(world.transaction(), platform=named)
+    told = world.notification(world.transaction(), platform=named)
     assert client().callback(headers(told), told.body)["resource"] == world.transaction()
     (tmp_path / "platform.pem").write_text(world.certificate())
-    told = world.notice(world.refund(), "REFUND.SUCCESS")
+    told = world.notification(world.refund(), "REFUND.SUCCESS")
     by_certificate = client(public_key=None, public_key_id=None, cert_dir=str(tmp_path))
     assert by_certificate.callback(headers(told), told.body)["resource"] == world.refund()
     assert by_certificate.callback(headers(told), told.body.replace(b"EV-", b"EW-")) is None
@@ -143,5 +143,5 @@ def test_we_believe_what_the_sdk_believes() -> None:
     times = told.headers["wechatpay-timestamp"], told.headers["wechatpay-nonce"]
     for signature in (told.headers["wechatpay-signature"], base64.b64encode(b"x" * 256).decode()):
         theirs = sdk_utils.rsa_verify(*times, body.decode(), signature, certificate.public_key())
-        ours = WECHAT.verify(Notice({**told.headers, "wechatpay-signature": signature}, body, AT))
+        ours = WECHAT.verify(Notification({**told.headers, "wechatpay-signature": signature}, body, AT))
         assert isinstance(ours, Paid) is theirs

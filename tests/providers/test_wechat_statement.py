@@ -11,7 +11,7 @@ from scripts.gateways.wechat_protocol import BILL_NAMES, BillLine, bill
 from tests.providers import wechat_world as world
 from workers.providers.port import Row, StatementError
 
-WECHAT = world.channel()
+WECHAT = world.provider()
 DAY = date(2026, 11, 22)
 NOON = datetime(2026, 11, 22, 4, tzinfo=UTC)
 LINES = [
@@ -39,7 +39,7 @@ OLD = (Path(__file__).parent / "published" / "wechat_statement.csv").read_bytes(
 
 
 def test_the_documented_example_in_the_old_layout() -> None:
-    assert world.channel(mchid="10000100").statement(OLD, date(2014, 11, 10)) == [
+    assert world.provider(mchid="10000100").statement(OLD, date(2014, 11, 10)) == [
         Row("capture", "1415640626", "1001690740201411100005734289", 1, "CNY", 2),
         Row("capture", "1415635270", "1002780740201411100005729794", 1, "CNY", 3),
     ]

@@ -12,7 +12,7 @@ from pydantic import SecretStr
 from scripts.gateways import unionpay_protocol as theirs
 from scripts.gateways.authorities import SIGNING, Authority, pem
 from tests.providers import keys
-from workers.providers.port import Attempt, Notice, RefundAsk, Request, Response
+from workers.providers.port import Attempt, Notification, RefundAsk, Request, Response
 from workers.providers.unionpay import SigningKey, UnionPay, UnionPaySettings
 
 AT = datetime(2026, 11, 22, 2, 59, 30, tzinfo=UTC)  # 10:59:30 in Beijing
@@ -63,7 +63,7 @@ def signing_key(name: str, serial: int) -> SigningKey:
     return SigningKey(private_key=SecretStr(keys.private_pem(name)), certificate=keys.certificate_pem(name, serial))
 
 
-def channel(**more: Any) -> UnionPay:
+def provider(**more: Any) -> UnionPay:
     """The adapter."""
     return UnionPay(settings(**more)) if more else usual()
 
@@ -82,24 +82,24 @@ def checked(form: bytes) -> dict[str, str]:
 
 def asked_to_pay(**more: Any) -> dict[str, str]:
     """The form of an attempt, as UnionPay reads it."""
-    ready = channel().start(replace(ATTEMPT, **more), AT)
+    ready = provider().start(replace(ATTEMPT, **more), AT)
     assert not isinstance(ready, Request)
     return checked(theirs.notification(ready.fields))  # type: ignore[union-attr]
 
 
 def asked_to_refund() -> dict[str, str]:
     """A refund, as UnionPay reads it."""
-    return checked(channel().refund(ASK, AT).body)
+    return checked(provider().refund(ASK, AT).body)
 
 
-def told(fields: Mapping[str, str], by: theirs.Signer | None = None) -> Notice:
+def told(fields: Mapping[str, str], by: theirs.Signer | None = None) -> Notification:
     """A notification of these fields."""
-    return notice(theirs.notification(theirs.signed(fields, by or signer())))
+    return notification(theirs.notification(theirs.signed(fields, by or signer())))
 
 
-def notice(body: bytes, **headers: str) -> Notice:
+def notification(body: bytes, **headers: str) -> Notification:
     """Received at once."""
-    return Notice({"content-type": "application/x-www-form-urlencoded;charset=UTF-8", **headers}, body, AT)
+    return Notification({"content-type": "application/x-www-form-urlencoded;charset=UTF-8", **headers}, body, AT)
 
 
 def payment(**more: str) -> dict[str, str]:

@@ -11,7 +11,7 @@ from pydantic import SecretStr
 from scripts.gateways import wechat_protocol as protocol
 from scripts.gateways.wechat_protocol import Platform
 from tests.providers import keys
-from workers.providers.port import Attempt, Notice, RefundAsk, Response
+from workers.providers.port import Attempt, Notification, RefundAsk, Response
 from workers.providers.wechat import MerchantKey, WeChat, WeChatSettings
 
 AT = datetime(2026, 11, 22, 3, 0, tzinfo=UTC)
@@ -50,7 +50,7 @@ def settings(**more: Any) -> WeChatSettings:
     return WeChatSettings.model_validate(given | more)
 
 
-def channel(**more: Any) -> WeChat:
+def provider(**more: Any) -> WeChat:
     return WeChat(settings(**more))
 
 
@@ -71,7 +71,7 @@ def refund(**more: Any) -> dict[str, Any]:
         "mchid": MCHID, "out_trade_no": ASK.out_trade_no, "transaction_id": TRADE_NO, "out_refund_no": ASK.refund_no,
         "refund_id": "50000000382019052709732678859", "refund": ASK.amount, "total": ASK.total, "at": AT,
     }  # fmt: skip
-    return protocol.refund_notice(**given | more)
+    return protocol.refund_notification(**given | more)
 
 
 def lowered(headers: Mapping[str, str]) -> dict[str, str]:
@@ -80,19 +80,19 @@ def lowered(headers: Mapping[str, str]) -> dict[str, str]:
 
 def signed(
     body: bytes, at: datetime = AT, platform: Platform = PLATFORM, received_at: datetime | None = None
-) -> Notice:
+) -> Notification:
     """Any bytes as a notification that is signed well."""
     headers = platform.headers(body, at, "c5ac7061fccab6bf3e254dcf98995b8c")
-    return Notice(lowered(headers), body, received_at or at)
+    return Notification(lowered(headers), body, received_at or at)
 
 
-def notice(
+def notification(
     resource: Mapping[str, Any],
     event: str = "TRANSACTION.SUCCESS",
     at: datetime = AT,
     platform: Platform = PLATFORM,
     nonce: str = "fdasflkja484",
-) -> Notice:
+) -> Notification:
     """A notification as WeChat Pay sends it."""
     return signed(platform.notification(event, resource, AT, "EV-2018022511223320873", nonce), at, platform)
 

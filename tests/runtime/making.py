@@ -27,7 +27,7 @@ def payment(**changes: Any) -> dict[str, Any]:
     """The body of a payment.result."""
     return {
         "order_id": "1",
-        "channel": "wechat",
+        "provider": "wechat",
         "trade_no": "t1",
         "kind": "captured",
         "amount": 100,

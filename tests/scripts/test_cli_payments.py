@@ -1,4 +1,4 @@
-"""`oms payments`: a statement against the live database, and what channels told us, with nothing personal in it."""
+"""`oms payments`: a statement against the live database, and what providers told us, with nothing personal in it."""
 
 import asyncio
 import os
@@ -21,7 +21,7 @@ from tests.providers import alipay_world, keys
 from tests.scripts.conftest import Oms
 from workers import shop
 from workers.domain.shop import Policy, Shop
-from workers.providers.port import Notice
+from workers.providers.port import Notification
 from workers.store import notifications
 from workers.store.notifications import Kept
 
@@ -83,8 +83,8 @@ def lines(books: Books) -> tuple[BillLine, BillLine]:
     return BillLine(NOON, books.paid, "t1", 1000), BillLine(NOON, books.paid, "t1", 300, refund_no=books.back)
 
 
-def asked(path: str, *more: str, channel: str = "alipay", day: str = DAY_TEXT) -> tuple[str, ...]:
-    return (*WORDS, path, "--channel", channel, "--day", day, *more)
+def asked(path: str, *more: str, provider: str = "alipay", day: str = DAY_TEXT) -> tuple[str, ...]:
+    return (*WORDS, path, "--provider", provider, "--day", day, *more)
 
 
 def test_a_statement_that_says_what_we_hold(
@@ -94,7 +94,7 @@ def test_a_statement_that_says_what_we_hold(
     assert said.code == 0
     names, values = (line.split() for line in said.out.splitlines())
     assert dict(zip(names, values, strict=True)) == {
-        "channel": "alipay", "day": DAY_TEXT, "rows": "2", "matched": "2", "differences": "0",
+        "provider": "alipay", "day": DAY_TEXT, "rows": "2", "matched": "2", "differences": "0",
     }  # fmt: skip
     assert said.err == "the statement says what we hold\n"
 
@@ -114,7 +114,7 @@ def test_differences_are_a_table_and_exit_with_1(
         ["-", "missing_there", "refund", books.back, "t1", "3.00", "CNY", "-", order],
     ]
     assert "3 differences" in said.err
-    assert "next: oms order show ORDER_ID, or oms payments notices --about NUMBER" in said.err
+    assert "next: oms order show ORDER_ID, or oms payments notifications --about NUMBER" in said.err
 
 
 def test_as_json_amounts_are_minor_units_and_ids_text(
@@ -124,7 +124,7 @@ def test_as_json_amounts_are_minor_units_and_ids_text(
     said = oms(*asked(path, "-o", "json"), database_url=database_url, alipay=ALIPAY)
     assert said.code == 1
     assert said.json == {
-        "channel": "alipay", "day": DAY_TEXT, "rows": 1, "matched": 1, "differences": [{
+        "provider": "alipay", "day": DAY_TEXT, "rows": 1, "matched": 1, "differences": [{
             "kind": "missing_there", "movement": "refund", "number": books.back, "trade_no": "t1", "ours": 300,
             "theirs": None, "currency": "CNY", "their_currency": None, "order_id": str(books.order_id), "line": None,
         }],
@@ -155,8 +155,8 @@ def test_the_day_is_one_in_the_business_time_zone(
     ("changes", "said"),
     [
         ({"path": "/nonexistent"}, "/nonexistent cannot be read"),
-        ({"channel": "cheque"}, "there is no channel cheque"),
-        ({"channel": "wechat"}, "OMS_WECHAT is not set"),
+        ({"provider": "cheque"}, "there is no provider cheque"),
+        ({"provider": "wechat"}, "OMS_WECHAT is not set"),
         ({"day": "2026-11-22"}, "why:  line 3: expected 2026-11-22"),
         ({"day": "0001-01-01"}, "0001-01-01 is no day of a statement"),
         ({"day": "yesterday"}, "Invalid value for '--day'"),
@@ -200,14 +200,14 @@ RECEIVED = datetime(2026, 11, 22, 3, 0, tzinfo=UTC)
 
 
 @pytest.fixture
-def notice_ids(database_url: str) -> list[int]:
+def notification_ids(database_url: str) -> list[int]:
     form = alipay_protocol.notification(BUYER, keys.private("alipay"))
     headers = {"content-type": "application/x-www-form-urlencoded", "cookie": "hush", "authorization": "Bearer hush"}
     body = orjson.dumps({"resource": {"payer": {"name": {"surname": "Fang"}, "payer_id": "QYR5Z8XDVJNXQ"}}})
     kept = [
-        Kept("alipay", Notice(headers, form, RECEIVED), about="P7"),
-        Kept("paypal", Notice({}, body, RECEIVED), about="P8"),
-        Kept("alipay", Notice({}, b"hello 13812345678", RECEIVED), code="PAY_CALLBACK_INVALID"),
+        Kept("alipay", Notification(headers, form, RECEIVED), about="P7"),
+        Kept("paypal", Notification({}, body, RECEIVED), about="P8"),
+        Kept("alipay", Notification({}, b"hello 13812345678", RECEIVED), code="PAY_CALLBACK_INVALID"),
     ]
 
     async def keep(pool: Pool) -> list[int]:
@@ -218,39 +218,44 @@ def notice_ids(database_url: str) -> list[int]:
     return made
 
 
-def test_a_notice_is_shown_with_what_settles_a_dispute_and_nobody_in_it(
-    oms: Oms, database_url: str, notice_ids: list[int]
+def test_a_notification_is_shown_with_what_settles_a_dispute_and_nobody_in_it(
+    oms: Oms, database_url: str, notification_ids: list[int]
 ) -> None:
-    said = oms("payments", "notices", "--about", "P7", "-o", "json", database_url=database_url)
+    said = oms("payments", "notifications", "--about", "P7", "-o", "json", database_url=database_url)
     assert said.code == 0
     [shown] = said.json
-    assert {name: shown[name] for name in ("id", "channel", "verdict", "code", "about", "copies")} == {
-        "id": str(notice_ids[0]), "channel": "alipay", "verdict": "believed", "code": None, "about": "P7", "copies": 1,
-    }  # fmt: skip
+    assert {name: shown[name] for name in ("id", "provider", "verdict", "code", "about", "copies")} == {
+        "id": str(notification_ids[0]),
+        "provider": "alipay",
+        "verdict": "believed",
+        "code": None,
+        "about": "P7",
+        "copies": 1,
+    }
     assert shown["body"]["total_amount"] == "88.88"
     assert shown["body"]["buyer_pay_amount"] == "88.80"
     assert shown["body"]["buyer_id"] == "208****3037"
     assert shown["body"]["sign"]
     assert shown["headers"]["content-type"] == "application/x-www-form-urlencoded"
-    table = oms("payments", "notices", "--about", "P7", database_url=database_url)
+    table = oms("payments", "notifications", "--about", "P7", database_url=database_url)
     assert table.code == 0
     assert not [word for word in PERSONAL if word in said.out + table.out]
 
 
-def test_json_is_masked_however_deep(oms: Oms, database_url: str, notice_ids: list[int]) -> None:
-    said = oms("payments", "notices", "--id", str(notice_ids[1]), "-o", "json", database_url=database_url)
+def test_json_is_masked_however_deep(oms: Oms, database_url: str, notification_ids: list[int]) -> None:
+    said = oms("payments", "notifications", "--id", str(notification_ids[1]), "-o", "json", database_url=database_url)
     assert said.json[0]["body"] == {"resource": {"payer": {"name": {"surname": "F****"}, "payer_id": "QYR****JNXQ"}}}
 
 
-def test_what_is_neither_json_nor_a_form_is_not_shown(oms: Oms, database_url: str, notice_ids: list[int]) -> None:
-    said = oms("payments", "notices", "--id", str(notice_ids[2]), "-o", "json", database_url=database_url)
+def test_what_is_neither_json_nor_a_form_is_not_shown(oms: Oms, database_url: str, notification_ids: list[int]) -> None:
+    said = oms("payments", "notifications", "--id", str(notification_ids[2]), "-o", "json", database_url=database_url)
     assert said.json[0]["code"] == "PAY_CALLBACK_INVALID"
     assert said.json[0]["body"] == {"neither JSON nor form, characters": 17}
 
 
-def test_other_keys_open_no_notice(oms: Oms, database_url: str, notice_ids: list[int]) -> None:
+def test_other_keys_open_no_notification(oms: Oms, database_url: str, notification_ids: list[int]) -> None:
     other = "other:" + "B" * 43 + "="
-    words = ("payments", "notices", "--id", str(notice_ids[0]), "-o", "json")
+    words = ("payments", "notifications", "--id", str(notification_ids[0]), "-o", "json")
     said = oms(*words, database_url=database_url, encryption_keys=other)
     assert said.code == 0
     assert "key 'test' is not in OMS_ENCRYPTION_KEYS" in said.json[0]["body"]["unreadable"]
@@ -259,8 +264,8 @@ def test_other_keys_open_no_notice(oms: Oms, database_url: str, notice_ids: list
 @pytest.mark.parametrize(
     ("words", "code", "said"),
     [
-        (("--about", "P9"), 2, "no notice about P9"),
-        (("--id", "1"), 2, "no notice with id 1"),
+        (("--about", "P9"), 2, "no notification about P9"),
+        (("--id", "1"), 2, "no notification with id 1"),
         (("--id", "9" * 30), 2, "no such id"),
         ((), 1, "one of them"),
         (("--about", "P7", "--id", "1"), 1, "one of them"),
@@ -268,6 +273,6 @@ def test_other_keys_open_no_notice(oms: Oms, database_url: str, notice_ids: list
     ids=str,
 )
 def test_what_is_not_there_is_said(oms: Oms, database_url: str, words: tuple[str, ...], code: int, said: str) -> None:
-    answer = oms("payments", "notices", *words, database_url=database_url)
+    answer = oms("payments", "notifications", *words, database_url=database_url)
     assert (answer.code, answer.out) == (code, "")
     assert said in answer.err

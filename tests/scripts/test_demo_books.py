@@ -25,7 +25,7 @@ async def test_the_books_agree_to_the_cent_or_name_the_order(database_url: str, 
     await session.executemany(ORDER, [*whole, (51, 5, 0, 30), (52, 5, 0, 0), (61, 6, 0, 29)])
     books = await compare_books(session, receipts, {})
     await session.close()
-    assert (books.kept_cents, books.channels) == ({"USD": 9 + 60 + 60 + 61}, [])
+    assert (books.kept_cents, books.providers) == ({"USD": 9 + 60 + 60 + 61}, [])
     assert books.differences == [
         "order 2: ours 0, theirs 50",
         "order 3: ours 9, theirs 0",
@@ -35,11 +35,11 @@ async def test_the_books_agree_to_the_cent_or_name_the_order(database_url: str, 
 
 
 FACT = """
-INSERT INTO payment_facts (channel, trade_no, kind, order_id, intent_id, amount, currency, verdict, occurred_at)
+INSERT INTO payment_facts (provider, trade_no, kind, order_id, intent_id, amount, currency, verdict, occurred_at)
 VALUES ($1, $2, 'captured', 1, NULL, $3, 'CNY', 'late', now())
 """
 REFUND = """
-INSERT INTO refunds (id, refund_no, order_id, channel, trade_no, cause, amount, currency, state)
+INSERT INTO refunds (id, refund_no, order_id, provider, trade_no, cause, amount, currency, state)
 VALUES ($1::bigint, 'R' || ($1::bigint)::text, 1, 'wechat', 'T1', ($1::bigint)::text, $2, 'CNY', $3)
 """
 LEDGER = {
@@ -59,7 +59,7 @@ LEDGER = {
 }
 
 
-async def test_every_movement_of_a_channel_s_ledger_is_in_ours_and_in_the_receipts_or_is_named(
+async def test_every_movement_of_a_provider_s_ledger_is_in_ours_and_in_the_receipts_or_is_named(
     database_url: str, tmp_path: Path
 ) -> None:
     receipts = tmp_path / "receipts.csv"
@@ -75,10 +75,10 @@ async def test_every_movement_of_a_channel_s_ledger_is_in_ours_and_in_the_receip
     )
     books = await compare_books(session, receipts, {"wechat": LEDGER})
     await session.close()
-    assert [difference.split(":")[0] for difference in books.channels] == [
+    assert [difference.split(":")[0] for difference in books.providers] == [
         f"wechat {number}" for number in ("R2", "R3", "R4", "R6", "R9", "T2", "T3", "T4", "T5")
     ]
-    assert books.channels[-1] == 'wechat T5: ours "100 CNY", theirs "100 USD", receipts 100'
+    assert books.providers[-1] == 'wechat T5: ours "100 CNY", theirs "100 USD", receipts 100'
 
 
 LETTER = """

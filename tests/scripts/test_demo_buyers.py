@@ -1,4 +1,4 @@
-"""The demo's buyers: what they expect of the order system, and that they notice when it is otherwise."""
+"""The demo's buyers: what they expect of the order system, and that they notification when it is otherwise."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime

@@ -1,4 +1,4 @@
-"""The demo's payment channels: their process, and their books as day statements."""
+"""The demo's providers: their process, and their books as day statements."""
 
 import os
 from collections.abc import Sequence
@@ -61,15 +61,15 @@ def test_every_statement_is_reconciled_under_its_day_and_a_difference_is_told(wr
 
     def oms(_: str, *commands: Sequence[str], **variables: str) -> CompletedProcess[str]:
         assert variables == {"OMS_X": "x"}
-        for _, _, file, _, channel, _, day in commands:
+        for _, _, file, _, provider, _, day in commands:
             assert Path(file).read_bytes()
-            asked.append((channel, day))
+            asked.append((provider, day))
         return CompletedProcess("oms", wrong, "what differs", "")
 
     stage: Any = SimpleNamespace(oms=oms, folder=tmp_path)
-    channels = ["alipay", "wechat", "unionpay", "paypal"]
-    found = reconcile(stage, dict.fromkeys(channels, LEDGER), {"OMS_X": "x"})
-    assert asked == [(channel, day) for channel in channels for day in ("2026-11-21", "2026-11-22")]
+    providers = ["alipay", "wechat", "unionpay", "paypal"]
+    found = reconcile(stage, dict.fromkeys(providers, LEDGER), {"OMS_X": "x"})
+    assert asked == [(provider, day) for provider in providers for day in ("2026-11-21", "2026-11-22")]
     assert found == Reconciled(12, 8, ("what differs",) * wrong)
 
 

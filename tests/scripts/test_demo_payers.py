@@ -1,4 +1,4 @@
-"""The demo's buyers at payment channels: their habits, what they take for granted, and what they know afterwards."""
+"""The demo's buyers at providers: their habits, what they take for granted, and what they know afterwards."""
 
 import asyncio
 import itertools
@@ -14,7 +14,7 @@ import pytest
 from scripts.demo import payers
 from scripts.demo.bills import Bill
 from scripts.demo.crowd import Crowd
-from scripts.demo.payers import CHANNELS, HABITS, Payers
+from scripts.demo.payers import HABITS, PROVIDERS, Payers
 from scripts.demo.receipts import Receipts
 from scripts.demo.wire import Heard, Letter
 
@@ -23,7 +23,7 @@ REFUSED = "command.rejected.v1"
 
 
 class Street:
-    """Channels and an order system that answer at once: `answers` in turn, then that the attempt is open."""
+    """Providers and an order system that answer at once: `answers` in turn, then that the attempt is open."""
 
     def __init__(self, group: asyncio.TaskGroup, file: Path, *answers: str, status: int = 200) -> None:
         self.crowd = Crowd(group)
@@ -47,11 +47,11 @@ class Street:
         if code:
             return Heard(REFUSED, {"code": code}, letter.message_id)
         pay_before = (datetime.now(UTC) - timedelta(seconds=1)).isoformat()
-        started = {"channel": body["method"], "kind": "qr", "url": f"attempt-{len(self.asked)}", "fields": {}}
+        started = {"provider": body["provider"], "kind": "qr", "url": f"attempt-{len(self.asked)}", "fields": {}}
         return Heard("payment.started.v1", started | {"pay_before": pay_before}, letter.message_id)
 
-    async def _visit(self, channel: str, brought: Any) -> tuple[int, dict[str, Any]]:
-        self.visits.append((channel, brought["url"]))
+    async def _visit(self, provider: str, brought: Any) -> tuple[int, dict[str, Any]]:
+        self.visits.append((provider, brought["url"]))
         return self._status, {"trade_no": f"T-{brought['url']}", "charged": 500}
 
 
@@ -76,7 +76,7 @@ def habit(monkeypatch: pytest.MonkeyPatch) -> Habit:
     [
         ("pays", 1, ["attempt-1"]),
         ("pays two attempts", 2, ["attempt-1", "attempt-2"]),
-        ("pays at another channel than at first", 2, ["attempt-2"]),
+        ("pays at another provider than at first", 2, ["attempt-2"]),
         ("pays one attempt twice", 1, ["attempt-1", "attempt-1"]),
         ("pays in the last second", 1, ["attempt-1"]),
         ("pays too late", 1, ["attempt-1"]),
@@ -84,7 +84,7 @@ def habit(monkeypatch: pytest.MonkeyPatch) -> Habit:
         ("never comes", 0, []),
     ],
 )
-async def test_every_habit_has_its_attempts_and_its_visits_to_channels(
+async def test_every_habit_has_its_attempts_and_its_visits_to_providers(
     name: str, attempts: int, visits: list[str], habit: Habit, file: Path
 ) -> None:
     assert name in HABITS
@@ -99,26 +99,26 @@ async def test_every_habit_has_its_attempts_and_its_visits_to_channels(
     assert not street.surprises
 
 
-async def test_the_second_channel_is_another_one_and_collects_the_currency(habit: Habit, file: Path) -> None:
+async def test_the_second_provider_is_another_one_and_collects_the_currency(habit: Habit, file: Path) -> None:
     habit("pays")
     for _ in range(30):
         async with asyncio.TaskGroup() as group:
-            street = Street(group, file, "PAY_CHANNEL_UNKNOWN", "PAY_CHANNEL_ERROR")
+            street = Street(group, file, "PAY_PROVIDER_UNKNOWN", "PAY_PROVIDER_ERROR")
             await street.pay()
-        methods = [asked["method"] for asked in street.asked]
+        methods = [asked["provider"] for asked in street.asked]
         assert all(before != after for before, after in itertools.pairwise(methods))
-        assert all(CHANNELS[asked["method"]][0] == "CNY" for asked in street.asked)
-        assert all(asked["scene"] in CHANNELS[asked["method"]][1] for asked in street.asked)
+        assert all(PROVIDERS[asked["provider"]][0] == "CNY" for asked in street.asked)
+        assert all(asked["scene"] in PROVIDERS[asked["provider"]][1] for asked in street.asked)
         assert [url for _, url in street.visits] == ["attempt-3"]
 
 
-async def test_who_goes_to_another_channel_goes_to_another_channel(habit: Habit, file: Path) -> None:
-    habit("pays at another channel than at first")
+async def test_who_goes_to_another_provider_goes_to_another_provider(habit: Habit, file: Path) -> None:
+    habit("pays at another provider than at first")
     for _ in range(20):
         async with asyncio.TaskGroup() as group:
             street = Street(group, file)
             await street.pay()
-        assert street.asked[0]["method"] != street.asked[1]["method"]
+        assert street.asked[0]["provider"] != street.asked[1]["provider"]
 
 
 @pytest.mark.parametrize(
@@ -127,7 +127,7 @@ async def test_who_goes_to_another_channel_goes_to_another_channel(habit: Habit,
         (["PAY_EXPIRED"], 1, 0),
         (["PAY_ALREADY_PAID"], 1, 0),
         (["ORDER_STATE_INVALID"], 1, 0),
-        (["PAY_CHANNEL_UNKNOWN"] * 4, 3, 0),
+        (["PAY_PROVIDER_UNKNOWN"] * 4, 3, 0),
         (["PAY_METHOD_INVALID"], 1, 1),
         (["PAY_AMOUNT_MISMATCH"], 1, 1),
     ],
@@ -156,7 +156,7 @@ async def test_another_amount_than_is_due_must_be_refused_as_that(
 
 
 @pytest.mark.parametrize(("status", "surprises"), [(200, 0), (409, 0), (400, 1), (503, 1)])
-async def test_a_channel_may_say_that_it_is_too_late_and_nothing_else(
+async def test_a_provider_may_say_that_it_is_too_late_and_nothing_else(
     status: int, surprises: int, habit: Habit, file: Path
 ) -> None:
     habit("pays")
@@ -171,13 +171,15 @@ async def test_at_paypal_buyers_approve_and_what_is_taken_is_heard_of_later(habi
     async with asyncio.TaskGroup() as group:
         street = Street(group, file)
         await street.pay(Bill("USD", "u", {"1": 500, "2": 30}, "9"))
-    assert [(asked["method"], asked["intent_id"], asked["amount"]) for asked in street.asked] == [("paypal", "9", 530)]
+    assert [(asked["provider"], asked["intent_id"], asked["amount"]) for asked in street.asked] == [
+        ("paypal", "9", 530)
+    ]
     assert street.visits
     assert not street.receipts.open
 
 
 def captured(trade_no: str, verdict: str, amount: int = 530) -> Heard:
-    about = {"channel": "wechat", "trade_no": trade_no, "order_id": "1", "intent_id": "9", "currency": "CNY"}
+    about = {"provider": "wechat", "trade_no": trade_no, "order_id": "1", "intent_id": "9", "currency": "CNY"}
     return Heard("payment.captured.v1", about | {"amount": amount, "verdict": verdict}, "")
 
 
@@ -203,7 +205,7 @@ def test_a_payment_is_written_down_once_whether_its_receipt_comes_first_or_last_
 
 def test_money_that_goes_back_is_written_down_once_however_often_it_is_heard_of(file: Path) -> None:
     receipts = Receipts(file, {})
-    refund = {"refund_no": "R1", "order_id": "1", "amount": 30, "currency": "CNY", "channel": "wechat"}
+    refund = {"refund_no": "R1", "order_id": "1", "amount": 30, "currency": "CNY", "provider": "wechat"}
     receipts.hear(Heard("refund.requested.v1", refund, ""))
     assert receipts.stuck()
     for _ in range(2):

@@ -46,7 +46,7 @@ class Counter:
 
     async def judged(self, verdict: str) -> None:
         for result in self.paid:
-            about = {name: result[name] for name in ("channel", "trade_no", "order_id", "intent_id", "currency")}
+            about = {name: result[name] for name in ("provider", "trade_no", "order_id", "intent_id", "currency")}
             await self.hear("payment.captured.v1", **about, amount=result["amount"], verdict=verdict)
 
     @property
@@ -57,7 +57,7 @@ class Counter:
     def books(self) -> list[tuple[str, int]]:
         self.paying.receipts.flush()
         lines = [line.split(",") for line in self._file.read_text().splitlines()]
-        assert {channel for channel, *_ in lines} == {"demo-pay"}
+        assert {provider for provider, *_ in lines} == {"demo-pay"}
         return [(order_id, int(amount)) for _, order_id, _, amount in lines]
 
 
@@ -129,7 +129,7 @@ async def test_a_wrong_amount_that_is_kept_shows_in_the_books(file: Path, monkey
 async def test_a_refund_goes_back_once_and_into_the_books_of_the_order_it_is_for(file: Path) -> None:
     async with asyncio.TaskGroup() as group:
         counter = Counter(group, file)
-        refund = {"refund_no": "R1", "order_id": "11", "amount": 300, "currency": "USD", "channel": "demo-pay"}
+        refund = {"refund_no": "R1", "order_id": "11", "amount": 300, "currency": "USD", "provider": "demo-pay"}
         await counter.hear("refund.requested.v1", **refund)
         assert counter.paying.receipts.stuck()
         await counter.hear("refund.succeeded.v1", **refund)

@@ -50,7 +50,7 @@ async def test_a_process_that_keeps_dying_is_given_up_with_the_end_of_its_log(
         await child(tmp_path, "raise SystemExit('no such setting')").watch()
 
 
-def test_the_picture_has_a_line_for_each_payment_channel(tmp_path: Path) -> None:
+def test_the_picture_has_a_line_for_each_payment_provider(tmp_path: Path) -> None:
     """How many captures, what is kept of them, how many refunds."""
     ledger = {"captures": [{}] * 3, "refunds": [{}], "captured": {"CNY": 123_456}, "refunded": {"CNY": 56}}
     console = Console(width=132, file=io.StringIO(), record=True)

@@ -34,14 +34,14 @@ def test_a_worker_warns_when_nobody_is_named_to_be_believed(trusted: str, own: s
 CALLS = {"provider-calls.alipay", "provider-calls.wechat", "provider-calls.unionpay", "provider-calls.paypal"}
 
 
-def test_a_worker_leaves_the_calls_to_channels_to_those_that_speak_with_them() -> None:
+def test_a_worker_leaves_the_calls_to_providers_to_those_that_speak_with_them() -> None:
     every = {route.queue for route in ROUTES}
     assert every >= CALLS
     assert {route.queue for route in app.spoken(ROUTES, ())} == every - CALLS
     assert {route.queue for route in app.spoken(ROUTES, {"paypal"})} == every - CALLS | {"provider-calls.paypal"}
 
 
-def test_calls_that_a_worker_is_told_to_make_need_their_channels_settings() -> None:
+def test_calls_that_a_worker_is_told_to_make_need_their_providers_settings() -> None:
     asked = app.chosen(["provider-calls.paypal"])
     assert app.spoken(asked, {"paypal"}, named=True) == asked
     with pytest.raises(app.UnknownQueueError, match="OMS_PAYPAL"):

@@ -33,10 +33,19 @@ class State(StrEnum):
 
 
 _CODES = {
-    State.PLACING: 5, State.AWAITING_PAYMENT: 10, State.PAID: 20, State.FULFILLING: 30, State.SHIPPED: 40,
-    State.DELIVERED: 60, State.CANCELLING: 65, State.CANCELLED: 70, State.COMPLETED: 80, State.DELIVERY_FAILED: 100,
-    State.SPLIT: 126, State.REJECTED: 127,
-}  # fmt: skip
+    State.PLACING: 5,
+    State.AWAITING_PAYMENT: 10,
+    State.PAID: 20,
+    State.FULFILLING: 30,
+    State.SHIPPED: 40,
+    State.DELIVERED: 60,
+    State.CANCELLING: 65,
+    State.CANCELLED: 70,
+    State.COMPLETED: 80,
+    State.DELIVERY_FAILED: 100,
+    State.SPLIT: 126,
+    State.REJECTED: 127,
+}
 
 FINISHED = frozenset({State.CANCELLED, State.COMPLETED, State.REJECTED})
 """Nothing moves these on their own any more."""
@@ -73,13 +82,27 @@ class Trigger(StrEnum):
 
 
 _OPERATE_TYPES = {
-    Trigger.CREATED: 10, Trigger.RESERVED: 10, Trigger.REFUSED: 30, Trigger.PLACING_EXPIRED: 30,
-    Trigger.NOTHING_TO_PAY: 40, Trigger.CAPTURED: 40, Trigger.CANCEL: 20, Trigger.PAYMENT_EXPIRED: 30,
-    Trigger.PAYMENT_FAILED: 30, Trigger.ALL_SHIPPED: 60, Trigger.ALL_DELIVERED: 80, Trigger.ALL_FAILED: 30,
-    Trigger.FAILURE_SETTLED: 30, Trigger.RECEIPT_CONFIRMED: 90, Trigger.RECEIPT_EXPIRED: 90,
-    Trigger.RISK_REJECTED: 30, Trigger.SPLIT: 130, Trigger.MERGED: 140, Trigger.ADDRESS_CHANGED: 100,
+    Trigger.CREATED: 10,
+    Trigger.RESERVED: 10,
+    Trigger.REFUSED: 30,
+    Trigger.PLACING_EXPIRED: 30,
+    Trigger.NOTHING_TO_PAY: 40,
+    Trigger.CAPTURED: 40,
+    Trigger.CANCEL: 20,
+    Trigger.PAYMENT_EXPIRED: 30,
+    Trigger.PAYMENT_FAILED: 30,
+    Trigger.ALL_SHIPPED: 60,
+    Trigger.ALL_DELIVERED: 80,
+    Trigger.ALL_FAILED: 30,
+    Trigger.FAILURE_SETTLED: 30,
+    Trigger.RECEIPT_CONFIRMED: 90,
+    Trigger.RECEIPT_EXPIRED: 90,
+    Trigger.RISK_REJECTED: 30,
+    Trigger.SPLIT: 130,
+    Trigger.MERGED: 140,
+    Trigger.ADDRESS_CHANGED: 100,
     Trigger.DELETED: 150,
-}  # fmt: skip
+}
 
 
 class Effect(StrEnum):
@@ -165,9 +188,12 @@ STEPS: frozenset[tuple[str, State]] = frozenset(
 """Every (previous, current) pair an operate log may hold."""
 
 _STAMPS = {
-    State.PAID: "paid_at", State.SHIPPED: "shipped_at", State.DELIVERED: "delivered_at",
-    State.COMPLETED: "completed_at", State.CANCELLED: "cancelled_at",
-}  # fmt: skip
+    State.PAID: "paid_at",
+    State.SHIPPED: "shipped_at",
+    State.DELIVERED: "delivered_at",
+    State.COMPLETED: "completed_at",
+    State.CANCELLED: "cancelled_at",
+}
 
 
 @dataclass(frozen=True)

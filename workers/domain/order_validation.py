@@ -70,10 +70,14 @@ def against_policy(wanted: Sequence[tuple[str, int]], coupon: bool, points: int,
 def unexpected_amounts(amounts: Sequence[tuple[str, int]], quote: Quote) -> Refusal | None:
     """A term of the price that the client sees differently (S3-13)."""
     ours = {
-        "origin": quote.origin_amount, "promotion": quote.promotion_amount, "coupon": quote.coupon_amount,
-        "points": quote.points_amount, "shipping": quote.shipping_fee, "tax": quote.tax_amount,
+        "origin": quote.origin_amount,
+        "promotion": quote.promotion_amount,
+        "coupon": quote.coupon_amount,
+        "points": quote.points_amount,
+        "shipping": quote.shipping_fee,
+        "tax": quote.tax_amount,
         "real_pay": quote.payable_amount,
-    }  # fmt: skip
+    }
     for type_, amount in amounts:
         if amount != ours[type_]:
             details = {"type": type_, "expected": ours[type_], "got": amount, "currency": quote.currency}

@@ -7,7 +7,7 @@ from workers.domain.order import Order, State
 from workers.domain.refusal import Refusal
 
 FIRST_ASK = timedelta(seconds=60)
-"""By then a buyer who pays at once has paid, and the channel has said so."""
+"""By then a buyer who pays at once has paid, and the provider has said so."""
 LAST_ASK = timedelta(seconds=45)
 """Before the window ends, or a quarter of it: somebody who paid in time shall not be cancelled because a notification
 was lost. The question, an answer that takes its whole time, a second one (PayPal) and four hops fit in.
@@ -41,25 +41,25 @@ def unpriced(amount: int, currency: str, due: int, order: Order) -> Refusal | No
 
 
 def unfit(
-    method: str, scene: str, currency: str, scenes: Collection[str], currencies: Collection[str]
+    provider: str, scene: str, currency: str, scenes: Collection[str], currencies: Collection[str]
 ) -> Refusal | None:
-    """The channel does not do that. Without scenes there is no such channel here."""
+    """The provider does not do that. Without scenes there is no such provider here."""
     if not scenes:
-        return Refusal("PAY_METHOD_INVALID", f"there is no channel {method} here", {"field": "method"})
+        return Refusal("PAY_METHOD_INVALID", f"there is no provider {provider} here", {"field": "provider"})
     if scene not in scenes:
         known = ", ".join(sorted(scenes))
-        return Refusal("PAY_PARAM_INVALID", f"the scene of {method} is one of {known}", {"field": "scene"})
+        return Refusal("PAY_PARAM_INVALID", f"the scene of {provider} is one of {known}", {"field": "scene"})
     if currency not in currencies:
         known = ", ".join(sorted(currencies))
-        return Refusal("PAY_PARAM_INVALID", f"{method} collects {known} only", {"field": "currency"})
+        return Refusal("PAY_PARAM_INVALID", f"{provider} collects {known} only", {"field": "currency"})
     return None
 
 
 def ask_at(started_at: datetime, expire_at: datetime, now: datetime, grace: timedelta) -> datetime:
-    """When a channel is asked about an attempt of which nobody has told us.
+    """When a provider is asked about an attempt of which nobody has told us.
 
     After a minute, then each time twice as long after the start, once shortly before the window ends, when it has, and
-    when it has by the channel's clock too, which may be behind ours by `grace`.
+    when it has by the provider's clock too, which may be behind ours by `grace`.
     """
     regular = started_at + max(FIRST_ASK, 2 * (now - started_at))
     last = expire_at - min(LAST_ASK, (expire_at - started_at) // 4)

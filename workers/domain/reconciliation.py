@@ -1,8 +1,8 @@
-"""A channel's day statement against what we hold (R-10): what is missing on either side, what differs.
+"""A provider's day statement against what we hold (R-10): what is missing on either side, what differs.
 
-Amounts are minor units. What a statement lists is found by our number and kind; captures that another system of the
-shop collected have no number of ours and are found by the channel's own. What a statement listed once is not looked for
-on another: channels keep days of their own, and list a refund when they accept it or when it is done.
+Amounts are minor units. A row of a statement is found by our number and kind; a capture that another system of the shop
+collected has no number of ours and is found by the provider's own. A row that one statement listed is not searched on
+another: providers keep days of their own, and list a refund when they accept it or when it is done.
 """
 
 from collections import defaultdict
@@ -15,7 +15,7 @@ Movement: TypeAlias = Literal["capture", "refund"]
 LATE = timedelta(hours=2)
 """What moved so shortly before midnight may stand on the next day's statement: UnionPay's day ends at 23:00."""
 NEIGHBOUR = timedelta(days=1)
-"""How far the channel's day and ours are apart at most: clocks around midnight, time zones."""
+"""How far the provider's day and ours are apart at most: clocks around midnight, time zones."""
 
 
 class Listed(Protocol):
@@ -38,7 +38,7 @@ class Listed(Protocol):
 
 
 class Line(Listed, Protocol):
-    """A line of a statement. `number` is ours; empty, or the channel's own once more, where it has none of us."""
+    """A line of a statement. `number` is ours; empty, or the provider's own once more, where it has none of us."""
 
     @property
     def line(self) -> int: ...
@@ -48,7 +48,7 @@ class Line(Listed, Protocol):
 class Entry:
     """Money that moved, as we hold it. `day` is its own in the business time zone, None while a refund is under way.
 
-    `number` is what we gave to the channel. `stated_on` is the day of the statement that listed it, `due_on` that of
+    `number` is what we gave to the provider. `stated_on` is the day of the statement that listed it, `due_on` that of
     the last one that may: only there it is missed.
     """
 
@@ -64,7 +64,7 @@ class Entry:
 
     @property
     def key(self) -> tuple[Movement, str]:
-        """Unique within the channel: a capture by the channel's number, a refund by ours."""
+        """Unique within the provider: a capture by the provider's number, a refund by ours."""
         return self.kind, self.trade_no if self.kind == "capture" else self.number or ""
 
     def may_stand_on(self, day: date) -> bool:
@@ -164,20 +164,44 @@ def _money(one: Listed) -> tuple[int, str]:
 def _amount(line: Line, entry: Entry) -> Difference:
     theirs = line.currency if line.currency != entry.currency else None
     return Difference(
-        "amount", entry.kind, entry.number or line.number or None, entry.trade_no, entry.amount, line.amount,
-        entry.currency, theirs, entry.order_id, line.line,
-    )  # fmt: skip
+        "amount",
+        entry.kind,
+        entry.number or line.number or None,
+        entry.trade_no,
+        entry.amount,
+        line.amount,
+        entry.currency,
+        theirs,
+        entry.order_id,
+        line.line,
+    )
 
 
 def _missing_here(line: Line) -> Difference:
     return Difference(
-        "missing_here", line.kind, line.number or None, line.trade_no, None, line.amount, line.currency, None, None,
+        "missing_here",
+        line.kind,
+        line.number or None,
+        line.trade_no,
+        None,
+        line.amount,
+        line.currency,
+        None,
+        None,
         line.line,
-    )  # fmt: skip
+    )
 
 
 def _missing_there(entry: Entry) -> Difference:
     return Difference(
-        "missing_there", entry.kind, entry.number, entry.trade_no, entry.amount, None, entry.currency, None,
-        entry.order_id, None,
-    )  # fmt: skip
+        "missing_there",
+        entry.kind,
+        entry.number,
+        entry.trade_no,
+        entry.amount,
+        None,
+        entry.currency,
+        None,
+        entry.order_id,
+        None,
+    )

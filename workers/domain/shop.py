@@ -30,7 +30,7 @@ DEFAULT_POLICIES: Mapping[str, Mapping[str, Any]] = {"normal": {}, "seckill": {"
 @dataclass(frozen=True)
 class Shop:
     """Amounts are minor units, windows seconds, rates basis points. `policy` is what business types start from. Of an
-    attempt that its channel never heard of, nothing comes any more `payment_grace_seconds` after its window.
+    attempt that its provider never heard of, nothing comes any more `payment_grace_seconds` after its window.
 
     Points (R-05): whole `points_unit`s are used, each worth `points_unit_minor_units`, up to
     `points_max_percent` of what is left after the coupon.

@@ -80,9 +80,13 @@ SETTINGS = Kind(
 )
 SKUS = Kind(SkuUpsert, "sku_id", "skus.lock_revisions", skus.upsert, SkuChanged, SkuUnchanged)
 TEMPLATES = Kind(
-    CouponTemplateUpsert, "template_id", "coupons.lock_revisions", coupons.upsert_templates,
-    CouponTemplateChanged, CouponTemplateUnchanged,
-)  # fmt: skip
+    CouponTemplateUpsert,
+    "template_id",
+    "coupons.lock_revisions",
+    coupons.upsert_templates,
+    CouponTemplateChanged,
+    CouponTemplateUnchanged,
+)
 PROMOTIONS = Kind(
     PromotionUpsert, "promo_id", "promotions.lock_revisions", promotions.upsert, PromotionChanged, PromotionUnchanged
 )

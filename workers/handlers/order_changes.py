@@ -222,9 +222,12 @@ def merge(desk: Desk, item: Item, found: Sequence[Order], now: datetime) -> Even
         place = len(desk.book.steps)
         moved = desk.book.move(order.id, Trigger.MERGED, because=item, at=now, who=authorization.who(item.body.actor))
         desk.special[place] = OrderMerged(
-            **order_events.common(moved), intent_id=intent.id, order_ids=tuple(intent.shares), amount=intent.amount,
+            **order_events.common(moved),
+            intent_id=intent.id,
+            order_ids=tuple(intent.shares),
+            amount=intent.amount,
             pay_before=until,
-        )  # fmt: skip
+        )
     return desk.special[len(desk.book.steps) - len(found)]
 
 

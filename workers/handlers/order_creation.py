@@ -83,9 +83,14 @@ def ask(body: OrderCreate, rules: Shop) -> Ask:
         for line in body.items
     ]
     return Ask(
-        wanted, body.currency, body.channel, body.address.country if body.address else None, body.coupon_id,
-        body.use_points, body.expected_pay_amount,
-    )  # fmt: skip
+        wanted,
+        body.currency,
+        body.channel,
+        body.address.country if body.address else None,
+        body.coupon_id,
+        body.use_points,
+        body.expected_pay_amount,
+    )
 
 
 async def place_orders(tx: Transaction, batch: Batch[OrderCreate]) -> None:
@@ -166,10 +171,16 @@ def risk_check(placed: Placed, deadline: datetime) -> outbox.Announcement:
     """What another system judges the order by (S3-10)."""
     body, price = placed.item.body, placed.quote
     question = RiskRequested(
-        order_id=placed.id, user_id=body.user_id, channel=body.channel, business_type=body.business_type,
-        amount=price.payable_amount, currency=price.currency, units=sum(line.qty for line in price.lines),
-        country=body.address.country if body.address else None, answer_before=deadline,
-    )  # fmt: skip
+        order_id=placed.id,
+        user_id=body.user_id,
+        channel=body.channel,
+        business_type=body.business_type,
+        amount=price.payable_amount,
+        currency=price.currency,
+        units=sum(line.qty for line in price.lines),
+        country=body.address.country if body.address else None,
+        answer_before=deadline,
+    )
     return outbox.event(question, because=placed.item, stream=placed.id)
 
 

@@ -3,11 +3,11 @@
     payment.start for an order that             then
     ------------------------------------------  --------------------------------------------------------------------
     awaits payment, in time, the right amount   an attempt is open: payment.started with what the client needs; where
-                                                the channel must be asked first, as soon as it has answered
-    the same, once more                         one more attempt; the channel is asked to close the ones before
+                                                the provider must be asked first, as soon as it has answered
+    the same, once more                         one more attempt; the provider is asked to close the ones before
     is paid, ended, expired; another amount     command.rejected: PAY_ALREADY_PAID, ORDER_STATE_INVALID, PAY_EXPIRED,
                                                 PAY_AMOUNT_MISMATCH
-    by a channel, scene or currency unknown     command.rejected: PAY_METHOD_INVALID, PAY_PARAM_INVALID
+    by a provider, scene or currency unknown     command.rejected: PAY_METHOD_INVALID, PAY_PARAM_INVALID
 
 With `intent_id`, merged orders are paid together. What a buyer pays at an attempt that was closed too late is a second
 capture, and goes back.
@@ -74,10 +74,10 @@ def decide(item: Item, desk: Desk, now: datetime) -> Wanted | Refusal:
         return Refusal("PAY_PARAM_INVALID", "this intent does not pay this order", {"field": "intent_id"})
     paid = [desk.book[key] for key in sorted(intent.shares)] if intent else [order]
     due = intent.amount if intent else order.payable_amount
-    channel = configured().get(body.method)
-    scenes, currencies = (channel.scenes, channel.currencies) if channel else ((), ())
+    provider = configured().get(body.provider)
+    scenes, currencies = (provider.scenes, provider.currencies) if provider else ((), ())
     refusal = (
-        unfit(body.method, body.scene, body.currency, scenes, currencies)
+        unfit(body.provider, body.scene, body.currency, scenes, currencies)
         or unpayable(paid, now)
         or unpriced(body.amount, body.currency, due, order)
     )
@@ -114,11 +114,11 @@ async def start_payments(tx: Transaction, batch: Batch[PaymentStart]) -> None:
                 written.append(replace(one, state="requested", reference=answer.reference))
                 outcomes[commands.key_of(item.body)] = one.started(answer), item
             case Refused():
-                refusal = Refusal("PAY_PARAM_INVALID", answer.message, {"channel_code": answer.code})
+                refusal = Refusal("PAY_PARAM_INVALID", answer.message, {"provider_code": answer.code})
                 outcomes[commands.key_of(item.body)] = commands.rejected(item, refusal), item
             case Request():
                 written.append(one)
-                queue = refunds.call_queue(one.channel)
+                queue = refunds.call_queue(one.provider)
                 asked.append(outbox.to_queue(ProviderStart(attempt_id=one.id), queue=queue, because=item))
 
     await attempts.open_all(tx, written, batch.now)
@@ -134,19 +134,30 @@ async def start_payments(tx: Transaction, batch: Batch[PaymentStart]) -> None:
 
 
 def attempt(item: Item, wanted: Wanted, attempt_id: int, now: datetime) -> Attempt:
-    """What the channel is asked to collect; not asked yet."""
+    """What the provider is asked to collect; not asked yet."""
     body = item.body
     return Attempt(
-        id=attempt_id, out_trade_no=attempts.number(attempt_id), intent_id=wanted.intent_id, order_id=wanted.order.id,
-        channel=body.method, scene=body.scene, amount=wanted.amount, currency=wanted.order.currency, state="created",
-        reference=None, trade_no=None, command=commands.key_of(body), started_at=now, expire_at=wanted.expire_at,
+        id=attempt_id,
+        out_trade_no=attempts.number(attempt_id),
+        intent_id=wanted.intent_id,
+        order_id=wanted.order.id,
+        provider=body.provider,
+        scene=body.scene,
+        amount=wanted.amount,
+        currency=wanted.order.currency,
+        state="created",
+        reference=None,
+        trade_no=None,
+        command=commands.key_of(body),
+        started_at=now,
+        expire_at=wanted.expire_at,
         details={"return_url": body.return_url, "client_ip": body.client_ip, "payer": body.payer},
-    )  # fmt: skip
+    )
 
 
 def signed(opened: Sequence[tuple[Item, Attempt]], now: datetime) -> list[Ready | Request | Refused]:
-    """What each channel says to each attempt: signatures, no calls. Runs beside the event loop."""
-    return [configured()[one.channel].start(one.asked, now) for _, one in opened]
+    """What each provider says to each attempt: signatures, no calls. Runs beside the event loop."""
+    return [configured()[one.provider].start(one.asked, now) for _, one in opened]
 
 
 def superseded(before: Sequence[Attempt], written: Sequence[Attempt]) -> list[Attempt]:

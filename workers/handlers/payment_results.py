@@ -1,4 +1,4 @@
-"""What happens when a payment.result comes from a trusted adapter, or a payment.callback from a channel.
+"""What happens when a payment.result comes from a trusted adapter, or a payment.callback from a provider.
 
     order is             captured, as much as is due     captured, another amount   failed
     -------------------  ------------------------------  -------------------------  -------------------------------
@@ -11,11 +11,11 @@
 
 A split order is paid as a whole: its children become paid with it. A payment of merged orders (`intent_id`) pays all
 of them or none: where one is no longer waiting, or the amount is another, the whole of it goes back.
-The same fact again (channel, trade number, kind) changes nothing, also within one batch; with another order or amount
+The same fact again (provider, trade number, kind) changes nothing, also within one batch; with another order or amount
 it is a dead letter, for a person to look at. A capture that meets a cancellation is decided by the order's row lock:
 whichever is second sees what the first did.
 A payment.callback is believed by its signature alone (services/payment_notifications.py has that table);
-payment.observed is what a channel answered when we asked. Once an order no longer waits for money, its other attempts
+payment.observed is what a provider answered when we asked. Once an order no longer waits for money, its other attempts
 are closed.
 progress.mark: everything published before it is settled, so payment timers that were due by then may act.
 """
@@ -211,12 +211,20 @@ def refundable(facts: list[tuple[Item, payments.Fact]]) -> list[tuple[Item, paym
 def due(book: Book[Item], item: Item, fact: payments.Fact) -> refunds.Due:
     """The whole capture goes back, once per capture."""
     order, result = book[fact.result.order_id], fact.result
-    cause = f"{REFUND_CAUSE[fact.verdict]}:{result.channel}:{result.trade_no}"
+    cause = f"{REFUND_CAUSE[fact.verdict]}:{result.provider}:{result.trade_no}"
     return refunds.Due(
-        order_id=order.id, root_id=order.root_id, user_id=order.user_id, cause=cause, intent_id=fact.intent_id,
-        channel=result.channel, trade_no=result.trade_no, amount=result.amount, currency=result.currency, because=item,
+        order_id=order.id,
+        root_id=order.root_id,
+        user_id=order.user_id,
+        cause=cause,
+        intent_id=fact.intent_id,
+        provider=result.provider,
+        trade_no=result.trade_no,
+        amount=result.amount,
+        currency=result.currency,
+        because=item,
         stray=True,
-    )  # fmt: skip
+    )
 
 
 def told(book: Book[Item], item: Item, fact: payments.Fact) -> outbox.Announcement:
@@ -228,9 +236,13 @@ def event_of(fact: payments.Fact) -> PaymentEvent:
     """What the world hears of a payment fact."""
     result = fact.result
     about: dict[str, Any] = {
-        "order_id": result.order_id, "intent_id": fact.intent_id, "channel": result.channel,
-        "trade_no": result.trade_no, "amount": result.amount, "currency": result.currency,
-    }  # fmt: skip
+        "order_id": result.order_id,
+        "intent_id": fact.intent_id,
+        "provider": result.provider,
+        "trade_no": result.trade_no,
+        "amount": result.amount,
+        "currency": result.currency,
+    }
     if fact.verdict == "failed":
         return PaymentFailed(**about, reason=result.reason)
     return PaymentCaptured(**about | {"verdict": fact.verdict})
@@ -240,7 +252,7 @@ def alert(fact: payments.Fact) -> AlertRaised:
     """Somebody paid another amount than the order asks for."""
     result = fact.result
     content = (
-        f"captured {result.amount} {result.currency} by {result.channel}, which is not what the order costs: refunded"
+        f"captured {result.amount} {result.currency} by {result.provider}, which is not what the order costs: refunded"
     )
     return AlertRaised(
         title="wrong amount captured",

@@ -1,10 +1,10 @@
-"""What is asked of payment channels: the only handlers that talk to the outside, a queue for each channel.
+"""What is asked of providers: the only handlers that talk to the outside, a queue for each provider.
 
-    message                the channel says               then
+    message                the provider says               then
     ---------------------  -----------------------------  ----------------------------------------------------------
     provider.start          here is what the client needs  payment.started answers the payment.start
-                           no                             command.rejected with PAY_CHANNEL_ERROR
-                           nothing, four times            command.rejected with PAY_CHANNEL_UNKNOWN
+                           no                             command.rejected with PAY_PROVIDER_ERROR
+                           nothing, four times            command.rejected with PAY_PROVIDER_UNKNOWN
     provider.capture        paid, failed                   payment.observed, for payment_results to judge
     provider.query          paid, failed                   the same
                            approved                       provider.capture, in time
@@ -25,7 +25,7 @@
                            that is not known here
 
 The questions are asked before the transaction and hold none; each carries a number of ours that makes asking twice
-harmless. While a channel cannot be reached its queue alone waits.
+harmless. While a provider cannot be reached its queue alone waits.
 """
 
 from collections.abc import Mapping
@@ -51,7 +51,7 @@ from messages.providers import (
     RefundCall,
 )
 from messages.refunds import RefundObserved
-from messages.topology import CHANNELS
+from messages.topology import PROVIDERS
 from workers.domain.refusal import Refusal
 from workers.providers.port import Approved, Paid, Ready, RefundAsk, Refunded, Refused, Unknown
 from workers.runtime.batch import Batch
@@ -65,10 +65,10 @@ from workers.store.refunds import call_queue
 
 Item: TypeAlias = Envelope[Any]
 BATCH_MAX_ITEMS = 20  # as many as are asked side by side
-IN_A_MOMENT = timedelta(seconds=10)  # a channel that contradicts itself is not asked faster than this
+IN_A_MOMENT = timedelta(seconds=10)  # a provider that contradicts itself is not asked faster than this
 AT_MOST = timedelta(hours=1)
 START_TRIES = 4  # by then the buyer has gone elsewhere
-ENDED = Refused("ENDED", "the attempt was replaced, paid or closed before the channel had answered")
+ENDED = Refused("ENDED", "the attempt was replaced, paid or closed before the provider had answered")
 
 
 @dataclass
@@ -86,8 +86,8 @@ class Desk:
     certificates: dict[str, dict[str, str]] = field(default_factory=dict)
 
 
-async def take_answers(tx: Transaction, batch: Batch[Any], *, channel: str) -> None:
-    """Write what the channel said, each table once. Nothing is asked in here."""
+async def take_answers(tx: Transaction, batch: Batch[Any], *, provider: str) -> None:
+    """Write what the provider said, each table once. Nothing is asked in here."""
     calls = [item for item in batch if isinstance(item.body, AttemptCall)]
     starts = [item for item in calls if isinstance(item.body, ProviderStart)]
     seen = await attempts.read(tx, [item.body.attempt_id for item in starts])
@@ -123,7 +123,7 @@ async def take_answers(tx: Transaction, batch: Batch[Any], *, channel: str) -> N
     await timers.start(tx, later)
     await notifications.keep_certificates(tx, desk.certificates)
     told = [outbox.event(event, because=item) for event, item in desk.outcomes.values()]
-    fetches = [fetching(channel, serial, item) for serial, item in sorted(wanted.items())]
+    fetches = [fetching(provider, serial, item) for serial, item in sorted(wanted.items())]
     await outbox.append(tx, [*told, *desk.news, *fetches, *replies])
 
 
@@ -138,7 +138,7 @@ def unasked(batch: Batch[Any], desk: Desk, item: Item) -> None:
 
 
 def start(batch: Batch[Any], desk: Desk, item: Item, answer: Answer) -> None:
-    """The channel opened the attempt, or not: the payment.start is answered once."""
+    """The provider opened the attempt, or not: the payment.start is answered once."""
     attempt = desk.found.get(item.body.attempt_id)
     if attempt is None or attempt.command not in desk.undecided:
         return
@@ -150,31 +150,34 @@ def start(batch: Batch[Any], desk: Desk, item: Item, answer: Answer) -> None:
         case Ready():  # its close may have come first
             desk.changes.append(Change(attempt.id, reference=answer.reference))
             desk.news.append(call(ProviderClose(attempt_id=attempt.id), attempt, item))
-            refusal = Refusal("PAY_CHANNEL_ERROR", ENDED.message, {"channel_code": ENDED.code})
+            refusal = Refusal("PAY_PROVIDER_ERROR", ENDED.message, {"provider_code": ENDED.code})
         case _ if attempt.state == "captured":
             refusal = Refusal("PAY_ALREADY_PAID", "the order is paid")
         case Unknown() if item.attempt + 1 < START_TRIES:
-            batch.retry(item, "channel_unknown", answer.why)
+            batch.retry(item, "provider_unknown", answer.why)
             return
         case Unknown():
-            refusal = Refusal("PAY_CHANNEL_UNKNOWN", "the channel does not answer: try again, or another channel")
+            refusal = Refusal("PAY_PROVIDER_UNKNOWN", "the provider does not answer: try again, or another provider")
         case Refused():
-            refusal = Refusal("PAY_CHANNEL_ERROR", "the channel refused", {"channel_code": answer.code})
+            refusal = Refusal("PAY_PROVIDER_ERROR", "the provider refused", {"provider_code": answer.code})
         case _:
-            refusal = Refusal("PAY_CHANNEL_ERROR", "the channel answered something else")
+            refusal = Refusal("PAY_PROVIDER_ERROR", "the provider answered something else")
     if attempt.state == "created":
         state = "unknown" if isinstance(answer, Unknown) else "failed"
         desk.changes.append(Change(attempt.id, state, reason=refusal.code))
         desk.ended += [attempt.id] if state == "failed" else []
     rejected = CommandRejected(
-        command_id=desk.undecided[attempt.command], type=PaymentStart.TYPE, code=refusal.code, message=refusal.message,
+        command_id=desk.undecided[attempt.command],
+        type=PaymentStart.TYPE,
+        code=refusal.code,
+        message=refusal.message,
         details=dict(refusal.details),
-    )  # fmt: skip
+    )
     desk.outcomes[attempt.command] = rejected, item
 
 
 def attempt_told(desk: Desk, item: Item, answer: Answer, now: datetime) -> None:
-    """How an attempt stands. While nobody knows, its channel is asked again."""
+    """How an attempt stands. While nobody knows, its provider is asked again."""
     attempt = desk.found.get(item.body.attempt_id)
     if attempt is None or ended_otherwise(desk, item, attempt, answer) or settled(desk, item, attempt, answer):
         return
@@ -202,7 +205,7 @@ def ordered_told(batch: Batch[Any], desk: Desk, item: Item, answer: Answer) -> N
         return
     match answer:
         case Unknown():
-            batch.retry(item, "channel_unknown", answer.why)
+            batch.retry(item, "provider_unknown", answer.why)
         case Paid() | Approved() if isinstance(item.body, ProviderClose):
             desk.asked_again[attempt.id] = batch.now + in_a_while(attempt, batch.now)
 
@@ -233,21 +236,21 @@ def settled(desk: Desk, item: Item, attempt: Attempt, answer: Answer) -> bool:
         case Paid(status="captured" | "failed"):
             desk.news.append(outbox.internal(observed(attempt, answer), because=item))
         case Paid(status="closed"):
-            end(desk, item, attempt, answer.reason or "closed by the channel")
+            end(desk, item, attempt, answer.reason or "closed by the provider")
         case _:
             return False
     return True
 
 
 def call(message: Internal, attempt: Attempt, because: Item) -> outbox.Announcement:
-    """One more call to the attempt's channel."""
-    return outbox.to_queue(message, queue=call_queue(attempt.channel), because=because)
+    """One more call to the attempt's provider."""
+    return outbox.to_queue(message, queue=call_queue(attempt.provider), because=because)
 
 
-def fetching(channel: str, serial: str, because: Item) -> outbox.Announcement:
+def fetching(provider: str, serial: str, because: Item) -> outbox.Announcement:
     """provider.certificates, for an answer whose certificate is not known here."""
-    message = ProviderCertificates(channel=channel, serial=serial)
-    return outbox.to_queue(message, queue=call_queue(channel), because=because)
+    message = ProviderCertificates(provider=provider, serial=serial)
+    return outbox.to_queue(message, queue=call_queue(provider), because=because)
 
 
 def end(desk: Desk, item: Item, attempt: Attempt, reason: str) -> None:
@@ -260,9 +263,14 @@ def end(desk: Desk, item: Item, attempt: Attempt, reason: str) -> None:
 def observed(attempt: Attempt, said: Paid) -> PaymentObserved:
     """For payment_results, which has the order's lock."""
     return PaymentObserved(
-        attempt_id=attempt.id, trade_no=said.trade_no, kind="captured" if said.status == "captured" else "failed",
-        amount=said.amount, currency=said.currency, occurred_at=said.occurred_at, reason=said.reason,
-    )  # fmt: skip
+        attempt_id=attempt.id,
+        trade_no=said.trade_no,
+        kind="captured" if said.status == "captured" else "failed",
+        amount=said.amount,
+        currency=said.currency,
+        occurred_at=said.occurred_at,
+        reason=said.reason,
+    )
 
 
 def refund_told(desk: Desk, item: Item, answer: Answer, now: datetime) -> None:
@@ -270,7 +278,7 @@ def refund_told(desk: Desk, item: Item, answer: Answer, now: datetime) -> None:
     known = desk.refunds.get(item.body.refund_no)
     if known is None:
         return
-    channel, wanted = known
+    provider, wanted = known
     match answer:
         case Refunded():
             said = observed_refund(answer)
@@ -278,41 +286,45 @@ def refund_told(desk: Desk, item: Item, answer: Answer, now: datetime) -> None:
             said = refund_unclear(wanted, "unknown", answer.why, now)
         case Refused() if isinstance(item.body, ProviderRefundQuery):
             again = ProviderRefund(refund_no=item.body.refund_no)
-            desk.news.append(outbox.to_queue(again, queue=call_queue(channel), because=item))
+            desk.news.append(outbox.to_queue(again, queue=call_queue(provider), because=item))
             return
         case Refused():
             said = refund_unclear(wanted, "failed", answer.code, now)
         case _:
-            said = refund_unclear(wanted, "unknown", "the channel answered something else", now)
+            said = refund_unclear(wanted, "unknown", "the provider answered something else", now)
     desk.news.append(outbox.internal(said, because=item))
 
 
 def refund_unclear(ask: RefundAsk, status: Literal["unknown", "failed"], why: str, now: datetime) -> RefundObserved:
-    """Without the channel's own words about it."""
+    """Without the provider's own words about it."""
     return RefundObserved(
-        refund_no=ask.refund_no, status=status, amount=ask.amount, currency=ask.currency, occurred_at=now,
+        refund_no=ask.refund_no,
+        status=status,
+        amount=ask.amount,
+        currency=ask.currency,
+        occurred_at=now,
         reason=why[:255] or None,
-    )  # fmt: skip
-
-
-def certificates_told(desk: Desk, item: Item, answer: Answer) -> None:
-    """Keep what the channel's own signature vouches for. What still wants a certificate asks for it once more."""
-    if isinstance(answer, Mapping):
-        desk.certificates.setdefault(item.body.channel, {}).update(answer)
-
-
-def route(channel: str) -> Route:
-    """A channel's own queue: it waits alone when the channel is away."""
-
-    async def handler(tx: Transaction, batch: Batch[Any]) -> None:
-        await take_answers(tx, batch, channel=channel)
-
-    return Route(
-        queue=call_queue(channel),
-        handler=handler,
-        batch_max_items=BATCH_MAX_ITEMS,
-        outside=Outside(partial(prepare, channel=channel), ask),
     )
 
 
-ROUTES = tuple(route(channel) for channel in CHANNELS)
+def certificates_told(desk: Desk, item: Item, answer: Answer) -> None:
+    """Keep what the provider's own signature vouches for. What still wants a certificate asks for it once more."""
+    if isinstance(answer, Mapping):
+        desk.certificates.setdefault(item.body.provider, {}).update(answer)
+
+
+def route(provider: str) -> Route:
+    """A provider's own queue: it waits alone when the provider is away."""
+
+    async def handler(tx: Transaction, batch: Batch[Any]) -> None:
+        await take_answers(tx, batch, provider=provider)
+
+    return Route(
+        queue=call_queue(provider),
+        handler=handler,
+        batch_max_items=BATCH_MAX_ITEMS,
+        outside=Outside(partial(prepare, provider=provider), ask),
+    )
+
+
+ROUTES = tuple(route(provider) for provider in PROVIDERS)

@@ -1,12 +1,12 @@
-"""What happens when a channel's statement of a day arrives (R-10).
+"""What happens when a provider's statement of a day arrives (R-10).
 
     payment.reconcile                           then
     ------------------------------------------  --------------------------------------------------------------------
-    by a channel of ours, in its own layout     payment.reconciled with the counts, and a payment.discrepancy_found
+    by a provider of ours, in its own layout     payment.reconciled with the counts, and a payment.discrepancy_found
                                                 for each difference
     a file that was compared before             the same payment.reconciled to who asked, and no events
-    not in the channel's layout, another day's  command.rejected: RECONCILE_FILE_INVALID, with the line
-    by a channel that is not ours               command.rejected: PAY_METHOD_INVALID
+    not in the provider's layout, another day's  command.rejected: RECONCILE_FILE_INVALID, with the line
+    by a provider that is not ours               command.rejected: PAY_METHOD_INVALID
 
 A difference changes nothing: no money moves and no order does. Captures count by their facts, refunds once they have
 succeeded; a refund that is under way here may stand on a statement, and is not missed where it does not.
@@ -30,7 +30,7 @@ from workers import shop
 from workers.domain.reconciliation import Comparison, Difference, Entry, compare
 from workers.domain.refusal import Refusal
 from workers.providers import configured, statements
-from workers.providers.port import Channel, StatementError
+from workers.providers.port import Provider, StatementError
 from workers.runtime.batch import Batch
 from workers.runtime.route import Route
 from workers.services import authorization, commands
@@ -40,30 +40,30 @@ from workers.store.reconciliation import Key, Result, Sheet
 Item: TypeAlias = Envelope[PaymentReconcile]
 Compared: TypeAlias = dict[Key, tuple[Result, Comparison]]
 BATCH_MAX_ITEMS = 5  # each has thousands of lines
-DIFFERENCES = Counter("oms_reconciliation_differences", "Between statements and our books", ["channel", "kind"])
+DIFFERENCES = Counter("oms_reconciliation_differences", "Between statements and our books", ["provider", "kind"])
 _LINE = re.compile(r"\bline ([0-9]{1,9})\b")
 
 
-def read(item: Item, channels: Mapping[str, Channel]) -> Sheet | Refusal:
+def read(item: Item, providers: Mapping[str, Provider]) -> Sheet | Refusal:
     """The statement, or why it is none. No I/O: runs beside the event loop."""
     body = item.body
-    channel = channels.get(body.channel)
+    provider = providers.get(body.provider)
     if body.actor.type == "user":
         return authorization.FORBIDDEN
-    if channel is None:
-        return Refusal("PAY_METHOD_INVALID", f"there is no channel {body.channel} here", {"field": "channel"})
+    if provider is None:
+        return Refusal("PAY_METHOD_INVALID", f"there is no provider {body.provider} here", {"field": "provider"})
     try:
         content = base64.b64decode(body.content, validate=True)
-        rows = statements.read(channel, content, body.day)
+        rows = statements.read(provider, content, body.day)
     except StatementError as error:
         return malformed(str(error))
     except ValueError:
         return malformed("the content is not base64")
-    return Sheet(body.channel, body.day, blake2b(content, digest_size=32).digest(), rows)
+    return Sheet(body.provider, body.day, blake2b(content, digest_size=32).digest(), rows)
 
 
 def malformed(why: str) -> Refusal:
-    """Not what the channel writes; names the line where there is one."""
+    """Not what the provider writes; names the line where there is one."""
     line = _LINE.search(why)
     return Refusal("RECONCILE_FILE_INVALID", why[:255], {"line": int(line[1])} if line else {})
 
@@ -71,9 +71,9 @@ def malformed(why: str) -> Refusal:
 def compare_all(sheets: Sequence[Sheet], ledgers: Mapping[str, Sequence[Entry]]) -> Compared:
     """One after the other: what one statement lists is not looked for on the next. No I/O."""
     compared: Compared = {}
-    ours = {channel: {entry.key: entry for entry in entries} for channel, entries in ledgers.items()}
+    ours = {provider: {entry.key: entry for entry in entries} for provider, entries in ledgers.items()}
     for sheet in sheets:
-        entries = ours.setdefault(sheet.channel, {})
+        entries = ours.setdefault(sheet.provider, {})
         found = compare(sheet.rows, entries.values(), sheet.day)
         entries |= {entry.key: replace(entry, stated_on=sheet.day) for entry in found.listed}
         compared[sheet.key] = Result(len(sheet.rows), found.matched, len(found.differences)), found
@@ -118,10 +118,10 @@ async def reconcile(tx: Transaction, batch: Batch[PaymentReconcile]) -> None:
 
 
 def strangers(compared: Compared) -> Iterable[tuple[str, str]]:
-    """(channel, number) of what is missing here: some are of attempts or refunds that ended otherwise with us."""
+    """(provider, number) of what is missing here: some are of attempts or refunds that ended otherwise with us."""
     return (
-        (channel, each.number)
-        for (channel, _, _), (_, comparison) in compared.items()
+        (provider, each.number)
+        for (provider, _, _), (_, comparison) in compared.items()
         for each in comparison.differences
         if each.order_id is None and each.number
     )
@@ -129,28 +129,36 @@ def strangers(compared: Compared) -> Iterable[tuple[str, str]]:
 
 def reconciled(key: Key, result: Result) -> PaymentReconciled:
     """What came of a statement."""
-    channel, day, _ = key
+    provider, day, _ = key
     return PaymentReconciled(
-        channel=channel, day=day, rows=result.rows, matched=result.matched, differences=result.differences
+        provider=provider, day=day, rows=result.rows, matched=result.matched, differences=result.differences
     )
 
 
 def discrepancy(key: Key, found: Difference, owners: Mapping[tuple[str, str], int]) -> PaymentDiscrepancyFound:
     """One difference, as the world hears of it."""
-    channel, day, _ = key
+    provider, day, _ = key
     return PaymentDiscrepancyFound(
-        channel=channel, day=day, kind=found.kind, movement=found.movement, number=found.number,
-        trade_no=found.trade_no, ours=found.ours, theirs=found.theirs, currency=found.currency,
-        their_currency=found.their_currency, line=found.line,
-        order_id=found.order_id or owners.get((channel, found.number or "")),
-    )  # fmt: skip
+        provider=provider,
+        day=day,
+        kind=found.kind,
+        movement=found.movement,
+        number=found.number,
+        trade_no=found.trade_no,
+        ours=found.ours,
+        theirs=found.theirs,
+        currency=found.currency,
+        their_currency=found.their_currency,
+        line=found.line,
+        order_id=found.order_id or owners.get((provider, found.number or "")),
+    )
 
 
 def count(compared: Compared) -> None:
     """For alerts: a difference is for a person to look at."""
-    for (channel, _, _), (_, comparison) in compared.items():
+    for (provider, _, _), (_, comparison) in compared.items():
         for each in comparison.differences:
-            DIFFERENCES.labels(channel, each.kind).inc()
+            DIFFERENCES.labels(provider, each.kind).inc()
 
 
 ROUTE = Route(queue="reconciliations", handler=reconcile, batch_max_items=BATCH_MAX_ITEMS)

@@ -4,13 +4,13 @@ message                                              then
 ---------------------------------------------------  -------------------------------------------------------
 refund.result succeeded, first time                  succeeded for good: refund.succeeded, the order's total grows
 refund.result failed, not succeeded before           failed: refund.failed and an alert; the money is still owed
-refund.observed                                      the same, from a channel of our own: also submitted or unknown,
+refund.observed                                      the same, from a provider of our own: also submitted or unknown,
                                                      and then it is asked again until it is known
 refund.result for another amount or currency         dead letter: a person must look
 refund.result for a number we never gave             tried again later, at last a dead letter
 refund.request, not above what is captured and left  a refund of its own: refund.requested; points that were used come
                                                      back, points that were earned go, both in proportion
-refund.request that names a failed refund            refund.requested again, under the same number: where a channel
+refund.request that names a failed refund            refund.requested again, under the same number: where a provider
                                                      will not have that number again, a request without it opens another
 refund.request otherwise                             command.rejected with PAY_REFUND_EXCEEDS or REFUND_NOT_ALLOWED
 """
@@ -96,7 +96,7 @@ async def settle_refunds(tx: Transaction, batch: Batch[RefundResult | RefundObse
     await refunds.reopen(tx, [refund.refund_no for _, refund in again])
     ours = await refunds.watch(tx, [refund.id for _, refund in again])
     news += [outbox.event(asked(refund), because=item, stream=book[refund.order_id].root_id) for item, refund in again]
-    news += [refunds.call(refund.channel, refund.refund_no, item) for item, refund in again if refund.id in ours]
+    news += [refunds.call(refund.provider, refund.refund_no, item) for item, refund in again if refund.id in ours]
     answers = await commands.conclude(tx, outcomes)
     refused = [outbox.event(e, because=item) for e, item in outcomes.values() if isinstance(e, CommandRejected)]
     await outbox.append(tx, [*news, *refunds.announcements(opened), *benefit_news, *refused, *answers, *claims.answers])
@@ -112,15 +112,15 @@ def settle(book: Book[Any], refund: refunds.Refund, item: Result) -> list[outbox
             book.amend(order.id, refunded_amount=order.refunded_amount + refund.amount)
         return [outbox.event(RefundSucceeded(**about(refund)), because=item, stream=order.root_id)]
     failed = RefundFailed(**about(refund), reason=item.body.reason)
-    content = f"refund {refund.refund_no} of {refund.amount} {refund.currency} failed at {refund.channel}"
+    content = f"refund {refund.refund_no} of {refund.amount} {refund.currency} failed at {refund.provider}"
     alert = AlertRaised(
-        title="refund failed", content=content, level="HIGH", code="PAY_CHANNEL_ERROR", order_id=refund.order_id
+        title="refund failed", content=content, level="HIGH", code="PAY_PROVIDER_ERROR", order_id=refund.order_id
     )
     return [outbox.event(failed, because=item, stream=order.root_id), outbox.event(alert, because=item)]
 
 
 def pending(finished: Mapping[str, RefundResult | RefundObserved], known: Mapping[str, refunds.Refund]) -> list[int]:
-    """Refunds that their channel has to be asked about again."""
+    """Refunds that their provider has to be asked about again."""
     return [known[refund_no].id for refund_no, body in finished.items() if body.status not in ENDS]
 
 
@@ -132,9 +132,14 @@ def asked(refund: refunds.Refund) -> RefundRequested:
 def about(refund: refunds.Refund) -> dict[str, Any]:
     """What every refund event says."""
     return {
-        "order_id": refund.order_id, "refund_no": refund.refund_no, "channel": refund.channel,
-        "trade_no": refund.trade_no, "amount": refund.amount, "currency": refund.currency, "cause": refund.cause,
-    }  # fmt: skip
+        "order_id": refund.order_id,
+        "refund_no": refund.refund_no,
+        "provider": refund.provider,
+        "trade_no": refund.trade_no,
+        "amount": refund.amount,
+        "currency": refund.currency,
+        "cause": refund.cause,
+    }
 
 
 def repeated(
@@ -162,7 +167,7 @@ def repeated(
 
 def draws_on(refund: refunds.Refund, kept: payments.Kept) -> bool:
     """Whether the refund is of the capture that the order keeps; others go back whole."""
-    return (refund.channel, refund.trade_no) == (kept.channel, kept.trade_no)
+    return (refund.provider, refund.trade_no) == (kept.provider, kept.trade_no)
 
 
 def not_again(body: RefundRequest, refund: refunds.Refund | None, kept: payments.Kept | None) -> Refusal | None:

@@ -226,9 +226,14 @@ def moved(parcel: Parcel, body: ShipmentUpdate) -> Parcel:
 def updated(before: Parcel, after: Parcel) -> ShipmentUpdated:
     """shipment.updated."""
     return ShipmentUpdated(
-        order_id=after.order_id, shipment_id=after.id, carrier=after.carrier, tracking_no=after.tracking_no,
-        status=after.state, previous=before.state, delayed=after.delayed,
-    )  # fmt: skip
+        order_id=after.order_id,
+        shipment_id=after.id,
+        carrier=after.carrier,
+        tracking_no=after.tracking_no,
+        status=after.state,
+        previous=before.state,
+        delayed=after.delayed,
+    )
 
 
 def fail(yard: Yard, order: Order, item: Item, parcel: Parcel) -> None:

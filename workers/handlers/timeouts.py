@@ -5,9 +5,9 @@
     saga      placing            rejected with ORDER_SAGA_TIMEOUT, whatever is reserved or held is released
     payment   awaiting payment   cancelled, everything released: once payment results have caught up with the deadline
     receipt   delivered          completed, points awarded
-    attempt   any                its channel is asked how the attempt stands, in ever longer steps, until it is known:
+    attempt   any                its provider is asked how the attempt stands, in ever longer steps, until it is known:
                                  once a minute at most, once an hour at last
-    refund    any                its channel is asked how the refund stands, the same
+    refund    any                its provider is asked how the refund stands, the same
     any       in another state   the timer is dropped
     any       not due yet        looked at again when it is
 
@@ -55,7 +55,7 @@ def decide(timer: timers.Timer, order: Order | None, now: datetime, settled_unti
 
 async def take_timers(tx: Transaction, batch: Batch[TimerDue]) -> None:
     """Lock every order once, take the timers that are due, drop those that mean nothing."""
-    asks, asked = await ask_channels(tx, batch)
+    asks, asked = await ask_providers(tx, batch)
     book = Book[Item](await orders.lock(tx, {item.body.key for item in batch if item.body.kind in TRIGGERS}))
     due = await timers.read(tx, [(item.body.kind, item.body.key) for item in batch])
     settled_until = await timers.progress(tx)
@@ -99,7 +99,7 @@ async def take_timers(tx: Transaction, batch: Batch[TimerDue]) -> None:
     )
 
 
-async def ask_channels(
+async def ask_providers(
     tx: Transaction, batch: Batch[TimerDue]
 ) -> tuple[list[outbox.Announcement], Collection[timers.Key]]:
     """Questions about attempts and refunds whose end nobody told us yet, and the timers that want them."""
@@ -107,15 +107,15 @@ async def ask_channels(
     if not waiting:
         return [], ()
     due = await timers.read(tx, waiting)
-    channels = await attempts.channels_of(tx, [key for kind, key in due if kind == "attempt"])
+    providers = await attempts.providers_of(tx, [key for kind, key in due if kind == "attempt"])
     numbers = await attempts.refund_numbers(tx, [key for kind, key in due if kind == "refund"])
     questions: list[tuple[timers.Key, str, ProviderQuery | ProviderRefundQuery]] = [
-        *((("attempt", key), channel, ProviderQuery(attempt_id=key)) for key, channel in channels.items()),
-        *((("refund", key), channel, ProviderRefundQuery(refund_no=no)) for key, (no, channel) in numbers.items()),
+        *((("attempt", key), provider, ProviderQuery(attempt_id=key)) for key, provider in providers.items()),
+        *((("refund", key), provider, ProviderRefundQuery(refund_no=no)) for key, (no, provider) in numbers.items()),
     ]
     calls = [
-        outbox.to_queue(question, queue=call_queue(channel), because=waiting[key])
-        for key, channel, question in questions
+        outbox.to_queue(question, queue=call_queue(provider), because=waiting[key])
+        for key, provider, question in questions
     ]
     return calls, due
 

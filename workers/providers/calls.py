@@ -1,4 +1,4 @@
-"""Talking to channels over HTTPS: bounded in time and size, never redirected, tried again while none is reached."""
+"""Talking to providers over HTTPS: bounded in time and size, never redirected, tried again while none is reached."""
 
 import asyncio
 import time
@@ -11,33 +11,33 @@ import aiohttp
 from prometheus_client import Histogram
 from tenacity import AsyncRetrying, RetryError, retry_if_exception_type, stop_after_attempt, wait_random_exponential
 
-from workers.providers.port import Channel, Refused, Request, Response, Unknown
+from workers.providers.port import Provider, Refused, Request, Response, Unknown
 
 ANSWER_BYTES_MAX = 1_048_576  # a day's certificates are 20 KiB; statements come another way
 TRIES = 3  # of one request, within the timeout of the whole call
-IN_FLIGHT_MAX = 20  # per channel and process: channels limit how often they are asked
+IN_FLIGHT_MAX = 20  # per provider and process: providers limit how often they are asked
 TOKEN_EARLY = timedelta(seconds=60)  # a token is renewed so long before it ends
 NEVER = datetime.min.replace(tzinfo=UTC)
 NOT_REACHED = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError)  # nothing was sent
 CALLS = Histogram(
-    "oms_channel_call_seconds",
-    "Calls to payment channels: answered, unknown (no answer in time), or away (not reached)",
-    ["channel", "outcome"],
+    "oms_provider_call_seconds",
+    "Calls to providers: answered, unknown (no answer in time), or away (not reached)",
+    ["provider", "outcome"],
     buckets=(0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30),
 )
 Build = Callable[[datetime], Request | None]
 T = TypeVar("T")
 
 
-class ChannelAwayError(OSError):
-    """Nobody answers at the channel's address: nothing was sent. Its queue waits, alone."""
+class ProviderAwayError(OSError):
+    """Nobody answers at the provider's address: nothing was sent. Its queue waits, alone."""
 
 
 class Caller:
-    """Calls one channel. A request is built anew for each try, because its signature holds the time."""
+    """Calls one provider. A request is built anew for each try, because its signature holds the time."""
 
-    def __init__(self, channel: Channel, timeout_seconds: float) -> None:
-        self.channel = channel
+    def __init__(self, provider: Provider, timeout_seconds: float) -> None:
+        self.provider = provider
         self._timeout_seconds = timeout_seconds
         self._session: aiohttp.ClientSession | None = None
         self._busy = asyncio.Semaphore(IN_FLIGHT_MAX)
@@ -46,12 +46,12 @@ class Caller:
         self._token_until = NEVER
 
     async def ask(self, build: Build, read: Callable[[Response, datetime], T]) -> T | Refused | Unknown | None:
-        """Ask, and read the answer. None where there is nothing to ask. Raises ChannelAwayError."""
+        """Ask, and read the answer. None where there is nothing to ask. Raises ProviderAwayError."""
         answer = await self.send(build)
         return read(answer, datetime.now(UTC)) if isinstance(answer, Response) else answer
 
     async def send(self, build: Build) -> Response | Refused | Unknown | None:
-        """The answer, or Unknown when none came in time. Raises ChannelAwayError when the channel is not reached."""
+        """The answer, or Unknown when none came in time. Raises ProviderAwayError when the provider is not reached."""
         tries = AsyncRetrying(
             retry=retry_if_exception_type(NOT_REACHED),
             stop=stop_after_attempt(TRIES),
@@ -63,12 +63,12 @@ class Caller:
                 return await tries(self._once, build)
         except RetryError as error:
             outcome = "away"
-            raise ChannelAwayError(f"{self.channel.name} is not reached") from error
+            raise ProviderAwayError(f"{self.provider.name} is not reached") from error
         except (aiohttp.ClientError, TimeoutError) as error:
             outcome = "unknown"
             return Unknown(type(error).__qualname__)
         finally:
-            CALLS.labels(self.channel.name, outcome).observe(time.perf_counter() - began)
+            CALLS.labels(self.provider.name, outcome).observe(time.perf_counter() - began)
 
     async def _once(self, build: Build) -> Response | Refused | Unknown | None:
         request = build(datetime.now(UTC))
@@ -92,9 +92,9 @@ class Caller:
     async def _current_or_new(self) -> str | Refused | Unknown:
         if datetime.now(UTC) < self._token_until:
             return self._token
-        request = self.channel.token()
-        assert request is not None, f"{self.channel.name} has no tokens"
-        answer = self.channel.read_token(await self._exchange(request, dict(request.headers)))
+        request = self.provider.token()
+        assert request is not None, f"{self.provider.name} has no tokens"
+        answer = self.provider.read_token(await self._exchange(request, dict(request.headers)))
         if not isinstance(answer, tuple):
             return answer
         self._token, lives_seconds = answer

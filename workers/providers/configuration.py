@@ -1,4 +1,4 @@
-"""From configuration to channels: JSON in the environment or in a file, keys in it or in files of their own."""
+"""From configuration to providers: JSON in the environment or in a file, keys in it or in files of their own."""
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -9,13 +9,13 @@ from pydantic import BaseModel, ValidationError
 
 from workers.providers.alipay import Alipay, AlipaySettings
 from workers.providers.paypal import PayPal, PayPalSettings
-from workers.providers.port import Channel
+from workers.providers.port import Provider
 from workers.providers.unionpay import UnionPay, UnionPaySettings
 from workers.providers.wechat import WeChat, WeChatSettings
 
 FILE = "file:"
 """Begins a value that is the path of a file with the value, relative to the file it stands in."""
-KINDS: Mapping[str, tuple[type[BaseModel], Callable[[Any], Channel]]] = {
+KINDS: Mapping[str, tuple[type[BaseModel], Callable[[Any], Provider]]] = {
     "alipay": (AlipaySettings, Alipay),
     "wechat": (WeChatSettings, WeChat),
     "unionpay": (UnionPaySettings, UnionPay),
@@ -23,12 +23,12 @@ KINDS: Mapping[str, tuple[type[BaseModel], Callable[[Any], Channel]]] = {
 }
 
 
-class ChannelConfigError(ValueError):
-    """A channel's configuration that cannot be used. Says which field, and nothing of what is in it."""
+class ProviderConfigError(ValueError):
+    """A provider's configuration that cannot be used. Says which field, and nothing of what is in it."""
 
 
-def make(name: str, text: str) -> Channel:
-    """A channel from its JSON, or from `file:PATH` of it. Raises ChannelConfigError."""
+def make(name: str, text: str) -> Provider:
+    """A provider from its JSON, or from `file:PATH` of it. Raises ProviderConfigError."""
     folder = Path.cwd()
     if text.startswith(FILE):
         path = Path(text.removeprefix(FILE))
@@ -36,15 +36,15 @@ def make(name: str, text: str) -> Channel:
     try:
         given = _filled(name, orjson.loads(text), folder)
     except orjson.JSONDecodeError:
-        raise ChannelConfigError(f"OMS_{name.upper()} is no JSON: give an object, or file:PATH of one") from None
-    settings, channel = KINDS[name]
+        raise ProviderConfigError(f"OMS_{name.upper()} is no JSON: give an object, or file:PATH of one") from None
+    settings, provider = KINDS[name]
     try:
-        return channel(settings.model_validate(given))
+        return provider(settings.model_validate(given))
     except ValidationError as error:
         wrong = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors(include_input=False))
-        raise ChannelConfigError(f"OMS_{name.upper()}: {wrong}") from None
+        raise ProviderConfigError(f"OMS_{name.upper()}: {wrong}") from None
     except ValueError as error:  # certificates that do not belong together
-        raise ChannelConfigError(f"OMS_{name.upper()}: {error}") from None
+        raise ProviderConfigError(f"OMS_{name.upper()}: {error}") from None
 
 
 def _filled(name: str, value: Any, folder: Path) -> Any:
@@ -62,4 +62,4 @@ def _read(name: str, path: Path) -> str:
     try:
         return path.read_text("utf-8")
     except (OSError, ValueError) as error:
-        raise ChannelConfigError(f"OMS_{name.upper()}: {path} cannot be read: {type(error).__name__}") from None
+        raise ProviderConfigError(f"OMS_{name.upper()}: {path} cannot be read: {type(error).__name__}") from None

@@ -1,4 +1,4 @@
-"""Reading what a channel wrote: bounded, exact, and never quoted in what we say about it. Amounts are minor units."""
+"""Reading what a provider wrote: bounded, exact, and never quoted in what we say about it. Amounts are minor units."""
 
 import json
 import re
@@ -12,10 +12,10 @@ import orjson
 from workers.domain.money import exponent
 from workers.providers.port import Attempt, Refused, Unknown
 
-BODY_BYTES_MAX = 65_536  # channels send a few KiB
+BODY_BYTES_MAX = 65_536  # providers send a few KiB
 FORM_FIELDS_MAX = 100
 AMOUNT_MAX = 10**15
-BEIJING = timezone(timedelta(hours=8))  # never had daylight saving while these channels existed
+BEIJING = timezone(timedelta(hours=8))  # never had daylight saving while these providers existed
 _DECIMAL = re.compile(r"(0|[1-9][0-9]{0,14})(?:\.([0-9]{1,4}))?")
 _NUMBER = re.compile(r"[0-9A-Za-z_\-|*@]{1,64}")
 _DAY, _TIME = r"[0-9]{4}-[0-9]{2}-[0-9]{2}", r"[0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]{1,6})?"
@@ -52,7 +52,7 @@ def moment(text: str) -> datetime:
 
 
 def beijing_moment(text: str) -> datetime:
-    """ "2026-11-22 10:59:00" as Chinese channels write it."""
+    """ "2026-11-22 10:59:00" as Chinese providers write it."""
     if not _BEIJING.fullmatch(text):
         raise FieldError("is no time such as 2026-11-22 10:59:00")
     try:
@@ -186,9 +186,9 @@ def only(said: Refused | Unknown, codes: Collection[str]) -> Refused | Unknown:
 
 
 def unfit(attempt: Attempt, scenes: Collection[str], currencies: Collection[str]) -> Refused | None:
-    """What no channel is asked: what it does not do, and nothing. Requests may name no currency, so it matters here."""
+    """Refuse a scene or a currency that the provider does not offer: its requests may name no currency."""
     if attempt.scene not in scenes:
-        return Refused("SCENE_UNKNOWN", "the channel has no such scene")
+        return Refused("SCENE_UNKNOWN", "the provider has no such scene")
     if attempt.currency not in currencies or attempt.amount <= 0:
-        return Refused("AMOUNT_INVALID", "the channel collects no such amount")
+        return Refused("AMOUNT_INVALID", "the provider collects no such amount")
     return None

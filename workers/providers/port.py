@@ -1,6 +1,6 @@
-"""The port: what every payment channel does for us, as pure functions over bytes. Amounts are minor units.
+"""The port: what every provider does for us, as pure functions over bytes. Amounts are minor units.
 
-A channel is made from its settings and keys; nothing in it does I/O or reads a clock. Requests are built here and sent
+A provider is made from its settings and keys; nothing in it does I/O or reads a clock. Requests are built here and sent
 by workers/providers/calls.py; notifications are verified on the raw bytes that upstream's HTTP edge received.
 """
 
@@ -11,7 +11,7 @@ from typing import Literal, Protocol, TypeAlias
 
 
 @dataclass(frozen=True)
-class Notice:
+class Notification:
     """A notification as it arrived: header names in lower case, the body's very bytes, when the edge received it."""
 
     headers: Mapping[str, str] = field(repr=False)
@@ -21,7 +21,7 @@ class Notice:
 
 @dataclass(frozen=True)
 class Paid:
-    """What the channel says of an attempt. `trade_no` is the channel's own number, what refunds refer to."""
+    """What the provider says of an attempt. `trade_no` is the provider's own number, what refunds refer to."""
 
     out_trade_no: str
     trade_no: str
@@ -34,7 +34,7 @@ class Paid:
 
 @dataclass(frozen=True)
 class Approved:
-    """The buyer agreed; the money comes when we ask for it (PayPal). `reference` is the channel's order."""
+    """The buyer agreed; the money comes when we ask for it (PayPal). `reference` is the provider's order."""
 
     out_trade_no: str
     reference: str
@@ -42,7 +42,7 @@ class Approved:
 
 @dataclass(frozen=True)
 class Refunded:
-    """What the channel says of a refund, by the number that we gave it."""
+    """What the provider says of a refund, by the number that we gave it."""
 
     refund_no: str
     status: Literal["succeeded", "failed", "processing"]
@@ -82,7 +82,7 @@ Said: TypeAlias = Paid | Approved | Refunded | Irrelevant
 
 @dataclass(frozen=True)
 class Attempt:
-    """What is to be paid. `out_trade_no` is ours: letters and digits, at most 32. `reference` is what the channel
+    """What is to be paid. `out_trade_no` is ours: letters and digits, at most 32. `reference` is what the provider
     called it when it was opened there, if it was.
     """
 
@@ -112,7 +112,7 @@ class Ready:
 @dataclass(frozen=True)
 class RefundAsk:
     """Some or all of a capture is to go back. The same `refund_no` again is the same refund. `total` was captured.
-    `reference` is what the channel called the attempt, if it did (PayPal finds refunds by it).
+    `reference` is what the provider called the attempt, if it did (PayPal finds refunds by it).
     """
 
     refund_no: str
@@ -129,7 +129,7 @@ class RefundAsk:
 
 @dataclass(frozen=True)
 class Request:
-    """One HTTP request, signed. With `bearer`, calls adds the channel's access token."""
+    """One HTTP request, signed. With `bearer`, calls adds the provider's access token."""
 
     method: Literal["GET", "POST"]
     url: str
@@ -149,7 +149,7 @@ class Response:
 
 @dataclass(frozen=True)
 class Refused:
-    """The channel said no; asking again the same way changes nothing."""
+    """The provider said no; asking again the same way changes nothing."""
 
     code: str
     message: str
@@ -179,22 +179,22 @@ class Row:
 
 
 class StatementError(ValueError):
-    """A statement that is not in the channel's layout; says the line and what was expected."""
+    """A statement that is not in the provider's layout; says the line and what was expected."""
 
 
-class Channel(Protocol):
-    """One payment channel. Every method is pure; `at` is the time that goes into signatures.
+class Provider(Protocol):
+    """One payment provider. Every method is pure; `at` is the time that goes into signatures.
 
     With `captures`, the buyer's approval is no payment yet: the money comes when we ask for it. Without
-    `notices_prove`, a notification that is signed well makes us ask, and the answer counts: PayPal signs no more than
-    the CRC-32 of what it says, and who has seen one notification can write another with the same.
+    `notifications_prove`, a notification that is signed well makes us ask, and the answer counts: PayPal signs no
+    more than the CRC-32 of what it says, and who has seen one notification can write another with the same.
     """
 
     name: str
     scenes: frozenset[str]
     currencies: frozenset[str]
     captures: bool
-    notices_prove: bool
+    notifications_prove: bool
 
     def start(self, attempt: Attempt, at: datetime) -> Ready | Request | Refused:
         """What the client needs, or the call that must be made first."""
@@ -202,7 +202,7 @@ class Channel(Protocol):
     def started(self, attempt: Attempt, response: Response, at: datetime) -> Ready | Refused | Unknown:
         """What the client needs, from the answer to that call."""
 
-    def verify(self, notice: Notice) -> Said | Rejected | CertificateUnknown:
+    def verify(self, notification: Notification) -> Said | Rejected | CertificateUnknown:
         """What a notification says, once its signature, time and merchant are checked."""
 
     def capture(self, attempt: Attempt, at: datetime) -> Request | None:
@@ -215,7 +215,7 @@ class Channel(Protocol):
         """The answer to `query` or `capture`."""
 
     def close(self, attempt: Attempt, at: datetime) -> Request | None:
-        """Nobody shall pay it any more; None where the channel has no such thing."""
+        """Nobody shall pay it any more; None where the provider has no such thing."""
 
     def closed(self, attempt: Attempt, response: Response, at: datetime) -> Paid | Refused | Unknown:
         """The answer to `close`: closed, or paid after all."""
@@ -230,18 +230,18 @@ class Channel(Protocol):
         """How does the refund stand?"""
 
     def refund_found(self, ask: RefundAsk, response: Response, at: datetime) -> Refunded | Refused | Unknown:
-        """The answer to `query_refund`. Refused: the channel knows no such refund."""
+        """The answer to `query_refund`. Refused: the provider knows no such refund."""
 
     def certificates(self, at: datetime, serial: str) -> Request | None:
-        """Ask for the channel's certificates, this one among them; None where they are not to be had so."""
+        """Ask for the provider's certificates, this one among them; None where they are not to be had so."""
 
     def read_certificates(
         self, response: Response, at: datetime, serial: str | None = None
     ) -> Mapping[str, str] | Unknown:
         """Serial (or address) -> PEM, verified. `serial` is the one that was asked for; PayPal does not repeat it."""
 
-    def with_certificates(self, known: Mapping[str, str]) -> "Channel":
-        """The same channel, which also believes these."""
+    def with_certificates(self, known: Mapping[str, str]) -> "Provider":
+        """The same provider, which also believes these."""
 
     def token(self) -> Request | None:
         """Ask for an access token; None where requests are signed one by one."""
@@ -250,4 +250,4 @@ class Channel(Protocol):
         """(token, seconds it lives)"""
 
     def statement(self, content: bytes, day: date) -> Sequence[Row]:
-        """The rows of a day statement in the channel's own layout. Raises StatementError."""
+        """The rows of a day statement in the provider's own layout. Raises StatementError."""

@@ -1,4 +1,4 @@
-"""RSA as the channels use it: SHA-256, PKCS #1 v1.5, signatures in base64. Keys are PEM text."""
+"""RSA as the providers use it: SHA-256, PKCS #1 v1.5, signatures in base64. Keys are PEM text."""
 
 import base64
 from dataclasses import dataclass

@@ -4,16 +4,16 @@ import re
 from collections.abc import Sequence
 from datetime import date
 
-from workers.providers.port import Channel, Row, StatementError
+from workers.providers.port import Provider, Row, StatementError
 
 NUMBER_CHARS_MAX = 128  # PayPal's invoice numbers; ours and all others are shorter
 AMOUNT_MAX = 10**15
 _CURRENCY = re.compile(r"[A-Z]{3}")
 
 
-def read(channel: Channel, content: bytes, day: date) -> Sequence[Row]:
-    """The rows of the channel's own file. Raises StatementError."""
-    rows = channel.statement(content, day)
+def read(provider: Provider, content: bytes, day: date) -> Sequence[Row]:
+    """The rows of the provider's own file. Raises StatementError."""
+    rows = provider.statement(content, day)
     for row in rows:
         texts = (row.number, row.trade_no)
         if not all(text.isprintable() and len(text) <= NUMBER_CHARS_MAX for text in texts):

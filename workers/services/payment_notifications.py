@@ -1,11 +1,11 @@
-"""From a channel's words to what payment_results judges: notifications are verified here, and answers to our questions.
+"""Verifies providers' notifications and turns them, and answers to our own queries, into what payment_results judges.
 
 payment.callback is                                  then
 ---------------------------------------------------  ----------------------------------------------------------
-not believed (signature, time, merchant, form)       payment.callback_rejected, counted; the raw notice is kept
+not believed (signature, time, merchant, form)       payment.callback_rejected, counted; the raw notification is kept
 signed with a certificate that is not known here     provider.certificates, and tried again; believed by none that its
-                                                     channel names, it is not believed
-of a channel that this process does not speak with   tried again later: others may
+                                                     provider names, it is not believed
+of a provider that this process does not speak with   tried again later: others may
 about a refund                                       refund.observed, for the refunds queue; provider.refund_query
                                                      where it does not say how the refund ended
 an approval of an attempt that waits for one         provider.capture: the money comes when we ask for it
@@ -37,15 +37,15 @@ from messages.payments import (
 )
 from messages.providers import ProviderCapture, ProviderCertificates, ProviderQuery, ProviderRefundQuery
 from messages.refunds import RefundObserved
-from messages.topology import CHANNELS
+from messages.topology import PROVIDERS
 from workers.providers import configured
 from workers.providers.port import (
     Approved,
     CertificateUnknown,
-    Channel,
     Irrelevant,
-    Notice,
+    Notification,
     Paid,
+    Provider,
     Refunded,
     Rejected,
     Said,
@@ -57,14 +57,14 @@ from workers.store.refunds import call_queue
 
 Verdict: TypeAlias = Said | Rejected | CertificateUnknown
 Call: TypeAlias = Envelope[PaymentCallback]
-REJECTED = Counter("oms_payment_callbacks_rejected", "Notifications that were not believed", ["channel", "code"])
-BELIEVED = Counter("oms_payment_callbacks_believed", "Notifications that were", ["channel"])
+REJECTED = Counter("oms_payment_callbacks_rejected", "Notifications that were not believed", ["provider", "code"])
+BELIEVED = Counter("oms_payment_callbacks_believed", "Notifications that were", ["provider"])
 AT_ONCE = 5  # some 0.3 ms; a thread would hold the interpreter as long, and not let go of it in between
-CERTIFICATE_TRIES = 3  # half a minute later: a channel that is slower tells us again, or is asked
+CERTIFICATE_TRIES = 3  # half a minute later: a provider that is slower tells us again, or is asked
 FETCH_AGAIN_SECONDS = 3.0
-FETCHES_MAX_PER_MINUTE = 10  # per channel and process: anybody may post a notification, and name a certificate
-STRANGER = Rejected("PAY_SIGNATURE_INVALID", "its certificate is none that the channel names")
-NO_CHANNEL = Rejected("PAY_METHOD_INVALID", "there is no such channel here")
+FETCHES_MAX_PER_MINUTE = 10  # per provider and process: anybody may post a notification, and name a certificate
+STRANGER = Rejected("PAY_SIGNATURE_INVALID", "its certificate is none that the provider names")
+NO_PROVIDER = Rejected("PAY_METHOD_INVALID", "there is no such provider here")
 
 
 class Fetches:
@@ -74,13 +74,13 @@ class Fetches:
         self._clock = clock
         self._asked: dict[str, list[tuple[float, str]]] = {}
 
-    def allow(self, channel: str, serial: str) -> bool:
+    def allow(self, provider: str, serial: str) -> bool:
         """Whether it may be asked for now; then it counts as asked for."""
         now = self._clock()
-        lately = [(at, name) for at, name in self._asked.get(channel, []) if now - at < 60.0]
+        lately = [(at, name) for at, name in self._asked.get(provider, []) if now - at < 60.0]
         just_now = any(name == serial and now - at < FETCH_AGAIN_SECONDS for at, name in lately)
         allowed = not just_now and len(lately) < FETCHES_MAX_PER_MINUTE
-        self._asked[channel] = [*lately, (now, serial)] if allowed else lately
+        self._asked[provider] = [*lately, (now, serial)] if allowed else lately
         return allowed
 
 
@@ -109,31 +109,31 @@ class Heard:
         return self.by_item.get(item.id)
 
 
-def notice(body: PaymentCallback) -> Notice:
+def notification(body: PaymentCallback) -> Notification:
     """The notification's own bytes."""
     headers = {name.lower(): value for name, value in body.headers.items()}
-    return Notice(headers, base64.b64decode(body.body), body.received_at)
+    return Notification(headers, base64.b64decode(body.body), body.received_at)
 
 
-async def verified(calls: Sequence[Call], channels: Mapping[str, Channel]) -> list[Verdict]:
+async def verified(calls: Sequence[Call], providers: Mapping[str, Provider]) -> list[Verdict]:
     """What each says, if it is believed. No I/O: signatures only, and the event loop has its turn after a few."""
     verdicts: list[Verdict] = []
     for place, item in enumerate(calls):
         if place % AT_ONCE == 0:
             await asyncio.sleep(0)
-        verdicts.append(verdict(item.body, channels.get(item.body.channel)))
+        verdicts.append(verdict(item.body, providers.get(item.body.provider)))
     return verdicts
 
 
-def verdict(body: PaymentCallback, channel: Channel | None) -> Verdict:
+def verdict(body: PaymentCallback, provider: Provider | None) -> Verdict:
     """What a notification says, if it is believed."""
-    if channel is None:
-        return NO_CHANNEL
+    if provider is None:
+        return NO_PROVIDER
     try:
-        raw = notice(body)
+        raw = notification(body)
     except ValueError:
         return Rejected("PAY_CALLBACK_INVALID", "the body is not base64")
-    return channel.verify(raw)
+    return provider.verify(raw)
 
 
 async def hear(tx: Transaction, batch: Arrived) -> Heard:
@@ -152,12 +152,12 @@ async def hear(tx: Transaction, batch: Arrived) -> Heard:
         if isinstance(said, CertificateUnknown):
             batch.retry(item, "certificate_unknown", "its certificate is not known here yet")
             heard.news += _fetch(item, said)
-        elif said is NO_CHANNEL and item.body.channel in CHANNELS:
-            batch.retry(item, "channel_not_configured", f"set OMS_{item.body.channel.upper()}")
+        elif said is NO_PROVIDER and item.body.provider in PROVIDERS:
+            batch.retry(item, "provider_not_configured", f"set OMS_{item.body.provider.upper()}")
         else:
             rejected = said if isinstance(said, Rejected) else None
             code = rejected.code if rejected else None
-            kept.append((item, Kept(item.body.channel, _raw(item.body), code, _about(said)), rejected))
+            kept.append((item, Kept(item.body.provider, _raw(item.body), code, _about(said)), rejected))
             _take(batch, heard, item, said)
     by_id = {attempt.id: attempt for attempt in heard.attempts.values()}
     for answer in observed:
@@ -167,24 +167,24 @@ async def hear(tx: Transaction, batch: Arrived) -> Heard:
 
 
 async def _verified(tx: Transaction, calls: Sequence[Call]) -> list[Verdict]:
-    channels = configured()
-    verdicts = await verified(calls, channels)
+    providers = configured()
+    verdicts = await verified(calls, providers)
     unsure = [place for place, found in enumerate(verdicts) if isinstance(found, CertificateUnknown)]
-    fetched = await notifications.certificates(tx, {calls[place].body.channel for place in unsure})
+    fetched = await notifications.certificates(tx, {calls[place].body.provider for place in unsure})
     if not fetched:
         return verdicts
-    wider = {**channels, **{name: channels[name].with_certificates(known) for name, known in fetched.items()}}
+    wider = {**providers, **{name: providers[name].with_certificates(known) for name, known in fetched.items()}}
     again = await verified([calls[place] for place in unsure], wider)
     for place, found in zip(unsure, again, strict=True):
         verdicts[place] = found
     return verdicts
 
 
-def _raw(body: PaymentCallback) -> Notice:
+def _raw(body: PaymentCallback) -> Notification:
     try:
-        return notice(body)
+        return notification(body)
     except ValueError:
-        return Notice(dict(body.headers), body.body.encode(), body.received_at)
+        return Notification(dict(body.headers), body.body.encode(), body.received_at)
 
 
 def _about(said: Said | Rejected) -> str | None:
@@ -197,32 +197,32 @@ def _about(said: Said | Rejected) -> str | None:
 
 
 def _fetch(item: Call, said: CertificateUnknown) -> list[outbox.Announcement]:
-    channel = item.body.channel
-    if not FETCHES.allow(channel, said.serial):
+    provider = item.body.provider
+    if not FETCHES.allow(provider, said.serial):
         return []
-    message = ProviderCertificates(channel=channel, serial=said.serial)
-    return [_call(message, channel, item)]
+    message = ProviderCertificates(provider=provider, serial=said.serial)
+    return [_call(message, provider, item)]
 
 
 def _take(batch: Arrived, heard: Heard, item: Call, said: Said | Rejected) -> None:
     """Fold one believed notification."""
-    channel = item.body.channel
-    proves = channel not in configured() or configured()[channel].notices_prove
+    provider = item.body.provider
+    proves = provider not in configured() or configured()[provider].notifications_prove
     match said:
         case Rejected() | Irrelevant():
             return
         case Refunded() if not proves or said.status == "processing":  # which may name the sum of several refunds
-            heard.news.append(_call(ProviderRefundQuery(refund_no=said.refund_no), channel, item))
+            heard.news.append(_call(ProviderRefundQuery(refund_no=said.refund_no), provider, item))
         case Refunded():
             heard.news.append(outbox.internal(observed_refund(said), because=item))
         case Paid() | Approved():
             attempt = heard.attempts.get(said.out_trade_no)
-            if attempt is None or attempt.channel != channel:
-                batch.retry(item, "order_unknown", "no attempt of this channel has its number yet")
+            if attempt is None or attempt.provider != provider:
+                batch.retry(item, "order_unknown", "no attempt of this provider has its number yet")
             elif proves or isinstance(said, Approved):
                 _told_of(heard, item, attempt, said)
             elif attempt.state != "captured":
-                heard.news.append(_call(ProviderQuery(attempt_id=attempt.id), channel, item))
+                heard.news.append(_call(ProviderQuery(attempt_id=attempt.id), provider, item))
 
 
 def _told_of(heard: Heard, item: Call, attempt: Attempt, said: Paid | Approved) -> None:
@@ -230,25 +230,31 @@ def _told_of(heard: Heard, item: Call, attempt: Attempt, said: Paid | Approved) 
     if isinstance(said, Approved):
         if attempt.state in LIVE:
             heard.changes.append(Change(attempt.id, reference=said.reference))
-            heard.news.append(_call(ProviderCapture(attempt_id=attempt.id), attempt.channel, item))
+            heard.news.append(_call(ProviderCapture(attempt_id=attempt.id), attempt.provider, item))
     elif said.status == "closed" and attempt.state not in ("captured", "closed"):
         heard.changes.append(Change(attempt.id, "closed", reason=said.reason))
-        heard.news.append(closed(attempt, said.reason or "closed by the channel", item))
+        heard.news.append(closed(attempt, said.reason or "closed by the provider", item))
     elif said.status in ("captured", "failed"):
         _result(heard, item, attempt, said)
 
 
-def _call(message: Internal, channel: str, because: Call) -> outbox.Announcement:
-    return outbox.to_queue(message, queue=call_queue(channel), because=because)
+def _call(message: Internal, provider: str, because: Call) -> outbox.Announcement:
+    return outbox.to_queue(message, queue=call_queue(provider), because=because)
 
 
 def _result(heard: Heard, item: Envelope[Any], attempt: Attempt, said: Paid | PaymentObserved) -> None:
     kind = said.status if isinstance(said, Paid) else said.kind
     result = PaymentResult(
-        order_id=attempt.order_id, channel=attempt.channel, trade_no=said.trade_no, kind=kind,  # type: ignore[arg-type]
-        amount=said.amount, currency=said.currency, occurred_at=said.occurred_at, reason=said.reason,
+        order_id=attempt.order_id,
+        provider=attempt.provider,
+        trade_no=said.trade_no,
+        kind=kind,  # type: ignore[arg-type]
+        amount=said.amount,
+        currency=said.currency,
+        occurred_at=said.occurred_at,
+        reason=said.reason,
         intent_id=attempt.intent_id,
-    )  # fmt: skip
+    )
     heard.by_item[item.id] = attempt
     heard.results.append((item, result))
 
@@ -257,31 +263,38 @@ def observed_refund(said: Refunded) -> RefundObserved:
     """For the refunds queue."""
     status = "submitted" if said.status == "processing" else said.status
     return RefundObserved(
-        refund_no=said.refund_no, status=status, amount=said.amount, currency=said.currency,
-        occurred_at=said.occurred_at, reason=said.reason,
-    )  # fmt: skip
+        refund_no=said.refund_no,
+        status=status,
+        amount=said.amount,
+        currency=said.currency,
+        occurred_at=said.occurred_at,
+        reason=said.reason,
+    )
 
 
 def closed(attempt: Attempt, reason: str, because: Envelope[Any]) -> outbox.Announcement:
     """payment.attempt_closed."""
     event = PaymentAttemptClosed(
-        order_id=attempt.order_id, attempt_id=attempt.id, channel=attempt.channel, reason=reason[:255]
+        order_id=attempt.order_id, attempt_id=attempt.id, provider=attempt.provider, reason=reason[:255]
     )
     return outbox.event(event, because=because)
 
 
 async def _keep(tx: Transaction, kept: Iterable[tuple[Call, Kept, Rejected | None]]) -> list[outbox.Announcement]:
     rows = list(kept)
-    notice_ids = await notifications.keep(tx, [one for _, one, _ in rows])
+    notification_ids = await notifications.keep(tx, [one for _, one, _ in rows])
     news = []
-    for (item, one, rejected), notice_id in zip(rows, notice_ids, strict=True):
+    for (item, one, rejected), notification_id in zip(rows, notification_ids, strict=True):
         if rejected is None:
-            BELIEVED.labels(one.channel).inc()
+            BELIEVED.labels(one.provider).inc()
             continue
-        REJECTED.labels(one.channel if one.channel in configured() else "unknown", rejected.code).inc()
+        REJECTED.labels(one.provider if one.provider in configured() else "unknown", rejected.code).inc()
         event = PaymentCallbackRejected(
-            channel=one.channel, notice_id=notice_id, code=rejected.code, message=rejected.message,
+            provider=one.provider,
+            notification_id=notification_id,
+            code=rejected.code,
+            message=rejected.message,
             received_at=item.body.received_at,
-        )  # fmt: skip
+        )
         news.append(outbox.event(event, because=item))
     return news

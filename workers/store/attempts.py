@@ -1,4 +1,4 @@
-"""Attempts at payment channels: what was asked to be paid, how it stands, and whom to ask next."""
+"""Attempts at providers: what was asked to be paid, how it stands, and whom to ask next."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import astuple, dataclass
@@ -35,7 +35,7 @@ class Attempt:
     out_trade_no: str
     intent_id: int
     order_id: int
-    channel: str
+    provider: str
     scene: str
     amount: int
     currency: str
@@ -49,7 +49,7 @@ class Attempt:
 
     @property
     def asked(self) -> port.Attempt:
-        """What the channel is asked to collect."""
+        """What the provider is asked to collect."""
         return port.Attempt(
             out_trade_no=self.out_trade_no,
             amount=self.amount,
@@ -64,20 +64,29 @@ class Attempt:
 
     @property
     def gone_at(self) -> datetime:
-        """When its window has ended by the channel's clock too."""
+        """When its window has ended by the provider's clock too."""
         return self.expire_at + _grace()
 
     def ask_at(self, now: datetime) -> datetime:
-        """When its channel is asked about it next, if nobody has told us by then."""
+        """When its provider is asked about it next, if nobody has told us by then."""
         return payment_rules.ask_at(self.started_at, self.expire_at, now, _grace())
 
     def started(self, ready: port.Ready) -> PaymentStarted:
         """What the buyer's client needs."""
         return PaymentStarted(
-            order_id=self.order_id, intent_id=self.intent_id, attempt_id=self.id, out_trade_no=self.out_trade_no,
-            channel=self.channel, scene=self.scene, amount=self.amount, currency=self.currency,
-            pay_before=self.expire_at, kind=ready.kind, url=ready.url, fields=dict(ready.fields),
-        )  # fmt: skip
+            order_id=self.order_id,
+            intent_id=self.intent_id,
+            attempt_id=self.id,
+            out_trade_no=self.out_trade_no,
+            provider=self.provider,
+            scene=self.scene,
+            amount=self.amount,
+            currency=self.currency,
+            pay_before=self.expire_at,
+            kind=ready.kind,
+            url=ready.url,
+            fields=dict(ready.fields),
+        )
 
 
 @dataclass(frozen=True)
@@ -102,7 +111,7 @@ def _grace() -> timedelta:
 
 
 def number(attempt_id: int) -> str:
-    """Our own number for the channel: letters and digits, at most 20."""
+    """Our own number for the provider: letters and digits, at most 20."""
     return f"P{attempt_id}"
 
 
@@ -116,7 +125,7 @@ async def open_all(tx: Transaction, attempts: Sequence[Attempt], now: datetime) 
         "out_trade_no",
         "intent_id",
         "order_id",
-        "channel",
+        "provider",
         "scene",
         "amount",
         "currency",
@@ -204,7 +213,7 @@ async def settle(
 ) -> list[outbox.Announcement]:
     """Write what attempts became, and close the others of orders that no longer wait for money.
 
-    All are locked by one statement, in id order. Whoever speaks with their channels does it: not always this process.
+    All are locked by one statement, in id order. Whoever speaks with their providers does it: not always this process.
     """
     steps = {
         step.order.id: step
@@ -221,45 +230,50 @@ async def settle(
 
 
 def closings(ended: Iterable[Attempt]) -> list[Change]:
-    """Their channels are asked to close them."""
+    """Their providers are asked to close them."""
     return [Change(attempt.id, "closing") for attempt in ended]
 
 
 def closing(ended: Sequence[Attempt], because: Envelope[Any] | None) -> list[outbox.Announcement]:
-    """What asks their channels to close these attempts."""
+    """What asks their providers to close these attempts."""
     return [
-        outbox.to_queue(ProviderClose(attempt_id=attempt.id), queue=call_queue(attempt.channel), because=because)
+        outbox.to_queue(ProviderClose(attempt_id=attempt.id), queue=call_queue(attempt.provider), because=because)
         for attempt in ended
     ]
 
 
 async def refunds_asked(tx: Transaction, refund_nos: Iterable[str]) -> dict[str, tuple[str, port.RefundAsk]]:
-    """Refund number -> (channel, what is asked of it); those that no attempt of ours paid are missing."""
+    """Refund number -> (provider, what is asked of it); those that no attempt of ours paid are missing."""
     wanted = sorted(set(refund_nos))
     rows = await tx.fetch(SQL["attempts.refunds"], wanted) if wanted else []
     return {
         row["refund_no"]: (
-            row["channel"],
+            row["provider"],
             port.RefundAsk(
-                refund_no=row["refund_no"], out_trade_no=row["out_trade_no"], trade_no=row["trade_no"],
-                amount=row["amount"], total=row["captured_amount"], currency=row["currency"],
-                reason=row["cause"].partition(":")[0], captured_at=row["captured_at"],
+                refund_no=row["refund_no"],
+                out_trade_no=row["out_trade_no"],
+                trade_no=row["trade_no"],
+                amount=row["amount"],
+                total=row["captured_amount"],
+                currency=row["currency"],
+                reason=row["cause"].partition(":")[0],
+                captured_at=row["captured_at"],
                 requested_at=row["requested_at"],
             ),
         )
         for row in rows
-    }  # fmt: skip
+    }
 
 
-async def channels_of(tx: Transaction, ids: Iterable[int]) -> dict[int, str]:
-    """Attempt id -> channel."""
+async def providers_of(tx: Transaction, ids: Iterable[int]) -> dict[int, str]:
+    """Attempt id -> provider."""
     wanted = sorted(set(ids))
     rows = await tx.fetch(SQL["attempts.of_timers"], wanted) if wanted else []
-    return {row["id"]: row["channel"] for row in rows}
+    return {row["id"]: row["provider"] for row in rows}
 
 
 async def refund_numbers(tx: Transaction, ids: Iterable[int]) -> dict[int, tuple[str, str]]:
-    """Refund id -> (number, channel)."""
+    """Refund id -> (number, provider)."""
     wanted = sorted(set(ids))
     rows = await tx.fetch(SQL["attempts.refunds_of_timers"], wanted) if wanted else []
-    return {row["id"]: (row["refund_no"], row["channel"]) for row in rows}
+    return {row["id"]: (row["refund_no"], row["provider"]) for row in rows}

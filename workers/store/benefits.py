@@ -210,19 +210,32 @@ async def _save_quotas(tx: Transaction, has: Benefits) -> None:
 def announcements(has: Benefits, because: Mapping[int, Item]) -> list[outbox.Announcement]:
     """coupon.changed and points.changed for each step. `because` is order -> the message that caused it."""
     coupons = [
-        (move.order_id, CouponChanged(
-            coupon_id=move.coupon_id, user_id=move.user_id, order_id=move.order_id,
-            state="expired" if move.state == "expired" else COUPON_STATES[move.op],
-        ))
+        (
+            move.order_id,
+            CouponChanged(
+                coupon_id=move.coupon_id,
+                user_id=move.user_id,
+                order_id=move.order_id,
+                state="expired" if move.state == "expired" else COUPON_STATES[move.op],
+            ),
+        )
         for move in has.coupon_moves
-    ]  # fmt: skip
+    ]
     points = [
-        (move.order_id, PointsChanged(
-            user_id=move.user_id, op=move.op, points=move.points, growth=move.growth, balance=move.after.balance,
-            held=move.after.held, order_id=move.order_id,
-        ))
+        (
+            move.order_id,
+            PointsChanged(
+                user_id=move.user_id,
+                op=move.op,
+                points=move.points,
+                growth=move.growth,
+                balance=move.after.balance,
+                held=move.after.held,
+                order_id=move.order_id,
+            ),
+        )
         for move in has.points_moves
-    ]  # fmt: skip
+    ]
     return [outbox.event(event, because=because[order_id]) for order_id, event in (*coupons, *points)]
 
 

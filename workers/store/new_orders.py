@@ -103,15 +103,36 @@ def _row(part: Part, now: datetime) -> tuple[Any, ...]:
         "payment_window_seconds": policy.payment_window_seconds,
     }
     return (
-        part.id, order.id, None if root else order.id, part.kind, body.order_no if root else None, body.request_id,
-        body.business_type, body.order_type, body.business_order_id, body.channel, body.source,
-        body.seller_id if root else part.lines[0].sku.seller_id, body.user_id, order.quote.currency, sums.origin,
-        sums.promotion, sums.coupon, sums.points, sums.shipping, sums.tax, sums.payable,
-        order.quote.coupon_id if root else None, order.quote.points_used if root else 0, sums.gift_points,
-        sums.gift_growth, sum(order.quote.quota_uses.values()) if root else 0,
-        *_sealed_remark(part.id, body.remark if root else None), orjson.dumps(frozen).decode(),
+        part.id,
+        order.id,
+        None if root else order.id,
+        part.kind,
+        body.order_no if root else None,
+        body.request_id,
+        body.business_type,
+        body.order_type,
+        body.business_order_id,
+        body.channel,
+        body.source,
+        body.seller_id if root else part.lines[0].sku.seller_id,
+        body.user_id,
+        order.quote.currency,
+        sums.origin,
+        sums.promotion,
+        sums.coupon,
+        sums.points,
+        sums.shipping,
+        sums.tax,
+        sums.payable,
+        order.quote.coupon_id if root else None,
+        order.quote.points_used if root else 0,
+        sums.gift_points,
+        sums.gift_growth,
+        sum(order.quote.quota_uses.values()) if root else 0,
+        *_sealed_remark(part.id, body.remark if root else None),
+        orjson.dumps(frozen).decode(),
         now + timedelta(seconds=policy.payment_window_seconds),
-    )  # fmt: skip
+    )
 
 
 def _sealed_remark(order_id: int, remark: str | None) -> tuple[str | None, bytes | None]:
@@ -127,11 +148,31 @@ def _items(parts: Sequence[Part]) -> list[list[Any]]:
 def _item(order_id: int, line: Line) -> tuple[Any, ...]:
     sku = line.sku
     return (
-        order_id, line.line_no, sku.sku_id, line.warehouse, sku.spu_id, sku.name, sku.product_type, sku.seller_id,
-        sku.category_id, line.qty, sku.price, line.origin_amount, line.promotion_amount, line.coupon_amount,
-        line.points_amount, line.tax_amount, line.shipping_share, line.payable_amount, line.promotion_id,
-        line.promotion_revision, line.promotion_text, line.quota_units, line.gift_points, line.gift_growth,
-    )  # fmt: skip
+        order_id,
+        line.line_no,
+        sku.sku_id,
+        line.warehouse,
+        sku.spu_id,
+        sku.name,
+        sku.product_type,
+        sku.seller_id,
+        sku.category_id,
+        line.qty,
+        sku.price,
+        line.origin_amount,
+        line.promotion_amount,
+        line.coupon_amount,
+        line.points_amount,
+        line.tax_amount,
+        line.shipping_share,
+        line.payable_amount,
+        line.promotion_id,
+        line.promotion_revision,
+        line.promotion_text,
+        line.quota_units,
+        line.gift_points,
+        line.gift_growth,
+    )
 
 
 async def _insert_snapshots(tx: Transaction, parts: Sequence[Part]) -> None:
@@ -143,10 +184,18 @@ def _snapshots(part: Part) -> Iterator[tuple[int, Any]]:
     """What a later change of catalogue, coupon or rules cannot reach any more (S3-30, S3-40)."""
     quote, root = part.of.quote, part.is_root
     if root and (coupon := part.of.coupon) is not None:
-        yield SNAPSHOT_COUPON, {
-            "coupon_id": coupon.coupon_id, "name": coupon.name, "face": coupon.amount, "min_amount": coupon.min_amount,
-            "scope": coupon.scope, "scope_ids": sorted(coupon.scope_ids), "amount": quote.coupon_amount,
-        }  # fmt: skip
+        yield (
+            SNAPSHOT_COUPON,
+            {
+                "coupon_id": coupon.coupon_id,
+                "name": coupon.name,
+                "face": coupon.amount,
+                "min_amount": coupon.min_amount,
+                "scope": coupon.scope,
+                "scope_ids": sorted(coupon.scope_ids),
+                "amount": quote.coupon_amount,
+            },
+        )
     yield SNAPSHOT_AMOUNT, {"currency": quote.currency, **part.totals.amounts(), "stages": STAGES}
     yield SNAPSHOT_ITEM, [_sold(line) for line in (part.lines or quote.lines)]
     if root and quote.rules_used:

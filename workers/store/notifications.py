@@ -12,10 +12,10 @@ import orjson
 from db import cipher
 from db.pool import Transaction
 from db.statements import SQL
-from workers.providers.port import Notice
+from workers.providers.port import Notification
 from workers.store import ids
 
-AAD = b"channel_notice"
+AAD = b"provider_notification"
 KEEP_DAYS = 540  # chargebacks of cards come up to 18 months later
 KEEP_REJECTED_DAYS = 30  # anybody may post one, and a month is enough to look into it
 FORGET_ROWS = 500
@@ -30,8 +30,8 @@ CARDS = re.compile(
 class Kept:
     """One notification and what became of it. `about` is our number in it; `code` why it was not believed."""
 
-    channel: str
-    notice: Notice
+    provider: str
+    notification: Notification
     code: str | None = None
     about: str | None = None
 
@@ -42,43 +42,43 @@ class Kept:
     @property
     def body_hash(self) -> bytes:
         """Headers differ from copy to copy; the body does not."""
-        return blake2b(self.notice.body, digest_size=32).digest()
+        return blake2b(self.notification.body, digest_size=32).digest()
 
 
 async def keep(tx: Transaction, kept: Sequence[Kept]) -> list[int]:
     """Write each notification once; its id, for each given."""
     if not kept:
         return []
-    first = {(k.channel, k.body_hash, k.verdict): k for k in reversed(kept)}
+    first = {(k.provider, k.body_hash, k.verdict): k for k in reversed(kept)}
     new_ids = await ids.take(tx, ["" for _ in first])
-    sealed = [cipher.current().encrypt(_raw(k.notice), AAD) for k in first.values()]
+    sealed = [cipher.current().encrypt(_raw(k.notification), AAD) for k in first.values()]
     rows = await tx.fetch(
-        SQL["notices.keep"],
+        SQL["notifications.keep"],
         new_ids,
-        [k.channel for k in first.values()],
+        [k.provider for k in first.values()],
         [k.body_hash for k in first.values()],
         [k.verdict for k in first.values()],
         [k.code for k in first.values()],
         [k.about for k in first.values()],
         [key_id for key_id, _ in sealed],
         [ciphertext for _, ciphertext in sealed],
-        [k.notice.received_at for k in first.values()],
+        [k.notification.received_at for k in first.values()],
     )
-    found = {(row["channel"], row["body_hash"], row["verdict"]): row["id"] for row in rows}
-    return [found[k.channel, k.body_hash, k.verdict] for k in kept]
+    found = {(row["provider"], row["body_hash"], row["verdict"]): row["id"] for row in rows}
+    return [found[k.provider, k.body_hash, k.verdict] for k in kept]
 
 
-def _raw(notice: Notice) -> bytes:
-    body = CARDS.sub(rb"\1\3=***\2", notice.body)
-    return orjson.dumps({"headers": dict(notice.headers), "body": base64.b64encode(body).decode()})
+def _raw(notification: Notification) -> bytes:
+    body = CARDS.sub(rb"\1\3=***\2", notification.body)
+    return orjson.dumps({"headers": dict(notification.headers), "body": base64.b64encode(body).decode()})
 
 
 @dataclass(frozen=True)
 class Shown:
-    """A notification that was kept. `notice` opens with the key."""
+    """A notification that was kept. `notification` opens with the key."""
 
     id: int
-    channel: str
+    provider: str
     verdict: str
     code: str | None
     about: str | None
@@ -86,35 +86,35 @@ class Shown:
     received_at: datetime
     recorded_at: datetime
     key_id: str
-    notice: bytes
+    notification: bytes
 
     def opened(self) -> tuple[Mapping[str, str], bytes]:
         """(headers, the body's very bytes). Raises CipherError."""
-        raw = orjson.loads(cipher.current().decrypt(self.key_id, self.notice, AAD))
+        raw = orjson.loads(cipher.current().decrypt(self.key_id, self.notification, AAD))
         return raw["headers"], base64.b64decode(raw["body"])
 
 
 async def find(tx: Transaction, *, ids: Sequence[int] = (), numbers: Sequence[str] = ()) -> list[Shown]:
     """Those with these ids, and those about these numbers of ours; oldest first."""
-    return [Shown(*row) for row in await tx.fetch(SQL["notices.find"], list(ids), list(numbers))]
+    return [Shown(*row) for row in await tx.fetch(SQL["notifications.find"], list(ids), list(numbers))]
 
 
 async def forget(tx: Transaction) -> None:
     """Drop what nobody can dispute any more, a little at a time."""
     for verdict, days in (("believed", KEEP_DAYS), ("rejected", KEEP_REJECTED_DAYS)):
-        await tx.execute(SQL["notices.forget"], verdict, days, FORGET_ROWS)
+        await tx.execute(SQL["notifications.forget"], verdict, days, FORGET_ROWS)
 
 
-async def certificates(tx: Transaction, channels: Iterable[str]) -> dict[str, dict[str, str]]:
-    """Channel -> serial -> PEM, as they were fetched."""
-    wanted, found = sorted(set(channels)), dict[str, dict[str, str]]()
-    for row in await tx.fetch(SQL["notices.certificates"], wanted) if wanted else []:
-        found.setdefault(row["channel"], {})[row["serial"]] = row["pem"]
+async def certificates(tx: Transaction, providers: Iterable[str]) -> dict[str, dict[str, str]]:
+    """Provider -> serial -> PEM, as they were fetched."""
+    wanted, found = sorted(set(providers)), dict[str, dict[str, str]]()
+    for row in await tx.fetch(SQL["notifications.certificates"], wanted) if wanted else []:
+        found.setdefault(row["provider"], {})[row["serial"]] = row["pem"]
     return found
 
 
 async def keep_certificates(tx: Transaction, fetched: Mapping[str, Mapping[str, str]]) -> None:
-    """Channel -> serial -> PEM."""
-    rows = sorted((channel, serial, pem) for channel, known in fetched.items() for serial, pem in known.items())
+    """Provider -> serial -> PEM."""
+    rows = sorted((provider, serial, pem) for provider, known in fetched.items() for serial, pem in known.items())
     if rows:
-        await tx.execute(SQL["notices.keep_certificates"], *(list(column) for column in zip(*rows, strict=True)))
+        await tx.execute(SQL["notifications.keep_certificates"], *(list(column) for column in zip(*rows, strict=True)))

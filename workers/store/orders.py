@@ -46,9 +46,22 @@ def _guards(before: Sequence[Order]) -> tuple[list[Any], ...]:
 
 def _columns(orders: Sequence[Order]) -> list[list[Any]]:
     names = (
-        "version", "state", "order_no", "intent_id", "expire_at", "cancel_type", "reason", "deleted", "captured_amount",
-        "refunded_amount", "paid_at", "shipped_at", "delivered_at", "completed_at", "cancelled_at",
-    )  # fmt: skip
+        "version",
+        "state",
+        "order_no",
+        "intent_id",
+        "expire_at",
+        "cancel_type",
+        "reason",
+        "deleted",
+        "captured_amount",
+        "refunded_amount",
+        "paid_at",
+        "shipped_at",
+        "delivered_at",
+        "completed_at",
+        "cancelled_at",
+    )
     return [[getattr(order, name) for order in orders] for name in names]
 
 

@@ -10,7 +10,7 @@ from messages.payments import PaymentResult
 from workers.domain.order import Order
 
 FactKey = tuple[str, str, str]
-"""(channel, trade number, kind): unique for ever (C-22)."""
+"""(provider, trade number, kind): unique for ever (C-22)."""
 FactBody = tuple[int, int, str]
 """(order id, amount, currency)"""
 
@@ -29,7 +29,7 @@ class Kept:
     """The capture an order keeps; `owed` of its `amount` is refunded or asked for already."""
 
     order_id: int
-    channel: str
+    provider: str
     trade_no: str
     intent_id: int | None
     amount: int
@@ -44,7 +44,7 @@ class Kept:
 
 def key_of(result: PaymentResult) -> FactKey:
     """What makes two facts the same."""
-    return result.channel, result.trade_no, result.kind
+    return result.provider, result.trade_no, result.kind
 
 
 def body_of(result: PaymentResult) -> FactBody:
@@ -119,7 +119,7 @@ async def known(tx: Transaction, results: Iterable[PaymentResult]) -> dict[FactK
     """Which of these facts are recorded, and what they said."""
     keys = sorted({key_of(result) for result in results})
     rows = await tx.fetch(SQL["payments.known"], *([key[n] for key in keys] for n in range(3)))
-    return {(row["channel"], row["trade_no"], row["kind"]): tuple(row)[3:] for row in rows}
+    return {(row["provider"], row["trade_no"], row["kind"]): tuple(row)[3:] for row in rows}
 
 
 async def record(tx: Transaction, facts: Sequence[Fact]) -> None:
@@ -128,7 +128,7 @@ async def record(tx: Transaction, facts: Sequence[Fact]) -> None:
         return
     rows = await tx.fetch(
         SQL["payments.record"],
-        [f.result.channel for f in facts],
+        [f.result.provider for f in facts],
         [f.result.trade_no for f in facts],
         [f.result.kind for f in facts],
         [f.result.order_id for f in facts],

@@ -17,7 +17,7 @@ from workers.store import ids
 from workers.store.payments import Kept
 
 FIRST_ASK = timedelta(seconds=60)
-"""By then the channel was asked for the refund, and has answered."""
+"""By then the provider was asked for the refund, and has answered."""
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ class Due:
     user_id: str
     cause: str
     intent_id: int | None
-    channel: str
+    provider: str
     trade_no: str
     amount: int
     currency: str
@@ -49,7 +49,7 @@ class Refund:
     id: int
     refund_no: str
     order_id: int
-    channel: str
+    provider: str
     trade_no: str
     cause: str
     amount: int
@@ -59,9 +59,9 @@ class Refund:
 
 @dataclass(frozen=True)
 class Opened:
-    """A refund that was opened, under the number that the channel sees.
+    """A refund that was opened, under the number that the provider sees.
 
-    `ours` where the capture came through an attempt of ours: then we ask the channel for it.
+    `ours` where the capture came through an attempt of ours: then we ask the provider for it.
     """
 
     due: Due
@@ -70,16 +70,21 @@ class Opened:
 
     @property
     def refund_no(self) -> str:
-        """Our own number: letters and digits, which every channel accepts."""
+        """Our own number: letters and digits, which every provider accepts."""
         return f"R{self.id}"
 
     def event(self) -> RefundRequested:
         """What asks for the money."""
         due = self.due
         return RefundRequested(
-            order_id=due.order_id, refund_no=self.refund_no, channel=due.channel, trade_no=due.trade_no,
-            amount=due.amount, currency=due.currency, cause=due.cause,
-        )  # fmt: skip
+            order_id=due.order_id,
+            refund_no=self.refund_no,
+            provider=due.provider,
+            trade_no=due.trade_no,
+            amount=due.amount,
+            currency=due.currency,
+            cause=due.cause,
+        )
 
 
 def of(
@@ -94,10 +99,19 @@ def of(
 ) -> Due:
     """Some of what the order keeps goes back."""
     return Due(
-        order_id=order.id, root_id=order.root_id, user_id=order.user_id, cause=cause, intent_id=capture.intent_id,
-        channel=capture.channel, trade_no=capture.trade_no, amount=amount, currency=capture.currency, because=because,
-        reason=reason, lines=tuple(lines),
-    )  # fmt: skip
+        order_id=order.id,
+        root_id=order.root_id,
+        user_id=order.user_id,
+        cause=cause,
+        intent_id=capture.intent_id,
+        provider=capture.provider,
+        trade_no=capture.trade_no,
+        amount=amount,
+        currency=capture.currency,
+        because=because,
+        reason=reason,
+        lines=tuple(lines),
+    )
 
 
 async def open_all(tx: Transaction, dues: Sequence[Due]) -> list[Opened]:
@@ -114,7 +128,7 @@ async def open_all(tx: Transaction, dues: Sequence[Due]) -> list[Opened]:
         [o.refund_no for o in opened],
         [o.due.order_id for o in opened],
         [o.due.intent_id for o in opened],
-        [o.due.channel for o in opened],
+        [o.due.provider for o in opened],
         [o.due.trade_no for o in opened],
         [o.due.cause for o in opened],
         [o.due.amount for o in opened],
@@ -149,17 +163,17 @@ async def _insert_lines(tx: Transaction, opened: Sequence[Opened]) -> None:
 def announcements(opened: Sequence[Opened]) -> list[outbox.Announcement]:
     """refund.requested for each, in its order's stream; and provider.refund where the capture came through us."""
     events = [outbox.event(o.event(), because=o.due.because, stream=o.due.root_id) for o in opened]
-    return [*events, *(call(o.due.channel, o.refund_no, o.due.because) for o in opened if o.ours)]
+    return [*events, *(call(o.due.provider, o.refund_no, o.due.because) for o in opened if o.ours)]
 
 
-def call(channel: str, refund_no: str, because: Envelope[Any]) -> outbox.Announcement:
-    """What is asked of a channel that we speak with; a shop's payment service acts on refund.requested instead."""
-    return outbox.to_queue(ProviderRefund(refund_no=refund_no), queue=call_queue(channel), because=because)
+def call(provider: str, refund_no: str, because: Envelope[Any]) -> outbox.Announcement:
+    """What is asked of a provider that we speak with; a shop's payment service acts on refund.requested instead."""
+    return outbox.to_queue(ProviderRefund(refund_no=refund_no), queue=call_queue(provider), because=because)
 
 
-def call_queue(channel: str) -> str:
-    """Where calls of a channel wait."""
-    return f"provider-calls.{channel}"
+def call_queue(provider: str) -> str:
+    """Where calls of a provider wait."""
+    return f"provider-calls.{provider}"
 
 
 async def orders_of(tx: Transaction, refund_nos: Iterable[str]) -> dict[str, int]:

@@ -42,9 +42,16 @@ async def of_orders(tx: Transaction, order_ids: Iterable[int]) -> dict[int, list
 def _parcel(row: Any) -> Parcel:
     units = dict(zip(row["line_nos"], row["qtys"], strict=True))
     return Parcel(
-        row["id"], row["order_id"], row["carrier"], row["tracking_no"], row["state"], row["delayed"], units,
-        row["outbound_at"], row["delivered_at"],
-    )  # fmt: skip
+        row["id"],
+        row["order_id"],
+        row["carrier"],
+        row["tracking_no"],
+        row["state"],
+        row["delayed"],
+        units,
+        row["outbound_at"],
+        row["delivered_at"],
+    )
 
 
 async def owners(tx: Transaction, keys: Iterable[ParcelKey]) -> dict[ParcelKey, int]:

@@ -37,6 +37,17 @@ def document(source: Source, whole: Whole) -> dict[str, Any] | Absent:
 
 
 __all__ = [
-    "ABSENT", "SOURCES", "Absent", "Facets", "Source", "Standing", "Status", "View", "Whole", "document", "facets_of",
-    "status_of", "view",
-]  # fmt: skip
+    "ABSENT",
+    "SOURCES",
+    "Absent",
+    "Facets",
+    "Source",
+    "Standing",
+    "Status",
+    "View",
+    "Whole",
+    "document",
+    "facets_of",
+    "status_of",
+    "view",
+]

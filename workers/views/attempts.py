@@ -1,4 +1,4 @@
-"""Attempts to pay: an order has one intent, and every fact that a channel reports is an attempt at it (C-04)."""
+"""Attempts to pay: an order has one intent, and every fact that a provider reports is an attempt at it (C-04)."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -17,8 +17,8 @@ def attempt_state(fact: Fact, refunds: Sequence[Refund]) -> AttemptState:
 
 def returned(fact: Fact, refunds: Sequence[Refund]) -> list[Refund]:
     """The refunds of this attempt that succeeded."""
-    about = (fact.channel, fact.trade_no)
-    return [refund for refund in refunds if (refund.channel, refund.trade_no) == about and refund.state == "succeeded"]
+    about = (fact.provider, fact.trade_no)
+    return [refund for refund in refunds if (refund.provider, refund.trade_no) == about and refund.state == "succeeded"]
 
 
 def returned_at(fact: Fact, refunds: Sequence[Refund]) -> datetime | None:
@@ -40,5 +40,5 @@ def winning(whole: Whole) -> Fact | None:
 
 
 def paid_by(whole: Whole) -> str | None:
-    """The channel of the kept capture."""
-    return next((fact.channel for fact in whole.facts if fact.verdict == "kept"), None)
+    """The provider of the kept capture."""
+    return next((fact.provider for fact in whole.facts if fact.verdict == "kept"), None)

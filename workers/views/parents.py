@@ -10,9 +10,15 @@ from workers.views.facets import WITH_THE_CARRIER, Facets
 from workers.views.whole import Head, Whole
 
 _LEAST_FIRST = (
-    State.PLACING, State.AWAITING_PAYMENT, State.PAID, State.FULFILLING, State.CANCELLING, State.SHIPPED,
-    State.DELIVERED, State.DELIVERY_FAILED,
-)  # fmt: skip
+    State.PLACING,
+    State.AWAITING_PAYMENT,
+    State.PAID,
+    State.FULFILLING,
+    State.CANCELLING,
+    State.SHIPPED,
+    State.DELIVERED,
+    State.DELIVERY_FAILED,
+)
 _CLOSED = (State.CANCELLED, State.REJECTED)
 
 

@@ -1,5 +1,7 @@
-"""What a channel told us, as it is shown to people who settle disputes: numbers, states, amounts and signatures as they
-are; buyers, cards, addresses and secrets masked, however deep.
+"""Redacts a notification for people who work on disputes.
+
+They see numbers, states, amounts and signatures as they are; buyers, cards, addresses and secrets are masked, however
+deep.
 """
 
 import json

@@ -71,9 +71,9 @@ def refund_status(line: Line) -> str:
 
 def _payment(whole: Whole, fact: Fact) -> Table:
     return {
-        "id": str(uuid5(UUID(int=whole.head.id), f"{fact.channel} {fact.trade_no} {fact.kind}")),
+        "id": str(uuid5(UUID(int=whole.head.id), f"{fact.provider} {fact.trade_no} {fact.kind}")),
         "order_id": uuid_of(whole.head.id),
-        "payment_method": fact.channel,
+        "payment_method": fact.provider,
         "amount": render(fact.amount, whole.head.currency),
         "status": attempt_state(fact, whole.refunds).value,
         "transaction_id": fact.trade_no,

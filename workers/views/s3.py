@@ -28,7 +28,7 @@ def document(whole: Whole, status: Status) -> dict[str, Any]:
 
 
 def _info(whole: Whole, status: Status) -> Table:
-    head, channel = whole.head, paid_by(whole)
+    head, provider = whole.head, paid_by(whole)
     cancel_type = codes.CANCEL_TYPE.get(head.cancel_type or "")
     return {
         "id": head.id,
@@ -45,7 +45,7 @@ def _info(whole: Whole, status: Status) -> Table:
         "user_id": head.user_id,
         "total_amount": head.origin_amount,
         "pay_amount": head.payable_amount,
-        "pay_type": codes.METHOD_S3.get(channel) if channel else None,
+        "pay_type": codes.METHOD_S3.get(provider) if provider else None,
         "coupon_id": head.coupon_id,
         "pay_time": head.paid_at,
         "expire_time": head.expire_at,
@@ -83,10 +83,16 @@ def _item(whole: Whole, line: Line) -> Table:
 
 def _amounts(head: Head) -> list[Table]:
     amounts = {
-        "origin": head.origin_amount, "promotion": head.promotion_amount, "coupon": head.coupon_amount,
-        "points": head.points_amount, "shipping": head.shipping_fee, "tax": head.tax_amount, "box": head.box_fee,
-        "adjustment": head.adjustment_amount, "real_pay": head.payable_amount,
-    }  # fmt: skip
+        "origin": head.origin_amount,
+        "promotion": head.promotion_amount,
+        "coupon": head.coupon_amount,
+        "points": head.points_amount,
+        "shipping": head.shipping_fee,
+        "tax": head.tax_amount,
+        "box": head.box_fee,
+        "adjustment": head.adjustment_amount,
+        "real_pay": head.payable_amount,
+    }
     return [
         {"order_id": head.order_no, "amount_type": codes.AMOUNT_TYPE[name], "amount": amount}
         for name, amount in amounts.items()
@@ -112,7 +118,7 @@ def _payment(whole: Whole, number: int, fact: Fact | None) -> Table:
         "id": number,
         "order_id": head.order_no,
         "account_type": THIRD_PARTY_ACCOUNT,
-        "pay_type": fact and codes.METHOD_S3.get(fact.channel),
+        "pay_type": fact and codes.METHOD_S3.get(fact.provider),
         "pay_status": codes.PAYMENT_STATUS[state].s3,
         "pay_amount": fact.amount if fact else head.payable_amount,
         "pay_time": fact.occurred_at if fact and captured else None,

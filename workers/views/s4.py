@@ -15,13 +15,25 @@ from workers.views.whole import REMARK_HIDDEN, Line, Whole
 
 NO_INVOICE = 0
 UNKNOWN = (
-    "memberUsername", "groupActivityId", "groupTeamId", "autoConfirmDay", "billHeader", "billContent",
-    "billReceiverPhone", "billReceiverEmail", "commentTime",
-)  # fmt: skip
+    "memberUsername",
+    "groupActivityId",
+    "groupTeamId",
+    "autoConfirmDay",
+    "billHeader",
+    "billContent",
+    "billReceiverPhone",
+    "billReceiverEmail",
+    "commentTime",
+)
 RECEIVER = {
-    "receiverName": "receiver", "receiverPhone": "phone", "receiverPostCode": "postcode",
-    "receiverProvince": "province", "receiverCity": "city", "receiverRegion": "area", "receiverDetailAddress": "detail",
-}  # fmt: skip
+    "receiverName": "receiver",
+    "receiverPhone": "phone",
+    "receiverPostCode": "postcode",
+    "receiverProvince": "province",
+    "receiverCity": "city",
+    "receiverRegion": "area",
+    "receiverDetailAddress": "detail",
+}
 
 
 def document(whole: Whole, status: Status) -> dict[str, Any]:
@@ -31,13 +43,13 @@ def document(whole: Whole, status: Status) -> dict[str, Any]:
 
 
 def _keys(whole: Whole, status: Status) -> dict[str, Any]:
-    head, channel = whole.head, paid_by(whole)
+    head, provider = whole.head, paid_by(whole)
     return {
         "id": head.id,
         "memberId": head.user_id,
         "couponId": head.coupon_id,
         "orderSn": head.order_no,
-        "payType": METHOD_S4.get(channel) if channel else METHOD_S4["none"],
+        "payType": METHOD_S4.get(provider) if provider else METHOD_S4["none"],
         "sourceType": CHANNEL_S4.get(head.channel),
         "status": status.code,
         "statusName": status.name,
@@ -52,11 +64,14 @@ def _keys(whole: Whole, status: Status) -> dict[str, Any]:
 def _amounts(whole: Whole) -> dict[str, Any]:
     head = whole.head
     amounts = {
-        "totalAmount": head.origin_amount, "payAmount": head.payable_amount,
-        "freightAmount": head.shipping_fee + head.box_fee, "promotionAmount": head.promotion_amount,
-        "integrationAmount": head.points_amount, "couponAmount": head.coupon_amount,
+        "totalAmount": head.origin_amount,
+        "payAmount": head.payable_amount,
+        "freightAmount": head.shipping_fee + head.box_fee,
+        "promotionAmount": head.promotion_amount,
+        "integrationAmount": head.points_amount,
+        "couponAmount": head.coupon_amount,
         "discountAmount": head.adjustment_amount,
-    }  # fmt: skip
+    }
     return {name: render(amount, head.currency) for name, amount in amounts.items()} | {
         "integration": head.gift_points,
         "growth": head.gift_growth,
@@ -88,10 +103,12 @@ def _item(whole: Whole, line: Line) -> dict[str, Any]:
     head = whole.head
     attributes = [{"key": name, "value": value} for name, value in line.specs.items()]
     amounts = {
-        "productPrice": line.unit_price, "promotionAmount": line.promotion_amount, "couponAmount": line.coupon_amount,
+        "productPrice": line.unit_price,
+        "promotionAmount": line.promotion_amount,
+        "couponAmount": line.coupon_amount,
         "integrationAmount": line.points_amount,
         "realAmount": line.origin_amount - line.promotion_amount - line.coupon_amount - line.points_amount,
-    }  # fmt: skip
+    }
     return {
         "id": line.line_no,
         "orderId": head.id,

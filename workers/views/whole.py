@@ -107,9 +107,9 @@ class AttemptState(StrEnum):
 
 @dataclass(frozen=True)
 class Fact:
-    """What a channel reported: `kind` is captured or failed, `verdict` how it was judged (kept, late, ...)."""
+    """What a provider reported: `kind` is captured or failed, `verdict` how it was judged (kept, late, ...)."""
 
-    channel: str
+    provider: str
     trade_no: str
     kind: str
     amount: int
@@ -123,7 +123,7 @@ class Fact:
 class Refund:
     """Money that goes back, or went."""
 
-    channel: str
+    provider: str
     trade_no: str
     amount: int
     currency: str

@@ -146,14 +146,32 @@ def _put_together(basket: _Basket, taken: _Discounts, shop: Shop) -> Quote:
     given = zip(*taken.given, strict=True) if taken.given else map(repeat, NOTHING)
     _, qtys, warehouses, _ = zip(*ask.wanted, strict=True)
     rows = zip(
-        count(1), basket.skus, warehouses, qtys, basket.origins, *given, taken.coupon or none, taken.points or none,
-        taxes or none, fees or none, strict=False,
-    )  # fmt: skip
+        count(1),
+        basket.skus,
+        warehouses,
+        qtys,
+        basket.origins,
+        *given,
+        taken.coupon or none,
+        taken.points or none,
+        taxes or none,
+        fees or none,
+        strict=False,
+    )
     lines = tuple(map(Line._make, rows))  # columns to rows at once: what most orders cost is this loop
     return Quote(
-        ask.currency, lines, origin, promoted, sum(taken.coupon), sum(taken.points), fee, sum(taxes),
-        ask.coupon_id, taken.points_used, tuple(taken.rules),
-    )  # fmt: skip
+        ask.currency,
+        lines,
+        origin,
+        promoted,
+        sum(taken.coupon),
+        sum(taken.points),
+        fee,
+        sum(taxes),
+        ask.coupon_id,
+        taken.points_used,
+        tuple(taken.rules),
+    )
 
 
 def _shipping_fee(shop: Shop, country: str | None, goods: int) -> int:

@@ -28,9 +28,16 @@ def totals(lines: Iterable[Line]) -> Totals:
     """The sums of the lines' own amounts: what is split adds up by construction."""
     rows = [
         (
-            line.origin_amount, line.promotion_amount, line.coupon_amount, line.points_amount, line.shipping_share,
-            line.tax_amount, line.payable_amount, line.gift_points, line.gift_growth,
+            line.origin_amount,
+            line.promotion_amount,
+            line.coupon_amount,
+            line.points_amount,
+            line.shipping_share,
+            line.tax_amount,
+            line.payable_amount,
+            line.gift_points,
+            line.gift_growth,
         )
         for line in lines
-    ]  # fmt: skip
+    ]
     return Totals(*(sum(column) for column in zip(*rows, strict=True)))

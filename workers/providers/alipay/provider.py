@@ -15,7 +15,7 @@ from workers.providers.parsing import BEIJING, FieldError, Fields, MerchantError
 from workers.providers.port import (
     Attempt,
     Irrelevant,
-    Notice,
+    Notification,
     Paid,
     Ready,
     RefundAsk,
@@ -56,7 +56,7 @@ class Alipay:
     scenes = frozenset({*PAGES, "qr"})
     currencies = frozenset({mapping.CURRENCY})
     captures = False
-    notices_prove = True
+    notifications_prove = True
 
     def __init__(self, settings: AlipaySettings) -> None:
         self._settings = settings
@@ -99,12 +99,12 @@ class Alipay:
         except FieldError as error:
             return Unknown(str(error))
 
-    def verify(self, notice: Notice) -> Said | Rejected:
+    def verify(self, notification: Notification) -> Said | Rejected:
         """Signature, application and seller, in this order. Never the time: copies keep it for 25 hours."""
-        if why := unreadable(notice.headers, notice.body):
+        if why := unreadable(notification.headers, notification.body):
             return Rejected("PAY_CALLBACK_INVALID", why)
         try:
-            fields = form_fields(notice.body)
+            fields = form_fields(notification.body)
             if not signing.notified(fields, self._keys):
                 return Rejected("PAY_SIGNATURE_INVALID", "it is not signed by Alipay in RSA2")
             return self._said(signing.decoded(fields))

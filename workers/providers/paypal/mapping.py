@@ -20,20 +20,39 @@ from workers.providers.port import (
 
 RANKS = {"captured": 0, "pending": 1, "failed": 2}  # of an order's captures; one that failed may be followed by another
 CAPTURES: dict[str, Literal["captured", "failed", "pending"]] = {
-    "COMPLETED": "captured", "PARTIALLY_REFUNDED": "captured", "REFUNDED": "captured", "PENDING": "pending",
-    "DECLINED": "failed", "DENIED": "failed", "FAILED": "failed",
-}  # fmt: skip
+    "COMPLETED": "captured",
+    "PARTIALLY_REFUNDED": "captured",
+    "REFUNDED": "captured",
+    "PENDING": "pending",
+    "DECLINED": "failed",
+    "DENIED": "failed",
+    "FAILED": "failed",
+}
 REFUNDS: dict[str, Literal["succeeded", "failed", "processing"]] = {
-    "COMPLETED": "succeeded", "PENDING": "processing", "FAILED": "failed", "CANCELLED": "failed",
-}  # fmt: skip
+    "COMPLETED": "succeeded",
+    "PENDING": "processing",
+    "FAILED": "failed",
+    "CANCELLED": "failed",
+}
 WAITING = frozenset({"CREATED", "SAVED", "PAYER_ACTION_REQUIRED"})  # for the buyer
 OF_CAPTURES = frozenset(f"PAYMENT.CAPTURE.{what}" for what in ("COMPLETED", "PENDING", "DENIED", "DECLINED"))
 OF_REFUNDS = frozenset({"PAYMENT.CAPTURE.REFUNDED", "PAYMENT.REFUND.PENDING", "PAYMENT.REFUND.FAILED"})
-HAPPENED = frozenset({
-    "ORDER_ALREADY_CAPTURED", "ORDER_ALREADY_AUTHORIZED", "ORDER_COMPLETED_OR_VOIDED", "ORDER_NOT_APPROVED",
-    "DUPLICATE_INVOICE_ID", "DUPLICATE_REQUEST_ID", "CAPTURE_FULLY_REFUNDED", "PENDING_CAPTURE",
-    "PREVIOUS_REQUEST_IN_PROGRESS", "INTERNAL_SERVER_ERROR", "INTERNAL_SERVICE_ERROR", "RATE_LIMIT_REACHED",
-})  # fmt: skip
+HAPPENED = frozenset(
+    {
+        "ORDER_ALREADY_CAPTURED",
+        "ORDER_ALREADY_AUTHORIZED",
+        "ORDER_COMPLETED_OR_VOIDED",
+        "ORDER_NOT_APPROVED",
+        "DUPLICATE_INVOICE_ID",
+        "DUPLICATE_REQUEST_ID",
+        "CAPTURE_FULLY_REFUNDED",
+        "PENDING_CAPTURE",
+        "PREVIOUS_REQUEST_IN_PROGRESS",
+        "INTERNAL_SERVER_ERROR",
+        "INTERNAL_SERVICE_ERROR",
+        "RATE_LIMIT_REACHED",
+    }
+)
 """It was done before, or may be done later: how things stand must be asked."""
 BACK_TO_THE_BUYER = frozenset({"INSTRUMENT_DECLINED", "PAYER_ACTION_REQUIRED"})
 NO = frozenset({400, 403, 404, 422})

@@ -19,7 +19,7 @@ from workers.providers.port import (
     Approved,
     Attempt,
     CertificateUnknown,
-    Notice,
+    Notification,
     Paid,
     Ready,
     RefundAsk,
@@ -33,10 +33,31 @@ from workers.providers.port import (
     Unknown,
 )
 
-CURRENCIES = frozenset({
-    "AUD", "BRL", "CAD", "CHF", "CZK", "DKK", "EUR", "GBP", "HKD", "ILS", "JPY", "MXN", "MYR", "NOK", "NZD", "PHP",
-    "PLN", "SEK", "SGD", "THB", "USD",
-})  # fmt: skip
+CURRENCIES = frozenset(
+    {
+        "AUD",
+        "BRL",
+        "CAD",
+        "CHF",
+        "CZK",
+        "DKK",
+        "EUR",
+        "GBP",
+        "HKD",
+        "ILS",
+        "JPY",
+        "MXN",
+        "MYR",
+        "NOK",
+        "NZD",
+        "PHP",
+        "PLN",
+        "SEK",
+        "SGD",
+        "THB",
+        "USD",
+    }
+)
 """Not HUF and TWD, which have no decimals at PayPal and two in ISO 4217."""
 REPEATABLE = timedelta(days=30)  # PayPal remembers a refund's PayPal-Request-Id for 45 days
 JSON = {"content-type": "application/json", "accept": "application/json"}
@@ -50,7 +71,7 @@ class PayPal:
     scenes = frozenset({"page"})
     currencies = CURRENCIES
     captures = True
-    notices_prove = False
+    notifications_prove = False
 
     def __init__(self, settings: PayPalSettings, certificates: Mapping[str, str] | None = None) -> None:
         self._settings = settings
@@ -63,14 +84,18 @@ class PayPal:
         if attempt.scene not in self.scenes or attempt.currency not in self.currencies or attempt.amount <= 0:
             return Refused("PAY_PARAM_INVALID", "PayPal collects some currencies, on a page")
         place = {
-            "return_url": attempt.return_url or self._settings.return_url, "cancel_url": self._settings.cancel_url,
-            "user_action": "PAY_NOW", "shipping_preference": "NO_SHIPPING",
-        }  # fmt: skip
+            "return_url": attempt.return_url or self._settings.return_url,
+            "cancel_url": self._settings.cancel_url,
+            "user_action": "PAY_NOW",
+            "shipping_preference": "NO_SHIPPING",
+        }
         unit = {
-            "custom_id": attempt.out_trade_no, "invoice_id": attempt.out_trade_no,
-            "description": attempt.subject[:127], "amount": _money(attempt.amount, attempt.currency),
+            "custom_id": attempt.out_trade_no,
+            "invoice_id": attempt.out_trade_no,
+            "description": attempt.subject[:127],
+            "amount": _money(attempt.amount, attempt.currency),
             "payee": {"merchant_id": self._settings.merchant_id},
-        }  # fmt: skip
+        }
         order = {
             "intent": "CAPTURE",
             "purchase_units": [unit],
@@ -93,16 +118,16 @@ class PayPal:
         except FieldError as error:
             return Unknown(str(error))
 
-    def verify(self, notice: Notice) -> Said | Rejected | CertificateUnknown:
+    def verify(self, notification: Notification) -> Said | Rejected | CertificateUnknown:
         """A webhook."""
-        why = unreadable(notice.headers, notice.body)
+        why = unreadable(notification.headers, notification.body)
         if why is not None:
             return Rejected("PAY_CALLBACK_INVALID", why)
-        doubt = self._trust.doubt(notice)
+        doubt = self._trust.doubt(notification)
         if doubt is not None:
             return doubt
         try:
-            return mapping.said(json_fields(notice.body), self._settings.merchant_id)
+            return mapping.said(json_fields(notification.body), self._settings.merchant_id)
         except MerchantError as error:
             return Rejected("PAY_MERCHANT_MISMATCH", str(error))
         except FieldError as error:
@@ -144,9 +169,11 @@ class PayPal:
     def refund(self, ask: RefundAsk, at: datetime) -> Request:
         """Give back some or all of a capture."""
         body = {
-            "amount": _money(ask.amount, ask.currency), "invoice_id": ask.refund_no, "custom_id": ask.refund_no,
+            "amount": _money(ask.amount, ask.currency),
+            "invoice_id": ask.refund_no,
+            "custom_id": ask.refund_no,
             "note_to_payer": ask.reason[:255],
-        }  # fmt: skip
+        }
         return self._post(f"/v2/payments/captures/{quote(ask.trade_no, safe='')}/refund", ask.refund_no, body)
 
     def refunded(self, ask: RefundAsk, response: Response, at: datetime) -> Refunded | Refused | Unknown:

@@ -13,7 +13,7 @@ from cryptography.x509.verification import PolicyBuilder, Store, VerificationErr
 
 from workers.providers.parsing import FieldError, moment
 from workers.providers.paypal.settings import PayPalSettings
-from workers.providers.port import CertificateUnknown, Notice, Rejected
+from workers.providers.port import CertificateUnknown, Notification, Rejected
 from workers.providers.rsa import BITS_MIN, PublicKey
 
 UNREADABLE = (ValueError, TypeError, UnsupportedAlgorithm, x509.InvalidVersion, x509.DuplicateExtension)
@@ -58,19 +58,19 @@ class Trust:
         """Whether PayPal would have a certificate there."""
         return self._address.fullmatch(address) is not None
 
-    def doubt(self, notice: Notice) -> Rejected | CertificateUnknown | None:
+    def doubt(self, notification: Notification) -> Rejected | CertificateUnknown | None:
         """Why a notification is not believed to be PayPal's, sent to us, now."""
         try:
-            stamp = self._stamp(notice.headers)
-            age = notice.received_at - stamp.sent_at
+            stamp = self._stamp(notification.headers)
+            age = notification.received_at - stamp.sent_at
             if not -AHEAD_MAX <= age <= timedelta(seconds=self._settings.transmission_window_seconds):
                 return Rejected("PAY_CALLBACK_STALE", "was sent too long ago, or later than now")
             if stamp.address not in self._known:
                 return CertificateUnknown(stamp.address)
-            key = self._key(stamp.address, notice.received_at)
+            key = self._key(stamp.address, notification.received_at)
         except UntrustedError as error:
             return Rejected("PAY_SIGNATURE_INVALID", str(error))
-        sound = any(key.signed(stamp.signature, text) for text in self._signed(stamp, notice.body))
+        sound = any(key.signed(stamp.signature, text) for text in self._signed(stamp, notification.body))
         return None if sound else Rejected("PAY_SIGNATURE_INVALID", "the signature is wrong")
 
     def _stamp(self, headers: Mapping[str, str]) -> "_Stamp":

@@ -19,9 +19,14 @@ from typing import Literal
 from workers.providers.port import Row, StatementError
 
 COLUMNS = (
-    "Transaction ID", "Invoice ID", "Transaction Event Code", "Transaction Debit or Credit",
-    "Gross Transaction Amount", "Gross Transaction Currency", "Custom Field",
-)  # fmt: skip
+    "Transaction ID",
+    "Invoice ID",
+    "Transaction Event Code",
+    "Transaction Debit or Credit",
+    "Gross Transaction Amount",
+    "Gross Transaction Currency",
+    "Custom Field",
+)
 PAYMENT = "T00"  # event codes T0000 to T0099: payments received (CR) or sent (DR)
 REFUND = "T1107"  # by the merchant; reversals and charge-backs have codes of their own
 FIELD_CHARACTERS_MAX = 4096

@@ -8,7 +8,7 @@ from typing import Literal
 from workers.providers.parsing import FieldError, unreadable
 from workers.providers.port import (
     Attempt,
-    Notice,
+    Notification,
     Paid,
     Ready,
     RefundAsk,
@@ -40,16 +40,18 @@ class UnionPay:
     scenes = frozenset(CHANNEL_TYPES)
     currencies = frozenset({"CNY"})
     captures = False
-    notices_prove = True
+    notifications_prove = True
 
     def __init__(self, settings: UnionPaySettings) -> None:
         self._settings = settings
         self._key = private_key(settings.signing_keys[0].private_key.get_secret_value())
         self._certificate_id = settings.signing_keys[0].certificate_id
         self._trust = Trust(
-            settings.root_certificates, settings.intermediate_certificates, settings.certificate_holder,
+            settings.root_certificates,
+            settings.intermediate_certificates,
+            settings.certificate_holder,
             settings.sha1_certificates,
-        )  # fmt: skip
+        )
 
     def start(self, attempt: Attempt, at: datetime) -> Ready | Request | Refused:
         """A form for the browser; for an app the call that gives its `tn`."""
@@ -58,13 +60,19 @@ class UnionPay:
             return Refused("PAY_PARAM_INVALID", why)
         fields = self._signed(
             {
-                "txnType": "01", "txnSubType": "01", "bizType": "000201", "currencyCode": "156",
-                "channelType": CHANNEL_TYPES[attempt.scene], "orderId": attempt.out_trade_no,
-                "txnTime": beijing(attempt.started_at), "txnAmt": str(attempt.amount),
-                "payTimeout": beijing(attempt.expire_at), "backUrl": self._settings.notify_url,
+                "txnType": "01",
+                "txnSubType": "01",
+                "bizType": "000201",
+                "currencyCode": "156",
+                "channelType": CHANNEL_TYPES[attempt.scene],
+                "orderId": attempt.out_trade_no,
+                "txnTime": beijing(attempt.started_at),
+                "txnAmt": str(attempt.amount),
+                "payTimeout": beijing(attempt.expire_at),
+                "backUrl": self._settings.notify_url,
                 "frontUrl": attempt.return_url or self._settings.return_url,
             }
-        )  # fmt: skip
+        )
         if attempt.scene == "app":
             return self._post("appTransReq", fields)
         return Ready("form", self._url("frontTransReq"), fields)
@@ -82,14 +90,14 @@ class UnionPay:
         tn = answer.text("tn")
         return Ready("app", fields={"tn": tn}, reference=tn)
 
-    def verify(self, notice: Notice) -> Said | Rejected:
+    def verify(self, notification: Notification) -> Said | Rejected:
         """A notification about a payment or a refund."""
-        why = unreadable(notice.headers, notice.body)
+        why = unreadable(notification.headers, notification.body)
         if why is not None:
             return Rejected("PAY_CALLBACK_INVALID", why)
         try:
-            fields = posted(notice.body)
-            why = self._doubt(fields, notice.received_at)
+            fields = posted(notification.body)
+            why = self._doubt(fields, notification.received_at)
             if why is not None:
                 return Rejected("PAY_SIGNATURE_INVALID", why)
             if fields.get("merId") != self._settings.merchant_id:
@@ -133,10 +141,17 @@ class UnionPay:
     def refund(self, ask: RefundAsk, at: datetime) -> Request:
         """Give back some or all of it. The same orderId and txnTime again are the same refund (answered with 12)."""
         fields = {
-            "txnType": "04", "txnSubType": "00", "bizType": "000201", "channelType": "07", "currencyCode": "156",
-            "orderId": ask.refund_no, "txnTime": beijing(ask.requested_at), "txnAmt": str(ask.amount),
-            "origQryId": ask.trade_no, "backUrl": self._settings.notify_url,
-        }  # fmt: skip
+            "txnType": "04",
+            "txnSubType": "00",
+            "bizType": "000201",
+            "channelType": "07",
+            "currencyCode": "156",
+            "orderId": ask.refund_no,
+            "txnTime": beijing(ask.requested_at),
+            "txnAmt": str(ask.amount),
+            "origQryId": ask.trade_no,
+            "backUrl": self._settings.notify_url,
+        }
         return self._post("backTransReq", self._signed(fields))
 
     def refunded(self, ask: RefundAsk, response: Response, at: datetime) -> Refunded | Refused | Unknown:
@@ -184,7 +199,7 @@ class UnionPay:
 
     def read_token(self, response: Response) -> Refused:
         """Nothing is ever asked."""
-        return Refused("PAY_CHANNEL_ERROR", "UnionPay has no tokens")
+        return Refused("PAY_PROVIDER_ERROR", "UnionPay has no tokens")
 
     def statement(self, content: bytes, day: date) -> Sequence[Row]:
         """The payments and refunds in a ZM file. Clearing days end at 23:00, so rows are not held against `day`."""

@@ -9,8 +9,22 @@ from workers.providers.wechat.provider import WeChat
 from workers.providers.wechat.settings import MerchantKey, WeChatSettings
 
 RETRY_SCHEDULE_SECONDS = (
-    15, 15, 30, 180, 600, 1200, 1800, 1800, 1800, 3600, 10_800, 10_800, 10_800, 21_600, 21_600,
-)  # fmt: skip
+    15,
+    15,
+    30,
+    180,
+    600,
+    1200,
+    1800,
+    1800,
+    1800,
+    3600,
+    10_800,
+    10_800,
+    10_800,
+    21_600,
+    21_600,
+)
 """How long it waits before it sends a notification again that was not answered with 2xx: 24 h 4 min in all."""
 
 __all__ = ["RETRY_SCHEDULE_SECONDS", "MerchantKey", "WeChat", "WeChatSettings"]

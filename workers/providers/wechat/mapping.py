@@ -56,5 +56,5 @@ def refunded(said: Fields, status: str, otherwise_at: datetime) -> Refunded:
 
 
 def _currency(amount: Fields) -> str:
-    """Notices about refunds name none: domestic ones are in yuan."""
+    """Notifications about refunds name none: domestic ones are in yuan."""
     return amount.text("currency", length_max=3) if amount.has("currency") else "CNY"

@@ -16,7 +16,7 @@ from workers.providers.port import (
     Attempt,
     CertificateUnknown,
     Irrelevant,
-    Notice,
+    Notification,
     Paid,
     Ready,
     RefundAsk,
@@ -40,10 +40,23 @@ PAID_ALREADY = frozenset({"ORDERPAID", "ORDER_PAID"})
 CLOSED_ALREADY = frozenset({"ORDERCLOSED", "ORDER_CLOSED"})
 NEVER_OPENED = frozenset({"ORDERNOTEXIST", "ORDER_NOT_EXIST"})
 NO_REFUND = frozenset({"RESOURCE_NOT_EXISTS"})
-AMBIGUOUS = frozenset({
-    "SYSTEMERROR", "SYSTEM_ERROR", "BANKERROR", "BANK_ERROR", "FREQUENCY_LIMITED", "FREQUENCY_LIMIT_EXCEED",
-    "RATELIMIT_EXCEED", "RATELIMIT_EXCEEDED", "RULELIMIT", "RULE_LIMIT", "USERPAYING", "USER_PAYING", "SIGN_ERROR",
-})  # fmt: skip
+AMBIGUOUS = frozenset(
+    {
+        "SYSTEMERROR",
+        "SYSTEM_ERROR",
+        "BANKERROR",
+        "BANK_ERROR",
+        "FREQUENCY_LIMITED",
+        "FREQUENCY_LIMIT_EXCEED",
+        "RATELIMIT_EXCEED",
+        "RATELIMIT_EXCEEDED",
+        "RULELIMIT",
+        "RULE_LIMIT",
+        "USERPAYING",
+        "USER_PAYING",
+        "SIGN_ERROR",
+    }
+)
 """Too much, too early, or not believed: the same question may be answered otherwise later."""
 
 
@@ -54,7 +67,7 @@ class WeChat:
     scenes = frozenset(PLACES)
     currencies = frozenset({"CNY"})
     captures = False
-    notices_prove = True
+    notifications_prove = True
 
     def __init__(self, settings: WeChatSettings) -> None:
         self._settings = settings
@@ -112,27 +125,36 @@ class WeChat:
         if attempt.scene == "app":
             seconds, nonce, signature = self._seal.client(appid, prepay_id, at)
             fields = {
-                "appid": appid, "partnerid": self._settings.mchid, "prepayid": prepay_id, "package": "Sign=WXPay",
-                "noncestr": nonce, "timestamp": seconds, "sign": signature,
-            }  # fmt: skip
+                "appid": appid,
+                "partnerid": self._settings.mchid,
+                "prepayid": prepay_id,
+                "package": "Sign=WXPay",
+                "noncestr": nonce,
+                "timestamp": seconds,
+                "sign": signature,
+            }
         else:
             package = f"prepay_id={prepay_id}"
             seconds, nonce, signature = self._seal.client(appid, package, at)
             fields = {
-                "appId": appid, "timeStamp": seconds, "nonceStr": nonce, "package": package, "signType": "RSA",
+                "appId": appid,
+                "timeStamp": seconds,
+                "nonceStr": nonce,
+                "package": package,
+                "signType": "RSA",
                 "paySign": signature,
-            }  # fmt: skip
+            }
         return Ready("app", fields=fields, reference=prepay_id)
 
-    def verify(self, notice: Notice) -> Said | Rejected | CertificateUnknown:
+    def verify(self, notification: Notification) -> Said | Rejected | CertificateUnknown:
         """Signature, time, seal, merchant, in this order."""
-        if why := unreadable(notice.headers, notice.body):
+        if why := unreadable(notification.headers, notification.body):
             return Rejected("PAY_CALLBACK_INVALID", why)
-        doubt = self._doubt(notice.headers, notice.body, notice.received_at)
+        doubt = self._doubt(notification.headers, notification.body, notification.received_at)
         if doubt is not None:
             return doubt
         try:
-            return self._said(json_fields(notice.body))
+            return self._said(json_fields(notification.body))
         except MerchantError as error:
             return Rejected("PAY_MERCHANT_MISMATCH", str(error))
         except FieldError as error:
@@ -246,7 +268,7 @@ class WeChat:
         return found if doubt is None else _unbelieved(doubt)
 
     def with_certificates(self, known: Mapping[str, str]) -> "WeChat":
-        """The same channel, which also believes these."""
+        """The same provider, which also believes these."""
         other = copy.copy(self)
         other._keys = signing.ring(known, self._keys)
         return other

@@ -46,7 +46,9 @@ class WeChatSettings(BaseModel):
     platform_keys: dict[Serial, str] = Field(
         default={}, description="Its certificates by serial, its public keys by PUB_KEY_ID_...; PEM. Others are fetched"
     )
-    timestamp_window_seconds: int = Field(default=300, ge=1, le=3600, description="It signs each copy of a notice anew")
+    timestamp_window_seconds: int = Field(
+        default=300, ge=1, le=3600, description="It signs each copy of a notification anew"
+    )
 
     @field_validator("apiv3_keys")
     @classmethod

@@ -13,12 +13,12 @@ from scripts.gateways.wechat_protocol import moment
 from tests.providers import keys
 from tests.providers import wechat_world as world
 from tests.providers.wechat_world import AT, OTHER_PLATFORM, OTHER_SERIAL, PLATFORM, PUBLIC_KEY_ID, SERIAL
-from workers.providers.port import CertificateUnknown, Irrelevant, Notice, Paid, Refunded, Rejected
+from workers.providers.port import CertificateUnknown, Irrelevant, Notification, Paid, Refunded, Rejected
 from workers.providers.wechat import RETRY_SCHEDULE_SECONDS
 
-WECHAT = world.channel()
+WECHAT = world.provider()
 PAID = Paid(world.ATTEMPT.out_trade_no, world.TRADE_NO, "captured", 8888, "CNY", AT)
-GENUINE = world.notice(world.transaction())
+GENUINE = world.notification(world.transaction())
 
 
 def code(said: object) -> str:
@@ -37,16 +37,16 @@ def test_a_payment_is_what_it_says() -> None:
 
 
 def test_a_payment_in_the_mobile_app_is_ours_too() -> None:
-    assert WECHAT.verify(world.notice(world.transaction(appid=world.APP_APPID))) == PAID
+    assert WECHAT.verify(world.notification(world.transaction(appid=world.APP_APPID))) == PAID
 
 
 def test_a_payment_of_which_some_was_given_back_was_a_payment() -> None:
-    assert WECHAT.verify(world.notice(world.transaction(state="REFUND"))) == PAID
+    assert WECHAT.verify(world.notification(world.transaction(state="REFUND"))) == PAID
 
 
 @pytest.mark.parametrize("after", [0, *RETRY_SCHEDULE_SECONDS])
 def test_each_copy_is_signed_and_sealed_anew_and_says_the_same(after: int) -> None:
-    copy = world.notice(world.transaction(), at=AT + timedelta(seconds=after), nonce=f"nonce{after:07d}")
+    copy = world.notification(world.transaction(), at=AT + timedelta(seconds=after), nonce=f"nonce{after:07d}")
     assert WECHAT.verify(copy) == PAID
 
 
@@ -55,7 +55,7 @@ REFUNDS = [("SUCCESS", "succeeded", None), ("ABNORMAL", "failed", "ABNORMAL"), (
 
 @pytest.mark.parametrize(("state", "status", "reason"), REFUNDS)
 def test_a_refund_is_what_it_says(state: str, status: Any, reason: str | None) -> None:
-    told = world.notice(world.refund(state=state), f"REFUND.{state}")
+    told = world.notification(world.refund(state=state), f"REFUND.{state}")
     assert WECHAT.verify(told) == Refunded(world.ASK.refund_no, status, 888, "CNY", AT, reason)
 
 
@@ -122,11 +122,11 @@ def test_a_body_that_was_parsed_and_written_again_is_another_body() -> None:
 
 @given(st.dictionaries(st.sampled_from([*SIGNED_HEADERS, "content-encoding"]), st.text()), st.binary())
 def test_whatever_comes_is_answered(headers: dict[str, str], body: bytes) -> None:
-    assert isinstance(WECHAT.verify(Notice(headers, body, AT)), Rejected)
+    assert isinstance(WECHAT.verify(Notification(headers, body, AT)), Rejected)
 
 
 def test_a_certificate_that_is_not_known_yet_may_be_sound() -> None:
-    told = world.notice(world.transaction(), platform=OTHER_PLATFORM)
+    told = world.notification(world.transaction(), platform=OTHER_PLATFORM)
     assert WECHAT.verify(told) == CertificateUnknown(OTHER_SERIAL)
     wider = WECHAT.with_certificates({OTHER_SERIAL: world.certificate("wechat, next", OTHER_SERIAL)})
     assert wider.verify(told) == PAID
@@ -136,43 +136,43 @@ def test_a_certificate_that_is_not_known_yet_may_be_sound() -> None:
 
 def test_a_certificate_goes_by_its_own_serial_whatever_it_was_called() -> None:
     pem = world.certificate("wechat, next", OTHER_SERIAL)
-    wider = world.channel(platform_keys={}).with_certificates({SERIAL: pem})
+    wider = world.provider(platform_keys={}).with_certificates({SERIAL: pem})
     assert wider.verify(GENUINE) == CertificateUnknown(SERIAL)
-    assert wider.verify(world.notice(world.transaction(), platform=OTHER_PLATFORM)) == PAID
+    assert wider.verify(world.notification(world.transaction(), platform=OTHER_PLATFORM)) == PAID
 
 
 def test_a_serial_is_a_number_however_it_is_written() -> None:
     small = replace(PLATFORM, serial="0B")
     wider = WECHAT.with_certificates({"b": world.certificate(serial="0B")})
-    assert wider.verify(world.notice(world.transaction(), platform=small)) == PAID
+    assert wider.verify(world.notification(world.transaction(), platform=small)) == PAID
 
 
 def test_wechats_public_key_is_believed_by_its_name() -> None:
     named = replace(OTHER_PLATFORM, serial=PUBLIC_KEY_ID)
-    both = world.channel(
+    both = world.provider(
         platform_keys={SERIAL: world.certificate(), PUBLIC_KEY_ID: keys.public_pem("wechat, next")}
     )  # fmt: skip
     assert both.verify(GENUINE) == PAID
-    assert both.verify(world.notice(world.transaction(), platform=named)) == PAID
-    assert WECHAT.verify(world.notice(world.transaction(), platform=named)) == CertificateUnknown(PUBLIC_KEY_ID)
+    assert both.verify(world.notification(world.transaction(), platform=named)) == PAID
+    assert WECHAT.verify(world.notification(world.transaction(), platform=named)) == CertificateUnknown(PUBLIC_KEY_ID)
 
 
 def test_another_key_under_a_serial_that_we_know_is_not_believed() -> None:
-    told = world.notice(world.transaction(), platform=replace(PLATFORM, key=keys.private("mallory")))
+    told = world.notification(world.transaction(), platform=replace(PLATFORM, key=keys.private("mallory")))
     assert code(WECHAT.verify(told)) == "PAY_SIGNATURE_INVALID"
 
 
 @pytest.mark.parametrize("since", [AT - timedelta(days=31), AT + timedelta(days=1)])
 def test_a_certificate_that_has_ended_or_not_begun_is_not_believed(since: datetime) -> None:
-    ended = world.channel(platform_keys={SERIAL: world.certificate(since=since, days=30)})
+    ended = world.provider(platform_keys={SERIAL: world.certificate(since=since, days=30)})
     assert code(ended.verify(GENUINE)) == "PAY_SIGNATURE_INVALID"
 
 
 def test_either_of_two_apiv3_keys_opens_what_it_sealed() -> None:
-    both = world.channel(apiv3_keys=(world.OTHER_APIV3_KEY, world.APIV3_KEY))
+    both = world.provider(apiv3_keys=(world.OTHER_APIV3_KEY, world.APIV3_KEY))
     later = replace(PLATFORM, apiv3_key=world.OTHER_APIV3_KEY.encode())
-    assert both.verify(GENUINE) == both.verify(world.notice(world.transaction(), platform=later)) == PAID
-    assert code(WECHAT.verify(world.notice(world.transaction(), platform=later))) == "PAY_CALLBACK_INVALID"
+    assert both.verify(GENUINE) == both.verify(world.notification(world.transaction(), platform=later)) == PAID
+    assert code(WECHAT.verify(world.notification(world.transaction(), platform=later))) == "PAY_CALLBACK_INVALID"
 
 
 SECOND = timedelta(seconds=1)
@@ -188,8 +188,8 @@ def test_a_signature_is_good_for_five_minutes_around_its_time(late: timedelta, b
     assert said == PAID if believed else code(said) == "PAY_CALLBACK_STALE"
 
 
-def test_nobody_is_sent_for_the_certificate_of_a_stale_notice() -> None:
-    told = world.notice(world.transaction(), platform=OTHER_PLATFORM)
+def test_nobody_is_sent_for_the_certificate_of_a_stale_notification() -> None:
+    told = world.notification(world.transaction(), platform=OTHER_PLATFORM)
     assert code(WECHAT.verify(replace(told, received_at=AT + timedelta(minutes=6)))) == "PAY_CALLBACK_STALE"
 
 
@@ -202,12 +202,12 @@ def test_a_time_far_away_is_stale(seconds: str) -> None:
 
 
 @pytest.mark.parametrize("other", [{"mchid": "1900000110"}, {"appid": "wx1111111111111111"}])
-def test_the_notice_of_another_merchant_is_not_ours(other: dict[str, str]) -> None:
-    assert code(WECHAT.verify(world.notice(world.transaction(**other)))) == "PAY_MERCHANT_MISMATCH"
+def test_the_notification_of_another_merchant_is_not_ours(other: dict[str, str]) -> None:
+    assert code(WECHAT.verify(world.notification(world.transaction(**other)))) == "PAY_MERCHANT_MISMATCH"
 
 
 def test_the_refund_of_another_merchant_is_not_ours() -> None:
-    told = world.notice(world.refund(mchid="1900000110"), "REFUND.SUCCESS")
+    told = world.notification(world.refund(mchid="1900000110"), "REFUND.SUCCESS")
     assert code(WECHAT.verify(told)) == "PAY_MERCHANT_MISMATCH"
 
 
@@ -215,7 +215,7 @@ def test_the_refund_of_another_merchant_is_not_ours() -> None:
 def test_a_compressed_or_huge_body_is_not_looked_at(encoding: str) -> None:
     claimed = replace(GENUINE, headers={**GENUINE.headers, "content-encoding": encoding})
     assert WECHAT.verify(claimed) == Rejected("PAY_CALLBACK_INVALID", "the body is encoded")
-    huge = world.notice({**world.transaction(), "attach": "x" * 50_000})
+    huge = world.notification({**world.transaction(), "attach": "x" * 50_000})
     assert WECHAT.verify(huge) == Rejected("PAY_CALLBACK_INVALID", "the body is larger than 65536 bytes")
     assert WECHAT.verify(replace(GENUINE, headers={**GENUINE.headers, "content-encoding": "identity"})) == PAID
 
@@ -259,7 +259,7 @@ def test_each_field_is_of_its_form_or_nothing_is_believed(path: tuple[str, ...],
     for name in path[:-1]:
         place = place[name]
     place[path[-1]] = wrong
-    said = WECHAT.verify(world.notice(resource))
+    said = WECHAT.verify(world.notification(resource))
     assert code(said) == "PAY_CALLBACK_INVALID"
     assert MARK not in said.message  # type: ignore[union-attr]
 
@@ -275,10 +275,13 @@ def test_a_seal_that_does_not_open_is_refused(name: str, wrong: Any) -> None:
 
 
 def test_a_refund_says_the_state_that_it_was_announced_with() -> None:
-    assert code(WECHAT.verify(world.notice(world.refund(state="CLOSED"), "REFUND.SUCCESS"))) == "PAY_CALLBACK_INVALID"
+    assert (
+        code(WECHAT.verify(world.notification(world.refund(state="CLOSED"), "REFUND.SUCCESS")))
+        == "PAY_CALLBACK_INVALID"
+    )
 
 
-def test_a_refund_that_did_not_succeed_is_told_at_the_time_of_its_notice() -> None:
+def test_a_refund_that_did_not_succeed_is_told_at_the_time_of_its_notification() -> None:
     later = AT + timedelta(days=3)
     body = PLATFORM.notification("REFUND.CLOSED", world.refund(state="CLOSED"), later, "EV-1", "fdasflkja484")
     said = WECHAT.verify(world.signed(body, later))

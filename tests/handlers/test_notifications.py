@@ -1,11 +1,11 @@
-"""What channels told us, as it is kept."""
+"""What providers told us, as it is kept."""
 
 from datetime import UTC, datetime
 
 import pytest
 
 from tests.handlers.floor import Floor
-from workers.providers.port import Notice
+from workers.providers.port import Notification
 from workers.store import notifications
 
 AT = datetime(2026, 1, 21, 2, 0, tzinfo=UTC)
@@ -22,22 +22,22 @@ BODIES = [
 
 
 @pytest.mark.parametrize(("body", "kept"), BODIES)
-async def test_a_notice_is_kept_byte_for_byte_but_for_card_data(floor: Floor, body: bytes, kept: bytes) -> None:
+async def test_a_notification_is_kept_byte_for_byte_but_for_card_data(floor: Floor, body: bytes, kept: bytes) -> None:
     async with floor.pool.acquire() as tx, tx.transaction():
-        [notice_id] = await notifications.keep(
-            tx, [notifications.Kept("unionpay", Notice({"a": "b"}, body, AT), about="P1")]
+        [notification_id] = await notifications.keep(
+            tx, [notifications.Kept("unionpay", Notification({"a": "b"}, body, AT), about="P1")]
         )
-        [shown] = await notifications.find(tx, ids=[notice_id])
+        [shown] = await notifications.find(tx, ids=[notification_id])
     assert shown.opened() == ({"a": "b"}, kept)
-    assert b"6226090000000048" not in shown.notice
+    assert b"6226090000000048" not in shown.notification
 
 
-async def test_copies_of_a_notice_are_one_row_whatever_their_headers(floor: Floor) -> None:
+async def test_copies_of_a_notification_are_one_row_whatever_their_headers(floor: Floor) -> None:
     async with floor.pool.acquire() as tx, tx.transaction():
-        copies = [notifications.Kept("wechat", Notice({"n": str(copy)}, b"body", AT)) for copy in range(3)]
+        copies = [notifications.Kept("wechat", Notification({"n": str(copy)}, b"body", AT)) for copy in range(3)]
         ids = {*await notifications.keep(tx, copies), *await notifications.keep(tx, copies[:1])}
         assert len(ids) == 1
-        other = await notifications.keep(tx, [notifications.Kept("alipay", Notice({}, b"body", AT))])
+        other = await notifications.keep(tx, [notifications.Kept("alipay", Notification({}, b"body", AT))])
         assert set(other).isdisjoint(ids)
 
 
@@ -49,10 +49,10 @@ async def test_what_was_believed_is_kept_for_as_long_as_it_can_be_disputed_and_w
     floor: Floor, code: str | None, days: int, left: int
 ) -> None:
     async with floor.pool.acquire() as tx, tx.transaction():
-        await notifications.keep(tx, [notifications.Kept("alipay", Notice({}, b"body", AT), code)])
-        await tx.execute("UPDATE channel_notices SET recorded_at = now() - make_interval(days => $1)", days)
+        await notifications.keep(tx, [notifications.Kept("alipay", Notification({}, b"body", AT), code)])
+        await tx.execute("UPDATE payment_notifications SET recorded_at = now() - make_interval(days => $1)", days)
         await notifications.forget(tx)
-        assert await tx.fetchval("SELECT count(*) FROM channel_notices") == left
+        assert await tx.fetchval("SELECT count(*) FROM payment_notifications") == left
 
 
 async def test_a_certificate_that_is_fetched_again_replaces_the_one_before(floor: Floor) -> None:

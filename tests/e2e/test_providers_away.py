@@ -1,4 +1,4 @@
-"""Channels that are away, or that change their keys: it concerns nobody else, and ends by itself."""
+"""Providers that are away, or that change their keys: it concerns nobody else, and ends by itself."""
 
 import asyncio
 from pathlib import Path
@@ -16,7 +16,7 @@ PAIRS = [("wechat", "paypal"), ("alipay", "unionpay")]
 
 @pytest.mark.parametrize("away", PAIRS)
 @pytest.mark.asyncio(loop_scope="module")
-async def test_a_channel_that_is_away_keeps_only_its_own_calls_waiting(market: Market, away: tuple[str, ...]) -> None:
+async def test_a_provider_that_is_away_keeps_only_its_own_calls_waiting(market: Market, away: tuple[str, ...]) -> None:
     there = [name for name in ALL if name not in away]
     sales: list[Sale] = []
 
@@ -45,9 +45,9 @@ async def test_a_channel_that_is_away_keeps_only_its_own_calls_waiting(market: M
     await market.clean()
 
 
-def waits(channel: str) -> bool:
+def waits(provider: str) -> bool:
     """Whether the worker of its calls is paused."""
-    return REGISTRY.get_sample_value("oms_consumer_paused", {"queue": f"provider-calls.{channel}"}) == 1
+    return REGISTRY.get_sample_value("oms_consumer_paused", {"queue": f"provider-calls.{provider}"}) == 1
 
 
 async def test_a_certificate_that_is_not_known_is_fetched_and_believed(
@@ -66,5 +66,5 @@ async def test_a_certificate_that_is_not_known_is_fetched_and_believed(
 
     async with open_market(declared_broker, database_url, tmp_path, rotate_after=0) as market:
         await market.everywhere(scenario)
-        fetched = await market.pool.fetch("SELECT DISTINCT channel FROM channel_certificates ORDER BY channel")
-        assert [row["channel"] for row in fetched] == ["paypal", "wechat"]
+        fetched = await market.pool.fetch("SELECT DISTINCT provider FROM provider_certificates ORDER BY provider")
+        assert [row["provider"] for row in fetched] == ["paypal", "wechat"]

@@ -1,4 +1,4 @@
-"""What a channel answers, and what follows: the table of provider_calls on a real database."""
+"""What a provider answers, and what follows: the table of provider_calls on a real database."""
 
 from dataclasses import replace
 from datetime import timedelta
@@ -12,7 +12,7 @@ from messages.timers import TimerDue
 from tests.handlers.answering import AT, NO, SILENCE, Line, tells
 from workers import shop
 from workers.providers.alipay import Alipay
-from workers.providers.calls import ChannelAwayError
+from workers.providers.calls import ProviderAwayError
 from workers.providers.port import Approved, Paid, Refused, Unknown
 from workers.providers.port import Attempt as Asked
 from workers.services.provider_requests import Question, answer_to, prepare, question, uncaptured
@@ -29,8 +29,8 @@ QUERIES = [
     ("never heard of, and clocks may differ", NO, "just", "requested", [], [], True),
     ("nothing", SILENCE, False, "requested", [], [], True),
     ("nothing when the window has ended", SILENCE, True, "requested", [], [], True),
-    ("approved", Approved("P1", "the channel's"), False, "requested", ["capture"], [], True),
-    ("approved when the window has ended", Approved("P1", "the channel's"), True, "closing", ["close"], [], True),
+    ("approved", Approved("P1", "the provider's"), False, "requested", ["capture"], [], True),
+    ("approved when the window has ended", Approved("P1", "the provider's"), True, "closing", ["close"], [], True),
 ]
 
 
@@ -51,7 +51,7 @@ async def test_an_attempt_is_asked_about_until_its_end_is_known(  # noqa: PLR091
 
 async def test_an_approval_of_an_attempt_that_is_being_closed_costs_the_buyer_nothing(line: Line) -> None:
     await line.floor.pool.execute("UPDATE payment_attempts SET state = 'closing'")
-    await line.told(ProviderQuery(attempt_id=line.attempt_id), Approved(line.number, "the channel's"))
+    await line.told(ProviderQuery(attempt_id=line.attempt_id), Approved(line.number, "the provider's"))
     assert (line.asked, await line.is_watched()) == ([], True)
 
 
@@ -64,7 +64,7 @@ async def test_a_capture_whose_answer_was_lost_counts_although_the_attempt_was_c
 # ---------------------------------------------------------------- what it tells by itself
 
 
-APPROVED = Approved("P1", "the channel's")
+APPROVED = Approved("P1", "the provider's")
 TOLD = [
     ("requested", APPROVED, "requested", ["capture"], [], True),
     ("unknown", APPROVED, "unknown", ["capture"], [], True),
@@ -80,7 +80,7 @@ TOLD = [
 
 
 @pytest.mark.parametrize(("before", "said", "state", "asked", "events", "watched"), TOLD)
-async def test_what_a_channel_tells_of_an_attempt_is_taken_once_and_only_while_it_means_something(  # noqa: PLR0917
+async def test_what_a_provider_tells_of_an_attempt_is_taken_once_and_only_while_it_means_something(  # noqa: PLR0917
     line: Line, before: str, said: Any, state: str, asked: list[str], events: list[str], watched: bool
 ) -> None:
     await line.floor.pool.execute("UPDATE payment_attempts SET state = $1", before)
@@ -88,26 +88,26 @@ async def test_what_a_channel_tells_of_an_attempt_is_taken_once_and_only_while_i
     assert not (await tells(line, said)).verdicts
     assert (await line.state(), line.asked, await line.is_watched()) == (state, asked, watched)
     assert [event["type"].rsplit(".", 1)[0] for event in line.floor.events] == events
-    reference = "the channel's" if asked else None
+    reference = "the provider's" if asked else None
     assert await line.floor.rows("SELECT reference FROM payment_attempts") == [(reference,)]
 
 
-async def test_a_number_that_another_channel_was_given_is_nobodys_here(line: Line) -> None:
+async def test_a_number_that_another_provider_was_given_is_nobodys_here(line: Line) -> None:
     batch = await tells(line, line.paid("captured"), "wechat")
     assert [(verdict.reason, verdict.retry) for verdict in batch.verdicts.values()] == [("order_unknown", True)]
     assert await line.floor.states() == ["awaiting_payment"]
 
 
-async def test_an_approval_that_we_are_told_when_we_ask_keeps_the_channels_own_number(line: Line) -> None:
-    await line.told(ProviderQuery(attempt_id=line.attempt_id), Approved(line.number, "the channel's"))
-    assert await line.floor.rows("SELECT reference FROM payment_attempts") == [("the channel's",)]
+async def test_an_approval_that_we_are_told_when_we_ask_keeps_the_providers_own_number(line: Line) -> None:
+    await line.told(ProviderQuery(attempt_id=line.attempt_id), Approved(line.number, "the provider's"))
+    assert await line.floor.rows("SELECT reference FROM payment_attempts") == [("the provider's",)]
 
 
 # ---------------------------------------------------------------- how it is asked
 
 
 class Labels:
-    """A channel whose requests are the names of its questions."""
+    """A provider whose requests are the names of its questions."""
 
     name = "alipay"
 
@@ -149,21 +149,21 @@ async def test_what_is_asked_depends_on_how_the_attempt_stands(
 
 class Away:
     async def ask(self, build: Any, read: Any) -> Any:
-        raise ChannelAwayError("alipay is not reached")
+        raise ProviderAwayError("alipay is not reached")
 
 
 async def test_only_an_address_that_a_stranger_may_have_invented_holds_up_nobody(line: Line) -> None:
     away: Any = Away()
     ours = Question("m1", lambda _: None, lambda *_: SILENCE)
     assert await answer_to(away, replace(ours, alone=True)) == Unknown("alipay is not reached")
-    with pytest.raises(ChannelAwayError):
+    with pytest.raises(ProviderAwayError):
         await answer_to(away, ours)
 
 
 async def test_certificates_that_another_process_fetched_verify_answers_here(
     line: Line, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    await line.told(ProviderCertificates(channel="alipay", serial="5F1E"), {"5F1E": "PEM"})
+    await line.told(ProviderCertificates(provider="alipay", serial="5F1E"), {"5F1E": "PEM"})
     seen: list[Any] = []
 
     def with_certificates(self: Alipay, known: Any) -> Alipay:
@@ -173,12 +173,12 @@ async def test_certificates_that_another_process_fetched_verify_answers_here(
     monkeypatch.setattr(Alipay, "with_certificates", with_certificates)
     item = line.floor.wrap(ProviderQuery(attempt_id=line.attempt_id))
     async with line.floor.pool.acquire() as tx:
-        await prepare(tx, [item], channel="alipay")
+        await prepare(tx, [item], provider="alipay")
     assert seen == [{"5F1E": "PEM"}]
 
 
 AS_IT_STANDS = [
-    (Approved("P1", "the channel's"), "closed"),
+    (Approved("P1", "the provider's"), "closed"),
     (Refused("RESOURCE_NOT_FOUND", "no such order"), "closed"),
     (Paid("P1", "", "pending", 1000, "CNY", AT), "closed"),
     (Paid("P1", "t1", "pending", 1000, "CNY", AT), "pending"),
@@ -198,12 +198,12 @@ def test_where_the_money_comes_only_when_we_ask_for_it_an_attempt_is_closed_by_n
     assert uncaptured(SILENCE, asked, AT) is SILENCE
 
 
-async def test_a_worker_that_does_not_speak_with_the_channel_leaves_its_calls_to_those_that_do(line: Line) -> None:
+async def test_a_worker_that_does_not_speak_with_the_provider_leaves_its_calls_to_those_that_do(line: Line) -> None:
     item = line.floor.wrap(ProviderQuery(attempt_id=line.attempt_id))
     async with line.floor.pool.acquire() as tx:
-        with pytest.raises(ChannelAwayError, match="OMS_WECHAT"):
-            await prepare(tx, [item], channel="wechat")
-        assert [one.item_id for one in (await prepare(tx, [item], channel="alipay")).questions] == [item.id]
+        with pytest.raises(ProviderAwayError, match="OMS_WECHAT"):
+            await prepare(tx, [item], provider="wechat")
+        assert [one.item_id for one in (await prepare(tx, [item], provider="alipay")).questions] == [item.id]
 
 
 ORDERS: list[tuple[Any, ...]] = [
@@ -211,12 +211,12 @@ ORDERS: list[tuple[Any, ...]] = [
     (ProviderClose, "captured", "captured", [], None),
     (ProviderClose, "pending", "requested", [], None),
     (ProviderClose, NO, "requested", [], None),
-    (ProviderClose, SILENCE, "requested", [], "channel_unknown"),
+    (ProviderClose, SILENCE, "requested", [], "provider_unknown"),
     (ProviderCapture, "captured", "captured", [], None),
     (ProviderCapture, "failed", "failed", [], None),
     (ProviderCapture, "pending", "requested", [], None),
     (ProviderCapture, NO, "requested", [], None),
-    (ProviderCapture, SILENCE, "requested", [], "channel_unknown"),
+    (ProviderCapture, SILENCE, "requested", [], "provider_unknown"),
 ]
 
 
@@ -257,7 +257,7 @@ async def test_a_failure_that_is_told_after_a_capture_leaves_the_attempt_capture
     assert (await line.state(), await line.floor.states()) == ("captured", ["paid"])
 
 
-async def test_the_channel_is_asked_before_the_window_ends_and_a_lost_notification_costs_nobody_the_order(
+async def test_the_provider_is_asked_before_the_window_ends_and_a_lost_notification_costs_nobody_the_order(
     line: Line,
 ) -> None:
     due_before_the_end = await line.floor.pool.fetchval(
@@ -277,16 +277,18 @@ SIGNED_BY_ANOTHER = [ProviderQuery, ProviderClose, ProviderCapture]
 @pytest.mark.parametrize("message", SIGNED_BY_ANOTHER)
 async def test_a_certificate_that_would_say_whether_an_answer_is_sound_is_fetched(line: Line, message: Any) -> None:
     await line.told(message(attempt_id=line.attempt_id), Unknown("its certificate is not known", "5F1E"))
-    assert line.floor.asked == [("alipay", ProviderCertificates(channel="alipay", serial="5F1E"))]
+    assert line.floor.asked == [("alipay", ProviderCertificates(provider="alipay", serial="5F1E"))]
 
 
 async def test_fetched_certificates_are_kept_for_every_process(line: Line) -> None:
-    await line.told(ProviderCertificates(channel="alipay", serial="5F1E"), {"5F1E": "PEM"})
-    assert await line.floor.rows("SELECT channel, serial, pem FROM channel_certificates") == [("alipay", "5F1E", "PEM")]
+    await line.told(ProviderCertificates(provider="alipay", serial="5F1E"), {"5F1E": "PEM"})
+    assert await line.floor.rows("SELECT provider, serial, pem FROM provider_certificates") == [
+        ("alipay", "5F1E", "PEM")
+    ]
 
 
 async def test_a_certificate_that_does_not_come_is_asked_for_again_only_by_what_needs_it(line: Line) -> None:
-    batch = await line.told(ProviderCertificates(channel="alipay", serial="5F1E"), Unknown("TimeoutError", "5F1F"))
+    batch = await line.told(ProviderCertificates(provider="alipay", serial="5F1E"), Unknown("TimeoutError", "5F1F"))
     assert (batch.verdicts, line.floor.asked) == ({}, [])
 
 
@@ -308,7 +310,7 @@ async def test_an_attempt_that_cannot_be_closed_is_asked_about_rarer_the_older_i
     assert 60 * minutes - 20 < await waits_seconds(line) < 60 * minutes + 20
 
 
-async def test_what_the_channel_never_heard_of_is_asked_about_once_more_when_its_clock_must_have_reached_the_end(
+async def test_what_the_provider_never_heard_of_is_asked_about_once_more_when_its_clock_must_have_reached_the_end(
     line: Line,
 ) -> None:
     await line.over(just=True)

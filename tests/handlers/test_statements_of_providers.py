@@ -1,4 +1,4 @@
-"""Each channel's day in its own layout, as its public documentation has it, against what we hold."""
+"""Each provider's day in its own layout, as its public documentation has it, against what we hold."""
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from tests.handlers.floor import Floor
 from tests.handlers.statements import DAY, NOON, paid_at, reconcile, refunded_at
 from tests.providers import alipay_world, paypal_world, unionpay_world, wechat_world
 from workers.providers import configure
-from workers.providers.port import Channel
+from workers.providers.port import Provider
 
 TRADE_NO = "782611211200067402008"
 
@@ -61,9 +61,9 @@ def paypal(books: Books) -> bytes:
 STATEMENTS: Mapping[str, Callable[[Books], bytes]] = {
     "alipay": alipay, "wechat": wechat, "unionpay": unionpay, "paypal": paypal,
 }  # fmt: skip
-CHANNELS: Mapping[str, Callable[[], Channel]] = {
-    "alipay": alipay_world.channel, "wechat": wechat_world.channel, "unionpay": unionpay_world.channel,
-    "paypal": paypal_world.channel,
+PROVIDERS: Mapping[str, Callable[[], Provider]] = {
+    "alipay": alipay_world.provider, "wechat": wechat_world.provider, "unionpay": unionpay_world.provider,
+    "paypal": paypal_world.provider,
 }  # fmt: skip
 
 
@@ -75,11 +75,11 @@ def nothing_stays() -> Iterator[None]:
 
 
 @pytest.mark.parametrize("name", STATEMENTS)
-async def test_a_channels_own_file_is_compared_with_what_we_hold(name: str, floor: Floor) -> None:
+async def test_a_providers_own_file_is_compared_with_what_we_hold(name: str, floor: Floor) -> None:
     await floor.open_shop()
-    order_id, paid = await paid_at(floor, trade_no=TRADE_NO, channel=name)
+    order_id, paid = await paid_at(floor, trade_no=TRADE_NO, provider=name)
     books = Books(paid, await refunded_at(floor, order_id, 300))
-    configure({name: CHANNELS[name]()})
+    configure({name: PROVIDERS[name]()})
     sound, wrong = STATEMENTS[name](books), STATEMENTS[name](Books("P999", books.back, 999))
     torn = sound[: len(sound) * 2 // 3]
 
