@@ -1,4 +1,4 @@
-"""`oms`: what people type. One module per command or group in scripts/commands, imported when its command is called."""
+"""The command line `oms`. Each command or group is a module in scripts/commands, imported when it is called."""
 
 import logging
 import sys
@@ -78,8 +78,8 @@ for _name, _summary in COMMANDS.items():
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command; its exit code. A traceback is a defect of ours and nothing else."""
-    logging.getLogger("aiormq").addHandler(logging.NullHandler())  # its news about errors repeats ours
+    """Run one command and return its exit code. Only a defect of the program shows a traceback."""
+    logging.getLogger("aiormq").addHandler(logging.NullHandler())  # it logs errors that we report ourselves
     try:
         code = get_command(app).main(arguments, prog_name="oms", standalone_mode=False)
         return int(code or 0)
@@ -87,11 +87,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print("oms: stopped", file=sys.stderr)
         return 130
     except BrokenPipeError:
-        sys.stderr.close()  # whoever read us has enough: no complaint about what is left to flush
+        sys.stderr.close()  # a reader such as `head` has closed the pipe: do not complain about the rest
         return Code.OK
     except typer.TyperException as error:
-        said = error.format_message()
-        print(said if said.startswith("Usage") else f"oms: {said}\n  next: oms --help", file=sys.stderr)
+        message = error.format_message()
+        print(message if message.startswith("Usage") else f"oms: {message}\n  next: oms --help", file=sys.stderr)
         return Code.FAILED
     except Exception as error:
         from scripts.commands.explanations import explain  # noqa: PLC0415 (it loads the clients of both servers)

@@ -1,4 +1,4 @@
-"""What an exception means to the person at the terminal: which server, why, and what to type next."""
+"""Turns exceptions into problems that a person can act on: which server or setting, why, and what to type next."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -13,25 +13,25 @@ from scripts.commands.problems import Code, CommandError
 
 
 def explain(error: BaseException) -> CommandError | None:
-    """What an exception means to the person at the terminal; None for one that is a defect of ours."""
-    return next((tell(error) for kinds, tell in _EXPLANATIONS if isinstance(error, kinds)), None)
+    """The problem that an exception stands for; None if the exception is a defect of the program."""
+    return next((explanation(error) for kinds, explanation in _EXPLANATIONS if isinstance(error, kinds)), None)
 
 
 def _broker(error: Any) -> CommandError:
     match error:
         case aiormq.exceptions.ChannelAccessRefused():
             hint = "use the broker user of this role (see scripts/servers/roles.py)"
-            return CommandError(Code.REFUSED, "the broker user may not do this", why=_said(error), hint=hint)
+            return CommandError(Code.REFUSED, "the broker user may not do this", why=_first_line(error), hint=hint)
         case aiormq.exceptions.ChannelNotFoundEntity():
             hint = "oms topology declare"
-            return CommandError(Code.FAILED, "the broker lacks an exchange or queue", why=_said(error), hint=hint)
+            return CommandError(Code.FAILED, "the broker lacks an exchange or queue", why=_first_line(error), hint=hint)
     hint = "check OMS_AMQP_URL: user, password, host, port and virtual host"
-    return CommandError(Code.UNREACHABLE, "the broker cannot be used", why=_said(error), hint=hint)
+    return CommandError(Code.UNREACHABLE, "the broker cannot be used", why=_first_line(error), hint=hint)
 
 
 def _server(error: Any) -> CommandError:
     hint = "is it running, and do OMS_DATABASE_URL and OMS_AMQP_URL point at it?"
-    return CommandError(Code.UNREACHABLE, "a server does not answer", why=_said(error), hint=hint)
+    return CommandError(Code.UNREACHABLE, "a server does not answer", why=_first_line(error), hint=hint)
 
 
 def _port(error: Any) -> CommandError:
@@ -50,36 +50,36 @@ def _missing_key(error: Any) -> CommandError:
 
 def _contended(error: Any) -> CommandError:
     hint = "try again in a moment"
-    return CommandError(Code.REFUSED, "someone else is deciding; nothing was done", why=_said(error), hint=hint)
+    return CommandError(Code.REFUSED, "someone else is deciding; nothing was done", why=_first_line(error), hint=hint)
 
 
 def _no_such_id(error: Any) -> CommandError:
-    return CommandError(Code.NOTHING, "no such id", why=_said(error), hint="ids are as the lists show them")
+    return CommandError(Code.NOTHING, "no such id", why=_first_line(error), hint="ids are as the lists show them")
 
 
 def _schema(error: Any) -> CommandError:
     what = "the database has another schema than this version"
-    return CommandError(Code.FAILED, what, why=_said(error), hint="oms migrate")
+    return CommandError(Code.FAILED, what, why=_first_line(error), hint="oms migrate")
 
 
 def _slow(error: Any) -> CommandError:
     return CommandError(
-        Code.UNREACHABLE, "the database took too long", why=_said(error), hint="try in a quieter moment"
+        Code.UNREACHABLE, "the database took too long", why=_first_line(error), hint="try in a quieter moment"
     )
 
 
 def _denied(error: Any) -> CommandError:
     hint = "use the database user of this role"
-    return CommandError(Code.REFUSED, "the database user may not do this", why=_said(error), hint=hint)
+    return CommandError(Code.REFUSED, "the database user may not do this", why=_first_line(error), hint=hint)
 
 
 def database_unusable(error: BaseException) -> CommandError:
-    """For what a database driver raises when it cannot connect or cannot go on."""
+    """The problem for an error of any database driver that no other explanation fits."""
     hint = "check OMS_DATABASE_URL: user, password, host, port and database"
-    return CommandError(Code.UNREACHABLE, "the database cannot be used", why=_said(error), hint=hint)
+    return CommandError(Code.UNREACHABLE, "the database cannot be used", why=_first_line(error), hint=hint)
 
 
-def _said(error: BaseException) -> str:
+def _first_line(error: BaseException) -> str:
     first = str(error).strip().splitlines()
     return f"{type(error).__name__}: {first[0]}" if first else type(error).__name__
 
@@ -110,4 +110,4 @@ _EXPLANATIONS: tuple[tuple[tuple[type[BaseException], ...], Callable[[Any], Comm
     ((asyncpg.PostgresError, asyncpg.InterfaceError), database_unusable),
     ((OSError, TimeoutError), _server),
 )
-"""The first that fits explains."""
+"""Kinds of exceptions, each with its explanation; the first that fits is used."""
