@@ -16,7 +16,7 @@ from typing import Any
 
 from messages.envelope import Envelope
 from messages.payments import PaymentCallback
-from tests.providers import alipay_world, paypal_world, unionpay_world, wechat_world
+from tests.providers import alipay_builders, paypal_builders, unionpay_builders, wechat_builders
 from workers.providers.port import Notification, Paid, Provider
 from workers.services.payment_notifications import AT_ONCE, Call, verdict, verified
 
@@ -56,26 +56,30 @@ class Stall:
 
 def subjects() -> dict[str, Subject]:
     """The four providers."""
-    alipay, wechat, unionpay = alipay_world.provider(), wechat_world.provider(), unionpay_world.provider()
-    paypal = paypal_world.provider()
+    alipay, wechat, unionpay = alipay_builders.provider(), wechat_builders.provider(), unionpay_builders.provider()
+    paypal = paypal_builders.provider()
     return {
         "alipay": Subject(
-            alipay, lambda n: alipay_world.notification(alipay_world.trade(out_trade_no=f"P{n:020d}")),
-            lambda: alipay.start(alipay_world.ATTEMPT, alipay_world.AT),
+            alipay, lambda n: alipay_builders.notification(alipay_builders.trade(out_trade_no=f"P{n:020d}")),
+            lambda: alipay.start(alipay_builders.ATTEMPT, alipay_builders.AT),
         ),
         "wechat": Subject(
             wechat,
-            lambda n: wechat_world.notification(wechat_world.transaction(out_trade_no=f"P{n:020d}"), nonce=f"{n:012d}"),
-            lambda: wechat.start(wechat_world.ATTEMPT, wechat_world.AT),
+            lambda n: wechat_builders.notification(
+                wechat_builders.transaction(out_trade_no=f"P{n:020d}"), nonce=f"{n:012d}"
+            ),
+            lambda: wechat.start(wechat_builders.ATTEMPT, wechat_builders.AT),
         ),
         "unionpay": Subject(
-            unionpay, lambda n: unionpay_world.told(unionpay_world.payment(orderId=f"P{n:020d}")),
-            lambda: unionpay.start(unionpay_world.ATTEMPT, unionpay_world.AT),
+            unionpay, lambda n: unionpay_builders.told(unionpay_builders.payment(orderId=f"P{n:020d}")),
+            lambda: unionpay.start(unionpay_builders.ATTEMPT, unionpay_builders.AT),
         ),
         "paypal": Subject(
             paypal,
-            lambda n: paypal_world.told("PAYMENT.CAPTURE.COMPLETED", paypal_world.capture(custom_id=f"P{n:020d}")),
-            lambda: paypal.start(replace(paypal_world.ATTEMPT, reference=None), paypal_world.AT),
+            lambda n: paypal_builders.told(
+                "PAYMENT.CAPTURE.COMPLETED", paypal_builders.capture(custom_id=f"P{n:020d}")
+            ),
+            lambda: paypal.start(replace(paypal_builders.ATTEMPT, reference=None), paypal_builders.AT),
         ),
     }  # fmt: skip
 

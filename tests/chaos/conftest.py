@@ -9,7 +9,7 @@ import pytest_asyncio
 
 from messages.topology import Names, tiers_seconds
 from scripts.servers.find import Servers
-from tests.chaos.plant import Plant
+from tests.chaos.deployment import Plant
 from tests.conftest import Broker
 from workers.runtime import declare
 

@@ -5,7 +5,7 @@ import signal
 import pytest
 
 from tests.chaos.conftest import HEARD
-from tests.chaos.plant import Plant, Rush, told_once
+from tests.chaos.deployment import Plant, Rush, told_once
 
 pytestmark = [pytest.mark.chaos, pytest.mark.asyncio(loop_scope="module")]
 

@@ -8,7 +8,7 @@ import pytest
 from scripts.servers.find import Servers
 from scripts.servers.lifecycle import Given
 from tests.chaos.conftest import HEARD
-from tests.chaos.plant import Plant, Rush, told_once
+from tests.chaos.deployment import Plant, Rush, told_once
 
 pytestmark = [pytest.mark.chaos, pytest.mark.asyncio(loop_scope="module")]
 

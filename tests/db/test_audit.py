@@ -16,8 +16,8 @@ from db.statements import SQL
 from scripts.commands.audit import GRACE_SECONDS, check, findings
 from scripts.commands.invariants import INVARIANTS, Invariant
 from scripts.servers.find import Servers
-from tests.db import audit_world
-from tests.db.audit_plants import MORE, OUTBOX, PLANTS
+from tests.db import audit_fixtures
+from tests.db.audit_violations import MORE, OUTBOX, PLANTS
 
 ALONE = pytest.mark.asyncio(loop_scope="function")
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -29,7 +29,7 @@ def world(servers: Servers, database_template: str) -> Iterator[str]:
     cipher.configure(os.environ["OMS_ENCRYPTION_KEYS"])
     name = f"audit_{secrets.token_hex(6)}"
     url = servers.postgres.new_database(name, template=database_template)
-    asyncio.run(audit_world.live(url))
+    asyncio.run(audit_fixtures.live(url))
     yield url
     servers.postgres.drop_database(name)
 

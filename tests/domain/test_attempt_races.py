@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from tests.domain.attempts_world import NAMES, OPEN, PAID, PROVIDERS, World, at_rest, following
-from tests.domain.making import ORDER_ID, order
-from tests.domain.test_races import GOODS
+from tests.domain.attempt_model import NAMES, OPEN, PAID, PROVIDERS, World, at_rest, following
+from tests.domain.builders import ORDER_ID, order
+from tests.domain.test_order_races import GOODS
 from workers.domain.order import State
 
 BEGINNINGS = [

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from tests.domain.making import order
+from tests.domain.builders import order
 from workers.domain.order import FINISHED, STEPS, TRANSITIONS, Effect, State, Trigger
 
 AT = datetime(2026, 1, 31, 9, 30, tzinfo=UTC)

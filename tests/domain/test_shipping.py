@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from messages.shipments import Status
-from tests.domain.making import NOW, ORDER_ID, order
+from tests.domain.builders import NOW, ORDER_ID, order
 from workers.domain.order import State, Trigger
 from workers.domain.shipping import Parcel, advance, next_trigger, unpacked
 

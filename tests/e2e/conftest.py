@@ -13,10 +13,10 @@ from db.pool import open_pool
 from messages.topology import Names
 from scripts.servers.find import Servers
 from tests.conftest import TIERS_SECONDS, Broker
-from tests.e2e.hall import SKU, Hall
-from tests.e2e.market import Market, open_market
-from tests.e2e.raw import Raw
-from tests.e2e.shopfront import Upstream, open_shop
+from tests.e2e.all_providers import Market, open_market
+from tests.e2e.raw_amqp import Raw
+from tests.e2e.system import SKU, Hall
+from tests.e2e.upstream import Upstream, open_shop
 from workers.runtime import declare
 
 

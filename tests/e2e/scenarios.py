@@ -30,9 +30,9 @@ from messages.stock import (
     StockRestock,
 )
 from messages.timers import TimerDue
-from tests.handlers.floor import ADDRESS, OPERATOR, Floor, book, cancel, captured, create, receive, sku, update, user
-from tests.handlers.offers import coupon, grant, member, promotion, settings, template
-from tests.handlers.statements import DAY, on_paper, paper, reconcile
+from tests.handlers.catalogue_builders import coupon, grant, member, promotion, settings, template
+from tests.handlers.harness import ADDRESS, OPERATOR, Floor, book, cancel, captured, create, receive, sku, update, user
+from tests.handlers.statement_builders import DAY, on_paper, paper, reconcile
 
 REVISIONS = count(1)
 

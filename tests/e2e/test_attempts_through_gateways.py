@@ -4,9 +4,9 @@ from collections.abc import Awaitable
 
 import pytest
 
-from tests.e2e.market import Market
-from tests.e2e.sales import Counter, Sale, now
-from tests.e2e.shopfront import until
+from tests.e2e.all_providers import Market
+from tests.e2e.provider_harness import Counter, Sale, now
+from tests.e2e.upstream import until
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 CLOSING = ("wechat", "alipay")

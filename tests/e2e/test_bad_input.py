@@ -8,7 +8,7 @@ from uuid import uuid4
 import orjson
 import pytest
 
-from tests.e2e.hall import SKU, Hall, cancel, mark, neighbour, reserve, sessions, sound_order
+from tests.e2e.system import SKU, Hall, cancel, mark, neighbour, reserve, sessions, sound_order
 from workers.runtime.settings import RuntimeSettings
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")

@@ -8,8 +8,8 @@ from uuid import uuid4
 import orjson
 import pytest
 
-from tests.e2e.hall import SKU, Hall, ask, eventually
-from tests.e2e.shopfront import Upstream, order_body, until
+from tests.e2e.system import SKU, Hall, ask, eventually
+from tests.e2e.upstream import Upstream, order_body, until
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

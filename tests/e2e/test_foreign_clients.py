@@ -11,8 +11,8 @@ import orjson
 import pika
 import pytest
 
-from tests.e2e.hall import SKU, Hall, sound_order
-from tests.e2e.shopfront import order_body
+from tests.e2e.system import SKU, Hall, sound_order
+from tests.e2e.upstream import order_body
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

@@ -2,7 +2,7 @@
 
 from db.pool import Pool
 from tests.conftest import Broker
-from tests.e2e.shopfront import Upstream, open_shop, states
+from tests.e2e.upstream import Upstream, open_shop, states
 
 
 async def test_an_order_lives_from_create_to_completed(declared_broker: Broker, database_url: str, pool: Pool) -> None:

@@ -13,10 +13,10 @@ import pytest
 
 from db import cipher
 from db.pool import open_pool
-from tests.chaos.plant import SKU, Plant
+from tests.chaos.deployment import SKU, Plant
 from tests.conftest import Broker
-from tests.e2e.raw import Raw
-from tests.e2e.shopfront import order_body
+from tests.e2e.raw_amqp import Raw
+from tests.e2e.upstream import order_body
 from workers.store import dead_letters
 
 CANARIES = ("13987654321", "Canary Zhang", "Canary Street 77", "200099")

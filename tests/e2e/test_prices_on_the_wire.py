@@ -5,7 +5,7 @@ from typing import Any
 
 from db.pool import Pool
 from tests.conftest import Broker
-from tests.e2e.shopfront import Upstream, now, open_shop, states
+from tests.e2e.upstream import Upstream, now, open_shop, states
 
 DAY = timedelta(days=1)
 

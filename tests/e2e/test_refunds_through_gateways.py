@@ -4,8 +4,8 @@ from datetime import timedelta
 
 import pytest
 
-from tests.e2e.market import Market, impatient
-from tests.e2e.sales import PAYABLE, Counter
+from tests.e2e.all_providers import Market, impatient
+from tests.e2e.provider_harness import PAYABLE, Counter
 from workers.providers.alipay import mapping
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")

@@ -7,8 +7,8 @@ from uuid import uuid4
 import orjson
 import pytest
 
-from tests.e2e.hall import SKU, Hall, ask, cancel
-from tests.e2e.shopfront import order_body
+from tests.e2e.system import SKU, Hall, ask, cancel
+from tests.e2e.upstream import order_body
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

@@ -1,25 +1,20 @@
 """A floor of handlers on a database of its own."""
 
-import os
 from collections.abc import Iterator
 
 import pytest
 
-from db import cipher
 from db.pool import Pool
-from tests.handlers.answering import Line
-from tests.handlers.floor import Floor
-from tests.handlers.test_paying import MERCHANT, opened
-from workers import providers, shop
-from workers.domain.shop import Policy, Shop
+from tests.handlers.harness import Floor, open_harness
+from tests.handlers.provider_answers import Line
+from tests.handlers.test_payment_attempts import MERCHANT, opened
+from workers import providers
 from workers.providers.alipay import Alipay, AlipaySettings
 
 
 @pytest.fixture
 def floor(pool: Pool) -> Floor:
-    cipher.configure(os.environ["OMS_ENCRYPTION_KEYS"])
-    shop.configure(Shop(policy=Policy(rate_limit_orders=0)))
-    return Floor(pool)
+    return open_harness(pool)
 
 
 @pytest.fixture

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from messages.orders import OrderCreate
-from tests.handlers.floor import Floor, book, cancel, captured, create, receive, sku, update
-from tests.handlers.offers import coupon, grant, refused, settings, template
+from tests.handlers.catalogue_builders import coupon, grant, refused, settings, template
+from tests.handlers.harness import Floor, book, cancel, captured, create, receive, sku, update
 from workers.domain.shop import DEFAULT_POLICIES
 from workers.handlers import timeouts
 

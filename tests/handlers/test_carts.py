@@ -7,9 +7,9 @@ import pytest
 from messages.carts import CartPut, CartRemove
 from messages.orders import OrderCreate
 from messages.stock import StockReserved
-from tests.handlers.endings import out_of_stock, placing
-from tests.handlers.floor import Floor, create, sku, user
-from tests.handlers.offers import promotion, refused
+from tests.handlers.catalogue_builders import promotion, refused
+from tests.handlers.harness import Floor, create, sku, user
+from tests.handlers.order_endings import out_of_stock, placing
 
 
 def put(sku_id: str, qty: int, request_id: str, user_id: str = "u1") -> CartPut:

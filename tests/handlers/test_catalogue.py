@@ -11,8 +11,8 @@ from db.statements import SQL
 from messages.base import Command, Message
 from messages.catalogue import SettingsSet, SkuUnchanged, SkuUpsert
 from messages.promotions import LadderStep, ReductionStep
-from tests.handlers.floor import Floor, sku
-from tests.handlers.offers import DAY, NOW, member, promotion, refused, settings, side_by_side, template
+from tests.handlers.catalogue_builders import DAY, NOW, member, promotion, refused, settings, side_by_side, template
+from tests.handlers.harness import Floor, sku
 from workers.domain.pricing.quote import Sku
 from workers.domain.shop import POLICY_FIELDS
 from workers.handlers import catalogue

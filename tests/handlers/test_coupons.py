@@ -7,9 +7,9 @@ import pytest
 
 from messages.orders import OrderCreate
 from messages.refunds import RefundRequest
-from tests.handlers.endings import UNPAID_ENDS
-from tests.handlers.floor import OPERATOR, Floor, book, cancel, create, receive, sku, update
-from tests.handlers.offers import coupon, refused, template
+from tests.handlers.catalogue_builders import coupon, refused, template
+from tests.handlers.harness import OPERATOR, Floor, book, cancel, create, receive, sku, update
+from tests.handlers.order_endings import UNPAID_ENDS
 from workers.handlers import catalogue
 
 FREE = ("issued", None)

@@ -9,8 +9,8 @@ import outbox
 from messages.base import Message
 from messages.orders import CreateLine, ExpectedAmount, OrderCreate, PaymentChoice
 from messages.promotions import ReductionStep
-from tests.handlers.floor import Floor, create, receive, sku
-from tests.handlers.offers import DAY, NOW, coupon, grant, member, promotion, refused, template
+from tests.handlers.catalogue_builders import DAY, NOW, coupon, grant, member, promotion, refused, template
+from tests.handlers.harness import Floor, create, receive, sku
 from workers import shop
 from workers.domain.shop import Policy, Shop
 from workers.store import benefits, new_orders, timers

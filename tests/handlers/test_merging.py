@@ -10,8 +10,8 @@ from messages.base import Actor
 from messages.orders import OrderMerge
 from messages.payments import PaymentResult
 from messages.refunds import RefundRequest
-from tests.handlers.floor import OPERATOR, Floor, cancel, captured, create, receive, sku, user
-from tests.handlers.offers import coupon, grant, refused, template
+from tests.handlers.catalogue_builders import coupon, grant, refused, template
+from tests.handlers.harness import OPERATOR, Floor, cancel, captured, create, receive, sku, user
 
 
 def merge(*order_ids: int, request_id: str = "g1", actor: Actor | None = None) -> OrderMerge:

@@ -10,8 +10,8 @@ import asyncpg
 import pytest
 
 from messages.orders import OrderNumberIssue
-from tests.handlers.floor import Floor, create, receive, sku, user
-from tests.handlers.offers import refused
+from tests.handlers.catalogue_builders import refused
+from tests.handlers.harness import Floor, create, receive, sku, user
 from workers import shop
 from workers.domain.ids import EPOCH_MS, make_id, user_shard
 from workers.domain.shop import CHANNELS, Policy, Shop

@@ -18,10 +18,10 @@ from messages.payments import ProgressMark
 from messages.refunds import RefundRequest
 from messages.timers import TimerDue
 from scripts.commands.audit import Finding, check
-from tests.handlers.bank import Account, Bank, Line
-from tests.handlers.calling import start
-from tests.handlers.floor import OPERATOR, Floor, cancel, create, user
-from tests.handlers.storm import Storm, unique
+from tests.handlers.concurrent_harness import Storm, unique
+from tests.handlers.fake_provider import Account, Bank, Line
+from tests.handlers.harness import OPERATOR, Floor, cancel, create, user
+from tests.handlers.provider_calls import start
 from workers import providers, shop
 from workers.domain.shop import Policy, Shop
 from workers.services import provider_requests

@@ -14,9 +14,9 @@ from messages.orders import OrderMerge
 from messages.payments import PaymentObserved
 from messages.providers import ProviderClose, ProviderQuery, ProviderStart
 from messages.timers import TimerDue
-from tests.handlers.calling import start
-from tests.handlers.floor import WAITING, Floor, cancel, user
-from tests.handlers.test_paying import MERCHANT, notified, opened
+from tests.handlers.harness import WAITING, Floor, cancel, user
+from tests.handlers.provider_calls import start
+from tests.handlers.test_payment_attempts import MERCHANT, notified, opened
 from workers import providers, shop
 from workers.domain.shop import Policy, Shop
 from workers.handlers.provider_calls import START_TRIES, take_answers

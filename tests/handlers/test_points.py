@@ -6,9 +6,9 @@ import pytest
 
 from messages.orders import OrderConfirmReceipt, OrderCreate
 from messages.refunds import RefundRequest
-from tests.handlers.endings import UNPAID_ENDS
-from tests.handlers.floor import OPERATOR, Floor, book, cancel, create, receive, sku, update, user
-from tests.handlers.offers import coupon, grant, refused, template
+from tests.handlers.catalogue_builders import coupon, grant, refused, template
+from tests.handlers.harness import OPERATOR, Floor, book, cancel, create, receive, sku, update, user
+from tests.handlers.order_endings import UNPAID_ENDS
 from workers import shop
 from workers.domain.shop import Policy, Shop
 

@@ -16,7 +16,7 @@ from messages.envelope import Envelope
 from messages.orders import Address, CreateLine
 from messages.promotions import LadderStep, PromotionUpsert, ReductionStep
 from messages.queries import OrderPreview, OrderPreviewed
-from tests.handlers.floor import ADDRESS, OPERATOR, Floor, cancel, create, receive, user
+from tests.handlers.harness import ADDRESS, OPERATOR, Floor, cancel, create, receive, user
 from workers import shop
 from workers.domain.shop import Shop
 from workers.handlers import queries

@@ -5,9 +5,9 @@ from datetime import datetime, timedelta
 import pytest
 
 from messages.orders import OrderCreate
-from tests.handlers.endings import out_of_stock
-from tests.handlers.floor import Floor, cancel, create, receive, sku
-from tests.handlers.offers import refused, settings
+from tests.handlers.catalogue_builders import refused, settings
+from tests.handlers.harness import Floor, cancel, create, receive, sku
+from tests.handlers.order_endings import out_of_stock
 from workers import shop
 from workers.domain.shop import Shop
 

@@ -8,7 +8,7 @@ import pytest
 
 from messages.payments import PaymentCallback, PaymentStart
 from messages.registry import MODELS
-from tests.handlers.floor import Floor, create, receive, sku
+from tests.handlers.harness import Floor, create, receive, sku
 from tests.providers.keys import private_pem, public_pem
 from workers import providers
 from workers.providers.configuration import make

@@ -8,8 +8,8 @@ import pytest
 
 from messages.payments import STATEMENT_BYTES_MAX, PaymentReconcile
 from messages.refunds import RefundResult
-from tests.handlers.floor import Floor, user
-from tests.handlers.statements import DAY, NOON, attempted, on_paper, paid_at, paper, reconcile, refunded_at
+from tests.handlers.harness import Floor, user
+from tests.handlers.statement_builders import DAY, NOON, attempted, on_paper, paid_at, paper, reconcile, refunded_at
 from workers.domain.reconciliation import LATE
 from workers.handlers import reconciliations
 from workers.providers import configure

@@ -10,8 +10,8 @@ import asyncpg
 import pytest
 
 from messages.orders import OrderChangeAddress, OrderConfirmReceipt, OrderCreate
-from tests.handlers.floor import ADDRESS, OPERATOR, Floor, book, cancel, captured, create, receive, sku, update, user
-from tests.handlers.offers import coupon, grant, promotion, refused, template
+from tests.handlers.catalogue_builders import coupon, grant, promotion, refused, template
+from tests.handlers.harness import ADDRESS, OPERATOR, Floor, book, cancel, captured, create, receive, sku, update, user
 from workers import shop
 from workers.domain.order import Trigger
 from workers.domain.shop import Policy, Shop

@@ -7,8 +7,8 @@ import asyncpg
 import orjson
 import pytest
 
-from tests.handlers.floor import Floor, create, receive, sku
-from tests.handlers.offers import NOW, coupon, grant, promotion, template
+from tests.handlers.catalogue_builders import NOW, coupon, grant, promotion, template
+from tests.handlers.harness import Floor, create, receive, sku
 from workers import shop
 from workers.domain.shop import Policy, Shop
 

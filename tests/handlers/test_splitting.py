@@ -8,8 +8,8 @@ import pytest
 
 from messages.orders import OrderChangeAddress, OrderConfirmReceipt, OrderCreate, OrderDelete
 from messages.refunds import RefundRequest
-from tests.handlers.floor import ADDRESS, OPERATOR, Floor, book, cancel, captured, create, receive, sku, update, user
-from tests.handlers.offers import refused, settings
+from tests.handlers.catalogue_builders import refused, settings
+from tests.handlers.harness import ADDRESS, OPERATOR, Floor, book, cancel, captured, create, receive, sku, update, user
 from workers import shop
 from workers.domain.shop import Policy, Shop
 

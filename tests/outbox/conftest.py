@@ -8,7 +8,7 @@ import pytest
 from db import cipher
 from outbox.settings import RelaySettings
 from tests.conftest import Broker
-from tests.outbox.support import declare, settings_for
+from tests.outbox.harness import declare, settings_for
 
 
 @pytest.fixture

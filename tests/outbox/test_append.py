@@ -8,7 +8,7 @@ from db.statements import SQL
 from messages.stock import StockCommit
 from outbox import append, internal
 from outbox.insertion import AAD
-from tests.outbox.support import announce, event, pending
+from tests.outbox.harness import announce, event, pending
 
 
 @pytest.mark.parametrize(("announcements", "statements"), [(0, 0), (1, 1), (1000, 1)])

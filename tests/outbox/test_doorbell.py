@@ -4,7 +4,7 @@ import asyncio
 
 from db.pool import Pool
 from outbox.doorbell import SHARDS_FREE, Doorbell, listen
-from tests.outbox.support import until
+from tests.outbox.harness import until
 
 
 async def test_many_rings_at_once_are_one_notification(pool: Pool) -> None:

@@ -5,7 +5,7 @@ import pytest
 from db.pool import Pool
 from db.statements import SQL
 from outbox.leases import Leases
-from tests.outbox.support import announce, event, pending
+from tests.outbox.harness import announce, event, pending
 
 
 async def deleted(pool: Pool, owner: str, epoch_change: int) -> int:

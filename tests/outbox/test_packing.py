@@ -13,7 +13,7 @@ from messages.stock import StockCommit, StockRelease
 from messages.timers import TimerDue
 from outbox import Announcement, internal, later, reply
 from outbox.packing import PACK_MAX_BYTES, PACK_MAX_ITEMS, rows, shard_of
-from tests.outbox.support import event
+from tests.outbox.harness import event
 
 NOW = datetime(2026, 5, 4, 3, 2, 1, 7, tzinfo=UTC)
 

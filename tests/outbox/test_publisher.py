@@ -14,7 +14,7 @@ from outbox.outcome import Outcome
 from outbox.publisher import Publisher
 from scripts.servers.find import Servers
 from tests.conftest import Broker
-from tests.outbox.support import Hush, opened, subscribe, take, until
+from tests.outbox.harness import Hush, opened, subscribe, take, until
 
 
 @pytest.fixture

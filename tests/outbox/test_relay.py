@@ -20,7 +20,7 @@ from outbox.settings import RelaySettings
 from scripts.servers.find import Servers
 from scripts.servers.private_rabbitmq import PrivateRabbitmq
 from tests.conftest import Broker
-from tests.outbox.support import (
+from tests.outbox.harness import (
     Hush,
     announce,
     empty,

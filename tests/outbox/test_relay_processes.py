@@ -11,7 +11,7 @@ from aiormq.abc import DeliveredMessage
 from db.pool import Pool
 from outbox.settings import RelaySettings
 from tests.conftest import Broker
-from tests.outbox.support import (
+from tests.outbox.harness import (
     announce,
     empty,
     event,

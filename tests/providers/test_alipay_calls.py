@@ -15,15 +15,15 @@ from hypothesis import strategies as st
 from yarl import URL
 
 from scripts.gateways import alipay_protocol as protocol
-from tests.providers import alipay_world as world
+from tests.providers import alipay_builders as builders
 from tests.providers import keys
-from tests.providers.alipay_world import ASK, ASKED_AT, AT, ATTEMPT, CLOSE, PRECREATE, QUERY, REFUND, REFUND_QUERY
+from tests.providers.alipay_builders import ASK, ASKED_AT, AT, ATTEMPT, CLOSE, PRECREATE, QUERY, REFUND, REFUND_QUERY
 from workers.providers import rsa
 from workers.providers.alipay import Alipay, signing
 from workers.providers.parsing import FieldError
 from workers.providers.port import Paid, Provider, Ready, Refunded, Refused, Request, Response, Unknown
 
-ALIPAY = world.provider()
+ALIPAY = builders.provider()
 APPS = [keys.private("ours").public_key()]
 GATEWAY = "https://openapi.alipay.com/gateway.do"
 
@@ -38,7 +38,7 @@ def test_it_is_a_provider() -> None:
 
 def checked(query: str, form: bytes = b"", keys_: Any = None) -> protocol.Asked:
     """What Alipay understands, once it has checked the signature."""
-    return protocol.check(query, form, app_id=world.APP_ID, keys=keys_ or APPS, now=AT + timedelta(hours=2))
+    return protocol.check(query, form, app_id=builders.APP_ID, keys=keys_ or APPS, now=AT + timedelta(hours=2))
 
 
 def asked(request: object) -> protocol.Asked:
@@ -58,7 +58,7 @@ PAGES = [
 
 @pytest.mark.parametrize(("scene", "method", "product"), PAGES)
 def test_a_link_to_follow(scene: str, method: str, product: str) -> None:
-    ready = ALIPAY.start(world.attempt(scene=scene), AT)
+    ready = ALIPAY.start(builders.attempt(scene=scene), AT)
     assert isinstance(ready, Ready)
     assert ready.kind == "redirect"
     link, _, query = str(ready.url).partition("?")
@@ -75,7 +75,7 @@ def test_a_link_to_follow(scene: str, method: str, product: str) -> None:
 
 
 def test_an_order_string_for_the_app() -> None:
-    ready = ALIPAY.start(world.attempt(scene="app"), AT)
+    ready = ALIPAY.start(builders.attempt(scene="app"), AT)
     assert isinstance(ready, Ready)
     assert (ready.kind, ready.url, list(ready.fields)) == ("app", None, ["order_string"])
     told = checked(ready.fields["order_string"])
@@ -84,23 +84,23 @@ def test_an_order_string_for_the_app() -> None:
 
 
 def test_a_code_to_scan() -> None:
-    qr = world.attempt(scene="qr")
+    qr = builders.attempt(scene="qr")
     told = asked(ALIPAY.start(qr, AT))
     assert (told.method, told.order["product_code"]) == (PRECREATE, "QR_CODE_OFFLINE")
     code = {"out_trade_no": qr.out_trade_no, "qr_code": "https://qr.alipay.com/bavh4wjlxf12tper3a"}
-    ready = ALIPAY.started(qr, world.answer(PRECREATE, protocol.ok(**code)), AT)
+    ready = ALIPAY.started(qr, builders.answer(PRECREATE, protocol.ok(**code)), AT)
     assert ready == Ready("qr", url="https://qr.alipay.com/bavh4wjlxf12tper3a")
-    other = world.answer(PRECREATE, protocol.ok(**{**code, "out_trade_no": "P1"}))
+    other = builders.answer(PRECREATE, protocol.ok(**{**code, "out_trade_no": "P1"}))
     assert isinstance(ALIPAY.started(qr, other, AT), Unknown)
 
 
 @pytest.mark.parametrize("more", [{"scene": "jsapi"}, {"currency": "USD"}, {"amount": 0}, {"amount": -1}], ids=str)
 def test_what_alipay_cannot_do_is_not_asked(more: dict[str, Any]) -> None:
-    assert isinstance(ALIPAY.start(world.attempt(**more), AT), Refused)
+    assert isinstance(ALIPAY.start(builders.attempt(**more), AT), Refused)
 
 
 def test_a_subject_has_no_signs_that_alipay_refuses_and_is_cut() -> None:
-    ready = ALIPAY.start(world.attempt(subject="茶/绿=1&" + "长" * 300), AT)
+    ready = ALIPAY.start(builders.attempt(subject="茶/绿=1&" + "长" * 300), AT)
     subject = checked(str(ready.url).partition("?")[2]).order["subject"]  # type: ignore[union-attr]
     assert subject == ("茶 绿 1 " + "长" * 300)[:256]
 
@@ -120,12 +120,12 @@ def test_questions_by_our_numbers() -> None:
 @given(st.text(alphabet=st.characters(codec="utf-8"), max_size=20))
 def test_any_text_is_signed_as_it_is_sent(text: str) -> None:
     assert asked(ALIPAY.refund(replace(ASK, reason=text), AT)).order.get("refund_reason", "") == text
-    ready = ALIPAY.start(world.attempt(subject=text), AT)
+    ready = ALIPAY.start(builders.attempt(subject=text), AT)
     assert checked(URL(str(ready.url)).raw_query_string).fields["method"] == "alipay.trade.page.pay"  # type: ignore[union-attr]
 
 
 def test_we_sign_with_the_first_of_our_keys() -> None:
-    both = world.provider(app_private_keys=(keys.private_pem("ours, next"), keys.private_pem("ours")))
+    both = builders.provider(app_private_keys=(keys.private_pem("ours, next"), keys.private_pem("ours")))
     request = both.query(ATTEMPT, AT)
     query = request.url.partition("?")[2]
     checked(query, request.body, [keys.private("ours, next").public_key()])
@@ -150,7 +150,7 @@ QUESTIONS = ("paid", "refund_found")
 @each_reader
 @pytest.mark.parametrize("code", ["ACQ.INVALID_PARAMETER", "ACQ.SELLER_BALANCE_NOT_ENOUGH", "ACQ.TRADE_NOT_EXIST"])
 def test_a_signed_no_is_a_no(name: str, read: Any, method: str, code: str) -> None:
-    said = read(ALIPAY, world.answer(method, protocol.failed(code, "不行")))
+    said = read(ALIPAY, builders.answer(method, protocol.failed(code, "不行")))
     known = name not in QUESTIONS or code == "ACQ.TRADE_NOT_EXIST"
     assert said == (Refused(code, "不行") if known else Unknown(code))
 
@@ -160,7 +160,7 @@ MAYBE = ["ACQ.TRADE_HAS_CLOSE", "ACQ.DISCORDANT_REPEAT_REQUEST", "ACQ.TRADE_STAT
 
 @pytest.mark.parametrize("code", MAYBE)
 def test_a_refund_of_a_closed_trade_may_be_why_it_is_closed(code: str) -> None:
-    assert ALIPAY.refunded(ASK, world.answer(REFUND, protocol.failed(code)), ASKED_AT) == Unknown(code)
+    assert ALIPAY.refunded(ASK, builders.answer(REFUND, protocol.failed(code)), ASKED_AT) == Unknown(code)
 
 
 AMBIGUOUS = [
@@ -173,7 +173,7 @@ AMBIGUOUS = [
 @each_reader
 @pytest.mark.parametrize(("code", "detail"), AMBIGUOUS)
 def test_what_leaves_it_open_is_unknown(name: str, read: Any, method: str, code: str, detail: str) -> None:
-    assert isinstance(read(ALIPAY, world.answer(method, protocol.failed(detail, code=code))), Unknown)
+    assert isinstance(read(ALIPAY, builders.answer(method, protocol.failed(detail, code=code))), Unknown)
 
 
 @each_reader
@@ -185,11 +185,13 @@ def test_without_a_signature_neither_yes_nor_no_is_believed(name: str, read: Any
             Response(200, {}, json.dumps({member: said}).encode()),
             Response(200, {}, json.dumps({"error_response": said}).encode()),
             Response(200, {}, json.dumps({member: said, "sign": "QUJD"}).encode()),
-            world.answer(method, said, key="mallory"),
-            world.answer("alipay.trade.pay", said),
-            replace(world.answer(method, said), status=502),
-            replace(world.answer(method, said), headers={"content-encoding": "gzip"}),
-            replace(world.answer(method, said), body=world.answer(method, said).body.replace(b'"msg":"', b'"msg":"x')),
+            builders.answer(method, said, key="mallory"),
+            builders.answer("alipay.trade.pay", said),
+            replace(builders.answer(method, said), status=502),
+            replace(builders.answer(method, said), headers={"content-encoding": "gzip"}),
+            replace(
+                builders.answer(method, said), body=builders.answer(method, said).body.replace(b'"msg":"', b'"msg":"x')
+            ),
         ):
             assert isinstance(read(ALIPAY, told), Unknown), told
 
@@ -204,7 +206,7 @@ def test_what_is_no_answer_is_unknown(name: str, read: Any, method: str, body: b
 
 @given(st.data())
 def test_another_byte_is_not_believed_or_says_the_same(data: st.DataObject) -> None:
-    told = world.found()
+    told = builders.found()
     body = bytearray(told.body)
     index = data.draw(st.integers(0, len(body) - 1))
     body[index] = data.draw(st.integers(0, 255).filter(lambda byte: byte != told.body[index]))
@@ -212,7 +214,7 @@ def test_another_byte_is_not_believed_or_says_the_same(data: st.DataObject) -> N
 
 
 def test_an_answer_that_was_parsed_and_written_again_is_another_answer() -> None:
-    told = world.answer(PRECREATE, protocol.ok(out_trade_no=ATTEMPT.out_trade_no, qr_code="https://qr.alipay.com/b"))
+    told = builders.answer(PRECREATE, protocol.ok(out_trade_no=ATTEMPT.out_trade_no, qr_code="https://qr.alipay.com/b"))
     again = json.dumps(json.loads(told.body), separators=(",", ":")).encode()
     assert b"\\/" in told.body
     assert b"\\/" not in again
@@ -220,7 +222,7 @@ def test_an_answer_that_was_parsed_and_written_again_is_another_answer() -> None
 
 
 def test_the_signed_member_is_found_wherever_it_stands() -> None:
-    body = world.found().body.decode()
+    body = builders.found().body.decode()
     member, sign = body[1:-1].split(',"sign"')
     assert isinstance(ALIPAY.paid(ATTEMPT, Response(200, {}, f'{{ "sign"{sign} ,\n{member}}} '.encode()), AT), Paid)
     forged = json.dumps({"note": member, "sign": json.loads(body)["sign"]})
@@ -233,15 +235,15 @@ def test_the_signed_member_is_found_wherever_it_stands() -> None:
 
 def test_how_an_attempt_stands() -> None:
     number = ATTEMPT.out_trade_no
-    paid = Paid(number, world.TRADE_NO, "captured", 8888, "CNY", AT)
+    paid = Paid(number, builders.TRADE_NO, "captured", 8888, "CNY", AT)
     later = AT + timedelta(minutes=7)
-    assert ALIPAY.paid(ATTEMPT, world.found(), later) == paid
-    assert ALIPAY.paid(ATTEMPT, world.found(trade_status="TRADE_FINISHED"), later) == paid
-    given_back = world.found(trade_status="TRADE_CLOSED")
+    assert ALIPAY.paid(ATTEMPT, builders.found(), later) == paid
+    assert ALIPAY.paid(ATTEMPT, builders.found(trade_status="TRADE_FINISHED"), later) == paid
+    given_back = builders.found(trade_status="TRADE_CLOSED")
     assert ALIPAY.paid(ATTEMPT, given_back, later) == paid, "it was paid, then given back whole"
-    closed = world.found(trade_status="TRADE_CLOSED", send_pay_date=None)
+    closed = builders.found(trade_status="TRADE_CLOSED", send_pay_date=None)
     assert ALIPAY.paid(ATTEMPT, closed, later) == replace(paid, status="closed", occurred_at=later)
-    waits = world.found(trade_status="WAIT_BUYER_PAY", send_pay_date=None)
+    waits = builders.found(trade_status="WAIT_BUYER_PAY", send_pay_date=None)
     assert ALIPAY.paid(ATTEMPT, waits, later) == replace(paid, status="pending", occurred_at=later)
 
 
@@ -253,35 +255,35 @@ ELSE: list[dict[str, Any]] = [
 
 @pytest.mark.parametrize("other", ELSE, ids=str)
 def test_an_answer_about_something_else_is_unknown(other: dict[str, Any]) -> None:
-    assert isinstance(ALIPAY.paid(ATTEMPT, world.found(**other), AT), Unknown)
+    assert isinstance(ALIPAY.paid(ATTEMPT, builders.found(**other), AT), Unknown)
 
 
 def test_closing() -> None:
     closed = Paid(ATTEMPT.out_trade_no, ATTEMPT.out_trade_no, "closed", 8888, "CNY", AT)
-    assert ALIPAY.closed(ATTEMPT, world.answer(CLOSE, protocol.ok(out_trade_no=ATTEMPT.out_trade_no)), AT) == closed
-    assert ALIPAY.closed(ATTEMPT, world.answer(CLOSE, protocol.failed("ACQ.TRADE_HAS_CLOSE")), AT) == closed
-    assert isinstance(ALIPAY.closed(ATTEMPT, world.answer(CLOSE, protocol.ok(out_trade_no="P1")), AT), Unknown)
+    assert ALIPAY.closed(ATTEMPT, builders.answer(CLOSE, protocol.ok(out_trade_no=ATTEMPT.out_trade_no)), AT) == closed
+    assert ALIPAY.closed(ATTEMPT, builders.answer(CLOSE, protocol.failed("ACQ.TRADE_HAS_CLOSE")), AT) == closed
+    assert isinstance(ALIPAY.closed(ATTEMPT, builders.answer(CLOSE, protocol.ok(out_trade_no="P1")), AT), Unknown)
 
 
 @pytest.mark.parametrize(
     "code", ["ACQ.TRADE_STATUS_ERROR", "ACQ.REASON_TRADE_STATUS_INVALID", "ACQ.REASON_ILLEGAL_STATUS"]
 )
 def test_a_trade_that_does_not_wait_any_more_is_asked_about(code: str) -> None:
-    said = ALIPAY.closed(ATTEMPT, world.answer(CLOSE, protocol.failed(code)), AT)
+    said = ALIPAY.closed(ATTEMPT, builders.answer(CLOSE, protocol.failed(code)), AT)
     assert isinstance(said, Paid)
     assert (said.status, said.reason) == ("pending", code)
 
 
 def test_a_link_that_nobody_followed_is_not_closed_because_it_is_good_until_it_expires() -> None:
     never, unheard = protocol.failed("ACQ.TRADE_NOT_EXIST", "交易不存在"), Refused("ACQ.TRADE_NOT_EXIST", "交易不存在")
-    assert ALIPAY.closed(ATTEMPT, world.answer(CLOSE, never), ATTEMPT.expire_at) == unheard
-    assert ALIPAY.paid(ATTEMPT, world.answer(QUERY, never), AT) == unheard
+    assert ALIPAY.closed(ATTEMPT, builders.answer(CLOSE, never), ATTEMPT.expire_at) == unheard
+    assert ALIPAY.paid(ATTEMPT, builders.answer(QUERY, never), AT) == unheard
 
 
 def refund_said(**more: Any) -> object:
     given = {"trade_no": ASK.trade_no, "fund_change": "Y", "refund_fee": "8.88", "out_trade_no": ASK.out_trade_no}
     told = {name: value for name, value in (given | more).items() if value is not None}
-    return ALIPAY.refunded(ASK, world.answer(REFUND, protocol.ok(**told)), ASKED_AT)
+    return ALIPAY.refunded(ASK, builders.answer(REFUND, protocol.ok(**told)), ASKED_AT)
 
 
 def test_a_refund_is_done_when_money_moved() -> None:
@@ -309,7 +311,7 @@ def refund_asked(after: timedelta = timedelta(seconds=11), **more: Any) -> objec
         "out_request_no": ASK.refund_no, "gmt_refund_pay": "2026-11-22 12:00:02",
     }  # fmt: skip
     told = {name: value for name, value in (given | more).items() if value is not None}
-    return ALIPAY.refund_found(ASK, world.answer(REFUND_QUERY, protocol.ok(**told)), ASK.requested_at + after)
+    return ALIPAY.refund_found(ASK, builders.answer(REFUND_QUERY, protocol.ok(**told)), ASK.requested_at + after)
 
 
 def test_how_a_refund_stands() -> None:
@@ -359,14 +361,14 @@ def test_what_is_signed_is_built_as_documented() -> None:
 
 
 SDK = import_module("alipay").AliPay(
-    appid=world.APP_ID, app_private_key_string=keys.private_pem("ours"),
+    appid=builders.APP_ID, app_private_key_string=keys.private_pem("ours"),
     alipay_public_key_string=keys.public_pem("alipay"),
 )  # fmt: skip
 
 
 @pytest.mark.parametrize("scene", ["page", "wap", "app"])
 def test_we_sign_byte_for_byte_as_the_sdk(scene: str) -> None:
-    ready = ALIPAY.start(world.attempt(scene=scene, subject="茶 100% + 1"), AT)
+    ready = ALIPAY.start(builders.attempt(scene=scene, subject="茶 100% + 1"), AT)
     assert isinstance(ready, Ready)
     query = ready.fields["order_string"] if scene == "app" else str(ready.url).partition("?")[2]
     fields = dict(urllib.parse.parse_qsl(query))
@@ -375,11 +377,11 @@ def test_we_sign_byte_for_byte_as_the_sdk(scene: str) -> None:
 
 
 def test_the_sdk_believes_what_our_gateways_say_and_so_do_we() -> None:
-    sent = dict(urllib.parse.parse_qsl(world.notification(world.trade()).body.decode(), keep_blank_values=True))
+    sent = dict(urllib.parse.parse_qsl(builders.notification(builders.trade()).body.decode(), keep_blank_values=True))
     signature = sent.pop("sign")
     assert SDK.verify(dict(sent), signature)
     assert not SDK.verify({**sent, "total_amount": "0.01"}, signature)
-    told = world.found()
+    told = builders.found()
     read = SDK._verify_and_return_sync_response(told.body.decode(), "alipay_trade_query_response")
     assert read["out_trade_no"] == ATTEMPT.out_trade_no
     assert isinstance(ALIPAY.paid(ATTEMPT, told, AT), Paid)

@@ -10,9 +10,9 @@ import pytest
 from cryptography import x509
 
 from scripts.gateways import alipay_protocol as protocol
-from tests.providers import alipay_world as world
+from tests.providers import alipay_builders as builders
 from tests.providers import keys
-from tests.providers.alipay_world import AT, ATTEMPT
+from tests.providers.alipay_builders import AT, ATTEMPT
 from workers.providers.alipay import serials
 from workers.providers.port import Paid, Ready, Request, Unknown
 
@@ -40,13 +40,13 @@ def test_of_the_roots_those_are_named_that_are_signed_with_rsa_in_their_order() 
 
 
 def test_every_request_and_link_names_our_certificate_and_the_roots_and_is_signed_with_both() -> None:
-    alipay, plain = world.provider(**MODE), world.provider()
+    alipay, plain = builders.provider(**MODE), builders.provider()
     page, query = alipay.start(ATTEMPT, AT), alipay.query(ATTEMPT, AT)
     assert isinstance(page, Ready)
     ours = serials.of(x509.load_pem_x509_certificate(OURS.encode()))
     for link, form in ((str(page.url), b""), (query.url, query.body)):
         told = protocol.check(
-            link.partition("?")[2], form, app_id=world.APP_ID, keys=[keys.private("ours").public_key()], now=AT
+            link.partition("?")[2], form, app_id=builders.APP_ID, keys=[keys.private("ours").public_key()], now=AT
         )
         assert (told.fields["app_cert_sn"], told.fields["alipay_root_cert_sn"]) == (ours, serials.of_roots(ROOTS))
     without = plain.start(replace(ATTEMPT, scene="qr"), AT)
@@ -55,17 +55,17 @@ def test_every_request_and_link_names_our_certificate_and_the_roots_and_is_signe
 
 
 def test_an_answer_that_names_alipays_certificate_is_believed_by_the_key_in_it() -> None:
-    alipay = world.provider(**MODE, alipay_public_keys=(keys.certificate_pem("alipay", 7),))
-    told = world.found()
+    alipay = builders.provider(**MODE, alipay_public_keys=(keys.certificate_pem("alipay", 7),))
+    told = builders.found()
     named = replace(told, body=told.body[:-1] + b',"alipay_cert_sn":"a5b59edf65dcda9ca26e071ab6f5a0a7"}')
     assert isinstance(alipay.paid(ATTEMPT, named, AT), Paid)
-    forged = world.answer(world.QUERY, protocol.ok(out_trade_no=ATTEMPT.out_trade_no), key="mallory")
+    forged = builders.answer(builders.QUERY, protocol.ok(out_trade_no=ATTEMPT.out_trade_no), key="mallory")
     assert isinstance(alipay.paid(ATTEMPT, forged, AT), Unknown)
-    assert isinstance(alipay.verify(world.notification(world.trade() | {"alipay_cert_sn": "a5b59edf"})), Paid)
+    assert isinstance(alipay.verify(builders.notification(builders.trade() | {"alipay_cert_sn": "a5b59edf"})), Paid)
 
 
 def test_while_our_key_is_changed_the_first_certificate_is_named() -> None:
-    both = world.provider(
+    both = builders.provider(
         app_private_keys=(keys.private_pem("ours, next"), keys.private_pem("ours")),
         app_certificates=(keys.certificate_pem("ours, next", 9), OURS), root_certificates=ROOTS,
     )  # fmt: skip
@@ -88,5 +88,5 @@ WRONG: list[tuple[dict[str, Any], str]] = [
 @pytest.mark.parametrize(("more", "says"), WRONG, ids=[says for _, says in WRONG])
 def test_settings_say_what_is_wrong_with_them(more: dict[str, Any], says: str) -> None:
     with pytest.raises(ValueError, match=says) as error:
-        world.settings(**more)
+        builders.settings(**more)
     assert keys.private_pem("ours").splitlines()[1] not in str(error.value)

@@ -13,16 +13,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from scripts.gateways import alipay_protocol as protocol
-from tests.providers import alipay_world as world
+from tests.providers import alipay_builders as builders
 from tests.providers import keys
-from tests.providers.alipay_world import AT
+from tests.providers.alipay_builders import AT
 from workers.providers.alipay import RETRY_SCHEDULE_SECONDS
 from workers.providers.port import Irrelevant, Notification, Paid, Refunded, Rejected
 
-ALIPAY = world.provider()
-PAID = Paid(world.ATTEMPT.out_trade_no, world.TRADE_NO, "captured", 8888, "CNY", AT)
-FIELDS = world.trade()
-GENUINE = world.notification(FIELDS)
+ALIPAY = builders.provider()
+PAID = Paid(builders.ATTEMPT.out_trade_no, builders.TRADE_NO, "captured", 8888, "CNY", AT)
+FIELDS = builders.trade()
+GENUINE = builders.notification(FIELDS)
 SENT = dict(parse_qsl(GENUINE.body.decode(), keep_blank_values=True))
 
 
@@ -46,7 +46,7 @@ STATES = [
 
 @pytest.mark.parametrize(("state", "status"), STATES)
 def test_a_trade_is_what_it_says(state: str, status: Any) -> None:
-    assert ALIPAY.verify(world.notification(world.trade(status=state))) == replace(PAID, status=status)
+    assert ALIPAY.verify(builders.notification(builders.trade(status=state))) == replace(PAID, status=status)
 
 
 @pytest.mark.parametrize("late", [timedelta(), timedelta(hours=25), timedelta(days=400), timedelta(days=-400)])
@@ -56,7 +56,7 @@ def test_its_time_never_matters_because_copies_keep_it(late: timedelta) -> None:
 
 @pytest.mark.parametrize("charset", ["utf-8", "UTF-8", "gbk", "GBK"])
 def test_fields_are_signed_in_their_charset(charset: str) -> None:
-    told = world.notification(world.trade(subject="订单 & 100%"), charset=charset)
+    told = builders.notification(builders.trade(subject="订单 & 100%"), charset=charset)
     assert ALIPAY.verify(told) == PAID
 
 
@@ -64,33 +64,33 @@ def test_a_refund_is_for_the_query_to_tell_because_the_notification_knows_only_t
     later = AT + timedelta(hours=2, milliseconds=320)
     first = protocol.refund_notification(FIELDS, out_request_no="R1", refunded_so_far=888, at=later)
     assert first["trade_status"] == "TRADE_SUCCESS"
-    assert ALIPAY.verify(world.notification(first)) == Refunded("R1", "processing", 888, "CNY", later)
+    assert ALIPAY.verify(builders.notification(first)) == Refunded("R1", "processing", 888, "CNY", later)
     last = protocol.refund_notification(FIELDS, out_request_no="R2", refunded_so_far=8888, at=later)
     assert last["trade_status"] == "TRADE_CLOSED"
-    assert ALIPAY.verify(world.notification(last)) == Refunded("R2", "processing", 8888, "CNY", later)
+    assert ALIPAY.verify(builders.notification(last)) == Refunded("R2", "processing", 8888, "CNY", later)
 
 
 def test_a_trade_that_closed_because_nobody_paid_is_no_refund() -> None:
-    said = ALIPAY.verify(world.notification(world.trade(status="TRADE_CLOSED")))
+    said = ALIPAY.verify(builders.notification(builders.trade(status="TRADE_CLOSED")))
     assert isinstance(said, Paid)
     assert said.status == "closed"
 
 
 @pytest.mark.parametrize("nothing", ["", "0", "0.00"])
 def test_a_payment_of_which_nothing_was_given_back_is_a_payment(nothing: str) -> None:
-    assert ALIPAY.verify(world.notification({**FIELDS, "refund_fee": nothing, "gmt_refund": ""})) == PAID
+    assert ALIPAY.verify(builders.notification({**FIELDS, "refund_fee": nothing, "gmt_refund": ""})) == PAID
 
 
 def test_a_refund_without_a_number_of_ours_goes_by_the_payments() -> None:
     told = {**FIELDS, "refund_fee": "1.00", "gmt_refund": "2026-11-22 13:00:00"}
-    assert ALIPAY.verify(world.notification(told)) == Refunded(
-        world.ATTEMPT.out_trade_no, "processing", 100, "CNY", AT + timedelta(hours=2)
+    assert ALIPAY.verify(builders.notification(told)) == Refunded(
+        builders.ATTEMPT.out_trade_no, "processing", 100, "CNY", AT + timedelta(hours=2)
     )
 
 
 def test_what_is_not_about_a_trade_does_not_concern_us() -> None:
-    told = {"notify_type": "servicemarket_order_notify", "app_id": world.APP_ID, "seller_id": world.SELLER_ID}
-    assert ALIPAY.verify(world.notification(told)) == Irrelevant("servicemarket_order_notify")
+    told = {"notify_type": "servicemarket_order_notify", "app_id": builders.APP_ID, "seller_id": builders.SELLER_ID}
+    assert ALIPAY.verify(builders.notification(told)) == Irrelevant("servicemarket_order_notify")
 
 
 def posted(fields: Mapping[str, str]) -> Notification:
@@ -141,12 +141,12 @@ def test_a_field_stands_once() -> None:
 
 
 def test_another_key_is_not_alipays() -> None:
-    assert code(ALIPAY.verify(world.notification(FIELDS, key="mallory"))) == "PAY_SIGNATURE_INVALID"
+    assert code(ALIPAY.verify(builders.notification(FIELDS, key="mallory"))) == "PAY_SIGNATURE_INVALID"
 
 
 def test_either_of_two_keys_of_alipays_is_believed() -> None:
-    both = world.provider(alipay_public_keys=(keys.public_pem("alipay, next"), keys.public_pem("alipay")))
-    assert both.verify(GENUINE) == both.verify(world.notification(FIELDS, key="alipay, next")) == PAID
+    both = builders.provider(alipay_public_keys=(keys.public_pem("alipay, next"), keys.public_pem("alipay")))
+    assert both.verify(GENUINE) == both.verify(builders.notification(FIELDS, key="alipay, next")) == PAID
     assert both.with_certificates({"x": keys.public_pem("mallory")}) is both
 
 
@@ -160,13 +160,13 @@ OTHERS = [("app_id", "2021000122671235"), ("seller_id", "2088621956155679")]
 
 @pytest.mark.parametrize(("name", "other"), OTHERS)
 def test_the_notification_of_another_merchant_is_not_ours(name: str, other: str) -> None:
-    assert code(ALIPAY.verify(world.notification({**FIELDS, name: other}))) == "PAY_MERCHANT_MISMATCH"
+    assert code(ALIPAY.verify(builders.notification({**FIELDS, name: other}))) == "PAY_MERCHANT_MISMATCH"
 
 
 def test_a_compressed_or_huge_body_is_not_looked_at() -> None:
     told = replace(GENUINE, headers={"content-encoding": "gzip"}, body=gzip.compress(GENUINE.body))
     assert ALIPAY.verify(told) == Rejected("PAY_CALLBACK_INVALID", "the body is encoded")
-    huge = world.notification({**FIELDS, "body": "x" * 65_536})
+    huge = builders.notification({**FIELDS, "body": "x" * 65_536})
     assert ALIPAY.verify(huge) == Rejected("PAY_CALLBACK_INVALID", "the body is larger than 65536 bytes")
 
 
@@ -206,21 +206,24 @@ WRONG = [
 
 @pytest.mark.parametrize(("name", "wrong"), WRONG)
 def test_each_field_is_of_its_form_or_nothing_is_believed(name: str, wrong: str) -> None:
-    said = ALIPAY.verify(world.notification({**FIELDS, name: wrong}))
+    said = ALIPAY.verify(builders.notification({**FIELDS, name: wrong}))
     assert code(said) == "PAY_CALLBACK_INVALID"
     assert MARK not in said.message  # type: ignore[union-attr]
 
 
 @pytest.mark.parametrize("charset", ["latin-1", "ascii"])
 def test_a_charset_that_alipay_does_not_have_is_refused(charset: str) -> None:
-    assert code(ALIPAY.verify(world.notification(world.trade(subject="x"), charset=charset))) == "PAY_CALLBACK_INVALID"
+    assert (
+        code(ALIPAY.verify(builders.notification(builders.trade(subject="x"), charset=charset)))
+        == "PAY_CALLBACK_INVALID"
+    )
 
 
 def test_nothing_shows_a_key() -> None:
-    shown = "".join(map(repr, (ALIPAY, vars(ALIPAY), world.settings())))
+    shown = "".join(map(repr, (ALIPAY, vars(ALIPAY), builders.settings())))
     assert "BEGIN PRIVATE KEY" not in shown
     with pytest.raises(ValueError, match="no private key") as error:
-        world.settings(app_private_keys=(MARK,))
+        builders.settings(app_private_keys=(MARK,))
     assert MARK not in str(error.value)
 
 
@@ -229,7 +232,7 @@ PUBLISHED = Path(__file__).parent / "published"
 
 def test_the_published_notification_is_believed_and_no_other() -> None:
     key = (PUBLISHED / "alipay_notification_key.pem").read_text()
-    alipay = world.provider(app_id="2019073166072302", seller_id="2088531891668739", alipay_public_keys=(key,))
+    alipay = builders.provider(app_id="2019073166072302", seller_id="2088531891668739", alipay_public_keys=(key,))
     genuine = Notification({}, (PUBLISHED / "alipay_notification.txt").read_bytes(), datetime(2026, 11, 22, tzinfo=UTC))
     assert alipay.verify(genuine) == Paid(
         "20190815153750722-564-55", "2019081522001468450509133591", "captured", 10, "CNY",

@@ -7,10 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from scripts.gateways.alipay_protocol import BillLine, bill
-from tests.providers import alipay_world as world
+from tests.providers import alipay_builders as builders
 from workers.providers.port import Row, StatementError
 
-ALIPAY = world.provider()
+ALIPAY = builders.provider()
 DAY = date(2026, 11, 22)
 NOON = datetime(2026, 11, 22, 4, tzinfo=UTC)
 LINES = [
@@ -18,7 +18,7 @@ LINES = [
     BillLine(NOON, "P2", "20262", 1, goods='茶, 绿 "特价"'),
     BillLine(NOON, "P1", "20261", 888, refund_no="R1"),
 ]
-WHOLE = bill(DAY, world.SELLER_ID, LINES)
+WHOLE = bill(DAY, builders.SELLER_ID, LINES)
 TEXT = WHOLE.decode("gbk")
 ROWS = [
     Row("capture", "P1", "20261", 8888, "CNY", 6),
@@ -37,11 +37,11 @@ def test_a_spreadsheet_may_have_saved_it(charset: str) -> None:
 
 
 def test_a_day_without_payments() -> None:
-    assert ALIPAY.statement(bill(DAY, world.SELLER_ID, []), DAY) == []
+    assert ALIPAY.statement(bill(DAY, builders.SELLER_ID, []), DAY) == []
 
 
 def test_an_account_is_our_number_or_our_number_with_its_ending() -> None:
-    assert ALIPAY.statement(TEXT.replace(f"{world.SELLER_ID}0156", world.SELLER_ID).encode("gbk"), DAY) == ROWS
+    assert ALIPAY.statement(TEXT.replace(f"{builders.SELLER_ID}0156", builders.SELLER_ID).encode("gbk"), DAY) == ROWS
 
 
 def test_a_refund_without_a_number_of_its_own_goes_by_the_payments() -> None:
@@ -53,7 +53,7 @@ def test_a_refund_may_be_written_without_its_minus() -> None:
 
 
 BROKEN = [
-    ("another account", world.SELLER_ID, "2088621956155679", "line 2: expected our own"),
+    ("another account", builders.SELLER_ID, "2088621956155679", "line 2: expected our own"),
     ("another day", "起始日期：[2026年11月22日", "起始日期：[2026年11月21日", "line 3: expected 2026-11-22"),
     ("another kind of file", "#支付宝业务明细查询", "#支付宝账务明细查询", "line 1: expected #支付宝业务明细查询"),
     ("a float", "88.88,88.88", "8.8e1,88.88", "line 6: 订单金额（元） is no decimal"),

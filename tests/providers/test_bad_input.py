@@ -1,6 +1,6 @@
 """What no provider believes, whichever it is: each row of "bad input" against all four (S0-08, S0-09).
 
-That a refusal changes no state, is counted, explained and kept is the handler's: tests/handlers/test_paying.py.
+tests/handlers/test_payment_attempts.py tests that a refusal changes no state, is counted, explained and kept.
 """
 
 import gzip
@@ -16,12 +16,12 @@ from typing import Any
 import pytest
 
 from scripts.gateways import unionpay_protocol
-from tests.providers import alipay_world, keys, paypal_world, unionpay_world, wechat_world
+from tests.providers import alipay_builders, keys, paypal_builders, unionpay_builders, wechat_builders
 from workers.providers.port import CertificateUnknown, Notification, Paid, Provider, Rejected
 
 MARK = "SECRET-MARK"
 UNSIGNED, INVALID, STRANGER = "PAY_SIGNATURE_INVALID", "PAY_CALLBACK_INVALID", "PAY_MERCHANT_MISMATCH"
-UNIONPAYS_FORGER = unionpay_protocol.Signer(keys.private("mallory"), unionpay_world.signer().certificate)
+UNIONPAYS_FORGER = unionpay_protocol.Signer(keys.private("mallory"), unionpay_builders.signer().certificate)
 
 
 @dataclass(frozen=True)
@@ -40,11 +40,11 @@ class Told:
 
 def wechat_text(change: Callable[[str], str]) -> Notification:
     """The resource is sealed, so it is its text that is changed before."""
-    sealed = wechat_world.PLATFORM.seal(
-        change(json.dumps(wechat_world.transaction())).encode(), "n" * 12, "transaction"
+    sealed = wechat_builders.PLATFORM.seal(
+        change(json.dumps(wechat_builders.transaction())).encode(), "n" * 12, "transaction"
     )
-    body = {**json.loads(wechat_world.notification(wechat_world.transaction()).body), "resource": sealed}
-    return wechat_world.signed(json.dumps(body).encode())
+    body = {**json.loads(wechat_builders.notification(wechat_builders.transaction()).body), "resource": sealed}
+    return wechat_builders.signed(json.dumps(body).encode())
 
 
 def form(told: Callable[[Mapping[str, str]], Notification], fields: Mapping[str, str]) -> Callable[..., Notification]:
@@ -53,37 +53,37 @@ def form(told: Callable[[Mapping[str, str]], Notification], fields: Mapping[str,
     return lambda change: replace(genuine, body=change(genuine.body.decode()).encode())
 
 
-CAPTURED = paypal_world.told("PAYMENT.CAPTURE.COMPLETED", paypal_world.capture())
+CAPTURED = paypal_builders.told("PAYMENT.CAPTURE.COMPLETED", paypal_builders.capture())
 TOLD: dict[str, Told] = {
     "alipay": Told(
-        alipay_world.provider(), alipay_world.notification(alipay_world.trade()),
-        lambda more: alipay_world.notification(alipay_world.trade() | more),
-        form(alipay_world.notification, alipay_world.trade()),
+        alipay_builders.provider(), alipay_builders.notification(alipay_builders.trade()),
+        lambda more: alipay_builders.notification(alipay_builders.trade() | more),
+        form(alipay_builders.notification, alipay_builders.trade()),
         ("total_amount", b"&total_amount=88.88", b"&total_amount=00.01"),
-        alipay_world.notification(alipay_world.trade(), key="mallory"),
+        alipay_builders.notification(alipay_builders.trade(), key="mallory"),
         ({"app_id": "2021000122671235"}, {"seller_id": "2088621956155679"}),
     ),
     "wechat": Told(
-        wechat_world.provider(), wechat_world.notification(wechat_world.transaction()),
-        lambda more: wechat_world.notification(wechat_world.transaction() | more), wechat_text,
+        wechat_builders.provider(), wechat_builders.notification(wechat_builders.transaction()),
+        lambda more: wechat_builders.notification(wechat_builders.transaction() | more), wechat_text,
         ("amount", b'"ciphertext":"', b'"ciphertext":"A'),
-        wechat_world.notification(
-            wechat_world.transaction(), platform=replace(wechat_world.PLATFORM, key=keys.private("mallory"))
+        wechat_builders.notification(
+            wechat_builders.transaction(), platform=replace(wechat_builders.PLATFORM, key=keys.private("mallory"))
         ),
         ({"mchid": "1900000110"}, {"appid": "wx1111111111111111"}),
     ),
     "unionpay": Told(
-        unionpay_world.provider(), unionpay_world.told(unionpay_world.payment()),
-        lambda more: unionpay_world.told(unionpay_world.payment() | more),
-        form(unionpay_world.told, unionpay_world.payment()), ("txnAmt", b"txnAmt=8888", b"txnAmt=0001"),
-        unionpay_world.told(unionpay_world.payment(), UNIONPAYS_FORGER), ({"merId": "777290058167152"},),
+        unionpay_builders.provider(), unionpay_builders.told(unionpay_builders.payment()),
+        lambda more: unionpay_builders.told(unionpay_builders.payment() | more),
+        form(unionpay_builders.told, unionpay_builders.payment()), ("txnAmt", b"txnAmt=8888", b"txnAmt=0001"),
+        unionpay_builders.told(unionpay_builders.payment(), UNIONPAYS_FORGER), ({"merId": "777290058167152"},),
     ),
     "paypal": Told(
-        paypal_world.provider(), CAPTURED,
-        lambda more: paypal_world.told("PAYMENT.CAPTURE.COMPLETED", paypal_world.capture() | more),
-        lambda change: paypal_world.sent(change(CAPTURED.body.decode()).encode()),
+        paypal_builders.provider(), CAPTURED,
+        lambda more: paypal_builders.told("PAYMENT.CAPTURE.COMPLETED", paypal_builders.capture() | more),
+        lambda change: paypal_builders.sent(change(CAPTURED.body.decode()).encode()),
         ("amount", b'"value":"88.88"', b'"value":"00.01"'),
-        paypal_world.told("PAYMENT.CAPTURE.COMPLETED", paypal_world.capture(), key="mallory"),
+        paypal_builders.told("PAYMENT.CAPTURE.COMPLETED", paypal_builders.capture(), key="mallory"),
         ({"payee": {"merchant_id": "3SQBR4YEWZ4BB"}},),
     ),
 }  # fmt: skip
@@ -125,16 +125,16 @@ def test_another_merchants_notification(told: Told) -> None:
 
 
 def test_another_apps_webhook_of_the_same_merchant() -> None:
-    other = paypal_world.told("PAYMENT.CAPTURE.COMPLETED", paypal_world.capture(), webhook_id="1JE4291016473214D")
+    other = paypal_builders.told("PAYMENT.CAPTURE.COMPLETED", paypal_builders.capture(), webhook_id="1JE4291016473214D")
     refused(TOLD["paypal"], [other], UNSIGNED)
 
 
 def test_an_unknown_serial_may_be_sound_where_its_certificate_can_be_had() -> None:
-    fetched = wechat_world.notification(wechat_world.transaction(), platform=wechat_world.OTHER_PLATFORM)
-    assert TOLD["wechat"].provider.verify(fetched) == CertificateUnknown(wechat_world.OTHER_SERIAL)
-    fetched = paypal_world.told("PAYMENT.CAPTURE.COMPLETED", paypal_world.capture(), url=paypal_world.NEXT_URL)
-    assert TOLD["paypal"].provider.verify(fetched) == CertificateUnknown(paypal_world.NEXT_URL)
-    brought = unionpay_world.told(unionpay_world.payment(), unionpay_world.signer(issued_by="forged"))
+    fetched = wechat_builders.notification(wechat_builders.transaction(), platform=wechat_builders.OTHER_PLATFORM)
+    assert TOLD["wechat"].provider.verify(fetched) == CertificateUnknown(wechat_builders.OTHER_SERIAL)
+    fetched = paypal_builders.told("PAYMENT.CAPTURE.COMPLETED", paypal_builders.capture(), url=paypal_builders.NEXT_URL)
+    assert TOLD["paypal"].provider.verify(fetched) == CertificateUnknown(paypal_builders.NEXT_URL)
+    brought = unionpay_builders.told(unionpay_builders.payment(), unionpay_builders.signer(issued_by="forged"))
     refused(TOLD["unionpay"], [brought], UNSIGNED)
 
 
@@ -169,7 +169,7 @@ def test_nothing_is_fetched_to_verify(told: Told, monkeypatch: pytest.MonkeyPatc
 
     for name in ("socket", "create_connection", "getaddrinfo"):
         monkeypatch.setattr(socket, name, refuse)
-    elsewhere = [replace(told.genuine, headers={**told.genuine.headers, "paypal-cert-url": paypal_world.NEXT_URL})]
+    elsewhere = [replace(told.genuine, headers={**told.genuine.headers, "paypal-cert-url": paypal_builders.NEXT_URL})]
     for notification in (told.genuine, told.forged, *elsewhere):
         told.provider.verify(notification)
     fresh = type(told.provider)(told.provider._settings)  # type: ignore[attr-defined, call-arg]
@@ -214,7 +214,7 @@ def test_malformed_xml_json_or_forms(told: Told) -> None:
 SIGNED = [body for body in MALFORMED if len(body) < 60_000]
 
 
-@pytest.mark.parametrize(("name", "signed"), [("wechat", wechat_world.signed), ("paypal", paypal_world.sent)])
+@pytest.mark.parametrize(("name", "signed"), [("wechat", wechat_builders.signed), ("paypal", paypal_builders.sent)])
 def test_malformed_json_even_when_it_is_signed(name: str, signed: Callable[[bytes], Notification]) -> None:
     refused(TOLD[name], map(signed, SIGNED), INVALID)
 

@@ -14,7 +14,7 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer, unused_port
 
-from tests.providers import paypal_world
+from tests.providers import paypal_builders
 from workers.providers.calls import ANSWER_BYTES_MAX, IN_FLIGHT_MAX, TRIES, Caller, ProviderAwayError
 from workers.providers.port import Request, Response, Unknown
 
@@ -34,7 +34,7 @@ async def provider(answer: Answer, timeout_seconds: float = 5.0) -> AsyncIterato
     app = web.Application()
     app.router.add_route("*", "/{path:.*}", heard)
     async with TestServer(app) as server:
-        caller = Caller(paypal_world.provider(api_url=str(server.make_url("/"))), timeout_seconds)
+        caller = Caller(paypal_builders.provider(api_url=str(server.make_url("/"))), timeout_seconds)
         try:
             yield caller, Request("POST", str(server.make_url("/refund")), {"x-id": "1"}, b"once"), asked
         finally:
@@ -115,7 +115,7 @@ async def test_an_answer_is_read_up_to_a_mebibyte(size: int, kind: type[Any]) ->
 
 
 async def test_where_nobody_is_reached_it_is_tried_again_and_then_said_with_a_new_signature_each_time() -> None:
-    caller, times = Caller(paypal_world.provider(), 5.0), list[datetime]()
+    caller, times = Caller(paypal_builders.provider(), 5.0), list[datetime]()
 
     def build(at: datetime) -> Request:
         times.append(at)
@@ -128,7 +128,7 @@ async def test_where_nobody_is_reached_it_is_tried_again_and_then_said_with_a_ne
 
 
 async def test_where_there_is_nothing_to_ask_nobody_is_asked() -> None:
-    caller = Caller(paypal_world.provider(), 5.0)
+    caller = Caller(paypal_builders.provider(), 5.0)
     assert await caller.ask(lambda at: None, lambda response, at: response) is None
 
 
@@ -218,7 +218,7 @@ async def test_a_provider_that_does_not_even_accept_is_away_and_not_unknown() ->
         for one in waiting:  # the queue of those who wait to be accepted is full, so nobody else's greeting is heard
             one.setblocking(False)
             one.connect_ex(address)
-        caller = Caller(paypal_world.provider(), 2.0)
+        caller = Caller(paypal_builders.provider(), 2.0)
         request = Request("GET", f"http://127.0.0.1:{address[1]}/", {})
         try:
             with pytest.raises(ProviderAwayError):

@@ -10,8 +10,8 @@ import pytest
 
 from scripts.gateways import paypal_protocol as theirs
 from scripts.gateways.authorities import pem
-from tests.providers import paypal_world as world
-from tests.providers.paypal_world import (
+from tests.providers import paypal_builders as builders
+from tests.providers.paypal_builders import (
     ASK,
     AT,
     ATTEMPT,
@@ -28,7 +28,7 @@ from workers.domain.money import render
 from workers.providers.paypal import PayPal
 from workers.providers.port import Approved, Paid, Provider, Ready, Refunded, Refused, Request, Response, Unknown
 
-PROVIDER = world.provider()
+PROVIDER = builders.provider()
 API = "https://api-m.paypal.com"
 CAPTURED = Paid(ATTEMPT.out_trade_no, CAPTURE, "captured", 8888, "EUR", AT + timedelta(seconds=40))
 
@@ -51,7 +51,7 @@ def test_a_payment_begins_with_an_order() -> None:
     (unit,) = body["purchase_units"]
     assert unit == {
         "custom_id": ATTEMPT.out_trade_no, "invoice_id": ATTEMPT.out_trade_no, "description": ATTEMPT.subject,
-        "amount": {"currency_code": "EUR", "value": "88.88"}, "payee": {"merchant_id": world.MERCHANT},
+        "amount": {"currency_code": "EUR", "value": "88.88"}, "payee": {"merchant_id": builders.MERCHANT},
     }  # fmt: skip
     place = body["payment_source"]["paypal"]["experience_context"]
     assert body["intent"] == "CAPTURE"
@@ -337,11 +337,11 @@ def test_without_the_order_a_refund_is_asked_for_again_while_paypal_remembers_it
 def test_a_certificate_is_asked_for_at_its_address_and_verified_before_it_is_known() -> None:
     request = PROVIDER.certificates(AT, NEXT_URL)
     assert request == Request("GET", NEXT_URL, {})
-    pem_ = world.certificate("paypal's next")
+    pem_ = builders.certificate("paypal's next")
     assert PROVIDER.read_certificates(answer(pem_.encode()), AT, NEXT_URL) == {NEXT_URL: pem_}
     odd = (
         answer(pem_.encode(), 404), answer(b"no"), answer(b"\xff"), answer(pem_.encode(), content_encoding="gzip"),
-        answer(world.certificate(issued_by="forged").encode()), answer(pem(world.authority().issuer).encode()),
+        answer(builders.certificate(issued_by="forged").encode()), answer(pem(builders.authority().issuer).encode()),
         answer(pem_.encode() + b" " * 65_536), answer(pem_[:-100].encode()),
     )  # fmt: skip
     for response in odd:

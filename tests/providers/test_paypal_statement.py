@@ -7,12 +7,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from scripts.gateways.paypal_protocol import Moved, settlement_report
-from tests.providers import paypal_world as world
-from tests.providers.paypal_world import ASK, ATTEMPT, CAPTURE, MERCHANT
+from tests.providers import paypal_builders as builders
+from tests.providers.paypal_builders import ASK, ATTEMPT, CAPTURE, MERCHANT
 from workers.providers.port import Row, StatementError
 
 DAY = date(2026, 11, 22)
-PROVIDER = world.provider()
+PROVIDER = builders.provider()
 PAID = Moved("T0006", CAPTURE, ATTEMPT.out_trade_no, 8888, "EUR", ATTEMPT.out_trade_no)
 RETURNED = Moved("T1107", "1JU08902781691411", ASK.refund_no, 88, "EUR", ASK.refund_no, CAPTURE)
 OTHERS = [

@@ -5,7 +5,7 @@ from datetime import date
 
 import pytest
 
-from tests.providers import alipay_world
+from tests.providers import alipay_builders
 from workers.providers import statements
 from workers.providers.alipay import Alipay
 from workers.providers.port import Row, StatementError
@@ -18,7 +18,7 @@ class Told(Alipay):
     """A provider whose statement has these rows."""
 
     def __init__(self, *rows: Row) -> None:
-        super().__init__(alipay_world.settings())
+        super().__init__(alipay_builders.settings())
         self._rows = rows
 
     def statement(self, content: bytes, day: date) -> Sequence[Row]:

@@ -9,12 +9,12 @@ import pytest
 
 from scripts.gateways import unionpay_protocol as theirs
 from tests.providers import keys
-from tests.providers import unionpay_world as world
-from tests.providers.unionpay_world import ASK, AT, ATTEMPT, QUERY_ID, answer, checked, signer
+from tests.providers import unionpay_builders as builders
+from tests.providers.unionpay_builders import ASK, AT, ATTEMPT, QUERY_ID, answer, checked, signer
 from workers.providers.port import Paid, Provider, Ready, Refunded, Refused, Request, Response, Unknown
 from workers.providers.unionpay import UnionPay
 
-PROVIDER = world.provider()
+PROVIDER = builders.provider()
 LATE = ATTEMPT.expire_at + timedelta(minutes=5)
 EARLY = LATE - timedelta(microseconds=1)
 
@@ -43,7 +43,7 @@ def test_a_browser_posts_a_form_that_unionpay_accepts(scene: str, channel_type: 
 
 
 def test_a_buyer_returns_to_the_shop_if_the_attempt_says_nothing_else() -> None:
-    assert world.asked_to_pay(return_url=None)["frontUrl"] == "https://shop.example/"
+    assert builders.asked_to_pay(return_url=None)["frontUrl"] == "https://shop.example/"
 
 
 def test_an_app_gets_its_number_from_unionpay() -> None:
@@ -73,24 +73,24 @@ def test_what_unionpay_would_not_take_is_refused_at_once(more: dict[str, Any]) -
 def test_the_first_of_two_keys_signs() -> None:
     for first, second in (("merchant", "merchant 2"), ("merchant 2", "merchant")):
         serials = {"merchant": 11, "merchant 2": 22}
-        ring = [world.signing_key(name, serials[name]) for name in (first, second)]
-        ready = world.provider(signing_keys=ring).start(ATTEMPT, AT)
+        ring = [builders.signing_key(name, serials[name]) for name in (first, second)]
+        ready = builders.provider(signing_keys=ring).start(ATTEMPT, AT)
         assert isinstance(ready, Ready)
         only = {str(serials[first]): keys.private(first).public_key()}
-        assert theirs.check(theirs.notification(ready.fields), merchant_id=world.MERCHANT, keys=only)
+        assert theirs.check(theirs.notification(ready.fields), merchant_id=builders.MERCHANT, keys=only)
 
 
 def test_the_same_request_is_signed_byte_for_byte_alike() -> None:
-    another = UnionPay(world.settings())
+    another = UnionPay(builders.settings())
     assert PROVIDER.query(ATTEMPT, AT) == another.query(ATTEMPT, AT + timedelta(days=1))
 
 
 def about_attempt(fields: Mapping[str, str]) -> dict[str, str]:
-    return theirs.found(fields, world.asked_to_pay(), QUERY_ID, AT + timedelta(seconds=40))
+    return theirs.found(fields, builders.asked_to_pay(), QUERY_ID, AT + timedelta(seconds=40))
 
 
 def about_refund(fields: Mapping[str, str]) -> dict[str, str]:
-    return theirs.found(fields, world.asked_to_refund(), QUERY_ID, AT + timedelta(days=1))
+    return theirs.found(fields, builders.asked_to_refund(), QUERY_ID, AT + timedelta(days=1))
 
 
 Read = Callable[[UnionPay, Response], object]
@@ -184,7 +184,7 @@ def test_an_accepted_start_without_a_number_is_no_start() -> None:
 @pytest.mark.parametrize("code", ["00", "A6"])
 @pytest.mark.parametrize("at", [AT, LATE + timedelta(days=9)])
 def test_success_is_final_whenever_it_is_seen(code: str, at: datetime) -> None:
-    fields = theirs.found(posted(PROVIDER.query(ATTEMPT, AT)), world.asked_to_pay(), QUERY_ID, AT, code)
+    fields = theirs.found(posted(PROVIDER.query(ATTEMPT, AT)), builders.asked_to_pay(), QUERY_ID, AT, code)
     by = signer(since=AT - timedelta(days=1), days=90)
     paid = PROVIDER.paid(ATTEMPT, answer(fields, by), at)
     reason = None if code == "00" else code
@@ -201,14 +201,14 @@ def test_what_was_paid_is_what_unionpay_says_not_what_we_asked() -> None:
 @pytest.mark.parametrize("code", ["05", "03", "64", "42", "01", "34"])
 def test_anything_else_is_final_only_when_the_buyer_can_pay_no_more(code: str) -> None:
     asked = posted(PROVIDER.query(ATTEMPT, AT))
-    fields = theirs.absent(asked) if code == "34" else theirs.found(asked, world.asked_to_pay(), QUERY_ID, AT, code)
+    fields = theirs.absent(asked) if code == "34" else theirs.found(asked, builders.asked_to_pay(), QUERY_ID, AT, code)
     found = [PROVIDER.paid(ATTEMPT, answer(fields), at) for at in (AT, EARLY, LATE)]
     assert [one.status for one in found if isinstance(one, Paid)] == ["pending", "pending", "closed"]
     assert {(one.trade_no, one.amount, one.reason) for one in found if isinstance(one, Paid)} == {("", 8888, code)}
 
 
 def test_where_the_clocks_are_known_to_agree_it_is_final_sooner() -> None:
-    asked, same_clock = posted(PROVIDER.query(ATTEMPT, AT)), world.provider(grace_seconds=2)
+    asked, same_clock = posted(PROVIDER.query(ATTEMPT, AT)), builders.provider(grace_seconds=2)
     end = ATTEMPT.expire_at + timedelta(seconds=2)
     found = [
         same_clock.paid(ATTEMPT, answer(theirs.absent(asked)), at) for at in (end - timedelta(microseconds=1), end)
@@ -251,7 +251,7 @@ def test_an_accepted_refund_is_under_way() -> None:
 def test_how_a_refund_stands(code: str, status: str) -> None:
     asked = posted(PROVIDER.query_refund(ASK, AT))
     assert (asked["orderId"], asked["txnTime"]) == (ASK.refund_no, "20261122115930")
-    fields = theirs.found(asked, world.asked_to_refund(), QUERY_ID, AT + timedelta(days=1), code)
+    fields = theirs.found(asked, builders.asked_to_refund(), QUERY_ID, AT + timedelta(days=1), code)
     said = PROVIDER.refund_found(ASK, answer(fields), AT)
     assert isinstance(said, Refunded)
     assert (said.refund_no, said.status, said.amount) == (ASK.refund_no, status, 88)

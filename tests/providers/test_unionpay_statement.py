@@ -5,13 +5,13 @@ from datetime import date
 import pytest
 
 from scripts.gateways.unionpay_protocol import ZM_WIDTHS, statement_line
-from tests.providers import unionpay_world as world
-from tests.providers.unionpay_world import ASK, AT, ATTEMPT, MERCHANT, QUERY_ID
+from tests.providers import unionpay_builders as builders
+from tests.providers.unionpay_builders import ASK, AT, ATTEMPT, MERCHANT, QUERY_ID
 from workers.providers.port import Row, StatementError
 from workers.providers.unionpay.statement import STARTS, WIDTHS
 
 DAY = date(2026, 11, 22)
-PROVIDER = world.provider()
+PROVIDER = builders.provider()
 PAID = statement_line(
     merchant_id=MERCHANT, type_="01", order_id=ATTEMPT.out_trade_no, query_id=QUERY_ID, amount=8888, at=AT
 )

@@ -15,8 +15,8 @@ from yarl import URL
 
 from scripts.gateways import wechat_protocol as protocol
 from tests.providers import keys
-from tests.providers import wechat_world as world
-from tests.providers.wechat_world import (
+from tests.providers import wechat_builders as builders
+from tests.providers.wechat_builders import (
     ASK,
     AT,
     ATTEMPT,
@@ -29,7 +29,7 @@ from tests.providers.wechat_world import (
 from workers.providers.port import Paid, Provider, Ready, Refunded, Refused, Request, Response, Unknown
 from workers.providers.wechat import MerchantKey, WeChat
 
-WECHAT = world.provider()
+WECHAT = builders.provider()
 MERCHANTS = {OUR_SERIAL: keys.private("ours").public_key()}
 
 
@@ -47,7 +47,7 @@ def checked(request: object) -> Any:
     target = f"{sent.path}?{sent.query}" if sent.query else sent.path
     now = AT + timedelta(seconds=299)
     mchid = protocol.check_request(request.method, target, request.headers, request.body, merchants=MERCHANTS, now=now)
-    assert mchid == world.MCHID
+    assert mchid == builders.MCHID
     assert sent.scheme == "https"
     assert sent.netloc == "api.mch.weixin.qq.com"
     assert (request.method == "POST") == bool(request.body)
@@ -56,7 +56,7 @@ def checked(request: object) -> Any:
 
 def started(scene: str, told: dict[str, str], **more: Any) -> Ready:
     """What the client needs, after WeChat Pay said that."""
-    ready = WECHAT.started(world.attempt(scene=scene, **more), world.answer(told), AT)
+    ready = WECHAT.started(builders.attempt(scene=scene, **more), builders.answer(told), AT)
     assert isinstance(ready, Ready), ready
     return ready
 
@@ -64,7 +64,7 @@ def started(scene: str, told: dict[str, str], **more: Any) -> Ready:
 def test_a_code_to_scan() -> None:
     request = WECHAT.start(ATTEMPT, AT)
     assert checked(request) == {
-        "appid": world.APPID, "mchid": world.MCHID, "description": ATTEMPT.subject,
+        "appid": builders.APPID, "mchid": builders.MCHID, "description": ATTEMPT.subject,
         "out_trade_no": ATTEMPT.out_trade_no, "time_expire": "2026-11-22T11:30:00+08:00",
         "notify_url": "https://shop.example/notify/wechat",
         "amount": {"total": 8888, "currency": "CNY"},
@@ -75,7 +75,7 @@ def test_a_code_to_scan() -> None:
 
 
 def test_in_wechat() -> None:
-    asked = checked(WECHAT.start(world.attempt(scene="jsapi", payer="oUpF8uMuAJO_M2pxb1Q9zNjWeS6o"), AT))
+    asked = checked(WECHAT.start(builders.attempt(scene="jsapi", payer="oUpF8uMuAJO_M2pxb1Q9zNjWeS6o"), AT))
     assert asked["payer"] == {"openid": "oUpF8uMuAJO_M2pxb1Q9zNjWeS6o"}
     ready = started("jsapi", {"prepay_id": "wx201410272009395522657a690389285100"})
     assert (ready.kind, ready.reference) == ("app", "wx201410272009395522657a690389285100")
@@ -85,19 +85,19 @@ def test_in_wechat() -> None:
 
 
 def test_in_a_mobile_app() -> None:
-    asked = checked(WECHAT.start(world.attempt(scene="app", client_ip="10.0.0.7"), AT))
-    assert asked["appid"] == world.APP_APPID
+    asked = checked(WECHAT.start(builders.attempt(scene="app", client_ip="10.0.0.7"), AT))
+    assert asked["appid"] == builders.APP_APPID
     assert asked["scene_info"] == {"payer_client_ip": "10.0.0.7"}
     ready = started("app", {"prepay_id": "WX1217752501201407033233368018"})
-    assert ready.fields["appid"] == world.APP_APPID
-    assert ready.fields["partnerid"] == world.MCHID
+    assert ready.fields["appid"] == builders.APP_APPID
+    assert ready.fields["partnerid"] == builders.MCHID
     protocol.check_client(ready.fields, MERCHANTS[OUR_SERIAL])
     with pytest.raises(protocol.ProtocolError):
         protocol.check_client({**ready.fields, "prepayid": "WX2"}, MERCHANTS[OUR_SERIAL])
 
 
 def test_in_a_browser_on_a_phone() -> None:
-    asked = checked(WECHAT.start(world.attempt(scene="h5", client_ip="2001:db8::7"), AT))
+    asked = checked(WECHAT.start(builders.attempt(scene="h5", client_ip="2001:db8::7"), AT))
     assert asked["scene_info"] == {"payer_client_ip": "2001:db8::7", "h5_info": {"type": "Wap"}}
     link = "https://wx.tenpay.com/cgi-bin/mmpayweb-bin/checkmweb?prepay_id=wx1&package=4043"
     assert started("h5", {"h5_url": link}) == Ready("redirect", url=link)
@@ -110,11 +110,11 @@ UNFIT = [{"scene": "page"}, {"currency": "USD"}, {"amount": 0}, {"amount": -1}, 
 
 @pytest.mark.parametrize("more", UNFIT, ids=str)
 def test_what_wechat_pay_cannot_do_is_not_asked(more: dict[str, Any]) -> None:
-    assert isinstance(WECHAT.start(world.attempt(**more), AT), Refused)
+    assert isinstance(WECHAT.start(builders.attempt(**more), AT), Refused)
 
 
 def test_a_long_subject_is_cut() -> None:
-    assert checked(WECHAT.start(world.attempt(subject="长" * 200), AT))["description"] == "长" * 127
+    assert checked(WECHAT.start(builders.attempt(subject="长" * 200), AT))["description"] == "长" * 127
 
 
 def test_two_requests_have_two_nonces() -> None:
@@ -133,8 +133,8 @@ def test_two_requests_have_two_nonces() -> None:
 def test_questions_by_our_numbers() -> None:
     place = f"https://api.mch.weixin.qq.com/v3/pay/transactions/out-trade-no/{ATTEMPT.out_trade_no}"
     assert checked(WECHAT.query(ATTEMPT, AT)) is None
-    assert WECHAT.query(ATTEMPT, AT).url == f"{place}?mchid={world.MCHID}"
-    assert checked(WECHAT.close(ATTEMPT, AT)) == {"mchid": world.MCHID}
+    assert WECHAT.query(ATTEMPT, AT).url == f"{place}?mchid={builders.MCHID}"
+    assert checked(WECHAT.close(ATTEMPT, AT)) == {"mchid": builders.MCHID}
     assert WECHAT.close(ATTEMPT, AT).url == f"{place}/close"
     assert checked(WECHAT.query_refund(ASK, AT)) is None
     assert WECHAT.query_refund(ASK, AT).url.endswith(f"/v3/refund/domestic/refunds/{ASK.refund_no}")
@@ -153,7 +153,7 @@ def test_we_sign_with_the_first_of_our_keys() -> None:
         MerchantKey(serial=s, private_key=SecretStr(keys.private_pem(name)))
         for s, name in (("AB12", "ours, next"), (OUR_SERIAL, "ours"))
     ]
-    request = world.provider(merchant_keys=tuple(ours)).query(ATTEMPT, AT)
+    request = builders.provider(merchant_keys=tuple(ours)).query(ATTEMPT, AT)
     target = request.url.removeprefix("https://api.mch.weixin.qq.com")
     merchants = {"AB12": keys.private("ours, next").public_key()}
     protocol.check_request("GET", target, request.headers, b"", merchants=merchants, now=AT)
@@ -163,13 +163,13 @@ def test_we_sign_with_the_first_of_our_keys() -> None:
 
 def test_who_has_wechats_public_key_asks_to_be_answered_with_it() -> None:
     assert "wechatpay-serial" not in WECHAT.query(ATTEMPT, AT).headers
-    named = world.provider(platform_keys={PUBLIC_KEY_ID: keys.public_pem("wechat, next")})
+    named = builders.provider(platform_keys={PUBLIC_KEY_ID: keys.public_pem("wechat, next")})
     assert named.query(ATTEMPT, AT).headers["wechatpay-serial"] == PUBLIC_KEY_ID
 
 
 READERS: list[tuple[str, Callable[[WeChat, Response], object], Any]] = [
     ("started", lambda wechat, told: wechat.started(ATTEMPT, told, AT), {"code_url": "weixin://wxpay/bizpayurl?pr=1"}),
-    ("paid", lambda wechat, told: wechat.paid(ATTEMPT, told, AT), world.transaction()),
+    ("paid", lambda wechat, told: wechat.paid(ATTEMPT, told, AT), builders.transaction()),
     ("closed", lambda wechat, told: wechat.closed(ATTEMPT, told, AT), None),
     ("refunded", lambda wechat, told: wechat.refunded(ASK, told, AT), None),
     ("refund_found", lambda wechat, told: wechat.refund_found(ASK, told, AT), None),
@@ -187,7 +187,7 @@ QUESTIONS = {"paid": "ORDER_NOT_EXIST", "refund_found": "RESOURCE_NOT_EXISTS"}
     [(400, "PARAM_ERROR"), (403, "NOT_ENOUGH"), (404, "RESOURCE_NOT_EXISTS"), (404, "ORDER_NOT_EXIST")],
 )
 def test_a_signed_no_is_a_no(name: str, read: Any, good: Any, status: int, code: str) -> None:
-    said = read(WECHAT, world.answer({"code": code, "message": "不行"}, status))
+    said = read(WECHAT, builders.answer({"code": code, "message": "不行"}, status))
     assert said == (Refused(code, "不行") if QUESTIONS.get(name, code) == code else Unknown(code))
 
 
@@ -202,31 +202,31 @@ AMBIGUOUS = [
 @each_reader
 @pytest.mark.parametrize(("status", "code"), AMBIGUOUS)
 def test_what_leaves_it_open_is_unknown(name: str, read: Any, good: Any, status: int, code: str) -> None:
-    assert isinstance(read(WECHAT, world.answer({"code": code, "message": ""}, status)), Unknown)
+    assert isinstance(read(WECHAT, builders.answer({"code": code, "message": ""}, status)), Unknown)
 
 
 @each_reader
 @pytest.mark.parametrize("status", [200, 204, 400, 404])
 def test_without_a_signature_neither_yes_nor_no_is_believed(name: str, read: Any, good: Any, status: int) -> None:
-    told = world.answer({"code": "PARAM_ERROR"} if status >= 400 else good, status)
+    told = builders.answer({"code": "PARAM_ERROR"} if status >= 400 else good, status)
     unsigned = {key: value for key, value in told.headers.items() if not key.startswith("wechatpay")}
     assert isinstance(read(WECHAT, replace(told, headers=unsigned)), Unknown)
-    forged = world.answer(good, status, platform=replace(PLATFORM, key=keys.private("mallory")))
+    forged = builders.answer(good, status, platform=replace(PLATFORM, key=keys.private("mallory")))
     assert isinstance(read(WECHAT, forged), Unknown)
-    assert isinstance(read(WECHAT, world.answer(good, status, at=AT - timedelta(minutes=6))), Unknown)
+    assert isinstance(read(WECHAT, builders.answer(good, status, at=AT - timedelta(minutes=6))), Unknown)
     assert isinstance(read(WECHAT, replace(told, headers={**told.headers, "content-encoding": "gzip"})), Unknown)
 
 
 @each_reader
 def test_an_answer_by_another_certificate_names_it(name: str, read: Any, good: Any) -> None:
-    said = read(WECHAT, world.answer(good, platform=OTHER_PLATFORM))
+    said = read(WECHAT, builders.answer(good, platform=OTHER_PLATFORM))
     assert isinstance(said, Unknown)
     assert said.serial == OTHER_SERIAL
 
 
 @given(st.integers(0, 400), st.integers(1, 255))
 def test_no_byte_of_an_answer_can_be_another(index: int, change: int) -> None:
-    told = world.answer(world.transaction())
+    told = builders.answer(builders.transaction())
     body = bytearray(told.body)
     body[index % len(body)] ^= change
     assert isinstance(WECHAT.paid(ATTEMPT, replace(told, body=bytes(body)), AT), Unknown)
@@ -235,9 +235,9 @@ def test_no_byte_of_an_answer_can_be_another(index: int, change: int) -> None:
 @each_reader
 @pytest.mark.parametrize("content", [[], "x", {"code": 1}, {"code": ""}, {"unrelated": True}, {"amount": 3}])
 def test_an_answer_that_cannot_be_read_is_unknown(name: str, read: Any, good: Any, content: Any) -> None:
-    assert isinstance(read(WECHAT, world.answer(content, 400)), Unknown)
+    assert isinstance(read(WECHAT, builders.answer(content, 400)), Unknown)
     if name != "closed" or not isinstance(content, dict):
-        assert isinstance(read(WECHAT, world.answer(content, 200)), Unknown)
+        assert isinstance(read(WECHAT, builders.answer(content, 200)), Unknown)
 
 
 STATES = [
@@ -248,17 +248,17 @@ STATES = [
 
 @pytest.mark.parametrize(("state", "status"), STATES)
 def test_how_an_attempt_stands(state: str, status: str) -> None:
-    said = WECHAT.paid(ATTEMPT, world.answer(world.transaction(state=state)), AT + timedelta(seconds=9))
+    said = WECHAT.paid(ATTEMPT, builders.answer(builders.transaction(state=state)), AT + timedelta(seconds=9))
     assert isinstance(said, Paid)
     assert (said.status, said.amount, said.currency) == (status, 8888, "CNY")
-    assert said.trade_no == (world.TRADE_NO if status == "captured" else ATTEMPT.out_trade_no)
+    assert said.trade_no == (builders.TRADE_NO if status == "captured" else ATTEMPT.out_trade_no)
     assert said.occurred_at == (AT if status == "captured" else AT + timedelta(seconds=9))
 
 
 def test_what_is_not_paid_may_name_no_amount() -> None:
-    told = world.transaction(state="CLOSED")
+    told = builders.transaction(state="CLOSED")
     del told["amount"]
-    assert isinstance(WECHAT.paid(ATTEMPT, world.answer(told), AT), Paid)
+    assert isinstance(WECHAT.paid(ATTEMPT, builders.answer(told), AT), Paid)
 
 
 ELSE: list[dict[str, Any]] = [
@@ -268,20 +268,20 @@ ELSE: list[dict[str, Any]] = [
 
 @pytest.mark.parametrize("other", ELSE, ids=str)
 def test_an_answer_about_something_else_is_unknown(other: dict[str, Any]) -> None:
-    assert isinstance(WECHAT.paid(ATTEMPT, world.answer(world.transaction(**other)), AT), Unknown)
+    assert isinstance(WECHAT.paid(ATTEMPT, builders.answer(builders.transaction(**other)), AT), Unknown)
 
 
 def test_closing() -> None:
     closed = Paid(ATTEMPT.out_trade_no, ATTEMPT.out_trade_no, "closed", 8888, "CNY", AT)
-    assert WECHAT.closed(ATTEMPT, world.answer(None, 204), AT) == closed
-    assert WECHAT.closed(ATTEMPT, world.answer({"code": "ORDER_CLOSED", "message": ""}, 400), AT) == closed
-    unheard = world.answer({"code": "ORDER_NOT_EXIST"}, 404)
+    assert WECHAT.closed(ATTEMPT, builders.answer(None, 204), AT) == closed
+    assert WECHAT.closed(ATTEMPT, builders.answer({"code": "ORDER_CLOSED", "message": ""}, 400), AT) == closed
+    unheard = builders.answer({"code": "ORDER_NOT_EXIST"}, 404)
     assert WECHAT.closed(ATTEMPT, unheard, AT) == Refused("ORDER_NOT_EXIST", "ORDER_NOT_EXIST")
 
 
 @pytest.mark.parametrize("code", ["ORDERPAID", "ORDER_PAID"])
 def test_an_order_that_was_paid_meanwhile_is_asked_about(code: str) -> None:
-    told = world.answer({"code": code, "message": "订单已支付"}, 400)
+    told = builders.answer({"code": code, "message": "订单已支付"}, 400)
     closed = WECHAT.closed(ATTEMPT, told, AT)
     assert isinstance(closed, Paid)
     assert (closed.status, closed.reason) == ("pending", "ORDERPAID")
@@ -293,7 +293,7 @@ def refund_answer(**more: Any) -> Response:
         "out_trade_no": ASK.out_trade_no, "transaction_id": ASK.trade_no, "out_refund_no": ASK.refund_no,
         "refund_id": "50000000382019052709732678859", "refund": 888, "total": 8888, "at": AT,
     }  # fmt: skip
-    return world.answer(protocol.refund_answer(**given | more))
+    return builders.answer(protocol.refund_answer(**given | more))
 
 
 REFUNDS = [("PROCESSING", "processing"), ("SUCCESS", "succeeded"), ("CLOSED", "failed"), ("ABNORMAL", "failed")]
@@ -311,12 +311,12 @@ def test_an_answer_about_another_refund_is_unknown(other: dict[str, Any]) -> Non
     assert isinstance(WECHAT.refunded(ASK, refund_answer(**other), AT), Unknown)
 
 
-NEXT = {OTHER_SERIAL: world.certificate("wechat, next", OTHER_SERIAL)}
+NEXT = {OTHER_SERIAL: builders.certificate("wechat, next", OTHER_SERIAL)}
 
 
 def certificates(pems: dict[str, str], platform: protocol.Platform = PLATFORM) -> Response:
     body = platform.certificates(pems, AT)
-    return Response(200, world.lowered(platform.headers(body, AT, "0123456789")), body)
+    return Response(200, builders.lowered(platform.headers(body, AT, "0123456789")), body)
 
 
 def test_certificates_are_asked_for_but_public_keys_are_not() -> None:
@@ -330,21 +330,21 @@ def test_new_certificates_are_believed_when_a_known_or_a_sealed_one_signed_them(
 
 
 def test_the_first_certificate_of_all_vouches_for_itself_because_it_is_sealed_with_our_key() -> None:
-    bare = world.provider(platform_keys={})
+    bare = builders.provider(platform_keys={})
     assert bare.read_certificates(certificates(NEXT, OTHER_PLATFORM), AT) == NEXT
     assert isinstance(bare.read_certificates(certificates(NEXT, PLATFORM), AT), Unknown)
 
 
 def test_a_certificate_that_has_ended_is_left_out() -> None:
-    old = world.certificate("wechat, next", OTHER_SERIAL, since=AT - timedelta(days=400), days=300)
+    old = builders.certificate("wechat, next", OTHER_SERIAL, since=AT - timedelta(days=400), days=300)
     assert WECHAT.read_certificates(certificates({OTHER_SERIAL: old}), AT) == {}
 
 
 UNBELIEVED = [
-    certificates({world.SERIAL: NEXT[OTHER_SERIAL]}), certificates({OTHER_SERIAL: "no PEM"}),
-    certificates(NEXT, replace(PLATFORM, apiv3_key=world.OTHER_APIV3_KEY.encode())),
+    certificates({builders.SERIAL: NEXT[OTHER_SERIAL]}), certificates({OTHER_SERIAL: "no PEM"}),
+    certificates(NEXT, replace(PLATFORM, apiv3_key=builders.OTHER_APIV3_KEY.encode())),
     certificates(NEXT, replace(PLATFORM, key=keys.private("mallory"))),
-    replace(certificates(NEXT), status=500), replace(certificates(NEXT), body=b"{}"), world.answer({"data": [1]}),
+    replace(certificates(NEXT), status=500), replace(certificates(NEXT), body=b"{}"), builders.answer({"data": [1]}),
     certificates({OTHER_SERIAL: keys.public_pem("wechat, next")}),
 ]  # fmt: skip
 

@@ -11,14 +11,14 @@ from hypothesis import strategies as st
 
 from scripts.gateways.wechat_protocol import moment
 from tests.providers import keys
-from tests.providers import wechat_world as world
-from tests.providers.wechat_world import AT, OTHER_PLATFORM, OTHER_SERIAL, PLATFORM, PUBLIC_KEY_ID, SERIAL
+from tests.providers import wechat_builders as builders
+from tests.providers.wechat_builders import AT, OTHER_PLATFORM, OTHER_SERIAL, PLATFORM, PUBLIC_KEY_ID, SERIAL
 from workers.providers.port import CertificateUnknown, Irrelevant, Notification, Paid, Refunded, Rejected
 from workers.providers.wechat import RETRY_SCHEDULE_SECONDS
 
-WECHAT = world.provider()
-PAID = Paid(world.ATTEMPT.out_trade_no, world.TRADE_NO, "captured", 8888, "CNY", AT)
-GENUINE = world.notification(world.transaction())
+WECHAT = builders.provider()
+PAID = Paid(builders.ATTEMPT.out_trade_no, builders.TRADE_NO, "captured", 8888, "CNY", AT)
+GENUINE = builders.notification(builders.transaction())
 
 
 def code(said: object) -> str:
@@ -37,16 +37,16 @@ def test_a_payment_is_what_it_says() -> None:
 
 
 def test_a_payment_in_the_mobile_app_is_ours_too() -> None:
-    assert WECHAT.verify(world.notification(world.transaction(appid=world.APP_APPID))) == PAID
+    assert WECHAT.verify(builders.notification(builders.transaction(appid=builders.APP_APPID))) == PAID
 
 
 def test_a_payment_of_which_some_was_given_back_was_a_payment() -> None:
-    assert WECHAT.verify(world.notification(world.transaction(state="REFUND"))) == PAID
+    assert WECHAT.verify(builders.notification(builders.transaction(state="REFUND"))) == PAID
 
 
 @pytest.mark.parametrize("after", [0, *RETRY_SCHEDULE_SECONDS])
 def test_each_copy_is_signed_and_sealed_anew_and_says_the_same(after: int) -> None:
-    copy = world.notification(world.transaction(), at=AT + timedelta(seconds=after), nonce=f"nonce{after:07d}")
+    copy = builders.notification(builders.transaction(), at=AT + timedelta(seconds=after), nonce=f"nonce{after:07d}")
     assert WECHAT.verify(copy) == PAID
 
 
@@ -55,13 +55,13 @@ REFUNDS = [("SUCCESS", "succeeded", None), ("ABNORMAL", "failed", "ABNORMAL"), (
 
 @pytest.mark.parametrize(("state", "status", "reason"), REFUNDS)
 def test_a_refund_is_what_it_says(state: str, status: Any, reason: str | None) -> None:
-    told = world.notification(world.refund(state=state), f"REFUND.{state}")
-    assert WECHAT.verify(told) == Refunded(world.ASK.refund_no, status, 888, "CNY", AT, reason)
+    told = builders.notification(builders.refund(state=state), f"REFUND.{state}")
+    assert WECHAT.verify(told) == Refunded(builders.ASK.refund_no, status, 888, "CNY", AT, reason)
 
 
 def test_what_does_not_concern_us_is_not_even_opened() -> None:
     body = json.dumps({"event_type": "PAYSCORE.USER_OPEN_SERVICE", "resource": "sealed"}).encode()
-    assert WECHAT.verify(world.signed(body)) == Irrelevant("PAYSCORE.USER_OPEN_SERVICE")
+    assert WECHAT.verify(builders.signed(body)) == Irrelevant("PAYSCORE.USER_OPEN_SERVICE")
 
 
 @given(st.integers(0, len(GENUINE.body) - 1), st.integers(1, 255))
@@ -126,53 +126,55 @@ def test_whatever_comes_is_answered(headers: dict[str, str], body: bytes) -> Non
 
 
 def test_a_certificate_that_is_not_known_yet_may_be_sound() -> None:
-    told = world.notification(world.transaction(), platform=OTHER_PLATFORM)
+    told = builders.notification(builders.transaction(), platform=OTHER_PLATFORM)
     assert WECHAT.verify(told) == CertificateUnknown(OTHER_SERIAL)
-    wider = WECHAT.with_certificates({OTHER_SERIAL: world.certificate("wechat, next", OTHER_SERIAL)})
+    wider = WECHAT.with_certificates({OTHER_SERIAL: builders.certificate("wechat, next", OTHER_SERIAL)})
     assert wider.verify(told) == PAID
     assert wider.verify(GENUINE) == PAID
     assert WECHAT.verify(told) == CertificateUnknown(OTHER_SERIAL)
 
 
 def test_a_certificate_goes_by_its_own_serial_whatever_it_was_called() -> None:
-    pem = world.certificate("wechat, next", OTHER_SERIAL)
-    wider = world.provider(platform_keys={}).with_certificates({SERIAL: pem})
+    pem = builders.certificate("wechat, next", OTHER_SERIAL)
+    wider = builders.provider(platform_keys={}).with_certificates({SERIAL: pem})
     assert wider.verify(GENUINE) == CertificateUnknown(SERIAL)
-    assert wider.verify(world.notification(world.transaction(), platform=OTHER_PLATFORM)) == PAID
+    assert wider.verify(builders.notification(builders.transaction(), platform=OTHER_PLATFORM)) == PAID
 
 
 def test_a_serial_is_a_number_however_it_is_written() -> None:
     small = replace(PLATFORM, serial="0B")
-    wider = WECHAT.with_certificates({"b": world.certificate(serial="0B")})
-    assert wider.verify(world.notification(world.transaction(), platform=small)) == PAID
+    wider = WECHAT.with_certificates({"b": builders.certificate(serial="0B")})
+    assert wider.verify(builders.notification(builders.transaction(), platform=small)) == PAID
 
 
 def test_wechats_public_key_is_believed_by_its_name() -> None:
     named = replace(OTHER_PLATFORM, serial=PUBLIC_KEY_ID)
-    both = world.provider(
-        platform_keys={SERIAL: world.certificate(), PUBLIC_KEY_ID: keys.public_pem("wechat, next")}
+    both = builders.provider(
+        platform_keys={SERIAL: builders.certificate(), PUBLIC_KEY_ID: keys.public_pem("wechat, next")}
     )  # fmt: skip
     assert both.verify(GENUINE) == PAID
-    assert both.verify(world.notification(world.transaction(), platform=named)) == PAID
-    assert WECHAT.verify(world.notification(world.transaction(), platform=named)) == CertificateUnknown(PUBLIC_KEY_ID)
+    assert both.verify(builders.notification(builders.transaction(), platform=named)) == PAID
+    assert WECHAT.verify(builders.notification(builders.transaction(), platform=named)) == CertificateUnknown(
+        PUBLIC_KEY_ID
+    )
 
 
 def test_another_key_under_a_serial_that_we_know_is_not_believed() -> None:
-    told = world.notification(world.transaction(), platform=replace(PLATFORM, key=keys.private("mallory")))
+    told = builders.notification(builders.transaction(), platform=replace(PLATFORM, key=keys.private("mallory")))
     assert code(WECHAT.verify(told)) == "PAY_SIGNATURE_INVALID"
 
 
 @pytest.mark.parametrize("since", [AT - timedelta(days=31), AT + timedelta(days=1)])
 def test_a_certificate_that_has_ended_or_not_begun_is_not_believed(since: datetime) -> None:
-    ended = world.provider(platform_keys={SERIAL: world.certificate(since=since, days=30)})
+    ended = builders.provider(platform_keys={SERIAL: builders.certificate(since=since, days=30)})
     assert code(ended.verify(GENUINE)) == "PAY_SIGNATURE_INVALID"
 
 
 def test_either_of_two_apiv3_keys_opens_what_it_sealed() -> None:
-    both = world.provider(apiv3_keys=(world.OTHER_APIV3_KEY, world.APIV3_KEY))
-    later = replace(PLATFORM, apiv3_key=world.OTHER_APIV3_KEY.encode())
-    assert both.verify(GENUINE) == both.verify(world.notification(world.transaction(), platform=later)) == PAID
-    assert code(WECHAT.verify(world.notification(world.transaction(), platform=later))) == "PAY_CALLBACK_INVALID"
+    both = builders.provider(apiv3_keys=(builders.OTHER_APIV3_KEY, builders.APIV3_KEY))
+    later = replace(PLATFORM, apiv3_key=builders.OTHER_APIV3_KEY.encode())
+    assert both.verify(GENUINE) == both.verify(builders.notification(builders.transaction(), platform=later)) == PAID
+    assert code(WECHAT.verify(builders.notification(builders.transaction(), platform=later))) == "PAY_CALLBACK_INVALID"
 
 
 SECOND = timedelta(seconds=1)
@@ -189,25 +191,25 @@ def test_a_signature_is_good_for_five_minutes_around_its_time(late: timedelta, b
 
 
 def test_nobody_is_sent_for_the_certificate_of_a_stale_notification() -> None:
-    told = world.notification(world.transaction(), platform=OTHER_PLATFORM)
+    told = builders.notification(builders.transaction(), platform=OTHER_PLATFORM)
     assert code(WECHAT.verify(replace(told, received_at=AT + timedelta(minutes=6)))) == "PAY_CALLBACK_STALE"
 
 
 @pytest.mark.parametrize("seconds", ["999999999999", "0", "000000000001"])
 def test_a_time_far_away_is_stale(seconds: str) -> None:
-    body = PLATFORM.notification("TRANSACTION.SUCCESS", world.transaction(), AT, "EV-1", "fdasflkja484")
-    told = world.signed(body, datetime.fromtimestamp(0, UTC))
+    body = PLATFORM.notification("TRANSACTION.SUCCESS", builders.transaction(), AT, "EV-1", "fdasflkja484")
+    told = builders.signed(body, datetime.fromtimestamp(0, UTC))
     assert code(WECHAT.verify(replace(told, received_at=AT))) == "PAY_CALLBACK_STALE"
     assert isinstance(WECHAT.verify(replace(told, headers={**told.headers, "wechatpay-timestamp": seconds})), Rejected)
 
 
 @pytest.mark.parametrize("other", [{"mchid": "1900000110"}, {"appid": "wx1111111111111111"}])
 def test_the_notification_of_another_merchant_is_not_ours(other: dict[str, str]) -> None:
-    assert code(WECHAT.verify(world.notification(world.transaction(**other)))) == "PAY_MERCHANT_MISMATCH"
+    assert code(WECHAT.verify(builders.notification(builders.transaction(**other)))) == "PAY_MERCHANT_MISMATCH"
 
 
 def test_the_refund_of_another_merchant_is_not_ours() -> None:
-    told = world.notification(world.refund(mchid="1900000110"), "REFUND.SUCCESS")
+    told = builders.notification(builders.refund(mchid="1900000110"), "REFUND.SUCCESS")
     assert code(WECHAT.verify(told)) == "PAY_MERCHANT_MISMATCH"
 
 
@@ -215,7 +217,7 @@ def test_the_refund_of_another_merchant_is_not_ours() -> None:
 def test_a_compressed_or_huge_body_is_not_looked_at(encoding: str) -> None:
     claimed = replace(GENUINE, headers={**GENUINE.headers, "content-encoding": encoding})
     assert WECHAT.verify(claimed) == Rejected("PAY_CALLBACK_INVALID", "the body is encoded")
-    huge = world.notification({**world.transaction(), "attach": "x" * 50_000})
+    huge = builders.notification({**builders.transaction(), "attach": "x" * 50_000})
     assert WECHAT.verify(huge) == Rejected("PAY_CALLBACK_INVALID", "the body is larger than 65536 bytes")
     assert WECHAT.verify(replace(GENUINE, headers={**GENUINE.headers, "content-encoding": "identity"})) == PAID
 
@@ -237,7 +239,7 @@ FORMS = [
 
 @pytest.mark.parametrize("body", FORMS, ids=lambda body: f"{len(body)} bytes, {body[:4]!r}")
 def test_what_is_signed_but_malformed_is_refused(body: bytes) -> None:
-    assert code(WECHAT.verify(world.signed(body))) == "PAY_CALLBACK_INVALID"
+    assert code(WECHAT.verify(builders.signed(body))) == "PAY_CALLBACK_INVALID"
 
 
 MARK = "SECRET-MARK"
@@ -248,18 +250,18 @@ WRONG: list[tuple[tuple[str, ...], Any]] = [
     (("out_trade_no",), f"{MARK}:"), (("out_trade_no",), "x" * 65), (("transaction_id",), None),
     (("transaction_id",), f"{MARK}\n"), (("trade_state",), MARK), (("trade_state",), "NOTPAY"),
     (("success_time",), MARK), (("success_time",), "2026-11-22"), (("success_time",), "2026-11-22T11:00:00"),
-    (("success_time",), "2026-02-30T11:00:00Z"), (("mchid",), None), (("mchid",), [world.MCHID]), (("appid",), None),
+    (("success_time",), "2026-02-30T11:00:00Z"), (("mchid",), None), (("mchid",), [builders.MCHID]), (("appid",), None),
 ]  # fmt: skip
 
 
 @pytest.mark.parametrize(("path", "wrong"), WRONG, ids=str)
 def test_each_field_is_of_its_form_or_nothing_is_believed(path: tuple[str, ...], wrong: Any) -> None:
-    resource = world.transaction()
+    resource = builders.transaction()
     place: Any = resource
     for name in path[:-1]:
         place = place[name]
     place[path[-1]] = wrong
-    said = WECHAT.verify(world.notification(resource))
+    said = WECHAT.verify(builders.notification(resource))
     assert code(said) == "PAY_CALLBACK_INVALID"
     assert MARK not in said.message  # type: ignore[union-attr]
 
@@ -269,34 +271,38 @@ def test_each_field_is_of_its_form_or_nothing_is_believed(path: tuple[str, ...],
 def test_a_seal_that_does_not_open_is_refused(name: str, wrong: Any) -> None:
     body = json.loads(GENUINE.body)
     body["resource"][name] = wrong
-    said = WECHAT.verify(world.signed(json.dumps(body).encode()))
+    said = WECHAT.verify(builders.signed(json.dumps(body).encode()))
     assert code(said) == "PAY_CALLBACK_INVALID"
     assert MARK not in said.message  # type: ignore[union-attr]
 
 
 def test_a_refund_says_the_state_that_it_was_announced_with() -> None:
     assert (
-        code(WECHAT.verify(world.notification(world.refund(state="CLOSED"), "REFUND.SUCCESS")))
+        code(WECHAT.verify(builders.notification(builders.refund(state="CLOSED"), "REFUND.SUCCESS")))
         == "PAY_CALLBACK_INVALID"
     )
 
 
 def test_a_refund_that_did_not_succeed_is_told_at_the_time_of_its_notification() -> None:
     later = AT + timedelta(days=3)
-    body = PLATFORM.notification("REFUND.CLOSED", world.refund(state="CLOSED"), later, "EV-1", "fdasflkja484")
-    said = WECHAT.verify(world.signed(body, later))
+    body = PLATFORM.notification("REFUND.CLOSED", builders.refund(state="CLOSED"), later, "EV-1", "fdasflkja484")
+    said = WECHAT.verify(builders.signed(body, later))
     assert isinstance(said, Refunded)
     assert said.occurred_at == later
     assert moment(later) == "2026-11-25T11:00:00+08:00"
 
 
 def test_nothing_shows_a_key() -> None:
-    shown = "".join(map(repr, (WECHAT, vars(WECHAT), world.settings(), PLATFORM)))
-    for secret in (world.APIV3_KEY, "PRIVATE KEY", world.settings().merchant_keys[0].private_key.get_secret_value()):
+    shown = "".join(map(repr, (WECHAT, vars(WECHAT), builders.settings(), PLATFORM)))
+    for secret in (
+        builders.APIV3_KEY,
+        "PRIVATE KEY",
+        builders.settings().merchant_keys[0].private_key.get_secret_value(),
+    ):
         assert secret not in shown
     with pytest.raises(ValueError, match="not 32 bytes") as error:
-        world.settings(apiv3_keys=(MARK,))
+        builders.settings(apiv3_keys=(MARK,))
     assert MARK not in str(error.value)
     with pytest.raises(ValueError, match="no private key") as error:
-        world.settings(merchant_keys=({"serial": SERIAL, "private_key": f"-----BEGIN PRIVATE KEY-----\n{MARK}"},))
+        builders.settings(merchant_keys=({"serial": SERIAL, "private_key": f"-----BEGIN PRIVATE KEY-----\n{MARK}"},))
     assert MARK not in str(error.value)

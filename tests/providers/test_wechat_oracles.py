@@ -16,8 +16,8 @@ from pydantic import SecretStr
 
 from scripts.gateways import wechat_protocol as protocol
 from tests.providers import keys
-from tests.providers import wechat_world as world
-from tests.providers.wechat_world import AT, ATTEMPT, PLATFORM, PUBLIC_KEY_ID, SERIAL
+from tests.providers import wechat_builders as builders
+from tests.providers.wechat_builders import AT, ATTEMPT, PLATFORM, PUBLIC_KEY_ID, SERIAL
 from workers.providers.parsing import FieldError, Fields
 from workers.providers.port import Irrelevant, Notification, Paid, Ready, Rejected, Request
 from workers.providers.wechat import signing
@@ -27,12 +27,12 @@ GOLDEN = json.loads((PUBLISHED / "wechat_notification.json").read_text("utf-8"))
 GOLDEN_CERTIFICATE = (PUBLISHED / "wechat_certificate.pem").read_text()
 GOLDEN_AT = datetime.fromtimestamp(1624523846, UTC)
 sdk, sdk_type, sdk_utils = (import_module(f"wechatpayv3{part}") for part in ("", ".type", ".utils"))
-WECHAT = world.provider()
+WECHAT = builders.provider()
 
 
 def test_the_published_notification_is_believed_and_no_other() -> None:
-    wechat = world.provider(platform_keys={"D7CE59D1F522D701": GOLDEN_CERTIFICATE})
-    genuine = Notification(world.lowered(GOLDEN["headers"]), GOLDEN["body"].encode(), GOLDEN_AT)
+    wechat = builders.provider(platform_keys={"D7CE59D1F522D701": GOLDEN_CERTIFICATE})
+    genuine = Notification(builders.lowered(GOLDEN["headers"]), GOLDEN["body"].encode(), GOLDEN_AT)
     assert wechat.verify(genuine) == Irrelevant("PAYSCORE.USER_OPEN_SERVICE")
     other = Notification(genuine.headers, genuine.body.replace(b"PAYSCORE", b"TRANSACT"), GOLDEN_AT)
     assert wechat.verify(other) == Rejected(
@@ -79,16 +79,17 @@ def test_what_is_signed_is_built_as_documented() -> None:
 def client(**more: Any) -> Any:
     """The SDK's client; with a public key it fetches nothing."""
     given: dict[str, Any] = {
-        "wechatpay_type": sdk_type.WeChatPayType.NATIVE, "mchid": world.MCHID, "private_key": keys.private_pem("ours"),
-        "cert_serial_no": world.OUR_SERIAL, "appid": world.APPID, "apiv3_key": world.APIV3_KEY,
+        "wechatpay_type": sdk_type.WeChatPayType.NATIVE, "mchid": builders.MCHID,
+        "private_key": keys.private_pem("ours"), "cert_serial_no": builders.OUR_SERIAL,
+        "appid": builders.APPID, "apiv3_key": builders.APIV3_KEY,
         "public_key": keys.public_pem("wechat"), "public_key_id": PUBLIC_KEY_ID,
     }  # fmt: skip
     return sdk.WeChatPay(**given | more)
 
 
 REQUESTS = [
-    WECHAT.start(ATTEMPT, AT), WECHAT.query(ATTEMPT, AT), WECHAT.close(ATTEMPT, AT), WECHAT.refund(world.ASK, AT),
-    WECHAT.query_refund(world.ASK, AT), WECHAT.certificates(AT, SERIAL),
+    WECHAT.start(ATTEMPT, AT), WECHAT.query(ATTEMPT, AT), WECHAT.close(ATTEMPT, AT), WECHAT.refund(builders.ASK, AT),
+    WECHAT.query_refund(builders.ASK, AT), WECHAT.certificates(AT, SERIAL),
 ]  # fmt: skip
 
 
@@ -100,8 +101,8 @@ def test_we_authorize_byte_for_byte_as_the_sdk(request_: Request, monkeypatch: p
     theirs = sdk_utils.build_authorization(
         request_.url.removeprefix("https://api.mch.weixin.qq.com"),
         request_.method,
-        world.MCHID,
-        world.OUR_SERIAL,
+        builders.MCHID,
+        builders.OUR_SERIAL,
         keys.private("ours"),
         data=request_.body.decode(),
         nonce_str=nonce,
@@ -110,7 +111,7 @@ def test_we_authorize_byte_for_byte_as_the_sdk(request_: Request, monkeypatch: p
 
 
 def test_a_client_is_signed_for_byte_for_byte_as_by_the_sdk() -> None:
-    ready = WECHAT.started(world.attempt(scene="jsapi"), world.answer({"prepay_id": "wx2014"}), AT)
+    ready = WECHAT.started(builders.attempt(scene="jsapi"), builders.answer({"prepay_id": "wx2014"}), AT)
     assert isinstance(ready, Ready)
     fields = ready.fields
     theirs = client().sign([fields["appId"], fields["timeStamp"], fields["nonceStr"], fields["package"]])
@@ -123,23 +124,23 @@ def headers(notification: Notification) -> Mapping[str, str]:
 
 def test_the_sdk_believes_the_notifications_that_our_gateways_send(tmp_path: Path) -> None:
     named = protocol.Platform(PUBLIC_KEY_ID, keys.private("wechat"), PLATFORM.apiv3_key)
-    told = world.notification(world.transaction(), platform=named)
-    assert client().callback(headers(told), told.body)["resource"] == world.transaction()
-    (tmp_path / "platform.pem").write_text(world.certificate())
-    told = world.notification(world.refund(), "REFUND.SUCCESS")
+    told = builders.notification(builders.transaction(), platform=named)
+    assert client().callback(headers(told), told.body)["resource"] == builders.transaction()
+    (tmp_path / "platform.pem").write_text(builders.certificate())
+    told = builders.notification(builders.refund(), "REFUND.SUCCESS")
     by_certificate = client(public_key=None, public_key_id=None, cert_dir=str(tmp_path))
-    assert by_certificate.callback(headers(told), told.body)["resource"] == world.refund()
+    assert by_certificate.callback(headers(told), told.body)["resource"] == builders.refund()
     assert by_certificate.callback(headers(told), told.body.replace(b"EV-", b"EW-")) is None
 
 
 def test_we_believe_what_the_sdk_believes() -> None:
-    resource = json.dumps(world.transaction()).encode()
-    body = PLATFORM.notification("TRANSACTION.SUCCESS", world.transaction(), AT, "EV-1", "fdasflkja484")
-    told = world.signed(body)
+    resource = json.dumps(builders.transaction()).encode()
+    body = PLATFORM.notification("TRANSACTION.SUCCESS", builders.transaction(), AT, "EV-1", "fdasflkja484")
+    told = builders.signed(body)
     sealed = json.loads(body)["resource"]
-    opened = sdk_utils.aes_decrypt(sealed["nonce"], sealed["ciphertext"], sealed["associated_data"], world.APIV3_KEY)
+    opened = sdk_utils.aes_decrypt(sealed["nonce"], sealed["ciphertext"], sealed["associated_data"], builders.APIV3_KEY)
     assert json.loads(opened) == json.loads(resource)
-    certificate = x509.load_pem_x509_certificate(world.certificate().encode())
+    certificate = x509.load_pem_x509_certificate(builders.certificate().encode())
     times = told.headers["wechatpay-timestamp"], told.headers["wechatpay-nonce"]
     for signature in (told.headers["wechatpay-signature"], base64.b64encode(b"x" * 256).decode()):
         theirs = sdk_utils.rsa_verify(*times, body.decode(), signature, certificate.public_key())

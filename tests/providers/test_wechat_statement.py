@@ -8,10 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from scripts.gateways.wechat_protocol import BILL_NAMES, BillLine, bill
-from tests.providers import wechat_world as world
+from tests.providers import wechat_builders as builders
 from workers.providers.port import Row, StatementError
 
-WECHAT = world.provider()
+WECHAT = builders.provider()
 DAY = date(2026, 11, 22)
 NOON = datetime(2026, 11, 22, 4, tzinfo=UTC)
 LINES = [
@@ -19,7 +19,7 @@ LINES = [
     BillLine(NOON, "P2", "42002", 1, goods="茶, 绿 `特价`"),
     BillLine(NOON, "P1", "42001", 888, refund_no="R1"),
 ]
-WHOLE = bill(DAY, world.MCHID, world.APPID, LINES)
+WHOLE = bill(DAY, builders.MCHID, builders.APPID, LINES)
 ROWS = [
     Row("capture", "P1", "42001", 8888, "CNY", 2),
     Row("capture", "P2", "42002", 1, "CNY", 3),
@@ -32,14 +32,14 @@ def test_payments_and_refunds_of_a_day() -> None:
 
 
 def test_a_day_without_payments() -> None:
-    assert WECHAT.statement(bill(DAY, world.MCHID, world.APPID, []), DAY) == []
+    assert WECHAT.statement(bill(DAY, builders.MCHID, builders.APPID, []), DAY) == []
 
 
 OLD = (Path(__file__).parent / "published" / "wechat_statement.csv").read_bytes()
 
 
 def test_the_documented_example_in_the_old_layout() -> None:
-    assert world.provider(mchid="10000100").statement(OLD, date(2014, 11, 10)) == [
+    assert builders.provider(mchid="10000100").statement(OLD, date(2014, 11, 10)) == [
         Row("capture", "1415640626", "1001690740201411100005734289", 1, "CNY", 2),
         Row("capture", "1415635270", "1002780740201411100005729794", 1, "CNY", 3),
     ]
@@ -47,7 +47,10 @@ def test_the_documented_example_in_the_old_layout() -> None:
 
 def test_what_a_till_took_back_goes_by_the_number_of_the_payment() -> None:
     text = (
-        bill(DAY, world.MCHID, world.APPID, LINES[2:]).decode().replace("`REFUND,", "`REVOKED,").replace("`R1,", "`0,")
+        bill(DAY, builders.MCHID, builders.APPID, LINES[2:])
+        .decode()
+        .replace("`REFUND,", "`REVOKED,")
+        .replace("`R1,", "`0,")
     )
     assert WECHAT.statement(text.encode(), DAY) == [Row("refund", "P1", "42001", 888, "CNY", 2)]
 

@@ -15,8 +15,8 @@ from db.pool import Transaction
 from messages.base import QueryRejected, Reply
 from messages.topology import QUESTION_TTL_SECONDS, Names, topology
 from tests.golden.examples import example
+from tests.runtime.builders import DELETE, TRUST, delivery, read
 from tests.runtime.conftest import Shop, eventually
-from tests.runtime.making import DELETE, TRUST, delivery, read
 from workers.runtime.batch import Batch
 from workers.runtime.decode import Work
 from workers.runtime.policy import Kind

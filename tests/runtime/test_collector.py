@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from tests.runtime.making import command, timers
+from tests.runtime.builders import command, timers
 from workers.runtime.collector import Collector
 from workers.runtime.decode import Work
 

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.runtime.builders import DELETE, delete
 from tests.runtime.conftest import Shop, eventually, write_effects
-from tests.runtime.making import DELETE, delete
-from tests.runtime.victim import handle
+from tests.runtime.crashing_worker import handle
 from workers.runtime.route import Route
 
 QUEUE = "order-changes"
@@ -30,7 +30,7 @@ async def victim(shop: Shop, crashpoint: str = "") -> AsyncIterator[Process]:
         "OMS_CRASHPOINT": crashpoint,
     }
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "tests.runtime.victim", cwd=ROOT, env=environment, stdout=DEVNULL
+        sys.executable, "-m", "tests.runtime.crashing_worker", cwd=ROOT, env=environment, stdout=DEVNULL
     )
     try:
         yield process

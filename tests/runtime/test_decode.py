@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from outbox.wire import MALFORMED, TIME_OUT_OF_RANGE
-from tests.runtime.making import DELETE, PAYMENT, TIMER, delete, delivery, pack, payment, read
+from tests.runtime.builders import DELETE, PAYMENT, TIMER, delete, delivery, pack, payment, read
 
 REFUSED: list[tuple[str, str, dict[str, Any], str, str]] = [
     ("not JSON", "order-changes", {"body": b"{"}, "json_invalid", "$"),

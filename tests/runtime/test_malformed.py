@@ -7,8 +7,8 @@ from aiormq.abc import ChannelFrame
 from pamqp import frame
 from pamqp.commands import Basic
 
+from tests.runtime.builders import DELETE, delete
 from tests.runtime.conftest import Shop, write_effects
-from tests.runtime.making import DELETE, delete
 from workers.runtime.route import Route
 
 QUEUE = "order-changes"

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 from prometheus_client import REGISTRY
 
-from tests.runtime.making import DELETE, TIMER, delete, delivery, pack, read, timers
+from tests.runtime.builders import DELETE, TIMER, delete, delivery, pack, read, timers
 from workers.runtime import metrics
 from workers.runtime.decode import Work
 from workers.runtime.policy import Kind, Outcome

@@ -7,7 +7,7 @@ import pytest
 
 from db.pool import Pool, Transaction
 from messages.envelope import Envelope
-from tests.runtime.making import command
+from tests.runtime.builders import command
 from workers.runtime.batch import Batch
 from workers.runtime.decode import Work
 from workers.runtime.errors import UnavailableError

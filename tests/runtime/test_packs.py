@@ -10,8 +10,8 @@ from yarl import URL
 
 from outbox.relay import Relay
 from outbox.settings import RelaySettings
+from tests.runtime.builders import TIMER, pack
 from tests.runtime.conftest import Shop, write_effects
-from tests.runtime.making import TIMER, pack
 from workers.runtime.route import Route
 
 

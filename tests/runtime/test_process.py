@@ -11,7 +11,7 @@ import pytest
 import outbox
 from db.pool import Pool, Transaction, open_pool
 from messages.timers import TimerDue
-from tests.runtime.making import TIMER, command, delivery, pack, read, timers
+from tests.runtime.builders import TIMER, command, delivery, pack, read, timers
 from workers.runtime import inbox
 from workers.runtime.batch import Batch
 from workers.runtime.decode import Work

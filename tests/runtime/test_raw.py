@@ -7,8 +7,8 @@ from prometheus_client import REGISTRY
 
 from db.pool import Transaction
 from messages.topology import QUEUES
+from tests.runtime.builders import DELETE, delete
 from tests.runtime.conftest import Shop, eventually, write_effects
-from tests.runtime.making import DELETE, delete
 from workers.runtime.batch import Batch
 from workers.runtime.route import Route
 from workers.runtime.run import SHARED_CONNECTIONS

@@ -17,8 +17,8 @@ from prometheus_client import REGISTRY
 from db.pool import Transaction
 from messages.topology import RETRY_TIERS_SECONDS
 from scripts.servers.find import Servers
+from tests.runtime.builders import DELETE, PAYMENT, delete, payment
 from tests.runtime.conftest import Shop, client_of, eventually, write_effects
-from tests.runtime.making import DELETE, PAYMENT, delete, payment
 from workers.runtime import consumer, declare
 from workers.runtime.batch import Batch
 from workers.runtime.declare import TopologyError

@@ -19,7 +19,7 @@ from messages.topology import RETRY_TIERS_SECONDS, Names, topology
 from outbox import wire
 from scripts.cli import COMMANDS, load
 from tests.conftest import Broker
-from tests.handlers.floor import Floor, captured, create
+from tests.handlers.harness import Floor, captured, create
 from tests.scripts.conftest import Oms
 from workers import shop
 from workers.domain.shop import Shop

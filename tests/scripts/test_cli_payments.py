@@ -15,9 +15,9 @@ from db import cipher
 from db.pool import Pool, open_pool
 from scripts.gateways import alipay_protocol
 from scripts.gateways.alipay_protocol import BillLine
-from tests.handlers.floor import Floor
-from tests.handlers.statements import DAY, NOON, paid_at, refunded_at
-from tests.providers import alipay_world, keys
+from tests.handlers.harness import Floor
+from tests.handlers.statement_builders import DAY, NOON, paid_at, refunded_at
+from tests.providers import alipay_builders, keys
 from tests.scripts.conftest import Oms
 from workers import shop
 from workers.domain.shop import Policy, Shop
@@ -26,7 +26,7 @@ from workers.store import notifications
 from workers.store.notifications import Kept
 
 ALIPAY = orjson.dumps({
-    "app_id": alipay_world.APP_ID, "seller_id": alipay_world.SELLER_ID,
+    "app_id": alipay_builders.APP_ID, "seller_id": alipay_builders.SELLER_ID,
     "notify_url": "https://shop.example/notify/alipay", "app_private_keys": [keys.private_pem("ours")],
     "alipay_public_keys": [keys.public_pem("alipay")],
 }).decode()  # fmt: skip
@@ -73,7 +73,7 @@ def statement(tmp_path: Path) -> Callable[..., str]:
 
     def write(*lines: BillLine) -> str:
         path = tmp_path / "bill.csv"
-        path.write_bytes(alipay_protocol.bill(DAY, alipay_world.SELLER_ID, lines))
+        path.write_bytes(alipay_protocol.bill(DAY, alipay_builders.SELLER_ID, lines))
         return str(path)
 
     return write

@@ -1,0 +1,261 @@
+"""Our processes as a deployment runs them, and an outside world that does not give up when a server goes away."""
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import aio_pika
+import aiormq
+import asyncpg
+import orjson
+
+from db.pool import open_pool
+from scripts.commands.audit import check
+from tests.conftest import Broker
+from tests.e2e.upstream import now, order_body, settings
+
+SKU, PRICE, STOCK = "s1", 500, 100_000
+WAIT_SECONDS = 40.0
+AT_WORK = (b"consuming", b"publisher connected")
+COMMANDS = {"worker": ("-m", "scripts.cli", "worker"), "relay": ("-m", "outbox")}
+SEEN = """SELECT json_build_object(
+    'orders', (SELECT json_object_agg(state, n) FROM (SELECT state, count(*) AS n FROM orders GROUP BY state) AS o),
+    'undecided', (SELECT count(*) FROM commands WHERE outcome IS NULL), 'outbox', (SELECT count(*) FROM outbox),
+    'letters', (SELECT json_object_agg(id, concat_ws(' ', queue, reason, error_type, error_message)) FROM dead_letters),
+    'stock', (SELECT json_agg(stock) FROM stock))::text"""
+LOST = (OSError, TimeoutError, aiormq.exceptions.AMQPError, asyncio.CancelledError, RuntimeError)
+
+
+@dataclass
+class Plant:
+    """One virtual host, one database, and the processes that are started on them."""
+
+    broker: Broker
+    database_url: str
+    folder: Path
+    living: list["subprocess.Popen[bytes]"] = field(default_factory=list)
+    output: dict[int, Path] = field(default_factory=dict)
+
+    def start(self, role: str, **environment: str) -> "subprocess.Popen[bytes]":
+        """A worker or a relay; its output goes to a file."""
+        given = settings(self.broker, self.database_url, role)
+        variables = {
+            "OMS_DATABASE_URL": self.database_url,
+            "OMS_AMQP_URL": self.broker[role],
+            "OMS_PREFIX": self.broker.names.prefix,
+            "OMS_OWN_USERS": ",".join(given.own_users),
+            "OMS_TRUSTED_USERS": ",".join(given.trusted_users),
+            "OMS_RATE_LIMIT_ORDERS": "0",
+            "OMS_LEASE_SECONDS": "2",
+            "OMS_OPS_PORT": "0",
+            "OMS_LOG_LEVEL": "debug",
+        }
+        log = self.folder / f"{role}-{uuid4().hex[:8]}.log"
+        with log.open("wb") as output:
+            process = subprocess.Popen(
+                [sys.executable, *COMMANDS[role]],
+                env=os.environ | variables | environment,
+                stdout=output,
+                stderr=output,
+            )
+        self.living.append(process)
+        self.output[process.pid] = log
+        return process
+
+    async def ready(self) -> None:
+        """Wait until all have said that they work; before that, SIGTERM ends a process as it ends any other."""
+        async with asyncio.timeout(WAIT_SECONDS):
+            while not all(any(word in self._said(one) for word in AT_WORK) for one in self.living):
+                await asyncio.sleep(0.1)
+
+    def _said(self, process: "subprocess.Popen[bytes]") -> bytes:
+        return self.output[process.pid].read_bytes()
+
+    def logs(self) -> bytes:
+        """Everything the processes ever wrote."""
+        return b"".join(path.read_bytes() for path in sorted(self.folder.glob("*.log")))
+
+    async def ended(self, process: "subprocess.Popen[bytes]", within_seconds: float = 30) -> int:
+        """Its exit code, once it has ended."""
+        async with asyncio.timeout(within_seconds):
+            code = await asyncio.to_thread(process.wait)
+        self.living.remove(process)
+        return code
+
+    async def stop(self) -> list[int]:
+        """SIGTERM to all; their exit codes."""
+        await self.ready()
+        going = list(self.living)
+        for process in going:
+            process.terminate()
+        return [await self.ended(process) for process in going]
+
+    def kill(self) -> None:
+        """SIGKILL to all that still live, at the end of a test that failed."""
+        for process in self.living:
+            process.send_signal(signal.SIGKILL)
+            process.wait()
+        self.living.clear()
+
+    # the outside world
+
+    async def say(self, role: str, messages: Sequence[tuple[str, dict[str, Any]]], **properties: Any) -> None:
+        """Publish each until the broker confirms it: again and again, as the same message."""
+        left = [(type_, body, uuid4().hex) for type_, body in messages]
+        async with asyncio.timeout(WAIT_SECONDS):
+            while left:
+                try:
+                    await self._say(role, left, properties)
+                except LOST:
+                    await asyncio.sleep(0.3)
+
+    async def _say(self, role: str, left: list[tuple[str, dict[str, Any], str]], properties: dict[str, Any]) -> None:
+        user = self.broker[role].split("//")[1].split(":")[0]
+        async with asyncio.timeout(10), await aio_pika.connect(self.broker[role]) as connection:
+            channel = await connection.channel()
+            exchange = await channel.get_exchange(self.broker.names.commands, ensure=False)
+            while left:
+                type_, body, message_id = left[-1]
+                message = aio_pika.Message(
+                    orjson.dumps(body), message_id=message_id, type=f"{type_}.v1", delivery_mode=2, user_id=user,
+                    timestamp=datetime.now(UTC), **properties,
+                )  # fmt: skip
+                await exchange.publish(message, type_)
+                left.pop()
+
+    async def fill(self) -> None:
+        """One SKU on the shelf."""
+        sku = {
+            "sku_id": SKU, "revision": 1, "spu_id": SKU, "name": "Product", "status": "on_sale", "price": PRICE,
+            "currency": "CNY",
+        }  # fmt: skip
+        receive = {"ref": "note-1", "sku_id": SKU, "warehouse": "main", "qty": STOCK}
+        await self.say("upstream", [("sku.upsert", sku), ("stock.receive", receive)])
+
+    async def ask(self, sql: str, *arguments: Any) -> Any:
+        """One value from the database, on a connection of its own: servers come and go."""
+        async with asyncio.timeout(10):
+            connection = await asyncpg.connect(self.database_url)
+            try:
+                return await connection.fetchval(sql, *arguments)
+            finally:
+                await connection.close()
+
+    async def until(self, sql: str, *arguments: Any, what: str = "") -> None:
+        """Wait until the database says yes."""
+        answer: Any = None
+        try:
+            async with asyncio.timeout(WAIT_SECONDS):
+                while answer is not True:
+                    try:
+                        answer = await self.ask(sql, *arguments)
+                    except (OSError, TimeoutError, asyncpg.PostgresError):
+                        answer = "the database is away"
+                    await asyncio.sleep(0.1)
+        except TimeoutError:
+            seen = await self.ask(SEEN)
+            raise AssertionError(f"waited {WAIT_SECONDS} s for {what or sql}: {answer}; seen: {seen}") from None
+
+
+@dataclass
+class Rush:
+    """Many orders at once; a third of them will be paid (reported twice), a third cancelled (asked for twice)."""
+
+    plant: Plant
+    count: int
+    run: str = field(default_factory=lambda: uuid4().hex[:8])
+
+    async def order(self) -> None:
+        """Publish all order.create, once there is something to sell."""
+        await self.plant.until("SELECT EXISTS (SELECT FROM skus) AND EXISTS (SELECT FROM stock WHERE on_hand > 0)")
+        bodies = [order_body((SKU, 1), request_id=f"{self.run}-{n}", user_id=f"u{n % 7}") for n in range(self.count)]
+        await self.plant.say("upstream", [("order.create", body) for body in bodies])
+
+    async def decided(self, share: float = 1.0) -> None:
+        """Wait until this share of the commands has an outcome."""
+        sql = "SELECT count(*) >= $2 FROM commands WHERE request_id LIKE $1 AND outcome_type IS NOT NULL"
+        await self.plant.until(sql, f"{self.run}-%", int(self.count * share), what="outcomes")
+
+    async def pay_and_cancel(self) -> None:
+        """Say what happens to the orders, everything twice, as nervous systems do."""
+        rows = await self._placed()
+        paid = [("payment.result", _capture(row["id"])) for row in rows if _fate(row) == 0]
+        cancels = [
+            ("order.cancel", {
+                "request_id": f"{self.run}-{row['id']}", "actor": {"type": "user", "id": row["user_id"]},
+                "order_id": str(row["id"]),
+            })
+            for row in rows if _fate(row) == 1
+        ]  # fmt: skip
+        for _ in range(2):
+            await self.plant.say("payments", paid)
+            await self.plant.say("upstream", cancels)
+
+    async def _placed(self) -> list[Any]:
+        connection = await asyncpg.connect(self.plant.database_url)
+        rows = await connection.fetch(
+            "SELECT id, user_id, request_id FROM orders WHERE request_id LIKE $1", self.run + "-%"
+        )
+        await connection.close()
+        return list(rows)
+
+    async def ends_well(self) -> None:
+        """Every order got where it belongs, once, and the books agree."""
+        wanted = [len([n for n in range(self.count) if n % 3 == fate]) for fate in range(3)]
+        await self.plant.until(
+            """SELECT (SELECT count(*) FROM outbox) = 0 AND (SELECT count(*) FROM commands WHERE outcome IS NULL) = 0
+                  AND ARRAY[count(*) FILTER (WHERE state = 'paid'), count(*) FILTER (WHERE state = 'cancelled'),
+                            count(*) FILTER (WHERE state = 'awaiting_payment')] = $2::bigint[]
+               FROM orders WHERE request_id LIKE $1""",
+            f"{self.run}-%", wanted, what=f"paid, cancelled, open = {wanted}",
+        )  # fmt: skip
+        await self.plant.until(
+            """SELECT (SELECT locked FROM stock) = count(*) FILTER (WHERE state = 'awaiting_payment')
+                  AND (SELECT on_hand FROM stock) = $1 - count(*) FILTER (WHERE state = 'paid') FROM orders""",
+            STOCK, what="the stock to agree",
+        )  # fmt: skip
+        pool = await open_pool(self.plant.database_url, application_name="audit", max_size=1)
+        async with pool.acquire() as tx:
+            broken = [finding for finding in await check(tx, drained=True) if finding.violations]
+        await pool.close()
+        assert broken == []
+
+
+def _fate(row: Any) -> int:
+    return int(row["request_id"].rsplit("-", 1)[1]) % 3
+
+
+def _capture(order_id: int) -> dict[str, Any]:
+    return {
+        "order_id": str(order_id),
+        "provider": "alipay",
+        "trade_no": f"t{order_id}",
+        "kind": "captured",
+        "amount": PRICE,
+        "currency": "CNY",
+        "occurred_at": now(),
+    }
+
+
+async def told_once(plant: Plant, queue: str) -> None:
+    """What the world heard: a repeated event is the same message again, never a second one."""
+    heard: dict[tuple[str, str], set[str]] = {}
+    async with await aio_pika.connect(plant.broker["upstream"]) as connection:
+        channel = await connection.channel()
+        listening = await channel.get_queue(queue, ensure=False)
+        while (message := await listening.get(no_ack=True, fail=False)) is not None:
+            body = orjson.loads(message.body)
+            heard.setdefault((str(message.type), body["order_id"]), set()).add(str(message.message_id))
+    assert heard
+    assert {key: ids for key, ids in heard.items() if len(ids) > 1} == {}
+
+
+Trouble = Callable[[Plant], Awaitable[None]]

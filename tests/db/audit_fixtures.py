@@ -1,0 +1,254 @@
+"""A world for the audit: orders of every kind that end in every way there is, all of it done by handlers."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from db.pool import open_pool
+from messages.orders import OrderConfirmReceipt, OrderDelete, OrderMerge, OrderNumberIssue
+from messages.payments import PaymentResult
+from messages.refunds import RefundRequest, RefundResult
+from messages.risk import RiskResult
+from tests.db.audit_payment_fixtures import stated, through_a_provider
+from tests.handlers.catalogue_builders import coupon, grant, promotion, settings, template
+from tests.handlers.harness import OPERATOR, Floor, book, cancel, captured, create, receive, sku, update, user
+from workers import shop
+from workers.domain.shop import Policy, Shop
+
+RULES = Shop(policy=Policy(rate_limit_orders=0), tax_rates_basis_points={"books": 600}, shipping_fee_minor_units=7)
+NO_GUARDS = """
+DO $$ DECLARE rule record; BEGIN
+    FOR rule IN SELECT conrelid::regclass AS place, conname AS name FROM pg_constraint
+        WHERE connamespace = 'public'::regnamespace AND contype IN ('c', 'f', 'u', 'p') LOOP
+        EXECUTE format('ALTER TABLE %s DROP CONSTRAINT IF EXISTS %I CASCADE', rule.place, rule.name);
+    END LOOP;
+    FOR rule IN SELECT tgrelid::regclass AS place, tgname AS name FROM pg_trigger WHERE NOT tgisinternal LOOP
+        EXECUTE format('DROP TRIGGER %I ON %s', rule.name, rule.place);
+    END LOOP;
+    FOR rule IN SELECT indexname AS name FROM pg_indexes
+        WHERE schemaname = 'public' AND indexdef LIKE 'CREATE UNIQUE%' LOOP
+        EXECUTE format('DROP INDEX %I', rule.name);
+    END LOOP;
+END $$
+"""
+Lines = Sequence[tuple[str, int]]
+
+
+async def live(url: str) -> None:
+    """Everything that happens here; then no constraint is left, so that anything can be planted."""
+    pool = await open_pool(url, application_name="tests")
+    floor = Floor(pool)
+    shop.configure(RULES)
+    await open_doors(floor)
+    for story in (plain, split, merged, coupons, points, limited, deducted, judged, numbered, through_a_provider):
+        await story(floor)
+    for row in await pool.fetch("SELECT refund_no, amount, currency FROM refunds"):
+        result = RefundResult(status="succeeded", occurred_at=datetime.now(UTC), reason=None, **dict(row))
+        await floor.say(result, trusted=True)
+    await stated(floor)
+    await pool.execute(NO_GUARDS)
+    await pool.close()
+
+
+async def open_doors(floor: Floor) -> None:
+    """s1 and s2 as anywhere; another seller's book that earns points; promotions, coupons, points, business types."""
+    book_of_acme = {"seller_id": "acme", "tax_class": "books", "gift_points": 10, "gift_growth": 5}
+    await floor.open_shop(qty=50)
+    await floor.say(sku("b1", price=900).model_copy(update=book_of_acme), sku("f1"), sku("p1"))
+    await floor.say(*(receive(name, 50) for name in ("b1", "f1", "p1")))
+    await floor.say(
+        promotion("flash", kind="flash", scope_id="spu-f1", prices={"f1": 300}, quantity=6),
+        promotion("club", scope_id="spu-p1", prices={"p1": 450}, per_user_limit=3),
+    )
+    await floor.say(template(), *(coupon(f"c{n}") for n in range(1, 9)), grant(3000))
+    await floor.say(settings("seckill", deduct_on="create"), settings("group_buy", deduct_on="ship"), trusted=True)
+
+
+# what people do
+
+
+async def placed(floor: Floor, *lines: tuple[str, int], **changes: Any) -> int:
+    """The root of an order that awaits payment; nobody here says what it should cost but us."""
+    floor.count += 1
+    body = create(*lines, request_id=f"w{floor.count}", **changes)
+    await floor.say(body)
+    refused = floor.heard("command.rejected")
+    if refused and refused[-1]["code"] == "ORDER_PRICE_MISMATCH":
+        floor.events.remove(refused[-1])
+        return await placed(floor, *lines, **changes | {"expected_pay_amount": refused[-1]["details"]["expected"]})
+    [root] = [e for e in floor.heard("order.created") if e["request_id"] == body.request_id and e["parent_id"] is None]
+    return int(root["order_id"])
+
+
+async def bought(floor: Floor, *lines: tuple[str, int], **changes: Any) -> int:
+    """The root of an order that is paid."""
+    order_id = await placed(floor, *lines, **changes)
+    await pay(floor, order_id)
+    return order_id
+
+
+async def pay(floor: Floor, order_id: int, trade_no: str = "") -> None:
+    await floor.say(captured(order_id, await floor.payable(order_id), trade_no or f"trade-{order_id}"), trusted=True)
+
+
+async def children(floor: Floor, order_id: int) -> list[int]:
+    rows = await floor.pool.fetch("SELECT id FROM orders WHERE parent_id = $1 ORDER BY id", order_id)
+    return [row["id"] for row in rows]
+
+
+async def call_off(floor: Floor, *order_ids: int) -> None:
+    await floor.say(*(cancel(order_id, f"x{order_id}") for order_id in order_ids))
+
+
+async def parcel(floor: Floor, order_id: int, *steps: str, lines: Lines = ()) -> None:
+    """One parcel of all that is left, or of these units, and what becomes of it."""
+    floor.count += 1
+    number = f"P{floor.count}"
+    await floor.say(book(order_id, number, *lines))
+    for step in steps:
+        await floor.say(update(order_id, number, step))
+
+
+async def received(floor: Floor, order_id: int) -> None:
+    """A paid order arrives and its user says so."""
+    await parcel(floor, order_id, "outbound", "delivered")
+    await floor.say(OrderConfirmReceipt(request_id=f"ok{order_id}", actor=user(), order_id=order_id))
+
+
+async def give_back(floor: Floor, order_id: int, amount: int) -> None:
+    floor.count += 1
+    wish = RefundRequest(
+        request_id=f"g{floor.count}", actor=OPERATOR, order_id=order_id, amount=amount, reason="sorry"
+    )  # fmt: skip
+    await floor.say(wish, trusted=True)
+
+
+# what happens
+
+
+async def plain(floor: Floor) -> None:
+    """Completed, paid too late, cancelled after payment, lost, too much wanted, still waiting."""
+    done = await bought(floor, ("s1", 1), ("s2", 2))
+    await parcel(floor, done, "outbound", "delivered", lines=[("s1", 1)])
+    await received(floor, done)
+    late = await placed(floor, ("s1", 2))
+    await call_off(floor, late)
+    await pay(floor, late, "late-1")
+    await call_off(floor, await bought(floor, ("s1", 1)))
+    await parcel(floor, await bought(floor, ("s2", 1)), "outbound", "lost", "loss_confirmed")
+    await floor.say(create(("s1", 9_999), request_id="big", expected_pay_amount=9_999 * 500 + 7))
+    await placed(floor, ("s1", 3))
+    partly = await bought(floor, ("s1", 2), ("s2", 1))
+    await parcel(floor, partly, "outbound", "lost", lines=[("s2", 1)])
+    await call_off(floor, partly)
+
+
+async def split(floor: Floor) -> None:
+    """A child goes its way and another is cancelled; families that wait, end unpaid, get nothing, are paid too late."""
+    goods, other = await children(floor, await bought(floor, ("s1", 1), ("b1", 2)))
+    await call_off(floor, goods)
+    await received(floor, other)
+    await give_back(floor, other, 500)
+    whole = await bought(floor, ("s1", 1), ("b1", 1))
+    await call_off(floor, whole)
+    unpaid = await placed(floor, ("s1", 1), ("b1", 1))
+    await call_off(floor, unpaid)
+    await pay(floor, unpaid)
+    await placed(floor, ("s2", 1), ("b1", 1))
+    await floor.say(create(("s1", 1), ("b1", 9_999), request_id="huge", expected_pay_amount=500 + 9_999 * 954 + 7))
+
+
+async def merged(floor: Floor) -> None:
+    """One payment for two orders, of which one is split; a second payment of it; parts are cancelled."""
+    one, two = await placed(floor, ("s1", 1)), await placed(floor, ("s2", 1), ("b1", 1))
+    paid = await merge(floor, one, two)
+    await floor.say(paid("merged-1"), paid("merged-2"), trusted=True)
+    await call_off(floor, one)
+    gone, here = await children(floor, two)
+    await call_off(floor, gone)
+    await parcel(floor, here, "outbound", "delivered")
+    first, second = await placed(floor, ("s1", 1)), await placed(floor, ("s2", 1))
+    too_late = await merge(floor, first, second)
+    await call_off(floor, second)
+    await floor.say(too_late("merged-3"), trusted=True)
+    await pay(floor, first)
+
+
+async def merge(floor: Floor, *order_ids: int) -> Any:
+    """Trade number -> the payment of all of them."""
+    await floor.say(OrderMerge(request_id=f"m{order_ids[0]}", actor=user(), order_ids=order_ids))
+    event = floor.heard("order.merged")[-1]
+
+    def paid(trade_no: str) -> PaymentResult:
+        whole = captured(order_ids[-1], event["amount"], trade_no)
+        return whole.model_copy(update={"intent_id": int(event["intent_id"])})
+
+    return paid
+
+
+async def coupons(floor: Floor) -> None:
+    """Locked; used, partly given back; released; returned with the last child, and used again; released too late."""
+    await placed(floor, ("s1", 1), coupon_id="c1")
+    await give_back(floor, await bought(floor, ("s1", 1), coupon_id="c2"), 100)
+    await call_off(floor, await placed(floor, ("s1", 1), coupon_id="c3"))
+    parts = await children(floor, await bought(floor, ("s1", 1), ("b1", 1), coupon_id="c4"))
+    for part in parts:
+        await call_off(floor, part)
+    await floor.say(OrderDelete(request_id="hide", actor=user(), order_ids=(parts[0],)))
+    await bought(floor, ("s1", 1), coupon_id="c4")
+    forgotten = await placed(floor, ("s1", 1), coupon_id="c7")
+    await floor.pool.execute("UPDATE coupons SET valid_to = now() WHERE coupon_id = 'c7'")
+    await call_off(floor, forgotten)
+    await floor.say(create(("s1", 9_999), request_id="c5", coupon_id="c5", expected_pay_amount=9_999 * 500 - 93))
+
+
+async def points(floor: Floor) -> None:
+    """Held; used; used, with a third given back; released; returned; earned; earned and taken away again."""
+    await placed(floor, ("s1", 1), use_points=200)
+    await bought(floor, ("s1", 2), use_points=100)
+    used = await bought(floor, ("s1", 2), use_points=300)
+    await give_back(floor, used, await floor.payable(used) // 3)
+    await call_off(floor, await placed(floor, ("s1", 1), use_points=100))
+    await call_off(floor, await bought(floor, ("s1", 1), use_points=200))
+    await call_off(floor, (await children(floor, await bought(floor, ("s1", 2), ("b1", 1), use_points=400)))[1])
+    await received(floor, await bought(floor, ("b1", 1)))
+    earned = await bought(floor, ("b1", 3))
+    await received(floor, earned)
+    await give_back(floor, earned, await floor.payable(earned) // 2)
+
+
+async def limited(floor: Floor) -> None:
+    """Sold, with one unit more than there is; given back; sold again."""
+    await bought(floor, ("f1", 2))
+    await call_off(floor, await bought(floor, ("f1", 3)), await placed(floor, ("f1", 1)))
+    await placed(floor, ("f1", 5), ("p1", 2))
+    await call_off(floor, await bought(floor, ("p1", 1), ("b1", 1)))
+
+
+async def deducted(floor: Floor) -> None:
+    """Business types that deduct stock when the order is created, and when it is shipped: waiting, ended, paid, out."""
+    for kind in ("seckill", "group_buy"):
+        await placed(floor, ("s1", 1), business_type=kind)
+        await call_off(floor, await placed(floor, ("s1", 1), business_type=kind))
+        await bought(floor, ("s1", 1), business_type=kind)
+        await call_off(floor, await bought(floor, ("s1", 1), business_type=kind))
+        await parcel(floor, await bought(floor, ("s1", 2), business_type=kind), "outbound", lines=[("s1", 1)])
+        await received(floor, await bought(floor, ("s1", 1), business_type=kind))
+
+
+async def judged(floor: Floor) -> None:
+    """Orders that wait for a verdict: one that passes, one that is blocked."""
+    shop.configure(Shop(policy=RULES.policy, risk_check=True))
+    for verdict in ("passed", "rejected"):
+        await floor.say(create(("s1", 1), request_id=verdict, coupon_id="c6", expected_pay_amount=400))
+        order_id = int(floor.heard("risk.requested")[-1]["order_id"])
+        await floor.say(RiskResult(order_id=order_id, verdict=verdict), trusted=True)
+        await call_off(floor, order_id)
+    shop.configure(RULES)
+
+
+async def numbered(floor: Floor) -> None:
+    """An order that brings its number along, and a number that waits for its order."""
+    for n in range(2):
+        await floor.say(OrderNumberIssue(request_id=f"n{n}", actor=user(), user_id="u1", channel="pc"))
+    await placed(floor, ("s1", 1), order_no=floor.heard("order_number.issued")[-1]["order_no"])

@@ -1,0 +1,258 @@
+"""One order, two attempts at two banks, and what is on its way between them: every world that can come of it.
+
+The banks are here; what we do about them are the pure functions of the handlers. A world is a value, so that worlds
+that are reached in many ways are looked at once. A bank that takes money where it said before that the payment failed
+says so: about what failed we do not ask. Only the first bank tells of what it closed.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from functools import cache
+from typing import Any, TypeAlias
+
+import orjson
+
+from messages.payments import PaymentResult
+from messages.providers import ProviderClose, ProviderQuery
+from tests.domain.builders import NOW, ORDER_ID, cancellation, envelope
+from tests.domain.test_order_races import Life
+from workers.domain.book import Book
+from workers.domain.order import Order, State
+from workers.handlers import payment_results, provider_calls
+from workers.providers.port import Paid
+from workers.runtime.batch import Batch
+from workers.services import payment_notifications
+from workers.store import payments
+from workers.store.attempts import DONE, LIVE, Attempt, Change
+
+NAMES = ("a", "b")
+PROVIDERS = {"a": "alipay", "b": "wechat"}
+ID = {"a": 11, "b": 12}
+OPEN, PAID, CLOSED = "open", "paid", "closed"
+TELLS = {"notification": "captured", "observed": "captured", "declined": "failed", "told closed": "closed"}
+"""What comes to payment_results -> what it says."""
+Mail: TypeAlias = frozenset[tuple[str, str, int]]
+
+
+@dataclass(frozen=True)
+class World:
+    """`banks` and `attempts` are their states by place in NAMES; `mail` is on its way, with how many copies of it."""
+
+    order: Order
+    goods: str
+    charged: tuple[int, ...]
+    banks: tuple[str, ...] = (OPEN, OPEN)
+    attempts: tuple[str, ...] = ("requested", "requested")
+    mail: Mail = frozenset()
+    facts: frozenset[tuple[str, str, str]] = frozenset()
+    refunds: frozenset[str] = frozenset()
+    kept: int = 0
+
+    def __hash__(self) -> int:
+        """Orders are large, and most of one never changes."""
+        about = self.order.state, self.order.captured_amount
+        return hash((about, self.banks, self.attempts, self.mail, self.facts, self.refunds))
+
+    def bank(self, name: str) -> str:
+        return self.banks[NAMES.index(name)]
+
+    def state(self, name: str) -> str:
+        return self.attempts[NAMES.index(name)]
+
+    def sent(self, kind: str, name: str = "", count: int = 1) -> "World":
+        """So many copies are on their way."""
+        others = frozenset(one for one in self.mail if one[:2] != (kind, name))
+        return replace(self, mail=others | {(kind, name, count)} if count else others)
+
+    def at_bank(self, name: str, state: str) -> "World":
+        return replace(self, banks=_set(self.banks, name, state))
+
+    def changed(self, changes: list[Change]) -> "World":
+        """As attempts.save writes them: what is captured stays so."""
+        states, merged = self.attempts, dict[int, Change]()
+        for change in changes:
+            merged[change.id] = change.after(merged.get(change.id))
+        for change in merged.values():
+            name = NAMES[change.id - ID["a"]]
+            if self.state(name) != "captured" and change.state:
+                states = _set(states, name, change.state)
+        return replace(self, attempts=states)
+
+
+def _set(states: tuple[str, ...], name: str, state: str) -> tuple[str, ...]:
+    return tuple(state if one == name else before for one, before in zip(NAMES, states, strict=True))
+
+
+def following(world: World) -> Iterator[tuple[str, World]]:
+    """Everything that can happen next: at the banks, to the mail, and questions of ours."""
+    for name in NAMES:
+        if world.bank(name) == OPEN:
+            paid = world.at_bank(name, PAID)
+            yield f"{name} is paid and told twice", paid.sent("notification", name, 2)
+            if not _was_declined(world, name):
+                yield f"{name} is paid and never told", paid
+            if name == "a" and not _was_declined(world, name):
+                yield f"{name} is declined", world.sent("declined", name)
+        if world.state(name) not in DONE:
+            yield f"{name} is asked about", asked(world, name, "query", over=False)
+    for kind, name, count in sorted(world.mail):
+        yield f"{kind} {name}", delivered(world.sent(kind, name, count - 1), kind, name)
+
+
+def _was_declined(world: World, name: str) -> bool:
+    key = payments.key_of(result(name, "failed", 0))
+    return key in world.facts or ("declined", name, 1) in world.mail
+
+
+def delivered(world: World, kind: str, name: str, *, over: bool = False) -> World:
+    """One message comes to its handler."""
+    if kind == "close":
+        return asked(world, name, kind, over)
+    changes: list[Change] = []
+    after = world
+    if kind in TELLS:
+        charged = world.charged[NAMES.index(name)]
+        results, changes = heard(name, world.state(name), kind, charged)
+        for one in results:
+            if payments.key_of(one) not in world.facts:
+                others = [other for other in NAMES if other != name and world.state(other) in LIVE]
+                after = folded(world, (name, TELLS[kind], charged), bool(others))
+                after = replace(after, facts=world.facts | {payments.key_of(one)})
+    else:
+        after = folded(world, kind)
+    return closing(world, after, list(changes))
+
+
+class Mailbox:
+    """What hearing needs of a batch: nothing is put off here."""
+
+    def of(self, *types: type[Any]) -> list[Any]:
+        return []
+
+    def retry(self, item: Any, reason: str, why: str) -> None:
+        raise AssertionError(reason)
+
+
+@dataclass(frozen=True)
+class Callback:
+    """payment.callback, which is read already."""
+
+    provider: str
+
+
+def attempt(name: str, state: str, over: bool = False) -> Attempt:
+    """As its row holds it; over: its time has passed."""
+    return Attempt(
+        id=ID[name], out_trade_no=f"P{ID[name]}", intent_id=8, order_id=ORDER_ID, provider=PROVIDERS[name],
+        scene="page", amount=1000, currency="CNY", state=state, reference=None, trade_no=None,
+        command=("scope", name), details={}, started_at=NOW - timedelta(minutes=90),
+        expire_at=NOW + timedelta(minutes=-60 if over else 1),
+    )  # fmt: skip
+
+
+def said(name: str, status: Any, charged: int) -> Paid:
+    """A declined card has a number of its own."""
+    trade_no = f"t{name}-declined" if status == "failed" else f"t{name}"
+    return Paid(f"P{ID[name]}", trade_no, status, charged, "CNY", NOW)
+
+
+@cache
+def heard(name: str, state: str, kind: str, charged: int) -> tuple[list[PaymentResult], list[Change]]:
+    """What a notification, or the answer to a question, means for the order, and for the attempt."""
+    one, paid = attempt(name, state), said(name, TELLS[kind], charged)
+    told = payment_notifications.Heard(attempts={one.out_trade_no: one})
+    if kind == "observed":
+        item: Any = envelope(provider_calls.observed(one, paid), "n")
+        payment_notifications._result(told, item, one, item.body)
+    else:
+        item = envelope(Callback(PROVIDERS[name]), "n")
+        payment_notifications._take(Mailbox(), told, item, paid)
+    results = [one for _, one in told.results]
+    return results, [*told.changes, *payment_results.attempt_changes(told, told.results)]
+
+
+@cache
+def result(name: str, status: str, charged: int) -> PaymentResult:
+    kind = next(kind for kind, says in TELLS.items() if says == status)
+    [one], _ = heard(name, "requested", kind, charged)
+    return one
+
+
+def folded(world: World, event: str | tuple[str, str, int], has_rival: bool = False) -> World:
+    """A payment, a cancellation or a timeout, folded into the order."""
+    order, goods, kept, refunds = _folded(world.order, world.goods, world.kept, event, has_rival)
+    assert not world.refunds & refunds, f"refunded twice: {refunds}"
+    return replace(world, order=order, goods=goods, kept=kept, refunds=world.refunds | refunds)
+
+
+@cache
+def _folded(
+    order: Order, goods: str, kept: int, event: str | tuple[str, str, int], has_rival: bool
+) -> tuple[Order, str, int, frozenset[str]]:
+    life = Life(Book({ORDER_ID: order}), goods, kept)
+    if isinstance(event, str):
+        life.live(event, cancellation() if event == "cancel" else event)
+    else:
+        life.pay(envelope(result(*event), "n"), {"n"} if has_rival else ())
+        for step in life.book.steps:
+            life.owe(step.effects)
+    assert len(set(life.refunds)) == len(life.refunds)
+    return life.book[ORDER_ID], life.goods, life.kept, frozenset(life.refunds)
+
+
+def closing(before: World, after: World, changes: list[Change]) -> World:
+    """As attempts.settle does: an order that does not wait any more has its other attempts closed."""
+    if before.order.state is State.AWAITING_PAYMENT is not after.order.state:
+        done = {change.id for change in changes if change.state in DONE}
+        for name in NAMES:
+            if before.state(name) in LIVE and ID[name] not in done:
+                changes.append(Change(ID[name], "closing"))
+                after = after.sent("close", name)
+    return after.changed(changes)
+
+
+def asked(world: World, name: str, call: str, over: bool) -> World:
+    """A question to the bank, and what provider_calls makes of the answer."""
+    if world.state(name) in DONE:
+        return world
+    bank = world.bank(name)
+    if call == "close" and bank == OPEN:
+        world, bank = world.at_bank(name, CLOSED).sent("told closed", name, int(name == "a")), CLOSED
+    changes, sent = answered(name, world.state(name), call, bank, world.charged[NAMES.index(name)], over)
+    for kind in sent:
+        world = world.sent(kind, name)
+    return world.changed(changes)
+
+
+@cache
+def answered(  # noqa: PLR0917 (all that the answer depends on)
+    name: str, state: str, call: str, bank: str, charged: int, over: bool
+) -> tuple[list[Change], list[str]]:
+    """What becomes of the attempt, and what is sent."""
+    one = attempt(name, state, over)
+    item: Any = envelope((ProviderClose if call == "close" else ProviderQuery)(attempt_id=one.id), "g")
+    desk = provider_calls.Desk({one.id: one}, {}, {})
+    if call == "close":
+        answer = said(name, "pending" if bank == PAID else bank, charged)
+        provider_calls.ordered_told(Batch[Any]([item], NOW), desk, item, answer)
+    else:
+        answer = said(name, {PAID: "captured", OPEN: "pending", CLOSED: "closed"}[bank], charged)
+        provider_calls.attempt_told(desk, item, answer, NOW)
+    kinds = {"payment.observed.v1": "observed", "provider.close.v1": "close"}
+    for news in desk.news:
+        assert news.type != "payment.observed.v1" or orjson.loads(news.body)["trade_no"] == f"t{name}"
+    return desk.changes, [kinds[news.type] for news in desk.news if news.type in kinds]
+
+
+def at_rest(world: World) -> World:
+    """The mail is delivered, and whoever does not know asks, until nobody waits."""
+    for _ in range(20):
+        for kind, name, count in sorted(world.mail):
+            world = delivered(world.sent(kind, name, count - 1), kind, name, over=True)
+        for name in NAMES:
+            if world.state(name) not in DONE:
+                world = asked(world, name, "query", over=True)
+        if not world.mail and all(state in DONE for state in world.attempts):
+            return world
+    raise AssertionError(f"never at rest: {world}")

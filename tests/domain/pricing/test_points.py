@@ -1,0 +1,133 @@
+"""Paying with points: whole units, up to every cap, exactly (R-05, S4-06)."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.domain.pricing.builders import SHOP, coupon, priced, promotion, refused, sku
+from workers.domain.pricing.points import Spent, spend
+from workers.domain.refusal import Refusal
+from workers.domain.shop import Shop
+
+TEA, CUP = sku("tea", 1000), sku("cup", 500)
+HALVES = Shop(points_unit=500, points_unit_minor_units=250)
+
+USED: list[tuple[str, int, dict[str, Any], int, int]] = [
+    ("none asked for", 0, {}, 0, 0),
+    ("whole units only", 250, {}, 200, 200),
+    ("exactly what is there", 300, {"available": 300}, 300, 300),
+    ("half of 20.00 at most", 5000, {}, 1000, 1000),
+    ("all of it, where the shop allows it", 5000, {"shop": replace(SHOP, points_max_percent=100)}, 2000, 2000),
+    ("nothing but whole units of the half", 5000, {"shop": replace(SHOP, points_max_percent=47)}, 900, 900),
+    ("500 points are 2.50", 1900, {"shop": HALVES}, 1500, 750),
+    ("half of what the promotion left", 5000, {"promotions": [promotion("single", prices={"tea": 500})]}, 500, 500),
+    ("half of what the coupon left", 5000, {"coupon": coupon(1200)}, 400, 400),
+    ("not of shipping and tax", 5000, {"shop": Shop(shipping_fee_minor_units=900)}, 1000, 1000),
+]
+
+
+@pytest.mark.parametrize(("asked", "more", "points", "amount"), [u[1:] for u in USED], ids=[u[0] for u in USED])
+def test_points_take_off_whole_units_up_to_every_cap(
+    asked: int, more: dict[str, Any], points: int, amount: int
+) -> None:
+    made = priced((TEA, 2), points=asked, **more)
+    assert (made.points_used, made.points_amount) == (points, amount)
+    assert made.lines[0].points_amount == amount
+
+
+LIMITS: list[tuple[str, list[int | None], int, list[int]]] = [
+    ("no limits: by what is left to pay", [None, None], 900, [600, 300]),
+    ("a line takes no more than its units do", [150, None], 900, [300, 600]),
+    ("then the other one only", [0, None], 900, [0, 900]),
+    ("a limit above the price is none", [99_999, None], 900, [600, 300]),
+    ("all have one", [150, 50], 400, [300, 100]),
+]
+
+
+@pytest.mark.parametrize(("limits", "used", "amounts"), [e[1:] for e in LIMITS], ids=[e[0] for e in LIMITS])
+def test_a_product_limits_the_points_of_its_units(limits: list[int | None], used: int, amounts: list[int]) -> None:
+    shop = replace(SHOP, points_max_percent=100)
+    tea, cup = (item._replace(points_limit=limit) for item, limit in zip((TEA, CUP), limits, strict=True))
+    made = priced((tea, 2), (cup, 2), points=900, shop=shop)
+    assert made.points_used == used
+    assert [line.points_amount for line in made.lines] == amounts
+
+
+REFUSED: list[tuple[str, dict[str, Any], str, dict[str, object]]] = [
+    ("less than none", {"points": -1}, "POINTS_RULE", {"why": "negative", "asked": -1}),
+    (
+        "more than there are", {"points": 301, "available": 300}, "POINTS_INSUFFICIENT",
+        {"asked": 301, "available": 300},
+    ),
+    (
+        "no whole unit", {"points": 99}, "POINTS_RULE",
+        {"why": "none_usable", "asked": 99, "unit": 100, "max": 500},
+    ),
+    (
+        "the order is too small for one", {"points": 100, "promotions": [promotion("single", prices={"tea": 199})]},
+        "POINTS_RULE", {"why": "none_usable", "asked": 100, "unit": 100, "max": 0},
+    ),
+    (
+        "not with a coupon in this shop",
+        {"points": 100, "coupon": coupon(1), "shop": replace(SHOP, points_with_coupon=False)},
+        "POINTS_RULE", {"why": "with_coupon", "asked": 100},
+    ),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("more", "code", "details"), [r[1:] for r in REFUSED], ids=[r[0] for r in REFUSED])
+def test_points_are_refused_with_why(more: dict[str, Any], code: str, details: dict[str, object]) -> None:
+    refusal = refused((TEA, 1), **more)
+    assert (refusal.code, refusal.details) == (code, details)
+
+
+def test_a_coupon_alone_needs_no_leave_to_be_combined() -> None:
+    shop = replace(SHOP, points_with_coupon=False)
+    assert priced((TEA, 1), coupon=coupon(1), shop=shop).payable_amount == 999
+    assert priced((TEA, 1), points=100, shop=shop).payable_amount == 900
+
+
+shops = st.builds(
+    Shop,
+    points_unit=st.sampled_from([1, 7, 100, 500]),
+    points_unit_minor_units=st.sampled_from([1, 33, 100, 250]),
+    points_max_percent=st.integers(0, 100),
+)
+rests = st.lists(st.tuples(st.integers(0, 10**12), st.none() | st.integers(0, 10**12)), min_size=1, max_size=200)
+
+
+@given(st.one_of(st.integers(0, 1000), st.integers(0, 10**16)), rests, shops)
+def test_as_many_whole_units_as_fit_and_not_one_more(
+    asked: int, lines: list[tuple[int, int | None]], shop: Shop
+) -> None:
+    rest, limits = [left for left, _ in lines], [limit for _, limit in lines]
+    unit, worth = shop.points_unit, shop.points_unit_minor_units
+    caps = [left if most is None else min(left, most * worth // unit) for left, most in lines]
+
+    def fits(units: int) -> bool:
+        within = units * worth * 100 <= sum(rest) * shop.points_max_percent and units * worth <= sum(caps)
+        return within and units * unit <= asked
+
+    spent = spend(asked, asked, rest, limits, shop)
+    if isinstance(spent, Refusal):
+        assert asked > 0
+        assert not fits(1)
+        return
+    units, odd = divmod(spent.points, unit)
+    assert (odd, fits(units), fits(units + 1)) == (0, True, False)
+    assert sum(spent.amounts) == units * worth
+    assert all(0 <= amount <= cap for amount, cap in zip(spent.amounts, caps, strict=True))
+
+
+@given(st.integers(1, 10**6), st.integers(0, 10**6), rests, shops)
+def test_who_uses_more_points_never_pays_more(
+    asked: int, more: int, lines: list[tuple[int, int | None]], shop: Shop
+) -> None:
+    rest, limits = [left for left, _ in lines], [limit for _, limit in lines]
+    few, many = spend(asked, 10**9, rest, limits, shop), spend(asked + more, 10**9, rest, limits, shop)
+    if isinstance(few, Spent):
+        assert isinstance(many, Spent)
+        assert sum(many.amounts) >= sum(few.amounts)

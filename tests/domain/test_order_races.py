@@ -1,0 +1,214 @@
+"""Capture, cancel and timeout in every order: money and goods end together, every excess goes back exactly once.
+
+The order's row lock makes one of these sequences of what is concurrent; here are all of them.
+"""
+
+from collections.abc import Container, Iterator
+from dataclasses import dataclass, field
+from datetime import timedelta
+from functools import cache
+from itertools import combinations, permutations
+from typing import Any
+
+import pytest
+
+from messages.orders import OrderCancel
+from messages.payments import PaymentResult
+from tests.domain.builders import NOW, ORDER_ID, cancellation, capture, envelope, order
+from workers.domain.book import Book
+from workers.domain.order import Effect, State
+from workers.handlers import order_changes, payment_results, timeouts
+from workers.store.payments import Fact
+from workers.store.timers import Timer
+
+STOCK = {
+    Effect.STOCK_COMMIT: ("locked", "deducted"),
+    Effect.STOCK_RELEASE: ("locked", "free"),
+    Effect.STOCK_RESTOCK: ("deducted", "free"),
+}
+EVENTS: dict[str, Any] = {
+    "capture": capture("t1"),
+    "capture of another attempt": capture("t2"),
+    "capture of too little": capture("t3", 999),
+    "failed attempt": capture("t4", kind="failed"),
+    "cancel": cancellation("x1"),
+    "cancel again": cancellation("x2"),
+    "timeout": "timeout",
+}
+
+
+@dataclass
+class Life:
+    """One order, everything that can happen to it, and where its money and its goods are."""
+
+    book: Book[Any]
+    goods: str = "locked"
+    kept: int = 0
+    refunds: list[str] = field(default_factory=list)
+    paid_in: int = 0
+
+    def live(self, name: str, event: Any) -> None:
+        seen = len(self.book.steps)
+        match event:
+            case PaymentResult():
+                self.pay(envelope(event, name))
+            case OrderCancel():
+                self.cancel(envelope(event, name))
+            case _:
+                self.time_out(name)
+        for step in self.book.steps[seen:]:
+            self.owe(step.effects)
+
+    def pay(self, item: Any, rivals: Container[str] = ()) -> Fact:
+        fact = payment_results.settle(self.book, self.book[ORDER_ID], None, item, item.body, NOW, rivals)
+        if item.body.kind == "captured":
+            self.paid_in += 1
+        self.refunds += [
+            payment_results.due(self.book, i, f).cause for i, f in payment_results.refundable([(item, fact)])
+        ]
+        self.kept += fact.result.amount if fact.verdict == "kept" else 0
+        return fact
+
+    def cancel(self, item: Any) -> None:
+        desk = order_changes.Desk(self.book, {}, {}, iter(()))
+        if order_changes.decide(item, self.book[ORDER_ID], desk) is None:
+            order_changes.step(desk, item, ORDER_ID, NOW)
+
+    def time_out(self, name: str) -> None:
+        timer = Timer("payment", ORDER_ID, NOW - timedelta(minutes=1))
+        trigger = timeouts.decide(timer, self.book[ORDER_ID], NOW, settled_until=NOW)
+        assert trigger != "wait"
+        if trigger is not None:
+            because = envelope("timer.due", name)
+            self.book.move(ORDER_ID, trigger, because=because, at=NOW, **timeouts.fields(trigger))  # type: ignore[arg-type]
+
+    def owe(self, effects: tuple[Effect, ...]) -> None:
+        for effect in effects:
+            if effect in STOCK:
+                assert self.goods == STOCK[effect][0], f"{effect} while the goods are {self.goods}"
+                self.goods = STOCK[effect][1]
+            if effect is Effect.REFUND_ALL:
+                self.refunds.append(f"cancel:{ORDER_ID}")
+                self.kept = 0
+
+
+def sequences() -> Iterator[tuple[str, ...]]:
+    """Every order of every choice of one to five events: 3,619 of them."""
+    for count in range(1, 6):
+        for chosen in combinations(EVENTS, count):
+            yield from permutations(chosen)
+
+
+def lived(names: tuple[str, ...], on_payment_failure: str, deduct_on: str = "pay") -> Life:
+    one = order(on_payment_failure=on_payment_failure, deduct_on=deduct_on)
+    life = Life(Book({ORDER_ID: one}), goods=GOODS[deduct_on][State.AWAITING_PAYMENT])
+    for name in names:
+        life.live(name, EVENTS[name])
+    return life
+
+
+@cache
+def lives(on_payment_failure: str, deduct_on: str = "pay") -> tuple[tuple[tuple[str, ...], Life], ...]:
+    """Every life, lived once."""
+    return tuple((names, lived(names, on_payment_failure, deduct_on)) for names in sequences())
+
+
+GOODS = {
+    "pay": {State.AWAITING_PAYMENT: "locked", State.PAID: "deducted", State.CANCELLED: "free"},
+    "create": {State.AWAITING_PAYMENT: "deducted", State.PAID: "deducted", State.CANCELLED: "free"},
+}
+"""When stock is deducted -> where the goods are."""
+MONEY = {State.AWAITING_PAYMENT: 0, State.PAID: 1000, State.CANCELLED: 0}
+
+
+@pytest.mark.parametrize("deduct_on", GOODS)
+@pytest.mark.parametrize("on_payment_failure", ["keep_open", "cancel"])
+def test_money_and_goods_end_together_whatever_comes_first(on_payment_failure: str, deduct_on: str) -> None:
+    for names, life in lives(on_payment_failure, deduct_on):
+        state = life.book[ORDER_ID].state
+        assert (life.goods, life.kept) == (GOODS[deduct_on][state], MONEY[state]), names
+
+
+@pytest.mark.parametrize("on_payment_failure", ["keep_open", "cancel"])
+def test_every_capture_is_kept_by_the_order_or_refunded_exactly_once(on_payment_failure: str) -> None:
+    for names, life in lives(on_payment_failure):
+        assert len(set(life.refunds)) == len(life.refunds), names
+        assert life.paid_in == len(life.refunds) + (life.kept > 0), names
+
+
+def test_an_order_that_is_cancelled_or_times_out_never_ends_paid() -> None:
+    for names, life in lives("keep_open"):
+        ended = life.book[ORDER_ID].state
+        closes = {"cancel", "cancel again"} & set(names)
+        payable = {"capture", "capture of another attempt"} & set(names)
+        if closes:
+            assert ended is State.CANCELLED, names
+        elif payable and "timeout" not in names:
+            assert ended is State.PAID, names
+
+
+def test_a_timeout_takes_back_nothing_that_was_paid() -> None:
+    """What comes first wins; MALL closes a paid order and keeps the money (MALL 7)."""
+    assert lived(("capture", "timeout"), "keep_open").book[ORDER_ID].state is State.PAID
+    late = lived(("timeout", "capture"), "keep_open")
+    assert late.book[ORDER_ID].state is State.CANCELLED
+    assert late.refunds == ["late:alipay:t1"]
+
+
+CAUSES = {
+    ("capture", "capture of another attempt"): ["dup:alipay:t2"],
+    ("cancel", "capture"): ["late:alipay:t1"],
+    ("capture", "cancel"): ["cancel:7"],
+    ("capture", "cancel", "capture of another attempt"): ["cancel:7", "late:alipay:t2"],
+    ("capture of too little", "capture"): ["amount:alipay:t3"],
+    ("cancel", "capture of too little"): ["amount:alipay:t3"],
+    ("failed attempt", "capture"): [],
+}
+
+
+@pytest.mark.parametrize(("names", "causes"), CAUSES.items(), ids=", ".join)
+def test_every_refund_names_its_cause(names: tuple[str, ...], causes: list[str]) -> None:
+    assert lived(names, "keep_open").refunds == causes
+
+
+DUE = timedelta(minutes=-1)
+WAITING = [
+    ("due, and results have caught up", DUE, DUE, "payment_expired"),
+    ("due, results are behind", DUE, DUE - timedelta(microseconds=1), "wait"),
+    ("due by now", timedelta(0), timedelta(0), "payment_expired"),
+    ("not due yet", timedelta(microseconds=1), timedelta(minutes=9), "wait"),
+]
+
+
+@pytest.mark.parametrize(
+    ("due_in", "settled_in", "then"), [row[1:] for row in WAITING], ids=[row[0] for row in WAITING]
+)
+def test_a_payment_timer_acts_when_it_is_due_and_payment_results_have_caught_up(
+    due_in: timedelta, settled_in: timedelta, then: str
+) -> None:
+    timer = Timer("payment", ORDER_ID, NOW + due_in)
+    assert timeouts.decide(timer, order(), NOW, NOW + settled_in) == then
+
+
+@pytest.mark.parametrize("kind", ["saga", "payment", "receipt"])
+@pytest.mark.parametrize("state", State)
+def test_a_timer_means_something_in_one_state_only(kind: str, state: State) -> None:
+    acts_in = {"saga": State.PLACING, "payment": State.AWAITING_PAYMENT, "receipt": State.DELIVERED}
+    decided = timeouts.decide(Timer(kind, ORDER_ID, NOW), order(state), NOW, NOW)
+    assert (decided is not None) is (state is acts_in[kind])
+    assert timeouts.decide(Timer(kind, ORDER_ID, NOW), None, NOW, NOW) is None
+
+
+VERDICTS = {
+    State.AWAITING_PAYMENT: "kept", State.PAID: "duplicate", State.FULFILLING: "duplicate", State.SHIPPED: "duplicate",
+    State.DELIVERED: "duplicate", State.CANCELLING: "duplicate", State.COMPLETED: "duplicate",
+    State.DELIVERY_FAILED: "duplicate", State.CANCELLED: "late", State.REJECTED: "late",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("state", "verdict"), VERDICTS.items())
+def test_a_capture_is_judged_by_the_state_it_meets(state: State, verdict: str) -> None:
+    assert payment_results.judge(order(state), capture("t1")) == verdict
+    assert payment_results.judge(order(state), capture("t1", 1001)) == "mismatch"
+    assert payment_results.judge(order(state), capture("t1", currency="USD")) == "mismatch"
+    assert payment_results.judge(order(state), capture("t1", kind="failed")) == "failed"

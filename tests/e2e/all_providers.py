@@ -1,0 +1,152 @@
+"""An open shop and the gateways of four providers, and whether all books agree in the end."""
+
+import asyncio
+from collections import Counter as Sums
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import aiohttp
+
+from db.pool import Pool, open_pool
+from scripts.commands.audit import check
+from scripts.gateways.edge import Edge, linked
+from scripts.gateways.running import KINDS, running
+from tests.conftest import Broker
+from tests.e2e.provider_harness import PRICE, SCENES, Counter
+from tests.e2e.system import eventually
+from tests.e2e.upstream import Upstream, open_shop
+from tests.scripts.gateways.merchant import QUICK, keys
+from workers import providers
+from workers.providers.configuration import make
+
+ALL = tuple(SCENES)
+Scenario: TypeAlias = Callable[[Counter], Awaitable[None]]
+
+
+@dataclass
+class Market:
+    """All providers' counters."""
+
+    counters: dict[str, Counter]
+    pool: Pool
+
+    async def everywhere(self, scenario: Scenario, names: Sequence[str] = ALL, **habits: float) -> None:
+        """The same at these providers side by side; afterwards all books agree and nothing is left over."""
+        await self.at(names, scenario, **habits)
+        await self.clean()
+
+    async def at(self, names: Sequence[str], scenario: Scenario, **habits: float) -> None:
+        """The same at these providers side by side."""
+        chosen = [self.counters[name] for name in names]
+        for counter in chosen:
+            counter.behaves(**habits)
+        try:
+            found = await asyncio.gather(*(scenario(counter) for counter in chosen), return_exceptions=True)
+        finally:
+            for counter in chosen:
+                counter.behaves()
+        wrong = [_noted(error, name) for error, name in zip(found, names, strict=True) if error is not None]
+        if wrong:
+            raise BaseExceptionGroup("providers", wrong)
+
+    async def clean(self) -> None:
+        """Once nothing is under way: the audit is clean, no message died, and the gateways' books are ours."""
+        said: list[Any] = []
+
+        async def look() -> bool:
+            async with self.pool.acquire() as tx:
+                said[:] = [finding for finding in await check(tx, drained=True) if finding.violations]
+            waiting = await self.pool.fetchval("SELECT count(*) FROM outbox")
+            return not (said or waiting)
+
+        try:
+            await eventually(look, "a clean audit")
+        finally:
+            assert said == [], said
+        dead = await self.pool.fetch("SELECT queue, type, reason, error_message FROM dead_letters")
+        assert dead == [], dead
+        captures = await self.pool.fetch(
+            """SELECT f.*, a.out_trade_no FROM payment_facts f LEFT JOIN payment_attempts a USING (provider, trade_no)
+               WHERE f.kind = 'captured'"""
+        )
+        refunds = await self.pool.fetch("SELECT * FROM refunds WHERE state = 'succeeded'")
+        for counter in self.counters.values():
+            await counter.balances(captures, refunds)
+        left = Sums[int]()
+        for row in captures:
+            left[row["order_id"]] += row["amount"]
+        for row in refunds:
+            left[row["order_id"]] -= row["amount"]
+        orders = await self.pool.fetch("SELECT id, captured_amount - refunded_amount AS left FROM orders")
+        wrong = {row["id"]: (row["left"], left[row["id"]]) for row in orders if row["left"] != left[row["id"]]}
+        assert wrong == {}, wrong
+
+
+def _noted(error: BaseException, name: str) -> BaseException:
+    error.add_note(f"at {name}")
+    return error
+
+
+@asynccontextmanager
+async def open_market(
+    broker: Broker, database_url: str, folder: Path, *, timeout_seconds: float = 10.0, **about: Any
+) -> AsyncIterator[Market]:
+    """Everything that runs, until the block ends. `about` is the gateways'."""
+    link = linked(broker["upstream"], broker.names.prefix)
+    linking = asyncio.create_task(link.run())
+    edge = Edge(link.send)
+    await edge.start()
+    kinds: dict[str, Any] = dict(KINDS)
+    gateways = [
+        kinds[name](f"{edge.origin}/notify/{name}", keys=keys(name), time_factor=QUICK, **about) for name in ALL
+    ]
+    pool = await open_pool(database_url, application_name="tests", max_size=4)
+    try:
+        async with running(gateways, folder) as environment, aiohttp.ClientSession() as client:
+            made = {name: make(name, environment[f"OMS_{name.upper()}"]) for name in ALL}
+            providers.configure(made, timeout_seconds)
+            async with (
+                open_shop(broker, database_url, payment_window_seconds=1800),  # longer than any test: no timer stirs
+                Upstream.connect(broker) as shop,
+                Upstream.connect(broker, "operator") as operator,
+            ):
+                await _stocked(shop)
+                yield Market({
+                    gateway.name: Counter(gateway.name, gateway, shop, operator, client, pool, edge.origin)
+                    for gateway in gateways
+                }, pool)  # fmt: skip
+    finally:
+        await providers.close()
+        providers.configure({})
+        await edge.close()
+        linking.cancel()
+        await asyncio.gather(linking, return_exceptions=True)
+        pool.terminate()
+
+
+async def _stocked(shop: Upstream) -> None:
+    for currency in ("CNY", "USD"):
+        sku = f"s-{currency}"
+        await shop.say("sku.upsert", {
+            "sku_id": sku, "revision": 1, "spu_id": sku, "name": sku, "status": "on_sale", "price": PRICE,
+            "currency": currency,
+        })  # fmt: skip
+        await shop.say("stock.receive", {"ref": "note-1", "sku_id": sku, "warehouse": "main", "qty": 1000})
+    await shop.hears("sku.changed", 2)
+    await shop.hears("stock.received", 2)
+
+
+@asynccontextmanager
+async def impatient(seconds: float) -> AsyncIterator[None]:
+    """Calls to providers may take only so long meanwhile; none is under way at either end."""
+    speaks = providers.configured()
+    await providers.close()
+    providers.configure(speaks, seconds)
+    try:
+        yield
+    finally:
+        await providers.close()
+        providers.configure(speaks)

@@ -1,0 +1,188 @@
+"""A shop that is open, as tests of its manners see it: what it wrote, what it buried, whom it answered."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from hashlib import blake2b
+from typing import Any
+from uuid import uuid4
+
+import orjson
+from prometheus_client import REGISTRY
+
+from db.pool import Pool
+from messages.topology import TAKEN
+from tests.conftest import Broker
+from tests.e2e.raw_amqp import Raw
+from tests.e2e.upstream import WAIT_SECONDS, Upstream, now, order_body, until
+
+SKU = "s1"
+
+
+def sound_order(**changes: Any) -> bytes:
+    """An order.create that is accepted, or a changed one."""
+    return orjson.dumps(order_body((SKU, 1)) | changes)
+
+
+def cancel(**changes: Any) -> bytes:
+    """A sound order.cancel of an order that does not exist."""
+    sound = {"request_id": uuid4().hex, "actor": {"type": "user", "id": "u1"}, "order_id": "1"}
+    return orjson.dumps(sound | changes)
+
+
+def payment(**changes: Any) -> bytes:
+    """A sound payment.result for an order that does not exist."""
+    sound = {"order_id": "1", "provider": "alipay", "trade_no": uuid4().hex, "kind": "failed", "amount": 1}
+    return orjson.dumps(sound | {"currency": "CNY", "occurred_at": now()} | changes)
+
+
+def mark() -> bytes:
+    """What only timeouts says: everything up to now is settled."""
+    return orjson.dumps({"at": now()})
+
+
+def reserve() -> bytes:
+    """What only order-creation says, packed as it would be."""
+    line = {"holder_id": "1", "sku_id": SKU, "warehouse": "main", "qty": 1}
+    body = {"group_id": "1", "deadline": now(), "lines": [line]}
+    about = {"correlation_id": uuid4().hex, "causation_id": None, "occurred_at": now()}
+    return orjson.dumps({"items": [about | {"body": body}]})
+
+
+def neighbour(queue: str) -> tuple[str, bytes]:
+    """A sound message for the same queue."""
+    match queue:
+        case "order-creation":
+            return "order.create", sound_order()
+        case "order-changes":
+            return "order.cancel", cancel()
+        case "stock":
+            return "stock.receive", orjson.dumps({"ref": uuid4().hex, "sku_id": SKU, "warehouse": "main", "qty": 1})
+    return "payment.result", payment()
+
+
+@dataclass
+class Hall:
+    """Everything a test needs of a running shop. `upstream` is trusted by nobody, `gateway` is a payment adapter."""
+
+    broker: Broker
+    database_url: str
+    pool: Pool
+    upstream: Upstream
+    gateway: Upstream
+    raw: Raw
+
+    async def publish(self, body: bytes, key: bytes | str = "order.create", **properties: Any) -> None:
+        """A sound publish to the exchange for commands, but for what is said otherwise; None leaves a property out."""
+        given: dict[str, Any] = {
+            "content_type": "application/json", "delivery_mode": 2, "message_id": uuid4().hex, "type": f"{key!s}.v1",
+            "user_id": self.raw.user,
+        }  # fmt: skip
+        exchange = properties.pop("exchange", self.broker.names.commands)
+        await self.raw.publish(exchange, key, body, **(given | properties))
+
+    async def letter(self, body: bytes) -> dict[str, Any]:
+        """The one dead letter with this body, once it is kept."""
+        body_hash = blake2b(body, digest_size=16).digest()
+        found: list[Any] = []
+
+        async def look() -> bool:
+            found[:] = await self.pool.fetch("SELECT * FROM dead_letters WHERE body_hash = $1", body_hash)
+            return bool(found)
+
+        await eventually(look, "a dead letter")
+        assert len(found) == 1, found
+        return dict(found[0])
+
+    async def answer(self, **fields: Any) -> dict[str, Any]:
+        """The reply whose properties or body say this."""
+
+        def matching() -> list[dict[str, Any]]:
+            return [r for r in self.upstream.replies if fields.items() <= (r | _texts(r["properties"])).items()]
+
+        await until(lambda: bool(matching()), f"a reply {fields}", lambda: self.upstream.replies[-3:])
+        [found] = matching()
+        return found
+
+    async def handled(self, *message_ids: str) -> list[int]:
+        """Wait until all are done; the transaction that handled each."""
+        rows: dict[str, int] = {}
+
+        async def look() -> bool:
+            found = await self.pool.fetch(
+                "SELECT message_id, xmin::text::bigint AS tx FROM inbox WHERE message_id = ANY ($1)", list(message_ids)
+            )
+            rows.update({row["message_id"]: row["tx"] for row in found})
+            return len(rows) == len(message_ids)
+
+        await eventually(look, f"{message_ids} to be handled")
+        return [rows[message_id] for message_id in message_ids]
+
+    async def written(self, queue: str) -> dict[str, int]:
+        """How many rows there are of what a message of this queue could write."""
+        row = await self.pool.fetchrow(
+            """SELECT (SELECT count(*) FROM orders) AS orders, (SELECT count(*) FROM commands) AS commands,
+                      (SELECT count(*) FROM payment_facts) AS payments, (SELECT count(*) FROM shipments) AS shipments,
+                      (SELECT count(*) FROM inbox WHERE queue = $1) AS inbox""",
+            queue,
+        )
+        assert row is not None
+        return dict(row)
+
+    def in_flight(self, queue: str) -> float:
+        """Messages that a worker has and has not settled."""
+        return REGISTRY.get_sample_value("oms_messages_in_flight", {"queue": queue}) or 0.0
+
+    async def settled(self, queue: str) -> None:
+        """Wait until the worker of a queue has nothing in hand."""
+        await until(lambda: self.in_flight(queue) == 0, f"{queue} to be settled", lambda: self.in_flight(queue))
+
+    async def quiet(self) -> None:
+        """Wait until nothing is under way."""
+
+        async def look() -> bool:
+            waiting = await self.pool.fetchval(
+                "SELECT (SELECT count(*) FROM outbox) + (SELECT count(*) FROM orders WHERE state = 'placing')"
+            )
+            return not waiting and not any(self.in_flight(queue) for queue in TAKEN)
+
+        await eventually(look, "quiet")
+
+    async def taken(self, queue: str, count: int) -> None:
+        """Wait until the worker of a queue has so many messages in hand."""
+        await until(lambda: self.in_flight(queue) == count, f"{count} in flight", lambda: self.in_flight(queue))
+
+    @asynccontextmanager
+    async def standstill(self) -> AsyncIterator[None]:
+        """Nobody can claim a message meanwhile, so that those that arrive are handled together afterwards."""
+        async with self.pool.acquire() as connection, connection.transaction():
+            await connection.execute("LOCK TABLE inbox IN SHARE MODE")
+            yield
+
+
+async def ask(hall: Hall, type_: str, body: Any, *, speaker: Upstream | None = None, **properties: Any) -> str:
+    """Say a command with a reply address and a correlation id of its own, which is returned."""
+    correlation_id = uuid4().hex
+    about = {"correlation_id": correlation_id, "reply_to": hall.upstream.inbox}
+    await (speaker or hall.upstream).say(type_, body, **(about | properties))
+    return correlation_id
+
+
+def _texts(properties: Any) -> dict[str, Any]:
+    return {"correlation_id": properties.correlation_id, "type_": properties.message_type}
+
+
+def sessions() -> float:
+    """How often a worker's connection ended."""
+    return REGISTRY.get_sample_value("oms_amqp_reconnects_total", {"role": "consumer"}) or 0.0
+
+
+async def eventually(look: Callable[[], Awaitable[bool]], what: str) -> None:
+    """`until`, for a question that is asked of a server."""
+    try:
+        async with asyncio.timeout(WAIT_SECONDS):
+            while not await look():
+                await asyncio.sleep(0.02)
+    except TimeoutError:
+        raise AssertionError(f"waited {WAIT_SECONDS} s for {what}") from None

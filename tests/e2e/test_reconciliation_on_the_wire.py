@@ -1,0 +1,54 @@
+"""A day's statement over a real broker: who sent it is answered, and everyone hears of every difference."""
+
+import base64
+from collections.abc import Iterator
+from datetime import datetime
+
+import pytest
+
+from messages.payments import STATEMENT_BYTES_MAX
+from scripts.gateways import alipay_protocol
+from scripts.gateways.alipay_protocol import BillLine
+from tests.conftest import Broker
+from tests.e2e.upstream import Upstream, open_shop, until
+from tests.providers import alipay_builders
+from workers import providers
+
+STRANGERS = 300
+
+
+@pytest.fixture(autouse=True)
+def alipay() -> Iterator[None]:
+    """We speak with Alipay, until the test ends."""
+    providers.configure({"alipay": alipay_builders.provider()})
+    yield
+    providers.configure({})
+
+
+def whole_day(at: datetime, trade_no: str, amount: int) -> bytes:
+    """As large a statement as one message carries, with one line of ours among strangers' as its first."""
+    lines = [BillLine(at, "S1", trade_no, amount)]
+    lines += [BillLine(at, f"X{n}", f"20261121{n:020d}", 100, goods="tea " * 500) for n in range(STRANGERS)]
+    content = alipay_protocol.bill(at.astimezone(alipay_protocol.CHINA).date(), alipay_builders.SELLER_ID, lines)
+    assert 0.8 * STATEMENT_BYTES_MAX < len(content) <= STATEMENT_BYTES_MAX
+    return content
+
+
+async def test_a_full_statement_is_compared_and_answered(declared_broker: Broker, database_url: str) -> None:
+    async with open_shop(declared_broker, database_url), Upstream.connect(declared_broker, "payments") as gateway:
+        await gateway.fill("s1")
+        created = await gateway.created(("s1", 2))
+        await gateway.pay(created, trade_no="t1")
+        [captured] = await gateway.hears("payment.captured")
+        at = datetime.fromisoformat(captured["headers"]["occurred-at"])
+        day = at.astimezone(alipay_protocol.CHINA).date().isoformat()
+        await gateway.say("payment.reconcile", {
+            "request_id": "day-1", "actor": {"type": "operator", "id": "ops-7"}, "provider": "alipay", "day": day,
+            "content": base64.b64encode(whole_day(at, "t1", 1000)).decode(),
+        }, reply_to=gateway.inbox)  # fmt: skip
+        found = await gateway.hears("payment.discrepancy_found", STRANGERS)
+        [told] = await gateway.hears("payment.reconciled")
+        await until(lambda: bool(gateway.replies), "an answer", lambda: gateway.replies)
+    for outcome in (told, *gateway.replies):
+        assert (outcome["rows"], outcome["matched"], outcome["differences"]) == (STRANGERS + 1, 1, STRANGERS)
+    assert {(event["kind"], event["day"]) for event in found} == {("missing_here", day)}

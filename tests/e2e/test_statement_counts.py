@@ -1,0 +1,194 @@
+"""The work of a batch is a fixed number of statements: fifty messages cost as many as one."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from functools import partial
+from typing import Any, cast
+
+import orjson
+import pytest
+
+from db import cipher
+from db.pool import Pool, open_pool
+from messages.base import Internal, Message
+from messages.payments import ProgressMark
+from messages.providers import AttemptCall, ProviderCertificates, RefundCall
+from messages.topology import QUEUES, Names
+from tests.e2e.payment_scenarios import PAYING, Checkout, Scenario
+from tests.e2e.scenarios import SCENARIOS, issues, placed, reserves, unique
+from tests.handlers.harness import QUEUE_OF, Floor
+from tests.runtime.builders import delivery
+from tests.scripts.gateways.merchant import open_till
+from workers import providers, shop
+from workers.domain.shop import Policy, Shop
+from workers.routes import ROUTES
+from workers.runtime.decode import Decoder, Trust, Work
+from workers.runtime.policy import Kind
+from workers.runtime.process import Desk, process
+from workers.store import dead_letters as letters
+
+MANY = 50
+NAMES = Names("oms")
+TRUST = Trust(own=frozenset({"relay"}), trusted=frozenset({"payments"}))
+ROUTE = {route.queue: route for route in ROUTES}
+KEYS = "test:" + "A" * 43 + "="
+
+
+class CountingPool:
+    """Lends one connection and notes every statement that goes over it."""
+
+    def __init__(self, pool: Pool) -> None:
+        self._pool = pool
+        self.statements: list[str] = []
+
+    async def acquire(self) -> Any:
+        connection = await self._pool.acquire()
+        connection.add_query_logger(self._note)
+        return connection
+
+    async def release(self, connection: Any) -> None:
+        connection.remove_query_logger(self._note)
+        await self._pool.release(connection)
+
+    def _note(self, record: Any) -> None:
+        self.statements.append(" ".join(record.query.split())[:60])
+
+
+@asynccontextmanager
+async def counting(floor: Floor, url: str) -> AsyncIterator[CountingPool]:
+    """A pool of one connection, so that what it learns about types it learns once."""
+    pool = await open_pool(url, application_name="counting", max_size=1)
+    yield CountingPool(pool)
+    pool.terminate()
+
+
+def queue_of(body: Message, provider: str = "") -> str:
+    """Where the message waits; what is asked of a provider waits in that provider's own queue."""
+    queue = QUEUE_OF[body.TYPE]
+    return f"provider-calls.{provider}" if queue.startswith("provider-calls.") else queue
+
+
+def work(body: Message, items: Sequence[Message] = (), provider: str = "") -> Work:
+    """The message as the broker would bring it; with `items`, all of those in one."""
+    internal, queue = isinstance(body, Internal), queue_of(body, provider)
+    direct = isinstance(body, ProgressMark | AttemptCall | RefundCall | ProviderCertificates)
+    about = {"correlation_id": "c", "causation_id": None, "occurred_at": datetime.now(UTC).isoformat()}
+    parts = [about | {"body": orjson.loads(one.model_dump_json())} for one in (items or [body])]
+    content: Any = {"items": parts} if body.PACKABLE else orjson.loads(body.model_dump_json())
+    exchange = "" if direct else NAMES.exchange_of(body.KIND)
+    arrived = delivery(body.TYPE, content, exchange=exchange, user_id="relay" if internal else "payments",
+                       reply_to=None if internal else "client.a")  # fmt: skip
+    made = Decoder(queue, NAMES, TRUST)(arrived)
+    assert made.failure is None, made.failure
+    return made
+
+
+@pytest.fixture
+def floor(pool: Pool) -> Iterator[Floor]:
+    """Handlers on a database of their own; the providers that a scenario set up are forgotten after it."""
+    cipher.configure(KEYS)
+    shop.configure(Shop(policy=Policy(rate_limit_orders=0)))
+    yield Floor(pool)
+    providers.configure({})
+
+
+async def statements(pool: CountingPool, works: Sequence[Work], queue: str) -> list[str]:
+    """What one batch sends to the database."""
+    pool.statements.clear()
+    outcomes = await process(Desk(ROUTE[queue], cast(Pool, pool)), works)
+    assert {outcome.kind for outcome in outcomes} <= {Kind.ACKED, Kind.RETRIED}
+    return list(pool.statements)
+
+
+def test_there_is_a_scenario_for_every_message_that_a_queue_takes() -> None:
+    known = {name.split(" ")[0] for name in (*SCENARIOS, *PAYING)}
+    assert known == {model.routing_key() for models in QUEUES.values() for model in models}
+
+
+@pytest.mark.parametrize("name", list(SCENARIOS))
+async def test_fifty_messages_take_as_many_statements_as_one(name: str, floor: Floor, database_url: str) -> None:
+    await floor.open_shop(qty=10_000)
+    await compare(floor, database_url, partial(SCENARIOS[name], floor))
+
+
+@pytest.mark.parametrize("name", list(PAYING))
+async def test_fifty_payments_take_as_many_statements_as_one(name: str, floor: Floor, database_url: str) -> None:
+    scenario = PAYING[name]
+    await floor.open_shop(qty=10_000)
+    async with open_till(scenario.provider, **scenario.more) as till:
+        providers.configure({scenario.provider: till.provider})
+        try:
+            await compare(floor, database_url, partial(scenario.arrange, Checkout(floor, till)), scenario)
+        finally:
+            await providers.close()
+
+
+async def compare(
+    floor: Floor,
+    database_url: str,
+    arrange: Callable[[int], Awaitable[Sequence[Message]]],
+    scenario: Scenario | None = None,
+) -> None:
+    """The statements of one message, and of fifty. With a scenario, each message announces what it shall."""
+    provider = scenario.provider if scenario else ""
+    taken: list[list[str]] = []
+    async with counting(floor, database_url) as pool:
+        for n in (1, 1, MANY):  # the first time teaches the connection
+            bodies = await arrange(n)
+            assert len(bodies) == n
+            await floor.pool.execute("DELETE FROM outbox")
+            works = [work(body, provider=provider) for body in bodies]
+            taken.append(await statements(pool, works, queue_of(bodies[0], provider)))
+            rows = await floor.pool.fetch("DELETE FROM outbox RETURNING type, destination")
+            announced = [row["type"] for row in rows if row["destination"] != "reply"]
+            assert scenario is None or announced.count(scenario.told) == (n if scenario.told else 0), announced
+    assert taken[2] == taken[1]
+    assert 3 < len(taken[1]) < 30, "something was counted"
+
+
+async def test_a_pack_of_fifty_takes_as_many_statements_as_one(floor: Floor, database_url: str) -> None:
+    await floor.open_shop(qty=10_000)
+    taken = []
+    async with counting(floor, database_url) as pool:
+        for n in (1, 1, MANY):
+            bodies = reserves(n)
+            taken.append(await statements(pool, [work(bodies[0], bodies)], "stock"))
+    assert taken[2] == taken[1]
+
+
+async def test_fifty_dead_letters_are_kept_and_replayed_as_one_is(floor: Floor, database_url: str) -> None:
+    taken = []
+    async with counting(floor, database_url) as pool:
+        for n in (1, 1, MANY):
+            works = [Work(delivery("order.create.v1", b"{" + unique().encode(), tag=tag)) for tag in range(n)]
+            kept = await statements(pool, works, "order-creation.dlq")
+            rows = await floor.pool.fetch("SELECT id FROM dead_letters WHERE state = 'open'")
+            connection, pool.statements = await pool.acquire(), []
+            async with connection.transaction():
+                await letters.replay(
+                    connection, await letters.lock(connection, [r["id"] for r in rows]), to="order-creation",
+                    actor="me", reason="again",
+                )  # fmt: skip
+            await pool.release(connection)
+            assert len(rows) == n
+            taken.append(kept + pool.statements)
+    assert taken[2] == taken[1]
+
+
+@pytest.mark.parametrize("queue", [route.queue for route in ROUTES if route.every])
+async def test_chores_take_as_many_statements_for_fifty_as_for_one(queue: str, floor: Floor, database_url: str) -> None:
+    await floor.open_shop(qty=10_000)
+    taken = []
+    async with counting(floor, database_url) as pool:
+        for n in (1, 1, MANY):
+            await placed(floor, n)
+            await floor.let_due("payment")
+            await floor.say(*await issues(floor, n))
+            await floor.pool.execute("UPDATE coupons SET valid_to = now()")
+            connection, pool.statements = await pool.acquire(), []
+            for every in ROUTE[queue].every:
+                await every.chore(connection)
+            await pool.release(connection)
+            taken.append(list(pool.statements))
+    assert taken[2] == taken[1] != []

@@ -1,0 +1,116 @@
+"""Handlers at once: a heap of messages for each queue, and workers that take some of any heap, in no order.
+
+They work as the runtime does, on connections of their own. What they announce is heaped up where it belongs, some of it
+twice: at least once, and in an order that is worse than any broker's.
+"""
+
+import asyncio
+import random
+from collections import Counter, defaultdict
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from typing import Any
+from uuid import uuid4
+
+import orjson
+
+from db.pool import Pool
+from messages.base import Internal, Message
+from messages.topology import Names
+from tests.handlers.harness import QUEUE_OF
+from tests.runtime.builders import delivery
+from workers.routes import ROUTES
+from workers.runtime.decode import Decoder, Trust, Work
+from workers.runtime.policy import Kind
+from workers.runtime.process import Desk, process
+
+NAMES = Names("oms")
+TRUST = Trust(own=frozenset({"relay"}), trusted=frozenset({"payments"}))
+ROUTE = {route.queue: route for route in ROUTES}
+WORKERS, BATCH_MAX = 6, 12
+
+
+@dataclass
+class Storm:
+    """`heard` is called with every event, `street` is what happens outside, one after the other while the workers work.
+
+    `ends` counts how messages ended, by queue.
+    """
+
+    pool: Pool
+    dice: random.Random
+    heard: Callable[[str, dict[str, Any]], None]
+    street: list[Callable[[], Awaitable[None]]] = field(default_factory=list)
+    heaps: dict[str, list[Work]] = field(default_factory=lambda: defaultdict(list))
+    ends: Counter[tuple[str, str]] = field(default_factory=Counter)
+    busy: int = 0
+
+    def say(self, *bodies: Message) -> None:
+        """What the outside says, or one of us."""
+        for body in bodies:
+            parts = orjson.loads(body.model_dump_json())
+            if body.PACKABLE:
+                now = datetime.now(UTC).isoformat()
+                parts = {"items": [{"correlation_id": "c", "causation_id": None, "occurred_at": now, "body": parts}]}
+            user = "relay" if isinstance(body, Internal) else "payments"
+            exchange = "" if isinstance(body, Internal) else NAMES.exchange_of(body.KIND)
+            self.heap(QUEUE_OF[body.TYPE], delivery(body.TYPE, parts, exchange=exchange, user_id=user))
+
+    def heap(self, queue: str, arrived: Any) -> None:
+        work = Decoder(queue, NAMES, TRUST)(arrived)
+        assert work.failure is None, work.failure
+        self.heaps[queue] += [work] * self.dice.choice([1, 1, 1, 2])
+
+    async def relay(self) -> None:
+        """What was announced goes where it belongs, and nothing waits for its delay."""
+        for row in await self.pool.fetch("DELETE FROM outbox RETURNING *"):
+            destination, key = row["destination"], row["routing_key"]
+            assert destination != "dead", row["headers"]
+            if destination == "events":
+                self.heard(row["type"], orjson.loads(row["body"]))
+            elif destination != "reply":
+                queue = {"queue": key, "delay": key.partition(".")[2]}.get(destination, QUEUE_OF[row["type"]])
+                about = {"message_id": row["message_id"], "correlation_id": row["correlation_id"], "user_id": "relay"}
+                self.heap(queue, delivery(row["type"], bytes(row["body"]), exchange="", **about))
+
+    async def blow(self) -> None:
+        """Until nothing is left to do."""
+        async with asyncio.TaskGroup() as workers:
+            for _ in range(WORKERS):
+                workers.create_task(self._worker())
+
+    async def _worker(self) -> None:
+        while True:
+            self.busy += 1
+            if self.street:
+                await self.street.pop(0)()
+            await self.relay()
+            queue = self.dice.choice([name for name, heap in self.heaps.items() if heap] or [""])
+            if queue:
+                await self._work(queue)
+            self.busy -= 1
+            if not (queue or self.busy or self.street):
+                return
+            await asyncio.sleep(0 if queue or self.street else 0.001)
+
+    async def _work(self, queue: str) -> None:
+        heap = self.heaps[queue]
+        self.dice.shuffle(heap)
+        works = [heap.pop() for _ in range(min(len(heap), self.dice.randint(1, BATCH_MAX)))]
+        for outcome in await process(Desk(ROUTE[queue], self.pool), works):
+            self.ends[queue, outcome.kind.value] += 1
+            assert outcome.kind in (Kind.ACKED, Kind.DUPLICATE, Kind.RETRIED), outcome.failure
+            if outcome.kind is Kind.RETRIED:
+                heap.append(again(outcome.work))
+
+
+def again(work: Work) -> Work:
+    """The same message, once more after its delay."""
+    count = work.attempt + 1
+    envelopes = tuple(replace(envelope, attempt=count) for envelope in work.envelopes)
+    return replace(work, attempt=count, envelopes=envelopes)
+
+
+def unique() -> str:
+    return uuid4().hex

@@ -1,0 +1,95 @@
+"""Statements in a plain layout, `capture P1 t1 500 CNY` on each line, and payments to stand on them."""
+
+import base64
+from collections.abc import Sequence
+from datetime import UTC, date, datetime, timedelta
+from typing import Any, cast
+from uuid import uuid4
+
+from messages.payments import PaymentReconcile
+from messages.refunds import RefundRequest, RefundResult
+from tests.handlers.harness import OPERATOR, Floor, captured
+from workers.providers import configure
+from workers.providers.port import Provider, Row, StatementError
+from workers.store import attempts
+from workers.store.attempts import Attempt, Change
+
+DAY = date(2026, 11, 21)
+NOON = datetime(2026, 11, 21, 4, 0, tzinfo=UTC)
+"""In Shanghai, of DAY."""
+
+
+class Paper:
+    """A provider that can do nothing but read its statements."""
+
+    name = "alipay"
+    scenes = frozenset({"page"})
+    currencies = frozenset({"CNY"})
+
+    def statement(self, content: bytes, day: date) -> Sequence[Row]:
+        lines = content.decode().splitlines()
+        if not lines or lines[0] != day.isoformat():
+            raise StatementError(f"line 1: expected {day.isoformat()}")
+        return [self._row(line, number) for number, line in enumerate(lines[1:], start=2)]
+
+    def _row(self, line: str, number: int) -> Row:
+        words = line.split(" ")
+        if len(words) != 5 or not words[3].lstrip("-").isdigit():
+            raise StatementError(f"line {number}: expected five words")
+        return Row(cast(Any, words[0]), words[1], words[2], int(words[3]), words[4], number)
+
+
+def on_paper(*names: str) -> None:
+    """We speak with these providers, in so far."""
+    configure({name: cast(Provider, Paper()) for name in names or ("alipay",)})
+
+
+def paper(*lines: str, day: date = DAY) -> bytes:
+    return "\n".join([day.isoformat(), *lines]).encode()
+
+
+def reconcile(content: bytes, provider: str = "alipay", day: date = DAY, **changes: Any) -> PaymentReconcile:
+    fields: dict[str, Any] = {
+        "request_id": uuid4().hex, "actor": OPERATOR, "provider": provider, "day": day,
+        "content": base64.b64encode(content).decode(),
+    }  # fmt: skip
+    return PaymentReconcile(**fields | changes)
+
+
+async def attempted(
+    floor: Floor, order_id: int, trade_no: str, provider: str = "alipay", state: str = "captured"
+) -> str:
+    """Our number of the attempt that brought this trade number."""
+    order = await floor.pool.fetchrow("SELECT intent_id, payable_amount, currency FROM orders WHERE id = $1", order_id)
+    assert order is not None
+    attempt_id = uuid4().int % 2**60 + 1
+    attempt = Attempt(
+        id=attempt_id, out_trade_no=attempts.number(attempt_id), intent_id=order["intent_id"], order_id=order_id,
+        provider=provider, scene="page", amount=order["payable_amount"], currency=order["currency"], state="created",
+        reference=None, trade_no=None, command=(f"order:{order_id}", uuid4().hex), details={}, started_at=NOON,
+        expire_at=NOON + timedelta(minutes=30),
+    )  # fmt: skip
+    async with floor.pool.acquire() as tx, tx.transaction():
+        await attempts.open_all(tx, [attempt], NOON)
+        await attempts.save(tx, [Change(attempt_id, state, trade_no=trade_no if state == "captured" else None)])
+    return attempt.out_trade_no
+
+
+async def paid_at(floor: Floor, at: datetime = NOON, trade_no: str = "t1", provider: str = "alipay") -> tuple[int, str]:
+    """An order of 1000 that was paid then: its id, and our number of the attempt."""
+    order_id = await floor.placed()
+    capture = captured(order_id, 1000, trade_no).model_copy(update={"occurred_at": at, "provider": provider})
+    await floor.say(capture, trusted=True)
+    return order_id, await attempted(floor, order_id, trade_no, provider)
+
+
+async def refunded_at(floor: Floor, order_id: int, amount: int, at: datetime | None = NOON) -> str:
+    """Some of it went back then, or is on its way: our number of the refund."""
+    request = RefundRequest(request_id=uuid4().hex, actor=OPERATOR, order_id=order_id, amount=amount, reason="sorry")
+    await floor.say(request, trusted=True)
+    number: str = floor.heard("refund.requested")[-1]["refund_no"]
+    if at is not None:
+        result = RefundResult(refund_no=number, status="succeeded", amount=amount, currency="CNY", occurred_at=at)
+        await floor.say(result, trusted=True)
+        await floor.pool.execute("UPDATE refunds SET finished_at = $2 WHERE refund_no = $1", number, at)
+    return number

@@ -1,0 +1,413 @@
+"""PayPal's webhooks: what is believed, and what it says (S0-08, S0-09, S1-16)."""
+
+import json
+import zlib
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from scripts.gateways import paypal_protocol as theirs
+from scripts.gateways.authorities import pem
+from tests.providers import keys
+from tests.providers import paypal_builders as builders
+from tests.providers.paypal_builders import (
+    AT,
+    ATTEMPT,
+    CAPTURE,
+    NEXT_URL,
+    ORDER,
+    URL,
+    capture,
+    certificate,
+    refund,
+    sent,
+    told,
+)
+from workers.providers import rsa
+from workers.providers.paypal import RETRY_SCHEDULE_SECONDS, PayPal
+from workers.providers.port import Approved, CertificateUnknown, Irrelevant, Notification, Paid, Refunded, Rejected
+
+PUBLISHED = Path(__file__).parent / "published"
+PROVIDER = builders.provider()
+WINDOW = timedelta(days=4)
+COMPLETED = told("PAYMENT.CAPTURE.COMPLETED", capture())
+PAID = Paid(ATTEMPT.out_trade_no, CAPTURE, "captured", 8888, "EUR", AT + timedelta(seconds=40))
+
+
+def code_of(notification: Notification, provider: PayPal = PROVIDER) -> str:
+    said = provider.verify(notification)
+    assert isinstance(said, Rejected), said
+    return said.code
+
+
+def test_a_capture_is_told_with_its_numbers_amount_and_time() -> None:
+    assert PROVIDER.verify(COMPLETED) == PAID
+
+
+def test_an_approval_names_the_order_that_is_to_be_captured() -> None:
+    said = PROVIDER.verify(told("CHECKOUT.ORDER.APPROVED", builders.order("APPROVED")))
+    assert said == Approved(ATTEMPT.out_trade_no, ORDER)
+
+
+def test_all_25_copies_within_three_days_say_the_same() -> None:
+    assert (len(RETRY_SCHEDULE_SECONDS), sum(RETRY_SCHEDULE_SECONDS)) == (25, 3 * 86_400)
+    for copy in range(26):
+        late = AT + timedelta(seconds=sum(RETRY_SCHEDULE_SECONDS[:copy]))
+        assert PROVIDER.verify(replace(COMPLETED, received_at=late)) == PAID
+
+
+@pytest.mark.parametrize(
+    ("event", "status", "expected"),
+    [("COMPLETED", "COMPLETED", "captured"), ("COMPLETED", "PARTIALLY_REFUNDED", "captured"),
+     ("COMPLETED", "REFUNDED", "captured"), ("PENDING", "PENDING", "pending"), ("DENIED", "DENIED", "failed"),
+     ("DECLINED", "DECLINED", "failed"), ("DENIED", "FAILED", "failed")],
+)  # fmt: skip
+def test_how_a_capture_ended(event: str, status: str, expected: str) -> None:
+    details = {"reason": "PENDING_REVIEW"}
+    said = PROVIDER.verify(told(f"PAYMENT.CAPTURE.{event}", capture(status=status, status_details=details)))
+    assert isinstance(said, Paid)
+    assert (said.status, said.reason) == (expected, "PENDING_REVIEW")
+
+
+@pytest.mark.parametrize(
+    ("event", "status", "expected"),
+    [("PAYMENT.CAPTURE.REFUNDED", "COMPLETED", "succeeded"), ("PAYMENT.REFUND.PENDING", "PENDING", "processing"),
+     ("PAYMENT.REFUND.FAILED", "FAILED", "failed"), ("PAYMENT.REFUND.FAILED", "CANCELLED", "failed")],
+)  # fmt: skip
+def test_how_a_refund_ended(event: str, status: str, expected: str) -> None:
+    said = PROVIDER.verify(told(event, refund(status=status)))
+    assert isinstance(said, Refunded)
+    assert said == Refunded(builders.ASK.refund_no, said.status, 88, "EUR", AT + timedelta(hours=1))
+    assert said.status == expected
+
+
+@pytest.mark.parametrize(
+    "event",
+    ["CHECKOUT.ORDER.COMPLETED", "PAYMENT.CAPTURE.REVERSED", "CUSTOMER.DISPUTE.CREATED", "PAYMENT.SALE.COMPLETED"],
+)
+def test_other_events_do_not_concern_us(event: str) -> None:
+    assert PROVIDER.verify(told(event, {"id": "1"})) == Irrelevant(event)
+
+
+def test_an_order_that_is_no_longer_approved_asks_nothing_of_us() -> None:
+    said = PROVIDER.verify(told("CHECKOUT.ORDER.APPROVED", builders.order("COMPLETED")))
+    assert said == Irrelevant("CHECKOUT.ORDER.APPROVED")
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.integers(0, len(COMPLETED.body) - 1), st.integers(0, 7))
+def test_whatever_bit_of_the_body_is_flipped_it_is_refused(place: int, bit: int) -> None:
+    flipped = bytearray(COMPLETED.body)
+    flipped[place] ^= 1 << bit
+    assert code_of(replace(COMPLETED, body=bytes(flipped))) == "PAY_SIGNATURE_INVALID"
+
+
+SIGNED_HEADERS = [name for name in COMPLETED.headers if name.startswith("paypal-transmission-")]
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.sampled_from(SIGNED_HEADERS), st.integers(0, 1000), st.integers(0, 6))
+def test_whatever_bit_of_a_header_is_flipped_it_is_refused(name: str, place: int, bit: int) -> None:
+    value = COMPLETED.headers[name]
+    at = place % len(value)
+    flipped = value[:at] + chr(ord(value[at]) ^ 1 << bit) + value[at + 1 :]
+    assert code_of(replace(COMPLETED, headers={**COMPLETED.headers, name: flipped})).startswith("PAY_")
+
+
+@pytest.mark.parametrize("name", [*SIGNED_HEADERS, "paypal-cert-url", "paypal-auth-algo"])
+def test_no_header_may_be_missing_or_empty(name: str) -> None:
+    without = {key: value for key, value in COMPLETED.headers.items() if key != name}
+    for headers in (without, {**without, name: ""}):
+        assert code_of(replace(COMPLETED, headers=headers)) == "PAY_SIGNATURE_INVALID"
+
+
+def test_the_same_json_written_otherwise_is_not_what_was_signed() -> None:
+    for body in (json.dumps(json.loads(COMPLETED.body)).encode(), orjson.dumps(orjson.loads(COMPLETED.body)) + b"\n"):
+        assert code_of(replace(COMPLETED, body=body)) == "PAY_SIGNATURE_INVALID"
+
+
+def test_a_time_that_holds_a_bar_does_not_shift_what_is_signed() -> None:
+    moved = {
+        "paypal-transmission-id": f"{builders.TRANSMISSION}|x",
+        "paypal-transmission-time": "2026-11-22T02:59:30Z|",
+    }
+    for name, value in moved.items():
+        assert code_of(replace(COMPLETED, headers={**COMPLETED.headers, name: value})) == "PAY_SIGNATURE_INVALID"
+
+
+def test_a_notification_for_another_webhook_is_not_ours() -> None:
+    assert (
+        code_of(told("PAYMENT.CAPTURE.COMPLETED", capture(), webhook_id="1JE4291016473214D")) == "PAY_SIGNATURE_INVALID"
+    )
+
+
+def test_while_a_webhook_is_replaced_both_are_ours() -> None:
+    both = builders.provider(webhook_ids=["1JE4291016473214D", builders.WEBHOOK])
+    for webhook in (builders.WEBHOOK, "1JE4291016473214D"):
+        assert both.verify(told("PAYMENT.CAPTURE.COMPLETED", capture(), webhook_id=webhook)) == PAID
+
+
+def test_while_the_issuer_is_replaced_both_are_believed() -> None:
+    pinned = [builders.authority(), builders.authority("DigiCert 2")]
+    both = builders.provider(
+        root_certificates=[pem(one.root) for one in pinned],
+        intermediate_certificates=[pem(one.issuer) for one in pinned],
+        certificates={URL: certificate(), NEXT_URL: certificate("paypal's next", issued_by="DigiCert 2")},
+    )
+    new = told("PAYMENT.CAPTURE.COMPLETED", capture(), key="paypal's next", url=NEXT_URL)
+    assert [both.verify(one) for one in (COMPLETED, new)] == [PAID, PAID]
+    assert [code_of(told("PAYMENT.CAPTURE.COMPLETED", capture(), url=NEXT_URL), both)] == ["PAY_SIGNATURE_INVALID"]
+
+
+@pytest.mark.parametrize("payment", ["capture", "order"])
+def test_another_merchants_payment_is_not_ours(payment: str) -> None:
+    payee = {"merchant_id": "3SQBR4YEWZ4BB"}
+    approved = builders.order("APPROVED")
+    approved["purchase_units"][0]["payee"] = payee
+    notification = (
+        told("CHECKOUT.ORDER.APPROVED", approved) if payment == "order"
+        else told("PAYMENT.CAPTURE.COMPLETED", capture(payee=payee))
+    )  # fmt: skip
+    assert code_of(notification) == "PAY_MERCHANT_MISMATCH"
+
+
+@pytest.mark.parametrize("offset", [timedelta(minutes=-5), WINDOW])
+def test_a_notification_is_believed_to_the_last_microsecond_of_its_time(offset: timedelta) -> None:
+    beyond = timedelta(microseconds=1 if offset > timedelta() else -1)
+    assert PROVIDER.verify(replace(COMPLETED, received_at=AT + offset)) == PAID
+    assert code_of(replace(COMPLETED, received_at=AT + offset + beyond)) == "PAY_CALLBACK_STALE"
+
+
+@pytest.mark.parametrize("time", ["0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-12:00"])
+def test_a_time_at_the_end_of_the_calendar_is_stale(time: str) -> None:
+    headers = {**COMPLETED.headers, "paypal-transmission-time": time}
+    assert code_of(replace(COMPLETED, headers=headers)) == "PAY_CALLBACK_STALE"
+
+
+def test_a_certificate_that_is_not_known_yet_is_named() -> None:
+    notification = told("PAYMENT.CAPTURE.COMPLETED", capture(), key="paypal's next", url=NEXT_URL)
+    assert PROVIDER.verify(notification) == CertificateUnknown(NEXT_URL)
+    knows = PROVIDER.with_certificates({NEXT_URL: certificate("paypal's next")})
+    assert [knows.verify(one) for one in (notification, COMPLETED)] == [PAID, PAID]
+    assert PROVIDER.verify(notification) == CertificateUnknown(NEXT_URL)
+
+
+CERTS = "/v1/notifications/certs"
+ELSEWHERE = [
+    f"https://api.paypal.com.evil.example{CERTS}/CERT-1",
+    f"http://api.paypal.com{CERTS}/CERT-1",
+    f"https://api.paypal.com@evil.example{CERTS}/CERT-1",
+    "https://evil.example/https://api.paypal.com/",
+    f"https://api.paypal.com:8443{CERTS}/CERT-1",
+    f"https://apixpaypal.com{CERTS}/CERT-1",
+    f"https://api.paypal.com{CERTS}/../../oauth2/token",
+    f"https://api.paypal.com{CERTS}/",
+    f"https://api.paypal.com{CERTS}/CERT-1?x=1",
+    f"https://api.paypal.com{CERTS}/CERT-1\n",
+    f"https://www.paypal.com{CERTS}/CERT-1",
+    "file:///etc/passwd",
+    "https://api.paypal.com/redirect",
+]
+
+
+@pytest.mark.parametrize("url", ELSEWHERE)
+def test_no_other_address_is_ever_asked_for_or_believed(url: str) -> None:
+    assert code_of(told("PAYMENT.CAPTURE.COMPLETED", capture(), url=url)) == "PAY_SIGNATURE_INVALID"
+    assert PROVIDER.certificates(AT, url) is None
+    careless = PROVIDER.with_certificates({url: certificate()})
+    assert code_of(told("PAYMENT.CAPTURE.COMPLETED", capture(), url=url), careless) == "PAY_SIGNATURE_INVALID"
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["https://api.paypal.com/v1/notifications/certs/CERT-1", "https://api-m.paypal.com/v1/notifications/certs/CERT-1"],
+)  # fmt: skip
+def test_these_are_paypals_addresses(url: str) -> None:
+    assert PROVIDER.verify(told("PAYMENT.CAPTURE.COMPLETED", capture(), url=url)) == CertificateUnknown(url)
+
+
+NOT_PAYPALS: dict[str, Callable[[], str]] = {
+    "issued by another authority": lambda: certificate(issued_by="forged"),
+    "issued for another name": lambda: certificate(name="www.paypal.com"),
+    "issued for a name around it": lambda: certificate(name=f"{theirs.HOLDER}.evil.example"),
+    "without a name in it": lambda: pem(
+        builders.authority().certificate(
+            keys.private("paypal").public_key(), theirs.HOLDER, since=AT - timedelta(days=1)
+        )
+    ),
+    "issued by itself": lambda: keys.certificate_pem("paypal", 1),
+    "expired": lambda: certificate(since=AT - timedelta(days=100), days=99),
+    "not valid yet": lambda: certificate(since=AT + timedelta(days=1)),
+    "no certificate": lambda: "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n",
+    "nothing": lambda: "",
+}
+
+
+@pytest.mark.parametrize("what", NOT_PAYPALS)
+def test_a_certificate_must_be_paypals(what: str) -> None:
+    knows = builders.provider(certificates={URL: NOT_PAYPALS[what]()})
+    assert code_of(COMPLETED, knows) == "PAY_SIGNATURE_INVALID"
+
+
+def test_another_key_than_the_certificates_is_not_believed() -> None:
+    assert code_of(told("PAYMENT.CAPTURE.COMPLETED", capture(), key="forger")) == "PAY_SIGNATURE_INVALID"
+
+
+def test_a_certificate_is_believed_from_its_first_to_its_last_second_also_once_it_was_believed() -> None:
+    short = builders.provider(certificates={URL: certificate(since=AT, days=1)})
+    until = AT + timedelta(days=1)
+    for received_at, believed in ((AT, True), (until, True), (until + timedelta(seconds=1), False), (AT, True)):
+        assert (short.verify(replace(COMPLETED, received_at=received_at)) == PAID) is believed
+    assert code_of(replace(COMPLETED, received_at=AT - timedelta(seconds=1)), short) == "PAY_SIGNATURE_INVALID"
+
+
+def test_the_chain_may_come_with_the_certificate_or_be_pinned() -> None:
+    chain = certificate() + pem(builders.authority().issuer)
+    bare = {"intermediate_certificates": [], "certificates": {URL: certificate()}}
+    assert code_of(COMPLETED, builders.provider(**bare)) == "PAY_SIGNATURE_INVALID"
+    assert builders.provider(**bare | {"certificates": {URL: chain}}).verify(COMPLETED) == PAID
+
+
+@pytest.mark.parametrize("algorithm", ["SHA1withRSA", "none", "SHA256withRSA "])
+def test_other_ways_to_sign_are_refused(algorithm: str) -> None:
+    headers = {**COMPLETED.headers, "paypal-auth-algo": algorithm}
+    assert code_of(replace(COMPLETED, headers=headers)) == "PAY_SIGNATURE_INVALID"
+
+
+MALFORMED = {
+    "nothing": b"", "no JSON": b"<xml/>", "a list": b"[]", "a text": b'"PAYMENT.CAPTURE.COMPLETED"', "no event": b"{}",
+    "no resource": b'{"event_type": "PAYMENT.CAPTURE.COMPLETED"}', "half": COMPLETED.body[:-1],
+    "a resource that is none": b'{"event_type": "PAYMENT.CAPTURE.COMPLETED", "resource": []}',
+    "an event that is none": b'{"event_type": "DROP TABLE orders", "resource": {}}',
+    "no UTF-8": b'{"event_type": "\xff"}', "depth": b'{"resource":' * 2000 + b"1" + b"}" * 2000,
+    "NaN": b'{"event_type": NaN}', "a huge number": b'{"event_type": 1e999}',
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("what", MALFORMED)
+def test_what_makes_no_sense_is_refused_even_when_it_is_signed(what: str) -> None:
+    assert code_of(sent(MALFORMED[what])) == "PAY_CALLBACK_INVALID"
+
+
+def test_a_large_or_compressed_body_is_not_looked_at() -> None:
+    large = COMPLETED.body + b" " * 65_536
+    assert code_of(sent(large)) == "PAY_CALLBACK_INVALID"
+    assert code_of(sent(COMPLETED.body, content_encoding="gzip")) == "PAY_CALLBACK_INVALID"
+    assert PROVIDER.verify(sent(COMPLETED.body, content_encoding="identity")) == PAID
+
+
+AMOUNTS: list[tuple[str, str, int | None]] = [
+    ("88.88", "EUR", 8888), ("0.01", "EUR", 1), ("88", "EUR", 8800), ("88.8", "EUR", 8880), ("500", "JPY", 500),
+    ("88.888", "EUR", None), ("1e3", "EUR", None), (" 88", "EUR", None), ("88 ", "EUR", None), ("-88.88", "EUR", None),
+    ("+88.88", "EUR", None), ("88,88", "EUR", None), (".88", "EUR", None), ("88.", "EUR", None), ("", "EUR", None),
+    ("0.00", "EUR", None), ("500.0", "JPY", None), ("٨٨", "EUR", None), ("088.88", "EUR", None),
+    ("1" * 16, "EUR", None),
+    ("88.88\n", "EUR", None), ("NaN", "EUR", None), ("88.88", "EURO", None), ("88.88", "", None),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("value", "currency", "minor"), AMOUNTS)
+def test_amounts_are_exact_decimals(value: str, currency: str, minor: int | None) -> None:
+    said = PROVIDER.verify(
+        told("PAYMENT.CAPTURE.COMPLETED", capture(amount={"value": value, "currency_code": currency}))
+    )
+    assert (said.amount if isinstance(said, Paid) else None) == minor
+    assert isinstance(said, Paid | Rejected)
+
+
+@pytest.mark.parametrize("value", [88.88, 8888, None, ["88.88"], True, {"value": "88.88"}])
+def test_an_amount_is_never_a_number_of_json(value: object) -> None:
+    odd = capture(amount={"value": value, "currency_code": "EUR"})
+    assert code_of(told("PAYMENT.CAPTURE.COMPLETED", odd)) == "PAY_CALLBACK_INVALID"
+
+
+WRONG: list[tuple[str, dict[str, Any]]] = [
+    ("PAYMENT.CAPTURE.COMPLETED", {"status": "DONE"}), ("PAYMENT.CAPTURE.COMPLETED", {"id": "../1"}),
+    ("PAYMENT.CAPTURE.COMPLETED", {"id": 1}), ("PAYMENT.CAPTURE.COMPLETED", {"create_time": "2026-11-22"}),
+    ("PAYMENT.CAPTURE.COMPLETED", {"create_time": "2026-11-22T25:59:30Z"}),
+    ("PAYMENT.CAPTURE.COMPLETED", {"payee": []}),
+    ("PAYMENT.CAPTURE.COMPLETED", {"custom_id": "Größe"}),
+    ("PAYMENT.CAPTURE.COMPLETED", {"custom_id": None, "invoice_id": None}),
+    ("PAYMENT.CAPTURE.REFUNDED", {"invoice_id": None}), ("PAYMENT.CAPTURE.REFUNDED", {"status": "DONE"}),
+    ("CHECKOUT.ORDER.APPROVED", {"purchase_units": []}), ("CHECKOUT.ORDER.APPROVED", {"purchase_units": [1]}),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("event", "change"), WRONG)
+def test_what_paypal_signed_must_still_make_sense(event: str, change: dict[str, Any]) -> None:
+    resource = {"CHECKOUT": builders.order("APPROVED"), "PAYMENT.CAPTURE.C": capture(), "PAYMENT.CAPTURE.R": refund()}
+    sound = next(value for start, value in resource.items() if event.startswith(start))
+    said = PROVIDER.verify(told(event, sound | change))
+    assert isinstance(said, Rejected)
+    assert said.code == "PAY_CALLBACK_INVALID"
+    assert not any(str(value) in said.message for value in change.values() if isinstance(value, str))
+
+
+def test_neither_secrets_nor_what_was_sent_show_in_a_repr() -> None:
+    token = PROVIDER.token()
+    assert "aHVzaC" not in repr(token), "base64 of hush"
+    for shown in (
+        builders.settings(),
+        PROVIDER,
+        vars(PROVIDER),
+        token,
+        COMPLETED,
+        builders.answer({"access_token": "hush"}),
+    ):
+        assert "hush" not in repr(shown) + str(shown)
+        assert ATTEMPT.out_trade_no not in repr(shown)
+
+
+PUBLISHED_AT = datetime(2024, 8, 2, 19, 36, tzinfo=UTC)
+NOTIFICATIONS = json.loads((PUBLISHED / "paypal_notifications.json").read_text())
+SIMULATED: dict[str, Paid | str] = {
+    "PAYMENT.CAPTURE.COMPLETED": Paid(
+        "5840243-146", "12A34567BC123456S", "captured", 3000, "USD", datetime(2022, 8, 23, 18, 29, 50, tzinfo=UTC)
+    ),
+    "PAYMENT.CAPTURE.DECLINED": Paid(
+        "CUSTOMID-1001", "7U133281TB3277326", "failed", 18510, "USD", datetime(2022, 12, 13, 19, 13, tzinfo=UTC)
+    ),
+    "PAYMENT.CAPTURE.PENDING": "invoice_id is missing or no number of ours or theirs",
+    "PAYMENT.CAPTURE.REFUNDED": "invoice_id is missing or no number of ours or theirs",
+}
+
+
+def published() -> PayPal:
+    """A provider that believes the real PayPal, as the webhook of its simulator."""
+    read = {name: (PUBLISHED / f"{name}.pem").read_text() for name in (
+        "digicert_high_assurance_ev_root", "digicert_ev_server_ca", "paypal_certificate"
+    )}  # fmt: skip
+    return builders.provider(
+        webhook_ids=["WEBHOOK_ID"], root_certificates=[read["digicert_high_assurance_ev_root"]],
+        intermediate_certificates=[read["digicert_ev_server_ca"]], certificates={URL: read["paypal_certificate"]},
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("simulated", NOTIFICATIONS, ids=lambda one: json.loads(one["body"])["event_type"])
+def test_what_paypal_itself_signed_is_believed(simulated: dict[str, str]) -> None:
+    named = {f"paypal-{name.replace('_', '-')}": value for name, value in simulated.items() if name != "body"}
+    headers = {**named, "paypal-cert-url": URL, "paypal-auth-algo": "SHA256withRSA"}
+    notification = Notification(headers, simulated["body"].encode(), PUBLISHED_AT)
+    said = published().verify(notification)
+    expected = SIMULATED[json.loads(simulated["body"])["event_type"]]
+    assert said == (Rejected("PAY_CALLBACK_INVALID", expected) if isinstance(expected, str) else expected)
+    assert code_of(replace(notification, body=notification.body + b" "), published()) == "PAY_SIGNATURE_INVALID"
+
+
+def test_the_checksum_is_the_one_of_paypals_documentation() -> None:
+    """dfb3be50-fd74-11e4-8bf3-77339302725b|2015-05-18T15:45:13Z|4JH86294D6297924G|2771810304"""
+    body = (PUBLISHED / "paypal_documented_body.json").read_bytes()
+    assert zlib.crc32(body) == 2771810304
+    at = datetime(2015, 5, 18, 15, 45, 13, tzinfo=UTC)
+    signer = theirs.Signer(keys.private("paypal"), URL)
+    transmission = "dfb3be50-fd74-11e4-8bf3-77339302725b"
+    headers = theirs.webhook_headers(body, signer, webhook_id="4JH86294D6297924G", transmission_id=transmission, at=at)
+    documented = f"{transmission}|2015-05-18T15:45:13Z|4JH86294D6297924G|2771810304"
+    assert headers["paypal-transmission-sig"] == rsa.sign(keys.private("paypal"), documented.encode())

@@ -1,0 +1,324 @@
+"""UnionPay's notifications: what is believed, and what it says (S0-08, S0-09, S1-16)."""
+
+import base64
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from urllib.parse import parse_qsl, quote
+
+import pytest
+from cryptography import x509
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from scripts.gateways import unionpay_protocol as theirs
+from scripts.gateways.authorities import ISSUING, Authority, pem
+from tests.providers import keys
+from tests.providers import unionpay_builders as builders
+from tests.providers.unionpay_builders import AT, ATTEMPT, QUERY_ID, notification, payment, refund, signer, told
+from workers.providers.port import Irrelevant, Paid, Refunded, Rejected
+from workers.providers.unionpay import RETRY_SCHEDULE_SECONDS, SigningKey, UnionPay
+
+PUBLISHED = Path(__file__).parent / "published"
+PROVIDER = builders.provider()
+BODY = told(payment()).body
+PAID = Paid(ATTEMPT.out_trade_no, QUERY_ID, "captured", 8888, "CNY", AT + timedelta(seconds=40))
+
+
+def code_of(body: bytes, **headers: str) -> str:
+    said = PROVIDER.verify(notification(body, **headers))
+    assert isinstance(said, Rejected), said
+    return said.code
+
+
+def test_a_payment_is_told_with_its_numbers_amount_and_time() -> None:
+    assert PROVIDER.verify(notification(BODY)) == PAID
+
+
+def test_each_of_the_five_copies_says_the_same() -> None:
+    assert len(RETRY_SCHEDULE_SECONDS) == 4
+    copies = [
+        replace(notification(BODY), received_at=AT + timedelta(seconds=sum(RETRY_SCHEDULE_SECONDS[:n])))
+        for n in range(5)
+    ]
+    assert [PROVIDER.verify(copy) for copy in copies] == [PAID] * 5
+
+
+def test_fields_in_another_order_or_escaped_otherwise_are_the_same_message() -> None:
+    pairs = list(reversed(parse_qsl(BODY.decode())))
+    assert (
+        PROVIDER.verify(notification("&".join(f"{name}={quote(value, safe='')}" for name, value in pairs).encode()))
+        == PAID
+    )
+
+
+@pytest.mark.parametrize(
+    ("code", "status"),
+    [("00", "captured"), ("A6", "captured"), ("03", "pending"), ("04", "pending"), ("05", "pending"), ("42", "pending"),
+     ("01", "pending"), ("64", "pending")],
+)  # fmt: skip
+def test_only_a_success_ends_a_payment_because_a_buyer_whose_card_is_refused_may_take_another(
+    code: str, status: str
+) -> None:
+    said = PROVIDER.verify(told(payment(code=code)))
+    assert isinstance(said, Paid)
+    assert (said.status, said.reason) == (status, None if code == "00" else code)
+
+
+@pytest.mark.parametrize(
+    ("code", "status"), [("00", "succeeded"), ("A6", "succeeded"), ("05", "processing"), ("35", "failed")]
+)
+def test_how_a_refund_ended(code: str, status: str) -> None:
+    said = PROVIDER.verify(told(refund(code=code)))
+    expected = Refunded(
+        builders.ASK.refund_no, "succeeded", 88, "CNY", AT + timedelta(days=1), None if code == "00" else code
+    )
+    assert said == replace(expected, status=status)  # type: ignore[arg-type]
+
+
+def test_other_transactions_do_not_concern_us() -> None:
+    assert PROVIDER.verify(told(payment(txnType="31"))) == Irrelevant("txnType 31")
+
+
+@pytest.mark.parametrize(
+    ("sent", "traced", "happened"),
+    [("20261231235950", "0101000010", datetime(2027, 1, 1, 0, 0, 10)),
+     ("20270101000010", "1231235950", datetime(2026, 12, 31, 23, 59, 50)),
+     ("20280228120000", "0229000000", datetime(2028, 2, 29))],
+)  # fmt: skip
+def test_the_year_that_a_time_lacks_is_the_nearest(sent: str, traced: str, happened: datetime) -> None:
+    said = PROVIDER.verify(told(payment(txnTime=sent, traceTime=traced)))
+    assert isinstance(said, Paid)
+    assert said.occurred_at == (happened - timedelta(hours=8)).replace(tzinfo=UTC)
+
+
+@pytest.mark.parametrize("name", sorted(dict(parse_qsl(BODY.decode()))))
+@pytest.mark.parametrize("change", ["altered", "missing", "empty"])
+def test_no_field_may_be_altered_or_left_out(name: str, change: str) -> None:
+    fields = dict(parse_qsl(BODY.decode()))
+    value = fields.pop(name)
+    if change != "missing":
+        fields[name] = "" if change == "empty" else value[:-1] + chr(ord(value[-1]) ^ 1)
+    assert code_of(theirs.notification(fields)) == "PAY_SIGNATURE_INVALID"
+
+
+def test_no_field_may_be_added() -> None:
+    assert code_of(BODY + b"&txnAmt2=1") == "PAY_SIGNATURE_INVALID"
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.integers(0, len(BODY) - 1), st.integers(0, 7))
+def test_whatever_bit_is_flipped_it_is_refused_or_says_the_same(place: int, bit: int) -> None:
+    flipped = bytearray(BODY)
+    flipped[place] ^= 1 << bit
+    said = PROVIDER.verify(notification(bytes(flipped)))
+    assert said == PAID or isinstance(said, Rejected)
+    assert said != PAID or parse_qsl(bytes(flipped).decode()) == parse_qsl(BODY.decode())  # %2b is %2B
+
+
+def test_a_signature_has_one_spelling() -> None:
+    fields = dict(parse_qsl(BODY.decode()))
+    signature = fields["signature"]
+    other = signature[:-3] + chr(ord(signature[-3]) + 1) + "=="
+    if base64.b64decode(other) == base64.b64decode(signature):
+        assert code_of(theirs.notification({**fields, "signature": other})) == "PAY_SIGNATURE_INVALID"
+    assert code_of(theirs.notification({**fields, "signature": signature + "\n"})) == "PAY_SIGNATURE_INVALID"
+
+
+def test_another_merchants_notification_is_not_ours() -> None:
+    assert code_of(told(payment(merId="777290058167152")).body) == "PAY_MERCHANT_MISMATCH"
+
+
+def of_a_merchant() -> theirs.Signer:
+    """Somebody with a certificate of the right issuer, who issues himself one in UnionPay's name."""
+    own = builders.authority().certificate(
+        keys.private("merchant").public_key(), "merchant", since=AT - timedelta(days=1), usage=ISSUING
+    )
+    below = replace(builders.authority(), issuer_key=keys.private("merchant"))
+    forged = below.certificate(keys.private("forger").public_key(), theirs.HOLDER, since=AT - timedelta(days=1))
+    return theirs.Signer(keys.private("forger"), pem(forged) + pem(own))
+
+
+NOT_FOR_SIGNING = x509.KeyUsage(
+    digital_signature=False, key_encipherment=True, key_cert_sign=False, content_commitment=False, crl_sign=False,
+    data_encipherment=False, key_agreement=False, encipher_only=False, decipher_only=False,
+)  # fmt: skip
+FORGERS = {
+    "another key than the certificate's": theirs.Signer(keys.private("forger"), signer().certificate),
+    "another issuer": signer("forger", issued_by="forged"),
+    "another issuer of the same name": theirs.Signer(
+        keys.private("forger"),
+        pem(
+            replace(builders.authority(), issuer_key=keys.private("forger")).certificate(
+                keys.private("forger").public_key(), theirs.HOLDER, since=AT
+            )
+        ),
+    ),
+    "another holder": signer("forger", common_name="041@8310000000083041@中国银行股份有限公司@00016495"),
+    "a holder in the wrong place": signer("forger", common_name="中国银联股份有限公司"),
+    "a certificate issued by a merchant": of_a_merchant(),
+    "itself": theirs.Signer(keys.private("merchant"), keys.certificate_pem(theirs.HOLDER, 1)),
+    "a certificate for something else": signer(usage=NOT_FOR_SIGNING),
+    "our own key": theirs.Signer(keys.private("merchant"), keys.certificate_pem("merchant", builders.SERIAL)),
+    "no certificate": theirs.Signer(keys.private("unionpay"), "-----BEGIN CERTIFICATE-----\n-----END CERTIFICATE-----"),
+}
+
+
+@pytest.mark.parametrize("forger", FORGERS)
+def test_nobody_else_is_believed(forger: str) -> None:
+    assert code_of(told(payment(), FORGERS[forger]).body) == "PAY_SIGNATURE_INVALID"
+
+
+def test_a_certificate_is_believed_from_its_first_to_its_last_second() -> None:
+    since = AT - timedelta(days=30)
+    for moment, believed in (
+        (since, True), (since - timedelta(microseconds=1), False),
+        (since + timedelta(days=90), True), (since + timedelta(days=90, microseconds=1), False),
+    ):  # fmt: skip
+        assert (PROVIDER.verify(replace(notification(BODY), received_at=moment)) == PAID) is believed
+
+
+def test_a_certificate_is_not_believed_after_its_issuer_ended() -> None:
+    late = keys.BEGINNING + timedelta(days=3650)
+    said = told(payment(), signer(since=late - timedelta(days=1), days=30))
+    assert isinstance(PROVIDER.verify(replace(said, received_at=late)), Paid)
+    assert isinstance(PROVIDER.verify(replace(said, received_at=late + timedelta(seconds=1))), Rejected)
+
+
+def test_a_pinned_certificate_that_may_not_issue_issues_nothing() -> None:
+    shop = Authority("shop", keys.BEGINNING, keys.private("merchant"), keys.private("merchant"))
+    own = builders.authority().certificate(keys.private("merchant").public_key(), "shop issuer", since=AT)
+    careless = builders.provider(
+        root_certificates=[pem(builders.authority().issuer)], intermediate_certificates=[pem(own)]
+    )  # fmt: skip
+    forged = shop.certificate(keys.private("forger").public_key(), theirs.HOLDER, since=AT)
+    said = careless.verify(told(payment(), theirs.Signer(keys.private("forger"), pem(forged))))
+    assert isinstance(said, Rejected)
+
+
+def test_while_unionpay_replaces_its_certificate_both_are_believed() -> None:
+    new = told(payment(), signer("unionpay's next"))
+    assert [PROVIDER.verify(one) for one in (notification(BODY), new)] == [PAID, PAID]
+
+
+def test_while_the_issuer_is_replaced_both_are_believed() -> None:
+    pinned = [builders.authority(), builders.authority("CFCA 2")]
+    both = builders.provider(
+        root_certificates=[pem(one.root) for one in pinned],
+        intermediate_certificates=[pem(one.issuer) for one in pinned],
+    )
+    new = told(payment(), signer(issued_by="CFCA 2"))
+    assert [both.verify(one) for one in (notification(BODY), new)] == [PAID, PAID]
+    assert isinstance(PROVIDER.verify(new), Rejected)
+
+
+MALFORMED = {
+    "nothing": b"", "no form": b"{}", "a name twice": BODY + b"&txnAmt=8888", "no name": b"=1&" + BODY,
+    "no UTF-8": b"orderId=%ff&" + BODY, "a name that is no ASCII": b"%e9%93%b6=1&" + BODY,
+    "too many fields": b"&".join(b"f%d=1" % n for n in range(101)), "too large": BODY + b"&x=" + b"1" * 65_536,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("what", MALFORMED)
+def test_what_is_no_notification_is_refused(what: str) -> None:
+    assert code_of(MALFORMED[what]) == "PAY_CALLBACK_INVALID"
+
+
+def test_a_compressed_body_is_not_unpacked() -> None:
+    assert code_of(BODY, **{"content-encoding": "gzip"}) == "PAY_CALLBACK_INVALID"
+    assert PROVIDER.verify(notification(BODY, **{"content-encoding": "identity"})) == PAID
+
+
+@pytest.mark.parametrize("amount", ["0", "-1", "+1", "88.88", "1e3", " 88", "088", "", "1" * 13, "八", "1\n"])
+def test_an_amount_is_a_whole_number_of_fen(amount: str) -> None:
+    assert code_of(told(payment(txnAmt=amount)).body) == "PAY_CALLBACK_INVALID"
+
+
+WRONG = {
+    "currencyCode": ["840", "CNY"], "traceTime": ["1322105900", "112210590", "0230000000"], "txnTime": ["2026"],
+    "respCode": ["000", "a6"], "txnType": ["1"], "orderId": ["P&1", "x" * 65], "queryId": ["1 2"],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("name", "value"), [(name, value) for name in WRONG for value in WRONG[name]])
+def test_what_unionpay_signed_must_still_make_sense(name: str, value: str) -> None:
+    assert code_of(told(payment(**{name: value})).body) == "PAY_CALLBACK_INVALID"
+
+
+@pytest.mark.parametrize(("name", "value"), [("version", "5.0.0"), ("signMethod", "11"), ("signMethod", "21")])
+def test_other_ways_to_sign_are_refused(name: str, value: str) -> None:
+    fields = {**theirs.signed(payment(), signer()), name: value}
+    signed = theirs.signed(fields, signer())
+    assert code_of(theirs.notification({**signed, name: value})) == "PAY_SIGNATURE_INVALID"
+
+
+def test_an_answer_to_us_is_no_notification() -> None:
+    accepted = theirs.answered(builders.asked_to_refund(), txnAmt="88", queryId=QUERY_ID)
+    queried = theirs.found(builders.checked(PROVIDER.query(ATTEMPT, AT).body), builders.asked_to_pay(), QUERY_ID, AT)
+    assert [code_of(told(fields).body) for fields in (accepted, queried)] == ["PAY_CALLBACK_INVALID"] * 2
+
+
+def test_refusals_repeat_nothing_of_what_was_sent() -> None:
+    odd = [told(payment(**{name: f"odd{value}odd"})).body for name in WRONG for value in WRONG[name]]
+    refused = [PROVIDER.verify(notification(body)) for body in odd]
+    assert all(isinstance(said, Rejected) and "odd" not in said.message for said in refused)
+
+
+def test_neither_keys_nor_settings_show_in_a_repr() -> None:
+    pem_line = keys.private_pem("merchant").splitlines()[1]
+    for text in (repr(builders.settings()), str(builders.settings()), repr(PROVIDER), repr(vars(PROVIDER))):
+        assert pem_line not in text
+
+
+def test_a_certificate_of_another_key_is_refused_without_showing_the_key() -> None:
+    with pytest.raises(ValueError, match="not of this private key") as error:
+        SigningKey(private_key=keys.private_pem("merchant"), certificate=keys.certificate_pem("forger", 1))
+    assert keys.private_pem("merchant").splitlines()[1] not in str(error.value)
+
+
+def test_an_intermediate_that_no_root_issued_is_refused() -> None:
+    with pytest.raises(ValueError, match="issued by nobody who is pinned here"):
+        builders.provider(intermediate_certificates=[pem(builders.authority("forged").issuer)])
+
+
+def published(**more: object) -> UnionPay:
+    """A provider that believes UnionPay's test environment, whose certificates are signed with SHA-1."""
+    values: dict[str, object] = {
+        "merchant_id": "777290058167151", "sha1_certificates": True,
+        "root_certificates": [(PUBLISHED / "unionpay_test_root.pem").read_text()],
+        "intermediate_certificates": [(PUBLISHED / "unionpay_test_middle.pem").read_text()],
+    }  # fmt: skip
+    return builders.provider(**{**values, **more})
+
+
+PUBLISHED_AT = datetime(2022, 9, 8, 5, 22, 6, tzinfo=UTC)
+
+
+def test_what_unionpay_itself_signed_is_believed() -> None:
+    body = (PUBLISHED / "unionpay_notification.txt").read_bytes()
+    said = published().verify(replace(notification(body), received_at=PUBLISHED_AT))
+    assert said == Paid("yansongda20220908132206", "782209081322060674028", "captured", 1, "CNY", PUBLISHED_AT)
+
+
+def test_and_is_not_believed_with_one_field_altered_or_when_its_certificate_ended() -> None:
+    body = (PUBLISHED / "unionpay_notification.txt").read_bytes()
+    altered = body.replace(b"&txnAmt=1&", b"&txnAmt=2&")
+    late = datetime(2025, 8, 1, tzinfo=UTC)
+    for one, received_at in ((altered, PUBLISHED_AT), (body, late)):
+        assert isinstance(published().verify(replace(notification(one), received_at=received_at)), Rejected)
+
+
+def test_certificates_signed_with_sha1_are_only_believed_when_that_is_said() -> None:
+    with pytest.raises(ValueError, match="hash that is not believed"):
+        published(sha1_certificates=False)
+
+
+WRONG_SETTINGS: dict[str, object] = {
+    "merchant_id": "1", "signing_keys": [], "notify_url": "https://shop.example/?a=b", "other": 1
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", WRONG_SETTINGS)
+def test_settings_say_what_is_wrong_with_them(name: str) -> None:
+    with pytest.raises(ValueError, match=name):
+        builders.settings(**{name: WRONG_SETTINGS[name]})

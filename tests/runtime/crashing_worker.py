@@ -1,0 +1,32 @@
+"""A worker process to be killed: `python -m tests.runtime.crashing_worker`, with settings from the environment."""
+
+import asyncio
+import signal
+import sys
+from typing import Any
+
+from db.pool import Transaction
+from tests.runtime.conftest import write_effects
+from workers.runtime.batch import Batch
+from workers.runtime.route import Route
+from workers.runtime.run import run_routes
+from workers.runtime.settings import RuntimeSettings
+
+
+async def handle(tx: Transaction, batch: Batch[Any]) -> None:
+    """Fails at the first attempt of a message that asks for it."""
+    if any(item.body.request_id == "fail" and item.attempt == 0 for item in batch):
+        raise ValueError
+    await write_effects(tx, batch)
+    if any(item.body.request_id == "slow" for item in batch):
+        await tx.execute("SELECT pg_sleep(0.5)")
+
+
+async def main() -> None:
+    stop = asyncio.Event()
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
+    await run_routes([Route("order-changes", handle)], RuntimeSettings(), stop)
+
+
+if __name__ == "__main__":
+    sys.exit(asyncio.run(main()))

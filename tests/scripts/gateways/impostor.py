@@ -1,0 +1,29 @@
+"""Somebody who knows a merchant's number, and has a key of their own."""
+
+from typing import Any
+
+from tests.providers.keys import certificate_pem, private_pem
+from tests.scripts.gateways.merchant import Till
+from workers.providers.configuration import make
+from workers.providers.port import Provider
+
+
+def provider(till: Till) -> Provider:
+    """The merchant's adapter, with what the stranger proves themselves with."""
+    name = till.gateway.name
+    for file, content in proofs(till.gateway).items():
+        (till.folder / f"{name}_{file}").write_text(content)
+    return make(name, f"file:{till.folder / name}_configuration.json")
+
+
+def proofs(gateway: Any) -> dict[str, str]:
+    """File -> what stands in it in place of the merchant's own."""
+    match gateway.name:
+        case "alipay":
+            return {"app_key.pem": private_pem("stranger")}
+        case "wechat":
+            return {"merchant_key.pem": private_pem("stranger")}
+        case "paypal":
+            return {"client_secret": "guessed"}
+    certificate = certificate_pem("stranger", gateway.account.certificate_serial)
+    return {"merchant_key.pem": private_pem("stranger"), "merchant_certificate.pem": certificate}

@@ -1,0 +1,143 @@
+"""A gateway refuses what is not sound, and lives on: links changed on the way, rubbish, more than it can hold."""
+
+import asyncio
+import json
+import re
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from scripts.gateways import ledger as ledgers
+from scripts.gateways import notifier as notifiers
+from scripts.gateways.ledger import Ledger, Payment
+from scripts.gateways.notifier import Copy, Notifier
+from scripts.gateways.running import KINDS
+from tests.scripts.gateways.merchant import Till, open_till
+from workers.providers.port import Ready, Unknown
+
+REFUSED = re.compile(b"isv.invalid|respCode=(10|13|31)")
+PLACES = {
+    "wechat": ["/v3/pay/transactions/native", "/v3/refund/domestic/refunds",
+               "/v3/pay/transactions/out-trade-no/P1/close"],
+    "alipay": ["/gateway.do", "/gateway.do?method=alipay.trade.query&sign=x"],
+    "unionpay": [f"/gateway/api/{name}.do" for name in ("frontTransReq", "appTransReq", "queryTrans", "backTransReq")],
+    "paypal": ["/v1/oauth2/token", "/v2/checkout/orders", "/v2/checkout/orders/X/capture",
+               "/v2/payments/captures/X/refund"],
+}  # fmt: skip
+RUBBISH = [b"", b"\xff\xfe", b"[]", b"{}", b"a=1", b"a=1&a=1", b"a" * 65_537, b'{"amount":' * 9000]
+
+BROUGHT: list[Any] = [
+    {}, {"url": "x"}, {"url": "http://["}, {"fields": {"tn": "1"}}, {"fields": {"sign": "?"}}, {"fields": 1}, [], 1,
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("name", KINDS)
+async def test_rubbish_is_refused_and_nothing_is_booked(name: str) -> None:
+    async with open_till(name) as till:
+        for place in PLACES[name]:
+            for body in RUBBISH:
+                async with till.client.post(f"{till.gateway.origin}{place}", data=body) as answer:
+                    assert answer.status < 500, (place, body[:20])
+                    said = await answer.read()
+                    assert answer.status >= 400 or REFUSED.search(said), (place, body[:20])
+        for brought in BROUGHT:
+            async with till.client.post(f"{till.gateway.origin}/buyer/pay", json=brought) as answer:
+                assert answer.status in (400, 409), brought
+        books = await till.ledger()
+        assert (books["captures"], books["refunds"], books["unpaid"]) == ([], [], 0)
+        await till.paid()
+
+
+def cheaper_link(ready: Ready) -> dict[str, Any]:
+    assert ready.url is not None
+    assert "88.88" in ready.url
+    return {"url": ready.url.replace("88.88", "0.01")}
+
+
+def cheaper_form(ready: Ready) -> dict[str, Any]:
+    return {"url": ready.url, "fields": {**ready.fields, "txnAmt": "1"}}
+
+
+def other_cashier(ready: Ready) -> dict[str, Any]:
+    return {"fields": {**ready.fields, "package": "prepay_id=wx1"}}
+
+
+CHANGED: list[tuple[str, str, Callable[[Ready], dict[str, Any]]]] = [
+    ("alipay", "page", cheaper_link),
+    ("unionpay", "page", cheaper_form),
+    ("wechat", "jsapi", other_cashier),
+]
+
+
+@pytest.mark.parametrize(("name", "scene", "change"), CHANGED)
+async def test_what_the_buyer_changed_is_not_what_we_signed(
+    name: str, scene: str, change: Callable[[Ready], dict[str, Any]]
+) -> None:
+    async with open_till(name) as till:
+        _, ready = await till.opened(till.attempt(scene))
+        status, said = await till.buyer(**change(ready))
+        assert status == 409
+        assert "open" in said["error"]
+        assert (await till.ledger())["captures"] == []
+
+
+@pytest.mark.parametrize("name", KINDS)
+async def test_pages_pay_at_the_press_of_their_button(name: str) -> None:
+    async with open_till(name) as till:
+        attempt, ready = await till.opened(till.attempt("qr" if name == "wechat" else "page"))
+        await visit(till, ready)
+        button = {"out_trade_no": attempt.out_trade_no}
+        async with till.client.post(f"{till.gateway.origin}/buyer/pay", data=button) as answer:
+            assert answer.status == 200
+
+
+async def visit(till: Till, ready: Ready) -> None:
+    if ready.kind == "form":
+        async with till.client.post(ready.url or "", data=dict(ready.fields)) as page:
+            assert "/buyer/pay" in await page.text()
+    elif ready.kind == "redirect":
+        async with till.client.get(ready.url or "") as page:
+            assert "/buyer/pay" in await page.text()
+
+
+async def test_a_gateway_whose_books_are_full_takes_nothing_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ledgers, "PAYMENTS_MAX", 1)
+    async with open_till("wechat") as till:
+        await till.paid("qr")
+        assert isinstance(await till.start(till.attempt("qr")), Unknown)
+        assert len((await till.ledger())["captures"]) == 1
+
+
+async def test_notifications_that_do_not_fit_are_dropped_and_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(notifiers, "WAITING_MAX", 3)
+    notifier = Notifier(lambda status, body: True, [1])
+    for _ in range(5):
+        notifier.tell("http://127.0.0.1:1/", lambda at: Copy({}, b""))
+    assert (notifier.waiting, notifier.did["dropped"]) == (3, 2)
+
+
+async def test_a_gateway_closes_while_it_notifies_and_answers() -> None:
+    async with open_till("wechat", timeout_seconds=0.05, slow_seconds=60, time_factor=1.0) as till:
+        attempt, _ = await till.paid("qr")
+        till.answers = [(500, None)] * 3
+        till.behave(slow=1.0, slow_seconds=60)
+        assert isinstance(await till.query(attempt), Unknown)
+        async with asyncio.timeout(10):
+            await till.gateway.close()
+    assert [task for task in asyncio.all_tasks() if "Notifier" in repr(task)] == []
+
+
+def test_the_numbers_of_a_provider_are_unlike_each_other_and_as_long_as_they_should_be() -> None:
+    ledger, now = Ledger("x"), datetime.now(UTC)
+    numbers = [ledger.new_number(now, length) for length in (21, 28) for _ in range(1000)]
+    assert len(set(numbers)) == 2000
+    assert {len(number) for number in numbers} == {21, 28}
+
+
+def test_the_ledger_can_be_written_down() -> None:
+    ledger, now = Ledger("x"), datetime.now(UTC)
+    payment = ledger.open(Payment("P1", "T1", 5, "CNY", "", {}, now))
+    payment.pay(5, now)
+    assert json.loads(json.dumps(ledger.as_json(now)))["captured"] == {"CNY": 5}

@@ -1,0 +1,242 @@
+"""`oms order show` on real orders: what they cost and why, what they were split into, and every document's view."""
+
+import asyncio
+import os
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from db import cipher
+from db.pool import open_pool
+from messages.catalogue import SkuUpsert
+from messages.orders import OrderMerge
+from tests.handlers.catalogue_builders import coupon, grant, promotion, template
+from tests.handlers.harness import Floor, book, cancel, captured, create, receive, update, user
+from tests.scripts.conftest import Oms
+from workers import shop
+from workers.domain.shop import Shop
+from workers.views.keys import uuid_of
+
+SOURCES = ("s0", "s1", "s2", "s3", "s4")
+SECRETS = ("13812345678", "Wang Fang", "Nanjing Road", "ring twice")
+PRICE = 2 * 400 - 100 - 200 + 501
+"""Two at the promotion's 400, 100 off by coupon, 200 points, shipping."""
+
+
+@dataclass(frozen=True)
+class Scene:
+    """The ids of orders in every condition that a view tells apart."""
+
+    rich: int
+    parent: int
+    shipped_child: int
+    cancelled_child: int
+    rejected: int
+    merged: int
+
+
+def tea(sku_id: str, **changes: Any) -> SkuUpsert:
+    fields: dict[str, Any] = {
+        "sku_id": sku_id, "revision": 1, "spu_id": f"spu-{sku_id}", "name": "Green tea", "status": "on_sale",
+        "price": 500, "currency": "CNY", "specs": {"size": "L"}, "unit": "box", "image_url": "https://x/y.png",
+        "category_id": "tea",
+    }  # fmt: skip
+    return SkuUpsert(**fields | changes)
+
+
+async def placed(floor: Floor, *lines: tuple[str, int], user_id: str, **changes: Any) -> int:
+    await floor.say(create(*lines, request_id=f"r-{user_id}-{len(floor.events)}", user_id=user_id, **changes))
+    roots = [event for event in floor.heard("order.created") if event["parent_id"] is None]
+    return int(roots[-1]["order_id"])
+
+
+async def play(floor: Floor) -> Scene:
+    await floor.say(tea("s1"), tea("s2", product_type="pre_sale", seller_id="other"))
+    await floor.say(promotion(), template(), coupon(), grant(), trusted=True)
+    await floor.say(receive("s1", 10), receive("s2", 10))
+
+    benefits = {"coupon_id": "c1", "use_points": 200, "remark": "ring twice", "expected_pay_amount": PRICE}
+    rich = await placed(floor, ("s1", 2), user_id="u1", **benefits)
+    await floor.say(captured(rich, PRICE), trusted=True)
+    await floor.say(book(rich, "T1"), update(rich, "T1", "outbound"), update(rich, "T1", "in_transit"))
+
+    parent = await placed(floor, ("s1", 1), ("s2", 1), user_id="u2", expected_pay_amount=1401)
+    await floor.say(captured(parent, 1401, "t2"), trusted=True)
+    children = await floor.pool.fetch("SELECT id FROM orders WHERE parent_id = $1 ORDER BY id", parent)
+    shipped, gone = (row["id"] for row in children)
+    await floor.say(book(shipped, "T2"), update(shipped, "T2", "outbound"))
+    await floor.say(cancel(gone, actor=user("u2")))
+
+    await floor.say(create(("s1", 99), request_id="r9", user_id="u3", expected_pay_amount=99 * 400 + 501))
+    rejected = int(floor.heard("order.rejected")[-1]["order_id"])
+    return Scene(rich, parent, shipped, gone, rejected, await merge(floor))
+
+
+async def merge(floor: Floor) -> int:
+    """The second of two orders that were paid together."""
+    pair = [await placed(floor, ("s1", 1), user_id="u4", expected_pay_amount=901) for _ in range(2)]
+    await floor.say(OrderMerge(request_id="m1", actor=user("u4"), order_ids=tuple(pair)))
+    (merged,) = floor.heard("order.merged")[:1]
+    payment = captured(pair[0], 1802, "t4").model_copy(update={"intent_id": int(merged["intent_id"])})
+    await floor.say(payment, trusted=True)
+    return pair[1]
+
+
+@pytest.fixture
+def scene(database_url: str) -> Scene:
+    async def make() -> Scene:
+        cipher.configure(os.environ["OMS_ENCRYPTION_KEYS"])
+        shop.configure(Shop(shipping_fee_minor_units=501))
+        pool = await open_pool(database_url, application_name="tests")
+        made = await play(Floor(pool))
+        await pool.close()
+        return made
+
+    return asyncio.run(make())
+
+
+STATUSES = {
+    "rich": "已发货/- 已发货/3 Shipped/- DELIVERY/50 已发货/2",
+    "parent": "已发货/- 已发货/3 Shipped/- OUT_STOCK/40 已发货/2",
+    "shipped_child": "已发货/- 已发货/3 Shipped/- OUT_STOCK/40 已发货/2",
+    "cancelled_child": "已取消/- 退款中/5 Cancelled/- CANCELED/70 已关闭/4",
+    "merged": "已支付/- 已支付/2 Paid/- PAID/20 待发货/1",
+}
+MAIN = {"s0": "orders", "s1": "order_main", "s2": "Order", "s3": "order_info", "s4": "OmsOrder"}
+STATUS = {"s0": "status", "s1": "status", "s2": "status", "s3": "order_status", "s4": "status"}
+
+
+def test_every_order_has_the_status_of_every_document_first(oms: Oms, database_url: str, scene: Scene) -> None:
+    for name, wanted in STATUSES.items():
+        for source, status in zip(SOURCES, wanted.split(), strict=True):
+            order_id = str(getattr(scene, name))
+            shown = oms("order", "show", order_id, "--view", source, database_url=database_url)
+            _, first, *_ = shown.out.splitlines()
+            said, code = status.split("/")
+            assert (shown.code, first.split()[:4]) == (0, [source, "this", said, code])
+
+
+def test_as_json_a_document_is_the_tables_of_its_source(oms: Oms, database_url: str, scene: Scene) -> None:
+    for source, status in zip(SOURCES, STATUSES["rich"].split(), strict=True):
+        said, code = status.split("/")
+        document = oms("order", "show", str(scene.rich), "--view", source, "-o", "json", database_url=database_url).json
+        assert str(document[MAIN[source]][STATUS[source]]) == (said if code == "-" else code)
+
+
+def test_an_order_has_three_names_that_lead_to_the_same_page(oms: Oms, database_url: str, scene: Scene) -> None:
+    page = oms("order", "show", str(scene.rich), "--json", database_url=database_url).json
+    assert page["order"]["order_uuid"] == uuid_of(scene.rich)
+    for name in (page["order"]["order_no"], page["order"]["order_uuid"], page["order"]["order_uuid"].upper()):
+        assert oms("order", "show", name, "--json").json == page
+        assert oms("order", "show", name, "--view", "s3", "--json").json["order_info"]["id"] == str(scene.rich)
+
+
+def test_the_page_says_what_an_order_costs_and_why(oms: Oms, database_url: str, scene: Scene) -> None:
+    page = oms("order", "show", str(scene.rich), "--json", database_url=database_url).json
+    names = ("origin", "promotion", "coupon", "points", "payable")
+    assert [page["order"][f"{name}_amount"] for name in names] == [1000, 200, 100, 200, PRICE]
+    assert (page["order"]["coupon_id"], page["order"]["use_points"]) == ("c1", 200)
+    (item,) = page["items"]
+    assert (item["promotion_id"], item["promotion_revision"], item["promotion_amount"]) == ("p1", 1, 200)
+    kinds = {one["kind"]: one["data"] for one in page["snapshots"]}
+    assert list(kinds) == ["coupon", "amount", "item", "promotion_rules"]
+    assert kinds["item"][0]["specs"] == {"size": "L"}
+    assert [one["op"] for one in page["coupons"]] == ["lock", "use"]
+    assert [(one["op"], one["points"]) for one in page["points"]] == [("hold", 200), ("use", 200)]
+    assert page["facets"] == {
+        "payment": "paid", "fulfilment": "in_transit", "aftersale": "none", "stock": "shipped", "visibility": "visible",
+        "hold": "none",
+    }  # fmt: skip
+    table = oms("order", "show", str(scene.rich))
+    assert (table.code, table.err) == (0, "")
+    for word in ("promotion_rules", '"specs":{"size":"L"}', "in_transit", "coupon_id"):
+        assert word in table.out
+
+
+def test_a_split_order_lists_its_children_and_a_child_its_parent(oms: Oms, database_url: str, scene: Scene) -> None:
+    parent = oms("order", "show", str(scene.parent), "--json", database_url=database_url).json
+    assert [(one["id"], one["state"], one["seller_id"]) for one in parent["children"]] == [
+        (str(scene.shipped_child), "shipped", None), (str(scene.cancelled_child), "cancelled", "other"),
+    ]  # fmt: skip
+    assert [one["order_id"] for one in parent["items"]] == [str(scene.shipped_child), str(scene.cancelled_child)]
+    assert [one["order_id"] for one in parent["refunds"]] == [str(scene.cancelled_child)]
+    assert parent["facets"]["payment"] == "refunding"
+    child = oms("order", "show", str(scene.cancelled_child), "--json").json
+    assert [one["id"] for one in child["parent"]] == [str(scene.parent)]
+    assert "order_id" not in child["items"][0]
+    said = [line.split()[:4] for line in oms("order", "show", str(scene.parent), "--view", "s1").out.splitlines()[1:4]]
+    assert said == [["s1", "this", "已发货", "3"], ["s1", "child", "已发货", "3"], ["s1", "child", "退款中", "5"]]
+    said = [
+        line.split()[:4] for line in oms("order", "show", str(scene.shipped_child), "--view", "s4").out.splitlines()
+    ]
+    assert said[1:3] == [["s4", "this", "已发货", "2"], ["s4", "parent", "已发货", "2"]]
+
+
+def test_the_parts_of_a_split_order_add_up_in_every_document(oms: Oms, database_url: str, scene: Scene) -> None:
+    whole, first, second = (
+        oms("order", "show", str(one), "--view", "s3", "--json", database_url=database_url).json
+        for one in (scene.parent, scene.shipped_child, scene.cancelled_child)
+    )
+    assert whole["order_info"]["pay_amount"] == 1401
+    for table, amount in (
+        ("order_item", "pay_amount"),
+        ("order_payment_detail", "pay_amount"),
+        ("order_amount", "amount"),
+    ):
+        parts = sum(row[amount] for part in (first, second) for row in part[table])
+        assert parts == sum(row[amount] for row in whole[table])
+    number = whole["order_info"]["order_id"]
+    assert [part["order_info"]["parent_order_id"] for part in (first, second)] == [number, number]
+
+
+def test_the_total_of_s2_is_the_sum_of_its_items(oms: Oms, database_url: str, scene: Scene) -> None:
+    order = oms("order", "show", str(scene.rich), "--view", "s2", "--json", database_url=database_url).json["Order"]
+    assert Decimal(order["total_amount"]) == sum(Decimal(item["price"]) * item["quantity"] for item in order["items"])
+    assert order["items"]
+
+
+def test_an_order_that_was_paid_with_another_shows_its_part_of_the_money(
+    oms: Oms, database_url: str, scene: Scene
+) -> None:
+    page = oms("order", "show", str(scene.merged), "--json", database_url=database_url).json
+    assert [(one["trade_no"], one["amount"], one["part"]) for one in page["payments"]] == [("t4", 1802, 901)]
+    document = oms("order", "show", str(scene.merged), "--view", "s0", "--json").json
+    assert [(one["amount"], one["status"]) for one in document["payments"]] == [("9.01", "captured")]
+
+
+def test_no_page_shows_who_lives_where(oms: Oms, database_url: str, scene: Scene) -> None:
+    for view in ((), *(("--view", source) for source in SOURCES)):
+        for output in ("table", "json"):
+            out = oms("order", "show", str(scene.rich), *view, "-o", output, database_url=database_url).out
+            assert out
+            assert [secret for secret in SECRETS if secret in out] == []
+    assert "138****5678" in oms("order", "show", str(scene.rich), "--view", "s2").out
+    other = cipher.new_key("other")
+    sealed = oms("order", "show", str(scene.rich), "--view", "s2", "--json", encryption_keys=other).json
+    assert sealed["Order"]["shipping_address"] == "CN"
+
+
+def test_a_document_that_never_had_the_order_says_so(oms: Oms, database_url: str, scene: Scene) -> None:
+    for source in ("s0", "s1", "s2"):
+        answer = oms("order", "show", str(scene.rejected), "--view", source, database_url=database_url)
+        assert (answer.code, answer.out) == (2, "")
+        assert f"{source} knows no order {scene.rejected}" in answer.err
+        assert f"next: oms order show {scene.rejected}" in answer.err
+    for source, status in (("s3", "INVALID"), ("s4", "无效订单")):
+        assert status in oms("order", "show", str(scene.rejected), "--view", source).out
+
+
+@pytest.mark.parametrize("view", [(), ("--view", "s1")], ids=str)
+@pytest.mark.parametrize("unknown", ["7", uuid_of(7), "ffffffff-ffff-ffff-ffff-ffffffffffff", "no-such-number"])
+def test_an_order_nobody_knows_exits_with_2(oms: Oms, database_url: str, unknown: str, view: tuple[str, ...]) -> None:
+    answer = oms("order", "show", unknown, *view, database_url=database_url)
+    assert (answer.code, answer.out) == (2, "")
+    assert "next: " in answer.err
+
+
+def test_a_document_that_there_is_not_exits_with_1(oms: Oms, database_url: str) -> None:
+    answer = oms("order", "show", "7", "--view", "s5", database_url=database_url)
+    assert (answer.code, answer.out) == (1, "")
+    assert "'s0', 's1', 's2', 's3', 's4'" in answer.err

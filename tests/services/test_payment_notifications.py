@@ -1,0 +1,119 @@
+"""Notifications that nobody can judge yet, or that several of at once are judged together, on a real database."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from messages.payments import PaymentCallback
+from messages.providers import ProviderCertificates, ProviderQuery, ProviderRefundQuery
+from scripts.gateways.wechat_protocol import Platform
+from tests.handlers.harness import Floor, create, receive, sku
+from tests.handlers.provider_calls import callback, start
+from tests.providers import keys, paypal_builders, wechat_builders
+from workers import providers
+from workers.runtime.batch import Batch
+from workers.services import payment_notifications
+from workers.services.payment_notifications import CERTIFICATE_TRIES, FETCHES_MAX_PER_MINUTE, Fetches
+
+
+@pytest.fixture(autouse=True)
+def wechat(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.setattr(payment_notifications, "FETCHES", Fetches())
+    providers.configure({"wechat": wechat_builders.provider()})
+    yield
+    providers.configure({})
+
+
+def paid(serial: str = wechat_builders.OTHER_SERIAL, number: str = "P1") -> PaymentCallback:
+    """A payment that was told with a signature under this serial."""
+    platform = Platform(serial, keys.private("wechat, next"), wechat_builders.APIV3_KEY.encode())
+    now = datetime.now(UTC)
+    return callback(
+        "wechat",
+        wechat_builders.notification(wechat_builders.transaction(out_trade_no=number), at=now, platform=platform),
+    )
+
+
+async def reasons(batch: Batch[Any]) -> list[tuple[str, bool]]:
+    return [(verdict.reason, verdict.retry) for verdict in batch.verdicts.values()]
+
+
+async def test_what_is_signed_under_an_unknown_serial_waits_for_its_certificate_which_is_fetched_once(
+    floor: Floor,
+) -> None:
+    batch = await floor.say(*(paid(number=f"P{n}") for n in range(5)))
+    assert await reasons(batch) == [("certificate_unknown", True)] * 5
+    assert floor.asked == [("wechat", ProviderCertificates(provider="wechat", serial=wechat_builders.OTHER_SERIAL))]
+    assert not floor.heard("payment.callback_rejected")
+
+
+async def test_what_a_fetched_certificate_signs_is_believed_beside_what_is_believed_without(floor: Floor) -> None:
+    pem = wechat_builders.certificate("wechat, next", wechat_builders.OTHER_SERIAL)
+    kept = "INSERT INTO provider_certificates (provider, serial, pem) VALUES ('wechat', $1, $2)"
+    await floor.pool.execute(kept, wechat_builders.OTHER_SERIAL, pem)
+    now = datetime.now(UTC)
+    known = wechat_builders.notification(wechat_builders.transaction(out_trade_no="P1"), at=now)
+    batch = await floor.say(paid(number="P2"), callback("wechat", known), paid("5F1E", "P3"), paid(number="P4"))
+    believed = ("order_unknown", True)
+    assert await reasons(batch) == [believed, believed, ("certificate_unknown", True), believed]
+    assert floor.asked == [("wechat", ProviderCertificates(provider="wechat", serial="5F1E"))]
+
+
+async def test_a_serial_that_the_provider_does_not_name_in_time_is_not_believed(floor: Floor) -> None:
+    item = replace(floor.wrap(paid()), attempt=CERTIFICATE_TRIES)
+    batch = await floor.handle([item])
+    await floor.pump()
+    assert not batch.verdicts
+    assert [event["code"] for event in floor.heard("payment.callback_rejected")] == ["PAY_SIGNATURE_INVALID"]
+    assert await floor.rows("SELECT verdict FROM payment_notifications") == [("rejected",)]
+    assert floor.asked == []
+
+
+async def test_a_provider_that_others_speak_with_is_left_to_them(floor: Floor) -> None:
+    batch = await floor.say(callback("paypal", wechat_builders.notification(wechat_builders.transaction())))
+    assert await reasons(batch) == [("provider_not_configured", True)]
+    await floor.say(callback("cowrie", wechat_builders.notification(wechat_builders.transaction())))
+    assert [event["code"] for event in floor.heard("payment.callback_rejected")] == ["PAY_METHOD_INVALID"]
+
+
+async def test_what_paypal_notifies_of_is_asked_about_because_it_signs_only_a_checksum(floor: Floor) -> None:
+    providers.configure({"paypal": paypal_builders.provider()})
+    await floor.say(sku("d1", currency="USD"))
+    await floor.say(receive("d1", 9))
+    await floor.say(create(("d1", 2), currency="USD"))
+    [created] = floor.heard("order.created")
+    await floor.say(start(int(created["order_id"]), "paypal", "page", "pay-1"))
+    [(attempt_id, number)] = await floor.rows("SELECT id, out_trade_no FROM payment_attempts")
+    floor.asked.clear()
+    paid = paypal_builders.capture(custom_id=number)
+    batch = await floor.say(callback("paypal", paypal_builders.told("PAYMENT.CAPTURE.COMPLETED", paid)))
+    assert (batch.verdicts, floor.asked) == ({}, [("paypal", ProviderQuery(attempt_id=attempt_id))])
+    assert await floor.states() == ["awaiting_payment"]
+    assert await floor.rows("SELECT verdict FROM payment_notifications") == [("believed",)]
+    floor.asked.clear()
+    back = callback("paypal", paypal_builders.told("PAYMENT.CAPTURE.REFUNDED", paypal_builders.refund()))
+    await floor.say(back)
+    assert floor.asked == [("paypal", ProviderRefundQuery(refund_no=paypal_builders.ASK.refund_no))]
+
+
+class Clock:
+    now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def test_strangers_do_not_make_us_ask_without_end() -> None:
+    clock = Clock()
+    fetches = Fetches(clock)
+    asked = [fetches.allow("paypal", f"https://api.paypal.com/{n}") for n in range(100)]
+    assert asked == [True] * FETCHES_MAX_PER_MINUTE + [False] * (100 - FETCHES_MAX_PER_MINUTE)
+    assert fetches.allow("wechat", "5F1E"), "another provider's are counted for themselves"
+    assert not fetches.allow("wechat", "5F1E")
+    clock.now += timedelta(seconds=4).total_seconds()
+    assert fetches.allow("wechat", "5F1E"), "the first may have been lost"
+    clock.now += timedelta(minutes=1).total_seconds()
+    assert fetches.allow("paypal", "https://api.paypal.com/1")

@@ -1,0 +1,62 @@
+"""What providers told us, as it is kept."""
+
+from datetime import UTC, datetime
+
+import pytest
+
+from tests.handlers.harness import Floor
+from workers.providers.port import Notification
+from workers.store import notifications
+
+AT = datetime(2026, 1, 21, 2, 0, tzinfo=UTC)
+BODIES = [
+    (b"txnAmt=1000&accNo=6226090000000048&orderId=P1", b"txnAmt=1000&accNo=***0048&orderId=P1"),
+    (b"accNo=6226090000000048", b"accNo=***0048"),
+    (b"a=1&customerInfo=e2N2bjI6MTIzfQ==&b=2", b"a=1&customerInfo=***&b=2"),
+    (b"accNo=48&a=1", b"accNo=***48&a=1"),
+    (b"myaccNo=6226090000000048", b"myaccNo=6226090000000048"),
+    (b'{"amount": {"total": 1000}}', b'{"amount": {"total": 1000}}'),
+    (b"subject=\xb2\xe8&sign=a%2Bb", b"subject=\xb2\xe8&sign=a%2Bb"),
+    (b"\xff\x00", b"\xff\x00"),
+]
+
+
+@pytest.mark.parametrize(("body", "kept"), BODIES)
+async def test_a_notification_is_kept_byte_for_byte_but_for_card_data(floor: Floor, body: bytes, kept: bytes) -> None:
+    async with floor.pool.acquire() as tx, tx.transaction():
+        [notification_id] = await notifications.keep(
+            tx, [notifications.Kept("unionpay", Notification({"a": "b"}, body, AT), about="P1")]
+        )
+        [shown] = await notifications.find(tx, ids=[notification_id])
+    assert shown.opened() == ({"a": "b"}, kept)
+    assert b"6226090000000048" not in shown.notification
+
+
+async def test_copies_of_a_notification_are_one_row_whatever_their_headers(floor: Floor) -> None:
+    async with floor.pool.acquire() as tx, tx.transaction():
+        copies = [notifications.Kept("wechat", Notification({"n": str(copy)}, b"body", AT)) for copy in range(3)]
+        ids = {*await notifications.keep(tx, copies), *await notifications.keep(tx, copies[:1])}
+        assert len(ids) == 1
+        other = await notifications.keep(tx, [notifications.Kept("alipay", Notification({}, b"body", AT))])
+        assert set(other).isdisjoint(ids)
+
+
+KEPT_DAYS = [(None, 539, 1), (None, 541, 0), ("PAY_SIGNATURE_INVALID", 29, 1), ("PAY_SIGNATURE_INVALID", 31, 0)]
+
+
+@pytest.mark.parametrize(("code", "days", "left"), KEPT_DAYS)
+async def test_what_was_believed_is_kept_for_as_long_as_it_can_be_disputed_and_what_was_not_a_month(
+    floor: Floor, code: str | None, days: int, left: int
+) -> None:
+    async with floor.pool.acquire() as tx, tx.transaction():
+        await notifications.keep(tx, [notifications.Kept("alipay", Notification({}, b"body", AT), code)])
+        await tx.execute("UPDATE payment_notifications SET recorded_at = now() - make_interval(days => $1)", days)
+        await notifications.forget(tx)
+        assert await tx.fetchval("SELECT count(*) FROM payment_notifications") == left
+
+
+async def test_a_certificate_that_is_fetched_again_replaces_the_one_before(floor: Floor) -> None:
+    async with floor.pool.acquire() as tx, tx.transaction():
+        for pem in ("one", "another"):
+            await notifications.keep_certificates(tx, {"wechat": {"5F1E": pem}})
+        assert await notifications.certificates(tx, ["wechat", "alipay"]) == {"wechat": {"5F1E": "another"}}
