@@ -14,8 +14,8 @@ import numpy as np
 import pyarrow as pa
 
 from scripts.demo.coupons import Coupon, used
-from scripts.demo.dataset import Lines, Named, coupons_given, read_campaigns, read_lines, read_names
-from scripts.demo.deals import Deal, Deals, Sales
+from scripts.demo.dataset import BasketLines, ProductName, coupons_given, read_campaigns, read_lines, read_names
+from scripts.demo.product_promotions import ProductPromotion, ProductPromotions, SaleLines
 
 LINES_MAX = 200
 SELLERS = {"COSMETICS": "beauty-counter", "FLORAL": "florist", "GARDEN CENTER": "florist"}
@@ -27,14 +27,14 @@ IN_USD_ONE_IN = 6
 
 @dataclass(frozen=True)
 class Product:
-    """One product on sale. The price is in cents; `demand_units` is what all baskets of the year take together."""
+    """One product on sale. The price is in cents; `demand_units` is what all baskets of the year take merged_orders."""
 
     sku_id: str
     name: str
     category: str
     price_cents: int
     demand_units: int
-    deal: Deal | None = None
+    deal: ProductPromotion | None = None
     seller_id: str | None = None
     product_type: str = "normal"
     currency: str = CNY
@@ -77,8 +77,8 @@ class Year:
     def __init__(self) -> None:
         lines = read_lines()
         self._products, places = np.unique(lines.product, return_inverse=True)
-        sales = Sales(places, lines.week, lines.units, lines.shelf_cents, lines.off_cents)
-        self._deals = Deals(sales, len(self._products))
+        sales = SaleLines(places, lines.week, lines.units, lines.shelf_cents, lines.off_cents)
+        self._deals = ProductPromotions(sales, len(self._products))
         self._demands = np.bincount(places, weights=lines.units).astype(np.int64)
         given = coupons_given(lines)
         self._coupons = used(given, read_campaigns())
@@ -89,7 +89,7 @@ class Year:
         del lines, places, sales
         pa.default_memory_pool().release_unused()  # 150 MiB
 
-    def _keep(self, lines: Lines) -> None:
+    def _keep(self, lines: BasketLines) -> None:
         self._ids, self._product, self._units, self._off = lines.basket, lines.product, lines.units, lines.off_cents
         self._starts = np.flatnonzero(np.append(True, self._ids[1:] != self._ids[:-1]))
         self._households, self._weeks = lines.household[self._starts], lines.week[self._starts]
@@ -122,7 +122,7 @@ class Year:
         """One product that occurs in a basket."""
         digits, _, currency = sku_id.partition("-")
         place = int(np.searchsorted(self._products, int(digits)))
-        named = self._names.get(int(digits), Named(f"Product {digits}", "UNKNOWN", ""))
+        named = self._names.get(int(digits), ProductName(f"Product {digits}", "UNKNOWN", ""))
         return Product(
             sku_id=sku_id,
             name=named.name,
@@ -136,7 +136,7 @@ class Year:
         )
 
     @cached_property
-    def _names(self) -> dict[int, Named]:
+    def _names(self) -> dict[int, ProductName]:
         return read_names(set(self._products.tolist()))
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from scripts.demo.wire import Heard
+from scripts.amqp_client import ReceivedMessage
 
 EVENTS = ("order.created", "order.merged")
 ONE_ALONE = 0.06
@@ -43,12 +43,12 @@ class Bills:
         self._held: dict[str, Bill | None] = {}
         self._merging: dict[str, Bill] = {}
 
-    def hear(self, heard: Heard) -> None:
+    def receive(self, received: ReceivedMessage) -> None:
         """order.created or order.merged."""
-        body = heard.body
-        if heard.type == "order.merged.v1":
+        body = received.body
+        if received.type == "order.merged.v1":
             self._merge(body)
-        elif heard.type == "order.created.v1" and body["parent_id"] is None:
+        elif received.type == "order.created.v1" and body["parent_id"] is None:
             self._open(body["request_id"], bill_of(body))
 
     def hold(self, request_id: str) -> None:
@@ -56,7 +56,7 @@ class Bills:
         self._held[request_id] = None
 
     def release(self, request_id: str) -> None:
-        """It is paid for itself, now or once it is heard of."""
+        """It is paid for itself, now or once it is received of."""
         bill = self._held.pop(request_id, None)
         if bill is not None:
             self._begin(bill)

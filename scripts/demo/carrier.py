@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from scripts.demo.crowd import Crowd
-from scripts.demo.shelves import WAREHOUSE
-from scripts.demo.wire import Heard, Letter, Link, new_id
+from scripts.amqp_client import AmqpClient, OutgoingMessage, ReceivedMessage, new_id
+from scripts.demo.background_tasks import BackgroundTasks
+from scripts.demo.stocked_products import WAREHOUSE
 
 EVENTS = ("order.created", "order.paid", "order.cancelled", "shipment.booked", "shipment.booking_failed")
 CARRIER = "demo-express"
@@ -40,34 +40,34 @@ class Parcel:
 class Carrier:
     """Ships what is paid, of split orders the parts, and stops where it still can when an order is cancelled."""
 
-    def __init__(self, link: Link, crowd: Crowd) -> None:
+    def __init__(self, link: AmqpClient, tasks: BackgroundTasks) -> None:
         self.did: Counter[str] = Counter()
-        self._link, self._crowd = link, crowd
+        self._link, self._tasks = link, tasks
         self._two_parcels: dict[str, list[dict[str, Any]]] = {}
         self._parents: set[str] = set()
         self._cancelled: set[str] = set()
         self._booking: dict[str, Parcel] = {}
 
-    def hear(self, heard: Heard) -> None:
+    def receive(self, received: ReceivedMessage) -> None:
         """An event of the order system."""
-        body = heard.body
+        body = received.body
         order_id = body["order_id"]
-        if heard.type == "order.created.v1":
+        if received.type == "order.created.v1":
             if body["children"]:
                 self._parents.add(order_id)
             elif len(body["lines"]) > 1 and random.random() < TWO_PARCELS:
                 self._two_parcels[order_id] = [{"sku_id": line["sku_id"], "qty": line["qty"]} for line in body["lines"]]
-        elif heard.type == "order.paid.v1":
+        elif received.type == "order.paid.v1":
             if order_id not in self._parents:
-                self._crowd.tell(self._ship(order_id, self._two_parcels.pop(order_id, [])))
-        elif heard.type == "order.cancelled.v1":
+                self._tasks.start(self._ship(order_id, self._two_parcels.pop(order_id, [])))
+        elif received.type == "order.cancelled.v1":
             self._two_parcels.pop(order_id, None)
             if body["previous"] == "paid":
                 self._cancelled.add(order_id)
-        elif heard.type.startswith("shipment.book"):
+        elif received.type.startswith("shipment.book"):
             parcel = self._booking.pop(body["tracking_no"], None)
             if parcel is not None and not parcel.verdict.done():
-                parcel.verdict.set_result(heard.type == "shipment.booked.v1")
+                parcel.verdict.set_result(received.type == "shipment.booked.v1")
 
     def stuck(self) -> list[str]:
         """Bookings that nobody has answered."""
@@ -78,7 +78,7 @@ class Carrier:
         half = len(lines) // 2
         parcels = [Parcel(order_id, part) for part in ([lines[:half], lines[half:]] if lines else [[]])]
         for parcel in parcels:
-            self._crowd.tell(self._carry(parcel))
+            self._tasks.start(self._carry(parcel))
 
     async def _carry(self, parcel: Parcel) -> None:
         self._booking[parcel.tracking_no] = parcel
@@ -103,7 +103,7 @@ class Carrier:
             "lines": parcel.lines,
         }
         for _ in range(2 if random.random() < TWICE else 1):
-            await self._link.send(Letter("shipment.book.v1", body))
+            await self._link.send(OutgoingMessage("shipment.book.v1", body))
 
     async def _report(self, parcel: Parcel, told: list[dict[str, Any]]) -> None:
         for fact in told:
@@ -111,7 +111,7 @@ class Carrier:
             body = {"order_id": parcel.order_id, "carrier": CARRIER, "tracking_no": parcel.tracking_no} | fact
             for _ in range(2 if random.random() < TWICE else 1):
                 self.did["facts"] += 1
-                await self._link.send(Letter("shipment.update.v1", body))
+                await self._link.send(OutgoingMessage("shipment.update.v1", body))
 
 
 def facts(road: list[str]) -> list[dict[str, Any]]:

@@ -2,29 +2,29 @@
 
 import asyncio
 
-from scripts.demo.processes import Cast
-from scripts.demo.view import Scene
+from scripts.demo.live_view import ViewData
+from scripts.demo.processes import ChildProcesses
 from scripts.servers.find import Servers
 from scripts.servers.lifecycle import NotSupportedError
 
 PAUSE_SECONDS = 5.0
 
 
-async def make_trouble(scene: Scene, cast: Cast, servers: Servers, half: int) -> None:
+async def make_trouble(view_data: ViewData, processes: ChildProcesses, servers: Servers, half: int) -> None:
     """Wait until half of the orders are placed, then strike."""
     while True:
         await asyncio.sleep(0.5)
-        if scene.figures.states.get("completed", 0) and sum(scene.figures.states.values()) >= half:
+        if view_data.status.states.get("completed", 0) and sum(view_data.status.states.values()) >= half:
             break
     for prefix in ("worker", "relay"):
-        child = cast.first(prefix)
+        child = processes.first(prefix)
         child.kill()
-        scene.note = f"chaos: {child.name} was killed"
+        view_data.note = f"chaos: {child.name} was killed"
         await asyncio.sleep(PAUSE_SECONDS)
-    scene.note = "chaos: RabbitMQ is being restarted"
+    view_data.note = "chaos: RabbitMQ is being restarted"
     try:
         await asyncio.to_thread(servers.broker.restart)
     except NotSupportedError as error:
-        scene.note = f"chaos: RabbitMQ was left alone: {error}"
+        view_data.note = f"chaos: RabbitMQ was left alone: {error}"
         return
-    scene.note = "chaos: a worker and a relay were killed, RabbitMQ was restarted"
+    view_data.note = "chaos: a worker and a relay were killed, RabbitMQ was restarted"

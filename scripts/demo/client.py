@@ -1,8 +1,8 @@
-"""The outside world in one process, on four AMQP connections; buyers pay at providers over HTTP.
+"""The outside systems in one process, on four AMQP connections; buyers pay at providers over HTTP.
 
 Knows the wire and nothing else of the order system.
 
-Standard input: one line of JSON (see Orders), then words: `drain` (place no more orders) and `finish` (end).
+Standard input: one line of JSON (see ClientJob), then words: `drain` (place no more orders) and `finish` (end).
 Standard output: one line of JSON a second with what is known so far; the last one has "finished": true.
 """
 
@@ -15,27 +15,28 @@ import uvloop
 
 from scripts.demo.baskets import Year
 from scripts.demo.browser import Browser
+from scripts.demo.client_job import ClientJob
+from scripts.demo.outside_systems import OutsideSystems
 from scripts.demo.report import Reporter
-from scripts.demo.world import Orders, World
 
 REPORT_SECONDS = 1.0
 
 
-async def run(asked: Orders, words: asyncio.StreamReader) -> None:
+async def run(job: ClientJob, words: asyncio.StreamReader) -> None:
     """Live until told to finish, or until standard input ends."""
     reporter = None
     year = Year()
     with suppress(_FinishedError):
         try:
-            async with Browser(asked.gateways) as browser, asyncio.TaskGroup() as group:
-                world = World(asked, group, year, browser)
-                reporter = Reporter(world)
-                for link in world.links.values():
+            async with Browser(job.gateways) as browser, asyncio.TaskGroup() as group:
+                systems = OutsideSystems(job, group, year, browser)
+                reporter = Reporter(systems)
+                for link in systems.links.values():
                     group.create_task(link.run())
-                group.create_task(world.stock())
-                group.create_task(world.trade())
-                group.create_task(_speak(world, reporter))
-                group.create_task(_obey(world, words))
+                group.create_task(systems.stock())
+                group.create_task(systems.trade())
+                group.create_task(_speak(systems, reporter))
+                group.create_task(_obey(systems, words))
         except* _FinishedError:
             pass
     if reporter is not None:
@@ -46,19 +47,19 @@ class _FinishedError(Exception):
     """The word `finish`, or nobody left to say it."""
 
 
-async def _obey(world: World, words: asyncio.StreamReader) -> None:
+async def _obey(systems: OutsideSystems, words: asyncio.StreamReader) -> None:
     while line := await words.readline():
         if line.strip() == b"drain":
-            world.draining.set()
+            systems.draining.set()
         elif line.strip() == b"finish":
             break
     raise _FinishedError
 
 
-async def _speak(world: World, reporter: Reporter) -> None:
+async def _speak(systems: OutsideSystems, reporter: Reporter) -> None:
     while True:
-        print(json.dumps(reporter.report() | ({"stuck": reporter.stuck()} if world.placed_all else {})), flush=True)
-        world.flush()
+        print(json.dumps(reporter.report() | ({"stuck": reporter.stuck()} if systems.placed_all else {})), flush=True)
+        systems.flush()
         await asyncio.sleep(REPORT_SECONDS)
 
 
@@ -66,8 +67,8 @@ async def main() -> None:
     """Read what to do, then do it."""
     words = asyncio.StreamReader()
     await asyncio.get_running_loop().connect_read_pipe(lambda: asyncio.StreamReaderProtocol(words), sys.stdin)
-    asked = Orders(**json.loads(await words.readline()))
-    await run(asked, words)
+    job = ClientJob(**json.loads(await words.readline()))
+    await run(job, words)
 
 
 if __name__ == "__main__":

@@ -22,7 +22,7 @@ class Coupon:
     currency: str = "CNY"
 
 
-class Given(NamedTuple):
+class CouponDiscount(NamedTuple):
     """Cents given for a coupon on one product of a basket: the maker's and what the shop put on top."""
 
     basket: int
@@ -47,13 +47,13 @@ class Campaigns:
     covers: Mapping[CampaignCoupon, Set[int]]
     kinds: Mapping[int, str]
 
-    def of(self, given: Given) -> CampaignCoupon | None:
+    def of(self, given: CouponDiscount) -> CampaignCoupon | None:
         """The campaign's coupon that it was given for; of several the lowest."""
         redeemed = self.redeemed.get((given.household, given.day), ())
         return min((one for one in redeemed if given.product in self.covers.get(one, ())), default=None)
 
 
-def used(rows: Iterable[Given], campaigns: Campaigns) -> dict[int, Coupon]:
+def used(rows: Iterable[CouponDiscount], campaigns: Campaigns) -> dict[int, Coupon]:
     """Basket -> the coupon that gave most in it; of equal ones the first."""
     sums: dict[int, dict[CampaignCoupon | int, int]] = {}
     seen: dict[CampaignCoupon, set[int]] = {}

@@ -9,13 +9,13 @@ from typing import Any, NamedTuple
 import numpy as np
 import pyarrow.parquet as pq
 
-from scripts.demo.coupons import CampaignCoupon, Campaigns, Given
+from scripts.demo.coupons import CampaignCoupon, Campaigns, CouponDiscount
 
 UNITS_MAX = 99
 """Above this a quantity is fuel in thousandths of a gallon; such a line is sold as one unit."""
 
 
-class Lines(NamedTuple):
+class BasketLines(NamedTuple):
     """A row for each line of a basket, in the order of time. Cents are the whole line's.
 
     `shelf_cents` is the price on the shelf: what was paid, with what the shop gave added back. `off_cents` is the
@@ -33,7 +33,7 @@ class Lines(NamedTuple):
     coupon_cents: Any
 
 
-def read_lines() -> Lines:
+def read_lines() -> BasketLines:
     """The lines that are goods at a price; the rest are coupons and returns without goods."""
     with _source("transactions") as source:
 
@@ -46,7 +46,7 @@ def read_lines() -> Lines:
         quantity, off, match = column("quantity"), cents("retail_disc"), cents("coupon_match_disc")
         units = np.where(quantity > UNITS_MAX, 1, quantity).astype(np.int16)
         shelf = cents("sales_value") + off + match
-        lines = Lines(
+        lines = BasketLines(
             basket=column("basket_id"),
             household=column("household_id").astype(np.int16),
             product=column("product_id").astype(np.int32),
@@ -58,14 +58,14 @@ def read_lines() -> Lines:
             coupon_cents=cents("coupon_disc") + match,
         )
     sold = (units > 0) & (shelf > 0)
-    return Lines(*(column[sold] for column in lines))
+    return BasketLines(*(column[sold] for column in lines))
 
 
-def coupons_given(lines: Lines) -> list[Given]:
+def coupons_given(lines: BasketLines) -> list[CouponDiscount]:
     """The lines for which a coupon was given."""
     some = lines.coupon_cents > 0
     columns = (lines.basket, lines.household, lines.day, lines.product, lines.coupon_cents)
-    return [Given(*row) for row in zip(*(column[some].tolist() for column in columns), strict=True)]
+    return [CouponDiscount(*row) for row in zip(*(column[some].tolist() for column in columns), strict=True)]
 
 
 def read_campaigns() -> Campaigns:
@@ -93,7 +93,7 @@ def _covers(wanted: Iterable[CampaignCoupon]) -> dict[CampaignCoupon, set[int]]:
     return covers
 
 
-class Named(NamedTuple):
+class ProductName(NamedTuple):
     """What the shop calls a product and where it stands."""
 
     name: str
@@ -101,11 +101,11 @@ class Named(NamedTuple):
     department: str
 
 
-def read_names(sold: set[int]) -> dict[int, Named]:
+def read_names(sold: set[int]) -> dict[int, ProductName]:
     """The names of these products; a few have none."""
     rows = _columns("products", ("product_id", "product_type", "product_category", "package_size", "department"))
     return {
-        product: Named(_name(kind or category, size), (category or "UNKNOWN")[:64], department or "")
+        product: ProductName(_name(kind or category, size), (category or "UNKNOWN")[:64], department or "")
         for product, kind, category, size, department in zip(*rows.values(), strict=True)
         if product in sold
     }

@@ -31,7 +31,7 @@ def ends_with_parent() -> None:
 
 
 @dataclass
-class Child:
+class ChildProcess:
     """One process. Its output goes to `<name>.log` in the run folder."""
 
     name: str
@@ -112,10 +112,10 @@ class Child:
 
 
 @dataclass
-class Cast:
+class ChildProcesses:
     """All of them."""
 
-    children: list[Child] = field(default_factory=list)
+    children: list[ChildProcess] = field(default_factory=list)
     _group: list[asyncio.Task[None]] = field(default_factory=list)
 
     def start(self, group: asyncio.TaskGroup) -> None:
@@ -127,7 +127,7 @@ class Cast:
         await asyncio.gather(*(child.stop() for child in self.children))
         await asyncio.gather(*self._group, return_exceptions=True)
 
-    def first(self, prefix: str) -> Child:
+    def first(self, prefix: str) -> ChildProcess:
         """The first whose name begins so."""
         return next(child for child in self.children if child.name.startswith(prefix))
 
@@ -137,6 +137,6 @@ def python(*arguments: str) -> list[str]:
     return [sys.executable, *arguments]
 
 
-def environment(**variables: str) -> dict[str, str]:
+def inherited_variables(**variables: str) -> dict[str, str]:
     """This process's environment, with these on top."""
     return dict(os.environ) | variables

@@ -1,13 +1,13 @@
-"""One basket at the till: what it should cost, and the messages that ask for the price and order it."""
+"""One basket at the placement: what it should cost, and the messages that ask for the price and order it."""
 
 import random
 import zlib
 from dataclasses import dataclass, replace
 from typing import Any
 
+from scripts.amqp_client import OutgoingMessage
 from scripts.demo.baskets import Basket, Product
 from scripts.demo.checkout import Bill, Rules, bill
-from scripts.demo.wire import Letter
 
 COUNTRY = "US"
 
@@ -56,7 +56,7 @@ class Purchase:
         """order.preview."""
         return self._about() | {"country": COUNTRY}
 
-    def letter(self, request_id: str, **wrong: Any) -> Letter:
+    def message(self, request_id: str, **wrong: Any) -> OutgoingMessage:
         """order.create, with some things wrong perhaps."""
         body = {
             "request_id": request_id,
@@ -64,7 +64,7 @@ class Purchase:
             "address": address(self.basket.household),
             "expected_pay_amount": self.due.payable,
         }
-        return Letter("order.create.v1", self._about() | body | wrong)
+        return OutgoingMessage("order.create.v1", self._about() | body | wrong)
 
     def _about(self) -> dict[str, Any]:
         return {

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
 
+from scripts.amqp_client import ReceivedMessage
 from scripts.demo.bills import Bill
-from scripts.demo.wire import Heard
 
 REMEMBERED_MAX = 50_000  # what is told of twice is told of soon
 EVENTS = ("payment.captured", "refund.requested", "refund.succeeded")
@@ -29,7 +29,7 @@ class Receipts:
     """A line `provider,order_id,number,amount` for each movement: payments by the provider's number, refunds by ours.
 
     A payment of merged orders has a line for each of them when it is kept, else one for the order that it names: for
-    whom the money is, is known when the order system has heard of it. Not every payment leaves its buyer a receipt.
+    whom the money is, is known when the order system has received of it. Not every payment leaves its buyer a receipt.
     """
 
     def __init__(self, file: Path, merged: Mapping[str, Bill]) -> None:
@@ -42,21 +42,21 @@ class Receipts:
         self._file = file.open("w", encoding="utf-8")
 
     def paid(self, provider: str, trade_no: str, bill: Bill, amount: int) -> None:
-        """A buyer was charged so much; the order system has to hear of it, unless it was faster."""
+        """A buyer was charged so much; the order system has to receive of it, unless it was faster."""
         if (provider, trade_no) not in self._written:
             self.open[provider, trade_no] = Receipt(bill, amount)
 
     def gave_back(self, refund: Mapping[str, Any]) -> None:
-        """A buyer has money back; heard of once more it changes nothing."""
+        """A buyer has money back; received of once more it changes nothing."""
         number = refund["provider"], refund["refund_no"]
         if number not in self._written:
             self.refunded_cents[refund["currency"]] += refund["amount"]
             self._write(number, {refund["order_id"]: -refund["amount"]})
 
-    def hear(self, heard: Heard) -> None:
+    def receive(self, received: ReceivedMessage) -> None:
         """An event about money."""
-        body = heard.body
-        match heard.type:
+        body = received.body
+        match received.type:
             case "payment.captured.v1":
                 self._captured(body)
             case "refund.requested.v1":

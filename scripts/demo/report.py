@@ -1,97 +1,106 @@
-"""What the outside world knows so far, as it is told to the demo once a second."""
+"""What the outside systems knows so far, as it is told to the demo once a second."""
 
 import time
 from collections import Counter, deque
 from typing import Any
 
-from scripts.demo.paying import DISBELIEVED
-from scripts.demo.till import AGREED
-from scripts.demo.world import World
+from scripts.demo.order_placement import AGREED
+from scripts.demo.outside_systems import OutsideSystems
+from scripts.demo.payments import DISBELIEVED
 
 
 class Reporter:
     """Makes the reports."""
 
-    def __init__(self, world: World) -> None:
-        self._world = world
+    def __init__(self, systems: OutsideSystems) -> None:
+        self._systems = systems
         self._created: deque[tuple[float, int]] = deque(maxlen=11)
 
     def report(self) -> dict[str, Any]:
         """What is known so far."""
-        world = self._world
-        created = world.outcomes.decided["order.create.v1 -> order.created.v1"]
+        systems = self._systems
+        created = systems.outcomes.decided["order.create.v1 -> order.created.v1"]
         self._created.append((time.monotonic(), created))
         return {
-            "seconds": time.monotonic() - world.started,
+            "seconds": time.monotonic() - systems.started,
             "phase": self._phase(),
-            "idle": world.idle(),
-            "ordered": world.buyers.ordered,
+            "idle": systems.idle(),
+            "ordered": systems.buyers.ordered,
             "created": created,
             "created_per_second": self._rate(),
-            "commands_sent": sum(world.outcomes.sent.values()),
-            "commands_open": len(world.outcomes.open),
-            "contradictions": world.outcomes.contradictions[:5],
-            "latency": world.outcomes.latency.recent(),
-            "live": dict(Counter(order.state for order in world.following.live.values())),
-            "ended": dict(world.following.ended),
-            "captured_cents": dict(world.paying.receipts.captured_cents),
-            "refunded_cents": dict(world.paying.receipts.refunded_cents),
+            "commands_sent": sum(systems.outcomes.sent.values()),
+            "commands_open": len(systems.outcomes.open),
+            "contradictions": systems.outcomes.contradictions[:5],
+            "latency": systems.outcomes.latency.recent(),
+            "live": dict(Counter(order.state for order in systems.placed_orders.live.values())),
+            "ended": dict(systems.placed_orders.ended),
+            "captured_cents": dict(systems.payments.receipts.captured_cents),
+            "refunded_cents": dict(systems.payments.receipts.refunded_cents),
             "benefits": self._benefits(),
-            "malformed": len(world.vandal.sent),
-            "reconnects": sum(link.reconnects for link in world.links.values()),
+            "malformed": len(systems.malformed_messages.sent),
+            "reconnects": sum(link.reconnects for link in systems.links.values()),
         }
 
     def final(self) -> dict[str, Any]:
         """The last report: everything."""
-        world = self._world
-        world.flush()
+        systems = self._systems
+        systems.flush()
         return self.report() | {
             "finished": True,
-            "latency_all": world.outcomes.latency.all(),
-            "sent": dict(world.outcomes.sent),
-            "decided": dict(world.outcomes.decided),
-            "refusals": dict(world.outcomes.refusals),
+            "latency_all": systems.outcomes.latency.all(),
+            "sent": dict(systems.outcomes.sent),
+            "decided": dict(systems.outcomes.decided),
+            "refusals": dict(systems.outcomes.refusals),
             "buyers": self._did(),
-            "agreed": world.till.did[AGREED],
-            "surprises": world.till.surprises[:5],
-            "split_wrongly": world.following.families.wrong[:5],
-            "disbelieved": world.paying.did[DISBELIEVED],
-            "service": dict(world.paying.service.did),
-            "payers": dict(world.paying.payers.did + world.paying.did),
-            "carrier": dict(world.carrier.did),
-            "vandal": world.vandal.sent,
+            "agreed": systems.placement.did[AGREED],
+            "unexpected_answers": systems.placement.unexpected_answers[:5],
+            "split_wrongly": systems.placed_orders.split_orders.wrong[:5],
+            "disbelieved": systems.payments.did[DISBELIEVED],
+            "service": dict(systems.payments.service.did),
+            "provider_payments": dict(systems.payments.provider_payments.did + systems.payments.did),
+            "carrier": dict(systems.carrier.did),
+            "malformed_messages": systems.malformed_messages.sent,
             "stuck": self.stuck(),
         }
 
     def stuck(self) -> list[str]:
         """The longest waits, as text."""
-        world = self._world
-        orders = [f"order {key} is {order.state}" for key, order in list(world.following.live.items())[:5]]
-        repeats = [f"repeat {key} has no reply" for key in list(world.till.repeats_owed)[:3]]
-        others = world.paying.receipts.stuck() + world.carrier.stuck() + world.following.families.stuck()
-        return world.outcomes.oldest() + orders + repeats + others
+        systems = self._systems
+        orders = [f"order {key} is {order.state}" for key, order in list(systems.placed_orders.live.items())[:5]]
+        repeats = [f"repeat {key} has no reply" for key in list(systems.placement.repeats_owed)[:3]]
+        others = (
+            systems.payments.receipts.stuck() + systems.carrier.stuck() + systems.placed_orders.split_orders.stuck()
+        )
+        return systems.outcomes.oldest() + orders + repeats + others
 
     def _benefits(self) -> dict[str, int]:
         """What orders cost less, here and in the data set, and how many were split and merged."""
-        world = self._world
-        families = world.following.families.did
-        return {f"{name}_cents": cents for name, cents in world.buyers.cents.items()} | {
-            "coupons_used": world.passbook.coupons_used,
-            "points_used": world.passbook.points_used,
-            "split": families["split orders"],
-            "parts": families["parts of split orders"],
-            "merged": world.paying.bills.did["merged payments"],
+        systems = self._systems
+        split_orders = systems.placed_orders.split_orders.did
+        return {f"{name}_cents": cents for name, cents in systems.buyers.cents.items()} | {
+            "coupons_used": systems.benefits_log.coupons_used,
+            "points_used": systems.benefits_log.points_used,
+            "split": split_orders["split orders"],
+            "parts": split_orders["parts of split orders"],
+            "merged": systems.payments.bills.did["merged payments"],
         }
 
     def _did(self) -> dict[str, int]:
-        world = self._world
-        people = (world.buyers, world.till, world.following, world.together, world.questions, world.paying.bills)
+        systems = self._systems
+        people = (
+            systems.buyers,
+            systems.placement,
+            systems.placed_orders,
+            systems.merged_orders,
+            systems.price_previews,
+            systems.payments.bills,
+        )
         return {what: times for somebody in people for what, times in somebody.did.items()}
 
     def _phase(self) -> str:
-        if not self._world.buyers.ordered:
+        if not self._systems.buyers.ordered:
             return "stocking"
-        return "draining" if self._world.placed_all else "ordering"
+        return "draining" if self._systems.placed_all else "ordering"
 
     def _rate(self) -> float:
         (then, before), (at, count) = self._created[0], self._created[-1]

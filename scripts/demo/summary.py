@@ -8,53 +8,53 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from scripts.demo.verdict import Check, Ending, checks
+from scripts.demo.verdict import Check, RunResult, checks
 
 NOTIFICATIONS = ("sent", "sent again", "given up")
 
 
-def as_json(ending: Ending) -> str:
+def as_json(result: RunResult) -> str:
     """The summary for a program."""
-    found = checks(ending)
+    found = checks(result)
     return json.dumps(
         {
             "ok": all(check.ok for check in found),
             "checks": [asdict(check) for check in found],
-            "orders": ending.figures.states,
-            "dead_letters": ending.figures.dead,
-            "restarts": ending.restarts,
-            "seconds": round(ending.seconds, 1),
-            "gateways": {name: did(ledger) for name, ledger in ending.gateways.items()},
-            "kept_cents": dict(ending.books.kept_cents),
-            "client": {name: value for name, value in ending.final.items() if name != "vandal"},
-            "audit": ending.audit[1],
+            "orders": result.status.states,
+            "dead_letters": result.status.dead,
+            "restarts": result.restarts,
+            "seconds": round(result.seconds, 1),
+            "gateways": {name: did(ledger) for name, ledger in result.gateways.items()},
+            "kept_cents": dict(result.books.kept_cents),
+            "client": {name: value for name, value in result.final.items() if name != "malformed_messages"},
+            "audit": result.audit[1],
         },
         indent=2,
     )
 
 
-def print_summary(ending: Ending, console: Console) -> None:
+def print_summary(result: RunResult, console: Console) -> None:
     """The summary for a person."""
-    final, latency = ending.final, ending.final.get("latency_all", {})
-    print(*(row.rstrip() for row in ending.audit[1].splitlines()), "", sep="\n")  # as wide as it is
+    final, latency = result.final, result.final.get("latency_all", {})
+    print(*(row.rstrip() for row in result.audit[1].splitlines()), "", sep="\n")  # as wide as it is
     for title, rows in (
-        ("orders", ending.figures.states),
+        ("orders", result.status.states),
         ("commands and their outcomes", final.get("decided", {})),
         ("refused", final.get("refusals", {})),
         ("what buyers did", final.get("buyers", {})),
-        ("how buyers paid", final.get("payers", {})),
+        ("how buyers paid", final.get("provider_payments", {})),
         ("what the shop's payment service did", final.get("service", {})),
         ("what carriers did", final.get("carrier", {})),
         ("split, merged, taken off", _benefits(final.get("benefits", {}))),
-        ("dead letters by reason", ending.figures.dead),
-        ("processes started again", ending.restarts),
+        ("dead messages by reason", result.status.dead),
+        ("processes started again", result.restarts),
     ):
         console.print(_pairs(title, rows))
-    console.print(_matrix("what providers did", {name: did(one) for name, one in ending.gateways.items()}))
+    console.print(_matrix("what providers did", {name: did(one) for name, one in result.gateways.items()}))
     if latency.get("p50") is not None:
         console.print(f"command to created: p50 {latency['p50'] * 1000:.0f} ms, p99 {latency['p99'] * 1000:.0f} ms")
-    console.print(f"{final.get('ordered', 0):,} orders in {ending.seconds:.0f} s, the drain included")
-    console.print(_checks(checks(ending)))
+    console.print(f"{final.get('ordered', 0):,} orders in {result.seconds:.0f} s, the drain included")
+    console.print(_checks(checks(result)))
 
 
 def _benefits(gave: dict[str, int]) -> dict[str, str]:

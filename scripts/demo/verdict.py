@@ -5,10 +5,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from scripts.demo.books import Books, Letters
-from scripts.demo.figures import Figures
-from scripts.demo.ledgers import Ledgers
-from scripts.demo.statements import Reconciled
+from scripts.demo.benefits_check import BenefitsComparison
+from scripts.demo.money_check import Books, DeadLetterComparison
+from scripts.demo.statement_check import StatementComparison
+from scripts.demo.system_status import SystemStatus
 
 TAMPERED = ("forged", "reserialised")
 
@@ -24,46 +24,46 @@ class Check:
 
 
 @dataclass(frozen=True)
-class Ending:
+class RunResult:
     """Everything the summary is made of."""
 
     final: dict[str, Any]
-    figures: Figures
+    status: SystemStatus
     books: Books
-    letters: Letters
-    ledgers: Ledgers
+    messages: DeadLetterComparison
+    ledgers: BenefitsComparison
     gateways: Mapping[str, Mapping[str, Any]]
-    statements: Reconciled
+    statements: StatementComparison
     audit: tuple[int, str]
     stuck: tuple[str, ...]
     restarts: dict[str, int]
     seconds: float
 
 
-def checks(ending: Ending) -> list[Check]:
+def checks(result: RunResult) -> list[Check]:
     """All must hold for exit 0."""
-    return [*_commands(ending), *_money(ending), *_amounts(ending), *_letters(ending), _audit(ending)]
+    return [*_commands(result), *_money(result), *_amounts(result), *_letters(result), _audit(result)]
 
 
-def _commands(ending: Ending) -> list[Check]:
-    final = ending.final
+def _commands(result: RunResult) -> list[Check]:
+    final = result.final
     open_commands, contradictions = final.get("commands_open", -1), final.get("contradictions", [])
     sent = final.get("commands_sent", 0)
     return [
-        Check("everything came to its end", not ending.stuck, _count(ending.stuck, "stuck"), ending.stuck[:10]),
+        Check("everything came to its end", not result.stuck, _count(result.stuck, "stuck"), result.stuck[:10]),
         Check("every command has its outcome", open_commands == 0, f"{sent - max(open_commands, 0):,} of {sent:,}"),
         _none("no command has two outcomes", contradictions),
     ]
 
 
-def _money(ending: Ending) -> list[Check]:
-    books, gateways, found = ending.books, ending.gateways, ending.statements
+def _money(result: RunResult) -> list[Check]:
+    books, gateways, found = result.books, result.gateways, result.statements
     written = f"{found.lines:,} lines in {found.files:,} files"
     return [
         _none("what orders keep is what buyers paid", books.differences, books.kept),
         _none("the providers' ledgers have what ours have", books.providers, _movements(gateways)),
         _none("the providers' day statements say the same", list(found.differences), written),
-        _forgeries(gateways, ending.final.get("disbelieved", 0)),
+        _forgeries(gateways, result.final.get("disbelieved", 0)),
     ]
 
 
@@ -75,30 +75,30 @@ def _forgeries(gateways: Mapping[str, Mapping[str, Any]], disbelieved: int) -> C
     return Check(name, sent - lost <= disbelieved <= sent, f"{disbelieved:,} of {sent:,} refused")
 
 
-def _amounts(ending: Ending) -> list[Check]:
-    final, ledgers = ending.final, ending.ledgers
+def _amounts(result: RunResult) -> list[Check]:
+    final, ledgers = result.final, result.ledgers
     gave, agreed = Counter(final.get("benefits", {})), final.get("agreed", 0)
     coupons = ledgers.twice + ledgers.coupons
     return [
-        _none("orders cost what the checkout says", final.get("surprises", []), f"{agreed:,} to the cent"),
+        _none("orders cost what the checkout says", final.get("unexpected_answers", []), f"{agreed:,} to the cent"),
         _none("split orders add up", final.get("split_wrongly", []), f"{gave['split']:,} into {gave['parts']:,}"),
         _none("every coupon is used once at most", coupons, f"{gave['coupons_used']:,} used"),
         _none("every point is accounted for", ledgers.points, f"{gave['points_used']:,} used"),
     ]
 
 
-def _letters(ending: Ending) -> list[Check]:
-    letters, sent = ending.letters, len(ending.final.get("vandal", {}))
-    wrong = letters.missing + letters.twice
-    came = f"{sent - len(letters.missing):,} of {sent:,}"
+def _letters(result: RunResult) -> list[Check]:
+    messages, sent = result.messages, len(result.final.get("malformed_messages", {}))
+    wrong = messages.missing + messages.twice
+    came = f"{sent - len(messages.missing):,} of {sent:,}"
     return [
-        Check("every malformed message is one dead letter", not wrong, came, tuple(wrong[:5])),
-        _none("nothing else died", letters.unexpected),
+        Check("every malformed message is one dead message", not wrong, came, tuple(wrong[:5])),
+        _none("nothing else died", messages.unexpected),
     ]
 
 
-def _audit(ending: Ending) -> Check:
-    return Check("the audit is clean", ending.audit[0] == 0, f"oms audit exits {ending.audit[0]}")
+def _audit(result: RunResult) -> Check:
+    return Check("the audit is clean", result.audit[0] == 0, f"oms audit exits {result.audit[0]}")
 
 
 def _none(name: str, found: list[str], detail: str | None = None) -> Check:

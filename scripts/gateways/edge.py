@@ -11,7 +11,7 @@ from typing import Any, TypeAlias
 
 from aiohttp import web
 
-from scripts.demo.wire import Letter, Link, now
+from scripts.amqp_client import AmqpClient, OutgoingMessage, now
 
 BODY_BYTES_MAX = 65_536
 HEADERS_MAX = 64
@@ -23,7 +23,7 @@ ACKNOWLEDGEMENTS: Mapping[str, tuple[int, str | None]] = {
     "paypal": (200, None),
 }
 """Provider -> (status, text) that it takes for an acknowledgement."""
-Publish: TypeAlias = Callable[[Letter], Awaitable[None]]
+Publish: TypeAlias = Callable[[OutgoingMessage], Awaitable[None]]
 """Returns once the broker has confirmed."""
 _NAME, _VALUE = re.compile(rb"[!-~]{1,128}"), re.compile(rb"[\t -~]{0,4096}")
 
@@ -64,7 +64,7 @@ class Edge:
         }
         try:
             async with asyncio.timeout(CONFIRM_SECONDS):
-                await self._publish(Letter("payment.callback.v1", told))
+                await self._publish(OutgoingMessage("payment.callback.v1", told))
         except TimeoutError:
             return web.Response(status=503, text="try again")
         status, text = ACKNOWLEDGEMENTS[provider]
@@ -82,6 +82,6 @@ def _headers(request: web.Request) -> dict[str, str] | None:
     return found if len(found) <= HEADERS_MAX else None
 
 
-def linked(url: str, prefix: str) -> Link:
+def linked(url: str, prefix: str) -> AmqpClient:
     """The edge's own connection: `run` keeps it, `send` publishes until it is confirmed."""
-    return Link(url, "edge", prefix)
+    return AmqpClient(url, "edge", prefix)

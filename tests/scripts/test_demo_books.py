@@ -1,10 +1,10 @@
-"""The demo's verdict compares everybody's books to the cent, and dead letters with what the vandal sent."""
+"""The demo compares money with the receipts and ledgers to the cent, and dead letters with malformed messages."""
 
 from pathlib import Path
 
 import asyncpg
 
-from scripts.demo.books import Letters, compare_books, compare_letters
+from scripts.demo.money_check import DeadLetterComparison, compare_dead_letters, compare_money
 
 ORDER = """
 INSERT INTO orders (id, root_id, parent_id, order_no, request_id, business_type, channel, source, user_id, state,
@@ -23,7 +23,7 @@ async def test_the_books_agree_to_the_cent_or_name_the_order(database_url: str, 
     session = await asyncpg.connect(database_url)
     whole = [(1, None, 100, 40), (2, None, 50, 50), (3, None, 9, 0), (5, None, 90, 0), (6, None, 90, 0)]
     await session.executemany(ORDER, [*whole, (51, 5, 0, 30), (52, 5, 0, 0), (61, 6, 0, 29)])
-    books = await compare_books(session, receipts, {})
+    books = await compare_money(session, receipts, {})
     await session.close()
     assert (books.kept_cents, books.providers) == ({"USD": 9 + 60 + 60 + 61}, [])
     assert books.differences == [
@@ -73,7 +73,7 @@ async def test_every_movement_of_a_provider_s_ledger_is_in_ours_and_in_the_recei
     await session.executemany(
         REFUND, [(1, 40, "succeeded"), (2, 8, "succeeded"), (3, 8, "succeeded"), (4, 7, "failed")]
     )
-    books = await compare_books(session, receipts, {"wechat": LEDGER})
+    books = await compare_money(session, receipts, {"wechat": LEDGER})
     await session.close()
     assert [difference.split(":")[0] for difference in books.providers] == [
         f"wechat {number}" for number in ("R2", "R3", "R4", "R6", "R9", "T2", "T3", "T4", "T5")
@@ -92,9 +92,9 @@ async def test_dead_letters_are_matched_with_what_the_vandal_sent(database_url: 
     await session.executemany(
         LETTER, [(str(n), tag, b"") for n, tag in enumerate(("one", "twice", "twice", "stranger"))]
     )
-    letters = await compare_letters(session, {"one": "not JSON", "twice": "too deep", "gone": "a float"})
+    messages = await compare_dead_letters(session, {"one": "not JSON", "twice": "too deep", "gone": "a float"})
     await session.close()
-    assert letters == Letters(
+    assert messages == DeadLetterComparison(
         missing=["a float (gone)"],
         twice=["twice"],
         unexpected=["order.create.v1 in order-creation: invalid (stranger)"],

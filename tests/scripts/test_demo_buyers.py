@@ -7,19 +7,19 @@ from typing import Any
 
 import pytest
 
-from scripts.demo import buyer
-from scripts.demo import till as tills
+from scripts.amqp_client import OutgoingMessage, ReceivedMessage
+from scripts.demo import buyers as buyers_module
+from scripts.demo import order_placement
 from scripts.demo.baskets import Basket, Product
-from scripts.demo.buyer import Buyers
+from scripts.demo.buyer_benefits import BuyerBenefits
+from scripts.demo.buyers import Buyers
 from scripts.demo.checkout import Rules, points_collected
+from scripts.demo.command_outcomes import CommandOutcomes
 from scripts.demo.coupons import Coupon
-from scripts.demo.outcomes import Outcomes
+from scripts.demo.merged_orders import MergedOrders, in_pairs
+from scripts.demo.order_placement import AGREED, OrderPlacement
+from scripts.demo.price_previews import PricePreviews
 from scripts.demo.purchase import purchase
-from scripts.demo.purses import Purses
-from scripts.demo.questions import Questions
-from scripts.demo.till import AGREED, Till
-from scripts.demo.together import Together, in_pairs
-from scripts.demo.wire import Heard, Letter
 
 TEA = Product("tea", "tea", "drinks", 500, 1)
 WITHOUT_POINTS, WITH_POINTS = (
@@ -44,60 +44,65 @@ class Wire:
     """A link with an order system at its other end that answers at once: orders with what it was given, in turn."""
 
     def __init__(self, *answers: dict[str, Any]) -> None:
-        self.sent: list[Letter] = []
-        self.outcomes = Outcomes()
-        self.questions: Questions | None = None
+        self.sent: list[OutgoingMessage] = []
+        self.outcomes = CommandOutcomes()
+        self.price_previews: PricePreviews | None = None
         self._answers = iter(answers)
 
-    async def send(self, letter: Letter) -> None:
-        self.sent.append(letter)
-        if letter.type == "order.preview.v1":
-            assert self.questions is not None
-            self.questions.hear(Heard("order.previewed.v1", next(self._answers), letter.message_id))
-        elif letter.message_id in self.outcomes.open:
-            body = next(self._answers) if letter.type.startswith("order.") else {}
-            type_ = "command.rejected.v1" if "code" in body else EVENTS[letter.type]
-            self.outcomes.hear(Heard(type_, body, letter.message_id))
+    async def send(self, message: OutgoingMessage) -> None:
+        self.sent.append(message)
+        if message.type == "order.preview.v1":
+            assert self.price_previews is not None
+            self.price_previews.receive(ReceivedMessage("order.previewed.v1", next(self._answers), message.message_id))
+        elif message.message_id in self.outcomes.open:
+            body = next(self._answers) if message.type.startswith("order.") else {}
+            type_ = "command.rejected.v1" if "code" in body else EVENTS[message.type]
+            self.outcomes.receive(ReceivedMessage(type_, body, message.message_id))
 
     def bodies(self, type_: str) -> list[Any]:
-        return [letter.body for letter in self.sent if letter.type == type_]
+        return [message.body for message in self.sent if message.type == type_]
 
 
 @pytest.fixture
 def by_chance(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
     """Buyers do nothing by chance, but always what the test calls for."""
-    for chances in (buyer.CHANCES, tills.CHANCES):
+    for chances in (buyers_module.CHANCES, order_placement.CHANCES):
         for name in chances:
             monkeypatch.setitem(chances, name, 0.0)
-    return lambda name: monkeypatch.setitem(buyer.CHANCES, name, 1.0)
+    return lambda name: monkeypatch.setitem(buyers_module.CHANCES, name, 1.0)
 
 
-def shop(wire: Any) -> tuple[Buyers, Till]:
-    """Buyers at their till, on this wire."""
-    crowd: Any = SimpleNamespace(tell=None)
-    shelves: Any = SimpleNamespace(bought=lambda basket: [(TEA, units) for _, units in basket.lines])
-    till, wire.questions = Till(wire, wire.outcomes, crowd, "replies"), Questions(wire, "replies")
-    return Buyers(till, shelves, Purses(wire, wire.outcomes), wire.questions, rules=Rules()), till
+def shop(wire: Any) -> tuple[Buyers, OrderPlacement]:
+    """Buyers at their placement, on this wire."""
+    tasks: Any = SimpleNamespace(start=None)
+    stocked_products: Any = SimpleNamespace(bought=lambda basket: [(TEA, units) for _, units in basket.lines])
+    placement, wire.price_previews = (
+        OrderPlacement(wire, wire.outcomes, tasks, "replies"),
+        PricePreviews(wire, "replies"),
+    )
+    return Buyers(
+        placement, stocked_products, BuyerBenefits(wire, wire.outcomes), wire.price_previews, rules=Rules()
+    ), placement
 
 
 @pytest.mark.usefixtures("by_chance")
 async def test_a_buyer_is_given_the_coupon_before_it_is_used_and_orders_at_the_checkout_s_price() -> None:
     wire = Wire(CREATED)
-    buyers, till = shop(wire)
+    buyers, placement = shop(wire)
     assert await buyers.order(BASKET) == "1"
-    assert [letter.type for letter in wire.sent] == [
+    assert [message.type for message in wire.sent] == [
         "coupon_template.upsert.v1",
         "coupon.issue.v1",
         "order.create.v1",
     ]
     [body] = wire.bodies("order.create.v1")
     assert (body["coupon_id"], body["expected_pay_amount"]) == ("basket-7", 2 * 500 - 100 + 499)
-    assert (till.did[AGREED], till.surprises, buyers.cents["coupons"]) == (1, [], 100)
+    assert (placement.did[AGREED], placement.unexpected_answers, buyers.cents["coupons"]) == (1, [], 100)
 
 
 @pytest.mark.usefixtures("by_chance")
 @pytest.mark.parametrize(
-    ("answer", "order_id", "surprises"),
+    ("answer", "order_id", "unexpected_answers"),
     [
         (CREATED, "1", 0),
         (OTHER_PRICE, "1", 1),
@@ -107,33 +112,33 @@ async def test_a_buyer_is_given_the_coupon_before_it_is_used_and_orders_at_the_c
     ],
 )
 async def test_an_order_at_another_price_or_refused_without_reason_is_a_surprise(
-    answer: dict[str, Any], order_id: str | None, surprises: int
+    answer: dict[str, Any], order_id: str | None, unexpected_answers: int
 ) -> None:
-    buyers, till = shop(Wire(answer))
+    buyers, placement = shop(Wire(answer))
     assert await buyers.order(BASKET) == order_id
-    assert len(till.surprises) == surprises
+    assert len(placement.unexpected_answers) == unexpected_answers
 
 
 @pytest.mark.usefixtures("by_chance")
 async def test_who_orders_too_fast_orders_again_under_another_request_id() -> None:
-    wire, asked = Wire(LIMITED, CREATED), list[str]()
-    buyers, till = shop(wire)
-    assert await buyers.order(BASKET, asked.append) == "1"
-    assert asked == [body["request_id"] for body in wire.bodies("order.create.v1")] == ["basket-7-0", "basket-7-1"]
-    assert not till.surprises
+    wire, job = Wire(LIMITED, CREATED), list[str]()
+    buyers, placement = shop(wire)
+    assert await buyers.order(BASKET, job.append) == "1"
+    assert job == [body["request_id"] for body in wire.bodies("order.create.v1")] == ["basket-7-0", "basket-7-1"]
+    assert not placement.unexpected_answers
 
 
 @pytest.mark.usefixtures("by_chance")
 async def test_somebody_in_a_hurry_is_slowed_down_without_a_surprise() -> None:
     plain = purchase(BASKET, [(TEA, 1)], Rules(), None, 0)
     created = {"order_id": "1", "amounts": plain.amounts}
-    buyers, till = shop(Wire(created, LIMITED, created))
+    buyers, placement = shop(Wire(created, LIMITED, created))
     await buyers.hurry(BASKET, 3)
-    assert (till.did[AGREED], till.surprises) == (2, [])
+    assert (placement.did[AGREED], placement.unexpected_answers) == (2, [])
 
 
 @pytest.mark.parametrize(
-    ("mistake", "answer", "surprises"),
+    ("mistake", "answer", "unexpected_answers"),
     [
         ("expects another price", {"code": "ORDER_PRICE_MISMATCH"}, 0),
         ("expects another price", CREATED, 1),
@@ -149,38 +154,38 @@ async def test_somebody_in_a_hurry_is_slowed_down_without_a_surprise() -> None:
 async def test_a_mistake_must_be_refused_for_its_reason_and_the_basket_is_ordered_again(
     mistake: str,
     answer: dict[str, Any],
-    surprises: int,
+    unexpected_answers: int,
     by_chance: Callable[[str], None],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("scripts.demo.purses.EXPIRES_SECONDS", -0.5)
+    monkeypatch.setattr("scripts.demo.buyer_benefits.EXPIRES_SECONDS", -0.5)
     by_chance(mistake)
     wire = Wire(answer, CREATED)
-    buyers, till = shop(wire)
-    purses = buyers._purses
-    purses.spent("foreign", "somebody")
+    buyers, placement = shop(wire)
+    buyer_benefits = buyers._buyer_benefits
+    buyer_benefits.spent("foreign", "somebody")
     if mistake == "tries a coupon again":
-        purses.spent("former", BASKET.user)
+        buyer_benefits.spent("former", BASKET.user)
     assert await buyers.order(BASKET) == "1"
     wrong, right = wire.bodies("order.create.v1")
-    assert (len(till.surprises), till.did[AGREED]) == (surprises, 1)
+    assert (len(placement.unexpected_answers), placement.did[AGREED]) == (unexpected_answers, 1)
     assert wrong["request_id"] != right["request_id"]
     assert right["coupon_id"] == "basket-7"
     if "coupon" in mistake:
         assert wrong["coupon_id"] not in (None, "basket-7")
 
 
-@pytest.mark.parametrize(("told", "surprises"), [(CREATED, 0), (OTHER_PRICE, 1), ({"amounts": None}, 1)])
+@pytest.mark.parametrize(("told", "unexpected_answers"), [(CREATED, 0), (OTHER_PRICE, 1), ({"amounts": None}, 1)])
 async def test_a_preview_must_say_what_the_checkout_says(
-    told: dict[str, Any], surprises: int, by_chance: Callable[[str], None]
+    told: dict[str, Any], unexpected_answers: int, by_chance: Callable[[str], None]
 ) -> None:
     by_chance("asks for the price first")
     wire = Wire(told, CREATED)
-    buyers, till = shop(wire)
+    buyers, placement = shop(wire)
     assert await buyers.order(BASKET) == "1"
-    [asked], [ordered] = wire.bodies("order.preview.v1"), wire.bodies("order.create.v1")
-    assert len(till.surprises) == surprises
-    assert asked == {name: ordered[name] for name in asked if name != "country"} | {"country": "US"}
+    [job], [ordered] = wire.bodies("order.preview.v1"), wire.bodies("order.create.v1")
+    assert len(placement.unexpected_answers) == unexpected_answers
+    assert job == {name: ordered[name] for name in job if name != "country"} | {"country": "US"}
 
 
 @pytest.mark.usefixtures("by_chance")
@@ -199,7 +204,7 @@ async def test_points_are_given_once_and_used_in_the_first_order() -> None:
 
 
 def test_only_baskets_of_one_buyer_are_paid_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("scripts.demo.together.AT_ONCE", 1.0)
+    monkeypatch.setattr("scripts.demo.merged_orders.AT_ONCE", 1.0)
     baskets = [Basket(str(n), household, 1, ()) for n, household in enumerate("abacab")]
     assert [[basket.basket_id for basket in entry] for entry in in_pairs(baskets)] == [
         ["0", "2"],
@@ -224,6 +229,6 @@ async def test_orders_that_cannot_be_merged_are_paid_one_by_one(answers: Any, re
     buyers, _ = shop(wire)
     bills: Any = SimpleNamespace(hold=held.append, release=let_go.append)
     second = Basket("8", WITHOUT_POINTS, 2, BASKET.lines, BASKET.coupon)
-    await Together(wire, wire.outcomes, buyers, bills).order([BASKET, second])  # type: ignore[arg-type]
+    await MergedOrders(wire, wire.outcomes, buyers, bills).order([BASKET, second])  # type: ignore[arg-type]
     assert held == ["basket-7-0", "basket-8-0"]
     assert let_go == released

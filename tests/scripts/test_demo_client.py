@@ -1,4 +1,4 @@
-"""The demo's outside world: it knows only the wire, and it notifications what goes wrong there."""
+"""The demo's outside systems: it knows only the wire, and it notifications what goes wrong there."""
 
 import asyncio
 import itertools
@@ -11,12 +11,12 @@ from typing import Any
 
 import pytest
 
+from scripts.amqp_client import AmqpClient, OutgoingMessage, ReceivedMessage
 from scripts.demo.carrier import ODDS, ROADS, Carrier
-from scripts.demo.families import TERMS, Families
-from scripts.demo.following import Following
-from scripts.demo.outcomes import Outcomes, percentiles
-from scripts.demo.vandal import TRICKS
-from scripts.demo.wire import Heard, Letter, Link
+from scripts.demo.command_outcomes import CommandOutcomes, percentiles
+from scripts.demo.malformed_messages import DEFECTS
+from scripts.demo.placed_orders import PlacedOrders
+from scripts.demo.split_orders import TERMS, SplitOrders
 from tests.conftest import Broker
 
 
@@ -26,25 +26,25 @@ def test_the_client_imports_nothing_of_the_order_system() -> None:
     assert not {"messages", "db", "workers", "outbox"} & set(names)
 
 
-def heard(type_: str, correlation_id: str = "c", **body: object) -> Heard:
-    return Heard(type_, body, correlation_id)
+def received(type_: str, correlation_id: str = "c", **body: object) -> ReceivedMessage:
+    return ReceivedMessage(type_, body, correlation_id)
 
 
 def test_a_command_is_open_until_its_outcome_is_heard() -> None:
-    outcomes = Outcomes()
-    outcomes.note(Letter("order.cancel.v1", {}, "c"))
-    outcomes.hear(heard("order.paid.v1"))
-    outcomes.hear(heard("order.cancelled.v1", "another"))
+    outcomes = CommandOutcomes()
+    outcomes.note(OutgoingMessage("order.cancel.v1", {}, "c"))
+    outcomes.receive(received("order.paid.v1"))
+    outcomes.receive(received("order.cancelled.v1", "another"))
     assert list(outcomes.open) == ["c"]
-    outcomes.hear(heard("order.cancelled.v1"))
+    outcomes.receive(received("order.cancelled.v1"))
     assert not outcomes.open
     assert outcomes.decided == {"order.cancel.v1 -> order.cancelled.v1": 1}
 
 
 def test_a_refusal_is_an_outcome_with_its_code() -> None:
-    outcomes = Outcomes()
-    outcomes.note(Letter("order.cancel.v1", {}, "c"))
-    outcomes.hear(heard("command.rejected.v1", code="ORDER_NOT_FOUND"))
+    outcomes = CommandOutcomes()
+    outcomes.note(OutgoingMessage("order.cancel.v1", {}, "c"))
+    outcomes.receive(received("command.rejected.v1", code="ORDER_NOT_FOUND"))
     assert not outcomes.open
     assert outcomes.refusals == {"order.cancel.v1: ORDER_NOT_FOUND": 1}
 
@@ -53,10 +53,10 @@ def test_a_refusal_is_an_outcome_with_its_code() -> None:
     ("second", "contradictions"), [("command.rejected.v1", 1), ("order.created.v1", 0), ("order.paid.v1", 0)]
 )
 def test_a_refusal_after_another_outcome_is_a_contradiction(second: str, contradictions: int) -> None:
-    outcomes = Outcomes()
-    outcomes.note(Letter("order.create.v1", {}, "c"))
-    outcomes.hear(heard("order.created.v1"))
-    outcomes.hear(heard(second))
+    outcomes = CommandOutcomes()
+    outcomes.note(OutgoingMessage("order.create.v1", {}, "c"))
+    outcomes.receive(received("order.created.v1"))
+    outcomes.receive(received(second))
     assert len(outcomes.contradictions) == contradictions
 
 
@@ -81,29 +81,29 @@ OTHER_PART = PART | {"order_id": "12"}
 def test_what_happens_to_the_others_is_not_the_outcome(
     command: str, about: dict[str, str], others: tuple[str, Any], own: tuple[str, Any]
 ) -> None:
-    outcomes = Outcomes()
-    outcomes.note(Letter(command, about, "c"))
-    outcomes.hear(Heard(*others, "c"))
+    outcomes = CommandOutcomes()
+    outcomes.note(OutgoingMessage(command, about, "c"))
+    outcomes.receive(ReceivedMessage(*others, "c"))
     assert list(outcomes.open) == ["c"]
-    outcomes.hear(Heard(*own, "c"))
+    outcomes.receive(ReceivedMessage(*own, "c"))
     assert outcomes.decided == {f"{command} -> {own[0]}": 1}
     assert not outcomes.contradictions
 
 
 async def test_who_sent_a_command_hears_its_outcome() -> None:
-    outcomes = Outcomes()
-    sent = outcomes.note(Letter("order.cancel.v1", {}, "c"))
-    outcomes.hear(heard("command.rejected.v1", code="ORDER_NOT_FOUND"))
+    outcomes = CommandOutcomes()
+    sent = outcomes.note(OutgoingMessage("order.cancel.v1", {}, "c"))
+    outcomes.receive(received("command.rejected.v1", code="ORDER_NOT_FOUND"))
     assert (await asyncio.wait_for(sent.outcome(), 5)).body["code"] == "ORDER_NOT_FOUND"
 
 
 async def test_whoever_waits_for_fewer_open_commands_goes_on_when_one_is_decided() -> None:
-    outcomes = Outcomes()
-    outcomes.note(Letter("order.create.v1", {}, "c"))
+    outcomes = CommandOutcomes()
+    outcomes.note(OutgoingMessage("order.create.v1", {}, "c"))
     waiting = asyncio.ensure_future(outcomes.fewer_than(1))
     await asyncio.sleep(0)
     assert not waiting.done()
-    outcomes.hear(heard("order.created.v1"))
+    outcomes.receive(received("order.created.v1"))
     await asyncio.wait_for(waiting, 5)
 
 
@@ -118,9 +118,9 @@ def test_every_parcel_comes_to_an_end(fate: str) -> None:
     assert ROADS[fate][-1] in {"delivered", "returned", "loss_confirmed"}
 
 
-@pytest.mark.parametrize("trick", TRICKS)
-def test_every_malformed_message_carries_its_tag(trick: str) -> None:
-    assert TRICKS[trick]("tag").message(None).correlation_id == "tag"
+@pytest.mark.parametrize("defect", DEFECTS)
+def test_every_malformed_message_carries_its_tag(defect: str) -> None:
+    assert DEFECTS[defect]("tag").to_amqp(None).correlation_id == "tag"
 
 
 AMOUNTS = dict.fromkeys(TERMS, 0) | {"origin": 500, "payable": 500}
@@ -138,31 +138,31 @@ def test_the_parts_of_an_order_must_add_up_to_it_in_whatever_order_they_are_hear
     origins: tuple[int, ...], wrong: int
 ) -> None:
     for told in itertools.permutations([WHOLE, *parts(*origins)]):
-        families = Families()
+        split_orders = SplitOrders()
         for body in told:
-            assert families.stuck() or body is told[0]
-            families.hear(body)
-        assert (len(families.wrong), families.stuck()) == (wrong, [])
-        assert families.did == {"split orders": 1, "parts of split orders": 2}
+            assert split_orders.stuck() or body is told[0]
+            split_orders.receive(body)
+        assert (len(split_orders.wrong), split_orders.stuck()) == (wrong, [])
+        assert split_orders.did == {"split orders": 1, "parts of split orders": 2}
 
 
 def test_a_child_that_the_order_does_not_name_is_wrong() -> None:
-    families = Families()
+    split_orders = SplitOrders()
     for body in (*parts(300, 200, 0), WHOLE):
-        families.hear(body)
-    assert families.wrong == ["order 1: other children"]
+        split_orders.receive(body)
+    assert split_orders.wrong == ["order 1: other children"]
 
 
 async def test_an_order_is_followed_until_it_ends_and_so_is_each_of_its_parts() -> None:
-    crowd: Any = SimpleNamespace(tell=lambda story: story.close())
-    following = Following(None, Outcomes(), crowd)  # type: ignore[arg-type]
+    tasks: Any = SimpleNamespace(start=lambda story: story.close())
+    placed_orders = PlacedOrders(None, CommandOutcomes(), tasks)  # type: ignore[arg-type]
     versions: Counter[str] = Counter()
 
     def step(what: str, order_id: str, state: str, **more: Any) -> None:
         versions[order_id] += 1
         told = {"order_id": order_id, "state": state, "version": versions[order_id], "user_id": "u"}
         parent_id = None if order_id == "1" else "1"
-        following.hear(Heard(f"order.{what}.v1", told | {"parent_id": parent_id} | more, ""))
+        placed_orders.receive(ReceivedMessage(f"order.{what}.v1", told | {"parent_id": parent_id} | more, ""))
 
     step("created", "1", "awaiting_payment", children=["11", "12"], amounts=AMOUNTS)
     for part in parts(300, 200):
@@ -171,13 +171,13 @@ async def test_an_order_is_followed_until_it_ends_and_so_is_each_of_its_parts() 
     step("split", "1", "split")
     step("paid", "11", "paid")
     step("cancelled", "12", "cancelled")
-    assert (following.ended, {key: order.state for key, order in following.live.items()}) == (
+    assert (placed_orders.ended, {key: order.state for key, order in placed_orders.live.items()}) == (
         {"split": 1, "cancelled": 1},
         {"11": "paid"},
     )
     step("completed", "11", "completed")
     step("deleted", "11", "completed")
-    assert (following.ended["completed"], following.live) == (1, {})
+    assert (placed_orders.ended["completed"], placed_orders.live) == (1, {})
 
 
 async def test_of_a_split_order_the_parts_are_shipped() -> None:
@@ -187,32 +187,32 @@ async def test_of_a_split_order_the_parts_are_shipped() -> None:
         shipped.append(story.cr_frame.f_locals["order_id"])
         story.close()
 
-    carrier = Carrier(None, SimpleNamespace(tell=tell))  # type: ignore[arg-type]
+    carrier = Carrier(None, SimpleNamespace(start=tell))  # type: ignore[arg-type]
     for body in (WHOLE, *parts(300, 200)):
-        carrier.hear(Heard("order.created.v1", body | {"lines": []}, ""))
+        carrier.receive(ReceivedMessage("order.created.v1", body | {"lines": []}, ""))
     for order_id in ("1", "11", "12"):
-        carrier.hear(heard("order.paid.v1", order_id=order_id))
+        carrier.receive(received("order.paid.v1", order_id=order_id))
     assert shipped == ["11", "12"]
 
 
 async def test_an_event_delivered_twice_is_heard_once(declared_broker: Broker) -> None:
     """Published by the relay's user, as events are; the second copy has the same message id."""
-    names, told = declared_broker.names, list[Heard]()
+    names, told = declared_broker.names, list[ReceivedMessage]()
     complete = asyncio.Event()
 
-    def hear(event: Heard) -> None:
+    def receive(event: ReceivedMessage) -> None:
         told.append(event)
         if event.type == "order.paid.v1":
             complete.set()
 
-    buyer = Link(declared_broker["upstream"], "buyer", names.prefix)
-    buyer.listen("client.upstream.demo", ("order.*",), hear)
-    teller = Link(declared_broker["relay"], "teller", names.prefix, exchange="events")
+    buyer = AmqpClient(declared_broker["upstream"], "buyer", names.prefix)
+    buyer.listen("client.upstream.demo", ("order.*",), receive)
+    teller = AmqpClient(declared_broker["relay"], "teller", names.prefix, exchange="events")
     running = [asyncio.ensure_future(link.run()) for link in (buyer, teller)]
     await buyer.connected()
-    created = Letter("order.created.v1", {"order_id": "1"})
-    for letter in (created, created, Letter("order.paid.v1", {"order_id": "1"})):
-        await teller.send(letter)
+    created = OutgoingMessage("order.created.v1", {"order_id": "1"})
+    for message in (created, created, OutgoingMessage("order.paid.v1", {"order_id": "1"})):
+        await teller.send(message)
     await asyncio.wait_for(complete.wait(), 20)
     for task in running:
         task.cancel()
@@ -223,7 +223,7 @@ async def test_an_event_delivered_twice_is_heard_once(declared_broker: Broker) -
 
 
 def test_a_letter_says_what_the_contract_asks_for() -> None:
-    message = Letter("order.create.v1", {"a": 1}).message("upstream")
+    message = OutgoingMessage("order.create.v1", {"a": 1}).to_amqp("upstream")
     assert json.loads(message.body) == {"a": 1}
     assert message.message_id
     assert message.correlation_id == message.message_id

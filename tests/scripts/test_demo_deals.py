@@ -8,11 +8,11 @@ import pytest
 
 from messages.benefits import CouponIssue, PointsGrant
 from scripts.demo.baskets import Product
+from scripts.demo.catalogue_messages import coupon_issue, points_grant, promotion
 from scripts.demo.checkout import Bill, Rules, bill, parts, points_collected, usable_points
-from scripts.demo.coupons import SCOPE_MAX, CampaignCoupon, Campaigns, Coupon, Given, used
-from scripts.demo.dataset import Lines, coupons_given
-from scripts.demo.deals import Deal, Deals, Sales, half_even, median_rows
-from scripts.demo.offers import coupon_issue, points_grant, promotion
+from scripts.demo.coupons import SCOPE_MAX, CampaignCoupon, Campaigns, Coupon, CouponDiscount, used
+from scripts.demo.dataset import BasketLines, coupons_given
+from scripts.demo.product_promotions import ProductPromotion, ProductPromotions, SaleLines, half_even, median_rows
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 REDUCTIONS = [{"full": 200, "reduce": 100}, {"full": 400, "reduce": 200}]
@@ -20,29 +20,29 @@ REDUCTIONS = [{"full": 200, "reduce": 100}, {"full": 400, "reduce": 200}]
 # ---------------------------------------------------------------- deals
 
 
-def deal(*sales: tuple[int, int, int], week: int = 1) -> Deal | None:
+def deal(*sales: tuple[int, int, int], week: int = 1) -> ProductPromotion | None:
     """Of one product sold as (units, shelf cents, cents off)."""
     return _deals([(week, *sale) for sale in sales]).deal(0)
 
 
-def _deals(rows: Iterable[tuple[int, int, int, int]]) -> Deals:
+def _deals(rows: Iterable[tuple[int, int, int, int]]) -> ProductPromotions:
     week, units, shelf, off = (np.array(column, np.int32) for column in zip(*rows, strict=True))
-    return Deals(Sales(np.zeros(len(units), np.int64), week, units, shelf, off), 1)
+    return ProductPromotions(SaleLines(np.zeros(len(units), np.int64), week, units, shelf, off), 1)
 
 
 @pytest.mark.parametrize(
     ("sales", "found"),
     [
         ([(1, 100, 0), (2, 200, 0)], None),
-        ([(1, 100, 20), (1, 100, 20), (3, 300, 60)], Deal("single", 80)),
+        ([(1, 100, 20), (1, 100, 20), (3, 300, 60)], ProductPromotion("single", 80)),
         ([(1, 100, 20), (1, 100, 0), (1, 100, 0)], None),
-        ([(1, 100, 100)], Deal("single", 1)),
-        ([(1, 100, 0), (2, 200, 50), (2, 200, 50)], Deal("ladder", steps=((2, 7500),))),
+        ([(1, 100, 100)], ProductPromotion("single", 1)),
+        ([(1, 100, 0), (2, 200, 50), (2, 200, 50)], ProductPromotion("ladder", steps=((2, 7500),))),
         ([(1, 100, 0), (2, 200, 50), (2, 200, 0), (2, 200, 0)], None),
         ([(1, 100, 0), (1, 100, 0), (1, 100, 0), (2, 200, 50)], None),
-        ([(1, 100, 0), (2, 200, 200), (2, 200, 200)], Deal("ladder", steps=((2, 100),))),
-        ([(2, 200, 50), (2, 200, 50)], Deal("single", 75)),
-        ([(1, 100, 0), (2, 200, 4), (2, 200, 4)], Deal("single", 98)),
+        ([(1, 100, 0), (2, 200, 200), (2, 200, 200)], ProductPromotion("ladder", steps=((2, 100),))),
+        ([(2, 200, 50), (2, 200, 50)], ProductPromotion("single", 75)),
+        ([(1, 100, 0), (2, 200, 4), (2, 200, 4)], ProductPromotion("single", 98)),
     ],
     ids=[
         "no discount",
@@ -57,7 +57,9 @@ def _deals(rows: Iterable[tuple[int, int, int, int]]) -> Deals:
         "less than 5 % is no reason to buy two",
     ],
 )
-def test_the_deal_of_a_product_is_what_its_sales_show(sales: list[tuple[int, int, int]], found: Deal | None) -> None:
+def test_the_deal_of_a_product_is_what_its_sales_show(
+    sales: list[tuple[int, int, int]], found: ProductPromotion | None
+) -> None:
     assert deal(*sales) == found
 
 
@@ -72,7 +74,7 @@ def test_a_pair_at_half_the_price_is_one_for_free(singles: list[tuple[int, int, 
 def test_price_and_deal_are_those_of_the_first_weeks() -> None:
     deals = _deals([(3, 1, 100, 10), (4, 1, 100, 10), (5, 1, 500, 0), (6, 9, 4500, 0)])
     assert deals.price_cents.tolist() == [100]
-    assert deals.deal(0) == Deal("single", 90)
+    assert deals.deal(0) == ProductPromotion("single", 90)
 
 
 @pytest.mark.parametrize(
@@ -86,7 +88,7 @@ def test_price_and_deal_are_those_of_the_first_weeks() -> None:
 def test_the_highest_step_that_is_reached_counts(
     kind: str, steps: tuple[tuple[int, int], ...], expected: list[int]
 ) -> None:
-    assert [Deal(kind, steps=steps).off_cents(100, units) for units in (1, 2, 3, 4)] == expected
+    assert [ProductPromotion(kind, steps=steps).off_cents(100, units) for units in (1, 2, 3, 4)] == expected
 
 
 def test_half_goes_to_even() -> None:
@@ -107,44 +109,52 @@ CAMPAIGNS = Campaigns({(7, "monday"): [CampaignCoupon(30, 1), ITS]}, {ITS: {3, 4
 
 
 def test_a_coupon_redeemed_that_day_for_that_product_is_its_campaign_s() -> None:
-    found = used([Given(1, 7, "monday", 4, 60), Given(1, 7, "monday", 9, 40)], CAMPAIGNS)
+    found = used([CouponDiscount(1, 7, "monday", 4, 60), CouponDiscount(1, 7, "monday", 9, 40)], CAMPAIGNS)
     coupon = Coupon("campaign-26-111-100", "1.00 off, campaign 26 (Type B)", 100, ("4", "9", "3"))
     assert found == {1: coupon}
 
 
 @pytest.mark.parametrize(
-    "given", [Given(1, 7, "tuesday", 4, 55), Given(1, 8, "monday", 4, 55), Given(1, 7, "monday", 5, 55)]
+    "given",
+    [
+        CouponDiscount(1, 7, "tuesday", 4, 55),
+        CouponDiscount(1, 8, "monday", 4, 55),
+        CouponDiscount(1, 7, "monday", 5, 55),
+    ],
 )
-def test_any_other_coupon_is_the_maker_s_for_that_product(given: Given) -> None:
+def test_any_other_coupon_is_the_maker_s_for_that_product(given: CouponDiscount) -> None:
     product = str(given.product)
     assert used([given], CAMPAIGNS) == {1: Coupon(f"maker-{product}-55", "0.55 off, from the maker", 55, (product,))}
 
 
 def test_a_basket_has_the_coupon_that_gave_most() -> None:
-    found = used([Given(1, 8, "x", 1, 50), Given(1, 8, "x", 2, 75), Given(1, 8, "x", 3, 75)], CAMPAIGNS)
+    found = used(
+        [CouponDiscount(1, 8, "x", 1, 50), CouponDiscount(1, 8, "x", 2, 75), CouponDiscount(1, 8, "x", 3, 75)],
+        CAMPAIGNS,
+    )
     assert [coupon.template_id for coupon in found.values()] == ["maker-2-75"]
 
 
 def test_a_long_list_is_cut_after_the_products_it_was_used_for() -> None:
     campaigns = Campaigns({(7, "monday"): [ITS]}, {ITS: set(range(1000))}, {})
-    scope = used([Given(1, 7, "monday", 999, 60)], campaigns)[1].scope
+    scope = used([CouponDiscount(1, 7, "monday", 999, 60)], campaigns)[1].scope
     assert scope[:2] == ("999", "0")
     assert len(scope) == SCOPE_MAX
 
 
 def test_a_coupon_is_what_the_maker_and_the_shop_gave() -> None:
-    lines = Lines._make([np.array([5, 6])] * 8 + [np.array([0, 65])])
-    assert coupons_given(lines) == [Given(6, 6, 6, 6, 65)]
+    lines = BasketLines._make([np.array([5, 6])] * 8 + [np.array([0, 65])])
+    assert coupons_given(lines) == [CouponDiscount(6, 6, 6, 6, 65)]
 
 
 # ---------------------------------------------------------------- the checkout
 
 
-def product(sku_id: str, price: int, deal: Deal | None = None, **more: str) -> Product:
+def product(sku_id: str, price: int, deal: ProductPromotion | None = None, **more: str) -> Product:
     return Product(sku_id, sku_id, "c", price, 1, deal, **more)
 
 
-TEA, MUG = product("tea", 500, Deal("single", 400)), product("mug", 1000)
+TEA, MUG = product("tea", 500, ProductPromotion("single", 400)), product("mug", 1000)
 OFF = Coupon("t", "t", 300, ("tea",))
 
 
@@ -183,21 +193,21 @@ def test_another_seller_or_kind_of_goods_is_another_order() -> None:
 @pytest.mark.parametrize(
     ("offered", "told"),
     [
-        (Deal("single", 80), {"name": "card price 0.80", "prices": {"tea": 80}}),
-        (Deal("ladder", steps=((2, 7500),)), {"steps": [{"count": 2, "pay_basis_points": 7500}]}),
-        (Deal("ladder", steps=((2, 7250),)), {"name": "27.5 % off from 2 on"}),
+        (ProductPromotion("single", 80), {"name": "card price 0.80", "prices": {"tea": 80}}),
+        (ProductPromotion("ladder", steps=((2, 7500),)), {"steps": [{"count": 2, "pay_basis_points": 7500}]}),
+        (ProductPromotion("ladder", steps=((2, 7250),)), {"name": "27.5 % off from 2 on"}),
         (
-            Deal("full_reduction", steps=((200, 100), (400, 200))),
+            ProductPromotion("full_reduction", steps=((200, 100), (400, 200))),
             {"steps": REDUCTIONS, "name": "buy one, get one free"},
         ),
     ],
 )
-def test_a_deal_is_announced_as_a_promotion_of_its_product(offered: Deal, told: dict[str, object]) -> None:
-    letter = promotion(product("tea", 100, offered), NOW, NOW + timedelta(days=1))
-    assert letter is not None
+def test_a_deal_is_announced_as_a_promotion_of_its_product(offered: ProductPromotion, told: dict[str, object]) -> None:
+    message = promotion(product("tea", 100, offered), NOW, NOW + timedelta(days=1))
+    assert message is not None
     place = {"promo_id": "deal-tea", "scope": "spu", "scope_id": "tea", "kind": offered.kind}
-    assert isinstance(letter.body, dict)
-    assert letter.body == letter.body | told | place
+    assert isinstance(message.body, dict)
+    assert message.body == message.body | told | place
     assert promotion(product("tea", 100), NOW, NOW + timedelta(days=1)) is None
 
 

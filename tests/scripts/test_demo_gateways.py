@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from scripts.demo.books import movements as compared
-from scripts.demo.gateways import GatewaysDiedError, opened
-from scripts.demo.statements import Moved, Reconciled, movements, reconcile, statements
+from scripts.demo.gateway_process import GatewaysDiedError, running_gateways
+from scripts.demo.money_check import movements as compared
+from scripts.demo.statement_check import StatementComparison, StatementLine, movements, reconcile, statements
 
 MIDNIGHT_IN_CHINA = "2026-11-21T16:00:00+00:00"
 LEDGER = {
@@ -33,7 +33,7 @@ async def test_gateways_that_do_not_start_say_why(tmp_path: Path) -> None:
     """Without a broker there is no edge."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith("OMS_")}
     with pytest.raises(GatewaysDiedError, match="OMS_AMQP_URL"):
-        async with opened(tmp_path, environment, rotate_after=2):
+        async with running_gateways(tmp_path, environment, rotate_after=2):
             pytest.fail("they started")
 
 
@@ -56,24 +56,24 @@ def test_the_books_are_compared_with_all_of_it_and_the_state_of_refunds() -> Non
 
 
 @pytest.mark.parametrize("wrong", [0, 1])
-def test_every_statement_is_reconciled_under_its_day_and_a_difference_is_told(wrong: int, tmp_path: Path) -> None:
-    asked = list[tuple[str, str]]()
+def test_every_statement_is_reconciled_under_its_day_and_a_difference_is_reported(wrong: int, tmp_path: Path) -> None:
+    reconciled = list[tuple[str, str]]()
 
     def oms(_: str, *commands: Sequence[str], **variables: str) -> CompletedProcess[str]:
         assert variables == {"OMS_X": "x"}
         for _, _, file, _, provider, _, day in commands:
             assert Path(file).read_bytes()
-            asked.append((provider, day))
+            reconciled.append((provider, day))
         return CompletedProcess("oms", wrong, "what differs", "")
 
-    stage: Any = SimpleNamespace(oms=oms, folder=tmp_path)
+    environment: Any = SimpleNamespace(oms=oms, folder=tmp_path)
     providers = ["alipay", "wechat", "unionpay", "paypal"]
-    found = reconcile(stage, dict.fromkeys(providers, LEDGER), {"OMS_X": "x"})
-    assert asked == [(provider, day) for provider in providers for day in ("2026-11-21", "2026-11-22")]
-    assert found == Reconciled(12, 8, ("what differs",) * wrong)
+    found = reconcile(environment, dict.fromkeys(providers, LEDGER), {"OMS_X": "x"})
+    assert reconciled == [(provider, day) for provider in providers for day in ("2026-11-21", "2026-11-22")]
+    assert found == StatementComparison(12, 8, ("what differs",) * wrong)
 
 
 def test_money_goes_back_from_the_payment_that_it_came_with() -> None:
     *_, back = movements(LEDGER)
-    assert isinstance(back, Moved)
+    assert isinstance(back, StatementLine)
     assert (back.out_trade_no, back.trade_no, back.refund_no, back.amount) == ("P1", "T1", "R1", 40)

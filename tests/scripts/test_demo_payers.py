@@ -11,12 +11,12 @@ from typing import Any
 
 import pytest
 
-from scripts.demo import payers
+from scripts.amqp_client import OutgoingMessage, ReceivedMessage
+from scripts.demo import provider_payments
+from scripts.demo.background_tasks import BackgroundTasks
 from scripts.demo.bills import Bill
-from scripts.demo.crowd import Crowd
-from scripts.demo.payers import HABITS, PROVIDERS, Payers
+from scripts.demo.provider_payments import HABITS, PROVIDERS, ProviderPayments
 from scripts.demo.receipts import Receipts
-from scripts.demo.wire import Heard, Letter
 
 BILL = Bill("CNY", "u", {"1": 500})
 REFUSED = "command.rejected.v1"
@@ -26,29 +26,31 @@ class Street:
     """Providers and an order system that answer at once: `answers` in turn, then that the attempt is open."""
 
     def __init__(self, group: asyncio.TaskGroup, file: Path, *answers: str, status: int = 200) -> None:
-        self.crowd = Crowd(group)
-        self.asked: list[Any] = []
+        self.tasks = BackgroundTasks(group)
+        self.requests: list[Any] = []
         self.visits: list[Any] = []
-        self.surprises: list[str] = []
+        self.unexpected_answers: list[str] = []
         self.receipts = Receipts(file, {})
         self._answers, self._status = iter(answers), status
-        till: Any = SimpleNamespace(crowd=self.crowd, say=self._say, surprise=self.surprises.append)
-        self.payers = Payers(till, self.receipts, SimpleNamespace(pay=self._visit))  # type: ignore[arg-type]
+        placement: Any = SimpleNamespace(
+            tasks=self.tasks, send=self._send, report_unexpected=self.unexpected_answers.append
+        )
+        self.provider_payments = ProviderPayments(placement, self.receipts, SimpleNamespace(pay=self._visit))  # type: ignore[arg-type]
 
     async def pay(self, bill: Bill = BILL) -> None:
-        self.payers.pay(bill)
-        while len(self.crowd):
+        self.provider_payments.pay(bill)
+        while len(self.tasks):
             await asyncio.sleep(0)
 
-    async def _say(self, letter: Letter) -> Heard:
-        body: Any = letter.body
-        self.asked.append(body)
+    async def _send(self, message: OutgoingMessage) -> ReceivedMessage:
+        body: Any = message.body
+        self.requests.append(body)
         code = next(self._answers, "")
         if code:
-            return Heard(REFUSED, {"code": code}, letter.message_id)
+            return ReceivedMessage(REFUSED, {"code": code}, message.message_id)
         pay_before = (datetime.now(UTC) - timedelta(seconds=1)).isoformat()
-        started = {"provider": body["provider"], "kind": "qr", "url": f"attempt-{len(self.asked)}", "fields": {}}
-        return Heard("payment.started.v1", started | {"pay_before": pay_before}, letter.message_id)
+        started = {"provider": body["provider"], "kind": "qr", "url": f"attempt-{len(self.requests)}", "fields": {}}
+        return ReceivedMessage("payment.started.v1", started | {"pay_before": pay_before}, message.message_id)
 
     async def _visit(self, provider: str, brought: Any) -> tuple[int, dict[str, Any]]:
         self.visits.append((provider, brought["url"]))
@@ -66,9 +68,9 @@ def file(tmp_path: Path) -> Path:
 @pytest.fixture
 def habit(monkeypatch: pytest.MonkeyPatch) -> Habit:
     """Everybody has this one, and comes at once."""
-    monkeypatch.setattr(payers, "WRONG_AMOUNT", 0.0)
+    monkeypatch.setattr(provider_payments, "WRONG_AMOUNT", 0.0)
     monkeypatch.setattr(random, "uniform", lambda least, most: 0.0)
-    return lambda name: monkeypatch.setattr(payers, "HABITS", {name: 1})
+    return lambda name: monkeypatch.setattr(provider_payments, "HABITS", {name: 1})
 
 
 @pytest.mark.parametrize(
@@ -92,11 +94,13 @@ async def test_every_habit_has_its_attempts_and_its_visits_to_providers(
     async with asyncio.TaskGroup() as group:
         street = Street(group, file)
         await street.pay()
-    assert len(street.asked) == attempts
+    assert len(street.requests) == attempts
     assert sorted(url for _, url in street.visits) == visits
-    assert {(asked["order_id"], asked["amount"], asked["currency"]) for asked in street.asked} <= {("1", 500, "CNY")}
+    assert {(request["order_id"], request["amount"], request["currency"]) for request in street.requests} <= {
+        ("1", 500, "CNY")
+    }
     assert len(street.receipts.open) == len(set(visits))
-    assert not street.surprises
+    assert not street.unexpected_answers
 
 
 async def test_the_second_provider_is_another_one_and_collects_the_currency(habit: Habit, file: Path) -> None:
@@ -105,10 +109,10 @@ async def test_the_second_provider_is_another_one_and_collects_the_currency(habi
         async with asyncio.TaskGroup() as group:
             street = Street(group, file, "PAY_PROVIDER_UNKNOWN", "PAY_PROVIDER_ERROR")
             await street.pay()
-        methods = [asked["provider"] for asked in street.asked]
+        methods = [request["provider"] for request in street.requests]
         assert all(before != after for before, after in itertools.pairwise(methods))
-        assert all(PROVIDERS[asked["provider"]][0] == "CNY" for asked in street.asked)
-        assert all(asked["scene"] in PROVIDERS[asked["provider"]][1] for asked in street.asked)
+        assert all(PROVIDERS[request["provider"]][0] == "CNY" for request in street.requests)
+        assert all(request["scene"] in PROVIDERS[request["provider"]][1] for request in street.requests)
         assert [url for _, url in street.visits] == ["attempt-3"]
 
 
@@ -118,11 +122,11 @@ async def test_who_goes_to_another_provider_goes_to_another_provider(habit: Habi
         async with asyncio.TaskGroup() as group:
             street = Street(group, file)
             await street.pay()
-        assert street.asked[0]["provider"] != street.asked[1]["provider"]
+        assert street.requests[0]["provider"] != street.requests[1]["provider"]
 
 
 @pytest.mark.parametrize(
-    ("codes", "asked", "surprises"),
+    ("codes", "attempts", "unexpected_answers"),
     [
         (["PAY_EXPIRED"], 1, 0),
         (["PAY_ALREADY_PAID"], 1, 0),
@@ -133,37 +137,39 @@ async def test_who_goes_to_another_provider_goes_to_another_provider(habit: Habi
     ],
 )
 async def test_a_payment_that_is_refused_without_a_reason_is_a_surprise(
-    codes: Collection[str], asked: int, surprises: int, habit: Habit, file: Path
+    codes: Collection[str], attempts: int, unexpected_answers: int, habit: Habit, file: Path
 ) -> None:
     habit("pays")
     async with asyncio.TaskGroup() as group:
         street = Street(group, file, *codes)
         await street.pay()
-    assert (len(street.asked), len(street.surprises), street.visits) == (asked, surprises, [])
+    assert (len(street.requests), len(street.unexpected_answers), street.visits) == (attempts, unexpected_answers, [])
 
 
-@pytest.mark.parametrize(("answer", "surprises"), [("PAY_AMOUNT_MISMATCH", 0), ("", 1), ("PAY_METHOD_INVALID", 1)])
+@pytest.mark.parametrize(
+    ("answer", "unexpected_answers"), [("PAY_AMOUNT_MISMATCH", 0), ("", 1), ("PAY_METHOD_INVALID", 1)]
+)
 async def test_another_amount_than_is_due_must_be_refused_as_that(
-    answer: str, surprises: int, habit: Habit, file: Path, monkeypatch: pytest.MonkeyPatch
+    answer: str, unexpected_answers: int, habit: Habit, file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     habit("never pays")
-    monkeypatch.setattr(payers, "WRONG_AMOUNT", 1.0)
+    monkeypatch.setattr(provider_payments, "WRONG_AMOUNT", 1.0)
     async with asyncio.TaskGroup() as group:
         street = Street(group, file, answer)
         await street.pay()
-    assert [asked["amount"] for asked in street.asked] == [501, 500]
-    assert len(street.surprises) == surprises
+    assert [request["amount"] for request in street.requests] == [501, 500]
+    assert len(street.unexpected_answers) == unexpected_answers
 
 
-@pytest.mark.parametrize(("status", "surprises"), [(200, 0), (409, 0), (400, 1), (503, 1)])
+@pytest.mark.parametrize(("status", "unexpected_answers"), [(200, 0), (409, 0), (400, 1), (503, 1)])
 async def test_a_provider_may_say_that_it_is_too_late_and_nothing_else(
-    status: int, surprises: int, habit: Habit, file: Path
+    status: int, unexpected_answers: int, habit: Habit, file: Path
 ) -> None:
     habit("pays")
     async with asyncio.TaskGroup() as group:
         street = Street(group, file, status=status)
         await street.pay()
-    assert (len(street.receipts.open), len(street.surprises)) == (status == 200, surprises)
+    assert (len(street.receipts.open), len(street.unexpected_answers)) == (status == 200, unexpected_answers)
 
 
 async def test_at_paypal_buyers_approve_and_what_is_taken_is_heard_of_later(habit: Habit, file: Path) -> None:
@@ -171,16 +177,16 @@ async def test_at_paypal_buyers_approve_and_what_is_taken_is_heard_of_later(habi
     async with asyncio.TaskGroup() as group:
         street = Street(group, file)
         await street.pay(Bill("USD", "u", {"1": 500, "2": 30}, "9"))
-    assert [(asked["provider"], asked["intent_id"], asked["amount"]) for asked in street.asked] == [
+    assert [(request["provider"], request["intent_id"], request["amount"]) for request in street.requests] == [
         ("paypal", "9", 530)
     ]
     assert street.visits
     assert not street.receipts.open
 
 
-def captured(trade_no: str, verdict: str, amount: int = 530) -> Heard:
+def captured(trade_no: str, verdict: str, amount: int = 530) -> ReceivedMessage:
     about = {"provider": "wechat", "trade_no": trade_no, "order_id": "1", "intent_id": "9", "currency": "CNY"}
-    return Heard("payment.captured.v1", about | {"amount": amount, "verdict": verdict}, "")
+    return ReceivedMessage("payment.captured.v1", about | {"amount": amount, "verdict": verdict}, "")
 
 
 @pytest.mark.parametrize("receipt_first", [True, False, None])
@@ -195,7 +201,7 @@ def test_a_payment_is_written_down_once_whether_its_receipt_comes_first_or_last_
     if receipt_first:
         receipts.paid("wechat", "T", bill, 530)
         assert receipts.stuck()
-    receipts.hear(captured("T", verdict))
+    receipts.receive(captured("T", verdict))
     if receipt_first is False:
         receipts.paid("wechat", "T", bill, 530)
     receipts.flush()
@@ -206,10 +212,10 @@ def test_a_payment_is_written_down_once_whether_its_receipt_comes_first_or_last_
 def test_money_that_goes_back_is_written_down_once_however_often_it_is_heard_of(file: Path) -> None:
     receipts = Receipts(file, {})
     refund = {"refund_no": "R1", "order_id": "1", "amount": 30, "currency": "CNY", "provider": "wechat"}
-    receipts.hear(Heard("refund.requested.v1", refund, ""))
+    receipts.receive(ReceivedMessage("refund.requested.v1", refund, ""))
     assert receipts.stuck()
     for _ in range(2):
-        receipts.hear(Heard("refund.succeeded.v1", refund, ""))
+        receipts.receive(ReceivedMessage("refund.succeeded.v1", refund, ""))
     receipts.flush()
     assert file.read_text().split() == ["wechat,1,R1,-30"]
     assert not receipts.stuck()

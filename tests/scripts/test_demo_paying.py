@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from scripts.demo import bills, paying, service
-from scripts.demo.crowd import Crowd
-from scripts.demo.paying import Paying
-from scripts.demo.wire import Heard, Letter
+from scripts.amqp_client import OutgoingMessage, ReceivedMessage
+from scripts.demo import bills, payment_service, payments
+from scripts.demo.background_tasks import BackgroundTasks
+from scripts.demo.payments import Payments
 
 
 class Counter:
@@ -21,33 +21,33 @@ class Counter:
         self.paid: list[Any] = []
         self._file = file
         link: Any = SimpleNamespace(send=self._send)
-        self.crowd = Crowd(group)
-        till: Any = SimpleNamespace(crowd=self.crowd)
-        self.paying = Paying(link, till, None, file, 15.0)  # type: ignore[arg-type]
+        self.tasks = BackgroundTasks(group)
+        placement: Any = SimpleNamespace(tasks=self.tasks)
+        self.payments = Payments(link, placement, None, file, 15.0)  # type: ignore[arg-type]
 
-    async def _send(self, letter: Letter) -> None:
-        self.paid.append(letter.body)
+    async def _send(self, message: OutgoingMessage) -> None:
+        self.paid.append(message.body)
 
-    async def hear(self, type_: str, **body: Any) -> None:
-        self.paying.hear(Heard(type_, body, "c"))
-        while len(self.crowd):
+    async def receive(self, type_: str, **body: Any) -> None:
+        self.payments.receive(ReceivedMessage(type_, body, "c"))
+        while len(self.tasks):
             await asyncio.sleep(0)
 
     async def created(self, order_id: str, payable: int, parent_id: str | None = None) -> None:
         amounts = {"currency": "USD", "payable": payable}
         request = f"request-{order_id}"
         about = {"order_id": order_id, "parent_id": parent_id, "request_id": request, "user_id": "u"}
-        await self.hear("order.created.v1", **about, amounts=amounts)
+        await self.receive("order.created.v1", **about, amounts=amounts)
 
     async def merged(self, order_id: str, payable: int) -> None:
         amounts = {"currency": "USD", "payable": payable}
         about = {"order_id": order_id, "order_ids": ["1", "2"], "intent_id": "9", "user_id": "u"}
-        await self.hear("order.merged.v1", **about, amounts=amounts)
+        await self.receive("order.merged.v1", **about, amounts=amounts)
 
     async def judged(self, verdict: str) -> None:
         for result in self.paid:
             about = {name: result[name] for name in ("provider", "trade_no", "order_id", "intent_id", "currency")}
-            await self.hear("payment.captured.v1", **about, amount=result["amount"], verdict=verdict)
+            await self.receive("payment.captured.v1", **about, amount=result["amount"], verdict=verdict)
 
     @property
     def sums(self) -> list[tuple[str, int, str | None]]:
@@ -55,7 +55,7 @@ class Counter:
 
     @property
     def books(self) -> list[tuple[str, int]]:
-        self.paying.receipts.flush()
+        self.payments.receipts.flush()
         lines = [line.split(",") for line in self._file.read_text().splitlines()]
         assert {provider for provider, *_ in lines} == {"demo-pay"}
         return [(order_id, int(amount)) for _, order_id, _, amount in lines]
@@ -63,9 +63,9 @@ class Counter:
 
 @pytest.fixture(autouse=True)
 def pays_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(service, "HABITS", {"pays once": 1})
+    monkeypatch.setattr(payment_service, "HABITS", {"pays once": 1})
     monkeypatch.setattr(bills, "ONE_ALONE", 0.0)
-    monkeypatch.setattr(paying, "OWN_SERVICE", {"orders": 1.0, "merged orders": 1.0})
+    monkeypatch.setattr(payments, "OWN_SERVICE", {"orders": 1.0, "merged orders": 1.0})
     monkeypatch.setattr(random, "uniform", lambda least, most: 0.0)
 
 
@@ -81,21 +81,21 @@ async def test_an_order_is_paid_once_and_a_part_of_a_split_order_with_its_parent
         await counter.created("11", 300, parent_id="1")
         await counter.created("12", 200, parent_id="1")
         assert counter.sums == [("1", 500, None)]
-        assert counter.paying.receipts.stuck()
+        assert counter.payments.receipts.stuck()
         await counter.judged("kept")
     assert counter.books == [("1", 500)]
-    assert not counter.paying.receipts.stuck()
+    assert not counter.payments.receipts.stuck()
 
 
 async def test_orders_on_hold_are_paid_when_they_are_released_before_or_after_they_are_heard_of(file: Path) -> None:
     async with asyncio.TaskGroup() as group:
         counter = Counter(group, file)
-        counter.paying.bills.hold("request-1")
-        counter.paying.bills.hold("request-2")
+        counter.payments.bills.hold("request-1")
+        counter.payments.bills.hold("request-2")
         await counter.created("1", 500)
         assert not counter.paid
-        counter.paying.bills.release("request-1")
-        counter.paying.bills.release("request-2")
+        counter.payments.bills.release("request-1")
+        counter.payments.bills.release("request-2")
         await counter.created("2", 70)
         assert counter.sums == [("1", 500, None), ("2", 70, None)]
 
@@ -117,7 +117,7 @@ async def test_merged_orders_are_paid_at_once_and_booked_each_when_the_payment_i
 
 
 async def test_a_wrong_amount_that_is_kept_shows_in_the_books(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(service, "HABITS", {"pays the wrong amount": 1})
+    monkeypatch.setattr(payment_service, "HABITS", {"pays the wrong amount": 1})
     monkeypatch.setattr(random, "choice", lambda choices: 1000)
     async with asyncio.TaskGroup() as group:
         counter = Counter(group, file)
@@ -130,9 +130,9 @@ async def test_a_refund_goes_back_once_and_into_the_books_of_the_order_it_is_for
     async with asyncio.TaskGroup() as group:
         counter = Counter(group, file)
         refund = {"refund_no": "R1", "order_id": "11", "amount": 300, "currency": "USD", "provider": "demo-pay"}
-        await counter.hear("refund.requested.v1", **refund)
-        assert counter.paying.receipts.stuck()
-        await counter.hear("refund.succeeded.v1", **refund)
+        await counter.receive("refund.requested.v1", **refund)
+        assert counter.payments.receipts.stuck()
+        await counter.receive("refund.succeeded.v1", **refund)
         assert {(result["refund_no"], result["amount"]) for result in counter.paid} == {("R1", 300)}
     assert counter.books == [("11", -300)]
-    assert not counter.paying.receipts.stuck()
+    assert not counter.payments.receipts.stuck()

@@ -9,10 +9,10 @@ import pytest
 from messages.benefits import CouponTemplateUpsert
 from messages.promotions import PromotionUpsert
 from scripts.demo.baskets import Basket, Product, Year
+from scripts.demo.catalogue_messages import coupon_template, promotion
 from scripts.demo.checkout import Bill, Rules, bill, parts, points_collected
 from scripts.demo.coupons import Coupon
 from scripts.demo.dataset import UNITS_MAX
-from scripts.demo.offers import coupon_template, promotion
 from workers.domain.pricing import coupons, quote
 from workers.domain.pricing.promotions import Promotion, invalid
 from workers.domain.pricing.splitting import split
@@ -76,10 +76,10 @@ def _sku(product: Product) -> quote.Sku:
 
 def _promotion(product: Product) -> Promotion | None:
     """As the message that announces it is read."""
-    letter = promotion(product, YESTERDAY, TOMORROW)
-    if letter is None:
+    message = promotion(product, YESTERDAY, TOMORROW)
+    if message is None:
         return None
-    told = PromotionUpsert.model_validate_json(letter.message(None).body)
+    told = PromotionUpsert.model_validate_json(message.to_amqp(None).body)
     steps = tuple(tuple(step.model_dump().values()) for step in told.steps)
     return Promotion(**told.model_dump(include=PROMOTION_FIELDS), steps=steps)
 
@@ -90,7 +90,7 @@ PROMOTION_FIELDS = set(Promotion.__dataclass_fields__) - {"steps"}
 def _coupon(coupon: Coupon | None) -> coupons.Coupon | None:
     if coupon is None:
         return None
-    told = CouponTemplateUpsert.model_validate_json(coupon_template(coupon, YESTERDAY, TOMORROW).message(None).body)
+    told = CouponTemplateUpsert.model_validate_json(coupon_template(coupon, YESTERDAY, TOMORROW).to_amqp(None).body)
     return coupons.Coupon(
         "c", "u", "issued", None, told.name, told.amount, told.currency, told.min_amount, told.scope,
         frozenset(told.scope_ids), frozenset(), frozenset(), told.valid_from, told.valid_to,

@@ -10,15 +10,15 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from scripts.demo.figures import Figures
-from scripts.demo.processes import Child, KeepsDyingError, python
-from scripts.demo.view import Scene, line, picture
+from scripts.demo.live_view import ViewData, line, picture
+from scripts.demo.processes import ChildProcess, KeepsDyingError, python
+from scripts.demo.system_status import SystemStatus
 
 STAYS = "import time; print('here', flush=True); time.sleep(60)"
 
 
-def child(folder: Path, code: str) -> Child:
-    return Child("worker-1", python("-c", code), dict(os.environ), folder)
+def child(folder: Path, code: str) -> ChildProcess:
+    return ChildProcess("worker-1", python("-c", code), dict(os.environ), folder)
 
 
 async def until(true: Callable[[], bool]) -> None:
@@ -54,12 +54,12 @@ def test_the_picture_has_a_line_for_each_payment_provider(tmp_path: Path) -> Non
     """How many captures, what is kept of them, how many refunds."""
     ledger = {"captures": [{}] * 3, "refunds": [{}], "captured": {"CNY": 123_456}, "refunded": {"CNY": 56}}
     console = Console(width=132, file=io.StringIO(), record=True)
-    console.print(picture(Scene([child(tmp_path, STAYS)], ledgers={"alipay": ledger})))
+    console.print(picture(ViewData([child(tmp_path, STAYS)], ledgers={"alipay": ledger})))
     assert re.search(r"alipay +│ +3 │ +1,234.00 CNY │ +1 │", console.export_text())
 
 
 def test_the_line_says_when_a_server_does_not_answer(tmp_path: Path) -> None:
-    scene = Scene([child(tmp_path, STAYS)], figures=Figures({"paid": 3}, {"invalid": 2}, None, None))
-    text = line(scene)
+    view_data = ViewData([child(tmp_path, STAYS)], status=SystemStatus({"paid": 3}, {"invalid": 2}, None, None))
+    text = line(view_data)
     assert "paid=3" in text
     assert "outbox ?  queued ?  dead 2" in text

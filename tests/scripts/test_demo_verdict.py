@@ -12,34 +12,34 @@ import asyncpg
 import pytest
 from rich.console import Console
 
-from scripts.demo.books import Books, Letters
-from scripts.demo.figures import Figures
-from scripts.demo.ledgers import Ledgers, compare_ledgers
-from scripts.demo.passbook import Passbook
-from scripts.demo.play import Standstill
-from scripts.demo.statements import Reconciled
+from scripts.amqp_client import ReceivedMessage
+from scripts.demo.benefits_check import BenefitsComparison, compare_benefits
+from scripts.demo.benefits_log import BenefitsLog
+from scripts.demo.demo_run import Standstill
+from scripts.demo.money_check import Books, DeadLetterComparison
+from scripts.demo.statement_check import StatementComparison
 from scripts.demo.summary import as_json, print_summary
-from scripts.demo.verdict import Ending, checks
-from scripts.demo.wire import Heard
+from scripts.demo.system_status import SystemStatus
+from scripts.demo.verdict import RunResult, checks
 
 BOOK: dict[str, Any] = {
     "captures": [], "refunds": [], "unpaid": 0, "habits": {"forged": 2, "reserialised": 1},
     "notifications": {"given up": 1},
 }  # fmt: skip
-GOOD = Ending(
+GOOD = RunResult(
     final={
         "disbelieved": 3,
         "commands_sent": 3,
         "commands_open": 0,
         "contradictions": [],
-        "vandal": {"tag": "not JSON"},
+        "malformed_messages": {"tag": "not JSON"},
     },
-    figures=Figures(),
+    status=SystemStatus(),
     books=Books({"CNY": 100}, [], []),
-    letters=Letters([], [], []),
-    ledgers=Ledgers([], [], []),
+    messages=DeadLetterComparison([], [], []),
+    ledgers=BenefitsComparison([], [], []),
     gateways={"wechat": BOOK},
-    statements=Reconciled(),
+    statements=StatementComparison(),
     audit=(0, "clean"),
     stuck=(),
     restarts={},
@@ -61,7 +61,7 @@ def test_the_summary_says_what_every_gateway_did(capsys: pytest.CaptureFixture[s
 
 
 @pytest.mark.parametrize(
-    ("name", "ending"),
+    ("name", "result"),
     [
         ("everything came to its end", replace(GOOD, stuck=("orders paid: 1",))),
         ("every command has its outcome", replace(GOOD, final=GOOD.final | {"commands_open": 1})),
@@ -69,23 +69,26 @@ def test_the_summary_says_what_every_gateway_did(capsys: pytest.CaptureFixture[s
         ("no command has two outcomes", replace(GOOD, final=GOOD.final | {"contradictions": ["c"]})),
         ("what orders keep is what buyers paid", replace(GOOD, books=Books({}, ["order 1: ours 1, theirs 2"], []))),
         ("the providers' ledgers have what ours have", replace(GOOD, books=Books({}, [], ["alipay T"]))),
-        ("orders cost what the checkout says", replace(GOOD, final=GOOD.final | {"surprises": ["s"]})),
+        ("orders cost what the checkout says", replace(GOOD, final=GOOD.final | {"unexpected_answers": ["s"]})),
         ("split orders add up", replace(GOOD, final=GOOD.final | {"split_wrongly": ["o"]})),
-        ("the providers' day statements say the same", replace(GOOD, statements=Reconciled(1, 1, ("line 1",)))),
+        (
+            "the providers' day statements say the same",
+            replace(GOOD, statements=StatementComparison(1, 1, ("line 1",))),
+        ),
         ("no notification that was tampered with is believed", replace(GOOD, final=GOOD.final | {"disbelieved": 1})),
         ("no notification that was tampered with is believed", replace(GOOD, final=GOOD.final | {"disbelieved": 4})),
-        ("every coupon is used once at most", replace(GOOD, ledgers=Ledgers(["c"], [], []))),
-        ("every coupon is used once at most", replace(GOOD, ledgers=Ledgers([], ["c"], []))),
-        ("every point is accounted for", replace(GOOD, ledgers=Ledgers([], [], ["u"]))),
-        ("every malformed message is one dead letter", replace(GOOD, letters=Letters(["tag"], [], []))),
-        ("every malformed message is one dead letter", replace(GOOD, letters=Letters([], ["tag"], []))),
-        ("nothing else died", replace(GOOD, letters=Letters([], [], ["stock.reserve"]))),
+        ("every coupon is used once at most", replace(GOOD, ledgers=BenefitsComparison(["c"], [], []))),
+        ("every coupon is used once at most", replace(GOOD, ledgers=BenefitsComparison([], ["c"], []))),
+        ("every point is accounted for", replace(GOOD, ledgers=BenefitsComparison([], [], ["u"]))),
+        ("every malformed message is one dead message", replace(GOOD, messages=DeadLetterComparison(["tag"], [], []))),
+        ("every malformed message is one dead message", replace(GOOD, messages=DeadLetterComparison([], ["tag"], []))),
+        ("nothing else died", replace(GOOD, messages=DeadLetterComparison([], [], ["stock.reserve"]))),
         ("the audit is clean", replace(GOOD, audit=(1, "violated"))),
     ],
 )
-def test_one_broken_promise_fails_its_check_alone(name: str, ending: Ending) -> None:
-    assert [check.name for check in checks(ending) if not check.ok] == [name]
-    assert json.loads(as_json(ending))["ok"] is False
+def test_one_broken_promise_fails_its_check_alone(name: str, result: RunResult) -> None:
+    assert [check.name for check in checks(result) if not check.ok] == [name]
+    assert json.loads(as_json(result))["ok"] is False
 
 
 COUNTS = {
@@ -96,11 +99,11 @@ COUNTS = {
     "refunds_open": 0.0,
     "attempts_open": 0.0,
 }
-QUIET = Figures({"completed": 3, "cancelled": 1}, {"invalid": 2}, COUNTS, {"oms.stock": 0})
+QUIET = SystemStatus({"completed": 3, "cancelled": 1}, {"invalid": 2}, COUNTS, {"oms.stock": 0})
 
 
 @pytest.mark.parametrize(
-    "figures",
+    "status",
     [
         replace(QUIET, states={"paid": 1}),
         replace(QUIET, counts=COUNTS | {"outbox_pending": 1.0}),
@@ -113,11 +116,11 @@ QUIET = Figures({"completed": 3, "cancelled": 1}, {"invalid": 2}, COUNTS, {"oms.
         replace(QUIET, counts=None),
     ],
 )
-def test_what_is_under_way_is_not_quiet_and_has_a_name(figures: Figures) -> None:
-    assert QUIET.quiet
-    assert not QUIET.unquiet()
-    assert not figures.quiet
-    assert len(figures.unquiet()) == 1
+def test_what_is_under_way_is_not_quiet_and_has_a_name(status: SystemStatus) -> None:
+    assert QUIET.is_idle
+    assert not QUIET.in_progress()
+    assert not status.is_idle
+    assert len(status.in_progress()) == 1
 
 
 def test_a_standstill_is_the_same_signature_for_the_whole_limit() -> None:
@@ -133,65 +136,69 @@ ACCOUNT = "INSERT INTO points_accounts (user_id, balance, held) VALUES ($1, $2, 
 
 
 @pytest.fixture
-def passbook(tmp_path: Path) -> Passbook:
-    return Passbook(tmp_path / "passbook.csv")
+def benefits_log(tmp_path: Path) -> BenefitsLog:
+    return BenefitsLog(tmp_path / "benefits_log.csv")
 
 
-def coupon(passbook: Passbook, order_id: int | None, *states: str) -> None:
+def coupon(benefits_log: BenefitsLog, order_id: int | None, *states: str) -> None:
     for state in states:
-        passbook.hear(Heard("coupon.changed.v1", {"coupon_id": "c", "order_id": order_id, "state": state}, ""))
+        benefits_log.receive(
+            ReceivedMessage("coupon.changed.v1", {"coupon_id": "c", "order_id": order_id, "state": state}, "")
+        )
 
 
-def points(passbook: Passbook, **ops: int) -> None:
+def points(benefits_log: BenefitsLog, **ops: int) -> None:
     for op, many in ops.items():
-        passbook.hear(Heard("points.changed.v1", {"user_id": "u", "op": op, "points": many, "order_id": None}, ""))
+        benefits_log.receive(
+            ReceivedMessage("points.changed.v1", {"user_id": "u", "op": op, "points": many, "order_id": None}, "")
+        )
 
 
-Booked = Callable[..., Awaitable[Ledgers]]
+Booked = Callable[..., Awaitable[BenefitsComparison]]
 
 
 @pytest.fixture
-def ledgers(database_url: str, tmp_path: Path, passbook: Passbook) -> Booked:
+def ledgers(database_url: str, tmp_path: Path, benefits_log: BenefitsLog) -> Booked:
     """What the comparison finds when these rows are booked."""
 
-    async def compare(sql: str, *rows: tuple[object, ...]) -> Ledgers:
-        passbook.flush()
+    async def compare(sql: str, *rows: tuple[object, ...]) -> BenefitsComparison:
+        benefits_log.flush()
         session = await asyncpg.connect(database_url)
         await session.executemany(sql, rows)
-        found = await compare_ledgers(session, tmp_path / "passbook.csv")
+        found = await compare_benefits(session, tmp_path / "benefits_log.csv")
         await session.close()
         return found
 
     return compare
 
 
-async def test_a_coupon_that_was_given_back_may_serve_again(ledgers: Booked, passbook: Passbook) -> None:
-    coupon(passbook, 1, "locked", "released")
-    coupon(passbook, 2, "locked", "used", "returned")
-    coupon(passbook, 3, "locked", "expired")
-    coupon(passbook, 4, "locked", "used")
-    coupon(passbook, None, "expired")
+async def test_a_coupon_that_was_given_back_may_serve_again(ledgers: Booked, benefits_log: BenefitsLog) -> None:
+    coupon(benefits_log, 1, "locked", "released")
+    coupon(benefits_log, 2, "locked", "used", "returned")
+    coupon(benefits_log, 3, "locked", "expired")
+    coupon(benefits_log, 4, "locked", "used")
+    coupon(benefits_log, None, "expired")
     ends = {1: ("release",), 2: ("use", "return"), 3: ("release",), 4: ("use",)}
     booked = [(order_id, op) for order_id, ops in ends.items() for op in ("lock", *ops)]
     found = await ledgers(COUPON, *(("c", *row) for row in booked))
-    assert found == Ledgers([], [], [])
-    assert passbook.coupons_used == 1
+    assert found == BenefitsComparison([], [], [])
+    assert benefits_log.coupons_used == 1
 
 
 @pytest.mark.parametrize("second", [("locked", "used"), ("locked",), ("used",)])
 async def test_a_coupon_that_serves_two_orders_is_named(
-    second: tuple[str, ...], ledgers: Booked, passbook: Passbook
+    second: tuple[str, ...], ledgers: Booked, benefits_log: BenefitsLog
 ) -> None:
-    coupon(passbook, 1, "locked", "used")
-    coupon(passbook, 2, *second)
+    coupon(benefits_log, 1, "locked", "used")
+    coupon(benefits_log, 2, *second)
     found = await ledgers(COUPON)
     assert found.twice == ["coupon c: orders 1 2"]
 
 
 async def test_a_coupon_s_step_that_is_announced_but_not_booked_or_the_reverse_is_named(
-    ledgers: Booked, passbook: Passbook
+    ledgers: Booked, benefits_log: BenefitsLog
 ) -> None:
-    coupon(passbook, 1, "locked", "used")
+    coupon(benefits_log, 1, "locked", "used")
     found = await ledgers(COUPON, ("c", 1, "lock"), ("c", 1, "release"))
     assert found.coupons == [
         "coupon c, order 1: free 1 times, told 0 times",
@@ -211,8 +218,8 @@ async def test_a_coupon_s_step_that_is_announced_but_not_booked_or_the_reverse_i
     ],
 )
 async def test_points_are_what_was_announced_and_none_is_held_in_the_end(
-    ops: dict[str, int], account: tuple[int, int], wrong: int, ledgers: Booked, passbook: Passbook
+    ops: dict[str, int], account: tuple[int, int], wrong: int, ledgers: Booked, benefits_log: BenefitsLog
 ) -> None:
-    points(passbook, **ops)
+    points(benefits_log, **ops)
     found = await ledgers(ACCOUNT, ("u", *account))
     assert len(found.points) == wrong

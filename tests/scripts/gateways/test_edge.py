@@ -13,7 +13,7 @@ import aiohttp
 import pytest
 
 from messages.payments import PaymentCallback
-from scripts.demo.wire import Letter, Link
+from scripts.amqp_client import AmqpClient, OutgoingMessage
 from scripts.gateways import edge as edges
 from scripts.gateways.edge import ACKNOWLEDGEMENTS, Edge, Publish
 from scripts.gateways.running import KINDS
@@ -34,10 +34,10 @@ class Wire:
     """A broker that confirms at once, unless it is away."""
 
     def __init__(self) -> None:
-        self.letters: list[Letter] = []
+        self.letters: list[OutgoingMessage] = []
         self.away = False
 
-    async def publish(self, letter: Letter) -> None:
+    async def publish(self, letter: OutgoingMessage) -> None:
         if self.away:
             await asyncio.sleep(60)
         self.letters.append(letter)
@@ -116,7 +116,7 @@ async def test_what_no_provider_sends_goes_nowhere(
 
 
 async def test_on_the_broker_it_is_a_payment_callback_from_upstream(declared_broker: Broker) -> None:
-    link = Link(declared_broker["upstream"], "edge", declared_broker.names.prefix)
+    link = AmqpClient(declared_broker["upstream"], "edge", declared_broker.names.prefix)
     running = asyncio.create_task(link.run())
     async with opened(link.send) as (url, client):
         async with client.post(f"{url}/alipay", data=b"sign=%2B&x=") as answer:

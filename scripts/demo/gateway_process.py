@@ -35,10 +35,10 @@ SAME_CLOCK_SECONDS = 1
 """The providers' clock is ours: nobody need wait until a window has surely ended there too."""
 TIME_FACTOR = 0.02
 """A notification that is not acknowledged comes again in seconds, not in minutes."""
-START_SECONDS, STOP_SECONDS, BOOKS_SECONDS = 60.0, 10.0, 10.0
-BOOKS_SHARE = 50
+START_SECONDS, STOP_SECONDS, LEDGER_SECONDS = 60.0, 10.0, 10.0
+LEDGER_SHARE = 50
 """Asking for the books takes at most one part in so many of the time."""
-Books = Mapping[str, Mapping[str, Any]]
+Ledgers = Mapping[str, Mapping[str, Any]]
 """Provider -> its ledger."""
 
 
@@ -47,7 +47,7 @@ class GatewaysDiedError(Exception):
 
 
 @dataclass
-class Gateways:
+class GatewayProcess:
     """The process. `environment` is what workers are configured with, `urls` where each gateway is."""
 
     process: asyncio.subprocess.Process
@@ -56,8 +56,8 @@ class Gateways:
     urls: Mapping[str, str]
     name: str = "gateways"
     restarts: int = 0
-    books: Books = field(default_factory=dict)
-    _next_look: float = 0.0
+    ledgers: Ledgers = field(default_factory=dict)
+    _next_refresh: float = 0.0
     _stopping: bool = False
 
     async def watch(self) -> None:
@@ -80,20 +80,20 @@ class Gateways:
     @property
     def waiting(self) -> int:
         """Notifications that will still be sent."""
-        return sum(book["notifications"]["waiting"] for book in self.books.values())
+        return sum(book["notifications"]["waiting"] for book in self.ledgers.values())
 
-    async def look(self) -> None:
+    async def refresh(self) -> None:
         """Read the books, unless that was just done. What cannot be read stays as it was."""
-        if time.monotonic() < self._next_look:
+        if time.monotonic() < self._next_refresh:
             return
         begun = time.monotonic()
         with contextlib.suppress(aiohttp.ClientError, TimeoutError):
-            self.books = await self.read()
-        self._next_look = begun + BOOKS_SHARE * (time.monotonic() - begun)
+            self.ledgers = await self.read()
+        self._next_refresh = begun + LEDGER_SHARE * (time.monotonic() - begun)
 
-    async def read(self) -> Books:
+    async def read(self) -> Ledgers:
         """Every gateway's ledger. Raises ClientError, TimeoutError."""
-        async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=BOOKS_SECONDS)) as session:
+        async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=LEDGER_SECONDS)) as session:
             return {name: await _ledger(session, f"{url}/ledger") for name, url in self.urls.items()}
 
     async def stop(self) -> None:
@@ -117,7 +117,9 @@ async def _ledger(session: aiohttp.ClientSession, url: str) -> Mapping[str, Any]
 
 
 @asynccontextmanager
-async def opened(folder: Path, environment: Mapping[str, str], rotate_after: int) -> AsyncIterator[Gateways]:
+async def running_gateways(
+    folder: Path, environment: Mapping[str, str], rotate_after: int
+) -> AsyncIterator[GatewayProcess]:
     """All four, until the block ends. `environment` has the broker for the edge. Raises GatewaysDiedError."""
     log, keys = folder / "gateways.log", folder / "gateways"
     habits = [word for name, value in HABITS.items() for word in ("--habit", f"{name}={value}")]
@@ -138,7 +140,7 @@ async def opened(folder: Path, environment: Mapping[str, str], rotate_after: int
             start_new_session=True,
             preexec_fn=ends_with_parent,
         )
-    gateways = Gateways(process, log, {}, {})
+    gateways = GatewayProcess(process, log, {}, {})
     try:
         await _begun(gateways)
         yield gateways
@@ -146,7 +148,7 @@ async def opened(folder: Path, environment: Mapping[str, str], rotate_after: int
         await gateways.stop()
 
 
-async def _begun(gateways: Gateways) -> None:
+async def _begun(gateways: GatewayProcess) -> None:
     """Wait for what it says of itself."""
     assert gateways.process.stdout is not None
     line = b""
@@ -155,8 +157,8 @@ async def _begun(gateways: Gateways) -> None:
             line = await gateways.process.stdout.readline()
     if not line:
         raise GatewaysDiedError(f"the gateways did not start; the end of {gateways.log}:\n{last_words(gateways.log)}")
-    said = json.loads(line)
-    gateways.environment, gateways.urls = said["environment"], said["gateways"]
+    answer = json.loads(line)
+    gateways.environment, gateways.urls = answer["environment"], answer["gateways"]
     _same_clock(Path(gateways.environment["OMS_UNIONPAY"].removeprefix("file:")))
 
 

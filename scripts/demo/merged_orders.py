@@ -5,11 +5,11 @@ import random
 from collections import Counter
 from collections.abc import Sequence
 
+from scripts.amqp_client import AmqpClient, OutgoingMessage, new_id
 from scripts.demo.baskets import Basket
 from scripts.demo.bills import Bills
-from scripts.demo.buyer import Buyers
-from scripts.demo.outcomes import REFUSED, Outcomes
-from scripts.demo.wire import Letter, Link, new_id
+from scripts.demo.buyers import Buyers
+from scripts.demo.command_outcomes import REFUSED, CommandOutcomes
 
 AT_ONCE = 0.6
 
@@ -28,10 +28,10 @@ def in_pairs(baskets: Sequence[Basket]) -> list[tuple[Basket, ...]]:
     return [tuple(entry) for entry in entries]
 
 
-class Together:
+class MergedOrders:
     """Has both bills wait until the orders are merged, or pays each for itself when they cannot be."""
 
-    def __init__(self, link: Link, outcomes: Outcomes, buyers: Buyers, bills: Bills) -> None:
+    def __init__(self, link: AmqpClient, outcomes: CommandOutcomes, buyers: Buyers, bills: Bills) -> None:
         self.did: Counter[str] = Counter()
         self._link, self._outcomes, self._buyers, self._bills = link, outcomes, buyers, bills
 
@@ -52,7 +52,7 @@ class Together:
 
     async def _merge(self, orders: list[str], user: str) -> bool:
         actor = {"type": "user", "id": user}
-        letter = Letter("order.merge.v1", {"request_id": new_id(), "actor": actor, "order_ids": orders})
-        sent = self._outcomes.note(letter)
-        await self._link.send(letter)
+        message = OutgoingMessage("order.merge.v1", {"request_id": new_id(), "actor": actor, "order_ids": orders})
+        sent = self._outcomes.note(message)
+        await self._link.send(message)
         return (await sent.outcome()).type != REFUSED

@@ -1,4 +1,4 @@
-"""What became of every command, as heard on the wire: each must end in exactly one outcome."""
+"""What became of every command, as received on the wire: each must end in exactly one outcome."""
 
 import asyncio
 import random
@@ -6,7 +6,7 @@ import time
 from collections import Counter, OrderedDict, deque
 from dataclasses import dataclass, field
 
-from scripts.demo.wire import Heard, Letter
+from scripts.amqp_client import OutgoingMessage, ReceivedMessage
 
 OUTCOMES = {
     "order.create.v1": {"order.created.v1", "order.rejected.v1"},
@@ -30,35 +30,35 @@ RECENT_SECONDS = 10
 
 
 @dataclass
-class Sent:
+class PendingCommand:
     """A command under way. `order_id` is the order it is about, if there is one yet."""
 
     type: str
     at: float
     order_id: str | None = None
-    heard: Heard | None = None
+    received: ReceivedMessage | None = None
     decided: asyncio.Event = field(default_factory=asyncio.Event)
 
-    async def outcome(self) -> Heard:
+    async def outcome(self) -> ReceivedMessage:
         """Its event, or its refusal; waits for it."""
         await self.decided.wait()
-        assert self.heard is not None
-        return self.heard
+        assert self.received is not None
+        return self.received
 
-    def is_decided_by(self, heard: Heard) -> bool:
-        """Whether this is the outcome. Orders that move with the one it is about have events of their own."""
-        if heard.type == REFUSED:
+    def is_decided_by(self, received: ReceivedMessage) -> bool:
+        """Whether this is the outcome. ClientJob that move with the one it is about have events of their own."""
+        if received.type == REFUSED:
             return True
-        body = heard.body
+        body = received.body
         ours = body.get("order_id") in (None, self.order_id) if self.order_id else body.get("parent_id") is None
-        return ours and heard.type in OUTCOMES[self.type]
+        return ours and received.type in OUTCOMES[self.type]
 
 
-class Outcomes:
+class CommandOutcomes:
     """Commands under way by correlation id, which is the id of the message that brought them."""
 
     def __init__(self) -> None:
-        self.open: dict[str, Sent] = {}
+        self.open: dict[str, PendingCommand] = {}
         self.sent: Counter[str] = Counter()
         self.decided: Counter[str] = Counter()
         self.refusals: Counter[str] = Counter()
@@ -67,11 +67,11 @@ class Outcomes:
         self._known: OrderedDict[str, str] = OrderedDict()
         self._moved = asyncio.Event()
 
-    def note(self, letter: Letter) -> Sent:
+    def note(self, message: OutgoingMessage) -> PendingCommand:
         """A command is about to be sent."""
-        order_id = None if isinstance(letter.body, bytes) else letter.body.get("order_id")
-        sent = self.open[letter.message_id] = Sent(letter.type, time.monotonic(), order_id)
-        self.sent[letter.type] += 1
+        order_id = None if isinstance(message.body, bytes) else message.body.get("order_id")
+        sent = self.open[message.message_id] = PendingCommand(message.type, time.monotonic(), order_id)
+        self.sent[message.type] += 1
         return sent
 
     async def fewer_than(self, limit: int) -> None:
@@ -80,32 +80,32 @@ class Outcomes:
             self._moved.clear()
             await self._moved.wait()
 
-    def hear(self, heard: Heard) -> None:
+    def receive(self, received: ReceivedMessage) -> None:
         """An event; perhaps the outcome of a command."""
-        sent = self.open.get(heard.correlation_id)
+        sent = self.open.get(received.correlation_id)
         if sent is None:
-            self._compare(heard)
-        elif sent.is_decided_by(heard):
-            del self.open[heard.correlation_id]
-            self._decide(heard, sent)
+            self._compare(received)
+        elif sent.is_decided_by(received):
+            del self.open[received.correlation_id]
+            self._decide(received, sent)
 
-    def _decide(self, heard: Heard, sent: Sent) -> None:
-        sent.heard = heard
+    def _decide(self, received: ReceivedMessage, sent: PendingCommand) -> None:
+        sent.received = received
         sent.decided.set()
         self._moved.set()
-        self.decided[f"{sent.type} -> {heard.type}"] += 1
-        if "code" in heard.body:
-            self.refusals[f"{sent.type}: {heard.body['code']}"] += 1
-        if heard.type == "order.created.v1":
+        self.decided[f"{sent.type} -> {received.type}"] += 1
+        if "code" in received.body:
+            self.refusals[f"{sent.type}: {received.body['code']}"] += 1
+        if received.type == "order.created.v1":
             self.latency.add(time.monotonic() - sent.at)
-        self._known[heard.correlation_id] = heard.type
+        self._known[received.correlation_id] = received.type
         if len(self._known) > REMEMBERED_MAX:
             self._known.popitem(last=False)
 
-    def _compare(self, heard: Heard) -> None:
-        before = self._known.get(heard.correlation_id)
-        if before not in (None, heard.type) and REFUSED in (before, heard.type) and heard.type in DECIDING:
-            self.contradictions.append(f"{heard.correlation_id}: {before}, then {heard.type}")
+    def _compare(self, received: ReceivedMessage) -> None:
+        before = self._known.get(received.correlation_id)
+        if before not in (None, received.type) and REFUSED in (before, received.type) and received.type in DECIDING:
+            self.contradictions.append(f"{received.correlation_id}: {before}, then {received.type}")
 
     def oldest(self, limit: int = 5) -> list[str]:
         """The commands that wait longest, as text."""

@@ -14,9 +14,9 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
-from scripts.demo.figures import Figures
-from scripts.demo.gateways import Gateways
-from scripts.demo.processes import Child
+from scripts.demo.gateway_process import GatewayProcess
+from scripts.demo.processes import ChildProcess
+from scripts.demo.system_status import SystemStatus
 
 STATES = (
     "placing",
@@ -35,27 +35,30 @@ MIB = 1024 * 1024
 
 
 @dataclass
-class Scene:
+class ViewData:
     """Everything the picture needs."""
 
-    children: Sequence[Child | Gateways]
+    children: Sequence[ChildProcess | GatewayProcess]
     prefix: str = "oms"
     wanted: int = 0
     started: float = field(default_factory=time.monotonic)
-    figures: Figures = field(default_factory=Figures)
-    outside: dict[str, Any] = field(default_factory=dict)
+    status: SystemStatus = field(default_factory=SystemStatus)
+    client_report: dict[str, Any] = field(default_factory=dict)
     ledgers: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     note: str = ""
 
 
-def picture(scene: Scene) -> RenderableType:
+def picture(view_data: ViewData) -> RenderableType:
     """The whole screen."""
     rows = [
-        Columns([_orders(scene), _flow(scene), _processes(scene)], padding=(0, 1)),
-        Columns([_queues(scene), Group(_dead(scene), _providers(scene)), _benefits(scene)], padding=(0, 1)),
+        Columns([_orders(view_data), _flow(view_data), _processes(view_data)], padding=(0, 1)),
+        Columns(
+            [_queues(view_data), Group(_dead(view_data), _providers(view_data)), _benefits(view_data)], padding=(0, 1)
+        ),
     ]
-    title = f"order management, {time.monotonic() - scene.started:.0f} s, {scene.outside.get('phase', 'starting')}"
-    return Panel(Group(*rows, Text(scene.note, style="yellow")), title=title, subtitle="Ctrl-C drains and ends")
+    phase = view_data.client_report.get("phase", "starting")
+    title = f"order management, {time.monotonic() - view_data.started:.0f} s, {phase}"
+    return Panel(Group(*rows, Text(view_data.note, style="yellow")), title=title, subtitle="Ctrl-C drains and ends")
 
 
 def _table(title: str, *rows: tuple[str, str]) -> Table:
@@ -67,32 +70,32 @@ def _table(title: str, *rows: tuple[str, str]) -> Table:
     return table
 
 
-def _orders(scene: Scene) -> Table:
-    states = scene.figures.states
+def _orders(view_data: ViewData) -> Table:
+    states = view_data.status.states
     rows = [(state, f"{states.get(state, 0):,}") for state in STATES if state in states]
     return _table("orders by state", *rows, ("all", f"{sum(states.values()):,}"))
 
 
-def _flow(scene: Scene) -> Table:
-    outside, counts = scene.outside, scene.figures.counts
-    latency = outside.get("latency", {})
+def _flow(view_data: ViewData) -> Table:
+    client_report, counts = view_data.client_report, view_data.status.counts
+    latency = client_report.get("latency", {})
     pending = "no answer" if counts is None else f"{counts['outbox_pending']:,.0f}"
     age = "no answer" if counts is None else f"{counts['outbox_age']:.2f} s"
-    of = f" of {scene.wanted:,}" if scene.wanted else ""
+    of = f" of {view_data.wanted:,}" if view_data.wanted else ""
     return _table(
         "flow",
-        ("orders sent", f"{outside.get('ordered', 0):,}{of}"),
-        ("created a second", f"{outside.get('created_per_second', 0):.1f}"),
+        ("orders sent", f"{client_report.get('ordered', 0):,}{of}"),
+        ("created a second", f"{client_report.get('created_per_second', 0):.1f}"),
         ("command to created p50", _milliseconds(latency.get("p50"))),
         ("command to created p99", _milliseconds(latency.get("p99"))),
-        ("commands without outcome", f"{outside.get('commands_open', 0):,}"),
+        ("commands without outcome", f"{client_report.get('commands_open', 0):,}"),
         ("outbox pending", pending),
         ("outbox oldest", age),
     )
 
 
-def _benefits(scene: Scene) -> Table:
-    gave = scene.outside.get("benefits", {})
+def _benefits(view_data: ViewData) -> Table:
+    gave = view_data.client_report.get("benefits", {})
     split = f"{gave.get('split', 0):,} into {gave.get('parts', 0):,}"
     return _table(
         "taken off, split, merged",
@@ -105,12 +108,12 @@ def _benefits(scene: Scene) -> Table:
     )
 
 
-def _providers(scene: Scene) -> Table:
+def _providers(view_data: ViewData) -> Table:
     """Captures and what they took, less what went back."""
     table = _table("providers: captures, kept, refunds")
     for _ in range(2):
         table.add_column(justify="right")
-    for name, ledger in scene.ledgers.items():
+    for name, ledger in view_data.ledgers.items():
         kept = Counter(ledger["captured"])
         kept.subtract(ledger["refunded"])
         text = ", ".join(f"{cents / 100:,.2f} {currency}" for currency, cents in kept.items())
@@ -118,19 +121,21 @@ def _providers(scene: Scene) -> Table:
     return table
 
 
-def _processes(scene: Scene) -> Table:
+def _processes(view_data: ViewData) -> Table:
     rows = [
         (child.name, f"{'up' if child.up else 'down'}, {child.memory_bytes() // MIB} MiB, {child.restarts} restarts")
-        for child in scene.children
+        for child in view_data.children
     ]
     return _table("processes", *rows)
 
 
-def _queues(scene: Scene) -> Table:
-    if scene.figures.queues is None:
+def _queues(view_data: ViewData) -> Table:
+    if view_data.status.queues is None:
         return _table("queues", ("RabbitMQ", "no answer"))
-    queues = scene.figures.queues.items()
-    short = {name.removeprefix(f"{scene.prefix}.").replace("provider-calls", "calls"): count for name, count in queues}
+    queues = view_data.status.queues.items()
+    short = {
+        name.removeprefix(f"{view_data.prefix}.").replace("provider-calls", "calls"): count for name, count in queues
+    }
     work = [(name, f"{count:,}") for name, count in short.items() if not name.endswith(".dlq")]
     dead = sum(count for name, count in short.items() if name.endswith(".dlq"))
     table = _table("messages ready in queues")
@@ -142,29 +147,30 @@ def _queues(scene: Scene) -> Table:
     return table
 
 
-def _dead(scene: Scene) -> Table:
-    rows = [(reason, f"{count:,}") for reason, count in scene.figures.dead.items()]
-    return _table("dead letters open, by reason", *rows, ("all", f"{sum(scene.figures.dead.values()):,}"))
+def _dead(view_data: ViewData) -> Table:
+    rows = [(reason, f"{count:,}") for reason, count in view_data.status.dead.items()]
+    return _table("dead messages open, by reason", *rows, ("all", f"{sum(view_data.status.dead.values()):,}"))
 
 
 def _milliseconds(seconds: float | None) -> str:
     return "-" if seconds is None else f"{seconds * 1000:,.0f} ms"
 
 
-def line(scene: Scene) -> str:
+def line(view_data: ViewData) -> str:
     """The picture in one line."""
-    figures, outside = scene.figures, scene.outside
-    latency = outside.get("latency", {})
-    states = " ".join(f"{state}={figures.states[state]}" for state in STATES if state in figures.states)
-    pending = "?" if figures.counts is None else f"{figures.counts['outbox_pending']:.0f}"
-    ready = "?" if figures.queues is None else str(sum(figures.queues.values()))
-    restarts = sum(child.restarts for child in scene.children)
+    status, client_report = view_data.status, view_data.client_report
+    latency = client_report.get("latency", {})
+    states = " ".join(f"{state}={status.states[state]}" for state in STATES if state in status.states)
+    pending = "?" if status.counts is None else f"{status.counts['outbox_pending']:.0f}"
+    ready = "?" if status.queues is None else str(sum(status.queues.values()))
+    restarts = sum(child.restarts for child in view_data.children)
+    phase, seconds = client_report.get("phase", "starting"), time.monotonic() - view_data.started
     return (
-        f"{time.monotonic() - scene.started:4.0f} s  {outside.get('phase', 'starting'):9} {states or 'no orders'}  "
-        f"{outside.get('created_per_second', 0):.0f}/s  p50 {_milliseconds(latency.get('p50'))} "
-        f"p99 {_milliseconds(latency.get('p99'))}  open commands {outside.get('commands_open', 0)}  "
-        f"outbox {pending}  queued {ready}  dead {sum(figures.dead.values())}  restarts {restarts}"
-        + (f"  [{scene.note}]" if scene.note else "")
+        f"{seconds:4.0f} s  {phase:9} {states or 'no orders'}  "
+        f"{client_report.get('created_per_second', 0):.0f}/s  p50 {_milliseconds(latency.get('p50'))} "
+        f"p99 {_milliseconds(latency.get('p99'))}  open commands {client_report.get('commands_open', 0)}  "
+        f"outbox {pending}  queued {ready}  dead {sum(status.dead.values())}  restarts {restarts}"
+        + (f"  [{view_data.note}]" if view_data.note else "")
     )
 
 
@@ -185,10 +191,10 @@ class Screen:
         if self._live is not None:
             self._live.stop()
 
-    def show(self, scene: Scene) -> None:
-        """The newest scene."""
+    def show(self, view_data: ViewData) -> None:
+        """The newest view_data."""
         if self._live is not None:
-            self._live.update(picture(scene), refresh=True)
+            self._live.update(picture(view_data), refresh=True)
         elif time.monotonic() >= self._next:
             self._next = time.monotonic() + PLAIN_EVERY_SECONDS
-            print(line(scene), file=sys.stderr, flush=True)
+            print(line(view_data), file=sys.stderr, flush=True)

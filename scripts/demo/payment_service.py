@@ -5,10 +5,10 @@ import random
 from collections import Counter
 from typing import Any
 
+from scripts.amqp_client import AmqpClient, OutgoingMessage, ReceivedMessage, new_id, now
+from scripts.demo.background_tasks import BackgroundTasks
 from scripts.demo.bills import Bill
-from scripts.demo.crowd import Crowd
 from scripts.demo.receipts import Receipts
-from scripts.demo.wire import Heard, Letter, Link, new_id, now
 
 PROVIDER = "demo-pay"
 
@@ -27,9 +27,9 @@ HABITS = {
 class PaymentService:
     """Collects bills, and gives back what the order system asks it to."""
 
-    def __init__(self, link: Link, crowd: Crowd, receipts: Receipts, window_seconds: float) -> None:
+    def __init__(self, link: AmqpClient, tasks: BackgroundTasks, receipts: Receipts, window_seconds: float) -> None:
         self.did: Counter[str] = Counter()
-        self._link, self._crowd, self._receipts, self._window_seconds = link, crowd, receipts, window_seconds
+        self._link, self._tasks, self._receipts, self._window_seconds = link, tasks, receipts, window_seconds
 
     def pay(self, bill: Bill) -> None:
         """Begin to collect, somehow."""
@@ -39,14 +39,14 @@ class PaymentService:
         """Begin to collect, well."""
         self._begin("pays once", bill)
 
-    def hear(self, heard: Heard) -> None:
+    def receive(self, received: ReceivedMessage) -> None:
         """A refund of what it has collected."""
-        if heard.type == "refund.requested.v1" and heard.body["provider"] == PROVIDER:
-            self._crowd.tell(self._refund(heard.body))
+        if received.type == "refund.requested.v1" and received.body["provider"] == PROVIDER:
+            self._tasks.start(self._refund(received.body))
 
     def _begin(self, habit: str, bill: Bill) -> None:
         self.did[habit] += 1
-        self._crowd.tell(self._pay(habit, bill))
+        self._tasks.start(self._pay(habit, bill))
 
     async def _pay(self, habit: str, bill: Bill) -> None:
         if habit == "never pays":
@@ -82,19 +82,19 @@ class PaymentService:
             "intent_id": bill.intent_id,
             "occurred_at": now(),
         }
-        await self._link.send(Letter("payment.result.v1", body | more))
+        await self._link.send(OutgoingMessage("payment.result.v1", body | more))
 
-    async def _refund(self, asked: dict[str, Any]) -> None:
+    async def _refund(self, job: dict[str, Any]) -> None:
         self.did["refunds"] += 1
         slow = random.random() < 0.1
         await asyncio.sleep(random.uniform(2, 6) if slow else random.uniform(0.05, 1))
         body = {
-            "refund_no": asked["refund_no"],
+            "refund_no": job["refund_no"],
             "status": "succeeded",
-            "amount": asked["amount"],
-            "currency": asked["currency"],
+            "amount": job["amount"],
+            "currency": job["currency"],
             "occurred_at": now(),
         }
-        self._receipts.gave_back(asked)
+        self._receipts.gave_back(job)
         for _ in range(2 if random.random() < 0.1 else 1):
-            await self._link.send(Letter("refund.result.v1", body))
+            await self._link.send(OutgoingMessage("refund.result.v1", body))

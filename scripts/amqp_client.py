@@ -1,4 +1,8 @@
-"""One AMQP connection of an outside system: publishes until confirmed, listens, comes back by itself."""
+"""An AMQP client that knows the wire and nothing of the order system.
+
+Test gateways publish notifications with it; the demo's buyers, carriers and payment service publish and subscribe with
+it. It imports neither messages nor outbox nor workers: the wire is enough to talk to the order system.
+"""
 
 import asyncio
 import json
@@ -14,31 +18,25 @@ import aio_pika
 from aio_pika.abc import AbstractExchange, AbstractIncomingMessage
 from aiormq.exceptions import AMQPError
 
-LOST = (AMQPError, OSError, TimeoutError, RuntimeError)
-"""How aio-pika says that a channel or connection went away."""
-HEARD_MAX = 50_000  # redeliveries come soon after the first; older ids are forgotten
+CONNECTION_LOST = (AMQPError, OSError, TimeoutError, RuntimeError)
+"""The exceptions by which aio-pika reports that a channel or a connection is gone."""
+REMEMBERED_IDS_MAX = 50_000  # a redelivery comes soon after the first delivery: older ids are forgotten
 QUEUE_EXPIRES_MS = 3_600_000
 
 
 def new_id() -> str:
-    """An id for a message or a request."""
+    """Return a fresh id for a message or a request."""
     return uuid.uuid4().hex
 
 
 def now() -> str:
-    """The time, as the wire writes it."""
+    """Return the time as the wire writes it: RFC 3339 in UTC, with microseconds."""
     return datetime.now(UTC).isoformat(timespec="microseconds")
 
 
-def client_queues(run: str) -> dict[str, str]:
-    """Link -> the queue it listens at; a role's user may only make those that begin with its name."""
-    roles = ("upstream", "payments", "warehouse")
-    return {role: f"client.{role}.demo.{run}" for role in roles} | {"replies": f"client.upstream.demo.{run}.replies"}
-
-
 @dataclass(frozen=True)
-class Heard:
-    """One event or reply."""
+class ReceivedMessage:
+    """One event or reply. `type` includes its version, such as order.created.v1."""
 
     type: str
     body: dict[str, Any]
@@ -46,8 +44,11 @@ class Heard:
 
 
 @dataclass
-class Letter:
-    """One message to send. `type` without its version is the routing key, unless that is given."""
+class OutgoingMessage:
+    """One message to send. Its routing key is `type` without the version, unless `routing_key` names another.
+
+    A `body` of bytes is sent as it is, so that malformed messages can be sent too.
+    """
 
     type: str
     body: Mapping[str, Any] | bytes
@@ -57,11 +58,11 @@ class Letter:
     routing_key: str | None = None
 
     def key(self) -> str:
-        """The routing key."""
+        """Return the routing key."""
         return self.routing_key or self.type.rsplit(".", 1)[0]
 
-    def message(self, user: str | None) -> aio_pika.Message:
-        """With the properties of the contract."""
+    def to_amqp(self, user: str | None) -> aio_pika.Message:
+        """Build the AMQP message with the properties that the contract asks for. `user` is the broker user, if any."""
         return aio_pika.Message(
             self.body if isinstance(self.body, bytes) else json.dumps(self.body).encode(),
             type=self.type,
@@ -76,8 +77,11 @@ class Letter:
         )
 
 
-class Link:
-    """A connection under one broker user. `hear` is called once per message, in the order of the queue."""
+class AmqpClient:
+    """A connection of one broker user, which reconnects by itself.
+
+    It publishes until the broker confirms, and calls the handler once per message, in the order of the queue.
+    """
 
     def __init__(
         self, url: str, name: str, prefix: str, *, exchange: str = "commands", in_flight_messages: int = 400
@@ -90,36 +94,36 @@ class Link:
         self._ready = asyncio.Event()
         self._exchange: AbstractExchange | None = None
         self._queue, self._keys = "", tuple[str, ...]()
-        self._hear: Callable[[Heard], None] | None = None
+        self._handler: Callable[[ReceivedMessage], None] | None = None
         self._seen: OrderedDict[str, None] = OrderedDict()
 
-    def listen(self, queue: str, keys: tuple[str, ...], hear: Callable[[Heard], None]) -> None:
-        """Subscribe to events by routing key, before `run`. Without keys it is a queue for replies."""
-        self._queue, self._keys, self._hear = queue, keys, hear
+    def listen(self, queue: str, keys: tuple[str, ...], handler: Callable[[ReceivedMessage], None]) -> None:
+        """Subscribe to events by routing key. Call it before `run`. Without keys the queue receives replies only."""
+        self._queue, self._keys, self._handler = queue, keys, handler
 
     async def run(self) -> None:
         """Stay connected until cancelled."""
         while True:
             try:
                 await self._session()
-            except LOST:
+            except CONNECTION_LOST:
                 self.reconnects += 1
             finally:
                 self._ready.clear()
             await asyncio.sleep(0.5)
 
     async def connected(self) -> None:
-        """Wait until messages can be sent and are heard."""
+        """Wait until messages can be sent and are received."""
         await self._ready.wait()
 
-    async def send(self, letter: Letter, *, signed: bool = True) -> None:
-        """Publish until the broker confirms; a repeat after an unclear end carries the same message id.
+    async def send(self, message: OutgoingMessage, *, signed: bool = True) -> None:
+        """Publish until the broker confirms. A repeat after an unclear end carries the same message id.
 
-        Without `signed` the message does not say which broker user sent it, so nobody will trust it.
+        Without `signed` the message does not name the broker user that sent it, so the order system does not trust it.
         """
         async with self._slots:
             while True:
-                if await self._try(letter.message(self.user if signed else None), letter.key()):
+                if await self._try(message.to_amqp(self.user if signed else None), message.key()):
                     return
                 await asyncio.sleep(0.1)
 
@@ -128,7 +132,7 @@ class Link:
         assert self._exchange is not None
         try:
             await self._exchange.publish(message, key, mandatory=False, timeout=20)
-        except LOST:
+        except CONNECTION_LOST:
             return False
         except asyncio.CancelledError:
             task = asyncio.current_task()
@@ -144,9 +148,9 @@ class Link:
             connection.close_callbacks.add(lambda *_: closed.set())
             channel = await connection.channel(publisher_confirms=True)
             channel.close_callbacks.add(lambda *_: closed.set())
-            # Not declared: the exchanges belong to the order system, and this user may not configure them.
+            # It is not declared: the exchanges belong to the order system, and this user may not configure them.
             self._exchange = await channel.get_exchange(self._exchange_name, ensure=False)
-            if self._hear is not None:
+            if self._handler is not None:
                 await channel.set_qos(prefetch_count=500)
                 queue = await channel.declare_queue(
                     self._queue, durable=True, arguments={"x-expires": QUEUE_EXPIRES_MS}
@@ -158,18 +162,19 @@ class Link:
             await closed.wait()
 
     async def _receive(self, message: AbstractIncomingMessage) -> None:
-        assert self._hear is not None
-        if not self._again(message.message_id or ""):
-            self._hear(Heard(message.type or "", json.loads(message.body), message.correlation_id or ""))
+        assert self._handler is not None
+        if self._is_new(message.message_id or ""):
+            self._handler(ReceivedMessage(message.type or "", json.loads(message.body), message.correlation_id or ""))
         try:
             await message.ack()
-        except LOST:
-            return  # it comes again and is known then
+        except CONNECTION_LOST:
+            return  # the broker delivers it again, and its id is known then
 
-    def _again(self, message_id: str) -> bool:
+    def _is_new(self, message_id: str) -> bool:
+        """Tell whether the id comes for the first time, and remember it."""
         if message_id in self._seen:
-            return True
+            return False
         self._seen[message_id] = None
-        if len(self._seen) > HEARD_MAX:
+        if len(self._seen) > REMEMBERED_IDS_MAX:
             self._seen.popitem(last=False)
-        return False
+        return True

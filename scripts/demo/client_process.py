@@ -1,4 +1,4 @@
-"""The client process as the demo sees it: what it was asked, and what it last reported."""
+"""The client process as the demo sees it: what it was job, and what it last reported."""
 
 import asyncio
 import json
@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from scripts.demo.processes import ends_with_parent, environment, python
+from scripts.demo.processes import ends_with_parent, inherited_variables, python
 
 LINE_MAX_BYTES = 16 * 1024 * 1024
 FINISH_TIMEOUT_SECONDS = 30.0
@@ -18,10 +18,10 @@ class ClientDiedError(Exception):
 
 
 @dataclass
-class Outside:
+class ClientProcess:
     """Runs `scripts.demo.client`."""
 
-    asked: Mapping[str, Any]
+    job: Mapping[str, Any]
     log: Path
     report: dict[str, Any] = field(default_factory=dict)
     _process: asyncio.subprocess.Process | None = None
@@ -32,7 +32,7 @@ class Outside:
         with self.log.open("ab") as errors:
             self._process = await asyncio.create_subprocess_exec(
                 *python("-m", "scripts.demo.client"),
-                env={name: value for name, value in environment().items() if not name.startswith("OMS_")},
+                env={name: value for name, value in inherited_variables().items() if not name.startswith("OMS_")},
                 stdin=asyncio.subprocess.PIPE,
                 stdout=asyncio.subprocess.PIPE,
                 stderr=errors,
@@ -40,7 +40,7 @@ class Outside:
                 preexec_fn=ends_with_parent,
                 limit=LINE_MAX_BYTES,
             )
-        self._say(json.dumps(self.asked))
+        self._say(json.dumps(self.job))
         assert self._process.stdout is not None
         async for line in self._process.stdout:
             self.report = json.loads(line)

@@ -7,7 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from scripts.demo.stage import Stage
+from scripts.demo.environment import DemoEnvironment
 from scripts.gateways import alipay_protocol, paypal_protocol, unionpay_protocol, wechat_protocol
 from scripts.gateways.alipay_account import SELLER_ID
 from scripts.gateways.paypal_account import MERCHANT_ID as PAYPAL_ID
@@ -16,7 +16,7 @@ from scripts.gateways.wechat_account import APPID, MCHID
 
 
 @dataclass(frozen=True)
-class Moved:
+class StatementLine:
     """A line: a payment, or with `refund_no` a refund of it."""
 
     at: datetime
@@ -28,12 +28,12 @@ class Moved:
 
 
 @dataclass(frozen=True)
-class Statement:
+class DayStatement:
     """One file."""
 
     provider: str
     day: date
-    lines: Sequence[Moved]
+    lines: Sequence[StatementLine]
 
     def content(self) -> bytes:
         """As the provider writes it."""
@@ -41,7 +41,7 @@ class Statement:
 
 
 @dataclass(frozen=True)
-class Reconciled:
+class StatementComparison:
     """How many lines in how many files, and what `oms payments reconcile` found."""
 
     lines: int = 0
@@ -49,36 +49,38 @@ class Reconciled:
     differences: tuple[str, ...] = ()
 
 
-def reconcile(stage: Stage, ledgers: Mapping[str, Mapping[str, Any]], variables: Mapping[str, str]) -> Reconciled:
+def reconcile(
+    environment: DemoEnvironment, ledgers: Mapping[str, Mapping[str, Any]], variables: Mapping[str, str]
+) -> StatementComparison:
     """Every gateway's statements. `variables` are the providers' settings."""
     written = [one for provider, ledger in ledgers.items() for one in statements(provider, ledger)]
     if not written:
-        return Reconciled()
-    done = stage.oms("worker", *(_command(one, stage.folder) for one in written), **variables)
+        return StatementComparison()
+    done = environment.oms("worker", *(_command(one, environment.folder) for one in written), **variables)
     said = f"{done.stdout}{done.stderr}".strip()
-    return Reconciled(sum(len(one.lines) for one in written), len(written), (said,) if done.returncode else ())
+    return StatementComparison(sum(len(one.lines) for one in written), len(written), (said,) if done.returncode else ())
 
 
-def _command(one: Statement, folder: Path) -> list[str]:
+def _command(one: DayStatement, folder: Path) -> list[str]:
     file = folder / f"{one.provider}-{one.day}.statement"
     file.write_bytes(one.content())
     return ["payments", "reconcile", str(file), "--provider", one.provider, "--day", str(one.day)]
 
 
-def statements(provider: str, ledger: Mapping[str, Any]) -> list[Statement]:
+def statements(provider: str, ledger: Mapping[str, Any]) -> list[DayStatement]:
     """One for each day on which money moved, in China, as the shop's days are."""
-    days: dict[date, list[Moved]] = {}
+    days: dict[date, list[StatementLine]] = {}
     for moved in movements(ledger):
         days.setdefault(moved.at.astimezone(wechat_protocol.CHINA).date(), []).append(moved)
-    return [Statement(provider, day, lines) for day, lines in sorted(days.items())]
+    return [DayStatement(provider, day, lines) for day, lines in sorted(days.items())]
 
 
-def movements(ledger: Mapping[str, Any]) -> Iterable[Moved]:
+def movements(ledger: Mapping[str, Any]) -> Iterable[StatementLine]:
     """What a gateway took, and what it gave back for good."""
     numbers = {one["trade_no"]: one["out_trade_no"] for one in ledger["captures"]}
     for one in (*ledger["captures"], *ledger["refunds"]):
         if one.get("state", "succeeded") == "succeeded":
-            yield Moved(
+            yield StatementLine(
                 datetime.fromisoformat(one["at"]),
                 numbers[one["trade_no"]],
                 one["trade_no"],
@@ -88,21 +90,21 @@ def movements(ledger: Mapping[str, Any]) -> Iterable[Moved]:
             )
 
 
-def _alipay(day: date, lines: Sequence[Moved]) -> bytes:
+def _alipay(day: date, lines: Sequence[StatementLine]) -> bytes:
     line = alipay_protocol.BillLine
     return alipay_protocol.bill(
         day, SELLER_ID, [line(one.at, one.out_trade_no, one.trade_no, one.amount, one.refund_no) for one in lines]
     )
 
 
-def _wechat(day: date, lines: Sequence[Moved]) -> bytes:
+def _wechat(day: date, lines: Sequence[StatementLine]) -> bytes:
     line = wechat_protocol.BillLine
     return wechat_protocol.bill(
         day, MCHID, APPID, [line(one.at, one.out_trade_no, one.trade_no, one.amount, one.refund_no) for one in lines]
     )
 
 
-def _unionpay(_: date, lines: Sequence[Moved]) -> bytes:
+def _unionpay(_: date, lines: Sequence[StatementLine]) -> bytes:
     line = partial(unionpay_protocol.statement_line, merchant_id=UNIONPAY_ID)
     return b"\n".join(
         line(
@@ -119,7 +121,7 @@ def _unionpay(_: date, lines: Sequence[Moved]) -> bytes:
     )
 
 
-def _paypal(day: date, lines: Sequence[Moved]) -> bytes:
+def _paypal(day: date, lines: Sequence[StatementLine]) -> bytes:
     line = paypal_protocol.Moved
     return paypal_protocol.settlement_report(
         day,
@@ -133,7 +135,7 @@ def _paypal(day: date, lines: Sequence[Moved]) -> bytes:
     )
 
 
-WRITERS: Mapping[str, Callable[[date, Sequence[Moved]], bytes]] = {
+WRITERS: Mapping[str, Callable[[date, Sequence[StatementLine]], bytes]] = {
     "alipay": _alipay,
     "wechat": _wechat,
     "unionpay": _unionpay,

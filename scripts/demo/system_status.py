@@ -26,7 +26,7 @@ TIMEOUT_SECONDS = 10.0
 
 
 @dataclass(frozen=True)
-class Figures:
+class SystemStatus:
     """One look. `None` where the server did not answer."""
 
     states: dict[str, int] = field(default_factory=dict)
@@ -35,7 +35,7 @@ class Figures:
     queues: dict[str, int] | None = None
 
     @property
-    def quiet(self) -> bool:
+    def is_idle(self) -> bool:
         """Whether nothing is under way: no message or timer, no open attempt or refund, no order that has not ended."""
         if self.counts is None or self.queues is None:
             return False
@@ -43,7 +43,7 @@ class Figures:
         waiting = [self.counts[name] for name in UNDER_WAY]
         return not any([*under_way, *waiting, *self.queues.values()])
 
-    def unquiet(self) -> list[str]:
+    def in_progress(self) -> list[str]:
         """What is under way, as text."""
         if self.counts is None or self.queues is None:
             return ["PostgreSQL does not answer" if self.counts is None else "RabbitMQ does not answer"]
@@ -53,7 +53,7 @@ class Figures:
         return [f"{name}: {count:g}" for name, count in (states | counts | queues).items() if count]
 
 
-class Gauge:
+class StatusReader:
     """Holds a session and a connection of its own, and opens new ones when they are lost."""
 
     def __init__(self, database_url: str, amqp_url: str, queues: Sequence[str]) -> None:
@@ -61,14 +61,14 @@ class Gauge:
         self._session: asyncpg.Connection[asyncpg.Record] | None = None
         self._connection: AbstractConnection | None = None
 
-    async def look(self) -> Figures:
+    async def read(self) -> SystemStatus:
         """Read everything; what cannot be read is None."""
         try:
             async with asyncio.timeout(TIMEOUT_SECONDS):
                 states, dead, counts = await self._rows()
         except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError):
             self._session, states, dead, counts = None, {}, {}, None
-        return Figures(states, dead, counts, await self._depths())
+        return SystemStatus(states, dead, counts, await self._depths())
 
     async def close(self) -> None:
         """Let go of both."""

@@ -7,12 +7,12 @@ from collections.abc import Mapping, Sequence, Set
 from datetime import UTC, datetime
 from typing import Any, TypeAlias
 
+from scripts.amqp_client import OutgoingMessage, ReceivedMessage, new_id
 from scripts.demo.bills import Bill
 from scripts.demo.browser import Browser
-from scripts.demo.outcomes import REFUSED
+from scripts.demo.command_outcomes import REFUSED
+from scripts.demo.order_placement import OrderPlacement
 from scripts.demo.receipts import Receipts
-from scripts.demo.till import Till
-from scripts.demo.wire import Heard, Letter, new_id
 
 PROVIDERS: Mapping[str, tuple[str, Sequence[str]]] = {
     "alipay": ("CNY", ("page", "wap", "app", "qr")),
@@ -46,12 +46,12 @@ OK, CONFLICT = 200, 409
 Started: TypeAlias = Mapping[str, Any]
 
 
-class Payers:
-    """Every bill finds its provider. What must not happen is a surprise at the till."""
+class ProviderPayments:
+    """Every bill finds its provider. What must not happen is a surprise at the placement."""
 
-    def __init__(self, till: Till, receipts: Receipts, browser: Browser) -> None:
+    def __init__(self, placement: OrderPlacement, receipts: Receipts, browser: Browser) -> None:
         self.did: Counter[str] = Counter()
-        self._till, self._receipts, self._browser = till, receipts, browser
+        self._placement, self._receipts, self._browser = placement, receipts, browser
 
     def pay(self, bill: Bill) -> None:
         """Begin to pay, somehow."""
@@ -64,7 +64,7 @@ class Payers:
     def _begin(self, habit: str, bill: Bill) -> None:
         self.did[habit] += 1
         if habit != "never comes":
-            self._till.crowd.tell(self._pay(habit, bill))
+            self._placement.tasks.start(self._pay(habit, bill))
 
     async def _pay(self, habit: str, bill: Bill) -> None:
         await asyncio.sleep(random.uniform(0.05, 2.5))
@@ -73,7 +73,7 @@ class Payers:
             await self._start(bill, self._provider(bill), bill.amount + 1, {MISMATCH})
         first = None
         if habit == "pays two attempts":
-            self._till.crowd.tell(self._start_and_follow(bill))
+            self._placement.tasks.start(self._start_and_follow(bill))
         elif habit == "pays at another provider than at first":
             first = await self._started(bill)
         started = await self._started(bill, but=first["provider"] if first else "")
@@ -104,21 +104,25 @@ class Payers:
         provider = but
         for _ in range(TRIES):
             provider = self._provider(bill, but=provider)
-            heard = await self._start(bill, provider, bill.amount, AGAIN | TOO_LATE)
-            if heard.type != REFUSED:
-                return heard.body
-            if heard.body["code"] not in AGAIN:
+            received = await self._start(bill, provider, bill.amount, AGAIN | TOO_LATE)
+            if received.type != REFUSED:
+                return received.body
+            if received.body["code"] not in AGAIN:
                 break
         return None
 
-    async def _start(self, bill: Bill, provider: str, amount: int, refusals: Set[str]) -> Heard:
+    async def _start(self, bill: Bill, provider: str, amount: int, refusals: Set[str]) -> ReceivedMessage:
         scene = random.choice(PROVIDERS[provider][1])
-        heard = await self._till.say(request(bill, provider, scene, amount))
-        if heard.type == REFUSED and heard.body["code"] not in refusals | TOO_LATE:
-            self._till.surprise(f"payment of order {bill.order_id} by {provider}, {scene}: {heard.body}")
-        if heard.type != REFUSED and amount != bill.amount:
-            self._till.surprise(f"payment of order {bill.order_id}: started with {amount}, due are {bill.amount}")
-        return heard
+        received = await self._placement.send(request(bill, provider, scene, amount))
+        if received.type == REFUSED and received.body["code"] not in refusals | TOO_LATE:
+            self._placement.report_unexpected(
+                f"payment of order {bill.order_id} by {provider}, {scene}: {received.body}"
+            )
+        if received.type != REFUSED and amount != bill.amount:
+            self._placement.report_unexpected(
+                f"payment of order {bill.order_id}: started with {amount}, due are {bill.amount}"
+            )
+        return received
 
     # ------------------------------------------------------------ at the provider
 
@@ -129,12 +133,12 @@ class Payers:
         if status == CONFLICT:
             self.did["is told by a provider that it is too late"] += 1
         elif status != OK:
-            self._till.surprise(f"payment of order {bill.order_id} at {provider}: {status} {said}")
+            self._placement.report_unexpected(f"payment of order {bill.order_id} at {provider}: {status} {said}")
         elif provider not in APPROVING:
             self._receipts.paid(provider, said["trade_no"], bill, said["charged"])
 
 
-def request(bill: Bill, provider: str, scene: str, amount: int) -> Letter:
+def request(bill: Bill, provider: str, scene: str, amount: int) -> OutgoingMessage:
     """payment.start, with what any scene of any provider asks for."""
     body = {
         "request_id": new_id(),
@@ -148,7 +152,7 @@ def request(bill: Bill, provider: str, scene: str, amount: int) -> Letter:
         "client_ip": "203.0.113.7",
         "payer": "oUpF8uMuAJO_M2pxb1Q9zNjWeS6o",
     }
-    return Letter("payment.start.v1", body)
+    return OutgoingMessage("payment.start.v1", body)
 
 
 def seconds_to(moment: str) -> float:

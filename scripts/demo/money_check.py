@@ -70,15 +70,15 @@ class Books:
 
 
 @dataclass(frozen=True)
-class Letters:
-    """Malformed messages that did not come back as a dead letter, and dead letters that nobody asked for."""
+class DeadLetterComparison:
+    """Malformed messages that did not come back as a dead message, and dead messages that nobody job for."""
 
     missing: list[str]
     twice: list[str]
     unexpected: list[str]
 
 
-async def compare_books(
+async def compare_money(
     session: "asyncpg.Connection[asyncpg.Record]", receipts: Path, ledgers: Mapping[str, Mapping[str, Any]]
 ) -> Books:
     """Load the receipts and the providers' ledgers beside ours."""
@@ -109,12 +109,14 @@ def movements(ledgers: Mapping[str, Mapping[str, Any]]) -> list[tuple[str, str, 
     ]
 
 
-async def compare_letters(session: "asyncpg.Connection[asyncpg.Record]", sent: dict[str, str]) -> Letters:
+async def compare_dead_letters(
+    session: "asyncpg.Connection[asyncpg.Record]", sent: dict[str, str]
+) -> DeadLetterComparison:
     """Every malformed message must be one row in dead_letters; nothing else may be there."""
     rows = await session.fetch(LETTERS_SQL)
     found = [str(row["tag"]) for row in rows]
-    return Letters(
-        missing=[f"{trick} ({tag})" for tag, trick in sent.items() if tag not in found],
+    return DeadLetterComparison(
+        missing=[f"{defect} ({tag})" for tag, defect in sent.items() if tag not in found],
         twice=[tag for tag in sent if found.count(tag) > 1],
         unexpected=[
             f"{row['type']} in {row['queue']}: {row['why']} ({row['tag']})" for row in rows if row["tag"] not in sent

@@ -9,14 +9,14 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from itertools import count
 
+from scripts.amqp_client import OutgoingMessage
 from scripts.demo.baskets import Basket
+from scripts.demo.buyer_benefits import BuyerBenefits
 from scripts.demo.checkout import Rules, eligible_cents
+from scripts.demo.order_placement import LIMITED, SHORT, OrderPlacement
+from scripts.demo.price_previews import PricePreviews
 from scripts.demo.purchase import Purchase, purchase
-from scripts.demo.purses import Purses
-from scripts.demo.questions import Questions
-from scripts.demo.shelves import Shelves
-from scripts.demo.till import LIMITED, SHORT, Till
-from scripts.demo.wire import Letter
+from scripts.demo.stocked_products import StockedProducts
 
 MISMATCH = "ORDER_PRICE_MISMATCH"
 USELESS = frozenset({"COUPON_NOT_FOUND", "COUPON_NOT_USABLE", "COUPON_ALREADY_LOCKED", MISMATCH})
@@ -31,35 +31,48 @@ CHANCES = {
 }
 Asking = Callable[[str], None]
 """Hears each request id before it is sent."""
-Mistake = tuple[Letter, Set[str]]
+Mistake = tuple[OutgoingMessage, Set[str]]
 """An order.create that is wrong, and the codes that it may be refused with."""
 
 
 class Buyers:
     """Who comes with a basket leaves with an order, unless something is sold out."""
 
-    def __init__(self, till: Till, shelves: Shelves, purses: Purses, questions: Questions, *, rules: Rules) -> None:
+    def __init__(
+        self,
+        placement: OrderPlacement,
+        stocked_products: StockedProducts,
+        buyer_benefits: BuyerBenefits,
+        price_previews: PricePreviews,
+        *,
+        rules: Rules,
+    ) -> None:
         self.did: Counter[str] = Counter()
         self.cents: Counter[str] = Counter()
         self.ordered = 0
-        self._till, self._shelves, self._purses, self._questions = till, shelves, purses, questions
+        self._placement, self._stocked_products, self._buyer_benefits, self._price_previews = (
+            placement,
+            stocked_products,
+            buyer_benefits,
+            price_previews,
+        )
         self._rules = rules
 
     async def order(self, basket: Basket, asking: Asking = lambda _: None) -> str | None:
         """Place one basket, perhaps wrongly at first; the order's id, or None when it was sold out."""
         self.ordered += 1
         wanted = await self._wanted(basket)
-        for letter, codes in await self._mistakes(wanted):
-            await self._till.mistake(letter, codes)
+        for message, codes in await self._mistakes(wanted):
+            await self._placement.mistake(message, codes)
         price_cents = await self._price(wanted)
         for attempt in count():
             request_id = f"basket-{basket.basket_id}-{attempt}"
             asking(request_id)
-            heard = await self._till.place(wanted, request_id, price_cents)
-            if heard.body.get("code") != LIMITED:
+            received = await self._placement.place(wanted, request_id, price_cents)
+            if received.body.get("code") != LIMITED:
                 break
-            await asyncio.sleep(seconds_until(heard.body["details"]["retry_at"]))
-        order_id = self._till.created(wanted, heard)
+            await asyncio.sleep(seconds_until(received.body["details"]["retry_at"]))
+        order_id = self._placement.created(wanted, received)
         if order_id is not None:
             self._remember(wanted)
         return order_id
@@ -67,49 +80,51 @@ class Buyers:
     async def hurry(self, basket: Basket, orders: int) -> None:
         """Somebody orders the first thing of a basket again and again, faster than the shop allows."""
         hasty = replace(basket, household="in-a-hurry", week=0)
-        wanted = purchase(hasty, [(self._shelves.bought(basket)[0][0], 1)], self._rules, None, 0)
-        places = (self._till.place(wanted, f"hasty-{number}", wanted.due.payable) for number in range(orders))
-        for heard in await asyncio.gather(*places):
-            self._till.created(wanted, heard, {SHORT, LIMITED})
+        wanted = purchase(hasty, [(self._stocked_products.bought(basket)[0][0], 1)], self._rules, None, 0)
+        places = (self._placement.place(wanted, f"hasty-{number}", wanted.due.payable) for number in range(orders))
+        for received in await asyncio.gather(*places):
+            self._placement.created(wanted, received, {SHORT, LIMITED})
 
     async def _wanted(self, basket: Basket) -> Purchase:
         """The basket with its coupon and the household's points, which are given to the buyer first."""
-        lines, coupon, coupon_id = self._shelves.bought(basket), basket.coupon, None
+        lines, coupon, coupon_id = self._stocked_products.bought(basket), basket.coupon, None
         if coupon is not None and eligible_cents(lines, coupon) > 0:
-            coupon_id = await self._purses.coupon(coupon, f"basket-{basket.basket_id}", basket.user)
-        points = await self._purses.points(basket.household, basket.user)
+            coupon_id = await self._buyer_benefits.coupon(coupon, f"basket-{basket.basket_id}", basket.user)
+        points = await self._buyer_benefits.points(basket.household, basket.user)
         return purchase(basket, lines, self._rules, coupon_id, points)
 
     async def _mistakes(self, wanted: Purchase) -> list[Mistake]:
         """What this buyer gets wrong before getting it right."""
         found, request_id = list[Mistake](), f"basket-{wanted.basket.basket_id}-wrong"
         if (coupon_id := await self._useless_coupon(wanted)) is not None:
-            found.append((wanted.plain(self._rules, coupon_id).letter(f"{request_id}-coupon"), USELESS))
+            found.append((wanted.plain(self._rules, coupon_id).message(f"{request_id}-coupon"), USELESS))
         if self._dares("expects another price"):
-            letter = wanted.letter(f"{request_id}-price", expected_pay_amount=wanted.due.payable - 1)
-            found.append((letter, {MISMATCH}))
+            message = wanted.message(f"{request_id}-price", expected_pay_amount=wanted.due.payable - 1)
+            found.append((message, {MISMATCH}))
         if self._dares("wants what is not sold"):
             items = [*wanted.items, {"sku_id": "unicorn", "qty": 1}]
-            found.append((wanted.letter(f"{request_id}-thing", items=items), {"PRODUCT_NOT_FOUND"}))
+            found.append((wanted.message(f"{request_id}-thing", items=items), {"PRODUCT_NOT_FOUND"}))
         return found
 
     async def _useless_coupon(self, wanted: Purchase) -> str | None:
-        former, foreign = self._purses.former(wanted.user), self._purses.foreign(wanted.user)
+        former, foreign = self._buyer_benefits.former(wanted.user), self._buyer_benefits.foreign(wanted.user)
         if former is not None and self._dares("tries a coupon again"):
             return former
         if foreign is not None and self._dares("tries another's coupon"):
             return foreign
         if self._dares("tries an expired coupon"):
-            return await self._purses.expired(wanted.lines[0][0], wanted.user)
+            return await self._buyer_benefits.expired(wanted.lines[0][0], wanted.user)
         return None
 
     async def _price(self, wanted: Purchase) -> int:
         """What it costs: as the order system says, where the buyer asks; else as the checkout says."""
         if not self._dares("asks for the price first"):
             return wanted.due.payable
-        told = (await self._questions.preview(wanted.question())).body
+        told = (await self._price_previews.preview(wanted.question())).body
         if told.get("amounts") != wanted.amounts:
-            self._till.surprise(f"preview of basket {wanted.basket.basket_id} at {wanted.amounts}: {told}")
+            self._placement.report_unexpected(
+                f"preview of basket {wanted.basket.basket_id} at {wanted.amounts}: {told}"
+            )
             return wanted.due.payable
         self.did["hears the price that the checkout says"] += 1
         return int(told["amounts"]["payable"])
@@ -124,7 +139,7 @@ class Buyers:
             coupons_then=basket.coupons_off_cents,
         )
         if wanted.coupon_id is not None:
-            self._purses.spent(wanted.coupon_id, wanted.user)
+            self._buyer_benefits.spent(wanted.coupon_id, wanted.user)
 
     def _dares(self, what: str) -> bool:
         dares = random.random() < CHANCES[what]

@@ -20,7 +20,7 @@ HALF_ABOUT = 50
 
 
 @dataclass(frozen=True)
-class Deal:
+class ProductPromotion:
     """A single has the unit's price, a ladder steps of (units, basis points still paid), a reduction (full, reduce)."""
 
     kind: str
@@ -45,7 +45,7 @@ def half_even(dividend: int, divisor: int) -> int:
     return whole + (2 * rest > divisor or (2 * rest == divisor and whole % 2 == 1))
 
 
-class Sales(NamedTuple):
+class SaleLines(NamedTuple):
     """Columns, a row for each line of a basket in the order of time. `place` is the product's; cents are the line's."""
 
     place: Any
@@ -55,13 +55,13 @@ class Sales(NamedTuple):
     off_cents: Any
 
 
-class Deals:
+class ProductPromotions:
     """The price and the deal of every product, by its place."""
 
-    def __init__(self, sales: Sales, products: int) -> None:
+    def __init__(self, sales: SaleLines, products: int) -> None:
         begun = np.full(products, np.iinfo(np.int16).max)
         np.minimum.at(begun, sales.place, sales.week)
-        sales = Sales(*(column[sales.week < begun[sales.place] + WEEKS] for column in sales))
+        sales = SaleLines(*(column[sales.week < begun[sales.place] + WEEKS] for column in sales))
         unit_price, unit_off = (
             np.rint(cents / sales.units).astype(np.int64) for cents in (sales.shelf_cents, sales.off_cents)
         )
@@ -70,17 +70,19 @@ class Deals:
         self._off_cents = np.minimum(unit_off[typical], self.price_cents - 1)
         self._paid_by_pairs = _paid_by_pairs(sales, products)
 
-    def deal(self, place: int) -> Deal | None:
+    def deal(self, place: int) -> ProductPromotion | None:
         """The deal of a product, if it has one."""
         price, off, paid = (int(column[place]) for column in (self.price_cents, self._off_cents, self._paid_by_pairs))
         if abs(paid - WHOLE // 2) <= HALF_ABOUT:
-            return Deal("full_reduction", steps=tuple((2 * n * price, n * price) for n in range(1, PAIRS_MAX + 1)))
+            return ProductPromotion(
+                "full_reduction", steps=tuple((2 * n * price, n * price) for n in range(1, PAIRS_MAX + 1))
+            )
         if paid < WHOLE:
-            return Deal("ladder", steps=((2, paid),))
-        return Deal("single", price - off) if off else None
+            return ProductPromotion("ladder", steps=((2, paid),))
+        return ProductPromotion("single", price - off) if off else None
 
 
-def _paid_by_pairs(sales: Sales, products: int) -> Any:
+def _paid_by_pairs(sales: SaleLines, products: int) -> Any:
     """Basis points that buyers of two and more pay where buyers of one pay all; WHOLE everywhere else."""
     given = sales.off_cents * 20 >= sales.shelf_cents  # less than 5 % is a rounding, not a reason to buy two
     one = sales.units == 1

@@ -5,14 +5,14 @@ from collections.abc import Coroutine
 from typing import Any
 
 
-class Crowd:
+class BackgroundTasks:
     """Counts the stories that are not told to their end. One that fails ends the whole client."""
 
     def __init__(self, group: asyncio.TaskGroup) -> None:
         self._group = group
         self._tasks: set[asyncio.Task[None]] = set()
 
-    def tell(self, story: Coroutine[Any, Any, None]) -> None:
+    def start(self, story: Coroutine[Any, Any, None]) -> None:
         """Begin one more."""
         task = self._group.create_task(story)
         self._tasks.add(task)

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import asyncpg
 
-CREATE_SQL = "CREATE TEMP TABLE passbook (what text, whose text, order_id bigint, step text, many bigint)"
+CREATE_SQL = "CREATE TEMP TABLE benefits_log (what text, whose text, order_id bigint, step text, many bigint)"
 COUPONS_SQL = """
 WITH told AS (
         SELECT whose, order_id, step, sum(many) AS many
-        FROM passbook WHERE what = 'coupon'
+        FROM benefits_log WHERE what = 'coupon'
         GROUP BY whose, order_id, step),
      names (op, step) AS (VALUES ('lock', 'locked'), ('use', 'used'), ('release', 'free'), ('return', 'free')),
      booked AS (
@@ -25,7 +25,7 @@ ORDER BY whose, order_id, step
 """
 TWICE_SQL = """
 SELECT format('coupon %s: orders %s', whose, string_agg(order_id::text, ' ' ORDER BY order_id)) AS difference
-FROM (SELECT whose, order_id FROM passbook WHERE what = 'coupon'
+FROM (SELECT whose, order_id FROM benefits_log WHERE what = 'coupon'
       GROUP BY whose, order_id HAVING NOT bool_or(step = 'free')) AS kept
 GROUP BY whose
 HAVING count(*) > 1
@@ -37,7 +37,7 @@ WITH signs (step, of_balance, of_held) AS (
             ('revoke', -1, 0)),
      told AS (
         SELECT whose AS user_id, sum(many * of_balance) AS balance, sum(many * of_held) AS held
-        FROM passbook LEFT JOIN signs USING (step)
+        FROM benefits_log LEFT JOIN signs USING (step)
         WHERE what = 'points'
         GROUP BY whose)
 SELECT format('%s has %s points and %s held, told %s and %s', user_id, coalesce(a.balance, 0), coalesce(a.held, 0),
@@ -49,7 +49,7 @@ ORDER BY user_id
 
 
 @dataclass(frozen=True)
-class Ledgers:
+class BenefitsComparison:
     """Where what was announced of coupons and points is not what is booked, and coupons that served two orders."""
 
     coupons: list[str]
@@ -57,17 +57,19 @@ class Ledgers:
     points: list[str]
 
 
-async def compare_ledgers(session: "asyncpg.Connection[asyncpg.Record]", passbook: Path) -> Ledgers:
-    """Load the client's passbook beside our ledgers. Nothing is under way: no points may be held."""
+async def compare_benefits(session: "asyncpg.Connection[asyncpg.Record]", benefits_log: Path) -> BenefitsComparison:
+    """Load the client's benefits_log beside our ledgers. Nothing is under way: no points may be held."""
     await session.execute(CREATE_SQL)
-    with passbook.open(encoding="utf-8", newline="") as lines:
+    with benefits_log.open(encoding="utf-8", newline="") as lines:
         records = [
             (what, whose, int(order) if order else None, step, int(many))
             for what, whose, order, step, many in csv.reader(lines)
         ]
-    await session.copy_records_to_table("passbook", records=records)
+    await session.copy_records_to_table("benefits_log", records=records)
 
     async def differences(statement: str) -> list[str]:
         return [row["difference"] for row in await session.fetch(statement)]
 
-    return Ledgers(await differences(COUPONS_SQL), await differences(TWICE_SQL), await differences(POINTS_SQL))
+    return BenefitsComparison(
+        await differences(COUPONS_SQL), await differences(TWICE_SQL), await differences(POINTS_SQL)
+    )

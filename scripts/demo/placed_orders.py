@@ -5,11 +5,11 @@ import random
 from collections import Counter
 from dataclasses import dataclass
 
-from scripts.demo.crowd import Crowd
-from scripts.demo.families import Families
-from scripts.demo.outcomes import Outcomes
+from scripts.amqp_client import AmqpClient, OutgoingMessage, ReceivedMessage, new_id
+from scripts.demo.background_tasks import BackgroundTasks
+from scripts.demo.command_outcomes import CommandOutcomes
 from scripts.demo.purchase import address
-from scripts.demo.wire import Heard, Letter, Link, new_id
+from scripts.demo.split_orders import SplitOrders
 
 EVENTS = (
     "order.*",
@@ -38,7 +38,7 @@ CHANCES = {
 
 
 @dataclass
-class Placed:
+class PlacedOrder:
     """An order that has not ended yet."""
 
     user: str
@@ -46,31 +46,31 @@ class Placed:
     version: int
 
 
-class Following:
+class PlacedOrders:
     """Follows every order to its end, parts of split orders too, and says what buyers want changed."""
 
-    def __init__(self, link: Link, outcomes: Outcomes, crowd: Crowd) -> None:
-        self.live: dict[str, Placed] = {}
+    def __init__(self, link: AmqpClient, outcomes: CommandOutcomes, tasks: BackgroundTasks) -> None:
+        self.live: dict[str, PlacedOrder] = {}
         self.ended: Counter[str] = Counter()
         self.did: Counter[str] = Counter()
-        self.families = Families()
-        self._link, self._outcomes, self._crowd = link, outcomes, crowd
+        self.split_orders = SplitOrders()
+        self._link, self._outcomes, self._tasks = link, outcomes, tasks
 
-    def hear(self, heard: Heard) -> None:
+    def receive(self, received: ReceivedMessage) -> None:
         """An event of an order."""
-        type_, body = heard.type, heard.body
+        type_, body = received.type, received.body
         order_id, state, version = str(body["order_id"]), str(body["state"]), int(str(body["version"]))
         known = self.live.get(order_id)
         if known is not None and version <= known.version:
             return
         if type_ == "order.created.v1":
-            self.families.hear(body)
+            self.split_orders.receive(body)
         if state in FINAL:
             if type_ != "order.deleted.v1":
                 self.live.pop(order_id, None)
                 self.ended[state] += 1
         else:
-            self.live[order_id] = Placed(str(body["user_id"]), state, version)
+            self.live[order_id] = PlacedOrder(str(body["user_id"]), state, version)
         self._react(type_, order_id, str(body["user_id"]), is_part=body["parent_id"] is not None)
 
     def _react(self, type_: str, order_id: str, user: str, *, is_part: bool) -> None:
@@ -97,13 +97,13 @@ class Following:
             self._say(type_, user, order_id=order_id, **fields)
 
     def _say(self, type_: str, user: str, **fields: object) -> None:
-        letter = Letter(type_, {"request_id": new_id(), "actor": {"type": "user", "id": user}, **fields})
-        self._crowd.tell(self._after_a_while(letter))
+        message = OutgoingMessage(type_, {"request_id": new_id(), "actor": {"type": "user", "id": user}, **fields})
+        self._tasks.start(self._after_a_while(message))
 
-    async def _after_a_while(self, letter: Letter) -> None:
+    async def _after_a_while(self, message: OutgoingMessage) -> None:
         await asyncio.sleep(random.uniform(0, 1.5))
-        self._outcomes.note(letter)
-        await self._link.send(letter)
+        self._outcomes.note(message)
+        await self._link.send(message)
 
     def _dares(self, what: str) -> bool:
         dares = random.random() < CHANCES[what]

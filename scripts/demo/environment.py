@@ -20,9 +20,9 @@ from aiormq.exceptions import AMQPError
 
 from db import migrate
 from messages.topology import Names, tiers_seconds, topology
-from scripts.demo.gateways import CALL_SECONDS, SAME_CLOCK_SECONDS
-from scripts.demo.processes import environment, python
-from scripts.demo.wire import client_queues
+from scripts.demo.client_job import client_queues
+from scripts.demo.gateway_process import CALL_SECONDS, SAME_CLOCK_SECONDS
+from scripts.demo.processes import inherited_variables, python
 from scripts.servers.find import Servers
 from scripts.servers.roles import OWN, TRUSTED
 from workers.runtime import declare
@@ -37,7 +37,7 @@ STEP_TIMEOUT_SECONDS = 120
 
 
 @dataclass(frozen=True)
-class Stage:
+class DemoEnvironment:
     """One run's place. `urls` is role -> AMQP URL."""
 
     run: str
@@ -55,9 +55,9 @@ class Stage:
         return self.folder / "receipts.csv"
 
     @property
-    def passbook(self) -> Path:
-        """What the client heard of coupons and points."""
-        return self.folder / "passbook.csv"
+    def benefits_log(self) -> Path:
+        """What the client received of coupons and points."""
+        return self.folder / "benefits_log.csv"
 
     @property
     def queues(self) -> list[str]:
@@ -71,7 +71,7 @@ class Stage:
 
     def variables(self, role: str, **more: str) -> dict[str, str]:
         """The environment of one of our processes under a broker role."""
-        return environment(
+        return inherited_variables(
             OMS_DATABASE_URL=self.database_url,
             OMS_AMQP_URL=self.urls[role],
             OMS_PREFIX=self.names.prefix,
@@ -107,12 +107,12 @@ class Stage:
         return ",".join(sorted({unquote(urlsplit(self.urls[role]).username or "guest") for role in roles}))
 
 
-def set_stage(servers: Servers, window_seconds: int) -> Stage:
-    """Create, migrate and declare. Orders are to be paid within the window. Raises TopologyError."""
+def create_environment(servers: Servers, window_seconds: int) -> DemoEnvironment:
+    """Create, migrate and declare. ClientJob are to be paid within the window. Raises TopologyError."""
     run = secrets.token_hex(4)
     name = f"oms_demo_{run}"
     names = Names("oms" if servers.broker.management_url else f"oms-{run}")
-    stage = Stage(
+    environment = DemoEnvironment(
         run=run,
         names=names,
         urls=servers.broker.new_vhost(name, names.prefix),
@@ -122,31 +122,31 @@ def set_stage(servers: Servers, window_seconds: int) -> Stage:
         key=f"demo:{base64.b64encode(secrets.token_bytes(32)).decode()}",
         window_seconds=window_seconds,
     )
-    migrate.upgrade(stage.database_url)
+    migrate.upgrade(environment.database_url)
     plugin = os.environ.get("OMS_DELAY") == "plugin"
-    asyncio.run(declare.declare(stage.urls["topology"], names, stage.tiers, delay_plugin=plugin))
-    return stage
+    asyncio.run(declare.declare(environment.urls["topology"], names, environment.tiers, delay_plugin=plugin))
+    return environment
 
 
-def strike_stage(servers: Servers, stage: Stage) -> None:
-    """Remove what `set_stage` made on the servers; a server that is gone took it along."""
+def remove_environment(servers: Servers, environment: DemoEnvironment) -> None:
+    """Remove what `create_environment` made on the servers; a server that is gone took it along."""
     with contextlib.suppress(URLError, OSError, AMQPError):
         if servers.broker.management_url:
-            servers.broker.drop_vhost(stage.database)
+            servers.broker.drop_vhost(environment.database)
         else:
-            asyncio.run(_remove_topology(stage))
+            asyncio.run(_remove_topology(environment))
     with contextlib.suppress(psycopg.Error):
-        servers.postgres.drop_database(stage.database)
+        servers.postgres.drop_database(environment.database)
 
 
-async def _remove_topology(stage: Stage) -> None:
+async def _remove_topology(environment: DemoEnvironment) -> None:
     """Queues and exchanges of this run's prefix, in a virtual host that we share with others."""
-    declared = topology(stage.names, stage.tiers)
+    declared = topology(environment.names, environment.tiers)
     async with (
-        await aio_pika.connect(stage.urls["admin"], timeout=15) as connection,
+        await aio_pika.connect(environment.urls["admin"], timeout=15) as connection,
         connection.channel(publisher_confirms=False) as channel,
     ):
-        for name in [*stage.queues, *client_queues(stage.run).values()]:
+        for name in [*environment.queues, *client_queues(environment.run).values()]:
             await channel.queue_delete(name)
         for exchange in declared.exchanges:
             await channel.exchange_delete(exchange.name)

@@ -9,17 +9,17 @@ from typing import Any
 
 import asyncpg
 
-from scripts.demo.books import compare_books, compare_letters
+from scripts.demo.benefits_check import compare_benefits
 from scripts.demo.chaos import make_trouble
-from scripts.demo.figures import Figures, Gauge
-from scripts.demo.gateways import Gateways
-from scripts.demo.ledgers import compare_ledgers
-from scripts.demo.outside import Outside
-from scripts.demo.processes import Cast, Child, python
-from scripts.demo.stage import OMS, RATE_LIMIT_ORDERS, RULES, Stage
-from scripts.demo.statements import reconcile
-from scripts.demo.verdict import Ending
-from scripts.demo.view import Scene, Screen
+from scripts.demo.client_process import ClientProcess
+from scripts.demo.environment import OMS, RATE_LIMIT_ORDERS, RULES, DemoEnvironment
+from scripts.demo.gateway_process import GatewayProcess
+from scripts.demo.live_view import Screen, ViewData
+from scripts.demo.money_check import compare_dead_letters, compare_money
+from scripts.demo.processes import ChildProcess, ChildProcesses, python
+from scripts.demo.statement_check import reconcile
+from scripts.demo.system_status import StatusReader, SystemStatus
+from scripts.demo.verdict import RunResult
 from scripts.servers.find import Servers
 from scripts.servers.ports import free_ports
 
@@ -31,7 +31,7 @@ STANDSTILL_SECONDS = 200.0
 
 
 @dataclass(frozen=True)
-class Options:
+class RunOptions:
     """What was typed."""
 
     orders: int = 0
@@ -44,54 +44,56 @@ class Options:
 
 
 @dataclass
-class Play:
-    """One run on its stage."""
+class DemoRun:
+    """One run on its environment."""
 
-    options: Options
+    options: RunOptions
     servers: Servers
-    stage: Stage
-    gateways: Gateways
+    environment: DemoEnvironment
+    gateways: GatewayProcess
     enough: asyncio.Event = field(default_factory=asyncio.Event)
     give_up: asyncio.Event = field(default_factory=asyncio.Event)
     stuck: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        self.cast = Cast(self._children())
-        self.outside = Outside(self._asked(), self.stage.folder / "client.log")
-        processes: list[Child | Gateways] = [*self.cast.children, self.gateways]
-        self.scene = Scene(processes, self.stage.names.prefix, self.options.orders)
-        self.gauge = Gauge(self.stage.database_url, self.stage.urls["admin"], self.stage.queues)
+        self.processes = ChildProcesses(self._children())
+        self.client = ClientProcess(self._asked(), self.environment.folder / "client.log")
+        processes: list[ChildProcess | GatewayProcess] = [*self.processes.children, self.gateways]
+        self.view_data = ViewData(processes, self.environment.names.prefix, self.options.orders)
+        self.status_reader = StatusReader(
+            self.environment.database_url, self.environment.urls["admin"], self.environment.queues
+        )
 
-    async def run(self) -> Ending:
+    async def run(self) -> RunResult:
         """From the first process to the verdict. Raises in a group what says that a process died."""
         loop = asyncio.get_running_loop()
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(number, self._interrupt)
         try:
             async with asyncio.TaskGroup() as group:
-                self.cast.start(group)
-                group.create_task(self.outside.watch())
+                self.processes.start(group)
+                group.create_task(self.client.watch())
                 watching = group.create_task(self.gateways.watch())
                 trouble = self._trouble(group)
                 with Screen(live=self.options.view) as screen:
                     await self._live(screen)
                 if trouble is not None:
                     trouble.cancel()
-                await self.outside.finish()
-                await self.cast.stop()
+                await self.client.finish()
+                await self.processes.stop()
                 watching.cancel()
             return await self._judge()
         finally:
-            await self.cast.stop()
-            await self.gauge.close()
+            await self.processes.stop()
+            await self.status_reader.close()
 
-    def _children(self) -> list[Child]:
+    def _children(self) -> list[ChildProcess]:
         ports = iter(free_ports(self.options.workers + self.options.relays))
-        folder = self.stage.folder
+        folder = self.environment.folder
 
-        def child(role: str, number: int, *command: str) -> Child:
-            variables = self.stage.variables(role, OMS_OPS_PORT=str(next(ports)), OMS_OPS_HOST="127.0.0.1")
-            return Child(f"{role}-{number}", list(command), variables | dict(self.gateways.environment), folder)
+        def child(role: str, number: int, *command: str) -> ChildProcess:
+            variables = self.environment.variables(role, OMS_OPS_PORT=str(next(ports)), OMS_OPS_HOST="127.0.0.1")
+            return ChildProcess(f"{role}-{number}", list(command), variables | dict(self.gateways.environment), folder)
 
         workers = [child("worker", number, *OMS, "worker") for number in range(1, self.options.workers + 1)]
         relays = [child("relay", n, *python("-m", "outbox")) for n in range(1, self.options.relays + 1)]
@@ -100,15 +102,15 @@ class Play:
     def _asked(self) -> dict[str, Any]:
         roles = ("upstream", "payments", "warehouse")
         return {
-            "urls": {role: self.stage.urls[role] for role in roles},
-            "run": self.stage.run,
+            "urls": {role: self.environment.urls[role] for role in roles},
+            "run": self.environment.run,
             "gateways": dict(self.gateways.urls),
-            "receipts": str(self.stage.receipts),
-            "passbook": str(self.stage.passbook),
-            "prefix": self.stage.names.prefix,
+            "receipts": str(self.environment.receipts),
+            "benefits_log": str(self.environment.benefits_log),
+            "prefix": self.environment.names.prefix,
             "orders": self.options.orders,
             "rate": self.options.rate,
-            "window_seconds": self.stage.window_seconds,
+            "window_seconds": self.environment.window_seconds,
             "rules": RULES,
             "hasty_orders": RATE_LIMIT_ORDERS + 2,
         }
@@ -117,7 +119,7 @@ class Play:
         if not self.options.chaos:
             return None
         half = max(self.options.orders // 2, 100)
-        return group.create_task(make_trouble(self.scene, self.cast, self.servers, half))
+        return group.create_task(make_trouble(self.view_data, self.processes, self.servers, half))
 
     def _interrupt(self) -> None:
         if self.enough.is_set():
@@ -127,68 +129,68 @@ class Play:
     # ------------------------------------------------------------ the picture and the drain
 
     async def _live(self, screen: Screen) -> None:
-        """Show until everything asked for is done, and what was begun has ended."""
-        quiet, standstill = 0, Standstill(STANDSTILL_SECONDS)
-        while quiet < QUIET_LOOKS and not self.give_up.is_set():
-            self.scene.figures = await self.gauge.look()
-            await self.gateways.look()
-            self.scene.outside, self.scene.ledgers = self.outside.report, self.gateways.books
-            screen.show(self.scene)
+        """Show until everything job for is done, and what was begun has ended."""
+        is_idle, standstill = 0, Standstill(STANDSTILL_SECONDS)
+        while is_idle < QUIET_LOOKS and not self.give_up.is_set():
+            self.view_data.status = await self.status_reader.read()
+            await self.gateways.refresh()
+            self.view_data.client_report, self.view_data.ledgers = self.client.report, self.gateways.ledgers
+            screen.show(self.view_data)
             if self._drains():
-                self.outside.drain()
-                self.scene.note = f"draining: {', '.join(self.scene.figures.unquiet()[:6]) or 'all quiet'}"
-                done = self.scene.figures.quiet and self.outside.report.get("idle") and not self.gateways.waiting
-                quiet = quiet + 1 if done else 0
+                self.client.drain()
+                self.view_data.note = f"draining: {', '.join(self.view_data.status.in_progress()[:6]) or 'all is_idle'}"
+                done = self.view_data.status.is_idle and self.client.report.get("idle") and not self.gateways.waiting
+                is_idle = is_idle + 1 if done else 0
                 if standstill.since(self._signature):
                     break
             await asyncio.sleep(LOOK_SECONDS)
-        if quiet < QUIET_LOOKS:
+        if is_idle < QUIET_LOOKS:
             why = "interrupted" if self.give_up.is_set() else f"nothing moved for {STANDSTILL_SECONDS:.0f} s"
             self.stuck = (why, *self._stuck())
 
     def _drains(self) -> bool:
-        placed_all = self.outside.report.get("phase") == "draining"
+        placed_all = self.client.report.get("phase") == "draining"
         return self.enough.is_set() or (self.options.exit and placed_all)
 
     def _signature(self) -> object:
-        report, figures = self.outside.report, self.scene.figures
+        report, status = self.client.report, self.view_data.status
         moving = ("ordered", "commands_open", "captured_cents", "refunded_cents", "ended", "live")
-        return figures, [report.get(name) for name in moving]
+        return status, [report.get(name) for name in moving]
 
     def _stuck(self) -> tuple[str, ...]:
         waiting = self.gateways.waiting
         untold = (f"notifications of gateways: {waiting}",) if waiting else ()
-        return (*self.scene.figures.unquiet(), *untold, *self.outside.report.get("stuck", []))
+        return (*self.view_data.status.in_progress(), *untold, *self.client.report.get("stuck", []))
 
     # ------------------------------------------------------------ the verdict
 
-    async def _judge(self) -> Ending:
-        final = self.outside.report
-        figures = await self.gauge.look()
+    async def _judge(self) -> RunResult:
+        final = self.client.report
+        status = await self.status_reader.read()
         gateways = await self.gateways.read()
-        session = await asyncpg.connect(self.stage.database_url, timeout=10)
+        session = await asyncpg.connect(self.environment.database_url, timeout=10)
         try:
-            books = await compare_books(session, self.stage.receipts, gateways)
-            letters = await compare_letters(session, final.get("vandal", {}))
-            ledgers = await compare_ledgers(session, self.stage.passbook)
+            books = await compare_money(session, self.environment.receipts, gateways)
+            messages = await compare_dead_letters(session, final.get("malformed_messages", {}))
+            ledgers = await compare_benefits(session, self.environment.benefits_log)
         finally:
             await session.close(timeout=5)
         audit, statements = await asyncio.gather(
-            asyncio.to_thread(self.stage.oms, "worker", ["audit", "--quiescent"]),
-            asyncio.to_thread(reconcile, self.stage, gateways, self.gateways.environment),
+            asyncio.to_thread(self.environment.oms, "worker", ["audit", "--quiescent"]),
+            asyncio.to_thread(reconcile, self.environment, gateways, self.gateways.environment),
         )
-        return Ending(
+        return RunResult(
             final=final,
-            figures=figures,
+            status=status,
             books=books,
-            letters=letters,
+            messages=messages,
             ledgers=ledgers,
             gateways=gateways,
             statements=statements,
             audit=(audit.returncode, audit.stdout + audit.stderr),
-            stuck=(*self.stuck, *(f"left over: {what}" for what in figures.unquiet() if not self.stuck)),
-            restarts={child.name: child.restarts for child in self.cast.children},
-            seconds=time.monotonic() - self.scene.started,
+            stuck=(*self.stuck, *(f"left over: {what}" for what in status.in_progress() if not self.stuck)),
+            restarts={child.name: child.restarts for child in self.processes.children},
+            seconds=time.monotonic() - self.view_data.started,
         )
 
 
@@ -208,4 +210,4 @@ class Standstill:
         return time.monotonic() - self._moved > self._limit_seconds
 
 
-__all__ = ["Figures", "Options", "Play"]
+__all__ = ["DemoRun", "RunOptions", "SystemStatus"]

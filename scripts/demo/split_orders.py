@@ -1,4 +1,4 @@
-"""Orders that were split: the parts must add up to the whole, in every term."""
+"""ClientJob that were split: the parts must add up to the whole, in every term."""
 
 from collections import Counter
 from dataclasses import dataclass, field
@@ -8,8 +8,8 @@ TERMS = ("origin", "promotion", "coupon", "points", "shipping", "tax", "payable"
 
 
 @dataclass
-class Family:
-    """What is known of one split order: the whole's amounts and its children, and the amounts of those heard of."""
+class SplitOrder:
+    """What is known of one split order: the whole's amounts and its children, and the amounts of those received of."""
 
     whole: dict[str, int] | None = None
     children: frozenset[str] = frozenset()
@@ -17,7 +17,7 @@ class Family:
 
     @property
     def complete(self) -> bool:
-        """Whether everybody was heard of."""
+        """Whether everybody was received of."""
         return self.whole is not None and self.children <= self.parts.keys()
 
     def differences(self) -> list[str]:
@@ -28,30 +28,30 @@ class Family:
         return told if self.children == self.parts.keys() else [*told, "other children"]
 
 
-class Families:
+class SplitOrders:
     """Hears order.created of whole orders and parts, in any order."""
 
     def __init__(self) -> None:
         self.did: Counter[str] = Counter()
         self.wrong: list[str] = []
-        self.waiting: dict[str, Family] = {}
+        self.waiting: dict[str, SplitOrder] = {}
 
-    def hear(self, body: dict[str, Any]) -> None:
+    def receive(self, body: dict[str, Any]) -> None:
         """One order.created."""
         root = body["parent_id"] or (body["order_id"] if body["children"] else None)
         if root is None:
             return
-        family = self.waiting.setdefault(root, Family())
+        split_order = self.waiting.setdefault(root, SplitOrder())
         if body["parent_id"]:
-            family.parts[body["order_id"]] = body["amounts"]
+            split_order.parts[body["order_id"]] = body["amounts"]
         else:
-            family.whole, family.children = body["amounts"], frozenset(body["children"])
-        if family.complete:
+            split_order.whole, split_order.children = body["amounts"], frozenset(body["children"])
+        if split_order.complete:
             del self.waiting[root]
             self.did["split orders"] += 1
-            self.did["parts of split orders"] += len(family.parts)
-            self.wrong += [f"order {root}: {what}" for what in family.differences()]
+            self.did["parts of split orders"] += len(split_order.parts)
+            self.wrong += [f"order {root}: {what}" for what in split_order.differences()]
 
     def stuck(self) -> list[str]:
-        """Split orders of which a part was never heard of."""
+        """Split orders of which a part was never received of."""
         return [f"a part of order {root} unheard" for root in list(self.waiting)[:3]]

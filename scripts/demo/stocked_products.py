@@ -5,10 +5,10 @@ import zlib
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 
+from scripts.amqp_client import AmqpClient, OutgoingMessage
 from scripts.demo.baskets import Basket, Product, Year
-from scripts.demo.offers import promotion
-from scripts.demo.outcomes import Outcomes
-from scripts.demo.wire import Letter, Link
+from scripts.demo.catalogue_messages import promotion
+from scripts.demo.command_outcomes import CommandOutcomes
 
 WAREHOUSE = "main"
 SCARCE_ONE_IN = 60
@@ -18,10 +18,10 @@ NOTES_OPEN_MAX = 150
 """Reservations queue behind delivery notes, so fewer of those are under way."""
 
 
-class Shelves:
-    """Knows everything it has announced. Deals hold from yesterday until tomorrow."""
+class StockedProducts:
+    """Knows everything it has announced. ProductPromotions hold from yesterday until tomorrow."""
 
-    def __init__(self, link: Link, outcomes: Outcomes, year: Year) -> None:
+    def __init__(self, link: AmqpClient, outcomes: CommandOutcomes, year: Year) -> None:
         self.products: dict[str, Product] = {}
         self._link, self._outcomes, self._year = link, outcomes, year
         self._slots = {"stock.receive.v1": asyncio.Semaphore(NOTES_OPEN_MAX)}
@@ -32,17 +32,17 @@ class Shelves:
     async def stock_up(self, baskets: Iterable[Basket]) -> None:
         """Announce and stock what these baskets want and nobody has wanted before; return when it can be bought."""
         wanted = {sku_id for basket in baskets for sku_id, _ in basket.lines} - self.products.keys()
-        letters: list[Letter] = []
+        messages: list[OutgoingMessage] = []
         for product in map(self._year.product, sorted(wanted)):
             self.products[product.sku_id] = product
             deal = promotion(product, self._starts_at, self._ends_at)
-            letters += [upsert(product), receive(product), *([deal] if deal else [])]
-        await asyncio.gather(*map(self._send, letters))
+            messages += [upsert(product), receive(product), *([deal] if deal else [])]
+        await asyncio.gather(*map(self._send, messages))
 
-    async def _send(self, letter: Letter) -> None:
-        async with self._slots.get(letter.type, self._other_slots):
-            sent = self._outcomes.note(letter)
-            await self._link.send(letter)
+    async def _send(self, message: OutgoingMessage) -> None:
+        async with self._slots.get(message.type, self._other_slots):
+            sent = self._outcomes.note(message)
+            await self._link.send(message)
             await sent.outcome()
 
     def bought(self, basket: Basket) -> list[tuple[Product, int]]:
@@ -50,9 +50,9 @@ class Shelves:
         return [(self.products[sku_id], units) for sku_id, units in basket.lines]
 
 
-def upsert(product: Product) -> Letter:
+def upsert(product: Product) -> OutgoingMessage:
     """The product as it is sold."""
-    return Letter(
+    return OutgoingMessage(
         "sku.upsert.v1",
         {
             "sku_id": product.sku_id,
@@ -70,9 +70,9 @@ def upsert(product: Product) -> Letter:
     )
 
 
-def receive(product: Product) -> Letter:
+def receive(product: Product) -> OutgoingMessage:
     """Enough units for the year, or far too few."""
     scarce = zlib.crc32(product.sku_id.encode()) % SCARCE_ONE_IN == 0
     qty = 2 if scarce else product.demand_units + 10
     note = {"ref": f"opening-{product.sku_id}", "sku_id": product.sku_id, "warehouse": WAREHOUSE, "qty": qty}
-    return Letter("stock.receive.v1", note)
+    return OutgoingMessage("stock.receive.v1", note)

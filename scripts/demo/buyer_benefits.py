@@ -5,23 +5,23 @@ import random
 from collections import deque
 from datetime import UTC, datetime, timedelta
 
+from scripts.amqp_client import AmqpClient, OutgoingMessage, new_id
 from scripts.demo.baskets import Product
+from scripts.demo.catalogue_messages import coupon_issue, coupon_template, points_grant
 from scripts.demo.checkout import points_collected
+from scripts.demo.command_outcomes import REFUSED, CommandOutcomes, PendingCommand
 from scripts.demo.coupons import Coupon
-from scripts.demo.offers import coupon_issue, coupon_template, points_grant
-from scripts.demo.outcomes import REFUSED, Outcomes, Sent
-from scripts.demo.wire import Letter, Link, new_id
 
 EXPIRES_SECONDS = 6.0
 REMEMBERED_MAX = 1_000
 
 
-class Purses:
+class BuyerBenefits:
     """Has coupons and points given to buyers, each before the order that it is for."""
 
-    def __init__(self, link: Link, outcomes: Outcomes) -> None:
+    def __init__(self, link: AmqpClient, outcomes: CommandOutcomes) -> None:
         self._link, self._outcomes = link, outcomes
-        self._templates: dict[str, Sent] = {}
+        self._templates: dict[str, PendingCommand] = {}
         self._collected: set[str] = set()
         self._spent: deque[tuple[str, str]] = deque(maxlen=REMEMBERED_MAX)
         now = datetime.now(UTC)
@@ -30,9 +30,9 @@ class Purses:
     async def coupon(self, coupon: Coupon, coupon_id: str, user: str) -> str:
         """A coupon for this user; its terms are announced before the first of its kind."""
         if coupon.template_id not in self._templates:
-            letter = coupon_template(coupon, self._valid_from, self._valid_to)
-            self._templates[coupon.template_id] = self._outcomes.note(letter)
-            await self._link.send(letter)
+            message = coupon_template(coupon, self._valid_from, self._valid_to)
+            self._templates[coupon.template_id] = self._outcomes.note(message)
+            await self._link.send(message)
         await self._templates[coupon.template_id].outcome()
         await self._said(coupon_issue(coupon.template_id, coupon_id, user))
         return coupon_id
@@ -68,8 +68,8 @@ class Purses:
         await asyncio.sleep(max(0.0, (until - datetime.now(UTC)).total_seconds()) + 0.5)
         return short.template_id if issued else None
 
-    async def _said(self, letter: Letter) -> bool:
+    async def _said(self, message: OutgoingMessage) -> bool:
         """Whether it was done."""
-        sent = self._outcomes.note(letter)
-        await self._link.send(letter)
+        sent = self._outcomes.note(message)
+        await self._link.send(message)
         return (await sent.outcome()).type != REFUSED

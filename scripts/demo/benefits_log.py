@@ -3,12 +3,12 @@
 from collections import Counter
 from pathlib import Path
 
-from scripts.demo.wire import Heard
+from scripts.amqp_client import ReceivedMessage
 
 EVENTS = ("coupon.changed", "points.changed")
 
 
-class Passbook:
+class BenefitsLog:
     """A line `what,whose,order,step,how many` for each step: coupons by their id, points by their owner.
 
     A coupon that an order no longer has, released, returned or expired, is free of it.
@@ -19,14 +19,14 @@ class Passbook:
         self.points: Counter[str] = Counter()
         self._file = file.open("w", encoding="utf-8")
 
-    def hear(self, heard: Heard) -> None:
+    def receive(self, received: ReceivedMessage) -> None:
         """An event of the order system."""
-        body = heard.body
-        if heard.type == "coupon.changed.v1" and body["order_id"] is not None:
+        body = received.body
+        if received.type == "coupon.changed.v1" and body["order_id"] is not None:
             step = body["state"] if body["state"] in {"locked", "used"} else "free"
             self._coupons.setdefault(body["coupon_id"], {}).setdefault(body["order_id"], set()).add(step)
             self._file.write(f"coupon,{body['coupon_id']},{body['order_id']},{step},1\n")
-        elif heard.type == "points.changed.v1":
+        elif received.type == "points.changed.v1":
             self.points[body["op"]] += body["points"]
             self._file.write(f"points,{body['user_id']},{body['order_id'] or ''},{body['op']},{body['points']}\n")
 

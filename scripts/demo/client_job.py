@@ -1,0 +1,39 @@
+"""The job that the demo gives to its client process, as one line of JSON on standard input."""
+
+from dataclasses import dataclass
+
+CLIENT_ROLES = ("upstream", "payments", "warehouse")
+"""The broker users of the client: buyers and catalogue, the shop's payment service, warehouse and carrier."""
+
+
+@dataclass(frozen=True)
+class ClientJob:
+    """What the client does and where it connects.
+
+    `urls` is broker role -> AMQP URL, `gateways` is provider -> URL of the buyers' side of its test gateway. `receipts`
+    and `benefits_log` are the files that it writes (see Receipts and BenefitsLog). `rules` are the shop's price rules
+    (see Rules). `orders` 0 means all baskets of the year; `rate` is orders a second, and 0 means as fast as possible.
+    One buyer places `hasty_orders` orders at once, more than the rate limit allows.
+    """
+
+    urls: dict[str, str]
+    run: str
+    gateways: dict[str, str]
+    receipts: str
+    benefits_log: str
+    rules: dict[str, int]
+    prefix: str = "oms"
+    orders: int = 0
+    rate: float = 50.0
+    open_commands_max: int = 3_000
+    window_seconds: float = 15.0
+    hasty_orders: int = 0
+
+
+def client_queues(run: str) -> dict[str, str]:
+    """Return connection -> name of the queue that it listens at.
+
+    A role's broker user may only create queues that begin with its own name.
+    """
+    queues = {role: f"client.{role}.demo.{run}" for role in CLIENT_ROLES}
+    return queues | {"replies": f"client.upstream.demo.{run}.replies"}

@@ -1,0 +1,135 @@
+"""Everyone outside, wired merged_orders: who hears what, and who buys when."""
+
+import asyncio
+import itertools
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from scripts.amqp_client import AmqpClient, ReceivedMessage
+from scripts.demo import carrier, payments, placed_orders
+from scripts.demo.background_tasks import BackgroundTasks
+from scripts.demo.baskets import Basket, Year
+from scripts.demo.benefits_log import BenefitsLog
+from scripts.demo.browser import Browser
+from scripts.demo.buyer_benefits import BuyerBenefits
+from scripts.demo.buyers import Buyers, Pace
+from scripts.demo.carrier import Carrier
+from scripts.demo.checkout import Rules
+from scripts.demo.client_job import ClientJob, client_queues
+from scripts.demo.command_outcomes import CommandOutcomes
+from scripts.demo.malformed_messages import MalformedMessages
+from scripts.demo.merged_orders import MergedOrders, in_pairs
+from scripts.demo.order_placement import OrderPlacement
+from scripts.demo.payments import Payments
+from scripts.demo.placed_orders import PlacedOrders
+from scripts.demo.price_previews import PricePreviews
+from scripts.demo.stocked_products import StockedProducts
+
+CHUNK_BASKETS = 50
+AHEAD_CHUNKS = 6
+
+
+class OutsideSystems:
+    """Everyone outside."""
+
+    def __init__(self, job: ClientJob, group: asyncio.TaskGroup, year: Year, browser: Browser) -> None:
+        self.job, self.year = job, year
+        self.links = {
+            role: AmqpClient(job.urls[role], f"demo-{role}", job.prefix)
+            for role in ("upstream", "payments", "warehouse")
+        }
+        self.links["replies"] = AmqpClient(job.urls["upstream"], "demo-replies", job.prefix, exchange="queries")
+        self.queues = client_queues(job.run)
+        self.tasks = BackgroundTasks(group)
+        self.outcomes = CommandOutcomes()
+        self.carrier = Carrier(self.links["warehouse"], self.tasks)
+        self._enter_buyers(self.links["upstream"], browser)
+        self.draining = asyncio.Event()
+        self.placed_all = False
+        self.started = time.monotonic()
+        self._group = group
+        self._stocked: asyncio.Queue[tuple[list[Basket], asyncio.Task[None]] | None] = asyncio.Queue(AHEAD_CHUNKS)
+        self._listen()
+
+    def _enter_buyers(self, link: AmqpClient, browser: Browser) -> None:
+        replies = self.queues["replies"]
+        self.stocked_products = StockedProducts(link, self.outcomes, self.year)
+        self.buyer_benefits = BuyerBenefits(link, self.outcomes)
+        self.price_previews = PricePreviews(self.links["replies"], replies)
+        self.placement = OrderPlacement(link, self.outcomes, self.tasks, replies)
+        rules = Rules(**self.job.rules)
+        self.buyers = Buyers(
+            self.placement, self.stocked_products, self.buyer_benefits, self.price_previews, rules=rules
+        )
+        file, window_seconds = Path(self.job.receipts), self.job.window_seconds
+        self.payments = Payments(self.links["payments"], self.placement, browser, file, window_seconds)
+        self.merged_orders = MergedOrders(link, self.outcomes, self.buyers, self.payments.bills)
+        self.placed_orders = PlacedOrders(link, self.outcomes, self.tasks)
+        self.benefits_log = BenefitsLog(Path(self.job.benefits_log))
+        self.malformed_messages = MalformedMessages(link)
+
+    def _listen(self) -> None:
+        self.links["upstream"].listen(self.queues["upstream"], placed_orders.EVENTS, self.receive)
+        self.links["payments"].listen(self.queues["payments"], payments.EVENTS, self.payments.receive)
+        self.links["warehouse"].listen(self.queues["warehouse"], carrier.EVENTS, self.carrier.receive)
+        self.links["replies"].listen(self.queues["replies"], (), self.receive_reply)
+
+    def receive(self, received: ReceivedMessage) -> None:
+        """What upstream hears."""
+        self.outcomes.receive(received)
+        self.benefits_log.receive(received)
+        if received.type.startswith("order."):
+            self.placed_orders.receive(received)
+
+    def receive_reply(self, received: ReceivedMessage) -> None:
+        """The answer to a question, or the stored outcome of a repeated request."""
+        if not self.price_previews.receive(received):
+            self.placement.receive_reply(received)
+
+    # ------------------------------------------------------------ traffic
+
+    async def trade(self) -> None:
+        """Place orders until there are enough, the year is over, or it is time to drain."""
+        pace = Pace(self.job.rate)
+        while (next_ones := await self._stocked.get()) and not self.draining.is_set():
+            chunk, stocked = next_ones
+            await stocked
+            if self.job.hasty_orders and not self.buyers.ordered:
+                self.tasks.start(self.buyers.hurry(chunk[0], self.job.hasty_orders))
+            for baskets in in_pairs(chunk):
+                await self.outcomes.fewer_than(self.job.open_commands_max)
+                for _ in baskets:
+                    await pace.wait()
+                if self.draining.is_set():
+                    break
+                self.tasks.start(self._buy(baskets))
+                await self.malformed_messages.watch(self.buyers.ordered)
+        self.placed_all = True
+
+    async def _buy(self, baskets: Sequence[Basket]) -> None:
+        if len(baskets) == 1:
+            await self.buyers.order(baskets[0])
+        else:
+            await self.merged_orders.order(baskets)
+
+    async def stock(self) -> None:
+        """Put the products of the next baskets on sale while the last ones are ordered."""
+        year = self.year.baskets()
+        wanted = itertools.islice(year, self.job.orders) if self.job.orders else year
+        while (chunk := list(itertools.islice(wanted, CHUNK_BASKETS))) and not self.draining.is_set():
+            await self._stocked.put((chunk, self._group.create_task(self.stocked_products.stock_up(chunk))))
+        await self._stocked.put(None)
+
+    def idle(self) -> bool:
+        """Whether nobody outside waits for anything or has anything left to say."""
+        waiting = (
+            len(self.outcomes.open) + len(self.placed_orders.live) + len(self.placement.repeats_owed) + len(self.tasks)
+        )
+        owed = len(self.payments.receipts.open) + len(self.payments.receipts.refunds_open)
+        return self.placed_all and waiting + owed == 0
+
+    def flush(self) -> None:
+        """Write down what the verdict reads."""
+        self.payments.receipts.flush()
+        self.benefits_log.flush()

@@ -1,0 +1,53 @@
+"""Where bills are paid: by providers, or at the shop's own payment service; and what is received of money."""
+
+import random
+from collections import Counter
+from pathlib import Path
+
+from scripts.amqp_client import AmqpClient, ReceivedMessage
+from scripts.demo import bills, receipts
+from scripts.demo.bills import Bill, Bills
+from scripts.demo.browser import Browser
+from scripts.demo.order_placement import OrderPlacement
+from scripts.demo.payment_service import PaymentService
+from scripts.demo.provider_payments import ProviderPayments
+from scripts.demo.receipts import Receipts
+
+OWN_SERVICE = {"orders": 0.1, "merged orders": 0.5}
+"""Which part of the bills the shop's own service collects."""
+DISBELIEVED = "notifications that are not believed"
+SIGNS = {
+    "payment.callback_rejected.v1": DISBELIEVED,
+    "payment.attempt_closed.v1": "attempts that are closed",
+}
+EVENTS = (*bills.EVENTS, *receipts.EVENTS, "payment.callback_rejected", "payment.attempt_closed")
+
+
+class Payments:
+    """Sends every bill one way or the other, and hears what becomes of it.
+
+    The service speaks under a trusted user on a link of its own, buyers on that of the shop's site.
+    """
+
+    def __init__(
+        self, service_link: AmqpClient, placement: OrderPlacement, browser: Browser, file: Path, window_seconds: float
+    ) -> None:
+        self.did: Counter[str] = Counter()
+        self.bills = Bills(lambda bill: self._way(bill).pay(bill), lambda bill: self._way(bill).pay_at_once(bill))
+        self.receipts = Receipts(file, self.bills.merged)
+        self.service = PaymentService(service_link, placement.tasks, self.receipts, window_seconds)
+        self.provider_payments = ProviderPayments(placement, self.receipts, browser)
+
+    def receive(self, received: ReceivedMessage) -> None:
+        """An event."""
+        self.bills.receive(received)
+        self.receipts.receive(received)
+        self.service.receive(received)
+        if received.type in SIGNS:
+            self.did[SIGNS[received.type]] += 1
+        elif received.type == "payment.captured.v1":
+            self.did[f"payments: {received.body['verdict']}"] += 1
+
+    def _way(self, bill: Bill) -> PaymentService | ProviderPayments:
+        share = OWN_SERVICE["merged orders" if bill.intent_id else "orders"]
+        return self.service if random.random() < share else self.provider_payments
