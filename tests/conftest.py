@@ -1,10 +1,14 @@
 """Servers, databases and brokers for the tests: real ones, found as scripts/servers/find.py says.
 
 Every test that asks gets a database and a virtual host of its own, so tests never see each other's rows or messages.
+Every process of pytest-xdist starts a pair of servers of its own, so a test that kills one disturbs only itself.
+
+`--quick` leaves out the tests that use the fixture `servers`, and skips a test that is about to start a process.
 """
 
 import os
 import secrets
+import sys
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 
@@ -20,6 +24,34 @@ from workers.runtime import declare
 os.environ.setdefault("OMS_ENCRYPTION_KEYS", "test:" + "A" * 43 + "=")
 
 TIERS_SECONDS = tiers_seconds(2)
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add --quick."""
+    parser.addoption("--quick", action="store_true", help="only tests that need no server and start no process")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """With --quick, skip a test when it is about to start a process: nobody has to keep a list of such tests."""
+    if config.getoption("--quick"):
+        sys.addaudithook(_skip_at_new_process)
+
+
+def _skip_at_new_process(event: str, arguments: object) -> None:
+    if event == "subprocess.Popen" and "PYTEST_CURRENT_TEST" in os.environ:
+        pytest.skip("starts a process")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Mark the tests that need servers, and run the longest first: the last ones then end together on all cores."""
+    for item in items:
+        if "servers" in getattr(item, "fixturenames", ()):
+            item.add_marker("servers")
+    items.sort(key=lambda item: item.get_closest_marker("timeout") is None)  # a test with a timeout of its own is long
+    if config.getoption("--quick"):
+        left_out = [item for item in items if any(item.iter_markers("servers")) or any(item.iter_markers("processes"))]
+        config.hook.pytest_deselected(items=left_out)
+        items[:] = [item for item in items if item not in set(left_out)]
 
 
 @dataclass(frozen=True)

@@ -27,6 +27,7 @@ async def until(true: Callable[[], bool]) -> None:
             await asyncio.sleep(0.02)
 
 
+@pytest.mark.processes
 async def test_a_killed_process_is_started_again_and_counted(tmp_path: Path) -> None:
     worker = child(tmp_path, STAYS)
     watching = asyncio.ensure_future(worker.watch())
