@@ -91,12 +91,12 @@ def _docker(use: Use) -> Servers:
 
 
 def private_servers(*, durable: bool) -> Servers:
-    """Servers of our own, on free loopback ports and a temporary folder."""
+    """Servers of our own, on free loopback ports and a temporary folder. Without `durable` that folder is in memory."""
     from scripts.servers.folder import RunFolder  # noqa: PLC0415 (only here psutil and the wheel are needed)
     from scripts.servers.private_postgres import private_postgres  # noqa: PLC0415
     from scripts.servers.private_rabbitmq import private_rabbitmq  # noqa: PLC0415
 
-    folder = RunFolder()
+    folder = RunFolder(durable=durable)
     broker = private_rabbitmq(folder)
     postgres = private_postgres(folder, durable=durable)
 

@@ -23,7 +23,13 @@ from scripts.servers.process import Account, ServerProcess, as_account
 _ADMIN = "oms"
 _COMMON = {"listen_addresses": "127.0.0.1", "unix_socket_directories": "", "max_connections": "300", "jit": "off"}
 _DURABLE = {"shared_buffers": "512MB", "max_wal_size": "2GB"}
-_THROWAWAY = {"fsync": "off", "full_page_writes": "off", "wal_level": "minimal", "max_wal_senders": "0"}
+_THROWAWAY = {
+    "fsync": "off",
+    "full_page_writes": "off",
+    "wal_level": "minimal",
+    "max_wal_senders": "0",
+    "max_wal_size": "128MB",
+}
 
 
 class PrivatePostgres(Lifecycle):
