@@ -17,6 +17,7 @@ from outbox import wire
 from outbox.relay import Relay
 from tests.conftest import Broker
 from workers.handlers import dead_letters as handler
+from workers.runtime import settle
 from workers.runtime.batch import Batch
 from workers.runtime.route import Route
 from workers.runtime.run import run_routes
@@ -146,8 +147,10 @@ async def test_what_nobody_takes_is_taken_off_the_broker_once_it_is_stored(
 
 
 async def test_what_cannot_be_stored_stays_on_the_broker_until_it_can(
-    declared_broker: Broker, database_url: str, pool: Pool
+    declared_broker: Broker, database_url: str, pool: Pool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(settle, "REQUEUE_WAIT_SECONDS", 0.5)
+
     async def tried_twice() -> Any:
         return await pool.fetchval("SELECT last_value >= 2 FROM tries")
 

@@ -3,12 +3,14 @@
 import asyncio
 from typing import Any
 
+import pytest
 from prometheus_client import REGISTRY
 
 from db.pool import Transaction
 from messages.topology import QUEUES
 from tests.runtime.builders import DELETE, delete
 from tests.runtime.conftest import Shop, eventually, write_effects
+from workers.runtime import settle
 from workers.runtime.batch import Batch
 from workers.runtime.route import Route
 from workers.runtime.run import SHARED_CONNECTIONS
@@ -51,7 +53,10 @@ async def test_a_raw_route_takes_dead_letters_as_they_are(shop: Shop) -> None:
     assert letter.headers["reason"] == "invalid"
 
 
-async def test_a_raw_route_that_fails_gives_the_message_back_and_tries_again(shop: Shop) -> None:
+async def test_a_raw_route_that_fails_gives_the_message_back_and_tries_again(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(settle, "REQUEUE_WAIT_SECONDS", 0.5)
     tries: list[int] = []
 
     async def flaky(tx: Transaction, batch: Batch[Any]) -> None:

@@ -19,7 +19,7 @@ from messages.topology import RETRY_TIERS_SECONDS
 from scripts.servers.find import Servers
 from tests.runtime.builders import DELETE, PAYMENT, delete, payment
 from tests.runtime.conftest import Shop, client_of, eventually, write_effects
-from workers.runtime import consumer, declare
+from workers.runtime import consumer, declare, settle
 from workers.runtime.batch import Batch
 from workers.runtime.declare import TopologyError
 from workers.runtime.route import Every, Route
@@ -134,8 +134,11 @@ async def test_a_message_nobody_vouches_for_gains_no_trust_by_being_tried_again(
     assert seen == [(0, None, False), (1, None, False)]
 
 
-async def test_what_the_delay_exchange_does_not_take_stays_in_its_queue(shop: Shop) -> None:
+async def test_what_the_delay_exchange_does_not_take_stays_in_its_queue(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Acknowledged only when somebody else has it for certain."""
+    monkeypatch.setattr(settle, "REQUEUE_WAIT_SECONDS", 0.5)
     names = shop.broker.names
     attempts: list[int] = []
 

@@ -31,8 +31,10 @@ def test_the_demo_ends_well_on_given_servers(servers: Servers) -> None:
         "0",
         "--workers",
         "1",
+        "--relays",
+        "1",
         "--window",
-        "12",
+        "8",
         "--json",
     ]
     done = subprocess.run(command, env=environment, check=False, capture_output=True, text=True, timeout=230)
