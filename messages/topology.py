@@ -27,6 +27,13 @@ RETRY_TIERS_SECONDS = (1, 5, 30, 120, 600, 1800)
 
 PROVIDERS = ("alipay", "wechat", "unionpay", "paypal")
 """Providers that we speak with ourselves. Each has a queue of calls, paused alone when the provider is down."""
+
+
+def provider_calls_queue(provider: str) -> str:
+    """The queue, without its prefix, in which calls to a provider wait."""
+    return f"provider-calls.{provider}"
+
+
 CALLS: tuple[type[Message], ...] = (
     providers.ProviderStart,
     providers.ProviderCapture,
@@ -78,7 +85,7 @@ QUEUES: dict[str, tuple[type[Message], ...]] = {
         benefits.PointsGrant,
         benefits.MemberUpsert,
     ),
-    **{f"provider-calls.{provider}": CALLS for provider in PROVIDERS},
+    **{provider_calls_queue(provider): CALLS for provider in PROVIDERS},
 }
 """Work queue (without the prefix) -> the messages it takes. One handler file each."""
 

@@ -37,8 +37,9 @@ WHERE out_trade_no = ANY($1::text[]) OR id = ANY($2::bigint[]);
 -- and of merged intents that pay these orders; and those of $3, live or not. All are locked, in id order.
 SELECT id, out_trade_no, intent_id, order_id, provider, scene, amount, currency, state, reference, trade_no, command, key_id, details,
     started_at, expire_at, state IN ('created', 'requested', 'unknown')
-        AND intent_id = ANY($1::bigint[] || ARRAY(SELECT intent_id FROM payment_intent_orders WHERE order_id = ANY($2::bigint[]))) AS live
-FROM payment_attempts
+        AND intent_id = ANY($1::bigint[] || ARRAY(SELECT intent_id FROM payment_intent_orders WHERE order_id = ANY($2::bigint[]))) AS live,
+    ARRAY(SELECT m.order_id FROM payment_intent_orders m WHERE m.intent_id = a.intent_id) AS merged_orders
+FROM payment_attempts a
 WHERE id = ANY($3::bigint[]) OR (state IN ('created', 'requested', 'unknown')
     AND intent_id = ANY($1::bigint[] || ARRAY(SELECT intent_id FROM payment_intent_orders WHERE order_id = ANY($2::bigint[]))))
 ORDER BY id

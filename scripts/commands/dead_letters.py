@@ -14,6 +14,7 @@ from scripts.commands.deciding import Row, all_of, decide, summary
 from scripts.commands.output import Format, Output, say, write_json, write_table
 from scripts.commands.problems import Code, CommandError
 from workers.domain.masking import masked
+from workers.services import dead_letters as decisions
 from workers.store import dead_letters
 
 app = command_app("What could not be handled: list, show, replay, discard.")
@@ -122,7 +123,7 @@ def replay(
     async def act(tx: Transaction, rows: Sequence[Row]) -> None:
         for queue in sorted({_target(row, to) for row in rows}):
             same = [row for row in rows if _target(row, to) == queue]
-            await dead_letters.replay(tx, same, to=queue, actor=actor(), reason=why_now)
+            await decisions.replay(tx, same, to=queue, actor=actor(), reason=why_now)
 
     decide("replay", ids, judge, act, dry_run=dry_run, yes=yes)
 
@@ -146,7 +147,7 @@ def discard(
         return "-", "" if row["state"] == dead_letters.OPEN else f"is {row['state']} already"
 
     async def act(tx: Transaction, rows: Sequence[Row]) -> None:
-        await dead_letters.discard(tx, rows, actor=actor(), reason=why_not)
+        await decisions.discard(tx, rows, actor=actor(), reason=why_not)
 
     decide("discard", ids, judge, act, dry_run=dry_run, yes=yes)
 

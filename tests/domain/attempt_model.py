@@ -24,7 +24,7 @@ from workers.providers.port import Paid
 from workers.runtime.batch import Batch
 from workers.services import payment_notifications
 from workers.store import payments
-from workers.store.attempts import DONE, LIVE, Attempt, Change
+from workers.store.attempts import DONE, LIVE, Attempt, AttemptChange
 
 NAMES = ("a", "b")
 PROVIDERS = {"a": "alipay", "b": "wechat"}
@@ -68,9 +68,9 @@ class World:
     def at_bank(self, name: str, state: str) -> "World":
         return replace(self, banks=_set(self.banks, name, state))
 
-    def changed(self, changes: list[Change]) -> "World":
+    def changed(self, changes: list[AttemptChange]) -> "World":
         """As attempts.save writes them: what is captured stays so."""
-        states, merged = self.attempts, dict[int, Change]()
+        states, merged = self.attempts, dict[int, AttemptChange]()
         for change in changes:
             merged[change.id] = change.after(merged.get(change.id))
         for change in merged.values():
@@ -109,7 +109,7 @@ def delivered(world: World, kind: str, name: str, *, over: bool = False) -> Worl
     """One message comes to its handler."""
     if kind == "close":
         return asked(world, name, kind, over)
-    changes: list[Change] = []
+    changes: list[AttemptChange] = []
     after = world
     if kind in TELLS:
         charged = world.charged[NAMES.index(name)]
@@ -158,7 +158,7 @@ def said(name: str, status: Any, charged: int) -> Paid:
 
 
 @cache
-def heard(name: str, state: str, kind: str, charged: int) -> tuple[list[PaymentResult], list[Change]]:
+def heard(name: str, state: str, kind: str, charged: int) -> tuple[list[PaymentResult], list[AttemptChange]]:
     """What a notification, or the answer to a question, means for the order, and for the attempt."""
     one, paid = attempt(name, state), said(name, TELLS[kind], charged)
     told = payment_notifications.Heard(attempts={one.out_trade_no: one})
@@ -201,13 +201,13 @@ def _folded(
     return life.book[ORDER_ID], life.goods, life.kept, frozenset(life.refunds)
 
 
-def closing(before: World, after: World, changes: list[Change]) -> World:
+def closing(before: World, after: World, changes: list[AttemptChange]) -> World:
     """As attempts.settle does: an order that does not wait any more has its other attempts closed."""
     if before.order.state is State.AWAITING_PAYMENT is not after.order.state:
         done = {change.id for change in changes if change.state in DONE}
         for name in NAMES:
             if before.state(name) in LIVE and ID[name] not in done:
-                changes.append(Change(ID[name], "closing"))
+                changes.append(AttemptChange(ID[name], "closing"))
                 after = after.sent("close", name)
     return after.changed(changes)
 
@@ -228,7 +228,7 @@ def asked(world: World, name: str, call: str, over: bool) -> World:
 @cache
 def answered(  # noqa: PLR0917 (all that the answer depends on)
     name: str, state: str, call: str, bank: str, charged: int, over: bool
-) -> tuple[list[Change], list[str]]:
+) -> tuple[list[AttemptChange], list[str]]:
     """What becomes of the attempt, and what is sent."""
     one = attempt(name, state, over)
     item: Any = envelope((ProviderClose if call == "close" else ProviderQuery)(attempt_id=one.id), "g")

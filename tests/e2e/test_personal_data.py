@@ -17,6 +17,7 @@ from tests.chaos.deployment import SKU, Plant
 from tests.conftest import Broker
 from tests.e2e.raw_amqp import Raw
 from tests.e2e.upstream import order_body
+from workers.services import dead_letters as dead_letter_decisions
 from workers.store import dead_letters
 
 CANARIES = ("13987654321", "Canary Zhang", "Canary Street 77", "200099")
@@ -136,7 +137,7 @@ async def _replay_the_unrouted(plant: Plant) -> None:
     async with pool.acquire() as tx, tx.transaction():
         row_id = await tx.fetchval("SELECT id FROM dead_letters WHERE queue = 'unrouted'")
         rows = await dead_letters.lock(tx, [row_id])
-        await dead_letters.replay(tx, rows, to="order-creation", actor="test", reason="a typo in the key")
+        await dead_letter_decisions.replay(tx, rows, to="order-creation", actor="test", reason="a typo in the key")
     await pool.close()
 
 

@@ -26,6 +26,7 @@ from workers.routes import ROUTES
 from workers.runtime.decode import Decoder, Trust, Work
 from workers.runtime.policy import Kind
 from workers.runtime.process import Desk, process
+from workers.services import dead_letters as dead_letter_decisions
 from workers.store import dead_letters as letters
 
 MANY = 50
@@ -166,7 +167,7 @@ async def test_fifty_dead_letters_are_kept_and_replayed_as_one_is(floor: Floor, 
             rows = await floor.pool.fetch("SELECT id FROM dead_letters WHERE state = 'open'")
             connection, pool.statements = await pool.acquire(), []
             async with connection.transaction():
-                await letters.replay(
+                await dead_letter_decisions.replay(
                     connection, await letters.lock(connection, [r["id"] for r in rows]), to="order-creation",
                     actor="me", reason="again",
                 )  # fmt: skip

@@ -10,6 +10,7 @@ import pytest
 from db import cipher
 from tests.e2e.raw_amqp import Raw
 from tests.e2e.system import SKU, Hall, eventually, payment, reserve, sound_order
+from workers.services import dead_letters as dead_letter_decisions
 from workers.store import dead_letters
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -186,5 +187,5 @@ async def test_a_letter_whose_headers_fill_a_frame_can_be_replayed(hall: Hall) -
     letter = await hall.letter(body)
     async with hall.pool.acquire() as tx, tx.transaction():
         locked = await dead_letters.lock(tx, [letter["id"]])
-        await dead_letters.replay(tx, locked, to="order-creation", actor="test", reason="it was a typo")
+        await dead_letter_decisions.replay(tx, locked, to="order-creation", actor="test", reason="it was a typo")
     await hall.upstream.hears("order.created", request_id=orjson.loads(body)["request_id"])

@@ -12,7 +12,7 @@ from tests.handlers.harness import OPERATOR, Floor, captured
 from workers.providers import configure
 from workers.providers.port import Provider, Row, StatementError
 from workers.store import attempts
-from workers.store.attempts import Attempt, Change
+from workers.store.attempts import Attempt, AttemptChange
 
 DAY = date(2026, 11, 21)
 NOON = datetime(2026, 11, 21, 4, 0, tzinfo=UTC)
@@ -64,14 +64,14 @@ async def attempted(
     assert order is not None
     attempt_id = uuid4().int % 2**60 + 1
     attempt = Attempt(
-        id=attempt_id, out_trade_no=attempts.number(attempt_id), intent_id=order["intent_id"], order_id=order_id,
+        id=attempt_id, out_trade_no=f"P{attempt_id}", intent_id=order["intent_id"], order_id=order_id,
         provider=provider, scene="page", amount=order["payable_amount"], currency=order["currency"], state="created",
         reference=None, trade_no=None, command=(f"order:{order_id}", uuid4().hex), details={}, started_at=NOON,
         expire_at=NOON + timedelta(minutes=30),
     )  # fmt: skip
     async with floor.pool.acquire() as tx, tx.transaction():
         await attempts.open_all(tx, [attempt], NOON)
-        await attempts.save(tx, [Change(attempt_id, state, trade_no=trade_no if state == "captured" else None)])
+        await attempts.save(tx, [AttemptChange(attempt_id, state, trade_no=trade_no if state == "captured" else None)])
     return attempt.out_trade_no
 
 

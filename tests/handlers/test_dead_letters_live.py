@@ -22,6 +22,7 @@ from workers.runtime.batch import Batch
 from workers.runtime.route import Route
 from workers.runtime.run import run_routes
 from workers.runtime.settings import RuntimeSettings
+from workers.services import dead_letters as dead_letter_decisions
 from workers.store import dead_letters
 
 ADJUST = b'{"request_id":"r1","sku_id":"s1","warehouse":"main","delta":1,"reason":"counted"}'
@@ -115,7 +116,7 @@ async def test_a_replayed_message_is_trusted_as_its_first_sender_was(
         assert (row["queue"], row["reason"], row["origin_user"]) == ("stock", "stock_asleep", warehouse)
         async with pool.acquire() as tx, tx.transaction():
             rows = await dead_letters.lock(tx, [row["id"]])
-            await dead_letters.replay(tx, rows, to="stock", actor="ana", reason="awake")
+            await dead_letter_decisions.replay(tx, rows, to="stock", actor="ana", reason="awake")
 
         async def twice() -> bool:
             return len(seen) == 2

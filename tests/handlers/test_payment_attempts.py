@@ -26,8 +26,9 @@ from workers.handlers.provider_calls import take_answers
 from workers.providers.alipay import Alipay, AlipaySettings
 from workers.providers.port import Unknown
 from workers.runtime.batch import Batch
+from workers.services.attempts import refunds_of_attempts
 from workers.store import attempts
-from workers.store.attempts import Change
+from workers.store.attempts import AttemptChange
 
 APP, SELLER = "2014072300007148", "2088101106499364"
 MERCHANT = {
@@ -329,7 +330,7 @@ async def test_a_trade_number_is_ours_only_at_the_provider_that_gave_it(floor: F
     [refund] = floor.heard("refund.requested")
     assert (floor.asked, await floor.rows("SELECT count(*) FROM timers WHERE kind = 'refund'")) == ([], [(0,)])
     async with floor.pool.acquire() as tx:
-        assert await attempts.refunds_asked(tx, [refund["refund_no"]]) == {}
+        assert await refunds_of_attempts(tx, [refund["refund_no"]]) == {}
 
 
 async def test_a_refund_that_is_asked_for_again_is_asked_about_again(floor: Floor) -> None:
@@ -369,7 +370,9 @@ async def test_locking_what_changes_hides_nothing_that_has_to_be_closed(floor: F
     attempt_id = int(first["attempt_id"])
     [(intent_id,)] = await floor.rows("SELECT intent_id FROM payment_attempts")
     async with floor.pool.acquire() as tx, tx.transaction():
-        assert [one.id for one in await attempts.live(tx, [intent_id], [order_id], [attempt_id])] == [attempt_id]
+        assert [one.attempt.id for one in await attempts.live(tx, [intent_id], [order_id], [attempt_id])] == [
+            attempt_id
+        ]
         assert await attempts.live(tx, [], [], [attempt_id]) == []
 
 
@@ -407,10 +410,10 @@ async def test_attempts_are_locked_in_order_of_their_ids_whoever_locks_them(floo
 
 def test_of_several_changes_the_last_counts_but_for_a_capture() -> None:
     approved, closing, captured_ = (
-        Change(1, reference="theirs"),
-        Change(1, "closing"),
-        Change(1, "captured", trade_no="t"),
+        AttemptChange(1, reference="theirs"),
+        AttemptChange(1, "closing"),
+        AttemptChange(1, "captured", trade_no="t"),
     )
-    assert closing.after(approved) == Change(1, "closing", "theirs")
-    assert Change(1, "failed", trade_no="u").after(captured_) == captured_
+    assert closing.after(approved) == AttemptChange(1, "closing", "theirs")
+    assert AttemptChange(1, "failed", trade_no="u").after(captured_) == captured_
     assert captured_.after(closing).state == "captured"

@@ -11,7 +11,7 @@ from messages.refunds import RefundRequest
 from tests.handlers.harness import OPERATOR, cancel
 from tests.handlers.provider_answers import AT, NO, SILENCE, Line, tells
 from workers.providers.port import Refunded
-from workers.store import attempts
+from workers.services.attempts import refunds_of_attempts
 
 
 async def test_a_refund_that_no_attempt_of_ours_brought_is_tried_again(line: Line) -> None:
@@ -31,7 +31,7 @@ async def test_a_part_goes_back_of_a_whole_that_is_named(line: Line) -> None:
     await line.floor.say(part, trusted=True)
     [refund] = line.floor.heard("refund.requested")
     async with line.floor.pool.acquire() as tx:
-        [(provider, ask)] = (await attempts.refunds_asked(tx, [refund["refund_no"]])).values()
+        [(provider, ask)] = (await refunds_of_attempts(tx, [refund["refund_no"]])).values()
     assert (provider, ask.out_trade_no, ask.trade_no) == ("alipay", line.number, "t1")
     assert (ask.amount, ask.total, ask.captured_at) == (300, 1000, AT)
 

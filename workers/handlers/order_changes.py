@@ -51,8 +51,10 @@ from workers.domain.refusal import Refusal
 from workers.domain.shipping import Parcel, unpacked
 from workers.runtime.batch import Batch
 from workers.runtime.route import Route
-from workers.services import authorization, commands, order_events
-from workers.store import attempts, benefits, ids, orders, payments, refunds, shipments, timers
+from workers.services import attempts, authorization, benefits, commands, order_events, refunds
+from workers.store import ids, orders, payments, shipments, timers
+from workers.store import refunds as refund_rows
+from workers.store.refunds import RefundDue
 
 Change: TypeAlias = OrderCancel | OrderChangeAddress | OrderConfirmReceipt | OrderDelete | OrderMerge
 Item: TypeAlias = Envelope[Change]
@@ -123,15 +125,15 @@ async def change_orders(tx: Transaction, batch: Batch[Change]) -> None:
     lines = await orders.lines(tx, refunded)
     back = {key: refund_units(lines[key], remaining_units(lines[key])) for key in refunded}
     dues = whole_refunds(book, await payments.kept(tx, refunded), back)
-    opened = await refunds.open_all(tx, dues)
+    opened = await refund_rows.open_all(tx, dues)
     await orders.save(tx, book)
     await orders.change_addresses(tx, desk.addresses)
     await orders.give_back_lines(tx, [(key, part) for key in refunded for part in back[key]])
     await payments.open_merged(tx, desk.merged)
     await shipments.cancel_booked(tx, refunded)
-    benefit_news = await benefits.settle(tx, book, batch.now, opened, causes(book))
+    applied = await benefits.apply(tx, book, batch.now, opened, causes(book))
     await timers.stop(tx, [(kind, key) for kind, effect in TIMERS for key in book.ids(effect)])
-    closing = await attempts.settle(tx, book)
+    closings = await attempts.close_superseded(tx, book)
     answers = await commands.conclude(tx, outcomes)
     paid = [step for step in book.owing(Effect.STOCK_RESTOCK) if step.order.paid_at is not None]
     restocks = [outbox.internal(restock(step.order, lines, desk), because=step.because) for step in paid]
@@ -141,8 +143,8 @@ async def change_orders(tx: Transaction, batch: Batch[Change]) -> None:
         *order_events.stock_orders(book),
         *restocks,
         *refunds.announcements(opened),
-        *benefit_news,
-        *closing,
+        *benefits.announcements(applied),
+        *attempts.close_calls(closings),
     ]
     await outbox.append(tx, [*news, *answers, *claims.answers])
 
@@ -250,7 +252,7 @@ def restock(order: Order, lines: Mapping[int, Sequence[BoughtLine]], desk: Desk)
 
 def whole_refunds(
     book: Book[Item], kept: Mapping[int, payments.Kept], back: Mapping[int, Sequence[RefundLine]]
-) -> list[refunds.Due]:
+) -> list[RefundDue]:
     """Everything that is left of each cancelled order's capture goes back. A free order has none."""
     dues = []
     for owing in book.owing(Effect.REFUND_ALL):
@@ -258,7 +260,7 @@ def whole_refunds(
         if capture is not None:
             cause, parts = f"cancel:{order.id}", back[order.id]
             lines = parts if sum(part.amount for part in parts) == capture.left else ()  # an operator gave some before
-            dues.append(refunds.of(order, capture, cause, capture.left, because=owing.because, lines=lines))
+            dues.append(refunds.due(order, capture, cause, capture.left, because=owing.because, lines=lines))
     return dues
 
 

@@ -34,8 +34,9 @@ from workers.domain.refusal import Refusal
 from workers.domain.shop import BUSINESS_TYPES, Policy, Shop
 from workers.runtime.batch import Batch
 from workers.runtime.route import Route
-from workers.services import commands
-from workers.store import benefits, buyers, catalogue_entries, ids, new_orders, promotions, skus, timers
+from workers.services import benefits, commands
+from workers.store import benefits as benefit_rows
+from workers.store import buyers, catalogue_entries, ids, new_orders, promotions, skus, timers
 from workers.store.new_orders import Placed
 
 Item: TypeAlias = Envelope[OrderCreate]
@@ -112,12 +113,12 @@ async def place_orders(tx: Transaction, batch: Batch[OrderCreate]) -> None:
     placed = await with_children(tx, accepted)
     deadline = batch.now + timedelta(seconds=desk.shop.saga_deadline_seconds)
     await new_orders.insert(tx, placed, batch.now)
-    await benefits.save(tx, desk.benefits)
+    await benefit_rows.save(tx, desk.benefits)
     await buyers.use_numbers(tx, [(p.item.body.order_no, p.id) for p in placed if p.item.body.order_no])
     await timers.start(tx, [timers.Timer("saga", p.id, deadline) for p in placed])
     answers = await commands.conclude(tx, no)
     told = [outbox.event(event, because=item) for event, item in no.values()]
-    held = benefits.announcements(desk.benefits, {p.id: p.item for p in placed})
+    held = benefits.announcements(benefits.Applied(desk.benefits, {p.id: p.item for p in placed}))
     asked = [(risk_check if desk.shop.risk_check else reservation)(p, deadline) for p in placed]
     await outbox.append(tx, [*asked, *held, *told, *answers, *claims.answers])
 

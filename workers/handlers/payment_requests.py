@@ -33,8 +33,9 @@ from workers.providers import configured
 from workers.providers.port import Ready, Refused, Request
 from workers.runtime.batch import Batch
 from workers.runtime.route import Route
-from workers.services import authorization, commands
-from workers.store import attempts, ids, orders, payments, refunds, timers
+from workers.services import attempts, authorization, commands
+from workers.store import attempts as attempt_rows
+from workers.store import ids, orders, payments, timers
 from workers.store.attempts import Attempt
 
 Item: TypeAlias = Envelope[PaymentStart]
@@ -104,7 +105,7 @@ async def start_payments(tx: Transaction, batch: Batch[PaymentStart]) -> None:
             case wanted:
                 desk.opened.append((item, attempt(item, wanted, next(desk.ids), batch.now)))
 
-    before = await attempts.live(tx, {one.intent_id for _, one in desk.opened})
+    before = await attempt_rows.live(tx, {one.intent_id for _, one in desk.opened})
     answers = await asyncio.to_thread(signed, desk.opened, batch.now)
     asked: list[outbox.Announcement] = []
     written: list[Attempt] = []
@@ -112,25 +113,23 @@ async def start_payments(tx: Transaction, batch: Batch[PaymentStart]) -> None:
         match answer:
             case Ready():
                 written.append(replace(one, state="requested", reference=answer.reference))
-                outcomes[commands.key_of(item.body)] = one.started(answer), item
+                outcomes[commands.key_of(item.body)] = attempts.started(one, answer), item
             case Refused():
                 refusal = Refusal("PAY_PARAM_INVALID", answer.message, {"provider_code": answer.code})
                 outcomes[commands.key_of(item.body)] = commands.rejected(item, refusal), item
             case Request():
                 written.append(one)
-                queue = refunds.call_queue(one.provider)
-                asked.append(outbox.to_queue(ProviderStart(attempt_id=one.id), queue=queue, because=item))
+                asked.append(attempts.provider_call(ProviderStart(attempt_id=one.id), one.provider, because=item))
 
-    await attempts.open_all(tx, written, batch.now)
-    over = superseded(before, written)
-    await attempts.save(tx, attempts.closings(over))
-    closing = attempts.closing(over, claims.fresh[0] if claims.fresh else None)
-    first = [(one.id, one.ask_at(batch.now)) for one in written]
+    await attempt_rows.open_all(tx, written, batch.now)
+    closings = superseded([live.attempt for live in before], written, desk.opened)
+    await attempt_rows.save(tx, [attempts.closing_change(closing.attempt) for closing in closings])
+    first = [(one.id, attempts.poll_at(one, batch.now)) for one in written]
     await timers.start(tx, [timers.Timer("attempt", attempt_id, at) for attempt_id, at in first])
     replies = await commands.conclude(tx, outcomes)
     news: list[tuple[Event, Item]] = [(event, item) for event, item in outcomes.values()]
     told = [outbox.event(event, because=item) for event, item in news]
-    await outbox.append(tx, [*told, *asked, *closing, *replies, *claims.answers])
+    await outbox.append(tx, [*told, *asked, *attempts.close_calls(closings), *replies, *claims.answers])
 
 
 def attempt(item: Item, wanted: Wanted, attempt_id: int, now: datetime) -> Attempt:
@@ -157,13 +156,23 @@ def attempt(item: Item, wanted: Wanted, attempt_id: int, now: datetime) -> Attem
 
 def signed(opened: Sequence[tuple[Item, Attempt]], now: datetime) -> list[Ready | Request | Refused]:
     """What each provider says to each attempt: signatures, no calls. Runs beside the event loop."""
-    return [configured()[one.provider].start(one.asked, now) for _, one in opened]
+    return [configured()[one.provider].start(attempts.to_collect(one), now) for _, one in opened]
 
 
-def superseded(before: Sequence[Attempt], written: Sequence[Attempt]) -> list[Attempt]:
-    """Attempts that another one of the same intent has replaced: those before, and all but the last of this batch."""
+def superseded(
+    before: Sequence[Attempt], written: Sequence[Attempt], opened: Sequence[tuple[Item, Attempt]]
+) -> list[attempts.Closing]:
+    """Attempts that another one of the same intent has replaced: those before, and all but the last of this batch.
+
+    The payment.start of the one that stays is what closes the others.
+    """
     newest = {one.intent_id: one.id for one in written}
-    return [one for one in (*before, *written) if one.intent_id in newest and one.id != newest[one.intent_id]]
+    starts = {one.id: item for item, one in opened}
+    return [
+        attempts.Closing(one, starts[newest[one.intent_id]])
+        for one in (*before, *written)
+        if one.intent_id in newest and one.id != newest[one.intent_id]
+    ]
 
 
 ROUTE = Route(queue="payment-requests", handler=start_payments, batch_max_items=BATCH_MAX_ITEMS)

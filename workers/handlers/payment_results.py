@@ -41,9 +41,12 @@ from workers.domain.book import Book
 from workers.domain.order import Effect, Order, State, Trigger
 from workers.runtime.batch import Batch
 from workers.runtime.route import Every, Route
-from workers.services import order_events, payment_notifications
-from workers.store import attempts, benefits, notifications, orders, payments, refunds, timers
-from workers.store.attempts import Change
+from workers.services import attempts, benefits, order_events, payment_notifications, refunds
+from workers.store import attempts as attempt_rows
+from workers.store import notifications, orders, payments, timers
+from workers.store import refunds as refund_rows
+from workers.store.attempts import AttemptChange
+from workers.store.refunds import RefundDue
 
 Told: TypeAlias = PaymentResult | PaymentCallback | PaymentObserved | ProgressMark
 Item: TypeAlias = Envelope[Any]
@@ -111,17 +114,30 @@ async def settle_payments(tx: Transaction, batch: Batch[Told]) -> None:
 
     await orders.save(tx, book)
     await payments.record(tx, [fact for _, fact in facts])
-    benefit_news = await benefits.settle(tx, book, batch.now)
+    applied = await benefits.apply(tx, book, batch.now)
     changes = [*heard.changes, *attempt_changes(heard, told_of)]
-    closing = await attempts.settle(tx, book, changes)
-    opened = await refunds.open_all(tx, [due(book, item, fact) for item, fact in refundable(facts)])
+    closings = await attempts.close_superseded(tx, book, changes)
+    opened = await refund_rows.open_all(tx, [due(book, item, fact) for item, fact in refundable(facts)])
     ended = [("payment", key) for key in book.ids(Effect.PAYMENT_TIMER_ENDS)]
-    await timers.stop(tx, [*ended, *(("attempt", change.id) for change in changes if change.state in attempts.DONE)])
+    await timers.stop(
+        tx, [*ended, *(("attempt", change.id) for change in changes if change.state in attempt_rows.DONE)]
+    )
     await timers.set_progress(tx, max(marks, default=None))
     news = [told(book, item, fact) for item, fact in facts]
     alerts = [outbox.event(alert(fact), because=item) for item, fact in facts if fact.verdict == "mismatch"]
     owed = [*order_events.stock_orders(book), *refunds.announcements(opened)]
-    await outbox.append(tx, [*heard.news, *news, *order_events.steps(book), *alerts, *owed, *benefit_news, *closing])
+    await outbox.append(
+        tx,
+        [
+            *heard.news,
+            *news,
+            *order_events.steps(book),
+            *alerts,
+            *owed,
+            *benefits.announcements(applied),
+            *attempts.close_calls(closings),
+        ],
+    )
 
 
 def arrival(batch: Batch[Told]) -> Callable[[tuple[Item, PaymentResult]], int]:
@@ -130,10 +146,12 @@ def arrival(batch: Batch[Told]) -> Callable[[tuple[Item, PaymentResult]], int]:
     return lambda pair: places[pair[0].id]
 
 
-def attempt_changes(heard: payment_notifications.Heard, told_of: Sequence[tuple[Item, PaymentResult]]) -> list[Change]:
+def attempt_changes(
+    heard: payment_notifications.Heard, told_of: Sequence[tuple[Item, PaymentResult]]
+) -> list[AttemptChange]:
     """How each fact leaves the attempt that it came from, also one that was recorded before."""
     return [
-        Change(attempt.id, result.kind, trade_no=result.trade_no, reason=result.reason)
+        AttemptChange(attempt.id, result.kind, trade_no=result.trade_no, reason=result.reason)
         for item, result in told_of
         if (attempt := heard.attempt_of(item)) is not None
     ]
@@ -148,7 +166,7 @@ async def others_live(tx: Transaction, book: Book[Item], heard: payment_notifica
         and (attempt := heard.attempt_of(item))
         and cancels(book.get(result.order_id), "failed")
     ]
-    pairs = await attempts.rivals(tx, {attempt.intent_id for _, attempt in failed})
+    pairs = await attempt_rows.rivals(tx, {attempt.intent_id for _, attempt in failed})
     return frozenset(
         item.id for item, attempt in failed if any(i == attempt.intent_id and k != attempt.id for i, k in pairs)
     )
@@ -208,11 +226,11 @@ def refundable(facts: list[tuple[Item, payments.Fact]]) -> list[tuple[Item, paym
     return [(item, fact) for item, fact in facts if fact.verdict in REFUND_CAUSE]
 
 
-def due(book: Book[Item], item: Item, fact: payments.Fact) -> refunds.Due:
+def due(book: Book[Item], item: Item, fact: payments.Fact) -> RefundDue:
     """The whole capture goes back, once per capture."""
     order, result = book[fact.result.order_id], fact.result
     cause = f"{REFUND_CAUSE[fact.verdict]}:{result.provider}:{result.trade_no}"
-    return refunds.Due(
+    return RefundDue(
         order_id=order.id,
         root_id=order.root_id,
         user_id=order.user_id,

@@ -51,17 +51,17 @@ from messages.providers import (
     RefundCall,
 )
 from messages.refunds import RefundObserved
-from messages.topology import PROVIDERS
+from messages.topology import PROVIDERS, provider_calls_queue
 from workers.domain.refusal import Refusal
 from workers.providers.port import Approved, Paid, Ready, RefundAsk, Refunded, Refused, Unknown
 from workers.runtime.batch import Batch
 from workers.runtime.route import Outside, Route
-from workers.services import commands
+from workers.services import attempts, commands
 from workers.services.payment_notifications import closed, observed_refund
 from workers.services.provider_requests import Answer, ask, prepare
-from workers.store import attempts, notifications, timers
-from workers.store.attempts import DONE, LIVE, Attempt, Change
-from workers.store.refunds import call_queue
+from workers.store import attempts as attempt_rows
+from workers.store import notifications, timers
+from workers.store.attempts import DONE, LIVE, Attempt, AttemptChange
 
 Item: TypeAlias = Envelope[Any]
 BATCH_MAX_ITEMS = 20  # as many as are asked side by side
@@ -78,7 +78,7 @@ class Desk:
     found: Mapping[int, Attempt]
     undecided: Mapping[commands.Key, str]
     refunds: Mapping[str, tuple[str, RefundAsk]]
-    changes: list[Change] = field(default_factory=list)
+    changes: list[AttemptChange] = field(default_factory=list)
     outcomes: commands.Outcomes = field(default_factory=dict)
     news: list[outbox.Announcement] = field(default_factory=list)
     ended: list[int] = field(default_factory=list)
@@ -90,11 +90,11 @@ async def take_answers(tx: Transaction, batch: Batch[Any], *, provider: str) -> 
     """Write what the provider said, each table once. Nothing is asked in here."""
     calls = [item for item in batch if isinstance(item.body, AttemptCall)]
     starts = [item for item in calls if isinstance(item.body, ProviderStart)]
-    seen = await attempts.read(tx, [item.body.attempt_id for item in starts])
+    seen = await attempt_rows.read(tx, [item.body.attempt_id for item in starts])
     undecided = await commands.undecided(tx, [attempt.command for attempt in seen.values()])
     refunds = [item.body.refund_no for item in batch if isinstance(item.body, RefundCall)]
-    locked = await attempts.lock(tx, [item.body.attempt_id for item in calls])
-    desk = Desk(locked, undecided, await attempts.refunds_asked(tx, refunds))
+    locked = await attempt_rows.lock(tx, [item.body.attempt_id for item in calls])
+    desk = Desk(locked, undecided, await attempts.refunds_of_attempts(tx, refunds))
     wanted: dict[str, Item] = {}
 
     for item in batch:
@@ -117,7 +117,7 @@ async def take_answers(tx: Transaction, batch: Batch[Any], *, provider: str) -> 
                 certificates_told(desk, item, answer)
 
     replies = await commands.conclude(tx, desk.outcomes)
-    await attempts.save(tx, desk.changes)
+    await attempt_rows.save(tx, desk.changes)
     await timers.stop(tx, [("attempt", key) for key in desk.ended])
     later = [timers.Timer("attempt", key, at) for key, at in desk.asked_again.items() if key not in desk.ended]
     await timers.start(tx, later)
@@ -144,11 +144,11 @@ def start(batch: Batch[Any], desk: Desk, item: Item, answer: Answer) -> None:
         return
     match answer:
         case Ready() if attempt.state == "created":
-            desk.changes.append(Change(attempt.id, "requested", reference=answer.reference))
-            desk.outcomes[attempt.command] = attempt.started(answer), item
+            desk.changes.append(AttemptChange(attempt.id, "requested", reference=answer.reference))
+            desk.outcomes[attempt.command] = attempts.started(attempt, answer), item
             return
         case Ready():  # its close may have come first
-            desk.changes.append(Change(attempt.id, reference=answer.reference))
+            desk.changes.append(AttemptChange(attempt.id, reference=answer.reference))
             desk.news.append(call(ProviderClose(attempt_id=attempt.id), attempt, item))
             refusal = Refusal("PAY_PROVIDER_ERROR", ENDED.message, {"provider_code": ENDED.code})
         case _ if attempt.state == "captured":
@@ -164,7 +164,7 @@ def start(batch: Batch[Any], desk: Desk, item: Item, answer: Answer) -> None:
             refusal = Refusal("PAY_PROVIDER_ERROR", "the provider answered something else")
     if attempt.state == "created":
         state = "unknown" if isinstance(answer, Unknown) else "failed"
-        desk.changes.append(Change(attempt.id, state, reason=refusal.code))
+        desk.changes.append(AttemptChange(attempt.id, state, reason=refusal.code))
         desk.ended += [attempt.id] if state == "failed" else []
     rejected = CommandRejected(
         command_id=desk.undecided[attempt.command],
@@ -181,18 +181,18 @@ def attempt_told(desk: Desk, item: Item, answer: Answer, now: datetime) -> None:
     attempt = desk.found.get(item.body.attempt_id)
     if attempt is None or ended_otherwise(desk, item, attempt, answer) or settled(desk, item, attempt, answer):
         return
-    over, gone = now >= attempt.expire_at, now >= attempt.gone_at
+    over, gone = now >= attempt.expire_at, now >= attempts.gone_at(attempt)
     match answer:
         case Refused() if gone:
             end(desk, item, attempt, "nobody paid it")
         case Paid() | Approved() if over:
-            desk.changes.append(Change(attempt.id, "closing"))
+            desk.changes.append(AttemptChange(attempt.id, "closing"))
             desk.news.append(call(ProviderClose(attempt_id=attempt.id), attempt, item))
         case Approved() if attempt.state in LIVE:
-            desk.changes.append(Change(attempt.id, reference=answer.reference))
+            desk.changes.append(AttemptChange(attempt.id, reference=answer.reference))
             desk.news.append(call(ProviderCapture(attempt_id=attempt.id), attempt, item))
     if not gone:
-        desk.asked_again[attempt.id] = attempt.ask_at(now)
+        desk.asked_again[attempt.id] = attempts.poll_at(attempt, now)
 
 
 def ordered_told(batch: Batch[Any], desk: Desk, item: Item, answer: Answer) -> None:
@@ -244,18 +244,18 @@ def settled(desk: Desk, item: Item, attempt: Attempt, answer: Answer) -> bool:
 
 def call(message: Internal, attempt: Attempt, because: Item) -> outbox.Announcement:
     """One more call to the attempt's provider."""
-    return outbox.to_queue(message, queue=call_queue(attempt.provider), because=because)
+    return outbox.to_queue(message, queue=provider_calls_queue(attempt.provider), because=because)
 
 
 def fetching(provider: str, serial: str, because: Item) -> outbox.Announcement:
     """provider.certificates, for an answer whose certificate is not known here."""
     message = ProviderCertificates(provider=provider, serial=serial)
-    return outbox.to_queue(message, queue=call_queue(provider), because=because)
+    return outbox.to_queue(message, queue=provider_calls_queue(provider), because=because)
 
 
 def end(desk: Desk, item: Item, attempt: Attempt, reason: str) -> None:
     """Nobody can pay it any more."""
-    desk.changes.append(Change(attempt.id, "closed", reason=reason))
+    desk.changes.append(AttemptChange(attempt.id, "closed", reason=reason))
     desk.ended.append(attempt.id)
     desk.news.append(closed(attempt, reason, item))
 
@@ -286,7 +286,7 @@ def refund_told(desk: Desk, item: Item, answer: Answer, now: datetime) -> None:
             said = refund_unclear(wanted, "unknown", answer.why, now)
         case Refused() if isinstance(item.body, ProviderRefundQuery):
             again = ProviderRefund(refund_no=item.body.refund_no)
-            desk.news.append(outbox.to_queue(again, queue=call_queue(provider), because=item))
+            desk.news.append(outbox.to_queue(again, queue=provider_calls_queue(provider), because=item))
             return
         case Refused():
             said = refund_unclear(wanted, "failed", answer.code, now)
@@ -320,7 +320,7 @@ def route(provider: str) -> Route:
         await take_answers(tx, batch, provider=provider)
 
     return Route(
-        queue=call_queue(provider),
+        queue=provider_calls_queue(provider),
         handler=handler,
         batch_max_items=BATCH_MAX_ITEMS,
         outside=Outside(partial(prepare, provider=provider), ask),

@@ -32,8 +32,10 @@ from workers.domain.order import Order, State
 from workers.domain.refusal import Refusal
 from workers.runtime.batch import Batch
 from workers.runtime.route import Every, Route
-from workers.services import authorization, commands
-from workers.store import benefits, orders, payments, refunds, timers
+from workers.services import authorization, benefits, commands, refunds
+from workers.store import orders, payments, timers
+from workers.store import refunds as refund_rows
+from workers.store.refunds import RefundDue, RefundRow
 
 ENDS = ("succeeded", "failed")
 RUNNING = Gauge("oms_refunds_running", "Refunds of which nobody knows yet how they end, counted up to 100,000")
@@ -65,9 +67,9 @@ async def settle_refunds(tx: Transaction, batch: Batch[RefundResult | RefundObse
     """Lock every order once, decide in order of arrival, write each table once."""
     results: list[Result] = batch.of(RefundResult, RefundObserved)
     claims = await commands.claim(tx, batch.of(RefundRequest))
-    owners = await refunds.orders_of(tx, [item.body.refund_no for item in results])
+    owners = await refund_rows.orders_of(tx, [item.body.refund_no for item in results])
     book = Book[Any](await orders.lock(tx, {*owners.values(), *(item.body.order_id for item in claims.fresh)}))
-    known = await refunds.read(tx, {*owners, *filter(None, (item.body.refund_no for item in claims.fresh))})
+    known = await refund_rows.read(tx, {*owners, *filter(None, (item.body.refund_no for item in claims.fresh))})
     left = await payments.kept(tx, [item.body.order_id for item in claims.fresh])
     finished: dict[str, RefundResult | RefundObserved] = {}
     news: list[outbox.Announcement] = []
@@ -86,23 +88,28 @@ async def settle_refunds(tx: Transaction, batch: Batch[RefundResult | RefundObse
     again, outcomes = repeated([item for item in claims.fresh if item.body.refund_no], book, known, left)
     dues, refused_requests = requests([item for item in claims.fresh if not item.body.refund_no], book, left)
     outcomes |= refused_requests
-    opened = await refunds.open_all(tx, dues)
-    outcomes |= {commands.key_of(o.due.because.body): (o.event(), o.due.because) for o in opened}
+    opened = await refund_rows.open_all(tx, dues)
+    outcomes |= {commands.key_of(o.due.because.body): (refunds.requested(o), o.due.because) for o in opened}
     await orders.save(tx, book)
-    benefit_news = await benefits.settle(tx, book, batch.now, opened)
-    await refunds.finish(tx, list(finished.values()))
+    applied = await benefits.apply(tx, book, batch.now, opened)
+    await refund_rows.finish(tx, list(finished.values()))
     await timers.start(tx, [timers.Timer("refund", key, batch.now + ASK_AGAIN) for key in pending(finished, known)])
     await timers.stop(tx, [("refund", known[no].id) for no, body in finished.items() if body.status in ENDS])
-    await refunds.reopen(tx, [refund.refund_no for _, refund in again])
-    ours = await refunds.watch(tx, [refund.id for _, refund in again])
+    await refund_rows.reopen(tx, [refund.refund_no for _, refund in again])
+    ours = await refund_rows.watch(tx, [refund.id for _, refund in again])
     news += [outbox.event(asked(refund), because=item, stream=book[refund.order_id].root_id) for item, refund in again]
-    news += [refunds.call(refund.provider, refund.refund_no, item) for item, refund in again if refund.id in ours]
+    news += [
+        refunds.provider_refund(refund.provider, refund.refund_no, item) for item, refund in again if refund.id in ours
+    ]
     answers = await commands.conclude(tx, outcomes)
     refused = [outbox.event(e, because=item) for e, item in outcomes.values() if isinstance(e, CommandRejected)]
-    await outbox.append(tx, [*news, *refunds.announcements(opened), *benefit_news, *refused, *answers, *claims.answers])
+    await outbox.append(
+        tx,
+        [*news, *refunds.announcements(opened), *benefits.announcements(applied), *refused, *answers, *claims.answers],
+    )
 
 
-def settle(book: Book[Any], refund: refunds.Refund, item: Result) -> list[outbox.Announcement]:
+def settle(book: Book[Any], refund: RefundRow, item: Result) -> list[outbox.Announcement]:
     """Fold one result into the book; what it announces."""
     order = book[refund.order_id]
     if item.body.status not in ENDS:
@@ -119,17 +126,17 @@ def settle(book: Book[Any], refund: refunds.Refund, item: Result) -> list[outbox
     return [outbox.event(failed, because=item, stream=order.root_id), outbox.event(alert, because=item)]
 
 
-def pending(finished: Mapping[str, RefundResult | RefundObserved], known: Mapping[str, refunds.Refund]) -> list[int]:
+def pending(finished: Mapping[str, RefundResult | RefundObserved], known: Mapping[str, RefundRow]) -> list[int]:
     """Refunds that their provider has to be asked about again."""
     return [known[refund_no].id for refund_no, body in finished.items() if body.status not in ENDS]
 
 
-def asked(refund: refunds.Refund) -> RefundRequested:
+def asked(refund: RefundRow) -> RefundRequested:
     """refund.requested, once more."""
     return RefundRequested(**about(refund))
 
 
-def about(refund: refunds.Refund) -> dict[str, Any]:
+def about(refund: RefundRow) -> dict[str, Any]:
     """What every refund event says."""
     return {
         "order_id": refund.order_id,
@@ -143,10 +150,10 @@ def about(refund: refunds.Refund) -> dict[str, Any]:
 
 
 def repeated(
-    fresh: Sequence[Request], book: Book[Any], known: Mapping[str, refunds.Refund], left: dict[int, payments.Kept]
-) -> tuple[list[tuple[Request, refunds.Refund]], commands.Outcomes]:
+    fresh: Sequence[Request], book: Book[Any], known: Mapping[str, RefundRow], left: dict[int, payments.Kept]
+) -> tuple[list[tuple[Request, RefundRow]], commands.Outcomes]:
     """Failed refunds that are asked for again, and the outcome of each request. They count in what is left again."""
-    again: dict[str, tuple[Request, refunds.Refund]] = {}
+    again: dict[str, tuple[Request, RefundRow]] = {}
     outcomes: commands.Outcomes = {}
     for item in fresh:
         body = item.body
@@ -165,12 +172,12 @@ def repeated(
     return list(again.values()), outcomes
 
 
-def draws_on(refund: refunds.Refund, kept: payments.Kept) -> bool:
+def draws_on(refund: RefundRow, kept: payments.Kept) -> bool:
     """Whether the refund is of the capture that the order keeps; others go back whole."""
     return (refund.provider, refund.trade_no) == (kept.provider, kept.trade_no)
 
 
-def not_again(body: RefundRequest, refund: refunds.Refund | None, kept: payments.Kept | None) -> Refusal | None:
+def not_again(body: RefundRequest, refund: RefundRow | None, kept: payments.Kept | None) -> Refusal | None:
     """Why this refund is not asked for again, or None. No I/O."""
     if body.actor.type == "user":
         return authorization.FORBIDDEN
@@ -188,9 +195,9 @@ def not_again(body: RefundRequest, refund: refunds.Refund | None, kept: payments
 
 def requests(
     fresh: Sequence[Request], book: Book[Any], left: dict[int, payments.Kept]
-) -> tuple[list[refunds.Due], commands.Outcomes]:
+) -> tuple[list[RefundDue], commands.Outcomes]:
     """What operators' requests open, and the outcomes of those that are refused."""
-    dues: list[refunds.Due] = []
+    dues: list[RefundDue] = []
     refused: commands.Outcomes = {}
     for item in fresh:
         body, order = item.body, book.get(item.body.order_id)
@@ -202,13 +209,13 @@ def requests(
         capture = left[order.id]
         left[order.id] = replace(capture, owed=capture.owed + body.amount)
         cause = f"operator:{body.request_id}"
-        dues.append(refunds.of(order, capture, cause, body.amount, because=item, reason=body.reason))
+        dues.append(refunds.due(order, capture, cause, body.amount, because=item, reason=body.reason))
     return dues, refused
 
 
 async def measure(tx: Transaction) -> None:
     """Show Prometheus how many refunds have no end yet, and how old the oldest is."""
-    running, oldest_seconds = await refunds.backlog(tx)
+    running, oldest_seconds = await refund_rows.backlog(tx)
     RUNNING.set(running)
     OLDEST.set(oldest_seconds)
 

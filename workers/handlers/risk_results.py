@@ -25,8 +25,8 @@ from workers.domain.book import Book, Step
 from workers.domain.order import Effect, Order, State, Trigger
 from workers.runtime.batch import Batch
 from workers.runtime.route import Route
-from workers.services import commands, order_events
-from workers.store import benefits, orders, timers
+from workers.services import benefits, commands, order_events
+from workers.store import orders, timers
 
 Item: TypeAlias = Envelope[RiskResult]
 CODES = {"rejected": "RISK_BLOCKED", "captcha_required": "RISK_CAPTCHA_REQUIRED"}
@@ -68,11 +68,18 @@ async def take_verdicts(tx: Transaction, batch: Batch[RiskResult]) -> None:
     reserves = await reservations(tx, book, passed, {key: due.get(("saga", key), batch.now) for key in book.before})
     await orders.save(tx, book)
     await orders.keep_verdicts(tx, [(key, item.body.verdict, item.body.reason, item.user) for key, item in verdicts])
-    benefit_news = await benefits.settle(tx, book, batch.now)
+    applied = await benefits.apply(tx, book, batch.now)
     await timers.stop(tx, [("saga", key) for key in book.ids(Effect.SAGA_TIMER_ENDS)])
     answers = await commands.conclude(tx, commands.creations(book, special))
     await outbox.append(
-        tx, [*reserves, *order_events.steps(book, special), *order_events.stock_orders(book), *benefit_news, *answers]
+        tx,
+        [
+            *reserves,
+            *order_events.steps(book, special),
+            *order_events.stock_orders(book),
+            *benefits.announcements(applied),
+            *answers,
+        ],
     )
 
 

@@ -44,8 +44,10 @@ from workers.domain.refund_amounts import BoughtLine, RefundLine, refund_units
 from workers.domain.shipping import Parcel, advance, next_trigger, unpacked
 from workers.runtime.batch import Batch
 from workers.runtime.route import Route
-from workers.services import order_events
-from workers.store import benefits, ids, orders, payments, refunds, shipments, timers
+from workers.services import benefits, order_events, refunds
+from workers.store import ids, orders, payments, shipments, timers
+from workers.store import refunds as refund_rows
+from workers.store.refunds import RefundDue
 
 Fact: TypeAlias = ShipmentBook | ShipmentUpdate
 Item: TypeAlias = Envelope[Fact]
@@ -109,17 +111,19 @@ async def move_parcels(tx: Transaction, batch: Batch[Fact]) -> None:
 async def write(tx: Transaction, yard: Yard, now: datetime) -> None:
     """Each table once."""
     book, window = yard.book, timedelta(seconds=shop.current().receipt_window_seconds)
-    opened = await refunds.open_all(tx, await parcel_refunds(tx, yard))
+    opened = await refund_rows.open_all(tx, await parcel_refunds(tx, yard))
     delivered = [key for key in book.ids(Effect.RECEIPT_TIMER_STARTS) if book[key].state is State.DELIVERED]
     await orders.save(tx, book)
     await orders.give_back_lines(tx, [(p.order_id, part) for _, p, parts in yard.failures for part in parts])
     given = {parcel.order_id: item for item, parcel, _ in yard.failures}
-    benefit_news = await benefits.settle(tx, book, now, opened, given)
+    applied = await benefits.apply(tx, book, now, opened, given)
     await shipments.insert(tx, [yard.parcels[key] for key in yard.booked], yard.warehouses)
     await shipments.save(tx, [yard.parcels[key] for key in sorted(yard.moved - set(yard.booked))])
     await shipments.record_facts(tx, yard.facts)
     await timers.start(tx, [timers.Timer("receipt", key, now + window) for key in delivered])
-    await outbox.append(tx, [*yard.news, *order_events.steps(book), *refunds.announcements(opened), *benefit_news])
+    await outbox.append(
+        tx, [*yard.news, *order_events.steps(book), *refunds.announcements(opened), *benefits.announcements(applied)]
+    )
 
 
 def key_of(body: Fact | Parcel) -> shipments.ParcelKey:
@@ -277,7 +281,7 @@ def advance_order(yard: Yard, order_id: int, item: Item, now: datetime) -> None:
         yard.book.move(order_id, trigger, because=item, at=now, **fields)
 
 
-async def parcel_refunds(tx: Transaction, yard: Yard) -> list[refunds.Due]:
+async def parcel_refunds(tx: Transaction, yard: Yard) -> list[RefundDue]:
     """The money of parcels that failed, never more than is left of the order's capture."""
     kept = await payments.kept(tx, [parcel.order_id for _, parcel, _ in yard.failures])
     dues = []
@@ -289,7 +293,7 @@ async def parcel_refunds(tx: Transaction, yard: Yard) -> list[refunds.Due]:
         amount = min(whole, capture.left)  # an operator may have given some of it back already
         kept[order.id] = replace(capture, owed=capture.owed + amount)
         cause, lines = f"parcel:{parcel.id}", parts if amount == whole else ()
-        dues.append(refunds.of(order, capture, cause, amount, because=item, lines=lines))
+        dues.append(refunds.due(order, capture, cause, amount, because=item, lines=lines))
     return dues
 
 

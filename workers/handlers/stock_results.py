@@ -19,6 +19,7 @@ from pydantic import ConfigDict, TypeAdapter
 
 import outbox
 from db.pool import Transaction
+from messages.carts import CartItemsRemoved
 from messages.envelope import Envelope
 from messages.orders import EventLine, OrderCreated, OrderEvent, OrderRejected
 from messages.stock import StockRefused, StockReserved
@@ -28,8 +29,8 @@ from workers.domain.book import Book, Step
 from workers.domain.order import Effect, Order, State, Trigger
 from workers.runtime.batch import Batch
 from workers.runtime.route import Route
-from workers.services import commands, order_events
-from workers.store import benefits, carts, ids, orders, payments, timers
+from workers.services import benefits, commands, order_events
+from workers.store import carts, ids, orders, payments, timers
 
 Result: TypeAlias = StockReserved | StockRefused
 Item: TypeAlias = Envelope[Result]
@@ -80,13 +81,26 @@ async def settle_placing(tx: Transaction, batch: Batch[Result]) -> None:
     payable = [order for order in roots if order.state is State.AWAITING_PAYMENT]
     await orders.save(tx, book)
     await payments.open_intents(tx, roots)
-    benefit_news = await benefits.settle(tx, book, batch.now)
-    cart_news = await carts.remove_ordered(tx, book)
+    applied = await benefits.apply(tx, book, batch.now)
+    removed = await empty_carts(tx, book)
     await timers.stop(tx, [("saga", key) for key in book.ids(Effect.SAGA_TIMER_ENDS)])
     await timers.start(tx, payment_timers(payable))
     replies = await commands.conclude(tx, commands.creations(book, special))
-    owed = [*order_events.stock_orders(book), *wake(payable, book), *benefit_news, *cart_news]
+    owed = [*order_events.stock_orders(book), *wake(payable, book), *benefits.announcements(applied), *removed]
     await outbox.append(tx, [*order_events.steps(book, special), *owed, *replies])
+
+
+async def empty_carts(tx: Transaction, book: Book[Item]) -> list[outbox.Announcement]:
+    """Remove from carts what was ordered from them, now that the orders stand (S0-01): cart.items_removed."""
+    steps = [step for step in book.owing(Effect.CART_EMPTIED) if step.order.source == "cart"]
+    if not steps:
+        return []
+    because = {step.order.user_id: step.because for step in steps}
+    removed = await carts.remove_ordered(tx, {member.id for step in steps for member in book.family(step.order.id)})
+    return [
+        outbox.event(CartItemsRemoved(user_id=user_id, sku_ids=sku_ids), because=because[user_id])
+        for user_id, sku_ids in removed.items()
+    ]
 
 
 async def gifts(tx: Transaction, accepted: Sequence[Order]) -> dict[int, dict[str, Any]]:

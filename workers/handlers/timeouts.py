@@ -32,9 +32,9 @@ from workers.domain.book import Book, Step
 from workers.domain.order import Order, Trigger
 from workers.runtime.batch import Batch
 from workers.runtime.route import Every, Route
-from workers.services import commands, order_events
-from workers.store import attempts, benefits, orders, timers
-from workers.store.refunds import call_queue
+from workers.services import attempts, benefits, commands, order_events
+from workers.store import attempts as attempt_rows
+from workers.store import orders, timers
 
 Item: TypeAlias = Envelope[TimerDue]
 TRIGGERS = {"saga": Trigger.PLACING_EXPIRED, "payment": Trigger.PAYMENT_EXPIRED, "receipt": Trigger.RECEIPT_EXPIRED}
@@ -80,8 +80,8 @@ async def take_timers(tx: Transaction, batch: Batch[TimerDue]) -> None:
                 waiting.append(key)
 
     await orders.save(tx, book)
-    benefit_news = await benefits.settle(tx, book, batch.now)
-    closing = await attempts.settle(tx, book)
+    applied = await benefits.apply(tx, book, batch.now)
+    closings = await attempts.close_superseded(tx, book)
     await timers.stop(tx, ended)
     await timers.postpone(tx, waiting, batch.now + LOOK_AGAIN)
     await timers.put_off(tx, asked)
@@ -91,8 +91,8 @@ async def take_timers(tx: Transaction, batch: Batch[TimerDue]) -> None:
         [
             *order_events.steps(book, special),
             *order_events.stock_orders(book),
-            *benefit_news,
-            *closing,
+            *benefits.announcements(applied),
+            *attempts.close_calls(closings),
             *asks,
             *answers,
         ],
@@ -107,16 +107,13 @@ async def ask_providers(
     if not waiting:
         return [], ()
     due = await timers.read(tx, waiting)
-    providers = await attempts.providers_of(tx, [key for kind, key in due if kind == "attempt"])
-    numbers = await attempts.refund_numbers(tx, [key for kind, key in due if kind == "refund"])
+    providers = await attempt_rows.providers_of(tx, [key for kind, key in due if kind == "attempt"])
+    numbers = await attempt_rows.refund_numbers(tx, [key for kind, key in due if kind == "refund"])
     questions: list[tuple[timers.Key, str, ProviderQuery | ProviderRefundQuery]] = [
         *((("attempt", key), provider, ProviderQuery(attempt_id=key)) for key, provider in providers.items()),
         *((("refund", key), provider, ProviderRefundQuery(refund_no=no)) for key, (no, provider) in numbers.items()),
     ]
-    calls = [
-        outbox.to_queue(question, queue=call_queue(provider), because=waiting[key])
-        for key, provider, question in questions
-    ]
+    calls = [attempts.provider_call(question, provider, because=waiting[key]) for key, provider, question in questions]
     return calls, due
 
 

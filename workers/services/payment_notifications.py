@@ -37,7 +37,7 @@ from messages.payments import (
 )
 from messages.providers import ProviderCapture, ProviderCertificates, ProviderQuery, ProviderRefundQuery
 from messages.refunds import RefundObserved
-from messages.topology import PROVIDERS
+from messages.topology import PROVIDERS, provider_calls_queue
 from workers.providers import configured
 from workers.providers.port import (
     Approved,
@@ -51,9 +51,8 @@ from workers.providers.port import (
     Said,
 )
 from workers.store import attempts, notifications
-from workers.store.attempts import LIVE, Attempt, Change
+from workers.store.attempts import LIVE, Attempt, AttemptChange
 from workers.store.notifications import Kept
-from workers.store.refunds import call_queue
 
 Verdict: TypeAlias = Said | Rejected | CertificateUnknown
 Call: TypeAlias = Envelope[PaymentCallback]
@@ -101,7 +100,7 @@ class Heard:
     results: list[tuple[Envelope[Any], PaymentResult]] = field(default_factory=list)
     attempts: dict[str, Attempt] = field(default_factory=dict)
     news: list[outbox.Announcement] = field(default_factory=list)
-    changes: list[Change] = field(default_factory=list)
+    changes: list[AttemptChange] = field(default_factory=list)
     by_item: dict[str, Attempt] = field(default_factory=dict)
 
     def attempt_of(self, item: Envelope[Any]) -> Attempt | None:
@@ -229,17 +228,17 @@ def _told_of(heard: Heard, item: Call, attempt: Attempt, said: Paid | Approved) 
     """Fold what is known of an attempt by now."""
     if isinstance(said, Approved):
         if attempt.state in LIVE:
-            heard.changes.append(Change(attempt.id, reference=said.reference))
+            heard.changes.append(AttemptChange(attempt.id, reference=said.reference))
             heard.news.append(_call(ProviderCapture(attempt_id=attempt.id), attempt.provider, item))
     elif said.status == "closed" and attempt.state not in ("captured", "closed"):
-        heard.changes.append(Change(attempt.id, "closed", reason=said.reason))
+        heard.changes.append(AttemptChange(attempt.id, "closed", reason=said.reason))
         heard.news.append(closed(attempt, said.reason or "closed by the provider", item))
     elif said.status in ("captured", "failed"):
         _result(heard, item, attempt, said)
 
 
 def _call(message: Internal, provider: str, because: Call) -> outbox.Announcement:
-    return outbox.to_queue(message, queue=call_queue(provider), because=because)
+    return outbox.to_queue(message, queue=provider_calls_queue(provider), because=because)
 
 
 def _result(heard: Heard, item: Envelope[Any], attempt: Attempt, said: Paid | PaymentObserved) -> None:

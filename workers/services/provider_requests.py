@@ -32,6 +32,7 @@ from workers.providers.port import (
     Unknown,
 )
 from workers.providers.port import Attempt as PortAttempt
+from workers.services.attempts import refunds_of_attempts, to_collect
 from workers.store import attempts, notifications
 from workers.store.attempts import DONE, LIVE, Attempt
 
@@ -72,7 +73,7 @@ async def prepare(tx: Transaction, items: Sequence[Item], *, provider: str) -> Q
     known = await notifications.certificates(tx, [provider])
     speaks = speaks.with_certificates(known[provider]) if known else speaks
     found = await attempts.read(tx, [item.body.attempt_id for item in items if isinstance(item.body, AttemptCall)])
-    asked = await attempts.refunds_asked(tx, [i.body.refund_no for i in items if isinstance(i.body, RefundCall)])
+    asked = await refunds_of_attempts(tx, [i.body.refund_no for i in items if isinstance(i.body, RefundCall)])
     asks = {refund_no: ask for refund_no, (_, ask) in asked.items()}
     made = (question(speaks, item, found, asks) for item in items)
     return Questions(provider, [one for one in made if one is not None])
@@ -114,7 +115,7 @@ def refund_question(provider: Provider, item: Item, ask: RefundAsk) -> Question:
 
 def attempt_question(provider: Provider, item: Item, attempt: Attempt) -> Question | None:
     """Open, take, close, or how does it stand. What is being closed is neither opened nor captured any more."""
-    asked = attempt.asked
+    asked = to_collect(attempt)
     match item.body:
         case ProviderStart() if attempt.state != "created":
             return None
@@ -148,7 +149,7 @@ def uncaptured(answer: Answer, asked: PortAttempt, at: datetime) -> Answer:
 
 def opening(provider: Provider, attempt: Attempt, at: datetime) -> Request | None:
     """The call that opens an attempt, where the provider wants one."""
-    request = provider.start(attempt.asked, at)
+    request = provider.start(to_collect(attempt), at)
     return request if isinstance(request, Request) else None
 
 

@@ -1,15 +1,9 @@
-"""What users mean to buy."""
+"""Carts: what users mean to buy, one row per user and SKU."""
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Iterable, Mapping
 
-import outbox
 from db.pool import Transaction
 from db.statements import SQL
-from messages.carts import CartItemsRemoved
-from messages.envelope import Envelope
-from workers.domain.book import Book
-from workers.domain.order import Effect
 
 LineKey = tuple[str, str]
 """(user id, SKU)"""
@@ -28,17 +22,7 @@ async def save(tx: Transaction, units: Mapping[LineKey, int]) -> None:
         await tx.execute(SQL["carts.remove"], *(list(column) for column in zip(*gone, strict=True)))
 
 
-async def remove_ordered(tx: Transaction, book: Book[Envelope[Any]]) -> list[outbox.Announcement]:
-    """What was ordered from carts leaves them, now that the orders stand (S0-01)."""
-    steps = [step for step in book.owing(Effect.CART_EMPTIED) if step.order.source == "cart"]
-    if not steps:
-        return []
-    because = {step.order.user_id: step.because for step in steps}
-    ordered = sorted({member.id for step in steps for member in book.family(step.order.id)})
-    rows = await tx.fetch(SQL["carts.remove_ordered"], ordered)
-    return [
-        outbox.event(
-            CartItemsRemoved(user_id=row["user_id"], sku_ids=tuple(row["sku_ids"])), because=because[row["user_id"]]
-        )
-        for row in rows
-    ]
+async def remove_ordered(tx: Transaction, order_ids: Iterable[int]) -> dict[str, tuple[str, ...]]:
+    """Remove from carts what these orders bought; user id -> the SKUs that left the cart."""
+    rows = await tx.fetch(SQL["carts.remove_ordered"], sorted(set(order_ids)))
+    return {row["user_id"]: tuple(row["sku_ids"]) for row in rows}

@@ -5,15 +5,11 @@ from dataclasses import astuple, dataclass
 from datetime import datetime
 from typing import Any
 
-import orjson
-
-import outbox
 from db import cipher
 from db.pool import Transaction
 from db.statements import SQL
 
 AAD = b"dead_letter"  # ciphertext of one table cannot be passed off as another's
-CARRIED = ("causation-id", "traceparent")  # beside what the columns hold
 OPEN, REPLAYED, DISCARDED = "open", "replayed", "discarded"
 
 
@@ -111,43 +107,9 @@ async def actions(tx: Transaction, letter_id: int) -> list[dict[str, Any]]:
     return [dict(row) for row in await tx.fetch(SQL["dead_letters.actions"], letter_id)]
 
 
-async def replay(tx: Transaction, rows: Sequence[Mapping[str, Any]], *, to: str, actor: str, reason: str) -> None:
-    """Send locked letters to the one queue `to`, as fresh attempts under their own message ids, and record who did it.
-
-    The same id makes it harmless when the message was handled after all. A letter that never had an id gets one that
-    stays the same however often it is replayed.
-    """
-    await outbox.append(tx, [again(row, to) for row in rows])
-    await tx.execute(SQL["dead_letters.decide"], [row["id"] for row in rows], REPLAYED, "replay", actor, reason)
-
-
-def again(row: Mapping[str, Any], to: str) -> outbox.Announcement:
-    """The message of a letter, addressed to one queue. Only headers that are ours to set travel with it."""
-    body, stored = opened(row)
-    message_id = row["message_id"] or f"dead-letter/{row['id']}"
-    return outbox.Announcement(
-        type=row["type"],
-        body=body,
-        destination="queue",
-        routing_key=to,
-        correlation_id=row["correlation_id"] or message_id,
-        packable=False,  # the body of a packed message is a pack already
-        message_id=message_id,
-        occurred_at=row["occurred_at"],
-        headers=_carried(orjson.loads(stored)) | {"origin-user": row["origin_user"] or "", "replay-of": str(row["id"])},
-        sensitive=True,
-    )
-
-
-def _carried(stored: Mapping[str, Any]) -> dict[str, str]:
-    headers = stored["headers"]
-    known = {name: headers.get(name) for name in CARRIED} | {"reply-to": stored["reply_to"]}
-    return {name: value for name, value in known.items() if isinstance(value, str) and value}
-
-
-async def discard(tx: Transaction, rows: Sequence[Mapping[str, Any]], *, actor: str, reason: str) -> None:
-    """Give locked letters up, and record who did it. The rows stay."""
-    await tx.execute(SQL["dead_letters.decide"], [row["id"] for row in rows], DISCARDED, "discard", actor, reason)
+async def decide(tx: Transaction, ids: Sequence[int], state: str, action: str, *, actor: str, reason: str) -> None:
+    """Give locked letters their new state, and record who did what and why. The rows stay."""
+    await tx.execute(SQL["dead_letters.decide"], list(ids), state, action, actor, reason)
 
 
 async def open_counts(tx: Transaction) -> list[OpenLetters]:

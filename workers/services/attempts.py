@@ -1,0 +1,157 @@
+"""Attempts to pay: what their provider is asked to collect, when we poll it, and which attempts an order closes.
+
+A store row knows nothing of providers; this module turns rows into what the provider port takes, and back into events.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+import outbox
+from db.pool import Transaction
+from messages.base import Message
+from messages.envelope import Envelope
+from messages.payments import PaymentStarted
+from messages.providers import ProviderClose
+from messages.topology import provider_calls_queue
+from workers import shop
+from workers.domain import payment_rules
+from workers.domain.book import Book, Step
+from workers.domain.order import State
+from workers.providers import port
+from workers.store import attempts
+from workers.store.attempts import DONE, Attempt, AttemptChange, LiveAttempt
+
+
+@dataclass(frozen=True)
+class Closing:
+    """An attempt that its provider must close, and the message that made it superfluous."""
+
+    attempt: Attempt
+    because: Envelope[Any]
+
+
+def number(attempt_id: int) -> str:
+    """Our own number of the attempt at its provider: letters and digits, at most 20."""
+    return f"P{attempt_id}"
+
+
+def to_collect(attempt: Attempt) -> port.Attempt:
+    """What the attempt's provider is asked to collect."""
+    return port.Attempt(
+        out_trade_no=attempt.out_trade_no,
+        amount=attempt.amount,
+        currency=attempt.currency,
+        subject=f"Order {attempt.order_id}",
+        scene=attempt.scene,
+        started_at=attempt.started_at,
+        expire_at=attempt.expire_at,
+        reference=attempt.reference,
+        **attempt.details,
+    )
+
+
+def to_refund(refund: attempts.RefundOfAttempt) -> port.RefundAsk:
+    """What the provider of a refund's capture is asked to give back."""
+    return port.RefundAsk(
+        refund_no=refund.refund_no,
+        out_trade_no=refund.out_trade_no,
+        trade_no=refund.trade_no,
+        amount=refund.amount,
+        total=refund.captured_amount,
+        currency=refund.currency,
+        reason=refund.cause.partition(":")[0],
+        captured_at=refund.captured_at,
+        requested_at=refund.requested_at,
+    )
+
+
+async def refunds_of_attempts(tx: Transaction, refund_nos: Iterable[str]) -> dict[str, tuple[str, port.RefundAsk]]:
+    """Refund number -> (provider, what it is asked to give back); refunds of captures by others are missing."""
+    found = await attempts.refunds_of_attempts(tx, refund_nos)
+    return {refund.refund_no: (refund.provider, to_refund(refund)) for refund in found}
+
+
+def started(attempt: Attempt, ready: port.Ready) -> PaymentStarted:
+    """payment.started: what the buyer's client needs to pay this attempt."""
+    return PaymentStarted(
+        order_id=attempt.order_id,
+        intent_id=attempt.intent_id,
+        attempt_id=attempt.id,
+        out_trade_no=attempt.out_trade_no,
+        provider=attempt.provider,
+        scene=attempt.scene,
+        amount=attempt.amount,
+        currency=attempt.currency,
+        pay_before=attempt.expire_at,
+        kind=ready.kind,
+        url=ready.url,
+        fields=dict(ready.fields),
+    )
+
+
+def gone_at(attempt: Attempt) -> datetime:
+    """When the attempt's window has ended by the provider's clock too, which may be behind ours."""
+    return attempt.expire_at + _grace()
+
+
+def poll_at(attempt: Attempt, now: datetime) -> datetime:
+    """When we poll the provider next, if no notification has come by then."""
+    return payment_rules.ask_at(attempt.started_at, attempt.expire_at, now, _grace())
+
+
+def _grace() -> timedelta:
+    return timedelta(seconds=shop.current().payment_grace_seconds)
+
+
+async def close_superseded(
+    tx: Transaction, book: Book[Envelope[Any]], changes: Sequence[AttemptChange] = ()
+) -> list[Closing]:
+    """Write `changes`, and mark as closing the other live attempts of orders that no longer wait for money.
+
+    One statement locks all of them, in id order. The handler announces provider.close for what is returned.
+    """
+    steps = [step for step in book.steps if _stops_waiting(step)]
+    orders = {step.order.id for step in steps}
+    intents = {intent for key in orders for intent in (book.before[key].intent_id, book[key].intent_id) if intent}
+    found = await attempts.live(tx, intents, orders, [change.id for change in changes])
+    known = {change.id for change in changes if change.state in DONE}
+    closings = [Closing(live.attempt, _cause(live, steps, book)) for live in found if live.attempt.id not in known]
+    await attempts.save(tx, [*changes, *(closing_change(closing.attempt) for closing in closings)])
+    return closings
+
+
+def _stops_waiting(step: Step[Envelope[Any]]) -> bool:
+    waited = step.previous is State.AWAITING_PAYMENT
+    waits = step.order.state is State.AWAITING_PAYMENT
+    return waited and not waits and not step.order.is_child
+
+
+def _cause(live: LiveAttempt, steps: Sequence[Step[Envelope[Any]]], book: Book[Envelope[Any]]) -> Envelope[Any]:
+    """The message of the first step whose order this attempt would have paid, alone or merged with others."""
+    attempt = live.attempt
+    for step in steps:
+        order_id = step.order.id
+        intents = (book.before[order_id].intent_id, book[order_id].intent_id)
+        if attempt.intent_id in intents or order_id in live.merged_orders:
+            return step.because
+    raise AssertionError(f"attempt {attempt.id} pays none of the orders that stopped waiting")
+
+
+def closing_change(attempt: Attempt) -> AttemptChange:
+    """The attempt is closing: nobody may pay it, and its provider does not know yet."""
+    return AttemptChange(attempt.id, "closing")
+
+
+def close_calls(closings: Iterable[Closing]) -> list[outbox.Announcement]:
+    """provider.close for each closing attempt. A worker that has the provider's settings makes the call."""
+    return [
+        provider_call(ProviderClose(attempt_id=one.attempt.id), one.attempt.provider, because=one.because)
+        for one in closings
+    ]
+
+
+def provider_call(message: Message, provider: str, *, because: Envelope[Any] | None) -> outbox.Announcement:
+    """A provider.* message for the queue of that provider's calls."""
+    return outbox.to_queue(message, queue=provider_calls_queue(provider), because=because)

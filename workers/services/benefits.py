@@ -1,0 +1,163 @@
+"""What a batch's steps and refunds do to coupons, points and limited prices, written and announced.
+
+The domain (workers/domain/benefits.py) has the table of who holds, uses and gives back what.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Literal, TypeAlias
+
+import outbox
+from db.pool import Transaction
+from messages.benefits import CouponChanged, PointsChanged
+from messages.envelope import Envelope
+from workers.domain.benefits import Benefits, Worth, all_cancelled, due_back, still_earned
+from workers.domain.book import Book, Step
+from workers.domain.order import Effect, Order, State
+from workers.store import benefits
+from workers.store.refunds import OpenedRefund
+
+Item: TypeAlias = Envelope[Any]
+COUPON_STATES: dict[str, Literal["locked", "used", "released", "returned"]] = {
+    "lock": "locked",
+    "use": "used",
+    "release": "released",
+    "return": "returned",
+}
+"""Ledger op -> what the event calls it; one that comes back too late is expired."""
+
+
+@dataclass(frozen=True)
+class Applied:
+    """Benefits after a batch, and order id -> the message that caused what changed."""
+
+    benefits: Benefits
+    causes: Mapping[int, Item]
+
+
+@dataclass(frozen=True)
+class Owing:
+    """What a batch owes to benefits: roots that are paid or end, orders that are complete, or partly went back."""
+
+    used: dict[int, Item]
+    ended: dict[int, Item]
+    awarded: dict[int, Item]
+    reduced: dict[int, Item]
+
+    def __bool__(self) -> bool:
+        return bool(self.used or self.ended or self.awarded or self.reduced)
+
+    def causes(self, book: Book[Item]) -> dict[int, Item]:
+        """Order id -> the message that caused what is owed."""
+        roots = {book[order_id].root_id: item for order_id, item in self.reduced.items()}
+        return {**roots, **self.reduced, **self.awarded, **self.ended, **self.used}
+
+
+def owing(book: Book[Item], opened: Sequence[OpenedRefund], given: Mapping[int, Item]) -> Owing:
+    """Who owes what. Orders without benefits owe nothing, so most batches cost nothing here."""
+    ends = [*book.owing(Effect.BENEFITS_RETURNED), *_last_children(book)]
+    reduced = {due.due.order_id: due.due.because for due in opened if not due.due.stray} | dict(given)
+    awards = [s for s in book.owing(Effect.POINTS_AWARDED) if s.order.gift_points or s.order.gift_growth]
+    return Owing(
+        used={s.order.id: s.because for s in book.owing(Effect.BENEFITS_USED) if s.order.has_benefits},
+        ended={s.order.root_id: s.because for s in ends if book[s.order.root_id].has_benefits},
+        awarded={s.order.id: s.because for s in awards},
+        reduced={key: item for key, item in reduced.items() if _moves_points(book, key)},
+    )
+
+
+def _last_children(book: Book[Item]) -> list[Step[Item]]:
+    """Steps that ended the last child of a split order."""
+    cancelled = [s for s in book.steps if s.order.state is State.CANCELLED and s.previous is not State.CANCELLED]
+    ends = [s for s in cancelled if s.order.is_child and s.order.paid_at]
+    return [step for step in ends if all_cancelled(book.family(step.order.root_id))]
+
+
+def _moves_points(book: Book[Item], order_id: int) -> bool:
+    order = book[order_id]
+    earns = order.state is State.COMPLETED and (order.gift_points > 0 or order.gift_growth > 0)
+    return book[order.root_id].use_points > 0 or earns
+
+
+async def apply(
+    tx: Transaction,
+    book: Book[Item],
+    now: datetime,
+    opened: Sequence[OpenedRefund] = (),
+    given: Mapping[int, Item] | None = None,
+) -> Applied:
+    """Write what a batch's steps and refunds do to benefits. Call it after refunds and lines are written.
+
+    `given` is order id -> message, of orders of which units went back, be they worth money or not.
+    """
+    owes = owing(book, opened, given or {})
+    if not owes:
+        return Applied(Benefits(), {})
+    has = await _locked(tx, book, owes)
+    worths = await benefits.worths(tx, {book[key].root_id for key in (*owes.reduced, *owes.awarded)})
+    for order_id in owes.used:
+        has.use(book[order_id])
+    for order_id, item in owes.reduced.items():
+        _reduce(has, book, book[order_id], item, worths)
+    for order_id in owes.ended:
+        has.give_back(book[order_id], now, "end")
+    for order_id in owes.awarded:
+        has.award(book[order_id], *still_earned(book[order_id], worths.get(order_id, Worth())))
+    await benefits.save(tx, has)
+    return Applied(has, owes.causes(book))
+
+
+async def _locked(tx: Transaction, book: Book[Item], owes: Owing) -> Benefits:
+    refunded = [book[key] for key in owes.reduced]
+    roots = [book[key] for key in {*owes.used, *owes.ended, *(order.root_id for order in refunded)}]
+    awarded = [book[key] for key in owes.awarded]
+    earning = sorted({order.user_id for order in (*awarded, *refunded)})
+    if awarded:
+        await benefits.create_accounts(tx, earning)
+    spending = {order.user_id for order in roots if order.use_points}
+    has = await benefits.lock(tx, [order.coupon_id for order in roots if order.coupon_id], [*spending, *earning])
+    has.booked = await benefits.booked(tx, {order.id for order in (*roots, *refunded)})
+    return has
+
+
+def _reduce(has: Benefits, book: Book[Item], order: Order, item: Item, worths: Mapping[int, Worth]) -> None:
+    root = book[order.root_id]
+    if root.use_points:
+        family = [worths[member.id] for member in book.family(root.id) if member.id in worths]
+        has.return_points(root, due_back(root, family), item.id)
+    if order.state is State.COMPLETED:
+        has.revoke(order, still_earned(order, worths[order.id]), item.id)
+
+
+def announcements(applied: Applied) -> list[outbox.Announcement]:
+    """coupon.changed and points.changed, one for each change of a coupon or an account."""
+    has, because = applied.benefits, applied.causes
+    coupons = [
+        (
+            move.order_id,
+            CouponChanged(
+                coupon_id=move.coupon_id,
+                user_id=move.user_id,
+                order_id=move.order_id,
+                state="expired" if move.state == "expired" else COUPON_STATES[move.op],
+            ),
+        )
+        for move in has.coupon_moves
+    ]
+    points = [
+        (
+            move.order_id,
+            PointsChanged(
+                user_id=move.user_id,
+                op=move.op,
+                points=move.points,
+                growth=move.growth,
+                balance=move.after.balance,
+                held=move.after.held,
+                order_id=move.order_id,
+            ),
+        )
+        for move in has.points_moves
+    ]
+    return [outbox.event(event, because=because[order_id]) for order_id, event in (*coupons, *points)]

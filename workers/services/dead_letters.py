@@ -1,0 +1,53 @@
+"""What on-call engineers decide about dead letters: replay them to their queue, or discard them."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import orjson
+
+import outbox
+from db.pool import Transaction
+from workers.store import dead_letters
+from workers.store.dead_letters import DISCARDED, REPLAYED
+
+CARRIED = ("causation-id", "traceparent")
+"""The headers that travel with a replay, beside what the row's columns hold."""
+
+
+async def replay(tx: Transaction, rows: Sequence[Mapping[str, Any]], *, to: str, actor: str, reason: str) -> None:
+    """Send locked letters to the one queue `to`, as fresh attempts under their own message ids, and record who did it.
+
+    The same id makes it harmless when the message was handled after all. A letter that never had an id gets one that
+    stays the same however often it is replayed.
+    """
+    await outbox.append(tx, [again(row, to) for row in rows])
+    await dead_letters.decide(tx, [row["id"] for row in rows], REPLAYED, "replay", actor=actor, reason=reason)
+
+
+def again(row: Mapping[str, Any], to: str) -> outbox.Announcement:
+    """The message of a letter, addressed to one queue. Only headers that are ours to set travel with it."""
+    body, stored = dead_letters.opened(row)
+    message_id = row["message_id"] or f"dead-letter/{row['id']}"
+    return outbox.Announcement(
+        type=row["type"],
+        body=body,
+        destination="queue",
+        routing_key=to,
+        correlation_id=row["correlation_id"] or message_id,
+        packable=False,  # the body of a packed message is a pack already
+        message_id=message_id,
+        occurred_at=row["occurred_at"],
+        headers=_carried(orjson.loads(stored)) | {"origin-user": row["origin_user"] or "", "replay-of": str(row["id"])},
+        sensitive=True,
+    )
+
+
+def _carried(stored: Mapping[str, Any]) -> dict[str, str]:
+    headers = stored["headers"]
+    known = {name: headers.get(name) for name in CARRIED} | {"reply-to": stored["reply_to"]}
+    return {name: value for name, value in known.items() if isinstance(value, str) and value}
+
+
+async def discard(tx: Transaction, rows: Sequence[Mapping[str, Any]], *, actor: str, reason: str) -> None:
+    """Give locked letters up, and record who did it. The rows stay."""
+    await dead_letters.decide(tx, [row["id"] for row in rows], DISCARDED, "discard", actor=actor, reason=reason)

@@ -1,0 +1,67 @@
+"""Refunds that a batch owes: what goes back of which capture, and who is asked to give it back."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import outbox
+from messages.envelope import Envelope
+from messages.providers import ProviderRefund
+from messages.refunds import RefundRequested
+from workers.domain.order import Order
+from workers.domain.refund_amounts import RefundLine
+from workers.services import attempts
+from workers.store.payments import Kept
+from workers.store.refunds import OpenedRefund, RefundDue
+
+
+def due(
+    order: Order,
+    capture: Kept,
+    cause: str,
+    amount: int,
+    *,
+    because: Envelope[Any],
+    reason: str | None = None,
+    lines: Sequence[RefundLine] = (),
+) -> RefundDue:
+    """A refund of `amount` minor units out of the capture that the order keeps."""
+    return RefundDue(
+        order_id=order.id,
+        root_id=order.root_id,
+        user_id=order.user_id,
+        cause=cause,
+        intent_id=capture.intent_id,
+        provider=capture.provider,
+        trade_no=capture.trade_no,
+        amount=amount,
+        currency=capture.currency,
+        because=because,
+        reason=reason,
+        lines=tuple(lines),
+    )
+
+
+def requested(refund: OpenedRefund) -> RefundRequested:
+    """refund.requested, on which a shop's own payment service acts."""
+    owed = refund.due
+    return RefundRequested(
+        order_id=owed.order_id,
+        refund_no=refund.refund_no,
+        provider=owed.provider,
+        trade_no=owed.trade_no,
+        amount=owed.amount,
+        currency=owed.currency,
+        cause=owed.cause,
+    )
+
+
+def announcements(opened: Sequence[OpenedRefund]) -> list[outbox.Announcement]:
+    """refund.requested for each, in its order's stream; also provider.refund where the capture came through us."""
+    events = [outbox.event(requested(o), because=o.due.because, stream=o.due.root_id) for o in opened]
+    calls = [provider_refund(o.due.provider, o.refund_no, o.due.because) for o in opened if o.through_us]
+    return [*events, *calls]
+
+
+def provider_refund(provider: str, refund_no: str, because: Envelope[Any]) -> outbox.Announcement:
+    """provider.refund, for a provider that we speak with ourselves."""
+    return attempts.provider_call(ProviderRefund(refund_no=refund_no), provider, because=because)
