@@ -119,25 +119,14 @@ async def settle_payments(tx: Transaction, batch: Batch[Told]) -> None:
     closings = await attempts.close_superseded(tx, book, changes)
     opened = await refund_rows.open_all(tx, [due(book, item, fact) for item, fact in refundable(facts)])
     ended = [("payment", key) for key in book.ids(Effect.PAYMENT_TIMER_ENDS)]
-    await timers.stop(
-        tx, [*ended, *(("attempt", change.id) for change in changes if change.state in attempt_rows.DONE)]
-    )
+    ended += [("attempt", change.id) for change in changes if change.state in attempt_rows.DONE]
+    await timers.stop(tx, ended)
     await timers.set_progress(tx, max(marks, default=None))
     news = [told(book, item, fact) for item, fact in facts]
     alerts = [outbox.event(alert(fact), because=item) for item, fact in facts if fact.verdict == "mismatch"]
     owed = [*order_events.stock_orders(book), *refunds.announcements(opened)]
-    await outbox.append(
-        tx,
-        [
-            *heard.news,
-            *news,
-            *order_events.steps(book),
-            *alerts,
-            *owed,
-            *benefits.announcements(applied),
-            *attempts.close_calls(closings),
-        ],
-    )
+    undone = [*benefits.announcements(applied), *attempts.close_calls(closings)]
+    await outbox.append(tx, [*heard.news, *news, *order_events.steps(book), *alerts, *owed, *undone])
 
 
 def arrival(batch: Batch[Told]) -> Callable[[tuple[Item, PaymentResult]], int]:
