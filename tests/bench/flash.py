@@ -55,12 +55,17 @@ def body(number: int, sku: str, price: int) -> bytes:
     user = f"user-{number}"
     return orjson.dumps(
         {
-            "request_id": "flash", "actor": {"type": "user", "id": user}, "user_id": user, "channel": "mobile",
-            "business_type": "seckill", "currency": CURRENCY, "items": [{"sku_id": sku, "qty": 1}],
+            "request_id": "flash",
+            "actor": {"type": "user", "id": user},
+            "user_id": user,
+            "channel": "mobile",
+            "business_type": "seckill",
+            "currency": CURRENCY,
+            "items": [{"sku_id": sku, "qty": 1}],
             "address": {"receiver": "A", "phone": "+1 555 010 0000", "country": "US", "detail": "1 Example Street"},
             "expected_pay_amount": price,
         }
-    )  # fmt: skip
+    )
 
 
 async def offer(connection: asyncpg.Connection, units: int) -> None:
@@ -69,8 +74,11 @@ async def offer(connection: asyncpg.Connection, units: int) -> None:
     await connection.execute(
         "INSERT INTO promotions (promo_id, revision, name, kind, scope, scope_id, currency, terms, starts_at, ends_at)"
         " VALUES ('flash', 1, 'Flash', 'flash', 'spu', 'hot', $1, $2, $3, $4)",
-        CURRENCY, orjson.dumps({"prices": {"hot": FLASH_CENTS}}).decode(), now - day, now + day,
-    )  # fmt: skip
+        CURRENCY,
+        orjson.dumps({"prices": {"hot": FLASH_CENTS}}).decode(),
+        now - day,
+        now + day,
+    )
     await connection.execute("INSERT INTO promotion_quotas (promo_id, quantity) VALUES ('flash', $1)", units)
 
 

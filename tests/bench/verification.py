@@ -60,7 +60,8 @@ def subjects() -> dict[str, Subject]:
     paypal = paypal_builders.provider()
     return {
         "alipay": Subject(
-            alipay, lambda n: alipay_builders.notification(alipay_builders.trade(out_trade_no=f"P{n:020d}")),
+            alipay,
+            lambda n: alipay_builders.notification(alipay_builders.trade(out_trade_no=f"P{n:020d}")),
             lambda: alipay.start(alipay_builders.ATTEMPT, alipay_builders.AT),
         ),
         "wechat": Subject(
@@ -71,7 +72,8 @@ def subjects() -> dict[str, Subject]:
             lambda: wechat.start(wechat_builders.ATTEMPT, wechat_builders.AT),
         ),
         "unionpay": Subject(
-            unionpay, lambda n: unionpay_builders.told(unionpay_builders.payment(orderId=f"P{n:020d}")),
+            unionpay,
+            lambda n: unionpay_builders.told(unionpay_builders.payment(orderId=f"P{n:020d}")),
             lambda: unionpay.start(unionpay_builders.ATTEMPT, unionpay_builders.AT),
         ),
         "paypal": Subject(
@@ -81,7 +83,7 @@ def subjects() -> dict[str, Subject]:
             ),
             lambda: paypal.start(replace(paypal_builders.ATTEMPT, reference=None), paypal_builders.AT),
         ),
-    }  # fmt: skip
+    }
 
 
 def calls(name: str, subject: Subject, size: int) -> list[Call]:
@@ -95,9 +97,11 @@ def calls(name: str, subject: Subject, size: int) -> list[Call]:
 
 def _call(name: str, notification: Notification, number: int) -> Call:
     body = PaymentCallback(
-        provider=name, headers=dict(notification.headers), body=base64.b64encode(notification.body).decode(),
+        provider=name,
+        headers=dict(notification.headers),
+        body=base64.b64encode(notification.body).decode(),
         received_at=notification.received_at,
-    )  # fmt: skip
+    )
     return Envelope(body, f"m-{number}", f"m-{number}", notification.received_at)
 
 

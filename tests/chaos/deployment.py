@@ -125,18 +125,28 @@ class Plant:
             while left:
                 type_, body, message_id = left[-1]
                 message = aio_pika.Message(
-                    orjson.dumps(body), message_id=message_id, type=f"{type_}.v1", delivery_mode=2, user_id=user,
-                    timestamp=datetime.now(UTC), **properties,
-                )  # fmt: skip
+                    orjson.dumps(body),
+                    message_id=message_id,
+                    type=f"{type_}.v1",
+                    delivery_mode=2,
+                    user_id=user,
+                    timestamp=datetime.now(UTC),
+                    **properties,
+                )
                 await exchange.publish(message, type_)
                 left.pop()
 
     async def fill(self) -> None:
         """One SKU on the shelf."""
         sku = {
-            "sku_id": SKU, "revision": 1, "spu_id": SKU, "name": "Product", "status": "on_sale", "price": PRICE,
+            "sku_id": SKU,
+            "revision": 1,
+            "spu_id": SKU,
+            "name": "Product",
+            "status": "on_sale",
+            "price": PRICE,
             "currency": "CNY",
-        }  # fmt: skip
+        }
         receive = {"ref": "note-1", "sku_id": SKU, "warehouse": "main", "qty": STOCK}
         await self.say("upstream", [("sku.upsert", sku), ("stock.receive", receive)])
 
@@ -189,12 +199,17 @@ class Rush:
         rows = await self._placed()
         paid = [("payment.result", _capture(row["id"])) for row in rows if _fate(row) == 0]
         cancels = [
-            ("order.cancel", {
-                "request_id": f"{self.run}-{row['id']}", "actor": {"type": "user", "id": row["user_id"]},
-                "order_id": str(row["id"]),
-            })
-            for row in rows if _fate(row) == 1
-        ]  # fmt: skip
+            (
+                "order.cancel",
+                {
+                    "request_id": f"{self.run}-{row['id']}",
+                    "actor": {"type": "user", "id": row["user_id"]},
+                    "order_id": str(row["id"]),
+                },
+            )
+            for row in rows
+            if _fate(row) == 1
+        ]
         for _ in range(2):
             await self.plant.say("payments", paid)
             await self.plant.say("upstream", cancels)
@@ -215,13 +230,16 @@ class Rush:
                   AND ARRAY[count(*) FILTER (WHERE state = 'paid'), count(*) FILTER (WHERE state = 'cancelled'),
                             count(*) FILTER (WHERE state = 'awaiting_payment')] = $2::bigint[]
                FROM orders WHERE request_id LIKE $1""",
-            f"{self.run}-%", wanted, what=f"paid, cancelled, open = {wanted}",
-        )  # fmt: skip
+            f"{self.run}-%",
+            wanted,
+            what=f"paid, cancelled, open = {wanted}",
+        )
         await self.plant.until(
             """SELECT (SELECT locked FROM stock) = count(*) FILTER (WHERE state = 'awaiting_payment')
                   AND (SELECT on_hand FROM stock) = $1 - count(*) FILTER (WHERE state = 'paid') FROM orders""",
-            STOCK, what="the stock to agree",
-        )  # fmt: skip
+            STOCK,
+            what="the stock to agree",
+        )
         pool = await open_pool(self.plant.database_url, application_name="audit", max_size=1)
         async with pool.acquire() as tx:
             broken = [finding for finding in await check(tx, drained=True) if finding.violations]

@@ -117,9 +117,7 @@ async def received(floor: Floor, order_id: int) -> None:
 
 async def give_back(floor: Floor, order_id: int, amount: int) -> None:
     floor.count += 1
-    wish = RefundRequest(
-        request_id=f"g{floor.count}", actor=OPERATOR, order_id=order_id, amount=amount, reason="sorry"
-    )  # fmt: skip
+    wish = RefundRequest(request_id=f"g{floor.count}", actor=OPERATOR, order_id=order_id, amount=amount, reason="sorry")
     await floor.say(wish, trusted=True)
 
 

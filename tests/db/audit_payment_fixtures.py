@@ -99,8 +99,6 @@ async def stated(floor: Floor) -> None:
     await floor.say(reconcile(paper(*lines, day=DAY), day=DAY), trusted=True)
     [(refund_no, at)] = await floor.rows("SELECT refund_no, finished_at FROM refunds WHERE trade_no = 'ok-2'")
     today = at.astimezone(ZoneInfo("Asia/Shanghai")).date()
-    await floor.say(
-        reconcile(paper(f"refund {refund_no} ok-2 {PRICE} CNY", day=today), day=today), trusted=True
-    )  # fmt: skip
+    await floor.say(reconcile(paper(f"refund {refund_no} ok-2 {PRICE} CNY", day=today), day=today), trusted=True)
     assert [event["matched"] for event in floor.heard("payment.reconciled")] == [1, 1]
     providers.configure({})

@@ -66,13 +66,31 @@ async def test_a_world_that_handlers_made_is_clean(tx: Transaction) -> None:
 @pytest.mark.parametrize(
     ("what", "there"),
     [
-        ("kind || ' ' || state FROM orders WHERE kind <> 'split_child'", (
-            "sale awaiting_payment", "sale cancelled", "sale completed", "sale paid", "sale rejected",
-            "split_parent awaiting_payment", "split_parent cancelled", "split_parent rejected", "split_parent split",
-        )),
-        ("state FROM orders WHERE kind = 'split_child'", (
-            "awaiting_payment", "cancelled", "completed", "delivered", "paid", "rejected",
-        )),
+        (
+            "kind || ' ' || state FROM orders WHERE kind <> 'split_child'",
+            (
+                "sale awaiting_payment",
+                "sale cancelled",
+                "sale completed",
+                "sale paid",
+                "sale rejected",
+                "split_parent awaiting_payment",
+                "split_parent cancelled",
+                "split_parent rejected",
+                "split_parent split",
+            ),
+        ),
+        (
+            "state FROM orders WHERE kind = 'split_child'",
+            (
+                "awaiting_payment",
+                "cancelled",
+                "completed",
+                "delivered",
+                "paid",
+                "rejected",
+            ),
+        ),
         ("verdict FROM payment_facts", ("duplicate", "failed", "kept", "late", "mismatch")),
         ("state FROM payment_attempts", ("captured", "closed", "closing", "failed", "requested", "unknown")),
         ("kind FROM timers", ("attempt", "payment", "receipt")),
@@ -84,7 +102,7 @@ async def test_a_world_that_handlers_made_is_clean(tx: Transaction) -> None:
         ("state FROM stock_holders", ("committed", "refused", "released", "reserved", "restocked")),
     ],
     ids=lambda one: one.split(" FROM ")[1] if isinstance(one, str) else "",
-)  # fmt: skip
+)
 async def test_the_world_has_something_of_everything(tx: Transaction, what: str, there: tuple[object, ...]) -> None:
     assert tuple(row[0] for row in await tx.fetch(f"SELECT DISTINCT {what} ORDER BY 1")) == there
 

@@ -144,11 +144,22 @@ class Callback:
 def attempt(name: str, state: str, over: bool = False) -> Attempt:
     """As its row holds it; over: its time has passed."""
     return Attempt(
-        id=ID[name], out_trade_no=f"P{ID[name]}", intent_id=8, order_id=ORDER_ID, provider=PROVIDERS[name],
-        scene="page", amount=1000, currency="CNY", state=state, reference=None, trade_no=None,
-        command=("scope", name), details={}, started_at=NOW - timedelta(minutes=90),
+        id=ID[name],
+        out_trade_no=f"P{ID[name]}",
+        intent_id=8,
+        order_id=ORDER_ID,
+        provider=PROVIDERS[name],
+        scene="page",
+        amount=1000,
+        currency="CNY",
+        state=state,
+        reference=None,
+        trade_no=None,
+        command=("scope", name),
+        details={},
+        started_at=NOW - timedelta(minutes=90),
         expire_at=NOW + timedelta(minutes=-60 if over else 1),
-    )  # fmt: skip
+    )
 
 
 def said(name: str, status: Any, charged: int) -> Paid:

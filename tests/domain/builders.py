@@ -16,13 +16,29 @@ ORDER_ID = 7
 def order(state: State = State.AWAITING_PAYMENT, **changes: Any) -> Order:
     """One order of 1,000 minor units."""
     fields: dict[str, Any] = {
-        "id": ORDER_ID, "root_id": ORDER_ID, "user_id": "u1", "request_id": "r1", "order_no": "202601310000000001",
-        "state": state, "version": 2, "channel": "pc", "currency": "CNY", "origin_amount": 1000,
-        "promotion_amount": 0, "coupon_amount": 0, "points_amount": 0, "shipping_fee": 0, "tax_amount": 0,
-        "payable_amount": 1000, "captured_amount": 0, "refunded_amount": 0, "intent_id": 8,
-        "on_payment_failure": "keep_open", "created_at": NOW - timedelta(minutes=31),
+        "id": ORDER_ID,
+        "root_id": ORDER_ID,
+        "user_id": "u1",
+        "request_id": "r1",
+        "order_no": "202601310000000001",
+        "state": state,
+        "version": 2,
+        "channel": "pc",
+        "currency": "CNY",
+        "origin_amount": 1000,
+        "promotion_amount": 0,
+        "coupon_amount": 0,
+        "points_amount": 0,
+        "shipping_fee": 0,
+        "tax_amount": 0,
+        "payable_amount": 1000,
+        "captured_amount": 0,
+        "refunded_amount": 0,
+        "intent_id": 8,
+        "on_payment_failure": "keep_open",
+        "created_at": NOW - timedelta(minutes=31),
         "expire_at": NOW - timedelta(minutes=1),
-    }  # fmt: skip
+    }
     return Order(**(fields | changes))
 
 
@@ -34,9 +50,14 @@ def envelope(body: Any, name: str) -> Envelope[Any]:
 def capture(trade_no: str, amount: int = 1000, kind: str = "captured", currency: str = "CNY") -> PaymentResult:
     """What a payment adapter reports."""
     return PaymentResult(
-        order_id=ORDER_ID, provider="alipay", trade_no=trade_no, kind=kind, amount=amount, currency=currency,  # type: ignore[arg-type]
+        order_id=ORDER_ID,
+        provider="alipay",
+        trade_no=trade_no,
+        kind=kind,  # type: ignore[arg-type]
+        amount=amount,
+        currency=currency,
         occurred_at=NOW,
-    )  # fmt: skip
+    )
 
 
 def cancellation(request_id: str = "x1") -> OrderCancel:

@@ -201,8 +201,13 @@ def test_what_an_order_holds_in_stock_follows_its_state(state: str, trigger: str
         if effect in STOCK:
             assert held == STOCK[effect][0]
             held = STOCK[effect][1]
-    wanted = {"awaiting_payment": "locked", "paid": "deducted", "shipped": "deducted", "cancelled": "free",
-              "split": "deducted"}  # fmt: skip
+    wanted = {
+        "awaiting_payment": "locked",
+        "paid": "deducted",
+        "shipped": "deducted",
+        "cancelled": "free",
+        "split": "deducted",
+    }
     assert held == wanted[after]
 
 

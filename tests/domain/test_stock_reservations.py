@@ -226,8 +226,11 @@ def test_orders_are_granted_in_order_of_arrival_until_there_is_nothing_left() ->
     stock = one(5, a=3, b=3, c=2, d=1)
     answers = stock.handle(("reserve", "1"), ("reserve", "2"), ("reserve", "3"), ("reserve", "4"))
     assert answers == [
-        GRANTED, Answer(SHORT, (Short(PLACES[0], 3, 2),)), GRANTED, Answer(SHORT, (Short(PLACES[0], 1, 0),)),
-    ]  # fmt: skip
+        GRANTED,
+        Answer(SHORT, (Short(PLACES[0], 3, 2),)),
+        GRANTED,
+        Answer(SHORT, (Short(PLACES[0], 1, 0),)),
+    ]
     assert stock.counters[PLACES[0]] == Counter(5, 5)
 
 

@@ -114,10 +114,13 @@ async def open_market(
                 Upstream.connect(broker, "operator") as operator,
             ):
                 await _stocked(shop)
-                yield Market({
-                    gateway.name: Counter(gateway.name, gateway, shop, operator, client, pool, edge.origin)
-                    for gateway in gateways
-                }, pool)  # fmt: skip
+                yield Market(
+                    {
+                        gateway.name: Counter(gateway.name, gateway, shop, operator, client, pool, edge.origin)
+                        for gateway in gateways
+                    },
+                    pool,
+                )
     finally:
         await providers.close()
         providers.configure({})
@@ -130,10 +133,18 @@ async def open_market(
 async def _stocked(shop: Upstream) -> None:
     for currency in ("CNY", "USD"):
         sku = f"s-{currency}"
-        await shop.say("sku.upsert", {
-            "sku_id": sku, "revision": 1, "spu_id": sku, "name": sku, "status": "on_sale", "price": PRICE,
-            "currency": currency,
-        })  # fmt: skip
+        await shop.say(
+            "sku.upsert",
+            {
+                "sku_id": sku,
+                "revision": 1,
+                "spu_id": sku,
+                "name": sku,
+                "status": "on_sale",
+                "price": PRICE,
+                "currency": currency,
+            },
+        )
         await shop.say("stock.receive", {"ref": "note-1", "sku_id": sku, "warehouse": "main", "qty": 1000})
     await shop.hears("sku.changed", 2)
     await shop.hears("stock.received", 2)

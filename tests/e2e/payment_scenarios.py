@@ -176,9 +176,13 @@ async def refund_queries(checkout: Checkout, n: int) -> Sequence[Message]:
 def observed(kind: str) -> Arrange:
     def make(attempt_id: int) -> Message:
         return PaymentObserved(
-            attempt_id=attempt_id, trade_no=unique(), kind=kind, amount=1000, currency="CNY",  # type: ignore[arg-type]
+            attempt_id=attempt_id,
+            trade_no=unique(),
+            kind=kind,  # type: ignore[arg-type]
+            amount=1000,
+            currency="CNY",
             occurred_at=datetime.now(UTC),
-        )  # fmt: skip
+        )
 
     return per_attempt(make)
 
@@ -186,10 +190,16 @@ def observed(kind: str) -> Arrange:
 def refund_observed(status: str) -> Arrange:
     async def arrange(checkout: Checkout, n: int) -> list[Message]:
         return [
-            RefundObserved(refund_no=call.refund_no, status=status, amount=1000, currency="CNY",  # type: ignore[arg-type]
-                           occurred_at=datetime.now(UTC))
-            for call in await checkout.owed(n) if isinstance(call, ProviderRefund)
-        ]  # fmt: skip
+            RefundObserved(
+                refund_no=call.refund_no,
+                status=status,  # type: ignore[arg-type]
+                amount=1000,
+                currency="CNY",
+                occurred_at=datetime.now(UTC),
+            )
+            for call in await checkout.owed(n)
+            if isinstance(call, ProviderRefund)
+        ]
 
     return arrange
 

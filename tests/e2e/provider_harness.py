@@ -101,10 +101,18 @@ class Sale:
         """The payment.started that answers a payment.start, at this provider or another."""
         name = (counter or self.counter).name
         self.attempts += 1
-        await self.counter.shop.say("payment.start", {
-            "request_id": uuid4().hex, "actor": USER, "order_id": self.order_id, "provider": name,
-            "scene": SCENES[name], "amount": PAYABLE, "currency": self.currency,
-        })  # fmt: skip
+        await self.counter.shop.say(
+            "payment.start",
+            {
+                "request_id": uuid4().hex,
+                "actor": USER,
+                "order_id": self.order_id,
+                "provider": name,
+                "scene": SCENES[name],
+                "amount": PAYABLE,
+                "currency": self.currency,
+            },
+        )
         started = await self.counter.shop.hears("payment.started", self.attempts, order_id=self.order_id)
         assert len(started) == self.attempts
         return started[-1]
@@ -151,10 +159,16 @@ class Sale:
 
     async def give_back(self, amount: int) -> None:
         """As an operator does, in part."""
-        await self.counter.operator.say("refund.request", {
-            "request_id": uuid4().hex, "actor": {"type": "operator", "id": "ops-7"}, "order_id": self.order_id,
-            "amount": amount, "reason": "scratched",
-        })  # fmt: skip
+        await self.counter.operator.say(
+            "refund.request",
+            {
+                "request_id": uuid4().hex,
+                "actor": {"type": "operator", "id": "ops-7"},
+                "order_id": self.order_id,
+                "amount": amount,
+                "reason": "scratched",
+            },
+        )
 
     async def expires(self, started: dict[str, Any]) -> None:
         """Its time is over since long, and it is asked about."""

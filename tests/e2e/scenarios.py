@@ -87,11 +87,16 @@ def reserves(n: int) -> list[Message]:
     deadline = datetime.now(UTC) + timedelta(hours=1)
     keys = [uuid4().int % 2**60 + 1 for _ in range(n)]
     return [
-        StockReserve(group_id=key, deadline=deadline, lines=(
-            StockLine(holder_id=key, sku_id="s1", warehouse="main", qty=1),
-            StockLine(holder_id=key, sku_id="s2", warehouse="main", qty=1)))
+        StockReserve(
+            group_id=key,
+            deadline=deadline,
+            lines=(
+                StockLine(holder_id=key, sku_id="s1", warehouse="main", qty=1),
+                StockLine(holder_id=key, sku_id="s2", warehouse="main", qty=1),
+            ),
+        )
         for key in keys
-    ]  # fmt: skip
+    ]
 
 
 async def held(floor: Floor, n: int) -> list[int]:
@@ -116,9 +121,11 @@ async def refunds(floor: Floor, n: int) -> list[Message]:
     await floor.say(*(captured(key, 1000, f"late{key}") for key in ids), trusted=True)
     rows = await floor.pool.fetch("SELECT refund_no FROM refunds WHERE order_id = ANY ($1)", ids)
     return [
-        RefundResult(refund_no=r["refund_no"], status="succeeded", amount=1000, currency="CNY",
-                     occurred_at=datetime.now(UTC)) for r in rows
-    ]  # fmt: skip
+        RefundResult(
+            refund_no=r["refund_no"], status="succeeded", amount=1000, currency="CNY", occurred_at=datetime.now(UTC)
+        )
+        for r in rows
+    ]
 
 
 async def repeated(floor: Floor, n: int) -> list[Message]:
@@ -219,9 +226,17 @@ async def shopped(floor: Floor, n: int) -> Sequence[Message]:
     await floor.say(*(coupon(f"c{name}", name, card) for name in users))
     await floor.say(*(grant(1000, name, unique()) for name in users))
     return [
-        create(("s1", 1), ("s2", 1), request_id=unique(), user_id=name, coupon_id=f"c{name}", use_points=100,
-               expected_pay_amount=790) for name in users
-    ]  # fmt: skip
+        create(
+            ("s1", 1),
+            ("s2", 1),
+            request_id=unique(),
+            user_id=name,
+            coupon_id=f"c{name}",
+            use_points=100,
+            expected_pay_amount=790,
+        )
+        for name in users
+    ]
 
 
 async def bought(floor: Floor, n: int) -> list[int]:

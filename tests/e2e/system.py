@@ -76,9 +76,12 @@ class Hall:
     async def publish(self, body: bytes, key: bytes | str = "order.create", **properties: Any) -> None:
         """A sound publish to the exchange for commands, but for what is said otherwise; None leaves a property out."""
         given: dict[str, Any] = {
-            "content_type": "application/json", "delivery_mode": 2, "message_id": uuid4().hex, "type": f"{key!s}.v1",
+            "content_type": "application/json",
+            "delivery_mode": 2,
+            "message_id": uuid4().hex,
+            "type": f"{key!s}.v1",
             "user_id": self.raw.user,
-        }  # fmt: skip
+        }
         exchange = properties.pop("exchange", self.broker.names.commands)
         await self.raw.publish(exchange, key, body, **(given | properties))
 

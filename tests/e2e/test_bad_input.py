@@ -166,8 +166,12 @@ async def test_a_message_that_cannot_be_read(hall: Hall, bad: Bad) -> None:
         after = await hall.written(bad.queue)
         sound = 3 if bad.queue == "order-creation" else 0
         assert {name: after[name] - before[name] for name in after} == {
-            "orders": sound, "commands": 3, "payments": 0, "shipments": 0, "inbox": 3,
-        }  # fmt: skip
+            "orders": sound,
+            "commands": 3,
+            "payments": 0,
+            "shipments": 0,
+            "inbox": 3,
+        }
     if given["correlation_id"] == correlation_id:
         told = await hall.answer(correlation_id=correlation_id)
         assert (told["properties"].message_type, told["code"]) == ("command.rejected.v1", "MESSAGE_INVALID")

@@ -29,10 +29,19 @@ def ask_with_pika(url: str, exchange: str, body: bytes, *, direct: bool) -> tupl
     answers = channel.consume(mine, auto_ack=True, inactivity_timeout=WAIT_SECONDS)
     if direct:
         next(channel.consume(mine, auto_ack=True, inactivity_timeout=0.1))
-    channel.basic_publish(exchange, "order.create", body, pika.BasicProperties(
-        message_id=uuid4().hex, type="order.create.v1", content_type="application/json", delivery_mode=2,
-        reply_to=mine, correlation_id=correlation_id,
-    ))  # fmt: skip
+    channel.basic_publish(
+        exchange,
+        "order.create",
+        body,
+        pika.BasicProperties(
+            message_id=uuid4().hex,
+            type="order.create.v1",
+            content_type="application/json",
+            delivery_mode=2,
+            reply_to=mine,
+            correlation_id=correlation_id,
+        ),
+    )
     for method, properties, answer in answers:
         if method is None:
             break

@@ -110,9 +110,11 @@ async def test_personal_data_is_in_clear_nowhere(plant: Plant) -> None:
         plant.start("relay")
         await plant.until("SELECT count(*) FILTER (WHERE state = 'awaiting_payment') = 2 FROM orders")
         moved = {
-            "request_id": uuid4().hex, "actor": {"type": "user", "id": "u1"}, "address": ADDRESS,
+            "request_id": uuid4().hex,
+            "actor": {"type": "user", "id": "u1"},
+            "address": ADDRESS,
             "order_id": str(await plant.ask("SELECT min(id) FROM orders")),
-        }  # fmt: skip
+        }
         await _publish(plant, raw, orjson.dumps(moved), key="order.change_address")
         await plant.until("SELECT sum(modify_count) = 1 FROM order_addresses")
         await plant.until("SELECT count(*) = 0 FROM outbox")

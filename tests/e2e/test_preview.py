@@ -142,7 +142,10 @@ async def test_the_addresses_of_a_preview_are_masked_on_the_wire(hall: Hall) -> 
     shown = await asyncio.to_thread(again)
     [address] = orjson.loads(shown)["addresses"]
     assert {name: address[name] for name in ("country", "receiver", "phone", "detail")} == {
-        "country": "CN", "receiver": "W****", "phone": "138****5678", "detail": "N****",
-    }  # fmt: skip
+        "country": "CN",
+        "receiver": "W****",
+        "phone": "138****5678",
+        "detail": "N****",
+    }
     assert b"13812345678" not in shown
     assert b"Nanjing" not in shown

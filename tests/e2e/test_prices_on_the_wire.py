@@ -10,22 +10,57 @@ from tests.e2e.upstream import Upstream, now, open_shop, states
 DAY = timedelta(days=1)
 
 
-async def offer(shop: Upstream) -> None:
+async def upsert_skus(shop: Upstream) -> None:
+    """Two SKUs of two sellers."""
+    for sku, seller in (("s1", "ada"), ("s2", "bob")):
+        await shop.say(
+            "sku.upsert",
+            {
+                "sku_id": sku,
+                "revision": 2,
+                "spu_id": sku,
+                "name": f"Product {sku}",
+                "status": "on_sale",
+                "price": 500,
+                "currency": "CNY",
+                "seller_id": seller,
+                "gift_points": 5,
+            },
+        )
+
+
+async def upsert_offers(shop: Upstream) -> None:
     """Two sellers; s1 costs 400 instead of 500; u1 has a coupon of 100 and 1,000 points."""
     starts, ends = (datetime.now(UTC) - DAY).isoformat(), (datetime.now(UTC) + DAY).isoformat()
-    for sku, seller in (("s1", "ada"), ("s2", "bob")):
-        await shop.say("sku.upsert", {
-            "sku_id": sku, "revision": 2, "spu_id": sku, "name": f"Product {sku}", "status": "on_sale", "price": 500,
-            "currency": "CNY", "seller_id": seller, "gift_points": 5,
-        })  # fmt: skip
-    await shop.say("promotion.upsert", {
-        "promo_id": "p1", "revision": 1, "name": "Today", "kind": "single", "scope": "spu", "scope_id": "s1",
-        "currency": "CNY", "starts_at": starts, "ends_at": ends, "prices": {"s1": 400},
-    })  # fmt: skip
-    await shop.say("coupon_template.upsert", {
-        "template_id": "t1", "revision": 1, "name": "Welcome", "amount": 100, "currency": "CNY", "scope": "all",
-        "valid_from": starts, "valid_to": ends,
-    })  # fmt: skip
+    await upsert_skus(shop)
+    await shop.say(
+        "promotion.upsert",
+        {
+            "promo_id": "p1",
+            "revision": 1,
+            "name": "Today",
+            "kind": "single",
+            "scope": "spu",
+            "scope_id": "s1",
+            "currency": "CNY",
+            "starts_at": starts,
+            "ends_at": ends,
+            "prices": {"s1": 400},
+        },
+    )
+    await shop.say(
+        "coupon_template.upsert",
+        {
+            "template_id": "t1",
+            "revision": 1,
+            "name": "Welcome",
+            "amount": 100,
+            "currency": "CNY",
+            "scope": "all",
+            "valid_from": starts,
+            "valid_to": ends,
+        },
+    )
     await shop.hears("coupon_template.changed")
     await shop.say("coupon.issue", {"coupon_id": "c1", "template_id": "t1", "user_id": "u1"})
     await shop.say("points.grant", {"request_id": "g1", "user_id": "u1", "points": 1000, "reason": "welcome"})
@@ -49,7 +84,7 @@ async def test_a_discounted_order_of_two_sellers_is_paid_once_and_arrives_in_two
         Upstream.connect(declared_broker, "payments") as gateway,
     ):
         await shop.fill("s1", "s2")
-        await offer(shop)
+        await upsert_offers(shop)
         goods, paid = 2 * 400 + 500, 2 * 400 + 500 - 100 - 300
         request = await shop.order(("s1", 2), ("s2", 1), coupon_id="c1", use_points=399, expected_pay_amount=paid)
         [parent] = await shop.hears("order.created", request_id=request, parent_id=None)
@@ -83,10 +118,19 @@ async def test_one_payment_pays_two_merged_orders(declared_broker: Broker, datab
         wish: dict[str, Any] = {"request_id": "m1", "actor": {"type": "user", "id": "u1"}, "order_ids": ids}
         await shop.say("order.merge", wish)
         [merged, _] = await shop.hears("order.merged", 2)
-        await gateway.say("payment.result", {
-            "order_id": ids[1], "intent_id": merged["intent_id"], "provider": "alipay", "trade_no": "t1",
-            "kind": "captured", "amount": merged["amount"], "currency": "CNY", "occurred_at": now(),
-        })  # fmt: skip
+        await gateway.say(
+            "payment.result",
+            {
+                "order_id": ids[1],
+                "intent_id": merged["intent_id"],
+                "provider": "alipay",
+                "trade_no": "t1",
+                "kind": "captured",
+                "amount": merged["amount"],
+                "currency": "CNY",
+                "occurred_at": now(),
+            },
+        )
         await shop.hears("order.paid", 2)
     assert merged["amount"] == 1500
     assert await states(pool) == {"paid": 2}

@@ -42,10 +42,17 @@ async def test_a_full_statement_is_compared_and_answered(declared_broker: Broker
         [captured] = await gateway.hears("payment.captured")
         at = datetime.fromisoformat(captured["headers"]["occurred-at"])
         day = at.astimezone(alipay_protocol.CHINA).date().isoformat()
-        await gateway.say("payment.reconcile", {
-            "request_id": "day-1", "actor": {"type": "operator", "id": "ops-7"}, "provider": "alipay", "day": day,
-            "content": base64.b64encode(whole_day(at, "t1", 1000)).decode(),
-        }, reply_to=gateway.inbox)  # fmt: skip
+        await gateway.say(
+            "payment.reconcile",
+            {
+                "request_id": "day-1",
+                "actor": {"type": "operator", "id": "ops-7"},
+                "provider": "alipay",
+                "day": day,
+                "content": base64.b64encode(whole_day(at, "t1", 1000)).decode(),
+            },
+            reply_to=gateway.inbox,
+        )
         found = await gateway.hears("payment.discrepancy_found", STRANGERS)
         [told] = await gateway.hears("payment.reconciled")
         await until(lambda: bool(gateway.replies), "an answer", lambda: gateway.replies)

@@ -73,10 +73,18 @@ async def on_the_shelf(hall: Hall) -> None:
     if await hall.pool.fetchval("SELECT count(*) FROM skus") > 1:
         return
     for sku, status in (("off", "off_sale"), ("none", "on_sale")):
-        await hall.upstream.say("sku.upsert", {
-            "sku_id": sku, "revision": 1, "spu_id": sku, "name": sku, "status": status, "price": 500,
-            "currency": "CNY",
-        })  # fmt: skip
+        await hall.upstream.say(
+            "sku.upsert",
+            {
+                "sku_id": sku,
+                "revision": 1,
+                "spu_id": sku,
+                "name": sku,
+                "status": status,
+                "price": 500,
+                "currency": "CNY",
+            },
+        )
         await hall.upstream.hears("sku.changed", sku_id=sku)
 
 
@@ -143,8 +151,12 @@ async def test_an_operator_needs_a_trusted_broker_user(hall: Hall) -> None:
 
 async def test_a_stock_correction_needs_a_trusted_broker_user(hall: Hall) -> None:
     body = {
-        "request_id": uuid4().hex, "sku_id": SKU, "warehouse": "main", "delta": -1, "reason": "a mouse ate it",
-    }  # fmt: skip
+        "request_id": uuid4().hex,
+        "sku_id": SKU,
+        "warehouse": "main",
+        "delta": -1,
+        "reason": "a mouse ate it",
+    }
     assert (await hall.answer(correlation_id=await ask(hall, "stock.adjust", body, user_id=None)))["code"] == (
         "AUTH_FORBIDDEN"
     )

@@ -78,8 +78,13 @@ def work(body: Message, items: Sequence[Message] = (), provider: str = "") -> Wo
     parts = [about | {"body": orjson.loads(one.model_dump_json())} for one in (items or [body])]
     content: Any = {"items": parts} if body.PACKABLE else orjson.loads(body.model_dump_json())
     exchange = "" if direct else NAMES.exchange_of(body.KIND)
-    arrived = delivery(body.TYPE, content, exchange=exchange, user_id="relay" if internal else "payments",
-                       reply_to=None if internal else "client.a")  # fmt: skip
+    arrived = delivery(
+        body.TYPE,
+        content,
+        exchange=exchange,
+        user_id="relay" if internal else "payments",
+        reply_to=None if internal else "client.a",
+    )
     made = Decoder(queue, NAMES, TRUST)(arrived)
     assert made.failure is None, made.failure
     return made
@@ -168,9 +173,12 @@ async def test_fifty_dead_letters_are_kept_and_replayed_as_one_is(floor: Floor, 
             connection, pool.statements = await pool.acquire(), []
             async with connection.transaction():
                 await dead_letter_decisions.replay(
-                    connection, await letters.lock(connection, [r["id"] for r in rows]), to="order-creation",
-                    actor="me", reason="again",
-                )  # fmt: skip
+                    connection,
+                    await letters.lock(connection, [r["id"] for r in rows]),
+                    to="order-creation",
+                    actor="me",
+                    reason="again",
+                )
             await pool.release(connection)
             assert len(rows) == n
             taken.append(kept + pool.statements)

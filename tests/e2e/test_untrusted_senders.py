@@ -21,9 +21,13 @@ async def test_a_delivery_mode_that_does_not_exist_is_refused_by_the_broker_or_b
     async with Raw.connect(hall.broker["upstream"]) as raw:
         try:
             await raw.publish(
-                hall.broker.names.commands, "order.create", body, type="order.create.v1", message_id=uuid4().hex,
+                hall.broker.names.commands,
+                "order.create",
+                body,
+                type="order.create.v1",
+                message_id=uuid4().hex,
                 delivery_mode=9,
-            )  # fmt: skip
+            )
         except aiormq.exceptions.ChannelPreconditionFailed:
             return
     assert (await hall.letter(body))["error_type"] == "malformed_frame"

@@ -107,8 +107,11 @@ class Upstream:
         """Publish a command or fact; its message id."""
         message_id = str(properties.pop("message_id", uuid4()))
         given: dict[str, Any] = {
-            "type": f"{type_}.v1", "content_type": "application/json", "delivery_mode": 2, "user_id": self.user,
-        }  # fmt: skip
+            "type": f"{type_}.v1",
+            "content_type": "application/json",
+            "delivery_mode": 2,
+            "user_id": self.user,
+        }
         content = body if isinstance(body, bytes) else orjson.dumps(body)
         message = aio_pika.Message(content, message_id=message_id, timestamp=datetime.now(UTC), **(given | properties))
         exchange = await self.channel.get_exchange(self.broker.names.commands, ensure=False)
@@ -130,10 +133,18 @@ class Upstream:
 
     async def fill(self, *skus: str, qty: int = 100, price: int = 500) -> None:
         for sku in skus:
-            await self.say("sku.upsert", {
-                "sku_id": sku, "revision": 1, "spu_id": sku, "name": f"Product {sku}", "status": "on_sale",
-                "price": price, "currency": "CNY",
-            })  # fmt: skip
+            await self.say(
+                "sku.upsert",
+                {
+                    "sku_id": sku,
+                    "revision": 1,
+                    "spu_id": sku,
+                    "name": f"Product {sku}",
+                    "status": "on_sale",
+                    "price": price,
+                    "currency": "CNY",
+                },
+            )
             await self.say("stock.receive", {"ref": "note-1", "sku_id": sku, "warehouse": "main", "qty": qty})
         await self.hears("sku.changed", len(skus))
         await self.hears("stock.received", len(skus))
@@ -152,11 +163,18 @@ class Upstream:
 
     async def pay(self, created: dict[str, Any], *, trade_no: str | None = None, amount: int | None = None) -> None:
         amounts = created["amounts"]
-        await self.say("payment.result", {
-            "order_id": created["order_id"], "provider": "alipay", "trade_no": trade_no or f"t-{created['order_id']}",
-            "kind": "captured", "amount": amounts["payable"] if amount is None else amount,
-            "currency": amounts["currency"], "occurred_at": now(),
-        })  # fmt: skip
+        await self.say(
+            "payment.result",
+            {
+                "order_id": created["order_id"],
+                "provider": "alipay",
+                "trade_no": trade_no or f"t-{created['order_id']}",
+                "kind": "captured",
+                "amount": amounts["payable"] if amount is None else amount,
+                "currency": amounts["currency"],
+                "occurred_at": now(),
+            },
+        )
 
     async def ship(self, order_id: str, tracking_no: str, *statuses: str) -> None:
         about = {"order_id": order_id, "carrier": "sf", "tracking_no": tracking_no}

@@ -144,6 +144,16 @@ def test_the_verdicts_and_statuses_of_the_wire_are_those_the_requirements_name()
     assert allowed("payment.captured.v1", "verdict") == {"kept", "late", "duplicate", "mismatch"}
     assert allowed("refund.result.v1", "status") == {"succeeded", "failed"}
     assert allowed("shipment.update.v1", "status") == {
-        "outbound", "picked_up", "in_transit", "out_for_delivery", "delivered", "delayed", "refused", "undeliverable",
-        "lost", "returning", "returned", "loss_confirmed",
-    }  # fmt: skip
+        "outbound",
+        "picked_up",
+        "in_transit",
+        "out_for_delivery",
+        "delivered",
+        "delayed",
+        "refused",
+        "undeliverable",
+        "lost",
+        "returning",
+        "returned",
+        "loss_confirmed",
+    }

@@ -21,9 +21,16 @@ NOW = datetime.now(UTC)
 def promotion(promo_id: str = "p1", *, revision: int = 1, **changes: Any) -> PromotionUpsert:
     """s1 for 400 instead of 500."""
     fields: dict[str, Any] = {
-        "promo_id": promo_id, "revision": revision, "name": f"Promotion {promo_id}", "kind": "single", "scope": "spu",
-        "scope_id": "spu-s1", "currency": "CNY", "starts_at": NOW - DAY, "ends_at": NOW + DAY,
-    }  # fmt: skip
+        "promo_id": promo_id,
+        "revision": revision,
+        "name": f"Promotion {promo_id}",
+        "kind": "single",
+        "scope": "spu",
+        "scope_id": "spu-s1",
+        "currency": "CNY",
+        "starts_at": NOW - DAY,
+        "ends_at": NOW + DAY,
+    }
     fields |= changes
     if fields["kind"] in ("single", "flash"):
         fields.setdefault("prices", {"s1": 400})
@@ -33,9 +40,15 @@ def promotion(promo_id: str = "p1", *, revision: int = 1, **changes: Any) -> Pro
 def template(template_id: str = "t1", *, revision: int = 1, **changes: Any) -> CouponTemplateUpsert:
     """100 off anything."""
     fields: dict[str, Any] = {
-        "template_id": template_id, "revision": revision, "name": f"Template {template_id}", "amount": 100,
-        "currency": "CNY", "scope": "all", "valid_from": NOW - DAY, "valid_to": NOW + DAY,
-    }  # fmt: skip
+        "template_id": template_id,
+        "revision": revision,
+        "name": f"Template {template_id}",
+        "amount": 100,
+        "currency": "CNY",
+        "scope": "all",
+        "valid_from": NOW - DAY,
+        "valid_to": NOW + DAY,
+    }
     return CouponTemplateUpsert(**fields | changes)
 
 

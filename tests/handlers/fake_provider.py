@@ -33,9 +33,13 @@ class Trade:
 def observed(trade: Trade, kind: Any) -> PaymentObserved:
     """As if the bank had been asked. What failed had a number of its own."""
     return PaymentObserved(
-        attempt_id=int(trade.number[1:]), trade_no=trade.trade_no + ("" if kind == "captured" else "-declined"),
-        kind=kind, amount=trade.amount, currency="CNY", occurred_at=datetime.now(UTC),
-    )  # fmt: skip
+        attempt_id=int(trade.number[1:]),
+        trade_no=trade.trade_no + ("" if kind == "captured" else "-declined"),
+        kind=kind,
+        amount=trade.amount,
+        currency="CNY",
+        occurred_at=datetime.now(UTC),
+    )
 
 
 @dataclass

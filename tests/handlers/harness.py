@@ -57,9 +57,14 @@ class Floor:
         self.count += 1
         name = f"m{self.count}"
         return Envelope(
-            body=body, message_id=name, correlation_id=f"c{self.count}", occurred_at=datetime.now(UTC), trusted=trusted,
-            reply_to=reply_to, user="oms-operator" if trusted else None,
-        )  # fmt: skip
+            body=body,
+            message_id=name,
+            correlation_id=f"c{self.count}",
+            occurred_at=datetime.now(UTC),
+            trusted=trusted,
+            reply_to=reply_to,
+            user="oms-operator" if trusted else None,
+        )
 
     async def handle(self, items: Sequence[Envelope[Any]]) -> Batch[Any]:
         async with self.pool.acquire() as tx, tx.transaction():
@@ -243,9 +248,14 @@ def open_harness(pool: Pool) -> Floor:
 
 def sku(sku_id: str = "s1", *, price: int = 500, revision: int = 1, **changes: Any) -> SkuUpsert:
     fields: dict[str, Any] = {
-        "sku_id": sku_id, "revision": revision, "spu_id": f"spu-{sku_id}", "name": f"Product {sku_id}",
-        "status": "on_sale", "price": price, "currency": "CNY",
-    }  # fmt: skip
+        "sku_id": sku_id,
+        "revision": revision,
+        "spu_id": f"spu-{sku_id}",
+        "name": f"Product {sku_id}",
+        "status": "on_sale",
+        "price": price,
+        "currency": "CNY",
+    }
     return SkuUpsert(**fields | changes)
 
 
@@ -257,10 +267,15 @@ def create(
     *lines: tuple[str, int], request_id: str = "r1", user_id: str = "u1", price: int = 500, **changes: Any
 ) -> OrderCreate:
     fields: dict[str, Any] = {
-        "request_id": request_id, "actor": user(user_id), "user_id": user_id, "channel": "pc", "currency": "CNY",
-        "items": tuple(CreateLine(sku_id=name, qty=qty) for name, qty in lines), "address": ADDRESS,
+        "request_id": request_id,
+        "actor": user(user_id),
+        "user_id": user_id,
+        "channel": "pc",
+        "currency": "CNY",
+        "items": tuple(CreateLine(sku_id=name, qty=qty) for name, qty in lines),
+        "address": ADDRESS,
         "expected_pay_amount": sum(qty * price for _, qty in lines),
-    }  # fmt: skip
+    }
     return OrderCreate(**(fields | changes))
 
 
@@ -272,9 +287,14 @@ def captured(
     order_id: int, amount: int, trade_no: str = "t1", kind: str = "captured", currency: str = "CNY"
 ) -> PaymentResult:
     return PaymentResult(
-        order_id=order_id, provider="alipay", trade_no=trade_no, kind=kind, amount=amount, currency=currency,  # type: ignore[arg-type]
+        order_id=order_id,
+        provider="alipay",
+        trade_no=trade_no,
+        kind=kind,  # type: ignore[arg-type]
+        amount=amount,
+        currency=currency,
         occurred_at=datetime.now(UTC),
-    )  # fmt: skip
+    )
 
 
 def book(order_id: int, tracking_no: str, *lines: tuple[str, int]) -> ShipmentBook:
@@ -284,6 +304,10 @@ def book(order_id: int, tracking_no: str, *lines: tuple[str, int]) -> ShipmentBo
 
 def update(order_id: int, tracking_no: str, status: str, event_id: str | None = None) -> ShipmentUpdate:
     return ShipmentUpdate(
-        order_id=order_id, carrier="sf", tracking_no=tracking_no, event_id=event_id or f"{tracking_no}-{status}",
-        status=status, occurred_at=datetime.now(UTC),  # type: ignore[arg-type]
-    )  # fmt: skip
+        order_id=order_id,
+        carrier="sf",
+        tracking_no=tracking_no,
+        event_id=event_id or f"{tracking_no}-{status}",
+        status=status,  # type: ignore[arg-type]
+        occurred_at=datetime.now(UTC),
+    )

@@ -18,9 +18,14 @@ ROUTE = {route.queue: route for route in ROUTES}
 def start(order_id: int, provider: str, scene: str, request_id: str, **changes: Any) -> PaymentStart:
     """The buyer u1 wants to pay 1000 there."""
     fields: dict[str, Any] = {
-        "request_id": request_id, "actor": user(), "order_id": order_id, "provider": provider, "scene": scene,
-        "amount": 1000, "currency": "USD" if provider == "paypal" else "CNY",
-    }  # fmt: skip
+        "request_id": request_id,
+        "actor": user(),
+        "order_id": order_id,
+        "provider": provider,
+        "scene": scene,
+        "amount": 1000,
+        "currency": "USD" if provider == "paypal" else "CNY",
+    }
     return PaymentStart(**fields | changes)
 
 
@@ -29,7 +34,7 @@ def callback(provider: str, notification: Notification) -> PaymentCallback:
     encoded = base64.b64encode(notification.body).decode()
     return PaymentCallback(
         provider=provider, headers=dict(notification.headers), body=encoded, received_at=notification.received_at
-    )  # fmt: skip
+    )
 
 
 def taken(floor: Floor, provider: str) -> list[Message]:

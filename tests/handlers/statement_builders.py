@@ -50,9 +50,12 @@ def paper(*lines: str, day: date = DAY) -> bytes:
 
 def reconcile(content: bytes, provider: str = "alipay", day: date = DAY, **changes: Any) -> PaymentReconcile:
     fields: dict[str, Any] = {
-        "request_id": uuid4().hex, "actor": OPERATOR, "provider": provider, "day": day,
+        "request_id": uuid4().hex,
+        "actor": OPERATOR,
+        "provider": provider,
+        "day": day,
         "content": base64.b64encode(content).decode(),
-    }  # fmt: skip
+    }
     return PaymentReconcile(**fields | changes)
 
 
@@ -64,11 +67,22 @@ async def attempted(
     assert order is not None
     attempt_id = uuid4().int % 2**60 + 1
     attempt = Attempt(
-        id=attempt_id, out_trade_no=f"P{attempt_id}", intent_id=order["intent_id"], order_id=order_id,
-        provider=provider, scene="page", amount=order["payable_amount"], currency=order["currency"], state="created",
-        reference=None, trade_no=None, command=(f"order:{order_id}", uuid4().hex), details={}, started_at=NOON,
+        id=attempt_id,
+        out_trade_no=f"P{attempt_id}",
+        intent_id=order["intent_id"],
+        order_id=order_id,
+        provider=provider,
+        scene="page",
+        amount=order["payable_amount"],
+        currency=order["currency"],
+        state="created",
+        reference=None,
+        trade_no=None,
+        command=(f"order:{order_id}", uuid4().hex),
+        details={},
+        started_at=NOON,
         expire_at=NOON + timedelta(minutes=30),
-    )  # fmt: skip
+    )
     async with floor.pool.acquire() as tx, tx.transaction():
         await attempts.open_all(tx, [attempt], NOON)
         await attempts.save(tx, [AttemptChange(attempt_id, state, trade_no=trade_no if state == "captured" else None)])

@@ -172,9 +172,11 @@ async def test_grants_add_up_and_the_ledger_says_why(floor: Floor) -> None:
         for e in floor.heard("points.changed")
     ]
     assert said == [
-        ("u1", "grant", 5, 5, 0, None), ("u1", "grant", 7, 12, 0, None), ("u2", "grant", 3, 3, 0, None),
+        ("u1", "grant", 5, 5, 0, None),
+        ("u1", "grant", 7, 12, 0, None),
+        ("u2", "grant", 3, 3, 0, None),
         ("u1", "grant", 2, 14, 0, None),
-    ]  # fmt: skip
+    ]
     ledger = await floor.pool.fetch("SELECT user_id, ref, points FROM points_ledger WHERE op = 'grant' ORDER BY 1, 2")
     assert [tuple(row) for row in ledger] == [("u1", "g1", 5), ("u1", "g2", 7), ("u1", "g3", 2), ("u2", "g1", 3)]
 

@@ -148,8 +148,10 @@ async def test_what_a_business_type_does_not_take_is_refused(mall: Floor) -> Non
     await mall.say(create(("s2", 1), ("s1", 3), business_type=GROUP, request_id="a"))
     await mall.say(ordering("b", 2, coupon_id="c1"), ordering("c", 2, use_points=100))
     assert [(code, details["field"]) for code, details in refused(mall)] == [
-        ("ORDER_PARAM_INVALID", "items[1].qty"), ("COUPON_NOT_USABLE", "coupon_id"), ("POINTS_RULE", "use_points"),
-    ]  # fmt: skip
+        ("ORDER_PARAM_INVALID", "items[1].qty"),
+        ("COUPON_NOT_USABLE", "coupon_id"),
+        ("POINTS_RULE", "use_points"),
+    ]
     assert (refused(mall)[0][1]["line"], refused(mall)[0][1]["max"]) == (2, 2)
     await mall.order(ordering("d", 2))
     await mall.order(ordering("e", 3, "normal", coupon_id="c1", use_points=100, expected_pay_amount=1300))

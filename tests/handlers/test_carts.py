@@ -104,9 +104,11 @@ async def test_of_a_split_order_every_childs_lines_leave_in_one_message(mall: Fl
 
 async def test_orders_of_one_batch_empty_each_ones_own_cart(mall: Floor) -> None:
     await mall.say(
-        checkout(("s1", 1)), checkout(("s2", 1), user_id="u2"), checkout(("s3", 1), request_id="r2"),
+        checkout(("s1", 1)),
+        checkout(("s2", 1), user_id="u2"),
+        checkout(("s3", 1), request_id="r2"),
         create(("s3", 1), user_id="u2", request_id="r2"),
-    )  # fmt: skip
+    )
     assert (await cart(mall), await cart(mall, "u2")) == ({"s2": 2}, {"s1": 2, "s3": 2})
 
 

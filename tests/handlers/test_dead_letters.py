@@ -60,19 +60,38 @@ async def the_letter(tx: Transaction) -> dict[str, Any]:
 
 async def test_our_own_words_about_a_failure_are_kept(tx: Transaction) -> None:
     said = {
-        "reason": "invalid", "error-path": "$.qty", "error-type": "int_type", "error-message": "not a number",
-        "fingerprint": "abc", "attempt": "3", "original-exchange": "oms.commands", "worker-version": "1.2",
-        "original-routing-key": "stock.receive", "origin-user": "warehouse",
+        "reason": "invalid",
+        "error-path": "$.qty",
+        "error-type": "int_type",
+        "error-message": "not a number",
+        "fingerprint": "abc",
+        "attempt": "3",
+        "original-exchange": "oms.commands",
+        "worker-version": "1.2",
+        "original-routing-key": "stock.receive",
+        "origin-user": "warehouse",
         "first-failed-at": "2026-11-21T00:00:00+00:00",
-    }  # fmt: skip
+    }
     await keep(tx, delivery(headers=said))
     row = await the_letter(tx)
     expected = {
-        "queue": "stock", "message_id": "m-1", "type": "stock.receive.v1", "reason": "invalid", "error_path": "$.qty",
-        "error_type": "int_type", "error_message": "not a number", "fingerprint": "abc", "attempts": 3,
-        "exchange": "oms.commands", "routing_key": "stock.receive", "origin_user": "warehouse", "worker_version": "1.2",
-        "first_failed_at": datetime(2026, 11, 21, tzinfo=UTC), "state": "open", "repeats": 0,
-    }  # fmt: skip
+        "queue": "stock",
+        "message_id": "m-1",
+        "type": "stock.receive.v1",
+        "reason": "invalid",
+        "error_path": "$.qty",
+        "error_type": "int_type",
+        "error_message": "not a number",
+        "fingerprint": "abc",
+        "attempts": 3,
+        "exchange": "oms.commands",
+        "routing_key": "stock.receive",
+        "origin_user": "warehouse",
+        "worker_version": "1.2",
+        "first_failed_at": datetime(2026, 11, 21, tzinfo=UTC),
+        "state": "open",
+        "repeats": 0,
+    }
     assert {name: row[name] for name in expected} == expected
 
 
@@ -176,8 +195,11 @@ async def test_a_replay_goes_to_its_queue_alone_with_its_id_and_its_origin(tx: T
     del headers["occurred-at"]
     letter_id = str((await the_letter(tx))["id"])
     assert headers == {
-        "origin-user": "warehouse", "causation-id": "c-1", "reply-to": "client.1", "replay-of": letter_id,
-    }  # fmt: skip
+        "origin-user": "warehouse",
+        "causation-id": "c-1",
+        "reply-to": "client.1",
+        "replay-of": letter_id,
+    }
     assert row["key_id"] is not None
     assert b"13800001234" not in row["body"]
     assert cipher.current().decrypt(row["key_id"], row["body"], b"outbox") == ADDRESS

@@ -61,8 +61,10 @@ async def test_units_beyond_what_is_left_cost_the_normal_price(mall: Floor) -> N
     await mall.say(buying("a", 3), buying("b", 3, cheap=2), buying("c", 1, cheap=0))
     assert refused(mall) == []
     assert await mall.rows("SELECT qty, quota_units, promotion_amount FROM order_items ORDER BY 2 DESC") == [
-        (3, 3, 600), (3, 2, 400), (1, 0, 0),
-    ]  # fmt: skip
+        (3, 3, 600),
+        (3, 2, 400),
+        (1, 0, 0),
+    ]
     assert await sold(mall) == (5, 5)
 
 
@@ -72,8 +74,9 @@ async def test_a_user_gets_so_many_and_no_more_over_all_orders(mall: Floor) -> N
     await mall.say(buying("d", 1, cheap=0, user_id="ada"))
     assert refused(mall) == []
     assert await mall.rows("SELECT user_id, sum(units) FROM promotion_uses GROUP BY user_id ORDER BY 1") == [
-        ("ada", 3), ("bob", 3),
-    ]  # fmt: skip
+        ("ada", 3),
+        ("bob", 3),
+    ]
     await mall.say(buying("e", 1, user_id="ada"))
     assert [code for code, _ in refused(mall)] == ["ORDER_PRICE_MISMATCH"]
 

@@ -93,8 +93,9 @@ async def test_one_capture_pays_all_of_them_and_their_benefits_are_used(mall: Fl
     await mall.say(capture(b, intent_id, 1200), trusted=True)
     assert await mall.states() == ["paid"] * 2
     assert await mall.rows("SELECT id, captured_amount, intent_id FROM orders ORDER BY id") == [
-        (a, 400, intent_id), (b, 800, intent_id),
-    ]  # fmt: skip
+        (a, 400, intent_id),
+        (b, 800, intent_id),
+    ]
     assert await mall.rows("SELECT order_id, intent_id, verdict FROM payment_facts") == [(b, intent_id, "kept")]
     assert await mall.rows("SELECT state, order_id FROM coupons") == [("used", a)]
     assert await mall.rows("SELECT balance, held FROM points_accounts") == [(0, 0)]

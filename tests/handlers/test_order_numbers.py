@@ -52,8 +52,11 @@ async def test_an_order_is_numbered_by_day_channel_and_sequence_once_it_is_accep
     after = datetime.now(ZoneInfo(ZONE))
     numbers = [parts(event["order_no"]) for event in mall.heard("order.created")]
     assert [(source, pay_type, sequence) for _, source, pay_type, sequence in numbers] == [
-        ("00", "00", 1), ("01", "00", 2), ("02", "00", 3), ("03", "00", 4),
-    ]  # fmt: skip
+        ("00", "00", 1),
+        ("01", "00", 2),
+        ("02", "00", 3),
+        ("03", "00", 4),
+    ]
     assert {day for day, _, _, _ in numbers} <= {f"{before:%Y%m%d}", f"{after:%Y%m%d}"}
 
 

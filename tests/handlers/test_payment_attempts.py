@@ -46,9 +46,14 @@ def alipay() -> Iterator[None]:
 
 def start(order_id: int, amount: int, request_id: str = "pay-1", **changes: Any) -> PaymentStart:
     fields: dict[str, Any] = {
-        "request_id": request_id, "actor": user(), "order_id": order_id, "provider": "alipay", "scene": "page",
-        "amount": amount, "currency": "CNY",
-    }  # fmt: skip
+        "request_id": request_id,
+        "actor": user(),
+        "order_id": order_id,
+        "provider": "alipay",
+        "scene": "page",
+        "amount": amount,
+        "currency": "CNY",
+    }
     return PaymentStart(**fields | changes)
 
 
@@ -56,11 +61,18 @@ def notified(started: dict[str, Any], trade_no: str = "2026012122001", **changes
     """What Alipay posts when the buyer has paid."""
     cents = int(started["amount"])
     fields = {
-        "notify_time": "2026-01-21 10:00:00", "notify_type": "trade_status_sync", "notify_id": f"n-{trade_no}",
-        "app_id": APP, "seller_id": SELLER, "version": "1.0", "trade_no": trade_no,
-        "out_trade_no": started["out_trade_no"], "trade_status": "TRADE_SUCCESS",
-        "total_amount": f"{cents // 100}.{cents % 100:02d}", "gmt_payment": "2026-01-21 10:00:00",
-    } | changes  # fmt: skip
+        "notify_time": "2026-01-21 10:00:00",
+        "notify_type": "trade_status_sync",
+        "notify_id": f"n-{trade_no}",
+        "app_id": APP,
+        "seller_id": SELLER,
+        "version": "1.0",
+        "trade_no": trade_no,
+        "out_trade_no": started["out_trade_no"],
+        "trade_status": "TRADE_SUCCESS",
+        "total_amount": f"{cents // 100}.{cents % 100:02d}",
+        "gmt_payment": "2026-01-21 10:00:00",
+    } | changes
     return callback(alipay_protocol.notification(fields, private("alipay")))
 
 
@@ -199,9 +211,13 @@ async def test_a_declined_attempt_does_not_cancel_the_order_while_another_may_st
 def failed(started: dict[str, Any], trade_no: str = "t1") -> PaymentObserved:
     """What Alipay says when it is asked about an attempt that failed."""
     return PaymentObserved(
-        attempt_id=int(started["attempt_id"]), trade_no=trade_no, kind="failed", amount=int(started["amount"]),
-        currency="CNY", occurred_at=datetime.now(UTC),
-    )  # fmt: skip
+        attempt_id=int(started["attempt_id"]),
+        trade_no=trade_no,
+        kind="failed",
+        amount=int(started["amount"]),
+        currency="CNY",
+        occurred_at=datetime.now(UTC),
+    )
 
 
 async def test_a_capture_that_somebody_reported_by_hand_still_ends_its_attempt_and_can_go_back(floor: Floor) -> None:

@@ -57,8 +57,9 @@ async def test_an_order_that_is_paid_with_another_and_alone_in_one_batch_gives_t
     batch = await floor.say(notified(both, "t1"), notified(alone, "t2"))
     assert not batch.verdicts
     assert [(event["trade_no"], event["verdict"]) for event in floor.heard("payment.captured")] == [
-        ("t1", "kept"), ("t2", "duplicate"),
-    ]  # fmt: skip
+        ("t1", "kept"),
+        ("t2", "duplicate"),
+    ]
     assert [event["trade_no"] for event in floor.heard("refund.requested")] == ["t2"]
 
 
@@ -159,8 +160,9 @@ async def held_up(floor: Floor, order_id: int) -> AsyncIterator[asyncio.TaskGrou
         await same.start()
         await other.execute(
             "INSERT INTO payment_facts (provider, trade_no, kind, order_id, amount, currency, verdict, occurred_at)"
-            " VALUES ('alipay', 't0', 'failed', $1, 1000, 'CNY', 'failed', now())", order_id,
-        )  # fmt: skip
+            " VALUES ('alipay', 't0', 'failed', $1, 1000, 'CNY', 'failed', now())",
+            order_id,
+        )
         yield workers
         await same.rollback()
 

@@ -292,9 +292,13 @@ async def test_a_failed_refund_is_asked_for_again_under_the_same_number(floor: F
 
     def ask(request_id: str, amount: int = 1000) -> RefundRequest:
         return RefundRequest(
-            request_id=request_id, actor=OPERATOR, order_id=order_id, amount=amount, reason="again",
+            request_id=request_id,
+            actor=OPERATOR,
+            order_id=order_id,
+            amount=amount,
+            reason="again",
             refund_no=requested["refund_no"],
-        )  # fmt: skip
+        )
 
     await floor.say(ask("a"), trusted=True)
     await floor.say(result(requested, "failed"), trusted=True)
@@ -311,9 +315,13 @@ async def test_what_a_failed_refund_did_not_give_back_can_go_back_by_another_but
 
     def ask(request_id: str, amount: int = 1000, refund_no: str | None = None) -> RefundRequest:
         return RefundRequest(
-            request_id=request_id, actor=OPERATOR, order_id=order_id, amount=amount, reason="a gift",
+            request_id=request_id,
+            actor=OPERATOR,
+            order_id=order_id,
+            amount=amount,
+            reason="a gift",
             refund_no=refund_no,
-        )  # fmt: skip
+        )
 
     await floor.say(ask("a"), trusted=True)
     [failed] = floor.heard("refund.requested")

@@ -33,9 +33,13 @@ SHOP = Shop(
 
 def preview(*lines: tuple[str, int], user_id: str = "u1", **changes: Any) -> OrderPreview:
     fields: dict[str, Any] = {
-        "actor": user(user_id), "user_id": user_id, "channel": "pc", "currency": "CNY", "country": "CN",
+        "actor": user(user_id),
+        "user_id": user_id,
+        "channel": "pc",
+        "currency": "CNY",
+        "country": "CN",
         "items": tuple(CreateLine(sku_id=name, qty=qty) for name, qty in lines),
-    }  # fmt: skip
+    }
     return OrderPreview(**(fields | changes))
 
 
@@ -57,16 +61,31 @@ async def ask_one(pool: Pool, body: OrderPreview) -> OrderPreviewed:
 
 def sku(name: str, price: int, category: str = "drinks", **changes: Any) -> SkuUpsert:
     return SkuUpsert(
-        sku_id=name, revision=1, spu_id=f"spu-{name}", name=f"Product {name}", status="on_sale", price=price,
-        currency="CNY", category_id=category, **changes,
-    )  # fmt: skip
+        sku_id=name,
+        revision=1,
+        spu_id=f"spu-{name}",
+        name=f"Product {name}",
+        status="on_sale",
+        price=price,
+        currency="CNY",
+        category_id=category,
+        **changes,
+    )
 
 
 def promotion(promo_id: str, kind: str, scope: str, scope_id: str | None, **terms: Any) -> PromotionUpsert:
     return PromotionUpsert(
-        promo_id=promo_id, revision=1, name=f"Promotion {promo_id}", kind=kind, scope=scope, scope_id=scope_id,  # type: ignore[arg-type]
-        currency="CNY", starts_at=FROM, ends_at=TO, **terms,
-    )  # fmt: skip
+        promo_id=promo_id,
+        revision=1,
+        name=f"Promotion {promo_id}",
+        kind=kind,  # type: ignore[arg-type]
+        scope=scope,  # type: ignore[arg-type]
+        scope_id=scope_id,
+        currency="CNY",
+        starts_at=FROM,
+        ends_at=TO,
+        **terms,
+    )
 
 
 def template(template_id: str, amount: int, **changes: Any) -> CouponTemplateUpsert:
@@ -232,9 +251,13 @@ async def test_the_buyers_coupons_say_whether_this_order_can_use_them(stall: Flo
     )
     said = await ask_one(stall.pool, preview(("plate", 5)))
     assert {coupon.coupon_id: coupon.why for coupon in said.coupons} == {
-        "c-all": None, "c-food": "scope", "c-much": "threshold", "c-close": "threshold", "c-mobile": "channel",
+        "c-all": None,
+        "c-food": "scope",
+        "c-much": "threshold",
+        "c-close": "threshold",
+        "c-mobile": "channel",
         "c-old": "expired",
-    }  # fmt: skip
+    }
     assert all(coupon.usable is (coupon.why is None) for coupon in said.coupons)
     assert said.coupons[0].coupon_id == "c-old"  # what ends first comes first
     cake = await ask_one(stall.pool, preview(("cake", 1)))

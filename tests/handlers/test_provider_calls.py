@@ -34,8 +34,11 @@ QUERIES = [
 ]
 
 
-@pytest.mark.parametrize(("answer", "over", "state", "asked", "events", "watched"), [row[1:] for row in QUERIES],
-                         ids=[row[0] for row in QUERIES])  # fmt: skip
+@pytest.mark.parametrize(
+    ("answer", "over", "state", "asked", "events", "watched"),
+    [row[1:] for row in QUERIES],
+    ids=[row[0] for row in QUERIES],
+)
 async def test_an_attempt_is_asked_about_until_its_end_is_known(  # noqa: PLR0917 (a row of the table)
     line: Line, answer: Any, over: bool | str, state: str, asked: list[str], events: list[str], watched: bool
 ) -> None:

@@ -22,9 +22,13 @@ async def test_a_refund_that_no_attempt_of_ours_brought_is_tried_again(line: Lin
 async def test_a_part_goes_back_of_a_whole_that_is_named(line: Line) -> None:
     await line.told(ProviderQuery(attempt_id=line.attempt_id), line.paid("captured"))
     declined = PaymentObserved(
-        attempt_id=line.attempt_id, trade_no="t1", kind="failed", amount=999, currency="CNY",
+        attempt_id=line.attempt_id,
+        trade_no="t1",
+        kind="failed",
+        amount=999,
+        currency="CNY",
         occurred_at=AT - timedelta(hours=1),
-    )  # fmt: skip
+    )
     await line.floor.say(declined)
     [(order_id,)] = await line.floor.rows("SELECT id FROM orders")
     part = RefundRequest(request_id="a", actor=OPERATOR, order_id=order_id, amount=300, reason="a scratch")

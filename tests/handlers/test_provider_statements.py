@@ -27,35 +27,53 @@ class Books:
 
 def alipay(books: Books) -> bytes:
     line = alipay_protocol.BillLine
-    return alipay_protocol.bill(DAY, alipay_builders.SELLER_ID, [
-        line(NOON, books.paid, TRADE_NO, books.amount, goods="茶, green"),
-        line(NOON, books.paid, TRADE_NO, 300, refund_no=books.back),
-    ])  # fmt: skip
+    return alipay_protocol.bill(
+        DAY,
+        alipay_builders.SELLER_ID,
+        [
+            line(NOON, books.paid, TRADE_NO, books.amount, goods="茶, green"),
+            line(NOON, books.paid, TRADE_NO, 300, refund_no=books.back),
+        ],
+    )
 
 
 def wechat(books: Books) -> bytes:
     line = wechat_protocol.BillLine
-    return wechat_protocol.bill(DAY, wechat_builders.MCHID, wechat_builders.APPID, [
-        line(NOON, books.paid, TRADE_NO, books.amount, goods="茶, green"),
-        line(NOON, books.paid, TRADE_NO, 300, refund_no=books.back),
-    ])  # fmt: skip
+    return wechat_protocol.bill(
+        DAY,
+        wechat_builders.MCHID,
+        wechat_builders.APPID,
+        [
+            line(NOON, books.paid, TRADE_NO, books.amount, goods="茶, green"),
+            line(NOON, books.paid, TRADE_NO, 300, refund_no=books.back),
+        ],
+    )
 
 
 def unionpay(books: Books) -> bytes:
     def line(type_: str, order_id: str, amount: int, query_id: str) -> bytes:
         return unionpay_protocol.statement_line(
-            merchant_id=unionpay_builders.MERCHANT, type_=type_, order_id=order_id, query_id=query_id, amount=amount,
+            merchant_id=unionpay_builders.MERCHANT,
+            type_=type_,
+            order_id=order_id,
+            query_id=query_id,
+            amount=amount,
             at=NOON,
-        )  # fmt: skip
+        )
 
     refund = line("04", books.back, 300, f"9{TRADE_NO[1:]}")
     return b"\n".join([line("01", books.paid, books.amount, TRADE_NO), refund])
 
 
 def paypal(books: Books) -> bytes:
-    return paypal_protocol.settlement_report(DAY, paypal_builders.MERCHANT, [
-        Moved("T0006", TRADE_NO, books.paid, books.amount, "CNY"), Moved("T1107", "9X1", books.back, 300, "CNY"),
-    ])  # fmt: skip
+    return paypal_protocol.settlement_report(
+        DAY,
+        paypal_builders.MERCHANT,
+        [
+            Moved("T0006", TRADE_NO, books.paid, books.amount, "CNY"),
+            Moved("T1107", "9X1", books.back, 300, "CNY"),
+        ],
+    )
 
 
 STATEMENTS: Mapping[str, Callable[[Books], bytes]] = {

@@ -27,8 +27,9 @@ async def age(mall: Floor, request_id: str, seconds: int) -> None:
     """The order was accepted so long ago."""
     await mall.pool.execute(
         "UPDATE orders SET created_at = clock_timestamp() - make_interval(secs => $2) WHERE request_id = $1",
-        request_id, seconds,
-    )  # fmt: skip
+        request_id,
+        seconds,
+    )
 
 
 async def accepted(mall: Floor) -> int:
@@ -106,9 +107,11 @@ async def test_a_worker_that_began_earlier_counts_what_was_accepted_since(mall: 
 
 async def test_each_business_type_has_its_own_limit_and_window(mall: Floor) -> None:
     await mall.say(
-        settings("seckill", rate_limit_orders=1), settings("group_buy", rate_limit_orders=0),
-        settings(rate_limit_orders=5, rate_limit_window_seconds=1000), trusted=True,
-    )  # fmt: skip
+        settings("seckill", rate_limit_orders=1),
+        settings("group_buy", rate_limit_orders=0),
+        settings(rate_limit_orders=5, rate_limit_window_seconds=1000),
+        trusted=True,
+    )
     await mall.say(*ordering("a", business_type="seckill"), *ordering("b", business_type="seckill"))
     await mall.say(*ordering(*"cdefgh", business_type="group_buy"))
     assert (await accepted(mall), len(refused(mall))) == (7, 1)

@@ -82,9 +82,17 @@ async def test_every_kind_of_difference_is_an_event_that_says_where_to_look(floo
         },
     ]  # fmt: skip
     assert floor.heard("payment.reconciled") == [
-        {"provider": "alipay", "day": "2026-11-21", "rows": 3, "matched": 1, "differences": 3,
-         "type": "payment.reconciled.v1", "stream": None, "seq": None}
-    ]  # fmt: skip
+        {
+            "provider": "alipay",
+            "day": "2026-11-21",
+            "rows": 3,
+            "matched": 1,
+            "differences": 3,
+            "type": "payment.reconciled.v1",
+            "stream": None,
+            "seq": None,
+        }
+    ]
 
 
 async def test_what_is_missing_here_leads_to_its_order_where_the_number_is_ours(floor: Floor) -> None:
@@ -300,8 +308,11 @@ async def test_a_bad_file_does_not_hold_up_its_neighbours(floor: Floor) -> None:
     bodies = [reconcile(b"hello"), reconcile(paper("capture X9 t9 5 CNY")), reconcile(paper(), provider="cheque")]
     await floor.say(*bodies, trusted=True)
     assert sorted(event["type"] for event in floor.events) == [
-        "command.rejected.v1", "command.rejected.v1", "payment.discrepancy_found.v1", "payment.reconciled.v1",
-    ]  # fmt: skip
+        "command.rejected.v1",
+        "command.rejected.v1",
+        "payment.discrepancy_found.v1",
+        "payment.reconciled.v1",
+    ]
 
 
 async def test_only_trusted_users_are_believed(floor: Floor) -> None:

@@ -54,9 +54,16 @@ async def test_the_check_is_told_what_it_needs_and_nobodys_address(mall: Floor) 
     [question] = mall.heard("risk.requested")
     [(due_at,)] = await mall.rows("SELECT due_at FROM timers WHERE kind = 'saga'")
     assert {name: question[name] for name in question if name not in ("answer_before", "type", "seq")} == {
-        "order_id": str(order_id), "stream": str(order_id), "user_id": "u1", "channel": "pc",
-        "business_type": "normal", "amount": 800, "currency": "CNY", "units": 2, "country": "CN",
-    }  # fmt: skip
+        "order_id": str(order_id),
+        "stream": str(order_id),
+        "user_id": "u1",
+        "channel": "pc",
+        "business_type": "normal",
+        "amount": 800,
+        "currency": "CNY",
+        "units": 2,
+        "country": "CN",
+    }
     assert question["answer_before"] == orjson.loads(orjson.dumps(due_at)).replace("+00:00", "Z")
 
 

@@ -46,16 +46,29 @@ async def test_there_are_two_and_a_third_with_a_coupon_and_one_more_with_a_promo
 async def test_they_say_what_was_sold_at_which_price_by_which_rules(mall: Floor) -> None:
     kept = await snapshots(mall, await whole(mall))
     assert kept[COUPON] == {
-        "coupon_id": "c1", "name": "Template t1", "face": 100, "amount": 100, "min_amount": 300, "scope": "sku",
+        "coupon_id": "c1",
+        "name": "Template t1",
+        "face": 100,
+        "amount": 100,
+        "min_amount": 300,
+        "scope": "sku",
         "scope_ids": ["s1"],
-    }  # fmt: skip
+    }
     assert kept[AMOUNT] == {
-        "currency": "CNY", "origin": 1500, "promotion": 100, "coupon": 100, "points": 200, "shipping": 77, "tax": 0,
-        "payable": 1177, "stages": ["promotion", "coupon", "points", "shipping", "tax"],
-    }  # fmt: skip
+        "currency": "CNY",
+        "origin": 1500,
+        "promotion": 100,
+        "coupon": 100,
+        "points": 200,
+        "shipping": 77,
+        "tax": 0,
+        "payable": 1177,
+        "stages": ["promotion", "coupon", "points", "shipping", "tax"],
+    }
     assert [(line["name"], line["qty"], line["unit_price"]) for line in kept[ITEM]] == [
-        ("Product s1", 1, 500), ("Product s2", 2, 500),
-    ]  # fmt: skip
+        ("Product s1", 1, 500),
+        ("Product s2", 2, 500),
+    ]
     assert sum(line["payable"] for line in kept[ITEM]) == 1177
     assert [(rule["promo_id"], rule["revision"], rule["amount"]) for rule in kept[RULES]] == [(PROMO_ID, 1, 100)]
 
@@ -89,8 +102,9 @@ async def test_a_coupon_keeps_its_terms_when_its_template_changes_and_so_does_it
     await mall.say(coupon("c2"))
     await mall.say(template(revision=2, name="Stingy", amount=1, valid_to=NOW + timedelta(minutes=5)))
     assert await mall.rows("SELECT coupon_id, name, amount FROM coupons ORDER BY 1") == [
-        ("c1", "Template t1", 100), ("c2", "Template t1", 100),
-    ]  # fmt: skip
+        ("c1", "Template t1", 100),
+        ("c2", "Template t1", 100),
+    ]
     order_id = await mall.order(create(("s1", 1), request_id="r2", coupon_id="c2", expected_pay_amount=377))
     after = await snapshots(mall, order_id)
     assert {**after[COUPON], "coupon_id": "c1"} == before[COUPON]

@@ -67,8 +67,11 @@ async def test_each_type_and_seller_gets_an_order_of_its_own_and_every_term_adds
     children = await mall.children(root)
     rows = {row["id"]: row for row in await mall.pool.fetch("SELECT * FROM orders")}
     assert [(rows[key]["kind"], rows[key]["seller_id"]) for key in (root, *children)] == [
-        ("split_parent", None), ("split_child", "acme"), ("split_child", "bolt"), ("split_child", "acme"),
-    ]  # fmt: skip
+        ("split_parent", None),
+        ("split_child", "acme"),
+        ("split_child", "bolt"),
+        ("split_child", "acme"),
+    ]
     assert [rows[key]["payable_amount"] for key in children] == list(PARTS.values())
     assert {term: sum(rows[key][term] for key in children) for term in TERMS} == {t: rows[root][t] for t in TERMS}
     assert {row["root_id"] for row in rows.values()} == {root}
@@ -210,8 +213,11 @@ async def test_a_child_cancelled_alone_is_refunded_to_the_minor_unit_from_its_pa
     assert await stocks(mall) == [(7, 0), (10, 0), (8, 0)]
     [refund] = mall.heard("refund.requested")
     assert (refund["order_id"], refund["amount"], refund["trade_no"], refund["cause"]) == (
-        str(cup), PARTS["cup"], f"t-{root}", f"cancel:{cup}",
-    )  # fmt: skip
+        str(cup),
+        PARTS["cup"],
+        f"t-{root}",
+        f"cancel:{cup}",
+    )
     await mall.say(cancel(tea), cancel(card))
     assert await family(mall) == ["split", "cancelled", "cancelled", "cancelled"]
     assert sum(refund["amount"] for refund in mall.heard("refund.requested")) == WHOLE
@@ -382,8 +388,10 @@ async def test_a_family_with_nothing_to_pay_is_paid_at_once(mall: Floor) -> None
     root = await mall.order(create(*BASKET, expected_pay_amount=0))
     assert await family(mall) == ["split", "paid", "paid"]
     assert [(e["type"], e["seq"]) for e in mall.events if e.get("order_id") == str(root)] == [
-        ("order.created.v1", 1), ("order.paid.v1", 2), ("order.split.v1", 3),
-    ]  # fmt: skip
+        ("order.created.v1", 1),
+        ("order.paid.v1", 2),
+        ("order.split.v1", 3),
+    ]
     assert await stocks(mall) == [(7, 0), (9, 0), (8, 0)]
     await mall.say(cancel(root))
     assert await stocks(mall) == [(10, 0)] * 3

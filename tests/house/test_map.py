@@ -55,9 +55,20 @@ def test_every_setting_says_what_it_means_and_shows_no_secret() -> None:
 
 def test_numbers_have_their_unit_in_their_name() -> None:
     units = (
-        "_seconds", "_bytes", "_rows", "_lanes", "_units", "_port", "_max", "_items", "_messages", "_connections",
-        "_percent", "_orders", "points_unit",
-    )  # fmt: skip
+        "_seconds",
+        "_bytes",
+        "_rows",
+        "_lanes",
+        "_units",
+        "_port",
+        "_max",
+        "_items",
+        "_messages",
+        "_connections",
+        "_percent",
+        "_orders",
+        "points_unit",
+    )
     numbers = [name for name, field in Settings.model_fields.items() if field.annotation in (int, float)]
     assert [name for name in numbers if not name.endswith(units)] == []
 

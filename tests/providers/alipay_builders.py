@@ -15,14 +15,27 @@ from workers.providers.port import Attempt, Notification, RefundAsk, Response
 AT = datetime(2026, 11, 22, 3, 0, tzinfo=UTC)
 APP_ID, SELLER_ID = "2021000122671234", "2088621956155678"
 ATTEMPT = Attempt(
-    out_trade_no="P382808400870244771", amount=8888, currency="CNY", subject="Order 382808400870244771", scene="page",
-    started_at=AT, expire_at=AT + timedelta(minutes=30), return_url="https://shop.example/done?order=1&x=a b",
-)  # fmt: skip
+    out_trade_no="P382808400870244771",
+    amount=8888,
+    currency="CNY",
+    subject="Order 382808400870244771",
+    scene="page",
+    started_at=AT,
+    expire_at=AT + timedelta(minutes=30),
+    return_url="https://shop.example/done?order=1&x=a b",
+)
 TRADE_NO = "2026112222001468450509133591"
 ASK = RefundAsk(
-    refund_no="R382808400870244999", out_trade_no=ATTEMPT.out_trade_no, trade_no=TRADE_NO, amount=888, total=8888,
-    currency="CNY", reason="late", captured_at=AT, requested_at=AT + timedelta(hours=1),
-)  # fmt: skip
+    refund_no="R382808400870244999",
+    out_trade_no=ATTEMPT.out_trade_no,
+    trade_no=TRADE_NO,
+    amount=888,
+    total=8888,
+    currency="CNY",
+    reason="late",
+    captured_at=AT,
+    requested_at=AT + timedelta(hours=1),
+)
 ASKED_AT = ASK.requested_at + timedelta(seconds=1)
 QUERY, CLOSE, PRECREATE = "alipay.trade.query", "alipay.trade.close", "alipay.trade.precreate"
 REFUND, REFUND_QUERY = "alipay.trade.refund", "alipay.trade.fastpay.refund.query"
@@ -49,9 +62,14 @@ def attempt(**more: Any) -> Attempt:
 
 def trade(**more: Any) -> dict[str, str]:
     given: dict[str, Any] = {
-        "app_id": APP_ID, "seller_id": SELLER_ID, "out_trade_no": ATTEMPT.out_trade_no, "trade_no": TRADE_NO,
-        "total": ATTEMPT.amount, "at": AT, "notify_id": "2026112200222153759068450559621257",
-    }  # fmt: skip
+        "app_id": APP_ID,
+        "seller_id": SELLER_ID,
+        "out_trade_no": ATTEMPT.out_trade_no,
+        "trade_no": TRADE_NO,
+        "total": ATTEMPT.amount,
+        "at": AT,
+        "notify_id": "2026112200222153759068450559621257",
+    }
     return protocol.trade_notification(**given | more)
 
 
@@ -69,8 +87,12 @@ def answer(method: str, content: Mapping[str, Any], key: str = "alipay") -> Resp
 def found(**more: Any) -> Response:
     """The answer about a trade that was paid."""
     given = {
-        "trade_no": TRADE_NO, "out_trade_no": ATTEMPT.out_trade_no, "trade_status": "TRADE_SUCCESS",
-        "total_amount": "88.88", "send_pay_date": "2026-11-22 11:00:00", "buyer_logon_id": "159****5620",
-    }  # fmt: skip
+        "trade_no": TRADE_NO,
+        "out_trade_no": ATTEMPT.out_trade_no,
+        "trade_status": "TRADE_SUCCESS",
+        "total_amount": "88.88",
+        "send_pay_date": "2026-11-22 11:00:00",
+        "buyer_logon_id": "159****5620",
+    }
     told = {name: value for name, value in (given | more).items() if value is not None}
     return answer(QUERY, protocol.ok(**told))

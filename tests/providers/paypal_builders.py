@@ -22,13 +22,28 @@ ORDER = "5O190127TN364715T"
 CAPTURE = "3C679366HH908993F"
 TRANSMISSION = "69cd13f0-d67a-11e5-baa3-778b53f4ae55"
 ATTEMPT = Attempt(
-    out_trade_no="P17325846012345678", amount=8888, currency="EUR", subject="Größe & 茶", scene="page", started_at=AT,
-    expire_at=AT + timedelta(minutes=15), return_url="https://shop.example/back", reference=ORDER,
-)  # fmt: skip
+    out_trade_no="P17325846012345678",
+    amount=8888,
+    currency="EUR",
+    subject="Größe & 茶",
+    scene="page",
+    started_at=AT,
+    expire_at=AT + timedelta(minutes=15),
+    return_url="https://shop.example/back",
+    reference=ORDER,
+)
 ASK = RefundAsk(
-    refund_no="R17325846012345679", out_trade_no=ATTEMPT.out_trade_no, trade_no=CAPTURE, amount=88, total=8888,
-    currency="EUR", reason="late", captured_at=AT, requested_at=AT + timedelta(hours=1), reference=ORDER,
-)  # fmt: skip
+    refund_no="R17325846012345679",
+    out_trade_no=ATTEMPT.out_trade_no,
+    trade_no=CAPTURE,
+    amount=88,
+    total=8888,
+    currency="EUR",
+    reason="late",
+    captured_at=AT,
+    requested_at=AT + timedelta(hours=1),
+    reference=ORDER,
+)
 
 
 @cache
@@ -39,9 +54,13 @@ def authority(name: str = "DigiCert") -> Authority:
 
 @cache
 def certificate(
-    key: str = "paypal", *, issued_by: str = "DigiCert", name: str = theirs.HOLDER,
-    since: datetime = AT - timedelta(days=30), days: int = 90,
-) -> str:  # fmt: skip
+    key: str = "paypal",
+    *,
+    issued_by: str = "DigiCert",
+    name: str = theirs.HOLDER,
+    since: datetime = AT - timedelta(days=30),
+    days: int = 90,
+) -> str:
     """What is found at PayPal's address."""
     above = authority(issued_by)
     own = keys.private(key).public_key()
@@ -51,12 +70,16 @@ def certificate(
 def settings(**more: Any) -> PayPalSettings:
     """What the adapter is made from."""
     values: dict[str, Any] = {
-        "merchant_id": MERCHANT, "client_id": "shop", "client_secrets": ["hush-hush", "hush-2"],
+        "merchant_id": MERCHANT,
+        "client_id": "shop",
+        "client_secrets": ["hush-hush", "hush-2"],
         "webhook_ids": [WEBHOOK],
-        "root_certificates": [pem(authority().root)], "intermediate_certificates": [pem(authority().issuer)],
-        "certificates": {URL: certificate()}, "return_url": "https://shop.example/",
+        "root_certificates": [pem(authority().root)],
+        "intermediate_certificates": [pem(authority().issuer)],
+        "certificates": {URL: certificate()},
+        "return_url": "https://shop.example/",
         "cancel_url": "https://shop.example/cart",
-    }  # fmt: skip
+    }
     return PayPalSettings(**{**values, **more})
 
 

@@ -68,10 +68,13 @@ def test_a_link_to_follow(scene: str, method: str, product: str) -> None:
     assert told.fields["notify_url"] == "https://shop.example/notify/alipay"
     assert told.fields["timestamp"] == "2026-11-22 11:00:00"
     assert told.order == {
-        "out_trade_no": ATTEMPT.out_trade_no, "total_amount": "88.88", "subject": ATTEMPT.subject,
-        "product_code": product, "time_expire": "2026-11-22 11:30:00",
+        "out_trade_no": ATTEMPT.out_trade_no,
+        "total_amount": "88.88",
+        "subject": ATTEMPT.subject,
+        "product_code": product,
+        "time_expire": "2026-11-22 11:30:00",
         **({"quit_url": ATTEMPT.return_url} if scene == "wap" else {}),
-    }  # fmt: skip
+    }
 
 
 def test_an_order_string_for_the_app() -> None:
@@ -110,11 +113,16 @@ def test_questions_by_our_numbers() -> None:
     assert asked(ALIPAY.query(ATTEMPT, AT)).method == QUERY
     assert asked(ALIPAY.close(ATTEMPT, AT)).order == {"out_trade_no": ATTEMPT.out_trade_no}
     assert asked(ALIPAY.refund(ASK, AT)).order == {
-        "trade_no": ASK.trade_no, "refund_amount": "8.88", "out_request_no": ASK.refund_no, "refund_reason": "late",
-    }  # fmt: skip
+        "trade_no": ASK.trade_no,
+        "refund_amount": "8.88",
+        "out_request_no": ASK.refund_no,
+        "refund_reason": "late",
+    }
     assert asked(ALIPAY.query_refund(ASK, AT)).order == {
-        "trade_no": ASK.trade_no, "out_request_no": ASK.refund_no, "query_options": ["gmt_refund_pay"],
-    }  # fmt: skip
+        "trade_no": ASK.trade_no,
+        "out_request_no": ASK.refund_no,
+        "query_options": ["gmt_refund_pay"],
+    }
 
 
 @given(st.text(alphabet=st.characters(codec="utf-8"), max_size=20))
@@ -307,9 +315,13 @@ def test_whether_a_refund_is_done_is_asked_when_no_money_moved(other: dict[str, 
 
 def refund_asked(after: timedelta = timedelta(seconds=11), **more: Any) -> object:
     given = {
-        "trade_no": ASK.trade_no, "refund_status": "REFUND_SUCCESS", "refund_amount": "8.88", "total_amount": "88.88",
-        "out_request_no": ASK.refund_no, "gmt_refund_pay": "2026-11-22 12:00:02",
-    }  # fmt: skip
+        "trade_no": ASK.trade_no,
+        "refund_status": "REFUND_SUCCESS",
+        "refund_amount": "8.88",
+        "total_amount": "88.88",
+        "out_request_no": ASK.refund_no,
+        "gmt_refund_pay": "2026-11-22 12:00:02",
+    }
     told = {name: value for name, value in (given | more).items() if value is not None}
     return ALIPAY.refund_found(ASK, builders.answer(REFUND_QUERY, protocol.ok(**told)), ASK.requested_at + after)
 
@@ -361,9 +373,10 @@ def test_what_is_signed_is_built_as_documented() -> None:
 
 
 SDK = import_module("alipay").AliPay(
-    appid=builders.APP_ID, app_private_key_string=keys.private_pem("ours"),
+    appid=builders.APP_ID,
+    app_private_key_string=keys.private_pem("ours"),
     alipay_public_key_string=keys.public_pem("alipay"),
-)  # fmt: skip
+)
 
 
 @pytest.mark.parametrize("scene", ["page", "wap", "app"])

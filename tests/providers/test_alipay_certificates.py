@@ -34,9 +34,10 @@ def test_of_the_roots_those_are_named_that_are_signed_with_rsa_in_their_order() 
     assert ROOTS.count("BEGIN") == 3
     assert "_" not in name
     assert serials.of_roots(APP + ROOTS + OURS).split("_") == [
-        serials.of(x509.load_pem_x509_certificate(APP.encode())), name,
+        serials.of(x509.load_pem_x509_certificate(APP.encode())),
+        name,
         serials.of(x509.load_pem_x509_certificate(OURS.encode())),
-    ]  # fmt: skip
+    ]
 
 
 def test_every_request_and_link_names_our_certificate_and_the_roots_and_is_signed_with_both() -> None:
@@ -67,8 +68,9 @@ def test_an_answer_that_names_alipays_certificate_is_believed_by_the_key_in_it()
 def test_while_our_key_is_changed_the_first_certificate_is_named() -> None:
     both = builders.provider(
         app_private_keys=(keys.private_pem("ours, next"), keys.private_pem("ours")),
-        app_certificates=(keys.certificate_pem("ours, next", 9), OURS), root_certificates=ROOTS,
-    )  # fmt: skip
+        app_certificates=(keys.certificate_pem("ours, next", 9), OURS),
+        root_certificates=ROOTS,
+    )
     named = parse_qs(both.query(ATTEMPT, AT).url.partition("?")[2])["app_cert_sn"]
     following = x509.load_pem_x509_certificate(keys.certificate_pem("ours, next", 9).encode())
     assert named == [serials.of(following)]

@@ -235,8 +235,12 @@ def test_the_published_notification_is_believed_and_no_other() -> None:
     alipay = builders.provider(app_id="2019073166072302", seller_id="2088531891668739", alipay_public_keys=(key,))
     genuine = Notification({}, (PUBLISHED / "alipay_notification.txt").read_bytes(), datetime(2026, 11, 22, tzinfo=UTC))
     assert alipay.verify(genuine) == Paid(
-        "20190815153750722-564-55", "2019081522001468450509133591", "captured", 10, "CNY",
+        "20190815153750722-564-55",
+        "2019081522001468450509133591",
+        "captured",
+        10,
+        "CNY",
         datetime(2019, 8, 15, 7, 37, 58, tzinfo=UTC),
-    )  # fmt: skip
+    )
     other = replace(genuine, body=genuine.body.replace(b"total_amount=0.10", b"total_amount=0.01"))
     assert code(alipay.verify(other)) == "PAY_SIGNATURE_INVALID"

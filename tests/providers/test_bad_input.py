@@ -242,9 +242,7 @@ def test_doubled_members_even_when_they_are_signed(told: Told) -> None:
 def spelled(told: Told, amount: Any) -> Notification:
     """The notification with its amount written so."""
     name = told.amount[0]
-    nested = {
-        "wechat": {"total": amount, "currency": "CNY"}, "paypal": {"value": amount, "currency_code": "EUR"}
-    }  # fmt: skip
+    nested = {"wechat": {"total": amount, "currency": "CNY"}, "paypal": {"value": amount, "currency_code": "EUR"}}
     return told.other({name: nested.get(told.provider.name, str(amount))})
 
 

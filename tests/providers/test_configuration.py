@@ -81,9 +81,14 @@ MARK = "SECRET-MARK"
 @each
 @pytest.mark.parametrize(
     ("text", "says"),
-    [(MARK, "no JSON"), ("[]", ""), ("{}", "required"), (f'{{"{MARK}"', "no JSON"),
-     ("file:/nowhere/at/all", "cannot be read")],
-)  # fmt: skip
+    [
+        (MARK, "no JSON"),
+        ("[]", ""),
+        ("{}", "required"),
+        (f'{{"{MARK}"', "no JSON"),
+        ("file:/nowhere/at/all", "cannot be read"),
+    ],
+)
 def test_what_is_no_configuration_is_refused(name: str, text: str, says: str) -> None:
     with pytest.raises(ProviderConfigError, match=f"OMS_{name.upper()}.*{says}") as error:
         make(name, text)

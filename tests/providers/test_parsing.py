@@ -68,9 +68,19 @@ def test_times_have_an_offset_or_are_in_beijing() -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["", "2026-11-22", "2026-11-22T12:00:01", "20261122T120001Z", "2026-11-31T12:00:01Z", "2026-11-22T25:00:00Z",
-     "2026-11-22T12:00:01+99:00", "2026-W47-7T12:00:01Z", "2026-11-22 12:00:01 ", "２026-11-22 12:00:01"],
-)  # fmt: skip
+    [
+        "",
+        "2026-11-22",
+        "2026-11-22T12:00:01",
+        "20261122T120001Z",
+        "2026-11-31T12:00:01Z",
+        "2026-11-22T25:00:00Z",
+        "2026-11-22T12:00:01+99:00",
+        "2026-W47-7T12:00:01Z",
+        "2026-11-22 12:00:01 ",
+        "２026-11-22 12:00:01",
+    ],
+)
 def test_what_is_written_otherwise_is_no_time(text: str) -> None:
     for read in (moment, beijing_moment):
         with pytest.raises(FieldError):
@@ -135,22 +145,42 @@ def test_a_body_is_plain_and_small_or_not_looked_at() -> None:
     assert unreadable({"content-encoding": "deflate"}, b"") == "the body is encoded"
 
 
-FIELDS = Fields({
-    "text": "x", "empty": "", "nothing": None, "part": {"a": 1}, "list": [{"a": 1}], "mixed": [{"a": 1}, 2], "one": 1,
-    "long": "x" * 300, "odd": "a\x00b\u202ec\nd", "amount": "0.00", "more": "10000000000000.01",
-})  # fmt: skip
+FIELDS = Fields(
+    {
+        "text": "x",
+        "empty": "",
+        "nothing": None,
+        "part": {"a": 1},
+        "list": [{"a": 1}],
+        "mixed": [{"a": 1}, 2],
+        "one": 1,
+        "long": "x" * 300,
+        "odd": "a\x00b\u202ec\nd",
+        "amount": "0.00",
+        "more": "10000000000000.01",
+    }
+)
 
 
 @pytest.mark.parametrize(
     "read",
     [
-        lambda f: f.text("empty"), lambda f: f.text("one"), lambda f: f.text("missing"), lambda f: f.text("long"),
-        lambda f: f.number("long"), lambda f: f.whole("text"), lambda f: f.part("list"), lambda f: f.parts("part"),
-        lambda f: f.parts("mixed"), lambda f: f.amount("amount", "CNY"), lambda f: f.amount("text", "CNY"),
+        lambda f: f.text("empty"),
+        lambda f: f.text("one"),
+        lambda f: f.text("missing"),
+        lambda f: f.text("long"),
+        lambda f: f.number("long"),
+        lambda f: f.whole("text"),
+        lambda f: f.part("list"),
+        lambda f: f.parts("part"),
+        lambda f: f.parts("mixed"),
+        lambda f: f.amount("amount", "CNY"),
+        lambda f: f.amount("text", "CNY"),
         lambda f: f.amount("more", "CNY"),
-        lambda f: f.moment("text"), lambda f: f.beijing_moment("text"),
+        lambda f: f.moment("text"),
+        lambda f: f.beijing_moment("text"),
     ],
-)  # fmt: skip
+)
 def test_a_field_of_another_form_is_named_and_not_shown(read: Any) -> None:
     with pytest.raises(FieldError, match=r"^(empty|one|missing|long|text|list|part|mixed|amount|more) ") as error:
         read(FIELDS)

@@ -50,9 +50,12 @@ def test_a_payment_begins_with_an_order() -> None:
     assert request.headers["prefer"] == "return=representation"
     (unit,) = body["purchase_units"]
     assert unit == {
-        "custom_id": ATTEMPT.out_trade_no, "invoice_id": ATTEMPT.out_trade_no, "description": ATTEMPT.subject,
-        "amount": {"currency_code": "EUR", "value": "88.88"}, "payee": {"merchant_id": builders.MERCHANT},
-    }  # fmt: skip
+        "custom_id": ATTEMPT.out_trade_no,
+        "invoice_id": ATTEMPT.out_trade_no,
+        "description": ATTEMPT.subject,
+        "amount": {"currency_code": "EUR", "value": "88.88"},
+        "payee": {"merchant_id": builders.MERCHANT},
+    }
     place = body["payment_source"]["paypal"]["experience_context"]
     assert body["intent"] == "CAPTURE"
     assert (place["return_url"], place["cancel_url"]) == ("https://shop.example/back", "https://shop.example/cart")
@@ -87,9 +90,16 @@ def test_the_buyer_is_sent_to_paypal(rel: str) -> None:
 
 @pytest.mark.parametrize(
     "href",
-    ["https://www.paypal.com.evil.example/x", "http://www.paypal.com/x", "javascript:alert(1)//https://www.paypal.com/",
-     "https://www.paypal.com/x y", "https://www.paypal.com/\n", "", None],
-)  # fmt: skip
+    [
+        "https://www.paypal.com.evil.example/x",
+        "http://www.paypal.com/x",
+        "javascript:alert(1)//https://www.paypal.com/",
+        "https://www.paypal.com/x y",
+        "https://www.paypal.com/\n",
+        "",
+        None,
+    ],
+)
 def test_the_buyer_is_sent_nowhere_else(href: str | None) -> None:
     made = order("PAYER_ACTION_REQUIRED")
     made["links"][1]["href"] = href
@@ -134,9 +144,14 @@ def test_a_capture_in_an_order_goes_by_the_orders_number() -> None:
 
 @pytest.mark.parametrize(
     ("statuses", "best"),
-    [(["DECLINED", "COMPLETED"], "captured"), (["COMPLETED", "DECLINED"], "captured"), (["PENDING"], "pending"),
-     (["DECLINED", "PENDING"], "pending"), (["DECLINED"], "failed")],
-)  # fmt: skip
+    [
+        (["DECLINED", "COMPLETED"], "captured"),
+        (["COMPLETED", "DECLINED"], "captured"),
+        (["PENDING"], "pending"),
+        (["DECLINED", "PENDING"], "pending"),
+        (["DECLINED"], "failed"),
+    ],
+)
 def test_of_several_captures_the_one_that_went_best_counts(statuses: list[str], best: str) -> None:
     captures = [capture(status=status) for status in statuses]
     paid = PROVIDER.paid(ATTEMPT, answer(order("COMPLETED", captures=captures)), AT)
@@ -235,9 +250,7 @@ def test_a_no_is_told_with_its_reason(read: str, status: int, name: str, issue: 
 def test_what_we_may_not_ask_tells_nothing_of_what_was_asked_before(status: int, name: str, issue: str) -> None:
     said = {read: READS[read](PROVIDER, answer(theirs.error(name, issue), status)) for read in READS}
     refused = Refused(issue, "No.")
-    assert said == {
-        "started": refused, "refunded": refused, "paid": Unknown(issue), "refund_found": Unknown(issue)
-    }  # fmt: skip
+    assert said == {"started": refused, "refunded": refused, "paid": Unknown(issue), "refund_found": Unknown(issue)}
 
 
 def test_a_declined_capture_is_a_failed_payment() -> None:
@@ -310,9 +323,10 @@ def test_a_refund_is_found_in_its_order() -> None:
     assert request.url == f"{API}/v2/checkout/orders/{ORDER}"
     others = [refund(invoice_id="R17325846012345670"), refund(invoice_id=None), refund(invoice_id="A shop's: 1.5")]
     for refunds, expected in (
-        ([*others, refund()], RETURNED), (others, Refused("REFUND_NOT_FOUND", "PayPal knows no such refund")),
+        ([*others, refund()], RETURNED),
+        (others, Refused("REFUND_NOT_FOUND", "PayPal knows no such refund")),
         ([], Refused("REFUND_NOT_FOUND", "PayPal knows no such refund")),
-    ):  # fmt: skip
+    ):
         made = order("COMPLETED", captures=[capture()], refunds=refunds)
         assert PROVIDER.refund_found(ASK, answer(made), AT) == expected
 
@@ -340,10 +354,15 @@ def test_a_certificate_is_asked_for_at_its_address_and_verified_before_it_is_kno
     pem_ = builders.certificate("paypal's next")
     assert PROVIDER.read_certificates(answer(pem_.encode()), AT, NEXT_URL) == {NEXT_URL: pem_}
     odd = (
-        answer(pem_.encode(), 404), answer(b"no"), answer(b"\xff"), answer(pem_.encode(), content_encoding="gzip"),
-        answer(builders.certificate(issued_by="forged").encode()), answer(pem(builders.authority().issuer).encode()),
-        answer(pem_.encode() + b" " * 65_536), answer(pem_[:-100].encode()),
-    )  # fmt: skip
+        answer(pem_.encode(), 404),
+        answer(b"no"),
+        answer(b"\xff"),
+        answer(pem_.encode(), content_encoding="gzip"),
+        answer(builders.certificate(issued_by="forged").encode()),
+        answer(pem(builders.authority().issuer).encode()),
+        answer(pem_.encode() + b" " * 65_536),
+        answer(pem_[:-100].encode()),
+    )
     for response in odd:
         assert isinstance(PROVIDER.read_certificates(response, AT, NEXT_URL), Unknown)
     assert isinstance(PROVIDER.read_certificates(answer(pem_.encode()), AT + timedelta(days=90), NEXT_URL), Unknown)

@@ -65,10 +65,16 @@ def test_all_25_copies_within_three_days_say_the_same() -> None:
 
 @pytest.mark.parametrize(
     ("event", "status", "expected"),
-    [("COMPLETED", "COMPLETED", "captured"), ("COMPLETED", "PARTIALLY_REFUNDED", "captured"),
-     ("COMPLETED", "REFUNDED", "captured"), ("PENDING", "PENDING", "pending"), ("DENIED", "DENIED", "failed"),
-     ("DECLINED", "DECLINED", "failed"), ("DENIED", "FAILED", "failed")],
-)  # fmt: skip
+    [
+        ("COMPLETED", "COMPLETED", "captured"),
+        ("COMPLETED", "PARTIALLY_REFUNDED", "captured"),
+        ("COMPLETED", "REFUNDED", "captured"),
+        ("PENDING", "PENDING", "pending"),
+        ("DENIED", "DENIED", "failed"),
+        ("DECLINED", "DECLINED", "failed"),
+        ("DENIED", "FAILED", "failed"),
+    ],
+)
 def test_how_a_capture_ended(event: str, status: str, expected: str) -> None:
     details = {"reason": "PENDING_REVIEW"}
     said = PROVIDER.verify(told(f"PAYMENT.CAPTURE.{event}", capture(status=status, status_details=details)))
@@ -78,9 +84,13 @@ def test_how_a_capture_ended(event: str, status: str, expected: str) -> None:
 
 @pytest.mark.parametrize(
     ("event", "status", "expected"),
-    [("PAYMENT.CAPTURE.REFUNDED", "COMPLETED", "succeeded"), ("PAYMENT.REFUND.PENDING", "PENDING", "processing"),
-     ("PAYMENT.REFUND.FAILED", "FAILED", "failed"), ("PAYMENT.REFUND.FAILED", "CANCELLED", "failed")],
-)  # fmt: skip
+    [
+        ("PAYMENT.CAPTURE.REFUNDED", "COMPLETED", "succeeded"),
+        ("PAYMENT.REFUND.PENDING", "PENDING", "processing"),
+        ("PAYMENT.REFUND.FAILED", "FAILED", "failed"),
+        ("PAYMENT.REFUND.FAILED", "CANCELLED", "failed"),
+    ],
+)
 def test_how_a_refund_ended(event: str, status: str, expected: str) -> None:
     said = PROVIDER.verify(told(event, refund(status=status)))
     assert isinstance(said, Refunded)
@@ -172,9 +182,10 @@ def test_another_merchants_payment_is_not_ours(payment: str) -> None:
     approved = builders.order("APPROVED")
     approved["purchase_units"][0]["payee"] = payee
     notification = (
-        told("CHECKOUT.ORDER.APPROVED", approved) if payment == "order"
+        told("CHECKOUT.ORDER.APPROVED", approved)
+        if payment == "order"
         else told("PAYMENT.CAPTURE.COMPLETED", capture(payee=payee))
-    )  # fmt: skip
+    )
     assert code_of(notification) == "PAY_MERCHANT_MISMATCH"
 
 
@@ -228,7 +239,7 @@ def test_no_other_address_is_ever_asked_for_or_believed(url: str) -> None:
 @pytest.mark.parametrize(
     "url",
     ["https://api.paypal.com/v1/notifications/certs/CERT-1", "https://api-m.paypal.com/v1/notifications/certs/CERT-1"],
-)  # fmt: skip
+)
 def test_these_are_paypals_addresses(url: str) -> None:
     assert PROVIDER.verify(told("PAYMENT.CAPTURE.COMPLETED", capture(), url=url)) == CertificateUnknown(url)
 
@@ -381,13 +392,16 @@ SIMULATED: dict[str, Paid | str] = {
 
 def published() -> PayPal:
     """A provider that believes the real PayPal, as the webhook of its simulator."""
-    read = {name: (PUBLISHED / f"{name}.pem").read_text() for name in (
-        "digicert_high_assurance_ev_root", "digicert_ev_server_ca", "paypal_certificate"
-    )}  # fmt: skip
+    read = {
+        name: (PUBLISHED / f"{name}.pem").read_text()
+        for name in ("digicert_high_assurance_ev_root", "digicert_ev_server_ca", "paypal_certificate")
+    }
     return builders.provider(
-        webhook_ids=["WEBHOOK_ID"], root_certificates=[read["digicert_high_assurance_ev_root"]],
-        intermediate_certificates=[read["digicert_ev_server_ca"]], certificates={URL: read["paypal_certificate"]},
-    )  # fmt: skip
+        webhook_ids=["WEBHOOK_ID"],
+        root_certificates=[read["digicert_high_assurance_ev_root"]],
+        intermediate_certificates=[read["digicert_ev_server_ca"]],
+        certificates={URL: read["paypal_certificate"]},
+    )
 
 
 @pytest.mark.parametrize("simulated", NOTIFICATIONS, ids=lambda one: json.loads(one["body"])["event_type"])

@@ -34,11 +34,18 @@ def test_a_browser_posts_a_form_that_unionpay_accepts(scene: str, channel_type: 
     assert (ready.kind, ready.url) == ("form", "https://gateway.95516.com/gateway/api/frontTransReq.do")
     fields = checked(theirs.notification(ready.fields))
     expected = {
-        "txnType": "01", "txnSubType": "01", "bizType": "000201", "channelType": channel_type, "txnAmt": "8888",
-        "currencyCode": "156", "orderId": ATTEMPT.out_trade_no, "txnTime": "20261122105930",
-        "payTimeout": "20261122111430", "frontUrl": "https://shop.example/back",
+        "txnType": "01",
+        "txnSubType": "01",
+        "bizType": "000201",
+        "channelType": channel_type,
+        "txnAmt": "8888",
+        "currencyCode": "156",
+        "orderId": ATTEMPT.out_trade_no,
+        "txnTime": "20261122105930",
+        "payTimeout": "20261122111430",
+        "frontUrl": "https://shop.example/back",
         "backUrl": "https://shop.example/unionpay",
-    }  # fmt: skip
+    }
     assert {name: fields[name] for name in expected} == expected
 
 
@@ -245,9 +252,16 @@ def test_an_accepted_refund_is_under_way() -> None:
 
 
 @pytest.mark.parametrize(
-    ("code", "status"), [("00", "succeeded"), ("A6", "succeeded"), ("03", "processing"), ("05", "processing"),
-                         ("35", "failed"), ("01", "failed")],
-)  # fmt: skip
+    ("code", "status"),
+    [
+        ("00", "succeeded"),
+        ("A6", "succeeded"),
+        ("03", "processing"),
+        ("05", "processing"),
+        ("35", "failed"),
+        ("01", "failed"),
+    ],
+)
 def test_how_a_refund_stands(code: str, status: str) -> None:
     asked = posted(PROVIDER.query_refund(ASK, AT))
     assert (asked["orderId"], asked["txnTime"]) == (ASK.refund_no, "20261122115930")

@@ -54,9 +54,17 @@ def test_fields_in_another_order_or_escaped_otherwise_are_the_same_message() -> 
 
 @pytest.mark.parametrize(
     ("code", "status"),
-    [("00", "captured"), ("A6", "captured"), ("03", "pending"), ("04", "pending"), ("05", "pending"), ("42", "pending"),
-     ("01", "pending"), ("64", "pending")],
-)  # fmt: skip
+    [
+        ("00", "captured"),
+        ("A6", "captured"),
+        ("03", "pending"),
+        ("04", "pending"),
+        ("05", "pending"),
+        ("42", "pending"),
+        ("01", "pending"),
+        ("64", "pending"),
+    ],
+)
 def test_only_a_success_ends_a_payment_because_a_buyer_whose_card_is_refused_may_take_another(
     code: str, status: str
 ) -> None:
@@ -82,10 +90,12 @@ def test_other_transactions_do_not_concern_us() -> None:
 
 @pytest.mark.parametrize(
     ("sent", "traced", "happened"),
-    [("20261231235950", "0101000010", datetime(2027, 1, 1, 0, 0, 10)),
-     ("20270101000010", "1231235950", datetime(2026, 12, 31, 23, 59, 50)),
-     ("20280228120000", "0229000000", datetime(2028, 2, 29))],
-)  # fmt: skip
+    [
+        ("20261231235950", "0101000010", datetime(2027, 1, 1, 0, 0, 10)),
+        ("20270101000010", "1231235950", datetime(2026, 12, 31, 23, 59, 50)),
+        ("20280228120000", "0229000000", datetime(2028, 2, 29)),
+    ],
+)
 def test_the_year_that_a_time_lacks_is_the_nearest(sent: str, traced: str, happened: datetime) -> None:
     said = PROVIDER.verify(told(payment(txnTime=sent, traceTime=traced)))
     assert isinstance(said, Paid)
@@ -140,9 +150,16 @@ def of_a_merchant() -> theirs.Signer:
 
 
 NOT_FOR_SIGNING = x509.KeyUsage(
-    digital_signature=False, key_encipherment=True, key_cert_sign=False, content_commitment=False, crl_sign=False,
-    data_encipherment=False, key_agreement=False, encipher_only=False, decipher_only=False,
-)  # fmt: skip
+    digital_signature=False,
+    key_encipherment=True,
+    key_cert_sign=False,
+    content_commitment=False,
+    crl_sign=False,
+    data_encipherment=False,
+    key_agreement=False,
+    encipher_only=False,
+    decipher_only=False,
+)
 FORGERS = {
     "another key than the certificate's": theirs.Signer(keys.private("forger"), signer().certificate),
     "another issuer": signer("forger", issued_by="forged"),
@@ -172,9 +189,11 @@ def test_nobody_else_is_believed(forger: str) -> None:
 def test_a_certificate_is_believed_from_its_first_to_its_last_second() -> None:
     since = AT - timedelta(days=30)
     for moment, believed in (
-        (since, True), (since - timedelta(microseconds=1), False),
-        (since + timedelta(days=90), True), (since + timedelta(days=90, microseconds=1), False),
-    ):  # fmt: skip
+        (since, True),
+        (since - timedelta(microseconds=1), False),
+        (since + timedelta(days=90), True),
+        (since + timedelta(days=90, microseconds=1), False),
+    ):
         assert (PROVIDER.verify(replace(notification(BODY), received_at=moment)) == PAID) is believed
 
 
@@ -190,7 +209,7 @@ def test_a_pinned_certificate_that_may_not_issue_issues_nothing() -> None:
     own = builders.authority().certificate(keys.private("merchant").public_key(), "shop issuer", since=AT)
     careless = builders.provider(
         root_certificates=[pem(builders.authority().issuer)], intermediate_certificates=[pem(own)]
-    )  # fmt: skip
+    )
     forged = shop.certificate(keys.private("forger").public_key(), theirs.HOLDER, since=AT)
     said = careless.verify(told(payment(), theirs.Signer(keys.private("forger"), pem(forged))))
     assert isinstance(said, Rejected)
@@ -284,10 +303,11 @@ def test_an_intermediate_that_no_root_issued_is_refused() -> None:
 def published(**more: object) -> UnionPay:
     """A provider that believes UnionPay's test environment, whose certificates are signed with SHA-1."""
     values: dict[str, object] = {
-        "merchant_id": "777290058167151", "sha1_certificates": True,
+        "merchant_id": "777290058167151",
+        "sha1_certificates": True,
         "root_certificates": [(PUBLISHED / "unionpay_test_root.pem").read_text()],
         "intermediate_certificates": [(PUBLISHED / "unionpay_test_middle.pem").read_text()],
-    }  # fmt: skip
+    }
     return builders.provider(**{**values, **more})
 
 

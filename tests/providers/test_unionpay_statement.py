@@ -16,9 +16,14 @@ PAID = statement_line(
     merchant_id=MERCHANT, type_="01", order_id=ATTEMPT.out_trade_no, query_id=QUERY_ID, amount=8888, at=AT
 )
 RETURNED = statement_line(
-    merchant_id=MERCHANT, type_="04", order_id=ASK.refund_no, query_id=QUERY_ID[::-1], amount=88, at=AT,
+    merchant_id=MERCHANT,
+    type_="04",
+    order_id=ASK.refund_no,
+    query_id=QUERY_ID[::-1],
+    amount=88,
+    at=AT,
     original=QUERY_ID,
-)  # fmt: skip
+)
 ROWS = [
     Row("capture", ATTEMPT.out_trade_no, QUERY_ID, 8888, "CNY", 1),
     Row("refund", ASK.refund_no, QUERY_ID[::-1], 88, "CNY", 2),
@@ -51,15 +56,21 @@ def test_the_columns_are_those_of_the_published_layout() -> None:
     assert list(WIDTHS) == ZM_WIDTHS[:-1]
     assert len(PAID) == sum(ZM_WIDTHS) + 41
     assert [PAID[STARTS[n - 1] :][: WIDTHS[n - 1]].strip() for n in (1, 7, 10, 12, 20, 28)] == [
-        b"S22", b"000000008888", QUERY_ID.encode(), ATTEMPT.out_trade_no.encode(), b"01", MERCHANT.encode()
-    ]  # fmt: skip
+        b"S22",
+        b"000000008888",
+        QUERY_ID.encode(),
+        ATTEMPT.out_trade_no.encode(),
+        b"01",
+        MERCHANT.encode(),
+    ]
 
 
 def test_what_is_reserved_may_be_cut_up_otherwise() -> None:
     shortest = PAID[: STARTS[-1] + WIDTHS[-1]]
     assert PROVIDER.statement(shortest + b"\n" + PAID + b" 12 D000000000001", DAY) == [
-        ROWS[0], Row("capture", ATTEMPT.out_trade_no, QUERY_ID, 8888, "CNY", 2)
-    ]  # fmt: skip
+        ROWS[0],
+        Row("capture", ATTEMPT.out_trade_no, QUERY_ID, 8888, "CNY", 2),
+    ]
 
 
 def test_transactions_that_we_never_make_are_left_out() -> None:

@@ -64,11 +64,14 @@ def started(scene: str, told: dict[str, str], **more: Any) -> Ready:
 def test_a_code_to_scan() -> None:
     request = WECHAT.start(ATTEMPT, AT)
     assert checked(request) == {
-        "appid": builders.APPID, "mchid": builders.MCHID, "description": ATTEMPT.subject,
-        "out_trade_no": ATTEMPT.out_trade_no, "time_expire": "2026-11-22T11:30:00+08:00",
+        "appid": builders.APPID,
+        "mchid": builders.MCHID,
+        "description": ATTEMPT.subject,
+        "out_trade_no": ATTEMPT.out_trade_no,
+        "time_expire": "2026-11-22T11:30:00+08:00",
         "notify_url": "https://shop.example/notify/wechat",
         "amount": {"total": 8888, "currency": "CNY"},
-    }  # fmt: skip
+    }
     assert request.url == "https://api.mch.weixin.qq.com/v3/pay/transactions/native"  # type: ignore[union-attr]
     told = {"code_url": "weixin://wxpay/bizpayurl?pr=p4lpSuKzz"}
     assert started("qr", told) == Ready("qr", url="weixin://wxpay/bizpayurl?pr=p4lpSuKzz")
@@ -139,9 +142,12 @@ def test_questions_by_our_numbers() -> None:
     assert checked(WECHAT.query_refund(ASK, AT)) is None
     assert WECHAT.query_refund(ASK, AT).url.endswith(f"/v3/refund/domestic/refunds/{ASK.refund_no}")
     assert checked(WECHAT.refund(ASK, AT)) == {
-        "transaction_id": ASK.trade_no, "out_refund_no": ASK.refund_no, "reason": "late",
-        "notify_url": "https://shop.example/notify/wechat", "amount": {"refund": 888, "total": 8888, "currency": "CNY"},
-    }  # fmt: skip
+        "transaction_id": ASK.trade_no,
+        "out_refund_no": ASK.refund_no,
+        "reason": "late",
+        "notify_url": "https://shop.example/notify/wechat",
+        "amount": {"refund": 888, "total": 8888, "currency": "CNY"},
+    }
 
 
 def test_every_legal_refund_number_is_signed_as_it_is_sent() -> None:
@@ -290,9 +296,14 @@ def test_an_order_that_was_paid_meanwhile_is_asked_about(code: str) -> None:
 
 def refund_answer(**more: Any) -> Response:
     given: dict[str, Any] = {
-        "out_trade_no": ASK.out_trade_no, "transaction_id": ASK.trade_no, "out_refund_no": ASK.refund_no,
-        "refund_id": "50000000382019052709732678859", "refund": 888, "total": 8888, "at": AT,
-    }  # fmt: skip
+        "out_trade_no": ASK.out_trade_no,
+        "transaction_id": ASK.trade_no,
+        "out_refund_no": ASK.refund_no,
+        "refund_id": "50000000382019052709732678859",
+        "refund": 888,
+        "total": 8888,
+        "at": AT,
+    }
     return builders.answer(protocol.refund_answer(**given | more))
 
 

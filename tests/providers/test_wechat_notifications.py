@@ -151,7 +151,7 @@ def test_wechats_public_key_is_believed_by_its_name() -> None:
     named = replace(OTHER_PLATFORM, serial=PUBLIC_KEY_ID)
     both = builders.provider(
         platform_keys={SERIAL: builders.certificate(), PUBLIC_KEY_ID: keys.public_pem("wechat, next")}
-    )  # fmt: skip
+    )
     assert both.verify(GENUINE) == PAID
     assert both.verify(builders.notification(builders.transaction(), platform=named)) == PAID
     assert WECHAT.verify(builders.notification(builders.transaction(), platform=named)) == CertificateUnknown(

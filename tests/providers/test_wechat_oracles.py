@@ -79,11 +79,15 @@ def test_what_is_signed_is_built_as_documented() -> None:
 def client(**more: Any) -> Any:
     """The SDK's client; with a public key it fetches nothing."""
     given: dict[str, Any] = {
-        "wechatpay_type": sdk_type.WeChatPayType.NATIVE, "mchid": builders.MCHID,
-        "private_key": keys.private_pem("ours"), "cert_serial_no": builders.OUR_SERIAL,
-        "appid": builders.APPID, "apiv3_key": builders.APIV3_KEY,
-        "public_key": keys.public_pem("wechat"), "public_key_id": PUBLIC_KEY_ID,
-    }  # fmt: skip
+        "wechatpay_type": sdk_type.WeChatPayType.NATIVE,
+        "mchid": builders.MCHID,
+        "private_key": keys.private_pem("ours"),
+        "cert_serial_no": builders.OUR_SERIAL,
+        "appid": builders.APPID,
+        "apiv3_key": builders.APIV3_KEY,
+        "public_key": keys.public_pem("wechat"),
+        "public_key_id": PUBLIC_KEY_ID,
+    }
     return sdk.WeChatPay(**given | more)
 
 

@@ -20,13 +20,26 @@ MERCHANT = "777290058167151"
 SERIAL = 68_759_663_125
 QUERY_ID = "782611221059306740028"
 ATTEMPT = Attempt(
-    out_trade_no="P17325846012345678", amount=8888, currency="CNY", subject="Größe & 茶", scene="page", started_at=AT,
-    expire_at=AT + timedelta(minutes=15), return_url="https://shop.example/back",
-)  # fmt: skip
+    out_trade_no="P17325846012345678",
+    amount=8888,
+    currency="CNY",
+    subject="Größe & 茶",
+    scene="page",
+    started_at=AT,
+    expire_at=AT + timedelta(minutes=15),
+    return_url="https://shop.example/back",
+)
 ASK = RefundAsk(
-    refund_no="R17325846012345679", out_trade_no=ATTEMPT.out_trade_no, trade_no=QUERY_ID, amount=88, total=8888,
-    currency="CNY", reason="late", captured_at=AT, requested_at=AT + timedelta(hours=1),
-)  # fmt: skip
+    refund_no="R17325846012345679",
+    out_trade_no=ATTEMPT.out_trade_no,
+    trade_no=QUERY_ID,
+    amount=88,
+    total=8888,
+    currency="CNY",
+    reason="late",
+    captured_at=AT,
+    requested_at=AT + timedelta(hours=1),
+)
 
 
 @cache
@@ -37,9 +50,14 @@ def authority(name: str = "CFCA") -> Authority:
 
 @cache
 def signer(
-    key: str = "unionpay", *, issued_by: str = "CFCA", common_name: str = theirs.HOLDER,
-    since: datetime = AT - timedelta(days=30), days: int = 90, usage: KeyUsage = SIGNING,
-) -> theirs.Signer:  # fmt: skip
+    key: str = "unionpay",
+    *,
+    issued_by: str = "CFCA",
+    common_name: str = theirs.HOLDER,
+    since: datetime = AT - timedelta(days=30),
+    days: int = 90,
+    usage: KeyUsage = SIGNING,
+) -> theirs.Signer:
     """UnionPay, by default with the certificate it should have."""
     own = keys.private(key)
     above = authority(issued_by)
@@ -50,10 +68,13 @@ def signer(
 def settings(**more: Any) -> UnionPaySettings:
     """What the adapter is made from."""
     values: dict[str, Any] = {
-        "merchant_id": MERCHANT, "signing_keys": [signing_key("merchant", SERIAL)],
-        "root_certificates": [pem(authority().root)], "intermediate_certificates": [pem(authority().issuer)],
-        "notify_url": "https://shop.example/unionpay", "return_url": "https://shop.example/",
-    }  # fmt: skip
+        "merchant_id": MERCHANT,
+        "signing_keys": [signing_key("merchant", SERIAL)],
+        "root_certificates": [pem(authority().root)],
+        "intermediate_certificates": [pem(authority().issuer)],
+        "notify_url": "https://shop.example/unionpay",
+        "return_url": "https://shop.example/",
+    }
     return UnionPaySettings(**{**values, **more})
 
 

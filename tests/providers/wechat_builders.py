@@ -23,14 +23,26 @@ OUR_SERIAL, OUR_NEXT_SERIAL = "3775B6A45ACD588826D15E583A95F5DD1C1A3C0B", "1DDE5
 PLATFORM = Platform(SERIAL, keys.private("wechat"), APIV3_KEY.encode())
 OTHER_PLATFORM = Platform(OTHER_SERIAL, keys.private("wechat, next"), APIV3_KEY.encode())
 ATTEMPT = Attempt(
-    out_trade_no="P382808400870244771", amount=8888, currency="CNY", subject="Order 382808400870244771", scene="qr",
-    started_at=AT, expire_at=AT + timedelta(minutes=30),
-)  # fmt: skip
+    out_trade_no="P382808400870244771",
+    amount=8888,
+    currency="CNY",
+    subject="Order 382808400870244771",
+    scene="qr",
+    started_at=AT,
+    expire_at=AT + timedelta(minutes=30),
+)
 TRADE_NO = "4200000925202101284997714292"
 ASK = RefundAsk(
-    refund_no="R382808400870244999", out_trade_no=ATTEMPT.out_trade_no, trade_no=TRADE_NO, amount=888, total=8888,
-    currency="CNY", reason="late", captured_at=AT, requested_at=AT + timedelta(hours=1),
-)  # fmt: skip
+    refund_no="R382808400870244999",
+    out_trade_no=ATTEMPT.out_trade_no,
+    trade_no=TRADE_NO,
+    amount=888,
+    total=8888,
+    currency="CNY",
+    reason="late",
+    captured_at=AT,
+    requested_at=AT + timedelta(hours=1),
+)
 
 
 def certificate(name: str = "wechat", serial: str = SERIAL, **more: Any) -> str:
@@ -60,17 +72,27 @@ def attempt(**more: Any) -> Attempt:
 
 def transaction(**more: Any) -> dict[str, Any]:
     given: dict[str, Any] = {
-        "mchid": MCHID, "appid": APPID, "out_trade_no": ATTEMPT.out_trade_no, "transaction_id": TRADE_NO,
-        "total": ATTEMPT.amount, "at": AT,
-    }  # fmt: skip
+        "mchid": MCHID,
+        "appid": APPID,
+        "out_trade_no": ATTEMPT.out_trade_no,
+        "transaction_id": TRADE_NO,
+        "total": ATTEMPT.amount,
+        "at": AT,
+    }
     return protocol.transaction(**given | more)
 
 
 def refund(**more: Any) -> dict[str, Any]:
     given: dict[str, Any] = {
-        "mchid": MCHID, "out_trade_no": ASK.out_trade_no, "transaction_id": TRADE_NO, "out_refund_no": ASK.refund_no,
-        "refund_id": "50000000382019052709732678859", "refund": ASK.amount, "total": ASK.total, "at": AT,
-    }  # fmt: skip
+        "mchid": MCHID,
+        "out_trade_no": ASK.out_trade_no,
+        "transaction_id": TRADE_NO,
+        "out_refund_no": ASK.refund_no,
+        "refund_id": "50000000382019052709732678859",
+        "refund": ASK.amount,
+        "total": ASK.total,
+        "at": AT,
+    }
     return protocol.refund_notification(**given | more)
 
 

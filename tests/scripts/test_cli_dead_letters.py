@@ -37,13 +37,25 @@ def rows(database_url: str) -> Rows:
 
 def letter(message_id: str, **said: Any) -> Letter:
     known: dict[str, Any] = {
-        "queue": "order-creation", "type": "order.create.v1", "correlation_id": None, "reason": "invalid",
-        "error_path": "$.qty", "error_type": "int_type", "error_message": "no number", "fingerprint": "f",
+        "queue": "order-creation",
+        "type": "order.create.v1",
+        "correlation_id": None,
+        "reason": "invalid",
+        "error_path": "$.qty",
+        "error_type": "int_type",
+        "error_message": "no number",
+        "fingerprint": "f",
         "attempts": 1,
-        "exchange": "oms.commands", "routing_key": "order.create", "origin_user": "upstream", "worker_version": "1",
-        "occurred_at": None, "first_failed_at": None, "last_failed_at": None, "body": ADDRESS,
+        "exchange": "oms.commands",
+        "routing_key": "order.create",
+        "origin_user": "upstream",
+        "worker_version": "1",
+        "occurred_at": None,
+        "first_failed_at": None,
+        "last_failed_at": None,
+        "body": ADDRESS,
         "headers": b'{"headers":{"note":"call 13812345678"},"reply_to":null}',
-    }  # fmt: skip
+    }
     return Letter(message_id=message_id, body_hash=message_id.encode(), **known | said)
 
 

@@ -39,10 +39,18 @@ class Scene:
 
 def tea(sku_id: str, **changes: Any) -> SkuUpsert:
     fields: dict[str, Any] = {
-        "sku_id": sku_id, "revision": 1, "spu_id": f"spu-{sku_id}", "name": "Green tea", "status": "on_sale",
-        "price": 500, "currency": "CNY", "specs": {"size": "L"}, "unit": "box", "image_url": "https://x/y.png",
+        "sku_id": sku_id,
+        "revision": 1,
+        "spu_id": f"spu-{sku_id}",
+        "name": "Green tea",
+        "status": "on_sale",
+        "price": 500,
+        "currency": "CNY",
+        "specs": {"size": "L"},
+        "unit": "box",
+        "image_url": "https://x/y.png",
         "category_id": "tea",
-    }  # fmt: skip
+    }
     return SkuUpsert(**fields | changes)
 
 
@@ -146,9 +154,13 @@ def test_the_page_says_what_an_order_costs_and_why(oms: Oms, database_url: str, 
     assert [one["op"] for one in page["coupons"]] == ["lock", "use"]
     assert [(one["op"], one["points"]) for one in page["points"]] == [("hold", 200), ("use", 200)]
     assert page["facets"] == {
-        "payment": "paid", "fulfilment": "in_transit", "aftersale": "none", "stock": "shipped", "visibility": "visible",
+        "payment": "paid",
+        "fulfilment": "in_transit",
+        "aftersale": "none",
+        "stock": "shipped",
+        "visibility": "visible",
         "hold": "none",
-    }  # fmt: skip
+    }
     table = oms("order", "show", str(scene.rich))
     assert (table.code, table.err) == (0, "")
     for word in ("promotion_rules", '"specs":{"size":"L"}', "in_transit", "coupon_id"):
@@ -158,8 +170,9 @@ def test_the_page_says_what_an_order_costs_and_why(oms: Oms, database_url: str, 
 def test_a_split_order_lists_its_children_and_a_child_its_parent(oms: Oms, database_url: str, scene: Scene) -> None:
     parent = oms("order", "show", str(scene.parent), "--json", database_url=database_url).json
     assert [(one["id"], one["state"], one["seller_id"]) for one in parent["children"]] == [
-        (str(scene.shipped_child), "shipped", None), (str(scene.cancelled_child), "cancelled", "other"),
-    ]  # fmt: skip
+        (str(scene.shipped_child), "shipped", None),
+        (str(scene.cancelled_child), "cancelled", "other"),
+    ]
     assert [one["order_id"] for one in parent["items"]] == [str(scene.shipped_child), str(scene.cancelled_child)]
     assert [one["order_id"] for one in parent["refunds"]] == [str(scene.cancelled_child)]
     assert parent["facets"]["payment"] == "refunding"

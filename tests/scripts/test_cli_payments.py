@@ -25,11 +25,15 @@ from workers.providers.port import Notification
 from workers.store import notifications
 from workers.store.notifications import Kept
 
-ALIPAY = orjson.dumps({
-    "app_id": alipay_builders.APP_ID, "seller_id": alipay_builders.SELLER_ID,
-    "notify_url": "https://shop.example/notify/alipay", "app_private_keys": [keys.private_pem("ours")],
-    "alipay_public_keys": [keys.public_pem("alipay")],
-}).decode()  # fmt: skip
+ALIPAY = orjson.dumps(
+    {
+        "app_id": alipay_builders.APP_ID,
+        "seller_id": alipay_builders.SELLER_ID,
+        "notify_url": "https://shop.example/notify/alipay",
+        "app_private_keys": [keys.private_pem("ours")],
+        "alipay_public_keys": [keys.public_pem("alipay")],
+    }
+).decode()
 DAY_TEXT = DAY.isoformat()
 WORDS = ("payments", "reconcile")
 
@@ -94,8 +98,12 @@ def test_a_statement_that_says_what_we_hold(
     assert said.code == 0
     names, values = (line.split() for line in said.out.splitlines())
     assert dict(zip(names, values, strict=True)) == {
-        "provider": "alipay", "day": DAY_TEXT, "rows": "2", "matched": "2", "differences": "0",
-    }  # fmt: skip
+        "provider": "alipay",
+        "day": DAY_TEXT,
+        "rows": "2",
+        "matched": "2",
+        "differences": "0",
+    }
     assert said.err == "the statement says what we hold\n"
 
 
@@ -124,11 +132,25 @@ def test_as_json_amounts_are_minor_units_and_ids_text(
     said = oms(*asked(path, "-o", "json"), database_url=database_url, alipay=ALIPAY)
     assert said.code == 1
     assert said.json == {
-        "provider": "alipay", "day": DAY_TEXT, "rows": 1, "matched": 1, "differences": [{
-            "kind": "missing_there", "movement": "refund", "number": books.back, "trade_no": "t1", "ours": 300,
-            "theirs": None, "currency": "CNY", "their_currency": None, "order_id": str(books.order_id), "line": None,
-        }],
-    }  # fmt: skip
+        "provider": "alipay",
+        "day": DAY_TEXT,
+        "rows": 1,
+        "matched": 1,
+        "differences": [
+            {
+                "kind": "missing_there",
+                "movement": "refund",
+                "number": books.back,
+                "trade_no": "t1",
+                "ours": 300,
+                "theirs": None,
+                "currency": "CNY",
+                "their_currency": None,
+                "order_id": str(books.order_id),
+                "line": None,
+            }
+        ],
+    }
 
 
 def test_looking_writes_nothing(oms: Oms, database_url: str, books: Books, statement: Callable[..., str]) -> None:

@@ -69,9 +69,16 @@ def test_a_coupon_of_the_data_set_is_found(bought: list[Bought], household: str,
 
 def _sku(product: Product) -> quote.Sku:
     return quote.Sku(
-        product.sku_id, product.sku_id, product.name, True, product.price_cents, product.currency, product.product_type,
-        product.seller_id, product.category,
-    )  # fmt: skip
+        product.sku_id,
+        product.sku_id,
+        product.name,
+        True,
+        product.price_cents,
+        product.currency,
+        product.product_type,
+        product.seller_id,
+        product.category,
+    )
 
 
 def _promotion(product: Product) -> Promotion | None:
@@ -92,9 +99,21 @@ def _coupon(coupon: Coupon | None) -> coupons.Coupon | None:
         return None
     told = CouponTemplateUpsert.model_validate_json(coupon_template(coupon, YESTERDAY, TOMORROW).to_amqp(None).body)
     return coupons.Coupon(
-        "c", "u", "issued", None, told.name, told.amount, told.currency, told.min_amount, told.scope,
-        frozenset(told.scope_ids), frozenset(), frozenset(), told.valid_from, told.valid_to,
-    )  # fmt: skip
+        "c",
+        "u",
+        "issued",
+        None,
+        told.name,
+        told.amount,
+        told.currency,
+        told.min_amount,
+        told.scope,
+        frozenset(told.scope_ids),
+        frozenset(),
+        frozenset(),
+        told.valid_from,
+        told.valid_to,
+    )
 
 
 RULES = Rules(free_shipping_from_cents=5_000)
@@ -104,9 +123,13 @@ SHOP = Shop(shipping_fee_minor_units=499, free_shipping_from_minor_units=5_000)
 def _quote(basket: Basket, lines: list[tuple[Product, int]], points: int) -> quote.Quote:
     coupon = _coupon(basket.coupon)
     ask = quote.Ask(
-        [quote.Wanted(product.sku_id, units, "main") for product, units in lines], basket.currency, "pc", "US",
-        None if coupon is None else "c", points,
-    )  # fmt: skip
+        [quote.Wanted(product.sku_id, units, "main") for product, units in lines],
+        basket.currency,
+        "pc",
+        "US",
+        None if coupon is None else "c",
+        points,
+    )
     promotions = [found for product, _ in lines if (found := _promotion(product)) is not None]
     assert not any(map(invalid, promotions))
     rules = quote.Rules({product.sku_id: _sku(product) for product, _ in lines}, promotions)
@@ -123,9 +146,13 @@ def test_the_checkout_and_the_order_system_come_to_the_same_cent(bought: list[Bo
         due = bill(lines, RULES, basket.coupon, collected)
         made = _quote(basket, lines, collected if due.points else 0)
         ours = Bill(
-            made.origin_amount, made.promotion_amount, made.coupon_amount, made.points_amount, made.points_used,
+            made.origin_amount,
+            made.promotion_amount,
+            made.coupon_amount,
+            made.points_amount,
+            made.points_used,
             made.shipping_fee,
-        )  # fmt: skip
+        )
         assert ours == due
         assert made.payable_amount == due.payable > 0
         assert len(split(made, SHOP.split_by)) == parts(lines)

@@ -17,29 +17,78 @@ def later(minutes: int) -> datetime:
 def head(state: State = State.PAID, **changes: Any) -> Head:
     """An order of 1,700 with every reduction and addition: 100, 200, 50 and 10 off, 300, 20 and 15 on."""
     fields: dict[str, Any] = {
-        "id": ORDER_ID, "root_id": ORDER_ID, "parent_id": None, "kind": "sale", "order_no": "202601310000000001",
-        "user_id": "u1", "seller_id": "shop-1", "channel": "mobile", "business_type": "normal", "order_type": "normal",
-        "business_order_id": "b-7", "state": state, "cancel_type": None, "currency": "CNY", "origin_amount": 1700,
-        "promotion_amount": 100, "coupon_amount": 200, "points_amount": 50, "adjustment_amount": 10,
-        "shipping_fee": 300, "box_fee": 20, "tax_amount": 15, "payable_amount": 1675, "captured_amount": 1675,
-        "coupon_id": "c1", "use_points": 100, "gift_points": 30, "gift_growth": 5, "intent_id": ORDER_ID + 1,
-        "remarked": True, "deleted": False, "commented": False, "held": False, "ext": "{}", "created_at": AT,
-        "updated_at": later(9), "expire_at": later(30), "paid_at": later(1), "shipped_at": None, "delivered_at": None,
-        "completed_at": None, "cancelled_at": None,
-    }  # fmt: skip
+        "id": ORDER_ID,
+        "root_id": ORDER_ID,
+        "parent_id": None,
+        "kind": "sale",
+        "order_no": "202601310000000001",
+        "user_id": "u1",
+        "seller_id": "shop-1",
+        "channel": "mobile",
+        "business_type": "normal",
+        "order_type": "normal",
+        "business_order_id": "b-7",
+        "state": state,
+        "cancel_type": None,
+        "currency": "CNY",
+        "origin_amount": 1700,
+        "promotion_amount": 100,
+        "coupon_amount": 200,
+        "points_amount": 50,
+        "adjustment_amount": 10,
+        "shipping_fee": 300,
+        "box_fee": 20,
+        "tax_amount": 15,
+        "payable_amount": 1675,
+        "captured_amount": 1675,
+        "coupon_id": "c1",
+        "use_points": 100,
+        "gift_points": 30,
+        "gift_growth": 5,
+        "intent_id": ORDER_ID + 1,
+        "remarked": True,
+        "deleted": False,
+        "commented": False,
+        "held": False,
+        "ext": "{}",
+        "created_at": AT,
+        "updated_at": later(9),
+        "expire_at": later(30),
+        "paid_at": later(1),
+        "shipped_at": None,
+        "delivered_at": None,
+        "completed_at": None,
+        "cancelled_at": None,
+    }
     return Head(**(fields | changes))
 
 
 def line(line_no: int = 1, qty: int = 2, **changes: Any) -> Line:
     """Units at 500 minor units each."""
     fields: dict[str, Any] = {
-        "line_no": line_no, "sku_id": f"s{line_no}", "spu_id": f"p{line_no}", "name": f"Product {line_no}",
-        "product_type": "normal", "category_id": "tea", "seller_id": "shop-1", "qty": qty, "unit_price": 500,
-        "origin_amount": 500 * qty, "promotion_amount": 100, "promotion_text": "满减优惠", "coupon_amount": 0,
-        "points_amount": 0, "payable_amount": 500 * qty - 100, "refunded_qty": 0, "refunded_amount": 0,
-        "gift_points": 3, "gift_growth": 1, "specs": {"颜色": "红", "尺码": "L"}, "image_url": "https://x/y.png",
+        "line_no": line_no,
+        "sku_id": f"s{line_no}",
+        "spu_id": f"p{line_no}",
+        "name": f"Product {line_no}",
+        "product_type": "normal",
+        "category_id": "tea",
+        "seller_id": "shop-1",
+        "qty": qty,
+        "unit_price": 500,
+        "origin_amount": 500 * qty,
+        "promotion_amount": 100,
+        "promotion_text": "满减优惠",
+        "coupon_amount": 0,
+        "points_amount": 0,
+        "payable_amount": 500 * qty - 100,
+        "refunded_qty": 0,
+        "refunded_amount": 0,
+        "gift_points": 3,
+        "gift_growth": 1,
+        "specs": {"颜色": "红", "尺码": "L"},
+        "image_url": "https://x/y.png",
         "unit": "box",
-    }  # fmt: skip
+    }
     return Line(**(fields | changes))
 
 
@@ -62,8 +111,11 @@ def case(state: str = "requested", type_: str = "return_refund") -> Case:
 def whole(state: State = State.PAID, **changes: Any) -> Whole:
     """A paid order of two lines with a snapshot; `changes` are parts of it, and fields of its row under `head`."""
     fields: dict[str, Any] = {
-        "head": head(state, **changes.pop("head", {})), "lines": (line(1), line(2, 1)), "facts": (fact(),),
-        "snapshots": (Snapshot(2, '{"payable": 1675}', AT),), "stock": "committed",
+        "head": head(state, **changes.pop("head", {})),
+        "lines": (line(1), line(2, 1)),
+        "facts": (fact(),),
+        "snapshots": (Snapshot(2, '{"payable": 1675}', AT),),
+        "stock": "committed",
         "address": {"receiver": "W****", "phone": "138****5678", "country": "CN", "city": "S****", "detail": "N****"},
-    }  # fmt: skip
+    }
     return Whole(**(fields | changes))

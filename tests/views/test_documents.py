@@ -157,18 +157,22 @@ def test_what_a_client_pays_follows_from_the_amounts_of_s0_and_of_s4() -> None:
 
 def test_a_line_costs_its_price_times_its_quantity_in_every_document() -> None:
     assert [(one["quantity"], one["unit_price"], one["total_price"]) for one in of("s0")["order_items"]] == [
-        (2, "5.00", "10.00"), (1, "5.00", "5.00"),
-    ]  # fmt: skip
+        (2, "5.00", "10.00"),
+        (1, "5.00", "5.00"),
+    ]
     assert [(one["quantity"], one["price"], one["total_price"]) for one in of("s1")["order_item"]] == [
-        (2, "5.00", "10.00"), (1, "5.00", "5.00"),
-    ]  # fmt: skip
+        (2, "5.00", "10.00"),
+        (1, "5.00", "5.00"),
+    ]
     assert [(one["quantity"], one["price"]) for one in of("s2")["Order"]["items"]] == [(2, "5.00"), (1, "5.00")]
     assert [(one["sale_quantity"], one["sale_price"], one["origin_amount"]) for one in of("s3")["order_item"]] == [
-        (2, 500, 1000), (1, 500, 500),
-    ]  # fmt: skip
+        (2, 500, 1000),
+        (1, 500, 500),
+    ]
     assert [(one["productPrice"], one["realAmount"]) for one in of("s4")["OmsOrderItem"]] == [
-        ("5.00", "9.00"), ("5.00", "4.00"),
-    ]  # fmt: skip
+        ("5.00", "9.00"),
+        ("5.00", "4.00"),
+    ]
 
 
 def test_what_a_line_costs_in_s4_is_what_every_reduction_leaves() -> None:
@@ -184,8 +188,13 @@ def test_goods_that_were_confirmed_before_any_carrier_said_so_are_received_then(
 
 
 def test_every_document_names_the_same_order_in_its_own_way() -> None:
-    names = [row("s0", "orders")["id"], row("s1", "order_main")["order_id"], row("s2", "Order")["id"],
-             row("s3", "order_info")["order_id"], row("s4", "OmsOrder")["orderSn"]]  # fmt: skip
+    names = [
+        row("s0", "orders")["id"],
+        row("s1", "order_main")["order_id"],
+        row("s2", "Order")["id"],
+        row("s3", "order_info")["order_id"],
+        row("s4", "OmsOrder")["orderSn"],
+    ]
     assert names == [uuid_of(ORDER_ID), ORDER_ID, ORDER_ID, "202601310000000001", "202601310000000001"]
 
 
@@ -219,11 +228,15 @@ def test_every_attempt_is_a_payment_of_s0_and_of_s3() -> None:
         for one in of("s0", order)["payments"]
     }
     assert shown == {
-        "t0": ("failed", None, None), "t1": ("captured", later(1), later(5)), "t2": ("refunded", later(4), later(5)),
-    }  # fmt: skip
+        "t0": ("failed", None, None),
+        "t1": ("captured", later(1), later(5)),
+        "t2": ("refunded", later(4), later(5)),
+    }
     assert [(one["out_trade_no"], one["pay_status"]) for one in of("s3", order)["order_payment_detail"]] == [
-        ("t0", 10), ("t1", 20), ("t2", 20),
-    ]  # fmt: skip
+        ("t0", 10),
+        ("t1", 20),
+        ("t2", 20),
+    ]
 
 
 UNPAID = {"captured_amount": 0, "paid_at": None}
@@ -256,8 +269,11 @@ def test_s3_has_a_payment_of_an_order_that_nobody_tried_to_pay() -> None:
 )
 def test_each_document_has_its_own_number_for_a_way_to_pay(provider: str, wanted: tuple[int | None, ...]) -> None:
     order = whole(facts=(replace(fact(), provider=provider),))
-    found = [row("s1", "order_payment", order)["pay_type"], row("s3", "order_info", order)["pay_type"],
-             row("s4", "OmsOrder", order)["payType"]]  # fmt: skip
+    found = [
+        row("s1", "order_payment", order)["pay_type"],
+        row("s3", "order_info", order)["pay_type"],
+        row("s4", "OmsOrder", order)["payType"],
+    ]
     assert tuple(found) == wanted
 
 
@@ -278,12 +294,15 @@ def test_s3_numbers_why_an_order_was_cancelled(cancel_type: str | None, wanted: 
 
 
 def test_types_of_orders_and_products_have_the_numbers_of_the_documents() -> None:
-    flash = whole(head={"business_type": "seckill", "order_type": "gift", "channel": "third_party"},
-                  lines=(line(1, product_type="pre_sale"), line(2, product_type="fresh")))  # fmt: skip
+    flash = whole(
+        head={"business_type": "seckill", "order_type": "gift", "channel": "third_party"},
+        lines=(line(1, product_type="pre_sale"), line(2, product_type="fresh")),
+    )
     assert row("s1", "order_main", flash)["business_type"] == 2
     assert (row("s3", "order_info", flash)["business_identifier"], row("s3", "order_info", flash)["order_type"]) == (
-        2, 127,
-    )  # fmt: skip
+        2,
+        127,
+    )
     assert [one["product_type"] for one in of("s3", flash)["order_item"]] == [2, 127]
     assert (row("s4", "OmsOrder", flash)["orderType"], row("s4", "OmsOrder", flash)["sourceType"]) == (1, 3)
 
@@ -295,8 +314,15 @@ def test_a_case_is_shown_with_the_numbers_of_s1_and_the_names_of_s0() -> None:
         found = row("s1", "order_after_sale", order)
         shown[state] = found["status"]
         assert (found["type"], found["refund_amount"], row("s0", "aftersales", order)["type"]) == (1, "5.00", "refund")
-    assert shown == {"requested": 0, "approved": 1, "rejected": 2, "inspecting": 3, "refund_failed": 3,
-                     "completed": 4, "revoked": 2}  # fmt: skip
+    assert shown == {
+        "requested": 0,
+        "approved": 1,
+        "rejected": 2,
+        "inspecting": 3,
+        "refund_failed": 3,
+        "completed": 4,
+        "revoked": 2,
+    }
 
 
 def test_goods_are_where_the_first_live_parcel_is() -> None:

@@ -58,8 +58,10 @@ def test_everything_below_a_person_is_masked() -> None:
 def test_a_form_reads_like_json() -> None:
     body = "total_amount=88.88&buyer_id=2088102116773037&fund_bill_list=%5B%7B%22buyer_name%22%3A%22Fang%22%7D%5D"
     assert body_shown(body) == {
-        "total_amount": "88.88", "buyer_id": "208****3037", "fund_bill_list": [{"buyer_name": "F****"}],
-    }  # fmt: skip
+        "total_amount": "88.88",
+        "buyer_id": "208****3037",
+        "fund_bill_list": [{"buyer_name": "F****"}],
+    }
 
 
 DEEP = 60_000

@@ -238,8 +238,15 @@ def test_alipay_and_wechat_have_each_others_code_in_s1_and_s4() -> None:
 
 
 def test_the_numbers_of_a_table_are_each_used_once() -> None:
-    tables = [codes.CANCEL_TYPE, codes.OPERATE_TYPE, codes.AMOUNT_TYPE, codes.SNAPSHOT_TYPE, codes.BUSINESS_TYPE,
-              codes.PRODUCT_TYPE, codes.CHANNEL_S4]  # fmt: skip
+    tables = [
+        codes.CANCEL_TYPE,
+        codes.OPERATE_TYPE,
+        codes.AMOUNT_TYPE,
+        codes.SNAPSHOT_TYPE,
+        codes.BUSINESS_TYPE,
+        codes.PRODUCT_TYPE,
+        codes.CHANNEL_S4,
+    ]
     for table in tables:
         assert len(set(table.values())) == len(table)
 
@@ -250,10 +257,18 @@ def test_every_step_of_an_order_is_logged_under_a_number_that_has_a_name() -> No
 
 def test_cancel_types_amounts_and_snapshots_have_the_numbers_of_the_documents() -> None:
     assert [codes.CANCEL_TYPE[name] for name in ("user", "timeout", "operator", "payment_failed", "aftersale")] == [
-        0, 1, 3, 7, 9,
-    ]  # fmt: skip
+        0,
+        1,
+        3,
+        7,
+        9,
+    ]
     assert [codes.AMOUNT_TYPE[name] for name in ("origin", "promotion", "coupon", "points", "real_pay")] == [
-        10, 15, 20, 25, 50,
-    ]  # fmt: skip
+        10,
+        15,
+        20,
+        25,
+        50,
+    ]
     assert list(codes.SNAPSHOT_TYPE) == ["coupon", "amount", "item", "address", "promotion_rules", "risk_verdict"]
     assert list(codes.SNAPSHOT_TYPE.values()) == [1, 2, 3, 4, 5, 6]

@@ -22,28 +22,52 @@ SHOP = Shop()
 def sku(sku_id: str = "tea", price: int = 1000, **more: Any) -> Sku:
     """One SKU of the SPU `spu`, on sale for CNY."""
     fields: dict[str, Any] = {
-        "sku_id": sku_id, "spu_id": "spu", "name": sku_id, "on_sale": True, "price": price, "currency": "CNY",
-        "product_type": "normal", "seller_id": None,
-    }  # fmt: skip
+        "sku_id": sku_id,
+        "spu_id": "spu",
+        "name": sku_id,
+        "on_sale": True,
+        "price": price,
+        "currency": "CNY",
+        "product_type": "normal",
+        "seller_id": None,
+    }
     return Sku(**(fields | more))
 
 
 def promotion(kind: str, **more: Any) -> Promotion:
     """One promotion of the SPU `spu`, valid from a day before `AT` to a day after."""
     fields: dict[str, Any] = {
-        "promo_id": "p1", "revision": 1, "name": kind, "kind": kind, "scope": "spu", "scope_id": "spu",
-        "currency": "CNY", "starts_at": AT - DAY, "ends_at": AT + DAY,
-    }  # fmt: skip
+        "promo_id": "p1",
+        "revision": 1,
+        "name": kind,
+        "kind": kind,
+        "scope": "spu",
+        "scope_id": "spu",
+        "currency": "CNY",
+        "starts_at": AT - DAY,
+        "ends_at": AT + DAY,
+    }
     return Promotion(**(fields | more))
 
 
 def coupon(amount: int, **more: Any) -> Coupon:
     """Ada's coupon for everything, valid from a day before `AT` to a day after."""
     fields: dict[str, Any] = {
-        "coupon_id": "c1", "user_id": "ada", "state": "issued", "order_id": None, "name": "welcome", "amount": amount,
-        "currency": "CNY", "min_amount": 0, "scope": "all", "scope_ids": frozenset(), "channels": frozenset(),
-        "member_levels": frozenset(), "valid_from": AT - DAY, "valid_to": AT + DAY,
-    }  # fmt: skip
+        "coupon_id": "c1",
+        "user_id": "ada",
+        "state": "issued",
+        "order_id": None,
+        "name": "welcome",
+        "amount": amount,
+        "currency": "CNY",
+        "min_amount": 0,
+        "scope": "all",
+        "scope_ids": frozenset(),
+        "channels": frozenset(),
+        "member_levels": frozenset(),
+        "valid_from": AT - DAY,
+        "valid_to": AT + DAY,
+    }
     return Coupon(**(fields | more))
 
 
@@ -71,9 +95,14 @@ def sale(*lines: tuple[Sku, int], promotions: Sequence[Promotion] = (), shop: Sh
     mine, points = more.pop("coupon", None), more.pop("points", 0)
     wanted = tuple(Wanted(item.sku_id, qty, "main") for item, qty in lines)
     ask = Ask(
-        wanted, lines[0][0].currency, "pc", more.pop("country", "CN"), mine.coupon_id if mine else None, points,
+        wanted,
+        lines[0][0].currency,
+        "pc",
+        more.pop("country", "CN"),
+        mine.coupon_id if mine else None,
+        points,
         more.pop("expected", None),
-    )  # fmt: skip
+    )
     buyer = Buyer("ada", more.pop("level", None), more.pop("available", PLENTY), mine, more.pop("bought", {}))
     rules = Rules({item.sku_id: item for item, _ in lines}, promotions, more.pop("left", {}))
     assert not more, f"nobody reads {more}"
@@ -116,13 +145,20 @@ def goods(draw: st.DrawFn, currency: str, lines_max: int = 200) -> list[tuple[Sk
     return [
         (
             sku(
-                str(number), price, currency=currency, spu_id=spu, category_id=category, tax_class=tax_class,
-                points_limit=limit, product_type=type_, seller_id=seller,
+                str(number),
+                price,
+                currency=currency,
+                spu_id=spu,
+                category_id=category,
+                tax_class=tax_class,
+                points_limit=limit,
+                product_type=type_,
+                seller_id=seller,
             ),
             qty,
         )
         for number, (price, qty, spu, category, tax_class, limit, (type_, seller)) in enumerate(rows)
-    ]  # fmt: skip
+    ]
 
 
 @st.composite
@@ -184,7 +220,14 @@ def sales(draw: st.DrawFn, lines_max: int = 200) -> Sale:
     left = {p.promo_id: draw(st.integers(0, 50)) for p in valid if p.quantity is not None}
     points = draw(st.sampled_from([0, 0, 100, 12_345, 10**14]))
     return sale(
-        *lines, promotions=valid, shop=draw(any_shop()), coupon=draw(st.none() | any_coupon(currency)), points=points,
-        available=points, level=draw(st.sampled_from([None, "gold"])), bought=draw(known), left=left,
+        *lines,
+        promotions=valid,
+        shop=draw(any_shop()),
+        coupon=draw(st.none() | any_coupon(currency)),
+        points=points,
+        available=points,
+        level=draw(st.sampled_from([None, "gold"])),
+        bought=draw(known),
+        left=left,
         country=draw(st.sampled_from([None, "CN", "DE"])),
-    )  # fmt: skip
+    )

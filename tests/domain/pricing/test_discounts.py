@@ -200,8 +200,10 @@ def _off_by_less_than_one(line: Line, amount: int, total: int) -> bool:
 
 @given(
     st.lists(st.tuples(st.sampled_from([TEA, CUP]), st.integers(1, 9)), min_size=1, max_size=6),
-    st.integers(0, 40), st.none() | st.integers(1, 40), st.integers(0, 40),
-)  # fmt: skip
+    st.integers(0, 40),
+    st.none() | st.integers(1, 40),
+    st.integers(0, 40),
+)
 def test_a_flash_sale_is_never_oversold(
     lines: list[tuple[Sku, int]], left: int, limit: int | None, bought: int
 ) -> None:

@@ -89,11 +89,16 @@ class Till:
         """A new one, in the first scene of the provider if none is named."""
         now = datetime.now(UTC)
         given: dict[str, Any] = {
-            "out_trade_no": f"P{next(_numbers)}", "amount": amount, "currency": self.currency,
-            "subject": "Größe & 100% 茶", "scene": scene or sorted(self.provider.scenes)[0], "started_at": now,
-            "expire_at": now + timedelta(minutes=30), "client_ip": "203.0.113.7",
+            "out_trade_no": f"P{next(_numbers)}",
+            "amount": amount,
+            "currency": self.currency,
+            "subject": "Größe & 100% 茶",
+            "scene": scene or sorted(self.provider.scenes)[0],
+            "started_at": now,
+            "expire_at": now + timedelta(minutes=30),
+            "client_ip": "203.0.113.7",
             "payer": "oUpF8uMuAJO_M2pxb1Q9zNjWeS6o",
-        }  # fmt: skip
+        }
         return Attempt(**given | more)
 
     async def start(self, attempt: Attempt) -> Ready | Refused | Unknown:
@@ -190,10 +195,17 @@ class Till:
         """Some of it back."""
         now = datetime.now(UTC)
         given: dict[str, Any] = {
-            "refund_no": f"R{next(_numbers)}", "out_trade_no": attempt.out_trade_no, "trade_no": paid.trade_no,
-            "amount": amount, "total": paid.amount, "currency": paid.currency, "reason": "late",
-            "captured_at": paid.occurred_at, "requested_at": now, "reference": attempt.reference,
-        }  # fmt: skip
+            "refund_no": f"R{next(_numbers)}",
+            "out_trade_no": attempt.out_trade_no,
+            "trade_no": paid.trade_no,
+            "amount": amount,
+            "total": paid.amount,
+            "currency": paid.currency,
+            "reason": "late",
+            "captured_at": paid.occurred_at,
+            "requested_at": now,
+            "reference": attempt.reference,
+        }
         return RefundAsk(**given | more)
 
     async def ledger(self) -> dict[str, Any]:

@@ -20,8 +20,9 @@ def test_a_habit_is_every_providers_unless_it_names_one() -> None:
     said = ["paypal.lost=0.5", "lost=0.1", "doubled=1"]
     found = chosen_habits(["wechat", "paypal"], said, SECONDS)
     assert {name: (habits.lost, habits.doubled) for name, habits in found.items()} == {
-        "wechat": (0.1, 1.0), "paypal": (0.5, 1.0),
-    }  # fmt: skip
+        "wechat": (0.1, 1.0),
+        "paypal": (0.5, 1.0),
+    }
     assert {habits.late_seconds for habits in found.values()} == {1.0}
 
 

@@ -67,8 +67,9 @@ async def test_a_payment_is_started_paid_told_queried_and_given_back_in_parts(na
         books = await till.ledger()
         assert books["captured"] == books["refunded"] == {till.currency: 8888}
         assert [(refund["amount"], refund["state"]) for refund in books["refunds"]] == [
-            (888, "succeeded"), (8000, "succeeded"),
-        ]  # fmt: skip
+            (888, "succeeded"),
+            (8000, "succeeded"),
+        ]
         assert [capture["trade_no"] for capture in books["captures"]] == [paid.trade_no]
 
 
