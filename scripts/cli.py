@@ -21,7 +21,7 @@ COMMANDS = {
     "keys": "Keys for personal data.",
     "topology": "Exchanges, queues and bindings.",
     "order": "Orders.",
-    "payments": "Payments: statements of channels, and what they told us.",
+    "payments": "Payments: the statements and notifications of providers.",
     "dead-letters": "What could not be handled: list, show, replay, discard.",
 }
 """Command -> its line in `oms --help`, which therefore imports none of them."""

@@ -26,7 +26,7 @@ from workers.store import notifications, reconciliation
 from workers.store.reconciliation import Sheet
 from workers.views.redaction import body_shown, headers_shown
 
-app = command_app("Payments: statements of providers, and what they told us.")
+app = command_app("Payments: the statements and notifications of providers.")
 YEARS = range(2000, 2200)
 Owners = Mapping[tuple[str, str], int]
 
