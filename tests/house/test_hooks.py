@@ -25,6 +25,15 @@ def test_every_check_of_scripts_test_is_a_hook_with_the_same_command() -> None:
     assert {name: hooks.get(name) for name in checks} == checks
 
 
+def test_the_quick_tests_run_before_a_push() -> None:
+    hook = HOOKS.partition("- id: quick\n")[2].partition("- id:")[0]
+    [words] = commands(ENTRIES, hook).values()
+    assert words[0] == "scripts/test"
+    assert set(words[1:]) == {"--only-tests", "--quick"}
+    assert all(f"\n    {option})" in text("scripts/test") for option in words[1:])
+    assert "stages: [pre-push]" in hook
+
+
 @pytest.mark.parametrize(("characters", "refused"), [(71, False), (72, True)])
 def test_a_subject_of_72_characters_or_more_is_refused(characters: int, refused: bool) -> None:
     [pattern] = commands(ENTRIES, HOOKS)[SUBJECT]
