@@ -13,16 +13,16 @@ from typer.main import get_command
 from scripts.commands.problems import Code
 
 COMMANDS = {
-    "worker": "Handle the messages of all queues, or of some, until SIGTERM.",
-    "relay": "Publish what the outbox holds, until SIGTERM.",
+    "worker": "Handle the messages of all queues or of some, until SIGTERM.",
+    "relay": "Publish the messages of the outbox, until SIGTERM.",
     "migrate": "Bring the database to the newest schema.",
-    "audit": "Check the invariants on the live database, read-only, as of one moment.",
-    "publish": "Check a message against its schema, publish it, and wait until the broker has it.",
-    "keys": "Keys for personal data.",
-    "topology": "Exchanges, queues and bindings.",
-    "order": "Orders.",
-    "payments": "Payments: the statements and notifications of providers.",
-    "dead-letters": "What could not be handled: list, show, replay, discard.",
+    "audit": "Check on the live database that all invariants hold.",
+    "publish": "Check a message, publish it, wait until the broker confirms.",
+    "keys": "Make keys for the encryption of personal data.",
+    "topology": "Show or declare exchanges, queues and bindings.",
+    "order": "Look into one order.",
+    "payments": "Compare provider statements, show provider notifications.",
+    "dead-letters": "List, show, replay and discard messages that failed.",
 }
 """Command -> its line in `oms --help`, which therefore imports none of them."""
 

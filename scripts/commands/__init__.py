@@ -1,11 +1,13 @@
-"""One module per `oms` command or group of commands, and what they share: problems, output, connecting, masking.
+"""One module per `oms` command or group of commands, and the modules that they share.
 
-The module of a command has its name and an `app`; scripts/cli.py imports it when the command is called.
+The module of a command has the command's name and an `app`; scripts/cli.py imports it when the command is called. They
+share connections (settings and sessions), output (tables and JSON), problems (error texts and exit codes), explanations
+(exceptions as problems) and decisions (plan, confirm, act).
 """
 
 import typer
 
 
 def command_app(help: str | None = None) -> typer.Typer:
-    """A command (one function, no callback), or a group: `help` is the group's."""
+    """Return the Typer app of one command, or of a group of commands; `help` is the help text of a group."""
     return typer.Typer(help=help, no_args_is_help=True, add_completion=False, rich_markup_mode=None)

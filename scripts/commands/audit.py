@@ -1,4 +1,4 @@
-"""`oms audit`: the invariants, on any live system, read-only."""
+"""`oms audit` checks the invariants on a live database and only reads."""
 
 import time
 from collections.abc import Sequence
@@ -10,19 +10,19 @@ import typer
 from db.pool import Transaction
 from db.statements import SQL
 from scripts.commands import command_app
-from scripts.commands.connecting import connected, run
+from scripts.commands.connections import connected, run
 from scripts.commands.invariants import INVARIANTS, Invariant
 from scripts.commands.output import Format, Output, say, write_json, write_table
 from scripts.commands.problems import Code
 
 app = command_app()
-GRACE_SECONDS = 60.0  # what a message may be on its way for without anything being lost
-TIMEOUT_SECONDS = 600  # a full scan of a large shop, on a replica perhaps
+GRACE_SECONDS = 60.0  # a message may be on its way for so long without being lost
+TIMEOUT_SECONDS = 600  # enough for a full scan of a large shop's tables
 
 
 @dataclass(frozen=True)
 class Finding:
-    """What one invariant says: how many violations, the first of them, and what the look cost."""
+    """The result of one invariant: how many violations, the ids of the first ones, and how long the check took."""
 
     id: str
     invariant: str
@@ -32,13 +32,16 @@ class Finding:
 
 
 async def check(tx: Transaction, *, drained: bool = False, grace_seconds: float = GRACE_SECONDS) -> list[Finding]:
-    """Every invariant that applies, as of one moment. When drained, nothing is excused for being on its way."""
+    """Check every invariant in one snapshot of the database.
+
+    `drained` means that no work is under way: then there is no grace, and invariants that need this are checked too.
+    """
     async with tx.transaction(isolation="repeatable_read", readonly=True):
         return await findings(tx, drained=drained, grace_seconds=grace_seconds)
 
 
 async def findings(tx: Transaction, *, drained: bool, grace_seconds: float) -> list[Finding]:
-    """As `check`, in the caller's transaction."""
+    """Check the invariants as `check` does, but in the transaction of the caller."""
     chosen = [invariant for invariant in INVARIANTS if drained or not invariant.drained]
     return [await _finding(tx, invariant, 0.0 if drained else grace_seconds) for invariant in chosen]
 
@@ -46,7 +49,7 @@ async def findings(tx: Transaction, *, drained: bool, grace_seconds: float) -> l
 async def _finding(tx: Transaction, invariant: Invariant, grace_seconds: float) -> Finding:
     started = time.perf_counter()
     row = await tx.fetchrow(SQL[invariant.statement], *invariant.arguments(grace_seconds))
-    assert row is not None, "an aggregate has one row"
+    assert row is not None, "an aggregate query returns one row"
     milliseconds = round((time.perf_counter() - started) * 1000)
     return Finding(invariant.id, invariant.sentence, row["violations"], tuple(row["first"] or ()), milliseconds)
 
@@ -55,17 +58,27 @@ async def _finding(tx: Transaction, invariant: Invariant, grace_seconds: float) 
 def audit(
     *,
     quiescent: Annotated[
-        bool, typer.Option("--quiescent", help="Also what holds only when no work is under way, and without grace.")
+        bool, typer.Option("--quiescent", help="No work is under way: allow no grace, and check what holds only then.")
     ] = False,
     grace_seconds: Annotated[
-        float, typer.Option(min=0, envvar="OMS_AUDIT_GRACE_SECONDS", help="How long a message may be on its way.")
+        float,
+        typer.Option(
+            min=0,
+            envvar="OMS_AUDIT_GRACE_SECONDS",
+            help="Seconds that a message may be on its way without counting as lost.",
+        ),
     ] = GRACE_SECONDS,
     timeout_seconds: Annotated[
-        int, typer.Option(min=1, envvar="OMS_AUDIT_TIMEOUT_SECONDS", help="For one invariant.")
+        int,
+        typer.Option(
+            min=1, envvar="OMS_AUDIT_TIMEOUT_SECONDS", help="Seconds that the check of one invariant may take."
+        ),
     ] = TIMEOUT_SECONDS,
     output: Output = Format.TABLE,
 ) -> None:
-    """Check the invariants on the live database, read-only, as of one moment. Exits 1 when one is violated.
+    """Check on the live database that all invariants hold.
+
+    The command only reads, and sees the database as of one moment. It exits with 1 when an invariant is violated.
 
     \b
     Examples:

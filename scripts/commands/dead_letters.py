@@ -1,4 +1,4 @@
-"""`oms dead-letters`: look at what could not be handled, and decide what becomes of it."""
+"""`oms dead-letters` shows the messages that could not be handled, and replays or discards them."""
 
 from collections.abc import Sequence
 from typing import Annotated, Any
@@ -9,18 +9,18 @@ import typer
 from db.pool import Transaction
 from messages.topology import QUEUES
 from scripts.commands import command_app
-from scripts.commands.connecting import actor, connected, run
-from scripts.commands.deciding import Row, all_of, decide, summary
+from scripts.commands.connections import actor, connected, run
+from scripts.commands.decisions import DeadLetter, all_of, decide, summary
 from scripts.commands.output import Format, Output, say, write_json, write_table
 from scripts.commands.problems import Code, CommandError
 from workers.domain.masking import masked
 from workers.services import dead_letters as decisions
 from workers.store import dead_letters
 
-app = command_app("What could not be handled: list, show, replay, discard.")
+app = command_app("List, show, replay and discard messages that failed.")
 
-Ids = Annotated[list[int], typer.Argument(help="Ids, as `oms dead-letters list` shows them.")]
-Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
+Ids = Annotated[list[int], typer.Argument(help="The ids that `oms dead-letters list` shows.")]
+Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask for confirmation.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Print the plan and change nothing.")]
 UNROUTED = "unrouted"
 
@@ -28,14 +28,14 @@ UNROUTED = "unrouted"
 @app.command("list")
 def list_(
     *,
-    queue: Annotated[str | None, typer.Option(help="Only of this queue, without the prefix.")] = None,
+    queue: Annotated[str | None, typer.Option(help="Only of this queue, named without the prefix.")] = None,
     reason: Annotated[str | None, typer.Option(help="Only with this reason.")] = None,
-    type: Annotated[str | None, typer.Option(help="Only of this message type, such as order.create.v1.")] = None,
-    state: Annotated[str, typer.Option(help="open, replayed, discarded or any.")] = dead_letters.OPEN,
-    limit: Annotated[int, typer.Option(min=1, max=10_000, help="At most so many, newest first.")] = 50,
+    type: Annotated[str | None, typer.Option(help="Only of this type, such as order.create.v1.")] = None,
+    state: Annotated[str, typer.Option(help="One of: open, replayed, discarded, any.")] = dead_letters.OPEN,
+    limit: Annotated[int, typer.Option(min=1, max=10_000, help="Show at most so many.")] = 50,
     output: Output = Format.TABLE,
 ) -> None:
-    """List dead letters, newest first. Nothing personal is shown.
+    """List dead letters, the newest first, without personal data.
 
     \b
     Examples:
@@ -46,7 +46,9 @@ def list_(
     wanted = None if state == "any" else state
     if wanted not in (None, dead_letters.OPEN, dead_letters.REPLAYED, dead_letters.DISCARDED):
         hint = "oms dead-letters list --state open"
-        raise CommandError(Code.FAILED, f"there is no state {state}", why="open, replayed, discarded or any", hint=hint)
+        raise CommandError(
+            Code.FAILED, f"there is no state {state}", why="states are open, replayed, discarded and any", hint=hint
+        )
 
     async def work() -> list[dict[str, Any]]:
         async with connected() as tx:
@@ -62,11 +64,13 @@ def list_(
 
 @app.command("show")
 def show(
-    id: Annotated[int, typer.Argument(help="The id, as `oms dead-letters list` shows it.")],
-    reveal: Annotated[bool, typer.Option("--reveal", help="Show personal data as it is.")] = False,
+    id: Annotated[int, typer.Argument(help="The id that `oms dead-letters list` shows.")],
+    reveal: Annotated[bool, typer.Option("--reveal", help="Show personal data unmasked.")] = False,
     output: Output = Format.TABLE,
 ) -> None:
-    """Show one dead letter: what is known, its headers, its body, what was decided. Personal data is masked.
+    """Show one dead letter with its headers, body and decisions.
+
+    Personal data is masked unless --reveal is given.
 
     \b
     Examples:
@@ -80,31 +84,31 @@ def show(
             actions = [dict(action) for action in await dead_letters.actions(tx, id)]
             return _whole(row, reveal=reveal) | {"actions": actions}
 
-    letter = run(work())
+    dead_letter = run(work())
     if output is Format.JSON:
-        write_json(letter)
+        write_json(dead_letter)
         return
     nested = ("headers", "body", "actions")
-    write_table([{"field": name, "value": value} for name, value in letter.items() if name not in nested])
+    write_table([{"field": name, "value": value} for name, value in dead_letter.items() if name not in nested])
     for name in nested:
         typer.echo(f"\n{name}")
-        write_json(letter[name])
+        write_json(dead_letter[name])
 
 
 @app.command("replay")
 def replay(
     ids: Ids,
     *,
-    reason: Annotated[str, typer.Option(help="Why it will work now; kept with the letter.")],
-    to: Annotated[str | None, typer.Option(help="The queue for unrouted messages, without the prefix.")] = None,
-    again: Annotated[bool, typer.Option("--again", help="Also letters that were replayed before.")] = False,
+    reason: Annotated[str, typer.Option(help="Why it will work now. It is recorded.")],
+    to: Annotated[str | None, typer.Option(help="The queue for an unrouted message, without the prefix.")] = None,
+    again: Annotated[bool, typer.Option("--again", help="Replay also what was replayed before.")] = False,
     dry_run: DryRun = False,
     yes: Yes = False,
 ) -> None:
-    """Send messages once more, each to the queue where it died and to no other, under its own message id.
+    """Send dead letters again, each to the queue where it failed.
 
-    What was handled after all is not handled twice. All of the given ids are replayed, or none: unknown ids, discarded
-    letters and messages that their queue does not take refuse the whole.
+    A message keeps its message id, so one that was handled after all is not handled twice. The command replays all of
+    the ids or none: it refuses if an id is unknown or discarded, or if its queue does not take the message.
 
     \b
     Examples:
@@ -112,30 +116,32 @@ def replay(
       oms dead-letters replay 21 --reason "the key was mistyped" --to order-creation --yes
     """
     if to is not None and to not in QUEUES:
-        why = f"there is: {', '.join(QUEUES)}"
+        why = f"the queues are: {', '.join(QUEUES)}"
         raise CommandError(Code.FAILED, f"no queue {to}", why=why, hint="oms topology show")
 
     why_now = _reason("replay", ids, reason)
 
-    def judge(row: Row) -> tuple[str, str]:
+    def plan(row: DeadLetter) -> tuple[str, str]:
         return _target(row, to), _objection(row, to, again=again)
 
-    async def act(tx: Transaction, rows: Sequence[Row]) -> None:
+    async def act(tx: Transaction, rows: Sequence[DeadLetter]) -> None:
         for queue in sorted({_target(row, to) for row in rows}):
             same = [row for row in rows if _target(row, to) == queue]
             await decisions.replay(tx, same, to=queue, actor=actor(), reason=why_now)
 
-    decide("replay", ids, judge, act, dry_run=dry_run, yes=yes)
+    decide("replay", ids, plan, act, dry_run=dry_run, yes=yes)
 
 
 @app.command("discard")
 def discard(
     ids: Ids,
-    reason: Annotated[str, typer.Option(help="Why nobody needs it; kept with the letter.")],
+    reason: Annotated[str, typer.Option(help="Why nobody needs the message. It is recorded.")],
     dry_run: DryRun = False,
     yes: Yes = False,
 ) -> None:
-    """Give messages up. Their rows stay, with who did it, when and why; a discarded letter cannot be replayed.
+    """Give dead letters up: they can never be replayed.
+
+    The rows stay, with who discarded them, when and why.
 
     \b
     Examples:
@@ -143,43 +149,48 @@ def discard(
     """
     why_not = _reason("discard", ids, reason)
 
-    def judge(row: Row) -> tuple[str, str]:
-        return "-", "" if row["state"] == dead_letters.OPEN else f"is {row['state']} already"
+    def plan(row: DeadLetter) -> tuple[str, str]:
+        return "-", "" if row["state"] == dead_letters.OPEN else f"is already {row['state']}"
 
-    async def act(tx: Transaction, rows: Sequence[Row]) -> None:
+    async def act(tx: Transaction, rows: Sequence[DeadLetter]) -> None:
         await decisions.discard(tx, rows, actor=actor(), reason=why_not)
 
-    decide("discard", ids, judge, act, dry_run=dry_run, yes=yes)
+    decide("discard", ids, plan, act, dry_run=dry_run, yes=yes)
 
 
 def _reason(verb: str, ids: Sequence[int], given: str) -> str:
-    """What is recorded. Raises CommandError for a blank one."""
+    """Return the reason to record. Raises CommandError if it is blank."""
     if not given.strip():
         hint = f"oms dead-letters {verb} {ids[0]} --reason '...'"
-        raise CommandError(Code.FAILED, "a reason is needed", why="whoever looks next will ask", hint=hint)
+        raise CommandError(
+            Code.FAILED,
+            "a reason is needed",
+            why="it is recorded for the next person who looks at the dead letter",
+            hint=hint,
+        )
     return given.strip()
 
 
-def _target(row: Row, to: str | None) -> str:
+def _target(row: DeadLetter, to: str | None) -> str:
     return (to or "-") if row["queue"] == UNROUTED else str(row["queue"])
 
 
-def _objection(row: Row, to: str | None, *, again: bool) -> str:
-    """Why a letter may not be replayed; empty when it may."""
+def _objection(row: DeadLetter, to: str | None, *, again: bool) -> str:
+    """Return why a dead letter may not be replayed; empty if it may."""
     target, state, unrouted = _target(row, to), row["state"], row["queue"] == UNROUTED
     taken = {model.TYPE for model in QUEUES.get(target, ())}
     objections = (
         (state == dead_letters.DISCARDED, "was discarded"),
-        (state == dead_letters.REPLAYED and not again, "was replayed already (--again does it once more)"),
-        (unrouted and to is None, "was published to a key that nobody takes: name its queue with --to"),
-        (not unrouted and to not in (None, row["queue"]), f"died in {row['queue']} and goes nowhere else"),
-        (row["type"] is None, "has no type: nobody takes it"),
+        (state == dead_letters.REPLAYED and not again, "was already replayed (--again replays it once more)"),
+        (unrouted and to is None, "was published to a routing key that no queue takes: name its queue with --to"),
+        (not unrouted and to not in (None, row["queue"]), f"failed in {row['queue']} and goes nowhere else"),
+        (row["type"] is None, "has no type, so no queue takes it"),
         (row["type"] not in taken, f"is {row['type']}, which {target} does not take"),
     )
     return next((objection for holds, objection in objections if holds), "")
 
 
-def _whole(row: Row, *, reveal: bool) -> dict[str, Any]:
+def _whole(row: DeadLetter, *, reveal: bool) -> dict[str, Any]:
     body, headers = dead_letters.opened(row)
     hidden = ("body", "headers", "body_hash", "key_id")
     shown = {name: value for name, value in row.items() if name not in hidden}
@@ -187,7 +198,7 @@ def _whole(row: Row, *, reveal: bool) -> dict[str, Any]:
 
 
 def _parsed(data: bytes, reveal: bool) -> Any:
-    """JSON as such; anything else as text, which cannot be masked and is shown only when asked for."""
+    """Parse JSON and mask it. Other data cannot be masked: it is text with --reveal, and only its size without."""
     try:
         value = orjson.loads(data)
     except (ValueError, RecursionError):

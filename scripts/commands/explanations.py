@@ -20,7 +20,7 @@ def explain(error: BaseException) -> CommandError | None:
 def _broker(error: Any) -> CommandError:
     match error:
         case aiormq.exceptions.ChannelAccessRefused():
-            hint = "use the broker user of this role (see scripts/servers/roles.py)"
+            hint = "set OMS_AMQP_URL to a broker user that has this right (scripts/servers/roles.py lists them)"
             return CommandError(Code.REFUSED, "the broker user may not do this", why=_first_line(error), hint=hint)
         case aiormq.exceptions.ChannelNotFoundEntity():
             hint = "oms topology declare"
@@ -30,46 +30,54 @@ def _broker(error: Any) -> CommandError:
 
 
 def _server(error: Any) -> CommandError:
-    hint = "is it running, and do OMS_DATABASE_URL and OMS_AMQP_URL point at it?"
+    hint = "check that it runs, and that OMS_DATABASE_URL and OMS_AMQP_URL have its host and port"
     return CommandError(Code.UNREACHABLE, "a server does not answer", why=_first_line(error), hint=hint)
 
 
 def _port(error: Any) -> CommandError:
-    hint = "export OMS_OPS_PORT=9101, or whichever is free"
+    hint = "export OMS_OPS_PORT=9101, or another free port"
     return CommandError(Code.FAILED, "health and metrics cannot be served", why=str(error), hint=hint)
 
 
 def _cipher(error: Any) -> CommandError:
-    return CommandError(Code.FAILED, "the encryption keys do not fit", why=str(error))
+    hint = "set OMS_ENCRYPTION_KEYS as the workers have it"
+    return CommandError(Code.FAILED, "the encryption keys cannot be used", why=str(error), hint=hint)
 
 
 def _missing_key(error: Any) -> CommandError:
-    hint = "set OMS_ENCRYPTION_KEYS as the workers have it: what is stored opens with no other keys"
-    return CommandError(Code.FAILED, "what is stored cannot be opened", why=str(error), hint=hint)
+    hint = "set OMS_ENCRYPTION_KEYS as the workers have it: stored data opens with no other keys"
+    return CommandError(Code.FAILED, "stored data cannot be decrypted", why=str(error), hint=hint)
 
 
 def _contended(error: Any) -> CommandError:
-    hint = "try again in a moment"
-    return CommandError(Code.REFUSED, "someone else is deciding; nothing was done", why=_first_line(error), hint=hint)
+    hint = "the same command again in a moment"
+    return CommandError(
+        Code.REFUSED, "another command holds the same rows; nothing was done", why=_first_line(error), hint=hint
+    )
 
 
 def _no_such_id(error: Any) -> CommandError:
-    return CommandError(Code.NOTHING, "no such id", why=_first_line(error), hint="ids are as the lists show them")
+    return CommandError(
+        Code.NOTHING, "no such id", why=_first_line(error), hint="oms dead-letters list, and take an id from there"
+    )
 
 
 def _schema(error: Any) -> CommandError:
-    what = "the database has another schema than this version"
+    what = "the schema of the database is not the one of this version"
     return CommandError(Code.FAILED, what, why=_first_line(error), hint="oms migrate")
 
 
 def _slow(error: Any) -> CommandError:
     return CommandError(
-        Code.UNREACHABLE, "the database took too long", why=_first_line(error), hint="try in a quieter moment"
+        Code.UNREACHABLE,
+        "the database took too long",
+        why=_first_line(error),
+        hint="the same command when the database has less to do, or with a longer timeout",
     )
 
 
 def _denied(error: Any) -> CommandError:
-    hint = "use the database user of this role"
+    hint = "set OMS_DATABASE_URL to a database user that has this right"
     return CommandError(Code.REFUSED, "the database user may not do this", why=_first_line(error), hint=hint)
 
 

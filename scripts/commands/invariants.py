@@ -1,4 +1,4 @@
-"""What must hold at any moment, and what must hold once nothing is under way: each a sentence and a statement."""
+"""The invariants of `oms audit`: each is a sentence and a SQL statement that returns the violations."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from workers.domain.order import STEPS
 
 Arguments = Callable[[float], tuple[object, ...]]
-"""Grace in seconds -> the arguments of the statement."""
+"""Takes the grace in seconds and returns the arguments of the statement."""
 
 
 def _nothing(grace_seconds: float) -> tuple[object, ...]:
@@ -24,7 +24,7 @@ def _steps(grace_seconds: float) -> tuple[object, ...]:
 
 @dataclass(frozen=True)
 class Invariant:
-    """`id` is the requirement's; `drained` ones hold only when no work is under way."""
+    """`id` is that of the requirement. A `drained` invariant holds only when no work is under way."""
 
     id: str
     sentence: str

@@ -1,4 +1,4 @@
-"""`oms keys new`: keys for personal data."""
+"""`oms keys new` makes keys for the encryption of personal data."""
 
 from typing import Annotated
 
@@ -8,17 +8,19 @@ from db import cipher
 from scripts.commands import command_app
 from scripts.commands.problems import Code, CommandError
 
-app = command_app("Keys for personal data.")
+app = command_app("Make keys for the encryption of personal data.")
 
 
 @app.callback()
 def group() -> None:
-    """Keys."""
+    """Make `new` a command of a group: a group of one command would otherwise be that command."""
 
 
 @app.command("new")
-def new_key(key_id: Annotated[str, typer.Argument(help="The key's id; never use one again.")] = "k1") -> None:
-    """Print a fresh key for OMS_ENCRYPTION_KEYS; put it first there and keep the old ones behind it.
+def new_key(key_id: Annotated[str, typer.Argument(help="The id of the key. Never use an id twice.")] = "k1") -> None:
+    """Print a fresh key for OMS_ENCRYPTION_KEYS.
+
+    Put it in front of the old keys, and keep those: stored data opens only with the key that it was encrypted with.
 
     \b
     Examples:
@@ -27,6 +29,9 @@ def new_key(key_id: Annotated[str, typer.Argument(help="The key's id; never use 
     """
     if not key_id or set(key_id) & set(":, "):
         raise CommandError(
-            Code.FAILED, f"{key_id!r} is no key id", why="no colon, comma or space", hint="oms keys new k2"
+            Code.FAILED,
+            f"{key_id!r} is not a key id",
+            why="a key id has no colon, comma or space",
+            hint="oms keys new k2",
         )
     typer.echo(cipher.new_key(key_id))

@@ -1,11 +1,11 @@
-"""`oms migrate`: brings the database to the newest schema. No other command loads Alembic, SQLAlchemy and psycopg."""
+"""`oms migrate` brings the database to the newest schema. Only this command loads Alembic, SQLAlchemy and psycopg."""
 
 from sqlalchemy.exc import DBAPIError
 
 from db.migrate import upgrade
 from db.settings import DatabaseSettings
 from scripts.commands import command_app
-from scripts.commands.connecting import database_url
+from scripts.commands.connections import database_url
 from scripts.commands.explanations import database_unusable
 from scripts.commands.output import say
 
@@ -14,7 +14,9 @@ app = command_app()
 
 @app.command()
 def migrate() -> None:
-    """Bring the database to the newest schema. Safe to run from several places at once.
+    """Bring the database to the newest schema.
+
+    Several migrations may run at once: one waits for the other.
 
     \b
     Examples:

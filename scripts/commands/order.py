@@ -1,4 +1,4 @@
-"""`oms order show`: everything the database knows about one order, on one page, or as a source document has it."""
+"""`oms order show` prints all that the database has about one order, or the order in a source document's tables."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
@@ -13,7 +13,7 @@ from db.pool import Transaction
 from db.statements import SQL
 from outbox.packing import shard_of
 from scripts.commands import command_app
-from scripts.commands.connecting import connected, run
+from scripts.commands.connections import connected, run
 from scripts.commands.output import Format, Output, write_json, write_table
 from scripts.commands.problems import Code, CommandError
 from workers import views
@@ -21,7 +21,7 @@ from workers.domain.masking import masked
 from workers.views import loading as stored
 from workers.views.codes import SNAPSHOT_TYPE
 
-app = command_app("Orders.")
+app = command_app("Look into one order.")
 
 PARTS = (
     "parent",
@@ -39,13 +39,13 @@ PARTS = (
     "timers",
     "dead_letters",
 )
-FAMILY = frozenset({"items", "refunds", "shipments", "stock"})
-"""Read of an order and its children, which carry the goods of one that was split."""
+PARTS_WITH_CHILDREN = frozenset({"items", "refunds", "shipments", "stock"})
+"""These parts are read for an order and its children: the children of a split order carry its goods."""
 SNAPSHOTS = {number: name for name, number in SNAPSHOT_TYPE.items()}
 
 
 class Source(StrEnum):
-    """The source documents in whose words an order can be shown."""
+    """The source documents, which tests/requirements.md names. An order can be shown in the tables of each."""
 
     S0 = "s0"
     S1 = "s1"
@@ -54,28 +54,30 @@ class Source(StrEnum):
     S4 = "s4"
 
 
-class Shown(NamedTuple):
-    """A source's document, and a line with the status of the order itself, of its parent and of its children."""
+class OrderInSource(NamedTuple):
+    """An order in the words of a source document, and a status line for it, for its parent and for each child."""
 
     document: dict[str, Any]
-    orders: list[dict[str, Any]]
+    statuses: list[dict[str, Any]]
 
 
 @app.callback()
 def group() -> None:
-    """Orders."""
+    """Make `show` a command of a group: a group of one command would otherwise be that command."""
 
 
 @app.command("show")
 def show(
-    order: Annotated[str, typer.Argument(metavar="ID", help="The order's id, its number or its UUID.")],
+    order: Annotated[str, typer.Argument(metavar="ID", help="The id, the number or the UUID of the order.")],
     view: Annotated[
-        Source | None, typer.Option("--view", help="The order as this source document's tables would hold it.")
+        Source | None, typer.Option("--view", help="Show the order in the tables of this source document.")
     ] = None,
-    json: Annotated[bool, typer.Option("--json", help="The same as -o json.")] = False,
+    json: Annotated[bool, typer.Option("--json", help="Print JSON, like -o json.")] = False,
     output: Output = Format.TABLE,
 ) -> None:
-    """Show one order: lines, payments, refunds, parcels, stock, log, timers, unpublished events. The address is masked.
+    """Show all that the database has about one order.
+
+    That is its lines, payments, refunds, parcels, stock, log, timers and unpublished events. The address is masked.
 
     \b
     Examples:
@@ -93,7 +95,7 @@ def show(
 
 
 async def read(order: str) -> dict[str, Any]:
-    """The order and all that hangs on it, as of one moment. Raises CommandError when there is none."""
+    """Read the order and all that belongs to it, as of one moment. Raises CommandError if there is no such order."""
     async with connected() as tx, tx.transaction(isolation="repeatable_read", readonly=True):
         key = await _find(tx, order)
         (row,) = await _rows(tx, "order_view.order", key)
@@ -106,8 +108,8 @@ async def read(order: str) -> dict[str, Any]:
         return shown | parts | {"outbox": waiting}
 
 
-async def read_view(order: str, source: views.Source) -> Shown:
-    """The order in the words of a source. Raises CommandError when the source knows no such order."""
+async def read_view(order: str, source: views.Source) -> OrderInSource:
+    """Read the order in the words of a source document. Raises CommandError if that document has no such order."""
     async with connected() as tx, tx.transaction(isolation="repeatable_read", readonly=True):
         key = await _find(tx, order)
         address = {name: str(value) for name, value in (await _address(tx, key)).items() if value is not None}
@@ -115,10 +117,10 @@ async def read_view(order: str, source: views.Source) -> Shown:
         parent = [] if whole.head.parent_id is None else [await stored.read(tx, whole.head.parent_id)]
     document = views.document(source, whole)
     if isinstance(document, views.Absent):
-        why = f"it is {whole.head.state}, and {source} has no order before it is placed or when it could not be"
+        why = f"it is {whole.head.state}, and {source} has an order only once it is placed"
         raise CommandError(Code.NOTHING, f"{source} knows no order {order}", why=why, hint=f"oms order show {order}")
     relatives = [("this", whole), *(("parent", one) for one in parent), *(("child", one) for one in whole.children)]
-    return Shown(document, [_line(source, word, one) for word, one in relatives])
+    return OrderInSource(document, [_line(source, word, one) for word, one in relatives])
 
 
 def _line(source: views.Source, word: str, whole: views.Whole) -> dict[str, Any]:
@@ -130,7 +132,7 @@ def _line(source: views.Source, word: str, whole: views.Whole) -> dict[str, Any]
 async def _find(tx: Transaction, order: str) -> int:
     key = await stored.find(tx, order)
     if key is None:
-        hint = "an id is a number of up to 19 digits; an order number begins with its day; a UUID ends in the id"
+        hint = "give an id (up to 19 digits), an order number (it begins with its day) or a UUID (it ends in the id)"
         raise CommandError(Code.NOTHING, f"no order {order}", hint=hint)
     return key
 
@@ -140,8 +142,8 @@ async def _rows(tx: Transaction, statement: str, *arguments: object) -> list[dic
 
 
 async def _part(tx: Transaction, part: str, key: int, family: Sequence[int]) -> list[dict[str, Any]]:
-    """Which order a row belongs to is said only where there are several."""
-    rows = await _rows(tx, f"order_view.{part}", family if part in FAMILY else key)
+    """Read one part. Rows have a column order_id only if the order has children."""
+    rows = await _rows(tx, f"order_view.{part}", family if part in PARTS_WITH_CHILDREN else key)
     if part == "snapshots":
         return [_snapshot(row) for row in rows]
     return rows if len(family) > 1 else [{k: v for k, v in row.items() if k != "order_id"} for row in rows]
@@ -153,7 +155,7 @@ def _snapshot(row: Mapping[str, Any]) -> dict[str, Any]:
 
 
 async def _address(tx: Transaction, order_id: int) -> dict[str, Any]:
-    """Masked; without the key only what is stored in clear."""
+    """Read the address and mask it. Without its key only the parts that are stored in clear are returned."""
     row = await tx.fetchrow(SQL["order_view.address"], order_id)
     if row is None:
         return {}
@@ -173,8 +175,8 @@ def _write_parts(found: Mapping[str, Any]) -> None:
             write_table([_flat(row) for row in value], title=f"\n{title}")
 
 
-def _write_view(shown: Shown) -> None:
-    write_table(shown.orders)
+def _write_view(shown: OrderInSource) -> None:
+    write_table(shown.statuses)
     for title, value in shown.document.items():
         if not isinstance(value, Mapping):
             _write_parts({title: value})
@@ -189,7 +191,7 @@ def _write_fields(value: Mapping[str, Any], *, title: str) -> None:
 
 
 def _flat(row: Mapping[str, Any]) -> dict[str, Any]:
-    """JSON within a cell is text; a list of words is not."""
+    """Write JSON within a cell as text; a list of words stays a list."""
     return {name: orjson.dumps(item).decode() if _nested(item) else item for name, item in row.items()}
 
 

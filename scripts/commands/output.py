@@ -1,4 +1,4 @@
-"""Data on stdout, messages on stderr; tables for people, JSON with a stable shape for programs."""
+"""Commands write data to stdout and messages to stderr: tables for people, JSON of a stable shape for programs."""
 
 import sys
 from collections.abc import Mapping, Sequence
@@ -11,27 +11,27 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-WIDE_COLUMNS = 400  # not a terminal: nothing is cut, grep and awk see whole lines
+WIDE_COLUMNS = 400  # the width if stdout is not a terminal: grep and awk get whole lines
 JAVASCRIPT_INTEGER_MAX = 2**53
 
 
 class Format(StrEnum):
-    """How data is written."""
+    """The formats of --output."""
 
     TABLE = "table"
     JSON = "json"
 
 
-Output = Annotated[Format, typer.Option("--output", "-o", envvar="OMS_OUTPUT", help="How to write the data.")]
+Output = Annotated[Format, typer.Option("--output", "-o", envvar="OMS_OUTPUT", help="Write a table or JSON.")]
 
 
 def say(text: str) -> None:
-    """A message to the person at the terminal."""
+    """Write a message to the person at the terminal, on stderr."""
     print(text, file=sys.stderr, flush=True)
 
 
 def write_json(value: Any) -> None:
-    """One JSON document on stdout. Ids beyond what JavaScript holds are strings, as on the wire."""
+    """Write one JSON document to stdout. Integers that JavaScript cannot hold are strings, as on the wire."""
     sys.stdout.write(orjson.dumps(_plain(value), default=str, option=orjson.OPT_INDENT_2).decode() + "\n")
     sys.stdout.flush()
 
@@ -50,7 +50,7 @@ def _plain(value: Any) -> Any:
 
 
 def write_table(rows: Sequence[Mapping[str, Any]], *, title: str | None = None) -> None:
-    """One table on stdout with a column per key of the first row; nothing for no rows."""
+    """Write one table to stdout with a column for each key of the first row; write nothing if there are no rows."""
     if not rows:
         return
     table = Table(title=title, title_justify="left", box=None, pad_edge=False, header_style="bold")
@@ -63,13 +63,13 @@ def write_table(rows: Sequence[Mapping[str, Any]], *, title: str | None = None) 
 
 
 def console() -> Console:
-    """Plain where nobody looks: no colour and no folding off a terminal, no colour with NO_COLOR."""
+    """Return a console for stdout. It neither colours nor folds lines off a terminal, nor colours with NO_COLOR."""
     terminal = sys.stdout.isatty()
     return Console(markup=False, highlight=False, emoji=False, width=None if terminal else WIDE_COLUMNS)
 
 
 def cell(value: Any) -> str:
-    """A value as a person reads it. Control characters of foreign text are escaped: a terminal obeys them."""
+    """Write a value for a person. Control characters are escaped: a terminal would obey those of a foreign text."""
     match value:
         case None:
             return "-"

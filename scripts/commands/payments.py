@@ -1,4 +1,4 @@
-"""`oms payments`: a provider's statement against our books, and what providers told us."""
+"""`oms payments` compares a provider's statement with the database, and shows the notifications of providers."""
 
 import sys
 from collections.abc import Mapping, Sequence
@@ -13,7 +13,7 @@ from pydantic import SecretStr
 
 from db.cipher import CipherError
 from scripts.commands import command_app
-from scripts.commands.connecting import connected, run
+from scripts.commands.connections import connected, run
 from scripts.commands.output import Format, Output, say, write_json, write_table
 from scripts.commands.problems import Code, CommandError
 from workers.domain.money import render
@@ -26,39 +26,37 @@ from workers.store import notifications, reconciliation
 from workers.store.reconciliation import Sheet
 from workers.views.redaction import body_shown, headers_shown
 
-app = command_app("Payments: the statements and notifications of providers.")
+app = command_app("Compare provider statements, show provider notifications.")
 YEARS = range(2000, 2200)
 Owners = Mapping[tuple[str, str], int]
+"""(provider, number of an attempt or a refund) -> id of its order."""
 
 
 class StatementSettings(Settings):
-    """What a worker is told, without the broker."""
+    """The settings of a worker, without the broker."""
 
     amqp_url: SecretStr = SecretStr("")
 
 
-@app.callback()
-def group() -> None:
-    """Payments."""
-
-
 @app.command("reconcile")
 def reconcile(
-    file: Annotated[str, typer.Argument(metavar="FILE", help="The provider's own file; - reads stdin.")],
+    file: Annotated[str, typer.Argument(metavar="FILE", help="The file of the provider, unchanged; - reads stdin.")],
     *,
-    provider: Annotated[str, typer.Option(help=f"Whose it is: {', '.join(KINDS)}.")],
-    day: Annotated[datetime, typer.Option(formats=["%Y-%m-%d"], help="The day that it is the statement of.")],
+    provider: Annotated[str, typer.Option(help=f"The provider: {', '.join(KINDS)}.")],
+    day: Annotated[datetime, typer.Option(formats=["%Y-%m-%d"], help="The day of the statement.")],
     output: Output = Format.TABLE,
 ) -> None:
-    """Compare a provider's day statement with the live database, read-only. Exits 1 when they differ.
+    """Compare a provider's day statement with the live database.
 
-    Reads the provider's settings (OMS_ALIPAY ...) and OMS_BUSINESS_TIME_ZONE as the workers do. A payment.reconcile
-    does the same, remembers what was listed and announces every difference.
+    The command only reads, and exits with 1 when they differ. It uses OMS_BUSINESS_TIME_ZONE and the settings of the
+    provider (OMS_ALIPAY ...) as the workers do. The message payment.reconcile does the same comparison; it also records
+    the statement and announces every difference.
 
     \b
     Examples:
-      oms payments reconcile 20887000_20261121_业务明细.csv --provider alipay --day 2026-11-21
-      oms payments reconcile - --provider wechat --day 2026-11-21 -o json < bill.csv | jq .differences
+      oms payments reconcile bill.csv --provider alipay --day 2026-11-21
+      oms payments reconcile - --provider wechat --day 2026-11-21 < bill.csv
+      oms payments reconcile bill.csv --provider wechat --day 2026-11-21 -o json
     """
     settings = StatementSettings()
     sheet = read(_provider(provider, settings), file, day.date())
@@ -68,11 +66,11 @@ def reconcile(
         next_ = "oms order show ORDER_ID, or oms payments notifications --about NUMBER"
         say(f"oms: {len(comparison.differences)} differences\n  next: {next_}")
         raise typer.Exit(Code.FAILED)
-    say("the statement says what we hold")
+    say("the statement agrees with the database")
 
 
 def _provider(name: str, settings: Settings) -> Provider:
-    """The provider as the workers have it. Raises CommandError."""
+    """Return the provider, configured as in the workers. Raises CommandError if it is unknown or not configured."""
     if name not in KINDS:
         hint = f"--provider is one of {', '.join(KINDS)}"
         raise CommandError(Code.FAILED, f"there is no provider {name}", hint=hint)
@@ -80,7 +78,9 @@ def _provider(name: str, settings: Settings) -> Provider:
     variable = f"OMS_{name.upper()}"
     if given is None:
         hint = f"export {variable}=file:PATH, as the workers have it"
-        raise CommandError(Code.FAILED, f"{variable} is not set", why="it says whose statement this is", hint=hint)
+        raise CommandError(
+            Code.FAILED, f"{variable} is not set", why="it holds the merchant that the statement must be of", hint=hint
+        )
     try:
         return make(name, given.get_secret_value())
     except ProviderConfigError as error:
@@ -88,9 +88,14 @@ def _provider(name: str, settings: Settings) -> Provider:
 
 
 def read(provider: Provider, file: str, day: date) -> Sheet:
-    """The statement in a file. Raises CommandError."""
+    """Read the statement in a file. Raises CommandError if it cannot be read or is of another provider or day."""
     if day.year not in YEARS:
-        raise CommandError(Code.FAILED, f"{day} is no day of a statement", hint="--day 2026-11-21")
+        raise CommandError(
+            Code.FAILED,
+            f"{day} is not a day of a statement",
+            why="its year is not from 2000 to 2199",
+            hint="--day 2026-11-21",
+        )
     try:
         content = sys.stdin.buffer.read() if file == "-" else Path(file).read_bytes()
     except OSError as error:
@@ -100,14 +105,14 @@ def read(provider: Provider, file: str, day: date) -> Sheet:
     try:
         rows = statements.read(provider, content, day)
     except StatementError as error:
-        what = f"{file} is no statement of {provider.name} for {day}"
-        hint = "give the file as the provider has it, and --provider and --day as they are in it"
+        what = f"{file} is not a statement of {provider.name} for {day}"
+        hint = "give the file unchanged, with the --provider that wrote it and the --day that it is of"
         raise CommandError(Code.FAILED, what, why=str(error), hint=hint) from error
     return Sheet(provider.name, day, blake2b(content, digest_size=32).digest(), rows)
 
 
 async def compared(sheet: Sheet, time_zone: str) -> tuple[Comparison, Owners]:
-    """The statement against the database as of one moment, and the orders of what is missing here."""
+    """Compare the statement with the database as of one moment; find the orders of lines that the database lacks."""
     async with connected() as tx, tx.transaction(isolation="repeatable_read", readonly=True):
         ledgers = await reconciliation.ledgers(tx, [sheet], time_zone)
         found = compare(sheet.rows, ledgers.get(sheet.provider, ()), sheet.day)
@@ -134,7 +139,7 @@ def _report(sheet: Sheet, comparison: Comparison, owners: Owners, output: Format
 
 
 def _row(found: Mapping[str, Any]) -> dict[str, Any]:
-    """Amounts as people write them."""
+    """Return the columns of a difference, with amounts in major units."""
     theirs = found["their_currency"] or found["currency"]
     return {
         "line": found["line"],
@@ -155,11 +160,13 @@ def _money(amount: int | None, currency: str) -> str | None:
 @app.command("notifications")
 def show_notifications(
     *,
-    about: Annotated[str | None, typer.Option(metavar="NUMBER", help="Our number of an attempt or a refund.")] = None,
-    id: Annotated[int | None, typer.Option(help="A notification_id, as payment.callback_rejected says it.")] = None,
+    about: Annotated[str | None, typer.Option(metavar="NUMBER", help="Our number of an attempt or refund.")] = None,
+    id: Annotated[int | None, typer.Option(help="The notification_id of a payment.callback_rejected.")] = None,
     output: Output = Format.TABLE,
 ) -> None:
-    """Show notifications of providers as they arrived, for disputes. Buyers, cards and secrets are masked.
+    """Show the notifications of providers as they arrived.
+
+    They are evidence in a dispute. Buyers, cards and secrets are masked.
 
     \b
     Examples:
@@ -179,8 +186,8 @@ def show_notifications(
     found = run(work())
     if not found:
         what = f"with id {id}" if about is None else f"about {about}"
-        hint = "numbers are those we gave to the provider: oms order show ORDER_ID"
-        why = f"none was believed, or it is older than {notifications.KEEP_DAYS} days"
+        hint = "oms order show ORDER_ID, which shows the numbers that we gave to the provider"
+        why = f"none was accepted as genuine, or it is older than {notifications.KEEP_DAYS} days"
         raise CommandError(Code.NOTHING, f"no notification {what}", why=why, hint=hint)
     _write_notifications(found, output)
 

@@ -1,20 +1,20 @@
-"""What a command says when it cannot do its work: what happened, why, what to type next; never a traceback."""
+"""The errors of commands: each says what happened, why, and what to type next, in place of a traceback."""
 
 from enum import IntEnum
 
 
 class Code(IntEnum):
-    """Exit codes."""
+    """The exit codes of every command."""
 
     OK = 0
-    FAILED = 1  # wrong use or wrong settings; `audit`: an invariant is violated
-    NOTHING = 2  # nothing matched
+    FAILED = 1  # wrong use or wrong settings; a check found something wrong
+    NOTHING = 2  # there is no such thing
     UNREACHABLE = 5  # the broker or the database does not answer
-    REFUSED = 6  # it would have made things worse
+    REFUSED = 6  # it could do harm, or a server does not permit it
 
 
 class CommandError(Exception):
-    """Ends a command. `what` happened and why, in one sentence each; `hint` is what to type next."""
+    """Ends a command. `what` says what happened and `why` its cause; `hint` is what to type next."""
 
     def __init__(self, code: Code, what: str, *, why: str = "", hint: str = "") -> None:
         super().__init__(what)
@@ -23,5 +23,5 @@ class CommandError(Exception):
 
     @property
     def text(self) -> str:
-        """All of it, for stderr."""
+        """The lines of the error, for stderr."""
         return "\n".join(self.lines)

@@ -1,4 +1,4 @@
-"""`oms publish`: send one command or fact as an upstream system would, checked before it leaves."""
+"""`oms publish` checks one command or fact against its schema and sends it as an upstream system would."""
 
 import asyncio
 import sys
@@ -19,45 +19,49 @@ from messages.registry import MODELS
 from messages.topology import Names
 from outbox import wire
 from scripts.commands import command_app
-from scripts.commands.connecting import BrokerSettings, broker_url, run
+from scripts.commands.connections import BrokerSettings, broker_url, run
 from scripts.commands.output import Format, Output, say, write_json, write_table
 from scripts.commands.problems import Code, CommandError
 
 app = command_app()
-CONFIRM_TIMEOUT_SECONDS = 15.0  # a person waits; a healthy broker answers in milliseconds
-FROM_OUTSIDE = (Kind.COMMAND, Kind.FACT)
+CONFIRM_TIMEOUT_SECONDS = 15.0  # a person is waiting; a healthy broker confirms within milliseconds
+FROM_UPSTREAM = (Kind.COMMAND, Kind.FACT)
 
 
 @app.command()
 def publish(
-    type: Annotated[str, typer.Argument(metavar="TYPE", help="Such as order.create.v1; without a version the newest.")],
-    file: Annotated[str, typer.Argument(metavar="FILE", help="The body as JSON; - reads stdin.")],
+    type: Annotated[
+        str,
+        typer.Argument(metavar="TYPE", help="Such as order.create.v1, or order.create for the newest."),
+    ],
+    file: Annotated[str, typer.Argument(metavar="FILE", help="A file with the body in JSON; - reads stdin.")],
     *,
     message_id: Annotated[
-        str | None, typer.Option(help="The same id twice is handled once. Default: a fresh one.")
+        str | None, typer.Option(help="A message of the same id is handled once. Default: a fresh id.")
     ] = None,
     correlation_id: Annotated[
-        str | None, typer.Option(help="Joins what belongs together. Default: the message id.")
+        str | None, typer.Option(help="The id that the messages of one conversation share. Default: the message id.")
     ] = None,
-    reply_to: Annotated[str | None, typer.Option(help="Your queue for the outcome.")] = None,
+    reply_to: Annotated[str | None, typer.Option(help="Your queue, which receives the outcome.")] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Check the body and publish nothing.")] = False,
     output: Output = Format.TABLE,
 ) -> None:
-    """Check a message against its schema, publish it, and wait until the broker has it.
+    """Check a message, publish it, wait until the broker confirms.
 
-    The outcome comes later, as an event, and to --reply-to. `user_id` is the user of OMS_AMQP_URL: what only trusted
-    users may say needs one of those.
+    The check is that of its schema. The outcome of a command comes later: as an event, and to --reply-to. The message
+    carries the user of OMS_AMQP_URL; a message that only trusted users may send needs such a user.
 
     \b
     Examples:
       oms publish order.create order.json --dry-run
-      oms publish stock.receive.v1 - <<< '{"ref":"n1","sku_id":"s1","warehouse":"main","qty":5}'
+      oms publish stock.receive - < delivery.json
+      oms publish order.cancel cancel.json --reply-to client.upstream.me
     """
     model = _model(type)
     body = _body(file)
     _refuse_faults(model, check(model, body), output)
     if dry_run:
-        say(f"{model.TYPE} is sound; dry run: nothing was published")
+        say(f"{model.TYPE} is valid; dry run: nothing was published")
         return
     settings = BrokerSettings()
     exchange = Names(settings.prefix).exchange_of(model.KIND)
@@ -65,7 +69,7 @@ def publish(
     run(_send(settings, exchange, model.routing_key(), properties, body))
     sent = {"message_id": properties.message_id, "type": model.TYPE, "exchange": exchange}
     write_json(sent) if output is Format.JSON else write_table([sent])
-    say("the broker has it")
+    say("the broker confirmed the message")
 
 
 def _refuse_faults(model: type[Message], faults: Sequence[Mapping[str, str]], output: Format) -> None:
@@ -73,7 +77,8 @@ def _refuse_faults(model: type[Message], faults: Sequence[Mapping[str, str]], ou
         return
     write_json(faults) if output is Format.JSON else write_table(faults)
     why = "; ".join(f"{fault['path']}: {fault['message']}" for fault in faults[:3])
-    raise CommandError(Code.FAILED, f"this is no {model.TYPE}: nothing was published", why=why)
+    hint = "correct the body at these paths"
+    raise CommandError(Code.FAILED, f"the body is not a valid {model.TYPE}; nothing was published", why=why, hint=hint)
 
 
 def _properties(
@@ -93,7 +98,7 @@ def _properties(
 
 
 def check(model: type[Message], body: bytes) -> list[dict[str, str]]:
-    """What is wrong with a body, by JSON path; empty when it is sound. No value is repeated: it may be personal."""
+    """Return the faults of a body by JSON path; none if it is valid. No value is repeated, as it may be personal."""
     try:
         model.model_validate_json(body)
     except ValidationError as error:
@@ -107,17 +112,18 @@ def _path(location: tuple[int | str, ...]) -> str:
 
 
 def _model(name: str) -> type[Message]:
-    """By its type, or by the type without a version. Raises CommandError for what outsiders cannot say."""
+    """Find a model by its type, with or without version. Raises CommandError if upstream cannot send such messages."""
     versions = [model for model in MODELS.values() if name in (model.TYPE, model.routing_key())]
-    outside = sorted(model.routing_key() for model in MODELS.values() if model.KIND in FROM_OUTSIDE)
+    sendable = sorted(model.routing_key() for model in MODELS.values() if model.KIND in FROM_UPSTREAM)
     if not versions:
-        why = f"there is: {', '.join(outside)}"
-        raise CommandError(Code.FAILED, f"no message {name}", why=why, hint="oms publish order.create order.json")
+        why = f"the types are: {', '.join(sendable)}"
+        raise CommandError(Code.FAILED, f"no message type {name}", why=why, hint="oms publish order.create order.json")
     model = max(versions, key=lambda version: int(version.TYPE.rsplit(".v", 1)[1]))
-    if model.KIND not in FROM_OUTSIDE:
-        asked = f"it is asked over AMQP, at {Names().queries}, with a reply_to"
-        why = asked if model.KIND is Kind.QUERY else f"{model.KIND.value} messages are written by this system alone"
-        raise CommandError(Code.REFUSED, f"{model.TYPE} is not published by hand", why=why)
+    if model.KIND not in FROM_UPSTREAM:
+        query = f"queries go to exchange {Names().queries} with a reply_to, and the answer goes there"
+        why = query if model.KIND is Kind.QUERY else f"only this system sends {model.KIND.value} messages"
+        hint = f"one of: {', '.join(sendable)}"
+        raise CommandError(Code.REFUSED, f"{model.TYPE} cannot be published by hand", why=why, hint=hint)
     return model
 
 
@@ -127,14 +133,14 @@ def _body(file: str) -> bytes:
     except OSError as error:
         why = f"{type(error).__name__}: {error.strerror}"
         raise CommandError(
-            Code.FAILED, f"{file} cannot be read", why=why, hint="give a file, or - for stdin"
+            Code.FAILED, f"{file} cannot be read", why=why, hint="oms publish TYPE FILE, or - as FILE for stdin"
         ) from error
 
 
 async def _send(
     settings: BrokerSettings, exchange: str, routing_key: str, properties: Basic.Properties, body: bytes
 ) -> None:
-    """Confirmed and mandatory. Raises CommandError when the broker does not take it."""
+    """Publish mandatorily and wait for the confirm. Raises CommandError if the broker does not take the message."""
     connection = await wire.connect(broker_url(settings), name="oms publish")
     try:
         async with asyncio.timeout(CONFIRM_TIMEOUT_SECONDS):
@@ -143,11 +149,13 @@ async def _send(
                 body, exchange=exchange, routing_key=routing_key, properties=properties, mandatory=True
             )
     except TimeoutError as error:
-        hint = f"publish it again with --message-id {properties.message_id}: twice is handled once"
-        why = f"no answer in {CONFIRM_TIMEOUT_SECONDS:.0f} s; it may have arrived"
+        hint = f"the same command with --message-id {properties.message_id}: the message is handled once"
+        why = f"no confirm in {CONFIRM_TIMEOUT_SECONDS:.0f} s; the message may have arrived"
         raise CommandError(Code.UNREACHABLE, "the broker did not confirm", why=why, hint=hint) from error
     except aiormq.exceptions.DeliveryError as error:
-        why = "no queue takes it, or a queue refused it"
-        raise CommandError(Code.FAILED, "the broker did not take it", why=why, hint="oms topology declare") from error
+        why = "no queue is bound to its routing key, or the queue refused it"
+        raise CommandError(
+            Code.FAILED, "the broker did not take the message", why=why, hint="oms topology declare"
+        ) from error
     finally:
         await wire.close(connection)

@@ -1,19 +1,21 @@
-"""`oms topology show|declare`: what must exist on the broker."""
+"""`oms topology` shows and declares the exchanges, queues and bindings that the broker must have."""
 
 from typing import Any
 
 from messages.topology import Names, Topology, topology
 from scripts.commands import command_app
-from scripts.commands.connecting import BrokerSettings, broker_url, run
+from scripts.commands.connections import BrokerSettings, broker_url, run
 from scripts.commands.output import Format, Output, say, write_json, write_table
 from scripts.commands.problems import Code, CommandError
 
-app = command_app("Exchanges, queues and bindings.")
+app = command_app("Show or declare exchanges, queues and bindings.")
 
 
 @app.command("show")
 def show(output: Output = Format.TABLE) -> None:
-    """Print every exchange, queue and binding as this version wants them. Asks no server.
+    """Print the exchanges, queues and bindings of this version.
+
+    The command connects to no server.
 
     \b
     Examples:
@@ -32,10 +34,13 @@ def show(output: Output = Format.TABLE) -> None:
 
 @app.command("declare")
 def declare() -> None:
-    """Create what is missing on the broker; refuses, and says what differs, where something exists otherwise.
+    """Create missing exchanges, queues and bindings on the broker.
+
+    The command refuses, and prints the difference, if one of them exists with other arguments.
 
     \b
     Examples:
+      oms topology declare
       OMS_AMQP_URL=amqp://oms-topology:secret@broker/ oms topology declare
       OMS_DELAY=plugin oms topology declare
     """
@@ -47,12 +52,13 @@ def declare() -> None:
         url = broker_url(settings)
         wanted = run(declaring.declare(url, names, settings.tiers, delay_plugin=plugin))
     except declaring.TopologyError as error:
-        raise CommandError(Code.REFUSED, "the broker does not take this topology", why=str(error)) from error
+        hint = "delete the queue or exchange that differs once it is empty, then declare again"
+        raise CommandError(Code.REFUSED, "the broker does not take this topology", why=str(error), hint=hint) from error
     say(f"declared {len(wanted.exchanges)} exchanges, {len(wanted.queues)} queues, {len(wanted.bindings)} bindings")
 
 
 def described(wanted: Topology) -> dict[str, list[dict[str, Any]]]:
-    """The topology as plain rows."""
+    """Return the topology as plain rows."""
     return {
         "exchanges": [{"name": e.name, "type": e.type, "arguments": e.arguments} for e in wanted.exchanges],
         "queues": [{"name": q.name, "arguments": q.arguments} for q in wanted.queues],

@@ -1,4 +1,4 @@
-"""`oms worker`: handles messages."""
+"""`oms worker` handles the messages of the queues."""
 
 from collections.abc import Sequence
 from typing import Annotated
@@ -7,13 +7,13 @@ import typer
 
 from messages.topology import TAKEN
 from scripts.commands import command_app
-from scripts.commands.connecting import process_settings
+from scripts.commands.connections import process_settings
 from scripts.commands.problems import Code, CommandError
 from workers.app import main as serve
 from workers.routes import ROUTES
 from workers.runtime.declare import TopologyError
 
-DEAD_LETTERS = "dead-letters"  # stands for every <queue>.dlq and for unrouted
+DEAD_LETTERS = "dead-letters"  # stands for every <queue>.dlq and for the unrouted queue
 app = command_app()
 
 
@@ -21,10 +21,15 @@ app = command_app()
 def worker(
     queues: Annotated[
         str,
-        typer.Option(envvar="OMS_QUEUES", help="Comma-separated, without the prefix; `dead-letters` collects those."),
+        typer.Option(
+            envvar="OMS_QUEUES",
+            help="Queues, comma-separated, without prefix; `dead-letters` is every *.dlq. Default: all.",
+        ),
     ] = "",
 ) -> None:
-    """Handle the messages of all queues, or of some, until SIGTERM.
+    """Handle the messages of all queues or of some, until SIGTERM.
+
+    Any number of workers may serve a queue. Needs OMS_DATABASE_URL, OMS_AMQP_URL and OMS_ENCRYPTION_KEYS.
 
     \b
     Examples:
@@ -42,12 +47,12 @@ def worker(
 
 
 def chosen(queues: str, known: Sequence[str]) -> tuple[str, ...]:
-    """The queues named in a comma-separated text. Raises CommandError for one that nobody serves."""
+    """Split a comma-separated text into queues. Raises CommandError for a queue that no handler serves."""
     named = [name.strip() for name in queues.split(",") if name.strip()]
     parked = [name for name in known if name not in TAKEN]
     unknown = sorted({*named} - {*known, DEAD_LETTERS})
     if unknown:
-        why = f"there is: {', '.join([*TAKEN, DEAD_LETTERS])}"
+        why = f"the queues are: {', '.join([*TAKEN, DEAD_LETTERS])}"
         raise CommandError(
             Code.FAILED, f"no handler serves {', '.join(unknown)}", why=why, hint="oms worker --queues stock"
         )

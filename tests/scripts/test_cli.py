@@ -82,9 +82,9 @@ def test_every_reader_can_write_json(oms: Oms, words: Sequence[str]) -> None:
         (["dead-letters", "replay", "1", "--to", "nope", "--reason", "x"], "no queue nope"),
         (["dead-letters", "replay", "1", "--reason", " "], "a reason is needed"),
         (["dead-letters", "replay", "1"], "Missing option '--reason'"),
-        (["publish", "nope", "-"], "no message nope"),
+        (["publish", "nope", "-"], "no message type nope"),
         (["publish", "sku.upsert", "/nonexistent"], "cannot be read"),
-        (["keys", "new", "a:b"], "is no key id"),
+        (["keys", "new", "a:b"], "is not a key id"),
     ],
     ids=str,
 )
@@ -121,7 +121,7 @@ def test_a_server_that_is_away_exits_with_5(oms: Oms, arguments: Sequence[str]) 
 def test_a_url_that_is_none_is_said_and_not_repeated(oms: Oms, arguments: Sequence[str], url: str) -> None:
     answer = oms(*arguments, database_url=url, amqp_url=url)
     assert (answer.code, answer.out) == (1, "")
-    assert "is no URL of a server" in answer.err
+    assert "is not the URL of a server" in answer.err
     assert "s3cr3t" not in answer.err
 
 
@@ -222,7 +222,7 @@ def write(folder: Path, body: Any) -> str:
 def test_a_dry_run_needs_no_server(oms: Oms, tmp_path: Path) -> None:
     answer = oms("publish", "sku.upsert", write(tmp_path, SKU), "--dry-run")
     assert (answer.code, answer.out) == (0, "")
-    assert "sku.upsert.v1 is sound" in answer.err
+    assert "sku.upsert.v1 is valid" in answer.err
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from psycopg.rows import dict_row
 
 from db import cipher
 from db.pool import open_pool
-from scripts.commands import connecting
+from scripts.commands import connections
 from tests.scripts.conftest import Oms
 from workers.store import dead_letters
 from workers.store.dead_letters import Letter
@@ -255,9 +255,9 @@ def test_an_id_that_no_letter_can_have_exits_with_2(oms: Oms, database_url: str,
 def test_while_someone_else_decides_one_is_asked_to_try_again(
     oms: Oms, ids: dict[str, str], database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(connecting, "LOCK_TIMEOUT_SECONDS", 0.1)
+    monkeypatch.setattr(connections, "LOCK_TIMEOUT_SECONDS", 0.1)
     with psycopg.connect(database_url) as other:
         other.execute("SELECT id FROM dead_letters FOR UPDATE")
         answer = oms("dead-letters", "discard", ids["plain"], *WHY, "-y")
     assert answer.code == 6
-    assert "someone else is deciding" in answer.err
+    assert "another command holds the same rows" in answer.err

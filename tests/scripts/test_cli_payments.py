@@ -104,7 +104,7 @@ def test_a_statement_that_says_what_we_hold(
         "matched": "2",
         "differences": "0",
     }
-    assert said.err == "the statement says what we hold\n"
+    assert said.err == "the statement agrees with the database\n"
 
 
 def test_differences_are_a_table_and_exit_with_1(
@@ -180,7 +180,7 @@ def test_the_day_is_one_in_the_business_time_zone(
         ({"provider": "cheque"}, "there is no provider cheque"),
         ({"provider": "wechat"}, "OMS_WECHAT is not set"),
         ({"day": "2026-11-22"}, "why:  line 3: expected 2026-11-22"),
-        ({"day": "0001-01-01"}, "0001-01-01 is no day of a statement"),
+        ({"day": "0001-01-01"}, "0001-01-01 is not a day of a statement"),
         ({"day": "yesterday"}, "Invalid value for '--day'"),
         ({"alipay": "{"}, "OMS_ALIPAY is no JSON"),
         ({"alipay": "{}"}, "app_id: Field required"),
@@ -202,7 +202,7 @@ def test_a_file_of_another_layout_is_named_with_its_line(oms: Oms, tmp_path: Pat
     path.write_bytes(b"hello\n")
     answer = oms(*asked(str(path)), database_url="postgresql://nobody@127.0.0.1:1/none", alipay=ALIPAY)
     assert answer.code == 1
-    assert f"{path} is no statement of alipay for {DAY_TEXT}" in answer.err
+    assert f"{path} is not a statement of alipay for {DAY_TEXT}" in answer.err
     assert "line 1" in answer.err
     assert "next:" in answer.err
 

@@ -1,4 +1,4 @@
-"""Settings and connections of commands."""
+"""Settings of the commands and their connections to the database and the broker."""
 
 import asyncio
 import os
@@ -18,24 +18,24 @@ from outbox.settings import RelaySettings
 from scripts.commands.problems import Code, CommandError
 
 T = TypeVar("T")
-CONNECT_TIMEOUT_SECONDS = 10.0  # a person waits
-LOCK_TIMEOUT_SECONDS = 5.0  # decisions take milliseconds; a person at a question holds none
-STATEMENT_TIMEOUT_SECONDS = 60  # a look at the live database must not weigh on it for longer
+CONNECT_TIMEOUT_SECONDS = 10.0  # a person is waiting
+LOCK_TIMEOUT_SECONDS = 5.0  # a decision holds its locks for milliseconds, and none while a person is asked
+STATEMENT_TIMEOUT_SECONDS = 60  # a query must not load the live database for longer
 
 
 class BrokerSettings(RelaySettings):
-    """Of the broker alone: publishing and declaring need no database."""
+    """The settings of commands that use the broker only: publishing and declaring need no database."""
 
     database_url: SecretStr = SecretStr("")
 
 
 def database_url(settings: DatabaseSettings) -> str:
-    """The database's URL. Raises CommandError, which never repeats it, when it cannot be one."""
+    """Return the URL of the database. Raises CommandError if it is not a URL; the error does not repeat the value."""
     return _checked(settings.database_url, "OMS_DATABASE_URL", ("postgresql", "postgres"))
 
 
 def broker_url(settings: RelaySettings) -> str:
-    """As `database_url`, of the broker."""
+    """Return the URL of the broker. Raises CommandError as `database_url` does."""
     return _checked(settings.amqp_url, "OMS_AMQP_URL", ("amqp", "amqps"))
 
 
@@ -47,12 +47,12 @@ def _checked(url: SecretStr, variable: str, schemes: tuple[str, ...]) -> str:
         sound = False
     if not sound:
         hint = f"export {variable}={schemes[0]}://user:password@host:port/name"
-        raise CommandError(Code.FAILED, f"{variable} is no URL of a server", hint=hint)
+        raise CommandError(Code.FAILED, f"{variable} is not the URL of a server", hint=hint)
     return given
 
 
 def process_settings() -> RelaySettings:
-    """What every long-running process needs; a wrong URL ends it at once instead of being tried for ever."""
+    """Return the settings of a long-running process. A wrong URL ends it at once: it is not retried for ever."""
     settings = RelaySettings()
     database_url(settings)
     broker_url(settings)
@@ -60,13 +60,13 @@ def process_settings() -> RelaySettings:
 
 
 def run(work: Coroutine[Any, Any, T]) -> T:
-    """Run a command's coroutine."""
+    """Run a command's coroutine in an event loop of its own."""
     return asyncio.run(work)
 
 
 @asynccontextmanager
 async def connected(*, statement_timeout_seconds: int = STATEMENT_TIMEOUT_SECONDS) -> AsyncIterator[Transaction]:
-    """A database session by OMS_DATABASE_URL, with the process's encryption keys set when there are any."""
+    """Connect to OMS_DATABASE_URL until the block ends; set the encryption keys of the process if there are any."""
     settings = DatabaseSettings()
     if keys := settings.encryption_keys.get_secret_value():
         cipher.configure(keys)
@@ -88,7 +88,7 @@ async def connected(*, statement_timeout_seconds: int = STATEMENT_TIMEOUT_SECOND
 
 
 def actor() -> str:
-    """Who is at the terminal: OMS_ACTOR, else the user of the operating system."""
+    """Return who is at the terminal: OMS_ACTOR, else the user of the operating system."""
     named = os.environ.get("OMS_ACTOR", "").strip()
     if named:
         return named

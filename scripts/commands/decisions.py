@@ -1,4 +1,4 @@
-"""Decisions about dead letters: a plan that is shown, a question, and then exactly that plan or nothing."""
+"""Decisions about dead letters: show a plan, ask the person, then do exactly that plan or nothing."""
 
 import sys
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -8,35 +8,36 @@ from typing import Any
 import typer
 
 from db.pool import Transaction
-from scripts.commands.connecting import actor, connected, run
+from scripts.commands.connections import actor, connected, run
 from scripts.commands.output import say, write_table
 from scripts.commands.problems import Code, CommandError
 from workers.store import dead_letters
 
-Row = Mapping[str, Any]
-Act = Callable[[Transaction, Sequence[Row]], Awaitable[None]]
-Judge = Callable[[Row], tuple[str, str]]
-"""A letter -> where it would go, and why that may not be (empty when it may)."""
+DeadLetter = Mapping[str, Any]
+"""One row of table dead_letters."""
+Action = Callable[[Transaction, Sequence[DeadLetter]], Awaitable[None]]
+Planner = Callable[[DeadLetter], tuple[str, str]]
+"""Returns the queue that a dead letter would go to, and the objection to that (empty if there is none)."""
 
 
-def decide(verb: str, ids: Sequence[int], judge: Judge, act: Act, *, dry_run: bool, yes: bool) -> None:
-    """Plan, ask, act: what is done is what was shown, or nothing."""
+def decide(verb: str, ids: Sequence[int], plan: Planner, act: Action, *, dry_run: bool, yes: bool) -> None:
+    """Show the plan, ask for confirmation, act. Before `act` is called the rows are locked and must be as planned."""
     wanted = sorted(set(ids))
 
-    async def look() -> list[dict[str, Any]]:
+    async def read() -> list[dict[str, Any]]:
         async with connected() as tx:
             return all_of(wanted, await dead_letters.read(tx, wanted))
 
-    async def work(planned: Sequence[Row]) -> None:
+    async def work(planned: Sequence[DeadLetter]) -> None:
         async with connected() as tx, tx.transaction():
             rows = all_of(wanted, await dead_letters.lock(tx, wanted))
             if [(row["state"], row["repeats"]) for row in rows] != [(row["state"], row["repeats"]) for row in planned]:
-                hint = "look again: oms dead-letters list --state any"
-                raise CommandError(Code.REFUSED, "the letters changed meanwhile; nothing was done", hint=hint)
+                hint = "oms dead-letters list --state any, and decide again"
+                raise CommandError(Code.REFUSED, "the dead letters changed meanwhile; nothing was done", hint=hint)
             await act(tx, rows)
 
-    rows = run(look())
-    _show_plan(verb, rows, judge)
+    rows = run(read())
+    _show_plan(verb, rows, plan)
     if dry_run:
         say("dry run: nothing was changed")
         return
@@ -47,9 +48,9 @@ def decide(verb: str, ids: Sequence[int], judge: Judge, act: Act, *, dry_run: bo
     say(f"{done} {len(rows)} dead letters as {actor()}")
 
 
-def _show_plan(verb: str, rows: Sequence[Row], judge: Judge) -> None:
-    """Print what would happen. Raises CommandError when one of them may not be."""
-    verdicts = [judge(row) for row in rows]
+def _show_plan(verb: str, rows: Sequence[DeadLetter], plan: Planner) -> None:
+    """Print what would happen. Raises CommandError if there is an objection to one of the rows."""
+    verdicts = [plan(row) for row in rows]
     columns = [
         summary(row) | {"to": target, "plan": f"refused: {objection}" if objection else verb}
         for row, (target, objection) in zip(rows, verdicts, strict=True)
@@ -59,7 +60,7 @@ def _show_plan(verb: str, rows: Sequence[Row], judge: Judge) -> None:
     if refused:
         raise CommandError(
             Code.REFUSED,
-            f"{len(refused)} of {len(rows)} cannot be: nothing was done",
+            f"cannot {verb} {len(refused)} of {len(rows)} dead letters; nothing was done",
             why="; ".join(refused[:5]),
             hint=f"oms dead-letters show {refused[0].split()[0]}",
         )
@@ -67,14 +68,15 @@ def _show_plan(verb: str, rows: Sequence[Row], judge: Judge) -> None:
 
 def _ask(question: str) -> None:
     if not sys.stdin.isatty():
-        why = "nobody is there to ask"
-        raise CommandError(Code.REFUSED, "nothing was done", why=why, hint="the same with --yes, or with --dry-run")
+        why = "standard input is not a terminal, so the question cannot be asked"
+        hint = "the same command with --yes, or with --dry-run"
+        raise CommandError(Code.REFUSED, "nothing was done", why=why, hint=hint)
     if not typer.confirm(question, err=True):
-        raise CommandError(Code.REFUSED, "nothing was done", why="you said no")
+        raise CommandError(Code.REFUSED, "nothing was done", why="the answer was no")
 
 
 def all_of(ids: Sequence[int], rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The rows. Raises CommandError when one of the ids has none."""
+    """Return the rows. Raises CommandError if one of the ids has no row."""
     missing = sorted(set(ids) - {row["id"] for row in rows})
     if missing:
         named = ", ".join(map(str, missing[:5]))
@@ -83,8 +85,8 @@ def all_of(ids: Sequence[int], rows: list[dict[str, Any]]) -> list[dict[str, Any
     return rows
 
 
-def summary(row: Row) -> dict[str, Any]:
-    """One line of a list."""
+def summary(row: DeadLetter) -> dict[str, Any]:
+    """Return the columns of one line of a list."""
     error = " ".join(str(row[name]) for name in ("error_type", "error_path") if row[name])
     return {
         "id": row["id"],
