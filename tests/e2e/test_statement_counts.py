@@ -1,5 +1,9 @@
-"""The work of a batch is a fixed number of statements: fifty messages cost as many as one."""
+"""The work of a batch is a fixed number of statements: fifty messages cost as many as one.
 
+Each of the fifty announces the same as its neighbours, under its own correlation and causation ids.
+"""
+
+from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
@@ -14,6 +18,7 @@ from db.pool import Pool, open_pool
 from messages.base import Internal, Message
 from messages.payments import ProgressMark
 from messages.providers import AttemptCall, ProviderCertificates, RefundCall
+from messages.registry import MODELS
 from messages.topology import QUEUES, Names
 from tests.e2e.payment_scenarios import PAYING, Checkout, Scenario
 from tests.e2e.scenarios import SCENARIOS, issues, placed, reserves, unique
@@ -30,6 +35,7 @@ from workers.services import dead_letters as dead_letter_decisions
 from workers.store import dead_letters as letters
 
 MANY = 50
+ONCE_PER_BATCH = {"provider.certificates.v1"}  # one download serves every notification that waits for the certificate
 NAMES = Names("oms")
 TRUST = Trust(own=frozenset({"relay"}), trusted=frozenset({"payments"}))
 ROUTE = {route.queue: route for route in ROUTES}
@@ -74,7 +80,7 @@ def work(body: Message, items: Sequence[Message] = (), provider: str = "") -> Wo
     """The message as the broker would bring it; with `items`, all of those in one."""
     internal, queue = isinstance(body, Internal), queue_of(body, provider)
     direct = isinstance(body, ProgressMark | AttemptCall | RefundCall | ProviderCertificates)
-    about = {"correlation_id": "c", "causation_id": None, "occurred_at": datetime.now(UTC).isoformat()}
+    about = {"correlation_id": unique(), "causation_id": None, "occurred_at": datetime.now(UTC).isoformat()}
     parts = [about | {"body": orjson.loads(one.model_dump_json())} for one in (items or [body])]
     content: Any = {"items": parts} if body.PACKABLE else orjson.loads(body.model_dump_json())
     exchange = "" if direct else NAMES.exchange_of(body.KIND)
@@ -82,6 +88,7 @@ def work(body: Message, items: Sequence[Message] = (), provider: str = "") -> Wo
         body.TYPE,
         content,
         exchange=exchange,
+        correlation_id=unique(),
         user_id="relay" if internal else "payments",
         reply_to=None if internal else "client.a",
     )
@@ -130,6 +137,23 @@ async def test_fifty_payments_take_as_many_statements_as_one(name: str, floor: F
             await providers.close()
 
 
+def assert_each_causes_the_same(works: Sequence[Work], rows: Sequence[Any]) -> None:
+    """Every announcement carries the ids of one message of the batch, and each message announces what the others do."""
+    items = {item.id: item for arrived in works for item in arrived.envelopes}
+    caused: dict[str, Counter[str]] = {item_id: Counter() for item_id in items}
+    for row in rows:
+        headers, body = orjson.loads(row["headers"]), orjson.loads(row["body"])
+        packed = body["items"] if MODELS[row["type"]].PACKABLE else None
+        alone = {"correlation_id": row["correlation_id"], "causation_id": headers.get("causation-id")}
+        for one in packed or [alone]:
+            assert one["causation_id"] in items, f"{row['type']} names no message of the batch as its cause"
+            assert one["correlation_id"] == items[one["causation_id"]].correlation_id, row["type"]
+            if row["type"] not in ONCE_PER_BATCH:
+                caused[one["causation_id"]][f"{row['destination']} {row['type']}"] += 1
+    different = {tuple(sorted(types.items())) for types in caused.values()}
+    assert len(different) == 1, different
+
+
 async def compare(
     floor: Floor,
     database_url: str,
@@ -146,8 +170,11 @@ async def compare(
             await floor.pool.execute("DELETE FROM outbox")
             works = [work(body, provider=provider) for body in bodies]
             taken.append(await statements(pool, works, queue_of(bodies[0], provider)))
-            rows = await floor.pool.fetch("DELETE FROM outbox RETURNING type, destination")
+            rows = await floor.pool.fetch(
+                "DELETE FROM outbox RETURNING type, destination, correlation_id, headers, body"
+            )
             announced = [row["type"] for row in rows if row["destination"] != "reply"]
+            assert_each_causes_the_same(works, rows)
             assert scenario is None or announced.count(scenario.told) == (n if scenario.told else 0), announced
     assert taken[2] == taken[1]
     assert 3 < len(taken[1]) < 30, "something was counted"
