@@ -340,6 +340,7 @@ CREATE TABLE orders (
     cancelled_at      timestamptz,
     updated_at        timestamptz NOT NULL DEFAULT clock_timestamp(),
     quota_units       integer     NOT NULL DEFAULT 0 CHECK (quota_units >= 0),
+    conversation_id   text        NOT NULL,
     CONSTRAINT orders_payable_adds_up CHECK (payable_amount = origin_amount - promotion_amount - coupon_amount
         - points_amount - adjustment_amount + shipping_fee + box_fee + tax_amount),
     CONSTRAINT orders_numbered CHECK (order_no IS NOT NULL OR state IN ('placing', 'rejected')),
@@ -347,6 +348,7 @@ CREATE TABLE orders (
     CONSTRAINT orders_cancelled_whole CHECK (state <> 'cancelled' OR (cancelled_at IS NOT NULL AND cancel_type IS NOT NULL))
 ) WITH (fillfactor = 70);
 COMMENT ON COLUMN orders.quota_units IS 'units of this root order in promotion_uses';
+COMMENT ON COLUMN orders.conversation_id IS 'the correlation id of the order.create that placed it';
 CREATE UNIQUE INDEX orders_order_no ON orders (order_no);
 CREATE INDEX orders_user_created ON orders (user_id, created_at);
 CREATE INDEX orders_user_state_created ON orders (user_id, state, created_at);

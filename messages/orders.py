@@ -215,9 +215,11 @@ class OrderEvent(Event):
     """One step of one order. `version` grows by one with every event of the order.
 
     `parent_id` names the order that this one was split from: the parent is paid, its children are shipped.
+    `conversation_id` is the correlation id of the order.create that began it all.
     """
 
     order_id: OrderId
+    conversation_id: str
     parent_id: OrderId | None = None
     order_no: str | None
     user_id: str

@@ -1,7 +1,7 @@
 -- name: orders.lock
 -- $1 order ids. Whole families come back locked (an order that was split, and its children), in one order for everyone, so that
 -- two batches cannot deadlock. Unknown ids are missing. Who belongs to whom never changes, so it may be read before the lock.
-SELECT id, root_id, user_id, request_id, order_no, state, version, channel, currency, origin_amount, promotion_amount,
+SELECT id, root_id, user_id, request_id, conversation_id, order_no, state, version, channel, currency, origin_amount, promotion_amount,
     coupon_amount, points_amount, shipping_fee, tax_amount, payable_amount, captured_amount, refunded_amount, intent_id,
     coalesce(policy ->> 'on_payment_failure', 'keep_open') AS on_payment_failure, created_at, expire_at,
     coalesce(policy ->> 'deduct_on', 'pay') AS deduct_on,
@@ -21,19 +21,19 @@ FOR UPDATE;
 INSERT INTO orders (id, root_id, parent_id, kind, order_no, request_id, business_type, order_type, business_order_id, channel,
     source, seller_id, user_id, state, version, currency, origin_amount, promotion_amount, coupon_amount, points_amount,
     shipping_fee, tax_amount, payable_amount, coupon_id, use_points, gift_points, gift_growth, quota_units, remark_key_id,
-    user_remark, policy, expire_at, created_at)
+    user_remark, policy, expire_at, conversation_id, created_at)
 SELECT n.id, n.root_id, n.parent_id, n.kind, n.order_no, n.request_id, n.business_type, n.order_type, n.business_order_id,
     n.channel, n.source, n.seller_id, n.user_id, 'placing', 1, n.currency, n.origin_amount, n.promotion_amount, n.coupon_amount,
     n.points_amount, n.shipping_fee, n.tax_amount, n.payable_amount, n.coupon_id, n.use_points, n.gift_points, n.gift_growth,
-    n.quota_units, n.remark_key_id, n.user_remark, n.policy::jsonb, n.expire_at, $31::timestamptz
+    n.quota_units, n.remark_key_id, n.user_remark, n.policy::jsonb, n.expire_at, n.conversation_id, $32::timestamptz
 FROM unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[], $9::text[],
     $10::text[], $11::text[], $12::text[], $13::text[], $14::text[], $15::bigint[], $16::bigint[], $17::bigint[], $18::bigint[],
     $19::bigint[], $20::bigint[], $21::bigint[], $22::text[], $23::bigint[], $24::bigint[], $25::bigint[], $26::integer[],
-    $27::text[], $28::bytea[], $29::text[], $30::timestamptz[])
+    $27::text[], $28::bytea[], $29::text[], $30::timestamptz[], $31::text[])
     AS n (id, root_id, parent_id, kind, order_no, request_id, business_type, order_type, business_order_id, channel, source,
           seller_id, user_id, currency, origin_amount, promotion_amount, coupon_amount, points_amount, shipping_fee, tax_amount,
           payable_amount, coupon_id, use_points, gift_points, gift_growth, quota_units, remark_key_id, user_remark, policy,
-          expire_at);
+          expire_at, conversation_id);
 
 -- name: orders.insert_items
 -- The lines of new orders.

@@ -96,7 +96,8 @@ async def _insert_orders(tx: Transaction, ids: Sequence[int], orders: Sequence[A
         SQL["orders.insert"], ids, ids, none, ["sale"] * count, none, [o["request_id"] for o in orders],
         ["normal"] * count, ["normal"] * count, none, [o["channel"] for o in orders], [o["source"] for o in orders],
         none, [o["user_id"] for o in orders], [o["currency"] for o in orders], totals, zero, zero, zero, zero, zero,
-        totals, none, zero, zero, zero, zero, none, none, [policy] * count, [now + WINDOW] * count, now,
+        totals, none, zero, zero, zero, zero, none, none, [policy] * count, [now + WINDOW] * count,
+        [uuid4().hex for _ in orders], now,
     )  # fmt: skip
     lines = [
         (key, n, skus[i["sku_id"]], i["qty"])

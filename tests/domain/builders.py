@@ -21,7 +21,7 @@ def order(state: State = State.AWAITING_PAYMENT, **changes: Any) -> Order:
         "user_id": "u1",
         "request_id": "r1",
         "order_no": "202601310000000001",
-        "state": state,
+        "conversation_id": "c1", "state": state,
         "version": 2,
         "channel": "pc",
         "currency": "CNY",

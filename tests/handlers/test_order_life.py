@@ -27,6 +27,19 @@ async def test_an_order_is_created_reserved_paid_shipped_delivered_and_completed
     assert await floor.pool.fetchval("SELECT count(*) FROM timers") == 0
 
 
+async def test_every_event_of_an_order_names_the_correlation_of_its_order_create(floor: Floor) -> None:
+    await floor.open_shop(qty=10)
+    command = floor.wrap(create(("s1", 1)))
+    await floor.handle([command])
+    await floor.pump()
+    order_id = int(floor.heard("order.created")[0]["order_id"])
+    await floor.say(captured(order_id, 500), trusted=True)
+    await floor.deliver(order_id)
+    events = [event for event in floor.events if event["type"].startswith("order.")]
+    assert len(events) == 4
+    assert {event["conversation_id"] for event in events} == {command.correlation_id}
+
+
 async def test_delivered_implies_shipped_in_one_transaction(floor: Floor) -> None:
     await floor.open_shop()
     order_id = await floor.paid(("s1", 1))

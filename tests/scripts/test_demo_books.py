@@ -9,9 +9,9 @@ from scripts.demo.money_check import DeadLetterComparison, compare_dead_letters,
 ORDER = """
 INSERT INTO orders (id, root_id, parent_id, order_no, request_id, business_type, channel, source, user_id, state,
     version, currency, origin_amount, payable_amount, captured_amount, refunded_amount, created_at, expire_at,
-    cancel_type, cancelled_at)
+    cancel_type, cancelled_at, conversation_id)
 VALUES ($1::bigint, coalesce($2, $1), $2, $1::text, $1::text, 'normal', 'pc', 'cart', 'u', 'cancelled', 1,
-    'USD', 100, 100, $3, $4, now(), now(), 'user', now())
+    'USD', 100, 100, $3, $4, now(), now(), 'user', now(), 'c')
 """
 
 

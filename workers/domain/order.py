@@ -198,12 +198,16 @@ _STAMPS = {
 
 @dataclass(frozen=True)
 class Order:
-    """One order as its row holds it. Amounts are minor units of `currency`."""
+    """One order as its row holds it. Amounts are minor units of `currency`.
+
+    `conversation_id` is the correlation id of the order.create that placed it: all its events name it.
+    """
 
     id: int
     root_id: int
     user_id: str
     request_id: str
+    conversation_id: str
     order_no: str | None
     state: State
     version: int

@@ -40,6 +40,7 @@ def common(step: Step[Envelope[Any]]) -> dict[str, Any]:
     order = step.order
     return {
         "order_id": order.id,
+        "conversation_id": order.conversation_id,
         "parent_id": order.parent_id,
         "order_no": order.order_no,
         "user_id": order.user_id,

@@ -132,6 +132,7 @@ def _row(part: Part, now: datetime) -> tuple[Any, ...]:
         *_sealed_remark(part.id, body.remark if root else None),
         orjson.dumps(frozen).decode(),
         now + timedelta(seconds=policy.payment_window_seconds),
+        order.item.correlation_id,
     )
 
 
