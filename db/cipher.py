@@ -7,11 +7,13 @@ from dataclasses import dataclass, field
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
+from db.errors import OmsError
+
 NONCE_BYTES = 12
 KEY_BYTES = 32
 
 
-class CipherError(Exception):
+class CipherError(OmsError):
     """The keys are missing or do not fit."""
 
 

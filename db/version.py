@@ -4,13 +4,14 @@ from pathlib import Path
 
 import asyncpg
 
+from db.errors import UnavailableError
 from db.pool import Pool
 
 NEEDED = max(path.stem.split("_")[0] for path in (Path(__file__).parent / "migrations" / "versions").glob("*.sql"))
 
 
-class SchemaBehindError(OSError):
-    """The database is not migrated yet. An OSError, because waiting helps as it does for a server that is away."""
+class SchemaBehindError(UnavailableError):
+    """The database is not migrated yet; workers wait until it is."""
 
 
 async def check(pool: Pool) -> None:

@@ -7,11 +7,13 @@ from contextlib import asynccontextmanager
 from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
+from db.errors import OmsError
+
 Checks = Callable[[], Mapping[str, bool]]
 """Names of what must be well, and whether it is. Called at every request: quick, and never waits."""
 
 
-class PortTakenError(Exception):
+class PortTakenError(OmsError):
     """Another process answers at the port already."""
 
 

@@ -9,6 +9,7 @@ import structlog
 import uvloop
 
 from db import cipher
+from db.errors import OmsError
 from outbox.logging import configure as configure_logging
 from workers import providers, shop
 from workers.handlers import dead_letters
@@ -24,7 +25,7 @@ times while it is alive.
 """
 
 
-class UnknownQueueError(ValueError):
+class UnknownQueueError(OmsError, ValueError):
     """A queue that no handler serves."""
 
 

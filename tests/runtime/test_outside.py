@@ -5,12 +5,12 @@ from typing import Any
 
 import pytest
 
+from db.errors import UnavailableError
 from db.pool import Pool, Transaction
 from messages.envelope import Envelope
 from tests.runtime.builders import command
 from workers.runtime.batch import Batch
 from workers.runtime.decode import Work
-from workers.runtime.errors import UnavailableError
 from workers.runtime.policy import Kind
 from workers.runtime.process import Desk, process
 from workers.runtime.route import Outside, Route

@@ -9,13 +9,14 @@ import orjson
 import pytest
 
 import outbox
+from db.errors import UnavailableError
 from db.pool import Pool, Transaction, open_pool
 from messages.timers import TimerDue
 from tests.runtime.builders import TIMER, command, delivery, pack, read, timers
 from workers.runtime import inbox
 from workers.runtime.batch import Batch
 from workers.runtime.decode import Work
-from workers.runtime.errors import Failure, UnavailableError
+from workers.runtime.errors import Failure
 from workers.runtime.policy import Kind, Outcome
 from workers.runtime.process import Desk, process
 from workers.runtime.route import Handler, Route

@@ -11,6 +11,7 @@ import aiohttp
 from prometheus_client import Histogram
 from tenacity import AsyncRetrying, RetryError, retry_if_exception_type, stop_after_attempt, wait_random_exponential
 
+from db.errors import UnavailableError
 from workers.providers.port import Provider, Refused, Request, Response, Unknown
 
 ANSWER_BYTES_MAX = 1_048_576  # a day's certificates are 20 KiB; statements come another way
@@ -29,8 +30,8 @@ Build = Callable[[datetime], Request | None]
 T = TypeVar("T")
 
 
-class ProviderAwayError(OSError):
-    """Nobody answers at the provider's address: nothing was sent. Its queue waits, alone."""
+class ProviderAwayError(UnavailableError):
+    """The provider cannot be reached and nothing was sent. Only the queue of its calls waits."""
 
 
 class Caller:

@@ -7,6 +7,7 @@ from typing import Any
 import orjson
 from pydantic import BaseModel, ValidationError
 
+from db.errors import OmsError
 from workers.providers.alipay import Alipay, AlipaySettings
 from workers.providers.paypal import PayPal, PayPalSettings
 from workers.providers.port import Provider
@@ -23,7 +24,7 @@ KINDS: Mapping[str, tuple[type[BaseModel], Callable[[Any], Provider]]] = {
 }
 
 
-class ProviderConfigError(ValueError):
+class ProviderConfigError(OmsError, ValueError):
     """A provider's configuration that cannot be used. Says which field, and nothing of what is in it."""
 
 

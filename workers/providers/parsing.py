@@ -9,6 +9,7 @@ from urllib.parse import unquote_to_bytes
 
 import orjson
 
+from db.errors import OmsError
 from workers.domain.money import exponent
 from workers.providers.port import Attempt, Refused, Unknown
 
@@ -24,11 +25,11 @@ _BEIJING = re.compile(rf"{_DAY} {_TIME}")
 T = TypeVar("T")
 
 
-class FieldError(ValueError):
+class FieldError(OmsError, ValueError):
     """A field is missing or not of its form. Names the field, never shows what stood there."""
 
 
-class MerchantError(ValueError):
+class MerchantError(OmsError, ValueError):
     """What was said concerns another merchant."""
 
 

@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Literal, Protocol, TypeAlias
 
+from db.errors import OmsError
+
 
 @dataclass(frozen=True)
 class Notification:
@@ -178,7 +180,7 @@ class Row:
     line: int
 
 
-class StatementError(ValueError):
+class StatementError(OmsError, ValueError):
     """A statement that is not in the provider's layout; says the line and what was expected."""
 
 

@@ -11,11 +11,11 @@ import structlog
 from aiormq.exceptions import AMQPError
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, stop_after_delay, wait_exponential
 
+from db.errors import UnavailableError
 from workers.runtime import inbox, metrics
 from workers.runtime.collector import Collector
 from workers.runtime.decode import Work
 from workers.runtime.delivery import Delivery
-from workers.runtime.errors import UnavailableError
 from workers.runtime.health import Health
 from workers.runtime.policy import Outcome
 from workers.runtime.process import Desk, process

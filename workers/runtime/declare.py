@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 from aiormq import exceptions as amqp
 from aiormq.abc import AbstractChannel
 
+from db.errors import OmsError
 from messages.topology import Exchange, Names, Queue, Topology, topology
 from outbox import wire
 
@@ -15,7 +16,7 @@ ADVICE = "run `oms topology declare` as a user that may configure"
 NOT_ABOUT_THE_TYPE = (amqp.ChannelAccessRefused, amqp.AuthenticationError, amqp.ProbableAuthenticationError)
 
 
-class TopologyError(Exception):
+class TopologyError(OmsError):
     """The broker does not have, or does not take, what is needed. Says what to do."""
 
 

@@ -14,7 +14,7 @@ from messages.envelope import Envelope
 from messages.topology import TAKEN, Names
 from outbox.wire import TIME_OUT_OF_RANGE
 from workers.runtime.delivery import NO_ID, Delivery, clean, is_clean
-from workers.runtime.errors import Failure
+from workers.runtime.errors import Failure, RefusedError
 
 MESSAGE_ID_CHARS_MAX = 128
 DERIVED_ID_CHARS_MAX = 255  # ours may be `parent/index`
@@ -59,10 +59,6 @@ class Work:
             return tuple(orjson.dumps({"items": [item]}) for item in items) if isinstance(items, list) else ()
         except (ValueError, TypeError, KeyError):
             return ()
-
-
-class RefusedError(Exception):
-    """Ends the reading of one message. Its arguments are those of `Failure.invalid`."""
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ from typing import Any
 import asyncpg
 import orjson
 
+from db.errors import OmsError, UnavailableError
 from workers.runtime.batch import Verdict
 
 MESSAGE_CHARS_MAX = 512
@@ -30,21 +31,22 @@ class Trouble(Enum):
     FAILURE = auto()  # anything else: a message of the batch is to blame
 
 
-class UnavailableError(Exception):
-    """The database cannot be used now. Raised from the error that showed it."""
-
-
 def trouble(error: BaseException) -> Trouble:
     """Classify by SQLSTATE, else by type."""
     state = str(error.sqlstate) if isinstance(error, asyncpg.PostgresError) else ""
     # asyncpg says only in words that a connection or pool is closed; other InterfaceErrors are mistakes in our calls
     closed = isinstance(error, asyncpg.InterfaceError) and "clos" in str(error)
-    closed = closed or isinstance(error, asyncpg.InternalClientError)  # cut in the middle of an answer
+    # InternalClientError: the connection was cut in the middle of an answer
+    away = isinstance(error, UnavailableError | OSError | asyncpg.InternalClientError)
     if state.startswith(TRANSIENT_STATES):
         return Trouble.TRANSIENT
-    if state.startswith(UNAVAILABLE_STATES) or closed or isinstance(error, OSError | TimeoutError):
+    if state.startswith(UNAVAILABLE_STATES) or closed or away:
         return Trouble.UNAVAILABLE
     return Trouble.IMPOSSIBLE if isinstance(error, AssertionError) else Trouble.FAILURE
+
+
+class RefusedError(OmsError):
+    """Ends the reading of one message. Its arguments are those of `Failure.invalid`."""
 
 
 @dataclass(frozen=True)

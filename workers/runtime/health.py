@@ -35,5 +35,4 @@ class Health:
 
     def ready(self) -> Mapping[str, bool]:
         """False for a queue that is not worked on just now."""
-        lost = self._lost_at.items()
-        return {f"consumer {queue}": at is None and queue not in self._paused for queue, at in lost}
+        return {f"consumer {queue}": at is None and queue not in self._paused for queue, at in self._lost_at.items()}

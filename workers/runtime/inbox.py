@@ -27,12 +27,11 @@ class Claim:
 async def claim(tx: Transaction, queue: str, works: Sequence[Work]) -> Claim:
     """Claim what is new, in one statement; a second one only when something was not."""
     first = {work.message_id: work for work in reversed(works)}
-    ids = sorted(first)
-    row = await tx.fetchrow(SQL["inbox.claim"], queue, ids, [first[one].delivery.body_hash for one in ids])
+    hashes = {message_id: first[message_id].delivery.body_hash for message_id in sorted(first)}
+    row = await tx.fetchrow(SQL["inbox.claim"], queue, list(hashes), list(hashes.values()))
     assert row is not None, "the claim returns one row"
     made, fresh = Claim(row["now"]), set(row["fresh"])
-    hashes = {one: first[one].delivery.body_hash for one in ids}
-    if stale := [one for one in ids if one not in fresh]:
+    if stale := [message_id for message_id in hashes if message_id not in fresh]:
         hashes |= {row["message_id"]: row["body_hash"] for row in await tx.fetch(SQL["inbox.hashes"], queue, stale)}
     for work in works:
         if first[work.message_id] is work and work.message_id in fresh:

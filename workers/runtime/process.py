@@ -11,6 +11,7 @@ import structlog
 from tenacity import retry, retry_if_exception, stop_after_attempt, wait_random_exponential
 
 import outbox
+from db.errors import UnavailableError
 from db.pool import Pool, Transaction
 from db.statements import SQL
 from outbox.crashpoint import crashpoint
@@ -18,7 +19,7 @@ from workers.runtime import inbox, metrics
 from workers.runtime.batch import Batch
 from workers.runtime.decode import Work
 from workers.runtime.delivery import RawDelivery
-from workers.runtime.errors import Failure, Trouble, UnavailableError, trouble
+from workers.runtime.errors import Failure, Trouble, trouble
 from workers.runtime.policy import Kind, Outcome, failed, refused
 from workers.runtime.republish import exploded, leaving
 from workers.runtime.route import Route
@@ -70,7 +71,7 @@ async def _asked_first(desk: Desk, works: Sequence[Work]) -> list[Outcome]:
 
 
 async def _asked(desk: Desk, works: Sequence[Work]) -> Mapping[str, Any]:
-    """What the outside says, asked while no transaction is held. Raises UnavailableError when nobody answers."""
+    """The answers of the outside, awaited while no transaction is held. Raises UnavailableError when it is away."""
     outside = desk.route.outside
     assert outside is not None, "a route without an outside asks nobody"
     try:
@@ -207,7 +208,7 @@ async def transaction(pool: Pool, *, readonly: bool = False) -> AsyncIterator[Tr
             yield connection
     except Exception as error:
         forbidden = readonly and isinstance(error, asyncpg.ReadOnlySQLTransactionError)  # a mistake of the handler's
-        if trouble(error) is Trouble.UNAVAILABLE and not forbidden:
+        if trouble(error) is Trouble.UNAVAILABLE and not (forbidden or isinstance(error, UnavailableError)):
             raise UnavailableError(type(error).__qualname__) from error
         raise
     finally:

@@ -30,7 +30,7 @@ class Outside:
 
     `prepare` reads what the questions need, in a transaction of its own; `ask` puts them and returns an answer for each
     item by its id, which the handler finds in `batch.answers`. It may be asked again after a crash: questions carry an
-    idempotency key. An OSError from `ask` pauses this queue alone until the outside is back.
+    idempotency key. An UnavailableError (or an OSError) from `ask` pauses this queue alone until the outside is back.
     """
 
     prepare: Callable[[Transaction, Sequence[Envelope[Any]]], Awaitable[Any]]

@@ -12,6 +12,7 @@ import structlog
 from aiormq.exceptions import AMQPError
 
 from db import version
+from db.errors import OmsError, UnavailableError
 from db.pool import Pool, open_pool
 from messages.topology import Names
 from outbox.doorbell import Doorbell
@@ -31,7 +32,7 @@ from workers.runtime.subscription import Link
 log = structlog.get_logger(__name__)
 
 T = TypeVar("T")
-AWAY = (OSError, TimeoutError, AMQPError, asyncpg.PostgresError)
+AWAY = (UnavailableError, OSError, TimeoutError, AMQPError, asyncpg.PostgresError)
 START_WAIT_SECONDS = 2.0
 CLOSE_SECONDS = 5.0
 SHARED_CONNECTIONS = 3  # beside one per queue of ours: dead letters, chores and the doorbell take turns
@@ -39,7 +40,7 @@ PURGE_SECONDS = 60.0
 PURGE_BREATH_SECONDS = 0.2  # between two small deletes, so that they never add up to a load
 
 
-class _StoppedError(Exception):
+class _StoppedError(OmsError):
     """Told to stop before there was anything to finish."""
 
 
@@ -126,8 +127,7 @@ async def _purge_inbox(pool: Pool) -> None:
 async def _verify(url: str, settings: RuntimeSettings, routes: Sequence[Route]) -> None:
     names = Names(settings.prefix)
     delay = names.delay_plugin if settings.delay == "plugin" else names.delay
-    queues = [names.queue(route.queue) for route in routes]
-    await declare.verify(url, exchanges=[delay, names.dlx], queues=queues)
+    await declare.verify(url, exchanges=[delay, names.dlx], queues=[names.queue(route.queue) for route in routes])
 
 
 async def _opened(url: str, routes: Sequence[Route]) -> Pool:

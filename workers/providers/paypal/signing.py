@@ -11,6 +11,7 @@ from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from cryptography.x509.verification import PolicyBuilder, Store, VerificationError
 
+from db.errors import OmsError
 from workers.providers.parsing import FieldError, moment
 from workers.providers.paypal.settings import PayPalSettings
 from workers.providers.port import CertificateUnknown, Notification, Rejected
@@ -24,7 +25,7 @@ HEADERS = ("transmission-id", "transmission-time", "transmission-sig", "cert-url
 _ID = re.compile(r"[0-9A-Za-z-]{1,64}")
 
 
-class UntrustedError(ValueError):
+class UntrustedError(OmsError, ValueError):
     """A certificate is not believed; says why."""
 
 

@@ -10,6 +10,7 @@ from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from cryptography.x509.oid import NameOID
 
+from db.errors import OmsError
 from workers.providers.rsa import BITS_MIN, PublicKey
 
 UNREADABLE = (ValueError, TypeError, UnsupportedAlgorithm, x509.InvalidVersion, x509.DuplicateExtension)
@@ -18,7 +19,7 @@ HASHES = frozenset({"sha256", "sha384", "sha512"})
 REMEMBERED_MAX = 16  # UnionPay has one certificate, two while it is replaced
 
 
-class UntrustedError(ValueError):
+class UntrustedError(OmsError, ValueError):
     """A certificate is not believed; says why."""
 
 

@@ -1,0 +1,12 @@
+"""The root of the exceptions that this project raises, and the one that means: wait, nobody's message is at fault."""
+
+
+class OmsError(Exception):
+    """Every exception class of messages, db, outbox and workers descends from this one."""
+
+
+class UnavailableError(OmsError):
+    """A server that the work needs cannot be used now: a database, a schema that is not migrated yet, a provider.
+
+    The runtime pauses the queue and tries again. No message counts an attempt for it.
+    """
