@@ -5,18 +5,16 @@ import time
 from contextlib import suppress
 
 import structlog
-from aiormq.channel import Channel
-from pamqp.commands import Basic
 from tenacity import AsyncRetrying, RetryCallState, wait_exponential_jitter
 from yarl import URL
 
 from outbox import metrics, wire
+from outbox.amqp import Properties
 from outbox.outcome import Outcome
 from outbox.session import Session
 
 log = structlog.get_logger(__name__)
 
-CHANNEL_TIMEOUT_SECONDS = 10.0
 RECONNECT_WAIT_MIN_SECONDS = 0.1
 RECONNECT_WAIT_MAX_SECONDS = 5.0
 WATCH_SECONDS = 0.25  # how often the oldest message in flight and the broker's alarm are looked at
@@ -88,7 +86,7 @@ class Publisher:
             await self._session.close()
 
     async def publish(
-        self, exchange: str, routing_key: str, properties: Basic.Properties, body: bytes, mandatory: bool
+        self, exchange: str, routing_key: str, properties: Properties, body: bytes, mandatory: bool
     ) -> Outcome:
         """Send and wait for the broker's answer. `properties.message_id` is required. Never raises for the broker."""
         started = time.perf_counter()
@@ -97,7 +95,7 @@ class Publisher:
         return outcome
 
     async def _outcome(
-        self, exchange: str, routing_key: str, properties: Basic.Properties, body: bytes, mandatory: bool
+        self, exchange: str, routing_key: str, properties: Properties, body: bytes, mandatory: bool
     ) -> Outcome:
         if not self._suspects:
             return await self._send(exchange, routing_key, properties, body, mandatory)
@@ -106,7 +104,7 @@ class Publisher:
             return await self._send(exchange, routing_key, properties, body, mandatory)
 
     async def _send(
-        self, exchange: str, routing_key: str, properties: Basic.Properties, body: bytes, mandatory: bool
+        self, exchange: str, routing_key: str, properties: Properties, body: bytes, mandatory: bool
     ) -> Outcome:
         session = self._session
         assert properties.message_id, "a message without an id cannot be matched to its return"
@@ -145,13 +143,10 @@ class Publisher:
     async def _open(self) -> Session:
         connection = await wire.connect(self._url, name=self._name)
         try:
-            async with asyncio.timeout(CHANNEL_TIMEOUT_SECONDS):
-                channel = await connection.channel(publisher_confirms=True, on_return_raises=True)
+            return await Session.open(connection)
         except BaseException:
             await wire.close(connection)
             raise
-        assert isinstance(channel, Channel)
-        return Session(connection, channel)
 
     def _failed(self, state: RetryCallState) -> None:
         error = state.outcome.exception() if state.outcome is not None else None

@@ -4,10 +4,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import orjson
-from pamqp.commands import Basic
 
 from db import cipher
 from messages.topology import Names
+from outbox.amqp import Properties
 from outbox.insertion import AAD
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ class Rendered:
 
     exchange: str
     routing_key: str
-    properties: Basic.Properties
+    properties: Properties
     body: bytes
     mandatory: bool
 
@@ -39,7 +39,7 @@ class Renderer:
         """Raises db.cipher.CipherError for a body whose key is not here."""
         headers: dict[str, Any] = orjson.loads(row["headers"])
         exchange, routing_key, mandatory = self._address(row, headers)
-        properties = Basic.Properties(
+        properties = Properties(
             content_type="application/json",
             headers=headers,
             delivery_mode=2,

@@ -1,8 +1,8 @@
-"""The wire made safe: named connections, and decoders that survive what other clients publish.
+"""Named connections, and decoders that survive what other clients publish.
 
-The client library decodes frames in the task that reads the socket. There a string that is not UTF-8, a time out of
-range or a bad header table raises, the connection dies, and the same message kills the next one (measured). These
-decoders let such a message through, marked, so that it can be refused like any other.
+The client library decodes frames in the task that reads the socket. If a string there is not UTF-8, a time is out of
+range or a header table is bad, then decoding raises, the connection dies, and the same message kills the next
+connection (measured). These decoders let such a message through, marked, so that it can be refused like any other.
 """
 
 import asyncio
@@ -11,11 +11,11 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
 
-import aiormq
-from aiormq import Connection
-from aiormq.abc import AbstractConnection
-from pamqp import decode
+import aio_pika
+from aio_pika.abc import AbstractConnection
 from yarl import URL
+
+from outbox import amqp
 
 CONNECT_TIMEOUT_SECONDS = 15  # several times what a TLS handshake across regions takes
 CLOSE_TIMEOUT_SECONDS = 5.0  # a blocked broker reads nothing, not even a goodbye
@@ -34,40 +34,27 @@ UNREADABLE = (ValueError, ArithmeticError, IndexError, TypeError, struct.error)
 
 def install_tolerant_decoders() -> None:
     """Replace the library's decoders for this process. Doing it twice does no harm."""
-    decode.METHODS.update(shortstr=_short_string, timestamp=_timestamp, table=_table)
-    decode.TABLE_MAPPING.update({b"T": _timestamp})
+    amqp.install_decoders(short_string=_short_string, timestamp=_timestamp, table=_table)
 
 
-async def connect(url: str, *, name: str) -> Connection:
-    """Open a connection that the broker lists under `name`. Raises OSError, TimeoutError or aiormq's AMQPError."""
+async def connect(url: str, *, name: str) -> AbstractConnection:
+    """Open a connection that the broker lists under `name`. Raises OSError, TimeoutError or aio-pika's AMQPError.
+
+    It does not come back by itself: its users open a new one, and decide what that means for what was in flight.
+    """
     install_tolerant_decoders()
     place = URL(url)
     if "heartbeat" not in place.query:
         place = place.update_query(heartbeat=HEARTBEAT_SECONDS)
     async with asyncio.timeout(CONNECT_TIMEOUT_SECONDS):
-        return await aiormq.connect(place, client_properties={"connection_name": name})
+        return await aio_pika.connect(place, client_properties={"connection_name": name})
 
 
 async def close(connection: AbstractConnection) -> None:
     """End a connection, with what is in flight on it. A broker that does not say goodbye is not waited for."""
     with suppress(Exception):
         async with asyncio.timeout(CLOSE_TIMEOUT_SECONDS):
-            await connection.close()
-
-
-def is_blocked(connection: Connection) -> bool:
-    """Whether the broker takes no publishes for now (memory or disk alarm). Never waits.
-
-    The library keeps this to itself but for `ready()`, which ends at once unless blocked: one step of it tells.
-    """
-    step = connection.ready()
-    try:
-        step.send(None)
-    except StopIteration:
-        return False
-    finally:
-        step.close()
-    return True
+            await amqp.close(connection)
 
 
 def _short_string(value: bytes) -> tuple[int, str]:
@@ -77,7 +64,7 @@ def _short_string(value: bytes) -> tuple[int, str]:
 
 def _timestamp(value: bytes) -> tuple[int, datetime]:
     try:
-        return decode.timestamp(value)
+        return amqp.decode_timestamp(value)
     except (ValueError, OverflowError, OSError):
         return 8, TIME_OUT_OF_RANGE
 
@@ -131,7 +118,7 @@ class _TableReader:
             raise ValueError("a value goes on beyond its table")
         if kind in NESTED:
             return end - offset, self._nested(kind, content[begin:end], depth + 1)
-        consumed, value = decode.embedded_value(content[offset:end])
+        consumed, value = amqp.decode_value(content[offset:end])
         if not consumed:
             raise ValueError("a key without a value")
         return consumed, value

@@ -16,7 +16,7 @@ from urllib.parse import unquote, urlsplit
 
 import aio_pika
 from aio_pika.abc import AbstractExchange, AbstractIncomingMessage
-from aiormq.exceptions import AMQPError
+from aio_pika.exceptions import AMQPError
 
 CONNECTION_LOST = (AMQPError, OSError, TimeoutError, RuntimeError)
 """The exceptions by which aio-pika reports that a channel or a connection is gone."""

@@ -3,11 +3,12 @@
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import aiormq.exceptions
 import asyncpg
+from aio_pika.exceptions import AMQPError, ChannelNotFoundEntity
 from pydantic import ValidationError
 
 from db.cipher import CipherError, MissingKeyError
+from outbox.amqp import ChannelAccessRefused
 from outbox.ops import PortTakenError
 from scripts.commands.problems import Code, CommandError
 
@@ -19,10 +20,10 @@ def explain(error: BaseException) -> CommandError | None:
 
 def _broker(error: Any) -> CommandError:
     match error:
-        case aiormq.exceptions.ChannelAccessRefused():
+        case ChannelAccessRefused():
             hint = "set OMS_AMQP_URL to a broker user that has this right (scripts/servers/roles.py lists them)"
             return CommandError(Code.REFUSED, "the broker user may not do this", why=_first_line(error), hint=hint)
-        case aiormq.exceptions.ChannelNotFoundEntity():
+        case ChannelNotFoundEntity():
             hint = "oms topology declare"
             return CommandError(Code.FAILED, "the broker lacks an exchange or queue", why=_first_line(error), hint=hint)
     hint = "check OMS_AMQP_URL: user, password, host, port and virtual host"
@@ -114,7 +115,7 @@ _EXPLANATIONS: tuple[tuple[tuple[type[BaseException], ...], Callable[[Any], Comm
     ((asyncpg.UndefinedTableError, asyncpg.UndefinedColumnError), _schema),
     ((asyncpg.QueryCanceledError,), _slow),
     ((asyncpg.InsufficientPrivilegeError,), _denied),
-    ((aiormq.exceptions.AMQPError,), _broker),
+    ((AMQPError,), _broker),
     ((asyncpg.PostgresError, asyncpg.InterfaceError), database_unusable),
     ((OSError, TimeoutError), _server),
 )

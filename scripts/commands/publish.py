@@ -7,9 +7,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 
-import aiormq.exceptions
+import aio_pika
 import typer
-from pamqp.commands import Basic
+from aio_pika.exceptions import DeliveryError
 from pydantic import ValidationError
 from uuid_utils import uuid7
 from yarl import URL
@@ -65,9 +65,10 @@ def publish(
         return
     settings = BrokerSettings()
     exchange = Names(settings.prefix).exchange_of(model.KIND)
-    properties = _properties(model, settings, message_id or str(uuid7()), correlation_id, reply_to)
-    run(_send(settings, exchange, model.routing_key(), properties, body))
-    sent = {"message_id": properties.message_id, "type": model.TYPE, "exchange": exchange}
+    message = _message(model, settings, body, message_id or str(uuid7()), correlation_id)
+    message.reply_to = reply_to
+    run(_send(settings, exchange, model.routing_key(), message))
+    sent = {"message_id": message.message_id, "type": model.TYPE, "exchange": exchange}
     write_json(sent) if output is Format.JSON else write_table([sent])
     say("the broker confirmed the message")
 
@@ -81,16 +82,16 @@ def _refuse_faults(model: type[Message], faults: Sequence[Mapping[str, str]], ou
     raise CommandError(Code.FAILED, f"the body is not a valid {model.TYPE}; nothing was published", why=why, hint=hint)
 
 
-def _properties(
-    model: type[Message], settings: BrokerSettings, message_id: str, correlation_id: str | None, reply_to: str | None
-) -> Basic.Properties:
-    return Basic.Properties(
+def _message(
+    model: type[Message], settings: BrokerSettings, body: bytes, message_id: str, correlation_id: str | None
+) -> aio_pika.Message:
+    return aio_pika.Message(
+        body,
         content_type="application/json",
-        delivery_mode=2,
+        delivery_mode=aio_pika.DeliveryMode.PERSISTENT,
         message_id=message_id,
         correlation_id=correlation_id or message_id,
-        message_type=model.TYPE,
-        reply_to=reply_to,
+        type=model.TYPE,
         timestamp=datetime.now(UTC),
         app_id="oms-cli",
         user_id=URL(broker_url(settings)).user,
@@ -137,22 +138,19 @@ def _body(file: str) -> bytes:
         ) from error
 
 
-async def _send(
-    settings: BrokerSettings, exchange: str, routing_key: str, properties: Basic.Properties, body: bytes
-) -> None:
+async def _send(settings: BrokerSettings, exchange: str, routing_key: str, message: aio_pika.Message) -> None:
     """Publish mandatorily and wait for the confirm. Raises CommandError if the broker does not take the message."""
     connection = await wire.connect(broker_url(settings), name="oms publish")
     try:
         async with asyncio.timeout(CONFIRM_TIMEOUT_SECONDS):
             channel = await connection.channel(publisher_confirms=True, on_return_raises=True)
-            await channel.basic_publish(
-                body, exchange=exchange, routing_key=routing_key, properties=properties, mandatory=True
-            )
+            commands = await channel.get_exchange(exchange, ensure=False)
+            await commands.publish(message, routing_key, mandatory=True)
     except TimeoutError as error:
-        hint = f"the same command with --message-id {properties.message_id}: the message is handled once"
+        hint = f"the same command with --message-id {message.message_id}: the message is handled once"
         why = f"no confirm in {CONFIRM_TIMEOUT_SECONDS:.0f} s; the message may have arrived"
         raise CommandError(Code.UNREACHABLE, "the broker did not confirm", why=why, hint=hint) from error
-    except aiormq.exceptions.DeliveryError as error:
+    except DeliveryError as error:
         why = "no queue is bound to its routing key, or the queue refused it"
         raise CommandError(
             Code.FAILED, "the broker did not take the message", why=why, hint="oms topology declare"

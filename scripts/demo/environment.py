@@ -16,7 +16,7 @@ from urllib.parse import unquote, urlsplit
 
 import aio_pika
 import psycopg
-from aiormq.exceptions import AMQPError
+from aio_pika.exceptions import AMQPError
 
 from db import migrate
 from messages.topology import Names, tiers_seconds, topology

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import aio_pika
 import asyncpg
 from aio_pika.abc import AbstractConnection
-from aiormq.exceptions import AMQPError
+from aio_pika.exceptions import AMQPError
 
 STATES_SQL = "SELECT state, count(*) FROM orders GROUP BY state"
 DEAD_SQL = "SELECT reason, count(*) FROM dead_letters WHERE state = 'open' GROUP BY reason ORDER BY reason"

@@ -7,7 +7,7 @@ from functools import cached_property
 from urllib.parse import quote, unquote, urlsplit, urlunsplit
 
 import aio_pika
-from aiormq.exceptions import AMQPError
+from aio_pika.exceptions import AMQPError
 
 from scripts.servers.lifecycle import Lifecycle, NotSupportedError
 from scripts.servers.management import Management

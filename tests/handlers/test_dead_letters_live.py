@@ -68,7 +68,7 @@ async def working(*coroutines: Callable[[asyncio.Event], Awaitable[None]]) -> As
 
 async def publish(broker: Broker, role: str, routing_key: str, message_id: str, body: bytes) -> None:
     connection = await wire.connect(broker[role], name="test")
-    channel = await connection.channel()
+    channel = await (await connection.channel()).get_underlay_channel()
     properties = Basic.Properties(
         message_id=message_id, message_type=f"{routing_key}.v1", user_id=user(broker, role), delivery_mode=2
     )
@@ -82,9 +82,9 @@ async def waiting(broker: Broker, queue: str) -> int:
     """Messages that the broker still has."""
     connection = await wire.connect(broker["admin"], name="test")
     channel = await connection.channel()
-    declared = await channel.queue_declare(queue, passive=True)
+    declared = await channel.declare_queue(queue, passive=True)
     await connection.close()
-    return int(declared.message_count or 0)
+    return int(declared.declaration_result.message_count or 0)
 
 
 @pytest.fixture(autouse=True)

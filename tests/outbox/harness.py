@@ -37,10 +37,11 @@ async def declare(url: str, names: Names) -> None:
 
 @asynccontextmanager
 async def opened(url: str) -> AsyncIterator[Any]:
-    """A channel on a connection of its own."""
+    """aiormq's channel on a connection of its own."""
     connection = await wire.connect(url, name="test")
     try:
-        yield await connection.channel()
+        channel = await connection.channel()
+        yield await channel.get_underlay_channel()
     finally:
         await connection.close()
 

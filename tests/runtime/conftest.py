@@ -9,7 +9,7 @@ from uuid import uuid4
 
 import orjson
 import pytest
-from aiormq import Channel, Connection
+from aiormq import Channel
 from aiormq.abc import DeliveredMessage
 from pamqp.commands import Basic
 from yarl import URL
@@ -143,9 +143,9 @@ class Shop:
 @asynccontextmanager
 async def client_of(url: str, names: Names, user: str | None = None) -> AsyncIterator[Client]:
     """A client's own connection."""
-    connection: Connection = await wire.connect(url, name="test client")
+    connection = await wire.connect(url, name="test client")
     try:
-        channel = await connection.channel()
+        channel = await (await connection.channel()).get_underlay_channel()
         assert isinstance(channel, Channel)
         yield Client(channel, names, user)
     finally:

@@ -224,7 +224,8 @@ async def test_a_consumer_that_the_broker_no_longer_knows_is_found_and_replaced(
     async with shop.running(Route(QUEUE, write_effects)):
         await shop.client.publish(DELETE, delete())
         await shop.handled(1)
-        await made[0].channel.basic_cancel(made[0]._tag)  # behind its back
+        queue = await made[0].channel.get_queue(shop.broker.names.queue(QUEUE), ensure=False)
+        await queue.cancel(made[0]._tag)  # behind its back
         await shop.client.publish(DELETE, delete())
         await shop.handled(2)
 

@@ -204,7 +204,7 @@ def test_declaring_twice_changes_nothing_and_a_difference_is_refused(oms: Oms, b
         connection = await wire.connect(broker["admin"], name="test")
         channel = await connection.channel()
         await channel.queue_delete(broker.names.queue("stock"))
-        await channel.queue_declare(broker.names.queue("stock"), durable=True)
+        await channel.declare_queue(broker.names.queue("stock"), durable=True)
         await connection.close()
 
     asyncio.run(spoil())
@@ -257,7 +257,7 @@ def test_what_only_the_system_says_is_not_published_by_hand(oms: Oms, tmp_path: 
 async def taken(broker: Broker, queue: str) -> Any:
     """One message from a queue."""
     connection = await wire.connect(broker["admin"], name="test")
-    channel = await connection.channel()
+    channel = await (await connection.channel()).get_underlay_channel()
     message = await channel.basic_get(broker.names.queue(queue), no_ack=True)
     await connection.close()
     return message

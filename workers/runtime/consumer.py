@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from random import uniform
 
 import structlog
-from aiormq.exceptions import AMQPError
+from aio_pika.exceptions import AMQPError
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, stop_after_delay, wait_exponential
 
 from db.errors import UnavailableError

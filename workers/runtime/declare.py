@@ -3,17 +3,17 @@
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 
-from aiormq import exceptions as amqp
-from aiormq.abc import AbstractChannel
+from aio_pika import exceptions
+from aio_pika.abc import AbstractChannel
 
 from db.errors import OmsError
 from messages.topology import Exchange, Names, Queue, Topology, topology
-from outbox import wire
+from outbox import amqp, wire
 
 DELAYED_TYPE = "x-delayed-message"
 ADVICE = "run `oms topology declare` as a user that may configure"
 
-NOT_ABOUT_THE_TYPE = (amqp.ChannelAccessRefused, amqp.AuthenticationError, amqp.ProbableAuthenticationError)
+REFUSED = (exceptions.AuthenticationError, exceptions.ProbableAuthenticationError, amqp.ChannelAccessRefused)
 
 
 class TopologyError(OmsError):
@@ -31,7 +31,8 @@ async def declare(url: str, names: Names, tiers: tuple[int, ...], *, delay_plugi
         for queue in wanted.queues:
             await _declare(channel, queue)
         for binding in wanted.bindings:
-            await channel.queue_bind(binding.queue, binding.exchange, binding.routing_key)
+            target = await channel.get_queue(binding.queue, ensure=False)
+            await target.bind(binding.exchange, binding.routing_key)
     return wanted
 
 
@@ -40,10 +41,10 @@ async def verify(url: str, *, exchanges: Iterable[str], queues: Iterable[str]) -
     async with _channel(url) as channel:
         try:
             for name in exchanges:
-                await channel.exchange_declare(name, passive=True)
+                await channel.declare_exchange(name, passive=True)
             for name in queues:
-                await channel.queue_declare(name, passive=True)
-        except amqp.ChannelNotFoundEntity as error:
+                await channel.declare_queue(name, passive=True)
+        except exceptions.ChannelNotFoundEntity as error:
             raise TopologyError(f"the broker does not have {name}: {ADVICE}") from error
 
 
@@ -52,13 +53,11 @@ async def probe_delay_plugin(url: str, names: Names) -> None:
     try:
         async with _channel(url) as channel:
             name = f"{names.prefix}.probe.{id(channel):x}"
-            await channel.exchange_declare(
-                name, exchange_type=DELAYED_TYPE, auto_delete=True, arguments={"x-delayed-type": "topic"}
-            )
+            await channel.declare_exchange(name, DELAYED_TYPE, auto_delete=True, arguments={"x-delayed-type": "topic"})
             await channel.exchange_delete(name)
-    except NOT_ABOUT_THE_TYPE:
+    except REFUSED:
         raise
-    except (amqp.AMQPError, RuntimeError) as error:
+    except (exceptions.AMQPError, RuntimeError) as error:
         raise TopologyError(
             f"this broker does not offer {DELAYED_TYPE} ({error}). Install the plugin "
             "rabbitmq_delayed_message_exchange (RabbitMQ up to 4.2), or set OMS_DELAY=ladder: it works everywhere"
@@ -69,10 +68,10 @@ async def _declare(channel: AbstractChannel, one: Exchange | Queue) -> None:
     """The broker's own words name the argument that differs, what it is and what it should be."""
     try:
         if isinstance(one, Exchange):
-            await channel.exchange_declare(one.name, exchange_type=one.type, durable=True, arguments=one.arguments)
+            await channel.declare_exchange(one.name, one.type, durable=True, arguments=one.arguments)
         else:
-            await channel.queue_declare(one.name, durable=True, arguments=one.arguments)
-    except amqp.ChannelPreconditionFailed as error:
+            await channel.declare_queue(one.name, durable=True, arguments=one.arguments)
+    except exceptions.ChannelPreconditionFailed as error:
         what = f"{type(one).__name__.lower()} {one.name} exists with other arguments"
         raise TopologyError(f"{what}: {error}. Delete it once it is empty, then {ADVICE}") from error
 

@@ -6,8 +6,7 @@ from functools import cached_property
 from hashlib import blake2b
 from typing import Any
 
-from aiormq.abc import DeliveredMessage
-from pamqp.commands import Basic
+from outbox.amqp import DeliveredMessage, Properties
 
 HASH_BYTES = 16
 NO_ID = "missing_message_id"  # error type of a dead letter that arrived without an id; the client library gave it one
@@ -21,7 +20,7 @@ class Delivery:
     exchange: str
     routing_key: str
     body: bytes
-    properties: Basic.Properties
+    properties: Properties
     headers: Mapping[str, Any]
 
     @classmethod

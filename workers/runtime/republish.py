@@ -5,11 +5,10 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, Literal
 
-from pamqp.commands import Basic
-
 from messages.base import CommandRejected, Message, Reply
 from messages.topology import tier
 from outbox import Announcement
+from outbox.amqp import Properties
 from outbox.version import version
 from outbox.wire import TIME_OUT_OF_RANGE
 from workers.runtime.decode import Work
@@ -43,11 +42,11 @@ def dead_headers(work: Work, failure: Failure) -> dict[str, Any]:
     }
 
 
-def properties(work: Work, own_user: str, headers: Mapping[str, Any]) -> Basic.Properties:
+def properties(work: Work, own_user: str, headers: Mapping[str, Any]) -> Properties:
     """Of the same message sent on by us: its id, type, correlation and reply address, and the headers that are ours."""
     delivery, said = work.delivery, work.delivery.properties
     carried = {name: clean(text) for name in CARRIED if (text := str(delivery.headers.get(name, "")))}
-    return Basic.Properties(
+    return Properties(
         content_type="application/json",
         delivery_mode=2,
         app_id="oms",
@@ -72,7 +71,7 @@ def rejection(work: Work, failure: Failure) -> CommandRejected:
     )
 
 
-def answer(work: Work, told: Message, own_user: str) -> tuple[Basic.Properties, bytes]:
+def answer(work: Work, told: Message, own_user: str) -> tuple[Properties, bytes]:
     """What a sender is told at its own queue. The reply to a question need not outlive a broker: who waits then?"""
     message_id, now = clean(work.message_id), datetime.now(UTC)
     about = properties(work, own_user, {"causation-id": message_id, "occurred-at": now.isoformat()})

@@ -9,7 +9,7 @@ from typing import TypeVar
 
 import asyncpg
 import structlog
-from aiormq.exceptions import AMQPError
+from aio_pika.exceptions import AMQPError
 
 from db import version
 from db.errors import OmsError, UnavailableError

@@ -10,6 +10,7 @@ import structlog
 
 from messages.base import Message
 from messages.topology import Names, tier
+from outbox import amqp
 from outbox.crashpoint import crashpoint
 from outbox.outcome import Outcome as Published
 from outbox.publisher import Publisher
@@ -36,7 +37,7 @@ class Settler:
     delay_plugin: bool = False
 
     async def settle(self, queue: str, subscription: Subscription, outcomes: Sequence[Outcome]) -> None:
-        """Raises aiormq's errors or RuntimeError when the channel is gone: then the broker delivers all of it again."""
+        """Raises AMQPError or RuntimeError when the channel is gone: then the broker delivers all of it again."""
         channel = subscription.channel
         if channel.is_closed:
             return
@@ -47,9 +48,9 @@ class Settler:
         tags = sorted((outcome.work.delivery.tag, outcome.work.delivery.tag not in kept) for outcome in outcomes)
         for tag, multiple, done in frames(tags, subscription.settled):
             if done:
-                await channel.basic_ack(tag, multiple=multiple, wait=False)
+                await amqp.acknowledge(channel, tag, multiple=multiple)
             else:
-                await channel.basic_reject(tag, requeue=True, wait=False)
+                await amqp.requeue(channel, tag)
         subscription.settled = through(tags, subscription.settled)
         metrics.settled(queue, outcomes)
 

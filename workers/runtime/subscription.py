@@ -7,11 +7,9 @@ from dataclasses import dataclass, field
 from uuid import uuid4
 
 import structlog
-from aiormq import Connection
-from aiormq.abc import AbstractChannel, DeliveredMessage
-from pamqp.commands import Basic
+from aio_pika.abc import AbstractChannel, AbstractConnection
 
-from outbox import metrics, wire
+from outbox import amqp, metrics, wire
 from workers.runtime.delivery import Delivery
 
 log = structlog.get_logger(__name__)
@@ -25,16 +23,16 @@ class Link:
 
     url: str
     name: str
-    _connection: Connection | None = None
+    _connection: AbstractConnection | None = None
     _opening: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     async def channel(self) -> AbstractChannel:
-        """A new channel. Raises OSError, TimeoutError or aiormq's errors while the broker cannot be reached."""
+        """A new channel. Raises OSError, TimeoutError or aio-pika's AMQPError while the broker cannot be reached."""
         async with self._opening:
-            if self._connection is None or not self._connection.is_opened:
+            if self._connection is None or not self._connection.connected.is_set():
                 self._connection = await wire.connect(self.url, name=self.name)
                 metrics.connected("consumer", up=True)
-                self._connection.closing.add_done_callback(lambda _: metrics.connected("consumer", up=False))
+                self._connection.close_callbacks.add(lambda *_: metrics.connected("consumer", up=False))
                 log.info("consumer connected", name=self.name)
         async with asyncio.timeout(RPC_TIMEOUT_SECONDS):
             return await self._connection.channel(publisher_confirms=False)
@@ -65,9 +63,7 @@ class Subscription:
     _changing: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     def __post_init__(self) -> None:
-        self._closing = self.channel.closing  # an observer of its own: without a reference it would be collected
-        self._closing.add_done_callback(lambda _: self.lost())
-        self.channel.on_consumer_cancel_callbacks.add(self._cancelled)
+        self.channel.close_callbacks.add(lambda *_: self.lost())
 
     async def start(self) -> None:
         """Begin, one message at a time. Raises what the channel raises."""
@@ -79,29 +75,31 @@ class Subscription:
         async with self._changing:
             self.careful = False
             if not self._ended and self.prefetch > 1:
-                await self.channel.basic_cancel(self._tag, timeout=RPC_TIMEOUT_SECONDS)
+                await self._cancel()
                 await self._consume(self.prefetch)
 
     async def end(self) -> None:
         """No more deliveries; those that came stay valid until the channel closes."""
         async with self._changing:
             self._ended = True
-            await self.channel.basic_cancel(self._tag, timeout=RPC_TIMEOUT_SECONDS)
+            await self._cancel()
 
     async def alive(self) -> bool:
         """Whether the broker knows of any consumer on the queue: it can lose ours without telling."""
         async with self._changing:
-            queue = await self.channel.queue_declare(self.queue, passive=True, timeout=RPC_TIMEOUT_SECONDS)
-        return self._ended or bool(queue.consumer_count)
+            queue = await self.channel.declare_queue(self.queue, passive=True, timeout=RPC_TIMEOUT_SECONDS)
+        return self._ended or bool(queue.declaration_result.consumer_count)
 
     async def _consume(self, prefetch: int) -> None:
         tag = self._tag = f"{self.queue}.{uuid4().hex[:12]}"  # never used twice: the broker may still know the old one
-        await self.channel.basic_qos(prefetch_count=prefetch, timeout=RPC_TIMEOUT_SECONDS)
-        await self.channel.basic_consume(self.queue, self._on_message, consumer_tag=tag, timeout=RPC_TIMEOUT_SECONDS)
+        await self.channel.set_qos(prefetch_count=prefetch, timeout=RPC_TIMEOUT_SECONDS)
+        await amqp.consume(
+            self.channel, self.queue, self._on_message, self.lost, tag=tag, timeout_seconds=RPC_TIMEOUT_SECONDS
+        )
 
-    async def _on_message(self, message: DeliveredMessage) -> None:
+    async def _cancel(self) -> None:
+        queue = await self.channel.get_queue(self.queue, ensure=False)
+        await queue.cancel(self._tag, timeout=RPC_TIMEOUT_SECONDS)
+
+    async def _on_message(self, message: amqp.DeliveredMessage) -> None:
         self.deliver(Delivery.of(message))
-
-    def _cancelled(self, frame: Basic.Cancel) -> None:
-        if frame.consumer_tag == self._tag:
-            self.lost()
