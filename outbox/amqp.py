@@ -128,10 +128,11 @@ def is_blocked(connection: AbstractConnection) -> bool:
 
 
 async def close(connection: AbstractConnection) -> None:
-    """End a connection; cancelling this ends the wait.
+    """End a connection. If this is cancelled, it can be called again.
 
-    `Connection.close` waits for the callbacks of the closed connection, and when it is cancelled it goes on waiting. A
-    broker that is frozen would hold a process that wants to stop. So this closes the connection below first.
+    aio-pika's `Connection.close` waits for the callbacks of the closed connection, and when it is cancelled it goes on
+    waiting, if need be for ever: a process that wants to stop would hang. A second close does nothing. So this closes
+    the connection below first.
     """
     if connection.transport is not None:
         await connection.transport.connection.close()
@@ -151,7 +152,8 @@ async def consume(
     """Begin to consume under a consumer tag. `on_message` gets each message as it was decoded.
 
     `Queue.consume` makes an `IncomingMessage` of each message before it calls anyone. That raises for properties that
-    anybody may publish (a delivery mode of 9), and then the message stays unacknowledged until the channel closes.
+    some brokers let pass (a delivery mode of 9), and then the message stays unacknowledged until the channel closes.
+    It also costs as much as a `Message`, and another task.
     `on_cancelled` is called when the broker ends the consumer, as it does when its queue is deleted. Of aio-pika's
     channels only the robust one listens for this, and we reconnect ourselves.
     """

@@ -7,7 +7,6 @@ connection (measured). These decoders let such a message through, marked, so tha
 
 import asyncio
 import struct
-from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
 
@@ -51,10 +50,21 @@ async def connect(url: str, *, name: str) -> AbstractConnection:
 
 
 async def close(connection: AbstractConnection) -> None:
-    """End a connection, with what is in flight on it. A broker that does not say goodbye is not waited for."""
-    with suppress(Exception):
-        async with asyncio.timeout(CLOSE_TIMEOUT_SECONDS):
-            await amqp.close(connection)
+    """End a connection, with what is in flight on it. A broker that does not say goodbye is not waited for.
+
+    It runs in a task of its own: a writer that waits for the socket takes more than one cancellation to end.
+    """
+    closing = asyncio.create_task(amqp.close(connection))
+    closing.add_done_callback(_ignore_error)
+    try:
+        await asyncio.wait([closing], timeout=CLOSE_TIMEOUT_SECONDS)
+    finally:
+        closing.cancel()
+
+
+def _ignore_error(closing: asyncio.Task[None]) -> None:
+    if not closing.cancelled():
+        closing.exception()
 
 
 def _short_string(value: bytes) -> tuple[int, str]:

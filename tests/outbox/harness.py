@@ -8,7 +8,9 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from typing import Any
 
+import pamqp.frame
 from aiormq.abc import DeliveredMessage
+from pamqp.base import Frame
 from yarl import URL
 
 import outbox
@@ -168,6 +170,8 @@ class Hush:
         self._target = URL(url)
         self._passing = asyncio.Event()
         self._passing.set()
+        self._reading = asyncio.Event()
+        self._reading.set()
         self._links: set[asyncio.Task[None]] = set()
         self._writers: list[asyncio.StreamWriter] = []
         self.connections = 0
@@ -180,6 +184,14 @@ class Hush:
     def let_answers_pass(self) -> None:
         """Deliver what was held back, and all that follows."""
         self._passing.set()
+
+    def stop_reading(self) -> None:
+        """From now on the broker hears nothing, and the client's writes fill up the sockets between them."""
+        self._reading.clear()
+
+    def say(self, frame: Frame) -> None:
+        """Send the client a frame about its connection that the broker did not send."""
+        self._writers[0].write(pamqp.frame.marshal(frame, 0))
 
     def cut(self) -> None:
         """Every connection ends in the middle of whatever is said."""
@@ -208,6 +220,7 @@ class Hush:
     async def _words(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with suppress(OSError):
             while data := await reader.read(65536):
+                await self._reading.wait()
                 writer.write(data)
         writer.close()
 
