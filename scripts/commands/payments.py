@@ -192,7 +192,7 @@ def show_notifications(
     _write_notifications(found, output)
 
 
-def _shown(one: notifications.Shown) -> dict[str, Any]:
+def _shown(one: notifications.StoredNotification) -> dict[str, Any]:
     known = {
         "id": one.id,
         "provider": one.provider,
@@ -204,7 +204,7 @@ def _shown(one: notifications.Shown) -> dict[str, Any]:
         "recorded_at": one.recorded_at,
     }
     try:
-        headers, body = one.opened()
+        headers, body = one.decrypt()
     except CipherError as error:
         return known | {"headers": {}, "body": {"unreadable": str(error)}}
     return known | {"headers": headers_shown(headers), "body": body_shown(body.decode("utf-8", "backslashreplace"))}

@@ -18,11 +18,11 @@ from messages.envelope import Envelope
 from messages.payments import PaymentCallback
 from tests.providers import alipay_builders, paypal_builders, unionpay_builders, wechat_builders
 from workers.providers.port import Notification, Paid, Provider
-from workers.services.payment_notifications import AT_ONCE, Call, verdict, verified
+from workers.services.payment_notifications import VERIFIED_PER_TURN, Callback, verify, verify_all
 
 TICK_SECONDS = 0.001
 WARM_SECONDS = 0.05
-Verify = Callable[[Sequence[Call], dict[str, Provider]], Awaitable[None]]
+Verify = Callable[[Sequence[Callback], dict[str, Provider]], Awaitable[None]]
 
 
 @dataclass(frozen=True)
@@ -86,7 +86,7 @@ def subjects() -> dict[str, Subject]:
     }
 
 
-def calls(name: str, subject: Subject, size: int) -> list[Call]:
+def calls(name: str, subject: Subject, size: int) -> list[Callback]:
     """A batch of payment.callback, of as many payments."""
     notifications = [subject.notification(number) for number in range(size)]
     assert all(isinstance(subject.provider.verify(one), Paid) for one in notifications), (
@@ -95,7 +95,7 @@ def calls(name: str, subject: Subject, size: int) -> list[Call]:
     return [_call(name, one, number) for number, one in enumerate(notifications)]
 
 
-def _call(name: str, notification: Notification, number: int) -> Call:
+def _call(name: str, notification: Notification, number: int) -> Callback:
     body = PaymentCallback(
         provider=name,
         headers=dict(notification.headers),
@@ -105,7 +105,7 @@ def _call(name: str, notification: Notification, number: int) -> Call:
     return Envelope(body, f"m-{number}", f"m-{number}", notification.received_at)
 
 
-def cost(subject: Subject, given: Sequence[Call], repeats: int) -> Cost:
+def cost(subject: Subject, given: Sequence[Callback], repeats: int) -> Cost:
     """One after another, on one thread."""
     notifications = [subject.notification(number) for number in range(20)]
     verify = [_seconds(lambda n=n: subject.provider.verify(notifications[n % 20])) for n in range(repeats)]  # type: ignore[misc]
@@ -120,37 +120,37 @@ def _seconds(work: Callable[[], Any]) -> float:
     return time.perf_counter() - began
 
 
-async def nothing(batch: Sequence[Call], providers: dict[str, Provider]) -> None:
+async def nothing(batch: Sequence[Callback], providers: dict[str, Provider]) -> None:
     """What the machine does to a loop that has nothing to do, for as long as a batch takes."""
     await asyncio.sleep(0.0001 * len(batch))
 
 
-async def on_the_loop(batch: Sequence[Call], providers: dict[str, Provider]) -> None:
+async def on_the_loop(batch: Sequence[Callback], providers: dict[str, Provider]) -> None:
     """All at once."""
     _all(batch, providers)
 
 
-def _all(batch: Sequence[Call], providers: dict[str, Provider]) -> None:
+def _all(batch: Sequence[Callback], providers: dict[str, Provider]) -> None:
     for call in batch:
-        verdict(call.body, providers[call.body.provider])
+        verify(call.body, providers[call.body.provider])
 
 
-async def beside_the_loop(batch: Sequence[Call], providers: dict[str, Provider]) -> None:
+async def beside_the_loop(batch: Sequence[Callback], providers: dict[str, Provider]) -> None:
     """By a thread."""
     await asyncio.to_thread(_all, batch, providers)
 
 
-async def in_chunks(batch: Sequence[Call], providers: dict[str, Provider]) -> None:
+async def in_chunks(batch: Sequence[Callback], providers: dict[str, Provider]) -> None:
     """On the loop, which is let go after every few: as the handler does."""
-    await verified(batch, providers)
+    await verify_all(batch, providers)
 
 
-async def letting_go(batch: Sequence[Call], providers: dict[str, Provider]) -> None:
+async def letting_go(batch: Sequence[Callback], providers: dict[str, Provider]) -> None:
     """Beside the loop, by a thread that offers the interpreter to the loop after every notification."""
 
     def each() -> None:
         for call in batch:
-            verdict(call.body, providers[call.body.provider])
+            verify(call.body, providers[call.body.provider])
             time.sleep(0)
 
     await asyncio.to_thread(each)
@@ -161,11 +161,11 @@ WAYS: dict[str, Verify] = {
     "on the loop": on_the_loop,
     "in a thread": beside_the_loop,
     "in a thread that lets go after each": letting_go,
-    f"on the loop, {AT_ONCE} at a time, as the handler does": in_chunks,
+    f"on the loop, {VERIFIED_PER_TURN} at a time, as the handler does": in_chunks,
 }
 
 
-async def stalls(batch: Sequence[Call], providers: dict[str, Provider], rounds: int) -> dict[str, Stall]:
+async def stalls(batch: Sequence[Callback], providers: dict[str, Provider], rounds: int) -> dict[str, Stall]:
     """Verify the batch in every way in turn, so often, each time beside a ticker."""
     measured: dict[str, list[tuple[float, float]]] = {name: [] for name in WAYS}
     for _ in range(rounds):
@@ -179,7 +179,7 @@ def _stall(measured: Sequence[tuple[float, float]]) -> Stall:
     return Stall(statistics.median(longest), max(longest), statistics.median(took))
 
 
-async def _round(way: Verify, batch: Sequence[Call], providers: dict[str, Provider]) -> tuple[float, float]:
+async def _round(way: Verify, batch: Sequence[Callback], providers: dict[str, Provider]) -> tuple[float, float]:
     gaps: list[float] = []
     ticker = asyncio.create_task(_tick(gaps))
     await asyncio.sleep(WARM_SECONDS)

@@ -20,9 +20,11 @@ from tests.domain.test_order_races import Life
 from workers.domain.book import Book
 from workers.domain.order import Order, State
 from workers.handlers import payment_results, provider_calls
+from workers.handlers.payment_results import ReportedResult
 from workers.providers.port import Paid
 from workers.runtime.batch import Batch
 from workers.services import payment_notifications
+from workers.services.payment_notifications import ClosingReported, NothingNew, PaymentReported, ProviderReport
 from workers.store import payments
 from workers.store.attempts import DONE, LIVE, Attempt, AttemptChange
 
@@ -113,7 +115,7 @@ def delivered(world: World, kind: str, name: str, *, over: bool = False) -> Worl
     after = world
     if kind in TELLS:
         charged = world.charged[NAMES.index(name)]
-        results, changes = heard(name, world.state(name), kind, charged)
+        results, changes = reported(name, world.state(name), kind, charged)
         for one in results:
             if payments.key_of(one) not in world.facts:
                 others = [other for other in NAMES if other != name and world.state(other) in LIVE]
@@ -122,23 +124,6 @@ def delivered(world: World, kind: str, name: str, *, over: bool = False) -> Worl
     else:
         after = folded(world, kind)
     return closing(world, after, list(changes))
-
-
-class Mailbox:
-    """What hearing needs of a batch: nothing is put off here."""
-
-    def of(self, *types: type[Any]) -> list[Any]:
-        return []
-
-    def retry(self, item: Any, reason: str, why: str) -> None:
-        raise AssertionError(reason)
-
-
-@dataclass(frozen=True)
-class Callback:
-    """payment.callback, which is read already."""
-
-    provider: str
 
 
 def attempt(name: str, state: str, over: bool = False) -> Attempt:
@@ -169,24 +154,26 @@ def said(name: str, status: Any, charged: int) -> Paid:
 
 
 @cache
-def heard(name: str, state: str, kind: str, charged: int) -> tuple[list[PaymentResult], list[AttemptChange]]:
-    """What a notification, or the answer to a question, means for the order, and for the attempt."""
+def reported(name: str, state: str, kind: str, charged: int) -> tuple[list[PaymentResult], list[AttemptChange]]:
+    """What a notification, or the answer to a poll, means for the order, and for the attempt."""
     one, paid = attempt(name, state), said(name, TELLS[kind], charged)
-    told = payment_notifications.Heard(attempts={one.out_trade_no: one})
     if kind == "observed":
-        item: Any = envelope(provider_calls.observed(one, paid), "n")
-        payment_notifications._result(told, item, one, item.body)
+        report = payment_notifications.answered_poll(envelope(provider_calls.observed(one, paid), "n"), one)
     else:
-        item = envelope(Callback(PROVIDERS[name]), "n")
-        payment_notifications._take(Mailbox(), told, item, paid)
-    results = [one for _, one in told.results]
-    return results, [*told.changes, *payment_results.attempt_changes(told, told.results)]
+        report = ProviderReport(
+            envelope(paid, "n"), payment_notifications.interpret_for_attempt(one, paid, proven=True)
+        )
+    meaning, accepted = report.meaning, list[ReportedResult]()
+    assert isinstance(meaning, PaymentReported | ClosingReported | NothingNew)
+    if isinstance(meaning, PaymentReported):
+        accepted.append(ReportedResult(report.item, meaning.result, meaning.attempt))
+    return [one.result for one in accepted], payment_results.attempt_changes([report], accepted)
 
 
 @cache
 def result(name: str, status: str, charged: int) -> PaymentResult:
     kind = next(kind for kind, says in TELLS.items() if says == status)
-    [one], _ = heard(name, "requested", kind, charged)
+    [one], _ = reported(name, "requested", kind, charged)
     return one
 
 

@@ -3,7 +3,7 @@
 The order's row lock makes one of these sequences of what is concurrent; here are all of them.
 """
 
-from collections.abc import Container, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import cache
@@ -18,6 +18,8 @@ from tests.domain.builders import NOW, ORDER_ID, cancellation, capture, envelope
 from workers.domain.book import Book
 from workers.domain.order import Effect, State
 from workers.handlers import order_changes, payment_results, timeouts
+from workers.handlers.payment_results import PaymentContext
+from workers.services.refunds import STRAY_CAUSES, due_for_stray
 from workers.store.payments import Fact
 from workers.store.timers import Timer
 
@@ -59,13 +61,13 @@ class Life:
         for step in self.book.steps[seen:]:
             self.owe(step.effects)
 
-    def pay(self, item: Any, rivals: Container[str] = ()) -> Fact:
-        fact = payment_results.settle(self.book, self.book[ORDER_ID], None, item, item.body, NOW, rivals)
+    def pay(self, item: Any, rivals: Iterable[str] = ()) -> Fact:
+        context = PaymentContext(self.book, {}, {}, {}, frozenset(rivals), NOW)
+        fact = payment_results.apply_result(context, self.book[ORDER_ID], item, item.body)
         if item.body.kind == "captured":
             self.paid_in += 1
-        self.refunds += [
-            payment_results.due(self.book, i, f).cause for i, f in payment_results.refundable([(item, fact)])
-        ]
+        if fact.verdict in STRAY_CAUSES:
+            self.refunds.append(due_for_stray(self.book, fact, because=item).cause)
         self.kept += fact.result.amount if fact.verdict == "kept" else 0
         return fact
 
@@ -208,7 +210,11 @@ VERDICTS = {
 
 @pytest.mark.parametrize(("state", "verdict"), VERDICTS.items())
 def test_a_capture_is_judged_by_the_state_it_meets(state: State, verdict: str) -> None:
-    assert payment_results.judge(order(state), capture("t1")) == verdict
-    assert payment_results.judge(order(state), capture("t1", 1001)) == "mismatch"
-    assert payment_results.judge(order(state), capture("t1", currency="USD")) == "mismatch"
-    assert payment_results.judge(order(state), capture("t1", kind="failed")) == "failed"
+    assert verdict_on(state, capture("t1")) == verdict
+    assert verdict_on(state, capture("t1", 1001)) == "mismatch"
+    assert verdict_on(state, capture("t1", currency="USD")) == "mismatch"
+    assert verdict_on(state, capture("t1", kind="failed")) == "failed"
+
+
+def verdict_on(state: State, result: PaymentResult) -> str:
+    return Life(Book({ORDER_ID: order(state)})).pay(envelope(result, "m1")).verdict

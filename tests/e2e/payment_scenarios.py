@@ -22,7 +22,8 @@ from tests.e2e.scenarios import unique
 from tests.handlers.harness import Floor, cancel, create, sku
 from tests.handlers.provider_calls import ask_all, callback, start, taken
 from tests.scripts.gateways.merchant import WAIT_SECONDS, Till
-from workers.services import payment_notifications
+from workers.handlers import payment_results
+from workers.services.certificate_fetches import CertificateFetchLimiter
 
 SCENE = {"alipay": "page", "wechat": "qr", "paypal": "page"}
 
@@ -131,7 +132,7 @@ async def notified(checkout: Checkout, n: int) -> Sequence[Message]:
 
 async def notified_by_a_stranger(checkout: Checkout, n: int) -> Sequence[Message]:
     """Its certificate is asked for, once."""
-    payment_notifications.FETCHES = payment_notifications.Fetches()
+    payment_results.CERTIFICATE_FETCHES = CertificateFetchLimiter()
     return await notified(checkout, n)
 
 

@@ -23,7 +23,7 @@ from workers import shop
 from workers.domain.shop import Policy, Shop
 from workers.providers.port import Notification
 from workers.store import notifications
-from workers.store.notifications import Kept
+from workers.store.notifications import NotificationRecord
 
 ALIPAY = orjson.dumps(
     {
@@ -227,9 +227,9 @@ def notification_ids(database_url: str) -> list[int]:
     headers = {"content-type": "application/x-www-form-urlencoded", "cookie": "hush", "authorization": "Bearer hush"}
     body = orjson.dumps({"resource": {"payer": {"name": {"surname": "Fang"}, "payer_id": "QYR5Z8XDVJNXQ"}}})
     kept = [
-        Kept("alipay", Notification(headers, form, RECEIVED), about="P7"),
-        Kept("paypal", Notification({}, body, RECEIVED), about="P8"),
-        Kept("alipay", Notification({}, b"hello 13812345678", RECEIVED), code="PAY_CALLBACK_INVALID"),
+        NotificationRecord("alipay", Notification(headers, form, RECEIVED), about="P7"),
+        NotificationRecord("paypal", Notification({}, body, RECEIVED), about="P8"),
+        NotificationRecord("alipay", Notification({}, b"hello 13812345678", RECEIVED), code="PAY_CALLBACK_INVALID"),
     ]
 
     async def keep(pool: Pool) -> list[int]:

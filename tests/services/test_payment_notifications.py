@@ -14,14 +14,15 @@ from tests.handlers.harness import Floor, create, receive, sku
 from tests.handlers.provider_calls import callback, start
 from tests.providers import keys, paypal_builders, wechat_builders
 from workers import providers
+from workers.handlers import payment_results
 from workers.runtime.batch import Batch
-from workers.services import payment_notifications
-from workers.services.payment_notifications import CERTIFICATE_TRIES, FETCHES_MAX_PER_MINUTE, Fetches
+from workers.services.certificate_fetches import FETCHES_MAX_PER_MINUTE, CertificateFetchLimiter
+from workers.services.payment_notifications import CERTIFICATE_TRIES
 
 
 @pytest.fixture(autouse=True)
 def wechat(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.setattr(payment_notifications, "FETCHES", Fetches())
+    monkeypatch.setattr(payment_results, "CERTIFICATE_FETCHES", CertificateFetchLimiter())
     providers.configure({"wechat": wechat_builders.provider()})
     yield
     providers.configure({})
@@ -108,7 +109,7 @@ class Clock:
 
 def test_strangers_do_not_make_us_ask_without_end() -> None:
     clock = Clock()
-    fetches = Fetches(clock)
+    fetches = CertificateFetchLimiter(clock)
     asked = [fetches.allow("paypal", f"https://api.paypal.com/{n}") for n in range(100)]
     assert asked == [True] * FETCHES_MAX_PER_MINUTE + [False] * (100 - FETCHES_MAX_PER_MINUTE)
     assert fetches.allow("wechat", "5F1E"), "another provider's are counted for themselves"

@@ -25,19 +25,23 @@ BODIES = [
 async def test_a_notification_is_kept_byte_for_byte_but_for_card_data(floor: Floor, body: bytes, kept: bytes) -> None:
     async with floor.pool.acquire() as tx, tx.transaction():
         [notification_id] = await notifications.keep(
-            tx, [notifications.Kept("unionpay", Notification({"a": "b"}, body, AT), about="P1")]
+            tx, [notifications.NotificationRecord("unionpay", Notification({"a": "b"}, body, AT), about="P1")]
         )
         [shown] = await notifications.find(tx, ids=[notification_id])
-    assert shown.opened() == ({"a": "b"}, kept)
+    assert shown.decrypt() == ({"a": "b"}, kept)
     assert b"6226090000000048" not in shown.notification
 
 
 async def test_copies_of_a_notification_are_one_row_whatever_their_headers(floor: Floor) -> None:
     async with floor.pool.acquire() as tx, tx.transaction():
-        copies = [notifications.Kept("wechat", Notification({"n": str(copy)}, b"body", AT)) for copy in range(3)]
+        copies = [
+            notifications.NotificationRecord("wechat", Notification({"n": str(copy)}, b"body", AT)) for copy in range(3)
+        ]
         ids = {*await notifications.keep(tx, copies), *await notifications.keep(tx, copies[:1])}
         assert len(ids) == 1
-        other = await notifications.keep(tx, [notifications.Kept("alipay", Notification({}, b"body", AT))])
+        other = await notifications.keep(
+            tx, [notifications.NotificationRecord("alipay", Notification({}, b"body", AT))]
+        )
         assert set(other).isdisjoint(ids)
 
 
@@ -49,7 +53,7 @@ async def test_what_was_believed_is_kept_for_as_long_as_it_can_be_disputed_and_w
     floor: Floor, code: str | None, days: int, left: int
 ) -> None:
     async with floor.pool.acquire() as tx, tx.transaction():
-        await notifications.keep(tx, [notifications.Kept("alipay", Notification({}, b"body", AT), code)])
+        await notifications.keep(tx, [notifications.NotificationRecord("alipay", Notification({}, b"body", AT), code)])
         await tx.execute("UPDATE payment_notifications SET recorded_at = now() - make_interval(days => $1)", days)
         await notifications.forget(tx)
         assert await tx.fetchval("SELECT count(*) FROM payment_notifications") == left

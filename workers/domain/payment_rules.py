@@ -1,4 +1,4 @@
-"""Whether an order may be paid now, and by which words (S3-16, S2-06)."""
+"""Which orders may be paid now (S3-16, S2-06), what a capture means for its order, and when to poll a provider."""
 
 from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
@@ -53,6 +53,35 @@ def unfit(
         known = ", ".join(sorted(currencies))
         return Refusal("PAY_PARAM_INVALID", f"{provider} collects {known} only", {"field": "currency"})
     return None
+
+
+def verdict_on_capture(order: Order, amount: int, currency: str) -> str:
+    """What a new capture means for the order: kept, late, duplicate or mismatch."""
+    if order.is_child or (amount, currency) != (order.payable_amount, order.currency):
+        return "mismatch"
+    return _verdict_in(order.state)
+
+
+def verdict_on_merged_capture(orders: Sequence[Order], due: int, amount: int, currency: str) -> str:
+    """What a new capture means for the merged orders that it pays. It is kept only if each of them waits for it."""
+    if (amount, currency) != (due, orders[0].currency):
+        return "mismatch"
+    verdicts = {_verdict_in(order.state) for order in orders}
+    if verdicts == {"kept"}:
+        return "kept"
+    return "late" if "late" in verdicts else "duplicate"
+
+
+def _verdict_in(state: State) -> str:
+    if state in (State.CANCELLED, State.REJECTED):
+        return "late"
+    return "kept" if state is State.AWAITING_PAYMENT else "duplicate"
+
+
+def ends_by_failure(order: Order) -> bool:
+    """True if a failed attempt cancels the order by its policy (C-03). A child is never paid by itself."""
+    waits = order.state is State.AWAITING_PAYMENT and not order.is_child
+    return waits and order.on_payment_failure == "cancel"
 
 
 def ask_at(started_at: datetime, expire_at: datetime, now: datetime, grace: timedelta) -> datetime:

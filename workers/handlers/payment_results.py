@@ -1,273 +1,342 @@
-"""What happens when a payment.result comes from a trusted adapter, or a payment.callback from a provider.
+"""What happens when a provider, or a payment service that we trust, reports a payment.
 
-    order is             captured, as much as is due     captured, another amount   failed
-    -------------------  ------------------------------  -------------------------  -------------------------------
-    placing              tried again later               tried again later          tried again later
-    awaiting payment     paid, stock is deducted         refunded, alert            recorded; cancelled by policy,
-                                                                                    unless another attempt is live
-    cancelled, rejected  refunded (late)                 refunded, alert            recorded
-    paid or later        refunded (duplicate)            refunded, alert            recorded
-    unknown              tried again later, at last a dead letter: money must not vanish
+    payment.callback is                                  then
+    ---------------------------------------------------  --------------------------------------------------------
+    rejected (signature, time, merchant, form)           payment.callback_rejected, counted
+    signed with a certificate that is unknown here       provider.certificates, and retried; rejected after three
+                                                         tries, when the provider does not name the certificate
+    of a provider that has no settings in this process   retried: another worker may have them
+    about an attempt that is unknown                     retried, at last a dead letter (order_unknown)
+    about an attempt that was captured or failed         a payment result, see below
+    an approval of an attempt that is live               provider.capture: the money comes when we capture it
+    about an attempt that is closed                      payment.attempt_closed
+    about a refund that succeeded or failed              refund.observed, for the refunds queue
+    about a refund that is under way                     provider.refund_query
+    from PayPal, about anything but an approval          provider.query or provider.refund_query: PayPal signs only a
+                                                         checksum, so its answer counts and the notification does not
 
-A split order is paid as a whole: its children become paid with it. A payment of merged orders (`intent_id`) pays all
-of them or none: where one is no longer waiting, or the amount is another, the whole of it goes back.
+    a payment result for   captured, as much as is due     captured, another amount   failed
+    ---------------------  ------------------------------  -------------------------  ------------------------------
+    placing                retried                         retried                    retried
+    awaiting payment       paid, stock is deducted         refunded, alert            recorded; cancelled by policy,
+                                                                                      unless another attempt is live
+    cancelled, rejected    refunded (late)                 refunded, alert            recorded
+    paid or later          refunded (duplicate)            refunded, alert            recorded
+    unknown                retried, at last a dead letter: money must not vanish
+
+Verified and rejected notifications are kept, encrypted, for disputes. A payment result is what a notification proves,
+payment.observed (the answer to a poll of ours) or payment.result (from a trusted payment service). A split order is
+paid as a whole: its children become paid with it. A payment of merged orders (`intent_id`) pays all of them or none: if
+one of them no longer waits, or the amount differs, the whole of it goes back.
 The same fact again (provider, trade number, kind) changes nothing, also within one batch; with another order or amount
-it is a dead letter, for a person to look at. A capture that meets a cancellation is decided by the order's row lock:
-whichever is second sees what the first did.
-A payment.callback is believed by its signature alone (services/payment_notifications.py has that table);
-payment.observed is what a provider answered when we asked. Once an order no longer waits for money, its other attempts
-are closed.
-progress.mark: everything published before it is settled, so payment timers that were due by then may act.
+it is a dead letter (fact_differs), for an operator to look at. So is an intent that does not pay the order
+(intent_unknown). The order's row lock serialises a capture and a cancellation: the second sees what the first did.
+Once an order no longer waits for money, provider.close closes its other attempts.
+progress.mark: everything published before it is handled, so payment timers that were due by then may act.
 """
 
-from collections.abc import Callable, Container, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, TypeAlias
 
+from prometheus_client import Counter
+
 import outbox
 from db.pool import Transaction
-from messages.base import AlertRaised
 from messages.envelope import Envelope
-from messages.payments import (
-    PaymentCallback,
-    PaymentCaptured,
-    PaymentEvent,
-    PaymentFailed,
-    PaymentObserved,
-    PaymentResult,
-    ProgressMark,
-)
+from messages.payments import PaymentCallback, PaymentObserved, PaymentResult, ProgressMark
+from messages.providers import ProviderCapture, ProviderCertificates, ProviderQuery, ProviderRefundQuery
 from workers.domain.book import Book
 from workers.domain.order import Effect, Order, State, Trigger
+from workers.domain.payment_rules import ends_by_failure, verdict_on_capture, verdict_on_merged_capture
+from workers.providers import configured
+from workers.providers.port import CertificateUnknown, Provider, Rejected
 from workers.runtime.batch import Batch
 from workers.runtime.route import Every, Route
 from workers.services import attempts, benefits, order_events, payment_notifications, refunds
+from workers.services.attempts import provider_call
+from workers.services.certificate_fetches import CertificateFetchLimiter
+from workers.services.payment_events import callback_rejected, payment_event, wrong_amount
+from workers.services.payment_notifications import (
+    ApprovalReported,
+    AttemptUnknown,
+    ClosingReported,
+    PaymentReported,
+    PaymentUnproven,
+    ProviderNotConfigured,
+    ProviderReport,
+    RefundReported,
+    RefundUnproven,
+)
 from workers.store import attempts as attempt_rows
 from workers.store import notifications, orders, payments, timers
 from workers.store import refunds as refund_rows
-from workers.store.attempts import AttemptChange
-from workers.store.refunds import RefundDue
+from workers.store.attempts import Attempt, AttemptChange
 
-Told: TypeAlias = PaymentResult | PaymentCallback | PaymentObserved | ProgressMark
+PaymentMessage: TypeAlias = PaymentResult | PaymentCallback | PaymentObserved | ProgressMark
 Item: TypeAlias = Envelope[Any]
-FORGET_SECONDS = 60.0  # a little at a time, and more than is ever believed or refused in a minute
-REFUND_CAUSE = {"late": "late", "duplicate": "dup", "mismatch": "amount"}
-"""Verdict -> the first word of the refund's cause."""
+BELIEVED = Counter("oms_payment_callbacks_believed", "Notifications that were believed", ["provider"])
+REJECTED = Counter("oms_payment_callbacks_rejected", "Notifications that were not believed", ["provider", "code"])
+CERTIFICATE_FETCHES = CertificateFetchLimiter()
+FORGET_SECONDS = 60.0  # each time a few; more than a minute brings
 
 
-def judge(order: Order, result: PaymentResult) -> str:
-    """What a new fact means for the order: kept, late, duplicate, mismatch or failed. No I/O."""
-    if result.kind == "failed":
-        return "failed"
-    if order.is_child or (result.amount, result.currency) != (order.payable_amount, order.currency):
-        return "mismatch"
-    return verdict_of(order.state)
+@dataclass(frozen=True)
+class ReportedResult:
+    """A payment result, the message that brought it, and the attempt that it belongs to, if it is one of ours."""
+
+    item: Item
+    result: PaymentResult
+    attempt: Attempt | None = None
 
 
-def judge_merged(orders_paid: Sequence[Order], amount_due: int, result: PaymentResult) -> str:
-    """The same for a payment of several orders. No I/O."""
-    if result.kind == "failed":
-        return "failed"
-    if (result.amount, result.currency) != (amount_due, orders_paid[0].currency):
-        return "mismatch"
-    verdicts = {verdict_of(order.state) for order in orders_paid}
-    return "kept" if verdicts == {"kept"} else "late" if "late" in verdicts else "duplicate"
+@dataclass
+class PaymentContext:
+    """What one batch reads and decides with.
+
+    `merged` is intent id -> the orders that it pays together. `own_intents` is intent id -> the order that it was
+    opened for. `recorded` holds the facts known so far, those of this batch among them. `spared` are the ids of
+    messages that report a failed attempt of an order that has another live one.
+    """
+
+    book: Book[Item]
+    merged: Mapping[int, payments.Merged]
+    own_intents: Mapping[int, int]
+    recorded: dict[payments.FactKey, payments.FactBody]
+    spared: frozenset[str]
+    now: datetime
+
+    def merged_intent(self, result: PaymentResult) -> payments.Merged | None:
+        """The intent over several orders that the result pays, if it names one."""
+        return None if result.intent_id is None else self.merged.get(result.intent_id)
 
 
-def verdict_of(state: State) -> str:
-    """What the right amount means for an order in this state."""
-    if state in (State.CANCELLED, State.REJECTED):
-        return "late"
-    return "kept" if state is State.AWAITING_PAYMENT else "duplicate"
+async def handle_payment_results(tx: Transaction, batch: Batch[PaymentMessage]) -> None:
+    """Verify, lock every order once, decide in order of arrival, write each table once, announce."""
+    providers = configured()
+    reports = await payment_notifications.read(tx, batch.of(PaymentCallback), batch.of(PaymentObserved), providers)
+    results = results_in_order(batch, reports)
+    context = await read(tx, results, batch.now)
+
+    retry_undecidable(batch, reports)
+    accepted, facts = decide_results(batch, context, results)
+
+    book = context.book
+    rejections = await keep_notifications(tx, reports, providers)
+    await orders.save(tx, book)
+    await payments.record(tx, [fact for _, fact in facts])
+    applied = await benefits.apply(tx, book, batch.now)
+    changes = attempt_changes(reports, accepted)
+    closings = await attempts.close_superseded(tx, book, changes)
+    strays = [(item, fact) for item, fact in facts if fact.verdict in refunds.STRAY_CAUSES]
+    opened = await refund_rows.open_all(tx, [refunds.due_for_stray(book, fact, because=item) for item, fact in strays])
+    ended = [("payment", key) for key in book.ids(Effect.PAYMENT_TIMER_ENDS)]
+    ended += [("attempt", change.id) for change in changes if change.state in attempt_rows.DONE]
+    await timers.stop(tx, ended)
+    await timers.set_progress(tx, max((item.body.at for item in batch.of(ProgressMark)), default=None))
+
+    notified = [*certificate_calls(reports, CERTIFICATE_FETCHES), *follow_ups(reports), *rejections]
+    about = [(item, fact, book[fact.result.order_id].root_id) for item, fact in facts]
+    events = [outbox.event(payment_event(fact), because=item, stream=root_id) for item, fact, root_id in about]
+    alerts = [outbox.event(wrong_amount(fact), because=item) for item, fact in facts if fact.verdict == "mismatch"]
+    owed = [*order_events.stock_orders(book), *refunds.announcements(opened), *benefits.announcements(applied)]
+    closes = attempts.close_calls(closings)
+    await outbox.append(tx, [*notified, *events, *order_events.steps(book), *alerts, *owed, *closes])
 
 
-async def settle_payments(tx: Transaction, batch: Batch[Told]) -> None:
-    """Verify, lock every order once, judge in order of arrival, write each table once."""
-    heard = await payment_notifications.hear(tx, batch)
-    results = sorted([*((item, item.body) for item in batch.of(PaymentResult)), *heard.results], key=arrival(batch))
-    marks = [item.body.at for item in batch.of(ProgressMark)]
-    merged = await payments.merged(tx, [result.intent_id for _, result in results])
-    named = {result.order_id for _, result in results} | {key for intent in merged.values() for key in intent.shares}
+def results_in_order(batch: Batch[PaymentMessage], reports: Sequence[ProviderReport]) -> list[ReportedResult]:
+    """The results from payment services, notifications and polls, in the order in which their messages arrived."""
+    places = {item.id: place for place, item in enumerate(batch)}
+    results = [ReportedResult(item, item.body) for item in batch.of(PaymentResult)]
+    for report in reports:
+        if isinstance(report.meaning, PaymentReported):
+            results.append(ReportedResult(report.item, report.meaning.result, report.meaning.attempt))
+    return sorted(results, key=lambda one: places[one.item.id])
+
+
+async def read(tx: Transaction, reported: Sequence[ReportedResult], now: datetime) -> PaymentContext:
+    """Lock the orders that the results pay, and read what is known of their intents, facts and attempts."""
+    results = [one.result for one in reported]
+    merged = await payments.merged(tx, [result.intent_id for result in results])
+    named = {result.order_id for result in results} | {key for intent in merged.values() for key in intent.shares}
     book = Book[Item](await orders.lock(tx, named))
-    own = await payments.own_intents(tx, [other_intent(book, merged, result) for _, result in results])
-    seen = await payments.known(tx, [result for _, result in results])
-    rivals = await others_live(tx, book, heard)
-    told_of: list[tuple[Item, PaymentResult]] = []
-    facts: list[tuple[Item, payments.Fact]] = []
+    own_intents = await payments.own_intents(tx, intents_to_look_up(book, merged, results))
+    recorded = await payments.known(tx, results)
+    return PaymentContext(book, merged, own_intents, recorded, await spared(tx, book, reported), now)
 
-    for item, result in results:
-        order, key = book.get(result.order_id), payments.key_of(result)
-        intent = merged.get(result.intent_id or 0)
-        if seen.get(key, payments.body_of(result)) != payments.body_of(result):
+
+def intents_to_look_up(
+    book: Book[Item], merged: Mapping[int, payments.Merged], results: Iterable[PaymentResult]
+) -> set[int]:
+    """Intents that may be an order's first one: they are neither merged ones nor what the order has now.
+
+    If a merged intent is paid in this batch, its orders may get it in place of the one that they have now.
+    """
+    wanted: set[int] = set()
+    for result in results:
+        order, intent_id = book.get(result.order_id), result.intent_id
+        if order is None or intent_id is None or intent_id in merged:
+            continue
+        stays_current = intent_id == order.intent_id and not merged
+        if not stays_current:
+            wanted.add(intent_id)
+    return wanted
+
+
+async def spared(tx: Transaction, book: Book[Item], reported: Sequence[ReportedResult]) -> frozenset[str]:
+    """Ids of messages whose failed payment does not end its order, because another of its attempts is live."""
+    failed: list[tuple[Item, Attempt]] = []
+    for one in reported:
+        order = book.get(one.result.order_id)
+        ends = one.result.kind == "failed" and order is not None and ends_by_failure(order)
+        if ends and one.attempt is not None:
+            failed.append((one.item, one.attempt))
+    live = await attempt_rows.rivals(tx, {attempt.intent_id for _, attempt in failed})
+    return frozenset(
+        item.id
+        for item, attempt in failed
+        if any(intent_id == attempt.intent_id and key != attempt.id for intent_id, key in live)
+    )
+
+
+def retry_undecidable(batch: Batch[PaymentMessage], reports: Sequence[ProviderReport]) -> None:
+    """Retry the notifications that nobody can judge yet."""
+    for report in reports:
+        match report.meaning:
+            case CertificateUnknown():
+                batch.retry(report.item, "certificate_unknown", "its certificate is not known here yet")
+            case ProviderNotConfigured(provider):
+                batch.retry(report.item, "provider_not_configured", f"set OMS_{provider.upper()}")
+            case AttemptUnknown():
+                batch.retry(report.item, "order_unknown", "no attempt of this provider has its number yet")
+
+
+def decide_results(
+    batch: Batch[PaymentMessage], context: PaymentContext, results: Sequence[ReportedResult]
+) -> tuple[list[ReportedResult], list[tuple[Item, payments.Fact]]]:
+    """Judge each result by what those before it left. Returns the accepted results, and the facts that are new."""
+    accepted: list[ReportedResult] = []
+    facts: list[tuple[Item, payments.Fact]] = []
+    for one in results:
+        item, result = one.item, one.result
+        key, order = payments.key_of(result), context.book.get(result.order_id)
+        is_recorded = key in context.recorded
+        if is_recorded and context.recorded[key] != payments.body_of(result):
             batch.dead(item, "fact_differs", "this trade number was reported before with another order or amount")
         elif order is None:
             batch.retry(item, "order_unknown", "its order is not in the database yet")
         elif order.state is State.PLACING:
             batch.retry(item, "order_placing", "its order is still being placed")
-        elif not pays(intent, order, result, own):
+        elif not pays(context, order, result):
             batch.dead(item, "intent_unknown", "this intent is not one that pays this order")
         else:
-            told_of.append((item, result))
-            if key not in seen:
-                seen[key] = payments.body_of(result)
-                facts.append((item, settle(book, order, intent, item, result, batch.now, rivals)))
-
-    await orders.save(tx, book)
-    await payments.record(tx, [fact for _, fact in facts])
-    applied = await benefits.apply(tx, book, batch.now)
-    changes = [*heard.changes, *attempt_changes(heard, told_of)]
-    closings = await attempts.close_superseded(tx, book, changes)
-    opened = await refund_rows.open_all(tx, [due(book, item, fact) for item, fact in refundable(facts)])
-    ended = [("payment", key) for key in book.ids(Effect.PAYMENT_TIMER_ENDS)]
-    ended += [("attempt", change.id) for change in changes if change.state in attempt_rows.DONE]
-    await timers.stop(tx, ended)
-    await timers.set_progress(tx, max(marks, default=None))
-    news = [told(book, item, fact) for item, fact in facts]
-    alerts = [outbox.event(alert(fact), because=item) for item, fact in facts if fact.verdict == "mismatch"]
-    owed = [*order_events.stock_orders(book), *refunds.announcements(opened)]
-    undone = [*benefits.announcements(applied), *attempts.close_calls(closings)]
-    await outbox.append(tx, [*heard.news, *news, *order_events.steps(book), *alerts, *owed, *undone])
+            accepted.append(one)
+            if not is_recorded:
+                context.recorded[key] = payments.body_of(result)
+                facts.append((item, apply_result(context, order, item, result)))
+    return accepted, facts
 
 
-def arrival(batch: Batch[Told]) -> Callable[[tuple[Item, PaymentResult]], int]:
-    """Notifications and results in the one order in which they arrived."""
-    places = {item.id: place for place, item in enumerate(batch)}
-    return lambda pair: places[pair[0].id]
-
-
-def attempt_changes(
-    heard: payment_notifications.Heard, told_of: Sequence[tuple[Item, PaymentResult]]
-) -> list[AttemptChange]:
-    """How each fact leaves the attempt that it came from, also one that was recorded before."""
-    return [
-        AttemptChange(attempt.id, result.kind, trade_no=result.trade_no, reason=result.reason)
-        for item, result in told_of
-        if (attempt := heard.attempt_of(item)) is not None
-    ]
-
-
-async def others_live(tx: Transaction, book: Book[Item], heard: payment_notifications.Heard) -> frozenset[str]:
-    """Items that tell of a failed attempt whose order has another one that may still be paid."""
-    failed = [
-        (item, attempt)
-        for item, result in heard.results
-        if result.kind == "failed"
-        and (attempt := heard.attempt_of(item))
-        and cancels(book.get(result.order_id), "failed")
-    ]
-    pairs = await attempt_rows.rivals(tx, {attempt.intent_id for _, attempt in failed})
-    return frozenset(
-        item.id for item, attempt in failed if any(i == attempt.intent_id and k != attempt.id for i, k in pairs)
-    )
-
-
-def other_intent(book: Book[Item], merged: Mapping[int, payments.Merged], result: PaymentResult) -> int | None:
-    """An intent that may not be the one its order has: an order that is paid with others gets theirs, perhaps in this
-    batch.
-    """
-    order = book.get(result.order_id)
-    same = order is not None and result.intent_id == order.intent_id and not merged
-    known = order is None or result.intent_id in merged or same
-    return None if known else result.intent_id
-
-
-def pays(intent: payments.Merged | None, order: Order, result: PaymentResult, own: Mapping[int, int]) -> bool:
-    """Whether the intent that the result names, if it names one, is the order's."""
+def pays(context: PaymentContext, order: Order, result: PaymentResult) -> bool:
+    """True if the result names no intent, or one of the order's: its current one, its first one, or a merged one."""
+    intent = context.merged_intent(result)
     if intent is not None:
         return order.id in intent.shares
-    return result.intent_id in (None, order.intent_id) or own.get(result.intent_id or 0) == order.root_id
+    if result.intent_id is None or result.intent_id == order.intent_id:
+        return True
+    return context.own_intents.get(result.intent_id) == order.root_id
 
 
-def settle(  # noqa: PLR0917 (a fact, where it falls, and when)
-    book: Book[Item],
-    order: Order,
-    intent: payments.Merged | None,
-    item: Item,
-    result: PaymentResult,
-    now: datetime,
-    rivals: Container[str] = frozenset(),
-) -> payments.Fact:
-    """Fold one new fact into the book. `rivals` are items after whose failure another attempt may still be paid."""
+def apply_result(context: PaymentContext, order: Order, item: Item, result: PaymentResult) -> payments.Fact:
+    """Judge a new result and take the steps that follow from it. No I/O."""
+    book, intent = context.book, context.merged_intent(result)
     paid = [book[key] for key in sorted(intent.shares)] if intent else [order]
-    verdict = judge_merged(paid, intent.amount, result) if intent else judge(order, result)
+    if result.kind == "failed":
+        verdict = "failed"
+    elif intent is not None:
+        verdict = verdict_on_merged_capture(paid, intent.amount, result.amount, result.currency)
+    else:
+        verdict = verdict_on_capture(order, result.amount, result.currency)
     intent_id = result.intent_id or order.intent_id
     if verdict == "kept":
         for each in paid:
             book.amend(each.id, captured_amount=each.captured_amount + each.payable_amount)
-            book.pay(each.id, Trigger.CAPTURED, because=item, at=now, intent_id=intent_id)
+            book.pay(each.id, Trigger.CAPTURED, because=item, at=context.now, intent_id=intent_id)
     elif result.kind == "captured" and result.currency == order.currency:
         book.amend(order.id, captured_amount=order.captured_amount + result.amount)
-    elif cancels(order, verdict) and item.id not in rivals:
+    elif verdict == "failed" and ends_by_failure(order) and item.id not in context.spared:
         why: dict[str, Any] = {"cancel_type": "payment_failed", "reason": result.reason or "the payment failed"}
-        book.move_family(order.id, Trigger.PAYMENT_FAILED, because=item, at=now, **why)
+        book.move_family(order.id, Trigger.PAYMENT_FAILED, because=item, at=context.now, **why)
     return payments.Fact(result, intent_id, verdict)
 
 
-def cancels(order: Order | None, verdict: str) -> bool:
-    """Whether a failed attempt ends the order (C-03); one of a merged payment ends only the order it names."""
-    if order is None or order.is_child or order.state is not State.AWAITING_PAYMENT:
-        return False
-    return verdict == "failed" and order.on_payment_failure == "cancel"
+async def keep_notifications(
+    tx: Transaction, reports: Sequence[ProviderReport], providers: Mapping[str, Provider]
+) -> list[outbox.Announcement]:
+    """Keep and count the verified and the rejected notifications. Returns payment.callback_rejected for the latter."""
+    rejections: list[outbox.Announcement] = []
+    verified = [(report, report.record) for report in reports if report.record is not None]
+    ids = await notifications.keep(tx, [record for _, record in verified])
+    for (report, record), notification_id in zip(verified, ids, strict=True):
+        rejected = report.meaning
+        if isinstance(rejected, Rejected):
+            REJECTED.labels(record.provider if record.provider in providers else "unknown", rejected.code).inc()
+            event = callback_rejected(notification_id, record, rejected)
+            rejections.append(outbox.event(event, because=report.item))
+        else:
+            BELIEVED.labels(record.provider).inc()
+    return rejections
 
 
-def refundable(facts: list[tuple[Item, payments.Fact]]) -> list[tuple[Item, payments.Fact]]:
-    """Money that came in and is not kept."""
-    return [(item, fact) for item, fact in facts if fact.verdict in REFUND_CAUSE]
+def certificate_calls(reports: Iterable[ProviderReport], limiter: CertificateFetchLimiter) -> list[outbox.Announcement]:
+    """provider.certificates for each certificate that is unknown here, as often as the limiter allows."""
+    calls: list[outbox.Announcement] = []
+    for report in reports:
+        if isinstance(report.meaning, CertificateUnknown):
+            provider, serial = report.item.body.provider, report.meaning.serial
+            if limiter.allow(provider, serial):
+                message = ProviderCertificates(provider=provider, serial=serial)
+                calls.append(provider_call(message, provider, because=report.item))
+    return calls
 
 
-def due(book: Book[Item], item: Item, fact: payments.Fact) -> RefundDue:
-    """The whole capture goes back, once per capture."""
-    order, result = book[fact.result.order_id], fact.result
-    cause = f"{REFUND_CAUSE[fact.verdict]}:{result.provider}:{result.trade_no}"
-    return RefundDue(
-        order_id=order.id,
-        root_id=order.root_id,
-        user_id=order.user_id,
-        cause=cause,
-        intent_id=fact.intent_id,
-        provider=result.provider,
-        trade_no=result.trade_no,
-        amount=result.amount,
-        currency=result.currency,
-        because=item,
-        stray=True,
-    )
+def follow_ups(reports: Iterable[ProviderReport]) -> list[outbox.Announcement]:
+    """The calls of providers, events and internal messages that notifications cause besides payment results."""
+    messages: list[outbox.Announcement] = []
+    for report in reports:
+        item = report.item
+        match report.meaning:
+            case ApprovalReported(attempt):
+                messages.append(provider_call(ProviderCapture(attempt_id=attempt.id), attempt.provider, because=item))
+            case PaymentUnproven(attempt):
+                messages.append(provider_call(ProviderQuery(attempt_id=attempt.id), attempt.provider, because=item))
+            case ClosingReported(attempt, reason):
+                event = attempts.closed(attempt, reason or "closed by the provider")
+                messages.append(outbox.event(event, because=item))
+            case RefundReported(refund):
+                messages.append(outbox.internal(refunds.observed(refund), because=item))
+            case RefundUnproven(number):
+                messages.append(provider_call(ProviderRefundQuery(refund_no=number), item.body.provider, because=item))
+    return messages
 
 
-def told(book: Book[Item], item: Item, fact: payments.Fact) -> outbox.Announcement:
-    """What the world hears, in the order's stream."""
-    return outbox.event(event_of(fact), because=item, stream=book[fact.result.order_id].root_id)
+def attempt_changes(reports: Iterable[ProviderReport], accepted: Iterable[ReportedResult]) -> list[AttemptChange]:
+    """How approvals, closings and accepted results change their attempts, also where the fact was recorded before."""
+    changes: list[AttemptChange] = []
+    for report in reports:
+        match report.meaning:
+            case ApprovalReported(attempt, reference):
+                changes.append(AttemptChange(attempt.id, reference=reference))
+            case ClosingReported(attempt, reason):
+                changes.append(AttemptChange(attempt.id, "closed", reason=reason))
+    for one in accepted:
+        if one.attempt is not None:
+            result = one.result
+            changes.append(AttemptChange(one.attempt.id, result.kind, trade_no=result.trade_no, reason=result.reason))
+    return changes
 
 
-def event_of(fact: payments.Fact) -> PaymentEvent:
-    """What the world hears of a payment fact."""
-    result = fact.result
-    about: dict[str, Any] = {
-        "order_id": result.order_id,
-        "intent_id": fact.intent_id,
-        "provider": result.provider,
-        "trade_no": result.trade_no,
-        "amount": result.amount,
-        "currency": result.currency,
-    }
-    if fact.verdict == "failed":
-        return PaymentFailed(**about, reason=result.reason)
-    return PaymentCaptured(**about | {"verdict": fact.verdict})
-
-
-def alert(fact: payments.Fact) -> AlertRaised:
-    """Somebody paid another amount than the order asks for."""
-    result = fact.result
-    content = (
-        f"captured {result.amount} {result.currency} by {result.provider}, which is not what the order costs: refunded"
-    )
-    return AlertRaised(
-        title="wrong amount captured",
-        content=content,
-        level="HIGH",
-        code="PAY_AMOUNT_MISMATCH",
-        order_id=result.order_id,
-    )
-
-
-ROUTE = Route(queue="payment-results", handler=settle_payments, every=(Every(FORGET_SECONDS, notifications.forget),))
+ROUTE = Route(
+    queue="payment-results", handler=handle_payment_results, every=(Every(FORGET_SECONDS, notifications.forget),)
+)

@@ -57,8 +57,8 @@ from workers.providers.port import Approved, Paid, Ready, RefundAsk, Refunded, R
 from workers.runtime.batch import Batch
 from workers.runtime.route import Outside, Route
 from workers.services import attempts, commands
-from workers.services.payment_notifications import closed, observed_refund
 from workers.services.provider_requests import Answer, ask, prepare
+from workers.services.refunds import observed as observed_refund
 from workers.store import attempts as attempt_rows
 from workers.store import notifications, timers
 from workers.store.attempts import DONE, LIVE, Attempt, AttemptChange
@@ -257,7 +257,7 @@ def end(desk: Desk, item: Item, attempt: Attempt, reason: str) -> None:
     """Nobody can pay it any more."""
     desk.changes.append(AttemptChange(attempt.id, "closed", reason=reason))
     desk.ended.append(attempt.id)
-    desk.news.append(closed(attempt, reason, item))
+    desk.news.append(outbox.event(attempts.closed(attempt, reason), because=item))
 
 
 def observed(attempt: Attempt, said: Paid) -> PaymentObserved:

@@ -12,7 +12,7 @@ import outbox
 from db.pool import Transaction
 from messages.base import Message
 from messages.envelope import Envelope
-from messages.payments import PaymentStarted
+from messages.payments import PaymentAttemptClosed, PaymentStarted
 from messages.providers import ProviderClose
 from messages.topology import provider_calls_queue
 from workers import shop
@@ -88,6 +88,13 @@ def started(attempt: Attempt, ready: port.Ready) -> PaymentStarted:
         kind=ready.kind,
         url=ready.url,
         fields=dict(ready.fields),
+    )
+
+
+def closed(attempt: Attempt, reason: str) -> PaymentAttemptClosed:
+    """payment.attempt_closed: the attempt cannot be paid any more."""
+    return PaymentAttemptClosed(
+        order_id=attempt.order_id, attempt_id=attempt.id, provider=attempt.provider, reason=reason[:255]
     )
 
 

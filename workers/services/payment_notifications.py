@@ -1,44 +1,19 @@
-"""Verifies providers' notifications and turns them, and answers to our own queries, into what payment_results judges.
+"""Verifies providers' notifications and says what each of them, and each answer to a poll of ours, means.
 
-payment.callback is                                  then
----------------------------------------------------  ----------------------------------------------------------
-not believed (signature, time, merchant, form)       payment.callback_rejected, counted; the raw notification is kept
-signed with a certificate that is not known here     provider.certificates, and tried again; believed by none that its
-                                                     provider names, it is not believed
-of a provider that this process does not speak with   tried again later: others may
-about a refund                                       refund.observed, for the refunds queue; provider.refund_query
-                                                     where it does not say how the refund ended
-an approval of an attempt that waits for one         provider.capture: the money comes when we ask for it
-by PayPal, of anything else                          provider.query, provider.refund_query: the answer counts
-about an attempt that nobody knows                   tried again later, at last a dead letter
-about an attempt that was paid or failed             a fact, judged like any other
-about an attempt that is closed                      payment.attempt_closed
+The service returns values and changes nothing. handlers/payment_results.py has the table of what follows from each
+value: the retries, the events, the calls of providers and the changes of attempts and orders.
 """
 
 import asyncio
 import base64
-import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any, Protocol, TypeAlias
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, TypeAlias
 
-from prometheus_client import Counter
-
-import outbox
 from db.pool import Transaction
-from messages.base import Internal
 from messages.envelope import Envelope
-from messages.payments import (
-    PaymentAttemptClosed,
-    PaymentCallback,
-    PaymentCallbackRejected,
-    PaymentObserved,
-    PaymentResult,
-)
-from messages.providers import ProviderCapture, ProviderCertificates, ProviderQuery, ProviderRefundQuery
-from messages.refunds import RefundObserved
-from messages.topology import PROVIDERS, provider_calls_queue
-from workers.providers import configured
+from messages.payments import PaymentCallback, PaymentObserved, PaymentResult
+from messages.topology import PROVIDERS
 from workers.providers.port import (
     Approved,
     CertificateUnknown,
@@ -51,249 +26,253 @@ from workers.providers.port import (
     Said,
 )
 from workers.store import attempts, notifications
-from workers.store.attempts import LIVE, Attempt, AttemptChange
-from workers.store.notifications import Kept
+from workers.store.attempts import LIVE, Attempt
+from workers.store.notifications import NotificationRecord
 
-Verdict: TypeAlias = Said | Rejected | CertificateUnknown
-Call: TypeAlias = Envelope[PaymentCallback]
-REJECTED = Counter("oms_payment_callbacks_rejected", "Notifications that were not believed", ["provider", "code"])
-BELIEVED = Counter("oms_payment_callbacks_believed", "Notifications that were", ["provider"])
-AT_ONCE = 5  # some 0.3 ms; a thread would hold the interpreter as long, and not let go of it in between
-CERTIFICATE_TRIES = 3  # half a minute later: a provider that is slower tells us again, or is asked
-FETCH_AGAIN_SECONDS = 3.0
-FETCHES_MAX_PER_MINUTE = 10  # per provider and process: anybody may post a notification, and name a certificate
-STRANGER = Rejected("PAY_SIGNATURE_INVALID", "its certificate is none that the provider names")
-NO_PROVIDER = Rejected("PAY_METHOD_INVALID", "there is no such provider here")
+Callback: TypeAlias = Envelope[PaymentCallback]
+VERIFIED_PER_TURN = 5  # about 0.3 ms; a thread would hold the interpreter as long, and not release it in between
+CERTIFICATE_TRIES = 3  # about 30 s; a provider that publishes its certificate later notifies again, or is polled
+CERTIFICATE_NOT_NAMED = Rejected("PAY_SIGNATURE_INVALID", "its certificate is none that the provider names")
+NO_SUCH_PROVIDER = Rejected("PAY_METHOD_INVALID", "there is no such provider here")
 
 
-class Fetches:
-    """Which certificates were asked for lately: strangers shall not make us ask without end."""
+@dataclass(frozen=True)
+class ProviderNotConfigured:
+    """This process has no settings for the provider. Another worker may have them."""
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
-        self._clock = clock
-        self._asked: dict[str, list[tuple[float, str]]] = {}
-
-    def allow(self, provider: str, serial: str) -> bool:
-        """Whether it may be asked for now; then it counts as asked for."""
-        now = self._clock()
-        lately = [(at, name) for at, name in self._asked.get(provider, []) if now - at < 60.0]
-        just_now = any(name == serial and now - at < FETCH_AGAIN_SECONDS for at, name in lately)
-        allowed = not just_now and len(lately) < FETCHES_MAX_PER_MINUTE
-        self._asked[provider] = [*lately, (now, serial)] if allowed else lately
-        return allowed
+    provider: str
 
 
-FETCHES = Fetches()
+@dataclass(frozen=True)
+class AttemptUnknown:
+    """The notification is believed, but no attempt at this provider has the number that it names."""
+
+    out_trade_no: str
 
 
-class Arrived(Protocol):
-    """The messages of a batch, and a way to put one off."""
+@dataclass(frozen=True)
+class PaymentReported:
+    """An attempt was captured or failed, as `result` says."""
 
-    def of(self, *types: type[Any]) -> list[Envelope[Any]]: ...
-    def retry(self, item: Envelope[Any], reason: str, why: str) -> None: ...
-
-
-@dataclass
-class Heard:
-    """What a batch's notifications and answers come to."""
-
-    results: list[tuple[Envelope[Any], PaymentResult]] = field(default_factory=list)
-    attempts: dict[str, Attempt] = field(default_factory=dict)
-    news: list[outbox.Announcement] = field(default_factory=list)
-    changes: list[AttemptChange] = field(default_factory=list)
-    by_item: dict[str, Attempt] = field(default_factory=dict)
-
-    def attempt_of(self, item: Envelope[Any]) -> Attempt | None:
-        """The attempt that a result came from, where it is one of ours."""
-        return self.by_item.get(item.id)
+    attempt: Attempt
+    result: PaymentResult
 
 
-def notification(body: PaymentCallback) -> Notification:
-    """The notification's own bytes."""
-    headers = {name.lower(): value for name, value in body.headers.items()}
-    return Notification(headers, base64.b64decode(body.body), body.received_at)
+@dataclass(frozen=True)
+class PaymentUnproven:
+    """The provider's signature does not prove what the notification says of the attempt; only a query does."""
+
+    attempt: Attempt
 
 
-async def verified(calls: Sequence[Call], providers: Mapping[str, Provider]) -> list[Verdict]:
-    """What each says, if it is believed. No I/O: signatures only, and the event loop has its turn after a few."""
-    verdicts: list[Verdict] = []
-    for place, item in enumerate(calls):
-        if place % AT_ONCE == 0:
-            await asyncio.sleep(0)
-        verdicts.append(verdict(item.body, providers.get(item.body.provider)))
+@dataclass(frozen=True)
+class ApprovalReported:
+    """The buyer approved a live attempt, and we must capture it. `reference` is the provider's own id of it."""
+
+    attempt: Attempt
+    reference: str
+
+
+@dataclass(frozen=True)
+class ClosingReported:
+    """The provider closed an attempt that was neither captured nor closed before."""
+
+    attempt: Attempt
+    reason: str | None
+
+
+@dataclass(frozen=True)
+class RefundReported:
+    """A refund succeeded or failed."""
+
+    refund: Refunded
+
+
+@dataclass(frozen=True)
+class RefundUnproven:
+    """The signature does not prove the refund, or the refund is under way and the amount may be the sum of several."""
+
+    refund_no: str
+
+
+@dataclass(frozen=True)
+class NothingNew:
+    """The notification is believed and changes nothing: it is not about us, or about what is known or undecided."""
+
+
+Meaning: TypeAlias = (
+    Rejected
+    | CertificateUnknown
+    | ProviderNotConfigured
+    | AttemptUnknown
+    | PaymentReported
+    | PaymentUnproven
+    | ApprovalReported
+    | ClosingReported
+    | RefundReported
+    | RefundUnproven
+    | NothingNew
+)
+Verdict: TypeAlias = Said | Rejected | CertificateUnknown | ProviderNotConfigured
+
+
+@dataclass(frozen=True)
+class ProviderReport:
+    """One message with news from a provider, and what it means.
+
+    `record` is the raw notification to keep; None for an answer to a poll, and for a notification that cannot be
+    verified yet and comes again.
+    """
+
+    item: Envelope[Any]
+    meaning: Meaning
+    record: NotificationRecord | None = None
+
+
+async def read(
+    tx: Transaction,
+    callbacks: Sequence[Callback],
+    polled: Sequence[Envelope[PaymentObserved]],
+    providers: Mapping[str, Provider],
+) -> list[ProviderReport]:
+    """What each notification and each answer to a poll means, notifications first, each in order of arrival.
+
+    `providers` are those that this process has settings for. One statement reads all attempts; certificates that were
+    fetched are read only if a notification needs one.
+    """
+    verdicts = await _verify_with_fetched_certificates(tx, callbacks, providers)
+    numbers = [verdict.out_trade_no for verdict in verdicts if isinstance(verdict, Paid | Approved)]
+    found = await attempts.find(tx, numbers, [item.body.attempt_id for item in polled])
+    by_id = {attempt.id: attempt for attempt in found.values()}
+    return [
+        *(report(item, verdict, found, providers) for item, verdict in zip(callbacks, verdicts, strict=True)),
+        *(answered_poll(item, by_id[item.body.attempt_id]) for item in polled),
+    ]
+
+
+async def _verify_with_fetched_certificates(
+    tx: Transaction, callbacks: Sequence[Callback], providers: Mapping[str, Provider]
+) -> list[Verdict]:
+    verdicts = await verify_all(callbacks, providers)
+    unverified = [place for place, verdict in enumerate(verdicts) if isinstance(verdict, CertificateUnknown)]
+    fetched = await notifications.certificates(tx, {callbacks[place].body.provider for place in unverified})
+    if not fetched:
+        return verdicts
+    certified = {name: providers[name].with_certificates(known) for name, known in fetched.items()}
+    again = await verify_all([callbacks[place] for place in unverified], {**providers, **certified})
+    for place, verdict in zip(unverified, again, strict=True):
+        verdicts[place] = verdict
     return verdicts
 
 
-def verdict(body: PaymentCallback, provider: Provider | None) -> Verdict:
-    """What a notification says, if it is believed."""
+async def verify_all(callbacks: Sequence[Callback], providers: Mapping[str, Provider]) -> list[Verdict]:
+    """Verify each signature. No I/O, but the event loop gets a turn after every few."""
+    verdicts: list[Verdict] = []
+    for place, item in enumerate(callbacks):
+        if place % VERIFIED_PER_TURN == 0:
+            await asyncio.sleep(0)
+        verdicts.append(verify(item.body, providers.get(item.body.provider)))
+    return verdicts
+
+
+def verify(body: PaymentCallback, provider: Provider | None) -> Verdict:
+    """What the notification says, or why it is not believed (yet)."""
     if provider is None:
-        return NO_PROVIDER
+        return ProviderNotConfigured(body.provider) if body.provider in PROVIDERS else NO_SUCH_PROVIDER
     try:
-        raw = notification(body)
+        raw = decoded(body)
     except ValueError:
         return Rejected("PAY_CALLBACK_INVALID", "the body is not base64")
     return provider.verify(raw)
 
 
-async def hear(tx: Transaction, batch: Arrived) -> Heard:
-    """Verify the batch's notifications, keep them, and turn what is believed into results."""
-    calls, observed = batch.of(PaymentCallback), batch.of(PaymentObserved)
-    heard = Heard()
-    if not (calls or observed):
-        return heard
-    verdicts = await _verified(tx, calls)
-    numbers = [said.out_trade_no for said in verdicts if isinstance(said, Paid | Approved)]
-    heard.attempts = await attempts.find(tx, numbers, [item.body.attempt_id for item in observed])
-    kept: list[tuple[Call, Kept, Rejected | None]] = []
-    for item, found in zip(calls, verdicts, strict=True):
-        over = isinstance(found, CertificateUnknown) and item.attempt >= CERTIFICATE_TRIES
-        said = STRANGER if over else found
-        if isinstance(said, CertificateUnknown):
-            batch.retry(item, "certificate_unknown", "its certificate is not known here yet")
-            heard.news += _fetch(item, said)
-        elif said is NO_PROVIDER and item.body.provider in PROVIDERS:
-            batch.retry(item, "provider_not_configured", f"set OMS_{item.body.provider.upper()}")
-        else:
-            rejected = said if isinstance(said, Rejected) else None
-            code = rejected.code if rejected else None
-            kept.append((item, Kept(item.body.provider, _raw(item.body), code, _about(said)), rejected))
-            _take(batch, heard, item, said)
-    by_id = {attempt.id: attempt for attempt in heard.attempts.values()}
-    for answer in observed:
-        _result(heard, answer, by_id[answer.body.attempt_id], answer.body)
-    heard.news += await _keep(tx, kept)
-    return heard
+def decoded(body: PaymentCallback) -> Notification:
+    """The bytes that the provider posted. Raises ValueError if the body is not base64."""
+    headers = {name.lower(): value for name, value in body.headers.items()}
+    return Notification(headers, base64.b64decode(body.body), body.received_at)
 
 
-async def _verified(tx: Transaction, calls: Sequence[Call]) -> list[Verdict]:
-    providers = configured()
-    verdicts = await verified(calls, providers)
-    unsure = [place for place, found in enumerate(verdicts) if isinstance(found, CertificateUnknown)]
-    fetched = await notifications.certificates(tx, {calls[place].body.provider for place in unsure})
-    if not fetched:
-        return verdicts
-    wider = {**providers, **{name: providers[name].with_certificates(known) for name, known in fetched.items()}}
-    again = await verified([calls[place] for place in unsure], wider)
-    for place, found in zip(unsure, again, strict=True):
-        verdicts[place] = found
-    return verdicts
+def report(
+    item: Callback, verdict: Verdict, found: Mapping[str, Attempt], providers: Mapping[str, Provider]
+) -> ProviderReport:
+    """What one verified or rejected notification means. `found` is attempts by our number."""
+    meaning = interpret(item, verdict, found, providers)
+    if isinstance(meaning, CertificateUnknown | ProviderNotConfigured):
+        return ProviderReport(item, meaning)
+    code = meaning.code if isinstance(meaning, Rejected) else None
+    record = NotificationRecord(item.body.provider, _raw(item.body), code, _number_in(verdict))
+    return ProviderReport(item, meaning, record)
 
 
-def _raw(body: PaymentCallback) -> Notification:
-    try:
-        return notification(body)
-    except ValueError:
-        return Notification(dict(body.headers), body.body.encode(), body.received_at)
+def interpret(
+    item: Callback, verdict: Verdict, found: Mapping[str, Attempt], providers: Mapping[str, Provider]
+) -> Meaning:
+    """What the verdict on a notification means for the attempt or refund that it names. No I/O."""
+    match verdict:
+        case CertificateUnknown() if item.attempt >= CERTIFICATE_TRIES:
+            return CERTIFICATE_NOT_NAMED
+        case CertificateUnknown() | ProviderNotConfigured() | Rejected():
+            return verdict
+        case Irrelevant():
+            return NothingNew()
+    provider = providers[item.body.provider]
+    if isinstance(verdict, Refunded):
+        is_final = verdict.status != "processing"
+        proven = provider.notifications_prove and is_final
+        return RefundReported(verdict) if proven else RefundUnproven(verdict.refund_no)
+    attempt = found.get(verdict.out_trade_no)
+    if attempt is None or attempt.provider != item.body.provider:
+        return AttemptUnknown(verdict.out_trade_no)
+    return interpret_for_attempt(attempt, verdict, proven=provider.notifications_prove)
 
 
-def _about(said: Said | Rejected) -> str | None:
-    match said:
-        case Paid() | Approved():
-            return said.out_trade_no
-        case Refunded():
-            return said.refund_no
-    return None
-
-
-def _fetch(item: Call, said: CertificateUnknown) -> list[outbox.Announcement]:
-    provider = item.body.provider
-    if not FETCHES.allow(provider, said.serial):
-        return []
-    message = ProviderCertificates(provider=provider, serial=said.serial)
-    return [_call(message, provider, item)]
-
-
-def _take(batch: Arrived, heard: Heard, item: Call, said: Said | Rejected) -> None:
-    """Fold one believed notification."""
-    provider = item.body.provider
-    proves = provider not in configured() or configured()[provider].notifications_prove
-    match said:
-        case Rejected() | Irrelevant():
-            return
-        case Refunded() if not proves or said.status == "processing":  # which may name the sum of several refunds
-            heard.news.append(_call(ProviderRefundQuery(refund_no=said.refund_no), provider, item))
-        case Refunded():
-            heard.news.append(outbox.internal(observed_refund(said), because=item))
-        case Paid() | Approved():
-            attempt = heard.attempts.get(said.out_trade_no)
-            if attempt is None or attempt.provider != provider:
-                batch.retry(item, "order_unknown", "no attempt of this provider has its number yet")
-            elif proves or isinstance(said, Approved):
-                _told_of(heard, item, attempt, said)
-            elif attempt.state != "captured":
-                heard.news.append(_call(ProviderQuery(attempt_id=attempt.id), provider, item))
-
-
-def _told_of(heard: Heard, item: Call, attempt: Attempt, said: Paid | Approved) -> None:
-    """Fold what is known of an attempt by now."""
+def interpret_for_attempt(attempt: Attempt, said: Paid | Approved, *, proven: bool) -> Meaning:
+    """What a believed notification means for the attempt that it names, as that stands now. No I/O."""
     if isinstance(said, Approved):
-        if attempt.state in LIVE:
-            heard.changes.append(AttemptChange(attempt.id, reference=said.reference))
-            heard.news.append(_call(ProviderCapture(attempt_id=attempt.id), attempt.provider, item))
-    elif said.status == "closed" and attempt.state not in ("captured", "closed"):
-        heard.changes.append(AttemptChange(attempt.id, "closed", reason=said.reason))
-        heard.news.append(closed(attempt, said.reason or "closed by the provider", item))
-    elif said.status in ("captured", "failed"):
-        _result(heard, item, attempt, said)
+        return ApprovalReported(attempt, said.reference) if attempt.state in LIVE else NothingNew()
+    if not proven:
+        return NothingNew() if attempt.state == "captured" else PaymentUnproven(attempt)
+    match said.status:
+        case "captured" | "failed" as kind:
+            return PaymentReported(attempt, payment_result(attempt, said, kind))
+        case "closed" if attempt.state not in ("captured", "closed"):
+            return ClosingReported(attempt, said.reason)
+    return NothingNew()
 
 
-def _call(message: Internal, provider: str, because: Call) -> outbox.Announcement:
-    return outbox.to_queue(message, queue=provider_calls_queue(provider), because=because)
+def answered_poll(item: Envelope[PaymentObserved], attempt: Attempt) -> ProviderReport:
+    """The answer to a poll, which provider_calls has verified: the attempt was captured or failed."""
+    return ProviderReport(item, PaymentReported(attempt, payment_result(attempt, item.body, item.body.kind)))
 
 
-def _result(heard: Heard, item: Envelope[Any], attempt: Attempt, said: Paid | PaymentObserved) -> None:
-    kind = said.status if isinstance(said, Paid) else said.kind
-    result = PaymentResult(
+def payment_result(
+    attempt: Attempt, said: Paid | PaymentObserved, kind: Literal["captured", "failed"]
+) -> PaymentResult:
+    """The same result that a trusted payment service would report of this attempt."""
+    return PaymentResult(
         order_id=attempt.order_id,
         provider=attempt.provider,
         trade_no=said.trade_no,
-        kind=kind,  # type: ignore[arg-type]
+        kind=kind,
         amount=said.amount,
         currency=said.currency,
         occurred_at=said.occurred_at,
         reason=said.reason,
         intent_id=attempt.intent_id,
     )
-    heard.by_item[item.id] = attempt
-    heard.results.append((item, result))
 
 
-def observed_refund(said: Refunded) -> RefundObserved:
-    """For the refunds queue."""
-    status = "submitted" if said.status == "processing" else said.status
-    return RefundObserved(
-        refund_no=said.refund_no,
-        status=status,
-        amount=said.amount,
-        currency=said.currency,
-        occurred_at=said.occurred_at,
-        reason=said.reason,
-    )
+def _raw(body: PaymentCallback) -> Notification:
+    try:
+        return decoded(body)
+    except ValueError:
+        return Notification(dict(body.headers), body.body.encode(), body.received_at)
 
 
-def closed(attempt: Attempt, reason: str, because: Envelope[Any]) -> outbox.Announcement:
-    """payment.attempt_closed."""
-    event = PaymentAttemptClosed(
-        order_id=attempt.order_id, attempt_id=attempt.id, provider=attempt.provider, reason=reason[:255]
-    )
-    return outbox.event(event, because=because)
-
-
-async def _keep(tx: Transaction, kept: Iterable[tuple[Call, Kept, Rejected | None]]) -> list[outbox.Announcement]:
-    rows = list(kept)
-    notification_ids = await notifications.keep(tx, [one for _, one, _ in rows])
-    news = []
-    for (item, one, rejected), notification_id in zip(rows, notification_ids, strict=True):
-        if rejected is None:
-            BELIEVED.labels(one.provider).inc()
-            continue
-        REJECTED.labels(one.provider if one.provider in configured() else "unknown", rejected.code).inc()
-        event = PaymentCallbackRejected(
-            provider=one.provider,
-            notification_id=notification_id,
-            code=rejected.code,
-            message=rejected.message,
-            received_at=item.body.received_at,
-        )
-        news.append(outbox.event(event, because=item))
-    return news
+def _number_in(verdict: Verdict) -> str | None:
+    match verdict:
+        case Paid() | Approved():
+            return verdict.out_trade_no
+        case Refunded():
+            return verdict.refund_no
+    return None

@@ -6,12 +6,17 @@ from typing import Any
 import outbox
 from messages.envelope import Envelope
 from messages.providers import ProviderRefund
-from messages.refunds import RefundRequested
+from messages.refunds import RefundObserved, RefundRequested
+from workers.domain.book import Book
 from workers.domain.order import Order
 from workers.domain.refund_amounts import RefundLine
+from workers.providers.port import Refunded
 from workers.services import attempts
-from workers.store.payments import Kept
+from workers.store.payments import Fact, Kept
 from workers.store.refunds import OpenedRefund, RefundDue
+
+STRAY_CAUSES = {"late": "late", "duplicate": "dup", "mismatch": "amount"}
+"""Verdict on a capture that is not kept -> the first word of its refund's cause."""
 
 
 def due(
@@ -41,6 +46,24 @@ def due(
     )
 
 
+def due_for_stray(book: Book[Any], fact: Fact, *, because: Envelope[Any]) -> RefundDue:
+    """The refund of a whole capture that is not kept, once per capture."""
+    order, result = book[fact.result.order_id], fact.result
+    return RefundDue(
+        order_id=order.id,
+        root_id=order.root_id,
+        user_id=order.user_id,
+        cause=f"{STRAY_CAUSES[fact.verdict]}:{result.provider}:{result.trade_no}",
+        intent_id=fact.intent_id,
+        provider=result.provider,
+        trade_no=result.trade_no,
+        amount=result.amount,
+        currency=result.currency,
+        because=because,
+        stray=True,
+    )
+
+
 def requested(refund: OpenedRefund) -> RefundRequested:
     """refund.requested, on which a shop's own payment service acts."""
     owed = refund.due
@@ -52,6 +75,18 @@ def requested(refund: OpenedRefund) -> RefundRequested:
         amount=owed.amount,
         currency=owed.currency,
         cause=owed.cause,
+    )
+
+
+def observed(refund: Refunded) -> RefundObserved:
+    """refund.observed, for the refunds queue: how the provider says that a refund stands."""
+    return RefundObserved(
+        refund_no=refund.refund_no,
+        status="submitted" if refund.status == "processing" else refund.status,
+        amount=refund.amount,
+        currency=refund.currency,
+        occurred_at=refund.occurred_at,
+        reason=refund.reason,
     )
 
 

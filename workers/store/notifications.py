@@ -17,18 +17,18 @@ from workers.store import ids
 
 AAD = b"provider_notification"
 KEEP_DAYS = 540  # chargebacks of cards come up to 18 months later
-KEEP_REJECTED_DAYS = 30  # anybody may post one, and a month is enough to look into it
+KEEP_REJECTED_DAYS = 30  # anyone can post one, and a month is enough to investigate
 FORGET_ROWS = 500
 CARDS = re.compile(
     rb"(?<![^&])(?:(accNo|payCardNo)=[^&]*?([^&]{0,4})|(customerInfo|encryptedInfo|cardTransData|tokenPayData)=[^&]*)"
     rb"(?![^&])"
 )
-"""Fields of UnionPay's form that hold a card. Of its number the last four digits stay, which is what receipts show."""
+"""Fields of UnionPay's form that hold card data. The last four digits of a card's number stay, as on receipts."""
 
 
 @dataclass(frozen=True)
-class Kept:
-    """One notification and what became of it. `about` is our number in it; `code` why it was not believed."""
+class NotificationRecord:
+    """A notification to keep. `about` is our number in it; `code` says why it was rejected, None if it was believed."""
 
     provider: str
     notification: Notification
@@ -41,15 +41,15 @@ class Kept:
 
     @property
     def body_hash(self) -> bytes:
-        """Headers differ from copy to copy; the body does not."""
+        """Identifies copies: a provider that posts again changes headers, but not the body."""
         return blake2b(self.notification.body, digest_size=32).digest()
 
 
-async def keep(tx: Transaction, kept: Sequence[Kept]) -> list[int]:
-    """Write each notification once; its id, for each given."""
-    if not kept:
+async def keep(tx: Transaction, records: Sequence[NotificationRecord]) -> list[int]:
+    """Write each notification once and count its copies. Returns one id for each record, in their order."""
+    if not records:
         return []
-    first = {(k.provider, k.body_hash, k.verdict): k for k in reversed(kept)}
+    first = {(k.provider, k.body_hash, k.verdict): k for k in reversed(records)}
     new_ids = await ids.take(tx, ["" for _ in first])
     sealed = [cipher.current().encrypt(_raw(k.notification), AAD) for k in first.values()]
     rows = await tx.fetch(
@@ -65,7 +65,7 @@ async def keep(tx: Transaction, kept: Sequence[Kept]) -> list[int]:
         [k.notification.received_at for k in first.values()],
     )
     found = {(row["provider"], row["body_hash"], row["verdict"]): row["id"] for row in rows}
-    return [found[k.provider, k.body_hash, k.verdict] for k in kept]
+    return [found[k.provider, k.body_hash, k.verdict] for k in records]
 
 
 def _raw(notification: Notification) -> bytes:
@@ -74,8 +74,8 @@ def _raw(notification: Notification) -> bytes:
 
 
 @dataclass(frozen=True)
-class Shown:
-    """A notification that was kept. `notification` opens with the key."""
+class StoredNotification:
+    """A notification as its row holds it. `notification` is encrypted under the key `key_id`."""
 
     id: int
     provider: str
@@ -88,33 +88,35 @@ class Shown:
     key_id: str
     notification: bytes
 
-    def opened(self) -> tuple[Mapping[str, str], bytes]:
-        """(headers, the body's very bytes). Raises CipherError."""
+    def decrypt(self) -> tuple[Mapping[str, str], bytes]:
+        """(headers, body). Raises CipherError."""
         raw = orjson.loads(cipher.current().decrypt(self.key_id, self.notification, AAD))
         return raw["headers"], base64.b64decode(raw["body"])
 
 
-async def find(tx: Transaction, *, ids: Sequence[int] = (), numbers: Sequence[str] = ()) -> list[Shown]:
-    """Those with these ids, and those about these numbers of ours; oldest first."""
-    return [Shown(*row) for row in await tx.fetch(SQL["notifications.find"], list(ids), list(numbers))]
+async def find(tx: Transaction, *, ids: Sequence[int] = (), numbers: Sequence[str] = ()) -> list[StoredNotification]:
+    """The notifications with these ids, and those about these numbers of ours; oldest first."""
+    return [StoredNotification(*row) for row in await tx.fetch(SQL["notifications.find"], list(ids), list(numbers))]
 
 
 async def forget(tx: Transaction) -> None:
-    """Drop what nobody can dispute any more, a little at a time."""
+    """Delete notifications that are too old to be disputed, at most FORGET_ROWS of each verdict."""
     for verdict, days in (("believed", KEEP_DAYS), ("rejected", KEEP_REJECTED_DAYS)):
         await tx.execute(SQL["notifications.forget"], verdict, days, FORGET_ROWS)
 
 
 async def certificates(tx: Transaction, providers: Iterable[str]) -> dict[str, dict[str, str]]:
-    """Provider -> serial -> PEM, as they were fetched."""
-    wanted, found = sorted(set(providers)), dict[str, dict[str, str]]()
-    for row in await tx.fetch(SQL["notifications.certificates"], wanted) if wanted else []:
+    """Provider -> serial -> PEM, of the certificates that were fetched from these providers."""
+    wanted = sorted(set(providers))
+    rows = await tx.fetch(SQL["notifications.certificates"], wanted) if wanted else []
+    found: dict[str, dict[str, str]] = {}
+    for row in rows:
         found.setdefault(row["provider"], {})[row["serial"]] = row["pem"]
     return found
 
 
 async def keep_certificates(tx: Transaction, fetched: Mapping[str, Mapping[str, str]]) -> None:
-    """Provider -> serial -> PEM."""
+    """Write certificates (provider -> serial -> PEM); a serial that is fetched again replaces the one before."""
     rows = sorted((provider, serial, pem) for provider, known in fetched.items() for serial, pem in known.items())
     if rows:
         await tx.execute(SQL["notifications.keep_certificates"], *(list(column) for column in zip(*rows, strict=True)))
