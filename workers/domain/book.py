@@ -22,9 +22,13 @@ class Who:
 SYSTEM = Who("system", "oms")
 
 
-@dataclass(frozen=True)
+@dataclass
 class Step(Generic[C]):
-    """One transition: the order after it, the state before it, why, and by whom."""
+    """One transition: the order after it, the state before it, its cause, and the actor who took it.
+
+    `event` announces the step. The handler that takes the step sets it where the event needs more than the step knows;
+    None means the plain event of the order's new state. The domain does not read it.
+    """
 
     order: Order
     previous: State
@@ -32,6 +36,7 @@ class Step(Generic[C]):
     because: C
     who: Who
     effects: tuple[Effect, ...]
+    event: object = None
 
 
 class Book(Generic[C]):

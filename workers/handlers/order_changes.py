@@ -35,7 +35,6 @@ from messages.orders import (
     OrderChangeAddress,
     OrderConfirmReceipt,
     OrderDelete,
-    OrderEvent,
     OrderMerge,
     OrderMerged,
     OrdersChanged,
@@ -81,7 +80,6 @@ class Desk:
     intent_ids: Iterator[int]
     addresses: dict[int, Address] = field(default_factory=dict)
     merged: list[tuple[payments.Merged, str, datetime]] = field(default_factory=list)
-    special: dict[int, OrderEvent] = field(default_factory=dict)
 
     def shipped_any(self, order: Order) -> bool:
         """Whether a unit has left the warehouse and may still arrive."""
@@ -138,7 +136,7 @@ async def change_orders(tx: Transaction, batch: Batch[Change]) -> None:
     paid = [step for step in book.owing(Effect.STOCK_RESTOCK) if step.order.paid_at is not None]
     restocks = [outbox.internal(restock(step.order, lines, desk), because=step.because) for step in paid]
     news = [
-        *order_events.steps(book, desk.special),
+        *order_events.steps(book),
         *other_events(outcomes),
         *order_events.stock_orders(book),
         *restocks,
@@ -220,17 +218,18 @@ def merge(desk: Desk, item: Item, found: Sequence[Order], now: datetime) -> Even
     intent = payments.Merged(next(desk.intent_ids), {order.id: order.payable_amount for order in found})
     until = min(order.expire_at for order in found)
     desk.merged.append((intent, found[0].currency, until))
+    events = []
     for order in found:
-        place = len(desk.book.steps)
         moved = desk.book.move(order.id, Trigger.MERGED, because=item, at=now, who=authorization.who(item.body.actor))
-        desk.special[place] = OrderMerged(
+        moved.event = OrderMerged(
             **order_events.common(moved),
             intent_id=intent.id,
             order_ids=tuple(intent.shares),
             amount=intent.amount,
             pay_before=until,
         )
-    return desk.special[len(desk.book.steps) - len(found)]
+        events.append(moved.event)
+    return events[0]
 
 
 def restock(order: Order, lines: Mapping[int, Sequence[BoughtLine]], desk: Desk) -> StockRestock | StockRelease:

@@ -18,7 +18,7 @@ from typing import TypeAlias
 import outbox
 from db.pool import Transaction
 from messages.envelope import Envelope
-from messages.orders import OrderEvent, OrderRejected
+from messages.orders import OrderRejected
 from messages.risk import RiskResult
 from messages.stock import StockLine, StockReserve
 from workers.domain.book import Book, Step
@@ -46,7 +46,6 @@ async def take_verdicts(tx: Transaction, batch: Batch[RiskResult]) -> None:
     due = await timers.read(tx, [("saga", key) for key in book.before])
     verdicts: list[tuple[int, Item]] = []
     passed: list[Item] = []
-    special: dict[int, OrderEvent] = {}
 
     for item in batch:
         order = book.get(item.body.order_id)
@@ -61,21 +60,20 @@ async def take_verdicts(tx: Transaction, batch: Batch[RiskResult]) -> None:
         if decision == "reserve":
             passed.append(item)
             continue
-        place = len(book.steps)
-        steps = book.move_family(order.id, Trigger.RISK_REJECTED, because=item, at=batch.now, reason=decision)
-        special |= {place + n: rejected(step, decision) for n, step in enumerate(steps)}
+        for step in book.move_family(order.id, Trigger.RISK_REJECTED, because=item, at=batch.now, reason=decision):
+            step.event = rejected(step, decision)
 
     reserves = await reservations(tx, book, passed, {key: due.get(("saga", key), batch.now) for key in book.before})
     await orders.save(tx, book)
     await orders.keep_verdicts(tx, [(key, item.body.verdict, item.body.reason, item.user) for key, item in verdicts])
     applied = await benefits.apply(tx, book, batch.now)
     await timers.stop(tx, [("saga", key) for key in book.ids(Effect.SAGA_TIMER_ENDS)])
-    answers = await commands.conclude(tx, commands.creations(book, special))
+    answers = await commands.conclude(tx, commands.creations(book))
     await outbox.append(
         tx,
         [
             *reserves,
-            *order_events.steps(book, special),
+            *order_events.steps(book),
             *order_events.stock_orders(book),
             *benefits.announcements(applied),
             *answers,

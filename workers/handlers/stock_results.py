@@ -21,7 +21,7 @@ import outbox
 from db.pool import Transaction
 from messages.carts import CartItemsRemoved
 from messages.envelope import Envelope
-from messages.orders import EventLine, OrderCreated, OrderEvent, OrderRejected
+from messages.orders import EventLine, OrderCreated, OrderRejected
 from messages.stock import StockRefused, StockReserved
 from messages.timers import TimerDue
 from workers import shop
@@ -64,18 +64,16 @@ async def settle_placing(tx: Transaction, batch: Batch[Result]) -> None:
     reserved = [book[item.body.group_id] for item in answers if isinstance(item.body, StockReserved)]
     lines = await orders.item_snapshots(tx, [member.id for order in reserved for member in book.family(order.id)])
     given = await gifts(tx, [member for order in reserved for member in book.family(order.id)])
-    special: dict[int, OrderEvent] = {}
 
     for item in answers:
         order_id = item.body.group_id
         if isinstance(item.body, StockReserved):
-            special |= accept(book, item, given, lines, batch.now)
+            accept(book, item, given, lines, batch.now)
             if book[order_id].payable_amount == 0:
                 book.pay(order_id, Trigger.NOTHING_TO_PAY, because=item, at=batch.now)
         else:
-            place = len(book.steps)
-            steps = book.move_family(order_id, Trigger.REFUSED, because=item, at=batch.now, reason=item.body.code)
-            special |= {place + n: rejected(step, item.body) for n, step in enumerate(steps)}
+            for step in book.move_family(order_id, Trigger.REFUSED, because=item, at=batch.now, reason=item.body.code):
+                step.event = rejected(step, item.body)
 
     roots = [book[order.id] for order in reserved]
     payable = [order for order in roots if order.state is State.AWAITING_PAYMENT]
@@ -85,9 +83,9 @@ async def settle_placing(tx: Transaction, batch: Batch[Result]) -> None:
     removed = await empty_carts(tx, book)
     await timers.stop(tx, [("saga", key) for key in book.ids(Effect.SAGA_TIMER_ENDS)])
     await timers.start(tx, payment_timers(payable))
-    replies = await commands.conclude(tx, commands.creations(book, special))
+    replies = await commands.conclude(tx, commands.creations(book))
     owed = [*order_events.stock_orders(book), *wake(payable, book), *benefits.announcements(applied), *removed]
-    await outbox.append(tx, [*order_events.steps(book, special), *owed, *replies])
+    await outbox.append(tx, [*order_events.steps(book), *owed, *replies])
 
 
 async def empty_carts(tx: Transaction, book: Book[Item]) -> list[outbox.Announcement]:
@@ -117,16 +115,14 @@ async def gifts(tx: Transaction, accepted: Sequence[Order]) -> dict[int, dict[st
 
 def accept(
     book: Book[Item], item: Item, given: Mapping[int, dict[str, Any]], lines: Mapping[int, bytes], now: datetime
-) -> dict[int, OrderEvent]:
-    """The order and its children await payment; place in the book -> order.created of each."""
-    events: dict[int, OrderEvent] = {}
+) -> None:
+    """The order and its children await payment; order.created announces each."""
     children = tuple(order.id for order in book.children(item.body.group_id))
     for order in book.family(item.body.group_id):
-        place, expire_at = len(book.steps), now + timedelta(seconds=order.payment_window_seconds)
+        expire_at = now + timedelta(seconds=order.payment_window_seconds)
         fields = {**given[order.id], "expire_at": expire_at}
         step = book.move(order.id, Trigger.RESERVED, because=item, at=now, **fields)
-        events[place] = created(step, lines[order.id], () if order.is_child else children)
-    return events
+        step.event = created(step, lines[order.id], () if order.is_child else children)
 
 
 def created(step: Step[Item], lines: bytes, children: tuple[int, ...]) -> OrderCreated:

@@ -24,7 +24,7 @@ from prometheus_client import Gauge
 import outbox
 from db.pool import Transaction
 from messages.envelope import Envelope
-from messages.orders import OrderEvent, OrderRejected
+from messages.orders import OrderRejected
 from messages.payments import ProgressMark
 from messages.providers import ProviderQuery, ProviderRefundQuery
 from messages.timers import TimerDue
@@ -59,7 +59,6 @@ async def take_timers(tx: Transaction, batch: Batch[TimerDue]) -> None:
     book = Book[Item](await orders.lock(tx, {item.body.key for item in batch if item.body.kind in TRIGGERS}))
     due = await timers.read(tx, [(item.body.kind, item.body.key) for item in batch])
     settled_until = await timers.progress(tx)
-    special: dict[int, OrderEvent] = {}
     waiting: list[timers.Key] = []
     ended: list[timers.Key] = []
 
@@ -69,10 +68,8 @@ async def take_timers(tx: Transaction, batch: Batch[TimerDue]) -> None:
             continue
         match decide(timers.Timer(*key, due[key]), book.get(item.body.key), batch.now, settled_until):
             case Trigger() as trigger:
-                place = len(book.steps)
-                steps = book.move_family(item.body.key, trigger, because=item, at=batch.now, **fields(trigger))
-                if trigger is Trigger.PLACING_EXPIRED:
-                    special |= {place + n: rejected(step) for n, step in enumerate(steps)}
+                for step in book.move_family(item.body.key, trigger, because=item, at=batch.now, **fields(trigger)):
+                    step.event = rejected(step) if trigger is Trigger.PLACING_EXPIRED else None
                 ended.append(key)
             case None:
                 ended.append(key)
@@ -85,11 +82,11 @@ async def take_timers(tx: Transaction, batch: Batch[TimerDue]) -> None:
     await timers.stop(tx, ended)
     await timers.postpone(tx, waiting, batch.now + LOOK_AGAIN)
     await timers.put_off(tx, asked)
-    answers = await commands.conclude(tx, commands.creations(book, special))
+    answers = await commands.conclude(tx, commands.creations(book))
     await outbox.append(
         tx,
         [
-            *order_events.steps(book, special),
+            *order_events.steps(book),
             *order_events.stock_orders(book),
             *benefits.announcements(applied),
             *attempts.close_calls(closings),

@@ -12,7 +12,7 @@ from db.pool import Transaction
 from db.statements import SQL
 from messages.base import Command, CommandRejected, Event
 from messages.envelope import Envelope
-from messages.orders import OrderCreate, OrderEvent
+from messages.orders import OrderCreate, OrderCreated, OrderRejected
 from workers.domain.book import Book
 from workers.domain.refusal import Refusal
 from workers.services import authorization
@@ -153,13 +153,16 @@ async def conclude(tx: Transaction, outcomes: Mapping[Key, tuple[Event, Envelope
     return answers
 
 
-def creations(book: Book[Any], ends: Mapping[int, OrderEvent]) -> Outcomes:
-    """The outcome of each order.create that a step ends: `ends` is the step's place in the book -> its event.
+def creations(book: Book[Any]) -> Outcomes:
+    """The outcome of each order.create that a step ends: order.created or order.rejected.
 
     Where the order was split, the outcome is its parent's.
     """
-    steps = [(book.steps[place], event) for place, event in ends.items() if not book.steps[place].order.is_child]
-    return {(OrderCreate.scope_of(s.order.user_id), s.order.request_id): (event, s.because) for s, event in steps}
+    return {
+        (OrderCreate.scope_of(step.order.user_id), step.order.request_id): (step.event, step.because)
+        for step in book.steps
+        if isinstance(step.event, OrderCreated | OrderRejected) and not step.order.is_child
+    }
 
 
 def _reply(type_: str, body: bytes, to: str, correlation_id: str, because: Envelope[Any]) -> outbox.Announcement:

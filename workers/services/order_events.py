@@ -1,6 +1,6 @@
 """From steps of orders to the events that announce them, and to the stock messages that they owe."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 import outbox
@@ -83,10 +83,15 @@ def event_of(step: Step[Envelope[Any]]) -> OrderEvent:
     return PLAIN[step.order.state](**common(step))
 
 
-def steps(book: Book[Envelope[Any]], events: Mapping[int, OrderEvent] | None = None) -> list[outbox.Announcement]:
-    """One event per step, in order. `events` replaces the event of a step, by the step's place in the book."""
-    special = events or {}
-    return [announced(step, special.get(n) or event_of(step)) for n, step in enumerate(book.steps)]
+def steps(book: Book[Envelope[Any]]) -> list[outbox.Announcement]:
+    """One event per step, in order: the event that the handler gave to the step, else the plain one."""
+    return [announced(step, given(step) or event_of(step)) for step in book.steps]
+
+
+def given(step: Step[Envelope[Any]]) -> OrderEvent | None:
+    """The event that the handler gave to the step, or None."""
+    assert step.event is None or isinstance(step.event, OrderEvent), f"{step.event} does not announce a step"
+    return step.event
 
 
 def announced(step: Step[Envelope[Any]], event: Event) -> outbox.Announcement:
