@@ -5,11 +5,11 @@ collected has no number of ours and is found by the provider's own. A row that o
 another: providers keep days of their own, and list a refund when they accept it or when it is done.
 """
 
-from collections import defaultdict
+from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
-from typing import Literal, Protocol, TypeAlias, TypeVar
+from typing import Literal, Protocol, TypeAlias
 
 Movement: TypeAlias = Literal["capture", "refund"]
 LATE = timedelta(hours=2)
@@ -37,7 +37,7 @@ class Listed(Protocol):
     def currency(self) -> str: ...
 
 
-class Line(Listed, Protocol):
+class StatementLine(Listed, Protocol):
     """A line of a statement. `number` is ours; empty, or the provider's own once more, where it has none of us."""
 
     @property
@@ -103,65 +103,95 @@ class Comparison:
         return len(self.listed) - sum(difference.kind == "amount" for difference in self.differences)
 
 
-A = TypeVar("A", bound=Listed)
-B = TypeVar("B", bound=Listed)
-Key: TypeAlias = Callable[[Listed], object]
-PASSES: tuple[tuple[Key, Key], ...] = (
-    *(
-        (same, same)
-        for same in (
-            lambda one: one.number and (one.kind, one.number, one.trade_no, one.amount, one.currency),
-            lambda one: one.number and (one.kind, one.number, one.trade_no),
-            lambda one: one.number and (one.kind, one.number, one.amount, one.currency),
-            lambda one: one.number and (one.kind, one.number),
-        )
-    ),
-    (lambda one: one.kind == "capture" and one.trade_no, lambda one: _numberless(one) and one.trade_no),
-    (lambda one: _numberless(one) and one.trade_no, lambda one: one.kind == "capture" and one.trade_no),
+PairKey: TypeAlias = tuple[object, ...]
+PairKeyOf: TypeAlias = Callable[[Listed], PairKey | None]
+"""What a line and an entry must have in common to be one movement; None where it cannot be found by this."""
+
+
+def by_everything(one: Listed) -> PairKey | None:
+    """Our number, the provider's number and the money."""
+    return (one.kind, one.number, one.trade_no, one.amount, one.currency) if one.number else None
+
+
+def by_both_numbers(one: Listed) -> PairKey | None:
+    """Our number and the provider's."""
+    return (one.kind, one.number, one.trade_no) if one.number else None
+
+
+def by_number_and_money(one: Listed) -> PairKey | None:
+    """Our number and the money."""
+    return (one.kind, one.number, one.amount, one.currency) if one.number else None
+
+
+def by_number(one: Listed) -> PairKey | None:
+    """Our number."""
+    return (one.kind, one.number) if one.number else None
+
+
+def by_trade_number(one: Listed) -> PairKey | None:
+    """The provider's number of a capture."""
+    return (one.trade_no,) if one.kind == "capture" and one.trade_no else None
+
+
+def by_trade_number_alone(one: Listed) -> PairKey | None:
+    """The provider's number of a capture that has no number of ours: another system of the shop collected it."""
+    numberless = one.number in (None, "", one.trade_no)
+    return by_trade_number(one) if numberless else None
+
+
+PASSES: tuple[tuple[PairKeyOf, PairKeyOf], ...] = (
+    (by_everything, by_everything),
+    (by_both_numbers, by_both_numbers),
+    (by_number_and_money, by_number_and_money),
+    (by_number, by_number),
+    (by_trade_number, by_trade_number_alone),
+    (by_trade_number_alone, by_trade_number),
 )
-"""How a line and an entry find each other, the surest first, so that of two with one number each gets its own."""
+"""How a line and an entry find each other, the surest way first, so that of two with one number each gets its own.
+
+The key of the line comes first, then that of the entry.
+"""
 
 
-def compare(theirs: Sequence[Line], ours: Iterable[Entry], day: date) -> Comparison:
+def compare(theirs: Sequence[StatementLine], ours: Iterable[Entry], day: date) -> Comparison:
     """The statement of `day` against what we hold of that day and its neighbours, and of the refunds that it names."""
     lines, entries = list(theirs), [entry for entry in ours if entry.may_stand_on(day)]
-    pairs: list[tuple[Line, Entry]] = []
+    pairs: list[tuple[StatementLine, Entry]] = []
     for line_key, entry_key in PASSES:
         found, lines, entries = _paired(lines, entries, line_key, entry_key)
         pairs += found
     unequal = [_amount(line, entry) for line, entry in pairs if _money(line) != _money(entry)]
-    there = sorted([*unequal, *map(_missing_here, lines)], key=lambda difference: difference.line or 0)
+    missing = [_missing_here(line) for line in lines]
+    there = sorted([*unequal, *missing], key=lambda difference: difference.line or 0)
     absent = sorted((entry for entry in entries if (entry.due_on or entry.day) == day), key=lambda entry: entry.key)
-    return Comparison([entry for _, entry in pairs], [*there, *map(_missing_there, absent)])
+    return Comparison([entry for _, entry in pairs], [*there, *(_missing_there(entry) for entry in absent)])
 
 
 def _paired(
-    lines: Sequence[A], entries: Sequence[B], line_key: Key, entry_key: Key
-) -> tuple[list[tuple[A, B]], list[A], list[B]]:
+    lines: Sequence[StatementLine], entries: Sequence[Entry], line_key: PairKeyOf, entry_key: PairKeyOf
+) -> tuple[list[tuple[StatementLine, Entry]], list[StatementLine], list[Entry]]:
     """(those with equal keys, in order; the lines and the entries that are left)."""
-    waiting: dict[object, list[B]] = defaultdict(list)
-    for entry in reversed(entries):
-        waiting[entry_key(entry)].append(entry)
+    waiting: dict[PairKey, deque[Entry]] = {}
+    for entry in entries:
+        key = entry_key(entry)
+        if key is not None:
+            waiting.setdefault(key, deque()).append(entry)
     pairs, left = [], []
     for line in lines:
         key = line_key(line)
-        if key and waiting.get(key):
-            pairs.append((line, waiting[key].pop()))
+        if key is not None and waiting.get(key):
+            pairs.append((line, waiting[key].popleft()))
         else:
             left.append(line)
     taken = {id(entry) for _, entry in pairs}
     return pairs, left, [entry for entry in entries if id(entry) not in taken]
 
 
-def _numberless(one: Listed) -> bool:
-    return one.kind == "capture" and one.number in (None, "", one.trade_no)
-
-
 def _money(one: Listed) -> tuple[int, str]:
     return one.amount, one.currency
 
 
-def _amount(line: Line, entry: Entry) -> Difference:
+def _amount(line: StatementLine, entry: Entry) -> Difference:
     theirs = line.currency if line.currency != entry.currency else None
     return Difference(
         "amount",
@@ -177,7 +207,7 @@ def _amount(line: Line, entry: Entry) -> Difference:
     )
 
 
-def _missing_here(line: Line) -> Difference:
+def _missing_here(line: StatementLine) -> Difference:
     return Difference(
         "missing_here",
         line.kind,
