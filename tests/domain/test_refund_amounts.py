@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.domain.pricing.builders import Sale, coupon, priced, promotion, sales, sku
-from workers.domain.pricing.quote import Line, Quote
+from workers.domain.pricing.quote import PricedLine, Quote
 from workers.domain.pricing.splitting import split
 from workers.domain.refund_amounts import BoughtLine, RefundLine, refund_units, remaining_units
 from workers.domain.shop import Shop
@@ -60,7 +60,7 @@ def test_any_sequence_of_partial_refunds_adds_up_to_what_was_paid_and_is_never_a
     assert all(bought.refunded_amount == bought.payable_amount for bought in given_back(lines, rest))
 
 
-def bought(lines: Sequence[Line]) -> list[BoughtLine]:
+def bought(lines: Sequence[PricedLine]) -> list[BoughtLine]:
     """What a priced order, or a part of a split one, is when it is paid."""
     return [
         BoughtLine(p.line_no, p.sku.sku_id, p.warehouse, p.qty, p.payable_amount, p.shipping_share, 0, 0) for p in lines

@@ -122,8 +122,8 @@ SHOP = Shop(shipping_fee_minor_units=499, free_shipping_from_minor_units=5_000)
 
 def _quote(basket: Basket, lines: list[tuple[Product, int]], points: int) -> quote.Quote:
     coupon = _coupon(basket.coupon)
-    ask = quote.Ask(
-        [quote.Wanted(product.sku_id, units, "main") for product, units in lines],
+    ask = quote.PriceRequest(
+        [quote.RequestedLine(product.sku_id, units, "main") for product, units in lines],
         basket.currency,
         "pc",
         "US",

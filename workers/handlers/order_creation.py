@@ -28,7 +28,7 @@ from messages.stock import StockReserve
 from workers import shop
 from workers.domain.benefits import Benefits
 from workers.domain.order_validation import against_policy, not_theirs, too_soon, unexpected_amounts, unknown_words
-from workers.domain.pricing.quote import Ask, Quote, Rules, Wanted, quote
+from workers.domain.pricing.quote import PriceRequest, Quote, RequestedLine, Rules, quote
 from workers.domain.pricing.splitting import split
 from workers.domain.refusal import Refusal
 from workers.domain.shop import BUSINESS_TYPES, Policy, Shop
@@ -43,7 +43,7 @@ Item: TypeAlias = Envelope[OrderCreate]
 
 
 @dataclass
-class Desk:
+class CreationContext:
     """What the decisions of one batch read, and what they have held so far."""
 
     shop: Shop
@@ -54,7 +54,7 @@ class Desk:
     numbers: dict[str, tuple[str, int | None]]
 
 
-def decide(body: OrderCreate, desk: Desk, now: datetime) -> Quote | Refusal:
+def decide(body: OrderCreate, context: CreationContext, now: datetime) -> Quote | Refusal:
     """The price of the order, or why it is not taken. No I/O."""
     methods = None if body.payments is None else [payment.method for payment in body.payments]
     amounts = None if body.amounts is None else [(amount.type, amount.amount) for amount in body.amounts]
@@ -63,27 +63,29 @@ def decide(body: OrderCreate, desk: Desk, now: datetime) -> Quote | Refusal:
         return refusal
     if body.address is None:
         return Refusal("ORDER_ADDRESS_MISSING", "the order says nothing of where it goes", {"field": "address"})
-    user, policy = desk.users[body.user_id], desk.policies[body.business_type]
+    user, policy = context.users[body.user_id], context.policies[body.business_type]
     wanted, coupon = [(line.sku_id, line.qty) for line in body.items], body.coupon_id is not None
     refusal = (
         too_soon(user.accepted_at, policy, now)
         or against_policy(wanted, coupon, body.use_points, policy)
-        or not_theirs(body.order_no, desk.numbers, body.user_id)
+        or not_theirs(body.order_no, context.numbers, body.user_id)
     )
     if refusal is not None:
         return refusal
-    buyer = desk.benefits.buyer(body.user_id, user.level, body.coupon_id)
-    price = quote(ask(body, desk.shop), desk.rules, buyer, desk.shop, now)
-    return (unexpected_amounts(amounts or (), price) if isinstance(price, Quote) else None) or price
+    buyer = context.benefits.buyer(body.user_id, user.level, body.coupon_id)
+    price = quote(request_of(body, context.shop), context.rules, buyer, context.shop, now)
+    if isinstance(price, Refusal):
+        return price
+    return unexpected_amounts(amounts or (), price) or price
 
 
-def ask(body: OrderCreate, rules: Shop) -> Ask:
-    """The command as the price sees it."""
+def request_of(body: OrderCreate, rules: Shop) -> PriceRequest:
+    """The command as pricing reads it."""
     wanted = [
-        Wanted(line.sku_id, line.qty, line.warehouse or rules.default_warehouse, line.expected_unit_price)
+        RequestedLine(line.sku_id, line.qty, line.warehouse or rules.default_warehouse, line.expected_unit_price)
         for line in body.items
     ]
-    return Ask(
+    return PriceRequest(
         wanted,
         body.currency,
         body.channel,
@@ -98,32 +100,33 @@ async def place_orders(tx: Transaction, batch: Batch[OrderCreate]) -> None:
     """Claim every request once, price them in order of arrival, write each table once."""
     claims = await commands.claim(tx, batch)
     await buyers.lock(tx, [item.body.user_id for item in claims.fresh])
-    desk = await read(tx, claims.fresh, batch.now)
+    context = await read(tx, claims.fresh, batch.now)
     new_ids = await ids.take(tx, [item.body.user_id for item in claims.fresh])
     accepted: list[Placed] = []
-    no: commands.Outcomes = {}
+    rejections: commands.Outcomes = {}
 
     for order_id, item in zip(new_ids, claims.fresh, strict=True):
-        match decide(item.body, desk, batch.now):
+        match decide(item.body, context, batch.now):
             case Refusal() as refusal:
-                no[commands.key_of(item.body)] = commands.rejected(item, refusal), item
+                rejections[commands.key_of(item.body)] = commands.rejected(item, refusal), item
             case Quote() as price:
-                accepted.append(hold(desk, order_id, item, price, batch.now))
+                accepted.append(hold(context, order_id, item, price, batch.now))
 
     placed = await with_children(tx, accepted)
-    deadline = batch.now + timedelta(seconds=desk.shop.saga_deadline_seconds)
+    deadline = batch.now + timedelta(seconds=context.shop.saga_deadline_seconds)
     await new_orders.insert(tx, placed, batch.now)
-    await benefit_rows.save(tx, desk.benefits)
+    await benefit_rows.save(tx, context.benefits)
     await buyers.use_numbers(tx, [(p.item.body.order_no, p.id) for p in placed if p.item.body.order_no])
-    await timers.start(tx, [timers.Timer("saga", p.id, deadline) for p in placed])
-    answers = await commands.conclude(tx, no)
-    told = [outbox.event(event, because=item) for event, item in no.values()]
-    held = benefits.announcements(benefits.Applied(desk.benefits, {p.id: p.item for p in placed}))
-    asked = [(risk_check if desk.shop.risk_check else reservation)(p, deadline) for p in placed]
-    await outbox.append(tx, [*asked, *held, *told, *answers, *claims.answers])
+    await timers.start(tx, [timers.Timer(timers.TimerKind.SAGA, p.id, deadline) for p in placed])
+    answers = await commands.conclude(tx, rejections)
+    rejected = [outbox.event(event, because=item) for event, item in rejections.values()]
+    held = benefits.announcements(benefits.Applied(context.benefits, {p.id: p.item for p in placed}))
+    next_step = risk_check if context.shop.risk_check else reservation
+    requests = [next_step(p, deadline) for p in placed]
+    await outbox.append(tx, [*requests, *held, *rejected, *answers, *claims.answers])
 
 
-async def read(tx: Transaction, items: Sequence[Item], now: datetime) -> Desk:
+async def read(tx: Transaction, items: Sequence[Item], now: datetime) -> CreationContext:
     """Everything that prices depend on: one statement per table, and none for what nobody asks for."""
     rules = shop.current()
     stored = await catalogue_entries.read_policies(tx)
@@ -134,21 +137,21 @@ async def read(tx: Transaction, items: Sequence[Item], now: datetime) -> Desk:
     users = await buyers.read(tx, [item.body.user_id for item in items], since, orders_max)
     catalogue = await skus.read(tx, {line.sku_id for item in items for line in item.body.items})
     valid = await promotions.for_skus(tx, catalogue.values(), now)
-    has = await buyers.benefits_for(tx, items, valid)
+    held = await buyers.benefits_for(tx, items, valid)
     numbers = await buyers.issued_numbers(tx, items)
-    return Desk(rules, known, Rules(catalogue, valid, has.quota_left), users, has, numbers)
+    return CreationContext(rules, known, Rules(catalogue, valid, held.quota_left), users, held, numbers)
 
 
-def hold(desk: Desk, order_id: int, item: Item, price: Quote, now: datetime) -> Placed:
+def hold(context: CreationContext, order_id: int, item: Item, price: Quote, now: datetime) -> Placed:
     """Take what the price is made of, so that the batch's next orders see it gone."""
     body = item.body
-    coupon = desk.benefits.coupons.get(price.coupon_id) if price.coupon_id else None
-    desk.benefits.hold(order_id, body.user_id, price)
-    desk.users[body.user_id].accepted_at.insert(0, now)
+    coupon = context.benefits.coupons.get(price.coupon_id) if price.coupon_id else None
+    context.benefits.hold(order_id, body.user_id, price)
+    context.users[body.user_id].accepted_at.insert(0, now)
     if body.order_no is not None:
-        desk.numbers[body.order_no] = (body.user_id, order_id)
-    groups = split(price, desk.shop.split_by)
-    return Placed(order_id, item, price, desk.policies[body.business_type], groups, coupon)
+        context.numbers[body.order_no] = (body.user_id, order_id)
+    groups = split(price, context.shop.split_by)
+    return Placed(order_id, item, price, context.policies[body.business_type], groups, coupon)
 
 
 async def with_children(tx: Transaction, placed: Sequence[Placed]) -> list[Placed]:

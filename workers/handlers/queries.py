@@ -31,7 +31,7 @@ from workers import shop
 from workers.domain.order_validation import against_policy, unknown_words
 from workers.domain.pricing import coupons
 from workers.domain.pricing.coupons import Coupon
-from workers.domain.pricing.quote import Ask, Buyer, Line, Quote, Wanted, quote
+from workers.domain.pricing.quote import Buyer, PricedLine, PriceRequest, Quote, RequestedLine, quote
 from workers.domain.pricing.totals import totals
 from workers.domain.refusal import Refusal
 from workers.domain.shop import Policy, Shop
@@ -59,7 +59,7 @@ class Preview:
 
 def decide(body: OrderPreview, known: Known, rules: Shop, now: datetime) -> Preview:
     """What order.create would say to this, and what else the buyer could use. No I/O."""
-    asked, buyer = ask(body, known, rules), known.buyer(body.user_id, body.coupon_id)
+    asked, buyer = request_of(body, known, rules), known.buyer(body.user_id, body.coupon_id)
     refusal = unasked(body, asked) or unknown_words(body.channel, "buy_now", body.business_type, None, None)
     policy = Policy() if refusal else rules.policy_of(body.business_type, known.policies.get(body.business_type, {}))
     wanted, coupon = [(line.sku_id, line.qty) for line in asked.wanted], body.coupon_id is not None
@@ -74,16 +74,18 @@ def decide(body: OrderPreview, known: Known, rules: Shop, now: datetime) -> Prev
     return Preview(price if isinstance(price, Quote) else None, refusal, usable, held)
 
 
-def ask(body: OrderPreview, known: Known, rules: Shop) -> Ask:
-    """The question as the price sees it."""
+def request_of(body: OrderPreview, known: Known, rules: Shop) -> PriceRequest:
+    """The query as pricing reads it."""
     lines = [(line.sku_id, line.qty, line.warehouse, line.expected_unit_price) for line in body.items]
     if body.from_cart:
         lines += [(sku_id, qty, None, None) for sku_id, qty in known.carts[body.user_id]]
-    wanted = [Wanted(sku, qty, warehouse or rules.default_warehouse, price) for sku, qty, warehouse, price in lines]
-    return Ask(wanted, body.currency, body.channel, body.country, body.coupon_id, body.use_points)
+    wanted = [
+        RequestedLine(sku, qty, warehouse or rules.default_warehouse, price) for sku, qty, warehouse, price in lines
+    ]
+    return PriceRequest(wanted, body.currency, body.channel, body.country, body.coupon_id, body.use_points)
 
 
-def unasked(body: OrderPreview, asked: Ask) -> Refusal | None:
+def unasked(body: OrderPreview, asked: PriceRequest) -> Refusal | None:
     """What no order.create could say."""
     if body.from_cart and body.items:
         return Refusal("ORDER_PARAM_INVALID", "either items or from_cart", {"field": "items"})
@@ -92,7 +94,7 @@ def unasked(body: OrderPreview, asked: Ask) -> Refusal | None:
     return None
 
 
-def points_usable(asked: Ask, known: Known, buyer: Buyer, rules: Shop, now: datetime) -> int:
+def points_usable(asked: PriceRequest, known: Known, buyer: Buyer, rules: Shop, now: datetime) -> int:
     """What is left of all the buyer's points when the order takes as many as it may."""
     if not buyer.points_available:
         return 0
@@ -100,13 +102,13 @@ def points_usable(asked: Ask, known: Known, buyer: Buyer, rules: Shop, now: date
     return price.points_used if isinstance(price, Quote) else 0
 
 
-def no_use(coupon: Coupon, asked: Ask, price: Quote | Refusal, buyer: Buyer, now: datetime) -> Refusal | None:
+def no_use(coupon: Coupon, asked: PriceRequest, price: Quote | Refusal, buyer: Buyer, now: datetime) -> Refusal | None:
     """Why the buyer cannot use this coupon for these lines."""
     refusal = coupons.unusable(coupon, buyer, asked.currency, asked.channel, now)
     return refusal or (price if isinstance(price, Refusal) else nothing_off(coupon, price.lines))
 
 
-def nothing_off(coupon: Coupon, lines: Sequence[Line]) -> Refusal | None:
+def nothing_off(coupon: Coupon, lines: Sequence[PricedLine]) -> Refusal | None:
     """Why it would take nothing off these lines."""
     rest = [line.origin_amount - line.promotion_amount for line in lines]
     taken = coupons.take_off(coupon, rest, [coupon.covers(line.sku.sku_id, line.sku.category_id) for line in lines])
@@ -144,7 +146,7 @@ def previewed(body: OrderPreview, known: Known, found: Preview) -> OrderPreviewe
     )
 
 
-def _line(line: Line) -> PreviewLine:
+def _line(line: PricedLine) -> PreviewLine:
     return PreviewLine(
         line_no=line.line_no,
         sku_id=line.sku.sku_id,

@@ -14,7 +14,7 @@ from messages.envelope import Envelope
 from messages.orders import OrderCreate
 from workers.domain.order import State
 from workers.domain.pricing.coupons import Coupon
-from workers.domain.pricing.quote import Line, Quote
+from workers.domain.pricing.quote import PricedLine, Quote
 from workers.domain.pricing.totals import Totals, totals
 from workers.domain.shop import Policy
 from workers.store.orders import sealed
@@ -35,7 +35,7 @@ class Placed:
     item: Envelope[OrderCreate]
     quote: Quote
     policy: Policy
-    groups: tuple[tuple[Line, ...], ...]
+    groups: tuple[tuple[PricedLine, ...], ...]
     coupon: Coupon | None = None
     children: tuple[int, ...] = ()
 
@@ -52,7 +52,7 @@ class Placed:
             ),
         ]
 
-    def held_lines(self) -> Iterator[tuple[int, Line]]:
+    def held_lines(self) -> Iterator[tuple[int, PricedLine]]:
         """(the order that holds the stock, line)"""
         return ((part.id, line) for part in self.parts for line in part.lines)
 
@@ -64,7 +64,7 @@ class Part:
     of: Placed
     id: int
     kind: Literal["sale", "split_parent", "split_child"]
-    lines: tuple[Line, ...]
+    lines: tuple[PricedLine, ...]
     totals: Totals
 
     @property
@@ -146,7 +146,7 @@ def _items(parts: Sequence[Part]) -> list[list[Any]]:
     return [list(column) for column in zip(*(_item(order_id, line) for order_id, line in lines), strict=True)]
 
 
-def _item(order_id: int, line: Line) -> tuple[Any, ...]:
+def _item(order_id: int, line: PricedLine) -> tuple[Any, ...]:
     sku = line.sku
     return (
         order_id,
@@ -204,7 +204,7 @@ def _snapshots(part: Part) -> Iterator[tuple[int, Any]]:
         yield SNAPSHOT_RULES, [dict(zip(names, rule, strict=True)) for rule in quote.rules_used]
 
 
-def _sold(line: Line) -> dict[str, object]:
+def _sold(line: PricedLine) -> dict[str, object]:
     sku = line.sku
     sold: dict[str, object] = {
         "line_no": line.line_no,

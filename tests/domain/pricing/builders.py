@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from workers.domain.pricing.coupons import Coupon
 from workers.domain.pricing.promotions import Promotion
-from workers.domain.pricing.quote import Ask, Buyer, Quote, Rules, Sku, Wanted, quote
+from workers.domain.pricing.quote import Buyer, PriceRequest, Quote, RequestedLine, Rules, Sku, quote
 from workers.domain.refusal import Refusal
 from workers.domain.shop import Shop
 
@@ -75,7 +75,7 @@ def coupon(amount: int, **more: Any) -> Coupon:
 class Sale:
     """All that a price depends on."""
 
-    ask: Ask
+    ask: PriceRequest
     rules: Rules
     buyer: Buyer
     shop: Shop = SHOP
@@ -93,8 +93,8 @@ class Sale:
 def sale(*lines: tuple[Sku, int], promotions: Sequence[Promotion] = (), shop: Shop = SHOP, **more: Any) -> Sale:
     """Ada buys so many units of each SKU. `coupon` is hers, `points` are used, she has `available`."""
     mine, points = more.pop("coupon", None), more.pop("points", 0)
-    wanted = tuple(Wanted(item.sku_id, qty, "main") for item, qty in lines)
-    ask = Ask(
+    wanted = tuple(RequestedLine(item.sku_id, qty, "main") for item, qty in lines)
+    ask = PriceRequest(
         wanted,
         lines[0][0].currency,
         "pc",

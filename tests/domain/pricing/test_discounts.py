@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from tests.domain.pricing.builders import priced, promotion, sku
 from workers.domain.pricing.promotions import Promotion
-from workers.domain.pricing.quote import Line, Quote, Sku
+from workers.domain.pricing.quote import PricedLine, Quote, Sku
 
 TEA, CUP = sku("tea", 1000), sku("cup", 500)
 SINGLE = promotion("single", prices={"tea": 800})
@@ -193,7 +193,7 @@ def test_a_full_reduction_is_given_whole_or_not_at_all(lines: list[tuple[int, in
     assert all(_off_by_less_than_one(line, made.promotion_amount, total) for line in made.lines)
 
 
-def _off_by_less_than_one(line: Line, amount: int, total: int) -> bool:
+def _off_by_less_than_one(line: PricedLine, amount: int, total: int) -> bool:
     within = 0 <= line.promotion_amount <= line.origin_amount
     return within and (total == 0 or abs(line.promotion_amount * total - amount * line.origin_amount) < total)
 

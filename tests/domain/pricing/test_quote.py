@@ -7,7 +7,18 @@ from typing import Any
 import pytest
 
 from tests.domain.pricing.builders import AT, SHOP, coupon, priced, promotion, refused, sale, sku
-from workers.domain.pricing.quote import AMOUNT_MAX, QUANTITY_MAX, Ask, Buyer, Line, Quote, Rules, Sku, Wanted, quote
+from workers.domain.pricing.quote import (
+    AMOUNT_MAX,
+    QUANTITY_MAX,
+    Buyer,
+    PricedLine,
+    PriceRequest,
+    Quote,
+    RequestedLine,
+    Rules,
+    Sku,
+    quote,
+)
 from workers.domain.refusal import Refusal
 from workers.domain.shop import Shop
 
@@ -22,8 +33,8 @@ def fee(amount: int) -> Shop:
 
 
 def ask(*wanted: tuple[str, int], shop: Shop = SHOP, expected: int | None = None, **more: Any) -> Quote | Refusal:
-    lines = [Wanted(sku_id, qty, "main") for sku_id, qty in wanted]
-    return quote(Ask(lines, "CNY", "pc", None, expected=expected, **more), Rules(SKUS), Buyer("ada"), shop, AT)
+    lines = [RequestedLine(sku_id, qty, "main") for sku_id, qty in wanted]
+    return quote(PriceRequest(lines, "CNY", "pc", None, expected=expected, **more), Rules(SKUS), Buyer("ada"), shop, AT)
 
 
 REFUSED: list[tuple[str, list[tuple[str, int]], dict[str, Any], str, dict[str, object]]] = [
@@ -55,8 +66,8 @@ def test_what_cannot_be_priced_is_refused_with_its_code_and_place(
 
 
 def test_a_stale_unit_price_is_refused_with_its_line_before_the_total_is() -> None:
-    wanted = [Wanted("tea", 1, "main", 500), Wanted("cup", 2, "main", 334)]
-    stale = quote(Ask(wanted, "CNY", "pc", None, expected=1), Rules(SKUS), Buyer("ada"), SHOP, AT)
+    wanted = [RequestedLine("tea", 1, "main", 500), RequestedLine("cup", 2, "main", 334)]
+    stale = quote(PriceRequest(wanted, "CNY", "pc", None, expected=1), Rules(SKUS), Buyer("ada"), SHOP, AT)
     assert isinstance(stale, Refusal)
     assert stale.code == "ORDER_PRICE_MISMATCH"
     assert stale.details == {"line": 2, "sku_id": "cup", "expected": 333, "got": 334, "currency": "CNY"}
@@ -187,4 +198,4 @@ def test_the_same_sku_on_two_lines_stays_two_lines() -> None:
 def test_new_fields_of_a_sku_come_last_and_may_be_missing() -> None:
     assert Sku._fields[-4:] == ("tax_class", "gift_points", "gift_growth", "points_limit")
     assert Sku(*TEA[:12])[12:] == (None, 0, 0, None)
-    assert Line._fields[-4:] == ("coupon_amount", "points_amount", "tax_amount", "shipping_share")
+    assert PricedLine._fields[-4:] == ("coupon_amount", "points_amount", "tax_amount", "shipping_share")

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.domain.pricing.builders import Sale, priced, sales, sku
-from workers.domain.pricing.quote import Line, Quote
+from workers.domain.pricing.quote import PricedLine, Quote
 from workers.domain.pricing.splitting import split
 from workers.domain.shop import Shop
 
@@ -50,7 +50,7 @@ def test_each_line_is_in_one_part_and_the_parts_follow_their_first_lines(any_sal
     assert len({reasons(part[0], by) for part in parts}) == len(parts)
 
 
-def reasons(line: Line, by: Collection[str]) -> tuple[object, ...]:
+def reasons(line: PricedLine, by: Collection[str]) -> tuple[object, ...]:
     """What keeps a line away from others."""
     return tuple(line.sku.product_type if reason == "product_type" else line.sku.seller_id for reason in by)
 

@@ -4,20 +4,30 @@ Lines fit, promotions, coupon, points, shipping, tax, expected: in this order (R
 what the ones before it left.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
-from itertools import count, repeat
 from typing import NamedTuple
 
 from workers.domain.money import share
 from workers.domain.pricing import coupons, points
 from workers.domain.pricing.allocation import allocate
 from workers.domain.pricing.discounts import NOTHING, Given, Part, Sale, Used, promote
-from workers.domain.pricing.types import Ask, Buyer, Line, Quote, Rules, Sku, Wanted
+from workers.domain.pricing.types import Buyer, PricedLine, PriceRequest, Quote, RequestedLine, Rules, Sku
 from workers.domain.refusal import Refusal
 from workers.domain.shop import Shop
 
-__all__ = ["AMOUNT_MAX", "QUANTITY_MAX", "Ask", "Buyer", "Line", "Quote", "Rules", "Sku", "Wanted", "quote"]
+__all__ = [
+    "AMOUNT_MAX",
+    "QUANTITY_MAX",
+    "Buyer",
+    "PriceRequest",
+    "PricedLine",
+    "Quote",
+    "RequestedLine",
+    "Rules",
+    "Sku",
+    "quote",
+]
 
 QUANTITY_MAX = 1_000_000  # units per line; also what stock counters (32 bit) can hold many times over
 AMOUNT_MAX = 10**15  # minor units per order, before and after discounts: sums stay far inside 64 bits
@@ -27,7 +37,7 @@ TOO_LARGE = Refusal("ORDER_PARAM_INVALID", "the order is too large", {"field": "
 class _Basket(NamedTuple):
     """What is to be priced, line by line."""
 
-    ask: Ask
+    ask: PriceRequest
     skus: Sequence[Sku]
     origins: Sequence[int]
 
@@ -43,7 +53,7 @@ class _Discounts(NamedTuple):
     rules: Sequence[Used] = ()
 
 
-def quote(ask: Ask, rules: Rules, buyer: Buyer, shop: Shop, at: datetime) -> Quote | Refusal:
+def quote(ask: PriceRequest, rules: Rules, buyer: Buyer, shop: Shop, at: datetime) -> Quote | Refusal:
     """Price the lines as of `at`, or say why not and, where it is one line's fault, which line's."""
     skus = _fitting(ask, rules.skus)
     if isinstance(skus, Refusal):
@@ -61,7 +71,7 @@ def quote(ask: Ask, rules: Rules, buyer: Buyer, shop: Shop, at: datetime) -> Quo
     return _unwanted(ask, made) or made
 
 
-def _fitting(ask: Ask, skus: Mapping[str, Sku]) -> list[Sku] | Refusal:
+def _fitting(ask: PriceRequest, skus: Mapping[str, Sku]) -> list[Sku] | Refusal:
     if not ask.wanted:
         return Refusal("ORDER_ITEMS_EMPTY", "an order has at least one line", {"field": "items"})
     found: list[Sku] = []
@@ -73,7 +83,7 @@ def _fitting(ask: Ask, skus: Mapping[str, Sku]) -> list[Sku] | Refusal:
     return found
 
 
-def _why_unfit(number: int, line: Wanted, sku: Sku | None) -> Refusal:
+def _why_unfit(number: int, line: RequestedLine, sku: Sku | None) -> Refusal:
     where = {"line_no": number, "sku_id": line.sku_id}
     if not 1 <= line.qty <= QUANTITY_MAX:
         details = {"field": f"items[{number - 1}].qty", **where}
@@ -139,26 +149,8 @@ def _minus(amounts: Sequence[int], parts: Sequence[int]) -> list[int]:
 def _put_together(basket: _Basket, taken: _Discounts, shop: Shop) -> Quote:
     ask, origin, promoted = basket.ask, sum(basket.origins), sum(rule.amount for rule in taken.rules)
     fee = _shipping_fee(shop, ask.country, origin - promoted)
-    fees = allocate(fee, taken.nets) if fee else ()
-    taxed = shop.tax_rates_basis_points and not shop.tax_inclusive
-    taxes = _taxes(basket.skus, taken.nets, shop) if taxed else ()
-    none: Iterable[int] = repeat(0)
-    given = zip(*taken.given, strict=True) if taken.given else map(repeat, NOTHING)
-    _, qtys, warehouses, _ = zip(*ask.wanted, strict=True)
-    rows = zip(
-        count(1),
-        basket.skus,
-        warehouses,
-        qtys,
-        basket.origins,
-        *given,
-        taken.coupon or none,
-        taken.points or none,
-        taxes or none,
-        fees or none,
-        strict=False,
-    )
-    lines = tuple(map(Line._make, rows))  # columns to rows at once: what most orders cost is this loop
+    taxes = _taxes(basket.skus, taken.nets, shop)
+    lines = _lines(basket, taken, taxes, allocate(fee, taken.nets) if fee else ())
     return Quote(
         ask.currency,
         lines,
@@ -174,6 +166,32 @@ def _put_together(basket: _Basket, taken: _Discounts, shop: Shop) -> Quote:
     )
 
 
+def _lines(basket: _Basket, taken: _Discounts, taxes: Sequence[int], fees: Sequence[int]) -> tuple[PricedLine, ...]:
+    """Each line with its part of everything. An empty column adds or takes nothing."""
+    lines = []
+    for i, (wanted, sku, origin) in enumerate(zip(basket.ask.wanted, basket.skus, basket.origins, strict=True)):
+        given = taken.given[i] if taken.given else NOTHING
+        lines.append(
+            PricedLine(
+                i + 1,
+                sku,
+                wanted.warehouse,
+                wanted.qty,
+                origin,
+                given.amount,
+                given.promotion_id,
+                given.revision,
+                given.text,
+                given.quota_units,
+                taken.coupon[i] if taken.coupon else 0,
+                taken.points[i] if taken.points else 0,
+                taxes[i] if taxes else 0,
+                fees[i] if fees else 0,
+            )
+        )
+    return tuple(lines)
+
+
 def _shipping_fee(shop: Shop, country: str | None, goods: int) -> int:
     """`goods` is what our own prices and promotions say, never what a client says."""
     if 0 < shop.free_shipping_from_minor_units <= goods:
@@ -181,12 +199,14 @@ def _shipping_fee(shop: Shop, country: str | None, goods: int) -> int:
     return shop.shipping_fees_by_country.get(country or "", shop.shipping_fee_minor_units)
 
 
-def _taxes(skus: Sequence[Sku], nets: Sequence[int], shop: Shop) -> list[int]:
+def _taxes(skus: Sequence[Sku], nets: Sequence[int], shop: Shop) -> Sequence[int]:
     rates = shop.tax_rates_basis_points
+    if shop.tax_inclusive or not rates:
+        return ()
     return [share(net, rates.get(sku.tax_class or "standard", 0)) for sku, net in zip(skus, nets, strict=True)]
 
 
-def _unwanted(ask: Ask, made: Quote) -> Refusal | None:
+def _unwanted(ask: PriceRequest, made: Quote) -> Refusal | None:
     ours, theirs = made.payable_amount, ask.expected
     if ours > AMOUNT_MAX:
         return TOO_LARGE
@@ -199,7 +219,7 @@ def _unwanted(ask: Ask, made: Quote) -> Refusal | None:
     return Refusal("ORDER_PRICE_MISMATCH", f"the order costs {ours}, not {theirs}", details)
 
 
-def _other_price(line: Line, got: int, currency: str) -> Refusal:
+def _other_price(line: PricedLine, got: int, currency: str) -> Refusal:
     where = {"line": line.line_no, "sku_id": line.sku.sku_id}
     details = {**where, "expected": line.sku.price, "got": got, "currency": currency}
     return Refusal("ORDER_PRICE_MISMATCH", f"line {line.line_no}: a unit costs {line.sku.price}, not {got}", details)

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from workers.domain.pricing.quote import Line
+from workers.domain.pricing.quote import PricedLine
 
 
 class Totals(NamedTuple):
@@ -24,7 +24,7 @@ class Totals(NamedTuple):
         return {name: value for name, value in self._asdict().items() if not name.startswith("gift_")}
 
 
-def totals(lines: Iterable[Line]) -> Totals:
+def totals(lines: Iterable[PricedLine]) -> Totals:
     """The sums of the lines' own amounts: what is split adds up by construction."""
     rows = [
         (

@@ -34,7 +34,7 @@ class Sku(NamedTuple):
     points_limit: int | None = None
 
 
-class Wanted(NamedTuple):
+class RequestedLine(NamedTuple):
     """What a client asks for. With `expected_unit_price`, another price of the catalogue is refused (S1-05)."""
 
     sku_id: str
@@ -44,10 +44,10 @@ class Wanted(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Ask:
+class PriceRequest:
     """An order as its client wants it. With `expected`, any other result is refused (S3-13)."""
 
-    wanted: Sequence[Wanted]
+    wanted: Sequence[RequestedLine]
     currency: str
     channel: str
     country: str | None
@@ -81,7 +81,7 @@ class Rules:
         return index(self.promotions)
 
 
-class Line(NamedTuple):
+class PricedLine(NamedTuple):
     """One priced line. net = origin - promotion - coupon - points, payable = net + tax + shipping_share.
 
     `quota_units` of its units were sold at a limited price.
@@ -124,7 +124,7 @@ class Quote:
     """The price of an order; every minor unit of each amount belongs to a line, every one taken off to a rule."""
 
     currency: str
-    lines: tuple[Line, ...]
+    lines: tuple[PricedLine, ...]
     origin_amount: int
     promotion_amount: int
     coupon_amount: int
