@@ -16,11 +16,11 @@ from workers.domain.stock_reservations import (
     TOO_LATE,
     Answer,
     Counter,
-    Desk,
     Holder,
     LedgerEntry,
     Place,
     Short,
+    StockBatch,
     Verdict,
     Want,
 )
@@ -34,14 +34,14 @@ Message = tuple[str, ...]
 
 @dataclass
 class Shelves:
-    """What the database would hold between batches; every batch gets a desk read from it, as the store reads it."""
+    """What the database would hold between batches; every batch gets a batch read from it, as the store reads it."""
 
     counters: dict[Place, Counter]
     wants: dict[int, dict[Place, int]]
     ledger: list[LedgerEntry] = field(default_factory=list)
     holders: dict[int, Holder] = field(default_factory=dict)
 
-    def desk(self) -> Desk:
+    def batch(self) -> StockBatch:
         holders = {n: Holder(n, n, self.holders[n].state if n in self.holders else None) for n in HOLDERS}
         for entry in self.ledger:
             if entry.op == "reserve":
@@ -50,35 +50,35 @@ class Shelves:
                 restocked = holders[entry.holder_id].restocked
                 restocked[entry.place] = restocked.get(entry.place, 0) + entry.qty
                 holders[entry.holder_id].refs.add(entry.ref)
-        return Desk({place: Counter(c.on_hand, c.locked) for place, c in self.counters.items()}, holders)
+        return StockBatch({place: Counter(c.on_hand, c.locked) for place, c in self.counters.items()}, holders)
 
-    def commit(self, desk: Desk) -> None:
-        self.counters, self.ledger = desk.counters, self.ledger + desk.ledger
-        self.holders |= {holder.id: holder for holder in desk.changed_holders()}
+    def commit(self, batch: StockBatch) -> None:
+        self.counters, self.ledger = batch.counters, self.ledger + batch.ledger
+        self.holders |= {holder.id: holder for holder in batch.changed_holders()}
 
-    def say(self, desk: Desk, message: Message) -> Verdict | Answer:
+    def say(self, batch: StockBatch, message: Message) -> Verdict | Answer:
         op, holder_id, *rest = message
         number = int(holder_id)
         match op:
             case "reserve" | "reserve late":
                 wants = [Want(number, place, qty) for place, qty in self.wants[number].items()]
-                return desk.reserve(number, wants, in_time=op == "reserve")
+                return batch.reserve(number, wants, in_time=op == "reserve")
             case "commit":
-                return desk.commit(number)
+                return batch.commit(number)
             case "release":
-                return desk.release(number)
+                return batch.release(number)
             case "restock":
-                return desk.restock(number, "cancel", {})
+                return batch.restock(number, "cancel", {})
             case "parcel":
                 place = next(iter(self.wants[number]))
-                return desk.restock(number, f"parcel:{rest[0]}", {place: 1})
+                return batch.restock(number, f"parcel:{rest[0]}", {place: 1})
         raise AssertionError(op)
 
     def handle(self, *messages: Message) -> list[Verdict | Answer]:
         """One batch."""
-        desk = self.desk()
-        answers = [self.say(desk, message) for message in messages]
-        self.commit(desk)
+        batch = self.batch()
+        answers = [self.say(batch, message) for message in messages]
+        self.commit(batch)
         self.check()
         return answers
 
@@ -245,32 +245,32 @@ def test_one_short_line_locks_nothing_and_every_short_line_is_named() -> None:
 
 def test_two_lines_of_one_place_are_added_up_before_they_are_compared() -> None:
     stock = one(5)
-    desk = stock.desk()
+    batch = stock.batch()
     wants = [Want(1, PLACES[0], 3), Want(1, PLACES[0], 3)]
-    assert desk.reserve(1, wants, in_time=True) == Answer(SHORT, (Short(PLACES[0], 6, 5),))
-    assert stock.desk().reserve(1, [Want(1, PLACES[0], 3), Want(1, PLACES[0], 2)], in_time=True) == GRANTED
+    assert batch.reserve(1, wants, in_time=True) == Answer(SHORT, (Short(PLACES[0], 6, 5),))
+    assert stock.batch().reserve(1, [Want(1, PLACES[0], 3), Want(1, PLACES[0], 2)], in_time=True) == GRANTED
 
 
 def test_a_group_of_two_holders_is_locked_whole_or_not_at_all() -> None:
-    desk = one(5).desk()
+    batch = one(5).batch()
     short = [Want(1, PLACES[0], 3), Want(2, PLACES[0], 3)]
-    assert desk.reserve(9, short, in_time=True).code == SHORT
-    assert [holder.state for holder in desk.changed_holders()] == ["refused", "refused"]
+    assert batch.reserve(9, short, in_time=True).code == SHORT
+    assert [holder.state for holder in batch.changed_holders()] == ["refused", "refused"]
     enough = [Want(3, PLACES[0], 3), Want(4, PLACES[1], 3)]
-    assert desk.reserve(8, enough, in_time=True) == GRANTED
-    assert [(h.group_id, h.reserved) for h in desk.changed_holders()[2:]] == [(8, {PLACES[0]: 3}), (8, {PLACES[1]: 3})]
+    assert batch.reserve(8, enough, in_time=True) == GRANTED
+    assert [(h.group_id, h.reserved) for h in batch.changed_holders()[2:]] == [(8, {PLACES[0]: 3}), (8, {PLACES[1]: 3})]
 
 
 def test_a_group_is_refused_when_one_of_its_holders_was_released_before() -> None:
-    desk = one(9).desk()
-    desk.release(2)
-    assert desk.reserve(9, [Want(1, PLACES[0], 1), Want(2, PLACES[0], 1)], in_time=True) == TOO_LATE
-    assert desk.ledger == []
+    batch = one(9).batch()
+    batch.release(2)
+    assert batch.reserve(9, [Want(1, PLACES[0], 1), Want(2, PLACES[0], 1)], in_time=True) == TOO_LATE
+    assert batch.ledger == []
 
 
 def test_a_place_where_nothing_ever_arrived_has_nothing() -> None:
-    desk = one().desk()
-    assert desk.reserve(1, [Want(1, ELSEWHERE, 1)], in_time=True) == Answer(SHORT, (Short(ELSEWHERE, 1, 0),))
+    batch = one().batch()
+    assert batch.reserve(1, [Want(1, ELSEWHERE, 1)], in_time=True) == Answer(SHORT, (Short(ELSEWHERE, 1, 0),))
 
 
 def test_a_reservation_after_its_deadline_locks_nothing_though_there_is_enough() -> None:
@@ -294,14 +294,14 @@ def test_a_retry_after_half_a_reservation_cannot_happen_and_a_repeat_deducts_eve
 
 
 def test_parcels_bring_back_what_they_carried_and_never_more_than_was_deducted() -> None:
-    desk = one(9, a=3).desk()
-    desk.reserve(1, [Want(1, PLACES[0], 3)], in_time=True)
-    desk.commit(1)
-    assert desk.restock(1, "parcel:1", {PLACES[0]: 2}) is Verdict.DONE
-    assert desk.restock(1, "parcel:2", {PLACES[0]: 2}) is Verdict.DISCREPANCY
-    assert desk.restock(1, "parcel:3", {PLACES[2]: 1}) is Verdict.DISCREPANCY
-    assert desk.restock(1, "parcel:4", {}) is Verdict.DONE
-    assert (desk.counters[PLACES[0]], desk.holders[1].state) == (Counter(9, 0), "restocked")
+    batch = one(9, a=3).batch()
+    batch.reserve(1, [Want(1, PLACES[0], 3)], in_time=True)
+    batch.commit(1)
+    assert batch.restock(1, "parcel:1", {PLACES[0]: 2}) is Verdict.DONE
+    assert batch.restock(1, "parcel:2", {PLACES[0]: 2}) is Verdict.DISCREPANCY
+    assert batch.restock(1, "parcel:3", {PLACES[2]: 1}) is Verdict.DISCREPANCY
+    assert batch.restock(1, "parcel:4", {}) is Verdict.DONE
+    assert (batch.counters[PLACES[0]], batch.holders[1].state) == (Counter(9, 0), "restocked")
 
 
 ADJUSTED = [(-4, Counter(6, 6)), (-5, None), (1, Counter(11, 6)), (ON_HAND_MAX - 10, Counter(ON_HAND_MAX, 6)),
@@ -310,12 +310,12 @@ ADJUSTED = [(-4, Counter(6, 6)), (-5, None), (1, Counter(11, 6)), (ON_HAND_MAX -
 
 @pytest.mark.parametrize(("delta", "after"), ADJUSTED, ids=str)
 def test_a_correction_never_takes_what_is_locked(delta: int, after: Counter | None) -> None:
-    desk = Desk({PLACES[0]: Counter(10, 6)}, {})
-    assert desk.adjust(PLACES[0], delta, "r1") == after
-    assert desk.ledger == ([LedgerEntry(NOBODY, PLACES[0], "adjust", "r1", delta)] if after else [])
+    batch = StockBatch({PLACES[0]: Counter(10, 6)}, {})
+    assert batch.adjust(PLACES[0], delta, "r1") == after
+    assert batch.ledger == ([LedgerEntry(NOBODY, PLACES[0], "adjust", "r1", delta)] if after else [])
 
 
 def test_goods_that_arrive_are_on_hand_and_a_place_without_stock_cannot_be_corrected() -> None:
-    desk = Desk({PLACES[0]: Counter(0, 0)}, {})
-    assert desk.receive(PLACES[0], 7, "note-1") == Counter(7, 0)
-    assert desk.adjust(ELSEWHERE, 1, "r1") is None
+    batch = StockBatch({PLACES[0]: Counter(0, 0)}, {})
+    assert batch.receive(PLACES[0], 7, "note-1") == Counter(7, 0)
+    assert batch.adjust(ELSEWHERE, 1, "r1") is None

@@ -30,7 +30,7 @@ from workers.domain.shop import Policy, Shop
 from workers.routes import ROUTES
 from workers.runtime.decode import Decoder, Trust, Work
 from workers.runtime.policy import Kind
-from workers.runtime.process import Desk, process
+from workers.runtime.process import QueueContext, process
 from workers.services import dead_letters as dead_letter_decisions
 from workers.store import dead_letters as letters
 
@@ -109,7 +109,7 @@ def floor(pool: Pool) -> Iterator[Floor]:
 async def statements(pool: CountingPool, works: Sequence[Work], queue: str) -> list[str]:
     """What one batch sends to the database."""
     pool.statements.clear()
-    outcomes = await process(Desk(ROUTE[queue], cast(Pool, pool)), works)
+    outcomes = await process(QueueContext(ROUTE[queue], cast(Pool, pool)), works)
     assert {outcome.kind for outcome in outcomes} <= {Kind.ACKED, Kind.RETRIED}
     return list(pool.statements)
 

@@ -23,7 +23,7 @@ from tests.runtime.builders import delivery
 from workers.routes import ROUTES
 from workers.runtime.decode import Decoder, Trust, Work
 from workers.runtime.policy import Kind
-from workers.runtime.process import Desk, process
+from workers.runtime.process import QueueContext, process
 
 NAMES = Names("oms")
 TRUST = Trust(own=frozenset({"relay"}), trusted=frozenset({"payments"}))
@@ -98,7 +98,7 @@ class Storm:
         heap = self.heaps[queue]
         self.dice.shuffle(heap)
         works = [heap.pop() for _ in range(min(len(heap), self.dice.randint(1, BATCH_MAX)))]
-        for outcome in await process(Desk(ROUTE[queue], self.pool), works):
+        for outcome in await process(QueueContext(ROUTE[queue], self.pool), works):
             self.ends[queue, outcome.kind.value] += 1
             assert outcome.kind in (Kind.ACKED, Kind.DUPLICATE, Kind.RETRIED), outcome.failure
             if outcome.kind is Kind.RETRIED:

@@ -20,7 +20,7 @@ from tests.runtime.conftest import Shop, eventually
 from workers.runtime.batch import Batch
 from workers.runtime.decode import Work
 from workers.runtime.policy import Kind
-from workers.runtime.process import Desk, process
+from workers.runtime.process import QueueContext, process
 from workers.runtime.route import Handler, Route
 
 QUEUE = "queries"
@@ -274,7 +274,7 @@ async def test_a_deadlocked_neighbour_is_outwaited(pool: Any) -> None:
         return await echo(tx, batch)
 
     works = [asked("a"), asked("b")]
-    outcomes = await process(Desk(Route(QUEUE, handler, answers=True), pool), works)
+    outcomes = await process(QueueContext(Route(QUEUE, handler, answers=True), pool), works)
     assert [(outcome.kind, outcome.reply is not None) for outcome in outcomes] == [(Kind.ACKED, True)] * 2
     assert tries == [2, 2]
 

@@ -12,7 +12,7 @@ from tests.runtime.builders import command
 from workers.runtime.batch import Batch
 from workers.runtime.decode import Work
 from workers.runtime.policy import Kind
-from workers.runtime.process import Desk, process
+from workers.runtime.process import QueueContext, process
 from workers.runtime.route import Outside, Route
 
 OPEN = (
@@ -51,9 +51,9 @@ class Oracle:
             raise ValueError("not together")
         self.told += [batch.answers.get(item.id) for item in batch]
 
-    def desk(self) -> Desk:
+    def context(self) -> QueueContext:
         route = Route("order-changes", self.handle, outside=Outside(self.prepare, self.ask))
-        return Desk(route, self.pool)
+        return QueueContext(route, self.pool)
 
 
 def works(*request_ids: str) -> list[Work]:
@@ -62,7 +62,7 @@ def works(*request_ids: str) -> list[Work]:
 
 async def test_the_handler_finds_what_was_asked_and_no_transaction_was_held_meanwhile(pool: Pool) -> None:
     oracle = Oracle(pool)
-    outcomes = await process(oracle.desk(), works("a", "b"))
+    outcomes = await process(oracle.context(), works("a", "b"))
     assert [outcome.kind for outcome in outcomes] == [Kind.ACKED, Kind.ACKED]
     assert (oracle.told, oracle.transactions_held) == (["a", "b"], [0])
 
@@ -70,7 +70,7 @@ async def test_the_handler_finds_what_was_asked_and_no_transaction_was_held_mean
 async def test_a_batch_that_is_halved_is_not_asked_about_again(pool: Pool) -> None:
     oracle = Oracle(pool)
     oracle.refuse_batches = True
-    await process(oracle.desk(), works("a", "b", "c"))
+    await process(oracle.context(), works("a", "b", "c"))
     assert sorted(oracle.told) == ["a", "b", "c"]
     assert oracle.asked == [["a", "b", "c"]]
 
@@ -80,7 +80,7 @@ async def test_nobody_there_to_ask_is_nobodys_fault_and_the_queue_waits(pool: Po
     oracle = Oracle(pool)
     oracle.error = error
     with pytest.raises(UnavailableError):
-        await process(oracle.desk(), works("a"))
+        await process(oracle.context(), works("a"))
     assert oracle.told == []
     assert await pool.fetchval("SELECT count(*) FROM inbox") == 0
 
@@ -88,7 +88,7 @@ async def test_nobody_there_to_ask_is_nobodys_fault_and_the_queue_waits(pool: Po
 async def test_a_mistake_in_asking_is_the_messages_failure_and_is_tried_again(pool: Pool) -> None:
     oracle = Oracle(pool)
     oracle.error = ValueError("a mistake of ours")
-    [outcome] = await process(oracle.desk(), works("a"))
+    [outcome] = await process(oracle.context(), works("a"))
     assert outcome.kind is Kind.RETRIED
     assert await pool.fetchval("SELECT count(*) FROM inbox") == 0
 
@@ -96,14 +96,14 @@ async def test_a_mistake_in_asking_is_the_messages_failure_and_is_tried_again(po
 async def test_one_that_cannot_be_asked_about_costs_its_neighbours_nothing(pool: Pool) -> None:
     oracle = Oracle(pool)
     oracle.unaskable = "b"
-    kinds = [outcome.kind for outcome in await process(oracle.desk(), works("a", "b", "c"))]
+    kinds = [outcome.kind for outcome in await process(oracle.context(), works("a", "b", "c"))]
     assert kinds == [Kind.ACKED, Kind.RETRIED, Kind.ACKED]
     assert oracle.told == ["a", "c"]
 
 
 async def test_what_was_done_before_is_asked_about_at_most_and_never_handled_twice(pool: Pool) -> None:
     oracle = Oracle(pool)
-    await process(oracle.desk(), works("a"))
-    [outcome] = await process(oracle.desk(), works("a"))
+    await process(oracle.context(), works("a"))
+    [outcome] = await process(oracle.context(), works("a"))
     assert outcome.kind is Kind.DUPLICATE
     assert oracle.told == ["a"]

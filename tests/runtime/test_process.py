@@ -18,7 +18,7 @@ from workers.runtime.batch import Batch
 from workers.runtime.decode import Work
 from workers.runtime.errors import Failure
 from workers.runtime.policy import Kind, Outcome
-from workers.runtime.process import Desk, process
+from workers.runtime.process import QueueContext, process
 from workers.runtime.route import Handler, Route
 
 ACKED, DUPLICATE, RETRIED, DEAD = Kind.ACKED, Kind.DUPLICATE, Kind.RETRIED, Kind.DEAD_LETTERED
@@ -66,7 +66,7 @@ def kinds(outcomes: Iterable[Outcome]) -> dict[str, Kind]:
 async def run(
     pool: Pool, handler: Handler, *works: Work, queue: str = "order-changes", attempts_max: int = 7
 ) -> dict[str, Kind]:
-    return kinds(await process(Desk(Route(queue, handler), pool, attempts_max), works))
+    return kinds(await process(QueueContext(Route(queue, handler), pool, attempts_max), works))
 
 
 async def claimed(pool: Pool) -> list[str]:
@@ -92,7 +92,7 @@ async def test_a_message_that_comes_again_has_no_second_effect(pool: Pool, effec
 
 
 async def test_a_message_that_comes_twice_in_one_batch_has_one_effect(pool: Pool, effects: Any) -> None:
-    outcomes = await process(Desk(Route("order-changes", write), pool), [command("a"), command("a", tag=2)])
+    outcomes = await process(QueueContext(Route("order-changes", write), pool), [command("a"), command("a", tag=2)])
     assert sorted(outcome.kind for outcome in outcomes) == [ACKED, DUPLICATE]
     assert await effects() == ["a"]
 
@@ -105,9 +105,9 @@ async def test_one_id_counts_once_per_queue(pool: Pool, effects: Any) -> None:
 @pytest.mark.parametrize("together", [True, False])
 async def test_an_id_with_another_body_is_a_dead_letter(pool: Pool, effects: Any, together: bool) -> None:
     first, second = command("a"), command("a", request_id="other", tag=2)
-    desk = Desk(Route("order-changes", write), pool)
+    context = QueueContext(Route("order-changes", write), pool)
     batches = [[first, second]] if together else [[first], [second]]
-    outcomes = [outcome for batch in batches for outcome in await process(desk, batch)]
+    outcomes = [outcome for batch in batches for outcome in await process(context, batch)]
     dead = next(outcome for outcome in outcomes if outcome.kind is DEAD)
     assert dead.work is second
     assert dead.failure is not None

@@ -113,7 +113,7 @@ TOO_LATE = Answer("ORDER_SAGA_TIMEOUT")
 SHORT = "INVENTORY_INSUFFICIENT"
 
 
-class Desk:
+class StockBatch:
     """Counters and holders of one batch; messages change them in order of arrival, the ledger has every change."""
 
     def __init__(self, counters: dict[Place, Counter], holders: dict[int, Holder]) -> None:

@@ -35,7 +35,7 @@ from messages.stock import (
     StockRestock,
 )
 from workers.domain.refusal import Refusal
-from workers.domain.stock_reservations import ON_HAND_MAX, Counter, Desk, Holder, Place, Verdict, Want
+from workers.domain.stock_reservations import ON_HAND_MAX, Counter, Holder, Place, StockBatch, Verdict, Want
 from workers.runtime.batch import Batch
 from workers.runtime.route import Route
 from workers.services import commands
@@ -55,62 +55,62 @@ async def move_stock(tx: Transaction, batch: Batch[Order | Told]) -> None:
     holders = await stock.lock_holders(tx, holder_ids(items))
     await stock.read_held(tx, holders)
     await stock.create_counters(tx, [place_of(i.body) for i in items if isinstance(i.body, StockReceive)])
-    desk = Desk(await stock.lock_counters(tx, places(items, holders)), holders)
+    stock_batch = StockBatch(await stock.lock_counters(tx, places(items, holders)), holders)
     news: list[outbox.Announcement] = []
     outcomes: commands.Outcomes = {}
 
     for item in items:
         body = item.body
         if isinstance(body, Told):
-            outcomes[commands.key_of(body)] = tell(desk, item, body), item
+            outcomes[commands.key_of(body)] = tell(stock_batch, item, body), item
         elif isinstance(body, StockReserve):
-            news.append(outbox.internal(reserve(desk, body, in_time=batch.now <= body.deadline), because=item))
-        elif (verdict := move(desk, body)) is Verdict.LATER:
+            news.append(outbox.internal(reserve(stock_batch, body, in_time=batch.now <= body.deadline), because=item))
+        elif (verdict := move(stock_batch, body)) is Verdict.LATER:
             batch.retry(item, "stock_not_there_yet", "what comes before it has not arrived yet")
         elif verdict is Verdict.DISCREPANCY:
-            news.append(outbox.event(discrepancy(desk, body), because=item))
+            news.append(outbox.event(discrepancy(stock_batch, body), because=item))
 
-    await stock.save(tx, desk.counters, desk.changed_holders(), desk.ledger)
+    await stock.save(tx, stock_batch.counters, stock_batch.changed_holders(), stock_batch.ledger)
     answers = await commands.conclude(tx, outcomes)
     told = [outbox.event(event, because=item) for event, item in outcomes.values()]
     await outbox.append(tx, [*news, *told, *answers, *claims.answers])
 
 
-def reserve(desk: Desk, body: StockReserve, *, in_time: bool) -> StockReserved | StockRefused:
+def reserve(stock_batch: StockBatch, body: StockReserve, *, in_time: bool) -> StockReserved | StockRefused:
     """The stock's answer to one order."""
     wants = [Want(line.holder_id, (line.sku_id, line.warehouse), line.qty) for line in body.lines]
-    answer = desk.reserve(body.group_id, wants, in_time=in_time)
+    answer = stock_batch.reserve(body.group_id, wants, in_time=in_time)
     if not answer.code:
         return StockReserved(group_id=body.group_id)
     short = tuple(Shortage(sku_id=s.place[0], warehouse=s.place[1], want=s.want, have=s.have) for s in answer.short)
     return StockRefused(group_id=body.group_id, code=answer.code, short=short)
 
 
-def move(desk: Desk, body: StockCommit | StockRelease | StockRestock) -> Verdict:
+def move(stock_batch: StockBatch, body: StockCommit | StockRelease | StockRestock) -> Verdict:
     """Commit, release or restock."""
     match body:
         case StockCommit():
-            return desk.commit(body.holder_id)
+            return stock_batch.commit(body.holder_id)
         case StockRelease():
-            return desk.release(body.holder_id)
+            return stock_batch.release(body.holder_id)
         case StockRestock():
             lines: dict[Place, int] = {}
             for line in body.lines:
                 lines[line.sku_id, line.warehouse] = lines.get((line.sku_id, line.warehouse), 0) + line.qty
-            return desk.restock(body.holder_id, body.ref, lines)
+            return stock_batch.restock(body.holder_id, body.ref, lines)
 
 
-def tell(desk: Desk, item: Envelope[Any], body: Told) -> Event:
+def tell(stock_batch: StockBatch, item: Envelope[Any], body: Told) -> Event:
     """Receive or adjust: the event, or the refusal."""
     place = place_of(body)
     if isinstance(body, StockReceive):
-        if desk.counters[place].on_hand + body.qty > ON_HAND_MAX:
+        if stock_batch.counters[place].on_hand + body.qty > ON_HAND_MAX:
             return commands.rejected(item, Refusal("INVENTORY_INVARIANT", f"more than {ON_HAND_MAX} units"))
-        after = desk.receive(place, body.qty, body.ref)
+        after = stock_batch.receive(place, body.qty, body.ref)
         return StockReceived(**level(place, after), ref=body.ref, qty=body.qty)
-    counter = desk.adjust(place, body.delta, body.request_id) if body.delta else desk.counters.get(place)
+    counter = stock_batch.adjust(place, body.delta, body.request_id) if body.delta else stock_batch.counters.get(place)
     if counter is None:
-        known = desk.counters.get(place)
+        known = stock_batch.counters.get(place)
         code = "INVENTORY_INVARIANT" if known else "INVENTORY_SKU_UNKNOWN"
         details = {"on_hand": known.on_hand, "locked": known.locked} if known else {}
         why = "the correction would leave less than is locked" if known else "there was never stock of it there"
@@ -123,9 +123,9 @@ def level(place: Place, counter: Counter) -> dict[str, Any]:
     return {"sku_id": place[0], "warehouse": place[1], "on_hand": counter.on_hand, "locked": counter.locked}
 
 
-def discrepancy(desk: Desk, body: StockCommit | StockRelease | StockRestock) -> StockDiscrepancy:
+def discrepancy(stock_batch: StockBatch, body: StockCommit | StockRelease | StockRestock) -> StockDiscrepancy:
     """For a person: what was asked, and the state that contradicts it."""
-    state = desk.holders[body.holder_id].state or "unknown"
+    state = stock_batch.holders[body.holder_id].state or "unknown"
     return StockDiscrepancy(holder_id=body.holder_id, op=body.routing_key().removeprefix("stock."), state=state)
 
 

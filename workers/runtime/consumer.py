@@ -18,7 +18,7 @@ from workers.runtime.decode import Work
 from workers.runtime.delivery import Delivery
 from workers.runtime.health import Health
 from workers.runtime.policy import Outcome
-from workers.runtime.process import Desk, process
+from workers.runtime.process import QueueContext, process
 from workers.runtime.settle import Settler
 from workers.runtime.subscription import Link, Subscription
 
@@ -36,7 +36,7 @@ PAUSE_MAX_SECONDS = 20 * 60.0  # the broker closes a channel that acknowledges n
 class Consumer:
     """Runs until `stop` is set, then finishes what was delivered. One per route and process; more processes share."""
 
-    desk: Desk
+    context: QueueContext
     link: Link
     decode: Callable[[Delivery], Work]
     settler: Settler
@@ -46,7 +46,7 @@ class Consumer:
     @property
     def queue(self) -> str:
         """Without the prefix."""
-        return self.desk.route.queue
+        return self.context.route.queue
 
     async def run(self) -> None:
         """Never raises for the broker or the database."""
@@ -69,11 +69,11 @@ class Consumer:
 
     async def _session(self) -> None:
         """One channel's life."""
-        collector = Collector(self.desk.route.batch_max_items)
+        collector = Collector(self.context.route.batch_max_items)
         subscription = Subscription(
             await self.link.channel(),
             self.settler.names.queue(self.queue),
-            self.desk.route.prefetch,
+            self.context.route.prefetch,
             lambda delivery: self._arrived(collector, delivery),
             collector.drop,
         )
@@ -117,7 +117,7 @@ class Consumer:
             reraise=True,
         )
         try:
-            return await probing(process, self.desk, works)
+            return await probing(process, self.context, works)
         finally:
             self.health.paused(self.queue, False)
 
@@ -130,7 +130,7 @@ class Consumer:
     async def _until_database_is_back(self) -> None:
         """Meanwhile nothing is held: other workers may reach what we cannot."""
         self.health.paused(self.queue, True)
-        while not (self.stop.is_set() or await inbox.takes_writes(self.desk.pool)):
+        while not (self.stop.is_set() or await inbox.takes_writes(self.context.pool)):
             await self._wait(PROBE_WAIT_MAX_SECONDS)
         self.health.paused(self.queue, False)
 

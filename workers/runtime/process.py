@@ -39,7 +39,7 @@ patiently = retry(
 
 
 @dataclass(frozen=True)
-class Desk:
+class QueueContext:
     """What handling one queue's messages takes. `committed` is called after every commit."""
 
     route: Route
@@ -49,78 +49,78 @@ class Desk:
     answers: Mapping[str, Any] = field(default_factory=dict)
 
 
-async def process(desk: Desk, works: Sequence[Work]) -> list[Outcome]:
+async def process(context: QueueContext, works: Sequence[Work]) -> list[Outcome]:
     """Every message gets an outcome. Raises UnavailableError when the database, or who is asked, is away."""
     sound = [work for work in works if work.failure is None]
-    handle = _asked_first if desk.route.outside else _narrowed
-    outcomes = await handle(desk, sound) if sound else []
-    return outcomes + [await _given_up(desk, work, work.failure) for work in works if work.failure is not None]
+    handle = _asked_first if context.route.outside else _narrowed
+    outcomes = await handle(context, sound) if sound else []
+    return outcomes + [await _given_up(context, work, work.failure) for work in works if work.failure is not None]
 
 
-async def _asked_first(desk: Desk, works: Sequence[Work]) -> list[Outcome]:
+async def _asked_first(context: QueueContext, works: Sequence[Work]) -> list[Outcome]:
     """Ask the outside about all of them, then handle them. One that cannot be asked about is asked about alone."""
     try:
-        answers = await _asked(desk, works)
+        answers = await _asked(context, works)
     except UnavailableError:
         raise
     except Exception as error:
         if len(works) == 1:
-            return [await _culprit(desk, works[0], error)]
-        return [outcome for work in works for outcome in await _asked_first(desk, [work])]
-    return await _narrowed(replace(desk, answers=answers), works)
+            return [await _culprit(context, works[0], error)]
+        return [outcome for work in works for outcome in await _asked_first(context, [work])]
+    return await _narrowed(replace(context, answers=answers), works)
 
 
-async def _asked(desk: Desk, works: Sequence[Work]) -> Mapping[str, Any]:
+async def _asked(context: QueueContext, works: Sequence[Work]) -> Mapping[str, Any]:
     """The answers of the outside, awaited while no transaction is held. Raises UnavailableError when it is away."""
-    outside = desk.route.outside
+    outside = context.route.outside
     assert outside is not None, "a route without an outside asks nobody"
     try:
-        async with transaction(desk.pool, readonly=True) as tx:
+        async with transaction(context.pool, readonly=True) as tx:
             questions = await outside.prepare(tx, [envelope for work in works for envelope in work.envelopes])
         return await outside.ask(questions)
     except OSError as error:
         raise UnavailableError(f"outside: {type(error).__qualname__}: {error}"[:200]) from error
 
 
-async def _narrowed(desk: Desk, works: Sequence[Work]) -> list[Outcome]:
+async def _narrowed(context: QueueContext, works: Sequence[Work]) -> list[Outcome]:
     """Together if possible; else each half by itself: one bad message costs about log2(n) extra transactions."""
     try:
-        return await _commit(desk, works)
+        return await _commit(context, works)
     except UnavailableError:
         raise
     except Exception as error:
         if len(works) == 1:
-            return [await _culprit(desk, works[0], error)]
-        log.info("batch halved", queue=desk.route.queue, messages=len(works), error=type(error).__qualname__)
+            return [await _culprit(context, works[0], error)]
+        log.info("batch halved", queue=context.route.queue, messages=len(works), error=type(error).__qualname__)
         middle = len(works) // 2
-        return await _narrowed(desk, works[:middle]) + await _narrowed(desk, works[middle:])
+        return await _narrowed(context, works[:middle]) + await _narrowed(context, works[middle:])
 
 
 @patiently
-async def _commit(desk: Desk, works: Sequence[Work]) -> list[Outcome]:
+async def _commit(context: QueueContext, works: Sequence[Work]) -> list[Outcome]:
     """One transaction. What the handler did, the claims and the announcements live or die together."""
     started = time.perf_counter()
-    route = desk.route
-    async with transaction(desk.pool, readonly=route.answers) as tx:
-        outcomes = await (_handle_raw if route.raw else _answer if route.answers else _handle)(tx, desk, works)
+    route = context.route
+    async with transaction(context.pool, readonly=route.answers) as tx:
+        outcomes = await (_handle_raw if route.raw else _answer if route.answers else _handle)(tx, context, works)
         crashpoint("before_commit")
     crashpoint("after_commit")
     if not route.answers:
-        desk.committed()
-    metrics.BATCH_SECONDS.labels(desk.route.queue).observe(time.perf_counter() - started)
+        context.committed()
+    metrics.BATCH_SECONDS.labels(context.route.queue).observe(time.perf_counter() - started)
     return outcomes
 
 
-async def _handle(tx: Transaction, desk: Desk, works: Sequence[Work]) -> list[Outcome]:
-    claim = await inbox.claim(tx, desk.route.queue, works)
-    batch = Batch([envelope for work in claim.fresh for envelope in work.envelopes], claim.now, desk.answers)
+async def _handle(tx: Transaction, context: QueueContext, works: Sequence[Work]) -> list[Outcome]:
+    claim = await inbox.claim(tx, context.route.queue, works)
+    batch = Batch([envelope for work in claim.fresh for envelope in work.envelopes], claim.now, context.answers)
     if batch:
-        await desk.route.handler(tx, batch)
-    undone = await _put_aside(tx, desk, claim.fresh, batch) if batch.verdicts else []
+        await context.route.handler(tx, batch)
+    undone = await _put_aside(tx, context, claim.fresh, batch) if batch.verdicts else []
     return _settled(claim, undone)
 
 
-async def _put_aside(tx: Transaction, desk: Desk, works: Sequence[Work], batch: Batch[Any]) -> list[Outcome]:
+async def _put_aside(tx: Transaction, context: QueueContext, works: Sequence[Work], batch: Batch[Any]) -> list[Outcome]:
     """What the handler did not do. A message alone loses its claim; an item leaves its pack, which stays claimed."""
     undone: list[Outcome] = []
     announcements: list[outbox.Announcement] = []
@@ -128,10 +128,10 @@ async def _put_aside(tx: Transaction, desk: Desk, works: Sequence[Work], batch: 
     for work, item in judged:
         failure = Failure.judged(batch.verdicts[item.id], work.delivery.body)
         if len(work.envelopes) == 1:
-            undone.append(failed(work, failure, desk.attempts_max))
+            undone.append(failed(work, failure, context.attempts_max))
         else:
-            announcements.append(leaving(desk.route.queue, item.index, failed(work, failure, desk.attempts_max)))
-    await inbox.unclaim(tx, desk.route.queue, [outcome.work.message_id for outcome in undone])
+            announcements.append(leaving(context.route.queue, item.index, failed(work, failure, context.attempts_max)))
+    await inbox.unclaim(tx, context.route.queue, [outcome.work.message_id for outcome in undone])
     await outbox.append(tx, announcements)
     return undone
 
@@ -146,53 +146,53 @@ def _settled(claim: inbox.Claim, undone: Sequence[Outcome]) -> list[Outcome]:
     ]
 
 
-async def _handle_raw(tx: Transaction, desk: Desk, works: Sequence[Work]) -> list[Outcome]:
-    raw: list[Any] = [RawDelivery.taken(desk.route.queue, work.delivery) for work in works]
+async def _handle_raw(tx: Transaction, context: QueueContext, works: Sequence[Work]) -> list[Outcome]:
+    raw: list[Any] = [RawDelivery.taken(context.route.queue, work.delivery) for work in works]
     batch = Batch(raw, await tx.fetchval(SQL["inbox.now"]))
-    await desk.route.handler(tx, batch)
+    await context.route.handler(tx, batch)
     kinds = (Kind.REQUEUED if item.id in batch.verdicts else Kind.ACKED for item in raw)
     return [Outcome(work, kind) for work, kind in zip(works, kinds, strict=True)]
 
 
-async def _answer(tx: Transaction, desk: Desk, works: Sequence[Work]) -> list[Outcome]:
+async def _answer(tx: Transaction, context: QueueContext, works: Sequence[Work]) -> list[Outcome]:
     batch = Batch([work.envelopes[0] for work in works], await tx.fetchval(SQL["inbox.now"]))
-    replies = await desk.route.handler(tx, batch)
+    replies = await context.route.handler(tx, batch)
     return [Outcome(work, Kind.ACKED, reply=reply) for work, reply in zip(works, replies or (), strict=True)]
 
 
-async def _culprit(desk: Desk, work: Work, error: Exception) -> Outcome:
+async def _culprit(context: QueueContext, work: Work, error: Exception) -> Outcome:
     """One message that raised by itself."""
-    metrics.HANDLER_FAILURES.labels(desk.route.queue).inc()
-    if desk.route.raw:
-        log.warning("raw message failed", queue=desk.route.queue, error=type(error).__qualname__)
+    metrics.HANDLER_FAILURES.labels(context.route.queue).inc()
+    if context.route.raw:
+        log.warning("raw message failed", queue=context.route.queue, error=type(error).__qualname__)
         return Outcome(work, Kind.REQUEUED)
     failure = Failure.raised(error, work.delivery.body)
-    said = {"queue": desk.route.queue, "message_id": work.message_id, "type": work.type, "attempt": work.attempt}
+    said = {"queue": context.route.queue, "message_id": work.message_id, "type": work.type, "attempt": work.attempt}
     log.warning("message failed", **said, error=failure.error_type, why=failure.message, print=failure.fingerprint)
-    return await _given_up(desk, work, failure)
+    return await _given_up(context, work, failure)
 
 
-async def _given_up(desk: Desk, work: Work, failure: Failure) -> Outcome:
+async def _given_up(context: QueueContext, work: Work, failure: Failure) -> Outcome:
     """A message that cannot be done as it is. One that holds many items is taken apart, to find the item."""
-    if desk.route.answers:
+    if context.route.answers:
         return refused(work, failure)
     if len(work.pieces) > 1:
         try:
-            return await _explode(desk, work)
+            return await _explode(context, work)
         except UnavailableError:
             raise
         except Exception as error:
             log.warning("pack not taken apart", message_id=work.message_id, error=type(error).__qualname__)
-    return failed(work, failure, desk.attempts_max)
+    return failed(work, failure, context.attempts_max)
 
 
 @patiently
-async def _explode(desk: Desk, work: Work) -> Outcome:
-    async with transaction(desk.pool) as tx:
-        claim = await inbox.claim(tx, desk.route.queue, [work])
+async def _explode(context: QueueContext, work: Work) -> Outcome:
+    async with transaction(context.pool) as tx:
+        claim = await inbox.claim(tx, context.route.queue, [work])
         if claim.fresh:
-            await outbox.append(tx, exploded(desk.route.queue, work))
-    desk.committed()
+            await outbox.append(tx, exploded(context.route.queue, work))
+    context.committed()
     return _settled(claim, [])[0]
 
 

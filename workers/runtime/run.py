@@ -23,7 +23,7 @@ from workers.runtime.consumer import Consumer
 from workers.runtime.decode import Decoder, Work
 from workers.runtime.delivery import Delivery
 from workers.runtime.health import Health
-from workers.runtime.process import Desk, transaction
+from workers.runtime.process import QueueContext, transaction
 from workers.runtime.route import Every, Route
 from workers.runtime.settings import RuntimeSettings
 from workers.runtime.settle import Settler
@@ -63,18 +63,20 @@ async def run_routes(
             ops = ops_server(settings.ops_port, host=settings.ops_host, live=health.live, ready=ready)
             await stack.enter_async_context(ops)
             await _unless_stopped(stop, partial(_verify, url, settings, routes))
-            desks: list[Desk] = []
+            contexts: list[QueueContext] = []
             for name in sorted({route.database for route in routes}):
                 served = [route for route in routes if route.database == name]
                 pool = await _unless_stopped(stop, partial(_opened, urls[name], served))
                 stack.push_async_callback(_closed, pool)
                 bell = await stack.enter_async_context(Doorbell(pool, quiet_seconds=settings.doorbell_quiet_seconds))
-                desks += [Desk(route, pool, settings.attempts_max, bell.ring) for route in served]
-            metrics.pools({desk.pool for desk in desks})
+                contexts += [QueueContext(route, pool, settings.attempts_max, bell.ring) for route in served]
+            metrics.pools({context.pool for context in contexts})
             await stack.enter_async_context(publisher)
             settler = Settler(Names(settings.prefix), publisher, delay_plugin=settings.delay == "plugin")
             stack.push_async_callback(link.close)
-            consumers = [Consumer(desk, link, _reader(desk.route, settings), settler, health, stop) for desk in desks]
+            consumers = [
+                Consumer(context, link, _reader(context.route, settings), settler, health, stop) for context in contexts
+            ]
             await _work(consumers, stop, settings.shutdown_grace_seconds)
 
 
@@ -86,9 +88,9 @@ def _reader(route: Route, settings: RuntimeSettings) -> Callable[[Delivery], Wor
 
 async def _work(consumers: Sequence[Consumer], stop: asyncio.Event, grace_seconds: float) -> None:
     """A consumer that raises is a mistake of ours: it ends the process, and a new one takes over."""
-    desks = [consumer.desk for consumer in consumers]
-    chores = [_repeat(desk, every) for desk in desks for every in desk.route.every]
-    chores += [_purge_inbox(pool) for pool in {desk.pool for desk in desks}]
+    contexts = [consumer.context for consumer in consumers]
+    chores = [_repeat(context, every) for context in contexts for every in context.route.every]
+    chores += [_purge_inbox(pool) for pool in {context.pool for context in contexts}]
     async with asyncio.TaskGroup() as group:
         running = [group.create_task(consumer.run(), name=consumer.queue) for consumer in consumers]
         beside = [group.create_task(chore) for chore in chores]
@@ -101,14 +103,14 @@ async def _work(consumers: Sequence[Consumer], stop: asyncio.Event, grace_second
             task.cancel()
 
 
-async def _repeat(desk: Desk, every: Every) -> None:
+async def _repeat(context: QueueContext, every: Every) -> None:
     """A chore again and again, at slightly uneven times. Its errors never end it."""
     while True:
         await asyncio.sleep(every.seconds * uniform(0.9, 1.1))  # noqa: S311
         try:
-            async with transaction(desk.pool) as tx:
+            async with transaction(context.pool) as tx:
                 await every.chore(tx)
-            desk.committed()
+            context.committed()
         except Exception as error:
             log.warning("chore failed", chore=every.chore.__qualname__, error=type(error).__qualname__)
 
