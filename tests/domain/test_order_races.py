@@ -16,12 +16,12 @@ from messages.orders import OrderCancel
 from messages.payments import PaymentResult
 from tests.domain.builders import NOW, ORDER_ID, cancellation, capture, envelope, order
 from workers.domain.book import Book
-from workers.domain.order import Effect, State
+from workers.domain.order import Effect, State, Trigger
 from workers.handlers import order_changes, payment_results, timeouts
 from workers.handlers.payment_results import PaymentContext
 from workers.services.refunds import STRAY_CAUSES, due_for_stray
 from workers.store.payments import Fact
-from workers.store.timers import Timer
+from workers.store.timers import Timer, TimerKind
 
 STOCK = {
     Effect.STOCK_COMMIT: ("locked", "deducted"),
@@ -72,17 +72,17 @@ class Life:
         return fact
 
     def cancel(self, item: Any) -> None:
-        desk = order_changes.Desk(self.book, {}, {}, iter(()))
-        if order_changes.decide(item, self.book[ORDER_ID], desk) is None:
-            order_changes.step(desk, item, ORDER_ID, NOW)
+        context = order_changes.ChangeContext(self.book, {}, {}, iter(()))
+        if order_changes.decide(item, self.book[ORDER_ID], context) is None:
+            order_changes.step(context, item, ORDER_ID, NOW)
 
     def time_out(self, name: str) -> None:
-        timer = Timer("payment", ORDER_ID, NOW - timedelta(minutes=1))
+        timer = Timer(TimerKind.PAYMENT, ORDER_ID, NOW - timedelta(minutes=1))
         trigger = timeouts.decide(timer, self.book[ORDER_ID], NOW, settled_until=NOW)
-        assert trigger != "wait"
-        if trigger is not None:
+        assert trigger is not timeouts.NoStep.TOO_EARLY
+        if isinstance(trigger, Trigger):
             because = envelope("timer.due", name)
-            self.book.move(ORDER_ID, trigger, because=because, at=NOW, **timeouts.fields(trigger))  # type: ignore[arg-type]
+            self.book.move(ORDER_ID, trigger, because=because, at=NOW, **timeouts.fields(trigger))
 
     def owe(self, effects: tuple[Effect, ...]) -> None:
         for effect in effects:
@@ -175,10 +175,10 @@ def test_every_refund_names_its_cause(names: tuple[str, ...], causes: list[str])
 
 DUE = timedelta(minutes=-1)
 WAITING = [
-    ("due, and results have caught up", DUE, DUE, "payment_expired"),
-    ("due, results are behind", DUE, DUE - timedelta(microseconds=1), "wait"),
-    ("due by now", timedelta(0), timedelta(0), "payment_expired"),
-    ("not due yet", timedelta(microseconds=1), timedelta(minutes=9), "wait"),
+    ("due, and results have caught up", DUE, DUE, Trigger.PAYMENT_EXPIRED),
+    ("due, results are behind", DUE, DUE - timedelta(microseconds=1), timeouts.NoStep.TOO_EARLY),
+    ("due by now", timedelta(0), timedelta(0), Trigger.PAYMENT_EXPIRED),
+    ("not due yet", timedelta(microseconds=1), timedelta(minutes=9), timeouts.NoStep.TOO_EARLY),
 ]
 
 
@@ -186,19 +186,23 @@ WAITING = [
     ("due_in", "settled_in", "then"), [row[1:] for row in WAITING], ids=[row[0] for row in WAITING]
 )
 def test_a_payment_timer_acts_when_it_is_due_and_payment_results_have_caught_up(
-    due_in: timedelta, settled_in: timedelta, then: str
+    due_in: timedelta, settled_in: timedelta, then: Trigger | timeouts.NoStep
 ) -> None:
-    timer = Timer("payment", ORDER_ID, NOW + due_in)
-    assert timeouts.decide(timer, order(), NOW, NOW + settled_in) == then
+    timer = Timer(TimerKind.PAYMENT, ORDER_ID, NOW + due_in)
+    assert timeouts.decide(timer, order(), NOW, NOW + settled_in) is then
 
 
-@pytest.mark.parametrize("kind", ["saga", "payment", "receipt"])
+@pytest.mark.parametrize("kind", timeouts.TRIGGERS)
 @pytest.mark.parametrize("state", State)
-def test_a_timer_means_something_in_one_state_only(kind: str, state: State) -> None:
-    acts_in = {"saga": State.PLACING, "payment": State.AWAITING_PAYMENT, "receipt": State.DELIVERED}
+def test_a_timer_means_something_in_one_state_only(kind: TimerKind, state: State) -> None:
+    acts_in = {
+        TimerKind.SAGA: State.PLACING,
+        TimerKind.PAYMENT: State.AWAITING_PAYMENT,
+        TimerKind.RECEIPT: State.DELIVERED,
+    }
     decided = timeouts.decide(Timer(kind, ORDER_ID, NOW), order(state), NOW, NOW)
-    assert (decided is not None) is (state is acts_in[kind])
-    assert timeouts.decide(Timer(kind, ORDER_ID, NOW), None, NOW, NOW) is None
+    assert isinstance(decided, Trigger) is (state is acts_in[kind])
+    assert timeouts.decide(Timer(kind, ORDER_ID, NOW), None, NOW, NOW) is timeouts.NoStep.TOO_LATE
 
 
 VERDICTS = {

@@ -18,7 +18,7 @@ Coupons that ended unused become expired every 30 seconds: coupon.changed. Their
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any, TypeAlias
+from typing import Any, Generic, TypeAlias, TypeVar
 
 import outbox
 from db.pool import Transaction
@@ -51,64 +51,91 @@ from workers.services import commands
 from workers.store import benefits, buyers, catalogue_entries, coupons, promotions, skus
 
 Item: TypeAlias = Envelope[Any]
-Admit: TypeAlias = Callable[[Any], Refusal | None]
-"""Why a new revision cannot stand; None where it does."""
+U = TypeVar("U", bound=MemberUpsert | SettingsSet | SkuUpsert | CouponTemplateUpsert | PromotionUpsert)
+Admit: TypeAlias = Callable[[U], Refusal | None]
+"""Why a new revision is refused, or None."""
 BALANCE_MAX = 10**15  # points: sums stay far inside 64 bits, and exact for clients whose numbers are floats
 EXPIRY_SECONDS = 30.0
 
 
 @dataclass(frozen=True)
-class Kind:
-    """Things with a revision: what identifies one, how they are locked and written, what is announced."""
+class CatalogueKind(Generic[U]):
+    """One kind of entry with a revision: its id, the statement that locks entries, their writer, and their events.
 
-    model: type[Command]
-    id_field: str
+    `unchanged` also takes the revision that the catalogue has.
+    """
+
+    model: type[U]
+    id_of: Callable[[U], str]
     lock: str
-    write: Callable[[Transaction, Sequence[Any]], Awaitable[None]]
-    changed: type[Event]
-    unchanged: type[Event]
+    write: Callable[[Transaction, Sequence[U]], Awaitable[None]]
+    changed: Callable[[U], Event]
+    unchanged: Callable[[U, int], Event]
 
 
-MEMBERS = Kind(MemberUpsert, "user_id", "members.lock_revisions", buyers.upsert_levels, MemberChanged, MemberUnchanged)
-SETTINGS = Kind(
+MEMBERS = CatalogueKind(
+    MemberUpsert,
+    lambda body: body.user_id,
+    "members.lock_revisions",
+    buyers.upsert_levels,
+    lambda body: MemberChanged(user_id=body.user_id, revision=body.revision, level=body.level),
+    lambda body, have: MemberUnchanged(user_id=body.user_id, revision=body.revision, current_revision=have),
+)
+SETTINGS = CatalogueKind(
     SettingsSet,
-    "business_type",
+    lambda body: body.business_type,
     "policies.lock_revisions",
     catalogue_entries.upsert_policies,
-    SettingsChanged,
-    SettingsUnchanged,
+    lambda body: SettingsChanged(business_type=body.business_type, revision=body.revision),
+    lambda body, have: SettingsUnchanged(
+        business_type=body.business_type, revision=body.revision, current_revision=have
+    ),
 )
-SKUS = Kind(SkuUpsert, "sku_id", "skus.lock_revisions", skus.upsert, SkuChanged, SkuUnchanged)
-TEMPLATES = Kind(
+SKUS = CatalogueKind(
+    SkuUpsert,
+    lambda body: body.sku_id,
+    "skus.lock_revisions",
+    skus.upsert,
+    lambda body: SkuChanged(sku_id=body.sku_id, revision=body.revision),
+    lambda body, have: SkuUnchanged(sku_id=body.sku_id, revision=body.revision, current_revision=have),
+)
+TEMPLATES = CatalogueKind(
     CouponTemplateUpsert,
-    "template_id",
+    lambda body: body.template_id,
     "coupons.lock_revisions",
     coupons.upsert_templates,
-    CouponTemplateChanged,
-    CouponTemplateUnchanged,
+    lambda body: CouponTemplateChanged(template_id=body.template_id, revision=body.revision),
+    lambda body, have: CouponTemplateUnchanged(
+        template_id=body.template_id, revision=body.revision, current_revision=have
+    ),
 )
-PROMOTIONS = Kind(
-    PromotionUpsert, "promo_id", "promotions.lock_revisions", promotions.upsert, PromotionChanged, PromotionUnchanged
+PROMOTIONS = CatalogueKind(
+    PromotionUpsert,
+    lambda body: body.promo_id,
+    "promotions.lock_revisions",
+    promotions.upsert,
+    lambda body: PromotionChanged(promo_id=body.promo_id, revision=body.revision),
+    lambda body, have: PromotionUnchanged(promo_id=body.promo_id, revision=body.revision, current_revision=have),
 )
 
 
 def newest(
-    kind: Kind, items: Sequence[Item], known: Mapping[str, int], admit: Admit
-) -> tuple[dict[str, Any], commands.Outcomes]:
-    """The message that each thing ends up with, and the outcome of each message. No I/O."""
-    current, wins = dict(known), dict[str, Any]()
+    kind: CatalogueKind[U], items: Sequence[Envelope[U]], known: Mapping[str, int], admit: Admit[U]
+) -> tuple[dict[str, U], commands.Outcomes]:
+    """The message that each entry ends up with, and the outcome of each message. No I/O."""
+    current, wins = dict(known), dict[str, U]()
     outcomes: commands.Outcomes = {}
     for item in items:
-        body, key = item.body, getattr(item.body, kind.id_field)
+        body, key = item.body, kind.id_of(item.body)
         have = current.get(key, 0)
         event: Event
         if body.revision <= have:
-            event = kind.unchanged(**{kind.id_field: key, "revision": body.revision, "current_revision": have})
+            event = kind.unchanged(body, have)
         elif (refusal := admit(body)) is not None:
             event = commands.rejected(item, refusal)
         else:
             current[key], wins[key] = body.revision, body
-            event = kind.changed(**{name: getattr(body, name) for name in kind.changed.model_fields})
+            event = kind.changed(body)
         outcomes[commands.key_of(body)] = event, item
     return wins, outcomes
 
@@ -166,12 +193,12 @@ async def change_catalogue(tx: Transaction, batch: Batch[Command]) -> None:
     await outbox.append(tx, [*news, *answers, *claims.answers])
 
 
-async def change(tx: Transaction, kind: Kind, fresh: Sequence[Item], admit: Admit) -> commands.Outcomes:
-    """Lock what the messages of one kind are about, decide them in order of arrival, write what stands."""
-    items = [item for item in fresh if isinstance(item.body, kind.model)]
+async def change(tx: Transaction, kind: CatalogueKind[U], fresh: Sequence[Item], admit: Admit[U]) -> commands.Outcomes:
+    """Lock the entries that the messages of one kind name, decide in order of arrival, write the newest revisions."""
+    items: list[Envelope[U]] = [item for item in fresh if isinstance(item.body, kind.model)]
     if not items:
         return {}
-    known = await catalogue_entries.lock_revisions(tx, kind.lock, [getattr(item.body, kind.id_field) for item in items])
+    known = await catalogue_entries.lock_revisions(tx, kind.lock, [kind.id_of(item.body) for item in items])
     wins, outcomes = newest(kind, items, known, admit)
     await kind.write(tx, list(wins.values()))
     return outcomes
@@ -192,17 +219,17 @@ async def issue_coupons(tx: Transaction, fresh: Sequence[Item], now: datetime) -
     items = [item for item in fresh if isinstance(item.body, CouponIssue)]
     if not items:
         return {}
-    desk = await coupons.open_issuing(tx, [item.body for item in items])
-    outcomes: commands.Outcomes = {commands.key_of(i.body): (issue(desk, i, now), i) for i in items}
+    issuing = await coupons.open_issuing(tx, [item.body for item in items])
+    outcomes: commands.Outcomes = {commands.key_of(i.body): (issue(issuing, i, now), i) for i in items}
     issued = [item.body for event, item in outcomes.values() if isinstance(event, CouponIssued)]
-    await coupons.issue(tx, issued, desk.given)
+    await coupons.issue(tx, issued, issuing.given)
     return outcomes
 
 
-def issue(desk: Issuing, item: Item, now: datetime) -> Event:
+def issue(issuing: Issuing, item: Item, now: datetime) -> Event:
     """The event, or the refusal."""
     body: CouponIssue = item.body
-    match desk.issue(body.template_id, body.user_id, now):
+    match issuing.issue(body.template_id, body.user_id, now):
         case Refusal() as refusal:
             return commands.rejected(item, refusal)
         case template:

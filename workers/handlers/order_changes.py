@@ -54,10 +54,11 @@ from workers.services import attempts, authorization, benefits, commands, order_
 from workers.store import ids, orders, payments, shipments, timers
 from workers.store import refunds as refund_rows
 from workers.store.refunds import RefundDue
+from workers.store.timers import TimerKind
 
 Change: TypeAlias = OrderCancel | OrderChangeAddress | OrderConfirmReceipt | OrderDelete | OrderMerge
 Item: TypeAlias = Envelope[Change]
-TIMERS = (("payment", Effect.PAYMENT_TIMER_ENDS), ("receipt", Effect.RECEIPT_TIMER_ENDS))
+TIMERS = ((TimerKind.PAYMENT, Effect.PAYMENT_TIMER_ENDS), (TimerKind.RECEIPT, Effect.RECEIPT_TIMER_ENDS))
 TRIGGERS: dict[type[Change], Trigger] = {
     OrderCancel: Trigger.CANCEL,
     OrderChangeAddress: Trigger.ADDRESS_CHANGED,
@@ -68,7 +69,7 @@ TRIGGERS: dict[type[Change], Trigger] = {
 
 
 @dataclass
-class Desk:
+class ChangeContext:
     """What the decisions of one batch read, and the addresses and merged intents they set.
 
     `known` is order id -> (how often its address was changed, its country).
@@ -86,21 +87,21 @@ class Desk:
         return any(parcel.out and not parcel.failed for parcel in self.parcels.get(order.id, ()))
 
 
-def decide(item: Item, order: Order, desk: Desk) -> Refusal | None:
+def decide(item: Item, order: Order, context: ChangeContext) -> Refusal | None:
     """Why this change of this order is refused, or None. No I/O."""
     trigger = TRIGGERS[type(item.body)]
-    times, country = desk.known.get(order.id, (0, ""))
-    changed = times > 0 or order.id in desk.addresses
+    times, country = context.known.get(order.id, (0, ""))
+    changed = times > 0 or order.id in context.addresses
     abroad = isinstance(item.body, OrderChangeAddress) and item.body.address.country != country
-    return refuse(trigger, order, shipped_any=desk.shipped_any(order), address_changed=changed, other_country=abroad)
+    return refuse(trigger, order, shipped_any=context.shipped_any(order), address_changed=changed, other_country=abroad)
 
 
-def targets(item: Item, order_id: int, desk: Desk) -> list[int]:
+def targets(item: Item, order_id: int, context: ChangeContext) -> list[int]:
     """The orders that a command to this one changes: after a split its children, before it all of them.
 
     Those that it finds done already are left alone, as long as there are others.
     """
-    family = desk.book.family(order_id)
+    family = context.book.family(order_id)
     if isinstance(item.body, OrderMerge):
         return [order_id]
     if family[0].state is State.SPLIT and not isinstance(item.body, OrderDelete):
@@ -113,11 +114,11 @@ async def change_orders(tx: Transaction, batch: Batch[Change]) -> None:
     """Lock every order once, decide in order of arrival, write each table once."""
     claims = await commands.claim(tx, batch)
     book = Book[Item](await orders.lock(tx, {key for item in claims.fresh for key in order_ids(item.body)}))
-    desk = await read(tx, book, claims.fresh)
+    context = await read(tx, book, claims.fresh)
     outcomes: commands.Outcomes = {}
 
     for item in claims.fresh:
-        outcomes[commands.key_of(item.body)] = change(desk, item, batch.now), item
+        outcomes[commands.key_of(item.body)] = change(context, item, batch.now), item
 
     refunded = book.ids(Effect.REFUND_ALL)
     lines = await orders.lines(tx, refunded)
@@ -125,16 +126,16 @@ async def change_orders(tx: Transaction, batch: Batch[Change]) -> None:
     dues = whole_refunds(book, await payments.kept(tx, refunded), back)
     opened = await refund_rows.open_all(tx, dues)
     await orders.save(tx, book)
-    await orders.change_addresses(tx, desk.addresses)
+    await orders.change_addresses(tx, context.addresses)
     await orders.give_back_lines(tx, [(key, part) for key in refunded for part in back[key]])
-    await payments.open_merged(tx, desk.merged)
+    await payments.open_merged(tx, context.merged)
     await shipments.cancel_booked(tx, refunded)
     applied = await benefits.apply(tx, book, batch.now, opened, causes(book))
     await timers.stop(tx, [(kind, key) for kind, effect in TIMERS for key in book.ids(effect)])
     closings = await attempts.close_superseded(tx, book)
     answers = await commands.conclude(tx, outcomes)
     paid = [step for step in book.owing(Effect.STOCK_RESTOCK) if step.order.paid_at is not None]
-    restocks = [outbox.internal(restock(step.order, lines, desk), because=step.because) for step in paid]
+    restocks = [outbox.internal(restock(step.order, lines, context), because=step.because) for step in paid]
     news = [
         *order_events.steps(book),
         *other_events(outcomes),
@@ -147,14 +148,14 @@ async def change_orders(tx: Transaction, batch: Batch[Change]) -> None:
     await outbox.append(tx, [*news, *answers, *claims.answers])
 
 
-async def read(tx: Transaction, book: Book[Item], items: Sequence[Item]) -> Desk:
+async def read(tx: Transaction, book: Book[Item], items: Sequence[Item]) -> ChangeContext:
     """What the decisions depend on beside the orders."""
     paid = [order.id for order in book.before.values() if order.state is State.PAID]
     moving = [item.body.order_id for item in items if isinstance(item.body, OrderChangeAddress)]
     movers = [order.id for key in moving if key in book for order in book.family(key)]
     known = await orders.addresses(tx, movers) if movers else {}
     mergers = [item.body.actor.id for item in items if isinstance(item.body, OrderMerge)]
-    return Desk(book, await shipments.of_orders(tx, paid), known, iter(await ids.take(tx, mergers)))
+    return ChangeContext(book, await shipments.of_orders(tx, paid), known, iter(await ids.take(tx, mergers)))
 
 
 def order_ids(body: Change) -> tuple[int, ...]:
@@ -162,27 +163,27 @@ def order_ids(body: Change) -> tuple[int, ...]:
     return body.order_ids if isinstance(body, OrdersCommand) else (body.order_id,)
 
 
-def change(desk: Desk, item: Item, now: datetime) -> Event:
+def change(context: ChangeContext, item: Item, now: datetime) -> Event:
     """Fold one command into the book; its outcome. Several orders are changed all or none."""
     actor, named = item.body.actor, list(dict.fromkeys(order_ids(item.body)))
     for order_id in named:
-        refusal = authorization.denied(actor, order_id, desk.book.get(order_id)) or refused(desk, item, order_id)
+        refusal = authorization.denied(actor, order_id, context.book.get(order_id)) or refused(context, item, order_id)
         if refusal is not None:
             return commands.rejected(item, refusal)
     if isinstance(item.body, OrderMerge):
-        return merge(desk, item, [desk.book[order_id] for order_id in named], now)
-    moved = [target for order_id in named for target in targets(item, order_id, desk)]
+        return merge(context, item, [context.book[order_id] for order_id in named], now)
+    moved = [target for order_id in named for target in targets(item, order_id, context)]
     if isinstance(item.body, OrderChangeAddress):
-        desk.addresses[item.body.order_id] = item.body.address  # also of a parent whose children moved
-    events = [step(desk, item, target, now) for target in dict.fromkeys(moved)]
+        context.addresses[item.body.order_id] = item.body.address  # also of a parent whose children moved
+    events = [step(context, item, target, now) for target in dict.fromkeys(moved)]
     return outcome(item, named, moved, events)
 
 
-def refused(desk: Desk, item: Item, order_id: int) -> Refusal | None:
+def refused(context: ChangeContext, item: Item, order_id: int) -> Refusal | None:
     """Why the order, or one that the change would reach with it, is not changed."""
-    found = alone(TRIGGERS[type(item.body)], desk.book[order_id])
-    for target in targets(item, order_id, desk):
-        found = found or decide(item, desk.book[target], desk)
+    found = alone(TRIGGERS[type(item.body)], context.book[order_id])
+    for target in targets(item, order_id, context):
+        found = found or decide(item, context.book[target], context)
     return found
 
 
@@ -195,7 +196,7 @@ def outcome(item: Item, named: Sequence[int], moved: Sequence[int], events: Sequ
     return OrdersChanged(command=item.body.routing_key(), order_ids=tuple(moved))
 
 
-def step(desk: Desk, item: Item, order_id: int, now: datetime) -> Event:
+def step(context: ChangeContext, item: Item, order_id: int, now: datetime) -> Event:
     """The one step of one order that the command asks for."""
     body, who = item.body, authorization.who(item.body.actor)
     fields: dict[str, Any] = {}
@@ -204,23 +205,25 @@ def step(desk: Desk, item: Item, order_id: int, now: datetime) -> Event:
     elif isinstance(body, OrderDelete):
         fields = {"deleted": True}
     elif isinstance(body, OrderChangeAddress):
-        desk.addresses[order_id] = body.address
+        context.addresses[order_id] = body.address
     return order_events.event_of(
-        desk.book.move(order_id, TRIGGERS[type(body)], because=item, at=now, who=who, **fields)
+        context.book.move(order_id, TRIGGERS[type(body)], because=item, at=now, who=who, **fields)
     )
 
 
-def merge(desk: Desk, item: Item, found: Sequence[Order], now: datetime) -> Event:
+def merge(context: ChangeContext, item: Item, found: Sequence[Order], now: datetime) -> Event:
     """One more intent, over all of them, until the first of them expires."""
     refusal = unmergeable(found)
     if refusal is not None:
         return commands.rejected(item, refusal)
-    intent = payments.Merged(next(desk.intent_ids), {order.id: order.payable_amount for order in found})
+    intent = payments.Merged(next(context.intent_ids), {order.id: order.payable_amount for order in found})
     until = min(order.expire_at for order in found)
-    desk.merged.append((intent, found[0].currency, until))
+    context.merged.append((intent, found[0].currency, until))
     events = []
     for order in found:
-        moved = desk.book.move(order.id, Trigger.MERGED, because=item, at=now, who=authorization.who(item.body.actor))
+        moved = context.book.move(
+            order.id, Trigger.MERGED, because=item, at=now, who=authorization.who(item.body.actor)
+        )
         moved.event = OrderMerged(
             **order_events.common(moved),
             intent_id=intent.id,
@@ -232,12 +235,14 @@ def merge(desk: Desk, item: Item, found: Sequence[Order], now: datetime) -> Even
     return events[0]
 
 
-def restock(order: Order, lines: Mapping[int, Sequence[BoughtLine]], desk: Desk) -> StockRestock | StockRelease:
+def restock(
+    order: Order, lines: Mapping[int, Sequence[BoughtLine]], context: ChangeContext
+) -> StockRestock | StockRelease:
     """What never left is sellable again. What a failed parcel took comes back with the parcel, or not at all.
 
     Stock that is deducted with shipping was not, as long as nothing left.
     """
-    out = [parcel for parcel in desk.parcels.get(order.id, ()) if parcel.out]
+    out = [parcel for parcel in context.parcels.get(order.id, ()) if parcel.out]
     if order.deduct_on == "ship" and not out:
         return StockRelease(holder_id=order.id)
     here = unpacked({line.line_no: line.qty for line in lines[order.id]}, out)

@@ -125,7 +125,7 @@ async def start_payments(tx: Transaction, batch: Batch[PaymentStart]) -> None:
     closings = superseded([live.attempt for live in before], written, desk.opened)
     await attempt_rows.save(tx, [attempts.closing_change(closing.attempt) for closing in closings])
     first = [(one.id, attempts.poll_at(one, batch.now)) for one in written]
-    await timers.start(tx, [timers.Timer("attempt", attempt_id, at) for attempt_id, at in first])
+    await timers.start(tx, [timers.Timer(timers.TimerKind.ATTEMPT, attempt_id, at) for attempt_id, at in first])
     replies = await commands.conclude(tx, outcomes)
     news: list[tuple[Event, Item]] = [(event, item) for event, item in outcomes.values()]
     told = [outbox.event(event, because=item) for event, item in news]

@@ -131,8 +131,8 @@ async def handle_payment_results(tx: Transaction, batch: Batch[PaymentMessage]) 
     closings = await attempts.close_superseded(tx, book, changes)
     strays = [(item, fact) for item, fact in facts if fact.verdict in refunds.STRAY_CAUSES]
     opened = await refund_rows.open_all(tx, [refunds.due_for_stray(book, fact, because=item) for item, fact in strays])
-    ended = [("payment", key) for key in book.ids(Effect.PAYMENT_TIMER_ENDS)]
-    ended += [("attempt", change.id) for change in changes if change.state in attempt_rows.DONE]
+    ended = [(timers.TimerKind.PAYMENT, key) for key in book.ids(Effect.PAYMENT_TIMER_ENDS)]
+    ended += [(timers.TimerKind.ATTEMPT, change.id) for change in changes if change.state in attempt_rows.DONE]
     await timers.stop(tx, ended)
     await timers.set_progress(tx, max((item.body.at for item in batch.of(ProgressMark)), default=None))
 

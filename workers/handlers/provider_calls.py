@@ -118,8 +118,10 @@ async def take_answers(tx: Transaction, batch: Batch[Any], *, provider: str) -> 
 
     replies = await commands.conclude(tx, desk.outcomes)
     await attempt_rows.save(tx, desk.changes)
-    await timers.stop(tx, [("attempt", key) for key in desk.ended])
-    later = [timers.Timer("attempt", key, at) for key, at in desk.asked_again.items() if key not in desk.ended]
+    await timers.stop(tx, [(timers.TimerKind.ATTEMPT, key) for key in desk.ended])
+    later = [
+        timers.Timer(timers.TimerKind.ATTEMPT, key, at) for key, at in desk.asked_again.items() if key not in desk.ended
+    ]
     await timers.start(tx, later)
     await notifications.keep_certificates(tx, desk.certificates)
     told = [outbox.event(event, because=item) for event, item in desk.outcomes.values()]

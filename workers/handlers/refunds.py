@@ -36,6 +36,7 @@ from workers.services import authorization, benefits, commands, refunds
 from workers.store import orders, payments, timers
 from workers.store import refunds as refund_rows
 from workers.store.refunds import RefundDue, RefundRow
+from workers.store.timers import Timer, TimerKind
 
 ENDS = ("succeeded", "failed")
 RUNNING = Gauge("oms_refunds_running", "Refunds of which nobody knows yet how they end, counted up to 100,000")
@@ -93,8 +94,8 @@ async def settle_refunds(tx: Transaction, batch: Batch[RefundResult | RefundObse
     await orders.save(tx, book)
     applied = await benefits.apply(tx, book, batch.now, opened)
     await refund_rows.finish(tx, list(finished.values()))
-    await timers.start(tx, [timers.Timer("refund", key, batch.now + ASK_AGAIN) for key in pending(finished, known)])
-    await timers.stop(tx, [("refund", known[no].id) for no, body in finished.items() if body.status in ENDS])
+    await timers.start(tx, [Timer(TimerKind.REFUND, key, batch.now + ASK_AGAIN) for key in pending(finished, known)])
+    await timers.stop(tx, [(TimerKind.REFUND, known[no].id) for no, body in finished.items() if body.status in ENDS])
     await refund_rows.reopen(tx, [refund.refund_no for _, refund in again])
     ours = await refund_rows.watch(tx, [refund.id for _, refund in again])
     news += [outbox.event(asked(refund), because=item, stream=book[refund.order_id].root_id) for item, refund in again]

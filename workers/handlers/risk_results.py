@@ -13,6 +13,7 @@ The first verdict about an order counts and is kept with it (snapshot 6). No sto
 
 from collections.abc import Sequence
 from datetime import datetime
+from enum import Enum, auto
 from typing import TypeAlias
 
 import outbox
@@ -21,29 +22,41 @@ from messages.envelope import Envelope
 from messages.orders import OrderRejected
 from messages.risk import RiskResult
 from messages.stock import StockLine, StockReserve
-from workers.domain.book import Book, Step
+from workers.domain.book import Book
 from workers.domain.order import Effect, Order, State, Trigger
+from workers.domain.refusal import Refusal
 from workers.runtime.batch import Batch
 from workers.runtime.route import Route
 from workers.services import benefits, commands, order_events
 from workers.store import orders, timers
+from workers.store.timers import TimerKind
 
 Item: TypeAlias = Envelope[RiskResult]
-CODES = {"rejected": "RISK_BLOCKED", "captcha_required": "RISK_CAPTCHA_REQUIRED"}
+REFUSALS = {
+    "rejected": Refusal("RISK_BLOCKED", "the risk check refused the order"),
+    "captcha_required": Refusal("RISK_CAPTCHA_REQUIRED", "the order needs a captcha"),
+}
 
 
-def decide(order: Order, verdict: str, judged: bool) -> str | None:
-    """ "reserve", the code to reject with, or None where the verdict means nothing any more. No I/O."""
+class AfterVerdict(Enum):
+    """What follows a verdict that rejects nothing: the stock is reserved, or the verdict came too late."""
+
+    RESERVE = auto()
+    NOTHING = auto()
+
+
+def decide(order: Order, verdict: str, judged: bool) -> AfterVerdict | Refusal:
+    """What follows the verdict, or why the order is rejected. `judged`: the order has its verdict already. No I/O."""
     if judged or order.state is not State.PLACING:
-        return None
-    return CODES.get(verdict, "reserve")
+        return AfterVerdict.NOTHING
+    return REFUSALS.get(verdict, AfterVerdict.RESERVE)
 
 
 async def take_verdicts(tx: Transaction, batch: Batch[RiskResult]) -> None:
     """Lock every order once; the first verdict counts."""
     book = Book[Item](await orders.lock(tx, {item.body.order_id for item in batch}))
     judged = await orders.judged(tx, book.before)
-    due = await timers.read(tx, [("saga", key) for key in book.before])
+    due = await timers.read(tx, [(TimerKind.SAGA, key) for key in book.before])
     verdicts: list[tuple[int, Item]] = []
     passed: list[Item] = []
 
@@ -53,21 +66,22 @@ async def take_verdicts(tx: Transaction, batch: Batch[RiskResult]) -> None:
             batch.retry(item, "order_unknown", "its order is not in the database yet")
             continue
         decision = decide(order, item.body.verdict, order.id in judged)
-        if decision is None:
+        if decision is AfterVerdict.NOTHING:
             continue
         judged.add(order.id)
         verdicts.append((order.id, item))
-        if decision == "reserve":
+        if isinstance(decision, Refusal):
+            reject(book, order, item, decision, batch.now)
+        else:
             passed.append(item)
-            continue
-        for step in book.move_family(order.id, Trigger.RISK_REJECTED, because=item, at=batch.now, reason=decision):
-            step.event = rejected(step, decision)
 
-    reserves = await reservations(tx, book, passed, {key: due.get(("saga", key), batch.now) for key in book.before})
+    reserves = await reservations(
+        tx, book, passed, {key: due.get((TimerKind.SAGA, key), batch.now) for key in book.before}
+    )
     await orders.save(tx, book)
     await orders.keep_verdicts(tx, [(key, item.body.verdict, item.body.reason, item.user) for key, item in verdicts])
     applied = await benefits.apply(tx, book, batch.now)
-    await timers.stop(tx, [("saga", key) for key in book.ids(Effect.SAGA_TIMER_ENDS)])
+    await timers.stop(tx, [(TimerKind.SAGA, key) for key in book.ids(Effect.SAGA_TIMER_ENDS)])
     answers = await commands.conclude(tx, commands.creations(book))
     await outbox.append(
         tx,
@@ -104,10 +118,15 @@ async def reservations(
     ]
 
 
-def rejected(step: Step[Item], code: str) -> OrderRejected:
-    """order.rejected, without what the check knows."""
-    message = "the order needs a captcha" if code == "RISK_CAPTCHA_REQUIRED" else "the risk check refused the order"
-    return OrderRejected(**order_events.common(step), request_id=step.order.request_id, code=code, message=message)
+def reject(book: Book[Item], order: Order, item: Item, refusal: Refusal, now: datetime) -> None:
+    """The order and its children are rejected; order.rejected says nothing of what the risk check knows."""
+    for step in book.move_family(order.id, Trigger.RISK_REJECTED, because=item, at=now, reason=refusal.code):
+        step.event = OrderRejected(
+            **order_events.common(step),
+            request_id=step.order.request_id,
+            code=refusal.code,
+            message=refusal.message,
+        )
 
 
 ROUTE = Route(queue="risk-results", handler=take_verdicts)

@@ -56,7 +56,7 @@ REFUNDING = (State.PAID, State.SHIPPED)
 
 
 @dataclass
-class Yard:
+class ShipmentContext:
     """The orders, lines and parcels of one batch as its facts change them, and what came of it."""
 
     book: Book[Item]
@@ -85,44 +85,46 @@ async def move_parcels(tx: Transaction, batch: Batch[Fact]) -> None:
     owners = await shipments.owners(tx, [key_of(item.body) for item in batch])
     updates = [item.body for item in batch.of(ShipmentUpdate)]
     parcels = {key_of(p): p for found in (await shipments.of_orders(tx, book.before)).values() for p in found}
-    yard = Yard(book, await orders.lines(tx, book.before), parcels, await shipments.known_facts(tx, updates))
+    context = ShipmentContext(
+        book, await orders.lines(tx, book.before), parcels, await shipments.known_facts(tx, updates)
+    )
     new_ids = iter(await ids.take(tx, [user_of(item, book) for item in batch.of(ShipmentBook)]))
 
     for item in batch:
         order = book.get(item.body.order_id)
         if order is None:
             batch.retry(item, "order_unknown", "its order is not in the database yet")
-        elif owner_of(yard, owners, item.body) != order.id:
+        elif owner_of(context, owners, item.body) != order.id:
             batch.dead(item, "parcel_of_another_order", "the carrier's number belongs to another order")
-        elif contradicts(yard, item.body):
+        elif contradicts(context, item.body):
             batch.dead(item, "fact_differs", "this carrier event was reported before with another status")
         elif order.state in EARLY:
             batch.retry(item, "order_not_paid", "its order is not paid yet")
         elif isinstance(item.body, ShipmentBook):
-            book_parcel(yard, order, item, item.body, next(new_ids))
-        elif key_of(item.body) not in yard.parcels:
+            book_parcel(context, order, item, item.body, next(new_ids))
+        elif key_of(item.body) not in context.parcels:
             batch.retry(item, "parcel_unknown", "the parcel is not booked yet")
         else:
-            update_parcel(yard, order, item, item.body, batch.now)
+            update_parcel(context, order, item, item.body, batch.now)
 
-    await write(tx, yard, batch.now)
+    await write(tx, context, batch.now)
 
 
-async def write(tx: Transaction, yard: Yard, now: datetime) -> None:
+async def write(tx: Transaction, context: ShipmentContext, now: datetime) -> None:
     """Each table once."""
-    book, window = yard.book, timedelta(seconds=shop.current().receipt_window_seconds)
-    opened = await refund_rows.open_all(tx, await parcel_refunds(tx, yard))
+    book, window = context.book, timedelta(seconds=shop.current().receipt_window_seconds)
+    opened = await refund_rows.open_all(tx, await parcel_refunds(tx, context))
     delivered = [key for key in book.ids(Effect.RECEIPT_TIMER_STARTS) if book[key].state is State.DELIVERED]
     await orders.save(tx, book)
-    await orders.give_back_lines(tx, [(p.order_id, part) for _, p, parts in yard.failures for part in parts])
-    given = {parcel.order_id: item for item, parcel, _ in yard.failures}
+    await orders.give_back_lines(tx, [(p.order_id, part) for _, p, parts in context.failures for part in parts])
+    given = {parcel.order_id: item for item, parcel, _ in context.failures}
     applied = await benefits.apply(tx, book, now, opened, given)
-    await shipments.insert(tx, [yard.parcels[key] for key in yard.booked], yard.warehouses)
-    await shipments.save(tx, [yard.parcels[key] for key in sorted(yard.moved - set(yard.booked))])
-    await shipments.record_facts(tx, yard.facts)
-    await timers.start(tx, [timers.Timer("receipt", key, now + window) for key in delivered])
+    await shipments.insert(tx, [context.parcels[key] for key in context.booked], context.warehouses)
+    await shipments.save(tx, [context.parcels[key] for key in sorted(context.moved - set(context.booked))])
+    await shipments.record_facts(tx, context.facts)
+    await timers.start(tx, [timers.Timer(timers.TimerKind.RECEIPT, key, now + window) for key in delivered])
     await outbox.append(
-        tx, [*yard.news, *order_events.steps(book), *refunds.announcements(opened), *benefits.announcements(applied)]
+        tx, [*context.news, *order_events.steps(book), *refunds.announcements(opened), *benefits.announcements(applied)]
     )
 
 
@@ -131,15 +133,15 @@ def key_of(body: Fact | Parcel) -> shipments.ParcelKey:
     return body.carrier, body.tracking_no
 
 
-def owner_of(yard: Yard, owners: Mapping[shipments.ParcelKey, int], body: Fact) -> int:
+def owner_of(context: ShipmentContext, owners: Mapping[shipments.ParcelKey, int], body: Fact) -> int:
     """Whose parcel it is: booked in this batch, or before; else whose the message says."""
-    parcel = yard.parcels.get(key_of(body))
+    parcel = context.parcels.get(key_of(body))
     return parcel.order_id if parcel else owners.get(key_of(body), body.order_id)
 
 
-def contradicts(yard: Yard, body: Fact) -> bool:
+def contradicts(context: ShipmentContext, body: Fact) -> bool:
     """Whether the same carrier event said something else before."""
-    return isinstance(body, ShipmentUpdate) and yard.seen.get(shipments.fact_key(body), body.status) != body.status
+    return isinstance(body, ShipmentUpdate) and context.seen.get(shipments.fact_key(body), body.status) != body.status
 
 
 def user_of(item: Item, book: Book[Item]) -> str:
@@ -148,27 +150,27 @@ def user_of(item: Item, book: Book[Item]) -> str:
     return order.user_id if order else ""
 
 
-def book_parcel(yard: Yard, order: Order, item: Item, body: ShipmentBook, parcel_id: int) -> None:
+def book_parcel(context: ShipmentContext, order: Order, item: Item, body: ShipmentBook, parcel_id: int) -> None:
     """Plan a parcel, once; or say why it cannot be."""
     key = key_of(body)
-    if key in yard.parcels:
+    if key in context.parcels:
         return
-    left = unpacked(yard.units(order), yard.of(order))
-    units = pick(yard.lines[order.id], left, body.lines)
+    left = unpacked(context.units(order), context.of(order))
+    units = pick(context.lines[order.id], left, body.lines)
     about: dict[str, Any] = {"order_id": order.id, "carrier": body.carrier, "tracking_no": body.tracking_no}
     if order.state is not State.PAID or not units:
         code = "LOGISTICS_BOOKING_FAILED" if order.state is State.PAID else "ORDER_STATE_INVALID"
         details = {"state": order.state.value, "units_left": sum(left.values())}
         failed = ShipmentBookingFailed(**about, shipment_id=None, code=code, details=details)
-        yard.news.append(outbox.event(failed, because=item, stream=order.root_id))
+        context.news.append(outbox.event(failed, because=item, stream=order.root_id))
         return
-    yard.parcels[key] = Parcel(parcel_id, order.id, body.carrier, body.tracking_no, "booked", False, units)
-    yard.warehouses[parcel_id] = body.warehouse
-    yard.booked.append(key)
-    skus = {line.line_no: line.sku_id for line in yard.lines[order.id]}
+    context.parcels[key] = Parcel(parcel_id, order.id, body.carrier, body.tracking_no, "booked", False, units)
+    context.warehouses[parcel_id] = body.warehouse
+    context.booked.append(key)
+    skus = {line.line_no: line.sku_id for line in context.lines[order.id]}
     lines = tuple(ShipmentLine(sku_id=skus[line_no], qty=qty) for line_no, qty in units.items())
     news = ShipmentBooked(**about, shipment_id=parcel_id, lines=lines)
-    yard.news.append(outbox.event(news, because=item, stream=order.root_id))
+    context.news.append(outbox.event(news, because=item, stream=order.root_id))
 
 
 def pick(lines: list[BoughtLine], left: Mapping[int, int], wanted: tuple[ShipmentLine, ...]) -> dict[int, int]:
@@ -190,30 +192,32 @@ def pick(lines: list[BoughtLine], left: Mapping[int, int], wanted: tuple[Shipmen
     return units
 
 
-def update_parcel(yard: Yard, order: Order, item: Item, body: ShipmentUpdate, now: datetime) -> None:
+def update_parcel(context: ShipmentContext, order: Order, item: Item, body: ShipmentUpdate, now: datetime) -> None:
     """Fold one carrier fact: the parcel, its money, its stock, then its order."""
-    if (fact := shipments.fact_key(body)) in yard.seen:
+    if (fact := shipments.fact_key(body)) in context.seen:
         return
-    yard.seen[fact] = body.status
-    before = yard.parcels[key_of(body)]
+    context.seen[fact] = body.status
+    before = context.parcels[key_of(body)]
     after = moved(before, body)
-    yard.facts.append(shipments.Fact(body, before.id, stale=after == before))
+    context.facts.append(shipments.Fact(body, before.id, stale=after == before))
     if before.state == "cancelled" and body.status != "delayed":
-        yard.news.append(outbox.event(alert(order, before, "moves although its order was cancelled"), because=item))
+        context.news.append(outbox.event(alert(order, before, "moves although its order was cancelled"), because=item))
     if before.failed and body.status == "delivered":
-        yard.news.append(outbox.event(alert(order, before, "arrived after it was given up and refunded"), because=item))
+        context.news.append(
+            outbox.event(alert(order, before, "arrived after it was given up and refunded"), because=item)
+        )
     if after == before:
         return
-    yard.parcels[key_of(body)] = after
-    yard.moved.add(key_of(body))
-    yard.news.append(outbox.event(updated(before, after), because=item, stream=order.root_id))
+    context.parcels[key_of(body)] = after
+    context.moved.add(key_of(body))
+    context.news.append(outbox.event(updated(before, after), because=item, stream=order.root_id))
     if after.out and not before.out and order.deduct_on == "ship":
-        yard.news.append(outbox.internal(StockCommit(holder_id=order.id), because=item))
+        context.news.append(outbox.internal(StockCommit(holder_id=order.id), because=item))
     if after.failed and not before.failed:
-        fail(yard, order, item, after)
+        fail(context, order, item, after)
     if after.state == "returned":
-        yard.news.append(outbox.internal(restock(yard, after), because=item))
-    advance_order(yard, order.id, item, now)
+        context.news.append(outbox.internal(restock(context, after), because=item))
+    advance_order(context, order.id, item, now)
 
 
 def moved(parcel: Parcel, body: ShipmentUpdate) -> Parcel:
@@ -240,15 +244,15 @@ def updated(before: Parcel, after: Parcel) -> ShipmentUpdated:
     )
 
 
-def fail(yard: Yard, order: Order, item: Item, parcel: Parcel) -> None:
+def fail(context: ShipmentContext, order: Order, item: Item, parcel: Parcel) -> None:
     """The parcel will not arrive: its lines go back, unless the buyer said that everything came."""
     if order.state not in REFUNDING:
         closed = alert(order, parcel, f"is {parcel.state} after its order was closed")
-        yard.news.append(outbox.event(closed, because=item))
+        context.news.append(outbox.event(closed, because=item))
         return
-    parts = refund_units(yard.lines[order.id], parcel.units)
+    parts = refund_units(context.lines[order.id], parcel.units)
     given = {part.line_no: part for part in parts}
-    yard.lines[order.id] = [
+    context.lines[order.id] = [
         replace(
             line,
             refunded_qty=line.refunded_qty + given[line.line_no].qty,
@@ -256,14 +260,14 @@ def fail(yard: Yard, order: Order, item: Item, parcel: Parcel) -> None:
         )
         if line.line_no in given
         else line
-        for line in yard.lines[order.id]
+        for line in context.lines[order.id]
     ]
-    yard.failures.append((item, parcel, parts))
+    context.failures.append((item, parcel, parts))
 
 
-def restock(yard: Yard, parcel: Parcel) -> StockRestock:
+def restock(context: ShipmentContext, parcel: Parcel) -> StockRestock:
     """What came back is sellable again."""
-    where = {line.line_no: line for line in yard.lines[parcel.order_id]}
+    where = {line.line_no: line for line in context.lines[parcel.order_id]}
     lines = tuple(
         RestockLine(sku_id=where[line_no].sku_id, warehouse=where[line_no].warehouse, qty=qty)
         for line_no, qty in sorted(parcel.units.items())
@@ -271,22 +275,22 @@ def restock(yard: Yard, parcel: Parcel) -> StockRestock:
     return StockRestock(holder_id=parcel.order_id, ref=f"parcel:{parcel.id}", lines=lines)
 
 
-def advance_order(yard: Yard, order_id: int, item: Item, now: datetime) -> None:
+def advance_order(context: ShipmentContext, order_id: int, item: Item, now: datetime) -> None:
     """Every step that the parcels call for: delivered implies shipped, in one transaction."""
-    order = yard.book[order_id]
-    units, parcels = yard.units(order), yard.of(order)
-    while (trigger := next_trigger(yard.book[order_id], units, parcels)) is not None:
+    order = context.book[order_id]
+    units, parcels = context.units(order), context.of(order)
+    while (trigger := next_trigger(context.book[order_id], units, parcels)) is not None:
         settled: dict[str, Any] = {"cancel_type": "delivery_failed", "reason": "no parcel arrived"}
         fields = settled if trigger is Trigger.FAILURE_SETTLED else {}
-        yard.book.move(order_id, trigger, because=item, at=now, **fields)
+        context.book.move(order_id, trigger, because=item, at=now, **fields)
 
 
-async def parcel_refunds(tx: Transaction, yard: Yard) -> list[RefundDue]:
+async def parcel_refunds(tx: Transaction, context: ShipmentContext) -> list[RefundDue]:
     """The money of parcels that failed, never more than is left of the order's capture."""
-    kept = await payments.kept(tx, [parcel.order_id for _, parcel, _ in yard.failures])
+    kept = await payments.kept(tx, [parcel.order_id for _, parcel, _ in context.failures])
     dues = []
-    for item, parcel, parts in yard.failures:
-        order, capture = yard.book[parcel.order_id], kept.get(parcel.order_id)
+    for item, parcel, parts in context.failures:
+        order, capture = context.book[parcel.order_id], kept.get(parcel.order_id)
         if capture is None:
             continue
         whole = sum(part.amount for part in parts)

@@ -31,6 +31,7 @@ from workers.runtime.batch import Batch
 from workers.runtime.route import Route
 from workers.services import benefits, commands, order_events
 from workers.store import carts, ids, orders, payments, timers
+from workers.store.timers import TimerKind
 
 Result: TypeAlias = StockReserved | StockRefused
 Item: TypeAlias = Envelope[Result]
@@ -81,7 +82,7 @@ async def settle_placing(tx: Transaction, batch: Batch[Result]) -> None:
     await payments.open_intents(tx, roots)
     applied = await benefits.apply(tx, book, batch.now)
     removed = await empty_carts(tx, book)
-    await timers.stop(tx, [("saga", key) for key in book.ids(Effect.SAGA_TIMER_ENDS)])
+    await timers.stop(tx, [(TimerKind.SAGA, key) for key in book.ids(Effect.SAGA_TIMER_ENDS)])
     await timers.start(tx, payment_timers(payable))
     replies = await commands.conclude(tx, commands.creations(book))
     owed = [*order_events.stock_orders(book), *wake(payable, book), *benefits.announcements(applied), *removed]
@@ -153,7 +154,7 @@ def rejected(step: Step[Item], body: StockRefused) -> OrderRejected:
 
 def payment_timers(payable: Sequence[Order]) -> list[timers.Timer]:
     """One per order that waits for money; the sweeper wakes those whose window is no tier of the delay exchange."""
-    return [timers.Timer("payment", order.id, order.expire_at, by_broker=travels(order)) for order in payable]
+    return [timers.Timer(TimerKind.PAYMENT, order.id, order.expire_at, by_broker=travels(order)) for order in payable]
 
 
 def travels(order: Order) -> bool:
@@ -166,7 +167,7 @@ def wake(payable: Sequence[Order], book: Book[Item]) -> list[outbox.Announcement
     because = {step.order.id: step.because for step in book.steps}
     return [
         outbox.later(
-            TimerDue(kind="payment", key=order.id, due_at=order.expire_at),
+            TimerDue(kind=TimerKind.PAYMENT, key=order.id, due_at=order.expire_at),
             seconds=order.payment_window_seconds,
             queue="timeouts",
             because=because[order.id],

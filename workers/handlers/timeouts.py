@@ -17,6 +17,7 @@ exchange does not carry or forgot, and sends progress marks while payment timers
 
 from collections.abc import Collection
 from datetime import datetime, timedelta
+from enum import Enum, auto
 from typing import Any, TypeAlias
 
 from prometheus_client import Gauge
@@ -35,45 +36,61 @@ from workers.runtime.route import Every, Route
 from workers.services import attempts, benefits, commands, order_events
 from workers.store import attempts as attempt_rows
 from workers.store import orders, timers
+from workers.store.timers import Timer, TimerKind
 
 Item: TypeAlias = Envelope[TimerDue]
-TRIGGERS = {"saga": Trigger.PLACING_EXPIRED, "payment": Trigger.PAYMENT_EXPIRED, "receipt": Trigger.RECEIPT_EXPIRED}
+TRIGGERS = {
+    TimerKind.SAGA: Trigger.PLACING_EXPIRED,
+    TimerKind.PAYMENT: Trigger.PAYMENT_EXPIRED,
+    TimerKind.RECEIPT: Trigger.RECEIPT_EXPIRED,
+}
+"""The timers that move an order. The others poll a provider."""
 LOOK_AGAIN = timedelta(seconds=1)
 RUNNING = Gauge("oms_timeouts_scheduled", "Timers that run, counted up to 100,000")
 LAG = Gauge("oms_timeouts_lag_seconds", "How late the next timer is woken, 0 in time")
 
 
-def decide(timer: timers.Timer, order: Order | None, now: datetime, settled_until: datetime) -> Trigger | str | None:
-    """The step to take, "wait", or None when the timer means nothing any more. No I/O."""
+class NoStep(Enum):
+    """Why a timer moves no order now: it is too early, so the timer stays; or the step is no longer possible."""
+
+    TOO_EARLY = auto()
+    TOO_LATE = auto()
+
+
+def decide(timer: Timer, order: Order | None, now: datetime, settled_until: datetime) -> Trigger | NoStep:
+    """The step that the order takes, or why it takes none. No I/O.
+
+    `settled_until`: payment-results has handled every payment that was reported before this moment.
+    """
     trigger = TRIGGERS[timer.kind]
     if order is None or not order.allows(trigger):
-        return None
-    if timer.due_at > now or (timer.kind == "payment" and settled_until < timer.due_at):
-        return "wait"
+        return NoStep.TOO_LATE
+    if timer.due_at > now or (timer.kind is TimerKind.PAYMENT and settled_until < timer.due_at):
+        return NoStep.TOO_EARLY
     return trigger
 
 
 async def take_timers(tx: Transaction, batch: Batch[TimerDue]) -> None:
     """Lock every order once, take the timers that are due, drop those that mean nothing."""
-    asks, asked = await ask_providers(tx, batch)
+    polls, polling = await poll_providers(tx, batch)
     book = Book[Item](await orders.lock(tx, {item.body.key for item in batch if item.body.kind in TRIGGERS}))
-    due = await timers.read(tx, [(item.body.kind, item.body.key) for item in batch])
+    due = await timers.read(tx, [key_of(item.body) for item in batch])
     settled_until = await timers.progress(tx)
     waiting: list[timers.Key] = []
     ended: list[timers.Key] = []
 
     for item in batch:
-        key = (item.body.kind, item.body.key)
+        key = key_of(item.body)
         if key not in due or key in ended or item.body.kind not in TRIGGERS:
             continue
-        match decide(timers.Timer(*key, due[key]), book.get(item.body.key), batch.now, settled_until):
+        match decide(Timer(*key, due[key]), book.get(item.body.key), batch.now, settled_until):
             case Trigger() as trigger:
                 for step in book.move_family(item.body.key, trigger, because=item, at=batch.now, **fields(trigger)):
                     step.event = rejected(step) if trigger is Trigger.PLACING_EXPIRED else None
                 ended.append(key)
-            case None:
+            case NoStep.TOO_LATE:
                 ended.append(key)
-            case _:
+            case NoStep.TOO_EARLY:
                 waiting.append(key)
 
     await orders.save(tx, book)
@@ -81,7 +98,7 @@ async def take_timers(tx: Transaction, batch: Batch[TimerDue]) -> None:
     closings = await attempts.close_superseded(tx, book)
     await timers.stop(tx, ended)
     await timers.postpone(tx, waiting, batch.now + LOOK_AGAIN)
-    await timers.put_off(tx, asked)
+    await timers.put_off(tx, polling)
     answers = await commands.conclude(tx, commands.creations(book))
     await outbox.append(
         tx,
@@ -90,27 +107,34 @@ async def take_timers(tx: Transaction, batch: Batch[TimerDue]) -> None:
             *order_events.stock_orders(book),
             *benefits.announcements(applied),
             *attempts.close_calls(closings),
-            *asks,
+            *polls,
             *answers,
         ],
     )
 
 
-async def ask_providers(
+def key_of(body: TimerDue) -> timers.Key:
+    """The key of the timer's row."""
+    return TimerKind(body.kind), body.key
+
+
+async def poll_providers(
     tx: Transaction, batch: Batch[TimerDue]
 ) -> tuple[list[outbox.Announcement], Collection[timers.Key]]:
-    """Questions about attempts and refunds whose end nobody told us yet, and the timers that want them."""
-    waiting = {(item.body.kind, item.body.key): item for item in batch if item.body.kind not in TRIGGERS}
+    """A query to the provider of each attempt and refund whose result is not known yet, and the timers that wait."""
+    waiting = {key_of(item.body): item for item in batch if item.body.kind not in TRIGGERS}
     if not waiting:
         return [], ()
     due = await timers.read(tx, waiting)
-    providers = await attempt_rows.providers_of(tx, [key for kind, key in due if kind == "attempt"])
-    numbers = await attempt_rows.refund_numbers(tx, [key for kind, key in due if kind == "refund"])
-    questions: list[tuple[timers.Key, str, ProviderQuery | ProviderRefundQuery]] = [
-        *((("attempt", key), provider, ProviderQuery(attempt_id=key)) for key, provider in providers.items()),
-        *((("refund", key), provider, ProviderRefundQuery(refund_no=no)) for key, (no, provider) in numbers.items()),
-    ]
-    calls = [attempts.provider_call(question, provider, because=waiting[key]) for key, provider, question in questions]
+    providers = await attempt_rows.providers_of(tx, [key for kind, key in due if kind is TimerKind.ATTEMPT])
+    numbers = await attempt_rows.refund_numbers(tx, [key for kind, key in due if kind is TimerKind.REFUND])
+    calls = []
+    for attempt_id, provider in providers.items():
+        because = waiting[TimerKind.ATTEMPT, attempt_id]
+        calls.append(attempts.provider_call(ProviderQuery(attempt_id=attempt_id), provider, because=because))
+    for refund_id, (refund_no, provider) in numbers.items():
+        because = waiting[TimerKind.REFUND, refund_id]
+        calls.append(attempts.provider_call(ProviderRefundQuery(refund_no=refund_no), provider, because=because))
     return calls, due
 
 
@@ -135,7 +159,7 @@ def rejected(step: Step[Item]) -> OrderRejected:
 
 
 async def sweep(tx: Transaction) -> None:
-    """Wake what is due and was not woken, or was and is still there."""
+    """Send timer.due for every due timer, again for those that are still there."""
     await outbox.append(
         tx, [outbox.internal(TimerDue(kind=t.kind, key=t.key, due_at=t.due_at)) for t in await timers.sweep(tx)]
     )

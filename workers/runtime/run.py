@@ -74,9 +74,7 @@ async def run_routes(
             await stack.enter_async_context(publisher)
             settler = Settler(Names(settings.prefix), publisher, delay_plugin=settings.delay == "plugin")
             stack.push_async_callback(link.close)
-            consumers = [
-                Consumer(context, link, _reader(context.route, settings), settler, health, stop) for context in contexts
-            ]
+            consumers = [Consumer(one, link, _reader(one.route, settings), settler, health, stop) for one in contexts]
             await _work(consumers, stop, settings.shutdown_grace_seconds)
 
 

@@ -3,12 +3,24 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from enum import StrEnum
 
 from db.pool import Transaction
 from db.statements import SQL
 
-Key = tuple[str, int]
-"""(kind, order id)"""
+
+class TimerKind(StrEnum):
+    """The deadline that a timer watches; its key is an order's, an attempt's or a refund's id."""
+
+    SAGA = "saga"
+    PAYMENT = "payment"
+    RECEIPT = "receipt"
+    ATTEMPT = "attempt"
+    REFUND = "refund"
+
+
+Key = tuple[TimerKind, int]
+"""(kind, id of the order, attempt or refund)"""
 BROKER_GRACE = timedelta(seconds=5)
 """How long the sweeper waits for the delay exchange before it wakes a timer itself."""
 SWEEP_MAX_TIMERS = 1000  # per second and process: what one transaction announces comfortably
@@ -18,7 +30,7 @@ SWEEP_MAX_TIMERS = 1000  # per second and process: what one transaction announce
 class Timer:
     """Due once; `by_broker` when a delayed message is on its way, so that the sweeper is only the net."""
 
-    kind: str
+    kind: TimerKind
     key: int
     due_at: datetime
     by_broker: bool = False
@@ -51,13 +63,13 @@ async def read(tx: Transaction, keys: Iterable[Key]) -> dict[Key, datetime]:
     """(kind, key) -> due; timers that are gone are missing."""
     given = sorted(set(keys))
     rows = await tx.fetch(SQL["timers.read"], [kind for kind, _ in given], [key for _, key in given])
-    return {(row["kind"], row["key"]): row["due_at"] for row in rows}
+    return {(TimerKind(row["kind"]), row["key"]): row["due_at"] for row in rows}
 
 
 async def sweep(tx: Transaction) -> list[Timer]:
     """Take what is due for waking, and put its next waking off."""
     rows = await tx.fetch(SQL["timers.sweep"], SWEEP_MAX_TIMERS)
-    return [Timer(row["kind"], row["key"], row["due_at"]) for row in rows]
+    return [Timer(TimerKind(row["kind"]), row["key"], row["due_at"]) for row in rows]
 
 
 async def postpone(tx: Transaction, keys: Iterable[Key], until: datetime) -> None:
