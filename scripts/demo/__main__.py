@@ -1,4 +1,4 @@
-"""`scripts/up`: the whole system and its outside systems, from one command."""
+"""`scripts/up` runs the whole order system, test gateways and an outside world, from one command."""
 
 import asyncio
 import logging
@@ -23,42 +23,46 @@ from scripts.servers.lifecycle import ServersUnavailableError, say
 from workers.runtime.declare import TopologyError
 
 ROTATE_AFTER_LEAST, ROTATE_AFTER_PART = 2, 16
-"""A gateway signs with its second key after so many notifications: one part in so many of the orders."""
+"""A gateway signs with its second key after so many notifications: a sixteenth of the orders, and at least two."""
 app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
 
 
 @app.command()
 def up(  # noqa: PLR0917 (Typer passes them by name)
-    orders: Annotated[int, typer.Option(min=0, help="How many real baskets to order; 0: the whole year's.")] = 0,
-    exit_: Annotated[bool, typer.Option("--exit", help="Drain, judge and end once these are ordered.")] = False,
-    rate: Annotated[float, typer.Option(min=0, help="ClientJob a second; 0: as fast as outcomes come.")] = 50.0,
+    orders: Annotated[int, typer.Option(min=0, help="How many baskets to order; 0: those of a whole year.")] = 0,
+    exit_: Annotated[bool, typer.Option("--exit", help="Drain, check and end after so many orders.")] = False,
+    rate: Annotated[float, typer.Option(min=0, help="Orders a second; 0 means as fast as outcomes come.")] = 50.0,
     workers: Annotated[int, typer.Option(min=1, max=32, help="Worker processes; each serves every queue.")] = 2,
     relays: Annotated[int, typer.Option(min=1, max=32, help="Relay processes; they share the outbox.")] = 2,
-    window: Annotated[int, typer.Option(min=5, max=600, help="Seconds in which an order is to be paid.")] = 20,
+    window: Annotated[int, typer.Option(min=5, max=600, help="Seconds within which an order must be paid.")] = 20,
     chaos: Annotated[
-        bool, typer.Option("--chaos", help="Kill a worker and a relay in the middle, and restart RabbitMQ.")
+        bool, typer.Option("--chaos", help="Halfway, kill a worker and a relay and restart RabbitMQ.")
     ] = False,
     json: Annotated[bool, typer.Option("--json", help="Print the summary as JSON.")] = False,
-    no_view: Annotated[bool, typer.Option("--no-view", help="Print lines in place of the live view.")] = False,
-    keep_servers: Annotated[bool, typer.Option("--keep-servers", help="Leave servers and data as they are.")] = False,
+    no_view: Annotated[bool, typer.Option("--no-view", help="Print lines instead of the live view.")] = False,
+    keep_servers: Annotated[
+        bool, typer.Option("--keep-servers", help="Leave the servers running and keep their data.")
+    ] = False,
 ) -> None:
-    """Run the order system on real servers, with real baskets and an outside systems that behaves badly.
+    """Run the order system on real servers with real baskets and an outside world that misbehaves.
 
-    Ctrl-C drains: no more orders, everything begun comes to its end, then summary and audit. Ctrl-C again ends at once.
-    Exits 0 only if everything came to its end, every command has its outcome, our books agree with buyers' receipts and
-    the providers' ledgers, every malformed message became one dead message and nothing else did, and the audit is
-    clean.
+    Ctrl-C drains: buyers place no more orders, everything that was begun ends, then summary and audit follow. A second
+    Ctrl-C ends at once. The exit code is 0 only if every check of the verdict holds: everything ended, every command
+    has its outcome, money agrees with the buyers' receipts and the providers' ledgers, every malformed message is one
+    dead letter and there is no other, and the audit finds no violation.
 
     \b
     Examples:
       scripts/up                                 until Ctrl-C
       scripts/up --orders 2000 --exit            2000 orders, then drain, summary, audit
-      scripts/up --orders 2000 --exit --chaos    the same with a worker, a relay and the broker dying
-      scripts/up --rate 0 --workers 4 --json     as fast as it goes
+      scripts/up --orders 2000 --exit --chaos    also kill a worker and a relay, restart RabbitMQ
+      scripts/up --rate 0 --workers 4 --json     as fast as possible
     """
     if exit_ and not orders:
-        raise typer.BadParameter("it needs --orders N, the number after which to end", param_hint="--exit")
-    logging.getLogger("aiormq").setLevel(logging.CRITICAL)  # a lost connection is a figure here, not a traceback
+        raise typer.BadParameter("give --orders N too, the number of orders after which to end", param_hint="--exit")
+    logging.getLogger("aiormq").setLevel(
+        logging.CRITICAL
+    )  # the live view counts lost connections; no traceback is needed
     options = RunOptions(orders, exit_, rate, workers, relays, chaos, view=not no_view)
     try:
         servers = find_servers(Use.UP)
@@ -79,7 +83,7 @@ def _on(servers: Servers, options: RunOptions, window: int, *, json: bool, keep:
         say(f"error: {error}")
         return False
     say(f"logs: {environment.folder}")
-    say(f"another terminal: . {_second_terminal(environment)}  # then oms order show ID ...")
+    say(f"in another terminal: . {_second_terminal(environment)}  # then oms order show ID ...")
     try:
         result = _perform(servers, environment, options)
     finally:
@@ -98,7 +102,7 @@ def _on(servers: Servers, options: RunOptions, window: int, *, json: bool, keep:
 
 
 def _second_terminal(environment: DemoEnvironment) -> Path:
-    """A file to source: the settings of an upstream system, for clients of your own, and `oms` on the PATH."""
+    """Write a file to source in another terminal: the settings of an upstream client, and `oms` on the PATH."""
     path = environment.folder / "env"
     path.touch(mode=0o600)
     given = {name: value for name, value in environment.variables("upstream").items() if name.startswith("OMS_")}

@@ -1,4 +1,4 @@
-"""Many small stories told at once: one task per payment, parcel or change of mind."""
+"""Tasks of the client that run side by side: one for each payment, parcel or later change of an order."""
 
 import asyncio
 from collections.abc import Coroutine
@@ -6,14 +6,14 @@ from typing import Any
 
 
 class BackgroundTasks:
-    """Counts the stories that are not told to their end. One that fails ends the whole client."""
+    """Starts tasks and counts those that have not ended. A task that fails ends the whole client."""
 
     def __init__(self, group: asyncio.TaskGroup) -> None:
         self._group = group
         self._tasks: set[asyncio.Task[None]] = set()
 
     def start(self, story: Coroutine[Any, Any, None]) -> None:
-        """Begin one more."""
+        """Start one more task."""
         task = self._group.create_task(story)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)

@@ -1,4 +1,4 @@
-"""What is announced of coupons and points, written down to be compared with the order system's ledgers."""
+"""A log of the announced steps of coupons and points, for the comparison with the order system's ledgers."""
 
 from collections import Counter
 from pathlib import Path
@@ -9,9 +9,9 @@ EVENTS = ("coupon.changed", "points.changed")
 
 
 class BenefitsLog:
-    """A line `what,whose,order,step,how many` for each step: coupons by their id, points by their owner.
+    """Writes a line `what,whose,order,step,how many` for each step: coupons by their id, points by their user.
 
-    A coupon that an order no longer has, released, returned or expired, is free of it.
+    The step is `free` for a coupon that its order no longer has, because it was released, returned or expired.
     """
 
     def __init__(self, file: Path) -> None:
@@ -20,7 +20,7 @@ class BenefitsLog:
         self._file = file.open("w", encoding="utf-8")
 
     def receive(self, received: ReceivedMessage) -> None:
-        """An event of the order system."""
+        """Log one event of the order system."""
         body = received.body
         if received.type == "coupon.changed.v1" and body["order_id"] is not None:
             step = body["state"] if body["state"] in {"locked", "used"} else "free"
@@ -31,16 +31,16 @@ class BenefitsLog:
             self._file.write(f"points,{body['user_id']},{body['order_id'] or ''},{body['op']},{body['points']}\n")
 
     def flush(self) -> None:
-        """Write everything down."""
+        """Write all lines to the file."""
         self._file.flush()
 
     @property
     def coupons_used(self) -> int:
-        """Coupons that paid for an order and did not come back."""
+        """The number of coupons that an order used and did not give back."""
         orders = (steps for orders in self._coupons.values() for steps in orders.values())
         return sum("used" in steps and "free" not in steps for steps in orders)
 
     @property
     def points_used(self) -> int:
-        """Points that paid for an order, less those that came back."""
+        """The points that orders used, less those that came back."""
         return self.points["use"] - self.points["return"]

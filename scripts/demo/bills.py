@@ -1,4 +1,4 @@
-"""What is to be paid: one bill for each order, one for several that were merged."""
+"""The bills that buyers have to pay: one for each order, or one for several merged orders."""
 
 import random
 from collections import Counter
@@ -10,12 +10,12 @@ from scripts.amqp_client import ReceivedMessage
 
 EVENTS = ("order.created", "order.merged")
 ONE_ALONE = 0.06
-"""How many payments of merged orders come after one of the orders was paid alone."""
+"""The share of merged payments where one of the orders is also paid alone, before."""
 
 
 @dataclass
 class Bill:
-    """One order, or merged ones. `shares` is order -> cents; the first is the one that is named."""
+    """One order or several merged orders to pay. `shares` is order -> cents; a payment names the first order."""
 
     currency: str
     user: str
@@ -29,12 +29,12 @@ class Bill:
 
     @property
     def amount(self) -> int:
-        """Cents."""
+        """The amount to pay, in cents."""
         return sum(self.shares.values())
 
 
 class Bills:
-    """Hears of orders; `begin` is told of each bill once. `merged` is intent -> bill of several orders."""
+    """Collects orders into bills. Calls `begin` once for each bill; `merged` is intent -> bill of several orders."""
 
     def __init__(self, begin: Callable[[Bill], None], begin_alone: Callable[[Bill], None]) -> None:
         self.did: Counter[str] = Counter()
@@ -44,7 +44,7 @@ class Bills:
         self._merging: dict[str, Bill] = {}
 
     def receive(self, received: ReceivedMessage) -> None:
-        """order.created or order.merged."""
+        """Handle an order.created or order.merged."""
         body = received.body
         if received.type == "order.merged.v1":
             self._merge(body)
@@ -52,11 +52,11 @@ class Bills:
             self._open(body["request_id"], bill_of(body))
 
     def hold(self, request_id: str) -> None:
-        """The order of this request is not paid before it is merged or released."""
+        """Do not begin the bill of this request's order before it is merged or released."""
         self._held[request_id] = None
 
     def release(self, request_id: str) -> None:
-        """It is paid for itself, now or once it is received of."""
+        """Begin the bill of this order by itself: now, or as soon as order.created arrives."""
         bill = self._held.pop(request_id, None)
         if bill is not None:
             self._begin(bill)
@@ -68,7 +68,7 @@ class Bills:
             self._begin(bill)
 
     def _merge(self, body: Mapping[str, Any]) -> None:
-        """Every order that was merged says what it costs; the last one completes the bill."""
+        """Add one merged order to its bill. Each of them has an event of its own; the last one completes the bill."""
         one, intent_id = bill_of(body), body["intent_id"]
         bill = self._merging.setdefault(intent_id, Bill(one.currency, one.user, {}, intent_id))
         bill.shares |= one.shares
@@ -82,6 +82,6 @@ class Bills:
 
 
 def bill_of(body: Mapping[str, Any]) -> Bill:
-    """What one order costs by itself."""
+    """Return the bill of one order by itself."""
     amounts = body["amounts"]
     return Bill(amounts["currency"], body["user_id"], {body["order_id"]: amounts["payable"]})

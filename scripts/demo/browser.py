@@ -1,4 +1,4 @@
-"""A buyer's browser, phone and apps: what they do at a payment provider."""
+"""The buyer's side at a payment provider: what a browser, a phone or an app sends there."""
 
 from collections.abc import Mapping
 from typing import Any, Self
@@ -10,7 +10,7 @@ CONNECTIONS_MAX = 50
 
 
 class Browser:
-    """`urls` is provider -> where its buyer's side is. A context manager, for a running loop."""
+    """Pays at test gateways over HTTP. `urls` is provider -> URL of its gateway. Use it as a context manager."""
 
     def __init__(self, urls: Mapping[str, str]) -> None:
         timeout = aiohttp.ClientTimeout(total=ANSWER_TIMEOUT_SECONDS)
@@ -24,6 +24,6 @@ class Browser:
         await self._session.close()
 
     async def pay(self, provider: str, brought: Mapping[str, Any]) -> tuple[int, dict[str, Any]]:
-        """With what the buyer's client was given; HTTP status and what the buyer is told."""
+        """Pay with what payment.started gave the buyer. Returns the HTTP status and the JSON of the response."""
         async with self._session.post(f"{self._urls[provider]}/buyer/pay", json=brought) as answer:
             return answer.status, await answer.json()

@@ -1,4 +1,4 @@
-"""The buyers: they place real baskets as orders, some wrongly at first, and know to the cent what each should cost."""
+"""Buyers place real baskets as orders, some with mistakes first, and know to the cent what each must cost."""
 
 import asyncio
 import random
@@ -19,24 +19,27 @@ from scripts.demo.purchase import Purchase, purchase
 from scripts.demo.stocked_products import StockedProducts
 
 MISMATCH = "ORDER_PRICE_MISMATCH"
-USELESS = frozenset({"COUPON_NOT_FOUND", "COUPON_NOT_USABLE", "COUPON_ALREADY_LOCKED", MISMATCH})
-"""How a useless coupon is refused. One that a cancelled order gave back is none: it makes the order too cheap."""
+COUPON_REFUSALS = frozenset({"COUPON_NOT_FOUND", "COUPON_NOT_USABLE", "COUPON_ALREADY_LOCKED", MISMATCH})
+"""How an order with a useless coupon may be refused.
+
+A coupon that a cancelled order gave back is useful again: the price is then too low, hence the mismatch.
+"""
 CHANCES = {
-    "asks for the price first": 0.15,
-    "tries another's coupon": 0.012,
+    "asks for a preview first": 0.15,
+    "tries the coupon of another user": 0.012,
     "tries an expired coupon": 0.006,
     "tries a coupon again": 0.5,
-    "expects another price": 0.005,
-    "wants what is not sold": 0.003,
+    "expects a wrong price": 0.005,
+    "orders an unknown product": 0.003,
 }
-Asking = Callable[[str], None]
-"""Hears each request id before it is sent."""
+BeforeSending = Callable[[str], None]
+"""Called with each request id before it is sent."""
 Mistake = tuple[OutgoingMessage, Set[str]]
-"""An order.create that is wrong, and the codes that it may be refused with."""
+"""A wrong order.create, and the codes that may refuse it."""
 
 
 class Buyers:
-    """Who comes with a basket leaves with an order, unless something is sold out."""
+    """Places each basket until it is an order, unless something is sold out."""
 
     def __init__(
         self,
@@ -58,16 +61,16 @@ class Buyers:
         )
         self._rules = rules
 
-    async def order(self, basket: Basket, asking: Asking = lambda _: None) -> str | None:
-        """Place one basket, perhaps wrongly at first; the order's id, or None when it was sold out."""
+    async def order(self, basket: Basket, before_sending: BeforeSending = lambda _: None) -> str | None:
+        """Place one basket, perhaps with mistakes first. Returns the order's id, or None if something was sold out."""
         self.ordered += 1
         wanted = await self._wanted(basket)
         for message, codes in await self._mistakes(wanted):
-            await self._placement.mistake(message, codes)
+            await self._placement.place_wrongly(message, codes)
         price_cents = await self._price(wanted)
         for attempt in count():
             request_id = f"basket-{basket.basket_id}-{attempt}"
-            asking(request_id)
+            before_sending(request_id)
             received = await self._placement.place(wanted, request_id, price_cents)
             if received.body.get("code") != LIMITED:
                 break
@@ -77,57 +80,57 @@ class Buyers:
             self._remember(wanted)
         return order_id
 
-    async def hurry(self, basket: Basket, orders: int) -> None:
-        """Somebody orders the first thing of a basket again and again, faster than the shop allows."""
-        hasty = replace(basket, household="in-a-hurry", week=0)
-        wanted = purchase(hasty, [(self._stocked_products.bought(basket)[0][0], 1)], self._rules, None, 0)
+    async def order_too_often(self, basket: Basket, orders: int) -> None:
+        """Place many orders of a basket's first product at once, more than the rate limit allows."""
+        buyer = replace(basket, household="in-a-hurry", week=0)
+        wanted = purchase(buyer, [(self._stocked_products.lines_of(basket)[0][0], 1)], self._rules, None, 0)
         places = (self._placement.place(wanted, f"hasty-{number}", wanted.due.payable) for number in range(orders))
         for received in await asyncio.gather(*places):
             self._placement.created(wanted, received, {SHORT, LIMITED})
 
     async def _wanted(self, basket: Basket) -> Purchase:
-        """The basket with its coupon and the household's points, which are given to the buyer first."""
-        lines, coupon, coupon_id = self._stocked_products.bought(basket), basket.coupon, None
+        """Return the purchase of a basket, after its coupon and the points of its household are given to the buyer."""
+        lines, coupon, coupon_id = self._stocked_products.lines_of(basket), basket.coupon, None
         if coupon is not None and eligible_cents(lines, coupon) > 0:
             coupon_id = await self._buyer_benefits.coupon(coupon, f"basket-{basket.basket_id}", basket.user)
         points = await self._buyer_benefits.points(basket.household, basket.user)
         return purchase(basket, lines, self._rules, coupon_id, points)
 
     async def _mistakes(self, wanted: Purchase) -> list[Mistake]:
-        """What this buyer gets wrong before getting it right."""
+        """Choose the mistakes that this buyer makes first."""
         found, request_id = list[Mistake](), f"basket-{wanted.basket.basket_id}-wrong"
         if (coupon_id := await self._useless_coupon(wanted)) is not None:
-            found.append((wanted.plain(self._rules, coupon_id).message(f"{request_id}-coupon"), USELESS))
-        if self._dares("expects another price"):
+            found.append((wanted.plain(self._rules, coupon_id).message(f"{request_id}-coupon"), COUPON_REFUSALS))
+        if self._by_chance("expects a wrong price"):
             message = wanted.message(f"{request_id}-price", expected_pay_amount=wanted.due.payable - 1)
             found.append((message, {MISMATCH}))
-        if self._dares("wants what is not sold"):
+        if self._by_chance("orders an unknown product"):
             items = [*wanted.items, {"sku_id": "unicorn", "qty": 1}]
             found.append((wanted.message(f"{request_id}-thing", items=items), {"PRODUCT_NOT_FOUND"}))
         return found
 
     async def _useless_coupon(self, wanted: Purchase) -> str | None:
         former, foreign = self._buyer_benefits.former(wanted.user), self._buyer_benefits.foreign(wanted.user)
-        if former is not None and self._dares("tries a coupon again"):
+        if former is not None and self._by_chance("tries a coupon again"):
             return former
-        if foreign is not None and self._dares("tries another's coupon"):
+        if foreign is not None and self._by_chance("tries the coupon of another user"):
             return foreign
-        if self._dares("tries an expired coupon"):
+        if self._by_chance("tries an expired coupon"):
             return await self._buyer_benefits.expired(wanted.lines[0][0], wanted.user)
         return None
 
     async def _price(self, wanted: Purchase) -> int:
-        """What it costs: as the order system says, where the buyer asks; else as the checkout says."""
-        if not self._dares("asks for the price first"):
+        """Return the price: from a preview if the buyer asks for one, else from the checkout."""
+        if not self._by_chance("asks for a preview first"):
             return wanted.due.payable
-        told = (await self._price_previews.preview(wanted.question())).body
-        if told.get("amounts") != wanted.amounts:
+        preview = (await self._price_previews.preview(wanted.question())).body
+        if preview.get("amounts") != wanted.amounts:
             self._placement.report_unexpected(
-                f"preview of basket {wanted.basket.basket_id} at {wanted.amounts}: {told}"
+                f"preview of basket {wanted.basket.basket_id} at {wanted.amounts}: {preview}"
             )
             return wanted.due.payable
-        self.did["hears the price that the checkout says"] += 1
-        return int(told["amounts"]["payable"])
+        self.did["gets the checkout's price in a preview"] += 1
+        return int(preview["amounts"]["payable"])
 
     def _remember(self, wanted: Purchase) -> None:
         basket, due = wanted.basket, wanted.due
@@ -141,25 +144,25 @@ class Buyers:
         if wanted.coupon_id is not None:
             self._buyer_benefits.spent(wanted.coupon_id, wanted.user)
 
-    def _dares(self, what: str) -> bool:
-        dares = random.random() < CHANCES[what]
-        self.did[what] += dares
-        return dares
+    def _by_chance(self, what: str) -> bool:
+        chosen = random.random() < CHANCES[what]
+        self.did[what] += chosen
+        return chosen
 
 
 def seconds_until(moment: str) -> float:
-    """From now; 0 when it is over."""
+    """Return the seconds until this moment, 0 if it has passed."""
     return max(0.0, (datetime.fromisoformat(moment) - datetime.now(UTC)).total_seconds())
 
 
 class Pace:
-    """So many a second, evenly. A rate of 0 is as fast as possible."""
+    """Lets so many pass per second, evenly. A rate of 0 is as fast as possible."""
 
     def __init__(self, per_second: float) -> None:
         self._step = 1 / per_second if per_second > 0 else 0.0
         self._next = time.monotonic()
 
     async def wait(self) -> None:
-        """Until the next may go; a pause is not caught up with."""
+        """Wait for the next turn. Turns that a pause missed are not made up for."""
         self._next = max(self._next + self._step, time.monotonic() - 1)
         await asyncio.sleep(max(0.0, self._next - time.monotonic()))

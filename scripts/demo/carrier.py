@@ -1,4 +1,4 @@
-"""Warehouse and carrier: parcels travel, are told of twice and out of order, and now and then are lost."""
+"""Warehouse and carrier: they book parcels and report their way, sometimes twice, late or out of order."""
 
 import asyncio
 import random
@@ -22,23 +22,24 @@ ROADS = {
     "undeliverable": ["outbound", "picked_up", "in_transit", "undeliverable", "returned"],
 }
 ODDS = {"delivered": 88, "delayed": 6, "lost": 2, "refused": 3, "undeliverable": 1}
-"""What becomes of how many parcels of a hundred."""
+"""How many parcels of a hundred take each road."""
 BOOKING_TIMEOUT_SECONDS = 600
 TWO_PARCELS, TWICE, SHUFFLED, LATE = 0.12, 0.08, 0.1, 0.05
+"""The share of orders in two parcels, of messages sent twice, of parcels reported out of order, of late reports."""
 
 
 @dataclass
 class Parcel:
-    """One parcel; `verdict` is set when the order system has said whether it may be."""
+    """One parcel. `booked` becomes True once the order system has booked it, False if it refused the booking."""
 
     order_id: str
     lines: list[dict[str, Any]]
     tracking_no: str = field(default_factory=lambda: f"T{new_id()[:20]}")
-    verdict: "asyncio.Future[bool]" = field(default_factory=lambda: asyncio.get_running_loop().create_future())
+    booked: "asyncio.Future[bool]" = field(default_factory=lambda: asyncio.get_running_loop().create_future())
 
 
 class Carrier:
-    """Ships what is paid, of split orders the parts, and stops where it still can when an order is cancelled."""
+    """Ships paid orders and the parts of split orders, and stops if an order is cancelled before the parcel leaves."""
 
     def __init__(self, link: AmqpClient, tasks: BackgroundTasks) -> None:
         self.did: Counter[str] = Counter()
@@ -49,7 +50,7 @@ class Carrier:
         self._booking: dict[str, Parcel] = {}
 
     def receive(self, received: ReceivedMessage) -> None:
-        """An event of the order system."""
+        """Handle an event of the order system."""
         body = received.body
         order_id = body["order_id"]
         if received.type == "order.created.v1":
@@ -66,11 +67,11 @@ class Carrier:
                 self._cancelled.add(order_id)
         elif received.type.startswith("shipment.book"):
             parcel = self._booking.pop(body["tracking_no"], None)
-            if parcel is not None and not parcel.verdict.done():
-                parcel.verdict.set_result(received.type == "shipment.booked.v1")
+            if parcel is not None and not parcel.booked.done():
+                parcel.booked.set_result(received.type == "shipment.booked.v1")
 
     def stuck(self) -> list[str]:
-        """Bookings that nobody has answered."""
+        """Return bookings without an answer, as text."""
         return [f"parcel {p.tracking_no} of order {p.order_id} unanswered" for p in list(self._booking.values())[:3]]
 
     async def _ship(self, order_id: str, lines: list[dict[str, Any]]) -> None:
@@ -85,14 +86,14 @@ class Carrier:
         self.did["parcels"] += 1
         await self._book(parcel)
         async with asyncio.timeout(BOOKING_TIMEOUT_SECONDS):
-            booked = await parcel.verdict
+            is_booked = await parcel.booked
         await asyncio.sleep(random.uniform(0, 1))
-        if not booked or parcel.order_id in self._cancelled:
+        if not is_booked or parcel.order_id in self._cancelled:
             self.did["bookings refused or withdrawn"] += 1
             return
-        fate = random.choices(list(ODDS), list(ODDS.values()))[0]
-        self.did[fate] += 1
-        await self._report(parcel, facts(ROADS[fate]))
+        road = random.choices(list(ODDS), list(ODDS.values()))[0]
+        self.did[road] += 1
+        await self._report(parcel, facts(ROADS[road]))
 
     async def _book(self, parcel: Parcel) -> None:
         body = {
@@ -105,8 +106,8 @@ class Carrier:
         for _ in range(2 if random.random() < TWICE else 1):
             await self._link.send(OutgoingMessage("shipment.book.v1", body))
 
-    async def _report(self, parcel: Parcel, told: list[dict[str, Any]]) -> None:
-        for fact in told:
+    async def _report(self, parcel: Parcel, reports: list[dict[str, Any]]) -> None:
+        for fact in reports:
             await asyncio.sleep(random.uniform(2, 5) if random.random() < LATE else random.uniform(0, 0.6))
             body = {"order_id": parcel.order_id, "carrier": CARRIER, "tracking_no": parcel.tracking_no} | fact
             for _ in range(2 if random.random() < TWICE else 1):
@@ -114,13 +115,13 @@ class Carrier:
                 await self._link.send(OutgoingMessage("shipment.update.v1", body))
 
 
-def facts(road: list[str]) -> list[dict[str, Any]]:
-    """The road as it is told: each fact with its own id and time, now and then in the wrong order."""
+def facts(statuses: list[str]) -> list[dict[str, Any]]:
+    """Return the facts of a road, each with its own id and time; some parcels report theirs in a wrong order."""
     begin = datetime.now(UTC)
-    told = [
+    reports = [
         {"event_id": new_id(), "status": status, "occurred_at": (begin + timedelta(milliseconds=n)).isoformat()}
-        for n, status in enumerate(road)
+        for n, status in enumerate(statuses)
     ]
     if random.random() < SHUFFLED:
-        random.shuffle(told)
-    return told
+        random.shuffle(reports)
+    return reports

@@ -1,4 +1,4 @@
-"""What buyers are offered: deals as promotions, coupons by template, points; each as the message that announces it."""
+"""The messages that put products, promotions, coupons and points into the order system."""
 
 from datetime import datetime
 from typing import Any
@@ -9,43 +9,43 @@ from scripts.demo.coupons import Coupon
 from scripts.demo.product_promotions import WHOLE, ProductPromotion
 
 
-def promotion(product: Product, starts_at: datetime, ends_at: datetime) -> OutgoingMessage | None:
-    """The product's deal, if it has one."""
-    deal = product.deal
-    if deal is None:
+def promotion_upsert(product: Product, starts_at: datetime, ends_at: datetime) -> OutgoingMessage | None:
+    """Return the message that announces the product's promotion, if it has one."""
+    promotion = product.promotion
+    if promotion is None:
         return None
     body = {
         "promo_id": f"deal-{product.sku_id}",
         "revision": 1,
-        "name": _name(deal),
-        "kind": deal.kind,
+        "name": _name(promotion),
+        "kind": promotion.kind,
         "scope": "spu",
         "scope_id": product.sku_id,
         "currency": product.currency,
         "starts_at": starts_at.isoformat(),
         "ends_at": ends_at.isoformat(),
     }
-    return OutgoingMessage("promotion.upsert.v1", body | _terms(product, deal))
+    return OutgoingMessage("promotion.upsert.v1", body | _terms(product, promotion))
 
 
-def _terms(product: Product, deal: ProductPromotion) -> dict[str, Any]:
-    if deal.kind == "single":
-        return {"prices": {product.sku_id: deal.price_cents}}
-    names = ("count", "pay_basis_points") if deal.kind == "ladder" else ("full", "reduce")
-    return {"steps": [dict(zip(names, step, strict=True)) for step in deal.steps]}
+def _terms(product: Product, promotion: ProductPromotion) -> dict[str, Any]:
+    if promotion.kind == "single":
+        return {"prices": {product.sku_id: promotion.price_cents}}
+    names = ("count", "pay_basis_points") if promotion.kind == "ladder" else ("full", "reduce")
+    return {"steps": [dict(zip(names, step, strict=True)) for step in promotion.steps]}
 
 
-def _name(deal: ProductPromotion) -> str:
-    if deal.kind == "full_reduction":
+def _name(promotion: ProductPromotion) -> str:
+    if promotion.kind == "full_reduction":
         return "buy one, get one free"
-    if deal.kind == "single":
-        return f"card price {deal.price_cents / 100:.2f}"
-    units, paid = deal.steps[0]
+    if promotion.kind == "single":
+        return f"card price {promotion.price_cents / 100:.2f}"
+    units, paid = promotion.steps[0]
     return f"{(WHOLE - paid) / 100:g} % off from {units} on"
 
 
-def coupon_template(coupon: Coupon, valid_from: datetime, valid_to: datetime) -> OutgoingMessage:
-    """The terms that such coupons are issued under."""
+def coupon_template_upsert(coupon: Coupon, valid_from: datetime, valid_to: datetime) -> OutgoingMessage:
+    """Return the template with the terms of such coupons."""
     body = {
         "template_id": coupon.template_id,
         "revision": 1,
@@ -61,11 +61,11 @@ def coupon_template(coupon: Coupon, valid_from: datetime, valid_to: datetime) ->
 
 
 def coupon_issue(template_id: str, coupon_id: str, user: str) -> OutgoingMessage:
-    """One coupon for this user."""
+    """Return the message that issues one coupon to a user."""
     return OutgoingMessage("coupon.issue.v1", {"coupon_id": coupon_id, "template_id": template_id, "user_id": user})
 
 
 def points_grant(user: str, points: int) -> OutgoingMessage:
-    """What the user has collected elsewhere; once."""
-    body = {"request_id": "collected", "user_id": user, "points": points, "reason": "collected at the placement"}
+    """Return the message that grants a user's points. The fixed request id grants them once."""
+    body = {"request_id": "collected", "user_id": user, "points": points, "reason": "collected at the till"}
     return OutgoingMessage("points.grant.v1", body)

@@ -1,4 +1,4 @@
-"""`--chaos`: in the middle of the run one worker and one relay die as in a power cut, and the broker is restarted."""
+"""`--chaos`: in the middle of a run, kill one worker and one relay with SIGKILL and restart the broker."""
 
 import asyncio
 
@@ -10,8 +10,8 @@ from scripts.servers.lifecycle import NotSupportedError
 PAUSE_SECONDS = 5.0
 
 
-async def make_trouble(view_data: ViewData, processes: ChildProcesses, servers: Servers, half: int) -> None:
-    """Wait until half of the orders are placed, then strike."""
+async def kill_and_restart(view_data: ViewData, processes: ChildProcesses, servers: Servers, half: int) -> None:
+    """Wait until half of the orders are placed and some are completed, then kill and restart."""
     while True:
         await asyncio.sleep(0.5)
         if view_data.status.states.get("completed", 0) and sum(view_data.status.states.values()) >= half:
@@ -21,10 +21,10 @@ async def make_trouble(view_data: ViewData, processes: ChildProcesses, servers: 
         child.kill()
         view_data.note = f"chaos: {child.name} was killed"
         await asyncio.sleep(PAUSE_SECONDS)
-    view_data.note = "chaos: RabbitMQ is being restarted"
+    view_data.note = "chaos: RabbitMQ is restarting"
     try:
         await asyncio.to_thread(servers.broker.restart)
     except NotSupportedError as error:
-        view_data.note = f"chaos: RabbitMQ was left alone: {error}"
+        view_data.note = f"chaos: RabbitMQ was not restarted: {error}"
         return
     view_data.note = "chaos: a worker and a relay were killed, RabbitMQ was restarted"

@@ -1,9 +1,7 @@
-"""The outside systems in one process, on four AMQP connections; buyers pay at providers over HTTP.
+"""The client process: everything outside of the order system, on four AMQP connections and HTTP to the test gateways.
 
-Knows the wire and nothing else of the order system.
-
-Standard input: one line of JSON (see ClientJob), then words: `drain` (place no more orders) and `finish` (end).
-Standard output: one line of JSON a second with what is known so far; the last one has "finished": true.
+Standard input is one line of JSON (see ClientJob), then words: `drain` (place no more orders) and `finish` (end).
+Standard output is one line of JSON a second with the state so far; the last one has "finished": true.
 """
 
 import asyncio
@@ -23,7 +21,7 @@ REPORT_SECONDS = 1.0
 
 
 async def run(job: ClientJob, words: asyncio.StreamReader) -> None:
-    """Live until told to finish, or until standard input ends."""
+    """Run until the word `finish`, or until standard input ends."""
     reporter = None
     year = Year()
     with suppress(_FinishedError):
@@ -44,7 +42,7 @@ async def run(job: ClientJob, words: asyncio.StreamReader) -> None:
 
 
 class _FinishedError(Exception):
-    """The word `finish`, or nobody left to say it."""
+    """Ends the client: the word `finish` came, or standard input ended."""
 
 
 async def _obey(systems: OutsideSystems, words: asyncio.StreamReader) -> None:
@@ -64,7 +62,7 @@ async def _speak(systems: OutsideSystems, reporter: Reporter) -> None:
 
 
 async def main() -> None:
-    """Read what to do, then do it."""
+    """Read the job from standard input and run it."""
     words = asyncio.StreamReader()
     await asyncio.get_running_loop().connect_read_pipe(lambda: asyncio.StreamReaderProtocol(words), sys.stdin)
     job = ClientJob(**json.loads(await words.readline()))

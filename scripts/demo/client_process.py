@@ -1,12 +1,12 @@
-"""The client process as the demo sees it: what it was job, and what it last reported."""
+"""The client process as the demo sees it: it gives the job, and keeps the last report."""
 
 import asyncio
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from scripts.demo.client_job import ClientJob
 from scripts.demo.processes import ends_with_parent, inherited_variables, python
 
 LINE_MAX_BYTES = 16 * 1024 * 1024
@@ -14,21 +14,21 @@ FINISH_TIMEOUT_SECONDS = 30.0
 
 
 class ClientDiedError(Exception):
-    """The client ended before it was told to. The message has the end of its log."""
+    """The client ended before it was asked to. The message has the end of its log."""
 
 
 @dataclass
 class ClientProcess:
-    """Runs `scripts.demo.client`."""
+    """Runs `scripts.demo.client` as a child process."""
 
-    job: Mapping[str, Any]
+    job: ClientJob
     log: Path
     report: dict[str, Any] = field(default_factory=dict)
     _process: asyncio.subprocess.Process | None = None
     _finishing: bool = False
 
     async def watch(self) -> None:
-        """Start it and read its reports until it ends. Raises ClientDiedError when that is too early."""
+        """Start the client and read its reports until it ends. Raises ClientDiedError if that is too early."""
         with self.log.open("ab") as errors:
             self._process = await asyncio.create_subprocess_exec(
                 *python("-m", "scripts.demo.client"),
@@ -40,7 +40,7 @@ class ClientProcess:
                 preexec_fn=ends_with_parent,
                 limit=LINE_MAX_BYTES,
             )
-        self._say(json.dumps(self.job))
+        self._write(json.dumps(asdict(self.job)))
         assert self._process.stdout is not None
         async for line in self._process.stdout:
             self.report = json.loads(line)
@@ -50,13 +50,13 @@ class ClientProcess:
             raise ClientDiedError(f"the client ended by itself; the end of {self.log}:\n{words}")
 
     def drain(self) -> None:
-        """No more orders."""
-        self._say("drain")
+        """Ask the client to place no more orders."""
+        self._write("drain")
 
     async def finish(self) -> None:
-        """Ask for the last report and the end."""
+        """Ask the client for its last report and wait until it has ended."""
         self._finishing = True
-        self._say("finish")
+        self._write("finish")
         if self._process is None:
             return
         try:
@@ -65,6 +65,6 @@ class ClientProcess:
         except TimeoutError:
             self._process.kill()
 
-    def _say(self, word: str) -> None:
+    def _write(self, line: str) -> None:
         if self._process is not None and self._process.stdin is not None and not self._process.stdin.is_closing():
-            self._process.stdin.write(word.encode() + b"\n")
+            self._process.stdin.write(line.encode() + b"\n")

@@ -1,4 +1,4 @@
-"""What became of every command, as received on the wire: each must end in exactly one outcome."""
+"""The outcomes of all commands as events show them: each command must end in exactly one."""
 
 import asyncio
 import random
@@ -31,7 +31,7 @@ RECENT_SECONDS = 10
 
 @dataclass
 class PendingCommand:
-    """A command under way. `order_id` is the order it is about, if there is one yet."""
+    """A command without an outcome yet. `order_id` is the order that it changes, if there is one."""
 
     type: str
     at: float
@@ -40,13 +40,17 @@ class PendingCommand:
     decided: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def outcome(self) -> ReceivedMessage:
-        """Its event, or its refusal; waits for it."""
+        """Wait for the outcome: an event of the command, or command.rejected."""
         await self.decided.wait()
         assert self.received is not None
         return self.received
 
     def is_decided_by(self, received: ReceivedMessage) -> bool:
-        """Whether this is the outcome. ClientJob that move with the one it is about have events of their own."""
+        """Tell whether this event is the outcome.
+
+        One command can change several orders, such as the parts of a split order: only the event of its own order is
+        the outcome.
+        """
         if received.type == REFUSED:
             return True
         body = received.body
@@ -55,7 +59,7 @@ class PendingCommand:
 
 
 class CommandOutcomes:
-    """Commands under way by correlation id, which is the id of the message that brought them."""
+    """Open commands by correlation id, which is the id of the message that carried the command."""
 
     def __init__(self) -> None:
         self.open: dict[str, PendingCommand] = {}
@@ -68,20 +72,20 @@ class CommandOutcomes:
         self._moved = asyncio.Event()
 
     def note(self, message: OutgoingMessage) -> PendingCommand:
-        """A command is about to be sent."""
+        """Remember a command that is about to be sent."""
         order_id = None if isinstance(message.body, bytes) else message.body.get("order_id")
         sent = self.open[message.message_id] = PendingCommand(message.type, time.monotonic(), order_id)
         self.sent[message.type] += 1
         return sent
 
     async def fewer_than(self, limit: int) -> None:
-        """Wait until fewer commands than this are under way."""
+        """Wait until fewer commands than this are open."""
         while len(self.open) >= limit:
             self._moved.clear()
             await self._moved.wait()
 
     def receive(self, received: ReceivedMessage) -> None:
-        """An event; perhaps the outcome of a command."""
+        """Handle an event, which may be the outcome of a command."""
         sent = self.open.get(received.correlation_id)
         if sent is None:
             self._compare(received)
@@ -108,13 +112,13 @@ class CommandOutcomes:
             self.contradictions.append(f"{received.correlation_id}: {before}, then {received.type}")
 
     def oldest(self, limit: int = 5) -> list[str]:
-        """The commands that wait longest, as text."""
+        """Return the commands that wait longest, as text."""
         waiting = list(self.open.items())[:limit]
         return [f"{sent.type} {key} without an outcome for {time.monotonic() - sent.at:.0f} s" for key, sent in waiting]
 
 
 class Latency:
-    """Seconds from a command's first publish to its outcome: the last ten seconds, and a sample of the whole run."""
+    """Seconds from the first publish of a command to its outcome: of the last ten seconds, and a sample of the run."""
 
     def __init__(self, sample_max: int = 20_000) -> None:
         self._recent: deque[tuple[float, float]] = deque(maxlen=5_000)
@@ -122,7 +126,7 @@ class Latency:
         self._sample_max, self._count = sample_max, 0
 
     def add(self, seconds: float) -> None:
-        """One more."""
+        """Add one measurement."""
         self._recent.append((time.monotonic(), seconds))
         self._count += 1
         if len(self._sample) < self._sample_max:
@@ -131,17 +135,17 @@ class Latency:
             self._sample[place] = seconds
 
     def recent(self) -> dict[str, float | None]:
-        """Of the last ten seconds."""
+        """Return the percentiles of the last ten seconds."""
         since = time.monotonic() - RECENT_SECONDS
         return percentiles([seconds for at, seconds in self._recent if at >= since])
 
     def all(self) -> dict[str, float | None]:
-        """Of the whole run."""
+        """Return the percentiles of the whole run."""
         return percentiles(self._sample)
 
 
 def percentiles(seconds: list[float]) -> dict[str, float | None]:
-    """p50 and p99, or None for both when there is nothing."""
+    """Return p50 and p99, None for both if there are no measurements."""
     if not seconds:
         return {"p50": None, "p99": None}
     ordered = sorted(seconds)

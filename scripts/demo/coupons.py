@@ -1,7 +1,7 @@
-"""The coupons in real baskets: what was given for them, and for which products they were.
+"""The coupons of real baskets: what they took off, and from which products.
 
-Where the household redeemed a coupon of a campaign that day, and the product is on that coupon's list, it is that
-coupon; any other came from the product's maker. A basket has one coupon here: the one that gave most.
+If the household redeemed a campaign's coupon that day and the product is on that coupon's list, the discount is of that
+coupon; any other discount is of a coupon of the product's maker. A basket has one coupon here: the one that gave most.
 """
 
 from collections.abc import Iterable, Mapping, Set
@@ -13,7 +13,7 @@ SCOPE_MAX = 200
 
 @dataclass(frozen=True)
 class Coupon:
-    """A coupon as it was used. `scope` are the SKUs that it is for, at most SCOPE_MAX."""
+    """A coupon as it was used. `scope` has the SKUs that it applies to, at most SCOPE_MAX."""
 
     template_id: str
     name: str
@@ -23,7 +23,7 @@ class Coupon:
 
 
 class CouponDiscount(NamedTuple):
-    """Cents given for a coupon on one product of a basket: the maker's and what the shop put on top."""
+    """The discount of a coupon on one product of a basket, in cents: the maker's part and the shop's addition to it."""
 
     basket: int
     household: int
@@ -33,7 +33,7 @@ class CouponDiscount(NamedTuple):
 
 
 class CampaignCoupon(NamedTuple):
-    """One coupon of a campaign; both numbers are the data set's."""
+    """One coupon of a campaign; both numbers are those of the data set."""
 
     number: int
     upc: int
@@ -41,36 +41,36 @@ class CampaignCoupon(NamedTuple):
 
 @dataclass(frozen=True)
 class Campaigns:
-    """`redeemed` is by household and day; `covers` are the products on each coupon's list; `kinds` by number."""
+    """`redeemed` is by household and day, `covers` has the products on each coupon's list, `kinds` is by number."""
 
     redeemed: Mapping[tuple[int, Any], Iterable[CampaignCoupon]]
     covers: Mapping[CampaignCoupon, Set[int]]
     kinds: Mapping[int, str]
 
-    def of(self, given: CouponDiscount) -> CampaignCoupon | None:
-        """The campaign's coupon that it was given for; of several the lowest."""
-        redeemed = self.redeemed.get((given.household, given.day), ())
-        return min((one for one in redeemed if given.product in self.covers.get(one, ())), default=None)
+    def of(self, discount: CouponDiscount) -> CampaignCoupon | None:
+        """Return the campaign coupon that gave this discount, the lowest if several could."""
+        redeemed = self.redeemed.get((discount.household, discount.day), ())
+        return min((one for one in redeemed if discount.product in self.covers.get(one, ())), default=None)
 
 
-def used(rows: Iterable[CouponDiscount], campaigns: Campaigns) -> dict[int, Coupon]:
-    """Basket -> the coupon that gave most in it; of equal ones the first."""
+def best_coupons(rows: Iterable[CouponDiscount], campaigns: Campaigns) -> dict[int, Coupon]:
+    """Return basket -> the coupon that gave most in it, the first if several gave the same."""
     sums: dict[int, dict[CampaignCoupon | int, int]] = {}
     seen: dict[CampaignCoupon, set[int]] = {}
-    for given in rows:
-        source = campaigns.of(given)
+    for discount in rows:
+        source = campaigns.of(discount)
         if source is not None:
-            seen.setdefault(source, set()).add(given.product)
-        by_source = sums.setdefault(given.basket, {})
-        key = given.product if source is None else source
-        by_source[key] = by_source.get(key, 0) + given.cents
+            seen.setdefault(source, set()).add(discount.product)
+        by_source = sums.setdefault(discount.basket, {})
+        key = discount.product if source is None else source
+        by_source[key] = by_source.get(key, 0) + discount.cents
     scopes = {source: _scope(campaigns.covers[source], products) for source, products in seen.items()}
     best = {basket: max(by_source.items(), key=lambda item: item[1]) for basket, by_source in sums.items()}
     return {basket: _coupon(source, cents, scopes, campaigns.kinds) for basket, (source, cents) in best.items()}
 
 
 def _scope(covered: Iterable[int], seen: Iterable[int]) -> tuple[str, ...]:
-    """The products that it was used for come first: a long list is cut."""
+    """Return the scope. The products that the coupon was used for come first, because a long list is cut."""
     first = sorted(seen)
     return tuple(map(str, [*first, *sorted(set(covered) - set(first))][:SCOPE_MAX]))
 

@@ -1,4 +1,4 @@
-"""The public Complete Journey data set (2,469 households, one year), as columns; amounts in whole cents."""
+"""Reads the public Complete Journey data set (2,469 households, one year) as columns, with amounts in whole cents."""
 
 from collections.abc import Iterable, Sequence
 from contextlib import AbstractContextManager
@@ -12,14 +12,14 @@ import pyarrow.parquet as pq
 from scripts.demo.coupons import CampaignCoupon, Campaigns, CouponDiscount
 
 UNITS_MAX = 99
-"""Above this a quantity is fuel in thousandths of a gallon; such a line is sold as one unit."""
+"""A larger quantity is fuel in thousandths of a gallon; such a line is sold as one unit."""
 
 
 class BasketLines(NamedTuple):
-    """A row for each line of a basket, in the order of time. Cents are the whole line's.
+    """A row for each line of a basket, in the order of time. Cents are those of the whole line.
 
-    `shelf_cents` is the price on the shelf: what was paid, with what the shop gave added back. `off_cents` is the
-    shop's own discount. `coupon_cents` is what was given for coupons, the maker's part and the shop's match of it.
+    `shelf_cents` is the price on the shelf: the amount paid, plus what the shop took off. `off_cents` is the shop's own
+    discount. `coupon_cents` is the discount of coupons: the maker's part and the shop's match of it.
     """
 
     basket: Any
@@ -34,7 +34,7 @@ class BasketLines(NamedTuple):
 
 
 def read_lines() -> BasketLines:
-    """The lines that are goods at a price; the rest are coupons and returns without goods."""
+    """Return the lines that are goods at a price. The others are coupons and returns without goods."""
     with _source("transactions") as source:
 
         def column(name: str) -> Any:
@@ -62,14 +62,14 @@ def read_lines() -> BasketLines:
 
 
 def coupons_given(lines: BasketLines) -> list[CouponDiscount]:
-    """The lines for which a coupon was given."""
+    """Return the coupon discounts of the lines that have one."""
     some = lines.coupon_cents > 0
     columns = (lines.basket, lines.household, lines.day, lines.product, lines.coupon_cents)
     return [CouponDiscount(*row) for row in zip(*(column[some].tolist() for column in columns), strict=True)]
 
 
 def read_campaigns() -> Campaigns:
-    """Whose coupon was redeemed when, and which products are on the lists of those coupons."""
+    """Return which household redeemed which coupon when, and the products on the lists of those coupons."""
     rows = _columns("coupon_redemptions", ("household_id", "redemption_date", "campaign_id", "coupon_upc"))
     days = rows["redemption_date"].astype("datetime64[D]")
     columns = (rows["household_id"], days, rows["campaign_id"], rows["coupon_upc"])
@@ -94,7 +94,7 @@ def _covers(wanted: Iterable[CampaignCoupon]) -> dict[CampaignCoupon, set[int]]:
 
 
 class ProductName(NamedTuple):
-    """What the shop calls a product and where it stands."""
+    """The name of a product, and its category and department in the shop."""
 
     name: str
     category: str
@@ -102,7 +102,7 @@ class ProductName(NamedTuple):
 
 
 def read_names(sold: set[int]) -> dict[int, ProductName]:
-    """The names of these products; a few have none."""
+    """Return the names of these products; a few have none."""
     rows = _columns("products", ("product_id", "product_type", "product_category", "package_size", "department"))
     return {
         product: ProductName(_name(kind or category, size), (category or "UNKNOWN")[:64], department or "")

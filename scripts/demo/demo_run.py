@@ -1,16 +1,16 @@
-"""The run: start everyone, show them, drain, judge."""
+"""One run of the demo: start all processes, show them, drain, and check the result."""
 
 import asyncio
 import signal
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
 
 import asyncpg
 
 from scripts.demo.benefits_check import compare_benefits
-from scripts.demo.chaos import make_trouble
+from scripts.demo.chaos import kill_and_restart
+from scripts.demo.client_job import CLIENT_ROLES, ClientJob
 from scripts.demo.client_process import ClientProcess
 from scripts.demo.environment import OMS, RATE_LIMIT_ORDERS, RULES, DemoEnvironment
 from scripts.demo.gateway_process import GatewayProcess
@@ -18,21 +18,21 @@ from scripts.demo.live_view import Screen, ViewData
 from scripts.demo.money_check import compare_dead_letters, compare_money
 from scripts.demo.processes import ChildProcess, ChildProcesses, python
 from scripts.demo.statement_check import reconcile
-from scripts.demo.system_status import StatusReader, SystemStatus
+from scripts.demo.system_status import StatusReader
 from scripts.demo.verdict import RunResult
 from scripts.servers.find import Servers
 from scripts.servers.ports import free_ports
 
-LOOK_SECONDS = 1.0
-QUIET_LOOKS = 3
-"""A message in a worker's hands is in no figure; it does not stay there for three looks."""
+READ_SECONDS = 1.0
+IDLE_READS = 3
+"""A message in a worker's hands is in no count, but it does not stay there for three reads."""
 STANDSTILL_SECONDS = 200.0
-"""Nothing moves for longer than the retry tier of two minutes: it never will."""
+"""If nothing moves for longer than the retry tier of two minutes, nothing will move any more."""
 
 
 @dataclass(frozen=True)
 class RunOptions:
-    """What was typed."""
+    """The options of the command line."""
 
     orders: int = 0
     exit: bool = False
@@ -45,19 +45,19 @@ class RunOptions:
 
 @dataclass
 class DemoRun:
-    """One run on its environment."""
+    """One run in its environment."""
 
     options: RunOptions
     servers: Servers
     environment: DemoEnvironment
     gateways: GatewayProcess
-    enough: asyncio.Event = field(default_factory=asyncio.Event)
-    give_up: asyncio.Event = field(default_factory=asyncio.Event)
+    draining: asyncio.Event = field(default_factory=asyncio.Event)
+    interrupted: asyncio.Event = field(default_factory=asyncio.Event)
     stuck: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         self.processes = ChildProcesses(self._children())
-        self.client = ClientProcess(self._asked(), self.environment.folder / "client.log")
+        self.client = ClientProcess(self._job(), self.environment.folder / "client.log")
         processes: list[ChildProcess | GatewayProcess] = [*self.processes.children, self.gateways]
         self.view_data = ViewData(processes, self.environment.names.prefix, self.options.orders)
         self.status_reader = StatusReader(
@@ -65,7 +65,7 @@ class DemoRun:
         )
 
     async def run(self) -> RunResult:
-        """From the first process to the verdict. Raises in a group what says that a process died."""
+        """Run from the first process to the result. Raises an exception group if a process died."""
         loop = asyncio.get_running_loop()
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(number, self._interrupt)
@@ -74,15 +74,15 @@ class DemoRun:
                 self.processes.start(group)
                 group.create_task(self.client.watch())
                 watching = group.create_task(self.gateways.watch())
-                trouble = self._trouble(group)
+                chaos = self._start_chaos(group)
                 with Screen(live=self.options.view) as screen:
                     await self._live(screen)
-                if trouble is not None:
-                    trouble.cancel()
+                if chaos is not None:
+                    chaos.cancel()
                 await self.client.finish()
                 await self.processes.stop()
                 watching.cancel()
-            return await self._judge()
+            return await self._result()
         finally:
             await self.processes.stop()
             await self.status_reader.close()
@@ -99,58 +99,60 @@ class DemoRun:
         relays = [child("relay", n, *python("-m", "outbox")) for n in range(1, self.options.relays + 1)]
         return workers + relays
 
-    def _asked(self) -> dict[str, Any]:
-        roles = ("upstream", "payments", "warehouse")
-        return {
-            "urls": {role: self.environment.urls[role] for role in roles},
-            "run": self.environment.run,
-            "gateways": dict(self.gateways.urls),
-            "receipts": str(self.environment.receipts),
-            "benefits_log": str(self.environment.benefits_log),
-            "prefix": self.environment.names.prefix,
-            "orders": self.options.orders,
-            "rate": self.options.rate,
-            "window_seconds": self.environment.window_seconds,
-            "rules": RULES,
-            "hasty_orders": RATE_LIMIT_ORDERS + 2,
-        }
+    def _job(self) -> ClientJob:
+        environment = self.environment
+        return ClientJob(
+            urls={role: environment.urls[role] for role in CLIENT_ROLES},
+            run=environment.run,
+            gateways=dict(self.gateways.urls),
+            receipts=str(environment.receipts),
+            benefits_log=str(environment.benefits_log),
+            rules=RULES,
+            prefix=environment.names.prefix,
+            orders=self.options.orders,
+            rate=self.options.rate,
+            window_seconds=environment.window_seconds,
+            hasty_orders=RATE_LIMIT_ORDERS + 2,
+        )
 
-    def _trouble(self, group: asyncio.TaskGroup) -> "asyncio.Task[None] | None":
+    def _start_chaos(self, group: asyncio.TaskGroup) -> "asyncio.Task[None] | None":
         if not self.options.chaos:
             return None
         half = max(self.options.orders // 2, 100)
-        return group.create_task(make_trouble(self.view_data, self.processes, self.servers, half))
+        return group.create_task(kill_and_restart(self.view_data, self.processes, self.servers, half))
 
     def _interrupt(self) -> None:
-        if self.enough.is_set():
-            self.give_up.set()
-        self.enough.set()
+        if self.draining.is_set():
+            self.interrupted.set()
+        self.draining.set()
 
-    # ------------------------------------------------------------ the picture and the drain
+    # ------------------------------------------------------------ the live view and the drain
 
     async def _live(self, screen: Screen) -> None:
-        """Show until everything job for is done, and what was begun has ended."""
-        is_idle, standstill = 0, Standstill(STANDSTILL_SECONDS)
-        while is_idle < QUIET_LOOKS and not self.give_up.is_set():
+        """Show the live view until all orders are placed and everything that was begun has ended."""
+        idle_reads, standstill = 0, Standstill(STANDSTILL_SECONDS)
+        while idle_reads < IDLE_READS and not self.interrupted.is_set():
             self.view_data.status = await self.status_reader.read()
             await self.gateways.refresh()
             self.view_data.client_report, self.view_data.ledgers = self.client.report, self.gateways.ledgers
             screen.show(self.view_data)
             if self._drains():
                 self.client.drain()
-                self.view_data.note = f"draining: {', '.join(self.view_data.status.in_progress()[:6]) or 'all is_idle'}"
+                self.view_data.note = (
+                    f"draining: {', '.join(self.view_data.status.in_progress()[:6]) or 'nothing is under way'}"
+                )
                 done = self.view_data.status.is_idle and self.client.report.get("idle") and not self.gateways.waiting
-                is_idle = is_idle + 1 if done else 0
+                idle_reads = idle_reads + 1 if done else 0
                 if standstill.since(self._signature):
                     break
-            await asyncio.sleep(LOOK_SECONDS)
-        if is_idle < QUIET_LOOKS:
-            why = "interrupted" if self.give_up.is_set() else f"nothing moved for {STANDSTILL_SECONDS:.0f} s"
+            await asyncio.sleep(READ_SECONDS)
+        if idle_reads < IDLE_READS:
+            why = "interrupted" if self.interrupted.is_set() else f"nothing moved for {STANDSTILL_SECONDS:.0f} s"
             self.stuck = (why, *self._stuck())
 
     def _drains(self) -> bool:
         placed_all = self.client.report.get("phase") == "draining"
-        return self.enough.is_set() or (self.options.exit and placed_all)
+        return self.draining.is_set() or (self.options.exit and placed_all)
 
     def _signature(self) -> object:
         report, status = self.client.report, self.view_data.status
@@ -159,20 +161,20 @@ class DemoRun:
 
     def _stuck(self) -> tuple[str, ...]:
         waiting = self.gateways.waiting
-        untold = (f"notifications of gateways: {waiting}",) if waiting else ()
-        return (*self.view_data.status.in_progress(), *untold, *self.client.report.get("stuck", []))
+        unsent = (f"notifications that gateways still send: {waiting}",) if waiting else ()
+        return (*self.view_data.status.in_progress(), *unsent, *self.client.report.get("stuck", []))
 
     # ------------------------------------------------------------ the verdict
 
-    async def _judge(self) -> RunResult:
+    async def _result(self) -> RunResult:
         final = self.client.report
         status = await self.status_reader.read()
         gateways = await self.gateways.read()
         session = await asyncpg.connect(self.environment.database_url, timeout=10)
         try:
-            books = await compare_money(session, self.environment.receipts, gateways)
-            messages = await compare_dead_letters(session, final.get("malformed_messages", {}))
-            ledgers = await compare_benefits(session, self.environment.benefits_log)
+            money = await compare_money(session, self.environment.receipts, gateways)
+            dead_letters = await compare_dead_letters(session, final.get("malformed_sent", {}))
+            benefits = await compare_benefits(session, self.environment.benefits_log)
         finally:
             await session.close(timeout=5)
         audit, statements = await asyncio.gather(
@@ -182,9 +184,9 @@ class DemoRun:
         return RunResult(
             final=final,
             status=status,
-            books=books,
-            messages=messages,
-            ledgers=ledgers,
+            money=money,
+            dead_letters=dead_letters,
+            benefits=benefits,
             gateways=gateways,
             statements=statements,
             audit=(audit.returncode, audit.stdout + audit.stderr),
@@ -195,7 +197,7 @@ class DemoRun:
 
 
 class Standstill:
-    """Notifications that nothing has moved for too long."""
+    """Detects that nothing has moved for too long."""
 
     def __init__(self, limit_seconds: float) -> None:
         self._limit_seconds = limit_seconds
@@ -203,11 +205,8 @@ class Standstill:
         self._moved = time.monotonic()
 
     def since(self, signature: Callable[[], object]) -> bool:
-        """Whether the signature has been the same for the whole limit."""
+        """Tell whether the signature has been the same for the whole limit."""
         now = signature()
         if now != self._last:
             self._last, self._moved = now, time.monotonic()
         return time.monotonic() - self._moved > self._limit_seconds
-
-
-__all__ = ["DemoRun", "RunOptions", "SystemStatus"]

@@ -1,4 +1,4 @@
-"""Where the demo plays: a database and a virtual host of its own, migrated and declared, and its settings."""
+"""The environment of one run: a database and a virtual host of its own, migrated and declared, and its settings."""
 
 import asyncio
 import base64
@@ -38,7 +38,7 @@ STEP_TIMEOUT_SECONDS = 120
 
 @dataclass(frozen=True)
 class DemoEnvironment:
-    """One run's place. `urls` is role -> AMQP URL."""
+    """The servers, names and files of one run. `urls` is broker role -> AMQP URL."""
 
     run: str
     names: Names
@@ -51,26 +51,26 @@ class DemoEnvironment:
 
     @property
     def receipts(self) -> Path:
-        """What buyers know that they paid and got back."""
+        """The file with the payments and refunds that buyers know of."""
         return self.folder / "receipts.csv"
 
     @property
     def benefits_log(self) -> Path:
-        """What the client received of coupons and points."""
+        """The file with the steps of coupons and points that were announced."""
         return self.folder / "benefits_log.csv"
 
     @property
     def queues(self) -> list[str]:
-        """The full name of every queue of ours."""
+        """The full names of all queues of the order system."""
         return [queue.name for queue in topology(self.names, self.tiers).queues]
 
     @property
     def tiers(self) -> tuple[int, ...]:
-        """The delay tiers, the demo's short payment window among them."""
+        """The delay tiers, including the demo's short payment window."""
         return tiers_seconds(self.window_seconds)
 
     def variables(self, role: str, **more: str) -> dict[str, str]:
-        """The environment of one of our processes under a broker role."""
+        """Return the environment variables of a process that uses this broker role."""
         return inherited_variables(
             OMS_DATABASE_URL=self.database_url,
             OMS_AMQP_URL=self.urls[role],
@@ -90,9 +90,9 @@ class DemoEnvironment:
         )
 
     def oms(self, role: str, *commands: Sequence[str], **variables: str) -> subprocess.CompletedProcess[str]:
-        """Run commands of the command line to their ends in one process, with these variables besides.
+        """Run several `oms` commands one after the other in one process.
 
-        It fails where one of them does; the others are run all the same.
+        All of them run, also after one has failed; the exit code is the highest of theirs.
         """
         return subprocess.run(
             [*EACH, json.dumps(commands)],
@@ -108,7 +108,7 @@ class DemoEnvironment:
 
 
 def create_environment(servers: Servers, window_seconds: int) -> DemoEnvironment:
-    """Create, migrate and declare. ClientJob are to be paid within the window. Raises TopologyError."""
+    """Create, migrate and declare everything for a run with this payment window. Raises TopologyError."""
     run = secrets.token_hex(4)
     name = f"oms_demo_{run}"
     names = Names("oms" if servers.broker.management_url else f"oms-{run}")
@@ -129,7 +129,7 @@ def create_environment(servers: Servers, window_seconds: int) -> DemoEnvironment
 
 
 def remove_environment(servers: Servers, environment: DemoEnvironment) -> None:
-    """Remove what `create_environment` made on the servers; a server that is gone took it along."""
+    """Remove what `create_environment` made on the servers. A server that is gone has taken it along."""
     with contextlib.suppress(URLError, OSError, AMQPError):
         if servers.broker.management_url:
             servers.broker.drop_vhost(environment.database)
@@ -140,7 +140,7 @@ def remove_environment(servers: Servers, environment: DemoEnvironment) -> None:
 
 
 async def _remove_topology(environment: DemoEnvironment) -> None:
-    """Queues and exchanges of this run's prefix, in a virtual host that we share with others."""
+    """Delete the queues and exchanges of this run's prefix in a virtual host that is shared with others."""
     declared = topology(environment.names, environment.tiers)
     async with (
         await aio_pika.connect(environment.urls["admin"], timeout=15) as connection,

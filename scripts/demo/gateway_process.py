@@ -1,4 +1,4 @@
-"""The providers of the demo: test gateways in a process of their own, which misbehave, and their books."""
+"""The test gateways of the demo: they run in a process of their own, misbehave, and have the providers' ledgers."""
 
 import asyncio
 import contextlib
@@ -28,16 +28,16 @@ HABITS = {
     "refund_processing": 0.2,
     "paid_at_close": 0.4,
 }
-"""How likely each is, each time that it could be."""
+"""The probability of each misbehaviour, each time that it is possible."""
 LATE_SECONDS, SLOW_SECONDS, CALL_SECONDS = 12, 6, 4
-"""A late notification, and an answer that is too slow for calls that wait no longer than the last."""
+"""How late a late notification is, how slow a slow answer is, and how long calls of workers wait."""
 SAME_CLOCK_SECONDS = 1
-"""The providers' clock is ours: nobody need wait until a window has surely ended there too."""
+"""Gateways and workers share a clock here, so workers need not allow for a clock that is behind."""
 TIME_FACTOR = 0.02
-"""A notification that is not acknowledged comes again in seconds, not in minutes."""
+"""Scales the waits between copies of a notification, so that copies come after seconds and not after minutes."""
 START_SECONDS, STOP_SECONDS, LEDGER_SECONDS = 60.0, 10.0, 10.0
 LEDGER_SHARE = 50
-"""Asking for the books takes at most one part in so many of the time."""
+"""Reading the ledgers takes at most one part in so many of the time."""
 Ledgers = Mapping[str, Mapping[str, Any]]
 """Provider -> its ledger."""
 
@@ -48,7 +48,7 @@ class GatewaysDiedError(Exception):
 
 @dataclass
 class GatewayProcess:
-    """The process. `environment` is what workers are configured with, `urls` where each gateway is."""
+    """The process of all gateways. `environment` configures workers for them; `urls` is provider -> gateway's URL."""
 
     process: asyncio.subprocess.Process
     log: Path
@@ -61,29 +61,29 @@ class GatewayProcess:
     _stopping: bool = False
 
     async def watch(self) -> None:
-        """Until it ends. Raises GatewaysDiedError when nobody stopped it: the books are gone."""
+        """Wait until the process ends. Raises GatewaysDiedError if it was not stopped, because its ledgers are lost."""
         await self.process.wait()
         if not self._stopping:
             raise GatewaysDiedError(f"the gateways ended by themselves; the end of {self.log}:\n{last_words(self.log)}")
 
     @property
     def up(self) -> bool:
-        """Whether it runs."""
+        """True while the process runs."""
         return self.process.returncode is None
 
     def memory_bytes(self) -> int:
-        """Resident memory, 0 when it does not run."""
+        """Return the resident memory, 0 if the process does not run."""
         with contextlib.suppress(psutil.Error):
             return int(psutil.Process(self.process.pid).memory_info().rss) if self.up else 0
         return 0
 
     @property
     def waiting(self) -> int:
-        """Notifications that will still be sent."""
+        """The number of notifications that are still to be sent."""
         return sum(book["notifications"]["waiting"] for book in self.ledgers.values())
 
     async def refresh(self) -> None:
-        """Read the books, unless that was just done. What cannot be read stays as it was."""
+        """Read the ledgers, unless they were read just now. A ledger that cannot be read stays as it was."""
         if time.monotonic() < self._next_refresh:
             return
         begun = time.monotonic()
@@ -92,12 +92,12 @@ class GatewayProcess:
         self._next_refresh = begun + LEDGER_SHARE * (time.monotonic() - begun)
 
     async def read(self) -> Ledgers:
-        """Every gateway's ledger. Raises ClientError, TimeoutError."""
+        """Return the ledger of every gateway. Raises ClientError, TimeoutError."""
         async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=LEDGER_SECONDS)) as session:
             return {name: await _ledger(session, f"{url}/ledger") for name, url in self.urls.items()}
 
     async def stop(self) -> None:
-        """Ask it to stop, wait, and kill it when it does not."""
+        """Stop the process; kill it if it does not end in time."""
         self._stopping = True
         if not self.up:
             return
@@ -120,7 +120,7 @@ async def _ledger(session: aiohttp.ClientSession, url: str) -> Mapping[str, Any]
 async def running_gateways(
     folder: Path, environment: Mapping[str, str], rotate_after: int
 ) -> AsyncIterator[GatewayProcess]:
-    """All four, until the block ends. `environment` has the broker for the edge. Raises GatewaysDiedError."""
+    """Run all four gateways until the block ends. `environment` has the edge's broker. Raises GatewaysDiedError."""
     log, keys = folder / "gateways.log", folder / "gateways"
     habits = [word for name, value in HABITS.items() for word in ("--habit", f"{name}={value}")]
     numbers = {
@@ -149,7 +149,7 @@ async def running_gateways(
 
 
 async def _begun(gateways: GatewayProcess) -> None:
-    """Wait for what it says of itself."""
+    """Wait for the line in which the process describes itself."""
     assert gateways.process.stdout is not None
     line = b""
     with contextlib.suppress(TimeoutError):
@@ -163,11 +163,11 @@ async def _begun(gateways: GatewayProcess) -> None:
 
 
 def _same_clock(file: Path) -> None:
-    """UnionPay's attempts end by its clock alone."""
+    """Set UnionPay's grace: UnionPay has no call to close an attempt, so only the clock ends it."""
     settings = json.loads(file.read_text("utf-8"))
     file.write_text(json.dumps(settings | {"grace_seconds": SAME_CLOCK_SECONDS}), "utf-8")
 
 
 def last_words(log: Path, lines: int = 15) -> str:
-    """The end of a log."""
+    """Return the last lines of a log."""
     return "\n".join(log.read_text(errors="replace").splitlines()[-lines:])

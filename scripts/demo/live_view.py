@@ -1,4 +1,4 @@
-"""The picture: a live one on a terminal, a line every few seconds elsewhere."""
+"""The live view: tables on a terminal, one line every few seconds elsewhere."""
 
 import sys
 import time
@@ -36,7 +36,7 @@ MIB = 1024 * 1024
 
 @dataclass
 class ViewData:
-    """Everything the picture needs."""
+    """The data that the live view shows."""
 
     children: Sequence[ChildProcess | GatewayProcess]
     prefix: str = "oms"
@@ -48,8 +48,8 @@ class ViewData:
     note: str = ""
 
 
-def picture(view_data: ViewData) -> RenderableType:
-    """The whole screen."""
+def tables(view_data: ViewData) -> RenderableType:
+    """Return the tables of the live view."""
     rows = [
         Columns([_orders(view_data), _flow(view_data), _processes(view_data)], padding=(0, 1)),
         Columns(
@@ -109,7 +109,7 @@ def _benefits(view_data: ViewData) -> Table:
 
 
 def _providers(view_data: ViewData) -> Table:
-    """Captures and what they took, less what went back."""
+    """Return for each provider: captures, the amount less refunds, and refunds."""
     table = _table("providers: captures, kept, refunds")
     for _ in range(2):
         table.add_column(justify="right")
@@ -149,15 +149,15 @@ def _queues(view_data: ViewData) -> Table:
 
 def _dead(view_data: ViewData) -> Table:
     rows = [(reason, f"{count:,}") for reason, count in view_data.status.dead.items()]
-    return _table("dead messages open, by reason", *rows, ("all", f"{sum(view_data.status.dead.values()):,}"))
+    return _table("dead letters open, by reason", *rows, ("all", f"{sum(view_data.status.dead.values()):,}"))
 
 
 def _milliseconds(seconds: float | None) -> str:
     return "-" if seconds is None else f"{seconds * 1000:,.0f} ms"
 
 
-def line(view_data: ViewData) -> str:
-    """The picture in one line."""
+def status_line(view_data: ViewData) -> str:
+    """Return the live view as one line."""
     status, client_report = view_data.status, view_data.client_report
     latency = client_report.get("latency", {})
     states = " ".join(f"{state}={status.states[state]}" for state in STATES if state in status.states)
@@ -175,7 +175,7 @@ def line(view_data: ViewData) -> str:
 
 
 class Screen:
-    """Shows scenes on standard error, so that standard output holds the summary alone."""
+    """Draws the live view on standard error, so that standard output holds the summary alone."""
 
     def __init__(self, *, live: bool) -> None:
         self.console = Console(stderr=True)
@@ -192,9 +192,9 @@ class Screen:
             self._live.stop()
 
     def show(self, view_data: ViewData) -> None:
-        """The newest view_data."""
+        """Draw the newest data."""
         if self._live is not None:
-            self._live.update(picture(view_data), refresh=True)
+            self._live.update(tables(view_data), refresh=True)
         elif time.monotonic() >= self._next:
             self._next = time.monotonic() + PLAIN_EVERY_SECONDS
-            print(line(view_data), file=sys.stderr, flush=True)
+            print(status_line(view_data), file=sys.stderr, flush=True)

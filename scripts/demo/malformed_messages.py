@@ -1,4 +1,4 @@
-"""Messages that nobody should send. Each must come back as one dead message and hurt nothing else."""
+"""Malformed messages: each must become one dead letter and do no other harm."""
 
 from collections.abc import Callable
 from typing import Any
@@ -6,14 +6,14 @@ from typing import Any
 from scripts.amqp_client import AmqpClient, OutgoingMessage, new_id
 
 EVERY_ORDERS = 16
-"""One such message for so many orders."""
+"""One malformed message for so many orders."""
 
 
 def _order(**changes: Any) -> dict[str, Any]:
     return {
         "request_id": new_id(),
-        "actor": {"type": "user", "id": "malformed_messages"},
-        "user_id": "malformed_messages",
+        "actor": {"type": "user", "id": "malformed-sender"},
+        "user_id": "malformed-sender",
         "channel": "pc",
         "currency": "USD",
         "items": [{"sku_id": "1", "qty": 1}],
@@ -28,14 +28,14 @@ DEFECTS: dict[str, Callable[[str], OutgoingMessage]] = {
     "a float of money": lambda tag: OutgoingMessage(CREATE, _order(expected_pay_amount=0.1), tag),
     "an unknown field": lambda tag: OutgoingMessage(CREATE, _order(discount=100), tag),
     "an unknown type": lambda tag: OutgoingMessage("order.explode.v1", _order(), tag, routing_key="order.create"),
-    "a type that its key denies": lambda tag: OutgoingMessage(
+    "a type that its routing key contradicts": lambda tag: OutgoingMessage(
         "order.cancel.v1", _order(), tag, routing_key="order.create"
     ),
     "a NUL in its message id": lambda tag: OutgoingMessage(CREATE, _order(), f"{tag}\x00", correlation_id=tag),
-    "too deep": lambda tag: OutgoingMessage(CREATE, b'{"items":' + b"[" * 5_000 + b"]" * 5_000 + b"}", tag),
+    "nested too deeply": lambda tag: OutgoingMessage(CREATE, b'{"items":' + b"[" * 5_000 + b"]" * 5_000 + b"}", tag),
     "a number past 64 bits": lambda tag: OutgoingMessage(CREATE, _order(expected_pay_amount=2**70), tag),
     "a NUL in an id": lambda tag: OutgoingMessage(CREATE, _order(user_id="a\x00b"), tag),
-    "a key nobody takes": lambda tag: OutgoingMessage("order.nobody.v1", _order(), tag),
+    "a routing key without a queue": lambda tag: OutgoingMessage("order.nobody.v1", _order(), tag),
     "a forged payment": lambda tag: OutgoingMessage("payment.result.v1", _forged(), tag),
 }
 
@@ -43,7 +43,7 @@ DEFECTS: dict[str, Callable[[str], OutgoingMessage]] = {
 def _forged() -> dict[str, Any]:
     return {
         "order_id": "1",
-        "channel": "demo-pay",
+        "provider": "demo-pay",
         "trade_no": new_id(),
         "kind": "captured",
         "amount": 1,
@@ -53,20 +53,20 @@ def _forged() -> dict[str, Any]:
 
 
 class MalformedMessages:
-    """Remembers what it sent: tag -> defect. A tag is the message's correlation id."""
+    """Sends malformed messages and remembers them: `sent` is tag -> defect. The tag is the correlation id."""
 
     def __init__(self, link: AmqpClient) -> None:
         self.sent: dict[str, str] = {}
         self._link = link
 
-    async def strike(self) -> None:
-        """Send one, each defect in turn."""
+    async def send_one(self) -> None:
+        """Send one message, with the next defect of the list."""
         defect = list(DEFECTS)[len(self.sent) % len(DEFECTS)]
-        tag = f"malformed_messages-{new_id()}"
+        tag = f"malformed-{new_id()}"
         self.sent[tag] = defect
         await self._link.send(DEFECTS[defect](tag), signed=defect != "a forged payment")
 
-    async def watch(self, ordered: int) -> None:
-        """Strike when so many orders were placed that the next strike is due."""
+    async def send_when_due(self, ordered: int) -> None:
+        """Send one if so many orders are placed that it is due."""
         if len(self.sent) * EVERY_ORDERS < ordered:
-            await self.strike()
+            await self.send_one()

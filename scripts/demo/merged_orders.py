@@ -15,7 +15,7 @@ AT_ONCE = 0.6
 
 
 def in_pairs(baskets: Sequence[Basket]) -> list[tuple[Basket, ...]]:
-    """The baskets in their order; two of one buyer are sometimes one entry, where the first of them is."""
+    """Group the baskets: two of one user are sometimes one entry, at the place of the first."""
     pairs: dict[str, list[Basket]] = {}
     entries: list[list[Basket]] = []
     for basket in baskets:
@@ -29,14 +29,14 @@ def in_pairs(baskets: Sequence[Basket]) -> list[tuple[Basket, ...]]:
 
 
 class MergedOrders:
-    """Has both bills wait until the orders are merged, or pays each for itself when they cannot be."""
+    """Holds the bills of both orders until they are merged, or has each paid alone if they cannot be merged."""
 
     def __init__(self, link: AmqpClient, outcomes: CommandOutcomes, buyers: Buyers, bills: Bills) -> None:
         self.did: Counter[str] = Counter()
         self._link, self._outcomes, self._buyers, self._bills = link, outcomes, buyers, bills
 
     async def order(self, baskets: Sequence[Basket]) -> None:
-        """Place the baskets and see to it that they are paid."""
+        """Place the baskets and have them paid."""
         requests: list[str] = []
 
         def hold(request_id: str) -> None:

@@ -1,4 +1,4 @@
-"""Everybody's books of the same money: ours, the buyers' receipts and the providers' ledgers, to the cent."""
+"""Check of money and dead letters: the database against receipts, providers' ledgers and malformed messages."""
 
 import csv
 from collections.abc import Mapping
@@ -32,21 +32,21 @@ WITH ours AS (
         SELECT provider, trade_no AS number, amount, currency, NULL AS state FROM payment_facts WHERE kind = 'captured'
         UNION ALL
         SELECT provider, refund_no, -amount, currency, state FROM refunds),
-     told AS (SELECT provider, number, sum(amount)::bigint AS amount FROM receipts GROUP BY provider, number),
+     receipt_sums AS (SELECT provider, number, sum(amount)::bigint AS amount FROM receipts GROUP BY provider, number),
      compared AS (
         SELECT provider, number,
             concat_ws(' ', l.amount, l.currency, l.state) AS theirs,
             concat_ws(' ', o.amount, o.currency, o.state) AS ours,
-            l.amount AS ledger, told.amount AS receipt
+            l.amount AS ledger, receipt_sums.amount AS receipt
         FROM provider_ledger l
         FULL JOIN (SELECT * FROM ours WHERE provider = ANY($1::text[])) o USING (provider, number)
-        FULL JOIN (SELECT * FROM told WHERE provider = ANY($1::text[])) told USING (provider, number))
+        FULL JOIN (SELECT * FROM receipt_sums WHERE provider = ANY($1::text[])) receipt_sums USING (provider, number))
 SELECT format('%s %s: ours "%s", theirs "%s", receipts %s', provider, number, ours, theirs, receipt) AS difference
 FROM compared
 WHERE ours <> theirs OR ledger IS DISTINCT FROM receipt
 ORDER BY provider, number
 """
-LETTERS_SQL = """
+DEAD_LETTERS_SQL = """
 SELECT coalesce(correlation_id, message_id) AS tag, queue, type,
        concat_ws(' ', reason, error_path, error_message) AS why
 FROM dead_letters
@@ -54,9 +54,11 @@ FROM dead_letters
 
 
 @dataclass(frozen=True)
-class Books:
-    """What all orders keep, by currency, and where we disagree: with receipts on orders, with providers' ledgers on
-    movements of money, which are payments by the provider's number and refunds by ours.
+class MoneyComparison:
+    """What all orders keep, by currency, and the differences.
+
+    `differences` are orders that differ from the buyers' receipts. `providers` are captures and refunds that differ
+    from the providers' ledgers: a capture goes by the provider's number, a refund by ours.
     """
 
     kept_cents: Mapping[str, int]
@@ -65,13 +67,13 @@ class Books:
 
     @property
     def kept(self) -> str:
-        """As text."""
+        """The kept amounts as text."""
         return ", ".join(f"{cents / 100:,.2f} {currency}" for currency, cents in self.kept_cents.items()) or "nothing"
 
 
 @dataclass(frozen=True)
 class DeadLetterComparison:
-    """Malformed messages that did not come back as a dead message, and dead messages that nobody job for."""
+    """Malformed messages without a dead letter or with two, and dead letters of other messages."""
 
     missing: list[str]
     twice: list[str]
@@ -80,21 +82,23 @@ class DeadLetterComparison:
 
 async def compare_money(
     session: "asyncpg.Connection[asyncpg.Record]", receipts: Path, ledgers: Mapping[str, Mapping[str, Any]]
-) -> Books:
-    """Load the receipts and the providers' ledgers beside ours."""
+) -> MoneyComparison:
+    """Load the receipts and the providers' ledgers beside our tables and compare them."""
     for statement in CREATE_SQL:
         await session.execute(statement)
     with receipts.open(encoding="utf-8", newline="") as lines:
-        told = [(provider, int(order), number, int(amount)) for provider, order, number, amount in csv.reader(lines)]
-    await session.copy_records_to_table("receipts", records=told)
+        records = [(provider, int(order), number, int(amount)) for provider, order, number, amount in csv.reader(lines)]
+    await session.copy_records_to_table("receipts", records=records)
     await session.copy_records_to_table("provider_ledger", records=movements(ledgers))
     kept = {row["currency"]: row["kept"] for row in await session.fetch(KEPT_SQL)}
     orders = [row["difference"] for row in await session.fetch(COMPARE_SQL)]
-    return Books(kept, orders, [row["difference"] for row in await session.fetch(PROVIDERS_SQL, list(ledgers))])
+    return MoneyComparison(
+        kept, orders, [row["difference"] for row in await session.fetch(PROVIDERS_SQL, list(ledgers))]
+    )
 
 
 def movements(ledgers: Mapping[str, Mapping[str, Any]]) -> list[tuple[str, str, int, str, str | None]]:
-    """(provider, number, amount, currency, state of a refund) of each capture and each refund."""
+    """Return (provider, number, amount, currency, state of a refund) for each capture and each refund."""
     return [
         *(
             (name, one["trade_no"], one["amount"], one["currency"], None)
@@ -112,8 +116,8 @@ def movements(ledgers: Mapping[str, Mapping[str, Any]]) -> list[tuple[str, str, 
 async def compare_dead_letters(
     session: "asyncpg.Connection[asyncpg.Record]", sent: dict[str, str]
 ) -> DeadLetterComparison:
-    """Every malformed message must be one row in dead_letters; nothing else may be there."""
-    rows = await session.fetch(LETTERS_SQL)
+    """Compare dead letters with malformed messages: each message must have one row, and there must be no other."""
+    rows = await session.fetch(DEAD_LETTERS_SQL)
     found = [str(row["tag"]) for row in rows]
     return DeadLetterComparison(
         missing=[f"{defect} ({tag})" for tag, defect in sent.items() if tag not in found],

@@ -1,4 +1,4 @@
-"""Everyone outside, wired merged_orders: who hears what, and who buys when."""
+"""Connects all outside systems: which of them receives which events, and who orders when."""
 
 import asyncio
 import itertools
@@ -16,7 +16,7 @@ from scripts.demo.buyer_benefits import BuyerBenefits
 from scripts.demo.buyers import Buyers, Pace
 from scripts.demo.carrier import Carrier
 from scripts.demo.checkout import Rules
-from scripts.demo.client_job import ClientJob, client_queues
+from scripts.demo.client_job import CLIENT_ROLES, ClientJob, client_queues
 from scripts.demo.command_outcomes import CommandOutcomes
 from scripts.demo.malformed_messages import MalformedMessages
 from scripts.demo.merged_orders import MergedOrders, in_pairs
@@ -31,14 +31,11 @@ AHEAD_CHUNKS = 6
 
 
 class OutsideSystems:
-    """Everyone outside."""
+    """All outside systems of one run."""
 
     def __init__(self, job: ClientJob, group: asyncio.TaskGroup, year: Year, browser: Browser) -> None:
         self.job, self.year = job, year
-        self.links = {
-            role: AmqpClient(job.urls[role], f"demo-{role}", job.prefix)
-            for role in ("upstream", "payments", "warehouse")
-        }
+        self.links = {role: AmqpClient(job.urls[role], f"demo-{role}", job.prefix) for role in CLIENT_ROLES}
         self.links["replies"] = AmqpClient(job.urls["upstream"], "demo-replies", job.prefix, exchange="queries")
         self.queues = client_queues(job.run)
         self.tasks = BackgroundTasks(group)
@@ -76,14 +73,14 @@ class OutsideSystems:
         self.links["replies"].listen(self.queues["replies"], (), self.receive_reply)
 
     def receive(self, received: ReceivedMessage) -> None:
-        """What upstream hears."""
+        """Handle an event that upstream has subscribed to."""
         self.outcomes.receive(received)
         self.benefits_log.receive(received)
         if received.type.startswith("order."):
             self.placed_orders.receive(received)
 
     def receive_reply(self, received: ReceivedMessage) -> None:
-        """The answer to a question, or the stored outcome of a repeated request."""
+        """Handle an answer to a preview, or the stored outcome of a repeated request."""
         if not self.price_previews.receive(received):
             self.placement.receive_reply(received)
 
@@ -96,7 +93,7 @@ class OutsideSystems:
             chunk, stocked = next_ones
             await stocked
             if self.job.hasty_orders and not self.buyers.ordered:
-                self.tasks.start(self.buyers.hurry(chunk[0], self.job.hasty_orders))
+                self.tasks.start(self.buyers.order_too_often(chunk[0], self.job.hasty_orders))
             for baskets in in_pairs(chunk):
                 await self.outcomes.fewer_than(self.job.open_commands_max)
                 for _ in baskets:
@@ -104,7 +101,7 @@ class OutsideSystems:
                 if self.draining.is_set():
                     break
                 self.tasks.start(self._buy(baskets))
-                await self.malformed_messages.watch(self.buyers.ordered)
+                await self.malformed_messages.send_when_due(self.buyers.ordered)
         self.placed_all = True
 
     async def _buy(self, baskets: Sequence[Basket]) -> None:
@@ -114,7 +111,7 @@ class OutsideSystems:
             await self.merged_orders.order(baskets)
 
     async def stock(self) -> None:
-        """Put the products of the next baskets on sale while the last ones are ordered."""
+        """Put the products of the next baskets on sale while earlier baskets are ordered."""
         year = self.year.baskets()
         wanted = itertools.islice(year, self.job.orders) if self.job.orders else year
         while (chunk := list(itertools.islice(wanted, CHUNK_BASKETS))) and not self.draining.is_set():
@@ -122,7 +119,7 @@ class OutsideSystems:
         await self._stocked.put(None)
 
     def idle(self) -> bool:
-        """Whether nobody outside waits for anything or has anything left to say."""
+        """Tell whether all orders are placed and nothing outside waits for an answer or has a task left."""
         waiting = (
             len(self.outcomes.open) + len(self.placed_orders.live) + len(self.placement.repeats_owed) + len(self.tasks)
         )
@@ -130,6 +127,6 @@ class OutsideSystems:
         return self.placed_all and waiting + owed == 0
 
     def flush(self) -> None:
-        """Write down what the verdict reads."""
+        """Write the files that the checks read."""
         self.payments.receipts.flush()
         self.benefits_log.flush()

@@ -1,4 +1,4 @@
-"""The shop's own payment service reports what it collects: most once, some late, twice, wrongly, or never."""
+"""The shop's own payment service reports what it collects: mostly once, sometimes late, twice, wrongly or never."""
 
 import asyncio
 import random
@@ -12,66 +12,66 @@ from scripts.demo.receipts import Receipts
 
 PROVIDER = "demo-pay"
 
-HABITS = {
+COURSES = {
     "pays once": 82,
-    "is told twice": 4,
+    "is reported twice": 4,
     "pays twice": 3,
     "pays the wrong amount": 2,
     "fails, then pays": 3,
     "pays too late": 3,
     "never pays": 3,
 }
-"""What happens to how many payments of a hundred."""
+"""How many payments of a hundred take each course."""
 
 
 class PaymentService:
-    """Collects bills, and gives back what the order system asks it to."""
+    """Collects bills and reports them as a trusted adapter; refunds what the order system requests."""
 
     def __init__(self, link: AmqpClient, tasks: BackgroundTasks, receipts: Receipts, window_seconds: float) -> None:
         self.did: Counter[str] = Counter()
         self._link, self._tasks, self._receipts, self._window_seconds = link, tasks, receipts, window_seconds
 
     def pay(self, bill: Bill) -> None:
-        """Begin to collect, somehow."""
-        self._begin(random.choices(list(HABITS), list(HABITS.values()))[0], bill)
+        """Begin to collect a bill in one of the courses, by chance."""
+        self._begin(random.choices(list(COURSES), list(COURSES.values()))[0], bill)
 
     def pay_at_once(self, bill: Bill) -> None:
-        """Begin to collect, well."""
+        """Begin to collect a bill without any trouble."""
         self._begin("pays once", bill)
 
     def receive(self, received: ReceivedMessage) -> None:
-        """A refund of what it has collected."""
+        """Handle the request for a refund of a payment that this service collected."""
         if received.type == "refund.requested.v1" and received.body["provider"] == PROVIDER:
             self._tasks.start(self._refund(received.body))
 
-    def _begin(self, habit: str, bill: Bill) -> None:
-        self.did[habit] += 1
-        self._tasks.start(self._pay(habit, bill))
+    def _begin(self, course: str, bill: Bill) -> None:
+        self.did[course] += 1
+        self._tasks.start(self._pay(course, bill))
 
-    async def _pay(self, habit: str, bill: Bill) -> None:
-        if habit == "never pays":
+    async def _pay(self, course: str, bill: Bill) -> None:
+        if course == "never pays":
             return
         late = self._window_seconds + random.uniform(2, 6)
-        await asyncio.sleep(late if habit == "pays too late" else random.uniform(0.05, 2.5))
-        if habit == "fails, then pays":
-            await self._tell(bill, "failed", bill.amount, new_id(), reason="insufficient funds")
+        await asyncio.sleep(late if course == "pays too late" else random.uniform(0.05, 2.5))
+        if course == "fails, then pays":
+            await self._report(bill, "failed", bill.amount, new_id(), reason="insufficient funds")
             await asyncio.sleep(random.uniform(0.1, 1))
         amount, trade_no = bill.amount, new_id()
-        if habit == "pays the wrong amount":
+        if course == "pays the wrong amount":
             amount = max(1, amount + random.choice([-100, -1, 1, 1000]))
         await self._capture(bill, amount, trade_no)
-        if habit == "is told twice":
+        if course == "is reported twice":
             await asyncio.sleep(random.choice([0, random.uniform(0, 3)]))
-            await self._tell(bill, "captured", amount, trade_no)
-        if habit == "pays twice":
+            await self._report(bill, "captured", amount, trade_no)
+        if course == "pays twice":
             await asyncio.sleep(random.choice([0, random.uniform(0, 3)]))
             await self._capture(bill, bill.amount, new_id())
 
     async def _capture(self, bill: Bill, amount: int, trade_no: str) -> None:
         self._receipts.paid(PROVIDER, trade_no, bill, amount)
-        await self._tell(bill, "captured", amount, trade_no)
+        await self._report(bill, "captured", amount, trade_no)
 
-    async def _tell(self, bill: Bill, kind: str, amount: int, trade_no: str, **more: Any) -> None:
+    async def _report(self, bill: Bill, kind: str, amount: int, trade_no: str, **more: Any) -> None:
         body = {
             "order_id": bill.order_id,
             "provider": PROVIDER,
@@ -84,17 +84,17 @@ class PaymentService:
         }
         await self._link.send(OutgoingMessage("payment.result.v1", body | more))
 
-    async def _refund(self, job: dict[str, Any]) -> None:
+    async def _refund(self, refund: dict[str, Any]) -> None:
         self.did["refunds"] += 1
         slow = random.random() < 0.1
         await asyncio.sleep(random.uniform(2, 6) if slow else random.uniform(0.05, 1))
         body = {
-            "refund_no": job["refund_no"],
+            "refund_no": refund["refund_no"],
             "status": "succeeded",
-            "amount": job["amount"],
-            "currency": job["currency"],
+            "amount": refund["amount"],
+            "currency": refund["currency"],
             "occurred_at": now(),
         }
-        self._receipts.gave_back(job)
+        self._receipts.refunded(refund)
         for _ in range(2 if random.random() < 0.1 else 1):
             await self._link.send(OutgoingMessage("refund.result.v1", body))

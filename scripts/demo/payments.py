@@ -1,4 +1,4 @@
-"""Where bills are paid: by providers, or at the shop's own payment service; and what is received of money."""
+"""Sends each bill to a provider or to the shop's own payment service, and follows the events about money."""
 
 import random
 from collections import Counter
@@ -14,19 +14,19 @@ from scripts.demo.provider_payments import ProviderPayments
 from scripts.demo.receipts import Receipts
 
 OWN_SERVICE = {"orders": 0.1, "merged orders": 0.5}
-"""Which part of the bills the shop's own service collects."""
-DISBELIEVED = "notifications that are not believed"
+"""The share of bills that the shop's own service collects."""
+REFUSED_NOTIFICATIONS = "notifications refused as not genuine"
 SIGNS = {
-    "payment.callback_rejected.v1": DISBELIEVED,
-    "payment.attempt_closed.v1": "attempts that are closed",
+    "payment.callback_rejected.v1": REFUSED_NOTIFICATIONS,
+    "payment.attempt_closed.v1": "attempts closed",
 }
 EVENTS = (*bills.EVENTS, *receipts.EVENTS, "payment.callback_rejected", "payment.attempt_closed")
 
 
 class Payments:
-    """Sends every bill one way or the other, and hears what becomes of it.
+    """Divides the bills and passes on the events.
 
-    The service speaks under a trusted user on a link of its own, buyers on that of the shop's site.
+    The service has a link under a trusted broker user; buyers use the link of the shop's site.
     """
 
     def __init__(
@@ -39,7 +39,7 @@ class Payments:
         self.provider_payments = ProviderPayments(placement, self.receipts, browser)
 
     def receive(self, received: ReceivedMessage) -> None:
-        """An event."""
+        """Pass an event on to bills, receipts and the payment service, and count what it means."""
         self.bills.receive(received)
         self.receipts.receive(received)
         self.service.receive(received)

@@ -1,4 +1,4 @@
-"""What becomes of orders, and how buyers change their minds about them."""
+"""Follows every placed order to its end, and has buyers change, cancel and confirm some of them."""
 
 import asyncio
 import random
@@ -29,11 +29,11 @@ CHANCES = {
     "cancels when paid": 0.02,
     "cancels a split order": 0.1,
     "cancels a part of an order": 0.06,
-    "moves house": 0.03,
+    "changes the address": 0.03,
     "confirms receipt": 0.4,
     "confirms too early": 0.005,
-    "meddles with another's order": 0.005,
-    "deletes when done": 0.02,
+    "tries to cancel the order of another user": 0.005,
+    "deletes a completed order": 0.02,
 }
 
 
@@ -47,7 +47,7 @@ class PlacedOrder:
 
 
 class PlacedOrders:
-    """Follows every order to its end, parts of split orders too, and says what buyers want changed."""
+    """Follows every order to its end, parts of split orders too, and sends what buyers want to change."""
 
     def __init__(self, link: AmqpClient, outcomes: CommandOutcomes, tasks: BackgroundTasks) -> None:
         self.live: dict[str, PlacedOrder] = {}
@@ -57,7 +57,7 @@ class PlacedOrders:
         self._link, self._outcomes, self._tasks = link, outcomes, tasks
 
     def receive(self, received: ReceivedMessage) -> None:
-        """An event of an order."""
+        """Handle an event of an order."""
         type_, body = received.type, received.body
         order_id, state, version = str(body["order_id"]), str(body["state"]), int(str(body["version"]))
         known = self.live.get(order_id)
@@ -79,24 +79,30 @@ class PlacedOrders:
                 self._maybe("cancels at once", "order.cancel.v1", order_id, user, reason="changed my mind")
                 self._maybe("confirms too early", "order.confirm_receipt.v1", order_id, user)
                 stranger = "household-0"
-                self._maybe("meddles with another's order", "order.cancel.v1", order_id, stranger, reason="mischief")
+                self._maybe(
+                    "tries to cancel the order of another user",
+                    "order.cancel.v1",
+                    order_id,
+                    stranger,
+                    reason="mischief",
+                )
             case "order.paid.v1":
                 what = "cancels a part of an order" if is_part else "cancels when paid"
                 self._maybe(what, "order.cancel.v1", order_id, user, reason="found it cheaper")
-                self._maybe("moves house", "order.change_address.v1", order_id, user, address=address("moved"))
+                self._maybe("changes the address", "order.change_address.v1", order_id, user, address=address("moved"))
             case "order.split.v1":
                 self._maybe("cancels a split order", "order.cancel.v1", order_id, user, reason="changed my mind")
-                self._maybe("moves house", "order.change_address.v1", order_id, user, address=address("moved"))
+                self._maybe("changes the address", "order.change_address.v1", order_id, user, address=address("moved"))
             case "order.delivered.v1":
                 self._maybe("confirms receipt", "order.confirm_receipt.v1", order_id, user)
-            case "order.completed.v1" if self._dares("deletes when done"):
-                self._say("order.delete.v1", user, order_ids=[order_id])
+            case "order.completed.v1" if self._by_chance("deletes a completed order"):
+                self._send_later("order.delete.v1", user, order_ids=[order_id])
 
     def _maybe(self, what: str, type_: str, order_id: str, user: str, **fields: object) -> None:
-        if self._dares(what):
-            self._say(type_, user, order_id=order_id, **fields)
+        if self._by_chance(what):
+            self._send_later(type_, user, order_id=order_id, **fields)
 
-    def _say(self, type_: str, user: str, **fields: object) -> None:
+    def _send_later(self, type_: str, user: str, **fields: object) -> None:
         message = OutgoingMessage(type_, {"request_id": new_id(), "actor": {"type": "user", "id": user}, **fields})
         self._tasks.start(self._after_a_while(message))
 
@@ -105,7 +111,7 @@ class PlacedOrders:
         self._outcomes.note(message)
         await self._link.send(message)
 
-    def _dares(self, what: str) -> bool:
-        dares = random.random() < CHANCES[what]
-        self.did[what] += dares
-        return dares
+    def _by_chance(self, what: str) -> bool:
+        chosen = random.random() < CHANCES[what]
+        self.did[what] += chosen
+        return chosen

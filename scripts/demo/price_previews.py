@@ -1,4 +1,4 @@
-"""Asking what an order would cost. The order system forgets what it does not answer in time: it is job again."""
+"""Previews of an order's price. A query that expired unanswered is sent again."""
 
 import asyncio
 from collections import Counter
@@ -11,7 +11,7 @@ ANSWER_TIMEOUT_SECONDS = 30.0
 
 
 class PricePreviews:
-    """Asks on one link, which also hears the answers."""
+    """Sends queries on one link, which also receives the answers."""
 
     def __init__(self, link: AmqpClient, reply_to: str) -> None:
         self.did: Counter[str] = Counter()
@@ -19,7 +19,7 @@ class PricePreviews:
         self._waiting: dict[str, asyncio.Future[ReceivedMessage]] = {}
 
     async def preview(self, question: Mapping[str, Any]) -> ReceivedMessage:
-        """The answer to an order.preview."""
+        """Return the answer to an order.preview."""
         while True:
             message = OutgoingMessage("order.preview.v1", question, reply_to=self._reply_to)
             answer: asyncio.Future[ReceivedMessage] = asyncio.get_running_loop().create_future()
@@ -29,12 +29,12 @@ class PricePreviews:
                 async with asyncio.timeout(ANSWER_TIMEOUT_SECONDS):
                     return await answer
             except TimeoutError:
-                self.did["previews job again"] += 1
+                self.did["previews sent again"] += 1
             finally:
                 del self._waiting[message.message_id]
 
     def receive(self, received: ReceivedMessage) -> bool:
-        """Whether it was an answer."""
+        """Handle a reply; tell whether it was the answer to a preview."""
         answer = self._waiting.get(received.correlation_id)
         if answer is not None and not answer.done():
             answer.set_result(received)

@@ -1,4 +1,4 @@
-"""Our own processes: started, watched, started again when they die."""
+"""Child processes of the demo: workers and relays, which are started again when they die."""
 
 import asyncio
 import contextlib
@@ -14,25 +14,25 @@ from pathlib import Path
 import psutil
 
 STOP_TIMEOUT_SECONDS = 40.0
-"""Above the grace that workers and relays allow themselves."""
+"""Longer than the grace that workers and relays allow themselves."""
 YOUNG_SECONDS = 5.0
 YOUNG_DEATHS_MAX = 10
 PR_SET_PDEATHSIG = 1
 
 
 class KeepsDyingError(Exception):
-    """A process dies again and again right after its start. The message has the end of its log."""
+    """A process dies again and again soon after its start. The message has the end of its log."""
 
 
 def ends_with_parent() -> None:
-    """In a new process: be told to stop when the demo is gone, however it went (Linux)."""
+    """Run in a new child: ask Linux to send it SIGTERM when the demo ends, however that happens."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
 @dataclass
 class ChildProcess:
-    """One process. Its output goes to `<name>.log` in the run folder."""
+    """One process. Its output goes to `<name>.log` in the run's folder."""
 
     name: str
     command: Sequence[str]
@@ -45,7 +45,7 @@ class ChildProcess:
     _young_deaths: int = 0
 
     async def watch(self) -> None:
-        """Keep it running until `stop`. Raises KeepsDyingError."""
+        """Keep the process running until `stop`. Raises KeepsDyingError."""
         while not self._stopping:
             await self._start()
             assert self._process is not None
@@ -60,16 +60,16 @@ class ChildProcess:
 
     @property
     def log(self) -> Path:
-        """Where it writes."""
+        """The file with its output."""
         return self.folder / f"{self.name}.log"
 
     @property
     def up(self) -> bool:
-        """Whether it runs."""
+        """True while it runs."""
         return self._process is not None and self._process.returncode is None
 
     def memory_bytes(self) -> int:
-        """Resident memory, 0 when it does not run."""
+        """Return the resident memory, 0 if the process does not run."""
         if not self.up or self._process is None:
             return 0
         with contextlib.suppress(psutil.Error):
@@ -77,12 +77,12 @@ class ChildProcess:
         return 0
 
     def kill(self) -> None:
-        """As a power cut would; `watch` starts it again."""
+        """Kill it with SIGKILL; `watch` starts it again."""
         if self.up and self._process is not None:
             self._process.kill()
 
     async def stop(self) -> None:
-        """Ask it to stop, wait, and kill it when it does not."""
+        """Stop it with SIGTERM; kill it if it does not end in time."""
         self._stopping = True
         if not self.up or self._process is None:
             return
@@ -102,7 +102,7 @@ class ChildProcess:
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,
-                start_new_session=True,  # Ctrl-C in the terminal is for the demo, which then drains
+                start_new_session=True,  # Ctrl-C in the terminal reaches the demo alone, which then drains
                 preexec_fn=ends_with_parent,
             )
         self._started = time.monotonic()
@@ -113,30 +113,30 @@ class ChildProcess:
 
 @dataclass
 class ChildProcesses:
-    """All of them."""
+    """All child processes of a run."""
 
     children: list[ChildProcess] = field(default_factory=list)
     _group: list[asyncio.Task[None]] = field(default_factory=list)
 
     def start(self, group: asyncio.TaskGroup) -> None:
-        """Start and watch every one; one that keeps dying ends the group."""
+        """Start and watch all of them. One that keeps dying ends the task group."""
         self._group = [group.create_task(child.watch()) for child in self.children]
 
     async def stop(self) -> None:
-        """Stop every one, side by side."""
+        """Stop all of them at the same time."""
         await asyncio.gather(*(child.stop() for child in self.children))
         await asyncio.gather(*self._group, return_exceptions=True)
 
     def first(self, prefix: str) -> ChildProcess:
-        """The first whose name begins so."""
+        """Return the first process whose name begins with this prefix."""
         return next(child for child in self.children if child.name.startswith(prefix))
 
 
 def python(*arguments: str) -> list[str]:
-    """A command line of this interpreter, in this checkout."""
+    """Return a command line for the running interpreter."""
     return [sys.executable, *arguments]
 
 
 def inherited_variables(**variables: str) -> dict[str, str]:
-    """This process's environment, with these on top."""
+    """Return this process's environment with these variables on top."""
     return dict(os.environ) | variables

@@ -1,10 +1,10 @@
-"""What the shop takes off a price by itself: read from the discounts of real sales, as promotions.
+"""Promotions read from the discounts of real sales.
 
-kind             where sales show
+kind             how it shows in the sales
 ---------------  ---------------------------------------------------------------------------------------
-single           a discount on every unit
-full_reduction   buy one, get one free: a pair costs half, a single unit its price
-ladder           another discount from two units on, which a single unit does not get
+single           every unit has a discount
+full_reduction   buy one, get one free: a pair costs half, a single unit its full price
+ladder           two units or more have a discount, a single unit has none
 """
 
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 WEEKS = 2
-"""A product's price and deal are those of its first weeks in the data; later ones would be other promotions."""
+"""The price and promotion of a product are those of its first weeks in the data: later ones would be others."""
 PAIRS_MAX = 20
 WHOLE = 10_000  # basis points
 HALF_ABOUT = 50
@@ -21,14 +21,18 @@ HALF_ABOUT = 50
 
 @dataclass(frozen=True)
 class ProductPromotion:
-    """A single has the unit's price, a ladder steps of (units, basis points still paid), a reduction (full, reduce)."""
+    """The terms of a promotion, by its kind.
+
+    `price_cents` is the unit price of a single. `steps` are (units, basis points still to pay) of a ladder, and
+    (full, reduce) in cents of a full_reduction.
+    """
 
     kind: str
     price_cents: int = 0
     steps: tuple[tuple[int, int], ...] = ()
 
     def off_cents(self, price_cents: int, units: int) -> int:
-        """What it takes off so many units at this price."""
+        """Return what it takes off so many units at this price, in cents."""
         amount = price_cents * units
         if self.kind == "single":
             return (price_cents - self.price_cents) * units
@@ -40,13 +44,13 @@ class ProductPromotion:
 
 
 def half_even(dividend: int, divisor: int) -> int:
-    """The whole number next to the quotient; of two that are as near, the even one."""
+    """Round the quotient to the nearest whole number, and a half to the even one."""
     whole, rest = divmod(dividend, divisor)
     return whole + (2 * rest > divisor or (2 * rest == divisor and whole % 2 == 1))
 
 
 class SaleLines(NamedTuple):
-    """Columns, a row for each line of a basket in the order of time. `place` is the product's; cents are the line's."""
+    """Columns with a row for each line of a basket, in the order of time. `place` is that of the product."""
 
     place: Any
     week: Any
@@ -56,7 +60,7 @@ class SaleLines(NamedTuple):
 
 
 class ProductPromotions:
-    """The price and the deal of every product, by its place."""
+    """The price and the promotion of every product, by the product's place."""
 
     def __init__(self, sales: SaleLines, products: int) -> None:
         begun = np.full(products, np.iinfo(np.int16).max)
@@ -70,8 +74,8 @@ class ProductPromotions:
         self._off_cents = np.minimum(unit_off[typical], self.price_cents - 1)
         self._paid_by_pairs = _paid_by_pairs(sales, products)
 
-    def deal(self, place: int) -> ProductPromotion | None:
-        """The deal of a product, if it has one."""
+    def promotion(self, place: int) -> ProductPromotion | None:
+        """Return the promotion of a product, if it has one."""
         price, off, paid = (int(column[place]) for column in (self.price_cents, self._off_cents, self._paid_by_pairs))
         if abs(paid - WHOLE // 2) <= HALF_ABOUT:
             return ProductPromotion(
@@ -83,8 +87,11 @@ class ProductPromotions:
 
 
 def _paid_by_pairs(sales: SaleLines, products: int) -> Any:
-    """Basis points that buyers of two and more pay where buyers of one pay all; WHOLE everywhere else."""
-    given = sales.off_cents * 20 >= sales.shelf_cents  # less than 5 % is a rounding, not a reason to buy two
+    """Return for each product the basis points that buyers of two or more pay while buyers of one pay the full price.
+
+    It is WHOLE for products without such a promotion.
+    """
+    given = sales.off_cents * 20 >= sales.shelf_cents  # less than 5 % is rounding and no reason to buy two
     one = sales.units == 1
 
     def count(rows: Any) -> Any:
@@ -97,12 +104,17 @@ def _paid_by_pairs(sales: SaleLines, products: int) -> Any:
     place = sales.place[rows]
     typical = median_rows(place, np.ones(len(rows), np.int64), np.lexsort((paid, place)), products)
     median = np.append(paid, WHOLE)[typical]
-    sure = apart & ((ones > 0) | (np.abs(median - WHOLE // 2) <= HALF_ABOUT))  # else nobody knows what one would cost
+    sure = apart & (
+        (ones > 0) | (np.abs(median - WHOLE // 2) <= HALF_ABOUT)
+    )  # without single sales the price of one unit is unknown
     return np.where(sure, np.clip(median, WHOLE // 100, WHOLE), WHOLE)
 
 
 def median_rows(places: Any, weights: Any, order: Any, products: int) -> Any:
-    """Of each product the row in the middle of its sales, as `order` sorts them by product; -1 where it has none."""
+    """Return for each product the row in the middle of its sales, -1 if it has none.
+
+    `order` sorts the rows by product, then by the value whose median is wanted.
+    """
     sums = np.cumsum(weights[order], dtype=np.int64)
     begins, ends = (np.searchsorted(places[order], np.arange(products), side) for side in ("left", "right"))
     sums_before = np.append(0, sums)

@@ -1,4 +1,4 @@
-"""Buyers who pay through providers: they start here, and pay there with what their client was given."""
+"""Buyers who pay at providers: they start a payment here, then pay there with what payment.started gave them."""
 
 import asyncio
 import random
@@ -20,10 +20,10 @@ PROVIDERS: Mapping[str, tuple[str, Sequence[str]]] = {
     "unionpay": ("CNY", ("page", "wap", "app")),
     "paypal": ("USD", ("page",)),
 }
-"""Provider -> the currency that buyers use it for here, and its scenes."""
+"""Provider -> the currency that buyers of the demo use it for, and its scenes."""
 APPROVING = frozenset({"paypal"})
-"""Buyers approve here; the order system takes the money afterwards."""
-HABITS = {
+"""At these providers buyers only approve; the order system captures afterwards."""
+COURSES = {
     "pays": 72,
     "pays two attempts": 6,
     "pays at another provider than at first": 6,
@@ -33,64 +33,64 @@ HABITS = {
     "never pays": 3,
     "never comes": 3,
 }
-"""What so many buyers of a hundred do."""
+"""How many buyers of a hundred take each course."""
 WRONG_AMOUNT = 0.02
-"""How many see another amount at first than is due."""
+"""The share of buyers who first start with a wrong amount."""
 TRIES = 3
-"""So many providers a buyer tries that do not answer or say no."""
+"""A buyer tries so many providers if one does not answer or refuses."""
 AGAIN = frozenset({"PAY_PROVIDER_UNKNOWN", "PAY_PROVIDER_ERROR"})
 TOO_LATE = frozenset({"PAY_ALREADY_PAID", "PAY_EXPIRED", "ORDER_STATE_INVALID"})
-"""An order that is cancelled, expired or paid meanwhile cannot be paid."""
+"""Codes of orders that were cancelled, expired or paid meanwhile."""
 MISMATCH = "PAY_AMOUNT_MISMATCH"
 OK, CONFLICT = 200, 409
 Started: TypeAlias = Mapping[str, Any]
 
 
 class ProviderPayments:
-    """Every bill finds its provider. What must not happen is a surprise at the placement."""
+    """Pays each bill at a provider. An answer that must not happen is reported to the order placement."""
 
     def __init__(self, placement: OrderPlacement, receipts: Receipts, browser: Browser) -> None:
         self.did: Counter[str] = Counter()
         self._placement, self._receipts, self._browser = placement, receipts, browser
 
     def pay(self, bill: Bill) -> None:
-        """Begin to pay, somehow."""
-        self._begin(random.choices(list(HABITS), list(HABITS.values()))[0], bill)
+        """Begin to pay a bill in one of the courses, by chance."""
+        self._begin(random.choices(list(COURSES), list(COURSES.values()))[0], bill)
 
     def pay_at_once(self, bill: Bill) -> None:
-        """Begin to pay, well."""
+        """Begin to pay a bill without any trouble."""
         self._begin("pays", bill)
 
-    def _begin(self, habit: str, bill: Bill) -> None:
-        self.did[habit] += 1
-        if habit != "never comes":
-            self._placement.tasks.start(self._pay(habit, bill))
+    def _begin(self, course: str, bill: Bill) -> None:
+        self.did[course] += 1
+        if course != "never comes":
+            self._placement.tasks.start(self._pay(course, bill))
 
-    async def _pay(self, habit: str, bill: Bill) -> None:
+    async def _pay(self, course: str, bill: Bill) -> None:
         await asyncio.sleep(random.uniform(0.05, 2.5))
         if random.random() < WRONG_AMOUNT:
-            self.did["sees another amount at first"] += 1
+            self.did["starts with a wrong amount"] += 1
             await self._start(bill, self._provider(bill), bill.amount + 1, {MISMATCH})
         first = None
-        if habit == "pays two attempts":
+        if course == "pays two attempts":
             self._placement.tasks.start(self._start_and_follow(bill))
-        elif habit == "pays at another provider than at first":
+        elif course == "pays at another provider than at first":
             first = await self._started(bill)
         started = await self._started(bill, but=first["provider"] if first else "")
-        if started is None or habit == "never pays":
+        if started is None or course == "never pays":
             return
-        if habit == "pays in the last second":
+        if course == "pays in the last second":
             await asyncio.sleep(seconds_to(started["pay_before"]) - random.random())
-        elif habit == "pays too late":
+        elif course == "pays too late":
             await asyncio.sleep(seconds_to(started["pay_before"]) + random.uniform(1, 4))
         await self._follow(bill, started)
-        if habit == "pays one attempt twice":
+        if course == "pays one attempt twice":
             await self._follow(bill, started)
 
     # ------------------------------------------------------------ at the shop
 
     def _provider(self, bill: Bill, but: str = "") -> str:
-        """One that collects the bill's currency, another one where there is."""
+        """Return a provider that collects the bill's currency, not `but` if there is another."""
         fit = [name for name, (currency, _) in PROVIDERS.items() if currency == bill.currency]
         return random.choice([name for name in fit if name != but] or fit)
 
@@ -100,7 +100,7 @@ class ProviderPayments:
             await self._follow(bill, started)
 
     async def _started(self, bill: Bill, but: str = "") -> Started | None:
-        """An attempt that is open, at whichever provider answers; None when the order cannot be paid any more."""
+        """Start an attempt, at another provider if one fails. Returns None if the order cannot be paid any more."""
         provider = but
         for _ in range(TRIES):
             provider = self._provider(bill, but=provider)
@@ -127,19 +127,21 @@ class ProviderPayments:
     # ------------------------------------------------------------ at the provider
 
     async def _follow(self, bill: Bill, started: Started) -> None:
-        """Follow the link, scan the code, post the form or open the app, and pay."""
+        """Pay at the provider with the link, code, form or app order that the attempt has."""
         provider = started["provider"]
-        status, said = await self._browser.pay(provider, {name: started[name] for name in ("kind", "url", "fields")})
+        status, response = await self._browser.pay(
+            provider, {name: started[name] for name in ("kind", "url", "fields")}
+        )
         if status == CONFLICT:
-            self.did["is told by a provider that it is too late"] += 1
+            self.did["pays too late and is refused by the provider"] += 1
         elif status != OK:
-            self._placement.report_unexpected(f"payment of order {bill.order_id} at {provider}: {status} {said}")
+            self._placement.report_unexpected(f"payment of order {bill.order_id} at {provider}: {status} {response}")
         elif provider not in APPROVING:
-            self._receipts.paid(provider, said["trade_no"], bill, said["charged"])
+            self._receipts.paid(provider, response["trade_no"], bill, response["charged"])
 
 
 def request(bill: Bill, provider: str, scene: str, amount: int) -> OutgoingMessage:
-    """payment.start, with what any scene of any provider asks for."""
+    """Return a payment.start with everything that any scene of any provider needs."""
     body = {
         "request_id": new_id(),
         "actor": {"type": "user", "id": bill.user},
@@ -156,5 +158,5 @@ def request(bill: Bill, provider: str, scene: str, amount: int) -> OutgoingMessa
 
 
 def seconds_to(moment: str) -> float:
-    """From now; negative when it is over."""
+    """Return the seconds until this moment, negative if it has passed."""
     return (datetime.fromisoformat(moment) - datetime.now(UTC)).total_seconds()

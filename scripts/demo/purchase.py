@@ -1,4 +1,4 @@
-"""One basket at the placement: what it should cost, and the messages that ask for the price and order it."""
+"""One basket as a purchase: what it must cost, and the messages that preview and order it."""
 
 import random
 import zlib
@@ -7,35 +7,35 @@ from typing import Any
 
 from scripts.amqp_client import OutgoingMessage
 from scripts.demo.baskets import Basket, Product
-from scripts.demo.checkout import Bill, Rules, bill
+from scripts.demo.checkout import PriceBreakdown, Rules, price_breakdown
 
 COUNTRY = "US"
 
 
 @dataclass(frozen=True)
 class Purchase:
-    """What a buyer wants to order, with which coupon and points, and what it should cost by the shop's rules."""
+    """What a buyer orders, with which coupon and points, and what it must cost by the shop's rules."""
 
     basket: Basket
     lines: list[tuple[Product, int]]
-    due: Bill
+    due: PriceBreakdown
     channel: str
     coupon_id: str | None = None
     points: int = 0
 
     @property
     def user(self) -> str:
-        """Who buys."""
+        """The user who buys."""
         return self.basket.user
 
     @property
     def items(self) -> list[dict[str, Any]]:
-        """The lines, as the wire has them."""
+        """The lines as the wire has them."""
         return [{"sku_id": product.sku_id, "qty": units} for product, units in self.lines]
 
     @property
     def amounts(self) -> dict[str, Any]:
-        """The amounts that the order system must come to."""
+        """The amounts that the order system must compute."""
         due = self.due
         return {
             "currency": self.basket.currency,
@@ -49,15 +49,15 @@ class Purchase:
         }
 
     def plain(self, rules: Rules, coupon_id: str) -> "Purchase":
-        """The same at the price without benefits, but for a coupon that gives none."""
-        return replace(self, due=bill(self.lines, rules), coupon_id=coupon_id, points=0)
+        """Return the same purchase without points and with this coupon, at the price without benefits."""
+        return replace(self, due=price_breakdown(self.lines, rules), coupon_id=coupon_id, points=0)
 
     def question(self) -> dict[str, Any]:
-        """order.preview."""
+        """Return the body of an order.preview."""
         return self._about() | {"country": COUNTRY}
 
     def message(self, request_id: str, **wrong: Any) -> OutgoingMessage:
-        """order.create, with some things wrong perhaps."""
+        """Return the order.create; `wrong` replaces some of its fields."""
         body = {
             "request_id": request_id,
             "source": "cart",
@@ -81,14 +81,14 @@ class Purchase:
 def purchase(
     basket: Basket, lines: list[tuple[Product, int]], rules: Rules, coupon_id: str | None, points: int
 ) -> Purchase:
-    """The basket, its coupon and some points: what takes nothing off stays in the purse."""
-    due = bill(lines, rules, basket.coupon if coupon_id else None, points)
+    """Return the purchase of a basket. Points that take nothing off are not used."""
+    due = price_breakdown(lines, rules, basket.coupon if coupon_id else None, points)
     channel = random.choice(["pc", "mobile", "api"])
     return Purchase(basket, lines, due, channel, coupon_id, points if due.points else 0)
 
 
 def address(household: str) -> dict[str, str]:
-    """An address that nobody lives at."""
+    """Return an address that does not exist."""
     return {
         "receiver": f"Household {household}",
         "phone": f"+1 555 010 {zlib.crc32(household.encode()) % 10_000:04d}",

@@ -1,4 +1,4 @@
-"""What buyers know that they paid and got back, written down to be compared with everybody's books."""
+"""The payments and refunds that buyers know of, in a file for the comparison with the database and the ledgers."""
 
 from collections import Counter, OrderedDict
 from collections.abc import Mapping
@@ -9,27 +9,28 @@ from typing import Any, TypeAlias
 from scripts.amqp_client import ReceivedMessage
 from scripts.demo.bills import Bill
 
-REMEMBERED_MAX = 50_000  # what is told of twice is told of soon
+REMEMBERED_MAX = 50_000  # a repeated event comes soon after the first: older numbers are forgotten
 EVENTS = ("payment.captured", "refund.requested", "refund.succeeded")
 
 
 Number: TypeAlias = tuple[str, str]
-"""(provider, the number of a payment or a refund)"""
+"""(provider, number of a payment or a refund)"""
 
 
 @dataclass(frozen=True)
 class Receipt:
-    """Money that was taken for a bill, right or wrong; cents."""
+    """A payment for a bill, of the right or a wrong amount; in cents."""
 
     bill: Bill
     amount: int
 
 
 class Receipts:
-    """A line `provider,order_id,number,amount` for each movement: payments by the provider's number, refunds by ours.
+    """Writes a line `provider,order_id,number,amount` for each payment and refund.
 
-    A payment of merged orders has a line for each of them when it is kept, else one for the order that it names: for
-    whom the money is, is known when the order system has received of it. Not every payment leaves its buyer a receipt.
+    A payment goes by the provider's number, a refund by ours. A payment of merged orders has a line for each order if
+    it is kept, else one line for the order that it names. Which of the two is known once payment.captured arrives; a
+    payment without a receipt is taken from that event.
     """
 
     def __init__(self, file: Path, merged: Mapping[str, Bill]) -> None:
@@ -42,19 +43,19 @@ class Receipts:
         self._file = file.open("w", encoding="utf-8")
 
     def paid(self, provider: str, trade_no: str, bill: Bill, amount: int) -> None:
-        """A buyer was charged so much; the order system has to receive of it, unless it was faster."""
+        """Note that a buyer was charged. Its line is written when payment.captured arrives, if it did not before."""
         if (provider, trade_no) not in self._written:
             self.open[provider, trade_no] = Receipt(bill, amount)
 
-    def gave_back(self, refund: Mapping[str, Any]) -> None:
-        """A buyer has money back; received of once more it changes nothing."""
+    def refunded(self, refund: Mapping[str, Any]) -> None:
+        """Write the line of a refund, once."""
         number = refund["provider"], refund["refund_no"]
         if number not in self._written:
             self.refunded_cents[refund["currency"]] += refund["amount"]
             self._write(number, {refund["order_id"]: -refund["amount"]})
 
     def receive(self, received: ReceivedMessage) -> None:
-        """An event about money."""
+        """Handle an event about money."""
         body = received.body
         match received.type:
             case "payment.captured.v1":
@@ -63,18 +64,19 @@ class Receipts:
                 self.refunds_open[body["refund_no"]] = body["order_id"]
             case "refund.succeeded.v1":
                 self.refunds_open.pop(body["refund_no"], None)
-                self.gave_back(body)
+                self.refunded(body)
 
     def flush(self) -> None:
-        """Write everything down."""
+        """Write all lines to the file."""
         self._file.flush()
 
     def stuck(self) -> list[str]:
-        """What nobody has answered."""
+        """Return payments and refunds without an answer, as text."""
         captures, refunds = list(self.open.items())[:3], list(self.refunds_open.items())[:3]
         return [
-            f"capture {no} at {provider} of order {one.bill.order_id} unheard" for (provider, no), one in captures
-        ] + [f"refund {number} of order {order_id} unheard" for number, order_id in refunds]
+            f"capture {no} at {provider} of order {one.bill.order_id} is not announced"
+            for (provider, no), one in captures
+        ] + [f"refund {number} of order {order_id} has no outcome" for number, order_id in refunds]
 
     def _captured(self, body: Mapping[str, Any]) -> None:
         number = body["provider"], body["trade_no"]
@@ -85,7 +87,7 @@ class Receipts:
         self._write(number, bill.shares if for_all else {bill.order_id: amount})
 
     def _bill(self, body: Mapping[str, Any]) -> Bill:
-        """Of a payment without a receipt."""
+        """Return the bill of a payment without a receipt."""
         alone = Bill(body["currency"], "", {body["order_id"]: body["amount"]})
         return self._merged.get(body["intent_id"] or "", alone)
 

@@ -1,4 +1,4 @@
-"""What the outside systems knows so far, as it is told to the demo once a second."""
+"""The report that the client writes once a second for the live view, and the last one for the summary."""
 
 import time
 from collections import Counter, deque
@@ -6,18 +6,18 @@ from typing import Any
 
 from scripts.demo.order_placement import AGREED
 from scripts.demo.outside_systems import OutsideSystems
-from scripts.demo.payments import DISBELIEVED
+from scripts.demo.payments import REFUSED_NOTIFICATIONS
 
 
 class Reporter:
-    """Makes the reports."""
+    """Builds the reports."""
 
     def __init__(self, systems: OutsideSystems) -> None:
         self._systems = systems
         self._created: deque[tuple[float, int]] = deque(maxlen=11)
 
     def report(self) -> dict[str, Any]:
-        """What is known so far."""
+        """Return the state so far."""
         systems = self._systems
         created = systems.outcomes.decided["order.create.v1 -> order.created.v1"]
         self._created.append((time.monotonic(), created))
@@ -42,7 +42,7 @@ class Reporter:
         }
 
     def final(self) -> dict[str, Any]:
-        """The last report: everything."""
+        """Return the last report, with all counts."""
         systems = self._systems
         systems.flush()
         return self.report() | {
@@ -55,16 +55,16 @@ class Reporter:
             "agreed": systems.placement.did[AGREED],
             "unexpected_answers": systems.placement.unexpected_answers[:5],
             "split_wrongly": systems.placed_orders.split_orders.wrong[:5],
-            "disbelieved": systems.payments.did[DISBELIEVED],
+            "notifications_refused": systems.payments.did[REFUSED_NOTIFICATIONS],
             "service": dict(systems.payments.service.did),
             "provider_payments": dict(systems.payments.provider_payments.did + systems.payments.did),
             "carrier": dict(systems.carrier.did),
-            "malformed_messages": systems.malformed_messages.sent,
+            "malformed_sent": systems.malformed_messages.sent,
             "stuck": self.stuck(),
         }
 
     def stuck(self) -> list[str]:
-        """The longest waits, as text."""
+        """Return what has waited longest, as text."""
         systems = self._systems
         orders = [f"order {key} is {order.state}" for key, order in list(systems.placed_orders.live.items())[:5]]
         repeats = [f"repeat {key} has no reply" for key in list(systems.placement.repeats_owed)[:3]]
@@ -74,7 +74,7 @@ class Reporter:
         return systems.outcomes.oldest() + orders + repeats + others
 
     def _benefits(self) -> dict[str, int]:
-        """What orders cost less, here and in the data set, and how many were split and merged."""
+        """Return what orders cost less, here and in the data set, and how many were split and merged."""
         systems = self._systems
         split_orders = systems.placed_orders.split_orders.did
         return {f"{name}_cents": cents for name, cents in systems.buyers.cents.items()} | {
@@ -87,7 +87,7 @@ class Reporter:
 
     def _did(self) -> dict[str, int]:
         systems = self._systems
-        people = (
+        sources = (
             systems.buyers,
             systems.placement,
             systems.placed_orders,
@@ -95,7 +95,7 @@ class Reporter:
             systems.price_previews,
             systems.payments.bills,
         )
-        return {what: times for somebody in people for what, times in somebody.did.items()}
+        return {what: times for source in sources for what, times in source.did.items()}
 
     def _phase(self) -> str:
         if not self._systems.buyers.ordered:

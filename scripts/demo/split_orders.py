@@ -1,4 +1,4 @@
-"""ClientJob that were split: the parts must add up to the whole, in every term."""
+"""Split orders: the amounts of the parts must add up to those of the whole, term by term."""
 
 from collections import Counter
 from dataclasses import dataclass, field
@@ -9,7 +9,7 @@ TERMS = ("origin", "promotion", "coupon", "points", "shipping", "tax", "payable"
 
 @dataclass
 class SplitOrder:
-    """What is known of one split order: the whole's amounts and its children, and the amounts of those received of."""
+    """The amounts and children of a split order, and the amounts of the parts whose events have arrived."""
 
     whole: dict[str, int] | None = None
     children: frozenset[str] = frozenset()
@@ -17,19 +17,19 @@ class SplitOrder:
 
     @property
     def complete(self) -> bool:
-        """Whether everybody was received of."""
+        """True once the events of the whole and of every part have arrived."""
         return self.whole is not None and self.children <= self.parts.keys()
 
     def differences(self) -> list[str]:
-        """The terms that do not add up."""
+        """Return the terms that do not add up, as text."""
         assert self.whole is not None
         sums = {term: sum(part[term] for part in self.parts.values()) for term in TERMS}
-        told = [f"{term} {self.whole[term]}, parts {sums[term]}" for term in TERMS if self.whole[term] != sums[term]]
-        return told if self.children == self.parts.keys() else [*told, "other children"]
+        found = [f"{term} {self.whole[term]}, parts {sums[term]}" for term in TERMS if self.whole[term] != sums[term]]
+        return found if self.children == self.parts.keys() else [*found, "other children"]
 
 
 class SplitOrders:
-    """Hears order.created of whole orders and parts, in any order."""
+    """Collects the order.created of whole orders and parts, in any order."""
 
     def __init__(self) -> None:
         self.did: Counter[str] = Counter()
@@ -37,7 +37,7 @@ class SplitOrders:
         self.waiting: dict[str, SplitOrder] = {}
 
     def receive(self, body: dict[str, Any]) -> None:
-        """One order.created."""
+        """Handle one order.created."""
         root = body["parent_id"] or (body["order_id"] if body["children"] else None)
         if root is None:
             return
@@ -53,5 +53,5 @@ class SplitOrders:
             self.wrong += [f"order {root}: {what}" for what in split_order.differences()]
 
     def stuck(self) -> list[str]:
-        """Split orders of which a part was never received of."""
-        return [f"a part of order {root} unheard" for root in list(self.waiting)[:3]]
+        """Return split orders of which a part is missing, as text."""
+        return [f"a part of order {root} is not announced" for root in list(self.waiting)[:3]]

@@ -1,4 +1,4 @@
-"""The gateways' books as the providers' own day statements, compared with ours by `oms payments reconcile`."""
+"""The gateways' ledgers, written as the providers' day statements and compared by `oms payments reconcile`."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ from scripts.gateways.wechat_account import APPID, MCHID
 
 @dataclass(frozen=True)
 class StatementLine:
-    """A line: a payment, or with `refund_no` a refund of it."""
+    """One line: a payment, or a refund of it if it has a `refund_no`."""
 
     at: datetime
     out_trade_no: str
@@ -29,20 +29,20 @@ class StatementLine:
 
 @dataclass(frozen=True)
 class DayStatement:
-    """One file."""
+    """The statement of one provider and day."""
 
     provider: str
     day: date
     lines: Sequence[StatementLine]
 
     def content(self) -> bytes:
-        """As the provider writes it."""
+        """Return the file as the provider writes it."""
         return WRITERS[self.provider](self.day, self.lines)
 
 
 @dataclass(frozen=True)
 class StatementComparison:
-    """How many lines in how many files, and what `oms payments reconcile` found."""
+    """The number of lines and files, and the differences that `oms payments reconcile` found."""
 
     lines: int = 0
     files: int = 0
@@ -52,13 +52,15 @@ class StatementComparison:
 def reconcile(
     environment: DemoEnvironment, ledgers: Mapping[str, Mapping[str, Any]], variables: Mapping[str, str]
 ) -> StatementComparison:
-    """Every gateway's statements. `variables` are the providers' settings."""
+    """Reconcile the statements of every gateway. `variables` are the settings of the providers."""
     written = [one for provider, ledger in ledgers.items() for one in statements(provider, ledger)]
     if not written:
         return StatementComparison()
     done = environment.oms("worker", *(_command(one, environment.folder) for one in written), **variables)
-    said = f"{done.stdout}{done.stderr}".strip()
-    return StatementComparison(sum(len(one.lines) for one in written), len(written), (said,) if done.returncode else ())
+    output = f"{done.stdout}{done.stderr}".strip()
+    return StatementComparison(
+        sum(len(one.lines) for one in written), len(written), (output,) if done.returncode else ()
+    )
 
 
 def _command(one: DayStatement, folder: Path) -> list[str]:
@@ -68,7 +70,7 @@ def _command(one: DayStatement, folder: Path) -> list[str]:
 
 
 def statements(provider: str, ledger: Mapping[str, Any]) -> list[DayStatement]:
-    """One for each day on which money moved, in China, as the shop's days are."""
+    """Return a statement for each day with movements. Days are those of China, as the shop's are."""
     days: dict[date, list[StatementLine]] = {}
     for moved in movements(ledger):
         days.setdefault(moved.at.astimezone(wechat_protocol.CHINA).date(), []).append(moved)
@@ -76,7 +78,7 @@ def statements(provider: str, ledger: Mapping[str, Any]) -> list[DayStatement]:
 
 
 def movements(ledger: Mapping[str, Any]) -> Iterable[StatementLine]:
-    """What a gateway took, and what it gave back for good."""
+    """Yield the captures of a gateway and the refunds that have succeeded."""
     numbers = {one["trade_no"]: one["out_trade_no"] for one in ledger["captures"]}
     for one in (*ledger["captures"], *ledger["refunds"]):
         if one.get("state", "succeeded") == "succeeded":

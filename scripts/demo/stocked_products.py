@@ -1,4 +1,4 @@
-"""The catalogue and the delivery notes: every product and its deal are there before the first basket that wants it."""
+"""Puts every product with its promotion and stock on sale before the first basket that contains it."""
 
 import asyncio
 import zlib
@@ -7,36 +7,36 @@ from datetime import UTC, datetime, timedelta
 
 from scripts.amqp_client import AmqpClient, OutgoingMessage
 from scripts.demo.baskets import Basket, Product, Year
-from scripts.demo.catalogue_messages import promotion
+from scripts.demo.catalogue_messages import promotion_upsert
 from scripts.demo.command_outcomes import CommandOutcomes
 
 WAREHOUSE = "main"
 SCARCE_ONE_IN = 60
-"""One product in so many gets two units only, so that some orders find an empty shelf."""
+"""One product in so many gets only two units, so that some orders find it sold out."""
 OPEN_MAX = 500
-NOTES_OPEN_MAX = 150
-"""Reservations queue behind delivery notes, so fewer of those are under way."""
+RECEIPTS_OPEN_MAX = 150
+"""Reservations queue behind stock.receive messages, so fewer of those are open at a time."""
 
 
 class StockedProducts:
-    """Knows everything it has announced. ProductPromotions hold from yesterday until tomorrow."""
+    """Knows all announced products. Promotions are valid from yesterday until tomorrow."""
 
     def __init__(self, link: AmqpClient, outcomes: CommandOutcomes, year: Year) -> None:
         self.products: dict[str, Product] = {}
         self._link, self._outcomes, self._year = link, outcomes, year
-        self._slots = {"stock.receive.v1": asyncio.Semaphore(NOTES_OPEN_MAX)}
+        self._slots = {"stock.receive.v1": asyncio.Semaphore(RECEIPTS_OPEN_MAX)}
         self._other_slots = asyncio.Semaphore(OPEN_MAX)
         now = datetime.now(UTC)
         self._starts_at, self._ends_at = now - timedelta(days=1), now + timedelta(days=1)
 
     async def stock_up(self, baskets: Iterable[Basket]) -> None:
-        """Announce and stock what these baskets want and nobody has wanted before; return when it can be bought."""
+        """Announce and stock the new products of these baskets; return when they can be ordered."""
         wanted = {sku_id for basket in baskets for sku_id, _ in basket.lines} - self.products.keys()
         messages: list[OutgoingMessage] = []
         for product in map(self._year.product, sorted(wanted)):
             self.products[product.sku_id] = product
-            deal = promotion(product, self._starts_at, self._ends_at)
-            messages += [upsert(product), receive(product), *([deal] if deal else [])]
+            promotion = promotion_upsert(product, self._starts_at, self._ends_at)
+            messages += [sku_upsert(product), stock_receive(product), *([promotion] if promotion else [])]
         await asyncio.gather(*map(self._send, messages))
 
     async def _send(self, message: OutgoingMessage) -> None:
@@ -45,13 +45,13 @@ class StockedProducts:
             await self._link.send(message)
             await sent.outcome()
 
-    def bought(self, basket: Basket) -> list[tuple[Product, int]]:
-        """What is in the basket, and how much of it."""
+    def lines_of(self, basket: Basket) -> list[tuple[Product, int]]:
+        """Return (product, units) of a basket."""
         return [(self.products[sku_id], units) for sku_id, units in basket.lines]
 
 
-def upsert(product: Product) -> OutgoingMessage:
-    """The product as it is sold."""
+def sku_upsert(product: Product) -> OutgoingMessage:
+    """Return the sku.upsert of a product."""
     return OutgoingMessage(
         "sku.upsert.v1",
         {
@@ -70,8 +70,8 @@ def upsert(product: Product) -> OutgoingMessage:
     )
 
 
-def receive(product: Product) -> OutgoingMessage:
-    """Enough units for the year, or far too few."""
+def stock_receive(product: Product) -> OutgoingMessage:
+    """Return a stock.receive with enough units for the year, or with two of a scarce product."""
     scarce = zlib.crc32(product.sku_id.encode()) % SCARCE_ONE_IN == 0
     qty = 2 if scarce else product.demand_units + 10
     note = {"ref": f"opening-{product.sku_id}", "sku_id": product.sku_id, "warehouse": WAREHOUSE, "qty": qty}

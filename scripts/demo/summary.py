@@ -1,4 +1,4 @@
-"""The summary of a run, for a person and for a program."""
+"""The summary of a run, as tables for people and as JSON for programs."""
 
 import json
 from collections.abc import Mapping
@@ -14,7 +14,7 @@ NOTIFICATIONS = ("sent", "sent again", "given up")
 
 
 def as_json(result: RunResult) -> str:
-    """The summary for a program."""
+    """Return the summary as JSON."""
     found = checks(result)
     return json.dumps(
         {
@@ -25,8 +25,8 @@ def as_json(result: RunResult) -> str:
             "restarts": result.restarts,
             "seconds": round(result.seconds, 1),
             "gateways": {name: did(ledger) for name, ledger in result.gateways.items()},
-            "kept_cents": dict(result.books.kept_cents),
-            "client": {name: value for name, value in result.final.items() if name != "malformed_messages"},
+            "kept_cents": dict(result.money.kept_cents),
+            "client": {name: value for name, value in result.final.items() if name != "malformed_sent"},
             "audit": result.audit[1],
         },
         indent=2,
@@ -34,23 +34,25 @@ def as_json(result: RunResult) -> str:
 
 
 def print_summary(result: RunResult, console: Console) -> None:
-    """The summary for a person."""
+    """Print the summary as tables."""
     final, latency = result.final, result.final.get("latency_all", {})
-    print(*(row.rstrip() for row in result.audit[1].splitlines()), "", sep="\n")  # as wide as it is
+    print(
+        *(row.rstrip() for row in result.audit[1].splitlines()), "", sep="\n"
+    )  # rich would cut these lines to its width
     for title, rows in (
         ("orders", result.status.states),
         ("commands and their outcomes", final.get("decided", {})),
         ("refused", final.get("refusals", {})),
         ("what buyers did", final.get("buyers", {})),
         ("how buyers paid", final.get("provider_payments", {})),
-        ("what the shop's payment service did", final.get("service", {})),
+        ("how the shop's payment service paid", final.get("service", {})),
         ("what carriers did", final.get("carrier", {})),
         ("split, merged, taken off", _benefits(final.get("benefits", {}))),
-        ("dead messages by reason", result.status.dead),
-        ("processes started again", result.restarts),
+        ("dead letters by reason", result.status.dead),
+        ("restarts of processes", result.restarts),
     ):
         console.print(_pairs(title, rows))
-    console.print(_matrix("what providers did", {name: did(one) for name, one in result.gateways.items()}))
+    console.print(_matrix("what test gateways did", {name: did(one) for name, one in result.gateways.items()}))
     if latency.get("p50") is not None:
         console.print(f"command to created: p50 {latency['p50'] * 1000:.0f} ms, p99 {latency['p99'] * 1000:.0f} ms")
     console.print(f"{final.get('ordered', 0):,} orders in {result.seconds:.0f} s, the drain included")
@@ -58,7 +60,7 @@ def print_summary(result: RunResult, console: Console) -> None:
 
 
 def _benefits(gave: dict[str, int]) -> dict[str, str]:
-    """Cents that were taken off as amounts, beside what the data set has of them."""
+    """Return what was taken off, beside what the data set has, and counts of split and merged orders."""
     amounts = {
         "promotions": "off by promotions",
         "promotions_then": "off by promotions, in the data set",
@@ -72,13 +74,13 @@ def _benefits(gave: dict[str, int]) -> dict[str, str]:
 
 
 def did(ledger: Mapping[str, Any]) -> dict[str, int]:
-    """What a gateway took and gave back, and how it misbehaved."""
+    """Return what a gateway captured and refunded, and how often it misbehaved."""
     counts = {"captures": len(ledger["captures"]), "refunds": len(ledger["refunds"]), "unpaid": ledger["unpaid"]}
     return counts | {name: ledger["notifications"].get(name, 0) for name in NOTIFICATIONS} | dict(ledger["habits"])
 
 
 def _matrix(title: str, columns: Mapping[str, Mapping[str, int]]) -> Table:
-    """A column of counts for each."""
+    """Return a table with a column of counts for each provider."""
     table = Table("", title=title, title_justify="left", min_width=60)
     for name in columns:
         table.add_column(name, justify="right")

@@ -1,4 +1,4 @@
-"""What the live view shows of the inside, read from PostgreSQL and the broker once a second."""
+"""The status of the order system, read from PostgreSQL and RabbitMQ once a second."""
 
 import asyncio
 import contextlib
@@ -27,7 +27,7 @@ TIMEOUT_SECONDS = 10.0
 
 @dataclass(frozen=True)
 class SystemStatus:
-    """One look. `None` where the server did not answer."""
+    """One reading. `counts` or `queues` is None if its server did not answer."""
 
     states: dict[str, int] = field(default_factory=dict)
     dead: dict[str, int] = field(default_factory=dict)
@@ -36,7 +36,7 @@ class SystemStatus:
 
     @property
     def is_idle(self) -> bool:
-        """Whether nothing is under way: no message or timer, no open attempt or refund, no order that has not ended."""
+        """True if nothing is under way: no message, timer, open attempt or refund, and no order that has not ended."""
         if self.counts is None or self.queues is None:
             return False
         under_way = [count for state, count in self.states.items() if state not in FINAL]
@@ -44,7 +44,7 @@ class SystemStatus:
         return not any([*under_way, *waiting, *self.queues.values()])
 
     def in_progress(self) -> list[str]:
-        """What is under way, as text."""
+        """Return what is under way, as text."""
         if self.counts is None or self.queues is None:
             return ["PostgreSQL does not answer" if self.counts is None else "RabbitMQ does not answer"]
         states = {f"orders {state}": count for state, count in self.states.items() if state not in FINAL}
@@ -54,7 +54,7 @@ class SystemStatus:
 
 
 class StatusReader:
-    """Holds a session and a connection of its own, and opens new ones when they are lost."""
+    """Reads the status with connections of its own, and opens new ones when they are lost."""
 
     def __init__(self, database_url: str, amqp_url: str, queues: Sequence[str]) -> None:
         self._database_url, self._amqp_url, self._queues = database_url, amqp_url, queues
@@ -62,7 +62,7 @@ class StatusReader:
         self._connection: AbstractConnection | None = None
 
     async def read(self) -> SystemStatus:
-        """Read everything; what cannot be read is None."""
+        """Read the status. What cannot be read is None."""
         try:
             async with asyncio.timeout(TIMEOUT_SECONDS):
                 states, dead, counts = await self._rows()
@@ -71,7 +71,7 @@ class StatusReader:
         return SystemStatus(states, dead, counts, await self._depths())
 
     async def close(self) -> None:
-        """Let go of both."""
+        """Close both connections."""
         with contextlib.suppress(OSError, AMQPError, asyncpg.PostgresError, asyncpg.InterfaceError, TimeoutError):
             if self._session is not None:
                 await self._session.close(timeout=5)

@@ -1,4 +1,4 @@
-"""The end of a run: what must be true, and whether it is."""
+"""The verdict of a run: the checks that must hold, and whether they do."""
 
 from collections import Counter
 from collections.abc import Mapping
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from scripts.demo.benefits_check import BenefitsComparison
-from scripts.demo.money_check import Books, DeadLetterComparison
+from scripts.demo.money_check import DeadLetterComparison, MoneyComparison
 from scripts.demo.statement_check import StatementComparison
 from scripts.demo.system_status import SystemStatus
 
@@ -15,7 +15,7 @@ TAMPERED = ("forged", "reserialised")
 
 @dataclass(frozen=True)
 class Check:
-    """One thing that must be true; `examples` say where it is not."""
+    """One thing that must hold. `examples` say where it does not."""
 
     name: str
     ok: bool
@@ -25,13 +25,13 @@ class Check:
 
 @dataclass(frozen=True)
 class RunResult:
-    """Everything the summary is made of."""
+    """All data of the summary and the verdict."""
 
     final: dict[str, Any]
     status: SystemStatus
-    books: Books
-    messages: DeadLetterComparison
-    ledgers: BenefitsComparison
+    money: MoneyComparison
+    dead_letters: DeadLetterComparison
+    benefits: BenefitsComparison
     gateways: Mapping[str, Mapping[str, Any]]
     statements: StatementComparison
     audit: tuple[int, str]
@@ -41,8 +41,8 @@ class RunResult:
 
 
 def checks(result: RunResult) -> list[Check]:
-    """All must hold for exit 0."""
-    return [*_commands(result), *_money(result), *_amounts(result), *_letters(result), _audit(result)]
+    """Return all checks. The demo exits with 0 if every one holds."""
+    return [*_commands(result), *_money(result), *_amounts(result), *_dead_letters(result), _audit(result)]
 
 
 def _commands(result: RunResult) -> list[Check]:
@@ -50,50 +50,53 @@ def _commands(result: RunResult) -> list[Check]:
     open_commands, contradictions = final.get("commands_open", -1), final.get("contradictions", [])
     sent = final.get("commands_sent", 0)
     return [
-        Check("everything came to its end", not result.stuck, _count(result.stuck, "stuck"), result.stuck[:10]),
+        Check("everything ended", not result.stuck, _count(result.stuck, "stuck"), result.stuck[:10]),
         Check("every command has its outcome", open_commands == 0, f"{sent - max(open_commands, 0):,} of {sent:,}"),
         _none("no command has two outcomes", contradictions),
     ]
 
 
 def _money(result: RunResult) -> list[Check]:
-    books, gateways, found = result.books, result.gateways, result.statements
+    money, gateways, found = result.money, result.gateways, result.statements
     written = f"{found.lines:,} lines in {found.files:,} files"
     return [
-        _none("what orders keep is what buyers paid", books.differences, books.kept),
-        _none("the providers' ledgers have what ours have", books.providers, _movements(gateways)),
-        _none("the providers' day statements say the same", list(found.differences), written),
-        _forgeries(gateways, result.final.get("disbelieved", 0)),
+        _none("what orders keep is what buyers paid", money.differences, money.kept),
+        _none("the providers' ledgers agree with ours", money.providers, _movements(gateways)),
+        _none("the providers' day statements agree with ours", list(found.differences), written),
+        _tampered(gateways, result.final.get("notifications_refused", 0)),
     ]
 
 
-def _forgeries(gateways: Mapping[str, Mapping[str, Any]], disbelieved: int) -> Check:
-    """Each copy that was tampered with is refused, but for those that did not arrive."""
+def _tampered(gateways: Mapping[str, Mapping[str, Any]], refused: int) -> Check:
+    """Check that the order system refused every notification that was tampered with.
+
+    Copies that were given up may never have arrived, so they may be missing.
+    """
     sent = sum(ledger["habits"].get(habit, 0) for ledger in gateways.values() for habit in TAMPERED)
     lost = sum(ledger["notifications"].get("given up", 0) for ledger in gateways.values())
-    name = "no notification that was tampered with is believed"
-    return Check(name, sent - lost <= disbelieved <= sent, f"{disbelieved:,} of {sent:,} refused")
+    name = "every notification that was tampered with is refused"
+    return Check(name, sent - lost <= refused <= sent, f"{refused:,} of {sent:,} refused")
 
 
 def _amounts(result: RunResult) -> list[Check]:
-    final, ledgers = result.final, result.ledgers
-    gave, agreed = Counter(final.get("benefits", {})), final.get("agreed", 0)
-    coupons = ledgers.twice + ledgers.coupons
+    final, benefits = result.final, result.benefits
+    given, agreed = Counter(final.get("benefits", {})), final.get("agreed", 0)
+    coupons = benefits.twice + benefits.coupons
     return [
-        _none("orders cost what the checkout says", final.get("unexpected_answers", []), f"{agreed:,} to the cent"),
-        _none("split orders add up", final.get("split_wrongly", []), f"{gave['split']:,} into {gave['parts']:,}"),
-        _none("every coupon is used once at most", coupons, f"{gave['coupons_used']:,} used"),
-        _none("every point is accounted for", ledgers.points, f"{gave['points_used']:,} used"),
+        _none("orders cost what the checkout computes", final.get("unexpected_answers", []), f"{agreed:,} to the cent"),
+        _none("split orders add up", final.get("split_wrongly", []), f"{given['split']:,} into {given['parts']:,}"),
+        _none("every coupon is used once at most", coupons, f"{given['coupons_used']:,} used"),
+        _none("every point is accounted for", benefits.points, f"{given['points_used']:,} used"),
     ]
 
 
-def _letters(result: RunResult) -> list[Check]:
-    messages, sent = result.messages, len(result.final.get("malformed_messages", {}))
-    wrong = messages.missing + messages.twice
-    came = f"{sent - len(messages.missing):,} of {sent:,}"
+def _dead_letters(result: RunResult) -> list[Check]:
+    found, sent = result.dead_letters, len(result.final.get("malformed_sent", {}))
+    wrong = found.missing + found.twice
+    came = f"{sent - len(found.missing):,} of {sent:,}"
     return [
-        Check("every malformed message is one dead message", not wrong, came, tuple(wrong[:5])),
-        _none("nothing else died", messages.unexpected),
+        Check("every malformed message is one dead letter", not wrong, came, tuple(wrong[:5])),
+        _none("there are no other dead letters", found.unexpected),
     ]
 
 
@@ -102,7 +105,7 @@ def _audit(result: RunResult) -> Check:
 
 
 def _none(name: str, found: list[str], detail: str | None = None) -> Check:
-    """There is none of what must not be."""
+    """Check that a list of faults is empty."""
     return Check(name, not found, detail if detail and not found else _count(found, "found"), tuple(found[:5]))
 
 

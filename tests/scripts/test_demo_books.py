@@ -87,7 +87,7 @@ VALUES ('order-creation', $1, $2, 'order.create.v1', 'invalid', $3, 'k', '', '')
 """
 
 
-async def test_dead_letters_are_matched_with_what_the_vandal_sent(database_url: str) -> None:
+async def test_dead_letters_are_matched_with_the_malformed_messages(database_url: str) -> None:
     session = await asyncpg.connect(database_url)
     await session.executemany(
         LETTER, [(str(n), tag, b"") for n, tag in enumerate(("one", "twice", "twice", "stranger"))]

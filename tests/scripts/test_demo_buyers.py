@@ -1,4 +1,4 @@
-"""The demo's buyers: what they expect of the order system, and that they notification when it is otherwise."""
+"""The demo's buyers: what they expect of the order system, and that they report when it is otherwise."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -75,7 +75,7 @@ def by_chance(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
 def shop(wire: Any) -> tuple[Buyers, OrderPlacement]:
     """Buyers at their placement, on this wire."""
     tasks: Any = SimpleNamespace(start=None)
-    stocked_products: Any = SimpleNamespace(bought=lambda basket: [(TEA, units) for _, units in basket.lines])
+    stocked_products: Any = SimpleNamespace(lines_of=lambda basket: [(TEA, units) for _, units in basket.lines])
     placement, wire.price_previews = (
         OrderPlacement(wire, wire.outcomes, tasks, "replies"),
         PricePreviews(wire, "replies"),
@@ -133,19 +133,19 @@ async def test_somebody_in_a_hurry_is_slowed_down_without_a_surprise() -> None:
     plain = purchase(BASKET, [(TEA, 1)], Rules(), None, 0)
     created = {"order_id": "1", "amounts": plain.amounts}
     buyers, placement = shop(Wire(created, LIMITED, created))
-    await buyers.hurry(BASKET, 3)
+    await buyers.order_too_often(BASKET, 3)
     assert (placement.did[AGREED], placement.unexpected_answers) == (2, [])
 
 
 @pytest.mark.parametrize(
     ("mistake", "answer", "unexpected_answers"),
     [
-        ("expects another price", {"code": "ORDER_PRICE_MISMATCH"}, 0),
-        ("expects another price", CREATED, 1),
-        ("wants what is not sold", {"code": "PRODUCT_NOT_FOUND"}, 0),
-        ("wants what is not sold", {"code": "COUPON_NOT_FOUND"}, 1),
-        ("tries another's coupon", {"code": "COUPON_NOT_FOUND"}, 0),
-        ("tries another's coupon", CREATED, 1),
+        ("expects a wrong price", {"code": "ORDER_PRICE_MISMATCH"}, 0),
+        ("expects a wrong price", CREATED, 1),
+        ("orders an unknown product", {"code": "PRODUCT_NOT_FOUND"}, 0),
+        ("orders an unknown product", {"code": "COUPON_NOT_FOUND"}, 1),
+        ("tries the coupon of another user", {"code": "COUPON_NOT_FOUND"}, 0),
+        ("tries the coupon of another user", CREATED, 1),
         ("tries an expired coupon", {"code": "COUPON_NOT_USABLE"}, 0),
         ("tries a coupon again", {"code": "COUPON_ALREADY_LOCKED"}, 0),
         ("tries a coupon again", LIMITED, 0),
@@ -179,7 +179,7 @@ async def test_a_mistake_must_be_refused_for_its_reason_and_the_basket_is_ordere
 async def test_a_preview_must_say_what_the_checkout_says(
     told: dict[str, Any], unexpected_answers: int, by_chance: Callable[[str], None]
 ) -> None:
-    by_chance("asks for the price first")
+    by_chance("asks for a preview first")
     wire = Wire(told, CREATED)
     buyers, placement = shop(wire)
     assert await buyers.order(BASKET) == "1"

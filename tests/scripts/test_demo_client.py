@@ -1,4 +1,4 @@
-"""The demo's outside systems: it knows only the wire, and it notifications what goes wrong there."""
+"""The demo's outside systems: it knows only the wire, and it reports what goes wrong there."""
 
 import asyncio
 import itertools

@@ -8,9 +8,9 @@ import pytest
 
 from messages.benefits import CouponIssue, PointsGrant
 from scripts.demo.baskets import Product
-from scripts.demo.catalogue_messages import coupon_issue, points_grant, promotion
-from scripts.demo.checkout import Bill, Rules, bill, parts, points_collected, usable_points
-from scripts.demo.coupons import SCOPE_MAX, CampaignCoupon, Campaigns, Coupon, CouponDiscount, used
+from scripts.demo.catalogue_messages import coupon_issue, points_grant, promotion_upsert
+from scripts.demo.checkout import PriceBreakdown, Rules, parts, points_collected, price_breakdown, usable_points
+from scripts.demo.coupons import SCOPE_MAX, CampaignCoupon, Campaigns, Coupon, CouponDiscount, best_coupons
 from scripts.demo.dataset import BasketLines, coupons_given
 from scripts.demo.product_promotions import ProductPromotion, ProductPromotions, SaleLines, half_even, median_rows
 
@@ -22,7 +22,7 @@ REDUCTIONS = [{"full": 200, "reduce": 100}, {"full": 400, "reduce": 200}]
 
 def deal(*sales: tuple[int, int, int], week: int = 1) -> ProductPromotion | None:
     """Of one product sold as (units, shelf cents, cents off)."""
-    return _deals([(week, *sale) for sale in sales]).deal(0)
+    return _deals([(week, *sale) for sale in sales]).promotion(0)
 
 
 def _deals(rows: Iterable[tuple[int, int, int, int]]) -> ProductPromotions:
@@ -74,7 +74,7 @@ def test_a_pair_at_half_the_price_is_one_for_free(singles: list[tuple[int, int, 
 def test_price_and_deal_are_those_of_the_first_weeks() -> None:
     deals = _deals([(3, 1, 100, 10), (4, 1, 100, 10), (5, 1, 500, 0), (6, 9, 4500, 0)])
     assert deals.price_cents.tolist() == [100]
-    assert deals.deal(0) == ProductPromotion("single", 90)
+    assert deals.promotion(0) == ProductPromotion("single", 90)
 
 
 @pytest.mark.parametrize(
@@ -109,7 +109,7 @@ CAMPAIGNS = Campaigns({(7, "monday"): [CampaignCoupon(30, 1), ITS]}, {ITS: {3, 4
 
 
 def test_a_coupon_redeemed_that_day_for_that_product_is_its_campaign_s() -> None:
-    found = used([CouponDiscount(1, 7, "monday", 4, 60), CouponDiscount(1, 7, "monday", 9, 40)], CAMPAIGNS)
+    found = best_coupons([CouponDiscount(1, 7, "monday", 4, 60), CouponDiscount(1, 7, "monday", 9, 40)], CAMPAIGNS)
     coupon = Coupon("campaign-26-111-100", "1.00 off, campaign 26 (Type B)", 100, ("4", "9", "3"))
     assert found == {1: coupon}
 
@@ -124,11 +124,13 @@ def test_a_coupon_redeemed_that_day_for_that_product_is_its_campaign_s() -> None
 )
 def test_any_other_coupon_is_the_maker_s_for_that_product(given: CouponDiscount) -> None:
     product = str(given.product)
-    assert used([given], CAMPAIGNS) == {1: Coupon(f"maker-{product}-55", "0.55 off, from the maker", 55, (product,))}
+    assert best_coupons([given], CAMPAIGNS) == {
+        1: Coupon(f"maker-{product}-55", "0.55 off, from the maker", 55, (product,))
+    }
 
 
 def test_a_basket_has_the_coupon_that_gave_most() -> None:
-    found = used(
+    found = best_coupons(
         [CouponDiscount(1, 8, "x", 1, 50), CouponDiscount(1, 8, "x", 2, 75), CouponDiscount(1, 8, "x", 3, 75)],
         CAMPAIGNS,
     )
@@ -137,7 +139,7 @@ def test_a_basket_has_the_coupon_that_gave_most() -> None:
 
 def test_a_long_list_is_cut_after_the_products_it_was_used_for() -> None:
     campaigns = Campaigns({(7, "monday"): [ITS]}, {ITS: set(range(1000))}, {})
-    scope = used([CouponDiscount(1, 7, "monday", 999, 60)], campaigns)[1].scope
+    scope = best_coupons([CouponDiscount(1, 7, "monday", 999, 60)], campaigns)[1].scope
     assert scope[:2] == ("999", "0")
     assert len(scope) == SCOPE_MAX
 
@@ -161,19 +163,19 @@ OFF = Coupon("t", "t", 300, ("tea",))
 @pytest.mark.parametrize(
     ("rules", "coupon", "points", "expected"),
     [
-        (Rules(), None, 0, Bill(2000, 200, 0, 0, 0, 499)),
-        (Rules(), OFF, 0, Bill(2000, 200, 300, 0, 0, 499)),
-        (Rules(), Coupon("t", "t", 900, ("tea",)), 0, Bill(2000, 200, 800, 0, 0, 499)),
-        (Rules(), OFF, 799, Bill(2000, 200, 300, 700, 700, 499)),
-        (Rules(), None, 5_000, Bill(2000, 200, 0, 900, 900, 499)),
-        (Rules(free_shipping_from_cents=1_800), OFF, 0, Bill(2000, 200, 300, 0, 0, 0)),
-        (Rules(free_shipping_from_cents=1_801), None, 0, Bill(2000, 200, 0, 0, 0, 499)),
+        (Rules(), None, 0, PriceBreakdown(2000, 200, 0, 0, 0, 499)),
+        (Rules(), OFF, 0, PriceBreakdown(2000, 200, 300, 0, 0, 499)),
+        (Rules(), Coupon("t", "t", 900, ("tea",)), 0, PriceBreakdown(2000, 200, 800, 0, 0, 499)),
+        (Rules(), OFF, 799, PriceBreakdown(2000, 200, 300, 700, 700, 499)),
+        (Rules(), None, 5_000, PriceBreakdown(2000, 200, 0, 900, 900, 499)),
+        (Rules(free_shipping_from_cents=1_800), OFF, 0, PriceBreakdown(2000, 200, 300, 0, 0, 0)),
+        (Rules(free_shipping_from_cents=1_801), None, 0, PriceBreakdown(2000, 200, 0, 0, 0, 499)),
     ],
 )
 def test_a_bill_is_price_less_promotion_less_coupon_less_points_and_shipping(
-    rules: Rules, coupon: Coupon | None, points: int, expected: Bill
+    rules: Rules, coupon: Coupon | None, points: int, expected: PriceBreakdown
 ) -> None:
-    assert bill([(TEA, 2), (MUG, 1)], rules, coupon, points) == expected
+    assert price_breakdown([(TEA, 2), (MUG, 1)], rules, coupon, points) == expected
     assert expected.payable == sum(expected[:1]) - sum(expected[1:4]) + expected.shipping
 
 
@@ -203,12 +205,12 @@ def test_another_seller_or_kind_of_goods_is_another_order() -> None:
     ],
 )
 def test_a_deal_is_announced_as_a_promotion_of_its_product(offered: ProductPromotion, told: dict[str, object]) -> None:
-    message = promotion(product("tea", 100, offered), NOW, NOW + timedelta(days=1))
+    message = promotion_upsert(product("tea", 100, offered), NOW, NOW + timedelta(days=1))
     assert message is not None
     place = {"promo_id": "deal-tea", "scope": "spu", "scope_id": "tea", "kind": offered.kind}
     assert isinstance(message.body, dict)
     assert message.body == message.body | told | place
-    assert promotion(product("tea", 100), NOW, NOW + timedelta(days=1)) is None
+    assert promotion_upsert(product("tea", 100), NOW, NOW + timedelta(days=1)) is None
 
 
 def test_what_buyers_get_before_they_order_is_a_message_of_the_contract() -> None:

@@ -15,7 +15,7 @@ from scripts.amqp_client import OutgoingMessage, ReceivedMessage
 from scripts.demo import provider_payments
 from scripts.demo.background_tasks import BackgroundTasks
 from scripts.demo.bills import Bill
-from scripts.demo.provider_payments import HABITS, PROVIDERS, ProviderPayments
+from scripts.demo.provider_payments import COURSES, PROVIDERS, ProviderPayments
 from scripts.demo.receipts import Receipts
 
 BILL = Bill("CNY", "u", {"1": 500})
@@ -70,7 +70,7 @@ def habit(monkeypatch: pytest.MonkeyPatch) -> Habit:
     """Everybody has this one, and comes at once."""
     monkeypatch.setattr(provider_payments, "WRONG_AMOUNT", 0.0)
     monkeypatch.setattr(random, "uniform", lambda least, most: 0.0)
-    return lambda name: monkeypatch.setattr(provider_payments, "HABITS", {name: 1})
+    return lambda name: monkeypatch.setattr(provider_payments, "COURSES", {name: 1})
 
 
 @pytest.mark.parametrize(
@@ -89,7 +89,7 @@ def habit(monkeypatch: pytest.MonkeyPatch) -> Habit:
 async def test_every_habit_has_its_attempts_and_its_visits_to_providers(
     name: str, attempts: int, visits: list[str], habit: Habit, file: Path
 ) -> None:
-    assert name in HABITS
+    assert name in COURSES
     habit(name)
     async with asyncio.TaskGroup() as group:
         street = Street(group, file)

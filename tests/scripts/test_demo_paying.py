@@ -63,7 +63,7 @@ class Counter:
 
 @pytest.fixture(autouse=True)
 def pays_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(payment_service, "HABITS", {"pays once": 1})
+    monkeypatch.setattr(payment_service, "COURSES", {"pays once": 1})
     monkeypatch.setattr(bills, "ONE_ALONE", 0.0)
     monkeypatch.setattr(payments, "OWN_SERVICE", {"orders": 1.0, "merged orders": 1.0})
     monkeypatch.setattr(random, "uniform", lambda least, most: 0.0)
@@ -117,7 +117,7 @@ async def test_merged_orders_are_paid_at_once_and_booked_each_when_the_payment_i
 
 
 async def test_a_wrong_amount_that_is_kept_shows_in_the_books(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(payment_service, "HABITS", {"pays the wrong amount": 1})
+    monkeypatch.setattr(payment_service, "COURSES", {"pays the wrong amount": 1})
     monkeypatch.setattr(random, "choice", lambda choices: 1000)
     async with asyncio.TaskGroup() as group:
         counter = Counter(group, file)

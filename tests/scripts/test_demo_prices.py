@@ -9,8 +9,8 @@ import pytest
 from messages.benefits import CouponTemplateUpsert
 from messages.promotions import PromotionUpsert
 from scripts.demo.baskets import Basket, Product, Year
-from scripts.demo.catalogue_messages import coupon_template, promotion
-from scripts.demo.checkout import Bill, Rules, bill, parts, points_collected
+from scripts.demo.catalogue_messages import coupon_template_upsert, promotion_upsert
+from scripts.demo.checkout import PriceBreakdown, Rules, parts, points_collected, price_breakdown
 from scripts.demo.coupons import Coupon
 from scripts.demo.dataset import UNITS_MAX
 from workers.domain.pricing import coupons, quote
@@ -83,7 +83,7 @@ def _sku(product: Product) -> quote.Sku:
 
 def _promotion(product: Product) -> Promotion | None:
     """As the message that announces it is read."""
-    message = promotion(product, YESTERDAY, TOMORROW)
+    message = promotion_upsert(product, YESTERDAY, TOMORROW)
     if message is None:
         return None
     told = PromotionUpsert.model_validate_json(message.to_amqp(None).body)
@@ -97,7 +97,9 @@ PROMOTION_FIELDS = set(Promotion.__dataclass_fields__) - {"steps"}
 def _coupon(coupon: Coupon | None) -> coupons.Coupon | None:
     if coupon is None:
         return None
-    told = CouponTemplateUpsert.model_validate_json(coupon_template(coupon, YESTERDAY, TOMORROW).to_amqp(None).body)
+    told = CouponTemplateUpsert.model_validate_json(
+        coupon_template_upsert(coupon, YESTERDAY, TOMORROW).to_amqp(None).body
+    )
     return coupons.Coupon(
         "c",
         "u",
@@ -143,9 +145,9 @@ def test_the_checkout_and_the_order_system_come_to_the_same_cent(bought: list[Bo
     kinds: Counter[str] = Counter()
     for basket, lines in bought:
         collected = points_collected(basket.household)
-        due = bill(lines, RULES, basket.coupon, collected)
+        due = price_breakdown(lines, RULES, basket.coupon, collected)
         made = _quote(basket, lines, collected if due.points else 0)
-        ours = Bill(
+        ours = PriceBreakdown(
             made.origin_amount,
             made.promotion_amount,
             made.coupon_amount,
@@ -171,9 +173,9 @@ def test_a_few_baskets_in_a_hundred_are_split_and_use_coupons(bought: list[Bough
 
 def test_our_promotions_take_off_about_what_the_shop_did(bought: list[Bought]) -> None:
     theirs = sum(basket.retail_off_cents for basket, _ in bought)
-    ours = sum(bill(lines, Rules()).promotion for _, lines in bought)
+    ours = sum(price_breakdown(lines, Rules()).promotion for _, lines in bought)
     assert abs(ours - theirs) * 20 < theirs
     for basket, lines in bought:
         if basket.coupon is not None:
-            assert 0 < bill(lines, Rules(), basket.coupon).coupon <= basket.coupon.face_cents
+            assert 0 < price_breakdown(lines, Rules(), basket.coupon).coupon <= basket.coupon.face_cents
             assert basket.coupon.face_cents <= basket.coupons_off_cents

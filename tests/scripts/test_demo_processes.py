@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from scripts.demo.live_view import ViewData, line, picture
+from scripts.demo.live_view import ViewData, status_line, tables
 from scripts.demo.processes import ChildProcess, KeepsDyingError, python
 from scripts.demo.system_status import SystemStatus
 
@@ -55,12 +55,12 @@ def test_the_picture_has_a_line_for_each_payment_provider(tmp_path: Path) -> Non
     """How many captures, what is kept of them, how many refunds."""
     ledger = {"captures": [{}] * 3, "refunds": [{}], "captured": {"CNY": 123_456}, "refunded": {"CNY": 56}}
     console = Console(width=132, file=io.StringIO(), record=True)
-    console.print(picture(ViewData([child(tmp_path, STAYS)], ledgers={"alipay": ledger})))
+    console.print(tables(ViewData([child(tmp_path, STAYS)], ledgers={"alipay": ledger})))
     assert re.search(r"alipay +│ +3 │ +1,234.00 CNY │ +1 │", console.export_text())
 
 
 def test_the_line_says_when_a_server_does_not_answer(tmp_path: Path) -> None:
     view_data = ViewData([child(tmp_path, STAYS)], status=SystemStatus({"paid": 3}, {"invalid": 2}, None, None))
-    text = line(view_data)
+    text = status_line(view_data)
     assert "paid=3" in text
     assert "outbox ?  queued ?  dead 2" in text

@@ -16,7 +16,7 @@ from scripts.amqp_client import ReceivedMessage
 from scripts.demo.benefits_check import BenefitsComparison, compare_benefits
 from scripts.demo.benefits_log import BenefitsLog
 from scripts.demo.demo_run import Standstill
-from scripts.demo.money_check import Books, DeadLetterComparison
+from scripts.demo.money_check import DeadLetterComparison, MoneyComparison
 from scripts.demo.statement_check import StatementComparison
 from scripts.demo.summary import as_json, print_summary
 from scripts.demo.system_status import SystemStatus
@@ -28,16 +28,16 @@ BOOK: dict[str, Any] = {
 }  # fmt: skip
 GOOD = RunResult(
     final={
-        "disbelieved": 3,
+        "notifications_refused": 3,
         "commands_sent": 3,
         "commands_open": 0,
         "contradictions": [],
-        "malformed_messages": {"tag": "not JSON"},
+        "malformed_sent": {"tag": "not JSON"},
     },
     status=SystemStatus(),
-    books=Books({"CNY": 100}, [], []),
-    messages=DeadLetterComparison([], [], []),
-    ledgers=BenefitsComparison([], [], []),
+    money=MoneyComparison({"CNY": 100}, [], []),
+    dead_letters=DeadLetterComparison([], [], []),
+    benefits=BenefitsComparison([], [], []),
     gateways={"wechat": BOOK},
     statements=StatementComparison(),
     audit=(0, "clean"),
@@ -57,32 +57,52 @@ def test_the_summary_says_what_every_gateway_did(capsys: pytest.CaptureFixture[s
     print_summary(replace(GOOD, gateways={"wechat": BOOK, "paypal": BOOK | {"unpaid": 7}}), console)
     assert capsys.readouterr().out.startswith("clean")
     found = re.sub(r"[│┃ ]+", " ", console.export_text())
-    assert all(row in found for row in ("wechat paypal", "forged 2 2", "unpaid 0 7", "yes nothing else died"))
+    assert all(
+        row in found for row in ("wechat paypal", "forged 2 2", "unpaid 0 7", "yes there are no other dead letters")
+    )
 
 
 @pytest.mark.parametrize(
     ("name", "result"),
     [
-        ("everything came to its end", replace(GOOD, stuck=("orders paid: 1",))),
+        ("everything ended", replace(GOOD, stuck=("orders paid: 1",))),
         ("every command has its outcome", replace(GOOD, final=GOOD.final | {"commands_open": 1})),
-        ("every command has its outcome", replace(GOOD, final={"disbelieved": 3})),
+        ("every command has its outcome", replace(GOOD, final={"notifications_refused": 3})),
         ("no command has two outcomes", replace(GOOD, final=GOOD.final | {"contradictions": ["c"]})),
-        ("what orders keep is what buyers paid", replace(GOOD, books=Books({}, ["order 1: ours 1, theirs 2"], []))),
-        ("the providers' ledgers have what ours have", replace(GOOD, books=Books({}, [], ["alipay T"]))),
-        ("orders cost what the checkout says", replace(GOOD, final=GOOD.final | {"unexpected_answers": ["s"]})),
+        (
+            "what orders keep is what buyers paid",
+            replace(GOOD, money=MoneyComparison({}, ["order 1: ours 1, theirs 2"], [])),
+        ),
+        ("the providers' ledgers agree with ours", replace(GOOD, money=MoneyComparison({}, [], ["alipay T"]))),
+        ("orders cost what the checkout computes", replace(GOOD, final=GOOD.final | {"unexpected_answers": ["s"]})),
         ("split orders add up", replace(GOOD, final=GOOD.final | {"split_wrongly": ["o"]})),
         (
-            "the providers' day statements say the same",
+            "the providers' day statements agree with ours",
             replace(GOOD, statements=StatementComparison(1, 1, ("line 1",))),
         ),
-        ("no notification that was tampered with is believed", replace(GOOD, final=GOOD.final | {"disbelieved": 1})),
-        ("no notification that was tampered with is believed", replace(GOOD, final=GOOD.final | {"disbelieved": 4})),
-        ("every coupon is used once at most", replace(GOOD, ledgers=BenefitsComparison(["c"], [], []))),
-        ("every coupon is used once at most", replace(GOOD, ledgers=BenefitsComparison([], ["c"], []))),
-        ("every point is accounted for", replace(GOOD, ledgers=BenefitsComparison([], [], ["u"]))),
-        ("every malformed message is one dead message", replace(GOOD, messages=DeadLetterComparison(["tag"], [], []))),
-        ("every malformed message is one dead message", replace(GOOD, messages=DeadLetterComparison([], ["tag"], []))),
-        ("nothing else died", replace(GOOD, messages=DeadLetterComparison([], [], ["stock.reserve"]))),
+        (
+            "every notification that was tampered with is refused",
+            replace(GOOD, final=GOOD.final | {"notifications_refused": 1}),
+        ),
+        (
+            "every notification that was tampered with is refused",
+            replace(GOOD, final=GOOD.final | {"notifications_refused": 4}),
+        ),
+        ("every coupon is used once at most", replace(GOOD, benefits=BenefitsComparison(["c"], [], []))),
+        ("every coupon is used once at most", replace(GOOD, benefits=BenefitsComparison([], ["c"], []))),
+        ("every point is accounted for", replace(GOOD, benefits=BenefitsComparison([], [], ["u"]))),
+        (
+            "every malformed message is one dead letter",
+            replace(GOOD, dead_letters=DeadLetterComparison(["tag"], [], [])),
+        ),
+        (
+            "every malformed message is one dead letter",
+            replace(GOOD, dead_letters=DeadLetterComparison([], ["tag"], [])),
+        ),
+        (
+            "there are no other dead letters",
+            replace(GOOD, dead_letters=DeadLetterComparison([], [], ["stock.reserve"])),
+        ),
         ("the audit is clean", replace(GOOD, audit=(1, "violated"))),
     ],
 )
@@ -201,8 +221,8 @@ async def test_a_coupon_s_step_that_is_announced_but_not_booked_or_the_reverse_i
     coupon(benefits_log, 1, "locked", "used")
     found = await ledgers(COUPON, ("c", 1, "lock"), ("c", 1, "release"))
     assert found.coupons == [
-        "coupon c, order 1: free 1 times, told 0 times",
-        "coupon c, order 1: used 0 times, told 1 times",
+        "coupon c, order 1: free 1 times, announced 0 times",
+        "coupon c, order 1: used 0 times, announced 1 times",
     ]
 
 
