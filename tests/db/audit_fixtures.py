@@ -10,8 +10,9 @@ from messages.payments import PaymentResult
 from messages.refunds import RefundRequest, RefundResult
 from messages.risk import RiskResult
 from tests.db.audit_payment_fixtures import stated, through_a_provider
+from tests.handlers.builders import OPERATOR, book, cancel, captured, create, receive, sku, update, user
 from tests.handlers.catalogue_builders import coupon, grant, promotion, settings, template
-from tests.handlers.harness import OPERATOR, Floor, book, cancel, captured, create, receive, sku, update, user
+from tests.handlers.harness import HandlerHarness
 from workers import shop
 from workers.domain.shop import Policy, Shop
 
@@ -37,145 +38,151 @@ Lines = Sequence[tuple[str, int]]
 async def live(url: str) -> None:
     """Everything that happens here; then no constraint is left, so that anything can be planted."""
     pool = await open_pool(url, application_name="tests")
-    floor = Floor(pool)
+    harness = HandlerHarness(pool)
     shop.configure(RULES)
-    await open_doors(floor)
+    await open_doors(harness)
     for story in (plain, split, merged, coupons, points, limited, deducted, judged, numbered, through_a_provider):
-        await story(floor)
+        await story(harness)
     for row in await pool.fetch("SELECT refund_no, amount, currency FROM refunds"):
         result = RefundResult(status="succeeded", occurred_at=datetime.now(UTC), reason=None, **dict(row))
-        await floor.say(result, trusted=True)
-    await stated(floor)
+        await harness.handle(result, trusted=True)
+    await stated(harness)
     await pool.execute(NO_GUARDS)
     await pool.close()
 
 
-async def open_doors(floor: Floor) -> None:
+async def open_doors(harness: HandlerHarness) -> None:
     """s1 and s2 as anywhere; another seller's book that earns points; promotions, coupons, points, business types."""
     book_of_acme = {"seller_id": "acme", "tax_class": "books", "gift_points": 10, "gift_growth": 5}
-    await floor.open_shop(qty=50)
-    await floor.say(sku("b1", price=900).model_copy(update=book_of_acme), sku("f1"), sku("p1"))
-    await floor.say(*(receive(name, 50) for name in ("b1", "f1", "p1")))
-    await floor.say(
+    await harness.fill_stock(qty=50)
+    await harness.handle(sku("b1", price=900).model_copy(update=book_of_acme), sku("f1"), sku("p1"))
+    await harness.handle(*(receive(name, 50) for name in ("b1", "f1", "p1")))
+    await harness.handle(
         promotion("flash", kind="flash", scope_id="spu-f1", prices={"f1": 300}, quantity=6),
         promotion("club", scope_id="spu-p1", prices={"p1": 450}, per_user_limit=3),
     )
-    await floor.say(template(), *(coupon(f"c{n}") for n in range(1, 9)), grant(3000))
-    await floor.say(settings("seckill", deduct_on="create"), settings("group_buy", deduct_on="ship"), trusted=True)
+    await harness.handle(template(), *(coupon(f"c{n}") for n in range(1, 9)), grant(3000))
+    await harness.handle(settings("seckill", deduct_on="create"), settings("group_buy", deduct_on="ship"), trusted=True)
 
 
 # what people do
 
 
-async def placed(floor: Floor, *lines: tuple[str, int], **changes: Any) -> int:
+async def placed(harness: HandlerHarness, *lines: tuple[str, int], **changes: Any) -> int:
     """The root of an order that awaits payment; nobody here says what it should cost but us."""
-    floor.count += 1
-    body = create(*lines, request_id=f"w{floor.count}", **changes)
-    await floor.say(body)
-    refused = floor.heard("command.rejected")
+    harness.count += 1
+    body = create(*lines, request_id=f"w{harness.count}", **changes)
+    await harness.handle(body)
+    refused = harness.events_of("command.rejected")
     if refused and refused[-1]["code"] == "ORDER_PRICE_MISMATCH":
-        floor.events.remove(refused[-1])
-        return await placed(floor, *lines, **changes | {"expected_pay_amount": refused[-1]["details"]["expected"]})
-    [root] = [e for e in floor.heard("order.created") if e["request_id"] == body.request_id and e["parent_id"] is None]
+        harness.events.remove(refused[-1])
+        return await placed(harness, *lines, **changes | {"expected_pay_amount": refused[-1]["details"]["expected"]})
+    [root] = [
+        e for e in harness.events_of("order.created") if e["request_id"] == body.request_id and e["parent_id"] is None
+    ]
     return int(root["order_id"])
 
 
-async def bought(floor: Floor, *lines: tuple[str, int], **changes: Any) -> int:
+async def bought(harness: HandlerHarness, *lines: tuple[str, int], **changes: Any) -> int:
     """The root of an order that is paid."""
-    order_id = await placed(floor, *lines, **changes)
-    await pay(floor, order_id)
+    order_id = await placed(harness, *lines, **changes)
+    await pay(harness, order_id)
     return order_id
 
 
-async def pay(floor: Floor, order_id: int, trade_no: str = "") -> None:
-    await floor.say(captured(order_id, await floor.payable(order_id), trade_no or f"trade-{order_id}"), trusted=True)
+async def pay(harness: HandlerHarness, order_id: int, trade_no: str = "") -> None:
+    await harness.handle(
+        captured(order_id, await harness.payable(order_id), trade_no or f"trade-{order_id}"), trusted=True
+    )
 
 
-async def children(floor: Floor, order_id: int) -> list[int]:
-    rows = await floor.pool.fetch("SELECT id FROM orders WHERE parent_id = $1 ORDER BY id", order_id)
+async def children(harness: HandlerHarness, order_id: int) -> list[int]:
+    rows = await harness.pool.fetch("SELECT id FROM orders WHERE parent_id = $1 ORDER BY id", order_id)
     return [row["id"] for row in rows]
 
 
-async def call_off(floor: Floor, *order_ids: int) -> None:
-    await floor.say(*(cancel(order_id, f"x{order_id}") for order_id in order_ids))
+async def call_off(harness: HandlerHarness, *order_ids: int) -> None:
+    await harness.handle(*(cancel(order_id, f"x{order_id}") for order_id in order_ids))
 
 
-async def parcel(floor: Floor, order_id: int, *steps: str, lines: Lines = ()) -> None:
+async def parcel(harness: HandlerHarness, order_id: int, *steps: str, lines: Lines = ()) -> None:
     """One parcel of all that is left, or of these units, and what becomes of it."""
-    floor.count += 1
-    number = f"P{floor.count}"
-    await floor.say(book(order_id, number, *lines))
+    harness.count += 1
+    number = f"P{harness.count}"
+    await harness.handle(book(order_id, number, *lines))
     for step in steps:
-        await floor.say(update(order_id, number, step))
+        await harness.handle(update(order_id, number, step))
 
 
-async def received(floor: Floor, order_id: int) -> None:
+async def received(harness: HandlerHarness, order_id: int) -> None:
     """A paid order arrives and its user says so."""
-    await parcel(floor, order_id, "outbound", "delivered")
-    await floor.say(OrderConfirmReceipt(request_id=f"ok{order_id}", actor=user(), order_id=order_id))
+    await parcel(harness, order_id, "outbound", "delivered")
+    await harness.handle(OrderConfirmReceipt(request_id=f"ok{order_id}", actor=user(), order_id=order_id))
 
 
-async def give_back(floor: Floor, order_id: int, amount: int) -> None:
-    floor.count += 1
-    wish = RefundRequest(request_id=f"g{floor.count}", actor=OPERATOR, order_id=order_id, amount=amount, reason="sorry")
-    await floor.say(wish, trusted=True)
+async def give_back(harness: HandlerHarness, order_id: int, amount: int) -> None:
+    harness.count += 1
+    wish = RefundRequest(
+        request_id=f"g{harness.count}", actor=OPERATOR, order_id=order_id, amount=amount, reason="sorry"
+    )
+    await harness.handle(wish, trusted=True)
 
 
 # what happens
 
 
-async def plain(floor: Floor) -> None:
+async def plain(harness: HandlerHarness) -> None:
     """Completed, paid too late, cancelled after payment, lost, too much wanted, still waiting."""
-    done = await bought(floor, ("s1", 1), ("s2", 2))
-    await parcel(floor, done, "outbound", "delivered", lines=[("s1", 1)])
-    await received(floor, done)
-    late = await placed(floor, ("s1", 2))
-    await call_off(floor, late)
-    await pay(floor, late, "late-1")
-    await call_off(floor, await bought(floor, ("s1", 1)))
-    await parcel(floor, await bought(floor, ("s2", 1)), "outbound", "lost", "loss_confirmed")
-    await floor.say(create(("s1", 9_999), request_id="big", expected_pay_amount=9_999 * 500 + 7))
-    await placed(floor, ("s1", 3))
-    partly = await bought(floor, ("s1", 2), ("s2", 1))
-    await parcel(floor, partly, "outbound", "lost", lines=[("s2", 1)])
-    await call_off(floor, partly)
+    done = await bought(harness, ("s1", 1), ("s2", 2))
+    await parcel(harness, done, "outbound", "delivered", lines=[("s1", 1)])
+    await received(harness, done)
+    late = await placed(harness, ("s1", 2))
+    await call_off(harness, late)
+    await pay(harness, late, "late-1")
+    await call_off(harness, await bought(harness, ("s1", 1)))
+    await parcel(harness, await bought(harness, ("s2", 1)), "outbound", "lost", "loss_confirmed")
+    await harness.handle(create(("s1", 9_999), request_id="big", expected_pay_amount=9_999 * 500 + 7))
+    await placed(harness, ("s1", 3))
+    partly = await bought(harness, ("s1", 2), ("s2", 1))
+    await parcel(harness, partly, "outbound", "lost", lines=[("s2", 1)])
+    await call_off(harness, partly)
 
 
-async def split(floor: Floor) -> None:
+async def split(harness: HandlerHarness) -> None:
     """A child goes its way and another is cancelled; families that wait, end unpaid, get nothing, are paid too late."""
-    goods, other = await children(floor, await bought(floor, ("s1", 1), ("b1", 2)))
-    await call_off(floor, goods)
-    await received(floor, other)
-    await give_back(floor, other, 500)
-    whole = await bought(floor, ("s1", 1), ("b1", 1))
-    await call_off(floor, whole)
-    unpaid = await placed(floor, ("s1", 1), ("b1", 1))
-    await call_off(floor, unpaid)
-    await pay(floor, unpaid)
-    await placed(floor, ("s2", 1), ("b1", 1))
-    await floor.say(create(("s1", 1), ("b1", 9_999), request_id="huge", expected_pay_amount=500 + 9_999 * 954 + 7))
+    goods, other = await children(harness, await bought(harness, ("s1", 1), ("b1", 2)))
+    await call_off(harness, goods)
+    await received(harness, other)
+    await give_back(harness, other, 500)
+    whole = await bought(harness, ("s1", 1), ("b1", 1))
+    await call_off(harness, whole)
+    unpaid = await placed(harness, ("s1", 1), ("b1", 1))
+    await call_off(harness, unpaid)
+    await pay(harness, unpaid)
+    await placed(harness, ("s2", 1), ("b1", 1))
+    await harness.handle(create(("s1", 1), ("b1", 9_999), request_id="huge", expected_pay_amount=500 + 9_999 * 954 + 7))
 
 
-async def merged(floor: Floor) -> None:
+async def merged(harness: HandlerHarness) -> None:
     """One payment for two orders, of which one is split; a second payment of it; parts are cancelled."""
-    one, two = await placed(floor, ("s1", 1)), await placed(floor, ("s2", 1), ("b1", 1))
-    paid = await merge(floor, one, two)
-    await floor.say(paid("merged-1"), paid("merged-2"), trusted=True)
-    await call_off(floor, one)
-    gone, here = await children(floor, two)
-    await call_off(floor, gone)
-    await parcel(floor, here, "outbound", "delivered")
-    first, second = await placed(floor, ("s1", 1)), await placed(floor, ("s2", 1))
-    too_late = await merge(floor, first, second)
-    await call_off(floor, second)
-    await floor.say(too_late("merged-3"), trusted=True)
-    await pay(floor, first)
+    one, two = await placed(harness, ("s1", 1)), await placed(harness, ("s2", 1), ("b1", 1))
+    paid = await merge(harness, one, two)
+    await harness.handle(paid("merged-1"), paid("merged-2"), trusted=True)
+    await call_off(harness, one)
+    gone, here = await children(harness, two)
+    await call_off(harness, gone)
+    await parcel(harness, here, "outbound", "delivered")
+    first, second = await placed(harness, ("s1", 1)), await placed(harness, ("s2", 1))
+    too_late = await merge(harness, first, second)
+    await call_off(harness, second)
+    await harness.handle(too_late("merged-3"), trusted=True)
+    await pay(harness, first)
 
 
-async def merge(floor: Floor, *order_ids: int) -> Any:
+async def merge(harness: HandlerHarness, *order_ids: int) -> Any:
     """Trade number -> the payment of all of them."""
-    await floor.say(OrderMerge(request_id=f"m{order_ids[0]}", actor=user(), order_ids=order_ids))
-    event = floor.heard("order.merged")[-1]
+    await harness.handle(OrderMerge(request_id=f"m{order_ids[0]}", actor=user(), order_ids=order_ids))
+    event = harness.events_of("order.merged")[-1]
 
     def paid(trade_no: str) -> PaymentResult:
         whole = captured(order_ids[-1], event["amount"], trade_no)
@@ -184,69 +191,69 @@ async def merge(floor: Floor, *order_ids: int) -> Any:
     return paid
 
 
-async def coupons(floor: Floor) -> None:
+async def coupons(harness: HandlerHarness) -> None:
     """Locked; used, partly given back; released; returned with the last child, and used again; released too late."""
-    await placed(floor, ("s1", 1), coupon_id="c1")
-    await give_back(floor, await bought(floor, ("s1", 1), coupon_id="c2"), 100)
-    await call_off(floor, await placed(floor, ("s1", 1), coupon_id="c3"))
-    parts = await children(floor, await bought(floor, ("s1", 1), ("b1", 1), coupon_id="c4"))
+    await placed(harness, ("s1", 1), coupon_id="c1")
+    await give_back(harness, await bought(harness, ("s1", 1), coupon_id="c2"), 100)
+    await call_off(harness, await placed(harness, ("s1", 1), coupon_id="c3"))
+    parts = await children(harness, await bought(harness, ("s1", 1), ("b1", 1), coupon_id="c4"))
     for part in parts:
-        await call_off(floor, part)
-    await floor.say(OrderDelete(request_id="hide", actor=user(), order_ids=(parts[0],)))
-    await bought(floor, ("s1", 1), coupon_id="c4")
-    forgotten = await placed(floor, ("s1", 1), coupon_id="c7")
-    await floor.pool.execute("UPDATE coupons SET valid_to = now() WHERE coupon_id = 'c7'")
-    await call_off(floor, forgotten)
-    await floor.say(create(("s1", 9_999), request_id="c5", coupon_id="c5", expected_pay_amount=9_999 * 500 - 93))
+        await call_off(harness, part)
+    await harness.handle(OrderDelete(request_id="hide", actor=user(), order_ids=(parts[0],)))
+    await bought(harness, ("s1", 1), coupon_id="c4")
+    forgotten = await placed(harness, ("s1", 1), coupon_id="c7")
+    await harness.pool.execute("UPDATE coupons SET valid_to = now() WHERE coupon_id = 'c7'")
+    await call_off(harness, forgotten)
+    await harness.handle(create(("s1", 9_999), request_id="c5", coupon_id="c5", expected_pay_amount=9_999 * 500 - 93))
 
 
-async def points(floor: Floor) -> None:
+async def points(harness: HandlerHarness) -> None:
     """Held; used; used, with a third given back; released; returned; earned; earned and taken away again."""
-    await placed(floor, ("s1", 1), use_points=200)
-    await bought(floor, ("s1", 2), use_points=100)
-    used = await bought(floor, ("s1", 2), use_points=300)
-    await give_back(floor, used, await floor.payable(used) // 3)
-    await call_off(floor, await placed(floor, ("s1", 1), use_points=100))
-    await call_off(floor, await bought(floor, ("s1", 1), use_points=200))
-    await call_off(floor, (await children(floor, await bought(floor, ("s1", 2), ("b1", 1), use_points=400)))[1])
-    await received(floor, await bought(floor, ("b1", 1)))
-    earned = await bought(floor, ("b1", 3))
-    await received(floor, earned)
-    await give_back(floor, earned, await floor.payable(earned) // 2)
+    await placed(harness, ("s1", 1), use_points=200)
+    await bought(harness, ("s1", 2), use_points=100)
+    used = await bought(harness, ("s1", 2), use_points=300)
+    await give_back(harness, used, await harness.payable(used) // 3)
+    await call_off(harness, await placed(harness, ("s1", 1), use_points=100))
+    await call_off(harness, await bought(harness, ("s1", 1), use_points=200))
+    await call_off(harness, (await children(harness, await bought(harness, ("s1", 2), ("b1", 1), use_points=400)))[1])
+    await received(harness, await bought(harness, ("b1", 1)))
+    earned = await bought(harness, ("b1", 3))
+    await received(harness, earned)
+    await give_back(harness, earned, await harness.payable(earned) // 2)
 
 
-async def limited(floor: Floor) -> None:
+async def limited(harness: HandlerHarness) -> None:
     """Sold, with one unit more than there is; given back; sold again."""
-    await bought(floor, ("f1", 2))
-    await call_off(floor, await bought(floor, ("f1", 3)), await placed(floor, ("f1", 1)))
-    await placed(floor, ("f1", 5), ("p1", 2))
-    await call_off(floor, await bought(floor, ("p1", 1), ("b1", 1)))
+    await bought(harness, ("f1", 2))
+    await call_off(harness, await bought(harness, ("f1", 3)), await placed(harness, ("f1", 1)))
+    await placed(harness, ("f1", 5), ("p1", 2))
+    await call_off(harness, await bought(harness, ("p1", 1), ("b1", 1)))
 
 
-async def deducted(floor: Floor) -> None:
+async def deducted(harness: HandlerHarness) -> None:
     """Business types that deduct stock when the order is created, and when it is shipped: waiting, ended, paid, out."""
     for kind in ("seckill", "group_buy"):
-        await placed(floor, ("s1", 1), business_type=kind)
-        await call_off(floor, await placed(floor, ("s1", 1), business_type=kind))
-        await bought(floor, ("s1", 1), business_type=kind)
-        await call_off(floor, await bought(floor, ("s1", 1), business_type=kind))
-        await parcel(floor, await bought(floor, ("s1", 2), business_type=kind), "outbound", lines=[("s1", 1)])
-        await received(floor, await bought(floor, ("s1", 1), business_type=kind))
+        await placed(harness, ("s1", 1), business_type=kind)
+        await call_off(harness, await placed(harness, ("s1", 1), business_type=kind))
+        await bought(harness, ("s1", 1), business_type=kind)
+        await call_off(harness, await bought(harness, ("s1", 1), business_type=kind))
+        await parcel(harness, await bought(harness, ("s1", 2), business_type=kind), "outbound", lines=[("s1", 1)])
+        await received(harness, await bought(harness, ("s1", 1), business_type=kind))
 
 
-async def judged(floor: Floor) -> None:
+async def judged(harness: HandlerHarness) -> None:
     """Orders that wait for a verdict: one that passes, one that is blocked."""
     shop.configure(Shop(policy=RULES.policy, risk_check=True))
     for verdict in ("passed", "rejected"):
-        await floor.say(create(("s1", 1), request_id=verdict, coupon_id="c6", expected_pay_amount=400))
-        order_id = int(floor.heard("risk.requested")[-1]["order_id"])
-        await floor.say(RiskResult(order_id=order_id, verdict=verdict), trusted=True)
-        await call_off(floor, order_id)
+        await harness.handle(create(("s1", 1), request_id=verdict, coupon_id="c6", expected_pay_amount=400))
+        order_id = int(harness.events_of("risk.requested")[-1]["order_id"])
+        await harness.handle(RiskResult(order_id=order_id, verdict=verdict), trusted=True)
+        await call_off(harness, order_id)
     shop.configure(RULES)
 
 
-async def numbered(floor: Floor) -> None:
+async def numbered(harness: HandlerHarness) -> None:
     """An order that brings its number along, and a number that waits for its order."""
     for n in range(2):
-        await floor.say(OrderNumberIssue(request_id=f"n{n}", actor=user(), user_id="u1", channel="pc"))
-    await placed(floor, ("s1", 1), order_no=floor.heard("order_number.issued")[-1]["order_no"])
+        await harness.handle(OrderNumberIssue(request_id=f"n{n}", actor=user(), user_id="u1", channel="pc"))
+    await placed(harness, ("s1", 1), order_no=harness.events_of("order_number.issued")[-1]["order_no"])

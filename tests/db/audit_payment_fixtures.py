@@ -9,9 +9,10 @@ from zoneinfo import ZoneInfo
 from messages.base import Message
 from messages.orders import OrderMerge
 from messages.providers import ProviderQuery, ProviderStart
-from tests.handlers.harness import Floor, cancel, create, user
+from tests.handlers.alipay_payments import MERCHANT, notified, start
+from tests.handlers.builders import cancel, create, user
+from tests.handlers.harness import HandlerHarness
 from tests.handlers.statement_builders import on_paper, paper, reconcile
-from tests.handlers.test_payment_attempts import MERCHANT, notified, start
 from workers import providers
 from workers.handlers.provider_calls import START_TRIES, take_answers
 from workers.providers.alipay import Alipay, AlipaySettings
@@ -25,80 +26,80 @@ PRICE = 507
 """Of one s1, delivered."""
 
 
-async def through_a_provider(floor: Floor) -> None:
+async def through_a_provider(harness: HandlerHarness) -> None:
     """Paid, late, twice, another amount, failed, closed, asked in vain, being closed, still open, merged."""
     providers.configure({"alipay": Alipay(AlipaySettings.model_validate(MERCHANT))})
-    await floor.say(notified(await begun(floor), "ok-1"))
-    late = await begun(floor)
-    await floor.say(cancel(int(late["order_id"]), uuid4().hex))
-    await floor.say(notified(late, "ok-2"))
-    first = await begun(floor)
-    await floor.say(notified(await begun(floor, int(first["order_id"])), "ok-3"))
-    await floor.say(notified(first, "ok-4"))
-    await floor.say(notified(await begun(floor), "ok-5", total_amount="0.01"))
+    await harness.handle(notified(await begun(harness), "ok-1"))
+    late = await begun(harness)
+    await harness.handle(cancel(int(late["order_id"]), uuid4().hex))
+    await harness.handle(notified(late, "ok-2"))
+    first = await begun(harness)
+    await harness.handle(notified(await begun(harness, int(first["order_id"])), "ok-3"))
+    await harness.handle(notified(first, "ok-4"))
+    await harness.handle(notified(await begun(harness), "ok-5", total_amount="0.01"))
     for kind in ("failed", "closed"):
-        await ended(floor, await begun(floor), kind)
-    await in_vain(floor)
-    await begun(floor)
-    await begun(floor, int((await begun(floor))["order_id"]))
-    await floor.say(notified(await both(floor), "ok-6"))
+        await ended(harness, await begun(harness), kind)
+    await in_vain(harness)
+    await begun(harness)
+    await begun(harness, int((await begun(harness))["order_id"]))
+    await harness.handle(notified(await both(harness), "ok-6"))
     providers.configure({})
 
 
-async def ordered(floor: Floor) -> int:
+async def ordered(harness: HandlerHarness) -> int:
     """An order of one s1."""
-    return await floor.order(create(("s1", 1), request_id=uuid4().hex, expected_pay_amount=PRICE))
+    return await harness.create_order(create(("s1", 1), request_id=uuid4().hex, expected_pay_amount=PRICE))
 
 
-async def begun(floor: Floor, order_id: int | None = None, **changes: Any) -> dict[str, Any]:
+async def begun(harness: HandlerHarness, order_id: int | None = None, **changes: Any) -> dict[str, Any]:
     """What the buyer's client was given, for this order or a new one."""
     amount = changes.pop("amount", PRICE)
-    await floor.say(start(order_id or await ordered(floor), amount, uuid4().hex, **changes))
-    return floor.heard("payment.started")[-1]
+    await harness.handle(start(order_id or await ordered(harness), amount, uuid4().hex, **changes))
+    return harness.events_of("payment.started")[-1]
 
 
-async def both(floor: Floor) -> dict[str, Any]:
+async def both(harness: HandlerHarness) -> dict[str, Any]:
     """One payment of two orders."""
-    order_ids = [await ordered(floor), await ordered(floor)]
-    await floor.say(OrderMerge(request_id=uuid4().hex, actor=user(), order_ids=tuple(order_ids)))
-    intent_id = int(floor.heard("order.merged")[-1]["intent_id"])
-    return await begun(floor, order_ids[0], amount=2 * PRICE, intent_id=intent_id)
+    order_ids = [await ordered(harness), await ordered(harness)]
+    await harness.handle(OrderMerge(request_id=uuid4().hex, actor=user(), order_ids=tuple(order_ids)))
+    intent_id = int(harness.events_of("order.merged")[-1]["intent_id"])
+    return await begun(harness, order_ids[0], amount=2 * PRICE, intent_id=intent_id)
 
 
-async def ended(floor: Floor, started: dict[str, Any], kind: Any) -> None:
+async def ended(harness: HandlerHarness, started: dict[str, Any], kind: Any) -> None:
     """As its provider tells when it is asked."""
     attempt_id, number = int(started["attempt_id"]), started["out_trade_no"]
-    await told(floor, ProviderQuery(attempt_id=attempt_id), Paid(number, f"no-{number}", kind, PRICE, "CNY", AT))
+    await told(harness, ProviderQuery(attempt_id=attempt_id), Paid(number, f"no-{number}", kind, PRICE, "CNY", AT))
     if kind == "failed":
-        assert floor.heard("payment.failed")[-1]["trade_no"] == f"no-{number}"
+        assert harness.events_of("payment.failed")[-1]["trade_no"] == f"no-{number}"
 
 
-async def in_vain(floor: Floor) -> None:
+async def in_vain(harness: HandlerHarness) -> None:
     """The provider does not say whether it opened this one."""
-    floor.asked.clear()
-    await floor.say(start(await ordered(floor), PRICE, uuid4().hex, scene="qr"))
-    [(_, asked)] = floor.asked
+    harness.provider_calls.clear()
+    await harness.handle(start(await ordered(harness), PRICE, uuid4().hex, scene="qr"))
+    [(_, asked)] = harness.provider_calls
     assert isinstance(asked, ProviderStart)
-    await told(floor, asked, Unknown("TimeoutError"), attempt=START_TRIES - 1)
+    await told(harness, asked, Unknown("TimeoutError"), attempt=START_TRIES - 1)
 
 
-async def told(floor: Floor, body: Message, answer: Any, attempt: int = 0) -> None:
+async def told(harness: HandlerHarness, body: Message, answer: Any, attempt: int = 0) -> None:
     """What the provider answered."""
-    item = replace(floor.wrap(body), attempt=attempt)
-    async with floor.pool.acquire() as tx, tx.transaction():
+    item = replace(harness.envelope(body), attempt=attempt)
+    async with harness.pool.acquire() as tx, tx.transaction():
         batch = Batch[Any]([item], await tx.fetchval("SELECT clock_timestamp()"), {item.id: answer})
         await take_answers(tx, batch, provider="alipay")
-    await floor.pump()
+    await harness.relay()
 
 
-async def stated(floor: Floor) -> None:
+async def stated(harness: HandlerHarness) -> None:
     """The provider's statements of two days: a capture and what we do not know, and a refund."""
     on_paper()
-    [(number,)] = await floor.rows("SELECT out_trade_no FROM payment_attempts WHERE trade_no = 'ok-1'")
+    [(number,)] = await harness.rows("SELECT out_trade_no FROM payment_attempts WHERE trade_no = 'ok-1'")
     lines = (f"capture {number} ok-1 {PRICE} CNY", "capture P7 strange 5 CNY")
-    await floor.say(reconcile(paper(*lines, day=DAY), day=DAY), trusted=True)
-    [(refund_no, at)] = await floor.rows("SELECT refund_no, finished_at FROM refunds WHERE trade_no = 'ok-2'")
+    await harness.handle(reconcile(paper(*lines, day=DAY), day=DAY), trusted=True)
+    [(refund_no, at)] = await harness.rows("SELECT refund_no, finished_at FROM refunds WHERE trade_no = 'ok-2'")
     today = at.astimezone(ZoneInfo("Asia/Shanghai")).date()
-    await floor.say(reconcile(paper(f"refund {refund_no} ok-2 {PRICE} CNY", day=today), day=today), trusted=True)
-    assert [event["matched"] for event in floor.heard("payment.reconciled")] == [1, 1]
+    await harness.handle(reconcile(paper(f"refund {refund_no} ok-2 {PRICE} CNY", day=today), day=today), trusted=True)
+    assert [event["matched"] for event in harness.events_of("payment.reconciled")] == [1, 1]
     providers.configure({})

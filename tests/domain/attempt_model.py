@@ -16,7 +16,7 @@ import orjson
 from messages.payments import PaymentResult
 from messages.providers import ProviderClose, ProviderQuery
 from tests.domain.builders import NOW, ORDER_ID, cancellation, envelope
-from tests.domain.test_order_races import Life
+from tests.domain.order_model import OrderModel
 from workers.domain.book import Book
 from workers.domain.order import Order, State
 from workers.handlers import payment_results, provider_calls
@@ -188,15 +188,15 @@ def folded(world: World, event: str | tuple[str, str, int], has_rival: bool = Fa
 def _folded(
     order: Order, goods: str, kept: int, event: str | tuple[str, str, int], has_rival: bool
 ) -> tuple[Order, str, int, frozenset[str]]:
-    life = Life(Book({ORDER_ID: order}), goods, kept)
+    model = OrderModel(Book({ORDER_ID: order}), goods, kept)
     if isinstance(event, str):
-        life.live(event, cancellation() if event == "cancel" else event)
+        model.apply(event, cancellation() if event == "cancel" else event)
     else:
-        life.pay(envelope(result(*event), "n"), {"n"} if has_rival else ())
-        for step in life.book.steps:
-            life.owe(step.effects)
-    assert len(set(life.refunds)) == len(life.refunds)
-    return life.book[ORDER_ID], life.goods, life.kept, frozenset(life.refunds)
+        model.pay(envelope(result(*event), "n"), {"n"} if has_rival else ())
+        for step in model.book.steps:
+            model.apply_effects(step.effects)
+    assert len(set(model.refunds)) == len(model.refunds)
+    return model.book[ORDER_ID], model.goods, model.kept, frozenset(model.refunds)
 
 
 def closing(before: World, after: World, changes: list[AttemptChange]) -> World:

@@ -10,7 +10,7 @@ import pytest
 
 from tests.domain.attempt_model import NAMES, OPEN, PAID, PROVIDERS, World, at_rest, following
 from tests.domain.builders import ORDER_ID, order
-from tests.domain.test_order_races import GOODS
+from tests.domain.order_model import GOODS
 from workers.domain.order import State
 
 BEGINNINGS = [

@@ -3,95 +3,20 @@
 The order's row lock makes one of these sequences of what is concurrent; here are all of them.
 """
 
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterator
 from datetime import timedelta
 from functools import cache
 from itertools import combinations, permutations
-from typing import Any
 
 import pytest
 
-from messages.orders import OrderCancel
 from messages.payments import PaymentResult
-from tests.domain.builders import NOW, ORDER_ID, cancellation, capture, envelope, order
+from tests.domain.builders import NOW, ORDER_ID, capture, envelope, order
+from tests.domain.order_model import EVENTS, GOODS, OrderModel
 from workers.domain.book import Book
-from workers.domain.order import Effect, State, Trigger
-from workers.handlers import order_changes, payment_results, timeouts
-from workers.handlers.payment_results import PaymentContext
-from workers.services.refunds import STRAY_CAUSES, due_for_stray
-from workers.store.payments import Fact
+from workers.domain.order import State, Trigger
+from workers.handlers import timeouts
 from workers.store.timers import Timer, TimerKind
-
-STOCK = {
-    Effect.STOCK_COMMIT: ("locked", "deducted"),
-    Effect.STOCK_RELEASE: ("locked", "free"),
-    Effect.STOCK_RESTOCK: ("deducted", "free"),
-}
-EVENTS: dict[str, Any] = {
-    "capture": capture("t1"),
-    "capture of another attempt": capture("t2"),
-    "capture of too little": capture("t3", 999),
-    "failed attempt": capture("t4", kind="failed"),
-    "cancel": cancellation("x1"),
-    "cancel again": cancellation("x2"),
-    "timeout": "timeout",
-}
-
-
-@dataclass
-class Life:
-    """One order, everything that can happen to it, and where its money and its goods are."""
-
-    book: Book[Any]
-    goods: str = "locked"
-    kept: int = 0
-    refunds: list[str] = field(default_factory=list)
-    paid_in: int = 0
-
-    def live(self, name: str, event: Any) -> None:
-        seen = len(self.book.steps)
-        match event:
-            case PaymentResult():
-                self.pay(envelope(event, name))
-            case OrderCancel():
-                self.cancel(envelope(event, name))
-            case _:
-                self.time_out(name)
-        for step in self.book.steps[seen:]:
-            self.owe(step.effects)
-
-    def pay(self, item: Any, rivals: Iterable[str] = ()) -> Fact:
-        context = PaymentContext(self.book, {}, {}, {}, frozenset(rivals), NOW)
-        fact = payment_results.apply_result(context, self.book[ORDER_ID], item, item.body)
-        if item.body.kind == "captured":
-            self.paid_in += 1
-        if fact.verdict in STRAY_CAUSES:
-            self.refunds.append(due_for_stray(self.book, fact, because=item).cause)
-        self.kept += fact.result.amount if fact.verdict == "kept" else 0
-        return fact
-
-    def cancel(self, item: Any) -> None:
-        context = order_changes.ChangeContext(self.book, {}, {}, iter(()))
-        if order_changes.decide(item, self.book[ORDER_ID], context) is None:
-            order_changes.step(context, item, ORDER_ID, NOW)
-
-    def time_out(self, name: str) -> None:
-        timer = Timer(TimerKind.PAYMENT, ORDER_ID, NOW - timedelta(minutes=1))
-        trigger = timeouts.decide(timer, self.book[ORDER_ID], NOW, settled_until=NOW)
-        assert trigger is not timeouts.NoStep.TOO_EARLY
-        if isinstance(trigger, Trigger):
-            because = envelope("timer.due", name)
-            self.book.move(ORDER_ID, trigger, because=because, at=NOW, **timeouts.fields(trigger))
-
-    def owe(self, effects: tuple[Effect, ...]) -> None:
-        for effect in effects:
-            if effect in STOCK:
-                assert self.goods == STOCK[effect][0], f"{effect} while the goods are {self.goods}"
-                self.goods = STOCK[effect][1]
-            if effect is Effect.REFUND_ALL:
-                self.refunds.append(f"cancel:{ORDER_ID}")
-                self.kept = 0
 
 
 def sequences() -> Iterator[tuple[str, ...]]:
@@ -101,46 +26,41 @@ def sequences() -> Iterator[tuple[str, ...]]:
             yield from permutations(chosen)
 
 
-def lived(names: tuple[str, ...], on_payment_failure: str, deduct_on: str = "pay") -> Life:
+def model_after(names: tuple[str, ...], on_payment_failure: str, deduct_on: str = "pay") -> OrderModel:
     one = order(on_payment_failure=on_payment_failure, deduct_on=deduct_on)
-    life = Life(Book({ORDER_ID: one}), goods=GOODS[deduct_on][State.AWAITING_PAYMENT])
+    model = OrderModel(Book({ORDER_ID: one}), goods=GOODS[deduct_on][State.AWAITING_PAYMENT])
     for name in names:
-        life.live(name, EVENTS[name])
-    return life
+        model.apply(name, EVENTS[name])
+    return model
 
 
 @cache
-def lives(on_payment_failure: str, deduct_on: str = "pay") -> tuple[tuple[tuple[str, ...], Life], ...]:
-    """Every life, lived once."""
-    return tuple((names, lived(names, on_payment_failure, deduct_on)) for names in sequences())
+def all_models(on_payment_failure: str, deduct_on: str = "pay") -> tuple[tuple[tuple[str, ...], OrderModel], ...]:
+    """Every model, lived once."""
+    return tuple((names, model_after(names, on_payment_failure, deduct_on)) for names in sequences())
 
 
-GOODS = {
-    "pay": {State.AWAITING_PAYMENT: "locked", State.PAID: "deducted", State.CANCELLED: "free"},
-    "create": {State.AWAITING_PAYMENT: "deducted", State.PAID: "deducted", State.CANCELLED: "free"},
-}
-"""When stock is deducted -> where the goods are."""
 MONEY = {State.AWAITING_PAYMENT: 0, State.PAID: 1000, State.CANCELLED: 0}
 
 
 @pytest.mark.parametrize("deduct_on", GOODS)
 @pytest.mark.parametrize("on_payment_failure", ["keep_open", "cancel"])
 def test_money_and_goods_end_together_whatever_comes_first(on_payment_failure: str, deduct_on: str) -> None:
-    for names, life in lives(on_payment_failure, deduct_on):
-        state = life.book[ORDER_ID].state
-        assert (life.goods, life.kept) == (GOODS[deduct_on][state], MONEY[state]), names
+    for names, model in all_models(on_payment_failure, deduct_on):
+        state = model.book[ORDER_ID].state
+        assert (model.goods, model.kept) == (GOODS[deduct_on][state], MONEY[state]), names
 
 
 @pytest.mark.parametrize("on_payment_failure", ["keep_open", "cancel"])
 def test_every_capture_is_kept_by_the_order_or_refunded_exactly_once(on_payment_failure: str) -> None:
-    for names, life in lives(on_payment_failure):
-        assert len(set(life.refunds)) == len(life.refunds), names
-        assert life.paid_in == len(life.refunds) + (life.kept > 0), names
+    for names, model in all_models(on_payment_failure):
+        assert len(set(model.refunds)) == len(model.refunds), names
+        assert model.paid_in == len(model.refunds) + (model.kept > 0), names
 
 
 def test_an_order_that_is_cancelled_or_times_out_never_ends_paid() -> None:
-    for names, life in lives("keep_open"):
-        ended = life.book[ORDER_ID].state
+    for names, model in all_models("keep_open"):
+        ended = model.book[ORDER_ID].state
         closes = {"cancel", "cancel again"} & set(names)
         payable = {"capture", "capture of another attempt"} & set(names)
         if closes:
@@ -151,8 +71,8 @@ def test_an_order_that_is_cancelled_or_times_out_never_ends_paid() -> None:
 
 def test_a_timeout_takes_back_nothing_that_was_paid() -> None:
     """What comes first wins; MALL closes a paid order and keeps the money (MALL 7)."""
-    assert lived(("capture", "timeout"), "keep_open").book[ORDER_ID].state is State.PAID
-    late = lived(("timeout", "capture"), "keep_open")
+    assert model_after(("capture", "timeout"), "keep_open").book[ORDER_ID].state is State.PAID
+    late = model_after(("timeout", "capture"), "keep_open")
     assert late.book[ORDER_ID].state is State.CANCELLED
     assert late.refunds == ["late:alipay:t1"]
 
@@ -170,7 +90,7 @@ CAUSES = {
 
 @pytest.mark.parametrize(("names", "causes"), CAUSES.items(), ids=", ".join)
 def test_every_refund_names_its_cause(names: tuple[str, ...], causes: list[str]) -> None:
-    assert lived(names, "keep_open").refunds == causes
+    assert model_after(names, "keep_open").refunds == causes
 
 
 DUE = timedelta(minutes=-1)
@@ -221,4 +141,4 @@ def test_a_capture_is_judged_by_the_state_it_meets(state: State, verdict: str) -
 
 
 def verdict_on(state: State, result: PaymentResult) -> str:
-    return Life(Book({ORDER_ID: order(state)})).pay(envelope(result, "m1")).verdict
+    return OrderModel(Book({ORDER_ID: order(state)})).pay(envelope(result, "m1")).verdict

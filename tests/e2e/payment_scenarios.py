@@ -19,7 +19,8 @@ from messages.providers import (
 from messages.refunds import RefundObserved
 from messages.timers import TimerDue
 from tests.e2e.scenarios import unique
-from tests.handlers.harness import Floor, cancel, create, sku
+from tests.handlers.builders import cancel, create, sku
+from tests.handlers.harness import HandlerHarness
 from tests.handlers.provider_calls import ask_all, callback, start, taken
 from tests.scripts.gateways.merchant import WAIT_SECONDS, Till
 from workers.handlers import payment_results
@@ -32,7 +33,7 @@ SCENE = {"alipay": "page", "wechat": "qr", "paypal": "page"}
 class Checkout:
     """The floor of a shop and its till."""
 
-    floor: Floor
+    harness: HandlerHarness
     till: Till
 
     @property
@@ -43,11 +44,11 @@ class Checkout:
         """Orders that await payment."""
         dollars = self.provider == "paypal"
         if dollars:
-            await self.floor.say(sku("s1").model_copy(update={"currency": "USD", "revision": 2}))
-        self.floor.events.clear()
+            await self.harness.handle(sku("s1").model_copy(update={"currency": "USD", "revision": 2}))
+        self.harness.events.clear()
         bodies = [create(("s1", 2), request_id=unique(), currency="USD" if dollars else "CNY") for _ in range(n)]
-        await self.floor.say(*bodies)
-        return [int(event["order_id"]) for event in self.floor.heard("order.created")]
+        await self.harness.handle(*bodies)
+        return [int(event["order_id"]) for event in self.harness.events_of("order.created")]
 
     def starts(self, order_ids: Sequence[int], **changes: Any) -> list[Message]:
         return [start(key, self.provider, SCENE[self.provider], unique(), **changes) for key in order_ids]
@@ -55,10 +56,10 @@ class Checkout:
     async def opened(self, n: int) -> list[dict[str, Any]]:
         """What their buyers' clients were given."""
         order_ids = await self.ordered(n)
-        await self.floor.say(*self.starts(order_ids))
-        await ask_all(self.floor, self.provider)
-        started = self.floor.heard("payment.started")
-        assert len(started) == n, self.floor.events[-1]
+        await self.harness.handle(*self.starts(order_ids))
+        await ask_all(self.harness, self.provider)
+        started = self.harness.events_of("payment.started")
+        assert len(started) == n, self.harness.events[-1]
         return started
 
     async def paid(self, started: Sequence[Mapping[str, Any]]) -> list[PaymentCallback]:
@@ -78,13 +79,13 @@ class Checkout:
     async def owed(self, n: int) -> list[Message]:
         """provider.refund of orders that were paid and cancelled."""
         started = await self.opened(n)
-        await self.floor.say(*await self.paid(started))
-        await self.floor.say(*(cancel(int(one["order_id"]), unique()) for one in started))
-        return taken(self.floor, self.provider)
+        await self.harness.handle(*await self.paid(started))
+        await self.harness.handle(*(cancel(int(one["order_id"]), unique()) for one in started))
+        return taken(self.harness, self.provider)
 
     async def expire(self) -> None:
         """For us, the buyers' time is over."""
-        await self.floor.pool.execute("UPDATE payment_attempts SET expire_at = now()")
+        await self.harness.pool.execute("UPDATE payment_attempts SET expire_at = now()")
 
 
 Arrange = Callable[[Checkout, int], Awaitable[Sequence[Message]]]
@@ -115,8 +116,8 @@ async def mispriced(checkout: Checkout, n: int) -> Sequence[Message]:
 
 
 async def asked_to_open(checkout: Checkout, n: int) -> Sequence[Message]:
-    await checkout.floor.say(*await begun(checkout, n))
-    return taken(checkout.floor, checkout.provider)
+    await checkout.harness.handle(*await begun(checkout, n))
+    return taken(checkout.harness, checkout.provider)
 
 
 async def asked_in_vain(checkout: Checkout, n: int) -> Sequence[Message]:
@@ -139,16 +140,16 @@ async def notified_by_a_stranger(checkout: Checkout, n: int) -> Sequence[Message
 async def notified_late(checkout: Checkout, n: int) -> Sequence[Message]:
     started = await checkout.opened(n)
     calls = await checkout.paid(started)
-    await checkout.floor.say(*(cancel(int(one["order_id"]), unique()) for one in started))
+    await checkout.harness.handle(*(cancel(int(one["order_id"]), unique()) for one in started))
     return calls
 
 
 async def notified_of_the_first(checkout: Checkout, n: int) -> Sequence[Message]:
     """Another attempt is open at each order."""
     started = await checkout.opened(n)
-    await checkout.floor.say(*checkout.starts([int(one["order_id"]) for one in started]))
-    taken(checkout.floor, checkout.provider)
-    await checkout.floor.pool.execute("UPDATE payment_attempts SET state = 'requested' WHERE state <> 'captured'")
+    await checkout.harness.handle(*checkout.starts([int(one["order_id"]) for one in started]))
+    taken(checkout.harness, checkout.provider)
+    await checkout.harness.pool.execute("UPDATE payment_attempts SET state = 'requested' WHERE state <> 'captured'")
     return await checkout.paid(started)
 
 
@@ -160,8 +161,8 @@ async def forged(checkout: Checkout, n: int) -> Sequence[Message]:
 async def notified_of_refunds(checkout: Checkout, n: int) -> Sequence[Message]:
     calls = await checkout.owed(n)
     before = len(checkout.till.notifications)
-    checkout.floor.asked += [(checkout.provider, call) for call in calls]
-    await ask_all(checkout.floor, checkout.provider)
+    checkout.harness.provider_calls += [(checkout.provider, call) for call in calls]
+    await ask_all(checkout.harness, checkout.provider)
     return await checkout.notified(before, n)
 
 
@@ -169,8 +170,8 @@ async def refund_queries(checkout: Checkout, n: int) -> Sequence[Message]:
     """Of refunds that were asked for."""
     calls = await checkout.owed(n)
     checkout.till.behave(refund_processing=1.0, refund_seconds=60.0)
-    checkout.floor.asked += [(checkout.provider, call) for call in calls]
-    await ask_all(checkout.floor, checkout.provider)
+    checkout.harness.provider_calls += [(checkout.provider, call) for call in calls]
+    await ask_all(checkout.harness, checkout.provider)
     return [ProviderRefundQuery(refund_no=call.refund_no) for call in calls if isinstance(call, ProviderRefund)]
 
 
@@ -211,14 +212,14 @@ async def cancels(checkout: Checkout, n: int) -> Sequence[Message]:
 
 async def order_timers(checkout: Checkout, n: int) -> Sequence[Message]:
     started = await checkout.opened(n)
-    await checkout.floor.let_due("payment")
-    await checkout.floor.settle_until_now()
+    await checkout.harness.make_timers_due("payment")
+    await checkout.harness.mark_progress()
     return [TimerDue(kind="payment", key=int(one["order_id"]), due_at=datetime.now(UTC)) for one in started]
 
 
 async def refund_timers(checkout: Checkout, n: int) -> Sequence[Message]:
-    await checkout.floor.say(*await refund_observed("submitted")(checkout, n))
-    rows = await checkout.floor.pool.fetch("SELECT key FROM timers WHERE kind = 'refund'")
+    await checkout.harness.handle(*await refund_observed("submitted")(checkout, n))
+    rows = await checkout.harness.pool.fetch("SELECT key FROM timers WHERE kind = 'refund'")
     return [TimerDue(kind="refund", key=row["key"], due_at=datetime.now(UTC)) for row in rows][-n:]
 
 

@@ -30,8 +30,9 @@ from messages.stock import (
     StockRestock,
 )
 from messages.timers import TimerDue
+from tests.handlers.builders import ADDRESS, OPERATOR, book, cancel, captured, create, receive, sku, update, user
 from tests.handlers.catalogue_builders import coupon, grant, member, promotion, settings, template
-from tests.handlers.harness import ADDRESS, OPERATOR, Floor, book, cancel, captured, create, receive, sku, update, user
+from tests.handlers.harness import HandlerHarness
 from tests.handlers.statement_builders import DAY, on_paper, paper, reconcile
 
 REVISIONS = count(1)
@@ -41,41 +42,43 @@ def creates(n: int, **changes: Any) -> list[OrderCreate]:
     return [create(("s1", 1), ("s2", 1), request_id=uuid4().hex, **changes) for _ in range(n)]
 
 
-async def placing(floor: Floor, n: int) -> list[int]:
-    before = {row["id"] for row in await floor.pool.fetch("SELECT id FROM orders")}
-    await floor.handle([floor.wrap(body) for body in creates(n)])
-    await floor.pool.execute("DELETE FROM outbox")
-    return [row["id"] for row in await floor.pool.fetch("SELECT id FROM orders ORDER BY id") if row["id"] not in before]
+async def placing(harness: HandlerHarness, n: int) -> list[int]:
+    before = {row["id"] for row in await harness.pool.fetch("SELECT id FROM orders")}
+    await harness.handle_batch([harness.envelope(body) for body in creates(n)])
+    await harness.pool.execute("DELETE FROM outbox")
+    return [
+        row["id"] for row in await harness.pool.fetch("SELECT id FROM orders ORDER BY id") if row["id"] not in before
+    ]
 
 
-async def placed(floor: Floor, n: int) -> list[int]:
-    floor.events.clear()
-    await floor.say(*creates(n))
-    return [int(event["order_id"]) for event in floor.heard("order.created")]
+async def placed(harness: HandlerHarness, n: int) -> list[int]:
+    harness.events.clear()
+    await harness.handle(*creates(n))
+    return [int(event["order_id"]) for event in harness.events_of("order.created")]
 
 
-async def paid(floor: Floor, n: int) -> list[int]:
-    ids = await placed(floor, n)
-    await floor.say(*(captured(key, 1000, f"t{key}") for key in ids), trusted=True)
+async def paid(harness: HandlerHarness, n: int) -> list[int]:
+    ids = await placed(harness, n)
+    await harness.handle(*(captured(key, 1000, f"t{key}") for key in ids), trusted=True)
     return ids
 
 
-async def booked(floor: Floor, n: int) -> list[int]:
-    ids = await paid(floor, n)
-    await floor.say(*(book(key, f"T{key}") for key in ids))
+async def booked(harness: HandlerHarness, n: int) -> list[int]:
+    ids = await paid(harness, n)
+    await harness.handle(*(book(key, f"T{key}") for key in ids))
     return ids
 
 
-async def delivered(floor: Floor, n: int) -> list[int]:
-    ids = await booked(floor, n)
+async def delivered(harness: HandlerHarness, n: int) -> list[int]:
+    ids = await booked(harness, n)
     for status in ("outbound", "delivered"):
-        await floor.say(*(update(key, f"T{key}", status) for key in ids))
+        await harness.handle(*(update(key, f"T{key}", status) for key in ids))
     return ids
 
 
-async def cancelled(floor: Floor, n: int) -> list[int]:
-    ids = await placed(floor, n)
-    await floor.say(*(cancel(key, uuid4().hex) for key in ids))
+async def cancelled(harness: HandlerHarness, n: int) -> list[int]:
+    ids = await placed(harness, n)
+    await harness.handle(*(cancel(key, uuid4().hex) for key in ids))
     return ids
 
 
@@ -99,10 +102,10 @@ def reserves(n: int) -> list[Message]:
     ]
 
 
-async def held(floor: Floor, n: int) -> list[int]:
+async def held(harness: HandlerHarness, n: int) -> list[int]:
     bodies = reserves(n)
-    await floor.handle([floor.wrap(body) for body in bodies])
-    await floor.pool.execute("DELETE FROM outbox")
+    await harness.handle_batch([harness.envelope(body) for body in bodies])
+    await harness.pool.execute("DELETE FROM outbox")
     return [cast(StockReserve, body).group_id for body in bodies]
 
 
@@ -110,16 +113,16 @@ def due(ids: Sequence[int], kind: str) -> list[Message]:
     return [TimerDue(kind=cast(Any, kind), key=key, due_at=datetime.now(UTC)) for key in ids]
 
 
-async def timers(floor: Floor, ids: Sequence[int], kind: str) -> list[Message]:
-    await floor.let_due(kind)
-    await floor.settle_until_now()
+async def timers(harness: HandlerHarness, ids: Sequence[int], kind: str) -> list[Message]:
+    await harness.make_timers_due(kind)
+    await harness.mark_progress()
     return due(ids, kind)
 
 
-async def refunds(floor: Floor, n: int) -> list[Message]:
-    ids = await cancelled(floor, n)
-    await floor.say(*(captured(key, 1000, f"late{key}") for key in ids), trusted=True)
-    rows = await floor.pool.fetch("SELECT refund_no FROM refunds WHERE order_id = ANY ($1)", ids)
+async def refunds(harness: HandlerHarness, n: int) -> list[Message]:
+    ids = await cancelled(harness, n)
+    await harness.handle(*(captured(key, 1000, f"late{key}") for key in ids), trusted=True)
+    rows = await harness.pool.fetch("SELECT refund_no FROM refunds WHERE order_id = ANY ($1)", ids)
     return [
         RefundResult(
             refund_no=r["refund_no"], status="succeeded", amount=1000, currency="CNY", occurred_at=datetime.now(UTC)
@@ -128,26 +131,26 @@ async def refunds(floor: Floor, n: int) -> list[Message]:
     ]
 
 
-async def repeated(floor: Floor, n: int) -> list[Message]:
+async def repeated(harness: HandlerHarness, n: int) -> list[Message]:
     bodies = creates(n)
-    await floor.say(*bodies)
+    await harness.handle(*bodies)
     return list(bodies)
 
 
-async def committed(floor: Floor, n: int) -> list[int]:
-    keys = await held(floor, n)
-    await floor.handle([floor.wrap(StockCommit(holder_id=key)) for key in keys])
+async def committed(harness: HandlerHarness, n: int) -> list[int]:
+    keys = await held(harness, n)
+    await harness.handle_batch([harness.envelope(StockCommit(holder_id=key)) for key in keys])
     return keys
 
 
-Arrange = Callable[[Floor, int], Awaitable[Sequence[Message]]]
+Arrange = Callable[[HandlerHarness, int], Awaitable[Sequence[Message]]]
 
 
-def per(those: Callable[[Floor, int], Awaitable[Sequence[int]]], make: Callable[[int], Message]) -> Arrange:
+def per(those: Callable[[HandlerHarness, int], Awaitable[Sequence[int]]], make: Callable[[int], Message]) -> Arrange:
     """One message for each thing that was arranged."""
 
-    async def arrange(floor: Floor, n: int) -> list[Message]:
-        return [make(key) for key in await those(floor, n)]
+    async def arrange(harness: HandlerHarness, n: int) -> list[Message]:
+        return [make(key) for key in await those(harness, n)]
 
     return arrange
 
@@ -155,7 +158,7 @@ def per(those: Callable[[Floor, int], Awaitable[Sequence[int]]], make: Callable[
 def plain(make: Callable[[int], Message]) -> Arrange:
     """Messages that need nothing."""
 
-    async def arrange(floor: Floor, n: int) -> list[Message]:
+    async def arrange(harness: HandlerHarness, n: int) -> list[Message]:
         return [make(number) for number in range(n)]
 
     return arrange
@@ -181,50 +184,50 @@ def refund(key: int) -> Message:
     return RefundRequest(request_id=unique(), actor=OPERATOR, order_id=key, amount=1, reason="sorry")
 
 
-async def unpaid(floor: Floor, n: int) -> Sequence[Message]:
-    return await timers(floor, await placed(floor, n), "payment")
+async def unpaid(harness: HandlerHarness, n: int) -> Sequence[Message]:
+    return await timers(harness, await placed(harness, n), "payment")
 
 
-async def unanswered(floor: Floor, n: int) -> Sequence[Message]:
-    return await timers(floor, await placing(floor, n), "saga")
+async def unanswered(harness: HandlerHarness, n: int) -> Sequence[Message]:
+    return await timers(harness, await placing(harness, n), "saga")
 
 
-async def unconfirmed(floor: Floor, n: int) -> Sequence[Message]:
-    return await timers(floor, await delivered(floor, n), "receipt")
+async def unconfirmed(harness: HandlerHarness, n: int) -> Sequence[Message]:
+    return await timers(harness, await delivered(harness, n), "receipt")
 
 
-async def outbound(floor: Floor, n: int) -> Sequence[Message]:
-    return moved(await booked(floor, n), "outbound")
+async def outbound(harness: HandlerHarness, n: int) -> Sequence[Message]:
+    return moved(await booked(harness, n), "outbound")
 
 
-async def arrived(floor: Floor, n: int) -> Sequence[Message]:
-    ids = await booked(floor, n)
-    await floor.say(*moved(ids, "outbound"))
+async def arrived(harness: HandlerHarness, n: int) -> Sequence[Message]:
+    ids = await booked(harness, n)
+    await harness.handle(*moved(ids, "outbound"))
     return moved(ids, "delivered")
 
 
-async def lost(floor: Floor, n: int) -> Sequence[Message]:
-    ids = await booked(floor, n)
-    await floor.say(*moved(ids, "outbound"))
+async def lost(harness: HandlerHarness, n: int) -> Sequence[Message]:
+    ids = await booked(harness, n)
+    await harness.handle(*moved(ids, "outbound"))
     return moved(ids, "lost")
 
 
-async def issues(floor: Floor, n: int) -> Sequence[Message]:
-    await floor.say(template(name := unique(), count=n))
+async def issues(harness: HandlerHarness, n: int) -> Sequence[Message]:
+    await harness.handle(template(name := unique(), count=n))
     return [coupon(unique(), f"u{number}", name) for number in range(n)]
 
 
-async def shopped(floor: Floor, n: int) -> Sequence[Message]:
+async def shopped(harness: HandlerHarness, n: int) -> Sequence[Message]:
     """Orders that use a coupon and points each, at a limited price, and are split."""
     limits: dict[str, Any] = {"kind": "flash", "quantity": 10_000, "per_user_limit": 9}
-    await floor.say(
+    await harness.handle(
         sku("s1", revision=1 + next(REVISIONS)).model_copy(update={"seller_id": "A"}),
         promotion("flash", revision=next(REVISIONS), scope_id="spu-s2", prices={"s2": 400}, **limits),
         template(card := unique(), amount=10, min_amount=0),
     )
     users = [unique() for _ in range(n)]
-    await floor.say(*(coupon(f"c{name}", name, card) for name in users))
-    await floor.say(*(grant(1000, name, unique()) for name in users))
+    await harness.handle(*(coupon(f"c{name}", name, card) for name in users))
+    await harness.handle(*(grant(1000, name, unique()) for name in users))
     return [
         create(
             ("s1", 1),
@@ -239,41 +242,41 @@ async def shopped(floor: Floor, n: int) -> Sequence[Message]:
     ]
 
 
-async def bought(floor: Floor, n: int) -> list[int]:
+async def bought(harness: HandlerHarness, n: int) -> list[int]:
     """Such orders, placed."""
-    bodies = await shopped(floor, n)
-    floor.events.clear()
-    await floor.say(*bodies)
-    return [int(event["order_id"]) for event in floor.heard("order.created") if event["parent_id"] is None]
+    bodies = await shopped(harness, n)
+    harness.events.clear()
+    await harness.handle(*bodies)
+    return [int(event["order_id"]) for event in harness.events_of("order.created") if event["parent_id"] is None]
 
 
-async def bought_and_paid(floor: Floor, n: int) -> list[int]:
-    ids = await bought(floor, n)
-    await floor.say(*(captured(key, 790, f"t{key}") for key in ids), trusted=True)
+async def bought_and_paid(harness: HandlerHarness, n: int) -> list[int]:
+    ids = await bought(harness, n)
+    await harness.handle(*(captured(key, 790, f"t{key}") for key in ids), trusted=True)
     return ids
 
 
-async def bought_and_due(floor: Floor, n: int) -> Sequence[Message]:
-    return await timers(floor, await bought(floor, n), "payment")
+async def bought_and_due(harness: HandlerHarness, n: int) -> Sequence[Message]:
+    return await timers(harness, await bought(harness, n), "payment")
 
 
-async def mergeable(floor: Floor, n: int) -> Sequence[Message]:
-    ids = await placed(floor, 2 * n)
+async def mergeable(harness: HandlerHarness, n: int) -> Sequence[Message]:
+    ids = await placed(harness, 2 * n)
     return [OrderMerge(request_id=unique(), actor=user(), order_ids=tuple(ids[2 * k : 2 * k + 2])) for k in range(n)]
 
 
-async def merged(floor: Floor, n: int) -> Sequence[Message]:
-    await floor.say(*await mergeable(floor, n))
-    first = {event["intent_id"]: event for event in floor.heard("order.merged")}
+async def merged(harness: HandlerHarness, n: int) -> Sequence[Message]:
+    await harness.handle(*await mergeable(harness, n))
+    first = {event["intent_id"]: event for event in harness.events_of("order.merged")}
     return [
         captured(int(e["order_id"]), 2000, f"t{intent}").model_copy(update={"intent_id": int(intent)})
         for intent, e in first.items()
     ]
 
 
-async def in_carts(floor: Floor, n: int) -> Sequence[Message]:
+async def in_carts(harness: HandlerHarness, n: int) -> Sequence[Message]:
     users = [unique() for _ in range(n)]
-    await floor.say(*(CartPut(request_id=unique(), actor=user(u), user_id=u, sku_id="s1", qty=2) for u in users))
+    await harness.handle(*(CartPut(request_id=unique(), actor=user(u), user_id=u, sku_id="s1", qty=2) for u in users))
     return [CartRemove(request_id=unique(), actor=user(u), user_id=u, sku_id="s1") for u in users]
 
 

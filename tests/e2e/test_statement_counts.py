@@ -22,7 +22,7 @@ from messages.registry import MODELS
 from messages.topology import QUEUES, Names
 from tests.e2e.payment_scenarios import PAYING, Checkout, Scenario
 from tests.e2e.scenarios import SCENARIOS, issues, placed, reserves, unique
-from tests.handlers.harness import QUEUE_OF, Floor
+from tests.handlers.harness import QUEUE_OF, HandlerHarness
 from tests.runtime.builders import delivery
 from tests.scripts.gateways.merchant import open_till
 from workers import providers, shop
@@ -63,7 +63,7 @@ class CountingPool:
 
 
 @asynccontextmanager
-async def counting(floor: Floor, url: str) -> AsyncIterator[CountingPool]:
+async def counting(harness: HandlerHarness, url: str) -> AsyncIterator[CountingPool]:
     """A pool of one connection, so that what it learns about types it learns once."""
     pool = await open_pool(url, application_name="counting", max_size=1)
     yield CountingPool(pool)
@@ -98,11 +98,11 @@ def work(body: Message, items: Sequence[Message] = (), provider: str = "") -> Wo
 
 
 @pytest.fixture
-def floor(pool: Pool) -> Iterator[Floor]:
+def harness(pool: Pool) -> Iterator[HandlerHarness]:
     """Handlers on a database of their own; the providers that a scenario set up are forgotten after it."""
     cipher.configure(KEYS)
     shop.configure(Shop(policy=Policy(rate_limit_orders=0)))
-    yield Floor(pool)
+    yield HandlerHarness(pool)
     providers.configure({})
 
 
@@ -120,19 +120,23 @@ def test_there_is_a_scenario_for_every_message_that_a_queue_takes() -> None:
 
 
 @pytest.mark.parametrize("name", list(SCENARIOS))
-async def test_fifty_messages_take_as_many_statements_as_one(name: str, floor: Floor, database_url: str) -> None:
-    await floor.open_shop(qty=10_000)
-    await compare(floor, database_url, partial(SCENARIOS[name], floor))
+async def test_fifty_messages_take_as_many_statements_as_one(
+    name: str, harness: HandlerHarness, database_url: str
+) -> None:
+    await harness.fill_stock(qty=10_000)
+    await compare(harness, database_url, partial(SCENARIOS[name], harness))
 
 
 @pytest.mark.parametrize("name", list(PAYING))
-async def test_fifty_payments_take_as_many_statements_as_one(name: str, floor: Floor, database_url: str) -> None:
+async def test_fifty_payments_take_as_many_statements_as_one(
+    name: str, harness: HandlerHarness, database_url: str
+) -> None:
     scenario = PAYING[name]
-    await floor.open_shop(qty=10_000)
+    await harness.fill_stock(qty=10_000)
     async with open_till(scenario.provider, **scenario.more) as till:
         providers.configure({scenario.provider: till.provider})
         try:
-            await compare(floor, database_url, partial(scenario.arrange, Checkout(floor, till)), scenario)
+            await compare(harness, database_url, partial(scenario.arrange, Checkout(harness, till)), scenario)
         finally:
             await providers.close()
 
@@ -155,7 +159,7 @@ def assert_each_causes_the_same(works: Sequence[Work], rows: Sequence[Any]) -> N
 
 
 async def compare(
-    floor: Floor,
+    harness: HandlerHarness,
     database_url: str,
     arrange: Callable[[int], Awaitable[Sequence[Message]]],
     scenario: Scenario | None = None,
@@ -163,14 +167,14 @@ async def compare(
     """The statements of one message, and of fifty. With a scenario, each message announces what it shall."""
     provider = scenario.provider if scenario else ""
     taken: list[list[str]] = []
-    async with counting(floor, database_url) as pool:
+    async with counting(harness, database_url) as pool:
         for n in (1, 1, MANY):  # the first time teaches the connection
             bodies = await arrange(n)
             assert len(bodies) == n
-            await floor.pool.execute("DELETE FROM outbox")
+            await harness.pool.execute("DELETE FROM outbox")
             works = [work(body, provider=provider) for body in bodies]
             taken.append(await statements(pool, works, queue_of(bodies[0], provider)))
-            rows = await floor.pool.fetch(
+            rows = await harness.pool.fetch(
                 "DELETE FROM outbox RETURNING type, destination, correlation_id, headers, body"
             )
             announced = [row["type"] for row in rows if row["destination"] != "reply"]
@@ -180,23 +184,23 @@ async def compare(
     assert 3 < len(taken[1]) < 30, "something was counted"
 
 
-async def test_a_pack_of_fifty_takes_as_many_statements_as_one(floor: Floor, database_url: str) -> None:
-    await floor.open_shop(qty=10_000)
+async def test_a_pack_of_fifty_takes_as_many_statements_as_one(harness: HandlerHarness, database_url: str) -> None:
+    await harness.fill_stock(qty=10_000)
     taken = []
-    async with counting(floor, database_url) as pool:
+    async with counting(harness, database_url) as pool:
         for n in (1, 1, MANY):
             bodies = reserves(n)
             taken.append(await statements(pool, [work(bodies[0], bodies)], "stock"))
     assert taken[2] == taken[1]
 
 
-async def test_fifty_dead_letters_are_kept_and_replayed_as_one_is(floor: Floor, database_url: str) -> None:
+async def test_fifty_dead_letters_are_kept_and_replayed_as_one_is(harness: HandlerHarness, database_url: str) -> None:
     taken = []
-    async with counting(floor, database_url) as pool:
+    async with counting(harness, database_url) as pool:
         for n in (1, 1, MANY):
             works = [Work(delivery("order.create.v1", b"{" + unique().encode(), tag=tag)) for tag in range(n)]
             kept = await statements(pool, works, "order-creation.dlq")
-            rows = await floor.pool.fetch("SELECT id FROM dead_letters WHERE state = 'open'")
+            rows = await harness.pool.fetch("SELECT id FROM dead_letters WHERE state = 'open'")
             connection, pool.statements = await pool.acquire(), []
             async with connection.transaction():
                 await dead_letter_decisions.replay(
@@ -213,15 +217,17 @@ async def test_fifty_dead_letters_are_kept_and_replayed_as_one_is(floor: Floor, 
 
 
 @pytest.mark.parametrize("queue", [route.queue for route in ROUTES if route.every])
-async def test_chores_take_as_many_statements_for_fifty_as_for_one(queue: str, floor: Floor, database_url: str) -> None:
-    await floor.open_shop(qty=10_000)
+async def test_chores_take_as_many_statements_for_fifty_as_for_one(
+    queue: str, harness: HandlerHarness, database_url: str
+) -> None:
+    await harness.fill_stock(qty=10_000)
     taken = []
-    async with counting(floor, database_url) as pool:
+    async with counting(harness, database_url) as pool:
         for n in (1, 1, MANY):
-            await placed(floor, n)
-            await floor.let_due("payment")
-            await floor.say(*await issues(floor, n))
-            await floor.pool.execute("UPDATE coupons SET valid_to = now()")
+            await placed(harness, n)
+            await harness.make_timers_due("payment")
+            await harness.handle(*await issues(harness, n))
+            await harness.pool.execute("UPDATE coupons SET valid_to = now()")
             connection, pool.statements = await pool.acquire(), []
             for every in ROUTE[queue].every:
                 await every.chore(connection)

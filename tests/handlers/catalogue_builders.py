@@ -1,18 +1,11 @@
 """What the catalogue says besides products: promotions, coupons, points, members, rules. Valid today, if not told."""
 
-import asyncio
-from contextlib import AsyncExitStack
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from db.pool import Transaction
-from messages.base import Message
 from messages.benefits import CouponIssue, CouponTemplateUpsert, MemberUpsert, PointsGrant
 from messages.catalogue import SettingsSet
 from messages.promotions import PromotionUpsert
-from tests.handlers.harness import Floor
-from workers.handlers import catalogue
-from workers.runtime.batch import Batch
 
 DAY = timedelta(days=1)
 NOW = datetime.now(UTC)
@@ -66,33 +59,3 @@ def member(level: str = "gold", user_id: str = "u1", revision: int = 1) -> Membe
 
 def settings(business_type: str = "normal", *, revision: int = 1, **policy: Any) -> SettingsSet:
     return SettingsSet(business_type=business_type, revision=revision, **policy)
-
-
-def refused(floor: Floor) -> list[tuple[str, dict[str, Any]]]:
-    """(code, details) of everything refused."""
-    return [(event["code"], event["details"]) for event in floor.heard("command.rejected")]
-
-
-WAITING = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
-
-
-async def side_by_side(floor: Floor, first: Message, second: Message) -> None:
-    """Two workers handle one message each; the second begins while the first has not committed, and has to wait."""
-
-    async def handle(tx: Transaction, body: Message) -> None:
-        batch = Batch[Any]([floor.wrap(body, trusted=True)], await tx.fetchval("SELECT clock_timestamp()"))
-        await catalogue.change_catalogue(tx, batch)
-
-    async with AsyncExitStack() as stack:
-        one, two = [await stack.enter_async_context(floor.pool.acquire()) for _ in range(2)]
-        begun, other = one.transaction(), two.transaction()
-        await begun.start()
-        await other.start()
-        await handle(one, first)
-        waiting = asyncio.create_task(handle(two, second))
-        while not waiting.done() and not await floor.pool.fetchval(WAITING):
-            await asyncio.sleep(0.01)
-        await begun.commit()
-        await waiting
-        await other.commit()
-    await floor.pump()

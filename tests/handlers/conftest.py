@@ -5,15 +5,15 @@ from collections.abc import Iterator
 import pytest
 
 from db.pool import Pool
-from tests.handlers.harness import Floor, open_harness
-from tests.handlers.provider_answers import Line
-from tests.handlers.test_payment_attempts import MERCHANT, opened
+from tests.handlers.alipay_payments import MERCHANT, opened
+from tests.handlers.harness import HandlerHarness, open_harness
+from tests.handlers.provider_answers import OpenAttempt
 from workers import providers
 from workers.providers.alipay import Alipay, AlipaySettings
 
 
 @pytest.fixture
-def floor(pool: Pool) -> Floor:
+def harness(pool: Pool) -> HandlerHarness:
     return open_harness(pool)
 
 
@@ -26,7 +26,7 @@ def speaking() -> Iterator[None]:
 
 
 @pytest.fixture
-async def line(floor: Floor, speaking: None) -> Line:
+async def open_attempt(harness: HandlerHarness, speaking: None) -> OpenAttempt:
     """An attempt that is open at the provider."""
-    _, started = await opened(floor)
-    return Line(floor, int(started["attempt_id"]), started["out_trade_no"])
+    _, started = await opened(harness)
+    return OpenAttempt(harness, int(started["attempt_id"]), started["out_trade_no"])

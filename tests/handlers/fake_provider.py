@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from messages.payments import PaymentCallback, PaymentObserved
-from tests.handlers.test_payment_attempts import MERCHANT, notified
+from tests.handlers.alipay_payments import MERCHANT, notified
 from workers.providers.alipay import Alipay, AlipaySettings
 from workers.providers.port import Attempt, Paid, Ready, RefundAsk, Refunded, Refused, Request, Response, Unknown
 

@@ -14,46 +14,36 @@ import orjson
 
 from db import cipher
 from db.pool import Pool, Transaction
-from messages.base import Actor, Message
-from messages.catalogue import SkuUpsert
+from messages.base import Message
 from messages.envelope import Envelope
-from messages.orders import Address, CreateLine, OrderCancel, OrderCreate
-from messages.payments import PaymentResult, ProgressMark
+from messages.orders import OrderCreate
+from messages.payments import ProgressMark
 from messages.registry import MODELS
-from messages.shipments import ShipmentBook, ShipmentLine, ShipmentUpdate
-from messages.stock import StockReceive
 from messages.topology import QUEUES
+from tests.handlers.builders import book, captured, create, receive, sku, update
 from workers import shop
 from workers.domain.shop import Policy, Shop
 from workers.handlers import timeouts
 from workers.routes import ROUTES
 from workers.runtime.batch import Batch
 
-ADDRESS = Address(receiver="Wang Fang", phone="13812345678", country="CN", city="Shanghai", detail="Nanjing Road 1")
 WAITING = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
 QUEUE_OF = {model.TYPE: queue for queue, models in QUEUES.items() for model in models}
 HANDLERS = {route.queue: route.handler for route in ROUTES}
 
 
-def user(name: str = "u1") -> Actor:
-    return Actor(type="user", id=name)
-
-
-OPERATOR = Actor(type="operator", id="ops-7")
-
-
 @dataclass
-class Floor:
+class HandlerHarness:
     """`say` hands bodies to their queue's handler as one batch; `pump` carries what is announced until all is still."""
 
     pool: Pool
     events: list[dict[str, Any]] = field(default_factory=list)
     replies: list[dict[str, Any]] = field(default_factory=list)
     delayed: list[Message] = field(default_factory=list)
-    asked: list[tuple[str, Message]] = field(default_factory=list)
+    provider_calls: list[tuple[str, Message]] = field(default_factory=list)
     count: int = 0
 
-    def wrap(self, body: Message, *, trusted: bool = False, reply_to: str | None = None) -> Envelope[Any]:
+    def envelope(self, body: Message, *, trusted: bool = False, reply_to: str | None = None) -> Envelope[Any]:
         self.count += 1
         name = f"m{self.count}"
         return Envelope(
@@ -66,53 +56,56 @@ class Floor:
             user="oms-operator" if trusted else None,
         )
 
-    async def handle(self, items: Sequence[Envelope[Any]]) -> Batch[Any]:
+    async def handle_batch(self, items: Sequence[Envelope[Any]]) -> Batch[Any]:
         async with self.pool.acquire() as tx, tx.transaction():
-            return await self.work(tx, items)
+            return await self.run_handler(tx, items)
 
-    async def work(self, tx: Transaction, items: Sequence[Envelope[Any]]) -> Batch[Any]:
+    async def run_handler(self, tx: Transaction, items: Sequence[Envelope[Any]]) -> Batch[Any]:
         batch = Batch[Any](items, await tx.fetchval("SELECT clock_timestamp()"))
         await HANDLERS[QUEUE_OF[items[0].body.TYPE]](tx, batch)
         return batch
 
-    async def say(self, *bodies: Message, trusted: bool = False, reply_to: str | None = None) -> Batch[Any]:
-        batch = await self.handle([self.wrap(body, trusted=trusted, reply_to=reply_to) for body in bodies])
-        await self.pump()
+    async def handle(self, *bodies: Message, trusted: bool = False, reply_to: str | None = None) -> Batch[Any]:
+        batch = await self.handle_batch([self.envelope(body, trusted=trusted, reply_to=reply_to) for body in bodies])
+        await self.relay()
         return batch
 
-    async def overlap(self, *batches: Sequence[Message], trusted: bool = False) -> None:
+    async def handle_overlapping(self, *batches: Sequence[Message], trusted: bool = False) -> None:
         """Each batch by a worker of its own: in turn they do their work, or wait for a lock; then all commit."""
         worked, commit = 0, asyncio.Event()
 
         async def worker(bodies: Sequence[Message]) -> None:
             nonlocal worked
             async with self.pool.acquire() as tx, tx.transaction():
-                await self.work(tx, [self.wrap(body, trusted=trusted) for body in bodies])
+                await self.run_handler(tx, [self.envelope(body, trusted=trusted) for body in bodies])
                 worked += 1
                 await commit.wait()
 
-        async with asyncio.TaskGroup() as workers:
-            for begun, bodies in enumerate(batches, start=1):
-                workers.create_task(worker(bodies))
-                while worked + await self.pool.fetchval(WAITING) < begun:
-                    await asyncio.sleep(0.002)
-            commit.set()
-        await self.pump()
+        workers: list[asyncio.Task[None]] = []
+        for bodies in batches:
+            workers.append(asyncio.create_task(worker(bodies)))
+            while worked + await self.pool.fetchval(WAITING) < len(workers) and not any(w.done() for w in workers):
+                await asyncio.sleep(0.002)
+        commit.set()
+        await asyncio.wait(workers)
+        for ended in workers:
+            ended.result()
+        await self.relay()
 
-    async def at_once(self, *batches: Sequence[Message]) -> None:
+    async def handle_concurrently(self, *batches: Sequence[Message]) -> None:
         """Each batch by a worker of its own, as fast as they can."""
-        await asyncio.gather(*(self.handle([self.wrap(body) for body in bodies]) for bodies in batches))
-        await self.pump()
+        await asyncio.gather(*(self.handle_batch([self.envelope(body) for body in bodies]) for bodies in batches))
+        await self.relay()
 
-    async def pump(self) -> None:
+    async def relay(self) -> None:
         while True:
             rows = await self.pool.fetch("DELETE FROM outbox RETURNING *")
             if not rows:
                 return
             for row in sorted(rows, key=lambda row: row["id"]):
-                await self.carry(row)
+                await self.relay_row(row)
 
-    async def carry(self, row: Any) -> None:
+    async def relay_row(self, row: Any) -> None:
         body, headers = orjson.loads(row["body"]), orjson.loads(row["headers"])
         model = MODELS[row["type"]]
         parts = [part["body"] for part in body["items"]] if model.PACKABLE else [body]
@@ -127,14 +120,18 @@ class Floor:
             if row["destination"] == "delay":
                 self.delayed += messages
             elif row["destination"] == "queue" and row["routing_key"].startswith("provider-calls."):
-                self.asked += [(row["routing_key"].partition(".")[2], message) for message in messages]
+                self.provider_calls += [(row["routing_key"].partition(".")[2], message) for message in messages]
             else:
-                batch = await self.handle([self.wrap(message) for message in messages])
+                batch = await self.handle_batch([self.envelope(message) for message in messages])
                 assert not batch.verdicts, batch.verdicts
 
-    def heard(self, type_: str) -> list[dict[str, Any]]:
+    def events_of(self, type_: str) -> list[dict[str, Any]]:
         """The events of a type, without its version."""
         return [event for event in self.events if event["type"].rsplit(".", 1)[0] == type_]
+
+    def rejections(self) -> list[tuple[str, dict[str, Any]]]:
+        """(code, details) of every command.rejected."""
+        return [(event["code"], event["details"]) for event in self.events_of("command.rejected")]
 
     async def states(self) -> list[str]:
         return [row["state"] for row in await self.pool.fetch("SELECT state FROM orders ORDER BY id")]
@@ -164,150 +161,85 @@ class Floor:
 
     # what the outside says
 
-    async def open_shop(self, qty: int = 10, price: int = 500, skus: Sequence[str] = ("s1", "s2")) -> None:
-        await self.say(*(sku(name, price=price) for name in skus))
-        await self.say(*(receive(name, qty) for name in skus))
+    async def fill_stock(self, qty: int = 10, price: int = 500, skus: Sequence[str] = ("s1", "s2")) -> None:
+        await self.handle(*(sku(name, price=price) for name in skus))
+        await self.handle(*(receive(name, qty) for name in skus))
         self.events.clear()
 
-    async def placed(self, *lines: tuple[str, int], user_id: str = "u1", price: int = 500) -> int:
+    async def place_order(self, *lines: tuple[str, int], user_id: str = "u1", price: int = 500) -> int:
         """An order that awaits payment."""
         self.count += 1
         body = create(*(lines or (("s1", 2),)), request_id=f"r{self.count}", user_id=user_id, price=price)
-        await self.say(body)
-        created = self.heard("order.created")
+        await self.handle(body)
+        created = self.events_of("order.created")
         assert created, self.events
         return int(created[-1]["order_id"])
 
-    async def order(self, body: OrderCreate) -> int:
+    async def create_order(self, body: OrderCreate) -> int:
         """An order that is accepted; where it is split, its parent."""
-        await self.say(body)
-        mine = [e for e in self.heard("order.created") if (e["request_id"], e["parent_id"]) == (body.request_id, None)]
+        await self.handle(body)
+        mine = [
+            e for e in self.events_of("order.created") if (e["request_id"], e["parent_id"]) == (body.request_id, None)
+        ]
         assert mine, self.events[-1:]
         return int(mine[-1]["order_id"])
 
     async def pay(self, order_id: int) -> None:
         """As much as is due is captured, under a trade number of its own."""
-        await self.say(captured(order_id, await self.payable(order_id), f"t-{order_id}"), trusted=True)
+        await self.handle(captured(order_id, await self.payable(order_id), f"t-{order_id}"), trusted=True)
 
     async def deliver(self, order_id: int) -> None:
         """All of a paid order, in one parcel."""
         number = f"T-{order_id}"
-        await self.say(book(order_id, number))
-        await self.say(update(order_id, number, "outbound"), update(order_id, number, "delivered"))
+        await self.handle(book(order_id, number))
+        await self.handle(update(order_id, number, "outbound"), update(order_id, number, "delivered"))
 
     async def sweep(self, kind: str) -> None:
         """Every timer of a kind is due, and the sweeper wakes it."""
-        await self.let_due(kind)
-        await self.settle_until_now()
+        await self.make_timers_due(kind)
+        await self.mark_progress()
         async with self.pool.acquire() as tx, tx.transaction():
             await timeouts.sweep(tx)
-        await self.pump()
+        await self.relay()
 
-    async def paid(self, *lines: tuple[str, int]) -> int:
+    async def place_paid_order(self, *lines: tuple[str, int]) -> int:
         """An order that is paid."""
-        order_id = await self.placed(*lines)
-        await self.say(captured(order_id, await self.payable(order_id)), trusted=True)
+        order_id = await self.place_order(*lines)
+        await self.handle(captured(order_id, await self.payable(order_id)), trusted=True)
         return order_id
 
-    async def paid_again(self, *lines: tuple[str, int]) -> int:
+    async def place_another_paid_order(self, *lines: tuple[str, int]) -> int:
         """Another order that is paid, by a trade number of its own."""
-        order_id = await self.placed(*lines)
-        await self.say(captured(order_id, await self.payable(order_id), f"t-{order_id}"), trusted=True)
+        order_id = await self.place_order(*lines)
+        await self.handle(captured(order_id, await self.payable(order_id), f"t-{order_id}"), trusted=True)
         return order_id
 
     async def payable(self, order_id: int) -> int:
         amount: int = await self.pool.fetchval("SELECT payable_amount FROM orders WHERE id = $1", order_id)
         return amount
 
-    async def shipped(self, *parcels: Sequence[tuple[str, int]], lines: Sequence[tuple[str, int]]) -> int:
+    async def place_shipped_order(self, *parcels: Sequence[tuple[str, int]], lines: Sequence[tuple[str, int]]) -> int:
         """A paid order whose parcels T1, T2 ... have left."""
-        order_id = await self.paid(*lines)
+        order_id = await self.place_paid_order(*lines)
         for number, parcel in enumerate(parcels, start=1):
-            await self.say(book(order_id, f"T{number}", *parcel))
+            await self.handle(book(order_id, f"T{number}", *parcel))
         for number, _ in enumerate(parcels, start=1):
-            await self.say(update(order_id, f"T{number}", "outbound"))
+            await self.handle(update(order_id, f"T{number}", "outbound"))
         return order_id
 
-    async def let_due(self, kind: str) -> None:
+    async def make_timers_due(self, kind: str) -> None:
         """Let every timer of a kind become due."""
         await self.pool.execute(
             "UPDATE timers SET due_at = now() - interval '1 s', wake_at = now() WHERE kind = $1", kind
         )
 
-    async def settle_until_now(self) -> None:
+    async def mark_progress(self) -> None:
         """What a progress mark does once payment results have caught up."""
-        await self.say(ProgressMark(at=datetime.now(UTC) + timedelta(seconds=1)))
+        await self.handle(ProgressMark(at=datetime.now(UTC) + timedelta(seconds=1)))
 
 
-def open_harness(pool: Pool) -> Floor:
+def open_harness(pool: Pool) -> HandlerHarness:
     """A harness with the test keys and a shop without a rate limit."""
     cipher.configure(os.environ["OMS_ENCRYPTION_KEYS"])
     shop.configure(Shop(policy=Policy(rate_limit_orders=0)))
-    return Floor(pool)
-
-
-def sku(sku_id: str = "s1", *, price: int = 500, revision: int = 1, **changes: Any) -> SkuUpsert:
-    fields: dict[str, Any] = {
-        "sku_id": sku_id,
-        "revision": revision,
-        "spu_id": f"spu-{sku_id}",
-        "name": f"Product {sku_id}",
-        "status": "on_sale",
-        "price": price,
-        "currency": "CNY",
-    }
-    return SkuUpsert(**fields | changes)
-
-
-def receive(sku_id: str, qty: int, ref: str = "note-1", warehouse: str = "main") -> StockReceive:
-    return StockReceive(ref=ref, sku_id=sku_id, warehouse=warehouse, qty=qty)
-
-
-def create(
-    *lines: tuple[str, int], request_id: str = "r1", user_id: str = "u1", price: int = 500, **changes: Any
-) -> OrderCreate:
-    fields: dict[str, Any] = {
-        "request_id": request_id,
-        "actor": user(user_id),
-        "user_id": user_id,
-        "channel": "pc",
-        "currency": "CNY",
-        "items": tuple(CreateLine(sku_id=name, qty=qty) for name, qty in lines),
-        "address": ADDRESS,
-        "expected_pay_amount": sum(qty * price for _, qty in lines),
-    }
-    return OrderCreate(**(fields | changes))
-
-
-def cancel(order_id: int, request_id: str = "x1", actor: Actor | None = None) -> OrderCancel:
-    return OrderCancel(request_id=request_id, actor=actor or user(), order_id=order_id, reason="changed my mind")
-
-
-def captured(
-    order_id: int, amount: int, trade_no: str = "t1", kind: str = "captured", currency: str = "CNY"
-) -> PaymentResult:
-    return PaymentResult(
-        order_id=order_id,
-        provider="alipay",
-        trade_no=trade_no,
-        kind=kind,  # type: ignore[arg-type]
-        amount=amount,
-        currency=currency,
-        occurred_at=datetime.now(UTC),
-    )
-
-
-def book(order_id: int, tracking_no: str, *lines: tuple[str, int]) -> ShipmentBook:
-    wanted = tuple(ShipmentLine(sku_id=name, qty=qty) for name, qty in lines)
-    return ShipmentBook(order_id=order_id, carrier="sf", tracking_no=tracking_no, lines=wanted)
-
-
-def update(order_id: int, tracking_no: str, status: str, event_id: str | None = None) -> ShipmentUpdate:
-    return ShipmentUpdate(
-        order_id=order_id,
-        carrier="sf",
-        tracking_no=tracking_no,
-        event_id=event_id or f"{tracking_no}-{status}",
-        status=status,  # type: ignore[arg-type]
-        occurred_at=datetime.now(UTC),
-    )
+    return HandlerHarness(pool)

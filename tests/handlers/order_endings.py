@@ -7,56 +7,57 @@ from typing import TypeAlias
 from messages.orders import OrderCreate
 from messages.risk import RiskResult
 from messages.stock import StockRefused
+from tests.handlers.builders import cancel, captured
 from tests.handlers.catalogue_builders import settings
-from tests.handlers.harness import Floor, cancel, captured
+from tests.handlers.harness import HandlerHarness
 from workers import shop
 
-End: TypeAlias = Callable[[Floor, OrderCreate], Awaitable[None]]
+End: TypeAlias = Callable[[HandlerHarness, OrderCreate], Awaitable[None]]
 
 
-async def placing(floor: Floor, body: OrderCreate) -> int:
+async def placing(harness: HandlerHarness, body: OrderCreate) -> int:
     """An order whose stock does not answer: the reservation is lost."""
-    await floor.handle([floor.wrap(body)])
-    for row in await floor.pool.fetch("DELETE FROM outbox RETURNING *"):
+    await harness.handle_batch([harness.envelope(body)])
+    for row in await harness.pool.fetch("DELETE FROM outbox RETURNING *"):
         if row["destination"] == "events":
-            await floor.carry(row)
-    order_id: int = await floor.pool.fetchval(
+            await harness.relay_row(row)
+    order_id: int = await harness.pool.fetchval(
         "SELECT id FROM orders WHERE request_id = $1 AND parent_id IS NULL", body.request_id
     )
     return order_id
 
 
-async def cancelled(floor: Floor, body: OrderCreate) -> None:
-    order_id = await floor.order(body)
-    await floor.say(cancel(order_id, f"end-{order_id}"))
+async def cancelled(harness: HandlerHarness, body: OrderCreate) -> None:
+    order_id = await harness.create_order(body)
+    await harness.handle(cancel(order_id, f"end-{order_id}"))
 
 
-async def not_paid_in_time(floor: Floor, body: OrderCreate) -> None:
-    await floor.order(body)
-    await floor.sweep("payment")
+async def not_paid_in_time(harness: HandlerHarness, body: OrderCreate) -> None:
+    await harness.create_order(body)
+    await harness.sweep("payment")
 
 
-async def payment_failed(floor: Floor, body: OrderCreate) -> None:
-    await floor.say(settings(revision=floor.count + 1, on_payment_failure="cancel"), trusted=True)
-    order_id = await floor.order(body)
-    await floor.say(captured(order_id, 1, f"end-{order_id}", kind="failed"), trusted=True)
+async def payment_failed(harness: HandlerHarness, body: OrderCreate) -> None:
+    await harness.handle(settings(revision=harness.count + 1, on_payment_failure="cancel"), trusted=True)
+    order_id = await harness.create_order(body)
+    await harness.handle(captured(order_id, 1, f"end-{order_id}", kind="failed"), trusted=True)
 
 
-async def out_of_stock(floor: Floor, body: OrderCreate) -> None:
-    order_id = await placing(floor, body)
-    await floor.say(StockRefused(group_id=order_id, code="INVENTORY_INSUFFICIENT"))
+async def out_of_stock(harness: HandlerHarness, body: OrderCreate) -> None:
+    order_id = await placing(harness, body)
+    await harness.handle(StockRefused(group_id=order_id, code="INVENTORY_INSUFFICIENT"))
 
 
-async def stock_silent(floor: Floor, body: OrderCreate) -> None:
-    await placing(floor, body)
-    await floor.sweep("saga")
+async def stock_silent(harness: HandlerHarness, body: OrderCreate) -> None:
+    await placing(harness, body)
+    await harness.sweep("saga")
 
 
-async def risk_rejected(floor: Floor, body: OrderCreate) -> None:
+async def risk_rejected(harness: HandlerHarness, body: OrderCreate) -> None:
     rules = shop.current()
     shop.configure(replace(rules, risk_check=True))
-    order_id = await placing(floor, body)
-    await floor.say(RiskResult(order_id=order_id, verdict="rejected"), trusted=True)
+    order_id = await placing(harness, body)
+    await harness.handle(RiskResult(order_id=order_id, verdict="rejected"), trusted=True)
     shop.configure(rules)
 
 

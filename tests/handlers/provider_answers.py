@@ -5,9 +5,9 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from messages.base import Message
-from tests.handlers.harness import Floor
+from tests.handlers.alipay_payments import MERCHANT
+from tests.handlers.harness import HandlerHarness
 from tests.handlers.provider_calls import callback
-from tests.handlers.test_payment_attempts import MERCHANT
 from workers import providers, shop
 from workers.handlers.provider_calls import take_answers
 from workers.providers.alipay import Alipay, AlipaySettings
@@ -15,48 +15,50 @@ from workers.providers.port import Notification, Paid, Refused, Unknown
 from workers.runtime.batch import Batch
 
 AT = datetime(2026, 1, 21, 2, 0, tzinfo=UTC)
-SILENCE, NO = Unknown("TimeoutError"), Refused("ACQ.TRADE_NOT_EXIST", "there is no such trade")
+NO_ANSWER, NOT_FOUND = Unknown("TimeoutError"), Refused("ACQ.TRADE_NOT_EXIST", "there is no such trade")
 
 
 @dataclass
-class Line:
+class OpenAttempt:
     """The line to a provider: `told` hands an answer to the handler as if the provider had been asked."""
 
-    floor: Floor
+    harness: HandlerHarness
     attempt_id: int
-    number: str
+    out_trade_no: str
 
-    async def told(self, body: Message, answer: Any, attempt: int = 0) -> Batch[Any]:
-        item = replace(self.floor.wrap(body), attempt=attempt)
-        async with self.floor.pool.acquire() as tx, tx.transaction():
+    async def take_answer(self, body: Message, answer: Any, attempt: int = 0) -> Batch[Any]:
+        item = replace(self.harness.envelope(body), attempt=attempt)
+        async with self.harness.pool.acquire() as tx, tx.transaction():
             batch = Batch[Any]([item], await tx.fetchval("SELECT clock_timestamp()"), {item.id: answer})
             await take_answers(tx, batch, provider="alipay")
-        self.floor.asked.clear()
-        await self.floor.pump()
+        self.harness.provider_calls.clear()
+        await self.harness.relay()
         return batch
 
     def paid(self, status: Any, amount: int = 1000) -> Paid:
-        return Paid(self.number, "t1", status, amount, "CNY", AT)
+        return Paid(self.out_trade_no, "t1", status, amount, "CNY", AT)
 
-    async def over(self, just: bool = False) -> None:
+    async def expire(self, just: bool = False) -> None:
         """The time to pay has passed, by any clock."""
         ago = timedelta(seconds=1) + (timedelta() if just else timedelta(seconds=shop.current().payment_grace_seconds))
-        await self.floor.pool.execute("UPDATE payment_attempts SET expire_at = now() - $1::interval", ago)
+        await self.harness.pool.execute("UPDATE payment_attempts SET expire_at = now() - $1::interval", ago)
 
     @property
-    def asked(self) -> list[str]:
-        return [message.routing_key().removeprefix("provider.") for _, message in self.floor.asked]
+    def calls(self) -> list[str]:
+        return [message.routing_key().removeprefix("provider.") for _, message in self.harness.provider_calls]
 
     async def state(self) -> str:
-        state: str = await self.floor.pool.fetchval("SELECT state FROM payment_attempts WHERE id = $1", self.attempt_id)
+        state: str = await self.harness.pool.fetchval(
+            "SELECT state FROM payment_attempts WHERE id = $1", self.attempt_id
+        )
         return state
 
-    async def is_watched(self, kind: str = "attempt") -> bool:
-        watched: bool = await self.floor.pool.fetchval("SELECT EXISTS (SELECT FROM timers WHERE kind = $1)", kind)
+    async def has_timer(self, kind: str = "attempt") -> bool:
+        watched: bool = await self.harness.pool.fetchval("SELECT EXISTS (SELECT FROM timers WHERE kind = $1)", kind)
         return watched
 
 
-class Teller(Alipay):
+class FakeAlipay(Alipay):
     """Whoever writes, this is what it says."""
 
     said: Any = None
@@ -65,10 +67,10 @@ class Teller(Alipay):
         return self.said
 
 
-async def tells(line: Line, said: Any, provider: str = "alipay") -> Batch[Any]:
-    teller = Teller(AlipaySettings.model_validate(MERCHANT))
+async def notify(open_attempt: OpenAttempt, said: Any, provider: str = "alipay") -> Batch[Any]:
+    teller = FakeAlipay(AlipaySettings.model_validate(MERCHANT))
     teller.said = said
     providers.configure({"alipay": teller, "wechat": teller})
-    line.floor.events.clear()
-    line.floor.asked.clear()
-    return await line.floor.say(callback(provider, Notification({}, repr(said).encode(), AT)))
+    open_attempt.harness.events.clear()
+    open_attempt.harness.provider_calls.clear()
+    return await open_attempt.harness.handle(callback(provider, Notification({}, repr(said).encode(), AT)))

@@ -7,7 +7,8 @@ from typing import Any
 from messages.base import Message
 from messages.envelope import Envelope
 from messages.payments import PaymentCallback, PaymentStart
-from tests.handlers.harness import Floor, user
+from tests.handlers.builders import user
+from tests.handlers.harness import HandlerHarness
 from workers.providers.port import Notification
 from workers.routes import ROUTES
 from workers.runtime.batch import Batch
@@ -37,29 +38,29 @@ def callback(provider: str, notification: Notification) -> PaymentCallback:
     )
 
 
-def taken(floor: Floor, provider: str) -> list[Message]:
+def taken(harness: HandlerHarness, provider: str) -> list[Message]:
     """What was asked of a provider since the last time."""
-    mine = [message for name, message in floor.asked if name == provider]
-    floor.asked = [(name, message) for name, message in floor.asked if name != provider]
+    mine = [message for name, message in harness.provider_calls if name == provider]
+    harness.provider_calls = [(name, message) for name, message in harness.provider_calls if name != provider]
     return mine
 
 
-async def ask(floor: Floor, provider: str, bodies: Sequence[Message]) -> Batch[Any]:
+async def ask(harness: HandlerHarness, provider: str, bodies: Sequence[Message]) -> Batch[Any]:
     """One batch of calls, in the way of the runtime: read, ask while no transaction is held, write."""
-    items: list[Envelope[Any]] = [floor.wrap(body) for body in bodies]
+    items: list[Envelope[Any]] = [harness.envelope(body) for body in bodies]
     route = ROUTE[f"provider-calls.{provider}"]
     assert route.outside is not None
-    async with floor.pool.acquire() as tx, tx.transaction(readonly=True):
+    async with harness.pool.acquire() as tx, tx.transaction(readonly=True):
         questions = await route.outside.prepare(tx, items)
     answers = await route.outside.ask(questions)
-    async with floor.pool.acquire() as tx, tx.transaction():
+    async with harness.pool.acquire() as tx, tx.transaction():
         batch = Batch[Any](items, await tx.fetchval("SELECT clock_timestamp()"), answers)
         await route.handler(tx, batch)
     return batch
 
 
-async def ask_all(floor: Floor, provider: str) -> None:
+async def ask_all(harness: HandlerHarness, provider: str) -> None:
     """Until nothing more is asked of the provider."""
-    while bodies := taken(floor, provider):
-        await ask(floor, provider, bodies)
-        await floor.pump()
+    while bodies := taken(harness, provider):
+        await ask(harness, provider, bodies)
+        await harness.relay()

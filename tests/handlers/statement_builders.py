@@ -8,7 +8,8 @@ from uuid import uuid4
 
 from messages.payments import PaymentReconcile
 from messages.refunds import RefundRequest, RefundResult
-from tests.handlers.harness import OPERATOR, Floor, captured
+from tests.handlers.builders import OPERATOR, captured
+from tests.handlers.harness import HandlerHarness
 from workers.providers import configure
 from workers.providers.port import Provider, Row, StatementError
 from workers.store import attempts
@@ -60,10 +61,12 @@ def reconcile(content: bytes, provider: str = "alipay", day: date = DAY, **chang
 
 
 async def attempted(
-    floor: Floor, order_id: int, trade_no: str, provider: str = "alipay", state: str = "captured"
+    harness: HandlerHarness, order_id: int, trade_no: str, provider: str = "alipay", state: str = "captured"
 ) -> str:
     """Our number of the attempt that brought this trade number."""
-    order = await floor.pool.fetchrow("SELECT intent_id, payable_amount, currency FROM orders WHERE id = $1", order_id)
+    order = await harness.pool.fetchrow(
+        "SELECT intent_id, payable_amount, currency FROM orders WHERE id = $1", order_id
+    )
     assert order is not None
     attempt_id = uuid4().int % 2**60 + 1
     attempt = Attempt(
@@ -83,27 +86,29 @@ async def attempted(
         started_at=NOON,
         expire_at=NOON + timedelta(minutes=30),
     )
-    async with floor.pool.acquire() as tx, tx.transaction():
+    async with harness.pool.acquire() as tx, tx.transaction():
         await attempts.open_all(tx, [attempt], NOON)
         await attempts.save(tx, [AttemptChange(attempt_id, state, trade_no=trade_no if state == "captured" else None)])
     return attempt.out_trade_no
 
 
-async def paid_at(floor: Floor, at: datetime = NOON, trade_no: str = "t1", provider: str = "alipay") -> tuple[int, str]:
+async def paid_at(
+    harness: HandlerHarness, at: datetime = NOON, trade_no: str = "t1", provider: str = "alipay"
+) -> tuple[int, str]:
     """An order of 1000 that was paid then: its id, and our number of the attempt."""
-    order_id = await floor.placed()
+    order_id = await harness.place_order()
     capture = captured(order_id, 1000, trade_no).model_copy(update={"occurred_at": at, "provider": provider})
-    await floor.say(capture, trusted=True)
-    return order_id, await attempted(floor, order_id, trade_no, provider)
+    await harness.handle(capture, trusted=True)
+    return order_id, await attempted(harness, order_id, trade_no, provider)
 
 
-async def refunded_at(floor: Floor, order_id: int, amount: int, at: datetime | None = NOON) -> str:
+async def refunded_at(harness: HandlerHarness, order_id: int, amount: int, at: datetime | None = NOON) -> str:
     """Some of it went back then, or is on its way: our number of the refund."""
     request = RefundRequest(request_id=uuid4().hex, actor=OPERATOR, order_id=order_id, amount=amount, reason="sorry")
-    await floor.say(request, trusted=True)
-    number: str = floor.heard("refund.requested")[-1]["refund_no"]
+    await harness.handle(request, trusted=True)
+    number: str = harness.events_of("refund.requested")[-1]["refund_no"]
     if at is not None:
         result = RefundResult(refund_no=number, status="succeeded", amount=amount, currency="CNY", occurred_at=at)
-        await floor.say(result, trusted=True)
-        await floor.pool.execute("UPDATE refunds SET finished_at = $2 WHERE refund_no = $1", number, at)
+        await harness.handle(result, trusted=True)
+        await harness.pool.execute("UPDATE refunds SET finished_at = $2 WHERE refund_no = $1", number, at)
     return number

@@ -7,8 +7,9 @@ import pytest
 from messages.carts import CartPut, CartRemove
 from messages.orders import OrderCreate
 from messages.stock import StockReserved
-from tests.handlers.catalogue_builders import promotion, refused
-from tests.handlers.harness import Floor, create, sku, user
+from tests.handlers.builders import create, sku, user
+from tests.handlers.catalogue_builders import promotion
+from tests.handlers.harness import HandlerHarness
 from tests.handlers.order_endings import out_of_stock, placing
 
 
@@ -25,97 +26,102 @@ def checkout(*lines: tuple[str, int], **changes: Any) -> OrderCreate:
 
 
 @pytest.fixture
-async def mall(floor: Floor) -> Floor:
+async def harness(harness: HandlerHarness) -> HandlerHarness:
     """Two carts with the same things in them."""
-    await floor.open_shop(skus=("s1", "s2", "s3"))
+    await harness.fill_stock(skus=("s1", "s2", "s3"))
     for name in ("u1", "u2"):
-        await floor.say(*(put(sku_id, 2, sku_id, name) for sku_id in ("s1", "s2", "s3")))
-    floor.events.clear()
-    return floor
+        await harness.handle(*(put(sku_id, 2, sku_id, name) for sku_id in ("s1", "s2", "s3")))
+    harness.events.clear()
+    return harness
 
 
-async def cart(mall: Floor, user_id: str = "u1") -> dict[str, int]:
-    return dict(await mall.rows("SELECT sku_id, qty FROM cart_lines WHERE user_id = $1 ORDER BY sku_id", user_id))
+async def cart(harness: HandlerHarness, user_id: str = "u1") -> dict[str, int]:
+    return dict(await harness.rows("SELECT sku_id, qty FROM cart_lines WHERE user_id = $1 ORDER BY sku_id", user_id))
 
 
-async def test_a_cart_holds_what_was_put_there_last(mall: Floor) -> None:
-    await mall.say(put("s1", 5, "a"), put("s1", 7, "b"), remove("s2", "c"), remove("s9", "d"))
-    assert await cart(mall) == {"s1": 7, "s3": 2}
-    assert [(e["sku_id"], e["qty"]) for e in mall.heard("cart.changed")] == [("s1", 5), ("s1", 7), ("s2", 0), ("s9", 0)]
-    await mall.say(remove("s1", "e"), put("s1", 1, "f"))
-    assert await cart(mall) == {"s1": 1, "s3": 2}
-    assert await cart(mall, "u2") == {"s1": 2, "s2": 2, "s3": 2}
+async def test_a_cart_holds_what_was_put_there_last(harness: HandlerHarness) -> None:
+    await harness.handle(put("s1", 5, "a"), put("s1", 7, "b"), remove("s2", "c"), remove("s9", "d"))
+    assert await cart(harness) == {"s1": 7, "s3": 2}
+    assert [(e["sku_id"], e["qty"]) for e in harness.events_of("cart.changed")] == [
+        ("s1", 5),
+        ("s1", 7),
+        ("s2", 0),
+        ("s9", 0),
+    ]
+    await harness.handle(remove("s1", "e"), put("s1", 1, "f"))
+    assert await cart(harness) == {"s1": 1, "s3": 2}
+    assert await cart(harness, "u2") == {"s1": 2, "s2": 2, "s3": 2}
 
 
-async def test_a_repeated_change_is_answered_and_not_done_again(mall: Floor) -> None:
-    await mall.say(put("s1", 5, "a"))
-    await mall.say(put("s1", 6, "b"))
-    await mall.say(put("s1", 5, "a"), reply_to="client.a")
-    assert [(reply["duplicate"], reply["qty"]) for reply in mall.replies] == [(True, 5)]
-    assert (await cart(mall))["s1"] == 6
-    await mall.say(put("s1", 9, "a"))
-    assert [code for code, _ in refused(mall)] == ["IDEMPOTENCY_CONFLICT"]
+async def test_a_repeated_change_is_answered_and_not_done_again(harness: HandlerHarness) -> None:
+    await harness.handle(put("s1", 5, "a"))
+    await harness.handle(put("s1", 6, "b"))
+    await harness.handle(put("s1", 5, "a"), reply_to="client.a")
+    assert [(reply["duplicate"], reply["qty"]) for reply in harness.replies] == [(True, 5)]
+    assert (await cart(harness))["s1"] == 6
+    await harness.handle(put("s1", 9, "a"))
+    assert [code for code, _ in harness.rejections()] == ["IDEMPOTENCY_CONFLICT"]
 
 
-async def test_nobody_fills_anothers_cart(mall: Floor) -> None:
-    await mall.say(put("s1", 9, "a").model_copy(update={"actor": user("thief")}))
-    assert [code for code, _ in refused(mall)] == ["AUTH_FORBIDDEN"]
-    assert (await cart(mall))["s1"] == 2
+async def test_nobody_fills_anothers_cart(harness: HandlerHarness) -> None:
+    await harness.handle(put("s1", 9, "a").model_copy(update={"actor": user("thief")}))
+    assert [code for code, _ in harness.rejections()] == ["AUTH_FORBIDDEN"]
+    assert (await cart(harness))["s1"] == 2
 
 
-async def test_what_was_ordered_leaves_the_cart_and_the_rest_stays(mall: Floor) -> None:
-    await mall.say(checkout(("s1", 2), ("s3", 1)))
-    [created] = mall.heard("order.created")
+async def test_what_was_ordered_leaves_the_cart_and_the_rest_stays(harness: HandlerHarness) -> None:
+    await harness.handle(checkout(("s1", 2), ("s3", 1)))
+    [created] = harness.events_of("order.created")
     assert [line["sku_id"] for line in created["lines"]] == ["s1", "s3"]
-    assert await cart(mall) == {"s2": 2}
-    assert await cart(mall, "u2") == {"s1": 2, "s2": 2, "s3": 2}
-    assert [(e["user_id"], e["sku_ids"]) for e in mall.heard("cart.items_removed")] == [("u1", ["s1", "s3"])]
+    assert await cart(harness) == {"s2": 2}
+    assert await cart(harness, "u2") == {"s1": 2, "s2": 2, "s3": 2}
+    assert [(e["user_id"], e["sku_ids"]) for e in harness.events_of("cart.items_removed")] == [("u1", ["s1", "s3"])]
 
 
-async def test_it_leaves_once_the_order_stands_and_not_with_one_that_is_rejected(mall: Floor) -> None:
-    await out_of_stock(mall, checkout(("s1", 2)))
-    assert (await cart(mall))["s1"] == 2
-    await mall.say(checkout(("s1", 11), request_id="r2"))
-    assert await mall.states() == ["rejected"] * 2
-    assert (await cart(mall))["s1"] == 2
-    await mall.handle([mall.wrap(checkout(("s1", 2), request_id="r3"))])
-    assert (await cart(mall))["s1"] == 2
-    await mall.pump()
-    assert "s1" not in await cart(mall)
+async def test_it_leaves_once_the_order_stands_and_not_with_one_that_is_rejected(harness: HandlerHarness) -> None:
+    await out_of_stock(harness, checkout(("s1", 2)))
+    assert (await cart(harness))["s1"] == 2
+    await harness.handle(checkout(("s1", 11), request_id="r2"))
+    assert await harness.states() == ["rejected"] * 2
+    assert (await cart(harness))["s1"] == 2
+    await harness.handle_batch([harness.envelope(checkout(("s1", 2), request_id="r3"))])
+    assert (await cart(harness))["s1"] == 2
+    await harness.relay()
+    assert "s1" not in await cart(harness)
 
 
-async def test_what_is_bought_directly_never_touches_the_cart_and_costs_the_same(mall: Floor) -> None:
-    await mall.say(promotion())
-    await mall.say(create(("s1", 2), expected_pay_amount=800, source="buy_now"))
-    assert (await cart(mall))["s1"] == 2
-    await mall.say(checkout(("s1", 2), request_id="r2", expected_pay_amount=800))
-    direct, from_cart = mall.heard("order.created")
+async def test_what_is_bought_directly_never_touches_the_cart_and_costs_the_same(harness: HandlerHarness) -> None:
+    await harness.handle(promotion())
+    await harness.handle(create(("s1", 2), expected_pay_amount=800, source="buy_now"))
+    assert (await cart(harness))["s1"] == 2
+    await harness.handle(checkout(("s1", 2), request_id="r2", expected_pay_amount=800))
+    direct, from_cart = harness.events_of("order.created")
     assert direct["amounts"] == from_cart["amounts"]
-    assert len(mall.heard("cart.items_removed")) == 1
+    assert len(harness.events_of("cart.items_removed")) == 1
 
 
-async def test_of_a_split_order_every_childs_lines_leave_in_one_message(mall: Floor) -> None:
-    await mall.say(sku("s3", revision=2, product_type="virtual"))
-    await mall.say(checkout(("s1", 1), ("s3", 1)))
-    assert len(await mall.states()) == 3
-    assert await cart(mall) == {"s2": 2}
-    assert [e["sku_ids"] for e in mall.heard("cart.items_removed")] == [["s1", "s3"]]
+async def test_of_a_split_order_every_childs_lines_leave_in_one_message(harness: HandlerHarness) -> None:
+    await harness.handle(sku("s3", revision=2, product_type="virtual"))
+    await harness.handle(checkout(("s1", 1), ("s3", 1)))
+    assert len(await harness.states()) == 3
+    assert await cart(harness) == {"s2": 2}
+    assert [e["sku_ids"] for e in harness.events_of("cart.items_removed")] == [["s1", "s3"]]
 
 
-async def test_orders_of_one_batch_empty_each_ones_own_cart(mall: Floor) -> None:
-    await mall.say(
+async def test_orders_of_one_batch_empty_each_ones_own_cart(harness: HandlerHarness) -> None:
+    await harness.handle(
         checkout(("s1", 1)),
         checkout(("s2", 1), user_id="u2"),
         checkout(("s3", 1), request_id="r2"),
         create(("s3", 1), user_id="u2", request_id="r2"),
     )
-    assert (await cart(mall), await cart(mall, "u2")) == ({"s2": 2}, {"s1": 2, "s3": 2})
+    assert (await cart(harness), await cart(harness, "u2")) == ({"s2": 2}, {"s1": 2, "s3": 2})
 
 
-async def test_who_comes_last_to_a_line_that_is_being_ordered_has_the_last_word(mall: Floor) -> None:
-    first, second = [await placing(mall, checkout(("s1", 1), ("s2", 1), request_id=name)) for name in "ab"]
+async def test_who_comes_last_to_a_line_that_is_being_ordered_has_the_last_word(harness: HandlerHarness) -> None:
+    first, second = [await placing(harness, checkout(("s1", 1), ("s2", 1), request_id=name)) for name in "ab"]
     puts = [put("s2", 8, "p2"), put("s1", 8, "p1")]
-    await mall.overlap([StockReserved(group_id=first)], puts)
-    assert await cart(mall) == {"s1": 8, "s2": 8, "s3": 2}
-    await mall.overlap([put("s1", 9, "p3")], [StockReserved(group_id=second)])
-    assert await cart(mall) == {"s3": 2}
+    await harness.handle_overlapping([StockReserved(group_id=first)], puts)
+    assert await cart(harness) == {"s1": 8, "s2": 8, "s3": 2}
+    await harness.handle_overlapping([put("s1", 9, "p3")], [StockReserved(group_id=second)])
+    assert await cart(harness) == {"s3": 2}

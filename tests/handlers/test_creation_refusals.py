@@ -9,8 +9,9 @@ import outbox
 from messages.base import Message
 from messages.orders import CreateLine, ExpectedAmount, OrderCreate, PaymentChoice
 from messages.promotions import ReductionStep
-from tests.handlers.catalogue_builders import DAY, NOW, coupon, grant, member, promotion, refused, template
-from tests.handlers.harness import Floor, create, receive, sku
+from tests.handlers.builders import create, receive, sku
+from tests.handlers.catalogue_builders import DAY, NOW, coupon, grant, member, promotion, template
+from tests.handlers.harness import HandlerHarness
 from workers import shop
 from workers.domain.shop import Policy, Shop
 from workers.store import benefits, new_orders, timers
@@ -136,25 +137,25 @@ TABLES = ("orders", "order_items", "order_snapshots", "operate_logs", "coupon_le
 
 
 @pytest.fixture
-async def mall(floor: Floor) -> Floor:
-    await floor.say(*GOODS)
-    await floor.say(*RULES)
-    await floor.say(*(receive(name, 100) for name in ("s1", "s2", "flash", "gone", "euro", "dear")))
-    await floor.pool.execute(
+async def harness(harness: HandlerHarness) -> HandlerHarness:
+    await harness.handle(*GOODS)
+    await harness.handle(*RULES)
+    await harness.handle(*(receive(name, 100) for name in ("s1", "s2", "flash", "gone", "euro", "dear")))
+    await harness.pool.execute(
         "UPDATE coupons SET valid_from = $1, valid_to = $2 WHERE coupon_id = 'c-old'", *LAST_YEAR.values()
     )
-    assert refused(floor) == []
-    floor.events.clear()
-    return floor
+    assert harness.rejections() == []
+    harness.events.clear()
+    return harness
 
 
-async def holds_nothing(mall: Floor) -> None:
-    assert {table: await mall.rows(f"SELECT * FROM {table}") for table in TABLES} == {table: [] for table in TABLES}
-    assert await mall.rows("SELECT DISTINCT state, order_id FROM coupons") == [("issued", None)]
-    assert await mall.rows("SELECT balance, held FROM points_accounts") == [(500, 0)]
-    assert await mall.rows("SELECT op FROM points_ledger") == [("grant",)]
-    assert await mall.rows("SELECT sold FROM promotion_quotas") == [(0,)]
-    assert await mall.rows("SELECT DISTINCT on_hand, locked FROM stock") == [(100, 0)]
+async def holds_nothing(harness: HandlerHarness) -> None:
+    assert {table: await harness.rows(f"SELECT * FROM {table}") for table in TABLES} == {table: [] for table in TABLES}
+    assert await harness.rows("SELECT DISTINCT state, order_id FROM coupons") == [("issued", None)]
+    assert await harness.rows("SELECT balance, held FROM points_accounts") == [(500, 0)]
+    assert await harness.rows("SELECT op FROM points_ledger") == [("grant",)]
+    assert await harness.rows("SELECT sold FROM promotion_quotas") == [(0,)]
+    assert await harness.rows("SELECT DISTINCT on_hand, locked FROM stock") == [(100, 0)]
 
 
 def asking(number: int, changes: dict[str, Any]) -> OrderCreate:
@@ -167,29 +168,31 @@ def named(found: Refusal, expected: Refusal) -> Refusal:
     return found[0], {name: value for name, value in found[1].items() if name in expected[1]}
 
 
-async def test_each_wrong_order_is_refused_with_its_code_and_what_is_at_fault_and_holds_nothing(mall: Floor) -> None:
+async def test_each_wrong_order_is_refused_with_its_code_and_what_is_at_fault_and_holds_nothing(
+    harness: HandlerHarness,
+) -> None:
     for number, (changes, _) in enumerate(WRONG.values()):
-        await mall.say(asking(number, changes))
-    found = dict(zip(WRONG, refused(mall), strict=True))
+        await harness.handle(asking(number, changes))
+    found = dict(zip(WRONG, harness.rejections(), strict=True))
     assert {name: named(found[name], refusal) for name, (_, refusal) in WRONG.items()} == {
         name: refusal for name, (_, refusal) in WRONG.items()
     }
-    await holds_nothing(mall)
+    await holds_nothing(harness)
 
 
-async def test_wrong_orders_in_one_batch_hold_nothing_from_the_right_one_among_them(mall: Floor) -> None:
+async def test_wrong_orders_in_one_batch_hold_nothing_from_the_right_one_among_them(harness: HandlerHarness) -> None:
     right = create(
         ("flash", 2), ("s1", 1), request_id="right", coupon_id="c-any", use_points=200, expected_pay_amount=800
     )
     wrong = [asking(number, changes) for number, (changes, _) in enumerate(WRONG.values())]
-    await mall.say(*wrong, right)
-    assert await mall.states() == ["awaiting_payment"]
-    assert sorted(code for code, _ in refused(mall)) == sorted(code for _, (code, _) in WRONG.values())
+    await harness.handle(*wrong, right)
+    assert await harness.states() == ["awaiting_payment"]
+    assert sorted(code for code, _ in harness.rejections()) == sorted(code for _, (code, _) in WRONG.values())
 
 
-async def test_the_right_order_pays_what_the_table_says(mall: Floor) -> None:
+async def test_the_right_order_pays_what_the_table_says(harness: HandlerHarness) -> None:
     """Or the table would refuse for another reason than it says."""
-    await mall.order(asking(0, pays(("real_pay", 1000), ("origin", 1000), ("coupon", 0))))
+    await harness.create_order(asking(0, pays(("real_pay", 1000), ("origin", 1000), ("coupon", 0))))
 
 
 PROMOTIONS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
@@ -202,31 +205,33 @@ PROMOTIONS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
 
 
 @pytest.mark.parametrize("name", PROMOTIONS)
-async def test_a_promotion_that_no_order_could_follow_is_refused_before_any_is_placed(mall: Floor, name: str) -> None:
+async def test_a_promotion_that_no_order_could_follow_is_refused_before_any_is_placed(
+    harness: HandlerHarness, name: str
+) -> None:
     terms, details = PROMOTIONS[name]
-    await mall.say(promotion("p2", **terms))
-    assert refused(mall) == [("PROMOTION_INVALID", details)]
-    await mall.order(asking(0, {}))
+    await harness.handle(promotion("p2", **terms))
+    assert harness.rejections() == [("PROMOTION_INVALID", details)]
+    await harness.create_order(asking(0, {}))
 
 
-async def test_a_promotion_dearer_than_the_price_takes_nothing_off_and_adds_nothing(mall: Floor) -> None:
-    await mall.say(promotion("p2", prices={"s1": 501}))
-    await mall.order(asking(0, {}))
-    assert await mall.rows("SELECT promotion_amount, payable_amount FROM orders") == [(0, 1000)]
+async def test_a_promotion_dearer_than_the_price_takes_nothing_off_and_adds_nothing(harness: HandlerHarness) -> None:
+    await harness.handle(promotion("p2", prices={"s1": 501}))
+    await harness.create_order(asking(0, {}))
+    assert await harness.rows("SELECT promotion_amount, payable_amount FROM orders") == [(0, 1000)]
 
 
-async def test_no_number_of_the_clients_enters_the_price(mall: Floor) -> None:
+async def test_no_number_of_the_clients_enters_the_price(harness: HandlerHarness) -> None:
     """A client that claims a high origin amount gets no free shipping by it."""
     shop.configure(
         Shop(shipping_fee_minor_units=500, free_shipping_from_minor_units=4900, policy=Policy(rate_limit_orders=0))
     )
     claimed = pays(("origin", 5000), ("shipping", 0), ("real_pay", 1000))
-    await mall.say(asking(1, claimed), asking(2, claimed | {"expected_pay_amount": 1500}))
-    assert refused(mall) == [
+    await harness.handle(asking(1, claimed), asking(2, claimed | {"expected_pay_amount": 1500}))
+    assert harness.rejections() == [
         ("ORDER_PRICE_MISMATCH", {"expected": 1500, "got": 1000, "currency": "CNY"}),
         ("ORDER_PRICE_MISMATCH", {"type": "origin", "expected": 1000, "got": 5000, "currency": "CNY"}),
     ]
-    await holds_nothing(mall)
+    await holds_nothing(harness)
 
 
 STEPS = {
@@ -239,7 +244,7 @@ STEPS = {
 
 @pytest.mark.parametrize("written", STEPS)
 async def test_a_fault_once_anything_is_written_leaves_nothing_of_an_order(
-    mall: Floor, written: str, monkeypatch: pytest.MonkeyPatch
+    harness: HandlerHarness, written: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     module, name = STEPS[written]
     write = getattr(module, name)
@@ -252,27 +257,29 @@ async def test_a_fault_once_anything_is_written_leaves_nothing_of_an_order(
     with monkeypatch.context() as patched:
         patched.setattr(module, name, fail_after)
         with pytest.raises(ConnectionError):
-            await mall.say(body)
-    await holds_nothing(mall)
-    await mall.order(body)
+            await harness.handle(body)
+    await holds_nothing(harness)
+    await harness.create_order(body)
 
 
-async def test_the_same_request_again_gets_the_stored_outcome_and_holds_nothing_twice(mall: Floor) -> None:
+async def test_the_same_request_again_gets_the_stored_outcome_and_holds_nothing_twice(harness: HandlerHarness) -> None:
     body = create(("flash", 1), request_id="once", coupon_id="c-any", use_points=100, expected_pay_amount=100)
-    await mall.say(body, body, reply_to="client.a")
-    await mall.say(body, reply_to="client.b")
-    first, second, third = mall.replies
-    assert {reply["order_id"] for reply in (first, second, third)} == {mall.heard("order.created")[0]["order_id"]}
+    await harness.handle(body, body, reply_to="client.a")
+    await harness.handle(body, reply_to="client.b")
+    first, second, third = harness.replies
+    assert {reply["order_id"] for reply in (first, second, third)} == {
+        harness.events_of("order.created")[0]["order_id"]
+    }
     assert (third["to"], third["duplicate"]) == ("client.b", True)
-    assert await mall.rows("SELECT balance, held FROM points_accounts") == [(500, 100)]
-    assert await mall.rows("SELECT sold FROM promotion_quotas") == [(1,)]
-    assert await mall.stock("flash") == (100, 1)
+    assert await harness.rows("SELECT balance, held FROM points_accounts") == [(500, 100)]
+    assert await harness.rows("SELECT sold FROM promotion_quotas") == [(1,)]
+    assert await harness.stock("flash") == (100, 1)
 
 
 async def test_the_same_request_id_with_another_payload_is_an_idempotency_conflict_and_holds_nothing(
-    mall: Floor,
+    harness: HandlerHarness,
 ) -> None:
-    await mall.say(asking(0, {}))
+    await harness.handle(asking(0, {}))
     others: list[dict[str, Any]] = [
         {"coupon_id": "c-any"},
         {"use_points": 100},
@@ -280,15 +287,15 @@ async def test_the_same_request_id_with_another_payload_is_an_idempotency_confli
         {"remark": "x"},
     ]
     for changes in others:
-        await mall.say(asking(0, changes), reply_to="client.a")
-    assert refused(mall) == [("IDEMPOTENCY_CONFLICT", {})] * len(others)
-    assert [reply["code"] for reply in mall.replies] == ["IDEMPOTENCY_CONFLICT"] * len(others)
-    assert await mall.rows("SELECT DISTINCT state FROM coupons") == [("issued",)]
-    assert await mall.stock() == (100, 2)
+        await harness.handle(asking(0, changes), reply_to="client.a")
+    assert harness.rejections() == [("IDEMPOTENCY_CONFLICT", {})] * len(others)
+    assert [reply["code"] for reply in harness.replies] == ["IDEMPOTENCY_CONFLICT"] * len(others)
+    assert await harness.rows("SELECT DISTINCT state FROM coupons") == [("issued",)]
+    assert await harness.stock() == (100, 2)
 
 
-async def test_the_same_request_from_two_workers_is_one_order(mall: Floor) -> None:
+async def test_the_same_request_from_two_workers_is_one_order(harness: HandlerHarness) -> None:
     body = asking(0, {"coupon_id": "c-any", "expected_pay_amount": 900})
-    await mall.overlap([body], [body])
-    assert await mall.states() == ["awaiting_payment"]
-    assert refused(mall) == []
+    await harness.handle_overlapping([body], [body])
+    assert await harness.states() == ["awaiting_payment"]
+    assert harness.rejections() == []

@@ -10,8 +10,8 @@ import asyncpg
 import pytest
 
 from messages.orders import OrderNumberIssue
-from tests.handlers.catalogue_builders import refused
-from tests.handlers.harness import Floor, create, receive, sku, user
+from tests.handlers.builders import create, receive, sku, user
+from tests.handlers.harness import HandlerHarness
 from workers import shop
 from workers.domain.ids import EPOCH_MS, make_id, user_shard
 from workers.domain.shop import CHANNELS, Policy, Shop
@@ -27,9 +27,9 @@ def issue(request_id: str = "n1", user_id: str = "u1", **changes: Any) -> OrderN
     return OrderNumberIssue(**fields | changes)
 
 
-async def issued(mall: Floor, **changes: Any) -> str:
-    await mall.say(issue(**changes))
-    number: str = mall.heard("order_number.issued")[-1]["order_no"]
+async def issued(harness: HandlerHarness, **changes: Any) -> str:
+    await harness.handle(issue(**changes))
+    number: str = harness.events_of("order_number.issued")[-1]["order_no"]
     return number
 
 
@@ -41,16 +41,16 @@ def parts(number: str) -> tuple[str, str, str, int]:
 
 
 @pytest.fixture
-async def mall(floor: Floor) -> Floor:
-    await floor.open_shop(qty=1000)
-    return floor
+async def harness(harness: HandlerHarness) -> HandlerHarness:
+    await harness.fill_stock(qty=1000)
+    return harness
 
 
-async def test_an_order_is_numbered_by_day_channel_and_sequence_once_it_is_accepted(mall: Floor) -> None:
+async def test_an_order_is_numbered_by_day_channel_and_sequence_once_it_is_accepted(harness: HandlerHarness) -> None:
     before = datetime.now(ZoneInfo(ZONE))
-    await mall.say(*(create(("s1", 1), request_id=name, channel=name) for name in CHANNELS))
+    await harness.handle(*(create(("s1", 1), request_id=name, channel=name) for name in CHANNELS))
     after = datetime.now(ZoneInfo(ZONE))
-    numbers = [parts(event["order_no"]) for event in mall.heard("order.created")]
+    numbers = [parts(event["order_no"]) for event in harness.events_of("order.created")]
     assert [(source, pay_type, sequence) for _, source, pay_type, sequence in numbers] == [
         ("00", "00", 1),
         ("01", "00", 2),
@@ -63,97 +63,103 @@ async def test_an_order_is_numbered_by_day_channel_and_sequence_once_it_is_accep
 @pytest.mark.parametrize(
     ("method", "pay_type"), [(None, "00"), ("alipay", "01"), ("wechat", "02"), ("paypal", "00"), ("unionpay", "00")]
 )
-async def test_a_number_that_is_issued_says_how_it_will_be_paid(mall: Floor, method: str | None, pay_type: str) -> None:
-    assert parts(await issued(mall, method=method, channel="api"))[1:] == ("02", pay_type, 1)
+async def test_a_number_that_is_issued_says_how_it_will_be_paid(
+    harness: HandlerHarness, method: str | None, pay_type: str
+) -> None:
+    assert parts(await issued(harness, method=method, channel="api"))[1:] == ("02", pay_type, 1)
 
 
-async def test_every_day_counts_from_one_in_the_shops_time_zone(mall: Floor) -> None:
+async def test_every_day_counts_from_one_in_the_shops_time_zone(harness: HandlerHarness) -> None:
     """These two zones are a day apart at any time."""
     seen = []
     for number, zone in enumerate(("Pacific/Kiritimati", "Etc/GMT+11", "Pacific/Kiritimati")):
         shop.configure(Shop(business_time_zone=zone, policy=Policy(rate_limit_orders=0)))
-        seen.append(parts(await issued(mall, request_id=f"n{number}")))
+        seen.append(parts(await issued(harness, request_id=f"n{number}")))
     assert [sequence for _, _, _, sequence in seen] == [1, 1, 2]
     assert seen[0][0] == seen[2][0] != seen[1][0]
 
 
-async def test_a_sequence_outgrows_its_six_digits(mall: Floor) -> None:
-    await mall.order(create(("s1", 1)))
-    await mall.pool.execute("UPDATE order_no_counters SET last = 999999")
-    assert parts(await issued(mall))[3] == 1_000_000
+async def test_a_sequence_outgrows_its_six_digits(harness: HandlerHarness) -> None:
+    await harness.create_order(create(("s1", 1)))
+    await harness.pool.execute("UPDATE order_no_counters SET last = 999999")
+    assert parts(await issued(harness))[3] == 1_000_000
 
 
-async def test_an_issued_number_is_used_once_and_by_its_user_only(mall: Floor) -> None:
-    mine, theirs = await issued(mall), await issued(mall, user_id="u2")
-    await mall.say(create(("s1", 1), order_no=theirs))
-    await mall.say(create(("s1", 1), request_id="r2", order_no="202601010000000001"))
-    await mall.say(create(("s1", 1), request_id="r3", order_no=mine), create(("s1", 1), request_id="r4", order_no=mine))
-    await mall.say(create(("s1", 1), request_id="r5", order_no=mine))
-    [(order_id,)] = await mall.rows("SELECT id FROM orders")
+async def test_an_issued_number_is_used_once_and_by_its_user_only(harness: HandlerHarness) -> None:
+    mine, theirs = await issued(harness), await issued(harness, user_id="u2")
+    await harness.handle(create(("s1", 1), order_no=theirs))
+    await harness.handle(create(("s1", 1), request_id="r2", order_no="202601010000000001"))
+    await harness.handle(
+        create(("s1", 1), request_id="r3", order_no=mine), create(("s1", 1), request_id="r4", order_no=mine)
+    )
+    await harness.handle(create(("s1", 1), request_id="r5", order_no=mine))
+    [(order_id,)] = await harness.rows("SELECT id FROM orders")
     taken = {"field": "order_no", "order_id": str(order_id)}
     not_theirs, used = ("ORDER_PARAM_INVALID", {"field": "order_no"}), ("ORDER_PARAM_INVALID", taken)
-    assert refused(mall) == [not_theirs, not_theirs, used, used]
-    assert await mall.rows("SELECT request_id, order_no FROM orders") == [("r3", mine)]
-    assert [event["order_no"] for event in mall.heard("order.created")] == [mine]
-    await mall.order(create(("s1", 1), user_id="u2", order_no=theirs))
+    assert harness.rejections() == [not_theirs, not_theirs, used, used]
+    assert await harness.rows("SELECT request_id, order_no FROM orders") == [("r3", mine)]
+    assert [event["order_no"] for event in harness.events_of("order.created")] == [mine]
+    await harness.create_order(create(("s1", 1), user_id="u2", order_no=theirs))
 
 
-async def test_of_two_workers_with_one_number_one_uses_it(mall: Floor) -> None:
-    mine = await issued(mall)
-    await mall.overlap(*([create(("s1", 1), request_id=name, order_no=mine)] for name in "ab"))
-    assert await mall.rows("SELECT request_id, order_no FROM orders") == [("a", mine)]
-    [(code, details)] = refused(mall)
+async def test_of_two_workers_with_one_number_one_uses_it(harness: HandlerHarness) -> None:
+    mine = await issued(harness)
+    await harness.handle_overlapping(*([create(("s1", 1), request_id=name, order_no=mine)] for name in "ab"))
+    assert await harness.rows("SELECT request_id, order_no FROM orders") == [("a", mine)]
+    [(code, details)] = harness.rejections()
     assert (code, details["field"]) == ("ORDER_PARAM_INVALID", "order_no")
 
 
-async def test_a_number_that_a_rejected_order_brought_along_is_free_for_the_next_try(mall: Floor) -> None:
-    mine = await issued(mall)
-    await mall.say(create(("s1", 9_999), order_no=mine))
-    assert [event["order_no"] for event in mall.heard("order.rejected")] == [None]
-    await mall.say(create(("s1", 1), request_id="r2", order_no=mine))
-    assert [event["order_no"] for event in mall.heard("order.created")] == [mine]
+async def test_a_number_that_a_rejected_order_brought_along_is_free_for_the_next_try(harness: HandlerHarness) -> None:
+    mine = await issued(harness)
+    await harness.handle(create(("s1", 9_999), order_no=mine))
+    assert [event["order_no"] for event in harness.events_of("order.rejected")] == [None]
+    await harness.handle(create(("s1", 1), request_id="r2", order_no=mine))
+    assert [event["order_no"] for event in harness.events_of("order.created")] == [mine]
 
 
-async def test_a_refused_order_leaves_its_number_for_another(mall: Floor) -> None:
-    mine = await issued(mall)
-    await mall.say(create(("none", 1), order_no=mine))
-    await mall.order(create(("s1", 1), request_id="r2", order_no=mine))
+async def test_a_refused_order_leaves_its_number_for_another(harness: HandlerHarness) -> None:
+    mine = await issued(harness)
+    await harness.handle(create(("none", 1), order_no=mine))
+    await harness.create_order(create(("s1", 1), request_id="r2", order_no=mine))
 
 
-async def test_of_a_split_order_the_parent_bears_the_number_and_each_child_one_of_its_own(mall: Floor) -> None:
-    await mall.say(sku("card", product_type="virtual"))
-    await mall.say(receive("card", 10))
-    mine = await issued(mall)
-    root = await mall.order(create(("s1", 1), ("card", 1), order_no=mine))
-    numbers = dict(await mall.rows("SELECT id, order_no FROM orders"))
+async def test_of_a_split_order_the_parent_bears_the_number_and_each_child_one_of_its_own(
+    harness: HandlerHarness,
+) -> None:
+    await harness.handle(sku("card", product_type="virtual"))
+    await harness.handle(receive("card", 10))
+    mine = await issued(harness)
+    root = await harness.create_order(create(("s1", 1), ("card", 1), order_no=mine))
+    numbers = dict(await harness.rows("SELECT id, order_no FROM orders"))
     assert numbers[root] == mine
     assert sorted(parts(number)[3] for number in numbers.values()) == [1, 2, 3]
 
 
-async def test_asking_again_gives_the_same_number_and_asking_anew_another(mall: Floor) -> None:
-    first = await issued(mall)
-    await mall.say(issue(), reply_to="client.a")
-    assert [(reply["order_no"], reply["duplicate"]) for reply in mall.replies] == [(first, True)]
-    assert await issued(mall, request_id="n2") != first
+async def test_asking_again_gives_the_same_number_and_asking_anew_another(harness: HandlerHarness) -> None:
+    first = await issued(harness)
+    await harness.handle(issue(), reply_to="client.a")
+    assert [(reply["order_no"], reply["duplicate"]) for reply in harness.replies] == [(first, True)]
+    assert await issued(harness, request_id="n2") != first
 
 
-async def test_no_number_is_issued_for_what_we_do_not_know_or_for_somebody_else(mall: Floor) -> None:
-    await mall.say(issue("a", channel="fax"), issue("b", method="gold"), issue("c", actor=user("thief")))
-    assert sorted(code for code, _ in refused(mall)) == [
+async def test_no_number_is_issued_for_what_we_do_not_know_or_for_somebody_else(harness: HandlerHarness) -> None:
+    await harness.handle(issue("a", channel="fax"), issue("b", method="gold"), issue("c", actor=user("thief")))
+    assert sorted(code for code, _ in harness.rejections()) == [
         "AUTH_FORBIDDEN",
         "ORDER_CHANNEL_INVALID",
         "PAY_METHOD_INVALID",
     ]
-    assert await mall.rows("SELECT * FROM issued_order_numbers") == []
-    assert await mall.rows("SELECT * FROM order_no_counters") == []
+    assert await harness.rows("SELECT * FROM issued_order_numbers") == []
+    assert await harness.rows("SELECT * FROM order_no_counters") == []
 
 
-async def test_eight_workers_at_once_never_give_a_number_or_an_id_twice(mall: Floor) -> None:
+async def test_eight_workers_at_once_never_give_a_number_or_an_id_twice(harness: HandlerHarness) -> None:
     async def work(worker: int) -> tuple[list[str], list[int]]:
         numbers: list[str] = []
         keys: list[int] = []
         for _ in range(10):
-            async with mall.pool.acquire() as tx, tx.transaction():
+            async with harness.pool.acquire() as tx, tx.transaction():
                 keys += await ids.take(tx, [f"u{worker}"] * 25)
                 numbers += await ids.take_order_numbers(tx, ["pc"] * 25, ZONE)
         return numbers, keys
@@ -164,33 +170,35 @@ async def test_eight_workers_at_once_never_give_a_number_or_an_id_twice(mall: Fl
     assert {key >> 16 & 63 for key in keys} == {user_shard(f"u{worker}") for worker in range(8)}
 
 
-async def test_orders_that_workers_accept_at_once_have_numbers_of_their_own(mall: Floor) -> None:
-    await mall.at_once(*([create(("s1", 1), request_id=f"{n}", user_id=f"u{n % 7}")] for n in range(21)))
-    numbers = [event["order_no"] for event in mall.heard("order.created")]
+async def test_orders_that_workers_accept_at_once_have_numbers_of_their_own(harness: HandlerHarness) -> None:
+    await harness.handle_concurrently(*([create(("s1", 1), request_id=f"{n}", user_id=f"u{n % 7}")] for n in range(21)))
+    numbers = [event["order_no"] for event in harness.events_of("order.created")]
     assert sorted(parts(number)[3] for number in numbers) == list(range(1, 22))
 
 
 async def test_an_id_that_exists_is_refused_by_the_database_and_the_order_placed_with_the_next(
-    mall: Floor, monkeypatch: pytest.MonkeyPatch
+    harness: HandlerHarness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The clock stands still and the sequence was reset: the same id again."""
     noon = int(datetime(2026, 1, 1, 12, tzinfo=UTC).timestamp() * 1000)
     monkeypatch.setattr(ids, "make_id", lambda _, shard, sequence: make_id(noon, shard, sequence))
-    await mall.pool.execute("ALTER SEQUENCE id_sequence RESTART")
-    first = await mall.order(create(("s1", 1)))
-    await mall.pool.execute("ALTER SEQUENCE id_sequence RESTART")
+    await harness.pool.execute("ALTER SEQUENCE id_sequence RESTART")
+    first = await harness.create_order(create(("s1", 1)))
+    await harness.pool.execute("ALTER SEQUENCE id_sequence RESTART")
     with pytest.raises(asyncpg.UniqueViolationError):
-        await mall.order(create(("s1", 1), request_id="r2"))
-    assert await mall.states() == ["awaiting_payment"]
-    second = await mall.order(create(("s1", 1), request_id="r2"))
+        await harness.create_order(create(("s1", 1), request_id="r2"))
+    assert await harness.states() == ["awaiting_payment"]
+    second = await harness.create_order(create(("s1", 1), request_id="r2"))
     assert (first, second) == tuple(make_id(noon, user_shard("u1"), sequence) for sequence in (1, 2))
     assert first >> 22 == noon - EPOCH_MS
-    assert await mall.stock() == (1000, 2)
+    assert await harness.stock() == (1000, 2)
 
 
-async def test_a_clock_that_is_set_back_gives_no_id_again(mall: Floor, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_clock_that_is_set_back_gives_no_id_again(
+    harness: HandlerHarness, monkeypatch: pytest.MonkeyPatch
+) -> None:
     clock = iter([5_000, 5_001, 4_000, 4_001, 5_000, 5_001] * 50)
     monkeypatch.setattr(ids, "make_id", lambda _, shard, sequence: make_id(EPOCH_MS + next(clock), shard, sequence))
-    async with mall.pool.acquire() as tx:
+    async with harness.pool.acquire() as tx:
         keys = await ids.take(tx, ["u1"] * 300)
     assert len(set(keys)) == 300

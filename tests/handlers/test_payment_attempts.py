@@ -13,13 +13,15 @@ from urllib.parse import parse_qsl, urlsplit
 import pytest
 
 from messages.orders import OrderMerge
-from messages.payments import PaymentCallback, PaymentObserved, PaymentStart
+from messages.payments import PaymentObserved
 from messages.providers import ProviderClose, ProviderQuery, ProviderRefund, ProviderRefundQuery
 from messages.refunds import RefundObserved, RefundRequest
 from scripts.gateways import alipay_protocol
+from tests.handlers.alipay_payments import APP, MERCHANT, callback, notified, opened, start
+from tests.handlers.builders import OPERATOR, cancel, captured, user
 from tests.handlers.catalogue_builders import settings
-from tests.handlers.harness import OPERATOR, WAITING, Floor, cancel, captured, user
-from tests.providers.keys import private, private_pem, public_pem
+from tests.handlers.harness import WAITING, HandlerHarness
+from tests.providers.keys import private
 from workers import providers
 from workers.handlers import timeouts
 from workers.handlers.provider_calls import take_answers
@@ -30,12 +32,6 @@ from workers.services.attempts import refunds_of_attempts
 from workers.store import attempts
 from workers.store.attempts import AttemptChange
 
-APP, SELLER = "2014072300007148", "2088101106499364"
-MERCHANT = {
-    "app_id": APP, "seller_id": SELLER, "notify_url": "https://shop.example/notify/alipay",
-    "app_private_keys": (private_pem("app"),), "alipay_public_keys": (public_pem("alipay"),),
-}  # fmt: skip
-
 
 @pytest.fixture(autouse=True)
 def alipay() -> Iterator[None]:
@@ -44,115 +40,72 @@ def alipay() -> Iterator[None]:
     providers.configure({})
 
 
-def start(order_id: int, amount: int, request_id: str = "pay-1", **changes: Any) -> PaymentStart:
-    fields: dict[str, Any] = {
-        "request_id": request_id,
-        "actor": user(),
-        "order_id": order_id,
-        "provider": "alipay",
-        "scene": "page",
-        "amount": amount,
-        "currency": "CNY",
-    }
-    return PaymentStart(**fields | changes)
+async def attempts_now(harness: HandlerHarness) -> list[str]:
+    return [state for (state,) in await harness.rows("SELECT state FROM payment_attempts ORDER BY id")]
 
 
-def notified(started: dict[str, Any], trade_no: str = "2026012122001", **changes: str) -> PaymentCallback:
-    """What Alipay posts when the buyer has paid."""
-    cents = int(started["amount"])
-    fields = {
-        "notify_time": "2026-01-21 10:00:00",
-        "notify_type": "trade_status_sync",
-        "notify_id": f"n-{trade_no}",
-        "app_id": APP,
-        "seller_id": SELLER,
-        "version": "1.0",
-        "trade_no": trade_no,
-        "out_trade_no": started["out_trade_no"],
-        "trade_status": "TRADE_SUCCESS",
-        "total_amount": f"{cents // 100}.{cents % 100:02d}",
-        "gmt_payment": "2026-01-21 10:00:00",
-    } | changes
-    return callback(alipay_protocol.notification(fields, private("alipay")))
-
-
-def callback(body: bytes) -> PaymentCallback:
-    headers = {"content-type": "application/x-www-form-urlencoded; charset=utf-8"}
-    encoded = base64.b64encode(body).decode()
-    return PaymentCallback(provider="alipay", headers=headers, body=encoded, received_at=datetime.now(UTC))
-
-
-async def opened(floor: Floor) -> tuple[int, dict[str, Any]]:
-    """An order and its payment.started."""
-    await floor.open_shop()
-    order_id = await floor.placed(("s1", 2))
-    await floor.say(start(order_id, 1000))
-    [started] = floor.heard("payment.started")
-    return order_id, started
-
-
-async def attempts_now(floor: Floor) -> list[str]:
-    return [state for (state,) in await floor.rows("SELECT state FROM payment_attempts ORDER BY id")]
-
-
-async def test_the_link_is_one_that_alipay_believes_and_the_notification_pays_the_order(floor: Floor) -> None:
-    _, started = await opened(floor)
+async def test_the_link_is_one_that_alipay_believes_and_the_notification_pays_the_order(
+    harness: HandlerHarness,
+) -> None:
+    _, started = await opened(harness)
     link = urlsplit(started["url"])
     asked = alipay_protocol.check(
         link.query, b"", app_id=APP, keys=[private("app").public_key()], now=datetime.now(UTC)
     )
     assert (asked.order["total_amount"], asked.order["out_trade_no"]) == ("10.00", started["out_trade_no"])
-    await floor.say(*[notified(started)] * 100)
-    await floor.say(notified(started))
-    assert await floor.states() == ["paid"]
-    assert [event["verdict"] for event in floor.heard("payment.captured")] == ["kept"]
-    assert await floor.pool.fetchval("SELECT state FROM payment_attempts") == "captured"
-    rows = await floor.pool.fetch("SELECT verdict, copies, about FROM payment_notifications")
+    await harness.handle(*[notified(started)] * 100)
+    await harness.handle(notified(started))
+    assert await harness.states() == ["paid"]
+    assert [event["verdict"] for event in harness.events_of("payment.captured")] == ["kept"]
+    assert await harness.pool.fetchval("SELECT state FROM payment_attempts") == "captured"
+    rows = await harness.pool.fetch("SELECT verdict, copies, about FROM payment_notifications")
     assert [tuple(row) for row in rows] == [("believed", 2, started["out_trade_no"])]
-    assert await floor.pool.fetchval("SELECT count(*) FROM timers WHERE kind = 'attempt'") == 0
+    assert await harness.pool.fetchval("SELECT count(*) FROM timers WHERE kind = 'attempt'") == 0
 
 
-async def test_a_notification_that_was_changed_is_refused_and_changes_nothing(floor: Floor) -> None:
-    _, started = await opened(floor)
+async def test_a_notification_that_was_changed_is_refused_and_changes_nothing(harness: HandlerHarness) -> None:
+    _, started = await opened(harness)
     raw = base64.b64decode(notified(started).body)
-    await floor.say(callback(raw.replace(b"total_amount=10.00", b"total_amount=10.01")))
-    assert await floor.states() == ["awaiting_payment"]
-    [refused] = floor.heard("payment.callback_rejected")
+    await harness.handle(callback(raw.replace(b"total_amount=10.00", b"total_amount=10.01")))
+    assert await harness.states() == ["awaiting_payment"]
+    [refused] = harness.events_of("payment.callback_rejected")
     assert refused["code"] == "PAY_SIGNATURE_INVALID"
-    assert await floor.pool.fetchval("SELECT verdict FROM payment_notifications") == "rejected"
+    assert await harness.pool.fetchval("SELECT verdict FROM payment_notifications") == "rejected"
 
 
-async def test_a_paid_notification_of_another_amount_goes_back_by_the_provider(floor: Floor) -> None:
-    order_id, started = await opened(floor)
-    await floor.say(notified(started, total_amount="9.99"))
-    assert await floor.states() == ["awaiting_payment"]
-    [refund] = floor.heard("refund.requested")
+async def test_a_paid_notification_of_another_amount_goes_back_by_the_provider(harness: HandlerHarness) -> None:
+    order_id, started = await opened(harness)
+    await harness.handle(notified(started, total_amount="9.99"))
+    assert await harness.states() == ["awaiting_payment"]
+    [refund] = harness.events_of("refund.requested")
     assert (refund["amount"], refund["order_id"]) == (999, str(order_id))
-    assert [provider for provider, _ in floor.asked] == ["alipay"]
+    assert [provider for provider, _ in harness.provider_calls] == ["alipay"]
 
 
-async def test_a_second_attempt_supersedes_the_first_and_what_is_paid_there_after_all_goes_back(floor: Floor) -> None:
-    order_id, first = await opened(floor)
-    await floor.say(start(order_id, 1000, "pay-2"))
-    second = floor.heard("payment.started")[1]
-    assert floor.asked == [("alipay", ProviderClose(attempt_id=int(first["attempt_id"])))]
-    assert await attempts_now(floor) == ["closing", "requested"]
-    await floor.say(notified(second, "t2"))
-    assert len(floor.asked) == 1, "what was paid is not closed"
-    await floor.say(notified(first, "t1"))
-    assert await floor.states() == ["paid"]
-    assert [event["verdict"] for event in floor.heard("payment.captured")] == ["kept", "duplicate"]
-    assert [refund["trade_no"] for refund in floor.heard("refund.requested")] == ["t1"]
+async def test_a_second_attempt_supersedes_the_first_and_what_is_paid_there_after_all_goes_back(
+    harness: HandlerHarness,
+) -> None:
+    order_id, first = await opened(harness)
+    await harness.handle(start(order_id, 1000, "pay-2"))
+    second = harness.events_of("payment.started")[1]
+    assert harness.provider_calls == [("alipay", ProviderClose(attempt_id=int(first["attempt_id"])))]
+    assert await attempts_now(harness) == ["closing", "requested"]
+    await harness.handle(notified(second, "t2"))
+    assert len(harness.provider_calls) == 1, "what was paid is not closed"
+    await harness.handle(notified(first, "t1"))
+    assert await harness.states() == ["paid"]
+    assert [event["verdict"] for event in harness.events_of("payment.captured")] == ["kept", "duplicate"]
+    assert [refund["trade_no"] for refund in harness.events_of("refund.requested")] == ["t1"]
 
 
-async def test_a_cancelled_orders_attempts_are_closed_and_a_late_payment_goes_back(floor: Floor) -> None:
-    order_id, started = await opened(floor)
-    await floor.say(cancel(order_id))
-    assert [message.TYPE for _, message in floor.asked] == ["provider.close.v1"]
-    assert await attempts_now(floor) == ["closing"], "or an approval would still be captured"
-    await floor.say(notified(started))
-    assert [event["verdict"] for event in floor.heard("payment.captured")] == ["late"]
-    assert [message.TYPE for _, message in floor.asked] == ["provider.close.v1", "provider.refund.v1"]
+async def test_a_cancelled_orders_attempts_are_closed_and_a_late_payment_goes_back(harness: HandlerHarness) -> None:
+    order_id, started = await opened(harness)
+    await harness.handle(cancel(order_id))
+    assert [message.TYPE for _, message in harness.provider_calls] == ["provider.close.v1"]
+    assert await attempts_now(harness) == ["closing"], "or an approval would still be captured"
+    await harness.handle(notified(started))
+    assert [event["verdict"] for event in harness.events_of("payment.captured")] == ["late"]
+    assert [message.TYPE for _, message in harness.provider_calls] == ["provider.close.v1", "provider.refund.v1"]
 
 
 REFUSED = [
@@ -167,45 +120,47 @@ REFUSED = [
 
 @pytest.mark.parametrize(("changes", "code"), [row[1:] for row in REFUSED], ids=[row[0] for row in REFUSED])
 async def test_a_payment_that_cannot_be_is_refused_with_a_code(
-    floor: Floor, changes: dict[str, Any], code: str
+    harness: HandlerHarness, changes: dict[str, Any], code: str
 ) -> None:
-    await floor.open_shop()
-    order_id = await floor.placed(("s1", 2))
-    await floor.say(start(order_id, **{"amount": 1000, **changes}))
-    assert [event["code"] for event in floor.heard("command.rejected")] == [code]
-    assert await floor.pool.fetchval("SELECT count(*) FROM payment_attempts") == 0
+    await harness.fill_stock()
+    order_id = await harness.place_order(("s1", 2))
+    await harness.handle(start(order_id, **{"amount": 1000, **changes}))
+    assert [event["code"] for event in harness.events_of("command.rejected")] == [code]
+    assert await harness.pool.fetchval("SELECT count(*) FROM payment_attempts") == 0
 
 
-async def test_what_the_client_said_of_itself_is_stored_encrypted(floor: Floor) -> None:
-    await floor.open_shop()
-    order_id = await floor.placed(("s1", 2))
-    await floor.say(start(order_id, 1000, client_ip="203.0.113.77", payer="openid-of-somebody"))
-    row = await floor.pool.fetchrow("SELECT payment_attempts::text AS shown, details FROM payment_attempts")
+async def test_what_the_client_said_of_itself_is_stored_encrypted(harness: HandlerHarness) -> None:
+    await harness.fill_stock()
+    order_id = await harness.place_order(("s1", 2))
+    await harness.handle(start(order_id, 1000, client_ip="203.0.113.77", payer="openid-of-somebody"))
+    row = await harness.pool.fetchrow("SELECT payment_attempts::text AS shown, details FROM payment_attempts")
     assert row is not None
     assert b"203.0.113.77" not in row["details"]
     assert "openid" not in row["shown"]
-    assert dict(parse_qsl(urlsplit(floor.heard("payment.started")[0]["url"]).query))["app_id"] == APP
+    assert dict(parse_qsl(urlsplit(harness.events_of("payment.started")[0]["url"]).query))["app_id"] == APP
 
 
 async def test_a_notification_of_a_refund_names_the_sum_of_all_so_the_provider_is_asked_about_this_one(
-    floor: Floor,
+    harness: HandlerHarness,
 ) -> None:
-    _, started = await opened(floor)
+    _, started = await opened(harness)
     refunded = {"gmt_refund": "2026-01-21 11:00:00", "refund_fee": "9.00", "out_biz_no": "R17"}
-    await floor.say(notified(started, **refunded))
-    assert floor.asked == [("alipay", ProviderRefundQuery(refund_no="R17"))]
-    assert await floor.states() == ["awaiting_payment"]
+    await harness.handle(notified(started, **refunded))
+    assert harness.provider_calls == [("alipay", ProviderRefundQuery(refund_no="R17"))]
+    assert await harness.states() == ["awaiting_payment"]
 
 
-async def test_a_declined_attempt_does_not_cancel_the_order_while_another_may_still_be_paid(floor: Floor) -> None:
-    await floor.say(settings(on_payment_failure="cancel"), trusted=True)
-    order_id, first = await opened(floor)
-    await floor.say(start(order_id, 1000, "pay-2"))
-    second = floor.heard("payment.started")[1]
-    await floor.say(failed(first))
-    assert (await floor.states(), len(floor.heard("payment.failed"))) == (["awaiting_payment"], 1)
-    await floor.say(failed(second, "t2"))
-    assert await floor.states() == ["cancelled"]
+async def test_a_declined_attempt_does_not_cancel_the_order_while_another_may_still_be_paid(
+    harness: HandlerHarness,
+) -> None:
+    await harness.handle(settings(on_payment_failure="cancel"), trusted=True)
+    order_id, first = await opened(harness)
+    await harness.handle(start(order_id, 1000, "pay-2"))
+    second = harness.events_of("payment.started")[1]
+    await harness.handle(failed(first))
+    assert (await harness.states(), len(harness.events_of("payment.failed"))) == (["awaiting_payment"], 1)
+    await harness.handle(failed(second, "t2"))
+    assert await harness.states() == ["cancelled"]
 
 
 def failed(started: dict[str, Any], trade_no: str = "t1") -> PaymentObserved:
@@ -220,182 +175,200 @@ def failed(started: dict[str, Any], trade_no: str = "t1") -> PaymentObserved:
     )
 
 
-async def test_a_capture_that_somebody_reported_by_hand_still_ends_its_attempt_and_can_go_back(floor: Floor) -> None:
-    order_id, started = await opened(floor)
-    await floor.say(captured(order_id, 1000, "t9"), trusted=True)
-    await floor.say(notified(started, "t9"))
-    assert await floor.rows("SELECT state, trade_no FROM payment_attempts") == [("captured", "t9")]
-    assert await floor.rows("SELECT count(*) FROM timers WHERE kind = 'attempt'") == [(0,)]
-    assert [event["verdict"] for event in floor.heard("payment.captured")] == ["kept"]
-    floor.asked.clear()
-    await floor.say(cancel(order_id))
-    [refund] = floor.heard("refund.requested")
-    assert floor.asked == [("alipay", ProviderRefund(refund_no=refund["refund_no"]))]
+async def test_a_capture_that_somebody_reported_by_hand_still_ends_its_attempt_and_can_go_back(
+    harness: HandlerHarness,
+) -> None:
+    order_id, started = await opened(harness)
+    await harness.handle(captured(order_id, 1000, "t9"), trusted=True)
+    await harness.handle(notified(started, "t9"))
+    assert await harness.rows("SELECT state, trade_no FROM payment_attempts") == [("captured", "t9")]
+    assert await harness.rows("SELECT count(*) FROM timers WHERE kind = 'attempt'") == [(0,)]
+    assert [event["verdict"] for event in harness.events_of("payment.captured")] == ["kept"]
+    harness.provider_calls.clear()
+    await harness.handle(cancel(order_id))
+    [refund] = harness.events_of("refund.requested")
+    assert harness.provider_calls == [("alipay", ProviderRefund(refund_no=refund["refund_no"]))]
 
 
-async def test_a_refund_is_asked_about_from_the_start_whoever_was_to_call_for_it(floor: Floor) -> None:
-    order_id, started = await opened(floor)
-    await floor.say(notified(started))
+async def test_a_refund_is_asked_about_from_the_start_whoever_was_to_call_for_it(harness: HandlerHarness) -> None:
+    order_id, started = await opened(harness)
+    await harness.handle(notified(started))
     providers.configure({})
-    await floor.say(cancel(order_id))
-    assert await floor.rows("SELECT count(*) FROM timers WHERE kind = 'refund'") == [(1,)]
+    await harness.handle(cancel(order_id))
+    assert await harness.rows("SELECT count(*) FROM timers WHERE kind = 'refund'") == [(1,)]
     providers.configure({"alipay": Alipay(AlipaySettings.model_validate(MERCHANT))})
-    floor.asked.clear()
-    await floor.sweep("refund")
-    [refund] = floor.heard("refund.requested")
-    assert floor.asked == [("alipay", ProviderRefundQuery(refund_no=refund["refund_no"]))]
+    harness.provider_calls.clear()
+    await harness.sweep("refund")
+    [refund] = harness.events_of("refund.requested")
+    assert harness.provider_calls == [("alipay", ProviderRefundQuery(refund_no=refund["refund_no"]))]
 
 
-async def test_money_that_another_service_took_under_the_same_name_is_not_ours_to_give_back(floor: Floor) -> None:
-    await floor.open_shop()
-    order_id = await floor.placed(("s1", 2))
-    await floor.say(captured(order_id, 1000, "t9"), trusted=True)
-    await floor.say(cancel(order_id))
-    assert len(floor.heard("refund.requested")) == 1
-    assert floor.asked == []
-    assert await floor.rows("SELECT count(*) FROM timers WHERE kind = 'refund'") == [(0,)]
+async def test_money_that_another_service_took_under_the_same_name_is_not_ours_to_give_back(
+    harness: HandlerHarness,
+) -> None:
+    await harness.fill_stock()
+    order_id = await harness.place_order(("s1", 2))
+    await harness.handle(captured(order_id, 1000, "t9"), trusted=True)
+    await harness.handle(cancel(order_id))
+    assert len(harness.events_of("refund.requested")) == 1
+    assert harness.provider_calls == []
+    assert await harness.rows("SELECT count(*) FROM timers WHERE kind = 'refund'") == [(0,)]
 
 
-async def test_a_provider_is_asked_once_a_minute_at_most_and_rarer_the_longer_it_does_not_know(floor: Floor) -> None:
-    await opened(floor)
-    await floor.sweep("attempt")
+async def test_a_provider_is_asked_once_a_minute_at_most_and_rarer_the_longer_it_does_not_know(
+    harness: HandlerHarness,
+) -> None:
+    await opened(harness)
+    await harness.sweep("attempt")
     waits = "SELECT extract(epoch FROM wake_at - now())::integer FROM timers WHERE kind = 'attempt'"
-    [(soon,)] = await floor.rows(waits)
+    [(soon,)] = await harness.rows(waits)
     assert 55 <= soon <= 60
-    await floor.pool.execute("UPDATE timers SET due_at = now() - interval '20 min', wake_at = now()")
-    async with floor.pool.acquire() as tx, tx.transaction():
+    await harness.pool.execute("UPDATE timers SET due_at = now() - interval '20 min', wake_at = now()")
+    async with harness.pool.acquire() as tx, tx.transaction():
         await timeouts.sweep(tx)
-    await floor.pump()
-    [(later,)] = await floor.rows(waits)
+    await harness.relay()
+    [(later,)] = await harness.rows(waits)
     assert 590 <= later <= 600
-    await floor.pool.execute("UPDATE timers SET due_at = now() - interval '10 h', wake_at = now()")
-    async with floor.pool.acquire() as tx, tx.transaction():
+    await harness.pool.execute("UPDATE timers SET due_at = now() - interval '10 h', wake_at = now()")
+    async with harness.pool.acquire() as tx, tx.transaction():
         await timeouts.sweep(tx)
-    floor.asked.clear()
+    harness.provider_calls.clear()
     providers.configure({})
-    await floor.pump()
-    [(at_last,)] = await floor.rows(waits)
+    await harness.relay()
+    [(at_last,)] = await harness.rows(waits)
     assert 3590 <= at_last <= 3600
-    assert [provider for provider, _ in floor.asked] == ["alipay"], "whoever speaks with it takes the question"
+    assert [provider for provider, _ in harness.provider_calls] == ["alipay"], (
+        "whoever speaks with it takes the question"
+    )
 
 
-async def test_merged_orders_are_to_be_paid_before_the_first_of_them_ends(floor: Floor) -> None:
-    await floor.open_shop()
-    orders = [await floor.placed(("s1", 1)), await floor.placed(("s2", 1))]
-    await floor.pool.execute("UPDATE orders SET expire_at = expire_at - interval '5 min' WHERE id = $1", orders[0])
-    await floor.say(OrderMerge(request_id="m", actor=user(), order_ids=tuple(orders)))
-    intent_id = int(floor.heard("order.merged")[0]["intent_id"])
-    await floor.say(start(orders[1], 1000, intent_id=intent_id))
-    [started] = floor.heard("payment.started")
-    [(first,)] = await floor.rows("SELECT min(expire_at) FROM orders")
+async def test_merged_orders_are_to_be_paid_before_the_first_of_them_ends(harness: HandlerHarness) -> None:
+    await harness.fill_stock()
+    orders = [await harness.place_order(("s1", 1)), await harness.place_order(("s2", 1))]
+    await harness.pool.execute("UPDATE orders SET expire_at = expire_at - interval '5 min' WHERE id = $1", orders[0])
+    await harness.handle(OrderMerge(request_id="m", actor=user(), order_ids=tuple(orders)))
+    intent_id = int(harness.events_of("order.merged")[0]["intent_id"])
+    await harness.handle(start(orders[1], 1000, intent_id=intent_id))
+    [started] = harness.events_of("payment.started")
+    [(first,)] = await harness.rows("SELECT min(expire_at) FROM orders")
     assert datetime.fromisoformat(started["pay_before"]) == first
 
 
-async def test_of_two_starts_in_one_batch_only_the_last_attempt_may_be_paid(floor: Floor) -> None:
-    await floor.open_shop()
-    order_id = await floor.placed(("s1", 2))
-    await floor.say(start(order_id, 1000, "pay-1"), start(order_id, 1000, "pay-2"))
-    first, _ = floor.heard("payment.started")
-    assert await attempts_now(floor) == ["closing", "requested"]
-    assert floor.asked == [("alipay", ProviderClose(attempt_id=int(first["attempt_id"])))]
+async def test_of_two_starts_in_one_batch_only_the_last_attempt_may_be_paid(harness: HandlerHarness) -> None:
+    await harness.fill_stock()
+    order_id = await harness.place_order(("s1", 2))
+    await harness.handle(start(order_id, 1000, "pay-1"), start(order_id, 1000, "pay-2"))
+    first, _ = harness.events_of("payment.started")
+    assert await attempts_now(harness) == ["closing", "requested"]
+    assert harness.provider_calls == [("alipay", ProviderClose(attempt_id=int(first["attempt_id"])))]
 
 
-async def alone_and_together(floor: Floor) -> tuple[list[int], list[dict[str, Any]]]:
+async def alone_and_together(harness: HandlerHarness) -> tuple[list[int], list[dict[str, Any]]]:
     """Two orders, merged; the first has an attempt of its own and one that pays both."""
-    order_id, alone = await opened(floor)
-    orders = [order_id, await floor.placed(("s2", 2))]
-    await floor.say(OrderMerge(request_id="m", actor=user(), order_ids=tuple(orders)))
-    intent_id = int(floor.heard("order.merged")[0]["intent_id"])
-    await floor.say(start(orders[1], 2000, "both", intent_id=intent_id))
-    return orders, [alone, floor.heard("payment.started")[-1]]
+    order_id, alone = await opened(harness)
+    orders = [order_id, await harness.place_order(("s2", 2))]
+    await harness.handle(OrderMerge(request_id="m", actor=user(), order_ids=tuple(orders)))
+    intent_id = int(harness.events_of("order.merged")[0]["intent_id"])
+    await harness.handle(start(orders[1], 2000, "both", intent_id=intent_id))
+    return orders, [alone, harness.events_of("payment.started")[-1]]
 
 
 @pytest.mark.parametrize("paid", [0, 1], ids=["alone", "together"])
-async def test_what_pays_an_order_closes_what_would_pay_it_another_way(floor: Floor, paid: int) -> None:
-    _, started = await alone_and_together(floor)
-    assert floor.asked == []
-    await floor.say(notified(started[paid]))
-    assert floor.asked == [("alipay", ProviderClose(attempt_id=int(started[1 - paid]["attempt_id"])))]
-    assert (await attempts_now(floor))[1 - paid] == "closing"
+async def test_what_pays_an_order_closes_what_would_pay_it_another_way(harness: HandlerHarness, paid: int) -> None:
+    _, started = await alone_and_together(harness)
+    assert harness.provider_calls == []
+    await harness.handle(notified(started[paid]))
+    assert harness.provider_calls == [("alipay", ProviderClose(attempt_id=int(started[1 - paid]["attempt_id"])))]
+    assert (await attempts_now(harness))[1 - paid] == "closing"
 
 
-async def test_orders_are_not_paid_together_once_one_of_them_is_paid_nor_with_a_stranger(floor: Floor) -> None:
-    orders, [alone, both] = await alone_and_together(floor)
-    stranger = await floor.placed(("s1", 2))
-    await floor.say(notified(alone))
+async def test_orders_are_not_paid_together_once_one_of_them_is_paid_nor_with_a_stranger(
+    harness: HandlerHarness,
+) -> None:
+    orders, [alone, both] = await alone_and_together(harness)
+    stranger = await harness.place_order(("s1", 2))
+    await harness.handle(notified(alone))
     for order_id, request_id in ((orders[1], "p1"), (stranger, "p2")):
-        await floor.say(start(order_id, 2000, request_id, intent_id=int(both["intent_id"])))
-    assert [event["code"] for event in floor.heard("command.rejected")] == ["PAY_ALREADY_PAID", "PAY_PARAM_INVALID"]
+        await harness.handle(start(order_id, 2000, request_id, intent_id=int(both["intent_id"])))
+    assert [event["code"] for event in harness.events_of("command.rejected")] == [
+        "PAY_ALREADY_PAID",
+        "PAY_PARAM_INVALID",
+    ]
 
 
-async def test_of_two_captures_the_one_that_arrived_first_is_kept_whoever_told_it(floor: Floor) -> None:
-    order_id, started = await opened(floor)
-    batch = [floor.wrap(notified(started, "t1")), floor.wrap(captured(order_id, 1000, "t2"), trusted=True)]
-    await floor.handle(batch)
-    await floor.pump()
-    verdicts = {event["trade_no"]: event["verdict"] for event in floor.heard("payment.captured")}
+async def test_of_two_captures_the_one_that_arrived_first_is_kept_whoever_told_it(harness: HandlerHarness) -> None:
+    order_id, started = await opened(harness)
+    batch = [harness.envelope(notified(started, "t1")), harness.envelope(captured(order_id, 1000, "t2"), trusted=True)]
+    await harness.handle_batch(batch)
+    await harness.relay()
+    verdicts = {event["trade_no"]: event["verdict"] for event in harness.events_of("payment.captured")}
     assert verdicts == {"t1": "kept", "t2": "duplicate"}
 
 
-async def test_a_trade_number_is_ours_only_at_the_provider_that_gave_it(floor: Floor) -> None:
-    _, started = await opened(floor)
-    await floor.say(notified(started, "t9"))
-    other = await floor.placed(("s2", 2))
-    await floor.say(captured(other, 1000, "t9").model_copy(update={"provider": "wechat"}), trusted=True)
-    await floor.say(cancel(other))
-    [refund] = floor.heard("refund.requested")
-    assert (floor.asked, await floor.rows("SELECT count(*) FROM timers WHERE kind = 'refund'")) == ([], [(0,)])
-    async with floor.pool.acquire() as tx:
+async def test_a_trade_number_is_ours_only_at_the_provider_that_gave_it(harness: HandlerHarness) -> None:
+    _, started = await opened(harness)
+    await harness.handle(notified(started, "t9"))
+    other = await harness.place_order(("s2", 2))
+    await harness.handle(captured(other, 1000, "t9").model_copy(update={"provider": "wechat"}), trusted=True)
+    await harness.handle(cancel(other))
+    [refund] = harness.events_of("refund.requested")
+    assert (harness.provider_calls, await harness.rows("SELECT count(*) FROM timers WHERE kind = 'refund'")) == (
+        [],
+        [(0,)],
+    )
+    async with harness.pool.acquire() as tx:
         assert await refunds_of_attempts(tx, [refund["refund_no"]]) == {}
 
 
-async def test_a_refund_that_is_asked_for_again_is_asked_about_again(floor: Floor) -> None:
-    order_id, started = await opened(floor)
-    await floor.say(notified(started))
-    await floor.say(cancel(order_id))
-    [refund] = floor.heard("refund.requested")
+async def test_a_refund_that_is_asked_for_again_is_asked_about_again(harness: HandlerHarness) -> None:
+    order_id, started = await opened(harness)
+    await harness.handle(notified(started))
+    await harness.handle(cancel(order_id))
+    [refund] = harness.events_of("refund.requested")
     number, call = refund["refund_no"], ("alipay", ProviderRefund(refund_no=refund["refund_no"]))
     failure = {"refund_no": number, "status": "failed", "amount": 1000, "currency": "CNY"}
-    await floor.say(RefundObserved(**failure, occurred_at=datetime.now(UTC)))
+    await harness.handle(RefundObserved(**failure, occurred_at=datetime.now(UTC)))
     watched = "SELECT count(*) FROM timers WHERE kind = 'refund'"
-    assert (floor.asked, await floor.rows(watched)) == ([call], [(0,)])
+    assert (harness.provider_calls, await harness.rows(watched)) == ([call], [(0,)])
     request = RefundRequest(
         request_id="a", actor=OPERATOR, order_id=order_id, amount=1000, reason="again", refund_no=number
     )
-    await floor.say(request, trusted=True)
-    assert (floor.asked, await floor.rows(watched)) == ([call, call], [(1,)])
+    await harness.handle(request, trusted=True)
+    assert (harness.provider_calls, await harness.rows(watched)) == ([call, call], [(1,)])
 
 
-async def test_a_worker_without_providers_still_keeps_what_became_of_an_attempt(floor: Floor) -> None:
-    _, started = await opened(floor)
+async def test_a_worker_without_providers_still_keeps_what_became_of_an_attempt(harness: HandlerHarness) -> None:
+    _, started = await opened(harness)
     providers.configure({})
-    await floor.say(failed(started))
-    assert await attempts_now(floor) == ["failed"]
+    await harness.handle(failed(started))
+    assert await attempts_now(harness) == ["failed"]
 
 
-async def test_a_worker_without_providers_has_the_attempts_of_ended_orders_closed_by_those_with(floor: Floor) -> None:
-    order_id, started = await opened(floor)
+async def test_a_worker_without_providers_has_the_attempts_of_ended_orders_closed_by_those_with(
+    harness: HandlerHarness,
+) -> None:
+    order_id, started = await opened(harness)
     providers.configure({})
-    await floor.say(cancel(order_id))
-    assert floor.asked == [("alipay", ProviderClose(attempt_id=int(started["attempt_id"])))]
-    assert await attempts_now(floor) == ["closing"]
+    await harness.handle(cancel(order_id))
+    assert harness.provider_calls == [("alipay", ProviderClose(attempt_id=int(started["attempt_id"])))]
+    assert await attempts_now(harness) == ["closing"]
 
 
-async def test_locking_what_changes_hides_nothing_that_has_to_be_closed(floor: Floor) -> None:
-    order_id, first = await opened(floor)
+async def test_locking_what_changes_hides_nothing_that_has_to_be_closed(harness: HandlerHarness) -> None:
+    order_id, first = await opened(harness)
     attempt_id = int(first["attempt_id"])
-    [(intent_id,)] = await floor.rows("SELECT intent_id FROM payment_attempts")
-    async with floor.pool.acquire() as tx, tx.transaction():
+    [(intent_id,)] = await harness.rows("SELECT intent_id FROM payment_attempts")
+    async with harness.pool.acquire() as tx, tx.transaction():
         assert [one.attempt.id for one in await attempts.live(tx, [intent_id], [order_id], [attempt_id])] == [
             attempt_id
         ]
         assert await attempts.live(tx, [], [], [attempt_id]) == []
 
 
-async def unanswered(floor: Floor, *attempt_ids: int) -> None:
+async def unanswered(harness: HandlerHarness, *attempt_ids: int) -> None:
     """Alipay is asked about these, and says nothing."""
-    items = [floor.wrap(ProviderQuery(attempt_id=key)) for key in attempt_ids]
-    async with floor.pool.acquire() as tx, tx.transaction():
+    items = [harness.envelope(ProviderQuery(attempt_id=key)) for key in attempt_ids]
+    async with harness.pool.acquire() as tx, tx.transaction():
         answers = {item.id: Unknown("TimeoutError") for item in items}
         await take_answers(tx, Batch[Any](items, datetime.now(UTC), answers), provider="alipay")
 
@@ -404,21 +377,23 @@ LOCKERS = [("closing", "a capture"), ("requested", "a cancellation"), ("requeste
 
 
 @pytest.mark.parametrize(("state", "who"), LOCKERS, ids=[who for _, who in LOCKERS])
-async def test_attempts_are_locked_in_order_of_their_ids_whoever_locks_them(floor: Floor, state: str, who: str) -> None:
-    order_id, started = await opened(floor)
-    await floor.say(start(order_id, 1000, "pay-2"))
-    first, second = (int(event["attempt_id"]) for event in floor.heard("payment.started"))
-    await floor.pool.execute("UPDATE payment_attempts SET state = $1 WHERE id = $2", state, first)
+async def test_attempts_are_locked_in_order_of_their_ids_whoever_locks_them(
+    harness: HandlerHarness, state: str, who: str
+) -> None:
+    order_id, started = await opened(harness)
+    await harness.handle(start(order_id, 1000, "pay-2"))
+    first, second = (int(event["attempt_id"]) for event in harness.events_of("payment.started"))
+    await harness.pool.execute("UPDATE payment_attempts SET state = $1 WHERE id = $2", state, first)
     does: dict[str, Any] = {
-        "a capture": lambda: floor.handle([floor.wrap(notified(started))]),
-        "a cancellation": lambda: floor.handle([floor.wrap(cancel(order_id))]),
-        "questions": lambda: unanswered(floor, second, first),
+        "a capture": lambda: harness.handle_batch([harness.envelope(notified(started))]),
+        "a cancellation": lambda: harness.handle_batch([harness.envelope(cancel(order_id))]),
+        "questions": lambda: unanswered(harness, second, first),
     }
     lock = "SELECT FROM payment_attempts WHERE id = $1 FOR UPDATE NOWAIT"
-    async with floor.pool.acquire() as tx, asyncio.TaskGroup() as workers, tx.transaction():
+    async with harness.pool.acquire() as tx, asyncio.TaskGroup() as workers, tx.transaction():
         await tx.execute(lock, first)
         worker = workers.create_task(does[who]())
-        while not await floor.pool.fetchval(WAITING):
+        while not await harness.pool.fetchval(WAITING):
             assert not worker.done(), "it locks nothing"
             await asyncio.sleep(0.002)
         await tx.execute(lock, second)

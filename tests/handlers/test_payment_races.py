@@ -18,9 +18,10 @@ from messages.payments import ProgressMark
 from messages.refunds import RefundRequest
 from messages.timers import TimerDue
 from scripts.commands.audit import Finding, check
+from tests.handlers.builders import OPERATOR, cancel, create, user
 from tests.handlers.concurrent_harness import Storm, unique
 from tests.handlers.fake_provider import Account, Bank, Line
-from tests.handlers.harness import OPERATOR, Floor, cancel, create, user
+from tests.handlers.harness import HandlerHarness
 from tests.handlers.provider_calls import start
 from workers import providers, shop
 from workers.domain.shop import Policy, Shop
@@ -39,13 +40,13 @@ WHERE captured_amount - refunded_amount <> CASE state WHEN 'paid' THEN payable_a
 class Market:
     """Orders of 1000, some of them merged in pairs; their buyers, and the bank."""
 
-    floor: Floor
+    harness: HandlerHarness
     dice: random.Random
     wishes: int = 0
     events: dict[str, list[dict[str, Any]]] = field(default_factory=lambda: defaultdict(list))
 
     def __post_init__(self) -> None:
-        self.storm = Storm(self.floor.pool, self.dice, self.heard)
+        self.storm = Storm(self.harness.pool, self.dice, self.heard)
         self.bank = Bank(self.dice, self.storm.say)
 
     def heard(self, type_: str, event: dict[str, Any]) -> None:
@@ -59,12 +60,12 @@ class Market:
 
     async def open(self) -> None:
         """An attempt or two for each order, cancellations and windows that end, as they come."""
-        await self.floor.open_shop(qty=10_000)
-        await self.floor.say(*(create(("s1", 2), request_id=unique()) for _ in range(ORDERS)))
-        order_ids = [int(event["order_id"]) for event in self.floor.heard("order.created")]
+        await self.harness.fill_stock(qty=10_000)
+        await self.harness.handle(*(create(("s1", 2), request_id=unique()) for _ in range(ORDERS)))
+        order_ids = [int(event["order_id"]) for event in self.harness.events_of("order.created")]
         pairs = [tuple(order_ids[2 * n : 2 * n + 2]) for n in range(PAIRS)]
-        await self.floor.say(*(OrderMerge(request_id=unique(), actor=user(), order_ids=pair) for pair in pairs))
-        for event in self.floor.heard("order.merged"):
+        await self.harness.handle(*(OrderMerge(request_id=unique(), actor=user(), order_ids=pair) for pair in pairs))
+        for event in self.harness.events_of("order.merged"):
             merged = {"amount": 2 * PRICE, "intent_id": int(event["intent_id"])}
             self.plan(partial(self.begin, int(event["order_id"]), **merged))
         for order_id in order_ids:
@@ -89,7 +90,7 @@ class Market:
 
     async def end_windows(self, order_ids: Sequence[int] | None = None) -> None:
         """Of these orders, or of all that wait."""
-        rows = await self.floor.pool.fetch(
+        rows = await self.harness.pool.fetch(
             "UPDATE timers SET due_at = now() - interval '1 s'"
             " WHERE kind = 'payment' AND (key = ANY ($1) OR $1 IS NULL) RETURNING key",
             order_ids,
@@ -99,11 +100,11 @@ class Market:
 
     async def look(self) -> None:
         """What holds at any moment holds in the middle of it all."""
-        assert await violations(self.floor, drained=False) == []
+        assert await violations(self.harness, drained=False) == []
 
     async def wake(self, kind: Any, share: float = 1.0) -> None:
         """Timers that ask the bank, or some of them."""
-        rows = await self.floor.pool.fetch("SELECT key FROM timers WHERE kind = $1 AND random() <= $2", kind, share)
+        rows = await self.harness.pool.fetch("SELECT key FROM timers WHERE kind = $1 AND random() <= $2", kind, share)
         self.storm.say(*(TimerDue(kind=kind, key=row["key"], due_at=datetime.now(UTC)) for row in rows))
 
     async def close(self) -> None:
@@ -111,7 +112,7 @@ class Market:
         self.bank.closing_time = True
         await self.end_windows()
         await self.storm.blow()
-        await self.floor.pool.execute("UPDATE payment_attempts SET expire_at = now() - interval '1 hour'")
+        await self.harness.pool.execute("UPDATE payment_attempts SET expire_at = now() - interval '1 hour'")
         for kind in ("attempt", "attempt", "refund", "refund"):
             await self.wake(kind)
             await self.storm.blow()
@@ -119,10 +120,10 @@ class Market:
 
 @pytest.fixture(params=["keep_open", "cancel"])
 async def market(
-    floor: Floor, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
+    harness: HandlerHarness, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
 ) -> AsyncIterator[Market]:
     shop.configure(Shop(policy=Policy(rate_limit_orders=0, on_payment_failure=request.param)))
-    made = Market(floor, random.Random(SEED))
+    made = Market(harness, random.Random(SEED))
     providers.configure({"alipay": Account(made.bank)})
     monkeypatch.setattr(provider_requests, "caller", lambda _name: Line())
     await made.open()
@@ -133,30 +134,30 @@ async def market(
 
 
 async def test_whoever_comes_first_the_books_are_the_banks_and_nobody_is_kept_waiting(market: Market) -> None:
-    assert await violations(market.floor, drained=True) == []
+    assert await violations(market.harness, drained=True) == []
     await the_books_are_the_banks(market)
     await everybody_was_answered(market)
-    seen = {verdict for (verdict,) in await market.floor.rows("SELECT DISTINCT verdict FROM payment_facts")}
+    seen = {verdict for (verdict,) in await market.harness.rows("SELECT DISTINCT verdict FROM payment_facts")}
     assert seen == {"kept", "late", "duplicate", "mismatch", "failed"}, "what never happened would prove nothing"
     assert market.events["refund.failed"], "nor that"
 
 
-async def violations(floor: Floor, *, drained: bool) -> list[Finding]:
-    async with floor.pool.acquire() as connection:
+async def violations(harness: HandlerHarness, *, drained: bool) -> list[Finding]:
+    async with harness.pool.acquire() as connection:
         return [one for one in await check(connection, drained=drained) if one.violations]
 
 
 async def the_books_are_the_banks(market: Market) -> None:
     """Capture by capture, and what is left of each."""
-    floor, bank = market.floor, market.bank
+    harness, bank = market.harness, market.bank
     took = {trade.trade_no: trade.charged for trade in bank.trades.values() if trade.state == "paid"}
     gave = Counter[str]()
     for refund_no, refund in bank.refunds.items():
         gave[bank.refund_of[refund_no]] += refund.amount
-    assert dict(await floor.rows("SELECT trade_no, amount FROM payment_facts WHERE kind = 'captured'")) == took
-    assert dict(await floor.rows("SELECT trade_no, sum(amount)::bigint FROM refunds GROUP BY trade_no")) == gave
-    assert await floor.rows(LEFT) == []
-    [(keeps,)] = await floor.rows("SELECT count(*) FROM orders WHERE state = 'paid'")
+    assert dict(await harness.rows("SELECT trade_no, amount FROM payment_facts WHERE kind = 'captured'")) == took
+    assert dict(await harness.rows("SELECT trade_no, sum(amount)::bigint FROM refunds GROUP BY trade_no")) == gave
+    assert await harness.rows(LEFT) == []
+    [(keeps,)] = await harness.rows("SELECT count(*) FROM orders WHERE state = 'paid'")
     assert sum(took.values()) - sum(gave.values()) == keeps * PRICE
 
 
@@ -166,5 +167,5 @@ async def everybody_was_answered(market: Market) -> None:
     refused = [event for event in market.events["command.rejected"] if event["type"] == "payment.start.v1"]
     assert set(answers.values()) == {1}
     assert len(answers) + len(refused) == market.wishes
-    states = {state for (state,) in await market.floor.rows("SELECT DISTINCT state FROM payment_attempts")}
+    states = {state for (state,) in await market.harness.rows("SELECT DISTINCT state FROM payment_attempts")}
     assert states <= {"captured", "closed", "failed"}

@@ -14,9 +14,10 @@ from messages.orders import OrderMerge
 from messages.payments import PaymentObserved
 from messages.providers import ProviderClose, ProviderQuery, ProviderStart
 from messages.timers import TimerDue
-from tests.handlers.harness import WAITING, Floor, cancel, user
+from tests.handlers.alipay_payments import MERCHANT, notified, opened
+from tests.handlers.builders import cancel, user
+from tests.handlers.harness import WAITING, HandlerHarness
 from tests.handlers.provider_calls import start
-from tests.handlers.test_payment_attempts import MERCHANT, notified, opened
 from workers import providers, shop
 from workers.domain.shop import Policy, Shop
 from workers.handlers.provider_calls import START_TRIES, take_answers
@@ -34,73 +35,75 @@ def alipay() -> Iterator[None]:
     providers.configure({})
 
 
-async def told(floor: Floor, body: Message, answer: Any = None, attempt: int = 0) -> None:
+async def told(harness: HandlerHarness, body: Message, answer: Any = None, attempt: int = 0) -> None:
     """What the provider answered; nothing where it was not asked, because the attempt had ended by then."""
-    item = replace(floor.wrap(body), attempt=attempt)
-    async with floor.pool.acquire() as tx, tx.transaction():
+    item = replace(harness.envelope(body), attempt=attempt)
+    async with harness.pool.acquire() as tx, tx.transaction():
         batch = Batch[Any](
             [item], await tx.fetchval("SELECT clock_timestamp()"), {} if answer is None else {item.id: answer}
         )
         await take_answers(tx, batch, provider="alipay")
-    await floor.pump()
+    await harness.relay()
 
 
 async def test_an_order_that_is_paid_with_another_and_alone_in_one_batch_gives_the_second_payment_back(
-    floor: Floor,
+    harness: HandlerHarness,
 ) -> None:
-    order_id, alone = await opened(floor)
-    other = await floor.placed(("s1", 2))
-    await floor.say(OrderMerge(request_id="m", actor=user(), order_ids=(order_id, other)))
-    intent_id = int(floor.heard("order.merged")[0]["intent_id"])
-    await floor.say(start(order_id, "alipay", "page", "pay-both", amount=2000, intent_id=intent_id))
-    both = floor.heard("payment.started")[-1]
-    batch = await floor.say(notified(both, "t1"), notified(alone, "t2"))
+    order_id, alone = await opened(harness)
+    other = await harness.place_order(("s1", 2))
+    await harness.handle(OrderMerge(request_id="m", actor=user(), order_ids=(order_id, other)))
+    intent_id = int(harness.events_of("order.merged")[0]["intent_id"])
+    await harness.handle(start(order_id, "alipay", "page", "pay-both", amount=2000, intent_id=intent_id))
+    both = harness.events_of("payment.started")[-1]
+    batch = await harness.handle(notified(both, "t1"), notified(alone, "t2"))
     assert not batch.verdicts
-    assert [(event["trade_no"], event["verdict"]) for event in floor.heard("payment.captured")] == [
+    assert [(event["trade_no"], event["verdict"]) for event in harness.events_of("payment.captured")] == [
         ("t1", "kept"),
         ("t2", "duplicate"),
     ]
-    assert [event["trade_no"] for event in floor.heard("refund.requested")] == ["t2"]
+    assert [event["trade_no"] for event in harness.events_of("refund.requested")] == ["t2"]
 
 
-async def begun(floor: Floor) -> tuple[int, int, str]:
+async def begun(harness: HandlerHarness) -> tuple[int, int, str]:
     """An order whose attempt the provider is asked to open: order, attempt and its number."""
-    await floor.open_shop()
-    order_id = await floor.placed(("s1", 2))
-    await floor.say(start(order_id, "alipay", "qr", "pay-1"))
-    [(attempt_id, number)] = await floor.rows("SELECT id, out_trade_no FROM payment_attempts")
+    await harness.fill_stock()
+    order_id = await harness.place_order(("s1", 2))
+    await harness.handle(start(order_id, "alipay", "qr", "pay-1"))
+    [(attempt_id, number)] = await harness.rows("SELECT id, out_trade_no FROM payment_attempts")
     return order_id, attempt_id, number
 
 
-async def closed(floor: Floor, order_id: int, attempt_id: int, number: str) -> None:
+async def closed(harness: HandlerHarness, order_id: int, attempt_id: int, number: str) -> None:
     """The order is cancelled and the attempt closed."""
-    await floor.say(cancel(order_id))
-    await told(floor, ProviderClose(attempt_id=attempt_id), Paid(number, number, "closed", 1000, "CNY", AT))
-    assert await floor.rows("SELECT state FROM payment_attempts") == [("closed",)]
+    await harness.handle(cancel(order_id))
+    await told(harness, ProviderClose(attempt_id=attempt_id), Paid(number, number, "closed", 1000, "CNY", AT))
+    assert await harness.rows("SELECT state FROM payment_attempts") == [("closed",)]
 
 
-async def test_a_start_is_answered_though_its_attempt_ended_before_the_provider_did(floor: Floor) -> None:
-    order_id, attempt_id, number = await begun(floor)
-    await told(floor, ProviderStart(attempt_id=attempt_id), Unknown("TimeoutError"))
-    await closed(floor, order_id, attempt_id, number)
-    await told(floor, ProviderStart(attempt_id=attempt_id), attempt=1)
-    assert len(floor.heard("command.rejected")) == 1
-    assert await floor.rows("SELECT count(*) FROM commands WHERE outcome_type IS NULL") == [(0,)]
+async def test_a_start_is_answered_though_its_attempt_ended_before_the_provider_did(harness: HandlerHarness) -> None:
+    order_id, attempt_id, number = await begun(harness)
+    await told(harness, ProviderStart(attempt_id=attempt_id), Unknown("TimeoutError"))
+    await closed(harness, order_id, attempt_id, number)
+    await told(harness, ProviderStart(attempt_id=attempt_id), attempt=1)
+    assert len(harness.events_of("command.rejected")) == 1
+    assert await harness.rows("SELECT count(*) FROM commands WHERE outcome_type IS NULL") == [(0,)]
 
 
-async def test_a_start_whose_attempt_was_paid_meanwhile_says_so(floor: Floor) -> None:
-    _, attempt_id, number = await begun(floor)
-    await told(floor, ProviderQuery(attempt_id=attempt_id), Paid(number, "t1", "captured", 1000, "CNY", AT))
-    await told(floor, ProviderStart(attempt_id=attempt_id), attempt=1)
-    assert [event["code"] for event in floor.heard("command.rejected")] == ["PAY_ALREADY_PAID"]
+async def test_a_start_whose_attempt_was_paid_meanwhile_says_so(harness: HandlerHarness) -> None:
+    _, attempt_id, number = await begun(harness)
+    await told(harness, ProviderQuery(attempt_id=attempt_id), Paid(number, "t1", "captured", 1000, "CNY", AT))
+    await told(harness, ProviderStart(attempt_id=attempt_id), attempt=1)
+    assert [event["code"] for event in harness.events_of("command.rejected")] == ["PAY_ALREADY_PAID"]
 
 
-async def test_an_attempt_that_is_closed_stays_closed_whatever_its_opening_was_answered(floor: Floor) -> None:
-    order_id, attempt_id, number = await begun(floor)
-    await closed(floor, order_id, attempt_id, number)
-    await told(floor, ProviderStart(attempt_id=attempt_id), Unknown("TimeoutError"), attempt=START_TRIES - 1)
-    assert await floor.rows("SELECT state FROM payment_attempts") == [("closed",)]
-    assert len(floor.heard("command.rejected")) == 1
+async def test_an_attempt_that_is_closed_stays_closed_whatever_its_opening_was_answered(
+    harness: HandlerHarness,
+) -> None:
+    order_id, attempt_id, number = await begun(harness)
+    await closed(harness, order_id, attempt_id, number)
+    await told(harness, ProviderStart(attempt_id=attempt_id), Unknown("TimeoutError"), attempt=START_TRIES - 1)
+    assert await harness.rows("SELECT state FROM payment_attempts") == [("closed",)]
+    assert len(harness.events_of("command.rejected")) == 1
 
 
 def tried(started: dict[str, Any], kind: Any, trade_no: str) -> PaymentObserved:
@@ -111,51 +114,51 @@ def tried(started: dict[str, Any], kind: Any, trade_no: str) -> PaymentObserved:
 
 @pytest.mark.parametrize("together", [True, False], ids=["in one batch", "one after the other"])
 async def test_a_card_that_was_declined_before_it_was_charged_does_not_hide_the_money_from_its_refund(
-    floor: Floor, together: bool
+    harness: HandlerHarness, together: bool
 ) -> None:
-    order_id, started = await opened(floor)
+    order_id, started = await opened(harness)
     paid, declined = tried(started, "captured", "t1"), tried(started, "failed", "t0")
     for bodies in [(paid, declined)] if together else [(paid,), (declined,)]:
-        await floor.say(*bodies)
-    assert await floor.rows("SELECT state, trade_no FROM payment_attempts") == [("captured", "t1")]
-    await floor.say(cancel(order_id))
-    assert [event["trade_no"] for event in floor.heard("refund.requested")] == ["t1"]
+        await harness.handle(*bodies)
+    assert await harness.rows("SELECT state, trade_no FROM payment_attempts") == [("captured", "t1")]
+    await harness.handle(cancel(order_id))
+    assert [event["trade_no"] for event in harness.events_of("refund.requested")] == ["t1"]
 
 
-async def waiting(floor: Floor, how_many: int) -> None:
+async def waiting(harness: HandlerHarness, how_many: int) -> None:
     """Until so many wait for a lock."""
-    while await floor.pool.fetchval(WAITING) < how_many:
+    while await harness.pool.fetchval(WAITING) < how_many:
         await asyncio.sleep(0.002)
 
 
 async def test_a_failed_attempt_beside_another_one_and_questions_about_both_do_not_wait_for_each_other(
-    floor: Floor,
+    harness: HandlerHarness,
 ) -> None:
     """Attempts are locked in one order by whoever locks them."""
     shop.configure(Shop(policy=Policy(rate_limit_orders=0, on_payment_failure="cancel")))
-    order_id, first = await opened(floor)
-    await floor.say(start(order_id, "alipay", "page", "pay-2"))
-    both = [ProviderQuery(attempt_id=int(event["attempt_id"])) for event in floor.heard("payment.started")]
-    items = [floor.wrap(body) for body in both]
+    order_id, first = await opened(harness)
+    await harness.handle(start(order_id, "alipay", "page", "pay-2"))
+    both = [ProviderQuery(attempt_id=int(event["attempt_id"])) for event in harness.events_of("payment.started")]
+    items = [harness.envelope(body) for body in both]
 
     async def questions() -> None:
-        async with floor.pool.acquire() as tx, tx.transaction():
+        async with harness.pool.acquire() as tx, tx.transaction():
             answers = {item.id: Unknown("TimeoutError") for item in items}
             batch = Batch[Any](items, await tx.fetchval("SELECT clock_timestamp()"), answers)
             await take_answers(tx, batch, provider="alipay")
 
-    async with held_up(floor, order_id) as workers:
-        workers.create_task(floor.handle([floor.wrap(tried(first, "failed", "t0"))]))
-        await waiting(floor, 1)
+    async with held_up(harness, order_id) as workers:
+        workers.create_task(harness.handle_batch([harness.envelope(tried(first, "failed", "t0"))]))
+        await waiting(harness, 1)
         workers.create_task(questions())
         await asyncio.sleep(0.05)
-    assert await floor.states() == ["awaiting_payment"]
+    assert await harness.states() == ["awaiting_payment"]
 
 
 @asynccontextmanager
-async def held_up(floor: Floor, order_id: int) -> AsyncIterator[asyncio.TaskGroup]:
+async def held_up(harness: HandlerHarness, order_id: int) -> AsyncIterator[asyncio.TaskGroup]:
     """Until the block ends, whoever tells that t0 failed waits before it writes attempts and timers."""
-    async with floor.pool.acquire() as other, asyncio.TaskGroup() as workers:
+    async with harness.pool.acquire() as other, asyncio.TaskGroup() as workers:
         same = other.transaction()
         await same.start()
         await other.execute(
@@ -168,17 +171,17 @@ async def held_up(floor: Floor, order_id: int) -> AsyncIterator[asyncio.TaskGrou
 
 
 async def test_timers_of_an_order_and_of_its_attempt_in_one_batch_do_not_wait_for_who_tells_of_the_attempt(
-    floor: Floor,
+    harness: HandlerHarness,
 ) -> None:
     """Orders are locked first, by whoever locks them."""
-    order_id, started = await opened(floor)
-    await floor.let_due("payment")
-    await floor.let_due("attempt")
+    order_id, started = await opened(harness)
+    await harness.make_timers_due("payment")
+    await harness.make_timers_due("attempt")
     keys: list[tuple[Any, int]] = [("attempt", int(started["attempt_id"])), ("payment", order_id)]
-    due = [floor.wrap(TimerDue(kind=kind, key=key, due_at=AT)) for kind, key in keys]
-    async with held_up(floor, order_id) as workers:
-        workers.create_task(floor.handle([floor.wrap(tried(started, "failed", "t0"))]))
-        await waiting(floor, 1)
-        workers.create_task(floor.handle(due))
-        await waiting(floor, 2)
-    assert await floor.rows("SELECT state FROM payment_attempts") == [("failed",)]
+    due = [harness.envelope(TimerDue(kind=kind, key=key, due_at=AT)) for kind, key in keys]
+    async with held_up(harness, order_id) as workers:
+        workers.create_task(harness.handle_batch([harness.envelope(tried(started, "failed", "t0"))]))
+        await waiting(harness, 1)
+        workers.create_task(harness.handle_batch(due))
+        await waiting(harness, 2)
+    assert await harness.rows("SELECT state FROM payment_attempts") == [("failed",)]

@@ -9,26 +9,18 @@ import pytest
 
 from db import cipher
 from db.pool import Pool
-from messages.base import Actor, Message, QueryRejected, Reply
-from messages.benefits import CouponIssue, CouponTemplateUpsert, MemberUpsert, PointsGrant
-from messages.catalogue import SettingsSet, SkuUpsert
+from messages.base import Actor, QueryRejected, Reply
+from messages.catalogue import SettingsSet
 from messages.envelope import Envelope
 from messages.orders import Address, CreateLine
-from messages.promotions import LadderStep, PromotionUpsert, ReductionStep
 from messages.queries import OrderPreview, OrderPreviewed
-from tests.handlers.harness import ADDRESS, OPERATOR, Floor, cancel, create, receive, user
+from tests.handlers.builders import ADDRESS, OPERATOR, cancel, create, receive, user
+from tests.handlers.harness import HandlerHarness
+from tests.handlers.preview_builders import BENEFITS, CATALOGUE, FROM, SHOP, TO
 from workers import shop
 from workers.domain.shop import Shop
 from workers.handlers import queries
 from workers.runtime.batch import Batch
-
-FROM, TO = datetime(2020, 1, 1, tzinfo=UTC), datetime(2199, 1, 1, tzinfo=UTC)
-SHOP = Shop(
-    shipping_fee_minor_units=700,
-    shipping_fees_by_country={"US": 2500},
-    free_shipping_from_minor_units=50_000,
-    tax_rates_basis_points={"standard": 1300, "food": 900},
-)
 
 
 def preview(*lines: tuple[str, int], user_id: str = "u1", **changes: Any) -> OrderPreview:
@@ -59,82 +51,17 @@ async def ask_one(pool: Pool, body: OrderPreview) -> OrderPreviewed:
     return reply
 
 
-def sku(name: str, price: int, category: str = "drinks", **changes: Any) -> SkuUpsert:
-    return SkuUpsert(
-        sku_id=name,
-        revision=1,
-        spu_id=f"spu-{name}",
-        name=f"Product {name}",
-        status="on_sale",
-        price=price,
-        currency="CNY",
-        category_id=category,
-        **changes,
-    )
-
-
-def promotion(promo_id: str, kind: str, scope: str, scope_id: str | None, **terms: Any) -> PromotionUpsert:
-    return PromotionUpsert(
-        promo_id=promo_id,
-        revision=1,
-        name=f"Promotion {promo_id}",
-        kind=kind,  # type: ignore[arg-type]
-        scope=scope,  # type: ignore[arg-type]
-        scope_id=scope_id,
-        currency="CNY",
-        starts_at=FROM,
-        ends_at=TO,
-        **terms,
-    )
-
-
-def template(template_id: str, amount: int, **changes: Any) -> CouponTemplateUpsert:
-    fields: dict[str, Any] = {"scope": "all", "valid_from": FROM, "valid_to": TO, "min_amount": 0} | changes
-    return CouponTemplateUpsert(
-        template_id=template_id, revision=1, name=f"Coupon {template_id}", amount=amount, currency="CNY", **fields
-    )
-
-
-def issue(coupon_id: str, template_id: str, user_id: str = "u1") -> CouponIssue:
-    return CouponIssue(coupon_id=coupon_id, template_id=template_id, user_id=user_id)
-
-
-CATALOGUE: Sequence[Message] = (
-    sku("tea", 3333, gift_points=5),
-    sku("cake", 4999, "food", tax_class="food"),
-    sku("cup", 10_001, "kitchen", points_limit=100),
-    sku("pot", 20_000, "kitchen"),
-    sku("plate", 777, "plain"),
-    promotion("p-tea", "ladder", "spu", "spu-tea", steps=(LadderStep(count=2, pay_basis_points=8750),)),
-    promotion("p-food", "full_reduction", "category", "food", steps=(ReductionStep(full=9000, reduce=1001),)),
-    promotion("p-cup", "member", "spu", "spu-cup", member_prices={"gold": {"cup": 9000}}),
-    promotion("p-pot", "flash", "spu", "spu-pot", prices={"pot": 15_000}, quantity=3, per_user_limit=2),
-)
-BENEFITS: Sequence[Message] = (
-    MemberUpsert(user_id="u1", revision=1, level="gold"),
-    PointsGrant(request_id="g1", user_id="u1", points=5_050, reason="welcome"),
-    template("t-all", 1_999, min_amount=3_000),
-    template("t-food", 500, scope="category", scope_ids=("food",)),
-    template("t-much", 9_000, min_amount=1_000_000),
-    template("t-close", 10, min_amount=6_000),
-    template("t-mobile", 100, channels=("mobile",)),
-    template("t-old", 100, valid_to=datetime(2021, 1, 1, tzinfo=UTC)),
-    *(issue(f"c-{name}", f"t-{name}") for name in ("all", "food", "much", "close", "mobile")),
-    issue("c-theirs", "t-all", "u2"),
-)
-
-
 @pytest.fixture
-async def stall(floor: Floor) -> AsyncIterator[Floor]:
+async def harness(harness: HandlerHarness) -> AsyncIterator[HandlerHarness]:
     """A shop with every kind of promotion, and a buyer with coupons, points and a level."""
     shop.configure(SHOP)
-    await floor.say(*CATALOGUE, trusted=True)
-    await floor.say(*BENEFITS, trusted=True)
-    await floor.say(*(receive(name, 1000) for name in ("tea", "cake", "cup", "pot", "plate")))
-    refused = floor.heard("command.rejected")
+    await harness.handle(*CATALOGUE, trusted=True)
+    await harness.handle(*BENEFITS, trusted=True)
+    await harness.handle(*(receive(name, 1000) for name in ("tea", "cake", "cup", "pot", "plate")))
+    refused = harness.events_of("command.rejected")
     assert not refused, refused
-    floor.events.clear()
-    yield floor
+    harness.events.clear()
+    yield harness
     shop.configure(Shop())
 
 
@@ -163,51 +90,53 @@ EQUAL: list[tuple[str, Sequence[tuple[str, int]], dict[str, Any]]] = [
 
 @pytest.mark.parametrize(("lines", "changes"), [case[1:] for case in EQUAL], ids=[case[0] for case in EQUAL])
 async def test_an_order_costs_what_its_preview_said(
-    stall: Floor, lines: Sequence[tuple[str, int]], changes: dict[str, Any]
+    harness: HandlerHarness, lines: Sequence[tuple[str, int]], changes: dict[str, Any]
 ) -> None:
-    said = await ask_one(stall.pool, preview(*lines, **changes))
+    said = await ask_one(harness.pool, preview(*lines, **changes))
     assert (said.refusal, said.amounts is not None) == (None, True)
     assert said.amounts is not None
     country, given = changes.get("country", "CN"), {k: v for k, v in changes.items() if k != "country"}
     address = ADDRESS.model_copy(update={"country": country})
-    await stall.say(create(*lines, **given, address=address, expected_pay_amount=said.amounts.payable))
-    [created] = stall.heard("order.created")
+    await harness.handle(create(*lines, **given, address=address, expected_pay_amount=said.amounts.payable))
+    [created] = harness.events_of("order.created")
     assert created["amounts"] == said.amounts.model_dump()
     sums = {name: sum(getattr(line, name) for line in said.items) for name in ("origin", "promotion", "coupon", "tax")}
     assert sums == {name: getattr(said.amounts, name) for name in sums}
     assert sum(line.payable for line in said.items) == said.amounts.payable
     assert sum(line.shipping_share for line in said.items) == said.amounts.shipping
     stored = "SELECT line_no, sku_id, payable_amount, promotion_id, promotion_text FROM order_items ORDER BY line_no"
-    assert [tuple(row) for row in await stall.pool.fetch(stored)] == [
+    assert [tuple(row) for row in await harness.pool.fetch(stored)] == [
         (line.line_no, line.sku_id, line.payable, line.promotion_id, line.promotion_text) for line in said.items
     ]
 
 
-async def test_units_that_the_buyer_had_at_a_limited_price_count(stall: Floor) -> None:
-    first = await ask_one(stall.pool, preview(("pot", 2)))
+async def test_units_that_the_buyer_had_at_a_limited_price_count(harness: HandlerHarness) -> None:
+    first = await ask_one(harness.pool, preview(("pot", 2)))
     assert first.amounts is not None
-    await stall.say(create(("pot", 2), expected_pay_amount=first.amounts.payable))
-    second = await ask_one(stall.pool, preview(("pot", 1)))
+    await harness.handle(create(("pot", 2), expected_pay_amount=first.amounts.payable))
+    second = await ask_one(harness.pool, preview(("pot", 1)))
     assert second.amounts is not None
     assert (first.amounts.promotion, second.amounts.promotion) == (10_000, 0)
-    await stall.say(create(("pot", 1), request_id="r2", expected_pay_amount=second.amounts.payable))
-    assert len(stall.heard("order.created")) == 2
-    other = await ask_one(stall.pool, preview(("pot", 2), user_id="u2"))
+    await harness.handle(create(("pot", 1), request_id="r2", expected_pay_amount=second.amounts.payable))
+    assert len(harness.events_of("order.created")) == 2
+    other = await ask_one(harness.pool, preview(("pot", 2), user_id="u2"))
     assert other.amounts is not None
     assert other.amounts.promotion == 5_000  # one is left
 
 
-async def test_the_cart_costs_what_its_lines_cost(stall: Floor) -> None:
-    await stall.pool.execute("INSERT INTO cart_lines (user_id, sku_id, qty) VALUES ('u1', 'tea', 4), ('u1', 'cup', 1)")
-    carried = await ask_one(stall.pool, preview(from_cart=True, coupon_id="c-all", use_points=300))
-    bought = await ask_one(stall.pool, preview(("cup", 1), ("tea", 4), coupon_id="c-all", use_points=300))
+async def test_the_cart_costs_what_its_lines_cost(harness: HandlerHarness) -> None:
+    await harness.pool.execute(
+        "INSERT INTO cart_lines (user_id, sku_id, qty) VALUES ('u1', 'tea', 4), ('u1', 'cup', 1)"
+    )
+    carried = await ask_one(harness.pool, preview(from_cart=True, coupon_id="c-all", use_points=300))
+    bought = await ask_one(harness.pool, preview(("cup", 1), ("tea", 4), coupon_id="c-all", use_points=300))
     assert carried.amounts is not None
     assert (carried.amounts, carried.items) == (bought.amounts, bought.items)
 
 
-async def test_an_empty_cart_and_a_cart_with_items_beside_it_are_refused(stall: Floor) -> None:
+async def test_an_empty_cart_and_a_cart_with_items_beside_it_are_refused(harness: HandlerHarness) -> None:
     empty, both = [
-        await ask_one(stall.pool, body) for body in (preview(from_cart=True), preview(("tea", 1), from_cart=True))
+        await ask_one(harness.pool, body) for body in (preview(from_cart=True), preview(("tea", 1), from_cart=True))
     ]
     assert empty.refusal is not None
     assert (empty.refusal.code, empty.items, empty.amounts) == ("ORDER_ITEMS_EMPTY", (), None)
@@ -215,41 +144,41 @@ async def test_an_empty_cart_and_a_cart_with_items_beside_it_are_refused(stall: 
     assert (both.refusal.code, both.amounts) == ("ORDER_PARAM_INVALID", None)
 
 
-async def test_a_cart_of_more_lines_than_an_order_has_is_refused(stall: Floor) -> None:
-    await stall.pool.execute(
+async def test_a_cart_of_more_lines_than_an_order_has_is_refused(harness: HandlerHarness) -> None:
+    await harness.pool.execute(
         "INSERT INTO cart_lines (user_id, sku_id, qty) SELECT 'u1', 'sku-' || n, 1 FROM generate_series(1, 201) n"
     )
-    said = await ask_one(stall.pool, preview(from_cart=True))
+    said = await ask_one(harness.pool, preview(from_cart=True))
     assert said.refusal is not None
     assert said.refusal.details == {"field": "items"}
 
 
-async def test_the_buyer_is_shown_with_level_and_points(stall: Floor) -> None:
-    said = await ask_one(stall.pool, preview(("plate", 10), use_points=1_050))
+async def test_the_buyer_is_shown_with_level_and_points(harness: HandlerHarness) -> None:
+    said = await ask_one(harness.pool, preview(("plate", 10), use_points=1_050))
     assert said.user.model_dump() == {"user_id": "u1", "member_level": "gold", "points_available": 5_050}
     assert (said.points_used, said.points_usable) == (1_000, 3_800)  # whole hundreds, up to half of 77.70 yuan
     assert said.amounts is not None
     assert said.amounts.points == 1_000
-    stranger = await ask_one(stall.pool, preview(("plate", 10), user_id="u9"))
+    stranger = await ask_one(harness.pool, preview(("plate", 10), user_id="u9"))
     assert stranger.user.model_dump() == {"user_id": "u9", "member_level": None, "points_available": 0}
     assert (stranger.points_usable, stranger.coupons, stranger.addresses) == (0, (), ())
 
 
-async def test_the_points_of_another_order_are_not_available(stall: Floor) -> None:
-    first = await ask_one(stall.pool, preview(("plate", 10), use_points=3_000))
+async def test_the_points_of_another_order_are_not_available(harness: HandlerHarness) -> None:
+    first = await ask_one(harness.pool, preview(("plate", 10), use_points=3_000))
     assert first.amounts is not None
-    await stall.say(create(("plate", 10), use_points=3_000, expected_pay_amount=first.amounts.payable))
-    assert (await ask_one(stall.pool, preview(("plate", 1)))).user.points_available == 2_050
+    await harness.handle(create(("plate", 10), use_points=3_000, expected_pay_amount=first.amounts.payable))
+    assert (await ask_one(harness.pool, preview(("plate", 1)))).user.points_available == 2_050
 
 
-async def test_the_buyers_coupons_say_whether_this_order_can_use_them(stall: Floor) -> None:
-    await stall.pool.execute(
+async def test_the_buyers_coupons_say_whether_this_order_can_use_them(harness: HandlerHarness) -> None:
+    await harness.pool.execute(
         "INSERT INTO coupons (coupon_id, template_id, name, user_id, state, amount, currency, min_amount, scope,"
         " scope_ids, channels, member_levels, valid_from, valid_to)"
         " SELECT 'c-old', template_id, name, 'u1', 'issued', amount, currency, min_amount, scope, scope_ids, channels,"
         " member_levels, valid_from, valid_to FROM coupon_templates WHERE template_id = 't-old'"
     )
-    said = await ask_one(stall.pool, preview(("plate", 5)))
+    said = await ask_one(harness.pool, preview(("plate", 5)))
     assert {coupon.coupon_id: coupon.why for coupon in said.coupons} == {
         "c-all": None,
         "c-food": "scope",
@@ -260,27 +189,27 @@ async def test_the_buyers_coupons_say_whether_this_order_can_use_them(stall: Flo
     }
     assert all(coupon.usable is (coupon.why is None) for coupon in said.coupons)
     assert said.coupons[0].coupon_id == "c-old"  # what ends first comes first
-    cake = await ask_one(stall.pool, preview(("cake", 1)))
+    cake = await ask_one(harness.pool, preview(("cake", 1)))
     assert {coupon.coupon_id for coupon in cake.coupons if coupon.usable} == {"c-all", "c-food"}
 
 
 @pytest.mark.parametrize("coupon_id", ["c-all", "c-food", "c-much", "c-close", "c-mobile"])
 @pytest.mark.parametrize("lines", [(("plate", 5),), (("cake", 1), ("tea", 2)), (("tea", 1),), (("tea", 2),)])
 async def test_a_coupon_is_usable_exactly_when_the_order_would_be_taken_with_it(
-    stall: Floor, coupon_id: str, lines: Sequence[tuple[str, int]]
+    harness: HandlerHarness, coupon_id: str, lines: Sequence[tuple[str, int]]
 ) -> None:
-    said = await ask_one(stall.pool, preview(*lines, coupon_id=coupon_id))
+    said = await ask_one(harness.pool, preview(*lines, coupon_id=coupon_id))
     [offered] = [coupon for coupon in said.coupons if coupon.coupon_id == coupon_id]
     assert offered.usable is (said.refusal is None)
     if said.refusal is not None:
         assert (said.refusal.code, said.refusal.details["why"]) == ("COUPON_NOT_USABLE", offered.why)
 
 
-async def test_a_coupon_that_an_order_holds_is_offered_no_more(stall: Floor) -> None:
-    said = await ask_one(stall.pool, preview(("plate", 5), coupon_id="c-all"))
+async def test_a_coupon_that_an_order_holds_is_offered_no_more(harness: HandlerHarness) -> None:
+    said = await ask_one(harness.pool, preview(("plate", 5), coupon_id="c-all"))
     assert said.amounts is not None
-    await stall.say(create(("plate", 5), coupon_id="c-all", expected_pay_amount=said.amounts.payable))
-    again = await ask_one(stall.pool, preview(("plate", 5), coupon_id="c-all"))
+    await harness.handle(create(("plate", 5), coupon_id="c-all", expected_pay_amount=said.amounts.payable))
+    again = await ask_one(harness.pool, preview(("plate", 5), coupon_id="c-all"))
     assert again.refusal is not None
     assert again.refusal.code == "COUPON_ALREADY_LOCKED"
     assert "c-all" not in {coupon.coupon_id for coupon in again.coupons}
@@ -304,69 +233,71 @@ REFUSED: list[tuple[str, dict[str, Any], str, int]] = [
     ("changes", "code", "lines"), [case[1:] for case in REFUSED], ids=[case[0] for case in REFUSED]
 )
 async def test_what_would_be_refused_says_why_and_all_the_rest(
-    stall: Floor, changes: dict[str, Any], code: str, lines: int
+    harness: HandlerHarness, changes: dict[str, Any], code: str, lines: int
 ) -> None:
-    await stall.placed(("plate", 1), price=777 + 101 + 700)
-    said = await ask_one(stall.pool, preview(("plate", 5), **changes))
+    await harness.place_order(("plate", 1), price=777 + 101 + 700)
+    said = await ask_one(harness.pool, preview(("plate", 5), **changes))
     assert said.refusal is not None
     assert (said.refusal.code, said.amounts, len(said.items), said.points_used) == (code, None, lines, 0)
     assert said.user.points_available == 5_050
     assert len(said.coupons) == 5
     assert len(said.addresses) == 1
     body = create(("plate", 5), request_id="same", **{"expected_pay_amount": 1} | changes)
-    await stall.say(body)
-    [rejected] = [event for event in stall.heard("command.rejected") if event["code"] != "RISK_RATE_LIMITED"]
+    await harness.handle(body)
+    [rejected] = [event for event in harness.events_of("command.rejected") if event["code"] != "RISK_RATE_LIMITED"]
     assert (rejected["code"], rejected["details"]) == (said.refusal.code, said.refusal.details)
 
 
-async def test_what_a_business_type_does_not_take_is_not_offered(stall: Floor) -> None:
+async def test_what_a_business_type_does_not_take_is_not_offered(harness: HandlerHarness) -> None:
     terms = {"allow_coupon": False, "allow_points": False}
-    await stall.say(SettingsSet(business_type="group_buy", revision=1, **terms), trusted=True)  # type: ignore[arg-type]
-    said = await ask_one(stall.pool, preview(("plate", 5), business_type="group_buy"))
+    await harness.handle(SettingsSet(business_type="group_buy", revision=1, **terms), trusted=True)  # type: ignore[arg-type]
+    said = await ask_one(harness.pool, preview(("plate", 5), business_type="group_buy"))
     assert (said.refusal, said.points_usable) == (None, 0)
     assert {coupon.why for coupon in said.coupons} == {"business_type"}
 
 
-async def test_the_newest_different_addresses_are_shown_masked(stall: Floor) -> None:
+async def test_the_newest_different_addresses_are_shown_masked(harness: HandlerHarness) -> None:
     async def order(detail: str) -> str:
         address = Address(receiver="Wang Fang", phone="13812345678", country="CN", detail=detail)
-        await stall.pool.execute("UPDATE orders SET created_at = created_at - interval '1 hour'")  # no rate limit
-        stall.count += 1
+        await harness.pool.execute("UPDATE orders SET created_at = created_at - interval '1 hour'")  # no rate limit
+        harness.count += 1
         paid = 777 + 101 + 700
-        await stall.say(create(("plate", 1), request_id=f"r{stall.count}", address=address, expected_pay_amount=paid))
-        return str(stall.heard("order.created")[-1]["order_id"])
+        await harness.handle(
+            create(("plate", 1), request_id=f"r{harness.count}", address=address, expected_pay_amount=paid)
+        )
+        return str(harness.events_of("order.created")[-1]["order_id"])
 
     numbers = [await order(f"{n} Nanjing Road") for n in (1, 2, 3, 4, 5, 6)]
     again = await order("3 Nanjing Road")
-    said = await ask_one(stall.pool, preview(("plate", 1)))
+    said = await ask_one(harness.pool, preview(("plate", 1)))
     assert [str(a.order_id) for a in said.addresses] == [again, numbers[5], numbers[4], numbers[3], numbers[1]]
     assert {(a.country, a.receiver, a.phone) for a in said.addresses} == {("CN", "W****", "138****5678")}
     assert [a.detail for a in said.addresses] == ["3****", "6****", "5****", "4****", "2****"]
     everything = said.model_dump_json()
     assert "Nanjing" not in everything
     assert "13812345678" not in everything
-    other = await ask_one(stall.pool, preview(("plate", 1), user_id="u2"))
+    other = await ask_one(harness.pool, preview(("plate", 1), user_id="u2"))
     assert other.addresses == ()
 
 
 async def test_an_address_whose_key_is_gone_is_left_out_and_the_price_is_told(
-    stall: Floor, monkeypatch: pytest.MonkeyPatch
+    harness: HandlerHarness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    await stall.placed(("plate", 1), price=777 + 101 + 700)
+    await harness.place_order(("plate", 1), price=777 + 101 + 700)
     monkeypatch.setattr(cipher, "current", lambda: cipher.Cipher.from_keys(cipher.new_key("other")))
-    said = await ask_one(stall.pool, preview(("plate", 1)))
+    said = await ask_one(harness.pool, preview(("plate", 1)))
     assert (said.addresses, said.amounts is not None) == ((), True)
 
 
-async def test_an_order_that_is_hidden_or_was_rejected_shows_no_address(stall: Floor) -> None:
-    hidden = await stall.placed(("plate", 1), price=777 + 101 + 700)
-    await stall.say(cancel(hidden))
-    await stall.pool.execute("UPDATE orders SET deleted = true")
-    price = (await ask_one(stall.pool, preview(("plate", 1001)))).amounts
+async def test_an_order_that_is_hidden_or_was_rejected_shows_no_address(harness: HandlerHarness) -> None:
+    hidden = await harness.place_order(("plate", 1), price=777 + 101 + 700)
+    await harness.handle(cancel(hidden))
+    await harness.pool.execute("UPDATE orders SET deleted = true")
+    price = (await ask_one(harness.pool, preview(("plate", 1001)))).amounts
     assert price is not None
-    await stall.say(create(("plate", 1001), request_id="r2", expected_pay_amount=price.payable))
-    assert await stall.states() == ["cancelled", "rejected"]
-    assert (await ask_one(stall.pool, preview(("plate", 1)))).addresses == ()
+    await harness.handle(create(("plate", 1001), request_id="r2", expected_pay_amount=price.payable))
+    assert await harness.states() == ["cancelled", "rejected"]
+    assert (await ask_one(harness.pool, preview(("plate", 1)))).addresses == ()
 
 
 WHO: list[tuple[Actor, bool, bool]] = [
@@ -381,9 +312,9 @@ WHO: list[tuple[Actor, bool, bool]] = [
 
 @pytest.mark.parametrize(("actor", "trusted", "answered"), WHO)
 async def test_a_user_asks_for_itself_and_an_operator_is_vouched_for(
-    stall: Floor, actor: Actor, trusted: bool, answered: bool
+    harness: HandlerHarness, actor: Actor, trusted: bool, answered: bool
 ) -> None:
-    first, second = await ask(stall.pool, preview(("tea", 1), actor=actor), preview(("tea", 1)), trusted=trusted)
+    first, second = await ask(harness.pool, preview(("tea", 1), actor=actor), preview(("tea", 1)), trusted=trusted)
     assert isinstance(second, OrderPreviewed)
     if answered:
         assert isinstance(first, OrderPreviewed)
@@ -392,21 +323,21 @@ async def test_a_user_asks_for_itself_and_an_operator_is_vouched_for(
         assert first.code == "AUTH_FORBIDDEN"
 
 
-async def test_each_of_many_questions_gets_its_own_answer_in_order(stall: Floor) -> None:
+async def test_each_of_many_questions_gets_its_own_answer_in_order(harness: HandlerHarness) -> None:
     bodies = [preview(("plate", n), user_id=f"u{n % 3}") for n in range(1, 20)]
-    replies = await ask(stall.pool, *bodies)
+    replies = await ask(harness.pool, *bodies)
     told = [(r.user.user_id, r.items[0].qty) for r in replies if isinstance(r, OrderPreviewed)]
     assert told == [(body.user_id, body.items[0].qty) for body in bodies]
 
 
-async def test_many_questions_take_no_more_statements_than_one(stall: Floor) -> None:
+async def test_many_questions_take_no_more_statements_than_one(harness: HandlerHarness) -> None:
     async def statements(count: int) -> int:
         seen: list[str] = []
 
         def look(record: Any) -> None:
             seen.append(record.query)
 
-        async with stall.pool.acquire() as tx, tx.transaction(readonly=True):
+        async with harness.pool.acquire() as tx, tx.transaction(readonly=True):
             bodies = [preview(("plate", 1), ("tea", 2), user_id=f"u{n}", coupon_id="c-all") for n in range(count)]
             envelopes = [
                 Envelope(body=body, message_id=str(n), correlation_id="c", occurred_at=FROM)
@@ -420,29 +351,29 @@ async def test_many_questions_take_no_more_statements_than_one(stall: Floor) -> 
     assert await statements(1) == await statements(50)
 
 
-async def test_a_preview_writes_nothing_and_locks_nothing(stall: Floor) -> None:
+async def test_a_preview_writes_nothing_and_locks_nothing(harness: HandlerHarness) -> None:
     counts = "SELECT sum(n_tup_ins + n_tup_upd + n_tup_del)::bigint FROM pg_stat_xact_user_tables"
     everything = preview(("pot", 1), ("tea", 2), coupon_id="c-all", use_points=100)
     envelope = Envelope(body=everything, message_id="m", correlation_id="c", occurred_at=FROM)
-    async with stall.pool.acquire() as other, other.transaction():
+    async with harness.pool.acquire() as other, other.transaction():
         # what an order being placed holds meanwhile
         await other.execute("SELECT 1 FROM coupons, points_accounts, promotion_quotas FOR UPDATE")
-        async with stall.pool.acquire() as tx, tx.transaction():
+        async with harness.pool.acquire() as tx, tx.transaction():
             await tx.execute("SET LOCAL lock_timeout = '100ms'")
             [reply] = await queries.answer(tx, Batch([envelope], datetime.now(UTC)))
             assert isinstance(reply, OrderPreviewed)
             assert reply.refusal is None
             assert await tx.fetchval(counts) == 0
     with pytest.raises(asyncpg.ReadOnlySQLTransactionError):
-        async with stall.pool.acquire() as tx, tx.transaction(readonly=True):
+        async with harness.pool.acquire() as tx, tx.transaction(readonly=True):
             await tx.execute("DELETE FROM coupons")
 
 
-async def test_a_price_is_that_of_the_moment_it_is_asked_at(stall: Floor) -> None:
+async def test_a_price_is_that_of_the_moment_it_is_asked_at(harness: HandlerHarness) -> None:
     envelope = Envelope(body=preview(("tea", 2)), message_id="m", correlation_id="c", occurred_at=FROM)
     amounts = []
     for now in (FROM - timedelta(days=1), FROM, TO):
-        async with stall.pool.acquire() as tx, tx.transaction(readonly=True):
+        async with harness.pool.acquire() as tx, tx.transaction(readonly=True):
             [reply] = await queries.answer(tx, Batch([envelope], now))
         assert isinstance(reply, OrderPreviewed)
         assert reply.amounts is not None

@@ -7,7 +7,7 @@ import pytest
 
 from scripts.gateways import alipay_protocol, paypal_protocol, unionpay_protocol, wechat_protocol
 from scripts.gateways.paypal_protocol import Moved
-from tests.handlers.harness import Floor
+from tests.handlers.harness import HandlerHarness
 from tests.handlers.statement_builders import DAY, NOON, paid_at, reconcile, refunded_at
 from tests.providers import alipay_builders, paypal_builders, unionpay_builders, wechat_builders
 from workers.providers import configure
@@ -93,20 +93,20 @@ def nothing_stays() -> Iterator[None]:
 
 
 @pytest.mark.parametrize("name", STATEMENTS)
-async def test_a_providers_own_file_is_compared_with_what_we_hold(name: str, floor: Floor) -> None:
-    await floor.open_shop()
-    order_id, paid = await paid_at(floor, trade_no=TRADE_NO, provider=name)
-    books = Books(paid, await refunded_at(floor, order_id, 300))
+async def test_a_providers_own_file_is_compared_with_what_we_hold(name: str, harness: HandlerHarness) -> None:
+    await harness.fill_stock()
+    order_id, paid = await paid_at(harness, trade_no=TRADE_NO, provider=name)
+    books = Books(paid, await refunded_at(harness, order_id, 300))
     configure({name: PROVIDERS[name]()})
     sound, wrong = STATEMENTS[name](books), STATEMENTS[name](Books("P999", books.back, 999))
     torn = sound[: len(sound) * 2 // 3]
 
-    floor.events.clear()
-    await floor.say(reconcile(sound, name), reconcile(wrong, name), reconcile(torn, name), trusted=True)
+    harness.events.clear()
+    await harness.handle(reconcile(sound, name), reconcile(wrong, name), reconcile(torn, name), trusted=True)
 
-    first, second = floor.heard("payment.reconciled")
+    first, second = harness.events_of("payment.reconciled")
     assert (first["rows"], first["matched"], first["differences"]) == (2, 2, 0)
     assert (second["rows"], second["matched"], second["differences"]) == (2, 1, 2)
-    found = [(e["kind"], e["number"], e["theirs"]) for e in floor.heard("payment.discrepancy_found")]
+    found = [(e["kind"], e["number"], e["theirs"]) for e in harness.events_of("payment.discrepancy_found")]
     assert found == [("missing_here", "P999", 999), ("missing_there", paid, None)]
-    assert [event["code"] for event in floor.heard("command.rejected")] == ["RECONCILE_FILE_INVALID"]
+    assert [event["code"] for event in harness.events_of("command.rejected")] == ["RECONCILE_FILE_INVALID"]

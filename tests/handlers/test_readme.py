@@ -8,7 +8,8 @@ import pytest
 
 from messages.payments import PaymentCallback, PaymentStart
 from messages.registry import MODELS
-from tests.handlers.harness import Floor, create, receive, sku
+from tests.handlers.builders import create, receive, sku
+from tests.handlers.harness import HandlerHarness
 from tests.providers.keys import private_pem, public_pem
 from workers import providers
 from workers.providers.configuration import make
@@ -18,15 +19,15 @@ JSON = re.compile(r"^```json\n(.*?)^```", re.MULTILINE | re.DOTALL)
 COMMAND = re.compile(r"^([a-z_]+(?:\.[a-z_]+)+) +(\{.*?\})$", re.MULTILINE | re.DOTALL)
 
 
-async def test_the_commands_of_the_readme_are_taken_and_make_the_price(floor: Floor) -> None:
+async def test_the_commands_of_the_readme_are_taken_and_make_the_price(harness: HandlerHarness) -> None:
     text = README.read_text("utf-8").partition("<!-- prices -->")[2].partition("<!-- /prices -->")[0]
     said = {name: MODELS[f"{name}.v1"].model_validate_json(body) for name, body in COMMAND.findall(text)}
     assert list(said) == ["promotion.upsert", "coupon_template.upsert", "coupon.issue", "points.grant", "settings.set"]
     tea = sku("tea", price=500, currency="USD").model_copy(update={"category_id": "tea"})
-    await floor.say(tea)
-    await floor.say(receive("tea", 10))
+    await harness.handle(tea)
+    await harness.handle(receive("tea", 10))
     for body in said.values():
-        await floor.say(body, trusted=True)
+        await harness.handle(body, trusted=True)
     bought = create(
         ("tea", 5),
         user_id="ada",
@@ -35,8 +36,8 @@ async def test_the_commands_of_the_readme_are_taken_and_make_the_price(floor: Fl
         use_points=250,
         expected_pay_amount=5 * 500 - 300 - 200 - 200,
     )
-    await floor.say(bought)
-    [created] = floor.heard("order.created")
+    await harness.handle(bought)
+    [created] = harness.events_of("order.created")
     amounts = created["amounts"]
     assert [amounts[part] for part in ("promotion", "coupon", "points", "payable")] == [300, 200, 200, 1800]
 
@@ -49,7 +50,7 @@ def no_providers_afterwards() -> Iterator[None]:
 
 @pytest.mark.usefixtures("no_providers_afterwards")
 async def test_the_payment_of_the_readme_starts_and_its_notification_is_refused_for_its_signature(
-    floor: Floor, tmp_path: Path
+    harness: HandlerHarness, tmp_path: Path
 ) -> None:
     text = README.read_text("utf-8").partition("<!-- payments -->")[2].partition("<!-- /payments -->")[0]
     merchant, start, callback = JSON.findall(text)
@@ -57,9 +58,9 @@ async def test_the_payment_of_the_readme_starts_and_its_notification_is_refused_
     (tmp_path / "app.pem").write_text(private_pem("app"))
     (tmp_path / "alipay.pem").write_text(public_pem("alipay"))
     providers.configure({"alipay": make("alipay", f"file:{tmp_path / 'alipay.json'}")})
-    await floor.open_shop()
-    order_id = await floor.placed(("s1", 2), user_id="ada")
-    await floor.say(PaymentStart.model_validate_json(start).model_copy(update={"order_id": order_id}))
-    assert [event["kind"] for event in floor.heard("payment.started")] == ["redirect"]
-    await floor.say(PaymentCallback.model_validate_json(callback))
-    assert [event["code"] for event in floor.heard("payment.callback_rejected")] == ["PAY_SIGNATURE_INVALID"]
+    await harness.fill_stock()
+    order_id = await harness.place_order(("s1", 2), user_id="ada")
+    await harness.handle(PaymentStart.model_validate_json(start).model_copy(update={"order_id": order_id}))
+    assert [event["kind"] for event in harness.events_of("payment.started")] == ["redirect"]
+    await harness.handle(PaymentCallback.model_validate_json(callback))
+    assert [event["code"] for event in harness.events_of("payment.callback_rejected")] == ["PAY_SIGNATURE_INVALID"]

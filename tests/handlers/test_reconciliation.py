@@ -8,7 +8,8 @@ import pytest
 
 from messages.payments import STATEMENT_BYTES_MAX, PaymentReconcile
 from messages.refunds import RefundResult
-from tests.handlers.harness import Floor, user
+from tests.handlers.builders import user
+from tests.handlers.harness import HandlerHarness
 from tests.handlers.statement_builders import DAY, NOON, attempted, on_paper, paid_at, paper, reconcile, refunded_at
 from workers.domain.reconciliation import LATE
 from workers.handlers import reconciliations
@@ -27,46 +28,46 @@ def providers() -> Iterator[None]:
     configure({})
 
 
-async def counts(floor: Floor, *bodies: PaymentReconcile) -> list[tuple[int, int, int]]:
+async def counts(harness: HandlerHarness, *bodies: PaymentReconcile) -> list[tuple[int, int, int]]:
     """(rows, matched, differences) that each is answered with."""
     on_paper("alipay", "wechat")
-    floor.replies.clear()
-    floor.events.clear()
-    await floor.say(*bodies, trusted=True, reply_to="client.a")
-    assert {reply["type"] for reply in floor.replies} == {"payment.reconciled.v1"}, floor.replies
-    return [(reply["rows"], reply["matched"], reply["differences"]) for reply in floor.replies]
+    harness.replies.clear()
+    harness.events.clear()
+    await harness.handle(*bodies, trusted=True, reply_to="client.a")
+    assert {reply["type"] for reply in harness.replies} == {"payment.reconciled.v1"}, harness.replies
+    return [(reply["rows"], reply["matched"], reply["differences"]) for reply in harness.replies]
 
 
-def told(floor: Floor) -> list[tuple[str, str, str | None]]:
-    return [(e["kind"], e["movement"], e["number"]) for e in floor.heard("payment.discrepancy_found")]
+def told(harness: HandlerHarness) -> list[tuple[str, str, str | None]]:
+    return [(e["kind"], e["movement"], e["number"]) for e in harness.events_of("payment.discrepancy_found")]
 
 
-async def everything(floor: Floor) -> dict[str, list[Any]]:
+async def everything(harness: HandlerHarness) -> dict[str, list[Any]]:
     """Money and orders."""
     tables = ("orders", "payment_facts", "refunds", "payment_attempts", "stock")
-    return {name: sorted(map(repr, await floor.pool.fetch(f"SELECT * FROM {name}"))) for name in tables}
+    return {name: sorted(map(repr, await harness.pool.fetch(f"SELECT * FROM {name}"))) for name in tables}
 
 
-async def test_a_day_that_agrees_has_no_differences_and_changes_nothing(floor: Floor) -> None:
-    await floor.open_shop()
-    order_id, number = await paid_at(floor)
-    refund_no = await refunded_at(floor, order_id, 300)
-    before = await everything(floor)
+async def test_a_day_that_agrees_has_no_differences_and_changes_nothing(harness: HandlerHarness) -> None:
+    await harness.fill_stock()
+    order_id, number = await paid_at(harness)
+    refund_no = await refunded_at(harness, order_id, 300)
+    before = await everything(harness)
     statement = paper(f"capture {number} t1 1000 CNY", f"refund {refund_no} t1 300 CNY")
-    assert await counts(floor, reconcile(statement)) == [(2, 2, 0)]
-    assert [event["type"] for event in floor.events] == ["payment.reconciled.v1"]
-    assert await everything(floor) == before
+    assert await counts(harness, reconcile(statement)) == [(2, 2, 0)]
+    assert [event["type"] for event in harness.events] == ["payment.reconciled.v1"]
+    assert await everything(harness) == before
 
 
-async def test_every_kind_of_difference_is_an_event_that_says_where_to_look(floor: Floor) -> None:
-    await floor.open_shop()
-    order_id, number = await paid_at(floor)
-    other_id, other = await paid_at(floor, trade_no="t2")
-    refund_no = await refunded_at(floor, other_id, 300)
+async def test_every_kind_of_difference_is_an_event_that_says_where_to_look(harness: HandlerHarness) -> None:
+    await harness.fill_stock()
+    order_id, number = await paid_at(harness)
+    other_id, other = await paid_at(harness, trade_no="t2")
+    refund_no = await refunded_at(harness, other_id, 300)
     statement = paper(f"capture {number} t1 999 USD", "capture X9 t9 5 CNY", f"capture {other} t2 1000 CNY")
-    assert await counts(floor, reconcile(statement)) == [(3, 1, 3)]
+    assert await counts(harness, reconcile(statement)) == [(3, 1, 3)]
     common = {"provider": "alipay", "day": "2026-11-21", "stream": None, "seq": None}
-    found = [{k: v for k, v in e.items() if k != "type"} for e in floor.heard("payment.discrepancy_found")]
+    found = [{k: v for k, v in e.items() if k != "type"} for e in harness.events_of("payment.discrepancy_found")]
     assert found == [
         common | {
             "kind": "amount", "movement": "capture", "number": number, "trade_no": "t1", "ours": 1000, "theirs": 999,
@@ -81,7 +82,7 @@ async def test_every_kind_of_difference_is_an_event_that_says_where_to_look(floo
             "theirs": None, "currency": "CNY", "their_currency": None, "order_id": str(other_id), "line": None,
         },
     ]  # fmt: skip
-    assert floor.heard("payment.reconciled") == [
+    assert harness.events_of("payment.reconciled") == [
         {
             "provider": "alipay",
             "day": "2026-11-21",
@@ -95,25 +96,25 @@ async def test_every_kind_of_difference_is_an_event_that_says_where_to_look(floo
     ]
 
 
-async def test_what_is_missing_here_leads_to_its_order_where_the_number_is_ours(floor: Floor) -> None:
-    await floor.open_shop()
-    order_id = await floor.placed()
-    number = await attempted(floor, order_id, "t1", state="failed")
-    assert await counts(floor, reconcile(paper(f"capture {number} t1 1000 CNY"))) == [(1, 0, 1)]
-    [found] = floor.heard("payment.discrepancy_found")
+async def test_what_is_missing_here_leads_to_its_order_where_the_number_is_ours(harness: HandlerHarness) -> None:
+    await harness.fill_stock()
+    order_id = await harness.place_order()
+    number = await attempted(harness, order_id, "t1", state="failed")
+    assert await counts(harness, reconcile(paper(f"capture {number} t1 1000 CNY"))) == [(1, 0, 1)]
+    [found] = harness.events_of("payment.discrepancy_found")
     assert (found["kind"], found["order_id"]) == ("missing_here", str(order_id))
 
 
 async def test_a_capture_that_another_system_collected_is_found_by_the_providers_number(
-    floor: Floor,
+    harness: HandlerHarness,
 ) -> None:
-    await floor.open_shop()
-    order_id, _ = await paid_at(floor)
-    await floor.pool.execute("DELETE FROM payment_attempts")
-    assert await counts(floor, reconcile(paper("capture SHOP-1 t1 1000 CNY"))) == [(1, 1, 0)]
-    assert await counts(floor, reconcile(paper())) == [(0, 0, 1)]
-    assert floor.heard("payment.discrepancy_found")[0]["order_id"] == str(order_id)
-    assert told(floor) == [("missing_there", "capture", None)]
+    await harness.fill_stock()
+    order_id, _ = await paid_at(harness)
+    await harness.pool.execute("DELETE FROM payment_attempts")
+    assert await counts(harness, reconcile(paper("capture SHOP-1 t1 1000 CNY"))) == [(1, 1, 0)]
+    assert await counts(harness, reconcile(paper())) == [(0, 0, 1)]
+    assert harness.events_of("payment.discrepancy_found")[0]["order_id"] == str(order_id)
+    assert told(harness) == [("missing_there", "capture", None)]
 
 
 @pytest.mark.parametrize(
@@ -129,146 +130,150 @@ async def test_a_capture_that_another_system_collected_is_found_by_the_providers
     ids=["before", "late the day before", "its first moment", "before its last hours", "its last hours", "after it"],
 )
 async def test_the_day_is_one_in_the_business_time_zone_and_a_providers_may_end_a_little_earlier(
-    floor: Floor, at: datetime, missing_there: bool
+    harness: HandlerHarness, at: datetime, missing_there: bool
 ) -> None:
-    await floor.open_shop()
-    _, number = await paid_at(floor, at)
-    assert await counts(floor, reconcile(paper())) == [(0, 0, int(missing_there))]
-    assert await counts(floor, reconcile(paper(f"capture {number} t1 1000 CNY"))) == [(1, 1, 0)]
+    await harness.fill_stock()
+    _, number = await paid_at(harness, at)
+    assert await counts(harness, reconcile(paper())) == [(0, 0, int(missing_there))]
+    assert await counts(harness, reconcile(paper(f"capture {number} t1 1000 CNY"))) == [(1, 1, 0)]
 
 
 @pytest.mark.parametrize("days", [-1, 2])
-async def test_beyond_the_neighbouring_days_a_capture_is_another_one(floor: Floor, days: int) -> None:
-    await floor.open_shop()
+async def test_beyond_the_neighbouring_days_a_capture_is_another_one(harness: HandlerHarness, days: int) -> None:
+    await harness.fill_stock()
     at = MIDNIGHT + timedelta(days=days, microseconds=-1 if days < 0 else 0)
-    _, number = await paid_at(floor, at)
-    assert await counts(floor, reconcile(paper(f"capture {number} t1 1000 CNY"))) == [(1, 0, 1)]
+    _, number = await paid_at(harness, at)
+    assert await counts(harness, reconcile(paper(f"capture {number} t1 1000 CNY"))) == [(1, 0, 1)]
 
 
-async def test_what_one_day_listed_is_neither_missed_nor_found_on_the_next(floor: Floor) -> None:
-    await floor.open_shop()
-    _, number = await paid_at(floor, MIDNIGHT + timedelta(days=1))
+async def test_what_one_day_listed_is_neither_missed_nor_found_on_the_next(harness: HandlerHarness) -> None:
+    await harness.fill_stock()
+    _, number = await paid_at(harness, MIDNIGHT + timedelta(days=1))
     line = f"capture {number} t1 1000 CNY"
-    assert await counts(floor, reconcile(paper(line))) == [(1, 1, 0)]
-    assert await counts(floor, reconcile(paper(day=NEXT), day=NEXT)) == [(0, 0, 0)]
-    assert await counts(floor, reconcile(paper(line, day=NEXT), day=NEXT)) == [(1, 0, 1)]
-    assert told(floor) == [("missing_here", "capture", number)]
+    assert await counts(harness, reconcile(paper(line))) == [(1, 1, 0)]
+    assert await counts(harness, reconcile(paper(day=NEXT), day=NEXT)) == [(0, 0, 0)]
+    assert await counts(harness, reconcile(paper(line, day=NEXT), day=NEXT)) == [(1, 0, 1)]
+    assert told(harness) == [("missing_here", "capture", number)]
 
 
-async def test_two_days_in_one_batch_are_compared_one_after_the_other(floor: Floor) -> None:
-    await floor.open_shop()
-    _, number = await paid_at(floor, MIDNIGHT + timedelta(days=1))
+async def test_two_days_in_one_batch_are_compared_one_after_the_other(harness: HandlerHarness) -> None:
+    await harness.fill_stock()
+    _, number = await paid_at(harness, MIDNIGHT + timedelta(days=1))
     line = f"capture {number} t1 1000 CNY"
-    both = await counts(floor, reconcile(paper(line)), reconcile(paper(line, day=NEXT), day=NEXT))
+    both = await counts(harness, reconcile(paper(line)), reconcile(paper(line, day=NEXT), day=NEXT))
     assert sorted(both) == [(1, 0, 1), (1, 1, 0)]
 
 
-async def test_two_workers_with_two_days_never_find_one_capture_twice(floor: Floor) -> None:
-    await floor.open_shop()
-    _, number = await paid_at(floor, MIDNIGHT + timedelta(days=1))
+async def test_two_workers_with_two_days_never_find_one_capture_twice(harness: HandlerHarness) -> None:
+    await harness.fill_stock()
+    _, number = await paid_at(harness, MIDNIGHT + timedelta(days=1))
     line = f"capture {number} t1 1000 CNY"
     on_paper()
-    await floor.overlap([reconcile(paper(line))], [reconcile(paper(line, day=NEXT), day=NEXT)], trusted=True)
-    assert [event["matched"] for event in floor.heard("payment.reconciled")] == [1, 0]
+    await harness.handle_overlapping(
+        [reconcile(paper(line))], [reconcile(paper(line, day=NEXT), day=NEXT)], trusted=True
+    )
+    assert [event["matched"] for event in harness.events_of("payment.reconciled")] == [1, 0]
 
 
-async def test_a_refund_counts_once_it_has_succeeded(floor: Floor) -> None:
-    await floor.open_shop()
-    order_id, number = await paid_at(floor)
+async def test_a_refund_counts_once_it_has_succeeded(harness: HandlerHarness) -> None:
+    await harness.fill_stock()
+    order_id, number = await paid_at(harness)
     capture = f"capture {number} t1 1000 CNY"
-    refund_no = await refunded_at(floor, order_id, 300, at=None)
-    assert await counts(floor, reconcile(paper(capture))) == [(1, 1, 0)]
-    assert await counts(floor, reconcile(paper(capture, f"refund {refund_no} t1 300 CNY"))) == [(2, 2, 0)]
+    refund_no = await refunded_at(harness, order_id, 300, at=None)
+    assert await counts(harness, reconcile(paper(capture))) == [(1, 1, 0)]
+    assert await counts(harness, reconcile(paper(capture, f"refund {refund_no} t1 300 CNY"))) == [(2, 2, 0)]
 
 
-async def test_a_refund_that_the_provider_lists_days_before_it_is_done_is_missed_on_neither_day(floor: Floor) -> None:
-    await floor.open_shop()
-    order_id, number = await paid_at(floor)
-    refund_no = await refunded_at(floor, order_id, 300, at=None)
+async def test_a_refund_that_the_provider_lists_days_before_it_is_done_is_missed_on_neither_day(
+    harness: HandlerHarness,
+) -> None:
+    await harness.fill_stock()
+    order_id, number = await paid_at(harness)
+    refund_no = await refunded_at(harness, order_id, 300, at=None)
     statement = paper(f"capture {number} t1 1000 CNY", f"refund {refund_no} t1 300 CNY")
-    assert await counts(floor, reconcile(statement)) == [(2, 2, 0)]
+    assert await counts(harness, reconcile(statement)) == [(2, 2, 0)]
     done = RefundResult(refund_no=refund_no, status="succeeded", amount=300, currency="CNY", occurred_at=NOON)
-    await floor.say(done, trusted=True)
+    await harness.handle(done, trusted=True)
     later = NOON + timedelta(days=3)
-    await floor.pool.execute("UPDATE refunds SET finished_at = $1", later)
-    assert await counts(floor, reconcile(paper(day=later.date()), day=later.date())) == [(0, 0, 0)]
+    await harness.pool.execute("UPDATE refunds SET finished_at = $1", later)
+    assert await counts(harness, reconcile(paper(day=later.date()), day=later.date())) == [(0, 0, 0)]
 
 
-async def test_a_refund_that_failed_here_and_stands_there_is_missing_here(floor: Floor) -> None:
-    await floor.open_shop()
-    order_id, number = await paid_at(floor)
-    refund_no = await refunded_at(floor, order_id, 300, at=None)
+async def test_a_refund_that_failed_here_and_stands_there_is_missing_here(harness: HandlerHarness) -> None:
+    await harness.fill_stock()
+    order_id, number = await paid_at(harness)
+    refund_no = await refunded_at(harness, order_id, 300, at=None)
     failed = RefundResult(refund_no=refund_no, status="failed", amount=300, currency="CNY", occurred_at=NOON)
-    await floor.say(failed, trusted=True)
+    await harness.handle(failed, trusted=True)
     statement = paper(f"capture {number} t1 1000 CNY", f"refund {refund_no} t1 300 CNY")
-    assert await counts(floor, reconcile(statement)) == [(2, 1, 1)]
-    [found] = floor.heard("payment.discrepancy_found")
+    assert await counts(harness, reconcile(statement)) == [(2, 1, 1)]
+    [found] = harness.events_of("payment.discrepancy_found")
     assert (found["kind"], found["number"], found["order_id"]) == ("missing_here", refund_no, str(order_id))
 
 
-async def test_another_providers_payments_are_not_looked_at(floor: Floor) -> None:
-    await floor.open_shop()
-    await paid_at(floor, provider="wechat")
-    assert await counts(floor, reconcile(paper())) == [(0, 0, 0)]
-    assert await counts(floor, reconcile(paper(), provider="wechat")) == [(0, 0, 1)]
+async def test_another_providers_payments_are_not_looked_at(harness: HandlerHarness) -> None:
+    await harness.fill_stock()
+    await paid_at(harness, provider="wechat")
+    assert await counts(harness, reconcile(paper())) == [(0, 0, 0)]
+    assert await counts(harness, reconcile(paper(), provider="wechat")) == [(0, 0, 1)]
 
 
-async def test_a_trade_number_has_the_number_that_its_own_provider_was_given(floor: Floor) -> None:
-    await floor.open_shop()
+async def test_a_trade_number_has_the_number_that_its_own_provider_was_given(harness: HandlerHarness) -> None:
+    await harness.fill_stock()
     for provider in ("wechat", "alipay"):
-        await paid_at(floor, provider=provider)
-    await floor.pool.execute("DELETE FROM payment_attempts WHERE provider = 'alipay'")
-    assert await counts(floor, reconcile(paper("capture SHOP-1 t1 1000 CNY"))) == [(1, 1, 0)]
+        await paid_at(harness, provider=provider)
+    await harness.pool.execute("DELETE FROM payment_attempts WHERE provider = 'alipay'")
+    assert await counts(harness, reconcile(paper("capture SHOP-1 t1 1000 CNY"))) == [(1, 1, 0)]
 
 
-async def test_the_same_file_again_is_the_same_outcome_without_events(floor: Floor) -> None:
-    await floor.open_shop()
-    await paid_at(floor)
+async def test_the_same_file_again_is_the_same_outcome_without_events(harness: HandlerHarness) -> None:
+    await harness.fill_stock()
+    await paid_at(harness)
     statement = paper("capture X9 t9 5 CNY")
-    assert await counts(floor, reconcile(statement)) == [(1, 0, 2)]
-    assert len(floor.events) == 3
-    assert await counts(floor, reconcile(statement), reconcile(statement)) == [(1, 0, 2)] * 2
-    assert floor.events == []
-    assert await floor.rows("SELECT rows, matched, differences FROM reconciliations") == [(1, 0, 2)]
+    assert await counts(harness, reconcile(statement)) == [(1, 0, 2)]
+    assert len(harness.events) == 3
+    assert await counts(harness, reconcile(statement), reconcile(statement)) == [(1, 0, 2)] * 2
+    assert harness.events == []
+    assert await harness.rows("SELECT rows, matched, differences FROM reconciliations") == [(1, 0, 2)]
 
 
-async def test_the_same_file_twice_in_one_batch_is_compared_once(floor: Floor) -> None:
-    await floor.open_shop()
+async def test_the_same_file_twice_in_one_batch_is_compared_once(harness: HandlerHarness) -> None:
+    await harness.fill_stock()
     statement = paper("capture X9 t9 5 CNY")
-    assert await counts(floor, reconcile(statement), reconcile(statement)) == [(1, 0, 1)] * 2
-    assert sorted(event["type"] for event in floor.events) == [
+    assert await counts(harness, reconcile(statement), reconcile(statement)) == [(1, 0, 1)] * 2
+    assert sorted(event["type"] for event in harness.events) == [
         "payment.discrepancy_found.v1",
         "payment.reconciled.v1",
     ]
 
 
-async def test_the_same_file_by_two_workers_at_once_is_compared_once(floor: Floor) -> None:
+async def test_the_same_file_by_two_workers_at_once_is_compared_once(harness: HandlerHarness) -> None:
     on_paper()
     statement = paper("capture X9 t9 5 CNY")
-    await floor.overlap(*([reconcile(statement)] for _ in range(3)), trusted=True)
-    assert len(floor.heard("payment.discrepancy_found")) == len(floor.heard("payment.reconciled")) == 1
+    await harness.handle_overlapping(*([reconcile(statement)] for _ in range(3)), trusted=True)
+    assert len(harness.events_of("payment.discrepancy_found")) == len(harness.events_of("payment.reconciled")) == 1
 
 
-async def test_a_command_that_is_repeated_has_its_stored_outcome(floor: Floor) -> None:
+async def test_a_command_that_is_repeated_has_its_stored_outcome(harness: HandlerHarness) -> None:
     on_paper()
     body = reconcile(paper("capture X9 t9 5 CNY"))
-    await floor.say(body, trusted=True)
-    floor.events.clear()
-    await floor.say(body, trusted=True, reply_to="client.a")
-    assert floor.events == []
-    assert [(r["differences"], r["duplicate"]) for r in floor.replies] == [(1, True)]
+    await harness.handle(body, trusted=True)
+    harness.events.clear()
+    await harness.handle(body, trusted=True, reply_to="client.a")
+    assert harness.events == []
+    assert [(r["differences"], r["duplicate"]) for r in harness.replies] == [(1, True)]
     other = body.model_copy(update={"content": reconcile(paper()).content})
-    await floor.say(other, trusted=True)
-    assert floor.heard("command.rejected")[-1]["code"] == "IDEMPOTENCY_CONFLICT"
+    await harness.handle(other, trusted=True)
+    assert harness.events_of("command.rejected")[-1]["code"] == "IDEMPOTENCY_CONFLICT"
 
 
-async def test_a_corrected_file_is_compared_anew(floor: Floor) -> None:
-    await floor.open_shop()
-    _, number = await paid_at(floor)
+async def test_a_corrected_file_is_compared_anew(harness: HandlerHarness) -> None:
+    await harness.fill_stock()
+    _, number = await paid_at(harness)
     line = f"capture {number} t1 1000 CNY"
-    assert await counts(floor, reconcile(paper(line, "capture X9 t9 5 CNY"))) == [(2, 1, 1)]
-    assert await counts(floor, reconcile(paper(line))) == [(1, 1, 0)]
-    assert await counts(floor, reconcile(paper())) == [(0, 0, 1)]
+    assert await counts(harness, reconcile(paper(line, "capture X9 t9 5 CNY"))) == [(2, 1, 1)]
+    assert await counts(harness, reconcile(paper(line))) == [(1, 1, 0)]
+    assert await counts(harness, reconcile(paper())) == [(0, 0, 1)]
 
 
 CASES: list[tuple[str, dict[str, Any], str, dict[str, Any]]] = [
@@ -294,20 +299,20 @@ CASES: list[tuple[str, dict[str, Any], str, dict[str, Any]]] = [
 
 @pytest.mark.parametrize(("changes", "code", "details"), [c[1:] for c in CASES], ids=[c[0] for c in CASES])
 async def test_what_is_no_statement_is_refused_and_changes_nothing(
-    floor: Floor, changes: dict[str, Any], code: str, details: dict[str, Any]
+    harness: HandlerHarness, changes: dict[str, Any], code: str, details: dict[str, Any]
 ) -> None:
     on_paper()
-    await floor.say(reconcile(paper()).model_copy(update=changes), trusted=True)
-    [refusal] = floor.events
+    await harness.handle(reconcile(paper()).model_copy(update=changes), trusted=True)
+    [refusal] = harness.events
     assert (refusal["type"], refusal["code"], refusal["details"]) == ("command.rejected.v1", code, details)
-    assert await floor.rows("SELECT * FROM reconciliations") == []
+    assert await harness.rows("SELECT * FROM reconciliations") == []
 
 
-async def test_a_bad_file_does_not_hold_up_its_neighbours(floor: Floor) -> None:
+async def test_a_bad_file_does_not_hold_up_its_neighbours(harness: HandlerHarness) -> None:
     on_paper()
     bodies = [reconcile(b"hello"), reconcile(paper("capture X9 t9 5 CNY")), reconcile(paper(), provider="cheque")]
-    await floor.say(*bodies, trusted=True)
-    assert sorted(event["type"] for event in floor.events) == [
+    await harness.handle(*bodies, trusted=True)
+    assert sorted(event["type"] for event in harness.events) == [
         "command.rejected.v1",
         "command.rejected.v1",
         "payment.discrepancy_found.v1",
@@ -315,11 +320,11 @@ async def test_a_bad_file_does_not_hold_up_its_neighbours(floor: Floor) -> None:
     ]
 
 
-async def test_only_trusted_users_are_believed(floor: Floor) -> None:
+async def test_only_trusted_users_are_believed(harness: HandlerHarness) -> None:
     on_paper()
-    await floor.say(reconcile(paper()))
-    assert [event["code"] for event in floor.events] == ["AUTH_FORBIDDEN"]
-    assert await floor.rows("SELECT * FROM commands") == []
+    await harness.handle(reconcile(paper()))
+    assert [event["code"] for event in harness.events] == ["AUTH_FORBIDDEN"]
+    assert await harness.rows("SELECT * FROM commands") == []
 
 
 def test_the_largest_file_fits_into_a_message() -> None:

@@ -19,7 +19,8 @@ from messages.topology import RETRY_TIERS_SECONDS, Names, topology
 from outbox import wire
 from scripts.cli import COMMANDS, load
 from tests.conftest import Broker
-from tests.handlers.harness import Floor, captured, create
+from tests.handlers.builders import captured, create
+from tests.handlers.harness import HandlerHarness
 from tests.scripts.conftest import Oms
 from workers import shop
 from workers.domain.shop import Shop
@@ -292,11 +293,11 @@ def order_id(database_url: str) -> int:
         cipher.configure(os.environ["OMS_ENCRYPTION_KEYS"])
         shop.configure(Shop())
         pool = await open_pool(database_url, application_name="tests")
-        floor = Floor(pool)
-        await floor.open_shop()
-        await floor.say(create(("s1", 2), request_id="r1"))
-        made = int(floor.heard("order.created")[0]["order_id"])
-        await floor.say(captured(made, 1000), trusted=True)
+        harness = HandlerHarness(pool)
+        await harness.fill_stock()
+        await harness.handle(create(("s1", 2), request_id="r1"))
+        made = int(harness.events_of("order.created")[0]["order_id"])
+        await harness.handle(captured(made, 1000), trusted=True)
         await pool.close()
         return made
 

@@ -15,7 +15,7 @@ from db import cipher
 from db.pool import Pool, open_pool
 from scripts.gateways import alipay_protocol
 from scripts.gateways.alipay_protocol import BillLine
-from tests.handlers.harness import Floor
+from tests.handlers.harness import HandlerHarness
 from tests.handlers.statement_builders import DAY, NOON, paid_at, refunded_at
 from tests.providers import alipay_builders, keys
 from tests.scripts.conftest import Oms
@@ -62,10 +62,10 @@ def in_database(url: str, work: Callable[[Pool], Awaitable[Any]]) -> Any:
 @pytest.fixture
 def books(database_url: str) -> Books:
     async def play(pool: Pool) -> Books:
-        floor = Floor(pool)
-        await floor.open_shop()
-        order_id, paid = await paid_at(floor)
-        return Books(order_id, paid, await refunded_at(floor, order_id, 300))
+        harness = HandlerHarness(pool)
+        await harness.fill_stock()
+        order_id, paid = await paid_at(harness)
+        return Books(order_id, paid, await refunded_at(harness, order_id, 300))
 
     made: Books = in_database(database_url, play)
     return made

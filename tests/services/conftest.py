@@ -3,9 +3,9 @@
 import pytest
 
 from db.pool import Pool
-from tests.handlers.harness import Floor, open_harness
+from tests.handlers.harness import HandlerHarness, open_harness
 
 
 @pytest.fixture
-def floor(pool: Pool) -> Floor:
+def harness(pool: Pool) -> HandlerHarness:
     return open_harness(pool)

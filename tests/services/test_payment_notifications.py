@@ -10,7 +10,8 @@ import pytest
 from messages.payments import PaymentCallback
 from messages.providers import ProviderCertificates, ProviderQuery, ProviderRefundQuery
 from scripts.gateways.wechat_protocol import Platform
-from tests.handlers.harness import Floor, create, receive, sku
+from tests.handlers.builders import create, receive, sku
+from tests.handlers.harness import HandlerHarness
 from tests.handlers.provider_calls import callback, start
 from tests.providers import keys, paypal_builders, wechat_builders
 from workers import providers
@@ -43,61 +44,65 @@ async def reasons(batch: Batch[Any]) -> list[tuple[str, bool]]:
 
 
 async def test_what_is_signed_under_an_unknown_serial_waits_for_its_certificate_which_is_fetched_once(
-    floor: Floor,
+    harness: HandlerHarness,
 ) -> None:
-    batch = await floor.say(*(paid(number=f"P{n}") for n in range(5)))
+    batch = await harness.handle(*(paid(number=f"P{n}") for n in range(5)))
     assert await reasons(batch) == [("certificate_unknown", True)] * 5
-    assert floor.asked == [("wechat", ProviderCertificates(provider="wechat", serial=wechat_builders.OTHER_SERIAL))]
-    assert not floor.heard("payment.callback_rejected")
+    assert harness.provider_calls == [
+        ("wechat", ProviderCertificates(provider="wechat", serial=wechat_builders.OTHER_SERIAL))
+    ]
+    assert not harness.events_of("payment.callback_rejected")
 
 
-async def test_what_a_fetched_certificate_signs_is_believed_beside_what_is_believed_without(floor: Floor) -> None:
+async def test_what_a_fetched_certificate_signs_is_believed_beside_what_is_believed_without(
+    harness: HandlerHarness,
+) -> None:
     pem = wechat_builders.certificate("wechat, next", wechat_builders.OTHER_SERIAL)
     kept = "INSERT INTO provider_certificates (provider, serial, pem) VALUES ('wechat', $1, $2)"
-    await floor.pool.execute(kept, wechat_builders.OTHER_SERIAL, pem)
+    await harness.pool.execute(kept, wechat_builders.OTHER_SERIAL, pem)
     now = datetime.now(UTC)
     known = wechat_builders.notification(wechat_builders.transaction(out_trade_no="P1"), at=now)
-    batch = await floor.say(paid(number="P2"), callback("wechat", known), paid("5F1E", "P3"), paid(number="P4"))
+    batch = await harness.handle(paid(number="P2"), callback("wechat", known), paid("5F1E", "P3"), paid(number="P4"))
     believed = ("order_unknown", True)
     assert await reasons(batch) == [believed, believed, ("certificate_unknown", True), believed]
-    assert floor.asked == [("wechat", ProviderCertificates(provider="wechat", serial="5F1E"))]
+    assert harness.provider_calls == [("wechat", ProviderCertificates(provider="wechat", serial="5F1E"))]
 
 
-async def test_a_serial_that_the_provider_does_not_name_in_time_is_not_believed(floor: Floor) -> None:
-    item = replace(floor.wrap(paid()), attempt=CERTIFICATE_TRIES)
-    batch = await floor.handle([item])
-    await floor.pump()
+async def test_a_serial_that_the_provider_does_not_name_in_time_is_not_believed(harness: HandlerHarness) -> None:
+    item = replace(harness.envelope(paid()), attempt=CERTIFICATE_TRIES)
+    batch = await harness.handle_batch([item])
+    await harness.relay()
     assert not batch.verdicts
-    assert [event["code"] for event in floor.heard("payment.callback_rejected")] == ["PAY_SIGNATURE_INVALID"]
-    assert await floor.rows("SELECT verdict FROM payment_notifications") == [("rejected",)]
-    assert floor.asked == []
+    assert [event["code"] for event in harness.events_of("payment.callback_rejected")] == ["PAY_SIGNATURE_INVALID"]
+    assert await harness.rows("SELECT verdict FROM payment_notifications") == [("rejected",)]
+    assert harness.provider_calls == []
 
 
-async def test_a_provider_that_others_speak_with_is_left_to_them(floor: Floor) -> None:
-    batch = await floor.say(callback("paypal", wechat_builders.notification(wechat_builders.transaction())))
+async def test_a_provider_that_others_speak_with_is_left_to_them(harness: HandlerHarness) -> None:
+    batch = await harness.handle(callback("paypal", wechat_builders.notification(wechat_builders.transaction())))
     assert await reasons(batch) == [("provider_not_configured", True)]
-    await floor.say(callback("cowrie", wechat_builders.notification(wechat_builders.transaction())))
-    assert [event["code"] for event in floor.heard("payment.callback_rejected")] == ["PAY_METHOD_INVALID"]
+    await harness.handle(callback("cowrie", wechat_builders.notification(wechat_builders.transaction())))
+    assert [event["code"] for event in harness.events_of("payment.callback_rejected")] == ["PAY_METHOD_INVALID"]
 
 
-async def test_what_paypal_notifies_of_is_asked_about_because_it_signs_only_a_checksum(floor: Floor) -> None:
+async def test_what_paypal_notifies_of_is_asked_about_because_it_signs_only_a_checksum(harness: HandlerHarness) -> None:
     providers.configure({"paypal": paypal_builders.provider()})
-    await floor.say(sku("d1", currency="USD"))
-    await floor.say(receive("d1", 9))
-    await floor.say(create(("d1", 2), currency="USD"))
-    [created] = floor.heard("order.created")
-    await floor.say(start(int(created["order_id"]), "paypal", "page", "pay-1"))
-    [(attempt_id, number)] = await floor.rows("SELECT id, out_trade_no FROM payment_attempts")
-    floor.asked.clear()
+    await harness.handle(sku("d1", currency="USD"))
+    await harness.handle(receive("d1", 9))
+    await harness.handle(create(("d1", 2), currency="USD"))
+    [created] = harness.events_of("order.created")
+    await harness.handle(start(int(created["order_id"]), "paypal", "page", "pay-1"))
+    [(attempt_id, number)] = await harness.rows("SELECT id, out_trade_no FROM payment_attempts")
+    harness.provider_calls.clear()
     paid = paypal_builders.capture(custom_id=number)
-    batch = await floor.say(callback("paypal", paypal_builders.told("PAYMENT.CAPTURE.COMPLETED", paid)))
-    assert (batch.verdicts, floor.asked) == ({}, [("paypal", ProviderQuery(attempt_id=attempt_id))])
-    assert await floor.states() == ["awaiting_payment"]
-    assert await floor.rows("SELECT verdict FROM payment_notifications") == [("believed",)]
-    floor.asked.clear()
+    batch = await harness.handle(callback("paypal", paypal_builders.told("PAYMENT.CAPTURE.COMPLETED", paid)))
+    assert (batch.verdicts, harness.provider_calls) == ({}, [("paypal", ProviderQuery(attempt_id=attempt_id))])
+    assert await harness.states() == ["awaiting_payment"]
+    assert await harness.rows("SELECT verdict FROM payment_notifications") == [("believed",)]
+    harness.provider_calls.clear()
     back = callback("paypal", paypal_builders.told("PAYMENT.CAPTURE.REFUNDED", paypal_builders.refund()))
-    await floor.say(back)
-    assert floor.asked == [("paypal", ProviderRefundQuery(refund_no=paypal_builders.ASK.refund_no))]
+    await harness.handle(back)
+    assert harness.provider_calls == [("paypal", ProviderRefundQuery(refund_no=paypal_builders.ASK.refund_no))]
 
 
 class Clock:

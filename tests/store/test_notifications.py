@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from tests.handlers.harness import Floor
+from tests.handlers.harness import HandlerHarness
 from workers.providers.port import Notification
 from workers.store import notifications
 
@@ -22,8 +22,10 @@ BODIES = [
 
 
 @pytest.mark.parametrize(("body", "kept"), BODIES)
-async def test_a_notification_is_kept_byte_for_byte_but_for_card_data(floor: Floor, body: bytes, kept: bytes) -> None:
-    async with floor.pool.acquire() as tx, tx.transaction():
+async def test_a_notification_is_kept_byte_for_byte_but_for_card_data(
+    harness: HandlerHarness, body: bytes, kept: bytes
+) -> None:
+    async with harness.pool.acquire() as tx, tx.transaction():
         [notification_id] = await notifications.keep(
             tx, [notifications.NotificationRecord("unionpay", Notification({"a": "b"}, body, AT), about="P1")]
         )
@@ -32,8 +34,8 @@ async def test_a_notification_is_kept_byte_for_byte_but_for_card_data(floor: Flo
     assert b"6226090000000048" not in shown.notification
 
 
-async def test_copies_of_a_notification_are_one_row_whatever_their_headers(floor: Floor) -> None:
-    async with floor.pool.acquire() as tx, tx.transaction():
+async def test_copies_of_a_notification_are_one_row_whatever_their_headers(harness: HandlerHarness) -> None:
+    async with harness.pool.acquire() as tx, tx.transaction():
         copies = [
             notifications.NotificationRecord("wechat", Notification({"n": str(copy)}, b"body", AT)) for copy in range(3)
         ]
@@ -50,17 +52,17 @@ KEPT_DAYS = [(None, 539, 1), (None, 541, 0), ("PAY_SIGNATURE_INVALID", 29, 1), (
 
 @pytest.mark.parametrize(("code", "days", "left"), KEPT_DAYS)
 async def test_what_was_believed_is_kept_for_as_long_as_it_can_be_disputed_and_what_was_not_a_month(
-    floor: Floor, code: str | None, days: int, left: int
+    harness: HandlerHarness, code: str | None, days: int, left: int
 ) -> None:
-    async with floor.pool.acquire() as tx, tx.transaction():
+    async with harness.pool.acquire() as tx, tx.transaction():
         await notifications.keep(tx, [notifications.NotificationRecord("alipay", Notification({}, b"body", AT), code)])
         await tx.execute("UPDATE payment_notifications SET recorded_at = now() - make_interval(days => $1)", days)
         await notifications.forget(tx)
         assert await tx.fetchval("SELECT count(*) FROM payment_notifications") == left
 
 
-async def test_a_certificate_that_is_fetched_again_replaces_the_one_before(floor: Floor) -> None:
-    async with floor.pool.acquire() as tx, tx.transaction():
+async def test_a_certificate_that_is_fetched_again_replaces_the_one_before(harness: HandlerHarness) -> None:
+    async with harness.pool.acquire() as tx, tx.transaction():
         for pem in ("one", "another"):
             await notifications.keep_certificates(tx, {"wechat": {"5F1E": pem}})
         assert await notifications.certificates(tx, ["wechat", "alipay"]) == {"wechat": {"5F1E": "another"}}

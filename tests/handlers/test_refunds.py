@@ -1,0 +1,223 @@
+"""Refunds: each succeeds once, a failed one can be requested again, and no more goes back than was captured."""
+
+from typing import Any
+
+import orjson
+
+from messages.refunds import RefundRequest, RefundResult
+from tests.handlers.builders import OPERATOR, cancel, captured, user
+from tests.handlers.harness import HandlerHarness
+from workers.store import refunds
+
+
+def refund_result(event: dict[str, Any], status: str = "succeeded", **changes: object) -> RefundResult:
+    """What a payment service answers to refund.requested."""
+    fields = {key: event[key] for key in ("refund_no", "amount", "currency")}
+    return RefundResult.model_validate_json(
+        orjson.dumps(fields | {"status": status, "occurred_at": "2026-01-01T00:00:00Z"} | changes)
+    )
+
+
+def request_again(order_id: int, request_id: str, amount: int = 1000, refund_no: str | None = None) -> RefundRequest:
+    """An operator requests the refund, under the number of the failed one if given."""
+    return RefundRequest(
+        request_id=request_id, actor=OPERATOR, order_id=order_id, amount=amount, reason="again", refund_no=refund_no
+    )
+
+
+async def totals(harness: HandlerHarness) -> list[tuple[int, int]]:
+    return await harness.rows("SELECT captured_amount, refunded_amount FROM orders ORDER BY id")
+
+
+async def test_a_refund_succeeds_once_and_its_order_counts_it_once(harness: HandlerHarness) -> None:
+    await harness.fill_stock()
+    order_id = await harness.place_paid_order(("s1", 2))
+    await harness.handle(cancel(order_id))
+    [requested] = harness.events_of("refund.requested")
+    await harness.handle(refund_result(requested), refund_result(requested), trusted=True)
+    await harness.handle(refund_result(requested), refund_result(requested, "failed"), trusted=True)
+    assert len(harness.events_of("refund.succeeded")) == 1
+    assert await harness.pool.fetchval("SELECT state FROM refunds") == "succeeded"
+    row = await harness.pool.fetchrow("SELECT captured_amount, refunded_amount FROM orders")
+    assert row is not None
+    assert tuple(row) == (1000, 1000)
+
+
+async def test_a_failed_refund_alerts_and_a_later_success_settles_it(harness: HandlerHarness) -> None:
+    await harness.fill_stock()
+    order_id = await harness.place_paid_order(("s1", 2))
+    await harness.handle(cancel(order_id))
+    [requested] = harness.events_of("refund.requested")
+    await harness.handle(refund_result(requested, "failed"), trusted=True)
+    assert harness.events_of("alert.raised")[0]["code"] == "PAY_PROVIDER_ERROR"
+    await harness.handle(refund_result(requested), trusted=True)
+    assert await harness.pool.fetchval("SELECT state FROM refunds") == "succeeded"
+
+
+async def test_a_refund_result_for_another_amount_is_dead_and_for_an_unknown_number_tried_again(
+    harness: HandlerHarness,
+) -> None:
+    await harness.fill_stock()
+    order_id = await harness.place_paid_order(("s1", 2))
+    await harness.handle(cancel(order_id))
+    [requested] = harness.events_of("refund.requested")
+    odd, unknown = refund_result(requested, amount=1), refund_result(requested, refund_no="R404")
+    batch = await harness.handle_batch([harness.envelope(odd, trusted=True), harness.envelope(unknown, trusted=True)])
+    assert [(v.reason, v.retry) for v in batch.verdicts.values()] == [
+        ("refund_amount_differs", False),
+        ("refund_unknown", True),
+    ]
+    assert await harness.pool.fetchval("SELECT state FROM refunds") == "requested"
+
+
+async def test_operators_refund_up_to_what_is_captured_and_no_further(harness: HandlerHarness) -> None:
+    await harness.fill_stock()
+    order_id = await harness.place_paid_order(("s1", 2))
+
+    def ask(amount: int, request_id: str, actor=OPERATOR) -> RefundRequest:  # type: ignore[no-untyped-def]
+        return RefundRequest(request_id=request_id, actor=actor, order_id=order_id, amount=amount, reason="goodwill")
+
+    await harness.handle(ask(600, "a"), ask(401, "b"), ask(400, "c"), trusted=True)
+    assert sorted(r["amount"] for r in harness.events_of("refund.requested")) == [400, 600]
+    assert [r["code"] for r in harness.events_of("command.rejected")] == ["PAY_REFUND_EXCEEDS"]
+    await harness.handle(ask(1, "d"), trusted=True)
+    await harness.handle(ask(1, "e", user()), trusted=False)
+    await harness.handle(ask(0, "f", user()), trusted=True)
+    assert [r["code"] for r in harness.events_of("command.rejected")[1:]] == [
+        "PAY_REFUND_EXCEEDS",
+        *["AUTH_FORBIDDEN"] * 2,
+    ]
+    await harness.handle(ask(0, "g"), trusted=True)
+    assert harness.events_of("command.rejected")[-1]["code"] == "PAY_REFUND_EXCEEDS"
+
+
+async def test_a_failed_refund_is_asked_for_again_under_the_same_number(harness: HandlerHarness) -> None:
+    await harness.fill_stock()
+    order_id = await harness.place_paid_order(("s1", 2))
+    await harness.handle(cancel(order_id))
+    [requested] = harness.events_of("refund.requested")
+
+    def ask(request_id: str, amount: int = 1000) -> RefundRequest:
+        return RefundRequest(
+            request_id=request_id,
+            actor=OPERATOR,
+            order_id=order_id,
+            amount=amount,
+            reason="again",
+            refund_no=requested["refund_no"],
+        )
+
+    await harness.handle(ask("a"), trusted=True)
+    await harness.handle(refund_result(requested, "failed"), trusted=True)
+    await harness.handle(ask("b", 999), ask("c"), ask("d"), trusted=True)
+    assert [r["refund_no"] for r in harness.events_of("refund.requested")] == [requested["refund_no"]] * 2
+    assert [r["code"] for r in harness.events_of("command.rejected")] == ["REFUND_NOT_ALLOWED"] * 3
+    await harness.handle(refund_result(requested), trusted=True)
+    assert await harness.pool.fetchval("SELECT refunded_amount FROM orders") == 1000
+
+
+async def test_what_a_failed_refund_did_not_give_back_can_go_back_by_another_but_not_by_both(
+    harness: HandlerHarness,
+) -> None:
+    await harness.fill_stock()
+    order_id = await harness.place_paid_order(("s1", 2))
+
+    def ask(request_id: str, amount: int = 1000, refund_no: str | None = None) -> RefundRequest:
+        return RefundRequest(
+            request_id=request_id,
+            actor=OPERATOR,
+            order_id=order_id,
+            amount=amount,
+            reason="a gift",
+            refund_no=refund_no,
+        )
+
+    await harness.handle(ask("a"), trusted=True)
+    [failed] = harness.events_of("refund.requested")
+    await harness.handle(refund_result(failed, "failed"), trusted=True)
+    await harness.handle(ask("b"), trusted=True)
+    [_, other] = harness.events_of("refund.requested")
+    assert other["refund_no"] != failed["refund_no"]
+    await harness.handle(ask("c", refund_no=failed["refund_no"]), ask("d", 1), trusted=True)
+    assert [r["code"] for r in harness.events_of("command.rejected")] == ["PAY_REFUND_EXCEEDS"] * 2
+    await harness.handle(refund_result(other, "failed"), trusted=True)
+    await harness.handle(ask("e", refund_no=failed["refund_no"]), ask("f"), trusted=True)
+    assert [r["refund_no"] for r in harness.events_of("refund.requested")[2:]] == [failed["refund_no"]]
+    assert [r["code"] for r in harness.events_of("command.rejected")[2:]] == ["PAY_REFUND_EXCEEDS"]
+
+
+async def test_refunds_without_an_end_are_counted_and_the_oldest_has_its_age(harness: HandlerHarness) -> None:
+    await harness.fill_stock()
+    for _ in range(2):
+        order_id = await harness.place_order(("s1", 1))
+        await harness.pay(order_id)
+        await harness.handle(cancel(order_id, f"c{order_id}"))
+    await harness.pool.execute(
+        "UPDATE refunds SET requested_at = now() - interval '1 h' WHERE id = (SELECT min(id) FROM refunds)"
+    )
+    async with harness.pool.acquire() as tx:
+        running, oldest_seconds = await refunds.backlog(tx)
+        assert (running, 3590 < oldest_seconds < 3700) == (2, True)
+        await tx.execute("UPDATE refunds SET state = 'submitted'")
+        assert (await refunds.backlog(tx))[0] == 2
+        await tx.execute("UPDATE refunds SET state = 'succeeded', finished_at = now()")
+        assert await refunds.backlog(tx) == (0, 0)
+
+
+async def test_no_failure_is_believed_after_a_success_and_a_repeated_one_alerts_once(harness: HandlerHarness) -> None:
+    await harness.fill_stock()
+    await harness.handle(cancel(await harness.place_paid_order(("s1", 2))))
+    [requested] = harness.events_of("refund.requested")
+    failure, success = refund_result(requested, "failed"), refund_result(requested)
+    await harness.handle(failure, failure, trusted=True)
+    await harness.handle(failure, trusted=True)
+    assert (len(harness.events_of("refund.failed")), len(harness.events_of("alert.raised"))) == (1, 1)
+    await harness.handle(success, trusted=True)
+    await harness.handle(failure, success, trusted=True)
+    assert (len(harness.events_of("refund.failed")), len(harness.events_of("refund.succeeded"))) == (1, 1)
+    assert await totals(harness) == [(1000, 1000)]
+
+
+async def test_only_the_orders_own_failed_refund_of_that_amount_is_asked_for_again_and_only_once(
+    harness: HandlerHarness,
+) -> None:
+    await harness.fill_stock()
+    order_id, other = await harness.place_paid_order(("s1", 2)), await harness.place_another_paid_order(("s1", 2))
+    await harness.handle(cancel(order_id))
+    [requested] = harness.events_of("refund.requested")
+    number = requested["refund_no"]
+    await harness.handle(refund_result(requested, "failed"), trusted=True)
+    await harness.handle(
+        request_again(other, "a", refund_no=number), request_again(order_id, "b", 999, number), trusted=True
+    )
+    assert [refused["code"] for refused in harness.events_of("command.rejected")] == ["REFUND_NOT_ALLOWED"] * 2
+    await harness.handle(request_again(order_id, "c", refund_no=number), trusted=True)
+    assert await harness.rows("SELECT state, finished_at FROM refunds") == [("requested", None)]
+    await harness.handle(request_again(order_id, "d", refund_no=number), trusted=True)
+    assert len(harness.events_of("refund.requested")) == 2
+    assert harness.provider_calls == [], "the money came by a service of the shop"
+
+
+async def test_a_second_capture_that_failed_to_go_back_is_asked_for_again_whatever_is_left_of_the_first(
+    harness: HandlerHarness,
+) -> None:
+    await harness.fill_stock()
+    order_id = await harness.place_paid_order(("s1", 2))
+    await harness.handle(captured(order_id, 1000, "t2"), captured(order_id, 1000, "t3"), trusted=True)
+    second, _ = harness.events_of("refund.requested")
+    await harness.handle(refund_result(second, "failed"), trusted=True)
+    await harness.handle(request_again(order_id, "a"), trusted=True)
+    await harness.handle(request_again(order_id, "b", refund_no=second["refund_no"]), trusted=True)
+    assert [refund["trade_no"] for refund in harness.events_of("refund.requested")] == ["t2", "t3", "t1", "t2"]
+
+
+async def test_money_in_another_currency_goes_back_and_never_counts_in_the_orders_own(harness: HandlerHarness) -> None:
+    await harness.fill_stock()
+    order_id = await harness.place_order(("s1", 2))
+    await harness.handle(captured(order_id, 1000, currency="USD"), trusted=True)
+    [requested] = harness.events_of("refund.requested")
+    batch = await harness.handle_batch([harness.envelope(refund_result(requested, currency="CNY"), trusted=True)])
+    assert [verdict.reason for verdict in batch.verdicts.values()] == ["refund_amount_differs"]
+    await harness.handle(refund_result(requested), trusted=True)
+    assert len(harness.events_of("refund.succeeded")) == 1
+    assert await totals(harness) == [(0, 0)]
