@@ -69,14 +69,17 @@ class Broker:
 
 
 @pytest.fixture(scope="session")
-def servers(pytestconfig: pytest.Config) -> Iterator[Servers]:
+def servers(pytestconfig: pytest.Config, request: pytest.FixtureRequest) -> Iterator[Servers]:
     """The pair all tests share. Whoever kills or stops one of them starts it again."""
     capture = pytestconfig.pluginmanager.getplugin("capturemanager")
     try:
         with capture.global_and_fixture_disabled():  # what takes seconds, or installs something, is seen
             found = find_servers(Use.TESTS)
     except ServersUnavailableError as error:
-        pytest.exit(str(error), returncode=3)
+        if "PYTEST_XDIST_WORKER" not in os.environ:
+            pytest.exit(str(error), returncode=3)
+        request.session.shouldfail = "there are no servers"  # ends the other processes too
+        raise pytest.fail.Exception(str(error), pytrace=False) from None
     with found:
         yield found
 

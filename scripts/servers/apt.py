@@ -1,8 +1,13 @@
 """Installing RabbitMQ where it is missing, Debian's package manager is there, and we may."""
 
+import fcntl
 import os
 import shutil
 import subprocess
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 
 from scripts.servers.lifecycle import ServersUnavailableError, say
 
@@ -17,10 +22,19 @@ def install_rabbitmq() -> None:
     if rights is None:
         raise ServersUnavailableError(f"RabbitMQ is not installed and installing needs root; type: sudo {_COMMAND}")
     say(f"rabbitmq: not installed; {' '.join([*rights, _COMMAND])} ...")
-    _apt(rights, "update", "-qq")
-    failure = _apt(rights, "install", "-y", "-qq", "--no-install-recommends", "rabbitmq-server")
+    with _one_at_a_time():
+        _apt(rights, "update", "-qq")
+        failure = _apt(rights, "install", "-y", "-qq", "--no-install-recommends", "rabbitmq-server")
     if failure:
         raise ServersUnavailableError(f"RabbitMQ could not be installed ({_COMMAND}):\n{failure}")
+
+
+@contextmanager
+def _one_at_a_time() -> Iterator[None]:
+    """Test processes start together: a second `update` would fail, and the install after it would find no package."""
+    with (Path(tempfile.gettempdir()) / f"oms-apt-{os.geteuid()}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 def _apt(rights: list[str], *arguments: str) -> str:
