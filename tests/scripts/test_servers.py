@@ -12,6 +12,7 @@ import pika.exceptions
 import psycopg
 import pytest
 
+from scripts.servers import folder
 from scripts.servers.find import Servers, Use, find_servers
 from scripts.servers.lifecycle import Given, NotSupportedError, ServersUnavailableError, wait_until
 from scripts.servers.ports import free_ports, listening
@@ -177,6 +178,17 @@ def test_a_folder_is_removed_only_when_every_process_of_its_servers_has_ended(tm
         os.kill(owner.pid, signal.SIGKILL)
     assert wait_until(lambda: not folder.exists(), lambda: True, timeout_seconds=20)
     assert late.exists()
+
+
+@pytest.mark.parametrize(("durable", "room_bytes"), [(True, 0), (False, 1 << 62)])
+def test_files_are_kept_on_disk_when_they_are_to_last_or_memory_is_short(
+    monkeypatch: pytest.MonkeyPatch, durable: bool, room_bytes: int
+) -> None:
+    monkeypatch.setattr(folder, "_ROOM_BYTES", room_bytes)
+    made = folder.RunFolder(durable=durable)
+    made.close()
+    assert not made.path.is_relative_to("/dev/shm")
+    assert not made.path.exists()
 
 
 def test_a_broker_that_does_not_answer_is_named_without_its_password(servers: Servers) -> None:
