@@ -18,6 +18,7 @@ from scripts.commands.output import Format, Output, write_json, write_table
 from scripts.commands.problems import Code, CommandError
 from workers import views
 from workers.domain.masking import masked
+from workers.store import orders
 from workers.views import loading as stored
 from workers.views.codes import SNAPSHOT_TYPE
 
@@ -161,7 +162,7 @@ async def _address(tx: Transaction, order_id: int) -> dict[str, Any]:
         return {}
     stored_clear = {"country": row["country"], "changes": row["modify_count"], "key_id": row["key_id"]}
     try:
-        plain = cipher.current().decrypt(row["key_id"], row["ciphertext"], b"order_address:%d" % order_id)
+        plain = orders.decrypt_address(order_id, row["key_id"], row["ciphertext"])
     except cipher.CipherError as error:
         return stored_clear | {"unreadable": str(error)}
     return stored_clear | dict(masked(orjson.loads(plain)))

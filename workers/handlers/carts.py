@@ -2,17 +2,16 @@
 
     message        then
     -------------  -----------------------------------------------------------
-    cart.put       the cart holds so many units of the SKU: cart.changed
-    cart.remove    the cart holds none of it: cart.changed
+    cart.put       the cart's line is set to this number of units: cart.changed
+    cart.remove    the line is removed from the cart: cart.changed
 
-A cart reserves nothing and promises no price. What is ordered from it leaves it with order.created (stock_results).
+A cart reserves no stock and promises no price. Lines that are ordered leave it with order.created (stock_results.py).
 """
 
 from typing import TypeAlias
 
 import outbox
 from db.pool import Transaction
-from messages.base import Event
 from messages.carts import CartChanged, CartPut, CartRemove
 from messages.envelope import Envelope
 from workers.runtime.batch import Batch
@@ -24,13 +23,13 @@ Change: TypeAlias = CartPut | CartRemove
 
 
 def decide(item: Envelope[Change]) -> CartChanged:
-    """The cart's line from now on. No I/O."""
+    """What the cart's line becomes. No I/O."""
     body = item.body
     return CartChanged(user_id=body.user_id, sku_id=body.sku_id, qty=body.qty if isinstance(body, CartPut) else 0)
 
 
 async def change_carts(tx: Transaction, batch: Batch[Change]) -> None:
-    """Lock every user once; the last word about a line counts."""
+    """Lock every user once. If a batch changes a line twice, the last change counts."""
     claims = await commands.claim(tx, batch)
     await buyers.lock(tx, [item.body.user_id for item in claims.fresh])
     outcomes: commands.Outcomes = {}
@@ -43,8 +42,8 @@ async def change_carts(tx: Transaction, batch: Batch[Change]) -> None:
 
     await carts.save(tx, units)
     answers = await commands.conclude(tx, outcomes)
-    news: list[tuple[Event, Envelope[Change]]] = list(outcomes.values())
-    await outbox.append(tx, [*(outbox.event(event, because=item) for event, item in news), *answers, *claims.answers])
+    events = [outbox.event(event, because=item) for event, item in outcomes.values()]
+    await outbox.append(tx, [*events, *answers, *claims.answers])
 
 
 ROUTE = Route(queue="carts", handler=change_carts)

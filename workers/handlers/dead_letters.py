@@ -2,12 +2,13 @@
 
     found in             kept as a letter of    its reason is
     -------------------  ---------------------  -----------------------------------------------------------
-    <queue>.dlq          <queue>                the one our runtime gave it; the broker's, where a message
+    <queue>.dlq          <queue>                the one that our runtime gave; the broker's, if the message
                                                 killed its process too often (delivery_limit)
-    unrouted             unrouted               unroutable: published to a key that nobody takes
+    unrouted             unrouted               unroutable: no queue takes its routing key
 
-It is kept encrypted, committed, and only then taken off the broker. The same message again (queue, id, body) is counted
-and open again. From there `oms dead-letters` replays it, to that one queue, or discards it.
+A letter is stored encrypted, and leaves the broker only after the commit. If the same message comes again (same queue,
+id and body), its letter is counted and opened again. `oms dead-letters` replays a letter to its one queue, or discards
+it.
 """
 
 from collections.abc import Mapping
@@ -27,9 +28,9 @@ from workers.store import dead_letters
 from workers.store.dead_letters import Letter
 
 UNROUTED = "unrouted"
-BATCH_MAX_ITEMS = 50  # bodies may be large, and each is encrypted
-MEASURE_SECONDS = 10.0  # well below any scrape or alert interval that makes sense for work that waits for a person
-OPEN = Gauge("oms_dead_letters_open", "Dead letters that nobody decided on yet", ["queue"])
+BATCH_MAX_ITEMS = 50  # bodies may be large, and every one is encrypted
+MEASURE_SECONDS = 10.0  # shorter than any useful alert interval for work that waits for a person
+OPEN = Gauge("oms_dead_letters_open", "Dead letters that wait for a decision", ["queue"])
 OLDEST_AGE = Gauge(
     "oms_dead_letters_oldest_age_seconds", "Age of the oldest open dead letter, 0 without any", ["queue"]
 )
@@ -40,19 +41,20 @@ class _Process:
 
 
 def configure(own_users: frozenset[str]) -> None:
-    """Set the broker users that our workers and relays publish as. Before this, no letter's own words are believed."""
+    """Set the broker users that our workers and relays publish as. Until then no letter's own headers are believed."""
     _Process.own_users = own_users
 
 
 async def keep(tx: Transaction, batch: Batch[Any]) -> None:
     """Store every letter of the batch in one statement."""
-    await dead_letters.keep(tx, [letter(cast(RawDelivery, item)) for item in batch])
+    own_users = _Process.own_users
+    await dead_letters.keep(tx, [letter(cast(RawDelivery, item), own_users) for item in batch])
 
 
-def letter(delivery: RawDelivery) -> Letter:
-    """What is known about a delivery. Only what our own users published is believed about itself."""
-    ours = delivery.user_id is not None and delivery.user_id in _Process.own_users
-    said = _texts(delivery.headers) if ours else {}
+def letter(delivery: RawDelivery, own_users: frozenset[str]) -> Letter:
+    """The letter of a delivery. Its headers are believed only if one of our own broker users published it."""
+    ours = delivery.user_id is not None and delivery.user_id in own_users
+    believed = _texts(delivery.headers) if ours else {}
     death = _death(delivery.headers)
     return Letter(
         queue=delivery.queue.removesuffix(".dlq"),
@@ -60,26 +62,28 @@ def letter(delivery: RawDelivery) -> Letter:
         body_hash=blake2b(delivery.body, digest_size=HASH_BYTES).digest(),
         type=_text(delivery.type),
         correlation_id=_text(delivery.properties.correlation_id),
-        reason=said.get("reason") or death.get("reason") or ("unroutable" if delivery.queue == UNROUTED else "unknown"),
-        error_path=said.get("error-path"),
-        error_type=said.get("error-type"),
-        error_message=said.get("error-message"),
-        fingerprint=said.get("fingerprint"),
-        attempts=_count(said.get("attempt")),
-        exchange=said.get("original-exchange") or death.get("exchange") or _text(delivery.exchange),
-        routing_key=said.get("original-routing-key") or death.get("routing_key") or _text(delivery.routing_key),
-        origin_user=_origin(delivery.user_id, said.get("origin-user"), ours),
-        worker_version=said.get("worker-version"),
+        reason=believed.get("reason")
+        or death.get("reason")
+        or ("unroutable" if delivery.queue == UNROUTED else "unknown"),
+        error_path=believed.get("error-path"),
+        error_type=believed.get("error-type"),
+        error_message=believed.get("error-message"),
+        fingerprint=believed.get("fingerprint"),
+        attempts=_count(believed.get("attempt")),
+        exchange=believed.get("original-exchange") or death.get("exchange") or _text(delivery.exchange),
+        routing_key=believed.get("original-routing-key") or death.get("routing_key") or _text(delivery.routing_key),
+        origin_user=_origin(delivery.user_id, believed.get("origin-user"), own_users),
+        worker_version=believed.get("worker-version"),
         occurred_at=_moment(_texts(delivery.headers).get("occurred-at")) or _sane(delivery.properties.timestamp),
-        first_failed_at=_moment(said.get("first-failed-at")),
-        last_failed_at=_moment(said.get("last-failed-at")),
+        first_failed_at=_moment(believed.get("first-failed-at")),
+        last_failed_at=_moment(believed.get("last-failed-at")),
         body=delivery.body,
         headers=orjson.dumps({"headers": _shown(dict(delivery.headers)), "reply_to": _text(delivery.reply_to)}),
     )
 
 
 def _shown(value: Any) -> Any:
-    """Headers as JSON can hold them: text that is not UTF-8 keeps its bytes as escapes."""
+    """Headers in a form that JSON can hold. Bytes that are not UTF-8 become escapes."""
     match value:
         case dict():
             return {clean(str(key)): _shown(item) for key, item in value.items()}
@@ -93,11 +97,14 @@ def _shown(value: Any) -> Any:
             return clean(str(value))
 
 
-def _origin(user: str | None, said: str | None, ours: bool) -> str | None:
-    """Who said it first. The broker vouches for `user`; a replay is trusted as far as this user is, and no further."""
-    if not _Process.own_users:
+def _origin(user: str | None, named: str | None, own_users: frozenset[str]) -> str | None:
+    """The broker user who published the message first; a replay has this user's rights and no more.
+
+    The broker validates `user`; the name in our own header counts only if one of our own users published the message.
+    """
+    if not own_users:
         return None
-    return said if ours else _text(user)
+    return named if user in own_users else _text(user)
 
 
 def _texts(headers: Mapping[str, Any]) -> dict[str, str]:
@@ -113,7 +120,7 @@ def _count(text: str | None) -> int:
 
 
 def _death(headers: Mapping[str, Any]) -> dict[str, str]:
-    """What the broker wrote when it gave the message up: the last entry it added, for the queue it came from."""
+    """What the broker recorded when it dead-lettered the message: its newest x-death entry."""
     deaths = headers.get("x-death")
     last = deaths[0] if isinstance(deaths, list) and deaths else None
     if not isinstance(last, dict):
@@ -132,14 +139,14 @@ def _moment(text: str | None) -> datetime | None:
 
 
 def _sane(moment: datetime | None) -> datetime | None:
-    """A time that every system can hold, in UTC; foreign messages may say anything."""
+    """The time in UTC, or None if it is too far off: foreign messages may carry any time."""
     if moment is None or not 1970 < moment.year < 2200:
         return None
     return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment
 
 
 async def measure(tx: Transaction) -> None:
-    """Show Prometheus what waits for a person."""
+    """Show Prometheus how many dead letters wait for a decision, and for how long."""
     found = {open_.queue: open_ for open_ in await dead_letters.open_counts(tx)}
     for queue in (*QUEUES, UNROUTED):
         known = found.get(queue)

@@ -1,15 +1,15 @@
-"""What happens when somebody asks. Nothing is changed, claimed or kept; the answer goes to whoever asked.
+"""What happens when a question arrives. Nothing is changed, claimed or stored; the answer goes to its reply_to.
 
     order.preview is                              then
     --------------------------------------------  -------------------------------------------------------------------
-    an order that would be taken                  order.previewed: the price that order.create would find, its lines,
+    an order that would be accepted              order.previewed: the price that order.create would find, its lines,
                                                   and the buyer's level, points, coupons and addresses (masked)
-    an order that would be refused                order.previewed with the refusal and all the rest that there is
-    asked for another user, or by a stranger      query.rejected AUTH_FORBIDDEN
-    for an operator
+    an order that would be rejected               order.previewed with the refusal, and everything else that is known
+    for another user, or for an operator whose    query.rejected with AUTH_FORBIDDEN
+    broker user is not trusted
 
-The price is made by the function that prices orders. What is limited (a coupon, points, units at a limited price) is
-read without a lock: between this answer and the order somebody else may have it.
+The function that prices orders makes the price. Limited things (a coupon, points, units at a limited price) are read
+without a lock, so another order may take them between this answer and the order.
 """
 
 from collections.abc import Sequence
@@ -39,16 +39,16 @@ from workers.runtime.batch import Batch
 from workers.runtime.route import Route
 from workers.services import authorization
 from workers.store import preview
-from workers.store.preview import Known
+from workers.store.preview import PreviewContext
 
-BATCH_MAX_ITEMS = 20  # each costs some milliseconds, with all its coupons, and somebody waits for the first
+BATCH_MAX_ITEMS = 20  # a preview with all its coupons takes some milliseconds, and the first caller waits for all
 
 
 @dataclass(frozen=True)
 class Preview:
-    """`price` is what the order costs, or without coupon and points where it is refused, or None: no price at all.
+    """What a preview finds. `coupons` are the buyer's, each with the reason why it cannot be used, or None.
 
-    `coupons` are the buyer's, each with why it cannot be used.
+    `price` is the order's price; if the order is refused, its price without coupon and points; None if it has no price.
     """
 
     price: Quote | None
@@ -57,25 +57,37 @@ class Preview:
     coupons: Sequence[tuple[Coupon, Refusal | None]]
 
 
+<<<<<<< HEAD
 def decide(body: OrderPreview, known: Known, rules: Shop, now: datetime) -> Preview:
     """What order.create would say to this, and what else the buyer could use. No I/O."""
     asked, buyer = request_of(body, known, rules), known.buyer(body.user_id, body.coupon_id)
     refusal = unasked(body, asked) or unknown_words(body.channel, "buy_now", body.business_type, None, None)
+=======
+def decide(body: OrderPreview, known: PreviewContext, rules: Shop, now: datetime) -> Preview:
+    """What order.create would answer, and what else the buyer could use. No I/O."""
+    terms, buyer = order_terms(body, known, rules), known.buyer(body.user_id, body.coupon_id)
+    refusal = malformed(body, terms) or unknown_words(body.channel, "buy_now", body.business_type, None, None)
+>>>>>>> d12a449 (Say in store/ and three handlers who does what)
     policy = Policy() if refusal else rules.policy_of(body.business_type, known.policies.get(body.business_type, {}))
-    wanted, coupon = [(line.sku_id, line.qty) for line in asked.wanted], body.coupon_id is not None
+    wanted, coupon = [(line.sku_id, line.qty) for line in terms.wanted], body.coupon_id is not None
     refusal = refusal or against_policy(wanted, coupon, body.use_points, policy)
-    price = refusal or quote(asked, known.rules, buyer, rules, now)
+    price = refusal or quote(terms, known.rules, buyer, rules, now)
     if isinstance(price, Refusal):
-        refusal, asked = price, replace(asked, coupon_id=None, use_points=0)
-        price = quote(asked, known.rules, buyer, rules, now)
-    usable = points_usable(asked, known, buyer, rules, now) if policy.allow_points else 0
+        refusal, terms = price, replace(terms, coupon_id=None, use_points=0)
+        price = quote(terms, known.rules, buyer, rules, now)
+    usable = points_usable(terms, known, buyer, rules, now) if policy.allow_points else 0
     never = against_policy((), True, 0, policy)
-    held = [(one, never or no_use(one, asked, price, buyer, now)) for one in known.coupons.get(body.user_id, ())]
+    held = [(one, never or unusable(one, terms, price, buyer, now)) for one in known.coupons.get(body.user_id, ())]
     return Preview(price if isinstance(price, Quote) else None, refusal, usable, held)
 
 
+<<<<<<< HEAD
 def request_of(body: OrderPreview, known: Known, rules: Shop) -> PriceRequest:
     """The query as pricing reads it."""
+=======
+def order_terms(body: OrderPreview, known: PreviewContext, rules: Shop) -> Ask:
+    """What the price computation takes: lines, currency, country, coupon and points."""
+>>>>>>> d12a449 (Say in store/ and three handlers who does what)
     lines = [(line.sku_id, line.qty, line.warehouse, line.expected_unit_price) for line in body.items]
     if body.from_cart:
         lines += [(sku_id, qty, None, None) for sku_id, qty in known.carts[body.user_id]]
@@ -85,23 +97,34 @@ def request_of(body: OrderPreview, known: Known, rules: Shop) -> PriceRequest:
     return PriceRequest(wanted, body.currency, body.channel, body.country, body.coupon_id, body.use_points)
 
 
+<<<<<<< HEAD
 def unasked(body: OrderPreview, asked: PriceRequest) -> Refusal | None:
     """What no order.create could say."""
+=======
+def malformed(body: OrderPreview, terms: Ask) -> Refusal | None:
+    """Refuse what no order.create could contain."""
+>>>>>>> d12a449 (Say in store/ and three handlers who does what)
     if body.from_cart and body.items:
         return Refusal("ORDER_PARAM_INVALID", "either items or from_cart", {"field": "items"})
-    if len(asked.wanted) > LINES_MAX:
+    if len(terms.wanted) > LINES_MAX:
         return Refusal("ORDER_PARAM_INVALID", f"an order has at most {LINES_MAX} lines", {"field": "items"})
     return None
 
 
+<<<<<<< HEAD
 def points_usable(asked: PriceRequest, known: Known, buyer: Buyer, rules: Shop, now: datetime) -> int:
     """What is left of all the buyer's points when the order takes as many as it may."""
+=======
+def points_usable(terms: Ask, known: PreviewContext, buyer: Buyer, rules: Shop, now: datetime) -> int:
+    """How many of the buyer's points the order would take if it took as many as it may."""
+>>>>>>> d12a449 (Say in store/ and three handlers who does what)
     if not buyer.points_available:
         return 0
-    price = quote(replace(asked, use_points=buyer.points_available), known.rules, buyer, rules, now)
+    price = quote(replace(terms, use_points=buyer.points_available), known.rules, buyer, rules, now)
     return price.points_used if isinstance(price, Quote) else 0
 
 
+<<<<<<< HEAD
 def no_use(coupon: Coupon, asked: PriceRequest, price: Quote | Refusal, buyer: Buyer, now: datetime) -> Refusal | None:
     """Why the buyer cannot use this coupon for these lines."""
     refusal = coupons.unusable(coupon, buyer, asked.currency, asked.channel, now)
@@ -110,13 +133,23 @@ def no_use(coupon: Coupon, asked: PriceRequest, price: Quote | Refusal, buyer: B
 
 def nothing_off(coupon: Coupon, lines: Sequence[PricedLine]) -> Refusal | None:
     """Why it would take nothing off these lines."""
+=======
+def unusable(coupon: Coupon, terms: Ask, price: Quote | Refusal, buyer: Buyer, now: datetime) -> Refusal | None:
+    """Why the buyer cannot use this coupon for these lines, or None."""
+    refusal = coupons.unusable(coupon, buyer, terms.currency, terms.channel, now)
+    return refusal or (price if isinstance(price, Refusal) else nothing_off(coupon, price.lines))
+
+
+def nothing_off(coupon: Coupon, lines: Sequence[Line]) -> Refusal | None:
+    """Why the coupon would take nothing off these lines, or None."""
+>>>>>>> d12a449 (Say in store/ and three handlers who does what)
     rest = [line.origin_amount - line.promotion_amount for line in lines]
     taken = coupons.take_off(coupon, rest, [coupon.covers(line.sku.sku_id, line.sku.category_id) for line in lines])
     return taken if isinstance(taken, Refusal) else None
 
 
 async def answer(tx: Transaction, batch: Batch[OrderPreview]) -> list[Reply]:
-    """One reply for each question, in order."""
+    """Answer each question of the batch, in order."""
     refusals = [authorization.unvouched(item) for item in batch]
     allowed = [item.body for item, refusal in zip(batch, refusals, strict=True) if refusal is None]
     known = await preview.read(tx, allowed, batch.now)
@@ -128,8 +161,8 @@ async def answer(tx: Transaction, batch: Batch[OrderPreview]) -> list[Reply]:
     ]
 
 
-def previewed(body: OrderPreview, known: Known, found: Preview) -> OrderPreviewed:
-    """The confirm page."""
+def previewed(body: OrderPreview, known: PreviewContext, found: Preview) -> OrderPreviewed:
+    """order.previewed: everything that a confirm page shows."""
     member, price, refusal = known.members[body.user_id], found.price, found.refusal
     amounts = None
     if price is not None and refusal is None:
@@ -138,11 +171,11 @@ def previewed(body: OrderPreview, known: Known, found: Preview) -> OrderPreviewe
         user=PreviewUser(user_id=body.user_id, member_level=member.level, points_available=member.points),
         items=tuple(_line(line) for line in price.lines) if price else (),
         addresses=tuple(known.addresses.get(body.user_id, ())),
-        coupons=tuple(_coupon(coupon, no) for coupon, no in found.coupons),
+        coupons=tuple(_coupon(coupon, refusal) for coupon, refusal in found.coupons),
         amounts=amounts,
         points_used=price.points_used if price else 0,
         points_usable=found.points_usable,
-        refusal=_told(refusal) if refusal else None,
+        refusal=_refusal(refusal) if refusal else None,
     )
 
 
@@ -166,18 +199,18 @@ def _line(line: PricedLine) -> PreviewLine:
     )
 
 
-def _coupon(coupon: Coupon, no: Refusal | None) -> PreviewCoupon:
+def _coupon(coupon: Coupon, refusal: Refusal | None) -> PreviewCoupon:
     return PreviewCoupon(
         coupon_id=coupon.coupon_id,
         name=coupon.name,
         amount=coupon.amount,
         currency=coupon.currency,
-        usable=no is None,
-        why=None if no is None else str(no.details.get("why", no.code)),
+        usable=refusal is None,
+        why=None if refusal is None else str(refusal.details.get("why", refusal.code)),
     )
 
 
-def _told(refusal: Refusal) -> PreviewRefusal:
+def _refusal(refusal: Refusal) -> PreviewRefusal:
     return PreviewRefusal(code=refusal.code, message=refusal.message, details=dict(refusal.details))
 
 

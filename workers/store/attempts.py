@@ -19,7 +19,7 @@ DONE = frozenset({"captured", "failed", "closed"})
 
 @dataclass(frozen=True)
 class Attempt:
-    """One attempt as its row holds it. `command` is the payment.start that it answers: (scope, request id)."""
+    """One attempt as its row holds it. `command` is (scope, request id) of its payment.start."""
 
     id: int
     out_trade_no: str
@@ -88,7 +88,7 @@ class AttemptChange:
 
 
 async def open_all(tx: Transaction, attempts: Sequence[Attempt], now: datetime) -> None:
-    """Write new attempts."""
+    """Insert new attempts; their details are encrypted."""
     if not attempts:
         return
     sealed = [cipher.current().encrypt(orjson.dumps(dict(a.details)), _aad(a.id)) for a in attempts]
@@ -127,21 +127,21 @@ def _attempt(row: Any) -> Attempt:
 
 
 async def read(tx: Transaction, ids: Iterable[int]) -> dict[int, Attempt]:
-    """Attempt id -> attempt; unknown ones are missing."""
+    """Attempt id -> attempt. Unknown ids are missing."""
     wanted = sorted(set(ids))
     rows = await tx.fetch(SQL["attempts.read"], wanted) if wanted else []
     return {row["id"]: _attempt(row) for row in rows}
 
 
 async def lock(tx: Transaction, ids: Iterable[int]) -> dict[int, Attempt]:
-    """The same, locked until commit."""
+    """The same as `read`, locked until commit."""
     wanted = sorted(set(ids))
     rows = await tx.fetch(SQL["attempts.lock"], wanted) if wanted else []
     return {row["id"]: _attempt(row) for row in rows}
 
 
 async def find(tx: Transaction, numbers: Iterable[str], ids: Iterable[int]) -> dict[str, Attempt]:
-    """Our number -> attempt, of those named by number or id."""
+    """Our number -> attempt, for the attempts with these numbers or ids."""
     by_number, by_id = sorted(set(numbers)), sorted(set(ids))
     if not (by_number or by_id):
         return {}
@@ -152,9 +152,9 @@ async def find(tx: Transaction, numbers: Iterable[str], ids: Iterable[int]) -> d
 async def live(
     tx: Transaction, intent_ids: Iterable[int], order_ids: Iterable[int] = (), also: Iterable[int] = ()
 ) -> list[LiveAttempt]:
-    """Attempts that may still be paid: of these intents, and of merged ones that pay these orders.
+    """Attempts that a buyer may still pay, of these intents and of merged intents that pay these orders.
 
-    They are locked until commit, and with them those whose id is in `also`.
+    They are locked until commit; the same statement locks the attempts in `also`.
     """
     intents, orders, others = sorted(set(intent_ids)), sorted(set(order_ids)), sorted(set(also))
     if not (intents or orders or others):
@@ -164,14 +164,14 @@ async def live(
 
 
 async def rivals(tx: Transaction, intent_ids: Iterable[int]) -> set[tuple[int, int]]:
-    """(intent id, attempt id) of those that may still be paid; the orders' locks keep new ones away."""
+    """(intent id, attempt id) of attempts that a buyer may still pay. The orders' locks keep new ones away."""
     intents = sorted(set(intent_ids))
     rows = await tx.fetch(SQL["attempts.rivals"], intents) if intents else []
     return {(row["intent_id"], row["id"]) for row in rows}
 
 
 async def save(tx: Transaction, changes: Sequence[AttemptChange]) -> None:
-    """Write each attempt once: what the last change leaves as it is comes from those before it."""
+    """Write each attempt once. Fields that its last change leaves open come from the changes before."""
     merged: dict[int, AttemptChange] = {}
     for change in changes:
         merged[change.id] = change.after(merged.get(change.id))
@@ -188,7 +188,7 @@ async def refunds_of_attempts(tx: Transaction, refund_nos: Iterable[str]) -> lis
 
 
 async def providers_of(tx: Transaction, ids: Iterable[int]) -> dict[int, str]:
-    """Attempt id -> provider."""
+    """Attempt id -> its provider."""
     wanted = sorted(set(ids))
     rows = await tx.fetch(SQL["attempts.of_timers"], wanted) if wanted else []
     return {row["id"]: row["provider"] for row in rows}

@@ -1,4 +1,4 @@
-"""What orders hold, use and give back: coupons, points, units at a limited price. Locked in this order, by key."""
+"""Coupons, points accounts and units at limited prices. Every transaction locks them in this order, each by key."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -13,7 +13,7 @@ from workers.domain.pricing.coupons import Coupon
 async def lock(
     tx: Transaction, coupon_ids: Iterable[str], user_ids: Iterable[str], promo_ids: Iterable[str] = ()
 ) -> Benefits:
-    """What these coupons, accounts and limited promotions have, locked until commit. Asks for nothing without need."""
+    """Read these coupons, accounts and limited promotions, locked until commit. No statement runs for an empty list."""
     return Benefits(
         await _lock_coupons(tx, sorted(set(coupon_ids))),
         await _lock_accounts(tx, sorted(set(user_ids))),
@@ -42,7 +42,7 @@ async def _lock_quotas(tx: Transaction, promos: Sequence[str]) -> dict[str, int]
 
 
 async def quota_used(tx: Transaction, user_ids: Iterable[str], promo_ids: Iterable[str]) -> dict[str, dict[str, int]]:
-    """User -> promotion -> units bought and not given back. The users are locked."""
+    """User -> promotion -> units bought and not given back. The caller has locked the users."""
     promos, used = sorted(set(promo_ids)), dict[str, dict[str, int]]()
     if promos:
         for row in await tx.fetch(SQL["benefits.quota_used"], sorted(set(user_ids)), promos):
@@ -62,14 +62,14 @@ async def booked(tx: Transaction, order_ids: Iterable[int]) -> dict[tuple[int, s
 
 
 async def worths(tx: Transaction, roots: Iterable[int]) -> dict[int, Worth]:
-    """Order id -> what of it went back, of the orders of these families that carry goods."""
+    """Order id -> what of it was given back, for the orders of these families that carry goods."""
     wanted = sorted(set(roots))
     rows = await tx.fetch(SQL["benefits.worth"], wanted) if wanted else []
     return {row["order_id"]: Worth(*tuple(row)[2:]) for row in rows}
 
 
 async def save(tx: Transaction, has: Benefits) -> None:
-    """Write every coupon and account once, and every step to its ledger."""
+    """Write every changed coupon, account and quota once, and every change to its ledger."""
     if has.coupon_moves:
         coupons = has.changed_coupons
         ids, states = [c.coupon_id for c in coupons], [c.state for c in coupons]
@@ -107,7 +107,7 @@ async def _save_quotas(tx: Transaction, has: Benefits) -> None:
 
 
 async def lock_or_create_accounts(tx: Transaction, user_ids: Iterable[str]) -> dict[str, Account]:
-    """User -> account, for every user given: locked in id order, also where there were no points yet."""
+    """User -> account, for every user given, created where there was none. Locked in id order until commit."""
     users = sorted(set(user_ids))
     await create_accounts(tx, users)
     rows = await tx.fetch(SQL["benefits.lock_accounts"], users)
@@ -115,7 +115,7 @@ async def lock_or_create_accounts(tx: Transaction, user_ids: Iterable[str]) -> d
 
 
 async def save_grants(tx: Transaction, accounts: Mapping[str, Account], grants: Sequence[PointsGrant]) -> None:
-    """Write each account once and each grant to the ledger. A request id that the user's ledger has is an error."""
+    """Write each account once and each grant to the ledger. A request id that the user's ledger has makes it fail."""
     if not grants:
         return
     columns = [[getattr(account, name) for account in accounts.values()] for name in ("balance", "held", "growth")]

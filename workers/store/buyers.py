@@ -1,4 +1,4 @@
-"""Who orders: level, what they ordered lately, coupons, points, and what is left for them at limited prices."""
+"""Buyers: their level, their recent orders, and the coupons, points and limited prices that they may use."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -16,21 +16,21 @@ from workers.store import benefits, catalogue_entries
 
 @dataclass
 class User:
-    """One user; `accepted_at` are the newest orders that were accepted, newest first."""
+    """One user. `accepted_at` holds when the newest accepted orders were placed, newest first."""
 
     level: str | None
     accepted_at: list[datetime]
 
 
 async def lock(tx: Transaction, user_ids: Iterable[str]) -> None:
-    """One after the other: what a user's next order sees is what the one before did."""
+    """Take a lock per user, so that orders of one user are placed one after the other and each sees the one before."""
     wanted = sorted(set(user_ids))
     if wanted:
         await tx.execute(SQL["users.lock"], wanted)
 
 
 async def read(tx: Transaction, user_ids: Iterable[str], since: datetime, orders_max: int) -> dict[str, User]:
-    """User id -> user, all of them. The users are locked."""
+    """User id -> user, for every id given. The caller has locked the users."""
     wanted = sorted(set(user_ids))
     rows = await tx.fetch(SQL["users.read"], wanted, since, orders_max) if wanted else []
     return {row["user_id"]: User(row["level"], list(row["accepted_at"])) for row in rows}
@@ -39,7 +39,7 @@ async def read(tx: Transaction, user_ids: Iterable[str], since: datetime, orders
 async def benefits_for(
     tx: Transaction, items: Sequence[Envelope[OrderCreate]], promotions: Sequence[Promotion]
 ) -> Benefits:
-    """The coupons and points that these commands want to use and the limited promotions, locked until commit."""
+    """Lock the coupons and points that these commands want to use and the limited promotions, until commit."""
     users = {item.body.user_id for item in items}
     coupons = {item.body.coupon_id for item in items if item.body.coupon_id is not None}
     spenders = {item.body.user_id for item in items if item.body.use_points > 0}
@@ -51,14 +51,14 @@ async def benefits_for(
 
 
 async def issued_numbers(tx: Transaction, items: Sequence[Envelope[OrderCreate]]) -> dict[str, tuple[str, int | None]]:
-    """Order number -> (whose it is, the order that has it), locked: those that these commands bring along."""
+    """Order number -> (its user, its order or None), locked until commit, for the numbers that these commands name."""
     wanted = sorted({item.body.order_no for item in items if item.body.order_no is not None})
     rows = await tx.fetch(SQL["ids.lock_issued_numbers"], wanted) if wanted else []
     return {row["order_no"]: (row["user_id"], row["order_id"]) for row in rows}
 
 
 async def use_numbers(tx: Transaction, used: Sequence[tuple[str, int]]) -> None:
-    """These numbers have their order: (number, order id)."""
+    """Give each issued number its order: (number, order id)."""
     if used:
         await tx.execute(SQL["ids.use_issued_numbers"], [number for number, _ in used], [key for _, key in used])
 

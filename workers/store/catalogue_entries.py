@@ -1,6 +1,6 @@
-"""What everything in the catalogue has in common (an id, and a revision that only goes up), and the policies.
+"""Every entry of the catalogue has an id and a revision that only grows; and the policies, which are such entries.
 
-A policy holds the rules of one business type, as far as they differ from the shop's own (S1-50).
+A policy holds the rules of one business type where they differ from the shop's own (S1-50).
 """
 
 from collections.abc import Iterable, Sequence
@@ -14,26 +14,26 @@ from messages.catalogue import SettingsSet
 
 
 async def lock_revisions(tx: Transaction, statement: str, ids: Iterable[str]) -> dict[str, int]:
-    """Id -> the revision we have, locked until commit; unknown ones are missing."""
+    """Id -> the revision that is stored, locked until commit. Unknown ids are missing."""
     rows = await tx.fetch(SQL[statement], sorted(set(ids)))
     return {row["id"]: row["revision"] for row in rows}
 
 
 async def write(tx: Transaction, statement: str, *columns: Sequence[Any]) -> None:
-    """Write each thing once. One whose newer revision was written meanwhile is an error: it is tried again."""
+    """Write each entry once. Raises ValueError if a newer revision was written meanwhile: the batch runs again."""
     rows = await tx.fetch(SQL[statement], *columns) if columns[0] else []
     if len(rows) != len(columns[0]):
         raise ValueError(f"{statement}: a newer revision was written at the same time")
 
 
 async def read_policies(tx: Transaction) -> dict[str, dict[str, Any]]:
-    """Business type -> the policy fields that were set for it; types that nobody set are missing."""
+    """Business type -> the policy fields that settings.set gave it. Types without any are missing."""
     rows = await tx.fetch(SQL["policies.read"])
     return {row["business_type"]: orjson.loads(row["policy"]) for row in rows}
 
 
 async def upsert_policies(tx: Transaction, newest: Sequence[SettingsSet]) -> None:
-    """Write each policy once; see write."""
+    """Write each policy once; see `write` for its error."""
     await write(
         tx,
         "policies.upsert",

@@ -1,4 +1,4 @@
-"""Coupon templates, and the coupons issued from them until an order wants one."""
+"""Coupon templates, and the coupons that are issued from them and that no order uses yet."""
 
 from collections.abc import Mapping, Sequence
 
@@ -10,11 +10,11 @@ from messages.benefits import CouponIssue, CouponTemplateUpsert
 from workers.domain.coupon_issuing import Issuing, Template
 from workers.store import catalogue_entries
 
-EXPIRE_MAX = 500  # coupons per run: a campaign that ends at midnight is worked off in small transactions
+EXPIRE_MAX_COUPONS = 500  # per run: the coupons of a campaign that ends at midnight expire in small transactions
 
 
 async def upsert_templates(tx: Transaction, newest: Sequence[CouponTemplateUpsert]) -> None:
-    """Write each template once, and leave its coupons alone; see catalogue_entries.write."""
+    """Write each template once and leave the coupons that it issued as they are; see catalogue_entries.write."""
     await catalogue_entries.write(
         tx,
         "coupons.upsert_templates",
@@ -36,7 +36,7 @@ async def upsert_templates(tx: Transaction, newest: Sequence[CouponTemplateUpser
 
 
 async def open_issuing(tx: Transaction, asked: Sequence[CouponIssue]) -> Issuing:
-    """The templates that are asked for, locked until commit, and what these users had of them already."""
+    """Lock the templates that these commands name, until commit, and count what their users have of them already."""
     rows = await tx.fetch(SQL["coupons.lock_templates"], sorted({a.template_id for a in asked}))
     templates = {row["template_id"]: Template(*row) for row in rows}
     pairs = sorted({(a.template_id, a.user_id) for a in asked})
@@ -45,8 +45,9 @@ async def open_issuing(tx: Transaction, asked: Sequence[CouponIssue]) -> Issuing
 
 
 async def issue(tx: Transaction, issued: Sequence[CouponIssue], given: Mapping[str, int]) -> None:
-    """Coupons with the terms of their templates, which are locked; `given` is how many of each. An id that was given
-    before is an error.
+    """Insert coupons with the terms of their locked templates. `given` is template id -> how many coupons it issues.
+
+    A coupon id that exists already makes the statement fail.
     """
     if not issued:
         return
@@ -56,5 +57,5 @@ async def issue(tx: Transaction, issued: Sequence[CouponIssue], given: Mapping[s
 
 
 async def expire(tx: Transaction) -> list[tuple[str, str]]:
-    """(coupon, user) of issued coupons that were still there when they ended; no longer there."""
-    return [(row["coupon_id"], row["user_id"]) for row in await tx.fetch(SQL["coupons.expire"], EXPIRE_MAX)]
+    """Expire issued coupons whose validity has ended, and return (coupon id, user id) of each."""
+    return [(row["coupon_id"], row["user_id"]) for row in await tx.fetch(SQL["coupons.expire"], EXPIRE_MAX_COUPONS)]

@@ -1,4 +1,4 @@
-"""Dead letters: kept encrypted until somebody replays or discards them, and every decision about them."""
+"""Dead letters, encrypted, with every decision that a person makes about them."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import astuple, dataclass
@@ -15,7 +15,7 @@ OPEN, REPLAYED, DISCARDED = "open", "replayed", "discarded"
 
 @dataclass(frozen=True)
 class Letter:
-    """A message that could not be handled, and why. `queue` is the work queue or "unrouted"; `headers` is JSON."""
+    """A message that could not be handled, and why. `queue` is its work queue, or "unrouted"; `headers` is JSON."""
 
     queue: str
     message_id: str | None
@@ -40,13 +40,13 @@ class Letter:
 
     @property
     def identity(self) -> tuple[str, str, bytes]:
-        """What makes it the same letter when it comes again."""
+        """The key under which a letter that comes again is recognised."""
         return self.queue, self.message_id or "", self.body_hash
 
 
 @dataclass(frozen=True)
 class OpenLetters:
-    """How many letters of a queue wait for a decision, and since when."""
+    """Number of a queue's letters that wait for a decision, and the age of the oldest."""
 
     queue: str
     count: int
@@ -54,7 +54,7 @@ class OpenLetters:
 
 
 async def keep(tx: Transaction, letters: Iterable[Letter]) -> None:
-    """Store letters, one statement for all. One that was here before is counted and open again."""
+    """Store letters with one statement. A letter that is stored already is counted and opened again."""
     last: dict[tuple[str, str, bytes], Letter] = {}
     times: dict[tuple[str, str, bytes], int] = {}
     for letter in letters:
@@ -74,7 +74,7 @@ def _columns(letter: Letter, times: int) -> tuple[Any, ...]:
 
 
 def opened(row: Mapping[str, Any]) -> tuple[bytes, bytes]:
-    """Body and headers (JSON) of a letter's row, in clear. Raises CipherError when its key is not here."""
+    """Body and headers (JSON) of a letter's row, in clear. Raises CipherError if its key is not configured."""
     unseal = cipher.current().decrypt
     return unseal(row["key_id"], row["body"], AAD), unseal(row["key_id"], row["headers"], AAD)
 
@@ -88,22 +88,22 @@ async def find(
     type: str | None = None,
     limit: int = 50,
 ) -> list[dict[str, Any]]:
-    """Letters without their bodies, newest first. None means any."""
+    """Letters without their bodies, newest first. A filter that is None matches everything."""
     return [dict(row) for row in await tx.fetch(SQL["dead_letters.list"], state, queue, reason, type, limit)]
 
 
 async def read(tx: Transaction, ids: Sequence[int]) -> list[dict[str, Any]]:
-    """Whole rows, by id; unknown ids are missing."""
+    """The whole rows with these ids. Unknown ids are missing."""
     return [dict(row) for row in await tx.fetch(SQL["dead_letters.read"], list(ids))]
 
 
 async def lock(tx: Transaction, ids: Sequence[int]) -> list[dict[str, Any]]:
-    """As `read`, locked until commit."""
+    """The same as `read`, locked until commit."""
     return [dict(row) for row in await tx.fetch(SQL["dead_letters.lock"], list(ids))]
 
 
 async def actions(tx: Transaction, letter_id: int) -> list[dict[str, Any]]:
-    """What was decided about a letter, oldest first."""
+    """The decisions about a letter, oldest first."""
     return [dict(row) for row in await tx.fetch(SQL["dead_letters.actions"], letter_id)]
 
 
@@ -113,5 +113,5 @@ async def decide(tx: Transaction, ids: Sequence[int], state: str, action: str, *
 
 
 async def open_counts(tx: Transaction) -> list[OpenLetters]:
-    """By queue; queues without open letters are missing."""
+    """Open letters per queue. Queues without any are missing."""
     return [OpenLetters(*row) for row in await tx.fetch(SQL["dead_letters.open_counts"])]

@@ -1,4 +1,4 @@
-"""Fresh ids and order numbers, a batch at a time."""
+"""Makes ids and order numbers, a batch at a time."""
 
 from collections.abc import Sequence
 
@@ -9,7 +9,7 @@ from workers.domain.shop import CHANNELS, PAY_TYPES
 
 
 async def take(tx: Transaction, user_ids: Sequence[str]) -> list[int]:
-    """One id per user id given, each carrying its user's shard."""
+    """Make one id per user id given. An id carries its user's shard."""
     if not user_ids:
         return []
     rows = await tx.fetch(SQL["ids.take"], len(user_ids))
@@ -17,14 +17,17 @@ async def take(tx: Transaction, user_ids: Sequence[str]) -> list[int]:
 
 
 async def take_order_numbers(tx: Transaction, channels: Sequence[str], time_zone: str) -> list[str]:
-    """One order number per channel given; today's, in the shop's time zone. Locks the day's counter until commit."""
+    """Make one order number of today, in the shop's time zone, per sales channel given.
+
+    Locks the day's counter until commit.
+    """
     return await _numbers(tx, [(channel, None) for channel in channels], time_zone)
 
 
 async def issue_order_numbers(
     tx: Transaction, asked: Sequence[tuple[str, str | None]], user_ids: Sequence[str], time_zone: str
 ) -> list[str]:
-    """One order number per (channel, payment method), remembered as its user's."""
+    """Make one order number per (sales channel, payment method), and store whose it is."""
     numbers = await _numbers(tx, asked, time_zone)
     if numbers:
         await tx.execute(SQL["ids.issue_order_numbers"], numbers, list(user_ids))

@@ -1,4 +1,4 @@
-"""New orders: one, or a parent with its children, with lines, addresses, snapshots and first log row."""
+"""Inserts new orders: a sale, or a parent with its children, with lines, addresses, snapshots and the first log row."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ from workers.domain.pricing.coupons import Coupon
 from workers.domain.pricing.quote import PricedLine, Quote
 from workers.domain.pricing.totals import Totals, totals
 from workers.domain.shop import Policy
-from workers.store.orders import sealed
+from workers.store.orders import encrypt_addresses
 
 SNAPSHOT_COUPON, SNAPSHOT_AMOUNT, SNAPSHOT_ITEM, SNAPSHOT_RULES = 1, 2, 3, 5
 STAGES = ("promotion", "coupon", "points", "shipping", "tax")
@@ -41,7 +41,7 @@ class Placed:
 
     @property
     def parts(self) -> list["Part"]:
-        """The rows of the order, the root's first."""
+        """The rows of the order; the root's comes first."""
         if not self.children:
             return [Part(self, self.id, "sale", self.groups[0], totals(self.quote.lines))]
         return [
@@ -52,14 +52,19 @@ class Placed:
             ),
         ]
 
+<<<<<<< HEAD
     def held_lines(self) -> Iterator[tuple[int, PricedLine]]:
         """(the order that holds the stock, line)"""
+=======
+    def held_lines(self) -> Iterator[tuple[int, Line]]:
+        """(id of the order that holds the stock, line)"""
+>>>>>>> d12a449 (Say in store/ and three handlers who does what)
         return ((part.id, line) for part in self.parts for line in part.lines)
 
 
 @dataclass(frozen=True)
 class Part:
-    """One row of orders. A parent has no lines of its own, but all amounts."""
+    """One row of orders. A parent has no lines, but the amounts of all its children."""
 
     of: Placed
     id: int
@@ -69,7 +74,7 @@ class Part:
 
     @property
     def body(self) -> OrderCreate:
-        """The command that asked for it."""
+        """The order.create that placed it."""
         return self.of.item.body
 
     @property
@@ -78,14 +83,14 @@ class Part:
 
 
 async def insert(tx: Transaction, placed: Sequence[Placed], now: datetime) -> None:
-    """New orders in placing: one statement per table."""
+    """Insert new orders in state placing, with one statement per table."""
     parts = [part for order in placed for part in order.parts]
     if not parts:
         return
     await tx.execute(SQL["orders.insert"], *_rows(parts, now), now)
     await tx.execute(SQL["orders.insert_items"], *_items(parts))
     addresses = [(part.id, part.body.address) for part in parts if part.body.address is not None]
-    await tx.execute(SQL["orders.insert_addresses"], *sealed(addresses))
+    await tx.execute(SQL["orders.insert_addresses"], *encrypt_addresses(addresses))
     await _insert_snapshots(tx, parts)
     await _insert_logs(tx, parts)
 
@@ -137,7 +142,7 @@ def _row(part: Part, now: datetime) -> tuple[Any, ...]:
 
 
 def _sealed_remark(order_id: int, remark: str | None) -> tuple[str | None, bytes | None]:
-    """Buyers write names and phone numbers into remarks."""
+    """Encrypt the remark, because buyers write names and phone numbers into it."""
     return cipher.current().encrypt(remark.encode(), b"order_remark:%d" % order_id) if remark else (None, None)
 
 
@@ -182,7 +187,7 @@ async def _insert_snapshots(tx: Transaction, parts: Sequence[Part]) -> None:
 
 
 def _snapshots(part: Part) -> Iterator[tuple[int, Any]]:
-    """What a later change of catalogue, coupon or rules cannot reach any more (S3-30, S3-40)."""
+    """The order's own copy of coupon, amounts, lines and rules: later changes do not reach it (S3-30, S3-40)."""
     quote, root = part.of.quote, part.is_root
     if root and (coupon := part.of.coupon) is not None:
         yield (

@@ -33,7 +33,7 @@ async def save(tx: Transaction, book: Book[Envelope[Any]]) -> None:
     if changed:
         before = [book.before[order.id] for order in changed]
         rows = await tx.fetch(SQL["orders.save"], *_guards(before), *_columns(changed))
-        assert len(rows) == len(changed), "a locked order was changed by somebody else"
+        assert len(rows) == len(changed), "another transaction changed a locked order"
         freed = [o.id for o in changed if o.state is State.REJECTED and book.before[o.id].order_no is not None]
         if freed:
             await tx.execute(SQL["ids.free_issued_numbers"], freed)
@@ -66,7 +66,7 @@ def _columns(orders: Sequence[Order]) -> list[list[Any]]:
 
 
 async def log(tx: Transaction, steps: Sequence[Step[Envelope[Any]]]) -> None:
-    """One operate-log row per step (R-11)."""
+    """Write one operate-log row per step (R-11)."""
     if not steps:
         return
     await tx.execute(
@@ -84,25 +84,31 @@ async def log(tx: Transaction, steps: Sequence[Step[Envelope[Any]]]) -> None:
     )
 
 
-def sealed(addresses: Sequence[tuple[int, Address]]) -> tuple[list[Any], ...]:
-    """Order ids, countries, key ids and ciphertexts of addresses."""
+def encrypt_addresses(addresses: Sequence[tuple[int, Address]]) -> tuple[list[Any], ...]:
+    """The columns of addresses: order ids, countries, key ids, ciphertexts."""
     made = [cipher.current().encrypt(a.model_dump_json().encode(), _aad(order_id)) for order_id, a in addresses]
     ids, countries = [order_id for order_id, _ in addresses], [a.country for _, a in addresses]
     return ids, countries, [key_id for key_id, _ in made], [ciphertext for _, ciphertext in made]
 
 
+def decrypt_address(order_id: int, key_id: str, ciphertext: bytes) -> bytes:
+    """An order's address as JSON, in clear. Raises CipherError if its key is not configured."""
+    return cipher.current().decrypt(key_id, ciphertext, _aad(order_id))
+
+
 def _aad(order_id: int) -> bytes:
+    """Bind the ciphertext to its order, so that it cannot be passed off as another order's."""
     return b"order_address:%d" % order_id
 
 
 async def item_snapshots(tx: Transaction, ids: Iterable[int]) -> dict[int, bytes]:
-    """Order id -> its lines as sold, as JSON."""
+    """Order id -> the lines as they were sold, as JSON."""
     rows = await tx.fetch(SQL["orders.item_snapshots"], sorted(ids))
     return {row["order_id"]: row["data"].encode() for row in rows}
 
 
 async def lines(tx: Transaction, ids: Iterable[int]) -> dict[int, list[BoughtLine]]:
-    """Order id -> its lines; the orders are locked."""
+    """Order id -> its lines. The caller has locked the orders."""
     wanted = sorted(set(ids))
     found: dict[int, list[BoughtLine]] = {order_id: [] for order_id in wanted}
     if wanted:
@@ -112,7 +118,7 @@ async def lines(tx: Transaction, ids: Iterable[int]) -> dict[int, list[BoughtLin
 
 
 async def give_back_lines(tx: Transaction, parts: Sequence[tuple[int, RefundLine]]) -> None:
-    """Count units and money of lines as given back: (order id, part)."""
+    """Add units and money to what each line has given back: (order id, part)."""
     if parts:
         await tx.execute(
             SQL["orders.give_back_lines"],
@@ -124,7 +130,7 @@ async def give_back_lines(tx: Transaction, parts: Sequence[tuple[int, RefundLine
 
 
 async def addresses(tx: Transaction, ids: Iterable[int]) -> dict[int, tuple[int, str]]:
-    """Order id -> (how often its address was changed, its country)."""
+    """Order id -> (number of address changes, country)."""
     rows = await tx.fetch(SQL["orders.address_changes"], sorted(set(ids)))
     return {row["order_id"]: (row["modify_count"], row["country"]) for row in rows}
 
@@ -132,18 +138,20 @@ async def addresses(tx: Transaction, ids: Iterable[int]) -> dict[int, tuple[int,
 async def change_addresses(tx: Transaction, addresses: Mapping[int, Address]) -> None:
     """Replace the ciphertext of each order's address."""
     if addresses:
-        rows = await tx.fetch(SQL["orders.change_addresses"], *sealed(sorted(addresses.items(), key=lambda kv: kv[0])))
-        assert len(rows) == len(addresses), "an order without an address got another"
+        rows = await tx.fetch(
+            SQL["orders.change_addresses"], *encrypt_addresses(sorted(addresses.items(), key=lambda kv: kv[0]))
+        )
+        assert len(rows) == len(addresses), "an order without an address cannot get a new one"
 
 
 async def judged(tx: Transaction, ids: Iterable[int]) -> set[int]:
-    """The orders that have their risk verdict."""
+    """The orders, of these, that have a risk verdict."""
     wanted = sorted(ids)
     return {row["order_id"] for row in await tx.fetch(SQL["orders.judged"], wanted)} if wanted else set()
 
 
 async def keep_verdicts(tx: Transaction, verdicts: Sequence[tuple[int, str, str | None, str | None]]) -> None:
-    """The risk check's verdicts: (order id, verdict, reason, who said so)."""
+    """Store the risk check's verdicts: (order id, verdict, reason, broker user)."""
     if verdicts:
         data = [orjson.dumps({"verdict": v, "reason": why, "by": user}).decode() for _, v, why, user in verdicts]
         ids = [order_id for order_id, *_ in verdicts]

@@ -1,4 +1,4 @@
-"""Payment intents, and every payment fact that was ever told."""
+"""Payment intents, and every payment fact that a provider or adapter ever reported."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -26,7 +26,7 @@ class Fact:
 
 @dataclass(frozen=True)
 class Kept:
-    """The capture an order keeps; `owed` of its `amount` is refunded or asked for already."""
+    """The capture that an order keeps. `owed` of its `amount` is refunded, or its refund is under way."""
 
     order_id: int
     provider: str
@@ -38,22 +38,22 @@ class Kept:
 
     @property
     def left(self) -> int:
-        """What can still go back."""
+        """What can still be refunded, in minor units."""
         return self.amount - self.owed
 
 
 def key_of(result: PaymentResult) -> FactKey:
-    """What makes two facts the same."""
+    """The business key: two results with the same key report the same fact."""
     return result.provider, result.trade_no, result.kind
 
 
 def body_of(result: PaymentResult) -> FactBody:
-    """What the same fact says every time."""
+    """What must be equal in every report of one fact."""
     return result.order_id, result.amount, result.currency
 
 
 async def open_intents(tx: Transaction, orders: Sequence[Order]) -> None:
-    """One intent per order, for the whole payable amount, open until the order expires."""
+    """Open one intent per order, for its whole payable amount, until the order expires."""
     if orders:
         await tx.execute(
             SQL["payments.open_intents"],
@@ -74,17 +74,17 @@ class Merged:
 
     @property
     def amount(self) -> int:
-        """What one capture must bring."""
+        """The amount that one capture must have, in minor units."""
         return sum(self.shares.values())
 
     @property
     def first(self) -> int:
-        """The order that the intent's row names."""
+        """The order that the intent's row names, by convention the lowest id."""
         return min(self.shares)
 
 
 async def open_merged(tx: Transaction, merged: Sequence[tuple[Merged, str, datetime]]) -> None:
-    """Intents over several orders: (intent, currency, until when)."""
+    """Open intents that pay several orders: (intent, currency, when it expires)."""
     if not merged:
         return
     await tx.execute(
@@ -100,7 +100,7 @@ async def open_merged(tx: Transaction, merged: Sequence[tuple[Merged, str, datet
 
 
 async def merged(tx: Transaction, intent_ids: Iterable[int | None]) -> dict[int, Merged]:
-    """Intent id -> the orders it pays, for merged intents; others are missing."""
+    """Intent id -> the orders it pays, for merged intents. Other intents are missing."""
     wanted = sorted({intent_id for intent_id in intent_ids if intent_id is not None})
     shares: dict[int, dict[int, int]] = {}
     for row in await tx.fetch(SQL["payments.shares"], wanted) if wanted else []:
@@ -109,21 +109,21 @@ async def merged(tx: Transaction, intent_ids: Iterable[int | None]) -> dict[int,
 
 
 async def own_intents(tx: Transaction, intent_ids: Iterable[int | None]) -> dict[int, int]:
-    """Intent id -> the order whose own it is, from its creation on; those of merged orders are missing."""
+    """Intent id -> the order that the intent was created with. Merged intents are missing."""
     wanted = sorted({intent_id for intent_id in intent_ids if intent_id is not None})
     rows = await tx.fetch(SQL["payments.own_intents"], wanted) if wanted else []
     return {row["id"]: row["order_id"] for row in rows}
 
 
 async def known(tx: Transaction, results: Iterable[PaymentResult]) -> dict[FactKey, FactBody]:
-    """Which of these facts are recorded, and what they said."""
+    """Business key -> content, for those of these facts that are recorded already."""
     keys = sorted({key_of(result) for result in results})
     rows = await tx.fetch(SQL["payments.known"], *([key[n] for key in keys] for n in range(3)))
     return {(row["provider"], row["trade_no"], row["kind"]): tuple(row)[3:] for row in rows}
 
 
 async def record(tx: Transaction, facts: Sequence[Fact]) -> None:
-    """Keep the facts. One that another order's transaction recorded meanwhile is an error: it is tried again alone."""
+    """Record the facts. Raises ValueError if another transaction recorded one meanwhile: the batch is taken apart."""
     if not facts:
         return
     rows = await tx.fetch(
@@ -144,7 +144,7 @@ async def record(tx: Transaction, facts: Sequence[Fact]) -> None:
 
 
 async def kept(tx: Transaction, order_ids: Iterable[int]) -> dict[int, Kept]:
-    """Order id -> the capture it keeps; unpaid and free orders are missing."""
+    """Order id -> the capture it keeps. Unpaid and free orders are missing."""
     ids = sorted(set(order_ids))
     if not ids:
         return {}

@@ -1,4 +1,4 @@
-"""What the preview of an order reads: the same as its creation, without a lock, and what else a confirm page shows."""
+"""Reads what the preview of an order needs: what its creation reads, without locks, and what a confirm page shows."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
@@ -17,23 +17,23 @@ from workers.domain.masking import masked
 from workers.domain.pricing.coupons import Coupon
 from workers.domain.pricing.promotions import Promotion
 from workers.domain.pricing.quote import Buyer, Rules
-from workers.store import benefits, catalogue_entries, promotions, skus
+from workers.store import benefits, catalogue_entries, orders, promotions, skus
 
 ADDRESSES_MAX = 5
-ORDERS_MAX = 20  # of each user, to find different addresses in
-COUPONS_MAX = 50  # of each user
+ORDERS_MAX = 20  # the newest orders of a user, among which different addresses are looked for
+COUPONS_MAX = 50  # per user: a confirm page shows no more
 
 
 class Member(NamedTuple):
-    """A user's level, and the points that no order holds."""
+    """A user's level, and the points that are not held for an order."""
 
     level: str | None
     points: int
 
 
 @dataclass(frozen=True)
-class Known:
-    """What a batch of previews reads, by user. `wanted` are the coupons asked for, by id, whoever owns them."""
+class PreviewContext:
+    """What one batch of previews reads and decides with, by user. `wanted` has the named coupons by id, of any user."""
 
     rules: Rules
     policies: Mapping[str, Mapping[str, Any]]
@@ -45,13 +45,13 @@ class Known:
     quota_used: Mapping[str, Mapping[str, int]]
 
     def buyer(self, user_id: str, coupon_id: str | None) -> Buyer:
-        """Who would pay, as the price sees it."""
+        """The user as the price computation sees them."""
         member, used = self.members[user_id], self.quota_used.get(user_id, {})
         return Buyer(user_id, member.level, member.points, self.wanted.get(coupon_id or ""), used)
 
 
-async def read(tx: Transaction, bodies: Sequence[OrderPreview], at: datetime) -> Known:
-    """One statement per table, however many ask."""
+async def read(tx: Transaction, bodies: Sequence[OrderPreview], at: datetime) -> PreviewContext:
+    """Read one statement per table, whatever the number of previews."""
     users = sorted({body.user_id for body in bodies})
     carts = await _carts(tx, {body.user_id for body in bodies if body.from_cart})
     lines = {line.sku_id for body in bodies for line in body.items} | {
@@ -60,7 +60,7 @@ async def read(tx: Transaction, bodies: Sequence[OrderPreview], at: datetime) ->
     catalogue = await skus.read(tx, lines)
     valid = await promotions.for_skus(tx, catalogue.values(), at)
     coupons, wanted = await _coupons(tx, users, {body.coupon_id for body in bodies if body.coupon_id is not None})
-    return Known(
+    return PreviewContext(
         Rules(catalogue, valid, await _quota_left(tx, valid)),
         await catalogue_entries.read_policies(tx),
         {row["user_id"]: Member(row["level"], row["points"]) for row in await tx.fetch(SQL["preview.users"], users)},
@@ -89,7 +89,7 @@ async def _quota_left(tx: Transaction, valid: Sequence[Promotion]) -> dict[str, 
 async def _coupons(
     tx: Transaction, users: Sequence[str], asked: Iterable[str]
 ) -> tuple[dict[str, list[Coupon]], dict[str, Coupon]]:
-    """(what each user holds, what is asked for)"""
+    """(user id -> coupons that the user holds, coupon id -> coupon that a preview names)"""
     wanted = sorted(asked)
     held, found = defaultdict[str, list[Coupon]](list), dict[str, Coupon]()
     for row in await tx.fetch(SQL["preview.coupons"], users, COUPONS_MAX, wanted):
@@ -103,14 +103,14 @@ async def _coupons(
 
 
 async def _addresses(tx: Transaction, users: Sequence[str]) -> dict[str, list[PreviewAddress]]:
-    """The newest different ones of each user, masked. One whose key is gone cannot be shown, and is left out."""
+    """The newest different addresses of each user, masked. An address whose key is gone is left out."""
     seen, shown = set[tuple[str, bytes]](), defaultdict[str, list[PreviewAddress]](list)
     for row in await tx.fetch(SQL["preview.addresses"], users, ORDERS_MAX):
         user, order_id = row["user_id"], row["order_id"]
         if len(shown[user]) == ADDRESSES_MAX:
             continue
         try:
-            plain = cipher.current().decrypt(row["key_id"], row["ciphertext"], b"order_address:%d" % order_id)
+            plain = orders.decrypt_address(order_id, row["key_id"], row["ciphertext"])
         except cipher.CipherError:
             continue
         if (user, plain) not in seen:

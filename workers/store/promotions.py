@@ -15,7 +15,7 @@ from workers.store import catalogue_entries
 
 
 async def for_skus(tx: Transaction, skus: Iterable[Sku], at: datetime) -> list[Promotion]:
-    """Every promotion that is valid at `at` for these SKUs' SPUs or categories, or for everything; no ended ones."""
+    """Every promotion that is valid at `at` for these SKUs' SPUs or categories, or for everything."""
     given = list(skus)
     spus, categories = {s.spu_id for s in given}, {s.category_id for s in given if s.category_id is not None}
     rows = await tx.fetch(SQL["promotions.for_scopes"], sorted(spus), sorted(categories), at)
@@ -23,12 +23,12 @@ async def for_skus(tx: Transaction, skus: Iterable[Sku], at: datetime) -> list[P
 
 
 async def lock(tx: Transaction) -> None:
-    """Nobody else changes a promotion until commit."""
+    """Keep other transactions from changing promotions until commit."""
     await tx.execute(SQL["promotions.lock"])
 
 
 def of(body: PromotionUpsert) -> Promotion | None:
-    """The promotion that a message describes; None when its steps are those of another kind."""
+    """The promotion that a message describes, or None if its steps belong to another kind of promotion."""
     fields = {name: getattr(body, name) for name in PromotionUpsert.model_fields}
     wanted = ReductionStep if body.kind == "full_reduction" else LadderStep
     if not all(isinstance(step, wanted) for step in body.steps):
@@ -41,7 +41,7 @@ def _pair(step: LadderStep | ReductionStep) -> tuple[int, int]:
 
 
 async def beside(tx: Transaction, new: Sequence[PromotionUpsert]) -> dict[str, Promotion]:
-    """Those that have the scope of one of these and are alive at a time within it; without their terms."""
+    """Id -> stored promotion that has the same scope as one of these and overlaps it in time."""
     rows = await tx.fetch(
         SQL["promotions.beside"],
         [p.scope for p in new],

@@ -1,4 +1,4 @@
-"""Parcels and the facts that moved them."""
+"""Parcels, and the carrier facts that move them."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ FactKey = tuple[str, str, str]
 
 @dataclass(frozen=True)
 class Fact:
-    """One carrier fact; a stale one did not move its parcel."""
+    """One carrier fact. A stale fact is recorded and does not move its parcel."""
 
     update: ShipmentUpdate
     shipment_id: int
@@ -25,12 +25,12 @@ class Fact:
 
 
 def fact_key(update: ShipmentUpdate) -> FactKey:
-    """What makes two facts the same."""
+    """The business key: two updates with the same key report the same fact."""
     return update.carrier, update.tracking_no, update.event_id
 
 
 async def of_orders(tx: Transaction, order_ids: Iterable[int]) -> dict[int, list[Parcel]]:
-    """Order id -> its parcels; the orders are locked."""
+    """Order id -> its parcels. The caller has locked the orders."""
     wanted = sorted(set(order_ids))
     found: dict[int, list[Parcel]] = {order_id: [] for order_id in wanted}
     if wanted:
@@ -55,14 +55,14 @@ def _parcel(row: Any) -> Parcel:
 
 
 async def owners(tx: Transaction, keys: Iterable[ParcelKey]) -> dict[ParcelKey, int]:
-    """(carrier, tracking number) -> the order whose parcel it is; unknown ones are missing."""
+    """(carrier, tracking number) -> the order that owns the parcel. Unknown parcels are missing."""
     given = sorted(set(keys))
     rows = await tx.fetch(SQL["shipments.owners"], [carrier for carrier, _ in given], [no for _, no in given])
     return {(row["carrier"], row["tracking_no"]): row["order_id"] for row in rows}
 
 
 async def insert(tx: Transaction, parcels: Sequence[Parcel], warehouses: Mapping[int, str | None]) -> None:
-    """New parcels with their units."""
+    """Insert new parcels with their units."""
     if not parcels:
         return
     await tx.execute(
@@ -88,7 +88,7 @@ async def insert(tx: Transaction, parcels: Sequence[Parcel], warehouses: Mapping
 
 
 async def save(tx: Transaction, parcels: Sequence[Parcel]) -> None:
-    """Parcels that moved; their orders are locked."""
+    """Write the state of parcels. The caller has locked their orders."""
     if parcels:
         await tx.execute(
             SQL["shipments.save"],
@@ -101,13 +101,13 @@ async def save(tx: Transaction, parcels: Sequence[Parcel]) -> None:
 
 
 async def cancel_booked(tx: Transaction, order_ids: Sequence[int]) -> None:
-    """Parcels of cancelled orders never leave."""
+    """Cancel the parcels of these orders that have not left the warehouse."""
     if order_ids:
         await tx.execute(SQL["shipments.cancel_booked"], list(order_ids))
 
 
 async def known_facts(tx: Transaction, updates: Iterable[ShipmentUpdate]) -> dict[FactKey, str]:
-    """Which of these facts are recorded, and the status each reported."""
+    """Business key -> status, for those of these facts that are recorded already."""
     keys = sorted({fact_key(update) for update in updates})
     if not keys:
         return {}
@@ -116,7 +116,7 @@ async def known_facts(tx: Transaction, updates: Iterable[ShipmentUpdate]) -> dic
 
 
 async def record_facts(tx: Transaction, facts: Sequence[Fact]) -> None:
-    """Keep the facts."""
+    """Record carrier facts."""
     if facts:
         await tx.execute(
             SQL["shipments.record_facts"],

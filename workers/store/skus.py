@@ -1,4 +1,4 @@
-"""The catalogue as we know it."""
+"""SKUs, as the catalogue last described them."""
 
 from collections.abc import Iterable, Sequence
 
@@ -12,7 +12,7 @@ from workers.store import catalogue_entries
 
 
 async def read(tx: Transaction, sku_ids: Iterable[str]) -> dict[str, Sku]:
-    """SKU id -> SKU; unknown ones are missing."""
+    """SKU id -> SKU. Unknown ids are missing."""
     rows = await tx.fetch(SQL["skus.read"], list(set(sku_ids)))
     return {row["sku_id"]: Sku(*row) for row in rows}
 

@@ -8,7 +8,7 @@ from workers.domain.stock_reservations import Counter, Holder, LedgerEntry, Plac
 
 
 async def lock_holders(tx: Transaction, ids: Iterable[int]) -> dict[int, Holder]:
-    """Holder id -> what it holds, for every id given: locked, in id order, also where there is nothing yet."""
+    """Holder id -> what it holds, for every id given, also those without a row. Locked in id order until commit."""
     wanted = sorted(set(ids))
     found = {holder_id: Holder(holder_id, holder_id) for holder_id in wanted}
     if wanted:
@@ -19,7 +19,7 @@ async def lock_holders(tx: Transaction, ids: Iterable[int]) -> dict[int, Holder]
 
 
 async def read_held(tx: Transaction, holders: Mapping[int, Holder]) -> None:
-    """Fill in what known holders reserved and got back."""
+    """Fill in what each known holder has reserved and what came back from it."""
     known = [holder.id for holder in holders.values() if holder.state is not None]
     if not known:
         return
@@ -33,7 +33,7 @@ async def read_held(tx: Transaction, holders: Mapping[int, Holder]) -> None:
 
 
 async def lock_counters(tx: Transaction, places: Iterable[Place]) -> dict[Place, Counter]:
-    """Place -> its counter, locked in key order; places that never had stock are missing."""
+    """Place -> its counter, locked in key order until commit. Places that never had stock are missing."""
     wanted = sorted(set(places))
     if not wanted:
         return {}
@@ -44,7 +44,7 @@ async def lock_counters(tx: Transaction, places: Iterable[Place]) -> dict[Place,
 
 
 async def create_counters(tx: Transaction, places: Iterable[Place]) -> None:
-    """Rows for places that goods may arrive at for the first time."""
+    """Insert counters of zero for places where goods arrive for the first time."""
     wanted = sorted(set(places))
     if wanted:
         await tx.execute(

@@ -1,4 +1,4 @@
-"""Timers: truth in the database, woken by the broker's delay exchange or by the sweeper."""
+"""Timers. The row is the truth; the broker's delay exchange or the sweeper only sends timer.due for it."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -22,13 +22,13 @@ class TimerKind(StrEnum):
 Key = tuple[TimerKind, int]
 """(kind, id of the order, attempt or refund)"""
 BROKER_GRACE = timedelta(seconds=5)
-"""How long the sweeper waits for the delay exchange before it wakes a timer itself."""
-SWEEP_MAX_TIMERS = 1000  # per second and process: what one transaction announces comfortably
+"""How long after `due_at` the sweeper leaves a timer to the delay exchange before it sends timer.due itself."""
+SWEEP_MAX_TIMERS = 1000  # per second and process: one transaction announces so many within some tenths of a second
 
 
 @dataclass(frozen=True)
 class Timer:
-    """Due once; `by_broker` when a delayed message is on its way, so that the sweeper is only the net."""
+    """A timer that is due once. `by_broker`: a delayed message is on its way; the sweeper only replaces a lost one."""
 
     kind: TimerKind
     key: int
@@ -41,7 +41,7 @@ class Timer:
 
 
 async def start(tx: Transaction, timers: Sequence[Timer]) -> None:
-    """Start timers; one that runs already is set anew."""
+    """Start timers. A timer that runs already gets the new time."""
     if timers:
         await tx.execute(
             SQL["timers.start"],
@@ -53,41 +53,41 @@ async def start(tx: Transaction, timers: Sequence[Timer]) -> None:
 
 
 async def stop(tx: Transaction, keys: Iterable[Key]) -> None:
-    """Stop timers; those that are gone already are no error."""
+    """Stop timers. A timer that does not run is no error."""
     given = sorted(set(keys))
     if given:
         await tx.execute(SQL["timers.stop"], [kind for kind, _ in given], [key for _, key in given])
 
 
 async def read(tx: Transaction, keys: Iterable[Key]) -> dict[Key, datetime]:
-    """(kind, key) -> due; timers that are gone are missing."""
+    """(kind, key) -> when the timer is due. Timers that do not run are missing."""
     given = sorted(set(keys))
     rows = await tx.fetch(SQL["timers.read"], [kind for kind, _ in given], [key for _, key in given])
     return {(TimerKind(row["kind"]), row["key"]): row["due_at"] for row in rows}
 
 
 async def sweep(tx: Transaction) -> list[Timer]:
-    """Take what is due for waking, and put its next waking off."""
+    """Take the timers for which timer.due must be sent now, and schedule when to send it again."""
     rows = await tx.fetch(SQL["timers.sweep"], SWEEP_MAX_TIMERS)
     return [Timer(TimerKind(row["kind"]), row["key"], row["due_at"]) for row in rows]
 
 
 async def postpone(tx: Transaction, keys: Iterable[Key], until: datetime) -> None:
-    """Look at these again at `until`."""
+    """Send timer.due for these timers again at `until`."""
     given = sorted(set(keys))
     if given:
         await tx.execute(SQL["timers.postpone"], [kind for kind, _ in given], [key for _, key in given], until)
 
 
 async def put_off(tx: Transaction, keys: Iterable[Key]) -> None:
-    """Look at these again in a minute, or the later the longer they have been due."""
+    """Send timer.due for these timers again in a minute, or later the longer they have been due."""
     given = sorted(set(keys))
     if given:
         await tx.execute(SQL["timers.put_off"], [kind for kind, _ in given], [key for _, key in given])
 
 
 async def payment_waiting(tx: Transaction) -> datetime | None:
-    """The database clock, when a due payment timer waits for payment results to catch up; else None."""
+    """The database's time, if a payment timer is due and waits for payment results to catch up; else None."""
     row = await tx.fetchrow(SQL["timers.payment_due"])
     assert row is not None
     now: datetime = row["now"]
@@ -95,19 +95,19 @@ async def payment_waiting(tx: Transaction) -> datetime | None:
 
 
 async def progress(tx: Transaction) -> datetime:
-    """How far payment results have been settled."""
+    """The time up to which payment results have been handled."""
     at: datetime = await tx.fetchval(SQL["timers.progress"])
     return at
 
 
 async def backlog(tx: Transaction) -> tuple[int, float]:
-    """(timers that run, seconds that the sweeper is late)."""
+    """(number of timers that run, seconds by which the sweeper is late)."""
     row = await tx.fetchrow(SQL["timers.backlog"])
     assert row is not None
     return row["running"], row["lag_seconds"] or 0.0
 
 
 async def set_progress(tx: Transaction, at: datetime | None) -> None:
-    """Payment results published before `at` are settled."""
+    """Record that every payment result published before `at` is handled."""
     if at is not None:
         await tx.execute(SQL["timers.set_progress"], at)
