@@ -1,4 +1,4 @@
-"""What every message shares: strict frozen models, the kinds, and the types of the wire."""
+"""The base of every message: strict frozen models, the kinds of messages, and the field types of the wire."""
 
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -9,7 +9,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, GetPydanticSch
 from pydantic_core import core_schema
 
 ID_MAX = 2**63 - 1
-AMOUNT_MAX = 10**15  # minor units; far above any order, far below where a sum of 200 lines would leave 64 bits
+AMOUNT_MAX = 10**15  # minor units: far above any order, and a sum of 200 lines still fits into 64 bits
 QUANTITY_MAX = 1_000_000
 
 
@@ -36,7 +36,7 @@ Text = StringConstraints(min_length=1, pattern=r"^[^\x00-\x08\x0b\x0c\x0e-\x1f\x
 ExternalId = Annotated[str, Text, StringConstraints(max_length=64)]
 NAME = StringConstraints(min_length=1, max_length=64, pattern=r"^[^:\x00-\x1f\x7f]*$")
 Name = Annotated[str, NAME]
-"""An external id that becomes one part of a key of ours, whose parts are joined by colons."""
+"""An external id without a colon, because colons join the parts of our keys."""
 RequestId = Annotated[str, Text, StringConstraints(max_length=128)]
 ShortText = Annotated[str, Text, StringConstraints(max_length=255)]
 LongText = Annotated[str, Text, StringConstraints(max_length=2000)]
@@ -45,13 +45,13 @@ Currency = Annotated[str, StringConstraints(pattern=r"^[A-Z]{3}$")]
 Amount = Annotated[int, Field(ge=0, le=AMOUNT_MAX)]
 Quantity = Annotated[int, Field(ge=1, le=QUANTITY_MAX)]
 AnyInt = Annotated[int, Field(ge=-ID_MAX, le=ID_MAX)]
-"""A number that is well-formed but that the business may refuse with a code of its own."""
+"""A number that the schema accepts and that the business may refuse with a code of its own."""
 Moment = Annotated[AwareDatetime, Field(ge=datetime(1970, 1, 1, tzinfo=UTC), lt=datetime(2200, 1, 1, tzinfo=UTC))]
 """A point in time that every database and every time zone can hold."""
 
 
 class Kind(StrEnum):
-    """Who may write a message, hence which exchange carries it."""
+    """The kind of a message decides who may write it and which exchange carries it."""
 
     COMMAND = "command"
     FACT = "fact"
@@ -62,13 +62,13 @@ class Kind(StrEnum):
 
 
 class Part(BaseModel):
-    """A piece of a message. Unknown fields, floats for integers and strings for numbers are refused."""
+    """A part of a message. It refuses unknown fields, floats for integers and strings for numbers."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
 
 class Message(Part):
-    """One message. `TYPE` is the AMQP `type`; without its version it is the routing key."""
+    """One message. `TYPE` is the AMQP `type`; the type without its version is the routing key."""
 
     TYPE: ClassVar[str]
     KIND: ClassVar[Kind]
@@ -81,66 +81,70 @@ class Message(Part):
 
     @cached_property
     def json_bytes(self) -> bytes:
-        """The body on the wire, made once: an event is stored as an outcome, replied and announced."""
+        """The body on the wire. It is made once, because an event is stored as an outcome, replied and announced."""
         return self.__pydantic_serializer__.to_json(self)
 
 
 class Actor(Part):
-    """On whose behalf a command comes: a user acts on own orders only, an operator needs a trusted broker user."""
+    """On whose behalf a command comes. A user acts on own orders only; an operator needs a trusted broker user."""
 
     type: Literal["user", "operator", "system"]
     id: ExternalId
 
 
 class Command(Message):
-    """A request that ends in exactly one outcome, stored under (scope, request id) and repeated to who repeats it."""
+    """A command ends in exactly one outcome, stored under (scope, request id). A repeat gets the same outcome again."""
 
     KIND: ClassVar[Kind] = Kind.COMMAND
     TRUSTED_ONLY: ClassVar[bool] = False
+    SCOPE: ClassVar[str]
+    """The space in which the request id is unique, as a format string of its fields. `{command}` is the routing key."""
+    KEY: ClassVar[str] = "request_id"
+    """The field that is the request id within the scope."""
 
     def command_scope(self) -> str:
         """The space in which this command's request id is unique."""
-        raise NotImplementedError
+        return self.SCOPE.format_map(self.__dict__ | {"command": self.routing_key()})
 
     def command_key(self) -> str:
         """The request id within the scope."""
-        raise NotImplementedError
+        return str(getattr(self, self.KEY))
 
 
 class Fact(Message):
-    """Something that happened outside. Never refused for repeating: its business key makes the second a no-op."""
+    """A fact reports what happened outside. Its business key makes a repeat a no-op."""
 
     KIND: ClassVar[Kind] = Kind.FACT
     TRUSTED_ONLY: ClassVar[bool] = False
 
 
 class Internal(Message):
-    """From one of our queues to another; upstream has no right to write it."""
+    """An internal message goes from one of our queues to another. Upstream has no right to write it."""
 
     KIND: ClassVar[Kind] = Kind.INTERNAL
 
 
 class Event(Message):
-    """What happened, for anyone."""
+    """An event announces what happened, to every subscriber."""
 
     KIND: ClassVar[Kind] = Kind.EVENT
 
 
 class Query(Message):
-    """A question. It changes nothing and needs a `reply_to`; what is not answered in time is asked again."""
+    """A query changes nothing and needs a `reply_to`. Its sender repeats it if no answer comes in time."""
 
     KIND: ClassVar[Kind] = Kind.QUERY
     TRUSTED_ONLY: ClassVar[bool] = False
 
 
 class Reply(Message):
-    """The answer to a question, for the one who asked and nobody else."""
+    """A reply answers one query, at its `reply_to`."""
 
     KIND: ClassVar[Kind] = Kind.REPLY
 
 
 class QueryRejected(Reply):
-    """The answer to a question that cannot be read, may not be asked, or that we failed at."""
+    """The reply to a query that we cannot read, that its sender may not send, or that failed here."""
 
     TYPE: ClassVar[str] = "query.rejected.v1"
     code: Code
@@ -149,7 +153,7 @@ class QueryRejected(Reply):
 
 
 class CommandRejected(Event):
-    """The one outcome of a command that was refused before it changed anything."""
+    """The outcome of a command that was refused before it changed anything."""
 
     TYPE: ClassVar[str] = "command.rejected.v1"
     command_id: str
@@ -160,7 +164,7 @@ class CommandRejected(Event):
 
 
 class AlertRaised(Event):
-    """Something a person should look at (S3-38)."""
+    """A person should look at something (S3-38)."""
 
     TYPE: ClassVar[str] = "alert.raised.v1"
     title: str

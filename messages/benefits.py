@@ -1,4 +1,4 @@
-"""coupon*.*, points.*, member.*: what users have (R-16, R-04, R-05)."""
+"""coupon*.*, points.*, member.*: coupons, points and levels of users (R-16, R-04, R-05)."""
 
 from typing import Annotated, ClassVar, Literal
 
@@ -24,13 +24,15 @@ Some = Annotated[tuple[ExternalId, ...], Field(max_length=100)]
 
 
 class CouponTemplateUpsert(Command):
-    """The terms of coupons that are issued from now on; coupons that exist keep theirs.
+    """Set the terms of coupons that are issued from now on. Existing coupons keep theirs.
 
-    `amount` off orders whose eligible lines cost `min_amount` or more, both minor units. Empty `channels` and
-    `member_levels` mean any. `count` is how many there are in all, `per_user_limit` how many one user may get.
+    A coupon takes `amount` off orders whose eligible lines cost `min_amount` or more, both in minor units. Empty
+    `channels` and `member_levels` mean any. `count` limits all coupons, `per_user_limit` those of one user.
     """
 
     TYPE: ClassVar[str] = "coupon_template.upsert.v1"
+    SCOPE: ClassVar[str] = "coupon_template.upsert:{template_id}"
+    KEY: ClassVar[str] = "revision"
     template_id: ExternalId
     revision: Revision
     name: ShortText
@@ -46,15 +48,9 @@ class CouponTemplateUpsert(Command):
     per_user_limit: Annotated[int, Field(ge=1, le=QUANTITY_MAX)] | None = None
     count: Annotated[int, Field(ge=0, le=1000 * QUANTITY_MAX)] | None = None
 
-    def command_scope(self) -> str:
-        return f"coupon_template.upsert:{self.template_id}"
-
-    def command_key(self) -> str:
-        return str(self.revision)
-
 
 class CouponTemplateChanged(Event):
-    """Coupons are issued as this revision says."""
+    """New coupons have the terms of this revision."""
 
     TYPE: ClassVar[str] = "coupon_template.changed.v1"
     template_id: str
@@ -62,7 +58,7 @@ class CouponTemplateChanged(Event):
 
 
 class CouponTemplateUnchanged(Event):
-    """A revision at or below the one we have: recorded, nothing changed."""
+    """The revision is not above the stored one. It is recorded and changes nothing."""
 
     TYPE: ClassVar[str] = "coupon_template.unchanged.v1"
     template_id: str
@@ -71,22 +67,18 @@ class CouponTemplateUnchanged(Event):
 
 
 class CouponIssue(Command):
-    """Give a user one coupon of a template. `coupon_id` is the sender's and can be given once."""
+    """Give a user one coupon of a template. The sender chooses `coupon_id`, which can be given once."""
 
     TYPE: ClassVar[str] = "coupon.issue.v1"
+    SCOPE: ClassVar[str] = "coupon.issue"
+    KEY: ClassVar[str] = "coupon_id"
     coupon_id: ExternalId
     template_id: ExternalId
     user_id: ExternalId
 
-    def command_scope(self) -> str:
-        return "coupon.issue"
-
-    def command_key(self) -> str:
-        return self.coupon_id
-
 
 class CouponIssued(Event):
-    """The coupon is the user's, under these terms."""
+    """The user has the coupon, under these terms."""
 
     TYPE: ClassVar[str] = "coupon.issued.v1"
     coupon_id: str
@@ -101,7 +93,7 @@ class CouponIssued(Event):
 
 
 class CouponChanged(Event):
-    """Held for an order, used by it, given back before or after its use, or no longer valid."""
+    """A coupon is held for an order, used by it, given back before or after its use, or expired."""
 
     TYPE: ClassVar[str] = "coupon.changed.v1"
     coupon_id: str
@@ -111,19 +103,14 @@ class CouponChanged(Event):
 
 
 class PointsGrant(Command):
-    """Give a user points."""
+    """Give a user points outside of orders."""
 
     TYPE: ClassVar[str] = "points.grant.v1"
+    SCOPE: ClassVar[str] = "points.grant:{user_id}"
     request_id: RequestId
     user_id: ExternalId
     points: Annotated[int, Field(ge=1, le=POINTS_MAX)]
     reason: ShortText
-
-    def command_scope(self) -> str:
-        return f"points.grant:{self.user_id}"
-
-    def command_key(self) -> str:
-        return self.request_id
 
 
 class PointsChanged(Event):
@@ -140,22 +127,18 @@ class PointsChanged(Event):
 
 
 class MemberUpsert(Command):
-    """The level of a member from now on."""
+    """Set the level of a member."""
 
     TYPE: ClassVar[str] = "member.upsert.v1"
+    SCOPE: ClassVar[str] = "member.upsert:{user_id}"
+    KEY: ClassVar[str] = "revision"
     user_id: ExternalId
     revision: Revision
     level: ExternalId
 
-    def command_scope(self) -> str:
-        return f"member.upsert:{self.user_id}"
-
-    def command_key(self) -> str:
-        return str(self.revision)
-
 
 class MemberChanged(Event):
-    """The user has this level."""
+    """The user has this level from now on."""
 
     TYPE: ClassVar[str] = "member.changed.v1"
     user_id: str
@@ -164,7 +147,7 @@ class MemberChanged(Event):
 
 
 class MemberUnchanged(Event):
-    """A revision at or below the one we have: recorded, nothing changed."""
+    """The revision is not above the stored one. It is recorded and changes nothing."""
 
     TYPE: ClassVar[str] = "member.unchanged.v1"
     user_id: str

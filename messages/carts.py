@@ -1,4 +1,4 @@
-"""cart.*: what a user means to buy. A cart holds nothing and reserves nothing."""
+"""cart.*: what a user intends to buy. A cart reserves no stock."""
 
 from typing import Annotated, ClassVar
 
@@ -10,33 +10,28 @@ from messages.base import QUANTITY_MAX, Actor, Command, Event, ExternalId, Reque
 class CartCommand(Command):
     """A change of one user's cart."""
 
+    SCOPE: ClassVar[str] = "cart:{user_id}"
     request_id: RequestId
     actor: Actor
     user_id: ExternalId
     sku_id: ExternalId
 
-    def command_scope(self) -> str:
-        return f"cart:{self.user_id}"
-
-    def command_key(self) -> str:
-        return self.request_id
-
 
 class CartPut(CartCommand):
-    """The cart holds `qty` units of the SKU from now on."""
+    """Set the cart's line of the SKU to `qty` units."""
 
     TYPE: ClassVar[str] = "cart.put.v1"
     qty: Annotated[int, Field(ge=1, le=QUANTITY_MAX)]
 
 
 class CartRemove(CartCommand):
-    """The cart holds none of the SKU from now on."""
+    """Remove the SKU from the cart."""
 
     TYPE: ClassVar[str] = "cart.remove.v1"
 
 
 class CartChanged(Event):
-    """How many units of the SKU the cart holds now."""
+    """The cart holds `qty` units of the SKU now; 0 if it was removed."""
 
     TYPE: ClassVar[str] = "cart.changed.v1"
     user_id: str
@@ -45,7 +40,7 @@ class CartChanged(Event):
 
 
 class CartItemsRemoved(Event):
-    """What was ordered left the cart (S0-01)."""
+    """Lines that were ordered left the cart (S0-01)."""
 
     TYPE: ClassVar[str] = "cart.items_removed.v1"
     user_id: str

@@ -1,6 +1,6 @@
-"""What the shop's catalogue tells us: products, and the rules of business types.
+"""sku.* and settings.*: products from the shop's catalogue, and the rules of business types.
 
-Every message carries a revision; one that is not higher is a recorded no-op.
+Every command carries a revision. One that is not above the stored revision is recorded and changes nothing.
 """
 
 from typing import Annotated, Any, ClassVar, Literal
@@ -10,18 +10,20 @@ from pydantic import Field
 from messages.base import AMOUNT_MAX, QUANTITY_MAX, Command, Currency, Event, ExternalId, ShortText
 
 Revision = Annotated[int, Field(ge=1, le=2**62)]
-POINTS_MAX = 1_000_000_000  # per unit and per grant: sums of any number of orders stay far inside 64 bits
+POINTS_MAX = 1_000_000_000  # per unit and per grant: the sum of any number of orders fits into 64 bits
 Gift = Annotated[int, Field(ge=0, le=1_000_000)]
-"""Points or growth that a buyer gets for one unit, once its order is completed."""
+"""Points or growth that a buyer gets for one unit when the order is completed."""
 
 
 class SkuUpsert(Command):
-    """One SKU as it is from now on: name, price in minor units, whether it is on sale (S1-53).
+    """Set a SKU: name, price in minor units, whether it is on sale (S1-53).
 
-    `points_limit` is how many points one unit can be paid with at most (R-05); without it, any number.
+    `points_limit` is the most points that can pay for one unit (R-05); without it there is no limit.
     """
 
     TYPE: ClassVar[str] = "sku.upsert.v1"
+    SCOPE: ClassVar[str] = "sku.upsert:{sku_id}"
+    KEY: ClassVar[str] = "revision"
     sku_id: ExternalId
     revision: Revision
     spu_id: ExternalId
@@ -40,15 +42,9 @@ class SkuUpsert(Command):
     gift_growth: Gift = 0
     points_limit: Annotated[int, Field(ge=0, le=POINTS_MAX)] | None = None
 
-    def command_scope(self) -> str:
-        return f"sku.upsert:{self.sku_id}"
-
-    def command_key(self) -> str:
-        return str(self.revision)
-
 
 class SkuChanged(Event):
-    """The SKU is as this revision says."""
+    """The SKU has the values of this revision."""
 
     TYPE: ClassVar[str] = "sku.changed.v1"
     sku_id: str
@@ -56,7 +52,7 @@ class SkuChanged(Event):
 
 
 class SkuUnchanged(Event):
-    """A revision at or below the one we have: recorded, nothing changed."""
+    """The revision is not above the stored one. It is recorded and changes nothing."""
 
     TYPE: ClassVar[str] = "sku.unchanged.v1"
     sku_id: str
@@ -68,13 +64,15 @@ DAY_SECONDS = 86_400
 
 
 class SettingsSet(Command):
-    """How orders of one business type are treated from now on (S1-50, S4-21); orders that exist keep their rules.
+    """Set the rules of new orders of one business type (S1-50, S4-21). Existing orders keep their rules.
 
-    Only what is given differs from the shop's own settings; a later revision replaces all of an earlier one.
+    Fields that are not given follow the shop's own settings. A later revision replaces all of an earlier one.
     """
 
     TYPE: ClassVar[str] = "settings.set.v1"
     TRUSTED_ONLY: ClassVar[bool] = True
+    SCOPE: ClassVar[str] = "settings.set:{business_type}"
+    KEY: ClassVar[str] = "revision"
     business_type: ExternalId
     revision: Revision
     deduct_on: Literal["create", "pay", "ship"] | None = None
@@ -86,14 +84,8 @@ class SettingsSet(Command):
     allow_coupon: bool | None = None
     allow_points: bool | None = None
 
-    def command_scope(self) -> str:
-        return f"settings.set:{self.business_type}"
-
-    def command_key(self) -> str:
-        return str(self.revision)
-
     def policy(self) -> dict[str, Any]:
-        """The rules that were given."""
+        """The rules that the command gives."""
         return self.model_dump(exclude={"business_type", "revision"}, exclude_none=True)
 
 
@@ -106,7 +98,7 @@ class SettingsChanged(Event):
 
 
 class SettingsUnchanged(Event):
-    """A revision at or below the one we have: recorded, nothing changed."""
+    """The revision is not above the stored one. It is recorded and changes nothing."""
 
     TYPE: ClassVar[str] = "settings.unchanged.v1"
     business_type: str

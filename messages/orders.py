@@ -1,4 +1,4 @@
-"""order.*: what upstream asks of an order, and what it hears."""
+"""order.*: the commands that upstream sends about orders, and the events that follow."""
 
 from typing import Annotated, Any, ClassVar
 
@@ -27,7 +27,7 @@ LINES_MAX = 200
 
 
 class Address(Part):
-    """Where the goods go. Personal data: encrypted at rest, never in events."""
+    """The delivery address. It is personal data: stored encrypted, and never part of an event."""
 
     receiver: ShortText
     phone: Annotated[str, StringConstraints(pattern=r"^[0-9+() -]{3,32}$")]
@@ -43,7 +43,7 @@ class Address(Part):
 class CreateLine(Part):
     """`qty` units of one SKU. Without a warehouse the setting `default_warehouse` applies.
 
-    A client that shows unit prices may say which one it expects: another one is refused, naming the line.
+    A client that shows unit prices may send the one it shows: if ours differs, the order is refused and the line named.
     """
 
     sku_id: ExternalId
@@ -53,14 +53,14 @@ class CreateLine(Part):
 
 
 class ExpectedAmount(Part):
-    """One term of the price as the client computed it; compared with ours, never used (R-06)."""
+    """One term of the price as the client computed it. We compare it with ours and never compute with it (R-06)."""
 
     type: ExternalId
     amount: AnyInt
 
 
 class PaymentChoice(Part):
-    """How the buyer means to pay (S3-09). Nothing is charged by it."""
+    """How the buyer intends to pay (S3-09). It charges nothing."""
 
     method: ExternalId
     account_type: ExternalId | None = None
@@ -69,10 +69,12 @@ class PaymentChoice(Part):
 class OrderCreate(Command):
     """Place an order. Our price must equal `expected_pay_amount` to the minor unit (S3-13).
 
-    `coupon_id` and `use_points` are the buyer's own. `order_no` is one that order.number.issue gave to this user.
+    The coupon and the points must belong to the buyer. `order_no` is a number that order.number.issue gave to this
+    user.
     """
 
     TYPE: ClassVar[str] = "order.create.v1"
+    SCOPE: ClassVar[str] = "order.create:{user_id}"
     request_id: RequestId
     actor: Actor
     user_id: ExternalId
@@ -93,37 +95,26 @@ class OrderCreate(Command):
     order_type: ExternalId = "normal"
     business_order_id: ExternalId | None = None
 
-    def command_scope(self) -> str:
-        return self.scope_of(self.user_id)
-
-    @staticmethod
-    def scope_of(user_id: str) -> str:
-        """Request ids are the user's own."""
-        return f"order.create:{user_id}"
-
-    def command_key(self) -> str:
-        return self.request_id
+    @classmethod
+    def scope_of(cls, user_id: str) -> str:
+        """The scope of a user's order.create commands: every user has request ids of their own."""
+        return cls.SCOPE.format(user_id=user_id)
 
 
 class OrderNumberIssue(Command):
-    """Give the user an order number that nobody has, for an order.create to come (S3-08)."""
+    """Give the user a new order number, for a later order.create (S3-08)."""
 
     TYPE: ClassVar[str] = "order.number.issue.v1"
+    SCOPE: ClassVar[str] = "order.number.issue:{user_id}"
     request_id: RequestId
     actor: Actor
     user_id: ExternalId
     channel: ExternalId
     method: ExternalId | None = None
 
-    def command_scope(self) -> str:
-        return f"order.number.issue:{self.user_id}"
-
-    def command_key(self) -> str:
-        return self.request_id
-
 
 class OrderNumberIssued(Event):
-    """The number is this user's, for one order."""
+    """The number belongs to this user, for one order."""
 
     TYPE: ClassVar[str] = "order_number.issued.v1"
     user_id: str
@@ -131,17 +122,12 @@ class OrderNumberIssued(Event):
 
 
 class OrderCommand(Command):
-    """A request about one existing order."""
+    """A command about one existing order."""
 
+    SCOPE: ClassVar[str] = "{command}:{order_id}:{actor.type}:{actor.id}"
     request_id: RequestId
     actor: Actor
     order_id: OrderId
-
-    def command_scope(self) -> str:
-        return f"{self.routing_key()}:{self.order_id}:{self.actor.type}:{self.actor.id}"
-
-    def command_key(self) -> str:
-        return self.request_id
 
 
 class OrderCancel(OrderCommand):
@@ -152,34 +138,29 @@ class OrderCancel(OrderCommand):
 
 
 class OrderChangeAddress(OrderCommand):
-    """Send the goods elsewhere: once, before the first unit leaves (S3-23)."""
+    """Change the delivery address: once, before the first unit leaves the warehouse (S3-23)."""
 
     TYPE: ClassVar[str] = "order.change_address.v1"
     address: Address
 
 
 class OrderConfirmReceipt(OrderCommand):
-    """The buyer has the goods (S0-35)."""
+    """The buyer confirms that the goods have arrived (S0-35)."""
 
     TYPE: ClassVar[str] = "order.confirm_receipt.v1"
 
 
 class OrdersCommand(Command):
-    """A request about several orders: it changes all of them or none."""
+    """A command about several orders. It changes all of them or none."""
 
+    SCOPE: ClassVar[str] = "{command}:{actor.type}:{actor.id}"
     request_id: RequestId
     actor: Actor
     order_ids: Annotated[tuple[OrderId, ...], Field(min_length=1, max_length=100)]
 
-    def command_scope(self) -> str:
-        return f"{self.routing_key()}:{self.actor.type}:{self.actor.id}"
-
-    def command_key(self) -> str:
-        return self.request_id
-
 
 class OrderDelete(OrdersCommand):
-    """Hide finished orders from their buyer: all of them or none (S3-22). Rows and events stay (S4-28)."""
+    """Hide finished orders from their buyer, all of them or none (S3-22). Rows and events stay (S4-28)."""
 
     TYPE: ClassVar[str] = "order.delete.v1"
 
@@ -191,7 +172,7 @@ class OrderMerge(OrdersCommand):
 
 
 class Amounts(Part):
-    """Minor units of one currency."""
+    """The terms of a price, in minor units of one currency: payable = origin - the reductions + shipping + tax."""
 
     currency: Currency
     origin: Amount
@@ -204,7 +185,7 @@ class Amounts(Part):
 
 
 class Cause(Part):
-    """Why the order moved: the type and id of the message, and who stood behind it."""
+    """Why the order moved: type and id of the message that caused it, and on whose behalf it came."""
 
     type: str
     id: str
@@ -212,9 +193,9 @@ class Cause(Part):
 
 
 class OrderEvent(Event):
-    """One step of one order. `version` grows by one with every event of the order.
+    """An order took one step. `version` grows by one with every event of the order.
 
-    `parent_id` names the order that this one was split from: the parent is paid, its children are shipped.
+    `parent_id` names the order that this one was split from: buyers pay the parent, warehouses ship the children.
     `conversation_id` is the correlation id of the order.create that began it all.
     """
 
@@ -231,7 +212,7 @@ class OrderEvent(Event):
 
 
 class EventLine(Part):
-    """One line as sold."""
+    """One line as it was sold."""
 
     line_no: int
     sku_id: str
@@ -242,7 +223,7 @@ class EventLine(Part):
 
 
 class OrderCreated(OrderEvent):
-    """Everything is reserved; the order can be paid until `pay_before`. A split order names its `children`."""
+    """Its stock is reserved, and it can be paid until `pay_before`. A split order names its `children`."""
 
     TYPE: ClassVar[str] = "order.created.v1"
     request_id: str
@@ -253,7 +234,7 @@ class OrderCreated(OrderEvent):
 
 
 class OrderRejected(OrderEvent):
-    """The order could not be placed and holds nothing."""
+    """The order could not be placed. It holds no stock, coupon or points."""
 
     TYPE: ClassVar[str] = "order.rejected.v1"
     request_id: str
@@ -263,19 +244,22 @@ class OrderRejected(OrderEvent):
 
 
 class OrderPaid(OrderEvent):
-    """The whole payable amount is captured, or there was nothing to pay."""
+    """Its whole payable amount is captured, or it costs nothing."""
 
     TYPE: ClassVar[str] = "order.paid.v1"
 
 
 class OrderSplit(OrderEvent):
-    """Paid: from here on its children carry the goods, each on its own."""
+    """It is paid. From here on its children carry the goods, each on its own."""
 
     TYPE: ClassVar[str] = "order.split.v1"
 
 
 class OrderMerged(OrderEvent):
-    """One payment of `amount` for `intent_id`, before `pay_before`, pays all of `order_ids`; each can be paid alone."""
+    """One payment of `amount` for `intent_id` before `pay_before` pays all of `order_ids`.
+
+    Each can still be paid alone.
+    """
 
     TYPE: ClassVar[str] = "order.merged.v1"
     intent_id: OrderId
@@ -285,31 +269,31 @@ class OrderMerged(OrderEvent):
 
 
 class OrderShipped(OrderEvent):
-    """The last unit has left the warehouse."""
+    """Its last unit has left the warehouse."""
 
     TYPE: ClassVar[str] = "order.shipped.v1"
 
 
 class OrderDelivered(OrderEvent):
-    """Every parcel that did not fail has arrived."""
+    """Every parcel of it that did not fail has arrived."""
 
     TYPE: ClassVar[str] = "order.delivered.v1"
 
 
 class OrderCompleted(OrderEvent):
-    """Received: confirmed by the buyer or by the receipt window."""
+    """The buyer confirmed the receipt, or the receipt window ended."""
 
     TYPE: ClassVar[str] = "order.completed.v1"
 
 
 class OrderDeliveryFailed(OrderEvent):
-    """No parcel arrived and none is under way."""
+    """None of its parcels arrived and none is under way."""
 
     TYPE: ClassVar[str] = "order.delivery_failed.v1"
 
 
 class OrderCancelled(OrderEvent):
-    """Closed without goods. `cancel_type` is user, operator, timeout, payment_failed, delivery_failed or aftersale."""
+    """It ends without goods. `cancel_type` is user, operator, timeout, payment_failed, delivery_failed or aftersale."""
 
     TYPE: ClassVar[str] = "order.cancelled.v1"
     cancel_type: str
@@ -317,26 +301,26 @@ class OrderCancelled(OrderEvent):
 
 
 class OrderAddressChanged(OrderEvent):
-    """The goods go elsewhere. The address itself is never announced."""
+    """Its delivery address changed. The address itself is never part of an event."""
 
     TYPE: ClassVar[str] = "order.address_changed.v1"
 
 
 class OrderDeleted(OrderEvent):
-    """Hidden from its buyer."""
+    """It is hidden from its buyer."""
 
     TYPE: ClassVar[str] = "order.deleted.v1"
 
 
 class OrdersDeleted(Event):
-    """The outcome of order.delete: every order named is hidden."""
+    """The outcome of order.delete: all named orders are hidden."""
 
     TYPE: ClassVar[str] = "orders.deleted.v1"
     order_ids: tuple[OrderId, ...]
 
 
 class OrdersChanged(Event):
-    """The outcome of a command to an order that was split: every order it changed, each with an event of its own."""
+    """The outcome of a command about a split order: the orders it changed. Each also has an event of its own."""
 
     TYPE: ClassVar[str] = "orders.changed.v1"
     command: str

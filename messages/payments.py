@@ -1,4 +1,4 @@
-"""payment.* and the progress mark that follows them through their queue."""
+"""payment.*, and the progress mark that follows payment results through their queue."""
 
 from datetime import date
 from typing import Annotated, ClassVar, Literal
@@ -24,7 +24,7 @@ from messages.base import (
 )
 from messages.orders import OrderCommand
 
-CALLBACK_BYTES_MAX = 65_536  # providers send a few KiB; base64 makes four bytes of three
+CALLBACK_BYTES_MAX = 65_536  # providers send a few KiB
 HeaderName = Annotated[str, StringConstraints(min_length=1, max_length=128, pattern=r"^[!-~]+$")]
 Base64 = Annotated[
     str, StringConstraints(max_length=CALLBACK_BYTES_MAX * 4 // 3 + 4, pattern=r"^[A-Za-z0-9+/]*={0,2}$")
@@ -33,10 +33,10 @@ HeaderText = Annotated[str, StringConstraints(max_length=4096, pattern=r"^[^\x00
 
 
 class PaymentStart(OrderCommand):
-    """The buyer wants to pay now: open an attempt at a provider (S3-16). Answered with what their client needs.
+    """The buyer wants to pay now: open an attempt at a provider (S3-16). payment.started has what the client needs.
 
-    `amount` is what the client shows and must be what is due. `intent_id` pays merged orders. `payer` is the buyer's
-    name at the provider (WeChat's openid), where its scene needs one.
+    `amount` is the amount that the client shows; it must equal the amount due. `intent_id` pays merged orders. `payer`
+    is the buyer's name at the provider (WeChat's openid), for scenes that need one.
     """
 
     TYPE: ClassVar[str] = "payment.start.v1"
@@ -51,7 +51,10 @@ class PaymentStart(OrderCommand):
 
 
 class PaymentStarted(Event):
-    """An attempt is open: follow `url`, show it as a QR code, post `fields` to it, or hand `fields` to the app."""
+    """An attempt is open.
+
+    By `kind`: follow `url`, show it as a QR code, post `fields` to it, or pass `fields` to the app.
+    """
 
     TYPE: ClassVar[str] = "payment.started.v1"
     order_id: OrderId
@@ -69,9 +72,9 @@ class PaymentStarted(Event):
 
 
 class PaymentCallback(Fact):
-    """A provider's notification as upstream's HTTP edge received it: nothing parsed, nothing re-encoded.
+    """A provider's notification as upstream's HTTP edge received it, neither parsed nor re-encoded.
 
-    `body` is the raw body in base64. Whoever publishes it: its signature says whether it is believed (S0-08, S1-16).
+    `body` is the raw body in base64. Only its signature decides whether it is believed, not its sender (S0-08, S1-16).
     """
 
     TYPE: ClassVar[str] = "payment.callback.v1"
@@ -82,7 +85,7 @@ class PaymentCallback(Fact):
 
 
 class PaymentCallbackRejected(Event):
-    """A notification that is not believed. Nothing changed; the raw notification is kept under `notification_id`."""
+    """A notification is not believed. Nothing changed; the raw notification is stored under `notification_id`."""
 
     TYPE: ClassVar[str] = "payment.callback_rejected.v1"
     provider: str
@@ -93,7 +96,7 @@ class PaymentCallbackRejected(Event):
 
 
 class PaymentAttemptClosed(Event):
-    """The attempt cannot be paid any more."""
+    """A buyer cannot pay the attempt any more."""
 
     TYPE: ClassVar[str] = "payment.attempt_closed.v1"
     order_id: OrderId
@@ -103,7 +106,7 @@ class PaymentAttemptClosed(Event):
 
 
 class PaymentObserved(Internal):
-    """What a provider answered when we asked about an attempt; signed, so as good as a notification."""
+    """A provider's signed answer when we polled an attempt. It counts as much as a notification."""
 
     TYPE: ClassVar[str] = "payment.observed.v1"
     attempt_id: OrderId
@@ -116,9 +119,9 @@ class PaymentObserved(Internal):
 
 
 class PaymentResult(Fact):
-    """What a trusted payment adapter learned from a provider. Unique by (provider, trade_no, kind) for ever (C-22).
+    """A payment result from a trusted payment adapter. (provider, trade_no, kind) identifies it for ever (C-22).
 
-    A payment of merged orders says which `intent_id` it pays, and names any of the orders.
+    A payment of merged orders names the `intent_id` that it pays, and any of the orders.
     """
 
     TYPE: ClassVar[str] = "payment.result.v1"
@@ -135,14 +138,14 @@ class PaymentResult(Fact):
 
 
 class ProgressMark(Internal):
-    """Everything ahead of this mark in the queue was published before `at`."""
+    """Every message ahead of this mark in the queue was published before `at`."""
 
     TYPE: ClassVar[str] = "progress.mark.v1"
     at: Moment
 
 
 class PaymentEvent(Event):
-    """A payment fact was recorded and judged."""
+    """A payment fact is recorded and has its verdict."""
 
     order_id: OrderId
     intent_id: OrderId | None
@@ -153,20 +156,20 @@ class PaymentEvent(Event):
 
 
 class PaymentCaptured(PaymentEvent):
-    """Money came in. `verdict` is kept, late, duplicate or mismatch; all but kept are refunded."""
+    """Money came in. `verdict` is kept, late, duplicate or mismatch; all but `kept` are refunded."""
 
     TYPE: ClassVar[str] = "payment.captured.v1"
     verdict: Literal["kept", "late", "duplicate", "mismatch"]
 
 
 class PaymentFailed(PaymentEvent):
-    """An attempt failed; the order stays payable unless its policy says otherwise (C-03)."""
+    """An attempt failed. The order stays payable unless its policy says otherwise (C-03)."""
 
     TYPE: ClassVar[str] = "payment.failed.v1"
     reason: str | None = None
 
 
-STATEMENT_BYTES_MAX = 700 * 1024  # some five thousand lines; in base64 with all the rest it is below a mebibyte
+STATEMENT_BYTES_MAX = 700 * 1024  # some five thousand lines; in base64 the whole message stays below one MiB
 Statement = Annotated[
     str,
     StringConstraints(min_length=1, max_length=-(-STATEMENT_BYTES_MAX // 3) * 4, pattern=r"^[A-Za-z0-9+/]*={0,2}$"),
@@ -175,29 +178,27 @@ Day = Annotated[date, Field(ge=date(2000, 1, 1), lt=date(2200, 1, 1))]
 
 
 class PaymentReconcile(Command):
-    """A provider's statement of one day, whole: `content` is the provider's own file in base64 (R-10).
+    """A provider's whole statement of one day. `content` is the provider's own file in base64 (R-10).
 
-    Its outcome is payment.reconciled; each difference is a payment.discrepancy_found. The same file once more has the
-    same outcome and no events.
+    Its outcome is payment.reconciled; each difference is a payment.discrepancy_found. The same file again gets the same
+    outcome and no events.
     """
 
     TYPE: ClassVar[str] = "payment.reconcile.v1"
     TRUSTED_ONLY: ClassVar[bool] = True
+    SCOPE: ClassVar[str] = "payment.reconcile:{provider}:{day}"
     request_id: RequestId
     actor: Actor
     provider: Name
     day: Day
     content: Statement
 
-    def command_scope(self) -> str:
-        return f"payment.reconcile:{self.provider}:{self.day}"
-
-    def command_key(self) -> str:
-        return self.request_id
-
 
 class PaymentReconciled(Event):
-    """A statement was compared: of its `rows`, `matched` say what we hold. `differences` counts both sides' own."""
+    """A statement was compared with our books.
+
+    Of its `rows`, `matched` agree; `differences` counts those of both sides.
+    """
 
     TYPE: ClassVar[str] = "payment.reconciled.v1"
     provider: str
@@ -208,10 +209,11 @@ class PaymentReconciled(Event):
 
 
 class PaymentDiscrepancyFound(Event):
-    """A statement and our books differ in one capture or refund: missing on either side, or the amount or currency.
+    """A statement and our books differ in one capture or refund: it is missing on one side, or amount or currency
+    differ.
 
-    `currency` is ours, theirs where nothing is ours; `their_currency` is said where it is another. `line` is the
-    statement's. `number` is what we gave the provider; a payment that we did not open at the provider has none.
+    `currency` is ours, or theirs if it is missing here; `their_currency` is set if it differs. `line` is the line of
+    the statement. `number` is our number at the provider; a payment that we did not open there has none.
     """
 
     TYPE: ClassVar[str] = "payment.discrepancy_found.v1"

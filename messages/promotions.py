@@ -1,4 +1,4 @@
-"""promotion.*: prices for a time (R-02)."""
+"""promotion.*: prices that hold for a time (R-02)."""
 
 from typing import Annotated, ClassVar, Literal
 
@@ -14,28 +14,30 @@ Prices = Annotated[dict[ExternalId, Amount], Field(max_length=PRICES_MAX)]
 
 
 class LadderStep(Part):
-    """From `count` units on, this much of the price is still paid: 7500 basis points are 75 % (7.5 折)."""
+    """From `count` units on, buyers pay this part of the price: 7500 basis points are 75 % (7.5 折)."""
 
     count: AnyInt
     pay_basis_points: AnyInt
 
 
 class ReductionStep(Part):
-    """From `full` on, `reduce` less is paid; minor units."""
+    """From an amount of `full` on, buyers pay `reduce` less; both in minor units."""
 
     full: AnyInt
     reduce: AnyInt
 
 
 class PromotionUpsert(Command):
-    """One promotion as it is from now on; kind `none` ends it.
+    """Set a promotion. Kind `none` ends it.
 
     `prices` are for kinds single and flash, `member_prices` (by member level) for member, `steps` for ladder
-    (LadderStep) and full_reduction (ReductionStep). It is for one SPU, one category (`scope_id`) or all. `quantity` is
-    how many units there are in all, `per_user_limit` how many one user may buy. Orders that exist keep their prices.
+    (LadderStep) and full_reduction (ReductionStep). It covers one SPU, one category (`scope_id`) or everything.
+    `quantity` limits the units of all buyers, `per_user_limit` those of one. Existing orders keep their prices.
     """
 
     TYPE: ClassVar[str] = "promotion.upsert.v1"
+    SCOPE: ClassVar[str] = "promotion.upsert:{promo_id}"
+    KEY: ClassVar[str] = "revision"
     promo_id: ExternalId
     revision: Revision
     name: ShortText
@@ -51,15 +53,9 @@ class PromotionUpsert(Command):
     per_user_limit: Annotated[int, Field(ge=1, le=QUANTITY_MAX)] | None = None
     quantity: Annotated[int, Field(ge=0, le=1000 * QUANTITY_MAX)] | None = None
 
-    def command_scope(self) -> str:
-        return f"promotion.upsert:{self.promo_id}"
-
-    def command_key(self) -> str:
-        return str(self.revision)
-
 
 class PromotionChanged(Event):
-    """The promotion is as this revision says."""
+    """The promotion has the terms of this revision."""
 
     TYPE: ClassVar[str] = "promotion.changed.v1"
     promo_id: str
@@ -67,7 +63,7 @@ class PromotionChanged(Event):
 
 
 class PromotionUnchanged(Event):
-    """A revision at or below the one we have: recorded, nothing changed."""
+    """The revision is not above the stored one. It is recorded and changes nothing."""
 
     TYPE: ClassVar[str] = "promotion.unchanged.v1"
     promo_id: str

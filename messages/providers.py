@@ -1,4 +1,4 @@
-"""provider.*: the calls that we owe to a provider. Each provider has a queue of its own, addressed directly."""
+"""provider.*: calls that we make to a provider. Each provider has its own queue; the messages are addressed to it."""
 
 from typing import ClassVar
 
@@ -6,55 +6,55 @@ from messages.base import ExternalId, Internal, OrderId
 
 
 class AttemptCall(Internal):
-    """Something to ask about one attempt."""
+    """A call about one attempt."""
 
     attempt_id: OrderId
 
 
 class ProviderStart(AttemptCall):
-    """Open the attempt at the provider; the answer decides the payment.start that asked for it."""
+    """Open the attempt at the provider. The answer decides the outcome of its payment.start."""
 
     TYPE: ClassVar[str] = "provider.start.v1"
 
 
 class ProviderCapture(AttemptCall):
-    """The buyer approved: take the money."""
+    """Capture the money: the buyer has approved the attempt."""
 
     TYPE: ClassVar[str] = "provider.capture.v1"
 
 
 class ProviderQuery(AttemptCall):
-    """How does the attempt stand?"""
+    """Poll the state of the attempt."""
 
     TYPE: ClassVar[str] = "provider.query.v1"
 
 
 class ProviderClose(AttemptCall):
-    """Nobody shall pay the attempt any more."""
+    """Close the attempt, so that the buyer cannot pay it any more."""
 
     TYPE: ClassVar[str] = "provider.close.v1"
 
 
 class RefundCall(Internal):
-    """Something to ask about one refund."""
+    """A call about one refund."""
 
     refund_no: ExternalId
 
 
 class ProviderRefund(RefundCall):
-    """Give the money back. The same number again is the same refund."""
+    """Refund the money. The provider treats the same number as the same refund."""
 
     TYPE: ClassVar[str] = "provider.refund.v1"
 
 
 class ProviderRefundQuery(RefundCall):
-    """How does the refund stand?"""
+    """Poll the state of the refund."""
 
     TYPE: ClassVar[str] = "provider.refund_query.v1"
 
 
 class ProviderCertificates(Internal):
-    """Fetch the provider's certificates: one that signed a notification is not known here."""
+    """Download the provider's certificates, because a notification is signed with one that is not known here."""
 
     TYPE: ClassVar[str] = "provider.certificates.v1"
     provider: ExternalId

@@ -1,4 +1,4 @@
-"""Questions, and their answers. Nothing changes by them."""
+"""Queries and their replies. They change nothing."""
 
 from typing import Annotated, Any, ClassVar
 
@@ -9,7 +9,9 @@ from messages.orders import LINES_MAX, Amounts, CreateLine
 
 
 class OrderPreview(Query):
-    """What would an order of these lines, or of the user's cart, cost now (S4-03)? Placing it says the same price."""
+    """Ask what an order of these lines, or of the user's cart, would cost now (S4-03). order.create uses the same
+    price.
+    """
 
     TYPE: ClassVar[str] = "order.preview.v1"
     actor: Actor
@@ -25,7 +27,7 @@ class OrderPreview(Query):
 
 
 class PreviewUser(Part):
-    """Who would buy."""
+    """The user who would buy."""
 
     user_id: str
     member_level: str | None
@@ -53,7 +55,7 @@ class PreviewLine(Part):
 
 
 class PreviewAddress(Part):
-    """Where an earlier order went, masked. `order_id` names it."""
+    """The masked delivery address of an earlier order."""
 
     order_id: OrderId
     country: str
@@ -63,7 +65,7 @@ class PreviewAddress(Part):
 
 
 class PreviewCoupon(Part):
-    """A coupon the user holds. `why` names what keeps this order from using it."""
+    """A coupon that the user holds. `why` names the reason why this order cannot use it."""
 
     coupon_id: str
     name: str
@@ -74,7 +76,7 @@ class PreviewCoupon(Part):
 
 
 class PreviewRefusal(Part):
-    """Why such an order would be refused."""
+    """Why order.create would refuse such an order."""
 
     code: Code
     message: str
@@ -82,10 +84,10 @@ class PreviewRefusal(Part):
 
 
 class OrderPreviewed(Reply):
-    """The confirm page (S4-03). With a `refusal` there are no amounts; lines, if they can be priced, are then without
-    coupon and points.
+    """The answer to order.preview, for a confirm page (S4-03).
 
-    `points_used` may be less than was asked for; `points_usable` is the most that this order could use.
+    With a `refusal` there are no amounts, and lines, if they have a price, are priced without coupon and points.
+    `points_used` may be less than was requested; `points_usable` is the most that this order could use.
     """
 
     TYPE: ClassVar[str] = "order.previewed.v1"

@@ -1,4 +1,4 @@
-"""refund.*: money on its way back."""
+"""refund.*: money that goes back to buyers."""
 
 from typing import ClassVar, Literal
 
@@ -19,7 +19,7 @@ from messages.base import (
 
 
 class RefundResult(Fact):
-    """What became of a refund we announced. A success is final."""
+    """The result of a refund that we requested. A success is final."""
 
     TYPE: ClassVar[str] = "refund.result.v1"
     TRUSTED_ONLY: ClassVar[bool] = True
@@ -32,7 +32,7 @@ class RefundResult(Fact):
 
 
 class RefundObserved(Internal):
-    """What a provider said of a refund, by notification or when we asked: signed, so believed."""
+    """A provider's signed report about a refund, by notification or when we polled it."""
 
     TYPE: ClassVar[str] = "refund.observed.v1"
     refund_no: ExternalId
@@ -44,12 +44,14 @@ class RefundObserved(Internal):
 
 
 class RefundRequest(Command):
-    """An operator gives money back: never above what is captured and left. With `refund_no`, a failed refund of this
-    amount is asked for once more, under the same number.
+    """An operator refunds money, never more than is captured and not yet refunded.
+
+    With `refund_no`, a failed refund of this amount is requested again under the same number.
     """
 
     TYPE: ClassVar[str] = "refund.request.v1"
     TRUSTED_ONLY: ClassVar[bool] = True
+    SCOPE: ClassVar[str] = "refund.request:{order_id}"
     request_id: RequestId
     actor: Actor
     order_id: OrderId
@@ -57,15 +59,9 @@ class RefundRequest(Command):
     reason: ShortText
     refund_no: ExternalId | None = None
 
-    def command_scope(self) -> str:
-        return f"refund.request:{self.order_id}"
-
-    def command_key(self) -> str:
-        return self.request_id
-
 
 class RefundEvent(Event):
-    """One refund, by the number the provider sees."""
+    """One refund, under our number at the provider."""
 
     order_id: OrderId
     refund_no: str
@@ -77,19 +73,19 @@ class RefundEvent(Event):
 
 
 class RefundRequested(RefundEvent):
-    """Money is owed: the shop's payment service refunds `trade_no` under `refund_no` and answers with refund.result."""
+    """Money is owed. The shop's payment service refunds `trade_no` under `refund_no` and answers with refund.result."""
 
     TYPE: ClassVar[str] = "refund.requested.v1"
 
 
 class RefundSucceeded(RefundEvent):
-    """The money is back."""
+    """The provider has refunded the money."""
 
     TYPE: ClassVar[str] = "refund.succeeded.v1"
 
 
 class RefundFailed(RefundEvent):
-    """The provider refused; the money is still owed."""
+    """The provider refused the refund. The money is still owed."""
 
     TYPE: ClassVar[str] = "refund.failed.v1"
     reason: str | None = None

@@ -1,4 +1,4 @@
-"""risk.*: another system looks at an order before anything is reserved for it (S3-10)."""
+"""risk.*: another system checks an order before stock is reserved for it (S3-10)."""
 
 from typing import ClassVar, Literal
 
@@ -6,7 +6,7 @@ from messages.base import Amount, Currency, Event, Fact, Moment, OrderId, ShortT
 
 
 class RiskRequested(Event):
-    """Judge this order: answer with risk.result before `answer_before`."""
+    """An order needs a risk check. Answer with risk.result before `answer_before`."""
 
     TYPE: ClassVar[str] = "risk.requested.v1"
     order_id: OrderId
@@ -21,7 +21,7 @@ class RiskRequested(Event):
 
 
 class RiskResult(Fact):
-    """The verdict about one order. The first one counts."""
+    """The risk check's verdict about one order. The first verdict counts."""
 
     TYPE: ClassVar[str] = "risk.result.v1"
     TRUSTED_ONLY: ClassVar[bool] = True

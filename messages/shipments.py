@@ -1,4 +1,4 @@
-"""shipment.*: parcels, as warehouse and carrier report them."""
+"""shipment.*: parcels, as warehouses and carriers report them."""
 
 from typing import Annotated, Any, ClassVar, Literal
 
@@ -15,7 +15,10 @@ class ShipmentLine(Part):
 
 
 class ShipmentBook(Fact):
-    """A parcel is planned. Unique by (carrier, tracking_no). Without lines it takes every unit not yet in a parcel."""
+    """A parcel is planned, identified by (carrier, tracking_no).
+
+    Without lines it takes all units not yet in a parcel.
+    """
 
     TYPE: ClassVar[str] = "shipment.book.v1"
     order_id: OrderId
@@ -42,7 +45,7 @@ Status = Literal[
 
 
 class ShipmentUpdate(Fact):
-    """One carrier fact. Unique by (carrier, tracking_no, event_id); may come late, twice and out of order (4.4)."""
+    """One carrier fact, identified by (carrier, tracking_no, event_id). It may come late, twice and out of order."""
 
     TYPE: ClassVar[str] = "shipment.update.v1"
     order_id: OrderId
@@ -55,7 +58,7 @@ class ShipmentUpdate(Fact):
 
 
 class ShipmentEvent(Event):
-    """One parcel of one order."""
+    """Something happened to one parcel of one order."""
 
     order_id: OrderId
     shipment_id: OrderId | None
@@ -64,14 +67,14 @@ class ShipmentEvent(Event):
 
 
 class ShipmentBooked(ShipmentEvent):
-    """The parcel is planned."""
+    """A parcel is planned."""
 
     TYPE: ClassVar[str] = "shipment.booked.v1"
     lines: tuple[ShipmentLine, ...]
 
 
 class ShipmentBookingFailed(ShipmentEvent):
-    """The parcel cannot be: the order's state or units do not allow it (S2-11)."""
+    """A parcel cannot be planned: the order's state or its remaining units do not allow it (S2-11)."""
 
     TYPE: ClassVar[str] = "shipment.booking_failed.v1"
     code: Code
@@ -79,7 +82,7 @@ class ShipmentBookingFailed(ShipmentEvent):
 
 
 class ShipmentUpdated(ShipmentEvent):
-    """A fact moved the parcel, or flagged it delayed."""
+    """A carrier fact moved a parcel, or marked it as delayed."""
 
     TYPE: ClassVar[str] = "shipment.updated.v1"
     status: str

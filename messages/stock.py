@@ -1,4 +1,4 @@
-"""stock.*: reservations between our own queues, and what warehouses tell us."""
+"""stock.*: reservations, which go between our own queues, and what warehouses report."""
 
 from typing import Annotated, Any, ClassVar
 
@@ -32,7 +32,10 @@ class StockLine(Part):
 
 
 class StockReserve(Internal):
-    """Lock all lines of the group or none. Answered with stock.reserved or stock.refused; refused after `deadline`."""
+    """Lock all lines of the group or none.
+
+    The answer is stock.reserved or stock.refused; after `deadline` it is refused.
+    """
 
     TYPE: ClassVar[str] = "stock.reserve.v1"
     PACKABLE: ClassVar[bool] = True
@@ -42,7 +45,7 @@ class StockReserve(Internal):
 
 
 class StockCommit(Internal):
-    """The holder's lock becomes a deduction: locked and on hand both fall (S4-14)."""
+    """Turn the holder's lock into a deduction: both locked and on hand fall (S4-14)."""
 
     TYPE: ClassVar[str] = "stock.commit.v1"
     PACKABLE: ClassVar[bool] = True
@@ -50,7 +53,7 @@ class StockCommit(Internal):
 
 
 class StockRelease(Internal):
-    """The holder's lock ends; on hand stays (S4-15). Before its reserve it leaves a tombstone."""
+    """End the holder's lock; on hand stays (S4-15). If it comes before its reserve, it leaves a tombstone."""
 
     TYPE: ClassVar[str] = "stock.release.v1"
     PACKABLE: ClassVar[bool] = True
@@ -58,7 +61,7 @@ class StockRelease(Internal):
 
 
 class RestockLine(Part):
-    """Units that came back."""
+    """Units of one SKU that came back to a warehouse."""
 
     sku_id: ExternalId
     warehouse: Name
@@ -66,7 +69,7 @@ class RestockLine(Part):
 
 
 class StockRestock(Internal):
-    """Deducted units are sellable again: all of the holder's (no lines) or those given, once per `ref`."""
+    """Make deducted units sellable again: all units of the holder, or those of `lines`. Each `ref` counts once."""
 
     TYPE: ClassVar[str] = "stock.restock.v1"
     PACKABLE: ClassVar[bool] = True
@@ -84,7 +87,7 @@ class StockReserved(Internal):
 
 
 class Shortage(Part):
-    """What was wanted and what there was."""
+    """How many units were wanted, and how many were available."""
 
     sku_id: str
     warehouse: str
@@ -103,37 +106,28 @@ class StockRefused(Internal):
 
 
 class StockReceive(Command):
-    """Goods arrived in a warehouse. `ref` is the delivery note: the same one counts once."""
+    """Goods arrived in a warehouse. `ref` is the delivery note; the same note counts once."""
 
     TYPE: ClassVar[str] = "stock.receive.v1"
+    SCOPE: ClassVar[str] = "stock.receive:{warehouse}:{sku_id}"
+    KEY: ClassVar[str] = "ref"
     ref: RequestId
     sku_id: ExternalId
     warehouse: Name
     qty: Quantity
 
-    def command_scope(self) -> str:
-        return f"stock.receive:{self.warehouse}:{self.sku_id}"
-
-    def command_key(self) -> str:
-        return self.ref
-
 
 class StockAdjust(Command):
-    """A stock-take correction. Refused where it would leave less than is locked."""
+    """Correct a counter after a stock-take. It is refused if less than the locked units would remain."""
 
     TYPE: ClassVar[str] = "stock.adjust.v1"
     TRUSTED_ONLY: ClassVar[bool] = True
+    SCOPE: ClassVar[str] = "stock.adjust:{warehouse}:{sku_id}"
     request_id: RequestId
     sku_id: ExternalId
     warehouse: Name
     delta: Annotated[int, Field(ge=-QUANTITY_MAX, le=QUANTITY_MAX)]
     reason: ShortText
-
-    def command_scope(self) -> str:
-        return f"stock.adjust:{self.warehouse}:{self.sku_id}"
-
-    def command_key(self) -> str:
-        return self.request_id
 
 
 class StockLevel(Event):
@@ -146,7 +140,7 @@ class StockLevel(Event):
 
 
 class StockReceived(StockLevel):
-    """Goods are on hand."""
+    """Received goods are on hand."""
 
     TYPE: ClassVar[str] = "stock.received.v1"
     ref: str
@@ -154,7 +148,7 @@ class StockReceived(StockLevel):
 
 
 class StockAdjusted(StockLevel):
-    """A correction is booked."""
+    """A correction is written."""
 
     TYPE: ClassVar[str] = "stock.adjusted.v1"
     request_id: str
@@ -162,7 +156,7 @@ class StockAdjusted(StockLevel):
 
 
 class StockDiscrepancy(Event):
-    """A stock message that the holder's state does not allow: nothing was changed."""
+    """The holder's state does not allow a stock message. Nothing changed."""
 
     TYPE: ClassVar[str] = "stock.discrepancy.v1"
     holder_id: OrderId

@@ -1,4 +1,4 @@
-"""timer.due: a wake-up. The timers table decides whether it means anything."""
+"""timer.due wakes the timeouts handler. The row in the table timers decides whether anything is due."""
 
 from typing import Annotated, ClassVar
 
@@ -8,7 +8,7 @@ from messages.base import Internal, Moment, OrderId
 
 
 class TimerDue(Internal):
-    """Look at the timer (kind, key). Sent early, late or twice it does no harm."""
+    """Look at the timer (kind, key). It does no harm if it comes early, late or twice."""
 
     TYPE: ClassVar[str] = "timer.due.v1"
     PACKABLE: ClassVar[bool] = True

@@ -1,4 +1,4 @@
-"""Every exchange, queue, binding and delay tier, as plain data. Knows names, not the broker."""
+"""Every exchange, queue, binding and delay tier, as plain data. It knows names and talks to no broker."""
 
 from dataclasses import dataclass, field
 from typing import Any
@@ -20,13 +20,13 @@ from messages import (
 )
 from messages.base import Kind, Message
 
-DELIVERY_LIMIT = 50  # the net under a message that kills its process; our own attempts are the policy
+DELIVERY_LIMIT = 50  # catches a message that kills its process each time; for all else our own attempts decide
 DEAD_LETTER_DELIVERY_LIMIT = 1_000_000  # never -1: RabbitMQ 3.10 loses the message at its first requeue
-QUESTION_TTL_SECONDS = 30  # whoever asked has given up by then
+QUESTION_TTL_SECONDS = 30  # the caller has timed out by then
 RETRY_TIERS_SECONDS = (1, 5, 30, 120, 600, 1800)
 
 PROVIDERS = ("alipay", "wechat", "unionpay", "paypal")
-"""Providers that we speak with ourselves. Each has a queue of calls, paused alone when the provider is down."""
+"""Providers that we call ourselves. Each has its own queue of calls, so only that queue waits while one is down."""
 
 
 def provider_calls_queue(provider: str) -> str:
@@ -87,17 +87,17 @@ QUEUES: dict[str, tuple[type[Message], ...]] = {
     ),
     **{provider_calls_queue(provider): CALLS for provider in PROVIDERS},
 }
-"""Work queue (without the prefix) -> the messages it takes. One handler file each."""
+"""Work queue, without the prefix -> the messages it takes. Each queue has one handler file."""
 
 QUESTIONS: dict[str, tuple[type[Message], ...]] = {"queries": (queries.OrderPreview,)}
-"""Queue of questions -> those it takes. They are answered or forgotten: no dead letters, no retries."""
+"""Queue of queries -> the queries it takes. They have neither retries nor dead letters: the caller repeats them."""
 
 TAKEN = QUEUES | QUESTIONS
 
 
 @dataclass(frozen=True)
 class Names:
-    """The names on the broker, under one prefix."""
+    """The names of exchanges and queues, under one prefix."""
 
     prefix: str = "oms"
 
@@ -150,19 +150,19 @@ class Names:
         return f"{self.delay}.{tier(seconds)}"
 
     def exchange_of(self, kind: Kind) -> str:
-        """Where a message of this kind is published first."""
+        """The exchange to which a message of this kind is published first."""
         others = {Kind.INTERNAL: self.internal, Kind.EVENT: self.events, Kind.QUERY: self.queries, Kind.REPLY: ""}
         return others.get(kind, self.commands)
 
 
 def tier(seconds: int) -> str:
-    """The name of a delay tier, the first word of its routing keys."""
+    """The name of a delay tier, which is the first word of its routing keys."""
     return f"{seconds}s"
 
 
 @dataclass(frozen=True)
 class Exchange:
-    """What messages are published to."""
+    """An exchange to declare."""
 
     name: str
     type: str = "topic"
@@ -171,7 +171,7 @@ class Exchange:
 
 @dataclass(frozen=True)
 class Queue:
-    """Where messages wait, and under which rules."""
+    """A queue to declare, with its rules as arguments."""
 
     name: str
     arguments: dict[str, Any] = field(default_factory=dict)
@@ -179,7 +179,7 @@ class Queue:
 
 @dataclass(frozen=True)
 class Binding:
-    """Which routing keys of an exchange a queue takes."""
+    """A queue takes these routing keys of an exchange."""
 
     exchange: str
     queue: str
@@ -196,21 +196,21 @@ class Topology:
 
 
 def tiers_seconds(*windows_seconds: int) -> tuple[int, ...]:
-    """The retry ladder and every payment window known at deploy, ascending, each once."""
+    """The delays of the retry ladder and of every payment window known at deploy, ascending, each once."""
     return tuple(sorted({*RETRY_TIERS_SECONDS, *windows_seconds}))
 
 
 def topology(names: Names, tiers: tuple[int, ...], *, delay_plugin: bool = False) -> Topology:
     """Everything that must exist on the broker."""
-    aside = {"alternate-exchange": names.unrouted}
+    unrouted = {"alternate-exchange": names.unrouted}
     exchanges = [
-        Exchange(names.commands, arguments=aside),
+        Exchange(names.commands, arguments=unrouted),
         Exchange(names.internal),
         Exchange(names.events),
         Exchange(names.queries),
         Exchange(names.delay),
-        Exchange(names.delayed, arguments=aside),
-        Exchange(names.dlx, type="direct", arguments=aside),
+        Exchange(names.delayed, arguments=unrouted),
+        Exchange(names.dlx, type="direct", arguments=unrouted),
         Exchange(names.unrouted, type="fanout"),
     ]
     queues = [Queue(names.unrouted, _parking())]
@@ -223,14 +223,14 @@ def topology(names: Names, tiers: tuple[int, ...], *, delay_plugin: bool = False
     for name, models in QUEUES.items():
         queue, dlq = names.queue(name), names.dlq(name)
         queues += [Queue(queue, _work(names, queue)), Queue(dlq, _parking())]
-        if models is not CALLS:  # those are addressed to one of several queues, directly
+        if models is not CALLS:  # provider calls are addressed to one of several queues directly
             bindings += [Binding(names.exchange_of(model.KIND), queue, model.routing_key()) for model in models]
         bindings += [Binding(names.delayed, queue, f"*.{queue}"), Binding(names.dlx, dlq, queue)]
         if delay_plugin:
             bindings.append(Binding(names.delay_plugin, queue, f"*.{queue}"))
     for name in QUESTIONS:
         queues.append(Queue(names.queue(name), _questions()))
-        bindings.append(Binding(names.queries, names.queue(name), "#"))  # also who asks what nobody knows is told so
+        bindings.append(Binding(names.queries, names.queue(name), "#"))  # an unknown query gets an answer too
     return Topology(tuple(exchanges), tuple(queues), tuple(bindings))
 
 
@@ -239,7 +239,7 @@ def _work(names: Names, queue: str) -> dict[str, Any]:
 
 
 def _tier(names: Names, seconds: int) -> dict[str, Any]:
-    # No dead-letter routing key: `<tier>.<queue>` travels on and finds its queue by `*.<queue>`.
+    # Without a dead-letter routing key the message keeps `<tier>.<queue>`, which `*.<queue>` binds to its queue.
     return _quorum(names.delayed, None) | {"x-message-ttl": seconds * 1000}
 
 

@@ -2,7 +2,7 @@
 
     order.preview is                              then
     --------------------------------------------  -------------------------------------------------------------------
-    an order that would be accepted              order.previewed: the price that order.create would find, its lines,
+    an order that would be accepted               order.previewed: the price that order.create would find, its lines,
                                                   and the buyer's level, points, coupons and addresses (masked)
     an order that would be rejected               order.previewed with the refusal, and everything else that is known
     for another user, or for an operator whose    query.rejected with AUTH_FORBIDDEN
