@@ -57,17 +57,10 @@ class Preview:
     coupons: Sequence[tuple[Coupon, Refusal | None]]
 
 
-<<<<<<< HEAD
-def decide(body: OrderPreview, known: Known, rules: Shop, now: datetime) -> Preview:
-    """What order.create would say to this, and what else the buyer could use. No I/O."""
-    asked, buyer = request_of(body, known, rules), known.buyer(body.user_id, body.coupon_id)
-    refusal = unasked(body, asked) or unknown_words(body.channel, "buy_now", body.business_type, None, None)
-=======
 def decide(body: OrderPreview, known: PreviewContext, rules: Shop, now: datetime) -> Preview:
     """What order.create would answer, and what else the buyer could use. No I/O."""
     terms, buyer = order_terms(body, known, rules), known.buyer(body.user_id, body.coupon_id)
     refusal = malformed(body, terms) or unknown_words(body.channel, "buy_now", body.business_type, None, None)
->>>>>>> d12a449 (Say in store/ and three handlers who does what)
     policy = Policy() if refusal else rules.policy_of(body.business_type, known.policies.get(body.business_type, {}))
     wanted, coupon = [(line.sku_id, line.qty) for line in terms.wanted], body.coupon_id is not None
     refusal = refusal or against_policy(wanted, coupon, body.use_points, policy)
@@ -81,13 +74,8 @@ def decide(body: OrderPreview, known: PreviewContext, rules: Shop, now: datetime
     return Preview(price if isinstance(price, Quote) else None, refusal, usable, held)
 
 
-<<<<<<< HEAD
-def request_of(body: OrderPreview, known: Known, rules: Shop) -> PriceRequest:
-    """The query as pricing reads it."""
-=======
-def order_terms(body: OrderPreview, known: PreviewContext, rules: Shop) -> Ask:
+def order_terms(body: OrderPreview, known: PreviewContext, rules: Shop) -> PriceRequest:
     """What the price computation takes: lines, currency, country, coupon and points."""
->>>>>>> d12a449 (Say in store/ and three handlers who does what)
     lines = [(line.sku_id, line.qty, line.warehouse, line.expected_unit_price) for line in body.items]
     if body.from_cart:
         lines += [(sku_id, qty, None, None) for sku_id, qty in known.carts[body.user_id]]
@@ -97,13 +85,8 @@ def order_terms(body: OrderPreview, known: PreviewContext, rules: Shop) -> Ask:
     return PriceRequest(wanted, body.currency, body.channel, body.country, body.coupon_id, body.use_points)
 
 
-<<<<<<< HEAD
-def unasked(body: OrderPreview, asked: PriceRequest) -> Refusal | None:
-    """What no order.create could say."""
-=======
-def malformed(body: OrderPreview, terms: Ask) -> Refusal | None:
+def malformed(body: OrderPreview, terms: PriceRequest) -> Refusal | None:
     """Refuse what no order.create could contain."""
->>>>>>> d12a449 (Say in store/ and three handlers who does what)
     if body.from_cart and body.items:
         return Refusal("ORDER_PARAM_INVALID", "either items or from_cart", {"field": "items"})
     if len(terms.wanted) > LINES_MAX:
@@ -111,38 +94,24 @@ def malformed(body: OrderPreview, terms: Ask) -> Refusal | None:
     return None
 
 
-<<<<<<< HEAD
-def points_usable(asked: PriceRequest, known: Known, buyer: Buyer, rules: Shop, now: datetime) -> int:
-    """What is left of all the buyer's points when the order takes as many as it may."""
-=======
-def points_usable(terms: Ask, known: PreviewContext, buyer: Buyer, rules: Shop, now: datetime) -> int:
+def points_usable(terms: PriceRequest, known: PreviewContext, buyer: Buyer, rules: Shop, now: datetime) -> int:
     """How many of the buyer's points the order would take if it took as many as it may."""
->>>>>>> d12a449 (Say in store/ and three handlers who does what)
     if not buyer.points_available:
         return 0
     price = quote(replace(terms, use_points=buyer.points_available), known.rules, buyer, rules, now)
     return price.points_used if isinstance(price, Quote) else 0
 
 
-<<<<<<< HEAD
-def no_use(coupon: Coupon, asked: PriceRequest, price: Quote | Refusal, buyer: Buyer, now: datetime) -> Refusal | None:
-    """Why the buyer cannot use this coupon for these lines."""
-    refusal = coupons.unusable(coupon, buyer, asked.currency, asked.channel, now)
-    return refusal or (price if isinstance(price, Refusal) else nothing_off(coupon, price.lines))
-
-
-def nothing_off(coupon: Coupon, lines: Sequence[PricedLine]) -> Refusal | None:
-    """Why it would take nothing off these lines."""
-=======
-def unusable(coupon: Coupon, terms: Ask, price: Quote | Refusal, buyer: Buyer, now: datetime) -> Refusal | None:
+def unusable(
+    coupon: Coupon, terms: PriceRequest, price: Quote | Refusal, buyer: Buyer, now: datetime
+) -> Refusal | None:
     """Why the buyer cannot use this coupon for these lines, or None."""
     refusal = coupons.unusable(coupon, buyer, terms.currency, terms.channel, now)
     return refusal or (price if isinstance(price, Refusal) else nothing_off(coupon, price.lines))
 
 
-def nothing_off(coupon: Coupon, lines: Sequence[Line]) -> Refusal | None:
+def nothing_off(coupon: Coupon, lines: Sequence[PricedLine]) -> Refusal | None:
     """Why the coupon would take nothing off these lines, or None."""
->>>>>>> d12a449 (Say in store/ and three handlers who does what)
     rest = [line.origin_amount - line.promotion_amount for line in lines]
     taken = coupons.take_off(coupon, rest, [coupon.covers(line.sku.sku_id, line.sku.category_id) for line in lines])
     return taken if isinstance(taken, Refusal) else None

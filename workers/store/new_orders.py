@@ -52,13 +52,8 @@ class Placed:
             ),
         ]
 
-<<<<<<< HEAD
     def held_lines(self) -> Iterator[tuple[int, PricedLine]]:
-        """(the order that holds the stock, line)"""
-=======
-    def held_lines(self) -> Iterator[tuple[int, Line]]:
         """(id of the order that holds the stock, line)"""
->>>>>>> d12a449 (Say in store/ and three handlers who does what)
         return ((part.id, line) for part in self.parts for line in part.lines)
 
 
