@@ -40,7 +40,7 @@ Name = Annotated[str, NAME]
 RequestId = Annotated[str, Text, StringConstraints(max_length=128)]
 ShortText = Annotated[str, Text, StringConstraints(max_length=255)]
 LongText = Annotated[str, Text, StringConstraints(max_length=2000)]
-Code = Annotated[str, StringConstraints(pattern=r"^[A-Z][A-Z_]{1,63}$")]
+CodeText = Annotated[str, StringConstraints(pattern=r"^[A-Z][A-Z_]{1,63}$")]
 Currency = Annotated[str, StringConstraints(pattern=r"^[A-Z]{3}$")]
 Amount = Annotated[int, Field(ge=0, le=AMOUNT_MAX)]
 Quantity = Annotated[int, Field(ge=1, le=QUANTITY_MAX)]
@@ -143,11 +143,19 @@ class Reply(Message):
     KIND: ClassVar[Kind] = Kind.REPLY
 
 
+class MessageCode(StrEnum):
+    """The answer to a message that no handler could decide. Codes of the business are in workers/domain/codes.py."""
+
+    MESSAGE_INVALID = "MESSAGE_INVALID"
+    QUERY_INVALID = "QUERY_INVALID"
+    SYSTEM_ERROR = "SYSTEM_ERROR"
+
+
 class QueryRejected(Reply):
     """The reply to a query that we cannot read, that its sender may not send, or that failed here."""
 
     TYPE: ClassVar[str] = "query.rejected.v1"
-    code: Code
+    code: CodeText
     message: str
     path: str | None = None
 
@@ -158,7 +166,7 @@ class CommandRejected(Event):
     TYPE: ClassVar[str] = "command.rejected.v1"
     command_id: str
     type: str
-    code: Code
+    code: CodeText
     message: str
     details: dict[str, Any] = {}
 
@@ -170,5 +178,5 @@ class AlertRaised(Event):
     title: str
     content: str
     level: Literal["HIGH", "MEDIUM", "LOW"]
-    code: Code
+    code: CodeText
     order_id: OrderId | None = None

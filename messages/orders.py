@@ -8,7 +8,7 @@ from messages.base import (
     Actor,
     Amount,
     AnyInt,
-    Code,
+    CodeText,
     Command,
     Currency,
     Event,
@@ -238,7 +238,7 @@ class OrderRejected(OrderEvent):
 
     TYPE: ClassVar[str] = "order.rejected.v1"
     request_id: str
-    code: Code
+    code: CodeText
     message: str
     details: dict[str, Any] = {}
 

@@ -9,7 +9,7 @@ from messages.base import (
     Actor,
     Amount,
     AnyInt,
-    Code,
+    CodeText,
     Command,
     Currency,
     Event,
@@ -90,7 +90,7 @@ class PaymentCallbackRejected(Event):
     TYPE: ClassVar[str] = "payment.callback_rejected.v1"
     provider: str
     notification_id: OrderId
-    code: Code
+    code: CodeText
     message: str
     received_at: Moment
 

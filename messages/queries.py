@@ -4,7 +4,7 @@ from typing import Annotated, Any, ClassVar
 
 from pydantic import Field, StringConstraints
 
-from messages.base import Actor, Amount, AnyInt, Code, Currency, ExternalId, OrderId, Part, Query, Reply
+from messages.base import Actor, Amount, AnyInt, CodeText, Currency, ExternalId, OrderId, Part, Query, Reply
 from messages.orders import LINES_MAX, Amounts, CreateLine
 
 
@@ -78,7 +78,7 @@ class PreviewCoupon(Part):
 class PreviewRefusal(Part):
     """Why order.create would refuse such an order."""
 
-    code: Code
+    code: CodeText
     message: str
     details: dict[str, Any] = {}
 

@@ -4,7 +4,7 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 
-from messages.base import Code, Event, ExternalId, Fact, Moment, OrderId, Part, Quantity, ShortText
+from messages.base import CodeText, Event, ExternalId, Fact, Moment, OrderId, Part, Quantity, ShortText
 
 
 class ShipmentLine(Part):
@@ -77,7 +77,7 @@ class ShipmentBookingFailed(ShipmentEvent):
     """A parcel cannot be planned: the order's state or its remaining units do not allow it (S2-11)."""
 
     TYPE: ClassVar[str] = "shipment.booking_failed.v1"
-    code: Code
+    code: CodeText
     details: dict[str, Any] = {}
 
 

@@ -7,7 +7,7 @@ from pydantic import Field
 from messages.base import (
     QUANTITY_MAX,
     AnyInt,
-    Code,
+    CodeText,
     Command,
     Event,
     ExternalId,
@@ -101,7 +101,7 @@ class StockRefused(Internal):
     TYPE: ClassVar[str] = "stock.refused.v1"
     PACKABLE: ClassVar[bool] = True
     group_id: OrderId
-    code: Code
+    code: CodeText
     short: tuple[Shortage, ...] = ()
 
 

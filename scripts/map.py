@@ -16,7 +16,7 @@ from pydantic.fields import FieldInfo
 from messages.base import Kind, Message
 from messages.topology import TAKEN, Names
 from workers.routes import ROUTES
-from workers.runtime.route import Route
+from workers.runtime.route import RawRoute, Route
 from workers.settings import Settings
 
 README = Path(__file__).parents[1] / "README.md"
@@ -48,7 +48,7 @@ def came_from(model: type[Message], queue: str) -> str:
 
 def leftovers() -> list[tuple[str, ...]]:
     """Where letters go that nobody could read, handle or route."""
-    dead = next(route for route in ROUTES if route.raw)
+    dead = next(route for route in ROUTES if isinstance(route, RawRoute))
     return [
         ("what failed", f"`{NAMES.dlx}`", f"`{NAMES.dlq('<queue>')}`", link(dead), "our own users, the broker"),
         ("what nobody takes", f"`{NAMES.unrouted}`", f"`{NAMES.unrouted}`", link(dead), "the broker"),

@@ -14,7 +14,7 @@ from outbox.logging import configure as configure_logging
 from workers import providers, shop
 from workers.handlers import dead_letters
 from workers.routes import ROUTES
-from workers.runtime.route import Route
+from workers.runtime.route import CallRoute, Route
 from workers.runtime.run import run_routes
 from workers.settings import Settings
 
@@ -43,7 +43,9 @@ def spoken(routes: Sequence[Route], configured: Container[str], *, named: bool =
 
     Raises UnknownQueueError where such a queue was asked for by name.
     """
-    silent = [route.queue for route in routes if route.outside and provider_of(route.queue) not in configured]
+    silent = [
+        route.queue for route in routes if isinstance(route, CallRoute) and provider_of(route.queue) not in configured
+    ]
     if silent and named:
         raise UnknownQueueError(f"{silent[0]} needs the provider's settings: set OMS_{provider_of(silent[0]).upper()}")
     return tuple(route for route in routes if route.queue not in silent)

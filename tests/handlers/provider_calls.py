@@ -12,6 +12,7 @@ from tests.handlers.harness import HandlerHarness
 from workers.providers.port import Notification
 from workers.routes import ROUTES
 from workers.runtime.batch import Batch
+from workers.runtime.route import CallRoute
 
 ROUTE = {route.queue: route for route in ROUTES}
 
@@ -49,10 +50,10 @@ async def ask(harness: HandlerHarness, provider: str, bodies: Sequence[Message])
     """One batch of calls, in the way of the runtime: read, ask while no transaction is held, write."""
     items: list[Envelope[Any]] = [harness.envelope(body) for body in bodies]
     route = ROUTE[f"provider-calls.{provider}"]
-    assert route.outside is not None
+    assert isinstance(route, CallRoute)
     async with harness.pool.acquire() as tx, tx.transaction(readonly=True):
-        questions = await route.outside.prepare(tx, items)
-    answers = await route.outside.ask(questions)
+        questions = await route.prepare(tx, items)
+    answers = await route.ask(questions)
     async with harness.pool.acquire() as tx, tx.transaction():
         batch = Batch[Any](items, await tx.fetchval("SELECT clock_timestamp()"), answers)
         await route.handler(tx, batch)

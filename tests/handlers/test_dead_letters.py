@@ -17,6 +17,7 @@ from outbox import wire
 from workers.handlers import dead_letters as handler
 from workers.runtime.batch import Batch
 from workers.runtime.delivery import Delivery, RawDelivery
+from workers.runtime.route import RawRoute
 from workers.services import dead_letters as dead_letter_decisions
 from workers.store import dead_letters
 
@@ -244,4 +245,4 @@ async def test_prometheus_sees_how_many_wait_and_since_when(tx: Transaction) -> 
 def test_every_dead_letter_queue_and_the_unrouted_one_are_collected() -> None:
     collected = {route.queue for route in handler.ROUTES}
     assert collected == {f"{queue}.dlq" for queue in QUEUES} | {"unrouted"}
-    assert all(route.raw for route in handler.ROUTES)
+    assert all(isinstance(route, RawRoute) for route in handler.ROUTES)

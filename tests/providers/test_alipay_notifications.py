@@ -16,6 +16,7 @@ from scripts.gateways import alipay_protocol as protocol
 from tests.providers import alipay_builders as builders
 from tests.providers import keys
 from tests.providers.alipay_builders import AT
+from workers.domain.codes import Code
 from workers.providers.alipay import RETRY_SCHEDULE_SECONDS
 from workers.providers.port import Irrelevant, Notification, Paid, Refunded, Rejected
 
@@ -137,7 +138,7 @@ def test_the_order_and_the_spelling_of_the_fields_do_not_matter() -> None:
 def test_a_field_stands_once() -> None:
     for pair in (b"total_amount=88.88", b"total_amount=0.01", b"sign=x", b"x%3D=1&x%3D=2"):
         said = ALIPAY.verify(replace(GENUINE, body=GENUINE.body + b"&" + pair))
-        assert said == Rejected("PAY_CALLBACK_INVALID", "a field of the form stands twice")
+        assert said == Rejected(Code.PAY_CALLBACK_INVALID, "a field of the form stands twice")
 
 
 def test_another_key_is_not_alipays() -> None:
@@ -165,9 +166,9 @@ def test_the_notification_of_another_merchant_is_not_ours(name: str, other: str)
 
 def test_a_compressed_or_huge_body_is_not_looked_at() -> None:
     told = replace(GENUINE, headers={"content-encoding": "gzip"}, body=gzip.compress(GENUINE.body))
-    assert ALIPAY.verify(told) == Rejected("PAY_CALLBACK_INVALID", "the body is encoded")
+    assert ALIPAY.verify(told) == Rejected(Code.PAY_CALLBACK_INVALID, "the body is encoded")
     huge = builders.notification({**FIELDS, "body": "x" * 65_536})
-    assert ALIPAY.verify(huge) == Rejected("PAY_CALLBACK_INVALID", "the body is larger than 65536 bytes")
+    assert ALIPAY.verify(huge) == Rejected(Code.PAY_CALLBACK_INVALID, "the body is larger than 65536 bytes")
 
 
 FORMS = [

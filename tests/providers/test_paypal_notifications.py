@@ -30,6 +30,7 @@ from tests.providers.paypal_builders import (
     sent,
     told,
 )
+from workers.domain.codes import Code
 from workers.providers import rsa
 from workers.providers.paypal import RETRY_SCHEDULE_SECONDS, PayPal
 from workers.providers.port import Approved, CertificateUnknown, Irrelevant, Notification, Paid, Refunded, Rejected
@@ -411,7 +412,7 @@ def test_what_paypal_itself_signed_is_believed(simulated: dict[str, str]) -> Non
     notification = Notification(headers, simulated["body"].encode(), PUBLISHED_AT)
     said = published().verify(notification)
     expected = SIMULATED[json.loads(simulated["body"])["event_type"]]
-    assert said == (Rejected("PAY_CALLBACK_INVALID", expected) if isinstance(expected, str) else expected)
+    assert said == (Rejected(Code.PAY_CALLBACK_INVALID, expected) if isinstance(expected, str) else expected)
     assert code_of(replace(notification, body=notification.body + b" "), published()) == "PAY_SIGNATURE_INVALID"
 
 

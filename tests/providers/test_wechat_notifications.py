@@ -13,6 +13,7 @@ from scripts.gateways.wechat_protocol import moment
 from tests.providers import keys
 from tests.providers import wechat_builders as builders
 from tests.providers.wechat_builders import AT, OTHER_PLATFORM, OTHER_SERIAL, PLATFORM, PUBLIC_KEY_ID, SERIAL
+from workers.domain.codes import Code
 from workers.providers.port import CertificateUnknown, Irrelevant, Notification, Paid, Refunded, Rejected
 from workers.providers.wechat import RETRY_SCHEDULE_SECONDS
 
@@ -216,9 +217,9 @@ def test_the_refund_of_another_merchant_is_not_ours() -> None:
 @pytest.mark.parametrize("encoding", ["gzip", "br", "GZIP", "identity, gzip"])
 def test_a_compressed_or_huge_body_is_not_looked_at(encoding: str) -> None:
     claimed = replace(GENUINE, headers={**GENUINE.headers, "content-encoding": encoding})
-    assert WECHAT.verify(claimed) == Rejected("PAY_CALLBACK_INVALID", "the body is encoded")
+    assert WECHAT.verify(claimed) == Rejected(Code.PAY_CALLBACK_INVALID, "the body is encoded")
     huge = builders.notification({**builders.transaction(), "attach": "x" * 50_000})
-    assert WECHAT.verify(huge) == Rejected("PAY_CALLBACK_INVALID", "the body is larger than 65536 bytes")
+    assert WECHAT.verify(huge) == Rejected(Code.PAY_CALLBACK_INVALID, "the body is larger than 65536 bytes")
     assert WECHAT.verify(replace(GENUINE, headers={**GENUINE.headers, "content-encoding": "identity"})) == PAID
 
 

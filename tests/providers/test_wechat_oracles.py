@@ -18,6 +18,7 @@ from scripts.gateways import wechat_protocol as protocol
 from tests.providers import keys
 from tests.providers import wechat_builders as builders
 from tests.providers.wechat_builders import AT, ATTEMPT, PLATFORM, PUBLIC_KEY_ID, SERIAL
+from workers.domain.codes import Code
 from workers.providers.parsing import FieldError, Fields
 from workers.providers.port import Irrelevant, Notification, Paid, Ready, Rejected, Request
 from workers.providers.wechat import signing
@@ -36,7 +37,7 @@ def test_the_published_notification_is_believed_and_no_other() -> None:
     assert wechat.verify(genuine) == Irrelevant("PAYSCORE.USER_OPEN_SERVICE")
     other = Notification(genuine.headers, genuine.body.replace(b"PAYSCORE", b"TRANSACT"), GOLDEN_AT)
     assert wechat.verify(other) == Rejected(
-        "PAY_SIGNATURE_INVALID", "the signature is not that of the key it names, or that key has ended"
+        Code.PAY_SIGNATURE_INVALID, "the signature is not that of the key it names, or that key has ended"
     )
 
 

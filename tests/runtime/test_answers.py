@@ -21,7 +21,7 @@ from workers.runtime.batch import Batch
 from workers.runtime.decode import Work
 from workers.runtime.policy import Kind
 from workers.runtime.process import QueueContext, process
-from workers.runtime.route import Handler, Route
+from workers.runtime.route import Handler, QueryRoute
 
 QUEUE = "queries"
 PREVIEW = "order.preview.v1"
@@ -107,7 +107,7 @@ def settled(outcome: str) -> float:
 
 
 async def test_an_answer_goes_to_whoever_asked(shop: Shop, asker: Asker) -> None:
-    async with shop.running(Route(QUEUE, echo, answers=True)):
+    async with shop.running(QueryRoute(QUEUE, echo)):
         sent = await asker.ask(question("ada"), correlation_id="c-1")
         [(message, body)] = await asker.hears()
         about = message.header.properties
@@ -123,7 +123,7 @@ async def test_an_answer_goes_to_whoever_asked(shop: Shop, asker: Asker) -> None
 
 async def test_questions_that_wait_are_answered_together_each_to_its_own(shop: Shop, asker: Asker) -> None:
     sent = {await asker.ask(question(f"u{number}")): f"u{number}" for number in range(30)}
-    async with shop.running(Route(QUEUE, echo, answers=True)):
+    async with shop.running(QueryRoute(QUEUE, echo)):
         heard = await asker.hears(30)
     assert {m.header.properties.correlation_id: body["message"] for m, body in heard} == sent
     assert max(int(body["path"]) for _, body in heard) > 5
@@ -133,7 +133,7 @@ async def test_questions_that_wait_are_answered_together_each_to_its_own(shop: S
 async def test_the_same_question_again_is_answered_again(shop: Shop, asker: Asker) -> None:
     for _ in range(3):
         await asker.ask(question(), message_id="same")
-    async with shop.running(Route(QUEUE, echo, answers=True)):
+    async with shop.running(QueryRoute(QUEUE, echo)):
         assert [body["message"] for _, body in await asker.hears(3)] == ["u1"] * 3
     await asker.nothing_is_left()
 
@@ -156,7 +156,7 @@ async def test_a_question_that_cannot_be_read_is_refused_and_its_neighbours_are_
     await asker.ask(question("before"))
     await asker.ask(body, type_, correlation_id="wrong")
     await asker.ask(question("after"))
-    async with shop.running(Route(QUEUE, echo, answers=True), body_max_bytes=1500):
+    async with shop.running(QueryRoute(QUEUE, echo), body_max_bytes=1500):
         heard = {m.header.properties.correlation_id: answer for m, answer in await asker.hears(3)}
     refused = heard.pop("wrong")
     assert (refused["code"], refused["path"]) == ("QUERY_INVALID", path)
@@ -170,7 +170,7 @@ async def test_a_question_without_an_address_of_its_own_is_dropped_and_counted(
 ) -> None:
     before = settled("refused")
     given = f"{shop.client.names.prefix}.stock" if reply_to == "oms.stock" else reply_to
-    async with shop.running(Route(QUEUE, echo, answers=True)):
+    async with shop.running(QueryRoute(QUEUE, echo)):
         await asker.ask(question("nobody"), reply_to=given)
         await asker.ask(question("ada"))
         assert [body["message"] for _, body in await asker.hears()] == ["ada"]
@@ -180,7 +180,7 @@ async def test_a_question_without_an_address_of_its_own_is_dropped_and_counted(
 
 
 async def test_who_does_not_listen_any_more_is_no_failure(shop: Shop, asker: Asker) -> None:
-    async with shop.running(Route(QUEUE, echo, answers=True)):
+    async with shop.running(QueryRoute(QUEUE, echo)):
         await asker.ask(question("gone"), reply_to="client.gone")
         await asker.ask(question("ada"))
         assert [body["message"] for _, body in await asker.hears()] == ["ada"]
@@ -197,7 +197,7 @@ async def test_a_queue_that_takes_no_answer_keeps_nobody_else_waiting(shop: Shop
     full: Any = {"x-max-length": 1, "x-overflow": "reject-publish"}
     declared = await shop.client.channel.queue_declare("", exclusive=True, arguments=full)
     await shop.client.publish("x", b"x", exchange="", routing_key=declared.queue)
-    async with shop.running(Route(QUEUE, handler, answers=True)):
+    async with shop.running(QueryRoute(QUEUE, handler)):
         await asker.ask(question("full"), reply_to=declared.queue)
         await eventually(lambda: _true(bool(seen)))
         await asker.ask(question("ada"))
@@ -216,7 +216,7 @@ async def test_the_question_that_raises_is_told_so_once_and_the_others_are_answe
 ) -> None:
     for name in ("a", "b", "bad", "c", "d"):
         await asker.ask(question(name), correlation_id=name)
-    async with shop.running(Route(QUEUE, raising(lambda: error("no 13812345678")), answers=True)):
+    async with shop.running(QueryRoute(QUEUE, raising(lambda: error("no 13812345678")))):
         heard = {m.header.properties.correlation_id: body for m, body in await asker.hears(5)}
     assert heard.pop("bad") == {
         "code": "SYSTEM_ERROR",
@@ -228,7 +228,7 @@ async def test_the_question_that_raises_is_told_so_once_and_the_others_are_answe
 
 
 async def test_a_handler_of_questions_cannot_write(shop: Shop, asker: Asker) -> None:
-    async with shop.running(Route(QUEUE, writing, answers=True)):
+    async with shop.running(QueryRoute(QUEUE, writing)):
         await asker.ask(question())
         assert [body["code"] for _, body in await asker.hears()] == ["SYSTEM_ERROR"]
     assert await shop.effects() == []
@@ -237,7 +237,7 @@ async def test_a_handler_of_questions_cannot_write(shop: Shop, asker: Asker) -> 
 async def test_a_handler_that_answers_fewer_than_asked_answers_nobody_else_s_question(shop: Shop, asker: Asker) -> None:
     await asker.ask(question("a"))
     await asker.ask(question("b"))
-    async with shop.running(Route(QUEUE, forgetful, answers=True)):
+    async with shop.running(QueryRoute(QUEUE, forgetful)):
         assert [body["code"] for _, body in await asker.hears(2)] == ["SYSTEM_ERROR"] * 2
 
 
@@ -256,7 +256,7 @@ async def test_questions_wait_while_the_database_is_away(shop: Shop, asker: Aske
 
         return look()
 
-    async with shop.running(Route(QUEUE, handler, answers=True)):
+    async with shop.running(QueryRoute(QUEUE, handler)):
         await asker.ask(question("ada"))
         await eventually(paused)
         away.clear()
@@ -274,7 +274,7 @@ async def test_a_deadlocked_neighbour_is_outwaited(pool: Any) -> None:
         return await echo(tx, batch)
 
     works = [asked("a"), asked("b")]
-    outcomes = await process(QueueContext(Route(QUEUE, handler, answers=True), pool), works)
+    outcomes = await process(QueueContext(QueryRoute(QUEUE, handler), pool), works)
     assert [(outcome.kind, outcome.reply is not None) for outcome in outcomes] == [(Kind.ACKED, True)] * 2
     assert tries == [2, 2]
 

@@ -13,7 +13,7 @@ from workers.runtime.batch import Batch
 from workers.runtime.decode import Work
 from workers.runtime.policy import Kind
 from workers.runtime.process import QueueContext, process
-from workers.runtime.route import Outside, Route
+from workers.runtime.route import CallRoute
 
 OPEN = (
     "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND xact_start IS NOT NULL AND pid <> $1"
@@ -52,7 +52,7 @@ class Oracle:
         self.told += [batch.answers.get(item.id) for item in batch]
 
     def context(self) -> QueueContext:
-        route = Route("order-changes", self.handle, outside=Outside(self.prepare, self.ask))
+        route = CallRoute("order-changes", self.handle, prepare=self.prepare, ask=self.ask)
         return QueueContext(route, self.pool)
 
 

@@ -12,7 +12,7 @@ from tests.runtime.builders import DELETE, delete
 from tests.runtime.conftest import Shop, eventually, write_effects
 from workers.runtime import settle
 from workers.runtime.batch import Batch
-from workers.runtime.route import Route
+from workers.runtime.route import RawRoute, Route
 from workers.runtime.run import SHARED_CONNECTIONS
 
 QUEUE = "order-changes"
@@ -23,7 +23,7 @@ async def test_dead_letter_queues_share_a_few_database_connections(shop: Shop) -
         await write_effects(tx, batch)
         await asyncio.sleep(0.2)  # so that all of them are at work at once
 
-    raw = [Route(f"{queue}.dlq", slow, raw=True) for queue in QUEUES]
+    raw = [RawRoute(f"{queue}.dlq", slow) for queue in QUEUES]
     async with shop.running(Route(QUEUE, write_effects), *raw):
         await shop.client.publish(DELETE, delete())
         await shop.handled(1)
@@ -42,7 +42,7 @@ async def test_a_raw_route_takes_dead_letters_as_they_are(shop: Shop) -> None:
     async def collect(tx: Transaction, batch: Batch[Any]) -> None:
         seen.extend(batch)
 
-    async with shop.running(Route(QUEUE, write_effects), Route(f"{QUEUE}.dlq", collect, raw=True)):
+    async with shop.running(Route(QUEUE, write_effects), RawRoute(f"{QUEUE}.dlq", collect)):
         sent = await shop.client.publish(DELETE, b"{", headers={"\u00fc": [1, None]})
 
         async def some() -> list[Any]:
@@ -64,7 +64,7 @@ async def test_a_raw_route_that_fails_gives_the_message_back_and_tries_again(
         if len(tries) == 1:
             raise ValueError
 
-    async with shop.running(Route("unrouted", flaky, raw=True)):
+    async with shop.running(RawRoute("unrouted", flaky)):
         await shop.client.publish("order.nobody.v1", b"x")
 
         async def twice() -> bool:

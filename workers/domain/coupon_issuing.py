@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from workers.domain.codes import Code
 from workers.domain.refusal import Refusal
 
 
@@ -27,9 +28,9 @@ def invalid(scope: str, scope_ids: Sequence[str], valid_from: datetime, valid_to
     """Why no coupon can have these terms: PROMOTION_INVALID with the field that makes no sense."""
     if (scope == "all") != (not scope_ids):
         why = "a scope of SKUs or categories names them, all names none"
-        return Refusal("PROMOTION_INVALID", why, {"field": "scope_ids"})
+        return Refusal(Code.PROMOTION_INVALID, why, {"field": "scope_ids"})
     if valid_from >= valid_to:
-        return Refusal("PROMOTION_INVALID", "it ends before it starts", {"field": "valid_to"})
+        return Refusal(Code.PROMOTION_INVALID, "it ends before it starts", {"field": "valid_to"})
     return None
 
 
@@ -48,11 +49,11 @@ class Issuing:
         """The template whose terms the new coupon has, or why there is none."""
         template = self.templates.get(template_id)
         if template is None:
-            return Refusal("COUPON_NOT_FOUND", "there is no such template", {"template_id": template_id})
+            return Refusal(Code.COUPON_NOT_FOUND, "there is no such template", {"template_id": template_id})
         why = self._exhausted(template, user_id, at)
         if why is not None:
             details = {"template_id": template_id, "why": why}
-            return Refusal("COUPON_NOT_USABLE", f"the template gives no coupon: {why}", details)
+            return Refusal(Code.COUPON_NOT_USABLE, f"the template gives no coupon: {why}", details)
         self.given[template_id] = self.given.get(template_id, 0) + 1
         self.had[template_id, user_id] = self.had.get((template_id, user_id), 0) + 1
         return template

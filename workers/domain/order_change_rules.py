@@ -2,16 +2,17 @@
 
 from collections.abc import Sequence
 
+from workers.domain.codes import Code
 from workers.domain.order import FINISHED, Order, State, Trigger
 from workers.domain.refusal import Refusal
 
 DELETABLE = FINISHED | {State.SPLIT}
 CODES = {
-    Trigger.CANCEL: ("ORDER_NOT_CANCELLABLE", "cannot be cancelled"),
-    Trigger.ADDRESS_CHANGED: ("ORDER_ADDRESS_LOCKED", "keeps its address"),
-    Trigger.RECEIPT_CONFIRMED: ("ORDER_STATE_INVALID", "cannot be confirmed"),
-    Trigger.DELETED: ("ORDER_NOT_DELETABLE", "stays visible"),
-    Trigger.MERGED: ("ORDER_NOT_MERGEABLE", "cannot be merged"),
+    Trigger.CANCEL: (Code.ORDER_NOT_CANCELLABLE, "cannot be cancelled"),
+    Trigger.ADDRESS_CHANGED: (Code.ORDER_ADDRESS_LOCKED, "keeps its address"),
+    Trigger.RECEIPT_CONFIRMED: (Code.ORDER_STATE_INVALID, "cannot be confirmed"),
+    Trigger.DELETED: (Code.ORDER_NOT_DELETABLE, "stays visible"),
+    Trigger.MERGED: (Code.ORDER_NOT_MERGEABLE, "cannot be merged"),
 }
 """Wish -> the code it is refused with, and how that is said."""
 BEFORE_SHIPPING = frozenset({Trigger.CANCEL, Trigger.ADDRESS_CHANGED})
@@ -34,10 +35,10 @@ def refuse(
     if not taken:
         return Refusal(code, f"an order that is {order.state} {said}", details)
     if trigger is Trigger.ADDRESS_CHANGED and address_changed:
-        return Refusal("ORDER_ADDRESS_ALREADY_CHANGED", "an address can be changed once", details)
+        return Refusal(Code.ORDER_ADDRESS_ALREADY_CHANGED, "an address can be changed once", details)
     if trigger is Trigger.ADDRESS_CHANGED and other_country:
         said = "it was priced for its country: cancel it and order anew"
-        return Refusal("ORDER_ADDRESS_LOCKED", said, details | {"field": "country"})
+        return Refusal(Code.ORDER_ADDRESS_LOCKED, said, details | {"field": "country"})
     return None
 
 
@@ -53,16 +54,16 @@ def alone(trigger: Trigger, order: Order) -> Refusal | None:
     if trigger is not Trigger.CANCEL or not order.is_child or order.state is not State.AWAITING_PAYMENT:
         return None
     details = {"order_id": str(order.id), "parent_id": str(order.parent_id), "state": order.state.value}
-    return Refusal("ORDER_NOT_CANCELLABLE", f"it is paid with order {order.parent_id}: cancel that one", details)
+    return Refusal(Code.ORDER_NOT_CANCELLABLE, f"it is paid with order {order.parent_id}: cancel that one", details)
 
 
 def unmergeable(found: Sequence[Order]) -> Refusal | None:
     """Why these orders cannot be paid together, or None (R-09)."""
     first = found[0]
     if len({order.id for order in found}) < 2:
-        return Refusal("ORDER_NOT_MERGEABLE", "it takes two orders to merge", {"field": "order_ids"})
+        return Refusal(Code.ORDER_NOT_MERGEABLE, "it takes two orders to merge", {"field": "order_ids"})
     for order in found:
         if (order.user_id, order.currency) != (first.user_id, first.currency):
             details = {"order_id": str(order.id)}
-            return Refusal("ORDER_NOT_MERGEABLE", "merged orders have one user and one currency", details)
+            return Refusal(Code.ORDER_NOT_MERGEABLE, "merged orders have one user and one currency", details)
     return None

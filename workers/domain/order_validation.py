@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 
+from workers.domain.codes import Code
 from workers.domain.pricing.quote import Quote
 from workers.domain.refusal import Refusal
 from workers.domain.shop import BUSINESS_TYPES, CHANNELS, Policy
@@ -21,21 +22,21 @@ def unknown_words(
 ) -> Refusal | None:
     """A word that we do not know in a field that has a list of them."""
     if channel not in CHANNELS:
-        return Refusal("ORDER_CHANNEL_INVALID", f"the channel is one of {', '.join(CHANNELS)}", {"field": "channel"})
+        return Refusal(Code.ORDER_CHANNEL_INVALID, f"the channel is one of {', '.join(CHANNELS)}", {"field": "channel"})
     if business_type not in BUSINESS_TYPES:
         known = ", ".join(sorted(BUSINESS_TYPES))
-        return Refusal("ORDER_BUSINESS_TYPE_INVALID", f"it is one of {known}", {"field": "business_type"})
+        return Refusal(Code.ORDER_BUSINESS_TYPE_INVALID, f"it is one of {known}", {"field": "business_type"})
     if source not in SOURCES:
-        return Refusal("ORDER_PARAM_INVALID", f"the source is one of {', '.join(SOURCES)}", {"field": "source"})
+        return Refusal(Code.ORDER_PARAM_INVALID, f"the source is one of {', '.join(SOURCES)}", {"field": "source"})
     if methods is not None and (not methods or any(method not in METHODS for method in methods)):
         known = f"at least one payment, each by one of {', '.join(METHODS)}"
-        return Refusal("ORDER_PAYMENT_LIST_INVALID", known, {"field": "payments"})
+        return Refusal(Code.ORDER_PAYMENT_LIST_INVALID, known, {"field": "payments"})
     if amounts is not None:
         types = [type_ for type_, _ in amounts]
         sound = "real_pay" in types and len(set(types)) == len(types) and all(amount >= 0 for _, amount in amounts)
         if not sound or any(type_ not in AMOUNT_TYPES for type_ in types):
             said = f"real_pay and any of {', '.join(AMOUNT_TYPES[:-1])}, each once and none negative"
-            return Refusal("ORDER_AMOUNT_LIST_INVALID", said, {"field": "amounts"})
+            return Refusal(Code.ORDER_AMOUNT_LIST_INVALID, said, {"field": "amounts"})
     return None
 
 
@@ -47,7 +48,7 @@ def too_soon(accepted_at: Sequence[datetime], policy: Policy, now: datetime) -> 
         return None
     retry_at = recent[limit - 1] + window
     said = f"at most {limit} orders in {policy.rate_limit_window_seconds} s"
-    return Refusal("RISK_RATE_LIMITED", said, {"retry_at": retry_at.isoformat(), "limit": limit})
+    return Refusal(Code.RISK_RATE_LIMITED, said, {"retry_at": retry_at.isoformat(), "limit": limit})
 
 
 def against_policy(wanted: Sequence[tuple[str, int]], coupon: bool, points: int, policy: Policy) -> Refusal | None:
@@ -58,12 +59,12 @@ def against_policy(wanted: Sequence[tuple[str, int]], coupon: bool, points: int,
         if units[sku_id] > policy.units_max_per_line:
             details = {"field": f"items[{number - 1}].qty", "line": number, "max": policy.units_max_per_line}
             said = f"line {number}: at most {policy.units_max_per_line} units of a SKU"
-            return Refusal("ORDER_PARAM_INVALID", said, details)
+            return Refusal(Code.ORDER_PARAM_INVALID, said, details)
     if coupon and not policy.allow_coupon:
         details = {"field": "coupon_id", "why": "business_type"}
-        return Refusal("COUPON_NOT_USABLE", "orders of this business type take no coupon", details)
+        return Refusal(Code.COUPON_NOT_USABLE, "orders of this business type take no coupon", details)
     if points and not policy.allow_points:
-        return Refusal("POINTS_RULE", "orders of this business type take no points", {"field": "use_points"})
+        return Refusal(Code.POINTS_RULE, "orders of this business type take no points", {"field": "use_points"})
     return None
 
 
@@ -81,7 +82,7 @@ def unexpected_amounts(amounts: Sequence[tuple[str, int]], quote: Quote) -> Refu
     for type_, amount in amounts:
         if amount != ours[type_]:
             details = {"type": type_, "expected": ours[type_], "got": amount, "currency": quote.currency}
-            return Refusal("ORDER_PRICE_MISMATCH", f"{type_} is {ours[type_]}, not {amount}", details)
+            return Refusal(Code.ORDER_PRICE_MISMATCH, f"{type_} is {ours[type_]}, not {amount}", details)
     return None
 
 
@@ -92,5 +93,5 @@ def not_theirs(order_no: str | None, issued: Mapping[str, tuple[str, int | None]
         return None
     if owner == user_id:
         details = {"field": "order_no", "order_id": str(used_by)}
-        return Refusal("ORDER_PARAM_INVALID", f"order {used_by} has this number", details)
-    return Refusal("ORDER_PARAM_INVALID", "this number is not the user's to use", {"field": "order_no"})
+        return Refusal(Code.ORDER_PARAM_INVALID, f"order {used_by} has this number", details)
+    return Refusal(Code.ORDER_PARAM_INVALID, "this number is not the user's to use", {"field": "order_no"})

@@ -3,6 +3,7 @@
 from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 
+from workers.domain.codes import Code
 from workers.domain.order import Order, State
 from workers.domain.refusal import Refusal
 
@@ -20,14 +21,14 @@ def unpayable(orders: Sequence[Order], now: datetime) -> Refusal | None:
     for order in orders:
         details = {"order_id": str(order.id), "state": order.state.value}
         if order.is_child:
-            return Refusal("ORDER_STATE_INVALID", f"it is paid with order {order.parent_id}", details)
+            return Refusal(Code.ORDER_STATE_INVALID, f"it is paid with order {order.parent_id}", details)
         if order.state in PAID:
-            return Refusal("PAY_ALREADY_PAID", "the order is paid", details)
+            return Refusal(Code.PAY_ALREADY_PAID, "the order is paid", details)
         if order.state is not State.AWAITING_PAYMENT:
-            return Refusal("ORDER_STATE_INVALID", f"an order that is {order.state} cannot be paid", details)
+            return Refusal(Code.ORDER_STATE_INVALID, f"an order that is {order.state} cannot be paid", details)
         if order.expire_at <= now:
             return Refusal(
-                "PAY_EXPIRED", "the order was to be paid before", {"pay_before": order.expire_at.isoformat()}
+                Code.PAY_EXPIRED, "the order was to be paid before", {"pay_before": order.expire_at.isoformat()}
             )
     return None
 
@@ -37,7 +38,7 @@ def unpriced(amount: int, currency: str, due: int, order: Order) -> Refusal | No
     if (amount, currency) == (due, order.currency):
         return None
     details = {"expected": due, "got": amount, "currency": order.currency}
-    return Refusal("PAY_AMOUNT_MISMATCH", f"{due} {order.currency} are due, not {amount} {currency}", details)
+    return Refusal(Code.PAY_AMOUNT_MISMATCH, f"{due} {order.currency} are due, not {amount} {currency}", details)
 
 
 def unfit(
@@ -45,13 +46,13 @@ def unfit(
 ) -> Refusal | None:
     """The provider does not do that. Without scenes there is no such provider here."""
     if not scenes:
-        return Refusal("PAY_METHOD_INVALID", f"there is no provider {provider} here", {"field": "provider"})
+        return Refusal(Code.PAY_METHOD_INVALID, f"there is no provider {provider} here", {"field": "provider"})
     if scene not in scenes:
         known = ", ".join(sorted(scenes))
-        return Refusal("PAY_PARAM_INVALID", f"the scene of {provider} is one of {known}", {"field": "scene"})
+        return Refusal(Code.PAY_PARAM_INVALID, f"the scene of {provider} is one of {known}", {"field": "scene"})
     if currency not in currencies:
         known = ", ".join(sorted(currencies))
-        return Refusal("PAY_PARAM_INVALID", f"{provider} collects {known} only", {"field": "currency"})
+        return Refusal(Code.PAY_PARAM_INVALID, f"{provider} collects {known} only", {"field": "currency"})
     return None
 
 

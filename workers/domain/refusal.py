@@ -3,11 +3,13 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from workers.domain.codes import Code
+
 
 @dataclass(frozen=True)
 class Refusal:
     """Why a command was refused. `details` are names and numbers for a program; they never hold personal data."""
 
-    code: str
+    code: Code
     message: str
     details: Mapping[str, object] = field(default_factory=dict)

@@ -17,6 +17,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import NamedTuple
 
+from workers.domain.codes import Code
+
 NOBODY = 0
 """The holder of goods that arrive and of corrections."""
 ON_HAND_MAX = 2_000_000_000  # units: what the 32-bit counters hold, with room
@@ -102,15 +104,15 @@ class Verdict(StrEnum):
 
 @dataclass(frozen=True)
 class Answer:
-    """A reservation's answer; `code` is empty when everything is locked."""
+    """A reservation's answer; without a code everything is locked."""
 
-    code: str = ""
+    code: Code | None = None
     short: tuple[Short, ...] = ()
 
 
 GRANTED = Answer()
-TOO_LATE = Answer("ORDER_SAGA_TIMEOUT")
-SHORT = "INVENTORY_INSUFFICIENT"
+TOO_LATE = Answer(Code.ORDER_SAGA_TIMEOUT)
+SHORT = Code.INVENTORY_INSUFFICIENT
 
 
 class StockBatch:

@@ -41,6 +41,7 @@ from messages.envelope import Envelope
 from messages.promotions import PromotionChanged, PromotionUnchanged, PromotionUpsert
 from workers.domain import coupon_issuing
 from workers.domain.benefits import Account
+from workers.domain.codes import Code
 from workers.domain.coupon_issuing import Issuing
 from workers.domain.pricing.promotions import Promotion, invalid, overlapping
 from workers.domain.refusal import Refusal
@@ -149,7 +150,7 @@ def admit_settings(body: SettingsSet) -> Refusal | None:
     if body.business_type in BUSINESS_TYPES:
         return None
     why = f"a business type is one of {', '.join(sorted(BUSINESS_TYPES))}"
-    return Refusal("ORDER_BUSINESS_TYPE_INVALID", why, {"field": "business_type"})
+    return Refusal(Code.ORDER_BUSINESS_TYPE_INVALID, why, {"field": "business_type"})
 
 
 def admit_template(body: CouponTemplateUpsert) -> Refusal | None:
@@ -167,11 +168,11 @@ class Calendar:
         """Only a sound promotion that has its goods for itself; it takes its place for those that follow."""
         new = promotions.of(body)
         if new is None:
-            return Refusal("PROMOTION_INVALID", f"these are no steps of a {body.kind}", {"field": "steps"})
+            return Refusal(Code.PROMOTION_INVALID, f"these are no steps of a {body.kind}", {"field": "steps"})
         refusal = invalid(new)
         if refusal is None and (other := overlapping(new, self.alive.values())) is not None:
             details = {"promo_id": new.promo_id, "overlaps": other.promo_id}
-            refusal = Refusal("PROMOTION_INVALID", f"it overlaps with {other.promo_id}", details)
+            refusal = Refusal(Code.PROMOTION_INVALID, f"it overlaps with {other.promo_id}", details)
         if refusal is None:
             self.alive[new.promo_id] = new
         return refusal
@@ -263,7 +264,7 @@ def grant(accounts: dict[str, Account], item: Item) -> Event:
     body: PointsGrant = item.body
     account = accounts[body.user_id]
     if account.balance + body.points > BALANCE_MAX:
-        refusal = Refusal("POINTS_RULE", f"an account has {BALANCE_MAX} points at most", {"max": BALANCE_MAX})
+        refusal = Refusal(Code.POINTS_RULE, f"an account has {BALANCE_MAX} points at most", {"max": BALANCE_MAX})
         return commands.rejected(item, refusal)
     after = accounts[body.user_id] = replace(account, balance=account.balance + body.points)
     return PointsChanged(

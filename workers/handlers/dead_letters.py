@@ -20,10 +20,11 @@ import orjson
 from prometheus_client import Gauge
 
 from db.pool import Transaction
+from messages.reasons import Reason
 from messages.topology import QUEUES
 from workers.runtime.batch import Batch
 from workers.runtime.delivery import HASH_BYTES, RawDelivery, clean
-from workers.runtime.route import Every, Route
+from workers.runtime.route import Every, RawRoute
 from workers.store import dead_letters
 from workers.store.dead_letters import Letter
 
@@ -64,7 +65,7 @@ def letter(delivery: RawDelivery, own_users: frozenset[str]) -> Letter:
         correlation_id=_text(delivery.properties.correlation_id),
         reason=believed.get("reason")
         or death.get("reason")
-        or ("unroutable" if delivery.queue == UNROUTED else "unknown"),
+        or (Reason.UNROUTABLE if delivery.queue == UNROUTED else Reason.UNKNOWN),
         error_path=believed.get("error-path"),
         error_type=believed.get("error-type"),
         error_message=believed.get("error-message"),
@@ -155,6 +156,6 @@ async def measure(tx: Transaction) -> None:
 
 
 ROUTES = (
-    *(Route(f"{queue}.dlq", keep, batch_max_items=BATCH_MAX_ITEMS, raw=True) for queue in QUEUES),
-    Route(UNROUTED, keep, batch_max_items=BATCH_MAX_ITEMS, raw=True, every=(Every(MEASURE_SECONDS, measure),)),
+    *(RawRoute(f"{queue}.dlq", keep, batch_max_items=BATCH_MAX_ITEMS) for queue in QUEUES),
+    RawRoute(UNROUTED, keep, batch_max_items=BATCH_MAX_ITEMS, every=(Every(MEASURE_SECONDS, measure),)),
 )

@@ -27,6 +27,7 @@ from messages.risk import RiskRequested
 from messages.stock import StockReserve
 from workers import shop
 from workers.domain.benefits import Benefits
+from workers.domain.codes import Code
 from workers.domain.order_validation import against_policy, not_theirs, too_soon, unexpected_amounts, unknown_words
 from workers.domain.pricing.quote import PriceRequest, Quote, RequestedLine, Rules, quote
 from workers.domain.pricing.splitting import split
@@ -62,7 +63,7 @@ def decide(body: OrderCreate, context: CreationContext, now: datetime) -> Quote 
     if refusal is not None:
         return refusal
     if body.address is None:
-        return Refusal("ORDER_ADDRESS_MISSING", "the order says nothing of where it goes", {"field": "address"})
+        return Refusal(Code.ORDER_ADDRESS_MISSING, "the order says nothing of where it goes", {"field": "address"})
     user, policy = context.users[body.user_id], context.policies[body.business_type]
     wanted, coupon = [(line.sku_id, line.qty) for line in body.items], body.coupon_id is not None
     refusal = (

@@ -13,6 +13,7 @@ from db.pool import Transaction
 from messages.envelope import Envelope
 from messages.orders import OrderNumberIssue, OrderNumberIssued
 from workers import shop
+from workers.domain.codes import Code
 from workers.domain.order_validation import METHODS
 from workers.domain.refusal import Refusal
 from workers.domain.shop import CHANNELS
@@ -25,9 +26,9 @@ from workers.store import ids
 def decide(body: OrderNumberIssue) -> Refusal | None:
     """Why no number is issued, or None. No I/O."""
     if body.channel not in CHANNELS:
-        return Refusal("ORDER_CHANNEL_INVALID", f"the channel is one of {', '.join(CHANNELS)}", {"field": "channel"})
+        return Refusal(Code.ORDER_CHANNEL_INVALID, f"the channel is one of {', '.join(CHANNELS)}", {"field": "channel"})
     if body.method is not None and body.method not in METHODS:
-        return Refusal("PAY_METHOD_INVALID", f"the method is one of {', '.join(METHODS)}", {"field": "method"})
+        return Refusal(Code.PAY_METHOD_INVALID, f"the method is one of {', '.join(METHODS)}", {"field": "method"})
     return None
 
 

@@ -26,6 +26,7 @@ from messages.envelope import Envelope
 from messages.payments import PaymentStart
 from messages.providers import ProviderStart
 from workers.domain.book import Book
+from workers.domain.codes import Code
 from workers.domain.order import Order
 from workers.domain.payment_rules import unfit, unpayable, unpriced
 from workers.domain.refusal import Refusal
@@ -72,7 +73,7 @@ def decide(item: Item, desk: Desk, now: datetime) -> Wanted | Refusal:
     intent = desk.merged.get(body.intent_id or 0)
     pays = order.id in intent.shares if intent else body.intent_id in (None, order.intent_id)
     if not pays:
-        return Refusal("PAY_PARAM_INVALID", "this intent does not pay this order", {"field": "intent_id"})
+        return Refusal(Code.PAY_PARAM_INVALID, "this intent does not pay this order", {"field": "intent_id"})
     paid = [desk.book[key] for key in sorted(intent.shares)] if intent else [order]
     due = intent.amount if intent else order.payable_amount
     provider = configured().get(body.provider)
@@ -115,7 +116,7 @@ async def start_payments(tx: Transaction, batch: Batch[PaymentStart]) -> None:
                 written.append(replace(one, state="requested", reference=answer.reference))
                 outcomes[commands.key_of(item.body)] = attempts.started(one, answer), item
             case Refused():
-                refusal = Refusal("PAY_PARAM_INVALID", answer.message, {"provider_code": answer.code})
+                refusal = Refusal(Code.PAY_PARAM_INVALID, answer.message, {"provider_code": answer.code})
                 outcomes[commands.key_of(item.body)] = commands.rejected(item, refusal), item
             case Request():
                 written.append(one)

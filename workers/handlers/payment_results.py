@@ -47,6 +47,7 @@ from db.pool import Transaction
 from messages.envelope import Envelope
 from messages.payments import PaymentCallback, PaymentObserved, PaymentResult, ProgressMark
 from messages.providers import ProviderCapture, ProviderCertificates, ProviderQuery, ProviderRefundQuery
+from messages.reasons import Reason
 from workers.domain.book import Book
 from workers.domain.order import Effect, Order, State, Trigger
 from workers.domain.payment_rules import ends_by_failure, verdict_on_capture, verdict_on_merged_capture
@@ -205,11 +206,11 @@ def retry_undecidable(batch: Batch[PaymentMessage], reports: Sequence[ProviderRe
     for report in reports:
         match report.meaning:
             case CertificateUnknown():
-                batch.retry(report.item, "certificate_unknown", "its certificate is not known here yet")
+                batch.retry(report.item, Reason.CERTIFICATE_UNKNOWN, "its certificate is not known here yet")
             case ProviderNotConfigured(provider):
-                batch.retry(report.item, "provider_not_configured", f"set OMS_{provider.upper()}")
+                batch.retry(report.item, Reason.PROVIDER_NOT_CONFIGURED, f"set OMS_{provider.upper()}")
             case AttemptUnknown():
-                batch.retry(report.item, "order_unknown", "no attempt of this provider has its number yet")
+                batch.retry(report.item, Reason.ORDER_UNKNOWN, "no attempt of this provider has its number yet")
 
 
 def decide_results(
@@ -223,13 +224,17 @@ def decide_results(
         key, order = payments.key_of(result), context.book.get(result.order_id)
         is_recorded = key in context.recorded
         if is_recorded and context.recorded[key] != payments.body_of(result):
-            batch.dead(item, "fact_differs", "this trade number was reported before with another order or amount")
+            batch.dead(
+                item,
+                Reason.FACT_DIFFERS,
+                "this trade number was reported before with another order or amount",
+            )
         elif order is None:
-            batch.retry(item, "order_unknown", "its order is not in the database yet")
+            batch.retry(item, Reason.ORDER_UNKNOWN, "its order is not in the database yet")
         elif order.state is State.PLACING:
-            batch.retry(item, "order_placing", "its order is still being placed")
+            batch.retry(item, Reason.ORDER_PLACING, "its order is still being placed")
         elif not pays(context, order, result):
-            batch.dead(item, "intent_unknown", "this intent is not one that pays this order")
+            batch.dead(item, Reason.INTENT_UNKNOWN, "this intent is not one that pays this order")
         else:
             accepted.append(one)
             if not is_recorded:

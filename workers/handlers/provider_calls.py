@@ -50,12 +50,14 @@ from messages.providers import (
     ProviderStart,
     RefundCall,
 )
+from messages.reasons import Reason
 from messages.refunds import RefundObserved
 from messages.topology import PROVIDERS, provider_calls_queue
+from workers.domain.codes import Code
 from workers.domain.refusal import Refusal
 from workers.providers.port import Approved, Paid, Ready, RefundAsk, Refunded, Refused, Unknown
 from workers.runtime.batch import Batch
-from workers.runtime.route import Outside, Route
+from workers.runtime.route import CallRoute
 from workers.services import attempts, commands
 from workers.services.provider_requests import Answer, ask, prepare
 from workers.services.refunds import observed as observed_refund
@@ -132,7 +134,7 @@ async def take_answers(tx: Transaction, batch: Batch[Any], *, provider: str) -> 
 def unasked(batch: Batch[Any], desk: Desk, item: Item) -> None:
     """Nothing was to be asked: it has ended, is being closed, or was never there."""
     if isinstance(item.body, RefundCall) and item.body.refund_no not in desk.refunds:
-        batch.retry(item, "refund_unknown", "no attempt of ours brought what this refund is to give back")
+        batch.retry(item, Reason.REFUND_UNKNOWN, "no attempt of ours brought what this refund is to give back")
     if isinstance(item.body, AttemptCall) and (attempt := desk.found.get(item.body.attempt_id)) is not None:
         ended_before(desk, attempt)
     if isinstance(item.body, ProviderStart):
@@ -152,18 +154,18 @@ def start(batch: Batch[Any], desk: Desk, item: Item, answer: Answer) -> None:
         case Ready():  # its close may have come first
             desk.changes.append(AttemptChange(attempt.id, reference=answer.reference))
             desk.news.append(call(ProviderClose(attempt_id=attempt.id), attempt, item))
-            refusal = Refusal("PAY_PROVIDER_ERROR", ENDED.message, {"provider_code": ENDED.code})
+            refusal = Refusal(Code.PAY_PROVIDER_ERROR, ENDED.message, {"provider_code": ENDED.code})
         case _ if attempt.state == "captured":
-            refusal = Refusal("PAY_ALREADY_PAID", "the order is paid")
+            refusal = Refusal(Code.PAY_ALREADY_PAID, "the order is paid")
         case Unknown() if item.attempt + 1 < START_TRIES:
-            batch.retry(item, "provider_unknown", answer.why)
+            batch.retry(item, Reason.PROVIDER_UNKNOWN, answer.why)
             return
         case Unknown():
-            refusal = Refusal("PAY_PROVIDER_UNKNOWN", "the provider does not answer: try again, or another provider")
+            refusal = Refusal(Code.PAY_PROVIDER_UNKNOWN, "the provider does not answer: try again, or another provider")
         case Refused():
-            refusal = Refusal("PAY_PROVIDER_ERROR", "the provider refused", {"provider_code": answer.code})
+            refusal = Refusal(Code.PAY_PROVIDER_ERROR, "the provider refused", {"provider_code": answer.code})
         case _:
-            refusal = Refusal("PAY_PROVIDER_ERROR", "the provider answered something else")
+            refusal = Refusal(Code.PAY_PROVIDER_ERROR, "the provider answered something else")
     if attempt.state == "created":
         state = "unknown" if isinstance(answer, Unknown) else "failed"
         desk.changes.append(AttemptChange(attempt.id, state, reason=refusal.code))
@@ -207,7 +209,7 @@ def ordered_told(batch: Batch[Any], desk: Desk, item: Item, answer: Answer) -> N
         return
     match answer:
         case Unknown():
-            batch.retry(item, "provider_unknown", answer.why)
+            batch.retry(item, Reason.PROVIDER_UNKNOWN, answer.why)
         case Paid() | Approved() if isinstance(item.body, ProviderClose):
             desk.asked_again[attempt.id] = batch.now + in_a_while(attempt, batch.now)
 
@@ -315,17 +317,18 @@ def certificates_told(desk: Desk, item: Item, answer: Answer) -> None:
         desk.certificates.setdefault(item.body.provider, {}).update(answer)
 
 
-def route(provider: str) -> Route:
+def route(provider: str) -> CallRoute:
     """A provider's own queue: it waits alone when the provider is away."""
 
     async def handler(tx: Transaction, batch: Batch[Any]) -> None:
         await take_answers(tx, batch, provider=provider)
 
-    return Route(
+    return CallRoute(
         queue=provider_calls_queue(provider),
         handler=handler,
         batch_max_items=BATCH_MAX_ITEMS,
-        outside=Outside(partial(prepare, provider=provider), ask),
+        prepare=partial(prepare, provider=provider),
+        ask=ask,
     )
 
 

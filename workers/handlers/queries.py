@@ -28,6 +28,7 @@ from messages.queries import (
     PreviewUser,
 )
 from workers import shop
+from workers.domain.codes import Code
 from workers.domain.order_validation import against_policy, unknown_words
 from workers.domain.pricing import coupons
 from workers.domain.pricing.coupons import Coupon
@@ -36,7 +37,7 @@ from workers.domain.pricing.totals import totals
 from workers.domain.refusal import Refusal
 from workers.domain.shop import Policy, Shop
 from workers.runtime.batch import Batch
-from workers.runtime.route import Route
+from workers.runtime.route import QueryRoute
 from workers.services import authorization
 from workers.store import preview
 from workers.store.preview import PreviewContext
@@ -88,9 +89,9 @@ def order_terms(body: OrderPreview, known: PreviewContext, rules: Shop) -> Price
 def malformed(body: OrderPreview, terms: PriceRequest) -> Refusal | None:
     """Refuse what no order.create could contain."""
     if body.from_cart and body.items:
-        return Refusal("ORDER_PARAM_INVALID", "either items or from_cart", {"field": "items"})
+        return Refusal(Code.ORDER_PARAM_INVALID, "either items or from_cart", {"field": "items"})
     if len(terms.wanted) > LINES_MAX:
-        return Refusal("ORDER_PARAM_INVALID", f"an order has at most {LINES_MAX} lines", {"field": "items"})
+        return Refusal(Code.ORDER_PARAM_INVALID, f"an order has at most {LINES_MAX} lines", {"field": "items"})
     return None
 
 
@@ -183,4 +184,4 @@ def _refusal(refusal: Refusal) -> PreviewRefusal:
     return PreviewRefusal(code=refusal.code, message=refusal.message, details=dict(refusal.details))
 
 
-ROUTE = Route(queue="queries", handler=answer, answers=True, batch_max_items=BATCH_MAX_ITEMS)
+ROUTE = QueryRoute(queue="queries", handler=answer, batch_max_items=BATCH_MAX_ITEMS)

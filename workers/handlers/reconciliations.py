@@ -27,6 +27,7 @@ from db.pool import Transaction
 from messages.envelope import Envelope
 from messages.payments import PaymentDiscrepancyFound, PaymentReconcile, PaymentReconciled
 from workers import shop
+from workers.domain.codes import Code
 from workers.domain.reconciliation import Comparison, Difference, Entry, compare
 from workers.domain.refusal import Refusal
 from workers.providers import configured, statements
@@ -51,7 +52,7 @@ def read(item: Item, providers: Mapping[str, Provider]) -> Sheet | Refusal:
     if body.actor.type == "user":
         return authorization.FORBIDDEN
     if provider is None:
-        return Refusal("PAY_METHOD_INVALID", f"there is no provider {body.provider} here", {"field": "provider"})
+        return Refusal(Code.PAY_METHOD_INVALID, f"there is no provider {body.provider} here", {"field": "provider"})
     try:
         content = base64.b64decode(body.content, validate=True)
         rows = statements.read(provider, content, body.day)
@@ -65,7 +66,7 @@ def read(item: Item, providers: Mapping[str, Provider]) -> Sheet | Refusal:
 def malformed(why: str) -> Refusal:
     """Not what the provider writes; names the line where there is one."""
     line = _LINE.search(why)
-    return Refusal("RECONCILE_FILE_INVALID", why[:255], {"line": int(line[1])} if line else {})
+    return Refusal(Code.RECONCILE_FILE_INVALID, why[:255], {"line": int(line[1])} if line else {})
 
 
 def compare_all(sheets: Sequence[Sheet], ledgers: Mapping[str, Sequence[Entry]]) -> Compared:

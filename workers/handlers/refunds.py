@@ -26,8 +26,10 @@ import outbox
 from db.pool import Transaction
 from messages.base import AlertRaised, CommandRejected
 from messages.envelope import Envelope
+from messages.reasons import Reason
 from messages.refunds import RefundFailed, RefundObserved, RefundRequest, RefundRequested, RefundResult, RefundSucceeded
 from workers.domain.book import Book
+from workers.domain.codes import Code
 from workers.domain.order import Order, State
 from workers.domain.refusal import Refusal
 from workers.runtime.batch import Batch
@@ -43,7 +45,7 @@ RUNNING = Gauge("oms_refunds_running", "Refunds of which nobody knows yet how th
 OLDEST = Gauge("oms_refunds_oldest_age_seconds", "How long ago the oldest of them was asked for, 0 without any")
 ASK_AGAIN = timedelta(seconds=10)
 """The sweeper then asks in ever longer steps."""
-NOT_FAILED = Refusal("REFUND_NOT_ALLOWED", "that refund has not failed")
+NOT_FAILED = Refusal(Code.REFUND_NOT_ALLOWED, "that refund has not failed")
 Result: TypeAlias = Envelope[RefundResult | RefundObserved]
 Request: TypeAlias = Envelope[RefundRequest]
 
@@ -57,10 +59,10 @@ def decide(item: Request, order: Order | None, kept: payments.Kept | None) -> Re
         return authorization.FORBIDDEN
     if kept is None or (order is not None and order.state is State.SPLIT):
         why = "name one of the orders that it was split into" if kept else "nothing of this order is captured"
-        return Refusal("REFUND_NOT_ALLOWED", why)
+        return Refusal(Code.REFUND_NOT_ALLOWED, why)
     if not 1 <= body.amount <= kept.left:
         details = {"asked": body.amount, "left": kept.left, "currency": kept.currency}
-        return Refusal("PAY_REFUND_EXCEEDS", f"1 to {kept.left} can still go back", details)
+        return Refusal(Code.PAY_REFUND_EXCEEDS, f"1 to {kept.left} can still go back", details)
     return None
 
 
@@ -78,9 +80,9 @@ async def settle_refunds(tx: Transaction, batch: Batch[RefundResult | RefundObse
     for item in results:
         refund = known.get(item.body.refund_no)
         if refund is None:
-            batch.retry(item, "refund_unknown", "no refund has this number yet")
+            batch.retry(item, Reason.REFUND_UNKNOWN, "no refund has this number yet")
         elif (item.body.amount, item.body.currency) != (refund.amount, refund.currency):
-            batch.dead(item, "refund_amount_differs", "the amount or currency is not what was asked for")
+            batch.dead(item, Reason.REFUND_AMOUNT_DIFFERS, "the amount or currency is not what was asked for")
         elif refund.state not in ("succeeded", item.body.status):
             known[refund.refund_no] = replace(refund, state=item.body.status)
             finished[refund.refund_no] = item.body
@@ -122,7 +124,7 @@ def settle(book: Book[Any], refund: RefundRow, item: Result) -> list[outbox.Anno
     failed = RefundFailed(**about(refund), reason=item.body.reason)
     content = f"refund {refund.refund_no} of {refund.amount} {refund.currency} failed at {refund.provider}"
     alert = AlertRaised(
-        title="refund failed", content=content, level="HIGH", code="PAY_PROVIDER_ERROR", order_id=refund.order_id
+        title="refund failed", content=content, level="HIGH", code=Code.PAY_PROVIDER_ERROR, order_id=refund.order_id
     )
     return [outbox.event(failed, because=item, stream=order.root_id), outbox.event(alert, because=item)]
 
@@ -183,14 +185,16 @@ def not_again(body: RefundRequest, refund: RefundRow | None, kept: payments.Kept
     if body.actor.type == "user":
         return authorization.FORBIDDEN
     if refund is None or refund.order_id != body.order_id:
-        return Refusal("REFUND_NOT_ALLOWED", "the order has no refund of this number")
+        return Refusal(Code.REFUND_NOT_ALLOWED, "the order has no refund of this number")
     if refund.state != "failed":
         return NOT_FAILED
     if refund.amount != body.amount:
-        return Refusal("REFUND_NOT_ALLOWED", f"that refund is of {refund.amount}", {"amount": refund.amount})
+        return Refusal(Code.REFUND_NOT_ALLOWED, f"that refund is of {refund.amount}", {"amount": refund.amount})
     if kept is not None and draws_on(refund, kept) and refund.amount > kept.left:
         details = {"asked": refund.amount, "left": kept.left, "currency": kept.currency}
-        return Refusal("PAY_REFUND_EXCEEDS", f"{kept.left} can still go back: the rest was refunded otherwise", details)
+        return Refusal(
+            Code.PAY_REFUND_EXCEEDS, f"{kept.left} can still go back: the rest was refunded otherwise", details
+        )
     return None
 
 

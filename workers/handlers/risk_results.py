@@ -20,9 +20,11 @@ import outbox
 from db.pool import Transaction
 from messages.envelope import Envelope
 from messages.orders import OrderRejected
+from messages.reasons import Reason
 from messages.risk import RiskResult
 from messages.stock import StockLine, StockReserve
 from workers.domain.book import Book
+from workers.domain.codes import Code
 from workers.domain.order import Effect, Order, State, Trigger
 from workers.domain.refusal import Refusal
 from workers.runtime.batch import Batch
@@ -33,8 +35,8 @@ from workers.store.timers import TimerKind
 
 Item: TypeAlias = Envelope[RiskResult]
 REFUSALS = {
-    "rejected": Refusal("RISK_BLOCKED", "the risk check refused the order"),
-    "captcha_required": Refusal("RISK_CAPTCHA_REQUIRED", "the order needs a captcha"),
+    "rejected": Refusal(Code.RISK_BLOCKED, "the risk check refused the order"),
+    "captcha_required": Refusal(Code.RISK_CAPTCHA_REQUIRED, "the order needs a captcha"),
 }
 
 
@@ -63,7 +65,7 @@ async def take_verdicts(tx: Transaction, batch: Batch[RiskResult]) -> None:
     for item in batch:
         order = book.get(item.body.order_id)
         if order is None:
-            batch.retry(item, "order_unknown", "its order is not in the database yet")
+            batch.retry(item, Reason.ORDER_UNKNOWN, "its order is not in the database yet")
             continue
         decision = decide(order, item.body.verdict, order.id in judged)
         if decision is AfterVerdict.NOTHING:

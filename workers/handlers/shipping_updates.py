@@ -28,6 +28,7 @@ import outbox
 from db.pool import Transaction
 from messages.base import AlertRaised
 from messages.envelope import Envelope
+from messages.reasons import Reason
 from messages.shipments import (
     ShipmentBook,
     ShipmentBooked,
@@ -39,6 +40,7 @@ from messages.shipments import (
 from messages.stock import RestockLine, StockCommit, StockRestock
 from workers import shop
 from workers.domain.book import Book
+from workers.domain.codes import Code
 from workers.domain.order import Effect, Order, State, Trigger
 from workers.domain.refund_amounts import BoughtLine, RefundLine, refund_units
 from workers.domain.shipping import Parcel, advance, next_trigger, unpacked
@@ -93,17 +95,17 @@ async def move_parcels(tx: Transaction, batch: Batch[Fact]) -> None:
     for item in batch:
         order = book.get(item.body.order_id)
         if order is None:
-            batch.retry(item, "order_unknown", "its order is not in the database yet")
+            batch.retry(item, Reason.ORDER_UNKNOWN, "its order is not in the database yet")
         elif owner_of(context, owners, item.body) != order.id:
-            batch.dead(item, "parcel_of_another_order", "the carrier's number belongs to another order")
+            batch.dead(item, Reason.PARCEL_OF_ANOTHER_ORDER, "the carrier's number belongs to another order")
         elif contradicts(context, item.body):
-            batch.dead(item, "fact_differs", "this carrier event was reported before with another status")
+            batch.dead(item, Reason.FACT_DIFFERS, "this carrier event was reported before with another status")
         elif order.state in EARLY:
-            batch.retry(item, "order_not_paid", "its order is not paid yet")
+            batch.retry(item, Reason.ORDER_NOT_PAID, "its order is not paid yet")
         elif isinstance(item.body, ShipmentBook):
             book_parcel(context, order, item, item.body, next(new_ids))
         elif key_of(item.body) not in context.parcels:
-            batch.retry(item, "parcel_unknown", "the parcel is not booked yet")
+            batch.retry(item, Reason.PARCEL_UNKNOWN, "the parcel is not booked yet")
         else:
             update_parcel(context, order, item, item.body, batch.now)
 
@@ -159,7 +161,7 @@ def book_parcel(context: ShipmentContext, order: Order, item: Item, body: Shipme
     units = pick(context.lines[order.id], left, body.lines)
     about: dict[str, Any] = {"order_id": order.id, "carrier": body.carrier, "tracking_no": body.tracking_no}
     if order.state is not State.PAID or not units:
-        code = "LOGISTICS_BOOKING_FAILED" if order.state is State.PAID else "ORDER_STATE_INVALID"
+        code = Code.LOGISTICS_BOOKING_FAILED if order.state is State.PAID else Code.ORDER_STATE_INVALID
         details = {"state": order.state.value, "units_left": sum(left.values())}
         failed = ShipmentBookingFailed(**about, shipment_id=None, code=code, details=details)
         context.news.append(outbox.event(failed, because=item, stream=order.root_id))
@@ -308,7 +310,7 @@ def alert(order: Order, parcel: Parcel, what: str) -> AlertRaised:
         title="parcel against its order",
         content=content,
         level="MEDIUM",
-        code="LOGISTICS_EVENT_STALE",
+        code=Code.LOGISTICS_EVENT_STALE,
         order_id=order.id,
     )
 

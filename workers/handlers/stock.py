@@ -20,6 +20,7 @@ import outbox
 from db.pool import Transaction
 from messages.base import Event
 from messages.envelope import Envelope
+from messages.reasons import Reason
 from messages.stock import (
     Shortage,
     StockAdjust,
@@ -34,6 +35,7 @@ from messages.stock import (
     StockReserved,
     StockRestock,
 )
+from workers.domain.codes import Code
 from workers.domain.refusal import Refusal
 from workers.domain.stock_reservations import ON_HAND_MAX, Counter, Holder, Place, StockBatch, Verdict, Want
 from workers.runtime.batch import Batch
@@ -66,7 +68,7 @@ async def move_stock(tx: Transaction, batch: Batch[Order | Told]) -> None:
         elif isinstance(body, StockReserve):
             news.append(outbox.internal(reserve(stock_batch, body, in_time=batch.now <= body.deadline), because=item))
         elif (verdict := move(stock_batch, body)) is Verdict.LATER:
-            batch.retry(item, "stock_not_there_yet", "what comes before it has not arrived yet")
+            batch.retry(item, Reason.STOCK_NOT_THERE_YET, "what comes before it has not arrived yet")
         elif verdict is Verdict.DISCREPANCY:
             news.append(outbox.event(discrepancy(stock_batch, body), because=item))
 
@@ -80,7 +82,7 @@ def reserve(stock_batch: StockBatch, body: StockReserve, *, in_time: bool) -> St
     """The stock's answer to one order."""
     wants = [Want(line.holder_id, (line.sku_id, line.warehouse), line.qty) for line in body.lines]
     answer = stock_batch.reserve(body.group_id, wants, in_time=in_time)
-    if not answer.code:
+    if answer.code is None:
         return StockReserved(group_id=body.group_id)
     short = tuple(Shortage(sku_id=s.place[0], warehouse=s.place[1], want=s.want, have=s.have) for s in answer.short)
     return StockRefused(group_id=body.group_id, code=answer.code, short=short)
@@ -105,13 +107,13 @@ def tell(stock_batch: StockBatch, item: Envelope[Any], body: Told) -> Event:
     place = place_of(body)
     if isinstance(body, StockReceive):
         if stock_batch.counters[place].on_hand + body.qty > ON_HAND_MAX:
-            return commands.rejected(item, Refusal("INVENTORY_INVARIANT", f"more than {ON_HAND_MAX} units"))
+            return commands.rejected(item, Refusal(Code.INVENTORY_INVARIANT, f"more than {ON_HAND_MAX} units"))
         after = stock_batch.receive(place, body.qty, body.ref)
         return StockReceived(**level(place, after), ref=body.ref, qty=body.qty)
     counter = stock_batch.adjust(place, body.delta, body.request_id) if body.delta else stock_batch.counters.get(place)
     if counter is None:
         known = stock_batch.counters.get(place)
-        code = "INVENTORY_INVARIANT" if known else "INVENTORY_SKU_UNKNOWN"
+        code = Code.INVENTORY_INVARIANT if known else Code.INVENTORY_SKU_UNKNOWN
         details = {"on_hand": known.on_hand, "locked": known.locked} if known else {}
         why = "the correction would leave less than is locked" if known else "there was never stock of it there"
         return commands.rejected(item, Refusal(code, why, details))

@@ -22,6 +22,7 @@ from db.pool import Transaction
 from messages.carts import CartItemsRemoved
 from messages.envelope import Envelope
 from messages.orders import EventLine, OrderCreated, OrderRejected
+from messages.reasons import Reason
 from messages.stock import StockRefused, StockReserved
 from messages.timers import TimerDue
 from workers import shop
@@ -52,7 +53,7 @@ def first_answers(batch: Batch[Result], before: dict[int, Order]) -> list[Item]:
     for item in batch:
         order = before.get(item.body.group_id)
         if order is None:
-            batch.retry(item, "order_unknown", "its order is not in the database yet")
+            batch.retry(item, Reason.ORDER_UNKNOWN, "its order is not in the database yet")
         elif order.state is State.PLACING:
             first.setdefault(order.id, item)
     return list(first.values())

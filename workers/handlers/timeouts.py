@@ -30,6 +30,7 @@ from messages.payments import ProgressMark
 from messages.providers import ProviderQuery, ProviderRefundQuery
 from messages.timers import TimerDue
 from workers.domain.book import Book, Step
+from workers.domain.codes import Code
 from workers.domain.order import Order, Trigger
 from workers.runtime.batch import Batch
 from workers.runtime.route import Every, Route
@@ -142,7 +143,7 @@ def fields(trigger: Trigger) -> dict[str, Any]:
     """What the step sets besides the state."""
     match trigger:
         case Trigger.PLACING_EXPIRED:
-            return {"reason": "ORDER_SAGA_TIMEOUT"}
+            return {"reason": Code.ORDER_SAGA_TIMEOUT}
         case Trigger.PAYMENT_EXPIRED:
             return {"cancel_type": "timeout", "reason": "not paid in time"}
     return {}
@@ -153,7 +154,7 @@ def rejected(step: Step[Item]) -> OrderRejected:
     return OrderRejected(
         **order_events.common(step),
         request_id=step.order.request_id,
-        code="ORDER_SAGA_TIMEOUT",
+        code=Code.ORDER_SAGA_TIMEOUT,
         message="not everything could be reserved in time",
     )
 

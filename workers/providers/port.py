@@ -10,6 +10,7 @@ from datetime import date, datetime
 from typing import Literal, Protocol, TypeAlias
 
 from db.errors import OmsError
+from workers.domain.codes import Code
 
 
 @dataclass(frozen=True)
@@ -60,7 +61,7 @@ class Rejected:
     PAY_CALLBACK_STALE, PAY_MERCHANT_MISMATCH. `message` holds no secret and nothing that was sent.
     """
 
-    code: str
+    code: Code
     message: str
 
 

@@ -13,6 +13,7 @@ import asyncpg
 import orjson
 
 from db.errors import OmsError, UnavailableError
+from messages.reasons import Reason
 from workers.runtime.batch import Verdict
 
 MESSAGE_CHARS_MAX = 512
@@ -61,7 +62,7 @@ class Failure:
     path: str = ""
 
     @classmethod
-    def invalid(cls, error_type: str, message: str, path: str = "$", reason: str = "invalid") -> "Failure":
+    def invalid(cls, error_type: str, message: str, path: str = "$", reason: str = Reason.INVALID) -> "Failure":
         """It cannot be read, or may not be said by who said it: dead at once."""
         return cls(reason, error_type, message, _fingerprint(reason, error_type, path), retry=False, path=path)
 
@@ -75,7 +76,7 @@ class Failure:
     def raised(cls, error: BaseException, body: bytes) -> "Failure":
         """Its handler raised. An assertion says that it can never work."""
         name, impossible = type(error).__qualname__, trouble(error) is Trouble.IMPOSSIBLE
-        reason = "impossible" if impossible else "failed"
+        reason = Reason.IMPOSSIBLE if impossible else Reason.FAILED
         fingerprint = _fingerprint(name, *_own_frames(error))
         return cls(reason, name, redacted(_said(error), body), fingerprint, retry=not impossible)
 

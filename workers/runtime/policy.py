@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
-from messages.base import Message, QueryRejected
+from messages.base import Message, MessageCode, QueryRejected
 from messages.topology import RETRY_TIERS_SECONDS
 from workers.runtime.decode import Work
 from workers.runtime.errors import Failure
@@ -41,9 +41,9 @@ def failed(work: Work, failure: Failure, attempts_max: int) -> Outcome:
 
 def refused(work: Work, failure: Failure) -> Outcome:
     """A question without an answer: who asked learns whether to ask otherwise, or again."""
-    told = QueryRejected(code="SYSTEM_ERROR", message="this question could not be answered")
+    told = QueryRejected(code=MessageCode.SYSTEM_ERROR, message="this question could not be answered")
     if work.failure is not None:
-        told = QueryRejected(code="QUERY_INVALID", message=failure.message, path=failure.path)
+        told = QueryRejected(code=MessageCode.QUERY_INVALID, message=failure.message, path=failure.path)
     return Outcome(work, Kind.REFUSED, reply=told)
 
 

@@ -14,6 +14,7 @@ import outbox
 from db.errors import UnavailableError
 from db.pool import Pool, Transaction
 from db.statements import SQL
+from messages.reasons import Reason
 from outbox.crashpoint import crashpoint
 from workers.runtime import inbox, metrics
 from workers.runtime.batch import Batch
@@ -22,11 +23,11 @@ from workers.runtime.delivery import RawDelivery
 from workers.runtime.errors import Failure, Trouble, trouble
 from workers.runtime.policy import Kind, Outcome, failed, refused
 from workers.runtime.republish import exploded, leaving
-from workers.runtime.route import Route
+from workers.runtime.route import CallRoute, QueryRoute, RawRoute, Route
 
 log = structlog.get_logger(__name__)
 
-ID_REUSE = Failure.invalid("id_reuse", "this message_id was used before with another body", reason="id_reuse")
+ID_REUSE = Failure.invalid("id_reuse", "this message_id was used before with another body", reason=Reason.ID_REUSE)
 BATCH_TRIES = 5  # a deadlock or a lock that was not granted: the neighbours are through by then
 
 patiently = retry(
@@ -52,7 +53,7 @@ class QueueContext:
 async def process(context: QueueContext, works: Sequence[Work]) -> list[Outcome]:
     """Every message gets an outcome. Raises UnavailableError when the database, or who is asked, is away."""
     sound = [work for work in works if work.failure is None]
-    handle = _asked_first if context.route.outside else _narrowed
+    handle = _asked_first if isinstance(context.route, CallRoute) else _narrowed
     outcomes = await handle(context, sound) if sound else []
     return outcomes + [await _given_up(context, work, work.failure) for work in works if work.failure is not None]
 
@@ -72,12 +73,11 @@ async def _asked_first(context: QueueContext, works: Sequence[Work]) -> list[Out
 
 async def _asked(context: QueueContext, works: Sequence[Work]) -> Mapping[str, Any]:
     """The answers of the outside, awaited while no transaction is held. Raises UnavailableError when it is away."""
-    outside = context.route.outside
-    assert outside is not None, "a route without an outside asks nobody"
+    assert isinstance(context.route, CallRoute), "only a CallRoute calls other systems"
     try:
         async with transaction(context.pool, readonly=True) as tx:
-            questions = await outside.prepare(tx, [envelope for work in works for envelope in work.envelopes])
-        return await outside.ask(questions)
+            questions = await context.route.prepare(tx, [envelope for work in works for envelope in work.envelopes])
+        return await context.route.ask(questions)
     except OSError as error:
         raise UnavailableError(f"outside: {type(error).__qualname__}: {error}"[:200]) from error
 
@@ -100,12 +100,12 @@ async def _narrowed(context: QueueContext, works: Sequence[Work]) -> list[Outcom
 async def _commit(context: QueueContext, works: Sequence[Work]) -> list[Outcome]:
     """One transaction. What the handler did, the claims and the announcements live or die together."""
     started = time.perf_counter()
-    route = context.route
-    async with transaction(context.pool, readonly=route.answers) as tx:
-        outcomes = await (_handle_raw if route.raw else _answer if route.answers else _handle)(tx, context, works)
+    handle = {RawRoute: _handle_raw, QueryRoute: _answer}.get(type(context.route), _handle)
+    async with transaction(context.pool, readonly=handle is _answer) as tx:
+        outcomes = await handle(tx, context, works)
         crashpoint("before_commit")
     crashpoint("after_commit")
-    if not route.answers:
+    if handle is not _answer:
         context.committed()
     metrics.BATCH_SECONDS.labels(context.route.queue).observe(time.perf_counter() - started)
     return outcomes
@@ -163,7 +163,7 @@ async def _answer(tx: Transaction, context: QueueContext, works: Sequence[Work])
 async def _culprit(context: QueueContext, work: Work, error: Exception) -> Outcome:
     """One message that raised by itself."""
     metrics.HANDLER_FAILURES.labels(context.route.queue).inc()
-    if context.route.raw:
+    if isinstance(context.route, RawRoute):
         log.warning("raw message failed", queue=context.route.queue, error=type(error).__qualname__)
         return Outcome(work, Kind.REQUEUED)
     failure = Failure.raised(error, work.delivery.body)
@@ -174,7 +174,7 @@ async def _culprit(context: QueueContext, work: Work, error: Exception) -> Outco
 
 async def _given_up(context: QueueContext, work: Work, failure: Failure) -> Outcome:
     """A message that cannot be done as it is. One that holds many items is taken apart, to find the item."""
-    if context.route.answers:
+    if isinstance(context.route, QueryRoute):
         return refused(work, failure)
     if len(work.pieces) > 1:
         try:

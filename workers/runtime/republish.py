@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, Literal
 
-from messages.base import CommandRejected, Message, Reply
+from messages.base import CommandRejected, Message, MessageCode, Reply
 from messages.topology import tier
 from outbox import Announcement
 from outbox.amqp import Properties
@@ -65,7 +65,7 @@ def rejection(work: Work, failure: Failure) -> CommandRejected:
     return CommandRejected(
         command_id=clean(work.message_id),
         type=clean(work.delivery.type or ""),
-        code="MESSAGE_INVALID",
+        code=MessageCode.MESSAGE_INVALID,
         message=failure.message,
         details={"error": failure.error_type, "path": failure.path},
     )

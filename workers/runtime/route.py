@@ -25,29 +25,12 @@ class Every:
 
 
 @dataclass(frozen=True)
-class Outside:
-    """What is asked of the world outside before the handler's transaction, while none is held.
-
-    `prepare` reads what the questions need, in a transaction of its own; `ask` puts them and returns an answer for each
-    item by its id, which the handler finds in `batch.answers`. It may be asked again after a crash: questions carry an
-    idempotency key. An UnavailableError (or an OSError) from `ask` pauses this queue alone until the outside is back.
-    """
-
-    prepare: Callable[[Transaction, Sequence[Envelope[Any]]], Awaitable[Any]]
-    ask: Callable[[Any], Awaitable[Mapping[str, Any]]]
-
-
-@dataclass(frozen=True)
 class Route:
     """`queue` without the prefix; messages/topology.py says what it takes. `batch_max_items` counts items of packed
     messages; `prefetch_messages` defaults to two batches, or to a few packs where the queue takes packs.
 
-    `raw` marks a queue whose messages are taken as they are, without decoding and inbox: "stock.dlq", "unrouted". Its
-    handler gets a Batch of RawDelivery. They are never dead-lettered: what fails waits and goes back to its place.
-    `answers` marks a queue of questions: in a read-only transaction its handler makes one reply for each, in order,
-    which is published to whoever asked. Nothing is claimed, tried again or buried: who hears nothing asks again.
-    `outside` marks a queue that asks other systems.
-    `database` names the database the handler's transactions run on.
+    `database` names the database the handler's transactions run on. The routes below differ in what happens around the
+    handler; on a plain route the inbox claims messages, and what the handler announces leaves by the outbox.
     """
 
     queue: str
@@ -56,12 +39,37 @@ class Route:
     prefetch_messages: int | None = None
     every: tuple[Every, ...] = ()
     database: str = "default"
-    raw: bool = False
-    answers: bool = False
-    outside: Outside | None = None
 
     @property
     def prefetch(self) -> int:
         """Messages the broker may hand out ahead: one batch commits while the next collects."""
         packs = any(model.PACKABLE for model in TAKEN.get(self.queue, ()))
         return self.prefetch_messages or (PREFETCH_PACKS if packs else 2 * self.batch_max_items)
+
+
+class RawRoute(Route):
+    """A queue whose messages are taken as they are, without decoding and inbox: "stock.dlq", "unrouted".
+
+    Its handler gets a Batch of RawDelivery. They are never dead-lettered: what fails waits and goes back to its place.
+    """
+
+
+class QueryRoute(Route):
+    """A queue of queries. In a read-only transaction the handler makes one reply for each, in order.
+
+    The runtime publishes the replies. It claims, retries and dead-letters nothing: a client without a reply asks again.
+    """
+
+
+@dataclass(frozen=True, kw_only=True)
+class CallRoute(Route):
+    """A queue whose messages need calls to another system, which are made before the handler's transaction.
+
+    `prepare` reads what the calls need, in a transaction of its own. `ask` makes them while no transaction is open, and
+    returns an answer for each item by its id, which the handler finds in `batch.answers`. Calls are repeated after a
+    crash, so they carry an idempotency key. An UnavailableError (or an OSError) from `ask` pauses this queue alone
+    until the other system is back.
+    """
+
+    prepare: Callable[[Transaction, Sequence[Envelope[Any]]], Awaitable[Any]]
+    ask: Callable[[Any], Awaitable[Mapping[str, Any]]]

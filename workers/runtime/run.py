@@ -24,7 +24,7 @@ from workers.runtime.decode import Decoder, Work
 from workers.runtime.delivery import Delivery
 from workers.runtime.health import Health
 from workers.runtime.process import QueueContext, transaction
-from workers.runtime.route import Every, Route
+from workers.runtime.route import Every, RawRoute, Route
 from workers.runtime.settings import RuntimeSettings
 from workers.runtime.settle import Settler
 from workers.runtime.subscription import Link
@@ -81,7 +81,7 @@ async def run_routes(
 def _reader(route: Route, settings: RuntimeSettings) -> Callable[[Delivery], Work]:
     """A raw route takes its messages unread."""
     names = Names(settings.prefix)
-    return Work if route.raw else Decoder(route.queue, names, settings.trust, settings.body_max_bytes)
+    return Work if isinstance(route, RawRoute) else Decoder(route.queue, names, settings.trust, settings.body_max_bytes)
 
 
 async def _work(consumers: Sequence[Consumer], stop: asyncio.Event, grace_seconds: float) -> None:
@@ -131,7 +131,7 @@ async def _verify(url: str, settings: RuntimeSettings, routes: Sequence[Route]) 
 
 
 async def _opened(url: str, routes: Sequence[Route]) -> Pool:
-    size = sum(not route.raw for route in routes) + SHARED_CONNECTIONS
+    size = sum(not isinstance(route, RawRoute) for route in routes) + SHARED_CONNECTIONS
     pool = await open_pool(url, application_name="oms worker", max_size=size)
     try:
         await version.check(pool)

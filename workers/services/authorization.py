@@ -5,15 +5,16 @@ from typing import Any
 from messages.base import Actor
 from messages.envelope import Envelope
 from workers.domain.book import Who
+from workers.domain.codes import Code
 from workers.domain.order import Order
 from workers.domain.refusal import Refusal
 
 FORBIDDEN = Refusal(
-    "AUTH_FORBIDDEN", "this broker user may not speak for operators: publish as a trusted user with user_id set"
+    Code.AUTH_FORBIDDEN, "this broker user may not speak for operators: publish as a trusted user with user_id set"
 )
 
 
-SOMEBODY_ELSE = Refusal("AUTH_FORBIDDEN", "a user speaks for nobody else")
+SOMEBODY_ELSE = Refusal(Code.AUTH_FORBIDDEN, "a user speaks for nobody else")
 
 
 def who(actor: Actor) -> Who:
@@ -33,7 +34,7 @@ def unvouched(item: Envelope[Any]) -> Refusal | None:
 
 def not_found(order_id: int) -> Refusal:
     """Also the answer for another user's order, so that nothing is given away (S1-46)."""
-    return Refusal("ORDER_NOT_FOUND", "there is no such order", {"order_id": str(order_id)})
+    return Refusal(Code.ORDER_NOT_FOUND, "there is no such order", {"order_id": str(order_id)})
 
 
 def denied(actor: Actor, order_id: int, order: Order | None) -> Refusal | None:

@@ -14,6 +14,7 @@ from messages.base import Command, CommandRejected, Event
 from messages.envelope import Envelope
 from messages.orders import OrderCreate, OrderCreated, OrderRejected
 from workers.domain.book import Book
+from workers.domain.codes import Code
 from workers.domain.refusal import Refusal
 from workers.services import authorization
 
@@ -21,7 +22,7 @@ Key = tuple[str, str]
 """(scope, request id)"""
 Outcomes = dict[Key, tuple[Event, Envelope[Any]]]
 """Command -> its one outcome, and the message that decided it."""
-CONFLICT = Refusal("IDEMPOTENCY_CONFLICT", "this request id was used before with another payload")
+CONFLICT = Refusal(Code.IDEMPOTENCY_CONFLICT, "this request id was used before with another payload")
 
 
 @dataclass(frozen=True)

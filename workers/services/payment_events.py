@@ -4,6 +4,7 @@ from typing import Any
 
 from messages.base import AlertRaised
 from messages.payments import PaymentCallbackRejected, PaymentCaptured, PaymentEvent, PaymentFailed
+from workers.domain.codes import Code
 from workers.providers.port import Rejected
 from workers.store.notifications import NotificationRecord
 from workers.store.payments import Fact
@@ -35,7 +36,7 @@ def wrong_amount(fact: Fact) -> AlertRaised:
         title="wrong amount captured",
         content=content,
         level="HIGH",
-        code="PAY_AMOUNT_MISMATCH",
+        code=Code.PAY_AMOUNT_MISMATCH,
         order_id=result.order_id,
     )
 

@@ -14,6 +14,7 @@ from db.pool import Transaction
 from messages.envelope import Envelope
 from messages.payments import PaymentCallback, PaymentObserved, PaymentResult
 from messages.topology import PROVIDERS
+from workers.domain.codes import Code
 from workers.providers.port import (
     Approved,
     CertificateUnknown,
@@ -32,8 +33,8 @@ from workers.store.notifications import NotificationRecord
 Callback: TypeAlias = Envelope[PaymentCallback]
 VERIFIED_PER_TURN = 5  # about 0.3 ms; a thread would hold the interpreter as long, and not release it in between
 CERTIFICATE_TRIES = 3  # about 30 s; a provider that publishes its certificate later notifies again, or is polled
-CERTIFICATE_NOT_NAMED = Rejected("PAY_SIGNATURE_INVALID", "its certificate is none that the provider names")
-NO_SUCH_PROVIDER = Rejected("PAY_METHOD_INVALID", "there is no such provider here")
+CERTIFICATE_NOT_NAMED = Rejected(Code.PAY_SIGNATURE_INVALID, "its certificate is none that the provider names")
+NO_SUCH_PROVIDER = Rejected(Code.PAY_METHOD_INVALID, "there is no such provider here")
 
 
 @dataclass(frozen=True)
@@ -182,7 +183,7 @@ def verify(body: PaymentCallback, provider: Provider | None) -> Verdict:
     try:
         raw = decoded(body)
     except ValueError:
-        return Rejected("PAY_CALLBACK_INVALID", "the body is not base64")
+        return Rejected(Code.PAY_CALLBACK_INVALID, "the body is not base64")
     return provider.verify(raw)
 
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
+from workers.domain.codes import Code
 from workers.domain.pricing.allocation import allocate
 from workers.domain.refusal import Refusal
 
@@ -48,10 +49,10 @@ class Holder(Protocol):
 def unusable(coupon: Coupon | None, buyer: Holder, currency: str, channel: str, at: datetime) -> Refusal | None:
     """Why this buyer cannot use it in any order now; another user's coupon is as unknown as one that never was."""
     if coupon is None or coupon.user_id != buyer.user_id:
-        return Refusal("COUPON_NOT_FOUND", "the buyer has no such coupon")
+        return Refusal(Code.COUPON_NOT_FOUND, "the buyer has no such coupon")
     if coupon.state == "locked":
         details = {"coupon_id": coupon.coupon_id, "order_id": str(coupon.order_id)}
-        return Refusal("COUPON_ALREADY_LOCKED", "another order holds the coupon", details)
+        return Refusal(Code.COUPON_ALREADY_LOCKED, "another order holds the coupon", details)
     reasons = {
         "used": coupon.state == "used",
         "expired": coupon.state == "expired" or coupon.valid_to <= at,
@@ -80,4 +81,4 @@ def take_off(coupon: Coupon, rest: Sequence[int], covered: Sequence[bool]) -> li
 
 def _not_usable(coupon: Coupon, why: str, **numbers: int) -> Refusal:
     details = {"coupon_id": coupon.coupon_id, "why": why, **numbers}
-    return Refusal("COUPON_NOT_USABLE", f"the coupon cannot be used for this order: {why}", details)
+    return Refusal(Code.COUPON_NOT_USABLE, f"the coupon cannot be used for this order: {why}", details)

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from workers.domain.codes import Code
 from workers.domain.pricing.allocation import allocate_within
 from workers.domain.refusal import Refusal
 from workers.domain.shop import Shop
@@ -24,7 +25,7 @@ def spend(asked: int, available: int, rest: Sequence[int], limits: Sequence[int 
         return against_the_rules("negative", asked)
     if asked > available:
         details = {"asked": asked, "available": available}
-        return Refusal("POINTS_INSUFFICIENT", f"{asked} points are more than {available}", details)
+        return Refusal(Code.POINTS_INSUFFICIENT, f"{asked} points are more than {available}", details)
     caps = [_cap(amount, limit, shop) for amount, limit in zip(rest, limits, strict=True)]
     most = min(sum(rest) * shop.points_max_percent // 100, sum(caps)) // shop.points_unit_minor_units
     units = min(asked // shop.points_unit, most)
@@ -39,4 +40,4 @@ def _cap(rest: int, limit: int | None, shop: Shop) -> int:
 
 def against_the_rules(why: str, asked: int, **numbers: int) -> Refusal:
     """POINTS_RULE: the shop takes no points like this."""
-    return Refusal("POINTS_RULE", f"points cannot be used like this: {why}", {"why": why, "asked": asked, **numbers})
+    return Refusal(Code.POINTS_RULE, f"points cannot be used like this: {why}", {"why": why, "asked": asked, **numbers})

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from workers.domain.codes import Code
 from workers.domain.money import WHOLE
 from workers.domain.refusal import Refusal
 
@@ -53,7 +54,7 @@ def invalid(promotion: Promotion) -> Refusal | None:
     fault = next(_faults(promotion), None)
     if fault is None:
         return None
-    return Refusal("PROMOTION_INVALID", fault[1], {"field": fault[0], "promo_id": promotion.promo_id})
+    return Refusal(Code.PROMOTION_INVALID, fault[1], {"field": fault[0], "promo_id": promotion.promo_id})
 
 
 def _faults(promotion: Promotion) -> Iterator[tuple[str, str]]:

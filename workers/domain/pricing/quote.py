@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import NamedTuple
 
+from workers.domain.codes import Code
 from workers.domain.money import share
 from workers.domain.pricing import coupons, points
 from workers.domain.pricing.allocation import allocate
@@ -31,7 +32,7 @@ __all__ = [
 
 QUANTITY_MAX = 1_000_000  # units per line; also what stock counters (32 bit) can hold many times over
 AMOUNT_MAX = 10**15  # minor units per order, before and after discounts: sums stay far inside 64 bits
-TOO_LARGE = Refusal("ORDER_PARAM_INVALID", "the order is too large", {"field": "items"})
+TOO_LARGE = Refusal(Code.ORDER_PARAM_INVALID, "the order is too large", {"field": "items"})
 
 
 class _Basket(NamedTuple):
@@ -73,7 +74,7 @@ def quote(ask: PriceRequest, rules: Rules, buyer: Buyer, shop: Shop, at: datetim
 
 def _fitting(ask: PriceRequest, skus: Mapping[str, Sku]) -> list[Sku] | Refusal:
     if not ask.wanted:
-        return Refusal("ORDER_ITEMS_EMPTY", "an order has at least one line", {"field": "items"})
+        return Refusal(Code.ORDER_ITEMS_EMPTY, "an order has at least one line", {"field": "items"})
     found: list[Sku] = []
     for line in ask.wanted:
         sku = skus.get(line.sku_id)
@@ -87,13 +88,13 @@ def _why_unfit(number: int, line: RequestedLine, sku: Sku | None) -> Refusal:
     where = {"line_no": number, "sku_id": line.sku_id}
     if not 1 <= line.qty <= QUANTITY_MAX:
         details = {"field": f"items[{number - 1}].qty", **where}
-        return Refusal("ORDER_PARAM_INVALID", f"line {number}: the quantity is 1 to {QUANTITY_MAX}", details)
+        return Refusal(Code.ORDER_PARAM_INVALID, f"line {number}: the quantity is 1 to {QUANTITY_MAX}", details)
     if sku is None:
-        return Refusal("PRODUCT_NOT_FOUND", f"line {number}: there is no such SKU", where)
+        return Refusal(Code.PRODUCT_NOT_FOUND, f"line {number}: there is no such SKU", where)
     if not sku.on_sale:
-        return Refusal("PRODUCT_NOT_ON_SALE", f"line {number}: the SKU is not on sale", where)
+        return Refusal(Code.PRODUCT_NOT_ON_SALE, f"line {number}: the SKU is not on sale", where)
     details = {"field": "currency", "sku_currency": sku.currency, **where}
-    return Refusal("ORDER_PARAM_INVALID", f"line {number}: the SKU is sold in {sku.currency}", details)
+    return Refusal(Code.ORDER_PARAM_INVALID, f"line {number}: the SKU is sold in {sku.currency}", details)
 
 
 def _discounts(basket: _Basket, rules: Rules, buyer: Buyer, shop: Shop, at: datetime) -> _Discounts | Refusal:
@@ -216,10 +217,10 @@ def _unwanted(ask: PriceRequest, made: Quote) -> Refusal | None:
     if theirs is None or theirs == ours:
         return None
     details = {"expected": ours, "got": theirs, "currency": ask.currency}
-    return Refusal("ORDER_PRICE_MISMATCH", f"the order costs {ours}, not {theirs}", details)
+    return Refusal(Code.ORDER_PRICE_MISMATCH, f"the order costs {ours}, not {theirs}", details)
 
 
 def _other_price(line: PricedLine, got: int, currency: str) -> Refusal:
     where = {"line": line.line_no, "sku_id": line.sku.sku_id}
     details = {**where, "expected": line.sku.price, "got": got, "currency": currency}
-    return Refusal("ORDER_PRICE_MISMATCH", f"line {line.line_no}: a unit costs {line.sku.price}, not {got}", details)
+    return Refusal(Code.ORDER_PRICE_MISMATCH, f"line {line.line_no}: a unit costs {line.sku.price}, not {got}", details)

@@ -6,6 +6,7 @@ from typing import Any
 
 import orjson
 
+from workers.domain.codes import Code
 from workers.domain.money import render
 from workers.providers import rsa
 from workers.providers.alipay import mapping, signing
@@ -102,16 +103,16 @@ class Alipay:
     def verify(self, notification: Notification) -> Said | Rejected:
         """Signature, application and seller, in this order. Never the time: copies keep it for 25 hours."""
         if why := unreadable(notification.headers, notification.body):
-            return Rejected("PAY_CALLBACK_INVALID", why)
+            return Rejected(Code.PAY_CALLBACK_INVALID, why)
         try:
             fields = form_fields(notification.body)
             if not signing.notified(fields, self._keys):
-                return Rejected("PAY_SIGNATURE_INVALID", "it is not signed by Alipay in RSA2")
+                return Rejected(Code.PAY_SIGNATURE_INVALID, "it is not signed by Alipay in RSA2")
             return self._said(signing.decoded(fields))
         except MerchantError as error:
-            return Rejected("PAY_MERCHANT_MISMATCH", str(error))
+            return Rejected(Code.PAY_MERCHANT_MISMATCH, str(error))
         except FieldError as error:
-            return Rejected("PAY_CALLBACK_INVALID", str(error))
+            return Rejected(Code.PAY_CALLBACK_INVALID, str(error))
 
     def _said(self, said: Fields) -> Said:
         for name, ours in (("app_id", self._settings.app_id), ("seller_id", self._settings.seller_id)):

@@ -9,6 +9,7 @@ from urllib.parse import quote
 
 import orjson
 
+from workers.domain.codes import Code
 from workers.domain.money import render
 from workers.providers.parsing import FieldError, Fields, MerchantError, json_fields, unreadable
 from workers.providers.paypal import mapping
@@ -82,7 +83,7 @@ class PayPal:
     def start(self, attempt: Attempt, at: datetime) -> Request | Refused:
         """Create an order. The same attempt again is the same order."""
         if attempt.scene not in self.scenes or attempt.currency not in self.currencies or attempt.amount <= 0:
-            return Refused("PAY_PARAM_INVALID", "PayPal collects some currencies, on a page")
+            return Refused(Code.PAY_PARAM_INVALID, "PayPal collects some currencies, on a page")
         place = {
             "return_url": attempt.return_url or self._settings.return_url,
             "cancel_url": self._settings.cancel_url,
@@ -122,16 +123,16 @@ class PayPal:
         """A webhook."""
         why = unreadable(notification.headers, notification.body)
         if why is not None:
-            return Rejected("PAY_CALLBACK_INVALID", why)
+            return Rejected(Code.PAY_CALLBACK_INVALID, why)
         doubt = self._trust.doubt(notification)
         if doubt is not None:
             return doubt
         try:
             return mapping.said(json_fields(notification.body), self._settings.merchant_id)
         except MerchantError as error:
-            return Rejected("PAY_MERCHANT_MISMATCH", str(error))
+            return Rejected(Code.PAY_MERCHANT_MISMATCH, str(error))
         except FieldError as error:
-            return Rejected("PAY_CALLBACK_INVALID", str(error))
+            return Rejected(Code.PAY_CALLBACK_INVALID, str(error))
 
     def capture(self, attempt: Attempt, at: datetime) -> Request:
         """Take the money of an approved order."""

@@ -12,6 +12,7 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from cryptography.x509.verification import PolicyBuilder, Store, VerificationError
 
 from db.errors import OmsError
+from workers.domain.codes import Code
 from workers.providers.parsing import FieldError, moment
 from workers.providers.paypal.settings import PayPalSettings
 from workers.providers.port import CertificateUnknown, Notification, Rejected
@@ -65,14 +66,14 @@ class Trust:
             stamp = self._stamp(notification.headers)
             age = notification.received_at - stamp.sent_at
             if not -AHEAD_MAX <= age <= timedelta(seconds=self._settings.transmission_window_seconds):
-                return Rejected("PAY_CALLBACK_STALE", "was sent too long ago, or later than now")
+                return Rejected(Code.PAY_CALLBACK_STALE, "was sent too long ago, or later than now")
             if stamp.address not in self._known:
                 return CertificateUnknown(stamp.address)
             key = self._key(stamp.address, notification.received_at)
         except UntrustedError as error:
-            return Rejected("PAY_SIGNATURE_INVALID", str(error))
+            return Rejected(Code.PAY_SIGNATURE_INVALID, str(error))
         sound = any(key.signed(stamp.signature, text) for text in self._signed(stamp, notification.body))
-        return None if sound else Rejected("PAY_SIGNATURE_INVALID", "the signature is wrong")
+        return None if sound else Rejected(Code.PAY_SIGNATURE_INVALID, "the signature is wrong")
 
     def _stamp(self, headers: Mapping[str, str]) -> "_Stamp":
         told = [headers.get(f"paypal-{name}", "") for name in HEADERS]

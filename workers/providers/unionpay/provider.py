@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from datetime import date, datetime, timedelta
 from typing import Literal
 
+from workers.domain.codes import Code
 from workers.providers.parsing import FieldError, unreadable
 from workers.providers.port import (
     Attempt,
@@ -57,7 +58,7 @@ class UnionPay:
         """A form for the browser; for an app the call that gives its `tn`."""
         why = _unfit(attempt, at)
         if why is not None:
-            return Refused("PAY_PARAM_INVALID", why)
+            return Refused(Code.PAY_PARAM_INVALID, why)
         fields = self._signed(
             {
                 "txnType": "01",
@@ -94,17 +95,17 @@ class UnionPay:
         """A notification about a payment or a refund."""
         why = unreadable(notification.headers, notification.body)
         if why is not None:
-            return Rejected("PAY_CALLBACK_INVALID", why)
+            return Rejected(Code.PAY_CALLBACK_INVALID, why)
         try:
             fields = posted(notification.body)
             why = self._doubt(fields, notification.received_at)
             if why is not None:
-                return Rejected("PAY_SIGNATURE_INVALID", why)
+                return Rejected(Code.PAY_SIGNATURE_INVALID, why)
             if fields.get("merId") != self._settings.merchant_id:
-                return Rejected("PAY_MERCHANT_MISMATCH", "merId is another merchant's")
+                return Rejected(Code.PAY_MERCHANT_MISMATCH, "merId is another merchant's")
             return said(Message(fields))
         except FieldError as error:
-            return Rejected("PAY_CALLBACK_INVALID", str(error))
+            return Rejected(Code.PAY_CALLBACK_INVALID, str(error))
 
     def capture(self, attempt: Attempt, at: datetime) -> None:
         """Paying is one step."""
@@ -199,7 +200,7 @@ class UnionPay:
 
     def read_token(self, response: Response) -> Refused:
         """Nothing is ever asked."""
-        return Refused("PAY_PROVIDER_ERROR", "UnionPay has no tokens")
+        return Refused(Code.PAY_PROVIDER_ERROR, "UnionPay has no tokens")
 
     def statement(self, content: bytes, day: date) -> Sequence[Row]:
         """The payments and refunds in a ZM file. Clearing days end at 23:00, so rows are not held against `day`."""

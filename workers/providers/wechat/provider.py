@@ -10,6 +10,7 @@ from urllib.parse import quote, urlencode
 
 import orjson
 
+from workers.domain.codes import Code
 from workers.providers import rsa
 from workers.providers.parsing import BEIJING, FieldError, Fields, MerchantError, json_fields, only, unfit, unreadable
 from workers.providers.port import (
@@ -149,16 +150,16 @@ class WeChat:
     def verify(self, notification: Notification) -> Said | Rejected | CertificateUnknown:
         """Signature, time, seal, merchant, in this order."""
         if why := unreadable(notification.headers, notification.body):
-            return Rejected("PAY_CALLBACK_INVALID", why)
+            return Rejected(Code.PAY_CALLBACK_INVALID, why)
         doubt = self._doubt(notification.headers, notification.body, notification.received_at)
         if doubt is not None:
             return doubt
         try:
             return self._said(json_fields(notification.body))
         except MerchantError as error:
-            return Rejected("PAY_MERCHANT_MISMATCH", str(error))
+            return Rejected(Code.PAY_MERCHANT_MISMATCH, str(error))
         except FieldError as error:
-            return Rejected("PAY_CALLBACK_INVALID", str(error))
+            return Rejected(Code.PAY_CALLBACK_INVALID, str(error))
 
     def _said(self, told: Fields) -> Said:
         event = told.text("event_type", length_max=64)

@@ -18,6 +18,7 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from pydantic import SecretStr
 
+from workers.domain.codes import Code
 from workers.providers import rsa
 from workers.providers.parsing import FieldError, Fields
 from workers.providers.port import CertificateUnknown, Rejected
@@ -71,14 +72,16 @@ def doubt(
     serial, signature = headers.get("wechatpay-serial", ""), headers.get("wechatpay-signature", "")
     formed = _SECONDS.fullmatch(seconds) and _NONCE.fullmatch(once) and _SERIAL.fullmatch(serial)
     if not formed or headers.get("wechatpay-signature-type", ALGORITHM) != ALGORITHM:
-        return Rejected("PAY_SIGNATURE_INVALID", "the headers of the signature are missing or malformed")
+        return Rejected(Code.PAY_SIGNATURE_INVALID, "the headers of the signature are missing or malformed")
     stale = abs(at.timestamp() - int(seconds)) > window_seconds
     key = keys.get(plain(serial))
     if key is None and not stale:
         return CertificateUnknown(plain(serial))
     if key is not None and not (key.valid_at(at) and key.signed(signature, lines(seconds, once, body))):
-        return Rejected("PAY_SIGNATURE_INVALID", "the signature is not that of the key it names, or that key has ended")
-    return Rejected("PAY_CALLBACK_STALE", f"it was signed more than {window_seconds} s away") if stale else None
+        return Rejected(
+            Code.PAY_SIGNATURE_INVALID, "the signature is not that of the key it names, or that key has ended"
+        )
+    return Rejected(Code.PAY_CALLBACK_STALE, f"it was signed more than {window_seconds} s away") if stale else None
 
 
 def opened(sealed: Fields, keys: Iterable[SecretStr]) -> bytes:

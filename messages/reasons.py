@@ -1,0 +1,35 @@
+"""Why a message is tried again later or becomes a dead letter."""
+
+from enum import StrEnum
+
+
+class Reason(StrEnum):
+    """Dead letters are grouped by their reason, and metrics count them by it.
+
+    The broker has reasons of its own for messages that it dead-letters: delivery_limit, rejected, expired, maxlen.
+    """
+
+    # of any message
+    INVALID = "invalid"
+    ID_REUSE = "id_reuse"
+    FAILED = "failed"
+    IMPOSSIBLE = "impossible"
+    UNROUTABLE = "unroutable"
+    UNKNOWN = "unknown"
+
+    # something else has to come first: tried again, at last a dead letter
+    ORDER_UNKNOWN = "order_unknown"
+    ORDER_PLACING = "order_placing"
+    ORDER_NOT_PAID = "order_not_paid"
+    PARCEL_UNKNOWN = "parcel_unknown"
+    REFUND_UNKNOWN = "refund_unknown"
+    STOCK_NOT_THERE_YET = "stock_not_there_yet"
+    CERTIFICATE_UNKNOWN = "certificate_unknown"
+    PROVIDER_NOT_CONFIGURED = "provider_not_configured"
+    PROVIDER_UNKNOWN = "provider_unknown"
+
+    # contradicts what is known: a dead letter at once
+    FACT_DIFFERS = "fact_differs"
+    INTENT_UNKNOWN = "intent_unknown"
+    PARCEL_OF_ANOTHER_ORDER = "parcel_of_another_order"
+    REFUND_AMOUNT_DIFFERS = "refund_amount_differs"

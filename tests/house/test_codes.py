@@ -1,0 +1,76 @@
+"""Each rejection code and each dead-letter reason stands in one list, and the code uses the list."""
+
+import ast
+import re
+from collections.abc import Iterator
+from enum import StrEnum
+
+import pytest
+
+from messages.base import MessageCode
+from messages.reasons import Reason
+from tests.house.sources import PRODUCT, python, tree
+from workers.domain.codes import Code
+
+LOOKS_LIKE_A_CODE = re.compile(r"[A-Z]+(_[A-Z]+)+")
+TAKE_A_CODE = ("Refusal", "Rejected")
+TAKE_A_REASON = ("retry", "dead")
+LISTS = {"Code", "MessageCode", "Reason"}
+
+
+def literals(name: str) -> Iterator[tuple[int, str]]:
+    """(line, text) of each string in a file, but for the lists themselves."""
+    module = tree(name)
+    lists = [node for node in ast.walk(module) if isinstance(node, ast.ClassDef) and node.name in LISTS]
+    listed = {id(child) for node in lists for child in ast.walk(node)}
+    for node in ast.walk(module):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in listed:
+            yield node.lineno, node.value
+
+
+def calls(name: str) -> Iterator[tuple[str, ast.Call]]:
+    """(name of the function, call) of each call in a file."""
+    for node in ast.walk(tree(name)):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name | ast.Attribute):
+            yield node.func.id if isinstance(node.func, ast.Name) else node.func.attr, node
+
+
+def test_a_rejection_code_is_written_in_its_list_only() -> None:
+    again = [f"{file}:{line}" for file in python(*PRODUCT) for line, text in literals(file) if text in set(Code)]
+    assert again == []
+
+
+def test_no_code_outside_the_lists_is_given_to_a_rejection() -> None:
+    for file in python(*PRODUCT):
+        for function, call in calls(file):
+            given = [keyword.value for keyword in call.keywords if keyword.arg == "code"]
+            given += call.args[:1] if function in TAKE_A_CODE else []
+            for value in given:
+                literal = isinstance(value, ast.Constant) and LOOKS_LIKE_A_CODE.fullmatch(str(value.value))
+                assert not literal, f"{file}:{call.lineno}: {ast.unparse(value)} belongs into a list of codes"
+
+
+def test_messages_are_retried_and_dead_lettered_for_a_listed_reason() -> None:
+    found = 0
+    for file in python("workers"):
+        for function, call in calls(file):
+            if function in TAKE_A_REASON and len(call.args) == 3:
+                found += 1
+                assert ast.unparse(call.args[1]).startswith("Reason."), f"{file}:{call.lineno}"
+    assert found > 10
+
+
+@pytest.mark.parametrize("codes", [Code, MessageCode, Reason])
+def test_each_listed_code_and_reason_is_used(codes: type[StrEnum]) -> None:
+    used = {
+        node.attr
+        for file in python(*PRODUCT)
+        for node in ast.walk(tree(file))
+        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == codes.__name__
+    }
+    assert {code.name for code in codes} == used
+    assert all(code.name.lower() == code.value.lower() for code in codes)
+
+
+def test_the_lists_have_nothing_in_common() -> None:
+    assert not set(map(str, Code)) & set(map(str, MessageCode))
