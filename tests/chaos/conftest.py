@@ -9,26 +9,26 @@ import pytest_asyncio
 
 from messages.topology import Names, tiers_seconds
 from scripts.servers.find import Servers
-from tests.chaos.deployment import Plant
+from tests.chaos.deployment import Deployment
 from tests.conftest import Broker
 from workers.runtime import declare
 
-HEARD = "client.upstream.heard"
+EVENTS_QUEUE = "client.upstream.heard"
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def plant(
+async def deployment(
     servers: Servers, database_template: str, tmp_path_factory: pytest.TempPathFactory
-) -> AsyncIterator[Plant]:
+) -> AsyncIterator[Deployment]:
     """Servers with our topology and schema and goods on the shelf; nothing of ours runs yet but what filled it."""
     name, prefix = f"chaos-{secrets.token_hex(6)}", f"oms{secrets.token_hex(3)}"
     database_url = servers.postgres.new_database(name, template=database_template)
     broker = Broker(servers.broker.new_vhost(name, prefix), Names(prefix), name, servers.broker.own)
     await declare.declare(broker["topology"], broker.names, tiers_seconds(1800))
-    made = Plant(broker, database_url, tmp_path_factory.mktemp("plant"))
+    made = Deployment(broker, database_url, tmp_path_factory.mktemp("plant"))
     try:
         await listen(made)
-        await made.fill()
+        await made.fill_stock()
         yield made
     finally:
         made.kill()
@@ -36,9 +36,9 @@ async def plant(
         servers.postgres.drop_database(name)
 
 
-async def listen(plant: Plant) -> None:
+async def listen(deployment: Deployment) -> None:
     """A queue that hears every order event, and keeps them through a restart."""
-    async with await aio_pika.connect(plant.broker["upstream"]) as connection:
+    async with await aio_pika.connect(deployment.broker["upstream"]) as connection:
         channel = await connection.channel()
-        queue = await channel.declare_queue(HEARD, durable=True)
-        await queue.bind(plant.broker.names.events, "order.#")
+        queue = await channel.declare_queue(EVENTS_QUEUE, durable=True)
+        await queue.bind(deployment.broker.names.events, "order.#")

@@ -24,24 +24,24 @@ from tests.e2e.upstream import now, order_body, settings
 
 SKU, PRICE, STOCK = "s1", 500, 100_000
 WAIT_SECONDS = 40.0
-AT_WORK = (b"consuming", b"publisher connected")
+READY_LOGS = (b"consuming", b"publisher connected")
 COMMANDS = {"worker": ("-m", "scripts.cli", "worker"), "relay": ("-m", "outbox")}
-SEEN = """SELECT json_build_object(
+STATE_SUMMARY = """SELECT json_build_object(
     'orders', (SELECT json_object_agg(state, n) FROM (SELECT state, count(*) AS n FROM orders GROUP BY state) AS o),
     'undecided', (SELECT count(*) FROM commands WHERE outcome IS NULL), 'outbox', (SELECT count(*) FROM outbox),
     'letters', (SELECT json_object_agg(id, concat_ws(' ', queue, reason, error_type, error_message)) FROM dead_letters),
     'stock', (SELECT json_agg(stock) FROM stock))::text"""
-LOST = (OSError, TimeoutError, aiormq.exceptions.AMQPError, asyncio.CancelledError, RuntimeError)
+CONNECTION_LOST = (OSError, TimeoutError, aiormq.exceptions.AMQPError, asyncio.CancelledError, RuntimeError)
 
 
 @dataclass
-class Plant:
+class Deployment:
     """One virtual host, one database, and the processes that are started on them."""
 
     broker: Broker
     database_url: str
     folder: Path
-    living: list["subprocess.Popen[bytes]"] = field(default_factory=list)
+    processes: list["subprocess.Popen[bytes]"] = field(default_factory=list)
     output: dict[int, Path] = field(default_factory=dict)
 
     def start(self, role: str, **environment: str) -> "subprocess.Popen[bytes]":
@@ -66,17 +66,17 @@ class Plant:
                 stdout=output,
                 stderr=output,
             )
-        self.living.append(process)
+        self.processes.append(process)
         self.output[process.pid] = log
         return process
 
     async def ready(self) -> None:
         """Wait until all have said that they work; before that, SIGTERM ends a process as it ends any other."""
         async with asyncio.timeout(WAIT_SECONDS):
-            while not all(any(word in self._said(one) for word in AT_WORK) for one in self.living):
+            while not all(any(word in self._log(one) for word in READY_LOGS) for one in self.processes):
                 await asyncio.sleep(0.1)
 
-    def _said(self, process: "subprocess.Popen[bytes]") -> bytes:
+    def _log(self, process: "subprocess.Popen[bytes]") -> bytes:
         return self.output[process.pid].read_bytes()
 
     def logs(self) -> bytes:
@@ -87,37 +87,39 @@ class Plant:
         """Its exit code, once it has ended."""
         async with asyncio.timeout(within_seconds):
             code = await asyncio.to_thread(process.wait)
-        self.living.remove(process)
+        self.processes.remove(process)
         return code
 
     async def stop(self) -> list[int]:
         """SIGTERM to all; their exit codes."""
         await self.ready()
-        going = list(self.living)
+        going = list(self.processes)
         for process in going:
             process.terminate()
         return [await self.ended(process) for process in going]
 
     def kill(self) -> None:
         """SIGKILL to all that still live, at the end of a test that failed."""
-        for process in self.living:
+        for process in self.processes:
             process.send_signal(signal.SIGKILL)
             process.wait()
-        self.living.clear()
+        self.processes.clear()
 
     # the outside world
 
-    async def say(self, role: str, messages: Sequence[tuple[str, dict[str, Any]]], **properties: Any) -> None:
+    async def publish(self, role: str, messages: Sequence[tuple[str, dict[str, Any]]], **properties: Any) -> None:
         """Publish each until the broker confirms it: again and again, as the same message."""
         left = [(type_, body, uuid4().hex) for type_, body in messages]
         async with asyncio.timeout(WAIT_SECONDS):
             while left:
                 try:
-                    await self._say(role, left, properties)
-                except LOST:
+                    await self._publish(role, left, properties)
+                except CONNECTION_LOST:
                     await asyncio.sleep(0.3)
 
-    async def _say(self, role: str, left: list[tuple[str, dict[str, Any], str]], properties: dict[str, Any]) -> None:
+    async def _publish(
+        self, role: str, left: list[tuple[str, dict[str, Any], str]], properties: dict[str, Any]
+    ) -> None:
         user = self.broker[role].split("//")[1].split(":")[0]
         async with asyncio.timeout(10), await aio_pika.connect(self.broker[role]) as connection:
             channel = await connection.channel()
@@ -136,7 +138,7 @@ class Plant:
                 await exchange.publish(message, type_)
                 left.pop()
 
-    async def fill(self) -> None:
+    async def fill_stock(self) -> None:
         """One SKU on the shelf."""
         sku = {
             "sku_id": SKU,
@@ -148,9 +150,9 @@ class Plant:
             "currency": "CNY",
         }
         receive = {"ref": "note-1", "sku_id": SKU, "warehouse": "main", "qty": STOCK}
-        await self.say("upstream", [("sku.upsert", sku), ("stock.receive", receive)])
+        await self.publish("upstream", [("sku.upsert", sku), ("stock.receive", receive)])
 
-    async def ask(self, sql: str, *arguments: Any) -> Any:
+    async def query(self, sql: str, *arguments: Any) -> Any:
         """One value from the database, on a connection of its own: servers come and go."""
         async with asyncio.timeout(10):
             connection = await asyncpg.connect(self.database_url)
@@ -159,40 +161,42 @@ class Plant:
             finally:
                 await connection.close()
 
-    async def until(self, sql: str, *arguments: Any, what: str = "") -> None:
+    async def wait_until(self, sql: str, *arguments: Any, what: str = "") -> None:
         """Wait until the database says yes."""
         answer: Any = None
         try:
             async with asyncio.timeout(WAIT_SECONDS):
                 while answer is not True:
                     try:
-                        answer = await self.ask(sql, *arguments)
+                        answer = await self.query(sql, *arguments)
                     except (OSError, TimeoutError, asyncpg.PostgresError):
                         answer = "the database is away"
                     await asyncio.sleep(0.1)
         except TimeoutError:
-            seen = await self.ask(SEEN)
+            seen = await self.query(STATE_SUMMARY)
             raise AssertionError(f"waited {WAIT_SECONDS} s for {what or sql}: {answer}; seen: {seen}") from None
 
 
 @dataclass
-class Rush:
+class OrderBatch:
     """Many orders at once; a third of them will be paid (reported twice), a third cancelled (asked for twice)."""
 
-    plant: Plant
+    deployment: Deployment
     count: int
     run: str = field(default_factory=lambda: uuid4().hex[:8])
 
     async def order(self) -> None:
         """Publish all order.create, once there is something to sell."""
-        await self.plant.until("SELECT EXISTS (SELECT FROM skus) AND EXISTS (SELECT FROM stock WHERE on_hand > 0)")
+        await self.deployment.wait_until(
+            "SELECT EXISTS (SELECT FROM skus) AND EXISTS (SELECT FROM stock WHERE on_hand > 0)"
+        )
         bodies = [order_body((SKU, 1), request_id=f"{self.run}-{n}", user_id=f"u{n % 7}") for n in range(self.count)]
-        await self.plant.say("upstream", [("order.create", body) for body in bodies])
+        await self.deployment.publish("upstream", [("order.create", body) for body in bodies])
 
-    async def decided(self, share: float = 1.0) -> None:
+    async def wait_until_decided(self, share: float = 1.0) -> None:
         """Wait until this share of the commands has an outcome."""
         sql = "SELECT count(*) >= $2 FROM commands WHERE request_id LIKE $1 AND outcome_type IS NOT NULL"
-        await self.plant.until(sql, f"{self.run}-%", int(self.count * share), what="outcomes")
+        await self.deployment.wait_until(sql, f"{self.run}-%", int(self.count * share), what="outcomes")
 
     async def pay_and_cancel(self) -> None:
         """Say what happens to the orders, everything twice, as nervous systems do."""
@@ -211,21 +215,21 @@ class Rush:
             if _fate(row) == 1
         ]
         for _ in range(2):
-            await self.plant.say("payments", paid)
-            await self.plant.say("upstream", cancels)
+            await self.deployment.publish("payments", paid)
+            await self.deployment.publish("upstream", cancels)
 
     async def _placed(self) -> list[Any]:
-        connection = await asyncpg.connect(self.plant.database_url)
+        connection = await asyncpg.connect(self.deployment.database_url)
         rows = await connection.fetch(
             "SELECT id, user_id, request_id FROM orders WHERE request_id LIKE $1", self.run + "-%"
         )
         await connection.close()
         return list(rows)
 
-    async def ends_well(self) -> None:
+    async def assert_ended_well(self) -> None:
         """Every order got where it belongs, once, and the books agree."""
         wanted = [len([n for n in range(self.count) if n % 3 == fate]) for fate in range(3)]
-        await self.plant.until(
+        await self.deployment.wait_until(
             """SELECT (SELECT count(*) FROM outbox) = 0 AND (SELECT count(*) FROM commands WHERE outcome IS NULL) = 0
                   AND ARRAY[count(*) FILTER (WHERE state = 'paid'), count(*) FILTER (WHERE state = 'cancelled'),
                             count(*) FILTER (WHERE state = 'awaiting_payment')] = $2::bigint[]
@@ -234,13 +238,13 @@ class Rush:
             wanted,
             what=f"paid, cancelled, open = {wanted}",
         )
-        await self.plant.until(
+        await self.deployment.wait_until(
             """SELECT (SELECT locked FROM stock) = count(*) FILTER (WHERE state = 'awaiting_payment')
                   AND (SELECT on_hand FROM stock) = $1 - count(*) FILTER (WHERE state = 'paid') FROM orders""",
             STOCK,
             what="the stock to agree",
         )
-        pool = await open_pool(self.plant.database_url, application_name="audit", max_size=1)
+        pool = await open_pool(self.deployment.database_url, application_name="audit", max_size=1)
         async with pool.acquire() as tx:
             broken = [finding for finding in await check(tx, drained=True) if finding.violations]
         await pool.close()
@@ -263,10 +267,10 @@ def _capture(order_id: int) -> dict[str, Any]:
     }
 
 
-async def told_once(plant: Plant, queue: str) -> None:
+async def assert_published_once(deployment: Deployment, queue: str) -> None:
     """What the world heard: a repeated event is the same message again, never a second one."""
     heard: dict[tuple[str, str], set[str]] = {}
-    async with await aio_pika.connect(plant.broker["upstream"]) as connection:
+    async with await aio_pika.connect(deployment.broker["upstream"]) as connection:
         channel = await connection.channel()
         listening = await channel.get_queue(queue, ensure=False)
         while (message := await listening.get(no_ack=True, fail=False)) is not None:
@@ -276,4 +280,4 @@ async def told_once(plant: Plant, queue: str) -> None:
     assert {key: ids for key, ids in heard.items() if len(ids) > 1} == {}
 
 
-Trouble = Callable[[Plant], Awaitable[None]]
+Trouble = Callable[[Deployment], Awaitable[None]]

@@ -4,43 +4,43 @@ import signal
 
 import pytest
 
-from tests.chaos.conftest import HEARD
-from tests.chaos.deployment import Plant, Rush, told_once
+from tests.chaos.conftest import EVENTS_QUEUE
+from tests.chaos.deployment import Deployment, OrderBatch, assert_published_once
 
 pytestmark = [pytest.mark.chaos, pytest.mark.asyncio(loop_scope="module")]
 
 
-async def test_a_worker_and_a_relay_killed_in_the_middle(plant: Plant) -> None:
-    worker, relay = plant.start("worker"), plant.start("relay")
-    plant.start("worker")
-    plant.start("relay")
-    rush = Rush(plant, 300)
-    await rush.order()
-    await rush.decided(0.2)
+async def test_a_worker_and_a_relay_killed_in_the_middle(deployment: Deployment) -> None:
+    worker, relay = deployment.start("worker"), deployment.start("relay")
+    deployment.start("worker")
+    deployment.start("relay")
+    orders = OrderBatch(deployment, 300)
+    await orders.order()
+    await orders.wait_until_decided(0.2)
     for process in (worker, relay):
         process.send_signal(signal.SIGKILL)
-        assert await plant.ended(process) == -signal.SIGKILL
-    plant.start("worker")
-    plant.start("relay")
-    await rush.decided()
-    await rush.pay_and_cancel()
-    await rush.ends_well()
-    await told_once(plant, HEARD)
+        assert await deployment.ended(process) == -signal.SIGKILL
+    deployment.start("worker")
+    deployment.start("relay")
+    await orders.wait_until_decided()
+    await orders.pay_and_cancel()
+    await orders.assert_ended_well()
+    await assert_published_once(deployment, EVENTS_QUEUE)
 
 
-async def test_sigterm_finishes_what_was_begun_and_gives_the_rest_back(plant: Plant) -> None:
-    rush = Rush(plant, 300)
-    await rush.order()
-    await rush.decided(0.1)
-    assert set(await plant.stop()) == {0}
-    assert await plant.ask("SELECT count(*) FROM outbox_shards WHERE owner IS NOT NULL") == 0
-    plant.start("worker")
-    plant.start("relay")
-    await rush.decided()
-    await rush.pay_and_cancel()
-    await rush.ends_well()
-    await told_once(plant, HEARD)
-    assert await plant.ask("SELECT count(*) FROM dead_letters") == 0
+async def test_sigterm_finishes_what_was_begun_and_gives_the_rest_back(deployment: Deployment) -> None:
+    orders = OrderBatch(deployment, 300)
+    await orders.order()
+    await orders.wait_until_decided(0.1)
+    assert set(await deployment.stop()) == {0}
+    assert await deployment.query("SELECT count(*) FROM outbox_shards WHERE owner IS NOT NULL") == 0
+    deployment.start("worker")
+    deployment.start("relay")
+    await orders.wait_until_decided()
+    await orders.pay_and_cancel()
+    await orders.assert_ended_well()
+    await assert_published_once(deployment, EVENTS_QUEUE)
+    assert await deployment.query("SELECT count(*) FROM dead_letters") == 0
 
 
 @pytest.mark.parametrize(
@@ -53,20 +53,20 @@ async def test_sigterm_finishes_what_was_begun_and_gives_the_rest_back(plant: Pl
         ("relay", "relay.after_confirm"),
     ],
 )
-async def test_a_process_that_dies_at_the_worst_moment(plant: Plant, role: str, point: str) -> None:
-    await plant.stop()
-    victim = plant.start(role, OMS_CRASHPOINT=point)
-    plant.start("relay" if role == "worker" else "worker")
-    rush = Rush(plant, 30)
-    letters = await plant.ask("SELECT count(*) FROM dead_letters")
+async def test_a_process_that_dies_at_the_worst_moment(deployment: Deployment, role: str, point: str) -> None:
+    await deployment.stop()
+    victim = deployment.start(role, OMS_CRASHPOINT=point)
+    deployment.start("relay" if role == "worker" else "worker")
+    orders = OrderBatch(deployment, 30)
+    letters = await deployment.query("SELECT count(*) FROM dead_letters")
     if point == "after_retry_publish":
-        await plant.say("upstream", [("order.create", {"no": "order"})])
-    await rush.order()
-    assert await plant.ended(victim) == 137
-    plant.start(role)
-    await rush.decided()
-    await rush.pay_and_cancel()
-    await rush.ends_well()
-    await told_once(plant, HEARD)
-    again = await plant.ask("SELECT count(*) FROM dead_letters")
+        await deployment.publish("upstream", [("order.create", {"no": "order"})])
+    await orders.order()
+    assert await deployment.ended(victim) == 137
+    deployment.start(role)
+    await orders.wait_until_decided()
+    await orders.pay_and_cancel()
+    await orders.assert_ended_well()
+    await assert_published_once(deployment, EVENTS_QUEUE)
+    again = await deployment.query("SELECT count(*) FROM dead_letters")
     assert again - letters == (point == "after_retry_publish")

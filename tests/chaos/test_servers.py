@@ -7,59 +7,59 @@ import pytest
 
 from scripts.servers.find import Servers
 from scripts.servers.lifecycle import Given
-from tests.chaos.conftest import HEARD
-from tests.chaos.deployment import Plant, Rush, told_once
+from tests.chaos.conftest import EVENTS_QUEUE
+from tests.chaos.deployment import Deployment, OrderBatch, assert_published_once
 
 pytestmark = [pytest.mark.chaos, pytest.mark.asyncio(loop_scope="module")]
 
 CUT = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE datname = $1 AND pid <> pg_backend_pid()"
 
 
-async def survive(plant: Plant, trouble: Callable[[], object]) -> None:
+async def survive(deployment: Deployment, trouble: Callable[[], object]) -> None:
     """A rush with trouble in the middle of its orders, and again in the middle of what follows."""
-    if not plant.living:
+    if not deployment.processes:
         for role in ("worker", "relay"):
-            plant.start(role)
-    rush = Rush(plant, 300)
-    ordering = asyncio.create_task(rush.order())
-    await rush.decided(0.1)
+            deployment.start(role)
+    orders = OrderBatch(deployment, 300)
+    ordering = asyncio.create_task(orders.order())
+    await orders.wait_until_decided(0.1)
     await asyncio.to_thread(trouble)
     await ordering
-    await rush.decided()
-    await rush.pay_and_cancel()
-    await rush.ends_well()
-    await told_once(plant, HEARD)
-    assert all(process.poll() is None for process in plant.living), "nobody died of it"
+    await orders.wait_until_decided()
+    await orders.pay_and_cancel()
+    await orders.assert_ended_well()
+    await assert_published_once(deployment, EVENTS_QUEUE)
+    assert all(process.poll() is None for process in deployment.processes), "nobody died of it"
 
 
-async def test_every_database_connection_is_cut(plant: Plant, servers: Servers) -> None:
+async def test_every_database_connection_is_cut(deployment: Deployment, servers: Servers) -> None:
     import psycopg
 
     def cut() -> None:
         with psycopg.connect(servers.postgres.admin_url, autocommit=True) as connection:
-            connection.execute(CUT.replace("$1", "%s"), [plant.database_url.rsplit("/", 1)[1]])
+            connection.execute(CUT.replace("$1", "%s"), [deployment.database_url.rsplit("/", 1)[1]])
 
-    await survive(plant, cut)
+    await survive(deployment, cut)
 
 
-async def test_the_broker_is_restarted(plant: Plant, servers: Servers) -> None:
+async def test_the_broker_is_restarted(deployment: Deployment, servers: Servers) -> None:
     _private(servers.broker.lifecycle)
-    await survive(plant, servers.broker.restart)
+    await survive(deployment, servers.broker.restart)
 
 
-async def test_the_broker_is_killed(plant: Plant, servers: Servers) -> None:
+async def test_the_broker_is_killed(deployment: Deployment, servers: Servers) -> None:
     _private(servers.broker.lifecycle)
 
     def power_cut() -> None:
         servers.broker.kill()
         servers.broker.start()
 
-    await survive(plant, power_cut)
+    await survive(deployment, power_cut)
 
 
-async def test_the_database_is_restarted(plant: Plant, servers: Servers) -> None:
+async def test_the_database_is_restarted(deployment: Deployment, servers: Servers) -> None:
     _private(servers.postgres.lifecycle)
-    await survive(plant, servers.postgres.restart)
+    await survive(deployment, servers.postgres.restart)
 
 
 def _private(lifecycle: object) -> None:

@@ -12,7 +12,7 @@ from messages.providers import ProviderQuery, ProviderStart
 from tests.handlers.alipay_payments import MERCHANT, notified, start
 from tests.handlers.builders import cancel, create, user
 from tests.handlers.harness import HandlerHarness
-from tests.handlers.statement_builders import on_paper, paper, reconcile
+from tests.handlers.statement_builders import configure_fake_statements, reconcile, statement_of
 from workers import providers
 from workers.handlers.provider_calls import START_TRIES, take_answers
 from workers.providers.alipay import Alipay, AlipaySettings
@@ -94,12 +94,14 @@ async def told(harness: HandlerHarness, body: Message, answer: Any, attempt: int
 
 async def stated(harness: HandlerHarness) -> None:
     """The provider's statements of two days: a capture and what we do not know, and a refund."""
-    on_paper()
+    configure_fake_statements()
     [(number,)] = await harness.rows("SELECT out_trade_no FROM payment_attempts WHERE trade_no = 'ok-1'")
     lines = (f"capture {number} ok-1 {PRICE} CNY", "capture P7 strange 5 CNY")
-    await harness.handle(reconcile(paper(*lines, day=DAY), day=DAY), trusted=True)
+    await harness.handle(reconcile(statement_of(*lines, day=DAY), day=DAY), trusted=True)
     [(refund_no, at)] = await harness.rows("SELECT refund_no, finished_at FROM refunds WHERE trade_no = 'ok-2'")
     today = at.astimezone(ZoneInfo("Asia/Shanghai")).date()
-    await harness.handle(reconcile(paper(f"refund {refund_no} ok-2 {PRICE} CNY", day=today), day=today), trusted=True)
+    await harness.handle(
+        reconcile(statement_of(f"refund {refund_no} ok-2 {PRICE} CNY", day=today), day=today), trusted=True
+    )
     assert [event["matched"] for event in harness.events_of("payment.reconciled")] == [1, 1]
     providers.configure({})

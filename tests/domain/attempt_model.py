@@ -32,21 +32,21 @@ NAMES = ("a", "b")
 PROVIDERS = {"a": "alipay", "b": "wechat"}
 ID = {"a": 11, "b": 12}
 OPEN, PAID, CLOSED = "open", "paid", "closed"
-TELLS = {"notification": "captured", "observed": "captured", "declined": "failed", "told closed": "closed"}
+KIND_OF = {"notification": "captured", "observed": "captured", "declined": "failed", "told closed": "closed"}
 """What comes to payment_results -> what it says."""
-Mail: TypeAlias = frozenset[tuple[str, str, int]]
+InFlight: TypeAlias = frozenset[tuple[str, str, int]]
 
 
 @dataclass(frozen=True)
-class World:
+class Situation:
     """`banks` and `attempts` are their states by place in NAMES; `mail` is on its way, with how many copies of it."""
 
     order: Order
     goods: str
     charged: tuple[int, ...]
-    banks: tuple[str, ...] = (OPEN, OPEN)
+    provider_states: tuple[str, ...] = (OPEN, OPEN)
     attempts: tuple[str, ...] = ("requested", "requested")
-    mail: Mail = frozenset()
+    in_flight: InFlight = frozenset()
     facts: frozenset[tuple[str, str, str]] = frozenset()
     refunds: frozenset[str] = frozenset()
     kept: int = 0
@@ -54,23 +54,23 @@ class World:
     def __hash__(self) -> int:
         """Orders are large, and most of one never changes."""
         about = self.order.state, self.order.captured_amount
-        return hash((about, self.banks, self.attempts, self.mail, self.facts, self.refunds))
+        return hash((about, self.provider_states, self.attempts, self.in_flight, self.facts, self.refunds))
 
-    def bank(self, name: str) -> str:
-        return self.banks[NAMES.index(name)]
+    def provider_state(self, name: str) -> str:
+        return self.provider_states[NAMES.index(name)]
 
     def state(self, name: str) -> str:
         return self.attempts[NAMES.index(name)]
 
-    def sent(self, kind: str, name: str = "", count: int = 1) -> "World":
+    def with_sent(self, kind: str, name: str = "", count: int = 1) -> "Situation":
         """So many copies are on their way."""
-        others = frozenset(one for one in self.mail if one[:2] != (kind, name))
-        return replace(self, mail=others | {(kind, name, count)} if count else others)
+        others = frozenset(one for one in self.in_flight if one[:2] != (kind, name))
+        return replace(self, in_flight=others | {(kind, name, count)} if count else others)
 
-    def at_bank(self, name: str, state: str) -> "World":
-        return replace(self, banks=_set(self.banks, name, state))
+    def with_provider_state(self, name: str, state: str) -> "Situation":
+        return replace(self, provider_states=_set(self.provider_states, name, state))
 
-    def changed(self, changes: list[AttemptChange]) -> "World":
+    def with_changes(self, changes: list[AttemptChange]) -> "Situation":
         """As attempts.save writes them: what is captured stays so."""
         states, merged = self.attempts, dict[int, AttemptChange]()
         for change in changes:
@@ -86,44 +86,44 @@ def _set(states: tuple[str, ...], name: str, state: str) -> tuple[str, ...]:
     return tuple(state if one == name else before for one, before in zip(NAMES, states, strict=True))
 
 
-def following(world: World) -> Iterator[tuple[str, World]]:
+def following(situation: Situation) -> Iterator[tuple[str, Situation]]:
     """Everything that can happen next: at the banks, to the mail, and questions of ours."""
     for name in NAMES:
-        if world.bank(name) == OPEN:
-            paid = world.at_bank(name, PAID)
-            yield f"{name} is paid and told twice", paid.sent("notification", name, 2)
-            if not _was_declined(world, name):
+        if situation.provider_state(name) == OPEN:
+            paid = situation.with_provider_state(name, PAID)
+            yield f"{name} is paid and told twice", paid.with_sent("notification", name, 2)
+            if not _was_declined(situation, name):
                 yield f"{name} is paid and never told", paid
-            if name == "a" and not _was_declined(world, name):
-                yield f"{name} is declined", world.sent("declined", name)
-        if world.state(name) not in DONE:
-            yield f"{name} is asked about", asked(world, name, "query", over=False)
-    for kind, name, count in sorted(world.mail):
-        yield f"{kind} {name}", delivered(world.sent(kind, name, count - 1), kind, name)
+            if name == "a" and not _was_declined(situation, name):
+                yield f"{name} is declined", situation.with_sent("declined", name)
+        if situation.state(name) not in DONE:
+            yield f"{name} is asked about", polled(situation, name, "query", over=False)
+    for kind, name, count in sorted(situation.in_flight):
+        yield f"{kind} {name}", delivered(situation.with_sent(kind, name, count - 1), kind, name)
 
 
-def _was_declined(world: World, name: str) -> bool:
+def _was_declined(situation: Situation, name: str) -> bool:
     key = payments.key_of(result(name, "failed", 0))
-    return key in world.facts or ("declined", name, 1) in world.mail
+    return key in situation.facts or ("declined", name, 1) in situation.in_flight
 
 
-def delivered(world: World, kind: str, name: str, *, over: bool = False) -> World:
+def delivered(situation: Situation, kind: str, name: str, *, over: bool = False) -> Situation:
     """One message comes to its handler."""
     if kind == "close":
-        return asked(world, name, kind, over)
+        return polled(situation, name, kind, over)
     changes: list[AttemptChange] = []
-    after = world
-    if kind in TELLS:
-        charged = world.charged[NAMES.index(name)]
-        results, changes = reported(name, world.state(name), kind, charged)
+    after = situation
+    if kind in KIND_OF:
+        charged = situation.charged[NAMES.index(name)]
+        results, changes = reported(name, situation.state(name), kind, charged)
         for one in results:
-            if payments.key_of(one) not in world.facts:
-                others = [other for other in NAMES if other != name and world.state(other) in LIVE]
-                after = folded(world, (name, TELLS[kind], charged), bool(others))
-                after = replace(after, facts=world.facts | {payments.key_of(one)})
+            if payments.key_of(one) not in situation.facts:
+                others = [other for other in NAMES if other != name and situation.state(other) in LIVE]
+                after = folded(situation, (name, KIND_OF[kind], charged), bool(others))
+                after = replace(after, facts=situation.facts | {payments.key_of(one)})
     else:
-        after = folded(world, kind)
-    return closing(world, after, list(changes))
+        after = folded(situation, kind)
+    return closing(situation, after, list(changes))
 
 
 def attempt(name: str, state: str, over: bool = False) -> Attempt:
@@ -147,7 +147,7 @@ def attempt(name: str, state: str, over: bool = False) -> Attempt:
     )
 
 
-def said(name: str, status: Any, charged: int) -> Paid:
+def answer_of(name: str, status: Any, charged: int) -> Paid:
     """A declined card has a number of its own."""
     trade_no = f"t{name}-declined" if status == "failed" else f"t{name}"
     return Paid(f"P{ID[name]}", trade_no, status, charged, "CNY", NOW)
@@ -156,7 +156,7 @@ def said(name: str, status: Any, charged: int) -> Paid:
 @cache
 def reported(name: str, state: str, kind: str, charged: int) -> tuple[list[PaymentResult], list[AttemptChange]]:
     """What a notification, or the answer to a poll, means for the order, and for the attempt."""
-    one, paid = attempt(name, state), said(name, TELLS[kind], charged)
+    one, paid = attempt(name, state), answer_of(name, KIND_OF[kind], charged)
     if kind == "observed":
         report = payment_notifications.answered_poll(envelope(provider_calls.observed(one, paid), "n"), one)
     else:
@@ -172,16 +172,16 @@ def reported(name: str, state: str, kind: str, charged: int) -> tuple[list[Payme
 
 @cache
 def result(name: str, status: str, charged: int) -> PaymentResult:
-    kind = next(kind for kind, says in TELLS.items() if says == status)
+    kind = next(kind for kind, says in KIND_OF.items() if says == status)
     [one], _ = reported(name, "requested", kind, charged)
     return one
 
 
-def folded(world: World, event: str | tuple[str, str, int], has_rival: bool = False) -> World:
+def folded(situation: Situation, event: str | tuple[str, str, int], has_rival: bool = False) -> Situation:
     """A payment, a cancellation or a timeout, folded into the order."""
-    order, goods, kept, refunds = _folded(world.order, world.goods, world.kept, event, has_rival)
-    assert not world.refunds & refunds, f"refunded twice: {refunds}"
-    return replace(world, order=order, goods=goods, kept=kept, refunds=world.refunds | refunds)
+    order, goods, kept, refunds = _folded(situation.order, situation.goods, situation.kept, event, has_rival)
+    assert not situation.refunds & refunds, f"refunded twice: {refunds}"
+    return replace(situation, order=order, goods=goods, kept=kept, refunds=situation.refunds | refunds)
 
 
 @cache
@@ -199,28 +199,31 @@ def _folded(
     return model.book[ORDER_ID], model.goods, model.kept, frozenset(model.refunds)
 
 
-def closing(before: World, after: World, changes: list[AttemptChange]) -> World:
+def closing(before: Situation, after: Situation, changes: list[AttemptChange]) -> Situation:
     """As attempts.settle does: an order that does not wait any more has its other attempts closed."""
     if before.order.state is State.AWAITING_PAYMENT is not after.order.state:
         done = {change.id for change in changes if change.state in DONE}
         for name in NAMES:
             if before.state(name) in LIVE and ID[name] not in done:
                 changes.append(AttemptChange(ID[name], "closing"))
-                after = after.sent("close", name)
-    return after.changed(changes)
+                after = after.with_sent("close", name)
+    return after.with_changes(changes)
 
 
-def asked(world: World, name: str, call: str, over: bool) -> World:
+def polled(situation: Situation, name: str, call: str, over: bool) -> Situation:
     """A question to the bank, and what provider_calls makes of the answer."""
-    if world.state(name) in DONE:
-        return world
-    bank = world.bank(name)
+    if situation.state(name) in DONE:
+        return situation
+    bank = situation.provider_state(name)
     if call == "close" and bank == OPEN:
-        world, bank = world.at_bank(name, CLOSED).sent("told closed", name, int(name == "a")), CLOSED
-    changes, sent = answered(name, world.state(name), call, bank, world.charged[NAMES.index(name)], over)
+        situation, bank = (
+            situation.with_provider_state(name, CLOSED).with_sent("told closed", name, int(name == "a")),
+            CLOSED,
+        )
+    changes, sent = answered(name, situation.state(name), call, bank, situation.charged[NAMES.index(name)], over)
     for kind in sent:
-        world = world.sent(kind, name)
-    return world.changed(changes)
+        situation = situation.with_sent(kind, name)
+    return situation.with_changes(changes)
 
 
 @cache
@@ -232,10 +235,10 @@ def answered(  # noqa: PLR0917 (all that the answer depends on)
     item: Any = envelope((ProviderClose if call == "close" else ProviderQuery)(attempt_id=one.id), "g")
     desk = provider_calls.Desk({one.id: one}, {}, {})
     if call == "close":
-        answer = said(name, "pending" if bank == PAID else bank, charged)
+        answer = answer_of(name, "pending" if bank == PAID else bank, charged)
         provider_calls.ordered_told(Batch[Any]([item], NOW), desk, item, answer)
     else:
-        answer = said(name, {PAID: "captured", OPEN: "pending", CLOSED: "closed"}[bank], charged)
+        answer = answer_of(name, {PAID: "captured", OPEN: "pending", CLOSED: "closed"}[bank], charged)
         provider_calls.attempt_told(desk, item, answer, NOW)
     kinds = {"payment.observed.v1": "observed", "provider.close.v1": "close"}
     for news in desk.news:
@@ -243,14 +246,14 @@ def answered(  # noqa: PLR0917 (all that the answer depends on)
     return desk.changes, [kinds[news.type] for news in desk.news if news.type in kinds]
 
 
-def at_rest(world: World) -> World:
+def at_rest(situation: Situation) -> Situation:
     """The mail is delivered, and whoever does not know asks, until nobody waits."""
     for _ in range(20):
-        for kind, name, count in sorted(world.mail):
-            world = delivered(world.sent(kind, name, count - 1), kind, name, over=True)
+        for kind, name, count in sorted(situation.in_flight):
+            situation = delivered(situation.with_sent(kind, name, count - 1), kind, name, over=True)
         for name in NAMES:
-            if world.state(name) not in DONE:
-                world = asked(world, name, "query", over=True)
-        if not world.mail and all(state in DONE for state in world.attempts):
-            return world
-    raise AssertionError(f"never at rest: {world}")
+            if situation.state(name) not in DONE:
+                situation = polled(situation, name, "query", over=True)
+        if not situation.in_flight and all(state in DONE for state in situation.attempts):
+            return situation
+    raise AssertionError(f"never at rest: {situation}")

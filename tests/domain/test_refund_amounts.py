@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.domain.pricing.builders import Sale, coupon, priced, promotion, sales, sku
+from tests.domain.pricing.builders import PriceCase, coupon, price_cases, priced, promotion, sku
 from workers.domain.pricing.quote import PricedLine, Quote
 from workers.domain.pricing.splitting import split
 from workers.domain.refund_amounts import BoughtLine, RefundLine, refund_units, remaining_units
@@ -67,11 +67,11 @@ def bought(lines: Sequence[PricedLine]) -> list[BoughtLine]:
     ]
 
 
-@given(sales(lines_max=12), st.data())
+@given(price_cases(lines_max=12), st.data())
 def test_what_was_discounted_and_taxed_goes_back_exactly_also_from_the_parts_of_a_split_order(
-    any_sale: Sale, data: st.DataObject
+    any_case: PriceCase, data: st.DataObject
 ) -> None:
-    made = any_sale.answer
+    made = any_case.result
     if not isinstance(made, Quote):
         return
     refunded = 0

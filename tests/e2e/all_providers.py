@@ -15,44 +15,44 @@ from scripts.commands.audit import check
 from scripts.gateways.edge import Edge, linked
 from scripts.gateways.running import KINDS, running
 from tests.conftest import Broker
-from tests.e2e.provider_harness import PRICE, SCENES, Counter
-from tests.e2e.system import eventually
-from tests.e2e.upstream import Upstream, open_shop
+from tests.e2e.provider_harness import PRICE, SCENES, ProviderHarness
+from tests.e2e.system import wait_until
+from tests.e2e.upstream import Upstream, running_system
 from tests.scripts.gateways.merchant import QUICK, keys
 from workers import providers
 from workers.providers.configuration import make
 
 ALL = tuple(SCENES)
-Scenario: TypeAlias = Callable[[Counter], Awaitable[None]]
+Scenario: TypeAlias = Callable[[ProviderHarness], Awaitable[None]]
 
 
 @dataclass
-class Market:
+class AllProviders:
     """All providers' counters."""
 
-    counters: dict[str, Counter]
+    providers: dict[str, ProviderHarness]
     pool: Pool
 
-    async def everywhere(self, scenario: Scenario, names: Sequence[str] = ALL, **habits: float) -> None:
+    async def run(self, scenario: Scenario, names: Sequence[str] = ALL, **habits: float) -> None:
         """The same at these providers side by side; afterwards all books agree and nothing is left over."""
-        await self.at(names, scenario, **habits)
-        await self.clean()
+        await self.run_at(names, scenario, **habits)
+        await self.assert_books_agree()
 
-    async def at(self, names: Sequence[str], scenario: Scenario, **habits: float) -> None:
+    async def run_at(self, names: Sequence[str], scenario: Scenario, **habits: float) -> None:
         """The same at these providers side by side."""
-        chosen = [self.counters[name] for name in names]
-        for counter in chosen:
-            counter.behaves(**habits)
+        chosen = [self.providers[name] for name in names]
+        for provider in chosen:
+            provider.set_habits(**habits)
         try:
-            found = await asyncio.gather(*(scenario(counter) for counter in chosen), return_exceptions=True)
+            found = await asyncio.gather(*(scenario(provider) for provider in chosen), return_exceptions=True)
         finally:
-            for counter in chosen:
-                counter.behaves()
+            for provider in chosen:
+                provider.set_habits()
         wrong = [_noted(error, name) for error, name in zip(found, names, strict=True) if error is not None]
         if wrong:
             raise BaseExceptionGroup("providers", wrong)
 
-    async def clean(self) -> None:
+    async def assert_books_agree(self) -> None:
         """Once nothing is under way: the audit is clean, no message died, and the gateways' books are ours."""
         said: list[Any] = []
 
@@ -63,7 +63,7 @@ class Market:
             return not (said or waiting)
 
         try:
-            await eventually(look, "a clean audit")
+            await wait_until(look, "a clean audit")
         finally:
             assert said == [], said
         dead = await self.pool.fetch("SELECT queue, type, reason, error_message FROM dead_letters")
@@ -73,8 +73,8 @@ class Market:
                WHERE f.kind = 'captured'"""
         )
         refunds = await self.pool.fetch("SELECT * FROM refunds WHERE state = 'succeeded'")
-        for counter in self.counters.values():
-            await counter.balances(captures, refunds)
+        for provider in self.providers.values():
+            await provider.assert_balances(captures, refunds)
         left = Sums[int]()
         for row in captures:
             left[row["order_id"]] += row["amount"]
@@ -91,9 +91,9 @@ def _noted(error: BaseException, name: str) -> BaseException:
 
 
 @asynccontextmanager
-async def open_market(
+async def running_providers(
     broker: Broker, database_url: str, folder: Path, *, timeout_seconds: float = 10.0, **about: Any
-) -> AsyncIterator[Market]:
+) -> AsyncIterator[AllProviders]:
     """Everything that runs, until the block ends. `about` is the gateways'."""
     link = linked(broker["upstream"], broker.names.prefix)
     linking = asyncio.create_task(link.run())
@@ -109,14 +109,16 @@ async def open_market(
             made = {name: make(name, environment[f"OMS_{name.upper()}"]) for name in ALL}
             providers.configure(made, timeout_seconds)
             async with (
-                open_shop(broker, database_url, payment_window_seconds=1800),  # longer than any test: no timer stirs
+                running_system(
+                    broker, database_url, payment_window_seconds=1800
+                ),  # longer than any test: no timer stirs
                 Upstream.connect(broker) as shop,
                 Upstream.connect(broker, "operator") as operator,
             ):
                 await _stocked(shop)
-                yield Market(
+                yield AllProviders(
                     {
-                        gateway.name: Counter(gateway.name, gateway, shop, operator, client, pool, edge.origin)
+                        gateway.name: ProviderHarness(gateway.name, gateway, shop, operator, client, pool, edge.origin)
                         for gateway in gateways
                     },
                     pool,
@@ -133,7 +135,7 @@ async def open_market(
 async def _stocked(shop: Upstream) -> None:
     for currency in ("CNY", "USD"):
         sku = f"s-{currency}"
-        await shop.say(
+        await shop.publish(
             "sku.upsert",
             {
                 "sku_id": sku,
@@ -145,13 +147,13 @@ async def _stocked(shop: Upstream) -> None:
                 "currency": currency,
             },
         )
-        await shop.say("stock.receive", {"ref": "note-1", "sku_id": sku, "warehouse": "main", "qty": 1000})
-    await shop.hears("sku.changed", 2)
-    await shop.hears("stock.received", 2)
+        await shop.publish("stock.receive", {"ref": "note-1", "sku_id": sku, "warehouse": "main", "qty": 1000})
+    await shop.wait_for_events("sku.changed", 2)
+    await shop.wait_for_events("stock.received", 2)
 
 
 @asynccontextmanager
-async def impatient(seconds: float) -> AsyncIterator[None]:
+async def short_timeout(seconds: float) -> AsyncIterator[None]:
     """Calls to providers may take only so long meanwhile; none is under way at either end."""
     speaks = providers.configured()
     await providers.close()

@@ -13,15 +13,15 @@ from db.pool import open_pool
 from messages.topology import Names
 from scripts.servers.find import Servers
 from tests.conftest import TIERS_SECONDS, Broker
-from tests.e2e.all_providers import Market, open_market
-from tests.e2e.raw_amqp import Raw
-from tests.e2e.system import SKU, Hall
-from tests.e2e.upstream import Upstream, open_shop
+from tests.e2e.all_providers import AllProviders, running_providers
+from tests.e2e.raw_amqp import RawClient
+from tests.e2e.system import SKU, RunningSystem
+from tests.e2e.upstream import Upstream, running_system
 from workers.runtime import declare
 
 
 @pytest.fixture(scope="module")
-def hall_broker(servers: Servers) -> Iterator[Broker]:
+def module_broker(servers: Servers) -> Iterator[Broker]:
     """A virtual host for the module."""
     vhost = f"test-{secrets.token_hex(6)}"
     prefix = "oms" if servers.broker.management_url else f"oms{secrets.token_hex(4)}"
@@ -30,7 +30,7 @@ def hall_broker(servers: Servers) -> Iterator[Broker]:
 
 
 @pytest.fixture(scope="module")
-def hall_database_url(servers: Servers, database_template: str) -> Iterator[str]:
+def module_database_url(servers: Servers, database_template: str) -> Iterator[str]:
     """A database for the module."""
     name = f"test_{secrets.token_hex(6)}"
     yield servers.postgres.new_database(name, template=database_template)
@@ -38,12 +38,12 @@ def hall_database_url(servers: Servers, database_template: str) -> Iterator[str]
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def hall(hall_broker: Broker, hall_database_url: str) -> AsyncIterator[Hall]:
+async def system(module_broker: Broker, module_database_url: str) -> AsyncIterator[RunningSystem]:
     """An open shop with one SKU, and clients of several roles."""
-    await declare.declare(hall_broker["topology"], hall_broker.names, TIERS_SECONDS)
-    opened: asyncio.Future[Hall] = asyncio.get_running_loop().create_future()
+    await declare.declare(module_broker["topology"], module_broker.names, TIERS_SECONDS)
+    opened: asyncio.Future[RunningSystem] = asyncio.get_running_loop().create_future()
     closing = asyncio.Event()
-    life = asyncio.create_task(_live(hall_broker, hall_database_url, opened, closing))
+    life = asyncio.create_task(_live(module_broker, module_database_url, opened, closing))
     await _either(life, opened)
     yield opened.result()
     closing.set()
@@ -58,32 +58,34 @@ async def _either(life: "asyncio.Task[None]", opened: "asyncio.Future[Any]") -> 
         life.result()
 
 
-async def _live(broker: Broker, database_url: str, opened: "asyncio.Future[Hall]", closing: asyncio.Event) -> None:
+async def _live(
+    broker: Broker, database_url: str, opened: "asyncio.Future[RunningSystem]", closing: asyncio.Event
+) -> None:
     """In one task from beginning to end, as task groups want it."""
     pool = await open_pool(database_url, application_name="tests", max_size=4)
     async with (
-        open_shop(broker, database_url, payment_window_seconds=1800),  # longer than any test: no timer stirs
+        running_system(broker, database_url, payment_window_seconds=1800),  # longer than any test: no timer stirs
         Upstream.connect(broker) as upstream,
         Upstream.connect(broker, "payments") as gateway,
-        Raw.connect(broker["upstream"]) as raw,
+        RawClient.connect(broker["upstream"]) as raw,
     ):
-        await upstream.fill(SKU, qty=5_000)
-        opened.set_result(Hall(broker, database_url, pool, upstream, gateway, raw))
+        await upstream.fill_stock(SKU, qty=5_000)
+        opened.set_result(RunningSystem(broker, database_url, pool, upstream, gateway, raw))
         await closing.wait()
     pool.terminate()
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def market(
-    hall_broker: Broker, hall_database_url: str, tmp_path_factory: pytest.TempPathFactory
-) -> AsyncIterator[Market]:
+async def all_providers(
+    module_broker: Broker, module_database_url: str, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[AllProviders]:
     """An open shop and the gateways of four providers."""
-    await declare.declare(hall_broker["topology"], hall_broker.names, TIERS_SECONDS)
-    opened: asyncio.Future[Market] = asyncio.get_running_loop().create_future()
+    await declare.declare(module_broker["topology"], module_broker.names, TIERS_SECONDS)
+    opened: asyncio.Future[AllProviders] = asyncio.get_running_loop().create_future()
     closing = asyncio.Event()
 
     async def live(folder: Path) -> None:
-        async with open_market(hall_broker, hall_database_url, folder) as found:
+        async with running_providers(module_broker, module_database_url, folder) as found:
             opened.set_result(found)
             await closing.wait()
 

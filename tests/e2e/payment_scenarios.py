@@ -21,8 +21,8 @@ from messages.timers import TimerDue
 from tests.e2e.scenarios import unique
 from tests.handlers.builders import cancel, create, sku
 from tests.handlers.harness import HandlerHarness
-from tests.handlers.provider_calls import ask_all, callback, start, taken
-from tests.scripts.gateways.merchant import WAIT_SECONDS, Till
+from tests.handlers.provider_calls import callback, run_provider_calls, start, taken
+from tests.scripts.gateways.merchant import WAIT_SECONDS, Merchant
 from workers.handlers import payment_results
 from workers.services.certificate_fetches import CertificateFetchLimiter
 
@@ -30,17 +30,17 @@ SCENE = {"alipay": "page", "wechat": "qr", "paypal": "page"}
 
 
 @dataclass(frozen=True)
-class Checkout:
+class PaymentHarness:
     """The floor of a shop and its till."""
 
     harness: HandlerHarness
-    till: Till
+    merchant: Merchant
 
     @property
     def provider(self) -> str:
-        return self.till.gateway.name
+        return self.merchant.gateway.name
 
-    async def ordered(self, n: int) -> list[int]:
+    async def place_orders(self, n: int) -> list[int]:
         """Orders that await payment."""
         dollars = self.provider == "paypal"
         if dollars:
@@ -50,36 +50,36 @@ class Checkout:
         await self.harness.handle(*bodies)
         return [int(event["order_id"]) for event in self.harness.events_of("order.created")]
 
-    def starts(self, order_ids: Sequence[int], **changes: Any) -> list[Message]:
+    def payment_starts(self, order_ids: Sequence[int], **changes: Any) -> list[Message]:
         return [start(key, self.provider, SCENE[self.provider], unique(), **changes) for key in order_ids]
 
-    async def opened(self, n: int) -> list[dict[str, Any]]:
+    async def open_attempts(self, n: int) -> list[dict[str, Any]]:
         """What their buyers' clients were given."""
-        order_ids = await self.ordered(n)
-        await self.harness.handle(*self.starts(order_ids))
-        await ask_all(self.harness, self.provider)
+        order_ids = await self.place_orders(n)
+        await self.harness.handle(*self.payment_starts(order_ids))
+        await run_provider_calls(self.harness, self.provider)
         started = self.harness.events_of("payment.started")
         assert len(started) == n, self.harness.events[-1]
         return started
 
-    async def paid(self, started: Sequence[Mapping[str, Any]]) -> list[PaymentCallback]:
+    async def pay(self, started: Sequence[Mapping[str, Any]]) -> list[PaymentCallback]:
         """Their buyers pay; what the provider notifies of it."""
-        till, before = self.till, len(self.till.notifications)
+        merchant, before = self.merchant, len(self.merchant.notifications)
         for one in started:
-            status, said = await till.buyer(**{name: one[name] for name in ("kind", "url", "fields")})
+            status, said = await merchant.buyer(**{name: one[name] for name in ("kind", "url", "fields")})
             assert status == 200, said
-        return await self.notified(before, len(started))
+        return await self.wait_for_notifications(before, len(started))
 
-    async def notified(self, before: int, count: int) -> list[PaymentCallback]:
+    async def wait_for_notifications(self, before: int, count: int) -> list[PaymentCallback]:
         async with asyncio.timeout(WAIT_SECONDS):
-            while len(self.till.notifications) < before + count:
+            while len(self.merchant.notifications) < before + count:
                 await asyncio.sleep(0.002)
-        return [callback(self.provider, notification) for notification in self.till.notifications[before:]]
+        return [callback(self.provider, notification) for notification in self.merchant.notifications[before:]]
 
-    async def owed(self, n: int) -> list[Message]:
+    async def owed_refunds(self, n: int) -> list[Message]:
         """provider.refund of orders that were paid and cancelled."""
-        started = await self.opened(n)
-        await self.harness.handle(*await self.paid(started))
+        started = await self.open_attempts(n)
+        await self.harness.handle(*await self.pay(started))
         await self.harness.handle(*(cancel(int(one["order_id"]), unique()) for one in started))
         return taken(self.harness, self.provider)
 
@@ -88,90 +88,90 @@ class Checkout:
         await self.harness.pool.execute("UPDATE payment_attempts SET expire_at = now()")
 
 
-Arrange = Callable[[Checkout, int], Awaitable[Sequence[Message]]]
+Arrange = Callable[[PaymentHarness, int], Awaitable[Sequence[Message]]]
 
 
 def per_attempt(make: Callable[[int], Message], *, paid: bool = False) -> Arrange:
     """One message for each open attempt."""
 
-    async def arrange(checkout: Checkout, n: int) -> list[Message]:
-        started = await checkout.opened(n)
+    async def arrange(payments: PaymentHarness, n: int) -> list[Message]:
+        started = await payments.open_attempts(n)
         if paid:
-            await checkout.paid(started)
+            await payments.pay(started)
         return [make(int(one["attempt_id"])) for one in started]
 
     return arrange
 
 
-async def begun(checkout: Checkout, n: int) -> Sequence[Message]:
-    return checkout.starts(await checkout.ordered(n))
+async def begun(payments: PaymentHarness, n: int) -> Sequence[Message]:
+    return payments.payment_starts(await payments.place_orders(n))
 
 
-async def begun_anew(checkout: Checkout, n: int) -> Sequence[Message]:
-    return checkout.starts([int(one["order_id"]) for one in await checkout.opened(n)])
+async def begun_anew(payments: PaymentHarness, n: int) -> Sequence[Message]:
+    return payments.payment_starts([int(one["order_id"]) for one in await payments.open_attempts(n)])
 
 
-async def mispriced(checkout: Checkout, n: int) -> Sequence[Message]:
-    return checkout.starts(await checkout.ordered(n), amount=1)
+async def mispriced(payments: PaymentHarness, n: int) -> Sequence[Message]:
+    return payments.payment_starts(await payments.place_orders(n), amount=1)
 
 
-async def asked_to_open(checkout: Checkout, n: int) -> Sequence[Message]:
-    await checkout.harness.handle(*await begun(checkout, n))
-    return taken(checkout.harness, checkout.provider)
+async def asked_to_open(payments: PaymentHarness, n: int) -> Sequence[Message]:
+    await payments.harness.handle(*await begun(payments, n))
+    return taken(payments.harness, payments.provider)
 
 
-async def asked_in_vain(checkout: Checkout, n: int) -> Sequence[Message]:
+async def asked_in_vain(payments: PaymentHarness, n: int) -> Sequence[Message]:
     """The gateway has a bad day."""
-    calls = await asked_to_open(checkout, n)
-    checkout.till.behave(error=1.0)
+    calls = await asked_to_open(payments, n)
+    payments.merchant.set_habits(error=1.0)
     return calls
 
 
-async def notified(checkout: Checkout, n: int) -> Sequence[Message]:
-    return await checkout.paid(await checkout.opened(n))
+async def notified(payments: PaymentHarness, n: int) -> Sequence[Message]:
+    return await payments.pay(await payments.open_attempts(n))
 
 
-async def notified_by_a_stranger(checkout: Checkout, n: int) -> Sequence[Message]:
+async def notified_by_a_stranger(payments: PaymentHarness, n: int) -> Sequence[Message]:
     """Its certificate is asked for, once."""
     payment_results.CERTIFICATE_FETCHES = CertificateFetchLimiter()
-    return await notified(checkout, n)
+    return await notified(payments, n)
 
 
-async def notified_late(checkout: Checkout, n: int) -> Sequence[Message]:
-    started = await checkout.opened(n)
-    calls = await checkout.paid(started)
-    await checkout.harness.handle(*(cancel(int(one["order_id"]), unique()) for one in started))
+async def notified_late(payments: PaymentHarness, n: int) -> Sequence[Message]:
+    started = await payments.open_attempts(n)
+    calls = await payments.pay(started)
+    await payments.harness.handle(*(cancel(int(one["order_id"]), unique()) for one in started))
     return calls
 
 
-async def notified_of_the_first(checkout: Checkout, n: int) -> Sequence[Message]:
+async def notified_of_the_first(payments: PaymentHarness, n: int) -> Sequence[Message]:
     """Another attempt is open at each order."""
-    started = await checkout.opened(n)
-    await checkout.harness.handle(*checkout.starts([int(one["order_id"]) for one in started]))
-    taken(checkout.harness, checkout.provider)
-    await checkout.harness.pool.execute("UPDATE payment_attempts SET state = 'requested' WHERE state <> 'captured'")
-    return await checkout.paid(started)
+    started = await payments.open_attempts(n)
+    await payments.harness.handle(*payments.payment_starts([int(one["order_id"]) for one in started]))
+    taken(payments.harness, payments.provider)
+    await payments.harness.pool.execute("UPDATE payment_attempts SET state = 'requested' WHERE state <> 'captured'")
+    return await payments.pay(started)
 
 
-async def forged(checkout: Checkout, n: int) -> Sequence[Message]:
-    calls = await checkout.paid(await checkout.opened(n))
+async def forged(payments: PaymentHarness, n: int) -> Sequence[Message]:
+    calls = await payments.pay(await payments.open_attempts(n))
     return [call.model_copy(update={"body": call.body[:-8] + "AAAAAAA="}) for call in calls]
 
 
-async def notified_of_refunds(checkout: Checkout, n: int) -> Sequence[Message]:
-    calls = await checkout.owed(n)
-    before = len(checkout.till.notifications)
-    checkout.harness.provider_calls += [(checkout.provider, call) for call in calls]
-    await ask_all(checkout.harness, checkout.provider)
-    return await checkout.notified(before, n)
+async def notified_of_refunds(payments: PaymentHarness, n: int) -> Sequence[Message]:
+    calls = await payments.owed_refunds(n)
+    before = len(payments.merchant.notifications)
+    payments.harness.provider_calls += [(payments.provider, call) for call in calls]
+    await run_provider_calls(payments.harness, payments.provider)
+    return await payments.wait_for_notifications(before, n)
 
 
-async def refund_queries(checkout: Checkout, n: int) -> Sequence[Message]:
+async def refund_queries(payments: PaymentHarness, n: int) -> Sequence[Message]:
     """Of refunds that were asked for."""
-    calls = await checkout.owed(n)
-    checkout.till.behave(refund_processing=1.0, refund_seconds=60.0)
-    checkout.harness.provider_calls += [(checkout.provider, call) for call in calls]
-    await ask_all(checkout.harness, checkout.provider)
+    calls = await payments.owed_refunds(n)
+    payments.merchant.set_habits(refund_processing=1.0, refund_seconds=60.0)
+    payments.harness.provider_calls += [(payments.provider, call) for call in calls]
+    await run_provider_calls(payments.harness, payments.provider)
     return [ProviderRefundQuery(refund_no=call.refund_no) for call in calls if isinstance(call, ProviderRefund)]
 
 
@@ -190,7 +190,7 @@ def observed(kind: str) -> Arrange:
 
 
 def refund_observed(status: str) -> Arrange:
-    async def arrange(checkout: Checkout, n: int) -> list[Message]:
+    async def arrange(payments: PaymentHarness, n: int) -> list[Message]:
         return [
             RefundObserved(
                 refund_no=call.refund_no,
@@ -199,51 +199,51 @@ def refund_observed(status: str) -> Arrange:
                 currency="CNY",
                 occurred_at=datetime.now(UTC),
             )
-            for call in await checkout.owed(n)
+            for call in await payments.owed_refunds(n)
             if isinstance(call, ProviderRefund)
         ]
 
     return arrange
 
 
-async def cancels(checkout: Checkout, n: int) -> Sequence[Message]:
-    return [cancel(int(one["order_id"]), unique()) for one in await checkout.opened(n)]
+async def cancels(payments: PaymentHarness, n: int) -> Sequence[Message]:
+    return [cancel(int(one["order_id"]), unique()) for one in await payments.open_attempts(n)]
 
 
-async def order_timers(checkout: Checkout, n: int) -> Sequence[Message]:
-    started = await checkout.opened(n)
-    await checkout.harness.make_timers_due("payment")
-    await checkout.harness.mark_progress()
+async def order_timers(payments: PaymentHarness, n: int) -> Sequence[Message]:
+    started = await payments.open_attempts(n)
+    await payments.harness.make_timers_due("payment")
+    await payments.harness.mark_progress()
     return [TimerDue(kind="payment", key=int(one["order_id"]), due_at=datetime.now(UTC)) for one in started]
 
 
-async def refund_timers(checkout: Checkout, n: int) -> Sequence[Message]:
-    await checkout.harness.handle(*await refund_observed("submitted")(checkout, n))
-    rows = await checkout.harness.pool.fetch("SELECT key FROM timers WHERE kind = 'refund'")
+async def refund_timers(payments: PaymentHarness, n: int) -> Sequence[Message]:
+    await payments.harness.handle(*await refund_observed("submitted")(payments, n))
+    rows = await payments.harness.pool.fetch("SELECT key FROM timers WHERE kind = 'refund'")
     return [TimerDue(kind="refund", key=row["key"], due_at=datetime.now(UTC)) for row in rows][-n:]
 
 
-async def overdue(checkout: Checkout, n: int) -> Sequence[Message]:
-    started = await checkout.opened(n)
-    await checkout.expire()
+async def overdue(payments: PaymentHarness, n: int) -> Sequence[Message]:
+    started = await payments.open_attempts(n)
+    await payments.expire()
     return [ProviderQuery(attempt_id=int(one["attempt_id"])) for one in started]
 
 
-async def approved(checkout: Checkout, n: int) -> Sequence[Message]:
+async def approved(payments: PaymentHarness, n: int) -> Sequence[Message]:
     """Their references are known, and the buyers have agreed."""
-    started = await checkout.opened(n)
-    await checkout.paid(started)
+    started = await payments.open_attempts(n)
+    await payments.pay(started)
     return [ProviderCapture(attempt_id=int(one["attempt_id"])) for one in started]
 
 
-async def too_late(checkout: Checkout, n: int) -> Sequence[Message]:
+async def too_late(payments: PaymentHarness, n: int) -> Sequence[Message]:
     """To open what has expired: the gateway refuses."""
-    calls = await asked_to_open(checkout, n)
-    await checkout.expire()
+    calls = await asked_to_open(payments, n)
+    await payments.expire()
     return calls
 
 
-async def strange_serials(checkout: Checkout, n: int) -> Sequence[Message]:
+async def strange_serials(payments: PaymentHarness, n: int) -> Sequence[Message]:
     return [ProviderCertificates(provider="wechat", serial=f"70B{key}") for key in range(n)]
 
 
@@ -253,7 +253,7 @@ class Scenario:
 
     provider: str
     arrange: Arrange
-    told: str | None
+    announces: str | None
     more: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -294,7 +294,7 @@ PAYING: dict[str, Scenario] = {
     "provider.query overdue": Scenario("wechat", overdue, "provider.close.v1"),
     "provider.close": Scenario("wechat", per_attempt(close), "payment.attempt_closed.v1"),
     "provider.close paid": Scenario("wechat", per_attempt(close, paid=True), None),
-    "provider.refund": Scenario("wechat", Checkout.owed, "refund.observed.v1"),
+    "provider.refund": Scenario("wechat", PaymentHarness.owed_refunds, "refund.observed.v1"),
     "provider.refund_query": Scenario("wechat", refund_queries, "refund.observed.v1"),
     "provider.certificates": Scenario("wechat", strange_serials, None),
     "refund.observed succeeded": Scenario("wechat", refund_observed("succeeded"), "refund.succeeded.v1"),

@@ -16,7 +16,7 @@ from scripts.gateways.edge import ACKNOWLEDGEMENTS
 from scripts.gateways.gateway import Gateway
 from scripts.gateways.habits import Habits
 from scripts.gateways.notifier import Copy, Write
-from tests.e2e.system import eventually
+from tests.e2e.system import wait_until
 from tests.e2e.upstream import Upstream
 
 SCENES = {"wechat": "qr", "alipay": "page", "unionpay": "page", "paypal": "page"}
@@ -29,42 +29,42 @@ WAKE = """UPDATE timers SET wake_at = now() WHERE kind = $1 AND key IN (
 
 
 @dataclass
-class Counter:
+class ProviderHarness:
     """One provider's: its gateway, and the shop whose orders are paid there."""
 
     name: str
     gateway: Gateway
-    shop: Upstream
+    upstream: Upstream
     operator: Upstream
     client: aiohttp.ClientSession
     pool: Pool
     edge: str
 
-    def behaves(self, **habits: float) -> None:
+    def set_habits(self, **habits: float) -> None:
         """From now on."""
         self.gateway.dice.habits = Habits(**habits)
 
-    async def sale(self) -> "Sale":
+    async def purchase(self) -> "Purchase":
         """An order that awaits payment, in the provider's currency."""
         currency = CURRENCIES.get(self.name, "CNY")
-        created = await self.shop.created((f"s-{currency}", 2), currency=currency)
-        return Sale(self, created["order_id"], currency)
+        created = await self.upstream.place_order((f"s-{currency}", 2), currency=currency)
+        return Purchase(self, created["order_id"], currency)
 
-    async def bought(self) -> "Sale":
+    async def paid_purchase(self) -> "Purchase":
         """An order that was paid."""
-        sale = await self.sale()
-        await sale.pay(await sale.start())
-        await sale.captured("kept")
-        return sale
+        purchase = await self.purchase()
+        await purchase.pay(await purchase.start_attempt())
+        await purchase.wait_for_capture("kept")
+        return purchase
 
     @contextmanager
-    def withheld(self) -> Iterator[list[Write]]:
+    def withheld_notifications(self) -> Iterator[list[Write]]:
         """Its notifications, which nobody is sent meanwhile."""
         kept: list[Write] = []
         with patch.object(self.gateway, "tell", lambda url, write, *, after=0.0: kept.append(write)):
             yield kept
 
-    async def notify(self, copy: Copy) -> None:
+    async def post_notification(self, copy: Copy) -> None:
         """Send one by hand, to where the gateway sends them."""
         async with self.client.post(f"{self.edge}/notify/{self.name}", data=copy.body, headers=copy.headers) as answer:
             assert answer.status == ACKNOWLEDGEMENTS[self.name][0], await answer.text()
@@ -74,7 +74,7 @@ class Counter:
             said: dict[str, Any] = await answer.json()
             return said
 
-    async def balances(self, captures: Sequence[Any], refunds: Sequence[Any]) -> None:
+    async def assert_balances(self, captures: Sequence[Any], refunds: Sequence[Any]) -> None:
         """What the gateway took and gave back is what we say of it, one by one."""
         theirs = await self.ledger()
         done = [refund for refund in theirs["refunds"] if refund["state"] == "succeeded"]
@@ -89,19 +89,19 @@ def _rows(found: Sequence[Any], names: Sequence[str]) -> list[tuple[Any, ...]]:
 
 
 @dataclass
-class Sale:
+class Purchase:
     """One order and what its buyer does."""
 
-    counter: Counter
+    provider: ProviderHarness
     order_id: str
     currency: str
     attempts: int = 0
 
-    async def start(self, counter: Counter | None = None) -> dict[str, Any]:
+    async def start_attempt(self, provider: ProviderHarness | None = None) -> dict[str, Any]:
         """The payment.started that answers a payment.start, at this provider or another."""
-        name = (counter or self.counter).name
+        name = (provider or self.provider).name
         self.attempts += 1
-        await self.counter.shop.say(
+        await self.provider.upstream.publish(
             "payment.start",
             {
                 "request_id": uuid4().hex,
@@ -113,53 +113,53 @@ class Sale:
                 "currency": self.currency,
             },
         )
-        started = await self.counter.shop.hears("payment.started", self.attempts, order_id=self.order_id)
+        started = await self.provider.upstream.wait_for_events("payment.started", self.attempts, order_id=self.order_id)
         assert len(started) == self.attempts
         return started[-1]
 
-    async def look(self, started: dict[str, Any]) -> None:
+    async def open_link(self, started: dict[str, Any]) -> None:
         """The buyer follows the link, which makes it a payment at Alipay, and does not pay yet."""
         if started["kind"] == "redirect":
-            async with self.counter.client.get(started["url"]) as page:
+            async with self.provider.client.get(started["url"]) as page:
                 assert "/buyer/pay" in await page.text()
 
-    async def pay(self, started: dict[str, Any], counter: Counter | None = None, *, status: int = 200) -> None:
+    async def pay(self, started: dict[str, Any], provider: ProviderHarness | None = None, *, status: int = 200) -> None:
         """With what the client was given."""
-        gateway = (counter or self.counter).gateway
+        gateway = (provider or self.provider).gateway
         brought = {name: started[name] for name in ("kind", "url", "fields")}
-        async with self.counter.client.post(f"{gateway.origin}/buyer/pay", json=brought) as answer:
+        async with self.provider.client.post(f"{gateway.origin}/buyer/pay", json=brought) as answer:
             assert answer.status == status, await answer.text()
 
-    async def captured(self, verdict: str, *, asking: bool = False) -> dict[str, Any]:
+    async def wait_for_capture(self, verdict: str, *, polling: bool = False) -> dict[str, Any]:
         """The one payment.captured with this verdict; with `asking`, timers are due until then."""
-        return await self._told("payment.captured", "attempt" if asking else None, verdict=verdict)
+        return await self._wait_for("payment.captured", "attempt" if polling else None, verdict=verdict)
 
-    async def refunded(self, *, asking: bool = False, **about: Any) -> dict[str, Any]:
+    async def wait_for_refund(self, *, polling: bool = False, **about: Any) -> dict[str, Any]:
         """The one refund.succeeded; with `asking`, timers are due until then."""
-        return await self._told("refund.succeeded", "refund" if asking else None, **about)
+        return await self._wait_for("refund.succeeded", "refund" if polling else None, **about)
 
-    async def _told(self, event: str, timer: str | None, **about: Any) -> dict[str, Any]:
+    async def _wait_for(self, event: str, timer: str | None, **about: Any) -> dict[str, Any]:
         about = {"order_id": self.order_id, **about}
         if timer is not None:
 
             async def look() -> bool:
-                await self.counter.pool.execute(WAKE, timer, int(self.order_id))
+                await self.provider.pool.execute(WAKE, timer, int(self.order_id))
                 await asyncio.sleep(0.1)
-                return bool(self.counter.shop.heard(event, **about))
+                return bool(self.provider.upstream.events_of(event, **about))
 
-            await eventually(look, f"{event} {about}")
-        [told] = await self.counter.shop.hears(event, **about)
+            await wait_until(look, f"{event} {about}")
+        [told] = await self.provider.upstream.wait_for_events(event, **about)
         return told
 
     async def cancel(self) -> None:
-        await self.counter.shop.say(
+        await self.provider.upstream.publish(
             "order.cancel", {"request_id": uuid4().hex, "actor": USER, "order_id": self.order_id}
         )
-        await self.counter.shop.hears("order.cancelled", order_id=self.order_id)
+        await self.provider.upstream.wait_for_events("order.cancelled", order_id=self.order_id)
 
-    async def give_back(self, amount: int) -> None:
+    async def request_refund(self, amount: int) -> None:
         """As an operator does, in part."""
-        await self.counter.operator.say(
+        await self.provider.operator.publish(
             "refund.request",
             {
                 "request_id": uuid4().hex,
@@ -170,37 +170,37 @@ class Sale:
             },
         )
 
-    async def expires(self, started: dict[str, Any]) -> None:
+    async def expire(self, started: dict[str, Any]) -> None:
         """Its time is over since long, and it is asked about."""
-        await self.counter.pool.execute(
+        await self.provider.pool.execute(
             "UPDATE payment_attempts SET expire_at = now() - interval '1 h' WHERE id = $1", int(started["attempt_id"])
         )
-        await self.counter.pool.execute(WAKE, "attempt", int(self.order_id))
+        await self.provider.pool.execute(WAKE, "attempt", int(self.order_id))
 
-    async def is_(self, state: str) -> None:
+    async def assert_state(self, state: str) -> None:
         """The order is in this state now."""
-        found = await self.counter.pool.fetchval("SELECT state FROM orders WHERE id = $1", int(self.order_id))
+        found = await self.provider.pool.fetchval("SELECT state FROM orders WHERE id = $1", int(self.order_id))
         assert found == state
 
-    async def refund_is(self, *states: str) -> None:
+    async def wait_for_refund_state(self, *states: str) -> None:
         """Wait until a refund is in one of these states."""
 
         async def look() -> bool:
-            found = await self.counter.pool.fetch("SELECT state FROM refunds WHERE order_id = $1", int(self.order_id))
+            found = await self.provider.pool.fetch("SELECT state FROM refunds WHERE order_id = $1", int(self.order_id))
             return any(row["state"] in states for row in found)
 
-        await eventually(look, f"a refund that is {states}")
+        await wait_until(look, f"a refund that is {states}")
 
-    async def attempt_is(self, started: dict[str, Any], *states: str) -> None:
+    async def wait_for_attempt_state(self, started: dict[str, Any], *states: str) -> None:
         """Wait until the attempt is in one of these states."""
 
         async def look() -> bool:
-            state = await self.counter.pool.fetchval(
+            state = await self.provider.pool.fetchval(
                 "SELECT state FROM payment_attempts WHERE id = $1", int(started["attempt_id"])
             )
             return state in states
 
-        await eventually(look, f"attempt {started['attempt_id']} that is {states}")
+        await wait_until(look, f"attempt {started['attempt_id']} that is {states}")
 
 
 def now() -> datetime:

@@ -63,7 +63,7 @@ def content_header(channel: int, body_bytes: int, properties: Mapping[str, Any])
 
 
 @dataclass
-class Raw:
+class RawClient:
     """One channel, opened again after the broker closed it. `user` is the broker user of its connection."""
 
     url: str
@@ -72,7 +72,7 @@ class Raw:
 
     @classmethod
     @asynccontextmanager
-    async def connect(cls, url: str) -> AsyncIterator["Raw"]:
+    async def connect(cls, url: str) -> AsyncIterator["RawClient"]:
         self = cls(url, *await _opened(url))
         try:
             yield self

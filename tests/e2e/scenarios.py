@@ -33,7 +33,7 @@ from messages.timers import TimerDue
 from tests.handlers.builders import ADDRESS, OPERATOR, book, cancel, captured, create, receive, sku, update, user
 from tests.handlers.catalogue_builders import coupon, grant, member, promotion, settings, template
 from tests.handlers.harness import HandlerHarness
-from tests.handlers.statement_builders import DAY, on_paper, paper, reconcile
+from tests.handlers.statement_builders import DAY, configure_fake_statements, reconcile, statement_of
 
 REVISIONS = count(1)
 
@@ -290,9 +290,9 @@ def number(key: int) -> Message:
 
 def statement(key: int) -> Message:
     """A day of its own, with a payment that nobody knows."""
-    on_paper()
+    configure_fake_statements()
     day = DAY + timedelta(days=next(REVISIONS))
-    return reconcile(paper(f"capture X{key} t{key} 5 CNY", day=day), day=day)
+    return reconcile(statement_of(f"capture X{key} t{key} 5 CNY", day=day), day=day)
 
 
 SCENARIOS: dict[str, Arrange] = {

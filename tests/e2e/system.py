@@ -14,13 +14,13 @@ from prometheus_client import REGISTRY
 from db.pool import Pool
 from messages.topology import TAKEN
 from tests.conftest import Broker
-from tests.e2e.raw_amqp import Raw
-from tests.e2e.upstream import WAIT_SECONDS, Upstream, now, order_body, until
+from tests.e2e.raw_amqp import RawClient
+from tests.e2e.upstream import WAIT_SECONDS, Upstream, now, order_body, wait_for
 
 SKU = "s1"
 
 
-def sound_order(**changes: Any) -> bytes:
+def order_create(**changes: Any) -> bytes:
     """An order.create that is accepted, or a changed one."""
     return orjson.dumps(order_body((SKU, 1)) | changes)
 
@@ -37,12 +37,12 @@ def payment(**changes: Any) -> bytes:
     return orjson.dumps(sound | {"currency": "CNY", "occurred_at": now()} | changes)
 
 
-def mark() -> bytes:
+def progress_mark() -> bytes:
     """What only timeouts says: everything up to now is settled."""
     return orjson.dumps({"at": now()})
 
 
-def reserve() -> bytes:
+def stock_reserve() -> bytes:
     """What only order-creation says, packed as it would be."""
     line = {"holder_id": "1", "sku_id": SKU, "warehouse": "main", "qty": 1}
     body = {"group_id": "1", "deadline": now(), "lines": [line]}
@@ -50,11 +50,11 @@ def reserve() -> bytes:
     return orjson.dumps({"items": [about | {"body": body}]})
 
 
-def neighbour(queue: str) -> tuple[str, bytes]:
+def sound_message(queue: str) -> tuple[str, bytes]:
     """A sound message for the same queue."""
     match queue:
         case "order-creation":
-            return "order.create", sound_order()
+            return "order.create", order_create()
         case "order-changes":
             return "order.cancel", cancel()
         case "stock":
@@ -63,15 +63,15 @@ def neighbour(queue: str) -> tuple[str, bytes]:
 
 
 @dataclass
-class Hall:
+class RunningSystem:
     """Everything a test needs of a running shop. `upstream` is trusted by nobody, `gateway` is a payment adapter."""
 
     broker: Broker
     database_url: str
     pool: Pool
     upstream: Upstream
-    gateway: Upstream
-    raw: Raw
+    payments: Upstream
+    raw: RawClient
 
     async def publish(self, body: bytes, key: bytes | str = "order.create", **properties: Any) -> None:
         """A sound publish to the exchange for commands, but for what is said otherwise; None leaves a property out."""
@@ -85,7 +85,7 @@ class Hall:
         exchange = properties.pop("exchange", self.broker.names.commands)
         await self.raw.publish(exchange, key, body, **(given | properties))
 
-    async def letter(self, body: bytes) -> dict[str, Any]:
+    async def dead_letter(self, body: bytes) -> dict[str, Any]:
         """The one dead letter with this body, once it is kept."""
         body_hash = blake2b(body, digest_size=16).digest()
         found: list[Any] = []
@@ -94,21 +94,21 @@ class Hall:
             found[:] = await self.pool.fetch("SELECT * FROM dead_letters WHERE body_hash = $1", body_hash)
             return bool(found)
 
-        await eventually(look, "a dead letter")
+        await wait_until(look, "a dead letter")
         assert len(found) == 1, found
         return dict(found[0])
 
-    async def answer(self, **fields: Any) -> dict[str, Any]:
+    async def reply(self, **fields: Any) -> dict[str, Any]:
         """The reply whose properties or body say this."""
 
         def matching() -> list[dict[str, Any]]:
             return [r for r in self.upstream.replies if fields.items() <= (r | _texts(r["properties"])).items()]
 
-        await until(lambda: bool(matching()), f"a reply {fields}", lambda: self.upstream.replies[-3:])
+        await wait_for(lambda: bool(matching()), f"a reply {fields}", lambda: self.upstream.replies[-3:])
         [found] = matching()
         return found
 
-    async def handled(self, *message_ids: str) -> list[int]:
+    async def wait_until_handled(self, *message_ids: str) -> list[int]:
         """Wait until all are done; the transaction that handled each."""
         rows: dict[str, int] = {}
 
@@ -119,10 +119,10 @@ class Hall:
             rows.update({row["message_id"]: row["tx"] for row in found})
             return len(rows) == len(message_ids)
 
-        await eventually(look, f"{message_ids} to be handled")
+        await wait_until(look, f"{message_ids} to be handled")
         return [rows[message_id] for message_id in message_ids]
 
-    async def written(self, queue: str) -> dict[str, int]:
+    async def row_counts(self, queue: str) -> dict[str, int]:
         """How many rows there are of what a message of this queue could write."""
         row = await self.pool.fetchrow(
             """SELECT (SELECT count(*) FROM orders) AS orders, (SELECT count(*) FROM commands) AS commands,
@@ -137,11 +137,11 @@ class Hall:
         """Messages that a worker has and has not settled."""
         return REGISTRY.get_sample_value("oms_messages_in_flight", {"queue": queue}) or 0.0
 
-    async def settled(self, queue: str) -> None:
+    async def wait_until_settled(self, queue: str) -> None:
         """Wait until the worker of a queue has nothing in hand."""
-        await until(lambda: self.in_flight(queue) == 0, f"{queue} to be settled", lambda: self.in_flight(queue))
+        await wait_for(lambda: self.in_flight(queue) == 0, f"{queue} to be settled", lambda: self.in_flight(queue))
 
-    async def quiet(self) -> None:
+    async def wait_until_idle(self) -> None:
         """Wait until nothing is under way."""
 
         async def look() -> bool:
@@ -150,25 +150,27 @@ class Hall:
             )
             return not waiting and not any(self.in_flight(queue) for queue in TAKEN)
 
-        await eventually(look, "quiet")
+        await wait_until(look, "quiet")
 
-    async def taken(self, queue: str, count: int) -> None:
+    async def wait_until_in_flight(self, queue: str, count: int) -> None:
         """Wait until the worker of a queue has so many messages in hand."""
-        await until(lambda: self.in_flight(queue) == count, f"{count} in flight", lambda: self.in_flight(queue))
+        await wait_for(lambda: self.in_flight(queue) == count, f"{count} in flight", lambda: self.in_flight(queue))
 
     @asynccontextmanager
-    async def standstill(self) -> AsyncIterator[None]:
+    async def inbox_locked(self) -> AsyncIterator[None]:
         """Nobody can claim a message meanwhile, so that those that arrive are handled together afterwards."""
         async with self.pool.acquire() as connection, connection.transaction():
             await connection.execute("LOCK TABLE inbox IN SHARE MODE")
             yield
 
 
-async def ask(hall: Hall, type_: str, body: Any, *, speaker: Upstream | None = None, **properties: Any) -> str:
+async def publish_command(
+    system: RunningSystem, type_: str, body: Any, *, speaker: Upstream | None = None, **properties: Any
+) -> str:
     """Say a command with a reply address and a correlation id of its own, which is returned."""
     correlation_id = uuid4().hex
-    about = {"correlation_id": correlation_id, "reply_to": hall.upstream.inbox}
-    await (speaker or hall.upstream).say(type_, body, **(about | properties))
+    about = {"correlation_id": correlation_id, "reply_to": system.upstream.inbox}
+    await (speaker or system.upstream).publish(type_, body, **(about | properties))
     return correlation_id
 
 
@@ -176,12 +178,12 @@ def _texts(properties: Any) -> dict[str, Any]:
     return {"correlation_id": properties.correlation_id, "type_": properties.message_type}
 
 
-def sessions() -> float:
+def reconnects() -> float:
     """How often a worker's connection ended."""
     return REGISTRY.get_sample_value("oms_amqp_reconnects_total", {"role": "consumer"}) or 0.0
 
 
-async def eventually(look: Callable[[], Awaitable[bool]], what: str) -> None:
+async def wait_until(look: Callable[[], Awaitable[bool]], what: str) -> None:
     """`until`, for a question that is asked of a server."""
     try:
         async with asyncio.timeout(WAIT_SECONDS):

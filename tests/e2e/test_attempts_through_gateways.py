@@ -4,9 +4,9 @@ from collections.abc import Awaitable
 
 import pytest
 
-from tests.e2e.all_providers import Market
-from tests.e2e.provider_harness import Counter, Sale, now
-from tests.e2e.upstream import until
+from tests.e2e.all_providers import AllProviders
+from tests.e2e.provider_harness import ProviderHarness, Purchase, now
+from tests.e2e.upstream import wait_for
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 CLOSING = ("wechat", "alipay")
@@ -15,136 +15,138 @@ DIRECT = (*CLOSING, "unionpay")
 """Where the buyer's approval is payment."""
 
 
-async def paid_after(sale: Sale, started: dict[str, str], what: Awaitable[None]) -> None:
+async def paid_after(purchase: Purchase, started: dict[str, str], what: Awaitable[None]) -> None:
     """Pay an attempt that was to be closed after that: its provider does not answer to it in time."""
-    counter = sale.counter
-    did = counter.gateway.dice.did
+    provider = purchase.provider
+    did = provider.gateway.dice.did
     before = did["error"]
-    counter.behaves(error=1.0 if counter.name in CLOSING else 0.0)
+    provider.set_habits(error=1.0 if provider.name in CLOSING else 0.0)
     await what
-    await until(lambda: counter.name not in CLOSING or did["error"] > before, "a call that closes", lambda: did)
-    with counter.withheld() as kept:
-        await sale.pay(started)
-    counter.behaves()
-    await counter.notify(kept[0](now()))
+    await wait_for(lambda: provider.name not in CLOSING or did["error"] > before, "a call that closes", lambda: did)
+    with provider.withheld_notifications() as kept:
+        await purchase.pay(started)
+    provider.set_habits()
+    await provider.post_notification(kept[0](now()))
 
 
-async def test_what_is_paid_of_a_cancelled_order_goes_back(market: Market) -> None:
-    async def scenario(counter: Counter) -> None:
-        sale = await counter.sale()
-        await paid_after(sale, await sale.start(), sale.cancel())
-        late = await sale.captured("late")
-        assert (await sale.refunded())["trade_no"] == late["trade_no"]
+async def test_what_is_paid_of_a_cancelled_order_goes_back(all_providers: AllProviders) -> None:
+    async def scenario(provider: ProviderHarness) -> None:
+        purchase = await provider.purchase()
+        await paid_after(purchase, await purchase.start_attempt(), purchase.cancel())
+        late = await purchase.wait_for_capture("late")
+        assert (await purchase.wait_for_refund())["trade_no"] == late["trade_no"]
 
-    await market.everywhere(scenario, DIRECT)
+    await all_providers.run(scenario, DIRECT)
 
 
-async def test_what_is_paid_twice_goes_back_once(market: Market) -> None:
+async def test_what_is_paid_twice_goes_back_once(all_providers: AllProviders) -> None:
     """At WeChat Pay and Alipay after the order was paid at UnionPay; at UnionPay by an earlier attempt."""
 
-    async def scenario(counter: Counter) -> None:
-        other = market.counters["unionpay"]
-        sale = await counter.sale()
-        first = await sale.start()
+    async def scenario(provider: ProviderHarness) -> None:
+        other = all_providers.providers["unionpay"]
+        purchase = await provider.purchase()
+        first = await purchase.start_attempt()
 
         async def second() -> None:
-            await sale.pay(await sale.start(other), other)
-            await sale.captured("kept")
+            await purchase.pay(await purchase.start_attempt(other), other)
+            await purchase.wait_for_capture("kept")
 
-        await paid_after(sale, first, second())
-        duplicate = await sale.captured("duplicate")
-        assert duplicate["provider"] == counter.name
-        assert (await sale.refunded())["trade_no"] == duplicate["trade_no"]
-        await sale.is_("paid")
+        await paid_after(purchase, first, second())
+        duplicate = await purchase.wait_for_capture("duplicate")
+        assert duplicate["provider"] == provider.name
+        assert (await purchase.wait_for_refund())["trade_no"] == duplicate["trade_no"]
+        await purchase.assert_state("paid")
 
-    await market.everywhere(scenario, DIRECT)
-
-
-async def test_the_next_attempt_closes_the_one_before(market: Market) -> None:
-    async def scenario(counter: Counter) -> None:
-        sale = await counter.sale()
-        first = await sale.start()
-        await sale.look(first)
-        second = await sale.start()
-        await counter.shop.hears("payment.attempt_closed", attempt_id=first["attempt_id"])
-        await sale.pay(first, status=409)
-        await sale.pay(second)
-        await sale.captured("kept")
-
-    await market.everywhere(scenario, CLOSING)
+    await all_providers.run(scenario, DIRECT)
 
 
-async def test_what_is_approved_too_late_is_not_captured(market: Market) -> None:
+async def test_the_next_attempt_closes_the_one_before(all_providers: AllProviders) -> None:
+    async def scenario(provider: ProviderHarness) -> None:
+        purchase = await provider.purchase()
+        first = await purchase.start_attempt()
+        await purchase.open_link(first)
+        second = await purchase.start_attempt()
+        await provider.upstream.wait_for_events("payment.attempt_closed", attempt_id=first["attempt_id"])
+        await purchase.pay(first, status=409)
+        await purchase.pay(second)
+        await purchase.wait_for_capture("kept")
+
+    await all_providers.run(scenario, CLOSING)
+
+
+async def test_what_is_approved_too_late_is_not_captured(all_providers: AllProviders) -> None:
     """Of an attempt that was replaced, and of an order that was cancelled."""
 
-    async def scenario(counter: Counter) -> None:
-        sale, other = await counter.sale(), await counter.sale()
-        replaced, late = await sale.start(), await other.start()
+    async def scenario(provider: ProviderHarness) -> None:
+        purchase, other = await provider.purchase(), await provider.purchase()
+        replaced, late = await purchase.start_attempt(), await other.start_attempt()
         await other.cancel()
-        second = await sale.start()
+        second = await purchase.start_attempt()
         for started in (replaced, late):
-            await counter.shop.hears("payment.attempt_closed", attempt_id=started["attempt_id"])
-            await sale.pay(started)
-        await sale.pay(second)
-        await sale.captured("kept")
-        assert len((await counter.ledger())["captures"]) == before + 1
+            await provider.upstream.wait_for_events("payment.attempt_closed", attempt_id=started["attempt_id"])
+            await purchase.pay(started)
+        await purchase.pay(second)
+        await purchase.wait_for_capture("kept")
+        assert len((await provider.ledger())["captures"]) == before + 1
 
-    before = len((await market.counters["paypal"].ledger())["captures"])
-    await market.everywhere(scenario, ("paypal",))
-
-
-async def test_a_capture_whose_answer_was_lost_is_found_when_the_order_is_cancelled(market: Market) -> None:
-    async def scenario(counter: Counter) -> None:
-        sale = await counter.sale()
-        started = await sale.start()
-        with counter.withheld() as kept:
-            counter.behaves(lost=1.0)
-            await sale.pay(started)
-            await counter.notify(kept[0](now()))
-            await until(lambda: len(kept) == 2, "a capture", lambda: kept)
-            await sale.cancel()
-        counter.behaves()
-        await sale.captured("late", asking=True)
-        await sale.refunded()
-
-    await market.everywhere(scenario, ("paypal",))
+    before = len((await all_providers.providers["paypal"].ledger())["captures"])
+    await all_providers.run(scenario, ("paypal",))
 
 
-async def test_an_attempt_that_cannot_be_closed_is_waited_for(market: Market) -> None:
+async def test_a_capture_whose_answer_was_lost_is_found_when_the_order_is_cancelled(
+    all_providers: AllProviders,
+) -> None:
+    async def scenario(provider: ProviderHarness) -> None:
+        purchase = await provider.purchase()
+        started = await purchase.start_attempt()
+        with provider.withheld_notifications() as kept:
+            provider.set_habits(lost=1.0)
+            await purchase.pay(started)
+            await provider.post_notification(kept[0](now()))
+            await wait_for(lambda: len(kept) == 2, "a capture", lambda: kept)
+            await purchase.cancel()
+        provider.set_habits()
+        await purchase.wait_for_capture("late", polling=True)
+        await purchase.wait_for_refund()
+
+    await all_providers.run(scenario, ("paypal",))
+
+
+async def test_an_attempt_that_cannot_be_closed_is_waited_for(all_providers: AllProviders) -> None:
     """Meanwhile the order is paid by the next one, and all is well."""
 
-    async def scenario(counter: Counter) -> None:
-        sale = await counter.sale()
-        first = await sale.start()
-        await sale.pay(await sale.start())
-        await sale.captured("kept")
-        await sale.attempt_is(first, "closing")
-        await market.clean()
-        await sale.expires(first)
-        await counter.shop.hears("payment.attempt_closed", attempt_id=first["attempt_id"])
+    async def scenario(provider: ProviderHarness) -> None:
+        purchase = await provider.purchase()
+        first = await purchase.start_attempt()
+        await purchase.pay(await purchase.start_attempt())
+        await purchase.wait_for_capture("kept")
+        await purchase.wait_for_attempt_state(first, "closing")
+        await all_providers.assert_books_agree()
+        await purchase.expire(first)
+        await provider.upstream.wait_for_events("payment.attempt_closed", attempt_id=first["attempt_id"])
 
-    await market.everywhere(scenario, ("unionpay",))
-
-
-async def test_what_is_paid_while_it_is_closed_is_asked_for_and_goes_back(market: Market) -> None:
-    async def scenario(counter: Counter) -> None:
-        sale = await counter.sale()
-        started = await sale.start()
-        await sale.look(started)
-        await sale.cancel()
-        await sale.captured("late", asking=True)
-        await sale.refunded(asking=True)
-        await sale.attempt_is(started, "captured")
-
-    await market.everywhere(scenario, CLOSING, paid_at_close=1.0, untold=1.0)
+    await all_providers.run(scenario, ("unionpay",))
 
 
-async def test_what_nobody_pays_is_closed_when_its_time_is_over(market: Market) -> None:
-    async def scenario(counter: Counter) -> None:
-        sale = await counter.sale()
-        started = await sale.start()
-        await sale.look(started)
-        await sale.expires(started)
-        await counter.shop.hears("payment.attempt_closed", attempt_id=started["attempt_id"])
+async def test_what_is_paid_while_it_is_closed_is_asked_for_and_goes_back(all_providers: AllProviders) -> None:
+    async def scenario(provider: ProviderHarness) -> None:
+        purchase = await provider.purchase()
+        started = await purchase.start_attempt()
+        await purchase.open_link(started)
+        await purchase.cancel()
+        await purchase.wait_for_capture("late", polling=True)
+        await purchase.wait_for_refund(polling=True)
+        await purchase.wait_for_attempt_state(started, "captured")
 
-    await market.everywhere(scenario)
+    await all_providers.run(scenario, CLOSING, paid_at_close=1.0, untold=1.0)
+
+
+async def test_what_nobody_pays_is_closed_when_its_time_is_over(all_providers: AllProviders) -> None:
+    async def scenario(provider: ProviderHarness) -> None:
+        purchase = await provider.purchase()
+        started = await purchase.start_attempt()
+        await purchase.open_link(started)
+        await purchase.expire(started)
+        await provider.upstream.wait_for_events("payment.attempt_closed", attempt_id=started["attempt_id"])
+
+    await all_providers.run(scenario)

@@ -8,7 +8,16 @@ from uuid import uuid4
 import orjson
 import pytest
 
-from tests.e2e.system import SKU, Hall, cancel, mark, neighbour, reserve, sessions, sound_order
+from tests.e2e.system import (
+    SKU,
+    RunningSystem,
+    cancel,
+    order_create,
+    progress_mark,
+    reconnects,
+    sound_message,
+    stock_reserve,
+)
 from workers.runtime.settings import RuntimeSettings
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -23,7 +32,7 @@ class Bad:
     case: str
     error: str
     path: str = "$"
-    body: bytes | Callable[[], bytes] = sound_order
+    body: bytes | Callable[[], bytes] = order_create
     key: str | bytes = "order.create"
     queue: str = "order-creation"
     properties: dict[str, Any] = field(default_factory=dict)
@@ -37,7 +46,7 @@ class Bad:
 
 def changed(**changes: Any) -> Callable[[], bytes]:
     """A sound order.create with other fields."""
-    return lambda: sound_order(**changes)
+    return lambda: order_create(**changes)
 
 
 def line(**changes: Any) -> Callable[[], bytes]:
@@ -47,7 +56,7 @@ def line(**changes: Any) -> Callable[[], bytes]:
 
 def inserted(text: bytes) -> Callable[[], bytes]:
     """A sound order.create with these bytes where `pc` was."""
-    return lambda: sound_order().replace(b'"pc"', text)
+    return lambda: order_create().replace(b'"pc"', text)
 
 
 def address(**changes: str) -> Callable[[], bytes]:
@@ -57,7 +66,7 @@ def address(**changes: str) -> Callable[[], bytes]:
 
 def without(name: str) -> Callable[[], bytes]:
     """A sound order.create without a field."""
-    return lambda: orjson.dumps({key: value for key, value in orjson.loads(sound_order()).items() if key != name})
+    return lambda: orjson.dumps({key: value for key, value in orjson.loads(order_create()).items() if key != name})
 
 
 def p(**properties: Any) -> dict[str, Any]:
@@ -69,8 +78,8 @@ ROWS = [
     # not JSON
     Bad("not JSON", "json_invalid", body=b"{not json"),
     Bad("nothing at all", "json_invalid", body=b""),
-    Bad("JSON cut off", "json_invalid", body=lambda: sound_order()[:-1]),
-    Bad("two JSON values", "json_invalid", body=lambda: sound_order() * 2),
+    Bad("JSON cut off", "json_invalid", body=lambda: order_create()[:-1]),
+    Bad("two JSON values", "json_invalid", body=lambda: order_create() * 2),
     Bad("bytes that are no UTF-8", "json_invalid", body=inserted(b'"\xff\xfe"')),
     Bad("half a surrogate pair", "json_invalid", body=inserted(rb'"\ud800"')),
     Bad("an overlong encoding", "json_invalid", body=inserted(b'"\xc0\xaf"')),
@@ -96,16 +105,16 @@ ROWS = [
     Bad("a currency in small letters", "string_pattern_mismatch", "$.currency", changed(currency="cny")),
     Bad("a phone with letters", "string_pattern_mismatch", "$.address.phone", address(phone="x")),
     Bad("201 lines", "too_long", "$.items", changed(items=[{"sku_id": SKU, "qty": 1}] * 201)),
-    Bad("a number past 64 bits", "less_than_equal", "$.items[0].qty", lambda: sound_order().replace(
+    Bad("a number past 64 bits", "less_than_equal", "$.items[0].qty", lambda: order_create().replace(
         b'"qty":1', b'"qty":9223372036854775808')),
-    Bad("a number far past 64 bits", "greater_than_equal", "$.items[0].qty", lambda: sound_order().replace(
+    Bad("a number far past 64 bits", "greater_than_equal", "$.items[0].qty", lambda: order_create().replace(
         b'"qty":1', b'"qty":-' + b"9" * 40)),
-    Bad("infinity", "int_type", "$.items[0].qty", lambda: sound_order().replace(b'"qty":1', b'"qty":Infinity')),
+    Bad("infinity", "int_type", "$.items[0].qty", lambda: order_create().replace(b'"qty":1', b'"qty":Infinity')),
     Bad("a NUL in a text", "string_pattern_mismatch", "$.user_id", changed(user_id="a\0b")),
     Bad("a NUL in an address", "string_pattern_mismatch", "$.address.detail", address(detail="\0")),
     Bad("an id past 64 bits", "less_than_equal", "$.order_id", lambda: cancel(order_id="9" * 19), "order.cancel",
         CHANGES),
-    Bad("too large", "too_large", body=lambda: sound_order(remark="x" * BODY_MAX_BYTES)),
+    Bad("too large", "too_large", body=lambda: order_create(remark="x" * BODY_MAX_BYTES)),
     # what it says it is
     Bad("an unknown type", "unknown_type", properties=p(type="order.explode.v1")),
     Bad("an unknown version", "unknown_version", properties=p(type="order.create.v9")),
@@ -113,9 +122,9 @@ ROWS = [
     Bad("no type", "missing_type", properties=p(type=None)),
     Bad("a key that its type denies", "wrong_routing_key", "$", cancel, "order.delete", CHANGES,
         p(type="order.cancel.v1")),
-    Bad("an internal type among commands", "forbidden_exchange", "$", reserve, "stock.receive", "stock",
+    Bad("an internal type among commands", "forbidden_exchange", "$", stock_reserve, "stock.receive", "stock",
         p(type="stock.reserve.v1")),
-    Bad("a progress mark among commands", "forbidden_exchange", "$", mark, "payment.result", "payment-results",
+    Bad("a progress mark among commands", "forbidden_exchange", "$", progress_mark, "payment.result", "payment-results",
         p(type="progress.mark.v1")),
     # its frame
     Bad("no message id", "missing_message_id", properties=p(message_id=None)),
@@ -130,40 +139,42 @@ ROWS = [
 ]  # fmt: skip
 
 
-async def between_neighbours(hall: Hall, bad: Bad, body: bytes, **properties: Any) -> list[str]:
+async def between_neighbours(system: RunningSystem, bad: Bad, body: bytes, **properties: Any) -> list[str]:
     """Publish it between two sound ones, so that one batch has all three; the ids of the sound ones."""
-    speaker = hall.gateway if bad.queue == "payment-results" else hall.upstream
-    async with hall.standstill():
-        ids = [await speaker.say(*neighbour(bad.queue))]  # whoever takes it waits, and meanwhile the others arrive
-        await hall.taken(bad.queue, 1)
-        ids.append(await speaker.say(*neighbour(bad.queue)))
-        await hall.taken(bad.queue, 2)
-        await hall.publish(body, bad.key, **properties)
-        await hall.taken(bad.queue, 3)
-        ids.append(await speaker.say(*neighbour(bad.queue)))
-        await hall.taken(bad.queue, 4)
+    speaker = system.payments if bad.queue == "payment-results" else system.upstream
+    async with system.inbox_locked():
+        ids = [
+            await speaker.publish(*sound_message(bad.queue))
+        ]  # whoever takes it waits, and meanwhile the others arrive
+        await system.wait_until_in_flight(bad.queue, 1)
+        ids.append(await speaker.publish(*sound_message(bad.queue)))
+        await system.wait_until_in_flight(bad.queue, 2)
+        await system.publish(body, bad.key, **properties)
+        await system.wait_until_in_flight(bad.queue, 3)
+        ids.append(await speaker.publish(*sound_message(bad.queue)))
+        await system.wait_until_in_flight(bad.queue, 4)
     return ids
 
 
 @pytest.mark.parametrize("bad", [pytest.param(row, id=row.case) for row in ROWS])
-async def test_a_message_that_cannot_be_read(hall: Hall, bad: Bad) -> None:
-    if bad.needs_roles and not hall.broker.has_roles:
+async def test_a_message_that_cannot_be_read(system: RunningSystem, bad: Bad) -> None:
+    if bad.needs_roles and not system.broker.has_roles:
         pytest.skip("this broker lends one user for all roles")
-    await hall.quiet()
-    before, lost = await hall.written(bad.queue), sessions()
+    await system.wait_until_idle()
+    before, lost = await system.row_counts(bad.queue), reconnects()
     body, correlation_id = bad.content(), uuid4().hex
-    given = {"correlation_id": correlation_id, "reply_to": hall.upstream.inbox} | bad.properties
+    given = {"correlation_id": correlation_id, "reply_to": system.upstream.inbox} | bad.properties
 
-    ids = await between_neighbours(hall, bad, body, **given)
+    ids = await between_neighbours(system, bad, body, **given)
 
-    letter = await hall.letter(body)
+    letter = await system.dead_letter(body)
     said = (letter["queue"], letter["reason"], letter["error_type"], letter["error_path"])
     assert said == (bad.queue, "invalid", bad.error, bad.path)
     assert letter["error_message"]
     if bad.queue != "payment-results":  # an unknown order's payment is put off, not done
-        _, second, third = await hall.handled(*ids)
+        _, second, third = await system.wait_until_handled(*ids)
         assert second == third, "all were one batch"
-        after = await hall.written(bad.queue)
+        after = await system.row_counts(bad.queue)
         sound = 3 if bad.queue == "order-creation" else 0
         assert {name: after[name] - before[name] for name in after} == {
             "orders": sound,
@@ -173,8 +184,8 @@ async def test_a_message_that_cannot_be_read(hall: Hall, bad: Bad) -> None:
             "inbox": 3,
         }
     if given["correlation_id"] == correlation_id:
-        told = await hall.answer(correlation_id=correlation_id)
+        told = await system.reply(correlation_id=correlation_id)
         assert (told["properties"].message_type, told["code"]) == ("command.rejected.v1", "MESSAGE_INVALID")
         assert told["details"] == {"error": bad.error, "path": bad.path}
-    await hall.settled(bad.queue)
-    assert sessions() == lost, "the connection lives"
+    await system.wait_until_settled(bad.queue)
+    assert reconnects() == lost, "the connection lives"

@@ -8,116 +8,118 @@ from uuid import uuid4
 import orjson
 import pytest
 
-from tests.e2e.system import SKU, Hall, ask, eventually
-from tests.e2e.upstream import Upstream, order_body, until
+from tests.e2e.system import SKU, RunningSystem, publish_command, wait_until
+from tests.e2e.upstream import Upstream, order_body, wait_for
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 
 @asynccontextmanager
-async def stock_does_not_answer(hall: Hall) -> AsyncIterator[None]:
+async def stock_does_not_answer(system: RunningSystem) -> AsyncIterator[None]:
     """Commands that need stock stay undecided meanwhile."""
-    async with hall.pool.acquire() as connection, connection.transaction():
+    async with system.pool.acquire() as connection, connection.transaction():
         await connection.execute("LOCK TABLE stock_holders IN SHARE MODE")
         yield
 
 
-async def row(hall: Hall, request_id: str) -> Any:
-    return await hall.pool.fetchrow("SELECT * FROM commands WHERE request_id = $1", request_id)
+async def row(system: RunningSystem, request_id: str) -> Any:
+    return await system.pool.fetchrow("SELECT * FROM commands WHERE request_id = $1", request_id)
 
 
-async def test_a_repeat_hears_the_stored_outcome_marked_as_a_duplicate(hall: Hall) -> None:
+async def test_a_repeat_hears_the_stored_outcome_marked_as_a_duplicate(system: RunningSystem) -> None:
     body = order_body((SKU, 1))
-    first = await hall.answer(correlation_id=await ask(hall, "order.create", body))
-    again = await hall.answer(correlation_id=await ask(hall, "order.create", body))
+    first = await system.reply(correlation_id=await publish_command(system, "order.create", body))
+    again = await system.reply(correlation_id=await publish_command(system, "order.create", body))
     ours = ("properties", "headers", "event")
     assert {k: v for k, v in again.items() if k not in ours} == {k: v for k, v in first.items() if k not in ours} | {
         "duplicate": True
     }
     assert first["properties"].message_type == again["properties"].message_type == "order.created.v1"
     assert "duplicate" not in first
-    assert await hall.pool.fetchval("SELECT count(*) FROM orders WHERE request_id = $1", body["request_id"]) == 1
+    assert await system.pool.fetchval("SELECT count(*) FROM orders WHERE request_id = $1", body["request_id"]) == 1
 
 
-async def test_a_repeat_by_another_spelling_of_the_same_json_is_a_repeat(hall: Hall) -> None:
+async def test_a_repeat_by_another_spelling_of_the_same_json_is_a_repeat(system: RunningSystem) -> None:
     body = order_body((SKU, 1))
-    await hall.answer(correlation_id=await ask(hall, "order.create", body))
+    await system.reply(correlation_id=await publish_command(system, "order.create", body))
     shuffled = orjson.dumps(dict(reversed(body.items())), option=orjson.OPT_INDENT_2)
-    assert (await hall.answer(correlation_id=await ask(hall, "order.create", shuffled)))["duplicate"] is True
+    assert (await system.reply(correlation_id=await publish_command(system, "order.create", shuffled)))[
+        "duplicate"
+    ] is True
 
 
-async def test_a_repeat_without_reply_to_is_quiet(hall: Hall) -> None:
+async def test_a_repeat_without_reply_to_is_quiet(system: RunningSystem) -> None:
     body = order_body((SKU, 1))
-    await hall.answer(correlation_id=await ask(hall, "order.create", body))
-    heard = len(hall.upstream.events)
-    message_id = await hall.upstream.say("order.create", body)
-    await hall.handled(message_id)
-    await hall.quiet()
-    assert len(hall.upstream.events) == heard
+    await system.reply(correlation_id=await publish_command(system, "order.create", body))
+    heard = len(system.upstream.events)
+    message_id = await system.upstream.publish("order.create", body)
+    await system.wait_until_handled(message_id)
+    await system.wait_until_idle()
+    assert len(system.upstream.events) == heard
 
 
-async def test_who_repeats_before_the_decision_is_told_too(hall: Hall) -> None:
+async def test_who_repeats_before_the_decision_is_told_too(system: RunningSystem) -> None:
     body = order_body((SKU, 1))
-    async with Upstream.connect(hall.broker) as other:
-        async with stock_does_not_answer(hall):
-            first = await ask(hall, "order.create", body)
+    async with Upstream.connect(system.broker) as other:
+        async with stock_does_not_answer(system):
+            first = await publish_command(system, "order.create", body)
             for n in range(2):
                 about = {"reply_to": other.inbox, "correlation_id": f"mine-{n}"}
-                await hall.handled(await hall.upstream.say("order.create", body, **about))
-            stored = await row(hall, body["request_id"])
+                await system.wait_until_handled(await system.upstream.publish("order.create", body, **about))
+            stored = await row(system, body["request_id"])
             assert stored["outcome_type"] is None
-            assert set(stored["reply_tos"]) == {hall.upstream.inbox, other.inbox}
+            assert set(stored["reply_tos"]) == {system.upstream.inbox, other.inbox}
             assert not other.replies
-        told = await hall.answer(correlation_id=first)
-        await until(lambda: len(other.replies) == 2, "the other to be told")
+        told = await system.reply(correlation_id=first)
+        await wait_for(lambda: len(other.replies) == 2, "the other to be told")
     assert {told["order_id"]} == {reply["order_id"] for reply in other.replies}
     assert {reply["properties"].correlation_id for reply in other.replies} == {"mine-0", "mine-1"}
 
 
-async def test_repeats_in_one_batch_make_one_order(hall: Hall) -> None:
-    await hall.quiet()
+async def test_repeats_in_one_batch_make_one_order(system: RunningSystem) -> None:
+    await system.wait_until_idle()
     body = order_body((SKU, 1))
-    async with hall.standstill():
-        asked = [await ask(hall, "order.create", body) for _ in range(5)]
-        await hall.taken("order-creation", 5)
-    told = [await hall.answer(correlation_id=one) for one in asked]
+    async with system.inbox_locked():
+        asked = [await publish_command(system, "order.create", body) for _ in range(5)]
+        await system.wait_until_in_flight("order-creation", 5)
+    told = [await system.reply(correlation_id=one) for one in asked]
     assert len({reply["order_id"] for reply in told}) == 1
-    assert await hall.pool.fetchval("SELECT count(*) FROM orders WHERE request_id = $1", body["request_id"]) == 1
+    assert await system.pool.fetchval("SELECT count(*) FROM orders WHERE request_id = $1", body["request_id"]) == 1
 
 
 @pytest.mark.parametrize("decided", [True, False])
-async def test_the_same_key_with_another_payload_is_a_conflict(hall: Hall, decided: bool) -> None:
+async def test_the_same_key_with_another_payload_is_a_conflict(system: RunningSystem, decided: bool) -> None:
     body = order_body((SKU, 1))
     other = body | {"remark": "and a card, please"}
     if decided:
-        await hall.answer(correlation_id=await ask(hall, "order.create", body))
-        refused = await hall.answer(correlation_id=await ask(hall, "order.create", other))
+        await system.reply(correlation_id=await publish_command(system, "order.create", body))
+        refused = await system.reply(correlation_id=await publish_command(system, "order.create", other))
     else:
-        async with stock_does_not_answer(hall):
-            first = await ask(hall, "order.create", body)
-            refused = await hall.answer(correlation_id=await ask(hall, "order.create", other))
-        await hall.answer(correlation_id=first, type_="order.created.v1")
+        async with stock_does_not_answer(system):
+            first = await publish_command(system, "order.create", body)
+            refused = await system.reply(correlation_id=await publish_command(system, "order.create", other))
+        await system.reply(correlation_id=first, type_="order.created.v1")
     assert (refused["properties"].message_type, refused["code"]) == ("command.rejected.v1", "IDEMPOTENCY_CONFLICT")
-    assert (await row(hall, body["request_id"]))["outcome_type"] == "order.created.v1"
-    assert await hall.pool.fetchval("SELECT count(*) FROM orders WHERE request_id = $1", body["request_id"]) == 1
+    assert (await row(system, body["request_id"]))["outcome_type"] == "order.created.v1"
+    assert await system.pool.fetchval("SELECT count(*) FROM orders WHERE request_id = $1", body["request_id"]) == 1
 
 
-async def test_two_users_may_use_the_same_request_id(hall: Hall) -> None:
+async def test_two_users_may_use_the_same_request_id(system: RunningSystem) -> None:
     request_id = uuid4().hex
     bodies = [order_body((SKU, 1), user_id=user, request_id=request_id) for user in ("u1", "u2")]
-    told = [await hall.answer(correlation_id=await ask(hall, "order.create", body)) for body in bodies]
+    told = [await system.reply(correlation_id=await publish_command(system, "order.create", body)) for body in bodies]
     assert len({event["order_id"] for event in told}) == 2
 
 
-async def test_every_command_has_one_outcome(hall: Hall) -> None:
-    await hall.quiet()
+async def test_every_command_has_one_outcome(system: RunningSystem) -> None:
+    await system.wait_until_idle()
 
     async def decided() -> bool:
-        return not await hall.pool.fetchval("SELECT count(*) FROM commands WHERE outcome_type IS NULL")
+        return not await system.pool.fetchval("SELECT count(*) FROM commands WHERE outcome_type IS NULL")
 
-    await eventually(decided, "every command to be decided")
+    await wait_until(decided, "every command to be decided")
     heard: dict[tuple[str, str], set[str]] = {}
-    for event in hall.upstream.events:
+    for event in system.upstream.events:
         if event["event"] in ("order.created", "order.rejected"):
             heard.setdefault((event["user_id"], event["request_id"]), set()).add(event["properties"].message_id)
     assert all(len(ids) == 1 for ids in heard.values())

@@ -11,7 +11,7 @@ import orjson
 import pika
 import pytest
 
-from tests.e2e.system import SKU, Hall, sound_order
+from tests.e2e.system import SKU, RunningSystem, order_create
 from tests.e2e.upstream import order_body
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -52,8 +52,8 @@ def ask_with_pika(url: str, exchange: str, body: bytes, *, direct: bool) -> tupl
 
 
 @pytest.mark.parametrize("direct", [False, True], ids=["a queue of its own", "direct reply-to"])
-async def test_pika_places_an_order_and_reads_its_outcome(hall: Hall, direct: bool) -> None:
-    url, exchange = hall.broker["upstream"], hall.broker.names.commands
+async def test_pika_places_an_order_and_reads_its_outcome(system: RunningSystem, direct: bool) -> None:
+    url, exchange = system.broker["upstream"], system.broker.names.commands
     body = order_body((SKU, 2))
     about, answer = await asyncio.to_thread(ask_with_pika, url, exchange, orjson.dumps(body), direct=direct)
     assert (about.type, about.content_type, about.app_id) == ("order.created.v1", "application/json", "oms")
@@ -64,18 +64,18 @@ async def test_pika_places_an_order_and_reads_its_outcome(hall: Hall, direct: bo
     )
 
 
-async def test_pika_is_told_what_is_wrong_with_an_order(hall: Hall) -> None:
-    url, exchange = hall.broker["upstream"], hall.broker.names.commands
+async def test_pika_is_told_what_is_wrong_with_an_order(system: RunningSystem) -> None:
+    url, exchange = system.broker["upstream"], system.broker.names.commands
     about, answer = await asyncio.to_thread(
-        ask_with_pika, url, exchange, sound_order(items=[{"sku_id": SKU, "qty": "2"}]), direct=False
+        ask_with_pika, url, exchange, order_create(items=[{"sku_id": SKU, "qty": "2"}]), direct=False
     )
     assert (about.type, answer["code"]) == ("command.rejected.v1", "MESSAGE_INVALID")
     assert answer["details"] == {"error": "int_type", "path": "$.items[0].qty"}
 
 
-def amqp_publish(hall: Hall, body: bytes, *options: str, key: str = "order.create") -> None:
+def amqp_publish(system: RunningSystem, body: bytes, *options: str, key: str = "order.create") -> None:
     """Debian's command; it knows neither message_id nor type."""
-    command = ["amqp-publish", "--url", hall.broker["upstream"], "-e", hall.broker.names.commands, "-r", key]
+    command = ["amqp-publish", "--url", system.broker["upstream"], "-e", system.broker.names.commands, "-r", key]
     subprocess.run([*command, "-p", "-C", "application/json", *options], input=body, check=True, timeout=30)
 
 
@@ -95,20 +95,20 @@ def headers(**given: str) -> list[str]:
 
 @pytest.mark.usefixtures("amqp_tools")
 @pytest.mark.parametrize("reply_as", ["header", "property"])
-async def test_amqp_tools_place_an_order_with_headers_only(hall: Hall, reply_as: str) -> None:
-    body, message_id = sound_order(), uuid4().hex
+async def test_amqp_tools_place_an_order_with_headers_only(system: RunningSystem, reply_as: str) -> None:
+    body, message_id = order_create(), uuid4().hex
     options = headers(message_id=message_id, type="order.create.v1")
-    options += headers(reply_to=hall.upstream.inbox) if reply_as == "header" else ["-t", hall.upstream.inbox]
-    await asyncio.to_thread(amqp_publish, hall, body, *options)
-    told = await hall.answer(correlation_id=message_id)
+    options += headers(reply_to=system.upstream.inbox) if reply_as == "header" else ["-t", system.upstream.inbox]
+    await asyncio.to_thread(amqp_publish, system, body, *options)
+    told = await system.reply(correlation_id=message_id)
     assert (told["properties"].message_type, told["request_id"]) == (
         "order.created.v1",
         orjson.loads(body)["request_id"],
     )
-    await asyncio.to_thread(amqp_publish, hall, body, *options)  # nervous fingers
-    await hall.quiet()
+    await asyncio.to_thread(amqp_publish, system, body, *options)  # nervous fingers
+    await system.wait_until_idle()
     count = "SELECT count(*) FROM orders WHERE request_id = $1"
-    assert await hall.pool.fetchval(count, orjson.loads(body)["request_id"]) == 1
+    assert await system.pool.fetchval(count, orjson.loads(body)["request_id"]) == 1
 
 
 @pytest.mark.usefixtures("amqp_tools")
@@ -122,17 +122,17 @@ async def test_amqp_tools_place_an_order_with_headers_only(hall: Hall, reply_as:
     ],
 )
 async def test_amqp_tools_without_the_headers_are_refused_with_the_reason(
-    hall: Hall, given: dict[str, str], error: str
+    system: RunningSystem, given: dict[str, str], error: str
 ) -> None:
-    body = sound_order()
-    await asyncio.to_thread(amqp_publish, hall, body, *headers(**given, reply_to=hall.upstream.inbox))
-    letter = await hall.letter(body)
+    body = order_create()
+    await asyncio.to_thread(amqp_publish, system, body, *headers(**given, reply_to=system.upstream.inbox))
+    letter = await system.dead_letter(body)
     assert (letter["reason"], letter["error_type"]) == ("invalid", error)
 
 
 @pytest.mark.usefixtures("amqp_tools")
-async def test_amqp_tools_cannot_speak_for_an_operator(hall: Hall) -> None:
-    body, message_id = sound_order(actor={"type": "operator", "id": "ops-1"}), uuid4().hex
-    given = headers(message_id=message_id, type="order.create.v1", reply_to=hall.upstream.inbox)
-    await asyncio.to_thread(amqp_publish, hall, body, *given)
-    assert (await hall.answer(correlation_id=message_id))["code"] == "AUTH_FORBIDDEN"
+async def test_amqp_tools_cannot_speak_for_an_operator(system: RunningSystem) -> None:
+    body, message_id = order_create(actor={"type": "operator", "id": "ops-1"}), uuid4().hex
+    given = headers(message_id=message_id, type="order.create.v1", reply_to=system.upstream.inbox)
+    await asyncio.to_thread(amqp_publish, system, body, *given)
+    assert (await system.reply(correlation_id=message_id))["code"] == "AUTH_FORBIDDEN"

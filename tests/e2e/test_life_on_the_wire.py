@@ -2,21 +2,21 @@
 
 from db.pool import Pool
 from tests.conftest import Broker
-from tests.e2e.upstream import Upstream, open_shop, states
+from tests.e2e.upstream import Upstream, running_system, states
 
 
 async def test_an_order_lives_from_create_to_completed(declared_broker: Broker, database_url: str, pool: Pool) -> None:
     async with (
-        open_shop(declared_broker, database_url, receipt_window_seconds=1),
+        running_system(declared_broker, database_url, receipt_window_seconds=1),
         Upstream.connect(declared_broker) as shop,
         Upstream.connect(declared_broker, "payments") as gateway,
     ):
-        await shop.fill("s1", "s2")
-        created = await shop.created(("s1", 2), ("s2", 1))
+        await shop.fill_stock("s1", "s2")
+        created = await shop.place_order(("s1", 2), ("s2", 1))
         await gateway.pay(created)
-        await shop.hears("order.paid")
+        await shop.wait_for_events("order.paid")
         await shop.ship(created["order_id"], "T1", "delivered", "outbound", "picked_up")
-        await shop.hears("order.completed")
+        await shop.wait_for_events("order.completed")
     assert await states(pool) == {"completed": 1}
     story = [(e["event"], e["headers"]["seq"]) for e in shop.events if e["event"].startswith("order.")]
     assert story == [
@@ -32,10 +32,10 @@ async def test_an_order_lives_from_create_to_completed(declared_broker: Broker, 
 async def test_an_unpaid_order_is_cancelled_when_its_window_ends(
     declared_broker: Broker, database_url: str, pool: Pool
 ) -> None:
-    async with open_shop(declared_broker, database_url), Upstream.connect(declared_broker) as shop:
-        await shop.fill("s1")
-        created = await shop.created(("s1", 2))
-        [event] = await shop.hears("order.cancelled", order_id=created["order_id"])
+    async with running_system(declared_broker, database_url), Upstream.connect(declared_broker) as shop:
+        await shop.fill_stock("s1")
+        created = await shop.place_order(("s1", 2))
+        [event] = await shop.wait_for_events("order.cancelled", order_id=created["order_id"])
     assert event["cancel_type"] == "timeout"
     row = await pool.fetchrow("SELECT cancelled_at >= expire_at AS in_time FROM orders")
     assert row is not None

@@ -6,89 +6,94 @@ import pytest
 
 from scripts.gateways import by_hand
 from tests.conftest import Broker
-from tests.e2e.all_providers import Market
-from tests.e2e.provider_harness import PAYABLE, Counter, now
+from tests.e2e.all_providers import AllProviders
+from tests.e2e.provider_harness import PAYABLE, ProviderHarness, now
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 
-async def test_an_order_is_paid_and_given_back_whatever_copies_come(market: Market) -> None:
+async def test_an_order_is_paid_and_given_back_whatever_copies_come(all_providers: AllProviders) -> None:
     """Two copies of every notification by different routes, and before them one that something wrote anew."""
 
-    async def scenario(counter: Counter) -> None:
-        sale = await counter.bought()
-        await counter.shop.hears("order.paid", order_id=sale.order_id)
-        await sale.cancel()
-        refund = await sale.refunded()
+    async def scenario(provider: ProviderHarness) -> None:
+        purchase = await provider.paid_purchase()
+        await provider.upstream.wait_for_events("order.paid", order_id=purchase.order_id)
+        await purchase.cancel()
+        refund = await purchase.wait_for_refund()
         assert refund["amount"] == PAYABLE
-        rewritten = (await counter.ledger())["habits"]["reserialised"]
-        refused = await counter.shop.hears("payment.callback_rejected", rewritten, provider=counter.name)
+        rewritten = (await provider.ledger())["habits"]["reserialised"]
+        refused = await provider.upstream.wait_for_events(
+            "payment.callback_rejected", rewritten, provider=provider.name
+        )
         assert {event["code"] for event in refused} == {"PAY_SIGNATURE_INVALID"}
 
-    await market.everywhere(scenario, doubled=1.0, reserialised=1.0)
+    await all_providers.run(scenario, doubled=1.0, reserialised=1.0)
 
 
-async def test_a_hundred_copies_are_one_capture_and_a_forged_one_none(market: Market) -> None:
-    async def scenario(counter: Counter) -> None:
-        sale = await counter.sale()
-        started = await sale.start()
-        before = len(counter.shop.heard("payment.callback_rejected", provider=counter.name))
-        with counter.withheld() as kept:
-            await sale.pay(started)
-            await counter.notify(counter.gateway.forged(kept[0](now())))
-            refused = await counter.shop.hears("payment.callback_rejected", before + 1, provider=counter.name)
+async def test_a_hundred_copies_are_one_capture_and_a_forged_one_none(all_providers: AllProviders) -> None:
+    async def scenario(provider: ProviderHarness) -> None:
+        purchase = await provider.purchase()
+        started = await purchase.start_attempt()
+        before = len(provider.upstream.events_of("payment.callback_rejected", provider=provider.name))
+        with provider.withheld_notifications() as kept:
+            await purchase.pay(started)
+            await provider.post_notification(provider.gateway.forged(kept[0](now())))
+            refused = await provider.upstream.wait_for_events(
+                "payment.callback_rejected", before + 1, provider=provider.name
+            )
             assert refused[-1]["code"] == "PAY_SIGNATURE_INVALID"
-            await sale.is_("awaiting_payment")
-            await asyncio.gather(*(counter.notify(kept[0](now())) for _ in range(100)))
-            await sale.captured("kept")
-            await asyncio.gather(*(counter.notify(kept[-1](now())) for _ in range(10)))
-        await sale.is_("paid")
+            await purchase.assert_state("awaiting_payment")
+            await asyncio.gather(*(provider.post_notification(kept[0](now())) for _ in range(100)))
+            await purchase.wait_for_capture("kept")
+            await asyncio.gather(*(provider.post_notification(kept[-1](now())) for _ in range(10)))
+        await purchase.assert_state("paid")
 
-    await market.everywhere(scenario)
+    await all_providers.run(scenario)
     told = [
-        (event["provider"], event["trade_no"]) for event in market.counters["alipay"].shop.heard("payment.captured")
+        (event["provider"], event["trade_no"])
+        for event in all_providers.providers["alipay"].upstream.events_of("payment.captured")
     ]
     assert len(told) == len(set(told))
 
 
-async def test_a_wrong_amount_goes_back_and_the_right_one_is_taken_next(market: Market) -> None:
-    async def scenario(counter: Counter) -> None:
-        sale = await counter.sale()
-        await sale.pay(await sale.start())
-        captured = await sale.captured("mismatch")
+async def test_a_wrong_amount_goes_back_and_the_right_one_is_taken_next(all_providers: AllProviders) -> None:
+    async def scenario(provider: ProviderHarness) -> None:
+        purchase = await provider.purchase()
+        await purchase.pay(await purchase.start_attempt())
+        captured = await purchase.wait_for_capture("mismatch")
         assert captured["amount"] != PAYABLE
-        assert (await sale.refunded())["amount"] == captured["amount"]
-        await sale.is_("awaiting_payment")
-        counter.behaves()
-        await sale.pay(await sale.start())
-        assert (await sale.captured("kept"))["amount"] == PAYABLE
+        assert (await purchase.wait_for_refund())["amount"] == captured["amount"]
+        await purchase.assert_state("awaiting_payment")
+        provider.set_habits()
+        await purchase.pay(await purchase.start_attempt())
+        assert (await purchase.wait_for_capture("kept"))["amount"] == PAYABLE
 
-    await market.everywhere(scenario, wrong_amount=1.0)
-
-
-async def test_what_is_never_told_is_asked_for(market: Market) -> None:
-    async def scenario(counter: Counter) -> None:
-        sale = await counter.sale()
-        await sale.pay(await sale.start())
-        await sale.captured("kept", asking=True)
-        await sale.cancel()
-        await sale.refunded(asking=True)
-
-    await market.everywhere(scenario, untold=1.0)
+    await all_providers.run(scenario, wrong_amount=1.0)
 
 
-async def test_an_order_can_be_made_and_paid_by_hand(market: Market, hall_broker: Broker) -> None:
+async def test_what_is_never_told_is_asked_for(all_providers: AllProviders) -> None:
+    async def scenario(provider: ProviderHarness) -> None:
+        purchase = await provider.purchase()
+        await purchase.pay(await purchase.start_attempt())
+        await purchase.wait_for_capture("kept", polling=True)
+        await purchase.cancel()
+        await purchase.wait_for_refund(polling=True)
+
+    await all_providers.run(scenario, untold=1.0)
+
+
+async def test_an_order_can_be_made_and_paid_by_hand(all_providers: AllProviders, module_broker: Broker) -> None:
     """With nothing but what payment.started says, given to the gateway as it is."""
 
-    async def scenario(counter: Counter) -> None:
-        started = await by_hand.start(hall_broker["upstream"], hall_broker.names.prefix, counter.name)
-        async with counter.client.post(f"{counter.gateway.origin}/buyer/pay", json=started) as answer:
+    async def scenario(provider: ProviderHarness) -> None:
+        started = await by_hand.start(module_broker["upstream"], module_broker.names.prefix, provider.name)
+        async with provider.client.post(f"{provider.gateway.origin}/buyer/pay", json=started) as answer:
             assert (await answer.json())["out_trade_no"] == started["out_trade_no"]
-        await counter.shop.hears("order.paid", order_id=started["order_id"])
+        await provider.upstream.wait_for_events("order.paid", order_id=started["order_id"])
 
-    await market.everywhere(scenario)
+    await all_providers.run(scenario)
 
 
-async def test_what_the_shop_refuses_is_said_by_hand(hall_broker: Broker, market: Market) -> None:
+async def test_what_the_shop_refuses_is_said_by_hand(module_broker: Broker, all_providers: AllProviders) -> None:
     with pytest.raises(by_hand.RefusedError, match="PAY_PARAM_INVALID"):
-        await by_hand.start(hall_broker["upstream"], hall_broker.names.prefix, "wechat", "smoke")
+        await by_hand.start(module_broker["upstream"], module_broker.names.prefix, "wechat", "smoke")

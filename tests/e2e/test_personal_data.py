@@ -13,9 +13,9 @@ import pytest
 
 from db import cipher
 from db.pool import open_pool
-from tests.chaos.deployment import SKU, Plant
+from tests.chaos.deployment import SKU, Deployment
 from tests.conftest import Broker
-from tests.e2e.raw_amqp import Raw
+from tests.e2e.raw_amqp import RawClient
 from tests.e2e.upstream import order_body
 from workers.services import dead_letters as dead_letter_decisions
 from workers.store import dead_letters
@@ -36,9 +36,9 @@ def traces(where: str, content: bytes) -> Iterator[str]:
                 yield f"{canary} in {where}"
 
 
-async def dump(plant: Plant) -> dict[str, bytes]:
+async def dump(deployment: Deployment) -> dict[str, bytes]:
     """Every row of every table and view as text, bytes as hexadecimal digits."""
-    connection = await asyncpg.connect(plant.database_url)
+    connection = await asyncpg.connect(deployment.database_url)
     names = await connection.fetch(
         "SELECT table_name FROM information_schema.tables WHERE table_schema = 'public' ORDER BY table_name"
     )
@@ -50,8 +50,8 @@ async def dump(plant: Plant) -> dict[str, bytes]:
     return dumped
 
 
-async def nothing_is_in_the_database(plant: Plant) -> None:
-    assert [found for table, content in (await dump(plant)).items() for found in traces(table, content)] == []
+async def nothing_is_in_the_database(deployment: Deployment) -> None:
+    assert [found for table, content in (await dump(deployment)).items() for found in traces(table, content)] == []
 
 
 def order(**changes: Any) -> bytes:
@@ -73,69 +73,69 @@ BAD = [
 
 
 @pytest.fixture
-async def plant(
+async def deployment(
     declared_broker: Broker, database_url: str, tmp_path_factory: pytest.TempPathFactory
-) -> AsyncIterator[Plant]:
+) -> AsyncIterator[Deployment]:
     """Servers; nothing runs yet."""
     cipher.configure(os.environ["OMS_ENCRYPTION_KEYS"])  # as the processes will
-    made = Plant(declared_broker, database_url, tmp_path_factory.mktemp("personal"))
+    made = Deployment(declared_broker, database_url, tmp_path_factory.mktemp("personal"))
     try:
         yield made
     finally:
         made.kill()
 
 
-async def test_personal_data_is_in_clear_nowhere(plant: Plant) -> None:
+async def test_personal_data_is_in_clear_nowhere(deployment: Deployment) -> None:
     async with (
-        await aio_pika.connect(plant.broker["upstream"]) as connection,
-        Raw.connect(plant.broker["upstream"]) as raw,
+        await aio_pika.connect(deployment.broker["upstream"]) as connection,
+        RawClient.connect(deployment.broker["upstream"]) as raw,
     ):
         channel = await connection.channel()
         heard = await channel.declare_queue(HEARD, exclusive=True)
-        await heard.bind(plant.broker.names.events, "#")
-        plant.start("worker")
-        await plant.fill()
-        await plant.until("SELECT EXISTS (SELECT FROM skus)")
+        await heard.bind(deployment.broker.names.events, "#")
+        deployment.start("worker")
+        await deployment.fill_stock()
+        await deployment.wait_until("SELECT EXISTS (SELECT FROM skus)")
 
-        await _publish(plant, raw, order(), *BAD)
-        await _publish(plant, raw, order(), key="order.nobody")
-        await plant.until(
+        await _publish(deployment, raw, order(), *BAD)
+        await _publish(deployment, raw, order(), key="order.nobody")
+        await deployment.wait_until(
             f"SELECT (SELECT count(*) FROM orders) = 1 AND (SELECT count(*) FROM dead_letters) = {len(BAD) + 1}"
         )
-        await nothing_is_in_the_database(plant)
-        await _replay_the_unrouted(plant)
-        assert await plant.ask("SELECT count(*) FROM outbox WHERE type = 'order.create.v1'") == 1
-        await nothing_is_in_the_database(plant)
+        await nothing_is_in_the_database(deployment)
+        await _replay_the_unrouted(deployment)
+        assert await deployment.query("SELECT count(*) FROM outbox WHERE type = 'order.create.v1'") == 1
+        await nothing_is_in_the_database(deployment)
 
-        plant.start("relay")
-        await plant.until("SELECT count(*) FILTER (WHERE state = 'awaiting_payment') = 2 FROM orders")
+        deployment.start("relay")
+        await deployment.wait_until("SELECT count(*) FILTER (WHERE state = 'awaiting_payment') = 2 FROM orders")
         moved = {
             "request_id": uuid4().hex,
             "actor": {"type": "user", "id": "u1"},
             "address": ADDRESS,
-            "order_id": str(await plant.ask("SELECT min(id) FROM orders")),
+            "order_id": str(await deployment.query("SELECT min(id) FROM orders")),
         }
-        await _publish(plant, raw, orjson.dumps(moved), key="order.change_address")
-        await plant.until("SELECT sum(modify_count) = 1 FROM order_addresses")
-        await plant.until("SELECT count(*) = 0 FROM outbox")
-        assert set(await plant.stop()) == {0}
-        await nothing_is_in_the_database(plant)
+        await _publish(deployment, raw, orjson.dumps(moved), key="order.change_address")
+        await deployment.wait_until("SELECT sum(modify_count) = 1 FROM order_addresses")
+        await deployment.wait_until("SELECT count(*) = 0 FROM outbox")
+        assert set(await deployment.stop()) == {0}
+        await nothing_is_in_the_database(deployment)
         await _no_event_tells(heard)
-    assert b"dead letter" in plant.logs()
-    assert list(traces("the logs", plant.logs())) == []
-    await _who_has_the_key_can_read(plant)
+    assert b"dead letter" in deployment.logs()
+    assert list(traces("the logs", deployment.logs())) == []
+    await _who_has_the_key_can_read(deployment)
 
 
-async def _publish(plant: Plant, raw: Raw, *bodies: bytes, key: str = "order.create") -> None:
+async def _publish(deployment: Deployment, raw: RawClient, *bodies: bytes, key: str = "order.create") -> None:
     type_ = key if key == "order.change_address" else "order.create"
     for body in bodies:
         await raw.publish(
-            plant.broker.names.commands, key, body, type=f"{type_}.v1", message_id=uuid4().hex, user_id=raw.user
+            deployment.broker.names.commands, key, body, type=f"{type_}.v1", message_id=uuid4().hex, user_id=raw.user
         )
 
 
-async def _replay_the_unrouted(plant: Plant) -> None:
-    pool = await open_pool(plant.database_url, application_name="tests", max_size=1)
+async def _replay_the_unrouted(deployment: Deployment) -> None:
+    pool = await open_pool(deployment.database_url, application_name="tests", max_size=1)
     async with pool.acquire() as tx, tx.transaction():
         row_id = await tx.fetchval("SELECT id FROM dead_letters WHERE queue = 'unrouted'")
         rows = await dead_letters.lock(tx, [row_id])
@@ -152,8 +152,8 @@ async def _no_event_tells(heard: aio_pika.abc.AbstractQueue) -> None:
     assert told == 5, "the SKU, its stock, two orders, another address"
 
 
-async def _who_has_the_key_can_read(plant: Plant) -> None:
-    connection = await asyncpg.connect(plant.database_url)
+async def _who_has_the_key_can_read(deployment: Deployment) -> None:
+    connection = await asyncpg.connect(deployment.database_url)
     addresses = await connection.fetch("SELECT * FROM order_addresses")
     letters = await connection.fetch("SELECT * FROM dead_letters")
     await connection.close()

@@ -9,7 +9,7 @@ import orjson
 import pika
 import pytest
 
-from tests.e2e.system import SKU, Hall
+from tests.e2e.system import SKU, RunningSystem
 from tests.e2e.upstream import order_body
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -45,34 +45,34 @@ class Checkout:
         self.connection.close()
 
 
-def preview_then_order(hall: Hall, *, direct: bool) -> tuple[Any, dict[str, Any], dict[str, Any]]:
-    checkout = Checkout(hall.broker["upstream"], direct=direct)
+def preview_then_order(system: RunningSystem, *, direct: bool) -> tuple[Any, dict[str, Any], dict[str, Any]]:
+    checkout = Checkout(system.broker["upstream"], direct=direct)
     order = order_body((SKU, 3), user_id=f"u-{uuid4().hex}")
-    about, preview = checkout.ask(hall.broker.names.queries, "order.preview", {name: order[name] for name in ASKED})
+    about, preview = checkout.ask(system.broker.names.queries, "order.preview", {name: order[name] for name in ASKED})
     order |= {"expected_pay_amount": preview["amounts"]["payable"]}
-    _, created = checkout.ask(hall.broker.names.commands, "order.create", order, delivery_mode=2)
+    _, created = checkout.ask(system.broker.names.commands, "order.create", order, delivery_mode=2)
     checkout.close()
     return about, preview, created
 
 
 @pytest.mark.parametrize("direct", [False, True], ids=["a queue of its own", "direct reply-to"])
-async def test_pika_asks_for_the_price_and_orders_at_it(hall: Hall, direct: bool) -> None:
-    about, preview, created = await asyncio.to_thread(preview_then_order, hall, direct=direct)
+async def test_pika_asks_for_the_price_and_orders_at_it(system: RunningSystem, direct: bool) -> None:
+    about, preview, created = await asyncio.to_thread(preview_then_order, system, direct=direct)
     assert (about.type, about.content_type, about.app_id) == ("order.previewed.v1", "application/json", "oms")
     assert about.delivery_mode == 1
     assert (preview["amounts"]["payable"], preview["items"][0]["unit_price"]) == (1500, 500)
     assert (created["state"], created["amounts"]) == ("awaiting_payment", preview["amounts"])
 
 
-def asked_wrongly(hall: Hall, body: Any, key: str, role: str, **properties: Any) -> dict[str, Any]:
-    checkout = Checkout(hall.broker[role])
-    about, answer = checkout.ask(hall.broker.names.queries, key, body, **properties)
+def asked_wrongly(system: RunningSystem, body: Any, key: str, role: str, **properties: Any) -> dict[str, Any]:
+    checkout = Checkout(system.broker[role])
+    about, answer = checkout.ask(system.broker.names.queries, key, body, **properties)
     checkout.close()
     assert about.type == "query.rejected.v1"
     return answer
 
 
-async def test_what_the_readme_asks_is_a_question_and_may_be_asked(hall: Hall) -> None:
+async def test_what_the_readme_asks_is_a_question_and_may_be_asked(system: RunningSystem) -> None:
     part = (
         (ROOT / "README.md")
         .read_text("utf-8")
@@ -82,8 +82,8 @@ async def test_what_the_readme_asks_is_a_question_and_may_be_asked(hall: Hall) -
     body = orjson.loads(part.partition("```json")[2].partition("```")[0])
 
     def ask() -> dict[str, Any]:
-        checkout = Checkout(hall.broker["upstream"])
-        about, answer = checkout.ask(hall.broker.names.queries, "order.preview", body)
+        checkout = Checkout(system.broker["upstream"])
+        about, answer = checkout.ask(system.broker.names.queries, "order.preview", body)
         checkout.close()
         assert about.type == "order.previewed.v1"
         return answer
@@ -105,36 +105,36 @@ WRONG: list[tuple[str, Any, str, str, str | None]] = [
 
 @pytest.mark.parametrize(("body", "key", "code", "path"), [w[1:] for w in WRONG], ids=[w[0] for w in WRONG])
 async def test_pika_is_told_what_is_wrong_with_a_question(
-    hall: Hall, body: Any, key: str, code: str, path: str | None
+    system: RunningSystem, body: Any, key: str, code: str, path: str | None
 ) -> None:
-    before = await hall.written("queries")
-    answer = await asyncio.to_thread(asked_wrongly, hall, body, key, "upstream")
+    before = await system.row_counts("queries")
+    answer = await asyncio.to_thread(asked_wrongly, system, body, key, "upstream")
     assert (answer["code"], answer["path"]) == (code, path)
-    assert await hall.written("queries") == before
-    assert await hall.pool.fetchval("SELECT count(*) FROM dead_letters WHERE queue = 'queries'") == 0
+    assert await system.row_counts("queries") == before
+    assert await system.pool.fetchval("SELECT count(*) FROM dead_letters WHERE queue = 'queries'") == 0
 
 
-async def test_a_trusted_operator_asks_for_a_user(hall: Hall) -> None:
+async def test_a_trusted_operator_asks_for_a_user(system: RunningSystem) -> None:
     def ask() -> dict[str, Any]:
-        url = hall.broker["operator"]
+        url = system.broker["operator"]
         checkout = Checkout(url)
         user_id = url.split("//")[1].split(":")[0]
-        about, answer = checkout.ask(hall.broker.names.queries, "order.preview", OPERATOR, user_id=user_id)
+        about, answer = checkout.ask(system.broker.names.queries, "order.preview", OPERATOR, user_id=user_id)
         checkout.close()
         assert about.type == "order.previewed.v1"
         return answer
 
-    if not hall.broker.has_roles:
+    if not system.broker.has_roles:
         pytest.skip("one URL serves every role")
     assert (await asyncio.to_thread(ask))["amounts"]["payable"] == 500
 
 
-async def test_the_addresses_of_a_preview_are_masked_on_the_wire(hall: Hall) -> None:
+async def test_the_addresses_of_a_preview_are_masked_on_the_wire(system: RunningSystem) -> None:
     def again() -> bytes:
-        checkout = Checkout(hall.broker["upstream"])
+        checkout = Checkout(system.broker["upstream"])
         order = order_body((SKU, 1), user_id=user_id)
-        checkout.ask(hall.broker.names.commands, "order.create", order)
-        _, answer = checkout.ask(hall.broker.names.queries, "order.preview", {name: order[name] for name in ASKED})
+        checkout.ask(system.broker.names.commands, "order.create", order)
+        _, answer = checkout.ask(system.broker.names.queries, "order.preview", {name: order[name] for name in ASKED})
         checkout.close()
         return orjson.dumps(answer)
 

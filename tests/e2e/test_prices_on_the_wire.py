@@ -5,7 +5,7 @@ from typing import Any
 
 from db.pool import Pool
 from tests.conftest import Broker
-from tests.e2e.upstream import Upstream, now, open_shop, states
+from tests.e2e.upstream import Upstream, now, running_system, states
 
 DAY = timedelta(days=1)
 
@@ -13,7 +13,7 @@ DAY = timedelta(days=1)
 async def upsert_skus(shop: Upstream) -> None:
     """Two SKUs of two sellers."""
     for sku, seller in (("s1", "ada"), ("s2", "bob")):
-        await shop.say(
+        await shop.publish(
             "sku.upsert",
             {
                 "sku_id": sku,
@@ -33,7 +33,7 @@ async def upsert_offers(shop: Upstream) -> None:
     """Two sellers; s1 costs 400 instead of 500; u1 has a coupon of 100 and 1,000 points."""
     starts, ends = (datetime.now(UTC) - DAY).isoformat(), (datetime.now(UTC) + DAY).isoformat()
     await upsert_skus(shop)
-    await shop.say(
+    await shop.publish(
         "promotion.upsert",
         {
             "promo_id": "p1",
@@ -48,7 +48,7 @@ async def upsert_offers(shop: Upstream) -> None:
             "prices": {"s1": 400},
         },
     )
-    await shop.say(
+    await shop.publish(
         "coupon_template.upsert",
         {
             "template_id": "t1",
@@ -61,12 +61,12 @@ async def upsert_offers(shop: Upstream) -> None:
             "valid_to": ends,
         },
     )
-    await shop.hears("coupon_template.changed")
-    await shop.say("coupon.issue", {"coupon_id": "c1", "template_id": "t1", "user_id": "u1"})
-    await shop.say("points.grant", {"request_id": "g1", "user_id": "u1", "points": 1000, "reason": "welcome"})
-    await shop.hears("points.changed", op="grant")
-    await shop.hears("coupon.issued")
-    await shop.hears("promotion.changed")
+    await shop.wait_for_events("coupon_template.changed")
+    await shop.publish("coupon.issue", {"coupon_id": "c1", "template_id": "t1", "user_id": "u1"})
+    await shop.publish("points.grant", {"request_id": "g1", "user_id": "u1", "points": 1000, "reason": "welcome"})
+    await shop.wait_for_events("points.changed", op="grant")
+    await shop.wait_for_events("coupon.issued")
+    await shop.wait_for_events("promotion.changed")
 
 
 def story(shop: Upstream, order_id: str) -> list[tuple[str, int]]:
@@ -79,24 +79,26 @@ async def test_a_discounted_order_of_two_sellers_is_paid_once_and_arrives_in_two
     declared_broker: Broker, database_url: str, pool: Pool
 ) -> None:
     async with (
-        open_shop(declared_broker, database_url, receipt_window_seconds=1, payment_window_seconds=30),
+        running_system(declared_broker, database_url, receipt_window_seconds=1, payment_window_seconds=30),
         Upstream.connect(declared_broker) as shop,
         Upstream.connect(declared_broker, "payments") as gateway,
     ):
-        await shop.fill("s1", "s2")
+        await shop.fill_stock("s1", "s2")
         await upsert_offers(shop)
         goods, paid = 2 * 400 + 500, 2 * 400 + 500 - 100 - 300
-        request = await shop.order(("s1", 2), ("s2", 1), coupon_id="c1", use_points=399, expected_pay_amount=paid)
-        [parent] = await shop.hears("order.created", request_id=request, parent_id=None)
+        request = await shop.publish_order(
+            ("s1", 2), ("s2", 1), coupon_id="c1", use_points=399, expected_pay_amount=paid
+        )
+        [parent] = await shop.wait_for_events("order.created", request_id=request, parent_id=None)
         assert (parent["amounts"]["promotion"], parent["amounts"]["payable"]) == (200, paid)
-        children = [await shop.hears("order.created", order_id=child) for child in parent["children"]]
+        children = [await shop.wait_for_events("order.created", order_id=child) for child in parent["children"]]
         assert sum(child["amounts"]["payable"] for [child] in children) == paid
         await gateway.pay(parent)
-        await shop.hears("order.split")
+        await shop.wait_for_events("order.split")
         for number, child in enumerate(parent["children"]):
             await shop.ship(child, f"T{number}", "outbound", "delivered")
-        await shop.hears("order.completed", 2)
-        await shop.hears("points.changed", 2, op="award")
+        await shop.wait_for_events("order.completed", 2)
+        await shop.wait_for_events("points.changed", 2, op="award")
     assert await states(pool) == {"split": 1, "completed": 2}
     assert story(shop, parent["order_id"]) == [("order.created", 1), ("order.paid", 2), ("order.split", 3)]
     for child in parent["children"]:
@@ -109,16 +111,16 @@ async def test_a_discounted_order_of_two_sellers_is_paid_once_and_arrives_in_two
 
 async def test_one_payment_pays_two_merged_orders(declared_broker: Broker, database_url: str, pool: Pool) -> None:
     async with (
-        open_shop(declared_broker, database_url, payment_window_seconds=30),
+        running_system(declared_broker, database_url, payment_window_seconds=30),
         Upstream.connect(declared_broker) as shop,
         Upstream.connect(declared_broker, "payments") as gateway,
     ):
-        await shop.fill("s1")
-        ids = [(await shop.created(("s1", n)))["order_id"] for n in (1, 2)]
+        await shop.fill_stock("s1")
+        ids = [(await shop.place_order(("s1", n)))["order_id"] for n in (1, 2)]
         wish: dict[str, Any] = {"request_id": "m1", "actor": {"type": "user", "id": "u1"}, "order_ids": ids}
-        await shop.say("order.merge", wish)
-        [merged, _] = await shop.hears("order.merged", 2)
-        await gateway.say(
+        await shop.publish("order.merge", wish)
+        [merged, _] = await shop.wait_for_events("order.merged", 2)
+        await gateway.publish(
             "payment.result",
             {
                 "order_id": ids[1],
@@ -131,7 +133,7 @@ async def test_one_payment_pays_two_merged_orders(declared_broker: Broker, datab
                 "occurred_at": now(),
             },
         )
-        await shop.hears("order.paid", 2)
+        await shop.wait_for_events("order.paid", 2)
     assert merged["amount"] == 1500
     assert await states(pool) == {"paid": 2}
 
@@ -140,15 +142,17 @@ async def test_a_business_types_own_payment_window_ends_on_time_without_a_delay_
     declared_broker: Broker, database_url: str, pool: Pool
 ) -> None:
     async with (
-        open_shop(declared_broker, database_url, payment_window_seconds=30),
+        running_system(declared_broker, database_url, payment_window_seconds=30),
         Upstream.connect(declared_broker) as shop,
         Upstream.connect(declared_broker, "operator") as operator,
     ):
-        await shop.fill("s1", qty=5)
-        await operator.say("settings.set", {"business_type": "group_buy", "revision": 1, "payment_window_seconds": 3})
-        await shop.hears("settings.changed")
-        created = await shop.created(("s1", 2), business_type="group_buy")
-        [ended] = await shop.hears("order.cancelled", order_id=created["order_id"])
+        await shop.fill_stock("s1", qty=5)
+        await operator.publish(
+            "settings.set", {"business_type": "group_buy", "revision": 1, "payment_window_seconds": 3}
+        )
+        await shop.wait_for_events("settings.changed")
+        created = await shop.place_order(("s1", 2), business_type="group_buy")
+        [ended] = await shop.wait_for_events("order.cancelled", order_id=created["order_id"])
     assert ended["cancel_type"] == "timeout"
     row = await pool.fetchrow("SELECT cancelled_at >= expire_at AS on_time, expire_at - created_at AS late FROM orders")
     assert row is not None
@@ -161,19 +165,19 @@ async def test_an_order_waits_for_the_risk_check_and_nothing_is_reserved_before(
     declared_broker: Broker, database_url: str, pool: Pool
 ) -> None:
     async with (
-        open_shop(declared_broker, database_url, risk_check="ask", payment_window_seconds=30),
+        running_system(declared_broker, database_url, risk_check="ask", payment_window_seconds=30),
         Upstream.connect(declared_broker) as shop,
         Upstream.connect(declared_broker, "operator") as checker,
     ):
-        await shop.fill("s1", qty=5)
-        await shop.order(("s1", 2), user_id="good")
-        await shop.order(("s1", 2), user_id="bad")
-        asked = {event["user_id"]: event for event in await shop.hears("risk.requested", 2)}
+        await shop.fill_stock("s1", qty=5)
+        await shop.publish_order(("s1", 2), user_id="good")
+        await shop.publish_order(("s1", 2), user_id="bad")
+        asked = {event["user_id"]: event for event in await shop.wait_for_events("risk.requested", 2)}
         assert await pool.fetchval("SELECT locked FROM stock") == 0
         for user, verdict in (("good", "passed"), ("bad", "rejected")):
-            await checker.say("risk.result", {"order_id": asked[user]["order_id"], "verdict": verdict})
-        await shop.hears("order.created", user_id="good")
-        [rejected] = await shop.hears("order.rejected", user_id="bad")
+            await checker.publish("risk.result", {"order_id": asked[user]["order_id"], "verdict": verdict})
+        await shop.wait_for_events("order.created", user_id="good")
+        [rejected] = await shop.wait_for_events("order.rejected", user_id="bad")
     assert (rejected["code"], rejected["order_no"]) == ("RISK_BLOCKED", None)
     assert await states(pool) == {"awaiting_payment": 1, "rejected": 1}
     assert await pool.fetchval("SELECT locked FROM stock") == 2

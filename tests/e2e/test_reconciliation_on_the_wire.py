@@ -10,7 +10,7 @@ from messages.payments import STATEMENT_BYTES_MAX
 from scripts.gateways import alipay_protocol
 from scripts.gateways.alipay_protocol import BillLine
 from tests.conftest import Broker
-from tests.e2e.upstream import Upstream, open_shop, until
+from tests.e2e.upstream import Upstream, running_system, wait_for
 from tests.providers import alipay_builders
 from workers import providers
 
@@ -35,14 +35,14 @@ def whole_day(at: datetime, trade_no: str, amount: int) -> bytes:
 
 
 async def test_a_full_statement_is_compared_and_answered(declared_broker: Broker, database_url: str) -> None:
-    async with open_shop(declared_broker, database_url), Upstream.connect(declared_broker, "payments") as gateway:
-        await gateway.fill("s1")
-        created = await gateway.created(("s1", 2))
+    async with running_system(declared_broker, database_url), Upstream.connect(declared_broker, "payments") as gateway:
+        await gateway.fill_stock("s1")
+        created = await gateway.place_order(("s1", 2))
         await gateway.pay(created, trade_no="t1")
-        [captured] = await gateway.hears("payment.captured")
+        [captured] = await gateway.wait_for_events("payment.captured")
         at = datetime.fromisoformat(captured["headers"]["occurred-at"])
         day = at.astimezone(alipay_protocol.CHINA).date().isoformat()
-        await gateway.say(
+        await gateway.publish(
             "payment.reconcile",
             {
                 "request_id": "day-1",
@@ -53,9 +53,9 @@ async def test_a_full_statement_is_compared_and_answered(declared_broker: Broker
             },
             reply_to=gateway.inbox,
         )
-        found = await gateway.hears("payment.discrepancy_found", STRANGERS)
-        [told] = await gateway.hears("payment.reconciled")
-        await until(lambda: bool(gateway.replies), "an answer", lambda: gateway.replies)
+        found = await gateway.wait_for_events("payment.discrepancy_found", STRANGERS)
+        [told] = await gateway.wait_for_events("payment.reconciled")
+        await wait_for(lambda: bool(gateway.replies), "an answer", lambda: gateway.replies)
     for outcome in (told, *gateway.replies):
         assert (outcome["rows"], outcome["matched"], outcome["differences"]) == (STRANGERS + 1, 1, STRANGERS)
     assert {(event["kind"], event["day"]) for event in found} == {("missing_here", day)}

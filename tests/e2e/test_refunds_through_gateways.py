@@ -4,8 +4,8 @@ from datetime import timedelta
 
 import pytest
 
-from tests.e2e.all_providers import Market, impatient
-from tests.e2e.provider_harness import PAYABLE, Counter
+from tests.e2e.all_providers import AllProviders, short_timeout
+from tests.e2e.provider_harness import PAYABLE, ProviderHarness
 from workers.providers.alipay import mapping
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -14,51 +14,51 @@ TROUBLES = [{"lost": 1.0}, {"error": 1.0}, {"slow": 1.0, "slow_seconds": 1.0}]
 
 @pytest.mark.parametrize("trouble", TROUBLES, ids=lambda habits: next(iter(habits)))
 async def test_a_refund_whose_answer_never_comes_ends_once(
-    market: Market, trouble: dict[str, float], monkeypatch: pytest.MonkeyPatch
+    all_providers: AllProviders, trouble: dict[str, float], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(mapping, "REFUND_SHOWS_AFTER", timedelta(0))  # until then it is asked and nothing is concluded
 
-    async def scenario(counter: Counter) -> None:
-        sale = await counter.bought()
-        counter.behaves(**trouble, untold=1.0)
-        await sale.cancel()
-        await sale.refund_is("unknown")
-        counter.behaves(untold=1.0)
-        await sale.refunded(asking=True)
+    async def scenario(provider: ProviderHarness) -> None:
+        purchase = await provider.paid_purchase()
+        provider.set_habits(**trouble, untold=1.0)
+        await purchase.cancel()
+        await purchase.wait_for_refund_state("unknown")
+        provider.set_habits(untold=1.0)
+        await purchase.wait_for_refund(polling=True)
 
-    async with impatient(0.4):
-        await market.everywhere(scenario)
-
-
-async def test_a_refund_that_is_under_way_is_done_when_a_notification_says_so(market: Market) -> None:
-    async def scenario(counter: Counter) -> None:
-        sale = await counter.bought()
-        await sale.cancel()
-        await sale.refunded()
-
-    await market.everywhere(scenario, refund_processing=1.0, refund_seconds=0.3)
+    async with short_timeout(0.4):
+        await all_providers.run(scenario)
 
 
-async def test_a_refund_that_is_under_way_is_done_when_the_provider_says_so(market: Market) -> None:
-    async def scenario(counter: Counter) -> None:
-        sale = await counter.bought()
-        counter.behaves(refund_processing=1.0, refund_seconds=0.3, untold=1.0)
-        await sale.cancel()
-        await sale.refund_is("submitted", "unknown")
-        await sale.refunded(asking=True)
+async def test_a_refund_that_is_under_way_is_done_when_a_notification_says_so(all_providers: AllProviders) -> None:
+    async def scenario(provider: ProviderHarness) -> None:
+        purchase = await provider.paid_purchase()
+        await purchase.cancel()
+        await purchase.wait_for_refund()
 
-    await market.everywhere(scenario)
+    await all_providers.run(scenario, refund_processing=1.0, refund_seconds=0.3)
 
 
-async def test_refunds_in_parts_are_told_apart(market: Market) -> None:
+async def test_a_refund_that_is_under_way_is_done_when_the_provider_says_so(all_providers: AllProviders) -> None:
+    async def scenario(provider: ProviderHarness) -> None:
+        purchase = await provider.paid_purchase()
+        provider.set_habits(refund_processing=1.0, refund_seconds=0.3, untold=1.0)
+        await purchase.cancel()
+        await purchase.wait_for_refund_state("submitted", "unknown")
+        await purchase.wait_for_refund(polling=True)
+
+    await all_providers.run(scenario)
+
+
+async def test_refunds_in_parts_are_told_apart(all_providers: AllProviders) -> None:
     """Alipay's notifications say the sum of all, the others' say the part."""
 
-    async def scenario(counter: Counter) -> None:
-        sale = await counter.bought()
+    async def scenario(provider: ProviderHarness) -> None:
+        purchase = await provider.paid_purchase()
         for part in (300, 200):
-            await sale.give_back(part)
-            await sale.refunded(amount=part)
-        await sale.cancel()
-        await sale.refunded(amount=PAYABLE - 500)
+            await purchase.request_refund(part)
+            await purchase.wait_for_refund(amount=part)
+        await purchase.cancel()
+        await purchase.wait_for_refund(amount=PAYABLE - 500)
 
-    await market.everywhere(scenario, refund_processing=1.0, refund_seconds=0.1)
+    await all_providers.run(scenario, refund_processing=1.0, refund_seconds=0.1)

@@ -7,7 +7,7 @@ from uuid import uuid4
 import orjson
 import pytest
 
-from tests.e2e.system import SKU, Hall, ask, cancel
+from tests.e2e.system import SKU, RunningSystem, cancel, publish_command
 from tests.e2e.upstream import order_body
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -48,14 +48,14 @@ REFUSED = [
 
 
 @pytest.mark.parametrize("no", [pytest.param(row, id=row.case) for row in REFUSED])
-async def test_an_order_that_the_business_refuses(hall: Hall, no: No) -> None:
-    await on_the_shelf(hall)
+async def test_an_order_that_the_business_refuses(system: RunningSystem, no: No) -> None:
+    await on_the_shelf(system)
     body = order_body((SKU, 1)) | no.changes
-    letters = await hall.pool.fetchval("SELECT count(*) FROM dead_letters")
-    told = await hall.answer(correlation_id=await ask(hall, "order.create", body))
+    letters = await system.pool.fetchval("SELECT count(*) FROM dead_letters")
+    told = await system.reply(correlation_id=await publish_command(system, "order.create", body))
     assert told["code"] == no.code
     assert no.details.items() <= told["details"].items()
-    stored = await hall.pool.fetchrow("SELECT * FROM commands WHERE request_id = $1", body["request_id"])
+    stored = await system.pool.fetchrow("SELECT * FROM commands WHERE request_id = $1", body["request_id"])
     assert stored is not None
     assert (stored["outcome_type"], orjson.loads(stored["outcome"])["code"]) == (
         told["properties"].message_type,
@@ -63,17 +63,17 @@ async def test_an_order_that_the_business_refuses(hall: Hall, no: No) -> None:
     )
     short = no.code == "INVENTORY_INSUFFICIENT"
     assert told["properties"].message_type == ("order.rejected.v1" if short else "command.rejected.v1")
-    states = await hall.pool.fetch("SELECT state FROM orders WHERE request_id = $1", body["request_id"])
+    states = await system.pool.fetch("SELECT state FROM orders WHERE request_id = $1", body["request_id"])
     assert [found["state"] for found in states] == (["rejected"] if short else [])
-    assert await hall.pool.fetchval("SELECT count(*) FROM dead_letters") == letters
+    assert await system.pool.fetchval("SELECT count(*) FROM dead_letters") == letters
 
 
-async def on_the_shelf(hall: Hall) -> None:
+async def on_the_shelf(system: RunningSystem) -> None:
     """A SKU that is off sale and one without any stock."""
-    if await hall.pool.fetchval("SELECT count(*) FROM skus") > 1:
+    if await system.pool.fetchval("SELECT count(*) FROM skus") > 1:
         return
     for sku, status in (("off", "off_sale"), ("none", "on_sale")):
-        await hall.upstream.say(
+        await system.upstream.publish(
             "sku.upsert",
             {
                 "sku_id": sku,
@@ -85,26 +85,26 @@ async def on_the_shelf(hall: Hall) -> None:
                 "currency": "CNY",
             },
         )
-        await hall.upstream.hears("sku.changed", sku_id=sku)
+        await system.upstream.wait_for_events("sku.changed", sku_id=sku)
 
 
 @pytest.mark.parametrize("actor", [{"type": "user", "id": "u2"}, {"type": "operator", "id": "op"}])
-async def test_nobody_can_use_up_anothers_request_ids(hall: Hall, actor: dict[str, str]) -> None:
+async def test_nobody_can_use_up_anothers_request_ids(system: RunningSystem, actor: dict[str, str]) -> None:
     body = order_body((SKU, 1))
-    forged = await ask(hall, "order.create", body | {"actor": actor}, user_id=None)
-    assert (await hall.answer(correlation_id=forged))["code"] == "AUTH_FORBIDDEN"
-    told = await hall.answer(correlation_id=await ask(hall, "order.create", body))
+    forged = await publish_command(system, "order.create", body | {"actor": actor}, user_id=None)
+    assert (await system.reply(correlation_id=forged))["code"] == "AUTH_FORBIDDEN"
+    told = await system.reply(correlation_id=await publish_command(system, "order.create", body))
     assert told["properties"].message_type == "order.created.v1"
     assert "duplicate" not in told
 
 
-async def test_a_refused_batch_mate_refuses_nobody_else(hall: Hall) -> None:
-    await hall.quiet()
+async def test_a_refused_batch_mate_refuses_nobody_else(system: RunningSystem) -> None:
+    await system.wait_until_idle()
     bodies = [order_body((SKU, 1)) | (REFUSED[n % 3].changes if n % 2 else {}) for n in range(10)]
-    async with hall.standstill():
-        asked = [await ask(hall, "order.create", body) for body in bodies]
-        await hall.taken("order-creation", 10)
-    told = [await hall.answer(correlation_id=one) for one in asked]
+    async with system.inbox_locked():
+        asked = [await publish_command(system, "order.create", body) for body in bodies]
+        await system.wait_until_in_flight("order-creation", 10)
+    told = [await system.reply(correlation_id=one) for one in asked]
     kinds = [reply["properties"].message_type for reply in told]
     assert kinds == ["order.created.v1", "command.rejected.v1"] * 5
 
@@ -123,33 +123,33 @@ def change(type_: str, order_id: str, **actor: str) -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("who", "code"), [({"id": "thief"}, "ORDER_NOT_FOUND"), ({"type": "operator", "id": "op"}, "AUTH_FORBIDDEN")]
 )
-async def test_strangers_change_nothing(hall: Hall, type_: str, who: dict[str, str], code: str) -> None:
-    created = await hall.upstream.created((SKU, 1))
-    before = await hall.pool.fetchrow("SELECT * FROM orders WHERE id = $1", int(created["order_id"]))
-    asked = await ask(hall, type_, change(type_, created["order_id"], **who), user_id=None)
-    assert (await hall.answer(correlation_id=asked))["code"] == code
-    assert await hall.pool.fetchrow("SELECT * FROM orders WHERE id = $1", int(created["order_id"])) == before
+async def test_strangers_change_nothing(system: RunningSystem, type_: str, who: dict[str, str], code: str) -> None:
+    created = await system.upstream.place_order((SKU, 1))
+    before = await system.pool.fetchrow("SELECT * FROM orders WHERE id = $1", int(created["order_id"]))
+    asked = await publish_command(system, type_, change(type_, created["order_id"], **who), user_id=None)
+    assert (await system.reply(correlation_id=asked))["code"] == code
+    assert await system.pool.fetchrow("SELECT * FROM orders WHERE id = $1", int(created["order_id"])) == before
 
 
-async def test_an_unknown_order_and_a_strangers_order_are_told_apart_by_nobody(hall: Hall) -> None:
-    created = await hall.upstream.created((SKU, 1))
+async def test_an_unknown_order_and_a_strangers_order_are_told_apart_by_nobody(system: RunningSystem) -> None:
+    created = await system.upstream.place_order((SKU, 1))
     told = []
     for order_id in (created["order_id"], "1"):
         body = orjson.loads(cancel(order_id=order_id)) | {"actor": {"type": "user", "id": "thief"}}
-        told.append(await hall.answer(correlation_id=await ask(hall, "order.cancel", body)))
+        told.append(await system.reply(correlation_id=await publish_command(system, "order.cancel", body)))
     first, second = ((reply["code"], reply["message"], set(reply["details"])) for reply in told)
     assert first == second
 
 
-async def test_an_operator_needs_a_trusted_broker_user(hall: Hall) -> None:
-    created = await hall.upstream.created((SKU, 1))
+async def test_an_operator_needs_a_trusted_broker_user(system: RunningSystem) -> None:
+    created = await system.upstream.place_order((SKU, 1))
     body = change("order.cancel", created["order_id"], type="operator", id="op")
-    await ask(hall, "order.cancel", body, speaker=hall.gateway)
-    [event] = await hall.upstream.hears("order.cancelled", order_id=created["order_id"])
+    await publish_command(system, "order.cancel", body, speaker=system.payments)
+    [event] = await system.upstream.wait_for_events("order.cancelled", order_id=created["order_id"])
     assert event["cancel_type"] == "operator"
 
 
-async def test_a_stock_correction_needs_a_trusted_broker_user(hall: Hall) -> None:
+async def test_a_stock_correction_needs_a_trusted_broker_user(system: RunningSystem) -> None:
     body = {
         "request_id": uuid4().hex,
         "sku_id": SKU,
@@ -157,9 +157,11 @@ async def test_a_stock_correction_needs_a_trusted_broker_user(hall: Hall) -> Non
         "delta": -1,
         "reason": "a mouse ate it",
     }
-    assert (await hall.answer(correlation_id=await ask(hall, "stock.adjust", body, user_id=None)))["code"] == (
-        "AUTH_FORBIDDEN"
-    )
+    assert (await system.reply(correlation_id=await publish_command(system, "stock.adjust", body, user_id=None)))[
+        "code"
+    ] == ("AUTH_FORBIDDEN")
     trusted = body | {"request_id": uuid4().hex}
-    told = await hall.answer(correlation_id=await ask(hall, "stock.adjust", trusted, speaker=hall.gateway))
+    told = await system.reply(
+        correlation_id=await publish_command(system, "stock.adjust", trusted, speaker=system.payments)
+    )
     assert told["properties"].message_type == "stock.adjusted.v1"

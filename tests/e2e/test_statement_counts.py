@@ -20,11 +20,11 @@ from messages.payments import ProgressMark
 from messages.providers import AttemptCall, ProviderCertificates, RefundCall
 from messages.registry import MODELS
 from messages.topology import QUEUES, Names
-from tests.e2e.payment_scenarios import PAYING, Checkout, Scenario
+from tests.e2e.payment_scenarios import PAYING, PaymentHarness, Scenario
 from tests.e2e.scenarios import SCENARIOS, issues, placed, reserves, unique
 from tests.handlers.harness import QUEUE_OF, HandlerHarness
 from tests.runtime.builders import delivery
-from tests.scripts.gateways.merchant import open_till
+from tests.scripts.gateways.merchant import open_merchant
 from workers import providers, shop
 from workers.domain.shop import Policy, Shop
 from workers.routes import ROUTES
@@ -133,10 +133,10 @@ async def test_fifty_payments_take_as_many_statements_as_one(
 ) -> None:
     scenario = PAYING[name]
     await harness.fill_stock(qty=10_000)
-    async with open_till(scenario.provider, **scenario.more) as till:
-        providers.configure({scenario.provider: till.provider})
+    async with open_merchant(scenario.provider, **scenario.more) as merchant:
+        providers.configure({scenario.provider: merchant.provider})
         try:
-            await compare(harness, database_url, partial(scenario.arrange, Checkout(harness, till)), scenario)
+            await compare(harness, database_url, partial(scenario.arrange, PaymentHarness(harness, merchant)), scenario)
         finally:
             await providers.close()
 
@@ -179,7 +179,9 @@ async def compare(
             )
             announced = [row["type"] for row in rows if row["destination"] != "reply"]
             assert_each_causes_the_same(works, rows)
-            assert scenario is None or announced.count(scenario.told) == (n if scenario.told else 0), announced
+            assert scenario is None or announced.count(scenario.announces) == (n if scenario.announces else 0), (
+                announced
+            )
     assert taken[2] == taken[1]
     assert 3 < len(taken[1]) < 30, "something was counted"
 

@@ -7,42 +7,44 @@ import pytest
 from prometheus_client import REGISTRY
 
 from tests.conftest import Broker
-from tests.e2e.all_providers import ALL, Market, open_market
-from tests.e2e.provider_harness import Counter, Sale
-from tests.e2e.upstream import until
+from tests.e2e.all_providers import ALL, AllProviders, running_providers
+from tests.e2e.provider_harness import ProviderHarness, Purchase
+from tests.e2e.upstream import wait_for
 
 PAIRS = [("wechat", "paypal"), ("alipay", "unionpay")]
 
 
 @pytest.mark.parametrize("away", PAIRS)
 @pytest.mark.asyncio(loop_scope="module")
-async def test_a_provider_that_is_away_keeps_only_its_own_calls_waiting(market: Market, away: tuple[str, ...]) -> None:
+async def test_a_provider_that_is_away_keeps_only_its_own_calls_waiting(
+    all_providers: AllProviders, away: tuple[str, ...]
+) -> None:
     there = [name for name in ALL if name not in away]
-    sales: list[Sale] = []
+    purchases: list[Purchase] = []
 
-    async def cancel_while_away(counter: Counter) -> None:
-        sale = await counter.bought()
-        await counter.gateway.close()
-        await sale.cancel()
-        await until(lambda: waits(counter.name), f"{counter.name} to wait")
-        sales.append(sale)
+    async def cancel_while_away(provider: ProviderHarness) -> None:
+        purchase = await provider.paid_purchase()
+        await provider.gateway.close()
+        await purchase.cancel()
+        await wait_for(lambda: waits(provider.name), f"{provider.name} to wait")
+        purchases.append(purchase)
 
-    async def as_ever(counter: Counter) -> None:
-        sale = await counter.bought()
-        await sale.cancel()
-        await sale.refunded()
+    async def as_ever(provider: ProviderHarness) -> None:
+        purchase = await provider.paid_purchase()
+        await purchase.cancel()
+        await purchase.wait_for_refund()
 
-    async def back(counter: Counter) -> None:
-        await counter.gateway.start(int(counter.gateway.origin.rpartition(":")[2]))
+    async def back(provider: ProviderHarness) -> None:
+        await provider.gateway.start(int(provider.gateway.origin.rpartition(":")[2]))
 
-    await market.at(away, cancel_while_away)
-    await market.at(there, as_ever)
-    for sale in sales:
-        await sale.refund_is("requested")
-        assert waits(sale.counter.name)
-    await market.at(away, back)
-    await asyncio.gather(*(sale.refunded() for sale in sales))
-    await market.clean()
+    await all_providers.run_at(away, cancel_while_away)
+    await all_providers.run_at(there, as_ever)
+    for purchase in purchases:
+        await purchase.wait_for_refund_state("requested")
+        assert waits(purchase.provider.name)
+    await all_providers.run_at(away, back)
+    await asyncio.gather(*(purchase.wait_for_refund() for purchase in purchases))
+    await all_providers.assert_books_agree()
 
 
 def waits(provider: str) -> bool:
@@ -55,16 +57,18 @@ async def test_a_certificate_that_is_not_known_is_fetched_and_believed(
 ) -> None:
     """From the first notification on, all are signed with a second key; WeChat Pay's answers soon are, too."""
 
-    async def scenario(counter: Counter) -> None:
-        sale = await counter.bought()
-        await sale.cancel()
-        await sale.refunded()
-        counter.behaves(untold=1.0)
-        sale = await counter.sale()
-        await sale.pay(await sale.start())
-        await sale.captured("kept", asking=True)
+    async def scenario(provider: ProviderHarness) -> None:
+        purchase = await provider.paid_purchase()
+        await purchase.cancel()
+        await purchase.wait_for_refund()
+        provider.set_habits(untold=1.0)
+        purchase = await provider.purchase()
+        await purchase.pay(await purchase.start_attempt())
+        await purchase.wait_for_capture("kept", polling=True)
 
-    async with open_market(declared_broker, database_url, tmp_path, rotate_after=0) as market:
-        await market.everywhere(scenario)
-        fetched = await market.pool.fetch("SELECT DISTINCT provider FROM provider_certificates ORDER BY provider")
+    async with running_providers(declared_broker, database_url, tmp_path, rotate_after=0) as all_providers:
+        await all_providers.run(scenario)
+        fetched = await all_providers.pool.fetch(
+            "SELECT DISTINCT provider FROM provider_certificates ORDER BY provider"
+        )
         assert [row["provider"] for row in fetched] == ["paypal", "wechat"]

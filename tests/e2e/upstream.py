@@ -45,7 +45,7 @@ def settings(broker: Broker, database_url: str, role: str, **changes: Any) -> Se
 
 
 @contextlib.asynccontextmanager
-async def open_shop(
+async def running_system(
     broker: Broker, database_url: str, *, routes: Sequence[Route] = ROUTES, **changes: Any
 ) -> AsyncIterator[None]:
     """Every worker (or those of some routes) and one relay, in this process, until the block ends."""
@@ -103,7 +103,7 @@ class Upstream:
 
         return keep
 
-    async def say(self, type_: str, body: Any, *, key: str | None = None, **properties: Any) -> str:
+    async def publish(self, type_: str, body: Any, *, key: str | None = None, **properties: Any) -> str:
         """Publish a command or fact; its message id."""
         message_id = str(properties.pop("message_id", uuid4()))
         given: dict[str, Any] = {
@@ -118,22 +118,22 @@ class Upstream:
         await exchange.publish(message, key or type_)
         return message_id
 
-    def heard(self, event: str, **fields: Any) -> list[dict[str, Any]]:
+    def events_of(self, event: str, **fields: Any) -> list[dict[str, Any]]:
         """Events of a type with these fields."""
         return [e for e in self.events if e["event"] == event and fields.items() <= e.items()]
 
-    async def hears(self, event: str, count: int = 1, **fields: Any) -> list[dict[str, Any]]:
+    async def wait_for_events(self, event: str, count: int = 1, **fields: Any) -> list[dict[str, Any]]:
         """Wait for that many."""
-        await until(
-            lambda: len(self.heard(event, **fields)) >= count, f"{count} x {event} {fields}", lambda: self.events
+        await wait_for(
+            lambda: len(self.events_of(event, **fields)) >= count, f"{count} x {event} {fields}", lambda: self.events
         )
-        return self.heard(event, **fields)
+        return self.events_of(event, **fields)
 
     # what upstream systems say
 
-    async def fill(self, *skus: str, qty: int = 100, price: int = 500) -> None:
+    async def fill_stock(self, *skus: str, qty: int = 100, price: int = 500) -> None:
         for sku in skus:
-            await self.say(
+            await self.publish(
                 "sku.upsert",
                 {
                     "sku_id": sku,
@@ -145,25 +145,25 @@ class Upstream:
                     "currency": "CNY",
                 },
             )
-            await self.say("stock.receive", {"ref": "note-1", "sku_id": sku, "warehouse": "main", "qty": qty})
-        await self.hears("sku.changed", len(skus))
-        await self.hears("stock.received", len(skus))
+            await self.publish("stock.receive", {"ref": "note-1", "sku_id": sku, "warehouse": "main", "qty": qty})
+        await self.wait_for_events("sku.changed", len(skus))
+        await self.wait_for_events("stock.received", len(skus))
 
-    async def order(self, *lines: tuple[str, int], price: int = 500, **changes: Any) -> str:
+    async def publish_order(self, *lines: tuple[str, int], price: int = 500, **changes: Any) -> str:
         """Publish order.create; its request id."""
         body = order_body(*lines, price=price, **changes)
-        await self.say("order.create", body)
+        await self.publish("order.create", body)
         return str(body["request_id"])
 
-    async def created(self, *lines: tuple[str, int], **changes: Any) -> dict[str, Any]:
+    async def place_order(self, *lines: tuple[str, int], **changes: Any) -> dict[str, Any]:
         """An order that awaits payment: its order.created event."""
-        request_id = await self.order(*lines, **changes)
-        [event] = await self.hears("order.created", request_id=request_id)
+        request_id = await self.publish_order(*lines, **changes)
+        [event] = await self.wait_for_events("order.created", request_id=request_id)
         return event
 
     async def pay(self, created: dict[str, Any], *, trade_no: str | None = None, amount: int | None = None) -> None:
         amounts = created["amounts"]
-        await self.say(
+        await self.publish(
             "payment.result",
             {
                 "order_id": created["order_id"],
@@ -178,10 +178,10 @@ class Upstream:
 
     async def ship(self, order_id: str, tracking_no: str, *statuses: str) -> None:
         about = {"order_id": order_id, "carrier": "sf", "tracking_no": tracking_no}
-        await self.say("shipment.book", about)
+        await self.publish("shipment.book", about)
         for status in statuses:
             fact = {"event_id": f"{tracking_no}-{status}", "status": status, "occurred_at": now()}
-            await self.say("shipment.update", about | fact)
+            await self.publish("shipment.update", about | fact)
 
 
 def now() -> str:
@@ -203,7 +203,7 @@ def order_body(*lines: tuple[str, int], price: int = 500, user_id: str = "u1", *
     return sound | changes
 
 
-async def until(done: Callable[[], bool], what: str, seen: Callable[[], Any] = lambda: "") -> None:
+async def wait_for(done: Callable[[], bool], what: str, seen: Callable[[], Any] = lambda: "") -> None:
     """Wait for something to become true; say what was waited for."""
     try:
         async with asyncio.timeout(WAIT_SECONDS):

@@ -32,21 +32,21 @@ WORKERS, BATCH_MAX = 6, 12
 
 
 @dataclass
-class Storm:
+class ConcurrentHarness:
     """`heard` is called with every event, `street` is what happens outside, one after the other while the workers work.
 
     `ends` counts how messages ended, by queue.
     """
 
     pool: Pool
-    dice: random.Random
-    heard: Callable[[str, dict[str, Any]], None]
-    street: list[Callable[[], Awaitable[None]]] = field(default_factory=list)
-    heaps: dict[str, list[Work]] = field(default_factory=lambda: defaultdict(list))
-    ends: Counter[tuple[str, str]] = field(default_factory=Counter)
+    rng: random.Random
+    on_event: Callable[[str, dict[str, Any]], None]
+    actions: list[Callable[[], Awaitable[None]]] = field(default_factory=list)
+    queues: dict[str, list[Work]] = field(default_factory=lambda: defaultdict(list))
+    outcomes: Counter[tuple[str, str]] = field(default_factory=Counter)
     busy: int = 0
 
-    def say(self, *bodies: Message) -> None:
+    def publish(self, *bodies: Message) -> None:
         """What the outside says, or one of us."""
         for body in bodies:
             parts = orjson.loads(body.model_dump_json())
@@ -55,12 +55,12 @@ class Storm:
                 parts = {"items": [{"correlation_id": "c", "causation_id": None, "occurred_at": now, "body": parts}]}
             user = "relay" if isinstance(body, Internal) else "payments"
             exchange = "" if isinstance(body, Internal) else NAMES.exchange_of(body.KIND)
-            self.heap(QUEUE_OF[body.TYPE], delivery(body.TYPE, parts, exchange=exchange, user_id=user))
+            self.enqueue(QUEUE_OF[body.TYPE], delivery(body.TYPE, parts, exchange=exchange, user_id=user))
 
-    def heap(self, queue: str, arrived: Any) -> None:
+    def enqueue(self, queue: str, arrived: Any) -> None:
         work = Decoder(queue, NAMES, TRUST)(arrived)
         assert work.failure is None, work.failure
-        self.heaps[queue] += [work] * self.dice.choice([1, 1, 1, 2])
+        self.queues[queue] += [work] * self.rng.choice([1, 1, 1, 2])
 
     async def relay(self) -> None:
         """What was announced goes where it belongs, and nothing waits for its delay."""
@@ -68,13 +68,13 @@ class Storm:
             destination, key = row["destination"], row["routing_key"]
             assert destination != "dead", row["headers"]
             if destination == "events":
-                self.heard(row["type"], orjson.loads(row["body"]))
+                self.on_event(row["type"], orjson.loads(row["body"]))
             elif destination != "reply":
                 queue = {"queue": key, "delay": key.partition(".")[2]}.get(destination, QUEUE_OF[row["type"]])
                 about = {"message_id": row["message_id"], "correlation_id": row["correlation_id"], "user_id": "relay"}
-                self.heap(queue, delivery(row["type"], bytes(row["body"]), exchange="", **about))
+                self.enqueue(queue, delivery(row["type"], bytes(row["body"]), exchange="", **about))
 
-    async def blow(self) -> None:
+    async def run(self) -> None:
         """Until nothing is left to do."""
         async with asyncio.TaskGroup() as workers:
             for _ in range(WORKERS):
@@ -83,23 +83,23 @@ class Storm:
     async def _worker(self) -> None:
         while True:
             self.busy += 1
-            if self.street:
-                await self.street.pop(0)()
+            if self.actions:
+                await self.actions.pop(0)()
             await self.relay()
-            queue = self.dice.choice([name for name, heap in self.heaps.items() if heap] or [""])
+            queue = self.rng.choice([name for name, heap in self.queues.items() if heap] or [""])
             if queue:
                 await self._work(queue)
             self.busy -= 1
-            if not (queue or self.busy or self.street):
+            if not (queue or self.busy or self.actions):
                 return
-            await asyncio.sleep(0 if queue or self.street else 0.001)
+            await asyncio.sleep(0 if queue or self.actions else 0.001)
 
     async def _work(self, queue: str) -> None:
-        heap = self.heaps[queue]
-        self.dice.shuffle(heap)
-        works = [heap.pop() for _ in range(min(len(heap), self.dice.randint(1, BATCH_MAX)))]
+        heap = self.queues[queue]
+        self.rng.shuffle(heap)
+        works = [heap.pop() for _ in range(min(len(heap), self.rng.randint(1, BATCH_MAX)))]
         for outcome in await process(QueueContext(ROUTE[queue], self.pool), works):
-            self.ends[queue, outcome.kind.value] += 1
+            self.outcomes[queue, outcome.kind.value] += 1
             assert outcome.kind in (Kind.ACKED, Kind.DUPLICATE, Kind.RETRIED), outcome.failure
             if outcome.kind is Kind.RETRIED:
                 heap.append(again(outcome.work))

@@ -60,7 +60,7 @@ async def ask(harness: HandlerHarness, provider: str, bodies: Sequence[Message])
     return batch
 
 
-async def ask_all(harness: HandlerHarness, provider: str) -> None:
+async def run_provider_calls(harness: HandlerHarness, provider: str) -> None:
     """Until nothing more is asked of the provider."""
     while bodies := taken(harness, provider):
         await ask(harness, provider, bodies)

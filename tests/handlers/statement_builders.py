@@ -20,7 +20,7 @@ NOON = datetime(2026, 11, 21, 4, 0, tzinfo=UTC)
 """In Shanghai, of DAY."""
 
 
-class Paper:
+class FakeStatements:
     """A provider that can do nothing but read its statements."""
 
     name = "alipay"
@@ -40,12 +40,12 @@ class Paper:
         return Row(cast(Any, words[0]), words[1], words[2], int(words[3]), words[4], number)
 
 
-def on_paper(*names: str) -> None:
+def configure_fake_statements(*names: str) -> None:
     """We speak with these providers, in so far."""
-    configure({name: cast(Provider, Paper()) for name in names or ("alipay",)})
+    configure({name: cast(Provider, FakeStatements()) for name in names or ("alipay",)})
 
 
-def paper(*lines: str, day: date = DAY) -> bytes:
+def statement_of(*lines: str, day: date = DAY) -> bytes:
     return "\n".join([day.isoformat(), *lines]).encode()
 
 
@@ -60,7 +60,7 @@ def reconcile(content: bytes, provider: str = "alipay", day: date = DAY, **chang
     return PaymentReconcile(**fields | changes)
 
 
-async def attempted(
+async def add_attempt(
     harness: HandlerHarness, order_id: int, trade_no: str, provider: str = "alipay", state: str = "captured"
 ) -> str:
     """Our number of the attempt that brought this trade number."""
@@ -92,17 +92,17 @@ async def attempted(
     return attempt.out_trade_no
 
 
-async def paid_at(
+async def pay_order_at(
     harness: HandlerHarness, at: datetime = NOON, trade_no: str = "t1", provider: str = "alipay"
 ) -> tuple[int, str]:
     """An order of 1000 that was paid then: its id, and our number of the attempt."""
     order_id = await harness.place_order()
     capture = captured(order_id, 1000, trade_no).model_copy(update={"occurred_at": at, "provider": provider})
     await harness.handle(capture, trusted=True)
-    return order_id, await attempted(harness, order_id, trade_no, provider)
+    return order_id, await add_attempt(harness, order_id, trade_no, provider)
 
 
-async def refunded_at(harness: HandlerHarness, order_id: int, amount: int, at: datetime | None = NOON) -> str:
+async def refund_order_at(harness: HandlerHarness, order_id: int, amount: int, at: datetime | None = NOON) -> str:
     """Some of it went back then, or is on its way: our number of the refund."""
     request = RefundRequest(request_id=uuid4().hex, actor=OPERATOR, order_id=order_id, amount=amount, reason="sorry")
     await harness.handle(request, trusted=True)

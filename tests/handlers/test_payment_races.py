@@ -19,8 +19,8 @@ from messages.refunds import RefundRequest
 from messages.timers import TimerDue
 from scripts.commands.audit import Finding, check
 from tests.handlers.builders import OPERATOR, cancel, create, user
-from tests.handlers.concurrent_harness import Storm, unique
-from tests.handlers.fake_provider import Account, Bank, Line
+from tests.handlers.concurrent_harness import ConcurrentHarness, unique
+from tests.handlers.fake_provider import FakeAlipay, FakeCaller, FakeProvider
 from tests.handlers.harness import HandlerHarness
 from tests.handlers.provider_calls import start
 from workers import providers, shop
@@ -37,28 +37,28 @@ WHERE captured_amount - refunded_amount <> CASE state WHEN 'paid' THEN payable_a
 
 
 @dataclass
-class Market:
+class PaymentRace:
     """Orders of 1000, some of them merged in pairs; their buyers, and the bank."""
 
     harness: HandlerHarness
-    dice: random.Random
-    wishes: int = 0
+    rng: random.Random
+    starts: int = 0
     events: dict[str, list[dict[str, Any]]] = field(default_factory=lambda: defaultdict(list))
 
     def __post_init__(self) -> None:
-        self.storm = Storm(self.harness.pool, self.dice, self.heard)
-        self.bank = Bank(self.dice, self.storm.say)
+        self.concurrent = ConcurrentHarness(self.harness.pool, self.rng, self.on_event)
+        self.fake_provider = FakeProvider(self.rng, self.concurrent.publish)
 
-    def heard(self, type_: str, event: dict[str, Any]) -> None:
+    def on_event(self, type_: str, event: dict[str, Any]) -> None:
         """A buyer whose client got what it needs mostly pays; an operator asks once more for what did not go back."""
         self.events[type_.rsplit(".", 1)[0]].append(event)
         if type_ == "refund.failed.v1":
             again = {"order_id": int(event["order_id"]), "amount": event["amount"], "refund_no": event["refund_no"]}
-            self.storm.say(RefundRequest(request_id=unique(), actor=OPERATOR, reason="once more", **again))
-        if type_ == "payment.started.v1" and self.dice.random() < 0.8:
-            self.bank.pay(event["out_trade_no"], event["amount"])
+            self.concurrent.publish(RefundRequest(request_id=unique(), actor=OPERATOR, reason="once more", **again))
+        if type_ == "payment.started.v1" and self.rng.random() < 0.8:
+            self.fake_provider.pay(event["out_trade_no"], event["amount"])
 
-    async def open(self) -> None:
+    async def plan_all(self) -> None:
         """An attempt or two for each order, cancellations and windows that end, as they come."""
         await self.harness.fill_stock(qty=10_000)
         await self.harness.handle(*(create(("s1", 2), request_id=unique()) for _ in range(ORDERS)))
@@ -67,26 +67,26 @@ class Market:
         await self.harness.handle(*(OrderMerge(request_id=unique(), actor=user(), order_ids=pair) for pair in pairs))
         for event in self.harness.events_of("order.merged"):
             merged = {"amount": 2 * PRICE, "intent_id": int(event["intent_id"])}
-            self.plan(partial(self.begin, int(event["order_id"]), **merged))
+            self.plan(partial(self.start_attempt, int(event["order_id"]), **merged))
         for order_id in order_ids:
-            self.plan(*[partial(self.begin, order_id)] * self.dice.choice([0, 1, 1, 2, 3]))
-            self.plan(*[partial(self.call_off, order_id)] * self.dice.choice([0, 0, 1]))
-            self.plan(*[partial(self.end_windows, [order_id])] * self.dice.choice([0, 0, 0, 1]))
-        self.plan(*[partial(self.wake, "attempt", share=0.2)] * 10, *[self.look] * 5)
-        self.dice.shuffle(self.storm.street)
+            self.plan(*[partial(self.start_attempt, order_id)] * self.rng.choice([0, 1, 1, 2, 3]))
+            self.plan(*[partial(self.cancel, order_id)] * self.rng.choice([0, 0, 1]))
+            self.plan(*[partial(self.end_windows, [order_id])] * self.rng.choice([0, 0, 0, 1]))
+        self.plan(*[partial(self.fire_timers, "attempt", share=0.2)] * 10, *[self.assert_invariants] * 5)
+        self.rng.shuffle(self.concurrent.actions)
 
     def plan(self, *happenings: Callable[[], Awaitable[None]]) -> None:
-        self.storm.street += happenings
+        self.concurrent.actions += happenings
 
-    async def begin(self, order_id: int, **changes: Any) -> None:
+    async def start_attempt(self, order_id: int, **changes: Any) -> None:
         """Some clients ask twice."""
-        wish = start(order_id, "alipay", self.dice.choice(["qr", "page"]), unique(), **changes)
-        self.wishes += 1
-        for _ in range(self.dice.choice([1, 1, 1, 2])):
-            self.storm.say(wish)
+        wish = start(order_id, "alipay", self.rng.choice(["qr", "page"]), unique(), **changes)
+        self.starts += 1
+        for _ in range(self.rng.choice([1, 1, 1, 2])):
+            self.concurrent.publish(wish)
 
-    async def call_off(self, order_id: int) -> None:
-        self.storm.say(cancel(order_id, unique()))
+    async def cancel(self, order_id: int) -> None:
+        self.concurrent.publish(cancel(order_id, unique()))
 
     async def end_windows(self, order_ids: Sequence[int] | None = None) -> None:
         """Of these orders, or of all that wait."""
@@ -95,51 +95,51 @@ class Market:
             " WHERE kind = 'payment' AND (key = ANY ($1) OR $1 IS NULL) RETURNING key",
             order_ids,
         )
-        self.storm.say(ProgressMark(at=datetime.now(UTC) + timedelta(hours=1)))
-        self.storm.say(*(TimerDue(kind="payment", key=row["key"], due_at=datetime.now(UTC)) for row in rows))
+        self.concurrent.publish(ProgressMark(at=datetime.now(UTC) + timedelta(hours=1)))
+        self.concurrent.publish(*(TimerDue(kind="payment", key=row["key"], due_at=datetime.now(UTC)) for row in rows))
 
-    async def look(self) -> None:
+    async def assert_invariants(self) -> None:
         """What holds at any moment holds in the middle of it all."""
         assert await violations(self.harness, drained=False) == []
 
-    async def wake(self, kind: Any, share: float = 1.0) -> None:
+    async def fire_timers(self, kind: Any, share: float = 1.0) -> None:
         """Timers that ask the bank, or some of them."""
         rows = await self.harness.pool.fetch("SELECT key FROM timers WHERE kind = $1 AND random() <= $2", kind, share)
-        self.storm.say(*(TimerDue(kind=kind, key=row["key"], due_at=datetime.now(UTC)) for row in rows))
+        self.concurrent.publish(*(TimerDue(kind=kind, key=row["key"], due_at=datetime.now(UTC)) for row in rows))
 
-    async def close(self) -> None:
+    async def finish(self) -> None:
         """The day ends: nobody can pay any more, and whoever asks is answered."""
-        self.bank.closing_time = True
+        self.fake_provider.is_reliable = True
         await self.end_windows()
-        await self.storm.blow()
+        await self.concurrent.run()
         await self.harness.pool.execute("UPDATE payment_attempts SET expire_at = now() - interval '1 hour'")
         for kind in ("attempt", "attempt", "refund", "refund"):
-            await self.wake(kind)
-            await self.storm.blow()
+            await self.fire_timers(kind)
+            await self.concurrent.run()
 
 
 @pytest.fixture(params=["keep_open", "cancel"])
-async def market(
+async def race(
     harness: HandlerHarness, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
-) -> AsyncIterator[Market]:
+) -> AsyncIterator[PaymentRace]:
     shop.configure(Shop(policy=Policy(rate_limit_orders=0, on_payment_failure=request.param)))
-    made = Market(harness, random.Random(SEED))
-    providers.configure({"alipay": Account(made.bank)})
-    monkeypatch.setattr(provider_requests, "caller", lambda _name: Line())
-    await made.open()
-    await made.storm.blow()
-    await made.close()
+    made = PaymentRace(harness, random.Random(SEED))
+    providers.configure({"alipay": FakeAlipay(made.fake_provider)})
+    monkeypatch.setattr(provider_requests, "caller", lambda _name: FakeCaller())
+    await made.plan_all()
+    await made.concurrent.run()
+    await made.finish()
     yield made
     providers.configure({})
 
 
-async def test_whoever_comes_first_the_books_are_the_banks_and_nobody_is_kept_waiting(market: Market) -> None:
-    assert await violations(market.harness, drained=True) == []
-    await the_books_are_the_banks(market)
-    await everybody_was_answered(market)
-    seen = {verdict for (verdict,) in await market.harness.rows("SELECT DISTINCT verdict FROM payment_facts")}
+async def test_whoever_comes_first_the_books_are_the_banks_and_nobody_is_kept_waiting(race: PaymentRace) -> None:
+    assert await violations(race.harness, drained=True) == []
+    await the_books_are_the_banks(race)
+    await everybody_was_answered(race)
+    seen = {verdict for (verdict,) in await race.harness.rows("SELECT DISTINCT verdict FROM payment_facts")}
     assert seen == {"kept", "late", "duplicate", "mismatch", "failed"}, "what never happened would prove nothing"
-    assert market.events["refund.failed"], "nor that"
+    assert race.events["refund.failed"], "nor that"
 
 
 async def violations(harness: HandlerHarness, *, drained: bool) -> list[Finding]:
@@ -147,13 +147,13 @@ async def violations(harness: HandlerHarness, *, drained: bool) -> list[Finding]
         return [one for one in await check(connection, drained=drained) if one.violations]
 
 
-async def the_books_are_the_banks(market: Market) -> None:
+async def the_books_are_the_banks(race: PaymentRace) -> None:
     """Capture by capture, and what is left of each."""
-    harness, bank = market.harness, market.bank
-    took = {trade.trade_no: trade.charged for trade in bank.trades.values() if trade.state == "paid"}
+    harness, fake_provider = race.harness, race.fake_provider
+    took = {trade.trade_no: trade.charged for trade in fake_provider.trades.values() if trade.state == "paid"}
     gave = Counter[str]()
-    for refund_no, refund in bank.refunds.items():
-        gave[bank.refund_of[refund_no]] += refund.amount
+    for refund_no, refund in fake_provider.refunds.items():
+        gave[fake_provider.refund_of[refund_no]] += refund.amount
     assert dict(await harness.rows("SELECT trade_no, amount FROM payment_facts WHERE kind = 'captured'")) == took
     assert dict(await harness.rows("SELECT trade_no, sum(amount)::bigint FROM refunds GROUP BY trade_no")) == gave
     assert await harness.rows(LEFT) == []
@@ -161,11 +161,11 @@ async def the_books_are_the_banks(market: Market) -> None:
     assert sum(took.values()) - sum(gave.values()) == keeps * PRICE
 
 
-async def everybody_was_answered(market: Market) -> None:
+async def everybody_was_answered(race: PaymentRace) -> None:
     """Each payment.start once, and no attempt waits any more."""
-    answers = Counter(event["attempt_id"] for event in market.events["payment.started"])
-    refused = [event for event in market.events["command.rejected"] if event["type"] == "payment.start.v1"]
+    answers = Counter(event["attempt_id"] for event in race.events["payment.started"])
+    refused = [event for event in race.events["command.rejected"] if event["type"] == "payment.start.v1"]
     assert set(answers.values()) == {1}
-    assert len(answers) + len(refused) == market.wishes
-    states = {state for (state,) in await market.harness.rows("SELECT DISTINCT state FROM payment_attempts")}
+    assert len(answers) + len(refused) == race.starts
+    states = {state for (state,) in await race.harness.rows("SELECT DISTINCT state FROM payment_attempts")}
     assert states <= {"captured", "closed", "failed"}

@@ -8,7 +8,7 @@ import pytest
 from scripts.gateways import alipay_protocol, paypal_protocol, unionpay_protocol, wechat_protocol
 from scripts.gateways.paypal_protocol import Moved
 from tests.handlers.harness import HandlerHarness
-from tests.handlers.statement_builders import DAY, NOON, paid_at, reconcile, refunded_at
+from tests.handlers.statement_builders import DAY, NOON, pay_order_at, reconcile, refund_order_at
 from tests.providers import alipay_builders, paypal_builders, unionpay_builders, wechat_builders
 from workers.providers import configure
 from workers.providers.port import Provider
@@ -95,8 +95,8 @@ def nothing_stays() -> Iterator[None]:
 @pytest.mark.parametrize("name", STATEMENTS)
 async def test_a_providers_own_file_is_compared_with_what_we_hold(name: str, harness: HandlerHarness) -> None:
     await harness.fill_stock()
-    order_id, paid = await paid_at(harness, trade_no=TRADE_NO, provider=name)
-    books = Books(paid, await refunded_at(harness, order_id, 300))
+    order_id, paid = await pay_order_at(harness, trade_no=TRADE_NO, provider=name)
+    books = Books(paid, await refund_order_at(harness, order_id, 300))
     configure({name: PROVIDERS[name]()})
     sound, wrong = STATEMENTS[name](books), STATEMENTS[name](Books("P999", books.back, 999))
     torn = sound[: len(sound) * 2 // 3]

@@ -10,7 +10,16 @@ from messages.payments import STATEMENT_BYTES_MAX, PaymentReconcile
 from messages.refunds import RefundResult
 from tests.handlers.builders import user
 from tests.handlers.harness import HandlerHarness
-from tests.handlers.statement_builders import DAY, NOON, attempted, on_paper, paid_at, paper, reconcile, refunded_at
+from tests.handlers.statement_builders import (
+    DAY,
+    NOON,
+    add_attempt,
+    configure_fake_statements,
+    pay_order_at,
+    reconcile,
+    refund_order_at,
+    statement_of,
+)
 from workers.domain.reconciliation import LATE
 from workers.handlers import reconciliations
 from workers.providers import configure
@@ -30,7 +39,7 @@ def providers() -> Iterator[None]:
 
 async def counts(harness: HandlerHarness, *bodies: PaymentReconcile) -> list[tuple[int, int, int]]:
     """(rows, matched, differences) that each is answered with."""
-    on_paper("alipay", "wechat")
+    configure_fake_statements("alipay", "wechat")
     harness.replies.clear()
     harness.events.clear()
     await harness.handle(*bodies, trusted=True, reply_to="client.a")
@@ -50,10 +59,10 @@ async def everything(harness: HandlerHarness) -> dict[str, list[Any]]:
 
 async def test_a_day_that_agrees_has_no_differences_and_changes_nothing(harness: HandlerHarness) -> None:
     await harness.fill_stock()
-    order_id, number = await paid_at(harness)
-    refund_no = await refunded_at(harness, order_id, 300)
+    order_id, number = await pay_order_at(harness)
+    refund_no = await refund_order_at(harness, order_id, 300)
     before = await everything(harness)
-    statement = paper(f"capture {number} t1 1000 CNY", f"refund {refund_no} t1 300 CNY")
+    statement = statement_of(f"capture {number} t1 1000 CNY", f"refund {refund_no} t1 300 CNY")
     assert await counts(harness, reconcile(statement)) == [(2, 2, 0)]
     assert [event["type"] for event in harness.events] == ["payment.reconciled.v1"]
     assert await everything(harness) == before
@@ -61,10 +70,10 @@ async def test_a_day_that_agrees_has_no_differences_and_changes_nothing(harness:
 
 async def test_every_kind_of_difference_is_an_event_that_says_where_to_look(harness: HandlerHarness) -> None:
     await harness.fill_stock()
-    order_id, number = await paid_at(harness)
-    other_id, other = await paid_at(harness, trade_no="t2")
-    refund_no = await refunded_at(harness, other_id, 300)
-    statement = paper(f"capture {number} t1 999 USD", "capture X9 t9 5 CNY", f"capture {other} t2 1000 CNY")
+    order_id, number = await pay_order_at(harness)
+    other_id, other = await pay_order_at(harness, trade_no="t2")
+    refund_no = await refund_order_at(harness, other_id, 300)
+    statement = statement_of(f"capture {number} t1 999 USD", "capture X9 t9 5 CNY", f"capture {other} t2 1000 CNY")
     assert await counts(harness, reconcile(statement)) == [(3, 1, 3)]
     common = {"provider": "alipay", "day": "2026-11-21", "stream": None, "seq": None}
     found = [{k: v for k, v in e.items() if k != "type"} for e in harness.events_of("payment.discrepancy_found")]
@@ -99,8 +108,8 @@ async def test_every_kind_of_difference_is_an_event_that_says_where_to_look(harn
 async def test_what_is_missing_here_leads_to_its_order_where_the_number_is_ours(harness: HandlerHarness) -> None:
     await harness.fill_stock()
     order_id = await harness.place_order()
-    number = await attempted(harness, order_id, "t1", state="failed")
-    assert await counts(harness, reconcile(paper(f"capture {number} t1 1000 CNY"))) == [(1, 0, 1)]
+    number = await add_attempt(harness, order_id, "t1", state="failed")
+    assert await counts(harness, reconcile(statement_of(f"capture {number} t1 1000 CNY"))) == [(1, 0, 1)]
     [found] = harness.events_of("payment.discrepancy_found")
     assert (found["kind"], found["order_id"]) == ("missing_here", str(order_id))
 
@@ -109,10 +118,10 @@ async def test_a_capture_that_another_system_collected_is_found_by_the_providers
     harness: HandlerHarness,
 ) -> None:
     await harness.fill_stock()
-    order_id, _ = await paid_at(harness)
+    order_id, _ = await pay_order_at(harness)
     await harness.pool.execute("DELETE FROM payment_attempts")
-    assert await counts(harness, reconcile(paper("capture SHOP-1 t1 1000 CNY"))) == [(1, 1, 0)]
-    assert await counts(harness, reconcile(paper())) == [(0, 0, 1)]
+    assert await counts(harness, reconcile(statement_of("capture SHOP-1 t1 1000 CNY"))) == [(1, 1, 0)]
+    assert await counts(harness, reconcile(statement_of())) == [(0, 0, 1)]
     assert harness.events_of("payment.discrepancy_found")[0]["order_id"] == str(order_id)
     assert told(harness) == [("missing_there", "capture", None)]
 
@@ -133,79 +142,79 @@ async def test_the_day_is_one_in_the_business_time_zone_and_a_providers_may_end_
     harness: HandlerHarness, at: datetime, missing_there: bool
 ) -> None:
     await harness.fill_stock()
-    _, number = await paid_at(harness, at)
-    assert await counts(harness, reconcile(paper())) == [(0, 0, int(missing_there))]
-    assert await counts(harness, reconcile(paper(f"capture {number} t1 1000 CNY"))) == [(1, 1, 0)]
+    _, number = await pay_order_at(harness, at)
+    assert await counts(harness, reconcile(statement_of())) == [(0, 0, int(missing_there))]
+    assert await counts(harness, reconcile(statement_of(f"capture {number} t1 1000 CNY"))) == [(1, 1, 0)]
 
 
 @pytest.mark.parametrize("days", [-1, 2])
 async def test_beyond_the_neighbouring_days_a_capture_is_another_one(harness: HandlerHarness, days: int) -> None:
     await harness.fill_stock()
     at = MIDNIGHT + timedelta(days=days, microseconds=-1 if days < 0 else 0)
-    _, number = await paid_at(harness, at)
-    assert await counts(harness, reconcile(paper(f"capture {number} t1 1000 CNY"))) == [(1, 0, 1)]
+    _, number = await pay_order_at(harness, at)
+    assert await counts(harness, reconcile(statement_of(f"capture {number} t1 1000 CNY"))) == [(1, 0, 1)]
 
 
 async def test_what_one_day_listed_is_neither_missed_nor_found_on_the_next(harness: HandlerHarness) -> None:
     await harness.fill_stock()
-    _, number = await paid_at(harness, MIDNIGHT + timedelta(days=1))
+    _, number = await pay_order_at(harness, MIDNIGHT + timedelta(days=1))
     line = f"capture {number} t1 1000 CNY"
-    assert await counts(harness, reconcile(paper(line))) == [(1, 1, 0)]
-    assert await counts(harness, reconcile(paper(day=NEXT), day=NEXT)) == [(0, 0, 0)]
-    assert await counts(harness, reconcile(paper(line, day=NEXT), day=NEXT)) == [(1, 0, 1)]
+    assert await counts(harness, reconcile(statement_of(line))) == [(1, 1, 0)]
+    assert await counts(harness, reconcile(statement_of(day=NEXT), day=NEXT)) == [(0, 0, 0)]
+    assert await counts(harness, reconcile(statement_of(line, day=NEXT), day=NEXT)) == [(1, 0, 1)]
     assert told(harness) == [("missing_here", "capture", number)]
 
 
 async def test_two_days_in_one_batch_are_compared_one_after_the_other(harness: HandlerHarness) -> None:
     await harness.fill_stock()
-    _, number = await paid_at(harness, MIDNIGHT + timedelta(days=1))
+    _, number = await pay_order_at(harness, MIDNIGHT + timedelta(days=1))
     line = f"capture {number} t1 1000 CNY"
-    both = await counts(harness, reconcile(paper(line)), reconcile(paper(line, day=NEXT), day=NEXT))
+    both = await counts(harness, reconcile(statement_of(line)), reconcile(statement_of(line, day=NEXT), day=NEXT))
     assert sorted(both) == [(1, 0, 1), (1, 1, 0)]
 
 
 async def test_two_workers_with_two_days_never_find_one_capture_twice(harness: HandlerHarness) -> None:
     await harness.fill_stock()
-    _, number = await paid_at(harness, MIDNIGHT + timedelta(days=1))
+    _, number = await pay_order_at(harness, MIDNIGHT + timedelta(days=1))
     line = f"capture {number} t1 1000 CNY"
-    on_paper()
+    configure_fake_statements()
     await harness.handle_overlapping(
-        [reconcile(paper(line))], [reconcile(paper(line, day=NEXT), day=NEXT)], trusted=True
+        [reconcile(statement_of(line))], [reconcile(statement_of(line, day=NEXT), day=NEXT)], trusted=True
     )
     assert [event["matched"] for event in harness.events_of("payment.reconciled")] == [1, 0]
 
 
 async def test_a_refund_counts_once_it_has_succeeded(harness: HandlerHarness) -> None:
     await harness.fill_stock()
-    order_id, number = await paid_at(harness)
+    order_id, number = await pay_order_at(harness)
     capture = f"capture {number} t1 1000 CNY"
-    refund_no = await refunded_at(harness, order_id, 300, at=None)
-    assert await counts(harness, reconcile(paper(capture))) == [(1, 1, 0)]
-    assert await counts(harness, reconcile(paper(capture, f"refund {refund_no} t1 300 CNY"))) == [(2, 2, 0)]
+    refund_no = await refund_order_at(harness, order_id, 300, at=None)
+    assert await counts(harness, reconcile(statement_of(capture))) == [(1, 1, 0)]
+    assert await counts(harness, reconcile(statement_of(capture, f"refund {refund_no} t1 300 CNY"))) == [(2, 2, 0)]
 
 
 async def test_a_refund_that_the_provider_lists_days_before_it_is_done_is_missed_on_neither_day(
     harness: HandlerHarness,
 ) -> None:
     await harness.fill_stock()
-    order_id, number = await paid_at(harness)
-    refund_no = await refunded_at(harness, order_id, 300, at=None)
-    statement = paper(f"capture {number} t1 1000 CNY", f"refund {refund_no} t1 300 CNY")
+    order_id, number = await pay_order_at(harness)
+    refund_no = await refund_order_at(harness, order_id, 300, at=None)
+    statement = statement_of(f"capture {number} t1 1000 CNY", f"refund {refund_no} t1 300 CNY")
     assert await counts(harness, reconcile(statement)) == [(2, 2, 0)]
     done = RefundResult(refund_no=refund_no, status="succeeded", amount=300, currency="CNY", occurred_at=NOON)
     await harness.handle(done, trusted=True)
     later = NOON + timedelta(days=3)
     await harness.pool.execute("UPDATE refunds SET finished_at = $1", later)
-    assert await counts(harness, reconcile(paper(day=later.date()), day=later.date())) == [(0, 0, 0)]
+    assert await counts(harness, reconcile(statement_of(day=later.date()), day=later.date())) == [(0, 0, 0)]
 
 
 async def test_a_refund_that_failed_here_and_stands_there_is_missing_here(harness: HandlerHarness) -> None:
     await harness.fill_stock()
-    order_id, number = await paid_at(harness)
-    refund_no = await refunded_at(harness, order_id, 300, at=None)
+    order_id, number = await pay_order_at(harness)
+    refund_no = await refund_order_at(harness, order_id, 300, at=None)
     failed = RefundResult(refund_no=refund_no, status="failed", amount=300, currency="CNY", occurred_at=NOON)
     await harness.handle(failed, trusted=True)
-    statement = paper(f"capture {number} t1 1000 CNY", f"refund {refund_no} t1 300 CNY")
+    statement = statement_of(f"capture {number} t1 1000 CNY", f"refund {refund_no} t1 300 CNY")
     assert await counts(harness, reconcile(statement)) == [(2, 1, 1)]
     [found] = harness.events_of("payment.discrepancy_found")
     assert (found["kind"], found["number"], found["order_id"]) == ("missing_here", refund_no, str(order_id))
@@ -213,23 +222,23 @@ async def test_a_refund_that_failed_here_and_stands_there_is_missing_here(harnes
 
 async def test_another_providers_payments_are_not_looked_at(harness: HandlerHarness) -> None:
     await harness.fill_stock()
-    await paid_at(harness, provider="wechat")
-    assert await counts(harness, reconcile(paper())) == [(0, 0, 0)]
-    assert await counts(harness, reconcile(paper(), provider="wechat")) == [(0, 0, 1)]
+    await pay_order_at(harness, provider="wechat")
+    assert await counts(harness, reconcile(statement_of())) == [(0, 0, 0)]
+    assert await counts(harness, reconcile(statement_of(), provider="wechat")) == [(0, 0, 1)]
 
 
 async def test_a_trade_number_has_the_number_that_its_own_provider_was_given(harness: HandlerHarness) -> None:
     await harness.fill_stock()
     for provider in ("wechat", "alipay"):
-        await paid_at(harness, provider=provider)
+        await pay_order_at(harness, provider=provider)
     await harness.pool.execute("DELETE FROM payment_attempts WHERE provider = 'alipay'")
-    assert await counts(harness, reconcile(paper("capture SHOP-1 t1 1000 CNY"))) == [(1, 1, 0)]
+    assert await counts(harness, reconcile(statement_of("capture SHOP-1 t1 1000 CNY"))) == [(1, 1, 0)]
 
 
 async def test_the_same_file_again_is_the_same_outcome_without_events(harness: HandlerHarness) -> None:
     await harness.fill_stock()
-    await paid_at(harness)
-    statement = paper("capture X9 t9 5 CNY")
+    await pay_order_at(harness)
+    statement = statement_of("capture X9 t9 5 CNY")
     assert await counts(harness, reconcile(statement)) == [(1, 0, 2)]
     assert len(harness.events) == 3
     assert await counts(harness, reconcile(statement), reconcile(statement)) == [(1, 0, 2)] * 2
@@ -239,7 +248,7 @@ async def test_the_same_file_again_is_the_same_outcome_without_events(harness: H
 
 async def test_the_same_file_twice_in_one_batch_is_compared_once(harness: HandlerHarness) -> None:
     await harness.fill_stock()
-    statement = paper("capture X9 t9 5 CNY")
+    statement = statement_of("capture X9 t9 5 CNY")
     assert await counts(harness, reconcile(statement), reconcile(statement)) == [(1, 0, 1)] * 2
     assert sorted(event["type"] for event in harness.events) == [
         "payment.discrepancy_found.v1",
@@ -248,32 +257,32 @@ async def test_the_same_file_twice_in_one_batch_is_compared_once(harness: Handle
 
 
 async def test_the_same_file_by_two_workers_at_once_is_compared_once(harness: HandlerHarness) -> None:
-    on_paper()
-    statement = paper("capture X9 t9 5 CNY")
+    configure_fake_statements()
+    statement = statement_of("capture X9 t9 5 CNY")
     await harness.handle_overlapping(*([reconcile(statement)] for _ in range(3)), trusted=True)
     assert len(harness.events_of("payment.discrepancy_found")) == len(harness.events_of("payment.reconciled")) == 1
 
 
 async def test_a_command_that_is_repeated_has_its_stored_outcome(harness: HandlerHarness) -> None:
-    on_paper()
-    body = reconcile(paper("capture X9 t9 5 CNY"))
+    configure_fake_statements()
+    body = reconcile(statement_of("capture X9 t9 5 CNY"))
     await harness.handle(body, trusted=True)
     harness.events.clear()
     await harness.handle(body, trusted=True, reply_to="client.a")
     assert harness.events == []
     assert [(r["differences"], r["duplicate"]) for r in harness.replies] == [(1, True)]
-    other = body.model_copy(update={"content": reconcile(paper()).content})
+    other = body.model_copy(update={"content": reconcile(statement_of()).content})
     await harness.handle(other, trusted=True)
     assert harness.events_of("command.rejected")[-1]["code"] == "IDEMPOTENCY_CONFLICT"
 
 
 async def test_a_corrected_file_is_compared_anew(harness: HandlerHarness) -> None:
     await harness.fill_stock()
-    _, number = await paid_at(harness)
+    _, number = await pay_order_at(harness)
     line = f"capture {number} t1 1000 CNY"
-    assert await counts(harness, reconcile(paper(line, "capture X9 t9 5 CNY"))) == [(2, 1, 1)]
-    assert await counts(harness, reconcile(paper(line))) == [(1, 1, 0)]
-    assert await counts(harness, reconcile(paper())) == [(0, 0, 1)]
+    assert await counts(harness, reconcile(statement_of(line, "capture X9 t9 5 CNY"))) == [(2, 1, 1)]
+    assert await counts(harness, reconcile(statement_of(line))) == [(1, 1, 0)]
+    assert await counts(harness, reconcile(statement_of())) == [(0, 0, 1)]
 
 
 CASES: list[tuple[str, dict[str, Any], str, dict[str, Any]]] = [
@@ -282,16 +291,21 @@ CASES: list[tuple[str, dict[str, Any], str, dict[str, Any]]] = [
     ("nothing", {"content": "===="[:2]}, "RECONCILE_FILE_INVALID", {}),
     ("no base64", {"content": "abcde"}, "RECONCILE_FILE_INVALID", {}),
     ("another day", {"day": NEXT}, "RECONCILE_FILE_INVALID", {"line": 1}),
-    ("a broken line", {"content": reconcile(paper("capture P1 t1 5 CNY", "oops")).content},
+    ("a broken line", {"content": reconcile(statement_of("capture P1 t1 5 CNY", "oops")).content},
      "RECONCILE_FILE_INVALID", {"line": 3}),
-    ("a NUL byte", {"content": reconcile(paper("capture \0 t1 5 CNY")).content}, "RECONCILE_FILE_INVALID", {"line": 2}),
-    ("an endless number", {"content": reconcile(paper(f"refund P{'1' * 128} t1 5 CNY")).content},
+    (
+        "a NUL byte",
+        {"content": reconcile(statement_of("capture \0 t1 5 CNY")).content},
+        "RECONCILE_FILE_INVALID",
+        {"line": 2},
+    ),
+    ("an endless number", {"content": reconcile(statement_of(f"refund P{'1' * 128} t1 5 CNY")).content},
      "RECONCILE_FILE_INVALID", {"line": 2}),
-    ("less than nothing", {"content": reconcile(paper("capture P1 t1 -5 CNY")).content},
+    ("less than nothing", {"content": reconcile(statement_of("capture P1 t1 -5 CNY")).content},
      "RECONCILE_FILE_INVALID", {"line": 2}),
-    ("an amount beyond all", {"content": reconcile(paper(f"capture P1 t1 {10**15 + 1} CNY")).content},
+    ("an amount beyond all", {"content": reconcile(statement_of(f"capture P1 t1 {10**15 + 1} CNY")).content},
      "RECONCILE_FILE_INVALID", {"line": 2}),
-    ("a currency that is none", {"content": reconcile(paper("capture P1 t1 5 yuan")).content},
+    ("a currency that is none", {"content": reconcile(statement_of("capture P1 t1 5 yuan")).content},
      "RECONCILE_FILE_INVALID", {"line": 2}),
     ("a user", {"actor": user()}, "AUTH_FORBIDDEN", {}),
 ]  # fmt: skip
@@ -301,16 +315,20 @@ CASES: list[tuple[str, dict[str, Any], str, dict[str, Any]]] = [
 async def test_what_is_no_statement_is_refused_and_changes_nothing(
     harness: HandlerHarness, changes: dict[str, Any], code: str, details: dict[str, Any]
 ) -> None:
-    on_paper()
-    await harness.handle(reconcile(paper()).model_copy(update=changes), trusted=True)
+    configure_fake_statements()
+    await harness.handle(reconcile(statement_of()).model_copy(update=changes), trusted=True)
     [refusal] = harness.events
     assert (refusal["type"], refusal["code"], refusal["details"]) == ("command.rejected.v1", code, details)
     assert await harness.rows("SELECT * FROM reconciliations") == []
 
 
 async def test_a_bad_file_does_not_hold_up_its_neighbours(harness: HandlerHarness) -> None:
-    on_paper()
-    bodies = [reconcile(b"hello"), reconcile(paper("capture X9 t9 5 CNY")), reconcile(paper(), provider="cheque")]
+    configure_fake_statements()
+    bodies = [
+        reconcile(b"hello"),
+        reconcile(statement_of("capture X9 t9 5 CNY")),
+        reconcile(statement_of(), provider="cheque"),
+    ]
     await harness.handle(*bodies, trusted=True)
     assert sorted(event["type"] for event in harness.events) == [
         "command.rejected.v1",
@@ -321,8 +339,8 @@ async def test_a_bad_file_does_not_hold_up_its_neighbours(harness: HandlerHarnes
 
 
 async def test_only_trusted_users_are_believed(harness: HandlerHarness) -> None:
-    on_paper()
-    await harness.handle(reconcile(paper()))
+    configure_fake_statements()
+    await harness.handle(reconcile(statement_of()))
     assert [event["code"] for event in harness.events] == ["AUTH_FORBIDDEN"]
     assert await harness.rows("SELECT * FROM commands") == []
 
@@ -341,4 +359,4 @@ def test_few_statements_are_taken_at_a_time() -> None:
 @pytest.mark.parametrize("day", [date(1999, 12, 31), date(2200, 1, 1)])
 def test_a_day_beyond_all_calendars_is_refused_at_the_door(day: date) -> None:
     with pytest.raises(ValueError, match=r"2000|2200"):
-        reconcile(paper(), day=day)
+        reconcile(statement_of(), day=day)

@@ -55,7 +55,7 @@ async def subscribe(url: str, exchange: str, queue: str, key: str = "#", **argum
         await channel.queue_bind(queue, exchange, key)
 
 
-async def take(url: str, queue: str, count: int, *, within_seconds: float = 20) -> list[DeliveredMessage]:
+async def consume(url: str, queue: str, count: int, *, within_seconds: float = 20) -> list[DeliveredMessage]:
     """The next `count` messages of a queue, in order; fewer when no more come in time."""
     taken: list[DeliveredMessage] = []
     enough = asyncio.Event()
@@ -132,20 +132,20 @@ async def pending(pool: Pool) -> int:
     return int(await pool.fetchval("SELECT count(*) FROM outbox"))
 
 
-async def until(check: Callable[[], Awaitable[Any]], *, within_seconds: float = 60) -> None:
+async def wait_until(check: Callable[[], Awaitable[Any]], *, within_seconds: float = 60) -> None:
     """Wait for a condition. Fails the test when it does not come."""
     async with asyncio.timeout(within_seconds):
         while not await check():
             await asyncio.sleep(0.05)
 
 
-async def empty(pool: Pool) -> None:
+async def wait_until_empty(pool: Pool) -> None:
     """Wait until everything is published."""
 
     async def is_empty() -> bool:
         return await pending(pool) == 0
 
-    await until(is_empty)
+    await wait_until(is_empty)
 
 
 def header(message: DeliveredMessage, name: str) -> Any:
@@ -153,7 +153,7 @@ def header(message: DeliveredMessage, name: str) -> Any:
     return (message.header.properties.headers or {})[name]
 
 
-def order_of(messages: Sequence[DeliveredMessage]) -> dict[str, list[int]]:
+def sequences_by_stream(messages: Sequence[DeliveredMessage]) -> dict[str, list[int]]:
     """Stream -> its sequence numbers in order of first arrival."""
     seen: dict[str, list[int]] = {}
     for message in messages:
@@ -163,7 +163,7 @@ def order_of(messages: Sequence[DeliveredMessage]) -> dict[str, list[int]]:
     return seen
 
 
-class Hush:
+class AmqpProxy:
     """Stands between a client and the broker: what the client says arrives, the answers can be held back."""
 
     def __init__(self, url: str) -> None:
@@ -181,7 +181,7 @@ class Hush:
         """From now on the client hears nothing."""
         self._passing.clear()
 
-    def let_answers_pass(self) -> None:
+    def release_answers(self) -> None:
         """Deliver what was held back, and all that follows."""
         self._passing.set()
 
@@ -189,7 +189,7 @@ class Hush:
         """From now on the broker hears nothing, and the client's writes fill up the sockets between them."""
         self._reading.clear()
 
-    def say(self, frame: Frame) -> None:
+    def send_frame(self, frame: Frame) -> None:
         """Send the client a frame about its connection that the broker did not send."""
         self._writers[0].write(pamqp.frame.marshal(frame, 0))
 
@@ -199,7 +199,7 @@ class Hush:
             writer.transport.abort()
         self._writers.clear()
 
-    async def __aenter__(self) -> "Hush":
+    async def __aenter__(self) -> "AmqpProxy":
         self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
         self.url = str(self._target.with_host("127.0.0.1").with_port(self._server.sockets[0].getsockname()[1]))
         return self
@@ -213,18 +213,18 @@ class Hush:
         self.connections += 1
         up_reader, up_writer = await asyncio.open_connection(self._target.host, self._target.port)
         self._writers += [writer, up_writer]
-        for link in (self._words(reader, up_writer), self._answers(up_reader, writer)):
+        for link in (self._forward(reader, up_writer), self._forward_answers(up_reader, writer)):
             task = asyncio.create_task(link)
             self._links.add(task)
 
-    async def _words(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def _forward(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with suppress(OSError):
             while data := await reader.read(65536):
                 await self._reading.wait()
                 writer.write(data)
         writer.close()
 
-    async def _answers(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def _forward_answers(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with suppress(OSError):
             while data := await reader.read(65536):
                 await self._passing.wait()

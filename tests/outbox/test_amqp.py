@@ -30,7 +30,7 @@ from pamqp.header import ContentHeader
 from outbox import amqp, wire
 from outbox.amqp import ConfirmChannel, Properties
 from tests.conftest import Broker
-from tests.outbox.harness import Hush, until
+from tests.outbox.harness import AmqpProxy, wait_until
 
 QUEUE = "stock"
 
@@ -80,7 +80,7 @@ async def arriving(arrived: list[DeliveredMessage], count: int) -> list[Delivere
     async def enough() -> bool:
         return len(arrived) >= count
 
-    await until(enough, within_seconds=20)
+    await wait_until(enough, within_seconds=20)
     return arrived
 
 
@@ -165,8 +165,8 @@ async def test_what_was_expected_stays_open_when_the_channel_ends_and_the_close_
 
 
 async def test_a_blocked_connection_is_seen_at_once_and_only_while_it_lasts(declared: Broker) -> None:
-    async with Hush(declared["admin"]) as hush:
-        connection = await wire.connect(hush.url, name="test")
+    async with AmqpProxy(declared["admin"]) as proxy:
+        connection = await wire.connect(proxy.url, name="test")
         assert not amqp.is_blocked(connection)
 
         async def blocked() -> bool:
@@ -175,12 +175,12 @@ async def test_a_blocked_connection_is_seen_at_once_and_only_while_it_lasts(decl
         async def free() -> bool:
             return not amqp.is_blocked(connection)
 
-        hush.say(pamqp.commands.Connection.Blocked(reason="low on memory"))
-        await until(blocked, within_seconds=20)
+        proxy.send_frame(pamqp.commands.Connection.Blocked(reason="low on memory"))
+        await wait_until(blocked, within_seconds=20)
         assert connection.connected.is_set(), "aio-pika does not tell"
         await asyncio.wait_for(connection.ready(), 20)
-        hush.say(pamqp.commands.Connection.Unblocked())
-        await until(free, within_seconds=20)
+        proxy.send_frame(pamqp.commands.Connection.Unblocked())
+        await wait_until(free, within_seconds=20)
         await wire.close(connection)
         assert not amqp.is_blocked(connection)
 
@@ -215,11 +215,11 @@ async def test_a_broker_that_reads_nothing_does_not_hold_up_the_close(
     declared: Broker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(wire, "CLOSE_TIMEOUT_SECONDS", 0.2)
-    async with Hush(declared["admin"]) as hush:
-        connection = await wire.connect(hush.url, name="test")
+    async with AmqpProxy(declared["admin"]) as proxy:
+        connection = await wire.connect(proxy.url, name="test")
         channel = await connection.channel()
         confirms = await ConfirmChannel.below(channel)
-        hush.stop_reading()
+        proxy.stop_reading()
         for number in range(3):  # aiormq hands all of it to the socket, which cannot send it
             await confirms.write(confirms.encode("", "q", properties(f"{number}"), b"x" * 8_000_000, False))
         await asyncio.sleep(0.1)
@@ -228,8 +228,8 @@ async def test_a_broker_that_reads_nothing_does_not_hold_up_the_close(
         async def gone() -> bool:
             return not connection.connected.is_set()
 
-        hush.cut()
-        await until(gone, within_seconds=20)
+        proxy.cut()
+        await wait_until(gone, within_seconds=20)
 
 
 async def test_the_consumer_is_given_a_message_before_an_incoming_message_is_made_of_it(
@@ -275,7 +275,7 @@ async def test_deliveries_are_acknowledged_and_given_back_without_waiting(
         declared_queue = await confirming.declare_queue(queue, passive=True)
         return declared_queue.declaration_result.message_count == 1
 
-    await until(one_is_left, within_seconds=20)
+    await wait_until(one_is_left, within_seconds=20)
 
 
 def test_decoders_are_looked_up_where_we_replace_them(monkeypatch: pytest.MonkeyPatch) -> None:

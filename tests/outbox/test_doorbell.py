@@ -4,7 +4,7 @@ import asyncio
 
 from db.pool import Pool
 from outbox.doorbell import SHARDS_FREE, Doorbell, listen
-from tests.outbox.harness import until
+from tests.outbox.harness import wait_until
 
 
 async def test_many_rings_at_once_are_one_notification(pool: Pool) -> None:
@@ -14,12 +14,12 @@ async def test_many_rings_at_once_are_one_notification(pool: Pool) -> None:
     async def has_heard() -> bool:
         return bool(heard)
 
-    await until(has_heard)
+    await wait_until(has_heard)
     assert heard.pop() == SHARDS_FREE
     async with Doorbell(pool) as doorbell:
         for _ in range(1000):
             doorbell.ring()
-        await until(has_heard)
+        await wait_until(has_heard)
         await asyncio.sleep(0.1)
     listener.cancel()
     assert heard == [""]
@@ -36,8 +36,8 @@ async def test_a_listener_that_lost_its_connection_listens_again(pool: Pool) -> 
         query = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE query LIKE 'LISTEN%' "
         return bool(await pool.fetchval(query + "AND datname = current_database()"))
 
-    await until(cut)
-    await until(has_heard_twice)
+    await wait_until(cut)
+    await wait_until(has_heard_twice)
     listener.cancel()
 
 

@@ -14,7 +14,7 @@ from outbox.outcome import Outcome
 from outbox.publisher import Publisher
 from scripts.servers.find import Servers
 from tests.conftest import Broker
-from tests.outbox.harness import Hush, opened, subscribe, take, until
+from tests.outbox.harness import AmqpProxy, consume, opened, subscribe, wait_until
 
 
 @pytest.fixture
@@ -35,7 +35,7 @@ async def send(publisher: Publisher, exchange: str, key: str, *, mandatory: bool
 
 async def test_a_message_that_a_queue_has_is_confirmed(publisher: Publisher, declared: Broker) -> None:
     assert await send(publisher, "oms.internal", "stock.commit") is Outcome.CONFIRMED
-    (message,) = await take(declared["admin"], declared.names.queue("stock"), 1)
+    (message,) = await consume(declared["admin"], declared.names.queue("stock"), 1)
     assert message.body == b"{}"
 
 
@@ -43,7 +43,7 @@ async def test_a_message_that_a_queue_has_is_confirmed(publisher: Publisher, dec
 async def test_a_body_of_any_size_arrives_whole(publisher: Publisher, declared: Broker, size_bytes: int) -> None:
     body = b"x" * size_bytes
     assert await publisher.publish("", declared.names.queue("stock"), properties(), body, True) is Outcome.CONFIRMED
-    (message,) = await take(declared["admin"], declared.names.queue("stock"), 1)
+    (message,) = await consume(declared["admin"], declared.names.queue("stock"), 1)
     assert message.body == body
 
 
@@ -77,7 +77,7 @@ async def test_one_message_that_the_broker_refuses_is_found_among_its_neighbours
         outcomes.update(zip(left, answers, strict=True))
         return Outcome.LOST not in outcomes.values()
 
-    await until(everything_answered)
+    await wait_until(everything_answered)
     assert outcomes.pop("culprit") is Outcome.ERROR
     assert set(outcomes.values()) == {Outcome.CONFIRMED}
 
@@ -117,12 +117,12 @@ async def test_it_comes_back_after_the_broker_closed_its_connection(
                 return True
         return False
 
-    await until(closed)
+    await wait_until(closed)
 
     async def lost() -> bool:
         return not publisher.connected or await send(publisher, "oms.internal", "stock.commit") is Outcome.LOST
 
-    await until(lost)
+    await wait_until(lost)
     await publisher.ready()
     assert await send(publisher, "oms.internal", "stock.commit") is Outcome.CONFIRMED
 
@@ -139,23 +139,29 @@ async def test_many_messages_at_once_are_each_answered(publisher: Publisher, dec
 
 
 async def test_no_answer_in_time_is_unknown_and_the_connection_is_replaced(declared: Broker) -> None:
-    async with Hush(declared["relay"]) as hush, Publisher(hush.url, name="hushed", timeout_seconds=0.5) as publisher:
+    async with (
+        AmqpProxy(declared["relay"]) as proxy,
+        Publisher(proxy.url, name="hushed", timeout_seconds=0.5) as publisher,
+    ):
         await publisher.ready()
-        hush.hold_answers()
+        proxy.hold_answers()
         outcomes = await asyncio.gather(*(send(publisher, "oms.internal", "stock.commit") for _ in range(3)))
         assert outcomes == [Outcome.TIMED_OUT] * 3
-        hush.let_answers_pass()
+        proxy.release_answers()
 
         async def works_again() -> bool:
             return await send(publisher, "oms.internal", "stock.commit") is Outcome.CONFIRMED
 
-        await until(works_again)
-        assert hush.connections == 2
-    assert len(await take(declared["admin"], declared.names.queue("stock"), 4)) == 4
+        await wait_until(works_again)
+        assert proxy.connections == 2
+    assert len(await consume(declared["admin"], declared.names.queue("stock"), 4)) == 4
 
 
 async def test_refusals_in_a_row_do_not_hammer_the_broker_with_connections(declared: Broker) -> None:
-    async with Hush(declared["relay"]) as wire, Publisher(wire.url, name="refused", timeout_seconds=5) as publisher:
+    async with (
+        AmqpProxy(declared["relay"]) as wire,
+        Publisher(wire.url, name="refused", timeout_seconds=5) as publisher,
+    ):
         with suppress(TimeoutError):
             async with asyncio.timeout(2):
                 while True:
@@ -181,5 +187,5 @@ async def test_a_channel_that_cannot_be_opened_leaves_no_connection_behind(
         async def tried_twice() -> bool:
             return len(opened_connections) >= 2
 
-        await until(tried_twice)
+        await wait_until(tried_twice)
         assert opened_connections[0].is_closed

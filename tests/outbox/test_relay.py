@@ -21,18 +21,18 @@ from scripts.servers.find import Servers
 from scripts.servers.private_rabbitmq import PrivateRabbitmq
 from tests.conftest import Broker
 from tests.outbox.harness import (
-    Hush,
+    AmqpProxy,
     announce,
-    empty,
+    consume,
     event,
     header,
     opened,
-    order_of,
     pending,
     running,
+    sequences_by_stream,
     subscribe,
-    take,
-    until,
+    wait_until,
+    wait_until_empty,
 )
 
 Settings = Callable[..., RelaySettings]
@@ -49,10 +49,10 @@ async def test_every_stream_arrives_whole_and_in_order(pool: Pool, declared: Bro
         for start in range(1, 41, 10):
             for seq in range(start, start + 10):
                 await announce(pool, [event(order, seq) for order in range(1, 31)])
-        arrived = await take(declared["admin"], "listener", 1200)
-        await empty(pool)
+        arrived = await consume(declared["admin"], "listener", 1200)
+        await wait_until_empty(pool)
     assert len(arrived) == 1200
-    assert order_of(arrived) == {str(order): list(range(1, 41)) for order in range(1, 31)}
+    assert sequences_by_stream(arrived) == {str(order): list(range(1, 41)) for order in range(1, 31)}
 
 
 async def test_a_message_carries_what_the_wire_promises(pool: Pool, declared: Broker, settings: Settings) -> None:
@@ -62,7 +62,7 @@ async def test_a_message_carries_what_the_wire_promises(pool: Pool, declared: Br
     await announce(pool, [one])
     message_id = await pool.fetchval("SELECT message_id FROM outbox")
     async with running(settings()):
-        (message,) = await take(declared["admin"], "listener", 1)
+        (message,) = await consume(declared["admin"], "listener", 1)
     properties = message.header.properties
     assert message.body == b'{"a":1}'
     assert (properties.message_id, properties.message_type) == (message_id, "order.paid.v1")
@@ -112,16 +112,16 @@ async def test_every_destination_reaches_its_queue(pool: Pool, declared: Broker,
     assert plain.must_route
     async with running(settings()):
         for queue in ("stock", "timeouts", "refunds", "stock.dlq"):
-            assert len(await take(declared["admin"], names.queue(queue), 1)) == 1, queue
-        assert [message.body for message in await take(declared["admin"], "client.replies", 1)] == [b"r"]
-        await empty(pool)
+            assert len(await consume(declared["admin"], names.queue(queue), 1)) == 1, queue
+        assert [message.body for message in await consume(declared["admin"], "client.replies", 1)] == [b"r"]
+        await wait_until_empty(pool)
 
 
 async def test_a_sensitive_body_is_published_in_clear(pool: Pool, declared: Broker, settings: Settings) -> None:
     await subscribe(declared["admin"], declared.names.events, "listener")
     await announce(pool, [event(1, 1, body=b'{"phone":"13800138000"}', sensitive=True)])
     async with running(settings()):
-        (message,) = await take(declared["admin"], "listener", 1)
+        (message,) = await consume(declared["admin"], "listener", 1)
     assert message.body == b'{"phone":"13800138000"}'
 
 
@@ -132,8 +132,8 @@ async def test_a_body_whose_key_is_missing_holds_its_stream_only(
     await announce(pool, [event(1, 1, sensitive=True), event(1, 2), event(2, 1)])
     await pool.execute("UPDATE outbox SET key_id = 'lost' WHERE key_id IS NOT NULL")
     async with running(settings()):
-        arrived = await take(declared["admin"], "listener", 3, within_seconds=1.5)
-    assert order_of(arrived) == {"2": [1]}
+        arrived = await consume(declared["admin"], "listener", 3, within_seconds=1.5)
+    assert sequences_by_stream(arrived) == {"2": [1]}
     assert list(await held(pool)) == ["1"]
 
 
@@ -146,19 +146,19 @@ async def test_an_unroutable_head_holds_only_its_stream_and_goes_on_when_the_bin
     stuck = Announcement(**{**vars(first), "must_route": True})
     await announce(pool, [stuck, event(1, 2), event(2, 1), event(1, 3)])
     async with running(settings(hold_max_seconds=1)):
-        arrived = await take(declared["admin"], "listener", 4, within_seconds=1.5)
-        assert order_of(arrived) == {"2": [1]}
+        arrived = await consume(declared["admin"], "listener", 4, within_seconds=1.5)
+        assert sequences_by_stream(arrived) == {"2": [1]}
         assert list(await held(pool)) == ["1"]
         assert await pending(pool) == 3
         await subscribe(declared["admin"], names.events, "listener", "order.odd")
-        arrived = await take(declared["admin"], "listener", 3)
-        assert order_of(arrived) == {"1": [1, 2, 3]}
-        await empty(pool)
+        arrived = await consume(declared["admin"], "listener", 3)
+        assert sequences_by_stream(arrived) == {"1": [1, 2, 3]}
+        await wait_until_empty(pool)
 
         async def is_free() -> bool:
             return await held(pool) == {}
 
-        await until(is_free)
+        await wait_until(is_free)
 
 
 async def test_a_nacked_head_holds_only_its_stream(pool: Pool, declared: Broker, settings: Settings) -> None:
@@ -167,14 +167,14 @@ async def test_a_nacked_head_holds_only_its_stream(pool: Pool, declared: Broker,
     await subscribe(declared["admin"], declared.names.events, "listener", "order.paid")
     await announce(pool, [event(1, seq, type="order.full.v1") for seq in range(1, 6)] + [event(2, 1), event(1, 6)])
     async with running(settings(hold_max_seconds=1)):
-        assert order_of(await take(declared["admin"], "listener", 1)) == {"2": [1]}
+        assert sequences_by_stream(await consume(declared["admin"], "listener", 1)) == {"2": [1]}
 
         async def is_held() -> bool:
             return (await held(pool)).get("1", "").startswith("nacked")
 
-        await until(is_held)
-        assert order_of(await take(declared["admin"], "full", 5)) == {"1": [1, 2, 3, 4, 5]}
-        assert order_of(await take(declared["admin"], "listener", 1)) == {"1": [6]}
+        await wait_until(is_held)
+        assert sequences_by_stream(await consume(declared["admin"], "full", 5)) == {"1": [1, 2, 3, 4, 5]}
+        assert sequences_by_stream(await consume(declared["admin"], "listener", 1)) == {"1": [6]}
 
 
 async def test_a_message_the_broker_cannot_take_never_stops_the_others(
@@ -188,16 +188,16 @@ async def test_a_message_the_broker_cannot_take_never_stops_the_others(
     seen: set[str] = set()
 
     async def all_arrived() -> bool:  # some twice: what was under way when the broker closed the channel is sent again
-        seen.update(order_of(await take(declared["admin"], "listener", 100, within_seconds=1)))
+        seen.update(sequences_by_stream(await consume(declared["admin"], "listener", 100, within_seconds=1)))
         return len(seen) == 100
 
     async with running(settings()):
-        await until(all_arrived)
+        await wait_until(all_arrived)
 
         async def is_held() -> bool:
             return [reason.split(":")[0] for reason in (await held(pool)).values()] == ["error"]
 
-        await until(is_held)
+        await wait_until(is_held)
     assert await pending(pool) == 1
 
 
@@ -214,11 +214,11 @@ async def test_a_ring_after_commit_wakes_the_relay_before_its_next_poll(
             )
             return all(relay.checks().values()) and bool(await pool.fetchval(listeners))
 
-        await until(is_listening)
+        await wait_until(is_listening)
         await asyncio.sleep(0.5)
         await announce(pool, [event(1, 1)])
         doorbell.ring()
-        assert len(await take(declared["admin"], "listener", 1, within_seconds=3)) == 1
+        assert len(await consume(declared["admin"], "listener", 1, within_seconds=3)) == 1
 
 
 async def test_without_a_ring_the_poll_finds_what_was_announced(
@@ -229,15 +229,15 @@ async def test_without_a_ring_the_poll_finds_what_was_announced(
         async def is_idle() -> bool:
             return all(relay.checks().values())
 
-        await until(is_idle)
+        await wait_until(is_idle)
         await announce(pool, [event(1, 1)])
-        await empty(pool)
+        await wait_until_empty(pool)
 
 
 async def test_a_packed_message_is_published_as_items(pool: Pool, declared: Broker, settings: Settings) -> None:
     await announce(pool, [internal(StockCommit(holder_id=order)) for order in range(1, 251)])
     async with running(settings()):
-        arrived = await take(declared["admin"], declared.names.queue("stock"), 2)
+        arrived = await consume(declared["admin"], declared.names.queue("stock"), 2)
     assert sorted(len(orjson.loads(message.body)["items"]) for message in arrived) == [50, 200]
 
 
@@ -247,7 +247,7 @@ async def test_a_stopped_relay_leaves_no_lease_and_nothing_half_done(
     await subscribe(declared["admin"], declared.names.events, "listener")
     await announce(pool, [event(order, seq) for seq in range(1, 11) for order in range(1, 301)])
     async with running(settings(relay_batch_rows=50)):
-        await take(declared["admin"], "listener", 100)
+        await consume(declared["admin"], "listener", 100)
     left = await pending(pool)
     assert left < 2900
     assert await pool.fetchval("SELECT count(*) FROM outbox_shards WHERE owner IS NOT NULL") == 0
@@ -255,8 +255,8 @@ async def test_a_stopped_relay_leaves_no_lease_and_nothing_half_done(
     async with opened(declared["admin"]) as channel:
         queue = await channel.queue_declare("listener", passive=True)
     async with running(settings()):
-        rest = await take(declared["admin"], "listener", left + queue.message_count)
-        await empty(pool)
+        rest = await consume(declared["admin"], "listener", left + queue.message_count)
+        await wait_until_empty(pool)
     ids = [message.header.properties.message_id for message in rest]
     assert len(ids) == len(set(ids))
 
@@ -271,19 +271,19 @@ async def test_two_relays_share_the_work_and_nothing_is_sent_twice(
         return [row["shards"] for row in rows] == [32, 32]
 
     async with running(settings(lease_seconds=6)), running(settings(lease_seconds=6)):
-        await until(shared)
+        await wait_until(shared)
         await announce(pool, [event(order, seq) for seq in range(1, 6) for order in range(1, 201)])
-        arrived = await take(declared["admin"], "listener", 1000)
-        await empty(pool)
+        arrived = await consume(declared["admin"], "listener", 1000)
+        await wait_until_empty(pool)
     assert len({message.header.properties.message_id for message in arrived}) == len(arrived) == 1000
-    assert set(map(tuple, order_of(arrived).values())) == {(1, 2, 3, 4, 5)}
+    assert set(map(tuple, sequences_by_stream(arrived).values())) == {(1, 2, 3, 4, 5)}
 
 
 async def test_connections_that_are_cut_again_and_again_cost_no_message_and_no_order(
     pool: Pool, declared: Broker, settings: Settings
 ) -> None:
     await subscribe(declared["admin"], declared.names.events, "listener")
-    async with Hush(declared["relay"]) as link:
+    async with AmqpProxy(declared["relay"]) as link:
         made = settings().model_copy(update={"amqp_url": SecretStr(link.url)})
         async with running(made):
             for seq in range(1, 13):
@@ -296,12 +296,12 @@ async def test_connections_that_are_cut_again_and_again_cost_no_message_and_no_o
                         " AND datname = current_database()"
                     )
                 await asyncio.sleep(0.1)
-            await empty(pool)
+            await wait_until_empty(pool)
         assert link.connections > 1
     async with opened(declared["admin"]) as channel:
         queue = await channel.queue_declare("listener", passive=True)
-    arrived = await take(declared["admin"], "listener", queue.message_count)
-    assert order_of(arrived) == {str(order): list(range(1, 13)) for order in range(1, 101)}
+    arrived = await consume(declared["admin"], "listener", queue.message_count)
+    assert sequences_by_stream(arrived) == {str(order): list(range(1, 13)) for order in range(1, 101)}
 
 
 async def test_while_answers_are_slow_other_streams_flow_and_nothing_is_sent_twice(
@@ -309,22 +309,22 @@ async def test_while_answers_are_slow_other_streams_flow_and_nothing_is_sent_twi
 ) -> None:
     await subscribe(declared["admin"], declared.names.events, "listener")
     await subscribe(declared["admin"], declared.names.events, "later", "order.late")
-    async with Hush(declared["relay"]) as hush:
-        made = settings(lease_seconds=60).model_copy(update={"amqp_url": SecretStr(hush.url)})
+    async with AmqpProxy(declared["relay"]) as proxy:
+        made = settings(lease_seconds=60).model_copy(update={"amqp_url": SecretStr(proxy.url)})
         async with running(made) as relay:
 
             async def is_ready() -> bool:
                 return all(relay.checks().values())
 
-            await until(is_ready)
-            hush.hold_answers()
+            await wait_until(is_ready)
+            proxy.hold_answers()
             await announce(pool, [event(order, seq) for seq in (1, 2) for order in range(1, 51)])
-            assert len(await take(declared["admin"], "listener", 50)) == 50
+            assert len(await consume(declared["admin"], "listener", 50)) == 50
             await announce(pool, [event(99, 1, type="order.late.v1")])
-            assert len(await take(declared["admin"], "later", 1)) == 1
-            hush.let_answers_pass()
-            await empty(pool)
-    others = await take(declared["admin"], "listener", 99, within_seconds=1)
+            assert len(await consume(declared["admin"], "later", 1)) == 1
+            proxy.release_answers()
+            await wait_until_empty(pool)
+    others = await consume(declared["admin"], "listener", 99, within_seconds=1)
     # A queue delivers again what a reader took just before it went; that was not sent twice.
     assert len([message for message in others if not message.redelivered]) == 51
 
@@ -359,15 +359,15 @@ async def test_a_blocked_relay_gives_its_shards_away_and_loses_nothing_when_the_
         return not await released()
 
     async with running(settings(publish_timeout_seconds=1)) as relay:
-        await until(owned)
+        await wait_until(owned)
         with memory_alarm(servers):
             await announce(pool, [event(order, 1) for order in range(1, 51)])
-            await until(released)
+            await wait_until(released)
             assert not relay.checks()["not_blocked"]
             assert await pending(pool) == 50
-        arrived = await take(declared["admin"], "listener", 50)
+        arrived = await consume(declared["admin"], "listener", 50)
         assert {header(message, "stream") for message in arrived} == {str(order) for order in range(1, 51)}
-        await empty(pool)
+        await wait_until_empty(pool)
         assert await held(pool) == {}
 
 
@@ -383,7 +383,7 @@ async def test_a_hold_whose_messages_are_gone_is_forgotten_and_others_are_kept(p
         return {row["stream"] for row in await pool.fetch("SELECT stream FROM outbox_holds")} == {"gone lately", "1"}
 
     async with running(settings()):
-        await until(forgotten)
+        await wait_until(forgotten)
 
 
 @pytest.mark.parametrize(
@@ -409,6 +409,6 @@ async def test_a_relay_that_runs_is_live_and_stays_so_to_its_end(settings: Setti
         async def is_ready() -> bool:
             return all(relay.checks().values())
 
-        await until(is_ready)
+        await wait_until(is_ready)
         assert all(relay.live().values())
     assert all(relay.live().values())

@@ -13,16 +13,16 @@ from outbox.settings import RelaySettings
 from tests.conftest import Broker
 from tests.outbox.harness import (
     announce,
-    empty,
+    consume,
     event,
     opened,
-    order_of,
     pending,
     running,
+    sequences_by_stream,
     start_process,
     subscribe,
-    take,
-    until,
+    wait_until,
+    wait_until_empty,
 )
 
 pytestmark = pytest.mark.chaos
@@ -33,7 +33,7 @@ async def all_of(declared: Broker) -> list[DeliveredMessage]:
     """Everything the listener has got."""
     async with opened(declared["admin"]) as channel:
         queue = await channel.queue_declare("listener", passive=True)
-    return await take(declared["admin"], "listener", queue.message_count)
+    return await consume(declared["admin"], "listener", queue.message_count)
 
 
 async def ended(process: "subprocess.Popen[bytes]") -> int:
@@ -50,10 +50,10 @@ async def test_a_relay_killed_between_confirm_and_delete_repeats_and_loses_nothi
     assert await ended(process) == 137
     assert await pending(pool) == 500
     async with running(settings(lease_seconds=3)):
-        await empty(pool)
+        await wait_until_empty(pool)
     arrived = await all_of(declared)
     assert len(arrived) > 500
-    assert order_of(arrived) == {str(order): [1, 2, 3, 4, 5] for order in range(1, 101)}
+    assert sequences_by_stream(arrived) == {str(order): [1, 2, 3, 4, 5] for order in range(1, 101)}
 
 
 async def test_a_relay_killed_before_publishing_has_sent_nothing_and_the_next_one_sends_all(
@@ -64,8 +64,8 @@ async def test_a_relay_killed_before_publishing_has_sent_nothing_and_the_next_on
     assert await ended(start_process(settings(lease_seconds=1.5), OMS_CRASHPOINT="relay.before_publish")) == 137
     assert await all_of(declared) == []
     async with running(settings(lease_seconds=3)):
-        await empty(pool)
-    assert len(order_of(await all_of(declared))) == 100
+        await wait_until_empty(pool)
+    assert len(sequences_by_stream(await all_of(declared))) == 100
 
 
 async def test_a_relay_frozen_beyond_its_lease_deletes_nothing_it_no_longer_owns(
@@ -78,33 +78,33 @@ async def test_a_relay_frozen_beyond_its_lease_deletes_nothing_it_no_longer_owns
         async def owned() -> bool:
             return bool(await pool.fetchval("SELECT count(*) FROM outbox_shards WHERE owner IS NOT NULL"))
 
-        await until(owned)
+        await wait_until(owned)
         for seq in range(1, 11):
             await announce(pool, [event(order, seq) for order in range(1, 201)])
 
         async def started() -> bool:
             return await pending(pool) < 1900
 
-        await until(started)
+        await wait_until(started)
         frozen.send_signal(signal.SIGSTOP)
         async with running(settings(lease_seconds=3)):
-            await empty(pool)
+            await wait_until_empty(pool)
             await announce(pool, [event(order, 11) for order in range(1, 201)])
             frozen.send_signal(signal.SIGCONT)
             await announce(pool, [event(order, 12) for order in range(1, 201)])
-            await empty(pool)
+            await wait_until_empty(pool)
     finally:
         frozen.send_signal(signal.SIGCONT)
         frozen.terminate()
         assert await ended(frozen) == 0
-    assert order_of(await all_of(declared)) == {str(order): list(range(1, 13)) for order in range(1, 201)}
+    assert sequences_by_stream(await all_of(declared)) == {str(order): list(range(1, 13)) for order in range(1, 201)}
 
 
 async def test_a_terminated_relay_finishes_and_says_goodbye(pool: Pool, declared: Broker, settings: Settings) -> None:
     await subscribe(declared["admin"], declared.names.events, "listener")
     process = start_process(settings())
     await announce(pool, [event(order, 1) for order in range(1, 51)])
-    await empty(pool)
+    await wait_until_empty(pool)
     process.terminate()
     assert await ended(process) == 0
     assert await pool.fetchval("SELECT count(*) FROM outbox_shards WHERE owner IS NOT NULL") == 0

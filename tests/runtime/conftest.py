@@ -27,7 +27,7 @@ from workers.runtime.settings import RuntimeSettings
 WAIT_SECONDS = 20.0  # far above what a loaded machine needs; only a failing test waits that long
 
 
-async def eventually(check: Callable[[], Awaitable[Any]], seconds: float = WAIT_SECONDS) -> Any:
+async def wait_until(check: Callable[[], Awaitable[Any]], seconds: float = WAIT_SECONDS) -> Any:
     """The first true answer. Fails when there is none in time."""
     async with asyncio.timeout(seconds):
         while not (answer := await check()):
@@ -81,7 +81,7 @@ class Client:
             message = await self.channel.basic_get(self.names.queue(queue), no_ack=True)
             return message if isinstance(message.delivery, Basic.GetOk) else None
 
-        got = await eventually(taken, seconds)
+        got = await wait_until(taken, seconds)
         assert isinstance(got, DeliveredMessage)
         return got
 
@@ -93,14 +93,14 @@ class Client:
 
 
 @dataclass
-class Shop:
+class WorkerHarness:
     """Runs routes against one virtual host and one database."""
 
     broker: Broker
     database_url: str
     pool: Pool
     client: Client
-    own: Client
+    own_client: Client
 
     def settings(self, **changes: Any) -> RuntimeSettings:
         """Those of a worker with the worker's own broker user."""
@@ -108,7 +108,7 @@ class Shop:
             database_url=self.database_url,
             amqp_url=self.broker["worker"],
             prefix=self.broker.names.prefix,
-            **{"own_users": f"relay,{self.own.user}", "trusted_users": "payments,operator", **changes},
+            **{"own_users": f"relay,{self.own_client.user}", "trusted_users": "payments,operator", **changes},
         )
 
     @asynccontextmanager
@@ -128,14 +128,14 @@ class Shop:
         """The ids of the messages that had an effect, in the order of their effects."""
         return [row["id"] for row in await self.pool.fetch("SELECT id FROM effects ORDER BY ctid")]
 
-    async def handled(self, count: int) -> list[str]:
+    async def wait_for_effects(self, count: int) -> list[str]:
         """Wait for so many effects."""
 
         async def enough() -> list[str]:
             found = await self.effects()
             return found if len(found) >= count else []
 
-        found = await eventually(enough)
+        found = await wait_until(enough)
         assert len(found) == count
         return list(found)
 
@@ -160,7 +160,7 @@ async def declared(broker: Broker) -> Broker:
 
 
 @pytest.fixture
-async def shop(declared: Broker, database_url: str, pool: Pool) -> AsyncIterator[Shop]:
+async def harness(declared: Broker, database_url: str, pool: Pool) -> AsyncIterator[WorkerHarness]:
     """Everything a worker needs, and a client beside it."""
     await pool.execute("CREATE TABLE effects (id text, batch integer)")
     admin = URL(declared["admin"]).user
@@ -168,4 +168,4 @@ async def shop(declared: Broker, database_url: str, pool: Pool) -> AsyncIterator
         client_of(declared["admin"], declared.names) as client,
         client_of(declared["admin"], declared.names, admin) as own,
     ):
-        yield Shop(declared, database_url, pool, client, own)
+        yield WorkerHarness(declared, database_url, pool, client, own)

@@ -16,7 +16,7 @@ from messages.base import QueryRejected, Reply
 from messages.topology import QUESTION_TTL_SECONDS, Names, topology
 from tests.golden.examples import example
 from tests.runtime.builders import DELETE, TRUST, delivery, read
-from tests.runtime.conftest import Shop, eventually
+from tests.runtime.conftest import WorkerHarness, wait_until
 from workers.runtime.batch import Batch
 from workers.runtime.decode import Work
 from workers.runtime.policy import Kind
@@ -59,8 +59,8 @@ async def forgetful(tx: Transaction, batch: Batch[Any]) -> Sequence[Reply]:
 class Asker:
     """Asks with a queue of its own for the answers."""
 
-    def __init__(self, shop: Shop, inbox: str) -> None:
-        self.shop, self.inbox = shop, inbox
+    def __init__(self, harness: WorkerHarness, inbox: str) -> None:
+        self.shop, self.inbox = harness, inbox
 
     async def ask(self, body: bytes | dict[str, Any], type_: str = PREVIEW, **properties: Any) -> str:
         given = {"exchange": self.shop.client.names.queries, "reply_to": self.inbox} | properties
@@ -75,30 +75,30 @@ class Asker:
             return got if isinstance(got.delivery, Basic.GetOk) else None
 
         for _ in range(count):
-            message = await eventually(one)
+            message = await wait_until(one)
             found.append((message, orjson.loads(message.body)))
         return found
 
     async def nothing_is_left(self) -> None:
         """No question waits, none became a dead letter, none was claimed, and no answer was sent twice."""
-        shop = self.shop
-        await eventually(lambda: _empty(shop, QUEUE))
-        assert await shop.pool.fetchval("SELECT count(*) FROM inbox") == 0
-        assert await shop.pool.fetchval("SELECT count(*) FROM outbox") == 0
-        declared = await shop.client.channel.queue_declare(self.inbox, passive=True)
+        harness = self.shop
+        await wait_until(lambda: _empty(harness, QUEUE))
+        assert await harness.pool.fetchval("SELECT count(*) FROM inbox") == 0
+        assert await harness.pool.fetchval("SELECT count(*) FROM outbox") == 0
+        declared = await harness.client.channel.queue_declare(self.inbox, passive=True)
         assert declared.message_count == 0
-        assert await shop.client.depth("unrouted") == 0
+        assert await harness.client.depth("unrouted") == 0
 
 
-async def _empty(shop: Shop, queue: str) -> bool:
-    return await shop.client.depth(queue) == 0
+async def _empty(harness: WorkerHarness, queue: str) -> bool:
+    return await harness.client.depth(queue) == 0
 
 
 @pytest.fixture
-async def asker(shop: Shop) -> Asker:
-    declared = await shop.client.channel.queue_declare("", exclusive=True)
+async def asker(harness: WorkerHarness) -> Asker:
+    declared = await harness.client.channel.queue_declare("", exclusive=True)
     assert declared.queue
-    return Asker(shop, declared.queue)
+    return Asker(harness, declared.queue)
 
 
 def settled(outcome: str) -> float:
@@ -106,8 +106,8 @@ def settled(outcome: str) -> float:
     return REGISTRY.get_sample_value("oms_messages_processed_total", labels) or 0.0
 
 
-async def test_an_answer_goes_to_whoever_asked(shop: Shop, asker: Asker) -> None:
-    async with shop.running(QueryRoute(QUEUE, echo)):
+async def test_an_answer_goes_to_whoever_asked(harness: WorkerHarness, asker: Asker) -> None:
+    async with harness.running(QueryRoute(QUEUE, echo)):
         sent = await asker.ask(question("ada"), correlation_id="c-1")
         [(message, body)] = await asker.hears()
         about = message.header.properties
@@ -121,19 +121,19 @@ async def test_an_answer_goes_to_whoever_asked(shop: Shop, asker: Asker) -> None
     await asker.nothing_is_left()
 
 
-async def test_questions_that_wait_are_answered_together_each_to_its_own(shop: Shop, asker: Asker) -> None:
+async def test_questions_that_wait_are_answered_together_each_to_its_own(harness: WorkerHarness, asker: Asker) -> None:
     sent = {await asker.ask(question(f"u{number}")): f"u{number}" for number in range(30)}
-    async with shop.running(QueryRoute(QUEUE, echo)):
+    async with harness.running(QueryRoute(QUEUE, echo)):
         heard = await asker.hears(30)
     assert {m.header.properties.correlation_id: body["message"] for m, body in heard} == sent
     assert max(int(body["path"]) for _, body in heard) > 5
     await asker.nothing_is_left()
 
 
-async def test_the_same_question_again_is_answered_again(shop: Shop, asker: Asker) -> None:
+async def test_the_same_question_again_is_answered_again(harness: WorkerHarness, asker: Asker) -> None:
     for _ in range(3):
         await asker.ask(question(), message_id="same")
-    async with shop.running(QueryRoute(QUEUE, echo)):
+    async with harness.running(QueryRoute(QUEUE, echo)):
         assert [body["message"] for _, body in await asker.hears(3)] == ["u1"] * 3
     await asker.nothing_is_left()
 
@@ -151,12 +151,12 @@ UNREADABLE: list[tuple[str, bytes | dict[str, Any], str, str | None]] = [
 
 @pytest.mark.parametrize(("body", "type_", "path"), [u[1:] for u in UNREADABLE], ids=[u[0] for u in UNREADABLE])
 async def test_a_question_that_cannot_be_read_is_refused_and_its_neighbours_are_answered(
-    shop: Shop, asker: Asker, body: bytes | dict[str, Any], type_: str, path: str | None
+    harness: WorkerHarness, asker: Asker, body: bytes | dict[str, Any], type_: str, path: str | None
 ) -> None:
     await asker.ask(question("before"))
     await asker.ask(body, type_, correlation_id="wrong")
     await asker.ask(question("after"))
-    async with shop.running(QueryRoute(QUEUE, echo), body_max_bytes=1500):
+    async with harness.running(QueryRoute(QUEUE, echo), body_max_bytes=1500):
         heard = {m.header.properties.correlation_id: answer for m, answer in await asker.hears(3)}
     refused = heard.pop("wrong")
     assert (refused["code"], refused["path"]) == ("QUERY_INVALID", path)
@@ -166,28 +166,28 @@ async def test_a_question_that_cannot_be_read_is_refused_and_its_neighbours_are_
 
 @pytest.mark.parametrize("reply_to", [None, "oms.stock", ""], ids=["none", "a queue of ours", "empty"])
 async def test_a_question_without_an_address_of_its_own_is_dropped_and_counted(
-    shop: Shop, asker: Asker, reply_to: str | None
+    harness: WorkerHarness, asker: Asker, reply_to: str | None
 ) -> None:
     before = settled("refused")
-    given = f"{shop.client.names.prefix}.stock" if reply_to == "oms.stock" else reply_to
-    async with shop.running(QueryRoute(QUEUE, echo)):
+    given = f"{harness.client.names.prefix}.stock" if reply_to == "oms.stock" else reply_to
+    async with harness.running(QueryRoute(QUEUE, echo)):
         await asker.ask(question("nobody"), reply_to=given)
         await asker.ask(question("ada"))
         assert [body["message"] for _, body in await asker.hears()] == ["ada"]
     assert settled("refused") == before + 1
-    assert await shop.client.depth("stock") == 0
+    assert await harness.client.depth("stock") == 0
     await asker.nothing_is_left()
 
 
-async def test_who_does_not_listen_any_more_is_no_failure(shop: Shop, asker: Asker) -> None:
-    async with shop.running(QueryRoute(QUEUE, echo)):
+async def test_who_does_not_listen_any_more_is_no_failure(harness: WorkerHarness, asker: Asker) -> None:
+    async with harness.running(QueryRoute(QUEUE, echo)):
         await asker.ask(question("gone"), reply_to="client.gone")
         await asker.ask(question("ada"))
         assert [body["message"] for _, body in await asker.hears()] == ["ada"]
     await asker.nothing_is_left()
 
 
-async def test_a_queue_that_takes_no_answer_keeps_nobody_else_waiting(shop: Shop, asker: Asker) -> None:
+async def test_a_queue_that_takes_no_answer_keeps_nobody_else_waiting(harness: WorkerHarness, asker: Asker) -> None:
     seen: list[str] = []
 
     async def handler(tx: Transaction, batch: Batch[Any]) -> Sequence[Reply]:
@@ -195,11 +195,11 @@ async def test_a_queue_that_takes_no_answer_keeps_nobody_else_waiting(shop: Shop
         return await echo(tx, batch)
 
     full: Any = {"x-max-length": 1, "x-overflow": "reject-publish"}
-    declared = await shop.client.channel.queue_declare("", exclusive=True, arguments=full)
-    await shop.client.publish("x", b"x", exchange="", routing_key=declared.queue)
-    async with shop.running(QueryRoute(QUEUE, handler)):
+    declared = await harness.client.channel.queue_declare("", exclusive=True, arguments=full)
+    await harness.client.publish("x", b"x", exchange="", routing_key=declared.queue)
+    async with harness.running(QueryRoute(QUEUE, handler)):
         await asker.ask(question("full"), reply_to=declared.queue)
-        await eventually(lambda: _true(bool(seen)))
+        await wait_until(lambda: _true(bool(seen)))
         await asker.ask(question("ada"))
         assert [body["message"] for _, body in await asker.hears()] == ["ada"]
     assert seen == ["full", "ada"]
@@ -212,11 +212,11 @@ async def _true(value: bool) -> bool:
 
 @pytest.mark.parametrize("error", [ValueError, AssertionError])
 async def test_the_question_that_raises_is_told_so_once_and_the_others_are_answered(
-    shop: Shop, asker: Asker, error: type[Exception]
+    harness: WorkerHarness, asker: Asker, error: type[Exception]
 ) -> None:
     for name in ("a", "b", "bad", "c", "d"):
         await asker.ask(question(name), correlation_id=name)
-    async with shop.running(QueryRoute(QUEUE, raising(lambda: error("no 13812345678")))):
+    async with harness.running(QueryRoute(QUEUE, raising(lambda: error("no 13812345678")))):
         heard = {m.header.properties.correlation_id: body for m, body in await asker.hears(5)}
     assert heard.pop("bad") == {
         "code": "SYSTEM_ERROR",
@@ -227,21 +227,23 @@ async def test_the_question_that_raises_is_told_so_once_and_the_others_are_answe
     await asker.nothing_is_left()
 
 
-async def test_a_handler_of_questions_cannot_write(shop: Shop, asker: Asker) -> None:
-    async with shop.running(QueryRoute(QUEUE, writing)):
+async def test_a_handler_of_questions_cannot_write(harness: WorkerHarness, asker: Asker) -> None:
+    async with harness.running(QueryRoute(QUEUE, writing)):
         await asker.ask(question())
         assert [body["code"] for _, body in await asker.hears()] == ["SYSTEM_ERROR"]
-    assert await shop.effects() == []
+    assert await harness.effects() == []
 
 
-async def test_a_handler_that_answers_fewer_than_asked_answers_nobody_else_s_question(shop: Shop, asker: Asker) -> None:
+async def test_a_handler_that_answers_fewer_than_asked_answers_nobody_else_s_question(
+    harness: WorkerHarness, asker: Asker
+) -> None:
     await asker.ask(question("a"))
     await asker.ask(question("b"))
-    async with shop.running(QueryRoute(QUEUE, forgetful)):
+    async with harness.running(QueryRoute(QUEUE, forgetful)):
         assert [body["code"] for _, body in await asker.hears(2)] == ["SYSTEM_ERROR"] * 2
 
 
-async def test_questions_wait_while_the_database_is_away(shop: Shop, asker: Asker) -> None:
+async def test_questions_wait_while_the_database_is_away(harness: WorkerHarness, asker: Asker) -> None:
     away = asyncio.Event()
     away.set()
 
@@ -256,9 +258,9 @@ async def test_questions_wait_while_the_database_is_away(shop: Shop, asker: Aske
 
         return look()
 
-    async with shop.running(QueryRoute(QUEUE, handler)):
+    async with harness.running(QueryRoute(QUEUE, handler)):
         await asker.ask(question("ada"))
-        await eventually(paused)
+        await wait_until(paused)
         away.clear()
         assert [body["message"] for _, body in await asker.hears()] == ["ada"]
     await asker.nothing_is_left()

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.runtime.builders import DELETE, delete
-from tests.runtime.conftest import Shop, eventually, write_effects
+from tests.runtime.conftest import WorkerHarness, wait_until, write_effects
 from tests.runtime.crashing_worker import handle
 from workers.runtime.route import Route
 
@@ -21,12 +21,12 @@ ROOT = Path(__file__).parents[2]
 
 
 @asynccontextmanager
-async def victim(shop: Shop, crashpoint: str = "") -> AsyncIterator[Process]:
+async def worker_process(harness: WorkerHarness, crashpoint: str = "") -> AsyncIterator[Process]:
     environment = {
         **os.environ,
-        "OMS_DATABASE_URL": shop.database_url,
-        "OMS_AMQP_URL": shop.broker["worker"],
-        "OMS_PREFIX": shop.broker.names.prefix,
+        "OMS_DATABASE_URL": harness.database_url,
+        "OMS_AMQP_URL": harness.broker["worker"],
+        "OMS_PREFIX": harness.broker.names.prefix,
         "OMS_CRASHPOINT": crashpoint,
     }
     process = await asyncio.create_subprocess_exec(
@@ -43,35 +43,39 @@ async def victim(shop: Shop, crashpoint: str = "") -> AsyncIterator[Process]:
 @pytest.mark.parametrize(
     ("crashpoint", "effects_then"), [("before_commit", 0), ("after_commit", 1), ("after_retry_publish", 0)]
 )
-async def test_a_process_that_dies_has_done_its_message_once(shop: Shop, crashpoint: str, effects_then: int) -> None:
-    sent = await shop.client.publish(DELETE, delete("fail" if "retry" in crashpoint else "r"))
-    async with victim(shop, crashpoint) as process:
+async def test_a_process_that_dies_has_done_its_message_once(
+    harness: WorkerHarness, crashpoint: str, effects_then: int
+) -> None:
+    sent = await harness.client.publish(DELETE, delete("fail" if "retry" in crashpoint else "r"))
+    async with worker_process(harness, crashpoint) as process:
         assert await asyncio.wait_for(process.wait(), 60) == KILLED
-    assert len(await shop.effects()) == effects_then
-    async with shop.running(Route(QUEUE, handle)):
-        assert await shop.handled(1) == [sent]
-        await eventually(lambda: empty(shop))
-    assert await shop.effects() == [sent]
+    assert len(await harness.effects()) == effects_then
+    async with harness.running(Route(QUEUE, handle)):
+        assert await harness.wait_for_effects(1) == [sent]
+        await wait_until(lambda: empty(harness))
+    assert await harness.effects() == [sent]
 
 
-async def test_sigterm_finishes_the_running_batch_and_exits_cleanly(shop: Shop) -> None:
-    sent = await shop.client.publish(DELETE, delete("slow"))
-    async with victim(shop) as process:
-        await eventually(lambda: busy(shop))
+async def test_sigterm_finishes_the_running_batch_and_exits_cleanly(harness: WorkerHarness) -> None:
+    sent = await harness.client.publish(DELETE, delete("slow"))
+    async with worker_process(harness) as process:
+        await wait_until(lambda: busy(harness))
         process.terminate()
         assert await asyncio.wait_for(process.wait(), 60) == 0
-    assert await shop.effects() == [sent]
-    assert await shop.client.depth(QUEUE) == 0
-    async with shop.running(Route(QUEUE, write_effects)):
-        last = await shop.client.publish(DELETE, delete())
-        assert await shop.handled(2) == [sent, last]
+    assert await harness.effects() == [sent]
+    assert await harness.client.depth(QUEUE) == 0
+    async with harness.running(Route(QUEUE, write_effects)):
+        last = await harness.client.publish(DELETE, delete())
+        assert await harness.wait_for_effects(2) == [sent, last]
 
 
-async def busy(shop: Shop) -> bool:
-    return bool(await shop.pool.fetchval("SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'SELECT pg_sleep%'"))
+async def busy(harness: WorkerHarness) -> bool:
+    return bool(
+        await harness.pool.fetchval("SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'SELECT pg_sleep%'")
+    )
 
 
-async def empty(shop: Shop) -> bool:
+async def empty(harness: WorkerHarness) -> bool:
     """Neither ready nor with a consumer; a message in the ladder's first tier comes back within a second."""
     await asyncio.sleep(1.5)
-    return await shop.client.depth(QUEUE) == 0
+    return await harness.client.depth(QUEUE) == 0

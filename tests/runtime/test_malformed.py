@@ -8,7 +8,7 @@ from pamqp import frame
 from pamqp.commands import Basic
 
 from tests.runtime.builders import DELETE, delete
-from tests.runtime.conftest import Shop, write_effects
+from tests.runtime.conftest import WorkerHarness, write_effects
 from workers.runtime.route import Route
 
 QUEUE = "order-changes"
@@ -54,14 +54,14 @@ BROKEN: dict[str, dict[str, bytes]] = {
 }
 
 
-async def publish_raw(shop: Shop, properties: dict[str, bytes], body: bytes) -> None:
+async def publish_raw(harness: WorkerHarness, properties: dict[str, bytes], body: bytes) -> None:
     """Marshal the header by hand: the client library would refuse to."""
-    channel = shop.client.channel
+    channel = harness.client.channel
     flags = sum(1 << BITS[name] for name in properties)
     content = struct.pack(">HHQH", 60, 0, len(body), flags) + b"".join(
         properties[name] for name in BITS if name in properties
     )
-    publish = Basic.Publish(exchange=shop.broker.names.commands, routing_key="order.delete")
+    publish = Basic.Publish(exchange=harness.broker.names.commands, routing_key="order.delete")
     payload = frame.marshal(publish, channel.number)
     payload += struct.pack(">BHI", 2, channel.number, len(content)) + content + b"\xce"
     payload += struct.pack(">BHI", 3, channel.number, len(body)) + body + b"\xce"
@@ -69,11 +69,11 @@ async def publish_raw(shop: Shop, properties: dict[str, bytes], body: bytes) -> 
     await channel.write_queue.put(ChannelFrame(payload=payload, should_close=False))
 
 
-async def test_a_malformed_frame_is_a_dead_letter_and_its_neighbours_are_handled(shop: Shop) -> None:
-    async with shop.running(Route(QUEUE, write_effects)):
+async def test_a_malformed_frame_is_a_dead_letter_and_its_neighbours_are_handled(harness: WorkerHarness) -> None:
+    async with harness.running(Route(QUEUE, write_effects)):
         for number, (case, broken) in enumerate(BROKEN.items(), start=1):
-            sent = await shop.client.publish(DELETE, delete())
-            await publish_raw(shop, {**GOOD, **broken}, orjson.dumps(delete()))
-            letter = await shop.client.dead_letter(QUEUE)
+            sent = await harness.client.publish(DELETE, delete())
+            await publish_raw(harness, {**GOOD, **broken}, orjson.dumps(delete()))
+            letter = await harness.client.dead_letter(QUEUE)
             assert (letter["reason"], letter["error-type"]) == ("invalid", "malformed_frame"), case
-            assert (await shop.handled(number))[-1] == sent
+            assert (await harness.wait_for_effects(number))[-1] == sent

@@ -9,7 +9,7 @@ from prometheus_client import REGISTRY
 from db.pool import Transaction
 from messages.topology import QUEUES
 from tests.runtime.builders import DELETE, delete
-from tests.runtime.conftest import Shop, eventually, write_effects
+from tests.runtime.conftest import WorkerHarness, wait_until, write_effects
 from workers.runtime import settle
 from workers.runtime.batch import Batch
 from workers.runtime.route import RawRoute, Route
@@ -18,43 +18,43 @@ from workers.runtime.run import SHARED_CONNECTIONS
 QUEUE = "order-changes"
 
 
-async def test_dead_letter_queues_share_a_few_database_connections(shop: Shop) -> None:
+async def test_dead_letter_queues_share_a_few_database_connections(harness: WorkerHarness) -> None:
     async def slow(tx: Transaction, batch: Batch[Any]) -> None:
         await write_effects(tx, batch)
         await asyncio.sleep(0.2)  # so that all of them are at work at once
 
     raw = [RawRoute(f"{queue}.dlq", slow) for queue in QUEUES]
-    async with shop.running(Route(QUEUE, write_effects), *raw):
-        await shop.client.publish(DELETE, delete())
-        await shop.handled(1)
+    async with harness.running(Route(QUEUE, write_effects), *raw):
+        await harness.client.publish(DELETE, delete())
+        await harness.wait_for_effects(1)
         for queue in QUEUES:
             for _ in range(3):
-                await shop.client.publish("x", b"x", exchange="", routing_key=shop.broker.names.dlq(queue))
-        await shop.handled(1 + 3 * len(QUEUES))
+                await harness.client.publish("x", b"x", exchange="", routing_key=harness.broker.names.dlq(queue))
+        await harness.wait_for_effects(1 + 3 * len(QUEUES))
         open_connections = REGISTRY.get_sample_value("oms_db_pool_size")
     assert open_connections is not None
     assert open_connections <= 1 + SHARED_CONNECTIONS
 
 
-async def test_a_raw_route_takes_dead_letters_as_they_are(shop: Shop) -> None:
+async def test_a_raw_route_takes_dead_letters_as_they_are(harness: WorkerHarness) -> None:
     seen: list[Any] = []
 
     async def collect(tx: Transaction, batch: Batch[Any]) -> None:
         seen.extend(batch)
 
-    async with shop.running(Route(QUEUE, write_effects), RawRoute(f"{QUEUE}.dlq", collect)):
-        sent = await shop.client.publish(DELETE, b"{", headers={"\u00fc": [1, None]})
+    async with harness.running(Route(QUEUE, write_effects), RawRoute(f"{QUEUE}.dlq", collect)):
+        sent = await harness.client.publish(DELETE, b"{", headers={"\u00fc": [1, None]})
 
         async def some() -> list[Any]:
             return seen
 
-        (letter,) = await eventually(some)
+        (letter,) = await wait_until(some)
     assert (letter.queue, letter.message_id, letter.type, letter.body) == (f"{QUEUE}.dlq", sent, DELETE, b"{")
     assert letter.headers["reason"] == "invalid"
 
 
 async def test_a_raw_route_that_fails_gives_the_message_back_and_tries_again(
-    shop: Shop, monkeypatch: pytest.MonkeyPatch
+    harness: WorkerHarness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(settle, "REQUEUE_WAIT_SECONDS", 0.5)
     tries: list[int] = []
@@ -64,11 +64,11 @@ async def test_a_raw_route_that_fails_gives_the_message_back_and_tries_again(
         if len(tries) == 1:
             raise ValueError
 
-    async with shop.running(RawRoute("unrouted", flaky)):
-        await shop.client.publish("order.nobody.v1", b"x")
+    async with harness.running(RawRoute("unrouted", flaky)):
+        await harness.client.publish("order.nobody.v1", b"x")
 
         async def twice() -> bool:
             return len(tries) == 2
 
-        await eventually(twice)
-    assert await shop.client.depth("unrouted") == 0
+        await wait_until(twice)
+    assert await harness.client.depth("unrouted") == 0

@@ -18,7 +18,7 @@ from db.pool import Transaction
 from messages.topology import RETRY_TIERS_SECONDS
 from scripts.servers.find import Servers
 from tests.runtime.builders import DELETE, PAYMENT, delete, payment
-from tests.runtime.conftest import Shop, client_of, eventually, write_effects
+from tests.runtime.conftest import WorkerHarness, client_of, wait_until, write_effects
 from workers.runtime import consumer, declare, settle
 from workers.runtime.batch import Batch
 from workers.runtime.declare import TopologyError
@@ -33,60 +33,63 @@ async def refuse(tx: Transaction, batch: Batch[Any]) -> None:
     raise ValueError("no 13812345678")
 
 
-async def test_a_message_is_handled_and_acknowledged(shop: Shop) -> None:
-    async with shop.running(Route(QUEUE, write_effects)):
-        first = await shop.client.publish(DELETE, delete())
-        assert await shop.handled(1) == [first]
-    assert await shop.client.depth(QUEUE) == 0
+async def test_a_message_is_handled_and_acknowledged(harness: WorkerHarness) -> None:
+    async with harness.running(Route(QUEUE, write_effects)):
+        first = await harness.client.publish(DELETE, delete())
+        assert await harness.wait_for_effects(1) == [first]
+    assert await harness.client.depth(QUEUE) == 0
 
 
-async def test_what_waits_is_taken_together(shop: Shop) -> None:
-    sent = [await shop.client.publish(DELETE, delete()) for _ in range(50)]
-    async with shop.running(Route(QUEUE, write_effects)):
-        assert await shop.handled(50) == sent
-    assert await shop.pool.fetchval("SELECT max(batch) FROM effects") > 5
+async def test_what_waits_is_taken_together(harness: WorkerHarness) -> None:
+    sent = [await harness.client.publish(DELETE, delete()) for _ in range(50)]
+    async with harness.running(Route(QUEUE, write_effects)):
+        assert await harness.wait_for_effects(50) == sent
+    assert await harness.pool.fetchval("SELECT max(batch) FROM effects") > 5
 
 
-async def test_a_batch_never_exceeds_its_items(shop: Shop) -> None:
+async def test_a_batch_never_exceeds_its_items(harness: WorkerHarness) -> None:
     for _ in range(30):
-        await shop.client.publish(DELETE, delete())
-    async with shop.running(Route(QUEUE, write_effects, batch_max_items=7)):
-        await shop.handled(30)
-    assert await shop.pool.fetchval("SELECT max(batch) FROM effects") <= 7
+        await harness.client.publish(DELETE, delete())
+    async with harness.running(Route(QUEUE, write_effects, batch_max_items=7)):
+        await harness.wait_for_effects(30)
+    assert await harness.pool.fetchval("SELECT max(batch) FROM effects") <= 7
 
 
-async def test_a_message_that_cannot_be_read_is_a_dead_letter_and_its_neighbours_go_on(shop: Shop) -> None:
-    before = await shop.client.publish(DELETE, delete())
-    wrong = await shop.client.publish(
+async def test_a_message_that_cannot_be_read_is_a_dead_letter_and_its_neighbours_go_on(harness: WorkerHarness) -> None:
+    before = await harness.client.publish(DELETE, delete())
+    wrong = await harness.client.publish(
         DELETE, delete(order_ids=["13812345678x"]), correlation_id="c", headers={"x-a": 1}
     )
-    after = await shop.client.publish(DELETE, delete())
-    async with shop.running(Route(QUEUE, write_effects)):
-        assert await shop.handled(2) == [before, after]
-        letter = await shop.client.dead_letter(QUEUE)
+    after = await harness.client.publish(DELETE, delete())
+    async with harness.running(Route(QUEUE, write_effects)):
+        assert await harness.wait_for_effects(2) == [before, after]
+        letter = await harness.client.dead_letter(QUEUE)
     assert (letter["message_id"], letter["reason"], letter["error-type"]) == (
         wrong,
         "invalid",
         "string_pattern_mismatch",
     )
     assert letter["error-path"] == "$.order_ids[0]"
-    assert (letter["original-exchange"], letter["original-routing-key"]) == (shop.broker.names.commands, "order.delete")
+    assert (letter["original-exchange"], letter["original-routing-key"]) == (
+        harness.broker.names.commands,
+        "order.delete",
+    )
     assert orjson.loads(letter["body"])["order_ids"] == ["13812345678x"]
     assert "13812345678" not in str({name: text for name, text in letter.items() if name != "body"})
     assert "x-a" not in letter
 
 
-async def test_whoever_sent_what_cannot_be_read_is_told(shop: Shop) -> None:
-    answers = (await shop.client.channel.queue_declare(exclusive=True)).queue
+async def test_whoever_sent_what_cannot_be_read_is_told(harness: WorkerHarness) -> None:
+    answers = (await harness.client.channel.queue_declare(exclusive=True)).queue
     assert answers
-    wrong = await shop.client.publish(DELETE, b"{", reply_to=answers, correlation_id="c")
+    wrong = await harness.client.publish(DELETE, b"{", reply_to=answers, correlation_id="c")
 
     async def answer() -> Any:
-        message = await shop.client.channel.basic_get(answers, no_ack=True)
+        message = await harness.client.channel.basic_get(answers, no_ack=True)
         return message if message.delivery_tag else None
 
-    async with shop.running(Route(QUEUE, write_effects)):
-        message = await eventually(answer)
+    async with harness.running(Route(QUEUE, write_effects)):
+        message = await wait_until(answer)
     told = orjson.loads(message.body)
     assert (told["code"], told["command_id"], told["type"]) == ("MESSAGE_INVALID", wrong, DELETE)
     assert (message.header.properties.correlation_id, message.header.properties.message_type) == (
@@ -95,15 +98,15 @@ async def test_whoever_sent_what_cannot_be_read_is_told(shop: Shop) -> None:
     )
 
 
-async def test_a_message_without_an_id_is_a_dead_letter(shop: Shop) -> None:
+async def test_a_message_without_an_id_is_a_dead_letter(harness: WorkerHarness) -> None:
     properties = {"message_type": DELETE, "delivery_mode": 2}
-    await raw_publish(shop, shop.broker.names.commands, "order.delete", properties)
-    async with shop.running(Route(QUEUE, write_effects)):
-        letter = await shop.client.dead_letter(QUEUE)
+    await raw_publish(harness, harness.broker.names.commands, "order.delete", properties)
+    async with harness.running(Route(QUEUE, write_effects)):
+        letter = await harness.client.dead_letter(QUEUE)
     assert letter["error-type"] == "missing_message_id"
 
 
-async def test_a_failure_is_tried_again_on_the_ladder_and_then_done(shop: Shop) -> None:
+async def test_a_failure_is_tried_again_on_the_ladder_and_then_done(harness: WorkerHarness) -> None:
     attempts: list[tuple[int, str | None]] = []
 
     async def once(tx: Transaction, batch: Batch[Any]) -> None:
@@ -112,14 +115,14 @@ async def test_a_failure_is_tried_again_on_the_ladder_and_then_done(shop: Shop) 
             raise ValueError
         await write_effects(tx, batch)
 
-    async with shop.running(Route(QUEUE, once)):
-        sent = await shop.own.publish(DELETE, delete())
-        assert await shop.handled(1) == [sent]
+    async with harness.running(Route(QUEUE, once)):
+        sent = await harness.own_client.publish(DELETE, delete())
+        assert await harness.wait_for_effects(1) == [sent]
     assert [attempt for attempt, _ in attempts] == [0, 1]
     assert attempts[0][1] == attempts[1][1]
 
 
-async def test_a_message_nobody_vouches_for_gains_no_trust_by_being_tried_again(shop: Shop) -> None:
+async def test_a_message_nobody_vouches_for_gains_no_trust_by_being_tried_again(harness: WorkerHarness) -> None:
     seen: list[tuple[int, str | None, bool]] = []
 
     async def once(tx: Transaction, batch: Batch[Any]) -> None:
@@ -128,18 +131,18 @@ async def test_a_message_nobody_vouches_for_gains_no_trust_by_being_tried_again(
             raise ValueError
         await write_effects(tx, batch)
 
-    async with shop.running(Route(QUEUE, once)):
-        await shop.client.publish(DELETE, delete())
-        await shop.handled(1)
+    async with harness.running(Route(QUEUE, once)):
+        await harness.client.publish(DELETE, delete())
+        await harness.wait_for_effects(1)
     assert seen == [(0, None, False), (1, None, False)]
 
 
 async def test_what_the_delay_exchange_does_not_take_stays_in_its_queue(
-    shop: Shop, monkeypatch: pytest.MonkeyPatch
+    harness: WorkerHarness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Acknowledged only when somebody else has it for certain."""
     monkeypatch.setattr(settle, "REQUEUE_WAIT_SECONDS", 0.5)
-    names = shop.broker.names
+    names = harness.broker.names
     attempts: list[int] = []
 
     async def handler(tx: Transaction, batch: Batch[Any]) -> None:
@@ -148,30 +151,33 @@ async def test_what_the_delay_exchange_does_not_take_stays_in_its_queue(
             raise ValueError
         await write_effects(tx, batch)
 
-    await shop.client.channel.queue_unbind(names.tier_queue(1), names.delay, "1s.#")
-    async with shop.running(Route(QUEUE, handler)):
-        sent = await shop.client.publish(DELETE, delete())
-        assert await shop.handled(1) == [sent]
+    await harness.client.channel.queue_unbind(names.tier_queue(1), names.delay, "1s.#")
+    async with harness.running(Route(QUEUE, handler)):
+        sent = await harness.client.publish(DELETE, delete())
+        assert await harness.wait_for_effects(1) == [sent]
     assert attempts == [0, 0, 0]
 
 
-async def test_after_the_last_attempt_it_is_a_dead_letter_that_says_why(shop: Shop) -> None:
-    async with shop.running(Route(QUEUE, refuse), attempts_max=2):
-        sent = await shop.client.publish(DELETE, delete())
-        letter = await shop.client.dead_letter(QUEUE)
+async def test_after_the_last_attempt_it_is_a_dead_letter_that_says_why(harness: WorkerHarness) -> None:
+    async with harness.running(Route(QUEUE, refuse), attempts_max=2):
+        sent = await harness.client.publish(DELETE, delete())
+        letter = await harness.client.dead_letter(QUEUE)
     assert (letter["message_id"], letter["reason"], letter["attempt"]) == (sent, "failed", "2")
     assert (letter["error-type"], letter["error-message"]) == ("ValueError", "no …")
     assert len(letter["fingerprint"]) == 16
     assert letter["first-failed-at"] < letter["last-failed-at"]
-    assert letter["original-exchange"] == shop.broker.names.delayed
+    assert letter["original-exchange"] == harness.broker.names.delayed
     assert letter["worker-version"]
 
 
-async def test_what_is_sent_on_carries_nothing_of_the_brokers_or_the_senders(shop: Shop) -> None:
-    dangerous = {"x-death": [{"queue": shop.broker.names.queue(QUEUE), "reason": "expired", "count": 1}], "own": "no"}
-    async with shop.running(Route(QUEUE, refuse), attempts_max=2):
-        await shop.client.publish(DELETE, delete(), headers=dangerous, priority=3, expiration="60000")
-        message = await shop.client.get(f"{QUEUE}.dlq")
+async def test_what_is_sent_on_carries_nothing_of_the_brokers_or_the_senders(harness: WorkerHarness) -> None:
+    dangerous = {
+        "x-death": [{"queue": harness.broker.names.queue(QUEUE), "reason": "expired", "count": 1}],
+        "own": "no",
+    }
+    async with harness.running(Route(QUEUE, refuse), attempts_max=2):
+        await harness.client.publish(DELETE, delete(), headers=dangerous, priority=3, expiration="60000")
+        message = await harness.client.get(f"{QUEUE}.dlq")
     properties = message.header.properties
     assert (properties.priority, properties.expiration, properties.delivery_mode) == (None, None, 2)
     ours = {name for name in properties.headers or {} if name.startswith("x-") and name != "x-delivery-count"}
@@ -179,38 +185,38 @@ async def test_what_is_sent_on_carries_nothing_of_the_brokers_or_the_senders(sho
     assert "own" not in (properties.headers or {})
 
 
-async def test_a_fact_from_a_user_who_is_not_trusted_is_a_dead_letter(shop: Shop) -> None:
-    names = shop.broker.names
+async def test_a_fact_from_a_user_who_is_not_trusted_is_a_dead_letter(harness: WorkerHarness) -> None:
+    names = harness.broker.names
     async with (
-        shop.running(Route("payment-results", write_effects)),
-        client_of(shop.broker["upstream"], names) as anyone,
+        harness.running(Route("payment-results", write_effects)),
+        client_of(harness.broker["upstream"], names) as anyone,
     ):
         await anyone.publish(PAYMENT, payment())
-        assert (await shop.client.dead_letter("payment-results"))["reason"] == "untrusted_user"
-    assert await shop.effects() == []
+        assert (await harness.client.dead_letter("payment-results"))["reason"] == "untrusted_user"
+    assert await harness.effects() == []
 
 
-async def test_the_same_id_with_another_body_is_a_dead_letter(shop: Shop) -> None:
-    async with shop.running(Route(QUEUE, write_effects)):
-        await shop.client.publish(DELETE, delete("one"), message_id="m")
-        await shop.client.publish(DELETE, delete("two"), message_id="m")
-        assert (await shop.client.dead_letter(QUEUE))["reason"] == "id_reuse"
-        assert await shop.handled(1) == ["m"]
+async def test_the_same_id_with_another_body_is_a_dead_letter(harness: WorkerHarness) -> None:
+    async with harness.running(Route(QUEUE, write_effects)):
+        await harness.client.publish(DELETE, delete("one"), message_id="m")
+        await harness.client.publish(DELETE, delete("two"), message_id="m")
+        assert (await harness.client.dead_letter(QUEUE))["reason"] == "id_reuse"
+        assert await harness.wait_for_effects(1) == ["m"]
 
 
-async def test_a_queue_that_was_deleted_is_consumed_from_again_once_it_is_there(shop: Shop) -> None:
-    async with shop.running(Route(QUEUE, write_effects)):
-        await shop.client.publish(DELETE, delete())
-        await shop.handled(1)
-        await shop.client.channel.queue_delete(shop.broker.names.queue(QUEUE))
-        await eventually(lambda: gauge("oms_consumers", 0))
-        await redeclare(shop)
-        await shop.client.publish(DELETE, delete())
-        await shop.handled(2)
+async def test_a_queue_that_was_deleted_is_consumed_from_again_once_it_is_there(harness: WorkerHarness) -> None:
+    async with harness.running(Route(QUEUE, write_effects)):
+        await harness.client.publish(DELETE, delete())
+        await harness.wait_for_effects(1)
+        await harness.client.channel.queue_delete(harness.broker.names.queue(QUEUE))
+        await wait_until(lambda: gauge("oms_consumers", 0))
+        await redeclare(harness)
+        await harness.client.publish(DELETE, delete())
+        await harness.wait_for_effects(2)
 
 
 async def test_a_consumer_that_the_broker_no_longer_knows_is_found_and_replaced(
-    shop: Shop, monkeypatch: pytest.MonkeyPatch
+    harness: WorkerHarness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     made: list[Subscription] = []
 
@@ -221,36 +227,36 @@ async def test_a_consumer_that_the_broker_no_longer_knows_is_found_and_replaced(
 
     monkeypatch.setattr(consumer, "SUPERVISE_SECONDS", 0.2)
     monkeypatch.setattr(consumer, "Subscription", Watched)
-    async with shop.running(Route(QUEUE, write_effects)):
-        await shop.client.publish(DELETE, delete())
-        await shop.handled(1)
-        queue = await made[0].channel.get_queue(shop.broker.names.queue(QUEUE), ensure=False)
+    async with harness.running(Route(QUEUE, write_effects)):
+        await harness.client.publish(DELETE, delete())
+        await harness.wait_for_effects(1)
+        queue = await made[0].channel.get_queue(harness.broker.names.queue(QUEUE), ensure=False)
         await queue.cancel(made[0]._tag)  # behind its back
-        await shop.client.publish(DELETE, delete())
-        await shop.handled(2)
+        await harness.client.publish(DELETE, delete())
+        await harness.wait_for_effects(2)
 
 
-async def test_a_worker_whose_connections_are_cut_goes_on(shop: Shop, servers: Servers) -> None:
+async def test_a_worker_whose_connections_are_cut_goes_on(harness: WorkerHarness, servers: Servers) -> None:
     if servers.broker.management_url is None:
         pytest.skip("cutting connections takes the management interface")
     management = servers.broker.management
-    async with shop.running(Route(QUEUE, write_effects)):
-        await shop.client.publish(DELETE, delete())
-        await shop.handled(1)
+    async with harness.running(Route(QUEUE, write_effects)):
+        await harness.client.publish(DELETE, delete())
+        await harness.wait_for_effects(1)
 
         async def workers() -> list[str]:
-            found = await asyncio.to_thread(management.call, "GET", f"/vhosts/{shop.broker.vhost}/connections")
+            found = await asyncio.to_thread(management.call, "GET", f"/vhosts/{harness.broker.vhost}/connections")
             return [
                 one["name"] for one in found if "worker" in one.get("client_properties", {}).get("connection_name", "")
             ]
 
-        for name in await eventually(workers):
+        for name in await wait_until(workers):
             await asyncio.to_thread(management.call, "DELETE", f"/connections/{quote(name)}")
-        await shop.client.publish(DELETE, delete())
-        await shop.handled(2)
+        await harness.client.publish(DELETE, delete())
+        await harness.wait_for_effects(2)
 
 
-async def test_while_the_database_is_away_nothing_is_tried_and_nothing_is_lost(shop: Shop) -> None:
+async def test_while_the_database_is_away_nothing_is_tried_and_nothing_is_lost(harness: WorkerHarness) -> None:
     """Not a single attempt is counted: a healthy backlog must not be pushed into the dead letters."""
     attempts: list[int] = []
 
@@ -260,39 +266,39 @@ async def test_while_the_database_is_away_nothing_is_tried_and_nothing_is_lost(s
             raise asyncpg.AdminShutdownError("terminating connection due to administrator command")
         await write_effects(tx, batch)
 
-    async with shop.running(Route(QUEUE, handler)):
-        sent = await shop.client.publish(DELETE, delete())
-        assert await shop.handled(1) == [sent]
+    async with harness.running(Route(QUEUE, handler)):
+        sent = await harness.client.publish(DELETE, delete())
+        assert await harness.wait_for_effects(1) == [sent]
     assert attempts == [0, 0, 0]
 
 
-async def test_while_the_database_refuses_connections_the_queue_waits(shop: Shop) -> None:
-    async with shop.running(Route(QUEUE, write_effects)):
-        await shop.client.publish(DELETE, delete())
-        await shop.handled(1)
-        async with database_away(shop):
-            await shop.client.publish(DELETE, delete())
-            await eventually(lambda: gauge("oms_consumer_paused", 1))
-            assert await shop.client.depth(f"{QUEUE}.dlq") == 0
-        await shop.handled(2)
-        await eventually(lambda: gauge("oms_consumer_paused", 0))
+async def test_while_the_database_refuses_connections_the_queue_waits(harness: WorkerHarness) -> None:
+    async with harness.running(Route(QUEUE, write_effects)):
+        await harness.client.publish(DELETE, delete())
+        await harness.wait_for_effects(1)
+        async with database_away(harness):
+            await harness.client.publish(DELETE, delete())
+            await wait_until(lambda: gauge("oms_consumer_paused", 1))
+            assert await harness.client.depth(f"{QUEUE}.dlq") == 0
+        await harness.wait_for_effects(2)
+        await wait_until(lambda: gauge("oms_consumer_paused", 0))
 
 
 async def test_a_long_pause_gives_the_messages_back_before_the_broker_takes_them(
-    shop: Shop, monkeypatch: pytest.MonkeyPatch
+    harness: WorkerHarness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(consumer, "PAUSE_MAX_SECONDS", 0.1)
-    async with shop.running(Route(QUEUE, write_effects)):
-        await shop.client.publish(DELETE, delete())
-        await shop.handled(1)
-        async with database_away(shop):
-            await shop.client.publish(DELETE, delete())
-            await eventually(lambda: shop.client.depth(QUEUE))
+    async with harness.running(Route(QUEUE, write_effects)):
+        await harness.client.publish(DELETE, delete())
+        await harness.wait_for_effects(1)
+        async with database_away(harness):
+            await harness.client.publish(DELETE, delete())
+            await wait_until(lambda: harness.client.depth(QUEUE))
             assert await gauge("oms_consumer_paused", 1)
-        await shop.handled(2)
+        await harness.wait_for_effects(2)
 
 
-async def test_stopping_finishes_and_settles_what_was_delivered(shop: Shop) -> None:
+async def test_stopping_finishes_and_settles_what_was_delivered(harness: WorkerHarness) -> None:
     begun = asyncio.Event()
 
     async def slow(tx: Transaction, batch: Batch[Any]) -> None:
@@ -300,17 +306,17 @@ async def test_stopping_finishes_and_settles_what_was_delivered(shop: Shop) -> N
         await asyncio.sleep(0.2)
         await write_effects(tx, batch)
 
-    async with shop.running(Route(QUEUE, slow, batch_max_items=2)) as stop:
+    async with harness.running(Route(QUEUE, slow, batch_max_items=2)) as stop:
         for _ in range(3):
-            await shop.client.publish(DELETE, delete())
+            await harness.client.publish(DELETE, delete())
         await begun.wait()
         stop.set()
-    done = await shop.effects()
+    done = await harness.effects()
     assert done
-    assert len(done) + await shop.client.depth(QUEUE) == 3
+    assert len(done) + await harness.client.depth(QUEUE) == 3
 
 
-async def test_a_handler_that_does_not_end_is_given_back_after_the_grace(shop: Shop) -> None:
+async def test_a_handler_that_does_not_end_is_given_back_after_the_grace(harness: WorkerHarness) -> None:
     begun = asyncio.Event()
 
     async def stuck(tx: Transaction, batch: Batch[Any]) -> None:
@@ -318,28 +324,28 @@ async def test_a_handler_that_does_not_end_is_given_back_after_the_grace(shop: S
         await write_effects(tx, batch)
         await asyncio.sleep(3600)
 
-    async with shop.running(Route(QUEUE, stuck), shutdown_grace_seconds=0.2):
-        await shop.client.publish(DELETE, delete())
+    async with harness.running(Route(QUEUE, stuck), shutdown_grace_seconds=0.2):
+        await harness.client.publish(DELETE, delete())
         await begun.wait()
-    assert await shop.effects() == []
-    assert await eventually(lambda: shop.client.depth(QUEUE)) == 1
+    assert await harness.effects() == []
+    assert await wait_until(lambda: harness.client.depth(QUEUE)) == 1
 
 
-async def test_a_message_a_crash_returned_is_handled_alone_until_a_new_one_comes(shop: Shop) -> None:
+async def test_a_message_a_crash_returned_is_handled_alone_until_a_new_one_comes(harness: WorkerHarness) -> None:
     """Otherwise one that kills its process would drag all that were handed out with it to the delivery limit."""
-    queue = shop.broker.names.queue(QUEUE)
+    queue = harness.broker.names.queue(QUEUE)
     for _ in range(10):
-        await shop.client.publish(DELETE, delete())
-    async with client_of(shop.broker["admin"], shop.broker.names) as crashing:
+        await harness.client.publish(DELETE, delete())
+    async with client_of(harness.broker["admin"], harness.broker.names) as crashing:
         for _ in range(10):
             await crashing.channel.basic_get(queue)
-    await eventually(lambda: shop.client.depth(QUEUE))
-    async with shop.running(Route(QUEUE, write_effects)):
-        await shop.handled(10)
-        assert await shop.pool.fetchval("SELECT max(batch) FROM effects") == 1
+    await wait_until(lambda: harness.client.depth(QUEUE))
+    async with harness.running(Route(QUEUE, write_effects)):
+        await harness.wait_for_effects(10)
+        assert await harness.pool.fetchval("SELECT max(batch) FROM effects") == 1
 
 
-async def test_a_chore_is_repeated_and_survives_its_errors(shop: Shop) -> None:
+async def test_a_chore_is_repeated_and_survives_its_errors(harness: WorkerHarness) -> None:
     times: list[int] = []
 
     async def chore(tx: Transaction) -> None:
@@ -348,16 +354,16 @@ async def test_a_chore_is_repeated_and_survives_its_errors(shop: Shop) -> None:
         if len(times) == 1:
             raise ValueError
 
-    async with shop.running(Route(QUEUE, write_effects, every=(Every(0.02, chore),))):
-        await eventually(shop.effects)
+    async with harness.running(Route(QUEUE, write_effects, every=(Every(0.02, chore),))):
+        await wait_until(harness.effects)
     assert len(times) >= 2
-    assert len(await shop.effects()) == len(times) - 1
+    assert len(await harness.effects()) == len(times) - 1
 
 
-async def test_a_worker_without_its_queues_says_what_to_type(shop: Shop) -> None:
-    await shop.client.channel.queue_delete(shop.broker.names.queue(QUEUE))
+async def test_a_worker_without_its_queues_says_what_to_type(harness: WorkerHarness) -> None:
+    await harness.client.channel.queue_delete(harness.broker.names.queue(QUEUE))
     with pytest.raises(TopologyError, match="oms topology declare"):
-        await run_routes([Route(QUEUE, write_effects)], shop.settings(), asyncio.Event())
+        await run_routes([Route(QUEUE, write_effects)], harness.settings(), asyncio.Event())
 
 
 async def gauge(name: str, value: int) -> bool:
@@ -365,9 +371,9 @@ async def gauge(name: str, value: int) -> bool:
 
 
 @asynccontextmanager
-async def database_away(shop: Shop) -> AsyncIterator[None]:
+async def database_away(harness: WorkerHarness) -> AsyncIterator[None]:
     """Nobody may connect to the database, and whoever was connected is not any more."""
-    url = urlsplit(shop.database_url)
+    url = urlsplit(harness.database_url)
     name = url.path[1:]
     other = await asyncpg.connect(url._replace(path="/postgres").geturl())
     try:
@@ -379,13 +385,13 @@ async def database_away(shop: Shop) -> AsyncIterator[None]:
         await other.close()
 
 
-async def redeclare(shop: Shop) -> None:
-    await declare.declare(shop.broker["topology"], shop.broker.names, RETRY_TIERS_SECONDS)
+async def redeclare(harness: WorkerHarness) -> None:
+    await declare.declare(harness.broker["topology"], harness.broker.names, RETRY_TIERS_SECONDS)
 
 
-async def raw_publish(shop: Shop, exchange: str, key: str, properties: dict[str, Any]) -> None:
+async def raw_publish(harness: WorkerHarness, exchange: str, key: str, properties: dict[str, Any]) -> None:
     """Publish without the client library, which would make up an id."""
-    channel = shop.client.channel
+    channel = harness.client.channel
     header = ContentHeader(properties=Basic.Properties(**properties), body_size=0)
     frames: list[Any] = [Basic.Publish(exchange=exchange, routing_key=key), header]
     await channel.write_queue.put(ChannelFrame.marshall(channel.number, frames))

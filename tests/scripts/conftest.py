@@ -12,7 +12,7 @@ from scripts.cli import main
 
 
 @dataclass(frozen=True)
-class Said:
+class CommandResult:
     """What one command answered."""
 
     code: int
@@ -24,7 +24,7 @@ class Said:
         return orjson.loads(self.out)
 
 
-Oms = Callable[..., Said]
+Oms = Callable[..., CommandResult]
 
 
 @pytest.fixture
@@ -33,13 +33,13 @@ def oms(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> 
     for name in [name for name in os.environ if name.startswith("OMS_") and name != "OMS_ENCRYPTION_KEYS"]:
         monkeypatch.delenv(name)
 
-    def run(*arguments: str, **variables: str) -> Said:
+    def run(*arguments: str, **variables: str) -> CommandResult:
         for name, value in variables.items():
             monkeypatch.setenv(f"OMS_{name.upper()}", value)
         capsys.readouterr()
         code = main(arguments)
         said = capsys.readouterr()
         assert "Traceback" not in said.out + said.err
-        return Said(code, said.out, said.err)
+        return CommandResult(code, said.out, said.err)
 
     return run

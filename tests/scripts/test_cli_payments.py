@@ -16,7 +16,7 @@ from db.pool import Pool, open_pool
 from scripts.gateways import alipay_protocol
 from scripts.gateways.alipay_protocol import BillLine
 from tests.handlers.harness import HandlerHarness
-from tests.handlers.statement_builders import DAY, NOON, paid_at, refunded_at
+from tests.handlers.statement_builders import DAY, NOON, pay_order_at, refund_order_at
 from tests.providers import alipay_builders, keys
 from tests.scripts.conftest import Oms
 from workers import shop
@@ -64,8 +64,8 @@ def books(database_url: str) -> Books:
     async def play(pool: Pool) -> Books:
         harness = HandlerHarness(pool)
         await harness.fill_stock()
-        order_id, paid = await paid_at(harness)
-        return Books(order_id, paid, await refunded_at(harness, order_id, 300))
+        order_id, paid = await pay_order_at(harness)
+        return Books(order_id, paid, await refund_order_at(harness, order_id, 300))
 
     made: Books = in_database(database_url, play)
     return made

@@ -72,7 +72,7 @@ def coupon(amount: int, **more: Any) -> Coupon:
 
 
 @dataclass(frozen=True)
-class Sale:
+class PriceCase:
     """All that a price depends on."""
 
     ask: PriceRequest
@@ -81,16 +81,18 @@ class Sale:
     shop: Shop = SHOP
 
     @property
-    def answer(self) -> Quote | Refusal:
+    def result(self) -> Quote | Refusal:
         """What pricing says."""
         return quote(self.ask, self.rules, self.buyer, self.shop, AT)
 
-    def asking(self, **changes: Any) -> "Sale":
+    def with_ask(self, **changes: Any) -> "PriceCase":
         """The same sale, asked for in another way."""
         return replace(self, ask=replace(self.ask, **changes))
 
 
-def sale(*lines: tuple[Sku, int], promotions: Sequence[Promotion] = (), shop: Shop = SHOP, **more: Any) -> Sale:
+def price_case(
+    *lines: tuple[Sku, int], promotions: Sequence[Promotion] = (), shop: Shop = SHOP, **more: Any
+) -> PriceCase:
     """Ada buys so many units of each SKU. `coupon` is hers, `points` are used, she has `available`."""
     mine, points = more.pop("coupon", None), more.pop("points", 0)
     wanted = tuple(RequestedLine(item.sku_id, qty, "main") for item, qty in lines)
@@ -106,19 +108,19 @@ def sale(*lines: tuple[Sku, int], promotions: Sequence[Promotion] = (), shop: Sh
     buyer = Buyer("ada", more.pop("level", None), more.pop("available", PLENTY), mine, more.pop("bought", {}))
     rules = Rules({item.sku_id: item for item, _ in lines}, promotions, more.pop("left", {}))
     assert not more, f"nobody reads {more}"
-    return Sale(ask, rules, buyer, shop)
+    return PriceCase(ask, rules, buyer, shop)
 
 
 def priced(*lines: tuple[Sku, int], **more: Any) -> Quote:
     """The price of a sale that goes through."""
-    made = sale(*lines, **more).answer
+    made = price_case(*lines, **more).result
     assert isinstance(made, Quote), made
     return made
 
 
 def refused(*lines: tuple[Sku, int], **more: Any) -> Refusal:
     """Why a sale does not go through."""
-    made = sale(*lines, **more).answer
+    made = price_case(*lines, **more).result
     assert isinstance(made, Refusal), made
     return made
 
@@ -209,7 +211,7 @@ def any_shop(draw: st.DrawFn) -> Shop:
 
 
 @st.composite
-def sales(draw: st.DrawFn, lines_max: int = 200) -> Sale:
+def price_cases(draw: st.DrawFn, lines_max: int = 200) -> PriceCase:
     """Any sale, with any of promotions, a coupon and points."""
     currency = draw(st.sampled_from(["JPY", "CNY", "KWD"]))
     lines = draw(goods(currency, lines_max))
@@ -219,7 +221,7 @@ def sales(draw: st.DrawFn, lines_max: int = 200) -> Sale:
     known = st.dictionaries(st.sampled_from(["p0", "p1", "p2"]), st.integers(0, 100))
     left = {p.promo_id: draw(st.integers(0, 50)) for p in valid if p.quantity is not None}
     points = draw(st.sampled_from([0, 0, 100, 12_345, 10**14]))
-    return sale(
+    return price_case(
         *lines,
         promotions=valid,
         shop=draw(any_shop()),

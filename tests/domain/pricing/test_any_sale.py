@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.domain.pricing.builders import AT, Sale, coupon, priced, promotion, sales, sku
+from tests.domain.pricing.builders import AT, PriceCase, coupon, price_cases, priced, promotion, sku
 from workers.domain.pricing.quote import Quote
 from workers.domain.refusal import Refusal
 from workers.domain.shop import Shop
@@ -34,16 +34,16 @@ def adds_up(made: Quote) -> None:
     assert min(line.net_amount for line in made.lines) >= 0
 
 
-@given(sales())
-def test_the_lines_add_up_to_the_order_to_the_last_minor_unit(any_sale: Sale) -> None:
-    made = any_sale.answer
+@given(price_cases())
+def test_the_lines_add_up_to_the_order_to_the_last_minor_unit(any_case: PriceCase) -> None:
+    made = any_case.result
     if isinstance(made, Refusal):
         assert made.code in REFUSALS
         return
     adds_up(made)
-    assert [line.line_no for line in made.lines] == list(range(1, len(any_sale.ask.wanted) + 1))
+    assert [line.line_no for line in made.lines] == list(range(1, len(any_case.ask.wanted) + 1))
     wanted = [(line.sku.sku_id, line.qty, line.warehouse) for line in made.lines]
-    assert wanted == [(w.sku_id, w.qty, w.warehouse) for w in any_sale.ask.wanted]
+    assert wanted == [(w.sku_id, w.qty, w.warehouse) for w in any_case.ask.wanted]
 
 
 @pytest.mark.parametrize(("seed", "currency"), [(1, "JPY"), (2, "CNY"), (3, "KWD")])
@@ -62,9 +62,9 @@ def test_200_lines_of_10_to_the_12_add_up_with_everything_at_once(seed: int, cur
     adds_up(made)
 
 
-@given(sales())
-def test_no_line_is_discounted_below_nothing(any_sale: Sale) -> None:
-    made = any_sale.answer
+@given(price_cases())
+def test_no_line_is_discounted_below_nothing(any_case: PriceCase) -> None:
+    made = any_case.result
     for line in made.lines if isinstance(made, Quote) else ():
         discounts = (line.promotion_amount, line.coupon_amount, line.points_amount)
         assert line.origin_amount == line.sku.price * line.qty
@@ -73,12 +73,12 @@ def test_no_line_is_discounted_below_nothing(any_sale: Sale) -> None:
         assert line.payable_amount == line.net_amount + line.tax_amount + line.shipping_share
 
 
-@given(sales())
-def test_each_stage_takes_what_its_rule_says_of_what_the_ones_before_left(any_sale: Sale) -> None:
-    made, shop = any_sale.answer, any_sale.shop
+@given(price_cases())
+def test_each_stage_takes_what_its_rule_says_of_what_the_ones_before_left(any_case: PriceCase) -> None:
+    made, shop = any_case.result, any_case.shop
     if isinstance(made, Refusal):
         return
-    mine, before = any_sale.buyer.coupon, [line.origin_amount - line.promotion_amount for line in made.lines]
+    mine, before = any_case.buyer.coupon, [line.origin_amount - line.promotion_amount for line in made.lines]
     if mine is not None:
         base = sum(
             left
@@ -88,7 +88,7 @@ def test_each_stage_takes_what_its_rule_says_of_what_the_ones_before_left(any_sa
         assert made.coupon_amount == min(mine.amount, base) > 0
     assert made.points_amount * shop.points_unit == made.points_used * shop.points_unit_minor_units
     assert made.points_amount * 100 <= (sum(before) - made.coupon_amount) * shop.points_max_percent
-    flat = {"CN": shop.shipping_fees_by_country.get("CN")}.get(str(any_sale.ask.country))
+    flat = {"CN": shop.shipping_fees_by_country.get("CN")}.get(str(any_case.ask.country))
     free = 0 < shop.free_shipping_from_minor_units <= sum(before)
     assert made.shipping_fee == (0 if free else shop.shipping_fee_minor_units if flat is None else flat)
     for line in made.lines:
@@ -96,9 +96,9 @@ def test_each_stage_takes_what_its_rule_says_of_what_the_ones_before_left(any_sa
         assert line.tax_amount == round(Fraction(line.net_amount * rate, 10_000))
 
 
-@given(sales())
-def test_every_minor_unit_that_is_taken_off_belongs_to_a_line_and_a_rule(any_sale: Sale) -> None:
-    made = any_sale.answer
+@given(price_cases())
+def test_every_minor_unit_that_is_taken_off_belongs_to_a_line_and_a_rule(any_case: PriceCase) -> None:
+    made = any_case.result
     if isinstance(made, Refusal):
         return
     by_rule: dict[tuple[Any, ...], int] = {}
@@ -114,9 +114,9 @@ def test_every_minor_unit_that_is_taken_off_belongs_to_a_line_and_a_rule(any_sal
     assert (made.points_amount > 0) == (made.points_used > 0)
 
 
-@given(sales())
-def test_nobody_buys_more_at_a_limited_price_than_the_limit(any_sale: Sale) -> None:
-    made, buyer, rules = any_sale.answer, any_sale.buyer, any_sale.rules
+@given(price_cases())
+def test_nobody_buys_more_at_a_limited_price_than_the_limit(any_case: PriceCase) -> None:
+    made, buyer, rules = any_case.result, any_case.buyer, any_case.rules
     uses = made.quota_uses if isinstance(made, Quote) else {}
     for promo in rules.promotions:
         units = uses.get(promo.promo_id, 0)
@@ -127,27 +127,27 @@ def test_nobody_buys_more_at_a_limited_price_than_the_limit(any_sale: Sale) -> N
     assert all(0 <= line.quota_units <= line.qty for line in (made.lines if isinstance(made, Quote) else ()))
 
 
-@given(sales(lines_max=20), st.one_of(st.integers(0, 10**6), st.integers(-(2**63), 2**63)))
-def test_what_the_client_expects_is_compared_and_never_computed_with(any_sale: Sale, expected: int) -> None:
-    ours, told = any_sale.answer, any_sale.asking(expected=expected).answer
+@given(price_cases(lines_max=20), st.one_of(st.integers(0, 10**6), st.integers(-(2**63), 2**63)))
+def test_what_the_client_expects_is_compared_and_never_computed_with(any_case: PriceCase, expected: int) -> None:
+    ours, told = any_case.result, any_case.with_ask(expected=expected).result
     if isinstance(ours, Refusal) or ours.payable_amount == expected:
         assert told == ours
         return
     assert isinstance(told, Refusal)
     assert told.code == "ORDER_PRICE_MISMATCH"
-    currency = any_sale.ask.currency
+    currency = any_case.ask.currency
     assert told.details == {"expected": ours.payable_amount, "got": expected, "currency": currency}
-    assert any_sale.asking(expected=ours.payable_amount).answer == ours
+    assert any_case.with_ask(expected=ours.payable_amount).result == ours
 
 
-@given(sales(lines_max=20), st.data())
-def test_expected_unit_prices_change_no_price(any_sale: Sale, data: st.DataObject) -> None:
-    ours, wanted, skus = any_sale.answer, any_sale.ask.wanted, any_sale.rules.skus
+@given(price_cases(lines_max=20), st.data())
+def test_expected_unit_prices_change_no_price(any_case: PriceCase, data: st.DataObject) -> None:
+    ours, wanted, skus = any_case.result, any_case.ask.wanted, any_case.rules.skus
     same = [w._replace(expected_unit_price=skus[w.sku_id].price) for w in wanted]
-    assert any_sale.asking(wanted=same).answer == ours
+    assert any_case.with_ask(wanted=same).result == ours
     number = data.draw(st.integers(0, len(wanted) - 1))
     same[number] = same[number]._replace(expected_unit_price=skus[wanted[number].sku_id].price + 1)
-    other = any_sale.asking(wanted=same).answer
+    other = any_case.with_ask(wanted=same).result
     if isinstance(ours, Quote):
         assert isinstance(other, Refusal)
         assert other.details["line"] == number + 1
@@ -155,31 +155,31 @@ def test_expected_unit_prices_change_no_price(any_sale: Sale, data: st.DataObjec
         assert other == ours
 
 
-@given(sales(lines_max=20), st.integers(0, 10**6))
-def test_who_has_a_larger_coupon_never_pays_more(any_sale: Sale, more: int) -> None:
+@given(price_cases(lines_max=20), st.integers(0, 10**6))
+def test_who_has_a_larger_coupon_never_pays_more(any_case: PriceCase, more: int) -> None:
     """Where neither points nor tax follow: half of less is less, and tax is rounded line by line."""
-    mine, shop = any_sale.buyer.coupon, replace(any_sale.shop, tax_rates_basis_points={})
+    mine, shop = any_case.buyer.coupon, replace(any_case.shop, tax_rates_basis_points={})
     if mine is None:
         return
-    small = replace(any_sale.asking(use_points=0), shop=shop)
+    small = replace(any_case.with_ask(use_points=0), shop=shop)
     large = replace(small, buyer=replace(small.buyer, coupon=replace(mine, amount=mine.amount + more)))
-    less, none = large.answer, small.asking(coupon_id=None).answer
-    if isinstance(some := small.answer, Quote):
+    less, none = large.result, small.with_ask(coupon_id=None).result
+    if isinstance(some := small.result, Quote):
         assert isinstance(less, Quote)
         assert isinstance(none, Quote)
         assert less.payable_amount <= some.payable_amount <= none.payable_amount
 
 
-@given(sales(lines_max=20))
-def test_promotions_of_other_times_and_currencies_change_nothing(any_sale: Sale) -> None:
-    plain = replace(any_sale, rules=replace(any_sale.rules, promotions=()))
-    dead = [replace(p, ends_at=AT) for p in any_sale.rules.promotions]
-    foreign = [replace(p, currency="XXX") for p in any_sale.rules.promotions]
+@given(price_cases(lines_max=20))
+def test_promotions_of_other_times_and_currencies_change_nothing(any_case: PriceCase) -> None:
+    plain = replace(any_case, rules=replace(any_case.rules, promotions=()))
+    dead = [replace(p, ends_at=AT) for p in any_case.rules.promotions]
+    foreign = [replace(p, currency="XXX") for p in any_case.rules.promotions]
     for others in (dead, foreign):
-        assert replace(any_sale, rules=replace(any_sale.rules, promotions=others)).answer == plain.answer
+        assert replace(any_case, rules=replace(any_case.rules, promotions=others)).result == plain.result
 
 
-@given(sales(lines_max=20))
-def test_the_order_in_which_promotions_are_known_does_not_matter(any_sale: Sale) -> None:
-    turned = replace(any_sale.rules, promotions=any_sale.rules.promotions[::-1])
-    assert replace(any_sale, rules=turned).answer == any_sale.answer
+@given(price_cases(lines_max=20))
+def test_the_order_in_which_promotions_are_known_does_not_matter(any_case: PriceCase) -> None:
+    turned = replace(any_case.rules, promotions=any_case.rules.promotions[::-1])
+    assert replace(any_case, rules=turned).result == any_case.result

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.domain.pricing.builders import AT, SHOP, coupon, priced, promotion, refused, sale, sku
+from tests.domain.pricing.builders import AT, SHOP, coupon, price_case, priced, promotion, refused, sku
 from workers.domain.pricing.quote import (
     AMOUNT_MAX,
     QUANTITY_MAX,
@@ -187,7 +187,7 @@ def test_units_bring_their_gifts() -> None:
 
 def test_a_coupon_that_was_not_asked_for_is_a_defect_of_the_caller() -> None:
     with pytest.raises(AssertionError, match="not the one asked for"):
-        _ = sale((TEA, 1), coupon=coupon(100)).asking(coupon_id="c2").answer
+        _ = price_case((TEA, 1), coupon=coupon(100)).with_ask(coupon_id="c2").result
 
 
 def test_the_same_sku_on_two_lines_stays_two_lines() -> None:

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import pytest
 
-from tests.domain.pricing.builders import AT, DAY, coupon, priced, promotion, refused, sale, sku
+from tests.domain.pricing.builders import AT, DAY, coupon, price_case, priced, promotion, refused, sku
 from workers.domain.pricing.quote import Quote
 from workers.domain.pricing.splitting import split
 from workers.domain.refund_amounts import BoughtLine, RefundLine, refund_units
@@ -48,8 +48,8 @@ def test_mall_3_an_order_of_99_01_does_not_reach_100(amount: int, reduction: int
 
 
 def test_mall_8_of_two_orders_that_want_the_same_points_one_gets_them() -> None:
-    first = sale((sku("tea", 10_000), 1), points=1000, available=1000)
-    made = first.answer
+    first = price_case((sku("tea", 10_000), 1), points=1000, available=1000)
+    made = first.result
     assert isinstance(made, Quote)
     left = first.buyer.points_available - made.points_used
     refusal = refused((sku("tea", 10_000), 1), points=1000, available=left)
@@ -101,10 +101,10 @@ def test_ry_9_free_shipping_is_decided_by_our_amount(amount: int, fee: int) -> N
 
 def test_ry_9_who_claims_free_shipping_is_told_the_price() -> None:
     shop = Shop(shipping_fee_minor_units=500, free_shipping_from_minor_units=4900)
-    claim = sale((sku("tea", 4_899), 1), shop=shop)
+    claim = price_case((sku("tea", 4_899), 1), shop=shop)
     dearer = [claim.ask.wanted[0]._replace(expected_unit_price=4_900)]
-    for lie in (claim.asking(expected=4_899), claim.asking(expected=4_900), claim.asking(wanted=dearer)):
-        assert getattr(lie.answer, "code", None) == "ORDER_PRICE_MISMATCH"
+    for lie in (claim.with_ask(expected=4_899), claim.with_ask(expected=4_900), claim.with_ask(wanted=dearer)):
+        assert getattr(lie.result, "code", None) == "ORDER_PRICE_MISMATCH"
 
 
 TWO_LINES = [BoughtLine(1, "a", "main", 5, 5000 + 300, 300, 0, 0), BoughtLine(2, "b", "main", 1, 1000 + 60, 60, 0, 0)]

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.domain.pricing.builders import Sale, priced, sales, sku
+from tests.domain.pricing.builders import PriceCase, price_cases, priced, sku
 from workers.domain.pricing.quote import PricedLine, Quote
 from workers.domain.pricing.splitting import split
 from workers.domain.shop import Shop
@@ -23,22 +23,24 @@ TERMS = (
 )
 
 
-@given(sales(), st.sampled_from(REASONS))
-def test_the_parts_add_up_to_the_whole_in_every_term(any_sale: Sale, by: Collection[str]) -> None:
-    made = any_sale.answer
+@given(price_cases(), st.sampled_from(REASONS))
+def test_the_parts_add_up_to_the_whole_in_every_term(any_case: PriceCase, by: Collection[str]) -> None:
+    made = any_case.result
     if not isinstance(made, Quote):
         return
     parts = split(made, by)
     for term in TERMS:
         assert sum(getattr(line, term) for part in parts for line in part) == getattr(made, term)
     assert sum(line.shipping_share for part in parts for line in part) == made.shipping_fee
-    assert sum(line.qty for part in parts for line in part) == sum(wanted.qty for wanted in any_sale.ask.wanted)
+    assert sum(line.qty for part in parts for line in part) == sum(wanted.qty for wanted in any_case.ask.wanted)
     assert sum(line.quota_units for part in parts for line in part) == sum(made.quota_uses.values())
 
 
-@given(sales(), st.sampled_from(REASONS))
-def test_each_line_is_in_one_part_and_the_parts_follow_their_first_lines(any_sale: Sale, by: Collection[str]) -> None:
-    made = any_sale.answer
+@given(price_cases(), st.sampled_from(REASONS))
+def test_each_line_is_in_one_part_and_the_parts_follow_their_first_lines(
+    any_case: PriceCase, by: Collection[str]
+) -> None:
+    made = any_case.result
     if not isinstance(made, Quote):
         return
     parts = split(made, by)

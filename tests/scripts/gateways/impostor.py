@@ -3,17 +3,17 @@
 from typing import Any
 
 from tests.providers.keys import certificate_pem, private_pem
-from tests.scripts.gateways.merchant import Till
+from tests.scripts.gateways.merchant import Merchant
 from workers.providers.configuration import make
 from workers.providers.port import Provider
 
 
-def provider(till: Till) -> Provider:
+def provider(merchant: Merchant) -> Provider:
     """The merchant's adapter, with what the stranger proves themselves with."""
-    name = till.gateway.name
-    for file, content in proofs(till.gateway).items():
-        (till.folder / f"{name}_{file}").write_text(content)
-    return make(name, f"file:{till.folder / name}_configuration.json")
+    name = merchant.gateway.name
+    for file, content in proofs(merchant.gateway).items():
+        (merchant.folder / f"{name}_{file}").write_text(content)
+    return make(name, f"file:{merchant.folder / name}_configuration.json")
 
 
 def proofs(gateway: Any) -> dict[str, str]:

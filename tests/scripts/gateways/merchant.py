@@ -55,7 +55,7 @@ def keys(name: str) -> Any:
 
 
 @dataclass
-class Till:
+class Merchant:
     """One merchant at one provider. `answers` are what the next notifications are answered with; then acknowledged."""
 
     gateway: Gateway
@@ -72,12 +72,12 @@ class Till:
         status, text = self.answers.pop(0) if self.answers else ACKNOWLEDGEMENTS[self.gateway.name]
         return web.Response(status=status, text=text)
 
-    async def becomes(self, provider: Provider) -> None:
+    async def use_provider(self, provider: Provider) -> None:
         """Another adapter, with connections and tokens of its own."""
         await self.caller.close()
         self.provider, self.caller = provider, Caller(provider, 10.0)
 
-    def behave(self, **habits: float) -> None:
+    def set_habits(self, **habits: float) -> None:
         """From now on."""
         self.gateway.dice.habits = Habits(**habits)
 
@@ -115,7 +115,7 @@ class Till:
         assert answer is not None
         return answer
 
-    async def opened(self, attempt: Attempt) -> tuple[Attempt, Ready]:
+    async def open_attempt(self, attempt: Attempt) -> tuple[Attempt, Ready]:
         """The attempt as its row would hold it now, and what the buyer's client was given."""
         ready = await self.start(attempt)
         assert isinstance(ready, Ready), ready
@@ -132,7 +132,7 @@ class Till:
         assert status == 200, said
         return said
 
-    async def told(self, count: int) -> list[Verdict]:
+    async def verified(self, count: int) -> list[Verdict]:
         """What the first so many notifications say, once they are there."""
         async with asyncio.timeout(WAIT_SECONDS):
             while len(self.notifications) < count:
@@ -182,7 +182,7 @@ class Till:
 
     async def paid(self, scene: str | None = None, amount: int = 8888) -> tuple[Attempt, Paid]:
         """An attempt that was paid, as a query tells it."""
-        attempt, ready = await self.opened(self.attempt(scene, amount))
+        attempt, ready = await self.open_attempt(self.attempt(scene, amount))
         await self.pay(ready)
         found = await self.query(attempt)
         if isinstance(found, Approved):
@@ -191,7 +191,7 @@ class Till:
         assert found.status == "captured"
         return attempt, found
 
-    def ask(self, attempt: Attempt, paid: Paid, amount: int, **more: Any) -> RefundAsk:
+    def refund_ask(self, attempt: Attempt, paid: Paid, amount: int, **more: Any) -> RefundAsk:
         """Some of it back."""
         now = datetime.now(UTC)
         given: dict[str, Any] = {
@@ -215,7 +215,7 @@ class Till:
 
 
 @asynccontextmanager
-async def open_till(name: str, *, timeout_seconds: float = 10.0, **more: Any) -> AsyncIterator[Till]:
+async def open_merchant(name: str, *, timeout_seconds: float = 10.0, **more: Any) -> AsyncIterator[Merchant]:
     """Habits by name; `time_factor` and `rotate_after` are the gateway's."""
     about = {key: more.pop(key) for key in ("time_factor", "rotate_after") if key in more}
     runner, waiting = await _listening()
@@ -225,25 +225,25 @@ async def open_till(name: str, *, timeout_seconds: float = 10.0, **more: Any) ->
     with tempfile.TemporaryDirectory() as folder:
         async with running([gateway], Path(folder)) as environment, aiohttp.ClientSession() as client:
             provider = make(name, environment[f"OMS_{name.upper()}"])
-            till = Till(gateway, provider, Caller(provider, timeout_seconds), client, Path(folder))
-            waiting.set_result(till)
+            merchant = Merchant(gateway, provider, Caller(provider, timeout_seconds), client, Path(folder))
+            waiting.set_result(merchant)
             try:
-                yield till
+                yield merchant
             finally:
-                await till.caller.close()
+                await merchant.caller.close()
                 await runner.cleanup()
 
 
-async def _listening() -> tuple[web.AppRunner, "asyncio.Future[Till]"]:
+async def _listening() -> tuple[web.AppRunner, "asyncio.Future[Merchant]"]:
     """Where the merchant is notified, before there is one."""
-    till: asyncio.Future[Till] = asyncio.get_running_loop().create_future()
+    merchant: asyncio.Future[Merchant] = asyncio.get_running_loop().create_future()
 
     async def receive(request: web.Request) -> web.Response:
-        return await (await till).receive(request)
+        return await (await merchant).receive(request)
 
     app = web.Application()
     app.add_routes([web.post("/notify", receive)])
     runner = web.AppRunner(app, access_log=None, auto_decompress=False)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
-    return runner, till
+    return runner, merchant

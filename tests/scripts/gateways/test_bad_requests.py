@@ -14,7 +14,7 @@ from scripts.gateways import notifier as notifiers
 from scripts.gateways.ledger import Ledger, Payment
 from scripts.gateways.notifier import Copy, Notifier
 from scripts.gateways.running import KINDS
-from tests.scripts.gateways.merchant import Till, open_till
+from tests.scripts.gateways.merchant import Merchant, open_merchant
 from workers.providers.port import Ready, Unknown
 
 REFUSED = re.compile(b"isv.invalid|respCode=(10|13|31)")
@@ -35,19 +35,19 @@ BROUGHT: list[Any] = [
 
 @pytest.mark.parametrize("name", KINDS)
 async def test_rubbish_is_refused_and_nothing_is_booked(name: str) -> None:
-    async with open_till(name) as till:
+    async with open_merchant(name) as merchant:
         for place in PLACES[name]:
             for body in RUBBISH:
-                async with till.client.post(f"{till.gateway.origin}{place}", data=body) as answer:
+                async with merchant.client.post(f"{merchant.gateway.origin}{place}", data=body) as answer:
                     assert answer.status < 500, (place, body[:20])
                     said = await answer.read()
                     assert answer.status >= 400 or REFUSED.search(said), (place, body[:20])
         for brought in BROUGHT:
-            async with till.client.post(f"{till.gateway.origin}/buyer/pay", json=brought) as answer:
+            async with merchant.client.post(f"{merchant.gateway.origin}/buyer/pay", json=brought) as answer:
                 assert answer.status in (400, 409), brought
-        books = await till.ledger()
+        books = await merchant.ledger()
         assert (books["captures"], books["refunds"], books["unpaid"]) == ([], [], 0)
-        await till.paid()
+        await merchant.paid()
 
 
 def cheaper_link(ready: Ready) -> dict[str, Any]:
@@ -75,39 +75,39 @@ CHANGED: list[tuple[str, str, Callable[[Ready], dict[str, Any]]]] = [
 async def test_what_the_buyer_changed_is_not_what_we_signed(
     name: str, scene: str, change: Callable[[Ready], dict[str, Any]]
 ) -> None:
-    async with open_till(name) as till:
-        _, ready = await till.opened(till.attempt(scene))
-        status, said = await till.buyer(**change(ready))
+    async with open_merchant(name) as merchant:
+        _, ready = await merchant.open_attempt(merchant.attempt(scene))
+        status, said = await merchant.buyer(**change(ready))
         assert status == 409
         assert "open" in said["error"]
-        assert (await till.ledger())["captures"] == []
+        assert (await merchant.ledger())["captures"] == []
 
 
 @pytest.mark.parametrize("name", KINDS)
 async def test_pages_pay_at_the_press_of_their_button(name: str) -> None:
-    async with open_till(name) as till:
-        attempt, ready = await till.opened(till.attempt("qr" if name == "wechat" else "page"))
-        await visit(till, ready)
+    async with open_merchant(name) as merchant:
+        attempt, ready = await merchant.open_attempt(merchant.attempt("qr" if name == "wechat" else "page"))
+        await visit(merchant, ready)
         button = {"out_trade_no": attempt.out_trade_no}
-        async with till.client.post(f"{till.gateway.origin}/buyer/pay", data=button) as answer:
+        async with merchant.client.post(f"{merchant.gateway.origin}/buyer/pay", data=button) as answer:
             assert answer.status == 200
 
 
-async def visit(till: Till, ready: Ready) -> None:
+async def visit(merchant: Merchant, ready: Ready) -> None:
     if ready.kind == "form":
-        async with till.client.post(ready.url or "", data=dict(ready.fields)) as page:
+        async with merchant.client.post(ready.url or "", data=dict(ready.fields)) as page:
             assert "/buyer/pay" in await page.text()
     elif ready.kind == "redirect":
-        async with till.client.get(ready.url or "") as page:
+        async with merchant.client.get(ready.url or "") as page:
             assert "/buyer/pay" in await page.text()
 
 
 async def test_a_gateway_whose_books_are_full_takes_nothing_more(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ledgers, "PAYMENTS_MAX", 1)
-    async with open_till("wechat") as till:
-        await till.paid("qr")
-        assert isinstance(await till.start(till.attempt("qr")), Unknown)
-        assert len((await till.ledger())["captures"]) == 1
+    async with open_merchant("wechat") as merchant:
+        await merchant.paid("qr")
+        assert isinstance(await merchant.start(merchant.attempt("qr")), Unknown)
+        assert len((await merchant.ledger())["captures"]) == 1
 
 
 async def test_notifications_that_do_not_fit_are_dropped_and_counted(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -119,13 +119,13 @@ async def test_notifications_that_do_not_fit_are_dropped_and_counted(monkeypatch
 
 
 async def test_a_gateway_closes_while_it_notifies_and_answers() -> None:
-    async with open_till("wechat", timeout_seconds=0.05, slow_seconds=60, time_factor=1.0) as till:
-        attempt, _ = await till.paid("qr")
-        till.answers = [(500, None)] * 3
-        till.behave(slow=1.0, slow_seconds=60)
-        assert isinstance(await till.query(attempt), Unknown)
+    async with open_merchant("wechat", timeout_seconds=0.05, slow_seconds=60, time_factor=1.0) as merchant:
+        attempt, _ = await merchant.paid("qr")
+        merchant.answers = [(500, None)] * 3
+        merchant.set_habits(slow=1.0, slow_seconds=60)
+        assert isinstance(await merchant.query(attempt), Unknown)
         async with asyncio.timeout(10):
-            await till.gateway.close()
+            await merchant.gateway.close()
     assert [task for task in asyncio.all_tasks() if "Notifier" in repr(task)] == []
 
 

@@ -9,153 +9,153 @@ import pytest
 
 from scripts.gateways.habits import PROBABILITIES, Habits
 from scripts.gateways.running import KINDS
-from tests.scripts.gateways.merchant import Till, open_till
+from tests.scripts.gateways.merchant import Merchant, open_merchant
 from workers.providers.port import Approved, CertificateUnknown, Paid, Ready, Refunded, Rejected, Unknown
 
 QUIET = {"untold": 1.0}
 CLOSING = [("wechat", "qr"), ("alipay", "page")]
 
 
-def shown(till: Till) -> list[tuple[bytes, str]]:
+def shown(merchant: Merchant) -> list[tuple[bytes, str]]:
     """What arrived: body, and what each of WeChat Pay's and PayPal's copies has of its own."""
     names = ("wechatpay-nonce", "paypal-transmission-id")
-    return [(n.body, "".join(n.headers.get(name, "") for name in names)) for n in till.notifications]
+    return [(n.body, "".join(n.headers.get(name, "") for name in names)) for n in merchant.notifications]
 
 
-async def bought(till: Till, scene: str | None = None) -> tuple[Any, dict[str, Any]]:
-    attempt, ready = await till.opened(till.attempt(scene))
-    return attempt, await till.pay(ready)
+async def bought(merchant: Merchant, scene: str | None = None) -> tuple[Any, dict[str, Any]]:
+    attempt, ready = await merchant.open_attempt(merchant.attempt(scene))
+    return attempt, await merchant.pay(ready)
 
 
 @pytest.mark.parametrize("name", KINDS)
 @pytest.mark.parametrize("habit", ["reserialised", "forged"])
 async def test_a_copy_that_is_not_genuine_is_refused_and_the_genuine_one_follows(name: str, habit: str) -> None:
-    async with open_till(name, **{habit: 1.0}) as till:
-        attempt, _ = await bought(till)
-        bad, good = await till.told(2)
+    async with open_merchant(name, **{habit: 1.0}) as merchant:
+        attempt, _ = await bought(merchant)
+        bad, good = await merchant.verified(2)
         assert isinstance(bad, Rejected), bad
         assert bad.code == "PAY_SIGNATURE_INVALID"
         assert isinstance(good, Paid | Approved), good
         assert good.out_trade_no == attempt.out_trade_no
-        assert (await till.ledger())["habits"][habit] == 1
+        assert (await merchant.ledger())["habits"][habit] == 1
 
 
 @pytest.mark.parametrize("name", KINDS)
 async def test_a_notification_comes_twice_within_a_second(name: str) -> None:
-    async with open_till(name, doubled=1.0) as till:
+    async with open_merchant(name, doubled=1.0) as merchant:
         started = datetime.now(UTC)
-        await bought(till)
-        first, second = await till.told(2)
+        await bought(merchant)
+        first, second = await merchant.verified(2)
         assert isinstance(first, Paid | Approved), first
         assert first == second
-        assert (till.notifications[1].received_at - started).total_seconds() < 5
+        assert (merchant.notifications[1].received_at - started).total_seconds() < 5
         signed_anew = name == "wechat"
-        assert (len(set(shown(till))) == 2) == signed_anew
-        assert len({body for body, _ in shown(till)}) == 1
+        assert (len(set(shown(merchant))) == 2) == signed_anew
+        assert len({body for body, _ in shown(merchant)}) == 1
 
 
 @pytest.mark.parametrize("name", KINDS)
 async def test_a_notification_comes_late_and_until_then_only_a_query_knows(name: str) -> None:
-    async with open_till(name, late=1.0, late_seconds=0.3) as till:
-        attempt, _ = await bought(till)
-        found = await till.query(attempt)
+    async with open_merchant(name, late=1.0, late_seconds=0.3) as merchant:
+        attempt, _ = await bought(merchant)
+        found = await merchant.query(attempt)
         assert isinstance(found, Approved) or (isinstance(found, Paid) and found.status == "captured")
-        assert till.notifications == []
-        assert isinstance((await till.told(1))[0], Paid | Approved)
+        assert merchant.notifications == []
+        assert isinstance((await merchant.verified(1))[0], Paid | Approved)
 
 
 @pytest.mark.parametrize("name", KINDS)
 async def test_what_is_never_told_is_known_to_who_asks(name: str) -> None:
-    async with open_till(name, **QUIET) as till:
-        await till.paid()
-        assert till.notifications == []
-        assert (await till.ledger())["notifications"].get("sent", 0) == 0
+    async with open_merchant(name, **QUIET) as merchant:
+        await merchant.paid()
+        assert merchant.notifications == []
+        assert (await merchant.ledger())["notifications"].get("sent", 0) == 0
 
 
 @pytest.mark.parametrize("name", KINDS)
 async def test_a_wrong_amount_is_told_asked_booked_and_given_back_as_such(name: str) -> None:
-    async with open_till(name, wrong_amount=1.0) as till:
-        attempt, paid = await till.paid()
+    async with open_merchant(name, wrong_amount=1.0) as merchant:
+        attempt, paid = await merchant.paid()
         assert paid.amount != attempt.amount
-        [book] = (await till.ledger())["captures"]
+        [book] = (await merchant.ledger())["captures"]
         assert (book["asked"], book["amount"]) == (attempt.amount, paid.amount)
-        told = [said for said in await till.told(1) if isinstance(said, Paid)]
+        told = [said for said in await merchant.verified(1) if isinstance(said, Paid)]
         assert {said.amount for said in told} <= {paid.amount}
-        assert isinstance(await till.refund(till.ask(attempt, paid, paid.amount)), Refunded)
-        assert (await till.ledger())["refunded"] == {till.currency: paid.amount}
+        assert isinstance(await merchant.refund(merchant.refund_ask(attempt, paid, paid.amount)), Refunded)
+        assert (await merchant.ledger())["refunded"] == {merchant.currency: paid.amount}
 
 
 @pytest.mark.parametrize("name", KINDS)
 async def test_an_answer_that_comes_too_late_leaves_it_open_and_the_refund_is_done_once(name: str) -> None:
-    async with open_till(name, timeout_seconds=0.2) as till:
-        await unanswered(till, Habits(slow=1.0, slow_seconds=0.5))
+    async with open_merchant(name, timeout_seconds=0.2) as merchant:
+        await unanswered(merchant, Habits(slow=1.0, slow_seconds=0.5))
 
 
 @pytest.mark.parametrize("name", KINDS)
 async def test_a_lost_answer_leaves_it_open_and_the_refund_is_done_once(name: str) -> None:
-    async with open_till(name) as till:
-        await unanswered(till, Habits(lost=1.0))
+    async with open_merchant(name) as merchant:
+        await unanswered(merchant, Habits(lost=1.0))
 
 
-async def unanswered(till: Till, habits: Habits) -> None:
-    till.behave()
-    attempt, paid = await till.paid()
-    ask = till.ask(attempt, paid, 888)
-    till.gateway.dice.habits = habits
-    assert isinstance(await till.refund(ask), Unknown)
-    till.behave()
-    done = await till.query_refund(ask)
+async def unanswered(merchant: Merchant, habits: Habits) -> None:
+    merchant.set_habits()
+    attempt, paid = await merchant.paid()
+    ask = merchant.refund_ask(attempt, paid, 888)
+    merchant.gateway.dice.habits = habits
+    assert isinstance(await merchant.refund(ask), Unknown)
+    merchant.set_habits()
+    done = await merchant.query_refund(ask)
     assert isinstance(done, Refunded), done
     assert (done.status, done.amount) == ("succeeded", 888)
-    await till.refund(ask)
-    assert (await till.ledger())["refunded"] == {till.currency: 888}
+    await merchant.refund(ask)
+    assert (await merchant.ledger())["refunded"] == {merchant.currency: 888}
 
 
 @pytest.mark.parametrize("name", KINDS)
 async def test_a_500_is_nothing_done(name: str) -> None:
-    async with open_till(name) as till:
-        attempt, paid = await till.paid()
-        ask = till.ask(attempt, paid, 888)
-        till.behave(error=1.0)
-        assert isinstance(await till.refund(ask), Unknown)
-        assert isinstance(await till.query(attempt), Unknown)
-        assert (await till.ledger())["refunds"] == []
-        till.behave()
-        assert isinstance(await till.refund(ask), Refunded)
+    async with open_merchant(name) as merchant:
+        attempt, paid = await merchant.paid()
+        ask = merchant.refund_ask(attempt, paid, 888)
+        merchant.set_habits(error=1.0)
+        assert isinstance(await merchant.refund(ask), Unknown)
+        assert isinstance(await merchant.query(attempt), Unknown)
+        assert (await merchant.ledger())["refunds"] == []
+        merchant.set_habits()
+        assert isinstance(await merchant.refund(ask), Refunded)
 
 
 @pytest.mark.parametrize("name", KINDS)
 async def test_a_refund_is_under_way_before_it_is_done_and_told(name: str) -> None:
-    async with open_till(name, **QUIET) as till:
-        attempt, paid = await till.paid()
-        ask = till.ask(attempt, paid, 888)
-        till.behave(refund_processing=1.0, refund_seconds=0.4)
-        answer = await till.refund(ask)
+    async with open_merchant(name, **QUIET) as merchant:
+        attempt, paid = await merchant.paid()
+        ask = merchant.refund_ask(attempt, paid, 888)
+        merchant.set_habits(refund_processing=1.0, refund_seconds=0.4)
+        answer = await merchant.refund(ask)
         assert isinstance(answer, Unknown) or (isinstance(answer, Refunded) and answer.status == "processing"), answer
-        found = await till.query_refund(ask)
+        found = await merchant.query_refund(ask)
         assert isinstance(found, Unknown) or (isinstance(found, Refunded) and found.status == "processing"), found
-        assert (await till.ledger())["refunded"] == {till.currency: 0}
-        [said] = await till.told(1)
+        assert (await merchant.ledger())["refunded"] == {merchant.currency: 0}
+        [said] = await merchant.verified(1)
         assert isinstance(said, Refunded), said
         assert said.refund_no == ask.refund_no
-        done = await till.query_refund(ask)
+        done = await merchant.query_refund(ask)
         assert isinstance(done, Refunded), done
         assert done.status == "succeeded"
-        assert (await till.ledger())["refunded"] == {till.currency: 888}
+        assert (await merchant.ledger())["refunded"] == {merchant.currency: 888}
 
 
 @pytest.mark.parametrize(("name", "scene"), CLOSING)
 async def test_a_payment_that_comes_while_it_is_closed_is_told_and_kept(name: str, scene: str) -> None:
-    async with open_till(name, paid_at_close=1.0) as till:
-        attempt, ready = await till.opened(till.attempt(scene))
+    async with open_merchant(name, paid_at_close=1.0) as merchant:
+        attempt, ready = await merchant.open_attempt(merchant.attempt(scene))
         if ready.kind == "redirect":
-            async with till.client.get(ready.url or ""):
+            async with merchant.client.get(ready.url or ""):
                 pass
-        said = await till.close(attempt)
+        said = await merchant.close(attempt)
         assert isinstance(said, Paid), said
         assert said.status == "pending"
         assert said.reason
-        [told] = await till.told(1)
+        [told] = await merchant.verified(1)
         assert isinstance(told, Paid), told
         assert (told.out_trade_no, told.status) == (attempt.out_trade_no, "captured")
 
@@ -171,63 +171,63 @@ ANSWERS: dict[str, list[tuple[int, str | None]]] = {
 
 @pytest.mark.parametrize("name", KINDS)
 async def test_a_notification_is_sent_again_until_it_is_acknowledged_in_the_providers_words(name: str) -> None:
-    async with open_till(name) as till:
-        till.answers = list(ANSWERS[name])
-        await bought(till)
-        said = await till.told(len(ANSWERS[name]))
+    async with open_merchant(name) as merchant:
+        merchant.answers = list(ANSWERS[name])
+        await bought(merchant)
+        said = await merchant.verified(len(ANSWERS[name]))
         assert len(set(said)) == 1
-        await settled(till, acknowledged=1)
-        assert len(till.notifications) == len(ANSWERS[name])
+        await settled(merchant, acknowledged=1)
+        assert len(merchant.notifications) == len(ANSWERS[name])
 
 
 @pytest.mark.parametrize("name", KINDS)
 async def test_a_notification_is_given_up_at_the_end_of_the_schedule(name: str) -> None:
-    async with open_till(name, time_factor=0.0) as till:
-        copies = len(till.gateway.schedule_seconds) + 1
-        till.answers = [(500, None)] * (copies + 1)
-        await bought(till)
-        await settled(till, **{"given up": 1})
-        assert len(till.notifications) == copies
+    async with open_merchant(name, time_factor=0.0) as merchant:
+        copies = len(merchant.gateway.schedule_seconds) + 1
+        merchant.answers = [(500, None)] * (copies + 1)
+        await bought(merchant)
+        await settled(merchant, **{"given up": 1})
+        assert len(merchant.notifications) == copies
 
 
-async def settled(till: Till, **told: int) -> None:
+async def settled(merchant: Merchant, **told: int) -> None:
     async with asyncio.timeout(20):
-        while not told.items() <= till.gateway.notifier.did.items():
+        while not told.items() <= merchant.gateway.notifier.did.items():
             await asyncio.sleep(0.01)
-    assert till.gateway.notifier.waiting == 0
+    assert merchant.gateway.notifier.waiting == 0
 
 
 @pytest.mark.parametrize("name", KINDS)
 async def test_after_the_rotation_notifications_are_signed_with_the_second_key(name: str) -> None:
-    async with open_till(name, rotate_after=1) as till:
-        await bought(till)
-        await till.told(1)
-        await bought(till)
-        said = await till.told(2)
+    async with open_merchant(name, rotate_after=1) as merchant:
+        await bought(merchant)
+        await merchant.verified(1)
+        await bought(merchant)
+        said = await merchant.verified(2)
         assert isinstance(said[0], Paid | Approved)
         unknown = said[1]
         if isinstance(unknown, CertificateUnknown):
-            known = await till.certificates(unknown.serial)
-            till.provider = till.provider.with_certificates(known)
-            said = await till.told(2)
+            known = await merchant.certificates(unknown.serial)
+            merchant.provider = merchant.provider.with_certificates(known)
+            said = await merchant.verified(2)
         assert isinstance(unknown, CertificateUnknown) == (name in ("wechat", "paypal"))
         assert isinstance(said[1], Paid | Approved), said[1]
-        attempt, _ = await till.paid()  # answers are signed with the new key too
-        assert isinstance(await till.query(attempt), Paid | Approved)
+        attempt, _ = await merchant.paid()  # answers are signed with the new key too
+        assert isinstance(await merchant.query(attempt), Paid | Approved)
 
 
 async def test_everything_at_once_stays_countable() -> None:
     habits = {name: 0.3 for name in PROBABILITIES if name not in ("slow", "untold")}
-    async with open_till("wechat", **habits, late_seconds=0.05) as till:
+    async with open_merchant("wechat", **habits, late_seconds=0.05) as merchant:
         paid = 0
         for _ in range(30):
-            attempt = till.attempt("qr")
-            ready = await till.start(attempt)
+            attempt = merchant.attempt("qr")
+            ready = await merchant.start(attempt)
             while not isinstance(ready, Ready):
-                ready = await till.start(attempt)
-            await till.pay(replace(ready))
+                ready = await merchant.start(attempt)
+            await merchant.pay(replace(ready))
             paid += 1
-        books = await till.ledger()
+        books = await merchant.ledger()
         assert len(books["captures"]) == paid
         assert books["captured"]["CNY"] == sum(capture["amount"] for capture in books["captures"])
         assert books["habits"]["lost"] > 0
