@@ -1,4 +1,4 @@
-"""Personal data at rest: AES-256-GCM with a key id, so that keys can be changed without downtime (S1-47)."""
+"""Encrypts personal data with AES-256-GCM. Each ciphertext has a key id, so keys change without downtime (S1-47)."""
 
 import base64
 import os
@@ -14,23 +14,26 @@ KEY_BYTES = 32
 
 
 class CipherError(OmsError):
-    """The keys are missing or do not fit."""
+    """The keys are missing, or a ciphertext does not fit them."""
 
 
 class MissingKeyError(CipherError):
-    """The key that something was, or is to be, encrypted with is not among those of this process."""
+    """This process does not have the key that a ciphertext names, or has no key at all."""
 
 
 @dataclass(frozen=True)
 class Cipher:
-    """`current` encrypts; every key decrypts. `aad` binds a ciphertext to the place it was written for."""
+    """The key `current` encrypts; every key decrypts. `aad` binds a ciphertext to the place that it is written for."""
 
     current: str
     keys: dict[str, AESGCM] = field(repr=False)
 
     @classmethod
     def from_keys(cls, text: str) -> "Cipher":
-        """Parse `id:base64key,id2:base64key`; the first encrypts. Raises CipherError that never shows a key."""
+        """Parse `id:base64key,id2:base64key`; the first key encrypts.
+
+        Raises CipherError, whose text never shows a key.
+        """
         keys: dict[str, AESGCM] = {}
         for part in filter(None, (part.strip() for part in text.split(","))):
             key_id, _, encoded = part.partition(":")
@@ -46,12 +49,12 @@ class Cipher:
         return cls(next(iter(keys)), keys)
 
     def encrypt(self, plaintext: bytes, aad: bytes) -> tuple[str, bytes]:
-        """(key id, nonce + ciphertext + tag)."""
+        """Returns (key id, nonce + ciphertext + tag)."""
         nonce = os.urandom(NONCE_BYTES)
         return self.current, nonce + self.keys[self.current].encrypt(nonce, plaintext, aad)
 
     def decrypt(self, key_id: str, ciphertext: bytes, aad: bytes) -> bytes:
-        """The plaintext. Raises CipherError when the key is unknown or the ciphertext is not what was written here."""
+        """Returns the plaintext. Raises CipherError if the key is unknown, or the ciphertext was changed or moved."""
         key = self.keys.get(key_id)
         if key is None:
             raise MissingKeyError(
@@ -64,7 +67,7 @@ class Cipher:
 
 
 def new_key(key_id: str) -> str:
-    """A fresh `id:base64key`."""
+    """Makes a new random key, as `id:base64key`."""
     return f"{key_id}:{base64.b64encode(AESGCM.generate_key(256)).decode()}"
 
 
@@ -73,7 +76,7 @@ class _Process:
 
 
 def configure(keys: str) -> None:
-    """Set the keys of this process."""
+    """Set the keys of this process. Raises CipherError."""
     _Process.cipher = Cipher.from_keys(keys)
 
 

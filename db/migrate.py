@@ -1,4 +1,4 @@
-"""Brings a database to the newest schema: Alembic over raw SQL files, forward only."""
+"""Migrates a database to the newest schema. Alembic runs raw SQL files, forward only."""
 
 from pathlib import Path
 
@@ -9,7 +9,7 @@ FOLDER = Path(__file__).parent / "migrations"
 
 
 def config(url: str) -> Config:
-    """Alembic's configuration for one database."""
+    """The configuration of Alembic for one database."""
     made = Config()
     made.set_main_option("script_location", str(FOLDER))
     made.set_main_option("sqlalchemy.url", url.replace("%", "%%"))
@@ -17,12 +17,12 @@ def config(url: str) -> Config:
 
 
 def upgrade(url: str) -> None:
-    """Apply every migration that is missing. Safe to run from several places at once."""
+    """Apply every missing migration. Several processes may call it at the same time."""
     command.upgrade(config(url), "head")
 
 
 def run_sql(migration: str) -> None:
-    """Execute the .sql file beside a migration, as it stands: colons and percent signs are not parameters."""
+    """Execute the .sql file beside a migration unchanged: colons and percent signs in it are not parameters."""
     sql = Path(migration).with_suffix(".sql").read_text(encoding="utf-8")
     if context.is_offline_mode():
         op.execute(sql)

@@ -1,4 +1,4 @@
-"""The connection pool and the transaction type everyone shares."""
+"""Opens the connection pool, and names the types of pools and transactions."""
 
 import asyncio
 from typing import TYPE_CHECKING, TypeAlias
@@ -15,13 +15,13 @@ else:
     Transaction = asyncpg.Connection
     Pool = asyncpg.Pool
 
-STATEMENT_TIMEOUT_MS = 30_000  # a batch takes milliseconds; anything near this is a fault
-LOCK_TIMEOUT_MS = 5_000  # a neighbour's batch is shorter; what waits longer is tried again (55P03)
-IDLE_IN_TRANSACTION_TIMEOUT_MS = 60_000  # a worker that froze in a transaction must not hold its locks
+STATEMENT_TIMEOUT_MS = 30_000  # a batch takes milliseconds, so a statement that takes this long is a fault
+LOCK_TIMEOUT_MS = 5_000  # another worker's batch is shorter; a batch that waits longer is tried again (55P03)
+IDLE_IN_TRANSACTION_TIMEOUT_MS = 60_000  # then PostgreSQL releases the locks of a frozen worker
 
 
 async def open_pool(url: str, *, application_name: str, min_size: int = 1, max_size: int = 4) -> Pool:
-    """Open a pool. Raises OSError or asyncpg.PostgresError when the database cannot be reached."""
+    """Open a pool. Raises OSError or asyncpg.PostgresError if the database cannot be reached."""
     async with asyncio.timeout(30):
         return await asyncpg.create_pool(
             url,

@@ -1,11 +1,11 @@
-"""Where the database is and which keys protect personal data in it."""
+"""Settings: where the database is, and which keys encrypt personal data in it."""
 
 from pydantic import AliasChoices, Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
 class DatabaseSettings(BaseSettings):
-    """Read from OMS_* variables (and the names that source document S0 uses)."""
+    """Reads OMS_* variables, and the names that source document S0 uses."""
 
     model_config = SettingsConfigDict(
         env_prefix="OMS_", populate_by_name=True, extra="ignore", frozen=True, hide_input_in_errors=True

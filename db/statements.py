@@ -1,4 +1,4 @@
-"""Loads db/sql/*.sql: every statement under its name, as `SQL["orders.lock"]`."""
+"""Loads db/sql/*.sql. `SQL["orders.lock"]` is the statement under the header `-- name: orders.lock`."""
 
 import re
 from pathlib import Path
@@ -7,7 +7,7 @@ _HEADER = re.compile(r"^-- name: ([a-z_]+\.[a-z_0-9]+)$", re.MULTILINE)
 
 
 def load(folder: Path) -> dict[str, str]:
-    """Name -> statement. A name used twice, or one that does not begin with its file's name, is a ValueError."""
+    """Name -> statement. Raises ValueError if a name is used twice or does not begin with its file's name."""
     statements: dict[str, str] = {}
     for path in sorted(folder.glob("*.sql")):
         parts = _HEADER.split(path.read_text(encoding="utf-8"))

@@ -1,4 +1,4 @@
-"""Which schema this code needs: a worker that starts before its migration waits instead of failing every message."""
+"""Checks the version of the schema, so that a worker waits for its migration instead of failing every message."""
 
 from pathlib import Path
 
@@ -11,11 +11,14 @@ NEEDED = max(path.stem.split("_")[0] for path in (Path(__file__).parent / "migra
 
 
 class SchemaBehindError(UnavailableError):
-    """The database is not migrated yet; workers wait until it is."""
+    """The database is not migrated yet. Workers wait until it is."""
 
 
 async def check(pool: Pool) -> None:
-    """Raises SchemaBehindError. A newer schema is fine: migrations go out before the code that needs them."""
+    """Raises SchemaBehindError if a migration is missing.
+
+    A newer schema is fine: migrations run before their code starts.
+    """
     try:
         found = await pool.fetchval("SELECT version_num FROM alembic_version")
     except asyncpg.UndefinedTableError:

@@ -1,5 +1,5 @@
 -- name: attempts.open
--- New attempts, each under a number of its own.
+-- Inserts attempts. Each has its own number at the provider. Locks: none.
 INSERT INTO payment_attempts (id, out_trade_no, intent_id, order_id, provider, scene, amount, currency, state, reference, command,
     key_id, details, started_at, expire_at)
 SELECT n.id, n.out_trade_no, n.intent_id, n.order_id, n.provider, n.scene, n.amount, n.currency, n.state, n.reference,
@@ -10,14 +10,14 @@ FROM unnest($1::bigint[], $2::text[], $3::bigint[], $4::bigint[], $5::text[], $6
           details, expire_at);
 
 -- name: attempts.read
--- $1 attempt ids. As they are; no locks.
+-- $1 attempt ids. Locks: none. Unknown ids are missing.
 SELECT id, out_trade_no, intent_id, order_id, provider, scene, amount, currency, state, reference, trade_no, command, key_id, details,
     started_at, expire_at
 FROM payment_attempts
 WHERE id = ANY($1::bigint[]);
 
 -- name: attempts.lock
--- $1 attempt ids. Locked, in id order.
+-- $1 attempt ids. Locks: the attempts, in id order. Unknown ids are missing.
 SELECT id, out_trade_no, intent_id, order_id, provider, scene, amount, currency, state, reference, trade_no, command, key_id, details,
     started_at, expire_at
 FROM payment_attempts
@@ -26,15 +26,15 @@ ORDER BY id
 FOR UPDATE;
 
 -- name: attempts.by_number
--- $1 numbers that we gave to providers, $2 attempt ids. What was told about them belongs to these attempts; no locks.
+-- $1 our numbers at providers, $2 attempt ids. The attempts that a notification or an answer is about. Locks: none.
 SELECT id, out_trade_no, intent_id, order_id, provider, scene, amount, currency, state, reference, trade_no, command, key_id, details,
     started_at, expire_at
 FROM payment_attempts
 WHERE out_trade_no = ANY($1::text[]) OR id = ANY($2::bigint[]);
 
 -- name: attempts.live
--- $1 intent ids, $2 order ids (both locked by their orders), $3 attempt ids. Attempts that somebody may still pay: of these intents,
--- and of merged intents that pay these orders; and those of $3, live or not. All are locked, in id order.
+-- $1 intent ids, $2 order ids (both locked by their orders), $3 attempt ids. Attempts that a buyer may still pay, of these
+-- intents and of merged intents that pay these orders; and the attempts of $3, live or not. Locks: all of them, in id order.
 SELECT id, out_trade_no, intent_id, order_id, provider, scene, amount, currency, state, reference, trade_no, command, key_id, details,
     started_at, expire_at, state IN ('created', 'requested', 'unknown')
         AND intent_id = ANY($1::bigint[] || ARRAY(SELECT intent_id FROM payment_intent_orders WHERE order_id = ANY($2::bigint[]))) AS live,
@@ -46,11 +46,12 @@ ORDER BY id
 FOR UPDATE;
 
 -- name: attempts.rivals
--- $1 intent ids (their orders are locked). Attempts that somebody may still pay; no locks of their own.
+-- $1 intent ids (their orders are locked). Attempts that a buyer may still pay. Locks: none.
 SELECT intent_id, id FROM payment_attempts WHERE intent_id = ANY($1::bigint[]) AND state IN ('created', 'requested', 'unknown');
 
 -- name: attempts.save
--- $1 attempt ids (locked), $2 states, $3 references, $4 trade numbers, $5 reasons; what is null stays, and what is captured stays so, under its number.
+-- $1 attempt ids (locked), $2 states, $3 references, $4 trade numbers, $5 reasons. Null leaves a field as it is;
+-- a captured attempt keeps its state and its trade number.
 UPDATE payment_attempts a
 SET state = CASE WHEN a.state = 'captured' THEN a.state ELSE coalesce(n.state, a.state) END, reference = coalesce(n.reference, a.reference),
     trade_no = CASE WHEN a.state = 'captured' THEN a.trade_no ELSE coalesce(n.trade_no, a.trade_no) END,
@@ -59,7 +60,7 @@ FROM unnest($1::bigint[], $2::text[], $3::text[], $4::text[], $5::text[]) AS n (
 WHERE a.id = n.id;
 
 -- name: attempts.of_timers
--- $1 attempt ids. The provider of each.
+-- $1 attempt ids. The provider of each. Locks: none.
 SELECT id, provider FROM payment_attempts WHERE id = ANY($1::bigint[]);
 
 -- name: attempts.refunds
@@ -73,5 +74,5 @@ JOIN payment_attempts a ON a.provider = r.provider AND a.trade_no = r.trade_no
 WHERE r.refund_no = ANY($1::text[]);
 
 -- name: attempts.refunds_of_timers
--- $1 refund ids. Number and provider of each.
+-- $1 refund ids. The number and provider of each. Locks: none.
 SELECT id, refund_no, provider FROM refunds WHERE id = ANY($1::bigint[]);

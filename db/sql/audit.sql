@@ -4,7 +4,7 @@ SELECT count(*) AS violations, (array_agg(id ORDER BY id))[1:5] AS first
 FROM (SELECT sku_id || '@' || warehouse AS id FROM stock WHERE NOT (0 <= locked AND locked <= on_hand)) AS bad;
 
 -- name: audit.stock_ledger
--- INV-02. A counter without ledger and a ledger without counter count as well.
+-- INV-02. A counter without a ledger is a violation too, and so is a ledger without a counter.
 WITH folded AS (
     SELECT sku_id, warehouse,
         sum(CASE op WHEN 'receive' THEN qty WHEN 'adjust' THEN qty WHEN 'restock' THEN qty WHEN 'commit' THEN -qty ELSE 0 END) AS on_hand,
@@ -20,7 +20,7 @@ FROM (
 ) AS bad;
 
 -- name: audit.stock_holds
--- INV-03. Holder 0 is nobody: goods that arrive, and corrections.
+-- INV-03. Holder 0 stands for goods that arrive and for corrections, which no order holds.
 WITH held AS (
     SELECT holder_id, sku_id, warehouse,
         count(*) FILTER (WHERE op = 'reserve') AS reserves,
@@ -48,8 +48,8 @@ FROM (
 ) AS bad;
 
 -- name: audit.refunds_within_captures
--- INV-04. Never more than was captured, and nothing of a capture that nobody reported. Of a capture that several orders keep, each
--- gives back its own part at most; of one that a split order keeps, its children do, and the parent nothing.
+-- INV-04. Refunds never exceed their capture, and draw only on captures that were reported. Of a capture that several orders keep, each
+-- gives back its own part at most; of one that a split order keeps, the children give it back and the parent nothing.
 WITH refunded AS (
     SELECT order_id, provider, trade_no, sum(amount) AS amount, sum(sum(amount)) OVER (PARTITION BY provider, trade_no) AS whole
     FROM refunds
@@ -67,9 +67,9 @@ FROM (
 ) AS bad;
 
 -- name: audit.money_goes_back
--- INV-05, while work is under way: every capture that is not kept has refunds of exactly its amount, and every order that ended
--- without goods of exactly its part of what is kept for it (with its parent's or with merged orders), asked for in the
--- transaction that decided it.
+-- INV-05, while work is under way. Every capture that is not kept has refunds of exactly its amount. Every order that ended without
+-- goods has refunds of exactly its part of what is kept for it (with its parent's or with merged orders). The transaction that
+-- decides the end requests them.
 WITH kept AS (
     SELECT coalesce(s.order_id, f.order_id) AS order_id, f.provider, f.trade_no
     FROM payment_facts f LEFT JOIN payment_intent_orders s ON s.intent_id = f.intent_id
@@ -91,7 +91,7 @@ FROM (
 ) AS bad;
 
 -- name: audit.money_is_back
--- INV-05, when drained: the refunds of all that money have succeeded.
+-- INV-05, when drained. All those refunds have succeeded.
 WITH kept AS (
     SELECT coalesce(s.order_id, f.order_id) AS order_id, f.provider, f.trade_no
     FROM payment_facts f LEFT JOIN payment_intent_orders s ON s.intent_id = f.intent_id
@@ -113,9 +113,9 @@ FROM (
 ) AS bad;
 
 -- name: audit.stock_follows_orders
--- INV-05 and INV-19. $1 grace in seconds: a message to the stock may be on its way for so long. Stock is deducted when the
--- order's policy says; a parent holds none, its children do. Parcels that were out may come back, or not. Nothing is checked where
--- stock has a database of its own.
+-- INV-05 and INV-19. $1 seconds of grace, because a message to the stock may be under way. Stock is deducted at the step that the
+-- order's policy names. Children hold stock, their parent none. Parcels that were out may come back or not. If stock has its own
+-- database, nothing is checked.
 WITH moved AS (
     SELECT s.order_id, max(f.recorded_at) AS at
     FROM shipments s LEFT JOIN shipment_facts f ON f.shipment_id = s.id
@@ -143,8 +143,8 @@ FROM (
 ) AS bad;
 
 -- name: audit.paid_orders
--- INV-06. A paid order keeps exactly one capture: its own, its parent's, or its part of one that paid for merged orders and was as
--- much as all of them. None where nothing is payable, and none before payment.
+-- INV-06. A paid order keeps exactly one capture: its own, its parent's, or its part of one that paid merged orders and equals all of
+-- them together. An order that costs nothing keeps none, and no order keeps one before it is paid.
 WITH merged AS (
     SELECT intent_id, sum(amount) AS due FROM payment_intent_orders GROUP BY intent_id
 ), kept AS (
@@ -167,8 +167,8 @@ FROM (
 ) AS bad;
 
 -- name: audit.money_totals
--- INV-06. Captured counts every captured fact on the order that it names, but what is kept of a merged payment on each of its
--- orders; refunded counts every refund that succeeded. Both in the order's currency.
+-- INV-06. captured_amount sums the captures that name the order; of a merged payment each order counts the part that it keeps.
+-- refunded_amount sums the refunds that succeeded. Both count only the order's currency.
 WITH captured AS (
     SELECT coalesce(s.order_id, f.order_id) AS order_id, f.currency, sum(coalesce(s.amount, f.amount)) AS amount
     FROM payment_facts f LEFT JOIN payment_intent_orders s ON s.intent_id = f.intent_id AND f.verdict = 'kept'
@@ -211,8 +211,8 @@ FROM (
 ) AS bad;
 
 -- name: audit.families
--- INV-07 (R-07). A split order has two children or more, and neither lines nor parcels of its own. They are one
--- user's, placed by one request and paid by one intent; they take every step with it until it is paid, and then go their own ways.
+-- INV-07 (R-07). A split order has at least two children, and neither lines nor parcels of its own. Parent and children
+-- have one user, one request and one intent. They take every step together until they are paid; then each child goes on alone.
 WITH family AS (
     SELECT parent_id, count(*) AS children FROM orders WHERE parent_id IS NOT NULL GROUP BY parent_id
 )
@@ -236,7 +236,7 @@ FROM (
 ) AS bad;
 
 -- name: audit.histories
--- INV-10. Versions 1..n without a gap, each step from where the last one led.
+-- INV-10. The operate log has versions 1..n without a gap, and each step starts where the step before ended.
 SELECT count(*) AS violations, (array_agg(id ORDER BY id))[1:5] AS first
 FROM (
     SELECT DISTINCT order_id::text AS id
@@ -249,7 +249,7 @@ FROM (
 ) AS bad;
 
 -- name: audit.states_from_logs
--- INV-11. The last log row of an order is where the order is.
+-- INV-11. The last log row of an order names the order's state.
 SELECT count(*) AS violations, (array_agg(id ORDER BY id))[1:5] AS first
 FROM (
     SELECT o.id::text AS id
@@ -263,8 +263,8 @@ FROM (
 ) AS bad;
 
 -- name: audit.outcomes
--- INV-12. A command is undecided only while its order is being placed, or its attempt opened at a provider; what order.create answered
--- is what became of it. Of a split order, it is the parent that the command made.
+-- INV-12. A command is undecided only while its order is being placed or its attempt opened at a provider. The outcome of order.create
+-- agrees with its order. If the order was split, the command made the parent.
 WITH creates AS (
     SELECT c.request_id, c.scope, c.outcome_type, c.outcome ->> 'order_id' AS told, o.id, o.state
     FROM (SELECT * FROM commands WHERE type = 'order.create.v1') AS c
@@ -290,13 +290,13 @@ FROM (
 ) AS bad;
 
 -- name: audit.undecided
--- INV-12, when drained: every command has its outcome.
+-- INV-12, when drained. Every command has its outcome.
 SELECT count(*) AS violations, (array_agg(id ORDER BY id))[1:5] AS first
 FROM (SELECT scope || ' ' || request_id AS id FROM commands WHERE outcome_type IS NULL) AS bad;
 
 -- name: audit.order_numbers
--- INV-13. One number, one order; a number from the moment the order can be paid. A number that was issued before an order is for
--- one of its user, and names it.
+-- INV-13. A number belongs to one order, and an order has its number from the moment that it can be paid. A number that was issued
+-- before its order belongs to the user of that order, and names it.
 SELECT count(*) AS violations, (array_agg(id ORDER BY id))[1:5] AS first
 FROM (
     SELECT order_no AS id FROM orders WHERE order_no IS NOT NULL GROUP BY order_no HAVING count(*) > 1
@@ -327,8 +327,8 @@ FROM (
 ) AS bad;
 
 -- name: audit.deadlines
--- INV-14. $1 grace in seconds. An order that waits has its timer, and the timer is not long overdue. Until it is paid, the parent's
--- timers are its children's.
+-- INV-14. $1 seconds of grace. An order that waits has its timer, and the timer is not overdue by more. Until they are paid, children
+-- share the timers of their parent.
 SELECT count(*) AS violations, (array_agg(id ORDER BY id))[1:5] AS first
 FROM (
     SELECT o.id || ' ' || o.state AS id
@@ -341,13 +341,13 @@ FROM (
 ) AS bad;
 
 -- name: audit.placing
--- INV-14, when drained: nothing is being placed.
+-- INV-14, when drained. No order is being placed.
 SELECT count(*) AS violations, (array_agg(id ORDER BY id))[1:5] AS first
 FROM (SELECT id::text AS id FROM orders WHERE state = 'placing') AS bad;
 
 -- name: audit.timers
--- INV-14. $1 grace in seconds: a timer whose order needs it no more is dropped when it is next woken, at the latest; of an attempt or
--- a refund at once, when it is known how that ended. A child never has one that its parent has for it.
+-- INV-14. $1 seconds of grace. A timer that its order does not need any more is dropped at the latest when it is next woken; the timer
+-- of an attempt or a refund is dropped as soon as its end is known. A child never has a timer that its parent has for it.
 SELECT count(*) AS violations, (array_agg(id ORDER BY id))[1:5] AS first
 FROM (
     SELECT t.kind || ' ' || t.key AS id
@@ -365,7 +365,7 @@ FROM (
 ) AS bad;
 
 -- name: audit.finished_timers
--- INV-14, when drained: a finished order has no timer, nor has one whose children go on for it.
+-- INV-14, when drained. Neither a finished order nor a split order has a timer.
 SELECT count(*) AS violations, (array_agg(id ORDER BY id))[1:5] AS first
 FROM (
     SELECT t.kind || ' ' || t.key AS id FROM timers t LEFT JOIN orders o ON o.id = t.key
@@ -373,7 +373,7 @@ FROM (
 ) AS bad;
 
 -- name: audit.refunded_lines
--- INV-15. Never more units or money than were bought, never more in refunds than the lines know of.
+-- INV-15. Lines never give back more units or money than were bought, and refunds never exceed what the lines gave back.
 WITH given AS (SELECT order_id, line_no, sum(amount) AS amount FROM refund_lines GROUP BY order_id, line_no)
 SELECT count(*) AS violations, (array_agg(id ORDER BY id))[1:5] AS first
 FROM (
@@ -384,7 +384,7 @@ FROM (
 ) AS bad;
 
 -- name: audit.parcels
--- INV-15. Never more units in parcels than were bought.
+-- INV-15. Parcels never hold more units than were bought.
 WITH packed AS (
     SELECT i.order_id, i.line_no, sum(i.qty) AS qty
     FROM shipment_items i JOIN shipments s ON s.id = i.shipment_id
@@ -410,7 +410,7 @@ FROM (
 ) AS bad;
 
 -- name: audit.transitions
--- INV-17. $1 and $2: the pairs of states that the transition table knows.
+-- INV-17. $1 and $2 are the pairs of states that the transition table has. The operate log has no other pair.
 SELECT count(*) AS violations, (array_agg(id ORDER BY id))[1:5] AS first
 FROM (
     SELECT l.order_id || ' ' || l.version || ' ' || l.pre_state || '>' || l.cur_state AS id
@@ -419,7 +419,7 @@ FROM (
 ) AS bad;
 
 -- name: audit.personal_data
--- INV-18. Keys of addresses in anything stored in clear, and mobile numbers in texts about failures.
+-- INV-18. Nothing stored in clear has the keys of an address, and no text about a failure has a mobile number.
 SELECT count(*) AS violations, (array_agg(id ORDER BY id))[1:5] AS first
 FROM (
     SELECT 'snapshot ' || order_id || '/' || type AS id FROM order_snapshots
@@ -439,7 +439,7 @@ FROM (
 ) AS bad;
 
 -- name: audit.outbox_age
--- INV-19. $1 grace in seconds: what is announced is published within it.
+-- INV-19. $1 seconds of grace. Every announcement is published within them.
 SELECT count(*) AS violations, (array_agg(id ORDER BY id))[1:5] AS first
 FROM (
     SELECT o.id || ' ' || o.type || coalesce(' held: ' || h.reason, '') AS id

@@ -1,6 +1,6 @@
 -- name: audit_benefits.coupons
--- INV-08. An order locks a coupon, then uses or releases it, and may return what it used. One order at most has it now; the coupon
--- says which and how. As in audit.sql: one row, how many violations, and the first five of them; locks: none.
+-- INV-08. An order locks a coupon, then uses or releases it, and may return what it used. At most one order has it now, and the
+-- coupon's row names the order and the state. As in audit.sql: one row, how many violations, and the first five of them; locks: none.
 WITH had AS (
     SELECT coupon_id, order_id, string_agg(op, ' ' ORDER BY op) AS ops FROM coupon_ledger GROUP BY coupon_id, order_id
 ), has AS (
@@ -20,7 +20,7 @@ FROM (
 ) AS bad;
 
 -- name: audit_benefits.points
--- INV-09. An account is what its ledger adds up to, and never holds more than there is. An account without ledger is empty.
+-- INV-09. An account equals the sum of its ledger and never holds more than its balance. An account without a ledger is empty.
 WITH folded AS (
     SELECT user_id,
         sum(CASE WHEN op IN ('grant', 'award', 'return') THEN points WHEN op IN ('use', 'revoke') THEN -points ELSE 0 END)
@@ -39,8 +39,8 @@ FROM (
 ) AS bad;
 
 -- name: audit_benefits.earned
--- INV-09. What the goods of a completed order earn is awarded once: all of it where nothing went back, never more, and no more is
--- revoked than was awarded.
+-- INV-09. A completed order awards the points of its goods once: all of them if nothing was given back, never more. It never revokes
+-- more than it awarded.
 WITH given AS (
     SELECT r.order_id
     FROM refunds r JOIN payment_facts f USING (provider, trade_no)
@@ -70,7 +70,7 @@ FROM (
 ) AS bad;
 
 -- name: audit_benefits.limits
--- INV-09. What is sold at a limited price is what orders have of it, and never more than there is.
+-- INV-09. The counter of a limited price equals the units that orders have, and never exceeds its quantity.
 WITH live AS (SELECT promo_id, sum(units) AS units FROM promotion_uses WHERE returned_at IS NULL GROUP BY promo_id)
 SELECT count(*) AS violations, (array_agg(id ORDER BY id))[1:5] AS first
 FROM (
@@ -80,9 +80,9 @@ FROM (
 ) AS bad;
 
 -- name: audit_benefits.follow_orders
--- INV-05, INV-08, INV-09. What a root order has of coupon, points and limited prices is what its state says: held until it is paid;
--- then used; free again when it ends unpaid; given back when all of it is cancelled later. Before that, points come back only where
--- units or money went back. Nobody else has anything, and limited prices are those of the lines.
+-- INV-05, INV-08, INV-09. Coupon, points and limited prices of a root order follow its state: held until it is paid, then used;
+-- free again if it ends unpaid; given back if all of it is cancelled later. Before that, points come back only with units or money.
+-- Nothing else holds a benefit, and limited prices are those of the order's lines.
 WITH gone AS (
     SELECT parent_id AS id FROM orders WHERE kind = 'split_child' GROUP BY parent_id HAVING bool_and(state = 'cancelled')
 ), given AS (

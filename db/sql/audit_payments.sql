@@ -1,6 +1,6 @@
 -- name: audit_payments.captures
--- INV-06. An attempt is captured if, and only if, its provider's capture is recorded for its intent, once; and the capture is as much
--- as the attempt asked for, or was not judged so. As in audit.sql: one row, how many violations, and the first five of them; locks:
+-- INV-06. An attempt is captured if, and only if, its provider's capture is recorded for its intent, once; and the capture has the
+-- amount of the attempt, or the verdict says that it has not. As in audit.sql: one row, how many violations, and the first five of them; locks:
 -- none.
 SELECT count(*) AS violations, (array_agg(id ORDER BY id))[1:5] AS first
 FROM (
@@ -19,8 +19,8 @@ FROM (
 ) AS bad;
 
 -- name: audit_payments.attempts
--- INV-14. Of an attempt whose end is not known somebody will ask. One that is created is not answered yet, and what it answers is
--- undecided. Only orders that wait for money have attempts that a buyer was sent to, one for each intent: all others are being closed.
+-- INV-14. An attempt without a known end has a poll timer. The payment.start of an attempt in state created is undecided. Only orders
+-- that wait for money have live attempts, one per intent; all other attempts are being closed.
 WITH live AS (
     SELECT id, intent_id, order_id, state, command FROM payment_attempts WHERE state IN ('created', 'requested', 'unknown', 'closing')
 ), pays AS (
@@ -50,7 +50,7 @@ FROM (
 ) AS bad;
 
 -- name: audit_payments.refunds
--- INV-14. A provider that has not said how a refund ended is asked again; from the start, where the money came through an attempt.
+-- INV-14. A refund without a known end has a poll timer, from its start if the money came through an attempt of ours.
 SELECT count(*) AS violations, (array_agg(id ORDER BY id))[1:5] AS first
 FROM (
     SELECT r.refund_no || ' ' || r.state AS id
@@ -61,7 +61,7 @@ FROM (
 ) AS bad;
 
 -- name: audit_payments.refunds_ended
--- INV-05, when drained: of refunds that go through our attempts it is known how they ended.
+-- INV-05, when drained. Every refund of a capture that came through an attempt of ours has a known end.
 SELECT count(*) AS violations, (array_agg(id ORDER BY id))[1:5] AS first
 FROM (
     SELECT r.refund_no || ' ' || r.state AS id
@@ -71,7 +71,7 @@ FROM (
 ) AS bad;
 
 -- name: audit_payments.statements
--- R-10. What statements listed is ours, of a day that was compared; and no more of a statement matched than stood on it.
+-- R-10. Everything that is marked as listed exists here, on a day that was compared; and no statement matched more rows than it has.
 SELECT count(*) AS violations, (array_agg(id ORDER BY id))[1:5] AS first
 FROM (
     SELECT l.provider || ' ' || l.kind || ' ' || l.key AS id

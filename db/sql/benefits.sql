@@ -1,5 +1,5 @@
 -- name: benefits.lock_coupons
--- $1 coupon ids. Locked, in id order; unknown ids are missing.
+-- $1 coupon ids. Locks: the coupons, in id order. Unknown ids are missing.
 SELECT coupon_id, user_id, state, order_id, name, amount, currency, min_amount, scope, scope_ids, channels, member_levels,
     valid_from, valid_to
 FROM coupons
@@ -8,15 +8,15 @@ ORDER BY coupon_id
 FOR UPDATE;
 
 -- name: benefits.create_accounts
--- $1 user ids, sorted. Accounts for users who earn their first points.
+-- $1 user ids, sorted. Inserts the accounts that do not exist yet.
 INSERT INTO points_accounts (user_id) SELECT * FROM unnest($1::text[]) ON CONFLICT DO NOTHING;
 
 -- name: benefits.lock_accounts
--- $1 user ids. Locked, in id order; users without points are missing.
+-- $1 user ids. Locks: their accounts, in id order. Users without an account are missing.
 SELECT user_id, balance, held, growth FROM points_accounts WHERE user_id = ANY($1::text[]) ORDER BY user_id FOR UPDATE;
 
 -- name: benefits.lock_quotas
--- $1 promotion ids. Units left of each limited promotion; locked, in id order, until commit.
+-- $1 promotion ids. Units left of each limited promotion. Locks: the quotas, in id order.
 SELECT promo_id, quantity - sold AS units_left FROM promotion_quotas WHERE promo_id = ANY($1::text[]) ORDER BY promo_id FOR UPDATE;
 
 -- name: benefits.quota_used
@@ -27,8 +27,8 @@ WHERE user_id = ANY($1::text[]) AND promo_id = ANY($2::text[]) AND returned_at I
 GROUP BY user_id, promo_id;
 
 -- name: benefits.worth
--- $1 root ids (locked). Of each order that carries goods: how much of what its lines were paid with in points, and of what they
--- earn, is for units that went back; and what operators gave back without naming units.
+-- $1 root ids (locked). For each order that carries goods: which part of the points that paid its lines, and of the points that they
+-- earn, belongs to units that were given back; and what operators refunded without naming units.
 SELECT o.id AS order_id, o.root_id, sum(div(i.points_amount::numeric * i.refunded_qty, i.qty))::bigint AS points_amount,
     sum(div(i.gift_points::numeric * i.refunded_qty, i.qty))::bigint AS gift_points,
     sum(div(i.gift_growth::numeric * i.refunded_qty, i.qty))::bigint AS gift_growth,
@@ -38,7 +38,7 @@ WHERE o.root_id = ANY($1::bigint[])
 GROUP BY o.id, o.root_id;
 
 -- name: benefits.booked
--- $1 order ids (locked). Points and growth of each order by what happened to them.
+-- $1 order ids (locked). Points and growth in each order's ledger, by operation.
 SELECT order_id, op, sum(points)::bigint AS points, sum(growth)::bigint AS growth
 FROM points_ledger
 WHERE order_id = ANY($1::bigint[])
@@ -52,7 +52,7 @@ FROM unnest($1::text[], $2::text[], $3::bigint[]) AS n (coupon_id, state, order_
 WHERE c.coupon_id = n.coupon_id;
 
 -- name: benefits.log_coupons
--- One row per step of a coupon: the same step for the same order is an error.
+-- Inserts one row per step of a coupon. The same step for the same order makes it fail.
 INSERT INTO coupon_ledger (coupon_id, order_id, op) SELECT * FROM unnest($1::text[], $2::bigint[], $3::text[]);
 
 -- name: benefits.save_accounts
@@ -63,12 +63,12 @@ FROM unnest($1::text[], $2::bigint[], $3::bigint[], $4::bigint[]) AS n (user_id,
 WHERE a.user_id = n.user_id;
 
 -- name: benefits.log_points
--- One row per change of an account: the same change of the same order is an error.
+-- Inserts one row per change of an account. The same change for the same order makes it fail.
 INSERT INTO points_ledger (user_id, op, ref, order_id, points, growth)
 SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::bigint[], $5::bigint[], $6::bigint[]);
 
 -- name: benefits.take_quotas
--- $1 promotion ids (locked), $2 units. Above the quantity is an error. Only flash sales have a row.
+-- $1 promotion ids (locked), $2 units. Going above the quantity makes it fail. Only flash sales have a row.
 UPDATE promotion_quotas q
 SET sold = q.sold + n.units
 FROM (SELECT promo_id, sum(units)::integer AS units
@@ -81,7 +81,7 @@ INSERT INTO promotion_uses (promo_id, order_id, user_id, units)
 SELECT * FROM unnest($1::text[], $2::bigint[], $3::text[], $4::integer[]);
 
 -- name: benefits.lock_quotas_of
--- $1 order ids (locked). The quotas they took from; locked, in id order.
+-- $1 order ids (locked). Locks: the quotas that these orders took units from, in id order.
 SELECT promo_id
 FROM promotion_quotas
 WHERE promo_id IN (SELECT promo_id FROM promotion_uses WHERE order_id = ANY($1::bigint[]) AND returned_at IS NULL)
@@ -89,7 +89,7 @@ ORDER BY promo_id
 FOR UPDATE;
 
 -- name: benefits.return_quotas
--- $1 order ids (locked; their quotas too). What they took can be bought again. A quota that is younger than a use may not have
+-- $1 order ids (they and their quotas are locked). Frees the units that they took. A quota that is younger than a use may not have
 -- counted it.
 WITH back AS (
     UPDATE promotion_uses SET returned_at = clock_timestamp()

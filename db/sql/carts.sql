@@ -1,25 +1,25 @@
 -- name: carts.save
--- $1 user ids (locked), $2 SKUs, $3 units; one row per line of a cart.
+-- $1 user ids (locked), $2 SKUs, $3 units. Writes one row per line of a cart.
 INSERT INTO cart_lines (user_id, sku_id, qty)
 SELECT * FROM unnest($1::text[], $2::text[], $3::integer[])
 ON CONFLICT (user_id, sku_id) DO UPDATE SET qty = excluded.qty, updated_at = clock_timestamp();
 
 -- name: carts.lock
--- $1 user ids (locked), $2 SKUs. The lines that are there, locked in key order.
+-- $1 user ids (locked), $2 SKUs. Locks: the lines that exist, in key order.
 SELECT c.user_id, c.sku_id
 FROM cart_lines c JOIN unnest($1::text[], $2::text[]) AS n (user_id, sku_id) USING (user_id, sku_id)
 ORDER BY c.user_id, c.sku_id
 FOR UPDATE OF c;
 
 -- name: carts.remove
--- $1 user ids (locked), $2 SKUs. Lines that are gone already are missing.
+-- $1 user ids (locked), $2 SKUs. Deletes the lines that exist.
 DELETE FROM cart_lines c
 USING unnest($1::text[], $2::text[]) AS n (user_id, sku_id)
 WHERE c.user_id = n.user_id AND c.sku_id = n.sku_id;
 
 -- name: carts.remove_ordered
--- $1 order ids (locked). Lines whose SKU an order of their user has leave the cart; locked in key order. Begins at the carts, which
--- are mostly empty, and not at the orders' lines.
+-- $1 order ids (locked). Deletes the lines of carts whose SKU these orders of the same user contain. Locks: them, in key order. It starts at the
+-- carts, which are mostly empty, and not at the orders' lines.
 WITH gone AS (
     SELECT c.user_id, c.sku_id
     FROM orders o JOIN cart_lines c ON c.user_id = o.user_id

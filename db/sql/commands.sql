@@ -1,6 +1,6 @@
 -- name: commands.claim
 -- $1 scopes, $2 request ids, $3 types, $4 payload hashes, $5 message ids, $6 correlation ids, $7 reply-tos (null: none).
--- Inserted sorted, so that two batches cannot deadlock. Returns the new ones; a missing one is a repeat.
+-- It inserts in sorted order, so that two batches cannot deadlock. It returns the new commands; a missing one is a repeat.
 INSERT INTO commands (scope, request_id, type, payload_hash, message_id, correlation_id, reply_tos, reply_ids)
 SELECT n.scope, n.request_id, n.type, n.payload_hash, n.message_id, n.correlation_id, array_remove(ARRAY[n.reply_to], NULL),
     CASE WHEN n.reply_to IS NULL THEN '{}' ELSE ARRAY[n.correlation_id] END
@@ -11,7 +11,7 @@ ON CONFLICT DO NOTHING
 RETURNING scope, request_id;
 
 -- name: commands.stored
--- $1 scopes, $2 request ids. What is known of repeats, locked in key order.
+-- $1 scopes, $2 request ids. The stored commands that these repeat. Locks: them, in key order.
 SELECT c.scope, c.request_id, c.payload_hash, c.outcome_type, c.outcome::text AS outcome
 FROM commands c
 JOIN unnest($1::text[], $2::text[]) AS k (scope, request_id) USING (scope, request_id)
@@ -19,7 +19,7 @@ ORDER BY c.scope, c.request_id
 FOR UPDATE OF c;
 
 -- name: commands.add_reply_tos
--- $1 scopes, $2 request ids, $3 reply-tos, $4 correlation ids. An undecided command answers everyone who asked.
+-- $1 scopes, $2 request ids, $3 reply-tos, $4 correlation ids. The outcome of an undecided command goes to all of them.
 UPDATE commands c
 SET reply_tos = c.reply_tos || n.reply_tos, reply_ids = c.reply_ids || n.reply_ids
 FROM (SELECT scope, request_id, array_agg(reply_to ORDER BY place) AS reply_tos, array_agg(reply_id ORDER BY place) AS reply_ids
@@ -28,7 +28,7 @@ FROM (SELECT scope, request_id, array_agg(reply_to ORDER BY place) AS reply_tos,
 WHERE c.scope = n.scope AND c.request_id = n.request_id AND c.outcome_type IS NULL;
 
 -- name: commands.conclude
--- $1 scopes, $2 request ids, $3 outcome types, $4 outcomes (JSON). Fewer rows than given: one had its outcome already.
+-- $1 scopes, $2 request ids, $3 outcome types, $4 outcomes (JSON). Fewer rows than given: one has its outcome already.
 UPDATE commands c
 SET outcome_type = n.outcome_type, outcome = n.outcome::jsonb, decided_at = clock_timestamp()
 FROM unnest($1::text[], $2::text[], $3::text[], $4::text[]) AS n (scope, request_id, outcome_type, outcome)
@@ -36,7 +36,7 @@ WHERE c.scope = n.scope AND c.request_id = n.request_id AND c.outcome_type IS NU
 RETURNING c.scope, c.request_id, c.reply_tos, c.reply_ids;
 
 -- name: commands.undecided
--- $1 scopes, $2 request ids. Those without an outcome, locked in key order.
+-- $1 scopes, $2 request ids. The commands without an outcome. Locks: them, in key order.
 SELECT c.scope, c.request_id, c.message_id
 FROM commands c
 JOIN unnest($1::text[], $2::text[]) AS k (scope, request_id) USING (scope, request_id)

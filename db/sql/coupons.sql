@@ -1,10 +1,10 @@
 -- name: coupons.lock_revisions
--- $1 template ids. The revisions we have, locked in id order; unknown ones are missing.
+-- $1 template ids. The stored revisions. Locks: the templates, in id order. Unknown ids are missing.
 SELECT template_id AS id, revision FROM coupon_templates WHERE template_id = ANY($1::text[]) ORDER BY template_id FOR UPDATE;
 
 -- name: coupons.upsert_templates
--- $8 to $10 JSON arrays; one row per template, sorted here. Returns those whose revision was higher than the one we had; a missing
--- one was not. What was issued stays counted.
+-- $8 to $10 are JSON arrays. Writes one row per template, in id order, and returns those whose revision is above the stored one.
+-- The count of issued coupons stays.
 INSERT INTO coupon_templates AS t (template_id, revision, name, amount, currency, min_amount, scope, scope_ids, channels,
     member_levels, valid_from, valid_to, per_user_limit, count)
 SELECT n.template_id, n.revision, n.name, n.amount, n.currency, n.min_amount, n.scope,
@@ -24,7 +24,7 @@ WHERE t.revision < excluded.revision
 RETURNING template_id;
 
 -- name: coupons.lock_templates
--- $1 template ids. Terms and counters, locked in id order; unknown ones are missing.
+-- $1 template ids. Terms and counters. Locks: the templates, in id order. Unknown ids are missing.
 SELECT template_id, name, amount, currency, min_amount, valid_from, valid_to, per_user_limit, count, issued
 FROM coupon_templates
 WHERE template_id = ANY($1::text[])
@@ -32,14 +32,14 @@ ORDER BY template_id
 FOR UPDATE;
 
 -- name: coupons.had
--- $1 template ids (locked), $2 user ids, each pair once. Coupons each user was ever given; no row where it was none.
+-- $1 template ids (locked), $2 user ids, each pair once. The number of coupons that each user ever got; no row for none.
 SELECT c.template_id, c.user_id, count(*) AS coupons
 FROM coupons c
 JOIN unnest($1::text[], $2::text[]) AS k (template_id, user_id) USING (template_id, user_id)
 GROUP BY c.template_id, c.user_id;
 
 -- name: coupons.issue
--- $1 coupon ids, $2 template ids (locked), $3 user ids. A coupon id that was given before is an error.
+-- $1 coupon ids, $2 template ids (locked), $3 user ids. A coupon id that exists makes it fail.
 INSERT INTO coupons (coupon_id, template_id, user_id, state, name, amount, currency, min_amount, scope, scope_ids, channels,
     member_levels, valid_from, valid_to)
 SELECT n.coupon_id, n.template_id, n.user_id, 'issued', t.name, t.amount, t.currency, t.min_amount, t.scope, t.scope_ids,
@@ -54,8 +54,8 @@ FROM unnest($1::text[], $2::integer[]) AS n (template_id, issued)
 WHERE t.template_id = n.template_id;
 
 -- name: coupons.expire
--- $1 how many at most. Issued coupons that have ended; rows that an order or another worker holds are skipped until the next time.
--- now() and not clock_timestamp(): only a stable bound can use the index.
+-- $1 how many at most. Expires issued coupons that have ended. Rows that an order or another worker has locked are skipped until the next run.
+-- It uses now() and not clock_timestamp(), because only a stable bound can use the index.
 UPDATE coupons c
 SET state = 'expired', updated_at = clock_timestamp()
 FROM (SELECT coupon_id FROM coupons WHERE state = 'issued' AND valid_to <= now() ORDER BY valid_to LIMIT $1 FOR UPDATE SKIP LOCKED) AS due

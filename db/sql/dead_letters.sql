@@ -1,7 +1,7 @@
 -- name: dead_letters.keep
--- One row per letter, each identity (queue, message id or none, body hash) once, $19 how often it came in this batch.
--- Locks: rows that came before, in the order of identities, so that two collectors cannot deadlock. One that comes again
--- is open again, whatever was decided before, with what went wrong this time.
+-- One row per letter; each identity (queue, message id or none, body hash) is given once, with $19 how often this batch has it.
+-- Locks: rows that exist, in the order of identities, so that two collectors cannot deadlock. A letter that comes again is opened
+-- again, whatever was decided before, with the failure of this time.
 INSERT INTO dead_letters AS d (queue, message_id, body_hash, type, correlation_id, reason, error_path, error_type,
     error_message, fingerprint, attempts, exchange, routing_key, origin_user, worker_version, occurred_at, first_failed_at,
     last_failed_at, repeats, key_id, body, headers)
@@ -45,7 +45,7 @@ SELECT * FROM dead_letters WHERE id = ANY ($1::bigint[]) ORDER BY id;
 SELECT * FROM dead_letters WHERE id = ANY ($1::bigint[]) ORDER BY id FOR UPDATE;
 
 -- name: dead_letters.decide
--- $1 ids (locked), $2 their new state, $3 the action, $4 who, $5 why. Writes one action per letter.
+-- $1 ids (locked), $2 new state, $3 action, $4 person, $5 reason. Writes one action per letter.
 WITH decided AS (
     UPDATE dead_letters SET state = $2 WHERE id = ANY ($1::bigint[]) RETURNING id
 )
@@ -53,11 +53,11 @@ INSERT INTO dead_letter_actions (dead_letter_id, action, actor, reason)
 SELECT id, $3, $4, $5 FROM decided ORDER BY id;
 
 -- name: dead_letters.actions
--- $1 a letter's id. What was decided about it, oldest first.
+-- $1 a letter's id. The decisions about it, oldest first. Locks: none.
 SELECT action, actor, reason, at FROM dead_letter_actions WHERE dead_letter_id = $1 ORDER BY id;
 
 -- name: dead_letters.open_counts
--- Locks: none. Letters that nobody decided on yet, and the age of the oldest, by queue; queues without any are missing.
+-- Locks: none. Number and oldest age of the letters that wait for a decision, by queue. Queues without any are missing.
 SELECT queue, count(*) AS open, extract(epoch FROM clock_timestamp() - min(died_at))::float8 AS oldest_age_seconds
 FROM dead_letters
 WHERE state = 'open'

@@ -1,6 +1,6 @@
 -- name: inbox.claim
--- $1 queue, $2 message ids in ascending order, $3 their body hashes. One row: the ids that are new, and the time.
--- Waits for a transaction that is claiming the same id. Claims in another order than everyone else's would deadlock.
+-- $1 queue, $2 message ids in ascending order, $3 their body hashes. Returns one row: the new ids, and the time.
+-- It waits for a transaction that is claiming the same id. All claims use one order; in different orders they would deadlock.
 WITH claimed AS (
     INSERT INTO inbox (queue, message_id, body_hash)
     SELECT $1, message.id, message.hash
@@ -12,25 +12,25 @@ WITH claimed AS (
 SELECT ARRAY(SELECT message_id FROM claimed) AS fresh, clock_timestamp() AS now;
 
 -- name: inbox.hashes
--- $1 queue, $2 message ids that were claimed before. No locks. A row that is missing was purged meanwhile.
+-- $1 queue, $2 message ids that were claimed before. Locks: none. A missing row was purged meanwhile.
 SELECT message_id, body_hash FROM inbox WHERE queue = $1 AND message_id = ANY ($2::text[]);
 
 -- name: inbox.unclaim
--- $1 queue, $2 message ids this transaction claimed and did not finish. Deletes only rows nobody else can see yet.
+-- $1 queue, $2 message ids that this transaction claimed and did not finish. It deletes only rows that no other transaction sees yet.
 DELETE FROM inbox WHERE queue = $1 AND message_id = ANY ($2::text[]);
 
 -- name: inbox.now
--- The database's clock, for messages that are not claimed.
+-- The database's time, for messages that are not claimed.
 SELECT clock_timestamp();
 
 -- name: inbox.purge
 -- $1 how long a message is remembered, $2 how many rows at most. Fewer rows than that: nothing old is left.
--- Rows that another purge holds are skipped.
+-- It skips rows that another purge holds.
 DELETE FROM inbox
 WHERE ctid = ANY (ARRAY(
     SELECT ctid FROM inbox WHERE processed_at < now() - $1::interval LIMIT $2 FOR UPDATE SKIP LOCKED
 ));
 
 -- name: inbox.probe
--- Whether the database takes writes: neither a standby nor set read-only. No locks.
+-- Whether the database takes writes: neither a standby nor set read-only. Locks: none.
 SELECT NOT pg_is_in_recovery() AND current_setting('transaction_read_only') = 'off';

@@ -1,10 +1,10 @@
 -- name: members.lock_revisions
--- $1 user ids. The revisions we have, locked in id order; unknown ones are missing.
+-- $1 user ids. The stored revisions. Locks: the members, in id order. Unknown ids are missing.
 SELECT user_id AS id, revision FROM members WHERE user_id = ANY($1::text[]) ORDER BY user_id FOR UPDATE;
 
 -- name: members.upsert
--- $1 user ids, $2 revisions, $3 levels; one row per user, sorted here. Returns those whose revision was higher than the one we
--- had; a missing one was not.
+-- $1 user ids, $2 revisions, $3 levels; in id order. Returns the users whose revision is above the
+-- stored one.
 INSERT INTO members AS m (user_id, revision, level)
 SELECT n.user_id, n.revision, n.level
 FROM unnest($1::text[], $2::bigint[], $3::text[]) AS n (user_id, revision, level)

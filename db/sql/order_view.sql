@@ -5,7 +5,7 @@
 SELECT id FROM orders WHERE order_no = $1 OR id = $2::bigint ORDER BY id = $2::bigint DESC NULLS LAST LIMIT 1;
 
 -- name: order_view.order
--- $1 order id. Its row, but for what is encrypted.
+-- $1 order id. Its row, without the encrypted columns.
 SELECT id, order_uuid::text AS order_uuid, root_id, parent_id, kind, order_no, request_id, user_id, seller_id, channel, source,
     business_type, order_type, business_order_id, state, version, cancel_type, reason, currency, origin_amount, promotion_amount,
     coupon_amount, points_amount, adjustment_amount, shipping_fee, box_fee, tax_amount, payable_amount, captured_amount,
@@ -37,15 +37,15 @@ WHERE order_id = ANY($1::bigint[])
 ORDER BY line_no;
 
 -- name: order_view.snapshots
--- $1 order id. What the order keeps however the world changes, as JSON.
+-- $1 order id. The order's own copies of coupon, amounts, lines and rules, as JSON.
 SELECT type, data::text AS data, created_at FROM order_snapshots WHERE order_id = $1 ORDER BY type;
 
 -- name: order_view.address
--- $1 order id. Ciphertext with the id of its key.
+-- $1 order id. The address as ciphertext, with the id of its key.
 SELECT country, key_id, ciphertext, modify_count FROM order_addresses WHERE order_id = $1;
 
 -- name: order_view.payments
--- $1 order id. Every payment fact, as it was judged, and the order's part of it: what paid it may have paid its parent, or
+-- $1 order id. Every payment fact with its verdict, and the order's part of it: a capture may have paid the order's parent, or
 -- several merged orders.
 SELECT f.provider, f.trade_no, f.kind, f.amount, CASE WHEN f.verdict = 'kept' THEN o.payable_amount ELSE f.amount END AS part,
     f.currency, f.intent_id, f.verdict, f.reason, f.occurred_at, f.recorded_at
@@ -60,7 +60,7 @@ SELECT order_id, refund_no, cause, provider, trade_no, amount, currency, state, 
 FROM refunds WHERE order_id = ANY($1::bigint[]) ORDER BY requested_at, id;
 
 -- name: order_view.shipments
--- $1 ids of an order and of its children. Parcels with what is in them (line x units) and the facts that moved them.
+-- $1 ids of an order and of its children. Their parcels, with lines and units, and the facts that moved them.
 SELECT s.order_id, s.carrier, s.tracking_no, s.state, s.delayed, s.booked_at, s.outbound_at, s.delivered_at,
     ARRAY(SELECT i.line_no || 'x' || i.qty FROM shipment_items i WHERE i.shipment_id = s.id ORDER BY i.line_no) AS units,
     ARRAY(SELECT f.status || CASE WHEN f.stale THEN '(stale)' ELSE '' END FROM shipment_facts f
@@ -75,13 +75,13 @@ SELECT s.id, s.order_id, s.carrier, s.tracking_no, s.state, s.delayed, s.booked_
 FROM shipments s WHERE s.order_id = $1 ORDER BY s.id;
 
 -- name: order_view.stock
--- $1 ids of an order and of its children. What stock says it holds; nothing where stock has a database of its own.
+-- $1 ids of an order and of its children. The state of their holders in stock. No rows if stock has its own database.
 SELECT h.holder_id AS order_id, h.state, l.op, l.sku_id, l.warehouse, l.qty, l.ref, l.at
 FROM stock_holders h LEFT JOIN stock_ledger l ON l.holder_id = h.holder_id
 WHERE h.holder_id = ANY($1::bigint[]) ORDER BY l.at, l.op, l.sku_id;
 
 -- name: order_view.coupons
--- $1 order id. What happened to the coupon of the order, or of the order it was split from.
+-- $1 order id. The ledger of the coupon of the order, or of the order it was split from.
 SELECT l.coupon_id, l.op, l.at
 FROM orders o
 JOIN orders r ON r.id = o.root_id
@@ -89,7 +89,7 @@ JOIN coupon_ledger l ON l.coupon_id = r.coupon_id AND l.order_id = r.id
 WHERE o.id = $1 ORDER BY l.at, l.op;
 
 -- name: order_view.points
--- $1 order id. What happened to the points that were spent on the order, or on the order it was split from, and to those it earned.
+-- $1 order id. The ledger of the points that paid for the order, or for the order it was split from, and of those it earned.
 SELECT l.op, l.points, l.growth, l.ref, l.at
 FROM orders o
 JOIN points_ledger l ON l.order_id IN (o.id, o.root_id)
@@ -102,22 +102,22 @@ FROM orders o JOIN promotion_uses u ON u.order_id = o.root_id
 WHERE o.id = $1 ORDER BY u.promo_id;
 
 -- name: order_view.log
--- $1 order id.
+-- $1 order id. Its operate log, oldest first.
 SELECT version, operate_type, pre_state, cur_state, remark, actor_type, actor_id, cause_type, cause_id, at
 FROM operate_logs WHERE order_id = $1 ORDER BY version;
 
 -- name: order_view.timers
--- $1 order id.
+-- $1 order id. Its timers.
 SELECT kind, due_at, wake_at, wakes FROM timers WHERE kind = ANY ('{saga,payment,receipt}') AND key = $1 ORDER BY due_at;
 
 -- name: order_view.outbox
--- $1 root order id as text, $2 its shard. Events that are not published yet.
+-- $1 root order id as text, $2 its shard. Its events that are not published yet.
 SELECT o.id, o.type, o.destination, o.routing_key, o.created_at, h.reason AS held_because
 FROM outbox o LEFT JOIN outbox_holds h ON h.stream = o.stream
 WHERE o.shard = $2 AND o.stream = $1 ORDER BY o.id;
 
 -- name: order_view.dead_letters
--- $1 order id. Letters of messages that began with the command that placed the order.
+-- $1 order id. Dead letters that lead back to the command that placed the order.
 SELECT d.id, d.queue, d.type, d.reason, d.state, d.died_at
 FROM dead_letters d
 WHERE d.correlation_id IN (

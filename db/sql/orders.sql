@@ -1,6 +1,6 @@
 -- name: orders.lock
--- $1 order ids. Whole families come back locked (an order that was split, and its children), in one order for everyone, so that
--- two batches cannot deadlock. Unknown ids are missing. Who belongs to whom never changes, so it may be read before the lock.
+-- $1 order ids. Locks: whole families (a split order and its children), always in the same order, so that two batches cannot
+-- deadlock. Unknown ids are missing. Families never change, so they may be read before the lock.
 SELECT id, root_id, user_id, request_id, conversation_id, order_no, state, version, channel, currency, origin_amount, promotion_amount,
     coupon_amount, points_amount, shipping_fee, tax_amount, payable_amount, captured_amount, refunded_amount, intent_id,
     coalesce(policy ->> 'on_payment_failure', 'keep_open') AS on_payment_failure, created_at, expire_at,
@@ -17,7 +17,7 @@ ORDER BY root_id, id
 FOR UPDATE;
 
 -- name: orders.insert
--- New orders in placing, version 1: sales, or a parent with its children.
+-- Inserts orders in state placing with version 1: sales, or parents with their children.
 INSERT INTO orders (id, root_id, parent_id, kind, order_no, request_id, business_type, order_type, business_order_id, channel,
     source, seller_id, user_id, state, version, currency, origin_amount, promotion_amount, coupon_amount, points_amount,
     shipping_fee, tax_amount, payable_amount, coupon_id, use_points, gift_points, gift_growth, quota_units, remark_key_id,
@@ -36,7 +36,7 @@ FROM unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::text[], $5::text[], $6
           expire_at, conversation_id);
 
 -- name: orders.insert_items
--- The lines of new orders.
+-- Inserts the lines of new orders.
 INSERT INTO order_items (order_id, line_no, sku_id, warehouse, spu_id, name, product_type, seller_id, category_id, qty, unit_price,
     origin_amount, promotion_amount, coupon_amount, points_amount, tax_amount, shipping_share, payable_amount, promotion_id,
     promotion_revision, promotion_text, quota_units, gift_points, gift_growth)
@@ -50,7 +50,7 @@ INSERT INTO order_addresses (order_id, country, key_id, ciphertext)
 SELECT * FROM unnest($1::bigint[], $2::text[], $3::text[], $4::bytea[]);
 
 -- name: orders.change_addresses
--- $1 order ids, $2 countries, $3 key ids, $4 ciphertexts. Fewer rows than given: an order without an address.
+-- $1 order ids, $2 countries, $3 key ids, $4 ciphertexts. Fewer rows than given: an order has no address.
 UPDATE order_addresses a
 SET country = n.country, key_id = n.key_id, ciphertext = n.ciphertext, modify_count = a.modify_count + 1
 FROM unnest($1::bigint[], $2::text[], $3::text[], $4::bytea[]) AS n (order_id, country, key_id, ciphertext)
@@ -58,7 +58,7 @@ WHERE a.order_id = n.order_id
 RETURNING a.order_id;
 
 -- name: orders.address_changes
--- $1 order ids (locked). How often each address was changed, and which country it is in.
+-- $1 order ids (locked). The number of changes and the country of each address.
 SELECT order_id, modify_count, country FROM order_addresses WHERE order_id = ANY($1::bigint[]);
 
 -- name: orders.insert_snapshots
@@ -71,17 +71,17 @@ SELECT n.order_id, n.type, n.data::jsonb FROM unnest($1::bigint[], $2::smallint[
 SELECT order_id, data::text AS data FROM order_snapshots WHERE order_id = ANY($1::bigint[]) AND type = 3;
 
 -- name: orders.judged
--- $1 order ids (locked). Those that have a risk verdict.
+-- $1 order ids (locked). The orders that have a risk verdict.
 SELECT order_id FROM order_snapshots WHERE order_id = ANY($1::bigint[]) AND type = 6;
 
 -- name: orders.log
--- One row per step.
+-- Inserts one row per step.
 INSERT INTO operate_logs (order_id, version, operate_type, pre_state, cur_state, actor_type, actor_id, cause_type, cause_id, remark)
 SELECT * FROM unnest($1::bigint[], $2::integer[], $3::smallint[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[],
     $9::text[], $10::text[]);
 
 -- name: orders.save
--- $1 ids, $2 versions and $3 states as read; then the row as it is now. Fewer rows than given: a lost update.
+-- $1 ids, $2 versions and $3 states as they were read; then the new values. Fewer rows than given: a lost update.
 UPDATE orders o
 SET version = n.version, state = n.state, order_no = n.order_no, intent_id = n.intent_id, expire_at = n.expire_at,
     cancel_type = n.cancel_type, reason = n.reason, deleted = n.deleted, captured_amount = n.captured_amount,
@@ -103,7 +103,7 @@ WHERE order_id = ANY($1::bigint[])
 ORDER BY order_id, line_no;
 
 -- name: orders.give_back_lines
--- $1 order ids, $2 line numbers, $3 units and $4 amounts that go back now. Several refunds of one line add up.
+-- $1 order ids, $2 line numbers, $3 units and $4 amounts that go back now. Several refunds of one line are added up.
 UPDATE order_items i
 SET refunded_qty = i.refunded_qty + n.qty, refunded_amount = i.refunded_amount + n.amount
 FROM (SELECT order_id, line_no, sum(qty)::integer AS qty, sum(amount)::bigint AS amount

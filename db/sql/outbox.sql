@@ -1,5 +1,5 @@
 -- name: outbox.append
--- Locks: none. Writes one row per element, ids in the order of the arrays. Fewer rows cannot be: nothing conflicts.
+-- Locks: none. Writes one row per element, with ids in the order of the arrays. Nothing can conflict.
 INSERT INTO outbox (shard, stream, message_id, type, destination, routing_key, correlation_id, headers, body, key_id, must_route)
 SELECT shard, stream, message_id, type, destination, routing_key, correlation_id, headers, body, key_id, must_route
 FROM unnest($1::smallint[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[],
@@ -9,9 +9,9 @@ FROM unnest($1::smallint[], $2::text[], $3::text[], $4::text[], $5::text[], $6::
 ORDER BY place;
 
 -- name: outbox.read
--- Locks: none, so a row may be published twice but never be missed: there is no cursor, published rows are deleted.
+-- Locks: none. A row may be published twice but is never missed: there is no cursor, and published rows are deleted.
 -- $1 shards, $2 rows per shard, $3 body bytes per shard (the first row comes whatever its size), $4 streams to leave out.
--- A held stream is skipped as a whole, so that nothing overtakes the message that is held.
+-- It skips a held stream as a whole, so that no message overtakes the held one.
 SELECT o.shard, o.id, o.stream, o.message_id, o.type, o.destination, o.routing_key, o.correlation_id, o.headers, o.body,
        o.key_id, o.must_route, o.created_at, o.held
 FROM unnest($1::smallint[]) AS s (shard)
@@ -32,15 +32,15 @@ WHERE o.bytes_before < $3
 ORDER BY o.id;
 
 -- name: outbox.delete
--- Locks: the rows. Deletes what was confirmed, where the shard still has the owner $1 and the epoch under which it was
--- read. Fewer rows: another relay owns the shard by now and publishes them again.
+-- Locks: the rows. Deletes confirmed rows if their shard still has the owner $1 and the epoch under which they were read.
+-- Fewer rows than given: another relay owns the shard by now and publishes them again.
 DELETE FROM outbox o
 USING unnest($2::smallint[], $3::bigint[], $4::bigint[]) AS d (shard, epoch, id)
 JOIN outbox_shards s ON s.shard = d.shard AND s.owner = $1 AND s.epoch = d.epoch
 WHERE o.shard = d.shard AND o.id = d.id;
 
 -- name: outbox.hold
--- Locks: the holds. Each stream waits 1, 2, 4 ... $3 seconds, the longer the more often it was held in a row.
+-- Locks: the holds. Each stream waits 1, 2, 4 ... at most $3 seconds, doubling each time that it is held in a row.
 INSERT INTO outbox_holds AS h (stream, until, attempts, reason)
 SELECT stream, clock_timestamp() + interval '1 second', 1, reason
 FROM unnest($1::text[], $2::text[]) AS failed (stream, reason)
@@ -51,18 +51,18 @@ SET until = clock_timestamp() + make_interval(secs => least($3::float8, power(2,
     reason = excluded.reason;
 
 -- name: outbox.unhold
--- Locks: the holds. Streams that flow again.
+-- Locks: the holds. Deletes the holds of streams whose message is published.
 DELETE FROM outbox_holds WHERE stream = ANY ($1::text[]);
 
 -- name: outbox.forget_holds
--- Locks: the holds. Those of streams without any row, which a crash between delete and unhold, or a person who deleted
--- rows, left behind. Only what is over for $1 seconds is looked at: a stream that waits is held again long before.
+-- Locks: the holds. Deletes the holds of streams without rows, which a crash between delete and unhold leaves behind, or a person
+-- who deletes rows. It looks only at holds that ended $1 seconds ago: a stream that still waits is held again long before.
 DELETE FROM outbox_holds h
 WHERE h.until < clock_timestamp() - make_interval(secs => $1)
     AND NOT EXISTS (SELECT FROM outbox o WHERE o.stream = h.stream);
 
 -- name: outbox.register
--- Locks: own row. Says that relay $1 lives and can publish for the next $2 seconds.
+-- Locks: own row. Records that relay $1 lives and can publish for the next $2 seconds.
 INSERT INTO outbox_relays (owner, live_until) VALUES ($1, clock_timestamp() + make_interval(secs => $2))
 ON CONFLICT (owner) DO UPDATE SET live_until = excluded.live_until;
 
@@ -71,7 +71,7 @@ ON CONFLICT (owner) DO UPDATE SET live_until = excluded.live_until;
 DELETE FROM outbox_relays WHERE owner = $1;
 
 -- name: outbox.forget_relays
--- Locks: rows of relays that died; one that another relay is at is left to it.
+-- Locks: the rows of dead relays, skipping those that another relay is deleting.
 DELETE FROM outbox_relays
 WHERE owner IN (SELECT owner FROM outbox_relays WHERE live_until < clock_timestamp() FOR UPDATE SKIP LOCKED);
 
@@ -80,21 +80,21 @@ WHERE owner IN (SELECT owner FROM outbox_relays WHERE live_until < clock_timesta
 SELECT count(*) FROM outbox_relays WHERE live_until >= clock_timestamp();
 
 -- name: outbox.renew
--- Locks: own shards. Only leases that have not run out; fewer rows than held: those were lost.
+-- Locks: own shards. Renews only leases that have not run out. Fewer rows than held: the others are lost.
 UPDATE outbox_shards SET lease_until = clock_timestamp() + make_interval(secs => $2)
 WHERE owner = $1 AND lease_until > clock_timestamp()
 RETURNING shard, epoch;
 
 -- name: outbox.acquire
--- Locks: up to $3 shards without a live lease, skipping those another relay is taking. The new epoch ends what the last
--- owner may still try.
+-- Locks: up to $3 shards without a live lease, skipping those another relay is taking. The new epoch makes the
+-- last owner's deletes fail.
 UPDATE outbox_shards SET owner = $1, epoch = epoch + 1, lease_until = clock_timestamp() + make_interval(secs => $2)
 WHERE shard IN (SELECT shard FROM outbox_shards WHERE lease_until < clock_timestamp()
                 ORDER BY random() LIMIT $3 FOR UPDATE SKIP LOCKED)
 RETURNING shard, epoch;
 
 -- name: outbox.release
--- Locks: own shards among $2. Free for others from now.
+-- Locks: own shards among $2. Other relays can acquire them at once.
 UPDATE outbox_shards SET owner = NULL, lease_until = '-infinity' WHERE owner = $1 AND shard = ANY ($2::smallint[]);
 
 -- name: outbox.backlog

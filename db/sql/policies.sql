@@ -1,14 +1,14 @@
 -- name: policies.read
--- What differs per business type from the shop's own rules. No locks; three rows at most.
+-- The rules of each business type that differ from the shop's own, three rows at most. Locks: none.
 SELECT business_type, policy::text AS policy FROM business_policies;
 
 -- name: policies.lock_revisions
--- $1 business types. The revisions we have, locked in order.
+-- $1 business types. The stored revisions. Locks: them, in order.
 SELECT business_type AS id, revision FROM business_policies WHERE business_type = ANY($1::text[]) ORDER BY business_type FOR UPDATE;
 
 -- name: policies.upsert
--- $1 business types, $2 revisions, $3 policies (JSON); one row per type, sorted here. Returns those whose revision was higher
--- than the one we had; a missing one was not.
+-- $1 business types, $2 revisions, $3 policies (JSON); in sorted order. Returns the types whose
+-- revision is above the stored one.
 INSERT INTO business_policies AS p (business_type, revision, policy)
 SELECT n.business_type, n.revision, n.policy::jsonb
 FROM unnest($1::text[], $2::bigint[], $3::text[]) AS n (business_type, revision, policy)

@@ -1,12 +1,12 @@
 -- name: preview.users
--- $1 user ids. Each user's level and the points that no order holds. No locks.
+-- $1 user ids. Each user's level and the points that no order holds. Locks: none.
 SELECT u.user_id, m.level, coalesce(p.balance - p.held, 0) AS points
 FROM unnest($1::text[]) AS u (user_id)
 LEFT JOIN members m ON m.user_id = u.user_id
 LEFT JOIN points_accounts p ON p.user_id = u.user_id;
 
 -- name: preview.carts
--- $1 user ids, $2 how many lines of each at most. What their carts hold, by SKU. No locks.
+-- $1 user ids, $2 how many lines of each at most. The lines of their carts, by SKU. Locks: none.
 SELECT c.user_id, c.sku_id, c.qty
 FROM unnest($1::text[]) AS u (user_id)
 CROSS JOIN LATERAL (
@@ -14,8 +14,8 @@ CROSS JOIN LATERAL (
 ) AS c;
 
 -- name: preview.coupons
--- $1 user ids, $2 how many of each at most, $3 coupon ids. The coupons that users can still use, those that end first come
--- first; and the ones asked for, whoever owns them and whatever became of them. Unknown ids are missing. No locks.
+-- $1 user ids, $2 how many of each at most, $3 coupon ids. The coupons that the users can still use, those that
+-- end first come first; and the named coupons, of any user and in any state. Unknown ids are missing. Locks: none.
 SELECT c.coupon_id, c.user_id, c.state, c.order_id, c.name, c.amount, c.currency, c.min_amount, c.scope, c.scope_ids,
     c.channels, c.member_levels, c.valid_from, c.valid_to, false AS asked
 FROM unnest($1::text[]) AS u (user_id)
@@ -32,11 +32,11 @@ FROM coupons c
 WHERE c.coupon_id = ANY($3::text[]);
 
 -- name: preview.quotas
--- $1 promotion ids. Units left of each limited promotion. No locks: they may be gone when the order is placed.
+-- $1 promotion ids. Units left of each limited promotion. Locks: none, so they may be gone when the order is placed.
 SELECT promo_id, quantity - sold AS units_left FROM promotion_quotas WHERE promo_id = ANY($1::text[]);
 
 -- name: preview.addresses
--- $1 user ids, $2 how many orders of each to look at. Where their newest orders went, newest first. No locks.
+-- $1 user ids, $2 how many orders of each to look at. The addresses of their newest orders, newest first. Locks: none.
 SELECT o.user_id, a.order_id, a.country, a.key_id, a.ciphertext
 FROM unnest($1::text[]) AS u (user_id)
 CROSS JOIN LATERAL (

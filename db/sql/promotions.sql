@@ -1,6 +1,6 @@
 -- name: promotions.for_scopes
--- $1 SPU ids, $2 category ids, $3 when. Promotions valid then for one of these, or for everything; ended ones (kind none) are
--- left out. No locks. A quantity of 2147483647 is one that was lifted.
+-- $1 SPU ids, $2 category ids, $3 when. Promotions that are valid then for one of these or for everything, without ended ones (kind
+-- none). Locks: none. A quantity of 2147483647 means that the limit was lifted.
 SELECT p.promo_id, p.revision, p.name, p.kind, p.scope, p.scope_id, p.currency, p.terms::text AS terms, p.starts_at, p.ends_at,
     p.per_user_limit, nullif(q.quantity, 2147483647) AS quantity
 FROM promotions p
@@ -10,16 +10,16 @@ WHERE p.starts_at <= $3::timestamptz AND p.ends_at > $3::timestamptz AND p.kind 
         OR p.scope = 'all');
 
 -- name: promotions.lock
--- Upserts go one after the other, because two that overlap may be new both. Readers are not held up.
+-- Upserts run one after the other, because two new promotions may overlap each other. Readers do not wait.
 LOCK TABLE promotions IN SHARE ROW EXCLUSIVE MODE;
 
 -- name: promotions.lock_revisions
--- $1 promotion ids (the table is locked). The revisions we have; unknown ones are missing.
+-- $1 promotion ids (the table is locked). The stored revisions. Unknown ids are missing.
 SELECT promo_id AS id, revision FROM promotions WHERE promo_id = ANY($1::text[]);
 
 -- name: promotions.beside
--- $1 scopes, $2 scope ids (null for all), $3 starts, $4 ends (the table is locked). Promotions that are alive at a time within
--- one of these, once for each; ended ones (kind none) are left out. Two joins, because only plain equality finds the index.
+-- $1 scopes, $2 scope ids (null for all), $3 starts, $4 ends (the table is locked). Promotions that overlap one of these in time,
+-- once for each, without ended ones (kind none). It has two joins, because only plain equality finds the index.
 WITH n AS (SELECT * FROM unnest($1::text[], $2::text[], $3::timestamptz[], $4::timestamptz[]) AS n (scope, scope_id, starts_at, ends_at)),
 found AS (
     SELECT p.* FROM n JOIN promotions p ON p.scope = n.scope AND p.scope_id = n.scope_id
@@ -34,8 +34,7 @@ FROM found
 WHERE kind <> 'none';
 
 -- name: promotions.upsert
--- $8 terms (JSON); one row per promotion, sorted here. Returns those whose revision was higher than the one we had; a missing one
--- was not.
+-- $8 are the terms (JSON). Writes one row per promotion, in id order, and returns those whose revision is above the stored one.
 INSERT INTO promotions AS p (promo_id, revision, name, kind, scope, scope_id, currency, terms, starts_at, ends_at, per_user_limit)
 SELECT n.promo_id, n.revision, n.name, n.kind, n.scope, n.scope_id, n.currency, n.terms::jsonb, n.starts_at, n.ends_at,
     n.per_user_limit
@@ -51,9 +50,9 @@ WHERE p.revision < excluded.revision
 RETURNING promo_id;
 
 -- name: promotions.set_quotas
--- $1 promotion ids, $2 quantities (null: not limited), $3 whether it is a flash sale; one row per promotion; sorted here, rows stay
--- locked. Never below what is sold. Every flash sale has a row and counts, limited or not: a quantity that is set while orders are
--- under way waits for them.
+-- $1 promotion ids, $2 quantities (null: not limited), $3 whether it is a flash sale; one row per promotion. Locks: the
+-- quotas, in id order. A quantity never falls below what is sold. Every flash sale has a row that counts its units, limited or not,
+-- so that a quantity that is set while orders are under way waits for them.
 INSERT INTO promotion_quotas AS q (promo_id, quantity, sold)
 SELECT n.promo_id, greatest(coalesce(n.quantity, 2147483647), u.sold), u.sold
 FROM unnest($1::text[], $2::integer[], $3::boolean[]) AS n (promo_id, quantity, flash)

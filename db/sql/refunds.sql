@@ -1,13 +1,13 @@
 -- name: refunds.open
--- One row per refund, unique by (order, cause): a cause that was refunded before is an error.
+-- Inserts one row per refund, unique by (order, cause). A cause that was refunded before makes it fail.
 INSERT INTO refunds (id, refund_no, order_id, intent_id, provider, trade_no, cause, amount, currency, reason)
 SELECT * FROM unnest($1::bigint[], $2::text[], $3::bigint[], $4::bigint[], $5::text[], $6::text[], $7::text[], $8::bigint[],
     $9::text[], $10::text[])
 RETURNING id;
 
 -- name: refunds.watch
--- $1 refund ids (of this transaction, or their orders are locked), $2 how long from now it is asked. A timer for each whose capture came through an
--- attempt of ours, so that somebody asks however it is called for; their ids. One that runs is set anew.
+-- $1 refund ids (of this transaction, or their orders are locked), $2 the time until the first poll. Starts a poll timer for
+-- each refund whose capture came through an attempt of ours, and returns their ids. A timer that runs gets the new time.
 INSERT INTO timers (kind, key, due_at, wake_at)
 SELECT 'refund', r.id, clock_timestamp() + $2::interval, clock_timestamp() + $2::interval
 FROM refunds r
@@ -23,7 +23,7 @@ INSERT INTO refund_lines (refund_id, order_id, line_no, qty, amount)
 SELECT * FROM unnest($1::bigint[], $2::bigint[], $3::smallint[], $4::integer[], $5::bigint[]);
 
 -- name: refunds.orders_of
--- $1 refund numbers. The order of each; unknown numbers are missing.
+-- $1 refund numbers. The order of each. Unknown numbers are missing. Locks: none.
 SELECT refund_no, order_id FROM refunds WHERE refund_no = ANY($1::text[]);
 
 -- name: refunds.read
@@ -31,18 +31,18 @@ SELECT refund_no, order_id FROM refunds WHERE refund_no = ANY($1::text[]);
 SELECT id, refund_no, order_id, provider, trade_no, cause, amount, currency, state FROM refunds WHERE refund_no = ANY($1::text[]);
 
 -- name: refunds.reopen
--- $1 refund numbers that failed (their orders are locked): asked for again.
+-- $1 numbers of failed refunds (their orders are locked). They are requested again.
 UPDATE refunds SET state = 'requested', finished_at = NULL WHERE refund_no = ANY($1::text[]) AND state = 'failed';
 
 -- name: refunds.backlog
--- How many refunds have no end yet, counted up to 100,000, and how many seconds ago the oldest was asked for. No locks.
+-- The number of refunds without a known end, counted up to 100,000, and the age of the oldest in seconds. Locks: none.
 SELECT (SELECT count(*) FROM (SELECT FROM refunds WHERE state IN ('requested', 'submitted', 'unknown') LIMIT 100000) AS counted) AS running,
     coalesce(extract(epoch FROM clock_timestamp() - (SELECT min(requested_at) FROM refunds
         WHERE state IN ('requested', 'submitted', 'unknown'))), 0)::float8 AS oldest_seconds;
 
 -- name: refunds.finish
--- $1 refund numbers, $2 states, $3 reasons. A success is final. Fewer rows than given: one had succeeded already.
--- Only an end has its time.
+-- $1 refund numbers, $2 states, $3 reasons. A success is final. Fewer rows than given: one has succeeded already.
+-- Only a refund that has ended gets a time.
 UPDATE refunds r
 SET state = n.state, reason = coalesce(n.reason, r.reason), finished_at = CASE WHEN n.state IN ('succeeded', 'failed') THEN clock_timestamp() END
 FROM unnest($1::text[], $2::text[], $3::text[]) AS n (refund_no, state, reason)

@@ -1,5 +1,5 @@
 -- name: shipments.of_orders
--- $1 order ids (locked). Their parcels with what is in them.
+-- $1 order ids (locked). Their parcels with their units.
 SELECT s.id, s.order_id, s.carrier, s.tracking_no, s.state, s.delayed, s.outbound_at, s.delivered_at,
     array_agg(i.line_no ORDER BY i.line_no) AS line_nos, array_agg(i.qty ORDER BY i.line_no) AS qtys
 FROM shipments s
@@ -9,14 +9,14 @@ GROUP BY s.id
 ORDER BY s.id;
 
 -- name: shipments.owners
--- $1 carriers, $2 tracking numbers. Whose parcels these are, whatever order the message names.
+-- $1 carriers, $2 tracking numbers. The orders that own these parcels, whatever order a message names. Locks: none.
 SELECT carrier, tracking_no, order_id
 FROM shipments
 JOIN unnest($1::text[], $2::text[]) AS k (carrier, tracking_no) USING (carrier, tracking_no);
 
 -- name: shipments.insert
 -- $1 ids, $2 order ids, $3 carriers, $4 tracking numbers, $5 warehouses, $6 states, $7 delayed, $8 and $9 times.
--- New parcels, already as the facts of the same batch left them.
+-- Inserts new parcels, in the state that the facts of the same batch give them.
 INSERT INTO shipments (id, order_id, carrier, tracking_no, warehouse, state, delayed, outbound_at, delivered_at)
 SELECT * FROM unnest($1::bigint[], $2::bigint[], $3::text[], $4::text[], $5::text[], $6::text[], $7::boolean[],
     $8::timestamptz[], $9::timestamptz[]);
@@ -35,16 +35,16 @@ FROM unnest($1::bigint[], $2::text[], $3::boolean[], $4::timestamptz[], $5::time
 WHERE s.id = n.id;
 
 -- name: shipments.cancel_booked
--- $1 order ids (locked, cancelled before anything left). Their parcels never leave.
+-- $1 order ids (locked, cancelled before anything left). Cancels their parcels.
 UPDATE shipments SET state = 'cancelled' WHERE order_id = ANY($1::bigint[]) AND state = 'booked';
 
 -- name: shipments.known_facts
--- $1 carriers, $2 tracking numbers, $3 event ids. Which of these facts are recorded already, and as what.
+-- $1 carriers, $2 tracking numbers, $3 event ids. The facts that are recorded already, with their status. Locks: none.
 SELECT carrier, tracking_no, event_id, status
 FROM shipment_facts
 JOIN unnest($1::text[], $2::text[], $3::text[]) AS k (carrier, tracking_no, event_id) USING (carrier, tracking_no, event_id);
 
 -- name: shipments.record_facts
--- One row per fact; stale ones did not move their parcel.
+-- Inserts one row per fact. A stale fact did not move its parcel.
 INSERT INTO shipment_facts (carrier, tracking_no, event_id, shipment_id, status, stale, place, occurred_at)
 SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::bigint[], $5::text[], $6::boolean[], $7::text[], $8::timestamptz[]);

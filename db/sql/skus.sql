@@ -1,12 +1,12 @@
 -- name: skus.read
--- $1 SKU ids. What the catalogue says of them now; unknown ones are missing.
+-- $1 SKU ids. The SKUs as the catalogue last described them. Locks: none. Unknown ids are missing.
 SELECT sku_id, spu_id, name, on_sale, price, currency, product_type, seller_id, category_id, specs::text AS specs, image_url,
     unit, tax_class, gift_points, gift_growth, points_limit
 FROM skus
 WHERE sku_id = ANY($1::text[]);
 
 -- name: skus.upsert
--- One row per SKU id, sorted. Returns the SKUs whose revision was higher than the one we had; a missing one was not.
+-- Writes one row per SKU, in id order, and returns those whose revision is above the stored one.
 INSERT INTO skus AS s (sku_id, revision, spu_id, name, specs, on_sale, price, currency, product_type, category_id, seller_id,
     image_url, unit, tax_class, gift_points, gift_growth, points_limit)
 SELECT n.sku_id, n.revision, n.spu_id, n.name, n.specs::jsonb, n.on_sale, n.price, n.currency, n.product_type, n.category_id,
@@ -26,5 +26,5 @@ WHERE s.revision < excluded.revision
 RETURNING sku_id;
 
 -- name: skus.lock_revisions
--- $1 SKU ids. The revisions we have, locked in id order.
+-- $1 SKU ids. The stored revisions. Locks: the SKUs, in id order.
 SELECT sku_id AS id, revision FROM skus WHERE sku_id = ANY($1::text[]) ORDER BY sku_id FOR UPDATE;

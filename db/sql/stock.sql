@@ -1,20 +1,20 @@
 -- name: stock.lock_holders
--- $1 holder ids. Serialises everything about one holder, also before its first row exists; transaction-long.
+-- $1 holder ids. Locks: each holder until commit, also before its first row exists.
 SELECT pg_advisory_xact_lock(k.holder_id)
 FROM (SELECT DISTINCT holder_id FROM unnest($1::bigint[]) AS h (holder_id) ORDER BY holder_id) AS k;
 
 -- name: stock.holders
--- $1 holder ids (locked). What each holder's stock is in; unknown ones are missing.
+-- $1 holder ids (locked). The state of each holder. Unknown ids are missing.
 SELECT holder_id, group_id, state FROM stock_holders WHERE holder_id = ANY($1::bigint[]);
 
 -- name: stock.held
--- $1 holder ids (locked). What each reserved, and what of it was restocked, by place and ref.
+-- $1 holder ids (locked). The units that each reserved, and those that were restocked, by place and ref.
 SELECT holder_id, sku_id, warehouse, op, ref, qty
 FROM stock_ledger
 WHERE holder_id = ANY($1::bigint[]) AND op IN ('reserve', 'restock');
 
 -- name: stock.lock_counters
--- $1 SKU ids, $2 warehouses, each pair once. Locked in key order; unknown places are missing.
+-- $1 SKU ids, $2 warehouses, each pair once. Locks: the counters, in key order. Unknown places are missing.
 SELECT s.sku_id, s.warehouse, s.on_hand, s.locked
 FROM stock s
 JOIN unnest($1::text[], $2::text[]) AS k (sku_id, warehouse) USING (sku_id, warehouse)
@@ -22,14 +22,14 @@ ORDER BY s.sku_id, s.warehouse
 FOR UPDATE OF s;
 
 -- name: stock.create_counters
--- $1 SKU ids, $2 warehouses. Places that goods arrive at for the first time, sorted.
+-- $1 SKU ids, $2 warehouses. Inserts counters of zero for new places, in sorted order.
 INSERT INTO stock (sku_id, warehouse, on_hand)
 SELECT sku_id, warehouse, 0 FROM unnest($1::text[], $2::text[]) AS k (sku_id, warehouse)
 ORDER BY sku_id, warehouse
 ON CONFLICT DO NOTHING;
 
 -- name: stock.save_counters
--- $1 SKU ids, $2 warehouses, $3 on hand, $4 locked. One row per place, whatever the number of orders.
+-- $1 SKU ids, $2 warehouses, $3 on hand, $4 locked. Writes one row per place, whatever the number of orders.
 UPDATE stock s
 SET on_hand = n.on_hand, locked = n.locked
 FROM unnest($1::text[], $2::text[], $3::integer[], $4::integer[]) AS n (sku_id, warehouse, on_hand, locked)
@@ -42,6 +42,6 @@ SELECT * FROM unnest($1::bigint[], $2::bigint[], $3::text[])
 ON CONFLICT (holder_id) DO UPDATE SET state = excluded.state, decided_at = clock_timestamp();
 
 -- name: stock.write_ledger
--- $1 holder ids, $2 SKU ids, $3 warehouses, $4 operations, $5 refs, $6 units. A second one of the same kind is an error.
+-- $1 holder ids, $2 SKU ids, $3 warehouses, $4 operations, $5 refs, $6 units. A second entry with the same key makes it fail.
 INSERT INTO stock_ledger (holder_id, sku_id, warehouse, op, ref, qty)
 SELECT * FROM unnest($1::bigint[], $2::text[], $3::text[], $4::text[], $5::text[], $6::integer[]);

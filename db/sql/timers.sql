@@ -1,20 +1,20 @@
 -- name: timers.start
--- $1 kinds, $2 keys, $3 due, $4 when the sweeper wakes it (later than due where the broker does it first).
+-- $1 kinds, $2 keys, $3 due, $4 when the sweeper sends timer.due (later than due if the broker sends it first).
 INSERT INTO timers (kind, key, due_at, wake_at)
 SELECT * FROM unnest($1::text[], $2::bigint[], $3::timestamptz[], $4::timestamptz[])
 ON CONFLICT (kind, key) DO UPDATE SET due_at = excluded.due_at, wake_at = excluded.wake_at, woken_at = NULL, wakes = 0;
 
 -- name: timers.stop
--- $1 kinds, $2 keys. A timer that is gone already is no error.
+-- $1 kinds, $2 keys. Deletes the timers that exist.
 DELETE FROM timers t USING unnest($1::text[], $2::bigint[]) AS k (kind, key) WHERE t.kind = k.kind AND t.key = k.key;
 
 -- name: timers.read
--- $1 kinds, $2 keys (their orders are locked). Timers that are gone are missing.
+-- $1 kinds, $2 keys (their orders are locked). Timers that do not run are missing.
 SELECT t.kind, t.key, t.due_at FROM timers t JOIN unnest($1::text[], $2::bigint[]) AS k (kind, key) USING (kind, key);
 
 -- name: timers.sweep
--- $1 how many. Wakes what is due, each time later than before (at most 5 minutes); rows that another sweeper
--- holds are skipped. now() and not clock_timestamp(): only a stable bound can use the index.
+-- $1 how many. Takes the timers that are due and sets when to send timer.due again, each time later (at most 5 minutes). It skips
+-- rows that another sweeper holds. It uses now() and not clock_timestamp(), because only a stable bound can use the index.
 UPDATE timers t
 SET woken_at = clock_timestamp(), wakes = t.wakes + 1, wake_at = clock_timestamp() + make_interval(secs => least(2 ^ least(t.wakes, 9), 300))
 FROM (SELECT kind, key FROM timers WHERE wake_at <= now() ORDER BY wake_at LIMIT $1 FOR UPDATE SKIP LOCKED) AS due
@@ -22,14 +22,14 @@ WHERE t.kind = due.kind AND t.key = due.key
 RETURNING t.kind, t.key, t.due_at;
 
 -- name: timers.postpone
--- $1 kinds, $2 keys, $3 when to look again, but never before a timer is due.
+-- $1 kinds, $2 keys, $3 when to send timer.due again, but never before a timer is due.
 UPDATE timers t SET wake_at = greatest(t.due_at, $3::timestamptz), wakes = 0
 FROM unnest($1::text[], $2::bigint[]) AS k (kind, key)
 WHERE t.kind = k.kind AND t.key = k.key;
 
 -- name: timers.put_off
--- $1 kinds, $2 keys. Looked at again in a minute, or in half the time that it has been due, but at most in an hour. What somebody
--- else holds is being started anew or stopped, and is left to them.
+-- $1 kinds, $2 keys. timer.due is sent again in a minute, or in half the time that the timer has been due, but within an hour. It
+-- skips rows that another transaction holds, because that transaction starts them anew or stops them.
 UPDATE timers t
 SET wake_at = clock_timestamp() + greatest(interval '1 min', least((clock_timestamp() - t.due_at) / 2, interval '1 h'))
 FROM (SELECT kind, key FROM timers JOIN unnest($1::text[], $2::bigint[]) AS k (kind, key) USING (kind, key)
@@ -37,22 +37,22 @@ FROM (SELECT kind, key FROM timers JOIN unnest($1::text[], $2::bigint[]) AS k (k
 WHERE t.kind = k.kind AND t.key = k.key;
 
 -- name: timers.payment_due
--- Whether a payment timer is due and waits for payment results to catch up; the database clock with it. What waits is
--- woken within seconds (the broker's grace or a postponement), which lets the index find it among all timers.
+-- Whether a payment timer is due and waits for payment results to catch up, and the database's time. Such a timer is woken within
+-- seconds (the broker's grace or a postponement), so the index finds it among all timers.
 SELECT clock_timestamp() AS now, EXISTS (
     SELECT FROM timers, progress p
     WHERE wake_at <= now() + interval '6 s' AND kind = 'payment' AND due_at <= now()
         AND p.queue = 'payment-results' AND due_at > p.at) AS waiting;
 
 -- name: timers.backlog
--- How many timers run, counted up to 100,000, and by how many seconds the sweeper is late for the next one.
+-- The number of timers, counted up to 100,000, and by how many seconds the sweeper is late for the next one. Locks: none.
 SELECT (SELECT count(*) FROM (SELECT FROM timers LIMIT 100000) AS counted) AS running,
     greatest(extract(epoch FROM clock_timestamp() - (SELECT min(wake_at) FROM timers)), 0)::float8 AS lag_seconds;
 
 -- name: timers.progress
--- How far payment results have been settled.
+-- The time up to which payment results are handled. Locks: none.
 SELECT at FROM progress WHERE queue = 'payment-results';
 
 -- name: timers.set_progress
--- $1 how far. Never moves back.
+-- $1 the new time. It never moves back.
 UPDATE progress SET at = $1::timestamptz WHERE queue = 'payment-results' AND at < $1::timestamptz;

@@ -1,10 +1,10 @@
 -- name: users.lock
--- $1 user ids. Advisory locks until commit, taken in one order: a user's orders are created one after the other.
+-- $1 user ids. Takes advisory locks until commit, in one order, so that a user's orders are created one after the other.
 SELECT pg_advisory_xact_lock(1970302569, key)
 FROM (SELECT DISTINCT hashtext(user_id) AS key FROM unnest($1::text[]) AS u (user_id) ORDER BY key) AS k;
 
 -- name: users.read
--- $1 user ids (locked), $2 since when, $3 how many at most. Each user's level, and when the newest orders were accepted.
+-- $1 user ids (locked), $2 since when, $3 how many at most. Each user's level, and when their newest orders were accepted.
 SELECT u.user_id, m.level,
     ARRAY(SELECT o.created_at FROM orders o
           WHERE o.user_id = u.user_id AND o.created_at > $2 AND o.state <> 'rejected' AND o.parent_id IS NULL

@@ -1,6 +1,7 @@
-"""One order in the words of each of the five source documents, with a promise that they never disagree (C-01).
+"""Shows one order in the tables of each of the five source documents, which never disagree about it (C-01).
 
-status.py has the table of names and codes, facets.py what it needs besides the state, s0.py to s4.py one document each.
+status.py has the table of names and codes, facets.py computes what it needs besides the state, and s0.py to s4.py
+each make the tables of one document.
 """
 
 from collections.abc import Callable
@@ -23,13 +24,13 @@ DOCUMENTS: dict[Source, Callable[[Whole, Status], dict[str, Any]]] = {
 
 
 def status_of(source: Source, whole: Whole) -> View:
-    """The order's status as the source names it."""
+    """The order's status in the words of the source."""
     children = [Standing(child.head.state, facets_of(child)) for child in whole.children]
     return view(source, whole.head.state, facets_of(whole), children)
 
 
 def document(source: Source, whole: Whole) -> dict[str, Any] | Absent:
-    """The order as the source's own tables would hold it: table -> row or rows. ABSENT where it knows no such order."""
+    """The order in the source's own tables: table -> row or rows. ABSENT if the source would have no such order."""
     status = status_of(source, whole)
     if isinstance(status, Absent):
         return ABSENT

@@ -1,4 +1,4 @@
-"""Attempts to pay: an order has one intent, and every fact that a provider reports is an attempt at it (C-04)."""
+"""Attempts to pay, as views show them: each fact that a provider reports is an attempt at the order's intent (C-04)."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -8,7 +8,7 @@ from workers.views.whole import AttemptState, Fact, Refund, Whole
 
 
 def attempt_state(fact: Fact, refunds: Sequence[Refund]) -> AttemptState:
-    """How far this attempt has come; one that went back in full is refunded."""
+    """The state of this attempt. It is refunded if all its money went back."""
     if fact.kind == "failed":
         return AttemptState.FAILED
     back = sum(refund.amount for refund in returned(fact, refunds))
@@ -22,19 +22,19 @@ def returned(fact: Fact, refunds: Sequence[Refund]) -> list[Refund]:
 
 
 def returned_at(fact: Fact, refunds: Sequence[Refund]) -> datetime | None:
-    """When the last of its money went back."""
+    """When the last refund of this attempt succeeded."""
     return max((r.finished_at for r in returned(fact, refunds) if r.finished_at is not None), default=None)
 
 
 def unattempted(state: State) -> AttemptState:
-    """The state of an intent that nobody tried to pay. A paid order without an attempt had nothing to pay."""
+    """The state of an intent without attempts. A paid order without an attempt had nothing to pay."""
     if state in (State.PLACING, State.AWAITING_PAYMENT):
         return AttemptState.CREATED
     return AttemptState.CLOSED if state in (State.CANCELLED, State.REJECTED) else AttemptState.CAPTURED
 
 
 def winning(whole: Whole) -> Fact | None:
-    """The attempt that counts: the kept capture, else the newest."""
+    """The kept capture; without one, the newest attempt."""
     kept = [fact for fact in whole.facts if fact.verdict == "kept"]
     return max(kept or whole.facts, key=lambda fact: fact.occurred_at, default=None)
 

@@ -1,4 +1,4 @@
-"""The numbers that source documents give to what we name. Names travel, codes are only shown.
+"""The numbers that source documents use for our names. Messages carry names; only views show numbers.
 
 Where a source has no number for a name the code is None: S1 and S4 number two ways to pay, and each the other way round
 (C-18).
@@ -65,11 +65,11 @@ ORDER_TYPE_S3 = {"normal": 1}
 ORDER_TYPE_S4 = {"normal": 0, "seckill": 1}
 PRODUCT_TYPE = {"normal": 1, "pre_sale": 2}
 OTHER = 127
-"""S3's number for what has none of its own."""
+"""S3's number for anything that has no number of its own."""
 
 
 class PaymentStatus(NamedTuple):
-    """An attempt as S1's order_payment, S3's order_payment_detail and S3's payment service show it."""
+    """The numbers of an attempt in S1's order_payment, S3's order_payment_detail and S3's payment service."""
 
     s1: Status
     s3: int
@@ -101,4 +101,4 @@ CASE_STATUS_S1 = {
     "completed": 4,
 }
 CASE_UNDER_WAY_S1 = 3
-"""处理中: every state of a case between its approval and its end."""
+"""处理中: the states of a case between its approval and its end."""

@@ -1,4 +1,4 @@
-"""What a state alone does not say: money, parcels, cases and stock, each computed from its own rows (R-13).
+"""Facets describe what the state alone does not: money, parcels, cases and stock, each from its own rows (R-13).
 
 Facets are never stored. They let an order be partly paid, shipped or refunded without a state for each.
 """
@@ -17,7 +17,7 @@ _CLOSED = frozenset({State.CANCELLED, State.REJECTED})
 
 
 class Payment(StrEnum):
-    """Where the money is."""
+    """How much of the order's money has come in or gone back."""
 
     NONE = "none"
     PENDING = "pending"
@@ -31,7 +31,7 @@ class Payment(StrEnum):
 
 
 class Fulfilment(StrEnum):
-    """Where the goods are. `in_transit`: all units are out, and a carrier has some of them."""
+    """How far the goods have come. `in_transit`: all units have left, and a carrier has reported some of them."""
 
     NONE = "none"
     PARTIAL_OUTBOUND = "partial_outbound"
@@ -43,7 +43,7 @@ class Fulfilment(StrEnum):
 
 
 class Aftersale(StrEnum):
-    """Whether a case is open, or was."""
+    """Whether an after-sale case is open, or was."""
 
     NONE = "none"
     ACTIVE = "active"
@@ -51,7 +51,7 @@ class Aftersale(StrEnum):
 
 
 class Stock(StrEnum):
-    """What stock holds for the order."""
+    """The state of the order's stock."""
 
     NONE = "none"
     LOCKED = "locked"
@@ -62,26 +62,26 @@ class Stock(StrEnum):
 
 
 class Visibility(StrEnum):
-    """Whether its buyer still sees it."""
+    """Whether the buyer still sees the order."""
 
     VISIBLE = "visible"
     DELETED = "deleted"
 
 
 class Hold(StrEnum):
-    """Whether fulfilment waits for somebody."""
+    """Whether fulfilment is on hold."""
 
     NONE = "none"
     HELD = "held"
 
 
 WITH_THE_CARRIER = frozenset({Fulfilment.IN_TRANSIT, Fulfilment.PARTIAL_DELIVERED, Fulfilment.DELIVERED})
-"""Of a shipped order: the carrier has told more than that it left."""
+"""Parcel states in which the carrier has reported more than that the parcel left."""
 
 
 @dataclass(frozen=True)
 class Facets:
-    """All of them, of one order at one moment."""
+    """All facets of one order at one moment."""
 
     payment: Payment = Payment.NONE
     fulfilment: Fulfilment = Fulfilment.NONE
@@ -92,7 +92,7 @@ class Facets:
 
 
 def facets_of(whole: Whole) -> Facets:
-    """The facets of an order; of one that was split, those of its children together."""
+    """The facets of an order. A split order has those of its children together."""
     head = whole.head
     refunds = [refund for refund in whole.refunds if refund.currency == head.currency]
     return Facets(
@@ -106,7 +106,7 @@ def facets_of(whole: Whole) -> Facets:
 
 
 def captured(whole: Whole) -> int:
-    """What came in for this order. A child's share came in with its parent's payment (R-07)."""
+    """The money that came in for this order. A child's share came in with its parent's payment (R-07)."""
     head = whole.head
     if head.parent_id is None:
         return head.captured_amount
@@ -114,7 +114,10 @@ def captured(whole: Whole) -> int:
 
 
 def payment(state: State, payable: int, captured: int, refunds: Sequence[Refund]) -> Payment:
-    """`captured` is all that ever came in; a refund that failed is still owed. Nothing is due of a closed order."""
+    """The payment facet.
+
+    `captured` is all money that came in; a failed refund is still owed; a closed order owes nothing.
+    """
     refunded = sum(refund.amount for refund in refunds if refund.state == "succeeded")
     owed = sum(refund.amount for refund in refunds if refund.state != "succeeded")
     kept = captured - refunded - owed
@@ -132,7 +135,7 @@ def payment(state: State, payable: int, captured: int, refunds: Sequence[Refund]
 
 
 def fulfilment(whole: Whole) -> Fulfilment:
-    """What was short counts from when shortages are recorded; a parcel that failed did leave."""
+    """The fulfilment facet. A parcel that failed has left the warehouse all the same."""
     parcels = whole.live_shipments
     out = [parcel for parcel in parcels if parcel.out]
     arrived = [parcel for parcel in parcels if parcel.state == "delivered"]
@@ -144,14 +147,14 @@ def fulfilment(whole: Whole) -> Fulfilment:
 
 
 def aftersale(cases: Sequence[Case]) -> Aftersale:
-    """One open case makes it active."""
+    """The after-sale facet: one open case makes it active."""
     if not cases:
         return Aftersale.NONE
     return Aftersale.CLOSED if all(case.state in CASES_ENDED for case in cases) else Aftersale.ACTIVE
 
 
 def stock(holder: str | None, goods: Fulfilment) -> Stock:
-    """From the state of the order's holder in stock; what is deducted and has left is shipped."""
+    """The stock facet, from the state of the order's holder. Deducted units that have left are shipped."""
     if holder == "committed":
         left = goods not in (Fulfilment.NONE, Fulfilment.PARTIAL_OUTBOUND)
         return Stock.SHIPPED if left else Stock.COMMITTED

@@ -1,4 +1,4 @@
-"""Three names for one order: its id, the UUID derived from it, and its number (C-05)."""
+"""An order has three names: its id, the UUID derived from the id, and its number (C-05)."""
 
 import re
 from uuid import UUID
@@ -9,12 +9,14 @@ _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII | re.I
 
 
 def uuid_of(order_id: int) -> str:
-    """The UUID of an id, as the column order_uuid has it."""
+    """The UUID of an order id, as the column order_uuid has it."""
     return str(UUID(int=order_id))
 
 
 def id_of(name: str) -> int | None:
-    """The id that an id or a UUID names; None for what can only be an order number. Numbers look like ids."""
+    """The order id in a text that is an id or a UUID; None if it can only be an order number, which may look like an
+    id.
+    """
     if _DIGITS.fullmatch(name):
         found = int(name)
     elif _UUID.fullmatch(name):

@@ -1,4 +1,4 @@
-"""One order with everything, read for its views; nothing is locked, so it belongs into a read-only transaction."""
+"""Reads one order with everything that its views show. It locks nothing, so call it in a read-only transaction."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import fields, replace
@@ -17,13 +17,13 @@ SNAPSHOT_ITEM = 3
 
 
 async def find(tx: Transaction, name: str) -> int | None:
-    """The id of the order that an id, a UUID or an order number names (C-05); None when there is none."""
+    """The id of the order that an id, a UUID or an order number names (C-05), or None."""
     found: int | None = await tx.fetchval(SQL["order_view.find"], name, id_of(name))
     return found
 
 
 async def read(tx: Transaction, order_id: int) -> Whole:
-    """The order, which exists, with its children; but for addresses: who may see them decrypts them."""
+    """The order, which must exist, with its children and without addresses, which only some callers may decrypt."""
     found = await _read(tx, order_id)
     rows = await tx.fetch(SQL["order_view.children"], order_id)
     if not rows:
@@ -61,7 +61,7 @@ async def _read(tx: Transaction, order_id: int) -> Whole:
 
 
 def _make(kind: type[T], row: Any) -> T:
-    """The columns that the object has; a row of people's may have more."""
+    """Make an object from the columns that it has fields for; the row may have more."""
     return kind(**{field.name: row[field.name] for field in fields(kind)})  # type: ignore[arg-type]
 
 

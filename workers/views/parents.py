@@ -1,4 +1,4 @@
-"""What the children of a split order say about their parent: they carry the goods, it carries the money (C-31)."""
+"""Derives the status of a split order from its children: they carry the goods, the parent carries the money (C-31)."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import replace
@@ -23,14 +23,14 @@ _CLOSED = (State.CANCELLED, State.REJECTED)
 
 
 class Standing(NamedTuple):
-    """Where an order is."""
+    """State and facets of one order."""
 
     state: State
     facets: Facets
 
 
 def derived(order: Standing, children: Collection[Standing]) -> Standing:
-    """The least advanced child that is under way; with none, completed when any was received (R-07).
+    """The least advanced child that is under way; without one, completed if any child was received (R-07).
 
     Money and cases stay the order's own. A split order is paid from its first moment, so without known children it is
     that (S3-26).
@@ -52,7 +52,7 @@ def _advance(child: Standing) -> tuple[int, bool]:
 
 
 def told_by_children(whole: Whole) -> Head:
-    """The order's row; of one that was split, with the times at which the last of its live children got there."""
+    """The order's row. A split order has the times at which the last of its live children reached each step."""
     head, children = whole.head, [child.head for child in whole.children]
     if head.state is not State.SPLIT or not children:
         return head
@@ -69,6 +69,6 @@ def told_by_children(whole: Whole) -> Head:
 
 
 def _last(times: Sequence[datetime | None]) -> datetime | None:
-    """When the last of them happened; None while one has not."""
+    """The latest of these times, or None while one is missing."""
     known = [time for time in times if time is not None]
     return max(known) if len(known) == len(times) else None

@@ -20,24 +20,24 @@ _HIDDEN = re.compile(
     r"|address|postal|postcode|^zip|^city$|adminarea|customerinfo|certif|idcard|idno$|birth|clientip|deviceid"
     r"|cookie|authorization|token|secret|password|cvn|expired$|^pin$"
 )
-"""Names of fields, in small letters and digits alone."""
+"""Matches names of hidden fields, reduced to small letters and digits."""
 _SHOWN = re.compile(r"(amount|amt|total|fee|currency|currencycode)$")
-"""Of those, what is no secret: buyer_pay_amount."""
+"""Matches hidden names that are shown all the same, such as buyer_pay_amount."""
 
 
 def headers_shown(headers: Mapping[str, str]) -> dict[str, Any]:
-    """The headers of a notification."""
+    """The headers of a notification, redacted."""
     return {name: _field(name, value, 0) for name, value in headers.items()}
 
 
 def body_shown(body: str) -> Any:
-    """The body of a notification: a JSON object or a form. What is neither is not shown, whoever sent it."""
+    """The body of a notification, redacted: a JSON object or a form. A body that is neither is not shown at all."""
     fields = _json(body) or _form(body)
     return {"neither JSON nor form, characters": len(body)} if fields is None else _shown(fields, 0)
 
 
 def _json(text: str) -> Any:
-    """An object or a list; None for all else."""
+    """The JSON object or list in a text, or None."""
     if text[:1] not in ("{", "["):
         return None
     try:
@@ -73,7 +73,7 @@ def _field(name: str, value: Any, depth: int) -> Any:
 
 
 def _hidden(value: Any, depth: int) -> Any:
-    """Every leaf of it."""
+    """The value with every leaf masked."""
     if depth > DEPTH_MAX:
         return MASK
     match value:

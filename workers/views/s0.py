@@ -15,7 +15,7 @@ Table = dict[str, Any]
 
 
 def document(whole: Whole, status: Status) -> dict[str, Any]:
-    """What a client pays is total_amount - discount_amount + shipping_fee + tax_amount."""
+    """The order in S0's tables. A client pays total_amount - discount_amount + shipping_fee + tax_amount."""
     return {
         "orders": _order(whole, status),
         "order_items": [_item(whole, line) for line in whole.lines],
@@ -63,7 +63,7 @@ def _item(whole: Whole, line: Line) -> Table:
 
 
 def refund_status(line: Line) -> str:
-    """none, partial or full (S0-21)."""
+    """The refund state: none, partial or full (S0-21)."""
     if line.refunded_qty == line.qty or (line.refunded_amount == line.payable_amount > 0):
         return "full"
     return "partial" if line.refunded_qty or line.refunded_amount else "none"

@@ -16,7 +16,7 @@ Table = dict[str, Any]
 
 
 def document(whole: Whole, status: Status) -> dict[str, Any]:
-    """An order has one payment record: its intent and the attempt that counts (C-04)."""
+    """The order in S1's tables. It has one payment record: its intent with the attempt that counts (C-04)."""
     return {
         "order_main": _main(whole, status),
         "order_item": [_item(whole, line) for line in whole.lines],

@@ -11,7 +11,7 @@ ADDRESS_PARTS = ("country", "province", "city", "area", "street", "detail", "pos
 
 
 def document(whole: Whole, status: Status) -> dict[str, Any]:
-    """`total_amount` is the sum of quantity x price (S2-04)."""
+    """The order in S2's tables. `total_amount` is the sum of quantity x price (S2-04)."""
     head = whole.head
     return {
         "Order": {

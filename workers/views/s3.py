@@ -15,7 +15,7 @@ THIRD_PARTY_ACCOUNT = 1
 
 
 def document(whole: Whole, status: Status) -> dict[str, Any]:
-    """`order_status_name` is ours; the rest has the source's names."""
+    """The order in S3's tables. The field `order_status_name` is ours; all other names are the source's."""
     facts: tuple[Fact | None, ...] = whole.facts or (None,)
     return {
         "order_info": _info(whole, status),

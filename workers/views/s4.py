@@ -37,7 +37,7 @@ RECEIVER = {
 
 
 def document(whole: Whole, status: Status) -> dict[str, Any]:
-    """payAmount = totalAmount + freightAmount + tax - the four reductions."""
+    """The order in S4's tables. payAmount = totalAmount + freightAmount + tax - the four reductions."""
     order = _keys(whole, status) | _amounts(whole) | _delivery(whole) | _times(whole) | dict.fromkeys(UNKNOWN)
     return {"OmsOrder": order, "OmsOrderItem": [_item(whole, line) for line in whole.lines]}
 

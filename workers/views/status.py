@@ -1,4 +1,4 @@
-"""What each source document calls the state of an order (C-01): one table, total over states and facets.
+"""The name of an order's state in each source document (C-01): one table, complete over states and facets.
 
 S1's chain begins with a draft (草稿). No order of ours is one: what is not placed yet is a cart.
 """
@@ -16,14 +16,14 @@ SOURCES: tuple[Source, ...] = ("s0", "s1", "s2", "s3", "s4")
 
 
 class Status(NamedTuple):
-    """A source's own name of it, and its number where the source has numbers."""
+    """A source's own name of the state, and its number if the source has numbers."""
 
     name: str
     code: int | None = None
 
 
 class Absent(Enum):
-    """The source knows no such order: it has not placed it yet, or never keeps what was refused."""
+    """The source would have no such order: it is not placed yet, or the source does not keep refused orders."""
 
     ABSENT = "absent"
 
@@ -33,7 +33,7 @@ View: TypeAlias = Status | Absent
 
 
 class Row(Enum):
-    """A row of the table: a state, told apart where a source does."""
+    """The key of a row in the table: a state, with the facets that some source distinguishes."""
 
     PLACING = "placing"
     AWAITING_PAYMENT = "awaiting_payment"
@@ -69,7 +69,7 @@ TABLE: dict[Row, tuple[View, View, View, View, View]] = {
     R.DELIVERY_FAILED: (S("已取消"), S("已发货", 3), S("Shipped"), S("REFUSED", 100), S("已发货", 2)),
     R.REJECTED: (ABSENT, ABSENT, ABSENT, S("INVALID", 127), S("无效订单", 5)),
 }  # fmt: skip
-"""Columns: SOURCES. Cancelling begins in fulfilling: its code is shown where a source has no name."""
+"""The columns are SOURCES. Cancelling begins in fulfilling, whose code is shown if a source has no name for it."""
 
 IN_AFTERSALE = S("售后中")
 REFUND_RUNS = "退款中"
@@ -78,7 +78,7 @@ _CANCELLED = {Payment.REFUNDING: R.CANCELLED_REFUNDING, Payment.REFUNDED: R.CANC
 
 
 def view(source: Source, state: State, facets: Facets, children: Collection[Standing] = ()) -> View:
-    """The order's status as this source names it. An order that was split shows what its `children` say."""
+    """The order's status in this source's words. A split order shows the status that its `children` give it."""
     found = TABLE[_row(*derived(Standing(state, facets), children))][SOURCES.index(source)]
     if found is ABSENT or facets.aftersale is not Aftersale.ACTIVE:
         return found

@@ -1,4 +1,4 @@
-"""One order with everything that hangs on it, as its rows hold it: what facets and documents are computed from.
+"""One order with everything that belongs to it, as its rows hold it. Facets and documents are computed from it.
 
 Amounts are minor units of the order's currency.
 """
@@ -13,12 +13,12 @@ from workers.domain.order import State
 from workers.domain.shipping import Parcel
 
 REMARK_HIDDEN = MASK
-"""Buyers write names and phone numbers into remarks: a document says only that there is one."""
+"""Shown in place of a remark, because buyers write names and phone numbers into remarks."""
 
 
 @dataclass(frozen=True)
 class Head:
-    """The order's own row. `ext` is a JSON object as text; the buyer's remark stays where it is encrypted."""
+    """The order's own row. `ext` is a JSON object as text. The encrypted remark of the buyer is not read."""
 
     id: int
     root_id: int
@@ -66,7 +66,7 @@ class Head:
 
 @dataclass(frozen=True)
 class Line:
-    """One line as it was sold; `specs`, `image_url` and `unit` are those of the item snapshot (S1-24)."""
+    """One line as it was sold. `specs`, `image_url` and `unit` come from the item snapshot (S1-24)."""
 
     line_no: int
     sku_id: str
@@ -93,7 +93,7 @@ class Line:
 
 
 class AttemptState(StrEnum):
-    """How far an attempt to pay has come (C-04)."""
+    """The state of an attempt to pay (C-04)."""
 
     CREATED = "created"
     REQUESTED = "requested"
@@ -107,7 +107,7 @@ class AttemptState(StrEnum):
 
 @dataclass(frozen=True)
 class Fact:
-    """What a provider reported: `kind` is captured or failed, `verdict` how it was judged (kept, late, ...)."""
+    """A fact that a provider reported. `kind` is captured or failed; `verdict` is kept, late, duplicate, ..."""
 
     provider: str
     trade_no: str
@@ -121,7 +121,7 @@ class Fact:
 
 @dataclass(frozen=True)
 class Refund:
-    """Money that goes back, or went."""
+    """A refund, under way or ended."""
 
     provider: str
     trade_no: str
@@ -133,14 +133,14 @@ class Refund:
 
 @dataclass(frozen=True)
 class Shipment(Parcel):
-    """A parcel with the time at which it was booked."""
+    """A parcel, with the time at which it was booked."""
 
     booked_at: datetime | None = None
 
 
 @dataclass(frozen=True)
 class Snapshot:
-    """What the order keeps however the world changes; `data` is JSON as text (S3-30)."""
+    """The order's own copy of coupon, amounts, lines or rules. `data` is JSON as text (S3-30)."""
 
     type: int
     data: str
@@ -164,7 +164,7 @@ class Case:
 
 @dataclass(frozen=True)
 class Whole:
-    """The order with all of it. An order that was split has the lines, parcels and refunds of its children.
+    """An order with everything that belongs to it. A split order has the lines, parcels and refunds of its children.
 
     `address` is as it may be shown. `stock` is the state of what stock holds for the order, where it is known.
     """
@@ -184,10 +184,10 @@ class Whole:
 
     @property
     def units(self) -> dict[int, int]:
-        """Line number -> units that are to reach the buyer: those that were given back are not."""
+        """Line number -> units that the buyer should receive, without those that were given back."""
         return {line.line_no: line.qty - line.refunded_qty for line in self.lines}
 
     @property
     def live_shipments(self) -> tuple[Shipment, ...]:
-        """Those that were not cancelled, in the order in which they were booked."""
+        """The parcels that were not cancelled, in the order in which they were booked."""
         return tuple(shipment for shipment in self.shipments if shipment.state != "cancelled")
