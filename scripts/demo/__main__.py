@@ -53,10 +53,10 @@ def up(  # noqa: PLR0917 (Typer passes them by name)
 
     \b
     Examples:
-      scripts/up                                 until Ctrl-C
-      scripts/up --orders 2000 --exit            2000 orders, then drain, summary, audit
-      scripts/up --orders 2000 --exit --chaos    also kill a worker and a relay, restart RabbitMQ
-      scripts/up --rate 0 --workers 4 --json     as fast as possible
+      scripts/up                               until Ctrl-C
+      scripts/up --orders 2000 --exit          2000 orders, then the summary
+      scripts/up --orders 2000 --exit --chaos  the same, and kill processes
+      scripts/up --rate 0 --workers 4 --json   as fast as possible
     """
     if exit_ and not orders:
         raise typer.BadParameter("give --orders N too, the number of orders after which to end", param_hint="--exit")

@@ -18,7 +18,7 @@ from scripts.demo.processes import ends_with_parent, python
 HABITS = {
     "late": 0.02,
     "doubled": 0.08,
-    "untold": 0.02,
+    "unsent": 0.02,
     "reserialised": 0.03,
     "forged": 0.03,
     "wrong_amount": 0.015,

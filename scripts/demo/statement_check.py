@@ -93,14 +93,14 @@ def movements(ledger: Mapping[str, Any]) -> Iterable[StatementLine]:
 
 
 def _alipay(day: date, lines: Sequence[StatementLine]) -> bytes:
-    line = alipay_protocol.BillLine
+    line = alipay_protocol.AlipayBillLine
     return alipay_protocol.bill(
         day, SELLER_ID, [line(one.at, one.out_trade_no, one.trade_no, one.amount, one.refund_no) for one in lines]
     )
 
 
 def _wechat(day: date, lines: Sequence[StatementLine]) -> bytes:
-    line = wechat_protocol.BillLine
+    line = wechat_protocol.WeChatBillLine
     return wechat_protocol.bill(
         day, MCHID, APPID, [line(one.at, one.out_trade_no, one.trade_no, one.amount, one.refund_no) for one in lines]
     )
@@ -124,7 +124,7 @@ def _unionpay(_: date, lines: Sequence[StatementLine]) -> bytes:
 
 
 def _paypal(day: date, lines: Sequence[StatementLine]) -> bytes:
-    line = paypal_protocol.Moved
+    line = paypal_protocol.SettlementLine
     return paypal_protocol.settlement_report(
         day,
         PAYPAL_ID,

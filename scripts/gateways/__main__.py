@@ -1,4 +1,4 @@
-"""`python -m scripts.gateways`: providers on this machine, which speak their real protocols and misbehave."""
+"""`python -m scripts.gateways` runs test gateways of the providers on this machine, for development and the demo."""
 
 import asyncio
 import json
@@ -13,33 +13,39 @@ from typing import Annotated
 
 import typer
 
-from scripts.gateways.edge import Edge, linked
+from scripts.gateways.edge import Edge, broker_client
 from scripts.gateways.gateway import Gateway
 from scripts.gateways.habits import PROBABILITIES, Habits
-from scripts.gateways.running import KINDS, running, write
+from scripts.gateways.startup import GATEWAYS, run_gateways, write
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
 EXAMPLES = f"""
-What can go wrong, as --habit [PROVIDER.]NAME=PROBABILITY: {", ".join(PROBABILITIES)}.
+A habit is a way to misbehave, given as --habit [PROVIDER.]NAME=PROBABILITY: {", ".join(PROBABILITIES)}.
 
 \b
 Examples:
-  python -m scripts.gateways                                      all, and the edge at OMS_AMQP_URL
-  python -m scripts.gateways --provider wechat --notify-url https://shop.test/notify
-  python -m scripts.gateways --habit doubled=0.1 --habit paypal.lost=0.05 --time-factor 0.01
+  python -m scripts.gateways
+  python -m scripts.gateways --provider alipay --folder keys
+  python -m scripts.gateways --notify-url https://shop.test/notify
+  python -m scripts.gateways --habit doubled=0.1 --habit paypal.lost=0.05
 
 \b
-It prints one line of JSON, and writes it to gateways.json in the folder: the environment for workers, the URL of each
-gateway, and that of the edge.
-  POST URL/buyer/pay  {{"out_trade_no": ...}}, or "kind", "url" and "fields" of payment.started: the buyer pays
-  GET  URL/ledger     every movement of money, and what went wrong on purpose
-How to pay an order by hand with curl: scripts/gateways/README.md
+The command prints one line of JSON and writes it to gateways.json in the
+folder: the environment for workers, the URLs of the gateways and of the edge.
+
+\b
+Each gateway also serves:
+  POST URL/buyer/pay  the buyer pays: {{"out_trade_no": ...}}, or "kind", "url"
+                      and "fields" of payment.started
+  GET  URL/ledger     every movement of money, and the counts of all habits
+
+scripts/gateways/README.md shows how to pay an order by hand with curl.
 """
 
 
 @dataclass(frozen=True)
-class Options:
-    """What was asked for."""
+class GatewayOptions:
+    """The parsed command line."""
 
     providers: Sequence[str]
     habits: Mapping[str, Habits]
@@ -53,43 +59,43 @@ class Options:
 
 @app.command(epilog=EXAMPLES)
 def main(  # noqa: PLR0917 (Typer passes them by name)
-    provider: Annotated[list[str] | None, typer.Option(help="Which to run; all if none is named.")] = None,
+    provider: Annotated[list[str] | None, typer.Option(help="A provider to run. Default: all.")] = None,
     folder: Annotated[
-        Path | None, typer.Option(file_okay=False, help="Where keys and configurations are written; else temporary.")
+        Path | None, typer.Option(file_okay=False, help="For keys and configurations. Default: a temporary one.")
     ] = None,
     notify_url: Annotated[
-        str | None, typer.Option(help="URL/PROVIDER is notified, and no edge is run; else the edge at OMS_AMQP_URL.")
+        str | None, typer.Option(help="Notify URL/PROVIDER. Default: an edge that publishes to OMS_AMQP_URL.")
     ] = None,
-    habit: Annotated[list[str] | None, typer.Option(help="[PROVIDER.]NAME=PROBABILITY; see below.")] = None,
-    late_seconds: Annotated[float, typer.Option(min=0, help="How late a late notification leaves.")] = 5.0,
-    slow_seconds: Annotated[float, typer.Option(min=0, help="How long a slow answer takes.")] = 12.0,
-    refund_seconds: Annotated[float, typer.Option(min=0, help="How long a refund is processed.")] = 2.0,
+    habit: Annotated[list[str] | None, typer.Option(help="[PROVIDER.]NAME=PROBABILITY (see below).")] = None,
+    late_seconds: Annotated[float, typer.Option(min=0, help="Delay of a late notification.")] = 5.0,
+    slow_seconds: Annotated[float, typer.Option(min=0, help="Delay of a slow answer.")] = 12.0,
+    refund_seconds: Annotated[float, typer.Option(min=0, help="Time that a refund takes to process.")] = 2.0,
     time_factor: Annotated[float, typer.Option(min=0, help="Scales the waits between copies of a notification.")] = 1.0,
-    rotate_after: Annotated[int | None, typer.Option(min=0, help="Notifications until the second key signs.")] = None,
-    seed: Annotated[int | None, typer.Option(help="The same seed misbehaves the same way.")] = None,
+    rotate_after: Annotated[int | None, typer.Option(min=0, help="Notifications before a second key signs.")] = None,
+    seed: Annotated[int | None, typer.Option(help="The same seed repeats the same misbehaviour.")] = None,
 ) -> None:
     """Run test gateways until Ctrl-C or SIGTERM. They hold no real money and no real keys."""
     seconds = {"late_seconds": late_seconds, "slow_seconds": slow_seconds, "refund_seconds": refund_seconds}
-    chosen = provider or list(KINDS)
-    unknown = set(chosen) - set(KINDS)
+    chosen = provider or list(GATEWAYS)
+    unknown = set(chosen) - set(GATEWAYS)
     if unknown:
-        raise typer.BadParameter(f"there are {', '.join(KINDS)}", param_hint="--provider")
+        raise typer.BadParameter(f"the providers are {', '.join(GATEWAYS)}", param_hint="--provider")
     amqp_url = os.environ.get("OMS_AMQP_URL")
     if notify_url is None and amqp_url is None:
-        raise typer.BadParameter("say --notify-url, or set OMS_AMQP_URL for the edge", param_hint="--notify-url")
+        raise typer.BadParameter("give --notify-url, or set OMS_AMQP_URL for the edge", param_hint="--notify-url")
     prefix = os.environ.get("OMS_PREFIX", "oms")
     habits = chosen_habits(chosen, habit or [], seconds)
-    options = Options(chosen, habits, notify_url, amqp_url, prefix, time_factor, rotate_after, seed)
+    options = GatewayOptions(chosen, habits, notify_url, amqp_url, prefix, time_factor, rotate_after, seed)
     with tempfile.TemporaryDirectory(prefix="gateways-") as temporary:
         if folder is not None:
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         asyncio.run(serve(options, folder or Path(temporary)))
 
 
-def chosen_habits(providers: Sequence[str], said: Sequence[str], seconds: Mapping[str, float]) -> dict[str, Habits]:
-    """Provider -> habits; what names a provider counts before what does not. Raises BadParameter."""
+def chosen_habits(providers: Sequence[str], options: Sequence[str], seconds: Mapping[str, float]) -> dict[str, Habits]:
+    """Return provider -> habits. An option that names a provider wins over one that does not. Raises BadParameter."""
     given: dict[str, dict[str, float]] = {name: dict(seconds) for name in providers}
-    for text in sorted(said, key=lambda one: "." in one.partition("=")[0]):
+    for text in sorted(options, key=lambda one: "." in one.partition("=")[0]):
         path, _, value = text.partition("=")
         owner, dot, name = path.rpartition(".")
         try:
@@ -103,24 +109,24 @@ def chosen_habits(providers: Sequence[str], said: Sequence[str], seconds: Mappin
     return {name: Habits(**values) for name, values in given.items()}
 
 
-async def serve(options: Options, folder: Path) -> None:
-    """Until a signal."""
+async def serve(options: GatewayOptions, folder: Path) -> None:
+    """Run the gateways until a signal comes."""
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     async with AsyncExitStack() as stack:
-        edge = options.notify_url or f"{await stack.enter_async_context(opened_edge(options))}/notify"
-        gateways = [_made(name, f"{edge}/{name}", options) for name in options.providers]
-        environment = await stack.enter_async_context(running(gateways, folder))
+        edge = options.notify_url or f"{await stack.enter_async_context(running_edge(options))}/notify"
+        gateways = [_gateway(name, f"{edge}/{name}", options) for name in options.providers]
+        environment = await stack.enter_async_context(run_gateways(gateways, folder))
         urls = {gateway.name: gateway.origin for gateway in gateways}
-        said = json.dumps({"environment": environment, "gateways": urls, "edge": edge})
-        write(folder, "gateways.json", said)
-        print(said, flush=True)
+        description = json.dumps({"environment": environment, "gateways": urls, "edge": edge})
+        write(folder, "gateways.json", description)
+        print(description, flush=True)
         await stop.wait()
 
 
-def _made(name: str, notify_url: str, options: Options) -> Gateway:
-    return KINDS[name](
+def _gateway(name: str, notify_url: str, options: GatewayOptions) -> Gateway:
+    return GATEWAYS[name](
         notify_url,
         options.habits[name],
         time_factor=options.time_factor,
@@ -130,10 +136,10 @@ def _made(name: str, notify_url: str, options: Options) -> Gateway:
 
 
 @asynccontextmanager
-async def opened_edge(options: Options) -> AsyncIterator[str]:
-    """An edge that publishes to the broker, until the block ends; its URL."""
+async def running_edge(options: GatewayOptions) -> AsyncIterator[str]:
+    """Run an edge that publishes to the broker until the block ends; yields its URL."""
     assert options.amqp_url is not None, "without one there is no edge"
-    link = linked(options.amqp_url, options.prefix)
+    link = broker_client(options.amqp_url, options.prefix)
     edge = Edge(link.send)
     connected = asyncio.create_task(link.run())
     try:

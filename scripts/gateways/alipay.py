@@ -1,5 +1,7 @@
-"""A test gateway that speaks Alipay's gateway.do. A trade exists once its buyer came: what is only announced by a code
-is not known to a query.
+"""A test gateway that speaks the protocol of Alipay's gateway.do.
+
+At Alipay a trade exists only once its buyer has come: a query does not find a payment that is merely offered by a QR
+code.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -10,9 +12,9 @@ from urllib.parse import urlencode, urlsplit
 from aiohttp import web
 
 from scripts.gateways import alipay_account
+from scripts.gateways import alipay_payloads as payloads
 from scripts.gateways import alipay_protocol as protocol
-from scripts.gateways import alipay_words as words
-from scripts.gateways.alipay_account import Account, Keys
+from scripts.gateways.alipay_account import AlipayAccount, AlipayKeys
 from scripts.gateways.gateway import Gateway, Keep
 from scripts.gateways.habits import Habits
 from scripts.gateways.ledger import CannotPayError, Payment, Refund
@@ -25,20 +27,22 @@ BUYER = {"buyer_logon_id": "ali***@alipay.com", "buyer_user_id": "20881021225243
 Content: TypeAlias = dict[str, Any]
 
 
-class NoError(Exception):
-    """An answer that says no."""
+class AlipayRefusalError(Exception):
+    """Alipay refuses a call. The message is the sub_code."""
 
 
 class AlipayGateway(Gateway):
-    """One application at Alipay."""
+    """Alipay for one application."""
 
     name = "alipay"
     schedule_seconds = (240, 600, 600, 3600, 7200, 21_600, 54_000)
 
-    def __init__(self, notify_url: str, habits: Habits | None = None, *, keys: Keys | None = None, **more: Any) -> None:
+    def __init__(
+        self, notify_url: str, habits: Habits | None = None, *, keys: AlipayKeys | None = None, **more: Any
+    ) -> None:
         super().__init__(notify_url, habits, **more)
-        self.account = Account(keys or Keys(), self.rotate_after)
-        self._methods: Mapping[str, Callable[[protocol.Asked, datetime], Content]] = {
+        self.account = AlipayAccount(keys or AlipayKeys(), self.rotate_after)
+        self._methods: Mapping[str, Callable[[protocol.SignedRequest, datetime], Content]] = {
             "alipay.trade.precreate": self._precreate,
             "alipay.trade.query": self._query,
             "alipay.trade.close": self._close,
@@ -70,88 +74,94 @@ class AlipayGateway(Gateway):
     async def _answer(self, request: web.Request) -> web.Response:
         now = datetime.now(UTC)
         try:
-            asked = self.account.check(_query_of(request), await request.read(), now)
-            if asked.method in PAGES:
-                return self.page(self._opened(asked, now, "open"))
-            content = self._methods[asked.method](asked, now)
-        except (protocol.ProtocolError, CannotPayError, KeyError) as error:
+            call = self.account.check(_query_of(request), await request.read(), now)
+            if call.method in PAGES:
+                return self.page(self._opened(call, now, "open"))
+            content = self._methods[call.method](call, now)
+        except (protocol.AlipayProtocolError, CannotPayError, KeyError) as error:
             wrong = protocol.failed("isv.invalid-parameter", str(error), "40002")
             return web.json_response({"error_response": wrong})
-        except NoError as no:
-            content = protocol.failed(str(no))
-        return self.account.answer(asked.method, content)
+        except AlipayRefusalError as refusal:
+            content = protocol.failed(str(refusal))
+        return self.account.answer(call.method, content)
 
-    def _precreate(self, asked: protocol.Asked, now: datetime) -> Content:
+    def _precreate(self, call: protocol.SignedRequest, now: datetime) -> Content:
         try:
-            payment = self._opened(asked, now, "announced")
+            payment = self._opened(call, now, "announced")
         except CannotPayError as error:
-            raise NoError("ACQ.TRADE_HAS_SUCCESS" if "paid" in str(error) else "ACQ.TRADE_HAS_CLOSE") from error
+            raise AlipayRefusalError(
+                "ACQ.TRADE_HAS_SUCCESS" if "paid" in str(error) else "ACQ.TRADE_HAS_CLOSE"
+            ) from error
         return protocol.ok(out_trade_no=payment.number, qr_code=f"{self.origin}{CODES}{payment.trade_no}")
 
-    def _query(self, asked: protocol.Asked, now: datetime) -> Content:
-        payment = self._known(asked)
+    def _query(self, call: protocol.SignedRequest, now: datetime) -> Content:
+        payment = self._known(call)
         paid = payment.paid_at
         return protocol.ok(
             **BUYER,
             out_trade_no=payment.number,
             trade_no=payment.trade_no,
-            trade_status=words.status(payment, now),
+            trade_status=payloads.status(payment, now),
             total_amount=protocol.yuan(payment.captured or payment.amount),
             **({"send_pay_date": protocol.moment(paid)} if paid else {}),
         )
 
-    def _close(self, asked: protocol.Asked, now: datetime) -> Content:
-        number = asked.order["out_trade_no"]
+    def _close(self, call: protocol.SignedRequest, now: datetime) -> Content:
+        number = call.order["out_trade_no"]
         if number in self.ledger.payments:
-            self.pays_at_the_last_moment(self.ledger.payments[number], now)
-        payment = self._known(asked)
+            self.maybe_pay_before_close(self.ledger.payments[number], now)
+        payment = self._known(call)
         if payment.state == "closed" or payment.expired(now):
-            raise NoError("ACQ.TRADE_HAS_CLOSE")
+            raise AlipayRefusalError("ACQ.TRADE_HAS_CLOSE")
         if payment.state == "paid":
-            raise NoError("ACQ.REASON_TRADE_STATUS_INVALID")
+            raise AlipayRefusalError("ACQ.REASON_TRADE_STATUS_INVALID")
         payment.state = "closed"
-        self.tell(
-            payment.notify_url, self.account.notification(lambda at, key: words.told(payment, at, key, "TRADE_CLOSED"))
+        self.notify(
+            payment.notify_url,
+            self.account.notification(lambda at, key: payloads.notification_fields(payment, at, key, "TRADE_CLOSED")),
         )
         return protocol.ok(trade_no=payment.trade_no, out_trade_no=payment.number)
 
-    def _refund(self, asked: protocol.Asked, now: datetime) -> Content:
-        payment, order = self._known(asked), asked.order
-        amount = words.fen(order["refund_amount"])
+    def _refund(self, call: protocol.SignedRequest, now: datetime) -> Content:
+        payment, order = self._known(call), call.order
+        amount = payloads.fen(order["refund_amount"])
         if payment.paid_at is None:
-            raise NoError("ACQ.TRADE_STATUS_ERROR")
+            raise AlipayRefusalError("ACQ.TRADE_STATUS_ERROR")
         refund, moved = self.ledger.refunds.get(order["out_request_no"]), False
         if refund is None:
             refund = self._refunded(payment, order, amount, now)
             moved = refund.done(now)
         elif (refund.payment, refund.amount) != (payment, amount):
-            raise NoError("ACQ.DISCORDANT_REPEAT_REQUEST")
+            raise AlipayRefusalError("ACQ.DISCORDANT_REPEAT_REQUEST")
         return protocol.ok(
             **BUYER,
             trade_no=payment.trade_no,
             out_trade_no=payment.number,
             fund_change="Y" if moved else "N",
-            refund_fee=protocol.yuan(words.back(payment, now)),
+            refund_fee=protocol.yuan(payloads.refunded(payment, now)),
             gmt_refund_pay=protocol.moment(refund.done_at),
         )
 
     def _refunded(self, payment: Payment, order: Mapping[str, Any], amount: int, now: datetime) -> Refund:
         if amount <= 0 or payment.refunding + amount > payment.captured:
-            raise NoError("ACQ.REFUND_AMT_NOT_EQUAL_TOTAL")
+            raise AlipayRefusalError("ACQ.REFUND_AMT_NOT_EQUAL_TOTAL")
         number, done_at = order["out_request_no"], self.refund_done_at(now)
         refund = self.ledger.refund(Refund(number, number, payment, amount, order, now, done_at))
         so_far = payment.refunding
         write = self.account.notification(
             lambda at, key: protocol.refund_notification(
-                words.told(payment, at, key), out_request_no=number, refunded_so_far=so_far, at=done_at
+                payloads.notification_fields(payment, at, key),
+                out_request_no=number,
+                refunded_so_far=so_far,
+                at=done_at,
             )
         )
-        self.tell(payment.notify_url, write, after=(done_at - now).total_seconds())
+        self.notify(payment.notify_url, write, after=(done_at - now).total_seconds())
         return refund
 
-    def _query_refund(self, asked: protocol.Asked, now: datetime) -> Content:
-        """Says nothing of a refund that is not done, or not known."""
-        payment, refund = self._known(asked), self.ledger.refunds.get(asked.order["out_request_no"])
+    def _query_refund(self, call: protocol.SignedRequest, now: datetime) -> Content:
+        """Answer a refund query. A refund that is unknown or not done yet is answered without any data."""
+        payment, refund = self._known(call), self.ledger.refunds.get(call.order["out_request_no"])
         if refund is None or refund.payment is not payment or not refund.done(now):
             return protocol.ok()
         return protocol.ok(
@@ -164,39 +174,39 @@ class AlipayGateway(Gateway):
             gmt_refund_pay=protocol.moment(refund.done_at),
         )
 
-    def _known(self, asked: protocol.Asked) -> Payment:
-        order = asked.order
+    def _known(self, call: protocol.SignedRequest) -> Payment:
+        order = call.order
         payment = (
             self.ledger.trades.get(order["trade_no"])
             if "trade_no" in order
             else self.ledger.payments.get(order["out_trade_no"])
         )
         if payment is None or payment.state == "announced":
-            raise NoError("ACQ.TRADE_NOT_EXIST")
+            raise AlipayRefusalError("ACQ.TRADE_NOT_EXIST")
         return payment
 
     # ------------------------------------------------------------ the buyer
 
     def paid(self, payment: Payment) -> Write:
-        return self.account.notification(lambda at, key: words.told(payment, at, key))
+        return self.account.notification(lambda at, key: payloads.notification_fields(payment, at, key))
 
-    def brought(self, url: str, fields: Mapping[str, str], now: datetime) -> Payment:
-        """A code, a link, or an app's order string."""
+    def payment_for_buyer(self, url: str, fields: Mapping[str, str], now: datetime) -> Payment:
+        """Find the payment by a scanned code, a link or an app's order string."""
         link = urlsplit(url)
         if link.path.startswith(CODES):
             return self._code(link.path.removeprefix(CODES))
         try:
             form = b"" if "order_string" in fields else urlencode(fields).encode()
-            asked = self.account.check(fields.get("order_string", link.query), form, now)
-        except protocol.ProtocolError as error:
+            call = self.account.check(fields.get("order_string", link.query), form, now)
+        except protocol.AlipayProtocolError as error:
             raise CannotPayError(f"Alipay does not open: {error}") from error
-        if asked.method not in CASHIERS:
-            raise CannotPayError(f"{asked.method} is not for buyers")
-        return self._opened(asked, now, "open")
+        if call.method not in CASHIERS:
+            raise CannotPayError(f"{call.method} is not for buyers")
+        return self._opened(call, now, "open")
 
     async def _page(self, request: web.Request) -> web.Response:
         try:
-            return self.page(self.brought(str(request.rel_url), {}, datetime.now(UTC)))
+            return self.page(self.payment_for_buyer(str(request.rel_url), {}, datetime.now(UTC)))
         except CannotPayError as error:
             return web.Response(status=400, text=str(error))
 
@@ -214,11 +224,11 @@ class AlipayGateway(Gateway):
             raise CannotPayError("Alipay knows no such code")
         return payment
 
-    def _opened(self, asked: protocol.Asked, now: datetime, state: Any) -> Payment:
-        order = asked.order
+    def _opened(self, call: protocol.SignedRequest, now: datetime, state: Any) -> Payment:
+        order = call.order
         try:
-            notify_url = asked.fields["notify_url"]
-            number, amount = order["out_trade_no"], words.fen(order["total_amount"])
+            notify_url = call.fields["notify_url"]
+            number, amount = order["out_trade_no"], payloads.fen(order["total_amount"])
             ends = datetime.strptime(order["time_expire"], "%Y-%m-%d %H:%M:%S").replace(tzinfo=protocol.CHINA)
         except (KeyError, ValueError, TypeError) as error:
             raise CannotPayError(f"the order lacks something: {error}") from error
@@ -226,11 +236,11 @@ class AlipayGateway(Gateway):
         if known is None:
             new = Payment(number, self.ledger.new_number(now), amount, "CNY", notify_url, order, now, ends, state)
             return self.ledger.open(new)
-        if known.asked != order or known.state in ("paid", "closed") or known.expired(now):
+        if known.request != order or known.state in ("paid", "closed") or known.expired(now):
             raise CannotPayError(f"{number} is {known.state}, or was another order before")
         return known
 
 
 def _query_of(request: web.Request) -> str:
-    """As it was sent."""
+    """Return the query string unchanged: its signature covers the original text."""
     return request.raw_path.partition("?")[2]

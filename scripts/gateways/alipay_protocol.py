@@ -1,4 +1,4 @@
-"""Alipay's side of its gateway: checking what an application signed, signing what Alipay says."""
+"""Alipay's protocol, from Alipay's side: it verifies what an application signs, and signs what Alipay sends."""
 
 import base64
 import json
@@ -21,38 +21,38 @@ BILL_NAMES = (
 )
 
 
-class ProtocolError(Exception):
-    """Alipay would answer without a signature: isv.invalid-signature and its like. Says what is wrong."""
+class AlipayProtocolError(Exception):
+    """Alipay would refuse this without a signature, as isv.invalid-signature for example. The message says why."""
 
 
 @dataclass(frozen=True)
-class Asked:
-    """A request or a link whose signature fits. `fields` are all that came, `order` is what biz_content holds."""
+class SignedRequest:
+    """A request or link with a valid signature. `fields` has all parameters, `order` the parsed biz_content."""
 
     method: str
     fields: Mapping[str, str]
     order: Mapping[str, Any]
 
 
-def check(query: str, form: bytes, *, app_id: str, keys: Iterable[RSAPublicKey], now: datetime) -> Asked:
-    """What an application asks: the link's query (or an app's order string) and the form. Raises ProtocolError."""
+def check(query: str, form: bytes, *, app_id: str, keys: Iterable[RSAPublicKey], now: datetime) -> SignedRequest:
+    """Verify a request: the query of a link (or an app's order string), and the form. Raises AlipayProtocolError."""
     pairs = parse_qsl(query, keep_blank_values=True, strict_parsing=bool(query))
     pairs += parse_qsl(form.decode(), keep_blank_values=True, strict_parsing=bool(form))
     fields = dict(pairs)
     if len(fields) != len(pairs):
-        raise ProtocolError("a parameter stands twice")
+        raise AlipayProtocolError("a parameter stands twice")
     wanted = {"app_id": app_id, "charset": "utf-8", "sign_type": "RSA2", "version": "1.0"}
     wrong = [name for name, value in wanted.items() if fields.get(name) != value]
     if wrong:
-        raise ProtocolError(f"wrong or missing: {', '.join(wrong)}")
+        raise AlipayProtocolError(f"wrong or missing: {', '.join(wrong)}")
     sent = datetime.strptime(fields["timestamp"], "%Y-%m-%d %H:%M:%S").replace(tzinfo=CHINA)
     if abs(now - sent) > timedelta(days=1):
-        raise ProtocolError("isv.invalid-timestamp")
+        raise AlipayProtocolError("isv.invalid-timestamp")
     text = "&".join(f"{name}={fields[name]}" for name in sorted(fields) if name != "sign" and fields[name] != "")
     signature = base64.b64decode(fields.get("sign", ""))
     if not any(_fits(key, signature, text.encode()) for key in keys):
-        raise ProtocolError("isv.invalid-signature")
-    return Asked(fields["method"], fields, json.loads(fields["biz_content"]))
+        raise AlipayProtocolError("isv.invalid-signature")
+    return SignedRequest(fields["method"], fields, json.loads(fields["biz_content"]))
 
 
 def _fits(key: RSAPublicKey, signature: bytes, message: bytes) -> bool:
@@ -68,27 +68,27 @@ def _signature(key: RSAPrivateKey, message: bytes) -> str:
 
 
 def notification(fields: Mapping[str, str], key: RSAPrivateKey, charset: str = "utf-8") -> bytes:
-    """The form that Alipay posts. `sign` and `sign_type` are not signed, empty fields are."""
-    told = {**fields, "charset": charset}
-    text = "&".join(f"{name}={told[name]}" for name in sorted(told))
-    signed = {**told, "sign_type": "RSA2", "sign": _signature(key, text.encode(charset))}
+    """Return the form that Alipay posts. The signature covers empty fields, but neither `sign` nor `sign_type`."""
+    signed_fields = {**fields, "charset": charset}
+    text = "&".join(f"{name}={signed_fields[name]}" for name in sorted(signed_fields))
+    signed = {**signed_fields, "sign_type": "RSA2", "sign": _signature(key, text.encode(charset))}
     return urlencode(signed, encoding=charset).encode()
 
 
 def answer(method: str, content: Mapping[str, Any], key: RSAPrivateKey) -> bytes:
-    """The answer to a call. Slashes are escaped as Alipay does; the signature is over the text as it stands."""
+    """Return the response to a call. Alipay escapes slashes, and signs the text as it is sent."""
     member = json.dumps(content, ensure_ascii=False, separators=(",", ":")).replace("/", "\\/")
     name = method.replace(".", "_") + "_response"
     return f'{{"{name}":{member},"sign":"{_signature(key, member.encode())}"}}'.encode()
 
 
 def ok(**more: Any) -> dict[str, Any]:
-    """What an answer holds when the call went well, which says little about the money."""
+    """Return the content of a successful call. Success says little about the money."""
     return {"code": "10000", "msg": "Success", **more}
 
 
 def failed(sub_code: str, sub_msg: str = "业务处理失败", code: str = "40004") -> dict[str, Any]:
-    """What an answer holds when it did not."""
+    """Return the content of a failed call."""
     return {"code": code, "msg": "Business Failed", "sub_code": sub_code, "sub_msg": sub_msg}
 
 
@@ -104,7 +104,7 @@ def trade_notification(
     status: str = "TRADE_SUCCESS",
     subject: str = "订单 & 100%",
 ) -> dict[str, str]:
-    """The fields of a notification about a trade, fen. A copy has the same notify_id and notify_time."""
+    """Return the fields of a notification about a trade; `total` in fen. Copies share notify_id and notify_time."""
     paid = status in ("TRADE_SUCCESS", "TRADE_FINISHED")
     return {
         "notify_time": moment(at),
@@ -131,7 +131,7 @@ def trade_notification(
 def refund_notification(
     trade: Mapping[str, str], *, out_request_no: str, refunded_so_far: int, at: datetime
 ) -> dict[str, str]:
-    """The fields after a refund: the trade is closed once all of it went back. refund_fee is the sum of all refunds."""
+    """Return the fields after a refund. refund_fee is the sum of all refunds; a full refund closes the trade."""
     whole = trade["total_amount"] == yuan(refunded_so_far)
     return {
         **trade,
@@ -146,18 +146,18 @@ def refund_notification(
 
 
 def moment(at: datetime) -> str:
-    """2015-04-27 15:45:57"""
+    """Format a time: 2015-04-27 15:45:57"""
     return at.astimezone(CHINA).strftime("%Y-%m-%d %H:%M:%S")
 
 
 def yuan(fen: int) -> str:
-    """123 -> 1.23"""
+    """Format an amount: 123 -> 1.23"""
     return f"{fen // 100}.{fen % 100:02d}"
 
 
 @dataclass(frozen=True)
-class BillLine:
-    """A payment, or with `refund_no` a refund; fen."""
+class AlipayBillLine:
+    """A payment, or a refund if it has a `refund_no`; in fen."""
 
     at: datetime
     out_trade_no: str
@@ -167,8 +167,8 @@ class BillLine:
     goods: str = "goods"
 
 
-def bill(day: date, seller_id: str, lines: Sequence[BillLine]) -> bytes:
-    """The 业务明细 of the day."""
+def bill(day: date, seller_id: str, lines: Sequence[AlipayBillLine]) -> bytes:
+    """Return the detail statement (业务明细) of a day."""
     assert all(line.at.astimezone(CHINA).date() == day for line in lines), "a line of another day"
     paid = [line.amount for line in lines if line.refund_no is None]
     back = [line.amount for line in lines if line.refund_no is not None]
@@ -188,7 +188,7 @@ def bill(day: date, seller_id: str, lines: Sequence[BillLine]) -> bytes:
     return ("\r\n".join(text) + "\r\n").encode("gbk")
 
 
-def _bill_row(line: BillLine) -> str:
+def _bill_row(line: AlipayBillLine) -> str:
     back = line.refund_no is not None
     amount = f"-{yuan(line.amount)}" if back else yuan(line.amount)
     goods = '"' + line.goods.replace('"', '""') + '"' if {",", '"'} & set(line.goods) else f"\t{line.goods}"

@@ -1,4 +1,4 @@
-"""Certificate authorities for gateways that are not real: a root, an issuer below it, and what that issues."""
+"""Certificate authorities of the test gateways: a root, an issuer below it, and the certificates that it issues."""
 
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -22,24 +22,24 @@ ISSUING = x509.KeyUsage(digital_signature=False, key_encipherment=False, key_cer
 
 
 def new_key() -> RSAPrivateKey:
-    """An RSA key of 2048 bits; takes about a tenth of a second."""
+    """Make an RSA key of 2048 bits, which takes about a tenth of a second."""
     return rsa.generate_private_key(public_exponent=65537, key_size=2048)
 
 
 def private_pem(key: RSAPrivateKey) -> str:
-    """PKCS #8, not encrypted."""
+    """Return a private key as PKCS #8, not encrypted."""
     format_ = serialization.PrivateFormat.PKCS8
     return key.private_bytes(serialization.Encoding.PEM, format_, serialization.NoEncryption()).decode()
 
 
 def public_pem(key: RSAPrivateKey) -> str:
-    """Its public half."""
+    """Return the public half of a key as PEM."""
     format_ = serialization.PublicFormat.SubjectPublicKeyInfo
     return key.public_key().public_bytes(serialization.Encoding.PEM, format_).decode()
 
 
 def pem(certificate: x509.Certificate) -> str:
-    """As text."""
+    """Return a certificate as PEM."""
     return certificate.public_bytes(serialization.Encoding.PEM).decode()
 
 
@@ -54,12 +54,12 @@ class Authority:
 
     @property
     def root(self) -> x509.Certificate:
-        """The certificate to pin."""
+        """The root certificate, which clients pin."""
         return self._below_root("root", self.root_key)
 
     @property
     def issuer(self) -> x509.Certificate:
-        """The certificate between."""
+        """The certificate of the issuer, between the root and the others."""
         return self._below_root("issuer", self.issuer_key)
 
     def certificate(
@@ -72,7 +72,7 @@ class Authority:
         days: int = 365,
         usage: x509.KeyUsage = SIGNING,
     ) -> x509.Certificate:
-        """One that the issuer issued; with `dns` fit for a web server of that name."""
+        """Issue a certificate. With `dns` it is valid for a web server of that name."""
         builder = _blank(_named(common_name), _named(f"{self.name} issuer"), key, since or self.since, days)
         for extension, critical in (
             (x509.BasicConstraints(ca=False, path_length=None), True),

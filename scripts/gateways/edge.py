@@ -1,6 +1,8 @@
-"""Upstream's HTTP edge: hands notifications to the order system as they came, and acknowledges what the broker has.
+"""The HTTP edge of upstream: it passes notifications on to the order system unchanged.
 
-It verifies nothing and parses nothing. What is not confirmed in time is not acknowledged: the provider sends it again.
+The demo, the end-to-end tests and `python -m scripts.gateways` run it in place of a shop's own endpoint. It verifies
+and parses nothing, and acknowledges a notification once the broker has confirmed it. Without a confirm in time it
+answers 503, and the provider sends the notification again.
 """
 
 import asyncio
@@ -15,21 +17,21 @@ from scripts.amqp_client import AmqpClient, OutgoingMessage, now
 
 BODY_BYTES_MAX = 65_536
 HEADERS_MAX = 64
-CONFIRM_SECONDS = 4.0  # WeChat Pay waits for five
+CONFIRM_SECONDS = 4.0  # WeChat Pay waits five seconds for the acknowledgement
 ACKNOWLEDGEMENTS: Mapping[str, tuple[int, str | None]] = {
     "alipay": (200, "success"),
     "wechat": (204, None),
     "unionpay": (200, "ok"),
     "paypal": (200, None),
 }
-"""Provider -> (status, text) that it takes for an acknowledgement."""
+"""Provider -> the (status, text) that it accepts as an acknowledgement."""
 Publish: TypeAlias = Callable[[OutgoingMessage], Awaitable[None]]
-"""Returns once the broker has confirmed."""
+"""Publishes a message and returns once the broker has confirmed it."""
 _NAME, _VALUE = re.compile(rb"[!-~]{1,128}"), re.compile(rb"[\t -~]{0,4096}")
 
 
 class Edge:
-    """POST /notify/<provider>."""
+    """Serves POST /notify/<provider>."""
 
     def __init__(self, publish: Publish) -> None:
         self._publish = publish
@@ -47,16 +49,16 @@ class Edge:
         self.origin = f"http://127.0.0.1:{self._runner.addresses[0][1]}"
 
     async def close(self) -> None:
-        """Answer what is under way, stop listening."""
+        """Answer the requests under way, then stop listening."""
         if self._runner is not None:
             await self._runner.cleanup()
 
     async def _receive(self, request: web.Request) -> web.Response:
         received_at, body, headers = now(), await request.read(), _headers(request)
         if headers is None:
-            return web.Response(status=400, text="these headers are not HTTP's")
+            return web.Response(status=400, text="invalid headers")
         provider = request.match_info["provider"]
-        told: dict[str, Any] = {
+        notification: dict[str, Any] = {
             "provider": provider,
             "headers": headers,
             "body": base64.b64encode(body).decode(),
@@ -64,7 +66,7 @@ class Edge:
         }
         try:
             async with asyncio.timeout(CONFIRM_SECONDS):
-                await self._publish(OutgoingMessage("payment.callback.v1", told))
+                await self._publish(OutgoingMessage("payment.callback.v1", notification))
         except TimeoutError:
             return web.Response(status=503, text="try again")
         status, text = ACKNOWLEDGEMENTS[provider]
@@ -72,7 +74,10 @@ class Edge:
 
 
 def _headers(request: web.Request) -> dict[str, str] | None:
-    """As they came; what came several times is joined, as HTTP allows. None where they are none."""
+    """Return the headers as they came; repeated ones are joined, as HTTP allows.
+
+    Returns None if one is not valid HTTP.
+    """
     found: dict[str, str] = {}
     for name, value in request.raw_headers:
         if not _NAME.fullmatch(name) or not _VALUE.fullmatch(value):
@@ -82,6 +87,6 @@ def _headers(request: web.Request) -> dict[str, str] | None:
     return found if len(found) <= HEADERS_MAX else None
 
 
-def linked(url: str, prefix: str) -> AmqpClient:
-    """The edge's own connection: `run` keeps it, `send` publishes until it is confirmed."""
+def broker_client(url: str, prefix: str) -> AmqpClient:
+    """Return the edge's own broker connection: run its `run` as a task, and pass its `send` to Edge."""
     return AmqpClient(url, "edge", prefix)

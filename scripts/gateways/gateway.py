@@ -1,8 +1,8 @@
-"""What all gateways have in common: an HTTP server on loopback, a buyer's side, books, notifications and habits.
+"""The common part of all gateways: an HTTP server on loopback, the buyer's side, ledger, notifications and habits.
 
-POST /buyer/pay   {"out_trade_no"} of what the provider knows, or what the buyer's client was given ("kind", "url",
-                  "fields"): follows the link, scans the code, posts the form or opens the app, and pays
-GET  /ledger      every movement of money, and what happened of the habits
+POST /buyer/pay   pays: with {"out_trade_no"}, or with what payment.started gave the buyer's client ("kind", "url",
+                  "fields"), as if the buyer followed the link, scanned the code, posted the form or opened the app
+GET  /ledger      every movement of money, and how often each habit happened
 """
 
 import asyncio
@@ -19,18 +19,18 @@ from scripts.gateways.ledger import PAYABLE, CannotPayError, FullError, Ledger, 
 from scripts.gateways.notifier import Copy, Notifier, Write
 
 REQUEST_BYTES_MAX = 65_536
-LAST_ANSWERS_SECONDS = 1.0
+SHUTDOWN_SECONDS = 1.0
 Handler: TypeAlias = Callable[[web.Request], Awaitable[web.StreamResponse]]
 Keep: TypeAlias = Callable[[str, str], str]
-"""Writes a file (name, content) beside the configuration; what the configuration says of it."""
+"""Writes a file (name, content) beside the configuration; returns the value that refers to it."""
 
 
 class Gateway(ABC):
-    """One provider. `notify_url` is where a merchant hears of it; most providers are told with each payment."""
+    """One provider. Notifications go to `notify_url`, or to the URL that the payment's request names."""
 
     name: ClassVar[str]
     schedule_seconds: ClassVar[Sequence[int]]
-    """How long the provider waits before it sends a notification again that was not acknowledged."""
+    """The seconds that the provider waits before each further copy of a notification without acknowledgement."""
 
     def __init__(
         self,
@@ -49,35 +49,35 @@ class Gateway(ABC):
         self._runner: web.AppRunner | None = None
         self._notifying: asyncio.Task[None] | None = None
 
-    # ------------------------------------------------------------ what each provider says for itself
+    # ------------------------------------------------------------ each provider defines these
 
     @abstractmethod
     def routes(self) -> Iterable[web.RouteDef]:
-        """The provider's interfaces."""
+        """Return the routes of the provider's interfaces."""
 
     @abstractmethod
     def configuration(self, keep: Keep) -> Mapping[str, Any]:
-        """What a merchant configures to use this gateway; its own keys are made here, for it alone."""
+        """Return the configuration for the merchant's side, with keys made for this gateway alone."""
 
     @abstractmethod
     def acknowledged(self, status: int, body: bytes) -> bool:
-        """Whether a merchant's answer to a notification is the one that the provider wants."""
+        """Tell whether the merchant's response to a notification is the acknowledgement that the provider wants."""
 
     @abstractmethod
-    def brought(self, url: str, fields: Mapping[str, str], now: datetime) -> Payment:
-        """What a buyer comes with. Raises CannotPayError."""
+    def payment_for_buyer(self, url: str, fields: Mapping[str, str], now: datetime) -> Payment:
+        """Find the payment by what a buyer's client was given. Raises CannotPayError."""
 
     @abstractmethod
     def paid(self, payment: Payment) -> Write:
-        """The notification of a payment."""
+        """Return the writer of the notification that a payment was paid."""
 
     @abstractmethod
     def reserialised(self, copy: Copy) -> Copy:
-        """The same content in other bytes, as something on the way may write it."""
+        """Return the same content in other bytes, as a proxy on the way might write it."""
 
     @abstractmethod
     def forged(self, copy: Copy) -> Copy:
-        """The same with a signature that does not fit."""
+        """Return the same content with a wrong signature."""
 
     # ------------------------------------------------------------ life
 
@@ -85,7 +85,7 @@ class Gateway(ABC):
         """Listen on loopback, on a free port if none is given."""
         app = web.Application(client_max_size=REQUEST_BYTES_MAX)
         app.add_routes([web.post("/buyer/pay", self._pay), web.get("/ledger", self._ledger), *self.routes()])
-        self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=LAST_ANSWERS_SECONDS)
+        self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=SHUTDOWN_SECONDS)
         await self._runner.setup()
         site = web.TCPSite(self._runner, "127.0.0.1", port)
         await site.start()
@@ -93,7 +93,7 @@ class Gateway(ABC):
         self._notifying = asyncio.create_task(self.notifier.run())
 
     async def close(self) -> None:
-        """Notify nobody any more, answer what is under way, stop listening."""
+        """Stop notifying, answer the requests under way, stop listening."""
         if self._notifying is not None:
             self._notifying.cancel()
             await asyncio.gather(self._notifying, return_exceptions=True)
@@ -101,7 +101,7 @@ class Gateway(ABC):
             await self._runner.cleanup()
 
     def call(self, handler: Handler) -> Handler:
-        """A merchant's call, with the habits: not done, done and not answered, or answered late."""
+        """Wrap a handler of the merchant's calls with the habits: failed, done without an answer, or answered late."""
 
         async def answer(request: web.Request) -> web.StreamResponse:
             if self.dice("error"):
@@ -109,7 +109,7 @@ class Gateway(ABC):
             try:
                 response = await handler(request)
             except FullError:
-                return web.Response(status=503, text="the books are full")
+                return web.Response(status=503, text="the ledger is full")
             if self.dice("lost"):
                 assert request.transport is not None
                 request.transport.abort()
@@ -122,43 +122,43 @@ class Gateway(ABC):
     # ------------------------------------------------------------ the buyer
 
     async def _pay(self, request: web.Request) -> web.Response:
-        """From a program in JSON, from the button of a page in a form."""
+        """Handle a payment by the buyer: JSON from a program, a form from the button of a page."""
         json_ = request.content_type == "application/json"
         try:
-            brought: Mapping[str, Any] = await request.json() if json_ else dict(await request.post())
-            payment = self._meant(brought, datetime.now(UTC))
+            posted: Mapping[str, Any] = await request.json() if json_ else dict(await request.post())
+            payment = self._payment_of(posted, datetime.now(UTC))
             self.pay(payment, datetime.now(UTC))
         except CannotPayError as error:
             return web.json_response({"error": str(error)}, status=409)
         except FullError:
-            return web.json_response({"error": "the books are full"}, status=503)
+            return web.json_response({"error": "the ledger is full"}, status=503)
         except (ValueError, TypeError, AttributeError, KeyError) as error:
             return web.json_response({"error": f"not understood: {type(error).__name__}"}, status=400)
         return web.json_response(
             {"out_trade_no": payment.number, "trade_no": payment.trade_no, "charged": payment.captured}
         )
 
-    def _meant(self, brought: Mapping[str, Any], now: datetime) -> Payment:
-        url, fields = brought.get("url") or "", brought.get("fields") or {}
+    def _payment_of(self, posted: Mapping[str, Any], now: datetime) -> Payment:
+        url, fields = posted.get("url") or "", posted.get("fields") or {}
         if url or fields:
-            return self.brought(url, fields, now)
-        payment = self.ledger.payments.get(brought.get("out_trade_no", ""))
+            return self.payment_for_buyer(url, fields, now)
+        payment = self.ledger.payments.get(posted.get("out_trade_no", ""))
         if payment is None:
             raise CannotPayError("the provider knows no such payment")
         return payment
 
     def pay(self, payment: Payment, now: datetime) -> None:
-        """The buyer pays. Raises CannotPayError."""
+        """Charge the buyer and notify. Raises CannotPayError."""
         payment.pay(self.dice.charged(payment.amount), now)
-        self.tell(payment.notify_url, self.paid(payment))
+        self.notify(payment.notify_url, self.paid(payment))
 
-    def pays_at_the_last_moment(self, payment: Payment, now: datetime) -> None:
-        """While the merchant closes it, perhaps."""
+    def maybe_pay_before_close(self, payment: Payment, now: datetime) -> None:
+        """Sometimes let the buyer pay while the merchant closes the payment."""
         if payment.state in PAYABLE and not payment.expired(now) and self.dice("paid_at_close"):
             self.pay(payment, now)
 
     def page(self, payment: Payment) -> web.Response:
-        """Where a buyer's browser comes to; the button pays."""
+        """Return the page for a buyer's browser; its button pays."""
         number, action = html.escape(payment.number), f"{self.origin}/buyer/pay"
         text = (
             f'<!doctype html><title>{self.name}</title><form method="post" action="{action}">'
@@ -167,12 +167,12 @@ class Gateway(ABC):
         )
         return web.Response(text=text, content_type="text/html")
 
-    # ------------------------------------------------------------ what is told
+    # ------------------------------------------------------------ notifications
 
-    def tell(self, url: str, write: Write, *, after: float = 0.0) -> None:
-        """Notify, with the habits."""
+    def notify(self, url: str, write: Write, *, after: float = 0.0) -> None:
+        """Send a notification, with the habits."""
         dice, mangled = self.dice, None
-        if dice("untold"):
+        if dice("unsent"):
             return
         after += dice.habits.late_seconds if dice("late") else 0.0
         if dice("reserialised"):
@@ -180,21 +180,21 @@ class Gateway(ABC):
         elif dice("forged"):
             mangled = self.forged
         if mangled is None:
-            self.notifier.tell(url, write, after=after)
+            self.notifier.send(url, write, after=after)
         else:
             mangle = mangled
-            self.notifier.tell(url, lambda at: mangle(write(at)), after=after, once=True)
-            self.notifier.again(url, write, after=after)
+            self.notifier.send(url, lambda at: mangle(write(at)), after=after, once=True)
+            self.notifier.send_next_copy(url, write, after=after)
         if dice("doubled"):
-            self.notifier.tell(url, write, after=after + dice.soon(), once=True)
+            self.notifier.send(url, write, after=after + dice.soon(), once=True)
 
     def refund_done_at(self, now: datetime) -> datetime:
-        """At once, or after a while."""
+        """Return when a refund is done: at once, or after a while."""
         wait = self.dice.habits.refund_seconds if self.dice("refund_processing") else 0.0
         return now + timedelta(seconds=wait)
 
     async def _ledger(self, request: web.Request) -> web.Response:
-        told = {**self.notifier.did, "waiting": self.notifier.waiting}
+        notifications = {**self.notifier.did, "waiting": self.notifier.waiting}
         return web.json_response(
-            {**self.ledger.as_json(datetime.now(UTC)), "habits": self.dice.did, "notifications": told}
+            {**self.ledger.as_json(datetime.now(UTC)), "habits": self.dice.did, "notifications": notifications}
         )

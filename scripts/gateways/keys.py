@@ -1,4 +1,4 @@
-"""Which key a provider signs with, and whether copies of a notification are signed anew."""
+"""The rotation of a provider's signing keys, and notifications whose copies are all the same."""
 
 from datetime import datetime
 from typing import Generic, TypeVar
@@ -8,8 +8,8 @@ from scripts.gateways.notifier import Copy, Write
 T = TypeVar("T")
 
 
-class Ring(Generic[T]):
-    """Two keys of the provider's. The second one signs once the first has signed `rotate_after` notifications."""
+class KeyRotation(Generic[T]):
+    """Two keys of a provider. The second one signs after the first has signed `rotate_after` notifications."""
 
     def __init__(self, first: T, second: T, rotate_after: int | None) -> None:
         self.first, self.second = first, second
@@ -17,11 +17,11 @@ class Ring(Generic[T]):
 
     @property
     def current(self) -> T:
-        """The one that signs now."""
+        """The key that signs now."""
         return self.second if self._left is not None and self._left <= 0 else self.first
 
     def next(self) -> T:
-        """The one that signs the next notification."""
+        """Return the key that signs the next notification."""
         key = self.current
         if self._left is not None:
             self._left -= 1
@@ -29,7 +29,7 @@ class Ring(Generic[T]):
 
 
 def same_each_time(write: Write) -> Write:
-    """A notification whose copies are alike to the byte."""
+    """Return a writer that writes once and repeats the same bytes."""
     copies: list[Copy] = []
 
     def first(at: datetime) -> Copy:

@@ -1,4 +1,4 @@
-"""The books of one gateway: what was asked of it, what it took, what it gave back. Minor units."""
+"""The ledger of one gateway: payments requested, captured and refunded, in minor units."""
 
 import itertools
 import secrets
@@ -8,43 +8,44 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal
 
-PAYMENTS_MAX = 200_000  # some hundred MiB; what comes after is told to come another day
+PAYMENTS_MAX = 200_000  # they take some hundred MiB; further payments are refused
 State = Literal["announced", "open", "approved", "paid", "closed"]
 PAYABLE = ("announced", "open", "approved")
 
 
 class FullError(Exception):
-    """The books are full: what is in them is never forgotten, so nothing more is taken."""
+    """The ledger is full. It never forgets an entry, so it takes no more."""
 
 
 class CannotPayError(Exception):
-    """The buyer cannot pay this: unknown, paid, closed or too late. Says which."""
+    """The buyer cannot pay: the payment is unknown, paid, closed or expired. The message says which."""
 
 
 @dataclass(eq=False)
 class Refund:
-    """Money that goes back. It is done from `done_at` on, whenever one looks."""
+    """A refund. It counts as done from `done_at` on."""
 
     number: str
     refund_no: str
     payment: "Payment" = field(repr=False)
     amount: int
-    asked: Mapping[str, Any]
+    request: Mapping[str, Any]
     at: datetime
     done_at: datetime
 
     def done(self, now: datetime) -> bool:
-        """Whether the buyer has it."""
+        """Tell whether the buyer has the money."""
         return now >= self.done_at
 
 
 @dataclass(eq=False)
 class Payment:
-    """A payment that a merchant requests under `number`. `asked` holds the provider's words, `trade_no` its number.
+    """A payment that a merchant requested under `number`; `trade_no` is the provider's number.
 
-    `captured` is what the buyer was charged. Announced: the provider knows it by a code that nobody scanned yet.
-    Approved: the buyer agreed, the merchant may take it. `reference` is the provider's number of what was not paid yet,
-    where that is another one than the payment's.
+    `request` is the request as the provider defines it. `captured` is the amount that the buyer was charged. In state
+    announced the provider offers it by a code that nobody has scanned; in state approved the buyer has agreed and the
+    merchant may capture. `reference` is the provider's number of the order before it is paid, if that differs from
+    `trade_no`.
     """
 
     number: str
@@ -52,7 +53,7 @@ class Payment:
     amount: int
     currency: str
     notify_url: str
-    asked: Mapping[str, Any]
+    request: Mapping[str, Any]
     opened_at: datetime
     expire_at: datetime | None = None
     state: State = "open"
@@ -63,11 +64,11 @@ class Payment:
 
     @property
     def refunding(self) -> int:
-        """What went back or is on its way."""
+        """The amount that went back or is on its way back."""
         return sum(refund.amount for refund in self.refunds)
 
     def expired(self, now: datetime) -> bool:
-        """Whether nobody can pay it any more, because of the time."""
+        """Tell whether the payment has expired."""
         return self.state in PAYABLE and self.expire_at is not None and now >= self.expire_at
 
     def pay(self, amount: int, now: datetime) -> None:
@@ -78,7 +79,7 @@ class Payment:
 
 
 class Ledger:
-    """Payments by the merchant's number and refunds by theirs; both also by the provider's."""
+    """Payments and refunds by the merchant's number; payments also by the provider's number."""
 
     def __init__(self, provider: str) -> None:
         self.provider = provider
@@ -89,31 +90,31 @@ class Ledger:
         self._count = itertools.count(1)
 
     def new_number(self, now: datetime, length: int = 28) -> str:
-        """A number of the provider's: digits, unlike any of another run."""
+        """Make a number of digits that no other run makes."""
         head, tail = now.strftime("%Y%m%d"), f"{next(self._count):07d}"
         return head + self._run.ljust(length - len(head) - len(tail), "0") + tail
 
     def open(self, payment: Payment) -> Payment:
-        """Write a payment down. Raises FullError."""
+        """Add a payment. Raises FullError."""
         if len(self.payments) >= PAYMENTS_MAX:
             raise FullError
         self.payments[payment.number] = self.trades[payment.trade_no] = payment
         return payment
 
     def rename(self, payment: Payment, trade_no: str) -> None:
-        """It has a number of its own from now on; its first one leads to it still."""
+        """Give the payment another provider number; it is still found by the first one."""
         payment.trade_no = trade_no
         self.trades[trade_no] = payment
 
     def refund(self, refund: Refund) -> Refund:
-        """Write a refund down."""
+        """Add a refund."""
         assert refund.payment.refunding + refund.amount <= refund.payment.captured, "more than was taken"
         self.refunds[refund.number] = refund
         refund.payment.refunds.append(refund)
         return refund
 
     def as_json(self, now: datetime) -> dict[str, Any]:
-        """Every movement of money, and the sums by currency."""
+        """Return every movement of money, and the sums by currency."""
         paid = [payment for payment in self.payments.values() if payment.paid_at is not None]
         captured, refunded = Counter[str](), Counter[str]()
         for payment in paid:
@@ -135,7 +136,7 @@ def _capture(payment: Payment) -> dict[str, Any]:
     return {
         "out_trade_no": payment.number,
         "trade_no": payment.trade_no,
-        "asked": payment.amount,
+        "requested": payment.amount,
         "amount": payment.captured,
         "currency": payment.currency,
         "at": payment.paid_at.isoformat(),

@@ -1,4 +1,4 @@
-"""Sends notifications until they are acknowledged, as long as the provider's schedule lasts."""
+"""Sends notifications until they are acknowledged, for as long as the provider's schedule lasts."""
 
 import asyncio
 import heapq
@@ -11,7 +11,7 @@ from typing import TypeAlias
 
 import aiohttp
 
-WAITING_MAX = 100_000  # of a few hundred bytes each until they are first sent, then of a few KiB
+WAITING_MAX = 100_000  # each takes a few hundred bytes until it is first sent, then a few KiB
 IN_FLIGHT_MAX = 32
 ANSWER_SECONDS = 5.0
 ANSWER_BYTES_MAX = 1024
@@ -26,14 +26,14 @@ class Copy:
 
 
 Write: TypeAlias = Callable[[datetime], Copy]
-"""Makes the copy that is sent now: the same as before, or with a signature of its own, as the provider does."""
+"""Writes the copy that is sent now: the same bytes as before or a new signature, as the provider does it."""
 Acknowledged: TypeAlias = Callable[[int, bytes], bool]
-"""Whether an answer (status, body) means that nothing more need be sent."""
+"""Tells whether a response (status, body) is an acknowledgement."""
 
 
 @dataclass(frozen=True)
 class Sending:
-    """What is to be sent; `waits` are the seconds until each further copy."""
+    """A notification to send; `waits` are the seconds before each further copy."""
 
     url: str
     write: Write
@@ -41,7 +41,10 @@ class Sending:
 
 
 class Notifier:
-    """A heap of what is due. What does not fit is dropped and counted: no provider guarantees a notification."""
+    """A heap of notifications by due time.
+
+    If it is full, further ones are dropped: providers guarantee no notification.
+    """
 
     def __init__(self, acknowledged: Acknowledged, waits: Sequence[float]) -> None:
         self.did: Counter[str] = Counter()
@@ -53,15 +56,15 @@ class Notifier:
 
     @property
     def waiting(self) -> int:
-        """How many are to be sent, now or later."""
+        """The number of notifications that are still to be sent."""
         return len(self._heap)
 
-    def tell(self, url: str, write: Write, *, after: float = 0.0, once: bool = False) -> None:
-        """Send it `after` seconds; with `once` whatever the answer, otherwise until it is acknowledged."""
+    def send(self, url: str, write: Write, *, after: float = 0.0, once: bool = False) -> None:
+        """Send a notification after `after` seconds: once only, or until it is acknowledged."""
         self._push(Sending(url, write, () if once else self._waits), after)
 
-    def again(self, url: str, write: Write, *, after: float = 0.0) -> None:
-        """Send it as if a copy before it had not been acknowledged, when the schedule says so."""
+    def send_next_copy(self, url: str, write: Write, *, after: float = 0.0) -> None:
+        """Send a notification after the first wait of the schedule, as if a copy before it had failed."""
         self._push(Sending(url, write, self._waits[1:]), after + self._waits[0])
 
     def _push(self, sending: Sending, after: float) -> None:
@@ -72,7 +75,7 @@ class Notifier:
         self._more.set()
 
     async def run(self) -> None:
-        """Send what becomes due, until cancelled."""
+        """Send notifications as they become due, until cancelled."""
         timeout = aiohttp.ClientTimeout(total=ANSWER_SECONDS)
         async with (
             aiohttp.ClientSession(timeout=timeout, auto_decompress=False) as session,

@@ -1,6 +1,7 @@
 """A test gateway that speaks PayPal's Orders v2, Payments v2 and webhooks.
 
-Buyers approve; money moves when the merchant captures. A PayPal-Request-Id that was seen is the same request again.
+Buyers only approve; money moves when the merchant captures. A PayPal-Request-Id that was seen before repeats its
+request.
 """
 
 import json
@@ -17,28 +18,30 @@ from scripts.gateways.gateway import Gateway, Handler, Keep
 from scripts.gateways.habits import Habits
 from scripts.gateways.ledger import CannotPayError, Payment, Refund
 from scripts.gateways.notifier import Copy, Write
-from scripts.gateways.paypal_account import CERTIFICATES, MERCHANT_ID, TOKEN_SECONDS, Account, Keys
+from scripts.gateways.paypal_account import CERTIFICATES, MERCHANT_ID, TOKEN_SECONDS, PayPalAccount, PayPalKeys
 
 Answer: TypeAlias = tuple[int, dict[str, Any]]
 
 
-class NoError(Exception):
-    """An answer that says no."""
+class PayPalRefusalError(Exception):
+    """PayPal refuses a call. Has the status and body of the response."""
 
     def __init__(self, issue: str, status: int = 422, name: str = "UNPROCESSABLE_ENTITY") -> None:
         super().__init__(issue)
-        self.answer = status, protocol.error(name, issue)
+        self.response = status, protocol.error(name, issue)
 
 
 class PayPalGateway(Gateway):
-    """One app of one merchant at PayPal. Its webhook is where the gateway was told, not named by orders."""
+    """PayPal for one app of one merchant. Notifications go to the webhook of the app; orders do not name a URL."""
 
     name = "paypal"
     schedule_seconds = (60, 120, 240, 480, 960, 1920, 3600, *(14_400,) * 16, 10_800, 10_620)
 
-    def __init__(self, notify_url: str, habits: Habits | None = None, *, keys: Keys | None = None, **more: Any) -> None:
+    def __init__(
+        self, notify_url: str, habits: Habits | None = None, *, keys: PayPalKeys | None = None, **more: Any
+    ) -> None:
         super().__init__(notify_url, habits, **more)
-        self.account = Account(keys or Keys(), self.rotate_after)
+        self.account = PayPalAccount(keys or PayPalKeys(), self.rotate_after)
         self._captures: dict[str, Payment] = {}  # by PayPal-Request-Id
 
     def configuration(self, keep: Keep) -> Mapping[str, Any]:
@@ -68,88 +71,88 @@ class PayPalGateway(Gateway):
         ]
 
     def _api(self, answer: Callable[[web.Request, Any, datetime], Answer]) -> Handler:
-        """Check who asks, answer."""
+        """Wrap a handler: verify the token, parse the body, answer."""
 
         async def handle(request: web.Request) -> web.Response:
             body, now = await request.read(), datetime.now(UTC)
             if not self.account.knows(request.headers.get("authorization", ""), now):
                 return web.json_response({"error": "invalid_token"}, status=401)
             try:
-                status, said = answer(request, json.loads(body) if body else {}, now)
+                status, response = answer(request, json.loads(body) if body else {}, now)
             except (KeyError, TypeError, ValueError, IndexError) as error:
-                status, said = 400, protocol.error("INVALID_REQUEST", description=type(error).__name__)
-            except NoError as no:
-                status, said = no.answer
-            return web.json_response(said, status=status)
+                status, response = 400, protocol.error("INVALID_REQUEST", description=type(error).__name__)
+            except PayPalRefusalError as refusal:
+                status, response = refusal.response
+            return web.json_response(response, status=status)
 
         return self.call(handle)
 
     async def _token(self, request: web.Request) -> web.Response:
-        asked = await request.post()
+        content = await request.post()
         token = self.account.token(request.headers.get("authorization", ""), datetime.now(UTC))
-        if token is None or asked.get("grant_type") != "client_credentials":
+        if token is None or content.get("grant_type") != "client_credentials":
             return web.json_response({"error": "invalid_client"}, status=401)
         return web.json_response({"access_token": token, "token_type": "Bearer", "expires_in": TOKEN_SECONDS})
 
-    def _create(self, request: web.Request, asked: Any, now: datetime) -> Answer:
-        [unit] = asked["purchase_units"]
+    def _create(self, request: web.Request, content: Any, now: datetime) -> Answer:
+        [unit] = content["purchase_units"]
         number, currency = unit["custom_id"], unit["amount"]["currency_code"]
         amount, payee = _minor(unit["amount"]), unit["payee"]["merchant_id"]
-        if asked["intent"] != "CAPTURE" or payee != MERCHANT_ID or request.headers["paypal-request-id"] != number:
-            raise NoError("INVALID_PARAMETER_VALUE", 400, "INVALID_REQUEST")
+        if content["intent"] != "CAPTURE" or payee != MERCHANT_ID or request.headers["paypal-request-id"] != number:
+            raise PayPalRefusalError("INVALID_PARAMETER_VALUE", 400, "INVALID_REQUEST")
         known = self.ledger.payments.get(number)
         if known is not None:
-            if known.asked != asked:
-                raise NoError("DUPLICATE_REQUEST_ID")
+            if known.request != content:
+                raise PayPalRefusalError("DUPLICATE_REQUEST_ID")
             return 200, self._order(known, now)
-        new = Payment(number, self._id(now), amount, currency, self.notify_url, asked, now)
+        new = Payment(number, self._id(now), amount, currency, self.notify_url, content, now)
         new.reference = new.trade_no
         return 201, self._order(self.ledger.open(new), now)
 
-    def _show(self, request: web.Request, asked: Any, now: datetime) -> Answer:
+    def _show(self, request: web.Request, content: Any, now: datetime) -> Answer:
         return 200, self._order(self._known(request), now)
 
-    def _show_capture(self, request: web.Request, asked: Any, now: datetime) -> Answer:
+    def _show_capture(self, request: web.Request, content: Any, now: datetime) -> Answer:
         return 200, _capture(self._known(request))
 
     def _known(self, request: web.Request) -> Payment:
-        """By the order's id, or once it is captured by the capture's."""
+        """Find the payment by the order's id, or by the capture's id once it is captured."""
         payment = self.ledger.trades.get(request.match_info["id"])
         if payment is None or ("/captures/" in request.path and request.match_info["id"] != payment.trade_no):
-            raise NoError("INVALID_RESOURCE_ID", 404, "RESOURCE_NOT_FOUND")
+            raise PayPalRefusalError("INVALID_RESOURCE_ID", 404, "RESOURCE_NOT_FOUND")
         return payment
 
-    def _capture(self, request: web.Request, asked: Any, now: datetime) -> Answer:
+    def _capture(self, request: web.Request, content: Any, now: datetime) -> Answer:
         payment, request_id = self._known(request), request.headers["paypal-request-id"]
         if self._captures.get(request_id) is payment:
             return 200, self._order(payment, now)
         if payment.state == "paid":
-            raise NoError("ORDER_ALREADY_CAPTURED")
+            raise PayPalRefusalError("ORDER_ALREADY_CAPTURED")
         if payment.state != "approved":
-            raise NoError("ORDER_NOT_APPROVED")
+            raise PayPalRefusalError("ORDER_NOT_APPROVED")
         payment.pay(self.dice.charged(payment.amount), now)
         self.ledger.rename(payment, self._id(now))
         self._captures[request_id] = payment
-        self.tell(self.notify_url, self.paid(payment))
+        self.notify(self.notify_url, self.paid(payment))
         return 201, self._order(payment, now)
 
-    def _refund(self, request: web.Request, asked: Any, now: datetime) -> Answer:
+    def _refund(self, request: web.Request, content: Any, now: datetime) -> Answer:
         payment, number = self._known(request), request.headers["paypal-request-id"]
         refund = self.ledger.refunds.get(number)
         if refund is not None:
-            if (refund.payment, refund.asked) != (payment, asked):
-                raise NoError("DUPLICATE_REQUEST_ID")
+            if (refund.payment, refund.request) != (payment, content):
+                raise PayPalRefusalError("DUPLICATE_REQUEST_ID")
             return 200, _refund(refund, refund.done(now))
-        amount, left = _minor(asked["amount"]), payment.captured - payment.refunding
-        if asked["amount"]["currency_code"] != payment.currency or amount <= 0:
-            raise NoError("CURRENCY_MISMATCH")
+        amount, left = _minor(content["amount"]), payment.captured - payment.refunding
+        if content["amount"]["currency_code"] != payment.currency or amount <= 0:
+            raise PayPalRefusalError("CURRENCY_MISMATCH")
         if amount > left:
-            raise NoError("REFUND_AMOUNT_EXCEEDED" if left else "CAPTURE_FULLY_REFUNDED")
+            raise PayPalRefusalError("REFUND_AMOUNT_EXCEEDED" if left else "CAPTURE_FULLY_REFUNDED")
         done_at = self.refund_done_at(now)
-        refund = self.ledger.refund(Refund(number, self._id(now), payment, amount, asked, now, done_at))
+        refund = self.ledger.refund(Refund(number, self._id(now), payment, amount, content, now, done_at))
         new = refund
         write = self.account.notification(self.origin, "PAYMENT.CAPTURE.REFUNDED", lambda: _refund(new, done=True))
-        self.tell(self.notify_url, write, after=(done_at - now).total_seconds())
+        self.notify(self.notify_url, write, after=(done_at - now).total_seconds())
         return 201, _refund(refund, refund.done(now))
 
     def _id(self, now: datetime) -> str:
@@ -160,7 +163,7 @@ class PayPalGateway(Gateway):
         return protocol.order(
             payment.reference,
             status,
-            payment.asked,
+            payment.request,
             site=self.origin,
             captures=[_capture(payment)] if payment.paid_at else [],
             refunds=[_refund(refund, refund.done(now)) for refund in payment.refunds],
@@ -173,24 +176,24 @@ class PayPalGateway(Gateway):
     # ------------------------------------------------------------ the buyer
 
     def pay(self, payment: Payment, now: datetime) -> None:
-        """Approve it; the merchant captures."""
+        """Let the buyer approve the order. The merchant captures it."""
         if payment.state != "open":
             raise CannotPayError(f"{payment.number} is {payment.state}")
         payment.state = "approved"
-        told = self._order(payment, now)
-        self.tell(self.notify_url, self.account.notification(self.origin, "CHECKOUT.ORDER.APPROVED", lambda: told))
+        order = self._order(payment, now)
+        self.notify(self.notify_url, self.account.notification(self.origin, "CHECKOUT.ORDER.APPROVED", lambda: order))
 
     def paid(self, payment: Payment) -> Write:
         return self.account.notification(self.origin, "PAYMENT.CAPTURE.COMPLETED", lambda: _capture(payment))
 
     async def _page(self, request: web.Request) -> web.Response:
         try:
-            return self.page(self.brought(str(request.rel_url), {}, datetime.now(UTC)))
+            return self.page(self.payment_for_buyer(str(request.rel_url), {}, datetime.now(UTC)))
         except CannotPayError as error:
             return web.Response(status=404, text=str(error))
 
-    def brought(self, url: str, fields: Mapping[str, str], now: datetime) -> Payment:
-        """The link where an order is approved."""
+    def payment_for_buyer(self, url: str, fields: Mapping[str, str], now: datetime) -> Payment:
+        """Find the payment by the link where its order is approved."""
         payment = self.ledger.trades.get(parse_qs(urlsplit(url).query).get("token", [""])[0])
         if payment is None:
             raise CannotPayError("PayPal knows no such order")
@@ -200,16 +203,16 @@ class PayPalGateway(Gateway):
 def _capture(payment: Payment) -> dict[str, Any]:
     assert payment.paid_at is not None, "it was captured"
     amount = protocol.money(payment.captured, payment.currency)
-    return protocol.capture(payment.trade_no, payment.reference, payment.asked, at=payment.paid_at, amount=amount)
+    return protocol.capture(payment.trade_no, payment.reference, payment.request, at=payment.paid_at, amount=amount)
 
 
 def _refund(refund: Refund, done: bool) -> dict[str, Any]:
     at = refund.done_at if done else refund.at
-    return protocol.refund(refund.refund_no, refund.asked, at=at, status="COMPLETED" if done else "PENDING")
+    return protocol.refund(refund.refund_no, refund.request, at=at, status="COMPLETED" if done else "PENDING")
 
 
 def _minor(amount: Mapping[str, str]) -> int:
-    """ "1.23" EUR is 123. Raises ValueError."""
+    """Parse an amount: "1.23" EUR -> 123. Raises ValueError."""
     whole, point, part = amount["value"].partition(".")
     digits = 0 if amount["currency_code"] in protocol.WHOLE else 2
     if not whole.isdigit() or (point and not (part.isdigit() and len(part) <= digits)):

@@ -1,4 +1,4 @@
-"""What one merchant and PayPal know of each other, and how PayPal notifies it. PayPal's answers are not signed."""
+"""The account of one merchant at PayPal: its credentials, its configuration, and PayPal's webhook signatures."""
 
 import json
 import re
@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from scripts.gateways import paypal_protocol as protocol
 from scripts.gateways.authorities import Authority, new_key, pem
 from scripts.gateways.gateway import Keep
-from scripts.gateways.keys import Ring, same_each_time
+from scripts.gateways.keys import KeyRotation, same_each_time
 from scripts.gateways.notifier import Copy, Write
 
 MERCHANT_ID, WEBHOOK_ID = "WYD4QH9ZUC25E", "7EJ26803PE5236523"
@@ -24,8 +24,8 @@ TOKENS_MAX = 1000  # a process asks for one in nine hours; the oldest end early
 
 
 @dataclass(frozen=True, repr=False)
-class Keys:
-    """Of the authority, and of PayPal, which has two for its rotation; and what the merchant's app is known by."""
+class PayPalKeys:
+    """The keys of the authority, two keys of PayPal for its rotation, and the credentials of the merchant's app."""
 
     root: RSAPrivateKey = field(default_factory=new_key)
     issuer: RSAPrivateKey = field(default_factory=new_key)
@@ -35,23 +35,23 @@ class Keys:
     client_secret: str = field(default_factory=lambda: secrets.token_urlsafe(60))
 
 
-class Account:
-    """The merchant knows the first certificate; the second is to be had at its address."""
+class PayPalAccount:
+    """Issues tokens and signs webhooks. The merchant knows the first certificate and must download the second."""
 
-    def __init__(self, keys: Keys, rotate_after: int | None) -> None:
+    def __init__(self, keys: PayPalKeys, rotate_after: int | None) -> None:
         self._keys = keys
         self._authority = Authority("DigiCert TEST", datetime.now(UTC) - timedelta(days=1), keys.root, keys.issuer)
         first, second = (f"CERT-360caa42-fca2a594-{secrets.token_hex(4)}" for _ in range(2))
-        self._ring = Ring((first, keys.first), (second, keys.second), rotate_after)
-        self._certificates = {name: self._issued(key) for name, key in (self._ring.first, self._ring.second)}
+        self._rotation = KeyRotation((first, keys.first), (second, keys.second), rotate_after)
+        self._certificates = {name: self._issued(key) for name, key in (self._rotation.first, self._rotation.second)}
         self._tokens: OrderedDict[str, datetime] = OrderedDict()
 
     def _issued(self, key: RSAPrivateKey) -> str:
         return pem(self._authority.certificate(key.public_key(), protocol.HOLDER, dns=protocol.HOLDER))
 
     def configuration(self, origin: str, keep: Keep) -> Mapping[str, Any]:
-        """What the merchant is configured with."""
-        first, here = self._ring.first[0], re.escape(origin)
+        """Return the configuration for the merchant's side."""
+        first, here = self._rotation.first[0], re.escape(origin)
         return {
             "merchant_id": MERCHANT_ID,
             "client_id": self._keys.client_id,
@@ -68,11 +68,11 @@ class Account:
         }
 
     def certificate(self, name: str) -> str | None:
-        """What is to be had at its address."""
+        """Return the certificate of this name, which merchants download."""
         return self._certificates.get(name)
 
     def token(self, authorization: str, now: datetime) -> str | None:
-        """A new one, if that is the merchant's app."""
+        """Return a new token if the credentials are those of the merchant's app."""
         if protocol.client(authorization) != (self._keys.client_id, self._keys.client_secret):
             return None
         token = secrets.token_urlsafe(60)
@@ -82,14 +82,14 @@ class Account:
         return token
 
     def knows(self, authorization: str, now: datetime) -> bool:
-        """Whether somebody asks with a token that is good."""
+        """Tell whether the header carries a valid token."""
         scheme, _, token = authorization.partition(" ")
         return scheme == "Bearer" and token in self._tokens and now < self._tokens[token]
 
     def notification(self, origin: str, event: str, resource: Callable[[], Mapping[str, Any]]) -> Write:
-        """Every copy is alike, its headers too."""
-        name, key = self._ring.next()
-        signer = protocol.Signer(key, f"{origin}{CERTIFICATES}{name}")
+        """Return the writer of a notification. All copies are the same, with the same headers."""
+        name, key = self._rotation.next()
+        signer = protocol.PayPalSigner(key, f"{origin}{CERTIFICATES}{name}")
 
         def write(at: datetime) -> Copy:
             body = protocol.event(event, resource(), event_id=f"WH-{secrets.token_hex(8).upper()}", at=at)
@@ -103,17 +103,17 @@ class Account:
 
 
 def acknowledged(status: int, body: bytes) -> bool:
-    """2xx."""
+    """Tell whether the status is 2xx."""
     return 200 <= status < 300
 
 
 def reserialised(copy: Copy) -> Copy:
-    """As a JSON library writes it by default, with spaces."""
+    """Rewrite a copy as a JSON library does by default, with spaces."""
     return Copy(copy.headers, json.dumps(json.loads(copy.body)).encode())
 
 
 def forged(copy: Copy) -> Copy:
-    """With the signature of something else."""
+    """Return the copy with a wrong signature."""
     signature = copy.headers["paypal-transmission-sig"]
     first = "A" if signature[0] != "A" else "B"
     return Copy({**copy.headers, "paypal-transmission-sig": first + signature[1:]}, copy.body)

@@ -1,4 +1,4 @@
-"""PayPal's side of its API: what it answers, how it signs webhooks, what its settlement report looks like."""
+"""PayPal's protocol, from PayPal's side: responses, webhook signatures and settlement reports."""
 
 import base64
 import binascii
@@ -42,17 +42,17 @@ REPORT_COLUMNS = (
 
 
 @dataclass(frozen=True)
-class Signer:
-    """PayPal's key, and the address of the certificate that goes with it."""
+class PayPalSigner:
+    """PayPal's key, and the URL of its certificate."""
 
     key: RSAPrivateKey
     certificate_url: str
 
 
 def webhook_headers(
-    body: bytes, signer: Signer, *, webhook_id: str, transmission_id: str, at: datetime
+    body: bytes, signer: PayPalSigner, *, webhook_id: str, transmission_id: str, at: datetime
 ) -> dict[str, str]:
-    """The headers of a notification. A copy that is sent again has the same."""
+    """Return the headers of a notification. All copies share them."""
     time = moment(at)
     checksum = binascii.crc32(body) & 0xFFFFFFFF
     text = "|".join([transmission_id, time, webhook_id, str(checksum)])
@@ -69,7 +69,7 @@ def webhook_headers(
 
 
 def client(authorization: str) -> tuple[str, str] | None:
-    """(client id, secret) that a token is asked for with."""
+    """Return the (client id, secret) of a token request, or None."""
     scheme, _, coded = authorization.partition(" ")
     try:
         name, colon, secret = base64.b64decode(coded, validate=True).decode("ascii").partition(":")
@@ -79,9 +79,9 @@ def client(authorization: str) -> tuple[str, str] | None:
 
 
 def event(event_type: str, resource: Mapping[str, Any], *, event_id: str, at: datetime) -> bytes:
-    """The body of a notification."""
+    """Return the body of a notification."""
     type_ = "checkout-order" if event_type.startswith("CHECKOUT") else "capture"
-    told = {
+    event_body = {
         "id": event_id,
         "event_version": "1.0",
         "create_time": moment(at),
@@ -91,26 +91,26 @@ def event(event_type: str, resource: Mapping[str, Any], *, event_id: str, at: da
         "summary": "Größe",
         "resource": resource,
     }
-    return json.dumps(told, ensure_ascii=False, separators=(",", ":")).encode("utf-8")
+    return json.dumps(event_body, ensure_ascii=False, separators=(",", ":")).encode("utf-8")
 
 
 def order(
     order_id: str,
     status: str,
-    asked: Mapping[str, Any],
+    request: Mapping[str, Any],
     *,
     site: str,
     captures: Sequence[Mapping[str, Any]] = (),
     refunds: Sequence[Mapping[str, Any]] = (),
 ) -> dict[str, Any]:
-    """An order as it is answered with; `asked` is the body it was created with, `site` where buyers approve it."""
-    unit = {"reference_id": "default", **asked["purchase_units"][0]}
+    """Return an order; `request` is the body that created it, and `site` is where buyers approve it."""
+    unit = {"reference_id": "default", **request["purchase_units"][0]}
     if captures or refunds:
         unit["payments"] = {"captures": list(captures), **({"refunds": list(refunds)} if refunds else {})}
     link = {"href": f"{site}/checkoutnow?token={order_id}", "rel": "payer-action", "method": "GET"}
     return {
         "id": order_id,
-        "intent": asked["intent"],
+        "intent": request["intent"],
         "status": status,
         "purchase_units": [unit],
         "links": [{"href": f"{site}/v2/checkout/orders/{order_id}", "rel": "self", "method": "GET"}, link],
@@ -120,15 +120,15 @@ def order(
 def capture(
     capture_id: str,
     order_id: str,
-    asked: Mapping[str, Any],
+    request: Mapping[str, Any],
     *,
     at: datetime,
     status: str = "COMPLETED",
     reason: str | None = None,
     amount: Mapping[str, str] | None = None,
 ) -> dict[str, Any]:
-    """A capture of an order that was created with `asked`; `amount` if another one is to be told."""
-    unit = asked["purchase_units"][0]
+    """Return the capture of an order that was created with `request`; `amount` replaces its amount."""
+    unit = request["purchase_units"][0]
     return {
         "id": capture_id,
         "status": status,
@@ -144,30 +144,30 @@ def capture(
     }
 
 
-def refund(refund_id: str, asked: Mapping[str, Any], *, at: datetime, status: str = "COMPLETED") -> dict[str, Any]:
-    """A refund that was asked for with `asked`."""
-    return {"id": refund_id, "status": status, **asked, "create_time": moment(at), "update_time": moment(at)}
+def refund(refund_id: str, request: Mapping[str, Any], *, at: datetime, status: str = "COMPLETED") -> dict[str, Any]:
+    """Return the refund that was requested with `request`."""
+    return {"id": refund_id, "status": status, **request, "create_time": moment(at), "update_time": moment(at)}
 
 
 def error(name: str, issue: str | None = None, description: str = "No.") -> dict[str, Any]:
-    """The body of an answer that says no."""
+    """Return the body of a refusal."""
     details = [{"issue": issue, "description": description}] if issue else []
     return {"name": name, "message": "It failed.", "debug_id": "90957fca61718", "details": details, "links": []}
 
 
 def money(amount: int, currency: str) -> dict[str, str]:
-    """Minor units, as they are written."""
+    """Format an amount in minor units as PayPal writes it."""
     value = str(amount) if currency in WHOLE else f"{amount // 100}.{amount % 100:02d}"
     return {"currency_code": currency, "value": value}
 
 
 def moment(at: datetime) -> str:
-    """2026-11-22T10:59:00Z"""
+    """Format a time: 2026-11-22T10:59:00Z"""
     return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 @dataclass(frozen=True)
-class Moved:
+class SettlementLine:
     """One line of a settlement report. `code` is T0006 for a payment, T1107 for a refund."""
 
     code: str
@@ -179,8 +179,8 @@ class Moved:
     reference: str = ""
 
 
-def settlement_report(day: date, merchant_id: str, moved: Iterable[Moved]) -> bytes:
-    """The report of a day: texts in quotes, amounts in minor units without a sign."""
+def settlement_report(day: date, merchant_id: str, moved: Iterable[SettlementLine]) -> bytes:
+    """Return the report of a day: texts in quotes, amounts in minor units without a sign."""
     stamp = day.strftime("%Y/%m/%d")
     lines = [
         f'"RH",{stamp} 23:59:59 -0800,"A","{merchant_id}",9',
@@ -193,7 +193,7 @@ def settlement_report(day: date, merchant_id: str, moved: Iterable[Moved]) -> by
     return ("\ufeff" + "\r\n".join(lines) + "\r\n").encode("utf-8")
 
 
-def _report_line(one: Moved, stamp: str) -> str:
+def _report_line(one: SettlementLine, stamp: str) -> str:
     direction = "DR" if one.code.startswith("T11") else "CR"
     kind = '"TXN"' if one.reference else '""'
     return (

@@ -1,6 +1,7 @@
 """A test gateway that speaks UnionPay's online gateway 5.1.0.
 
-Nothing is closed here, and a refund is only accepted at first: it becomes final by a notification or a query.
+UnionPay has no call to close a payment, and it only accepts a refund at first: a notification or a query tells that it
+is final.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -16,7 +17,7 @@ from scripts.gateways.gateway import Gateway, Handler, Keep
 from scripts.gateways.habits import Habits
 from scripts.gateways.ledger import CannotPayError, Payment, Refund
 from scripts.gateways.notifier import Copy, Write
-from scripts.gateways.unionpay_account import Account, Keys
+from scripts.gateways.unionpay_account import UnionPayAccount, UnionPayKeys
 
 API = "/gateway/api/"
 SIGNING = ("signature", "signMethod", "certId")
@@ -26,14 +27,16 @@ Fields: TypeAlias = dict[str, str]
 
 
 class UnionPayGateway(Gateway):
-    """One merchant at UnionPay."""
+    """UnionPay for one merchant."""
 
     name = "unionpay"
     schedule_seconds = (0, 60, 120, 240)
 
-    def __init__(self, notify_url: str, habits: Habits | None = None, *, keys: Keys | None = None, **more: Any) -> None:
+    def __init__(
+        self, notify_url: str, habits: Habits | None = None, *, keys: UnionPayKeys | None = None, **more: Any
+    ) -> None:
         super().__init__(notify_url, habits, **more)
-        self.account = Account(keys or Keys(), self.rotate_after)
+        self.account = UnionPayAccount(keys or UnionPayKeys(), self.rotate_after)
 
     def configuration(self, keep: Keep) -> Mapping[str, Any]:
         return self.account.configuration(self.origin, self.notify_url, keep)
@@ -58,67 +61,67 @@ class UnionPayGateway(Gateway):
         ]
 
     def _api(self, answer: Callable[[Fields, datetime], Fields]) -> Handler:
-        """Check who asks, answer, sign."""
+        """Wrap a handler: verify the signature, answer, sign."""
 
         async def handle(request: web.Request) -> web.Response:
             fields: Fields = {}
             try:
                 fields = self.account.check(await request.read())
-                said = answer(fields, datetime.now(UTC))
-            except protocol.ProtocolError as no:
-                said = protocol.answered(fields, no.code, str(no))
-            return self.account.answer(said)
+                response = answer(fields, datetime.now(UTC))
+            except protocol.UnionPayProtocolError as refusal:
+                response = protocol.answered(fields, refusal.code, str(refusal))
+            return self.account.answer(response)
 
         return self.call(handle)
 
-    def _app(self, asked: Fields, now: datetime) -> Fields:
-        return protocol.answered(asked, tn=self._opened(asked, now).trade_no)
+    def _app(self, fields: Fields, now: datetime) -> Fields:
+        return protocol.answered(fields, tn=self._opened(fields, now).trade_no)
 
-    def _opened(self, asked: Fields, now: datetime) -> Payment:
-        """The same order again is the same payment. Raises ProtocolError."""
-        order = {name: value for name, value in asked.items() if name not in SIGNING}
+    def _opened(self, fields: Fields, now: datetime) -> Payment:
+        """Return the payment of a request; the same request again is the same payment. Raises UnionPayProtocolError."""
+        order = {name: value for name, value in fields.items() if name not in SIGNING}
         number, amount = order["orderId"], order.get("txnAmt", "")
         sound = order["txnType"] == "01" and order.get("currencyCode") == "156" and amount.isdigit() and int(amount)
         if not sound or not {"backUrl", "payTimeout"} <= order.keys():
-            raise protocol.ProtocolError("13", "报文交易要素缺失")
+            raise protocol.UnionPayProtocolError("13", "报文交易要素缺失")
         known = self.ledger.payments.get(number)
         if known is None:
             ends = datetime.strptime(order["payTimeout"], "%Y%m%d%H%M%S").replace(tzinfo=protocol.CHINA)
             query_id = self.ledger.new_number(now, QUERY_ID_DIGITS)
             return self.ledger.open(Payment(number, query_id, int(amount), "CNY", order["backUrl"], order, now, ends))
-        if known.asked != order:
-            raise protocol.ProtocolError("12", "重复交易")
+        if known.request != order:
+            raise protocol.UnionPayProtocolError("12", "重复交易")
         return known
 
-    def _query(self, asked: Fields, now: datetime) -> Fields:
-        """By orderId and txnTime, which name a payment or a refund."""
-        number = asked["orderId"]
+    def _query(self, fields: Fields, now: datetime) -> Fields:
+        """Answer a query. orderId and txnTime together name a payment or a refund."""
+        number = fields["orderId"]
         payment, refund = self.ledger.payments.get(number), self.ledger.refunds.get(number)
-        if refund is not None and refund.asked["txnTime"] == asked["txnTime"]:
+        if refund is not None and refund.request["txnTime"] == fields["txnTime"]:
             code = "00" if refund.done(now) else OPEN
-            return protocol.found(asked, refund.asked, refund.refund_no, refund.done_at, code)
-        if payment is None or payment.asked["txnTime"] != asked["txnTime"]:
-            return protocol.absent(asked)
+            return protocol.found(fields, refund.request, refund.refund_no, refund.done_at, code)
+        if payment is None or payment.request["txnTime"] != fields["txnTime"]:
+            return protocol.absent(fields)
         code = "00" if payment.paid_at else OPEN
-        return protocol.found(asked, _charged(payment), payment.trade_no, payment.paid_at or now, code)
+        return protocol.found(fields, _charged(payment), payment.trade_no, payment.paid_at or now, code)
 
-    def _refund(self, asked: Fields, now: datetime) -> Fields:
-        if asked["txnType"] != "04" or not {"txnAmt", "origQryId", "backUrl"} <= asked.keys():
-            raise protocol.ProtocolError("13", "报文交易要素缺失")
-        number, payment = asked["orderId"], self.ledger.trades.get(asked["origQryId"])
+    def _refund(self, fields: Fields, now: datetime) -> Fields:
+        if fields["txnType"] != "04" or not {"txnAmt", "origQryId", "backUrl"} <= fields.keys():
+            raise protocol.UnionPayProtocolError("13", "报文交易要素缺失")
+        number, payment = fields["orderId"], self.ledger.trades.get(fields["origQryId"])
         if number in self.ledger.refunds:
-            raise protocol.ProtocolError("12", "重复交易")
+            raise protocol.UnionPayProtocolError("12", "重复交易")
         if payment is None or payment.paid_at is None:
-            raise protocol.ProtocolError("35", "原交易不存在或状态不正确")
-        amount = int(asked["txnAmt"]) if asked["txnAmt"].isdigit() else 0
+            raise protocol.UnionPayProtocolError("35", "原交易不存在或状态不正确")
+        amount = int(fields["txnAmt"]) if fields["txnAmt"].isdigit() else 0
         if amount <= 0 or payment.refunding + amount > payment.captured:
-            raise protocol.ProtocolError("36", "与原交易信息不符")
-        order = {name: value for name, value in asked.items() if name not in SIGNING}
+            raise protocol.UnionPayProtocolError("36", "与原交易信息不符")
+        order = {name: value for name, value in fields.items() if name not in SIGNING}
         done_at, query_id = self.refund_done_at(now), self.ledger.new_number(now, QUERY_ID_DIGITS)
         self.ledger.refund(Refund(number, query_id, payment, amount, order, now, done_at))
         write = self.account.notification(protocol.happened(order, query_id, done_at))
-        self.tell(asked["backUrl"], write, after=(done_at - now).total_seconds())
-        return protocol.answered(asked, queryId=query_id)
+        self.notify(fields["backUrl"], write, after=(done_at - now).total_seconds())
+        return protocol.answered(fields, queryId=query_id)
 
     # ------------------------------------------------------------ the buyer
 
@@ -129,11 +132,11 @@ class UnionPayGateway(Gateway):
     async def _page(self, request: web.Request) -> web.Response:
         try:
             return self.page(self._opened(self.account.check(await request.read()), datetime.now(UTC)))
-        except (protocol.ProtocolError, ValueError) as error:
+        except (protocol.UnionPayProtocolError, ValueError) as error:
             return web.Response(status=400, text=str(error))
 
-    def brought(self, url: str, fields: Mapping[str, str], now: datetime) -> Payment:
-        """A form for the browser, or the `tn` of an app."""
+    def payment_for_buyer(self, url: str, fields: Mapping[str, str], now: datetime) -> Payment:
+        """Find the payment by the form of a browser, or by the `tn` of an app."""
         if "tn" in fields:
             payment = self.ledger.trades.get(fields["tn"])
             if payment is None:
@@ -141,9 +144,9 @@ class UnionPayGateway(Gateway):
             return payment
         try:
             return self._opened(self.account.check(urlencode(fields).encode()), now)
-        except (protocol.ProtocolError, ValueError) as error:
+        except (protocol.UnionPayProtocolError, ValueError) as error:
             raise CannotPayError(f"the cashier does not open: {error}") from error
 
 
 def _charged(payment: Payment) -> Fields:
-    return {**payment.asked, "txnAmt": str(payment.captured or payment.amount)}
+    return {**payment.request, "txnAmt": str(payment.captured or payment.amount)}

@@ -1,4 +1,4 @@
-"""What one merchant and WeChat Pay know of each other, and how WeChat Pay speaks to it."""
+"""The account of one merchant at WeChat Pay: its keys, its configuration, and what WeChat Pay signs for it."""
 
 import json
 import secrets
@@ -13,17 +13,17 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from scripts.gateways import wechat_protocol as protocol
 from scripts.gateways.authorities import Authority, new_key, pem, private_pem
 from scripts.gateways.gateway import Keep
-from scripts.gateways.keys import Ring
+from scripts.gateways.keys import KeyRotation
 from scripts.gateways.notifier import Copy, Write
 
 MCHID, APPID = "1900000109", "wx8888888888888888"
 PROBE = "WECHATPAY/SIGNTEST/"
-"""Begins the signature of copies that WeChat Pay sends to see whether a merchant verifies at all."""
+"""The signature of a probe begins so: WeChat Pay sends probes to see whether a merchant verifies at all."""
 
 
 @dataclass(frozen=True, repr=False)
-class Keys:
-    """Of the merchant and of WeChat Pay, which has two for its rotation."""
+class WeChatKeys:
+    """The keys of the merchant, and two keys of WeChat Pay for its rotation."""
 
     merchant: RSAPrivateKey = field(default_factory=new_key)
     first: RSAPrivateKey = field(default_factory=new_key)
@@ -34,32 +34,35 @@ class Keys:
 
 @dataclass(frozen=True, repr=False)
 class Certified:
-    """A platform key and its certificate."""
+    """A platform key with its certificate."""
 
     platform: protocol.Platform
     certificate: str
 
     @classmethod
     def of(cls, key: RSAPrivateKey, apiv3: str) -> "Certified":
-        """With a certificate since yesterday."""
+        """Make a certificate for the key, valid since yesterday."""
         issuer = Authority("Tenpay.com", datetime.now(UTC) - timedelta(days=1), key, key)
         certificate = issuer.certificate(key.public_key(), "Tenpay.com sign")
         serial = f"{certificate.serial_number:X}"
         return cls(protocol.Platform(serial, key, apiv3.encode()), pem(certificate))
 
 
-class Account:
-    """The merchant is configured with the first platform certificate; the second must be asked for."""
+class WeChatAccount:
+    """Signs and verifies for one merchant.
 
-    def __init__(self, keys: Keys, rotate_after: int | None) -> None:
+    That is configured with the first platform certificate and must download the second.
+    """
+
+    def __init__(self, keys: WeChatKeys, rotate_after: int | None) -> None:
         self._keys = keys
         first, second = (Certified.of(key, keys.apiv3) for key in (keys.first, keys.second))
-        self._ring = Ring(first, second, rotate_after)
+        self._rotation = KeyRotation(first, second, rotate_after)
         self._answers_with = first.platform
 
     def configuration(self, origin: str, notify_url: str, keep: Keep) -> Mapping[str, Any]:
-        """What the merchant is configured with."""
-        first, key = self._ring.first, private_pem(self._keys.merchant)
+        """Return the configuration for the merchant's side."""
+        first, key = self._rotation.first, private_pem(self._keys.merchant)
         return {
             "base_url": origin,
             "mchid": MCHID,
@@ -71,33 +74,42 @@ class Account:
         }
 
     def check(self, request: web.Request, body: bytes, now: datetime) -> str:
-        """Who asks. Raises ProtocolError."""
+        """Verify a request and return its mchid. Raises WeChatProtocolError."""
         merchants = {self._keys.merchant_serial: self._keys.merchant.public_key()}
         return protocol.check_request(
             request.method, request.raw_path, request.headers, body, merchants=merchants, now=now
         )
 
     def check_client(self, fields: Mapping[str, str]) -> str:
-        """The prepay_id with which the cashier opens. Raises ProtocolError, KeyError, ValueError."""
+        """Verify the fields that open the cashier; return the prepay_id.
+
+        Raises WeChatProtocolError, KeyError, ValueError.
+        """
         protocol.check_client(fields, self._keys.merchant.public_key())
         return fields.get("prepayid") or fields["package"].removeprefix("prepay_id=")
 
     def certificates(self, now: datetime) -> bytes:
-        """After the rotation both; answers are signed with the new one from now on, this one too."""
-        first, current = self._ring.first, self._ring.current
+        """Return the certificates, both after the rotation. From then on, all responses are signed with the new key."""
+        first, current = self._rotation.first, self._rotation.current
         self._answers_with = current.platform
         valid = {one.platform.serial: one.certificate for one in (first, current)}
         return current.platform.certificates(valid, now)
 
-    def answer(self, status: int, said: Any, now: datetime) -> web.Response:
-        """Signed. `said` is JSON, or bytes of it, or nothing."""
-        text = said if isinstance(said, bytes) else json.dumps(said, ensure_ascii=False).encode() if said else b""
+    def answer(self, status: int, response: Any, now: datetime) -> web.Response:
+        """Return a signed response. `content` is an object for JSON, or bytes, or nothing."""
+        text = (
+            response
+            if isinstance(response, bytes)
+            else json.dumps(response, ensure_ascii=False).encode()
+            if response
+            else b""
+        )
         headers = self._answers_with.headers(text, now, secrets.token_hex(16))
         return web.Response(status=status, body=text or None, headers=headers)
 
     def notification(self, event: str, resource: Callable[[datetime], Mapping[str, Any]]) -> Write:
-        """Every copy has the same body and a signature of its own."""
-        platform, notification_id = self._ring.next().platform, secrets.token_hex(16)
+        """Return the writer of a notification. Copies share the body; each has a signature of its own."""
+        platform, notification_id = self._rotation.next().platform, secrets.token_hex(16)
         bodies: list[bytes] = []
 
         def write(at: datetime) -> Copy:
@@ -109,7 +121,7 @@ class Account:
 
 
 def acknowledged(status: int, body: bytes) -> bool:
-    """200 or 204, without a body or with the code SUCCESS."""
+    """Tell whether the response is 200 or 204, without a body or with the code SUCCESS."""
     if status not in (200, 204):
         return False
     try:
@@ -119,11 +131,11 @@ def acknowledged(status: int, body: bytes) -> bool:
 
 
 def reserialised(copy: Copy) -> Copy:
-    """As a JSON library writes it by default, with spaces."""
+    """Rewrite a copy as a JSON library does by default, with spaces."""
     return Copy(copy.headers, json.dumps(json.loads(copy.body)).encode())
 
 
 def forged(copy: Copy) -> Copy:
-    """As one of WeChat Pay's probes."""
+    """Return the copy as one of WeChat Pay's probes."""
     signature = PROBE + copy.headers["Wechatpay-Signature"][len(PROBE) :]
     return Copy({**copy.headers, "Wechatpay-Signature": signature}, copy.body)

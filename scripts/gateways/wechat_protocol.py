@@ -1,4 +1,4 @@
-"""WeChat Pay's side of APIv3: checking what a merchant signed, signing and sealing what WeChat Pay says."""
+"""WeChat Pay's protocol APIv3, from WeChat Pay's side: it verifies requests, signs and encrypts what it sends."""
 
 import base64
 import json
@@ -23,8 +23,8 @@ BILL_NAMES = (
 BILL_SUMS = "总交易单数,应结订单总金额,退款总金额,充值券退款总金额,手续费总金额,订单总金额,申请退款总金额"
 
 
-class ProtocolError(Exception):
-    """WeChat Pay would answer 401 SIGN_ERROR. Says what is wrong, for whoever debugs a client."""
+class WeChatProtocolError(Exception):
+    """WeChat Pay would answer 401 SIGN_ERROR. The message says what is wrong with the client."""
 
 
 def check_request(
@@ -36,32 +36,33 @@ def check_request(
     merchants: Mapping[str, RSAPublicKey],
     now: datetime,
 ) -> str:
-    """The mchid whose signature the request carries. `target` is path and query as they were sent; `merchants` has the
-    keys by certificate serial. Raises ProtocolError.
+    """Verify a request and return the mchid that signed it. Raises WeChatProtocolError.
+
+    `target` is the path and query as they were sent; `merchants` has the public keys by certificate serial.
     """
     named = {name.lower(): value for name, value in headers.items()}
     schema, _, rest = named.get("authorization", "").partition(" ")
     if schema != SCHEMA:
-        raise ProtocolError(f"Authorization does not begin with {SCHEMA}")
+        raise WeChatProtocolError(f"Authorization does not begin with {SCHEMA}")
     parts = dict(part.split("=", 1) for part in rest.split(","))
     try:
         token = {name: value[1:-1] for name, value in parts.items() if value[0] == value[-1] == '"'}
         mchid, nonce, seconds, serial = (token[n] for n in ("mchid", "nonce_str", "timestamp", "serial_no"))
         signature = base64.b64decode(token["signature"], validate=True)
     except (KeyError, ValueError, IndexError) as error:
-        raise ProtocolError("Authorization is malformed") from error
+        raise WeChatProtocolError("Authorization is malformed") from error
     if abs(now.timestamp() - int(seconds)) > 300:
-        raise ProtocolError("the timestamp is more than five minutes away")
+        raise WeChatProtocolError("the timestamp is more than five minutes away")
     for wanted in ("accept", "user-agent", *(("content-type",) if body else ())):
         if wanted not in named:
-            raise ProtocolError(f"the header {wanted} is missing")
+            raise WeChatProtocolError(f"the header {wanted} is missing")
     text = "\n".join([method, target, seconds, nonce, body.decode(), ""])
     _check(merchants.get(serial), signature, text.encode(), f"the request, by certificate {serial}")
     return mchid
 
 
 def check_client(fields: Mapping[str, str], key: RSAPublicKey) -> None:
-    """What opens the cashier in WeChat (paySign) or in an app (sign). Raises ProtocolError."""
+    """Verify the fields that open the cashier in WeChat (paySign) or in an app (sign). Raises WeChatProtocolError."""
     if "paySign" in fields:
         names, signature = ("appId", "timeStamp", "nonceStr", "package"), fields["paySign"]
     else:
@@ -72,23 +73,23 @@ def check_client(fields: Mapping[str, str], key: RSAPublicKey) -> None:
 
 def _check(key: RSAPublicKey | None, signature: bytes, message: bytes, what: str) -> None:
     if key is None:
-        raise ProtocolError(f"{what}: unknown")
+        raise WeChatProtocolError(f"{what}: unknown")
     try:
         key.verify(signature, message, padding.PKCS1v15(), hashes.SHA256())
     except InvalidSignature as error:
-        raise ProtocolError(f"{what}: the signature does not fit") from error
+        raise WeChatProtocolError(f"{what}: the signature does not fit") from error
 
 
 @dataclass(frozen=True, repr=False)
 class Platform:
-    """WeChat Pay as one merchant sees it: the key it signs with, its name, and the APIv3 key it seals with."""
+    """WeChat Pay as one merchant sees it: its certificate serial, its signing key, and the APIv3 key that encrypts."""
 
     serial: str
     key: RSAPrivateKey
     apiv3_key: bytes
 
     def headers(self, body: bytes, at: datetime, nonce: str) -> dict[str, str]:
-        """What stands above a notification or an answer."""
+        """Return the headers of a notification or a response."""
         seconds = str(int(at.timestamp()))
         message = b"\n".join([seconds.encode(), nonce.encode(), body, b""])
         signature = self.key.sign(message, padding.PKCS1v15(), hashes.SHA256())
@@ -102,7 +103,7 @@ class Platform:
         }
 
     def seal(self, plaintext: bytes, nonce: str, associated_data: str) -> dict[str, str]:
-        """A sealed resource. Never seal twice with one nonce."""
+        """Encrypt a resource. A nonce must never be used twice."""
         sealed = AESGCM(self.apiv3_key).encrypt(nonce.encode(), plaintext, associated_data.encode())
         return {
             "algorithm": "AEAD_AES_256_GCM",
@@ -114,7 +115,7 @@ class Platform:
     def notification(
         self, event: str, resource: Mapping[str, Any], at: datetime, notification_id: str, nonce: str
     ) -> bytes:
-        """The body of a notification: `event` is TRANSACTION.SUCCESS and its like; `nonce` has 12 characters."""
+        """Return the body of a notification. `event` is such as TRANSACTION.SUCCESS; `nonce` has 12 characters."""
         kind = "refund" if event.startswith("REFUND.") else "transaction"
         sealed = self.seal(_json(resource), nonce, kind)
         return _json(
@@ -129,7 +130,7 @@ class Platform:
         )
 
     def certificates(self, pems: Mapping[str, str], at: datetime) -> bytes:
-        """The answer about /v3/certificates: serial -> PEM."""
+        """Return the response of /v3/certificates; `pems` is serial -> PEM."""
         entries = [
             {
                 "serial_no": serial,
@@ -143,7 +144,7 @@ class Platform:
 
 
 def moment(at: datetime) -> str:
-    """2018-06-08T10:34:56+08:00"""
+    """Format a time: 2018-06-08T10:34:56+08:00"""
     return at.astimezone(CHINA).isoformat(timespec="seconds")
 
 
@@ -154,7 +155,7 @@ def _json(value: Any) -> bytes:
 def transaction(
     *, mchid: str, appid: str, out_trade_no: str, transaction_id: str, total: int, at: datetime, state: str = "SUCCESS"
 ) -> dict[str, Any]:
-    """A transaction, as notifications hold it and queries answer it. What is not paid has no number and no time."""
+    """Return a transaction, for notifications and queries. One that is not paid has neither number nor time."""
     paid = state in ("SUCCESS", "REFUND")
     return {
         "mchid": mchid,
@@ -182,7 +183,7 @@ def refund_notification(
     at: datetime,
     state: str = "SUCCESS",
 ) -> dict[str, Any]:
-    """A refund, as notifications hold it."""
+    """Return a refund for a notification."""
     return {
         "mchid": mchid,
         "out_trade_no": out_trade_no,
@@ -207,7 +208,7 @@ def refund_answer(
     at: datetime,
     state: str = "PROCESSING",
 ) -> dict[str, Any]:
-    """A refund, as its request and its query are answered."""
+    """Return a refund for the response of its request or query."""
     return {
         "refund_id": refund_id,
         "out_refund_no": out_refund_no,
@@ -233,8 +234,8 @@ def refund_answer(
 
 
 @dataclass(frozen=True)
-class BillLine:
-    """A payment, or with `refund_no` a refund; fen."""
+class WeChatBillLine:
+    """A payment, or a refund if it has a `refund_no`; in fen."""
 
     at: datetime
     out_trade_no: str
@@ -244,8 +245,8 @@ class BillLine:
     goods: str = "goods"
 
 
-def bill(day: date, mchid: str, appid: str, lines: Sequence[BillLine]) -> bytes:
-    """The 交易账单 of the day, of the type ALL."""
+def bill(day: date, mchid: str, appid: str, lines: Sequence[WeChatBillLine]) -> bytes:
+    """Return the trade statement (交易账单) of a day, of type ALL."""
     rows = [BILL_NAMES, *(_bill_row(line, mchid, appid) for line in lines)]
     assert all(line.at.astimezone(CHINA).date() == day for line in lines), "a line of another day"
     paid = sum(line.amount for line in lines if line.refund_no is None)
@@ -254,7 +255,7 @@ def bill(day: date, mchid: str, appid: str, lines: Sequence[BillLine]) -> bytes:
     return ("\ufeff" + "\r\n".join([*rows, BILL_SUMS, _ticked(sums)]) + "\r\n").encode()
 
 
-def _bill_row(line: BillLine, mchid: str, appid: str) -> str:
+def _bill_row(line: WeChatBillLine, mchid: str, appid: str) -> str:
     back = line.refund_no is not None
     paid_amount, back_amount = ("0.00", yuan(line.amount)) if back else (yuan(line.amount), "0.00")
     return _ticked(
@@ -295,5 +296,5 @@ def _ticked(values: Sequence[str]) -> str:
 
 
 def yuan(fen: int) -> str:
-    """123 -> 1.23"""
+    """Format an amount: 123 -> 1.23"""
     return f"{fen // 100}.{fen % 100:02d}"

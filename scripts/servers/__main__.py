@@ -1,4 +1,4 @@
-"""`python -m scripts.servers`: start servers, print what to export, stay until Ctrl-C."""
+"""`python -m scripts.servers` starts servers, prints what to export, and runs until Ctrl-C."""
 
 import signal
 import sys

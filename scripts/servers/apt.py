@@ -1,4 +1,4 @@
-"""Installing RabbitMQ where it is missing, Debian's package manager is there, and we may."""
+"""Installs RabbitMQ by apt if it is missing and we have the rights."""
 
 import fcntl
 import os
@@ -15,12 +15,12 @@ _COMMAND = "apt-get install --no-install-recommends rabbitmq-server"
 
 
 def install_rabbitmq() -> None:
-    """Install the package, without letting it start a service. Raises ServersUnavailableError."""
+    """Install the package without starting its service. Raises ServersUnavailableError."""
     if shutil.which("apt-get") is None:
-        raise ServersUnavailableError("RabbitMQ is not installed and there is no apt-get to install it with")
+        raise ServersUnavailableError("RabbitMQ is not installed, and there is no apt-get to install it")
     rights = _rights()
     if rights is None:
-        raise ServersUnavailableError(f"RabbitMQ is not installed and installing needs root; type: sudo {_COMMAND}")
+        raise ServersUnavailableError(f"RabbitMQ is not installed, and only root can install it; type: sudo {_COMMAND}")
     say(f"rabbitmq: not installed; {' '.join([*rights, _COMMAND])} ...")
     with _one_at_a_time():
         _apt(rights, "update", "-qq")
@@ -38,7 +38,7 @@ def _one_at_a_time() -> Iterator[None]:
 
 
 def _apt(rights: list[str], *arguments: str) -> str:
-    """Run apt-get; the end of what it said when it failed."""
+    """Run apt-get. Returns the end of its output if it fails, else nothing."""
     # RUNLEVEL=1 keeps Debian's invoke-rc.d from starting the system's own node.
     environment = ["env", "DEBIAN_FRONTEND=noninteractive", "RUNLEVEL=1"]
     lock = ["-o", "DPkg::Lock::Timeout=120"]
@@ -53,7 +53,7 @@ def _apt(rights: list[str], *arguments: str) -> str:
 
 
 def _rights() -> list[str] | None:
-    """What to put before a command that needs root; None when we may not."""
+    """Return the words to put before a command that needs root; None if we may not run such commands."""
     if os.geteuid() == 0:
         return []
     if shutil.which("sudo") is None:

@@ -1,4 +1,4 @@
-"""A RabbitMQ server, wherever it runs: virtual hosts of one's own, and a URL per role into each."""
+"""A RabbitMQ server, wherever it runs: virtual hosts for its callers, and a URL for each role."""
 
 import asyncio
 import secrets
@@ -20,9 +20,9 @@ ANSWER_TIMEOUT_SECONDS = 5
 class BrokerServer:
     """One server.
 
-    `management_url` carries an administrator's name and password. Where it is unknown there are no virtual hosts of
-    one's own: callers share the one of `admin_url` and keep apart by prefix. `own` says that the broker is ours, so
-    that users may be created; on someone else's, the one user of the URL plays every role.
+    `management_url` carries an administrator's name and password. If it is unknown, callers share the virtual host of
+    `admin_url` and are kept apart by prefix. `own` means that the broker is ours, so that users may be created; on the
+    broker of others, the one user of the URL has every role.
     """
 
     admin_url: str
@@ -32,7 +32,10 @@ class BrokerServer:
     _passwords: dict[str, str] = field(default_factory=dict, init=False)
 
     def new_vhost(self, name: str, prefix: str = "oms") -> dict[str, str]:
-        """Create a virtual host and return role -> AMQP URL, with each role's least permissions under `prefix`."""
+        """Create a virtual host; return role -> AMQP URL.
+
+        Each role has the least permissions that it needs under `prefix`.
+        """
         if self.management_url is None:
             return dict.fromkeys((*ROLES, ADMIN), self.admin_url)
         self.management.put_vhost(name)
@@ -45,15 +48,15 @@ class BrokerServer:
         return {role: self._url(name, role, passwords[role]) for role in ROLES} | {ADMIN: administrator}
 
     def drop_vhost(self, name: str) -> None:
-        """Delete a virtual host made by `new_vhost`."""
+        """Delete a virtual host that `new_vhost` made."""
         if self.management_url is not None:
             self.management.delete_vhost(name)
 
     @cached_property
     def management(self) -> Management:
-        """The management interface. Raises NotSupportedError where its URL is unknown."""
+        """The management interface. Raises NotSupportedError if its URL is unknown."""
         if self.management_url is None:
-            raise NotSupportedError("this broker was given without the URL of its management interface")
+            raise NotSupportedError("the management URL of this broker is not known; set OMS_MANAGEMENT_URL")
         return Management(self.management_url)
 
     def start(self) -> None:
@@ -89,7 +92,7 @@ class BrokerServer:
 
 
 def broker_refusal(url: str) -> str | None:
-    """Why no AMQP connection can be opened, without the URL's password; None when one can."""
+    """Return why no AMQP connection can be opened, without the URL's password; None if one can be."""
 
     async def attempt() -> None:
         connection = await aio_pika.connect(url, timeout=ANSWER_TIMEOUT_SECONDS)

@@ -1,4 +1,4 @@
-"""The pair from docker-compose.yml, for the demo: a project of its own, on free ports, with passwords of its own."""
+"""The servers of docker-compose.yml, for the demo: a project of its own, with free ports and fresh passwords."""
 
 import os
 import secrets
@@ -28,9 +28,9 @@ class Project:
     _one_at_a_time: threading.Lock = field(default_factory=threading.Lock)
 
     def run(self, *arguments: str) -> None:
-        """Run compose. Raises ServersUnavailableError with the end of what it said."""
+        """Run compose. Raises ServersUnavailableError with the end of its output."""
         command = [*_program(), "-f", str(_FILE), "-p", self.name, *arguments]
-        with self._one_at_a_time:  # two at once would both create the project's network
+        with self._one_at_a_time:  # two at once would each create the project's network
             done = self._execute(command)
         if done.returncode:
             raise ServersUnavailableError(f"{' '.join(command)} failed:\n{done.stdout[-500:]}{done.stderr[-1500:]}")
@@ -56,25 +56,25 @@ class Service(Lifecycle):
         self._ready = ready
 
     def start(self) -> None:
-        """Create the container the first time, pulling its image; then start it."""
+        """Start the container. The first time, pull its image and create it."""
         started = time.monotonic()
         say(f"docker: starting {self._name} ...")
         self._project.run("up", "-d", "--no-deps", self._name)
         if not wait_until(self._ready, lambda: True, timeout_seconds=120):
-            raise ServersUnavailableError(f"the compose service {self._name} did not get ready within 120 s")
+            raise ServersUnavailableError(f"the compose service {self._name} was not ready within 120 s")
         say(f"docker: {self._name} ready in {time.monotonic() - started:.1f} s")
 
     def stop(self) -> None:
-        """SIGTERM, and SIGKILL after 30 seconds."""
+        """Stop with SIGTERM, and with SIGKILL after 30 seconds."""
         self._project.run("stop", "-t", "30", self._name)
 
     def kill(self) -> None:
-        """SIGKILL to everything in the container."""
+        """Kill every process in the container with SIGKILL."""
         self._project.run("kill", self._name)
 
 
 def compose_servers() -> tuple[PostgresServer, BrokerServer, Callable[[bool], None]]:
-    """A pair that is not started yet, and what takes it down."""
+    """Return both servers, not started yet, and a function that removes them."""
     password = secrets.token_hex(16)
     sql, amqp, http = free_ports(3)
     ports = {"OMS_POSTGRES_PORT": str(sql), "OMS_RABBITMQ_PORT": str(amqp), "OMS_RABBITMQ_HTTP_PORT": str(http)}
@@ -97,7 +97,7 @@ def compose_servers() -> tuple[PostgresServer, BrokerServer, Callable[[bool], No
 
 
 def _program() -> list[str]:
-    """`docker compose`, or the older `docker-compose`."""
+    """Return the command: `docker compose`, or the older `docker-compose`."""
     asked = subprocess.run(["docker", "compose", "version"], capture_output=True, check=False)
     if asked.returncode == 0:
         return ["docker", "compose"]

@@ -1,4 +1,4 @@
-"""The pair in containers, for tests. Host ports are chosen by us, so that they outlive a kill."""
+"""Servers in containers, for tests. We choose the host ports, so that they stay the same after a kill."""
 
 import secrets
 import time
@@ -18,7 +18,7 @@ RABBITMQ_IMAGE = "rabbitmq:4-management"
 
 
 class Container(Lifecycle):
-    """The lifecycle of one container. It is removed with `remove`, not by `stop`, so its data outlive a kill."""
+    """The lifecycle of one container. `remove` deletes it; `stop` does not, so its data outlive a kill."""
 
     def __init__(self, container: DockerContainer, ready: Callable[[], bool]) -> None:
         self._container = container
@@ -26,7 +26,7 @@ class Container(Lifecycle):
         self._made = False
 
     def start(self) -> None:
-        """Create the container the first time, pulling its image; then start it."""
+        """Start the container. The first time, pull its image and create it."""
         started = time.monotonic()
         say(f"docker: starting {self._container.image} ...")
         if self._made:
@@ -36,16 +36,16 @@ class Container(Lifecycle):
             self._made = True
         if not wait_until(self._ready, self._runs, timeout_seconds=120):
             log = self._docker.logs(tail=15).decode(errors="replace")
-            raise ServersUnavailableError(f"the container of {self._container.image} did not get ready:\n{log}")
+            raise ServersUnavailableError(f"the container of {self._container.image} was not ready in time:\n{log}")
         say(f"docker: {self._container.image} ready in {time.monotonic() - started:.1f} s")
 
     def stop(self) -> None:
-        """SIGTERM, and SIGKILL after 30 seconds."""
+        """Stop with SIGTERM, and with SIGKILL after 30 seconds."""
         if self._made:
             self._docker.stop(timeout=30)
 
     def kill(self) -> None:
-        """SIGKILL to everything in the container."""
+        """Kill every process in the container with SIGKILL."""
         if self._runs():
             self._docker.kill()
             self._docker.wait()
@@ -67,7 +67,7 @@ class Container(Lifecycle):
 
 
 def container_servers() -> tuple[PostgresServer, BrokerServer, Callable[[bool], None]]:
-    """A pair that is not started yet, and what removes it."""
+    """Return both servers, not started yet, and a function that removes them."""
     password = secrets.token_hex(16)
     postgres, database = _postgres(password)
     broker, queues = _rabbitmq(password)
@@ -95,14 +95,14 @@ def _rabbitmq(password: str) -> tuple[BrokerServer, Container]:
     management_url = f"http://admin:{password}@127.0.0.1:{http}"
     container = _on_loopback(DockerContainer(RABBITMQ_IMAGE), {5672: amqp, 15672: http})
     container.with_envs(RABBITMQ_DEFAULT_USER="admin", RABBITMQ_DEFAULT_PASS=password)
-    container.with_kwargs(hostname="rabbitmq")  # the node's data are named after the host
+    container.with_kwargs(hostname="rabbitmq")  # the node names its data after the host
     management = Management(management_url)
     lifecycle = Container(container, lambda: management.answers() and management.serves_clients())
     return BrokerServer(f"amqp://admin:{password}@127.0.0.1:{amqp}/%2F", lifecycle, management_url), lifecycle
 
 
 def _on_loopback(container: DockerContainer, ports: dict[int, int]) -> DockerContainer:
-    """Publish the ports on 127.0.0.1 only, which `with_bind_ports` cannot say."""
+    """Publish the ports on 127.0.0.1 only; `with_bind_ports` has no way to do so."""
     for inside, outside in ports.items():
-        container.ports[f"{inside}/tcp"] = ("127.0.0.1", outside)  # type: ignore[assignment]  # docker-py takes it
+        container.ports[f"{inside}/tcp"] = ("127.0.0.1", outside)  # type: ignore[assignment]  # docker-py accepts a tuple
     return container

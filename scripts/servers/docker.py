@@ -1,11 +1,11 @@
-"""Whether a Docker engine answers."""
+"""Finds out whether a Docker engine answers."""
 
 import shutil
 import subprocess
 
 
 def docker_answers(timeout_seconds: float = 5) -> bool:
-    """`docker info` succeeds in time. The client alone is not enough."""
+    """Tell whether `docker info` succeeds in time. An installed client alone is not enough."""
     if shutil.which("docker") is None:
         return False
     try:

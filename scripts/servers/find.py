@@ -1,4 +1,4 @@
-"""Finding servers, in this order: URLs in the environment, Docker, private ones."""
+"""Finds servers: URLs in the environment first, then Docker, then private servers."""
 
 import enum
 import os
@@ -12,16 +12,16 @@ from scripts.servers.lifecycle import Given, ServersUnavailableError, say
 from scripts.servers.postgres import PostgresServer, answers
 
 ADVICE = """\
-No servers to run against. There are three ways; any one will do:
+There are no servers to run against. There are three ways; choose one:
   1. give URLs:      export {database}=postgresql://user:password@host/db {amqp}=amqp://user:password@host/
   2. start Docker:   `docker info` must answer for this user
   3. private ones:   install RabbitMQ (sudo apt-get install --no-install-recommends rabbitmq-server); PostgreSQL comes
                      with the Python environment
-What was tried last: {reason}"""
+The last way failed: {reason}"""
 
 
 class Use(enum.Enum):
-    """What the servers are for. `up` needs them durable; tests may trade that for speed."""
+    """What the servers are for. The demo needs durable ones; tests trade that for speed."""
 
     UP = ("OMS_DATABASE_URL", "OMS_AMQP_URL", "OMS_MANAGEMENT_URL")
     TESTS = ("OMS_TEST_DATABASE_URL", "OMS_TEST_AMQP_URL", "OMS_TEST_MANAGEMENT_URL")
@@ -29,7 +29,7 @@ class Use(enum.Enum):
 
 @dataclass
 class Servers:
-    """A running pair. `origin` is "environment", "docker" or "private"."""
+    """A running PostgreSQL and RabbitMQ. `origin` is "environment", "docker" or "private"."""
 
     postgres: PostgresServer
     broker: BrokerServer
@@ -48,7 +48,7 @@ class Servers:
 
 
 def find_servers(use: Use, environment: Mapping[str, str] = os.environ) -> Servers:
-    """Running servers. OMS_SERVERS=docker or private leaves out the other ways. Raises ServersUnavailableError."""
+    """Return running servers. OMS_SERVERS=docker or private skips the other ways. Raises ServersUnavailableError."""
     try:
         return _find(use, environment)
     except ServersUnavailableError as error:
@@ -59,7 +59,7 @@ def find_servers(use: Use, environment: Mapping[str, str] = os.environ) -> Serve
 def _find(use: Use, environment: Mapping[str, str]) -> Servers:
     way = environment.get("OMS_SERVERS", "")
     if way not in ("", "docker", "private"):
-        raise ServersUnavailableError(f"OMS_SERVERS={way} is neither docker nor private")
+        raise ServersUnavailableError(f"OMS_SERVERS={way} is not known; it may be docker or private")
     if not way and any(environment.get(name) for name in use.value[:2]):
         return _given(use, environment)
     if way == "docker" or (not way and docker_answers()):
@@ -70,12 +70,12 @@ def _find(use: Use, environment: Mapping[str, str]) -> Servers:
 def _given(use: Use, environment: Mapping[str, str]) -> Servers:
     database, amqp, management = (environment.get(name) or None for name in use.value)
     if database is None or amqp is None:
-        raise ServersUnavailableError(f"{use.value[0]} and {use.value[1]} must be set together; only one of them is")
+        raise ServersUnavailableError(f"{use.value[0]} and {use.value[1]} must be set together; only one is set")
     if not answers(database):
         raise ServersUnavailableError(f"PostgreSQL at {use.value[0]} does not answer")
     if (refusal := broker_refusal(amqp)) is not None:
         raise ServersUnavailableError(f"RabbitMQ at {use.value[1]} does not answer: {refusal}")
-    say(f"servers: those of {use.value[0]} and {use.value[1]}")
+    say(f"servers: using {use.value[0]} and {use.value[1]}")
     broker = BrokerServer(amqp, Given(), management, own=False)
     return Servers(PostgresServer(database, Given()), broker, "environment")
 
@@ -91,8 +91,8 @@ def _docker(use: Use) -> Servers:
 
 
 def private_servers(*, durable: bool) -> Servers:
-    """Servers of our own, on free loopback ports and a temporary folder. Without `durable` that folder is in memory."""
-    from scripts.servers.folder import RunFolder  # noqa: PLC0415 (only here psutil and the wheel are needed)
+    """Start servers of our own on free loopback ports, in a temporary folder. Without `durable` that is in memory."""
+    from scripts.servers.folder import RunFolder  # noqa: PLC0415 (only private servers need psutil and the wheel)
     from scripts.servers.private_postgres import private_postgres  # noqa: PLC0415
     from scripts.servers.private_rabbitmq import private_rabbitmq  # noqa: PLC0415
 
@@ -104,7 +104,7 @@ def private_servers(*, durable: bool) -> Servers:
         if keep:
             say(f"servers: kept; stop them with {folder.stop_script}")
         else:
-            broker.kill()  # its data goes with the folder: an orderly stop would cost six seconds
+            broker.kill()  # its data go with the folder, and an orderly stop takes six seconds
             postgres.stop()
         folder.close(keep)
 

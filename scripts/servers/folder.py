@@ -1,7 +1,7 @@
-"""The folder of one run of private servers, and the promise that nothing outlives the run.
+"""The folder of one run of private servers, which makes sure that no server outlives the run.
 
-Each server's process id is kept in a file here. A small shell process holds the other end of a pipe: when this process
-ends, however it ends, the pipe closes and the shell stops the servers and removes the folder. So no signal handler is
+Each server's process id is kept in a file here. A small shell process reads from a pipe: when this process ends,
+however it ends, the pipe closes, and the shell stops the servers and removes the folder. So no signal handler is
 needed, and SIGKILL is covered. `stop` in the folder does the same by hand for servers that were kept.
 """
 
@@ -15,7 +15,7 @@ from pathlib import Path
 
 # Copying a database of 500 files takes 30 to 900 ms on ext4 and always 30 ms here.
 _MEMORY = Path("/dev/shm")  # noqa: S108 (mkdtemp makes a fresh folder in it)
-_ROOM_BYTES = 1 << 30  # one pair of servers has been seen to use 200 MB
+_ROOM_BYTES = 1 << 30  # both servers were seen to use 200 MB
 
 _STOP = """\
 #!/bin/sh
@@ -35,14 +35,14 @@ folder=$(pwd) && cd / && rm -rf "$folder"
 
 
 class RunFolder:
-    """A temporary folder whose servers end with this process, unless they are asked to stay.
+    """A temporary folder whose servers end with this process, unless they are kept.
 
-    Without `durable` it lies in the machine's memory where that has room: the data need not outlive the machine.
+    Without `durable` the folder is in memory if that has room: the data need not outlive the machine.
     """
 
     def __init__(self, *, durable: bool = True) -> None:
         self.path = Path(tempfile.mkdtemp(prefix="oms-", dir=_base(durable)))
-        self.path.chmod(0o711)  # a server that runs as another user passes through
+        self.path.chmod(0o711)  # a server that runs as another user must pass through
         self.stop_script = self.path / "stop"
         self.stop_script.write_text(_STOP)
         self.stop_script.chmod(0o700)
@@ -50,15 +50,18 @@ class RunFolder:
         atexit.register(self.close)
 
     def remember(self, name: str, pid: int, stop_signal: signal.Signals) -> None:
-        """Note a server to stop."""
+        """Remember a server that must be stopped."""
         (self.path / f"{name}.pid").write_text(f"-{stop_signal.value} {pid}")
 
     def forget(self, name: str) -> None:
-        """A server has ended."""
+        """Forget a server that has ended."""
         (self.path / f"{name}.pid").unlink(missing_ok=True)
 
     def close(self, keep: bool = False) -> None:
-        """Let the watcher go. With `keep` the servers and the folder stay; otherwise whatever still runs is stopped."""
+        """End the watching shell.
+
+        With `keep` the servers and the folder stay, otherwise the servers still running are stopped.
+        """
         atexit.unregister(self.close)
         if self._watcher.stdin is None or self._watcher.stdin.closed:
             return
@@ -80,16 +83,16 @@ class RunFolder:
 
 
 def _base(durable: bool) -> str | None:
-    """The parent of the run's folder; None means the default of tempfile."""
+    """Return the parent of the run's folder; None means the default of tempfile."""
     if not durable and _has_room(_MEMORY):
         return str(_MEMORY)
-    # A private TMPDIR would shut out the unprivileged user that root's servers run as.
+    # The unprivileged user that runs root's servers could not enter a private TMPDIR.
     shared = Path("/tmp")  # noqa: S108 (mkdtemp makes a fresh folder in it)
     return str(shared) if os.geteuid() == 0 and shared.is_dir() else None
 
 
 def _has_room(folder: Path) -> bool:
-    """Whether a pair of servers fits in. Containers often have only 64 MB of it, where no program may be started."""
+    """Tell whether both servers fit. Containers often have 64 MB there, and may forbid to run programs from it."""
     if not os.access(folder, os.W_OK | os.X_OK):
         return False
     system = os.statvfs(folder)

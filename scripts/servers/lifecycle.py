@@ -1,4 +1,4 @@
-"""What every server offers, wherever it runs: start, stop, kill, restart."""
+"""The operations of every server, wherever it runs: start, stop, kill, restart."""
 
 import abc
 import sys
@@ -7,56 +7,59 @@ from collections.abc import Callable
 
 
 class ServersUnavailableError(Exception):
-    """No server could be had. The message says what happened and what to type next."""
+    """No server can be had. The message says what happened and what to type next."""
 
 
 class NotSupportedError(Exception):
-    """The server belongs to someone else, so it is not ours to stop or kill."""
+    """The server belongs to others, so we may not stop or kill it."""
 
 
 class Lifecycle(abc.ABC):
-    """The running of one server. `start` returns when the server answers; ports and data outlive `stop` and `kill`."""
+    """Starts and stops one server.
+
+    `start` returns when the server answers; ports and data outlive `stop` and `kill`.
+    """
 
     @abc.abstractmethod
     def start(self) -> None:
-        """Start and wait until it answers. Raises ServersUnavailableError with the end of its log."""
+        """Start and wait until the server answers. Raises ServersUnavailableError with the end of its log."""
 
     @abc.abstractmethod
     def stop(self) -> None:
-        """Stop in an orderly way and wait for the end. Nothing happens when it is not running."""
+        """Shut down and wait for the end. A server that does not run is left alone."""
 
     @abc.abstractmethod
     def kill(self) -> None:
-        """End it as a power cut would (SIGKILL) and wait for the end."""
+        """End it with SIGKILL, as a power cut would, and wait for the end."""
 
     def restart(self) -> None:
-        """Stop in an orderly way, then start."""
+        """Shut down, then start."""
         self.stop()
         self.start()
 
 
 class Given(Lifecycle):
-    """A server known only by its URL."""
+    """A server that is known by its URL only."""
 
     def start(self) -> None:
-        """It runs already."""
+        """Do nothing: the server runs already."""
 
     def stop(self) -> None:
-        """Refused: NotSupportedError."""
-        raise NotSupportedError("this server was given by URL; it is not ours to stop")
+        """Raise NotSupportedError."""
+        raise NotSupportedError("this server was given by URL, so it is not ours to stop")
 
     def kill(self) -> None:
-        """Refused: NotSupportedError."""
-        raise NotSupportedError("this server was given by URL; it is not ours to kill")
+        """Raise NotSupportedError."""
+        raise NotSupportedError("this server was given by URL, so it is not ours to kill")
 
 
 def say(line: str) -> None:
-    """One line of progress on standard error."""
+    """Write one line of progress to standard error."""
     print(line, file=sys.stderr, flush=True)
 
 
 def wait_until(ready: Callable[[], bool], alive: Callable[[], bool], timeout_seconds: float) -> bool:
-    """Ask `ready` ten times a second; False when time is up or the server is no longer `alive`."""
+    """Call `ready` ten times a second. Returns False when time is up or the server is no longer `alive`."""
     deadline = time.monotonic() + timeout_seconds
     while time.monotonic() < deadline:
         if ready():

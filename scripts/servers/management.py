@@ -1,4 +1,4 @@
-"""RabbitMQ's management interface, as far as it is needed: virtual hosts, users, permissions. Standard library only."""
+"""The part of RabbitMQ's management interface that we use: virtual hosts, users, permissions. Standard library only."""
 
 import base64
 import json
@@ -20,7 +20,10 @@ class Management:
         self._authorization = "Basic " + base64.b64encode(secret.encode()).decode()
 
     def call(self, method: str, path: str, body: object = None) -> Any:
-        """One request. Returns the decoded answer or None. Raises urllib.error.URLError (HTTPError among them)."""
+        """Send one request; return the decoded response or None.
+
+        Raises urllib.error.URLError and its subclass HTTPError.
+        """
         request = urllib.request.Request(
             self._base + path,
             method=method,
@@ -32,7 +35,7 @@ class Management:
         return json.loads(text) if text else None
 
     def answers(self) -> bool:
-        """Whether the interface is up and believes us."""
+        """Tell whether the interface answers and accepts our password."""
         try:
             self.call("GET", "/whoami")
         except (OSError, urllib.error.URLError):
@@ -40,7 +43,7 @@ class Management:
         return True
 
     def serves_clients(self) -> bool:
-        """Whether the AMQP listener is open; it opens last."""
+        """Tell whether the AMQP listener is open, which opens last."""
         try:
             listeners = self.call("GET", "/overview")["listeners"]
         except (OSError, urllib.error.URLError):
@@ -48,11 +51,11 @@ class Management:
         return any(listener["protocol"] == "amqp" for listener in listeners)
 
     def put_vhost(self, name: str) -> None:
-        """Create a virtual host with quorum queues as the default type, or leave the one there is."""
+        """Create a virtual host with quorum queues as its default type; an existing one stays."""
         self.call("PUT", f"/vhosts/{quote(name, safe='')}", {"default_queue_type": "quorum"})
 
     def delete_vhost(self, name: str) -> None:
-        """Delete a virtual host and all in it. Nothing happens when there is none."""
+        """Delete a virtual host and all in it. One that does not exist is no error."""
         try:
             self.call("DELETE", f"/vhosts/{quote(name, safe='')}")
         except urllib.error.HTTPError as error:
@@ -60,16 +63,16 @@ class Management:
                 raise
 
     def put_user(self, name: str, password: str, tag: str = "") -> None:
-        """Create a user or set its password and tag."""
+        """Create a user, or set its password and tag."""
         self.call("PUT", f"/users/{quote(name, safe='')}", {"password": password, "tags": tag})
 
     def grant(self, vhost: str, user: str, configure: str, write: str, read: str) -> None:
-        """Set one user's permission in one virtual host."""
+        """Set the permission of one user in one virtual host."""
         path = f"/permissions/{quote(vhost, safe='')}/{quote(user, safe='')}"
         self.call("PUT", path, {"configure": configure, "write": write, "read": read})
 
     def put_roles(self, passwords: dict[str, str]) -> None:
-        """Create one user per role; the user's name is the role's."""
+        """Create a user for each role, under the name of the role."""
         for role, password in passwords.items():
             self.put_user(role, password, TAGS.get(role, ""))
 

@@ -1,6 +1,6 @@
-"""Free loopback ports, below the range the kernel takes for outgoing connections.
+"""Free loopback ports below the range that the kernel uses for outgoing connections.
 
-A port from bind(0) could be taken by any client while a killed server is being started again on it.
+A client could take a port from bind(0) while a killed server is being started on it again.
 """
 
 import random
@@ -10,7 +10,7 @@ _RANGE = range(20000, 32000)
 
 
 def free_ports(count: int) -> list[int]:
-    """That many different ports of 127.0.0.1 on which nothing listens now."""
+    """Return so many different ports of 127.0.0.1 on which nothing listens now."""
     found: set[int] = set()
     while len(found) < count:
         port = random.choice(_RANGE)
@@ -20,7 +20,7 @@ def free_ports(count: int) -> list[int]:
 
 
 def listening(port: int) -> bool:
-    """Whether something accepts connections on this port of 127.0.0.1."""
+    """Tell whether a server accepts connections on this port of 127.0.0.1."""
     with socket.socket() as probe:
         probe.settimeout(1)
         return probe.connect_ex(("127.0.0.1", port)) == 0

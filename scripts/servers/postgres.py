@@ -1,4 +1,4 @@
-"""A PostgreSQL server, wherever it runs: databases made and dropped through its administrator's URL."""
+"""A PostgreSQL server, wherever it runs: its administrator's URL creates and drops databases."""
 
 from dataclasses import dataclass
 from urllib.parse import urlsplit, urlunsplit
@@ -11,17 +11,20 @@ from scripts.servers.lifecycle import Lifecycle
 
 @dataclass(frozen=True)
 class PostgresServer:
-    """One server. `admin_url` is a superuser's, or one that may create databases."""
+    """One server. The user of `admin_url` may create databases."""
 
     admin_url: str
     lifecycle: Lifecycle
 
     def url_of(self, database: str) -> str:
-        """The administrator's URL with another database."""
+        """Return the administrator's URL with another database."""
         return urlunsplit(urlsplit(self.admin_url)._replace(path=f"/{database}"))
 
     def new_database(self, name: str, template: str | None = None) -> str:
-        """Create a database, a copy of `template` (to which nobody may be connected) if given; return its URL."""
+        """Create a database and return its URL.
+
+        It is a copy of `template` if given, to which there must be no connection.
+        """
         statement = sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name))
         if template is not None:
             statement += sql.SQL(" TEMPLATE {} STRATEGY FILE_COPY").format(sql.Identifier(template))
@@ -29,7 +32,7 @@ class PostgresServer:
         return self.url_of(name)
 
     def drop_database(self, name: str) -> None:
-        """Drop a database and whoever is connected to it. Nothing happens when there is none."""
+        """Drop a database and end its connections. One that does not exist is no error."""
         self._execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
 
     def start(self) -> None:
@@ -54,7 +57,7 @@ class PostgresServer:
 
 
 def answers(url: str) -> bool:
-    """Whether a session can be opened."""
+    """Tell whether a session can be opened."""
     try:
         psycopg.connect(url, connect_timeout=2).close()
     except psycopg.OperationalError:

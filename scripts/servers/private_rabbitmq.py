@@ -1,7 +1,7 @@
-"""A RabbitMQ node of our own, from the installed rabbitmq-server, beside whatever system node there is.
+"""A RabbitMQ node of our own, from the installed rabbitmq-server, beside any node of the system.
 
-Own node name, ports, epmd, cookie and data folder; every listener on loopback. The program in /usr/sbin switches to the
-user rabbitmq, so the script it calls is started directly, as whoever we are.
+It has its own node name, ports, epmd, cookie and data folder, and listens on loopback only. The program in /usr/sbin
+switches to the user rabbitmq, so we start the script behind it directly, under our own user.
 """
 
 import secrets
@@ -18,7 +18,7 @@ from scripts.servers.ports import free_ports, listening
 from scripts.servers.process import ServerProcess
 
 _DEPLOYED = Path(__file__).parents[1] / "deploy" / "rabbitmq"
-_ADMIN = "admin"  # as its role is called
+_ADMIN = "admin"  # the name of its role
 _PLACES = ("/usr/lib/rabbitmq/bin", "/opt/homebrew/opt/rabbitmq/sbin", "/usr/local/opt/rabbitmq/sbin")
 _ERLANG_OPTIONS = "-kernel inet_dist_use_interface {127,0,0,1} +sbwt none +sbwtdcpu none +sbwtdio none"
 
@@ -51,18 +51,18 @@ class PrivateRabbitmq(Lifecycle):
         self._epmd.stop()
 
     def kill(self) -> None:
-        """SIGKILL to the node and its helpers."""
+        """Kill the node and its helpers with SIGKILL."""
         self._node.kill()
         self._epmd.kill()
 
     @property
     def amqp_url(self) -> str:
-        """URL of the administrator at the default virtual host."""
+        """The administrator's URL of the default virtual host."""
         return f"amqp://{_ADMIN}:{self._password}@127.0.0.1:{self._amqp}/%2F"
 
     @property
     def management_url(self) -> str:
-        """URL of the management interface, with the administrator's password."""
+        """The URL of the management interface, with the administrator's password."""
         return f"http://{_ADMIN}:{self._password}@127.0.0.1:{self._http}"
 
     def _ready(self) -> bool:
@@ -111,13 +111,16 @@ class PrivateRabbitmq(Lifecycle):
 
 
 def private_rabbitmq(folder: RunFolder) -> BrokerServer:
-    """A node that is not started yet. Installs RabbitMQ where that is missing and permitted."""
+    """Return a node that is not started yet. Installs RabbitMQ if it is missing and we may."""
     lifecycle = PrivateRabbitmq(folder)
     return BrokerServer(lifecycle.amqp_url, lifecycle, lifecycle.management_url)
 
 
 def _program() -> Path:
-    """The node's own start script. Raises ServersUnavailableError when RabbitMQ is missing and cannot be installed."""
+    """Return the node's own start script.
+
+    Raises ServersUnavailableError if RabbitMQ is missing and cannot be installed.
+    """
     program = _installed()
     if program is None:
         install_rabbitmq()

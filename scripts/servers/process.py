@@ -1,4 +1,4 @@
-"""One private server process: in a process group of its own, so that Ctrl-C in the terminal does not reach it."""
+"""One private server process, in a process group of its own: Ctrl-C in the terminal does not reach it."""
 
 import contextlib
 import os
@@ -15,32 +15,32 @@ from scripts.servers.folder import RunFolder
 
 
 @dataclass(frozen=True)
-class Account:
-    """The operating system user a server runs as."""
+class OsAccount:
+    """The operating system user that a server runs as."""
 
     uid: int
     gid: int
 
 
-def as_account(account: Account | None) -> dict[str, Any]:
-    """What subprocess wants to be told to run a program as this user; nothing for None."""
+def as_account(account: OsAccount | None) -> dict[str, Any]:
+    """Return the arguments with which subprocess runs a program as this user; none for None."""
     return {} if account is None else {"user": account.uid, "group": account.gid, "extra_groups": []}
 
 
 @dataclass
 class ServerProcess:
-    """Starts, signals and awaits one process; its output goes to `<name>.out` in the run folder."""
+    """Starts, signals and awaits one process. Its output goes to `<name>.out` in the run's folder."""
 
     name: str
     folder: RunFolder
     command: Sequence[str]
     environment: Mapping[str, str]
     stop_signal: signal.Signals = signal.SIGTERM
-    account: Account | None = None
+    account: OsAccount | None = None
     _child: "subprocess.Popen[bytes] | None" = field(default=None, init=False)
 
     def start(self) -> None:
-        """Start the process; it may not be ready yet."""
+        """Start the process. It may not be ready yet."""
         with self._output.open("ab") as output:
             self._child = subprocess.Popen(
                 self.command,
@@ -55,11 +55,11 @@ class ServerProcess:
         self.folder.remember(self.name, self._child.pid, self.stop_signal)
 
     def alive(self) -> bool:
-        """Whether the process runs."""
+        """Tell whether the process runs."""
         return self._child is not None and self._child.poll() is None
 
     def stop(self, timeout_seconds: float = 30) -> None:
-        """Ask it to stop; kill it when it has not done so in time."""
+        """Stop it with SIGTERM; kill it if it does not end in time."""
         if self._child is None:
             return
         if self.alive():
@@ -72,7 +72,7 @@ class ServerProcess:
         self._end()
 
     def kill(self) -> None:
-        """SIGKILL to the process and all it started, whatever their process groups."""
+        """Kill the process and all it has started, whatever their process groups."""
         if self._child is None:
             return
         if self.alive():
@@ -83,7 +83,7 @@ class ServerProcess:
         self._end()
 
     def last_output(self, lines: int = 15) -> str:
-        """The end of what the process printed."""
+        """Return the end of the process's output."""
         return "\n".join(self._output.read_text(errors="replace").splitlines()[-lines:])
 
     @property
@@ -91,7 +91,7 @@ class ServerProcess:
         return self.folder.path / f"{self.name}.out"
 
     def _end(self) -> None:
-        """Whatever the child left behind in its group goes with it: a start script may end before its server."""
+        """Kill what is left in its group: a start script may end before its server."""
         if self._child is not None:
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.killpg(self._child.pid, signal.SIGKILL)

@@ -1,7 +1,7 @@
-"""Who may do what on the broker: one user per role, with the least that works. Pure data.
+"""The broker users: one for each role, with the least permissions that work. Pure data.
 
 A permission is three patterns, matched against the names of exchanges and queues: configure (declare, delete), write
-(publish, bind from), read (consume, get, bind to). Publishing straight to a queue is written `amq.default`.
+(publish, bind from), read (consume, get, bind to). Publishing straight to a queue needs write on `amq.default`.
 """
 
 import re
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 NOTHING = "^$"
 
 TRUSTED = ("payments", "warehouse", "operator")
-"""Roles whose users may say what only they can know: captures and refunds, stock corrections, operator actions."""
+"""Roles whose users may send what only they can know: captures and refunds, stock corrections, operator actions."""
 
 OWN = ("worker", "relay")
 """Roles whose user id the runtime believes on messages between its own queues."""
@@ -18,7 +18,7 @@ OWN = ("worker", "relay")
 
 @dataclass(frozen=True)
 class Permission:
-    """What one user may do in one virtual host."""
+    """The permission of one user in one virtual host."""
 
     configure: str
     write: str
@@ -26,7 +26,7 @@ class Permission:
 
 
 def permissions(prefix: str = "oms") -> dict[str, Permission]:
-    """Role -> permission, for exchanges and queues under this prefix."""
+    """Return role -> permission, for exchanges and queues under this prefix."""
     ours = re.escape(prefix)
     everything_of_ours = rf"^{ours}\..*"
     return {role: _client(role, ours) for role in ("upstream", *TRUSTED)} | {
@@ -46,9 +46,10 @@ def permissions(prefix: str = "oms") -> dict[str, Permission]:
 
 
 def _client(role: str, ours: str) -> Permission:
-    """Events and replies go to queues of the role's own, `client.<role>.*`, or named by the broker for one connection.
+    """Return the permission of a client. Its events and replies go to queues `client.<role>.*`, or named by the broker.
 
-    The latter are exclusive wherever they are used as meant, so that nobody else can read them.
+    Queues that the broker names are exclusive to one connection if they are used as intended, so no one else can read
+    them.
     """
     mine = rf"client\.{role}\..*|amq\.gen.*"
     return Permission(
@@ -59,9 +60,9 @@ def _client(role: str, ours: str) -> Permission:
 
 
 TAGS = {"oncall": "monitoring"}
-"""Role -> tag for the management interface; the others have none."""
+"""Role -> tag for the management interface. The other roles have none."""
 
 ROLES = tuple(permissions())
 
 ADMIN = "admin"
-"""Stands for the administrator among the URLs of a virtual host; a user the broker has already."""
+"""The key of the administrator among the URLs of a virtual host. The broker has this user already."""

@@ -1,7 +1,7 @@
-"""`python -m scripts.servers.users`: create the broker's users, one per role, as a deployment's first step.
+"""`python -m scripts.servers.users` creates the broker's users, one for each role, as a deployment's first step.
 
 OMS_MANAGEMENT_URL    http://administrator:password@host:15672
-OMS_<ROLE>_PASSWORD   password of each role's user; a role without one is left out
+OMS_<ROLE>_PASSWORD   password of the role's user; a role without a password gets no user
 OMS_VHOST, OMS_PREFIX the virtual host ("/") and the prefix of the names in it ("oms")
 """
 
@@ -13,7 +13,7 @@ from scripts.servers.roles import ROLES
 
 
 def main() -> int:
-    """Create or update users and permissions. Doing it again changes nothing."""
+    """Create or update users and permissions. Running it again changes nothing."""
     management = Management(os.environ["OMS_MANAGEMENT_URL"])
     vhost = os.environ.get("OMS_VHOST", "/")
     passwords = {role: os.environ.get(f"OMS_{role.upper()}_PASSWORD", "") for role in ROLES}

@@ -12,8 +12,8 @@ import aiohttp
 
 from db.pool import Pool, open_pool
 from scripts.commands.audit import check
-from scripts.gateways.edge import Edge, linked
-from scripts.gateways.running import KINDS, running
+from scripts.gateways.edge import Edge, broker_client
+from scripts.gateways.startup import GATEWAYS, run_gateways
 from tests.conftest import Broker
 from tests.e2e.provider_harness import PRICE, SCENES, ProviderHarness
 from tests.e2e.system import wait_until
@@ -95,17 +95,17 @@ async def running_providers(
     broker: Broker, database_url: str, folder: Path, *, timeout_seconds: float = 10.0, **about: Any
 ) -> AsyncIterator[AllProviders]:
     """Everything that runs, until the block ends. `about` is the gateways'."""
-    link = linked(broker["upstream"], broker.names.prefix)
+    link = broker_client(broker["upstream"], broker.names.prefix)
     linking = asyncio.create_task(link.run())
     edge = Edge(link.send)
     await edge.start()
-    kinds: dict[str, Any] = dict(KINDS)
+    kinds: dict[str, Any] = dict(GATEWAYS)
     gateways = [
         kinds[name](f"{edge.origin}/notify/{name}", keys=keys(name), time_factor=QUICK, **about) for name in ALL
     ]
     pool = await open_pool(database_url, application_name="tests", max_size=4)
     try:
-        async with running(gateways, folder) as environment, aiohttp.ClientSession() as client:
+        async with run_gateways(gateways, folder) as environment, aiohttp.ClientSession() as client:
             made = {name: make(name, environment[f"OMS_{name.upper()}"]) for name in ALL}
             providers.configure(made, timeout_seconds)
             async with (

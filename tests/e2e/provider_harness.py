@@ -61,7 +61,7 @@ class ProviderHarness:
     def withheld_notifications(self) -> Iterator[list[Write]]:
         """Its notifications, which nobody is sent meanwhile."""
         kept: list[Write] = []
-        with patch.object(self.gateway, "tell", lambda url, write, *, after=0.0: kept.append(write)):
+        with patch.object(self.gateway, "notify", lambda url, write, *, after=0.0: kept.append(write)):
             yield kept
 
     async def post_notification(self, copy: Copy) -> None:

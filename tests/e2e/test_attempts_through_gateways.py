@@ -138,7 +138,7 @@ async def test_what_is_paid_while_it_is_closed_is_asked_for_and_goes_back(all_pr
         await purchase.wait_for_refund(polling=True)
         await purchase.wait_for_attempt_state(started, "captured")
 
-    await all_providers.run(scenario, CLOSING, paid_at_close=1.0, untold=1.0)
+    await all_providers.run(scenario, CLOSING, paid_at_close=1.0, unsent=1.0)
 
 
 async def test_what_nobody_pays_is_closed_when_its_time_is_over(all_providers: AllProviders) -> None:

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from scripts.gateways import by_hand
+from scripts.gateways import example_order
 from tests.conftest import Broker
 from tests.e2e.all_providers import AllProviders
 from tests.e2e.provider_harness import PAYABLE, ProviderHarness, now
@@ -79,14 +79,14 @@ async def test_what_is_never_told_is_asked_for(all_providers: AllProviders) -> N
         await purchase.cancel()
         await purchase.wait_for_refund(polling=True)
 
-    await all_providers.run(scenario, untold=1.0)
+    await all_providers.run(scenario, unsent=1.0)
 
 
 async def test_an_order_can_be_made_and_paid_by_hand(all_providers: AllProviders, module_broker: Broker) -> None:
     """With nothing but what payment.started says, given to the gateway as it is."""
 
     async def scenario(provider: ProviderHarness) -> None:
-        started = await by_hand.start(module_broker["upstream"], module_broker.names.prefix, provider.name)
+        started = await example_order.start(module_broker["upstream"], module_broker.names.prefix, provider.name)
         async with provider.client.post(f"{provider.gateway.origin}/buyer/pay", json=started) as answer:
             assert (await answer.json())["out_trade_no"] == started["out_trade_no"]
         await provider.upstream.wait_for_events("order.paid", order_id=started["order_id"])
@@ -95,5 +95,5 @@ async def test_an_order_can_be_made_and_paid_by_hand(all_providers: AllProviders
 
 
 async def test_what_the_shop_refuses_is_said_by_hand(module_broker: Broker, all_providers: AllProviders) -> None:
-    with pytest.raises(by_hand.RefusedError, match="PAY_PARAM_INVALID"):
-        await by_hand.start(module_broker["upstream"], module_broker.names.prefix, "wechat", "smoke")
+    with pytest.raises(example_order.RefusedError, match="PAY_PARAM_INVALID"):
+        await example_order.start(module_broker["upstream"], module_broker.names.prefix, "wechat", "smoke")

@@ -8,7 +8,7 @@ import pytest
 
 from messages.payments import STATEMENT_BYTES_MAX
 from scripts.gateways import alipay_protocol
-from scripts.gateways.alipay_protocol import BillLine
+from scripts.gateways.alipay_protocol import AlipayBillLine
 from tests.conftest import Broker
 from tests.e2e.upstream import Upstream, running_system, wait_for
 from tests.providers import alipay_builders
@@ -27,8 +27,8 @@ def alipay() -> Iterator[None]:
 
 def whole_day(at: datetime, trade_no: str, amount: int) -> bytes:
     """As large a statement as one message carries, with one line of ours among strangers' as its first."""
-    lines = [BillLine(at, "S1", trade_no, amount)]
-    lines += [BillLine(at, f"X{n}", f"20261121{n:020d}", 100, goods="tea " * 500) for n in range(STRANGERS)]
+    lines = [AlipayBillLine(at, "S1", trade_no, amount)]
+    lines += [AlipayBillLine(at, f"X{n}", f"20261121{n:020d}", 100, goods="tea " * 500) for n in range(STRANGERS)]
     content = alipay_protocol.bill(at.astimezone(alipay_protocol.CHINA).date(), alipay_builders.SELLER_ID, lines)
     assert 0.8 * STATEMENT_BYTES_MAX < len(content) <= STATEMENT_BYTES_MAX
     return content

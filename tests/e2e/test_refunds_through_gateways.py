@@ -20,10 +20,10 @@ async def test_a_refund_whose_answer_never_comes_ends_once(
 
     async def scenario(provider: ProviderHarness) -> None:
         purchase = await provider.paid_purchase()
-        provider.set_habits(**trouble, untold=1.0)
+        provider.set_habits(**trouble, unsent=1.0)
         await purchase.cancel()
         await purchase.wait_for_refund_state("unknown")
-        provider.set_habits(untold=1.0)
+        provider.set_habits(unsent=1.0)
         await purchase.wait_for_refund(polling=True)
 
     async with short_timeout(0.4):
@@ -42,7 +42,7 @@ async def test_a_refund_that_is_under_way_is_done_when_a_notification_says_so(al
 async def test_a_refund_that_is_under_way_is_done_when_the_provider_says_so(all_providers: AllProviders) -> None:
     async def scenario(provider: ProviderHarness) -> None:
         purchase = await provider.paid_purchase()
-        provider.set_habits(refund_processing=1.0, refund_seconds=0.3, untold=1.0)
+        provider.set_habits(refund_processing=1.0, refund_seconds=0.3, unsent=1.0)
         await purchase.cancel()
         await purchase.wait_for_refund_state("submitted", "unknown")
         await purchase.wait_for_refund(polling=True)

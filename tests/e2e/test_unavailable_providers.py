@@ -61,7 +61,7 @@ async def test_a_certificate_that_is_not_known_is_fetched_and_believed(
         purchase = await provider.paid_purchase()
         await purchase.cancel()
         await purchase.wait_for_refund()
-        provider.set_habits(untold=1.0)
+        provider.set_habits(unsent=1.0)
         purchase = await provider.purchase()
         await purchase.pay(await purchase.start_attempt())
         await purchase.wait_for_capture("kept", polling=True)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import pytest
 
 from scripts.gateways import alipay_protocol, paypal_protocol, unionpay_protocol, wechat_protocol
-from scripts.gateways.paypal_protocol import Moved
+from scripts.gateways.paypal_protocol import SettlementLine
 from tests.handlers.harness import HandlerHarness
 from tests.handlers.statement_builders import DAY, NOON, pay_order_at, reconcile, refund_order_at
 from tests.providers import alipay_builders, paypal_builders, unionpay_builders, wechat_builders
@@ -26,7 +26,7 @@ class Books:
 
 
 def alipay(books: Books) -> bytes:
-    line = alipay_protocol.BillLine
+    line = alipay_protocol.AlipayBillLine
     return alipay_protocol.bill(
         DAY,
         alipay_builders.SELLER_ID,
@@ -38,7 +38,7 @@ def alipay(books: Books) -> bytes:
 
 
 def wechat(books: Books) -> bytes:
-    line = wechat_protocol.BillLine
+    line = wechat_protocol.WeChatBillLine
     return wechat_protocol.bill(
         DAY,
         wechat_builders.MCHID,
@@ -70,8 +70,8 @@ def paypal(books: Books) -> bytes:
         DAY,
         paypal_builders.MERCHANT,
         [
-            Moved("T0006", TRADE_NO, books.paid, books.amount, "CNY"),
-            Moved("T1107", "9X1", books.back, 300, "CNY"),
+            SettlementLine("T0006", TRADE_NO, books.paid, books.amount, "CNY"),
+            SettlementLine("T1107", "9X1", books.back, 300, "CNY"),
         ],
     )
 

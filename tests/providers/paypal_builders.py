@@ -124,7 +124,7 @@ def sent(
     body: bytes, *, key: str = "paypal", url: str = URL, webhook_id: str = WEBHOOK, at: datetime = AT, **headers: str
 ) -> Notification:
     """A notification with this body, signed as PayPal does."""
-    signer = theirs.Signer(keys.private(key), url)
+    signer = theirs.PayPalSigner(keys.private(key), url)
     made = theirs.webhook_headers(body, signer, webhook_id=webhook_id, transmission_id=TRANSMISSION, at=at)
     return Notification({**made, **{name.replace("_", "-"): value for name, value in headers.items()}}, body, AT)
 

@@ -36,12 +36,12 @@ def test_it_is_a_provider() -> None:
     assert whole.certificates(AT, "1") is None
 
 
-def checked(query: str, form: bytes = b"", keys_: Any = None) -> protocol.Asked:
+def checked(query: str, form: bytes = b"", keys_: Any = None) -> protocol.SignedRequest:
     """What Alipay understands, once it has checked the signature."""
     return protocol.check(query, form, app_id=builders.APP_ID, keys=keys_ or APPS, now=AT + timedelta(hours=2))
 
 
-def asked(request: object) -> protocol.Asked:
+def asked(request: object) -> protocol.SignedRequest:
     """The same of a request, as it leaves us: aiohttp may spell an address in another way."""
     assert isinstance(request, Request), request
     sent = URL(request.url)
@@ -137,7 +137,7 @@ def test_we_sign_with_the_first_of_our_keys() -> None:
     request = both.query(ATTEMPT, AT)
     query = request.url.partition("?")[2]
     checked(query, request.body, [keys.private("ours, next").public_key()])
-    with pytest.raises(protocol.ProtocolError):
+    with pytest.raises(protocol.AlipayProtocolError):
         checked(query, request.body)
 
 

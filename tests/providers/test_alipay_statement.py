@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scripts.gateways.alipay_protocol import BillLine, bill
+from scripts.gateways.alipay_protocol import AlipayBillLine, bill
 from tests.providers import alipay_builders as builders
 from workers.providers.port import Row, StatementError
 
@@ -14,9 +14,9 @@ ALIPAY = builders.provider()
 DAY = date(2026, 11, 22)
 NOON = datetime(2026, 11, 22, 4, tzinfo=UTC)
 LINES = [
-    BillLine(NOON, "P1", "20261", 8888),
-    BillLine(NOON, "P2", "20262", 1, goods='茶, 绿 "特价"'),
-    BillLine(NOON, "P1", "20261", 888, refund_no="R1"),
+    AlipayBillLine(NOON, "P1", "20261", 8888),
+    AlipayBillLine(NOON, "P2", "20262", 1, goods='茶, 绿 "特价"'),
+    AlipayBillLine(NOON, "P1", "20261", 888, refund_no="R1"),
 ]
 WHOLE = bill(DAY, builders.SELLER_ID, LINES)
 TEXT = WHOLE.decode("gbk")

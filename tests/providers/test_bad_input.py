@@ -21,7 +21,7 @@ from workers.providers.port import CertificateUnknown, Notification, Paid, Provi
 
 MARK = "SECRET-MARK"
 UNSIGNED, INVALID, STRANGER = "PAY_SIGNATURE_INVALID", "PAY_CALLBACK_INVALID", "PAY_MERCHANT_MISMATCH"
-UNIONPAYS_FORGER = unionpay_protocol.Signer(keys.private("mallory"), unionpay_builders.signer().certificate)
+UNIONPAYS_FORGER = unionpay_protocol.UnionPaySigner(keys.private("mallory"), unionpay_builders.signer().certificate)
 
 
 @dataclass(frozen=True)

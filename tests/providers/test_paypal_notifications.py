@@ -421,7 +421,7 @@ def test_the_checksum_is_the_one_of_paypals_documentation() -> None:
     body = (PUBLISHED / "paypal_documented_body.json").read_bytes()
     assert zlib.crc32(body) == 2771810304
     at = datetime(2015, 5, 18, 15, 45, 13, tzinfo=UTC)
-    signer = theirs.Signer(keys.private("paypal"), URL)
+    signer = theirs.PayPalSigner(keys.private("paypal"), URL)
     transmission = "dfb3be50-fd74-11e4-8bf3-77339302725b"
     headers = theirs.webhook_headers(body, signer, webhook_id="4JH86294D6297924G", transmission_id=transmission, at=at)
     documented = f"{transmission}|2015-05-18T15:45:13Z|4JH86294D6297924G|2771810304"

@@ -6,18 +6,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scripts.gateways.paypal_protocol import Moved, settlement_report
+from scripts.gateways.paypal_protocol import SettlementLine, settlement_report
 from tests.providers import paypal_builders as builders
 from tests.providers.paypal_builders import ASK, ATTEMPT, CAPTURE, MERCHANT
 from workers.providers.port import Row, StatementError
 
 DAY = date(2026, 11, 22)
 PROVIDER = builders.provider()
-PAID = Moved("T0006", CAPTURE, ATTEMPT.out_trade_no, 8888, "EUR", ATTEMPT.out_trade_no)
-RETURNED = Moved("T1107", "1JU08902781691411", ASK.refund_no, 88, "EUR", ASK.refund_no, CAPTURE)
+PAID = SettlementLine("T0006", CAPTURE, ATTEMPT.out_trade_no, 8888, "EUR", ATTEMPT.out_trade_no)
+RETURNED = SettlementLine("T1107", "1JU08902781691411", ASK.refund_no, 88, "EUR", ASK.refund_no, CAPTURE)
 OTHERS = [
-    Moved("T0400", "0AB", "", 5000, "EUR"), Moved("T1106", "0AC", "", 88, "EUR"), Moved("T1201", "0AD", "", 88, "EUR"),
-    Moved("T0113", "0AE", "", 1, "EUR"),
+    SettlementLine("T0400", "0AB", "", 5000, "EUR"),
+    SettlementLine("T1106", "0AC", "", 88, "EUR"),
+    SettlementLine("T1201", "0AD", "", 88, "EUR"),
+    SettlementLine("T0113", "0AE", "", 1, "EUR"),
 ]  # fmt: skip
 REPORT = settlement_report(DAY, MERCHANT, [PAID, *OTHERS, RETURNED])
 LINES = REPORT.removeprefix(b"\xef\xbb\xbf").split(b"\r\n")
@@ -102,13 +104,13 @@ def test_a_payment_that_was_sent_is_no_capture() -> None:
     [("", ATTEMPT.out_trade_no, ATTEMPT.out_trade_no), ("", "", CAPTURE), ("ARG0-2022:1.5", "", CAPTURE)],
 )
 def test_money_without_our_number_is_seen_under_paypals(invoice: str, custom: str, number: str) -> None:
-    moved = Moved("T0006", CAPTURE, invoice, 8888, "EUR", custom)
+    moved = SettlementLine("T0006", CAPTURE, invoice, 8888, "EUR", custom)
     (row,) = PROVIDER.statement(settlement_report(DAY, MERCHANT, [moved]), DAY)
     assert (row.number, row.trade_no) == (number, CAPTURE)
 
 
 def test_amounts_are_minor_units_of_their_currency() -> None:
-    moved = [Moved("T0006", "0A", "P1", 10_000, currency) for currency in ("USD", "JPY", "EUR")]
+    moved = [SettlementLine("T0006", "0A", "P1", 10_000, currency) for currency in ("USD", "JPY", "EUR")]
     found = PROVIDER.statement(settlement_report(DAY, MERCHANT, moved), DAY)
     assert [(row.amount, row.currency) for row in found] == [(10_000, "USD"), (10_000, "JPY"), (10_000, "EUR")]
 

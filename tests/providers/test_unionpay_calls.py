@@ -124,7 +124,7 @@ QUESTIONS: dict[str, tuple[Callable[[], object], Callable[[Mapping[str, str]], d
     ),
 }
 NOT_BELIEVED: dict[str, Callable[[dict[str, str]], Response]] = {
-    "another key": lambda fields: answer(fields, theirs.Signer(keys.private("forger"), signer().certificate)),
+    "another key": lambda fields: answer(fields, theirs.UnionPaySigner(keys.private("forger"), signer().certificate)),
     "another issuer": lambda fields: answer(fields, signer("forger", issued_by="forged")),
     "no signature": lambda fields: Response(200, {}, theirs.answer(fields)),
     "an altered field": lambda fields: Response(

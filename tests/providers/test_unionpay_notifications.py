@@ -139,14 +139,14 @@ def test_another_merchants_notification_is_not_ours() -> None:
     assert code_of(told(payment(merId="777290058167152")).body) == "PAY_MERCHANT_MISMATCH"
 
 
-def of_a_merchant() -> theirs.Signer:
+def of_a_merchant() -> theirs.UnionPaySigner:
     """Somebody with a certificate of the right issuer, who issues himself one in UnionPay's name."""
     own = builders.authority().certificate(
         keys.private("merchant").public_key(), "merchant", since=AT - timedelta(days=1), usage=ISSUING
     )
     below = replace(builders.authority(), issuer_key=keys.private("merchant"))
     forged = below.certificate(keys.private("forger").public_key(), theirs.HOLDER, since=AT - timedelta(days=1))
-    return theirs.Signer(keys.private("forger"), pem(forged) + pem(own))
+    return theirs.UnionPaySigner(keys.private("forger"), pem(forged) + pem(own))
 
 
 NOT_FOR_SIGNING = x509.KeyUsage(
@@ -161,9 +161,9 @@ NOT_FOR_SIGNING = x509.KeyUsage(
     decipher_only=False,
 )
 FORGERS = {
-    "another key than the certificate's": theirs.Signer(keys.private("forger"), signer().certificate),
+    "another key than the certificate's": theirs.UnionPaySigner(keys.private("forger"), signer().certificate),
     "another issuer": signer("forger", issued_by="forged"),
-    "another issuer of the same name": theirs.Signer(
+    "another issuer of the same name": theirs.UnionPaySigner(
         keys.private("forger"),
         pem(
             replace(builders.authority(), issuer_key=keys.private("forger")).certificate(
@@ -174,10 +174,12 @@ FORGERS = {
     "another holder": signer("forger", common_name="041@8310000000083041@中国银行股份有限公司@00016495"),
     "a holder in the wrong place": signer("forger", common_name="中国银联股份有限公司"),
     "a certificate issued by a merchant": of_a_merchant(),
-    "itself": theirs.Signer(keys.private("merchant"), keys.certificate_pem(theirs.HOLDER, 1)),
+    "itself": theirs.UnionPaySigner(keys.private("merchant"), keys.certificate_pem(theirs.HOLDER, 1)),
     "a certificate for something else": signer(usage=NOT_FOR_SIGNING),
-    "our own key": theirs.Signer(keys.private("merchant"), keys.certificate_pem("merchant", builders.SERIAL)),
-    "no certificate": theirs.Signer(keys.private("unionpay"), "-----BEGIN CERTIFICATE-----\n-----END CERTIFICATE-----"),
+    "our own key": theirs.UnionPaySigner(keys.private("merchant"), keys.certificate_pem("merchant", builders.SERIAL)),
+    "no certificate": theirs.UnionPaySigner(
+        keys.private("unionpay"), "-----BEGIN CERTIFICATE-----\n-----END CERTIFICATE-----"
+    ),
 }
 
 
@@ -211,7 +213,7 @@ def test_a_pinned_certificate_that_may_not_issue_issues_nothing() -> None:
         root_certificates=[pem(builders.authority().issuer)], intermediate_certificates=[pem(own)]
     )
     forged = shop.certificate(keys.private("forger").public_key(), theirs.HOLDER, since=AT)
-    said = careless.verify(told(payment(), theirs.Signer(keys.private("forger"), pem(forged))))
+    said = careless.verify(told(payment(), theirs.UnionPaySigner(keys.private("forger"), pem(forged))))
     assert isinstance(said, Rejected)
 
 

@@ -95,7 +95,7 @@ def test_in_a_mobile_app() -> None:
     assert ready.fields["appid"] == builders.APP_APPID
     assert ready.fields["partnerid"] == builders.MCHID
     protocol.check_client(ready.fields, MERCHANTS[OUR_SERIAL])
-    with pytest.raises(protocol.ProtocolError):
+    with pytest.raises(protocol.WeChatProtocolError):
         protocol.check_client({**ready.fields, "prepayid": "WX2"}, MERCHANTS[OUR_SERIAL])
 
 
@@ -163,7 +163,7 @@ def test_we_sign_with_the_first_of_our_keys() -> None:
     target = request.url.removeprefix("https://api.mch.weixin.qq.com")
     merchants = {"AB12": keys.private("ours, next").public_key()}
     protocol.check_request("GET", target, request.headers, b"", merchants=merchants, now=AT)
-    with pytest.raises(protocol.ProtocolError):
+    with pytest.raises(protocol.WeChatProtocolError):
         protocol.check_request("GET", target, request.headers, b"", merchants=MERCHANTS, now=AT)
 
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scripts.gateways.wechat_protocol import BILL_NAMES, BillLine, bill
+from scripts.gateways.wechat_protocol import BILL_NAMES, WeChatBillLine, bill
 from tests.providers import wechat_builders as builders
 from workers.providers.port import Row, StatementError
 
@@ -15,9 +15,9 @@ WECHAT = builders.provider()
 DAY = date(2026, 11, 22)
 NOON = datetime(2026, 11, 22, 4, tzinfo=UTC)
 LINES = [
-    BillLine(NOON, "P1", "42001", 8888),
-    BillLine(NOON, "P2", "42002", 1, goods="茶, 绿 `特价`"),
-    BillLine(NOON, "P1", "42001", 888, refund_no="R1"),
+    WeChatBillLine(NOON, "P1", "42001", 8888),
+    WeChatBillLine(NOON, "P2", "42002", 1, goods="茶, 绿 `特价`"),
+    WeChatBillLine(NOON, "P1", "42001", 888, refund_no="R1"),
 ]
 WHOLE = bill(DAY, builders.MCHID, builders.APPID, LINES)
 ROWS = [

@@ -57,12 +57,12 @@ def signer(
     since: datetime = AT - timedelta(days=30),
     days: int = 90,
     usage: KeyUsage = SIGNING,
-) -> theirs.Signer:
+) -> theirs.UnionPaySigner:
     """UnionPay, by default with the certificate it should have."""
     own = keys.private(key)
     above = authority(issued_by)
     made = above.certificate(own.public_key(), common_name, since=since, days=days, usage=usage)
-    return theirs.Signer(own, pem(made))
+    return theirs.UnionPaySigner(own, pem(made))
 
 
 def settings(**more: Any) -> UnionPaySettings:
@@ -113,7 +113,7 @@ def asked_to_refund() -> dict[str, str]:
     return checked(provider().refund(ASK, AT).body)
 
 
-def told(fields: Mapping[str, str], by: theirs.Signer | None = None) -> Notification:
+def told(fields: Mapping[str, str], by: theirs.UnionPaySigner | None = None) -> Notification:
     """A notification of these fields."""
     return notification(theirs.notification(theirs.signed(fields, by or signer())))
 
@@ -135,6 +135,6 @@ def refund(**more: str) -> dict[str, str]:
     return {**fields, **more}
 
 
-def answer(fields: Mapping[str, str], by: theirs.Signer | None = None, status: int = 200) -> Response:
+def answer(fields: Mapping[str, str], by: theirs.UnionPaySigner | None = None, status: int = 200) -> Response:
     """An answer of these fields."""
     return Response(status, {}, theirs.answer(theirs.signed(fields, by or signer())))

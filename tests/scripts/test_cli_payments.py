@@ -14,7 +14,7 @@ import pytest
 from db import cipher
 from db.pool import Pool, open_pool
 from scripts.gateways import alipay_protocol
-from scripts.gateways.alipay_protocol import BillLine
+from scripts.gateways.alipay_protocol import AlipayBillLine
 from tests.handlers.harness import HandlerHarness
 from tests.handlers.statement_builders import DAY, NOON, pay_order_at, refund_order_at
 from tests.providers import alipay_builders, keys
@@ -75,7 +75,7 @@ def books(database_url: str) -> Books:
 def statement(tmp_path: Path) -> Callable[..., str]:
     """The path of a statement with these lines."""
 
-    def write(*lines: BillLine) -> str:
+    def write(*lines: AlipayBillLine) -> str:
         path = tmp_path / "bill.csv"
         path.write_bytes(alipay_protocol.bill(DAY, alipay_builders.SELLER_ID, lines))
         return str(path)
@@ -83,8 +83,10 @@ def statement(tmp_path: Path) -> Callable[..., str]:
     return write
 
 
-def lines(books: Books) -> tuple[BillLine, BillLine]:
-    return BillLine(NOON, books.paid, "t1", 1000), BillLine(NOON, books.paid, "t1", 300, refund_no=books.back)
+def lines(books: Books) -> tuple[AlipayBillLine, AlipayBillLine]:
+    return AlipayBillLine(NOON, books.paid, "t1", 1000), AlipayBillLine(
+        NOON, books.paid, "t1", 300, refund_no=books.back
+    )
 
 
 def asked(path: str, *more: str, provider: str = "alipay", day: str = DAY_TEXT) -> tuple[str, ...]:
@@ -110,7 +112,7 @@ def test_a_statement_that_says_what_we_hold(
 def test_differences_are_a_table_and_exit_with_1(
     oms: Oms, database_url: str, books: Books, statement: Callable[..., str]
 ) -> None:
-    path = statement(BillLine(NOON, books.paid, "t1", 999), BillLine(NOON, "X9", "t9", 500))
+    path = statement(AlipayBillLine(NOON, books.paid, "t1", 999), AlipayBillLine(NOON, "X9", "t9", 500))
     said = oms(*asked(path), database_url=database_url, alipay=ALIPAY)
     assert said.code == 1
     rows = [line.split() for line in said.out.splitlines()]
@@ -128,7 +130,7 @@ def test_differences_are_a_table_and_exit_with_1(
 def test_as_json_amounts_are_minor_units_and_ids_text(
     oms: Oms, database_url: str, books: Books, statement: Callable[..., str]
 ) -> None:
-    path = statement(BillLine(NOON, books.paid, "t1", 1000))
+    path = statement(AlipayBillLine(NOON, books.paid, "t1", 1000))
     said = oms(*asked(path, "-o", "json"), database_url=database_url, alipay=ALIPAY)
     assert said.code == 1
     assert said.json == {

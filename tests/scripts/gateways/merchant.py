@@ -18,7 +18,7 @@ from scripts.gateways import alipay_account, paypal_account, unionpay_account, w
 from scripts.gateways.edge import ACKNOWLEDGEMENTS
 from scripts.gateways.gateway import Gateway
 from scripts.gateways.habits import Habits
-from scripts.gateways.running import KINDS, running
+from scripts.gateways.startup import GATEWAYS, run_gateways
 from workers.providers.calls import Caller
 from workers.providers.configuration import make
 from workers.providers.port import (
@@ -39,8 +39,8 @@ from workers.providers.port import (
 )
 
 KEYS: dict[str, Callable[[], Any]] = {
-    "alipay": alipay_account.Keys, "wechat": wechat_account.Keys, "unionpay": unionpay_account.Keys,
-    "paypal": paypal_account.Keys,
+    "alipay": alipay_account.AlipayKeys, "wechat": wechat_account.WeChatKeys, "unionpay": unionpay_account.UnionPayKeys,
+    "paypal": paypal_account.PayPalKeys,
 }  # fmt: skip
 WAIT_SECONDS = 20
 QUICK = 0.0001  # of the real schedules
@@ -220,10 +220,10 @@ async def open_merchant(name: str, *, timeout_seconds: float = 10.0, **more: Any
     about = {key: more.pop(key) for key in ("time_factor", "rotate_after") if key in more}
     runner, waiting = await _listening()
     notify_url = f"http://127.0.0.1:{runner.addresses[0][1]}/notify"
-    kind: Any = KINDS[name]
+    kind: Any = GATEWAYS[name]
     gateway = kind(notify_url, Habits(**more), keys=keys(name), **{"time_factor": QUICK} | about)
     with tempfile.TemporaryDirectory() as folder:
-        async with running([gateway], Path(folder)) as environment, aiohttp.ClientSession() as client:
+        async with run_gateways([gateway], Path(folder)) as environment, aiohttp.ClientSession() as client:
             provider = make(name, environment[f"OMS_{name.upper()}"])
             merchant = Merchant(gateway, provider, Caller(provider, timeout_seconds), client, Path(folder))
             waiting.set_result(merchant)

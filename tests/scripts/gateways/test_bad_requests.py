@@ -13,7 +13,7 @@ from scripts.gateways import ledger as ledgers
 from scripts.gateways import notifier as notifiers
 from scripts.gateways.ledger import Ledger, Payment
 from scripts.gateways.notifier import Copy, Notifier
-from scripts.gateways.running import KINDS
+from scripts.gateways.startup import GATEWAYS
 from tests.scripts.gateways.merchant import Merchant, open_merchant
 from workers.providers.port import Ready, Unknown
 
@@ -33,7 +33,7 @@ BROUGHT: list[Any] = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize("name", KINDS)
+@pytest.mark.parametrize("name", GATEWAYS)
 async def test_rubbish_is_refused_and_nothing_is_booked(name: str) -> None:
     async with open_merchant(name) as merchant:
         for place in PLACES[name]:
@@ -83,7 +83,7 @@ async def test_what_the_buyer_changed_is_not_what_we_signed(
         assert (await merchant.ledger())["captures"] == []
 
 
-@pytest.mark.parametrize("name", KINDS)
+@pytest.mark.parametrize("name", GATEWAYS)
 async def test_pages_pay_at_the_press_of_their_button(name: str) -> None:
     async with open_merchant(name) as merchant:
         attempt, ready = await merchant.open_attempt(merchant.attempt("qr" if name == "wechat" else "page"))
@@ -114,7 +114,7 @@ async def test_notifications_that_do_not_fit_are_dropped_and_counted(monkeypatch
     monkeypatch.setattr(notifiers, "WAITING_MAX", 3)
     notifier = Notifier(lambda status, body: True, [1])
     for _ in range(5):
-        notifier.tell("http://127.0.0.1:1/", lambda at: Copy({}, b""))
+        notifier.send("http://127.0.0.1:1/", lambda at: Copy({}, b""))
     assert (notifier.waiting, notifier.did["dropped"]) == (3, 2)
 
 

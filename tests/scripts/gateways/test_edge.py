@@ -16,7 +16,7 @@ from messages.payments import PaymentCallback
 from scripts.amqp_client import AmqpClient, OutgoingMessage
 from scripts.gateways import edge as edges
 from scripts.gateways.edge import ACKNOWLEDGEMENTS, Edge, Publish
-from scripts.gateways.running import KINDS
+from scripts.gateways.startup import GATEWAYS
 from tests.conftest import Broker
 from tests.scripts.gateways.merchant import keys
 
@@ -71,11 +71,11 @@ async def test_bytes_and_headers_go_on_as_they_came(body: bytes) -> None:
     assert before <= told.received_at <= before + timedelta(seconds=30)
 
 
-@pytest.mark.parametrize("name", KINDS)
+@pytest.mark.parametrize("name", GATEWAYS)
 async def test_each_provider_takes_the_acknowledgement_for_one(name: str) -> None:
     wire = Wire()
     async with opened(wire.publish) as (url, client), client.post(f"{url}/{name}", data=b"x") as answer:
-        kind: Any = KINDS[name]
+        kind: Any = GATEWAYS[name]
         assert kind(url, keys=keys(name)).acknowledged(answer.status, await answer.read())
         assert answer.status == ACKNOWLEDGEMENTS[name][0]
     assert len(wire.letters) == 1
@@ -86,9 +86,9 @@ async def test_what_is_not_confirmed_is_not_acknowledged(monkeypatch: pytest.Mon
     wire = Wire()
     wire.away = True
     async with opened(wire.publish) as (url, client):
-        for name in KINDS:
+        for name in GATEWAYS:
             async with client.post(f"{url}/{name}", data=b"x") as answer:
-                kind: Any = KINDS[name]
+                kind: Any = GATEWAYS[name]
                 assert not kind(url, keys=keys(name)).acknowledged(answer.status, await answer.read())
     assert wire.letters == []
 

@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 
 from scripts.gateways.habits import PROBABILITIES, Habits
-from scripts.gateways.running import KINDS
+from scripts.gateways.startup import GATEWAYS
 from tests.scripts.gateways.merchant import Merchant, open_merchant
 from workers.providers.port import Approved, CertificateUnknown, Paid, Ready, Refunded, Rejected, Unknown
 
-QUIET = {"untold": 1.0}
+QUIET = {"unsent": 1.0}
 CLOSING = [("wechat", "qr"), ("alipay", "page")]
 
 
@@ -27,7 +27,7 @@ async def bought(merchant: Merchant, scene: str | None = None) -> tuple[Any, dic
     return attempt, await merchant.pay(ready)
 
 
-@pytest.mark.parametrize("name", KINDS)
+@pytest.mark.parametrize("name", GATEWAYS)
 @pytest.mark.parametrize("habit", ["reserialised", "forged"])
 async def test_a_copy_that_is_not_genuine_is_refused_and_the_genuine_one_follows(name: str, habit: str) -> None:
     async with open_merchant(name, **{habit: 1.0}) as merchant:
@@ -40,7 +40,7 @@ async def test_a_copy_that_is_not_genuine_is_refused_and_the_genuine_one_follows
         assert (await merchant.ledger())["habits"][habit] == 1
 
 
-@pytest.mark.parametrize("name", KINDS)
+@pytest.mark.parametrize("name", GATEWAYS)
 async def test_a_notification_comes_twice_within_a_second(name: str) -> None:
     async with open_merchant(name, doubled=1.0) as merchant:
         started = datetime.now(UTC)
@@ -54,7 +54,7 @@ async def test_a_notification_comes_twice_within_a_second(name: str) -> None:
         assert len({body for body, _ in shown(merchant)}) == 1
 
 
-@pytest.mark.parametrize("name", KINDS)
+@pytest.mark.parametrize("name", GATEWAYS)
 async def test_a_notification_comes_late_and_until_then_only_a_query_knows(name: str) -> None:
     async with open_merchant(name, late=1.0, late_seconds=0.3) as merchant:
         attempt, _ = await bought(merchant)
@@ -64,7 +64,7 @@ async def test_a_notification_comes_late_and_until_then_only_a_query_knows(name:
         assert isinstance((await merchant.verified(1))[0], Paid | Approved)
 
 
-@pytest.mark.parametrize("name", KINDS)
+@pytest.mark.parametrize("name", GATEWAYS)
 async def test_what_is_never_told_is_known_to_who_asks(name: str) -> None:
     async with open_merchant(name, **QUIET) as merchant:
         await merchant.paid()
@@ -72,26 +72,26 @@ async def test_what_is_never_told_is_known_to_who_asks(name: str) -> None:
         assert (await merchant.ledger())["notifications"].get("sent", 0) == 0
 
 
-@pytest.mark.parametrize("name", KINDS)
+@pytest.mark.parametrize("name", GATEWAYS)
 async def test_a_wrong_amount_is_told_asked_booked_and_given_back_as_such(name: str) -> None:
     async with open_merchant(name, wrong_amount=1.0) as merchant:
         attempt, paid = await merchant.paid()
         assert paid.amount != attempt.amount
         [book] = (await merchant.ledger())["captures"]
-        assert (book["asked"], book["amount"]) == (attempt.amount, paid.amount)
+        assert (book["requested"], book["amount"]) == (attempt.amount, paid.amount)
         told = [said for said in await merchant.verified(1) if isinstance(said, Paid)]
         assert {said.amount for said in told} <= {paid.amount}
         assert isinstance(await merchant.refund(merchant.refund_ask(attempt, paid, paid.amount)), Refunded)
         assert (await merchant.ledger())["refunded"] == {merchant.currency: paid.amount}
 
 
-@pytest.mark.parametrize("name", KINDS)
+@pytest.mark.parametrize("name", GATEWAYS)
 async def test_an_answer_that_comes_too_late_leaves_it_open_and_the_refund_is_done_once(name: str) -> None:
     async with open_merchant(name, timeout_seconds=0.2) as merchant:
         await unanswered(merchant, Habits(slow=1.0, slow_seconds=0.5))
 
 
-@pytest.mark.parametrize("name", KINDS)
+@pytest.mark.parametrize("name", GATEWAYS)
 async def test_a_lost_answer_leaves_it_open_and_the_refund_is_done_once(name: str) -> None:
     async with open_merchant(name) as merchant:
         await unanswered(merchant, Habits(lost=1.0))
@@ -111,7 +111,7 @@ async def unanswered(merchant: Merchant, habits: Habits) -> None:
     assert (await merchant.ledger())["refunded"] == {merchant.currency: 888}
 
 
-@pytest.mark.parametrize("name", KINDS)
+@pytest.mark.parametrize("name", GATEWAYS)
 async def test_a_500_is_nothing_done(name: str) -> None:
     async with open_merchant(name) as merchant:
         attempt, paid = await merchant.paid()
@@ -124,7 +124,7 @@ async def test_a_500_is_nothing_done(name: str) -> None:
         assert isinstance(await merchant.refund(ask), Refunded)
 
 
-@pytest.mark.parametrize("name", KINDS)
+@pytest.mark.parametrize("name", GATEWAYS)
 async def test_a_refund_is_under_way_before_it_is_done_and_told(name: str) -> None:
     async with open_merchant(name, **QUIET) as merchant:
         attempt, paid = await merchant.paid()
@@ -169,7 +169,7 @@ ANSWERS: dict[str, list[tuple[int, str | None]]] = {
 """What a merchant answers with: the last one only is an acknowledgement."""
 
 
-@pytest.mark.parametrize("name", KINDS)
+@pytest.mark.parametrize("name", GATEWAYS)
 async def test_a_notification_is_sent_again_until_it_is_acknowledged_in_the_providers_words(name: str) -> None:
     async with open_merchant(name) as merchant:
         merchant.answers = list(ANSWERS[name])
@@ -180,7 +180,7 @@ async def test_a_notification_is_sent_again_until_it_is_acknowledged_in_the_prov
         assert len(merchant.notifications) == len(ANSWERS[name])
 
 
-@pytest.mark.parametrize("name", KINDS)
+@pytest.mark.parametrize("name", GATEWAYS)
 async def test_a_notification_is_given_up_at_the_end_of_the_schedule(name: str) -> None:
     async with open_merchant(name, time_factor=0.0) as merchant:
         copies = len(merchant.gateway.schedule_seconds) + 1
@@ -197,7 +197,7 @@ async def settled(merchant: Merchant, **told: int) -> None:
     assert merchant.gateway.notifier.waiting == 0
 
 
-@pytest.mark.parametrize("name", KINDS)
+@pytest.mark.parametrize("name", GATEWAYS)
 async def test_after_the_rotation_notifications_are_signed_with_the_second_key(name: str) -> None:
     async with open_merchant(name, rotate_after=1) as merchant:
         await bought(merchant)
@@ -217,7 +217,7 @@ async def test_after_the_rotation_notifications_are_signed_with_the_second_key(n
 
 
 async def test_everything_at_once_stays_countable() -> None:
-    habits = {name: 0.3 for name in PROBABILITIES if name not in ("slow", "untold")}
+    habits = {name: 0.3 for name in PROBABILITIES if name not in ("slow", "unsent")}
     async with open_merchant("wechat", **habits, late_seconds=0.05) as merchant:
         paid = 0
         for _ in range(30):

@@ -5,7 +5,7 @@ from importlib import import_module
 
 import pytest
 
-from scripts.gateways.running import KINDS
+from scripts.gateways.startup import GATEWAYS
 from tests.house.sources import ROOT, tree
 
 FILES = sorted(f"scripts/gateways/{path.name}" for path in (ROOT / "scripts" / "gateways").glob("*.py"))
@@ -22,6 +22,6 @@ def test_no_gateway_imports_the_product(name: str) -> None:
     assert [module for module in modules if module.split(".")[0] in ("workers", "messages", "outbox", "db")] == []
 
 
-@pytest.mark.parametrize("name", KINDS)
+@pytest.mark.parametrize("name", GATEWAYS)
 def test_both_sides_know_the_same_schedule(name: str) -> None:
-    assert KINDS[name].schedule_seconds == import_module(f"workers.providers.{name}").RETRY_SCHEDULE_SECONDS
+    assert GATEWAYS[name].schedule_seconds == import_module(f"workers.providers.{name}").RETRY_SCHEDULE_SECONDS

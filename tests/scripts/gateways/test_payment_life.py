@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from scripts.gateways.running import KINDS
+from scripts.gateways.startup import GATEWAYS
 from tests.scripts.gateways import impostor
 from tests.scripts.gateways.merchant import Merchant, open_merchant
 from workers.providers.port import Approved, Paid, Ready, Refunded, Refused, Unknown
@@ -21,7 +21,7 @@ CLOSING = [("wechat", "qr"), ("alipay", "page")]
 
 
 def test_every_provider_has_a_gateway_and_every_scene_is_lived() -> None:
-    assert {name for name, _ in SCENES} == set(KINDS)
+    assert {name for name, _ in SCENES} == set(GATEWAYS)
 
 
 async def taken(merchant: Merchant, scene: str, amount: int) -> tuple[Any, Paid]:
@@ -104,7 +104,7 @@ async def look(merchant: Merchant, ready: Ready) -> None:
             assert "/buyer/pay" in await page.text()
 
 
-@pytest.mark.parametrize("name", KINDS)
+@pytest.mark.parametrize("name", GATEWAYS)
 async def test_nobody_pays_twice_or_what_is_not_known(name: str) -> None:
     async with open_merchant(name) as merchant:
         attempt, ready = await merchant.open_attempt(merchant.attempt())
@@ -126,7 +126,7 @@ async def test_nobody_pays_what_has_expired(name: str) -> None:
         assert (await merchant.ledger())["captures"] == []
 
 
-@pytest.mark.parametrize("name", KINDS)
+@pytest.mark.parametrize("name", GATEWAYS)
 async def test_what_is_not_signed_with_our_key_is_not_believed(name: str) -> None:
     async with open_merchant(name) as merchant:
         attempt, paid = await merchant.paid()

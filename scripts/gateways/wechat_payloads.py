@@ -1,4 +1,4 @@
-"""What WeChat Pay says of a payment and of a refund, out of the ledger."""
+"""The data that WeChat Pay sends about payments and refunds, built from the ledger."""
 
 from datetime import datetime
 from typing import Any
@@ -9,7 +9,7 @@ from scripts.gateways.wechat_account import APPID, MCHID
 
 
 def transaction(payment: Payment, state: str, now: datetime) -> dict[str, Any]:
-    """As a query and a notification say it."""
+    """Return the transaction for a query or a notification."""
     return protocol.transaction(
         mchid=MCHID,
         appid=APPID,
@@ -35,10 +35,10 @@ def _about(refund: Refund, done: bool) -> dict[str, Any]:
 
 
 def refund_answer(refund: Refund, now: datetime) -> dict[str, Any]:
-    """As the refund's own call and a question about it are answered."""
+    """Return the refund for the response of its request or query."""
     return protocol.refund_answer(**_about(refund, refund.done(now)))
 
 
 def refund_notification(refund: Refund) -> dict[str, Any]:
-    """As a notification says it, once it is done."""
+    """Return the refund for the notification that it is done."""
     return protocol.refund_notification(mchid=MCHID, **_about(refund, done=True))

@@ -1,4 +1,4 @@
-"""What Alipay says of a payment, out of the ledger."""
+"""The data that Alipay sends about a payment, built from the ledger."""
 
 from datetime import datetime
 
@@ -7,8 +7,10 @@ from scripts.gateways.alipay_account import APP_ID, SELLER_ID
 from scripts.gateways.ledger import Payment
 
 
-def told(payment: Payment, at: datetime, notify_id: str, status: str = "TRADE_SUCCESS") -> dict[str, str]:
-    """The fields of a notification that is sent now."""
+def notification_fields(
+    payment: Payment, at: datetime, notify_id: str, status: str = "TRADE_SUCCESS"
+) -> dict[str, str]:
+    """Return the fields of a notification that is sent now."""
     fields = protocol.trade_notification(
         app_id=APP_ID,
         seller_id=SELLER_ID,
@@ -18,25 +20,25 @@ def told(payment: Payment, at: datetime, notify_id: str, status: str = "TRADE_SU
         at=payment.paid_at or at,
         notify_id=notify_id,
         status=status,
-        subject=payment.asked["subject"],
+        subject=payment.request["subject"],
     )
     return {**fields, "notify_time": protocol.moment(at)}
 
 
 def status(payment: Payment, now: datetime) -> str:
-    """As a query says it. What was given back whole is closed."""
+    """Return the trade_status that a query reports. A trade that was refunded completely is closed."""
     if payment.paid_at is not None:
-        return "TRADE_CLOSED" if back(payment, now) == payment.captured else "TRADE_SUCCESS"
+        return "TRADE_CLOSED" if refunded(payment, now) == payment.captured else "TRADE_SUCCESS"
     return "TRADE_CLOSED" if payment.state == "closed" or payment.expired(now) else "WAIT_BUYER_PAY"
 
 
-def back(payment: Payment, now: datetime) -> int:
-    """What the buyer has back by now."""
+def refunded(payment: Payment, now: datetime) -> int:
+    """Return how much the buyer has back by now, in fen."""
     return sum(refund.amount for refund in payment.refunds if refund.done(now))
 
 
 def fen(yuan: str) -> int:
-    """ "1.23" -> 123. Raises ValueError."""
+    """Parse an amount: "1.23" -> 123. Raises ValueError."""
     whole, point, part = yuan.partition(".")
     if not (whole.isdigit() and (part.isdigit() and len(part) <= 2 if point else True)):
         raise ValueError("no amount in yuan")

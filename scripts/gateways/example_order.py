@@ -1,4 +1,4 @@
-"""`python -m scripts.gateways.by_hand`: an order that awaits payment, for a buyer who pays with curl (README.md)."""
+"""`python -m scripts.gateways.example_order` makes an order for a buyer who pays by hand with curl (README.md)."""
 
 import asyncio
 import json
@@ -17,37 +17,40 @@ PRICE, ANSWER_SECONDS = 500, 60.0
 
 
 class RefusedError(Exception):
-    """The shop said no. The message is its answer."""
+    """The order system rejected a command. The message is its event."""
 
 
 async def start(url: str, prefix: str, provider: str, scene: str | None = None, user: str = "ada") -> dict[str, Any]:
-    """Offer a product, order two of it, start its payment: payment.started. Raises RefusedError, TimeoutError."""
+    """Put a product on sale, order two of it, start the payment; returns payment.started.
+
+    Raises RefusedError, TimeoutError.
+    """
     connection = await aio_pika.connect(url)
     async with connection:
-        wire = await connection.channel()
-        queue = await wire.declare_queue(exclusive=True)
+        channel = await connection.channel()
+        queue = await channel.declare_queue(exclusive=True)
         answers = asyncio.Queue[AbstractIncomingMessage]()
         await queue.consume(answers.put, no_ack=True)
-        exchange = await wire.get_exchange(f"{prefix}.commands", ensure=False)
+        exchange = await channel.get_exchange(f"{prefix}.commands", ensure=False)
 
-        async def say(type_: str, body: Mapping[str, Any]) -> dict[str, Any]:
+        async def send(type_: str, body: Mapping[str, Any]) -> dict[str, Any]:
             await exchange.publish(_message(type_, body, queue.name), type_)
             async with asyncio.timeout(ANSWER_SECONDS):
-                return _told(type_, await answers.get())
+                return _outcome(type_, await answers.get())
 
         currency, sku = "USD" if provider == "paypal" else "CNY", f"tea-{uuid.uuid4().hex[:8]}"
-        told: dict[str, Any] = {}
+        outcome: dict[str, Any] = {}
         for type_, body in _commands(sku, currency, user):
-            told = await say(type_, body)
-        return await say(
+            outcome = await send(type_, body)
+        return await send(
             "payment.start",
             {
                 "request_id": uuid.uuid4().hex,
                 "actor": _actor(user),
-                "order_id": told["order_id"],
+                "order_id": outcome["order_id"],
                 "provider": provider,
                 "scene": scene or SCENES[provider],
-                "amount": told["amounts"]["payable"],
+                "amount": outcome["amounts"]["payable"],
                 "currency": currency,
                 "client_ip": "203.0.113.7",
                 "payer": "oUpF8uMuAJO_M2pxb1Q9zNjWeS6o",
@@ -103,25 +106,25 @@ def _message(type_: str, body: Mapping[str, Any], reply_to: str) -> aio_pika.Mes
     )
 
 
-def _told(type_: str, answer: AbstractIncomingMessage) -> dict[str, Any]:
-    """What a command came to."""
+def _outcome(type_: str, answer: AbstractIncomingMessage) -> dict[str, Any]:
+    """Return the body of the outcome. Raises RefusedError if the command was rejected."""
     if answer.type in ("command.rejected.v1", "order.rejected.v1"):
         raise RefusedError(f"{type_}: {answer.body.decode()}")
-    told: dict[str, Any] = json.loads(answer.body)
-    return told
+    outcome: dict[str, Any] = json.loads(answer.body)
+    return outcome
 
 
 def main(
     provider: Annotated[str, typer.Argument(help=", ".join(SCENES))],
-    scene: Annotated[str | None, typer.Option(help="qr, page, wap, app, jsapi, h5: as the provider has it.")] = None,
-    user: Annotated[str, typer.Option(help="The buyer; a shop may take a few orders of one in five minutes.")] = "ada",
+    scene: Annotated[str | None, typer.Option(help="A scene of the provider: qr, page, wap, app, jsapi, h5.")] = None,
+    user: Annotated[str, typer.Option(help="The buyer. A shop may limit the orders of one buyer.")] = "ada",
 ) -> None:
-    """Make an order that awaits payment at a provider; print payment.started, with which its buyer pays.
+    """Make an order that awaits payment; print the payment.started with which its buyer pays.
 
-    It says what upstream systems say, as the user of OMS_AMQP_URL.
+    The command sends what upstream systems send, as the user of OMS_AMQP_URL.
     """
     if provider not in SCENES:
-        raise typer.BadParameter(f"there are {', '.join(SCENES)}", param_hint="PROVIDER")
+        raise typer.BadParameter(f"the providers are {', '.join(SCENES)}", param_hint="PROVIDER")
     url = os.environ.get("OMS_AMQP_URL")
     if url is None:
         raise typer.BadParameter("set OMS_AMQP_URL", param_hint="OMS_AMQP_URL")

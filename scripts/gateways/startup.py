@@ -1,4 +1,4 @@
-"""Starting gateways, and telling workers how to use them: files that only their owner can read."""
+"""Starts gateways and writes the configuration files with which workers use them; only their owner can read these."""
 
 import json
 from collections.abc import AsyncIterator, Iterable, Mapping
@@ -11,25 +11,28 @@ from scripts.gateways.paypal import PayPalGateway
 from scripts.gateways.unionpay import UnionPayGateway
 from scripts.gateways.wechat import WeChatGateway
 
-KINDS: Mapping[str, type[Gateway]] = {
+GATEWAYS: Mapping[str, type[Gateway]] = {
     kind.name: kind for kind in (AlipayGateway, WeChatGateway, UnionPayGateway, PayPalGateway)
 }
 
 
 @asynccontextmanager
-async def running(gateways: Iterable[Gateway], folder: Path) -> AsyncIterator[dict[str, str]]:
-    """Run them until the block ends; the environment for workers. `folder` gets keys and configurations."""
+async def run_gateways(gateways: Iterable[Gateway], folder: Path) -> AsyncIterator[dict[str, str]]:
+    """Run the gateways until the block ends; yields the environment for workers.
+
+    `folder` gets keys and configurations.
+    """
     environment = {}
     async with AsyncExitStack() as stack:
         for gateway in gateways:
             stack.push_async_callback(gateway.close)
             await gateway.start()
-            environment[f"OMS_{gateway.name.upper()}"] = configured(gateway, folder)
+            environment[f"OMS_{gateway.name.upper()}"] = write_configuration(gateway, folder)
         yield environment
 
 
-def configured(gateway: Gateway, folder: Path) -> str:
-    """Write what a merchant is configured with; the value of its variable."""
+def write_configuration(gateway: Gateway, folder: Path) -> str:
+    """Write the merchant's configuration of a gateway; return the value of its variable."""
 
     def keep(name: str, content: str) -> str:
         return f"file:{write(folder, f'{gateway.name}_{name}', content).name}"
@@ -39,7 +42,7 @@ def configured(gateway: Gateway, folder: Path) -> str:
 
 
 def write(folder: Path, name: str, content: str) -> Path:
-    """A file that only its owner can read, in place of what was there."""
+    """Write a file that only its owner can read; replace an older one."""
     path = folder / name
     path.unlink(missing_ok=True)
     path.touch(mode=0o600)
