@@ -2,26 +2,25 @@
 
     payment.start for an order that             then
     ------------------------------------------  --------------------------------------------------------------------
-    awaits payment, in time, the right amount   an attempt is open: payment.started with what the client needs; where
-                                                the provider must be asked first, as soon as it has answered
-    the same, once more                         one more attempt; the provider is asked to close the ones before
+    awaits payment, in time, the right amount   an attempt is open: payment.started with what the buyer's client needs
+    the same, where the provider opens it       provider.start; its answer brings payment.started (provider_calls)
+    the same, once more                         one more attempt; provider.close for the attempts before
     is paid, ended, expired; another amount     command.rejected: PAY_ALREADY_PAID, ORDER_STATE_INVALID, PAY_EXPIRED,
                                                 PAY_AMOUNT_MISMATCH
-    by a provider, scene or currency unknown     command.rejected: PAY_METHOD_INVALID, PAY_PARAM_INVALID
+    by a provider, scene or currency unknown    command.rejected: PAY_METHOD_INVALID, PAY_PARAM_INVALID
 
-With `intent_id`, merged orders are paid together. What a buyer pays at an attempt that was closed too late is a second
-capture, and goes back.
+With `intent_id`, merged orders are paid together. If a buyer pays at an attempt before it is closed, the money is a
+second capture and is refunded.
 """
 
 import asyncio
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TypeAlias
 
 import outbox
 from db.pool import Transaction
-from messages.base import Event
 from messages.envelope import Envelope
 from messages.payments import PaymentStart
 from messages.providers import ProviderStart
@@ -31,7 +30,7 @@ from workers.domain.order import Order
 from workers.domain.payment_rules import unfit, unpayable, unpriced
 from workers.domain.refusal import Refusal
 from workers.providers import configured
-from workers.providers.port import Ready, Refused, Request
+from workers.providers.port import Provider, Ready, Refused, Request
 from workers.runtime.batch import Batch
 from workers.runtime.route import Route
 from workers.services import attempts, authorization, commands
@@ -40,22 +39,21 @@ from workers.store import ids, orders, payments, timers
 from workers.store.attempts import Attempt
 
 Item: TypeAlias = Envelope[PaymentStart]
-BATCH_MAX_ITEMS = 50  # each takes a signature of about a millisecond
-
-
-@dataclass
-class Desk:
-    """What the decisions of one batch read, and the attempts they open."""
-
-    book: Book[Item]
-    merged: Mapping[int, payments.Merged]
-    ids: Iterator[int]
-    opened: list[tuple[Item, Attempt]] = field(default_factory=list)
+BATCH_MAX_ITEMS = 50  # each needs a signature, which takes about a millisecond
 
 
 @dataclass(frozen=True)
-class Wanted:
-    """What is to be paid, and until when: merged orders until the first of them ends."""
+class StartContext:
+    """What the decisions of one batch read. `merged` is intent id -> the orders that it pays together."""
+
+    book: Book[Item]
+    merged: Mapping[int, payments.Merged]
+    providers: Mapping[str, Provider]
+
+
+@dataclass(frozen=True)
+class AmountDue:
+    """What is to be paid, in minor units, and until when: merged orders until the first of them expires."""
 
     order: Order
     intent_id: int
@@ -63,20 +61,19 @@ class Wanted:
     expire_at: datetime
 
 
-def decide(item: Item, desk: Desk, now: datetime) -> Wanted | Refusal:
+def decide(body: PaymentStart, context: StartContext, now: datetime) -> AmountDue | Refusal:
     """What is to be paid, or why not. No I/O."""
-    body = item.body
-    order = desk.book.get(body.order_id)
+    order = context.book.get(body.order_id)
     refusal = authorization.denied(body.actor, body.order_id, order)
     if refusal is not None or order is None:
         return refusal or authorization.not_found(body.order_id)
-    intent = desk.merged.get(body.intent_id or 0)
+    intent = context.merged.get(body.intent_id or 0)
     pays = order.id in intent.shares if intent else body.intent_id in (None, order.intent_id)
     if not pays:
         return Refusal(Code.PAY_PARAM_INVALID, "this intent does not pay this order", {"field": "intent_id"})
-    paid = [desk.book[key] for key in sorted(intent.shares)] if intent else [order]
+    paid = [context.book[key] for key in sorted(intent.shares)] if intent else [order]
     due = intent.amount if intent else order.payable_amount
-    provider = configured().get(body.provider)
+    provider = context.providers.get(body.provider)
     scenes, currencies = (provider.scenes, provider.currencies) if provider else ((), ())
     refusal = (
         unfit(body.provider, body.scene, body.currency, scenes, currencies)
@@ -87,93 +84,106 @@ def decide(item: Item, desk: Desk, now: datetime) -> Wanted | Refusal:
         return refusal
     intent_id = intent.id if intent else order.intent_id
     assert intent_id is not None, "an order that awaits payment has its intent"
-    return Wanted(order, intent_id, due, min(one.expire_at for one in paid))
+    return AmountDue(order, intent_id, due, min(one.expire_at for one in paid))
 
 
 async def start_payments(tx: Transaction, batch: Batch[PaymentStart]) -> None:
-    """Lock every order once, open an attempt for each, write each table once. Nobody outside is asked here."""
+    """Lock every order once, open an attempt for each command, write each table once. No provider is called here."""
     claims = await commands.claim(tx, batch)
-    merged = await payments.merged(tx, [item.body.intent_id for item in claims.fresh])
-    named = {item.body.order_id for item in claims.fresh} | {key for one in merged.values() for key in one.shares}
-    book = Book[Item](await orders.lock(tx, named))
-    desk = Desk(book, merged, iter(await ids.take(tx, [item.body.actor.id for item in claims.fresh])))
+    context = await read(tx, claims.fresh)
+    new_ids = iter(await ids.take(tx, [item.body.actor.id for item in claims.fresh]))
     outcomes: commands.Outcomes = {}
+    opened: list[tuple[Item, Attempt]] = []
 
     for item in claims.fresh:
-        match decide(item, desk, batch.now):
+        match decide(item.body, context, batch.now):
             case Refusal() as refusal:
                 outcomes[commands.key_of(item.body)] = commands.rejected(item, refusal), item
-            case wanted:
-                desk.opened.append((item, attempt(item, wanted, next(desk.ids), batch.now)))
+            case AmountDue() as due:
+                opened.append((item, new_attempt(item.body, due, next(new_ids), batch.now)))
 
-    before = await attempt_rows.live(tx, {one.intent_id for _, one in desk.opened})
-    answers = await asyncio.to_thread(signed, desk.opened, batch.now)
-    asked: list[outbox.Announcement] = []
-    written: list[Attempt] = []
-    for (item, one), answer in zip(desk.opened, answers, strict=True):
-        match answer:
+    before = await attempt_rows.live(tx, {attempt.intent_id for _, attempt in opened})
+    signed = await asyncio.to_thread(sign, opened, context.providers, batch.now)
+    written: list[tuple[Item, Attempt]] = []
+    calls: list[outbox.Announcement] = []
+    for (item, attempt), request in zip(opened, signed, strict=True):
+        match request:
             case Ready():
-                written.append(replace(one, state="requested", reference=answer.reference))
-                outcomes[commands.key_of(item.body)] = attempts.started(one, answer), item
+                written.append((item, replace(attempt, state="requested", reference=request.reference)))
+                outcomes[commands.key_of(item.body)] = attempts.started(attempt, request), item
             case Refused():
-                refusal = Refusal(Code.PAY_PARAM_INVALID, answer.message, {"provider_code": answer.code})
+                refusal = Refusal(Code.PAY_PARAM_INVALID, request.message, {"provider_code": request.code})
                 outcomes[commands.key_of(item.body)] = commands.rejected(item, refusal), item
             case Request():
-                written.append(one)
-                asked.append(attempts.provider_call(ProviderStart(attempt_id=one.id), one.provider, because=item))
+                written.append((item, attempt))
+                calls.append(
+                    attempts.provider_call(ProviderStart(attempt_id=attempt.id), attempt.provider, because=item)
+                )
 
-    await attempt_rows.open_all(tx, written, batch.now)
-    closings = superseded([live.attempt for live in before], written, desk.opened)
+    closings = superseded([live.attempt for live in before], written)
+    await attempt_rows.open_all(tx, [attempt for _, attempt in written], batch.now)
     await attempt_rows.save(tx, [attempts.closing_change(closing.attempt) for closing in closings])
-    first = [(one.id, attempts.poll_at(one, batch.now)) for one in written]
-    await timers.start(tx, [timers.Timer(timers.TimerKind.ATTEMPT, attempt_id, at) for attempt_id, at in first])
+    polls = [
+        timers.Timer(timers.TimerKind.ATTEMPT, attempt.id, attempts.poll_at(attempt, batch.now))
+        for _, attempt in written
+    ]
+    await timers.start(tx, polls)
     replies = await commands.conclude(tx, outcomes)
-    news: list[tuple[Event, Item]] = [(event, item) for event, item in outcomes.values()]
-    told = [outbox.event(event, because=item) for event, item in news]
-    await outbox.append(tx, [*told, *asked, *attempts.close_calls(closings), *replies, *claims.answers])
+    events = [outbox.event(event, because=item) for event, item in outcomes.values()]
+    await outbox.append(tx, [*events, *calls, *attempts.close_calls(closings), *replies, *claims.answers])
 
 
-def attempt(item: Item, wanted: Wanted, attempt_id: int, now: datetime) -> Attempt:
-    """What the provider is asked to collect; not asked yet."""
-    body = item.body
+async def read(tx: Transaction, items: Sequence[Item]) -> StartContext:
+    """Lock the orders that are to be paid, alone or together."""
+    merged = await payments.merged(tx, [item.body.intent_id for item in items])
+    named = {item.body.order_id for item in items} | {key for intent in merged.values() for key in intent.shares}
+    return StartContext(Book[Item](await orders.lock(tx, named)), merged, configured())
+
+
+def new_attempt(body: PaymentStart, due: AmountDue, attempt_id: int, now: datetime) -> Attempt:
+    """The attempt that the command opens, before its provider has been asked for anything."""
     return Attempt(
         id=attempt_id,
         out_trade_no=attempts.number(attempt_id),
-        intent_id=wanted.intent_id,
-        order_id=wanted.order.id,
+        intent_id=due.intent_id,
+        order_id=due.order.id,
         provider=body.provider,
         scene=body.scene,
-        amount=wanted.amount,
-        currency=wanted.order.currency,
+        amount=due.amount,
+        currency=due.order.currency,
         state="created",
         reference=None,
         trade_no=None,
         command=commands.key_of(body),
         started_at=now,
-        expire_at=wanted.expire_at,
+        expire_at=due.expire_at,
         details={"return_url": body.return_url, "client_ip": body.client_ip, "payer": body.payer},
     )
 
 
-def signed(opened: Sequence[tuple[Item, Attempt]], now: datetime) -> list[Ready | Request | Refused]:
-    """What each provider says to each attempt: signatures, no calls. Runs beside the event loop."""
-    return [configured()[one.provider].start(attempts.to_collect(one), now) for _, one in opened]
+def sign(
+    opened: Sequence[tuple[Item, Attempt]], providers: Mapping[str, Provider], now: datetime
+) -> list[Ready | Request | Refused]:
+    """What the buyer's client needs for each attempt, or the call that its provider needs first.
 
-
-def superseded(
-    before: Sequence[Attempt], written: Sequence[Attempt], opened: Sequence[tuple[Item, Attempt]]
-) -> list[attempts.Closing]:
-    """Attempts that another one of the same intent has replaced: those before, and all but the last of this batch.
-
-    The payment.start of the one that stays is what closes the others.
+    This computes signatures, about a millisecond each, and makes no calls. A thread runs it beside the event loop.
     """
-    newest = {one.intent_id: one.id for one in written}
-    starts = {one.id: item for item, one in opened}
-    return [
-        attempts.Closing(one, starts[newest[one.intent_id]])
-        for one in (*before, *written)
-        if one.intent_id in newest and one.id != newest[one.intent_id]
-    ]
+    return [providers[attempt.provider].start(attempts.to_collect(attempt), now) for _, attempt in opened]
+
+
+def superseded(before: Sequence[Attempt], written: Sequence[tuple[Item, Attempt]]) -> list[attempts.Closing]:
+    """Attempts that a newer one of the same intent replaces: those before, and all but the last of this batch.
+
+    The payment.start of the newest attempt is what closes the others of its intent.
+    """
+    newest = {attempt.intent_id: (item, attempt.id) for item, attempt in written}
+    closings: list[attempts.Closing] = []
+    for attempt in (*before, *(attempt for _, attempt in written)):
+        if attempt.intent_id in newest:
+            item, newest_id = newest[attempt.intent_id]
+            if attempt.id != newest_id:
+                closings.append(attempts.Closing(attempt, because=item))
+    return closings
 
 
 ROUTE = Route(queue="payment-requests", handler=start_payments, batch_max_items=BATCH_MAX_ITEMS)
