@@ -1,65 +1,43 @@
-"""What payment.start says to the providers of the attempts that it replaces."""
-
-from collections.abc import Iterator
-from typing import Any
+"""The provider.close messages of the attempts that a payment.start replaces, and the message that each one names."""
 
 import orjson
 import pytest
 
-from messages.payments import PaymentStart
-from tests.handlers.harness import Floor, user
-from tests.handlers.test_payment_attempts import MERCHANT
-from workers import providers
-from workers.providers.alipay import Alipay, AlipaySettings
+from tests.handlers.alipay_payments import start
+from tests.handlers.harness import HandlerHarness
+
+pytestmark = pytest.mark.usefixtures("speaking")
 
 
-@pytest.fixture(autouse=True)
-def alipay() -> Iterator[None]:
-    providers.configure({"alipay": Alipay(AlipaySettings.model_validate(MERCHANT))})
-    yield
-    providers.configure({})
-
-
-def start(order_id: int, request_id: str) -> PaymentStart:
-    return PaymentStart(
-        request_id=request_id,
-        actor=user(),
-        order_id=order_id,
-        provider="alipay",
-        scene="page",
-        amount=1000,
-        currency="CNY",
-    )
-
-
-async def closes(floor: Floor) -> dict[int, tuple[str, str]]:
+async def closes(harness: HandlerHarness) -> dict[int, tuple[str, str]]:
     """Attempt id -> (correlation id, causation id) of each provider.close that waits in the outbox."""
-    rows = await floor.pool.fetch("SELECT * FROM outbox WHERE type = 'provider.close.v1'")
-    return {
-        int(orjson.loads(row["body"])["attempt_id"]): (
-            row["correlation_id"],
-            orjson.loads(row["headers"])["causation-id"],
-        )
-        for row in rows
-    }
+    found: dict[int, tuple[str, str]] = {}
+    for row in await harness.pool.fetch("SELECT * FROM outbox WHERE type = 'provider.close.v1'"):
+        body, headers = orjson.loads(row["body"]), orjson.loads(row["headers"])
+        found[int(body["attempt_id"])] = row["correlation_id"], headers["causation-id"]
+    return found
 
 
-async def test_each_start_of_a_batch_closes_the_earlier_attempts_of_its_own_order_in_its_own_name(floor: Floor) -> None:
-    await floor.open_shop()
-    orders = [await floor.placed(("s1", 2)), await floor.placed(("s2", 2))]
-    await floor.say(*(start(order_id, f"first-{order_id}") for order_id in orders))
-    earlier = [int(event["attempt_id"]) for event in floor.heard("payment.started")]
-    items = [floor.wrap(start(order_id, f"second-{order_id}")) for order_id in orders]
-    await floor.handle(items)
-    assert await closes(floor) == {
-        attempt_id: (item.correlation_id, item.id) for attempt_id, item in zip(earlier, items, strict=True)
-    }
+async def test_each_start_of_a_batch_closes_the_earlier_attempt_of_its_own_order_under_its_own_ids(
+    harness: HandlerHarness,
+) -> None:
+    await harness.fill_stock()
+    orders = [await harness.place_order(("s1", 2)), await harness.place_order(("s2", 2))]
+    await harness.handle(*(start(order_id, 1000, f"first-{order_id}") for order_id in orders))
+    earlier = [int(event["attempt_id"]) for event in harness.events_of("payment.started")]
+    items = [harness.envelope(start(order_id, 1000, f"second-{order_id}")) for order_id in orders]
+    await harness.handle_batch(items)
+    expected = {key: (item.correlation_id, item.id) for key, item in zip(earlier, items, strict=True)}
+    assert await closes(harness) == expected
 
 
-async def test_of_three_starts_for_one_order_the_last_closes_the_two_before_in_its_own_name(floor: Floor) -> None:
-    await floor.open_shop()
-    order_id = await floor.placed(("s1", 2))
-    items: list[Any] = [floor.wrap(start(order_id, f"pay-{n}")) for n in range(3)]
-    await floor.handle(items)
-    assert set((await closes(floor)).values()) == {(items[2].correlation_id, items[2].id)}
-    assert len(await closes(floor)) == 2
+async def test_the_last_of_three_starts_for_one_order_closes_the_two_before_under_its_own_ids(
+    harness: HandlerHarness,
+) -> None:
+    await harness.fill_stock()
+    order_id = await harness.place_order(("s1", 2))
+    items = [harness.envelope(start(order_id, 1000, f"pay-{n}")) for n in range(3)]
+    await harness.handle_batch(items)
+    found = await closes(harness)
+    assert len(found) == 2
+    assert set(found.values()) == {(items[2].correlation_id, items[2].id)}

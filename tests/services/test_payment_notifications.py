@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -17,7 +17,7 @@ from tests.providers import keys, paypal_builders, wechat_builders
 from workers import providers
 from workers.handlers import payment_results
 from workers.runtime.batch import Batch
-from workers.services.certificate_fetches import FETCHES_MAX_PER_MINUTE, CertificateFetchLimiter
+from workers.services.certificate_fetches import CertificateFetchLimiter
 from workers.services.payment_notifications import CERTIFICATE_TRIES
 
 
@@ -103,23 +103,3 @@ async def test_what_paypal_notifies_of_is_asked_about_because_it_signs_only_a_ch
     back = callback("paypal", paypal_builders.told("PAYMENT.CAPTURE.REFUNDED", paypal_builders.refund()))
     await harness.handle(back)
     assert harness.provider_calls == [("paypal", ProviderRefundQuery(refund_no=paypal_builders.ASK.refund_no))]
-
-
-class Clock:
-    now = 1000.0
-
-    def __call__(self) -> float:
-        return self.now
-
-
-def test_strangers_do_not_make_us_ask_without_end() -> None:
-    clock = Clock()
-    fetches = CertificateFetchLimiter(clock)
-    asked = [fetches.allow("paypal", f"https://api.paypal.com/{n}") for n in range(100)]
-    assert asked == [True] * FETCHES_MAX_PER_MINUTE + [False] * (100 - FETCHES_MAX_PER_MINUTE)
-    assert fetches.allow("wechat", "5F1E"), "another provider's are counted for themselves"
-    assert not fetches.allow("wechat", "5F1E")
-    clock.now += timedelta(seconds=4).total_seconds()
-    assert fetches.allow("wechat", "5F1E"), "the first may have been lost"
-    clock.now += timedelta(minutes=1).total_seconds()
-    assert fetches.allow("paypal", "https://api.paypal.com/1")
