@@ -10,20 +10,18 @@ import os
 import secrets
 import sys
 from collections.abc import AsyncIterator, Iterator
-from dataclasses import dataclass
 
 import pytest
 
 from db import migrate
 from db.pool import Pool, open_pool
-from messages.topology import Names, tiers_seconds
+from messages.topology import Names
 from scripts.servers.find import Servers, Use, find_servers
 from scripts.servers.lifecycle import ServersUnavailableError
+from tests.broker import TIERS_SECONDS, Broker
 from workers.runtime import declare
 
 os.environ.setdefault("OMS_ENCRYPTION_KEYS", "test:" + "A" * 43 + "=")
-
-TIERS_SECONDS = tiers_seconds(2)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -52,20 +50,6 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         left_out = [item for item in items if any(item.iter_markers("servers")) or any(item.iter_markers("processes"))]
         config.hook.pytest_deselected(items=left_out)
         items[:] = [item for item in items if item not in set(left_out)]
-
-
-@dataclass(frozen=True)
-class Broker:
-    """A virtual host of the test's own: a URL per role, and the names under its prefix."""
-
-    urls: dict[str, str]
-    names: Names
-    vhost: str
-    has_roles: bool
-
-    def __getitem__(self, role: str) -> str:
-        """The AMQP URL of a role: upstream, payments, warehouse, operator, worker, relay, topology, oncall, admin."""
-        return self.urls[role]
 
 
 @pytest.fixture(scope="session")

@@ -9,11 +9,9 @@ import pytest_asyncio
 
 from messages.topology import Names, tiers_seconds
 from scripts.servers.find import Servers
-from tests.chaos.deployment import Deployment
-from tests.conftest import Broker
+from tests.broker import Broker
+from tests.chaos.deployment import EVENTS_QUEUE, Deployment
 from workers.runtime import declare
-
-EVENTS_QUEUE = "client.upstream.heard"
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")

@@ -19,8 +19,10 @@ import orjson
 
 from db.pool import open_pool
 from scripts.commands.audit import check
-from tests.conftest import Broker
+from tests.broker import Broker
 from tests.e2e.upstream import now, order_body, settings
+
+EVENTS_QUEUE = "client.upstream.heard"
 
 SKU, PRICE, STOCK = "s1", 500, 100_000
 WAIT_SECONDS = 40.0

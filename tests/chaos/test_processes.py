@@ -4,8 +4,7 @@ import signal
 
 import pytest
 
-from tests.chaos.conftest import EVENTS_QUEUE
-from tests.chaos.deployment import Deployment, OrderBatch, assert_published_once
+from tests.chaos.deployment import EVENTS_QUEUE, Deployment, OrderBatch, assert_published_once
 
 pytestmark = [pytest.mark.chaos, pytest.mark.asyncio(loop_scope="module")]
 

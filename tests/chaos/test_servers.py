@@ -7,8 +7,7 @@ import pytest
 
 from scripts.servers.find import Servers
 from scripts.servers.lifecycle import Given
-from tests.chaos.conftest import EVENTS_QUEUE
-from tests.chaos.deployment import Deployment, OrderBatch, assert_published_once
+from tests.chaos.deployment import EVENTS_QUEUE, Deployment, OrderBatch, assert_published_once
 
 pytestmark = [pytest.mark.chaos, pytest.mark.asyncio(loop_scope="module")]
 

@@ -14,7 +14,7 @@ from db.pool import Pool, open_pool
 from scripts.commands.audit import check
 from scripts.gateways.edge import Edge, broker_client
 from scripts.gateways.startup import GATEWAYS, run_gateways
-from tests.conftest import Broker
+from tests.broker import Broker
 from tests.e2e.provider_harness import PRICE, SCENES, ProviderHarness
 from tests.e2e.system import wait_until
 from tests.e2e.upstream import Upstream, running_system

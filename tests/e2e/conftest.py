@@ -12,7 +12,7 @@ import pytest_asyncio
 from db.pool import open_pool
 from messages.topology import Names
 from scripts.servers.find import Servers
-from tests.conftest import TIERS_SECONDS, Broker
+from tests.broker import TIERS_SECONDS, Broker
 from tests.e2e.all_providers import AllProviders, running_providers
 from tests.e2e.raw_amqp import RawClient
 from tests.e2e.system import SKU, RunningSystem

@@ -13,7 +13,7 @@ from prometheus_client import REGISTRY
 
 from db.pool import Pool
 from messages.topology import TAKEN
-from tests.conftest import Broker
+from tests.broker import Broker
 from tests.e2e.raw_amqp import RawClient
 from tests.e2e.upstream import WAIT_SECONDS, Upstream, now, order_body, wait_for
 

@@ -1,7 +1,7 @@
 """One order's whole life over a real broker and database, seen from outside."""
 
 from db.pool import Pool
-from tests.conftest import Broker
+from tests.broker import Broker
 from tests.e2e.upstream import Upstream, running_system, states
 
 

@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from scripts.gateways import example_order
-from tests.conftest import Broker
+from tests.broker import Broker
 from tests.e2e.all_providers import AllProviders
 from tests.e2e.provider_harness import PAYABLE, ProviderHarness, now
 

@@ -13,8 +13,8 @@ import pytest
 
 from db import cipher
 from db.pool import open_pool
+from tests.broker import Broker
 from tests.chaos.deployment import SKU, Deployment
-from tests.conftest import Broker
 from tests.e2e.raw_amqp import RawClient
 from tests.e2e.upstream import order_body
 from workers.services import dead_letters as dead_letter_decisions

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from db.pool import Pool
-from tests.conftest import Broker
+from tests.broker import Broker
 from tests.e2e.upstream import Upstream, now, running_system, states
 
 DAY = timedelta(days=1)

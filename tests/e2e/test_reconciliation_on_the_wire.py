@@ -9,7 +9,7 @@ import pytest
 from messages.payments import STATEMENT_BYTES_MAX
 from scripts.gateways import alipay_protocol
 from scripts.gateways.alipay_protocol import AlipayBillLine
-from tests.conftest import Broker
+from tests.broker import Broker
 from tests.e2e.upstream import Upstream, running_system, wait_for
 from tests.providers import alipay_builders
 from workers import providers

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from prometheus_client import REGISTRY
 
-from tests.conftest import Broker
+from tests.broker import Broker
 from tests.e2e.all_providers import ALL, AllProviders, running_providers
 from tests.e2e.provider_harness import ProviderHarness, Purchase
 from tests.e2e.upstream import wait_for

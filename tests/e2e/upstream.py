@@ -16,7 +16,7 @@ from aio_pika.abc import AbstractIncomingMessage
 from db import cipher
 from db.pool import Pool
 from outbox.relay import Relay
-from tests.conftest import Broker
+from tests.broker import Broker
 from workers import shop
 from workers.handlers import dead_letters
 from workers.routes import ROUTES

@@ -15,7 +15,7 @@ from db.pool import Pool, Transaction
 from messages.envelope import Envelope
 from outbox import wire
 from outbox.relay import Relay
-from tests.conftest import Broker
+from tests.broker import Broker
 from workers.handlers import dead_letters as handler
 from workers.runtime import settle
 from workers.runtime.batch import Batch

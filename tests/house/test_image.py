@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.house.imports import OURS, RUNTIME, distribution, imported_modules, third_party
 from tests.house.sources import ROOT, text, tracked, tree
-from tests.house.test_dependencies import OURS, RUNTIME, distribution, imported_modules, third_party
 
 TAKEN = [line[1:] for line in text(".dockerignore").splitlines() if line.startswith("!")]
 CARRIED = [file for file in tracked() if any(file == taken or file.startswith(f"{taken}/") for taken in TAKEN)]

@@ -7,7 +7,7 @@ import pytest
 
 from db import cipher
 from outbox.settings import RelaySettings
-from tests.conftest import Broker
+from tests.broker import Broker
 from tests.outbox.harness import declare, settings_for
 
 

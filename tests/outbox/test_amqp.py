@@ -29,7 +29,7 @@ from pamqp.header import ContentHeader
 
 from outbox import amqp, wire
 from outbox.amqp import ConfirmChannel, Properties
-from tests.conftest import Broker
+from tests.broker import Broker
 from tests.outbox.harness import AmqpProxy, wait_until
 
 QUEUE = "stock"

@@ -13,7 +13,7 @@ from uuid_utils import uuid7
 from outbox.outcome import Outcome
 from outbox.publisher import Publisher
 from scripts.servers.find import Servers
-from tests.conftest import Broker
+from tests.broker import Broker
 from tests.outbox.harness import AmqpProxy, consume, opened, subscribe, wait_until
 
 

@@ -19,7 +19,7 @@ from outbox.relay import Relay
 from outbox.settings import RelaySettings
 from scripts.servers.find import Servers
 from scripts.servers.private_rabbitmq import PrivateRabbitmq
-from tests.conftest import Broker
+from tests.broker import Broker
 from tests.outbox.harness import (
     AmqpProxy,
     announce,

@@ -10,7 +10,7 @@ from aiormq.abc import DeliveredMessage
 
 from db.pool import Pool
 from outbox.settings import RelaySettings
-from tests.conftest import Broker
+from tests.broker import Broker
 from tests.outbox.harness import (
     announce,
     consume,

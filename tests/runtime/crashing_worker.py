@@ -6,7 +6,7 @@ import sys
 from typing import Any
 
 from db.pool import Transaction
-from tests.runtime.conftest import write_effects
+from tests.runtime.harness import write_effects
 from workers.runtime.batch import Batch
 from workers.runtime.route import Route
 from workers.runtime.run import run_routes

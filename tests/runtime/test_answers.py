@@ -16,7 +16,7 @@ from messages.base import QueryRejected, Reply
 from messages.topology import QUESTION_TTL_SECONDS, Names, topology
 from tests.golden.examples import example
 from tests.runtime.builders import DELETE, TRUST, delivery, read
-from tests.runtime.conftest import WorkerHarness, wait_until
+from tests.runtime.harness import WorkerHarness, wait_until
 from workers.runtime.batch import Batch
 from workers.runtime.decode import Work
 from workers.runtime.policy import Kind

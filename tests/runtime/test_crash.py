@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from tests.runtime.builders import DELETE, delete
-from tests.runtime.conftest import WorkerHarness, wait_until, write_effects
 from tests.runtime.crashing_worker import handle
+from tests.runtime.harness import WorkerHarness, wait_until, write_effects
 from workers.runtime.route import Route
 
 QUEUE = "order-changes"

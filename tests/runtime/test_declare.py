@@ -8,8 +8,8 @@ from yarl import URL
 
 from messages.topology import RETRY_TIERS_SECONDS, Names, topology
 from scripts.servers.find import Servers
-from tests.conftest import Broker
-from tests.runtime.conftest import client_of
+from tests.broker import Broker
+from tests.runtime.harness import client_of
 from workers.runtime import declare
 from workers.runtime.declare import TopologyError
 

@@ -8,7 +8,7 @@ from pamqp import frame
 from pamqp.commands import Basic
 
 from tests.runtime.builders import DELETE, delete
-from tests.runtime.conftest import WorkerHarness, write_effects
+from tests.runtime.harness import WorkerHarness, write_effects
 from workers.runtime.route import Route
 
 QUEUE = "order-changes"

@@ -11,7 +11,7 @@ from yarl import URL
 from outbox.relay import Relay
 from outbox.settings import RelaySettings
 from tests.runtime.builders import TIMER, pack
-from tests.runtime.conftest import WorkerHarness, write_effects
+from tests.runtime.harness import WorkerHarness, write_effects
 from workers.runtime.route import Route
 
 

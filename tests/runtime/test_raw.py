@@ -9,7 +9,7 @@ from prometheus_client import REGISTRY
 from db.pool import Transaction
 from messages.topology import QUEUES
 from tests.runtime.builders import DELETE, delete
-from tests.runtime.conftest import WorkerHarness, wait_until, write_effects
+from tests.runtime.harness import WorkerHarness, wait_until, write_effects
 from workers.runtime import settle
 from workers.runtime.batch import Batch
 from workers.runtime.route import RawRoute, Route

@@ -18,7 +18,7 @@ from db.pool import Transaction
 from messages.topology import RETRY_TIERS_SECONDS
 from scripts.servers.find import Servers
 from tests.runtime.builders import DELETE, PAYMENT, delete, payment
-from tests.runtime.conftest import WorkerHarness, client_of, wait_until, write_effects
+from tests.runtime.harness import WorkerHarness, client_of, wait_until, write_effects
 from workers.runtime import consumer, declare, settle
 from workers.runtime.batch import Batch
 from workers.runtime.declare import TopologyError

@@ -1,30 +1,11 @@
 """`oms` in this process, as a shell would see it."""
 
 import os
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any
 
-import orjson
 import pytest
 
 from scripts.cli import main
-
-
-@dataclass(frozen=True)
-class CommandResult:
-    """What one command answered."""
-
-    code: int
-    out: str
-    err: str
-
-    @property
-    def json(self) -> Any:
-        return orjson.loads(self.out)
-
-
-Oms = Callable[..., CommandResult]
+from tests.scripts.oms_command import CommandResult, Oms
 
 
 @pytest.fixture

@@ -18,10 +18,10 @@ from db.pool import open_pool
 from messages.topology import RETRY_TIERS_SECONDS, Names, topology
 from outbox import wire
 from scripts.cli import COMMANDS, load
-from tests.conftest import Broker
+from tests.broker import Broker
 from tests.handlers.builders import captured, create
 from tests.handlers.harness import HandlerHarness
-from tests.scripts.conftest import Oms
+from tests.scripts.oms_command import Oms
 from workers import shop
 from workers.domain.shop import Shop
 

@@ -14,7 +14,7 @@ from psycopg.rows import dict_row
 from db import cipher
 from db.pool import open_pool
 from scripts.commands import connections
-from tests.scripts.conftest import Oms
+from tests.scripts.oms_command import Oms
 from workers.store import dead_letters
 from workers.store.dead_letters import Letter
 

@@ -15,7 +15,7 @@ from messages.orders import OrderMerge
 from tests.handlers.builders import book, cancel, captured, create, receive, update, user
 from tests.handlers.catalogue_builders import coupon, grant, promotion, template
 from tests.handlers.harness import HandlerHarness
-from tests.scripts.conftest import Oms
+from tests.scripts.oms_command import Oms
 from workers import shop
 from workers.domain.shop import Shop
 from workers.views.keys import uuid_of

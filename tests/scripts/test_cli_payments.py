@@ -18,7 +18,7 @@ from scripts.gateways.alipay_protocol import AlipayBillLine
 from tests.handlers.harness import HandlerHarness
 from tests.handlers.statement_builders import DAY, NOON, pay_order_at, refund_order_at
 from tests.providers import alipay_builders, keys
-from tests.scripts.conftest import Oms
+from tests.scripts.oms_command import Oms
 from workers import shop
 from workers.domain.shop import Policy, Shop
 from workers.providers.port import Notification

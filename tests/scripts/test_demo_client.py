@@ -17,7 +17,7 @@ from scripts.demo.command_outcomes import CommandOutcomes, percentiles
 from scripts.demo.malformed_messages import DEFECTS
 from scripts.demo.placed_orders import PlacedOrders
 from scripts.demo.split_orders import TERMS, SplitOrders
-from tests.conftest import Broker
+from tests.broker import Broker
 
 
 def test_the_client_imports_nothing_of_the_order_system() -> None:

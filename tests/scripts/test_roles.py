@@ -11,7 +11,7 @@ import pytest
 from scripts.servers.find import Servers, Use, find_servers
 from scripts.servers.management import Management
 from scripts.servers.roles import ROLES, permissions
-from tests.conftest import Broker
+from tests.broker import Broker
 from workers.runtime import declare
 
 ROOT = Path(__file__).parents[2]

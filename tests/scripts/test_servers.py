@@ -17,7 +17,7 @@ from scripts.servers.find import Servers, Use, find_servers
 from scripts.servers.lifecycle import Given, NotSupportedError, ServersUnavailableError, wait_until
 from scripts.servers.ports import free_ports, listening
 from scripts.servers.private_rabbitmq import PrivateRabbitmq
-from tests.conftest import Broker
+from tests.broker import Broker
 
 ROOT = Path(__file__).parents[2]
 

@@ -17,7 +17,7 @@ from scripts.amqp_client import AmqpClient, OutgoingMessage
 from scripts.gateways import edge as edges
 from scripts.gateways.edge import ACKNOWLEDGEMENTS, Edge, Publish
 from scripts.gateways.startup import GATEWAYS
-from tests.conftest import Broker
+from tests.broker import Broker
 from tests.scripts.gateways.merchant import keys
 
 

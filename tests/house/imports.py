@@ -1,0 +1,51 @@
+"""What the files of the tree import, and which distributions bring it."""
+
+import ast
+import re
+import sys
+import tomllib
+from importlib.metadata import packages_distributions
+
+from tests.house.sources import PRODUCT, ROOT, tree
+
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
+OURS = (*PRODUCT, "scripts", "tests")
+OPTIONAL = {"faststream"}  # tests.bench compares with it where a developer has installed it
+DISTRIBUTIONS = packages_distributions()
+
+
+def normal(requirement: str) -> str:
+    """The normalised name of a requirement's distribution."""
+    return re.sub(r"[-_.]+", "-", re.split(r"[\s\[<>=!~;]", requirement)[0]).lower()
+
+
+RUNTIME = {normal(requirement) for requirement in PROJECT["project"]["dependencies"]}
+
+
+def group(name: str) -> set[str]:
+    """The distributions of a dependency group and of the groups that it includes."""
+    found: set[str] = set()
+    for entry in PROJECT["dependency-groups"][name]:
+        found |= {normal(entry)} if isinstance(entry, str) else group(entry["include-group"])
+    return found
+
+
+def imported_modules(node: ast.AST) -> list[str]:
+    """The modules that a statement imports by their full name."""
+    match node:
+        case ast.Import():
+            return [alias.name for alias in node.names]
+        case ast.ImportFrom(module=str(module), level=0):
+            return [module]
+    return []
+
+
+def third_party(file: str) -> set[str]:
+    """The top-level packages a file imports that are neither ours nor Python's."""
+    packages = {name.partition(".")[0] for node in ast.walk(tree(file)) for name in imported_modules(node)}
+    return packages - {*OURS, *sys.stdlib_module_names, *OPTIONAL}
+
+
+def distribution(package: str) -> str:
+    """The distribution that brings a package; the package's own name where it is not installed."""
+    return normal(DISTRIBUTIONS.get(package, [package])[0])
