@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from messages.shipments import Status
 from tests.domain.builders import NOW, ORDER_ID, order
 from workers.domain.order import State, Trigger
-from workers.domain.shipping import Parcel, advance, next_trigger, unpacked
+from workers.domain.shipping import Parcel, ParcelState, advance, next_trigger, unpacked
 
 COLUMNS = {
     "ob": "outbound", "pu": "picked_up", "it": "in_transit", "od": "out_for_delivery", "dv": "delivered",
@@ -59,12 +59,12 @@ def test_the_table_has_a_cell_for_every_state_and_every_status_of_the_wire() -> 
 
 @pytest.mark.parametrize(("state", "status", "after"), cells())
 def test_a_fact_moves_a_parcel_where_the_table_says(state: str, status: str, after: str) -> None:
-    assert advance(state, status) == after
+    assert advance(ParcelState(state), status) == after
 
 
 @given(st.lists(st.sampled_from(STATUSES), max_size=30))
 def test_no_fact_whatever_it_is_moves_a_parcel_back(facts: list[str]) -> None:
-    state = "booked"
+    state = ParcelState.BOOKED
     for fact in facts:
         after = advance(state, fact)
         assert after == state or RANKS[after] > RANKS[state]
@@ -87,7 +87,7 @@ def histories(draw: st.DrawFn, ends: list[list[str]] = ENDS) -> list[str]:
 
 
 def last_state(facts: list[str]) -> str:
-    state = "booked"
+    state = ParcelState.BOOKED
     for fact in facts:
         state = advance(state, fact)
     return state
@@ -101,7 +101,7 @@ def test_any_order_and_repetition_of_a_history_ends_in_the_same_state(history: l
 
 
 def parcel(number: int, state: str = "booked", units: dict[int, int] | None = None) -> Parcel:
-    return Parcel(number, ORDER_ID, "sf", f"T{number}", state, False, units or {number: 1})
+    return Parcel(number, ORDER_ID, "sf", f"T{number}", ParcelState(state), False, units or {number: 1})
 
 
 @st.composite

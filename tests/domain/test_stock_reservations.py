@@ -14,14 +14,15 @@ from workers.domain.stock_reservations import (
     ON_HAND_MAX,
     SHORT,
     TOO_LATE,
-    Answer,
     Counter,
     Holder,
     LedgerEntry,
     Place,
+    ReservationAnswer,
     Short,
     StockBatch,
-    Verdict,
+    StockOp,
+    StockVerdict,
     Want,
 )
 
@@ -56,7 +57,7 @@ class Shelves:
         self.counters, self.ledger = batch.counters, self.ledger + batch.ledger
         self.holders |= {holder.id: holder for holder in batch.changed_holders()}
 
-    def say(self, batch: StockBatch, message: Message) -> Verdict | Answer:
+    def say(self, batch: StockBatch, message: Message) -> StockVerdict | ReservationAnswer:
         op, holder_id, *rest = message
         number = int(holder_id)
         match op:
@@ -74,7 +75,7 @@ class Shelves:
                 return batch.restock(number, f"parcel:{rest[0]}", {place: 1})
         raise AssertionError(op)
 
-    def handle(self, *messages: Message) -> list[Verdict | Answer]:
+    def handle(self, *messages: Message) -> list[StockVerdict | ReservationAnswer]:
         """One batch."""
         batch = self.batch()
         answers = [self.say(batch, message) for message in messages]
@@ -154,8 +155,8 @@ def test_a_message_that_was_done_changes_nothing_the_second_time(
     before = (dict(stock.counters), list(stock.ledger), {n: h.state for n, h in stock.holders.items()})
     [again] = stock.handle(message)
     assert (stock.counters, stock.ledger, {n: h.state for n, h in stock.holders.items()}) == before
-    if isinstance(again, Answer):
-        assert isinstance(first[0], Answer)
+    if isinstance(again, ReservationAnswer):
+        assert isinstance(first[0], ReservationAnswer)
         assert bool(again.code) is bool(first[0].code)
     else:
         assert [again] == first
@@ -177,12 +178,12 @@ def test_what_comes_early_is_tried_again_until_the_end_is_the_same(life: tuple[M
 
     straight = shelf()
     for message in life:
-        assert straight.handle(message)[0] in (GRANTED, Verdict.DONE)
+        assert straight.handle(message)[0] in (GRANTED, StockVerdict.DONE)
     assert straight.holders[1].state == end
     for arrival in sorted(set(permutations(life * 2))):
         shuffled, waiting = shelf(), list(arrival)
         for _ in life:
-            waiting = [m for m in waiting if shuffled.handle(m)[0] is Verdict.LATER]
+            waiting = [m for m in waiting if shuffled.handle(m)[0] is StockVerdict.LATER]
         assert waiting == []
         assert shuffled.holders[1].state == end
         assert shuffled.counters == straight.counters
@@ -197,7 +198,12 @@ def one(on_hand: int = 5, **wants: int) -> Shelves:
 TABLE = {
     None: {"reserve": GRANTED, "commit": "later", "release": "done", "restock": "later"},
     "reserved": {"reserve": GRANTED, "commit": "done", "release": "done", "restock": "later"},
-    "refused": {"reserve": Answer(SHORT), "commit": "discrepancy", "release": "done", "restock": "discrepancy"},
+    "refused": {
+        "reserve": ReservationAnswer(SHORT),
+        "commit": "discrepancy",
+        "release": "done",
+        "restock": "discrepancy",
+    },
     "released": {"reserve": TOO_LATE, "commit": "discrepancy", "release": "done", "restock": "discrepancy"},
     "committed": {"reserve": GRANTED, "commit": "done", "release": "discrepancy", "restock": "done"},
     "restocked": {"reserve": GRANTED, "commit": "done", "release": "discrepancy", "restock": "done"},
@@ -227,9 +233,9 @@ def test_orders_are_granted_in_order_of_arrival_until_there_is_nothing_left() ->
     answers = stock.handle(("reserve", "1"), ("reserve", "2"), ("reserve", "3"), ("reserve", "4"))
     assert answers == [
         GRANTED,
-        Answer(SHORT, (Short(PLACES[0], 3, 2),)),
+        ReservationAnswer(SHORT, (Short(PLACES[0], 3, 2),)),
         GRANTED,
-        Answer(SHORT, (Short(PLACES[0], 1, 0),)),
+        ReservationAnswer(SHORT, (Short(PLACES[0], 1, 0),)),
     ]
     assert stock.counters[PLACES[0]] == Counter(5, 5)
 
@@ -239,7 +245,7 @@ def test_one_short_line_locks_nothing_and_every_short_line_is_named() -> None:
     wants = {PLACES[0]: 1, PLACES[1]: 2, PLACES[2]: 3}
     stock = Shelves(counters, dict.fromkeys(HOLDERS, wants))
     [answer] = stock.handle(("reserve", "1"))
-    assert answer == Answer(SHORT, (Short(PLACES[1], 2, 1), Short(PLACES[2], 3, 0)))
+    assert answer == ReservationAnswer(SHORT, (Short(PLACES[1], 2, 1), Short(PLACES[2], 3, 0)))
     assert stock.ledger == []
 
 
@@ -247,7 +253,7 @@ def test_two_lines_of_one_place_are_added_up_before_they_are_compared() -> None:
     stock = one(5)
     batch = stock.batch()
     wants = [Want(1, PLACES[0], 3), Want(1, PLACES[0], 3)]
-    assert batch.reserve(1, wants, in_time=True) == Answer(SHORT, (Short(PLACES[0], 6, 5),))
+    assert batch.reserve(1, wants, in_time=True) == ReservationAnswer(SHORT, (Short(PLACES[0], 6, 5),))
     assert stock.batch().reserve(1, [Want(1, PLACES[0], 3), Want(1, PLACES[0], 2)], in_time=True) == GRANTED
 
 
@@ -270,7 +276,9 @@ def test_a_group_is_refused_when_one_of_its_holders_was_released_before() -> Non
 
 def test_a_place_where_nothing_ever_arrived_has_nothing() -> None:
     batch = one().batch()
-    assert batch.reserve(1, [Want(1, ELSEWHERE, 1)], in_time=True) == Answer(SHORT, (Short(ELSEWHERE, 1, 0),))
+    assert batch.reserve(1, [Want(1, ELSEWHERE, 1)], in_time=True) == ReservationAnswer(
+        SHORT, (Short(ELSEWHERE, 1, 0),)
+    )
 
 
 def test_a_reservation_after_its_deadline_locks_nothing_though_there_is_enough() -> None:
@@ -282,7 +290,7 @@ def test_a_reservation_after_its_deadline_locks_nothing_though_there_is_enough()
 def test_a_release_before_its_reserve_leaves_a_tombstone() -> None:
     """RY locks such stock for ever: its check for empty rollbacks is a stub."""
     stock = one(9)
-    assert stock.handle(("release", "1"), ("reserve", "1")) == [Verdict.DONE, TOO_LATE]
+    assert stock.handle(("release", "1"), ("reserve", "1")) == [StockVerdict.DONE, TOO_LATE]
     assert stock.counters[PLACES[0]] == Counter(9, 0)
 
 
@@ -297,10 +305,10 @@ def test_parcels_bring_back_what_they_carried_and_never_more_than_was_deducted()
     batch = one(9, a=3).batch()
     batch.reserve(1, [Want(1, PLACES[0], 3)], in_time=True)
     batch.commit(1)
-    assert batch.restock(1, "parcel:1", {PLACES[0]: 2}) is Verdict.DONE
-    assert batch.restock(1, "parcel:2", {PLACES[0]: 2}) is Verdict.DISCREPANCY
-    assert batch.restock(1, "parcel:3", {PLACES[2]: 1}) is Verdict.DISCREPANCY
-    assert batch.restock(1, "parcel:4", {}) is Verdict.DONE
+    assert batch.restock(1, "parcel:1", {PLACES[0]: 2}) is StockVerdict.DONE
+    assert batch.restock(1, "parcel:2", {PLACES[0]: 2}) is StockVerdict.DISCREPANCY
+    assert batch.restock(1, "parcel:3", {PLACES[2]: 1}) is StockVerdict.DISCREPANCY
+    assert batch.restock(1, "parcel:4", {}) is StockVerdict.DONE
     assert (batch.counters[PLACES[0]], batch.holders[1].state) == (Counter(9, 0), "restocked")
 
 
@@ -312,7 +320,7 @@ ADJUSTED = [(-4, Counter(6, 6)), (-5, None), (1, Counter(11, 6)), (ON_HAND_MAX -
 def test_a_correction_never_takes_what_is_locked(delta: int, after: Counter | None) -> None:
     batch = StockBatch({PLACES[0]: Counter(10, 6)}, {})
     assert batch.adjust(PLACES[0], delta, "r1") == after
-    assert batch.ledger == ([LedgerEntry(NOBODY, PLACES[0], "adjust", "r1", delta)] if after else [])
+    assert batch.ledger == ([LedgerEntry(NOBODY, PLACES[0], StockOp.ADJUST, "r1", delta)] if after else [])
 
 
 def test_goods_that_arrive_are_on_hand_and_a_place_without_stock_cannot_be_corrected() -> None:

@@ -19,7 +19,7 @@ from tests.handlers.builders import cancel, user
 from tests.handlers.harness import WAITING, HandlerHarness
 from tests.handlers.provider_calls import start
 from workers import providers, shop
-from workers.domain.shop import Policy, Shop
+from workers.domain.shop import OnPaymentFailure, Policy, Shop
 from workers.handlers.provider_calls import START_TRIES, take_answers
 from workers.providers.alipay import Alipay, AlipaySettings
 from workers.providers.port import Paid, Unknown
@@ -135,7 +135,7 @@ async def test_a_failed_attempt_beside_another_one_and_questions_about_both_do_n
     harness: HandlerHarness,
 ) -> None:
     """Attempts are locked in one order by whoever locks them."""
-    shop.configure(Shop(policy=Policy(rate_limit_orders=0, on_payment_failure="cancel")))
+    shop.configure(Shop(policy=Policy(rate_limit_orders=0, on_payment_failure=OnPaymentFailure.CANCEL)))
     order_id, first = await opened(harness)
     await harness.handle(start(order_id, "alipay", "page", "pay-2"))
     both = [ProviderQuery(attempt_id=int(event["attempt_id"])) for event in harness.events_of("payment.started")]

@@ -8,7 +8,7 @@ from messages.payments import ProgressMark
 from tests.handlers.builders import cancel, captured, create
 from tests.handlers.harness import HandlerHarness
 from workers import shop
-from workers.domain.shop import Policy, Shop
+from workers.domain.shop import OnPaymentFailure, Policy, Shop
 
 
 async def facts(harness: HandlerHarness) -> list[tuple[str, str]]:
@@ -82,7 +82,7 @@ async def test_capture_and_cancel_in_either_order_end_without_money_or_with_good
 async def test_a_failed_attempt_leaves_the_order_open_or_cancels_it_by_policy(harness: HandlerHarness) -> None:
     await harness.fill_stock()
     open_id = await harness.place_order(("s1", 1))
-    shop.configure(Shop(policy=Policy(on_payment_failure="cancel", rate_limit_orders=0)))
+    shop.configure(Shop(policy=Policy(on_payment_failure=OnPaymentFailure.CANCEL, rate_limit_orders=0)))
     strict_id = await harness.place_order(("s1", 1))
     shop.configure(Shop(policy=Policy(rate_limit_orders=0)))
     await harness.handle(*(captured(i, 500, f"t{i}", kind="failed") for i in (open_id, strict_id)), trusted=True)

@@ -4,6 +4,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from workers.domain.order import State
+from workers.domain.shipping import ParcelState
 from workers.views.whole import Case, Fact, Head, Line, Refund, Shipment, Snapshot, Whole
 
 AT = datetime(2026, 1, 31, 9, 30, tzinfo=UTC)
@@ -101,7 +102,7 @@ def refund(amount: int = 1675, state: str = "succeeded", trade_no: str = "t1", c
 
 
 def parcel(number: int, state: str, units: dict[int, int], order_id: int = ORDER_ID) -> Shipment:
-    return Shipment(number, order_id, "sf", f"T{number}", state, False, units, later(3), None, later(2))
+    return Shipment(number, order_id, "sf", f"T{number}", ParcelState(state), False, units, later(3), None, later(2))
 
 
 def case(state: str = "requested", type_: str = "return_refund") -> Case:

@@ -14,10 +14,11 @@ Points that goods earn are awarded with completion and revoked in proportion to 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from enum import StrEnum
 from typing import Literal, NamedTuple
 
-from workers.domain.order import Order
-from workers.domain.pricing.coupons import Coupon
+from workers.domain.order import Order, State
+from workers.domain.pricing.coupons import HELD, Coupon, CouponState
 from workers.domain.pricing.quote import Buyer, Quote
 
 
@@ -35,7 +36,17 @@ class Account:
         return self.balance - self.held
 
 
+class CouponOp(StrEnum):
+    """What an order does with its coupon."""
+
+    LOCK = "lock"
+    USE = "use"
+    RELEASE = "release"
+    RETURN = "return"
+
+
 PointsOp = Literal["hold", "use", "release", "return", "award", "revoke"]
+"""What an order does with its buyer's points. The wire has the same words (points.changed)."""
 
 
 class CouponMove(NamedTuple):
@@ -44,8 +55,8 @@ class CouponMove(NamedTuple):
     coupon_id: str
     user_id: str
     order_id: int
-    op: str
-    state: str
+    op: CouponOp
+    state: CouponState
 
 
 class PointsMove(NamedTuple):
@@ -129,7 +140,7 @@ class Benefits:
     def hold(self, order_id: int, user_id: str, quote: Quote) -> None:
         """A new order takes what its price is made of."""
         if quote.coupon_id is not None:
-            self._move_coupon(quote.coupon_id, order_id, "lock", "locked")
+            self._move_coupon(quote.coupon_id, order_id, CouponOp.LOCK, CouponState.LOCKED)
         if quote.points_used:
             account = self.accounts[user_id]
             after = replace(account, held=account.held + quote.points_used)
@@ -144,7 +155,7 @@ class Benefits:
     def use(self, order: Order) -> None:
         """The order is paid: what it held is spent."""
         if order.coupon_id is not None:
-            self._move_coupon(order.coupon_id, order.id, "use", "used")
+            self._move_coupon(order.coupon_id, order.id, CouponOp.USE, CouponState.USED)
         if order.use_points:
             account = self.accounts[order.user_id]
             left = account.held - order.use_points
@@ -155,8 +166,9 @@ class Benefits:
         """The order ends without goods: what it held is free, what it used comes back."""
         paid = order.paid_at is not None
         if order.coupon_id is not None:
-            state = "expired" if self.coupons[order.coupon_id].valid_to <= now else "issued"
-            self._move_coupon(order.coupon_id, order.id, "return" if paid else "release", state)
+            ended = self.coupons[order.coupon_id].valid_to <= now
+            state = CouponState.EXPIRED if ended else CouponState.ISSUED
+            self._move_coupon(order.coupon_id, order.id, CouponOp.RETURN if paid else CouponOp.RELEASE, state)
         if order.use_points and paid:
             self.return_points(order, order.use_points, because)
         elif order.use_points:
@@ -183,7 +195,10 @@ class Benefits:
 
     def revoke(self, order: Order, keep: tuple[int, int], because: str) -> None:
         """Earned points and growth go away until `keep` of them are left; never more than the account has free."""
-        (awarded, grown), (revoked, shrunk) = self._booked(order.id, "award"), self._booked(order.id, "revoke")
+        (awarded, grown), (revoked, shrunk) = (
+            self._booked(order.id, "award"),
+            self._booked(order.id, "revoke"),
+        )
         account = self.accounts.get(order.user_id, Account())
         points = min(awarded - revoked - keep[0], account.available)
         growth = min(grown - shrunk - keep[1], account.growth)
@@ -202,18 +217,16 @@ class Benefits:
         """The accounts whose rows must be written, by user."""
         return {user: self.accounts[user] for user in sorted({move.user_id for move in self.points_moves})}
 
-    def _booked(self, order_id: int, op: str) -> tuple[int, int]:
+    def _booked(self, order_id: int, op: PointsOp) -> tuple[int, int]:
         new = [move for move in self.points_moves if (move.order_id, move.op) == (order_id, op)]
         points, growth = self.booked.get((order_id, op), (0, 0))
         return points + sum(move.points for move in new), growth + sum(move.growth for move in new)
 
-    def _move_coupon(self, coupon_id: str, order_id: int, op: str, state: str) -> None:
+    def _move_coupon(self, coupon_id: str, order_id: int, op: CouponOp, state: CouponState) -> None:
         coupon = self.coupons[coupon_id]
-        held = coupon.state in ("locked", "used")
-        assert (coupon.order_id == order_id) if held else (op == "lock"), f"coupon {coupon_id} is not this order's"
-        self.coupons[coupon_id] = replace(
-            coupon, state=state, order_id=order_id if state in ("locked", "used") else None
-        )
+        theirs = coupon.order_id == order_id if coupon.state in HELD else op is CouponOp.LOCK
+        assert theirs, f"coupon {coupon_id} is not this order's"
+        self.coupons[coupon_id] = replace(coupon, state=state, order_id=order_id if state in HELD else None)
         self.coupon_moves.append(CouponMove(coupon_id, coupon.user_id, order_id, op, state))
 
     def _move_points(  # noqa: PLR0917 (the columns of a ledger row)
@@ -226,4 +239,4 @@ class Benefits:
 
 def all_cancelled(family: Sequence[Order]) -> bool:
     """Whether nothing of a split order is left."""
-    return all(order.state.value == "cancelled" for order in family if order.is_child)
+    return all(order.state is State.CANCELLED for order in family if order.is_child)

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, Literal, TypeVar
 
 from workers.domain.order import Effect, Order, State, Trigger
 
@@ -13,9 +13,9 @@ C = TypeVar("C")
 
 @dataclass(frozen=True)
 class Who:
-    """On whose behalf a step was taken."""
+    """On whose behalf a step was taken: a user, an operator, or the system by itself."""
 
-    type: str
+    type: Literal["user", "operator", "system"]
     id: str
 
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from workers.domain.codes import Code
+from workers.domain.pricing.coupons import CouponScope
 from workers.domain.refusal import Refusal
 
 
@@ -26,7 +27,7 @@ class Template:
 
 def invalid(scope: str, scope_ids: Sequence[str], valid_from: datetime, valid_to: datetime) -> Refusal | None:
     """Why no coupon can have these terms: PROMOTION_INVALID with the field that makes no sense."""
-    if (scope == "all") != (not scope_ids):
+    if (scope == CouponScope.ALL) != (not scope_ids):
         why = "a scope of SKUs or categories names them, all names none"
         return Refusal(Code.PROMOTION_INVALID, why, {"field": "scope_ids"})
     if valid_from >= valid_to:

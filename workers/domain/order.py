@@ -9,6 +9,8 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
+from workers.domain.shop import DeductOn, OnPaymentFailure
+
 
 class State(StrEnum):
     """Where an order is. Payment, shipment and refund are facets computed from their own tables."""
@@ -123,6 +125,25 @@ class Effect(StrEnum):
     RECEIPT_TIMER_ENDS = "receipt_timer_ends"
 
 
+class OrderKind(StrEnum):
+    """Whether an order stands alone, was split into children, or is such a child."""
+
+    SALE = "sale"
+    SPLIT_PARENT = "split_parent"
+    SPLIT_CHILD = "split_child"
+
+
+class CancelType(StrEnum):
+    """Who or what cancelled an order."""
+
+    USER = "user"
+    OPERATOR = "operator"
+    SYSTEM = "system"
+    TIMEOUT = "timeout"
+    PAYMENT_FAILED = "payment_failed"
+    DELIVERY_FAILED = "delivery_failed"
+
+
 @dataclass(frozen=True)
 class Transition:
     """Where a step leads and what it owes."""
@@ -166,8 +187,8 @@ TRANSITIONS: dict[tuple[State, Trigger], Transition] = {
     (S.REJECTED, T.DELETED): Transition(S.REJECTED),
 }
 
-COMMITS = {T.RESERVED: "create", T.NOTHING_TO_PAY: "pay", T.CAPTURED: "pay"}
-"""The step that deducts the stock, by what the order's policy says; "ship" deducts with the first parcel out (C-07)."""
+COMMITS = {T.RESERVED: DeductOn.CREATE, T.NOTHING_TO_PAY: DeductOn.PAY, T.CAPTURED: DeductOn.PAY}
+"""The step that deducts the stock, by the order's policy; DeductOn.SHIP deducts with the first parcel out (C-07)."""
 _GOODS = frozenset({E.STOCK_COMMIT, E.STOCK_RELEASE, E.STOCK_RESTOCK, E.POINTS_AWARDED})
 _MONEY = frozenset(
     {
@@ -179,7 +200,7 @@ _MONEY = frozenset(
         E.CART_EMPTIED,
     }
 )
-OTHERS_OWE: dict[str, frozenset[Effect]] = {"split_parent": _GOODS, "split_child": _MONEY}
+OTHERS_OWE = {OrderKind.SPLIT_PARENT: _GOODS, OrderKind.SPLIT_CHILD: _MONEY}
 """A split order's parent owes what concerns money, its children what concerns goods (C-31)."""
 
 STEPS: frozenset[tuple[str, State]] = frozenset(
@@ -223,12 +244,12 @@ class Order:
     captured_amount: int
     refunded_amount: int
     intent_id: int | None
-    on_payment_failure: str
+    on_payment_failure: OnPaymentFailure
     created_at: datetime
     expire_at: datetime
-    deduct_on: str = "pay"
+    deduct_on: DeductOn = DeductOn.PAY
     payment_window_seconds: int = 1800
-    kind: str = "sale"
+    kind: OrderKind = OrderKind.SALE
     parent_id: int | None = None
     source: str = "buy_now"
     coupon_id: str | None = None
@@ -236,7 +257,7 @@ class Order:
     gift_points: int = 0
     gift_growth: int = 0
     quota_units: int = 0
-    cancel_type: str | None = None
+    cancel_type: CancelType | None = None
     reason: str | None = None
     deleted: bool = False
     paid_at: datetime | None = None
@@ -264,7 +285,7 @@ class Order:
         skipped = OTHERS_OWE.get(self.kind, frozenset())
         if COMMITS.get(trigger, self.deduct_on) != self.deduct_on:
             skipped |= {Effect.STOCK_COMMIT}
-        deducted = self.deduct_on == "create" and self.state is State.AWAITING_PAYMENT
+        deducted = self.deduct_on == DeductOn.CREATE and self.state is State.AWAITING_PAYMENT
         turned = {Effect.STOCK_RELEASE: Effect.STOCK_RESTOCK} if deducted else {}
         owed = TRANSITIONS[self.state, trigger].effects
         return tuple(turned.get(effect, effect) for effect in owed if effect not in skipped)

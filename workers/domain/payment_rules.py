@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from workers.domain.codes import Code
 from workers.domain.order import Order, State
 from workers.domain.refusal import Refusal
+from workers.domain.shop import OnPaymentFailure
 
 FIRST_ASK = timedelta(seconds=60)
 """By then a buyer who pays at once has paid, and the provider has said so."""
@@ -82,7 +83,7 @@ def _verdict_in(state: State) -> str:
 def ends_by_failure(order: Order) -> bool:
     """True if a failed attempt cancels the order by its policy (C-03). A child is never paid by itself."""
     waits = order.state is State.AWAITING_PAYMENT and not order.is_child
-    return waits and order.on_payment_failure == "cancel"
+    return waits and order.on_payment_failure == OnPaymentFailure.CANCEL
 
 
 def ask_at(started_at: datetime, expire_at: datetime, now: datetime, grace: timedelta) -> datetime:

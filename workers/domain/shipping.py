@@ -3,15 +3,43 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from enum import StrEnum
 
 from workers.domain.order import Order, State, Trigger
 
-UNDER_WAY = ("booked", "outbound", "picked_up", "in_transit", "out_for_delivery")
+
+class ParcelState(StrEnum):
+    """Where a parcel is."""
+
+    BOOKED = "booked"
+    OUTBOUND = "outbound"
+    PICKED_UP = "picked_up"
+    IN_TRANSIT = "in_transit"
+    OUT_FOR_DELIVERY = "out_for_delivery"
+    DELIVERED = "delivered"
+    REFUSED = "refused"
+    UNDELIVERABLE = "undeliverable"
+    LOST = "lost"
+    RETURNING = "returning"
+    RETURNED = "returned"
+    LOSS_CONFIRMED = "loss_confirmed"
+    CANCELLED = "cancelled"
+
+
+DELAYED = "delayed"
+"""A status that carriers report; it is a flag of the parcel, not a state."""
+UNDER_WAY = (
+    ParcelState.BOOKED,
+    ParcelState.OUTBOUND,
+    ParcelState.PICKED_UP,
+    ParcelState.IN_TRANSIT,
+    ParcelState.OUT_FOR_DELIVERY,
+)
 """In the order a parcel passes them."""
-FAILED = frozenset({"refused", "undeliverable", "lost", "returning"})
-"""Will not arrive; the goods or the loss are not settled yet."""
-SETTLED = frozenset({"returned", "loss_confirmed"})
-FINAL = SETTLED | {"delivered", "cancelled"}
+FAILED = frozenset({ParcelState.REFUSED, ParcelState.UNDELIVERABLE, ParcelState.LOST, ParcelState.RETURNING})
+"""The parcel will not arrive; it has not come back yet, or its loss is not confirmed."""
+SETTLED = frozenset({ParcelState.RETURNED, ParcelState.LOSS_CONFIRMED})
+FINAL = SETTLED | {ParcelState.DELIVERED, ParcelState.CANCELLED}
 
 
 @dataclass(frozen=True)
@@ -22,7 +50,7 @@ class Parcel:
     order_id: int
     carrier: str
     tracking_no: str
-    state: str
+    state: ParcelState
     delayed: bool
     units: Mapping[int, int]
     outbound_at: datetime | None = None
@@ -31,7 +59,7 @@ class Parcel:
     @property
     def out(self) -> bool:
         """Whether it has left the warehouse."""
-        return self.state not in ("booked", "cancelled")
+        return self.state not in (ParcelState.BOOKED, ParcelState.CANCELLED)
 
     @property
     def failed(self) -> bool:
@@ -39,26 +67,26 @@ class Parcel:
         return self.state in FAILED or self.state in SETTLED
 
 
-def advance(state: str, status: str) -> str:
-    """The parcel's state after one more fact. A late fact never moves it back; `delayed` is a flag, not a state."""
-    if status == "delayed" or state in FINAL:
+def advance(state: ParcelState, status: str) -> ParcelState:
+    """The parcel's state after a carrier reported `status`. A late report never moves it back."""
+    if status == DELAYED or state in FINAL:
         return state
+    reported = ParcelState(status)
     if state in FAILED:
-        forward = status in SETTLED or (status == "returning" and state != "returning")
-        return status if forward else state
-    if status in UNDER_WAY and UNDER_WAY.index(status) <= UNDER_WAY.index(state):
+        return reported if reported in SETTLED or reported is ParcelState.RETURNING else state
+    if reported in UNDER_WAY and UNDER_WAY.index(reported) <= UNDER_WAY.index(state):
         return state
-    return status
+    return reported
 
 
 def next_trigger(order: Order, units: Mapping[int, int], parcels: Sequence[Parcel]) -> Trigger | None:
     """The step that the order's parcels call for now, if any. `units` is line number -> units bought."""
-    live = [parcel for parcel in parcels if parcel.state != "cancelled"]
+    live = [parcel for parcel in parcels if parcel.state != ParcelState.CANCELLED]
     if order.state is State.PAID and all_out(units, live):
         return Trigger.ALL_SHIPPED
     if order.state is State.SHIPPED and live and all(p.failed for p in live):
         return Trigger.ALL_FAILED
-    if order.state is State.SHIPPED and live and all(p.failed or p.state == "delivered" for p in live):
+    if order.state is State.SHIPPED and live and all(p.failed or p.state == ParcelState.DELIVERED for p in live):
         return Trigger.ALL_DELIVERED
     if order.state is State.DELIVERY_FAILED and all(p.state in SETTLED for p in live):
         return Trigger.FAILURE_SETTLED
@@ -74,7 +102,7 @@ def unpacked(units: Mapping[int, int], parcels: Iterable[Parcel]) -> dict[int, i
     """Line number -> units that are in none of the parcels."""
     left = dict(units)
     for parcel in parcels:
-        if parcel.state != "cancelled":
+        if parcel.state != ParcelState.CANCELLED:
             for line_no, qty in parcel.units.items():
                 left[line_no] = left.get(line_no, 0) - qty
     return {line_no: qty for line_no, qty in left.items() if qty > 0}

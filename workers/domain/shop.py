@@ -2,19 +2,35 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
+from enum import StrEnum
 from typing import Any
+
+
+class DeductOn(StrEnum):
+    """The step that deducts reserved stock (C-07)."""
+
+    CREATE = "create"
+    PAY = "pay"
+    SHIP = "ship"
+
+
+class OnPaymentFailure(StrEnum):
+    """What happens to an order whose payment failed (C-03)."""
+
+    KEEP_OPEN = "keep_open"
+    CANCEL = "cancel"
 
 
 @dataclass(frozen=True)
 class Policy:
     """The rules of one business type. An order keeps those it was placed under (S1-50).
 
-    `deduct_on` is when reserved stock is deducted: create, pay or ship (C-07). A rate limit of 0 orders is none.
+    A rate limit of 0 orders is none.
     """
 
-    deduct_on: str = "pay"
+    deduct_on: DeductOn = DeductOn.PAY
     payment_window_seconds: int = 1800
-    on_payment_failure: str = "keep_open"
+    on_payment_failure: OnPaymentFailure = OnPaymentFailure.KEEP_OPEN
     units_max_per_line: int = 1_000_000
     rate_limit_orders: int = 3
     rate_limit_window_seconds: int = 300
@@ -23,7 +39,11 @@ class Policy:
 
 
 POLICY_FIELDS = frozenset(field.name for field in fields(Policy))
-DEFAULT_POLICIES: Mapping[str, Mapping[str, Any]] = {"normal": {}, "seckill": {"deduct_on": "create"}, "group_buy": {}}
+DEFAULT_POLICIES: Mapping[str, Mapping[str, Any]] = {
+    "normal": {},
+    "seckill": {"deduct_on": DeductOn.CREATE},
+    "group_buy": {},
+}
 """Business type (S1-50) -> what differs from the shop's own rules. A flash sale takes its stock at once (S1-51)."""
 
 
@@ -56,8 +76,13 @@ class Shop:
     policy: Policy = Policy()
 
     def policy_of(self, business_type: str, stored: Mapping[str, Any]) -> Policy:
-        """The rules of a business type: the shop's own, then the type's, then what was set for it."""
-        return replace(self.policy, **{**DEFAULT_POLICIES[business_type], **stored})
+        """The rules of a business type: the shop's own, then the type's, then those `stored` for it as plain words."""
+        policy = replace(self.policy, **{**DEFAULT_POLICIES[business_type], **stored})
+        return replace(
+            policy,
+            deduct_on=DeductOn(policy.deduct_on),
+            on_payment_failure=OnPaymentFailure(policy.on_payment_failure),
+        )
 
 
 CHANNELS = {"pc": "00", "mobile": "01", "api": "02", "third_party": "03"}

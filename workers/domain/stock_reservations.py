@@ -38,31 +38,53 @@ class Counter:
         return self.on_hand - self.locked
 
 
+class StockOp(StrEnum):
+    """What a ledger entry does to its counter."""
+
+    RECEIVE = "receive"
+    ADJUST = "adjust"
+    RESERVE = "reserve"
+    RELEASE = "release"
+    COMMIT = "commit"
+    RESTOCK = "restock"
+
+
 class LedgerEntry(NamedTuple):
     """One change of one counter, unique by (holder, place, op, ref)."""
 
     holder_id: int
     place: Place
-    op: str
+    op: StockOp
     ref: str
     qty: int
 
 
-def apply(counter: Counter, op: str, qty: int) -> None:
+def apply(counter: Counter, op: StockOp, qty: int) -> None:
     """What each ledger entry does to its counter; folding the ledger gives the counters back."""
     match op:
-        case "receive" | "restock" | "adjust":
+        case StockOp.RECEIVE | StockOp.RESTOCK | StockOp.ADJUST:
             counter.on_hand += qty
-        case "reserve":
+        case StockOp.RESERVE:
             counter.locked += qty
-        case "release":
+        case StockOp.RELEASE:
             counter.locked -= qty
-        case "commit":
+        case StockOp.COMMIT:
             counter.locked -= qty
             counter.on_hand -= qty
-        case _:
-            raise AssertionError(f"no such stock operation: {op}")
     assert 0 <= counter.locked <= counter.on_hand, f"{op} of {qty} would leave {counter}"
+
+
+class HolderState(StrEnum):
+    """How a holder's reservation stands."""
+
+    RESERVED = "reserved"
+    REFUSED = "refused"
+    RELEASED = "released"
+    COMMITTED = "committed"
+    RESTOCKED = "restocked"
+
+
+GRANTED_STATES = frozenset({HolderState.RESERVED, HolderState.COMMITTED, HolderState.RESTOCKED})
 
 
 @dataclass
@@ -71,7 +93,7 @@ class Holder:
 
     id: int
     group_id: int
-    state: str | None = None
+    state: HolderState | None = None
     reserved: dict[Place, int] = field(default_factory=dict)
     restocked: dict[Place, int] = field(default_factory=dict)
     refs: set[str] = field(default_factory=set)
@@ -94,8 +116,8 @@ class Short:
     have: int
 
 
-class Verdict(StrEnum):
-    """What became of a stock message."""
+class StockVerdict(StrEnum):
+    """What becomes of a stock message."""
 
     DONE = "done"
     LATER = "later"
@@ -103,15 +125,15 @@ class Verdict(StrEnum):
 
 
 @dataclass(frozen=True)
-class Answer:
+class ReservationAnswer:
     """A reservation's answer; without a code everything is locked."""
 
     code: Code | None = None
     short: tuple[Short, ...] = ()
 
 
-GRANTED = Answer()
-TOO_LATE = Answer(Code.ORDER_SAGA_TIMEOUT)
+GRANTED = ReservationAnswer()
+TOO_LATE = ReservationAnswer(Code.ORDER_SAGA_TIMEOUT)
 SHORT = Code.INVENTORY_INSUFFICIENT
 
 
@@ -124,78 +146,78 @@ class StockBatch:
         self.ledger: list[LedgerEntry] = []
         self.touched: set[int] = set()
 
-    def reserve(self, group_id: int, wants: Sequence[Want], *, in_time: bool) -> Answer:
+    def reserve(self, group_id: int, wants: Sequence[Want], *, in_time: bool) -> ReservationAnswer:
         """Lock every line or none."""
         holders = [self.holders[holder_id] for holder_id in sorted({want.holder_id for want in wants})]
         states = {holder.state for holder in holders}
-        if states & {"released"}:
+        if HolderState.RELEASED in states:
             return TOO_LATE
-        if states & {"reserved", "committed", "restocked"}:
+        if states & GRANTED_STATES:
             return GRANTED
-        if states & {"refused"}:
-            return Answer(SHORT)
+        if HolderState.REFUSED in states:
+            return ReservationAnswer(SHORT)
         short = self._shortages(wants) if in_time else ()
         granted = in_time and not short
         for holder in holders:
             holder.group_id = group_id
-            self._set(holder, "reserved" if granted else "refused")
+            self._set(holder, HolderState.RESERVED if granted else HolderState.REFUSED)
         if not granted:
-            return Answer(SHORT, short) if short else TOO_LATE
+            return ReservationAnswer(SHORT, short) if short else TOO_LATE
         for (holder_id, place), qty in _summed(wants).items():
             self.holders[holder_id].reserved[place] = qty
-            self._book(holder_id, place, "reserve", "", qty)
+            self._book(holder_id, place, StockOp.RESERVE, "", qty)
         return GRANTED
 
-    def commit(self, holder_id: int) -> Verdict:
+    def commit(self, holder_id: int) -> StockVerdict:
         """The lock becomes a deduction, once."""
         holder = self.holders[holder_id]
         match holder.state:
             case None:
-                return Verdict.LATER
-            case "reserved":
-                self._book_all(holder, "commit")
-                self._set(holder, "committed")
-            case "refused" | "released":
-                return Verdict.DISCREPANCY
-        return Verdict.DONE
+                return StockVerdict.LATER
+            case HolderState.RESERVED:
+                self._book_all(holder, StockOp.COMMIT)
+                self._set(holder, HolderState.COMMITTED)
+            case HolderState.REFUSED | HolderState.RELEASED:
+                return StockVerdict.DISCREPANCY
+        return StockVerdict.DONE
 
-    def release(self, holder_id: int) -> Verdict:
+    def release(self, holder_id: int) -> StockVerdict:
         """The lock ends; before its reserve it leaves a tombstone that refuses it."""
         holder = self.holders[holder_id]
         match holder.state:
             case None:
-                self._set(holder, "released")
-            case "reserved":
-                self._book_all(holder, "release")
-                self._set(holder, "released")
-            case "committed" | "restocked":
-                return Verdict.DISCREPANCY
-        return Verdict.DONE
+                self._set(holder, HolderState.RELEASED)
+            case HolderState.RESERVED:
+                self._book_all(holder, StockOp.RELEASE)
+                self._set(holder, HolderState.RELEASED)
+            case HolderState.COMMITTED | HolderState.RESTOCKED:
+                return StockVerdict.DISCREPANCY
+        return StockVerdict.DONE
 
-    def restock(self, holder_id: int, ref: str, lines: Mapping[Place, int]) -> Verdict:
+    def restock(self, holder_id: int, ref: str, lines: Mapping[Place, int]) -> StockVerdict:
         """Units come back, once per `ref`: those of `lines`, or all that are left."""
         holder = self.holders[holder_id]
-        if holder.state in (None, "reserved"):
-            return Verdict.LATER
-        if holder.state in ("refused", "released"):
-            return Verdict.DISCREPANCY
+        if holder.state in (None, HolderState.RESERVED):
+            return StockVerdict.LATER
+        if holder.state in (HolderState.REFUSED, HolderState.RELEASED):
+            return StockVerdict.DISCREPANCY
         if ref in holder.refs:
-            return Verdict.DONE
+            return StockVerdict.DONE
         left = {place: qty - holder.restocked.get(place, 0) for place, qty in holder.reserved.items()}
         back = dict(lines) or {place: qty for place, qty in left.items() if qty > 0}
         if any(qty > left.get(place, 0) for place, qty in back.items()):
-            return Verdict.DISCREPANCY
+            return StockVerdict.DISCREPANCY
         for place, qty in back.items():
             holder.restocked[place] = holder.restocked.get(place, 0) + qty
-            self._book(holder.id, place, "restock", ref, qty)
+            self._book(holder.id, place, StockOp.RESTOCK, ref, qty)
         holder.refs.add(ref)
         if holder.restocked == holder.reserved:
-            self._set(holder, "restocked")
-        return Verdict.DONE
+            self._set(holder, HolderState.RESTOCKED)
+        return StockVerdict.DONE
 
     def receive(self, place: Place, qty: int, ref: str) -> Counter:
         """Goods arrived."""
-        self._book(NOBODY, place, "receive", ref, qty)
+        self._book(NOBODY, place, StockOp.RECEIVE, ref, qty)
         return self.counters[place]
 
     def adjust(self, place: Place, delta: int, ref: str) -> Counter | None:
@@ -203,7 +225,7 @@ class StockBatch:
         counter = self.counters.get(place)
         if counter is None or not counter.locked <= counter.on_hand + delta <= ON_HAND_MAX:
             return None
-        self._book(NOBODY, place, "adjust", ref, delta)
+        self._book(NOBODY, place, StockOp.ADJUST, ref, delta)
         return counter
 
     def changed_holders(self) -> list[Holder]:
@@ -217,15 +239,15 @@ class StockBatch:
         have = {place: self.counters[place].sellable if place in self.counters else 0 for place in total}
         return tuple(Short(place, qty, have[place]) for place, qty in total.items() if qty > have[place])
 
-    def _book_all(self, holder: Holder, op: str) -> None:
+    def _book_all(self, holder: Holder, op: StockOp) -> None:
         for place, qty in holder.reserved.items():
             self._book(holder.id, place, op, "", qty)
 
-    def _book(self, holder_id: int, place: Place, op: str, ref: str, qty: int) -> None:
+    def _book(self, holder_id: int, place: Place, op: StockOp, ref: str, qty: int) -> None:
         apply(self.counters[place], op, qty)
         self.ledger.append(LedgerEntry(holder_id, place, op, ref, qty))
 
-    def _set(self, holder: Holder, state: str) -> None:
+    def _set(self, holder: Holder, state: HolderState) -> None:
         holder.state = state
         self.touched.add(holder.id)
 

@@ -43,11 +43,12 @@ from messages.orders import (
 )
 from messages.stock import RestockLine, StockRelease, StockRestock
 from workers.domain.book import Book
-from workers.domain.order import Effect, Order, State, Trigger
+from workers.domain.order import CancelType, Effect, Order, State, Trigger
 from workers.domain.order_change_rules import alone, is_done, refuse, unmergeable
 from workers.domain.refund_amounts import BoughtLine, RefundLine, refund_units, remaining_units
 from workers.domain.refusal import Refusal
 from workers.domain.shipping import Parcel, unpacked
+from workers.domain.shop import DeductOn
 from workers.runtime.batch import Batch
 from workers.runtime.route import Route
 from workers.services import attempts, authorization, benefits, commands, order_events, refunds
@@ -201,7 +202,7 @@ def step(context: ChangeContext, item: Item, order_id: int, now: datetime) -> Ev
     body, who = item.body, authorization.who(item.body.actor)
     fields: dict[str, Any] = {}
     if isinstance(body, OrderCancel):
-        fields = {"cancel_type": body.actor.type, "reason": body.reason}
+        fields = {"cancel_type": CancelType(body.actor.type), "reason": body.reason}
     elif isinstance(body, OrderDelete):
         fields = {"deleted": True}
     elif isinstance(body, OrderChangeAddress):
@@ -243,7 +244,7 @@ def restock(
     Stock that is deducted with shipping was not, as long as nothing left.
     """
     out = [parcel for parcel in context.parcels.get(order.id, ()) if parcel.out]
-    if order.deduct_on == "ship" and not out:
+    if order.deduct_on == DeductOn.SHIP and not out:
         return StockRelease(holder_id=order.id)
     here = unpacked({line.line_no: line.qty for line in lines[order.id]}, out)
     back = tuple(

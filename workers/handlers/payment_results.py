@@ -49,7 +49,7 @@ from messages.payments import PaymentCallback, PaymentObserved, PaymentResult, P
 from messages.providers import ProviderCapture, ProviderCertificates, ProviderQuery, ProviderRefundQuery
 from messages.reasons import Reason
 from workers.domain.book import Book
-from workers.domain.order import Effect, Order, State, Trigger
+from workers.domain.order import CancelType, Effect, Order, State, Trigger
 from workers.domain.payment_rules import ends_by_failure, verdict_on_capture, verdict_on_merged_capture
 from workers.providers import configured
 from workers.providers.port import CertificateUnknown, Provider, Rejected
@@ -271,7 +271,10 @@ def apply_result(context: PaymentContext, order: Order, item: Item, result: Paym
     elif result.kind == "captured" and result.currency == order.currency:
         book.amend(order.id, captured_amount=order.captured_amount + result.amount)
     elif verdict == "failed" and ends_by_failure(order) and item.id not in context.spared:
-        why: dict[str, Any] = {"cancel_type": "payment_failed", "reason": result.reason or "the payment failed"}
+        why: dict[str, Any] = {
+            "cancel_type": CancelType.PAYMENT_FAILED,
+            "reason": result.reason or "the payment failed",
+        }
         book.move_family(order.id, Trigger.PAYMENT_FAILED, because=item, at=context.now, **why)
     return payments.Fact(result, intent_id, verdict)
 

@@ -41,9 +41,10 @@ from messages.stock import RestockLine, StockCommit, StockRestock
 from workers import shop
 from workers.domain.book import Book
 from workers.domain.codes import Code
-from workers.domain.order import Effect, Order, State, Trigger
+from workers.domain.order import CancelType, Effect, Order, State, Trigger
 from workers.domain.refund_amounts import BoughtLine, RefundLine, refund_units
-from workers.domain.shipping import Parcel, advance, next_trigger, unpacked
+from workers.domain.shipping import DELAYED, Parcel, ParcelState, advance, next_trigger, unpacked
+from workers.domain.shop import DeductOn
 from workers.runtime.batch import Batch
 from workers.runtime.route import Route
 from workers.services import benefits, order_events, refunds
@@ -166,7 +167,7 @@ def book_parcel(context: ShipmentContext, order: Order, item: Item, body: Shipme
         failed = ShipmentBookingFailed(**about, shipment_id=None, code=code, details=details)
         context.news.append(outbox.event(failed, because=item, stream=order.root_id))
         return
-    context.parcels[key] = Parcel(parcel_id, order.id, body.carrier, body.tracking_no, "booked", False, units)
+    context.parcels[key] = Parcel(parcel_id, order.id, body.carrier, body.tracking_no, ParcelState.BOOKED, False, units)
     context.warehouses[parcel_id] = body.warehouse
     context.booked.append(key)
     skus = {line.line_no: line.sku_id for line in context.lines[order.id]}
@@ -202,7 +203,7 @@ def update_parcel(context: ShipmentContext, order: Order, item: Item, body: Ship
     before = context.parcels[key_of(body)]
     after = moved(before, body)
     context.facts.append(shipments.Fact(body, before.id, stale=after == before))
-    if before.state == "cancelled" and body.status != "delayed":
+    if before.state == ParcelState.CANCELLED and body.status != DELAYED:
         context.news.append(outbox.event(alert(order, before, "moves although its order was cancelled"), because=item))
     if before.failed and body.status == "delivered":
         context.news.append(
@@ -213,24 +214,26 @@ def update_parcel(context: ShipmentContext, order: Order, item: Item, body: Ship
     context.parcels[key_of(body)] = after
     context.moved.add(key_of(body))
     context.news.append(outbox.event(updated(before, after), because=item, stream=order.root_id))
-    if after.out and not before.out and order.deduct_on == "ship":
+    if after.out and not before.out and order.deduct_on == DeductOn.SHIP:
         context.news.append(outbox.internal(StockCommit(holder_id=order.id), because=item))
     if after.failed and not before.failed:
         fail(context, order, item, after)
-    if after.state == "returned":
+    if after.state == ParcelState.RETURNED:
         context.news.append(outbox.internal(restock(context, after), because=item))
     advance_order(context, order.id, item, now)
 
 
 def moved(parcel: Parcel, body: ShipmentUpdate) -> Parcel:
     """The parcel after the fact."""
-    if parcel.state == "cancelled":
+    if parcel.state == ParcelState.CANCELLED:
         return parcel
     state = advance(parcel.state, body.status)
-    after = replace(parcel, state=state, delayed=parcel.delayed or body.status == "delayed")
+    after = replace(parcel, state=state, delayed=parcel.delayed or body.status == DELAYED)
     if after.out and after.outbound_at is None:
         after = replace(after, outbound_at=body.occurred_at)
-    return replace(after, delivered_at=body.occurred_at) if state == "delivered" != parcel.state else after
+    if state is ParcelState.DELIVERED and parcel.state is not ParcelState.DELIVERED:
+        return replace(after, delivered_at=body.occurred_at)
+    return after
 
 
 def updated(before: Parcel, after: Parcel) -> ShipmentUpdated:
@@ -282,7 +285,7 @@ def advance_order(context: ShipmentContext, order_id: int, item: Item, now: date
     order = context.book[order_id]
     units, parcels = context.units(order), context.of(order)
     while (trigger := next_trigger(context.book[order_id], units, parcels)) is not None:
-        settled: dict[str, Any] = {"cancel_type": "delivery_failed", "reason": "no parcel arrived"}
+        settled: dict[str, Any] = {"cancel_type": CancelType.DELIVERY_FAILED, "reason": "no parcel arrived"}
         fields = settled if trigger is Trigger.FAILURE_SETTLED else {}
         context.book.move(order_id, trigger, because=item, at=now, **fields)
 

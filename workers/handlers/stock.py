@@ -37,7 +37,7 @@ from messages.stock import (
 )
 from workers.domain.codes import Code
 from workers.domain.refusal import Refusal
-from workers.domain.stock_reservations import ON_HAND_MAX, Counter, Holder, Place, StockBatch, Verdict, Want
+from workers.domain.stock_reservations import ON_HAND_MAX, Counter, Holder, Place, StockBatch, StockVerdict, Want
 from workers.runtime.batch import Batch
 from workers.runtime.route import Route
 from workers.services import commands
@@ -67,9 +67,9 @@ async def move_stock(tx: Transaction, batch: Batch[Order | Told]) -> None:
             outcomes[commands.key_of(body)] = tell(stock_batch, item, body), item
         elif isinstance(body, StockReserve):
             news.append(outbox.internal(reserve(stock_batch, body, in_time=batch.now <= body.deadline), because=item))
-        elif (verdict := move(stock_batch, body)) is Verdict.LATER:
+        elif (verdict := move(stock_batch, body)) is StockVerdict.LATER:
             batch.retry(item, Reason.STOCK_NOT_THERE_YET, "what comes before it has not arrived yet")
-        elif verdict is Verdict.DISCREPANCY:
+        elif verdict is StockVerdict.DISCREPANCY:
             news.append(outbox.event(discrepancy(stock_batch, body), because=item))
 
     await stock.save(tx, stock_batch.counters, stock_batch.changed_holders(), stock_batch.ledger)
@@ -88,7 +88,7 @@ def reserve(stock_batch: StockBatch, body: StockReserve, *, in_time: bool) -> St
     return StockRefused(group_id=body.group_id, code=answer.code, short=short)
 
 
-def move(stock_batch: StockBatch, body: StockCommit | StockRelease | StockRestock) -> Verdict:
+def move(stock_batch: StockBatch, body: StockCommit | StockRelease | StockRestock) -> StockVerdict:
     """Commit, release or restock."""
     match body:
         case StockCommit():

@@ -31,7 +31,7 @@ from messages.providers import ProviderQuery, ProviderRefundQuery
 from messages.timers import TimerDue
 from workers.domain.book import Book, Step
 from workers.domain.codes import Code
-from workers.domain.order import Order, Trigger
+from workers.domain.order import CancelType, Order, Trigger
 from workers.runtime.batch import Batch
 from workers.runtime.route import Every, Route
 from workers.services import attempts, benefits, commands, order_events
@@ -145,7 +145,7 @@ def fields(trigger: Trigger) -> dict[str, Any]:
         case Trigger.PLACING_EXPIRED:
             return {"reason": Code.ORDER_SAGA_TIMEOUT}
         case Trigger.PAYMENT_EXPIRED:
-            return {"cancel_type": "timeout", "reason": "not paid in time"}
+            return {"cancel_type": CancelType.TIMEOUT, "reason": "not paid in time"}
     return {}
 
 

@@ -12,18 +12,19 @@ import outbox
 from db.pool import Transaction
 from messages.benefits import CouponChanged, PointsChanged
 from messages.envelope import Envelope
-from workers.domain.benefits import Benefits, Worth, all_cancelled, due_back, still_earned
+from workers.domain.benefits import Benefits, CouponOp, Worth, all_cancelled, due_back, still_earned
 from workers.domain.book import Book, Step
 from workers.domain.order import Effect, Order, State
+from workers.domain.pricing.coupons import CouponState
 from workers.store import benefits
 from workers.store.refunds import OpenedRefund
 
 Item: TypeAlias = Envelope[Any]
-COUPON_STATES: dict[str, Literal["locked", "used", "released", "returned"]] = {
-    "lock": "locked",
-    "use": "used",
-    "release": "released",
-    "return": "returned",
+COUPON_STATES: dict[CouponOp, Literal["locked", "used", "released", "returned"]] = {
+    CouponOp.LOCK: "locked",
+    CouponOp.USE: "used",
+    CouponOp.RELEASE: "released",
+    CouponOp.RETURN: "returned",
 }
 """Ledger op -> what the event calls it; one that comes back too late is expired."""
 
@@ -140,7 +141,7 @@ def announcements(applied: Applied) -> list[outbox.Announcement]:
                 coupon_id=move.coupon_id,
                 user_id=move.user_id,
                 order_id=move.order_id,
-                state="expired" if move.state == "expired" else COUPON_STATES[move.op],
+                state="expired" if move.state is CouponState.EXPIRED else COUPON_STATES[move.op],
             ),
         )
         for move in has.coupon_moves

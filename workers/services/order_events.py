@@ -22,7 +22,7 @@ from messages.orders import (
 )
 from messages.stock import StockCommit, StockRelease, StockRestock
 from workers.domain.book import Book, Step
-from workers.domain.order import Effect, Order, State, Trigger
+from workers.domain.order import CancelType, Effect, Order, State, Trigger
 
 PLAIN: dict[State, type[OrderEvent]] = {
     State.PAID: OrderPaid,
@@ -53,7 +53,7 @@ def common(step: Step[Envelope[Any]]) -> dict[str, Any]:
 
 
 def _actor(step: Step[Envelope[Any]]) -> Actor:
-    return Actor(type=step.who.type, id=step.who.id)  # type: ignore[arg-type]
+    return Actor(type=step.who.type, id=step.who.id)
 
 
 def amounts(order: Order) -> Amounts:
@@ -78,7 +78,7 @@ def event_of(step: Step[Envelope[Any]]) -> OrderEvent:
         case Trigger.DELETED:
             return OrderDeleted(**common(step))
     if step.order.state is State.CANCELLED:
-        cancel_type, reason = step.order.cancel_type or "system", step.order.reason or ""
+        cancel_type, reason = step.order.cancel_type or CancelType.SYSTEM, step.order.reason or ""
         return OrderCancelled(**common(step), cancel_type=cancel_type, reason=reason)
     return PLAIN[step.order.state](**common(step))
 

@@ -7,7 +7,7 @@ from db.pool import Transaction
 from db.statements import SQL
 from messages.benefits import PointsGrant
 from workers.domain.benefits import Account, Benefits, Worth
-from workers.domain.pricing.coupons import Coupon
+from workers.domain.pricing.coupons import Coupon, CouponScope, CouponState
 
 
 async def lock(
@@ -23,12 +23,27 @@ async def lock(
 
 async def _lock_coupons(tx: Transaction, ids: Sequence[str]) -> dict[str, Coupon]:
     rows = await tx.fetch(SQL["benefits.lock_coupons"], ids) if ids else []
-    return {row["coupon_id"]: _coupon(row) for row in rows}
+    return {row["coupon_id"]: coupon_of(row) for row in rows}
 
 
-def _coupon(row: Any) -> Coupon:
-    sets = {name: frozenset(row[name]) for name in ("scope_ids", "channels", "member_levels")}
-    return Coupon(**dict(row) | sets)
+def coupon_of(row: Any) -> Coupon:
+    """The coupon that a row holds."""
+    return Coupon(
+        coupon_id=row["coupon_id"],
+        user_id=row["user_id"],
+        state=CouponState(row["state"]),
+        order_id=row["order_id"],
+        name=row["name"],
+        amount=row["amount"],
+        currency=row["currency"],
+        min_amount=row["min_amount"],
+        scope=CouponScope(row["scope"]),
+        scope_ids=frozenset(row["scope_ids"]),
+        channels=frozenset(row["channels"]),
+        member_levels=frozenset(row["member_levels"]),
+        valid_from=row["valid_from"],
+        valid_to=row["valid_to"],
+    )
 
 
 async def _lock_accounts(tx: Transaction, users: Sequence[str]) -> dict[str, Account]:

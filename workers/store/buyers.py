@@ -10,7 +10,7 @@ from messages.benefits import MemberUpsert
 from messages.envelope import Envelope
 from messages.orders import OrderCreate
 from workers.domain.benefits import Benefits
-from workers.domain.pricing.promotions import Promotion
+from workers.domain.pricing.promotions import Promotion, PromotionKind
 from workers.store import benefits, catalogue_entries
 
 
@@ -44,7 +44,7 @@ async def benefits_for(
     coupons = {item.body.coupon_id for item in items if item.body.coupon_id is not None}
     spenders = {item.body.user_id for item in items if item.body.use_points > 0}
     counted = [promotion for promotion in promotions if promotion.counted]
-    limited = {promotion.promo_id for promotion in counted if promotion.kind == "flash"}
+    limited = {promotion.promo_id for promotion in counted if promotion.kind is PromotionKind.FLASH}
     has = await benefits.lock(tx, coupons, spenders, limited)
     has.quota_used = await benefits.quota_used(tx, users, {promotion.promo_id for promotion in counted})
     return has

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, Literal
+from typing import Any
 
 import orjson
 
@@ -12,7 +12,7 @@ from db.pool import Transaction
 from db.statements import SQL
 from messages.envelope import Envelope
 from messages.orders import OrderCreate
-from workers.domain.order import State
+from workers.domain.order import OrderKind, State
 from workers.domain.pricing.coupons import Coupon
 from workers.domain.pricing.quote import PricedLine, Quote
 from workers.domain.pricing.totals import Totals, totals
@@ -43,11 +43,11 @@ class Placed:
     def parts(self) -> list["Part"]:
         """The rows of the order; the root's comes first."""
         if not self.children:
-            return [Part(self, self.id, "sale", self.groups[0], totals(self.quote.lines))]
+            return [Part(self, self.id, OrderKind.SALE, self.groups[0], totals(self.quote.lines))]
         return [
-            Part(self, self.id, "split_parent", (), totals(self.quote.lines)),
+            Part(self, self.id, OrderKind.SPLIT_PARENT, (), totals(self.quote.lines)),
             *(
-                Part(self, key, "split_child", lines, totals(lines))
+                Part(self, key, OrderKind.SPLIT_CHILD, lines, totals(lines))
                 for key, lines in zip(self.children, self.groups, strict=True)
             ),
         ]
@@ -63,7 +63,7 @@ class Part:
 
     of: Placed
     id: int
-    kind: Literal["sale", "split_parent", "split_child"]
+    kind: OrderKind
     lines: tuple[PricedLine, ...]
     totals: Totals
 
@@ -74,7 +74,7 @@ class Part:
 
     @property
     def is_root(self) -> bool:
-        return self.kind != "split_child"
+        return self.kind is not OrderKind.SPLIT_CHILD
 
 
 async def insert(tx: Transaction, placed: Sequence[Placed], now: datetime) -> None:

@@ -11,8 +11,9 @@ from db.statements import SQL
 from messages.envelope import Envelope
 from messages.orders import Address
 from workers.domain.book import Book, Step
-from workers.domain.order import Order, State
+from workers.domain.order import CancelType, Order, OrderKind, State
 from workers.domain.refund_amounts import BoughtLine, RefundLine
+from workers.domain.shop import DeductOn, OnPaymentFailure
 
 SNAPSHOT_RISK = 6
 
@@ -24,7 +25,13 @@ async def lock(tx: Transaction, ids: Iterable[int]) -> dict[int, Order]:
 
 
 def _order(row: Any) -> Order:
-    return Order(**dict(row) | {"state": State(row["state"])})
+    fields = dict(row)
+    fields["state"] = State(row["state"])
+    fields["kind"] = OrderKind(row["kind"])
+    fields["deduct_on"] = DeductOn(row["deduct_on"])
+    fields["on_payment_failure"] = OnPaymentFailure(row["on_payment_failure"])
+    fields["cancel_type"] = None if row["cancel_type"] is None else CancelType(row["cancel_type"])
+    return Order(**fields)
 
 
 async def save(tx: Transaction, book: Book[Envelope[Any]]) -> None:

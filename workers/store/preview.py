@@ -93,8 +93,7 @@ async def _coupons(
     wanted = sorted(asked)
     held, found = defaultdict[str, list[Coupon]](list), dict[str, Coupon]()
     for row in await tx.fetch(SQL["preview.coupons"], users, COUPONS_MAX, wanted):
-        sets = {name: frozenset(row[name]) for name in ("scope_ids", "channels", "member_levels")}
-        coupon = Coupon(**{name: value for name, value in row.items() if name != "asked"} | sets)
+        coupon = benefits.coupon_of(row)
         if row["asked"]:
             found[coupon.coupon_id] = coupon
         else:

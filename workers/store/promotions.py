@@ -9,7 +9,7 @@ import orjson
 from db.pool import Transaction
 from db.statements import SQL
 from messages.promotions import LadderStep, PromotionUpsert, ReductionStep
-from workers.domain.pricing.promotions import Promotion
+from workers.domain.pricing.promotions import Promotion, PromotionKind, PromotionScope
 from workers.domain.pricing.quote import Sku
 from workers.store import catalogue_entries
 
@@ -29,11 +29,25 @@ async def lock(tx: Transaction) -> None:
 
 def of(body: PromotionUpsert) -> Promotion | None:
     """The promotion that a message describes, or None if its steps belong to another kind of promotion."""
-    fields = {name: getattr(body, name) for name in PromotionUpsert.model_fields}
     wanted = ReductionStep if body.kind == "full_reduction" else LadderStep
     if not all(isinstance(step, wanted) for step in body.steps):
         return None
-    return Promotion(**fields | {"steps": tuple(_pair(step) for step in body.steps)})
+    return Promotion(
+        promo_id=body.promo_id,
+        revision=body.revision,
+        name=body.name,
+        kind=PromotionKind(body.kind),
+        scope=PromotionScope(body.scope),
+        scope_id=body.scope_id,
+        currency=body.currency,
+        prices=body.prices,
+        member_prices=body.member_prices,
+        steps=tuple(_pair(step) for step in body.steps),
+        starts_at=body.starts_at,
+        ends_at=body.ends_at,
+        per_user_limit=body.per_user_limit,
+        quantity=body.quantity,
+    )
 
 
 def _pair(step: LadderStep | ReductionStep) -> tuple[int, int]:
@@ -88,8 +102,8 @@ def _promotion(row: Any) -> Promotion:
         promo_id=row["promo_id"],
         revision=row["revision"],
         name=row["name"],
-        kind=row["kind"],
-        scope=row["scope"],
+        kind=PromotionKind(row["kind"]),
+        scope=PromotionScope(row["scope"]),
         scope_id=row["scope_id"],
         currency=row["currency"],
         prices=terms.get("prices", {}),

@@ -7,7 +7,7 @@ from typing import Any
 from db.pool import Transaction
 from db.statements import SQL
 from messages.shipments import ShipmentUpdate
-from workers.domain.shipping import Parcel
+from workers.domain.shipping import Parcel, ParcelState
 
 ParcelKey = tuple[str, str]
 """(carrier, tracking number)"""
@@ -46,7 +46,7 @@ def _parcel(row: Any) -> Parcel:
         row["order_id"],
         row["carrier"],
         row["tracking_no"],
-        row["state"],
+        ParcelState(row["state"]),
         row["delayed"],
         units,
         row["outbound_at"],

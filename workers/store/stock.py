@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from db.pool import Transaction
 from db.statements import SQL
-from workers.domain.stock_reservations import Counter, Holder, LedgerEntry, Place
+from workers.domain.stock_reservations import Counter, Holder, HolderState, LedgerEntry, Place
 
 
 async def lock_holders(tx: Transaction, ids: Iterable[int]) -> dict[int, Holder]:
@@ -14,7 +14,7 @@ async def lock_holders(tx: Transaction, ids: Iterable[int]) -> dict[int, Holder]
     if wanted:
         await tx.execute(SQL["stock.lock_holders"], wanted)
         for row in await tx.fetch(SQL["stock.holders"], wanted):
-            found[row["holder_id"]] = Holder(row["holder_id"], row["group_id"], row["state"])
+            found[row["holder_id"]] = Holder(row["holder_id"], row["group_id"], HolderState(row["state"]))
     return found
 
 

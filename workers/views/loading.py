@@ -9,6 +9,7 @@ import orjson
 from db.pool import Transaction
 from db.statements import SQL
 from workers.domain.order import State
+from workers.domain.shipping import ParcelState
 from workers.views.keys import id_of
 from workers.views.whole import Fact, Head, Line, Refund, Shipment, Snapshot, Whole
 
@@ -80,4 +81,5 @@ def _as_sold(line: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _shipment(row: Any) -> Shipment:
-    return _make(Shipment, dict(row) | {"units": dict(zip(row["line_nos"], row["qtys"], strict=True))})
+    units = dict(zip(row["line_nos"], row["qtys"], strict=True))
+    return _make(Shipment, dict(row) | {"state": ParcelState(row["state"]), "units": units})

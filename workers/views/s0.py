@@ -89,7 +89,7 @@ def _shipment(whole: Whole, shipment: Shipment) -> Table:
         "order_id": uuid_of(whole.head.id),
         "carrier": shipment.carrier,
         "tracking_number": shipment.tracking_no,
-        "status": shipment.state,
+        "status": shipment.state.value,
         "shipped_at": shipment.outbound_at,
         "delivered_at": shipment.delivered_at,
         "created_at": shipment.booked_at,

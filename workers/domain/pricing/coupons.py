@@ -3,11 +3,33 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from enum import StrEnum
 from typing import Protocol
 
 from workers.domain.codes import Code
 from workers.domain.pricing.allocation import allocate
 from workers.domain.refusal import Refusal
+
+
+class CouponState(StrEnum):
+    """A coupon is issued, locked for an order, used by it, or has ended unused."""
+
+    ISSUED = "issued"
+    LOCKED = "locked"
+    USED = "used"
+    EXPIRED = "expired"
+
+
+class CouponScope(StrEnum):
+    """The goods that a coupon counts for: all, those of its categories, or its SKUs."""
+
+    ALL = "all"
+    CATEGORY = "category"
+    SKU = "sku"
+
+
+HELD = frozenset({CouponState.LOCKED, CouponState.USED})
+"""A coupon in one of these states belongs to an order."""
 
 
 @dataclass(frozen=True)
@@ -19,13 +41,13 @@ class Coupon:
 
     coupon_id: str
     user_id: str
-    state: str
+    state: CouponState
     order_id: int | None
     name: str
     amount: int
     currency: str
     min_amount: int
-    scope: str
+    scope: CouponScope
     scope_ids: frozenset[str]
     channels: frozenset[str]
     member_levels: frozenset[str]
@@ -34,11 +56,13 @@ class Coupon:
 
     def covers(self, sku_id: str, category_id: str | None) -> bool:
         """This SKU counts towards the threshold and gets its part of the amount."""
-        return self.scope == "all" or (category_id if self.scope == "category" else sku_id) in self.scope_ids
+        if self.scope == CouponScope.ALL:
+            return True
+        return (category_id if self.scope == CouponScope.CATEGORY else sku_id) in self.scope_ids
 
 
-class Holder(Protocol):
-    """Who wants to use it."""
+class CouponUser(Protocol):
+    """The buyer who wants to use a coupon."""
 
     @property
     def user_id(self) -> str: ...
@@ -46,16 +70,16 @@ class Holder(Protocol):
     def member_level(self) -> str | None: ...
 
 
-def unusable(coupon: Coupon | None, buyer: Holder, currency: str, channel: str, at: datetime) -> Refusal | None:
+def unusable(coupon: Coupon | None, buyer: CouponUser, currency: str, channel: str, at: datetime) -> Refusal | None:
     """Why this buyer cannot use it in any order now; another user's coupon is as unknown as one that never was."""
     if coupon is None or coupon.user_id != buyer.user_id:
         return Refusal(Code.COUPON_NOT_FOUND, "the buyer has no such coupon")
-    if coupon.state == "locked":
+    if coupon.state == CouponState.LOCKED:
         details = {"coupon_id": coupon.coupon_id, "order_id": str(coupon.order_id)}
         return Refusal(Code.COUPON_ALREADY_LOCKED, "another order holds the coupon", details)
     reasons = {
-        "used": coupon.state == "used",
-        "expired": coupon.state == "expired" or coupon.valid_to <= at,
+        "used": coupon.state == CouponState.USED,
+        "expired": coupon.state == CouponState.EXPIRED or coupon.valid_to <= at,
         "not_yet_valid": at < coupon.valid_from,
         "channel": bool(coupon.channels) and channel not in coupon.channels,
         "member_level": bool(coupon.member_levels) and buyer.member_level not in coupon.member_levels,

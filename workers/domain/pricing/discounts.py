@@ -19,10 +19,10 @@ from typing import NamedTuple
 
 from workers.domain.money import WHOLE, render, share
 from workers.domain.pricing.allocation import allocate
-from workers.domain.pricing.promotions import Index, Promotion, pick
+from workers.domain.pricing.promotions import Index, Promotion, PromotionKind, pick
 
 
-class Part(NamedTuple):
+class PromotedLine(NamedTuple):
     """A line as promotions see it. `price` is minor units."""
 
     sku_id: str
@@ -32,7 +32,7 @@ class Part(NamedTuple):
     qty: int
 
 
-class Given(NamedTuple):
+class LineDiscount(NamedTuple):
     """What a promotion takes off one line; `quota_units` of its units count against the promotion's limits."""
 
     amount: int = 0
@@ -42,12 +42,12 @@ class Given(NamedTuple):
     quota_units: int = 0
 
 
-class Used(NamedTuple):
+class UsedRule(NamedTuple):
     """A rule that took `amount` minor units off an order; `text` is in that document's words (S4-20)."""
 
     promo_id: str
     revision: int
-    kind: str
+    kind: PromotionKind
     text: str
     amount: int
 
@@ -62,7 +62,7 @@ class Sale(NamedTuple):
     left: Mapping[str, int]
 
 
-class Effect(NamedTuple):
+class Reduction(NamedTuple):
     """Minor units that each line of a group is given, and for how many of its units."""
 
     text: str
@@ -70,11 +70,11 @@ class Effect(NamedTuple):
     units: Sequence[int]
 
 
-NOTHING = Given()
-WORDS = {"single": "单品促销", "member": "会员价", "flash": "限时购"}
+NOTHING = LineDiscount()
+WORDS = {PromotionKind.SINGLE: "单品促销", PromotionKind.MEMBER: "会员价", PromotionKind.FLASH: "限时购"}
 
 
-def promote(parts: Sequence[Part], rules: Index, sale: Sale) -> tuple[list[Given], list[Used]]:
+def promote(parts: Sequence[PromotedLine], rules: Index, sale: Sale) -> tuple[list[LineDiscount], list[UsedRule]]:
     """What each line is given, and which rules gave it."""
     given, used = [NOTHING] * len(parts), []
     for promotion, numbers in _groups(parts, rules, sale):
@@ -82,14 +82,14 @@ def promote(parts: Sequence[Part], rules: Index, sale: Sale) -> tuple[list[Given
         if effect is None or not any(effect.amounts):
             continue
         rule = (promotion.promo_id, promotion.revision)
-        used.append(Used(*rule, promotion.kind, effect.text, sum(effect.amounts)))
+        used.append(UsedRule(*rule, promotion.kind, effect.text, sum(effect.amounts)))
         for number, amount, units in zip(numbers, effect.amounts, effect.units, strict=True):
             if units:
-                given[number] = Given(amount, *rule, effect.text, units if promotion.counted else 0)
+                given[number] = LineDiscount(amount, *rule, effect.text, units if promotion.counted else 0)
     return given, used
 
 
-def _groups(parts: Sequence[Part], rules: Index, sale: Sale) -> Iterable[tuple[Promotion, list[int]]]:
+def _groups(parts: Sequence[PromotedLine], rules: Index, sale: Sale) -> Iterable[tuple[Promotion, list[int]]]:
     groups: dict[str, tuple[Promotion, list[int]]] = {}
     for number, part in enumerate(parts):
         promotion = pick(rules, part.spu_id, part.category_id, sale.currency, sale.at)
@@ -108,21 +108,23 @@ def _left(promotion: Promotion, sale: Sale) -> int | None:
     return max(0, min(left)) if left else None
 
 
-def _effect(promotion: Promotion, parts: Sequence[Part], sale: Sale) -> Effect | None:
+def _effect(promotion: Promotion, parts: Sequence[PromotedLine], sale: Sale) -> Reduction | None:
     left = _left(promotion, sale)
     match promotion.kind:
-        case "single" | "flash":
+        case PromotionKind.SINGLE | PromotionKind.FLASH:
             return _cheaper(promotion, promotion.prices, parts, left)
-        case "member":
+        case PromotionKind.MEMBER:
             return _cheaper(promotion, promotion.member_prices.get(sale.level or "", {}), parts, left)
         case kind:
-            assert kind in ("ladder", "full_reduction"), f"no promotion is of kind {kind}"
+            assert kind is not PromotionKind.NONE, "an ended promotion takes nothing off"
             if left is not None and sum(part.qty for part in parts) > left:
                 return None
-            return _ladder(promotion, parts) if kind == "ladder" else _full_reduction(promotion, parts)
+            return _ladder(promotion, parts) if kind == PromotionKind.LADDER else _full_reduction(promotion, parts)
 
 
-def _cheaper(promotion: Promotion, prices: Mapping[str, int], parts: Sequence[Part], left: int | None) -> Effect:
+def _cheaper(
+    promotion: Promotion, prices: Mapping[str, int], parts: Sequence[PromotedLine], left: int | None
+) -> Reduction:
     """Each unit at its price in the promotion; units whose price is no lower take nothing from what is left."""
     amounts, units = [], []
     for part in parts:
@@ -131,10 +133,10 @@ def _cheaper(promotion: Promotion, prices: Mapping[str, int], parts: Sequence[Pa
         left = None if left is None else left - count
         amounts.append(saved * count)
         units.append(count)
-    return Effect(WORDS[promotion.kind], amounts, units)
+    return Reduction(WORDS[promotion.kind], amounts, units)
 
 
-def _ladder(promotion: Promotion, parts: Sequence[Part]) -> Effect | None:
+def _ladder(promotion: Promotion, parts: Sequence[PromotedLine]) -> Reduction | None:
     """打折优惠: the more units the group has, the less is paid for each."""
     step = _highest(promotion, sum(part.qty for part in parts))
     if step is None:
@@ -144,7 +146,7 @@ def _ladder(promotion: Promotion, parts: Sequence[Part]) -> Effect | None:
     return _shared(f"打折优惠：满{count}件，打{tenths}折", share(_origin(parts), WHOLE - paid), parts)
 
 
-def _full_reduction(promotion: Promotion, parts: Sequence[Part]) -> Effect | None:
+def _full_reduction(promotion: Promotion, parts: Sequence[PromotedLine]) -> Reduction | None:
     """满减优惠: the group's amount has to reach the step to the last minor unit."""
     step = _highest(promotion, _origin(parts))
     if step is None:
@@ -153,13 +155,13 @@ def _full_reduction(promotion: Promotion, parts: Sequence[Part]) -> Effect | Non
     return _shared(f"满减优惠：满{full}，减{reduce}", min(step[1], _origin(parts)), parts)
 
 
-def _origin(parts: Sequence[Part]) -> int:
+def _origin(parts: Sequence[PromotedLine]) -> int:
     return sum(part.price * part.qty for part in parts)
 
 
-def _shared(text: str, amount: int, parts: Sequence[Part]) -> Effect:
+def _shared(text: str, amount: int, parts: Sequence[PromotedLine]) -> Reduction:
     amounts = allocate(amount, [part.price * part.qty for part in parts])
-    return Effect(text, amounts, [part.qty for part in parts])
+    return Reduction(text, amounts, [part.qty for part in parts])
 
 
 def _highest(promotion: Promotion, reached: int) -> tuple[int, int] | None:

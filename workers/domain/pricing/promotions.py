@@ -3,19 +3,39 @@
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from enum import StrEnum
 
 from workers.domain.codes import Code
 from workers.domain.money import WHOLE
 from workers.domain.refusal import Refusal
 
-SCOPES = ("spu", "category", "all")
+
+class PromotionKind(StrEnum):
+    """How a promotion takes something off; NONE ends it."""
+
+    NONE = "none"
+    SINGLE = "single"
+    FLASH = "flash"
+    MEMBER = "member"
+    LADDER = "ladder"
+    FULL_REDUCTION = "full_reduction"
+
+
+class PromotionScope(StrEnum):
+    """The goods that a promotion is for: one SPU, one category, or all."""
+
+    SPU = "spu"
+    CATEGORY = "category"
+    ALL = "all"
+
+
 TERMS = {
-    "none": None,
-    "single": "prices",
-    "flash": "prices",
-    "member": "member_prices",
-    "ladder": "steps",
-    "full_reduction": "steps",
+    PromotionKind.NONE: None,
+    PromotionKind.SINGLE: "prices",
+    PromotionKind.FLASH: "prices",
+    PromotionKind.MEMBER: "member_prices",
+    PromotionKind.LADDER: "steps",
+    PromotionKind.FULL_REDUCTION: "steps",
 }
 """Kind -> the terms it needs."""
 
@@ -31,8 +51,8 @@ class Promotion:
     promo_id: str
     revision: int
     name: str
-    kind: str
-    scope: str
+    kind: PromotionKind
+    scope: PromotionScope
     scope_id: str | None
     currency: str
     starts_at: datetime
@@ -46,7 +66,7 @@ class Promotion:
     @property
     def counted(self) -> bool:
         """Units bought under it are remembered: it is limited in all or per user."""
-        return self.kind == "flash" or self.per_user_limit is not None or self.quantity is not None
+        return self.kind == PromotionKind.FLASH or self.per_user_limit is not None or self.quantity is not None
 
 
 def invalid(promotion: Promotion) -> Refusal | None:
@@ -61,17 +81,17 @@ def _faults(promotion: Promotion) -> Iterator[tuple[str, str]]:
     if promotion.kind not in TERMS:
         yield "kind", f"it is one of {', '.join(TERMS)}"
         return
-    if promotion.scope not in SCOPES:
-        yield "scope", f"it is one of {', '.join(SCOPES)}"
-    if (promotion.scope == "all") != (promotion.scope_id is None):
+    if promotion.scope not in list(PromotionScope):
+        yield "scope", f"it is one of {', '.join(PromotionScope)}"
+    if (promotion.scope == PromotionScope.ALL) != (promotion.scope_id is None):
         yield "scope_id", "an SPU or a category has an id, all has none"
     if promotion.starts_at >= promotion.ends_at:
         yield "ends_at", "it ends before it starts"
     if promotion.per_user_limit is not None and promotion.per_user_limit < 1:
         yield "per_user_limit", "a limit is at least one unit"
-    if promotion.quantity is not None and (promotion.kind != "flash" or promotion.quantity < 0):
+    if promotion.quantity is not None and (promotion.kind != PromotionKind.FLASH or promotion.quantity < 0):
         yield "quantity", "only a flash sale has a number of units, and not less than none"
-    if promotion.kind != "none":
+    if promotion.kind != PromotionKind.NONE:
         yield from _faults_of_terms(promotion)
 
 
@@ -88,39 +108,47 @@ def _faults_of_terms(promotion: Promotion) -> Iterator[tuple[str, str]]:
     thresholds = [threshold for threshold, _ in promotion.steps]
     if thresholds != sorted(set(thresholds)) or min(thresholds, default=1) < 1:
         yield "steps", "steps begin at 1 or more and ascend"
-    if promotion.kind == "ladder" and any(not 0 <= paid <= WHOLE for _, paid in promotion.steps):
+    if promotion.kind == PromotionKind.LADDER and any(not 0 <= paid <= WHOLE for _, paid in promotion.steps):
         yield "steps", f"what is still paid is 0 to {WHOLE} basis points"
-    if promotion.kind == "full_reduction" and any(not 1 <= reduce <= full for full, reduce in promotion.steps):
+    if promotion.kind == PromotionKind.FULL_REDUCTION and any(
+        not 1 <= reduce <= full for full, reduce in promotion.steps
+    ):
         yield "steps", "a reduction is at least 1 and at most the amount that it starts from"
 
 
 def overlapping(new: Promotion, others: Iterable[Promotion]) -> Promotion | None:
     """Another promotion for the same goods and currency that is alive at the same time as `new`."""
-    if new.kind == "none":
+    if new.kind == PromotionKind.NONE:
         return None
     place = (new.scope, new.scope_id, new.currency)
     for other in others:
-        elsewhere = other.promo_id == new.promo_id or (other.scope, other.scope_id, other.currency) != place
-        if not elsewhere and other.kind != "none" and other.starts_at < new.ends_at and new.starts_at < other.ends_at:
+        if other.promo_id == new.promo_id or other.kind == PromotionKind.NONE:
+            continue
+        beside = (other.scope, other.scope_id, other.currency) == place
+        if beside and other.starts_at < new.ends_at and new.starts_at < other.ends_at:
             return other
     return None
 
 
-Index = Mapping[tuple[str, str | None], Sequence[Promotion]]
+Index = Mapping[tuple[PromotionScope, str | None], Sequence[Promotion]]
 
 
 def index(promotions: Iterable[Promotion]) -> Index:
     """By scope and its id, those that win first: the highest revision, then promo_id."""
-    found: dict[tuple[str, str | None], list[Promotion]] = {}
+    found: dict[tuple[PromotionScope, str | None], list[Promotion]] = {}
     for promotion in sorted(promotions, key=lambda p: (-p.revision, p.promo_id)):
-        if promotion.kind != "none":
+        if promotion.kind != PromotionKind.NONE:
             found.setdefault((promotion.scope, promotion.scope_id), []).append(promotion)
     return found
 
 
 def pick(rules: Index, spu_id: str, category_id: str | None, currency: str, at: datetime) -> Promotion | None:
     """The one promotion that a line takes part in, whether or not it gives the line anything: the narrowest scope."""
-    for place in (("spu", spu_id), ("category", category_id), ("all", None)):
+    for place in (
+        (PromotionScope.SPU, spu_id),
+        (PromotionScope.CATEGORY, category_id),
+        (PromotionScope.ALL, None),
+    ):
         for promotion in rules.get(place, ()):
             if promotion.currency == currency and promotion.starts_at <= at < promotion.ends_at:
                 return promotion

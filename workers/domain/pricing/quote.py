@@ -12,7 +12,7 @@ from workers.domain.codes import Code
 from workers.domain.money import share
 from workers.domain.pricing import coupons, points
 from workers.domain.pricing.allocation import allocate
-from workers.domain.pricing.discounts import NOTHING, Given, Part, Sale, Used, promote
+from workers.domain.pricing.discounts import NOTHING, LineDiscount, PromotedLine, Sale, UsedRule, promote
 from workers.domain.pricing.types import Buyer, PricedLine, PriceRequest, Quote, RequestedLine, Rules, Sku
 from workers.domain.refusal import Refusal
 from workers.domain.shop import Shop
@@ -47,11 +47,11 @@ class _Discounts(NamedTuple):
     """What is taken off each line, and what is left of it; an empty column takes nothing off any."""
 
     nets: Sequence[int]
-    given: Sequence[Given] = ()
+    given: Sequence[LineDiscount] = ()
     coupon: Sequence[int] = ()
     points: Sequence[int] = ()
     points_used: int = 0
-    rules: Sequence[Used] = ()
+    rules: Sequence[UsedRule] = ()
 
 
 def quote(ask: PriceRequest, rules: Rules, buyer: Buyer, shop: Shop, at: datetime) -> Quote | Refusal:
@@ -110,9 +110,11 @@ def _discounts(basket: _Basket, rules: Rules, buyer: Buyer, shop: Shop, at: date
     return _pay_with_points(basket, taken, buyer, shop) if ask.use_points else taken
 
 
-def _promote(basket: _Basket, rules: Rules, buyer: Buyer, at: datetime) -> tuple[Sequence[Given], Sequence[Used]]:
+def _promote(
+    basket: _Basket, rules: Rules, buyer: Buyer, at: datetime
+) -> tuple[Sequence[LineDiscount], Sequence[UsedRule]]:
     parts = [
-        Part(sku.sku_id, sku.spu_id, sku.category_id, sku.price, line.qty)
+        PromotedLine(sku.sku_id, sku.spu_id, sku.category_id, sku.price, line.qty)
         for sku, line in zip(basket.skus, basket.ask.wanted, strict=True)
     ]
     sale = Sale(basket.ask.currency, at, buyer.member_level, buyer.quota_used, rules.quota_left)

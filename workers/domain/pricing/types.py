@@ -6,7 +6,7 @@ from functools import cached_property
 from typing import NamedTuple
 
 from workers.domain.pricing.coupons import Coupon
-from workers.domain.pricing.discounts import Used
+from workers.domain.pricing.discounts import UsedRule
 from workers.domain.pricing.promotions import Index, Promotion, index
 
 
@@ -133,7 +133,7 @@ class Quote:
     tax_amount: int
     coupon_id: str | None = None
     points_used: int = 0
-    rules_used: tuple[Used, ...] = ()
+    rules_used: tuple[UsedRule, ...] = ()
 
     @property
     def payable_amount(self) -> int:
