@@ -163,18 +163,16 @@ class AmqpClient:
 
     async def _receive(self, message: AbstractIncomingMessage) -> None:
         assert self._handler is not None
-        if self._is_new(message.message_id or ""):
+        message_id = message.message_id or ""
+        if message_id not in self._seen:
+            self._remember(message_id)
             self._handler(ReceivedMessage(message.type or "", json.loads(message.body), message.correlation_id or ""))
         try:
             await message.ack()
         except CONNECTION_LOST:
             return  # the broker delivers it again, and its id is known then
 
-    def _is_new(self, message_id: str) -> bool:
-        """Tell whether the id comes for the first time, and remember it."""
-        if message_id in self._seen:
-            return False
+    def _remember(self, message_id: str) -> None:
         self._seen[message_id] = None
         if len(self._seen) > REMEMBERED_IDS_MAX:
             self._seen.popitem(last=False)
-        return True

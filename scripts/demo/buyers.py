@@ -145,6 +145,7 @@ class Buyers:
             self._buyer_benefits.spent(wanted.coupon_id, wanted.user)
 
     def _by_chance(self, what: str) -> bool:
+        """Decide by chance whether the buyer does this, and count it."""
         chosen = random.random() < CHANCES[what]
         self.did[what] += chosen
         return chosen

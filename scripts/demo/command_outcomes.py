@@ -53,9 +53,11 @@ class PendingCommand:
         """
         if received.type == REFUSED:
             return True
-        body = received.body
-        ours = body.get("order_id") in (None, self.order_id) if self.order_id else body.get("parent_id") is None
-        return ours and received.type in OUTCOMES[self.type]
+        if received.type not in OUTCOMES[self.type]:
+            return False
+        if self.order_id is None:
+            return received.body.get("parent_id") is None
+        return received.body.get("order_id") in (None, self.order_id)
 
 
 class CommandOutcomes:
@@ -107,8 +109,11 @@ class CommandOutcomes:
             self._known.popitem(last=False)
 
     def _compare(self, received: ReceivedMessage) -> None:
+        """Record a command that was refused and has another outcome too."""
         before = self._known.get(received.correlation_id)
-        if before not in (None, received.type) and REFUSED in (before, received.type) and received.type in DECIDING:
+        if before is None or before == received.type or received.type not in DECIDING:
+            return
+        if REFUSED in (before, received.type):
             self.contradictions.append(f"{received.correlation_id}: {before}, then {received.type}")
 
     def oldest(self, limit: int = 5) -> list[str]:

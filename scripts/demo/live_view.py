@@ -98,7 +98,7 @@ def _benefits(view_data: ViewData) -> Table:
     gave = view_data.client_report.get("benefits", {})
     split = f"{gave.get('split', 0):,} into {gave.get('parts', 0):,}"
     return _table(
-        "taken off, split, merged",
+        "discounts, split, merged",
         ("by promotions", f"{gave.get('promotions_cents', 0) / 100:,.2f}"),
         ("by coupons", f"{gave.get('coupons_cents', 0) / 100:,.2f}"),
         ("coupons used", f"{gave.get('coupons_used', 0):,}"),

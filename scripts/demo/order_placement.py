@@ -75,6 +75,7 @@ class OrderPlacement:
         await self._link.send(again)
 
     def _by_chance(self, what: str) -> bool:
+        """Decide by chance whether the buyer does this, and count it."""
         chosen = random.random() < CHANCES[what]
         self.did[what] += chosen
         return chosen

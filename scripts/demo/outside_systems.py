@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from scripts.amqp_client import AmqpClient, ReceivedMessage
-from scripts.demo import carrier, payments, placed_orders
+from scripts.demo import carrier, payments, placed_orders, price_previews
 from scripts.demo.background_tasks import BackgroundTasks
 from scripts.demo.baskets import Basket, Year
 from scripts.demo.benefits_log import BenefitsLog
@@ -81,7 +81,9 @@ class OutsideSystems:
 
     def receive_reply(self, received: ReceivedMessage) -> None:
         """Handle an answer to a preview, or the stored outcome of a repeated request."""
-        if not self.price_previews.receive(received):
+        if received.type in price_previews.ANSWERS:
+            self.price_previews.receive(received)
+        else:
             self.placement.receive_reply(received)
 
     # ------------------------------------------------------------ traffic

@@ -16,7 +16,7 @@ from scripts.demo.receipts import Receipts
 OWN_SERVICE = {"orders": 0.1, "merged orders": 0.5}
 """The share of bills that the shop's own service collects."""
 REFUSED_NOTIFICATIONS = "notifications refused as not genuine"
-SIGNS = {
+COUNTED_EVENTS = {
     "payment.callback_rejected.v1": REFUSED_NOTIFICATIONS,
     "payment.attempt_closed.v1": "attempts closed",
 }
@@ -33,7 +33,9 @@ class Payments:
         self, service_link: AmqpClient, placement: OrderPlacement, browser: Browser, file: Path, window_seconds: float
     ) -> None:
         self.did: Counter[str] = Counter()
-        self.bills = Bills(lambda bill: self._way(bill).pay(bill), lambda bill: self._way(bill).pay_at_once(bill))
+        self.bills = Bills(
+            lambda bill: self._payer_of(bill).pay(bill), lambda bill: self._payer_of(bill).pay_at_once(bill)
+        )
         self.receipts = Receipts(file, self.bills.merged)
         self.service = PaymentService(service_link, placement.tasks, self.receipts, window_seconds)
         self.provider_payments = ProviderPayments(placement, self.receipts, browser)
@@ -43,11 +45,11 @@ class Payments:
         self.bills.receive(received)
         self.receipts.receive(received)
         self.service.receive(received)
-        if received.type in SIGNS:
-            self.did[SIGNS[received.type]] += 1
+        if received.type in COUNTED_EVENTS:
+            self.did[COUNTED_EVENTS[received.type]] += 1
         elif received.type == "payment.captured.v1":
             self.did[f"payments: {received.body['verdict']}"] += 1
 
-    def _way(self, bill: Bill) -> PaymentService | ProviderPayments:
+    def _payer_of(self, bill: Bill) -> PaymentService | ProviderPayments:
         share = OWN_SERVICE["merged orders" if bill.intent_id else "orders"]
         return self.service if random.random() < share else self.provider_payments

@@ -112,6 +112,7 @@ class PlacedOrders:
         await self._link.send(message)
 
     def _by_chance(self, what: str) -> bool:
+        """Decide by chance whether the buyer does this, and count it."""
         chosen = random.random() < CHANCES[what]
         self.did[what] += chosen
         return chosen

@@ -8,6 +8,7 @@ from typing import Any
 from scripts.amqp_client import AmqpClient, OutgoingMessage, ReceivedMessage
 
 ANSWER_TIMEOUT_SECONDS = 30.0
+ANSWERS = frozenset({"order.previewed.v1", "query.rejected.v1"})
 
 
 class PricePreviews:
@@ -33,9 +34,8 @@ class PricePreviews:
             finally:
                 del self._waiting[message.message_id]
 
-    def receive(self, received: ReceivedMessage) -> bool:
-        """Handle a reply; tell whether it was the answer to a preview."""
+    def receive(self, received: ReceivedMessage) -> None:
+        """Handle the answer to a preview."""
         answer = self._waiting.get(received.correlation_id)
         if answer is not None and not answer.done():
             answer.set_result(received)
-        return received.type in {"order.previewed.v1", "query.rejected.v1"}

@@ -47,7 +47,7 @@ def print_summary(result: RunResult, console: Console) -> None:
         ("how buyers paid", final.get("provider_payments", {})),
         ("how the shop's payment service paid", final.get("service", {})),
         ("what carriers did", final.get("carrier", {})),
-        ("split, merged, taken off", _benefits(final.get("benefits", {}))),
+        ("discounts, split, merged", _benefits(final.get("benefits", {}))),
         ("dead letters by reason", result.status.dead),
         ("restarts of processes", result.restarts),
     ):

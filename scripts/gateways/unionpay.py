@@ -81,8 +81,9 @@ class UnionPayGateway(Gateway):
         """Return the payment of a request; the same request again is the same payment. Raises UnionPayProtocolError."""
         order = {name: value for name, value in fields.items() if name not in SIGNING}
         number, amount = order["orderId"], order.get("txnAmt", "")
-        sound = order["txnType"] == "01" and order.get("currencyCode") == "156" and amount.isdigit() and int(amount)
-        if not sound or not {"backUrl", "payTimeout"} <= order.keys():
+        is_payment = order["txnType"] == "01" and {"backUrl", "payTimeout"} <= order.keys()
+        has_amount = order.get("currencyCode") == "156" and amount.isdigit() and int(amount) > 0
+        if not is_payment or not has_amount:
             raise protocol.UnionPayProtocolError("13", "报文交易要素缺失")
         known = self.ledger.payments.get(number)
         if known is None:

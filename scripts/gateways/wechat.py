@@ -93,10 +93,10 @@ class WeChatGateway(Gateway):
         async def handle(request: web.Request) -> web.Response:
             body, now = await request.read(), datetime.now(UTC)
             try:
-                asks = self.account.check(request, body, now)
+                signed_by = self.account.check(request, body, now)
                 content = json.loads(body) if body else {}
-                ours = asks == content.get("mchid", asks) == request.query.get("mchid", asks) == MCHID
-                status, response = answer(request, content, now) if ours else NO_RIGHT
+                named = {signed_by, content.get("mchid", MCHID), request.query.get("mchid", MCHID)}
+                status, response = answer(request, content, now) if named == {MCHID} else NO_RIGHT
             except protocol.WeChatProtocolError as error:
                 status, response = 401, {"code": "SIGN_ERROR", "message": str(error)}
             except (KeyError, TypeError, ValueError, AttributeError) as error:
