@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from messages.payments import PaymentResult
 from scripts.amqp_client import AmqpClient, OutgoingMessage, ReceivedMessage
 from scripts.demo.carrier import ODDS, ROADS, Carrier
 from scripts.demo.command_outcomes import CommandOutcomes, percentiles
@@ -121,6 +122,10 @@ def test_every_parcel_comes_to_an_end(fate: str) -> None:
 @pytest.mark.parametrize("defect", DEFECTS)
 def test_every_malformed_message_carries_its_tag(defect: str) -> None:
     assert DEFECTS[defect]("tag").to_amqp(None).correlation_id == "tag"
+
+
+def test_a_forged_payment_is_malformed_in_its_sender_alone() -> None:
+    PaymentResult.model_validate_json(json.dumps(DEFECTS["a forged payment"]("tag").body))
 
 
 AMOUNTS = dict.fromkeys(TERMS, 0) | {"origin": 500, "payable": 500}
