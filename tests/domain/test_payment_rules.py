@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from tests.domain.builders import NOW, order
 from workers.domain.order import Order, State
-from workers.domain.payment_rules import FIRST_ASK, LAST_ASK, ask_at, unpayable, unpriced
+from workers.domain.payment_rules import FIRST_POLL, LAST_POLL, poll_at, unpayable, unpriced
 
 GRACE = timedelta(seconds=60)
 START = datetime(2026, 1, 21, 2, 0, tzinfo=UTC)
@@ -30,7 +30,7 @@ def test_an_attempt_is_asked_about_in_ever_longer_steps_before_its_window_ends_a
     expire, now = START + timedelta(seconds=window_seconds), START
     asked: list[float] = []
     while now < expire + GRACE:
-        now = ask_at(START, expire, now, GRACE)
+        now = poll_at(START, expire, now, GRACE)
         asked.append((now - START).total_seconds())
     assert asked == expected
 
@@ -40,12 +40,12 @@ def test_the_next_time_is_always_later_and_never_jumps_over_the_last_moments(
     window_seconds: int, passed_seconds: float
 ) -> None:
     expire, now = START + timedelta(seconds=window_seconds), START + timedelta(seconds=passed_seconds)
-    at = ask_at(START, expire, now, GRACE)
+    at = poll_at(START, expire, now, GRACE)
     assert at > now
-    last = expire - min(LAST_ASK, (expire - START) / 4)
+    last = expire - min(LAST_POLL, (expire - START) / 4)
     for fence in (last, expire, expire + GRACE):
         assert at <= fence or now >= fence
-    assert at - START >= min(FIRST_ASK, last - START)
+    assert at - START >= min(FIRST_POLL, last - START)
 
 
 MOMENT_LEFT = timedelta(microseconds=1)

@@ -1,4 +1,4 @@
-"""Notifications that nobody can judge yet, or that several of at once are judged together, on a real database."""
+"""Notifications that cannot be verified yet, and several that are verified in one batch, on a real database."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -30,7 +30,7 @@ def wechat(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 
 def paid(serial: str = wechat_builders.OTHER_SERIAL, number: str = "P1") -> PaymentCallback:
-    """A payment that was told with a signature under this serial."""
+    """A notification of a payment, signed with the certificate of this serial."""
     platform = Platform(serial, keys.private("wechat, next"), wechat_builders.APIV3_KEY.encode())
     now = datetime.now(UTC)
     return callback(

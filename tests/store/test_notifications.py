@@ -1,4 +1,4 @@
-"""What providers told us, as it is kept."""
+"""How providers' notifications and certificates are kept."""
 
 from datetime import UTC, datetime
 

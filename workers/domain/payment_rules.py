@@ -8,17 +8,18 @@ from workers.domain.order import Order, State
 from workers.domain.refusal import Refusal
 from workers.domain.shop import OnPaymentFailure
 
-FIRST_ASK = timedelta(seconds=60)
-"""By then a buyer who pays at once has paid, and the provider has said so."""
-LAST_ASK = timedelta(seconds=45)
-"""Before the window ends, or a quarter of it: somebody who paid in time shall not be cancelled because a notification
-was lost. The question, an answer that takes its whole time, a second one (PayPal) and four hops fit in.
+FIRST_POLL = timedelta(seconds=60)
+"""After this a buyer who pays at once has paid, and the provider's notification has come."""
+LAST_POLL = timedelta(seconds=45)
+"""So long before the window ends (at most a quarter of it) we poll once more, so that an order that was paid in time is
+not cancelled because a notification was lost. A query, an answer that takes its whole time, a second query (PayPal) and
+four messages between our queues fit in.
 """
 PAID = frozenset({State.PAID, State.FULFILLING, State.SHIPPED, State.DELIVERED, State.COMPLETED, State.SPLIT})
 
 
 def unpayable(orders: Sequence[Order], now: datetime) -> Refusal | None:
-    """Why these orders, which one payment pays, cannot be paid now."""
+    """Why these orders, which one payment pays together, cannot be paid now; None if they can."""
     for order in orders:
         details = {"order_id": str(order.id), "state": order.state.value}
         if order.is_child:
@@ -35,7 +36,7 @@ def unpayable(orders: Sequence[Order], now: datetime) -> Refusal | None:
 
 
 def unpriced(amount: int, currency: str, due: int, order: Order) -> Refusal | None:
-    """The client shows another amount than is due."""
+    """A refusal if the client shows another amount, or another currency, than is due."""
     if (amount, currency) == (due, order.currency):
         return None
     details = {"expected": due, "got": amount, "currency": order.currency}
@@ -45,7 +46,7 @@ def unpriced(amount: int, currency: str, due: int, order: Order) -> Refusal | No
 def unfit(
     provider: str, scene: str, currency: str, scenes: Collection[str], currencies: Collection[str]
 ) -> Refusal | None:
-    """The provider does not do that. Without scenes there is no such provider here."""
+    """A refusal if the provider has no such scene or currency; without scenes, there is no such provider here."""
     if not scenes:
         return Refusal(Code.PAY_METHOD_INVALID, f"there is no provider {provider} here", {"field": "provider"})
     if scene not in scenes:
@@ -86,13 +87,13 @@ def ends_by_failure(order: Order) -> bool:
     return waits and order.on_payment_failure == OnPaymentFailure.CANCEL
 
 
-def ask_at(started_at: datetime, expire_at: datetime, now: datetime, grace: timedelta) -> datetime:
-    """When a provider is asked about an attempt of which nobody has told us.
+def poll_at(started_at: datetime, expire_at: datetime, now: datetime, grace: timedelta) -> datetime:
+    """When to poll the provider next about an attempt whose end is not known.
 
-    After a minute, then each time twice as long after the start, once shortly before the window ends, when it has, and
-    when it has by the provider's clock too, which may be behind ours by `grace`.
+    We poll after a minute, then each time twice as long after the start. We also poll shortly before the window ends,
+    when it has ended, and when it has ended by the provider's clock too, which may be behind ours by `grace`.
     """
-    regular = started_at + max(FIRST_ASK, 2 * (now - started_at))
-    last = expire_at - min(LAST_ASK, (expire_at - started_at) // 4)
+    regular = started_at + max(FIRST_POLL, 2 * (now - started_at))
+    last = expire_at - min(LAST_POLL, (expire_at - started_at) // 4)
     fences = (at for at in (last, expire_at, expire_at + grace) if now < at <= regular)
     return next(fences, regular)

@@ -141,7 +141,7 @@ async def read(tx: Transaction, items: Sequence[Item]) -> StartContext:
 
 
 def new_attempt(body: PaymentStart, due: AmountDue, attempt_id: int, now: datetime) -> Attempt:
-    """The attempt that the command opens, before its provider has been asked for anything."""
+    """The attempt that the command opens, before any call to its provider."""
     return Attempt(
         id=attempt_id,
         out_trade_no=attempts.number(attempt_id),

@@ -202,7 +202,7 @@ async def spared(tx: Transaction, book: Book[Item], reported: Sequence[ReportedR
 
 
 def retry_undecidable(batch: Batch[PaymentMessage], reports: Sequence[ProviderReport]) -> None:
-    """Retry the notifications that nobody can judge yet."""
+    """Retry the notifications that cannot be verified yet, or that name an attempt that is not known yet."""
     for report in reports:
         match report.meaning:
             case CertificateUnknown():

@@ -105,7 +105,7 @@ def gone_at(attempt: Attempt) -> datetime:
 
 def poll_at(attempt: Attempt, now: datetime) -> datetime:
     """When we poll the provider next, if no notification has come by then."""
-    return payment_rules.ask_at(attempt.started_at, attempt.expire_at, now, _grace())
+    return payment_rules.poll_at(attempt.started_at, attempt.expire_at, now, _grace())
 
 
 def _grace() -> timedelta:

@@ -227,17 +227,17 @@ def interpret(
     return interpret_for_attempt(attempt, verdict, proven=provider.notifications_prove)
 
 
-def interpret_for_attempt(attempt: Attempt, said: Paid | Approved, *, proven: bool) -> Meaning:
+def interpret_for_attempt(attempt: Attempt, reported: Paid | Approved, *, proven: bool) -> Meaning:
     """What a believed notification means for the attempt that it names, as that stands now. No I/O."""
-    if isinstance(said, Approved):
-        return ApprovalReported(attempt, said.reference) if attempt.state in LIVE else NothingNew()
+    if isinstance(reported, Approved):
+        return ApprovalReported(attempt, reported.reference) if attempt.state in LIVE else NothingNew()
     if not proven:
         return NothingNew() if attempt.state == "captured" else PaymentUnproven(attempt)
-    match said.status:
+    match reported.status:
         case "captured" | "failed" as kind:
-            return PaymentReported(attempt, payment_result(attempt, said, kind))
+            return PaymentReported(attempt, payment_result(attempt, reported, kind))
         case "closed" if attempt.state not in ("captured", "closed"):
-            return ClosingReported(attempt, said.reason)
+            return ClosingReported(attempt, reported.reason)
     return NothingNew()
 
 
@@ -247,18 +247,18 @@ def answered_poll(item: Envelope[PaymentObserved], attempt: Attempt) -> Provider
 
 
 def payment_result(
-    attempt: Attempt, said: Paid | PaymentObserved, kind: Literal["captured", "failed"]
+    attempt: Attempt, reported: Paid | PaymentObserved, kind: Literal["captured", "failed"]
 ) -> PaymentResult:
     """The same result that a trusted payment service would report of this attempt."""
     return PaymentResult(
         order_id=attempt.order_id,
         provider=attempt.provider,
-        trade_no=said.trade_no,
+        trade_no=reported.trade_no,
         kind=kind,
-        amount=said.amount,
-        currency=said.currency,
-        occurred_at=said.occurred_at,
-        reason=said.reason,
+        amount=reported.amount,
+        currency=reported.currency,
+        occurred_at=reported.occurred_at,
+        reason=reported.reason,
         intent_id=attempt.intent_id,
     )
 
