@@ -287,14 +287,16 @@ async def test_while_the_database_refuses_connections_the_queue_waits(harness: W
 async def test_a_long_pause_gives_the_messages_back_before_the_broker_takes_them(
     harness: WorkerHarness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    async def given_back_while_paused() -> bool:
+        return await gauge("oms_consumer_paused", 1) and await harness.client.depth(QUEUE) == 1
+
     monkeypatch.setattr(consumer, "PAUSE_MAX_SECONDS", 0.1)
     async with harness.running(Route(QUEUE, write_effects)):
         await harness.client.publish(DELETE, delete())
         await harness.wait_for_effects(1)
         async with database_away(harness):
             await harness.client.publish(DELETE, delete())
-            await wait_until(lambda: harness.client.depth(QUEUE))
-            assert await gauge("oms_consumer_paused", 1)
+            await wait_until(given_back_while_paused)
         await harness.wait_for_effects(2)
 
 

@@ -27,7 +27,11 @@ class Link:
     _opening: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     async def channel(self) -> AbstractChannel:
-        """A new channel. Raises OSError, TimeoutError or aio-pika's AMQPError while the broker cannot be reached."""
+        """A new channel. Raises OSError, TimeoutError or aio-pika's AMQPError while the broker cannot be reached.
+
+        aio-pika keeps 4 KB of each closed channel until its connection ends. A consumer that is refused again and again
+        needs a new one every few seconds; its queue fails the liveness check long before that adds up.
+        """
         async with self._opening:
             if self._connection is None or not self._connection.connected.is_set():
                 self._connection = await wire.connect(self.url, name=self.name)
