@@ -159,7 +159,7 @@ async def test_a_deduction_is_on_its_way_while_its_parcel_has_just_left(tx: Tran
     assert "audit.stock_follows_orders" in await violated(tx, drained=True)
 
 
-async def test_an_attempt_whose_provider_is_being_asked_is_not_answered_yet(tx: Transaction) -> None:
+async def test_an_attempt_whose_provider_call_is_open_is_not_answered_yet(tx: Transaction) -> None:
     await break_it(tx, "UPDATE payment_attempts SET state = 'created' WHERE state = 'requested'")
     await break_it(
         tx,
@@ -183,7 +183,7 @@ async def test_a_refund_that_its_provider_works_on_is_waited_for(tx: Transaction
     assert set(await violated(tx, drained=True)) == {"audit.money_is_back", "audit_payments.refunds_ended"}
 
 
-async def test_a_refund_of_money_that_came_another_way_is_somebody_elses_to_ask_for(tx: Transaction) -> None:
+async def test_a_refund_of_money_from_outside_our_attempts_is_not_ours_to_poll(tx: Transaction) -> None:
     await break_it(tx, "UPDATE refunds SET state = 'requested' WHERE trade_no = 'late-1'")
     assert "audit_payments.refunds" not in await violated(tx)
 

@@ -91,7 +91,7 @@ def test_an_attempt_is_captured_exactly_when_its_capture_is_known(reachable: Rea
         assert {name for name in NAMES if situation.state(name) == "captured"} == known, reachable.path_to(situation)
 
 
-def test_in_the_end_what_the_banks_took_is_what_is_kept_or_went_back_and_nobody_can_pay_an_order_that_ended(
+def test_in_the_end_all_captured_money_is_kept_or_refunded_and_no_ended_order_can_be_paid(
     reachable: ReachableSituations,
 ) -> None:
     """When all is told, and whoever does not know has asked. Only where a card was declined may a buyer still try."""

@@ -24,7 +24,7 @@ ASKED = [
 
 
 @pytest.mark.parametrize(("window_seconds", "expected"), ASKED)
-def test_an_attempt_is_asked_about_in_ever_longer_steps_before_its_window_ends_and_when_it_has(
+def test_an_attempt_is_polled_in_ever_longer_steps_before_its_window_ends_and_when_it_has(
     window_seconds: int, expected: list[int]
 ) -> None:
     expire, now = START + timedelta(seconds=window_seconds), START

@@ -128,7 +128,7 @@ async def test_an_attempt_that_cannot_be_closed_is_waited_for(all_providers: All
     await all_providers.run(scenario, ("unionpay",))
 
 
-async def test_what_is_paid_while_it_is_closed_is_asked_for_and_goes_back(all_providers: AllProviders) -> None:
+async def test_a_payment_during_the_close_is_found_by_a_poll_and_refunded(all_providers: AllProviders) -> None:
     async def scenario(provider: ProviderHarness) -> None:
         purchase = await provider.purchase()
         started = await purchase.start_attempt()
@@ -141,7 +141,7 @@ async def test_what_is_paid_while_it_is_closed_is_asked_for_and_goes_back(all_pr
     await all_providers.run(scenario, CLOSING, paid_at_close=1.0, unsent=1.0)
 
 
-async def test_what_nobody_pays_is_closed_when_its_time_is_over(all_providers: AllProviders) -> None:
+async def test_an_unpaid_attempt_is_closed_when_it_expires(all_providers: AllProviders) -> None:
     async def scenario(provider: ProviderHarness) -> None:
         purchase = await provider.purchase()
         started = await purchase.start_attempt()

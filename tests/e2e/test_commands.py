@@ -26,7 +26,7 @@ async def row(system: RunningSystem, request_id: str) -> Any:
     return await system.pool.fetchrow("SELECT * FROM commands WHERE request_id = $1", request_id)
 
 
-async def test_a_repeat_hears_the_stored_outcome_marked_as_a_duplicate(system: RunningSystem) -> None:
+async def test_a_repeat_gets_the_stored_outcome_marked_as_a_duplicate(system: RunningSystem) -> None:
     body = order_body((SKU, 1))
     first = await system.reply(correlation_id=await publish_command(system, "order.create", body))
     again = await system.reply(correlation_id=await publish_command(system, "order.create", body))
@@ -58,7 +58,7 @@ async def test_a_repeat_without_reply_to_is_quiet(system: RunningSystem) -> None
     assert len(system.upstream.events) == heard
 
 
-async def test_who_repeats_before_the_decision_is_told_too(system: RunningSystem) -> None:
+async def test_a_repeat_before_the_decision_gets_the_outcome_too(system: RunningSystem) -> None:
     body = order_body((SKU, 1))
     async with Upstream.connect(system.broker) as other:
         async with stock_does_not_answer(system):

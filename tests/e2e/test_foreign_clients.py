@@ -64,7 +64,7 @@ async def test_pika_places_an_order_and_reads_its_outcome(system: RunningSystem,
     )
 
 
-async def test_pika_is_told_what_is_wrong_with_an_order(system: RunningSystem) -> None:
+async def test_pika_reads_what_is_wrong_with_an_order(system: RunningSystem) -> None:
     url, exchange = system.broker["upstream"], system.broker.names.commands
     about, answer = await asyncio.to_thread(
         ask_with_pika, url, exchange, order_create(items=[{"sku_id": SKU, "qty": "2"}]), direct=False

@@ -71,7 +71,7 @@ async def test_a_wrong_amount_goes_back_and_the_right_one_is_taken_next(all_prov
     await all_providers.run(scenario, wrong_amount=1.0)
 
 
-async def test_what_is_never_told_is_asked_for(all_providers: AllProviders) -> None:
+async def test_a_payment_without_a_notification_is_polled(all_providers: AllProviders) -> None:
     async def scenario(provider: ProviderHarness) -> None:
         purchase = await provider.purchase()
         await purchase.pay(await purchase.start_attempt())

@@ -72,7 +72,7 @@ def asked_wrongly(system: RunningSystem, body: Any, key: str, role: str, **prope
     return answer
 
 
-async def test_what_the_readme_asks_is_a_question_and_may_be_asked(system: RunningSystem) -> None:
+async def test_the_question_in_the_readme_is_valid(system: RunningSystem) -> None:
     part = (
         (ROOT / "README.md")
         .read_text("utf-8")
@@ -104,7 +104,7 @@ WRONG: list[tuple[str, Any, str, str, str | None]] = [
 
 
 @pytest.mark.parametrize(("body", "key", "code", "path"), [w[1:] for w in WRONG], ids=[w[0] for w in WRONG])
-async def test_pika_is_told_what_is_wrong_with_a_question(
+async def test_pika_reads_what_is_wrong_with_a_question(
     system: RunningSystem, body: Any, key: str, code: str, path: str | None
 ) -> None:
     before = await system.row_counts("queries")

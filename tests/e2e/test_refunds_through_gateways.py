@@ -50,7 +50,7 @@ async def test_a_refund_that_is_under_way_is_done_when_the_provider_says_so(all_
     await all_providers.run(scenario)
 
 
-async def test_refunds_in_parts_are_told_apart(all_providers: AllProviders) -> None:
+async def test_refunds_in_parts_are_distinguished(all_providers: AllProviders) -> None:
     """Alipay's notifications say the sum of all, the others' say the part."""
 
     async def scenario(provider: ProviderHarness) -> None:

@@ -89,7 +89,7 @@ async def on_the_shelf(system: RunningSystem) -> None:
 
 
 @pytest.mark.parametrize("actor", [{"type": "user", "id": "u2"}, {"type": "operator", "id": "op"}])
-async def test_nobody_can_use_up_anothers_request_ids(system: RunningSystem, actor: dict[str, str]) -> None:
+async def test_no_sender_can_use_up_anothers_request_ids(system: RunningSystem, actor: dict[str, str]) -> None:
     body = order_body((SKU, 1))
     forged = await publish_command(system, "order.create", body | {"actor": actor}, user_id=None)
     assert (await system.reply(correlation_id=forged))["code"] == "AUTH_FORBIDDEN"
@@ -98,7 +98,7 @@ async def test_nobody_can_use_up_anothers_request_ids(system: RunningSystem, act
     assert "duplicate" not in told
 
 
-async def test_a_refused_batch_mate_refuses_nobody_else(system: RunningSystem) -> None:
+async def test_a_rejected_message_rejects_no_other_of_its_batch(system: RunningSystem) -> None:
     await system.wait_until_idle()
     bodies = [order_body((SKU, 1)) | (REFUSED[n % 3].changes if n % 2 else {}) for n in range(10)]
     async with system.inbox_locked():
@@ -123,7 +123,9 @@ def change(type_: str, order_id: str, **actor: str) -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("who", "code"), [({"id": "thief"}, "ORDER_NOT_FOUND"), ({"type": "operator", "id": "op"}, "AUTH_FORBIDDEN")]
 )
-async def test_strangers_change_nothing(system: RunningSystem, type_: str, who: dict[str, str], code: str) -> None:
+async def test_untrusted_senders_change_nothing(
+    system: RunningSystem, type_: str, who: dict[str, str], code: str
+) -> None:
     created = await system.upstream.place_order((SKU, 1))
     before = await system.pool.fetchrow("SELECT * FROM orders WHERE id = $1", int(created["order_id"]))
     asked = await publish_command(system, type_, change(type_, created["order_id"], **who), user_id=None)
@@ -131,7 +133,7 @@ async def test_strangers_change_nothing(system: RunningSystem, type_: str, who: 
     assert await system.pool.fetchrow("SELECT * FROM orders WHERE id = $1", int(created["order_id"])) == before
 
 
-async def test_an_unknown_order_and_a_strangers_order_are_told_apart_by_nobody(system: RunningSystem) -> None:
+async def test_an_unknown_order_and_another_users_order_get_the_same_answer(system: RunningSystem) -> None:
     created = await system.upstream.place_order((SKU, 1))
     told = []
     for order_id in (created["order_id"], "1"):

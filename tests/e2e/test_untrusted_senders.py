@@ -34,7 +34,7 @@ async def test_a_delivery_mode_that_does_not_exist_is_refused_by_the_broker_or_b
 
 
 @pytest.mark.parametrize("key", ["order.nobody", b"order.\xff", "", "stock.reserve", "timer.due", "payment.nudge"])
-async def test_a_key_that_nobody_takes_is_kept(system: RunningSystem, key: str | bytes) -> None:
+async def test_a_message_to_an_unbound_key_is_kept(system: RunningSystem, key: str | bytes) -> None:
     body = order_create()
     await system.publish(body, key, type="order.create.v1")
     letter = await system.dead_letter(body)
@@ -118,7 +118,7 @@ async def test_a_reply_to_of_ours_is_ignored(system: RunningSystem) -> None:
     assert await system.pool.fetchval(strays) == 0
 
 
-async def test_a_reply_to_that_is_gone_harms_nobody(system: RunningSystem) -> None:
+async def test_a_reply_queue_that_is_gone_affects_no_other_message(system: RunningSystem) -> None:
     message_id = uuid4().hex
     await system.publish(order_create(), message_id=message_id, reply_to="client.gone")
     await system.publish(b"{" + uuid4().hex.encode(), reply_to="client.gone")
@@ -156,7 +156,7 @@ async def test_upstream_may_not_take_what_is_ours(system: RunningSystem) -> None
                 await raw.channel.basic_get(queue, no_ack=True)
 
 
-async def test_a_message_from_a_stranger_straight_to_a_queue_is_refused(system: RunningSystem) -> None:
+async def test_a_message_from_an_untrusted_sender_straight_to_a_queue_is_refused(system: RunningSystem) -> None:
     body, names = stock_reserve(), system.broker.names
     async with RawClient.connect(system.broker["admin"]) as raw:  # who may write anywhere, but is none of our workers
         await raw.publish("", names.queue("stock"), body, type="stock.reserve.v1", message_id=uuid4().hex)

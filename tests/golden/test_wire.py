@@ -105,7 +105,7 @@ MASKED = {"order.previewed.v1"}
 
 
 @pytest.mark.parametrize("type_", MASKED)
-def test_what_is_masked_is_for_the_one_who_asked_and_for_nobody_else(type_: str) -> None:
+def test_masked_fields_are_in_replies_and_nowhere_else(type_: str) -> None:
     assert MODELS[type_].KIND is Kind.REPLY
 
 

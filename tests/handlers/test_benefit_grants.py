@@ -79,12 +79,12 @@ async def test_used_and_expired_coupons_count_towards_what_a_user_may_have(harne
     assert harness.rejections() == [("COUPON_NOT_USABLE", {"template_id": "t1", "why": "per_user_limit"})]
 
 
-async def test_no_coupon_comes_from_a_template_that_nobody_knows(harness: HandlerHarness) -> None:
+async def test_no_coupon_is_issued_from_an_unknown_template(harness: HandlerHarness) -> None:
     await harness.handle(coupon())
     assert harness.rejections() == [("COUPON_NOT_FOUND", {"template_id": "t1"})]
 
 
-async def test_a_coupon_is_issued_once_and_its_id_is_nobody_elses(harness: HandlerHarness) -> None:
+async def test_a_coupon_is_issued_once_and_its_id_is_unique(harness: HandlerHarness) -> None:
     await harness.handle(template())
     await harness.handle(coupon("c1"))
     await harness.handle(coupon("c1"), reply_to="client.a")

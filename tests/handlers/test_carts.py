@@ -63,7 +63,7 @@ async def test_a_repeated_change_is_answered_and_not_done_again(harness: Handler
     assert [code for code, _ in harness.rejections()] == ["IDEMPOTENCY_CONFLICT"]
 
 
-async def test_nobody_fills_anothers_cart(harness: HandlerHarness) -> None:
+async def test_a_user_cannot_fill_anothers_cart(harness: HandlerHarness) -> None:
     await harness.handle(put("s1", 9, "a").model_copy(update={"actor": user("thief")}))
     assert [code for code, _ in harness.rejections()] == ["AUTH_FORBIDDEN"]
     assert (await cart(harness))["s1"] == 2

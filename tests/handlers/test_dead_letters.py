@@ -96,7 +96,7 @@ async def test_our_own_words_about_a_failure_are_kept(tx: Transaction) -> None:
     assert {name: row[name] for name in expected} == expected
 
 
-async def test_what_a_stranger_says_about_himself_is_not_believed(tx: Transaction) -> None:
+async def test_what_an_untrusted_sender_claims_about_itself_is_ignored(tx: Transaction) -> None:
     forged = {"reason": "harmless", "origin-user": "payments", "original-exchange": "oms.internal", "attempt": "9"}
     death = {"x-death": [{"reason": "delivery_limit", "exchange": "oms.commands", "routing-keys": ["stock.receive"]}]}
     await keep(tx, delivery(headers=forged | death, user_id="upstream"))
@@ -110,13 +110,13 @@ async def test_a_message_without_user_has_no_origin(tx: Transaction) -> None:
     assert (await the_letter(tx))["origin_user"] is None
 
 
-async def test_nobody_is_vouched_for_before_our_own_users_are_known(tx: Transaction) -> None:
+async def test_no_sender_is_trusted_before_our_own_users_are_configured(tx: Transaction) -> None:
     handler.configure(frozenset())
     await keep(tx, delivery(headers={"origin-user": "payments"}))
     assert (await the_letter(tx))["origin_user"] is None
 
 
-async def test_a_message_to_a_key_nobody_takes_is_unroutable(tx: Transaction) -> None:
+async def test_a_message_to_an_unbound_key_is_unroutable(tx: Transaction) -> None:
     await keep(tx, delivery(queue="unrouted", user_id="upstream"))
     row = await the_letter(tx)
     assert (row["queue"], row["reason"]) == ("unrouted", "unroutable")
@@ -148,7 +148,7 @@ async def test_another_body_or_queue_is_another_letter(tx: Transaction) -> None:
     assert await tx.fetchval("SELECT count(*) FROM dead_letters") == 3
 
 
-async def test_messages_without_an_id_are_told_apart_by_their_bodies(tx: Transaction) -> None:
+async def test_messages_without_an_id_are_distinguished_by_their_bodies(tx: Transaction) -> None:
     await keep(
         tx, delivery(message_id=None), delivery(message_id=None, tag=2), delivery(message_id=None, body=b"x", tag=3)
     )

@@ -128,7 +128,7 @@ async def test_a_replayed_message_is_trusted_as_its_first_sender_was(
     assert [one["state"] for one in await letters()] == ["replayed"]
 
 
-async def test_what_nobody_takes_is_taken_off_the_broker_once_it_is_stored(
+async def test_an_unroutable_message_is_taken_off_the_broker_once_it_is_stored(
     declared_broker: Broker, database_url: str, pool: Pool
 ) -> None:
     async def letters() -> Any:

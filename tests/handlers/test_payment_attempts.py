@@ -129,7 +129,7 @@ async def test_a_payment_that_cannot_be_is_refused_with_a_code(
     assert await harness.pool.fetchval("SELECT count(*) FROM payment_attempts") == 0
 
 
-async def test_what_the_client_said_of_itself_is_stored_encrypted(harness: HandlerHarness) -> None:
+async def test_the_clients_own_data_is_stored_encrypted(harness: HandlerHarness) -> None:
     await harness.fill_stock()
     order_id = await harness.place_order(("s1", 2))
     await harness.handle(start(order_id, 1000, client_ip="203.0.113.77", payer="openid-of-somebody"))
@@ -140,7 +140,7 @@ async def test_what_the_client_said_of_itself_is_stored_encrypted(harness: Handl
     assert dict(parse_qsl(urlsplit(harness.events_of("payment.started")[0]["url"]).query))["app_id"] == APP
 
 
-async def test_a_notification_of_a_refund_names_the_sum_of_all_so_the_provider_is_asked_about_this_one(
+async def test_a_refund_notification_names_the_sum_of_all_refunds_so_this_one_is_polled(
     harness: HandlerHarness,
 ) -> None:
     _, started = await opened(harness)
@@ -175,7 +175,7 @@ def failed(started: dict[str, Any], trade_no: str = "t1") -> PaymentObserved:
     )
 
 
-async def test_a_capture_that_somebody_reported_by_hand_still_ends_its_attempt_and_can_go_back(
+async def test_a_capture_that_was_reported_by_hand_still_ends_its_attempt_and_can_be_refunded(
     harness: HandlerHarness,
 ) -> None:
     order_id, started = await opened(harness)
@@ -190,7 +190,7 @@ async def test_a_capture_that_somebody_reported_by_hand_still_ends_its_attempt_a
     assert harness.provider_calls == [("alipay", ProviderRefund(refund_no=refund["refund_no"]))]
 
 
-async def test_a_refund_is_asked_about_from_the_start_whoever_was_to_call_for_it(harness: HandlerHarness) -> None:
+async def test_a_refund_is_polled_from_the_start(harness: HandlerHarness) -> None:
     order_id, started = await opened(harness)
     await harness.handle(notified(started))
     providers.configure({})
@@ -215,7 +215,7 @@ async def test_money_that_another_service_took_under_the_same_name_is_not_ours_t
     assert await harness.rows("SELECT count(*) FROM timers WHERE kind = 'refund'") == [(0,)]
 
 
-async def test_a_provider_is_asked_once_a_minute_at_most_and_rarer_the_longer_it_does_not_know(
+async def test_an_attempt_is_polled_once_a_minute_at_most_and_rarer_the_longer_it_is_unknown(
     harness: HandlerHarness,
 ) -> None:
     await opened(harness)
@@ -282,7 +282,7 @@ async def test_what_pays_an_order_closes_what_would_pay_it_another_way(harness: 
     assert (await attempts_now(harness))[1 - paid] == "closing"
 
 
-async def test_orders_are_not_paid_together_once_one_of_them_is_paid_nor_with_a_stranger(
+async def test_orders_are_not_paid_together_once_one_of_them_is_paid_nor_with_another_users_order(
     harness: HandlerHarness,
 ) -> None:
     orders, [alone, both] = await alone_and_together(harness)
@@ -296,7 +296,7 @@ async def test_orders_are_not_paid_together_once_one_of_them_is_paid_nor_with_a_
     ]
 
 
-async def test_of_two_captures_the_one_that_arrived_first_is_kept_whoever_told_it(harness: HandlerHarness) -> None:
+async def test_of_two_captures_the_one_that_arrived_first_is_kept(harness: HandlerHarness) -> None:
     order_id, started = await opened(harness)
     batch = [harness.envelope(notified(started, "t1")), harness.envelope(captured(order_id, 1000, "t2"), trusted=True)]
     await harness.handle_batch(batch)
@@ -320,7 +320,7 @@ async def test_a_trade_number_is_ours_only_at_the_provider_that_gave_it(harness:
         assert await refunds_of_attempts(tx, [refund["refund_no"]]) == {}
 
 
-async def test_a_refund_that_is_asked_for_again_is_asked_about_again(harness: HandlerHarness) -> None:
+async def test_a_refund_that_is_requested_again_is_polled_again(harness: HandlerHarness) -> None:
     order_id, started = await opened(harness)
     await harness.handle(notified(started))
     await harness.handle(cancel(order_id))
@@ -377,9 +377,7 @@ LOCKERS = [("closing", "a capture"), ("requested", "a cancellation"), ("requeste
 
 
 @pytest.mark.parametrize(("state", "who"), LOCKERS, ids=[who for _, who in LOCKERS])
-async def test_attempts_are_locked_in_order_of_their_ids_whoever_locks_them(
-    harness: HandlerHarness, state: str, who: str
-) -> None:
+async def test_attempts_are_locked_in_order_of_their_ids(harness: HandlerHarness, state: str, who: str) -> None:
     order_id, started = await opened(harness)
     await harness.handle(start(order_id, 1000, "pay-2"))
     first, second = (int(event["attempt_id"]) for event in harness.events_of("payment.started"))

@@ -133,7 +133,9 @@ async def race(
     providers.configure({})
 
 
-async def test_whoever_comes_first_the_books_are_the_banks_and_nobody_is_kept_waiting(race: PaymentRace) -> None:
+async def test_in_any_order_of_events_the_books_agree_with_the_provider_and_no_attempt_stays_open(
+    race: PaymentRace,
+) -> None:
     assert await violations(race.harness, drained=True) == []
     await the_books_are_the_banks(race)
     await everybody_was_answered(race)

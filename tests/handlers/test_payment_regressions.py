@@ -89,7 +89,7 @@ async def test_a_start_is_answered_though_its_attempt_ended_before_the_provider_
     assert await harness.rows("SELECT count(*) FROM commands WHERE outcome_type IS NULL") == [(0,)]
 
 
-async def test_a_start_whose_attempt_was_paid_meanwhile_says_so(harness: HandlerHarness) -> None:
+async def test_a_start_whose_attempt_was_paid_meanwhile_is_rejected_with_that_reason(harness: HandlerHarness) -> None:
     _, attempt_id, number = await begun(harness)
     await told(harness, ProviderQuery(attempt_id=attempt_id), Paid(number, "t1", "captured", 1000, "CNY", AT))
     await told(harness, ProviderStart(attempt_id=attempt_id), attempt=1)
@@ -170,7 +170,7 @@ async def held_up(harness: HandlerHarness, order_id: int) -> AsyncIterator[async
         await same.rollback()
 
 
-async def test_timers_of_an_order_and_of_its_attempt_in_one_batch_do_not_wait_for_who_tells_of_the_attempt(
+async def test_timers_of_an_order_and_of_its_attempt_in_one_batch_do_not_deadlock_with_a_notification(
     harness: HandlerHarness,
 ) -> None:
     """Orders are locked first, by whoever locks them."""

@@ -280,7 +280,7 @@ async def test_the_newest_different_addresses_are_shown_masked(harness: HandlerH
     assert other.addresses == ()
 
 
-async def test_an_address_whose_key_is_gone_is_left_out_and_the_price_is_told(
+async def test_an_address_whose_key_is_gone_is_left_out_and_the_price_is_shown(
     harness: HandlerHarness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await harness.place_order(("plate", 1), price=777 + 101 + 700)
@@ -369,7 +369,7 @@ async def test_a_preview_writes_nothing_and_locks_nothing(harness: HandlerHarnes
             await tx.execute("DELETE FROM coupons")
 
 
-async def test_a_price_is_that_of_the_moment_it_is_asked_at(harness: HandlerHarness) -> None:
+async def test_a_price_is_that_of_the_moment_of_the_preview(harness: HandlerHarness) -> None:
     envelope = Envelope(body=preview(("tea", 2)), message_id="m", correlation_id="c", occurred_at=FROM)
     amounts = []
     for now in (FROM - timedelta(days=1), FROM, TO):

@@ -39,7 +39,7 @@ QUERIES = [
     [row[1:] for row in QUERIES],
     ids=[row[0] for row in QUERIES],
 )
-async def test_an_attempt_is_asked_about_until_its_end_is_known(  # noqa: PLR0917 (a row of the table)
+async def test_an_attempt_is_polled_until_its_end_is_known(  # noqa: PLR0917 (a row of the table)
     open_attempt: OpenAttempt,
     answer: Any,
     over: bool | str,
@@ -95,7 +95,7 @@ TOLD = [
 
 
 @pytest.mark.parametrize(("before", "said", "state", "asked", "events", "watched"), TOLD)
-async def test_what_a_provider_tells_of_an_attempt_is_taken_once_and_only_while_it_means_something(  # noqa: PLR0917
+async def test_a_notification_is_applied_once_and_only_while_its_attempt_is_open(  # noqa: PLR0917
     open_attempt: OpenAttempt, before: str, said: Any, state: str, asked: list[str], events: list[str], watched: bool
 ) -> None:
     await open_attempt.harness.pool.execute("UPDATE payment_attempts SET state = $1", before)
@@ -107,13 +107,13 @@ async def test_what_a_provider_tells_of_an_attempt_is_taken_once_and_only_while_
     assert await open_attempt.harness.rows("SELECT reference FROM payment_attempts") == [(reference,)]
 
 
-async def test_a_number_that_another_provider_was_given_is_nobodys_here(open_attempt: OpenAttempt) -> None:
+async def test_a_number_that_was_given_to_another_provider_is_unknown_here(open_attempt: OpenAttempt) -> None:
     batch = await notify(open_attempt, open_attempt.paid("captured"), "wechat")
     assert [(verdict.reason, verdict.retry) for verdict in batch.verdicts.values()] == [("order_unknown", True)]
     assert await open_attempt.harness.states() == ["awaiting_payment"]
 
 
-async def test_an_approval_that_we_are_told_when_we_ask_keeps_the_providers_own_number(
+async def test_an_approval_found_by_a_query_keeps_the_providers_own_number(
     open_attempt: OpenAttempt,
 ) -> None:
     await open_attempt.take_answer(
@@ -150,7 +150,7 @@ QUESTIONS = [
 
 @pytest.mark.parametrize(("state", "questions"), QUESTIONS, ids=[state for state, _ in QUESTIONS])
 @pytest.mark.parametrize("captures", [False, True])
-async def test_what_is_asked_depends_on_how_the_attempt_stands(
+async def test_the_next_call_depends_on_the_state_of_the_attempt(
     open_attempt: OpenAttempt, captures: bool, state: str, questions: dict[Any, str | None]
 ) -> None:
     await open_attempt.harness.pool.execute("UPDATE payment_attempts SET state = $1", state)
@@ -171,7 +171,7 @@ class Away:
         raise ProviderAwayError("alipay is not reached")
 
 
-async def test_only_an_address_that_a_stranger_may_have_invented_holds_up_nobody(open_attempt: OpenAttempt) -> None:
+async def test_a_certificate_address_that_may_be_invented_delays_no_notification(open_attempt: OpenAttempt) -> None:
     away: Any = Away()
     ours = Question("m1", lambda _: None, lambda *_: NO_ANSWER)
     assert await answer_to(away, replace(ours, alone=True)) == Unknown("alipay is not reached")
@@ -251,7 +251,7 @@ async def test_captures_and_closings_are_tried_again_only_where_that_may_help(  
     assert [verdict.reason for verdict in batch.verdicts.values()] == ([retried] if retried else [])
 
 
-async def test_an_attempt_that_cannot_be_closed_any_more_is_asked_about_in_a_moment(open_attempt: OpenAttempt) -> None:
+async def test_an_attempt_that_cannot_be_closed_any_more_is_polled_within_seconds(open_attempt: OpenAttempt) -> None:
     await open_attempt.take_answer(ProviderClose(attempt_id=open_attempt.attempt_id), open_attempt.paid("pending"))
     [(waits,)] = await open_attempt.harness.rows("SELECT due_at - now() < '11 s' FROM timers WHERE kind = 'attempt'")
     assert waits
@@ -260,7 +260,7 @@ async def test_an_attempt_that_cannot_be_closed_any_more_is_asked_about_in_a_mom
     assert open_attempt.calls == ["close"]
 
 
-async def test_what_is_told_of_an_attempt_after_its_end_changes_nothing(open_attempt: OpenAttempt) -> None:
+async def test_a_notification_after_the_end_of_its_attempt_changes_nothing(open_attempt: OpenAttempt) -> None:
     await open_attempt.take_answer(ProviderQuery(attempt_id=open_attempt.attempt_id), open_attempt.paid("captured"))
     told = len(open_attempt.harness.events)
     for message in (ProviderQuery, ProviderClose, ProviderCapture):
@@ -275,7 +275,7 @@ async def test_what_is_told_of_an_attempt_after_its_end_changes_nothing(open_att
     assert (await open_attempt.state(), len(open_attempt.harness.events), open_attempt.calls) == ("captured", told, [])
 
 
-async def test_a_failure_that_is_told_after_a_capture_leaves_the_attempt_captured(open_attempt: OpenAttempt) -> None:
+async def test_a_failure_reported_after_a_capture_leaves_the_attempt_captured(open_attempt: OpenAttempt) -> None:
     for kind in ("captured", "failed"):
         observed = PaymentObserved(
             attempt_id=open_attempt.attempt_id, trade_no="t1", kind=kind, amount=1000, currency="CNY", occurred_at=AT
@@ -284,7 +284,7 @@ async def test_a_failure_that_is_told_after_a_capture_leaves_the_attempt_capture
     assert (await open_attempt.state(), await open_attempt.harness.states()) == ("captured", ["paid"])
 
 
-async def test_the_provider_is_asked_before_the_window_ends_and_a_lost_notification_costs_nobody_the_order(
+async def test_the_attempt_is_polled_before_the_window_ends_so_a_lost_notification_does_not_cancel_the_order(
     open_attempt: OpenAttempt,
 ) -> None:
     due_before_the_end = await open_attempt.harness.pool.fetchval(
@@ -318,7 +318,7 @@ async def test_fetched_certificates_are_kept_for_every_process(open_attempt: Ope
     ]
 
 
-async def test_a_certificate_that_does_not_come_is_asked_for_again_only_by_what_needs_it(
+async def test_a_certificate_that_does_not_come_is_requested_again_only_by_notifications_that_need_it(
     open_attempt: OpenAttempt,
 ) -> None:
     batch = await open_attempt.take_answer(
@@ -335,7 +335,7 @@ async def waits_seconds(open_attempt: OpenAttempt) -> float:
 
 
 @pytest.mark.parametrize(("minutes_old", "minutes"), [(40, 10), (600, 60)])
-async def test_an_attempt_that_cannot_be_closed_is_asked_about_rarer_the_older_it_is(
+async def test_an_attempt_that_cannot_be_closed_is_polled_rarer_the_older_it_is(
     open_attempt: OpenAttempt, minutes_old: int, minutes: int
 ) -> None:
     await open_attempt.harness.pool.execute(
@@ -345,7 +345,7 @@ async def test_an_attempt_that_cannot_be_closed_is_asked_about_rarer_the_older_i
     assert 60 * minutes - 20 < await waits_seconds(open_attempt) < 60 * minutes + 20
 
 
-async def test_what_the_provider_never_heard_of_is_asked_about_once_more_when_its_clock_must_have_reached_the_end(
+async def test_an_attempt_unknown_to_the_provider_is_polled_once_more_after_the_clock_skew(
     open_attempt: OpenAttempt,
 ) -> None:
     await open_attempt.expire(just=True)

@@ -51,7 +51,7 @@ async def refund_no(open_attempt: OpenAttempt) -> str:
     return str(refund["refund_no"])
 
 
-async def test_a_refund_that_the_provider_tells_of_has_its_end(open_attempt: OpenAttempt, refund_no: str) -> None:
+async def test_a_refund_notification_ends_the_refund(open_attempt: OpenAttempt, refund_no: str) -> None:
     assert not (await notify(open_attempt, gave(refund_no, "succeeded"))).verdicts
     assert await open_attempt.harness.rows("SELECT state FROM refunds") == [("succeeded",)]
 
@@ -75,7 +75,7 @@ REFUNDS = [
 
 
 @pytest.mark.parametrize(("message", "answer", "state", "asked", "watched"), REFUNDS)
-async def test_a_refund_is_asked_about_until_its_end_is_known(  # noqa: PLR0917 (a row of the table)
+async def test_a_refund_is_polled_until_its_end_is_known(  # noqa: PLR0917 (a row of the table)
     open_attempt: OpenAttempt, refund_no: str, message: Any, answer: Any, state: str, asked: list[str], watched: bool
 ) -> None:
     answer = gave(refund_no, answer) if isinstance(answer, str) else answer
@@ -90,7 +90,7 @@ async def test_a_refund_is_asked_about_until_its_end_is_known(  # noqa: PLR0917 
     assert ends == ([f"refund.{state}.v1"] if state in ("succeeded", "failed") else [])
 
 
-async def test_a_refund_without_an_answer_is_asked_for_again_under_its_number_once_the_provider_knows_of_none(
+async def test_a_refund_without_an_answer_is_requested_again_under_its_number_once_the_provider_knows_of_none(
     open_attempt: OpenAttempt, refund_no: str
 ) -> None:
     await open_attempt.take_answer(ProviderRefund(refund_no=refund_no), NO_ANSWER)

@@ -62,7 +62,7 @@ async def test_a_start_that_is_delivered_again_is_answered_once_and_leaves_the_a
     assert (await open_attempt.state(), open_attempt.calls) == ("requested", [])
 
 
-async def test_what_the_provider_opens_after_all_is_closed_there_and_given_to_nobody(
+async def test_an_attempt_that_the_provider_opens_too_late_is_closed_and_never_handed_out(
     requested_attempt: OpenAttempt,
 ) -> None:
     """Its own close may have come when the provider did not know it yet."""

@@ -37,7 +37,7 @@ async def accepted(harness: HandlerHarness) -> int:
     return len(await harness.states())
 
 
-async def test_the_fourth_is_refused_and_told_when_to_come_again(harness: HandlerHarness) -> None:
+async def test_the_fourth_is_rejected_with_the_time_to_try_again(harness: HandlerHarness) -> None:
     await harness.handle(*ordering("a", "b", "c"))
     await age(harness, "a", 200)
     [(oldest,)] = await harness.rows("SELECT created_at FROM orders WHERE request_id = 'a'")

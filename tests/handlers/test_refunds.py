@@ -91,7 +91,7 @@ async def test_operators_refund_up_to_what_is_captured_and_no_further(harness: H
     assert harness.events_of("command.rejected")[-1]["code"] == "PAY_REFUND_EXCEEDS"
 
 
-async def test_a_failed_refund_is_asked_for_again_under_the_same_number(harness: HandlerHarness) -> None:
+async def test_a_failed_refund_is_requested_again_under_the_same_number(harness: HandlerHarness) -> None:
     await harness.fill_stock()
     order_id = await harness.place_paid_order(("s1", 2))
     await harness.handle(cancel(order_id))
@@ -178,7 +178,7 @@ async def test_no_failure_is_believed_after_a_success_and_a_repeated_one_alerts_
     assert await totals(harness) == [(1000, 1000)]
 
 
-async def test_only_the_orders_own_failed_refund_of_that_amount_is_asked_for_again_and_only_once(
+async def test_only_the_orders_own_failed_refund_of_that_amount_is_requested_again_and_only_once(
     harness: HandlerHarness,
 ) -> None:
     await harness.fill_stock()
@@ -198,7 +198,7 @@ async def test_only_the_orders_own_failed_refund_of_that_amount_is_asked_for_aga
     assert harness.provider_calls == [], "the money came by a service of the shop"
 
 
-async def test_a_second_capture_that_failed_to_go_back_is_asked_for_again_whatever_is_left_of_the_first(
+async def test_a_failed_refund_of_a_second_capture_is_requested_again_whatever_is_left_of_the_first(
     harness: HandlerHarness,
 ) -> None:
     await harness.fill_stock()

@@ -96,7 +96,7 @@ async def test_mall_8_counters_that_two_workers_change_at_once_lose_nothing(harn
 
 @pytest.mark.parametrize("paid", [False, True], ids=["unpaid", "paid"])
 @pytest.mark.parametrize("by_operator", [False, True], ids=["by its buyer", "by an operator"])
-async def test_mall_9_whoever_cancels_stock_coupon_points_and_money_go_back(
+async def test_mall_9_every_cancellation_returns_stock_coupon_points_and_money(
     harness: HandlerHarness, paid: bool, by_operator: bool
 ) -> None:
     """There an operator's closing took any state and gave back neither stock, coupon, points nor money."""

@@ -50,7 +50,7 @@ async def holds(harness: HandlerHarness) -> list[tuple[Any, ...]]:
 NOTHING = [("issued", False), (1000, 0), (10, 0)]
 
 
-async def test_the_check_is_told_what_it_needs_and_nobodys_address(harness: HandlerHarness) -> None:
+async def test_the_risk_check_gets_what_it_needs_and_no_address(harness: HandlerHarness) -> None:
     order_id = await asked(harness)
     [question] = harness.events_of("risk.requested")
     [(due_at,)] = await harness.rows("SELECT due_at FROM timers WHERE kind = 'saga'")
@@ -142,7 +142,7 @@ async def test_a_reservation_keeps_the_sagas_deadline(harness: HandlerHarness) -
     assert await holds(harness) == NOTHING
 
 
-async def test_one_about_an_order_that_nobody_knows_is_tried_again(harness: HandlerHarness) -> None:
+async def test_a_result_for_an_unknown_order_is_retried(harness: HandlerHarness) -> None:
     batch = await harness.handle_batch([harness.envelope(verdict(404))])
     assert [(v.reason, v.retry) for v in batch.verdicts.values()] == [("order_unknown", True)]
 
@@ -160,7 +160,7 @@ async def test_a_split_order_is_judged_once_for_all_its_children(harness: Handle
     )
 
 
-async def test_a_shop_without_a_check_asks_nobody(harness: HandlerHarness) -> None:
+async def test_a_shop_without_a_risk_check_requests_none(harness: HandlerHarness) -> None:
     shop.configure(Shop(policy=Policy(rate_limit_orders=0)))
     await harness.create_order(ordering())
     assert harness.events_of("risk.requested") == []

@@ -65,7 +65,7 @@ def test_a_handlers_file_names_every_message_it_takes(route: Route) -> None:
     assert [model.TYPE for model in TAKEN[route.queue] if model.routing_key() not in said] == []
 
 
-def test_every_handler_file_is_somebodys_route() -> None:
+def test_every_handler_file_has_a_route() -> None:
     folder = Path(__file__).parents[2] / "workers" / "handlers"
     files = {f"workers.handlers.{path.stem}" for path in folder.glob("*.py")} - {"workers.handlers.__init__"}
     assert files == {module_of(route) for route in ROUTES}

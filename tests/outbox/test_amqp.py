@@ -247,7 +247,9 @@ async def test_the_consumer_is_given_a_message_before_an_incoming_message_is_mad
         IncomingMessage(message)
 
 
-async def test_the_end_of_a_consumer_is_told_only_below_aio_pika(consuming: AbstractChannel, declared: Broker) -> None:
+async def test_the_end_of_a_consumer_is_reported_only_below_aio_pika(
+    consuming: AbstractChannel, declared: Broker
+) -> None:
     queue, cancelled = declared.names.queue(QUEUE), asyncio.Event()
     underlay = await consuming.get_underlay_channel()
     assert underlay.on_consumer_cancel_callbacks == set(), "aio-pika would listen"

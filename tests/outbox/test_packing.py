@@ -131,7 +131,7 @@ def test_fresh_message_ids_differ_and_a_given_one_is_kept() -> None:
     assert made[2].message_id == "mine"
 
 
-def test_a_reply_goes_to_who_asked_and_may_find_nobody() -> None:
+def test_a_reply_goes_to_the_sender_and_may_be_unroutable() -> None:
     one = reply("command.rejected.v1", b"{}", to="client.7", correlation_id="flow", because=cause(traceparent="t"))
     assert (one.destination, one.routing_key, one.must_route) == ("reply", "client.7", False)
     assert (one.causation_id, one.headers) == ("parent", {"traceparent": "t"})

@@ -100,7 +100,9 @@ async def test_a_relay_frozen_beyond_its_lease_deletes_nothing_it_no_longer_owns
     assert sequences_by_stream(await all_of(declared)) == {str(order): list(range(1, 13)) for order in range(1, 201)}
 
 
-async def test_a_terminated_relay_finishes_and_says_goodbye(pool: Pool, declared: Broker, settings: Settings) -> None:
+async def test_a_terminated_relay_finishes_and_gives_up_its_leases(
+    pool: Pool, declared: Broker, settings: Settings
+) -> None:
     await subscribe(declared["admin"], declared.names.events, "listener")
     process = start_process(settings())
     await announce(pool, [event(order, 1) for order in range(1, 51)])

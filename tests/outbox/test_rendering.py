@@ -40,7 +40,7 @@ def test_each_destination_has_its_exchange_and_key(destination: str, routing_key
     assert one.properties.user_id == "relay"
 
 
-def test_the_plugin_gets_the_delay_in_milliseconds_and_is_never_asked_to_return() -> None:
+def test_the_plugin_gets_the_delay_in_milliseconds_and_messages_are_never_returned() -> None:
     row = ROW | {"destination": "delay", "routing_key": "1800s.timeouts"}
     one = Renderer(NAMES, user="relay", delay_plugin=True).render(row)  # type: ignore[arg-type]
     assert (one.exchange, one.routing_key, one.mandatory) == ("shop.delay-plugin", "1800s.shop.timeouts", False)

@@ -27,11 +27,11 @@ def test_an_image_has_the_version_it_was_built_with(monkeypatch: pytest.MonkeyPa
     assert version() == "2.7.1-rc3"
 
 
-def test_an_installed_package_that_is_called_oms_too_is_not_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_another_installed_package_called_oms_is_ignored(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(metadata, "version", {"oms": "3.0"}.__getitem__)
     assert version() != "3.0"
 
 
-def test_where_nothing_is_known_that_is_said(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_an_unknown_version_is_reported_as_unknown(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(module, "PROJECT", tmp_path / "none.toml")
     assert version() == "0"

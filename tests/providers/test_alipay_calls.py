@@ -98,7 +98,7 @@ def test_a_code_to_scan() -> None:
 
 
 @pytest.mark.parametrize("more", [{"scene": "jsapi"}, {"currency": "USD"}, {"amount": 0}, {"amount": -1}], ids=str)
-def test_what_alipay_cannot_do_is_not_asked(more: dict[str, Any]) -> None:
+def test_what_alipay_cannot_do_is_never_requested(more: dict[str, Any]) -> None:
     assert isinstance(ALIPAY.start(builders.attempt(**more), AT), Refused)
 
 
@@ -276,7 +276,7 @@ def test_closing() -> None:
 @pytest.mark.parametrize(
     "code", ["ACQ.TRADE_STATUS_ERROR", "ACQ.REASON_TRADE_STATUS_INVALID", "ACQ.REASON_ILLEGAL_STATUS"]
 )
-def test_a_trade_that_does_not_wait_any_more_is_asked_about(code: str) -> None:
+def test_a_trade_that_does_not_wait_any_more_is_queried(code: str) -> None:
     said = ALIPAY.closed(ATTEMPT, builders.answer(CLOSE, protocol.failed(code)), AT)
     assert isinstance(said, Paid)
     assert (said.status, said.reason) == ("pending", code)
@@ -309,7 +309,7 @@ UNCLEAR: list[dict[str, Any]] = [
 
 
 @pytest.mark.parametrize("other", UNCLEAR, ids=str)
-def test_whether_a_refund_is_done_is_asked_when_no_money_moved(other: dict[str, Any]) -> None:
+def test_a_refund_is_queried_when_no_money_moved(other: dict[str, Any]) -> None:
     assert isinstance(refund_said(**other), Unknown)
 
 

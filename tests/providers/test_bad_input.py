@@ -100,7 +100,7 @@ def refused(told: Told, notifications: Iterable[Notification], *codes: str) -> N
 
 
 @each
-def test_what_was_told_is_believed(told: Told) -> None:
+def test_a_genuine_notification_is_accepted(told: Told) -> None:
     said = told.provider.verify(told.genuine)
     assert isinstance(said, Paid)
     assert (said.status, said.amount) == ("captured", 8888)

@@ -60,7 +60,7 @@ async def test_an_answer_comes_as_it_was_sent() -> None:
     assert asked == ["POST /refund once"]
 
 
-async def test_nobody_is_led_elsewhere() -> None:
+async def test_redirects_are_never_followed() -> None:
     async def answer(request: web.Request) -> web.Response:
         raise web.HTTPTemporaryRedirect("/elsewhere")
 
@@ -71,7 +71,7 @@ async def test_nobody_is_led_elsewhere() -> None:
     assert asked == ["POST /refund once"]
 
 
-async def test_who_does_not_answer_in_time_may_have_done_it_and_is_not_asked_twice() -> None:
+async def test_a_call_that_times_out_may_have_succeeded_and_is_not_repeated() -> None:
     async def answer(request: web.Request) -> web.Response:
         await asyncio.sleep(30)
         return web.Response()
@@ -81,7 +81,7 @@ async def test_who_does_not_answer_in_time_may_have_done_it_and_is_not_asked_twi
     assert asked == ["POST /refund once"]
 
 
-async def test_an_answer_that_is_lost_may_have_been_a_yes_and_nobody_is_asked_twice() -> None:
+async def test_a_call_whose_answer_is_lost_may_have_succeeded_and_is_not_repeated() -> None:
     async def answer(request: web.Request) -> web.Response:
         assert request.transport is not None
         request.transport.close()
@@ -114,7 +114,7 @@ async def test_an_answer_is_read_up_to_a_mebibyte(size: int, kind: type[Any]) ->
         assert isinstance(await send(caller, request), kind)
 
 
-async def test_where_nobody_is_reached_it_is_tried_again_and_then_said_with_a_new_signature_each_time() -> None:
+async def test_an_unreachable_provider_is_called_again_with_a_new_signature_each_time() -> None:
     caller, times = Caller(paypal_builders.provider(), 5.0), list[datetime]()
 
     def build(at: datetime) -> Request:
@@ -127,12 +127,12 @@ async def test_where_nobody_is_reached_it_is_tried_again_and_then_said_with_a_ne
     assert len(set(times)) == TRIES
 
 
-async def test_where_there_is_nothing_to_ask_nobody_is_asked() -> None:
+async def test_without_a_request_no_call_is_made() -> None:
     caller = Caller(paypal_builders.provider(), 5.0)
     assert await caller.ask(lambda at: None, lambda response, at: response) is None
 
 
-async def test_an_answer_is_read_by_who_asked() -> None:
+async def test_an_answer_is_read_by_its_own_caller() -> None:
     async def answer(request: web.Request) -> web.Response:
         return web.Response(body=b"yes")
 
@@ -143,7 +143,7 @@ async def test_an_answer_is_read_by_who_asked() -> None:
         )
 
 
-async def test_a_provider_is_asked_so_many_questions_at_once_and_no_more() -> None:
+async def test_calls_to_one_provider_at_once_are_limited() -> None:
     now, most = 0, 0
 
     async def answer(request: web.Request) -> web.Response:
@@ -202,7 +202,7 @@ async def test_a_token_that_was_revoked_is_not_used_again() -> None:
 
 
 @pytest.mark.parametrize("status", [400, 401, 403, 429, 503])
-async def test_without_a_token_nothing_is_asked_and_nothing_is_known(status: int) -> None:
+async def test_without_a_token_no_call_is_made_and_the_result_is_unknown(status: int) -> None:
     """A refusal here would be read as one of the refund or the payment, while perhaps our secret is being changed."""
     async with provider(Tokens(status=status).answer) as (caller, request, asked):
         assert await asked_with_a_token(caller, request) == Unknown(f"no token: HTTP {status}")

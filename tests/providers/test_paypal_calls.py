@@ -106,7 +106,7 @@ def test_the_buyer_is_sent_nowhere_else(href: str | None) -> None:
     assert isinstance(PROVIDER.started(ATTEMPT, answer(made, 201), AT), Unknown)
 
 
-def test_an_order_that_is_asked_for_again_is_the_same_request() -> None:
+def test_an_order_that_is_requested_again_is_the_same_request() -> None:
     lost = replace(ATTEMPT, reference=None)
     assert PROVIDER.query(lost, AT + timedelta(minutes=1)) == PROVIDER.start(lost, AT)
     pending = PROVIDER.paid(lost, answer(order("PAYER_ACTION_REQUIRED"), 200), AT)
@@ -207,11 +207,11 @@ ABOUT_SOMETHING_ELSE: dict[str, object] = {
 
 
 @pytest.mark.parametrize("what", ABOUT_SOMETHING_ELSE)
-def test_an_answer_about_something_else_tells_nothing(what: str) -> None:
+def test_an_answer_about_something_else_proves_nothing(what: str) -> None:
     assert isinstance(PROVIDER.paid(ATTEMPT, answer(ABOUT_SOMETHING_ELSE[what]), AT), Unknown)
 
 
-def test_what_was_captured_is_what_paypal_says_not_what_we_asked() -> None:
+def test_the_captured_amount_is_paypals_and_not_the_requested_one() -> None:
     odd = capture(amount={"value": "0.01", "currency_code": "USD"})
     paid = PROVIDER.paid(ATTEMPT, answer(order("COMPLETED", captures=[odd])), AT)
     assert isinstance(paid, Paid)
@@ -241,13 +241,13 @@ PERHAPS: list[tuple[int, str, str]] = [
 
 @pytest.mark.parametrize("read", ["started", "refunded", "refund_found"])
 @pytest.mark.parametrize(("status", "name", "issue"), NO)
-def test_a_no_is_told_with_its_reason(read: str, status: int, name: str, issue: str) -> None:
+def test_a_refusal_has_its_reason(read: str, status: int, name: str, issue: str) -> None:
     refused = READS[read](PROVIDER, answer(theirs.error(name, issue, "x" * 300), status))
     assert refused == Refused(issue, "x" * 200)
 
 
 @pytest.mark.parametrize(("status", "name", "issue"), NOT_ALLOWED)
-def test_what_we_may_not_ask_tells_nothing_of_what_was_asked_before(status: int, name: str, issue: str) -> None:
+def test_a_forbidden_request_proves_nothing_about_earlier_ones(status: int, name: str, issue: str) -> None:
     said = {read: READS[read](PROVIDER, answer(theirs.error(name, issue), status)) for read in READS}
     refused = Refused(issue, "No.")
     assert said == {"started": refused, "refunded": refused, "paid": Unknown(issue), "refund_found": Unknown(issue)}
@@ -264,14 +264,14 @@ def test_a_buyer_whom_paypal_asks_for_another_card_still_pays_the_attempt(issue:
     assert said == Paid(ATTEMPT.out_trade_no, "", "pending", 8888, "EUR", AT, issue)
 
 
-def test_an_order_that_is_not_there_is_told_so() -> None:
+def test_an_order_that_does_not_exist_is_refused_as_not_found() -> None:
     for error in (theirs.error("RESOURCE_NOT_FOUND", "INVALID_RESOURCE_ID"), theirs.error("RESOURCE_NOT_FOUND")):
         assert isinstance(PROVIDER.paid(ATTEMPT, answer(error, 404), AT), Refused)
 
 
 @pytest.mark.parametrize("read", READS)
 @pytest.mark.parametrize(("status", "name", "issue"), PERHAPS)
-def test_what_may_have_happened_is_asked_again(read: str, status: int, name: str, issue: str) -> None:
+def test_a_request_that_may_have_succeeded_is_queried_again(read: str, status: int, name: str, issue: str) -> None:
     assert isinstance(READS[read](PROVIDER, answer(theirs.error(name, issue), status)), Unknown)
 
 
@@ -311,7 +311,7 @@ def test_a_refund_is_often_done_at_once(status: str, expected: str) -> None:
     assert said == replace(RETURNED, status=expected)  # type: ignore[arg-type]
 
 
-def test_a_refund_that_is_answered_without_our_number_is_the_one_we_asked_for() -> None:
+def test_a_refund_answer_without_our_number_is_the_requested_refund() -> None:
     assert PROVIDER.refunded(ASK, answer(refund(invoice_id=None), 201), AT) == RETURNED
     assert isinstance(PROVIDER.refunded(ASK, answer(refund(invoice_id="R1732584601234567"), 201), AT), Unknown)
     assert isinstance(PROVIDER.refunded(ASK, answer({"id": "1", "status": "COMPLETED", "links": []}, 201), AT), Unknown)
@@ -338,7 +338,7 @@ def test_a_refund_is_not_missing_because_an_answer_was_odd(what: str) -> None:
     assert isinstance(PROVIDER.refund_found(ASK, answer(theirs.error("RESOURCE_NOT_FOUND"), 404), AT), Unknown)
 
 
-def test_without_the_order_a_refund_is_asked_for_again_while_paypal_remembers_it() -> None:
+def test_without_the_order_a_refund_is_requested_again_while_paypal_remembers_it() -> None:
     ask = replace(ASK, reference=None)
     last = ASK.requested_at + timedelta(days=30) - timedelta(microseconds=1)
     assert PROVIDER.query_refund(ask, last) == PROVIDER.refund(ask, AT)
@@ -348,7 +348,7 @@ def test_without_the_order_a_refund_is_asked_for_again_while_paypal_remembers_it
     assert isinstance(PROVIDER.refund_found(ask, answer(capture()), last), Unknown)
 
 
-def test_a_certificate_is_asked_for_at_its_address_and_verified_before_it_is_known() -> None:
+def test_a_certificate_is_fetched_from_its_address_and_verified_before_it_is_trusted() -> None:
     request = PROVIDER.certificates(AT, NEXT_URL)
     assert request == Request("GET", NEXT_URL, {})
     pem_ = builders.certificate("paypal's next")
@@ -370,7 +370,7 @@ def test_a_certificate_is_asked_for_at_its_address_and_verified_before_it_is_kno
     assert isinstance(PROVIDER.read_certificates(answer(pem_.encode()), AT), Unknown)
 
 
-def test_a_token_is_asked_for_with_the_first_secret() -> None:
+def test_a_token_is_requested_with_the_first_secret() -> None:
     request = PROVIDER.token()
     assert (request.method, request.url, request.bearer) == ("POST", f"{API}/v1/oauth2/token", False)
     assert request.body == b"grant_type=client_credentials"

@@ -48,7 +48,7 @@ def code_of(notification: Notification, provider: PayPal = PROVIDER) -> str:
     return said.code
 
 
-def test_a_capture_is_told_with_its_numbers_amount_and_time() -> None:
+def test_a_capture_has_its_numbers_amount_and_time() -> None:
     assert PROVIDER.verify(COMPLETED) == PAID
 
 
@@ -230,7 +230,7 @@ ELSEWHERE = [
 
 
 @pytest.mark.parametrize("url", ELSEWHERE)
-def test_no_other_address_is_ever_asked_for_or_believed(url: str) -> None:
+def test_no_certificate_from_another_address_is_fetched_or_accepted(url: str) -> None:
     assert code_of(told("PAYMENT.CAPTURE.COMPLETED", capture(), url=url)) == "PAY_SIGNATURE_INVALID"
     assert PROVIDER.certificates(AT, url) is None
     careless = PROVIDER.with_certificates({url: certificate()})

@@ -155,7 +155,7 @@ def test_a_sound_answer_is_believed(question: str) -> None:
 
 @pytest.mark.parametrize("question", QUESTIONS)
 @pytest.mark.parametrize("what", NOT_BELIEVED)
-def test_an_answer_that_is_not_believed_tells_nothing(question: str, what: str) -> None:
+def test_an_answer_that_fails_verification_proves_nothing(question: str, what: str) -> None:
     ask, reply, read = QUESTIONS[question]
     assert isinstance(read(PROVIDER, NOT_BELIEVED[what](reply(posted(ask())))), Unknown)
 
@@ -198,7 +198,7 @@ def test_success_is_final_whenever_it_is_seen(code: str, at: datetime) -> None:
     assert paid == Paid(ATTEMPT.out_trade_no, QUERY_ID, "captured", 8888, "CNY", AT, reason)
 
 
-def test_what_was_paid_is_what_unionpay_says_not_what_we_asked() -> None:
+def test_the_paid_amount_is_unionpays_and_not_the_requested_one() -> None:
     fields = about_attempt(posted(PROVIDER.query(ATTEMPT, AT))) | {"txnAmt": "1"}
     paid = PROVIDER.paid(ATTEMPT, answer(fields), AT)
     assert isinstance(paid, Paid)
@@ -224,19 +224,19 @@ def test_where_the_clocks_are_known_to_agree_it_is_final_sooner() -> None:
 
 
 @pytest.mark.parametrize("code", ["03", "06", "10", "11", "37", "99"])
-def test_a_query_that_was_not_answered_tells_nothing(code: str) -> None:
+def test_a_query_without_an_answer_proves_nothing(code: str) -> None:
     fields = theirs.answered(posted(PROVIDER.query(ATTEMPT, AT)), code)
     assert PROVIDER.paid(ATTEMPT, answer(fields), LATE) == Unknown(f"respCode {code}")
 
 
 @pytest.mark.parametrize("gone", ["txnAmt", "currencyCode", "queryId", "traceTime", "origRespCode"])
-def test_a_success_that_lacks_something_is_asked_again(gone: str) -> None:
+def test_an_incomplete_success_is_queried_again(gone: str) -> None:
     fields = about_attempt(posted(PROVIDER.query(ATTEMPT, AT)))
     del fields[gone]
     assert isinstance(PROVIDER.paid(ATTEMPT, answer(fields), LATE), Unknown)
 
 
-def test_a_refund_names_the_payment_and_is_the_same_when_asked_again() -> None:
+def test_a_refund_names_the_payment_and_is_the_same_when_requested_again() -> None:
     first, again = PROVIDER.refund(ASK, AT), PROVIDER.refund(ASK, AT + timedelta(hours=3))
     assert first == again
     fields = posted(first)
@@ -272,7 +272,7 @@ def test_how_a_refund_stands(code: str, status: str) -> None:
     assert said.reason == (None if code == "00" else code)
 
 
-def test_a_refund_that_unionpay_does_not_know_may_be_asked_for_again() -> None:
+def test_a_refund_that_unionpay_does_not_know_may_be_requested_again() -> None:
     fields = theirs.absent(posted(PROVIDER.query_refund(ASK, AT)))
     assert isinstance(PROVIDER.refund_found(ASK, answer(fields), AT), Refused)
 

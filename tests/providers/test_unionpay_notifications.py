@@ -31,7 +31,7 @@ def code_of(body: bytes, **headers: str) -> str:
     return said.code
 
 
-def test_a_payment_is_told_with_its_numbers_amount_and_time() -> None:
+def test_a_payment_has_its_numbers_amount_and_time() -> None:
     assert PROVIDER.verify(notification(BODY)) == PAID
 
 
@@ -184,7 +184,7 @@ FORGERS = {
 
 
 @pytest.mark.parametrize("forger", FORGERS)
-def test_nobody_else_is_believed(forger: str) -> None:
+def test_no_other_signer_is_accepted(forger: str) -> None:
     assert code_of(told(payment(), FORGERS[forger]).body) == "PAY_SIGNATURE_INVALID"
 
 

@@ -112,7 +112,7 @@ UNFIT = [{"scene": "page"}, {"currency": "USD"}, {"amount": 0}, {"amount": -1}, 
 
 
 @pytest.mark.parametrize("more", UNFIT, ids=str)
-def test_what_wechat_pay_cannot_do_is_not_asked(more: dict[str, Any]) -> None:
+def test_what_wechat_pay_cannot_do_is_never_requested(more: dict[str, Any]) -> None:
     assert isinstance(WECHAT.start(builders.attempt(**more), AT), Refused)
 
 
@@ -286,7 +286,7 @@ def test_closing() -> None:
 
 
 @pytest.mark.parametrize("code", ["ORDERPAID", "ORDER_PAID"])
-def test_an_order_that_was_paid_meanwhile_is_asked_about(code: str) -> None:
+def test_an_order_that_was_paid_meanwhile_is_queried(code: str) -> None:
     told = builders.answer({"code": code, "message": "订单已支付"}, 400)
     closed = WECHAT.closed(ATTEMPT, told, AT)
     assert isinstance(closed, Paid)
@@ -330,7 +330,7 @@ def certificates(pems: dict[str, str], platform: protocol.Platform = PLATFORM) -
     return Response(200, builders.lowered(platform.headers(body, AT, "0123456789")), body)
 
 
-def test_certificates_are_asked_for_but_public_keys_are_not() -> None:
+def test_certificates_are_requested_but_public_keys_are_not() -> None:
     checked(WECHAT.certificates(AT, OTHER_SERIAL))
     assert WECHAT.certificates(AT, PUBLIC_KEY_ID) is None
 

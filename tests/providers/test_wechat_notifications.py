@@ -191,7 +191,7 @@ def test_a_signature_is_good_for_five_minutes_around_its_time(late: timedelta, b
     assert said == PAID if believed else code(said) == "PAY_CALLBACK_STALE"
 
 
-def test_nobody_is_sent_for_the_certificate_of_a_stale_notification() -> None:
+def test_the_certificate_of_a_stale_notification_is_not_fetched() -> None:
     told = builders.notification(builders.transaction(), platform=OTHER_PLATFORM)
     assert code(WECHAT.verify(replace(told, received_at=AT + timedelta(minutes=6)))) == "PAY_CALLBACK_STALE"
 
@@ -284,7 +284,7 @@ def test_a_refund_says_the_state_that_it_was_announced_with() -> None:
     )
 
 
-def test_a_refund_that_did_not_succeed_is_told_at_the_time_of_its_notification() -> None:
+def test_a_refund_that_did_not_succeed_has_the_time_of_its_notification() -> None:
     later = AT + timedelta(days=3)
     body = PLATFORM.notification("REFUND.CLOSED", builders.refund(state="CLOSED"), later, "EV-1", "fdasflkja484")
     said = WECHAT.verify(builders.signed(body, later))

@@ -106,7 +106,7 @@ def settled(outcome: str) -> float:
     return REGISTRY.get_sample_value("oms_messages_processed_total", labels) or 0.0
 
 
-async def test_an_answer_goes_to_whoever_asked(harness: WorkerHarness, asker: Asker) -> None:
+async def test_a_reply_goes_to_the_sender_of_its_question(harness: WorkerHarness, asker: Asker) -> None:
     async with harness.running(QueryRoute(QUEUE, echo)):
         sent = await asker.ask(question("ada"), correlation_id="c-1")
         [(message, body)] = await asker.hears()
@@ -187,7 +187,7 @@ async def test_who_does_not_listen_any_more_is_no_failure(harness: WorkerHarness
     await asker.nothing_is_left()
 
 
-async def test_a_queue_that_takes_no_answer_keeps_nobody_else_waiting(harness: WorkerHarness, asker: Asker) -> None:
+async def test_a_reply_queue_that_refuses_does_not_delay_other_replies(harness: WorkerHarness, asker: Asker) -> None:
     seen: list[str] = []
 
     async def handler(tx: Transaction, batch: Batch[Any]) -> Sequence[Reply]:
@@ -211,7 +211,7 @@ async def _true(value: bool) -> bool:
 
 
 @pytest.mark.parametrize("error", [ValueError, AssertionError])
-async def test_the_question_that_raises_is_told_so_once_and_the_others_are_answered(
+async def test_a_question_that_raises_gets_one_error_reply_and_the_others_are_answered(
     harness: WorkerHarness, asker: Asker, error: type[Exception]
 ) -> None:
     for name in ("a", "b", "bad", "c", "d"):
@@ -234,9 +234,7 @@ async def test_a_handler_of_questions_cannot_write(harness: WorkerHarness, asker
     assert await harness.effects() == []
 
 
-async def test_a_handler_that_answers_fewer_than_asked_answers_nobody_else_s_question(
-    harness: WorkerHarness, asker: Asker
-) -> None:
+async def test_a_handler_that_returns_too_few_answers_never_mixes_them_up(harness: WorkerHarness, asker: Asker) -> None:
     await asker.ask(question("a"))
     await asker.ask(question("b"))
     async with harness.running(QueryRoute(QUEUE, forgetful)):
@@ -298,7 +296,7 @@ NOT_TAKEN = [
 
 
 @pytest.mark.parametrize(("changes", "error"), NOT_TAKEN)
-def test_a_question_comes_as_the_contract_says(changes: dict[str, Any], error: str) -> None:
+def test_a_question_arrives_as_the_contract_says(changes: dict[str, Any], error: str) -> None:
     failure = asked("u1", **changes).failure
     assert failure is not None
     assert failure.error_type == error

@@ -59,7 +59,7 @@ def offered(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("offered")
-async def test_a_user_who_may_not_declare_is_told_that_and_not_that_the_plugin_is_missing(broker: Broker) -> None:
+async def test_a_user_who_may_not_declare_reads_that_and_not_that_the_plugin_is_missing(broker: Broker) -> None:
     if not broker.has_roles:
         pytest.skip("one URL serves every role")
     with pytest.raises(ChannelAccessRefused):

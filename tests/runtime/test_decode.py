@@ -143,7 +143,7 @@ def test_a_client_that_cannot_set_properties_may_use_headers() -> None:
 
 
 @pytest.mark.parametrize("said", ["yesterday", "0001-01-01T00:00:00+23:59", "9999-12-31T23:59:59-23:59"])
-def test_a_moment_nobody_can_store_is_not_believed(said: str) -> None:
+def test_a_time_that_cannot_be_stored_is_refused(said: str) -> None:
     (envelope,) = read("order-changes", delivery(headers={"occurred-at": said})).envelopes
     assert 2025 < envelope.occurred_at.year < 2200
 
@@ -185,7 +185,9 @@ USERS: list[tuple[str, dict[str, Any], tuple[str | None, bool, int]]] = [
 
 
 @pytest.mark.parametrize(("case", "said", "expected"), USERS, ids=[row[0] for row in USERS])
-def test_who_said_it(case: str, said: dict[str, Any], expected: tuple[str | None, bool, int]) -> None:
+def test_the_user_of_a_message_is_its_sender(
+    case: str, said: dict[str, Any], expected: tuple[str | None, bool, int]
+) -> None:
     (envelope,) = read("order-changes", delivery(**said)).envelopes
     assert (envelope.user, envelope.trusted, envelope.attempt) == expected
 

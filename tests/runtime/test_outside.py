@@ -60,14 +60,14 @@ def works(*request_ids: str) -> list[Work]:
     return [command(request_id, request_id=request_id) for request_id in request_ids]
 
 
-async def test_the_handler_finds_what_was_asked_and_no_transaction_was_held_meanwhile(pool: Pool) -> None:
+async def test_the_handler_gets_the_answers_and_no_transaction_is_open_during_the_calls(pool: Pool) -> None:
     oracle = Oracle(pool)
     outcomes = await process(oracle.context(), works("a", "b"))
     assert [outcome.kind for outcome in outcomes] == [Kind.ACKED, Kind.ACKED]
     assert (oracle.told, oracle.transactions_held) == (["a", "b"], [0])
 
 
-async def test_a_batch_that_is_halved_is_not_asked_about_again(pool: Pool) -> None:
+async def test_a_halved_batch_calls_nobody_again(pool: Pool) -> None:
     oracle = Oracle(pool)
     oracle.refuse_batches = True
     await process(oracle.context(), works("a", "b", "c"))
@@ -76,7 +76,7 @@ async def test_a_batch_that_is_halved_is_not_asked_about_again(pool: Pool) -> No
 
 
 @pytest.mark.parametrize("error", [ConnectionRefusedError(), TimeoutError()], ids=repr)
-async def test_nobody_there_to_ask_is_nobodys_fault_and_the_queue_waits(pool: Pool, error: Exception) -> None:
+async def test_an_unreachable_system_fails_no_message_and_the_queue_waits(pool: Pool, error: Exception) -> None:
     oracle = Oracle(pool)
     oracle.error = error
     with pytest.raises(UnavailableError):
@@ -93,7 +93,7 @@ async def test_a_mistake_in_asking_is_the_messages_failure_and_is_tried_again(po
     assert await pool.fetchval("SELECT count(*) FROM inbox") == 0
 
 
-async def test_one_that_cannot_be_asked_about_costs_its_neighbours_nothing(pool: Pool) -> None:
+async def test_a_message_whose_call_fails_does_not_affect_its_neighbours(pool: Pool) -> None:
     oracle = Oracle(pool)
     oracle.unaskable = "b"
     kinds = [outcome.kind for outcome in await process(oracle.context(), works("a", "b", "c"))]
@@ -101,7 +101,7 @@ async def test_one_that_cannot_be_asked_about_costs_its_neighbours_nothing(pool:
     assert oracle.told == ["a", "c"]
 
 
-async def test_what_was_done_before_is_asked_about_at_most_and_never_handled_twice(pool: Pool) -> None:
+async def test_a_message_that_was_handled_before_may_be_called_for_again_but_is_never_handled_twice(pool: Pool) -> None:
     oracle = Oracle(pool)
     await process(oracle.context(), works("a"))
     [outcome] = await process(oracle.context(), works("a"))

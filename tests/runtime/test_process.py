@@ -232,7 +232,7 @@ async def test_the_number_of_statements_does_not_grow_with_the_batch(pool: Pool,
     assert counts[0] == counts[1]
 
 
-async def test_an_item_that_is_put_off_leaves_its_pack_alone(pool: Pool, effects: Any) -> None:
+async def test_an_item_that_is_retried_leaves_its_pack_alone(pool: Pool, effects: Any) -> None:
     def judge(batch: Batch[Any], item: Any) -> None:
         if item.body.key == 2:
             batch.retry(item, "not_yet", "too early")

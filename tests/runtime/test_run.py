@@ -79,7 +79,7 @@ async def test_a_message_that_cannot_be_read_is_a_dead_letter_and_its_neighbours
     assert "x-a" not in letter
 
 
-async def test_whoever_sent_what_cannot_be_read_is_told(harness: WorkerHarness) -> None:
+async def test_the_sender_of_an_unreadable_command_gets_a_rejection(harness: WorkerHarness) -> None:
     answers = (await harness.client.channel.queue_declare(exclusive=True)).queue
     assert answers
     wrong = await harness.client.publish(DELETE, b"{", reply_to=answers, correlation_id="c")
@@ -122,7 +122,7 @@ async def test_a_failure_is_tried_again_on_the_ladder_and_then_done(harness: Wor
     assert attempts[0][1] == attempts[1][1]
 
 
-async def test_a_message_nobody_vouches_for_gains_no_trust_by_being_tried_again(harness: WorkerHarness) -> None:
+async def test_an_untrusted_message_gains_no_trust_by_a_retry(harness: WorkerHarness) -> None:
     seen: list[tuple[int, str | None, bool]] = []
 
     async def once(tx: Transaction, batch: Batch[Any]) -> None:

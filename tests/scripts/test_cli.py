@@ -119,7 +119,7 @@ def test_a_server_that_is_away_exits_with_5(oms: Oms, arguments: Sequence[str]) 
 
 @pytest.mark.parametrize("url", ["", "foo", "http://h/", "amqp://", "postgresql://", "amqp://h:99999/", "://s3cr3t"])
 @pytest.mark.parametrize("arguments", [*NEED_DATABASE, ["topology", "declare"], ["relay"], ["worker"]], ids=" ".join)
-def test_a_url_that_is_none_is_said_and_not_repeated(oms: Oms, arguments: Sequence[str], url: str) -> None:
+def test_an_invalid_url_is_reported_without_its_content(oms: Oms, arguments: Sequence[str], url: str) -> None:
     answer = oms(*arguments, database_url=url, amqp_url=url)
     assert (answer.code, answer.out) == (1, "")
     assert "is not the URL of a server" in answer.err
@@ -168,7 +168,7 @@ def test_a_database_without_the_schema_asks_for_the_migration(oms: Oms, empty_da
     assert oms("audit", "--quiescent").code == 0
 
 
-def test_keys_that_do_not_fit_are_said_without_showing_them(oms: Oms, database_url: str) -> None:
+def test_keys_that_do_not_fit_are_reported_without_showing_them(oms: Oms, database_url: str) -> None:
     answer = oms("audit", database_url=database_url, encryption_keys="k1:c2VjcmV0")
     assert answer.code == 1
     assert "OMS_ENCRYPTION_KEYS" in answer.err
@@ -333,7 +333,7 @@ def test_without_the_key_the_rest_of_the_order_is_shown(oms: Oms, database_url: 
 
 
 @pytest.mark.parametrize("unknown", ["7", "99999999999999999999", "no-such-number", "'; DROP TABLE orders"])
-def test_an_order_nobody_knows_exits_with_2(oms: Oms, database_url: str, unknown: str) -> None:
+def test_an_unknown_order_exits_with_2(oms: Oms, database_url: str, unknown: str) -> None:
     answer = oms("order", "show", unknown, database_url=database_url)
     assert (answer.code, answer.out) == (2, "")
 

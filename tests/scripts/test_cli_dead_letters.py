@@ -252,7 +252,7 @@ def test_an_id_that_no_letter_can_have_exits_with_2(oms: Oms, database_url: str,
     assert "no such id" in answer.err
 
 
-def test_while_someone_else_decides_one_is_asked_to_try_again(
+def test_while_another_operator_decides_the_answer_is_to_try_again(
     oms: Oms, ids: dict[str, str], database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(connections, "LOCK_TIMEOUT_SECONDS", 0.1)

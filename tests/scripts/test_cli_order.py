@@ -244,7 +244,7 @@ def test_a_document_that_never_had_the_order_says_so(oms: Oms, database_url: str
 
 @pytest.mark.parametrize("view", [(), ("--view", "s1")], ids=str)
 @pytest.mark.parametrize("unknown", ["7", uuid_of(7), "ffffffff-ffff-ffff-ffff-ffffffffffff", "no-such-number"])
-def test_an_order_nobody_knows_exits_with_2(oms: Oms, database_url: str, unknown: str, view: tuple[str, ...]) -> None:
+def test_an_unknown_order_exits_with_2(oms: Oms, database_url: str, unknown: str, view: tuple[str, ...]) -> None:
     answer = oms("order", "show", unknown, *view, database_url=database_url)
     assert (answer.code, answer.out) == (2, "")
     assert "next: " in answer.err

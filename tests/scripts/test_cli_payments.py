@@ -296,7 +296,7 @@ def test_other_keys_open_no_notification(oms: Oms, database_url: str, notificati
     ],
     ids=str,
 )
-def test_what_is_not_there_is_said(oms: Oms, database_url: str, words: tuple[str, ...], code: int, said: str) -> None:
+def test_a_missing_thing_is_reported(oms: Oms, database_url: str, words: tuple[str, ...], code: int, said: str) -> None:
     answer = oms("payments", "notifications", *words, database_url=database_url)
     assert (answer.code, answer.out) == (code, "")
     assert said in answer.err

@@ -31,7 +31,7 @@ def received(type_: str, correlation_id: str = "c", **body: object) -> ReceivedM
     return ReceivedMessage(type_, body, correlation_id)
 
 
-def test_a_command_is_open_until_its_outcome_is_heard() -> None:
+def test_a_command_is_open_until_its_outcome_arrives() -> None:
     outcomes = CommandOutcomes()
     outcomes.note(OutgoingMessage("order.cancel.v1", {}, "c"))
     outcomes.receive(received("order.paid.v1"))
@@ -91,14 +91,14 @@ def test_what_happens_to_the_others_is_not_the_outcome(
     assert not outcomes.contradictions
 
 
-async def test_who_sent_a_command_hears_its_outcome() -> None:
+async def test_the_sender_of_a_command_receives_its_outcome() -> None:
     outcomes = CommandOutcomes()
     sent = outcomes.note(OutgoingMessage("order.cancel.v1", {}, "c"))
     outcomes.receive(received("command.rejected.v1", code="ORDER_NOT_FOUND"))
     assert (await asyncio.wait_for(sent.outcome(), 5)).body["code"] == "ORDER_NOT_FOUND"
 
 
-async def test_whoever_waits_for_fewer_open_commands_goes_on_when_one_is_decided() -> None:
+async def test_a_sender_that_waits_for_fewer_open_commands_goes_on_when_one_is_decided() -> None:
     outcomes = CommandOutcomes()
     outcomes.note(OutgoingMessage("order.create.v1", {}, "c"))
     waiting = asyncio.ensure_future(outcomes.fewer_than(1))
@@ -139,7 +139,7 @@ def parts(*origins: int) -> list[dict[str, Any]]:
 
 
 @pytest.mark.parametrize(("origins", "wrong"), [((300, 200), 0), ((300, 201), 2), ((500, 0), 0)])
-def test_the_parts_of_an_order_must_add_up_to_it_in_whatever_order_they_are_heard(
+def test_the_parts_of_an_order_must_add_up_to_it_in_whatever_order_they_arrive(
     origins: tuple[int, ...], wrong: int
 ) -> None:
     for told in itertools.permutations([WHOLE, *parts(*origins)]):
@@ -200,7 +200,7 @@ async def test_of_a_split_order_the_parts_are_shipped() -> None:
     assert shipped == ["11", "12"]
 
 
-async def test_an_event_delivered_twice_is_heard_once(declared_broker: Broker) -> None:
+async def test_an_event_delivered_twice_counts_once(declared_broker: Broker) -> None:
     """Published by the relay's user, as events are; the second copy has the same message id."""
     names, told = declared_broker.names, list[ReceivedMessage]()
     complete = asyncio.Event()

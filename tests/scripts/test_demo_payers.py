@@ -172,7 +172,7 @@ async def test_a_provider_may_say_that_it_is_too_late_and_nothing_else(
     assert (len(street.receipts.open), len(street.unexpected_answers)) == (status == 200, unexpected_answers)
 
 
-async def test_at_paypal_buyers_approve_and_what_is_taken_is_heard_of_later(habit: Habit, file: Path) -> None:
+async def test_at_paypal_buyers_approve_and_the_capture_is_reported_later(habit: Habit, file: Path) -> None:
     habit("pays")
     async with asyncio.TaskGroup() as group:
         street = Street(group, file)
@@ -209,7 +209,7 @@ def test_a_payment_is_written_down_once_whether_its_receipt_comes_first_or_last_
     assert not receipts.stuck()
 
 
-def test_money_that_goes_back_is_written_down_once_however_often_it_is_heard_of(file: Path) -> None:
+def test_a_refund_is_recorded_once_however_often_it_is_reported(file: Path) -> None:
     receipts = Receipts(file, {})
     refund = {"refund_no": "R1", "order_id": "1", "amount": 30, "currency": "CNY", "provider": "wechat"}
     receipts.receive(ReceivedMessage("refund.requested.v1", refund, ""))

@@ -87,7 +87,7 @@ async def test_an_order_is_paid_once_and_a_part_of_a_split_order_with_its_parent
     assert not counter.payments.receipts.stuck()
 
 
-async def test_orders_on_hold_are_paid_when_they_are_released_before_or_after_they_are_heard_of(file: Path) -> None:
+async def test_orders_on_hold_are_paid_when_they_are_released_before_or_after_their_event_arrives(file: Path) -> None:
     async with asyncio.TaskGroup() as group:
         counter = Counter(group, file)
         counter.payments.bills.hold("request-1")

@@ -156,7 +156,7 @@ async def test_a_worker_may_read_every_queue_of_ours_and_a_client_none(declared_
                 get(declared_broker[role], queue)
 
 
-async def test_a_client_hears_events_on_a_queue_of_its_own(declared_broker: Broker) -> None:
+async def test_a_client_receives_events_on_a_queue_of_its_own(declared_broker: Broker) -> None:
     with pika.BlockingConnection(pika.URLParameters(declared_broker["upstream"])) as connection:
         channel = connection.channel()
         channel.queue_declare("client.upstream.ear", durable=True)

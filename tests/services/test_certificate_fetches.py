@@ -12,7 +12,7 @@ class Clock:
         return self.now
 
 
-def test_strangers_do_not_make_us_fetch_without_end() -> None:
+def test_unverified_notifications_cannot_cause_endless_fetches() -> None:
     clock = Clock()
     limiter = CertificateFetchLimiter(clock)
     allowed = [limiter.allow("paypal", f"https://api.paypal.com/{n}") for n in range(100)]

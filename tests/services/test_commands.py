@@ -68,7 +68,7 @@ async def test_no_command_is_left_without_an_outcome(harness: HandlerHarness) ->
     assert await harness.pool.fetchval("SELECT count(*) FROM commands WHERE outcome_type IS NULL") == 0
 
 
-async def test_what_a_sender_may_not_say_uses_up_nobodys_request_id(harness: HandlerHarness) -> None:
+async def test_a_forbidden_command_uses_up_no_request_id(harness: HandlerHarness) -> None:
     await harness.fill_stock()
     body = create(("s1", 1))
     await harness.handle(body.model_copy(update={"actor": user("mallory")}), reply_to="client.m")

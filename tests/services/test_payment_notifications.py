@@ -85,7 +85,7 @@ async def test_a_provider_that_others_speak_with_is_left_to_them(harness: Handle
     assert [event["code"] for event in harness.events_of("payment.callback_rejected")] == ["PAY_METHOD_INVALID"]
 
 
-async def test_what_paypal_notifies_of_is_asked_about_because_it_signs_only_a_checksum(harness: HandlerHarness) -> None:
+async def test_a_paypal_notification_is_polled_because_paypal_signs_only_a_checksum(harness: HandlerHarness) -> None:
     providers.configure({"paypal": paypal_builders.provider()})
     await harness.handle(sku("d1", currency="USD"))
     await harness.handle(receive("d1", 9))

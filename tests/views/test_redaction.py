@@ -72,7 +72,7 @@ NONE_OF_BOTH: list[tuple[str, str]] = [
 
 
 @pytest.mark.parametrize("body", [body for _, body in NONE_OF_BOTH], ids=[name for name, _ in NONE_OF_BOTH])
-def test_of_what_is_neither_only_the_size_is_said(body: str) -> None:
+def test_of_any_other_body_only_the_size_is_shown(body: str) -> None:
     assert body_shown(body) == {"neither JSON nor form, characters": len(body)}
 
 

@@ -21,7 +21,7 @@ NOBODY_ELSE = "OMS_OWN_USERS"
         ("payments", "worker,relay", []),
     ],
 )
-def test_a_worker_warns_when_nobody_is_named_to_be_believed(trusted: str, own: str, warned: list[str]) -> None:
+def test_a_worker_warns_when_no_trusted_user_is_configured(trusted: str, own: str, warned: list[str]) -> None:
     settings = Settings(
         database_url="postgresql://h/db", amqp_url="amqp://worker:x@h/", trusted_users=trusted, own_users=own
     )
@@ -41,7 +41,7 @@ def test_a_worker_leaves_the_calls_to_providers_to_those_that_speak_with_them() 
     assert {route.queue for route in app.spoken(ROUTES, {"paypal"})} == every - CALLS | {"provider-calls.paypal"}
 
 
-def test_calls_that_a_worker_is_told_to_make_need_their_providers_settings() -> None:
+def test_provider_calls_need_the_settings_of_their_provider() -> None:
     asked = app.chosen(["provider-calls.paypal"])
     assert app.spoken(asked, {"paypal"}, named=True) == asked
     with pytest.raises(app.UnknownQueueError, match="OMS_PAYPAL"):

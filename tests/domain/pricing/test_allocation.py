@@ -94,7 +94,7 @@ def test_a_cap_takes_nothing_from_the_other_lines(lines: list[tuple[int, int]], 
 
 
 @given(weights.filter(any), st.data())
-def test_caps_that_nobody_reaches_change_nothing(weights: list[int], data: st.DataObject) -> None:
+def test_caps_that_are_not_reached_change_nothing(weights: list[int], data: st.DataObject) -> None:
     amount = data.draw(st.integers(0, sum(weights)))
     assert allocate_within(amount, weights, weights) == allocate(amount, weights)
 

@@ -115,7 +115,7 @@ def test_every_minor_unit_that_is_taken_off_belongs_to_a_line_and_a_rule(any_cas
 
 
 @given(price_cases())
-def test_nobody_buys_more_at_a_limited_price_than_the_limit(any_case: PriceCase) -> None:
+def test_no_user_buys_more_at_a_limited_price_than_the_limit(any_case: PriceCase) -> None:
     made, buyer, rules = any_case.result, any_case.buyer, any_case.rules
     uses = made.quota_uses if isinstance(made, Quote) else {}
     for promo in rules.promotions:

@@ -50,7 +50,7 @@ def test_a_coupon_cannot_be_used(more: dict[str, Any], code: str, why: str | Non
     assert (refusal.code, refusal.details.get("why")) == (code, why)
 
 
-def test_a_coupon_that_nobody_has_is_as_unknown_as_another_users() -> None:
+def test_a_coupon_that_was_not_issued_is_as_unknown_as_another_users() -> None:
     theirs = unusable(coupon(100, user_id="eve"), ADA, "CNY", "pc", AT)
     assert unusable(None, ADA, "CNY", "pc", AT) == theirs
 

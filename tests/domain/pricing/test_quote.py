@@ -185,7 +185,7 @@ def test_units_bring_their_gifts() -> None:
     assert (line.gift_points, line.gift_growth) == (15, 6)
 
 
-def test_a_coupon_that_was_not_asked_for_is_a_defect_of_the_caller() -> None:
+def test_a_coupon_that_the_order_does_not_name_is_a_defect_of_the_caller() -> None:
     with pytest.raises(AssertionError, match="not the one asked for"):
         _ = price_case((TEA, 1), coupon=coupon(100)).with_ask(coupon_id="c2").result
 

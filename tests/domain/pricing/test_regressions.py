@@ -99,7 +99,7 @@ def test_ry_9_free_shipping_is_decided_by_our_amount(amount: int, fee: int) -> N
     assert priced((sku("tea", amount), 1), shop=shop).shipping_fee == fee
 
 
-def test_ry_9_who_claims_free_shipping_is_told_the_price() -> None:
+def test_ry_9_a_claim_of_free_shipping_is_rejected_with_the_price() -> None:
     shop = Shop(shipping_fee_minor_units=500, free_shipping_from_minor_units=4900)
     claim = price_case((sku("tea", 4_899), 1), shop=shop)
     dearer = [claim.ask.wanted[0]._replace(expected_unit_price=4_900)]
@@ -114,7 +114,7 @@ def test_ry_11_three_of_five_units_of_a_line_go_back() -> None:
     assert refund_units(TWO_LINES, {1: 3}) == [RefundLine(1, 3, 3000)]
 
 
-def test_ry_11_shipping_waits_for_the_last_unit_however_often_somebody_asks() -> None:
+def test_ry_11_shipping_is_refunded_with_the_last_unit_however_many_requests_come() -> None:
     """RY counts cases: one that was revoked and applied for again makes the next one the last."""
     asked_in_vain = [refund_units(TWO_LINES, {1: 4, 2: 1}) for _ in range(3)]
     assert all(sum(part.amount for part in parts) == 5000 for parts in asked_in_vain)

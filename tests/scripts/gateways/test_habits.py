@@ -65,7 +65,7 @@ async def test_a_notification_comes_late_and_until_then_only_a_query_knows(name:
 
 
 @pytest.mark.parametrize("name", GATEWAYS)
-async def test_what_is_never_told_is_known_to_who_asks(name: str) -> None:
+async def test_a_payment_without_a_notification_is_found_by_a_query(name: str) -> None:
     async with open_merchant(name, **QUIET) as merchant:
         await merchant.paid()
         assert merchant.notifications == []
@@ -73,7 +73,7 @@ async def test_what_is_never_told_is_known_to_who_asks(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", GATEWAYS)
-async def test_a_wrong_amount_is_told_asked_booked_and_given_back_as_such(name: str) -> None:
+async def test_a_wrong_amount_is_notified_queried_recorded_and_refunded_as_such(name: str) -> None:
     async with open_merchant(name, wrong_amount=1.0) as merchant:
         attempt, paid = await merchant.paid()
         assert paid.amount != attempt.amount
@@ -125,7 +125,7 @@ async def test_a_500_is_nothing_done(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", GATEWAYS)
-async def test_a_refund_is_under_way_before_it_is_done_and_told(name: str) -> None:
+async def test_a_refund_is_processing_before_it_succeeds_and_is_notified(name: str) -> None:
     async with open_merchant(name, **QUIET) as merchant:
         attempt, paid = await merchant.paid()
         ask = merchant.refund_ask(attempt, paid, 888)
@@ -145,7 +145,7 @@ async def test_a_refund_is_under_way_before_it_is_done_and_told(name: str) -> No
 
 
 @pytest.mark.parametrize(("name", "scene"), CLOSING)
-async def test_a_payment_that_comes_while_it_is_closed_is_told_and_kept(name: str, scene: str) -> None:
+async def test_a_payment_during_the_close_is_notified_and_kept(name: str, scene: str) -> None:
     async with open_merchant(name, paid_at_close=1.0) as merchant:
         attempt, ready = await merchant.open_attempt(merchant.attempt(scene))
         if ready.kind == "redirect":

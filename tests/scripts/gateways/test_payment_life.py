@@ -41,7 +41,7 @@ async def taken(merchant: Merchant, scene: str, amount: int) -> tuple[Any, Paid]
 
 
 @pytest.mark.parametrize(("name", "scene"), SCENES)
-async def test_a_payment_is_started_paid_told_queried_and_given_back_in_parts(name: str, scene: str) -> None:
+async def test_a_payment_is_started_paid_notified_queried_and_refunded_in_parts(name: str, scene: str) -> None:
     async with open_merchant(name) as merchant:
         attempt, paid = await taken(merchant, scene, 8888)
         found = await merchant.query(attempt)
@@ -105,7 +105,7 @@ async def look(merchant: Merchant, ready: Ready) -> None:
 
 
 @pytest.mark.parametrize("name", GATEWAYS)
-async def test_nobody_pays_twice_or_what_is_not_known(name: str) -> None:
+async def test_no_attempt_is_paid_twice_and_no_unknown_one_is_paid(name: str) -> None:
     async with open_merchant(name) as merchant:
         attempt, ready = await merchant.open_attempt(merchant.attempt())
         await merchant.pay(ready)
@@ -116,7 +116,7 @@ async def test_nobody_pays_twice_or_what_is_not_known(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["wechat", "alipay"])
-async def test_nobody_pays_what_has_expired(name: str) -> None:
+async def test_an_expired_attempt_cannot_be_paid(name: str) -> None:
     async with open_merchant(name) as merchant:
         ends = datetime.now(UTC) - timedelta(seconds=1)
         attempt = merchant.attempt(expire_at=ends, scene="qr")
