@@ -23,21 +23,21 @@ class BuyerBenefits:
         self._link, self._outcomes = link, outcomes
         self._templates: dict[str, PendingCommand] = {}
         self._collected: set[str] = set()
-        self._spent: deque[tuple[str, str]] = deque(maxlen=REMEMBERED_MAX)
+        self._used: deque[tuple[str, str]] = deque(maxlen=REMEMBERED_MAX)
         now = datetime.now(UTC)
         self._valid_from, self._valid_to = now - timedelta(days=1), now + timedelta(days=1)
 
-    async def coupon(self, coupon: Coupon, coupon_id: str, user: str) -> str:
+    async def issue_coupon(self, coupon: Coupon, coupon_id: str, user: str) -> str:
         """Issue a coupon to this user and return its id. The first coupon of a kind announces its template before."""
         if coupon.template_id not in self._templates:
             message = coupon_template_upsert(coupon, self._valid_from, self._valid_to)
-            self._templates[coupon.template_id] = self._outcomes.note(message)
+            self._templates[coupon.template_id] = self._outcomes.remember(message)
             await self._link.send(message)
         await self._templates[coupon.template_id].outcome()
         await self._succeeds(coupon_issue(coupon.template_id, coupon_id, user))
         return coupon_id
 
-    async def points(self, household: str, user: str) -> int:
+    async def grant_points(self, household: str, user: str) -> int:
         """Grant the points of the household to this user and return them; 0 if the user got them before."""
         points = points_collected(household)
         if not points or user in self._collected:
@@ -46,20 +46,20 @@ class BuyerBenefits:
         await self._succeeds(points_grant(user, points))
         return points
 
-    def spent(self, coupon_id: str, user: str) -> None:
+    def remember_used(self, coupon_id: str, user: str) -> None:
         """Remember whose coupon went into an order."""
-        self._spent.append((coupon_id, user))
+        self._used.append((coupon_id, user))
 
-    def foreign(self, user: str) -> str | None:
+    def coupon_of_another(self, user: str) -> str | None:
         """Return a coupon of another user, if there is one."""
-        others = [coupon_id for coupon_id, owner in self._spent if owner != user]
+        others = [coupon_id for coupon_id, owner in self._used if owner != user]
         return random.choice(others) if others else None
 
-    def former(self, user: str) -> str | None:
+    def coupon_used_before(self, user: str) -> str | None:
         """Return a coupon that this user has already put into an order, if there is one."""
-        return next((coupon_id for coupon_id, owner in self._spent if owner == user), None)
+        return next((coupon_id for coupon_id, owner in self._used if owner == user), None)
 
-    async def expired(self, product: Product, user: str) -> str | None:
+    async def issue_expired_coupon(self, product: Product, user: str) -> str | None:
         """Issue a coupon and wait until it has expired. Returns None if it expired before it was issued."""
         until = datetime.now(UTC) + timedelta(seconds=EXPIRES_SECONDS)
         short = Coupon(f"short-{new_id()}", "1.00 off, for a moment", 100, (product.sku_id,), product.currency)
@@ -70,6 +70,6 @@ class BuyerBenefits:
 
     async def _succeeds(self, message: OutgoingMessage) -> bool:
         """Send a command and tell whether it succeeded."""
-        sent = self._outcomes.note(message)
+        sent = self._outcomes.remember(message)
         await self._link.send(message)
         return (await sent.outcome()).type != REFUSED

@@ -53,13 +53,8 @@ class Buyers:
         self.did: Counter[str] = Counter()
         self.cents: Counter[str] = Counter()
         self.ordered = 0
-        self._placement, self._stocked_products, self._buyer_benefits, self._price_previews = (
-            placement,
-            stocked_products,
-            buyer_benefits,
-            price_previews,
-        )
-        self._rules = rules
+        self._placement, self._stocked_products = placement, stocked_products
+        self._buyer_benefits, self._price_previews, self._rules = buyer_benefits, price_previews, rules
 
     async def order(self, basket: Basket, before_sending: BeforeSending = lambda _: None) -> str | None:
         """Place one basket, perhaps with mistakes first. Returns the order's id, or None if something was sold out."""
@@ -75,7 +70,7 @@ class Buyers:
             if received.body.get("code") != LIMITED:
                 break
             await asyncio.sleep(seconds_until(received.body["details"]["retry_at"]))
-        order_id = self._placement.created(wanted, received)
+        order_id = self._placement.check_created(wanted, received)
         if order_id is not None:
             self._remember(wanted)
         return order_id
@@ -86,44 +81,49 @@ class Buyers:
         wanted = purchase(buyer, [(self._stocked_products.lines_of(basket)[0][0], 1)], self._rules, None, 0)
         places = (self._placement.place(wanted, f"hasty-{number}", wanted.due.payable) for number in range(orders))
         for received in await asyncio.gather(*places):
-            self._placement.created(wanted, received, {SHORT, LIMITED})
+            self._placement.check_created(wanted, received, {SHORT, LIMITED})
 
     async def _wanted(self, basket: Basket) -> Purchase:
         """Return the purchase of a basket, after its coupon and the points of its household are given to the buyer."""
         lines, coupon, coupon_id = self._stocked_products.lines_of(basket), basket.coupon, None
         if coupon is not None and eligible_cents(lines, coupon) > 0:
-            coupon_id = await self._buyer_benefits.coupon(coupon, f"basket-{basket.basket_id}", basket.user)
-        points = await self._buyer_benefits.points(basket.household, basket.user)
+            coupon_id = await self._buyer_benefits.issue_coupon(coupon, f"basket-{basket.basket_id}", basket.user)
+        points = await self._buyer_benefits.grant_points(basket.household, basket.user)
         return purchase(basket, lines, self._rules, coupon_id, points)
 
     async def _mistakes(self, wanted: Purchase) -> list[Mistake]:
         """Choose the mistakes that this buyer makes first."""
         found, request_id = list[Mistake](), f"basket-{wanted.basket.basket_id}-wrong"
         if (coupon_id := await self._useless_coupon(wanted)) is not None:
-            found.append((wanted.plain(self._rules, coupon_id).message(f"{request_id}-coupon"), COUPON_REFUSALS))
+            found.append(
+                (wanted.without_benefits(self._rules, coupon_id).order_create(f"{request_id}-coupon"), COUPON_REFUSALS)
+            )
         if self._by_chance("expects a wrong price"):
-            message = wanted.message(f"{request_id}-price", expected_pay_amount=wanted.due.payable - 1)
+            message = wanted.order_create(f"{request_id}-price", expected_pay_amount=wanted.due.payable - 1)
             found.append((message, {MISMATCH}))
         if self._by_chance("orders an unknown product"):
             items = [*wanted.items, {"sku_id": "unicorn", "qty": 1}]
-            found.append((wanted.message(f"{request_id}-thing", items=items), {"PRODUCT_NOT_FOUND"}))
+            found.append((wanted.order_create(f"{request_id}-thing", items=items), {"PRODUCT_NOT_FOUND"}))
         return found
 
     async def _useless_coupon(self, wanted: Purchase) -> str | None:
-        former, foreign = self._buyer_benefits.former(wanted.user), self._buyer_benefits.foreign(wanted.user)
+        former, foreign = (
+            self._buyer_benefits.coupon_used_before(wanted.user),
+            self._buyer_benefits.coupon_of_another(wanted.user),
+        )
         if former is not None and self._by_chance("tries a coupon again"):
             return former
         if foreign is not None and self._by_chance("tries the coupon of another user"):
             return foreign
         if self._by_chance("tries an expired coupon"):
-            return await self._buyer_benefits.expired(wanted.lines[0][0], wanted.user)
+            return await self._buyer_benefits.issue_expired_coupon(wanted.lines[0][0], wanted.user)
         return None
 
     async def _price(self, wanted: Purchase) -> int:
         """Return the price: from a preview if the buyer asks for one, else from the checkout."""
         if not self._by_chance("asks for a preview first"):
             return wanted.due.payable
-        preview = (await self._price_previews.preview(wanted.question())).body
+        preview = (await self._price_previews.preview(wanted.order_preview())).body
         if preview.get("amounts") != wanted.amounts:
             self._placement.report_unexpected(
                 f"preview of basket {wanted.basket.basket_id} at {wanted.amounts}: {preview}"
@@ -142,7 +142,7 @@ class Buyers:
             coupons_then=basket.coupons_off_cents,
         )
         if wanted.coupon_id is not None:
-            self._buyer_benefits.spent(wanted.coupon_id, wanted.user)
+            self._buyer_benefits.remember_used(wanted.coupon_id, wanted.user)
 
     def _by_chance(self, what: str) -> bool:
         """Decide by chance whether the buyer does this, and count it."""

@@ -73,7 +73,7 @@ class CommandOutcomes:
         self._known: OrderedDict[str, str] = OrderedDict()
         self._moved = asyncio.Event()
 
-    def note(self, message: OutgoingMessage) -> PendingCommand:
+    def remember(self, message: OutgoingMessage) -> PendingCommand:
         """Remember a command that is about to be sent."""
         order_id = None if isinstance(message.body, bytes) else message.body.get("order_id")
         sent = self.open[message.message_id] = PendingCommand(message.type, time.monotonic(), order_id)

@@ -53,6 +53,6 @@ class MergedOrders:
     async def _merge(self, orders: list[str], user: str) -> bool:
         actor = {"type": "user", "id": user}
         message = OutgoingMessage("order.merge.v1", {"request_id": new_id(), "actor": actor, "order_ids": orders})
-        sent = self._outcomes.note(message)
+        sent = self._outcomes.remember(message)
         await self._link.send(message)
         return (await sent.outcome()).type != REFUSED

@@ -26,7 +26,7 @@ class OrderPlacement:
 
     async def place(self, wanted: Purchase, request_id: str, price_cents: int) -> ReceivedMessage:
         """Place an order, sometimes twice by accident, and return its outcome."""
-        return await self._send(wanted.message(request_id, expected_pay_amount=price_cents), carelessly=True)
+        return await self._send(wanted.order_create(request_id, expected_pay_amount=price_cents), carelessly=True)
 
     async def place_wrongly(self, message: OutgoingMessage, codes: Set[str]) -> None:
         """Place a wrong order. One of these codes must refuse it."""
@@ -34,7 +34,9 @@ class OrderPlacement:
         if received.body.get("code") not in codes | {LIMITED}:
             self.report_unexpected(f"{message.body!r} came to {received.type} {received.body}")
 
-    def created(self, wanted: Purchase, received: ReceivedMessage, codes: Set[str] = frozenset({SHORT})) -> str | None:
+    def check_created(
+        self, wanted: Purchase, received: ReceivedMessage, codes: Set[str] = frozenset({SHORT})
+    ) -> str | None:
         """Return the order's id, or None if one of these codes refused it. Its amounts must be the checkout's."""
         is_created = received.type == "order.created.v1"
         if is_created and received.body["amounts"] == wanted.amounts:
@@ -59,7 +61,7 @@ class OrderPlacement:
         return await self._send(message)
 
     async def _send(self, message: OutgoingMessage, *, carelessly: bool = False) -> ReceivedMessage:
-        sent = self._outcomes.note(message)
+        sent = self._outcomes.remember(message)
         await self._link.send(message)
         if carelessly and self._by_chance("orders twice by the network"):
             await self._link.send(message)

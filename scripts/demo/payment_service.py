@@ -68,7 +68,7 @@ class PaymentService:
             await self._capture(bill, bill.amount, new_id())
 
     async def _capture(self, bill: Bill, amount: int, trade_no: str) -> None:
-        self._receipts.paid(PROVIDER, trade_no, bill, amount)
+        self._receipts.note_payment(PROVIDER, trade_no, bill, amount)
         await self._report(bill, "captured", amount, trade_no)
 
     async def _report(self, bill: Bill, kind: str, amount: int, trade_no: str, **more: Any) -> None:
@@ -95,6 +95,6 @@ class PaymentService:
             "currency": refund["currency"],
             "occurred_at": now(),
         }
-        self._receipts.refunded(refund)
+        self._receipts.note_refund(refund)
         for _ in range(2 if random.random() < 0.1 else 1):
             await self._link.send(OutgoingMessage("refund.result.v1", body))

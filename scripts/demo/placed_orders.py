@@ -108,7 +108,7 @@ class PlacedOrders:
 
     async def _after_a_while(self, message: OutgoingMessage) -> None:
         await asyncio.sleep(random.uniform(0, 1.5))
-        self._outcomes.note(message)
+        self._outcomes.remember(message)
         await self._link.send(message)
 
     def _by_chance(self, what: str) -> bool:

@@ -137,7 +137,7 @@ class ProviderPayments:
         elif status != OK:
             self._placement.report_unexpected(f"payment of order {bill.order_id} at {provider}: {status} {response}")
         elif provider not in APPROVING:
-            self._receipts.paid(provider, response["trade_no"], bill, response["charged"])
+            self._receipts.note_payment(provider, response["trade_no"], bill, response["charged"])
 
 
 def request(bill: Bill, provider: str, scene: str, amount: int) -> OutgoingMessage:

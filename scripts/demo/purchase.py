@@ -48,15 +48,15 @@ class Purchase:
             "payable": due.payable,
         }
 
-    def plain(self, rules: Rules, coupon_id: str) -> "Purchase":
+    def without_benefits(self, rules: Rules, coupon_id: str) -> "Purchase":
         """Return the same purchase without points and with this coupon, at the price without benefits."""
         return replace(self, due=price_breakdown(self.lines, rules), coupon_id=coupon_id, points=0)
 
-    def question(self) -> dict[str, Any]:
+    def order_preview(self) -> dict[str, Any]:
         """Return the body of an order.preview."""
         return self._about() | {"country": COUNTRY}
 
-    def message(self, request_id: str, **wrong: Any) -> OutgoingMessage:
+    def order_create(self, request_id: str, **wrong: Any) -> OutgoingMessage:
         """Return the order.create; `wrong` replaces some of its fields."""
         body = {
             "request_id": request_id,

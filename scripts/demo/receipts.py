@@ -42,12 +42,12 @@ class Receipts:
         self._written: OrderedDict[Number, None] = OrderedDict()
         self._file = file.open("w", encoding="utf-8")
 
-    def paid(self, provider: str, trade_no: str, bill: Bill, amount: int) -> None:
+    def note_payment(self, provider: str, trade_no: str, bill: Bill, amount: int) -> None:
         """Note that a buyer was charged. Its line is written when payment.captured arrives, if it did not before."""
         if (provider, trade_no) not in self._written:
             self.open[provider, trade_no] = Receipt(bill, amount)
 
-    def refunded(self, refund: Mapping[str, Any]) -> None:
+    def note_refund(self, refund: Mapping[str, Any]) -> None:
         """Write the line of a refund, once."""
         number = refund["provider"], refund["refund_no"]
         if number not in self._written:
@@ -64,7 +64,7 @@ class Receipts:
                 self.refunds_open[body["refund_no"]] = body["order_id"]
             case "refund.succeeded.v1":
                 self.refunds_open.pop(body["refund_no"], None)
-                self.refunded(body)
+                self.note_refund(body)
 
     def flush(self) -> None:
         """Write all lines to the file."""

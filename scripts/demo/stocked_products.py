@@ -41,7 +41,7 @@ class StockedProducts:
 
     async def _send(self, message: OutgoingMessage) -> None:
         async with self._slots.get(message.type, self._other_slots):
-            sent = self._outcomes.note(message)
+            sent = self._outcomes.remember(message)
             await self._link.send(message)
             await sent.outcome()
 

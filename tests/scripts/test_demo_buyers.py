@@ -163,9 +163,9 @@ async def test_a_mistake_must_be_refused_for_its_reason_and_the_basket_is_ordere
     wire = Wire(answer, CREATED)
     buyers, placement = shop(wire)
     buyer_benefits = buyers._buyer_benefits
-    buyer_benefits.spent("foreign", "somebody")
+    buyer_benefits.remember_used("foreign", "somebody")
     if mistake == "tries a coupon again":
-        buyer_benefits.spent("former", BASKET.user)
+        buyer_benefits.remember_used("former", BASKET.user)
     assert await buyers.order(BASKET) == "1"
     wrong, right = wire.bodies("order.create.v1")
     assert (len(placement.unexpected_answers), placement.did[AGREED]) == (unexpected_answers, 1)

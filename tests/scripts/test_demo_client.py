@@ -33,7 +33,7 @@ def received(type_: str, correlation_id: str = "c", **body: object) -> ReceivedM
 
 def test_a_command_is_open_until_its_outcome_arrives() -> None:
     outcomes = CommandOutcomes()
-    outcomes.note(OutgoingMessage("order.cancel.v1", {}, "c"))
+    outcomes.remember(OutgoingMessage("order.cancel.v1", {}, "c"))
     outcomes.receive(received("order.paid.v1"))
     outcomes.receive(received("order.cancelled.v1", "another"))
     assert list(outcomes.open) == ["c"]
@@ -44,7 +44,7 @@ def test_a_command_is_open_until_its_outcome_arrives() -> None:
 
 def test_a_refusal_is_an_outcome_with_its_code() -> None:
     outcomes = CommandOutcomes()
-    outcomes.note(OutgoingMessage("order.cancel.v1", {}, "c"))
+    outcomes.remember(OutgoingMessage("order.cancel.v1", {}, "c"))
     outcomes.receive(received("command.rejected.v1", code="ORDER_NOT_FOUND"))
     assert not outcomes.open
     assert outcomes.refusals == {"order.cancel.v1: ORDER_NOT_FOUND": 1}
@@ -55,7 +55,7 @@ def test_a_refusal_is_an_outcome_with_its_code() -> None:
 )
 def test_a_refusal_after_another_outcome_is_a_contradiction(second: str, contradictions: int) -> None:
     outcomes = CommandOutcomes()
-    outcomes.note(OutgoingMessage("order.create.v1", {}, "c"))
+    outcomes.remember(OutgoingMessage("order.create.v1", {}, "c"))
     outcomes.receive(received("order.created.v1"))
     outcomes.receive(received(second))
     assert len(outcomes.contradictions) == contradictions
@@ -83,7 +83,7 @@ def test_what_happens_to_the_others_is_not_the_outcome(
     command: str, about: dict[str, str], others: tuple[str, Any], own: tuple[str, Any]
 ) -> None:
     outcomes = CommandOutcomes()
-    outcomes.note(OutgoingMessage(command, about, "c"))
+    outcomes.remember(OutgoingMessage(command, about, "c"))
     outcomes.receive(ReceivedMessage(*others, "c"))
     assert list(outcomes.open) == ["c"]
     outcomes.receive(ReceivedMessage(*own, "c"))
@@ -93,14 +93,14 @@ def test_what_happens_to_the_others_is_not_the_outcome(
 
 async def test_the_sender_of_a_command_receives_its_outcome() -> None:
     outcomes = CommandOutcomes()
-    sent = outcomes.note(OutgoingMessage("order.cancel.v1", {}, "c"))
+    sent = outcomes.remember(OutgoingMessage("order.cancel.v1", {}, "c"))
     outcomes.receive(received("command.rejected.v1", code="ORDER_NOT_FOUND"))
     assert (await asyncio.wait_for(sent.outcome(), 5)).body["code"] == "ORDER_NOT_FOUND"
 
 
 async def test_a_sender_that_waits_for_fewer_open_commands_goes_on_when_one_is_decided() -> None:
     outcomes = CommandOutcomes()
-    outcomes.note(OutgoingMessage("order.create.v1", {}, "c"))
+    outcomes.remember(OutgoingMessage("order.create.v1", {}, "c"))
     waiting = asyncio.ensure_future(outcomes.fewer_than(1))
     await asyncio.sleep(0)
     assert not waiting.done()

@@ -199,11 +199,11 @@ def test_a_payment_is_written_down_once_whether_its_receipt_comes_first_or_last_
     bill = Bill("CNY", "u", {"1": 500, "2": 30}, "9")
     receipts = Receipts(file, {"9": bill})
     if receipt_first:
-        receipts.paid("wechat", "T", bill, 530)
+        receipts.note_payment("wechat", "T", bill, 530)
         assert receipts.stuck()
     receipts.receive(captured("T", verdict))
     if receipt_first is False:
-        receipts.paid("wechat", "T", bill, 530)
+        receipts.note_payment("wechat", "T", bill, 530)
     receipts.flush()
     assert file.read_text().split() == lines
     assert not receipts.stuck()
