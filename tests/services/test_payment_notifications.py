@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from prometheus_client import REGISTRY
 
 from messages.payments import PaymentCallback
 from messages.providers import ProviderCertificates, ProviderQuery, ProviderRefundQuery
@@ -103,3 +104,19 @@ async def test_a_paypal_notification_is_polled_because_paypal_signs_only_a_check
     back = callback("paypal", paypal_builders.told("PAYMENT.CAPTURE.REFUNDED", paypal_builders.refund()))
     await harness.handle(back)
     assert harness.provider_calls == [("paypal", ProviderRefundQuery(refund_no=paypal_builders.ASK.refund_no))]
+
+
+def counted(name: str, **labels: str) -> float:
+    return REGISTRY.get_sample_value(f"oms_payment_callbacks_{name}_total", labels) or 0.0
+
+
+async def test_believed_and_rejected_notifications_are_counted_strangers_under_one_label(
+    harness: HandlerHarness,
+) -> None:
+    known = wechat_builders.notification(wechat_builders.transaction(out_trade_no="P1"), at=datetime.now(UTC))
+    strange = {"provider": "unknown", "code": "PAY_METHOD_INVALID"}
+    believed, rejected = counted("believed", provider="wechat"), counted("rejected", **strange)
+    await harness.handle(callback("wechat", known), *(callback(name, known) for name in ("cowrie", "shell")))
+    await harness.handle(paid())
+    assert counted("believed", provider="wechat") == believed + 1
+    assert counted("rejected", **strange) == rejected + 2
