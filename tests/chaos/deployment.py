@@ -33,6 +33,7 @@ STATE_SUMMARY = """SELECT json_build_object(
     'undecided', (SELECT count(*) FROM commands WHERE outcome IS NULL), 'outbox', (SELECT count(*) FROM outbox),
     'letters', (SELECT json_object_agg(id, concat_ws(' ', queue, reason, error_type, error_message)) FROM dead_letters),
     'stock', (SELECT json_agg(stock) FROM stock))::text"""
+STOCKED = "SELECT EXISTS (SELECT FROM skus) AND EXISTS (SELECT FROM stock WHERE on_hand > 0)"
 CONNECTION_LOST = (OSError, TimeoutError, aiormq.exceptions.AMQPError, asyncio.CancelledError, RuntimeError)
 
 
@@ -71,6 +72,13 @@ class Deployment:
         self.processes.append(process)
         self.output[process.pid] = log
         return process
+
+    async def run(self) -> None:
+        """Start a worker and a relay unless an earlier test left some running; wait until there are goods in stock."""
+        if not self.processes:
+            for role in COMMANDS:
+                self.start(role)
+        await self.wait_until(STOCKED)
 
     async def ready(self) -> None:
         """Wait until all have said that they work; before that, SIGTERM ends a process as it ends any other."""
@@ -189,9 +197,7 @@ class OrderBatch:
 
     async def order(self) -> None:
         """Publish all order.create, once there is something to sell."""
-        await self.deployment.wait_until(
-            "SELECT EXISTS (SELECT FROM skus) AND EXISTS (SELECT FROM stock WHERE on_hand > 0)"
-        )
+        await self.deployment.wait_until(STOCKED)
         bodies = [order_body((SKU, 1), request_id=f"{self.run}-{n}", user_id=f"u{n % 7}") for n in range(self.count)]
         await self.deployment.publish("upstream", [("order.create", body) for body in bodies])
 

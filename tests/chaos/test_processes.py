@@ -28,6 +28,7 @@ async def test_a_worker_and_a_relay_killed_in_the_middle(deployment: Deployment)
 
 
 async def test_sigterm_finishes_what_was_begun_and_gives_the_rest_back(deployment: Deployment) -> None:
+    await deployment.run()
     orders = OrderBatch(deployment, 300)
     await orders.order()
     await orders.wait_until_decided(0.1)
@@ -53,6 +54,7 @@ async def test_sigterm_finishes_what_was_begun_and_gives_the_rest_back(deploymen
     ],
 )
 async def test_a_process_that_dies_at_the_worst_moment(deployment: Deployment, role: str, point: str) -> None:
+    await deployment.run()
     await deployment.stop()
     victim = deployment.start(role, OMS_CRASHPOINT=point)
     deployment.start("relay" if role == "worker" else "worker")

@@ -16,9 +16,7 @@ CUT = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE datna
 
 async def survive(deployment: Deployment, trouble: Callable[[], object]) -> None:
     """A rush with trouble in the middle of its orders, and again in the middle of what follows."""
-    if not deployment.processes:
-        for role in ("worker", "relay"):
-            deployment.start(role)
+    await deployment.run()
     orders = OrderBatch(deployment, 300)
     ordering = asyncio.create_task(orders.order())
     await orders.wait_until_decided(0.1)
