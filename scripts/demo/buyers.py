@@ -95,9 +95,8 @@ class Buyers:
         """Choose the mistakes that this buyer makes first."""
         found, request_id = list[Mistake](), f"basket-{wanted.basket.basket_id}-wrong"
         if (coupon_id := await self._useless_coupon(wanted)) is not None:
-            found.append(
-                (wanted.without_benefits(self._rules, coupon_id).order_create(f"{request_id}-coupon"), COUPON_REFUSALS)
-            )
+            plain = wanted.without_benefits(self._rules, coupon_id)
+            found.append((plain.order_create(f"{request_id}-coupon"), COUPON_REFUSALS))
         if self._by_chance("expects a wrong price"):
             message = wanted.order_create(f"{request_id}-price", expected_pay_amount=wanted.due.payable - 1)
             found.append((message, {MISMATCH}))
@@ -107,14 +106,12 @@ class Buyers:
         return found
 
     async def _useless_coupon(self, wanted: Purchase) -> str | None:
-        former, foreign = (
-            self._buyer_benefits.coupon_used_before(wanted.user),
-            self._buyer_benefits.coupon_of_another(wanted.user),
-        )
-        if former is not None and self._by_chance("tries a coupon again"):
-            return former
-        if foreign is not None and self._by_chance("tries the coupon of another user"):
-            return foreign
+        used_before = self._buyer_benefits.coupon_used_before(wanted.user)
+        of_another = self._buyer_benefits.coupon_of_another(wanted.user)
+        if used_before is not None and self._by_chance("tries a coupon again"):
+            return used_before
+        if of_another is not None and self._by_chance("tries the coupon of another user"):
+            return of_another
         if self._by_chance("tries an expired coupon"):
             return await self._buyer_benefits.issue_expired_coupon(wanted.lines[0][0], wanted.user)
         return None

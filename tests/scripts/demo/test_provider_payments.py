@@ -1,4 +1,4 @@
-"""The demo's buyers at providers: their habits, what they take for granted, and what they know afterwards."""
+"""Buyers who pay at providers: their courses, the answers that they accept, and the receipts that they keep."""
 
 import asyncio
 import itertools
@@ -22,8 +22,8 @@ BILL = Bill("CNY", "u", {"1": 500})
 REFUSED = "command.rejected.v1"
 
 
-class Street:
-    """Providers and an order system that answer at once: `answers` in turn, then that the attempt is open."""
+class BuyersHarness:
+    """Providers and an order system that answer at once: with `answers` in turn, then with an open attempt."""
 
     def __init__(self, group: asyncio.TaskGroup, file: Path, *answers: str, status: int = 200) -> None:
         self.tasks = BackgroundTasks(group)
@@ -57,7 +57,7 @@ class Street:
         return self._status, {"trade_no": f"T-{brought['url']}", "charged": 500}
 
 
-Habit = Callable[[str], None]
+Course = Callable[[str], None]
 
 
 @pytest.fixture
@@ -66,8 +66,8 @@ def file(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def habit(monkeypatch: pytest.MonkeyPatch) -> Habit:
-    """Everybody has this one, and comes at once."""
+def course(monkeypatch: pytest.MonkeyPatch) -> Course:
+    """Return a function that gives every buyer this course. Nobody waits."""
     monkeypatch.setattr(provider_payments, "WRONG_AMOUNT", 0.0)
     monkeypatch.setattr(random, "uniform", lambda least, most: 0.0)
     return lambda name: monkeypatch.setattr(provider_payments, "COURSES", {name: 1})
@@ -87,42 +87,42 @@ def habit(monkeypatch: pytest.MonkeyPatch) -> Habit:
     ],
 )
 async def test_every_habit_has_its_attempts_and_its_visits_to_providers(
-    name: str, attempts: int, visits: list[str], habit: Habit, file: Path
+    name: str, attempts: int, visits: list[str], course: Course, file: Path
 ) -> None:
     assert name in COURSES
-    habit(name)
+    course(name)
     async with asyncio.TaskGroup() as group:
-        street = Street(group, file)
-        await street.pay()
-    assert len(street.requests) == attempts
-    assert sorted(url for _, url in street.visits) == visits
-    assert {(request["order_id"], request["amount"], request["currency"]) for request in street.requests} <= {
+        harness = BuyersHarness(group, file)
+        await harness.pay()
+    assert len(harness.requests) == attempts
+    assert sorted(url for _, url in harness.visits) == visits
+    assert {(request["order_id"], request["amount"], request["currency"]) for request in harness.requests} <= {
         ("1", 500, "CNY")
     }
-    assert len(street.receipts.open) == len(set(visits))
-    assert not street.unexpected_answers
+    assert len(harness.receipts.open) == len(set(visits))
+    assert not harness.unexpected_answers
 
 
-async def test_the_second_provider_is_another_one_and_collects_the_currency(habit: Habit, file: Path) -> None:
-    habit("pays")
+async def test_the_second_provider_is_another_one_and_collects_the_currency(course: Course, file: Path) -> None:
+    course("pays")
     for _ in range(30):
         async with asyncio.TaskGroup() as group:
-            street = Street(group, file, "PAY_PROVIDER_UNKNOWN", "PAY_PROVIDER_ERROR")
-            await street.pay()
-        methods = [request["provider"] for request in street.requests]
+            harness = BuyersHarness(group, file, "PAY_PROVIDER_UNKNOWN", "PAY_PROVIDER_ERROR")
+            await harness.pay()
+        methods = [request["provider"] for request in harness.requests]
         assert all(before != after for before, after in itertools.pairwise(methods))
-        assert all(PROVIDERS[request["provider"]][0] == "CNY" for request in street.requests)
-        assert all(request["scene"] in PROVIDERS[request["provider"]][1] for request in street.requests)
-        assert [url for _, url in street.visits] == ["attempt-3"]
+        assert all(PROVIDERS[request["provider"]][0] == "CNY" for request in harness.requests)
+        assert all(request["scene"] in PROVIDERS[request["provider"]][1] for request in harness.requests)
+        assert [url for _, url in harness.visits] == ["attempt-3"]
 
 
-async def test_who_goes_to_another_provider_goes_to_another_provider(habit: Habit, file: Path) -> None:
-    habit("pays at another provider than at first")
+async def test_who_goes_to_another_provider_goes_to_another_provider(course: Course, file: Path) -> None:
+    course("pays at another provider than at first")
     for _ in range(20):
         async with asyncio.TaskGroup() as group:
-            street = Street(group, file)
-            await street.pay()
-        assert street.requests[0]["provider"] != street.requests[1]["provider"]
+            harness = BuyersHarness(group, file)
+            await harness.pay()
+        assert harness.requests[0]["provider"] != harness.requests[1]["provider"]
 
 
 @pytest.mark.parametrize(
@@ -137,51 +137,55 @@ async def test_who_goes_to_another_provider_goes_to_another_provider(habit: Habi
     ],
 )
 async def test_a_payment_that_is_refused_without_a_reason_is_a_surprise(
-    codes: Collection[str], attempts: int, unexpected_answers: int, habit: Habit, file: Path
+    codes: Collection[str], attempts: int, unexpected_answers: int, course: Course, file: Path
 ) -> None:
-    habit("pays")
+    course("pays")
     async with asyncio.TaskGroup() as group:
-        street = Street(group, file, *codes)
-        await street.pay()
-    assert (len(street.requests), len(street.unexpected_answers), street.visits) == (attempts, unexpected_answers, [])
+        harness = BuyersHarness(group, file, *codes)
+        await harness.pay()
+    assert (len(harness.requests), len(harness.unexpected_answers), harness.visits) == (
+        attempts,
+        unexpected_answers,
+        [],
+    )
 
 
 @pytest.mark.parametrize(
     ("answer", "unexpected_answers"), [("PAY_AMOUNT_MISMATCH", 0), ("", 1), ("PAY_METHOD_INVALID", 1)]
 )
 async def test_another_amount_than_is_due_must_be_refused_as_that(
-    answer: str, unexpected_answers: int, habit: Habit, file: Path, monkeypatch: pytest.MonkeyPatch
+    answer: str, unexpected_answers: int, course: Course, file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    habit("never pays")
+    course("never pays")
     monkeypatch.setattr(provider_payments, "WRONG_AMOUNT", 1.0)
     async with asyncio.TaskGroup() as group:
-        street = Street(group, file, answer)
-        await street.pay()
-    assert [request["amount"] for request in street.requests] == [501, 500]
-    assert len(street.unexpected_answers) == unexpected_answers
+        harness = BuyersHarness(group, file, answer)
+        await harness.pay()
+    assert [request["amount"] for request in harness.requests] == [501, 500]
+    assert len(harness.unexpected_answers) == unexpected_answers
 
 
 @pytest.mark.parametrize(("status", "unexpected_answers"), [(200, 0), (409, 0), (400, 1), (503, 1)])
 async def test_a_provider_may_say_that_it_is_too_late_and_nothing_else(
-    status: int, unexpected_answers: int, habit: Habit, file: Path
+    status: int, unexpected_answers: int, course: Course, file: Path
 ) -> None:
-    habit("pays")
+    course("pays")
     async with asyncio.TaskGroup() as group:
-        street = Street(group, file, status=status)
-        await street.pay()
-    assert (len(street.receipts.open), len(street.unexpected_answers)) == (status == 200, unexpected_answers)
+        harness = BuyersHarness(group, file, status=status)
+        await harness.pay()
+    assert (len(harness.receipts.open), len(harness.unexpected_answers)) == (status == 200, unexpected_answers)
 
 
-async def test_at_paypal_buyers_approve_and_the_capture_is_reported_later(habit: Habit, file: Path) -> None:
-    habit("pays")
+async def test_at_paypal_buyers_approve_and_the_capture_is_reported_later(course: Course, file: Path) -> None:
+    course("pays")
     async with asyncio.TaskGroup() as group:
-        street = Street(group, file)
-        await street.pay(Bill("USD", "u", {"1": 500, "2": 30}, "9"))
-    assert [(request["provider"], request["intent_id"], request["amount"]) for request in street.requests] == [
+        harness = BuyersHarness(group, file)
+        await harness.pay(Bill("USD", "u", {"1": 500, "2": 30}, "9"))
+    assert [(request["provider"], request["intent_id"], request["amount"]) for request in harness.requests] == [
         ("paypal", "9", 530)
     ]
-    assert street.visits
-    assert not street.receipts.open
+    assert harness.visits
+    assert not harness.receipts.open
 
 
 def captured(trade_no: str, verdict: str, amount: int = 530) -> ReceivedMessage:

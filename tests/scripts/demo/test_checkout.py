@@ -1,4 +1,4 @@
-"""Real baskets at the demo's prices: its checkout and the order system must come to the same cent."""
+"""The demo's checkout and the order system compute the same price, to the cent, for real baskets."""
 
 from collections import Counter
 from datetime import UTC, datetime, timedelta
@@ -82,13 +82,13 @@ def _sku(product: Product) -> quote.Sku:
 
 
 def _promotion(product: Product) -> Promotion | None:
-    """As the message that announces it is read."""
+    """Return the promotion that the order system reads from the message."""
     message = promotion_upsert(product, YESTERDAY, TOMORROW)
     if message is None:
         return None
-    told = PromotionUpsert.model_validate_json(message.to_amqp(None).body)
-    steps = tuple(tuple(step.model_dump().values()) for step in told.steps)
-    return Promotion(**told.model_dump(include=PROMOTION_FIELDS), steps=steps)
+    upsert = PromotionUpsert.model_validate_json(message.to_amqp(None).body)
+    steps = tuple(tuple(step.model_dump().values()) for step in upsert.steps)
+    return Promotion(**upsert.model_dump(include=PROMOTION_FIELDS), steps=steps)
 
 
 PROMOTION_FIELDS = set(Promotion.__dataclass_fields__) - {"steps"}
@@ -97,7 +97,7 @@ PROMOTION_FIELDS = set(Promotion.__dataclass_fields__) - {"steps"}
 def _coupon(coupon: Coupon | None) -> coupons.Coupon | None:
     if coupon is None:
         return None
-    told = CouponTemplateUpsert.model_validate_json(
+    upsert = CouponTemplateUpsert.model_validate_json(
         coupon_template_upsert(coupon, YESTERDAY, TOMORROW).to_amqp(None).body
     )
     return coupons.Coupon(
@@ -105,16 +105,16 @@ def _coupon(coupon: Coupon | None) -> coupons.Coupon | None:
         "u",
         coupons.CouponState.ISSUED,
         None,
-        told.name,
-        told.amount,
-        told.currency,
-        told.min_amount,
-        coupons.CouponScope(told.scope),
-        frozenset(told.scope_ids),
+        upsert.name,
+        upsert.amount,
+        upsert.currency,
+        upsert.min_amount,
+        coupons.CouponScope(upsert.scope),
+        frozenset(upsert.scope_ids),
         frozenset(),
         frozenset(),
-        told.valid_from,
-        told.valid_to,
+        upsert.valid_from,
+        upsert.valid_to,
     )
 
 
@@ -141,7 +141,10 @@ def _quote(basket: Basket, lines: list[tuple[Product, int]], points: int) -> quo
 
 
 def test_the_checkout_and_the_order_system_come_to_the_same_cent(bought: list[Bought]) -> None:
-    """By ways of their own: plain sums there, line by line here. Every kind of promotion and coupon takes part."""
+    """The checkout computes plain sums and the order system prices line by line.
+
+    All kinds of promotions and coupons occur.
+    """
     kinds: Counter[str] = Counter()
     for basket, lines in bought:
         collected = points_collected(basket.household)

@@ -1,4 +1,4 @@
-"""What the demo's buyers are to pay, and how the shop's own payment service collects it."""
+"""The bills of the demo's buyers, and how the shop's own payment service collects them."""
 
 import asyncio
 import random
@@ -14,8 +14,8 @@ from scripts.demo.background_tasks import BackgroundTasks
 from scripts.demo.payments import Payments
 
 
-class Counter:
-    """A shop with a payment service of its own; `paid` is what that told the order system."""
+class ShopHarness:
+    """A shop with a payment service of its own; `paid` has the messages that the service sent."""
 
     def __init__(self, group: asyncio.TaskGroup, file: Path) -> None:
         self.paid: list[Any] = []
@@ -54,7 +54,7 @@ class Counter:
         return [(result["order_id"], result["amount"], result["intent_id"]) for result in self.paid]
 
     @property
-    def books(self) -> list[tuple[str, int]]:
+    def receipt_lines(self) -> list[tuple[str, int]]:
         self.payments.receipts.flush()
         lines = [line.split(",") for line in self._file.read_text().splitlines()]
         assert {provider for provider, *_ in lines} == {"demo-pay"}
@@ -76,63 +76,64 @@ def file(tmp_path: Path) -> Path:
 
 async def test_an_order_is_paid_once_and_a_part_of_a_split_order_with_its_parent(file: Path) -> None:
     async with asyncio.TaskGroup() as group:
-        counter = Counter(group, file)
-        await counter.created("1", 500)
-        await counter.created("11", 300, parent_id="1")
-        await counter.created("12", 200, parent_id="1")
-        assert counter.sums == [("1", 500, None)]
-        assert counter.payments.receipts.stuck()
-        await counter.judged("kept")
-    assert counter.books == [("1", 500)]
-    assert not counter.payments.receipts.stuck()
+        shop = ShopHarness(group, file)
+        await shop.created("1", 500)
+        await shop.created("11", 300, parent_id="1")
+        await shop.created("12", 200, parent_id="1")
+        assert shop.sums == [("1", 500, None)]
+        assert shop.payments.receipts.stuck()
+        await shop.judged("kept")
+    assert shop.receipt_lines == [("1", 500)]
+    assert not shop.payments.receipts.stuck()
 
 
 async def test_orders_on_hold_are_paid_when_they_are_released_before_or_after_their_event_arrives(file: Path) -> None:
     async with asyncio.TaskGroup() as group:
-        counter = Counter(group, file)
-        counter.payments.bills.hold("request-1")
-        counter.payments.bills.hold("request-2")
-        await counter.created("1", 500)
-        assert not counter.paid
-        counter.payments.bills.release("request-1")
-        counter.payments.bills.release("request-2")
-        await counter.created("2", 70)
-        assert counter.sums == [("1", 500, None), ("2", 70, None)]
+        shop = ShopHarness(group, file)
+        shop.payments.bills.hold("request-1")
+        shop.payments.bills.hold("request-2")
+        await shop.created("1", 500)
+        assert not shop.paid
+        shop.payments.bills.release("request-1")
+        shop.payments.bills.release("request-2")
+        await shop.created("2", 70)
+        assert shop.sums == [("1", 500, None), ("2", 70, None)]
 
 
 @pytest.mark.parametrize(
-    ("verdict", "books"), [("kept", [("1", 500), ("2", 70)]), ("late", [("1", 570)]), ("duplicate", [("1", 570)])]
+    ("verdict", "receipt_lines"),
+    [("kept", [("1", 500), ("2", 70)]), ("late", [("1", 570)]), ("duplicate", [("1", 570)])],
 )
 async def test_merged_orders_are_paid_at_once_and_booked_each_when_the_payment_is_kept(
-    verdict: str, books: list[tuple[str, int]], file: Path
+    verdict: str, receipt_lines: list[tuple[str, int]], file: Path
 ) -> None:
     async with asyncio.TaskGroup() as group:
-        counter = Counter(group, file)
-        await counter.merged("1", 500)
-        assert not counter.paid
-        await counter.merged("2", 70)
-        assert counter.sums == [("1", 570, "9")]
-        await counter.judged(verdict)
-    assert counter.books == books
+        shop = ShopHarness(group, file)
+        await shop.merged("1", 500)
+        assert not shop.paid
+        await shop.merged("2", 70)
+        assert shop.sums == [("1", 570, "9")]
+        await shop.judged(verdict)
+    assert shop.receipt_lines == receipt_lines
 
 
 async def test_a_wrong_amount_that_is_kept_shows_in_the_books(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(payment_service, "COURSES", {"pays the wrong amount": 1})
     monkeypatch.setattr(random, "choice", lambda choices: 1000)
     async with asyncio.TaskGroup() as group:
-        counter = Counter(group, file)
-        await counter.created("1", 500)
-        await counter.judged("kept")
-    assert counter.books == [("1", 1500)]
+        shop = ShopHarness(group, file)
+        await shop.created("1", 500)
+        await shop.judged("kept")
+    assert shop.receipt_lines == [("1", 1500)]
 
 
 async def test_a_refund_goes_back_once_and_into_the_books_of_the_order_it_is_for(file: Path) -> None:
     async with asyncio.TaskGroup() as group:
-        counter = Counter(group, file)
+        shop = ShopHarness(group, file)
         refund = {"refund_no": "R1", "order_id": "11", "amount": 300, "currency": "USD", "provider": "demo-pay"}
-        await counter.receive("refund.requested.v1", **refund)
-        assert counter.payments.receipts.stuck()
-        await counter.receive("refund.succeeded.v1", **refund)
-        assert {(result["refund_no"], result["amount"]) for result in counter.paid} == {("R1", 300)}
-    assert counter.books == [("11", -300)]
-    assert not counter.payments.receipts.stuck()
+        await shop.receive("refund.requested.v1", **refund)
+        assert shop.payments.receipts.stuck()
+        await shop.receive("refund.succeeded.v1", **refund)
+        assert {(result["refund_no"], result["amount"]) for result in shop.paid} == {("R1", 300)}
+    assert shop.receipt_lines == [("11", -300)]
+    assert not shop.payments.receipts.stuck()

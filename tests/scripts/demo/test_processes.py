@@ -1,4 +1,4 @@
-"""The demo's own processes: watched, started again, stopped."""
+"""The demo's child processes are watched, restarted and stopped, and shown in the live view."""
 
 import asyncio
 import io
@@ -52,7 +52,7 @@ async def test_a_process_that_keeps_dying_is_given_up_with_the_end_of_its_log(
 
 
 def test_the_picture_has_a_line_for_each_payment_provider(tmp_path: Path) -> None:
-    """How many captures, what is kept of them, how many refunds."""
+    """The line has the captures, the amount kept, and the refunds."""
     ledger = {"captures": [{}] * 3, "refunds": [{}], "captured": {"CNY": 123_456}, "refunded": {"CNY": 56}}
     console = Console(width=132, file=io.StringIO(), record=True)
     console.print(tables(ViewData([child(tmp_path, STAYS)], ledgers={"alipay": ledger})))

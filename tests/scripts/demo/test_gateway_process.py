@@ -1,4 +1,4 @@
-"""The demo's providers: their process, and their books as day statements."""
+"""The process of the demo's test gateways, and their ledgers as day statements."""
 
 import os
 from collections.abc import Sequence
@@ -30,7 +30,7 @@ for one, state in zip(LEDGER["refunds"], ("succeeded", "processing"), strict=Tru
 
 
 async def test_gateways_that_do_not_start_say_why(tmp_path: Path) -> None:
-    """Without a broker there is no edge."""
+    """Without a broker the edge cannot start."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith("OMS_")}
     with pytest.raises(GatewaysDiedError, match="OMS_AMQP_URL"):
         async with running_gateways(tmp_path, environment, rotate_after=2):

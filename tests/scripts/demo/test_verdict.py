@@ -1,4 +1,4 @@
-"""The demo exits 0 only if everything it promises is true: each promise, broken once."""
+"""The demo exits with 0 only if every check of its verdict holds: each check is broken once."""
 
 import io
 import json
@@ -178,10 +178,10 @@ Booked = Callable[..., Awaitable[BenefitsComparison]]
 
 
 @pytest.fixture
-def ledgers(database_url: str, tmp_path: Path, benefits_log: BenefitsLog) -> Booked:
-    """What the comparison finds when these rows are booked."""
+def compare(database_url: str, tmp_path: Path, benefits_log: BenefitsLog) -> Booked:
+    """Return a function that books rows and compares them with the log."""
 
-    async def compare(sql: str, *rows: tuple[object, ...]) -> BenefitsComparison:
+    async def book_and_compare(sql: str, *rows: tuple[object, ...]) -> BenefitsComparison:
         benefits_log.flush()
         session = await asyncpg.connect(database_url)
         await session.executemany(sql, rows)
@@ -189,10 +189,10 @@ def ledgers(database_url: str, tmp_path: Path, benefits_log: BenefitsLog) -> Boo
         await session.close()
         return found
 
-    return compare
+    return book_and_compare
 
 
-async def test_a_coupon_that_was_given_back_may_serve_again(ledgers: Booked, benefits_log: BenefitsLog) -> None:
+async def test_a_coupon_that_was_given_back_may_serve_again(compare: Booked, benefits_log: BenefitsLog) -> None:
     coupon(benefits_log, 1, "locked", "released")
     coupon(benefits_log, 2, "locked", "used", "returned")
     coupon(benefits_log, 3, "locked", "expired")
@@ -200,26 +200,26 @@ async def test_a_coupon_that_was_given_back_may_serve_again(ledgers: Booked, ben
     coupon(benefits_log, None, "expired")
     ends = {1: ("release",), 2: ("use", "return"), 3: ("release",), 4: ("use",)}
     booked = [(order_id, op) for order_id, ops in ends.items() for op in ("lock", *ops)]
-    found = await ledgers(COUPON, *(("c", *row) for row in booked))
+    found = await compare(COUPON, *(("c", *row) for row in booked))
     assert found == BenefitsComparison([], [], [])
     assert benefits_log.coupons_used == 1
 
 
 @pytest.mark.parametrize("second", [("locked", "used"), ("locked",), ("used",)])
 async def test_a_coupon_that_serves_two_orders_is_named(
-    second: tuple[str, ...], ledgers: Booked, benefits_log: BenefitsLog
+    second: tuple[str, ...], compare: Booked, benefits_log: BenefitsLog
 ) -> None:
     coupon(benefits_log, 1, "locked", "used")
     coupon(benefits_log, 2, *second)
-    found = await ledgers(COUPON)
+    found = await compare(COUPON)
     assert found.twice == ["coupon c: orders 1 2"]
 
 
 async def test_a_coupon_s_step_that_is_announced_but_not_booked_or_the_reverse_is_named(
-    ledgers: Booked, benefits_log: BenefitsLog
+    compare: Booked, benefits_log: BenefitsLog
 ) -> None:
     coupon(benefits_log, 1, "locked", "used")
-    found = await ledgers(COUPON, ("c", 1, "lock"), ("c", 1, "release"))
+    found = await compare(COUPON, ("c", 1, "lock"), ("c", 1, "release"))
     assert found.coupons == [
         "coupon c, order 1: free 1 times, announced 0 times",
         "coupon c, order 1: used 0 times, announced 1 times",
@@ -238,8 +238,8 @@ async def test_a_coupon_s_step_that_is_announced_but_not_booked_or_the_reverse_i
     ],
 )
 async def test_points_are_what_was_announced_and_none_is_held_in_the_end(
-    ops: dict[str, int], account: tuple[int, int], wrong: int, ledgers: Booked, benefits_log: BenefitsLog
+    ops: dict[str, int], account: tuple[int, int], wrong: int, compare: Booked, benefits_log: BenefitsLog
 ) -> None:
     points(benefits_log, **ops)
-    found = await ledgers(ACCOUNT, ("u", *account))
+    found = await compare(ACCOUNT, ("u", *account))
     assert len(found.points) == wrong

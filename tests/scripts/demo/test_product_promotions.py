@@ -1,4 +1,4 @@
-"""The demo's pure parts: deals and coupons out of sales, and the plain sums of a checkout."""
+"""Promotions and coupons read from real sales, and the plain sums of a checkout."""
 
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
@@ -17,15 +17,15 @@ from scripts.demo.product_promotions import ProductPromotion, ProductPromotions,
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 REDUCTIONS = [{"full": 200, "reduce": 100}, {"full": 400, "reduce": 200}]
 
-# ---------------------------------------------------------------- deals
+# ---------------------------------------------------------------- promotions
 
 
-def deal(*sales: tuple[int, int, int], week: int = 1) -> ProductPromotion | None:
-    """Of one product sold as (units, shelf cents, cents off)."""
-    return _deals([(week, *sale) for sale in sales]).promotion(0)
+def promotion_of(*sales: tuple[int, int, int], week: int = 1) -> ProductPromotion | None:
+    """Return the promotion of one product that was sold as (units, shelf cents, cents off)."""
+    return _promotions([(week, *sale) for sale in sales]).promotion(0)
 
 
-def _deals(rows: Iterable[tuple[int, int, int, int]]) -> ProductPromotions:
+def _promotions(rows: Iterable[tuple[int, int, int, int]]) -> ProductPromotions:
     week, units, shelf, off = (np.array(column, np.int32) for column in zip(*rows, strict=True))
     return ProductPromotions(SaleLines(np.zeros(len(units), np.int64), week, units, shelf, off), 1)
 
@@ -60,21 +60,21 @@ def _deals(rows: Iterable[tuple[int, int, int, int]]) -> ProductPromotions:
 def test_the_deal_of_a_product_is_what_its_sales_show(
     sales: list[tuple[int, int, int]], found: ProductPromotion | None
 ) -> None:
-    assert deal(*sales) == found
+    assert promotion_of(*sales) == found
 
 
 @pytest.mark.parametrize("singles", [[], [(1, 299, 0)]], ids=["nobody bought one", "one costs its price"])
 def test_a_pair_at_half_the_price_is_one_for_free(singles: list[tuple[int, int, int]]) -> None:
-    found = deal(*singles, (2, 598, 299), (2, 598, 299))
+    found = promotion_of(*singles, (2, 598, 299), (2, 598, 299))
     assert found is not None
     assert found.kind == "full_reduction"
     assert [found.off_cents(299, units) for units in (1, 2, 3, 4, 5)] == [0, 299, 299, 598, 598]
 
 
 def test_price_and_deal_are_those_of_the_first_weeks() -> None:
-    deals = _deals([(3, 1, 100, 10), (4, 1, 100, 10), (5, 1, 500, 0), (6, 9, 4500, 0)])
-    assert deals.price_cents.tolist() == [100]
-    assert deals.promotion(0) == ProductPromotion("single", 90)
+    promotions = _promotions([(3, 1, 100, 10), (4, 1, 100, 10), (5, 1, 500, 0), (6, 9, 4500, 0)])
+    assert promotions.price_cents.tolist() == [100]
+    assert promotions.promotion(0) == ProductPromotion("single", 90)
 
 
 @pytest.mark.parametrize(
@@ -152,8 +152,8 @@ def test_a_coupon_is_what_the_maker_and_the_shop_gave() -> None:
 # ---------------------------------------------------------------- the checkout
 
 
-def product(sku_id: str, price: int, deal: ProductPromotion | None = None, **more: str) -> Product:
-    return Product(sku_id, sku_id, "c", price, 1, deal, **more)
+def product(sku_id: str, price: int, promotion: ProductPromotion | None = None, **more: str) -> Product:
+    return Product(sku_id, sku_id, "c", price, 1, promotion, **more)
 
 
 TEA, MUG = product("tea", 500, ProductPromotion("single", 400)), product("mug", 1000)
@@ -193,7 +193,7 @@ def test_another_seller_or_kind_of_goods_is_another_order() -> None:
 
 
 @pytest.mark.parametrize(
-    ("offered", "told"),
+    ("offered", "terms"),
     [
         (ProductPromotion("single", 80), {"name": "card price 0.80", "prices": {"tea": 80}}),
         (ProductPromotion("ladder", steps=((2, 7500),)), {"steps": [{"count": 2, "pay_basis_points": 7500}]}),
@@ -204,12 +204,12 @@ def test_another_seller_or_kind_of_goods_is_another_order() -> None:
         ),
     ],
 )
-def test_a_deal_is_announced_as_a_promotion_of_its_product(offered: ProductPromotion, told: dict[str, object]) -> None:
+def test_a_deal_is_announced_as_a_promotion_of_its_product(offered: ProductPromotion, terms: dict[str, object]) -> None:
     message = promotion_upsert(product("tea", 100, offered), NOW, NOW + timedelta(days=1))
     assert message is not None
     place = {"promo_id": "deal-tea", "scope": "spu", "scope_id": "tea", "kind": offered.kind}
     assert isinstance(message.body, dict)
-    assert message.body == message.body | told | place
+    assert message.body == message.body | terms | place
     assert promotion_upsert(product("tea", 100), NOW, NOW + timedelta(days=1)) is None
 
 

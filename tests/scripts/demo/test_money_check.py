@@ -16,17 +16,17 @@ VALUES ($1::bigint, coalesce($2, $1), $2, $1::text, $1::text, 'normal', 'pc', 'c
 
 
 async def test_the_books_agree_to_the_cent_or_name_the_order(database_url: str, tmp_path: Path) -> None:
-    """A split order is one in the books: its parent is paid, its parts are refunded."""
+    """A split order is compared as one order: its parent is paid, its parts are refunded."""
     receipts = tmp_path / "receipts.csv"
     lines = ("1,t,100", "1,r,-40", "2,t,50", "4,t,7", "5,t,90", "51,r,-30", "6,t,90", "61,r,-30")
     receipts.write_text("".join(f"demo-pay,{line}\n" for line in lines))
     session = await asyncpg.connect(database_url)
     whole = [(1, None, 100, 40), (2, None, 50, 50), (3, None, 9, 0), (5, None, 90, 0), (6, None, 90, 0)]
     await session.executemany(ORDER, [*whole, (51, 5, 0, 30), (52, 5, 0, 0), (61, 6, 0, 29)])
-    books = await compare_money(session, receipts, {})
+    money = await compare_money(session, receipts, {})
     await session.close()
-    assert (books.kept_cents, books.providers) == ({"USD": 9 + 60 + 60 + 61}, [])
-    assert books.differences == [
+    assert (money.kept_cents, money.providers) == ({"USD": 9 + 60 + 60 + 61}, [])
+    assert money.differences == [
         "order 2: ours 0, theirs 50",
         "order 3: ours 9, theirs 0",
         "order 4: ours 0, theirs 7",
@@ -64,8 +64,8 @@ async def test_every_movement_of_a_provider_s_ledger_is_in_ours_and_in_the_recei
 ) -> None:
     receipts = tmp_path / "receipts.csv"
     payments, refunds = "T1,60 T1,40 T2,99 T3,5 T4,100 T5,100", "R1,-40 R2,-9 R3,-8 R4,-7 R6,-1 R9,-2"
-    told = f"{payments} {refunds}".split()
-    receipts.write_text("demo-pay,1,T8,1\n" + "".join(f"wechat,1,{line}\n" for line in told))
+    receipt_lines = f"{payments} {refunds}".split()
+    receipts.write_text("demo-pay,1,T8,1\n" + "".join(f"wechat,1,{line}\n" for line in receipt_lines))
     session = await asyncpg.connect(database_url)
     await session.executemany(ORDER, [(1, None, 0, 0)])
     facts = [("wechat", "T1", 100), ("wechat", "T2", 100), ("wechat", "T3", 5), ("wechat", "T5", 100)]
@@ -73,15 +73,15 @@ async def test_every_movement_of_a_provider_s_ledger_is_in_ours_and_in_the_recei
     await session.executemany(
         REFUND, [(1, 40, "succeeded"), (2, 8, "succeeded"), (3, 8, "succeeded"), (4, 7, "failed")]
     )
-    books = await compare_money(session, receipts, {"wechat": LEDGER})
+    money = await compare_money(session, receipts, {"wechat": LEDGER})
     await session.close()
-    assert [difference.split(":")[0] for difference in books.providers] == [
+    assert [difference.split(":")[0] for difference in money.providers] == [
         f"wechat {number}" for number in ("R2", "R3", "R4", "R6", "R9", "T2", "T3", "T4", "T5")
     ]
-    assert books.providers[-1] == 'wechat T5: ours "100 CNY", theirs "100 USD", receipts 100'
+    assert money.providers[-1] == 'wechat T5: ours "100 CNY", theirs "100 USD", receipts 100'
 
 
-LETTER = """
+DEAD_LETTER = """
 INSERT INTO dead_letters (queue, message_id, correlation_id, type, reason, body_hash, key_id, body, headers)
 VALUES ('order-creation', $1, $2, 'order.create.v1', 'invalid', $3, 'k', '', '')
 """
@@ -90,12 +90,12 @@ VALUES ('order-creation', $1, $2, 'order.create.v1', 'invalid', $3, 'k', '', '')
 async def test_dead_letters_are_matched_with_the_malformed_messages(database_url: str) -> None:
     session = await asyncpg.connect(database_url)
     await session.executemany(
-        LETTER, [(str(n), tag, b"") for n, tag in enumerate(("one", "twice", "twice", "stranger"))]
+        DEAD_LETTER, [(str(n), tag, b"") for n, tag in enumerate(("one", "twice", "twice", "unrelated"))]
     )
-    messages = await compare_dead_letters(session, {"one": "not JSON", "twice": "too deep", "gone": "a float"})
+    dead_letters = await compare_dead_letters(session, {"one": "not JSON", "twice": "too deep", "gone": "a float"})
     await session.close()
-    assert messages == DeadLetterComparison(
+    assert dead_letters == DeadLetterComparison(
         missing=["a float (gone)"],
         twice=["twice"],
-        unexpected=["order.create.v1 in order-creation: invalid (stranger)"],
+        unexpected=["order.create.v1 in order-creation: invalid (unrelated)"],
     )

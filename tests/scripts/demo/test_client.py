@@ -1,4 +1,4 @@
-"""The demo's outside systems: it knows only the wire, and it reports what goes wrong there."""
+"""The client process knows only the wire, and reports what goes wrong there."""
 
 import asyncio
 import itertools
@@ -142,10 +142,10 @@ def parts(*origins: int) -> list[dict[str, Any]]:
 def test_the_parts_of_an_order_must_add_up_to_it_in_whatever_order_they_arrive(
     origins: tuple[int, ...], wrong: int
 ) -> None:
-    for told in itertools.permutations([WHOLE, *parts(*origins)]):
+    for order in itertools.permutations([WHOLE, *parts(*origins)]):
         split_orders = SplitOrders()
-        for body in told:
-            assert split_orders.stuck() or body is told[0]
+        for body in order:
+            assert split_orders.stuck() or body is order[0]
             split_orders.receive(body)
         assert (len(split_orders.wrong), split_orders.stuck()) == (wrong, [])
         assert split_orders.did == {"split orders": 1, "parts of split orders": 2}
@@ -159,15 +159,15 @@ def test_a_child_that_the_order_does_not_name_is_wrong() -> None:
 
 
 async def test_an_order_is_followed_until_it_ends_and_so_is_each_of_its_parts() -> None:
-    tasks: Any = SimpleNamespace(start=lambda story: story.close())
+    tasks: Any = SimpleNamespace(start=lambda task: task.close())
     placed_orders = PlacedOrders(None, CommandOutcomes(), tasks)  # type: ignore[arg-type]
     versions: Counter[str] = Counter()
 
     def step(what: str, order_id: str, state: str, **more: Any) -> None:
         versions[order_id] += 1
-        told = {"order_id": order_id, "state": state, "version": versions[order_id], "user_id": "u"}
+        body = {"order_id": order_id, "state": state, "version": versions[order_id], "user_id": "u"}
         parent_id = None if order_id == "1" else "1"
-        placed_orders.receive(ReceivedMessage(f"order.{what}.v1", told | {"parent_id": parent_id} | more, ""))
+        placed_orders.receive(ReceivedMessage(f"order.{what}.v1", body | {"parent_id": parent_id} | more, ""))
 
     step("created", "1", "awaiting_payment", children=["11", "12"], amounts=AMOUNTS)
     for part in parts(300, 200):
@@ -188,11 +188,11 @@ async def test_an_order_is_followed_until_it_ends_and_so_is_each_of_its_parts() 
 async def test_of_a_split_order_the_parts_are_shipped() -> None:
     shipped: list[Any] = []
 
-    def tell(story: Any) -> None:
-        shipped.append(story.cr_frame.f_locals["order_id"])
-        story.close()
+    def start(task: Any) -> None:
+        shipped.append(task.cr_frame.f_locals["order_id"])
+        task.close()
 
-    carrier = Carrier(None, SimpleNamespace(start=tell))  # type: ignore[arg-type]
+    carrier = Carrier(None, SimpleNamespace(start=start))  # type: ignore[arg-type]
     for body in (WHOLE, *parts(300, 200)):
         carrier.receive(ReceivedMessage("order.created.v1", body | {"lines": []}, ""))
     for order_id in ("1", "11", "12"):
@@ -202,26 +202,26 @@ async def test_of_a_split_order_the_parts_are_shipped() -> None:
 
 async def test_an_event_delivered_twice_counts_once(declared_broker: Broker) -> None:
     """Published by the relay's user, as events are; the second copy has the same message id."""
-    names, told = declared_broker.names, list[ReceivedMessage]()
+    names, received = declared_broker.names, list[ReceivedMessage]()
     complete = asyncio.Event()
 
     def receive(event: ReceivedMessage) -> None:
-        told.append(event)
+        received.append(event)
         if event.type == "order.paid.v1":
             complete.set()
 
     buyer = AmqpClient(declared_broker["upstream"], "buyer", names.prefix)
     buyer.listen("client.upstream.demo", ("order.*",), receive)
-    teller = AmqpClient(declared_broker["relay"], "teller", names.prefix, exchange="events")
-    running = [asyncio.ensure_future(link.run()) for link in (buyer, teller)]
+    sender = AmqpClient(declared_broker["relay"], "sender", names.prefix, exchange="events")
+    running = [asyncio.ensure_future(link.run()) for link in (buyer, sender)]
     await buyer.connected()
     created = OutgoingMessage("order.created.v1", {"order_id": "1"})
     for message in (created, created, OutgoingMessage("order.paid.v1", {"order_id": "1"})):
-        await teller.send(message)
+        await sender.send(message)
     await asyncio.wait_for(complete.wait(), 20)
     for task in running:
         task.cancel()
-    assert [(event.type, event.body) for event in told] == [
+    assert [(event.type, event.body) for event in received] == [
         ("order.created.v1", {"order_id": "1"}),
         ("order.paid.v1", {"order_id": "1"}),
     ]

@@ -1,4 +1,4 @@
-"""The demo's buyers: what they expect of the order system, and that they report when it is otherwise."""
+"""Buyers know what an order must cost, make mistakes on purpose, and report every unexpected answer."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -40,8 +40,8 @@ EVENTS = {
 }
 
 
-class Wire:
-    """A link with an order system at its other end that answers at once: orders with what it was given, in turn."""
+class FakeLink:
+    """A link to an order system that answers orders at once with the given bodies, one after the other."""
 
     def __init__(self, *answers: dict[str, Any]) -> None:
         self.sent: list[OutgoingMessage] = []
@@ -65,37 +65,37 @@ class Wire:
 
 @pytest.fixture
 def by_chance(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
-    """Buyers do nothing by chance, but always what the test calls for."""
+    """Buyers do nothing by chance; the returned function makes them do one thing always."""
     for chances in (buyers_module.CHANCES, order_placement.CHANCES):
         for name in chances:
             monkeypatch.setitem(chances, name, 0.0)
     return lambda name: monkeypatch.setitem(buyers_module.CHANCES, name, 1.0)
 
 
-def shop(wire: Any) -> tuple[Buyers, OrderPlacement]:
-    """Buyers at their placement, on this wire."""
+def shop(link: Any) -> tuple[Buyers, OrderPlacement]:
+    """Return buyers and the placement of their orders, on this link."""
     tasks: Any = SimpleNamespace(start=None)
     stocked_products: Any = SimpleNamespace(lines_of=lambda basket: [(TEA, units) for _, units in basket.lines])
-    placement, wire.price_previews = (
-        OrderPlacement(wire, wire.outcomes, tasks, "replies"),
-        PricePreviews(wire, "replies"),
+    placement, link.price_previews = (
+        OrderPlacement(link, link.outcomes, tasks, "replies"),
+        PricePreviews(link, "replies"),
     )
     return Buyers(
-        placement, stocked_products, BuyerBenefits(wire, wire.outcomes), wire.price_previews, rules=Rules()
+        placement, stocked_products, BuyerBenefits(link, link.outcomes), link.price_previews, rules=Rules()
     ), placement
 
 
 @pytest.mark.usefixtures("by_chance")
 async def test_a_buyer_is_given_the_coupon_before_it_is_used_and_orders_at_the_checkout_s_price() -> None:
-    wire = Wire(CREATED)
-    buyers, placement = shop(wire)
+    link = FakeLink(CREATED)
+    buyers, placement = shop(link)
     assert await buyers.order(BASKET) == "1"
-    assert [message.type for message in wire.sent] == [
+    assert [message.type for message in link.sent] == [
         "coupon_template.upsert.v1",
         "coupon.issue.v1",
         "order.create.v1",
     ]
-    [body] = wire.bodies("order.create.v1")
+    [body] = link.bodies("order.create.v1")
     assert (body["coupon_id"], body["expected_pay_amount"]) == ("basket-7", 2 * 500 - 100 + 499)
     assert (placement.did[AGREED], placement.unexpected_answers, buyers.cents["coupons"]) == (1, [], 100)
 
@@ -114,17 +114,17 @@ async def test_a_buyer_is_given_the_coupon_before_it_is_used_and_orders_at_the_c
 async def test_an_order_at_another_price_or_refused_without_reason_is_a_surprise(
     answer: dict[str, Any], order_id: str | None, unexpected_answers: int
 ) -> None:
-    buyers, placement = shop(Wire(answer))
+    buyers, placement = shop(FakeLink(answer))
     assert await buyers.order(BASKET) == order_id
     assert len(placement.unexpected_answers) == unexpected_answers
 
 
 @pytest.mark.usefixtures("by_chance")
 async def test_who_orders_too_fast_orders_again_under_another_request_id() -> None:
-    wire, job = Wire(LIMITED, CREATED), list[str]()
-    buyers, placement = shop(wire)
+    link, job = FakeLink(LIMITED, CREATED), list[str]()
+    buyers, placement = shop(link)
     assert await buyers.order(BASKET, job.append) == "1"
-    assert job == [body["request_id"] for body in wire.bodies("order.create.v1")] == ["basket-7-0", "basket-7-1"]
+    assert job == [body["request_id"] for body in link.bodies("order.create.v1")] == ["basket-7-0", "basket-7-1"]
     assert not placement.unexpected_answers
 
 
@@ -132,7 +132,7 @@ async def test_who_orders_too_fast_orders_again_under_another_request_id() -> No
 async def test_somebody_in_a_hurry_is_slowed_down_without_a_surprise() -> None:
     plain = purchase(BASKET, [(TEA, 1)], Rules(), None, 0)
     created = {"order_id": "1", "amounts": plain.amounts}
-    buyers, placement = shop(Wire(created, LIMITED, created))
+    buyers, placement = shop(FakeLink(created, LIMITED, created))
     await buyers.order_too_often(BASKET, 3)
     assert (placement.did[AGREED], placement.unexpected_answers) == (2, [])
 
@@ -160,14 +160,14 @@ async def test_a_mistake_must_be_refused_for_its_reason_and_the_basket_is_ordere
 ) -> None:
     monkeypatch.setattr("scripts.demo.buyer_benefits.EXPIRES_SECONDS", -0.5)
     by_chance(mistake)
-    wire = Wire(answer, CREATED)
-    buyers, placement = shop(wire)
+    link = FakeLink(answer, CREATED)
+    buyers, placement = shop(link)
     buyer_benefits = buyers._buyer_benefits
     buyer_benefits.remember_used("foreign", "somebody")
     if mistake == "tries a coupon again":
         buyer_benefits.remember_used("former", BASKET.user)
     assert await buyers.order(BASKET) == "1"
-    wrong, right = wire.bodies("order.create.v1")
+    wrong, right = link.bodies("order.create.v1")
     assert (len(placement.unexpected_answers), placement.did[AGREED]) == (unexpected_answers, 1)
     assert wrong["request_id"] != right["request_id"]
     assert right["coupon_id"] == "basket-7"
@@ -175,27 +175,27 @@ async def test_a_mistake_must_be_refused_for_its_reason_and_the_basket_is_ordere
         assert wrong["coupon_id"] not in (None, "basket-7")
 
 
-@pytest.mark.parametrize(("told", "unexpected_answers"), [(CREATED, 0), (OTHER_PRICE, 1), ({"amounts": None}, 1)])
+@pytest.mark.parametrize(("preview", "unexpected_answers"), [(CREATED, 0), (OTHER_PRICE, 1), ({"amounts": None}, 1)])
 async def test_a_preview_must_say_what_the_checkout_says(
-    told: dict[str, Any], unexpected_answers: int, by_chance: Callable[[str], None]
+    preview: dict[str, Any], unexpected_answers: int, by_chance: Callable[[str], None]
 ) -> None:
     by_chance("asks for a preview first")
-    wire = Wire(told, CREATED)
-    buyers, placement = shop(wire)
+    link = FakeLink(preview, CREATED)
+    buyers, placement = shop(link)
     assert await buyers.order(BASKET) == "1"
-    [job], [ordered] = wire.bodies("order.preview.v1"), wire.bodies("order.create.v1")
+    [job], [ordered] = link.bodies("order.preview.v1"), link.bodies("order.create.v1")
     assert len(placement.unexpected_answers) == unexpected_answers
     assert job == {name: ordered[name] for name in job if name != "country"} | {"country": "US"}
 
 
 @pytest.mark.usefixtures("by_chance")
 async def test_points_are_given_once_and_used_in_the_first_order() -> None:
-    wire = Wire(CREATED, CREATED)
-    buyers, _ = shop(wire)
+    link = FakeLink(CREATED, CREATED)
+    buyers, _ = shop(link)
     for number in ("8", "9"):
         await buyers.order(Basket(number, WITH_POINTS, 2, (("tea", 2),)))
-    first, second = wire.bodies("order.create.v1")
-    assert len(wire.bodies("points.grant.v1")) == 1
+    first, second = link.bodies("order.create.v1")
+    assert len(link.bodies("points.grant.v1")) == 1
     assert first["use_points"] > 0
     assert second["use_points"] == 0
 
@@ -225,10 +225,10 @@ def test_only_baskets_of_one_buyer_are_paid_at_once(monkeypatch: pytest.MonkeyPa
     ids=["merged", "one is sold out", "one is cancelled already"],
 )
 async def test_orders_that_cannot_be_merged_are_paid_one_by_one(answers: Any, released: list[str]) -> None:
-    wire, held, let_go = Wire(*answers), list[str](), list[str]()
-    buyers, _ = shop(wire)
+    link, held, let_go = FakeLink(*answers), list[str](), list[str]()
+    buyers, _ = shop(link)
     bills: Any = SimpleNamespace(hold=held.append, release=let_go.append)
     second = Basket("8", WITHOUT_POINTS, 2, BASKET.lines, BASKET.coupon)
-    await MergedOrders(wire, wire.outcomes, buyers, bills).order([BASKET, second])  # type: ignore[arg-type]
+    await MergedOrders(link, link.outcomes, buyers, bills).order([BASKET, second])  # type: ignore[arg-type]
     assert held == ["basket-7-0", "basket-8-0"]
     assert let_go == released
