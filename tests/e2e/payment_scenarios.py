@@ -21,7 +21,7 @@ from messages.timers import TimerDue
 from tests.e2e.scenarios import unique
 from tests.handlers.builders import cancel, create, sku
 from tests.handlers.harness import HandlerHarness
-from tests.handlers.provider_calls import callback, run_provider_calls, start, taken
+from tests.handlers.provider_calls import callback, run_provider_calls, start, take_calls
 from tests.scripts.gateways.merchant import WAIT_SECONDS, Merchant
 from workers.handlers import payment_results
 from workers.services.certificate_fetches import CertificateFetchLimiter
@@ -81,7 +81,7 @@ class PaymentHarness:
         started = await self.open_attempts(n)
         await self.harness.handle(*await self.pay(started))
         await self.harness.handle(*(cancel(int(one["order_id"]), unique()) for one in started))
-        return taken(self.harness, self.provider)
+        return take_calls(self.harness, self.provider)
 
     async def expire(self) -> None:
         """For us, the buyers' time is over."""
@@ -117,7 +117,7 @@ async def mispriced(payments: PaymentHarness, n: int) -> Sequence[Message]:
 
 async def asked_to_open(payments: PaymentHarness, n: int) -> Sequence[Message]:
     await payments.harness.handle(*await begun(payments, n))
-    return taken(payments.harness, payments.provider)
+    return take_calls(payments.harness, payments.provider)
 
 
 async def asked_in_vain(payments: PaymentHarness, n: int) -> Sequence[Message]:
@@ -148,7 +148,7 @@ async def notified_of_the_first(payments: PaymentHarness, n: int) -> Sequence[Me
     """Another attempt is open at each order."""
     started = await payments.open_attempts(n)
     await payments.harness.handle(*payments.payment_starts([int(one["order_id"]) for one in started]))
-    taken(payments.harness, payments.provider)
+    take_calls(payments.harness, payments.provider)
     await payments.harness.pool.execute("UPDATE payment_attempts SET state = 'requested' WHERE state <> 'captured'")
     return await payments.pay(started)
 

@@ -34,7 +34,7 @@ def start(order_id: int, amount: int, request_id: str = "pay-1", **changes: Any)
 
 
 def notified(started: dict[str, Any], trade_no: str = "2026012122001", **changes: str) -> PaymentCallback:
-    """What Alipay posts when the buyer has paid."""
+    """The notification that Alipay posts when the buyer has paid."""
     cents = int(started["amount"])
     fields = {
         "notify_time": "2026-01-21 10:00:00",
@@ -59,7 +59,7 @@ def callback(body: bytes) -> PaymentCallback:
 
 
 async def opened(harness: HandlerHarness) -> tuple[int, dict[str, Any]]:
-    """An order and its payment.started."""
+    """Place an order and start an attempt: the order id, and the payment.started event."""
     await harness.fill_stock()
     order_id = await harness.place_order(("s1", 2))
     await harness.handle(start(order_id, 1000))

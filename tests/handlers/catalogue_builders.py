@@ -1,4 +1,7 @@
-"""What the catalogue says besides products: promotions, coupons, points, members, rules. Valid today, if not told."""
+"""Builders of the catalogue besides SKUs: promotions, coupons, points, members and settings.
+
+Their defaults are valid today: promotion p1 sells s1 for 400 instead of 500, coupon c1 of user u1 takes 100 off.
+"""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any

@@ -1,7 +1,8 @@
-"""Handlers at once: a heap of messages for each queue, and workers that take some of any heap, in no order.
+"""Handlers at the same time: several workers take batches from any queue, in random order.
 
-They work as the runtime does, on connections of their own. What they announce is heaped up where it belongs, some of it
-twice: at least once, and in an order that is worse than any broker's.
+`publish` puts messages into their queues, some of them twice; `actions` run one by one while the workers work; `run`
+works until all queues are empty. Every event goes to `on_event`. `outcomes` counts how deliveries ended, by queue.
+The workers process batches as the runtime does, each on a connection of its own.
 """
 
 import asyncio
@@ -33,10 +34,7 @@ WORKERS, BATCH_MAX = 6, 12
 
 @dataclass
 class ConcurrentHarness:
-    """`heard` is called with every event, `street` is what happens outside, one after the other while the workers work.
-
-    `ends` counts how messages ended, by queue.
-    """
+    """Queues in memory and the workers that empty them."""
 
     pool: Pool
     rng: random.Random
@@ -47,7 +45,7 @@ class ConcurrentHarness:
     busy: int = 0
 
     def publish(self, *bodies: Message) -> None:
-        """What the outside says, or one of us."""
+        """Put messages into their queues, as other systems or our own relay would."""
         for body in bodies:
             parts = orjson.loads(body.model_dump_json())
             if body.PACKABLE:
@@ -63,7 +61,7 @@ class ConcurrentHarness:
         self.queues[queue] += [work] * self.rng.choice([1, 1, 1, 2])
 
     async def relay(self) -> None:
-        """What was announced goes where it belongs, and nothing waits for its delay."""
+        """Move the rows of the outbox to their queues; a delayed message does not wait."""
         for row in await self.pool.fetch("DELETE FROM outbox RETURNING *"):
             destination, key = row["destination"], row["routing_key"]
             assert destination != "dead", row["headers"]
@@ -75,7 +73,7 @@ class ConcurrentHarness:
                 self.enqueue(queue, delivery(row["type"], bytes(row["body"]), exchange="", **about))
 
     async def run(self) -> None:
-        """Until nothing is left to do."""
+        """Work until no message and no action is left."""
         async with asyncio.TaskGroup() as workers:
             for _ in range(WORKERS):
                 workers.create_task(self._worker())
@@ -86,7 +84,7 @@ class ConcurrentHarness:
             if self.actions:
                 await self.actions.pop(0)()
             await self.relay()
-            queue = self.rng.choice([name for name, heap in self.queues.items() if heap] or [""])
+            queue = self.rng.choice([name for name, waiting in self.queues.items() if waiting] or [""])
             if queue:
                 await self._work(queue)
             self.busy -= 1
@@ -95,18 +93,18 @@ class ConcurrentHarness:
             await asyncio.sleep(0 if queue or self.actions else 0.001)
 
     async def _work(self, queue: str) -> None:
-        heap = self.queues[queue]
-        self.rng.shuffle(heap)
-        works = [heap.pop() for _ in range(min(len(heap), self.rng.randint(1, BATCH_MAX)))]
+        waiting = self.queues[queue]
+        self.rng.shuffle(waiting)
+        works = [waiting.pop() for _ in range(min(len(waiting), self.rng.randint(1, BATCH_MAX)))]
         for outcome in await process(QueueContext(ROUTE[queue], self.pool), works):
             self.outcomes[queue, outcome.kind.value] += 1
             assert outcome.kind in (Kind.ACKED, Kind.DUPLICATE, Kind.RETRIED), outcome.failure
             if outcome.kind is Kind.RETRIED:
-                heap.append(again(outcome.work))
+                waiting.append(retried(outcome.work))
 
 
-def again(work: Work) -> Work:
-    """The same message, once more after its delay."""
+def retried(work: Work) -> Work:
+    """The same message at its next attempt."""
     count = work.attempt + 1
     envelopes = tuple(replace(envelope, attempt=count) for envelope in work.envelopes)
     return replace(work, attempt=count, envelopes=envelopes)

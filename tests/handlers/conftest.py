@@ -1,4 +1,4 @@
-"""A floor of handlers on a database of its own."""
+"""Fixtures of the handler tests: a harness on a database of its own, and an attempt that is open at Alipay."""
 
 from collections.abc import Iterator
 
@@ -18,15 +18,15 @@ def harness(pool: Pool) -> HandlerHarness:
 
 
 @pytest.fixture
-def speaking() -> Iterator[None]:
-    """Alipay is configured."""
+def alipay_configured() -> Iterator[None]:
+    """Configure Alipay for the test."""
     providers.configure({"alipay": Alipay(AlipaySettings.model_validate(MERCHANT))})
     yield
     providers.configure({})
 
 
 @pytest.fixture
-async def open_attempt(harness: HandlerHarness, speaking: None) -> OpenAttempt:
+async def open_attempt(harness: HandlerHarness, alipay_configured: None) -> OpenAttempt:
     """An attempt that is open at the provider."""
     _, started = await opened(harness)
     return OpenAttempt(harness, int(started["attempt_id"]), started["out_trade_no"])

@@ -1,6 +1,7 @@
-"""A bank that payments are raced against: what buyers paid and got back, answers that are late, lost or unclear.
+"""A provider in memory: it knows what buyers paid and got back, and its answers can be late, lost or unclear.
 
-It stands behind the provider's port: notifications are signed and verified as Alipay's are, calls go nowhere.
+FakeProvider holds the trades; FakeAlipay puts it behind the provider's port; FakeCaller replaces HTTP. Notifications
+are signed and verified as Alipay's are. Faults come by chance until `is_reliable` is set, at the end of a test.
 """
 
 import random
@@ -20,7 +21,7 @@ NO_ANSWER = Unknown("TimeoutError")
 
 @dataclass
 class Trade:
-    """One attempt as the bank knows it. `declined`: a try of the buyer that brought nothing."""
+    """One attempt as the provider knows it. `declined`: the buyer's card was declined once."""
 
     number: str
     amount: int
@@ -31,7 +32,7 @@ class Trade:
 
 
 def observed(trade: Trade, kind: Any) -> PaymentObserved:
-    """As if the bank had been asked. What failed had a number of its own."""
+    """The payment.observed that a query of this trade leads to. A failure has a trade number of its own."""
     return PaymentObserved(
         attempt_id=int(trade.number[1:]),
         trade_no=trade.trade_no + ("" if kind == "captured" else "-declined"),
@@ -44,7 +45,7 @@ def observed(trade: Trade, kind: Any) -> PaymentObserved:
 
 @dataclass
 class FakeProvider:
-    """Answers with what is true, when it answers; `tell` is where its notifications go."""
+    """The provider's trades and refunds. Each answer is true; `notify` takes its notifications."""
 
     rng: random.Random
     notify: Callable[[PaymentCallback | PaymentObserved], None]
@@ -54,7 +55,7 @@ class FakeProvider:
     is_reliable: bool = False
 
     def chance(self, probability: float) -> bool:
-        """Never at the end of the day, when everybody gets an answer."""
+        """True with this probability, and never once the provider is reliable."""
         return self.rng.random() < probability and not self.is_reliable
 
     def open(self, number: str, amount: int) -> Trade:
@@ -64,7 +65,8 @@ class FakeProvider:
     def pay(self, number: str, amount: int) -> None:
         """The buyer pays, perhaps after a card was declined, perhaps another amount.
 
-        The shop is told so often, or must ask; about a failed attempt it does not ask.
+        The shop gets no notification, one or several. It does not poll an attempt that failed, so it always gets one
+        of a payment after that.
         """
         trade = self.open(number, amount)
         if self.chance(0.2):
@@ -90,7 +92,7 @@ class FakeProvider:
         return self.answer(trade, {"paid": "captured", "open": "pending"}.get(trade.state, trade.state), at)
 
     def close(self, number: str, at: datetime) -> Paid | Refused | Unknown:
-        """Many a buyer pays at the last moment."""
+        """Close an attempt; with probability 0.3 the buyer pays just before."""
         trade = self.trades.get(number)
         if trade is None:
             return NOT_FOUND
@@ -103,7 +105,7 @@ class FakeProvider:
         return self.answer(trade, "pending" if trade.state == "paid" else "closed", at)
 
     def refund(self, ask: RefundAsk, at: datetime) -> Refunded | Refused | Unknown:
-        """Once, under its number, however often it is asked for; not always at the first time."""
+        """Refund once under this number, however often it is requested; the first request may be refused."""
         if ask.refund_no not in self.refunds and self.chance(0.2):
             return Refused("ACQ.SELLER_BALANCE_NOT_ENOUGH", "the till is empty")
         status: Any = "processing" if self.chance(0.3) else "succeeded"
@@ -122,7 +124,7 @@ class FakeProvider:
 
 
 class FakeAlipay(Alipay):
-    """Alipay as the shop knows it, with the bank in the place of its answers."""
+    """Alipay whose answers come from a FakeProvider."""
 
     def __init__(self, fake_provider: FakeProvider) -> None:
         super().__init__(AlipaySettings.model_validate(MERCHANT))
@@ -163,12 +165,12 @@ class FakeAlipay(Alipay):
 
 
 class FakeCaller:
-    """The line to the bank, in the place of HTTP."""
+    """Builds requests and reads answers without HTTP."""
 
     async def ask(self, build: Callable[[datetime], Any], read: Callable[[Response, datetime], Any]) -> Any:
         now = datetime.now(UTC)
         return read(NOTHING, now) if build(now) else None
 
 
-CALL = Request("POST", "bank:", {})
+CALL = Request("POST", "fake:", {})
 NOTHING = Response(200, {}, b"")

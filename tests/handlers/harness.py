@@ -1,6 +1,9 @@
-"""Handlers on a real database without a broker: rows of the outbox are carried to the next handler by hand.
+"""Handlers on a real database, without a broker.
 
-What crosses from one handler to the next is the JSON that would cross the wire.
+`handle` gives messages to the handler of their queue as one batch, then `relay` takes rows from the outbox until it is
+empty: events to `events`, replies to `replies`, delayed messages to `delayed`, calls of providers to `provider_calls`,
+all others as JSON to the handler of their queue. `events_of("order.paid")` are the events of one type.
+The `place_...` methods place orders and return their ids; `place_order` awaits payment, `place_paid_order` is paid.
 """
 
 import asyncio
@@ -34,7 +37,7 @@ HANDLERS = {route.queue: route.handler for route in ROUTES}
 
 @dataclass
 class HandlerHarness:
-    """`say` hands bodies to their queue's handler as one batch; `pump` carries what is announced until all is still."""
+    """Runs handlers and keeps what they announce."""
 
     pool: Pool
     events: list[dict[str, Any]] = field(default_factory=list)
@@ -71,7 +74,7 @@ class HandlerHarness:
         return batch
 
     async def handle_overlapping(self, *batches: Sequence[Message], trusted: bool = False) -> None:
-        """Each batch by a worker of its own: in turn they do their work, or wait for a lock; then all commit."""
+        """Each batch is handled by a worker of its own: in turn each works or waits for a lock, then all commit."""
         worked, commit = 0, asyncio.Event()
 
         async def worker(bodies: Sequence[Message]) -> None:
@@ -93,7 +96,7 @@ class HandlerHarness:
         await self.relay()
 
     async def handle_concurrently(self, *batches: Sequence[Message]) -> None:
-        """Each batch by a worker of its own, as fast as they can."""
+        """Each batch is handled by a worker of its own, all at the same time."""
         await asyncio.gather(*(self.handle_batch([self.envelope(body) for body in bodies]) for bodies in batches))
         await self.relay()
 
@@ -159,7 +162,7 @@ class HandlerHarness:
         assert row is not None
         return tuple(row)
 
-    # what the outside says
+    # what other systems do
 
     async def fill_stock(self, qty: int = 10, price: int = 500, skus: Sequence[str] = ("s1", "s2")) -> None:
         await self.handle(*(sku(name, price=price) for name in skus))
@@ -167,7 +170,7 @@ class HandlerHarness:
         self.events.clear()
 
     async def place_order(self, *lines: tuple[str, int], user_id: str = "u1", price: int = 500) -> int:
-        """An order that awaits payment."""
+        """Place an order that awaits payment."""
         self.count += 1
         body = create(*(lines or (("s1", 2),)), request_id=f"r{self.count}", user_id=user_id, price=price)
         await self.handle(body)
@@ -176,7 +179,7 @@ class HandlerHarness:
         return int(created[-1]["order_id"])
 
     async def create_order(self, body: OrderCreate) -> int:
-        """An order that is accepted; where it is split, its parent."""
+        """Place this order and return its id; of an order that is split, the id of the parent."""
         await self.handle(body)
         mine = [
             e for e in self.events_of("order.created") if (e["request_id"], e["parent_id"]) == (body.request_id, None)
@@ -185,17 +188,17 @@ class HandlerHarness:
         return int(mine[-1]["order_id"])
 
     async def pay(self, order_id: int) -> None:
-        """As much as is due is captured, under a trade number of its own."""
+        """Capture the payable amount, under a trade number of its own."""
         await self.handle(captured(order_id, await self.payable(order_id), f"t-{order_id}"), trusted=True)
 
     async def deliver(self, order_id: int) -> None:
-        """All of a paid order, in one parcel."""
+        """Deliver all of a paid order in one parcel."""
         number = f"T-{order_id}"
         await self.handle(book(order_id, number))
         await self.handle(update(order_id, number, "outbound"), update(order_id, number, "delivered"))
 
     async def sweep(self, kind: str) -> None:
-        """Every timer of a kind is due, and the sweeper wakes it."""
+        """Make every timer of a kind due and let the sweeper fire it."""
         await self.make_timers_due(kind)
         await self.mark_progress()
         async with self.pool.acquire() as tx, tx.transaction():
@@ -203,13 +206,13 @@ class HandlerHarness:
         await self.relay()
 
     async def place_paid_order(self, *lines: tuple[str, int]) -> int:
-        """An order that is paid."""
+        """Place an order and pay it."""
         order_id = await self.place_order(*lines)
         await self.handle(captured(order_id, await self.payable(order_id)), trusted=True)
         return order_id
 
     async def place_another_paid_order(self, *lines: tuple[str, int]) -> int:
-        """Another order that is paid, by a trade number of its own."""
+        """Place another order and pay it under a trade number of its own."""
         order_id = await self.place_order(*lines)
         await self.handle(captured(order_id, await self.payable(order_id), f"t-{order_id}"), trusted=True)
         return order_id
@@ -219,7 +222,7 @@ class HandlerHarness:
         return amount
 
     async def place_shipped_order(self, *parcels: Sequence[tuple[str, int]], lines: Sequence[tuple[str, int]]) -> int:
-        """A paid order whose parcels T1, T2 ... have left."""
+        """Place an order, pay it, and let its parcels T1, T2 ... leave the warehouse."""
         order_id = await self.place_paid_order(*lines)
         for number, parcel in enumerate(parcels, start=1):
             await self.handle(book(order_id, f"T{number}", *parcel))
@@ -228,13 +231,13 @@ class HandlerHarness:
         return order_id
 
     async def make_timers_due(self, kind: str) -> None:
-        """Let every timer of a kind become due."""
+        """Make every timer of a kind due."""
         await self.pool.execute(
             "UPDATE timers SET due_at = now() - interval '1 s', wake_at = now() WHERE kind = $1", kind
         )
 
     async def mark_progress(self) -> None:
-        """What a progress mark does once payment results have caught up."""
+        """Mark payment results as handled up to now, as a progress mark does."""
         await self.handle(ProgressMark(at=datetime.now(UTC) + timedelta(seconds=1)))
 
 

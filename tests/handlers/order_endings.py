@@ -1,4 +1,7 @@
-"""Every way in which an order ends that was never paid; each places the order and lets it end."""
+"""The ways in which an unpaid order ends: each function places the order and lets it end.
+
+UNPAID_ENDS lists them with the state in which the order ends.
+"""
 
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
@@ -15,8 +18,8 @@ from workers import shop
 End: TypeAlias = Callable[[HandlerHarness, OrderCreate], Awaitable[None]]
 
 
-async def placing(harness: HandlerHarness, body: OrderCreate) -> int:
-    """An order whose stock does not answer: the reservation is lost."""
+async def place_without_stock_answer(harness: HandlerHarness, body: OrderCreate) -> int:
+    """Place an order whose reservation is lost: the stock never answers."""
     await harness.handle_batch([harness.envelope(body)])
     for row in await harness.pool.fetch("DELETE FROM outbox RETURNING *"):
         if row["destination"] == "events":
@@ -44,19 +47,19 @@ async def payment_failed(harness: HandlerHarness, body: OrderCreate) -> None:
 
 
 async def out_of_stock(harness: HandlerHarness, body: OrderCreate) -> None:
-    order_id = await placing(harness, body)
+    order_id = await place_without_stock_answer(harness, body)
     await harness.handle(StockRefused(group_id=order_id, code="INVENTORY_INSUFFICIENT"))
 
 
 async def stock_silent(harness: HandlerHarness, body: OrderCreate) -> None:
-    await placing(harness, body)
+    await place_without_stock_answer(harness, body)
     await harness.sweep("saga")
 
 
 async def risk_rejected(harness: HandlerHarness, body: OrderCreate) -> None:
     rules = shop.current()
     shop.configure(replace(rules, risk_check=True))
-    order_id = await placing(harness, body)
+    order_id = await place_without_stock_answer(harness, body)
     await harness.handle(RiskResult(order_id=order_id, verdict="rejected"), trusted=True)
     shop.configure(rules)
 
@@ -69,4 +72,4 @@ UNPAID_ENDS: dict[str, tuple[End, str]] = {
     "stock silent": (stock_silent, "rejected"),
     "risk rejected": (risk_rejected, "rejected"),
 }
-"""How it ends -> what makes it end so, and the state it ends in."""
+"""How it ends -> the function that lets it end, and the state in which it ends."""

@@ -1,4 +1,9 @@
-"""The line to a provider, on the floor."""
+"""An attempt that is open at Alipay, and the answers and notifications of the provider about it.
+
+`take_answer` gives an answer to the handler as if the provider had been called. `notify` gives a verified notification.
+`calls` are the calls that the handler requests in return: start, query, capture, close, refund, refund_query.
+NO_ANSWER is a call without an answer; NOT_FOUND is an answer that the provider has no such trade.
+"""
 
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -20,7 +25,7 @@ NO_ANSWER, NOT_FOUND = Unknown("TimeoutError"), Refused("ACQ.TRADE_NOT_EXIST", "
 
 @dataclass
 class OpenAttempt:
-    """The line to a provider: `told` hands an answer to the handler as if the provider had been asked."""
+    """One attempt that its buyer can pay now."""
 
     harness: HandlerHarness
     attempt_id: int
@@ -39,7 +44,7 @@ class OpenAttempt:
         return Paid(self.out_trade_no, "t1", status, amount, "CNY", AT)
 
     async def expire(self, just: bool = False) -> None:
-        """The time to pay has passed, by any clock."""
+        """Let the payment window end; with `just`, not yet by a clock that is behind ours."""
         ago = timedelta(seconds=1) + (timedelta() if just else timedelta(seconds=shop.current().payment_grace_seconds))
         await self.harness.pool.execute("UPDATE payment_attempts SET expire_at = now() - $1::interval", ago)
 
@@ -54,23 +59,24 @@ class OpenAttempt:
         return state
 
     async def has_timer(self, kind: str = "attempt") -> bool:
-        watched: bool = await self.harness.pool.fetchval("SELECT EXISTS (SELECT FROM timers WHERE kind = $1)", kind)
-        return watched
+        has_timer: bool = await self.harness.pool.fetchval("SELECT EXISTS (SELECT FROM timers WHERE kind = $1)", kind)
+        return has_timer
 
 
 class FakeAlipay(Alipay):
-    """Whoever writes, this is what it says."""
+    """Alipay whose notifications all verify as `verified`."""
 
-    said: Any = None
+    verified: Any = None
 
     def verify(self, notification: Notification) -> Any:
-        return self.said
+        return self.verified
 
 
-async def notify(open_attempt: OpenAttempt, said: Any, provider: str = "alipay") -> Batch[Any]:
-    teller = FakeAlipay(AlipaySettings.model_validate(MERCHANT))
-    teller.said = said
-    providers.configure({"alipay": teller, "wechat": teller})
+async def notify(open_attempt: OpenAttempt, verified: Any, provider: str = "alipay") -> Batch[Any]:
+    """Handle a notification that verifies as this."""
+    fake = FakeAlipay(AlipaySettings.model_validate(MERCHANT))
+    fake.verified = verified
+    providers.configure({"alipay": fake, "wechat": fake})
     open_attempt.harness.events.clear()
     open_attempt.harness.provider_calls.clear()
-    return await open_attempt.harness.handle(callback(provider, Notification({}, repr(said).encode(), AT)))
+    return await open_attempt.harness.handle(callback(provider, Notification({}, repr(verified).encode(), AT)))

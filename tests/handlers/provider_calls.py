@@ -1,4 +1,9 @@
-"""Calls of providers on the floor: what is asked of a provider is asked there, and its answers are handled."""
+"""Calls to providers from the handler harness, as the runtime makes them.
+
+`take_calls` takes the messages that wait for a provider, `call_provider` makes the calls of one batch and handles the
+answers, `run_provider_calls` does so until no call is left.
+`start` and `callback` build payment.start and payment.callback.
+"""
 
 import base64
 from collections.abc import Sequence
@@ -18,7 +23,7 @@ ROUTE = {route.queue: route for route in ROUTES}
 
 
 def start(order_id: int, provider: str, scene: str, request_id: str, **changes: Any) -> PaymentStart:
-    """The buyer u1 wants to pay 1000 there."""
+    """The payment.start of user u1, who pays 1000."""
     fields: dict[str, Any] = {
         "request_id": request_id,
         "actor": user(),
@@ -32,22 +37,22 @@ def start(order_id: int, provider: str, scene: str, request_id: str, **changes: 
 
 
 def callback(provider: str, notification: Notification) -> PaymentCallback:
-    """A notification as the edge passes it on."""
+    """The payment.callback that carries this notification."""
     encoded = base64.b64encode(notification.body).decode()
     return PaymentCallback(
         provider=provider, headers=dict(notification.headers), body=encoded, received_at=notification.received_at
     )
 
 
-def taken(harness: HandlerHarness, provider: str) -> list[Message]:
-    """What was asked of a provider since the last time."""
+def take_calls(harness: HandlerHarness, provider: str) -> list[Message]:
+    """The messages that wait for this provider; they are taken away."""
     mine = [message for name, message in harness.provider_calls if name == provider]
     harness.provider_calls = [(name, message) for name, message in harness.provider_calls if name != provider]
     return mine
 
 
-async def ask(harness: HandlerHarness, provider: str, bodies: Sequence[Message]) -> Batch[Any]:
-    """One batch of calls, in the way of the runtime: read, ask while no transaction is held, write."""
+async def call_provider(harness: HandlerHarness, provider: str, bodies: Sequence[Message]) -> Batch[Any]:
+    """Make the calls of one batch as the runtime does: read, call while no transaction is open, write."""
     items: list[Envelope[Any]] = [harness.envelope(body) for body in bodies]
     route = ROUTE[f"provider-calls.{provider}"]
     assert isinstance(route, CallRoute)
@@ -61,7 +66,7 @@ async def ask(harness: HandlerHarness, provider: str, bodies: Sequence[Message])
 
 
 async def run_provider_calls(harness: HandlerHarness, provider: str) -> None:
-    """Until nothing more is asked of the provider."""
-    while bodies := taken(harness, provider):
-        await ask(harness, provider, bodies)
+    """Make calls and handle their answers until none is left."""
+    while bodies := take_calls(harness, provider):
+        await call_provider(harness, provider, bodies)
         await harness.relay()

@@ -1,4 +1,8 @@
-"""Statements in a plain layout, `capture P1 t1 500 CNY` on each line, and payments to stand on them."""
+"""Day statements in a plain layout, and payments to put on them.
+
+A line is `capture P1 t1 500 CNY`: kind, our number, the provider's number, amount, currency. `statement_of` writes the
+file, `reconcile` sends it, `pay_order_at` and `refund_order_at` make the payments that it lists.
+"""
 
 import base64
 from collections.abc import Sequence
@@ -17,11 +21,11 @@ from workers.store.attempts import Attempt, AttemptChange
 
 DAY = date(2026, 11, 21)
 NOON = datetime(2026, 11, 21, 4, 0, tzinfo=UTC)
-"""In Shanghai, of DAY."""
+"""Noon of DAY in Shanghai."""
 
 
 class FakeStatements:
-    """A provider that can do nothing but read its statements."""
+    """A provider that only reads its statements."""
 
     name = "alipay"
     scenes = frozenset({"page"})
@@ -41,7 +45,7 @@ class FakeStatements:
 
 
 def configure_fake_statements(*names: str) -> None:
-    """We speak with these providers, in so far."""
+    """Configure providers that read such statements; Alipay if none is named."""
     configure({name: cast(Provider, FakeStatements()) for name in names or ("alipay",)})
 
 
@@ -63,7 +67,7 @@ def reconcile(content: bytes, provider: str = "alipay", day: date = DAY, **chang
 async def add_attempt(
     harness: HandlerHarness, order_id: int, trade_no: str, provider: str = "alipay", state: str = "captured"
 ) -> str:
-    """Our number of the attempt that brought this trade number."""
+    """Add an attempt with this trade number to the order; return our number of it."""
     order = await harness.pool.fetchrow(
         "SELECT intent_id, payable_amount, currency FROM orders WHERE id = $1", order_id
     )
@@ -95,7 +99,7 @@ async def add_attempt(
 async def pay_order_at(
     harness: HandlerHarness, at: datetime = NOON, trade_no: str = "t1", provider: str = "alipay"
 ) -> tuple[int, str]:
-    """An order of 1000 that was paid then: its id, and our number of the attempt."""
+    """Place an order of 1000 that was paid at this time: its id, and our number of the attempt."""
     order_id = await harness.place_order()
     capture = captured(order_id, 1000, trade_no).model_copy(update={"occurred_at": at, "provider": provider})
     await harness.handle(capture, trusted=True)
@@ -103,7 +107,7 @@ async def pay_order_at(
 
 
 async def refund_order_at(harness: HandlerHarness, order_id: int, amount: int, at: datetime | None = NOON) -> str:
-    """Some of it went back then, or is on its way: our number of the refund."""
+    """Refund some of an order; it succeeded at this time, or is still open: our number of the refund."""
     request = RefundRequest(request_id=uuid4().hex, actor=OPERATOR, order_id=order_id, amount=amount, reason="sorry")
     await harness.handle(request, trusted=True)
     number: str = harness.events_of("refund.requested")[-1]["refund_no"]

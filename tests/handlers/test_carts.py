@@ -10,7 +10,7 @@ from messages.stock import StockReserved
 from tests.handlers.builders import create, sku, user
 from tests.handlers.catalogue_builders import promotion
 from tests.handlers.harness import HandlerHarness
-from tests.handlers.order_endings import out_of_stock, placing
+from tests.handlers.order_endings import out_of_stock, place_without_stock_answer
 
 
 def put(sku_id: str, qty: int, request_id: str, user_id: str = "u1") -> CartPut:
@@ -119,7 +119,9 @@ async def test_orders_of_one_batch_empty_each_ones_own_cart(harness: HandlerHarn
 
 
 async def test_who_comes_last_to_a_line_that_is_being_ordered_has_the_last_word(harness: HandlerHarness) -> None:
-    first, second = [await placing(harness, checkout(("s1", 1), ("s2", 1), request_id=name)) for name in "ab"]
+    first, second = [
+        await place_without_stock_answer(harness, checkout(("s1", 1), ("s2", 1), request_id=name)) for name in "ab"
+    ]
     puts = [put("s2", 8, "p2"), put("s1", 8, "p1")]
     await harness.handle_overlapping([StockReserved(group_id=first)], puts)
     assert await cart(harness) == {"s1": 8, "s2": 8, "s3": 2}

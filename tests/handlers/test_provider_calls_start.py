@@ -13,7 +13,7 @@ from workers.providers.port import Ready, Refused
 
 
 @pytest.fixture
-async def requested_attempt(harness: HandlerHarness, speaking: None) -> OpenAttempt:
+async def requested_attempt(harness: HandlerHarness, alipay_configured: None) -> OpenAttempt:
     """A QR code is wanted, which the provider has to make."""
     await harness.fill_stock()
     order_id = await harness.place_order(("s1", 2))
