@@ -17,7 +17,7 @@ from typing import Any
 from messages.envelope import Envelope
 from messages.payments import PaymentCallback
 from tests.providers import alipay_builders, paypal_builders, unionpay_builders, wechat_builders
-from workers.providers.port import Notification, Paid, Provider
+from workers.providers.port import Notification, PaymentReport, Provider
 from workers.services.payment_notifications import VERIFIED_PER_TURN, Callback, verify, verify_all
 
 TICK_SECONDS = 0.001
@@ -89,7 +89,7 @@ def subjects() -> dict[str, Subject]:
 def calls(name: str, subject: Subject, size: int) -> list[Callback]:
     """A batch of payment.callback, of as many payments."""
     notifications = [subject.notification(number) for number in range(size)]
-    assert all(isinstance(subject.provider.verify(one), Paid) for one in notifications), (
+    assert all(isinstance(subject.provider.verify(one), PaymentReport) for one in notifications), (
         f"{name} does not believe its own"
     )
     return [_call(name, one, number) for number, one in enumerate(notifications)]

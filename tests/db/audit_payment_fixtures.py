@@ -16,7 +16,7 @@ from tests.handlers.statement_builders import configure_fake_statements, reconci
 from workers import providers
 from workers.handlers.provider_calls import START_TRIES, take_answers
 from workers.providers.alipay import Alipay, AlipaySettings
-from workers.providers.port import Paid, Unknown
+from workers.providers.port import PaymentReport, UnknownOutcome
 from workers.runtime.batch import Batch
 
 AT = datetime(2026, 1, 21, 2, 0, tzinfo=UTC)
@@ -69,7 +69,9 @@ async def both(harness: HandlerHarness) -> dict[str, Any]:
 async def ended(harness: HandlerHarness, started: dict[str, Any], kind: Any) -> None:
     """As its provider tells when it is asked."""
     attempt_id, number = int(started["attempt_id"]), started["out_trade_no"]
-    await told(harness, ProviderQuery(attempt_id=attempt_id), Paid(number, f"no-{number}", kind, PRICE, "CNY", AT))
+    await told(
+        harness, ProviderQuery(attempt_id=attempt_id), PaymentReport(number, f"no-{number}", kind, PRICE, "CNY", AT)
+    )
     if kind == "failed":
         assert harness.events_of("payment.failed")[-1]["trade_no"] == f"no-{number}"
 
@@ -80,7 +82,7 @@ async def in_vain(harness: HandlerHarness) -> None:
     await harness.handle(start(await ordered(harness), PRICE, uuid4().hex, scene="qr"))
     [(_, asked)] = harness.provider_calls
     assert isinstance(asked, ProviderStart)
-    await told(harness, asked, Unknown("TimeoutError"), attempt=START_TRIES - 1)
+    await told(harness, asked, UnknownOutcome("TimeoutError"), attempt=START_TRIES - 1)
 
 
 async def told(harness: HandlerHarness, body: Message, answer: Any, attempt: int = 0) -> None:

@@ -21,9 +21,9 @@ from workers.domain.book import Book
 from workers.domain.order import Order, State
 from workers.handlers import payment_results, provider_calls
 from workers.handlers.payment_results import ReportedResult
-from workers.providers.port import Paid
-from workers.runtime.batch import Batch
+from workers.providers.port import PaymentReport
 from workers.services import payment_notifications
+from workers.services.attempts import observed
 from workers.services.payment_notifications import ClosingReported, NothingNew, PaymentReported, ProviderReport
 from workers.store import payments
 from workers.store.attempts import DONE, LIVE, Attempt, AttemptChange
@@ -147,10 +147,10 @@ def attempt(name: str, state: str, over: bool = False) -> Attempt:
     )
 
 
-def answer_of(name: str, status: Any, charged: int) -> Paid:
+def answer_of(name: str, status: Any, charged: int) -> PaymentReport:
     """A declined card has a number of its own."""
     trade_no = f"t{name}-declined" if status == "failed" else f"t{name}"
-    return Paid(f"P{ID[name]}", trade_no, status, charged, "CNY", NOW)
+    return PaymentReport(f"P{ID[name]}", trade_no, status, charged, "CNY", NOW)
 
 
 @cache
@@ -158,7 +158,7 @@ def reported(name: str, state: str, kind: str, charged: int) -> tuple[list[Payme
     """What a notification, or the answer to a poll, means for the order, and for the attempt."""
     one, paid = attempt(name, state), answer_of(name, KIND_OF[kind], charged)
     if kind == "observed":
-        report = payment_notifications.answered_poll(envelope(provider_calls.observed(one, paid), "n"), one)
+        report = payment_notifications.answered_poll(envelope(observed(one, paid), "n"), one)
     else:
         report = ProviderReport(
             envelope(paid, "n"), payment_notifications.interpret_for_attempt(one, paid, proven=True)
@@ -233,17 +233,17 @@ def answered(  # noqa: PLR0917 (all that the answer depends on)
     """What becomes of the attempt, and what is sent."""
     one = attempt(name, state, over)
     item: Any = envelope((ProviderClose if call == "close" else ProviderQuery)(attempt_id=one.id), "g")
-    desk = provider_calls.Desk({one.id: one}, {}, {})
+    context = provider_calls.CallContext({one.id: one}, {}, {}, NOW)
     if call == "close":
         answer = answer_of(name, "pending" if bank == PAID else bank, charged)
-        provider_calls.ordered_told(Batch[Any]([item], NOW), desk, item, answer)
     else:
         answer = answer_of(name, {PAID: "captured", OPEN: "pending", CLOSED: "closed"}[bank], charged)
-        provider_calls.attempt_told(desk, item, answer, NOW)
     kinds = {"payment.observed.v1": "observed", "provider.close.v1": "close"}
-    for news in desk.news:
+    decision = provider_calls.decide(item, answer, context)
+    for news in decision.announcements:
         assert news.type != "payment.observed.v1" or orjson.loads(news.body)["trade_no"] == f"t{name}"
-    return desk.changes, [kinds[news.type] for news in desk.news if news.type in kinds]
+    changes = [decision.change] if decision.change else []
+    return changes, [kinds[news.type] for news in decision.announcements if news.type in kinds]
 
 
 def at_rest(situation: Situation) -> Situation:

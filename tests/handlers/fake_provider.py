@@ -13,10 +13,21 @@ from typing import Any
 from messages.payments import PaymentCallback, PaymentObserved
 from tests.handlers.alipay_payments import MERCHANT, notified
 from workers.providers.alipay import Alipay, AlipaySettings
-from workers.providers.port import Attempt, Paid, Ready, RefundAsk, Refunded, Refused, Request, Response, Unknown
+from workers.providers.port import (
+    ClientAction,
+    HttpRequest,
+    HttpResponse,
+    PaymentOrder,
+    PaymentReport,
+    ProviderRefusal,
+    RefundOrder,
+    RefundReport,
+    ReportedRefund,
+    UnknownOutcome,
+)
 
-NOT_FOUND = Refused("ACQ.TRADE_NOT_EXIST", "there is no such trade")
-NO_ANSWER = Unknown("TimeoutError")
+NOT_FOUND = ProviderRefusal("ACQ.TRADE_NOT_EXIST", "there is no such trade")
+NO_ANSWER = UnknownOutcome("TimeoutError")
 
 
 @dataclass
@@ -50,7 +61,7 @@ class FakeProvider:
     rng: random.Random
     notify: Callable[[PaymentCallback | PaymentObserved], None]
     trades: dict[str, Trade] = field(default_factory=dict)
-    refunds: dict[str, Refunded] = field(default_factory=dict)
+    refunds: dict[str, RefundReport] = field(default_factory=dict)
     refund_of: dict[str, str] = field(default_factory=dict)
     is_reliable: bool = False
 
@@ -78,10 +89,10 @@ class FakeProvider:
         for _ in range(self.rng.choice([1 if trade.declined else 0, 1, 1, 2, 3])):
             self.notify(notified({"amount": trade.charged, "out_trade_no": number}, trade.trade_no))
 
-    def answer(self, trade: Trade, state: Any, at: datetime, suffix: str = "") -> Paid:
-        return Paid(trade.number, trade.trade_no + suffix, state, trade.charged or trade.amount, "CNY", at)
+    def answer(self, trade: Trade, state: Any, at: datetime, suffix: str = "") -> PaymentReport:
+        return PaymentReport(trade.number, trade.trade_no + suffix, state, trade.charged or trade.amount, "CNY", at)
 
-    def query(self, number: str, at: datetime) -> Paid | Refused | Unknown:
+    def query(self, number: str, at: datetime) -> PaymentReport | ProviderRefusal | UnknownOutcome:
         trade = self.trades.get(number)
         if trade is None or self.chance(0.1):
             return NO_ANSWER if trade else NOT_FOUND
@@ -91,7 +102,7 @@ class FakeProvider:
             trade.state = "closed"
         return self.answer(trade, {"paid": "captured", "open": "pending"}.get(trade.state, trade.state), at)
 
-    def close(self, number: str, at: datetime) -> Paid | Refused | Unknown:
+    def close(self, number: str, at: datetime) -> PaymentReport | ProviderRefusal | UnknownOutcome:
         """Close an attempt; with probability 0.3 the buyer pays just before."""
         trade = self.trades.get(number)
         if trade is None:
@@ -104,22 +115,22 @@ class FakeProvider:
             return NO_ANSWER
         return self.answer(trade, "pending" if trade.state == "paid" else "closed", at)
 
-    def refund(self, ask: RefundAsk, at: datetime) -> Refunded | Refused | Unknown:
+    def refund(self, ask: RefundOrder, at: datetime) -> RefundReport | ProviderRefusal | UnknownOutcome:
         """Refund once under this number, however often it is requested; the first request may be refused."""
         if ask.refund_no not in self.refunds and self.chance(0.2):
-            return Refused("ACQ.SELLER_BALANCE_NOT_ENOUGH", "the till is empty")
+            return ProviderRefusal("ACQ.SELLER_BALANCE_NOT_ENOUGH", "the till is empty")
         status: Any = "processing" if self.chance(0.3) else "succeeded"
         if not self.chance(0.1):
-            done = Refunded(ask.refund_no, status, ask.amount, ask.currency, at)
+            done = RefundReport(ask.refund_no, status, ask.amount, ask.currency, at)
             self.refunds.setdefault(ask.refund_no, done)
             self.refund_of[ask.refund_no] = ask.trade_no
         return NO_ANSWER if self.chance(0.2) or ask.refund_no not in self.refunds else self.refunds[ask.refund_no]
 
-    def query_refund(self, refund_no: str, at: datetime) -> Refunded | Refused | Unknown:
+    def query_refund(self, refund_no: str, at: datetime) -> RefundReport | ProviderRefusal | UnknownOutcome:
         known = self.refunds.get(refund_no)
         if known is None or self.chance(0.2):
             return NO_ANSWER if known else NOT_FOUND
-        self.refunds[refund_no] = Refunded(refund_no, "succeeded", known.amount, known.currency, at)
+        self.refunds[refund_no] = RefundReport(refund_no, ReportedRefund.SUCCEEDED, known.amount, known.currency, at)
         return self.refunds[refund_no]
 
 
@@ -130,47 +141,57 @@ class FakeAlipay(Alipay):
         super().__init__(AlipaySettings.model_validate(MERCHANT))
         self.fake_provider = fake_provider
 
-    def start(self, attempt: Attempt, at: datetime) -> Ready | Request | Refused:
-        return CALL if attempt.scene == "qr" else Ready("redirect", "https://alipay.example/")
+    def start(self, attempt: PaymentOrder, at: datetime) -> ClientAction | HttpRequest | ProviderRefusal:
+        return CALL if attempt.scene == "qr" else ClientAction("redirect", "https://alipay.example/")
 
-    def started(self, attempt: Attempt, response: Response, at: datetime) -> Ready | Refused | Unknown:
+    def read_start(
+        self, attempt: PaymentOrder, response: HttpResponse, at: datetime
+    ) -> ClientAction | ProviderRefusal | UnknownOutcome:
         if self.fake_provider.chance(0.3):
             return NO_ANSWER
         self.fake_provider.open(attempt.out_trade_no, attempt.amount)
-        return Ready("qr", "https://alipay.example/qr")
+        return ClientAction("qr", "https://alipay.example/qr")
 
-    def query(self, attempt: Attempt, at: datetime) -> Request:
+    def query(self, attempt: PaymentOrder, at: datetime) -> HttpRequest:
         return CALL
 
-    def paid(self, attempt: Attempt, response: Response, at: datetime) -> Paid | Refused | Unknown:
+    def read_payment(
+        self, attempt: PaymentOrder, response: HttpResponse, at: datetime
+    ) -> PaymentReport | ProviderRefusal | UnknownOutcome:
         return self.fake_provider.query(attempt.out_trade_no, at)
 
-    def close(self, attempt: Attempt, at: datetime) -> Request:
+    def close(self, attempt: PaymentOrder, at: datetime) -> HttpRequest:
         return CALL
 
-    def closed(self, attempt: Attempt, response: Response, at: datetime) -> Paid | Refused | Unknown:
+    def read_close(
+        self, attempt: PaymentOrder, response: HttpResponse, at: datetime
+    ) -> PaymentReport | ProviderRefusal | UnknownOutcome:
         return self.fake_provider.close(attempt.out_trade_no, at)
 
-    def refund(self, ask: RefundAsk, at: datetime) -> Request:
+    def refund(self, ask: RefundOrder, at: datetime) -> HttpRequest:
         return CALL
 
-    def refunded(self, ask: RefundAsk, response: Response, at: datetime) -> Refunded | Refused | Unknown:
+    def read_refund(
+        self, ask: RefundOrder, response: HttpResponse, at: datetime
+    ) -> RefundReport | ProviderRefusal | UnknownOutcome:
         return self.fake_provider.refund(ask, at)
 
-    def query_refund(self, ask: RefundAsk, at: datetime) -> Request:
+    def query_refund(self, ask: RefundOrder, at: datetime) -> HttpRequest:
         return CALL
 
-    def refund_found(self, ask: RefundAsk, response: Response, at: datetime) -> Refunded | Refused | Unknown:
+    def read_refund_query(
+        self, ask: RefundOrder, response: HttpResponse, at: datetime
+    ) -> RefundReport | ProviderRefusal | UnknownOutcome:
         return self.fake_provider.query_refund(ask.refund_no, at)
 
 
 class FakeCaller:
     """Builds requests and reads answers without HTTP."""
 
-    async def ask(self, build: Callable[[datetime], Any], read: Callable[[Response, datetime], Any]) -> Any:
+    async def call(self, build: Callable[[datetime], Any], read: Callable[[HttpResponse, datetime], Any]) -> Any:
         now = datetime.now(UTC)
         return read(NOTHING, now) if build(now) else None
 
 
-CALL = Request("POST", "fake:", {})
-NOTHING = Response(200, {}, b"")
+CALL = HttpRequest("POST", "fake:", {})
+NOTHING = HttpResponse(200, {}, b"")

@@ -16,11 +16,11 @@ from tests.handlers.provider_calls import callback
 from workers import providers, shop
 from workers.handlers.provider_calls import take_answers
 from workers.providers.alipay import Alipay, AlipaySettings
-from workers.providers.port import Notification, Paid, Refused, Unknown
+from workers.providers.port import Notification, PaymentReport, ProviderRefusal, UnknownOutcome
 from workers.runtime.batch import Batch
 
 AT = datetime(2026, 1, 21, 2, 0, tzinfo=UTC)
-NO_ANSWER, NOT_FOUND = Unknown("TimeoutError"), Refused("ACQ.TRADE_NOT_EXIST", "there is no such trade")
+NO_ANSWER, NOT_FOUND = UnknownOutcome("TimeoutError"), ProviderRefusal("ACQ.TRADE_NOT_EXIST", "there is no such trade")
 
 
 @dataclass
@@ -40,8 +40,8 @@ class OpenAttempt:
         await self.harness.relay()
         return batch
 
-    def paid(self, status: Any, amount: int = 1000) -> Paid:
-        return Paid(self.out_trade_no, "t1", status, amount, "CNY", AT)
+    def paid(self, status: Any, amount: int = 1000) -> PaymentReport:
+        return PaymentReport(self.out_trade_no, "t1", status, amount, "CNY", AT)
 
     async def expire(self, just: bool = False) -> None:
         """Let the payment window end; with `just`, not yet by a clock that is behind ours."""

@@ -15,7 +15,7 @@ from messages.refunds import RefundRequest, RefundResult
 from tests.handlers.builders import OPERATOR, captured
 from tests.handlers.harness import HandlerHarness
 from workers.providers import configure
-from workers.providers.port import Provider, Row, StatementError
+from workers.providers.port import Provider, StatementError, StatementRow
 from workers.store import attempts
 from workers.store.attempts import Attempt, AttemptChange
 
@@ -31,17 +31,17 @@ class FakeStatements:
     scenes = frozenset({"page"})
     currencies = frozenset({"CNY"})
 
-    def statement(self, content: bytes, day: date) -> Sequence[Row]:
+    def statement(self, content: bytes, day: date) -> Sequence[StatementRow]:
         lines = content.decode().splitlines()
         if not lines or lines[0] != day.isoformat():
             raise StatementError(f"line 1: expected {day.isoformat()}")
         return [self._row(line, number) for number, line in enumerate(lines[1:], start=2)]
 
-    def _row(self, line: str, number: int) -> Row:
+    def _row(self, line: str, number: int) -> StatementRow:
         words = line.split(" ")
         if len(words) != 5 or not words[3].lstrip("-").isdigit():
             raise StatementError(f"line {number}: expected five words")
-        return Row(cast(Any, words[0]), words[1], words[2], int(words[3]), words[4], number)
+        return StatementRow(cast(Any, words[0]), words[1], words[2], int(words[3]), words[4], number)
 
 
 def configure_fake_statements(*names: str) -> None:

@@ -26,7 +26,7 @@ from workers import providers
 from workers.handlers import timeouts
 from workers.handlers.provider_calls import take_answers
 from workers.providers.alipay import Alipay, AlipaySettings
-from workers.providers.port import Unknown
+from workers.providers.port import UnknownOutcome
 from workers.runtime.batch import Batch
 from workers.services.attempts import refunds_of_attempts
 from workers.store import attempts
@@ -369,7 +369,7 @@ async def unanswered(harness: HandlerHarness, *attempt_ids: int) -> None:
     """Alipay is asked about these, and says nothing."""
     items = [harness.envelope(ProviderQuery(attempt_id=key)) for key in attempt_ids]
     async with harness.pool.acquire() as tx, tx.transaction():
-        answers = {item.id: Unknown("TimeoutError") for item in items}
+        answers = {item.id: UnknownOutcome("TimeoutError") for item in items}
         await take_answers(tx, Batch[Any](items, datetime.now(UTC), answers), provider="alipay")
 
 

@@ -22,7 +22,7 @@ from workers import providers, shop
 from workers.domain.shop import OnPaymentFailure, Policy, Shop
 from workers.handlers.provider_calls import START_TRIES, take_answers
 from workers.providers.alipay import Alipay, AlipaySettings
-from workers.providers.port import Paid, Unknown
+from workers.providers.port import PaymentReport, ReportedPayment, UnknownOutcome
 from workers.runtime.batch import Batch
 
 AT = datetime(2026, 1, 21, 2, 0, tzinfo=UTC)
@@ -76,13 +76,17 @@ async def begun(harness: HandlerHarness) -> tuple[int, int, str]:
 async def closed(harness: HandlerHarness, order_id: int, attempt_id: int, number: str) -> None:
     """The order is cancelled and the attempt closed."""
     await harness.handle(cancel(order_id))
-    await told(harness, ProviderClose(attempt_id=attempt_id), Paid(number, number, "closed", 1000, "CNY", AT))
+    await told(
+        harness,
+        ProviderClose(attempt_id=attempt_id),
+        PaymentReport(number, number, ReportedPayment.CLOSED, 1000, "CNY", AT),
+    )
     assert await harness.rows("SELECT state FROM payment_attempts") == [("closed",)]
 
 
 async def test_a_start_is_answered_though_its_attempt_ended_before_the_provider_did(harness: HandlerHarness) -> None:
     order_id, attempt_id, number = await begun(harness)
-    await told(harness, ProviderStart(attempt_id=attempt_id), Unknown("TimeoutError"))
+    await told(harness, ProviderStart(attempt_id=attempt_id), UnknownOutcome("TimeoutError"))
     await closed(harness, order_id, attempt_id, number)
     await told(harness, ProviderStart(attempt_id=attempt_id), attempt=1)
     assert len(harness.events_of("command.rejected")) == 1
@@ -91,7 +95,11 @@ async def test_a_start_is_answered_though_its_attempt_ended_before_the_provider_
 
 async def test_a_start_whose_attempt_was_paid_meanwhile_is_rejected_with_that_reason(harness: HandlerHarness) -> None:
     _, attempt_id, number = await begun(harness)
-    await told(harness, ProviderQuery(attempt_id=attempt_id), Paid(number, "t1", "captured", 1000, "CNY", AT))
+    await told(
+        harness,
+        ProviderQuery(attempt_id=attempt_id),
+        PaymentReport(number, "t1", ReportedPayment.CAPTURED, 1000, "CNY", AT),
+    )
     await told(harness, ProviderStart(attempt_id=attempt_id), attempt=1)
     assert [event["code"] for event in harness.events_of("command.rejected")] == ["PAY_ALREADY_PAID"]
 
@@ -101,7 +109,7 @@ async def test_an_attempt_that_is_closed_stays_closed_whatever_its_opening_was_a
 ) -> None:
     order_id, attempt_id, number = await begun(harness)
     await closed(harness, order_id, attempt_id, number)
-    await told(harness, ProviderStart(attempt_id=attempt_id), Unknown("TimeoutError"), attempt=START_TRIES - 1)
+    await told(harness, ProviderStart(attempt_id=attempt_id), UnknownOutcome("TimeoutError"), attempt=START_TRIES - 1)
     assert await harness.rows("SELECT state FROM payment_attempts") == [("closed",)]
     assert len(harness.events_of("command.rejected")) == 1
 
@@ -143,7 +151,7 @@ async def test_a_failed_attempt_beside_another_one_and_questions_about_both_do_n
 
     async def questions() -> None:
         async with harness.pool.acquire() as tx, tx.transaction():
-            answers = {item.id: Unknown("TimeoutError") for item in items}
+            answers = {item.id: UnknownOutcome("TimeoutError") for item in items}
             batch = Batch[Any](items, await tx.fetchval("SELECT clock_timestamp()"), answers)
             await take_answers(tx, batch, provider="alipay")
 

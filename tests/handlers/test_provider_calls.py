@@ -13,9 +13,17 @@ from tests.handlers.provider_answers import AT, NO_ANSWER, NOT_FOUND, OpenAttemp
 from workers import shop
 from workers.providers.alipay import Alipay
 from workers.providers.calls import ProviderAwayError
-from workers.providers.port import Approved, Paid, Refused, Unknown
-from workers.providers.port import Attempt as Asked
-from workers.services.provider_requests import Question, answer_to, prepare, question, uncaptured
+from workers.providers.port import (
+    ApprovalReport,
+    HttpRequest,
+    PaymentOrder,
+    PaymentReport,
+    ProviderRefusal,
+    ReportedPayment,
+    UnknownOutcome,
+)
+from workers.services import provider_requests
+from workers.services.provider_requests import ProviderRequest, prepare, request_for, send_one, uncaptured
 from workers.store import attempts
 
 QUERIES = [
@@ -29,8 +37,16 @@ QUERIES = [
     ("never heard of, and clocks may differ", NOT_FOUND, "just", "requested", [], [], True),
     ("nothing", NO_ANSWER, False, "requested", [], [], True),
     ("nothing when the window has ended", NO_ANSWER, True, "requested", [], [], True),
-    ("approved", Approved("P1", "the provider's"), False, "requested", ["capture"], [], True),
-    ("approved when the window has ended", Approved("P1", "the provider's"), True, "closing", ["close"], [], True),
+    ("approved", ApprovalReport("P1", "the provider's"), False, "requested", ["capture"], [], True),
+    (
+        "approved when the window has ended",
+        ApprovalReport("P1", "the provider's"),
+        True,
+        "closing",
+        ["close"],
+        [],
+        True,
+    ),
 ]
 
 
@@ -63,7 +79,7 @@ async def test_an_approval_of_an_attempt_that_is_being_closed_costs_the_buyer_no
 ) -> None:
     await open_attempt.harness.pool.execute("UPDATE payment_attempts SET state = 'closing'")
     await open_attempt.take_answer(
-        ProviderQuery(attempt_id=open_attempt.attempt_id), Approved(open_attempt.out_trade_no, "the provider's")
+        ProviderQuery(attempt_id=open_attempt.attempt_id), ApprovalReport(open_attempt.out_trade_no, "the provider's")
     )
     assert (open_attempt.calls, await open_attempt.has_timer()) == ([], True)
 
@@ -79,7 +95,7 @@ async def test_a_capture_whose_answer_was_lost_counts_although_the_attempt_was_c
 # ---------------------------------------------------------------- what it tells by itself
 
 
-APPROVED = Approved("P1", "the provider's")
+APPROVED = ApprovalReport("P1", "the provider's")
 TOLD = [
     ("requested", APPROVED, "requested", ["capture"], [], True),
     ("unknown", APPROVED, "unknown", ["capture"], [], True),
@@ -117,7 +133,7 @@ async def test_an_approval_found_by_a_query_keeps_the_providers_own_number(
     open_attempt: OpenAttempt,
 ) -> None:
     await open_attempt.take_answer(
-        ProviderQuery(attempt_id=open_attempt.attempt_id), Approved(open_attempt.out_trade_no, "the provider's")
+        ProviderQuery(attempt_id=open_attempt.attempt_id), ApprovalReport(open_attempt.out_trade_no, "the provider's")
     )
     assert await open_attempt.harness.rows("SELECT reference FROM payment_attempts") == [("the provider's",)]
 
@@ -125,16 +141,34 @@ async def test_an_approval_found_by_a_query_keeps_the_providers_own_number(
 # ---------------------------------------------------------------- how it is asked
 
 
-class Labels:
-    """A provider whose requests are the names of its questions."""
+def request(name: str) -> HttpRequest:
+    return HttpRequest("POST", name, {})
+
+
+class LabelledProvider:
+    """A provider whose requests are the names of its methods."""
 
     name = "alipay"
 
-    def __init__(self, captures: bool) -> None:
-        self.captures = captures
+    def read_start(self, *_: object) -> None: ...
+    def read_payment(self, *_: object) -> None: ...
+    def read_close(self, *_: object) -> None: ...
 
-    def __getattr__(self, name: str) -> Any:
-        return lambda *_: name
+    def start(self, *_: object) -> HttpRequest:
+        return request("start")
+
+    def query(self, *_: object) -> HttpRequest:
+        return request("query")
+
+
+class Closes(LabelledProvider):
+    def close(self, *_: object) -> HttpRequest:
+        return request("close")
+
+
+class Captures(LabelledProvider):
+    def capture(self, *_: object) -> HttpRequest:
+        return request("capture")
 
 
 QUESTIONS = [
@@ -156,27 +190,28 @@ async def test_the_next_call_depends_on_the_state_of_the_attempt(
     await open_attempt.harness.pool.execute("UPDATE payment_attempts SET state = $1", state)
     async with open_attempt.harness.pool.acquire() as tx:
         found = await attempts.read(tx, [open_attempt.attempt_id])
-    labels: Any = Labels(captures)
+    provider: Any = Captures() if captures else Closes()
     for message, expected in questions.items():
         item = open_attempt.harness.envelope(message(attempt_id=open_attempt.attempt_id))
-        asked = question(labels, item, found, {})
-        assert (asked is None) == (expected is None), message
-        if asked is not None:
-            name: Any = asked.build(AT)
-            assert name == ("query" if captures and expected == "close" else expected), message
+        made = request_for(provider, item, found, {})
+        assert (made is None) == (expected is None), message
+        if made is not None:
+            sent = made.build(AT)
+            offered = {"close": "query" if captures else "close", "capture": "capture" if captures else None}
+            assert (sent and sent.url) == offered.get(expected or "", expected), message
 
 
 class Away:
-    async def ask(self, build: Any, read: Any) -> Any:
+    async def call(self, build: Any, read: Any) -> Any:
         raise ProviderAwayError("alipay is not reached")
 
 
 async def test_a_certificate_address_that_may_be_invented_delays_no_notification(open_attempt: OpenAttempt) -> None:
     away: Any = Away()
-    ours = Question("m1", lambda _: None, lambda *_: NO_ANSWER)
-    assert await answer_to(away, replace(ours, alone=True)) == Unknown("alipay is not reached")
+    ours = ProviderRequest("m1", lambda _: None, lambda *_: NO_ANSWER)
+    assert await send_one(away, replace(ours, tolerates_absence=True)) == UnknownOutcome("alipay is not reached")
     with pytest.raises(ProviderAwayError):
-        await answer_to(away, ours)
+        await send_one(away, ours)
 
 
 async def test_certificates_that_another_process_fetched_verify_answers_here(
@@ -185,11 +220,11 @@ async def test_certificates_that_another_process_fetched_verify_answers_here(
     await open_attempt.take_answer(ProviderCertificates(provider="alipay", serial="5F1E"), {"5F1E": "PEM"})
     seen: list[Any] = []
 
-    def with_certificates(self: Alipay, known: Any) -> Alipay:
+    def with_certificates(provider: Alipay, known: Any) -> Alipay:
         seen.append(known)
-        return self
+        return provider
 
-    monkeypatch.setattr(Alipay, "with_certificates", with_certificates)
+    monkeypatch.setattr(provider_requests, "with_certificates", with_certificates)
     item = open_attempt.harness.envelope(ProviderQuery(attempt_id=open_attempt.attempt_id))
     async with open_attempt.harness.pool.acquire() as tx:
         await prepare(tx, [item], provider="alipay")
@@ -197,12 +232,12 @@ async def test_certificates_that_another_process_fetched_verify_answers_here(
 
 
 AS_IT_STANDS = [
-    (Approved("P1", "the provider's"), "closed"),
-    (Refused("RESOURCE_NOT_FOUND", "no such order"), "closed"),
-    (Paid("P1", "", "pending", 1000, "CNY", AT), "closed"),
-    (Paid("P1", "t1", "pending", 1000, "CNY", AT), "pending"),
-    (Paid("P1", "t1", "captured", 1000, "CNY", AT), "captured"),
-    (Paid("P1", "t1", "failed", 1000, "CNY", AT), "failed"),
+    (ApprovalReport("P1", "the provider's"), "closed"),
+    (ProviderRefusal("RESOURCE_NOT_FOUND", "no such order"), "closed"),
+    (PaymentReport("P1", "", ReportedPayment.PENDING, 1000, "CNY", AT), "closed"),
+    (PaymentReport("P1", "t1", ReportedPayment.PENDING, 1000, "CNY", AT), "pending"),
+    (PaymentReport("P1", "t1", ReportedPayment.CAPTURED, 1000, "CNY", AT), "captured"),
+    (PaymentReport("P1", "t1", ReportedPayment.FAILED, 1000, "CNY", AT), "failed"),
 ]
 
 
@@ -210,9 +245,9 @@ AS_IT_STANDS = [
 def test_where_the_money_comes_only_when_we_ask_for_it_an_attempt_is_closed_by_not_asking(
     answer: Any, status: str
 ) -> None:
-    asked = Asked("P1", 1000, "CNY", "an order", "page", AT, AT)
+    asked = PaymentOrder("P1", 1000, "CNY", "an order", "page", AT, AT)
     said = uncaptured(answer, asked, AT)
-    assert isinstance(said, Paid)
+    assert isinstance(said, PaymentReport)
     assert said.status == status
     assert uncaptured(NO_ANSWER, asked, AT) is NO_ANSWER
 
@@ -224,7 +259,7 @@ async def test_a_worker_that_does_not_speak_with_the_provider_leaves_its_calls_t
     async with open_attempt.harness.pool.acquire() as tx:
         with pytest.raises(ProviderAwayError, match="OMS_WECHAT"):
             await prepare(tx, [item], provider="wechat")
-        assert [one.item_id for one in (await prepare(tx, [item], provider="alipay")).questions] == [item.id]
+        assert [one.item_id for one in (await prepare(tx, [item], provider="alipay")).requests] == [item.id]
 
 
 ORDERS: list[tuple[Any, ...]] = [
@@ -306,7 +341,7 @@ async def test_a_certificate_that_would_say_whether_an_answer_is_sound_is_fetche
     open_attempt: OpenAttempt, message: Any
 ) -> None:
     await open_attempt.take_answer(
-        message(attempt_id=open_attempt.attempt_id), Unknown("its certificate is not known", "5F1E")
+        message(attempt_id=open_attempt.attempt_id), UnknownOutcome("its certificate is not known", "5F1E")
     )
     assert open_attempt.harness.provider_calls == [("alipay", ProviderCertificates(provider="alipay", serial="5F1E"))]
 
@@ -322,7 +357,7 @@ async def test_a_certificate_that_does_not_come_is_requested_again_only_by_notif
     open_attempt: OpenAttempt,
 ) -> None:
     batch = await open_attempt.take_answer(
-        ProviderCertificates(provider="alipay", serial="5F1E"), Unknown("TimeoutError", "5F1F")
+        ProviderCertificates(provider="alipay", serial="5F1E"), UnknownOutcome("TimeoutError", "5F1F")
     )
     assert (batch.verdicts, open_attempt.harness.provider_calls) == ({}, [])
 

@@ -10,7 +10,7 @@ from messages.providers import ProviderQuery, ProviderRefund, ProviderRefundQuer
 from messages.refunds import RefundRequest
 from tests.handlers.builders import OPERATOR, cancel
 from tests.handlers.provider_answers import AT, NO_ANSWER, NOT_FOUND, OpenAttempt, notify
-from workers.providers.port import Refunded
+from workers.providers.port import RefundReport
 from workers.services.attempts import refunds_of_attempts
 
 
@@ -56,8 +56,8 @@ async def test_a_refund_notification_ends_the_refund(open_attempt: OpenAttempt, 
     assert await open_attempt.harness.rows("SELECT state FROM refunds") == [("succeeded",)]
 
 
-def gave(refund_no: str, status: Any) -> Refunded:
-    return Refunded(refund_no, status, 1000, "CNY", AT)
+def gave(refund_no: str, status: Any) -> RefundReport:
+    return RefundReport(refund_no, status, 1000, "CNY", AT)
 
 
 REFUNDS = [

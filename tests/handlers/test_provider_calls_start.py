@@ -9,7 +9,7 @@ from tests.handlers.alipay_payments import start
 from tests.handlers.harness import HandlerHarness
 from tests.handlers.provider_answers import NO_ANSWER, NOT_FOUND, OpenAttempt
 from workers.handlers.provider_calls import START_TRIES
-from workers.providers.port import Ready, Refused
+from workers.providers.port import ClientAction, ProviderRefusal
 
 
 @pytest.fixture
@@ -26,8 +26,8 @@ async def requested_attempt(harness: HandlerHarness, alipay_configured: None) ->
 
 
 OPENINGS = [
-    (Ready("qr", "https://qr.example/1"), 0, "requested", None, True),
-    (Refused("ACQ.SYSTEM_ERROR", "no"), 0, "failed", "PAY_PROVIDER_ERROR", False),
+    (ClientAction("qr", "https://qr.example/1"), 0, "requested", None, True),
+    (ProviderRefusal("ACQ.SYSTEM_ERROR", "no"), 0, "failed", "PAY_PROVIDER_ERROR", False),
     (NO_ANSWER, 0, "created", None, True),
     (NO_ANSWER, START_TRIES - 1, "unknown", "PAY_PROVIDER_UNKNOWN", True),
 ]
@@ -53,7 +53,7 @@ async def test_a_start_that_is_delivered_again_is_answered_once_and_leaves_the_a
     open_attempt = requested_attempt
     for _ in range(2):
         await open_attempt.take_answer(
-            ProviderStart(attempt_id=open_attempt.attempt_id), Ready("qr", "https://qr.example/1")
+            ProviderStart(attempt_id=open_attempt.attempt_id), ClientAction("qr", "https://qr.example/1")
         )
     assert (
         len(open_attempt.harness.events_of("payment.started")),
@@ -69,7 +69,8 @@ async def test_an_attempt_that_the_provider_opens_too_late_is_closed_and_never_h
     open_attempt = requested_attempt
     await open_attempt.harness.pool.execute("UPDATE payment_attempts SET state = 'closing'")
     await open_attempt.take_answer(
-        ProviderStart(attempt_id=open_attempt.attempt_id), Ready("qr", "https://qr.example/1", reference="theirs")
+        ProviderStart(attempt_id=open_attempt.attempt_id),
+        ClientAction("qr", "https://qr.example/1", reference="theirs"),
     )
     assert open_attempt.harness.events_of("payment.started") == []
     assert [event["code"] for event in open_attempt.harness.events_of("command.rejected")] == ["PAY_PROVIDER_ERROR"]

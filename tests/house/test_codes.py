@@ -13,8 +13,9 @@ from tests.house.sources import PRODUCT, python, tree
 from workers.domain.codes import Code
 
 LOOKS_LIKE_A_CODE = re.compile(r"[A-Z]+(_[A-Z]+)+")
-TAKE_A_CODE = ("Refusal", "Rejected")
-TAKE_A_REASON = ("retry", "dead")
+TAKE_A_CODE = ("Refusal", "RejectedNotification")
+TAKE_A_REASON = {"retry": 1, "dead": 1, "RetryLater": 0}  # function -> place of the reason
+PASSED_ON = "decision.retry.reason"  # of a RetryLater, which took a listed one
 LISTS = {"Code", "MessageCode", "Reason"}
 
 
@@ -54,9 +55,11 @@ def test_messages_are_retried_and_dead_lettered_for_a_listed_reason() -> None:
     found = 0
     for file in python("workers"):
         for function, call in calls(file):
-            if function in TAKE_A_REASON and len(call.args) == 3:
+            place = TAKE_A_REASON.get(function)
+            if place is not None and len(call.args) == place + 2:
                 found += 1
-                assert ast.unparse(call.args[1]).startswith("Reason."), f"{file}:{call.lineno}"
+                reason = ast.unparse(call.args[place])
+                assert reason.startswith("Reason.") or reason == PASSED_ON, f"{file}:{call.lineno}"
     assert found > 10
 
 

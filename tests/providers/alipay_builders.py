@@ -10,11 +10,11 @@ from pydantic import SecretStr
 from scripts.gateways import alipay_protocol as protocol
 from tests.providers import keys
 from workers.providers.alipay import Alipay, AlipaySettings
-from workers.providers.port import Attempt, Notification, RefundAsk, Response
+from workers.providers.port import HttpResponse, Notification, PaymentOrder, RefundOrder
 
 AT = datetime(2026, 11, 22, 3, 0, tzinfo=UTC)
 APP_ID, SELLER_ID = "2021000122671234", "2088621956155678"
-ATTEMPT = Attempt(
+ATTEMPT = PaymentOrder(
     out_trade_no="P382808400870244771",
     amount=8888,
     currency="CNY",
@@ -25,7 +25,7 @@ ATTEMPT = Attempt(
     return_url="https://shop.example/done?order=1&x=a b",
 )
 TRADE_NO = "2026112222001468450509133591"
-ASK = RefundAsk(
+ASK = RefundOrder(
     refund_no="R382808400870244999",
     out_trade_no=ATTEMPT.out_trade_no,
     trade_no=TRADE_NO,
@@ -56,7 +56,7 @@ def provider(**more: Any) -> Alipay:
     return Alipay(settings(**more))
 
 
-def attempt(**more: Any) -> Attempt:
+def attempt(**more: Any) -> PaymentOrder:
     return replace(ATTEMPT, **more)
 
 
@@ -80,11 +80,11 @@ def notification(
     return Notification({}, protocol.notification(fields, keys.private(key), charset), received_at)
 
 
-def answer(method: str, content: Mapping[str, Any], key: str = "alipay") -> Response:
-    return Response(200, {}, protocol.answer(method, content, keys.private(key)))
+def answer(method: str, content: Mapping[str, Any], key: str = "alipay") -> HttpResponse:
+    return HttpResponse(200, {}, protocol.answer(method, content, keys.private(key)))
 
 
-def found(**more: Any) -> Response:
+def found(**more: Any) -> HttpResponse:
     """The answer about a trade that was paid."""
     given = {
         "trade_no": TRADE_NO,

@@ -10,7 +10,7 @@ from scripts.gateways import paypal_protocol as theirs
 from scripts.gateways.authorities import SIGNING, Authority, pem
 from tests.providers import keys
 from workers.providers.paypal import PayPal, PayPalSettings
-from workers.providers.port import Attempt, Notification, RefundAsk, Request, Response
+from workers.providers.port import HttpRequest, HttpResponse, Notification, PaymentOrder, RefundOrder
 
 AT = datetime(2026, 11, 22, 2, 59, 30, tzinfo=UTC)
 MERCHANT = "3SQBR4YEWZ4BA"
@@ -21,7 +21,7 @@ SITE = "https://www.paypal.com"
 ORDER = "5O190127TN364715T"
 CAPTURE = "3C679366HH908993F"
 TRANSMISSION = "69cd13f0-d67a-11e5-baa3-778b53f4ae55"
-ATTEMPT = Attempt(
+ATTEMPT = PaymentOrder(
     out_trade_no="P17325846012345678",
     amount=8888,
     currency="EUR",
@@ -32,7 +32,7 @@ ATTEMPT = Attempt(
     return_url="https://shop.example/back",
     reference=ORDER,
 )
-ASK = RefundAsk(
+ASK = RefundOrder(
     refund_no="R17325846012345679",
     out_trade_no=ATTEMPT.out_trade_no,
     trade_no=CAPTURE,
@@ -91,7 +91,7 @@ def provider(**more: Any) -> PayPal:
 def created() -> Any:
     """The order as PayPal reads it."""
     request = provider().start(ATTEMPT, AT)
-    assert isinstance(request, Request)
+    assert isinstance(request, HttpRequest)
     return json.loads(request.body)
 
 
@@ -129,7 +129,7 @@ def sent(
     return Notification({**made, **{name.replace("_", "-"): value for name, value in headers.items()}}, body, AT)
 
 
-def answer(content: object, status: int = 200, **headers: str) -> Response:
+def answer(content: object, status: int = 200, **headers: str) -> HttpResponse:
     """An answer."""
     body = content if isinstance(content, bytes) else json.dumps(content).encode()
-    return Response(status, {name.replace("_", "-"): value for name, value in headers.items()}, body)
+    return HttpResponse(status, {name.replace("_", "-"): value for name, value in headers.items()}, body)

@@ -21,7 +21,22 @@ from tests.providers.alipay_builders import ASK, ASKED_AT, AT, ATTEMPT, CLOSE, P
 from workers.providers import rsa
 from workers.providers.alipay import Alipay, signing
 from workers.providers.parsing import FieldError
-from workers.providers.port import Paid, Provider, Ready, Refunded, Refused, Request, Response, Unknown
+from workers.providers.port import (
+    CapturingProvider,
+    CertificateSource,
+    ClientAction,
+    ClosingProvider,
+    HttpRequest,
+    HttpResponse,
+    PaymentReport,
+    Provider,
+    ProviderRefusal,
+    RefundReport,
+    ReportedPayment,
+    ReportedRefund,
+    TokenSource,
+    UnknownOutcome,
+)
 
 ALIPAY = builders.provider()
 APPS = [keys.private("ours").public_key()]
@@ -31,9 +46,8 @@ GATEWAY = "https://openapi.alipay.com/gateway.do"
 def test_it_is_a_provider() -> None:
     whole: Provider = ALIPAY
     assert (whole.name, whole.currencies) == ("alipay", frozenset({"CNY"}))
-    assert whole.token() is None
-    assert whole.capture(ATTEMPT, AT) is None
-    assert whole.certificates(AT, "1") is None
+    assert isinstance(whole, ClosingProvider)
+    assert not isinstance(whole, CapturingProvider | CertificateSource | TokenSource)
 
 
 def checked(query: str, form: bytes = b"", keys_: Any = None) -> protocol.SignedRequest:
@@ -43,7 +57,7 @@ def checked(query: str, form: bytes = b"", keys_: Any = None) -> protocol.Signed
 
 def asked(request: object) -> protocol.SignedRequest:
     """The same of a request, as it leaves us: aiohttp may spell an address in another way."""
-    assert isinstance(request, Request), request
+    assert isinstance(request, HttpRequest), request
     sent = URL(request.url)
     assert str(sent.with_query(None)) == GATEWAY
     assert request.method == "POST"
@@ -59,7 +73,7 @@ PAGES = [
 @pytest.mark.parametrize(("scene", "method", "product"), PAGES)
 def test_a_link_to_follow(scene: str, method: str, product: str) -> None:
     ready = ALIPAY.start(builders.attempt(scene=scene), AT)
-    assert isinstance(ready, Ready)
+    assert isinstance(ready, ClientAction)
     assert ready.kind == "redirect"
     link, _, query = str(ready.url).partition("?")
     told = checked(query)
@@ -79,7 +93,7 @@ def test_a_link_to_follow(scene: str, method: str, product: str) -> None:
 
 def test_an_order_string_for_the_app() -> None:
     ready = ALIPAY.start(builders.attempt(scene="app"), AT)
-    assert isinstance(ready, Ready)
+    assert isinstance(ready, ClientAction)
     assert (ready.kind, ready.url, list(ready.fields)) == ("app", None, ["order_string"])
     told = checked(ready.fields["order_string"])
     assert (told.method, told.order["product_code"]) == ("alipay.trade.app.pay", "QUICK_MSECURITY_PAY")
@@ -91,15 +105,15 @@ def test_a_code_to_scan() -> None:
     told = asked(ALIPAY.start(qr, AT))
     assert (told.method, told.order["product_code"]) == (PRECREATE, "QR_CODE_OFFLINE")
     code = {"out_trade_no": qr.out_trade_no, "qr_code": "https://qr.alipay.com/bavh4wjlxf12tper3a"}
-    ready = ALIPAY.started(qr, builders.answer(PRECREATE, protocol.ok(**code)), AT)
-    assert ready == Ready("qr", url="https://qr.alipay.com/bavh4wjlxf12tper3a")
+    ready = ALIPAY.read_start(qr, builders.answer(PRECREATE, protocol.ok(**code)), AT)
+    assert ready == ClientAction("qr", url="https://qr.alipay.com/bavh4wjlxf12tper3a")
     other = builders.answer(PRECREATE, protocol.ok(**{**code, "out_trade_no": "P1"}))
-    assert isinstance(ALIPAY.started(qr, other, AT), Unknown)
+    assert isinstance(ALIPAY.read_start(qr, other, AT), UnknownOutcome)
 
 
 @pytest.mark.parametrize("more", [{"scene": "jsapi"}, {"currency": "USD"}, {"amount": 0}, {"amount": -1}], ids=str)
 def test_what_alipay_cannot_do_is_never_requested(more: dict[str, Any]) -> None:
-    assert isinstance(ALIPAY.start(builders.attempt(**more), AT), Refused)
+    assert isinstance(ALIPAY.start(builders.attempt(**more), AT), ProviderRefusal)
 
 
 def test_a_subject_has_no_signs_that_alipay_refuses_and_is_cut() -> None:
@@ -141,12 +155,12 @@ def test_we_sign_with_the_first_of_our_keys() -> None:
         checked(query, request.body)
 
 
-READERS: list[tuple[str, Callable[[Alipay, Response], object], str]] = [
-    ("started", lambda alipay, told: alipay.started(ATTEMPT, told, AT), PRECREATE),
-    ("paid", lambda alipay, told: alipay.paid(ATTEMPT, told, AT), QUERY),
-    ("closed", lambda alipay, told: alipay.closed(ATTEMPT, told, AT), CLOSE),
-    ("refunded", lambda alipay, told: alipay.refunded(ASK, told, ASKED_AT), REFUND),
-    ("refund_found", lambda alipay, told: alipay.refund_found(ASK, told, ASKED_AT), REFUND_QUERY),
+READERS: list[tuple[str, Callable[[Alipay, HttpResponse], object], str]] = [
+    ("started", lambda alipay, told: alipay.read_start(ATTEMPT, told, AT), PRECREATE),
+    ("paid", lambda alipay, told: alipay.read_payment(ATTEMPT, told, AT), QUERY),
+    ("closed", lambda alipay, told: alipay.read_close(ATTEMPT, told, AT), CLOSE),
+    ("refunded", lambda alipay, told: alipay.read_refund(ASK, told, ASKED_AT), REFUND),
+    ("refund_found", lambda alipay, told: alipay.read_refund_query(ASK, told, ASKED_AT), REFUND_QUERY),
 ]
 each_reader = pytest.mark.parametrize(("name", "read", "method"), READERS, ids=[name for name, _, _ in READERS])
 
@@ -160,7 +174,7 @@ QUESTIONS = ("paid", "refund_found")
 def test_a_signed_no_is_a_no(name: str, read: Any, method: str, code: str) -> None:
     said = read(ALIPAY, builders.answer(method, protocol.failed(code, "不行")))
     known = name not in QUESTIONS or code == "ACQ.TRADE_NOT_EXIST"
-    assert said == (Refused(code, "不行") if known else Unknown(code))
+    assert said == (ProviderRefusal(code, "不行") if known else UnknownOutcome(code))
 
 
 MAYBE = ["ACQ.TRADE_HAS_CLOSE", "ACQ.DISCORDANT_REPEAT_REQUEST", "ACQ.TRADE_STATUS_ERROR"]
@@ -168,7 +182,7 @@ MAYBE = ["ACQ.TRADE_HAS_CLOSE", "ACQ.DISCORDANT_REPEAT_REQUEST", "ACQ.TRADE_STAT
 
 @pytest.mark.parametrize("code", MAYBE)
 def test_a_refund_of_a_closed_trade_may_be_why_it_is_closed(code: str) -> None:
-    assert ALIPAY.refunded(ASK, builders.answer(REFUND, protocol.failed(code)), ASKED_AT) == Unknown(code)
+    assert ALIPAY.read_refund(ASK, builders.answer(REFUND, protocol.failed(code)), ASKED_AT) == UnknownOutcome(code)
 
 
 AMBIGUOUS = [
@@ -181,7 +195,7 @@ AMBIGUOUS = [
 @each_reader
 @pytest.mark.parametrize(("code", "detail"), AMBIGUOUS)
 def test_what_leaves_it_open_is_unknown(name: str, read: Any, method: str, code: str, detail: str) -> None:
-    assert isinstance(read(ALIPAY, builders.answer(method, protocol.failed(detail, code=code))), Unknown)
+    assert isinstance(read(ALIPAY, builders.answer(method, protocol.failed(detail, code=code))), UnknownOutcome)
 
 
 @each_reader
@@ -190,9 +204,9 @@ def test_without_a_signature_neither_yes_nor_no_is_believed(name: str, read: Any
     no, yes = protocol.failed("ACQ.INVALID_PARAMETER"), protocol.ok(out_trade_no=ATTEMPT.out_trade_no)
     for said in (no, yes):
         for told in (
-            Response(200, {}, json.dumps({member: said}).encode()),
-            Response(200, {}, json.dumps({"error_response": said}).encode()),
-            Response(200, {}, json.dumps({member: said, "sign": "QUJD"}).encode()),
+            HttpResponse(200, {}, json.dumps({member: said}).encode()),
+            HttpResponse(200, {}, json.dumps({"error_response": said}).encode()),
+            HttpResponse(200, {}, json.dumps({member: said, "sign": "QUJD"}).encode()),
             builders.answer(method, said, key="mallory"),
             builders.answer("alipay.trade.pay", said),
             replace(builders.answer(method, said), status=502),
@@ -201,7 +215,7 @@ def test_without_a_signature_neither_yes_nor_no_is_believed(name: str, read: Any
                 builders.answer(method, said), body=builders.answer(method, said).body.replace(b'"msg":"', b'"msg":"x')
             ),
         ):
-            assert isinstance(read(ALIPAY, told), Unknown), told
+            assert isinstance(read(ALIPAY, told), UnknownOutcome), told
 
 
 @each_reader
@@ -209,7 +223,7 @@ def test_without_a_signature_neither_yes_nor_no_is_believed(name: str, read: Any
     "body", [b"", b"null", b"[]", b"{", b"{}", b"\xff", b"[" * 60_000, b'{"a":' * 2_000, b" " * 70_000]
 )
 def test_what_is_no_answer_is_unknown(name: str, read: Any, method: str, body: bytes) -> None:
-    assert isinstance(read(ALIPAY, Response(200, {}, body)), Unknown)
+    assert isinstance(read(ALIPAY, HttpResponse(200, {}, body)), UnknownOutcome)
 
 
 @given(st.data())
@@ -218,7 +232,7 @@ def test_another_byte_is_not_believed_or_says_the_same(data: st.DataObject) -> N
     body = bytearray(told.body)
     index = data.draw(st.integers(0, len(body) - 1))
     body[index] = data.draw(st.integers(0, 255).filter(lambda byte: byte != told.body[index]))
-    assert isinstance(ALIPAY.paid(ATTEMPT, replace(told, body=bytes(body)), AT), Unknown)
+    assert isinstance(ALIPAY.read_payment(ATTEMPT, replace(told, body=bytes(body)), AT), UnknownOutcome)
 
 
 def test_an_answer_that_was_parsed_and_written_again_is_another_answer() -> None:
@@ -226,33 +240,40 @@ def test_an_answer_that_was_parsed_and_written_again_is_another_answer() -> None
     again = json.dumps(json.loads(told.body), separators=(",", ":")).encode()
     assert b"\\/" in told.body
     assert b"\\/" not in again
-    assert isinstance(ALIPAY.started(ATTEMPT, replace(told, body=again), AT), Unknown)
+    assert isinstance(ALIPAY.read_start(ATTEMPT, replace(told, body=again), AT), UnknownOutcome)
 
 
 def test_the_signed_member_is_found_wherever_it_stands() -> None:
     body = builders.found().body.decode()
     member, sign = body[1:-1].split(',"sign"')
-    assert isinstance(ALIPAY.paid(ATTEMPT, Response(200, {}, f'{{ "sign"{sign} ,\n{member}}} '.encode()), AT), Paid)
+    assert isinstance(
+        ALIPAY.read_payment(ATTEMPT, HttpResponse(200, {}, f'{{ "sign"{sign} ,\n{member}}} '.encode()), AT),
+        PaymentReport,
+    )
     forged = json.dumps({"note": member, "sign": json.loads(body)["sign"]})
-    assert isinstance(ALIPAY.paid(ATTEMPT, Response(200, {}, forged.encode()), AT), Unknown)
+    assert isinstance(ALIPAY.read_payment(ATTEMPT, HttpResponse(200, {}, forged.encode()), AT), UnknownOutcome)
     other = member.replace("88.88", "88.89")
     for both in (f"{member},{other}", f"{other},{member}"):
         twice = "{" + both + ',"sign"' + sign + "}"
-        assert isinstance(ALIPAY.paid(ATTEMPT, Response(200, {}, twice.encode()), AT), Unknown)
+        assert isinstance(ALIPAY.read_payment(ATTEMPT, HttpResponse(200, {}, twice.encode()), AT), UnknownOutcome)
 
 
 def test_how_an_attempt_stands() -> None:
     number = ATTEMPT.out_trade_no
-    paid = Paid(number, builders.TRADE_NO, "captured", 8888, "CNY", AT)
+    paid = PaymentReport(number, builders.TRADE_NO, ReportedPayment.CAPTURED, 8888, "CNY", AT)
     later = AT + timedelta(minutes=7)
-    assert ALIPAY.paid(ATTEMPT, builders.found(), later) == paid
-    assert ALIPAY.paid(ATTEMPT, builders.found(trade_status="TRADE_FINISHED"), later) == paid
+    assert ALIPAY.read_payment(ATTEMPT, builders.found(), later) == paid
+    assert ALIPAY.read_payment(ATTEMPT, builders.found(trade_status="TRADE_FINISHED"), later) == paid
     given_back = builders.found(trade_status="TRADE_CLOSED")
-    assert ALIPAY.paid(ATTEMPT, given_back, later) == paid, "it was paid, then given back whole"
+    assert ALIPAY.read_payment(ATTEMPT, given_back, later) == paid, "it was paid, then given back whole"
     closed = builders.found(trade_status="TRADE_CLOSED", send_pay_date=None)
-    assert ALIPAY.paid(ATTEMPT, closed, later) == replace(paid, status="closed", occurred_at=later)
+    assert ALIPAY.read_payment(ATTEMPT, closed, later) == replace(
+        paid, status=ReportedPayment.CLOSED, occurred_at=later
+    )
     waits = builders.found(trade_status="WAIT_BUYER_PAY", send_pay_date=None)
-    assert ALIPAY.paid(ATTEMPT, waits, later) == replace(paid, status="pending", occurred_at=later)
+    assert ALIPAY.read_payment(ATTEMPT, waits, later) == replace(
+        paid, status=ReportedPayment.PENDING, occurred_at=later
+    )
 
 
 ELSE: list[dict[str, Any]] = [
@@ -263,39 +284,46 @@ ELSE: list[dict[str, Any]] = [
 
 @pytest.mark.parametrize("other", ELSE, ids=str)
 def test_an_answer_about_something_else_is_unknown(other: dict[str, Any]) -> None:
-    assert isinstance(ALIPAY.paid(ATTEMPT, builders.found(**other), AT), Unknown)
+    assert isinstance(ALIPAY.read_payment(ATTEMPT, builders.found(**other), AT), UnknownOutcome)
 
 
 def test_closing() -> None:
-    closed = Paid(ATTEMPT.out_trade_no, ATTEMPT.out_trade_no, "closed", 8888, "CNY", AT)
-    assert ALIPAY.closed(ATTEMPT, builders.answer(CLOSE, protocol.ok(out_trade_no=ATTEMPT.out_trade_no)), AT) == closed
-    assert ALIPAY.closed(ATTEMPT, builders.answer(CLOSE, protocol.failed("ACQ.TRADE_HAS_CLOSE")), AT) == closed
-    assert isinstance(ALIPAY.closed(ATTEMPT, builders.answer(CLOSE, protocol.ok(out_trade_no="P1")), AT), Unknown)
+    closed = PaymentReport(ATTEMPT.out_trade_no, ATTEMPT.out_trade_no, ReportedPayment.CLOSED, 8888, "CNY", AT)
+    assert (
+        ALIPAY.read_close(ATTEMPT, builders.answer(CLOSE, protocol.ok(out_trade_no=ATTEMPT.out_trade_no)), AT) == closed
+    )
+    assert ALIPAY.read_close(ATTEMPT, builders.answer(CLOSE, protocol.failed("ACQ.TRADE_HAS_CLOSE")), AT) == closed
+    assert isinstance(
+        ALIPAY.read_close(ATTEMPT, builders.answer(CLOSE, protocol.ok(out_trade_no="P1")), AT), UnknownOutcome
+    )
 
 
 @pytest.mark.parametrize(
     "code", ["ACQ.TRADE_STATUS_ERROR", "ACQ.REASON_TRADE_STATUS_INVALID", "ACQ.REASON_ILLEGAL_STATUS"]
 )
 def test_a_trade_that_does_not_wait_any_more_is_queried(code: str) -> None:
-    said = ALIPAY.closed(ATTEMPT, builders.answer(CLOSE, protocol.failed(code)), AT)
-    assert isinstance(said, Paid)
+    said = ALIPAY.read_close(ATTEMPT, builders.answer(CLOSE, protocol.failed(code)), AT)
+    assert isinstance(said, PaymentReport)
     assert (said.status, said.reason) == ("pending", code)
 
 
 def test_a_link_that_nobody_followed_is_not_closed_because_it_is_good_until_it_expires() -> None:
-    never, unheard = protocol.failed("ACQ.TRADE_NOT_EXIST", "交易不存在"), Refused("ACQ.TRADE_NOT_EXIST", "交易不存在")
-    assert ALIPAY.closed(ATTEMPT, builders.answer(CLOSE, never), ATTEMPT.expire_at) == unheard
-    assert ALIPAY.paid(ATTEMPT, builders.answer(QUERY, never), AT) == unheard
+    never, unheard = (
+        protocol.failed("ACQ.TRADE_NOT_EXIST", "交易不存在"),
+        ProviderRefusal("ACQ.TRADE_NOT_EXIST", "交易不存在"),
+    )
+    assert ALIPAY.read_close(ATTEMPT, builders.answer(CLOSE, never), ATTEMPT.expire_at) == unheard
+    assert ALIPAY.read_payment(ATTEMPT, builders.answer(QUERY, never), AT) == unheard
 
 
 def refund_said(**more: Any) -> object:
     given = {"trade_no": ASK.trade_no, "fund_change": "Y", "refund_fee": "8.88", "out_trade_no": ASK.out_trade_no}
     told = {name: value for name, value in (given | more).items() if value is not None}
-    return ALIPAY.refunded(ASK, builders.answer(REFUND, protocol.ok(**told)), ASKED_AT)
+    return ALIPAY.read_refund(ASK, builders.answer(REFUND, protocol.ok(**told)), ASKED_AT)
 
 
 def test_a_refund_is_done_when_money_moved() -> None:
-    done = Refunded(ASK.refund_no, "succeeded", 888, "CNY", ASKED_AT)
+    done = RefundReport(ASK.refund_no, ReportedRefund.SUCCEEDED, 888, "CNY", ASKED_AT)
     assert refund_said() == done
     assert refund_said(refund_fee="20.00") == done, "with what was given back before"
     paid_back_at = refund_said(gmt_refund_pay="2026-11-22 12:00:02")
@@ -310,7 +338,7 @@ UNCLEAR: list[dict[str, Any]] = [
 
 @pytest.mark.parametrize("other", UNCLEAR, ids=str)
 def test_a_refund_is_queried_when_no_money_moved(other: dict[str, Any]) -> None:
-    assert isinstance(refund_said(**other), Unknown)
+    assert isinstance(refund_said(**other), UnknownOutcome)
 
 
 def refund_asked(after: timedelta = timedelta(seconds=11), **more: Any) -> object:
@@ -323,17 +351,21 @@ def refund_asked(after: timedelta = timedelta(seconds=11), **more: Any) -> objec
         "gmt_refund_pay": "2026-11-22 12:00:02",
     }
     told = {name: value for name, value in (given | more).items() if value is not None}
-    return ALIPAY.refund_found(ASK, builders.answer(REFUND_QUERY, protocol.ok(**told)), ASK.requested_at + after)
+    return ALIPAY.read_refund_query(ASK, builders.answer(REFUND_QUERY, protocol.ok(**told)), ASK.requested_at + after)
 
 
 def test_how_a_refund_stands() -> None:
-    assert refund_asked() == Refunded(ASK.refund_no, "succeeded", 888, "CNY", ASK.requested_at + timedelta(seconds=2))
+    assert refund_asked() == RefundReport(
+        ASK.refund_no, ReportedRefund.SUCCEEDED, 888, "CNY", ASK.requested_at + timedelta(seconds=2)
+    )
 
 
 def test_a_refund_that_is_not_there_after_ten_seconds_was_never_made() -> None:
     nothing: dict[str, Any] = {"refund_status": None, "refund_amount": None, "out_request_no": None}
-    assert isinstance(refund_asked(timedelta(seconds=9), **nothing), Unknown)
-    assert refund_asked(timedelta(seconds=10), **nothing) == Refused("REFUND_NOT_EXIST", "there is no such refund")
+    assert isinstance(refund_asked(timedelta(seconds=9), **nothing), UnknownOutcome)
+    assert refund_asked(timedelta(seconds=10), **nothing) == ProviderRefusal(
+        "REFUND_NOT_EXIST", "there is no such refund"
+    )
 
 
 OTHER_REFUNDS: list[dict[str, Any]] = [
@@ -344,7 +376,7 @@ OTHER_REFUNDS: list[dict[str, Any]] = [
 
 @pytest.mark.parametrize("other", OTHER_REFUNDS, ids=str)
 def test_an_answer_about_another_refund_is_unknown(other: dict[str, Any]) -> None:
-    assert isinstance(refund_asked(**other), Unknown)
+    assert isinstance(refund_asked(**other), UnknownOutcome)
 
 
 PUBLISHED = Path(__file__).parent / "published"
@@ -353,9 +385,9 @@ PUBLISHED = Path(__file__).parent / "published"
 def test_the_published_answer_is_believed_and_no_other() -> None:
     key = rsa.public_key((PUBLISHED / "alipay_answer_key.pem").read_text())
     body, member = (PUBLISHED / "alipay_answer.json").read_bytes(), "alipay_offline_material_image_upload_response"
-    assert signing.answered(body, member, [key]).text("image_id") == "akGwYYaFTai3r1uB0ww-1QAAACMAAQQD"
+    assert signing.read_response(body, member, [key]).text("image_id") == "akGwYYaFTai3r1uB0ww-1QAAACMAAQQD"
     with pytest.raises(FieldError, match="not signed by Alipay"):
-        signing.answered(body.replace(b"\\/", b"/"), member, [key])
+        signing.read_response(body.replace(b"\\/", b"/"), member, [key])
 
 
 DOCUMENTED = (
@@ -382,7 +414,7 @@ SDK = import_module("alipay").AliPay(
 @pytest.mark.parametrize("scene", ["page", "wap", "app"])
 def test_we_sign_byte_for_byte_as_the_sdk(scene: str) -> None:
     ready = ALIPAY.start(builders.attempt(scene=scene, subject="茶 100% + 1"), AT)
-    assert isinstance(ready, Ready)
+    assert isinstance(ready, ClientAction)
     query = ready.fields["order_string"] if scene == "app" else str(ready.url).partition("?")[2]
     fields = dict(urllib.parse.parse_qsl(query))
     del fields["sign"]
@@ -397,4 +429,4 @@ def test_the_sdk_believes_what_our_gateways_say_and_so_do_we() -> None:
     told = builders.found()
     read = SDK._verify_and_return_sync_response(told.body.decode(), "alipay_trade_query_response")
     assert read["out_trade_no"] == ATTEMPT.out_trade_no
-    assert isinstance(ALIPAY.paid(ATTEMPT, told, AT), Paid)
+    assert isinstance(ALIPAY.read_payment(ATTEMPT, told, AT), PaymentReport)

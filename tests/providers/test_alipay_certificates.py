@@ -14,7 +14,7 @@ from tests.providers import alipay_builders as builders
 from tests.providers import keys
 from tests.providers.alipay_builders import AT, ATTEMPT
 from workers.providers.alipay import serials
-from workers.providers.port import Paid, Ready, Request, Unknown
+from workers.providers.port import ClientAction, HttpRequest, PaymentReport, UnknownOutcome
 
 PUBLISHED = Path(__file__).parent / "published"
 ROOTS, APP = ((PUBLISHED / f"alipay_test_{name}.pem").read_text() for name in ("roots", "app"))
@@ -43,7 +43,7 @@ def test_of_the_roots_those_are_named_that_are_signed_with_rsa_in_their_order() 
 def test_every_request_and_link_names_our_certificate_and_the_roots_and_is_signed_with_both() -> None:
     alipay, plain = builders.provider(**MODE), builders.provider()
     page, query = alipay.start(ATTEMPT, AT), alipay.query(ATTEMPT, AT)
-    assert isinstance(page, Ready)
+    assert isinstance(page, ClientAction)
     ours = serials.of(x509.load_pem_x509_certificate(OURS.encode()))
     for link, form in ((str(page.url), b""), (query.url, query.body)):
         told = protocol.check(
@@ -51,7 +51,7 @@ def test_every_request_and_link_names_our_certificate_and_the_roots_and_is_signe
         )
         assert (told.fields["app_cert_sn"], told.fields["alipay_root_cert_sn"]) == (ours, serials.of_roots(ROOTS))
     without = plain.start(replace(ATTEMPT, scene="qr"), AT)
-    assert isinstance(without, Request)
+    assert isinstance(without, HttpRequest)
     assert not {"app_cert_sn", "alipay_root_cert_sn"} & set(parse_qs(without.url.partition("?")[2]))
 
 
@@ -59,10 +59,12 @@ def test_an_answer_that_names_alipays_certificate_is_believed_by_the_key_in_it()
     alipay = builders.provider(**MODE, alipay_public_keys=(keys.certificate_pem("alipay", 7),))
     told = builders.found()
     named = replace(told, body=told.body[:-1] + b',"alipay_cert_sn":"a5b59edf65dcda9ca26e071ab6f5a0a7"}')
-    assert isinstance(alipay.paid(ATTEMPT, named, AT), Paid)
+    assert isinstance(alipay.read_payment(ATTEMPT, named, AT), PaymentReport)
     forged = builders.answer(builders.QUERY, protocol.ok(out_trade_no=ATTEMPT.out_trade_no), key="mallory")
-    assert isinstance(alipay.paid(ATTEMPT, forged, AT), Unknown)
-    assert isinstance(alipay.verify(builders.notification(builders.trade() | {"alipay_cert_sn": "a5b59edf"})), Paid)
+    assert isinstance(alipay.read_payment(ATTEMPT, forged, AT), UnknownOutcome)
+    assert isinstance(
+        alipay.verify(builders.notification(builders.trade() | {"alipay_cert_sn": "a5b59edf"})), PaymentReport
+    )
 
 
 def test_while_our_key_is_changed_the_first_certificate_is_named() -> None:

@@ -18,10 +18,19 @@ from tests.providers import keys
 from tests.providers.alipay_builders import AT
 from workers.domain.codes import Code
 from workers.providers.alipay import RETRY_SCHEDULE_SECONDS
-from workers.providers.port import Irrelevant, Notification, Paid, Refunded, Rejected
+from workers.providers.port import (
+    IrrelevantNotification,
+    Notification,
+    PaymentReport,
+    RefundReport,
+    RejectedNotification,
+    ReportedPayment,
+    ReportedRefund,
+    with_certificates,
+)
 
 ALIPAY = builders.provider()
-PAID = Paid(builders.ATTEMPT.out_trade_no, builders.TRADE_NO, "captured", 8888, "CNY", AT)
+PAID = PaymentReport(builders.ATTEMPT.out_trade_no, builders.TRADE_NO, ReportedPayment.CAPTURED, 8888, "CNY", AT)
 FIELDS = builders.trade()
 GENUINE = builders.notification(FIELDS)
 SENT = dict(parse_qsl(GENUINE.body.decode(), keep_blank_values=True))
@@ -29,7 +38,7 @@ SENT = dict(parse_qsl(GENUINE.body.decode(), keep_blank_values=True))
 
 def code(said: object) -> str:
     """The code of a refusal."""
-    assert isinstance(said, Rejected), said
+    assert isinstance(said, RejectedNotification), said
     return said.code
 
 
@@ -65,15 +74,19 @@ def test_a_refund_is_for_the_query_to_tell_because_the_notification_knows_only_t
     later = AT + timedelta(hours=2, milliseconds=320)
     first = protocol.refund_notification(FIELDS, out_request_no="R1", refunded_so_far=888, at=later)
     assert first["trade_status"] == "TRADE_SUCCESS"
-    assert ALIPAY.verify(builders.notification(first)) == Refunded("R1", "processing", 888, "CNY", later)
+    assert ALIPAY.verify(builders.notification(first)) == RefundReport(
+        "R1", ReportedRefund.PROCESSING, 888, "CNY", later
+    )
     last = protocol.refund_notification(FIELDS, out_request_no="R2", refunded_so_far=8888, at=later)
     assert last["trade_status"] == "TRADE_CLOSED"
-    assert ALIPAY.verify(builders.notification(last)) == Refunded("R2", "processing", 8888, "CNY", later)
+    assert ALIPAY.verify(builders.notification(last)) == RefundReport(
+        "R2", ReportedRefund.PROCESSING, 8888, "CNY", later
+    )
 
 
 def test_a_trade_that_closed_because_nobody_paid_is_no_refund() -> None:
     said = ALIPAY.verify(builders.notification(builders.trade(status="TRADE_CLOSED")))
-    assert isinstance(said, Paid)
+    assert isinstance(said, PaymentReport)
     assert said.status == "closed"
 
 
@@ -84,14 +97,14 @@ def test_a_payment_of_which_nothing_was_given_back_is_a_payment(nothing: str) ->
 
 def test_a_refund_without_a_number_of_ours_goes_by_the_payments() -> None:
     told = {**FIELDS, "refund_fee": "1.00", "gmt_refund": "2026-11-22 13:00:00"}
-    assert ALIPAY.verify(builders.notification(told)) == Refunded(
-        builders.ATTEMPT.out_trade_no, "processing", 100, "CNY", AT + timedelta(hours=2)
+    assert ALIPAY.verify(builders.notification(told)) == RefundReport(
+        builders.ATTEMPT.out_trade_no, ReportedRefund.PROCESSING, 100, "CNY", AT + timedelta(hours=2)
     )
 
 
 def test_what_is_not_about_a_trade_does_not_concern_us() -> None:
     told = {"notify_type": "servicemarket_order_notify", "app_id": builders.APP_ID, "seller_id": builders.SELLER_ID}
-    assert ALIPAY.verify(builders.notification(told)) == Irrelevant("servicemarket_order_notify")
+    assert ALIPAY.verify(builders.notification(told)) == IrrelevantNotification("servicemarket_order_notify")
 
 
 def posted(fields: Mapping[str, str]) -> Notification:
@@ -106,7 +119,7 @@ def test_no_field_can_say_something_else(name: str) -> None:
         SENT[name] + " ",
         SENT[name].swapcase() + "\n",
     ):
-        assert isinstance(ALIPAY.verify(posted({**SENT, name: other})), Rejected), (name, other)
+        assert isinstance(ALIPAY.verify(posted({**SENT, name: other})), RejectedNotification), (name, other)
 
 
 @pytest.mark.parametrize("name", SENT)
@@ -119,7 +132,7 @@ def test_no_field_can_be_left_out(name: str) -> None:
 
 @pytest.mark.parametrize("more", [{"x": "1"}, {"x": ""}, {"": "x"}, {"sign_type ": "RSA2"}])
 def test_no_field_can_be_added(more: dict[str, str]) -> None:
-    assert isinstance(ALIPAY.verify(posted({**SENT, **more})), Rejected)
+    assert isinstance(ALIPAY.verify(posted({**SENT, **more})), RejectedNotification)
 
 
 @given(st.integers(0, len(GENUINE.body) - 1), st.integers(1, 255))
@@ -127,7 +140,7 @@ def test_another_byte_is_refused_or_only_another_spelling_of_the_same(index: int
     body = bytearray(GENUINE.body)
     body[index] ^= change
     said = ALIPAY.verify(replace(GENUINE, body=bytes(body)))
-    assert isinstance(said, Rejected) or (said == PAID and chr(body[index]) in "abcdefABCDEF+ ")
+    assert isinstance(said, RejectedNotification) or (said == PAID and chr(body[index]) in "abcdefABCDEF+ ")
 
 
 def test_the_order_and_the_spelling_of_the_fields_do_not_matter() -> None:
@@ -138,7 +151,7 @@ def test_the_order_and_the_spelling_of_the_fields_do_not_matter() -> None:
 def test_a_field_stands_once() -> None:
     for pair in (b"total_amount=88.88", b"total_amount=0.01", b"sign=x", b"x%3D=1&x%3D=2"):
         said = ALIPAY.verify(replace(GENUINE, body=GENUINE.body + b"&" + pair))
-        assert said == Rejected(Code.PAY_CALLBACK_INVALID, "a field of the form stands twice")
+        assert said == RejectedNotification(Code.PAY_CALLBACK_INVALID, "a field of the form stands twice")
 
 
 def test_another_key_is_not_alipays() -> None:
@@ -148,7 +161,7 @@ def test_another_key_is_not_alipays() -> None:
 def test_either_of_two_keys_of_alipays_is_believed() -> None:
     both = builders.provider(alipay_public_keys=(keys.public_pem("alipay, next"), keys.public_pem("alipay")))
     assert both.verify(GENUINE) == both.verify(builders.notification(FIELDS, key="alipay, next")) == PAID
-    assert both.with_certificates({"x": keys.public_pem("mallory")}) is both
+    assert with_certificates(both, {"x": keys.public_pem("mallory")}) is both
 
 
 @pytest.mark.parametrize("weaker", ["RSA", "rsa2", "MD5", ""])
@@ -166,9 +179,9 @@ def test_the_notification_of_another_merchant_is_not_ours(name: str, other: str)
 
 def test_a_compressed_or_huge_body_is_not_looked_at() -> None:
     told = replace(GENUINE, headers={"content-encoding": "gzip"}, body=gzip.compress(GENUINE.body))
-    assert ALIPAY.verify(told) == Rejected(Code.PAY_CALLBACK_INVALID, "the body is encoded")
+    assert ALIPAY.verify(told) == RejectedNotification(Code.PAY_CALLBACK_INVALID, "the body is encoded")
     huge = builders.notification({**FIELDS, "body": "x" * 65_536})
-    assert ALIPAY.verify(huge) == Rejected(Code.PAY_CALLBACK_INVALID, "the body is larger than 65536 bytes")
+    assert ALIPAY.verify(huge) == RejectedNotification(Code.PAY_CALLBACK_INVALID, "the body is larger than 65536 bytes")
 
 
 FORMS = [
@@ -187,12 +200,12 @@ FORMS = [
 
 @pytest.mark.parametrize("body", FORMS, ids=lambda body: f"{len(body)} bytes, {body[:4]!r}")
 def test_what_is_no_form_is_refused(body: bytes) -> None:
-    assert isinstance(ALIPAY.verify(Notification({}, body, AT)), Rejected)
+    assert isinstance(ALIPAY.verify(Notification({}, body, AT)), RejectedNotification)
 
 
 @given(st.dictionaries(st.sampled_from(["content-encoding", "content-type"]), st.text()), st.binary())
 def test_whatever_comes_is_answered(headers: dict[str, str], body: bytes) -> None:
-    assert isinstance(ALIPAY.verify(Notification(headers, body, AT)), Rejected)
+    assert isinstance(ALIPAY.verify(Notification(headers, body, AT)), RejectedNotification)
 
 
 MARK = "SECRET-MARK"
@@ -235,10 +248,10 @@ def test_the_published_notification_is_believed_and_no_other() -> None:
     key = (PUBLISHED / "alipay_notification_key.pem").read_text()
     alipay = builders.provider(app_id="2019073166072302", seller_id="2088531891668739", alipay_public_keys=(key,))
     genuine = Notification({}, (PUBLISHED / "alipay_notification.txt").read_bytes(), datetime(2026, 11, 22, tzinfo=UTC))
-    assert alipay.verify(genuine) == Paid(
+    assert alipay.verify(genuine) == PaymentReport(
         "20190815153750722-564-55",
         "2019081522001468450509133591",
-        "captured",
+        ReportedPayment.CAPTURED,
         10,
         "CNY",
         datetime(2019, 8, 15, 7, 37, 58, tzinfo=UTC),

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from scripts.gateways.alipay_protocol import AlipayBillLine, bill
 from tests.providers import alipay_builders as builders
-from workers.providers.port import Row, StatementError
+from workers.providers.port import StatementError, StatementRow
 
 ALIPAY = builders.provider()
 DAY = date(2026, 11, 22)
@@ -21,9 +21,9 @@ LINES = [
 WHOLE = bill(DAY, builders.SELLER_ID, LINES)
 TEXT = WHOLE.decode("gbk")
 ROWS = [
-    Row("capture", "P1", "20261", 8888, "CNY", 6),
-    Row("capture", "P2", "20262", 1, "CNY", 7),
-    Row("refund", "R1", "20261", 888, "CNY", 8),
+    StatementRow("capture", "P1", "20261", 8888, "CNY", 6),
+    StatementRow("capture", "P2", "20262", 1, "CNY", 7),
+    StatementRow("refund", "R1", "20261", 888, "CNY", 8),
 ]
 
 

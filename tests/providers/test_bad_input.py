@@ -17,7 +17,7 @@ import pytest
 
 from scripts.gateways import unionpay_protocol
 from tests.providers import alipay_builders, keys, paypal_builders, unionpay_builders, wechat_builders
-from workers.providers.port import CertificateUnknown, Notification, Paid, Provider, Rejected
+from workers.providers.port import Notification, PaymentReport, Provider, RejectedNotification, UnknownCertificate
 
 MARK = "SECRET-MARK"
 UNSIGNED, INVALID, STRANGER = "PAY_SIGNATURE_INVALID", "PAY_CALLBACK_INVALID", "PAY_MERCHANT_MISMATCH"
@@ -94,7 +94,7 @@ def refused(told: Told, notifications: Iterable[Notification], *codes: str) -> N
     """Each of them, with one of these codes, and nothing of what was sent in what is said about it."""
     for notification in notifications:
         said = told.provider.verify(notification)
-        assert isinstance(said, Rejected), said
+        assert isinstance(said, RejectedNotification), said
         assert said.code in codes, said
         assert MARK not in said.message
 
@@ -102,7 +102,7 @@ def refused(told: Told, notifications: Iterable[Notification], *codes: str) -> N
 @each
 def test_a_genuine_notification_is_accepted(told: Told) -> None:
     said = told.provider.verify(told.genuine)
-    assert isinstance(said, Paid)
+    assert isinstance(said, PaymentReport)
     assert (said.status, said.amount) == ("captured", 8888)
     assert told.provider.verify(told.text(lambda text: text)) == said
 
@@ -131,9 +131,9 @@ def test_another_apps_webhook_of_the_same_merchant() -> None:
 
 def test_an_unknown_serial_may_be_sound_where_its_certificate_can_be_had() -> None:
     fetched = wechat_builders.notification(wechat_builders.transaction(), platform=wechat_builders.OTHER_PLATFORM)
-    assert TOLD["wechat"].provider.verify(fetched) == CertificateUnknown(wechat_builders.OTHER_SERIAL)
+    assert TOLD["wechat"].provider.verify(fetched) == UnknownCertificate(wechat_builders.OTHER_SERIAL)
     fetched = paypal_builders.told("PAYMENT.CAPTURE.COMPLETED", paypal_builders.capture(), url=paypal_builders.NEXT_URL)
-    assert TOLD["paypal"].provider.verify(fetched) == CertificateUnknown(paypal_builders.NEXT_URL)
+    assert TOLD["paypal"].provider.verify(fetched) == UnknownCertificate(paypal_builders.NEXT_URL)
     brought = unionpay_builders.told(unionpay_builders.payment(), unionpay_builders.signer(issued_by="forged"))
     refused(TOLD["unionpay"], [brought], UNSIGNED)
 
@@ -145,7 +145,7 @@ def test_a_notification_that_is_played_again_is_the_same_fact_so_it_changes_noth
     """
     first, again = (told.provider.verify(told.genuine) for _ in range(2))
     assert first == again
-    assert isinstance(first, Paid)
+    assert isinstance(first, PaymentReport)
     assert first.trade_no
     later = replace(told.genuine, received_at=told.genuine.received_at + timedelta(days=5))
     if told.provider.name in ("wechat", "paypal"):
@@ -173,7 +173,7 @@ def test_nothing_is_fetched_to_verify(told: Told, monkeypatch: pytest.MonkeyPatc
     for notification in (told.genuine, told.forged, *elsewhere):
         told.provider.verify(notification)
     fresh = type(told.provider)(told.provider._settings)  # type: ignore[attr-defined, call-arg]
-    assert isinstance(fresh.verify(told.genuine), Paid)
+    assert isinstance(fresh.verify(told.genuine), PaymentReport)
 
 
 BOMBS = {

@@ -15,15 +15,17 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer, unused_port
 
 from tests.providers import paypal_builders
-from workers.providers.calls import ANSWER_BYTES_MAX, IN_FLIGHT_MAX, TRIES, Caller, ProviderAwayError
-from workers.providers.port import Request, Response, Unknown
+from workers.providers.calls import IN_FLIGHT_MAX, RESPONSE_BYTES_MAX, TRIES, Caller, ProviderAwayError
+from workers.providers.port import HttpRequest, HttpResponse, UnknownOutcome
 
 Answer = Callable[[web.Request], Awaitable[web.StreamResponse]]
 NOBODY = f"http://127.0.0.1:{unused_port()}"
 
 
 @asynccontextmanager
-async def provider(answer: Answer, timeout_seconds: float = 5.0) -> AsyncIterator[tuple[Caller, Request, list[str]]]:
+async def provider(
+    answer: Answer, timeout_seconds: float = 5.0
+) -> AsyncIterator[tuple[Caller, HttpRequest, list[str]]]:
     """A caller, a request to a provider that answers so, and what the provider was asked."""
     asked: list[str] = []
 
@@ -36,12 +38,12 @@ async def provider(answer: Answer, timeout_seconds: float = 5.0) -> AsyncIterato
     async with TestServer(app) as server:
         caller = Caller(paypal_builders.provider(api_url=str(server.make_url("/"))), timeout_seconds)
         try:
-            yield caller, Request("POST", str(server.make_url("/refund")), {"x-id": "1"}, b"once"), asked
+            yield caller, HttpRequest("POST", str(server.make_url("/refund")), {"x-id": "1"}, b"once"), asked
         finally:
             await caller.close()
 
 
-async def send(caller: Caller, request: Request) -> object:
+async def send(caller: Caller, request: HttpRequest) -> object:
     return await caller.send(lambda at: request)
 
 
@@ -55,7 +57,7 @@ async def test_an_answer_comes_as_it_was_sent() -> None:
 
     async with provider(answer) as (caller, request, asked):
         told = await send(caller, request)
-    assert isinstance(told, Response)
+    assert isinstance(told, HttpResponse)
     assert (told.status, told.body, told.headers["x-sign"]) == (418, packed, "a B")
     assert asked == ["POST /refund once"]
 
@@ -66,7 +68,7 @@ async def test_redirects_are_never_followed() -> None:
 
     async with provider(answer) as (caller, request, asked):
         told = await send(caller, request)
-    assert isinstance(told, Response)
+    assert isinstance(told, HttpResponse)
     assert told.status == 307
     assert asked == ["POST /refund once"]
 
@@ -77,7 +79,7 @@ async def test_a_call_that_times_out_may_have_succeeded_and_is_not_repeated() ->
         return web.Response()
 
     async with provider(answer, timeout_seconds=0.2) as (caller, request, asked):
-        assert await send(caller, request) == Unknown("TimeoutError")
+        assert await send(caller, request) == UnknownOutcome("TimeoutError")
     assert asked == ["POST /refund once"]
 
 
@@ -88,7 +90,7 @@ async def test_a_call_whose_answer_is_lost_may_have_succeeded_and_is_not_repeate
         return web.Response()
 
     async with provider(answer) as (caller, request, asked):
-        assert isinstance(await send(caller, request), Unknown)
+        assert isinstance(await send(caller, request), UnknownOutcome)
     assert asked == ["POST /refund once"]
 
 
@@ -102,10 +104,12 @@ async def test_half_an_answer_is_none() -> None:
         return response
 
     async with provider(answer) as (caller, request, _):
-        assert isinstance(await send(caller, request), Unknown)
+        assert isinstance(await send(caller, request), UnknownOutcome)
 
 
-@pytest.mark.parametrize(("size", "kind"), [(ANSWER_BYTES_MAX, Response), (ANSWER_BYTES_MAX + 1, Unknown)])
+@pytest.mark.parametrize(
+    ("size", "kind"), [(RESPONSE_BYTES_MAX, HttpResponse), (RESPONSE_BYTES_MAX + 1, UnknownOutcome)]
+)
 async def test_an_answer_is_read_up_to_a_mebibyte(size: int, kind: type[Any]) -> None:
     async def answer(request: web.Request) -> web.Response:
         return web.Response(body=bytes(size))
@@ -117,9 +121,9 @@ async def test_an_answer_is_read_up_to_a_mebibyte(size: int, kind: type[Any]) ->
 async def test_an_unreachable_provider_is_called_again_with_a_new_signature_each_time() -> None:
     caller, times = Caller(paypal_builders.provider(), 5.0), list[datetime]()
 
-    def build(at: datetime) -> Request:
+    def build(at: datetime) -> HttpRequest:
         times.append(at)
-        return Request("POST", NOBODY, {}, b"x")
+        return HttpRequest("POST", NOBODY, {}, b"x")
 
     with pytest.raises(ProviderAwayError, match="paypal is not reached"):
         await caller.send(build)
@@ -129,7 +133,7 @@ async def test_an_unreachable_provider_is_called_again_with_a_new_signature_each
 
 async def test_without_a_request_no_call_is_made() -> None:
     caller = Caller(paypal_builders.provider(), 5.0)
-    assert await caller.ask(lambda at: None, lambda response, at: response) is None
+    assert await caller.call(lambda at: None, lambda response, at: response) is None
 
 
 async def test_an_answer_is_read_by_its_own_caller() -> None:
@@ -137,7 +141,7 @@ async def test_an_answer_is_read_by_its_own_caller() -> None:
         return web.Response(body=b"yes")
 
     async with provider(answer) as (caller, request, _):
-        assert await caller.ask(lambda at: request, lambda response, at: (response.body, at.tzinfo is not None)) == (
+        assert await caller.call(lambda at: request, lambda response, at: (response.body, at.tzinfo is not None)) == (
             b"yes",
             True,
         )
@@ -173,9 +177,9 @@ class Tokens:
         return web.Response(status=200 if request.headers["authorization"] == f"Bearer token-{self.given}" else 401)
 
 
-async def asked_with_a_token(caller: Caller, request: Request) -> object:
-    told = await send(caller, Request(request.method, request.url, request.headers, request.body, bearer=True))
-    return told.status if isinstance(told, Response) else told
+async def asked_with_a_token(caller: Caller, request: HttpRequest) -> object:
+    told = await send(caller, HttpRequest(request.method, request.url, request.headers, request.body, bearer=True))
+    return told.status if isinstance(told, HttpResponse) else told
 
 
 async def test_a_token_is_used_until_a_minute_before_it_ends() -> None:
@@ -205,7 +209,7 @@ async def test_a_token_that_was_revoked_is_not_used_again() -> None:
 async def test_without_a_token_no_call_is_made_and_the_result_is_unknown(status: int) -> None:
     """A refusal here would be read as one of the refund or the payment, while perhaps our secret is being changed."""
     async with provider(Tokens(status=status).answer) as (caller, request, asked):
-        assert await asked_with_a_token(caller, request) == Unknown(f"no token: HTTP {status}")
+        assert await asked_with_a_token(caller, request) == UnknownOutcome(f"no token: HTTP {status}")
         assert asked == ["POST /v1/oauth2/token grant_type=client_credentials"]
 
 
@@ -219,7 +223,7 @@ async def test_a_provider_that_does_not_even_accept_is_away_and_not_unknown() ->
             one.setblocking(False)
             one.connect_ex(address)
         caller = Caller(paypal_builders.provider(), 2.0)
-        request = Request("GET", f"http://127.0.0.1:{address[1]}/", {})
+        request = HttpRequest("GET", f"http://127.0.0.1:{address[1]}/", {})
         try:
             with pytest.raises(ProviderAwayError):
                 await caller.send(lambda at: request)

@@ -11,7 +11,7 @@ from pydantic import BaseModel, SecretStr
 from scripts.gateways.authorities import pem
 from tests.providers import alipay_builders, keys, paypal_builders, unionpay_builders, wechat_builders
 from workers.providers.configuration import ProviderConfigError, make
-from workers.providers.port import Notification, Paid
+from workers.providers.port import Notification, PaymentReport
 
 GENUINE: Mapping[str, Notification] = {
     "alipay": alipay_builders.notification(alipay_builders.trade()),
@@ -52,7 +52,7 @@ def written(configured: Mapping[str, Any]) -> str:
 def test_a_provider_is_made_from_json(name: str) -> None:
     provider = make(name, written(CONFIGURED[name]))
     assert provider.name == name
-    assert isinstance(provider.verify(GENUINE[name]), Paid)
+    assert isinstance(provider.verify(GENUINE[name]), PaymentReport)
 
 
 @each
@@ -72,7 +72,7 @@ def test_its_keys_may_be_in_files_beside_its_own(name: str, tmp_path: Path) -> N
     config = tmp_path / "provider.json"
     config.write_text(written(filed(CONFIGURED[name])))
     assert "BEGIN" not in config.read_text()
-    assert isinstance(make(name, f"file:{config}").verify(GENUINE[name]), Paid)
+    assert isinstance(make(name, f"file:{config}").verify(GENUINE[name]), PaymentReport)
 
 
 MARK = "SECRET-MARK"

@@ -26,16 +26,34 @@ from tests.providers.paypal_builders import (
 )
 from workers.domain.money import render
 from workers.providers.paypal import PayPal
-from workers.providers.port import Approved, Paid, Provider, Ready, Refunded, Refused, Request, Response, Unknown
+from workers.providers.port import (
+    ApprovalReport,
+    CapturingProvider,
+    CertificateSource,
+    ClientAction,
+    ClosingProvider,
+    HttpRequest,
+    HttpResponse,
+    PaymentReport,
+    Provider,
+    ProviderRefusal,
+    RefundReport,
+    ReportedPayment,
+    ReportedRefund,
+    TokenSource,
+    UnknownOutcome,
+)
 
 PROVIDER = builders.provider()
 API = "https://api-m.paypal.com"
-CAPTURED = Paid(ATTEMPT.out_trade_no, CAPTURE, "captured", 8888, "EUR", AT + timedelta(seconds=40))
+CAPTURED = PaymentReport(
+    ATTEMPT.out_trade_no, CAPTURE, ReportedPayment.CAPTURED, 8888, "EUR", AT + timedelta(seconds=40)
+)
 
 
 def asked(request: object, method: str = "POST") -> Any:
     """What PayPal reads in a call, which needs a token."""
-    assert isinstance(request, Request)
+    assert isinstance(request, HttpRequest)
     assert (request.method, request.bearer) == (method, True)
     assert "authorization" not in request.headers
     return json.loads(request.body) if request.body else None
@@ -44,7 +62,7 @@ def asked(request: object, method: str = "POST") -> Any:
 def test_a_payment_begins_with_an_order() -> None:
     request = PROVIDER.start(ATTEMPT, AT)
     body = asked(request)
-    assert isinstance(request, Request)
+    assert isinstance(request, HttpRequest)
     assert request.url == f"{API}/v2/checkout/orders"
     assert request.headers["paypal-request-id"] == ATTEMPT.out_trade_no
     assert request.headers["prefer"] == "return=representation"
@@ -71,7 +89,7 @@ def test_amounts_are_written_as_paypal_writes_them(amount: int, currency: str) -
 @pytest.mark.parametrize("more", [{"scene": "app"}, {"currency": "CNY"}, {"currency": "HUF"}, {"amount": 0}])
 def test_what_paypal_would_not_take_is_refused_at_once(more: dict[str, Any]) -> None:
     refused = PROVIDER.start(replace(ATTEMPT, **more), AT)
-    assert isinstance(refused, Refused)
+    assert isinstance(refused, ProviderRefusal)
     assert refused.code == "PAY_PARAM_INVALID"
 
 
@@ -84,8 +102,8 @@ def test_a_long_subject_is_cut() -> None:
 def test_the_buyer_is_sent_to_paypal(rel: str) -> None:
     made = order("PAYER_ACTION_REQUIRED")
     made["links"][1]["rel"] = rel
-    ready = PROVIDER.started(ATTEMPT, answer(made, 201), AT)
-    assert ready == Ready("redirect", f"{SITE}/checkoutnow?token={ORDER}", reference=ORDER)
+    ready = PROVIDER.read_start(ATTEMPT, answer(made, 201), AT)
+    assert ready == ClientAction("redirect", f"{SITE}/checkoutnow?token={ORDER}", reference=ORDER)
 
 
 @pytest.mark.parametrize(
@@ -103,14 +121,14 @@ def test_the_buyer_is_sent_to_paypal(rel: str) -> None:
 def test_the_buyer_is_sent_nowhere_else(href: str | None) -> None:
     made = order("PAYER_ACTION_REQUIRED")
     made["links"][1]["href"] = href
-    assert isinstance(PROVIDER.started(ATTEMPT, answer(made, 201), AT), Unknown)
+    assert isinstance(PROVIDER.read_start(ATTEMPT, answer(made, 201), AT), UnknownOutcome)
 
 
 def test_an_order_that_is_requested_again_is_the_same_request() -> None:
     lost = replace(ATTEMPT, reference=None)
     assert PROVIDER.query(lost, AT + timedelta(minutes=1)) == PROVIDER.start(lost, AT)
-    pending = PROVIDER.paid(lost, answer(order("PAYER_ACTION_REQUIRED"), 200), AT)
-    assert pending == Paid(ATTEMPT.out_trade_no, "", "pending", 8888, "EUR", AT)
+    pending = PROVIDER.read_payment(lost, answer(order("PAYER_ACTION_REQUIRED"), 200), AT)
+    assert pending == PaymentReport(ATTEMPT.out_trade_no, "", ReportedPayment.PENDING, 8888, "EUR", AT)
 
 
 def test_a_known_order_is_looked_up() -> None:
@@ -129,7 +147,7 @@ def test_an_approved_order_is_captured() -> None:
     asked(request)
     assert request.url == f"{API}/v2/checkout/orders/{ORDER}/capture"
     assert request.headers["paypal-request-id"] == f"{ATTEMPT.out_trade_no}-capture"
-    assert PROVIDER.paid(ATTEMPT, answer(order("COMPLETED", captures=[capture()]), 201), AT) == CAPTURED
+    assert PROVIDER.read_payment(ATTEMPT, answer(order("COMPLETED", captures=[capture()]), 201), AT) == CAPTURED
 
 
 def test_an_attempt_without_an_order_cannot_be_captured() -> None:
@@ -139,7 +157,7 @@ def test_an_attempt_without_an_order_cannot_be_captured() -> None:
 
 def test_a_capture_in_an_order_goes_by_the_orders_number() -> None:
     bare = {name: value for name, value in capture().items() if name not in ("custom_id", "invoice_id")}
-    assert PROVIDER.paid(ATTEMPT, answer(order("COMPLETED", captures=[bare]), 201), AT) == CAPTURED
+    assert PROVIDER.read_payment(ATTEMPT, answer(order("COMPLETED", captures=[bare]), 201), AT) == CAPTURED
 
 
 @pytest.mark.parametrize(
@@ -154,8 +172,8 @@ def test_a_capture_in_an_order_goes_by_the_orders_number() -> None:
 )
 def test_of_several_captures_the_one_that_went_best_counts(statuses: list[str], best: str) -> None:
     captures = [capture(status=status) for status in statuses]
-    paid = PROVIDER.paid(ATTEMPT, answer(order("COMPLETED", captures=captures)), AT)
-    assert isinstance(paid, Paid)
+    paid = PROVIDER.read_payment(ATTEMPT, answer(order("COMPLETED", captures=captures)), AT)
+    assert isinstance(paid, PaymentReport)
     assert paid.status == best
 
 
@@ -169,14 +187,16 @@ STANDS: list[tuple[str, datetime, str]] = [
 
 @pytest.mark.parametrize(("status", "at", "expected"), STANDS)
 def test_an_order_is_open_as_long_as_we_would_capture_it(status: str, at: datetime, expected: str) -> None:
-    paid = PROVIDER.paid(ATTEMPT, answer(order(status)), at)
-    assert isinstance(paid, Paid)
+    paid = PROVIDER.read_payment(ATTEMPT, answer(order(status)), at)
+    assert isinstance(paid, PaymentReport)
     assert (paid.status, paid.trade_no, paid.amount) == (expected, "", 8888)
 
 
 def test_an_approved_order_waits_for_us_however_late_it_is() -> None:
     late = ATTEMPT.expire_at + timedelta(days=1)
-    assert PROVIDER.paid(ATTEMPT, answer(order("APPROVED")), late) == Approved(ATTEMPT.out_trade_no, ORDER)
+    assert PROVIDER.read_payment(ATTEMPT, answer(order("APPROVED")), late) == ApprovalReport(
+        ATTEMPT.out_trade_no, ORDER
+    )
 
 
 def changed(made: dict[str, Any], **unit: Any) -> dict[str, Any]:
@@ -208,22 +228,22 @@ ABOUT_SOMETHING_ELSE: dict[str, object] = {
 
 @pytest.mark.parametrize("what", ABOUT_SOMETHING_ELSE)
 def test_an_answer_about_something_else_proves_nothing(what: str) -> None:
-    assert isinstance(PROVIDER.paid(ATTEMPT, answer(ABOUT_SOMETHING_ELSE[what]), AT), Unknown)
+    assert isinstance(PROVIDER.read_payment(ATTEMPT, answer(ABOUT_SOMETHING_ELSE[what]), AT), UnknownOutcome)
 
 
 def test_the_captured_amount_is_paypals_and_not_the_requested_one() -> None:
     odd = capture(amount={"value": "0.01", "currency_code": "USD"})
-    paid = PROVIDER.paid(ATTEMPT, answer(order("COMPLETED", captures=[odd])), AT)
-    assert isinstance(paid, Paid)
+    paid = PROVIDER.read_payment(ATTEMPT, answer(order("COMPLETED", captures=[odd])), AT)
+    assert isinstance(paid, PaymentReport)
     assert (paid.amount, paid.currency) == (1, "USD")
 
 
-Read = Callable[[PayPal, Response], object]
+Read = Callable[[PayPal, HttpResponse], object]
 READS: dict[str, Read] = {
-    "started": lambda provider, response: provider.started(ATTEMPT, response, AT),
-    "paid": lambda provider, response: provider.paid(ATTEMPT, response, AT),
-    "refunded": lambda provider, response: provider.refunded(ASK, response, AT),
-    "refund_found": lambda provider, response: provider.refund_found(replace(ASK, reference=None), response, AT),
+    "started": lambda provider, response: provider.read_start(ATTEMPT, response, AT),
+    "paid": lambda provider, response: provider.read_payment(ATTEMPT, response, AT),
+    "refunded": lambda provider, response: provider.read_refund(ASK, response, AT),
+    "refund_found": lambda provider, response: provider.read_refund_query(replace(ASK, reference=None), response, AT),
 }
 NO: list[tuple[int, str, str]] = [
     (422, "UNPROCESSABLE_ENTITY", "INSTRUMENT_DECLINED"), (422, "UNPROCESSABLE_ENTITY", "REFUND_AMOUNT_EXCEEDED"),
@@ -243,51 +263,58 @@ PERHAPS: list[tuple[int, str, str]] = [
 @pytest.mark.parametrize(("status", "name", "issue"), NO)
 def test_a_refusal_has_its_reason(read: str, status: int, name: str, issue: str) -> None:
     refused = READS[read](PROVIDER, answer(theirs.error(name, issue, "x" * 300), status))
-    assert refused == Refused(issue, "x" * 200)
+    assert refused == ProviderRefusal(issue, "x" * 200)
 
 
 @pytest.mark.parametrize(("status", "name", "issue"), NOT_ALLOWED)
 def test_a_forbidden_request_proves_nothing_about_earlier_ones(status: int, name: str, issue: str) -> None:
     said = {read: READS[read](PROVIDER, answer(theirs.error(name, issue), status)) for read in READS}
-    refused = Refused(issue, "No.")
-    assert said == {"started": refused, "refunded": refused, "paid": Unknown(issue), "refund_found": Unknown(issue)}
+    refused = ProviderRefusal(issue, "No.")
+    assert said == {
+        "started": refused,
+        "refunded": refused,
+        "paid": UnknownOutcome(issue),
+        "refund_found": UnknownOutcome(issue),
+    }
 
 
 def test_a_declined_capture_is_a_failed_payment() -> None:
-    said = PROVIDER.paid(ATTEMPT, answer(theirs.error("UNPROCESSABLE_ENTITY", "TRANSACTION_REFUSED"), 422), AT)
-    assert said == Paid(ATTEMPT.out_trade_no, ORDER, "failed", 8888, "EUR", AT, "TRANSACTION_REFUSED")
+    said = PROVIDER.read_payment(ATTEMPT, answer(theirs.error("UNPROCESSABLE_ENTITY", "TRANSACTION_REFUSED"), 422), AT)
+    assert said == PaymentReport(
+        ATTEMPT.out_trade_no, ORDER, ReportedPayment.FAILED, 8888, "EUR", AT, "TRANSACTION_REFUSED"
+    )
 
 
 @pytest.mark.parametrize("issue", ["INSTRUMENT_DECLINED", "PAYER_ACTION_REQUIRED"])
 def test_a_buyer_whom_paypal_asks_for_another_card_still_pays_the_attempt(issue: str) -> None:
-    said = PROVIDER.paid(ATTEMPT, answer(theirs.error("UNPROCESSABLE_ENTITY", issue), 422), AT)
-    assert said == Paid(ATTEMPT.out_trade_no, "", "pending", 8888, "EUR", AT, issue)
+    said = PROVIDER.read_payment(ATTEMPT, answer(theirs.error("UNPROCESSABLE_ENTITY", issue), 422), AT)
+    assert said == PaymentReport(ATTEMPT.out_trade_no, "", ReportedPayment.PENDING, 8888, "EUR", AT, issue)
 
 
 def test_an_order_that_does_not_exist_is_refused_as_not_found() -> None:
     for error in (theirs.error("RESOURCE_NOT_FOUND", "INVALID_RESOURCE_ID"), theirs.error("RESOURCE_NOT_FOUND")):
-        assert isinstance(PROVIDER.paid(ATTEMPT, answer(error, 404), AT), Refused)
+        assert isinstance(PROVIDER.read_payment(ATTEMPT, answer(error, 404), AT), ProviderRefusal)
 
 
 @pytest.mark.parametrize("read", READS)
 @pytest.mark.parametrize(("status", "name", "issue"), PERHAPS)
 def test_a_request_that_may_have_succeeded_is_queried_again(read: str, status: int, name: str, issue: str) -> None:
-    assert isinstance(READS[read](PROVIDER, answer(theirs.error(name, issue), status)), Unknown)
+    assert isinstance(READS[read](PROVIDER, answer(theirs.error(name, issue), status)), UnknownOutcome)
 
 
 def test_a_no_without_details_goes_by_its_name() -> None:
-    refused = PROVIDER.refunded(ASK, answer(theirs.error("NOT_AUTHORIZED"), 403), AT)
-    assert refused == Refused("NOT_AUTHORIZED", "It failed.")
+    refused = PROVIDER.read_refund(ASK, answer(theirs.error("NOT_AUTHORIZED"), 403), AT)
+    assert refused == ProviderRefusal("NOT_AUTHORIZED", "It failed.")
     for odd in (b"no", b"[]", b"{}", b'{"name": 1}', b'{"name": "A", "details": [1]}', b'{"name": "A", "details": 1}'):
-        assert isinstance(PROVIDER.refunded(ASK, answer(odd, 422), AT), Unknown)
+        assert isinstance(PROVIDER.read_refund(ASK, answer(odd, 422), AT), UnknownOutcome)
 
 
 @pytest.mark.parametrize("read", READS)
 def test_an_answer_that_is_compressed_or_too_large_is_not_read(read: str) -> None:
     sound = order("PAYER_ACTION_REQUIRED") if read in ("started", "paid") else refund()
-    assert not isinstance(READS[read](PROVIDER, answer(sound, 201)), Unknown)
-    assert isinstance(READS[read](PROVIDER, answer(sound, 201, content_encoding="gzip")), Unknown)
-    assert isinstance(READS[read](PROVIDER, answer(json.dumps(sound).encode() + b" " * 65_536, 201)), Unknown)
+    assert not isinstance(READS[read](PROVIDER, answer(sound, 201)), UnknownOutcome)
+    assert isinstance(READS[read](PROVIDER, answer(sound, 201, content_encoding="gzip")), UnknownOutcome)
+    assert isinstance(READS[read](PROVIDER, answer(json.dumps(sound).encode() + b" " * 65_536, 201)), UnknownOutcome)
 
 
 def test_a_refund_carries_its_number_so_that_asking_again_is_the_same() -> None:
@@ -299,7 +326,7 @@ def test_a_refund_carries_its_number_so_that_asking_again_is_the_same() -> None:
     assert body["amount"] == {"currency_code": "EUR", "value": "0.88"}
 
 
-RETURNED = Refunded(ASK.refund_no, "succeeded", 88, "EUR", AT + timedelta(hours=1))
+RETURNED = RefundReport(ASK.refund_no, ReportedRefund.SUCCEEDED, 88, "EUR", AT + timedelta(hours=1))
 
 
 @pytest.mark.parametrize(
@@ -307,14 +334,18 @@ RETURNED = Refunded(ASK.refund_no, "succeeded", 88, "EUR", AT + timedelta(hours=
     [("COMPLETED", "succeeded"), ("PENDING", "processing"), ("FAILED", "failed"), ("CANCELLED", "failed")],
 )
 def test_a_refund_is_often_done_at_once(status: str, expected: str) -> None:
-    said = PROVIDER.refunded(ASK, answer(refund(status=status), 201), AT)
+    said = PROVIDER.read_refund(ASK, answer(refund(status=status), 201), AT)
     assert said == replace(RETURNED, status=expected)  # type: ignore[arg-type]
 
 
 def test_a_refund_answer_without_our_number_is_the_requested_refund() -> None:
-    assert PROVIDER.refunded(ASK, answer(refund(invoice_id=None), 201), AT) == RETURNED
-    assert isinstance(PROVIDER.refunded(ASK, answer(refund(invoice_id="R1732584601234567"), 201), AT), Unknown)
-    assert isinstance(PROVIDER.refunded(ASK, answer({"id": "1", "status": "COMPLETED", "links": []}, 201), AT), Unknown)
+    assert PROVIDER.read_refund(ASK, answer(refund(invoice_id=None), 201), AT) == RETURNED
+    assert isinstance(
+        PROVIDER.read_refund(ASK, answer(refund(invoice_id="R1732584601234567"), 201), AT), UnknownOutcome
+    )
+    assert isinstance(
+        PROVIDER.read_refund(ASK, answer({"id": "1", "status": "COMPLETED", "links": []}, 201), AT), UnknownOutcome
+    )
 
 
 def test_a_refund_is_found_in_its_order() -> None:
@@ -324,33 +355,35 @@ def test_a_refund_is_found_in_its_order() -> None:
     others = [refund(invoice_id="R17325846012345670"), refund(invoice_id=None), refund(invoice_id="A shop's: 1.5")]
     for refunds, expected in (
         ([*others, refund()], RETURNED),
-        (others, Refused("REFUND_NOT_FOUND", "PayPal knows no such refund")),
-        ([], Refused("REFUND_NOT_FOUND", "PayPal knows no such refund")),
+        (others, ProviderRefusal("REFUND_NOT_FOUND", "PayPal knows no such refund")),
+        ([], ProviderRefusal("REFUND_NOT_FOUND", "PayPal knows no such refund")),
     ):
         made = order("COMPLETED", captures=[capture()], refunds=refunds)
-        assert PROVIDER.refund_found(ASK, answer(made), AT) == expected
+        assert PROVIDER.read_refund_query(ASK, answer(made), AT) == expected
 
 
 @pytest.mark.parametrize("what", ["another order", "another merchant", "two units", "no unit", "no JSON", "nothing"])
 def test_a_refund_is_not_missing_because_an_answer_was_odd(what: str) -> None:
-    assert isinstance(PROVIDER.refund_found(ASK, answer(ABOUT_SOMETHING_ELSE[what]), AT), Unknown)
-    assert isinstance(PROVIDER.refund_found(ASK, answer(order("APPROVED")), AT), Unknown)
-    assert isinstance(PROVIDER.refund_found(ASK, answer(theirs.error("RESOURCE_NOT_FOUND"), 404), AT), Unknown)
+    assert isinstance(PROVIDER.read_refund_query(ASK, answer(ABOUT_SOMETHING_ELSE[what]), AT), UnknownOutcome)
+    assert isinstance(PROVIDER.read_refund_query(ASK, answer(order("APPROVED")), AT), UnknownOutcome)
+    assert isinstance(
+        PROVIDER.read_refund_query(ASK, answer(theirs.error("RESOURCE_NOT_FOUND"), 404), AT), UnknownOutcome
+    )
 
 
 def test_without_the_order_a_refund_is_requested_again_while_paypal_remembers_it() -> None:
     ask = replace(ASK, reference=None)
     last = ASK.requested_at + timedelta(days=30) - timedelta(microseconds=1)
     assert PROVIDER.query_refund(ask, last) == PROVIDER.refund(ask, AT)
-    assert PROVIDER.refund_found(ask, answer(refund(), 200), last) == RETURNED
+    assert PROVIDER.read_refund_query(ask, answer(refund(), 200), last) == RETURNED
     later = PROVIDER.query_refund(ask, last + timedelta(microseconds=1))
     assert (later.method, later.url) == ("GET", f"{API}/v2/payments/captures/{CAPTURE}")
-    assert isinstance(PROVIDER.refund_found(ask, answer(capture()), last), Unknown)
+    assert isinstance(PROVIDER.read_refund_query(ask, answer(capture()), last), UnknownOutcome)
 
 
 def test_a_certificate_is_fetched_from_its_address_and_verified_before_it_is_trusted() -> None:
     request = PROVIDER.certificates(AT, NEXT_URL)
-    assert request == Request("GET", NEXT_URL, {})
+    assert request == HttpRequest("GET", NEXT_URL, {})
     pem_ = builders.certificate("paypal's next")
     assert PROVIDER.read_certificates(answer(pem_.encode()), AT, NEXT_URL) == {NEXT_URL: pem_}
     odd = (
@@ -364,10 +397,12 @@ def test_a_certificate_is_fetched_from_its_address_and_verified_before_it_is_tru
         answer(pem_[:-100].encode()),
     )
     for response in odd:
-        assert isinstance(PROVIDER.read_certificates(response, AT, NEXT_URL), Unknown)
-    assert isinstance(PROVIDER.read_certificates(answer(pem_.encode()), AT + timedelta(days=90), NEXT_URL), Unknown)
-    assert isinstance(PROVIDER.read_certificates(answer(pem_.encode()), AT, "https://evil.example/"), Unknown)
-    assert isinstance(PROVIDER.read_certificates(answer(pem_.encode()), AT), Unknown)
+        assert isinstance(PROVIDER.read_certificates(response, AT, NEXT_URL), UnknownOutcome)
+    assert isinstance(
+        PROVIDER.read_certificates(answer(pem_.encode()), AT + timedelta(days=90), NEXT_URL), UnknownOutcome
+    )
+    assert isinstance(PROVIDER.read_certificates(answer(pem_.encode()), AT, "https://evil.example/"), UnknownOutcome)
+    assert isinstance(PROVIDER.read_certificates(answer(pem_.encode()), AT), UnknownOutcome)
 
 
 def test_a_token_is_requested_with_the_first_secret() -> None:
@@ -377,25 +412,29 @@ def test_a_token_is_requested_with_the_first_secret() -> None:
     assert theirs.client(request.headers["authorization"]) == ("shop", "hush-hush")
 
 
-TOKENS: list[tuple[Response, object]] = [
+TOKENS: list[tuple[HttpResponse, object]] = [
     (answer({"access_token": "A21AA-x_.y", "token_type": "Bearer", "expires_in": 32_400}), ("A21AA-x_.y", 32_400)),
-    (answer(theirs.error("invalid_client"), 401), Unknown), (answer({"error": "unsupported_grant_type"}, 400), Unknown),
-    (answer({}, 503), Unknown), (answer({}, 429), Unknown), (answer(b"no"), Unknown), (answer({}), Unknown),
-    (answer({"access_token": "a b", "expires_in": 1}), Unknown), (answer({"access_token": "a"}), Unknown),
-    (answer({"access_token": "a\r\n", "expires_in": 1}), Unknown),
-    (answer({"access_token": "a", "expires_in": "1"}), Unknown),
-    (answer({"access_token": "a", "expires_in": 0}), Unknown),
-    (answer({"access_token": "a", "expires_in": 1}, content_encoding="gzip"), Unknown),
+    (answer(theirs.error("invalid_client"), 401), UnknownOutcome),
+    (answer({"error": "unsupported_grant_type"}, 400), UnknownOutcome),
+    (answer({}, 503), UnknownOutcome), (answer({}, 429), UnknownOutcome), (answer(b"no"), UnknownOutcome),
+    (answer({}), UnknownOutcome),
+    (answer({"access_token": "a b", "expires_in": 1}), UnknownOutcome), (answer({"access_token": "a"}), UnknownOutcome),
+    (answer({"access_token": "a\r\n", "expires_in": 1}), UnknownOutcome),
+    (answer({"access_token": "a", "expires_in": "1"}), UnknownOutcome),
+    (answer({"access_token": "a", "expires_in": 0}), UnknownOutcome),
+    (answer({"access_token": "a", "expires_in": 1}, content_encoding="gzip"), UnknownOutcome),
 ]  # fmt: skip
 
 
 @pytest.mark.parametrize(("response", "expected"), TOKENS)
-def test_a_token_is_printable_and_lives_some_seconds(response: Response, expected: object) -> None:
+def test_a_token_is_printable_and_lives_some_seconds(response: HttpResponse, expected: object) -> None:
     said = PROVIDER.read_token(response)
     assert isinstance(said, expected) if isinstance(expected, type) else said == expected
 
 
 def test_paypal_has_nothing_to_close() -> None:
     port: Provider = PROVIDER
-    assert port.close(ATTEMPT, AT) is None
-    assert isinstance(port.closed(ATTEMPT, Response(200, {}, b""), AT), Unknown)
+    assert not isinstance(port, ClosingProvider)
+    assert isinstance(port, CapturingProvider)
+    assert isinstance(port, CertificateSource)
+    assert isinstance(port, TokenSource)

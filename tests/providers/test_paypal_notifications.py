@@ -33,18 +33,27 @@ from tests.providers.paypal_builders import (
 from workers.domain.codes import Code
 from workers.providers import rsa
 from workers.providers.paypal import RETRY_SCHEDULE_SECONDS, PayPal
-from workers.providers.port import Approved, CertificateUnknown, Irrelevant, Notification, Paid, Refunded, Rejected
+from workers.providers.port import (
+    ApprovalReport,
+    IrrelevantNotification,
+    Notification,
+    PaymentReport,
+    RefundReport,
+    RejectedNotification,
+    ReportedPayment,
+    UnknownCertificate,
+)
 
 PUBLISHED = Path(__file__).parent / "published"
 PROVIDER = builders.provider()
 WINDOW = timedelta(days=4)
 COMPLETED = told("PAYMENT.CAPTURE.COMPLETED", capture())
-PAID = Paid(ATTEMPT.out_trade_no, CAPTURE, "captured", 8888, "EUR", AT + timedelta(seconds=40))
+PAID = PaymentReport(ATTEMPT.out_trade_no, CAPTURE, ReportedPayment.CAPTURED, 8888, "EUR", AT + timedelta(seconds=40))
 
 
 def code_of(notification: Notification, provider: PayPal = PROVIDER) -> str:
     said = provider.verify(notification)
-    assert isinstance(said, Rejected), said
+    assert isinstance(said, RejectedNotification), said
     return said.code
 
 
@@ -54,7 +63,7 @@ def test_a_capture_has_its_numbers_amount_and_time() -> None:
 
 def test_an_approval_names_the_order_that_is_to_be_captured() -> None:
     said = PROVIDER.verify(told("CHECKOUT.ORDER.APPROVED", builders.order("APPROVED")))
-    assert said == Approved(ATTEMPT.out_trade_no, ORDER)
+    assert said == ApprovalReport(ATTEMPT.out_trade_no, ORDER)
 
 
 def test_all_25_copies_within_three_days_say_the_same() -> None:
@@ -79,7 +88,7 @@ def test_all_25_copies_within_three_days_say_the_same() -> None:
 def test_how_a_capture_ended(event: str, status: str, expected: str) -> None:
     details = {"reason": "PENDING_REVIEW"}
     said = PROVIDER.verify(told(f"PAYMENT.CAPTURE.{event}", capture(status=status, status_details=details)))
-    assert isinstance(said, Paid)
+    assert isinstance(said, PaymentReport)
     assert (said.status, said.reason) == (expected, "PENDING_REVIEW")
 
 
@@ -94,8 +103,8 @@ def test_how_a_capture_ended(event: str, status: str, expected: str) -> None:
 )
 def test_how_a_refund_ended(event: str, status: str, expected: str) -> None:
     said = PROVIDER.verify(told(event, refund(status=status)))
-    assert isinstance(said, Refunded)
-    assert said == Refunded(builders.ASK.refund_no, said.status, 88, "EUR", AT + timedelta(hours=1))
+    assert isinstance(said, RefundReport)
+    assert said == RefundReport(builders.ASK.refund_no, said.status, 88, "EUR", AT + timedelta(hours=1))
     assert said.status == expected
 
 
@@ -104,12 +113,12 @@ def test_how_a_refund_ended(event: str, status: str, expected: str) -> None:
     ["CHECKOUT.ORDER.COMPLETED", "PAYMENT.CAPTURE.REVERSED", "CUSTOMER.DISPUTE.CREATED", "PAYMENT.SALE.COMPLETED"],
 )
 def test_other_events_do_not_concern_us(event: str) -> None:
-    assert PROVIDER.verify(told(event, {"id": "1"})) == Irrelevant(event)
+    assert PROVIDER.verify(told(event, {"id": "1"})) == IrrelevantNotification(event)
 
 
 def test_an_order_that_is_no_longer_approved_asks_nothing_of_us() -> None:
     said = PROVIDER.verify(told("CHECKOUT.ORDER.APPROVED", builders.order("COMPLETED")))
-    assert said == Irrelevant("CHECKOUT.ORDER.APPROVED")
+    assert said == IrrelevantNotification("CHECKOUT.ORDER.APPROVED")
 
 
 @settings(max_examples=300, deadline=None)
@@ -205,10 +214,10 @@ def test_a_time_at_the_end_of_the_calendar_is_stale(time: str) -> None:
 
 def test_a_certificate_that_is_not_known_yet_is_named() -> None:
     notification = told("PAYMENT.CAPTURE.COMPLETED", capture(), key="paypal's next", url=NEXT_URL)
-    assert PROVIDER.verify(notification) == CertificateUnknown(NEXT_URL)
+    assert PROVIDER.verify(notification) == UnknownCertificate(NEXT_URL)
     knows = PROVIDER.with_certificates({NEXT_URL: certificate("paypal's next")})
     assert [knows.verify(one) for one in (notification, COMPLETED)] == [PAID, PAID]
-    assert PROVIDER.verify(notification) == CertificateUnknown(NEXT_URL)
+    assert PROVIDER.verify(notification) == UnknownCertificate(NEXT_URL)
 
 
 CERTS = "/v1/notifications/certs"
@@ -242,7 +251,7 @@ def test_no_certificate_from_another_address_is_fetched_or_accepted(url: str) ->
     ["https://api.paypal.com/v1/notifications/certs/CERT-1", "https://api-m.paypal.com/v1/notifications/certs/CERT-1"],
 )
 def test_these_are_paypals_addresses(url: str) -> None:
-    assert PROVIDER.verify(told("PAYMENT.CAPTURE.COMPLETED", capture(), url=url)) == CertificateUnknown(url)
+    assert PROVIDER.verify(told("PAYMENT.CAPTURE.COMPLETED", capture(), url=url)) == UnknownCertificate(url)
 
 
 NOT_PAYPALS: dict[str, Callable[[], str]] = {
@@ -330,8 +339,8 @@ def test_amounts_are_exact_decimals(value: str, currency: str, minor: int | None
     said = PROVIDER.verify(
         told("PAYMENT.CAPTURE.COMPLETED", capture(amount={"value": value, "currency_code": currency}))
     )
-    assert (said.amount if isinstance(said, Paid) else None) == minor
-    assert isinstance(said, Paid | Rejected)
+    assert (said.amount if isinstance(said, PaymentReport) else None) == minor
+    assert isinstance(said, PaymentReport | RejectedNotification)
 
 
 @pytest.mark.parametrize("value", [88.88, 8888, None, ["88.88"], True, {"value": "88.88"}])
@@ -357,7 +366,7 @@ def test_what_paypal_signed_must_still_make_sense(event: str, change: dict[str, 
     resource = {"CHECKOUT": builders.order("APPROVED"), "PAYMENT.CAPTURE.C": capture(), "PAYMENT.CAPTURE.R": refund()}
     sound = next(value for start, value in resource.items() if event.startswith(start))
     said = PROVIDER.verify(told(event, sound | change))
-    assert isinstance(said, Rejected)
+    assert isinstance(said, RejectedNotification)
     assert said.code == "PAY_CALLBACK_INVALID"
     assert not any(str(value) in said.message for value in change.values() if isinstance(value, str))
 
@@ -379,12 +388,22 @@ def test_neither_secrets_nor_what_was_sent_show_in_a_repr() -> None:
 
 PUBLISHED_AT = datetime(2024, 8, 2, 19, 36, tzinfo=UTC)
 NOTIFICATIONS = json.loads((PUBLISHED / "paypal_notifications.json").read_text())
-SIMULATED: dict[str, Paid | str] = {
-    "PAYMENT.CAPTURE.COMPLETED": Paid(
-        "5840243-146", "12A34567BC123456S", "captured", 3000, "USD", datetime(2022, 8, 23, 18, 29, 50, tzinfo=UTC)
+SIMULATED: dict[str, PaymentReport | str] = {
+    "PAYMENT.CAPTURE.COMPLETED": PaymentReport(
+        "5840243-146",
+        "12A34567BC123456S",
+        ReportedPayment.CAPTURED,
+        3000,
+        "USD",
+        datetime(2022, 8, 23, 18, 29, 50, tzinfo=UTC),
     ),
-    "PAYMENT.CAPTURE.DECLINED": Paid(
-        "CUSTOMID-1001", "7U133281TB3277326", "failed", 18510, "USD", datetime(2022, 12, 13, 19, 13, tzinfo=UTC)
+    "PAYMENT.CAPTURE.DECLINED": PaymentReport(
+        "CUSTOMID-1001",
+        "7U133281TB3277326",
+        ReportedPayment.FAILED,
+        18510,
+        "USD",
+        datetime(2022, 12, 13, 19, 13, tzinfo=UTC),
     ),
     "PAYMENT.CAPTURE.PENDING": "invoice_id is missing or no number of ours or theirs",
     "PAYMENT.CAPTURE.REFUNDED": "invoice_id is missing or no number of ours or theirs",
@@ -412,7 +431,9 @@ def test_what_paypal_itself_signed_is_believed(simulated: dict[str, str]) -> Non
     notification = Notification(headers, simulated["body"].encode(), PUBLISHED_AT)
     said = published().verify(notification)
     expected = SIMULATED[json.loads(simulated["body"])["event_type"]]
-    assert said == (Rejected(Code.PAY_CALLBACK_INVALID, expected) if isinstance(expected, str) else expected)
+    assert said == (
+        RejectedNotification(Code.PAY_CALLBACK_INVALID, expected) if isinstance(expected, str) else expected
+    )
     assert code_of(replace(notification, body=notification.body + b" "), published()) == "PAY_SIGNATURE_INVALID"
 
 

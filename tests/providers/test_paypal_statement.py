@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from scripts.gateways.paypal_protocol import SettlementLine, settlement_report
 from tests.providers import paypal_builders as builders
 from tests.providers.paypal_builders import ASK, ATTEMPT, CAPTURE, MERCHANT
-from workers.providers.port import Row, StatementError
+from workers.providers.port import StatementError, StatementRow
 
 DAY = date(2026, 11, 22)
 PROVIDER = builders.provider()
@@ -24,8 +24,8 @@ OTHERS = [
 REPORT = settlement_report(DAY, MERCHANT, [PAID, *OTHERS, RETURNED])
 LINES = REPORT.removeprefix(b"\xef\xbb\xbf").split(b"\r\n")
 ROWS = [
-    Row("capture", ATTEMPT.out_trade_no, CAPTURE, 8888, "EUR", 5),
-    Row("refund", ASK.refund_no, "1JU08902781691411", 88, "EUR", 10),
+    StatementRow("capture", ATTEMPT.out_trade_no, CAPTURE, 8888, "EUR", 5),
+    StatementRow("refund", ASK.refund_no, "1JU08902781691411", 88, "EUR", 10),
 ]
 
 

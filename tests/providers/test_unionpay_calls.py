@@ -11,7 +11,23 @@ from scripts.gateways import unionpay_protocol as theirs
 from tests.providers import keys
 from tests.providers import unionpay_builders as builders
 from tests.providers.unionpay_builders import ASK, AT, ATTEMPT, QUERY_ID, answer, checked, signer
-from workers.providers.port import Paid, Provider, Ready, Refunded, Refused, Request, Response, Unknown
+from workers.providers.port import (
+    CapturingProvider,
+    CertificateSource,
+    ClientAction,
+    ClosingProvider,
+    HttpRequest,
+    HttpResponse,
+    PaymentReport,
+    Provider,
+    ProviderRefusal,
+    RefundReport,
+    ReportedPayment,
+    ReportedRefund,
+    TokenSource,
+    UnknownOutcome,
+    with_certificates,
+)
 from workers.providers.unionpay import UnionPay
 
 PROVIDER = builders.provider()
@@ -21,7 +37,7 @@ EARLY = LATE - timedelta(microseconds=1)
 
 def posted(request: object) -> dict[str, str]:
     """What UnionPay reads in a call."""
-    assert isinstance(request, Request)
+    assert isinstance(request, HttpRequest)
     assert (request.method, request.bearer) == ("POST", False)
     assert request.headers == {"content-type": "application/x-www-form-urlencoded;charset=UTF-8"}
     return checked(request.body)
@@ -30,7 +46,7 @@ def posted(request: object) -> dict[str, str]:
 @pytest.mark.parametrize(("scene", "channel_type"), [("page", "07"), ("wap", "08")])
 def test_a_browser_posts_a_form_that_unionpay_accepts(scene: str, channel_type: str) -> None:
     ready = PROVIDER.start(replace(ATTEMPT, scene=scene), AT)
-    assert isinstance(ready, Ready)
+    assert isinstance(ready, ClientAction)
     assert (ready.kind, ready.url) == ("form", "https://gateway.95516.com/gateway/api/frontTransReq.do")
     fields = checked(theirs.notification(ready.fields))
     expected = {
@@ -58,10 +74,10 @@ def test_an_app_gets_its_number_from_unionpay() -> None:
     request = PROVIDER.start(attempt, AT)
     fields = posted(request)
     assert (fields["channelType"], fields["orderId"]) == ("08", ATTEMPT.out_trade_no)
-    assert isinstance(request, Request)
+    assert isinstance(request, HttpRequest)
     assert request.url.endswith("/gateway/api/appTransReq.do")
-    ready = PROVIDER.started(attempt, answer(theirs.answered(fields, tn="774211221059306740028")), AT)
-    assert ready == Ready("app", fields={"tn": "774211221059306740028"}, reference="774211221059306740028")
+    ready = PROVIDER.read_start(attempt, answer(theirs.answered(fields, tn="774211221059306740028")), AT)
+    assert ready == ClientAction("app", fields={"tn": "774211221059306740028"}, reference="774211221059306740028")
 
 
 UNFIT: list[dict[str, Any]] = [
@@ -73,7 +89,7 @@ UNFIT: list[dict[str, Any]] = [
 @pytest.mark.parametrize("more", UNFIT)
 def test_what_unionpay_would_not_take_is_refused_at_once(more: dict[str, Any]) -> None:
     refused = PROVIDER.start(replace(ATTEMPT, **more), AT)
-    assert isinstance(refused, Refused)
+    assert isinstance(refused, ProviderRefusal)
     assert refused.code == "PAY_PARAM_INVALID"
 
 
@@ -82,7 +98,7 @@ def test_the_first_of_two_keys_signs() -> None:
         serials = {"merchant": 11, "merchant 2": 22}
         ring = [builders.signing_key(name, serials[name]) for name in (first, second)]
         ready = builders.provider(signing_keys=ring).start(ATTEMPT, AT)
-        assert isinstance(ready, Ready)
+        assert isinstance(ready, ClientAction)
         only = {str(serials[first]): keys.private(first).public_key()}
         assert theirs.check(theirs.notification(ready.fields), merchant_id=builders.MERCHANT, keys=only)
 
@@ -100,37 +116,37 @@ def about_refund(fields: Mapping[str, str]) -> dict[str, str]:
     return theirs.found(fields, builders.asked_to_refund(), QUERY_ID, AT + timedelta(days=1))
 
 
-Read = Callable[[UnionPay, Response], object]
+Read = Callable[[UnionPay, HttpResponse], object]
 QUESTIONS: dict[str, tuple[Callable[[], object], Callable[[Mapping[str, str]], dict[str, str]], Read]] = {
     "started": (
         lambda: PROVIDER.start(replace(ATTEMPT, scene="app"), AT),
         lambda asked: theirs.answered(asked, tn="1"),
-        lambda provider, response: provider.started(ATTEMPT, response, AT),
+        lambda provider, response: provider.read_start(ATTEMPT, response, AT),
     ),
     "paid": (
         lambda: PROVIDER.query(ATTEMPT, AT),
         about_attempt,
-        lambda provider, response: provider.paid(ATTEMPT, response, AT),
+        lambda provider, response: provider.read_payment(ATTEMPT, response, AT),
     ),
     "refunded": (
         lambda: PROVIDER.refund(ASK, AT),
         theirs.answered,
-        lambda provider, response: provider.refunded(ASK, response, AT),
+        lambda provider, response: provider.read_refund(ASK, response, AT),
     ),
     "refund_found": (
         lambda: PROVIDER.query_refund(ASK, AT),
         about_refund,
-        lambda provider, response: provider.refund_found(ASK, response, AT),
+        lambda provider, response: provider.read_refund_query(ASK, response, AT),
     ),
 }
-NOT_BELIEVED: dict[str, Callable[[dict[str, str]], Response]] = {
+NOT_BELIEVED: dict[str, Callable[[dict[str, str]], HttpResponse]] = {
     "another key": lambda fields: answer(fields, theirs.UnionPaySigner(keys.private("forger"), signer().certificate)),
     "another issuer": lambda fields: answer(fields, signer("forger", issued_by="forged")),
-    "no signature": lambda fields: Response(200, {}, theirs.answer(fields)),
-    "an altered field": lambda fields: Response(
+    "no signature": lambda fields: HttpResponse(200, {}, theirs.answer(fields)),
+    "an altered field": lambda fields: HttpResponse(
         200, {}, answer(fields).body.replace(b"respMsg=", b"respMsg=x")
     ),
-    "a field twice": lambda fields: Response(200, {}, answer(fields).body + b"&respCode=00"),
+    "a field twice": lambda fields: HttpResponse(200, {}, answer(fields).body + b"&respCode=00"),
     "another merchant": lambda fields: answer({**fields, "merId": "777290058167152"}),
     "another order": lambda fields: answer({**fields, "orderId": "P17325846012345679x"}),
     "another time": lambda fields: answer({**fields, "txnTime": "20261122105931"}),
@@ -138,10 +154,10 @@ NOT_BELIEVED: dict[str, Callable[[dict[str, str]], Response]] = {
     "a code that is none": lambda fields: answer({**fields, "respCode": "0000"}),
     "HTTP 500": lambda fields: answer(fields, status=500),
     "a redirect": lambda fields: answer(fields, status=302),
-    "nothing": lambda _: Response(200, {}, b""),
-    "a page": lambda _: Response(200, {}, b"<html>&nbsp;</html>"),
-    "no UTF-8": lambda fields: Response(200, {}, answer(fields).body + b"&x=\xff"),
-    "too much": lambda fields: Response(200, {}, answer(fields).body + b"&x=" + b"1" * 65_536),
+    "nothing": lambda _: HttpResponse(200, {}, b""),
+    "a page": lambda _: HttpResponse(200, {}, b"<html>&nbsp;</html>"),
+    "no UTF-8": lambda fields: HttpResponse(200, {}, answer(fields).body + b"&x=\xff"),
+    "too much": lambda fields: HttpResponse(200, {}, answer(fields).body + b"&x=" + b"1" * 65_536),
     "compressed": lambda fields: replace(answer(fields), headers={"content-encoding": "gzip"}),
     "too many fields": lambda fields: answer({**fields, **{f"f{n}": "1" for n in range(100)}}),
 }  # fmt: skip
@@ -150,25 +166,25 @@ NOT_BELIEVED: dict[str, Callable[[dict[str, str]], Response]] = {
 @pytest.mark.parametrize("question", QUESTIONS)
 def test_a_sound_answer_is_believed(question: str) -> None:
     ask, reply, read = QUESTIONS[question]
-    assert not isinstance(read(PROVIDER, answer(reply(posted(ask())))), Unknown)
+    assert not isinstance(read(PROVIDER, answer(reply(posted(ask())))), UnknownOutcome)
 
 
 @pytest.mark.parametrize("question", QUESTIONS)
 @pytest.mark.parametrize("what", NOT_BELIEVED)
 def test_an_answer_that_fails_verification_proves_nothing(question: str, what: str) -> None:
     ask, reply, read = QUESTIONS[question]
-    assert isinstance(read(PROVIDER, NOT_BELIEVED[what](reply(posted(ask())))), Unknown)
+    assert isinstance(read(PROVIDER, NOT_BELIEVED[what](reply(posted(ask())))), UnknownOutcome)
 
 
 def test_an_answer_is_not_believed_after_its_certificate_ended() -> None:
     response = answer(about_attempt(posted(PROVIDER.query(ATTEMPT, AT))))
-    assert isinstance(PROVIDER.paid(ATTEMPT, response, AT + timedelta(days=61)), Unknown)
+    assert isinstance(PROVIDER.read_payment(ATTEMPT, response, AT + timedelta(days=61)), UnknownOutcome)
 
 
 def test_a_value_in_braces_may_look_like_more_fields() -> None:
     more = {"accSplitData": "{accSplitType=1&respCode=99&accSplitMchts=[{a=1}]}", "reserved": "{a=1&b=2}"}
     fields = about_attempt(posted(PROVIDER.query(ATTEMPT, AT))) | more
-    assert isinstance(PROVIDER.paid(ATTEMPT, answer(dict(sorted(fields.items()))), AT), Paid)
+    assert isinstance(PROVIDER.read_payment(ATTEMPT, answer(dict(sorted(fields.items()))), AT), PaymentReport)
 
 
 UNSURE = ["01", "02", "03", "04", "05", "06", "11", "12", "34", "37", "39", "60", "99"]
@@ -180,12 +196,12 @@ REFUSED = ["10", "13", "30", "31", "32", "33", "35", "36", "38", "40", "45", "61
 def test_which_answers_are_a_no_and_which_leave_it_open(question: str, code: str) -> None:
     ask, _, read = QUESTIONS[question]
     said = read(PROVIDER, answer(theirs.answered(posted(ask()), code, "不行[4000000]")))
-    assert said == (Unknown(f"respCode {code}") if code in UNSURE else Refused(code, "不行[4000000]"))
+    assert said == (UnknownOutcome(f"respCode {code}") if code in UNSURE else ProviderRefusal(code, "不行[4000000]"))
 
 
 def test_an_accepted_start_without_a_number_is_no_start() -> None:
     fields = posted(PROVIDER.start(replace(ATTEMPT, scene="app"), AT))
-    assert isinstance(PROVIDER.started(ATTEMPT, answer(theirs.answered(fields)), AT), Unknown)
+    assert isinstance(PROVIDER.read_start(ATTEMPT, answer(theirs.answered(fields)), AT), UnknownOutcome)
 
 
 @pytest.mark.parametrize("code", ["00", "A6"])
@@ -193,15 +209,15 @@ def test_an_accepted_start_without_a_number_is_no_start() -> None:
 def test_success_is_final_whenever_it_is_seen(code: str, at: datetime) -> None:
     fields = theirs.found(posted(PROVIDER.query(ATTEMPT, AT)), builders.asked_to_pay(), QUERY_ID, AT, code)
     by = signer(since=AT - timedelta(days=1), days=90)
-    paid = PROVIDER.paid(ATTEMPT, answer(fields, by), at)
+    paid = PROVIDER.read_payment(ATTEMPT, answer(fields, by), at)
     reason = None if code == "00" else code
-    assert paid == Paid(ATTEMPT.out_trade_no, QUERY_ID, "captured", 8888, "CNY", AT, reason)
+    assert paid == PaymentReport(ATTEMPT.out_trade_no, QUERY_ID, ReportedPayment.CAPTURED, 8888, "CNY", AT, reason)
 
 
 def test_the_paid_amount_is_unionpays_and_not_the_requested_one() -> None:
     fields = about_attempt(posted(PROVIDER.query(ATTEMPT, AT))) | {"txnAmt": "1"}
-    paid = PROVIDER.paid(ATTEMPT, answer(fields), AT)
-    assert isinstance(paid, Paid)
+    paid = PROVIDER.read_payment(ATTEMPT, answer(fields), AT)
+    assert isinstance(paid, PaymentReport)
     assert paid.amount == 1
 
 
@@ -209,31 +225,34 @@ def test_the_paid_amount_is_unionpays_and_not_the_requested_one() -> None:
 def test_anything_else_is_final_only_when_the_buyer_can_pay_no_more(code: str) -> None:
     asked = posted(PROVIDER.query(ATTEMPT, AT))
     fields = theirs.absent(asked) if code == "34" else theirs.found(asked, builders.asked_to_pay(), QUERY_ID, AT, code)
-    found = [PROVIDER.paid(ATTEMPT, answer(fields), at) for at in (AT, EARLY, LATE)]
-    assert [one.status for one in found if isinstance(one, Paid)] == ["pending", "pending", "closed"]
-    assert {(one.trade_no, one.amount, one.reason) for one in found if isinstance(one, Paid)} == {("", 8888, code)}
+    found = [PROVIDER.read_payment(ATTEMPT, answer(fields), at) for at in (AT, EARLY, LATE)]
+    assert [one.status for one in found if isinstance(one, PaymentReport)] == ["pending", "pending", "closed"]
+    assert {(one.trade_no, one.amount, one.reason) for one in found if isinstance(one, PaymentReport)} == {
+        ("", 8888, code)
+    }
 
 
 def test_where_the_clocks_are_known_to_agree_it_is_final_sooner() -> None:
     asked, same_clock = posted(PROVIDER.query(ATTEMPT, AT)), builders.provider(grace_seconds=2)
     end = ATTEMPT.expire_at + timedelta(seconds=2)
     found = [
-        same_clock.paid(ATTEMPT, answer(theirs.absent(asked)), at) for at in (end - timedelta(microseconds=1), end)
+        same_clock.read_payment(ATTEMPT, answer(theirs.absent(asked)), at)
+        for at in (end - timedelta(microseconds=1), end)
     ]
-    assert [one.status for one in found if isinstance(one, Paid)] == ["pending", "closed"]
+    assert [one.status for one in found if isinstance(one, PaymentReport)] == ["pending", "closed"]
 
 
 @pytest.mark.parametrize("code", ["03", "06", "10", "11", "37", "99"])
 def test_a_query_without_an_answer_proves_nothing(code: str) -> None:
     fields = theirs.answered(posted(PROVIDER.query(ATTEMPT, AT)), code)
-    assert PROVIDER.paid(ATTEMPT, answer(fields), LATE) == Unknown(f"respCode {code}")
+    assert PROVIDER.read_payment(ATTEMPT, answer(fields), LATE) == UnknownOutcome(f"respCode {code}")
 
 
 @pytest.mark.parametrize("gone", ["txnAmt", "currencyCode", "queryId", "traceTime", "origRespCode"])
 def test_an_incomplete_success_is_queried_again(gone: str) -> None:
     fields = about_attempt(posted(PROVIDER.query(ATTEMPT, AT)))
     del fields[gone]
-    assert isinstance(PROVIDER.paid(ATTEMPT, answer(fields), LATE), Unknown)
+    assert isinstance(PROVIDER.read_payment(ATTEMPT, answer(fields), LATE), UnknownOutcome)
 
 
 def test_a_refund_names_the_payment_and_is_the_same_when_requested_again() -> None:
@@ -247,8 +266,8 @@ def test_a_refund_names_the_payment_and_is_the_same_when_requested_again() -> No
 
 def test_an_accepted_refund_is_under_way() -> None:
     at = AT + timedelta(hours=1)
-    said = PROVIDER.refunded(ASK, answer(theirs.answered(posted(PROVIDER.refund(ASK, at)))), at)
-    assert said == Refunded(ASK.refund_no, "processing", 88, "CNY", at)
+    said = PROVIDER.read_refund(ASK, answer(theirs.answered(posted(PROVIDER.refund(ASK, at)))), at)
+    assert said == RefundReport(ASK.refund_no, ReportedRefund.PROCESSING, 88, "CNY", at)
 
 
 @pytest.mark.parametrize(
@@ -266,23 +285,18 @@ def test_how_a_refund_stands(code: str, status: str) -> None:
     asked = posted(PROVIDER.query_refund(ASK, AT))
     assert (asked["orderId"], asked["txnTime"]) == (ASK.refund_no, "20261122115930")
     fields = theirs.found(asked, builders.asked_to_refund(), QUERY_ID, AT + timedelta(days=1), code)
-    said = PROVIDER.refund_found(ASK, answer(fields), AT)
-    assert isinstance(said, Refunded)
+    said = PROVIDER.read_refund_query(ASK, answer(fields), AT)
+    assert isinstance(said, RefundReport)
     assert (said.refund_no, said.status, said.amount) == (ASK.refund_no, status, 88)
     assert said.reason == (None if code == "00" else code)
 
 
 def test_a_refund_that_unionpay_does_not_know_may_be_requested_again() -> None:
     fields = theirs.absent(posted(PROVIDER.query_refund(ASK, AT)))
-    assert isinstance(PROVIDER.refund_found(ASK, answer(fields), AT), Refused)
+    assert isinstance(PROVIDER.read_refund_query(ASK, answer(fields), AT), ProviderRefusal)
 
 
 def test_unionpay_has_nothing_to_close_to_capture_or_to_fetch() -> None:
     port: Provider = PROVIDER
-    empty = Response(200, {}, b"")
-    nothing = [port.close(ATTEMPT, AT), port.capture(ATTEMPT, AT), port.certificates(AT, "1"), port.token()]
-    assert nothing == [None] * 4
-    assert port.with_certificates({"a": "b"}) is port
-    assert isinstance(port.closed(ATTEMPT, empty, AT), Unknown)
-    assert isinstance(port.read_certificates(empty, AT), Unknown)
-    assert isinstance(port.read_token(empty), Refused)
+    assert not isinstance(port, ClosingProvider | CapturingProvider | CertificateSource | TokenSource)
+    assert with_certificates(port, {"a": "b"}) is port

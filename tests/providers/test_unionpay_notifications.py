@@ -16,18 +16,25 @@ from scripts.gateways.authorities import ISSUING, Authority, pem
 from tests.providers import keys
 from tests.providers import unionpay_builders as builders
 from tests.providers.unionpay_builders import AT, ATTEMPT, QUERY_ID, notification, payment, refund, signer, told
-from workers.providers.port import Irrelevant, Paid, Refunded, Rejected
+from workers.providers.port import (
+    IrrelevantNotification,
+    PaymentReport,
+    RefundReport,
+    RejectedNotification,
+    ReportedPayment,
+    ReportedRefund,
+)
 from workers.providers.unionpay import RETRY_SCHEDULE_SECONDS, SigningKey, UnionPay
 
 PUBLISHED = Path(__file__).parent / "published"
 PROVIDER = builders.provider()
 BODY = told(payment()).body
-PAID = Paid(ATTEMPT.out_trade_no, QUERY_ID, "captured", 8888, "CNY", AT + timedelta(seconds=40))
+PAID = PaymentReport(ATTEMPT.out_trade_no, QUERY_ID, ReportedPayment.CAPTURED, 8888, "CNY", AT + timedelta(seconds=40))
 
 
 def code_of(body: bytes, **headers: str) -> str:
     said = PROVIDER.verify(notification(body, **headers))
-    assert isinstance(said, Rejected), said
+    assert isinstance(said, RejectedNotification), said
     return said.code
 
 
@@ -69,7 +76,7 @@ def test_only_a_success_ends_a_payment_because_a_buyer_whose_card_is_refused_may
     code: str, status: str
 ) -> None:
     said = PROVIDER.verify(told(payment(code=code)))
-    assert isinstance(said, Paid)
+    assert isinstance(said, PaymentReport)
     assert (said.status, said.reason) == (status, None if code == "00" else code)
 
 
@@ -78,14 +85,19 @@ def test_only_a_success_ends_a_payment_because_a_buyer_whose_card_is_refused_may
 )
 def test_how_a_refund_ended(code: str, status: str) -> None:
     said = PROVIDER.verify(told(refund(code=code)))
-    expected = Refunded(
-        builders.ASK.refund_no, "succeeded", 88, "CNY", AT + timedelta(days=1), None if code == "00" else code
+    expected = RefundReport(
+        builders.ASK.refund_no,
+        ReportedRefund.SUCCEEDED,
+        88,
+        "CNY",
+        AT + timedelta(days=1),
+        None if code == "00" else code,
     )
     assert said == replace(expected, status=status)  # type: ignore[arg-type]
 
 
 def test_other_transactions_do_not_concern_us() -> None:
-    assert PROVIDER.verify(told(payment(txnType="31"))) == Irrelevant("txnType 31")
+    assert PROVIDER.verify(told(payment(txnType="31"))) == IrrelevantNotification("txnType 31")
 
 
 @pytest.mark.parametrize(
@@ -98,7 +110,7 @@ def test_other_transactions_do_not_concern_us() -> None:
 )
 def test_the_year_that_a_time_lacks_is_the_nearest(sent: str, traced: str, happened: datetime) -> None:
     said = PROVIDER.verify(told(payment(txnTime=sent, traceTime=traced)))
-    assert isinstance(said, Paid)
+    assert isinstance(said, PaymentReport)
     assert said.occurred_at == (happened - timedelta(hours=8)).replace(tzinfo=UTC)
 
 
@@ -122,7 +134,7 @@ def test_whatever_bit_is_flipped_it_is_refused_or_says_the_same(place: int, bit:
     flipped = bytearray(BODY)
     flipped[place] ^= 1 << bit
     said = PROVIDER.verify(notification(bytes(flipped)))
-    assert said == PAID or isinstance(said, Rejected)
+    assert said == PAID or isinstance(said, RejectedNotification)
     assert said != PAID or parse_qsl(bytes(flipped).decode()) == parse_qsl(BODY.decode())  # %2b is %2B
 
 
@@ -202,8 +214,8 @@ def test_a_certificate_is_believed_from_its_first_to_its_last_second() -> None:
 def test_a_certificate_is_not_believed_after_its_issuer_ended() -> None:
     late = keys.BEGINNING + timedelta(days=3650)
     said = told(payment(), signer(since=late - timedelta(days=1), days=30))
-    assert isinstance(PROVIDER.verify(replace(said, received_at=late)), Paid)
-    assert isinstance(PROVIDER.verify(replace(said, received_at=late + timedelta(seconds=1))), Rejected)
+    assert isinstance(PROVIDER.verify(replace(said, received_at=late)), PaymentReport)
+    assert isinstance(PROVIDER.verify(replace(said, received_at=late + timedelta(seconds=1))), RejectedNotification)
 
 
 def test_a_pinned_certificate_that_may_not_issue_issues_nothing() -> None:
@@ -214,7 +226,7 @@ def test_a_pinned_certificate_that_may_not_issue_issues_nothing() -> None:
     )
     forged = shop.certificate(keys.private("forger").public_key(), theirs.HOLDER, since=AT)
     said = careless.verify(told(payment(), theirs.UnionPaySigner(keys.private("forger"), pem(forged))))
-    assert isinstance(said, Rejected)
+    assert isinstance(said, RejectedNotification)
 
 
 def test_while_unionpay_replaces_its_certificate_both_are_believed() -> None:
@@ -230,7 +242,7 @@ def test_while_the_issuer_is_replaced_both_are_believed() -> None:
     )
     new = told(payment(), signer(issued_by="CFCA 2"))
     assert [both.verify(one) for one in (notification(BODY), new)] == [PAID, PAID]
-    assert isinstance(PROVIDER.verify(new), Rejected)
+    assert isinstance(PROVIDER.verify(new), RejectedNotification)
 
 
 MALFORMED = {
@@ -282,7 +294,7 @@ def test_an_answer_to_us_is_no_notification() -> None:
 def test_refusals_repeat_nothing_of_what_was_sent() -> None:
     odd = [told(payment(**{name: f"odd{value}odd"})).body for name in WRONG for value in WRONG[name]]
     refused = [PROVIDER.verify(notification(body)) for body in odd]
-    assert all(isinstance(said, Rejected) and "odd" not in said.message for said in refused)
+    assert all(isinstance(said, RejectedNotification) and "odd" not in said.message for said in refused)
 
 
 def test_neither_keys_nor_settings_show_in_a_repr() -> None:
@@ -319,7 +331,9 @@ PUBLISHED_AT = datetime(2022, 9, 8, 5, 22, 6, tzinfo=UTC)
 def test_what_unionpay_itself_signed_is_believed() -> None:
     body = (PUBLISHED / "unionpay_notification.txt").read_bytes()
     said = published().verify(replace(notification(body), received_at=PUBLISHED_AT))
-    assert said == Paid("yansongda20220908132206", "782209081322060674028", "captured", 1, "CNY", PUBLISHED_AT)
+    assert said == PaymentReport(
+        "yansongda20220908132206", "782209081322060674028", ReportedPayment.CAPTURED, 1, "CNY", PUBLISHED_AT
+    )
 
 
 def test_and_is_not_believed_with_one_field_altered_or_when_its_certificate_ended() -> None:
@@ -327,7 +341,7 @@ def test_and_is_not_believed_with_one_field_altered_or_when_its_certificate_ende
     altered = body.replace(b"&txnAmt=1&", b"&txnAmt=2&")
     late = datetime(2025, 8, 1, tzinfo=UTC)
     for one, received_at in ((altered, PUBLISHED_AT), (body, late)):
-        assert isinstance(published().verify(replace(notification(one), received_at=received_at)), Rejected)
+        assert isinstance(published().verify(replace(notification(one), received_at=received_at)), RejectedNotification)
 
 
 def test_certificates_signed_with_sha1_are_only_believed_when_that_is_said() -> None:

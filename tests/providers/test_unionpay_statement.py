@@ -7,7 +7,7 @@ import pytest
 from scripts.gateways.unionpay_protocol import ZM_WIDTHS, statement_line
 from tests.providers import unionpay_builders as builders
 from tests.providers.unionpay_builders import ASK, AT, ATTEMPT, MERCHANT, QUERY_ID
-from workers.providers.port import Row, StatementError
+from workers.providers.port import StatementError, StatementRow
 from workers.providers.unionpay.statement import STARTS, WIDTHS
 
 DAY = date(2026, 11, 22)
@@ -25,8 +25,8 @@ RETURNED = statement_line(
     original=QUERY_ID,
 )
 ROWS = [
-    Row("capture", ATTEMPT.out_trade_no, QUERY_ID, 8888, "CNY", 1),
-    Row("refund", ASK.refund_no, QUERY_ID[::-1], 88, "CNY", 2),
+    StatementRow("capture", ATTEMPT.out_trade_no, QUERY_ID, 8888, "CNY", 1),
+    StatementRow("refund", ASK.refund_no, QUERY_ID[::-1], 88, "CNY", 2),
 ]
 
 
@@ -69,7 +69,7 @@ def test_what_is_reserved_may_be_cut_up_otherwise() -> None:
     shortest = PAID[: STARTS[-1] + WIDTHS[-1]]
     assert PROVIDER.statement(shortest + b"\n" + PAID + b" 12 D000000000001", DAY) == [
         ROWS[0],
-        Row("capture", ATTEMPT.out_trade_no, QUERY_ID, 8888, "CNY", 2),
+        StatementRow("capture", ATTEMPT.out_trade_no, QUERY_ID, 8888, "CNY", 2),
     ]
 
 

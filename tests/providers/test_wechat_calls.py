@@ -26,7 +26,21 @@ from tests.providers.wechat_builders import (
     PLATFORM,
     PUBLIC_KEY_ID,
 )
-from workers.providers.port import Paid, Provider, Ready, Refunded, Refused, Request, Response, Unknown
+from workers.providers.port import (
+    CapturingProvider,
+    CertificateSource,
+    ClientAction,
+    ClosingProvider,
+    HttpRequest,
+    HttpResponse,
+    PaymentReport,
+    Provider,
+    ProviderRefusal,
+    RefundReport,
+    ReportedPayment,
+    TokenSource,
+    UnknownOutcome,
+)
 from workers.providers.wechat import MerchantKey, WeChat
 
 WECHAT = builders.provider()
@@ -36,13 +50,14 @@ MERCHANTS = {OUR_SERIAL: keys.private("ours").public_key()}
 def test_it_is_a_provider() -> None:
     whole: Provider = WECHAT
     assert (whole.name, whole.currencies) == ("wechat", frozenset({"CNY"}))
-    assert whole.token() is None
-    assert whole.capture(ATTEMPT, AT) is None
+    assert isinstance(whole, ClosingProvider)
+    assert isinstance(whole, CertificateSource)
+    assert not isinstance(whole, CapturingProvider | TokenSource)
 
 
 def checked(request: object) -> Any:
     """The JSON of a request that WeChat Pay accepts as it leaves us: aiohttp may spell an address in another way."""
-    assert isinstance(request, Request), request
+    assert isinstance(request, HttpRequest), request
     sent = urlsplit(str(URL(request.url)))
     target = f"{sent.path}?{sent.query}" if sent.query else sent.path
     now = AT + timedelta(seconds=299)
@@ -54,10 +69,10 @@ def checked(request: object) -> Any:
     return json.loads(request.body or "null")
 
 
-def started(scene: str, told: dict[str, str], **more: Any) -> Ready:
+def started(scene: str, told: dict[str, str], **more: Any) -> ClientAction:
     """What the client needs, after WeChat Pay said that."""
-    ready = WECHAT.started(builders.attempt(scene=scene, **more), builders.answer(told), AT)
-    assert isinstance(ready, Ready), ready
+    ready = WECHAT.read_start(builders.attempt(scene=scene, **more), builders.answer(told), AT)
+    assert isinstance(ready, ClientAction), ready
     return ready
 
 
@@ -74,7 +89,7 @@ def test_a_code_to_scan() -> None:
     }
     assert request.url == "https://api.mch.weixin.qq.com/v3/pay/transactions/native"  # type: ignore[union-attr]
     told = {"code_url": "weixin://wxpay/bizpayurl?pr=p4lpSuKzz"}
-    assert started("qr", told) == Ready("qr", url="weixin://wxpay/bizpayurl?pr=p4lpSuKzz")
+    assert started("qr", told) == ClientAction("qr", url="weixin://wxpay/bizpayurl?pr=p4lpSuKzz")
 
 
 def test_in_wechat() -> None:
@@ -103,7 +118,7 @@ def test_in_a_browser_on_a_phone() -> None:
     asked = checked(WECHAT.start(builders.attempt(scene="h5", client_ip="2001:db8::7"), AT))
     assert asked["scene_info"] == {"payer_client_ip": "2001:db8::7", "h5_info": {"type": "Wap"}}
     link = "https://wx.tenpay.com/cgi-bin/mmpayweb-bin/checkmweb?prepay_id=wx1&package=4043"
-    assert started("h5", {"h5_url": link}) == Ready("redirect", url=link)
+    assert started("h5", {"h5_url": link}) == ClientAction("redirect", url=link)
     back = started("h5", {"h5_url": link}, return_url="https://shop.example/?a=1&b=2")
     assert back.url == f"{link}&redirect_url=https%3A%2F%2Fshop.example%2F%3Fa%3D1%26b%3D2"
 
@@ -113,7 +128,7 @@ UNFIT = [{"scene": "page"}, {"currency": "USD"}, {"amount": 0}, {"amount": -1}, 
 
 @pytest.mark.parametrize("more", UNFIT, ids=str)
 def test_what_wechat_pay_cannot_do_is_never_requested(more: dict[str, Any]) -> None:
-    assert isinstance(WECHAT.start(builders.attempt(**more), AT), Refused)
+    assert isinstance(WECHAT.start(builders.attempt(**more), AT), ProviderRefusal)
 
 
 def test_a_long_subject_is_cut() -> None:
@@ -173,12 +188,16 @@ def test_who_has_wechats_public_key_asks_to_be_answered_with_it() -> None:
     assert named.query(ATTEMPT, AT).headers["wechatpay-serial"] == PUBLIC_KEY_ID
 
 
-READERS: list[tuple[str, Callable[[WeChat, Response], object], Any]] = [
-    ("started", lambda wechat, told: wechat.started(ATTEMPT, told, AT), {"code_url": "weixin://wxpay/bizpayurl?pr=1"}),
-    ("paid", lambda wechat, told: wechat.paid(ATTEMPT, told, AT), builders.transaction()),
-    ("closed", lambda wechat, told: wechat.closed(ATTEMPT, told, AT), None),
-    ("refunded", lambda wechat, told: wechat.refunded(ASK, told, AT), None),
-    ("refund_found", lambda wechat, told: wechat.refund_found(ASK, told, AT), None),
+READERS: list[tuple[str, Callable[[WeChat, HttpResponse], object], Any]] = [
+    (
+        "started",
+        lambda wechat, told: wechat.read_start(ATTEMPT, told, AT),
+        {"code_url": "weixin://wxpay/bizpayurl?pr=1"},
+    ),
+    ("paid", lambda wechat, told: wechat.read_payment(ATTEMPT, told, AT), builders.transaction()),
+    ("closed", lambda wechat, told: wechat.read_close(ATTEMPT, told, AT), None),
+    ("refunded", lambda wechat, told: wechat.read_refund(ASK, told, AT), None),
+    ("refund_found", lambda wechat, told: wechat.read_refund_query(ASK, told, AT), None),
 ]
 each_reader = pytest.mark.parametrize(("name", "read", "good"), READERS, ids=[name for name, _, _ in READERS])
 
@@ -194,7 +213,7 @@ QUESTIONS = {"paid": "ORDER_NOT_EXIST", "refund_found": "RESOURCE_NOT_EXISTS"}
 )
 def test_a_signed_no_is_a_no(name: str, read: Any, good: Any, status: int, code: str) -> None:
     said = read(WECHAT, builders.answer({"code": code, "message": "不行"}, status))
-    assert said == (Refused(code, "不行") if QUESTIONS.get(name, code) == code else Unknown(code))
+    assert said == (ProviderRefusal(code, "不行") if QUESTIONS.get(name, code) == code else UnknownOutcome(code))
 
 
 AMBIGUOUS = [
@@ -208,7 +227,7 @@ AMBIGUOUS = [
 @each_reader
 @pytest.mark.parametrize(("status", "code"), AMBIGUOUS)
 def test_what_leaves_it_open_is_unknown(name: str, read: Any, good: Any, status: int, code: str) -> None:
-    assert isinstance(read(WECHAT, builders.answer({"code": code, "message": ""}, status)), Unknown)
+    assert isinstance(read(WECHAT, builders.answer({"code": code, "message": ""}, status)), UnknownOutcome)
 
 
 @each_reader
@@ -216,17 +235,17 @@ def test_what_leaves_it_open_is_unknown(name: str, read: Any, good: Any, status:
 def test_without_a_signature_neither_yes_nor_no_is_believed(name: str, read: Any, good: Any, status: int) -> None:
     told = builders.answer({"code": "PARAM_ERROR"} if status >= 400 else good, status)
     unsigned = {key: value for key, value in told.headers.items() if not key.startswith("wechatpay")}
-    assert isinstance(read(WECHAT, replace(told, headers=unsigned)), Unknown)
+    assert isinstance(read(WECHAT, replace(told, headers=unsigned)), UnknownOutcome)
     forged = builders.answer(good, status, platform=replace(PLATFORM, key=keys.private("mallory")))
-    assert isinstance(read(WECHAT, forged), Unknown)
-    assert isinstance(read(WECHAT, builders.answer(good, status, at=AT - timedelta(minutes=6))), Unknown)
-    assert isinstance(read(WECHAT, replace(told, headers={**told.headers, "content-encoding": "gzip"})), Unknown)
+    assert isinstance(read(WECHAT, forged), UnknownOutcome)
+    assert isinstance(read(WECHAT, builders.answer(good, status, at=AT - timedelta(minutes=6))), UnknownOutcome)
+    assert isinstance(read(WECHAT, replace(told, headers={**told.headers, "content-encoding": "gzip"})), UnknownOutcome)
 
 
 @each_reader
 def test_an_answer_by_another_certificate_names_it(name: str, read: Any, good: Any) -> None:
     said = read(WECHAT, builders.answer(good, platform=OTHER_PLATFORM))
-    assert isinstance(said, Unknown)
+    assert isinstance(said, UnknownOutcome)
     assert said.serial == OTHER_SERIAL
 
 
@@ -235,15 +254,15 @@ def test_no_byte_of_an_answer_can_be_another(index: int, change: int) -> None:
     told = builders.answer(builders.transaction())
     body = bytearray(told.body)
     body[index % len(body)] ^= change
-    assert isinstance(WECHAT.paid(ATTEMPT, replace(told, body=bytes(body)), AT), Unknown)
+    assert isinstance(WECHAT.read_payment(ATTEMPT, replace(told, body=bytes(body)), AT), UnknownOutcome)
 
 
 @each_reader
 @pytest.mark.parametrize("content", [[], "x", {"code": 1}, {"code": ""}, {"unrelated": True}, {"amount": 3}])
 def test_an_answer_that_cannot_be_read_is_unknown(name: str, read: Any, good: Any, content: Any) -> None:
-    assert isinstance(read(WECHAT, builders.answer(content, 400)), Unknown)
+    assert isinstance(read(WECHAT, builders.answer(content, 400)), UnknownOutcome)
     if name != "closed" or not isinstance(content, dict):
-        assert isinstance(read(WECHAT, builders.answer(content, 200)), Unknown)
+        assert isinstance(read(WECHAT, builders.answer(content, 200)), UnknownOutcome)
 
 
 STATES = [
@@ -254,8 +273,8 @@ STATES = [
 
 @pytest.mark.parametrize(("state", "status"), STATES)
 def test_how_an_attempt_stands(state: str, status: str) -> None:
-    said = WECHAT.paid(ATTEMPT, builders.answer(builders.transaction(state=state)), AT + timedelta(seconds=9))
-    assert isinstance(said, Paid)
+    said = WECHAT.read_payment(ATTEMPT, builders.answer(builders.transaction(state=state)), AT + timedelta(seconds=9))
+    assert isinstance(said, PaymentReport)
     assert (said.status, said.amount, said.currency) == (status, 8888, "CNY")
     assert said.trade_no == (builders.TRADE_NO if status == "captured" else ATTEMPT.out_trade_no)
     assert said.occurred_at == (AT if status == "captured" else AT + timedelta(seconds=9))
@@ -264,7 +283,7 @@ def test_how_an_attempt_stands(state: str, status: str) -> None:
 def test_what_is_not_paid_may_name_no_amount() -> None:
     told = builders.transaction(state="CLOSED")
     del told["amount"]
-    assert isinstance(WECHAT.paid(ATTEMPT, builders.answer(told), AT), Paid)
+    assert isinstance(WECHAT.read_payment(ATTEMPT, builders.answer(told), AT), PaymentReport)
 
 
 ELSE: list[dict[str, Any]] = [
@@ -274,27 +293,27 @@ ELSE: list[dict[str, Any]] = [
 
 @pytest.mark.parametrize("other", ELSE, ids=str)
 def test_an_answer_about_something_else_is_unknown(other: dict[str, Any]) -> None:
-    assert isinstance(WECHAT.paid(ATTEMPT, builders.answer(builders.transaction(**other)), AT), Unknown)
+    assert isinstance(WECHAT.read_payment(ATTEMPT, builders.answer(builders.transaction(**other)), AT), UnknownOutcome)
 
 
 def test_closing() -> None:
-    closed = Paid(ATTEMPT.out_trade_no, ATTEMPT.out_trade_no, "closed", 8888, "CNY", AT)
-    assert WECHAT.closed(ATTEMPT, builders.answer(None, 204), AT) == closed
-    assert WECHAT.closed(ATTEMPT, builders.answer({"code": "ORDER_CLOSED", "message": ""}, 400), AT) == closed
+    closed = PaymentReport(ATTEMPT.out_trade_no, ATTEMPT.out_trade_no, ReportedPayment.CLOSED, 8888, "CNY", AT)
+    assert WECHAT.read_close(ATTEMPT, builders.answer(None, 204), AT) == closed
+    assert WECHAT.read_close(ATTEMPT, builders.answer({"code": "ORDER_CLOSED", "message": ""}, 400), AT) == closed
     unheard = builders.answer({"code": "ORDER_NOT_EXIST"}, 404)
-    assert WECHAT.closed(ATTEMPT, unheard, AT) == Refused("ORDER_NOT_EXIST", "ORDER_NOT_EXIST")
+    assert WECHAT.read_close(ATTEMPT, unheard, AT) == ProviderRefusal("ORDER_NOT_EXIST", "ORDER_NOT_EXIST")
 
 
 @pytest.mark.parametrize("code", ["ORDERPAID", "ORDER_PAID"])
 def test_an_order_that_was_paid_meanwhile_is_queried(code: str) -> None:
     told = builders.answer({"code": code, "message": "订单已支付"}, 400)
-    closed = WECHAT.closed(ATTEMPT, told, AT)
-    assert isinstance(closed, Paid)
+    closed = WECHAT.read_close(ATTEMPT, told, AT)
+    assert isinstance(closed, PaymentReport)
     assert (closed.status, closed.reason) == ("pending", "ORDERPAID")
-    assert isinstance(WECHAT.started(ATTEMPT, told, AT), Unknown)
+    assert isinstance(WECHAT.read_start(ATTEMPT, told, AT), UnknownOutcome)
 
 
-def refund_answer(**more: Any) -> Response:
+def refund_answer(**more: Any) -> HttpResponse:
     given: dict[str, Any] = {
         "out_trade_no": ASK.out_trade_no,
         "transaction_id": ASK.trade_no,
@@ -313,21 +332,21 @@ REFUNDS = [("PROCESSING", "processing"), ("SUCCESS", "succeeded"), ("CLOSED", "f
 @pytest.mark.parametrize(("state", "status"), REFUNDS)
 def test_how_a_refund_stands(state: str, status: Any) -> None:
     told, reason = refund_answer(state=state), state if status == "failed" else None
-    expected = Refunded(ASK.refund_no, status, 888, "CNY", AT, reason)
-    assert WECHAT.refunded(ASK, told, AT) == WECHAT.refund_found(ASK, told, AT) == expected
+    expected = RefundReport(ASK.refund_no, status, 888, "CNY", AT, reason)
+    assert WECHAT.read_refund(ASK, told, AT) == WECHAT.read_refund_query(ASK, told, AT) == expected
 
 
 @pytest.mark.parametrize("other", [{"out_refund_no": "R1"}, {"refund": 889}, {"state": "SOMETHING"}], ids=str)
 def test_an_answer_about_another_refund_is_unknown(other: dict[str, Any]) -> None:
-    assert isinstance(WECHAT.refunded(ASK, refund_answer(**other), AT), Unknown)
+    assert isinstance(WECHAT.read_refund(ASK, refund_answer(**other), AT), UnknownOutcome)
 
 
 NEXT = {OTHER_SERIAL: builders.certificate("wechat, next", OTHER_SERIAL)}
 
 
-def certificates(pems: dict[str, str], platform: protocol.Platform = PLATFORM) -> Response:
+def certificates(pems: dict[str, str], platform: protocol.Platform = PLATFORM) -> HttpResponse:
     body = platform.certificates(pems, AT)
-    return Response(200, builders.lowered(platform.headers(body, AT, "0123456789")), body)
+    return HttpResponse(200, builders.lowered(platform.headers(body, AT, "0123456789")), body)
 
 
 def test_certificates_are_requested_but_public_keys_are_not() -> None:
@@ -343,7 +362,7 @@ def test_new_certificates_are_believed_when_a_known_or_a_sealed_one_signed_them(
 def test_the_first_certificate_of_all_vouches_for_itself_because_it_is_sealed_with_our_key() -> None:
     bare = builders.provider(platform_keys={})
     assert bare.read_certificates(certificates(NEXT, OTHER_PLATFORM), AT) == NEXT
-    assert isinstance(bare.read_certificates(certificates(NEXT, PLATFORM), AT), Unknown)
+    assert isinstance(bare.read_certificates(certificates(NEXT, PLATFORM), AT), UnknownOutcome)
 
 
 def test_a_certificate_that_has_ended_is_left_out() -> None:
@@ -361,5 +380,5 @@ UNBELIEVED = [
 
 
 @pytest.mark.parametrize("told", UNBELIEVED, ids=range(len(UNBELIEVED)))
-def test_certificates_that_are_not_wechats_are_not_believed(told: Response) -> None:
-    assert isinstance(WECHAT.read_certificates(told, AT), Unknown)
+def test_certificates_that_are_not_wechats_are_not_believed(told: HttpResponse) -> None:
+    assert isinstance(WECHAT.read_certificates(told, AT), UnknownOutcome)

@@ -14,17 +14,25 @@ from tests.providers import keys
 from tests.providers import wechat_builders as builders
 from tests.providers.wechat_builders import AT, OTHER_PLATFORM, OTHER_SERIAL, PLATFORM, PUBLIC_KEY_ID, SERIAL
 from workers.domain.codes import Code
-from workers.providers.port import CertificateUnknown, Irrelevant, Notification, Paid, Refunded, Rejected
+from workers.providers.port import (
+    IrrelevantNotification,
+    Notification,
+    PaymentReport,
+    RefundReport,
+    RejectedNotification,
+    ReportedPayment,
+    UnknownCertificate,
+)
 from workers.providers.wechat import RETRY_SCHEDULE_SECONDS
 
 WECHAT = builders.provider()
-PAID = Paid(builders.ATTEMPT.out_trade_no, builders.TRADE_NO, "captured", 8888, "CNY", AT)
+PAID = PaymentReport(builders.ATTEMPT.out_trade_no, builders.TRADE_NO, ReportedPayment.CAPTURED, 8888, "CNY", AT)
 GENUINE = builders.notification(builders.transaction())
 
 
 def code(said: object) -> str:
     """The code of a refusal."""
-    assert isinstance(said, Rejected), said
+    assert isinstance(said, RejectedNotification), said
     return said.code
 
 
@@ -57,12 +65,12 @@ REFUNDS = [("SUCCESS", "succeeded", None), ("ABNORMAL", "failed", "ABNORMAL"), (
 @pytest.mark.parametrize(("state", "status", "reason"), REFUNDS)
 def test_a_refund_is_what_it_says(state: str, status: Any, reason: str | None) -> None:
     told = builders.notification(builders.refund(state=state), f"REFUND.{state}")
-    assert WECHAT.verify(told) == Refunded(builders.ASK.refund_no, status, 888, "CNY", AT, reason)
+    assert WECHAT.verify(told) == RefundReport(builders.ASK.refund_no, status, 888, "CNY", AT, reason)
 
 
 def test_what_does_not_concern_us_is_not_even_opened() -> None:
     body = json.dumps({"event_type": "PAYSCORE.USER_OPEN_SERVICE", "resource": "sealed"}).encode()
-    assert WECHAT.verify(builders.signed(body)) == Irrelevant("PAYSCORE.USER_OPEN_SERVICE")
+    assert WECHAT.verify(builders.signed(body)) == IrrelevantNotification("PAYSCORE.USER_OPEN_SERVICE")
 
 
 @given(st.integers(0, len(GENUINE.body) - 1), st.integers(1, 255))
@@ -83,7 +91,9 @@ def test_no_character_of_the_signature_can_be_another(name: str, data: st.DataOb
     said = WECHAT.verify(
         replace(GENUINE, headers={**GENUINE.headers, name: value[:index] + other + value[index + 1 :]})
     )
-    assert isinstance(said, Rejected) or (name == "wechatpay-serial" and isinstance(said, CertificateUnknown))
+    assert isinstance(said, RejectedNotification) or (
+        name == "wechatpay-serial" and isinstance(said, UnknownCertificate)
+    )
 
 
 @pytest.mark.parametrize("name", SIGNED_HEADERS)
@@ -123,22 +133,22 @@ def test_a_body_that_was_parsed_and_written_again_is_another_body() -> None:
 
 @given(st.dictionaries(st.sampled_from([*SIGNED_HEADERS, "content-encoding"]), st.text()), st.binary())
 def test_whatever_comes_is_answered(headers: dict[str, str], body: bytes) -> None:
-    assert isinstance(WECHAT.verify(Notification(headers, body, AT)), Rejected)
+    assert isinstance(WECHAT.verify(Notification(headers, body, AT)), RejectedNotification)
 
 
 def test_a_certificate_that_is_not_known_yet_may_be_sound() -> None:
     told = builders.notification(builders.transaction(), platform=OTHER_PLATFORM)
-    assert WECHAT.verify(told) == CertificateUnknown(OTHER_SERIAL)
+    assert WECHAT.verify(told) == UnknownCertificate(OTHER_SERIAL)
     wider = WECHAT.with_certificates({OTHER_SERIAL: builders.certificate("wechat, next", OTHER_SERIAL)})
     assert wider.verify(told) == PAID
     assert wider.verify(GENUINE) == PAID
-    assert WECHAT.verify(told) == CertificateUnknown(OTHER_SERIAL)
+    assert WECHAT.verify(told) == UnknownCertificate(OTHER_SERIAL)
 
 
 def test_a_certificate_goes_by_its_own_serial_whatever_it_was_called() -> None:
     pem = builders.certificate("wechat, next", OTHER_SERIAL)
     wider = builders.provider(platform_keys={}).with_certificates({SERIAL: pem})
-    assert wider.verify(GENUINE) == CertificateUnknown(SERIAL)
+    assert wider.verify(GENUINE) == UnknownCertificate(SERIAL)
     assert wider.verify(builders.notification(builders.transaction(), platform=OTHER_PLATFORM)) == PAID
 
 
@@ -155,7 +165,7 @@ def test_wechats_public_key_is_believed_by_its_name() -> None:
     )
     assert both.verify(GENUINE) == PAID
     assert both.verify(builders.notification(builders.transaction(), platform=named)) == PAID
-    assert WECHAT.verify(builders.notification(builders.transaction(), platform=named)) == CertificateUnknown(
+    assert WECHAT.verify(builders.notification(builders.transaction(), platform=named)) == UnknownCertificate(
         PUBLIC_KEY_ID
     )
 
@@ -201,7 +211,9 @@ def test_a_time_far_away_is_stale(seconds: str) -> None:
     body = PLATFORM.notification("TRANSACTION.SUCCESS", builders.transaction(), AT, "EV-1", "fdasflkja484")
     told = builders.signed(body, datetime.fromtimestamp(0, UTC))
     assert code(WECHAT.verify(replace(told, received_at=AT))) == "PAY_CALLBACK_STALE"
-    assert isinstance(WECHAT.verify(replace(told, headers={**told.headers, "wechatpay-timestamp": seconds})), Rejected)
+    assert isinstance(
+        WECHAT.verify(replace(told, headers={**told.headers, "wechatpay-timestamp": seconds})), RejectedNotification
+    )
 
 
 @pytest.mark.parametrize("other", [{"mchid": "1900000110"}, {"appid": "wx1111111111111111"}])
@@ -217,9 +229,9 @@ def test_the_refund_of_another_merchant_is_not_ours() -> None:
 @pytest.mark.parametrize("encoding", ["gzip", "br", "GZIP", "identity, gzip"])
 def test_a_compressed_or_huge_body_is_not_looked_at(encoding: str) -> None:
     claimed = replace(GENUINE, headers={**GENUINE.headers, "content-encoding": encoding})
-    assert WECHAT.verify(claimed) == Rejected(Code.PAY_CALLBACK_INVALID, "the body is encoded")
+    assert WECHAT.verify(claimed) == RejectedNotification(Code.PAY_CALLBACK_INVALID, "the body is encoded")
     huge = builders.notification({**builders.transaction(), "attach": "x" * 50_000})
-    assert WECHAT.verify(huge) == Rejected(Code.PAY_CALLBACK_INVALID, "the body is larger than 65536 bytes")
+    assert WECHAT.verify(huge) == RejectedNotification(Code.PAY_CALLBACK_INVALID, "the body is larger than 65536 bytes")
     assert WECHAT.verify(replace(GENUINE, headers={**GENUINE.headers, "content-encoding": "identity"})) == PAID
 
 
@@ -288,7 +300,7 @@ def test_a_refund_that_did_not_succeed_has_the_time_of_its_notification() -> Non
     later = AT + timedelta(days=3)
     body = PLATFORM.notification("REFUND.CLOSED", builders.refund(state="CLOSED"), later, "EV-1", "fdasflkja484")
     said = WECHAT.verify(builders.signed(body, later))
-    assert isinstance(said, Refunded)
+    assert isinstance(said, RefundReport)
     assert said.occurred_at == later
     assert moment(later) == "2026-11-25T11:00:00+08:00"
 

@@ -20,7 +20,14 @@ from tests.providers import wechat_builders as builders
 from tests.providers.wechat_builders import AT, ATTEMPT, PLATFORM, PUBLIC_KEY_ID, SERIAL
 from workers.domain.codes import Code
 from workers.providers.parsing import FieldError, Fields
-from workers.providers.port import Irrelevant, Notification, Paid, Ready, Rejected, Request
+from workers.providers.port import (
+    ClientAction,
+    HttpRequest,
+    IrrelevantNotification,
+    Notification,
+    PaymentReport,
+    RejectedNotification,
+)
 from workers.providers.wechat import signing
 
 PUBLISHED = Path(__file__).parent / "published"
@@ -34,16 +41,16 @@ WECHAT = builders.provider()
 def test_the_published_notification_is_believed_and_no_other() -> None:
     wechat = builders.provider(platform_keys={"D7CE59D1F522D701": GOLDEN_CERTIFICATE})
     genuine = Notification(builders.lowered(GOLDEN["headers"]), GOLDEN["body"].encode(), GOLDEN_AT)
-    assert wechat.verify(genuine) == Irrelevant("PAYSCORE.USER_OPEN_SERVICE")
+    assert wechat.verify(genuine) == IrrelevantNotification("PAYSCORE.USER_OPEN_SERVICE")
     other = Notification(genuine.headers, genuine.body.replace(b"PAYSCORE", b"TRANSACT"), GOLDEN_AT)
-    assert wechat.verify(other) == Rejected(
+    assert wechat.verify(other) == RejectedNotification(
         Code.PAY_SIGNATURE_INVALID, "the signature is not that of the key it names, or that key has ended"
     )
 
 
 def test_the_published_resource_opens() -> None:
     resource = Fields(json.loads(GOLDEN["body"])["resource"])
-    assert json.loads(signing.opened(resource, [SecretStr(GOLDEN["apiv3_key"])])) == {
+    assert json.loads(signing.decrypt(resource, [SecretStr(GOLDEN["apiv3_key"])])) == {
         "mchid": "1234567890",
         "appid": "054aa7d7a2a54ab5898df65bd96f001c",
         "create_time": "2020-06-30T12:12:00+08:00",
@@ -60,10 +67,11 @@ SEALED = {
 
 def test_the_published_seal_opens_with_its_key_only() -> None:
     assert (
-        signing.opened(Fields(SEALED), [SecretStr("testAPIv3Key1111"), SecretStr("testAPIv3Key0000")]) == b"Hello World"
+        signing.decrypt(Fields(SEALED), [SecretStr("testAPIv3Key1111"), SecretStr("testAPIv3Key0000")])
+        == b"Hello World"
     )
     with pytest.raises(FieldError):
-        signing.opened(Fields(SEALED), [SecretStr("testAPIv3Key1111")])
+        signing.decrypt(Fields(SEALED), [SecretStr("testAPIv3Key1111")])
 
 
 DOCUMENTED = b"GET\n/v3/certificates\n1554208460\n593BEC0C930BF1AFEB40B4A08C8FB242\n\n"
@@ -99,7 +107,7 @@ REQUESTS = [
 
 
 @pytest.mark.parametrize("request_", REQUESTS, ids=lambda request: request.url.rpartition("/")[2][:20])
-def test_we_authorize_byte_for_byte_as_the_sdk(request_: Request, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_we_authorize_byte_for_byte_as_the_sdk(request_: HttpRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     ours = request_.headers["authorization"]
     nonce = re.findall(r'nonce_str="([^"]+)"', ours)[0]
     monkeypatch.setattr(time, "time", AT.timestamp)
@@ -116,8 +124,8 @@ def test_we_authorize_byte_for_byte_as_the_sdk(request_: Request, monkeypatch: p
 
 
 def test_a_client_is_signed_for_byte_for_byte_as_by_the_sdk() -> None:
-    ready = WECHAT.started(builders.attempt(scene="jsapi"), builders.answer({"prepay_id": "wx2014"}), AT)
-    assert isinstance(ready, Ready)
+    ready = WECHAT.read_start(builders.attempt(scene="jsapi"), builders.answer({"prepay_id": "wx2014"}), AT)
+    assert isinstance(ready, ClientAction)
     fields = ready.fields
     theirs = client().sign([fields["appId"], fields["timeStamp"], fields["nonceStr"], fields["package"]])
     assert fields["paySign"] == theirs
@@ -150,4 +158,4 @@ def test_we_believe_what_the_sdk_believes() -> None:
     for signature in (told.headers["wechatpay-signature"], base64.b64encode(b"x" * 256).decode()):
         theirs = sdk_utils.rsa_verify(*times, body.decode(), signature, certificate.public_key())
         ours = WECHAT.verify(Notification({**told.headers, "wechatpay-signature": signature}, body, AT))
-        assert isinstance(ours, Paid) is theirs
+        assert isinstance(ours, PaymentReport) is theirs

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from scripts.gateways.wechat_protocol import BILL_NAMES, WeChatBillLine, bill
 from tests.providers import wechat_builders as builders
-from workers.providers.port import Row, StatementError
+from workers.providers.port import StatementError, StatementRow
 
 WECHAT = builders.provider()
 DAY = date(2026, 11, 22)
@@ -21,9 +21,9 @@ LINES = [
 ]
 WHOLE = bill(DAY, builders.MCHID, builders.APPID, LINES)
 ROWS = [
-    Row("capture", "P1", "42001", 8888, "CNY", 2),
-    Row("capture", "P2", "42002", 1, "CNY", 3),
-    Row("refund", "R1", "42001", 888, "CNY", 4),
+    StatementRow("capture", "P1", "42001", 8888, "CNY", 2),
+    StatementRow("capture", "P2", "42002", 1, "CNY", 3),
+    StatementRow("refund", "R1", "42001", 888, "CNY", 4),
 ]
 
 
@@ -40,8 +40,8 @@ OLD = (Path(__file__).parent / "published" / "wechat_statement.csv").read_bytes(
 
 def test_the_documented_example_in_the_old_layout() -> None:
     assert builders.provider(mchid="10000100").statement(OLD, date(2014, 11, 10)) == [
-        Row("capture", "1415640626", "1001690740201411100005734289", 1, "CNY", 2),
-        Row("capture", "1415635270", "1002780740201411100005729794", 1, "CNY", 3),
+        StatementRow("capture", "1415640626", "1001690740201411100005734289", 1, "CNY", 2),
+        StatementRow("capture", "1415635270", "1002780740201411100005729794", 1, "CNY", 3),
     ]
 
 
@@ -52,7 +52,7 @@ def test_what_a_till_took_back_goes_by_the_number_of_the_payment() -> None:
         .replace("`REFUND,", "`REVOKED,")
         .replace("`R1,", "`0,")
     )
-    assert WECHAT.statement(text.encode(), DAY) == [Row("refund", "P1", "42001", 888, "CNY", 2)]
+    assert WECHAT.statement(text.encode(), DAY) == [StatementRow("refund", "P1", "42001", 888, "CNY", 2)]
 
 
 def test_the_amount_is_what_was_owed_with_coupons_or_without() -> None:

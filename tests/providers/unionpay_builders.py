@@ -12,14 +12,14 @@ from pydantic import SecretStr
 from scripts.gateways import unionpay_protocol as theirs
 from scripts.gateways.authorities import SIGNING, Authority, pem
 from tests.providers import keys
-from workers.providers.port import Attempt, Notification, RefundAsk, Request, Response
+from workers.providers.port import HttpRequest, HttpResponse, Notification, PaymentOrder, RefundOrder
 from workers.providers.unionpay import SigningKey, UnionPay, UnionPaySettings
 
 AT = datetime(2026, 11, 22, 2, 59, 30, tzinfo=UTC)  # 10:59:30 in Beijing
 MERCHANT = "777290058167151"
 SERIAL = 68_759_663_125
 QUERY_ID = "782611221059306740028"
-ATTEMPT = Attempt(
+ATTEMPT = PaymentOrder(
     out_trade_no="P17325846012345678",
     amount=8888,
     currency="CNY",
@@ -29,7 +29,7 @@ ATTEMPT = Attempt(
     expire_at=AT + timedelta(minutes=15),
     return_url="https://shop.example/back",
 )
-ASK = RefundAsk(
+ASK = RefundOrder(
     refund_no="R17325846012345679",
     out_trade_no=ATTEMPT.out_trade_no,
     trade_no=QUERY_ID,
@@ -104,7 +104,7 @@ def checked(form: bytes) -> dict[str, str]:
 def asked_to_pay(**more: Any) -> dict[str, str]:
     """The form of an attempt, as UnionPay reads it."""
     ready = provider().start(replace(ATTEMPT, **more), AT)
-    assert not isinstance(ready, Request)
+    assert not isinstance(ready, HttpRequest)
     return checked(theirs.notification(ready.fields))  # type: ignore[union-attr]
 
 
@@ -135,6 +135,6 @@ def refund(**more: str) -> dict[str, str]:
     return {**fields, **more}
 
 
-def answer(fields: Mapping[str, str], by: theirs.UnionPaySigner | None = None, status: int = 200) -> Response:
+def answer(fields: Mapping[str, str], by: theirs.UnionPaySigner | None = None, status: int = 200) -> HttpResponse:
     """An answer of these fields."""
-    return Response(status, {}, theirs.answer(theirs.signed(fields, by or signer())))
+    return HttpResponse(status, {}, theirs.answer(theirs.signed(fields, by or signer())))

@@ -11,7 +11,7 @@ from pydantic import SecretStr
 from scripts.gateways import wechat_protocol as protocol
 from scripts.gateways.wechat_protocol import Platform
 from tests.providers import keys
-from workers.providers.port import Attempt, Notification, RefundAsk, Response
+from workers.providers.port import HttpResponse, Notification, PaymentOrder, RefundOrder
 from workers.providers.wechat import MerchantKey, WeChat, WeChatSettings
 
 AT = datetime(2026, 11, 22, 3, 0, tzinfo=UTC)
@@ -22,7 +22,7 @@ APIV3_KEY, OTHER_APIV3_KEY = "0123456789abcdef0123456789ABCDEF", "fedcba98765432
 OUR_SERIAL, OUR_NEXT_SERIAL = "3775B6A45ACD588826D15E583A95F5DD1C1A3C0B", "1DDE55AD98ED71D6EDD4A4A16996DE7B47773A8C"
 PLATFORM = Platform(SERIAL, keys.private("wechat"), APIV3_KEY.encode())
 OTHER_PLATFORM = Platform(OTHER_SERIAL, keys.private("wechat, next"), APIV3_KEY.encode())
-ATTEMPT = Attempt(
+ATTEMPT = PaymentOrder(
     out_trade_no="P382808400870244771",
     amount=8888,
     currency="CNY",
@@ -32,7 +32,7 @@ ATTEMPT = Attempt(
     expire_at=AT + timedelta(minutes=30),
 )
 TRADE_NO = "4200000925202101284997714292"
-ASK = RefundAsk(
+ASK = RefundOrder(
     refund_no="R382808400870244999",
     out_trade_no=ATTEMPT.out_trade_no,
     trade_no=TRADE_NO,
@@ -66,7 +66,7 @@ def provider(**more: Any) -> WeChat:
     return WeChat(settings(**more))
 
 
-def attempt(**more: Any) -> Attempt:
+def attempt(**more: Any) -> PaymentOrder:
     return replace(ATTEMPT, **more)
 
 
@@ -119,7 +119,7 @@ def notification(
     return signed(platform.notification(event, resource, AT, "EV-2018022511223320873", nonce), at, platform)
 
 
-def answer(content: Any, status: int = 200, at: datetime = AT, platform: Platform = PLATFORM) -> Response:
+def answer(content: Any, status: int = 200, at: datetime = AT, platform: Platform = PLATFORM) -> HttpResponse:
     """An answer that is signed well; None: without a body."""
     body = b"" if content is None else json.dumps(content, ensure_ascii=False).encode()
-    return Response(status, lowered(platform.headers(body, at, "0123456789")), body)
+    return HttpResponse(status, lowered(platform.headers(body, at, "0123456789")), body)

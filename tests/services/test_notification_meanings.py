@@ -9,7 +9,15 @@ from messages.envelope import Envelope
 from messages.payments import PaymentCallback
 from tests.providers import alipay_builders, paypal_builders
 from workers.domain.codes import Code
-from workers.providers.port import Approved, CertificateUnknown, Irrelevant, Paid, Provider, Refunded, Rejected
+from workers.providers.port import (
+    ApprovalReport,
+    IrrelevantNotification,
+    PaymentReport,
+    Provider,
+    RefundReport,
+    RejectedNotification,
+    UnknownCertificate,
+)
 from workers.services.payment_notifications import (
     CERTIFICATE_NOT_NAMED,
     CERTIFICATE_TRIES,
@@ -31,18 +39,18 @@ from workers.store.attempts import Attempt
 NOW = datetime(2026, 1, 21, 2, 0, tzinfo=UTC)
 PROVIDERS: dict[str, Provider] = {"alipay": alipay_builders.provider(), "paypal": paypal_builders.provider()}
 PROVES, PROVES_NOTHING = "alipay", "paypal"
-REJECTED = Rejected(Code.PAY_SIGNATURE_INVALID, "the signature is not Alipay's")
-APPROVED = Approved("P1", "their-1")
+REJECTED = RejectedNotification(Code.PAY_SIGNATURE_INVALID, "the signature is not Alipay's")
+APPROVED = ApprovalReport("P1", "their-1")
 LIVE = ("created", "requested", "unknown")
 STATES = (*LIVE, "closing", "captured", "failed", "closed")
 
 
-def paid(status: Any) -> Paid:
-    return Paid("P1", "t1", status, 1000, "CNY", NOW, "no money")
+def paid(status: Any) -> PaymentReport:
+    return PaymentReport("P1", "t1", status, 1000, "CNY", NOW, "no money")
 
 
-def refunded(status: Any) -> Refunded:
-    return Refunded("R1", status, 1000, "CNY", NOW)
+def refunded(status: Any) -> RefundReport:
+    return RefundReport("R1", status, 1000, "CNY", NOW)
 
 
 def attempt(provider: str, state: str) -> Attempt:
@@ -74,14 +82,14 @@ def meaning_of(
     return interpret(item, verdict, {"P1": attempt(of or by, state)}, PROVIDERS)
 
 
-@pytest.mark.parametrize("verdict", [REJECTED, CertificateUnknown("5F1E"), ProviderNotConfigured("wechat")])
+@pytest.mark.parametrize("verdict", [REJECTED, UnknownCertificate("5F1E"), ProviderNotConfigured("wechat")])
 def test_what_cannot_be_verified_stays_what_it_is(verdict: Verdict) -> None:
     assert meaning_of(verdict) is verdict
 
 
 def test_a_certificate_that_is_not_named_in_time_is_a_rejection() -> None:
-    assert meaning_of(CertificateUnknown("5F1E"), tries=CERTIFICATE_TRIES - 1) == CertificateUnknown("5F1E")
-    assert meaning_of(CertificateUnknown("5F1E"), tries=CERTIFICATE_TRIES) is CERTIFICATE_NOT_NAMED
+    assert meaning_of(UnknownCertificate("5F1E"), tries=CERTIFICATE_TRIES - 1) == UnknownCertificate("5F1E")
+    assert meaning_of(UnknownCertificate("5F1E"), tries=CERTIFICATE_TRIES) is CERTIFICATE_NOT_NAMED
 
 
 @pytest.mark.parametrize("state", STATES)
@@ -120,7 +128,7 @@ def test_an_approval_counts_while_the_attempt_is_live(state: str, provider: str)
 def test_a_number_belongs_to_an_attempt_of_the_same_provider_only() -> None:
     assert meaning_of(paid("captured"), "alipay", of="paypal") == AttemptUnknown("P1")
     assert meaning_of(APPROVED, "paypal", of="alipay") == AttemptUnknown("P1")
-    assert meaning_of(Approved("P2", "their-2")) == AttemptUnknown("P2")
+    assert meaning_of(ApprovalReport("P2", "their-2")) == AttemptUnknown("P2")
 
 
 REFUNDS = [
@@ -138,6 +146,6 @@ def test_a_refund_is_reported_when_it_is_proven_and_final(provider: str, status:
     assert meaning_of(refunded(status), provider) == expected
 
 
-@pytest.mark.parametrize("verdict", [Irrelevant("a contract"), paid("pending")])
+@pytest.mark.parametrize("verdict", [IrrelevantNotification("a contract"), paid("pending")])
 def test_what_changes_nothing_is_nothing_new(verdict: Verdict) -> None:
     assert meaning_of(verdict) == NothingNew()

@@ -30,7 +30,7 @@ from workers.domain.order import Order
 from workers.domain.payment_rules import unfit, unpayable, unpriced
 from workers.domain.refusal import Refusal
 from workers.providers import configured
-from workers.providers.port import Provider, Ready, Refused, Request
+from workers.providers.port import ClientAction, HttpRequest, Provider, ProviderRefusal
 from workers.runtime.batch import Batch
 from workers.runtime.route import Route
 from workers.services import attempts, authorization, commands
@@ -108,13 +108,13 @@ async def start_payments(tx: Transaction, batch: Batch[PaymentStart]) -> None:
     calls: list[outbox.Announcement] = []
     for (item, attempt), request in zip(opened, signed, strict=True):
         match request:
-            case Ready():
+            case ClientAction():
                 written.append((item, replace(attempt, state="requested", reference=request.reference)))
                 outcomes[commands.key_of(item.body)] = attempts.started(attempt, request), item
-            case Refused():
+            case ProviderRefusal():
                 refusal = Refusal(Code.PAY_PARAM_INVALID, request.message, {"provider_code": request.code})
                 outcomes[commands.key_of(item.body)] = commands.rejected(item, refusal), item
-            case Request():
+            case HttpRequest():
                 written.append((item, attempt))
                 calls.append(
                     attempts.provider_call(ProviderStart(attempt_id=attempt.id), attempt.provider, because=item)
@@ -163,7 +163,7 @@ def new_attempt(body: PaymentStart, due: AmountDue, attempt_id: int, now: dateti
 
 def sign(
     opened: Sequence[tuple[Item, Attempt]], providers: Mapping[str, Provider], now: datetime
-) -> list[Ready | Request | Refused]:
+) -> list[ClientAction | HttpRequest | ProviderRefusal]:
     """What the buyer's client needs for each attempt, or the call that its provider needs first.
 
     This computes signatures, about a millisecond each, and makes no calls. A thread runs it beside the event loop.

@@ -52,7 +52,7 @@ from workers.domain.book import Book
 from workers.domain.order import CancelType, Effect, Order, State, Trigger
 from workers.domain.payment_rules import ends_by_failure, verdict_on_capture, verdict_on_merged_capture
 from workers.providers import configured
-from workers.providers.port import CertificateUnknown, Provider, Rejected
+from workers.providers.port import Provider, RejectedNotification, UnknownCertificate
 from workers.runtime.batch import Batch
 from workers.runtime.route import Every, Route
 from workers.services import attempts, benefits, order_events, payment_notifications, refunds
@@ -205,7 +205,7 @@ def retry_undecidable(batch: Batch[PaymentMessage], reports: Sequence[ProviderRe
     """Retry the notifications that cannot be verified yet, or that name an attempt that is not known yet."""
     for report in reports:
         match report.meaning:
-            case CertificateUnknown():
+            case UnknownCertificate():
                 batch.retry(report.item, Reason.CERTIFICATE_UNKNOWN, "its certificate is not known here yet")
             case ProviderNotConfigured(provider):
                 batch.retry(report.item, Reason.PROVIDER_NOT_CONFIGURED, f"set OMS_{provider.upper()}")
@@ -288,7 +288,7 @@ async def keep_notifications(
     ids = await notifications.keep(tx, [record for _, record in verified])
     for (report, record), notification_id in zip(verified, ids, strict=True):
         rejected = report.meaning
-        if isinstance(rejected, Rejected):
+        if isinstance(rejected, RejectedNotification):
             REJECTED.labels(record.provider if record.provider in providers else "unknown", rejected.code).inc()
             event = callback_rejected(notification_id, record, rejected)
             rejections.append(outbox.event(event, because=report.item))
@@ -301,7 +301,7 @@ def certificate_calls(reports: Iterable[ProviderReport], limiter: CertificateFet
     """provider.certificates for each certificate that is unknown here, as often as the limiter allows."""
     calls: list[outbox.Announcement] = []
     for report in reports:
-        if isinstance(report.meaning, CertificateUnknown):
+        if isinstance(report.meaning, UnknownCertificate):
             provider, serial = report.item.body.provider, report.meaning.serial
             if limiter.allow(provider, serial):
                 message = ProviderCertificates(provider=provider, serial=serial)

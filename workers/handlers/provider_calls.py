@@ -1,44 +1,43 @@
-"""What is asked of providers: the only handlers that talk to the outside, a queue for each provider.
+"""What happens with the calls to a provider: the only handlers that talk to the outside, one queue per provider.
 
-    message                the provider says               then
-    ---------------------  -----------------------------  ----------------------------------------------------------
-    provider.start          here is what the client needs  payment.started answers the payment.start
-                           no                             command.rejected with PAY_PROVIDER_ERROR
-                           nothing, four times            command.rejected with PAY_PROVIDER_UNKNOWN
-    provider.capture        paid, failed                   payment.observed, for payment_results to judge
-    provider.query          paid, failed                   the same
-                           approved                       provider.capture, in time
-                           closed                         payment.attempt_closed
-                           never heard of it, after the   the same
-                           window
-                           not paid, after the window     provider.close
-                           not paid yet, nothing          asked again later (timer)
-    provider.close          closed                         payment.attempt_closed
-                           it does not wait any more      asked in a moment (timer) how it stands
-                           no; it closes nothing          nothing: the timer asks when the window has ended
-                           nothing                        tried again later
-    provider.refund         done, no, under way, nothing   refund.observed
-    provider.refund_query   done, under way, nothing       refund.observed
-                           never heard of it              provider.refund, under the same number
-    provider.certificates   certificates                   kept, for every process
-    any                    signed with a certificate      provider.certificates besides
-                           that is not known here
+    message                the provider's answer                 then
+    ---------------------  ------------------------------------  --------------------------------------------------
+    provider.start         what the client needs                 payment.started answers the payment.start
+                           a refusal                             command.rejected with PAY_PROVIDER_ERROR
+                           none, four times                      command.rejected with PAY_PROVIDER_UNKNOWN
+    provider.capture       captured, failed                      payment.observed, for payment_results to judge
+    provider.query         captured, failed                      the same
+                           approved, within the window           provider.capture
+                           closed                                payment.attempt_closed
+                           no such payment, after the window     the same
+                           not paid, after the window            provider.close
+                           not paid yet, or none                 polled again later (timer)
+    provider.close         closed                                payment.attempt_closed
+                           it no longer waits for its buyer      polled soon (timer)
+                           a refusal                             nothing: the timer polls when the window has ended
+                           none                                  retried
+    provider.refund        refunded, under way, refusal, none    refund.observed
+    provider.refund_query  refunded, under way, none             refund.observed
+                           no such refund                        provider.refund, under the same number
+    provider.certificates  certificates                          stored, for every process
+    any                    one signed with a certificate that    provider.certificates besides
+                           is not known here
 
-The questions are asked before the transaction and hold none; each carries a number of ours that makes asking twice
-harmless. While a provider cannot be reached its queue alone waits.
+The calls are made before the transaction, while none is open (services/provider_requests.py); each carries a number of
+ours, so that a repeated call does no harm. While a provider cannot be reached, only its own queue waits.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import partial
-from typing import Any, Literal, TypeAlias
+from typing import Any, TypeAlias
 
 import outbox
 from db.pool import Transaction
-from messages.base import CommandRejected, Internal
+from messages.base import Event
 from messages.envelope import Envelope
-from messages.payments import PaymentObserved, PaymentStart
+from messages.payments import PaymentStart
 from messages.providers import (
     AttemptCall,
     ProviderCapture,
@@ -51,274 +50,290 @@ from messages.providers import (
     RefundCall,
 )
 from messages.reasons import Reason
-from messages.refunds import RefundObserved
 from messages.topology import PROVIDERS, provider_calls_queue
 from workers.domain.codes import Code
 from workers.domain.refusal import Refusal
-from workers.providers.port import Approved, Paid, Ready, RefundAsk, Refunded, Refused, Unknown
+from workers.providers.port import (
+    ApprovalReport,
+    ClientAction,
+    PaymentReport,
+    ProviderRefusal,
+    RefundOrder,
+    RefundReport,
+    ReportedPayment,
+    UnknownOutcome,
+)
 from workers.runtime.batch import Batch
 from workers.runtime.route import CallRoute
-from workers.services import attempts, commands
-from workers.services.provider_requests import Answer, ask, prepare
-from workers.services.refunds import observed as observed_refund
+from workers.services import attempts, commands, refunds
+from workers.services.provider_requests import ProviderAnswer, prepare, send
 from workers.store import attempts as attempt_rows
 from workers.store import notifications, timers
 from workers.store.attempts import DONE, LIVE, Attempt, AttemptChange
+from workers.store.timers import Timer, TimerKind
 
 Item: TypeAlias = Envelope[Any]
-BATCH_MAX_ITEMS = 20  # as many as are asked side by side
-IN_A_MOMENT = timedelta(seconds=10)  # a provider that contradicts itself is not asked faster than this
-AT_MOST = timedelta(hours=1)
-START_TRIES = 4  # by then the buyer has gone elsewhere
-ENDED = Refused("ENDED", "the attempt was replaced, paid or closed before the provider had answered")
+BATCH_MAX_ITEMS = 20  # the calls of a batch are made side by side, and the calls module makes 20 at once
+POLL_PAUSE_MIN = timedelta(seconds=10)  # a provider that contradicts itself is not polled faster than this
+POLL_PAUSE_MAX = timedelta(hours=1)
+START_TRIES = 4  # after these (about half a minute) the buyer no longer waits for the page
+ENDED = ProviderRefusal("ENDED", "the attempt was replaced, paid or closed before the provider had answered")
 
 
-@dataclass
-class Desk:
-    """What a batch's answers come to."""
+@dataclass(frozen=True)
+class CallContext:
+    """What one batch decides with.
 
-    found: Mapping[int, Attempt]
+    `attempts` are locked, by id. `undecided` are payment.starts without an outcome: command key -> command id.
+    `refunds` are those of captures that came through our attempts: number -> (provider, order).
+    """
+
+    attempts: Mapping[int, Attempt]
     undecided: Mapping[commands.Key, str]
-    refunds: Mapping[str, tuple[str, RefundAsk]]
-    changes: list[AttemptChange] = field(default_factory=list)
-    outcomes: commands.Outcomes = field(default_factory=dict)
-    news: list[outbox.Announcement] = field(default_factory=list)
-    ended: list[int] = field(default_factory=list)
-    asked_again: dict[int, datetime] = field(default_factory=dict)
-    certificates: dict[str, dict[str, str]] = field(default_factory=dict)
+    refunds: Mapping[str, tuple[str, RefundOrder]]
+    now: datetime
+
+
+@dataclass(frozen=True)
+class RetryLater:
+    """The message is retried. Dead letters are grouped by `reason`; `why` is a sentence."""
+
+    reason: Reason
+    why: str
+
+
+@dataclass(frozen=True)
+class CallDecision:
+    """What one answer changes. `outcome` answers the payment.start; `poll_at` sets the attempt's timer."""
+
+    retry: RetryLater | None = None
+    change: AttemptChange | None = None
+    outcome: tuple[commands.Key, Event] | None = None
+    poll_at: tuple[int, datetime] | None = None
+    stops_polling: int | None = None
+    announcements: tuple[outbox.Announcement, ...] = ()
+
+
+NOTHING = CallDecision()
 
 
 async def take_answers(tx: Transaction, batch: Batch[Any], *, provider: str) -> None:
-    """Write what the provider said, each table once. Nothing is asked in here."""
-    calls = [item for item in batch if isinstance(item.body, AttemptCall)]
-    starts = [item for item in calls if isinstance(item.body, ProviderStart)]
-    seen = await attempt_rows.read(tx, [item.body.attempt_id for item in starts])
-    undecided = await commands.undecided(tx, [attempt.command for attempt in seen.values()])
-    refunds = [item.body.refund_no for item in batch if isinstance(item.body, RefundCall)]
-    locked = await attempt_rows.lock(tx, [item.body.attempt_id for item in calls])
-    desk = Desk(locked, undecided, await attempts.refunds_of_attempts(tx, refunds))
-    wanted: dict[str, Item] = {}
+    """Decide on the answers that the provider gave before this transaction, and write each table once."""
+    context = await read(tx, batch)
+    answers: Mapping[str, ProviderAnswer] = batch.answers
+    decisions = [(item, decide(item, answers.get(item.id), context)) for item in batch]
+    for item, decision in decisions:
+        if decision.retry is not None:
+            batch.retry(item, decision.retry.reason, decision.retry.why)
 
-    for item in batch:
-        answer: Answer | None = batch.answers.get(item.id)
-        if answer is None:  # nothing was to be asked: it has ended, or was never there
-            unasked(batch, desk, item)
-            continue
-        if isinstance(answer, Unknown) and answer.serial and not isinstance(item.body, ProviderCertificates):
-            wanted[answer.serial] = item
-        match item.body:
-            case ProviderStart():
-                start(batch, desk, item, answer)
-            case ProviderQuery():
-                attempt_told(desk, item, answer, batch.now)
-            case AttemptCall():
-                ordered_told(batch, desk, item, answer)
-            case RefundCall():
-                refund_told(desk, item, answer, batch.now)
-            case ProviderCertificates():
-                certificates_told(desk, item, answer)
+    outcomes: commands.Outcomes = {d.outcome[0]: (d.outcome[1], item) for item, d in decisions if d.outcome}
+    replies = await commands.conclude(tx, outcomes)
+    await attempt_rows.save(tx, [decision.change for _, decision in decisions if decision.change])
+    stopped = [decision.stops_polling for _, decision in decisions if decision.stops_polling is not None]
+    await timers.stop(tx, [(TimerKind.ATTEMPT, attempt_id) for attempt_id in stopped])
+    polls = dict(decision.poll_at for _, decision in decisions if decision.poll_at)
+    await timers.start(tx, [Timer(TimerKind.ATTEMPT, key, at) for key, at in polls.items() if key not in stopped])
+    await notifications.keep_certificates(tx, downloaded(batch, answers))
 
-    replies = await commands.conclude(tx, desk.outcomes)
-    await attempt_rows.save(tx, desk.changes)
-    await timers.stop(tx, [(timers.TimerKind.ATTEMPT, key) for key in desk.ended])
-    later = [
-        timers.Timer(timers.TimerKind.ATTEMPT, key, at) for key, at in desk.asked_again.items() if key not in desk.ended
+    events = [outbox.event(event, because=item) for event, item in outcomes.values()]
+    calls = [announcement for _, decision in decisions for announcement in decision.announcements]
+    downloads = [
+        attempts.provider_call(ProviderCertificates(provider=provider, serial=serial), provider, because=item)
+        for serial, item in sorted(missing_certificates(batch, answers).items())
     ]
-    await timers.start(tx, later)
-    await notifications.keep_certificates(tx, desk.certificates)
-    told = [outbox.event(event, because=item) for event, item in desk.outcomes.values()]
-    fetches = [fetching(provider, serial, item) for serial, item in sorted(wanted.items())]
-    await outbox.append(tx, [*told, *desk.news, *fetches, *replies])
+    await outbox.append(tx, [*events, *calls, *downloads, *replies])
 
 
-def unasked(batch: Batch[Any], desk: Desk, item: Item) -> None:
-    """Nothing was to be asked: it has ended, is being closed, or was never there."""
-    if isinstance(item.body, RefundCall) and item.body.refund_no not in desk.refunds:
-        batch.retry(item, Reason.REFUND_UNKNOWN, "no attempt of ours brought what this refund is to give back")
-    if isinstance(item.body, AttemptCall) and (attempt := desk.found.get(item.body.attempt_id)) is not None:
-        ended_before(desk, attempt)
+async def read(tx: Transaction, batch: Batch[Any]) -> CallContext:
+    """Lock the batch's attempts, and read what else it decides with: one statement per table."""
+    calls = [item.body for item in batch if isinstance(item.body, AttemptCall)]
+    refund_nos = [item.body.refund_no for item in batch if isinstance(item.body, RefundCall)]
+    started = await attempt_rows.read(tx, [body.attempt_id for body in calls if isinstance(body, ProviderStart)])
+    undecided = await commands.undecided(tx, [attempt.command for attempt in started.values()])
+    locked = await attempt_rows.lock(tx, [body.attempt_id for body in calls])
+    return CallContext(locked, undecided, await attempts.refunds_of_attempts(tx, refund_nos), batch.now)
+
+
+def decide(item: Item, answer: ProviderAnswer | None, context: CallContext) -> CallDecision:
+    """What the answer to one message changes. The answer is None if no request was needed. No I/O."""
+    match item.body:
+        case RefundCall(refund_no=refund_no):
+            return decide_refund(item, context.refunds.get(refund_no), answer, context.now)
+        case AttemptCall(attempt_id=attempt_id) if attempt_id in context.attempts:
+            return decide_attempt(item, context.attempts[attempt_id], answer, context)
+    return NOTHING
+
+
+def decide_attempt(item: Item, attempt: Attempt, answer: ProviderAnswer | None, context: CallContext) -> CallDecision:
+    """What an answer changes for its attempt. No I/O."""
     if isinstance(item.body, ProviderStart):
-        start(batch, desk, item, ENDED)
+        return decide_start(item, attempt, answer, context)
+    if answer is None:
+        return CallDecision(stops_polling=attempt.id) if attempt.state in DONE else NOTHING
+    end = decide_end(item, attempt, answer)
+    if end is not None:
+        return end
+    if isinstance(item.body, ProviderQuery):
+        return decide_poll(item, attempt, answer, context.now)
+    return decide_capture_or_close(item, attempt, answer, context.now)
 
 
-def start(batch: Batch[Any], desk: Desk, item: Item, answer: Answer) -> None:
-    """The provider opened the attempt, or not: the payment.start is answered once."""
-    attempt = desk.found.get(item.body.attempt_id)
-    if attempt is None or attempt.command not in desk.undecided:
-        return
+def decide_start(item: Item, attempt: Attempt, answer: ProviderAnswer | None, context: CallContext) -> CallDecision:
+    """Answer the payment.start once: when the provider has opened the attempt, or will not. No I/O."""
+    stops_polling = attempt.id if answer is None and attempt.state in DONE else None
+    command_id = context.undecided.get(attempt.command)
+    if command_id is None:
+        return CallDecision(stops_polling=stops_polling)
+    verdict = start_verdict(attempt, ENDED if answer is None else answer, item.attempt + 1)
+    if isinstance(verdict, RetryLater):
+        return CallDecision(retry=verdict)
+    if isinstance(verdict, ClientAction):
+        change = AttemptChange(attempt.id, "requested", reference=verdict.reference)
+        return CallDecision(change=change, outcome=(attempt.command, attempts.started(attempt, verdict)))
+    decision = CallDecision(
+        outcome=(attempt.command, commands.rejected_by(command_id, PaymentStart.TYPE, verdict)),
+        stops_polling=stops_polling,
+    )
+    if isinstance(answer, ClientAction):  # our provider.close may have come before the provider opened the attempt
+        close = attempts.provider_call(ProviderClose(attempt_id=attempt.id), attempt.provider, because=item)
+        change = AttemptChange(attempt.id, reference=answer.reference)
+        return replace(decision, change=change, announcements=(close,))
+    if attempt.state == "created" and isinstance(answer, UnknownOutcome):  # it may be open: polling goes on
+        decision = replace(decision, change=AttemptChange(attempt.id, "unknown", reason=verdict.code))
+    elif attempt.state == "created":
+        failed = AttemptChange(attempt.id, "failed", reason=verdict.code)
+        decision = replace(decision, change=failed, stops_polling=attempt.id)
+    return decision
+
+
+def start_verdict(attempt: Attempt, answer: ProviderAnswer, tries: int) -> ClientAction | Refusal | RetryLater:
+    """What the payment.start is answered with: what the client needs, or why there is nothing. No I/O."""
     match answer:
-        case Ready() if attempt.state == "created":
-            desk.changes.append(AttemptChange(attempt.id, "requested", reference=answer.reference))
-            desk.outcomes[attempt.command] = attempts.started(attempt, answer), item
-            return
-        case Ready():  # its close may have come first
-            desk.changes.append(AttemptChange(attempt.id, reference=answer.reference))
-            desk.news.append(call(ProviderClose(attempt_id=attempt.id), attempt, item))
-            refusal = Refusal(Code.PAY_PROVIDER_ERROR, ENDED.message, {"provider_code": ENDED.code})
+        case ClientAction():
+            ended = Refusal(Code.PAY_PROVIDER_ERROR, ENDED.message, {"provider_code": ENDED.code})
+            return answer if attempt.state == "created" else ended
         case _ if attempt.state == "captured":
-            refusal = Refusal(Code.PAY_ALREADY_PAID, "the order is paid")
-        case Unknown() if item.attempt + 1 < START_TRIES:
-            batch.retry(item, Reason.PROVIDER_UNKNOWN, answer.why)
-            return
-        case Unknown():
-            refusal = Refusal(Code.PAY_PROVIDER_UNKNOWN, "the provider does not answer: try again, or another provider")
-        case Refused():
-            refusal = Refusal(Code.PAY_PROVIDER_ERROR, "the provider refused", {"provider_code": answer.code})
-        case _:
-            refusal = Refusal(Code.PAY_PROVIDER_ERROR, "the provider answered something else")
-    if attempt.state == "created":
-        state = "unknown" if isinstance(answer, Unknown) else "failed"
-        desk.changes.append(AttemptChange(attempt.id, state, reason=refusal.code))
-        desk.ended += [attempt.id] if state == "failed" else []
-    rejected = CommandRejected(
-        command_id=desk.undecided[attempt.command],
-        type=PaymentStart.TYPE,
-        code=refusal.code,
-        message=refusal.message,
-        details=dict(refusal.details),
-    )
-    desk.outcomes[attempt.command] = rejected, item
+            return Refusal(Code.PAY_ALREADY_PAID, "the order is paid")
+        case UnknownOutcome() if tries < START_TRIES:
+            return RetryLater(Reason.PROVIDER_UNKNOWN, answer.why)
+        case UnknownOutcome():
+            return Refusal(Code.PAY_PROVIDER_UNKNOWN, "the provider does not answer: try again, or another provider")
+        case ProviderRefusal():
+            return Refusal(Code.PAY_PROVIDER_ERROR, "the provider refused", {"provider_code": answer.code})
+    return Refusal(Code.PAY_PROVIDER_ERROR, "the provider answered something else")
 
 
-def attempt_told(desk: Desk, item: Item, answer: Answer, now: datetime) -> None:
-    """How an attempt stands. While nobody knows, its provider is asked again."""
-    attempt = desk.found.get(item.body.attempt_id)
-    if attempt is None or ended_otherwise(desk, item, attempt, answer) or settled(desk, item, attempt, answer):
-        return
-    over, gone = now >= attempt.expire_at, now >= attempts.gone_at(attempt)
-    match answer:
-        case Refused() if gone:
-            end(desk, item, attempt, "nobody paid it")
-        case Paid() | Approved() if over:
-            desk.changes.append(AttemptChange(attempt.id, "closing"))
-            desk.news.append(call(ProviderClose(attempt_id=attempt.id), attempt, item))
-        case Approved() if attempt.state in LIVE:
-            desk.changes.append(AttemptChange(attempt.id, reference=answer.reference))
-            desk.news.append(call(ProviderCapture(attempt_id=attempt.id), attempt, item))
-    if not gone:
-        desk.asked_again[attempt.id] = attempts.poll_at(attempt, now)
+def decide_end(item: Item, attempt: Attempt, answer: ProviderAnswer) -> CallDecision | None:
+    """The decision on an attempt that has ended, earlier or by this answer; None if it has not. No I/O.
 
-
-def ordered_told(batch: Batch[Any], desk: Desk, item: Item, answer: Answer) -> None:
-    """What became of an attempt that was to be captured or closed. A plain no is left to the timer's question.
-
-    A capture without an answer may have happened even where the attempt was closed in the meantime.
+    A capture that the provider reports after another end still counts: it is announced like any other.
     """
-    attempt = desk.found.get(item.body.attempt_id)
-    if attempt is None or ended_otherwise(desk, item, attempt, answer) or settled(desk, item, attempt, answer):
-        return
+    captured_late = attempt.state in ("failed", "closed")
     match answer:
-        case Unknown():
-            batch.retry(item, Reason.PROVIDER_UNKNOWN, answer.why)
-        case Paid() | Approved() if isinstance(item.body, ProviderClose):
-            desk.asked_again[attempt.id] = batch.now + in_a_while(attempt, batch.now)
+        case PaymentReport(status=ReportedPayment.CAPTURED) if captured_late or attempt.state not in DONE:
+            news = outbox.internal(attempts.observed(attempt, answer), because=item)
+            return CallDecision(stops_polling=attempt.id if captured_late else None, announcements=(news,))
+        case _ if attempt.state in DONE:
+            return CallDecision(stops_polling=attempt.id)
+        case PaymentReport(status=ReportedPayment.FAILED):
+            news = outbox.internal(attempts.observed(attempt, answer), because=item)
+            return CallDecision(announcements=(news,))
+        case PaymentReport(status=ReportedPayment.CLOSED):
+            return close_attempt(item, attempt, answer.reason or "closed by the provider")
+    return None
 
 
-def in_a_while(attempt: Attempt, now: datetime) -> timedelta:
-    """When to ask again about one that does not wait for its buyer, and has no end yet: rarer the older it is."""
-    return min(max(IN_A_MOMENT, (now - attempt.started_at) // 4), AT_MOST)
-
-
-def ended_before(desk: Desk, attempt: Attempt) -> bool:
-    """Its end is known: nothing is asked about it any more."""
-    if attempt.state in DONE:
-        desk.ended.append(attempt.id)
-    return attempt.state in DONE
-
-
-def ended_otherwise(desk: Desk, item: Item, attempt: Attempt, answer: Answer) -> bool:
-    """Whether its end is known. Money that came all the same counts."""
-    ended = ended_before(desk, attempt)
-    if ended and attempt.state != "captured" and isinstance(answer, Paid) and answer.status == "captured":
-        desk.news.append(outbox.internal(observed(attempt, answer), because=item))
-    return ended
-
-
-def settled(desk: Desk, item: Item, attempt: Attempt, answer: Answer) -> bool:
-    """Whether the answer is the attempt's end; then it is told."""
+def decide_poll(item: Item, attempt: Attempt, answer: ProviderAnswer, now: datetime) -> CallDecision:
+    """Capture what is approved, close what was not paid in its window, and poll again until the window is over."""
+    over, gone = now >= attempt.expire_at, now >= attempts.gone_at(attempt)
+    if isinstance(answer, ProviderRefusal) and gone:
+        return close_attempt(item, attempt, "nobody paid it")
+    poll_at = None if gone else (attempt.id, attempts.poll_at(attempt, now))
     match answer:
-        case Paid(status="captured" | "failed"):
-            desk.news.append(outbox.internal(observed(attempt, answer), because=item))
-        case Paid(status="closed"):
-            end(desk, item, attempt, answer.reason or "closed by the provider")
-        case _:
-            return False
-    return True
+        case PaymentReport() | ApprovalReport() if over:
+            close = attempts.provider_call(ProviderClose(attempt_id=attempt.id), attempt.provider, because=item)
+            return CallDecision(change=attempts.closing_change(attempt), poll_at=poll_at, announcements=(close,))
+        case ApprovalReport() if attempt.state in LIVE:
+            change = AttemptChange(attempt.id, reference=answer.reference)
+            capture = attempts.provider_call(ProviderCapture(attempt_id=attempt.id), attempt.provider, because=item)
+            return CallDecision(change=change, poll_at=poll_at, announcements=(capture,))
+    return CallDecision(poll_at=poll_at)
 
 
-def call(message: Internal, attempt: Attempt, because: Item) -> outbox.Announcement:
-    """One more call to the attempt's provider."""
-    return outbox.to_queue(message, queue=provider_calls_queue(attempt.provider), because=because)
+def decide_capture_or_close(item: Item, attempt: Attempt, answer: ProviderAnswer, now: datetime) -> CallDecision:
+    """If the provider just refuses, do nothing: the poll timer queries again.
+
+    A capture without a response may have happened, even where the attempt was closed in the meantime.
+    """
+    match answer:
+        case UnknownOutcome():
+            return CallDecision(retry=RetryLater(Reason.PROVIDER_UNKNOWN, answer.why))
+        case PaymentReport() | ApprovalReport() if isinstance(item.body, ProviderClose):
+            return CallDecision(poll_at=(attempt.id, now + poll_pause(attempt, now)))
+    return NOTHING
 
 
-def fetching(provider: str, serial: str, because: Item) -> outbox.Announcement:
-    """provider.certificates, for an answer whose certificate is not known here."""
-    message = ProviderCertificates(provider=provider, serial=serial)
-    return outbox.to_queue(message, queue=provider_calls_queue(provider), because=because)
+def poll_pause(attempt: Attempt, now: datetime) -> timedelta:
+    """How long to wait before polling an attempt that could not be closed: a quarter of its age, within limits."""
+    return min(max(POLL_PAUSE_MIN, (now - attempt.started_at) // 4), POLL_PAUSE_MAX)
 
 
-def end(desk: Desk, item: Item, attempt: Attempt, reason: str) -> None:
-    """Nobody can pay it any more."""
-    desk.changes.append(AttemptChange(attempt.id, "closed", reason=reason))
-    desk.ended.append(attempt.id)
-    desk.news.append(outbox.event(attempts.closed(attempt, reason), because=item))
+def close_attempt(item: Item, attempt: Attempt, reason: str) -> CallDecision:
+    """Nobody can pay the attempt any more."""
+    change = AttemptChange(attempt.id, "closed", reason=reason)
+    event = outbox.event(attempts.closed(attempt, reason), because=item)
+    return CallDecision(change=change, stops_polling=attempt.id, announcements=(event,))
 
 
-def observed(attempt: Attempt, said: Paid) -> PaymentObserved:
-    """For payment_results, which has the order's lock."""
-    return PaymentObserved(
-        attempt_id=attempt.id,
-        trade_no=said.trade_no,
-        kind="captured" if said.status == "captured" else "failed",
-        amount=said.amount,
-        currency=said.currency,
-        occurred_at=said.occurred_at,
-        reason=said.reason,
-    )
-
-
-def refund_told(desk: Desk, item: Item, answer: Answer, now: datetime) -> None:
-    """How a refund stands, for the refunds queue."""
-    known = desk.refunds.get(item.body.refund_no)
+def decide_refund(
+    item: Item, known: tuple[str, RefundOrder] | None, answer: ProviderAnswer | None, now: datetime
+) -> CallDecision:
+    """refund.observed for the refunds queue. A refund that the provider does not know is requested again. No I/O."""
     if known is None:
-        return
-    provider, wanted = known
+        why = "no attempt of ours made the capture that this refund draws on"
+        return CallDecision(retry=RetryLater(Reason.REFUND_UNKNOWN, why)) if answer is None else NOTHING
+    provider, refund = known
     match answer:
-        case Refunded():
-            said = observed_refund(answer)
-        case Unknown():
-            said = refund_unclear(wanted, "unknown", answer.why, now)
-        case Refused() if isinstance(item.body, ProviderRefundQuery):
-            again = ProviderRefund(refund_no=item.body.refund_no)
-            desk.news.append(outbox.to_queue(again, queue=provider_calls_queue(provider), because=item))
-            return
-        case Refused():
-            said = refund_unclear(wanted, "failed", answer.code, now)
+        case None:
+            return NOTHING
+        case RefundReport():
+            message = refunds.observed(answer)
+        case UnknownOutcome():
+            message = refunds.unreported(refund, "unknown", answer.why, now)
+        case ProviderRefusal() if isinstance(item.body, ProviderRefundQuery):
+            again = attempts.provider_call(ProviderRefund(refund_no=refund.refund_no), provider, because=item)
+            return CallDecision(announcements=(again,))
+        case ProviderRefusal():
+            message = refunds.unreported(refund, "failed", answer.code, now)
         case _:
-            said = refund_unclear(wanted, "unknown", "the provider answered something else", now)
-    desk.news.append(outbox.internal(said, because=item))
+            message = refunds.unreported(refund, "unknown", "the provider answered something else", now)
+    return CallDecision(announcements=(outbox.internal(message, because=item),))
 
 
-def refund_unclear(ask: RefundAsk, status: Literal["unknown", "failed"], why: str, now: datetime) -> RefundObserved:
-    """Without the provider's own words about it."""
-    return RefundObserved(
-        refund_no=ask.refund_no,
-        status=status,
-        amount=ask.amount,
-        currency=ask.currency,
-        occurred_at=now,
-        reason=why[:255] or None,
-    )
+def downloaded(batch: Batch[Any], answers: Mapping[str, ProviderAnswer]) -> dict[str, dict[str, str]]:
+    """Provider -> serial -> certificate, of the certificates that the provider's own signature vouches for."""
+    found: dict[str, dict[str, str]] = {}
+    for item in batch.of(ProviderCertificates):
+        if isinstance(certificates := answers.get(item.id), Mapping):
+            found.setdefault(item.body.provider, {}).update(certificates)
+    return found
 
 
-def certificates_told(desk: Desk, item: Item, answer: Answer) -> None:
-    """Keep what the provider's own signature vouches for. What still wants a certificate asks for it once more."""
-    if isinstance(answer, Mapping):
-        desk.certificates.setdefault(item.body.provider, {}).update(answer)
+def missing_certificates(batch: Batch[Any], answers: Mapping[str, ProviderAnswer]) -> dict[str, Item]:
+    """Serial -> a message whose response is signed with that certificate, which is not known here yet.
+
+    The response to provider.certificates itself starts no further download.
+    """
+    missing: dict[str, Item] = {}
+    for item in batch:
+        answer = answers.get(item.id)
+        if isinstance(answer, UnknownOutcome) and answer.serial and not isinstance(item.body, ProviderCertificates):
+            missing[answer.serial] = item
+    return missing
 
 
 def route(provider: str) -> CallRoute:
-    """A provider's own queue: it waits alone when the provider is away."""
+    """The route of one provider's queue, which alone waits while that provider is away."""
 
     async def handler(tx: Transaction, batch: Batch[Any]) -> None:
         await take_answers(tx, batch, provider=provider)
@@ -328,7 +343,7 @@ def route(provider: str) -> CallRoute:
         handler=handler,
         batch_max_items=BATCH_MAX_ITEMS,
         prepare=partial(prepare, provider=provider),
-        ask=ask,
+        ask=send,
     )
 
 

@@ -1,4 +1,7 @@
-"""Talking to providers over HTTPS: bounded in time and size, never redirected, tried again while none is reached."""
+"""Sends requests to providers over HTTPS: bounded in time and size, never redirected, repeated only if not sent.
+
+No other module of workers talks to the outside; an import contract checks that.
+"""
 
 import asyncio
 import time
@@ -12,21 +15,21 @@ from prometheus_client import Histogram
 from tenacity import AsyncRetrying, RetryError, retry_if_exception_type, stop_after_attempt, wait_random_exponential
 
 from db.errors import UnavailableError
-from workers.providers.port import Provider, Refused, Request, Response, Unknown
+from workers.providers.port import HttpRequest, HttpResponse, Provider, TokenSource, UnknownOutcome
 
-ANSWER_BYTES_MAX = 1_048_576  # a day's certificates are 20 KiB; statements come another way
-TRIES = 3  # of one request, within the timeout of the whole call
-IN_FLIGHT_MAX = 20  # per provider and process: providers limit how often they are asked
-TOKEN_EARLY = timedelta(seconds=60)  # a token is renewed so long before it ends
+RESPONSE_BYTES_MAX = 1_048_576  # a list of certificates has 20 KiB; statements come as messages
+TRIES = 3  # of one request that was not sent, all within the timeout of the call
+IN_FLIGHT_MAX = 20  # calls per provider and process: providers limit the rate
+TOKEN_RENEWED_BEFORE_END = timedelta(seconds=60)  # so that it does not end on the way
 NEVER = datetime.min.replace(tzinfo=UTC)
-NOT_REACHED = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError)  # nothing was sent
+NOT_SENT = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError)
 CALLS = Histogram(
     "oms_provider_call_seconds",
-    "Calls to providers: answered, unknown (no answer in time), or away (not reached)",
+    "Calls to providers by outcome: answered, unknown (no response in time), away (not reached)",
     ["provider", "outcome"],
     buckets=(0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30),
 )
-Build = Callable[[datetime], Request | None]
+Build = Callable[[datetime], HttpRequest | None]
 T = TypeVar("T")
 
 
@@ -35,26 +38,26 @@ class ProviderAwayError(UnavailableError):
 
 
 class Caller:
-    """Calls one provider. A request is built anew for each try, because its signature holds the time."""
+    """Calls one provider. Each try builds the request anew, because its signature holds the time."""
 
     def __init__(self, provider: Provider, timeout_seconds: float) -> None:
         self.provider = provider
         self._timeout_seconds = timeout_seconds
         self._session: aiohttp.ClientSession | None = None
         self._busy = asyncio.Semaphore(IN_FLIGHT_MAX)
-        self._renewing = asyncio.Lock()  # so that many calls at once need one token
+        self._renewing = asyncio.Lock()  # so that many calls at once fetch one token
         self._token = ""
         self._token_until = NEVER
 
-    async def ask(self, build: Build, read: Callable[[Response, datetime], T]) -> T | Refused | Unknown | None:
-        """Ask, and read the answer. None where there is nothing to ask. Raises ProviderAwayError."""
-        answer = await self.send(build)
-        return read(answer, datetime.now(UTC)) if isinstance(answer, Response) else answer
+    async def call(self, build: Build, read: Callable[[HttpResponse, datetime], T]) -> T | UnknownOutcome | None:
+        """Send a request and read the response; None if `build` makes no request. Raises ProviderAwayError."""
+        response = await self.send(build)
+        return read(response, datetime.now(UTC)) if isinstance(response, HttpResponse) else response
 
-    async def send(self, build: Build) -> Response | Refused | Unknown | None:
-        """The answer, or Unknown when none came in time. Raises ProviderAwayError when the provider is not reached."""
+    async def send(self, build: Build) -> HttpResponse | UnknownOutcome | None:
+        """Send a request. The outcome is unknown if no response came in time. Raises ProviderAwayError."""
         tries = AsyncRetrying(
-            retry=retry_if_exception_type(NOT_REACHED),
+            retry=retry_if_exception_type(NOT_SENT),
             stop=stop_after_attempt(TRIES),
             wait=wait_random_exponential(0.1, 1.0),
         )
@@ -67,11 +70,11 @@ class Caller:
             raise ProviderAwayError(f"{self.provider.name} is not reached") from error
         except (aiohttp.ClientError, TimeoutError) as error:
             outcome = "unknown"
-            return Unknown(type(error).__qualname__)
+            return UnknownOutcome(type(error).__qualname__)
         finally:
             CALLS.labels(self.provider.name, outcome).observe(time.perf_counter() - began)
 
-    async def _once(self, build: Build) -> Response | Refused | Unknown | None:
+    async def _once(self, build: Build) -> HttpResponse | UnknownOutcome | None:
         request = build(datetime.now(UTC))
         if request is None:
             return None
@@ -81,40 +84,42 @@ class Caller:
             if not isinstance(token, str):
                 return token
             headers["authorization"] = f"Bearer {token}"
-        answer = await self._exchange(request, headers)
-        if request.bearer and answer.status == HTTPStatus.UNAUTHORIZED:
-            self._token_until = NEVER  # it was revoked: whoever asks next asks for another first
-        return answer
+        response = await self._exchange(request, headers)
+        if request.bearer and response.status == HTTPStatus.UNAUTHORIZED:
+            self._token_until = NEVER  # the token was revoked: the next call fetches another first
+        return response
 
-    async def _bearer(self) -> str | Refused | Unknown:
+    async def _bearer(self) -> str | UnknownOutcome:
         async with self._renewing:
             return await self._current_or_new()
 
-    async def _current_or_new(self) -> str | Refused | Unknown:
+    async def _current_or_new(self) -> str | UnknownOutcome:
         if datetime.now(UTC) < self._token_until:
             return self._token
+        assert isinstance(self.provider, TokenSource), f"{self.provider.name} has no tokens"
         request = self.provider.token()
-        assert request is not None, f"{self.provider.name} has no tokens"
-        answer = self.provider.read_token(await self._exchange(request, dict(request.headers)))
-        if not isinstance(answer, tuple):
-            return answer
-        self._token, lives_seconds = answer
-        self._token_until = datetime.now(UTC) + timedelta(seconds=lives_seconds) - TOKEN_EARLY
+        token = self.provider.read_token(await self._exchange(request, dict(request.headers)))
+        if isinstance(token, UnknownOutcome):
+            return token
+        self._token, lives_seconds = token
+        self._token_until = datetime.now(UTC) + timedelta(seconds=lives_seconds) - TOKEN_RENEWED_BEFORE_END
         return self._token
 
-    async def _exchange(self, request: Request, headers: dict[str, str]) -> Response:
+    async def _exchange(self, request: HttpRequest, headers: dict[str, str]) -> HttpResponse:
         session = self._open()
         async with session.request(
             request.method, request.url, headers=headers, data=request.body or None, allow_redirects=False
-        ) as answer:
-            body = await answer.content.read(ANSWER_BYTES_MAX + 1)
-            while len(body) <= ANSWER_BYTES_MAX and (
-                more := await answer.content.read(ANSWER_BYTES_MAX + 1 - len(body))
+        ) as response:
+            body = await response.content.read(RESPONSE_BYTES_MAX + 1)
+            while len(body) <= RESPONSE_BYTES_MAX and (
+                more := await response.content.read(RESPONSE_BYTES_MAX + 1 - len(body))
             ):
                 body += more
-            if len(body) > ANSWER_BYTES_MAX:
+            if len(body) > RESPONSE_BYTES_MAX:
                 raise aiohttp.ClientPayloadError("the answer is too large")
-            return Response(answer.status, {name.lower(): value for name, value in answer.headers.items()}, body)
+            return HttpResponse(
+                response.status, {name.lower(): value for name, value in response.headers.items()}, body
+            )
 
     def _open(self) -> aiohttp.ClientSession:
         if self._session is None or self._session.closed:
@@ -127,6 +132,6 @@ class Caller:
         return self._session
 
     async def close(self) -> None:
-        """End the connections."""
+        """Close the connections."""
         if self._session is not None:
             await self._session.close()

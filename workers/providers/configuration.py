@@ -1,4 +1,4 @@
-"""From configuration to providers: JSON in the environment or in a file, keys in it or in files of their own."""
+"""Makes providers from their settings: JSON in the environment or in a file, keys in it or in files of their own."""
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -15,7 +15,7 @@ from workers.providers.unionpay import UnionPay, UnionPaySettings
 from workers.providers.wechat import WeChat, WeChatSettings
 
 FILE = "file:"
-"""Begins a value that is the path of a file with the value, relative to the file it stands in."""
+"""Prefix of a value that is the path of a file with the value. The path is relative to the file that names it."""
 KINDS: Mapping[str, tuple[type[BaseModel], Callable[[Any], Provider]]] = {
     "alipay": (AlipaySettings, Alipay),
     "wechat": (WeChatSettings, WeChat),
@@ -25,11 +25,11 @@ KINDS: Mapping[str, tuple[type[BaseModel], Callable[[Any], Provider]]] = {
 
 
 class ProviderConfigError(OmsError, ValueError):
-    """A provider's configuration that cannot be used. Says which field, and nothing of what is in it."""
+    """A provider's settings cannot be used. The message names the field and shows nothing of its value."""
 
 
 def make(name: str, text: str) -> Provider:
-    """A provider from its JSON, or from `file:PATH` of it. Raises ProviderConfigError."""
+    """Make a provider from its JSON, or from `file:PATH` of it. Raises ProviderConfigError."""
     folder = Path.cwd()
     if text.startswith(FILE):
         path = Path(text.removeprefix(FILE))

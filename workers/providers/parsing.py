@@ -1,4 +1,4 @@
-"""Reading what a provider wrote: bounded, exact, and never quoted in what we say about it. Amounts are minor units."""
+"""Reads what a provider wrote: bounded, exact, and never quoted in our error messages. Amounts are minor units."""
 
 import json
 import re
@@ -11,12 +11,12 @@ import orjson
 
 from db.errors import OmsError
 from workers.domain.money import exponent
-from workers.providers.port import Attempt, Refused, Unknown
+from workers.providers.port import PaymentOrder, ProviderRefusal, UnknownOutcome
 
 BODY_BYTES_MAX = 65_536  # providers send a few KiB
-FORM_FIELDS_MAX = 100
-AMOUNT_MAX = 10**15
-BEIJING = timezone(timedelta(hours=8))  # never had daylight saving while these providers existed
+FORM_FIELDS_MAX = 100  # providers send about 30
+AMOUNT_MAX = 10**15  # minor units; the wire takes no more
+BEIJING = timezone(timedelta(hours=8))  # without daylight saving for as long as these providers exist
 _DECIMAL = re.compile(r"(0|[1-9][0-9]{0,14})(?:\.([0-9]{1,4}))?")
 _NUMBER = re.compile(r"[0-9A-Za-z_\-|*@]{1,64}")
 _DAY, _TIME = r"[0-9]{4}-[0-9]{2}-[0-9]{2}", r"[0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]{1,6})?"
@@ -26,15 +26,18 @@ T = TypeVar("T")
 
 
 class FieldError(OmsError, ValueError):
-    """A field is missing or not of its form. Names the field, never shows what stood there."""
+    """A field is missing or malformed. The message names the field and never shows its value."""
 
 
 class MerchantError(OmsError, ValueError):
-    """What was said concerns another merchant."""
+    """A message concerns another merchant."""
 
 
 def minor(text: object, currency: str) -> int:
-    """ "88.88" EUR is 8888. Refuses signs, spaces, exponents and more decimals than the currency has."""
+    """Parse a decimal amount: "88.88" EUR is 8888.
+
+    Signs, spaces, exponents and more decimals than the currency has are refused.
+    """
     found = _DECIMAL.fullmatch(text) if isinstance(text, str) else None
     digits = exponent(currency)
     if found is None or len(found[2] or "") > digits:
@@ -43,7 +46,7 @@ def minor(text: object, currency: str) -> int:
 
 
 def moment(text: str) -> datetime:
-    """RFC 3339 with seconds and an offset."""
+    """Parse a time in RFC 3339 with seconds and an offset."""
     if not _MOMENT.fullmatch(text):
         raise FieldError("is no time in RFC 3339")
     try:
@@ -53,7 +56,7 @@ def moment(text: str) -> datetime:
 
 
 def beijing_moment(text: str) -> datetime:
-    """ "2026-11-22 10:59:00" as Chinese providers write it."""
+    """Parse a time such as "2026-11-22 10:59:00", as Chinese providers write it."""
     if not _BEIJING.fullmatch(text):
         raise FieldError("is no time such as 2026-11-22 10:59:00")
     try:
@@ -63,29 +66,29 @@ def beijing_moment(text: str) -> datetime:
 
 
 class Fields:
-    """A JSON object, or a form, that someone else wrote. What is missing or not of its form is a FieldError."""
+    """A JSON object, or a form, from a provider. A missing or malformed field raises FieldError."""
 
     def __init__(self, values: Mapping[str, Any]) -> None:
         self._values = values
 
     def has(self, name: str) -> bool:
-        """Whether it is there and says something."""
+        """True if the field is there and not empty."""
         return self._values.get(name) not in (None, "")
 
     def text(self, name: str, length_max: int = 255) -> str:
-        """Text, not empty."""
+        """A text that is not empty."""
         value = self._values.get(name)
         if not isinstance(value, str) or not 0 < len(value) <= length_max:
             raise FieldError(f"{name} is missing or no text of at most {length_max} characters")
         return value
 
     def excerpt(self, name: str) -> str:
-        """What it says, as far as it fits and can be printed; nothing where it says nothing."""
+        """The printable part of the first 255 characters; empty if there is no text."""
         value = self._values.get(name)
         return "".join(filter(str.isprintable, value[:255])) if isinstance(value, str) else ""
 
     def number(self, name: str) -> str:
-        """A number that one of us gave to something: letters, digits and a few signs."""
+        """A number that the provider or we assigned: letters, digits and a few signs."""
         value = self._values.get(name)
         if not isinstance(value, str) or not _NUMBER.fullmatch(value):
             raise FieldError(f"{name} is missing or no number of ours or theirs")
@@ -99,7 +102,7 @@ class Fields:
         return value
 
     def amount(self, name: str, currency: str) -> int:
-        """A positive amount that is written in decimals."""
+        """A positive decimal amount, in minor units."""
         found = self._read(name, lambda text: minor(text, currency))
         if not 0 < found <= AMOUNT_MAX:
             raise FieldError(f"{name} is nothing, or too much")
@@ -136,7 +139,7 @@ class Fields:
 
 
 def json_fields(body: bytes) -> Fields:
-    """One JSON object, in which no object has a name twice. orjson bounds its depth; callers bound its size."""
+    """Parse one JSON object, in which no name occurs twice. orjson bounds its depth; callers bound its size."""
     try:
         value = orjson.loads(body)
     except orjson.JSONDecodeError:
@@ -151,13 +154,13 @@ def json_fields(body: bytes) -> Fields:
 
 
 def _once(pairs: Sequence[tuple[str, Any]]) -> None:
-    """orjson keeps the last of two; another reader of the same bytes may keep the first."""
+    """Refuse a name that occurs twice: orjson keeps the last value, and other readers of the bytes keep the first."""
     if len({name for name, _ in pairs}) != len(pairs):
         raise FieldError("a name stands twice in an object of the body")
 
 
 def form_fields(body: bytes) -> dict[bytes, bytes]:
-    """The fields of a form, decoded to the very bytes that were signed. No name stands twice."""
+    """Decode the fields of a form to the bytes that were signed. No name occurs twice."""
     pairs = body.split(b"&")
     if len(pairs) > FORM_FIELDS_MAX:
         raise FieldError(f"the form has more than {FORM_FIELDS_MAX} fields")
@@ -173,7 +176,7 @@ def form_fields(body: bytes) -> dict[bytes, bytes]:
 
 
 def unreadable(headers: Mapping[str, str], body: bytes) -> str | None:
-    """Why a body is not even looked at: too large, or compressed (which may hide any size)."""
+    """Why a body must not be parsed: it is too large, or compressed (which may hide any size); None if it may be."""
     if headers.get("content-encoding", "identity").strip().lower() not in ("", "identity"):
         return "the body is encoded"
     if len(body) > BODY_BYTES_MAX:
@@ -181,15 +184,17 @@ def unreadable(headers: Mapping[str, str], body: bytes) -> str | None:
     return None
 
 
-def only(said: Refused | Unknown, codes: Collection[str]) -> Refused | Unknown:
-    """A refusal to say how something stands tells that it is not there, by these codes, or nothing."""
-    return Unknown(said.code) if isinstance(said, Refused) and said.code not in codes else said
+def only(failure: ProviderRefusal | UnknownOutcome, codes: Collection[str]) -> ProviderRefusal | UnknownOutcome:
+    """Keep a refusal of a query only if its code means "not found"; any other proves nothing and becomes unknown."""
+    if isinstance(failure, ProviderRefusal) and failure.code not in codes:
+        return UnknownOutcome(failure.code)
+    return failure
 
 
-def unfit(attempt: Attempt, scenes: Collection[str], currencies: Collection[str]) -> Refused | None:
-    """Refuse a scene or a currency that the provider does not offer: its requests may name no currency."""
-    if attempt.scene not in scenes:
-        return Refused("SCENE_UNKNOWN", "the provider has no such scene")
-    if attempt.currency not in currencies or attempt.amount <= 0:
-        return Refused("AMOUNT_INVALID", "the provider collects no such amount")
+def unfit(payment: PaymentOrder, scenes: Collection[str], currencies: Collection[str]) -> ProviderRefusal | None:
+    """Refuse a scene or a currency that the provider does not offer: some requests name no currency at all."""
+    if payment.scene not in scenes:
+        return ProviderRefusal("SCENE_UNKNOWN", "the provider has no such scene")
+    if payment.currency not in currencies or payment.amount <= 0:
+        return ProviderRefusal("AMOUNT_INVALID", "the provider collects no such amount")
     return None

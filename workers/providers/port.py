@@ -1,21 +1,43 @@
-"""The port: what every provider does for us, as pure functions over bytes. Amounts are minor units.
+"""The port: what every payment provider does for us, as pure functions over bytes. Amounts are minor units.
 
-A provider is made from its settings and keys; nothing in it does I/O or reads a clock. Requests are built here and sent
-by workers/providers/calls.py; notifications are verified on the raw bytes that upstream's HTTP edge received.
+An adapter is made from its settings and keys; it does no I/O and reads no clock. It builds HTTP requests, which
+workers/providers/calls.py sends, and reads the responses. Notifications are verified on the raw bytes that the shop's
+HTTP edge received.
+
+Every adapter is a `Provider`. What only some providers can do is a protocol of its own (`CapturingProvider`,
+`ClosingProvider`, `CertificateSource`, `TokenSource`): callers check with isinstance.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
-from typing import Literal, Protocol, TypeAlias
+from enum import StrEnum
+from typing import Literal, Protocol, TypeAlias, runtime_checkable
 
 from db.errors import OmsError
 from workers.domain.codes import Code
 
 
+class ReportedPayment(StrEnum):
+    """How a payment stands, as the provider reports it. Only `pending` can still change."""
+
+    CAPTURED = "captured"
+    FAILED = "failed"
+    CLOSED = "closed"
+    PENDING = "pending"
+
+
+class ReportedRefund(StrEnum):
+    """How a refund stands, as the provider reports it. Only `processing` can still change."""
+
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    PROCESSING = "processing"
+
+
 @dataclass(frozen=True)
 class Notification:
-    """A notification as it arrived: header names in lower case, the body's very bytes, when the edge received it."""
+    """A notification as it arrived: header names in lower case, the body's bytes, and when the edge received it."""
 
     headers: Mapping[str, str] = field(repr=False)
     body: bytes = field(repr=False)
@@ -23,12 +45,12 @@ class Notification:
 
 
 @dataclass(frozen=True)
-class Paid:
-    """What the provider says of an attempt. `trade_no` is the provider's own number, what refunds refer to."""
+class PaymentReport:
+    """The provider's report on an attempt. `trade_no` is the provider's own number, by which it finds refunds."""
 
     out_trade_no: str
     trade_no: str
-    status: Literal["captured", "failed", "closed", "pending"]
+    status: ReportedPayment
     amount: int
     currency: str
     occurred_at: datetime
@@ -36,19 +58,19 @@ class Paid:
 
 
 @dataclass(frozen=True)
-class Approved:
-    """The buyer agreed; the money comes when we ask for it (PayPal). `reference` is the provider's order."""
+class ApprovalReport:
+    """The buyer approved the payment; we must capture the money (PayPal). `reference` is the provider's order."""
 
     out_trade_no: str
     reference: str
 
 
 @dataclass(frozen=True)
-class Refunded:
-    """What the provider says of a refund, by the number that we gave it."""
+class RefundReport:
+    """The provider's report on a refund, by the number that we gave it."""
 
     refund_no: str
-    status: Literal["succeeded", "failed", "processing"]
+    status: ReportedRefund
     amount: int
     currency: str
     occurred_at: datetime
@@ -56,9 +78,18 @@ class Refunded:
 
 
 @dataclass(frozen=True)
-class Rejected:
-    """A notification or an answer that is not believed: PAY_SIGNATURE_INVALID, PAY_CALLBACK_INVALID,
-    PAY_CALLBACK_STALE, PAY_MERCHANT_MISMATCH. `message` holds no secret and nothing that was sent.
+class IrrelevantNotification:
+    """A genuine notification of a kind that does not concern us. `about` is the provider's word for the kind."""
+
+    about: str
+
+
+@dataclass(frozen=True)
+class RejectedNotification:
+    """A notification (or a response) that is not believed.
+
+    `code` is PAY_SIGNATURE_INVALID, PAY_CALLBACK_INVALID, PAY_CALLBACK_STALE or PAY_MERCHANT_MISMATCH. `message` holds
+    no secret and nothing of what was received.
     """
 
     code: Code
@@ -66,27 +97,21 @@ class Rejected:
 
 
 @dataclass(frozen=True)
-class CertificateUnknown:
-    """It may be sound: the key that would say so is not known here yet."""
+class UnknownCertificate:
+    """A notification may be genuine, but the certificate that would verify it is not known here yet."""
 
     serial: str
 
 
-@dataclass(frozen=True)
-class Irrelevant:
-    """Sound, and about something that does not concern us."""
-
-    about: str
-
-
-Said: TypeAlias = Paid | Approved | Refunded | Irrelevant
-"""What a sound notification may say."""
+Report: TypeAlias = PaymentReport | ApprovalReport | RefundReport | IrrelevantNotification
+"""The content of a genuine notification."""
 
 
 @dataclass(frozen=True)
-class Attempt:
-    """What is to be paid. `out_trade_no` is ours: letters and digits, at most 32. `reference` is what the provider
-    called it when it was opened there, if it was.
+class PaymentOrder:
+    """What the provider is to collect. `out_trade_no` is our number: letters and digits, at most 32.
+
+    `reference` is the provider's own identifier of the opened payment, once it has one.
     """
 
     out_trade_no: str
@@ -103,8 +128,11 @@ class Attempt:
 
 
 @dataclass(frozen=True)
-class Ready:
-    """What the buyer's client needs: a link to follow, content of a QR code, a form to post or an app's parameters."""
+class ClientAction:
+    """What the buyer's client must do next: follow a link, show a QR code, post a form, or start an app with `fields`.
+
+    `reference` is the provider's own identifier of the opened payment, where it returned one.
+    """
 
     kind: Literal["redirect", "qr", "form", "app"]
     url: str | None = None
@@ -113,9 +141,11 @@ class Ready:
 
 
 @dataclass(frozen=True)
-class RefundAsk:
-    """Some or all of a capture is to go back. The same `refund_no` again is the same refund. `total` was captured.
-    `reference` is what the provider called the attempt, if it did (PayPal finds refunds by it).
+class RefundOrder:
+    """What the provider is to give back out of a capture. Sending the same `refund_no` again is the same refund.
+
+    `total` is the captured amount. `reference` is the provider's identifier of the payment, where it has one: PayPal
+    finds refunds by it.
     """
 
     refund_no: str
@@ -131,8 +161,8 @@ class RefundAsk:
 
 
 @dataclass(frozen=True)
-class Request:
-    """One HTTP request, signed. With `bearer`, calls adds the provider's access token."""
+class HttpRequest:
+    """One HTTP request, signed. If `bearer` is set, the calls module adds the provider's access token."""
 
     method: Literal["GET", "POST"]
     url: str
@@ -142,8 +172,8 @@ class Request:
 
 
 @dataclass(frozen=True)
-class Response:
-    """One HTTP answer: header names in lower case."""
+class HttpResponse:
+    """One HTTP response. Header names are in lower case."""
 
     status: int
     headers: Mapping[str, str] = field(repr=False)
@@ -151,18 +181,18 @@ class Response:
 
 
 @dataclass(frozen=True)
-class Refused:
-    """The provider said no; asking again the same way changes nothing."""
+class ProviderRefusal:
+    """The provider refused. Sending the same request again would change nothing."""
 
     code: str
     message: str
 
 
 @dataclass(frozen=True)
-class Unknown:
-    """No answer, or one that cannot be believed or read: it may have happened. Ask until it is known.
+class UnknownOutcome:
+    """No response, or one that cannot be believed or read: the request may have taken effect. Poll until it is known.
 
-    `serial` names the certificate that would say whether the answer is sound, where it is not known here yet.
+    `serial` names the certificate that would verify the response, where that certificate is not known here yet.
     """
 
     why: str
@@ -170,8 +200,8 @@ class Unknown:
 
 
 @dataclass(frozen=True)
-class Row:
-    """One line of a day statement. `kind` is capture or refund; `number` is our number (out_trade_no or refund_no)."""
+class StatementRow:
+    """One line of a day statement. `number` is our number: the out_trade_no of a capture or the refund_no."""
 
     kind: Literal["capture", "refund"]
     number: str
@@ -182,75 +212,111 @@ class Row:
 
 
 class StatementError(OmsError, ValueError):
-    """A statement that is not in the provider's layout; says the line and what was expected."""
+    """A statement does not have the provider's layout. The message names the line and what was expected there."""
 
 
 class Provider(Protocol):
     """One payment provider. Every method is pure; `at` is the time that goes into signatures.
 
-    With `captures`, the buyer's approval is no payment yet: the money comes when we ask for it. Without
-    `notifications_prove`, a notification that is signed well makes us ask, and the answer counts: PayPal signs no
-    more than the CRC-32 of what it says, and who has seen one notification can write another with the same.
+    `notifications_prove` is False if a well-signed notification is not proof enough, so that we poll and believe the
+    response: PayPal signs only the CRC-32 of a notification, so a person who has seen one can forge another.
     """
 
     name: str
     scenes: frozenset[str]
     currencies: frozenset[str]
-    captures: bool
     notifications_prove: bool
 
-    def start(self, attempt: Attempt, at: datetime) -> Ready | Request | Refused:
-        """What the client needs, or the call that must be made first."""
+    def start(self, payment: PaymentOrder, at: datetime) -> ClientAction | HttpRequest | ProviderRefusal:
+        """Open the payment: the client's action if a signature is enough, else the request that must be sent first."""
 
-    def started(self, attempt: Attempt, response: Response, at: datetime) -> Ready | Refused | Unknown:
-        """What the client needs, from the answer to that call."""
+    def read_start(
+        self, payment: PaymentOrder, response: HttpResponse, at: datetime
+    ) -> ClientAction | ProviderRefusal | UnknownOutcome:
+        """Read the response to the request of `start`."""
 
-    def verify(self, notification: Notification) -> Said | Rejected | CertificateUnknown:
-        """What a notification says, once its signature, time and merchant are checked."""
+    def verify(self, notification: Notification) -> Report | RejectedNotification | UnknownCertificate:
+        """Check a notification's signature, time and merchant, and read it."""
 
-    def capture(self, attempt: Attempt, at: datetime) -> Request | None:
-        """Take the money of an approved attempt; None where approval is payment."""
+    def query(self, payment: PaymentOrder, at: datetime) -> HttpRequest:
+        """Poll how the payment stands."""
 
-    def query(self, attempt: Attempt, at: datetime) -> Request:
-        """How does the attempt stand?"""
+    def read_payment(
+        self, payment: PaymentOrder, response: HttpResponse, at: datetime
+    ) -> PaymentReport | ApprovalReport | ProviderRefusal | UnknownOutcome:
+        """Read the response to `query` or `capture`. A ProviderRefusal means that it knows no such payment."""
 
-    def paid(self, attempt: Attempt, response: Response, at: datetime) -> Paid | Approved | Refused | Unknown:
-        """The answer to `query` or `capture`."""
-
-    def close(self, attempt: Attempt, at: datetime) -> Request | None:
-        """Nobody shall pay it any more; None where the provider has no such thing."""
-
-    def closed(self, attempt: Attempt, response: Response, at: datetime) -> Paid | Refused | Unknown:
-        """The answer to `close`: closed, or paid after all."""
-
-    def refund(self, ask: RefundAsk, at: datetime) -> Request:
+    def refund(self, refund: RefundOrder, at: datetime) -> HttpRequest:
         """Give money back."""
 
-    def refunded(self, ask: RefundAsk, response: Response, at: datetime) -> Refunded | Refused | Unknown:
-        """The answer to `refund`."""
+    def read_refund(
+        self, refund: RefundOrder, response: HttpResponse, at: datetime
+    ) -> RefundReport | ProviderRefusal | UnknownOutcome:
+        """Read the response to `refund`."""
 
-    def query_refund(self, ask: RefundAsk, at: datetime) -> Request:
-        """How does the refund stand?"""
+    def query_refund(self, refund: RefundOrder, at: datetime) -> HttpRequest:
+        """Poll how the refund stands."""
 
-    def refund_found(self, ask: RefundAsk, response: Response, at: datetime) -> Refunded | Refused | Unknown:
-        """The answer to `query_refund`. Refused: the provider knows no such refund."""
+    def read_refund_query(
+        self, refund: RefundOrder, response: HttpResponse, at: datetime
+    ) -> RefundReport | ProviderRefusal | UnknownOutcome:
+        """Read the response to `query_refund`. A ProviderRefusal means that it knows no such refund."""
 
-    def certificates(self, at: datetime, serial: str) -> Request | None:
-        """Ask for the provider's certificates, this one among them; None where they are not to be had so."""
+    def statement(self, content: bytes, day: date) -> Sequence[StatementRow]:
+        """Read a day statement in the provider's own layout. Raises StatementError."""
+
+
+@runtime_checkable
+class CapturingProvider(Protocol):
+    """A provider at which the buyer's approval moves no money: we capture it (PayPal)."""
+
+    def capture(self, payment: PaymentOrder, at: datetime) -> HttpRequest:
+        """Take the money of an approved payment. `read_payment` reads the response."""
+
+
+@runtime_checkable
+class ClosingProvider(Protocol):
+    """A provider that can be told to take no more money for a payment (Alipay, WeChat Pay)."""
+
+    def close(self, payment: PaymentOrder, at: datetime) -> HttpRequest:
+        """Close the payment."""
+
+    def read_close(
+        self, payment: PaymentOrder, response: HttpResponse, at: datetime
+    ) -> PaymentReport | ProviderRefusal | UnknownOutcome:
+        """Read the response to `close`: the payment is closed, or no longer waits for its buyer."""
+
+
+@runtime_checkable
+class CertificateSource(Protocol):
+    """A provider whose current certificates can be downloaded (WeChat Pay, PayPal)."""
+
+    def certificates(self, at: datetime, serial: str) -> HttpRequest | None:
+        """Download the certificates, among them the one of this serial (or address); None if it is not offered so."""
 
     def read_certificates(
-        self, response: Response, at: datetime, serial: str | None = None
-    ) -> Mapping[str, str] | Unknown:
-        """Serial (or address) -> PEM, verified. `serial` is the one that was asked for; PayPal does not repeat it."""
+        self, response: HttpResponse, at: datetime, serial: str | None = None
+    ) -> Mapping[str, str] | UnknownOutcome:
+        """Verify what was downloaded: serial (or address) -> PEM.
 
-    def with_certificates(self, known: Mapping[str, str]) -> "Provider":
-        """The same provider, which also believes these."""
+        `serial` is the one that was asked for; PayPal's response does not repeat it.
+        """
 
-    def token(self) -> Request | None:
-        """Ask for an access token; None where requests are signed one by one."""
+    def with_certificates(self, known: Mapping[str, str]) -> Provider:
+        """The same provider, which also believes these certificates."""
 
-    def read_token(self, response: Response) -> tuple[str, int] | Refused | Unknown:
-        """(token, seconds it lives)"""
 
-    def statement(self, content: bytes, day: date) -> Sequence[Row]:
-        """The rows of a day statement in the provider's own layout. Raises StatementError."""
+@runtime_checkable
+class TokenSource(Protocol):
+    """A provider whose requests carry an access token (PayPal)."""
+
+    def token(self) -> HttpRequest:
+        """Fetch an access token."""
+
+    def read_token(self, response: HttpResponse) -> tuple[str, int] | UnknownOutcome:
+        """Read (token, seconds until it ends)."""
+
+
+def with_certificates(provider: Provider, known: Mapping[str, str]) -> Provider:
+    """The same provider, which also believes the downloaded certificates if it uses such."""
+    return provider.with_certificates(known) if isinstance(provider, CertificateSource) else provider

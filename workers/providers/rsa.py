@@ -18,7 +18,7 @@ SIGNATURE_CHARACTERS_MAX = 1024  # base64 of an RSA signature of 4096 bits takes
 
 @dataclass(frozen=True, repr=False)
 class PublicKey:
-    """Somebody's public key; from a certificate also its serial (upper-case hex) and when it is valid."""
+    """A public key. One from a certificate also has the serial (upper-case hex) and the time in which it is valid."""
 
     key: RSAPublicKey
     serial: str | None = None
@@ -26,11 +26,11 @@ class PublicKey:
     until: datetime | None = None
 
     def valid_at(self, moment: datetime) -> bool:
-        """A bare public key has no end."""
+        """True if the key is valid at that time. A key without a certificate always is."""
         return (self.since is None or self.since <= moment) and (self.until is None or moment <= self.until)
 
     def signed(self, signature: str, message: bytes) -> bool:
-        """Whether this key's owner signed the message. One signature has one spelling in base64."""
+        """True if this key signed the message. A signature in an unusual spelling of base64 is refused."""
         if len(signature) > SIGNATURE_CHARACTERS_MAX:
             return False
         try:
@@ -44,7 +44,7 @@ class PublicKey:
 
 
 def private_key(pem: str) -> RSAPrivateKey:
-    """A private key without a passphrase. Raises ValueError that shows nothing of it."""
+    """Load a private key without a passphrase. Raises ValueError, whose text shows nothing of the key."""
     try:
         key = load_pem_private_key(pem.encode(), password=None)
     except (ValueError, TypeError):
@@ -56,7 +56,7 @@ def private_key(pem: str) -> RSAPrivateKey:
 
 @lru_cache(maxsize=64)
 def public_key(pem: str) -> PublicKey:
-    """A public key or a certificate. Raises ValueError."""
+    """Load a public key or a certificate. Raises ValueError."""
     try:
         if "BEGIN CERTIFICATE" in pem:
             found = x509.load_pem_x509_certificate(pem.encode())
@@ -72,5 +72,5 @@ def public_key(pem: str) -> PublicKey:
 
 
 def sign(key: RSAPrivateKey, message: bytes) -> str:
-    """The signature in base64."""
+    """Sign a message; the signature is in base64."""
     return base64.b64encode(key.sign(message, PKCS1v15(), SHA256())).decode()

@@ -1,18 +1,18 @@
-"""Reading a day statement, so far that the database and the wire can hold what it says."""
+"""Reads a provider's day statement, and refuses values that the database or the wire cannot hold."""
 
 import re
 from collections.abc import Sequence
 from datetime import date
 
-from workers.providers.port import Provider, Row, StatementError
+from workers.providers.port import Provider, StatementError, StatementRow
 
-NUMBER_CHARS_MAX = 128  # PayPal's invoice numbers; ours and all others are shorter
-AMOUNT_MAX = 10**15
+NUMBER_CHARS_MAX = 128  # the length of PayPal's invoice numbers; all others are shorter
+AMOUNT_MAX = 10**15  # minor units; the wire takes no more
 _CURRENCY = re.compile(r"[A-Z]{3}")
 
 
-def read(provider: Provider, content: bytes, day: date) -> Sequence[Row]:
-    """The rows of the provider's own file. Raises StatementError."""
+def read(provider: Provider, content: bytes, day: date) -> Sequence[StatementRow]:
+    """Read the rows of the provider's own file. Raises StatementError."""
     rows = provider.statement(content, day)
     for row in rows:
         texts = (row.number, row.trade_no)

@@ -12,7 +12,7 @@ import outbox
 from db.pool import Transaction
 from messages.base import Message
 from messages.envelope import Envelope
-from messages.payments import PaymentAttemptClosed, PaymentStarted
+from messages.payments import PaymentAttemptClosed, PaymentObserved, PaymentStarted
 from messages.providers import ProviderClose
 from messages.topology import provider_calls_queue
 from workers import shop
@@ -37,9 +37,9 @@ def number(attempt_id: int) -> str:
     return f"P{attempt_id}"
 
 
-def to_collect(attempt: Attempt) -> port.Attempt:
+def to_collect(attempt: Attempt) -> port.PaymentOrder:
     """What the attempt's provider is asked to collect."""
-    return port.Attempt(
+    return port.PaymentOrder(
         out_trade_no=attempt.out_trade_no,
         amount=attempt.amount,
         currency=attempt.currency,
@@ -52,9 +52,9 @@ def to_collect(attempt: Attempt) -> port.Attempt:
     )
 
 
-def to_refund(refund: attempts.RefundOfAttempt) -> port.RefundAsk:
+def to_refund(refund: attempts.RefundOfAttempt) -> port.RefundOrder:
     """What the provider of a refund's capture is asked to give back."""
-    return port.RefundAsk(
+    return port.RefundOrder(
         refund_no=refund.refund_no,
         out_trade_no=refund.out_trade_no,
         trade_no=refund.trade_no,
@@ -67,13 +67,13 @@ def to_refund(refund: attempts.RefundOfAttempt) -> port.RefundAsk:
     )
 
 
-async def refunds_of_attempts(tx: Transaction, refund_nos: Iterable[str]) -> dict[str, tuple[str, port.RefundAsk]]:
+async def refunds_of_attempts(tx: Transaction, refund_nos: Iterable[str]) -> dict[str, tuple[str, port.RefundOrder]]:
     """Refund number -> (provider, what it is asked to give back); refunds of captures by others are missing."""
     found = await attempts.refunds_of_attempts(tx, refund_nos)
     return {refund.refund_no: (refund.provider, to_refund(refund)) for refund in found}
 
 
-def started(attempt: Attempt, ready: port.Ready) -> PaymentStarted:
+def started(attempt: Attempt, ready: port.ClientAction) -> PaymentStarted:
     """payment.started: what the buyer's client needs to pay this attempt."""
     return PaymentStarted(
         order_id=attempt.order_id,
@@ -95,6 +95,19 @@ def closed(attempt: Attempt, reason: str) -> PaymentAttemptClosed:
     """payment.attempt_closed: the attempt cannot be paid any more."""
     return PaymentAttemptClosed(
         order_id=attempt.order_id, attempt_id=attempt.id, provider=attempt.provider, reason=reason[:255]
+    )
+
+
+def observed(attempt: Attempt, report: port.PaymentReport) -> PaymentObserved:
+    """payment.observed, for payment_results, which locks the order and judges the payment."""
+    return PaymentObserved(
+        attempt_id=attempt.id,
+        trade_no=report.trade_no,
+        kind="captured" if report.status == port.ReportedPayment.CAPTURED else "failed",
+        amount=report.amount,
+        currency=report.currency,
+        occurred_at=report.occurred_at,
+        reason=report.reason,
     )
 
 

@@ -125,6 +125,13 @@ def rejected(item: Envelope[Any], refusal: Refusal) -> CommandRejected:
     )
 
 
+def rejected_by(command_id: str, type_: str, refusal: Refusal) -> CommandRejected:
+    """command.rejected for a command that another message decides: its id and its type, as stored."""
+    return CommandRejected(
+        command_id=command_id, type=type_, code=refusal.code, message=refusal.message, details=dict(refusal.details)
+    )
+
+
 async def undecided(tx: Transaction, keys: Iterable[Key]) -> dict[Key, str]:
     """Of these commands, those that have no outcome yet, locked: key -> the command's message id."""
     wanted = sorted(set(keys))

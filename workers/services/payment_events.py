@@ -5,7 +5,7 @@ from typing import Any
 from messages.base import AlertRaised
 from messages.payments import PaymentCallbackRejected, PaymentCaptured, PaymentEvent, PaymentFailed
 from workers.domain.codes import Code
-from workers.providers.port import Rejected
+from workers.providers.port import RejectedNotification
 from workers.store.notifications import NotificationRecord
 from workers.store.payments import Fact
 
@@ -41,7 +41,9 @@ def wrong_amount(fact: Fact) -> AlertRaised:
     )
 
 
-def callback_rejected(notification_id: int, record: NotificationRecord, rejected: Rejected) -> PaymentCallbackRejected:
+def callback_rejected(
+    notification_id: int, record: NotificationRecord, rejected: RejectedNotification
+) -> PaymentCallbackRejected:
     """payment.callback_rejected: a notification is not believed, and is kept under `notification_id`."""
     return PaymentCallbackRejected(
         provider=record.provider,

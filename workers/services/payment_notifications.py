@@ -16,15 +16,17 @@ from messages.payments import PaymentCallback, PaymentObserved, PaymentResult
 from messages.topology import PROVIDERS
 from workers.domain.codes import Code
 from workers.providers.port import (
-    Approved,
-    CertificateUnknown,
-    Irrelevant,
+    ApprovalReport,
+    IrrelevantNotification,
     Notification,
-    Paid,
+    PaymentReport,
     Provider,
-    Refunded,
-    Rejected,
-    Said,
+    RefundReport,
+    RejectedNotification,
+    Report,
+    ReportedPayment,
+    UnknownCertificate,
+    with_certificates,
 )
 from workers.store import attempts, notifications
 from workers.store.attempts import LIVE, Attempt
@@ -33,8 +35,10 @@ from workers.store.notifications import NotificationRecord
 Callback: TypeAlias = Envelope[PaymentCallback]
 VERIFIED_PER_TURN = 5  # about 0.3 ms; a thread would hold the interpreter as long, and not release it in between
 CERTIFICATE_TRIES = 3  # about 30 s; a provider that publishes its certificate later notifies again, or is polled
-CERTIFICATE_NOT_NAMED = Rejected(Code.PAY_SIGNATURE_INVALID, "its certificate is none that the provider names")
-NO_SUCH_PROVIDER = Rejected(Code.PAY_METHOD_INVALID, "there is no such provider here")
+CERTIFICATE_NOT_NAMED = RejectedNotification(
+    Code.PAY_SIGNATURE_INVALID, "its certificate is none that the provider names"
+)
+NO_SUCH_PROVIDER = RejectedNotification(Code.PAY_METHOD_INVALID, "there is no such provider here")
 
 
 @dataclass(frozen=True)
@@ -86,7 +90,7 @@ class ClosingReported:
 class RefundReported:
     """A refund succeeded or failed."""
 
-    refund: Refunded
+    refund: RefundReport
 
 
 @dataclass(frozen=True)
@@ -102,8 +106,8 @@ class NothingNew:
 
 
 Meaning: TypeAlias = (
-    Rejected
-    | CertificateUnknown
+    RejectedNotification
+    | UnknownCertificate
     | ProviderNotConfigured
     | AttemptUnknown
     | PaymentReported
@@ -114,7 +118,7 @@ Meaning: TypeAlias = (
     | RefundUnproven
     | NothingNew
 )
-Verdict: TypeAlias = Said | Rejected | CertificateUnknown | ProviderNotConfigured
+Verdict: TypeAlias = Report | RejectedNotification | UnknownCertificate | ProviderNotConfigured
 
 
 @dataclass(frozen=True)
@@ -142,7 +146,7 @@ async def read(
     fetched are read only if a notification needs one.
     """
     verdicts = await _verify_with_fetched_certificates(tx, callbacks, providers)
-    numbers = [verdict.out_trade_no for verdict in verdicts if isinstance(verdict, Paid | Approved)]
+    numbers = [verdict.out_trade_no for verdict in verdicts if isinstance(verdict, PaymentReport | ApprovalReport)]
     found = await attempts.find(tx, numbers, [item.body.attempt_id for item in polled])
     by_id = {attempt.id: attempt for attempt in found.values()}
     return [
@@ -155,11 +159,11 @@ async def _verify_with_fetched_certificates(
     tx: Transaction, callbacks: Sequence[Callback], providers: Mapping[str, Provider]
 ) -> list[Verdict]:
     verdicts = await verify_all(callbacks, providers)
-    unverified = [place for place, verdict in enumerate(verdicts) if isinstance(verdict, CertificateUnknown)]
+    unverified = [place for place, verdict in enumerate(verdicts) if isinstance(verdict, UnknownCertificate)]
     fetched = await notifications.certificates(tx, {callbacks[place].body.provider for place in unverified})
     if not fetched:
         return verdicts
-    certified = {name: providers[name].with_certificates(known) for name, known in fetched.items()}
+    certified = {name: with_certificates(providers[name], known) for name, known in fetched.items()}
     again = await verify_all([callbacks[place] for place in unverified], {**providers, **certified})
     for place, verdict in zip(unverified, again, strict=True):
         verdicts[place] = verdict
@@ -183,7 +187,7 @@ def verify(body: PaymentCallback, provider: Provider | None) -> Verdict:
     try:
         raw = decoded(body)
     except ValueError:
-        return Rejected(Code.PAY_CALLBACK_INVALID, "the body is not base64")
+        return RejectedNotification(Code.PAY_CALLBACK_INVALID, "the body is not base64")
     return provider.verify(raw)
 
 
@@ -198,9 +202,9 @@ def report(
 ) -> ProviderReport:
     """What one verified or rejected notification means. `found` is attempts by our number."""
     meaning = interpret(item, verdict, found, providers)
-    if isinstance(meaning, CertificateUnknown | ProviderNotConfigured):
+    if isinstance(meaning, UnknownCertificate | ProviderNotConfigured):
         return ProviderReport(item, meaning)
-    code = meaning.code if isinstance(meaning, Rejected) else None
+    code = meaning.code if isinstance(meaning, RejectedNotification) else None
     record = NotificationRecord(item.body.provider, _raw(item.body), code, _number_in(verdict))
     return ProviderReport(item, meaning, record)
 
@@ -210,14 +214,14 @@ def interpret(
 ) -> Meaning:
     """What the verdict on a notification means for the attempt or refund that it names. No I/O."""
     match verdict:
-        case CertificateUnknown() if item.attempt >= CERTIFICATE_TRIES:
+        case UnknownCertificate() if item.attempt >= CERTIFICATE_TRIES:
             return CERTIFICATE_NOT_NAMED
-        case CertificateUnknown() | ProviderNotConfigured() | Rejected():
+        case UnknownCertificate() | ProviderNotConfigured() | RejectedNotification():
             return verdict
-        case Irrelevant():
+        case IrrelevantNotification():
             return NothingNew()
     provider = providers[item.body.provider]
-    if isinstance(verdict, Refunded):
+    if isinstance(verdict, RefundReport):
         is_final = verdict.status != "processing"
         proven = provider.notifications_prove and is_final
         return RefundReported(verdict) if proven else RefundUnproven(verdict.refund_no)
@@ -227,16 +231,18 @@ def interpret(
     return interpret_for_attempt(attempt, verdict, proven=provider.notifications_prove)
 
 
-def interpret_for_attempt(attempt: Attempt, reported: Paid | Approved, *, proven: bool) -> Meaning:
+def interpret_for_attempt(attempt: Attempt, reported: PaymentReport | ApprovalReport, *, proven: bool) -> Meaning:
     """What a believed notification means for the attempt that it names, as that stands now. No I/O."""
-    if isinstance(reported, Approved):
+    if isinstance(reported, ApprovalReport):
         return ApprovalReported(attempt, reported.reference) if attempt.state in LIVE else NothingNew()
     if not proven:
         return NothingNew() if attempt.state == "captured" else PaymentUnproven(attempt)
     match reported.status:
-        case "captured" | "failed" as kind:
-            return PaymentReported(attempt, payment_result(attempt, reported, kind))
-        case "closed" if attempt.state not in ("captured", "closed"):
+        case ReportedPayment.CAPTURED:
+            return PaymentReported(attempt, payment_result(attempt, reported, "captured"))
+        case ReportedPayment.FAILED:
+            return PaymentReported(attempt, payment_result(attempt, reported, "failed"))
+        case ReportedPayment.CLOSED if attempt.state not in ("captured", "closed"):
             return ClosingReported(attempt, reported.reason)
     return NothingNew()
 
@@ -247,7 +253,7 @@ def answered_poll(item: Envelope[PaymentObserved], attempt: Attempt) -> Provider
 
 
 def payment_result(
-    attempt: Attempt, reported: Paid | PaymentObserved, kind: Literal["captured", "failed"]
+    attempt: Attempt, reported: PaymentReport | PaymentObserved, kind: Literal["captured", "failed"]
 ) -> PaymentResult:
     """The same result that a trusted payment service would report of this attempt."""
     return PaymentResult(
@@ -272,8 +278,8 @@ def _raw(body: PaymentCallback) -> Notification:
 
 def _number_in(verdict: Verdict) -> str | None:
     match verdict:
-        case Paid() | Approved():
+        case PaymentReport() | ApprovalReport():
             return verdict.out_trade_no
-        case Refunded():
+        case RefundReport():
             return verdict.refund_no
     return None

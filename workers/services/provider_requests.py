@@ -1,9 +1,14 @@
-"""What is asked of a provider before the transaction of its answers: how each call is put, and how it is read."""
+"""Builds the HTTP requests for a batch of provider.* messages, sends them, and reads the responses.
+
+This runs before the handler's transaction; no transaction is open during the calls. Every request carries a number of
+ours as its idempotency key, so that sending it again after a crash does no harm.
+"""
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import Any, TypeAlias
 
 from db.pool import Transaction
@@ -20,154 +25,191 @@ from messages.providers import (
 from workers.providers import caller, configured
 from workers.providers.calls import Caller, ProviderAwayError
 from workers.providers.port import (
-    Approved,
-    Paid,
+    ApprovalReport,
+    CapturingProvider,
+    CertificateSource,
+    ClientAction,
+    ClosingProvider,
+    HttpRequest,
+    HttpResponse,
+    PaymentOrder,
+    PaymentReport,
     Provider,
-    Ready,
-    RefundAsk,
-    Refunded,
-    Refused,
-    Request,
-    Response,
-    Unknown,
+    ProviderRefusal,
+    RefundOrder,
+    RefundReport,
+    ReportedPayment,
+    UnknownOutcome,
+    with_certificates,
 )
-from workers.providers.port import Attempt as PortAttempt
 from workers.services.attempts import refunds_of_attempts, to_collect
 from workers.store import attempts, notifications
 from workers.store.attempts import DONE, LIVE, Attempt
 
 Item: TypeAlias = Envelope[Any]
-Answer: TypeAlias = Ready | Paid | Approved | Refunded | Refused | Unknown | Mapping[str, str]
-NOTHING_TO_ASK = Refused("NOTHING_TO_ASK", "the provider has no such question")
+ProviderAnswer: TypeAlias = (
+    ClientAction
+    | PaymentReport
+    | ApprovalReport
+    | RefundReport
+    | ProviderRefusal
+    | UnknownOutcome
+    | Mapping[str, str]  # certificates by serial
+)
+Build: TypeAlias = Callable[[PaymentOrder, datetime], HttpRequest | None]
+Read: TypeAlias = Callable[[PaymentOrder, HttpResponse, datetime], ProviderAnswer]
+NOT_OFFERED = ProviderRefusal("NOT_OFFERED", "the provider does not offer this request")
 
 
 @dataclass(frozen=True)
-class Question:
-    """One item, how it is asked and how the answer is read.
+class ProviderRequest:
+    """One message as an HTTP request: `build` makes it at a given time (None: not offered), `read` reads the response.
 
-    With `alone`, a provider that is not reached holds up nobody else: the address may be a stranger's invention.
+    `tolerates_absence` is True where an unreachable address must not pause the queue: it may be a stranger's invention.
     """
 
     item_id: str
-    build: Callable[[datetime], Request | None]
-    read: Callable[[Response, datetime], Answer]
-    alone: bool = False
+    build: Callable[[datetime], HttpRequest | None]
+    read: Callable[[HttpResponse, datetime], ProviderAnswer]
+    tolerates_absence: bool = False
 
 
 @dataclass(frozen=True)
-class Questions:
-    """What one batch asks of one provider."""
+class RequestBatch:
+    """The requests of one batch to one provider."""
 
     provider: str
-    questions: Sequence[Question]
+    requests: Sequence[ProviderRequest]
 
 
-async def prepare(tx: Transaction, items: Sequence[Item], *, provider: str) -> Questions:
-    """What the questions need to know; one statement per table.
+async def prepare(tx: Transaction, items: Sequence[Item], *, provider: str) -> RequestBatch:
+    """Read what the requests need, one statement per table, and build them. Items that need no request are left out.
 
-    Raises ProviderAwayError where the provider is not configured: whoever speaks with it will ask.
+    Raises ProviderAwayError if this process has no settings for the provider; another worker will take the message.
     """
-    speaks = configured().get(provider)
-    if speaks is None:
-        raise ProviderAwayError(f"this process does not speak with {provider}: set OMS_{provider.upper()}")
-    known = await notifications.certificates(tx, [provider])
-    speaks = speaks.with_certificates(known[provider]) if known else speaks
+    adapter = configured().get(provider)
+    if adapter is None:
+        raise ProviderAwayError(f"this process has no settings for {provider}: set OMS_{provider.upper()}")
+    downloaded = await notifications.certificates(tx, [provider])
+    if downloaded:
+        adapter = with_certificates(adapter, downloaded[provider])
     found = await attempts.read(tx, [item.body.attempt_id for item in items if isinstance(item.body, AttemptCall)])
-    asked = await refunds_of_attempts(tx, [i.body.refund_no for i in items if isinstance(i.body, RefundCall)])
-    asks = {refund_no: ask for refund_no, (_, ask) in asked.items()}
-    made = (question(speaks, item, found, asks) for item in items)
-    return Questions(provider, [one for one in made if one is not None])
+    refund_nos = [item.body.refund_no for item in items if isinstance(item.body, RefundCall)]
+    refunds = {refund_no: order for refund_no, (_, order) in (await refunds_of_attempts(tx, refund_nos)).items()}
+    requests = (request_for(adapter, item, found, refunds) for item in items)
+    return RequestBatch(provider, [request for request in requests if request is not None])
 
 
-def question(
-    provider: Provider, item: Item, found: Mapping[int, Attempt], refunds: Mapping[str, RefundAsk]
-) -> Question | None:
-    """How one message is put to the provider; None where there is nothing to ask."""
+def request_for(
+    provider: Provider, item: Item, found: Mapping[int, Attempt], refunds: Mapping[str, RefundOrder]
+) -> ProviderRequest | None:
+    """The request for one message; None if it needs none, because its attempt has ended or does not exist."""
     body = item.body
     if isinstance(body, ProviderCertificates):
-        return certificates_question(provider, item, body.serial)
+        return certificates_request(provider, item, body.serial)
     if isinstance(body, RefundCall):
-        ask = refunds.get(body.refund_no)
-        return refund_question(provider, item, ask) if ask else None
+        refund = refunds.get(body.refund_no)
+        return refund_request(provider, item, refund) if refund else None
     attempt = found.get(body.attempt_id)
     if attempt is None or attempt.state == "captured":
         return None
-    ended = attempt.state in DONE and isinstance(body, ProviderStart | ProviderClose)
-    return None if ended else attempt_question(provider, item, attempt)
+    started = isinstance(body, ProviderStart) and attempt.state != "created"
+    closed = isinstance(body, ProviderClose) and attempt.state in DONE
+    return None if started or closed else attempt_request(provider, item, attempt)
 
 
-def certificates_question(provider: Provider, item: Item, serial: str) -> Question:
-    """Which certificates does it have, this one among them?"""
-    return Question(
+def certificates_request(provider: Provider, item: Item, serial: str) -> ProviderRequest:
+    """Download the provider's certificates, among them the one of this serial."""
+    if not isinstance(provider, CertificateSource):
+        return not_offered(item)
+    return ProviderRequest(
         item.id,
-        lambda at: provider.certificates(at, serial),
-        lambda r, at: provider.read_certificates(r, at, serial),
-        alone=True,
+        build=partial(provider.certificates, serial=serial),
+        read=partial(provider.read_certificates, serial=serial),
+        tolerates_absence=True,
     )
 
 
-def refund_question(provider: Provider, item: Item, ask: RefundAsk) -> Question:
-    """Give back, or how does it stand."""
+def refund_request(provider: Provider, item: Item, refund: RefundOrder) -> ProviderRequest:
+    """Refund, or poll the refund."""
     if isinstance(item.body, ProviderRefund):
-        return Question(item.id, lambda at: provider.refund(ask, at), lambda r, at: provider.refunded(ask, r, at))
-    return Question(item.id, lambda at: provider.query_refund(ask, at), lambda r, at: provider.refund_found(ask, r, at))
+        return ProviderRequest(item.id, partial(provider.refund, refund), partial(provider.read_refund, refund))
+    return ProviderRequest(item.id, partial(provider.query_refund, refund), partial(provider.read_refund_query, refund))
 
 
-def attempt_question(provider: Provider, item: Item, attempt: Attempt) -> Question | None:
-    """Open, take, close, or how does it stand. What is being closed is neither opened nor captured any more."""
-    asked = to_collect(attempt)
-    match item.body:
-        case ProviderStart() if attempt.state != "created":
-            return None
-        case ProviderStart():
-            return Question(
-                item.id, lambda at: opening(provider, attempt, at), lambda r, at: provider.started(asked, r, at)
-            )
-        case ProviderCapture() if attempt.state in LIVE:
-            return Question(item.id, lambda at: provider.capture(asked, at), lambda r, at: provider.paid(asked, r, at))
-        case ProviderClose() if not provider.captures:
-            return Question(item.id, lambda at: provider.close(asked, at), lambda r, at: provider.closed(asked, r, at))
-        case ProviderClose():
-            return Question(
-                item.id,
-                lambda at: provider.query(asked, at),
-                lambda r, at: uncaptured(provider.paid(asked, r, at), asked, at),
-            )
-    return Question(item.id, lambda at: provider.query(asked, at), lambda r, at: provider.paid(asked, r, at))
+def attempt_request(provider: Provider, item: Item, attempt: Attempt) -> ProviderRequest:
+    """Start, capture, close or poll the attempt."""
+    methods = methods_for(provider, item.body, attempt)
+    if methods is None:
+        return not_offered(item)
+    build, read = methods
+    payment = to_collect(attempt)
+    return ProviderRequest(item.id, partial(build, payment), partial(read, payment))
 
 
-def uncaptured(answer: Answer, asked: PortAttempt, at: datetime) -> Answer:
-    """Where the money comes only when we ask for it, an attempt that has brought none is closed by not asking.
+def methods_for(provider: Provider, body: AttemptCall, attempt: Attempt) -> tuple[Build, Read] | None:
+    """The methods that build the request of a message and read its response; None if the provider has none.
 
-    A capture that is under way has its number.
+    provider.start                                     start    read_start
+    provider.capture, while the attempt may be paid    capture  read_payment
+    provider.close, at a provider that we capture at   query    read_payment, as not captured
+    provider.close, at every other                     close    read_close
+    any other                                          query    read_payment
     """
-    waits = isinstance(answer, Approved | Refused)
-    waits |= isinstance(answer, Paid) and answer.status == "pending" and not answer.trade_no
-    number = asked.out_trade_no
-    return Paid(number, number, "closed", asked.amount, asked.currency, at, "not captured") if waits else answer
+    match body:
+        case ProviderStart():
+            return partial(build_start, provider), provider.read_start
+        case ProviderCapture() if attempt.state in LIVE:
+            return (provider.capture, provider.read_payment) if isinstance(provider, CapturingProvider) else None
+        case ProviderClose() if isinstance(provider, CapturingProvider):
+            return provider.query, partial(read_uncaptured, provider)
+        case ProviderClose():
+            return (provider.close, provider.read_close) if isinstance(provider, ClosingProvider) else None
+    return provider.query, provider.read_payment
 
 
-def opening(provider: Provider, attempt: Attempt, at: datetime) -> Request | None:
-    """The call that opens an attempt, where the provider wants one."""
-    request = provider.start(to_collect(attempt), at)
-    return request if isinstance(request, Request) else None
+def not_offered(item: Item) -> ProviderRequest:
+    """Stands for a request that the provider does not offer: nothing is sent, and the answer is NOT_OFFERED."""
+    return ProviderRequest(item.id, build=lambda _at: None, read=lambda _response, _at: NOT_OFFERED)
 
 
-async def ask(questions: Questions) -> Mapping[str, Answer]:
-    """Ask side by side. Raises ProviderAwayError when the provider cannot be reached."""
-    if not questions.questions:
+def build_start(provider: Provider, payment: PaymentOrder, at: datetime) -> HttpRequest | None:
+    """The request that opens the payment, if the provider needs one."""
+    request = provider.start(payment, at)
+    return request if isinstance(request, HttpRequest) else None
+
+
+def read_uncaptured(provider: Provider, payment: PaymentOrder, response: HttpResponse, at: datetime) -> ProviderAnswer:
+    """Read a query that stands for closing, at a provider whose payments we capture."""
+    return uncaptured(provider.read_payment(payment, response, at), payment, at)
+
+
+def uncaptured(answer: ProviderAnswer, payment: PaymentOrder, at: datetime) -> ProviderAnswer:
+    """A payment that we must capture is closed by not capturing it. One whose capture is under way has a trade_no."""
+    not_captured = isinstance(answer, ApprovalReport | ProviderRefusal)
+    if isinstance(answer, PaymentReport) and answer.status == ReportedPayment.PENDING and not answer.trade_no:
+        not_captured = True
+    if not not_captured:
+        return answer
+    number, reason = payment.out_trade_no, "not captured"
+    return PaymentReport(number, number, ReportedPayment.CLOSED, payment.amount, payment.currency, at, reason)
+
+
+async def send(batch: RequestBatch) -> Mapping[str, ProviderAnswer]:
+    """Send the requests side by side: item id -> answer. Raises ProviderAwayError if the provider is not reached."""
+    if not batch.requests:
         return {}
-    speaks = caller(questions.provider)
-    answers = await asyncio.gather(*(answer_to(speaks, one) for one in questions.questions))
-    pairs = zip(questions.questions, answers, strict=True)
-    return {one.item_id: answer or NOTHING_TO_ASK for one, answer in pairs}
+    provider = caller(batch.provider)
+    answers = await asyncio.gather(*(send_one(provider, request) for request in batch.requests))
+    return {request.item_id: answer for request, answer in zip(batch.requests, answers, strict=True)}
 
 
-async def answer_to(speaks: Caller, one: Question) -> Answer | None:
-    """One answer; None where the provider has no such question. Raises ProviderAwayError."""
+async def send_one(provider: Caller, request: ProviderRequest) -> ProviderAnswer:
+    """Send one request. Raises ProviderAwayError."""
     try:
-        return await speaks.ask(one.build, one.read)
+        answer = await provider.call(request.build, request.read)
     except ProviderAwayError as error:
-        if not one.alone:
+        if not request.tolerates_absence:
             raise
-        return Unknown(str(error))
+        return UnknownOutcome(str(error))
+    return NOT_OFFERED if answer is None else answer

@@ -1,7 +1,8 @@
 """Refunds that a batch owes: what goes back of which capture, and who is asked to give it back."""
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any, Literal
 
 import outbox
 from messages.envelope import Envelope
@@ -10,13 +11,20 @@ from messages.refunds import RefundObserved, RefundRequested
 from workers.domain.book import Book
 from workers.domain.order import Order
 from workers.domain.refund_amounts import RefundLine
-from workers.providers.port import Refunded
+from workers.providers.port import RefundOrder, RefundReport, ReportedRefund
 from workers.services import attempts
 from workers.store.payments import Fact, Kept
 from workers.store.refunds import OpenedRefund, RefundDue
 
 STRAY_CAUSES = {"late": "late", "duplicate": "dup", "mismatch": "amount"}
 """Verdict on a capture that is not kept -> the first word of its refund's cause."""
+
+STATUSES: Mapping[ReportedRefund, Literal["succeeded", "failed", "submitted"]] = {
+    ReportedRefund.SUCCEEDED: "succeeded",
+    ReportedRefund.FAILED: "failed",
+    ReportedRefund.PROCESSING: "submitted",
+}
+"""The provider's word for a refund's state -> that of refund.observed."""
 
 
 def due(
@@ -78,15 +86,27 @@ def requested(refund: OpenedRefund) -> RefundRequested:
     )
 
 
-def observed(refund: Refunded) -> RefundObserved:
+def observed(refund: RefundReport) -> RefundObserved:
     """refund.observed, for the refunds queue: how the provider says that a refund stands."""
     return RefundObserved(
         refund_no=refund.refund_no,
-        status="submitted" if refund.status == "processing" else refund.status,
+        status=STATUSES[refund.status],
         amount=refund.amount,
         currency=refund.currency,
         occurred_at=refund.occurred_at,
         reason=refund.reason,
+    )
+
+
+def unreported(refund: RefundOrder, status: Literal["unknown", "failed"], why: str, now: datetime) -> RefundObserved:
+    """refund.observed without a report of the provider: the amount is that of our own order."""
+    return RefundObserved(
+        refund_no=refund.refund_no,
+        status=status,
+        amount=refund.amount,
+        currency=refund.currency,
+        occurred_at=now,
+        reason=why[:255] or None,
     )
 
 

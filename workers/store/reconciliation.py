@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 from db.pool import Transaction
 from db.statements import SQL
 from workers.domain.reconciliation import LATE, NEIGHBOUR, Comparison, Entry, Movement
-from workers.providers.port import Row
+from workers.providers.port import StatementRow
 
 Key: TypeAlias = tuple[str, date, bytes]
 """(provider, day, hash of the file): what makes two statements the same."""
@@ -22,7 +22,7 @@ class Sheet:
     provider: str
     day: date
     file_hash: bytes
-    rows: Sequence[Row]
+    rows: Sequence[StatementRow]
 
     @property
     def key(self) -> Key:

@@ -22,20 +22,23 @@ from scripts.gateways.startup import GATEWAYS, run_gateways
 from workers.providers.calls import Caller
 from workers.providers.configuration import make
 from workers.providers.port import (
-    Approved,
-    Attempt,
-    CertificateUnknown,
+    ApprovalReport,
+    CapturingProvider,
+    CertificateSource,
+    ClientAction,
+    ClosingProvider,
+    HttpRequest,
     Notification,
-    Paid,
+    PaymentOrder,
+    PaymentReport,
     Provider,
-    Ready,
-    RefundAsk,
-    Refunded,
-    Refused,
-    Rejected,
-    Request,
-    Said,
-    Unknown,
+    ProviderRefusal,
+    RefundOrder,
+    RefundReport,
+    RejectedNotification,
+    Report,
+    UnknownCertificate,
+    UnknownOutcome,
 )
 
 KEYS: dict[str, Callable[[], Any]] = {
@@ -44,7 +47,7 @@ KEYS: dict[str, Callable[[], Any]] = {
 }  # fmt: skip
 WAIT_SECONDS = 20
 QUICK = 0.0001  # of the real schedules
-Verdict = Said | Rejected | CertificateUnknown
+Verdict = Report | RejectedNotification | UnknownCertificate
 _numbers = itertools.count(382808400870244771)
 
 
@@ -85,7 +88,7 @@ class Merchant:
     def currency(self) -> str:
         return "CNY" if "CNY" in self.provider.currencies else "USD"
 
-    def attempt(self, scene: str | None = None, amount: int = 8888, **more: Any) -> Attempt:
+    def attempt(self, scene: str | None = None, amount: int = 8888, **more: Any) -> PaymentOrder:
         """A new one, in the first scene of the provider if none is named."""
         now = datetime.now(UTC)
         given: dict[str, Any] = {
@@ -99,26 +102,26 @@ class Merchant:
             "client_ip": "203.0.113.7",
             "payer": "oUpF8uMuAJO_M2pxb1Q9zNjWeS6o",
         }
-        return Attempt(**given | more)
+        return PaymentOrder(**given | more)
 
-    async def start(self, attempt: Attempt) -> Ready | Refused | Unknown:
+    async def start(self, attempt: PaymentOrder) -> ClientAction | ProviderRefusal | UnknownOutcome:
         """As payment.start and provider.start do."""
         now = datetime.now(UTC)
         begun = self.provider.start(attempt, now)
-        if not isinstance(begun, Request):
+        if not isinstance(begun, HttpRequest):
             return begun
         build = self.provider.start
-        answer = await self.caller.ask(
+        answer = await self.caller.call(
             lambda at: build(attempt, at),  # type: ignore[arg-type,return-value]
-            lambda response, at: self.provider.started(attempt, response, at),
+            lambda response, at: self.provider.read_start(attempt, response, at),
         )
         assert answer is not None
         return answer
 
-    async def open_attempt(self, attempt: Attempt) -> tuple[Attempt, Ready]:
+    async def open_attempt(self, attempt: PaymentOrder) -> tuple[PaymentOrder, ClientAction]:
         """The attempt as its row would hold it now, and what the buyer's client was given."""
         ready = await self.start(attempt)
-        assert isinstance(ready, Ready), ready
+        assert isinstance(ready, ClientAction), ready
         return replace(attempt, reference=ready.reference), ready
 
     async def buyer(self, **brought: Any) -> tuple[int, dict[str, Any]]:
@@ -126,7 +129,7 @@ class Merchant:
         async with self.client.post(f"{self.gateway.origin}/buyer/pay", json=brought) as answer:
             return answer.status, await answer.json()
 
-    async def pay(self, ready: Ready) -> dict[str, Any]:
+    async def pay(self, ready: ClientAction) -> dict[str, Any]:
         """With what the client was given."""
         status, said = await self.buyer(kind=ready.kind, url=ready.url, fields=dict(ready.fields))
         assert status == 200, said
@@ -139,59 +142,70 @@ class Merchant:
                 await asyncio.sleep(0.005)
         return [self.provider.verify(notification) for notification in self.notifications]
 
-    async def query(self, attempt: Attempt) -> Paid | Approved | Refused | Unknown | None:
+    async def query(
+        self, attempt: PaymentOrder
+    ) -> PaymentReport | ApprovalReport | ProviderRefusal | UnknownOutcome | None:
         provider = self.provider
-        return await self.caller.ask(
-            lambda at: provider.query(attempt, at), lambda response, at: provider.paid(attempt, response, at)
+        return await self.caller.call(
+            lambda at: provider.query(attempt, at), lambda response, at: provider.read_payment(attempt, response, at)
         )
 
-    async def capture(self, attempt: Attempt) -> Paid | Approved | Refused | Unknown | None:
+    async def capture(
+        self, attempt: PaymentOrder
+    ) -> PaymentReport | ApprovalReport | ProviderRefusal | UnknownOutcome | None:
         provider = self.provider
-        return await self.caller.ask(
-            lambda at: provider.capture(attempt, at), lambda response, at: provider.paid(attempt, response, at)
+        if not isinstance(provider, CapturingProvider):
+            return None
+        return await self.caller.call(
+            lambda at: provider.capture(attempt, at),
+            lambda response, at: self.provider.read_payment(attempt, response, at),
         )
 
-    async def close(self, attempt: Attempt) -> Paid | Refused | Unknown | None:
+    async def close(self, attempt: PaymentOrder) -> PaymentReport | ProviderRefusal | UnknownOutcome | None:
         provider = self.provider
-        return await self.caller.ask(
-            lambda at: provider.close(attempt, at), lambda response, at: provider.closed(attempt, response, at)
+        if not isinstance(provider, ClosingProvider):
+            return None
+        return await self.caller.call(
+            lambda at: provider.close(attempt, at), lambda response, at: provider.read_close(attempt, response, at)
         )
 
-    async def refund(self, ask: RefundAsk) -> Refunded | Refused | Unknown | None:
+    async def refund(self, ask: RefundOrder) -> RefundReport | ProviderRefusal | UnknownOutcome | None:
         provider = self.provider
-        return await self.caller.ask(
-            lambda at: provider.refund(ask, at), lambda response, at: provider.refunded(ask, response, at)
+        return await self.caller.call(
+            lambda at: provider.refund(ask, at), lambda response, at: provider.read_refund(ask, response, at)
         )
 
-    async def query_refund(self, ask: RefundAsk) -> Refunded | Refused | Unknown | None:
+    async def query_refund(self, ask: RefundOrder) -> RefundReport | ProviderRefusal | UnknownOutcome | None:
         provider = self.provider
-        return await self.caller.ask(
-            lambda at: provider.query_refund(ask, at), lambda response, at: provider.refund_found(ask, response, at)
+        return await self.caller.call(
+            lambda at: provider.query_refund(ask, at),
+            lambda response, at: provider.read_refund_query(ask, response, at),
         )
 
     async def certificates(self, serial: str) -> Mapping[str, str]:
         """As provider.certificates does."""
         provider = self.provider
+        assert isinstance(provider, CertificateSource)
         read: Any = provider.read_certificates
         if provider.name == "paypal":  # its answer does not say of which address it is
             read = partial(read, serial=serial)
-        found: Any = await self.caller.ask(lambda at: provider.certificates(at, serial), read)
+        found: Any = await self.caller.call(lambda at: provider.certificates(at, serial), read)
         assert found is not None
         assert isinstance(found, Mapping), found
         return found
 
-    async def paid(self, scene: str | None = None, amount: int = 8888) -> tuple[Attempt, Paid]:
+    async def paid(self, scene: str | None = None, amount: int = 8888) -> tuple[PaymentOrder, PaymentReport]:
         """An attempt that was paid, as a query tells it."""
         attempt, ready = await self.open_attempt(self.attempt(scene, amount))
         await self.pay(ready)
         found = await self.query(attempt)
-        if isinstance(found, Approved):
+        if isinstance(found, ApprovalReport):
             found = await self.capture(attempt)
-        assert isinstance(found, Paid), found
+        assert isinstance(found, PaymentReport), found
         assert found.status == "captured"
         return attempt, found
 
-    def refund_ask(self, attempt: Attempt, paid: Paid, amount: int, **more: Any) -> RefundAsk:
+    def refund_ask(self, attempt: PaymentOrder, paid: PaymentReport, amount: int, **more: Any) -> RefundOrder:
         """Some of it back."""
         now = datetime.now(UTC)
         given: dict[str, Any] = {
@@ -206,7 +220,7 @@ class Merchant:
             "requested_at": now,
             "reference": attempt.reference,
         }
-        return RefundAsk(**given | more)
+        return RefundOrder(**given | more)
 
     async def ledger(self) -> dict[str, Any]:
         async with self.client.get(f"{self.gateway.origin}/ledger") as answer:

@@ -15,7 +15,7 @@ from scripts.gateways.ledger import Ledger, Payment
 from scripts.gateways.notifier import Copy, Notifier
 from scripts.gateways.startup import GATEWAYS
 from tests.scripts.gateways.merchant import Merchant, open_merchant
-from workers.providers.port import Ready, Unknown
+from workers.providers.port import ClientAction, UnknownOutcome
 
 REFUSED = re.compile(b"isv.invalid|respCode=(10|13|31)")
 PLACES = {
@@ -50,21 +50,21 @@ async def test_rubbish_is_refused_and_nothing_is_booked(name: str) -> None:
         await merchant.paid()
 
 
-def cheaper_link(ready: Ready) -> dict[str, Any]:
+def cheaper_link(ready: ClientAction) -> dict[str, Any]:
     assert ready.url is not None
     assert "88.88" in ready.url
     return {"url": ready.url.replace("88.88", "0.01")}
 
 
-def cheaper_form(ready: Ready) -> dict[str, Any]:
+def cheaper_form(ready: ClientAction) -> dict[str, Any]:
     return {"url": ready.url, "fields": {**ready.fields, "txnAmt": "1"}}
 
 
-def other_cashier(ready: Ready) -> dict[str, Any]:
+def other_cashier(ready: ClientAction) -> dict[str, Any]:
     return {"fields": {**ready.fields, "package": "prepay_id=wx1"}}
 
 
-CHANGED: list[tuple[str, str, Callable[[Ready], dict[str, Any]]]] = [
+CHANGED: list[tuple[str, str, Callable[[ClientAction], dict[str, Any]]]] = [
     ("alipay", "page", cheaper_link),
     ("unionpay", "page", cheaper_form),
     ("wechat", "jsapi", other_cashier),
@@ -73,7 +73,7 @@ CHANGED: list[tuple[str, str, Callable[[Ready], dict[str, Any]]]] = [
 
 @pytest.mark.parametrize(("name", "scene", "change"), CHANGED)
 async def test_what_the_buyer_changed_is_not_what_we_signed(
-    name: str, scene: str, change: Callable[[Ready], dict[str, Any]]
+    name: str, scene: str, change: Callable[[ClientAction], dict[str, Any]]
 ) -> None:
     async with open_merchant(name) as merchant:
         _, ready = await merchant.open_attempt(merchant.attempt(scene))
@@ -93,7 +93,7 @@ async def test_pages_pay_at_the_press_of_their_button(name: str) -> None:
             assert answer.status == 200
 
 
-async def visit(merchant: Merchant, ready: Ready) -> None:
+async def visit(merchant: Merchant, ready: ClientAction) -> None:
     if ready.kind == "form":
         async with merchant.client.post(ready.url or "", data=dict(ready.fields)) as page:
             assert "/buyer/pay" in await page.text()
@@ -106,7 +106,7 @@ async def test_a_gateway_whose_books_are_full_takes_nothing_more(monkeypatch: py
     monkeypatch.setattr(ledgers, "PAYMENTS_MAX", 1)
     async with open_merchant("wechat") as merchant:
         await merchant.paid("qr")
-        assert isinstance(await merchant.start(merchant.attempt("qr")), Unknown)
+        assert isinstance(await merchant.start(merchant.attempt("qr")), UnknownOutcome)
         assert len((await merchant.ledger())["captures"]) == 1
 
 
@@ -123,7 +123,7 @@ async def test_a_gateway_closes_while_it_notifies_and_answers() -> None:
         attempt, _ = await merchant.paid("qr")
         merchant.answers = [(500, None)] * 3
         merchant.set_habits(slow=1.0, slow_seconds=60)
-        assert isinstance(await merchant.query(attempt), Unknown)
+        assert isinstance(await merchant.query(attempt), UnknownOutcome)
         async with asyncio.timeout(10):
             await merchant.gateway.close()
     assert [task for task in asyncio.all_tasks() if "Notifier" in repr(task)] == []

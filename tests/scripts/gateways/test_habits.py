@@ -10,7 +10,16 @@ import pytest
 from scripts.gateways.habits import PROBABILITIES, Habits
 from scripts.gateways.startup import GATEWAYS
 from tests.scripts.gateways.merchant import Merchant, open_merchant
-from workers.providers.port import Approved, CertificateUnknown, Paid, Ready, Refunded, Rejected, Unknown
+from workers.providers.port import (
+    ApprovalReport,
+    ClientAction,
+    PaymentReport,
+    RefundReport,
+    RejectedNotification,
+    UnknownCertificate,
+    UnknownOutcome,
+    with_certificates,
+)
 
 QUIET = {"unsent": 1.0}
 CLOSING = [("wechat", "qr"), ("alipay", "page")]
@@ -33,9 +42,9 @@ async def test_a_copy_that_is_not_genuine_is_refused_and_the_genuine_one_follows
     async with open_merchant(name, **{habit: 1.0}) as merchant:
         attempt, _ = await bought(merchant)
         bad, good = await merchant.verified(2)
-        assert isinstance(bad, Rejected), bad
+        assert isinstance(bad, RejectedNotification), bad
         assert bad.code == "PAY_SIGNATURE_INVALID"
-        assert isinstance(good, Paid | Approved), good
+        assert isinstance(good, PaymentReport | ApprovalReport), good
         assert good.out_trade_no == attempt.out_trade_no
         assert (await merchant.ledger())["habits"][habit] == 1
 
@@ -46,7 +55,7 @@ async def test_a_notification_comes_twice_within_a_second(name: str) -> None:
         started = datetime.now(UTC)
         await bought(merchant)
         first, second = await merchant.verified(2)
-        assert isinstance(first, Paid | Approved), first
+        assert isinstance(first, PaymentReport | ApprovalReport), first
         assert first == second
         assert (merchant.notifications[1].received_at - started).total_seconds() < 5
         signed_anew = name == "wechat"
@@ -59,9 +68,9 @@ async def test_a_notification_comes_late_and_until_then_only_a_query_knows(name:
     async with open_merchant(name, late=1.0, late_seconds=0.3) as merchant:
         attempt, _ = await bought(merchant)
         found = await merchant.query(attempt)
-        assert isinstance(found, Approved) or (isinstance(found, Paid) and found.status == "captured")
+        assert isinstance(found, ApprovalReport) or (isinstance(found, PaymentReport) and found.status == "captured")
         assert merchant.notifications == []
-        assert isinstance((await merchant.verified(1))[0], Paid | Approved)
+        assert isinstance((await merchant.verified(1))[0], PaymentReport | ApprovalReport)
 
 
 @pytest.mark.parametrize("name", GATEWAYS)
@@ -79,9 +88,9 @@ async def test_a_wrong_amount_is_notified_queried_recorded_and_refunded_as_such(
         assert paid.amount != attempt.amount
         [book] = (await merchant.ledger())["captures"]
         assert (book["requested"], book["amount"]) == (attempt.amount, paid.amount)
-        told = [said for said in await merchant.verified(1) if isinstance(said, Paid)]
+        told = [said for said in await merchant.verified(1) if isinstance(said, PaymentReport)]
         assert {said.amount for said in told} <= {paid.amount}
-        assert isinstance(await merchant.refund(merchant.refund_ask(attempt, paid, paid.amount)), Refunded)
+        assert isinstance(await merchant.refund(merchant.refund_ask(attempt, paid, paid.amount)), RefundReport)
         assert (await merchant.ledger())["refunded"] == {merchant.currency: paid.amount}
 
 
@@ -102,10 +111,10 @@ async def unanswered(merchant: Merchant, habits: Habits) -> None:
     attempt, paid = await merchant.paid()
     ask = merchant.refund_ask(attempt, paid, 888)
     merchant.gateway.dice.habits = habits
-    assert isinstance(await merchant.refund(ask), Unknown)
+    assert isinstance(await merchant.refund(ask), UnknownOutcome)
     merchant.set_habits()
     done = await merchant.query_refund(ask)
-    assert isinstance(done, Refunded), done
+    assert isinstance(done, RefundReport), done
     assert (done.status, done.amount) == ("succeeded", 888)
     await merchant.refund(ask)
     assert (await merchant.ledger())["refunded"] == {merchant.currency: 888}
@@ -117,11 +126,11 @@ async def test_a_500_is_nothing_done(name: str) -> None:
         attempt, paid = await merchant.paid()
         ask = merchant.refund_ask(attempt, paid, 888)
         merchant.set_habits(error=1.0)
-        assert isinstance(await merchant.refund(ask), Unknown)
-        assert isinstance(await merchant.query(attempt), Unknown)
+        assert isinstance(await merchant.refund(ask), UnknownOutcome)
+        assert isinstance(await merchant.query(attempt), UnknownOutcome)
         assert (await merchant.ledger())["refunds"] == []
         merchant.set_habits()
-        assert isinstance(await merchant.refund(ask), Refunded)
+        assert isinstance(await merchant.refund(ask), RefundReport)
 
 
 @pytest.mark.parametrize("name", GATEWAYS)
@@ -131,15 +140,19 @@ async def test_a_refund_is_processing_before_it_succeeds_and_is_notified(name: s
         ask = merchant.refund_ask(attempt, paid, 888)
         merchant.set_habits(refund_processing=1.0, refund_seconds=0.4)
         answer = await merchant.refund(ask)
-        assert isinstance(answer, Unknown) or (isinstance(answer, Refunded) and answer.status == "processing"), answer
+        assert isinstance(answer, UnknownOutcome) or (
+            isinstance(answer, RefundReport) and answer.status == "processing"
+        ), answer
         found = await merchant.query_refund(ask)
-        assert isinstance(found, Unknown) or (isinstance(found, Refunded) and found.status == "processing"), found
+        assert isinstance(found, UnknownOutcome) or (
+            isinstance(found, RefundReport) and found.status == "processing"
+        ), found
         assert (await merchant.ledger())["refunded"] == {merchant.currency: 0}
         [said] = await merchant.verified(1)
-        assert isinstance(said, Refunded), said
+        assert isinstance(said, RefundReport), said
         assert said.refund_no == ask.refund_no
         done = await merchant.query_refund(ask)
-        assert isinstance(done, Refunded), done
+        assert isinstance(done, RefundReport), done
         assert done.status == "succeeded"
         assert (await merchant.ledger())["refunded"] == {merchant.currency: 888}
 
@@ -152,11 +165,11 @@ async def test_a_payment_during_the_close_is_notified_and_kept(name: str, scene:
             async with merchant.client.get(ready.url or ""):
                 pass
         said = await merchant.close(attempt)
-        assert isinstance(said, Paid), said
+        assert isinstance(said, PaymentReport), said
         assert said.status == "pending"
         assert said.reason
         [told] = await merchant.verified(1)
-        assert isinstance(told, Paid), told
+        assert isinstance(told, PaymentReport), told
         assert (told.out_trade_no, told.status) == (attempt.out_trade_no, "captured")
 
 
@@ -204,16 +217,16 @@ async def test_after_the_rotation_notifications_are_signed_with_the_second_key(n
         await merchant.verified(1)
         await bought(merchant)
         said = await merchant.verified(2)
-        assert isinstance(said[0], Paid | Approved)
+        assert isinstance(said[0], PaymentReport | ApprovalReport)
         unknown = said[1]
-        if isinstance(unknown, CertificateUnknown):
+        if isinstance(unknown, UnknownCertificate):
             known = await merchant.certificates(unknown.serial)
-            merchant.provider = merchant.provider.with_certificates(known)
+            merchant.provider = with_certificates(merchant.provider, known)
             said = await merchant.verified(2)
-        assert isinstance(unknown, CertificateUnknown) == (name in ("wechat", "paypal"))
-        assert isinstance(said[1], Paid | Approved), said[1]
+        assert isinstance(unknown, UnknownCertificate) == (name in ("wechat", "paypal"))
+        assert isinstance(said[1], PaymentReport | ApprovalReport), said[1]
         attempt, _ = await merchant.paid()  # answers are signed with the new key too
-        assert isinstance(await merchant.query(attempt), Paid | Approved)
+        assert isinstance(await merchant.query(attempt), PaymentReport | ApprovalReport)
 
 
 async def test_everything_at_once_stays_countable() -> None:
@@ -223,7 +236,7 @@ async def test_everything_at_once_stays_countable() -> None:
         for _ in range(30):
             attempt = merchant.attempt("qr")
             ready = await merchant.start(attempt)
-            while not isinstance(ready, Ready):
+            while not isinstance(ready, ClientAction):
                 ready = await merchant.start(attempt)
             await merchant.pay(replace(ready))
             paid += 1

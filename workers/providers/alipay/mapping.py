@@ -1,77 +1,93 @@
-"""What Alipay says of payments and refunds, in the words of the port."""
+"""Translates Alipay's fields about payments and refunds into the types of the port. Raises FieldError."""
 
 from datetime import datetime, timedelta
-from typing import Literal
 
 from workers.providers.parsing import FieldError, Fields
-from workers.providers.port import Attempt, Paid, RefundAsk, Refunded, Refused, Unknown
+from workers.providers.port import (
+    PaymentOrder,
+    PaymentReport,
+    ProviderRefusal,
+    RefundOrder,
+    RefundReport,
+    ReportedPayment,
+    ReportedRefund,
+    UnknownOutcome,
+)
 
 CURRENCY = "CNY"
-STATES: dict[str, Literal["captured", "closed", "pending"]] = {
-    "WAIT_BUYER_PAY": "pending",
-    "TRADE_SUCCESS": "captured",
-    "TRADE_FINISHED": "captured",  # and too late for a refund
-    "TRADE_CLOSED": "closed",  # never paid, or paid and given back whole
+STATES = {
+    "WAIT_BUYER_PAY": ReportedPayment.PENDING,
+    "TRADE_SUCCESS": ReportedPayment.CAPTURED,
+    "TRADE_FINISHED": ReportedPayment.CAPTURED,  # and too late for a refund
+    "TRADE_CLOSED": ReportedPayment.CLOSED,  # never paid, or paid and refunded in full
 }
 REFUND_SHOWS_AFTER = timedelta(seconds=10)
-"""Asked earlier, a refund that succeeds may not be found yet."""
+"""A query sent earlier may not find a refund that succeeds."""
 
 
-def notified(said: Fields) -> Paid | Refunded:
-    """A notification about a trade. Raises FieldError.
+def read_notification(fields: Fields) -> PaymentReport | RefundReport:
+    """Read a notification about a trade.
 
-    A refund is told by gmt_refund and refund_fee, whatever the trade's state. refund_fee is the sum of all refunds of
-    the trade so far, so how much went back under this number is for the query to say.
+    It is about a refund if it has gmt_refund or refund_fee, whatever the trade's state. refund_fee is the sum of all
+    refunds of the trade so far, so only a query can tell how much was given back under this number.
     """
-    number, trade_no = said.number("out_trade_no"), said.number("trade_no")
-    if said.has("gmt_refund") or said.excerpt("refund_fee") not in ("", "0", "0.00"):
-        refund_no = said.number("out_biz_no") if said.has("out_biz_no") else number
-        when = said.beijing_moment("gmt_refund" if said.has("gmt_refund") else "notify_time")
-        so_far = said.amount("refund_fee", CURRENCY)
-        return Refunded(refund_no, "processing", so_far, CURRENCY, when)
-    status = _status(said)
-    name = {"captured": "gmt_payment", "closed": "gmt_close"}.get(status, "gmt_create")
-    when = said.beijing_moment(name if said.has(name) else "notify_time")
-    return Paid(number, trade_no, status, said.amount("total_amount", CURRENCY), CURRENCY, when)
+    number, trade_no = fields.number("out_trade_no"), fields.number("trade_no")
+    if fields.has("gmt_refund") or fields.excerpt("refund_fee") not in ("", "0", "0.00"):
+        refund_no = fields.number("out_biz_no") if fields.has("out_biz_no") else number
+        when = fields.beijing_moment("gmt_refund" if fields.has("gmt_refund") else "notify_time")
+        so_far = fields.amount("refund_fee", CURRENCY)
+        return RefundReport(refund_no, ReportedRefund.PROCESSING, so_far, CURRENCY, when)
+    status = _status(fields)
+    name = {ReportedPayment.CAPTURED: "gmt_payment", ReportedPayment.CLOSED: "gmt_close"}.get(status, "gmt_create")
+    when = fields.beijing_moment(name if fields.has(name) else "notify_time")
+    return PaymentReport(number, trade_no, status, fields.amount("total_amount", CURRENCY), CURRENCY, when)
 
 
-def queried(said: Fields, attempt: Attempt, at: datetime) -> Paid:
-    """The answer about a trade. Raises FieldError."""
-    status = _status(said)
-    if said.has("send_pay_date"):
-        status = "captured"  # also where it was given back whole since and the trade is closed by that
-    when = said.beijing_moment("send_pay_date") if status == "captured" else at
-    amount = said.amount("total_amount", CURRENCY)
-    return Paid(said.number("out_trade_no"), said.number("trade_no"), status, amount, attempt.currency, when)
+def read_payment(fields: Fields, payment: PaymentOrder, at: datetime) -> PaymentReport:
+    """Read the response to a query of a trade."""
+    status = _status(fields)
+    if fields.has("send_pay_date"):
+        status = ReportedPayment.CAPTURED  # a trade that was paid is also closed by a refund in full
+    when = fields.beijing_moment("send_pay_date") if status == ReportedPayment.CAPTURED else at
+    amount = fields.amount("total_amount", CURRENCY)
+    return PaymentReport(
+        fields.number("out_trade_no"), fields.number("trade_no"), status, amount, payment.currency, when
+    )
 
 
-def _status(said: Fields) -> Literal["captured", "closed", "pending"]:
-    status = STATES.get(said.text("trade_status"))
+def _status(fields: Fields) -> ReportedPayment:
+    status = STATES.get(fields.text("trade_status"))
     if status is None:
         raise FieldError("trade_status is none that is documented")
     return status
 
 
-def refunded(said: Fields, ask: RefundAsk, at: datetime) -> Refunded | Unknown:
-    """The answer to a refund: money moved, or the query knows whether it had moved before. Raises FieldError."""
-    if said.text("trade_no") != ask.trade_no:
-        return Unknown("it answers about another trade")
-    if said.text("fund_change") != "Y":
-        return Unknown("no money moved this time")
-    if not ask.amount <= said.amount("refund_fee", CURRENCY) <= ask.total:
-        return Unknown("refund_fee, the sum of all refunds, does not hold this one")
-    when = said.beijing_moment("gmt_refund_pay") if said.has("gmt_refund_pay") else at
-    return Refunded(ask.refund_no, "succeeded", ask.amount, CURRENCY, when)
+def read_refund(fields: Fields, refund: RefundOrder, at: datetime) -> RefundReport | UnknownOutcome:
+    """Read the response to a refund. If no money moved, a query must tell whether it had moved before."""
+    if fields.text("trade_no") != refund.trade_no:
+        return UnknownOutcome("the response is about another trade")
+    if fields.text("fund_change") != "Y":
+        return UnknownOutcome("no money moved this time")
+    if not refund.amount <= fields.amount("refund_fee", CURRENCY) <= refund.total:
+        return UnknownOutcome("refund_fee, the sum of all refunds, does not include this one")
+    return _succeeded(fields, refund, at)
 
 
-def refund_found(said: Fields, ask: RefundAsk, at: datetime) -> Refunded | Refused | Unknown:
-    """The answer to a question about a refund. Raises FieldError."""
-    if not said.has("refund_status") and not said.has("refund_amount"):
-        early = at - ask.requested_at < REFUND_SHOWS_AFTER
-        return Unknown("too early to ask") if early else Refused("REFUND_NOT_EXIST", "there is no such refund")
-    if said.text("refund_status") != "REFUND_SUCCESS":
-        return Unknown("refund_status is none that is documented")
-    if said.text("out_request_no") != ask.refund_no or said.amount("refund_amount", CURRENCY) != ask.amount:
-        return Unknown("it answers about another refund")
-    when = said.beijing_moment("gmt_refund_pay") if said.has("gmt_refund_pay") else at
-    return Refunded(ask.refund_no, "succeeded", ask.amount, CURRENCY, when)
+def read_refund_query(
+    fields: Fields, refund: RefundOrder, at: datetime
+) -> RefundReport | ProviderRefusal | UnknownOutcome:
+    """Read the response to a query of a refund. It has no refund fields if there is no such refund, or not yet."""
+    if not fields.has("refund_status") and not fields.has("refund_amount"):
+        if at - refund.requested_at < REFUND_SHOWS_AFTER:
+            return UnknownOutcome("the query was sent too early to find the refund")
+        return ProviderRefusal("REFUND_NOT_EXIST", "there is no such refund")
+    if fields.text("refund_status") != "REFUND_SUCCESS":
+        return UnknownOutcome("refund_status is none that is documented")
+    if fields.text("out_request_no") != refund.refund_no or fields.amount("refund_amount", CURRENCY) != refund.amount:
+        return UnknownOutcome("the response is about another refund")
+    return _succeeded(fields, refund, at)
+
+
+def _succeeded(fields: Fields, refund: RefundOrder, at: datetime) -> RefundReport:
+    when = fields.beijing_moment("gmt_refund_pay") if fields.has("gmt_refund_pay") else at
+    return RefundReport(refund.refund_no, ReportedRefund.SUCCEEDED, refund.amount, CURRENCY, when)

@@ -1,6 +1,7 @@
-"""Alipay behind the port. Scenes: page and wap (a link), app (an order string for its SDK), qr (a code, by a call)."""
+"""Alipay's adapter. Scenes: page and wap (a link), app (an order string for its SDK), qr (a code that Alipay makes)."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import date, datetime
 from typing import Any
 
@@ -14,20 +15,21 @@ from workers.providers.alipay.settings import AlipaySettings
 from workers.providers.alipay.statement import rows
 from workers.providers.parsing import BEIJING, FieldError, Fields, MerchantError, form_fields, only, unfit, unreadable
 from workers.providers.port import (
-    Attempt,
-    Irrelevant,
+    ClientAction,
+    HttpRequest,
+    HttpResponse,
+    IrrelevantNotification,
     Notification,
-    Paid,
-    Ready,
-    RefundAsk,
-    Refunded,
-    Refused,
-    Rejected,
-    Request,
-    Response,
-    Row,
-    Said,
-    Unknown,
+    PaymentOrder,
+    PaymentReport,
+    ProviderRefusal,
+    RefundOrder,
+    RefundReport,
+    RejectedNotification,
+    Report,
+    ReportedPayment,
+    StatementRow,
+    UnknownOutcome,
 )
 
 PAGES = {
@@ -37,26 +39,27 @@ PAGES = {
 }
 PRECREATE, QUERY, CLOSE = "alipay.trade.precreate", "alipay.trade.query", "alipay.trade.close"
 REFUND, REFUND_QUERY = "alipay.trade.refund", "alipay.trade.fastpay.refund.query"
-DONE = "10000"
+DONE = "10000"  # the code of a successful response
 AMBIGUOUS = frozenset({"10003", "20000", "40005"})
-"""Waiting, not available, too often: the same question may be answered otherwise later."""
+"""Codes for waiting, not available and too often: the same request may have another response later."""
 UNCLEAR = ("SYSTEM_ERROR", "unknow-error", "call-limited", "TRADE_HAS_SUCCESS", "invalid-signature")
-"""Parts of codes, which have been seen with several prefixes, that leave it open what happened, or may go well once
-Alipay knows our key: while that is changed nothing must end for good.
+"""Parts of codes, seen with several prefixes, that leave it open what happened.
+
+A signature that is not believed is among them: the request succeeds once Alipay knows our new key, and until then no
+payment may end for good.
 """
-NOT_WAITING = ("TRADE_STATUS_ERROR", "REASON_TRADE_STATUS_INVALID", "REASON_ILLEGAL_STATUS")
-NEVER_BEGUN = frozenset({"ACQ.TRADE_NOT_EXIST", "TRADE_NOT_EXIST"})
-MAYBE_REFUNDED = ("TRADE_HAS_CLOSE", "DISCORDANT_REPEAT_REQUEST", *NOT_WAITING)
-"""Said to a refund too whose trade is closed because all of it went back, perhaps by this very refund."""
+NOT_PENDING = ("TRADE_STATUS_ERROR", "REASON_TRADE_STATUS_INVALID", "REASON_ILLEGAL_STATUS")
+NOT_FOUND = frozenset({"ACQ.TRADE_NOT_EXIST", "TRADE_NOT_EXIST"})
+MAYBE_REFUNDED = ("TRADE_HAS_CLOSE", "DISCORDANT_REPEAT_REQUEST", *NOT_PENDING)
+"""Codes that a refund also gets if its trade was closed by a refund in full, perhaps by this very refund."""
 
 
 class Alipay:
-    """One application at Alipay. Holds keys; its repr shows none."""
+    """One application at Alipay. It holds keys; its repr shows none."""
 
     name = "alipay"
     scenes = frozenset({*PAGES, "qr"})
     currencies = frozenset({mapping.CURRENCY})
-    captures = False
     notifications_prove = True
 
     def __init__(self, settings: AlipaySettings) -> None:
@@ -65,157 +68,149 @@ class Alipay:
         self._keys = tuple(rsa.public_key(pem) for pem in settings.alipay_public_keys)
         self._names = settings.certificate_names
 
-    def start(self, attempt: Attempt, at: datetime) -> Ready | Request | Refused:
-        """Links and order strings are signed here; Alipay hears of them when the buyer comes."""
-        if refused := unfit(attempt, self.scenes, self.currencies):
-            return refused
-        method, product = PAGES.get(attempt.scene, (PRECREATE, self._settings.qr_product_code))
+    def start(self, payment: PaymentOrder, at: datetime) -> ClientAction | HttpRequest | ProviderRefusal:
+        """Sign a link or an order string, which Alipay sees when the buyer comes; a QR code needs a request first."""
+        if refusal := unfit(payment, self.scenes, self.currencies):
+            return refusal
+        method, product = PAGES.get(payment.scene, (PRECREATE, self._settings.qr_product_code))
         order = {
-            "out_trade_no": attempt.out_trade_no,
-            "total_amount": render(attempt.amount, attempt.currency),
-            "subject": attempt.subject.translate(str.maketrans("/=&", "   "))[:256],
+            "out_trade_no": payment.out_trade_no,
+            "total_amount": render(payment.amount, payment.currency),
+            "subject": payment.subject.translate(str.maketrans("/=&", "   "))[:256],
             "product_code": product,
-            "time_expire": _beijing(attempt.expire_at),
+            "time_expire": _beijing(payment.expire_at),
         }
-        back = attempt.return_url if attempt.scene in ("page", "wap") else None
-        if back and attempt.scene == "wap":
-            order["quit_url"] = back  # for who does not pay; who pays comes back to return_url
+        back = payment.return_url if payment.scene in ("page", "wap") else None
+        if back and payment.scene == "wap":
+            order["quit_url"] = back  # where buyers return who do not pay; those who pay return to return_url
         fields = self._fields(method, at, order, notify_url=self._settings.notify_url, return_url=back)
         if method == PRECREATE:
             return self._request(fields)
         query = signing.encoded(signing.signed(fields, self._key))
-        if attempt.scene == "app":
-            return Ready("app", fields={"order_string": query})
-        return Ready("redirect", url=f"{self._settings.gateway_url}?{query}")
+        if payment.scene == "app":
+            return ClientAction("app", fields={"order_string": query})
+        return ClientAction("redirect", url=f"{self._settings.gateway_url}?{query}")
 
-    def started(self, attempt: Attempt, response: Response, at: datetime) -> Ready | Refused | Unknown:
-        """The code that the buyer scans."""
-        answer = self._answer(PRECREATE, response)
-        if not isinstance(answer, Fields):
-            return answer
+    def read_start(
+        self, payment: PaymentOrder, response: HttpResponse, at: datetime
+    ) -> ClientAction | ProviderRefusal | UnknownOutcome:
+        """The QR code that the buyer scans."""
+        content = self._read(PRECREATE, response)
+        if not isinstance(content, Fields):
+            return content
         try:
-            if answer.text("out_trade_no") != attempt.out_trade_no:
-                return Unknown("it answers about another attempt")
-            return Ready("qr", url=answer.text("qr_code", length_max=1024))
+            if content.text("out_trade_no") != payment.out_trade_no:
+                return UnknownOutcome("the response is about another payment")
+            return ClientAction("qr", url=content.text("qr_code", length_max=1024))
         except FieldError as error:
-            return Unknown(str(error))
+            return UnknownOutcome(str(error))
 
-    def verify(self, notification: Notification) -> Said | Rejected:
-        """Signature, application and seller, in this order. Never the time: copies keep it for 25 hours."""
+    def verify(self, notification: Notification) -> Report | RejectedNotification:
+        """Check signature, application and seller, in this order. Never the time: repeats keep theirs for 25 hours."""
         if why := unreadable(notification.headers, notification.body):
-            return Rejected(Code.PAY_CALLBACK_INVALID, why)
+            return RejectedNotification(Code.PAY_CALLBACK_INVALID, why)
         try:
             fields = form_fields(notification.body)
-            if not signing.notified(fields, self._keys):
-                return Rejected(Code.PAY_SIGNATURE_INVALID, "it is not signed by Alipay in RSA2")
-            return self._said(signing.decoded(fields))
+            if not signing.is_notification_signed(fields, self._keys):
+                return RejectedNotification(Code.PAY_SIGNATURE_INVALID, "it is not signed by Alipay in RSA2")
+            return self._content(signing.decoded(fields))
         except MerchantError as error:
-            return Rejected(Code.PAY_MERCHANT_MISMATCH, str(error))
+            return RejectedNotification(Code.PAY_MERCHANT_MISMATCH, str(error))
         except FieldError as error:
-            return Rejected(Code.PAY_CALLBACK_INVALID, str(error))
+            return RejectedNotification(Code.PAY_CALLBACK_INVALID, str(error))
 
-    def _said(self, said: Fields) -> Said:
+    def _content(self, fields: Fields) -> Report:
         for name, ours in (("app_id", self._settings.app_id), ("seller_id", self._settings.seller_id)):
-            if said.text(name) != ours:
+            if fields.text(name) != ours:
                 raise MerchantError(f"{name} is not ours")
-        about = said.text("notify_type", length_max=64)
-        return mapping.notified(said) if about == "trade_status_sync" else Irrelevant(about)
+        about = fields.text("notify_type", length_max=64)
+        return mapping.read_notification(fields) if about == "trade_status_sync" else IrrelevantNotification(about)
 
-    def capture(self, attempt: Attempt, at: datetime) -> None:
-        """Approval is payment."""
+    def query(self, payment: PaymentOrder, at: datetime) -> HttpRequest:
+        """Query by our number: Alipay assigns its own when the buyer comes."""
+        return self._request(self._fields(QUERY, at, {"out_trade_no": payment.out_trade_no}))
 
-    def query(self, attempt: Attempt, at: datetime) -> Request:
-        """By our number: theirs is given when the buyer comes."""
-        return self._request(self._fields(QUERY, at, {"out_trade_no": attempt.out_trade_no}))
-
-    def paid(self, attempt: Attempt, response: Response, at: datetime) -> Paid | Refused | Unknown:
-        """The answer to `query`. Refused: the buyer never came, and may until it expires. Any other no says nothing."""
-        answer = self._answer(QUERY, response)
-        if not isinstance(answer, Fields):
-            return only(answer, NEVER_BEGUN)
+    def read_payment(
+        self, payment: PaymentOrder, response: HttpResponse, at: datetime
+    ) -> PaymentReport | ProviderRefusal | UnknownOutcome:
+        """A ProviderRefusal means that Alipay has no such trade yet. Every other error is unknown."""
+        content = self._read(QUERY, response)
+        if not isinstance(content, Fields):
+            return only(content, NOT_FOUND)
         try:
-            paid = mapping.queried(answer, attempt, at)
+            report = mapping.read_payment(content, payment, at)
         except FieldError as error:
-            return Unknown(str(error))
-        return paid if paid.out_trade_no == attempt.out_trade_no else Unknown("it answers about another attempt")
+            return UnknownOutcome(str(error))
+        same = report.out_trade_no == payment.out_trade_no
+        return report if same else UnknownOutcome("the response is about another payment")
 
-    def close(self, attempt: Attempt, at: datetime) -> Request:
-        """Only what waits for its buyer can be closed."""
-        return self._request(self._fields(CLOSE, at, {"out_trade_no": attempt.out_trade_no}))
+    def close(self, payment: PaymentOrder, at: datetime) -> HttpRequest:
+        """Alipay closes only a trade that waits for its buyer."""
+        return self._request(self._fields(CLOSE, at, {"out_trade_no": payment.out_trade_no}))
 
-    def closed(self, attempt: Attempt, response: Response, at: datetime) -> Paid | Refused | Unknown:
-        """Closed. `pending` with the code as reason: it does not wait any more, and `query` says why. Refused with
-        ACQ.TRADE_NOT_EXIST: the buyer never came, and their link is good until it expires.
+    def read_close(
+        self, payment: PaymentOrder, response: HttpResponse, at: datetime
+    ) -> PaymentReport | ProviderRefusal | UnknownOutcome:
+        """Read the response to `close`.
+
+        `pending` with the code as reason means that the trade no longer waits for its buyer; a query tells why. A
+        ProviderRefusal with ACQ.TRADE_NOT_EXIST means that the buyer never came; the link works until it expires.
         """
-        answer, number = self._answer(CLOSE, response), attempt.out_trade_no
-        told = Paid(number, number, "closed", attempt.amount, attempt.currency, at)
-        if isinstance(answer, Fields):
-            same = not answer.has("out_trade_no") or answer.excerpt("out_trade_no") == number
-            return told if same else Unknown("it answers about another attempt")
-        code = answer.code if isinstance(answer, Refused) else ""
+        content, number = self._read(CLOSE, response), payment.out_trade_no
+        closed = PaymentReport(number, number, ReportedPayment.CLOSED, payment.amount, payment.currency, at)
+        if isinstance(content, Fields):
+            same = not content.has("out_trade_no") or content.excerpt("out_trade_no") == number
+            return closed if same else UnknownOutcome("the response is about another payment")
+        code = content.code if isinstance(content, ProviderRefusal) else ""
         if "TRADE_HAS_CLOSE" in code:
-            return told
-        if any(part in code for part in NOT_WAITING):
-            return Paid(number, number, "pending", attempt.amount, attempt.currency, at, code)
-        return answer
+            return closed
+        if any(part in code for part in NOT_PENDING):
+            return replace(closed, status=ReportedPayment.PENDING, reason=code)
+        return content
 
-    def refund(self, ask: RefundAsk, at: datetime) -> Request:
-        """Done at once. The same number and amount again move no money again."""
-        refund = {
-            "trade_no": ask.trade_no,
-            "refund_amount": render(ask.amount, ask.currency),
-            "out_request_no": ask.refund_no,
-            **({"refund_reason": ask.reason[:256]} if ask.reason else {}),
+    def refund(self, refund: RefundOrder, at: datetime) -> HttpRequest:
+        """Alipay refunds at once. The same number and amount again move no more money."""
+        content = {
+            "trade_no": refund.trade_no,
+            "refund_amount": render(refund.amount, refund.currency),
+            "out_request_no": refund.refund_no,
+            **({"refund_reason": refund.reason[:256]} if refund.reason else {}),
         }
-        return self._request(self._fields(REFUND, at, refund))
+        return self._request(self._fields(REFUND, at, content))
 
-    def refunded(self, ask: RefundAsk, response: Response, at: datetime) -> Refunded | Refused | Unknown:
-        """The answer to `refund`."""
-        answer = self._answer(REFUND, response)
-        if isinstance(answer, Refused) and any(part in answer.code for part in MAYBE_REFUNDED):
-            return Unknown(answer.code)
-        if not isinstance(answer, Fields):
-            return answer
+    def read_refund(
+        self, refund: RefundOrder, response: HttpResponse, at: datetime
+    ) -> RefundReport | ProviderRefusal | UnknownOutcome:
+        """Some refusals leave it open whether this refund was made; a query tells."""
+        content = self._read(REFUND, response)
+        if isinstance(content, ProviderRefusal) and any(part in content.code for part in MAYBE_REFUNDED):
+            return UnknownOutcome(content.code)
+        if not isinstance(content, Fields):
+            return content
         try:
-            return mapping.refunded(answer, ask, at)
+            return mapping.read_refund(content, refund, at)
         except FieldError as error:
-            return Unknown(str(error))
+            return UnknownOutcome(str(error))
 
-    def query_refund(self, ask: RefundAsk, at: datetime) -> Request:
-        """Ten seconds after the refund at the earliest."""
-        asked = {"trade_no": ask.trade_no, "out_request_no": ask.refund_no, "query_options": ["gmt_refund_pay"]}
-        return self._request(self._fields(REFUND_QUERY, at, asked))
+    def query_refund(self, refund: RefundOrder, at: datetime) -> HttpRequest:
+        """Query by our number, ten seconds after the refund at the earliest."""
+        content = {"trade_no": refund.trade_no, "out_request_no": refund.refund_no, "query_options": ["gmt_refund_pay"]}
+        return self._request(self._fields(REFUND_QUERY, at, content))
 
-    def refund_found(self, ask: RefundAsk, response: Response, at: datetime) -> Refunded | Refused | Unknown:
-        """The answer to `query_refund`. Refused: there is no such refund. Any other no says nothing."""
-        answer = self._answer(REFUND_QUERY, response)
-        if not isinstance(answer, Fields):
-            return only(answer, NEVER_BEGUN)
+    def read_refund_query(
+        self, refund: RefundOrder, response: HttpResponse, at: datetime
+    ) -> RefundReport | ProviderRefusal | UnknownOutcome:
+        """A ProviderRefusal means that there is no such refund. Every other error is unknown."""
+        content = self._read(REFUND_QUERY, response)
+        if not isinstance(content, Fields):
+            return only(content, NOT_FOUND)
         try:
-            return mapping.refund_found(answer, ask, at)
+            return mapping.read_refund_query(content, refund, at)
         except FieldError as error:
-            return Unknown(str(error))
+            return UnknownOutcome(str(error))
 
-    def certificates(self, at: datetime, serial: str) -> None:
-        """Its public keys are downloaded by people and come with the settings."""
-
-    def read_certificates(self, response: Response, at: datetime, serial: str | None = None) -> Unknown:
-        """Never asked for."""
-        return Unknown("Alipay's public keys are not fetched")
-
-    def with_certificates(self, known: Mapping[str, str]) -> "Alipay":
-        """Nothing else is believed."""
-        return self
-
-    def token(self) -> None:
-        """Requests are signed one by one."""
-
-    def read_token(self, response: Response) -> Refused:
-        """Never asked for."""
-        return Refused("NO_TOKEN", "Alipay has no tokens")
-
-    def statement(self, content: bytes, day: date) -> Sequence[Row]:
-        """The rows of a 业务明细. Raises StatementError."""
+    def statement(self, content: bytes, day: date) -> Sequence[StatementRow]:
+        """Read a 业务明细. Raises StatementError."""
         return rows(content, day, self._settings.seller_id)
 
     def _fields(self, method: str, at: datetime, content: Mapping[str, Any], **more: str | None) -> dict[str, str]:
@@ -232,30 +227,30 @@ class Alipay:
             **{name: value for name, value in more.items() if value},
         }
 
-    def _request(self, fields: Mapping[str, str]) -> Request:
-        """What is asked stands in the form, all else in the link: the charset is known before the form is decoded."""
+    def _request(self, fields: Mapping[str, str]) -> HttpRequest:
+        """The content is in the form, all else in the link: Alipay knows the charset before it decodes the form."""
         headers = {"content-type": "application/x-www-form-urlencoded;charset=utf-8", "user-agent": "oms"}
-        told = signing.signed(fields, self._key)
-        form = signing.encoded({"biz_content": told.pop("biz_content")})
-        return Request("POST", f"{self._settings.gateway_url}?{signing.encoded(told)}", headers, form.encode())
+        query = signing.signed(fields, self._key)
+        form = signing.encoded({"biz_content": query.pop("biz_content")})
+        return HttpRequest("POST", f"{self._settings.gateway_url}?{signing.encoded(query)}", headers, form.encode())
 
-    def _answer(self, method: str, response: Response) -> Fields | Refused | Unknown:
-        """What an answer says. Without its signature nothing is believed, a refusal neither."""
+    def _read(self, method: str, response: HttpResponse) -> Fields | ProviderRefusal | UnknownOutcome:
+        """Verify and read a response. Nothing is believed without the signature, not even a refusal."""
         if response.status != 200:
-            return Unknown(f"HTTP {response.status}")
+            return UnknownOutcome(f"HTTP {response.status}")
         if why := unreadable(response.headers, response.body):
-            return Unknown(why)
+            return UnknownOutcome(why)
         try:
-            said = signing.answered(response.body, method.replace(".", "_") + "_response", self._keys)
-            code = said.text("code", length_max=16)
+            fields = signing.read_response(response.body, method.replace(".", "_") + "_response", self._keys)
+            code = fields.text("code", length_max=16)
         except FieldError as error:
-            return Unknown(str(error))
+            return UnknownOutcome(str(error))
         if code == DONE:
-            return said
-        detail = said.excerpt("sub_code") or code
+            return fields
+        detail = fields.excerpt("sub_code") or code
         if code in AMBIGUOUS or any(part in detail for part in UNCLEAR):
-            return Unknown(detail)
-        return Refused(detail[:64], said.excerpt("sub_msg") or said.excerpt("msg") or detail)
+            return UnknownOutcome(detail)
+        return ProviderRefusal(detail[:64], fields.excerpt("sub_msg") or fields.excerpt("msg") or detail)
 
 
 def _beijing(moment: datetime) -> str:

@@ -1,5 +1,7 @@
-"""证书模式: how Alipay calls certificates. Not by their serials, which are unique per issuer only: app_cert_sn and
-alipay_root_cert_sn are MD5 over the issuer's name and the serial.
+"""证书模式: how Alipay names certificates.
+
+A serial is unique only for its issuer. So app_cert_sn and alipay_root_cert_sn are MD5 over the issuer's name and the
+serial.
 """
 
 import hashlib
@@ -12,7 +14,7 @@ _PEM = re.compile(r"-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----")
 
 
 def of(certificate: x509.Certificate) -> str:
-    """app_cert_sn: its issuer as RFC 2253 writes it, then its serial in decimals."""
+    """app_cert_sn: the issuer as RFC 2253 writes it, then the serial in decimals."""
     text = f"{certificate.issuer.rfc4514_string()}{certificate.serial_number}"
     return hashlib.md5(text.encode(), usedforsecurity=False).hexdigest()
 
@@ -26,7 +28,7 @@ def of_roots(pem: str) -> str:
 
 
 def _rsa(pem: str) -> x509.Certificate | None:
-    """Roots of other kinds (SM2, ECDSA) are not counted; how they are written is not always to be read."""
+    """The certificate, if it is signed with RSA. Other roots (SM2, ECDSA) do not count and may be unreadable."""
     try:
         found = x509.load_pem_x509_certificate(pem.encode())
     except ValueError:

@@ -1,4 +1,4 @@
-"""What a merchant is at Alipay."""
+"""The settings of one application at Alipay."""
 
 from typing import Annotated, Self
 
@@ -12,7 +12,7 @@ Url = Annotated[str, StringConstraints(pattern=r"^https?://[!-~]{1,240}$")]
 
 
 class AlipaySettings(BaseModel):
-    """One application. Of two keys the first is used; both are believed, so each side can change its own at leisure."""
+    """One application. The first of two keys signs; both are believed, so that each side can replace its key."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
@@ -67,7 +67,7 @@ class AlipaySettings(BaseModel):
 
     @property
     def certificate_names(self) -> dict[str, str]:
-        """What each request says besides in 证书模式: which certificate of ours, and which roots, we have."""
+        """The fields that 证书模式 adds to each request: the names of our certificate and of Alipay's roots."""
         if not self.app_certificates:
             return {}
         ours = x509.load_pem_x509_certificate(self.app_certificates[0].encode())

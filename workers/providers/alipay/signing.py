@@ -1,8 +1,10 @@
-"""What Alipay and we sign: RSA2 is SHA256withRSA over `name=value` of all fields, sorted, joined with `&`.
+"""Signs our requests to Alipay and verifies what Alipay sends.
 
-we ask       every field but `sign` that says something, `sign_type` among them
-it notifies  every field but `sign` and `sign_type`, as decoded bytes, empty ones too
-it answers   the raw text of the member `..._response`, as it stands in the body
+RSA2 is SHA256withRSA. It covers `name=value` of the fields, sorted by name and joined with `&`:
+
+request       every field but `sign` that is not empty, `sign_type` among them
+notification  every field but `sign` and `sign_type`, as decoded bytes, empty ones too
+response      instead of fields, the raw text of the member `..._response`, exactly as in the body
 """
 
 import json
@@ -20,29 +22,29 @@ _JSON = json.JSONDecoder()
 
 
 def signed(fields: Mapping[str, str], key: RSAPrivateKey) -> dict[str, str]:
-    """The fields that say something, sorted, and their signature."""
-    told = dict(sorted((name, value) for name, value in fields.items() if value))
-    message = "&".join(f"{name}={value}" for name, value in told.items())
-    return told | {"sign": rsa.sign(key, message.encode())}
+    """The fields that are not empty, sorted, and their signature."""
+    filled = dict(sorted((name, value) for name, value in fields.items() if value))
+    message = "&".join(f"{name}={value}" for name, value in filled.items())
+    return filled | {"sign": rsa.sign(key, message.encode())}
 
 
 def encoded(fields: Mapping[str, str]) -> str:
-    """As they stand in a link, a form or an app's order string."""
+    """Encode fields for a link, a form or an app's order string."""
     return "&".join(f"{name}={quote_plus(value)}" for name, value in fields.items())
 
 
-def notified(fields: Mapping[bytes, bytes], keys: Iterable[rsa.PublicKey]) -> bool:
-    """Whether Alipay signed the fields of a notification. They are signed in the charset that they name."""
+def is_notification_signed(fields: Mapping[bytes, bytes], keys: Iterable[rsa.PublicKey]) -> bool:
+    """True if Alipay signed the fields of a notification, as bytes in the charset that they name."""
     signature = fields.get(b"sign", b"").decode("ascii", "replace")
     if fields.get(b"sign_type") != SIGN_TYPE.encode():
         return False
-    told = sorted(item for item in fields.items() if item[0] not in (b"sign", b"sign_type"))
-    message = b"&".join(name + b"=" + value for name, value in told)
+    covered = sorted(item for item in fields.items() if item[0] not in (b"sign", b"sign_type"))
+    message = b"&".join(name + b"=" + value for name, value in covered)
     return any(key.signed(signature, message) for key in keys)
 
 
 def decoded(fields: Mapping[bytes, bytes]) -> Fields:
-    """The fields as text. Raises FieldError."""
+    """Decode the fields in the charset that they name. Raises FieldError."""
     charset = fields.get(b"charset", b"").lower()
     if charset not in (b"utf-8", b"gbk", b"gb2312", b"gb18030"):
         raise FieldError("charset is another one")
@@ -52,9 +54,9 @@ def decoded(fields: Mapping[bytes, bytes]) -> Fields:
         raise FieldError("the fields are not in their charset") from None
 
 
-def answered(body: bytes, member: str, keys: Sequence[rsa.PublicKey]) -> Fields:
-    """What an answer says, once its signature over the very text is checked. Raises FieldError."""
-    whole = json_fields(body)  # refuses what is too deep, and a name that stands twice
+def read_response(body: bytes, member: str, keys: Sequence[rsa.PublicKey]) -> Fields:
+    """The member of a response, after its signature over the raw text is verified. Raises FieldError."""
+    whole = json_fields(body)  # also refuses deep nesting and a name that occurs twice
     text, spans = body.decode(), _members(body.decode())
     if member not in spans:
         raise FieldError(f"the answer has no {member}")
@@ -65,7 +67,7 @@ def answered(body: bytes, member: str, keys: Sequence[rsa.PublicKey]) -> Fields:
 
 
 def _members(text: str) -> dict[str, tuple[int, int]]:
-    """Where the values of the outermost JSON object stand, of which no name stands twice."""
+    """Name -> (begin, end) of its value in the text, for the outermost JSON object. No name occurs twice."""
     spans: dict[str, tuple[int, int]] = {}
     try:
         at = _after(text, 0, "{")

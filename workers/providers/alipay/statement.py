@@ -1,6 +1,6 @@
-"""The 业务明细 of a day in the 收单业务账单: CSV in GBK, remarks in lines that begin with `#`.
+"""Reads the 业务明细 of a day in the 收单业务账单: CSV in GBK, with remarks in lines that begin with `#`.
 
-Values that a spreadsheet would take for numbers end with a tab. Amounts of refunds have a minus.
+Values that a spreadsheet would take for numbers end with a tab. Amounts of refunds have a minus sign.
 """
 
 import csv
@@ -10,10 +10,10 @@ from datetime import date
 
 from workers.providers.alipay.mapping import CURRENCY
 from workers.providers.parsing import FieldError, minor
-from workers.providers.port import Row, StatementError
+from workers.providers.port import StatementError, StatementRow
 
 TITLE = "#支付宝业务明细查询"
-NEEDED = ("支付宝交易号", "商户订单号", "业务类型", "订单金额（元）", "商家实收（元）", "退款批次号/请求号")
+COLUMNS = ("支付宝交易号", "商户订单号", "业务类型", "订单金额（元）", "商家实收（元）", "退款批次号/请求号")
 AMOUNT, EARNED = "订单金额（元）", "商家实收（元）"
 _ACCOUNT = re.compile(r"#账号：\[([0-9]+)\]")
 _BEGINS = re.compile(r"#起始日期：\[([0-9]{4})年([0-9]{2})月([0-9]{2})日 00:00:00\]")
@@ -23,21 +23,24 @@ _SUMS = {
 }
 
 
-def rows(content: bytes, day: date, seller_id: str) -> list[Row]:
-    """Every payment and refund of the day. Raises StatementError where it is not whole, not ours, or another day's."""
+def rows(content: bytes, day: date, seller_id: str) -> list[StatementRow]:
+    """Read every payment and refund of the day.
+
+    Raises StatementError if the file is incomplete, another merchant's or another day's.
+    """
     lines = _lines(content)
     remarks = [line for line in lines if line.startswith("#")]
-    _ours(remarks, day, seller_id)
+    _check_owner(remarks, day, seller_id)
     names, values = _table(lines)
-    found: list[Row] = []
+    found: list[StatementRow] = []
     earned = {"capture": 0, "refund": 0}
     for line, row in values:
         if len(row) != len(names):
             raise StatementError(f"line {line}: expected {len(names)} values")
-        told = dict(zip(names, (value.strip() for value in row), strict=True))
-        found.append(_row(told, line))
-        earned[found[-1].kind] += _amount(told, EARNED, line)
-    _add_up(found, earned, remarks)
+        record = dict(zip(names, (value.strip() for value in row), strict=True))
+        found.append(_row(record, line))
+        earned[found[-1].kind] += _amount(record, EARNED, line)
+    _check_sums(found, earned, remarks)
     return found
 
 
@@ -50,7 +53,7 @@ def _lines(content: bytes) -> list[str]:
     raise StatementError("line 1: expected GBK")
 
 
-def _ours(remarks: Sequence[str], day: date, seller_id: str) -> None:
+def _check_owner(remarks: Sequence[str], day: date, seller_id: str) -> None:
     account = next((found for line in remarks if (found := _ACCOUNT.match(line))), None)
     begins = next((found for line in remarks if (found := _BEGINS.match(line))), None)
     if not remarks or remarks[0].strip() != TITLE or account is None or begins is None:
@@ -62,7 +65,7 @@ def _ours(remarks: Sequence[str], day: date, seller_id: str) -> None:
 
 
 def _table(lines: Sequence[str]) -> tuple[list[str], list[tuple[int, list[str]]]]:
-    """(names, (line, values) of each line)"""
+    """(column names, (line number, values) of each further line)"""
     numbers = [number for number, line in enumerate(lines, start=1) if line.strip() and not line.startswith("#")]
     try:
         parsed = list(csv.reader((lines[number - 1] for number in numbers), strict=True))
@@ -71,33 +74,33 @@ def _table(lines: Sequence[str]) -> tuple[list[str], list[tuple[int, list[str]]]
     if len(parsed) != len(numbers) or not parsed:
         raise StatementError("expected CSV: names, and a line for each payment and refund")
     names = [name.strip() for name in parsed[0]]
-    missing = [name for name in NEEDED if name not in names]
+    missing = [name for name in COLUMNS if name not in names]
     if missing:
         raise StatementError(f"line {numbers[0]}: expected the columns {', '.join(missing)}")
     return names, list(zip(numbers, parsed, strict=True))[1:]
 
 
-def _row(told: Mapping[str, str], line: int) -> Row:
-    amount, number, trade_no = _amount(told, AMOUNT, line), told["商户订单号"], told["支付宝交易号"]
-    if told["业务类型"] == "交易":
-        return Row("capture", number, trade_no, amount, CURRENCY, line)
-    if told["业务类型"] != "退款":
+def _row(record: Mapping[str, str], line: int) -> StatementRow:
+    amount, number, trade_no = _amount(record, AMOUNT, line), record["商户订单号"], record["支付宝交易号"]
+    if record["业务类型"] == "交易":
+        return StatementRow("capture", number, trade_no, amount, CURRENCY, line)
+    if record["业务类型"] != "退款":
         raise StatementError(f"line {line}: expected 交易 or 退款")
-    return Row("refund", told["退款批次号/请求号"] or number, trade_no, amount, CURRENCY, line)
+    return StatementRow("refund", record["退款批次号/请求号"] or number, trade_no, amount, CURRENCY, line)
 
 
-def _amount(told: Mapping[str, str], name: str, line: int) -> int:
-    text = told[name].removeprefix("-") if told["业务类型"] == "退款" else told[name]
+def _amount(record: Mapping[str, str], name: str, line: int) -> int:
+    text = record[name].removeprefix("-") if record["业务类型"] == "退款" else record[name]
     try:
         return minor(text, CURRENCY)
     except FieldError as error:
         raise StatementError(f"line {line}: {name} {error}") from None
 
 
-def _add_up(found: Sequence[Row], earned: Mapping[str, int], remarks: Sequence[str]) -> None:
-    """A file that was cut off does not."""
+def _check_sums(found: Sequence[StatementRow], earned: Mapping[str, int], remarks: Sequence[str]) -> None:
+    """Compare the lines with the counts and sums in the remarks: those of a file that was cut off do not agree."""
     for kind, pattern in _SUMS.items():
-        told = next((match for line in remarks if (match := pattern.match(line))), None)
+        stated = next((match for line in remarks if (match := pattern.match(line))), None)
         count = sum(row.kind == kind for row in found)
-        if told is None or (int(told[1]), minor(told[2], CURRENCY)) != (count, earned[kind]):
+        if stated is None or (int(stated[1]), minor(stated[2], CURRENCY)) != (count, earned[kind]):
             raise StatementError("the last lines: expected the numbers and the sums of the lines above")

@@ -1,43 +1,45 @@
-"""What PayPal's JSON says of orders, captures and refunds. What is missing or not of its form is a FieldError."""
+"""Translates PayPal's JSON about orders, captures and refunds into the types of the port. Raises FieldError."""
 
 import re
 from datetime import datetime
-from typing import Literal
 
 from workers.providers.parsing import FieldError, Fields, MerchantError, json_fields, only, unreadable
 from workers.providers.port import (
-    Approved,
-    Attempt,
-    Irrelevant,
-    Paid,
-    RefundAsk,
-    Refunded,
-    Refused,
-    Response,
-    Said,
-    Unknown,
+    ApprovalReport,
+    HttpResponse,
+    IrrelevantNotification,
+    PaymentOrder,
+    PaymentReport,
+    ProviderRefusal,
+    RefundOrder,
+    RefundReport,
+    Report,
+    ReportedPayment,
+    ReportedRefund,
+    UnknownOutcome,
 )
 
-RANKS = {"captured": 0, "pending": 1, "failed": 2}  # of an order's captures; one that failed may be followed by another
-CAPTURES: dict[str, Literal["captured", "failed", "pending"]] = {
-    "COMPLETED": "captured",
-    "PARTIALLY_REFUNDED": "captured",
-    "REFUNDED": "captured",
-    "PENDING": "pending",
-    "DECLINED": "failed",
-    "DENIED": "failed",
-    "FAILED": "failed",
+RANKS = {ReportedPayment.CAPTURED: 0, ReportedPayment.PENDING: 1, ReportedPayment.FAILED: 2}
+"""Which of an order's captures counts: after one that failed another may follow."""
+CAPTURES = {
+    "COMPLETED": ReportedPayment.CAPTURED,
+    "PARTIALLY_REFUNDED": ReportedPayment.CAPTURED,
+    "REFUNDED": ReportedPayment.CAPTURED,
+    "PENDING": ReportedPayment.PENDING,
+    "DECLINED": ReportedPayment.FAILED,
+    "DENIED": ReportedPayment.FAILED,
+    "FAILED": ReportedPayment.FAILED,
 }
-REFUNDS: dict[str, Literal["succeeded", "failed", "processing"]] = {
-    "COMPLETED": "succeeded",
-    "PENDING": "processing",
-    "FAILED": "failed",
-    "CANCELLED": "failed",
+REFUNDS = {
+    "COMPLETED": ReportedRefund.SUCCEEDED,
+    "PENDING": ReportedRefund.PROCESSING,
+    "FAILED": ReportedRefund.FAILED,
+    "CANCELLED": ReportedRefund.FAILED,
 }
-WAITING = frozenset({"CREATED", "SAVED", "PAYER_ACTION_REQUIRED"})  # for the buyer
-OF_CAPTURES = frozenset(f"PAYMENT.CAPTURE.{what}" for what in ("COMPLETED", "PENDING", "DENIED", "DECLINED"))
-OF_REFUNDS = frozenset({"PAYMENT.CAPTURE.REFUNDED", "PAYMENT.REFUND.PENDING", "PAYMENT.REFUND.FAILED"})
-HAPPENED = frozenset(
+WAITING = frozenset({"CREATED", "SAVED", "PAYER_ACTION_REQUIRED"})  # states of an order that the buyer must act on
+CAPTURE_EVENTS = frozenset(f"PAYMENT.CAPTURE.{what}" for what in ("COMPLETED", "PENDING", "DENIED", "DECLINED"))
+REFUND_EVENTS = frozenset({"PAYMENT.CAPTURE.REFUNDED", "PAYMENT.REFUND.PENDING", "PAYMENT.REFUND.FAILED"})
+UNCLEAR = frozenset(
     {
         "ORDER_ALREADY_CAPTURED",
         "ORDER_ALREADY_AUTHORIZED",
@@ -53,139 +55,154 @@ HAPPENED = frozenset(
         "RATE_LIMIT_REACHED",
     }
 )
-"""It was done before, or may be done later: how things stand must be asked."""
-BACK_TO_THE_BUYER = frozenset({"INSTRUMENT_DECLINED", "PAYER_ACTION_REQUIRED"})
-NO = frozenset({400, 403, 404, 422})
+"""Issues that say that it was done before, or may be done later: only a query can tell how things stand."""
+BUYER_MUST_ACT = frozenset({"INSTRUMENT_DECLINED", "PAYER_ACTION_REQUIRED"})
+REFUSAL_STATUSES = frozenset({400, 403, 404, 422})
 ABSENT = frozenset({"INVALID_RESOURCE_ID", "RESOURCE_NOT_FOUND"})
 _EVENT = re.compile(r"[A-Z0-9._-]{1,64}")
 _ISSUE = re.compile(r"[A-Z0-9_]{1,64}")
 
 
-def said(event: Fields, merchant_id: str) -> Said:
-    """What a sound notification says."""
+def read_notification(event: Fields, merchant_id: str) -> Report:
+    """Read a genuine notification."""
     about, resource = event.text("event_type"), event.part("resource")
     if about == "CHECKOUT.ORDER.APPROVED":
         unit = _unit(resource, merchant_id)
         if resource.text("status") == "APPROVED":
-            return Approved(unit.number("custom_id"), resource.number("id"))
-    if about in OF_CAPTURES:
-        return captured(resource, merchant_id)
-    if about in OF_REFUNDS:
-        return refunded(resource)
+            return ApprovalReport(unit.number("custom_id"), resource.number("id"))
+    if about in CAPTURE_EVENTS:
+        return read_capture(resource, merchant_id)
+    if about in REFUND_EVENTS:
+        return read_refund(resource)
     if not _EVENT.fullmatch(about):
         raise FieldError("event_type is no name of an event")
-    return Irrelevant(about)
+    return IrrelevantNotification(about)
 
 
-def stands(order: Fields, attempt: Attempt, merchant_id: str, at: datetime) -> Paid | Approved | Unknown:
-    """How an attempt stands by its order. Before the buyer approved, it is open as long as we would capture it."""
+def read_order(
+    order: Fields, payment: PaymentOrder, merchant_id: str, at: datetime
+) -> PaymentReport | ApprovalReport | UnknownOutcome:
+    """Read how a payment stands from its order. Until the buyer approves, it is open as long as we would capture it."""
     unit = _unit(order, merchant_id)
     reference, status = order.number("id"), order.text("status")
-    if unit.number("custom_id") != attempt.out_trade_no or attempt.reference not in (None, reference):
-        return Unknown("the answer is about something else")
+    if unit.number("custom_id") != payment.out_trade_no or payment.reference not in (None, reference):
+        return UnknownOutcome("the answer is about something else")
     if status == "APPROVED":
-        return Approved(attempt.out_trade_no, reference)
+        return ApprovalReport(payment.out_trade_no, reference)
     if status == "COMPLETED":
-        every = [captured(one, merchant_id, attempt.out_trade_no) for one in unit.part("payments").parts("captures")]
-        best = min(every, key=lambda one: RANKS[one.status], default=None)
-        return best or Unknown("a completed order without a capture")
+        captures = unit.part("payments").parts("captures")
+        reports = [read_capture(capture, merchant_id, payment.out_trade_no) for capture in captures]
+        best = min(reports, key=lambda report: RANKS[report.status], default=None)
+        return best or UnknownOutcome("a completed order without a capture")
     if status not in WAITING and status != "VOIDED":
-        return Unknown("an order in a state that is not known here")
-    open_ = status in WAITING and at < attempt.expire_at
-    return Paid(attempt.out_trade_no, "", "pending" if open_ else "closed", *_sum(unit), at)
+        return UnknownOutcome("an order in a state that is not known here")
+    waits = status in WAITING and at < payment.expire_at
+    state = ReportedPayment.PENDING if waits else ReportedPayment.CLOSED
+    return PaymentReport(payment.out_trade_no, "", state, *_amount(unit), at)
 
 
-def declined(no: Refused, status: int, attempt: Attempt, at: datetime) -> Paid | Refused | Unknown:
-    """What a no tells of an attempt: its order is not there, its capture was declined (422) for good or until the buyer
-    has chosen another card, or nothing.
+def read_refusal(
+    refusal: ProviderRefusal, status: int, payment: PaymentOrder, at: datetime
+) -> PaymentReport | ProviderRefusal | UnknownOutcome:
+    """Read what a refusal of a query or a capture means for the payment. `status` is the HTTP status.
+
+    Either its order does not exist, or its capture was declined (422), for good or until the buyer chooses another
+    card. Any other refusal proves nothing.
     """
-    if no.code in ABSENT or status != 422:
-        return only(no, ABSENT)
-    if no.code in BACK_TO_THE_BUYER:
-        return Paid(attempt.out_trade_no, "", "pending", attempt.amount, attempt.currency, at, no.code)
-    number = attempt.reference or attempt.out_trade_no
-    return Paid(attempt.out_trade_no, number, "failed", attempt.amount, attempt.currency, at, no.code)
+    if refusal.code in ABSENT or status != 422:
+        return only(refusal, ABSENT)
+    number, state = payment.reference or payment.out_trade_no, ReportedPayment.FAILED
+    if refusal.code in BUYER_MUST_ACT:
+        number, state = "", ReportedPayment.PENDING
+    return PaymentReport(payment.out_trade_no, number, state, payment.amount, payment.currency, at, refusal.code)
 
 
-def captured(capture: Fields, merchant_id: str, out_trade_no: str | None = None) -> Paid:
-    """A capture, of the attempt if that is known. Its status may be a later one than the event's that told of it."""
-    _ours(capture, merchant_id)
+def read_capture(capture: Fields, merchant_id: str, out_trade_no: str | None = None) -> PaymentReport:
+    """Read a capture; `out_trade_no` is given if the payment is known.
+
+    The capture's status may be later than that of the event which carried it.
+    """
+    _check_payee(capture, merchant_id)
     status = CAPTURES.get(capture.text("status"))
     if status is None:
         raise FieldError("status is none of a capture")
     ours = out_trade_no or capture.number("custom_id" if capture.has("custom_id") else "invoice_id")
-    return Paid(ours, capture.number("id"), status, *_sum(capture), capture.moment("create_time"), _reason(capture))
+    trade_no, when = capture.number("id"), capture.moment("create_time")
+    return PaymentReport(ours, trade_no, status, *_amount(capture), when, _reason(capture))
 
 
-def refunded(refund: Fields, asked: str | None = None) -> Refunded:
-    """A refund, of which `asked` is the number if it was asked for in the same breath. We give refunds their number as
-    invoice_id; custom_id may be that of the capture.
+def read_refund(fields: Fields, refund_no: str | None = None) -> RefundReport:
+    """Read a refund; `refund_no` is its number if it was requested by this very call.
+
+    We give refunds their number as invoice_id. custom_id may be that of the capture.
     """
-    status = REFUNDS.get(refund.text("status"))
+    status = REFUNDS.get(fields.text("status"))
     if status is None:
         raise FieldError("status is none of a refund")
-    number = asked if asked and not refund.has("invoice_id") else refund.number("invoice_id")
-    return Refunded(number, status, *_sum(refund), refund.moment("create_time"), _reason(refund))
+    number = refund_no if refund_no and not fields.has("invoice_id") else fields.number("invoice_id")
+    return RefundReport(number, status, *_amount(fields), fields.moment("create_time"), _reason(fields))
 
 
-def found(order: Fields, ask: RefundAsk, merchant_id: str) -> Refunded | Refused:
-    """The refund among those of the attempt's order."""
+def find_refund(order: Fields, refund: RefundOrder, merchant_id: str) -> RefundReport | ProviderRefusal:
+    """Find the refund among those of the payment's order."""
     payments = _unit(order, merchant_id).part("payments")
-    for refund in payments.parts("refunds") if payments.has("refunds") else ():
-        if refund.has("invoice_id") and refund.text("invoice_id") == ask.refund_no:
-            return refunded(refund)
-    return Refused("REFUND_NOT_FOUND", "PayPal knows no such refund")
+    for fields in payments.parts("refunds") if payments.has("refunds") else ():
+        if fields.has("invoice_id") and fields.text("invoice_id") == refund.refund_no:
+            return read_refund(fields)
+    return ProviderRefusal("REFUND_NOT_FOUND", "PayPal knows no such refund")
 
 
-def answered(response: Response) -> Fields | Refused | Unknown:
-    """The body of an answer that says yes, or what it says instead."""
+def read_response(response: HttpResponse) -> Fields | ProviderRefusal | UnknownOutcome:
+    """Read the body of a successful response, or what it says instead."""
     if unreadable(response.headers, response.body) is not None:
-        return Unknown("the answer is encoded or too large")
+        return UnknownOutcome("the answer is encoded or too large")
     try:
         if response.status in (200, 201):
             return json_fields(response.body)
-        if response.status in NO:
-            return _no(json_fields(response.body))
+        if response.status in REFUSAL_STATUSES:
+            return _error(json_fields(response.body))
     except FieldError as error:
-        return Unknown(f"HTTP {response.status}: {error}")
-    return Unknown(f"HTTP {response.status}")
+        return UnknownOutcome(f"HTTP {response.status}: {error}")
+    return UnknownOutcome(f"HTTP {response.status}")
 
 
-def _no(error: Fields) -> Refused | Unknown:
+def _error(error: Fields) -> ProviderRefusal | UnknownOutcome:
+    """The first detail names the issue; an error without details has only a name."""
     details = error.parts("details") if error.has("details") else []
-    why = details[0] if details and details[0].has("issue") else error
-    code = why.text("issue" if why is not error else "name")
+    detailed = bool(details) and details[0].has("issue")
+    why, code_name, text_name = (details[0], "issue", "description") if detailed else (error, "name", "message")
+    code = why.text(code_name)
     if not _ISSUE.fullmatch(code):
-        return Unknown("the answer gives no reason")
-    if code in HAPPENED:
-        return Unknown(code)
-    name = "description" if why is not error else "message"
-    return Refused(code, why.text(name, 2000)[:200] if why.has(name) else "")
+        return UnknownOutcome("the answer gives no reason")
+    if code in UNCLEAR:
+        return UnknownOutcome(code)
+    return ProviderRefusal(code, why.text(text_name, 2000)[:200] if why.has(text_name) else "")
 
 
 def _unit(order: Fields, merchant_id: str) -> Fields:
-    """What the buyer pays for: one order of PayPal's has one unit of ours."""
+    """The purchase unit: each order that we create has one."""
     units = order.parts("purchase_units")
     if len(units) != 1:
         raise FieldError("purchase_units has not one item")
-    _ours(units[0], merchant_id)
+    _check_payee(units[0], merchant_id)
     return units[0]
 
 
-def _ours(payment: Fields, merchant_id: str) -> None:
+def _check_payee(payment: Fields, merchant_id: str) -> None:
     payee = payment.part("payee") if payment.has("payee") else Fields({})
     if payee.has("merchant_id") and payee.text("merchant_id") != merchant_id:
         raise MerchantError("payee.merchant_id is another merchant's")
 
 
-def _sum(payment: Fields) -> tuple[int, str]:
+def _amount(payment: Fields) -> tuple[int, str]:
+    """(minor units, currency)"""
     amount = payment.part("amount")
     currency = amount.text("currency_code", 3)
     return amount.amount("value", currency), currency
 
 
 def _reason(payment: Fields) -> str | None:
-    """Why a capture or refund is not done."""
+    """The reason why a capture or a refund is not completed."""
     if not payment.has("status_details") or not payment.part("status_details").has("reason"):
         return None
     reason = payment.part("status_details").text("reason")

@@ -1,4 +1,4 @@
-"""What PayPal's adapter is made from. Certificates are PEM texts; files are read by the composition root."""
+"""The settings of one app of one merchant at PayPal. Certificates are PEM texts, not the names of files."""
 
 import re
 from collections.abc import Mapping
@@ -14,8 +14,9 @@ APPROVALS = r"https://www\.paypal\.com/[!-~]{1,500}"
 
 
 class PayPalSettings(BaseModel):
-    """One app of one merchant. While a secret, a webhook or a root is replaced, both are listed; the first secret is
-    used.
+    """One app of one merchant. While a secret, a webhook or a root is replaced, both are listed.
+
+    The first secret is used.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
@@ -26,25 +27,29 @@ class PayPalSettings(BaseModel):
     webhook_ids: tuple[Id, ...] = Field(min_length=1, max_length=2, description="Part of what PayPal signs")
     root_certificates: tuple[Pem, ...] = Field(min_length=1, max_length=8)
     intermediate_certificates: tuple[Pem, ...] = Field(
-        default=(), max_length=8, description="PayPal's address has the last certificate of the chain only"
+        default=(), max_length=8, description="PayPal's address offers only the leaf certificate of the chain"
     )
-    certificates: Mapping[str, Pem] = Field(default={}, description="Address -> certificate, known from the start")
+    certificates: Mapping[str, Pem] = Field(default={}, description="Address -> certificate; others are downloaded")
     certificate_names: tuple[str, ...] = Field(
         default=("messageverificationcerts.paypal.com",),
         min_length=1,
         description="messageverificationcerts.sandbox.paypal.com in the sandbox",
     )
     certificate_url_pattern: str = Field(
-        default=CERTIFICATES, description="The only addresses we would ever fetch; the sandbox has its own"
+        default=CERTIFICATES,
+        description="The only addresses from which we download certificates; the sandbox has its own",
     )
     approval_url_pattern: str = Field(
-        default=APPROVALS, description="The only places we send buyers to; the sandbox has its own"
+        default=APPROVALS, description="The only addresses to which we send buyers; the sandbox has its own"
     )
     api_url: Url = Field(default="https://api-m.paypal.com")
-    return_url: Url = Field(description="Where buyers come back to if the attempt names no other place")
-    cancel_url: Url = Field(description="Where buyers come back to who do not want to pay")
+    return_url: Url = Field(description="Where buyers return if the attempt names no other address")
+    cancel_url: Url = Field(description="Where buyers return who do not want to pay")
     transmission_window_seconds: int = Field(
-        default=4 * 86_400, ge=300, le=30 * 86_400, description="How old a notification may be: three days of retries"
+        default=4 * 86_400,
+        ge=300,
+        le=30 * 86_400,
+        description="Maximum age of a notification: PayPal repeats it for three days",
     )
 
     @field_validator("certificate_url_pattern", "approval_url_pattern")

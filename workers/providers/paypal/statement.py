@@ -1,5 +1,5 @@
-"""Settlement reports: CSV in UTF-8, each row with its kind in the first field; amounts are whole minor units without a
-sign.
+"""Reads settlement reports: CSV in UTF-8, with the kind of each row in its first field. Amounts are minor units without
+a sign.
 
 RH                 a report begins; it has one file, or more that are read one after another
 FH                 a file begins: its number
@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import Literal
 
-from workers.providers.port import Row, StatementError
+from workers.providers.port import StatementError, StatementRow
 
 COLUMNS = (
     "Transaction ID",
@@ -37,40 +37,41 @@ _COUNT = re.compile(r"[0-9]{1,9}")
 _DAY = re.compile(r"([0-9]{4})/([0-9]{2})/([0-9]{2}) .*")
 
 
-def rows(content: bytes, day: date, merchant_id: str) -> Sequence[Row]:
-    """Captures and refunds of that reporting day. Raises StatementError where it is not whole, not ours, or another
-    day's.
+def rows(content: bytes, day: date, merchant_id: str) -> Sequence[StatementRow]:
+    """Read the captures and refunds of that reporting day.
+
+    Raises StatementError if the report is incomplete, another merchant's or another day's.
     """
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError:
         raise StatementError("the report is no UTF-8") from None
-    reading, line = _Reading(day, merchant_id), 0
+    reader, line = _Reader(day, merchant_id), 0
     for line, fields in _records(text):
-        reading.take(fields, line)
-    if line == 0 or not reading.whole:
+        reader.take(fields, line)
+    if line == 0 or not reader.whole:
         raise StatementError(f"line {line + 1}: expected more; a whole report ends with RC and FF")
-    return reading.found
+    return reader.found
 
 
 @dataclass
-class _Reading:
-    """How far a report has been read. What it counts must be what it has: one that was torn does not."""
+class _Reader:
+    """How far a report has been read. Its own counts must agree with its rows: those of a torn report do not."""
 
     day: date
     merchant_id: str
-    found: list[Row] = field(default_factory=list)
+    found: list[StatementRow] = field(default_factory=list)
     columns: Sequence[str] = ()
     in_section: int | None = None
-    """Body rows so far of a section that is open."""
+    """Body rows so far of the open section; None if none is open."""
     in_report: int | None = None
-    """Body rows so far of a report that is open."""
+    """Body rows so far of the open report; None if none is open."""
     file: int | None = None
-    """The number of a file that is open."""
+    """The number of the open file; None if none is open."""
     whole: bool = False
 
     def take(self, fields: Sequence[str], line: int) -> None:
-        """One record."""
+        """Read one record."""
         kind, self.whole = fields[0], False
         match kind:
             case "RH":
@@ -121,7 +122,7 @@ class _Reading:
 
 
 def _counted(fields: Sequence[str], line: int, rows_: int | None) -> None:
-    """SC or RC: how many rows it says there were."""
+    """Check SC or RC: the number of rows above it."""
     if rows_ is None or _number(fields) != rows_:
         raise StatementError(f"line {line}: expected the number of the rows above")
 
@@ -143,7 +144,7 @@ def _records(text: str) -> Iterator[tuple[int, list[str]]]:
 
 
 def _section(fields: Sequence[str], line: int, day: date, merchant_id: str) -> None:
-    """SH, begin and end of the period, account."""
+    """Check SH: begin and end of the period, account."""
     began = _DAY.fullmatch(fields[1]) if len(fields) > 3 else None
     if began is None or "-".join(began.groups()) != day.isoformat():
         raise StatementError(f"line {line}: a section that does not begin on {day}")
@@ -159,8 +160,8 @@ def _heading(fields: Sequence[str], line: int) -> list[str]:
     return names
 
 
-def _row(row: Mapping[str, str], line: int) -> Iterator[Row]:
-    """Money that came without a number of ours goes by PayPal's: it must be seen to be missing here."""
+def _row(row: Mapping[str, str], line: int) -> Iterator[StatementRow]:
+    """A payment without a number of ours keeps PayPal's, so that reconciliation reports it as missing here."""
     code, direction = row["Transaction Event Code"], row["Transaction Debit or Credit"]
     if direction not in ("CR", "DR"):
         raise StatementError(f"line {line}: neither CR nor DR")
@@ -174,4 +175,4 @@ def _row(row: Mapping[str, str], line: int) -> Iterator[Row]:
         raise StatementError(f"line {line}: no transaction id")
     names = (name for name in (row["Invoice ID"], row["Custom Field"]) if _NUMBER.fullmatch(name))
     kind: Literal["capture", "refund"] = "refund" if code == REFUND else "capture"
-    yield Row(kind, next(names, trade_no), trade_no, int(amount), currency, line)
+    yield StatementRow(kind, next(names, trade_no), trade_no, int(amount), currency, line)

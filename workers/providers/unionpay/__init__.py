@@ -4,18 +4,19 @@ Read from open.unionpay.com: "在线网关支付" and "手机支付控件" (消�
 (文件接口: ZM files) and part 5 (附录: answer codes), and from the comments of UnionPay's own sample code (acp sdk),
 which say how often a notification is sent, what payTimeout does and which answer codes leave a payment open.
 
-- A form posted by the buyer's browser starts a payment (page, wap); an app needs a `tn`, which is asked for.
+- A form posted by the buyer's browser starts a payment (page, wap); an app needs a `tn`, which takes a request.
 - Every message is signed with SHA256withRSA over the lower-case hex SHA-256 of its sorted fields, and carries the
   certificate of the key (`signPubKeyCert`), which is checked against pinned roots and intermediates.
-- There is nothing to close: after payTimeout UnionPay refuses the buyer, or pays back by itself what came too late.
-- Failed payments are not notified; a refund is accepted (respCode 00) and becomes final by a notification or a query.
-- (orderId, txnTime) name a transaction: an attempt is asked for by its start, a refund by when it was first asked for.
+- A payment cannot be closed: after payTimeout UnionPay refuses the buyer, or refunds by itself what came too late.
+- UnionPay does not notify failed payments. It accepts a refund (respCode 00); a notification or a query tells its end.
+- (orderId, txnTime) name a transaction: a query has the time at which the payment started, or at which the refund was
+  first requested.
 """
 
 from workers.providers.unionpay.provider import UnionPay
 from workers.providers.unionpay.settings import SigningKey, UnionPaySettings
 
 RETRY_SCHEDULE_SECONDS = (0, 60, 120, 240)
-"""A notification is sent five times, this long after one another, until it is answered with HTTP 200 within 10 s."""
+"""UnionPay sends a notification up to five times, with these pauses, until it gets HTTP 200 within 10 s."""
 
 __all__ = ["RETRY_SCHEDULE_SECONDS", "SigningKey", "UnionPay", "UnionPaySettings"]

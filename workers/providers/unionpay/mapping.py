@@ -1,64 +1,190 @@
-"""What UnionPay's verified messages say."""
+"""Reads UnionPay's messages and translates them into the types of the port. Raises FieldError.
 
+Requests and notifications are forms. Responses look like forms, but nothing in them is escaped.
+"""
+
+import re
+from collections.abc import Mapping
 from dataclasses import replace
-from typing import Literal
+from datetime import datetime
+from urllib.parse import urlencode
 
-from workers.providers.parsing import FieldError
-from workers.providers.port import Irrelevant, Paid, Refunded, Refused, Said, Unknown
-from workers.providers.unionpay.wire import Message
+from workers.providers.parsing import BEIJING, FORM_FIELDS_MAX, FieldError, Fields, form_fields
+from workers.providers.port import (
+    IrrelevantNotification,
+    PaymentReport,
+    ProviderRefusal,
+    RefundReport,
+    Report,
+    ReportedPayment,
+    ReportedRefund,
+    UnknownOutcome,
+)
 
+CURRENCIES = {"156": "CNY"}
 DONE = frozenset({"00", "A6"})  # A6: success with a flaw
 OPEN = frozenset({"03", "04", "05"})  # no answer from the bank, not known, accepted
 UNSURE = OPEN | {"01", "02", "06", "11", "12", "34", "37", "39", "60", "99"}
-"""Of a transaction: it may exist, or may later (11: our signature is not believed, as while our key is changed)."""
+"""Answer codes that leave it open whether the transaction exists or will.
+
+11 says that our signature is not believed, which passes once our new key is known there.
+"""
 ABSENT = "34"  # UnionPay knows no such transaction
+_RESPONSE_FIELD = re.compile(r"([A-Za-z0-9_]+)=(\{.*?\}(?=&|$)|\[.*?\](?=&|$)|[^&]*)(?:&|$)", re.DOTALL)
+_CODE = re.compile(r"[0-9A-Z]{2}")
+_AMOUNT = re.compile(r"[1-9][0-9]{0,11}")
+_TXN_TIME = re.compile(r"[0-9]{14}")
+_TRACE_TIME = re.compile(r"[0-9]{10}")
 
 
-def said(message: Message) -> Said:
-    """What a sound notification says; traceTime tells it from an answer, which somebody could send us again. Raises
-    FieldError.
+def form(fields: Mapping[str, str]) -> bytes:
+    """Encode the fields of a request as a form."""
+    return urlencode(fields).encode()
+
+
+def notification_fields(body: bytes) -> dict[str, str]:
+    """Decode the form of a notification."""
+    try:
+        return {name.decode("ascii"): value.decode() for name, value in form_fields(body).items()}
+    except UnicodeDecodeError:
+        raise FieldError("the form is no UTF-8") from None
+
+
+def response_fields(body: bytes) -> dict[str, str]:
+    """Split a response into fields. A value in braces or brackets may hold what looks like more fields."""
+    try:
+        text = body.decode().rstrip("\r\n")
+    except UnicodeDecodeError:
+        raise FieldError("the answer is no UTF-8") from None
+    fields: dict[str, str] = {}
+    at = 0
+    while at < len(text):
+        found = _RESPONSE_FIELD.match(text, at)
+        if found is None or found[1] in fields or len(fields) == FORM_FIELDS_MAX:
+            raise FieldError("the answer is no name=value&..., or a name stands twice")
+        fields[found[1]] = found[2]
+        at = found.end()
+    return fields
+
+
+def beijing(moment: datetime) -> str:
+    """Format a time as YYYYMMDDhhmmss in Beijing."""
+    return moment.astimezone(BEIJING).strftime("%Y%m%d%H%M%S")
+
+
+class Message(Fields):
+    """The fields of a message, in the formats that UnionPay gives them."""
+
+    def code(self, name: str) -> str:
+        """An answer code or a type: two letters or digits."""
+        text = self.text(name)
+        if not _CODE.fullmatch(text):
+            raise FieldError(f"{name} is no code of two letters or digits")
+        return text
+
+    def minor_units(self) -> int:
+        """txnAmt: the amount in fen."""
+        text = self.text("txnAmt")
+        if not _AMOUNT.fullmatch(text):
+            raise FieldError("txnAmt is no positive whole number")
+        return int(text)
+
+    def currency(self) -> str:
+        """currencyCode: three digits of ISO 4217."""
+        try:
+            return CURRENCIES[self.text("currencyCode")]
+        except KeyError:
+            raise FieldError("currencyCode is not 156 (CNY)") from None
+
+    def sent_at(self) -> datetime:
+        """txnTime: the time at which we sent the order, as we wrote it."""
+        text = self.text("txnTime")
+        if not _TXN_TIME.fullmatch(text):
+            raise FieldError("txnTime is no time such as 20261122105900")
+        moment = _time(text)
+        if moment is None:
+            raise FieldError("txnTime is no time")
+        return moment
+
+    def happened_at(self) -> datetime:
+        """traceTime: the time of the transaction, without the year; it is the one nearest to txnTime."""
+        text, sent_at = self.text("traceTime"), self.sent_at()
+        if not _TRACE_TIME.fullmatch(text):
+            raise FieldError("traceTime is no time such as 1122105900")
+        found = [moment for shift in (0, 1, -1) if (moment := _time(f"{sent_at.year + shift}{text}")) is not None]
+        if not found:
+            raise FieldError("traceTime is no time")
+        return min(found, key=lambda moment: abs(moment - sent_at))
+
+
+def _time(digits: str) -> datetime | None:
+    try:
+        return datetime.strptime(digits, "%Y%m%d%H%M%S").replace(tzinfo=BEIJING)
+    except ValueError:
+        return None
+
+
+def read_notification(message: Message) -> Report:
+    """Read a genuine notification.
+
+    origRespCode tells a query's response from a notification; a response could be sent to us again by a stranger.
     """
     kind, code = message.code("txnType"), message.code("respCode")
     if message.has("origRespCode"):
         raise FieldError("is an answer, no notification")
     if kind == "04":
-        return refunded(message, code)
+        return read_refund(message, code)
     if kind != "01":
-        return Irrelevant(f"txnType {kind}")
-    paid = captured(message, code)  # a card that is refused is not the end: the buyer may take another
-    return replace(paid, status="pending") if paid.status == "failed" else paid
+        return IrrelevantNotification(f"txnType {kind}")
+    report = read_payment(message, code)
+    if report.status == ReportedPayment.FAILED:  # a card was refused; the buyer may take another one
+        return replace(report, status=ReportedPayment.PENDING)
+    return report
 
 
-def captured(message: Message, code: str) -> Paid:
-    """A payment, of which `code` says how it ended. Raises FieldError."""
-    status: Literal["captured", "failed", "pending"] = (
-        "captured" if code in DONE else "pending" if code in OPEN else "failed"
+def read_payment(message: Message, code: str) -> PaymentReport:
+    """Read a payment. `code` tells how it ended."""
+    status = ReportedPayment.FAILED
+    if code in DONE:
+        status = ReportedPayment.CAPTURED
+    elif code in OPEN:
+        status = ReportedPayment.PENDING
+    return PaymentReport(
+        message.number("orderId"),
+        message.number("queryId"),
+        status,
+        message.minor_units(),
+        message.currency(),
+        message.happened_at(),
+        _reason(code),
     )
-    return Paid(
-        message.number("orderId"), message.number("queryId"), status, *_sum(message), message.traced(), _reason(code)
+
+
+def read_refund(message: Message, code: str) -> RefundReport:
+    """Read a refund. `code` tells how it ended."""
+    status = ReportedRefund.FAILED
+    if code in DONE:
+        status = ReportedRefund.SUCCEEDED
+    elif code in OPEN:
+        status = ReportedRefund.PROCESSING
+    return RefundReport(
+        message.number("orderId"),
+        status,
+        message.minor_units(),
+        message.currency(),
+        message.happened_at(),
+        _reason(code),
     )
 
 
-def refunded(message: Message, code: str) -> Refunded:
-    """A refund, of which `code` says how it ended. Raises FieldError."""
-    status: Literal["succeeded", "failed", "processing"] = (
-        "succeeded" if code in DONE else "processing" if code in OPEN else "failed"
-    )
-    return Refunded(message.number("orderId"), status, *_sum(message), message.traced(), _reason(code))
-
-
-def no(answer: Message) -> Refused | Unknown | None:
-    """What an answer says when it does not say yes."""
-    code = answer.code("respCode")
+def read_failure(response: Message) -> ProviderRefusal | UnknownOutcome | None:
+    """Why a request was not accepted; None if it was."""
+    code = response.code("respCode")
     if code in DONE:
         return None
     if code in UNSURE:
-        return Unknown(f"respCode {code}")
-    return Refused(code, answer.text("respMsg", 1000)[:200] if answer.has("respMsg") else "")
-
-
-def _sum(message: Message) -> tuple[int, str]:
-    return message.minor_units(), message.currency()
+        return UnknownOutcome(f"respCode {code}")
+    return ProviderRefusal(code, response.text("respMsg", 1000)[:200] if response.has("respMsg") else "")
 
 
 def _reason(code: str) -> str | None:

@@ -1,46 +1,47 @@
-"""UnionPay behind the port."""
+"""UnionPay's adapter. Scenes: page and wap (a form that the buyer's browser posts), app (a `tn` for its SDK)."""
 
 import re
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime, timedelta
-from typing import Literal
 
 from workers.domain.codes import Code
+from workers.providers.certificates import UntrustedError
 from workers.providers.parsing import FieldError, unreadable
 from workers.providers.port import (
-    Attempt,
+    ClientAction,
+    HttpRequest,
+    HttpResponse,
     Notification,
-    Paid,
-    Ready,
-    RefundAsk,
-    Refunded,
-    Refused,
-    Rejected,
-    Request,
-    Response,
-    Row,
-    Said,
-    Unknown,
+    PaymentOrder,
+    PaymentReport,
+    ProviderRefusal,
+    RefundOrder,
+    RefundReport,
+    RejectedNotification,
+    Report,
+    ReportedPayment,
+    ReportedRefund,
+    StatementRow,
+    UnknownOutcome,
 )
 from workers.providers.rsa import private_key
-from workers.providers.unionpay.mapping import ABSENT, DONE, OPEN, captured, no, refunded, said
+from workers.providers.unionpay import mapping
+from workers.providers.unionpay.mapping import ABSENT, DONE, OPEN, Message, beijing
 from workers.providers.unionpay.settings import UnionPaySettings
-from workers.providers.unionpay.signing import Trust, UntrustedError
+from workers.providers.unionpay.signing import Trust, signed
 from workers.providers.unionpay.statement import rows
-from workers.providers.unionpay.wire import RSA, VERSION, Message, answered, beijing, digest, form, posted, signed
 
 FORM = {"content-type": "application/x-www-form-urlencoded;charset=UTF-8"}
-CHANNEL_TYPES = {"page": "07", "wap": "08", "app": "08"}
+CHANNEL_TYPES = {"page": "07", "wap": "08", "app": "08"}  # scene -> channelType: internet, mobile
 _ORDER_ID = re.compile(r"[0-9A-Za-z]{8,40}")
 
 
 class UnionPay:
-    """One merchant at UnionPay."""
+    """One merchant at UnionPay. It holds keys; its repr shows none."""
 
     name = "unionpay"
     scenes = frozenset(CHANNEL_TYPES)
     currencies = frozenset({"CNY"})
-    captures = False
     notifications_prove = True
 
     def __init__(self, settings: UnionPaySettings) -> None:
@@ -54,156 +55,138 @@ class UnionPay:
             settings.sha1_certificates,
         )
 
-    def start(self, attempt: Attempt, at: datetime) -> Ready | Request | Refused:
-        """A form for the browser; for an app the call that gives its `tn`."""
-        why = _unfit(attempt, at)
+    def start(self, payment: PaymentOrder, at: datetime) -> ClientAction | HttpRequest | ProviderRefusal:
+        """A form for the browser, or the request that gets an app's `tn`."""
+        why = _unfit(payment, at)
         if why is not None:
-            return Refused(Code.PAY_PARAM_INVALID, why)
+            return ProviderRefusal(Code.PAY_PARAM_INVALID, why)
         fields = self._signed(
             {
                 "txnType": "01",
                 "txnSubType": "01",
                 "bizType": "000201",
                 "currencyCode": "156",
-                "channelType": CHANNEL_TYPES[attempt.scene],
-                "orderId": attempt.out_trade_no,
-                "txnTime": beijing(attempt.started_at),
-                "txnAmt": str(attempt.amount),
-                "payTimeout": beijing(attempt.expire_at),
+                "channelType": CHANNEL_TYPES[payment.scene],
+                "orderId": payment.out_trade_no,
+                "txnTime": beijing(payment.started_at),
+                "txnAmt": str(payment.amount),
+                "payTimeout": beijing(payment.expire_at),
                 "backUrl": self._settings.notify_url,
-                "frontUrl": attempt.return_url or self._settings.return_url,
+                "frontUrl": payment.return_url or self._settings.return_url,
             }
         )
-        if attempt.scene == "app":
+        if payment.scene == "app":
             return self._post("appTransReq", fields)
-        return Ready("form", self._url("frontTransReq"), fields)
+        return ClientAction("form", self._url("frontTransReq"), fields)
 
-    def started(self, attempt: Attempt, response: Response, at: datetime) -> Ready | Refused | Unknown:
-        """The `tn` that UnionPay's app SDK is started with."""
-        answer = self._answer(response, attempt.out_trade_no, attempt.started_at, at)
-        if isinstance(answer, Unknown):
-            return answer
-        refusal = no(answer)
-        if refusal is not None:
-            return refusal
-        if not answer.has("tn"):
-            return Unknown("the answer has no tn")
-        tn = answer.text("tn")
-        return Ready("app", fields={"tn": tn}, reference=tn)
+    def read_start(
+        self, payment: PaymentOrder, response: HttpResponse, at: datetime
+    ) -> ClientAction | ProviderRefusal | UnknownOutcome:
+        """The `tn` with which an app starts UnionPay's SDK."""
+        message = self._read(response, payment.out_trade_no, payment.started_at, at)
+        if isinstance(message, UnknownOutcome):
+            return message
+        failure = mapping.read_failure(message)
+        if failure is not None:
+            return failure
+        if not message.has("tn"):
+            return UnknownOutcome("the answer has no tn")
+        tn = message.text("tn")
+        return ClientAction("app", fields={"tn": tn}, reference=tn)
 
-    def verify(self, notification: Notification) -> Said | Rejected:
-        """A notification about a payment or a refund."""
+    def verify(self, notification: Notification) -> Report | RejectedNotification:
+        """Check the signature, then the merchant."""
         why = unreadable(notification.headers, notification.body)
         if why is not None:
-            return Rejected(Code.PAY_CALLBACK_INVALID, why)
+            return RejectedNotification(Code.PAY_CALLBACK_INVALID, why)
         try:
-            fields = posted(notification.body)
-            why = self._doubt(fields, notification.received_at)
-            if why is not None:
-                return Rejected(Code.PAY_SIGNATURE_INVALID, why)
+            fields = mapping.notification_fields(notification.body)
+            self._trust.check(fields, notification.received_at)
             if fields.get("merId") != self._settings.merchant_id:
-                return Rejected(Code.PAY_MERCHANT_MISMATCH, "merId is another merchant's")
-            return said(Message(fields))
+                return RejectedNotification(Code.PAY_MERCHANT_MISMATCH, "merId is another merchant's")
+            return mapping.read_notification(Message(fields))
+        except UntrustedError as error:
+            return RejectedNotification(Code.PAY_SIGNATURE_INVALID, str(error))
         except FieldError as error:
-            return Rejected(Code.PAY_CALLBACK_INVALID, str(error))
+            return RejectedNotification(Code.PAY_CALLBACK_INVALID, str(error))
 
-    def capture(self, attempt: Attempt, at: datetime) -> None:
-        """Paying is one step."""
+    def query(self, payment: PaymentOrder, at: datetime) -> HttpRequest:
+        """Query by our number and the time at which the payment started."""
+        return self._query(payment.out_trade_no, payment.started_at)
 
-    def query(self, attempt: Attempt, at: datetime) -> Request:
-        """How does the attempt stand?"""
-        return self._query(attempt.out_trade_no, attempt.started_at)
-
-    def paid(self, attempt: Attempt, response: Response, at: datetime) -> Paid | Unknown:
+    def read_payment(
+        self, payment: PaymentOrder, response: HttpResponse, at: datetime
+    ) -> PaymentReport | UnknownOutcome:
         """Only success is final before payTimeout: a buyer whose card is refused may take another one."""
-        answer = self._answer(response, attempt.out_trade_no, attempt.started_at, at)
-        if isinstance(answer, Unknown):
-            return answer
-        code = answer.code("respCode")
+        message = self._read(response, payment.out_trade_no, payment.started_at, at)
+        if isinstance(message, UnknownOutcome):
+            return message
+        code = message.code("respCode")
         if code not in ("00", ABSENT):
-            return Unknown(f"respCode {code}")
-        over = at >= attempt.expire_at + timedelta(seconds=self._settings.grace_seconds)
-        status: Literal["closed", "pending"] = "closed" if over else "pending"
+            return UnknownOutcome(f"respCode {code}")
+        over = at >= payment.expire_at + timedelta(seconds=self._settings.grace_seconds)
+        status = ReportedPayment.CLOSED if over else ReportedPayment.PENDING
         try:
-            code = answer.code("origRespCode") if code == "00" else code
+            code = message.code("origRespCode") if code == "00" else code
             if code in DONE:
-                return captured(answer, code)
+                return mapping.read_payment(message, code)
         except FieldError as error:
-            return Unknown(str(error))
-        return Paid(attempt.out_trade_no, "", status, attempt.amount, attempt.currency, at, code)
+            return UnknownOutcome(str(error))
+        return PaymentReport(payment.out_trade_no, "", status, payment.amount, payment.currency, at, code)
 
-    def close(self, attempt: Attempt, at: datetime) -> None:
-        """UnionPay ends an attempt by its payTimeout."""
-
-    def closed(self, attempt: Attempt, response: Response, at: datetime) -> Unknown:
-        """Nothing is ever asked."""
-        return Unknown("UnionPay closes by payTimeout only")
-
-    def refund(self, ask: RefundAsk, at: datetime) -> Request:
-        """Give back some or all of it. The same orderId and txnTime again are the same refund (answered with 12)."""
+    def refund(self, refund: RefundOrder, at: datetime) -> HttpRequest:
+        """Refund some or all of it. The same orderId and txnTime again are the same refund (its answer code is 12)."""
         fields = {
             "txnType": "04",
             "txnSubType": "00",
             "bizType": "000201",
             "channelType": "07",
             "currencyCode": "156",
-            "orderId": ask.refund_no,
-            "txnTime": beijing(ask.requested_at),
-            "txnAmt": str(ask.amount),
-            "origQryId": ask.trade_no,
+            "orderId": refund.refund_no,
+            "txnTime": beijing(refund.requested_at),
+            "txnAmt": str(refund.amount),
+            "origQryId": refund.trade_no,
             "backUrl": self._settings.notify_url,
         }
         return self._post("backTransReq", self._signed(fields))
 
-    def refunded(self, ask: RefundAsk, response: Response, at: datetime) -> Refunded | Refused | Unknown:
-        """00 only says that the refund is accepted."""
-        answer = self._answer(response, ask.refund_no, ask.requested_at, at)
-        if isinstance(answer, Unknown):
-            return answer
-        return no(answer) or Refunded(ask.refund_no, "processing", ask.amount, ask.currency, at)
+    def read_refund(
+        self, refund: RefundOrder, response: HttpResponse, at: datetime
+    ) -> RefundReport | ProviderRefusal | UnknownOutcome:
+        """The code 00 says only that the refund is accepted."""
+        message = self._read(response, refund.refund_no, refund.requested_at, at)
+        if isinstance(message, UnknownOutcome):
+            return message
+        accepted = RefundReport(refund.refund_no, ReportedRefund.PROCESSING, refund.amount, refund.currency, at)
+        return mapping.read_failure(message) or accepted
 
-    def query_refund(self, ask: RefundAsk, at: datetime) -> Request:
-        """How does the refund stand?"""
-        return self._query(ask.refund_no, ask.requested_at)
+    def query_refund(self, refund: RefundOrder, at: datetime) -> HttpRequest:
+        """Query by our number and the time at which the refund was first requested."""
+        return self._query(refund.refund_no, refund.requested_at)
 
-    def refund_found(self, ask: RefundAsk, response: Response, at: datetime) -> Refunded | Refused | Unknown:
-        """A refund involves no buyer: any answer but those that leave it open is final."""
-        answer = self._answer(response, ask.refund_no, ask.requested_at, at)
-        if isinstance(answer, Unknown):
-            return answer
-        code = answer.code("respCode")
+    def read_refund_query(
+        self, refund: RefundOrder, response: HttpResponse, at: datetime
+    ) -> RefundReport | ProviderRefusal | UnknownOutcome:
+        """A refund involves no buyer: every answer code is final but those that leave it open."""
+        message = self._read(response, refund.refund_no, refund.requested_at, at)
+        if isinstance(message, UnknownOutcome):
+            return message
+        code = message.code("respCode")
         if code == ABSENT:
-            return Refused(code, "UnionPay knows no such refund")
+            return ProviderRefusal(code, "UnionPay knows no such refund")
         if code != "00":
-            return Unknown(f"respCode {code}")
+            return UnknownOutcome(f"respCode {code}")
         try:
-            code = answer.code("origRespCode")
+            code = message.code("origRespCode")
             if code in DONE:
-                return refunded(answer, code)
+                return mapping.read_refund(message, code)
         except FieldError as error:
-            return Unknown(str(error))
-        return Refunded(ask.refund_no, "processing" if code in OPEN else "failed", ask.amount, ask.currency, at, code)
+            return UnknownOutcome(str(error))
+        status = ReportedRefund.PROCESSING if code in OPEN else ReportedRefund.FAILED
+        return RefundReport(refund.refund_no, status, refund.amount, refund.currency, at, code)
 
-    def certificates(self, at: datetime, serial: str) -> None:
-        """Each message brings its own."""
-
-    def read_certificates(self, response: Response, at: datetime, serial: str | None = None) -> Unknown:
-        """Nothing is ever asked."""
-        return Unknown("UnionPay's messages bring their certificates")
-
-    def with_certificates(self, known: Mapping[str, str]) -> "UnionPay":
-        """Certificates are believed by who issued them."""
-        return self
-
-    def token(self) -> None:
-        """Each request is signed."""
-
-    def read_token(self, response: Response) -> Refused:
-        """Nothing is ever asked."""
-        return Refused(Code.PAY_PROVIDER_ERROR, "UnionPay has no tokens")
-
-    def statement(self, content: bytes, day: date) -> Sequence[Row]:
-        """The payments and refunds in a ZM file. Clearing days end at 23:00, so rows are not held against `day`."""
+    def statement(self, content: bytes, day: date) -> Sequence[StatementRow]:
+        """Read a ZM file. Clearing days end at 23:00, so the rows are not compared with `day`."""
         return rows(content, self._settings.merchant_id)
 
     def _signed(self, fields: Mapping[str, str]) -> dict[str, str]:
@@ -213,54 +196,42 @@ class UnionPay:
     def _url(self, interface: str) -> str:
         return f"{self._settings.gateway_url.rstrip('/')}/gateway/api/{interface}.do"
 
-    def _post(self, interface: str, fields: Mapping[str, str]) -> Request:
-        return Request("POST", self._url(interface), FORM, form(fields))
+    def _post(self, interface: str, fields: Mapping[str, str]) -> HttpRequest:
+        return HttpRequest("POST", self._url(interface), FORM, mapping.form(fields))
 
-    def _query(self, order_id: str, sent_at: datetime) -> Request:
+    def _query(self, order_id: str, sent_at: datetime) -> HttpRequest:
         fields = {"txnType": "00", "txnSubType": "00", "bizType": "000000", "orderId": order_id}
         return self._post("queryTrans", self._signed({**fields, "txnTime": beijing(sent_at)}))
 
-    def _doubt(self, fields: Mapping[str, str], at: datetime) -> str | None:
-        """Why a message is not believed to be UnionPay's."""
-        if (fields.get("version"), fields.get("signMethod")) != (VERSION, RSA):
-            return f"is not of version {VERSION} with signMethod {RSA}"
-        if not fields.get("signature") or not fields.get("signPubKeyCert"):
-            return "has no signature or no certificate"
-        try:
-            key = self._trust.key(fields["signPubKeyCert"], at)
-        except UntrustedError as error:
-            return str(error)
-        return None if key.signed(fields["signature"], digest(fields)) else "the signature is wrong"
-
-    def _answer(self, response: Response, order_id: str, sent_at: datetime, at: datetime) -> Message | Unknown:
-        """A verified answer to a question about that transaction."""
+    def _read(self, response: HttpResponse, order_id: str, sent_at: datetime, at: datetime) -> Message | UnknownOutcome:
+        """Verify a response, and that it is about the transaction of this number and time."""
         if response.status != 200:
-            return Unknown(f"HTTP {response.status}")
-        try:
-            why = unreadable(response.headers, response.body)
-            fields = answered(response.body) if why is None else {}
-        except FieldError as error:
-            return Unknown(str(error))
-        why = why or self._doubt(fields, at)
+            return UnknownOutcome(f"HTTP {response.status}")
+        why = unreadable(response.headers, response.body)
         if why is not None:
-            return Unknown(why)
+            return UnknownOutcome(why)
+        try:
+            fields = mapping.response_fields(response.body)
+            self._trust.check(fields, at)
+        except (FieldError, UntrustedError) as error:
+            return UnknownOutcome(str(error))
         expected = {"merId": self._settings.merchant_id, "orderId": order_id, "txnTime": beijing(sent_at)}
         if any(fields.get(name) != value for name, value in expected.items()):
-            return Unknown("the answer is about something else")
+            return UnknownOutcome("the answer is about something else")
         answer = Message(fields)
         try:
             answer.code("respCode")
         except FieldError as error:
-            return Unknown(str(error))
+            return UnknownOutcome(str(error))
         return answer
 
 
-def _unfit(attempt: Attempt, at: datetime) -> str | None:
-    """Why UnionPay would not take the attempt."""
-    if attempt.scene not in CHANNEL_TYPES or attempt.currency != "CNY":
+def _unfit(payment: PaymentOrder, at: datetime) -> str | None:
+    """Why UnionPay would not take the payment."""
+    if payment.scene not in CHANNEL_TYPES or payment.currency != "CNY":
         return "UnionPay collects CNY on a page, a mobile page or in an app"
-    if not _ORDER_ID.fullmatch(attempt.out_trade_no):
+    if not _ORDER_ID.fullmatch(payment.out_trade_no):
         return "UnionPay takes order numbers of 8 to 40 letters and digits"
-    if not 0 < attempt.amount < 10**12:
+    if not 0 < payment.amount < 10**12:
         return "UnionPay takes amounts of 1 to 12 digits"
-    return "the attempt has expired" if attempt.expire_at <= at else None
+    return "the attempt has expired" if payment.expire_at <= at else None

@@ -1,4 +1,4 @@
-"""What UnionPay's adapter is made from. Keys and certificates are PEM texts; files are read by the composition root."""
+"""The settings of one merchant at UnionPay. Keys and certificates are PEM texts, not the names of files."""
 
 from typing import Annotated, Self
 
@@ -11,7 +11,7 @@ Url = Annotated[str, Field(pattern=r"^https?://[^\s?#]+$", max_length=256)]
 
 
 class SigningKey(BaseModel):
-    """Our key and the certificate that UnionPay knows it by."""
+    """Our key and its certificate, by which UnionPay knows it."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
@@ -32,7 +32,7 @@ class SigningKey(BaseModel):
 
 
 class UnionPaySettings(BaseModel):
-    """One merchant at UnionPay. While a key is replaced, both are listed; the first one signs."""
+    """One merchant. The first of two keys signs; while a key is replaced, both are listed."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
@@ -53,6 +53,6 @@ class UnionPaySettings(BaseModel):
         default=300,
         ge=0,
         le=3600,
-        description="Until then after payTimeout an attempt may turn out to be paid: clocks differ",
+        description="An attempt may still turn out to be paid for so long after payTimeout, because clocks differ",
     )
-    return_url: Url = Field(description="Where buyers come back to if the attempt names no other place")
+    return_url: Url = Field(description="Where buyers return if the attempt names no other address")

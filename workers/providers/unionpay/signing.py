@@ -1,31 +1,47 @@
-"""Whether a certificate that came with a message is UnionPay's: a chain of three, the upper two of them pinned."""
+"""Signs our messages and verifies UnionPay's.
 
-from collections.abc import Sequence
+A signature is SHA256withRSA over the lower-case hex SHA-256 of `name=value` of all fields but the signature, sorted by
+name and joined with `&`. A message from UnionPay brings the certificate of its key. `Trust` verifies that certificate
+along a chain of three, of which the upper two are pinned in the settings.
+"""
+
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from functools import lru_cache
+from hashlib import sha256
 
 from cryptography import x509
-from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
-from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, RSAPublicKey
 from cryptography.x509.oid import NameOID
 
-from db.errors import OmsError
-from workers.providers.rsa import BITS_MIN, PublicKey
+from workers.providers.certificates import UNREADABLE, UntrustedError, key_of_chain
+from workers.providers.rsa import PublicKey, sign
 
-UNREADABLE = (ValueError, TypeError, UnsupportedAlgorithm, x509.InvalidVersion, x509.DuplicateExtension)
-"""What a certificate may raise at any part of it that is looked at: parts are read when they are asked for."""
+VERSION = "5.1.0"
+RSA = "01"  # signMethod
 HASHES = frozenset({"sha256", "sha384", "sha512"})
-REMEMBERED_MAX = 16  # UnionPay has one certificate, two while it is replaced
+CHECKED_MAX = 16  # certificates whose chain is remembered; UnionPay has one, and two while it is replaced
 
 
-class UntrustedError(OmsError, ValueError):
-    """A certificate is not believed; says why."""
+def digest(fields: Mapping[str, str]) -> bytes:
+    """The bytes that are signed."""
+    text = "&".join(f"{name}={fields[name]}" for name in sorted(fields) if name != "signature")
+    return sha256(text.encode()).hexdigest().encode()
+
+
+def signed(fields: Mapping[str, str], key: RSAPrivateKey, certificate_id: str) -> dict[str, str]:
+    """The fields with our signature."""
+    whole = {**fields, "version": VERSION, "encoding": "UTF-8", "signMethod": RSA, "certId": certificate_id}
+    return {**whole, "signature": sign(key, digest(whole))}
 
 
 class Trust:
-    """Roots, intermediates and the name of the holder. The standard library of X.509 refuses what CFCA issues (SHA-1,
-    no alternative names), so the chain is walked here: names, signatures, validity, right to issue.
+    """The pinned roots and intermediates, and the name of the holder.
+
+    The library's own verification refuses what CFCA issues (SHA-1, no alternative names), so this class walks the
+    chain itself: names, signatures, validity, and the right to issue.
     """
 
     def __init__(self, roots: Sequence[str], intermediates: Sequence[str], holder: str, sha1: bool) -> None:
@@ -33,17 +49,26 @@ class Trust:
         self._hashes = HASHES | {"sha1"} if sha1 else HASHES
         tops = [_certificate(pem) for pem in roots]
         self._issuers = [(one, self._issuer(one, tops)) for one in map(_certificate, intermediates)]
-        self._checked = lru_cache(maxsize=REMEMBERED_MAX)(self._check)
+        self._checked = lru_cache(maxsize=CHECKED_MAX)(self._check)
 
-    def key(self, pem: str, moment: datetime) -> PublicKey:
-        """The key in UnionPay's certificate. Raises UntrustedError."""
+    def check(self, fields: Mapping[str, str], at: datetime) -> None:
+        """Verify a message's signature. Raises UntrustedError."""
+        if (fields.get("version"), fields.get("signMethod")) != (VERSION, RSA):
+            raise UntrustedError(f"is not of version {VERSION} with signMethod {RSA}")
+        if not fields.get("signature") or not fields.get("signPubKeyCert"):
+            raise UntrustedError("has no signature or no certificate")
+        if not self._key(fields["signPubKeyCert"], at).signed(fields["signature"], digest(fields)):
+            raise UntrustedError("the signature is wrong")
+
+    def _key(self, pem: str, at: datetime) -> PublicKey:
+        """The key of UnionPay's certificate. Raises UntrustedError."""
         try:
             key = self._checked(pem)
         except UntrustedError:
             raise
         except UNREADABLE:
             raise UntrustedError("the certificate cannot be read") from None
-        if not key.valid_at(moment):
+        if not key.valid_at(at):
             raise UntrustedError("the certificate, or one above it, is not valid at that time")
         return key
 
@@ -53,18 +78,14 @@ class Trust:
             raise UntrustedError("the certificate is somebody else's")
         above = self._issuer(leaf, [one for one, _ in self._issuers])
         chain = (leaf, above, next(top for one, top in self._issuers if one is above))
-        key = leaf.public_key()
-        if not isinstance(key, RSAPublicKey) or key.key_size < BITS_MIN:
-            raise UntrustedError(f"the certificate has no RSA key of {BITS_MIN} bits or more")
+        key = key_of_chain(chain, f"{leaf.serial_number:X}")
         usage = _usage(leaf)
         if usage is not None and not usage.digital_signature:
             raise UntrustedError("the certificate is not for signing")
-        since = max(one.not_valid_before_utc for one in chain)
-        until = min(one.not_valid_after_utc for one in chain)
-        return PublicKey(key, f"{leaf.serial_number:X}", since, until)
+        return key
 
     def _issuer(self, certificate: x509.Certificate, above: Sequence[x509.Certificate]) -> x509.Certificate:
-        """Which of those above issued it."""
+        """The certificate among `above` that issued this one. Raises UntrustedError."""
         algorithm = certificate.signature_hash_algorithm
         if algorithm is None or algorithm.name not in self._hashes:
             raise UntrustedError("the certificate is signed with a hash that is not believed")
@@ -88,7 +109,7 @@ def _certificate(pem: str) -> x509.Certificate:
 
 
 def _holder(certificate: x509.Certificate) -> str | None:
-    """CN is such as 041@8310000000083040@中国银联股份有限公司@00016495."""
+    """The third part of a common name such as 041@8310000000083040@中国银联股份有限公司@00016495."""
     names = certificate.subject.get_attributes_for_oid(NameOID.COMMON_NAME)
     parts = str(names[0].value).split("@") if len(names) == 1 else []
     return parts[2] if len(parts) > 2 else None

@@ -1,10 +1,10 @@
-"""ZM files: the ordinary transactions of a clearing day, one line each, columns of fixed width, in GBK.
+"""Reads ZM files: the ordinary transactions of a clearing day, one line each, in columns of fixed width, in GBK.
 
 Widths, order and meaning are those of "全渠道平台接入接口规范" part 3 (文件接口), 6.1. One space stands between two
 columns. What comes after the 41st column is reserved, and has been cut up differently by different versions.
 
-Nothing in the file says how many lines or what sums it has: a line that was cut is refused, but whole lines that were
-lost are not noticed here. Their payments are then reported as missing there.
+The file holds neither a count of its lines nor sums. A line that was cut off is refused, but lost whole lines go
+unnoticed here: reconciliation reports their payments as missing at the provider.
 """
 
 import re
@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from itertools import accumulate
 from typing import Literal
 
-from workers.providers.port import Row, StatementError
+from workers.providers.port import StatementError, StatementRow
 
 WIDTHS = (
     3,
@@ -57,24 +57,24 @@ WIDTHS = (
     1,
     32,
 )
-AMOUNT, QUERY_ID, ORDER_ID, TYPE, MERCHANT = 6, 9, 11, 19, 27  # columns, counted from 0
+AMOUNT, QUERY_ID, ORDER_ID, TYPE, MERCHANT = 6, 9, 11, 19, 27  # indexes of columns, from 0
 KINDS: dict[str, Literal["capture", "refund"]] = {
     "01": "capture",
     "04": "refund",
-}  # txnType; we do nothing of the others
+}  # by txnType; we make no transactions of other types
 STARTS = tuple(accumulate((width + 1 for width in WIDTHS[:-1]), initial=0))
 LINE_BYTES_MIN = STARTS[-1] + WIDTHS[-1]
 _NUMBER = re.compile(r"[0-9A-Za-z]{1,40}")
 
 
-def rows(content: bytes, merchant_id: str) -> Sequence[Row]:
-    """Payments and refunds of this merchant. Raises StatementError."""
+def rows(content: bytes, merchant_id: str) -> Sequence[StatementRow]:
+    """Read the payments and refunds of this merchant. Raises StatementError."""
     lines = enumerate(content.split(b"\n"), start=1)
     found = (_row(line.rstrip(b"\r"), number, merchant_id) for number, line in lines if line.strip())
     return [row for row in found if row is not None]
 
 
-def _row(line: bytes, number: int, merchant_id: str) -> Row | None:
+def _row(line: bytes, number: int, merchant_id: str) -> StatementRow | None:
     if len(line) < LINE_BYTES_MIN:
         raise StatementError(f"line {number} is shorter than {LINE_BYTES_MIN} bytes")
     if any(line[start - 1 : start] != b" " for start in STARTS[1:]):
@@ -92,11 +92,11 @@ def _row(line: bytes, number: int, merchant_id: str) -> Row | None:
     order_id, query_id = _text(line, ORDER_ID, number), _text(line, QUERY_ID, number)
     if not (_NUMBER.fullmatch(order_id) and _NUMBER.fullmatch(query_id)):
         raise StatementError(f"line {number}: column {ORDER_ID + 1} or {QUERY_ID + 1} is no number")
-    return Row(KINDS[type_], order_id, query_id, int(amount), "CNY", number)
+    return StatementRow(KINDS[type_], order_id, query_id, int(amount), "CNY", number)
 
 
 def _text(line: bytes, column: int, number: int) -> str:
-    """What we read is ASCII; names in GBK stand in other columns."""
+    """The columns that we read are ASCII; only others hold names in GBK."""
     try:
         return line[STARTS[column] :][: WIDTHS[column]].decode("ascii").strip(" ")
     except UnicodeDecodeError:

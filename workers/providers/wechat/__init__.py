@@ -25,6 +25,6 @@ RETRY_SCHEDULE_SECONDS = (
     21_600,
     21_600,
 )
-"""How long it waits before it sends a notification again that was not answered with 2xx: 24 h 4 min in all."""
+"""WeChat Pay waits so long before it repeats a notification that was not answered with 2xx: 24 h 4 min in all."""
 
 __all__ = ["RETRY_SCHEDULE_SECONDS", "MerchantKey", "WeChat", "WeChatSettings"]

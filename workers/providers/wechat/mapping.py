@@ -1,26 +1,25 @@
-"""What WeChat Pay says of payments and refunds, in the words of the port."""
+"""Translates WeChat Pay's fields about payments and refunds into the types of the port. Raises FieldError."""
 
 from datetime import datetime
-from typing import Literal
 
 from workers.providers.parsing import FieldError, Fields
-from workers.providers.port import Attempt, Paid, Refunded
+from workers.providers.port import PaymentOrder, PaymentReport, RefundReport, ReportedPayment, ReportedRefund
 
-STATES: dict[str, Literal["captured", "failed", "closed", "pending"]] = {
-    "SUCCESS": "captured",
-    "REFUND": "captured",  # paid, and some of it went back since
-    "NOTPAY": "pending",
-    "USERPAYING": "pending",
-    "ACCEPT": "pending",
-    "CLOSED": "closed",
-    "REVOKED": "closed",
-    "PAYERROR": "failed",
+STATES = {
+    "SUCCESS": ReportedPayment.CAPTURED,
+    "REFUND": ReportedPayment.CAPTURED,  # paid, and some of it was refunded since
+    "NOTPAY": ReportedPayment.PENDING,
+    "USERPAYING": ReportedPayment.PENDING,
+    "ACCEPT": ReportedPayment.PENDING,
+    "CLOSED": ReportedPayment.CLOSED,
+    "REVOKED": ReportedPayment.CLOSED,
+    "PAYERROR": ReportedPayment.FAILED,
 }
-REFUND_STATES: dict[str, Literal["succeeded", "failed", "processing"]] = {
-    "SUCCESS": "succeeded",
-    "PROCESSING": "processing",
-    "CLOSED": "failed",
-    "ABNORMAL": "failed",  # the buyer's card is gone: people settle it at the merchant platform
+REFUND_STATES = {
+    "SUCCESS": ReportedRefund.SUCCEEDED,
+    "PROCESSING": ReportedRefund.PROCESSING,
+    "CLOSED": ReportedRefund.FAILED,
+    "ABNORMAL": ReportedRefund.FAILED,  # the buyer's card is gone: an operator resolves it on the merchant platform
 }
 EVENTS: dict[str, str | None] = {
     "TRANSACTION.SUCCESS": None,
@@ -28,33 +27,38 @@ EVENTS: dict[str, str | None] = {
     "REFUND.ABNORMAL": "ABNORMAL",
     "REFUND.CLOSED": "CLOSED",
 }
-"""What notifications are about, and the state of the refund that each of them announces."""
+"""The kinds of notification, and the state of the refund that each of them announces; None is about a payment."""
 
 
-def paid(said: Fields, attempt: Attempt | None, otherwise_at: datetime) -> Paid:
-    """A transaction. What is not paid may name no amount: then it is the attempt's. Raises FieldError."""
-    state = said.text("trade_state")
-    status, number = STATES.get(state), said.number("out_trade_no")
+def read_payment(fields: Fields, payment: PaymentOrder | None, otherwise_at: datetime) -> PaymentReport:
+    """Read a transaction.
+
+    A transaction that is not paid may name neither amount nor time: the report then has the payment's own amount and
+    `otherwise_at`.
+    """
+    state = fields.text("trade_state")
+    status, number = STATES.get(state), fields.number("out_trade_no")
     if status is None:
         raise FieldError("trade_state is none that is documented")
-    if status != "captured" and attempt is not None:
-        trade_no = said.number("transaction_id") if said.has("transaction_id") else number
-        return Paid(number, trade_no, status, attempt.amount, attempt.currency, otherwise_at, state)
-    amount, when = said.part("amount"), said.moment("success_time")
-    return Paid(number, said.number("transaction_id"), status, amount.whole("total"), _currency(amount), when)
+    if status != ReportedPayment.CAPTURED and payment is not None:
+        trade_no = fields.number("transaction_id") if fields.has("transaction_id") else number
+        return PaymentReport(number, trade_no, status, payment.amount, payment.currency, otherwise_at, state)
+    amount, when = fields.part("amount"), fields.moment("success_time")
+    trade_no = fields.number("transaction_id")
+    return PaymentReport(number, trade_no, status, amount.whole("total"), _currency(amount), when)
 
 
-def refunded(said: Fields, status: str, otherwise_at: datetime) -> Refunded:
-    """A refund, whose state stands under `status`. Raises FieldError."""
-    state, amount = said.text(status), said.part("amount")
+def read_refund(fields: Fields, status_name: str, otherwise_at: datetime) -> RefundReport:
+    """Read a refund. Its state is in the field `status_name`; one that did not succeed has the time `otherwise_at`."""
+    state, amount = fields.text(status_name), fields.part("amount")
     if state not in REFUND_STATES:
-        raise FieldError(f"{status} is none that is documented")
-    done = REFUND_STATES[state]
-    when = said.moment("success_time") if done == "succeeded" else otherwise_at
-    reason = state if done == "failed" else None
-    return Refunded(said.number("out_refund_no"), done, amount.whole("refund"), _currency(amount), when, reason)
+        raise FieldError(f"{status_name} is none that is documented")
+    status = REFUND_STATES[state]
+    when = fields.moment("success_time") if status == ReportedRefund.SUCCEEDED else otherwise_at
+    reason = state if status == ReportedRefund.FAILED else None
+    return RefundReport(fields.number("out_refund_no"), status, amount.whole("refund"), _currency(amount), when, reason)
 
 
 def _currency(amount: Fields) -> str:
-    """Notifications about refunds name none: domestic ones are in yuan."""
+    """Notifications about refunds name no currency: domestic refunds are in yuan."""
     return amount.text("currency", length_max=3) if amount.has("currency") else "CNY"

@@ -1,9 +1,11 @@
-"""WeChat Pay behind the port. Scenes: qr (Native), jsapi (in WeChat, needs `payer`: the openid), h5 (in a browser on a
-phone, needs `client_ip`) and app.
+"""WeChat Pay's adapter.
+
+Scenes: qr (Native), jsapi (in WeChat, needs `payer`: the openid), h5 (in a browser on a phone, needs `client_ip`), app.
 """
 
 import copy
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import date, datetime
 from typing import Any, Literal
 from urllib.parse import quote, urlencode
@@ -14,21 +16,22 @@ from workers.domain.codes import Code
 from workers.providers import rsa
 from workers.providers.parsing import BEIJING, FieldError, Fields, MerchantError, json_fields, only, unfit, unreadable
 from workers.providers.port import (
-    Attempt,
-    CertificateUnknown,
-    Irrelevant,
+    ClientAction,
+    HttpRequest,
+    HttpResponse,
+    IrrelevantNotification,
     Notification,
-    Paid,
-    Ready,
-    RefundAsk,
-    Refunded,
-    Refused,
-    Rejected,
-    Request,
-    Response,
-    Row,
-    Said,
-    Unknown,
+    PaymentOrder,
+    PaymentReport,
+    ProviderRefusal,
+    RefundOrder,
+    RefundReport,
+    RejectedNotification,
+    Report,
+    ReportedPayment,
+    StatementRow,
+    UnknownCertificate,
+    UnknownOutcome,
 )
 from workers.providers.wechat import mapping, signing
 from workers.providers.wechat.settings import PUBLIC_KEY_ID, WeChatSettings
@@ -36,11 +39,11 @@ from workers.providers.wechat.statement import rows
 
 TRANSACTIONS = "/v3/pay/transactions"
 REFUNDS = "/v3/refund/domestic/refunds"
-PLACES = {"qr": "native", "jsapi": "jsapi", "h5": "h5", "app": "app"}
-PAID_ALREADY = frozenset({"ORDERPAID", "ORDER_PAID"})
-CLOSED_ALREADY = frozenset({"ORDERCLOSED", "ORDER_CLOSED"})
-NEVER_OPENED = frozenset({"ORDERNOTEXIST", "ORDER_NOT_EXIST"})
-NO_REFUND = frozenset({"RESOURCE_NOT_EXISTS"})
+SCENES = {"qr": "native", "jsapi": "jsapi", "h5": "h5", "app": "app"}
+ALREADY_PAID = frozenset({"ORDERPAID", "ORDER_PAID"})
+ALREADY_CLOSED = frozenset({"ORDERCLOSED", "ORDER_CLOSED"})
+NOT_FOUND = frozenset({"ORDERNOTEXIST", "ORDER_NOT_EXIST"})
+REFUND_NOT_FOUND = frozenset({"RESOURCE_NOT_EXISTS"})
 AMBIGUOUS = frozenset(
     {
         "SYSTEMERROR",
@@ -58,73 +61,74 @@ AMBIGUOUS = frozenset(
         "SIGN_ERROR",
     }
 )
-"""Too much, too early, or not believed: the same question may be answered otherwise later."""
+"""Codes for too often, too early or a signature not believed: the same request may have another response later."""
 
 
 class WeChat:
-    """One merchant of WeChat Pay. Holds keys; its repr shows none."""
+    """One merchant of WeChat Pay. It holds keys; its repr shows none."""
 
     name = "wechat"
-    scenes = frozenset(PLACES)
+    scenes = frozenset(SCENES)
     currencies = frozenset({"CNY"})
-    captures = False
     notifications_prove = True
 
     def __init__(self, settings: WeChatSettings) -> None:
         self._settings = settings
         first = settings.merchant_keys[0]
-        self._seal = signing.OurSeal(
+        self._signer = signing.MerchantSigner(
             settings.mchid, first.serial, rsa.private_key(first.private_key.get_secret_value())
         )
-        self._keys: Mapping[str, rsa.PublicKey] = signing.ring(settings.platform_keys, {})
-        self._answers_with = next((name for name in settings.platform_keys if name.startswith(PUBLIC_KEY_ID)), None)
+        self._keys: Mapping[str, rsa.PublicKey] = signing.key_ring(settings.platform_keys, {})
+        self._response_key = next((name for name in settings.platform_keys if name.startswith(PUBLIC_KEY_ID)), None)
 
-    def start(self, attempt: Attempt, at: datetime) -> Request | Refused:
-        """Every scene is opened by a call."""
-        if refused := unfit(attempt, self.scenes, self.currencies):
+    def start(self, payment: PaymentOrder, at: datetime) -> HttpRequest | ProviderRefusal:
+        """Every scene needs a request first."""
+        if refused := unfit(payment, self.scenes, self.currencies):
             return refused
-        lacks = {"jsapi": ("payer", attempt.payer), "h5": ("client_ip", attempt.client_ip)}
-        field, value = lacks.get(attempt.scene, ("", "-"))
+        needed = {"jsapi": ("payer", payment.payer), "h5": ("client_ip", payment.client_ip)}
+        field, value = needed.get(payment.scene, ("", "-"))
         if not value:
-            return Refused("PARAM_ERROR", f"the scene {attempt.scene} needs {field}")
+            return ProviderRefusal("PARAM_ERROR", f"the scene {payment.scene} needs {field}")
         order: dict[str, Any] = {
-            "appid": self._appid(attempt.scene),
+            "appid": self._appid(payment.scene),
             "mchid": self._settings.mchid,
-            "description": attempt.subject[:127],
-            "out_trade_no": attempt.out_trade_no,
-            "time_expire": attempt.expire_at.astimezone(BEIJING).isoformat(timespec="seconds"),
+            "description": payment.subject[:127],
+            "out_trade_no": payment.out_trade_no,
+            "time_expire": payment.expire_at.astimezone(BEIJING).isoformat(timespec="seconds"),
             "notify_url": self._settings.notify_url,
-            "amount": {"total": attempt.amount, "currency": attempt.currency},
+            "amount": {"total": payment.amount, "currency": payment.currency},
         }
-        if attempt.scene == "jsapi":
-            order["payer"] = {"openid": attempt.payer}
-        if attempt.client_ip:
-            order["scene_info"] = {"payer_client_ip": attempt.client_ip}
-        if attempt.scene == "h5":
+        if payment.scene == "jsapi":
+            order["payer"] = {"openid": payment.payer}
+        if payment.client_ip:
+            order["scene_info"] = {"payer_client_ip": payment.client_ip}
+        if payment.scene == "h5":
             order["scene_info"]["h5_info"] = {"type": "Wap"}
-        return self._request("POST", f"{TRANSACTIONS}/{PLACES[attempt.scene]}", at, order)
+        return self._request("POST", f"{TRANSACTIONS}/{SCENES[payment.scene]}", at, order)
 
-    def started(self, attempt: Attempt, response: Response, at: datetime) -> Ready | Refused | Unknown:
-        """A code, a link, or what opens the cashier; the latter two hours long."""
-        answer = self._answer(response, at)
-        if isinstance(answer, Refused) and answer.code in PAID_ALREADY:
-            return Unknown("it is paid already")
+    def read_start(
+        self, payment: PaymentOrder, response: HttpResponse, at: datetime
+    ) -> ClientAction | ProviderRefusal | UnknownOutcome:
+        """A QR code, a link, or the fields that open the cashier, which are good for two hours."""
+        answer = self._read(response, at)
+        if isinstance(answer, ProviderRefusal) and answer.code in ALREADY_PAID:
+            return UnknownOutcome("it is paid already")
         if not isinstance(answer, Fields):
             return answer
         try:
-            return self._ready(attempt, answer, at)
+            return self._action(payment, answer, at)
         except FieldError as error:
-            return Unknown(str(error))
+            return UnknownOutcome(str(error))
 
-    def _ready(self, attempt: Attempt, answer: Fields, at: datetime) -> Ready:
-        if attempt.scene == "qr":
-            return Ready("qr", url=answer.text("code_url", length_max=512))
-        if attempt.scene == "h5":
-            back = "&" + urlencode({"redirect_url": attempt.return_url}) if attempt.return_url else ""
-            return Ready("redirect", url=answer.text("h5_url", length_max=512) + back)
-        prepay_id, appid = answer.text("prepay_id", length_max=64), self._appid(attempt.scene)
-        if attempt.scene == "app":
-            seconds, nonce, signature = self._seal.client(appid, prepay_id, at)
+    def _action(self, payment: PaymentOrder, answer: Fields, at: datetime) -> ClientAction:
+        if payment.scene == "qr":
+            return ClientAction("qr", url=answer.text("code_url", length_max=512))
+        if payment.scene == "h5":
+            back = "&" + urlencode({"redirect_url": payment.return_url}) if payment.return_url else ""
+            return ClientAction("redirect", url=answer.text("h5_url", length_max=512) + back)
+        prepay_id, appid = answer.text("prepay_id", length_max=64), self._appid(payment.scene)
+        if payment.scene == "app":
+            seconds, nonce, signature = self._signer.client(appid, prepay_id, at)
             fields = {
                 "appid": appid,
                 "partnerid": self._settings.mchid,
@@ -136,7 +140,7 @@ class WeChat:
             }
         else:
             package = f"prepay_id={prepay_id}"
-            seconds, nonce, signature = self._seal.client(appid, package, at)
+            seconds, nonce, signature = self._signer.client(appid, package, at)
             fields = {
                 "appId": appid,
                 "timeStamp": seconds,
@@ -145,187 +149,190 @@ class WeChat:
                 "signType": "RSA",
                 "paySign": signature,
             }
-        return Ready("app", fields=fields, reference=prepay_id)
+        return ClientAction("app", fields=fields, reference=prepay_id)
 
-    def verify(self, notification: Notification) -> Said | Rejected | CertificateUnknown:
-        """Signature, time, seal, merchant, in this order."""
+    def verify(self, notification: Notification) -> Report | RejectedNotification | UnknownCertificate:
+        """Check signature and time, decrypt, and check the merchant, in this order."""
         if why := unreadable(notification.headers, notification.body):
-            return Rejected(Code.PAY_CALLBACK_INVALID, why)
+            return RejectedNotification(Code.PAY_CALLBACK_INVALID, why)
         doubt = self._doubt(notification.headers, notification.body, notification.received_at)
         if doubt is not None:
             return doubt
         try:
-            return self._said(json_fields(notification.body))
+            return self._content(json_fields(notification.body))
         except MerchantError as error:
-            return Rejected(Code.PAY_MERCHANT_MISMATCH, str(error))
+            return RejectedNotification(Code.PAY_MERCHANT_MISMATCH, str(error))
         except FieldError as error:
-            return Rejected(Code.PAY_CALLBACK_INVALID, str(error))
+            return RejectedNotification(Code.PAY_CALLBACK_INVALID, str(error))
 
-    def _said(self, told: Fields) -> Said:
-        event = told.text("event_type", length_max=64)
-        if event not in mapping.EVENTS:
-            return Irrelevant(event)
-        said = json_fields(signing.opened(told.part("resource"), self._settings.apiv3_keys))
-        self._ours(said)
-        state = mapping.EVENTS[event]
+    def _content(self, event: Fields) -> Report:
+        about = event.text("event_type", length_max=64)
+        if about not in mapping.EVENTS:
+            return IrrelevantNotification(about)
+        fields = json_fields(signing.decrypt(event.part("resource"), self._settings.apiv3_keys))
+        self._check_merchant(fields)
+        state = mapping.EVENTS[about]
         if state is None:
-            paid = mapping.paid(said, None, told.moment("create_time"))
-            if paid.status != "captured":
+            report = mapping.read_payment(fields, None, event.moment("create_time"))
+            if report.status != ReportedPayment.CAPTURED:
                 raise FieldError("trade_state is not of this event")
-            return paid
-        if said.text("refund_status") != state:
+            return report
+        if fields.text("refund_status") != state:
             raise FieldError("refund_status is not of this event")
-        return mapping.refunded(said, "refund_status", told.moment("create_time"))
+        return mapping.read_refund(fields, "refund_status", event.moment("create_time"))
 
-    def _ours(self, said: Fields) -> None:
-        """Refunds name no appid."""
-        if said.text("mchid") != self._settings.mchid:
+    def _check_merchant(self, fields: Fields) -> None:
+        """A refund names no appid."""
+        if fields.text("mchid") != self._settings.mchid:
             raise MerchantError("mchid is not ours")
-        if said.has("trade_state") and said.text("appid") not in self._settings.appids:
+        if fields.has("trade_state") and fields.text("appid") not in self._settings.appids:
             raise MerchantError("appid is not ours")
 
-    def capture(self, attempt: Attempt, at: datetime) -> None:
-        """Approval is payment."""
+    def query(self, payment: PaymentOrder, at: datetime) -> HttpRequest:
+        """Query by our number: only a paid transaction has one of WeChat Pay's."""
+        return self._request("GET", f"{self._path(payment)}?{urlencode({'mchid': self._settings.mchid})}", at)
 
-    def query(self, attempt: Attempt, at: datetime) -> Request:
-        """By our number: only what is paid has one of theirs."""
-        return self._request("GET", f"{self._place(attempt)}?{urlencode({'mchid': self._settings.mchid})}", at)
-
-    def paid(self, attempt: Attempt, response: Response, at: datetime) -> Paid | Refused | Unknown:
-        """The answer to `query`. Refused: it was never opened. Any other no says nothing about the money."""
-        answer = self._answer(response, at)
+    def read_payment(
+        self, payment: PaymentOrder, response: HttpResponse, at: datetime
+    ) -> PaymentReport | ProviderRefusal | UnknownOutcome:
+        """A ProviderRefusal means that it was never opened. Every other error says nothing about the money."""
+        answer = self._read(response, at)
         if not isinstance(answer, Fields):
-            return only(answer, NEVER_OPENED)
+            return only(answer, NOT_FOUND)
         try:
-            self._ours(answer)
-            paid = mapping.paid(answer, attempt, at)
+            self._check_merchant(answer)
+            report = mapping.read_payment(answer, payment, at)
         except (FieldError, MerchantError) as error:
-            return Unknown(str(error))
-        return paid if paid.out_trade_no == attempt.out_trade_no else Unknown("it answers about another attempt")
+            return UnknownOutcome(str(error))
+        same = report.out_trade_no == payment.out_trade_no
+        return report if same else UnknownOutcome("the response is about another payment")
 
-    def close(self, attempt: Attempt, at: datetime) -> Request:
-        """Five minutes after the start at the earliest, says the documentation; before, it may refuse."""
-        return self._request("POST", f"{self._place(attempt)}/close", at, {"mchid": self._settings.mchid})
+    def close(self, payment: PaymentOrder, at: datetime) -> HttpRequest:
+        """Close the payment. WeChat Pay may refuse for five minutes after the start, as its documentation says."""
+        return self._request("POST", f"{self._path(payment)}/close", at, {"mchid": self._settings.mchid})
 
-    def closed(self, attempt: Attempt, response: Response, at: datetime) -> Paid | Refused | Unknown:
-        """Closed. `pending` with the reason ORDERPAID: it is paid, and `query` says how. Refused with ORDER_NOT_EXIST:
-        it was never opened, and may still be until it expires.
+    def read_close(
+        self, payment: PaymentOrder, response: HttpResponse, at: datetime
+    ) -> PaymentReport | ProviderRefusal | UnknownOutcome:
+        """Read the response to `close`.
+
+        `pending` with the reason ORDERPAID means that it is paid; a query tells how. A ProviderRefusal with
+        ORDER_NOT_EXIST means that it was never opened, and may still be until it expires.
         """
-        answer = self._answer(response, at)
-        code = answer.code if isinstance(answer, Refused) else None
-        told = Paid(attempt.out_trade_no, attempt.out_trade_no, "closed", attempt.amount, attempt.currency, at)
-        if isinstance(answer, Fields) or code in CLOSED_ALREADY:
-            return told
-        if code in PAID_ALREADY:
-            return Paid(told.out_trade_no, told.trade_no, "pending", told.amount, told.currency, at, "ORDERPAID")
+        answer = self._read(response, at)
+        code = answer.code if isinstance(answer, ProviderRefusal) else None
+        number = payment.out_trade_no
+        closed = PaymentReport(number, number, ReportedPayment.CLOSED, payment.amount, payment.currency, at)
+        if isinstance(answer, Fields) or code in ALREADY_CLOSED:
+            return closed
+        if code in ALREADY_PAID:
+            return replace(closed, status=ReportedPayment.PENDING, reason="ORDERPAID")
         return answer
 
-    def refund(self, ask: RefundAsk, at: datetime) -> Request:
-        """Accepted at once, done within minutes or days."""
+    def refund(self, refund: RefundOrder, at: datetime) -> HttpRequest:
+        """WeChat Pay accepts a refund at once and makes it within minutes or days."""
         body = {
-            "transaction_id": ask.trade_no,
-            "out_refund_no": ask.refund_no,
+            "transaction_id": refund.trade_no,
+            "out_refund_no": refund.refund_no,
             "notify_url": self._settings.notify_url,
-            "amount": {"refund": ask.amount, "total": ask.total, "currency": ask.currency},
+            "amount": {"refund": refund.amount, "total": refund.total, "currency": refund.currency},
         }
-        return self._request("POST", REFUNDS, at, body | ({"reason": ask.reason[:80]} if ask.reason else {}))
+        return self._request("POST", REFUNDS, at, body | ({"reason": refund.reason[:80]} if refund.reason else {}))
 
-    def refunded(self, ask: RefundAsk, response: Response, at: datetime) -> Refunded | Refused | Unknown:
-        """The answer to `refund`."""
-        answer = self._answer(response, at)
+    def read_refund(
+        self, refund: RefundOrder, response: HttpResponse, at: datetime
+    ) -> RefundReport | ProviderRefusal | UnknownOutcome:
+        answer = self._read(response, at)
         if not isinstance(answer, Fields):
             return answer
         try:
-            done = mapping.refunded(answer, "status", at)
+            done = mapping.read_refund(answer, "status", at)
         except FieldError as error:
-            return Unknown(str(error))
-        same = (done.refund_no, done.amount, done.currency) == (ask.refund_no, ask.amount, ask.currency)
-        return done if same else Unknown("it answers about another refund")
+            return UnknownOutcome(str(error))
+        same = (done.refund_no, done.amount, done.currency) == (refund.refund_no, refund.amount, refund.currency)
+        return done if same else UnknownOutcome("the response is about another refund")
 
-    def query_refund(self, ask: RefundAsk, at: datetime) -> Request:
-        """By our number."""
-        return self._request("GET", f"{REFUNDS}/{quote(ask.refund_no, safe='@*')}", at)
+    def query_refund(self, refund: RefundOrder, at: datetime) -> HttpRequest:
+        """Query by our number."""
+        return self._request("GET", f"{REFUNDS}/{quote(refund.refund_no, safe='@*')}", at)
 
-    def refund_found(self, ask: RefundAsk, response: Response, at: datetime) -> Refunded | Refused | Unknown:
-        """The answer to `query_refund`. Refused: there is no such refund. Any other no says nothing about the money."""
-        answer = self.refunded(ask, response, at)
-        return answer if isinstance(answer, Refunded) else only(answer, NO_REFUND)
+    def read_refund_query(
+        self, refund: RefundOrder, response: HttpResponse, at: datetime
+    ) -> RefundReport | ProviderRefusal | UnknownOutcome:
+        """A ProviderRefusal means that there is no such refund. Every other error says nothing about the money."""
+        answer = self.read_refund(refund, response, at)
+        return answer if isinstance(answer, RefundReport) else only(answer, REFUND_NOT_FOUND)
 
-    def certificates(self, at: datetime, serial: str) -> Request | None:
-        """All current ones. A 微信支付公钥 is downloaded by people and comes with the settings."""
+    def certificates(self, at: datetime, serial: str) -> HttpRequest | None:
+        """Download all current certificates. A 微信支付公钥 cannot be downloaded so: it comes with the settings."""
         return None if serial.startswith(PUBLIC_KEY_ID) else self._request("GET", "/v3/certificates", at)
 
     def read_certificates(
-        self, response: Response, at: datetime, serial: str | None = None
-    ) -> Mapping[str, str] | Unknown:
-        """Our APIv3 key opens them; then the one that is named must have signed the answer."""
+        self, response: HttpResponse, at: datetime, serial: str | None = None
+    ) -> Mapping[str, str] | UnknownOutcome:
+        """Decrypt them with our APIv3 key; the response itself must be signed with one of them."""
         if response.status != 200 or unreadable(response.headers, response.body):
-            return Unknown(f"the answer is not readable (HTTP {response.status})")
+            return UnknownOutcome(f"the answer is not readable (HTTP {response.status})")
         try:
             found = signing.certificates(json_fields(response.body).parts("data"), self._settings.apiv3_keys, at)
         except FieldError as error:
-            return Unknown(str(error))
+            return UnknownOutcome(str(error))
         doubt = self.with_certificates(found)._doubt(response.headers, response.body, at)
-        return found if doubt is None else _unbelieved(doubt)
+        return found if doubt is None else _unverified(doubt)
 
     def with_certificates(self, known: Mapping[str, str]) -> "WeChat":
-        """The same provider, which also believes these."""
+        """The same merchant, which also believes these certificates."""
         other = copy.copy(self)
-        other._keys = signing.ring(known, self._keys)
+        other._keys = signing.key_ring(known, self._keys)
         return other
 
-    def token(self) -> None:
-        """Requests are signed one by one."""
-
-    def read_token(self, response: Response) -> Refused:
-        """Never asked for."""
-        return Refused("NO_TOKEN", "WeChat Pay has no tokens")
-
-    def statement(self, content: bytes, day: date) -> Sequence[Row]:
-        """The rows of a 交易账单. Raises StatementError."""
+    def statement(self, content: bytes, day: date) -> Sequence[StatementRow]:
+        """Read a 交易账单. Raises StatementError."""
         return rows(content, day, self._settings.mchid)
 
     def _appid(self, scene: str) -> str:
         return self._settings.app_appid or self._settings.appid if scene == "app" else self._settings.appid
 
-    def _place(self, attempt: Attempt) -> str:
-        return f"{TRANSACTIONS}/out-trade-no/{quote(attempt.out_trade_no, safe='@*')}"
+    def _path(self, payment: PaymentOrder) -> str:
+        return f"{TRANSACTIONS}/out-trade-no/{quote(payment.out_trade_no, safe='@*')}"
 
-    def _doubt(self, headers: Mapping[str, str], body: bytes, at: datetime) -> Rejected | CertificateUnknown | None:
+    def _doubt(
+        self, headers: Mapping[str, str], body: bytes, at: datetime
+    ) -> RejectedNotification | UnknownCertificate | None:
         return signing.doubt(headers, body, at, self._keys, self._settings.timestamp_window_seconds)
 
-    def _request(self, method: Literal["GET", "POST"], path: str, at: datetime, content: Any = None) -> Request:
+    def _request(self, method: Literal["GET", "POST"], path: str, at: datetime, content: Any = None) -> HttpRequest:
         body = orjson.dumps(content) if content is not None else b""
         headers = {
             "accept": "application/json",
             "content-type": "application/json",
             "user-agent": "oms",
-            "authorization": self._seal.authorization(method, path, body, at),
+            "authorization": self._signer.authorization(method, path, body, at),
         }
-        if self._answers_with:
-            headers["wechatpay-serial"] = self._answers_with  # it then answers with this key, not with a certificate's
-        return Request(method, self._settings.base_url + path, headers, body)
+        if self._response_key:
+            headers["wechatpay-serial"] = self._response_key  # signs the response, in place of a certificate's key
+        return HttpRequest(method, self._settings.base_url + path, headers, body)
 
-    def _answer(self, response: Response, at: datetime) -> Fields | Refused | Unknown:
-        """What an answer says. Without its signature nothing is believed, a refusal neither."""
+    def _read(self, response: HttpResponse, at: datetime) -> Fields | ProviderRefusal | UnknownOutcome:
+        """Verify and read a response. Nothing is believed without the signature, not even a refusal."""
         if response.status not in (200, 204, 400, 403, 404):
-            return Unknown(f"HTTP {response.status}")
+            return UnknownOutcome(f"HTTP {response.status}")
         if why := unreadable(response.headers, response.body):
-            return Unknown(why)
+            return UnknownOutcome(why)
         doubt = self._doubt(response.headers, response.body, at)
         if doubt is not None:
-            return _unbelieved(doubt)
+            return _unverified(doubt)
         try:
             answer = json_fields(response.body or b"{}")
             if response.status in (200, 204):
                 return answer
             code = answer.text("code", length_max=64)
         except FieldError as error:
-            return Unknown(str(error))
-        return Unknown(code) if code in AMBIGUOUS else Refused(code, answer.excerpt("message") or code)
+            return UnknownOutcome(str(error))
+        return UnknownOutcome(code) if code in AMBIGUOUS else ProviderRefusal(code, answer.excerpt("message") or code)
 
 
-def _unbelieved(doubt: Rejected | CertificateUnknown) -> Unknown:
-    if isinstance(doubt, CertificateUnknown):
-        return Unknown("it is signed with a certificate that is not known here", doubt.serial)
-    return Unknown(f"it is not believed: {doubt.message}")
+def _unverified(doubt: RejectedNotification | UnknownCertificate) -> UnknownOutcome:
+    if isinstance(doubt, UnknownCertificate):
+        return UnknownOutcome("it is signed with a certificate that is not known here", doubt.serial)
+    return UnknownOutcome(f"it is not believed: {doubt.message}")

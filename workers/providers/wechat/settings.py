@@ -1,4 +1,4 @@
-"""What a merchant is at WeChat Pay."""
+"""The settings of one merchant at WeChat Pay."""
 
 from typing import Annotated
 
@@ -7,7 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, StringConstraints,
 from workers.providers import rsa
 
 PUBLIC_KEY_ID = "PUB_KEY_ID_"
-"""Begins the name of a 微信支付公钥, which merchants download by hand; all other names are certificate serials."""
+"""Prefix of the name of a 微信支付公钥, which merchants download by hand. All other names are certificate serials."""
 Serial = Annotated[str, StringConstraints(pattern=rf"^([0-9A-Fa-f]{{1,40}}|{PUBLIC_KEY_ID}[0-9A-Za-z]{{1,64}})$")]
 AppId = Annotated[str, StringConstraints(pattern=r"^[0-9A-Za-z]{1,32}$")]
 Origin = Annotated[str, StringConstraints(pattern=r"^https?://[0-9A-Za-z.:\[\]-]{1,200}$")]
@@ -15,7 +15,7 @@ Url = Annotated[str, StringConstraints(pattern=r"^https?://[!-~]{1,240}$")]
 
 
 class MerchantKey(BaseModel):
-    """A key of ours (商户API证书): the serial of its certificate, and the private key in PEM."""
+    """One key of ours (商户API证书): the serial of its certificate, and the private key in PEM."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
@@ -30,7 +30,7 @@ class MerchantKey(BaseModel):
 
 
 class WeChatSettings(BaseModel):
-    """One merchant. Of two keys the first is used; both are believed, so each side can change its own at leisure."""
+    """One merchant. The first of two keys signs; both are believed, so that each side can replace its key."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
@@ -41,13 +41,14 @@ class WeChatSettings(BaseModel):
     notify_url: Url
     merchant_keys: tuple[MerchantKey, ...] = Field(min_length=1, max_length=2)
     apiv3_keys: tuple[SecretStr, ...] = Field(
-        min_length=1, max_length=2, description="32 bytes each; open what it sealed"
+        min_length=1, max_length=2, description="32 bytes each; they decrypt what WeChat Pay encrypts"
     )
     platform_keys: dict[Serial, str] = Field(
-        default={}, description="Its certificates by serial, its public keys by PUB_KEY_ID_...; PEM. Others are fetched"
+        default={},
+        description="Its certificates by serial, its public keys by PUB_KEY_ID_...; PEM. Others are downloaded",
     )
     timestamp_window_seconds: int = Field(
-        default=300, ge=1, le=3600, description="It signs each copy of a notification anew"
+        default=300, ge=1, le=3600, description="Maximum age of a notification: WeChat Pay signs each repeat anew"
     )
 
     @field_validator("apiv3_keys")
@@ -62,16 +63,16 @@ class WeChatSettings(BaseModel):
     def _are_keys(cls, value: dict[str, str]) -> dict[str, str]:
         for serial, pem in value.items():
             named = rsa.public_key(pem).serial
-            if (named is None) != serial.startswith(PUBLIC_KEY_ID) or (named and named != plain(serial)):
+            if (named is None) != serial.startswith(PUBLIC_KEY_ID) or (named and named != normal_serial(serial)):
                 raise ValueError("has a certificate under another name than its serial")
         return value
 
     @property
     def appids(self) -> frozenset[str]:
-        """What a payment to this merchant may have been made in."""
+        """The apps through which a payment to this merchant may come."""
         return frozenset(filter(None, (self.appid, self.app_appid)))
 
 
-def plain(serial: str) -> str:
-    """One spelling of a serial: it is a number in hex."""
+def normal_serial(serial: str) -> str:
+    """The one spelling of a serial, which is a number in hex: upper case without leading zeros."""
     return serial if serial.startswith(PUBLIC_KEY_ID) else serial.upper().lstrip("0")

@@ -1,8 +1,10 @@
-"""What WeChat Pay and we sign and seal: SHA256-RSA2048 over lines of text, AES-256-GCM over what is secret.
+"""Signs our requests to WeChat Pay, and verifies and decrypts what it sends.
 
-we ask            METHOD \n path?query \n seconds \n nonce \n body \n    in Authorization
-it says           seconds \n nonce \n body \n                            in Wechatpay-Signature, key by Wechatpay-Serial
-the client asks   appid \n seconds \n nonce \n package or prepay_id \n   in paySign or sign
+A signature is SHA256-RSA2048 over lines of text; what is secret is encrypted with AES-256-GCM.
+
+our request          METHOD \n path?query \n seconds \n nonce \n body \n    in Authorization
+from WeChat Pay      seconds \n nonce \n body \n                            in Wechatpay-Signature (key: -Serial)
+the client's call    appid \n seconds \n nonce \n package or prepay_id \n   in paySign or sign
 """
 
 import base64
@@ -21,36 +23,36 @@ from pydantic import SecretStr
 from workers.domain.codes import Code
 from workers.providers import rsa
 from workers.providers.parsing import FieldError, Fields
-from workers.providers.port import CertificateUnknown, Rejected
-from workers.providers.wechat.settings import PUBLIC_KEY_ID, plain
+from workers.providers.port import RejectedNotification, UnknownCertificate
+from workers.providers.wechat.settings import PUBLIC_KEY_ID, normal_serial
 
 ALGORITHM = "WECHATPAY2-SHA256-RSA2048"
-SEALED = "AEAD_AES_256_GCM"
+CIPHER = "AEAD_AES_256_GCM"
 _SECONDS = re.compile(r"[0-9]{1,12}")
 _NONCE = re.compile(r"[!-~]{1,128}")
 _SERIAL = re.compile(rf"[0-9A-Fa-f]{{1,40}}|{PUBLIC_KEY_ID}[0-9A-Za-z]{{1,64}}")
 
 
 def lines(*parts: str | bytes) -> bytes:
-    """Each part and a line feed, the last too."""
+    """Each part, followed by a line feed, also the last one."""
     return b"".join((part.encode() if isinstance(part, str) else part) + b"\n" for part in parts)
 
 
 def nonce(at: datetime, *parts: str | bytes) -> str:
-    """Unique where time or content is; it need not be secret, and a pure function has no randomness."""
+    """A nonce from time and content. It need not be secret, and a pure function has no randomness."""
     return hashlib.sha256(lines(at.isoformat(), *parts)).hexdigest()[:32].upper()
 
 
 @dataclass(frozen=True, repr=False)
-class OurSeal:
-    """The key we sign with."""
+class MerchantSigner:
+    """The merchant's own key, which signs requests and the client's calls."""
 
     mchid: str
     serial: str
     key: RSAPrivateKey
 
     def authorization(self, method: Literal["GET", "POST"], path: str, body: bytes, at: datetime) -> str:
-        """The header that vouches for a request. `path` is everything after the host."""
+        """The Authorization header of a request. `path` is everything after the host."""
         seconds, once = str(int(at.timestamp())), nonce(at, method, path, body)
         signature = rsa.sign(self.key, lines(method, path, seconds, once, body))
         return (
@@ -59,39 +61,43 @@ class OurSeal:
         )
 
     def client(self, appid: str, package: str, at: datetime) -> tuple[str, str, str]:
-        """(seconds, nonce, signature) with which a client opens the cashier."""
+        """(seconds, nonce, signature) with which the buyer's client opens the cashier."""
         seconds, once = str(int(at.timestamp())), nonce(at, appid, package)
         return seconds, once, rsa.sign(self.key, lines(appid, seconds, once, package))
 
 
 def doubt(
     headers: Mapping[str, str], body: bytes, at: datetime, keys: Mapping[str, rsa.PublicKey], window_seconds: int
-) -> Rejected | CertificateUnknown | None:
-    """Why these bytes are not WeChat Pay's, or not now; None where they are."""
+) -> RejectedNotification | UnknownCertificate | None:
+    """Why these bytes are not believed to be sent by WeChat Pay at about `at`; None if they are."""
     seconds, once = headers.get("wechatpay-timestamp", ""), headers.get("wechatpay-nonce", "")
     serial, signature = headers.get("wechatpay-serial", ""), headers.get("wechatpay-signature", "")
     formed = _SECONDS.fullmatch(seconds) and _NONCE.fullmatch(once) and _SERIAL.fullmatch(serial)
     if not formed or headers.get("wechatpay-signature-type", ALGORITHM) != ALGORITHM:
-        return Rejected(Code.PAY_SIGNATURE_INVALID, "the headers of the signature are missing or malformed")
+        return RejectedNotification(Code.PAY_SIGNATURE_INVALID, "the headers of the signature are missing or malformed")
     stale = abs(at.timestamp() - int(seconds)) > window_seconds
-    key = keys.get(plain(serial))
+    key = keys.get(normal_serial(serial))
     if key is None and not stale:
-        return CertificateUnknown(plain(serial))
+        return UnknownCertificate(normal_serial(serial))
     if key is not None and not (key.valid_at(at) and key.signed(signature, lines(seconds, once, body))):
-        return Rejected(
+        return RejectedNotification(
             Code.PAY_SIGNATURE_INVALID, "the signature is not that of the key it names, or that key has ended"
         )
-    return Rejected(Code.PAY_CALLBACK_STALE, f"it was signed more than {window_seconds} s away") if stale else None
+    return (
+        RejectedNotification(Code.PAY_CALLBACK_STALE, f"it was signed more than {window_seconds} s away")
+        if stale
+        else None
+    )
 
 
-def opened(sealed: Fields, keys: Iterable[SecretStr]) -> bytes:
-    """What a sealed resource holds, by any of our APIv3 keys. Raises FieldError."""
-    if sealed.text("algorithm") != SEALED:
+def decrypt(resource: Fields, keys: Iterable[SecretStr]) -> bytes:
+    """Decrypt a resource with any of our APIv3 keys. Raises FieldError."""
+    if resource.text("algorithm") != CIPHER:
         raise FieldError("algorithm is another one")
-    once = sealed.text("nonce").encode()
-    more = sealed.text("associated_data").encode() if sealed.has("associated_data") else b""
+    once = resource.text("nonce").encode()
+    more = resource.text("associated_data").encode() if resource.has("associated_data") else b""
     try:
-        ciphertext = base64.b64decode(sealed.text("ciphertext", length_max=65_536), validate=True)
+        ciphertext = base64.b64decode(resource.text("ciphertext", length_max=65_536), validate=True)
     except ValueError:
         raise FieldError("ciphertext is no base64") from None
     for key in keys:
@@ -99,28 +105,28 @@ def opened(sealed: Fields, keys: Iterable[SecretStr]) -> bytes:
             return AESGCM(key.get_secret_value().encode()).decrypt(once, ciphertext, more)
         except (InvalidTag, ValueError):
             continue
-    raise FieldError("ciphertext is not sealed with a key of ours")
+    raise FieldError("ciphertext is not encrypted with a key of ours")
 
 
-def ring(pems: Mapping[str, str], known: Mapping[str, rsa.PublicKey]) -> dict[str, rsa.PublicKey]:
-    """The keys known and these. A certificate goes by its own serial, whatever it was called."""
+def key_ring(pems: Mapping[str, str], known: Mapping[str, rsa.PublicKey]) -> dict[str, rsa.PublicKey]:
+    """The known keys and these. A certificate is filed under its own serial, whatever name it came with."""
     wider = dict(known)
     for name, pem in pems.items():
         key = rsa.public_key(pem)
-        wider[plain(key.serial or name)] = key
+        wider[normal_serial(key.serial or name)] = key
     return wider
 
 
 def certificates(entries: Sequence[Fields], keys: Iterable[SecretStr], at: datetime) -> dict[str, str]:
-    """Serial -> PEM of those sealed certificates that are valid now. Raises FieldError."""
+    """Decrypt certificates: serial -> PEM of those that are valid at `at`. Raises FieldError."""
     found = {}
     for entry in entries:
-        pem = opened(entry.part("encrypt_certificate"), keys).decode("ascii", "replace")
+        pem = decrypt(entry.part("encrypt_certificate"), keys).decode("ascii", "replace")
         try:
             key = rsa.public_key(pem)
         except ValueError as error:
             raise FieldError(f"a certificate {error}") from None
-        if key.serial is None or key.serial != plain(entry.text("serial_no")):
+        if key.serial is None or key.serial != normal_serial(entry.text("serial_no")):
             raise FieldError("a certificate has another serial than its name")
         if key.valid_at(at):
             found[key.serial] = pem

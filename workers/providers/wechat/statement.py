@@ -1,39 +1,42 @@
-"""The 交易账单 of a day, of the type ALL: names, a line for each payment and refund, names of sums, sums.
+"""Reads the 交易账单 of a day, of the type ALL: names, a line for each payment and refund, names of sums, sums.
 
-Values begin with a backtick, lines of names do not. Payments stand under the time they succeeded, refunds under the
-time they were accepted; what became of a refund later is never written there.
+Values begin with a backtick, lines of names do not. A payment has the time at which it succeeded, a refund the time at
+which it was accepted; the bill never tells how a refund ended.
 """
 
 from collections.abc import Mapping, Sequence
 from datetime import date
 
 from workers.providers.parsing import FieldError, minor
-from workers.providers.port import Row, StatementError
+from workers.providers.port import StatementError, StatementRow
 
 LAYOUT = "line 1: expected names, values, names of sums and sums, as in a 交易账单"
 BEGINNING = "交易时间,"
-NEEDED = ("交易时间", "商户号", "微信订单号", "商户订单号", "交易状态", "货币种类", "商户退款单号")
-PAID = (("订单金额", "订单总金额"), ("应结订单金额", "应结订单总金额"), ("总金额", "总交易额"))
-BACK = (("申请退款金额", "申请退款总金额"), ("退款金额", "退款总金额"), ("退款金额", "总退款金额"))
-"""What the buyer owed and was given back, and their sums. Layouts of long standing know the later ones only."""
+COLUMNS = ("交易时间", "商户号", "微信订单号", "商户订单号", "交易状态", "货币种类", "商户退款单号")
+CAPTURED = (("订单金额", "订单总金额"), ("应结订单金额", "应结订单总金额"), ("总金额", "总交易额"))
+REFUNDED = (("申请退款金额", "申请退款总金额"), ("退款金额", "退款总金额"), ("退款金额", "总退款金额"))
+"""(column, its sum) of what the buyer owed and of what was refunded. Older layouts have only the later pairs."""
 
 
-def rows(content: bytes, day: date, mchid: str) -> list[Row]:
-    """Every payment and refund of the day. Raises StatementError where it is not whole, not ours, or another day's."""
+def rows(content: bytes, day: date, mchid: str) -> list[StatementRow]:
+    """Read every payment and refund of the day.
+
+    Raises StatementError if the bill is incomplete, another merchant's or another day's.
+    """
     lines = _lines(content)
     heads = [number for number, line in enumerate(lines) if not line.startswith("`")]
     if len(heads) != 2 or heads[0] != 0 or heads[1] != len(lines) - 2 or not lines[0].startswith(BEGINNING):
         raise StatementError(LAYOUT)
     names, sums = lines[0].split(","), lines[-2].split(",")
-    missing = [name for name in NEEDED if name not in names]
+    missing = [name for name in COLUMNS if name not in names]
     if missing:
         raise StatementError(f"line 1: expected the columns {', '.join(missing)}")
     if "退款申请时间" in names:
         raise StatementError("line 1: expected the type ALL, this one holds refunds only")
-    paid, back = _columns(PAID, names, sums), _columns(BACK, names, sums)
+    paid, back = _columns(CAPTURED, names, sums), _columns(REFUNDED, names, sums)
     amounts = {"SUCCESS": paid[0], "REFUND": back[0], "REVOKED": back[0]}
     found = [_row(_values(lines, n, names), n + 1, day, mchid, amounts) for n in range(1, heads[1])]
-    _add_up(found, _values(lines, len(lines) - 1, sums), len(lines), paid[1], back[1])
+    _check_sums(found, _values(lines, len(lines) - 1, sums), len(lines), paid[1], back[1])
     return found
 
 
@@ -56,14 +59,14 @@ def _lines(content: bytes) -> list[str]:
 
 
 def _values(lines: Sequence[str], index: int, names: Sequence[str]) -> dict[str, str]:
-    """A backtick begins every value, so commas in the names of goods do no harm."""
+    """Every value begins with a backtick, so a comma in the name of goods does not split it."""
     values = lines[index].removeprefix("`").split(",`")
     if not lines[index].startswith("`") or len(values) != len(names):
         raise StatementError(f"line {index + 1}: expected {len(names)} values, each after a backtick")
     return dict(zip(names, values, strict=True))
 
 
-def _row(values: Mapping[str, str], line: int, day: date, mchid: str, amounts: Mapping[str, str]) -> Row:
+def _row(values: Mapping[str, str], line: int, day: date, mchid: str, amounts: Mapping[str, str]) -> StatementRow:
     if values["商户号"] != mchid:
         raise StatementError(f"line {line}: expected our own merchant number")
     if not values["交易时间"].startswith(day.isoformat()):
@@ -73,10 +76,10 @@ def _row(values: Mapping[str, str], line: int, day: date, mchid: str, amounts: M
         raise StatementError(f"line {line}: expected the state SUCCESS, REFUND or REVOKED")
     amount = _amount(values, amounts[state], currency, line)
     if state == "SUCCESS":
-        return Row("capture", number, values["微信订单号"], amount, currency, line)
-    if values["商户退款单号"] not in ("", "0"):  # as where a till took a payment back whole
+        return StatementRow("capture", number, values["微信订单号"], amount, currency, line)
+    if values["商户退款单号"] not in ("", "0"):  # they are empty where a till took a payment back in full
         number = values["商户退款单号"]
-    return Row("refund", number, values["微信订单号"], amount, currency, line)
+    return StatementRow("refund", number, values["微信订单号"], amount, currency, line)
 
 
 def _amount(values: Mapping[str, str], name: str, currency: str, line: int) -> int:
@@ -86,10 +89,10 @@ def _amount(values: Mapping[str, str], name: str, currency: str, line: int) -> i
         raise StatementError(f"line {line}: expected an amount: {name} {error}") from None
 
 
-def _add_up(found: Sequence[Row], sums: Mapping[str, str], line: int, paid: str, back: str) -> None:
-    """A file that was cut off does not."""
+def _check_sums(found: Sequence[StatementRow], sums: Mapping[str, str], line: int, paid: str, back: str) -> None:
+    """Compare the lines with the last one: the count and the sums of a file that was cut off do not agree."""
     currency = found[0].currency if found else "CNY"
-    told = sums.get("总交易单数"), _amount(sums, paid, currency, line), _amount(sums, back, currency, line)
+    stated = sums.get("总交易单数"), _amount(sums, paid, currency, line), _amount(sums, back, currency, line)
     counted = tuple(sum(row.amount for row in found if row.kind == kind) for kind in ("capture", "refund"))
-    if told != (str(len(found)), *counted):
+    if stated != (str(len(found)), *counted):
         raise StatementError(f"line {line}: expected the number and the sums of the lines above")
