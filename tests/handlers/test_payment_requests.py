@@ -6,7 +6,7 @@ import pytest
 from tests.handlers.alipay_payments import start
 from tests.handlers.harness import HandlerHarness
 
-pytestmark = pytest.mark.usefixtures("speaking")
+pytestmark = pytest.mark.usefixtures("alipay_configured")
 
 
 async def closes(harness: HandlerHarness) -> dict[int, tuple[str, str]]:
