@@ -1,4 +1,4 @@
-"""One plant for all tests of a module; every test leaves it running or stopped as it likes, and nothing lost."""
+"""One deployment for all tests of a module. A test may leave its processes running or stopped."""
 
 import secrets
 from collections.abc import AsyncIterator
@@ -18,7 +18,7 @@ from workers.runtime import declare
 async def deployment(
     servers: Servers, database_template: str, tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncIterator[Deployment]:
-    """Servers with our topology and schema and goods on the shelf; nothing of ours runs yet but what filled it."""
+    """Servers with our topology and schema, and goods in stock; no process of ours runs yet."""
     name, prefix = f"chaos-{secrets.token_hex(6)}", f"oms{secrets.token_hex(3)}"
     database_url = servers.postgres.new_database(name, template=database_template)
     broker = Broker(servers.broker.new_vhost(name, prefix), Names(prefix), name, servers.broker.own)
@@ -35,7 +35,7 @@ async def deployment(
 
 
 async def listen(deployment: Deployment) -> None:
-    """A queue that hears every order event, and keeps them through a restart."""
+    """Declare a durable queue that keeps every order event."""
     async with await aio_pika.connect(deployment.broker["upstream"]) as connection:
         channel = await connection.channel()
         queue = await channel.declare_queue(EVENTS_QUEUE, durable=True)

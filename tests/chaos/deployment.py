@@ -1,4 +1,8 @@
-"""Our processes as a deployment runs them, and an outside world that does not give up when a server goes away."""
+"""Our processes as a deployment runs them, and clients that publish again when a server goes away.
+
+Deployment starts and stops workers and relays. OrderBatch publishes orders, pays a third of them and cancels a third;
+`assert_ended_well` waits until each is where it belongs and the audit is clean.
+"""
 
 import asyncio
 import os
@@ -48,7 +52,7 @@ class Deployment:
     output: dict[int, Path] = field(default_factory=dict)
 
     def start(self, role: str, **environment: str) -> "subprocess.Popen[bytes]":
-        """A worker or a relay; its output goes to a file."""
+        """Start a worker or a relay; its output goes to a file."""
         given = settings(self.broker, self.database_url, role)
         variables = {
             "OMS_DATABASE_URL": self.database_url,
@@ -81,7 +85,7 @@ class Deployment:
         await self.wait_until(STOCKED)
 
     async def ready(self) -> None:
-        """Wait until all have said that they work; before that, SIGTERM ends a process as it ends any other."""
+        """Wait until every process has started to work. Before that, SIGTERM would end it without its shutdown."""
         async with asyncio.timeout(WAIT_SECONDS):
             while not all(any(word in self._log(one) for word in READY_LOGS) for one in self.processes):
                 await asyncio.sleep(0.1)
@@ -90,18 +94,18 @@ class Deployment:
         return self.output[process.pid].read_bytes()
 
     def logs(self) -> bytes:
-        """Everything the processes ever wrote."""
+        """Everything that the processes wrote."""
         return b"".join(path.read_bytes() for path in sorted(self.folder.glob("*.log")))
 
     async def ended(self, process: "subprocess.Popen[bytes]", within_seconds: float = 30) -> int:
-        """Its exit code, once it has ended."""
+        """Wait until the process has ended; return its exit code."""
         async with asyncio.timeout(within_seconds):
             code = await asyncio.to_thread(process.wait)
         self.processes.remove(process)
         return code
 
     async def stop(self) -> list[int]:
-        """SIGTERM to all; their exit codes."""
+        """Send SIGTERM to all processes; return their exit codes."""
         await self.ready()
         going = list(self.processes)
         for process in going:
@@ -109,7 +113,7 @@ class Deployment:
         return [await self.ended(process) for process in going]
 
     def kill(self) -> None:
-        """SIGKILL to all that still live, at the end of a test that failed."""
+        """Send SIGKILL to all processes that still run, after a failed test."""
         for process in self.processes:
             process.send_signal(signal.SIGKILL)
             process.wait()
@@ -118,7 +122,7 @@ class Deployment:
     # the outside world
 
     async def publish(self, role: str, messages: Sequence[tuple[str, dict[str, Any]]], **properties: Any) -> None:
-        """Publish each until the broker confirms it: again and again, as the same message."""
+        """Publish each message until the broker confirms it, always with the same message id."""
         left = [(type_, body, uuid4().hex) for type_, body in messages]
         async with asyncio.timeout(WAIT_SECONDS):
             while left:
@@ -149,7 +153,7 @@ class Deployment:
                 left.pop()
 
     async def fill_stock(self) -> None:
-        """One SKU on the shelf."""
+        """Add one SKU with stock."""
         sku = {
             "sku_id": SKU,
             "revision": 1,
@@ -163,7 +167,7 @@ class Deployment:
         await self.publish("upstream", [("sku.upsert", sku), ("stock.receive", receive)])
 
     async def query(self, sql: str, *arguments: Any) -> Any:
-        """One value from the database, on a connection of its own: servers come and go."""
+        """Query one value, on a new connection because the server may have restarted."""
         async with asyncio.timeout(10):
             connection = await asyncpg.connect(self.database_url)
             try:
@@ -172,7 +176,7 @@ class Deployment:
                 await connection.close()
 
     async def wait_until(self, sql: str, *arguments: Any, what: str = "") -> None:
-        """Wait until the database says yes."""
+        """Wait until this query returns true."""
         answer: Any = None
         try:
             async with asyncio.timeout(WAIT_SECONDS):
@@ -189,14 +193,14 @@ class Deployment:
 
 @dataclass
 class OrderBatch:
-    """Many orders at once; a third of them will be paid (reported twice), a third cancelled (asked for twice)."""
+    """Many orders at once: a third is paid, a third is cancelled, and every message is sent twice."""
 
     deployment: Deployment
     count: int
     run: str = field(default_factory=lambda: uuid4().hex[:8])
 
     async def order(self) -> None:
-        """Publish all order.create, once there is something to sell."""
+        """Publish all order.create once the SKU and its stock exist."""
         await self.deployment.wait_until(STOCKED)
         bodies = [order_body((SKU, 1), request_id=f"{self.run}-{n}", user_id=f"u{n % 7}") for n in range(self.count)]
         await self.deployment.publish("upstream", [("order.create", body) for body in bodies])
@@ -207,7 +211,7 @@ class OrderBatch:
         await self.deployment.wait_until(sql, f"{self.run}-%", int(self.count * share), what="outcomes")
 
     async def pay_and_cancel(self) -> None:
-        """Say what happens to the orders, everything twice, as nervous systems do."""
+        """Publish the payments and cancellations, each twice, as clients with retries do."""
         rows = await self._placed()
         paid = [("payment.result", _capture(row["id"])) for row in rows if _fate(row) == 0]
         cancels = [
@@ -235,7 +239,7 @@ class OrderBatch:
         return list(rows)
 
     async def assert_ended_well(self) -> None:
-        """Every order got where it belongs, once, and the books agree."""
+        """Wait until every order has its state, stock agrees and the audit is clean."""
         wanted = [len([n for n in range(self.count) if n % 3 == fate]) for fate in range(3)]
         await self.deployment.wait_until(
             """SELECT (SELECT count(*) FROM outbox) = 0 AND (SELECT count(*) FROM commands WHERE outcome IS NULL) = 0
@@ -276,7 +280,7 @@ def _capture(order_id: int) -> dict[str, Any]:
 
 
 async def assert_published_once(deployment: Deployment, queue: str) -> None:
-    """What the world heard: a repeated event is the same message again, never a second one."""
+    """Assert that a repeated event is the same message again, never a second one."""
     heard: dict[tuple[str, str], set[str]] = {}
     async with await aio_pika.connect(deployment.broker["upstream"]) as connection:
         channel = await connection.channel()

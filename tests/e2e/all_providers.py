@@ -1,4 +1,7 @@
-"""An open shop and the gateways of four providers, and whether all books agree in the end."""
+"""The running system with the gateways of all four providers, and a check that all books agree in the end.
+
+`run` gives each provider the same scenario at the same time and then asserts that the books agree.
+"""
 
 import asyncio
 from collections import Counter as Sums
@@ -28,18 +31,18 @@ Scenario: TypeAlias = Callable[[ProviderHarness], Awaitable[None]]
 
 @dataclass
 class AllProviders:
-    """All providers' counters."""
+    """The harness of each provider, by name."""
 
     providers: dict[str, ProviderHarness]
     pool: Pool
 
     async def run(self, scenario: Scenario, names: Sequence[str] = ALL, **habits: float) -> None:
-        """The same at these providers side by side; afterwards all books agree and nothing is left over."""
+        """Run a scenario at these providers at the same time; afterwards all books agree and no message is left."""
         await self.run_at(names, scenario, **habits)
         await self.assert_books_agree()
 
     async def run_at(self, names: Sequence[str], scenario: Scenario, **habits: float) -> None:
-        """The same at these providers side by side."""
+        """Run a scenario at these providers at the same time."""
         chosen = [self.providers[name] for name in names]
         for provider in chosen:
             provider.set_habits(**habits)
@@ -53,7 +56,7 @@ class AllProviders:
             raise BaseExceptionGroup("providers", wrong)
 
     async def assert_books_agree(self) -> None:
-        """Once nothing is under way: the audit is clean, no message died, and the gateways' books are ours."""
+        """Wait until the audit is clean; then no message is dead and the gateways' books equal ours."""
         said: list[Any] = []
 
         async def look() -> bool:
@@ -94,7 +97,7 @@ def _noted(error: BaseException, name: str) -> BaseException:
 async def running_providers(
     broker: Broker, database_url: str, folder: Path, *, timeout_seconds: float = 10.0, **about: Any
 ) -> AsyncIterator[AllProviders]:
-    """Everything that runs, until the block ends. `about` is the gateways'."""
+    """Run the system and the gateways until the block ends; `about` configures the gateways."""
     link = broker_client(broker["upstream"], broker.names.prefix)
     linking = asyncio.create_task(link.run())
     edge = Edge(link.send)
@@ -154,7 +157,7 @@ async def _stocked(shop: Upstream) -> None:
 
 @asynccontextmanager
 async def short_timeout(seconds: float) -> AsyncIterator[None]:
-    """Calls to providers may take only so long meanwhile; none is under way at either end."""
+    """Limit calls to providers to this many seconds while the block runs. No call is open at its start and end."""
     speaks = providers.configured()
     await providers.close()
     providers.configure(speaks, seconds)

@@ -1,4 +1,4 @@
-"""One shop for all tests of a module: opening one takes seconds, a message takes milliseconds."""
+"""One running system for all tests of a module: starting one takes seconds, a message takes milliseconds."""
 
 import asyncio
 import secrets
@@ -39,7 +39,7 @@ def module_database_url(servers: Servers, database_template: str) -> Iterator[st
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def system(module_broker: Broker, module_database_url: str) -> AsyncIterator[RunningSystem]:
-    """An open shop with one SKU, and clients of several roles."""
+    """A running system with one SKU, and clients of several roles."""
     await declare.declare(module_broker["topology"], module_broker.names, TIERS_SECONDS)
     opened: asyncio.Future[RunningSystem] = asyncio.get_running_loop().create_future()
     closing = asyncio.Event()
@@ -51,7 +51,7 @@ async def system(module_broker: Broker, module_database_url: str) -> AsyncIterat
 
 
 async def _either(life: "asyncio.Task[None]", opened: "asyncio.Future[Any]") -> None:
-    """Wait until it is open. Raises what ended it before."""
+    """Wait until it has started. Raises the error that ended it before."""
     either: set[asyncio.Future[Any]] = {life, opened}
     await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
     if not opened.done():
@@ -61,7 +61,7 @@ async def _either(life: "asyncio.Task[None]", opened: "asyncio.Future[Any]") -> 
 async def _live(
     broker: Broker, database_url: str, opened: "asyncio.Future[RunningSystem]", closing: asyncio.Event
 ) -> None:
-    """In one task from beginning to end, as task groups want it."""
+    """Enter and leave the contexts in one task, as task groups require."""
     pool = await open_pool(database_url, application_name="tests", max_size=4)
     async with (
         running_system(broker, database_url, payment_window_seconds=1800),  # longer than any test: no timer stirs
@@ -79,7 +79,7 @@ async def _live(
 async def all_providers(
     module_broker: Broker, module_database_url: str, tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncIterator[AllProviders]:
-    """An open shop and the gateways of four providers."""
+    """A running system and the gateways of four providers."""
     await declare.declare(module_broker["topology"], module_broker.names, TIERS_SECONDS)
     opened: asyncio.Future[AllProviders] = asyncio.get_running_loop().create_future()
     closing = asyncio.Event()

@@ -1,4 +1,8 @@
-"""The same for payments through providers: a gateway that speaks the provider's protocol stands on loopback."""
+"""For every kind of message about payments: what must exist before n of them make sense, and the n messages.
+
+A gateway that speaks the provider's protocol runs on loopback. PaymentHarness joins the handler harness and the
+merchant at that gateway; PAYING lists the scenarios and the event that each announces.
+"""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -31,7 +35,7 @@ SCENE = {"alipay": "page", "wechat": "qr", "paypal": "page"}
 
 @dataclass(frozen=True)
 class PaymentHarness:
-    """The floor of a shop and its till."""
+    """The handlers of the system, and its merchant at one provider."""
 
     harness: HandlerHarness
     merchant: Merchant
@@ -41,7 +45,7 @@ class PaymentHarness:
         return self.merchant.gateway.name
 
     async def place_orders(self, n: int) -> list[int]:
-        """Orders that await payment."""
+        """Place n orders that await payment."""
         dollars = self.provider == "paypal"
         if dollars:
             await self.harness.handle(sku("s1").model_copy(update={"currency": "USD", "revision": 2}))
@@ -54,7 +58,7 @@ class PaymentHarness:
         return [start(key, self.provider, SCENE[self.provider], unique(), **changes) for key in order_ids]
 
     async def open_attempts(self, n: int) -> list[dict[str, Any]]:
-        """What their buyers' clients were given."""
+        """Start n attempts; return their payment.started events."""
         order_ids = await self.place_orders(n)
         await self.harness.handle(*self.payment_starts(order_ids))
         await run_provider_calls(self.harness, self.provider)
@@ -63,7 +67,7 @@ class PaymentHarness:
         return started
 
     async def pay(self, started: Sequence[Mapping[str, Any]]) -> list[PaymentCallback]:
-        """Their buyers pay; what the provider notifies of it."""
+        """Let the buyers pay; return the provider's notifications."""
         merchant, before = self.merchant, len(self.merchant.notifications)
         for one in started:
             status, said = await merchant.buyer(**{name: one[name] for name in ("kind", "url", "fields")})
@@ -77,14 +81,14 @@ class PaymentHarness:
         return [callback(self.provider, notification) for notification in self.merchant.notifications[before:]]
 
     async def owed_refunds(self, n: int) -> list[Message]:
-        """provider.refund of orders that were paid and cancelled."""
+        """The provider.refund messages of n orders that were paid and cancelled."""
         started = await self.open_attempts(n)
         await self.harness.handle(*await self.pay(started))
         await self.harness.handle(*(cancel(int(one["order_id"]), unique()) for one in started))
         return take_calls(self.harness, self.provider)
 
     async def expire(self) -> None:
-        """For us, the buyers' time is over."""
+        """End the payment window of every attempt."""
         await self.harness.pool.execute("UPDATE payment_attempts SET expire_at = now()")
 
 
@@ -103,26 +107,26 @@ def per_attempt(make: Callable[[int], Message], *, paid: bool = False) -> Arrang
     return arrange
 
 
-async def begun(payments: PaymentHarness, n: int) -> Sequence[Message]:
+async def starts(payments: PaymentHarness, n: int) -> Sequence[Message]:
     return payments.payment_starts(await payments.place_orders(n))
 
 
-async def begun_anew(payments: PaymentHarness, n: int) -> Sequence[Message]:
+async def second_starts(payments: PaymentHarness, n: int) -> Sequence[Message]:
     return payments.payment_starts([int(one["order_id"]) for one in await payments.open_attempts(n)])
 
 
-async def mispriced(payments: PaymentHarness, n: int) -> Sequence[Message]:
+async def starts_of_a_wrong_amount(payments: PaymentHarness, n: int) -> Sequence[Message]:
     return payments.payment_starts(await payments.place_orders(n), amount=1)
 
 
-async def asked_to_open(payments: PaymentHarness, n: int) -> Sequence[Message]:
-    await payments.harness.handle(*await begun(payments, n))
+async def start_calls(payments: PaymentHarness, n: int) -> Sequence[Message]:
+    await payments.harness.handle(*await starts(payments, n))
     return take_calls(payments.harness, payments.provider)
 
 
-async def asked_in_vain(payments: PaymentHarness, n: int) -> Sequence[Message]:
-    """The gateway has a bad day."""
-    calls = await asked_to_open(payments, n)
+async def calls_without_answer(payments: PaymentHarness, n: int) -> Sequence[Message]:
+    """The gateway answers every call with an error."""
+    calls = await start_calls(payments, n)
     payments.merchant.set_habits(error=1.0)
     return calls
 
@@ -131,8 +135,8 @@ async def notified(payments: PaymentHarness, n: int) -> Sequence[Message]:
     return await payments.pay(await payments.open_attempts(n))
 
 
-async def notified_by_a_stranger(payments: PaymentHarness, n: int) -> Sequence[Message]:
-    """Its certificate is asked for, once."""
+async def notified_with_a_new_certificate(payments: PaymentHarness, n: int) -> Sequence[Message]:
+    """Notifications signed with a new certificate, which is requested once."""
     payment_results.CERTIFICATE_FETCHES = CertificateFetchLimiter()
     return await notified(payments, n)
 
@@ -145,7 +149,7 @@ async def notified_late(payments: PaymentHarness, n: int) -> Sequence[Message]:
 
 
 async def notified_of_the_first(payments: PaymentHarness, n: int) -> Sequence[Message]:
-    """Another attempt is open at each order."""
+    """Notifications of the first of two open attempts."""
     started = await payments.open_attempts(n)
     await payments.harness.handle(*payments.payment_starts([int(one["order_id"]) for one in started]))
     take_calls(payments.harness, payments.provider)
@@ -167,7 +171,7 @@ async def notified_of_refunds(payments: PaymentHarness, n: int) -> Sequence[Mess
 
 
 async def refund_queries(payments: PaymentHarness, n: int) -> Sequence[Message]:
-    """Of refunds that were asked for."""
+    """Queries of refunds that were requested."""
     calls = await payments.owed_refunds(n)
     payments.merchant.set_habits(refund_processing=1.0, refund_seconds=60.0)
     payments.harness.provider_calls += [(payments.provider, call) for call in calls]
@@ -223,33 +227,33 @@ async def refund_timers(payments: PaymentHarness, n: int) -> Sequence[Message]:
     return [TimerDue(kind="refund", key=row["key"], due_at=datetime.now(UTC)) for row in rows][-n:]
 
 
-async def overdue(payments: PaymentHarness, n: int) -> Sequence[Message]:
+async def queries_after_expiry(payments: PaymentHarness, n: int) -> Sequence[Message]:
     started = await payments.open_attempts(n)
     await payments.expire()
     return [ProviderQuery(attempt_id=int(one["attempt_id"])) for one in started]
 
 
 async def approved(payments: PaymentHarness, n: int) -> Sequence[Message]:
-    """Their references are known, and the buyers have agreed."""
+    """Attempts whose buyers have approved, ready to be captured."""
     started = await payments.open_attempts(n)
     await payments.pay(started)
     return [ProviderCapture(attempt_id=int(one["attempt_id"])) for one in started]
 
 
-async def too_late(payments: PaymentHarness, n: int) -> Sequence[Message]:
-    """To open what has expired: the gateway refuses."""
-    calls = await asked_to_open(payments, n)
+async def start_calls_too_late(payments: PaymentHarness, n: int) -> Sequence[Message]:
+    """Starts of attempts that have expired: the gateway refuses them."""
+    calls = await start_calls(payments, n)
     await payments.expire()
     return calls
 
 
-async def strange_serials(payments: PaymentHarness, n: int) -> Sequence[Message]:
+async def unknown_serials(payments: PaymentHarness, n: int) -> Sequence[Message]:
     return [ProviderCertificates(provider="wechat", serial=f"70B{key}") for key in range(n)]
 
 
 @dataclass(frozen=True)
 class Scenario:
-    """At a provider, n messages, and what each of them announces. `more` is how the gateway is."""
+    """Arranges n messages at a provider, each of which announces `announces`. `more` configures the gateway."""
 
     provider: str
     arrange: Arrange
@@ -270,10 +274,10 @@ def close(attempt_id: int) -> Message:
 
 
 PAYING: dict[str, Scenario] = {
-    "payment.start signed here": Scenario("alipay", begun, "payment.started.v1"),
-    "payment.start by a call": Scenario("wechat", begun, "provider.start.v1"),
-    "payment.start once more": Scenario("alipay", begun_anew, "provider.close.v1"),
-    "payment.start refused": Scenario("alipay", mispriced, "command.rejected.v1"),
+    "payment.start signed here": Scenario("alipay", starts, "payment.started.v1"),
+    "payment.start by a call": Scenario("wechat", starts, "provider.start.v1"),
+    "payment.start once more": Scenario("alipay", second_starts, "provider.close.v1"),
+    "payment.start refused": Scenario("alipay", starts_of_a_wrong_amount, "command.rejected.v1"),
     "payment.callback by a form": Scenario("alipay", notified, "order.paid.v1"),
     "payment.callback sealed": Scenario("wechat", notified, "order.paid.v1"),
     "payment.callback of an approval": Scenario("paypal", notified, "provider.capture.v1"),
@@ -281,22 +285,24 @@ PAYING: dict[str, Scenario] = {
     "payment.callback late": Scenario("wechat", notified_late, "provider.refund.v1"),
     "payment.callback beside another attempt": Scenario("wechat", notified_of_the_first, "provider.close.v1"),
     "payment.callback forged": Scenario("wechat", forged, "payment.callback_rejected.v1"),
-    "payment.callback by a new certificate": Scenario("wechat", notified_by_a_stranger, None, {"rotate_after": 0}),
+    "payment.callback by a new certificate": Scenario(
+        "wechat", notified_with_a_new_certificate, None, {"rotate_after": 0}
+    ),
     "payment.observed captured": Scenario("wechat", observed("captured"), "order.paid.v1"),
     "payment.observed failed": Scenario("wechat", observed("failed"), "payment.failed.v1"),
-    "provider.start": Scenario("wechat", asked_to_open, "payment.started.v1"),
-    "provider.start unanswered": Scenario("wechat", asked_in_vain, None),
-    "provider.start refused": Scenario("wechat", too_late, "command.rejected.v1"),
+    "provider.start": Scenario("wechat", start_calls, "payment.started.v1"),
+    "provider.start unanswered": Scenario("wechat", calls_without_answer, None),
+    "provider.start refused": Scenario("wechat", start_calls_too_late, "command.rejected.v1"),
     "provider.capture": Scenario("paypal", approved, "payment.observed.v1"),
     "provider.query unpaid": Scenario("wechat", per_attempt(query), None),
     "provider.query paid": Scenario("wechat", per_attempt(query, paid=True), "payment.observed.v1"),
     "provider.query approved": Scenario("paypal", per_attempt(query, paid=True), "provider.capture.v1"),
-    "provider.query overdue": Scenario("wechat", overdue, "provider.close.v1"),
+    "provider.query overdue": Scenario("wechat", queries_after_expiry, "provider.close.v1"),
     "provider.close": Scenario("wechat", per_attempt(close), "payment.attempt_closed.v1"),
     "provider.close paid": Scenario("wechat", per_attempt(close, paid=True), None),
     "provider.refund": Scenario("wechat", PaymentHarness.owed_refunds, "refund.observed.v1"),
     "provider.refund_query": Scenario("wechat", refund_queries, "refund.observed.v1"),
-    "provider.certificates": Scenario("wechat", strange_serials, None),
+    "provider.certificates": Scenario("wechat", unknown_serials, None),
     "refund.observed succeeded": Scenario("wechat", refund_observed("succeeded"), "refund.succeeded.v1"),
     "refund.observed failed": Scenario("wechat", refund_observed("failed"), "refund.failed.v1"),
     "refund.observed unknown": Scenario("wechat", refund_observed("unknown"), None),

@@ -1,4 +1,8 @@
-"""One order, its buyer, and the provider's counter where it is paid: a gateway on the other side of the street."""
+"""One provider's gateway, and purchases that are paid there.
+
+ProviderHarness has the gateway (`set_habits`, `ledger`, `withheld_notifications`) and the clients of the system.
+Purchase is one order and its buyer: `start_attempt`, `pay`, `cancel`, then `wait_for_capture` or `wait_for_refund`.
+"""
 
 import asyncio
 from collections.abc import Iterator, Sequence
@@ -30,7 +34,7 @@ WAKE = """UPDATE timers SET wake_at = now() WHERE kind = $1 AND key IN (
 
 @dataclass
 class ProviderHarness:
-    """One provider's: its gateway, and the shop whose orders are paid there."""
+    """One provider: its gateway, and the system whose orders are paid there."""
 
     name: str
     gateway: Gateway
@@ -41,17 +45,17 @@ class ProviderHarness:
     edge: str
 
     def set_habits(self, **habits: float) -> None:
-        """From now on."""
+        """Change the faults of the gateway from now on; without arguments it has none."""
         self.gateway.dice.habits = Habits(**habits)
 
     async def purchase(self) -> "Purchase":
-        """An order that awaits payment, in the provider's currency."""
+        """Place an order that awaits payment, in the provider's currency."""
         currency = CURRENCIES.get(self.name, "CNY")
         created = await self.upstream.place_order((f"s-{currency}", 2), currency=currency)
         return Purchase(self, created["order_id"], currency)
 
     async def paid_purchase(self) -> "Purchase":
-        """An order that was paid."""
+        """Place an order and pay it."""
         purchase = await self.purchase()
         await purchase.pay(await purchase.start_attempt())
         await purchase.wait_for_capture("kept")
@@ -59,13 +63,13 @@ class ProviderHarness:
 
     @contextmanager
     def withheld_notifications(self) -> Iterator[list[Write]]:
-        """Its notifications, which nobody is sent meanwhile."""
+        """Keep the gateway's notifications back while the block runs."""
         kept: list[Write] = []
         with patch.object(self.gateway, "notify", lambda url, write, *, after=0.0: kept.append(write)):
             yield kept
 
     async def post_notification(self, copy: Copy) -> None:
-        """Send one by hand, to where the gateway sends them."""
+        """Post one notification to the edge, as the gateway would."""
         async with self.client.post(f"{self.edge}/notify/{self.name}", data=copy.body, headers=copy.headers) as answer:
             assert answer.status == ACKNOWLEDGEMENTS[self.name][0], await answer.text()
 
@@ -75,7 +79,7 @@ class ProviderHarness:
             return said
 
     async def assert_balances(self, captures: Sequence[Any], refunds: Sequence[Any]) -> None:
-        """What the gateway took and gave back is what we say of it, one by one."""
+        """Assert that the gateway's captures and refunds are ours, one by one."""
         theirs = await self.ledger()
         done = [refund for refund in theirs["refunds"] if refund["state"] == "succeeded"]
         for ours, rows, number in ((captures, theirs["captures"], "out_trade_no"), (refunds, done, "refund_no")):
@@ -90,7 +94,7 @@ def _rows(found: Sequence[Any], names: Sequence[str]) -> list[tuple[Any, ...]]:
 
 @dataclass
 class Purchase:
-    """One order and what its buyer does."""
+    """One order and its buyer."""
 
     provider: ProviderHarness
     order_id: str
@@ -98,7 +102,7 @@ class Purchase:
     attempts: int = 0
 
     async def start_attempt(self, provider: ProviderHarness | None = None) -> dict[str, Any]:
-        """The payment.started that answers a payment.start, at this provider or another."""
+        """Send payment.start, at this provider or another; return the payment.started event."""
         name = (provider or self.provider).name
         self.attempts += 1
         await self.provider.upstream.publish(
@@ -118,24 +122,24 @@ class Purchase:
         return started[-1]
 
     async def open_link(self, started: dict[str, Any]) -> None:
-        """The buyer follows the link, which makes it a payment at Alipay, and does not pay yet."""
+        """The buyer opens the link, which makes it a trade at Alipay, and does not pay yet."""
         if started["kind"] == "redirect":
             async with self.provider.client.get(started["url"]) as page:
                 assert "/buyer/pay" in await page.text()
 
     async def pay(self, started: dict[str, Any], provider: ProviderHarness | None = None, *, status: int = 200) -> None:
-        """With what the client was given."""
+        """The buyer pays with what payment.started carries."""
         gateway = (provider or self.provider).gateway
         brought = {name: started[name] for name in ("kind", "url", "fields")}
         async with self.provider.client.post(f"{gateway.origin}/buyer/pay", json=brought) as answer:
             assert answer.status == status, await answer.text()
 
     async def wait_for_capture(self, verdict: str, *, polling: bool = False) -> dict[str, Any]:
-        """The one payment.captured with this verdict; with `asking`, timers are due until then."""
+        """Wait for the one payment.captured with this verdict; with `polling`, timers fire until then."""
         return await self._wait_for("payment.captured", "attempt" if polling else None, verdict=verdict)
 
     async def wait_for_refund(self, *, polling: bool = False, **about: Any) -> dict[str, Any]:
-        """The one refund.succeeded; with `asking`, timers are due until then."""
+        """Wait for the one refund.succeeded; with `polling`, timers fire until then."""
         return await self._wait_for("refund.succeeded", "refund" if polling else None, **about)
 
     async def _wait_for(self, event: str, timer: str | None, **about: Any) -> dict[str, Any]:
@@ -158,7 +162,7 @@ class Purchase:
         await self.provider.upstream.wait_for_events("order.cancelled", order_id=self.order_id)
 
     async def request_refund(self, amount: int) -> None:
-        """As an operator does, in part."""
+        """An operator requests a refund of this amount."""
         await self.provider.operator.publish(
             "refund.request",
             {
@@ -171,14 +175,14 @@ class Purchase:
         )
 
     async def expire(self, started: dict[str, Any]) -> None:
-        """Its time is over since long, and it is asked about."""
+        """Make the attempt an hour too old and fire its timer."""
         await self.provider.pool.execute(
             "UPDATE payment_attempts SET expire_at = now() - interval '1 h' WHERE id = $1", int(started["attempt_id"])
         )
         await self.provider.pool.execute(WAKE, "attempt", int(self.order_id))
 
     async def assert_state(self, state: str) -> None:
-        """The order is in this state now."""
+        """Assert the state of the order."""
         found = await self.provider.pool.fetchval("SELECT state FROM orders WHERE id = $1", int(self.order_id))
         assert found == state
 

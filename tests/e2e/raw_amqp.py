@@ -1,4 +1,4 @@
-"""A client without manners: writes AMQP frames byte by byte, so that properties can hold what no library would send."""
+"""A client that writes AMQP frames byte by byte, so that properties can hold what no library would send."""
 
 import struct
 from collections.abc import AsyncIterator, Mapping

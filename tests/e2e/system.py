@@ -1,4 +1,9 @@
-"""A shop that is open, as tests of its manners see it: what it wrote, what it buried, whom it answered."""
+"""The running system, as tests see it that look into its database, its dead letters and its replies.
+
+`publish` sends raw bytes, `publish_command` a command with a reply address. `reply` and `dead_letter` wait for the one
+that a test expects. `wait_until_...` wait for the workers. `row_counts` are the rows that a message could have written.
+`order_create`, `cancel`, `payment`, `progress_mark`, `stock_reserve` build bodies that are valid unless changed.
+"""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -21,29 +26,29 @@ SKU = "s1"
 
 
 def order_create(**changes: Any) -> bytes:
-    """An order.create that is accepted, or a changed one."""
+    """A valid order.create; arguments change its fields."""
     return orjson.dumps(order_body((SKU, 1)) | changes)
 
 
 def cancel(**changes: Any) -> bytes:
-    """A sound order.cancel of an order that does not exist."""
+    """A valid order.cancel of an order that does not exist."""
     sound = {"request_id": uuid4().hex, "actor": {"type": "user", "id": "u1"}, "order_id": "1"}
     return orjson.dumps(sound | changes)
 
 
 def payment(**changes: Any) -> bytes:
-    """A sound payment.result for an order that does not exist."""
+    """A valid payment.result for an order that does not exist."""
     sound = {"order_id": "1", "provider": "alipay", "trade_no": uuid4().hex, "kind": "failed", "amount": 1}
     return orjson.dumps(sound | {"currency": "CNY", "occurred_at": now()} | changes)
 
 
 def progress_mark() -> bytes:
-    """What only timeouts says: everything up to now is settled."""
+    """A progress.mark, which only the timeouts queue publishes."""
     return orjson.dumps({"at": now()})
 
 
 def stock_reserve() -> bytes:
-    """What only order-creation says, packed as it would be."""
+    """A stock.reserve as order-creation publishes it, in a pack."""
     line = {"holder_id": "1", "sku_id": SKU, "warehouse": "main", "qty": 1}
     body = {"group_id": "1", "deadline": now(), "lines": [line]}
     about = {"correlation_id": uuid4().hex, "causation_id": None, "occurred_at": now()}
@@ -51,7 +56,7 @@ def stock_reserve() -> bytes:
 
 
 def sound_message(queue: str) -> tuple[str, bytes]:
-    """A sound message for the same queue."""
+    """Type and body of a valid message for the same queue."""
     match queue:
         case "order-creation":
             return "order.create", order_create()
@@ -64,7 +69,7 @@ def sound_message(queue: str) -> tuple[str, bytes]:
 
 @dataclass
 class RunningSystem:
-    """Everything a test needs of a running shop. `upstream` is trusted by nobody, `gateway` is a payment adapter."""
+    """A running system and its clients: no user trusts `upstream`, `payments` is trusted for payment results."""
 
     broker: Broker
     database_url: str
@@ -74,7 +79,7 @@ class RunningSystem:
     raw: RawClient
 
     async def publish(self, body: bytes, key: bytes | str = "order.create", **properties: Any) -> None:
-        """A sound publish to the exchange for commands, but for what is said otherwise; None leaves a property out."""
+        """Publish to the commands exchange with valid properties; arguments change them, None leaves one out."""
         given: dict[str, Any] = {
             "content_type": "application/json",
             "delivery_mode": 2,
@@ -86,7 +91,7 @@ class RunningSystem:
         await self.raw.publish(exchange, key, body, **(given | properties))
 
     async def dead_letter(self, body: bytes) -> dict[str, Any]:
-        """The one dead letter with this body, once it is kept."""
+        """Wait for the one dead letter with this body."""
         body_hash = blake2b(body, digest_size=16).digest()
         found: list[Any] = []
 
@@ -99,7 +104,7 @@ class RunningSystem:
         return dict(found[0])
 
     async def reply(self, **fields: Any) -> dict[str, Any]:
-        """The reply whose properties or body say this."""
+        """Wait for the one reply whose properties or body have these values."""
 
         def matching() -> list[dict[str, Any]]:
             return [r for r in self.upstream.replies if fields.items() <= (r | _texts(r["properties"])).items()]
@@ -109,7 +114,7 @@ class RunningSystem:
         return found
 
     async def wait_until_handled(self, *message_ids: str) -> list[int]:
-        """Wait until all are done; the transaction that handled each."""
+        """Wait until these messages are handled; return the transaction id of each."""
         rows: dict[str, int] = {}
 
         async def look() -> bool:
@@ -123,7 +128,7 @@ class RunningSystem:
         return [rows[message_id] for message_id in message_ids]
 
     async def row_counts(self, queue: str) -> dict[str, int]:
-        """How many rows there are of what a message of this queue could write."""
+        """The rows in the tables that a message of this queue could write."""
         row = await self.pool.fetchrow(
             """SELECT (SELECT count(*) FROM orders) AS orders, (SELECT count(*) FROM commands) AS commands,
                       (SELECT count(*) FROM payment_facts) AS payments, (SELECT count(*) FROM shipments) AS shipments,
@@ -134,15 +139,15 @@ class RunningSystem:
         return dict(row)
 
     def in_flight(self, queue: str) -> float:
-        """Messages that a worker has and has not settled."""
+        """The messages that a worker holds and has not settled."""
         return REGISTRY.get_sample_value("oms_messages_in_flight", {"queue": queue}) or 0.0
 
     async def wait_until_settled(self, queue: str) -> None:
-        """Wait until the worker of a queue has nothing in hand."""
+        """Wait until the worker of a queue holds no message."""
         await wait_for(lambda: self.in_flight(queue) == 0, f"{queue} to be settled", lambda: self.in_flight(queue))
 
     async def wait_until_idle(self) -> None:
-        """Wait until nothing is under way."""
+        """Wait until no message is in flight and the outbox is empty."""
 
         async def look() -> bool:
             waiting = await self.pool.fetchval(
@@ -153,12 +158,12 @@ class RunningSystem:
         await wait_until(look, "quiet")
 
     async def wait_until_in_flight(self, queue: str, count: int) -> None:
-        """Wait until the worker of a queue has so many messages in hand."""
+        """Wait until the worker of a queue holds this many messages."""
         await wait_for(lambda: self.in_flight(queue) == count, f"{count} in flight", lambda: self.in_flight(queue))
 
     @asynccontextmanager
     async def inbox_locked(self) -> AsyncIterator[None]:
-        """Nobody can claim a message meanwhile, so that those that arrive are handled together afterwards."""
+        """Keep workers from claiming messages, so that those that arrive meanwhile are handled as one batch."""
         async with self.pool.acquire() as connection, connection.transaction():
             await connection.execute("LOCK TABLE inbox IN SHARE MODE")
             yield
@@ -167,7 +172,7 @@ class RunningSystem:
 async def publish_command(
     system: RunningSystem, type_: str, body: Any, *, speaker: Upstream | None = None, **properties: Any
 ) -> str:
-    """Say a command with a reply address and a correlation id of its own, which is returned."""
+    """Publish a command with a reply address; return the correlation id that its reply will have."""
     correlation_id = uuid4().hex
     about = {"correlation_id": correlation_id, "reply_to": system.upstream.inbox}
     await (speaker or system.upstream).publish(type_, body, **(about | properties))
@@ -179,12 +184,12 @@ def _texts(properties: Any) -> dict[str, Any]:
 
 
 def reconnects() -> float:
-    """How often a worker's connection ended."""
+    """The number of worker connections that ended."""
     return REGISTRY.get_sample_value("oms_amqp_reconnects_total", {"role": "consumer"}) or 0.0
 
 
 async def wait_until(look: Callable[[], Awaitable[bool]], what: str) -> None:
-    """`until`, for a question that is asked of a server."""
+    """Wait until a check that asks a server is true."""
     try:
         async with asyncio.timeout(WAIT_SECONDS):
             while not await look():

@@ -1,4 +1,8 @@
-"""A running shop and the upstream systems around it, which know only the wire: AMQP and JSON."""
+"""The running system and the upstream systems around it, which know only the wire: AMQP and JSON.
+
+`running_system` runs every worker and a relay in this process. Upstream is a client: `publish` sends a command or fact,
+`events_of("order.paid")` are the events that arrived, `wait_for_events` waits for them, `replies` are its replies.
+"""
 
 import asyncio
 import contextlib
@@ -28,7 +32,7 @@ WAIT_SECONDS = 30
 
 
 def settings(broker: Broker, database_url: str, role: str, **changes: Any) -> Settings:
-    """Settings of one process."""
+    """The settings of one process."""
     users = {name: url.split("//")[1].split(":")[0] for name, url in broker.urls.items()}
     given: dict[str, Any] = {
         "database_url": database_url,
@@ -48,7 +52,7 @@ def settings(broker: Broker, database_url: str, role: str, **changes: Any) -> Se
 async def running_system(
     broker: Broker, database_url: str, *, routes: Sequence[Route] = ROUTES, **changes: Any
 ) -> AsyncIterator[None]:
-    """Every worker (or those of some routes) and one relay, in this process, until the block ends."""
+    """Run every worker, or those of some routes, and one relay in this process until the block ends."""
     workers, relay = (
         settings(broker, database_url, "worker", **changes),
         settings(broker, database_url, "relay", **changes),
@@ -68,7 +72,7 @@ async def running_system(
 
 @dataclass
 class Upstream:
-    """Somebody outside: publishes with the properties of the contract and hears events and replies."""
+    """A client of one broker user: it publishes as the contract says, and receives all events and its own replies."""
 
     connection: aio_pika.abc.AbstractConnection
     channel: aio_pika.abc.AbstractChannel
@@ -104,7 +108,7 @@ class Upstream:
         return keep
 
     async def publish(self, type_: str, body: Any, *, key: str | None = None, **properties: Any) -> str:
-        """Publish a command or fact; its message id."""
+        """Publish a command or fact; return its message id."""
         message_id = str(properties.pop("message_id", uuid4()))
         given: dict[str, Any] = {
             "type": f"{type_}.v1",
@@ -119,11 +123,11 @@ class Upstream:
         return message_id
 
     def events_of(self, event: str, **fields: Any) -> list[dict[str, Any]]:
-        """Events of a type with these fields."""
+        """The events of this type with these fields."""
         return [e for e in self.events if e["event"] == event and fields.items() <= e.items()]
 
     async def wait_for_events(self, event: str, count: int = 1, **fields: Any) -> list[dict[str, Any]]:
-        """Wait for that many."""
+        """Wait until this many such events have arrived."""
         await wait_for(
             lambda: len(self.events_of(event, **fields)) >= count, f"{count} x {event} {fields}", lambda: self.events
         )
@@ -150,13 +154,13 @@ class Upstream:
         await self.wait_for_events("stock.received", len(skus))
 
     async def publish_order(self, *lines: tuple[str, int], price: int = 500, **changes: Any) -> str:
-        """Publish order.create; its request id."""
+        """Publish order.create; return its request id."""
         body = order_body(*lines, price=price, **changes)
         await self.publish("order.create", body)
         return str(body["request_id"])
 
     async def place_order(self, *lines: tuple[str, int], **changes: Any) -> dict[str, Any]:
-        """An order that awaits payment: its order.created event."""
+        """Place an order that awaits payment; return its order.created event."""
         request_id = await self.publish_order(*lines, **changes)
         [event] = await self.wait_for_events("order.created", request_id=request_id)
         return event
@@ -189,7 +193,7 @@ def now() -> str:
 
 
 def order_body(*lines: tuple[str, int], price: int = 500, user_id: str = "u1", **changes: Any) -> dict[str, Any]:
-    """A sound order.create, or a changed one."""
+    """A valid order.create; arguments change its fields."""
     sound: dict[str, Any] = {
         "request_id": uuid4().hex,
         "actor": {"type": "user", "id": user_id},
@@ -204,7 +208,7 @@ def order_body(*lines: tuple[str, int], price: int = 500, user_id: str = "u1", *
 
 
 async def wait_for(done: Callable[[], bool], what: str, seen: Callable[[], Any] = lambda: "") -> None:
-    """Wait for something to become true; say what was waited for."""
+    """Wait until a check is true; if it never is, the error names what was expected."""
     try:
         async with asyncio.timeout(WAIT_SECONDS):
             while not done():
@@ -214,7 +218,7 @@ async def wait_for(done: Callable[[], bool], what: str, seen: Callable[[], Any] 
 
 
 async def states(pool: Pool) -> dict[str, int]:
-    """State -> orders in it."""
+    """State -> the number of orders in it."""
     return {
         row["state"]: row["n"] for row in await pool.fetch("SELECT state, count(*) AS n FROM orders GROUP BY state")
     }

@@ -1,4 +1,8 @@
-"""What the tests of publishing share: a declared broker, queues to listen at, announcements to make."""
+"""Relays, queues to listen at, and a proxy that disturbs a connection to the broker.
+
+`event` builds an announcement, `announce` appends it to the outbox, `consume` takes messages from a queue, `wait_until`
+waits for a condition. AmqpProxy holds back or cuts what goes between a client and the broker.
+"""
 
 import asyncio
 import os
@@ -24,7 +28,7 @@ TIERS = (1, 1800)
 
 
 async def declare(url: str, names: Names) -> None:
-    """Everything of ours on the broker."""
+    """Declare all exchanges and queues of ours."""
     async with opened(url) as channel:
         wanted = topology(names, TIERS)
         for exchange in wanted.exchanges:
@@ -49,7 +53,7 @@ async def opened(url: str) -> AsyncIterator[Any]:
 
 
 async def subscribe(url: str, exchange: str, queue: str, key: str = "#", **arguments: Any) -> None:
-    """A queue of a listener's own, bound to an exchange."""
+    """Declare a listener's own queue and bind it to an exchange."""
     async with opened(url) as channel:
         await channel.queue_declare(queue, durable=True, arguments={"x-queue-type": "quorum", **arguments})
         await channel.queue_bind(queue, exchange, key)
@@ -75,7 +79,7 @@ async def consume(url: str, queue: str, count: int, *, within_seconds: float = 2
 
 
 def settings_for(database_url: str, amqp_url: str, names: Names, **changes: Any) -> RelaySettings:
-    """Leases that no slow machine loses, where a test does not want them short."""
+    """Relay settings with leases that a slow machine does not lose; arguments change them."""
     patient: dict[str, Any] = {"lease_seconds": 60.0, "publish_timeout_seconds": 60.0}
     return RelaySettings(database_url=database_url, amqp_url=amqp_url, prefix=names.prefix, **(patient | changes))
 
@@ -164,7 +168,7 @@ def sequences_by_stream(messages: Sequence[DeliveredMessage]) -> dict[str, list[
 
 
 class AmqpProxy:
-    """Stands between a client and the broker: what the client says arrives, the answers can be held back."""
+    """Passes on what a client and the broker send each other, until a test tells it to hold back or cut."""
 
     def __init__(self, url: str) -> None:
         self._target = URL(url)
@@ -178,7 +182,7 @@ class AmqpProxy:
         self.url = ""
 
     def hold_answers(self) -> None:
-        """From now on the client hears nothing."""
+        """Hold back all that the broker sends from now on."""
         self._passing.clear()
 
     def release_answers(self) -> None:
@@ -186,7 +190,7 @@ class AmqpProxy:
         self._passing.set()
 
     def stop_reading(self) -> None:
-        """From now on the broker hears nothing, and the client's writes fill up the sockets between them."""
+        """Stop reading from the client, so that its writes fill the sockets."""
         self._reading.clear()
 
     def send_frame(self, frame: Frame) -> None:
@@ -194,7 +198,7 @@ class AmqpProxy:
         self._writers[0].write(pamqp.frame.marshal(frame, 0))
 
     def cut(self) -> None:
-        """Every connection ends in the middle of whatever is said."""
+        """Abort every connection."""
         for writer in self._writers:
             writer.transport.abort()
         self._writers.clear()

@@ -1,4 +1,4 @@
-"""Somebody who knows a merchant's number, and has a key of their own."""
+"""An impostor: somebody who knows a merchant's number, but signs with another key."""
 
 from typing import Any
 
@@ -9,7 +9,7 @@ from workers.providers.port import Provider
 
 
 def provider(merchant: Merchant) -> Provider:
-    """The merchant's adapter, with what the stranger proves themselves with."""
+    """The merchant's adapter with the impostor's credentials."""
     name = merchant.gateway.name
     for file, content in proofs(merchant.gateway).items():
         (merchant.folder / f"{name}_{file}").write_text(content)
@@ -17,7 +17,7 @@ def provider(merchant: Merchant) -> Provider:
 
 
 def proofs(gateway: Any) -> dict[str, str]:
-    """File -> what stands in it in place of the merchant's own."""
+    """File -> the impostor's content in place of the merchant's own."""
     match gateway.name:
         case "alipay":
             return {"app_key.pem": private_pem("stranger")}

@@ -1,4 +1,8 @@
-"""A gateway, and a merchant who uses it through the adapter: HTTP on loopback between them, no broker."""
+"""A merchant at a gateway, who uses it through the product's adapter: HTTP on loopback between them, no broker.
+
+`attempt` and `start` make payments, `pay` pays as a buyer, `query`, `capture`, `close`, `refund` call the gateway.
+`notifications` are what the gateway posted; `verified` waits for them and verifies them with the adapter.
+"""
 
 import asyncio
 import itertools
@@ -53,13 +57,13 @@ _numbers = itertools.count(382808400870244771)
 
 @cache
 def keys(name: str) -> Any:
-    """Made once per session: generating them takes most of a second."""
+    """A provider's keys, generated once per session because it takes most of a second."""
     return KEYS[name]()
 
 
 @dataclass
 class Merchant:
-    """One merchant at one provider. `answers` are what the next notifications are answered with; then acknowledged."""
+    """One merchant at one provider. `answers` are its responses to the next notifications; then it acknowledges."""
 
     gateway: Gateway
     provider: Provider
@@ -76,12 +80,12 @@ class Merchant:
         return web.Response(status=status, text=text)
 
     async def use_provider(self, provider: Provider) -> None:
-        """Another adapter, with connections and tokens of its own."""
+        """Use another adapter, with connections and tokens of its own."""
         await self.caller.close()
         self.provider, self.caller = provider, Caller(provider, 10.0)
 
     def set_habits(self, **habits: float) -> None:
-        """From now on."""
+        """Change the faults of the gateway from now on."""
         self.gateway.dice.habits = Habits(**habits)
 
     @property
@@ -89,7 +93,7 @@ class Merchant:
         return "CNY" if "CNY" in self.provider.currencies else "USD"
 
     def attempt(self, scene: str | None = None, amount: int = 8888, **more: Any) -> PaymentOrder:
-        """A new one, in the first scene of the provider if none is named."""
+        """A new attempt, in the first scene of the provider by default."""
         now = datetime.now(UTC)
         given: dict[str, Any] = {
             "out_trade_no": f"P{next(_numbers)}",
@@ -105,7 +109,7 @@ class Merchant:
         return PaymentOrder(**given | more)
 
     async def start(self, attempt: PaymentOrder) -> ClientAction | ProviderRefusal | UnknownOutcome:
-        """As payment.start and provider.start do."""
+        """Start an attempt as payment.start and provider.start do."""
         now = datetime.now(UTC)
         begun = self.provider.start(attempt, now)
         if not isinstance(begun, HttpRequest):
@@ -119,24 +123,24 @@ class Merchant:
         return answer
 
     async def open_attempt(self, attempt: PaymentOrder) -> tuple[PaymentOrder, ClientAction]:
-        """The attempt as its row would hold it now, and what the buyer's client was given."""
+        """Start an attempt; return it as its row would hold it now, and what the buyer's client gets."""
         ready = await self.start(attempt)
         assert isinstance(ready, ClientAction), ready
         return replace(attempt, reference=ready.reference), ready
 
     async def buyer(self, **brought: Any) -> tuple[int, dict[str, Any]]:
-        """What the buyer's client is told."""
+        """Pay as the buyer's client: HTTP status and body of the gateway's answer."""
         async with self.client.post(f"{self.gateway.origin}/buyer/pay", json=brought) as answer:
             return answer.status, await answer.json()
 
     async def pay(self, ready: ClientAction) -> dict[str, Any]:
-        """With what the client was given."""
+        """Pay with what the client got."""
         status, said = await self.buyer(kind=ready.kind, url=ready.url, fields=dict(ready.fields))
         assert status == 200, said
         return said
 
     async def verified(self, count: int) -> list[Verdict]:
-        """What the first so many notifications say, once they are there."""
+        """Wait for this many notifications; return all of them, verified."""
         async with asyncio.timeout(WAIT_SECONDS):
             while len(self.notifications) < count:
                 await asyncio.sleep(0.005)
@@ -183,7 +187,7 @@ class Merchant:
         )
 
     async def certificates(self, serial: str) -> Mapping[str, str]:
-        """As provider.certificates does."""
+        """Fetch a certificate as provider.certificates does."""
         provider = self.provider
         assert isinstance(provider, CertificateSource)
         read: Any = provider.read_certificates
@@ -195,7 +199,7 @@ class Merchant:
         return found
 
     async def paid(self, scene: str | None = None, amount: int = 8888) -> tuple[PaymentOrder, PaymentReport]:
-        """An attempt that was paid, as a query tells it."""
+        """An attempt that was paid, and the answer of a query about it."""
         attempt, ready = await self.open_attempt(self.attempt(scene, amount))
         await self.pay(ready)
         found = await self.query(attempt)
@@ -206,7 +210,7 @@ class Merchant:
         return attempt, found
 
     def refund_ask(self, attempt: PaymentOrder, paid: PaymentReport, amount: int, **more: Any) -> RefundOrder:
-        """Some of it back."""
+        """A request to refund some of it."""
         now = datetime.now(UTC)
         given: dict[str, Any] = {
             "refund_no": f"R{next(_numbers)}",
@@ -230,7 +234,7 @@ class Merchant:
 
 @asynccontextmanager
 async def open_merchant(name: str, *, timeout_seconds: float = 10.0, **more: Any) -> AsyncIterator[Merchant]:
-    """Habits by name; `time_factor` and `rotate_after` are the gateway's."""
+    """Run a gateway and a merchant. `time_factor` and `rotate_after` configure the gateway, all else its habits."""
     about = {key: more.pop(key) for key in ("time_factor", "rotate_after") if key in more}
     runner, waiting = await _listening()
     notify_url = f"http://127.0.0.1:{runner.addresses[0][1]}/notify"
@@ -249,7 +253,7 @@ async def open_merchant(name: str, *, timeout_seconds: float = 10.0, **more: Any
 
 
 async def _listening() -> tuple[web.AppRunner, "asyncio.Future[Merchant]"]:
-    """Where the merchant is notified, before there is one."""
+    """The web server for notifications, which starts before the merchant exists."""
     merchant: asyncio.Future[Merchant] = asyncio.get_running_loop().create_future()
 
     async def receive(request: web.Request) -> web.Response:
