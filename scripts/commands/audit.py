@@ -94,7 +94,7 @@ def audit(
     found = run(work())
     _report(found, output)
     if violated := [finding for finding in found if finding.violations]:
-        say(f"oms: {len(violated)} of {len(found)} invariants are violated\n  next: oms order show ID")
+        say(f"oms: {len(violated)} of {len(found)} invariants violated\n  next: oms order show ID")
         raise typer.Exit(Code.FAILED)
     say(f"all {len(found)} invariants hold")
 

@@ -11,7 +11,7 @@ from messages.topology import QUEUES
 from scripts.commands import command_app
 from scripts.commands.connections import actor, connected, run
 from scripts.commands.decisions import DeadLetter, all_of, decide, summary
-from scripts.commands.output import Format, Output, say, write_json, write_table
+from scripts.commands.output import Format, Output, counted, say, write_json, write_table
 from scripts.commands.problems import Code, CommandError
 from workers.domain.masking import masked
 from workers.services import dead_letters as decisions
@@ -59,7 +59,7 @@ def list_(
         write_json(rows)
         return
     write_table([summary(row) for row in rows])
-    say(f"{len(rows)} dead letters" + (f" (the newest; --limit {limit})" if len(rows) == limit else ""))
+    say(counted(len(rows), "dead letter") + (f" (the newest; --limit {limit})" if len(rows) == limit else ""))
 
 
 @app.command("show")

@@ -9,7 +9,7 @@ import typer
 
 from db.pool import Transaction
 from scripts.commands.connections import actor, connected, run
-from scripts.commands.output import say, write_table
+from scripts.commands.output import counted, say, write_table
 from scripts.commands.problems import Code, CommandError
 from workers.store import dead_letters
 
@@ -42,10 +42,10 @@ def decide(verb: str, ids: Sequence[int], plan: Planner, act: Action, *, dry_run
         say("dry run: nothing was changed")
         return
     if not yes:
-        _ask(f"{verb} {len(rows)} dead letters?")
+        _ask(f"{verb} {counted(len(rows), 'dead letter')}?")
     run(work(rows))
     done = {"replay": "replayed", "discard": "discarded"}[verb]
-    say(f"{done} {len(rows)} dead letters as {actor()}")
+    say(f"{done} {counted(len(rows), 'dead letter')} as {actor()}")
 
 
 def _show_plan(verb: str, rows: Sequence[DeadLetter], plan: Planner) -> None:
@@ -60,7 +60,7 @@ def _show_plan(verb: str, rows: Sequence[DeadLetter], plan: Planner) -> None:
     if refused:
         raise CommandError(
             Code.REFUSED,
-            f"cannot {verb} {len(refused)} of {len(rows)} dead letters; nothing was done",
+            f"cannot {verb} {len(refused)} of {counted(len(rows), 'dead letter')}; nothing was done",
             why="; ".join(refused[:5]),
             hint=f"oms dead-letters show {refused[0].split()[0]}",
         )

@@ -30,6 +30,11 @@ def say(text: str) -> None:
     print(text, file=sys.stderr, flush=True)
 
 
+def counted(number: int, noun: str) -> str:
+    """Return the number and its noun, in the plural unless the number is one."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
 def write_json(value: Any) -> None:
     """Write one JSON document to stdout. Integers that JavaScript cannot hold are strings, as on the wire."""
     sys.stdout.write(orjson.dumps(_plain(value), default=str, option=orjson.OPT_INDENT_2).decode() + "\n")

@@ -14,7 +14,7 @@ from pydantic import SecretStr
 from db.cipher import CipherError
 from scripts.commands import command_app
 from scripts.commands.connections import connected, run
-from scripts.commands.output import Format, Output, say, write_json, write_table
+from scripts.commands.output import Format, Output, counted, say, write_json, write_table
 from scripts.commands.problems import Code, CommandError
 from workers.domain.money import render
 from workers.domain.reconciliation import Comparison, compare
@@ -64,7 +64,7 @@ def reconcile(
     _report(sheet, comparison, owners, output)
     if comparison.differences:
         next_ = "oms order show ORDER_ID, or oms payments notifications --about NUMBER"
-        say(f"oms: {len(comparison.differences)} differences\n  next: {next_}")
+        say(f"oms: {counted(len(comparison.differences), 'difference')}\n  next: {next_}")
         raise typer.Exit(Code.FAILED)
     say("the statement agrees with the database")
 
