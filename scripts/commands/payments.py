@@ -21,9 +21,9 @@ from workers.domain.reconciliation import Comparison, compare
 from workers.providers import statements
 from workers.providers.configuration import KINDS, ProviderConfigError, make
 from workers.providers.port import Provider, StatementError
+from workers.services.reconciliation import DayStatement, ledgers
 from workers.settings import Settings
 from workers.store import notifications, reconciliation
-from workers.store.reconciliation import Sheet
 from workers.views.redaction import body_shown, headers_shown
 
 app = command_app("Compare provider statements, show provider notifications.")
@@ -59,9 +59,9 @@ def reconcile(
       oms payments reconcile bill.csv --provider wechat --day 2026-11-21 -o json
     """
     settings = StatementSettings()
-    sheet = read(_provider(provider, settings), file, day.date())
-    comparison, owners = run(compared(sheet, settings.business_time_zone))
-    _report(sheet, comparison, owners, output)
+    statement = read(_provider(provider, settings), file, day.date())
+    comparison, owners = run(compared(statement, settings.business_time_zone))
+    _report(statement, comparison, owners, output)
     if comparison.differences:
         next_ = "oms order show ORDER_ID, or oms payments notifications --about NUMBER"
         say(f"oms: {counted(len(comparison.differences), 'difference')}\n  next: {next_}")
@@ -87,7 +87,7 @@ def _provider(name: str, settings: Settings) -> Provider:
         raise CommandError(Code.FAILED, f"{variable} cannot be used", why=str(error)) from error
 
 
-def read(provider: Provider, file: str, day: date) -> Sheet:
+def read(provider: Provider, file: str, day: date) -> DayStatement:
     """Read the statement in a file. Raises CommandError if it cannot be read or is of another provider or day."""
     if day.year not in YEARS:
         raise CommandError(
@@ -108,27 +108,27 @@ def read(provider: Provider, file: str, day: date) -> Sheet:
         what = f"{file} is not a statement of {provider.name} for {day}"
         hint = "give the file unchanged, with the --provider that wrote it and the --day that it is of"
         raise CommandError(Code.FAILED, what, why=str(error), hint=hint) from error
-    return Sheet(provider.name, day, blake2b(content, digest_size=32).digest(), rows)
+    return DayStatement(provider.name, day, blake2b(content, digest_size=32).digest(), rows)
 
 
-async def compared(sheet: Sheet, time_zone: str) -> tuple[Comparison, Owners]:
+async def compared(statement: DayStatement, time_zone: str) -> tuple[Comparison, Owners]:
     """Compare the statement with the database as of one moment; find the orders of lines that the database lacks."""
     async with connected() as tx, tx.transaction(isolation="repeatable_read", readonly=True):
-        ledgers = await reconciliation.ledgers(tx, [sheet], time_zone)
-        found = compare(sheet.rows, ledgers.get(sheet.provider, ()), sheet.day)
-        numbers = [(sheet.provider, each.number) for each in found.differences if each.number and not each.order_id]
+        entries = await ledgers(tx, [statement], time_zone)
+        found = compare(statement.rows, entries.get(statement.provider, ()), statement.day)
+        numbers = [(statement.provider, each.number) for each in found.differences if each.number and not each.order_id]
         return found, await reconciliation.owners(tx, numbers)
 
 
-def _report(sheet: Sheet, comparison: Comparison, owners: Owners, output: Format) -> None:
+def _report(statement: DayStatement, comparison: Comparison, owners: Owners, output: Format) -> None:
     head = {
-        "provider": sheet.provider,
-        "day": sheet.day.isoformat(),
-        "rows": len(sheet.rows),
+        "provider": statement.provider,
+        "day": statement.day.isoformat(),
+        "rows": len(statement.rows),
         "matched": comparison.matched,
     }
     found = [
-        asdict(each) | {"order_id": each.order_id or owners.get((sheet.provider, each.number or ""))}
+        asdict(each) | {"order_id": each.order_id or owners.get((statement.provider, each.number or ""))}
         for each in comparison.differences
     ]
     if output is Format.JSON:

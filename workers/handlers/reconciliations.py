@@ -1,14 +1,14 @@
 """What happens when a provider's statement of a day arrives (R-10).
 
-    payment.reconcile                           then
-    ------------------------------------------  --------------------------------------------------------------------
-    by a provider of ours, in its own layout     payment.reconciled with the counts, and a payment.discrepancy_found
-                                                for each difference
-    a file that was compared before             the same payment.reconciled to who asked, and no events
-    not in the provider's layout, another day's  command.rejected: RECONCILE_FILE_INVALID, with the line
-    by a provider that is not ours               command.rejected: PAY_METHOD_INVALID
+    payment.reconcile                            then
+    -------------------------------------------  -------------------------------------------------------------------
+    of a provider of ours, in its own layout     payment.reconciled with the counts, and a payment.discrepancy_found
+                                                 for each difference
+    of a file that was compared before           the same payment.reconciled to its sender, and no events
+    in another layout, or of another day         command.rejected: RECONCILE_FILE_INVALID, with the line
+    of a provider without settings here          command.rejected: PAY_METHOD_INVALID
 
-A difference changes nothing: no money moves and no order does. Captures count by their facts, refunds once they have
+A difference changes nothing: it moves neither money nor an order. Captures count by their facts, refunds once they have
 succeeded; a refund that is under way here may stand on a statement, and is not missed where it does not.
 """
 
@@ -35,18 +35,20 @@ from workers.providers.port import Provider, StatementError
 from workers.runtime.batch import Batch
 from workers.runtime.route import Route
 from workers.services import authorization, commands
+from workers.services.reconciliation import DayStatement, ledgers
 from workers.store import reconciliation
-from workers.store.reconciliation import Key, Result, Sheet
+from workers.store.reconciliation import StatementKey, StatementResult
 
 Item: TypeAlias = Envelope[PaymentReconcile]
-Compared: TypeAlias = dict[Key, tuple[Result, Comparison]]
 BATCH_MAX_ITEMS = 5  # each has thousands of lines
-DIFFERENCES = Counter("oms_reconciliation_differences", "Between statements and our books", ["provider", "kind"])
+DIFFERENCES = Counter(
+    "oms_reconciliation_differences", "Differences of statements from our records", ["provider", "kind"]
+)
 _LINE = re.compile(r"\bline ([0-9]{1,9})\b")
 
 
-def read(item: Item, providers: Mapping[str, Provider]) -> Sheet | Refusal:
-    """The statement, or why it is none. No I/O: runs beside the event loop."""
+def read(item: Item, providers: Mapping[str, Provider]) -> DayStatement | Refusal:
+    """Parse the statement, or say why it cannot be compared. No I/O; it runs in a thread."""
     body = item.body
     provider = providers.get(body.provider)
     if body.actor.type == "user":
@@ -60,84 +62,95 @@ def read(item: Item, providers: Mapping[str, Provider]) -> Sheet | Refusal:
         return malformed(str(error))
     except ValueError:
         return malformed("the content is not base64")
-    return Sheet(body.provider, body.day, blake2b(content, digest_size=32).digest(), rows)
+    return DayStatement(body.provider, body.day, blake2b(content, digest_size=32).digest(), rows)
 
 
 def malformed(why: str) -> Refusal:
-    """Not what the provider writes; names the line where there is one."""
+    """The refusal of a file that is not in the provider's layout; its details name the line if there is one."""
     line = _LINE.search(why)
     return Refusal(Code.RECONCILE_FILE_INVALID, why[:255], {"line": int(line[1])} if line else {})
 
 
-def compare_all(sheets: Sequence[Sheet], ledgers: Mapping[str, Sequence[Entry]]) -> Compared:
-    """One after the other: what one statement lists is not looked for on the next. No I/O."""
-    compared: Compared = {}
-    ours = {provider: {entry.key: entry for entry in entries} for provider, entries in ledgers.items()}
-    for sheet in sheets:
-        entries = ours.setdefault(sheet.provider, {})
-        found = compare(sheet.rows, entries.values(), sheet.day)
-        entries |= {entry.key: replace(entry, stated_on=sheet.day) for entry in found.listed}
-        compared[sheet.key] = Result(len(sheet.rows), found.matched, len(found.differences)), found
+def compare_all(new: Sequence[DayStatement], entries: Mapping[str, Sequence[Entry]]) -> dict[StatementKey, Comparison]:
+    """Compare one statement after the other: an entry that one of them lists is not searched on the next. No I/O."""
+    compared: dict[StatementKey, Comparison] = {}
+    by_provider = {provider: {entry.key: entry for entry in found} for provider, found in entries.items()}
+    for statement in new:
+        ours = by_provider.setdefault(statement.provider, {})
+        comparison = compare(statement.rows, ours.values(), statement.day)
+        ours |= {entry.key: replace(entry, stated_on=statement.day) for entry in comparison.listed}
+        compared[statement.key] = comparison
     return compared
 
 
 async def reconcile(tx: Transaction, batch: Batch[PaymentReconcile]) -> None:
-    """Read every statement, compare the new ones with what we hold, write each table once."""
+    """Read every statement, compare the new ones with our records, and write each table once."""
     claims = await commands.claim(tx, batch)
-    readings = await asyncio.to_thread(lambda: {item.id: read(item, configured()) for item in claims.fresh})
-    first: dict[Key, tuple[Item, Sheet]] = {}
+    parsed = await asyncio.to_thread(lambda: {item.id: read(item, configured()) for item in claims.fresh})
+    first: dict[StatementKey, tuple[Item, DayStatement]] = {}
     for item in claims.fresh:
-        if isinstance(sheet := readings[item.id], Sheet):
-            first.setdefault(sheet.key, (item, sheet))
+        if isinstance(statement := parsed[item.id], DayStatement):
+            first.setdefault(statement.key, (item, statement))
 
     await reconciliation.lock(tx)
-    done = await reconciliation.done(tx, first)
-    fresh = [sheet for key, (_, sheet) in first.items() if key not in done]
-    ledgers = await reconciliation.ledgers(tx, fresh, shop.current().business_time_zone)
-    compared = await asyncio.to_thread(compare_all, fresh, ledgers)
-    owners = await reconciliation.owners(tx, strangers(compared))
-    await reconciliation.keep(tx, compared)
+    results = await reconciliation.results(tx, first)
+    new = [statement for key, (_, statement) in first.items() if key not in results]
+    entries = await ledgers(tx, new, shop.current().business_time_zone)
+    compared = await asyncio.to_thread(compare_all, new, entries)
+    owners = await reconciliation.owners(tx, ownerless_numbers(compared))
+    new_results = {statement.key: result_of(statement, compared[statement.key]) for statement in new}
+    listed = {key: [entry.key for entry in comparison.listed] for key, comparison in compared.items()}
+    await reconciliation.keep(tx, new_results, listed)
 
+    results |= new_results
     outcomes: commands.Outcomes = {}
-    news: list[outbox.Announcement] = []
-    results = done | {key: result for key, (result, _) in compared.items()}
+    events: list[outbox.Announcement] = []
     for item in claims.fresh:
-        reading = readings[item.id]
-        if isinstance(reading, Refusal):
-            rejected = commands.rejected(item, reading)
+        statement = parsed[item.id]
+        if isinstance(statement, Refusal):
+            rejected = commands.rejected(item, statement)
             outcomes[commands.key_of(item.body)] = rejected, item
-            news.append(outbox.event(rejected, because=item))
+            events.append(outbox.event(rejected, because=item))
             continue
-        event = reconciled(reading.key, results[reading.key])
-        outcomes[commands.key_of(item.body)] = event, item
-        if reading.key in compared and first[reading.key][0] is item:
-            found = [discrepancy(reading.key, each, owners) for each in compared[reading.key][1].differences]
-            news += [outbox.event(each, because=item) for each in (*found, event)]
+        key = statement.key
+        outcome = reconciled(key, results[key])
+        outcomes[commands.key_of(item.body)] = outcome, item
+        if key in compared and first[key][0] is item:
+            found = [discrepancy(key, difference, owners) for difference in compared[key].differences]
+            events += [outbox.event(event, because=item) for event in (*found, outcome)]
     replies = await commands.conclude(tx, outcomes)
-    await outbox.append(tx, [*news, *replies, *claims.answers])
+    await outbox.append(tx, [*events, *replies, *claims.answers])
     count(compared)
 
 
-def strangers(compared: Compared) -> Iterable[tuple[str, str]]:
-    """(provider, number) of what is missing here: some are of attempts or refunds that ended otherwise with us."""
+def result_of(statement: DayStatement, comparison: Comparison) -> StatementResult:
+    """The counts that are stored of a comparison."""
+    return StatementResult(len(statement.rows), comparison.matched, len(comparison.differences))
+
+
+def ownerless_numbers(compared: Mapping[StatementKey, Comparison]) -> Iterable[tuple[str, str]]:
+    """(provider, number) of what is missing in our records.
+
+    Some of these numbers are of attempts or refunds of ours that ended otherwise: their orders help to find out why.
+    """
     return (
-        (provider, each.number)
-        for (provider, _, _), (_, comparison) in compared.items()
-        for each in comparison.differences
-        if each.order_id is None and each.number
+        (provider, difference.number)
+        for (provider, _, _), comparison in compared.items()
+        for difference in comparison.differences
+        if difference.order_id is None and difference.number
     )
 
 
-def reconciled(key: Key, result: Result) -> PaymentReconciled:
-    """What came of a statement."""
+def reconciled(key: StatementKey, result: StatementResult) -> PaymentReconciled:
+    """payment.reconciled: the counts of a comparison."""
     provider, day, _ = key
     return PaymentReconciled(
         provider=provider, day=day, rows=result.rows, matched=result.matched, differences=result.differences
     )
 
 
-def discrepancy(key: Key, found: Difference, owners: Mapping[tuple[str, str], int]) -> PaymentDiscrepancyFound:
-    """One difference, as the world hears of it."""
+def discrepancy(key: StatementKey, found: Difference, owners: Mapping[tuple[str, str], int]) -> PaymentDiscrepancyFound:
+    """payment.discrepancy_found: one difference, with the order that owns its number if there is one."""
     provider, day, _ = key
     return PaymentDiscrepancyFound(
         provider=provider,
@@ -155,11 +168,11 @@ def discrepancy(key: Key, found: Difference, owners: Mapping[tuple[str, str], in
     )
 
 
-def count(compared: Compared) -> None:
-    """For alerts: a difference is for a person to look at."""
-    for (provider, _, _), (_, comparison) in compared.items():
-        for each in comparison.differences:
-            DIFFERENCES.labels(provider, each.kind).inc()
+def count(compared: Mapping[StatementKey, Comparison]) -> None:
+    """Count the differences, for an alert: an operator must look at each."""
+    for (provider, _, _), comparison in compared.items():
+        for difference in comparison.differences:
+            DIFFERENCES.labels(provider, difference.kind).inc()
 
 
 ROUTE = Route(queue="reconciliations", handler=reconcile, batch_max_items=BATCH_MAX_ITEMS)

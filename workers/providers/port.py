@@ -299,7 +299,7 @@ class CertificateSource(Protocol):
     ) -> Mapping[str, str] | UnknownOutcome:
         """Verify what was downloaded: serial (or address) -> PEM.
 
-        `serial` is the one that was asked for; PayPal's response does not repeat it.
+        `serial` is the requested one; PayPal's response does not repeat it.
         """
 
     def with_certificates(self, known: Mapping[str, str]) -> Provider:

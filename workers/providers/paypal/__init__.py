@@ -4,7 +4,7 @@ Read from developer.paypal.com: "Orders v2", "Payments v2", "Idempotency", "Inte
 call), "Webhook event names" and "Settlement Report Specification". What certificates and signatures really look like
 was seen in notifications that PayPal's webhooks simulator sent.
 
-- An order is created, approved by the buyer at PayPal, and captured by us: no money moves before we ask for it.
+- An order is created, approved by the buyer at PayPal, and captured by us: no money moves before the capture.
 - A request repeated under the same PayPal-Request-Id is the same request. So we find an order whose identifier was lost
   by creating it again. An order is never closed: it is just not captured.
 - PayPal signs notifications only, and only the CRC-32 of their body: a person who has seen one notification of this

@@ -153,7 +153,7 @@ def find_refund(order: Fields, refund: RefundOrder, merchant_id: str) -> RefundR
 
 
 def read_response(response: HttpResponse) -> Fields | ProviderRefusal | UnknownOutcome:
-    """Read the body of a successful response, or what it says instead."""
+    """Read the body of a response; a refusal or an unknown outcome if it is not a successful one."""
     if unreadable(response.headers, response.body) is not None:
         return UnknownOutcome("the answer is encoded or too large")
     try:
