@@ -15,7 +15,7 @@ from scripts.gateways import alipay_account
 from scripts.gateways import alipay_payloads as payloads
 from scripts.gateways import alipay_protocol as protocol
 from scripts.gateways.alipay_account import AlipayAccount, AlipayKeys
-from scripts.gateways.gateway import Gateway, Keep
+from scripts.gateways.gateway import FileWriter, Gateway
 from scripts.gateways.habits import Habits
 from scripts.gateways.ledger import CannotPayError, Payment, Refund
 from scripts.gateways.notifier import Copy, Write
@@ -50,8 +50,8 @@ class AlipayGateway(Gateway):
             "alipay.trade.fastpay.refund.query": self._query_refund,
         }
 
-    def configuration(self, keep: Keep) -> Mapping[str, Any]:
-        return self.account.configuration(f"{self.origin}/gateway.do", self.notify_url, keep)
+    def configuration(self, write_file: FileWriter) -> Mapping[str, Any]:
+        return self.account.configuration(f"{self.origin}/gateway.do", self.notify_url, write_file)
 
     def acknowledged(self, status: int, body: bytes) -> bool:
         return alipay_account.acknowledged(status, body)
@@ -69,7 +69,7 @@ class AlipayGateway(Gateway):
             web.get(f"{CODES}{{code}}", self._scanned),
         ]
 
-    # ------------------------------------------------------------ what the application asks
+    # ------------------------------------------------------------ the merchant
 
     async def _answer(self, request: web.Request) -> web.Response:
         now = datetime.now(UTC)

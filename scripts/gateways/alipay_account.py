@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 
 from scripts.gateways import alipay_protocol as protocol
 from scripts.gateways.authorities import new_key, private_pem, public_pem
-from scripts.gateways.gateway import Keep
+from scripts.gateways.gateway import FileWriter
 from scripts.gateways.keys import KeyRotation, same_each_time
 from scripts.gateways.notifier import Copy, Write
 
@@ -36,7 +36,7 @@ class AlipayAccount:
         self._keys = keys
         self._rotation = KeyRotation(keys.first, keys.second, rotate_after)
 
-    def configuration(self, gateway_url: str, notify_url: str, keep: Keep) -> Mapping[str, Any]:
+    def configuration(self, gateway_url: str, notify_url: str, write_file: FileWriter) -> Mapping[str, Any]:
         """Return the configuration for the merchant's side."""
         first, second = public_pem(self._rotation.first), public_pem(self._rotation.second)
         return {
@@ -44,8 +44,8 @@ class AlipayAccount:
             "app_id": APP_ID,
             "seller_id": SELLER_ID,
             "notify_url": notify_url,
-            "app_private_keys": [keep("app_key.pem", private_pem(self._keys.app))],
-            "alipay_public_keys": [keep("alipay_key.pem", first), keep("alipay_next_key.pem", second)],
+            "app_private_keys": [write_file("app_key.pem", private_pem(self._keys.app))],
+            "alipay_public_keys": [write_file("alipay_key.pem", first), write_file("alipay_next_key.pem", second)],
         }
 
     def check(self, query: str, form: bytes, now: datetime) -> protocol.SignedRequest:

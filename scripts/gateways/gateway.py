@@ -21,7 +21,7 @@ from scripts.gateways.notifier import Copy, Notifier, Write
 REQUEST_BYTES_MAX = 65_536
 SHUTDOWN_SECONDS = 1.0
 Handler: TypeAlias = Callable[[web.Request], Awaitable[web.StreamResponse]]
-Keep: TypeAlias = Callable[[str, str], str]
+FileWriter: TypeAlias = Callable[[str, str], str]
 """Writes a file (name, content) beside the configuration; returns the value that refers to it."""
 
 
@@ -49,14 +49,14 @@ class Gateway(ABC):
         self._runner: web.AppRunner | None = None
         self._notifying: asyncio.Task[None] | None = None
 
-    # ------------------------------------------------------------ each provider defines these
+    # ------------------------------------------------------------ the methods of each provider
 
     @abstractmethod
     def routes(self) -> Iterable[web.RouteDef]:
         """Return the routes of the provider's interfaces."""
 
     @abstractmethod
-    def configuration(self, keep: Keep) -> Mapping[str, Any]:
+    def configuration(self, write_file: FileWriter) -> Mapping[str, Any]:
         """Return the configuration for the merchant's side, with keys made for this gateway alone."""
 
     @abstractmethod
@@ -79,7 +79,7 @@ class Gateway(ABC):
     def forged(self, copy: Copy) -> Copy:
         """Return the same content with a wrong signature."""
 
-    # ------------------------------------------------------------ life
+    # ------------------------------------------------------------ start and stop
 
     async def start(self, port: int = 0) -> None:
         """Listen on loopback, on a free port if none is given."""
@@ -171,22 +171,23 @@ class Gateway(ABC):
 
     def notify(self, url: str, write: Write, *, after: float = 0.0) -> None:
         """Send a notification, with the habits."""
-        dice, mangled = self.dice, None
+        dice = self.dice
         if dice("unsent"):
             return
         after += dice.habits.late_seconds if dice("late") else 0.0
         if dice("reserialised"):
-            mangled = self.reserialised
+            self._notify_after_tampering(url, write, self.reserialised, after)
         elif dice("forged"):
-            mangled = self.forged
-        if mangled is None:
-            self.notifier.send(url, write, after=after)
+            self._notify_after_tampering(url, write, self.forged, after)
         else:
-            mangle = mangled
-            self.notifier.send(url, lambda at: mangle(write(at)), after=after, once=True)
-            self.notifier.send_next_copy(url, write, after=after)
+            self.notifier.send(url, write, after=after)
         if dice("doubled"):
             self.notifier.send(url, write, after=after + dice.soon(), once=True)
+
+    def _notify_after_tampering(self, url: str, write: Write, tamper: Callable[[Copy], Copy], after: float) -> None:
+        """Send a tampered copy once, then the genuine notification when the schedule's first wait is over."""
+        self.notifier.send(url, lambda at: tamper(write(at)), after=after, once=True)
+        self.notifier.send_next_copy(url, write, after=after)
 
     def refund_done_at(self, now: datetime) -> datetime:
         """Return when a refund is done: at once, or after a while."""

@@ -14,7 +14,7 @@ from aiohttp import web
 
 from scripts.gateways import paypal_account
 from scripts.gateways import paypal_protocol as protocol
-from scripts.gateways.gateway import Gateway, Handler, Keep
+from scripts.gateways.gateway import FileWriter, Gateway, Handler
 from scripts.gateways.habits import Habits
 from scripts.gateways.ledger import CannotPayError, Payment, Refund
 from scripts.gateways.notifier import Copy, Write
@@ -44,8 +44,8 @@ class PayPalGateway(Gateway):
         self.account = PayPalAccount(keys or PayPalKeys(), self.rotate_after)
         self._captures: dict[str, Payment] = {}  # by PayPal-Request-Id
 
-    def configuration(self, keep: Keep) -> Mapping[str, Any]:
-        return self.account.configuration(self.origin, keep)
+    def configuration(self, write_file: FileWriter) -> Mapping[str, Any]:
+        return self.account.configuration(self.origin, write_file)
 
     def acknowledged(self, status: int, body: bytes) -> bool:
         return paypal_account.acknowledged(status, body)
@@ -56,7 +56,7 @@ class PayPalGateway(Gateway):
     def forged(self, copy: Copy) -> Copy:
         return paypal_account.forged(copy)
 
-    # ------------------------------------------------------------ what the merchant asks
+    # ------------------------------------------------------------ the merchant
 
     def routes(self) -> Iterable[web.RouteDef]:
         return [

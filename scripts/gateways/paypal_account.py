@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 
 from scripts.gateways import paypal_protocol as protocol
 from scripts.gateways.authorities import Authority, new_key, pem
-from scripts.gateways.gateway import Keep
+from scripts.gateways.gateway import FileWriter
 from scripts.gateways.keys import KeyRotation, same_each_time
 from scripts.gateways.notifier import Copy, Write
 
@@ -49,17 +49,19 @@ class PayPalAccount:
     def _issued(self, key: RSAPrivateKey) -> str:
         return pem(self._authority.certificate(key.public_key(), protocol.HOLDER, dns=protocol.HOLDER))
 
-    def configuration(self, origin: str, keep: Keep) -> Mapping[str, Any]:
+    def configuration(self, origin: str, write_file: FileWriter) -> Mapping[str, Any]:
         """Return the configuration for the merchant's side."""
         first, here = self._rotation.first[0], re.escape(origin)
         return {
             "merchant_id": MERCHANT_ID,
             "client_id": self._keys.client_id,
             "webhook_ids": [WEBHOOK_ID],
-            "client_secrets": [keep("client_secret", self._keys.client_secret)],
-            "root_certificates": [keep("root.pem", pem(self._authority.root))],
-            "intermediate_certificates": [keep("intermediate.pem", pem(self._authority.issuer))],
-            "certificates": {f"{origin}{CERTIFICATES}{first}": keep("certificate.pem", self._certificates[first])},
+            "client_secrets": [write_file("client_secret", self._keys.client_secret)],
+            "root_certificates": [write_file("root.pem", pem(self._authority.root))],
+            "intermediate_certificates": [write_file("intermediate.pem", pem(self._authority.issuer))],
+            "certificates": {
+                f"{origin}{CERTIFICATES}{first}": write_file("certificate.pem", self._certificates[first])
+            },
             "certificate_url_pattern": f"{here}{CERTIFICATES}[0-9A-Za-z-]{{1,100}}",
             "approval_url_pattern": f"{here}/[!-~]{{1,500}}",
             "api_url": origin,

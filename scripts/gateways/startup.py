@@ -34,11 +34,11 @@ async def run_gateways(gateways: Iterable[Gateway], folder: Path) -> AsyncIterat
 def write_configuration(gateway: Gateway, folder: Path) -> str:
     """Write the merchant's configuration of a gateway; return the value of its variable."""
 
-    def keep(name: str, content: str) -> str:
+    def write_file(name: str, content: str) -> str:
         return f"file:{write(folder, f'{gateway.name}_{name}', content).name}"
 
-    text = json.dumps(gateway.configuration(keep), ensure_ascii=False, indent=2)
-    return f"file:{folder.resolve() / keep('configuration.json', text).removeprefix('file:')}"
+    text = json.dumps(gateway.configuration(write_file), ensure_ascii=False, indent=2)
+    return f"file:{folder.resolve() / write_file('configuration.json', text).removeprefix('file:')}"
 
 
 def write(folder: Path, name: str, content: str) -> Path:

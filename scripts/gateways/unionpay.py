@@ -13,7 +13,7 @@ from aiohttp import web
 
 from scripts.gateways import unionpay_account
 from scripts.gateways import unionpay_protocol as protocol
-from scripts.gateways.gateway import Gateway, Handler, Keep
+from scripts.gateways.gateway import FileWriter, Gateway, Handler
 from scripts.gateways.habits import Habits
 from scripts.gateways.ledger import CannotPayError, Payment, Refund
 from scripts.gateways.notifier import Copy, Write
@@ -38,8 +38,8 @@ class UnionPayGateway(Gateway):
         super().__init__(notify_url, habits, **more)
         self.account = UnionPayAccount(keys or UnionPayKeys(), self.rotate_after)
 
-    def configuration(self, keep: Keep) -> Mapping[str, Any]:
-        return self.account.configuration(self.origin, self.notify_url, keep)
+    def configuration(self, write_file: FileWriter) -> Mapping[str, Any]:
+        return self.account.configuration(self.origin, self.notify_url, write_file)
 
     def acknowledged(self, status: int, body: bytes) -> bool:
         return unionpay_account.acknowledged(status, body)
@@ -50,7 +50,7 @@ class UnionPayGateway(Gateway):
     def forged(self, copy: Copy) -> Copy:
         return unionpay_account.forged(copy)
 
-    # ------------------------------------------------------------ what the merchant asks
+    # ------------------------------------------------------------ the merchant
 
     def routes(self) -> Iterable[web.RouteDef]:
         return [

@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 
 from scripts.gateways import unionpay_protocol as protocol
 from scripts.gateways.authorities import Authority, new_key, pem, private_pem
-from scripts.gateways.gateway import Keep
+from scripts.gateways.gateway import FileWriter
 from scripts.gateways.keys import KeyRotation, same_each_time
 from scripts.gateways.notifier import Copy, Write
 
@@ -47,11 +47,11 @@ class UnionPayAccount:
     def _signer(self, key: RSAPrivateKey) -> protocol.UnionPaySigner:
         return protocol.UnionPaySigner(key, pem(self._authority.certificate(key.public_key(), protocol.HOLDER)))
 
-    def configuration(self, origin: str, notify_url: str, keep: Keep) -> Mapping[str, Any]:
+    def configuration(self, origin: str, notify_url: str, write_file: FileWriter) -> Mapping[str, Any]:
         """Return the configuration for the merchant's side."""
         own = {
-            "private_key": keep("merchant_key.pem", private_pem(self._key)),
-            "certificate": keep("merchant_certificate.pem", pem(self._certificate)),
+            "private_key": write_file("merchant_key.pem", private_pem(self._key)),
+            "certificate": write_file("merchant_certificate.pem", pem(self._certificate)),
         }
         return {
             "merchant_id": MERCHANT_ID,
@@ -59,8 +59,8 @@ class UnionPayAccount:
             "gateway_url": origin,
             "notify_url": notify_url,
             "return_url": f"{origin}/returned",
-            "root_certificates": [keep("root.pem", pem(self._authority.root))],
-            "intermediate_certificates": [keep("intermediate.pem", pem(self._authority.issuer))],
+            "root_certificates": [write_file("root.pem", pem(self._authority.root))],
+            "intermediate_certificates": [write_file("intermediate.pem", pem(self._authority.issuer))],
         }
 
     def check(self, form: bytes) -> dict[str, str]:

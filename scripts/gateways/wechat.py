@@ -11,7 +11,7 @@ from aiohttp import web
 from scripts.gateways import wechat_account
 from scripts.gateways import wechat_payloads as payloads
 from scripts.gateways import wechat_protocol as protocol
-from scripts.gateways.gateway import Gateway, Handler, Keep
+from scripts.gateways.gateway import FileWriter, Gateway, Handler
 from scripts.gateways.habits import Habits
 from scripts.gateways.ledger import CannotPayError, Payment, Refund
 from scripts.gateways.notifier import Copy, Write
@@ -61,8 +61,8 @@ class WeChatGateway(Gateway):
         super().__init__(notify_url, habits, **more)
         self.account = WeChatAccount(keys or WeChatKeys(), self.rotate_after)
 
-    def configuration(self, keep: Keep) -> Mapping[str, Any]:
-        return self.account.configuration(self.origin, self.notify_url, keep)
+    def configuration(self, write_file: FileWriter) -> Mapping[str, Any]:
+        return self.account.configuration(self.origin, self.notify_url, write_file)
 
     def acknowledged(self, status: int, body: bytes) -> bool:
         return wechat_account.acknowledged(status, body)
@@ -73,7 +73,7 @@ class WeChatGateway(Gateway):
     def forged(self, copy: Copy) -> Copy:
         return wechat_account.forged(copy)
 
-    # ------------------------------------------------------------ what the merchant asks
+    # ------------------------------------------------------------ the merchant
 
     def routes(self) -> Iterable[web.RouteDef]:
         one = "/v3/pay/transactions/out-trade-no/{number}"

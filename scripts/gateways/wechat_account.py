@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 
 from scripts.gateways import wechat_protocol as protocol
 from scripts.gateways.authorities import Authority, new_key, pem, private_pem
-from scripts.gateways.gateway import Keep
+from scripts.gateways.gateway import FileWriter
 from scripts.gateways.keys import KeyRotation
 from scripts.gateways.notifier import Copy, Write
 
@@ -60,7 +60,7 @@ class WeChatAccount:
         self._rotation = KeyRotation(first, second, rotate_after)
         self._answers_with = first.platform
 
-    def configuration(self, origin: str, notify_url: str, keep: Keep) -> Mapping[str, Any]:
+    def configuration(self, origin: str, notify_url: str, write_file: FileWriter) -> Mapping[str, Any]:
         """Return the configuration for the merchant's side."""
         first, key = self._rotation.first, private_pem(self._keys.merchant)
         return {
@@ -68,9 +68,11 @@ class WeChatAccount:
             "mchid": MCHID,
             "appid": APPID,
             "notify_url": notify_url,
-            "merchant_keys": [{"serial": self._keys.merchant_serial, "private_key": keep("merchant_key.pem", key)}],
-            "apiv3_keys": [keep("apiv3_key", self._keys.apiv3)],
-            "platform_keys": {first.platform.serial: keep("platform_certificate.pem", first.certificate)},
+            "merchant_keys": [
+                {"serial": self._keys.merchant_serial, "private_key": write_file("merchant_key.pem", key)}
+            ],
+            "apiv3_keys": [write_file("apiv3_key", self._keys.apiv3)],
+            "platform_keys": {first.platform.serial: write_file("platform_certificate.pem", first.certificate)},
         }
 
     def check(self, request: web.Request, body: bytes, now: datetime) -> str:

@@ -98,8 +98,8 @@ def compose_servers() -> tuple[PostgresServer, BrokerServer, Callable[[bool], No
 
 def _program() -> list[str]:
     """Return the command: `docker compose`, or the older `docker-compose`."""
-    asked = subprocess.run(["docker", "compose", "version"], capture_output=True, check=False)
-    if asked.returncode == 0:
+    result = subprocess.run(["docker", "compose", "version"], capture_output=True, check=False)
+    if result.returncode == 0:
         return ["docker", "compose"]
     if shutil.which("docker-compose"):
         return ["docker-compose"]

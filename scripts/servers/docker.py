@@ -9,7 +9,7 @@ def docker_answers(timeout_seconds: float = 5) -> bool:
     if shutil.which("docker") is None:
         return False
     try:
-        asked = subprocess.run(
+        result = subprocess.run(
             ["docker", "info"],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
@@ -19,4 +19,4 @@ def docker_answers(timeout_seconds: float = 5) -> bool:
         )
     except subprocess.TimeoutExpired:
         return False
-    return asked.returncode == 0
+    return result.returncode == 0
