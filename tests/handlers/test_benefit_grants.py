@@ -144,7 +144,7 @@ async def test_coupons_that_ended_unused_expire_once_and_no_others_do(harness: H
 async def test_expiry_takes_a_part_at_a_time_and_leaves_what_an_order_holds(
     harness: HandlerHarness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(coupons, "EXPIRE_MAX", 2)
+    monkeypatch.setattr(coupons, "EXPIRE_MAX_COUPONS", 2)
     await harness.handle(template(), *(coupon(f"c{n}") for n in range(4)))
     await harness.pool.execute("UPDATE coupons SET valid_to = now() - interval '1 s'")
     async with harness.pool.acquire() as order, order.transaction():
