@@ -6,13 +6,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from hashlib import blake2b
+from typing import Protocol
 
 import orjson
 
 from db import cipher
 from db.pool import Transaction
 from db.statements import SQL
-from workers.providers.port import Notification
 from workers.store import ids
 
 AAD = b"provider_notification"
@@ -26,12 +26,23 @@ CARDS = re.compile(
 """Fields of UnionPay's form that hold card data. The last four digits of a card's number stay, as on receipts."""
 
 
+class RawNotification(Protocol):
+    """What a provider posted: header names in lower case, the very bytes of the body, and when they arrived."""
+
+    @property
+    def headers(self) -> Mapping[str, str]: ...
+    @property
+    def body(self) -> bytes: ...
+    @property
+    def received_at(self) -> datetime: ...
+
+
 @dataclass(frozen=True)
 class NotificationRecord:
     """A notification to keep. `about` is our number in it; `code` says why it was rejected, None if it was believed."""
 
     provider: str
-    notification: Notification
+    notification: RawNotification
     code: str | None = None
     about: str | None = None
 
@@ -68,7 +79,7 @@ async def keep(tx: Transaction, records: Sequence[NotificationRecord]) -> list[i
     return [found[k.provider, k.body_hash, k.verdict] for k in records]
 
 
-def _raw(notification: Notification) -> bytes:
+def _raw(notification: RawNotification) -> bytes:
     body = CARDS.sub(rb"\1\3=***\2", notification.body)
     return orjson.dumps({"headers": dict(notification.headers), "body": base64.b64encode(body).decode()})
 
