@@ -168,7 +168,7 @@ def sign(
 
     This computes signatures, about a millisecond each, and makes no calls. A thread runs it beside the event loop.
     """
-    return [providers[attempt.provider].start(attempts.to_collect(attempt), now) for _, attempt in opened]
+    return [providers[attempt.provider].start(attempts.payment_order(attempt), now) for _, attempt in opened]
 
 
 def superseded(before: Sequence[Attempt], written: Sequence[tuple[Item, Attempt]]) -> list[attempts.Closing]:

@@ -76,7 +76,7 @@ Item: TypeAlias = Envelope[Any]
 BATCH_MAX_ITEMS = 20  # the calls of a batch are made side by side, and the calls module makes 20 at once
 POLL_PAUSE_MIN = timedelta(seconds=10)  # a provider that contradicts itself is not polled faster than this
 POLL_PAUSE_MAX = timedelta(hours=1)
-START_TRIES = 4  # after these (about half a minute) the buyer no longer waits for the page
+START_TRIES = 4  # over 36 s (1 + 5 + 30): by then the buyer no longer waits for the page
 ENDED = ProviderRefusal("ENDED", "the attempt was replaced, paid or closed before the provider had answered")
 
 

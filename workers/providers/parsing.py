@@ -10,12 +10,12 @@ from urllib.parse import unquote_to_bytes
 import orjson
 
 from db.errors import OmsError
+from messages.base import AMOUNT_MAX
 from workers.domain.money import exponent
 from workers.providers.port import PaymentOrder, ProviderRefusal, UnknownOutcome
 
 BODY_BYTES_MAX = 65_536  # providers send a few KiB
-FORM_FIELDS_MAX = 100  # providers send about 30
-AMOUNT_MAX = 10**15  # minor units; the wire takes no more
+FORM_FIELDS_MAX = 100  # bounds the work on a forged form; no provider documents as many
 BEIJING = timezone(timedelta(hours=8))  # without daylight saving for as long as these providers exist
 _DECIMAL = re.compile(r"(0|[1-9][0-9]{0,14})(?:\.([0-9]{1,4}))?")
 _NUMBER = re.compile(r"[0-9A-Za-z_\-|*@]{1,64}")

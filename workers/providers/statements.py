@@ -4,10 +4,10 @@ import re
 from collections.abc import Sequence
 from datetime import date
 
+from messages.base import AMOUNT_MAX
 from workers.providers.port import Provider, StatementError, StatementRow
 
 NUMBER_CHARS_MAX = 128  # the length of PayPal's invoice numbers; all others are shorter
-AMOUNT_MAX = 10**15  # minor units; the wire takes no more
 _CURRENCY = re.compile(r"[A-Z]{3}")
 
 

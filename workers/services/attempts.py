@@ -1,4 +1,4 @@
-"""Attempts to pay: what their provider is asked to collect, when we poll it, and which attempts an order closes.
+"""Attempts to pay: what their provider must collect, when we poll it, and which attempts an order closes.
 
 A store row knows nothing of providers; this module turns rows into what the provider port takes, and back into events.
 """
@@ -37,8 +37,8 @@ def number(attempt_id: int) -> str:
     return f"P{attempt_id}"
 
 
-def to_collect(attempt: Attempt) -> port.PaymentOrder:
-    """What the attempt's provider is asked to collect."""
+def payment_order(attempt: Attempt) -> port.PaymentOrder:
+    """What the attempt's provider must collect."""
     return port.PaymentOrder(
         out_trade_no=attempt.out_trade_no,
         amount=attempt.amount,
@@ -52,8 +52,8 @@ def to_collect(attempt: Attempt) -> port.PaymentOrder:
     )
 
 
-def to_refund(refund: attempts.RefundOfAttempt) -> port.RefundOrder:
-    """What the provider of a refund's capture is asked to give back."""
+def refund_order(refund: attempts.RefundOfAttempt) -> port.RefundOrder:
+    """What the provider of the refund's capture must give back."""
     return port.RefundOrder(
         refund_no=refund.refund_no,
         out_trade_no=refund.out_trade_no,
@@ -68,12 +68,12 @@ def to_refund(refund: attempts.RefundOfAttempt) -> port.RefundOrder:
 
 
 async def refunds_of_attempts(tx: Transaction, refund_nos: Iterable[str]) -> dict[str, tuple[str, port.RefundOrder]]:
-    """Refund number -> (provider, what it is asked to give back); refunds of captures by others are missing."""
+    """Refund number -> (provider, what it must give back); refunds of captures by others are missing."""
     found = await attempts.refunds_of_attempts(tx, refund_nos)
-    return {refund.refund_no: (refund.provider, to_refund(refund)) for refund in found}
+    return {refund.refund_no: (refund.provider, refund_order(refund)) for refund in found}
 
 
-def started(attempt: Attempt, ready: port.ClientAction) -> PaymentStarted:
+def started(attempt: Attempt, action: port.ClientAction) -> PaymentStarted:
     """payment.started: what the buyer's client needs to pay this attempt."""
     return PaymentStarted(
         order_id=attempt.order_id,
@@ -85,9 +85,9 @@ def started(attempt: Attempt, ready: port.ClientAction) -> PaymentStarted:
         amount=attempt.amount,
         currency=attempt.currency,
         pay_before=attempt.expire_at,
-        kind=ready.kind,
-        url=ready.url,
-        fields=dict(ready.fields),
+        kind=action.kind,
+        url=action.url,
+        fields=dict(action.fields),
     )
 
 

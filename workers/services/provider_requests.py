@@ -42,7 +42,7 @@ from workers.providers.port import (
     UnknownOutcome,
     with_certificates,
 )
-from workers.services.attempts import refunds_of_attempts, to_collect
+from workers.services.attempts import payment_order, refunds_of_attempts
 from workers.store import attempts, notifications
 from workers.store.attempts import DONE, LIVE, Attempt
 
@@ -143,7 +143,7 @@ def attempt_request(provider: Provider, item: Item, attempt: Attempt) -> Provide
     if methods is None:
         return not_offered(item)
     build, read = methods
-    payment = to_collect(attempt)
+    payment = payment_order(attempt)
     return ProviderRequest(item.id, partial(build, payment), partial(read, payment))
 
 

@@ -1,0 +1,173 @@
+"""What each answer of a provider changes, as values: no database and no provider."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from messages.envelope import Envelope
+from messages.providers import (
+    ProviderCapture,
+    ProviderClose,
+    ProviderQuery,
+    ProviderRefund,
+    ProviderRefundQuery,
+    ProviderStart,
+)
+from workers.handlers.provider_calls import START_TRIES, CallContext, CallDecision, decide
+from workers.providers.port import (
+    ApprovalReport,
+    ClientAction,
+    PaymentReport,
+    ProviderRefusal,
+    RefundOrder,
+    RefundReport,
+    ReportedPayment,
+    ReportedRefund,
+    UnknownOutcome,
+)
+from workers.store.attempts import Attempt
+
+NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
+KEY = ("payment.start", "r1")
+ACTION = ClientAction("qr", "https://qr.example/1")
+NO_ANSWER = UnknownOutcome("TimeoutError")
+REFUSAL = ProviderRefusal("ACQ.TRADE_NOT_EXIST", "no such trade")
+APPROVAL = ApprovalReport("P7", "theirs")
+REFUND = RefundOrder("R1", "P7", "t7", 300, 1000, "CNY", "late", NOW, NOW)
+
+
+def reported(status: ReportedPayment) -> PaymentReport:
+    return PaymentReport("P7", "t7", status, 1000, "CNY", NOW)
+
+
+CAPTURED, FAILED, CLOSED, PENDING = map(reported, ReportedPayment)
+
+
+def decision(body: Any, answer: Any, state: str = "created", over: int = 0, tries: int = 0) -> CallDecision:
+    """The decision on an attempt in this state, whose window ended `over` seconds ago."""
+    attempt = Attempt(
+        id=7,
+        out_trade_no="P7",
+        intent_id=8,
+        order_id=9,
+        provider="alipay",
+        scene="qr",
+        amount=1000,
+        currency="CNY",
+        state=state,
+        reference=None,
+        trade_no=None,
+        command=KEY,
+        details={},
+        started_at=NOW - timedelta(minutes=30),
+        expire_at=NOW - timedelta(seconds=over) if over else NOW + timedelta(minutes=1),
+    )
+    item = Envelope(body=body, message_id="m1", correlation_id="c1", occurred_at=NOW, attempt=tries)
+    return decide(item, answer, CallContext({7: attempt}, {KEY: "command-1"}, {"R1": ("alipay", REFUND)}, NOW))
+
+
+@dataclass(frozen=True)
+class Effects:
+    """A decision in short: the state that the attempt gets, what answers the command, and what is announced."""
+
+    state: str | None = None
+    outcome: str | None = None
+    announced: tuple[str, ...] = ()
+    retried: bool = False
+    polled: bool = False
+    stops: bool = False
+
+
+def effects(made: CallDecision) -> Effects:
+    """The effects; every announcement carries the id of the message that caused it."""
+    assert {one.causation_id for one in made.announcements} <= {"m1"}
+    outcome: Any = made.outcome[1] if made.outcome else None
+    return Effects(
+        state=made.change.state if made.change else None,
+        outcome=getattr(outcome, "code", outcome and outcome.routing_key()),
+        announced=tuple(one.type.removesuffix(".v1") for one in made.announcements),
+        retried=made.retry is not None,
+        polled=made.poll_at is not None,
+        stops=made.stops_polling is not None,
+    )
+
+
+LAST = START_TRIES - 1
+STARTS = [
+    (ACTION, "created", 0, Effects("requested", "payment.started")),
+    (ACTION, "closing", 0, Effects(None, "PAY_PROVIDER_ERROR", ("provider.close",))),
+    (ACTION, "captured", 0, Effects(None, "PAY_PROVIDER_ERROR", ("provider.close",))),
+    (REFUSAL, "created", 0, Effects("failed", "PAY_PROVIDER_ERROR", stops=True)),
+    (REFUSAL, "closed", 0, Effects(None, "PAY_PROVIDER_ERROR")),
+    (REFUSAL, "captured", 0, Effects(None, "PAY_ALREADY_PAID")),
+    (NO_ANSWER, "created", 0, Effects(retried=True)),
+    (NO_ANSWER, "created", LAST, Effects("unknown", "PAY_PROVIDER_UNKNOWN")),
+    (NO_ANSWER, "closing", LAST, Effects(None, "PAY_PROVIDER_UNKNOWN")),
+    (None, "closed", 0, Effects(None, "PAY_PROVIDER_ERROR", stops=True)),
+    (None, "captured", 0, Effects(None, "PAY_ALREADY_PAID", stops=True)),
+    (CAPTURED, "created", 0, Effects("failed", "PAY_PROVIDER_ERROR", stops=True)),
+]
+
+
+@pytest.mark.parametrize(("answer", "state", "tries", "expected"), STARTS)
+def test_a_start_is_answered_once_by_what_the_provider_answered(
+    answer: Any, state: str, tries: int, expected: Effects
+) -> None:
+    assert effects(decision(ProviderStart(attempt_id=7), answer, state, tries=tries)) == expected
+
+
+LONG = 86_400  # the window has ended by every clock
+CALLS = [
+    (ProviderQuery, CAPTURED, "requested", 0, Effects(announced=("payment.observed",))),
+    (ProviderQuery, CAPTURED, "closed", 0, Effects(announced=("payment.observed",), stops=True)),
+    (ProviderQuery, CAPTURED, "captured", 0, Effects(stops=True)),
+    (ProviderQuery, FAILED, "requested", 0, Effects(announced=("payment.observed",))),
+    (ProviderQuery, FAILED, "closed", 0, Effects(stops=True)),
+    (ProviderQuery, CLOSED, "requested", 0, Effects("closed", None, ("payment.attempt_closed",), stops=True)),
+    (ProviderQuery, PENDING, "requested", 0, Effects(polled=True)),
+    (ProviderQuery, PENDING, "requested", LONG, Effects("closing", None, ("provider.close",))),
+    (ProviderQuery, APPROVAL, "requested", 0, Effects(None, None, ("provider.capture",), polled=True)),
+    (ProviderQuery, APPROVAL, "closing", 0, Effects(polled=True)),
+    (ProviderQuery, APPROVAL, "requested", LONG, Effects("closing", None, ("provider.close",))),
+    (ProviderQuery, REFUSAL, "requested", 0, Effects(polled=True)),
+    (ProviderQuery, REFUSAL, "requested", LONG, Effects("closed", None, ("payment.attempt_closed",), stops=True)),
+    (ProviderQuery, NO_ANSWER, "requested", 0, Effects(polled=True)),
+    (ProviderQuery, NO_ANSWER, "requested", LONG, Effects()),
+    (ProviderCapture, CAPTURED, "requested", 0, Effects(announced=("payment.observed",))),
+    (ProviderCapture, REFUSAL, "requested", 0, Effects()),
+    (ProviderCapture, NO_ANSWER, "requested", 0, Effects(retried=True)),
+    (ProviderClose, CLOSED, "closing", 0, Effects("closed", None, ("payment.attempt_closed",), stops=True)),
+    (ProviderClose, PENDING, "closing", 0, Effects(polled=True)),
+    (ProviderClose, REFUSAL, "closing", 0, Effects()),
+    (ProviderClose, NO_ANSWER, "closing", 0, Effects(retried=True)),
+    (ProviderClose, None, "closed", 0, Effects(stops=True)),
+    (ProviderClose, None, "closing", 0, Effects()),
+]
+
+
+@pytest.mark.parametrize(("message", "answer", "state", "over", "expected"), CALLS)
+def test_an_answer_about_an_attempt_changes_what_the_table_of_the_handler_says(
+    message: Any, answer: Any, state: str, over: int, expected: Effects
+) -> None:
+    assert effects(decision(message(attempt_id=7), answer, state, over)) == expected
+
+
+REFUNDED = RefundReport("R1", ReportedRefund.SUCCEEDED, 300, "CNY", NOW)
+REFUNDS = [
+    (ProviderRefund, "R1", REFUNDED, Effects(announced=("refund.observed",))),
+    (ProviderRefund, "R1", REFUSAL, Effects(announced=("refund.observed",))),
+    (ProviderRefund, "R1", NO_ANSWER, Effects(announced=("refund.observed",))),
+    (ProviderRefundQuery, "R1", REFUNDED, Effects(announced=("refund.observed",))),
+    (ProviderRefundQuery, "R1", REFUSAL, Effects(announced=("provider.refund",))),
+    (ProviderRefundQuery, "R1", NO_ANSWER, Effects(announced=("refund.observed",))),
+    (ProviderRefund, "R2", None, Effects(retried=True)),
+]
+
+
+@pytest.mark.parametrize(("message", "refund_no", "answer", "expected"), REFUNDS)
+def test_an_answer_about_a_refund_is_observed_or_the_refund_is_requested_again(
+    message: Any, refund_no: str, answer: Any, expected: Effects
+) -> None:
+    assert effects(decision(message(refund_no=refund_no), answer)) == expected
