@@ -73,12 +73,12 @@ def subjects() -> dict[str, Subject]:
         ),
         "unionpay": Subject(
             unionpay,
-            lambda n: unionpay_builders.told(unionpay_builders.payment(orderId=f"P{n:020d}")),
+            lambda n: unionpay_builders.notification(unionpay_builders.payment(orderId=f"P{n:020d}")),
             lambda: unionpay.start(unionpay_builders.ATTEMPT, unionpay_builders.AT),
         ),
         "paypal": Subject(
             paypal,
-            lambda n: paypal_builders.told(
+            lambda n: paypal_builders.notification(
                 "PAYMENT.CAPTURE.COMPLETED", paypal_builders.capture(custom_id=f"P{n:020d}")
             ),
             lambda: paypal.start(replace(paypal_builders.ATTEMPT, reference=None), paypal_builders.AT),

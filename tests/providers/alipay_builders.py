@@ -1,4 +1,8 @@
-"""An application at Alipay, and Alipay itself, for the tests."""
+"""A merchant's application at Alipay, and what Alipay sends it.
+
+`settings`, `provider`, `attempt` are ours; `trade`, `notification`, `answer`, `found` are Alipay's,
+signed with its key.
+"""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -25,7 +29,7 @@ ATTEMPT = PaymentOrder(
     return_url="https://shop.example/done?order=1&x=a b",
 )
 TRADE_NO = "2026112222001468450509133591"
-ASK = RefundOrder(
+REFUND_ORDER = RefundOrder(
     refund_no="R382808400870244999",
     out_trade_no=ATTEMPT.out_trade_no,
     trade_no=TRADE_NO,
@@ -36,7 +40,7 @@ ASK = RefundOrder(
     captured_at=AT,
     requested_at=AT + timedelta(hours=1),
 )
-ASKED_AT = ASK.requested_at + timedelta(seconds=1)
+QUERIED_AT = REFUND_ORDER.requested_at + timedelta(seconds=1)
 QUERY, CLOSE, PRECREATE = "alipay.trade.query", "alipay.trade.close", "alipay.trade.precreate"
 REFUND, REFUND_QUERY = "alipay.trade.refund", "alipay.trade.fastpay.refund.query"
 
@@ -85,7 +89,7 @@ def answer(method: str, content: Mapping[str, Any], key: str = "alipay") -> Http
 
 
 def found(**more: Any) -> HttpResponse:
-    """The answer about a trade that was paid."""
+    """The answer to a query of a trade that was paid."""
     given = {
         "trade_no": TRADE_NO,
         "out_trade_no": ATTEMPT.out_trade_no,

@@ -1,4 +1,8 @@
-"""A merchant at PayPal, and a PayPal that holds the keys."""
+"""A merchant at PayPal, and what PayPal sends it: it is signed with a certificate that the tests issue.
+
+`settings`, `provider` are ours; `order`, `capture`, `refund`, `notification`, `answer` are PayPal's.
+`signed_notification` signs any bytes.
+"""
 
 import json
 from collections.abc import Mapping
@@ -32,7 +36,7 @@ ATTEMPT = PaymentOrder(
     return_url="https://shop.example/back",
     reference=ORDER,
 )
-ASK = RefundOrder(
+REFUND_ORDER = RefundOrder(
     refund_no="R17325846012345679",
     out_trade_no=ATTEMPT.out_trade_no,
     trade_no=CAPTURE,
@@ -48,7 +52,7 @@ ASK = RefundOrder(
 
 @cache
 def authority(name: str = "DigiCert") -> Authority:
-    """Who issues certificates."""
+    """An authority that issues certificates."""
     return Authority(name, keys.BEGINNING, keys.private(f"{name} root"), keys.private(f"{name} issuer"))
 
 
@@ -61,14 +65,14 @@ def certificate(
     since: datetime = AT - timedelta(days=30),
     days: int = 90,
 ) -> str:
-    """What is found at PayPal's address."""
+    """The certificate at PayPal's address."""
     above = authority(issued_by)
     own = keys.private(key).public_key()
     return pem(above.certificate(own, name, dns=name, since=since, days=days, usage=SIGNING))
 
 
 def settings(**more: Any) -> PayPalSettings:
-    """What the adapter is made from."""
+    """Settings of the provider."""
     values: dict[str, Any] = {
         "merchant_id": MERCHANT,
         "client_id": "shop",
@@ -84,12 +88,12 @@ def settings(**more: Any) -> PayPalSettings:
 
 
 def provider(**more: Any) -> PayPal:
-    """The adapter."""
+    """The provider under test."""
     return PayPal(settings(**more))
 
 
 def created() -> Any:
-    """The order as PayPal reads it."""
+    """Our order as PayPal reads it."""
     request = provider().start(ATTEMPT, AT)
     assert isinstance(request, HttpRequest)
     return json.loads(request.body)
@@ -104,8 +108,8 @@ def capture(**more: Any) -> dict[str, Any]:
 
 
 def refund(**more: Any) -> dict[str, Any]:
-    """The refund that was asked for."""
-    asked = json.loads(provider().refund(ASK, AT).body)
+    """The refund that REFUND_ORDER requests."""
+    asked = json.loads(provider().refund(REFUND_ORDER, AT).body)
     made = theirs.refund("1JU08902781691411", asked, at=AT + timedelta(hours=1), status=more.pop("status", "COMPLETED"))
     return {**made, **more}
 
@@ -115,12 +119,12 @@ def order(status: str, **more: Any) -> dict[str, Any]:
     return theirs.order(ORDER, status, created(), site=SITE, **more)
 
 
-def told(event_type: str, resource: Mapping[str, Any], **more: Any) -> Notification:
-    """A notification."""
-    return sent(theirs.event(event_type, resource, event_id="WH-2WR32451HC0233532", at=AT), **more)
+def notification(event_type: str, resource: Mapping[str, Any], **more: Any) -> Notification:
+    """A notification of this event."""
+    return signed_notification(theirs.event(event_type, resource, event_id="WH-2WR32451HC0233532", at=AT), **more)
 
 
-def sent(
+def signed_notification(
     body: bytes, *, key: str = "paypal", url: str = URL, webhook_id: str = WEBHOOK, at: datetime = AT, **headers: str
 ) -> Notification:
     """A notification with this body, signed as PayPal does."""
@@ -130,6 +134,6 @@ def sent(
 
 
 def answer(content: object, status: int = 200, **headers: str) -> HttpResponse:
-    """An answer."""
+    """An HTTP response of PayPal."""
     body = content if isinstance(content, bytes) else json.dumps(content).encode()
     return HttpResponse(status, {name.replace("_", "-"): value for name, value in headers.items()}, body)

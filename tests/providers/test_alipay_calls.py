@@ -17,7 +17,17 @@ from yarl import URL
 from scripts.gateways import alipay_protocol as protocol
 from tests.providers import alipay_builders as builders
 from tests.providers import keys
-from tests.providers.alipay_builders import ASK, ASKED_AT, AT, ATTEMPT, CLOSE, PRECREATE, QUERY, REFUND, REFUND_QUERY
+from tests.providers.alipay_builders import (
+    AT,
+    ATTEMPT,
+    CLOSE,
+    PRECREATE,
+    QUERIED_AT,
+    QUERY,
+    REFUND,
+    REFUND_ORDER,
+    REFUND_QUERY,
+)
 from workers.providers import rsa
 from workers.providers.alipay import Alipay, signing
 from workers.providers.parsing import FieldError
@@ -126,22 +136,22 @@ def test_questions_by_our_numbers() -> None:
     assert asked(ALIPAY.query(ATTEMPT, AT)).order == {"out_trade_no": ATTEMPT.out_trade_no}
     assert asked(ALIPAY.query(ATTEMPT, AT)).method == QUERY
     assert asked(ALIPAY.close(ATTEMPT, AT)).order == {"out_trade_no": ATTEMPT.out_trade_no}
-    assert asked(ALIPAY.refund(ASK, AT)).order == {
-        "trade_no": ASK.trade_no,
+    assert asked(ALIPAY.refund(REFUND_ORDER, AT)).order == {
+        "trade_no": REFUND_ORDER.trade_no,
         "refund_amount": "8.88",
-        "out_request_no": ASK.refund_no,
+        "out_request_no": REFUND_ORDER.refund_no,
         "refund_reason": "late",
     }
-    assert asked(ALIPAY.query_refund(ASK, AT)).order == {
-        "trade_no": ASK.trade_no,
-        "out_request_no": ASK.refund_no,
+    assert asked(ALIPAY.query_refund(REFUND_ORDER, AT)).order == {
+        "trade_no": REFUND_ORDER.trade_no,
+        "out_request_no": REFUND_ORDER.refund_no,
         "query_options": ["gmt_refund_pay"],
     }
 
 
 @given(st.text(alphabet=st.characters(codec="utf-8"), max_size=20))
 def test_any_text_is_signed_as_it_is_sent(text: str) -> None:
-    assert asked(ALIPAY.refund(replace(ASK, reason=text), AT)).order.get("refund_reason", "") == text
+    assert asked(ALIPAY.refund(replace(REFUND_ORDER, reason=text), AT)).order.get("refund_reason", "") == text
     ready = ALIPAY.start(builders.attempt(subject=text), AT)
     assert checked(URL(str(ready.url)).raw_query_string).fields["method"] == "alipay.trade.page.pay"  # type: ignore[union-attr]
 
@@ -159,8 +169,8 @@ READERS: list[tuple[str, Callable[[Alipay, HttpResponse], object], str]] = [
     ("started", lambda alipay, told: alipay.read_start(ATTEMPT, told, AT), PRECREATE),
     ("paid", lambda alipay, told: alipay.read_payment(ATTEMPT, told, AT), QUERY),
     ("closed", lambda alipay, told: alipay.read_close(ATTEMPT, told, AT), CLOSE),
-    ("refunded", lambda alipay, told: alipay.read_refund(ASK, told, ASKED_AT), REFUND),
-    ("refund_found", lambda alipay, told: alipay.read_refund_query(ASK, told, ASKED_AT), REFUND_QUERY),
+    ("refunded", lambda alipay, told: alipay.read_refund(REFUND_ORDER, told, QUERIED_AT), REFUND),
+    ("refund_found", lambda alipay, told: alipay.read_refund_query(REFUND_ORDER, told, QUERIED_AT), REFUND_QUERY),
 ]
 each_reader = pytest.mark.parametrize(("name", "read", "method"), READERS, ids=[name for name, _, _ in READERS])
 
@@ -182,7 +192,9 @@ MAYBE = ["ACQ.TRADE_HAS_CLOSE", "ACQ.DISCORDANT_REPEAT_REQUEST", "ACQ.TRADE_STAT
 
 @pytest.mark.parametrize("code", MAYBE)
 def test_a_refund_of_a_closed_trade_may_be_why_it_is_closed(code: str) -> None:
-    assert ALIPAY.read_refund(ASK, builders.answer(REFUND, protocol.failed(code)), ASKED_AT) == UnknownOutcome(code)
+    assert ALIPAY.read_refund(
+        REFUND_ORDER, builders.answer(REFUND, protocol.failed(code)), QUERIED_AT
+    ) == UnknownOutcome(code)
 
 
 AMBIGUOUS = [
@@ -317,17 +329,22 @@ def test_a_link_that_nobody_followed_is_not_closed_because_it_is_good_until_it_e
 
 
 def refund_said(**more: Any) -> object:
-    given = {"trade_no": ASK.trade_no, "fund_change": "Y", "refund_fee": "8.88", "out_trade_no": ASK.out_trade_no}
+    given = {
+        "trade_no": REFUND_ORDER.trade_no,
+        "fund_change": "Y",
+        "refund_fee": "8.88",
+        "out_trade_no": REFUND_ORDER.out_trade_no,
+    }
     told = {name: value for name, value in (given | more).items() if value is not None}
-    return ALIPAY.read_refund(ASK, builders.answer(REFUND, protocol.ok(**told)), ASKED_AT)
+    return ALIPAY.read_refund(REFUND_ORDER, builders.answer(REFUND, protocol.ok(**told)), QUERIED_AT)
 
 
 def test_a_refund_is_done_when_money_moved() -> None:
-    done = RefundReport(ASK.refund_no, ReportedRefund.SUCCEEDED, 888, "CNY", ASKED_AT)
+    done = RefundReport(REFUND_ORDER.refund_no, ReportedRefund.SUCCEEDED, 888, "CNY", QUERIED_AT)
     assert refund_said() == done
     assert refund_said(refund_fee="20.00") == done, "with what was given back before"
     paid_back_at = refund_said(gmt_refund_pay="2026-11-22 12:00:02")
-    assert paid_back_at == replace(done, occurred_at=ASKED_AT + timedelta(seconds=1))
+    assert paid_back_at == replace(done, occurred_at=QUERIED_AT + timedelta(seconds=1))
 
 
 UNCLEAR: list[dict[str, Any]] = [
@@ -343,20 +360,22 @@ def test_a_refund_is_queried_when_no_money_moved(other: dict[str, Any]) -> None:
 
 def refund_asked(after: timedelta = timedelta(seconds=11), **more: Any) -> object:
     given = {
-        "trade_no": ASK.trade_no,
+        "trade_no": REFUND_ORDER.trade_no,
         "refund_status": "REFUND_SUCCESS",
         "refund_amount": "8.88",
         "total_amount": "88.88",
-        "out_request_no": ASK.refund_no,
+        "out_request_no": REFUND_ORDER.refund_no,
         "gmt_refund_pay": "2026-11-22 12:00:02",
     }
     told = {name: value for name, value in (given | more).items() if value is not None}
-    return ALIPAY.read_refund_query(ASK, builders.answer(REFUND_QUERY, protocol.ok(**told)), ASK.requested_at + after)
+    return ALIPAY.read_refund_query(
+        REFUND_ORDER, builders.answer(REFUND_QUERY, protocol.ok(**told)), REFUND_ORDER.requested_at + after
+    )
 
 
 def test_how_a_refund_stands() -> None:
     assert refund_asked() == RefundReport(
-        ASK.refund_no, ReportedRefund.SUCCEEDED, 888, "CNY", ASK.requested_at + timedelta(seconds=2)
+        REFUND_ORDER.refund_no, ReportedRefund.SUCCEEDED, 888, "CNY", REFUND_ORDER.requested_at + timedelta(seconds=2)
     )
 
 

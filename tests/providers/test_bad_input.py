@@ -44,7 +44,7 @@ def wechat_text(change: Callable[[str], str]) -> Notification:
         change(json.dumps(wechat_builders.transaction())).encode(), "n" * 12, "transaction"
     )
     body = {**json.loads(wechat_builders.notification(wechat_builders.transaction()).body), "resource": sealed}
-    return wechat_builders.signed(json.dumps(body).encode())
+    return wechat_builders.signed_notification(json.dumps(body).encode())
 
 
 def form(told: Callable[[Mapping[str, str]], Notification], fields: Mapping[str, str]) -> Callable[..., Notification]:
@@ -53,7 +53,7 @@ def form(told: Callable[[Mapping[str, str]], Notification], fields: Mapping[str,
     return lambda change: replace(genuine, body=change(genuine.body.decode()).encode())
 
 
-CAPTURED = paypal_builders.told("PAYMENT.CAPTURE.COMPLETED", paypal_builders.capture())
+CAPTURED = paypal_builders.notification("PAYMENT.CAPTURE.COMPLETED", paypal_builders.capture())
 TOLD: dict[str, Told] = {
     "alipay": Told(
         alipay_builders.provider(), alipay_builders.notification(alipay_builders.trade()),
@@ -73,17 +73,17 @@ TOLD: dict[str, Told] = {
         ({"mchid": "1900000110"}, {"appid": "wx1111111111111111"}),
     ),
     "unionpay": Told(
-        unionpay_builders.provider(), unionpay_builders.told(unionpay_builders.payment()),
-        lambda more: unionpay_builders.told(unionpay_builders.payment() | more),
-        form(unionpay_builders.told, unionpay_builders.payment()), ("txnAmt", b"txnAmt=8888", b"txnAmt=0001"),
-        unionpay_builders.told(unionpay_builders.payment(), UNIONPAYS_FORGER), ({"merId": "777290058167152"},),
+        unionpay_builders.provider(), unionpay_builders.notification(unionpay_builders.payment()),
+        lambda more: unionpay_builders.notification(unionpay_builders.payment() | more),
+        form(unionpay_builders.notification, unionpay_builders.payment()), ("txnAmt", b"txnAmt=8888", b"txnAmt=0001"),
+        unionpay_builders.notification(unionpay_builders.payment(), UNIONPAYS_FORGER), ({"merId": "777290058167152"},),
     ),
     "paypal": Told(
         paypal_builders.provider(), CAPTURED,
-        lambda more: paypal_builders.told("PAYMENT.CAPTURE.COMPLETED", paypal_builders.capture() | more),
-        lambda change: paypal_builders.sent(change(CAPTURED.body.decode()).encode()),
+        lambda more: paypal_builders.notification("PAYMENT.CAPTURE.COMPLETED", paypal_builders.capture() | more),
+        lambda change: paypal_builders.signed_notification(change(CAPTURED.body.decode()).encode()),
         ("amount", b'"value":"88.88"', b'"value":"00.01"'),
-        paypal_builders.told("PAYMENT.CAPTURE.COMPLETED", paypal_builders.capture(), key="mallory"),
+        paypal_builders.notification("PAYMENT.CAPTURE.COMPLETED", paypal_builders.capture(), key="mallory"),
         ({"payee": {"merchant_id": "3SQBR4YEWZ4BB"}},),
     ),
 }  # fmt: skip
@@ -125,16 +125,20 @@ def test_another_merchants_notification(told: Told) -> None:
 
 
 def test_another_apps_webhook_of_the_same_merchant() -> None:
-    other = paypal_builders.told("PAYMENT.CAPTURE.COMPLETED", paypal_builders.capture(), webhook_id="1JE4291016473214D")
+    other = paypal_builders.notification(
+        "PAYMENT.CAPTURE.COMPLETED", paypal_builders.capture(), webhook_id="1JE4291016473214D"
+    )
     refused(TOLD["paypal"], [other], UNSIGNED)
 
 
 def test_an_unknown_serial_may_be_sound_where_its_certificate_can_be_had() -> None:
     fetched = wechat_builders.notification(wechat_builders.transaction(), platform=wechat_builders.OTHER_PLATFORM)
     assert TOLD["wechat"].provider.verify(fetched) == UnknownCertificate(wechat_builders.OTHER_SERIAL)
-    fetched = paypal_builders.told("PAYMENT.CAPTURE.COMPLETED", paypal_builders.capture(), url=paypal_builders.NEXT_URL)
+    fetched = paypal_builders.notification(
+        "PAYMENT.CAPTURE.COMPLETED", paypal_builders.capture(), url=paypal_builders.NEXT_URL
+    )
     assert TOLD["paypal"].provider.verify(fetched) == UnknownCertificate(paypal_builders.NEXT_URL)
-    brought = unionpay_builders.told(unionpay_builders.payment(), unionpay_builders.signer(issued_by="forged"))
+    brought = unionpay_builders.notification(unionpay_builders.payment(), unionpay_builders.signer(issued_by="forged"))
     refused(TOLD["unionpay"], [brought], UNSIGNED)
 
 
@@ -214,7 +218,10 @@ def test_malformed_xml_json_or_forms(told: Told) -> None:
 SIGNED = [body for body in MALFORMED if len(body) < 60_000]
 
 
-@pytest.mark.parametrize(("name", "signed"), [("wechat", wechat_builders.signed), ("paypal", paypal_builders.sent)])
+@pytest.mark.parametrize(
+    ("name", "signed"),
+    [("wechat", wechat_builders.signed_notification), ("paypal", paypal_builders.signed_notification)],
+)
 def test_malformed_json_even_when_it_is_signed(name: str, signed: Callable[[bytes], Notification]) -> None:
     refused(TOLD[name], map(signed, SIGNED), INVALID)
 

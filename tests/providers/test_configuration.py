@@ -16,8 +16,8 @@ from workers.providers.port import Notification, PaymentReport
 GENUINE: Mapping[str, Notification] = {
     "alipay": alipay_builders.notification(alipay_builders.trade()),
     "wechat": wechat_builders.notification(wechat_builders.transaction()),
-    "unionpay": unionpay_builders.told(unionpay_builders.payment()),
-    "paypal": paypal_builders.told("PAYMENT.CAPTURE.COMPLETED", paypal_builders.capture()),
+    "unionpay": unionpay_builders.notification(unionpay_builders.payment()),
+    "paypal": paypal_builders.notification("PAYMENT.CAPTURE.COMPLETED", paypal_builders.capture()),
 }
 
 

@@ -12,12 +12,12 @@ from scripts.gateways import paypal_protocol as theirs
 from scripts.gateways.authorities import pem
 from tests.providers import paypal_builders as builders
 from tests.providers.paypal_builders import (
-    ASK,
     AT,
     ATTEMPT,
     CAPTURE,
     NEXT_URL,
     ORDER,
+    REFUND_ORDER,
     SITE,
     answer,
     capture,
@@ -242,8 +242,10 @@ Read = Callable[[PayPal, HttpResponse], object]
 READS: dict[str, Read] = {
     "started": lambda provider, response: provider.read_start(ATTEMPT, response, AT),
     "paid": lambda provider, response: provider.read_payment(ATTEMPT, response, AT),
-    "refunded": lambda provider, response: provider.read_refund(ASK, response, AT),
-    "refund_found": lambda provider, response: provider.read_refund_query(replace(ASK, reference=None), response, AT),
+    "refunded": lambda provider, response: provider.read_refund(REFUND_ORDER, response, AT),
+    "refund_found": lambda provider, response: provider.read_refund_query(
+        replace(REFUND_ORDER, reference=None), response, AT
+    ),
 }
 NO: list[tuple[int, str, str]] = [
     (422, "UNPROCESSABLE_ENTITY", "INSTRUMENT_DECLINED"), (422, "UNPROCESSABLE_ENTITY", "REFUND_AMOUNT_EXCEEDED"),
@@ -303,10 +305,10 @@ def test_a_request_that_may_have_succeeded_is_queried_again(read: str, status: i
 
 
 def test_a_no_without_details_goes_by_its_name() -> None:
-    refused = PROVIDER.read_refund(ASK, answer(theirs.error("NOT_AUTHORIZED"), 403), AT)
+    refused = PROVIDER.read_refund(REFUND_ORDER, answer(theirs.error("NOT_AUTHORIZED"), 403), AT)
     assert refused == ProviderRefusal("NOT_AUTHORIZED", "It failed.")
     for odd in (b"no", b"[]", b"{}", b'{"name": 1}', b'{"name": "A", "details": [1]}', b'{"name": "A", "details": 1}'):
-        assert isinstance(PROVIDER.read_refund(ASK, answer(odd, 422), AT), UnknownOutcome)
+        assert isinstance(PROVIDER.read_refund(REFUND_ORDER, answer(odd, 422), AT), UnknownOutcome)
 
 
 @pytest.mark.parametrize("read", READS)
@@ -318,15 +320,15 @@ def test_an_answer_that_is_compressed_or_too_large_is_not_read(read: str) -> Non
 
 
 def test_a_refund_carries_its_number_so_that_asking_again_is_the_same() -> None:
-    first = PROVIDER.refund(ASK, AT)
-    assert first == PROVIDER.refund(ASK, AT + timedelta(days=3))
+    first = PROVIDER.refund(REFUND_ORDER, AT)
+    assert first == PROVIDER.refund(REFUND_ORDER, AT + timedelta(days=3))
     body = asked(first)
     assert first.url == f"{API}/v2/payments/captures/{CAPTURE}/refund"
-    assert first.headers["paypal-request-id"] == body["invoice_id"] == body["custom_id"] == ASK.refund_no
+    assert first.headers["paypal-request-id"] == body["invoice_id"] == body["custom_id"] == REFUND_ORDER.refund_no
     assert body["amount"] == {"currency_code": "EUR", "value": "0.88"}
 
 
-RETURNED = RefundReport(ASK.refund_no, ReportedRefund.SUCCEEDED, 88, "EUR", AT + timedelta(hours=1))
+RETURNED = RefundReport(REFUND_ORDER.refund_no, ReportedRefund.SUCCEEDED, 88, "EUR", AT + timedelta(hours=1))
 
 
 @pytest.mark.parametrize(
@@ -334,22 +336,23 @@ RETURNED = RefundReport(ASK.refund_no, ReportedRefund.SUCCEEDED, 88, "EUR", AT +
     [("COMPLETED", "succeeded"), ("PENDING", "processing"), ("FAILED", "failed"), ("CANCELLED", "failed")],
 )
 def test_a_refund_is_often_done_at_once(status: str, expected: str) -> None:
-    said = PROVIDER.read_refund(ASK, answer(refund(status=status), 201), AT)
+    said = PROVIDER.read_refund(REFUND_ORDER, answer(refund(status=status), 201), AT)
     assert said == replace(RETURNED, status=expected)  # type: ignore[arg-type]
 
 
 def test_a_refund_answer_without_our_number_is_the_requested_refund() -> None:
-    assert PROVIDER.read_refund(ASK, answer(refund(invoice_id=None), 201), AT) == RETURNED
+    assert PROVIDER.read_refund(REFUND_ORDER, answer(refund(invoice_id=None), 201), AT) == RETURNED
     assert isinstance(
-        PROVIDER.read_refund(ASK, answer(refund(invoice_id="R1732584601234567"), 201), AT), UnknownOutcome
+        PROVIDER.read_refund(REFUND_ORDER, answer(refund(invoice_id="R1732584601234567"), 201), AT), UnknownOutcome
     )
     assert isinstance(
-        PROVIDER.read_refund(ASK, answer({"id": "1", "status": "COMPLETED", "links": []}, 201), AT), UnknownOutcome
+        PROVIDER.read_refund(REFUND_ORDER, answer({"id": "1", "status": "COMPLETED", "links": []}, 201), AT),
+        UnknownOutcome,
     )
 
 
 def test_a_refund_is_found_in_its_order() -> None:
-    request = PROVIDER.query_refund(ASK, AT)
+    request = PROVIDER.query_refund(REFUND_ORDER, AT)
     assert asked(request, "GET") is None
     assert request.url == f"{API}/v2/checkout/orders/{ORDER}"
     others = [refund(invoice_id="R17325846012345670"), refund(invoice_id=None), refund(invoice_id="A shop's: 1.5")]
@@ -359,21 +362,21 @@ def test_a_refund_is_found_in_its_order() -> None:
         ([], ProviderRefusal("REFUND_NOT_FOUND", "PayPal knows no such refund")),
     ):
         made = order("COMPLETED", captures=[capture()], refunds=refunds)
-        assert PROVIDER.read_refund_query(ASK, answer(made), AT) == expected
+        assert PROVIDER.read_refund_query(REFUND_ORDER, answer(made), AT) == expected
 
 
 @pytest.mark.parametrize("what", ["another order", "another merchant", "two units", "no unit", "no JSON", "nothing"])
 def test_a_refund_is_not_missing_because_an_answer_was_odd(what: str) -> None:
-    assert isinstance(PROVIDER.read_refund_query(ASK, answer(ABOUT_SOMETHING_ELSE[what]), AT), UnknownOutcome)
-    assert isinstance(PROVIDER.read_refund_query(ASK, answer(order("APPROVED")), AT), UnknownOutcome)
+    assert isinstance(PROVIDER.read_refund_query(REFUND_ORDER, answer(ABOUT_SOMETHING_ELSE[what]), AT), UnknownOutcome)
+    assert isinstance(PROVIDER.read_refund_query(REFUND_ORDER, answer(order("APPROVED")), AT), UnknownOutcome)
     assert isinstance(
-        PROVIDER.read_refund_query(ASK, answer(theirs.error("RESOURCE_NOT_FOUND"), 404), AT), UnknownOutcome
+        PROVIDER.read_refund_query(REFUND_ORDER, answer(theirs.error("RESOURCE_NOT_FOUND"), 404), AT), UnknownOutcome
     )
 
 
 def test_without_the_order_a_refund_is_requested_again_while_paypal_remembers_it() -> None:
-    ask = replace(ASK, reference=None)
-    last = ASK.requested_at + timedelta(days=30) - timedelta(microseconds=1)
+    ask = replace(REFUND_ORDER, reference=None)
+    last = REFUND_ORDER.requested_at + timedelta(days=30) - timedelta(microseconds=1)
     assert PROVIDER.query_refund(ask, last) == PROVIDER.refund(ask, AT)
     assert PROVIDER.read_refund_query(ask, answer(refund(), 200), last) == RETURNED
     later = PROVIDER.query_refund(ask, last + timedelta(microseconds=1))

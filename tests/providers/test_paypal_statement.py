@@ -8,13 +8,15 @@ from hypothesis import strategies as st
 
 from scripts.gateways.paypal_protocol import SettlementLine, settlement_report
 from tests.providers import paypal_builders as builders
-from tests.providers.paypal_builders import ASK, ATTEMPT, CAPTURE, MERCHANT
+from tests.providers.paypal_builders import ATTEMPT, CAPTURE, MERCHANT, REFUND_ORDER
 from workers.providers.port import StatementError, StatementRow
 
 DAY = date(2026, 11, 22)
 PROVIDER = builders.provider()
 PAID = SettlementLine("T0006", CAPTURE, ATTEMPT.out_trade_no, 8888, "EUR", ATTEMPT.out_trade_no)
-RETURNED = SettlementLine("T1107", "1JU08902781691411", ASK.refund_no, 88, "EUR", ASK.refund_no, CAPTURE)
+RETURNED = SettlementLine(
+    "T1107", "1JU08902781691411", REFUND_ORDER.refund_no, 88, "EUR", REFUND_ORDER.refund_no, CAPTURE
+)
 OTHERS = [
     SettlementLine("T0400", "0AB", "", 5000, "EUR"),
     SettlementLine("T1106", "0AC", "", 88, "EUR"),
@@ -25,7 +27,7 @@ REPORT = settlement_report(DAY, MERCHANT, [PAID, *OTHERS, RETURNED])
 LINES = REPORT.removeprefix(b"\xef\xbb\xbf").split(b"\r\n")
 ROWS = [
     StatementRow("capture", ATTEMPT.out_trade_no, CAPTURE, 8888, "EUR", 5),
-    StatementRow("refund", ASK.refund_no, "1JU08902781691411", 88, "EUR", 10),
+    StatementRow("refund", REFUND_ORDER.refund_no, "1JU08902781691411", 88, "EUR", 10),
 ]
 
 

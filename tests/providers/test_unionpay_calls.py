@@ -10,7 +10,7 @@ import pytest
 from scripts.gateways import unionpay_protocol as theirs
 from tests.providers import keys
 from tests.providers import unionpay_builders as builders
-from tests.providers.unionpay_builders import ASK, AT, ATTEMPT, QUERY_ID, answer, checked, signer
+from tests.providers.unionpay_builders import AT, ATTEMPT, QUERY_ID, REFUND_ORDER, answer, read_form, signer
 from workers.providers.port import (
     CapturingProvider,
     CertificateSource,
@@ -40,7 +40,7 @@ def posted(request: object) -> dict[str, str]:
     assert isinstance(request, HttpRequest)
     assert (request.method, request.bearer) == ("POST", False)
     assert request.headers == {"content-type": "application/x-www-form-urlencoded;charset=UTF-8"}
-    return checked(request.body)
+    return read_form(request.body)
 
 
 @pytest.mark.parametrize(("scene", "channel_type"), [("page", "07"), ("wap", "08")])
@@ -48,7 +48,7 @@ def test_a_browser_posts_a_form_that_unionpay_accepts(scene: str, channel_type: 
     ready = PROVIDER.start(replace(ATTEMPT, scene=scene), AT)
     assert isinstance(ready, ClientAction)
     assert (ready.kind, ready.url) == ("form", "https://gateway.95516.com/gateway/api/frontTransReq.do")
-    fields = checked(theirs.notification(ready.fields))
+    fields = read_form(theirs.notification(ready.fields))
     expected = {
         "txnType": "01",
         "txnSubType": "01",
@@ -66,7 +66,7 @@ def test_a_browser_posts_a_form_that_unionpay_accepts(scene: str, channel_type: 
 
 
 def test_a_buyer_returns_to_the_shop_if_the_attempt_says_nothing_else() -> None:
-    assert builders.asked_to_pay(return_url=None)["frontUrl"] == "https://shop.example/"
+    assert builders.payment_form(return_url=None)["frontUrl"] == "https://shop.example/"
 
 
 def test_an_app_gets_its_number_from_unionpay() -> None:
@@ -109,11 +109,11 @@ def test_the_same_request_is_signed_byte_for_byte_alike() -> None:
 
 
 def about_attempt(fields: Mapping[str, str]) -> dict[str, str]:
-    return theirs.found(fields, builders.asked_to_pay(), QUERY_ID, AT + timedelta(seconds=40))
+    return theirs.found(fields, builders.payment_form(), QUERY_ID, AT + timedelta(seconds=40))
 
 
 def about_refund(fields: Mapping[str, str]) -> dict[str, str]:
-    return theirs.found(fields, builders.asked_to_refund(), QUERY_ID, AT + timedelta(days=1))
+    return theirs.found(fields, builders.refund_form(), QUERY_ID, AT + timedelta(days=1))
 
 
 Read = Callable[[UnionPay, HttpResponse], object]
@@ -129,14 +129,14 @@ QUESTIONS: dict[str, tuple[Callable[[], object], Callable[[Mapping[str, str]], d
         lambda provider, response: provider.read_payment(ATTEMPT, response, AT),
     ),
     "refunded": (
-        lambda: PROVIDER.refund(ASK, AT),
+        lambda: PROVIDER.refund(REFUND_ORDER, AT),
         theirs.answered,
-        lambda provider, response: provider.read_refund(ASK, response, AT),
+        lambda provider, response: provider.read_refund(REFUND_ORDER, response, AT),
     ),
     "refund_found": (
-        lambda: PROVIDER.query_refund(ASK, AT),
+        lambda: PROVIDER.query_refund(REFUND_ORDER, AT),
         about_refund,
-        lambda provider, response: provider.read_refund_query(ASK, response, AT),
+        lambda provider, response: provider.read_refund_query(REFUND_ORDER, response, AT),
     ),
 }
 NOT_BELIEVED: dict[str, Callable[[dict[str, str]], HttpResponse]] = {
@@ -207,7 +207,7 @@ def test_an_accepted_start_without_a_number_is_no_start() -> None:
 @pytest.mark.parametrize("code", ["00", "A6"])
 @pytest.mark.parametrize("at", [AT, LATE + timedelta(days=9)])
 def test_success_is_final_whenever_it_is_seen(code: str, at: datetime) -> None:
-    fields = theirs.found(posted(PROVIDER.query(ATTEMPT, AT)), builders.asked_to_pay(), QUERY_ID, AT, code)
+    fields = theirs.found(posted(PROVIDER.query(ATTEMPT, AT)), builders.payment_form(), QUERY_ID, AT, code)
     by = signer(since=AT - timedelta(days=1), days=90)
     paid = PROVIDER.read_payment(ATTEMPT, answer(fields, by), at)
     reason = None if code == "00" else code
@@ -224,7 +224,7 @@ def test_the_paid_amount_is_unionpays_and_not_the_requested_one() -> None:
 @pytest.mark.parametrize("code", ["05", "03", "64", "42", "01", "34"])
 def test_anything_else_is_final_only_when_the_buyer_can_pay_no_more(code: str) -> None:
     asked = posted(PROVIDER.query(ATTEMPT, AT))
-    fields = theirs.absent(asked) if code == "34" else theirs.found(asked, builders.asked_to_pay(), QUERY_ID, AT, code)
+    fields = theirs.absent(asked) if code == "34" else theirs.found(asked, builders.payment_form(), QUERY_ID, AT, code)
     found = [PROVIDER.read_payment(ATTEMPT, answer(fields), at) for at in (AT, EARLY, LATE)]
     assert [one.status for one in found if isinstance(one, PaymentReport)] == ["pending", "pending", "closed"]
     assert {(one.trade_no, one.amount, one.reason) for one in found if isinstance(one, PaymentReport)} == {
@@ -256,18 +256,18 @@ def test_an_incomplete_success_is_queried_again(gone: str) -> None:
 
 
 def test_a_refund_names_the_payment_and_is_the_same_when_requested_again() -> None:
-    first, again = PROVIDER.refund(ASK, AT), PROVIDER.refund(ASK, AT + timedelta(hours=3))
+    first, again = PROVIDER.refund(REFUND_ORDER, AT), PROVIDER.refund(REFUND_ORDER, AT + timedelta(hours=3))
     assert first == again
     fields = posted(first)
-    expected = {"txnType": "04", "orderId": ASK.refund_no, "origQryId": QUERY_ID, "txnAmt": "88"}
+    expected = {"txnType": "04", "orderId": REFUND_ORDER.refund_no, "origQryId": QUERY_ID, "txnAmt": "88"}
     assert {name: fields[name] for name in expected} == expected
     assert fields["txnTime"] == "20261122115930"
 
 
 def test_an_accepted_refund_is_under_way() -> None:
     at = AT + timedelta(hours=1)
-    said = PROVIDER.read_refund(ASK, answer(theirs.answered(posted(PROVIDER.refund(ASK, at)))), at)
-    assert said == RefundReport(ASK.refund_no, ReportedRefund.PROCESSING, 88, "CNY", at)
+    said = PROVIDER.read_refund(REFUND_ORDER, answer(theirs.answered(posted(PROVIDER.refund(REFUND_ORDER, at)))), at)
+    assert said == RefundReport(REFUND_ORDER.refund_no, ReportedRefund.PROCESSING, 88, "CNY", at)
 
 
 @pytest.mark.parametrize(
@@ -282,18 +282,18 @@ def test_an_accepted_refund_is_under_way() -> None:
     ],
 )
 def test_how_a_refund_stands(code: str, status: str) -> None:
-    asked = posted(PROVIDER.query_refund(ASK, AT))
-    assert (asked["orderId"], asked["txnTime"]) == (ASK.refund_no, "20261122115930")
-    fields = theirs.found(asked, builders.asked_to_refund(), QUERY_ID, AT + timedelta(days=1), code)
-    said = PROVIDER.read_refund_query(ASK, answer(fields), AT)
+    asked = posted(PROVIDER.query_refund(REFUND_ORDER, AT))
+    assert (asked["orderId"], asked["txnTime"]) == (REFUND_ORDER.refund_no, "20261122115930")
+    fields = theirs.found(asked, builders.refund_form(), QUERY_ID, AT + timedelta(days=1), code)
+    said = PROVIDER.read_refund_query(REFUND_ORDER, answer(fields), AT)
     assert isinstance(said, RefundReport)
-    assert (said.refund_no, said.status, said.amount) == (ASK.refund_no, status, 88)
+    assert (said.refund_no, said.status, said.amount) == (REFUND_ORDER.refund_no, status, 88)
     assert said.reason == (None if code == "00" else code)
 
 
 def test_a_refund_that_unionpay_does_not_know_may_be_requested_again() -> None:
-    fields = theirs.absent(posted(PROVIDER.query_refund(ASK, AT)))
-    assert isinstance(PROVIDER.read_refund_query(ASK, answer(fields), AT), ProviderRefusal)
+    fields = theirs.absent(posted(PROVIDER.query_refund(REFUND_ORDER, AT)))
+    assert isinstance(PROVIDER.read_refund_query(REFUND_ORDER, answer(fields), AT), ProviderRefusal)
 
 
 def test_unionpay_has_nothing_to_close_to_capture_or_to_fetch() -> None:

@@ -15,7 +15,7 @@ from scripts.gateways import unionpay_protocol as theirs
 from scripts.gateways.authorities import ISSUING, Authority, pem
 from tests.providers import keys
 from tests.providers import unionpay_builders as builders
-from tests.providers.unionpay_builders import AT, ATTEMPT, QUERY_ID, notification, payment, refund, signer, told
+from tests.providers.unionpay_builders import AT, ATTEMPT, QUERY_ID, notification, payment, received, refund, signer
 from workers.providers.port import (
     IrrelevantNotification,
     PaymentReport,
@@ -28,25 +28,24 @@ from workers.providers.unionpay import RETRY_SCHEDULE_SECONDS, SigningKey, Union
 
 PUBLISHED = Path(__file__).parent / "published"
 PROVIDER = builders.provider()
-BODY = told(payment()).body
+BODY = notification(payment()).body
 PAID = PaymentReport(ATTEMPT.out_trade_no, QUERY_ID, ReportedPayment.CAPTURED, 8888, "CNY", AT + timedelta(seconds=40))
 
 
 def code_of(body: bytes, **headers: str) -> str:
-    said = PROVIDER.verify(notification(body, **headers))
+    said = PROVIDER.verify(received(body, **headers))
     assert isinstance(said, RejectedNotification), said
     return said.code
 
 
 def test_a_payment_has_its_numbers_amount_and_time() -> None:
-    assert PROVIDER.verify(notification(BODY)) == PAID
+    assert PROVIDER.verify(received(BODY)) == PAID
 
 
 def test_each_of_the_five_copies_says_the_same() -> None:
     assert len(RETRY_SCHEDULE_SECONDS) == 4
     copies = [
-        replace(notification(BODY), received_at=AT + timedelta(seconds=sum(RETRY_SCHEDULE_SECONDS[:n])))
-        for n in range(5)
+        replace(received(BODY), received_at=AT + timedelta(seconds=sum(RETRY_SCHEDULE_SECONDS[:n]))) for n in range(5)
     ]
     assert [PROVIDER.verify(copy) for copy in copies] == [PAID] * 5
 
@@ -54,8 +53,7 @@ def test_each_of_the_five_copies_says_the_same() -> None:
 def test_fields_in_another_order_or_escaped_otherwise_are_the_same_message() -> None:
     pairs = list(reversed(parse_qsl(BODY.decode())))
     assert (
-        PROVIDER.verify(notification("&".join(f"{name}={quote(value, safe='')}" for name, value in pairs).encode()))
-        == PAID
+        PROVIDER.verify(received("&".join(f"{name}={quote(value, safe='')}" for name, value in pairs).encode())) == PAID
     )
 
 
@@ -75,7 +73,7 @@ def test_fields_in_another_order_or_escaped_otherwise_are_the_same_message() -> 
 def test_only_a_success_ends_a_payment_because_a_buyer_whose_card_is_refused_may_take_another(
     code: str, status: str
 ) -> None:
-    said = PROVIDER.verify(told(payment(code=code)))
+    said = PROVIDER.verify(notification(payment(code=code)))
     assert isinstance(said, PaymentReport)
     assert (said.status, said.reason) == (status, None if code == "00" else code)
 
@@ -84,9 +82,9 @@ def test_only_a_success_ends_a_payment_because_a_buyer_whose_card_is_refused_may
     ("code", "status"), [("00", "succeeded"), ("A6", "succeeded"), ("05", "processing"), ("35", "failed")]
 )
 def test_how_a_refund_ended(code: str, status: str) -> None:
-    said = PROVIDER.verify(told(refund(code=code)))
+    said = PROVIDER.verify(notification(refund(code=code)))
     expected = RefundReport(
-        builders.ASK.refund_no,
+        builders.REFUND_ORDER.refund_no,
         ReportedRefund.SUCCEEDED,
         88,
         "CNY",
@@ -97,7 +95,7 @@ def test_how_a_refund_ended(code: str, status: str) -> None:
 
 
 def test_other_transactions_do_not_concern_us() -> None:
-    assert PROVIDER.verify(told(payment(txnType="31"))) == IrrelevantNotification("txnType 31")
+    assert PROVIDER.verify(notification(payment(txnType="31"))) == IrrelevantNotification("txnType 31")
 
 
 @pytest.mark.parametrize(
@@ -109,7 +107,7 @@ def test_other_transactions_do_not_concern_us() -> None:
     ],
 )
 def test_the_year_that_a_time_lacks_is_the_nearest(sent: str, traced: str, happened: datetime) -> None:
-    said = PROVIDER.verify(told(payment(txnTime=sent, traceTime=traced)))
+    said = PROVIDER.verify(notification(payment(txnTime=sent, traceTime=traced)))
     assert isinstance(said, PaymentReport)
     assert said.occurred_at == (happened - timedelta(hours=8)).replace(tzinfo=UTC)
 
@@ -133,7 +131,7 @@ def test_no_field_may_be_added() -> None:
 def test_whatever_bit_is_flipped_it_is_refused_or_says_the_same(place: int, bit: int) -> None:
     flipped = bytearray(BODY)
     flipped[place] ^= 1 << bit
-    said = PROVIDER.verify(notification(bytes(flipped)))
+    said = PROVIDER.verify(received(bytes(flipped)))
     assert said == PAID or isinstance(said, RejectedNotification)
     assert said != PAID or parse_qsl(bytes(flipped).decode()) == parse_qsl(BODY.decode())  # %2b is %2B
 
@@ -148,7 +146,7 @@ def test_a_signature_has_one_spelling() -> None:
 
 
 def test_another_merchants_notification_is_not_ours() -> None:
-    assert code_of(told(payment(merId="777290058167152")).body) == "PAY_MERCHANT_MISMATCH"
+    assert code_of(notification(payment(merId="777290058167152")).body) == "PAY_MERCHANT_MISMATCH"
 
 
 def of_a_merchant() -> theirs.UnionPaySigner:
@@ -197,7 +195,7 @@ FORGERS = {
 
 @pytest.mark.parametrize("forger", FORGERS)
 def test_no_other_signer_is_accepted(forger: str) -> None:
-    assert code_of(told(payment(), FORGERS[forger]).body) == "PAY_SIGNATURE_INVALID"
+    assert code_of(notification(payment(), FORGERS[forger]).body) == "PAY_SIGNATURE_INVALID"
 
 
 def test_a_certificate_is_believed_from_its_first_to_its_last_second() -> None:
@@ -208,12 +206,12 @@ def test_a_certificate_is_believed_from_its_first_to_its_last_second() -> None:
         (since + timedelta(days=90), True),
         (since + timedelta(days=90, microseconds=1), False),
     ):
-        assert (PROVIDER.verify(replace(notification(BODY), received_at=moment)) == PAID) is believed
+        assert (PROVIDER.verify(replace(received(BODY), received_at=moment)) == PAID) is believed
 
 
 def test_a_certificate_is_not_believed_after_its_issuer_ended() -> None:
     late = keys.BEGINNING + timedelta(days=3650)
-    said = told(payment(), signer(since=late - timedelta(days=1), days=30))
+    said = notification(payment(), signer(since=late - timedelta(days=1), days=30))
     assert isinstance(PROVIDER.verify(replace(said, received_at=late)), PaymentReport)
     assert isinstance(PROVIDER.verify(replace(said, received_at=late + timedelta(seconds=1))), RejectedNotification)
 
@@ -225,13 +223,13 @@ def test_a_pinned_certificate_that_may_not_issue_issues_nothing() -> None:
         root_certificates=[pem(builders.authority().issuer)], intermediate_certificates=[pem(own)]
     )
     forged = shop.certificate(keys.private("forger").public_key(), theirs.HOLDER, since=AT)
-    said = careless.verify(told(payment(), theirs.UnionPaySigner(keys.private("forger"), pem(forged))))
+    said = careless.verify(notification(payment(), theirs.UnionPaySigner(keys.private("forger"), pem(forged))))
     assert isinstance(said, RejectedNotification)
 
 
 def test_while_unionpay_replaces_its_certificate_both_are_believed() -> None:
-    new = told(payment(), signer("unionpay's next"))
-    assert [PROVIDER.verify(one) for one in (notification(BODY), new)] == [PAID, PAID]
+    new = notification(payment(), signer("unionpay's next"))
+    assert [PROVIDER.verify(one) for one in (received(BODY), new)] == [PAID, PAID]
 
 
 def test_while_the_issuer_is_replaced_both_are_believed() -> None:
@@ -240,8 +238,8 @@ def test_while_the_issuer_is_replaced_both_are_believed() -> None:
         root_certificates=[pem(one.root) for one in pinned],
         intermediate_certificates=[pem(one.issuer) for one in pinned],
     )
-    new = told(payment(), signer(issued_by="CFCA 2"))
-    assert [both.verify(one) for one in (notification(BODY), new)] == [PAID, PAID]
+    new = notification(payment(), signer(issued_by="CFCA 2"))
+    assert [both.verify(one) for one in (received(BODY), new)] == [PAID, PAID]
     assert isinstance(PROVIDER.verify(new), RejectedNotification)
 
 
@@ -259,12 +257,12 @@ def test_what_is_no_notification_is_refused(what: str) -> None:
 
 def test_a_compressed_body_is_not_unpacked() -> None:
     assert code_of(BODY, **{"content-encoding": "gzip"}) == "PAY_CALLBACK_INVALID"
-    assert PROVIDER.verify(notification(BODY, **{"content-encoding": "identity"})) == PAID
+    assert PROVIDER.verify(received(BODY, **{"content-encoding": "identity"})) == PAID
 
 
 @pytest.mark.parametrize("amount", ["0", "-1", "+1", "88.88", "1e3", " 88", "088", "", "1" * 13, "八", "1\n"])
 def test_an_amount_is_a_whole_number_of_fen(amount: str) -> None:
-    assert code_of(told(payment(txnAmt=amount)).body) == "PAY_CALLBACK_INVALID"
+    assert code_of(notification(payment(txnAmt=amount)).body) == "PAY_CALLBACK_INVALID"
 
 
 WRONG = {
@@ -275,7 +273,7 @@ WRONG = {
 
 @pytest.mark.parametrize(("name", "value"), [(name, value) for name in WRONG for value in WRONG[name]])
 def test_what_unionpay_signed_must_still_make_sense(name: str, value: str) -> None:
-    assert code_of(told(payment(**{name: value})).body) == "PAY_CALLBACK_INVALID"
+    assert code_of(notification(payment(**{name: value})).body) == "PAY_CALLBACK_INVALID"
 
 
 @pytest.mark.parametrize(("name", "value"), [("version", "5.0.0"), ("signMethod", "11"), ("signMethod", "21")])
@@ -286,14 +284,14 @@ def test_other_ways_to_sign_are_refused(name: str, value: str) -> None:
 
 
 def test_an_answer_to_us_is_no_notification() -> None:
-    accepted = theirs.answered(builders.asked_to_refund(), txnAmt="88", queryId=QUERY_ID)
-    queried = theirs.found(builders.checked(PROVIDER.query(ATTEMPT, AT).body), builders.asked_to_pay(), QUERY_ID, AT)
-    assert [code_of(told(fields).body) for fields in (accepted, queried)] == ["PAY_CALLBACK_INVALID"] * 2
+    accepted = theirs.answered(builders.refund_form(), txnAmt="88", queryId=QUERY_ID)
+    queried = theirs.found(builders.read_form(PROVIDER.query(ATTEMPT, AT).body), builders.payment_form(), QUERY_ID, AT)
+    assert [code_of(notification(fields).body) for fields in (accepted, queried)] == ["PAY_CALLBACK_INVALID"] * 2
 
 
 def test_refusals_repeat_nothing_of_what_was_sent() -> None:
-    odd = [told(payment(**{name: f"odd{value}odd"})).body for name in WRONG for value in WRONG[name]]
-    refused = [PROVIDER.verify(notification(body)) for body in odd]
+    odd = [notification(payment(**{name: f"odd{value}odd"})).body for name in WRONG for value in WRONG[name]]
+    refused = [PROVIDER.verify(received(body)) for body in odd]
     assert all(isinstance(said, RejectedNotification) and "odd" not in said.message for said in refused)
 
 
@@ -330,7 +328,7 @@ PUBLISHED_AT = datetime(2022, 9, 8, 5, 22, 6, tzinfo=UTC)
 
 def test_what_unionpay_itself_signed_is_believed() -> None:
     body = (PUBLISHED / "unionpay_notification.txt").read_bytes()
-    said = published().verify(replace(notification(body), received_at=PUBLISHED_AT))
+    said = published().verify(replace(received(body), received_at=PUBLISHED_AT))
     assert said == PaymentReport(
         "yansongda20220908132206", "782209081322060674028", ReportedPayment.CAPTURED, 1, "CNY", PUBLISHED_AT
     )
@@ -341,7 +339,7 @@ def test_and_is_not_believed_with_one_field_altered_or_when_its_certificate_ende
     altered = body.replace(b"&txnAmt=1&", b"&txnAmt=2&")
     late = datetime(2025, 8, 1, tzinfo=UTC)
     for one, received_at in ((altered, PUBLISHED_AT), (body, late)):
-        assert isinstance(published().verify(replace(notification(one), received_at=received_at)), RejectedNotification)
+        assert isinstance(published().verify(replace(received(one), received_at=received_at)), RejectedNotification)
 
 
 def test_certificates_signed_with_sha1_are_only_believed_when_that_is_said() -> None:

@@ -6,7 +6,7 @@ import pytest
 
 from scripts.gateways.unionpay_protocol import ZM_WIDTHS, statement_line
 from tests.providers import unionpay_builders as builders
-from tests.providers.unionpay_builders import ASK, AT, ATTEMPT, MERCHANT, QUERY_ID
+from tests.providers.unionpay_builders import AT, ATTEMPT, MERCHANT, QUERY_ID, REFUND_ORDER
 from workers.providers.port import StatementError, StatementRow
 from workers.providers.unionpay.statement import STARTS, WIDTHS
 
@@ -18,7 +18,7 @@ PAID = statement_line(
 RETURNED = statement_line(
     merchant_id=MERCHANT,
     type_="04",
-    order_id=ASK.refund_no,
+    order_id=REFUND_ORDER.refund_no,
     query_id=QUERY_ID[::-1],
     amount=88,
     at=AT,
@@ -26,7 +26,7 @@ RETURNED = statement_line(
 )
 ROWS = [
     StatementRow("capture", ATTEMPT.out_trade_no, QUERY_ID, 8888, "CNY", 1),
-    StatementRow("refund", ASK.refund_no, QUERY_ID[::-1], 88, "CNY", 2),
+    StatementRow("refund", REFUND_ORDER.refund_no, QUERY_ID[::-1], 88, "CNY", 2),
 ]
 
 

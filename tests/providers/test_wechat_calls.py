@@ -17,7 +17,6 @@ from scripts.gateways import wechat_protocol as protocol
 from tests.providers import keys
 from tests.providers import wechat_builders as builders
 from tests.providers.wechat_builders import (
-    ASK,
     AT,
     ATTEMPT,
     OTHER_PLATFORM,
@@ -25,6 +24,7 @@ from tests.providers.wechat_builders import (
     OUR_SERIAL,
     PLATFORM,
     PUBLIC_KEY_ID,
+    REFUND_ORDER,
 )
 from workers.providers.port import (
     CapturingProvider,
@@ -154,11 +154,11 @@ def test_questions_by_our_numbers() -> None:
     assert WECHAT.query(ATTEMPT, AT).url == f"{place}?mchid={builders.MCHID}"
     assert checked(WECHAT.close(ATTEMPT, AT)) == {"mchid": builders.MCHID}
     assert WECHAT.close(ATTEMPT, AT).url == f"{place}/close"
-    assert checked(WECHAT.query_refund(ASK, AT)) is None
-    assert WECHAT.query_refund(ASK, AT).url.endswith(f"/v3/refund/domestic/refunds/{ASK.refund_no}")
-    assert checked(WECHAT.refund(ASK, AT)) == {
-        "transaction_id": ASK.trade_no,
-        "out_refund_no": ASK.refund_no,
+    assert checked(WECHAT.query_refund(REFUND_ORDER, AT)) is None
+    assert WECHAT.query_refund(REFUND_ORDER, AT).url.endswith(f"/v3/refund/domestic/refunds/{REFUND_ORDER.refund_no}")
+    assert checked(WECHAT.refund(REFUND_ORDER, AT)) == {
+        "transaction_id": REFUND_ORDER.trade_no,
+        "out_refund_no": REFUND_ORDER.refund_no,
         "reason": "late",
         "notify_url": "https://shop.example/notify/wechat",
         "amount": {"refund": 888, "total": 8888, "currency": "CNY"},
@@ -166,7 +166,7 @@ def test_questions_by_our_numbers() -> None:
 
 
 def test_every_legal_refund_number_is_signed_as_it_is_sent() -> None:
-    checked(WECHAT.query_refund(replace(ASK, refund_no="late-1_2|3*4@5"), AT))
+    checked(WECHAT.query_refund(replace(REFUND_ORDER, refund_no="late-1_2|3*4@5"), AT))
 
 
 def test_we_sign_with_the_first_of_our_keys() -> None:
@@ -196,8 +196,8 @@ READERS: list[tuple[str, Callable[[WeChat, HttpResponse], object], Any]] = [
     ),
     ("paid", lambda wechat, told: wechat.read_payment(ATTEMPT, told, AT), builders.transaction()),
     ("closed", lambda wechat, told: wechat.read_close(ATTEMPT, told, AT), None),
-    ("refunded", lambda wechat, told: wechat.read_refund(ASK, told, AT), None),
-    ("refund_found", lambda wechat, told: wechat.read_refund_query(ASK, told, AT), None),
+    ("refunded", lambda wechat, told: wechat.read_refund(REFUND_ORDER, told, AT), None),
+    ("refund_found", lambda wechat, told: wechat.read_refund_query(REFUND_ORDER, told, AT), None),
 ]
 each_reader = pytest.mark.parametrize(("name", "read", "good"), READERS, ids=[name for name, _, _ in READERS])
 
@@ -315,9 +315,9 @@ def test_an_order_that_was_paid_meanwhile_is_queried(code: str) -> None:
 
 def refund_answer(**more: Any) -> HttpResponse:
     given: dict[str, Any] = {
-        "out_trade_no": ASK.out_trade_no,
-        "transaction_id": ASK.trade_no,
-        "out_refund_no": ASK.refund_no,
+        "out_trade_no": REFUND_ORDER.out_trade_no,
+        "transaction_id": REFUND_ORDER.trade_no,
+        "out_refund_no": REFUND_ORDER.refund_no,
         "refund_id": "50000000382019052709732678859",
         "refund": 888,
         "total": 8888,
@@ -332,13 +332,13 @@ REFUNDS = [("PROCESSING", "processing"), ("SUCCESS", "succeeded"), ("CLOSED", "f
 @pytest.mark.parametrize(("state", "status"), REFUNDS)
 def test_how_a_refund_stands(state: str, status: Any) -> None:
     told, reason = refund_answer(state=state), state if status == "failed" else None
-    expected = RefundReport(ASK.refund_no, status, 888, "CNY", AT, reason)
-    assert WECHAT.read_refund(ASK, told, AT) == WECHAT.read_refund_query(ASK, told, AT) == expected
+    expected = RefundReport(REFUND_ORDER.refund_no, status, 888, "CNY", AT, reason)
+    assert WECHAT.read_refund(REFUND_ORDER, told, AT) == WECHAT.read_refund_query(REFUND_ORDER, told, AT) == expected
 
 
 @pytest.mark.parametrize("other", [{"out_refund_no": "R1"}, {"refund": 889}, {"state": "SOMETHING"}], ids=str)
 def test_an_answer_about_another_refund_is_unknown(other: dict[str, Any]) -> None:
-    assert isinstance(WECHAT.read_refund(ASK, refund_answer(**other), AT), UnknownOutcome)
+    assert isinstance(WECHAT.read_refund(REFUND_ORDER, refund_answer(**other), AT), UnknownOutcome)
 
 
 NEXT = {OTHER_SERIAL: builders.certificate("wechat, next", OTHER_SERIAL)}

@@ -65,12 +65,12 @@ REFUNDS = [("SUCCESS", "succeeded", None), ("ABNORMAL", "failed", "ABNORMAL"), (
 @pytest.mark.parametrize(("state", "status", "reason"), REFUNDS)
 def test_a_refund_is_what_it_says(state: str, status: Any, reason: str | None) -> None:
     told = builders.notification(builders.refund(state=state), f"REFUND.{state}")
-    assert WECHAT.verify(told) == RefundReport(builders.ASK.refund_no, status, 888, "CNY", AT, reason)
+    assert WECHAT.verify(told) == RefundReport(builders.REFUND_ORDER.refund_no, status, 888, "CNY", AT, reason)
 
 
 def test_what_does_not_concern_us_is_not_even_opened() -> None:
     body = json.dumps({"event_type": "PAYSCORE.USER_OPEN_SERVICE", "resource": "sealed"}).encode()
-    assert WECHAT.verify(builders.signed(body)) == IrrelevantNotification("PAYSCORE.USER_OPEN_SERVICE")
+    assert WECHAT.verify(builders.signed_notification(body)) == IrrelevantNotification("PAYSCORE.USER_OPEN_SERVICE")
 
 
 @given(st.integers(0, len(GENUINE.body) - 1), st.integers(1, 255))
@@ -209,7 +209,7 @@ def test_the_certificate_of_a_stale_notification_is_not_fetched() -> None:
 @pytest.mark.parametrize("seconds", ["999999999999", "0", "000000000001"])
 def test_a_time_far_away_is_stale(seconds: str) -> None:
     body = PLATFORM.notification("TRANSACTION.SUCCESS", builders.transaction(), AT, "EV-1", "fdasflkja484")
-    told = builders.signed(body, datetime.fromtimestamp(0, UTC))
+    told = builders.signed_notification(body, datetime.fromtimestamp(0, UTC))
     assert code(WECHAT.verify(replace(told, received_at=AT))) == "PAY_CALLBACK_STALE"
     assert isinstance(
         WECHAT.verify(replace(told, headers={**told.headers, "wechatpay-timestamp": seconds})), RejectedNotification
@@ -252,7 +252,7 @@ FORMS = [
 
 @pytest.mark.parametrize("body", FORMS, ids=lambda body: f"{len(body)} bytes, {body[:4]!r}")
 def test_what_is_signed_but_malformed_is_refused(body: bytes) -> None:
-    assert code(WECHAT.verify(builders.signed(body))) == "PAY_CALLBACK_INVALID"
+    assert code(WECHAT.verify(builders.signed_notification(body))) == "PAY_CALLBACK_INVALID"
 
 
 MARK = "SECRET-MARK"
@@ -284,7 +284,7 @@ def test_each_field_is_of_its_form_or_nothing_is_believed(path: tuple[str, ...],
 def test_a_seal_that_does_not_open_is_refused(name: str, wrong: Any) -> None:
     body = json.loads(GENUINE.body)
     body["resource"][name] = wrong
-    said = WECHAT.verify(builders.signed(json.dumps(body).encode()))
+    said = WECHAT.verify(builders.signed_notification(json.dumps(body).encode()))
     assert code(said) == "PAY_CALLBACK_INVALID"
     assert MARK not in said.message  # type: ignore[union-attr]
 
@@ -299,7 +299,7 @@ def test_a_refund_says_the_state_that_it_was_announced_with() -> None:
 def test_a_refund_that_did_not_succeed_has_the_time_of_its_notification() -> None:
     later = AT + timedelta(days=3)
     body = PLATFORM.notification("REFUND.CLOSED", builders.refund(state="CLOSED"), later, "EV-1", "fdasflkja484")
-    said = WECHAT.verify(builders.signed(body, later))
+    said = WECHAT.verify(builders.signed_notification(body, later))
     assert isinstance(said, RefundReport)
     assert said.occurred_at == later
     assert moment(later) == "2026-11-25T11:00:00+08:00"

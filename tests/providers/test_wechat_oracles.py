@@ -101,9 +101,13 @@ def client(**more: Any) -> Any:
 
 
 REQUESTS = [
-    WECHAT.start(ATTEMPT, AT), WECHAT.query(ATTEMPT, AT), WECHAT.close(ATTEMPT, AT), WECHAT.refund(builders.ASK, AT),
-    WECHAT.query_refund(builders.ASK, AT), WECHAT.certificates(AT, SERIAL),
-]  # fmt: skip
+    WECHAT.start(ATTEMPT, AT),
+    WECHAT.query(ATTEMPT, AT),
+    WECHAT.close(ATTEMPT, AT),
+    WECHAT.refund(builders.REFUND_ORDER, AT),
+    WECHAT.query_refund(builders.REFUND_ORDER, AT),
+    WECHAT.certificates(AT, SERIAL),
+]
 
 
 @pytest.mark.parametrize("request_", REQUESTS, ids=lambda request: request.url.rpartition("/")[2][:20])
@@ -149,7 +153,7 @@ def test_the_sdk_believes_the_notifications_that_our_gateways_send(tmp_path: Pat
 def test_we_believe_what_the_sdk_believes() -> None:
     resource = json.dumps(builders.transaction()).encode()
     body = PLATFORM.notification("TRANSACTION.SUCCESS", builders.transaction(), AT, "EV-1", "fdasflkja484")
-    told = builders.signed(body)
+    told = builders.signed_notification(body)
     sealed = json.loads(body)["resource"]
     opened = sdk_utils.aes_decrypt(sealed["nonce"], sealed["ciphertext"], sealed["associated_data"], builders.APIV3_KEY)
     assert json.loads(opened) == json.loads(resource)

@@ -1,4 +1,9 @@
-"""A merchant at UnionPay, and a UnionPay that holds the keys."""
+"""A merchant at UnionPay, and what UnionPay sends it: it is signed with a certificate that the tests issue.
+
+`settings`, `provider` are ours; `payment`, `refund` are the fields that `notification` and `answer` sign. `received`
+takes any body.
+`payment_form` and `refund_form` are our requests as UnionPay reads them.
+"""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -29,7 +34,7 @@ ATTEMPT = PaymentOrder(
     expire_at=AT + timedelta(minutes=15),
     return_url="https://shop.example/back",
 )
-ASK = RefundOrder(
+REFUND_ORDER = RefundOrder(
     refund_no="R17325846012345679",
     out_trade_no=ATTEMPT.out_trade_no,
     trade_no=QUERY_ID,
@@ -44,7 +49,7 @@ ASK = RefundOrder(
 
 @cache
 def authority(name: str = "CFCA") -> Authority:
-    """Who issues certificates."""
+    """An authority that issues certificates."""
     return Authority(name, keys.BEGINNING, keys.private(f"{name} root"), keys.private(f"{name} issuer"))
 
 
@@ -58,7 +63,7 @@ def signer(
     days: int = 90,
     usage: KeyUsage = SIGNING,
 ) -> theirs.UnionPaySigner:
-    """UnionPay, by default with the certificate it should have."""
+    """The signing key of UnionPay, by default with its proper certificate."""
     own = keys.private(key)
     above = authority(issued_by)
     made = above.certificate(own.public_key(), common_name, since=since, days=days, usage=usage)
@@ -66,7 +71,7 @@ def signer(
 
 
 def settings(**more: Any) -> UnionPaySettings:
-    """What the adapter is made from."""
+    """Settings of the provider."""
     values: dict[str, Any] = {
         "merchant_id": MERCHANT,
         "signing_keys": [signing_key("merchant", SERIAL)],
@@ -80,61 +85,61 @@ def settings(**more: Any) -> UnionPaySettings:
 
 @cache
 def signing_key(name: str, serial: int) -> SigningKey:
-    """Ours; it takes a tenth of a second to read one."""
+    """A signing key of ours; reading one takes a tenth of a second."""
     return SigningKey(private_key=SecretStr(keys.private_pem(name)), certificate=keys.certificate_pem(name, serial))
 
 
 def provider(**more: Any) -> UnionPay:
-    """The adapter."""
-    return UnionPay(settings(**more)) if more else usual()
+    """The provider under test."""
+    return UnionPay(settings(**more)) if more else default_provider()
 
 
 @cache
-def usual() -> UnionPay:
-    """The adapter with settings that most tests have."""
+def default_provider() -> UnionPay:
+    """The provider with the settings of most tests."""
     return UnionPay(settings())
 
 
-def checked(form: bytes) -> dict[str, str]:
-    """What UnionPay reads in what we post."""
+def read_form(form: bytes) -> dict[str, str]:
+    """Check and read a form that we post, as UnionPay does."""
     known = {str(SERIAL): keys.private("merchant").public_key()}
     return theirs.check(form, merchant_id=MERCHANT, keys=known)
 
 
-def asked_to_pay(**more: Any) -> dict[str, str]:
+def payment_form(**more: Any) -> dict[str, str]:
     """The form of an attempt, as UnionPay reads it."""
     ready = provider().start(replace(ATTEMPT, **more), AT)
     assert not isinstance(ready, HttpRequest)
-    return checked(theirs.notification(ready.fields))  # type: ignore[union-attr]
+    return read_form(theirs.notification(ready.fields))  # type: ignore[union-attr]
 
 
-def asked_to_refund() -> dict[str, str]:
-    """A refund, as UnionPay reads it."""
-    return checked(provider().refund(ASK, AT).body)
+def refund_form() -> dict[str, str]:
+    """The form of a refund, as UnionPay reads it."""
+    return read_form(provider().refund(REFUND_ORDER, AT).body)
 
 
-def told(fields: Mapping[str, str], by: theirs.UnionPaySigner | None = None) -> Notification:
-    """A notification of these fields."""
-    return notification(theirs.notification(theirs.signed(fields, by or signer())))
+def notification(fields: Mapping[str, str], by: theirs.UnionPaySigner | None = None) -> Notification:
+    """A signed notification of these fields."""
+    return received(theirs.notification(theirs.signed(fields, by or signer())))
 
 
-def notification(body: bytes, **headers: str) -> Notification:
-    """Received at once."""
+def received(body: bytes, **headers: str) -> Notification:
+    """A notification with this body, received at once."""
     return Notification({"content-type": "application/x-www-form-urlencoded;charset=UTF-8", **headers}, body, AT)
 
 
 def payment(**more: str) -> dict[str, str]:
     """The fields of a notification about the attempt; None leaves one out."""
-    fields = theirs.happened(asked_to_pay(), QUERY_ID, AT + timedelta(seconds=40), more.pop("code", "00"))
+    fields = theirs.happened(payment_form(), QUERY_ID, AT + timedelta(seconds=40), more.pop("code", "00"))
     return {name: value for name, value in {**fields, **more}.items() if value is not None}
 
 
 def refund(**more: str) -> dict[str, str]:
     """The fields of a notification about the refund."""
-    fields = theirs.happened(asked_to_refund(), QUERY_ID[::-1], AT + timedelta(days=1), more.pop("code", "00"))
+    fields = theirs.happened(refund_form(), QUERY_ID[::-1], AT + timedelta(days=1), more.pop("code", "00"))
     return {**fields, **more}
 
 
 def answer(fields: Mapping[str, str], by: theirs.UnionPaySigner | None = None, status: int = 200) -> HttpResponse:
-    """An answer of these fields."""
+    """A signed answer of these fields."""
     return HttpResponse(status, {}, theirs.answer(theirs.signed(fields, by or signer())))

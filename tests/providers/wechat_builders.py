@@ -1,4 +1,8 @@
-"""A merchant of WeChat Pay, and WeChat Pay itself, for the tests."""
+"""A merchant of WeChat Pay, and what WeChat Pay sends it, signed with the platform's key.
+
+`settings`, `provider`, `attempt` are ours; `transaction`, `refund` are the contents of `notification` and `answer`.
+`signed_notification` signs any bytes.
+"""
 
 import json
 from collections.abc import Mapping
@@ -32,7 +36,7 @@ ATTEMPT = PaymentOrder(
     expire_at=AT + timedelta(minutes=30),
 )
 TRADE_NO = "4200000925202101284997714292"
-ASK = RefundOrder(
+REFUND_ORDER = RefundOrder(
     refund_no="R382808400870244999",
     out_trade_no=ATTEMPT.out_trade_no,
     trade_no=TRADE_NO,
@@ -85,12 +89,12 @@ def transaction(**more: Any) -> dict[str, Any]:
 def refund(**more: Any) -> dict[str, Any]:
     given: dict[str, Any] = {
         "mchid": MCHID,
-        "out_trade_no": ASK.out_trade_no,
+        "out_trade_no": REFUND_ORDER.out_trade_no,
         "transaction_id": TRADE_NO,
-        "out_refund_no": ASK.refund_no,
+        "out_refund_no": REFUND_ORDER.refund_no,
         "refund_id": "50000000382019052709732678859",
-        "refund": ASK.amount,
-        "total": ASK.total,
+        "refund": REFUND_ORDER.amount,
+        "total": REFUND_ORDER.total,
         "at": AT,
     }
     return protocol.refund_notification(**given | more)
@@ -100,10 +104,10 @@ def lowered(headers: Mapping[str, str]) -> dict[str, str]:
     return {name.lower(): value for name, value in headers.items()}
 
 
-def signed(
+def signed_notification(
     body: bytes, at: datetime = AT, platform: Platform = PLATFORM, received_at: datetime | None = None
 ) -> Notification:
-    """Any bytes as a notification that is signed well."""
+    """Any bytes as a notification with a valid signature."""
     headers = platform.headers(body, at, "c5ac7061fccab6bf3e254dcf98995b8c")
     return Notification(lowered(headers), body, received_at or at)
 
@@ -116,10 +120,12 @@ def notification(
     nonce: str = "fdasflkja484",
 ) -> Notification:
     """A notification as WeChat Pay sends it."""
-    return signed(platform.notification(event, resource, AT, "EV-2018022511223320873", nonce), at, platform)
+    return signed_notification(
+        platform.notification(event, resource, AT, "EV-2018022511223320873", nonce), at, platform
+    )
 
 
 def answer(content: Any, status: int = 200, at: datetime = AT, platform: Platform = PLATFORM) -> HttpResponse:
-    """An answer that is signed well; None: without a body."""
+    """An answer with a valid signature; None has no body."""
     body = b"" if content is None else json.dumps(content, ensure_ascii=False).encode()
     return HttpResponse(status, lowered(platform.headers(body, at, "0123456789")), body)

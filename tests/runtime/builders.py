@@ -1,4 +1,4 @@
-"""Deliveries and messages made by hand."""
+"""Deliveries and messages as the broker hands them over, for tests without one."""
 
 from datetime import UTC, datetime
 from typing import Any

@@ -1,4 +1,4 @@
-"""`oms` in this process, as a shell would see it."""
+"""The fixture `oms`, which runs the command line in this process."""
 
 import os
 

@@ -9,7 +9,7 @@ import orjson
 
 @dataclass(frozen=True)
 class CommandResult:
-    """What one command answered."""
+    """Exit code and output of one command."""
 
     code: int
     out: str

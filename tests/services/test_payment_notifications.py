@@ -96,14 +96,14 @@ async def test_a_paypal_notification_is_polled_because_paypal_signs_only_a_check
     [(attempt_id, number)] = await harness.rows("SELECT id, out_trade_no FROM payment_attempts")
     harness.provider_calls.clear()
     paid = paypal_builders.capture(custom_id=number)
-    batch = await harness.handle(callback("paypal", paypal_builders.told("PAYMENT.CAPTURE.COMPLETED", paid)))
+    batch = await harness.handle(callback("paypal", paypal_builders.notification("PAYMENT.CAPTURE.COMPLETED", paid)))
     assert (batch.verdicts, harness.provider_calls) == ({}, [("paypal", ProviderQuery(attempt_id=attempt_id))])
     assert await harness.states() == ["awaiting_payment"]
     assert await harness.rows("SELECT verdict FROM payment_notifications") == [("believed",)]
     harness.provider_calls.clear()
-    back = callback("paypal", paypal_builders.told("PAYMENT.CAPTURE.REFUNDED", paypal_builders.refund()))
+    back = callback("paypal", paypal_builders.notification("PAYMENT.CAPTURE.REFUNDED", paypal_builders.refund()))
     await harness.handle(back)
-    assert harness.provider_calls == [("paypal", ProviderRefundQuery(refund_no=paypal_builders.ASK.refund_no))]
+    assert harness.provider_calls == [("paypal", ProviderRefundQuery(refund_no=paypal_builders.REFUND_ORDER.refund_no))]
 
 
 def counted(name: str, **labels: str) -> float:

@@ -1,4 +1,8 @@
-"""Goods, promotions, coupons and whole sales for tests of prices."""
+"""SKUs, promotions, coupons and whole price cases, for the tests of prices.
+
+`priced(lines)` is the quote of a case that is accepted, `refused(lines)` the reason of one that is not. `price_cases`
+draws any case with Hypothesis: up to 200 lines of up to 10**12, 10**15 in all.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -82,11 +86,11 @@ class PriceCase:
 
     @property
     def result(self) -> Quote | Refusal:
-        """What pricing says."""
+        """The quote, or the reason why there is none."""
         return quote(self.ask, self.rules, self.buyer, self.shop, AT)
 
     def with_ask(self, **changes: Any) -> "PriceCase":
-        """The same sale, asked for in another way."""
+        """The same case with another ask."""
         return replace(self, ask=replace(self.ask, **changes))
 
 
@@ -112,14 +116,14 @@ def price_case(
 
 
 def priced(*lines: tuple[Sku, int], **more: Any) -> Quote:
-    """The price of a sale that goes through."""
+    """The quote of a case that is accepted."""
     made = price_case(*lines, **more).result
     assert isinstance(made, Quote), made
     return made
 
 
 def refused(*lines: tuple[Sku, int], **more: Any) -> Refusal:
-    """Why a sale does not go through."""
+    """The reason why a case is refused."""
     made = price_case(*lines, **more).result
     assert isinstance(made, Refusal), made
     return made
@@ -165,7 +169,7 @@ def goods(draw: st.DrawFn, currency: str, lines_max: int = 200) -> list[tuple[Sk
 
 @st.composite
 def any_promotion(draw: st.DrawFn, promo_id: str, currency: str, skus: Sequence[Sku]) -> Promotion:
-    """One that makes sense; now and then its prices are above the normal ones."""
+    """A valid promotion; its prices are sometimes above the normal ones."""
     kind = draw(st.sampled_from(["single", "member", "flash", "ladder", "full_reduction"]))
     scope, scope_id = draw(st.sampled_from([("spu", "s1"), ("spu", "s2"), ("category", "c1"), ("all", None)]))
     terms: dict[str, Any] = {"scope": scope, "scope_id": scope_id, "currency": currency, "promo_id": promo_id}
@@ -189,7 +193,7 @@ def any_promotion(draw: st.DrawFn, promo_id: str, currency: str, skus: Sequence[
 
 @st.composite
 def any_coupon(draw: st.DrawFn, currency: str) -> Coupon:
-    """For all, a category or some SKUs."""
+    """A coupon for everything, a category or some SKUs."""
     scope, ids = draw(st.sampled_from([("all", ()), ("category", ("c1",)), ("sku", ("0", "2", "4"))]))
     least = draw(st.sampled_from([0, 0, 1000]))
     return coupon(draw(amounts), currency=currency, scope=scope, scope_ids=frozenset(ids), min_amount=least)
@@ -197,7 +201,7 @@ def any_coupon(draw: st.DrawFn, currency: str) -> Coupon:
 
 @st.composite
 def any_shop(draw: st.DrawFn) -> Shop:
-    """Fees, taxes and points of every kind."""
+    """A shop with any fees, taxes and points."""
     return Shop(
         shipping_fee_minor_units=draw(st.sampled_from([0, 1, 500])),
         shipping_fees_by_country=draw(st.sampled_from([{}, {"CN": 799}])),
@@ -212,7 +216,7 @@ def any_shop(draw: st.DrawFn) -> Shop:
 
 @st.composite
 def price_cases(draw: st.DrawFn, lines_max: int = 200) -> PriceCase:
-    """Any sale, with any of promotions, a coupon and points."""
+    """Any case, with any promotions, a coupon and points."""
     currency = draw(st.sampled_from(["JPY", "CNY", "KWD"]))
     lines = draw(goods(currency, lines_max))
     skus = [item for item, _ in lines]
