@@ -19,6 +19,7 @@ from tests.domain.builders import NOW, ORDER_ID, cancellation, envelope
 from tests.domain.order_model import OrderModel
 from workers.domain.book import Book
 from workers.domain.order import Order, State
+from workers.domain.payment_rules import AttemptState
 from workers.handlers import payment_results, provider_calls
 from workers.handlers.payment_results import ReportedResult
 from workers.providers.port import PaymentReport
@@ -137,7 +138,7 @@ def attempt(name: str, state: str, over: bool = False) -> Attempt:
         scene="page",
         amount=1000,
         currency="CNY",
-        state=state,
+        state=AttemptState(state),
         reference=None,
         trade_no=None,
         command=("scope", name),
@@ -205,7 +206,7 @@ def closing(before: Situation, after: Situation, changes: list[AttemptChange]) -
         done = {change.id for change in changes if change.state in DONE}
         for name in NAMES:
             if before.state(name) in LIVE and ID[name] not in done:
-                changes.append(AttemptChange(ID[name], "closing"))
+                changes.append(AttemptChange(ID[name], AttemptState.CLOSING))
                 after = after.with_sent("close", name)
     return after.with_changes(changes)
 

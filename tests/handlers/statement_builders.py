@@ -14,6 +14,7 @@ from messages.payments import PaymentReconcile
 from messages.refunds import RefundRequest, RefundResult
 from tests.handlers.builders import OPERATOR, captured
 from tests.handlers.harness import HandlerHarness
+from workers.domain.payment_rules import AttemptState
 from workers.providers import configure
 from workers.providers.port import Provider, StatementError, StatementRow
 from workers.store import attempts
@@ -82,7 +83,7 @@ async def add_attempt(
         scene="page",
         amount=order["payable_amount"],
         currency=order["currency"],
-        state="created",
+        state=AttemptState.CREATED,
         reference=None,
         trade_no=None,
         command=(f"order:{order_id}", uuid4().hex),
@@ -92,7 +93,9 @@ async def add_attempt(
     )
     async with harness.pool.acquire() as tx, tx.transaction():
         await attempts.open_all(tx, [attempt], NOON)
-        await attempts.save(tx, [AttemptChange(attempt_id, state, trade_no=trade_no if state == "captured" else None)])
+        await attempts.save(
+            tx, [AttemptChange(attempt_id, AttemptState(state), trade_no=trade_no if state == "captured" else None)]
+        )
     return attempt.out_trade_no
 
 

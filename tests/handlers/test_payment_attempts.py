@@ -23,6 +23,7 @@ from tests.handlers.catalogue_builders import settings
 from tests.handlers.harness import WAITING, HandlerHarness
 from tests.providers.keys import private
 from workers import providers
+from workers.domain.payment_rules import AttemptState
 from workers.handlers import timeouts
 from workers.handlers.provider_calls import take_answers
 from workers.providers.alipay import Alipay, AlipaySettings
@@ -400,9 +401,9 @@ async def test_attempts_are_locked_in_order_of_their_ids(harness: HandlerHarness
 def test_of_several_changes_the_last_counts_but_for_a_capture() -> None:
     approved, closing, captured_ = (
         AttemptChange(1, reference="theirs"),
-        AttemptChange(1, "closing"),
-        AttemptChange(1, "captured", trade_no="t"),
+        AttemptChange(1, AttemptState.CLOSING),
+        AttemptChange(1, AttemptState.CAPTURED, trade_no="t"),
     )
-    assert closing.after(approved) == AttemptChange(1, "closing", "theirs")
-    assert AttemptChange(1, "failed", trade_no="u").after(captured_) == captured_
+    assert closing.after(approved) == AttemptChange(1, AttemptState.CLOSING, "theirs")
+    assert AttemptChange(1, AttemptState.FAILED, trade_no="u").after(captured_) == captured_
     assert captured_.after(closing).state == "captured"

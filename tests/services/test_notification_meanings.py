@@ -9,6 +9,7 @@ from messages.envelope import Envelope
 from messages.payments import PaymentCallback
 from tests.providers import alipay_builders, paypal_builders
 from workers.domain.codes import Code
+from workers.domain.payment_rules import AttemptState
 from workers.providers.port import (
     ApprovalReport,
     IrrelevantNotification,
@@ -63,7 +64,7 @@ def attempt(provider: str, state: str) -> Attempt:
         scene="page",
         amount=1000,
         currency="CNY",
-        state=state,
+        state=AttemptState(state),
         reference=None,
         trade_no=None,
         command=("scope", "key"),

@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
+from enum import StrEnum
 
 from workers.domain.codes import Code
 from workers.domain.order import Order, State
@@ -15,6 +16,30 @@ LAST_POLL = timedelta(seconds=45)
 not cancelled because a notification was lost. A query, an answer that takes its whole time, a second query (PayPal) and
 four messages between our queues fit in.
 """
+
+
+class AttemptState(StrEnum):
+    """How an attempt to pay stands: unknown if the provider did not answer, closing while it is asked to close it."""
+
+    CREATED = "created"
+    REQUESTED = "requested"
+    UNKNOWN = "unknown"
+    CLOSING = "closing"
+    CAPTURED = "captured"
+    FAILED = "failed"
+    CLOSED = "closed"
+
+
+class PaymentVerdict(StrEnum):
+    """What a payment fact means for its order. Captures that are not kept are refunded."""
+
+    KEPT = "kept"
+    LATE = "late"
+    DUPLICATE = "duplicate"
+    MISMATCH = "mismatch"
+    FAILED = "failed"
+
+
 PAID = frozenset({State.PAID, State.FULFILLING, State.SHIPPED, State.DELIVERED, State.COMPLETED, State.SPLIT})
 
 
@@ -58,27 +83,27 @@ def unfit(
     return None
 
 
-def verdict_on_capture(order: Order, amount: int, currency: str) -> str:
+def verdict_on_capture(order: Order, amount: int, currency: str) -> PaymentVerdict:
     """What a new capture means for the order: kept, late, duplicate or mismatch."""
     if order.is_child or (amount, currency) != (order.payable_amount, order.currency):
-        return "mismatch"
+        return PaymentVerdict.MISMATCH
     return _verdict_in(order.state)
 
 
-def verdict_on_merged_capture(orders: Sequence[Order], due: int, amount: int, currency: str) -> str:
+def verdict_on_merged_capture(orders: Sequence[Order], due: int, amount: int, currency: str) -> PaymentVerdict:
     """What a new capture means for the merged orders that it pays. It is kept only if each of them waits for it."""
     if (amount, currency) != (due, orders[0].currency):
-        return "mismatch"
+        return PaymentVerdict.MISMATCH
     verdicts = {_verdict_in(order.state) for order in orders}
-    if verdicts == {"kept"}:
-        return "kept"
-    return "late" if "late" in verdicts else "duplicate"
+    if verdicts == {PaymentVerdict.KEPT}:
+        return PaymentVerdict.KEPT
+    return PaymentVerdict.LATE if PaymentVerdict.LATE in verdicts else PaymentVerdict.DUPLICATE
 
 
-def _verdict_in(state: State) -> str:
+def _verdict_in(state: State) -> PaymentVerdict:
     if state in (State.CANCELLED, State.REJECTED):
-        return "late"
-    return "kept" if state is State.AWAITING_PAYMENT else "duplicate"
+        return PaymentVerdict.LATE
+    return PaymentVerdict.KEPT if state is State.AWAITING_PAYMENT else PaymentVerdict.DUPLICATE
 
 
 def ends_by_failure(order: Order) -> bool:

@@ -2,6 +2,17 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from enum import StrEnum
+
+
+class RefundState(StrEnum):
+    """How a refund stands. A provider has accepted a submitted one; unknown ones are polled."""
+
+    REQUESTED = "requested"
+    SUBMITTED = "submitted"
+    UNKNOWN = "unknown"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
 
 
 @dataclass(frozen=True)

@@ -27,7 +27,7 @@ from messages.providers import ProviderStart
 from workers.domain.book import Book
 from workers.domain.codes import Code
 from workers.domain.order import Order
-from workers.domain.payment_rules import unfit, unpayable, unpriced
+from workers.domain.payment_rules import AttemptState, unfit, unpayable, unpriced
 from workers.domain.refusal import Refusal
 from workers.providers import configured
 from workers.providers.port import ClientAction, HttpRequest, Provider, ProviderRefusal
@@ -109,7 +109,7 @@ async def start_payments(tx: Transaction, batch: Batch[PaymentStart]) -> None:
     for (item, attempt), request in zip(opened, signed, strict=True):
         match request:
             case ClientAction():
-                written.append((item, replace(attempt, state="requested", reference=request.reference)))
+                written.append((item, replace(attempt, state=AttemptState.REQUESTED, reference=request.reference)))
                 outcomes[commands.key_of(item.body)] = attempts.started(attempt, request), item
             case ProviderRefusal():
                 refusal = Refusal(Code.PAY_PARAM_INVALID, request.message, {"provider_code": request.code})
@@ -151,7 +151,7 @@ def new_attempt(body: PaymentStart, due: AmountDue, attempt_id: int, now: dateti
         scene=body.scene,
         amount=due.amount,
         currency=due.order.currency,
-        state="created",
+        state=AttemptState.CREATED,
         reference=None,
         trade_no=None,
         command=commands.key_of(body),

@@ -50,7 +50,13 @@ from messages.providers import ProviderCapture, ProviderCertificates, ProviderQu
 from messages.reasons import Reason
 from workers.domain.book import Book
 from workers.domain.order import CancelType, Effect, Order, State, Trigger
-from workers.domain.payment_rules import ends_by_failure, verdict_on_capture, verdict_on_merged_capture
+from workers.domain.payment_rules import (
+    AttemptState,
+    PaymentVerdict,
+    ends_by_failure,
+    verdict_on_capture,
+    verdict_on_merged_capture,
+)
 from workers.providers import configured
 from workers.providers.port import Provider, RejectedNotification, UnknownCertificate
 from workers.runtime.batch import Batch
@@ -140,7 +146,11 @@ async def handle_payment_results(tx: Transaction, batch: Batch[PaymentMessage]) 
     notified = [*certificate_calls(reports, CERTIFICATE_FETCHES), *follow_ups(reports), *rejections]
     about = [(item, fact, book[fact.result.order_id].root_id) for item, fact in facts]
     events = [outbox.event(payment_event(fact), because=item, stream=root_id) for item, fact, root_id in about]
-    alerts = [outbox.event(wrong_amount(fact), because=item) for item, fact in facts if fact.verdict == "mismatch"]
+    alerts = [
+        outbox.event(wrong_amount(fact), because=item)
+        for item, fact in facts
+        if fact.verdict is PaymentVerdict.MISMATCH
+    ]
     owed = [*order_events.stock_orders(book), *refunds.announcements(opened), *benefits.announcements(applied)]
     closes = attempts.close_calls(closings)
     await outbox.append(tx, [*notified, *events, *order_events.steps(book), *alerts, *owed, *closes])
@@ -258,19 +268,19 @@ def apply_result(context: PaymentContext, order: Order, item: Item, result: Paym
     book, intent = context.book, context.merged_intent(result)
     paid = [book[key] for key in sorted(intent.shares)] if intent else [order]
     if result.kind == "failed":
-        verdict = "failed"
+        verdict = PaymentVerdict.FAILED
     elif intent is not None:
         verdict = verdict_on_merged_capture(paid, intent.amount, result.amount, result.currency)
     else:
         verdict = verdict_on_capture(order, result.amount, result.currency)
     intent_id = result.intent_id or order.intent_id
-    if verdict == "kept":
+    if verdict is PaymentVerdict.KEPT:
         for each in paid:
             book.amend(each.id, captured_amount=each.captured_amount + each.payable_amount)
             book.pay(each.id, Trigger.CAPTURED, because=item, at=context.now, intent_id=intent_id)
     elif result.kind == "captured" and result.currency == order.currency:
         book.amend(order.id, captured_amount=order.captured_amount + result.amount)
-    elif verdict == "failed" and ends_by_failure(order) and item.id not in context.spared:
+    elif verdict is PaymentVerdict.FAILED and ends_by_failure(order) and item.id not in context.spared:
         why: dict[str, Any] = {
             "cancel_type": CancelType.PAYMENT_FAILED,
             "reason": result.reason or "the payment failed",
@@ -337,11 +347,12 @@ def attempt_changes(reports: Iterable[ProviderReport], accepted: Iterable[Report
             case ApprovalReported(attempt, reference):
                 changes.append(AttemptChange(attempt.id, reference=reference))
             case ClosingReported(attempt, reason):
-                changes.append(AttemptChange(attempt.id, "closed", reason=reason))
+                changes.append(AttemptChange(attempt.id, AttemptState.CLOSED, reason=reason))
     for one in accepted:
         if one.attempt is not None:
             result = one.result
-            changes.append(AttemptChange(one.attempt.id, result.kind, trade_no=result.trade_no, reason=result.reason))
+            state = AttemptState(result.kind)
+            changes.append(AttemptChange(one.attempt.id, state, trade_no=result.trade_no, reason=result.reason))
     return changes
 
 

@@ -52,6 +52,7 @@ from messages.providers import (
 from messages.reasons import Reason
 from messages.topology import PROVIDERS, provider_calls_queue
 from workers.domain.codes import Code
+from workers.domain.payment_rules import AttemptState
 from workers.domain.refusal import Refusal
 from workers.providers.port import (
     ApprovalReport,
@@ -188,7 +189,7 @@ def decide_start(item: Item, attempt: Attempt, answer: ProviderAnswer | None, co
     if isinstance(verdict, RetryLater):
         return CallDecision(retry=verdict)
     if isinstance(verdict, ClientAction):
-        change = AttemptChange(attempt.id, "requested", reference=verdict.reference)
+        change = AttemptChange(attempt.id, AttemptState.REQUESTED, reference=verdict.reference)
         return CallDecision(change=change, outcome=(attempt.command, attempts.started(attempt, verdict)))
     decision = CallDecision(
         outcome=(attempt.command, commands.rejected_by(command_id, PaymentStart.TYPE, verdict)),
@@ -198,10 +199,10 @@ def decide_start(item: Item, attempt: Attempt, answer: ProviderAnswer | None, co
         close = attempts.provider_call(ProviderClose(attempt_id=attempt.id), attempt.provider, because=item)
         change = AttemptChange(attempt.id, reference=answer.reference)
         return replace(decision, change=change, announcements=(close,))
-    if attempt.state == "created" and isinstance(answer, UnknownOutcome):  # it may be open: polling goes on
-        decision = replace(decision, change=AttemptChange(attempt.id, "unknown", reason=verdict.code))
-    elif attempt.state == "created":
-        failed = AttemptChange(attempt.id, "failed", reason=verdict.code)
+    if attempt.state is AttemptState.CREATED and isinstance(answer, UnknownOutcome):  # it may be open: polling goes on
+        decision = replace(decision, change=AttemptChange(attempt.id, AttemptState.UNKNOWN, reason=verdict.code))
+    elif attempt.state is AttemptState.CREATED:
+        failed = AttemptChange(attempt.id, AttemptState.FAILED, reason=verdict.code)
         decision = replace(decision, change=failed, stops_polling=attempt.id)
     return decision
 
@@ -211,8 +212,8 @@ def start_verdict(attempt: Attempt, answer: ProviderAnswer, tries: int) -> Clien
     match answer:
         case ClientAction():
             ended = Refusal(Code.PAY_PROVIDER_ERROR, ENDED.message, {"provider_code": ENDED.code})
-            return answer if attempt.state == "created" else ended
-        case _ if attempt.state == "captured":
+            return answer if attempt.state is AttemptState.CREATED else ended
+        case _ if attempt.state is AttemptState.CAPTURED:
             return Refusal(Code.PAY_ALREADY_PAID, "the order is paid")
         case UnknownOutcome() if tries < START_TRIES:
             return RetryLater(Reason.PROVIDER_UNKNOWN, answer.why)
@@ -280,7 +281,7 @@ def poll_pause(attempt: Attempt, now: datetime) -> timedelta:
 
 def close_attempt(item: Item, attempt: Attempt, reason: str) -> CallDecision:
     """Nobody can pay the attempt any more."""
-    change = AttemptChange(attempt.id, "closed", reason=reason)
+    change = AttemptChange(attempt.id, AttemptState.CLOSED, reason=reason)
     event = outbox.event(attempts.closed(attempt, reason), because=item)
     return CallDecision(change=change, stops_polling=attempt.id, announcements=(event,))
 

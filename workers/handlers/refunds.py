@@ -31,6 +31,7 @@ from messages.refunds import RefundFailed, RefundObserved, RefundRequest, Refund
 from workers.domain.book import Book
 from workers.domain.codes import Code
 from workers.domain.order import Order, State
+from workers.domain.refund_amounts import RefundState
 from workers.domain.refusal import Refusal
 from workers.runtime.batch import Batch
 from workers.runtime.route import Every, Route
@@ -40,7 +41,7 @@ from workers.store import refunds as refund_rows
 from workers.store.refunds import RefundDue, RefundRow
 from workers.store.timers import Timer, TimerKind
 
-ENDS = ("succeeded", "failed")
+ENDS = (RefundState.SUCCEEDED, RefundState.FAILED)
 RUNNING = Gauge("oms_refunds_running", "Refunds of which nobody knows yet how they end, counted up to 100,000")
 OLDEST = Gauge("oms_refunds_oldest_age_seconds", "How long ago the oldest of them was asked for, 0 without any")
 ASK_AGAIN = timedelta(seconds=10)
@@ -83,8 +84,8 @@ async def settle_refunds(tx: Transaction, batch: Batch[RefundResult | RefundObse
             batch.retry(item, Reason.REFUND_UNKNOWN, "no refund has this number yet")
         elif (item.body.amount, item.body.currency) != (refund.amount, refund.currency):
             batch.dead(item, Reason.REFUND_AMOUNT_DIFFERS, "the amount or currency is not what was asked for")
-        elif refund.state not in ("succeeded", item.body.status):
-            known[refund.refund_no] = replace(refund, state=item.body.status)
+        elif refund.state not in (RefundState.SUCCEEDED, item.body.status):
+            known[refund.refund_no] = replace(refund, state=RefundState(item.body.status))
             finished[refund.refund_no] = item.body
             news += settle(book, refund, item)
 
@@ -186,7 +187,7 @@ def not_again(body: RefundRequest, refund: RefundRow | None, kept: payments.Kept
         return authorization.FORBIDDEN
     if refund is None or refund.order_id != body.order_id:
         return Refusal(Code.REFUND_NOT_ALLOWED, "the order has no refund of this number")
-    if refund.state != "failed":
+    if refund.state is not RefundState.FAILED:
         return NOT_FAILED
     if refund.amount != body.amount:
         return Refusal(Code.REFUND_NOT_ALLOWED, f"that refund is of {refund.amount}", {"amount": refund.amount})

@@ -19,6 +19,7 @@ from workers import shop
 from workers.domain import payment_rules
 from workers.domain.book import Book, Step
 from workers.domain.order import State
+from workers.domain.payment_rules import AttemptState
 from workers.providers import port
 from workers.store import attempts
 from workers.store.attempts import DONE, Attempt, AttemptChange, LiveAttempt
@@ -161,7 +162,7 @@ def _cause(live: LiveAttempt, steps: Sequence[Step[Envelope[Any]]], book: Book[E
 
 def closing_change(attempt: Attempt) -> AttemptChange:
     """The attempt is closing: nobody may pay it, and its provider does not know yet."""
-    return AttemptChange(attempt.id, "closing")
+    return AttemptChange(attempt.id, AttemptState.CLOSING)
 
 
 def close_calls(closings: Iterable[Closing]) -> list[outbox.Announcement]:

@@ -5,6 +5,7 @@ from typing import Any
 from messages.base import AlertRaised
 from messages.payments import PaymentCallbackRejected, PaymentCaptured, PaymentEvent, PaymentFailed
 from workers.domain.codes import Code
+from workers.domain.payment_rules import PaymentVerdict
 from workers.providers.port import RejectedNotification
 from workers.store.notifications import NotificationRecord
 from workers.store.payments import Fact
@@ -21,7 +22,7 @@ def payment_event(fact: Fact) -> PaymentEvent:
         "amount": result.amount,
         "currency": result.currency,
     }
-    if fact.verdict == "failed":
+    if fact.verdict is PaymentVerdict.FAILED:
         return PaymentFailed(**about, reason=result.reason)
     return PaymentCaptured(**about | {"verdict": fact.verdict})
 

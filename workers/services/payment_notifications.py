@@ -15,6 +15,7 @@ from messages.envelope import Envelope
 from messages.payments import PaymentCallback, PaymentObserved, PaymentResult
 from messages.topology import PROVIDERS
 from workers.domain.codes import Code
+from workers.domain.payment_rules import AttemptState
 from workers.providers.port import (
     ApprovalReport,
     IrrelevantNotification,
@@ -236,13 +237,13 @@ def interpret_for_attempt(attempt: Attempt, reported: PaymentReport | ApprovalRe
     if isinstance(reported, ApprovalReport):
         return ApprovalReported(attempt, reported.reference) if attempt.state in LIVE else NothingNew()
     if not proven:
-        return NothingNew() if attempt.state == "captured" else PaymentUnproven(attempt)
+        return NothingNew() if attempt.state is AttemptState.CAPTURED else PaymentUnproven(attempt)
     match reported.status:
         case ReportedPayment.CAPTURED:
             return PaymentReported(attempt, payment_result(attempt, reported, "captured"))
         case ReportedPayment.FAILED:
             return PaymentReported(attempt, payment_result(attempt, reported, "failed"))
-        case ReportedPayment.CLOSED if attempt.state not in ("captured", "closed"):
+        case ReportedPayment.CLOSED if attempt.state not in (AttemptState.CAPTURED, AttemptState.CLOSED):
             return ClosingReported(attempt, reported.reason)
     return NothingNew()
 

@@ -22,6 +22,7 @@ from messages.providers import (
     ProviderStart,
     RefundCall,
 )
+from workers.domain.payment_rules import AttemptState
 from workers.providers import caller, configured
 from workers.providers.calls import Caller, ProviderAwayError
 from workers.providers.port import (
@@ -111,9 +112,9 @@ def request_for(
         refund = refunds.get(body.refund_no)
         return refund_request(provider, item, refund) if refund else None
     attempt = found.get(body.attempt_id)
-    if attempt is None or attempt.state == "captured":
+    if attempt is None or attempt.state is AttemptState.CAPTURED:
         return None
-    started = isinstance(body, ProviderStart) and attempt.state != "created"
+    started = isinstance(body, ProviderStart) and attempt.state is not AttemptState.CREATED
     closed = isinstance(body, ProviderClose) and attempt.state in DONE
     return None if started or closed else attempt_request(provider, item, attempt)
 

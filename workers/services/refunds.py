@@ -10,13 +10,18 @@ from messages.providers import ProviderRefund
 from messages.refunds import RefundObserved, RefundRequested
 from workers.domain.book import Book
 from workers.domain.order import Order
+from workers.domain.payment_rules import PaymentVerdict
 from workers.domain.refund_amounts import RefundLine
 from workers.providers.port import RefundOrder, RefundReport, ReportedRefund
 from workers.services import attempts
 from workers.store.payments import Fact, Kept
 from workers.store.refunds import OpenedRefund, RefundDue
 
-STRAY_CAUSES = {"late": "late", "duplicate": "dup", "mismatch": "amount"}
+STRAY_CAUSES = {
+    PaymentVerdict.LATE: "late",
+    PaymentVerdict.DUPLICATE: "dup",
+    PaymentVerdict.MISMATCH: "amount",
+}
 """Verdict on a capture that is not kept -> the first word of its refund's cause."""
 
 STATUSES: Mapping[ReportedRefund, Literal["succeeded", "failed", "submitted"]] = {

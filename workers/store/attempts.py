@@ -10,10 +10,11 @@ import orjson
 from db import cipher
 from db.pool import Transaction
 from db.statements import SQL
+from workers.domain.payment_rules import AttemptState
 
-LIVE = frozenset({"created", "requested", "unknown"})
+LIVE = frozenset({AttemptState.CREATED, AttemptState.REQUESTED, AttemptState.UNKNOWN})
 """A buyer may still pay attempts in these states."""
-DONE = frozenset({"captured", "failed", "closed"})
+DONE = frozenset({AttemptState.CAPTURED, AttemptState.FAILED, AttemptState.CLOSED})
 """The end of attempts in these states is known."""
 
 
@@ -29,7 +30,7 @@ class Attempt:
     scene: str
     amount: int
     currency: str
-    state: str
+    state: AttemptState
     reference: str | None
     trade_no: str | None
     command: tuple[str, str]
@@ -67,7 +68,7 @@ class AttemptChange:
     """A partial update of an attempt. None leaves a field as it is; `captured` is final."""
 
     id: int
-    state: str | None = None
+    state: AttemptState | None = None
     reference: str | None = None
     trade_no: str | None = None
     reason: str | None = None
@@ -76,7 +77,7 @@ class AttemptChange:
         """One update in place of two: this one, on top of `before`."""
         if before is None:
             return self
-        if before.state == "captured":
+        if before.state is AttemptState.CAPTURED:
             return before
         return AttemptChange(
             id=self.id,
@@ -123,6 +124,7 @@ def _aad(attempt_id: int) -> bytes:
 def _attempt(row: Any) -> Attempt:
     fields = {name: value for name, value in row.items() if name not in ("live", "merged_orders")}
     details = cipher.current().decrypt(fields.pop("key_id"), fields.pop("details"), _aad(row["id"]))
+    fields["state"] = AttemptState(row["state"])
     return Attempt(**fields | {"details": orjson.loads(details), "command": tuple(row["command"])})
 
 

@@ -8,6 +8,7 @@ from db.pool import Transaction
 from db.statements import SQL
 from messages.payments import PaymentResult
 from workers.domain.order import Order
+from workers.domain.payment_rules import PaymentVerdict
 
 FactKey = tuple[str, str, str]
 """(provider, trade number, kind): unique for ever (C-22)."""
@@ -21,7 +22,7 @@ class Fact:
 
     result: PaymentResult
     intent_id: int | None
-    verdict: str
+    verdict: PaymentVerdict
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from db.pool import Transaction
 from db.statements import SQL
 from messages.envelope import Envelope
 from messages.refunds import RefundObserved, RefundResult
-from workers.domain.refund_amounts import RefundLine
+from workers.domain.refund_amounts import RefundLine, RefundState
 from workers.store import ids
 
 FIRST_POLL = timedelta(seconds=60)
@@ -50,7 +50,7 @@ class RefundRow:
     cause: str
     amount: int
     currency: str
-    state: str
+    state: RefundState
 
 
 @dataclass(frozen=True)
@@ -126,7 +126,7 @@ async def orders_of(tx: Transaction, refund_nos: Iterable[str]) -> dict[str, int
 async def read(tx: Transaction, refund_nos: Iterable[str]) -> dict[str, RefundRow]:
     """Refund number -> refund; the orders are locked."""
     rows = await tx.fetch(SQL["refunds.read"], sorted(set(refund_nos)))
-    return {row["refund_no"]: RefundRow(*row) for row in rows}
+    return {row["refund_no"]: RefundRow(**dict(row) | {"state": RefundState(row["state"])}) for row in rows}
 
 
 async def reopen(tx: Transaction, refund_nos: Sequence[str]) -> None:
