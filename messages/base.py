@@ -50,7 +50,7 @@ Moment = Annotated[AwareDatetime, Field(ge=datetime(1970, 1, 1, tzinfo=UTC), lt=
 """A point in time that every database and every time zone can hold."""
 
 
-class Kind(StrEnum):
+class MessageKind(StrEnum):
     """The kind of a message decides who may write it and which exchange carries it."""
 
     COMMAND = "command"
@@ -71,7 +71,7 @@ class Message(Part):
     """One message. `TYPE` is the AMQP `type`; the type without its version is the routing key."""
 
     TYPE: ClassVar[str]
-    KIND: ClassVar[Kind]
+    KIND: ClassVar[MessageKind]
     PACKABLE: ClassVar[bool] = False
 
     @classmethod
@@ -95,7 +95,7 @@ class Actor(Part):
 class Command(Message):
     """A command ends in exactly one outcome, stored under (scope, request id). A repeat gets the same outcome again."""
 
-    KIND: ClassVar[Kind] = Kind.COMMAND
+    KIND: ClassVar[MessageKind] = MessageKind.COMMAND
     TRUSTED_ONLY: ClassVar[bool] = False
     SCOPE: ClassVar[str]
     """The space in which the request id is unique, as a format string of its fields. `{command}` is the routing key."""
@@ -114,33 +114,33 @@ class Command(Message):
 class Fact(Message):
     """A fact reports what happened outside. Its business key makes a repeat a no-op."""
 
-    KIND: ClassVar[Kind] = Kind.FACT
+    KIND: ClassVar[MessageKind] = MessageKind.FACT
     TRUSTED_ONLY: ClassVar[bool] = False
 
 
 class Internal(Message):
     """An internal message goes from one of our queues to another. Upstream has no right to write it."""
 
-    KIND: ClassVar[Kind] = Kind.INTERNAL
+    KIND: ClassVar[MessageKind] = MessageKind.INTERNAL
 
 
 class Event(Message):
     """An event announces what happened, to every subscriber."""
 
-    KIND: ClassVar[Kind] = Kind.EVENT
+    KIND: ClassVar[MessageKind] = MessageKind.EVENT
 
 
 class Query(Message):
     """A query changes nothing and needs a `reply_to`. Its sender repeats it if no answer comes in time."""
 
-    KIND: ClassVar[Kind] = Kind.QUERY
+    KIND: ClassVar[MessageKind] = MessageKind.QUERY
     TRUSTED_ONLY: ClassVar[bool] = False
 
 
 class Reply(Message):
     """A reply answers one query, at its `reply_to`."""
 
-    KIND: ClassVar[Kind] = Kind.REPLY
+    KIND: ClassVar[MessageKind] = MessageKind.REPLY
 
 
 class MessageCode(StrEnum):

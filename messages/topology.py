@@ -18,7 +18,7 @@ from messages import (
     stock,
     timers,
 )
-from messages.base import Kind, Message
+from messages.base import Message, MessageKind
 
 DELIVERY_LIMIT = 50  # catches a message that kills its process each time; for all else our own attempts decide
 DEAD_LETTER_DELIVERY_LIMIT = 1_000_000  # never -1: RabbitMQ 3.10 loses the message at its first requeue
@@ -149,9 +149,14 @@ class Names:
         """`5` -> `oms.delay.5s`."""
         return f"{self.delay}.{tier(seconds)}"
 
-    def exchange_of(self, kind: Kind) -> str:
+    def exchange_of(self, kind: MessageKind) -> str:
         """The exchange to which a message of this kind is published first."""
-        others = {Kind.INTERNAL: self.internal, Kind.EVENT: self.events, Kind.QUERY: self.queries, Kind.REPLY: ""}
+        others = {
+            MessageKind.INTERNAL: self.internal,
+            MessageKind.EVENT: self.events,
+            MessageKind.QUERY: self.queries,
+            MessageKind.REPLY: "",
+        }
         return others.get(kind, self.commands)
 
 

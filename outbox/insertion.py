@@ -6,7 +6,7 @@ from db import cipher
 from db.pool import Transaction
 from db.statements import SQL
 from outbox.announcement import Announcement
-from outbox.packing import Row, rows
+from outbox.packing import OutboxRow, rows
 
 AAD = b"outbox"  # ciphertext of one table cannot be passed off as another's
 
@@ -36,5 +36,5 @@ async def append(tx: Transaction, announcements: Sequence[Announcement]) -> None
     )
 
 
-def _stored(row: Row) -> tuple[str | None, bytes]:
+def _stored(row: OutboxRow) -> tuple[str | None, bytes]:
     return cipher.current().encrypt(row.body, AAD) if row.sensitive else (None, row.body)

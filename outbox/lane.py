@@ -15,7 +15,7 @@ from db.statements import SQL
 from outbox import metrics
 from outbox.crashpoint import crashpoint
 from outbox.leases import Leases
-from outbox.outcome import Outcome
+from outbox.outcome import PublishOutcome
 from outbox.publisher import Publisher
 from outbox.rendering import Renderer
 from outbox.settings import RelaySettings
@@ -113,7 +113,7 @@ class Lane:
             if not self._leases.valid:
                 return
             outcome, reason = await self._publish(row)
-            if outcome is Outcome.CONFIRMED:
+            if outcome is PublishOutcome.CONFIRMED:
                 self._confirmed.append((row["shard"], epochs[row["shard"]], row["id"]))
                 if row["held"]:
                     self._flowing.add(stream)
@@ -122,12 +122,12 @@ class Lane:
                 self._failed[stream] = reason
             return
 
-    async def _publish(self, row: "Record") -> tuple[Outcome, str]:
+    async def _publish(self, row: "Record") -> tuple[PublishOutcome, str]:
         try:
             one = self._renderer.render(row)
         except Exception as error:
             log.exception("message cannot be published, its stream waits", message_id=row["message_id"])
-            return Outcome.ERROR, f"{type(error).__name__}: {error}"
+            return PublishOutcome.ERROR, f"{type(error).__name__}: {error}"
         crashpoint("relay.before_publish")
         outcome = await self._publisher.publish(
             one.exchange, one.routing_key, one.properties, one.body, mandatory=one.mandatory

@@ -2,7 +2,7 @@
 
 from prometheus_client import Counter, Gauge, Histogram
 
-from outbox.outcome import Outcome
+from outbox.outcome import PublishOutcome
 
 PENDING = Gauge("oms_outbox_pending", "Rows that wait in the outbox, counted up to 100,000")
 OLDEST_AGE = Gauge("oms_outbox_oldest_age_seconds", "Age of the oldest row in the outbox, 0 when it is empty")
@@ -22,10 +22,10 @@ CONNECTION_UP = Gauge("oms_amqp_connection_up", "1 while the connection is open"
 CONNECTION_BLOCKED = Gauge("oms_amqp_connection_blocked", "1 while the broker accepts no messages", ["role"])
 RECONNECTS = Counter("oms_amqp_reconnects_total", "Connections that ended and were opened again", ["role"])
 
-_BY_OUTCOME = {outcome: PUBLISHED.labels(outcome) for outcome in Outcome}
+_BY_OUTCOME = {outcome: PUBLISHED.labels(outcome) for outcome in PublishOutcome}
 
 
-def published(outcome: Outcome, seconds: float) -> None:
+def published(outcome: PublishOutcome, seconds: float) -> None:
     """Count one publish."""
     _BY_OUTCOME[outcome].inc()
     PUBLISH_SECONDS.observe(seconds)

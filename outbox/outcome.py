@@ -3,7 +3,7 @@
 from enum import StrEnum
 
 
-class Outcome(StrEnum):
+class PublishOutcome(StrEnum):
     """Five answers about a message, and one about the connection. Only `CONFIRMED` means that the broker has it."""
 
     CONFIRMED = "confirmed"
@@ -16,4 +16,4 @@ class Outcome(StrEnum):
     @property
     def concerns_message(self) -> bool:
         """Whether the same message would fare the same now, so that its stream should wait."""
-        return self not in (Outcome.CONFIRMED, Outcome.LOST)
+        return self not in (PublishOutcome.CONFIRMED, PublishOutcome.LOST)

@@ -18,7 +18,7 @@ _WRAPPING_BYTES = len(b'{"items":[]}')
 
 
 @dataclass(frozen=True)
-class Row:
+class OutboxRow:
     """One row of the table outbox, body still in clear."""
 
     shard: int
@@ -39,7 +39,7 @@ def shard_of(stream: str) -> int:
     return crc32(stream.encode()) % SHARDS
 
 
-def rows(announcements: Sequence[Announcement], now: datetime | None = None) -> list[Row]:
+def rows(announcements: Sequence[Announcement], now: datetime | None = None) -> list[OutboxRow]:
     """One row per message, in the order of their first items. `now` is when things happened that do not say when."""
     moment = now or datetime.now(UTC)
     return [_row(pack, moment) for pack in _packs(announcements, moment)]
@@ -98,12 +98,12 @@ def _item(one: Announcement, moment: datetime) -> bytes:
     )
 
 
-def _row(pack: _Pack, moment: datetime) -> Row:
+def _row(pack: _Pack, moment: datetime) -> OutboxRow:
     one = pack.first
     message_id = one.message_id or str(uuid7())
     stream = message_id if one.stream is None else str(one.stream)
     shared = not one.packable or len(pack.correlations) == 1
-    return Row(
+    return OutboxRow(
         shard=shard_of(stream),
         stream=stream,
         message_id=message_id,

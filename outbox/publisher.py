@@ -10,7 +10,7 @@ from yarl import URL
 
 from outbox import metrics, wire
 from outbox.amqp import Properties
-from outbox.outcome import Outcome
+from outbox.outcome import PublishOutcome
 from outbox.session import Session
 
 log = structlog.get_logger(__name__)
@@ -87,7 +87,7 @@ class Publisher:
 
     async def publish(
         self, exchange: str, routing_key: str, properties: Properties, body: bytes, mandatory: bool
-    ) -> Outcome:
+    ) -> PublishOutcome:
         """Send and wait for the broker's answer. `properties.message_id` is required. Never raises for the broker."""
         started = time.perf_counter()
         outcome = await self._outcome(exchange, routing_key, properties, body, mandatory)
@@ -96,7 +96,7 @@ class Publisher:
 
     async def _outcome(
         self, exchange: str, routing_key: str, properties: Properties, body: bytes, mandatory: bool
-    ) -> Outcome:
+    ) -> PublishOutcome:
         if not self._suspects:
             return await self._send(exchange, routing_key, properties, body, mandatory)
         async with self._one_by_one:
@@ -105,18 +105,18 @@ class Publisher:
 
     async def _send(
         self, exchange: str, routing_key: str, properties: Properties, body: bytes, mandatory: bool
-    ) -> Outcome:
+    ) -> PublishOutcome:
         session = self._session
         assert properties.message_id, "a message without an id cannot be matched to its return"
         while session is not None and (same := session.awaiting(properties.message_id)) is not None:
             await asyncio.wait([same])
         if session is None or session.closed.is_set():
-            return Outcome.LOST
+            return PublishOutcome.LOST
         try:
             return await session.submit(exchange, routing_key, properties, body, mandatory)
         except (ValueError, TypeError) as error:
             log.warning("AMQP cannot express a message", message_id=properties.message_id, error=type(error).__name__)
-            return Outcome.ERROR
+            return PublishOutcome.ERROR
 
     async def _keep(self) -> None:
         while True:
@@ -161,7 +161,9 @@ class Publisher:
             metrics.blocked(self._role, session.blocked)
             overdue = asyncio.get_running_loop().time() - self._timeout_seconds
             if session.sent_before(overdue):
-                session.abandon(Outcome.LOST if session.blocked else Outcome.TIMED_OUT, sent_before=overdue)
+                session.abandon(
+                    PublishOutcome.LOST if session.blocked else PublishOutcome.TIMED_OUT, sent_before=overdue
+                )
                 if not session.blocked:
                     return
             with suppress(TimeoutError):

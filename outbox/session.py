@@ -11,7 +11,7 @@ from aio_pika.abc import AbstractChannel, AbstractConnection
 from aio_pika.exceptions import AMQPChannelError, DeliveryError, PublishError
 
 from outbox import amqp, wire
-from outbox.outcome import Outcome
+from outbox.outcome import PublishOutcome
 
 CHANNEL_TIMEOUT_SECONDS = 10.0
 REFUSALS = (AMQPChannelError, amqp.ConnectionFrameError, amqp.ConnectionSyntaxError)
@@ -19,7 +19,7 @@ REFUSALS = (AMQPChannelError, amqp.ConnectionFrameError, amqp.ConnectionSyntaxEr
 
 @dataclass(eq=False)
 class _Sent:
-    answer: asyncio.Future[Outcome]
+    answer: asyncio.Future[PublishOutcome]
     at: float
 
 
@@ -50,7 +50,7 @@ class Session:
             channel = await connection.channel(publisher_confirms=True, on_return_raises=True)
             return cls(connection, channel, await amqp.ConfirmChannel.below(channel))
 
-    def awaiting(self, message_id: str) -> "asyncio.Future[Outcome] | None":
+    def awaiting(self, message_id: str) -> "asyncio.Future[PublishOutcome] | None":
         """The answer still expected for a message, if it is in flight."""
         sent = self._in_flight.get(message_id)
         return sent.answer if sent is not None else None
@@ -66,7 +66,7 @@ class Session:
 
     def submit(
         self, exchange: str, routing_key: str, properties: amqp.Properties, body: bytes, mandatory: bool
-    ) -> asyncio.Future[Outcome]:
+    ) -> asyncio.Future[PublishOutcome]:
         """Write at the end of this turn of the loop. Raises ValueError or TypeError for what AMQP cannot express."""
         frames = self._confirms.encode(exchange, routing_key, properties, body, mandatory)
         message_id = str(properties.message_id)
@@ -79,7 +79,7 @@ class Session:
             self._flusher = self._loop.create_task(self._flush())
         return sent.answer
 
-    def abandon(self, outcome: Outcome, *, sent_before: float | None = None) -> None:
+    def abandon(self, outcome: PublishOutcome, *, sent_before: float | None = None) -> None:
         """Stop waiting for messages (those sent before a moment, or all): they get `outcome`."""
         for message_id, sent in list(self._in_flight.items()):
             if sent_before is None or sent.at < sent_before:
@@ -87,7 +87,7 @@ class Session:
 
     async def close(self) -> None:
         """End the connection; what is in flight is lost."""
-        self.abandon(Outcome.LOST)
+        self.abandon(PublishOutcome.LOST)
         await wire.close(self._connection)
         self.closed.set()
 
@@ -101,15 +101,15 @@ class Session:
     def _answered(self, message_id: str, sent: _Sent, confirmation: "asyncio.Future[object]") -> None:
         error = None if confirmation.cancelled() else confirmation.exception()
         if error is None:
-            outcome = Outcome.LOST if confirmation.cancelled() else Outcome.CONFIRMED
-            self.useful = self.useful or outcome is Outcome.CONFIRMED
+            outcome = PublishOutcome.LOST if confirmation.cancelled() else PublishOutcome.CONFIRMED
+            self.useful = self.useful or outcome is PublishOutcome.CONFIRMED
         elif isinstance(error, PublishError):
-            outcome = Outcome.UNROUTABLE
+            outcome = PublishOutcome.UNROUTABLE
         else:
-            outcome = Outcome.NACKED if isinstance(error, DeliveryError) else Outcome.LOST
+            outcome = PublishOutcome.NACKED if isinstance(error, DeliveryError) else PublishOutcome.LOST
         self._finish(message_id, sent, outcome)
 
-    def _finish(self, message_id: str, sent: _Sent, outcome: Outcome) -> None:
+    def _finish(self, message_id: str, sent: _Sent, outcome: PublishOutcome) -> None:
         if self._in_flight.get(message_id) is sent:  # else abandoned before, and perhaps sent again since
             del self._in_flight[message_id]
             self._confirms.forget(message_id)
@@ -120,7 +120,7 @@ class Session:
         """The channel is gone. A message that was alone in flight when the broker refused something is the culprit."""
         if isinstance(error, REFUSALS):
             self.refusal, self.suspects = error, len(self._in_flight)
-        self.abandon(Outcome.ERROR if self.suspects == 1 else Outcome.LOST)
+        self.abandon(PublishOutcome.ERROR if self.suspects == 1 else PublishOutcome.LOST)
         if self._flusher is not None:
             self._flusher.cancel()
         self.closed.set()

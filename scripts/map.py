@@ -13,7 +13,7 @@ from pathlib import Path
 from pydantic import AliasChoices, SecretStr
 from pydantic.fields import FieldInfo
 
-from messages.base import Kind, Message
+from messages.base import Message, MessageKind
 from messages.topology import TAKEN, Names
 from workers.routes import ROUTES
 from workers.runtime.route import RawRoute, Route
@@ -63,7 +63,7 @@ def link(route: Route) -> str:
 
 def who(model: type[Message]) -> str:
     """Whose word is taken for it."""
-    if model.KIND is Kind.INTERNAL:
+    if model.KIND is MessageKind.INTERNAL:
         return "our own users"
     if getattr(model, "TRUSTED_ONLY", False):
         return "trusted users"

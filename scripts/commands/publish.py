@@ -14,7 +14,7 @@ from pydantic import ValidationError
 from uuid_utils import uuid7
 from yarl import URL
 
-from messages.base import Kind, Message
+from messages.base import Message, MessageKind
 from messages.registry import MODELS
 from messages.topology import Names
 from outbox import wire
@@ -25,7 +25,7 @@ from scripts.commands.problems import Code, CommandError
 
 app = command_app()
 CONFIRM_TIMEOUT_SECONDS = 15.0  # a person is waiting; a healthy broker confirms within milliseconds
-FROM_UPSTREAM = (Kind.COMMAND, Kind.FACT)
+FROM_UPSTREAM = (MessageKind.COMMAND, MessageKind.FACT)
 
 
 @app.command()
@@ -122,7 +122,7 @@ def _model(name: str) -> type[Message]:
     model = max(versions, key=lambda version: int(version.TYPE.rsplit(".v", 1)[1]))
     if model.KIND not in FROM_UPSTREAM:
         query = f"queries go to exchange {Names().queries} with a reply_to, and the answer goes there"
-        why = query if model.KIND is Kind.QUERY else f"only this system sends {model.KIND.value} messages"
+        why = query if model.KIND is MessageKind.QUERY else f"only this system sends {model.KIND.value} messages"
         hint = f"one of: {', '.join(sendable)}"
         raise CommandError(Code.REFUSED, f"{model.TYPE} cannot be published by hand", why=why, hint=hint)
     return model

@@ -12,7 +12,7 @@ import asyncpg
 import orjson
 from pamqp.commands import Basic
 
-from outbox.outcome import Outcome
+from outbox.outcome import PublishOutcome
 from outbox.publisher import Publisher
 from scripts.demo.baskets import Basket, Product, Year
 
@@ -102,7 +102,7 @@ async def publish(url: str, prefix: str, bodies: Iterable[bytes]) -> None:
 
 async def _publish_all(publisher: Publisher, exchange: str, url: str, bodies: Sequence[bytes]) -> None:
     sends = (publisher.publish(exchange, "order.create", properties(url), body, True) for body in bodies)
-    if set(await asyncio.gather(*sends)) != {Outcome.CONFIRMED}:
+    if set(await asyncio.gather(*sends)) != {PublishOutcome.CONFIRMED}:
         raise RuntimeError("the broker did not take the load")
 
 

@@ -16,7 +16,7 @@ from workers.domain.order import Effect, State, Trigger
 from workers.handlers import order_changes, payment_results, timeouts
 from workers.handlers.payment_results import PaymentContext
 from workers.services.refunds import STRAY_CAUSES, due_for_stray
-from workers.store.payments import Fact
+from workers.store.payments import PaymentFact
 from workers.store.timers import Timer, TimerKind
 
 STOCK = {
@@ -62,7 +62,7 @@ class OrderModel:
         for step in self.book.steps[seen:]:
             self.apply_effects(step.effects)
 
-    def pay(self, item: Any, rivals: Iterable[str] = ()) -> Fact:
+    def pay(self, item: Any, rivals: Iterable[str] = ()) -> PaymentFact:
         context = PaymentContext(self.book, {}, {}, {}, frozenset(rivals), NOW)
         fact = payment_results.apply_result(context, self.book[ORDER_ID], item, item.body)
         if item.body.kind == "captured":

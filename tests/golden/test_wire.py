@@ -13,7 +13,7 @@ import orjson
 import pytest
 from pydantic import BaseModel, ValidationError
 
-from messages.base import Kind, Part
+from messages.base import MessageKind, Part
 from messages.registry import MODELS
 from messages.topology import TAKEN
 from tests.golden.examples import EXAMPLES, example, raw
@@ -86,7 +86,9 @@ def test_the_approved_list_is_current() -> None:
 def test_every_type_has_a_version_and_only_the_types_our_queues_take_are_neither_events_nor_replies() -> None:
     assert all(type_.rsplit(".v", 1)[1].isdigit() for type_ in MODELS)
     taken = {model.TYPE for models in TAKEN.values() for model in models}
-    assert {type_ for type_, model in MODELS.items() if model.KIND not in (Kind.EVENT, Kind.REPLY)} == taken
+    assert {
+        type_ for type_, model in MODELS.items() if model.KIND not in (MessageKind.EVENT, MessageKind.REPLY)
+    } == taken
 
 
 def test_no_event_and_no_stock_message_can_carry_personal_data() -> None:
@@ -106,7 +108,7 @@ MASKED = {"order.previewed.v1"}
 
 @pytest.mark.parametrize("type_", MASKED)
 def test_masked_fields_are_in_replies_and_nowhere_else(type_: str) -> None:
-    assert MODELS[type_].KIND is Kind.REPLY
+    assert MODELS[type_].KIND is MessageKind.REPLY
 
 
 FIELDS = {"a": "string", "b": "? integer", "c": "? object", "c.d": "string"}

@@ -8,7 +8,7 @@ import orjson
 import pytest
 from pydantic import ValidationError
 
-from messages.base import Kind
+from messages.base import MessageKind
 from messages.registry import MODELS
 from tests.golden.examples import EXAMPLES, example
 from tests.golden.shape import shape
@@ -77,7 +77,7 @@ def test_every_integer_of_the_wire_refuses_floats_and_texts(type_: str, path: Pa
             model.model_validate_json(orjson.dumps(replaced(body, path, wrong)))
 
 
-OURS = (Kind.EVENT, Kind.REPLY)
+OURS = (MessageKind.EVENT, MessageKind.REPLY)
 
 
 @pytest.mark.parametrize(("type_", "path"), [(t, p) for t, p in PLACES if MODELS[t].KIND not in OURS], ids=str)

@@ -10,7 +10,7 @@ from aiormq import Connection
 from pamqp.commands import Basic
 from uuid_utils import uuid7
 
-from outbox.outcome import Outcome
+from outbox.outcome import PublishOutcome
 from outbox.publisher import Publisher
 from scripts.servers.find import Servers
 from tests.broker import Broker
@@ -29,12 +29,12 @@ def properties(message_id: str | None = None, **more: Any) -> Basic.Properties:
     return Basic.Properties(message_id=message_id or str(uuid7()), delivery_mode=2, **more)
 
 
-async def send(publisher: Publisher, exchange: str, key: str, *, mandatory: bool = True, **more: Any) -> Outcome:
+async def send(publisher: Publisher, exchange: str, key: str, *, mandatory: bool = True, **more: Any) -> PublishOutcome:
     return await publisher.publish(exchange, key, properties(**more), b"{}", mandatory)
 
 
 async def test_a_message_that_a_queue_has_is_confirmed(publisher: Publisher, declared: Broker) -> None:
-    assert await send(publisher, "oms.internal", "stock.commit") is Outcome.CONFIRMED
+    assert await send(publisher, "oms.internal", "stock.commit") is PublishOutcome.CONFIRMED
     (message,) = await consume(declared["admin"], declared.names.queue("stock"), 1)
     assert message.body == b"{}"
 
@@ -42,14 +42,18 @@ async def test_a_message_that_a_queue_has_is_confirmed(publisher: Publisher, dec
 @pytest.mark.parametrize("size_bytes", [0, 1, 131_064, 131_065, 1_000_000])
 async def test_a_body_of_any_size_arrives_whole(publisher: Publisher, declared: Broker, size_bytes: int) -> None:
     body = b"x" * size_bytes
-    assert await publisher.publish("", declared.names.queue("stock"), properties(), body, True) is Outcome.CONFIRMED
+    assert (
+        await publisher.publish("", declared.names.queue("stock"), properties(), body, True) is PublishOutcome.CONFIRMED
+    )
     (message,) = await consume(declared["admin"], declared.names.queue("stock"), 1)
     assert message.body == body
 
 
-@pytest.mark.parametrize(("mandatory", "outcome"), [(True, Outcome.UNROUTABLE), (False, Outcome.CONFIRMED)])
+@pytest.mark.parametrize(
+    ("mandatory", "outcome"), [(True, PublishOutcome.UNROUTABLE), (False, PublishOutcome.CONFIRMED)]
+)
 async def test_nobody_listening_is_a_failure_only_for_what_must_route(
-    publisher: Publisher, mandatory: bool, outcome: Outcome
+    publisher: Publisher, mandatory: bool, outcome: PublishOutcome
 ) -> None:
     assert await send(publisher, "oms.internal", "nobody.wants", mandatory=mandatory) is outcome
 
@@ -58,34 +62,34 @@ async def test_a_full_queue_that_rejects_publishes_is_a_nack(publisher: Publishe
     full = {"x-max-length": 1, "x-overflow": "reject-publish"}
     await subscribe(declared["admin"], declared.names.events, "full", "full.#", **full)
     outcomes = [await send(publisher, declared.names.events, "full.event", mandatory=False) for _ in range(4)]
-    assert outcomes[0] is Outcome.CONFIRMED
-    assert outcomes[-1] is Outcome.NACKED
+    assert outcomes[0] is PublishOutcome.CONFIRMED
+    assert outcomes[-1] is PublishOutcome.NACKED
 
 
 async def test_one_message_that_the_broker_refuses_is_found_among_its_neighbours(
     publisher: Publisher, declared: Broker
 ) -> None:
     waiting = {f"m{number}": "oms.internal" for number in range(9)} | {"culprit": "oms.no-such-exchange"}
-    outcomes: dict[str, Outcome] = {}
+    outcomes: dict[str, PublishOutcome] = {}
 
     async def everything_answered() -> bool:
-        left = [name for name in waiting if outcomes.get(name, Outcome.LOST) is Outcome.LOST]
+        left = [name for name in waiting if outcomes.get(name, PublishOutcome.LOST) is PublishOutcome.LOST]
         await publisher.ready()
         answers = await asyncio.gather(
             *(publisher.publish(waiting[name], "stock.commit", properties(name), b"{}", True) for name in left)
         )
         outcomes.update(zip(left, answers, strict=True))
-        return Outcome.LOST not in outcomes.values()
+        return PublishOutcome.LOST not in outcomes.values()
 
     await wait_until(everything_answered)
-    assert outcomes.pop("culprit") is Outcome.ERROR
-    assert set(outcomes.values()) == {Outcome.CONFIRMED}
+    assert outcomes.pop("culprit") is PublishOutcome.ERROR
+    assert set(outcomes.values()) == {PublishOutcome.CONFIRMED}
 
 
 async def test_what_amqp_cannot_express_is_an_error_and_the_connection_lives(publisher: Publisher) -> None:
-    assert await send(publisher, "oms.internal", "k" * 300) is Outcome.ERROR
-    assert await send(publisher, "oms.internal", "stock.commit", headers={"h": object()}) is Outcome.ERROR
-    assert await send(publisher, "oms.internal", "stock.commit") is Outcome.CONFIRMED
+    assert await send(publisher, "oms.internal", "k" * 300) is PublishOutcome.ERROR
+    assert await send(publisher, "oms.internal", "stock.commit", headers={"h": object()}) is PublishOutcome.ERROR
+    assert await send(publisher, "oms.internal", "stock.commit") is PublishOutcome.CONFIRMED
 
 
 async def test_one_message_id_is_never_in_flight_twice(publisher: Publisher) -> None:
@@ -94,12 +98,12 @@ async def test_one_message_id_is_never_in_flight_twice(publisher: Publisher) -> 
         publisher.publish("oms.internal", "nobody.wants", properties("same"), b"{}", True),
         publisher.publish("oms.internal", "stock.commit", properties("same"), b"{}", True),
     )
-    assert (unroutable, routable) == (Outcome.UNROUTABLE, Outcome.CONFIRMED)
+    assert (unroutable, routable) == (PublishOutcome.UNROUTABLE, PublishOutcome.CONFIRMED)
 
 
 async def test_without_a_connection_the_answer_is_lost_at_once() -> None:
     async with Publisher("amqp://nobody:nothing@127.0.0.1:1/", name="nowhere") as nowhere:
-        assert await send(nowhere, "oms.internal", "stock.commit") is Outcome.LOST
+        assert await send(nowhere, "oms.internal", "stock.commit") is PublishOutcome.LOST
         assert not nowhere.healthy
 
 
@@ -120,11 +124,11 @@ async def test_it_comes_back_after_the_broker_closed_its_connection(
     await wait_until(closed)
 
     async def lost() -> bool:
-        return not publisher.connected or await send(publisher, "oms.internal", "stock.commit") is Outcome.LOST
+        return not publisher.connected or await send(publisher, "oms.internal", "stock.commit") is PublishOutcome.LOST
 
     await wait_until(lost)
     await publisher.ready()
-    assert await send(publisher, "oms.internal", "stock.commit") is Outcome.CONFIRMED
+    assert await send(publisher, "oms.internal", "stock.commit") is PublishOutcome.CONFIRMED
 
 
 async def test_many_messages_at_once_are_each_answered(publisher: Publisher, declared: Broker) -> None:
@@ -132,7 +136,7 @@ async def test_many_messages_at_once_are_each_answered(publisher: Publisher, dec
     outcomes = await asyncio.gather(
         *(send(publisher, "oms.internal", "stock.commit" if fits else "nobody.wants") for fits in wanted)
     )
-    assert [outcome is Outcome.CONFIRMED for outcome in outcomes] == wanted
+    assert [outcome is PublishOutcome.CONFIRMED for outcome in outcomes] == wanted
     async with opened(declared["admin"]) as channel:
         queue = await channel.queue_declare(declared.names.queue("stock"), passive=True)
         assert queue.message_count == 500
@@ -146,11 +150,11 @@ async def test_no_answer_in_time_is_unknown_and_the_connection_is_replaced(decla
         await publisher.ready()
         proxy.hold_answers()
         outcomes = await asyncio.gather(*(send(publisher, "oms.internal", "stock.commit") for _ in range(3)))
-        assert outcomes == [Outcome.TIMED_OUT] * 3
+        assert outcomes == [PublishOutcome.TIMED_OUT] * 3
         proxy.release_answers()
 
         async def works_again() -> bool:
-            return await send(publisher, "oms.internal", "stock.commit") is Outcome.CONFIRMED
+            return await send(publisher, "oms.internal", "stock.commit") is PublishOutcome.CONFIRMED
 
         await wait_until(works_again)
         assert proxy.connections == 2
@@ -169,7 +173,7 @@ async def test_refusals_in_a_row_do_not_hammer_the_broker_with_connections(decla
                     await send(publisher, "oms.no-such-exchange", "any")
         assert wire.connections <= 5  # pauses of 0.2, 0.4, 0.8 and 1.6 seconds
         await publisher.ready()
-        assert await send(publisher, "oms.internal", "stock.commit") is Outcome.CONFIRMED
+        assert await send(publisher, "oms.internal", "stock.commit") is PublishOutcome.CONFIRMED
 
 
 async def test_a_channel_that_cannot_be_opened_leaves_no_connection_behind(

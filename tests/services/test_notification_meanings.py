@@ -32,7 +32,7 @@ from workers.services.payment_notifications import (
     ProviderNotConfigured,
     RefundReported,
     RefundUnproven,
-    Verdict,
+    Verification,
     interpret,
 )
 from workers.store.attempts import Attempt
@@ -75,7 +75,7 @@ def attempt(provider: str, state: str) -> Attempt:
 
 
 def meaning_of(
-    verdict: Verdict, by: str = PROVES, state: str = "requested", of: str | None = None, tries: int = 0
+    verdict: Verification, by: str = PROVES, state: str = "requested", of: str | None = None, tries: int = 0
 ) -> Meaning:
     """`by` is the provider that notifies, `of` the one that the attempt is at."""
     body = PaymentCallback(provider=by, headers={}, body="", received_at=NOW)
@@ -84,7 +84,7 @@ def meaning_of(
 
 
 @pytest.mark.parametrize("verdict", [REJECTED, UnknownCertificate("5F1E"), ProviderNotConfigured("wechat")])
-def test_what_cannot_be_verified_stays_what_it_is(verdict: Verdict) -> None:
+def test_what_cannot_be_verified_stays_what_it_is(verdict: Verification) -> None:
     assert meaning_of(verdict) is verdict
 
 
@@ -148,5 +148,5 @@ def test_a_refund_is_reported_when_it_is_proven_and_final(provider: str, status:
 
 
 @pytest.mark.parametrize("verdict", [IrrelevantNotification("a contract"), paid("pending")])
-def test_what_changes_nothing_is_nothing_new(verdict: Verdict) -> None:
+def test_what_changes_nothing_is_nothing_new(verdict: Verification) -> None:
     assert meaning_of(verdict) == NothingNew()

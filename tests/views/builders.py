@@ -5,7 +5,7 @@ from typing import Any
 
 from workers.domain.order import State
 from workers.domain.shipping import ParcelState
-from workers.views.whole import Case, Fact, Head, Line, Refund, Shipment, Snapshot, Whole
+from workers.views.whole import Case, Head, Line, RecordedPayment, Refund, Shipment, Snapshot, Whole
 
 AT = datetime(2026, 1, 31, 9, 30, tzinfo=UTC)
 ORDER_ID = 382_837_170_386_632_705
@@ -93,8 +93,10 @@ def line(line_no: int = 1, qty: int = 2, **changes: Any) -> Line:
     return Line(**(fields | changes))
 
 
-def fact(trade_no: str = "t1", amount: int = 1675, kind: str = "captured", verdict: str = "kept", at: int = 1) -> Fact:
-    return Fact("alipay", trade_no, kind, amount, verdict, None, later(at), later(at + 1))
+def fact(
+    trade_no: str = "t1", amount: int = 1675, kind: str = "captured", verdict: str = "kept", at: int = 1
+) -> RecordedPayment:
+    return RecordedPayment("alipay", trade_no, kind, amount, verdict, None, later(at), later(at + 1))
 
 
 def refund(amount: int = 1675, state: str = "succeeded", trade_no: str = "t1", currency: str = "CNY") -> Refund:

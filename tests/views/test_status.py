@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from workers.domain.order import State, Trigger
 from workers.views import ABSENT, SOURCES, Absent, Facets, Source, Standing, Status, View, codes, view
 from workers.views.facets import Aftersale, Fulfilment, Hold, Payment, Stock, Visibility
-from workers.views.whole import AttemptState
+from workers.views.whole import AttemptFacet
 
 TABLE = """
 state             where          s0      s1         s2         s3             s4
@@ -228,7 +228,7 @@ ATTEMPTS = {
 
 
 def test_every_attempt_to_pay_has_the_status_that_the_table_says() -> None:
-    found = {state.value: codes.PAYMENT_STATUS[state] for state in AttemptState}
+    found = {state.value: codes.PAYMENT_STATUS[state] for state in AttemptFacet}
     assert {name: (*one.s1, one.s3, one.service) for name, one in found.items()} == ATTEMPTS
 
 

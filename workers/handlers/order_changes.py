@@ -57,10 +57,10 @@ from workers.store import refunds as refund_rows
 from workers.store.refunds import RefundDue
 from workers.store.timers import TimerKind
 
-Change: TypeAlias = OrderCancel | OrderChangeAddress | OrderConfirmReceipt | OrderDelete | OrderMerge
-Item: TypeAlias = Envelope[Change]
+OrderChange: TypeAlias = OrderCancel | OrderChangeAddress | OrderConfirmReceipt | OrderDelete | OrderMerge
+Item: TypeAlias = Envelope[OrderChange]
 TIMERS = ((TimerKind.PAYMENT, Effect.PAYMENT_TIMER_ENDS), (TimerKind.RECEIPT, Effect.RECEIPT_TIMER_ENDS))
-TRIGGERS: dict[type[Change], Trigger] = {
+TRIGGERS: dict[type[OrderChange], Trigger] = {
     OrderCancel: Trigger.CANCEL,
     OrderChangeAddress: Trigger.ADDRESS_CHANGED,
     OrderConfirmReceipt: Trigger.RECEIPT_CONFIRMED,
@@ -111,7 +111,7 @@ def targets(item: Item, order_id: int, context: ChangeContext) -> list[int]:
     return [each.id for each in left or family]
 
 
-async def change_orders(tx: Transaction, batch: Batch[Change]) -> None:
+async def change_orders(tx: Transaction, batch: Batch[OrderChange]) -> None:
     """Lock every order once, decide in order of arrival, write each table once."""
     claims = await commands.claim(tx, batch)
     book = Book[Item](await orders.lock(tx, {key for item in claims.fresh for key in order_ids(item.body)}))
@@ -159,7 +159,7 @@ async def read(tx: Transaction, book: Book[Item], items: Sequence[Item]) -> Chan
     return ChangeContext(book, await shipments.of_orders(tx, paid), known, iter(await ids.take(tx, mergers)))
 
 
-def order_ids(body: Change) -> tuple[int, ...]:
+def order_ids(body: OrderChange) -> tuple[int, ...]:
     """Whom the command is about."""
     return body.order_ids if isinstance(body, OrdersCommand) else (body.order_id,)
 

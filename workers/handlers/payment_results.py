@@ -225,10 +225,10 @@ def retry_undecidable(batch: Batch[PaymentMessage], reports: Sequence[ProviderRe
 
 def decide_results(
     batch: Batch[PaymentMessage], context: PaymentContext, results: Sequence[ReportedResult]
-) -> tuple[list[ReportedResult], list[tuple[Item, payments.Fact]]]:
+) -> tuple[list[ReportedResult], list[tuple[Item, payments.PaymentFact]]]:
     """Judge each result by what those before it left. Returns the accepted results, and the facts that are new."""
     accepted: list[ReportedResult] = []
-    facts: list[tuple[Item, payments.Fact]] = []
+    facts: list[tuple[Item, payments.PaymentFact]] = []
     for one in results:
         item, result = one.item, one.result
         key, order = payments.key_of(result), context.book.get(result.order_id)
@@ -263,7 +263,7 @@ def pays(context: PaymentContext, order: Order, result: PaymentResult) -> bool:
     return context.own_intents.get(result.intent_id) == order.root_id
 
 
-def apply_result(context: PaymentContext, order: Order, item: Item, result: PaymentResult) -> payments.Fact:
+def apply_result(context: PaymentContext, order: Order, item: Item, result: PaymentResult) -> payments.PaymentFact:
     """Judge a new result and take the steps that follow from it. No I/O."""
     book, intent = context.book, context.merged_intent(result)
     paid = [book[key] for key in sorted(intent.shares)] if intent else [order]
@@ -286,7 +286,7 @@ def apply_result(context: PaymentContext, order: Order, item: Item, result: Paym
             "reason": result.reason or "the payment failed",
         }
         book.move_family(order.id, Trigger.PAYMENT_FAILED, because=item, at=context.now, **why)
-    return payments.Fact(result, intent_id, verdict)
+    return payments.PaymentFact(result, intent_id, verdict)
 
 
 async def keep_notifications(

@@ -47,11 +47,11 @@ OLDEST = Gauge("oms_refunds_oldest_age_seconds", "How long ago the oldest of the
 ASK_AGAIN = timedelta(seconds=10)
 """The sweeper then asks in ever longer steps."""
 NOT_FAILED = Refusal(Code.REFUND_NOT_ALLOWED, "that refund has not failed")
-Result: TypeAlias = Envelope[RefundResult | RefundObserved]
-Request: TypeAlias = Envelope[RefundRequest]
+ResultItem: TypeAlias = Envelope[RefundResult | RefundObserved]
+RequestItem: TypeAlias = Envelope[RefundRequest]
 
 
-def decide(item: Request, order: Order | None, kept: payments.Kept | None) -> Refusal | None:
+def decide(item: RequestItem, order: Order | None, kept: payments.Kept | None) -> Refusal | None:
     """Why an operator's refund is refused, or None. No I/O."""
     body = item.body
     if (refusal := authorization.denied(body.actor, body.order_id, order)) is not None:
@@ -69,7 +69,7 @@ def decide(item: Request, order: Order | None, kept: payments.Kept | None) -> Re
 
 async def settle_refunds(tx: Transaction, batch: Batch[RefundResult | RefundObserved | RefundRequest]) -> None:
     """Lock every order once, decide in order of arrival, write each table once."""
-    results: list[Result] = batch.of(RefundResult, RefundObserved)
+    results: list[ResultItem] = batch.of(RefundResult, RefundObserved)
     claims = await commands.claim(tx, batch.of(RefundRequest))
     owners = await refund_rows.orders_of(tx, [item.body.refund_no for item in results])
     book = Book[Any](await orders.lock(tx, {*owners.values(), *(item.body.order_id for item in claims.fresh)}))
@@ -113,7 +113,7 @@ async def settle_refunds(tx: Transaction, batch: Batch[RefundResult | RefundObse
     )
 
 
-def settle(book: Book[Any], refund: RefundRow, item: Result) -> list[outbox.Announcement]:
+def settle(book: Book[Any], refund: RefundRow, item: ResultItem) -> list[outbox.Announcement]:
     """Fold one result into the book; what it announces."""
     order = book[refund.order_id]
     if item.body.status not in ENDS:
@@ -154,10 +154,10 @@ def about(refund: RefundRow) -> dict[str, Any]:
 
 
 def repeated(
-    fresh: Sequence[Request], book: Book[Any], known: Mapping[str, RefundRow], left: dict[int, payments.Kept]
-) -> tuple[list[tuple[Request, RefundRow]], commands.Outcomes]:
+    fresh: Sequence[RequestItem], book: Book[Any], known: Mapping[str, RefundRow], left: dict[int, payments.Kept]
+) -> tuple[list[tuple[RequestItem, RefundRow]], commands.Outcomes]:
     """Failed refunds that are asked for again, and the outcome of each request. They count in what is left again."""
-    again: dict[str, tuple[Request, RefundRow]] = {}
+    again: dict[str, tuple[RequestItem, RefundRow]] = {}
     outcomes: commands.Outcomes = {}
     for item in fresh:
         body = item.body
@@ -200,7 +200,7 @@ def not_again(body: RefundRequest, refund: RefundRow | None, kept: payments.Kept
 
 
 def requests(
-    fresh: Sequence[Request], book: Book[Any], left: dict[int, payments.Kept]
+    fresh: Sequence[RequestItem], book: Book[Any], left: dict[int, payments.Kept]
 ) -> tuple[list[RefundDue], commands.Outcomes]:
     """What operators' requests open, and the outcomes of those that are refused."""
     dues: list[RefundDue] = []

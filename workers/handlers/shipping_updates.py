@@ -52,8 +52,8 @@ from workers.store import ids, orders, payments, shipments, timers
 from workers.store import refunds as refund_rows
 from workers.store.refunds import RefundDue
 
-Fact: TypeAlias = ShipmentBook | ShipmentUpdate
-Item: TypeAlias = Envelope[Fact]
+ParcelMessage: TypeAlias = ShipmentBook | ShipmentUpdate
+Item: TypeAlias = Envelope[ParcelMessage]
 EARLY = (State.PLACING, State.AWAITING_PAYMENT)
 REFUNDING = (State.PAID, State.SHIPPED)
 
@@ -69,7 +69,7 @@ class ShipmentContext:
     warehouses: dict[int, str | None] = field(default_factory=dict)
     booked: list[shipments.ParcelKey] = field(default_factory=list)
     moved: set[shipments.ParcelKey] = field(default_factory=set)
-    facts: list[shipments.Fact] = field(default_factory=list)
+    facts: list[shipments.ParcelFact] = field(default_factory=list)
     failures: list[tuple[Item, Parcel, list[RefundLine]]] = field(default_factory=list)
     news: list[outbox.Announcement] = field(default_factory=list)
 
@@ -82,7 +82,7 @@ class ShipmentContext:
         return [parcel for parcel in self.parcels.values() if parcel.order_id == order.id]
 
 
-async def move_parcels(tx: Transaction, batch: Batch[Fact]) -> None:
+async def move_parcels(tx: Transaction, batch: Batch[ParcelMessage]) -> None:
     """Lock every order once, fold facts in order of arrival, write each table once."""
     book = Book[Item](await orders.lock(tx, {item.body.order_id for item in batch}))
     owners = await shipments.owners(tx, [key_of(item.body) for item in batch])
@@ -131,18 +131,18 @@ async def write(tx: Transaction, context: ShipmentContext, now: datetime) -> Non
     )
 
 
-def key_of(body: Fact | Parcel) -> shipments.ParcelKey:
+def key_of(body: ParcelMessage | Parcel) -> shipments.ParcelKey:
     """The carrier's name for a parcel."""
     return body.carrier, body.tracking_no
 
 
-def owner_of(context: ShipmentContext, owners: Mapping[shipments.ParcelKey, int], body: Fact) -> int:
+def owner_of(context: ShipmentContext, owners: Mapping[shipments.ParcelKey, int], body: ParcelMessage) -> int:
     """Whose parcel it is: booked in this batch, or before; else whose the message says."""
     parcel = context.parcels.get(key_of(body))
     return parcel.order_id if parcel else owners.get(key_of(body), body.order_id)
 
 
-def contradicts(context: ShipmentContext, body: Fact) -> bool:
+def contradicts(context: ShipmentContext, body: ParcelMessage) -> bool:
     """Whether the same carrier event said something else before."""
     return isinstance(body, ShipmentUpdate) and context.seen.get(shipments.fact_key(body), body.status) != body.status
 
@@ -202,7 +202,7 @@ def update_parcel(context: ShipmentContext, order: Order, item: Item, body: Ship
     context.seen[fact] = body.status
     before = context.parcels[key_of(body)]
     after = moved(before, body)
-    context.facts.append(shipments.Fact(body, before.id, stale=after == before))
+    context.facts.append(shipments.ParcelFact(body, before.id, stale=after == before))
     if before.state == ParcelState.CANCELLED and body.status != DELAYED:
         context.news.append(outbox.event(alert(order, before, "moves although its order was cancelled"), because=item))
     if before.failed and body.status == "delivered":

@@ -43,17 +43,17 @@ from workers.runtime.route import Route
 from workers.services import commands
 from workers.store import stock
 
-Order: TypeAlias = StockReserve | StockCommit | StockRelease | StockRestock
+HolderCommand: TypeAlias = StockReserve | StockCommit | StockRelease | StockRestock
 """What orders ask of the stock."""
-Told: TypeAlias = StockReceive | StockAdjust
+WarehouseCommand: TypeAlias = StockReceive | StockAdjust
 """What warehouses tell it."""
 
 
-async def move_stock(tx: Transaction, batch: Batch[Order | Told]) -> None:
+async def move_stock(tx: Transaction, batch: Batch[HolderCommand | WarehouseCommand]) -> None:
     """Lock holders and counters once, decide in order of arrival, write each counter once."""
     claims = await commands.claim(tx, batch.of(StockReceive, StockAdjust))
     fresh = {item.id for item in claims.fresh}
-    items = [item for item in batch if isinstance(item.body, Order) or item.id in fresh]
+    items = [item for item in batch if isinstance(item.body, HolderCommand) or item.id in fresh]
     holders = await stock.lock_holders(tx, holder_ids(items))
     await stock.read_held(tx, holders)
     await stock.create_counters(tx, [place_of(i.body) for i in items if isinstance(i.body, StockReceive)])
@@ -63,7 +63,7 @@ async def move_stock(tx: Transaction, batch: Batch[Order | Told]) -> None:
 
     for item in items:
         body = item.body
-        if isinstance(body, Told):
+        if isinstance(body, WarehouseCommand):
             outcomes[commands.key_of(body)] = tell(stock_batch, item, body), item
         elif isinstance(body, StockReserve):
             news.append(outbox.internal(reserve(stock_batch, body, in_time=batch.now <= body.deadline), because=item))
@@ -102,7 +102,7 @@ def move(stock_batch: StockBatch, body: StockCommit | StockRelease | StockRestoc
             return stock_batch.restock(body.holder_id, body.ref, lines)
 
 
-def tell(stock_batch: StockBatch, item: Envelope[Any], body: Told) -> Event:
+def tell(stock_batch: StockBatch, item: Envelope[Any], body: WarehouseCommand) -> Event:
     """Receive or adjust: the event, or the refusal."""
     place = place_of(body)
     if isinstance(body, StockReceive):
@@ -148,12 +148,12 @@ def places(items: Iterable[Envelope[Any]], holders: dict[int, Holder]) -> set[Pl
     for item in items:
         if isinstance(item.body, StockReserve | StockRestock):
             found.update((line.sku_id, line.warehouse) for line in item.body.lines)
-        elif isinstance(item.body, Told):
+        elif isinstance(item.body, WarehouseCommand):
             found.add(place_of(item.body))
     return found
 
 
-def place_of(body: Told) -> Place:
+def place_of(body: WarehouseCommand) -> Place:
     """The counter that a warehouse speaks of."""
     return body.sku_id, body.warehouse
 

@@ -34,8 +34,8 @@ from workers.services import benefits, commands, order_events
 from workers.store import carts, ids, orders, payments, timers
 from workers.store.timers import TimerKind
 
-Result: TypeAlias = StockReserved | StockRefused
-Item: TypeAlias = Envelope[Result]
+StockAnswer: TypeAlias = StockReserved | StockRefused
+Item: TypeAlias = Envelope[StockAnswer]
 
 
 class SoldLine(EventLine):
@@ -47,7 +47,7 @@ class SoldLine(EventLine):
 SOLD_LINES = TypeAdapter(tuple[SoldLine, ...])
 
 
-def first_answers(batch: Batch[Result], before: dict[int, Order]) -> list[Item]:
+def first_answers(batch: Batch[StockAnswer], before: dict[int, Order]) -> list[Item]:
     """The answers that move an order: the first one for each order that is still being placed."""
     first: dict[int, Item] = {}
     for item in batch:
@@ -59,7 +59,7 @@ def first_answers(batch: Batch[Result], before: dict[int, Order]) -> list[Item]:
     return list(first.values())
 
 
-async def settle_placing(tx: Transaction, batch: Batch[Result]) -> None:
+async def settle_placing(tx: Transaction, batch: Batch[StockAnswer]) -> None:
     """Lock every order once, number and announce those that got their stock, reject the others."""
     book = Book[Item](await orders.lock(tx, {item.body.group_id for item in batch}))
     answers = first_answers(batch, book.before)

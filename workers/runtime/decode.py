@@ -9,7 +9,7 @@ from typing import Any
 import orjson
 from pydantic import Field, ValidationError, create_model
 
-from messages.base import Fact, Kind, Message, Moment, Part
+from messages.base import Fact, Message, MessageKind, Moment, Part
 from messages.envelope import Envelope
 from messages.topology import TAKEN, Names
 from outbox.wire import TIME_OUT_OF_RANGE
@@ -98,11 +98,11 @@ class Decoder:
         model = self._model(delivery)
         work.type = model.TYPE
         self._check_origin(delivery, model, own)
-        if model.KIND is Kind.QUERY and work.reply_to is None:
+        if model.KIND is MessageKind.QUERY and work.reply_to is None:
             raise RefusedError("missing_reply_to", "a question needs a reply_to that does not begin with our prefix")
         work.user = self._user(delivery, model, own)
         trusted = work.user in self.trust.trusted or work.user in self.trust.own
-        if model.KIND is Kind.INTERNAL and self._ours_only(delivery) and work.user not in self.trust.own:
+        if model.KIND is MessageKind.INTERNAL and self._ours_only(delivery) and work.user not in self.trust.own:
             # a stranger's message that was refused does not become ours by being replayed
             raise RefusedError("forbidden_exchange", "only our own users may say this")
         if issubclass(model, Fact) and model.TRUSTED_ONLY and not trusted:
@@ -117,7 +117,7 @@ class Decoder:
         """Who said it first. What we republish names that user in a header; without one, nobody is vouched for."""
         if own and "origin-user" in delivery.headers:
             return delivery.text("origin-user")
-        if own and model.KIND is not Kind.INTERNAL and self._ours_only(delivery):
+        if own and model.KIND is not MessageKind.INTERNAL and self._ours_only(delivery):
             return None
         return delivery.user_id
 
@@ -142,7 +142,7 @@ class Decoder:
         if self._ours_only(delivery):
             if not own:
                 raise RefusedError("forbidden_exchange", "only our own users may publish straight to a queue")
-        elif delivery.exchange != exchange or model.KIND is Kind.EVENT:
+        elif delivery.exchange != exchange or model.KIND is MessageKind.EVENT:
             raise RefusedError("forbidden_exchange", f"a message of this type comes by {exchange}")
         elif delivery.routing_key != model.routing_key():
             raise RefusedError("wrong_routing_key", f"the routing key of this type is {model.routing_key()}")

@@ -12,7 +12,7 @@ from messages.base import Message
 from messages.topology import Names, tier
 from outbox import amqp
 from outbox.crashpoint import crashpoint
-from outbox.outcome import Outcome as Published
+from outbox.outcome import PublishOutcome
 from outbox.publisher import Publisher
 from workers.runtime import metrics
 from workers.runtime.decode import Work
@@ -77,11 +77,11 @@ class Settler:
         about = properties(work, self.publisher.user, headers)
         mandatory = exchange != names.delay_plugin  # it returns every mandatory message
         answer = await self.publisher.publish(exchange, key, about, work.delivery.body, mandatory)
-        if answer is not Published.CONFIRMED:
+        if answer is not PublishOutcome.CONFIRMED:
             log.warning("not sent on, stays in its queue", queue=queue, outcome=outcome.kind, answer=answer)
         elif outcome.kind is not Kind.RETRIED:
             await self._buried(queue, work, failure)
-        return answer is Published.CONFIRMED
+        return answer is PublishOutcome.CONFIRMED
 
     async def _reply(self, work: Work, told: Message) -> bool:
         """To whoever asked, once: a queue that does not take it must not keep the questions of others waiting."""

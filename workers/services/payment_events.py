@@ -8,10 +8,10 @@ from workers.domain.codes import Code
 from workers.domain.payment_rules import PaymentVerdict
 from workers.providers.port import RejectedNotification
 from workers.store.notifications import NotificationRecord
-from workers.store.payments import Fact
+from workers.store.payments import PaymentFact
 
 
-def payment_event(fact: Fact) -> PaymentEvent:
+def payment_event(fact: PaymentFact) -> PaymentEvent:
     """payment.captured with the verdict, or payment.failed with the provider's reason."""
     result = fact.result
     about: dict[str, Any] = {
@@ -27,7 +27,7 @@ def payment_event(fact: Fact) -> PaymentEvent:
     return PaymentCaptured(**about | {"verdict": fact.verdict})
 
 
-def wrong_amount(fact: Fact) -> AlertRaised:
+def wrong_amount(fact: PaymentFact) -> AlertRaised:
     """alert.raised: a buyer paid another amount, or another currency, than the order costs."""
     result = fact.result
     content = (

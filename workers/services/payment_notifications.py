@@ -119,7 +119,7 @@ Meaning: TypeAlias = (
     | RefundUnproven
     | NothingNew
 )
-Verdict: TypeAlias = Report | RejectedNotification | UnknownCertificate | ProviderNotConfigured
+Verification: TypeAlias = Report | RejectedNotification | UnknownCertificate | ProviderNotConfigured
 
 
 @dataclass(frozen=True)
@@ -158,7 +158,7 @@ async def read(
 
 async def _verify_with_fetched_certificates(
     tx: Transaction, callbacks: Sequence[Callback], providers: Mapping[str, Provider]
-) -> list[Verdict]:
+) -> list[Verification]:
     verdicts = await verify_all(callbacks, providers)
     unverified = [place for place, verdict in enumerate(verdicts) if isinstance(verdict, UnknownCertificate)]
     fetched = await notifications.certificates(tx, {callbacks[place].body.provider for place in unverified})
@@ -171,9 +171,9 @@ async def _verify_with_fetched_certificates(
     return verdicts
 
 
-async def verify_all(callbacks: Sequence[Callback], providers: Mapping[str, Provider]) -> list[Verdict]:
+async def verify_all(callbacks: Sequence[Callback], providers: Mapping[str, Provider]) -> list[Verification]:
     """Verify each signature. No I/O, but the event loop gets a turn after every few."""
-    verdicts: list[Verdict] = []
+    verdicts: list[Verification] = []
     for place, item in enumerate(callbacks):
         if place % VERIFIED_PER_TURN == 0:
             await asyncio.sleep(0)
@@ -181,7 +181,7 @@ async def verify_all(callbacks: Sequence[Callback], providers: Mapping[str, Prov
     return verdicts
 
 
-def verify(body: PaymentCallback, provider: Provider | None) -> Verdict:
+def verify(body: PaymentCallback, provider: Provider | None) -> Verification:
     """What the notification says, or why it is not believed (yet)."""
     if provider is None:
         return ProviderNotConfigured(body.provider) if body.provider in PROVIDERS else NO_SUCH_PROVIDER
@@ -199,7 +199,7 @@ def decoded(body: PaymentCallback) -> Notification:
 
 
 def report(
-    item: Callback, verdict: Verdict, found: Mapping[str, Attempt], providers: Mapping[str, Provider]
+    item: Callback, verdict: Verification, found: Mapping[str, Attempt], providers: Mapping[str, Provider]
 ) -> ProviderReport:
     """What one verified or rejected notification means. `found` is attempts by our number."""
     meaning = interpret(item, verdict, found, providers)
@@ -211,7 +211,7 @@ def report(
 
 
 def interpret(
-    item: Callback, verdict: Verdict, found: Mapping[str, Attempt], providers: Mapping[str, Provider]
+    item: Callback, verdict: Verification, found: Mapping[str, Attempt], providers: Mapping[str, Provider]
 ) -> Meaning:
     """What the verdict on a notification means for the attempt or refund that it names. No I/O."""
     match verdict:
@@ -277,7 +277,7 @@ def _raw(body: PaymentCallback) -> Notification:
         return Notification(dict(body.headers), body.body.encode(), body.received_at)
 
 
-def _number_in(verdict: Verdict) -> str | None:
+def _number_in(verdict: Verification) -> str | None:
     match verdict:
         case PaymentReport() | ApprovalReport():
             return verdict.out_trade_no

@@ -14,7 +14,7 @@ from workers.domain.payment_rules import PaymentVerdict
 from workers.domain.refund_amounts import RefundLine
 from workers.providers.port import RefundOrder, RefundReport, ReportedRefund
 from workers.services import attempts
-from workers.store.payments import Fact, Kept
+from workers.store.payments import Kept, PaymentFact
 from workers.store.refunds import OpenedRefund, RefundDue
 
 STRAY_CAUSES = {
@@ -59,7 +59,7 @@ def due(
     )
 
 
-def due_for_stray(book: Book[Any], fact: Fact, *, because: Envelope[Any]) -> RefundDue:
+def due_for_stray(book: Book[Any], fact: PaymentFact, *, because: Envelope[Any]) -> RefundDue:
     """The refund of a whole capture that is not kept, once per capture."""
     order, result = book[fact.result.order_id], fact.result
     return RefundDue(

@@ -40,14 +40,14 @@ class Placed:
     children: tuple[int, ...] = ()
 
     @property
-    def parts(self) -> list["Part"]:
+    def parts(self) -> list["OrderPart"]:
         """The rows of the order; the root's comes first."""
         if not self.children:
-            return [Part(self, self.id, OrderKind.SALE, self.groups[0], totals(self.quote.lines))]
+            return [OrderPart(self, self.id, OrderKind.SALE, self.groups[0], totals(self.quote.lines))]
         return [
-            Part(self, self.id, OrderKind.SPLIT_PARENT, (), totals(self.quote.lines)),
+            OrderPart(self, self.id, OrderKind.SPLIT_PARENT, (), totals(self.quote.lines)),
             *(
-                Part(self, key, OrderKind.SPLIT_CHILD, lines, totals(lines))
+                OrderPart(self, key, OrderKind.SPLIT_CHILD, lines, totals(lines))
                 for key, lines in zip(self.children, self.groups, strict=True)
             ),
         ]
@@ -58,7 +58,7 @@ class Placed:
 
 
 @dataclass(frozen=True)
-class Part:
+class OrderPart:
     """One row of orders. A parent has no lines, but the amounts of all its children."""
 
     of: Placed
@@ -90,11 +90,11 @@ async def insert(tx: Transaction, placed: Sequence[Placed], now: datetime) -> No
     await _insert_logs(tx, parts)
 
 
-def _rows(parts: Sequence[Part], now: datetime) -> list[list[Any]]:
+def _rows(parts: Sequence[OrderPart], now: datetime) -> list[list[Any]]:
     return [list(column) for column in zip(*(_row(part, now) for part in parts), strict=True)]
 
 
-def _row(part: Part, now: datetime) -> tuple[Any, ...]:
+def _row(part: OrderPart, now: datetime) -> tuple[Any, ...]:
     body, order, sums, root = part.body, part.of, part.totals, part.is_root
     policy = order.policy
     frozen = {
@@ -141,7 +141,7 @@ def _sealed_remark(order_id: int, remark: str | None) -> tuple[str | None, bytes
     return cipher.current().encrypt(remark.encode(), b"order_remark:%d" % order_id) if remark else (None, None)
 
 
-def _items(parts: Sequence[Part]) -> list[list[Any]]:
+def _items(parts: Sequence[OrderPart]) -> list[list[Any]]:
     lines = [(part.id, line) for part in parts for line in part.lines]
     return [list(column) for column in zip(*(_item(order_id, line) for order_id, line in lines), strict=True)]
 
@@ -176,12 +176,12 @@ def _item(order_id: int, line: PricedLine) -> tuple[Any, ...]:
     )
 
 
-async def _insert_snapshots(tx: Transaction, parts: Sequence[Part]) -> None:
+async def _insert_snapshots(tx: Transaction, parts: Sequence[OrderPart]) -> None:
     rows = [(part.id, type_, orjson.dumps(data).decode()) for part in parts for type_, data in _snapshots(part)]
     await tx.execute(SQL["orders.insert_snapshots"], *(list(column) for column in zip(*rows, strict=True)))
 
 
-def _snapshots(part: Part) -> Iterator[tuple[int, Any]]:
+def _snapshots(part: OrderPart) -> Iterator[tuple[int, Any]]:
     """The order's own copy of coupon, amounts, lines and rules: later changes do not reach it (S3-30, S3-40)."""
     quote, root = part.of.quote, part.is_root
     if root and (coupon := part.of.coupon) is not None:
@@ -227,7 +227,7 @@ def _sold(line: PricedLine) -> dict[str, object]:
     return sold
 
 
-async def _insert_logs(tx: Transaction, parts: Sequence[Part]) -> None:
+async def _insert_logs(tx: Transaction, parts: Sequence[OrderPart]) -> None:
     count, bodies = len(parts), [part.body for part in parts]
     await tx.execute(
         SQL["orders.log"],

@@ -17,7 +17,7 @@ FactBody = tuple[int, int, str]
 
 
 @dataclass(frozen=True)
-class Fact:
+class PaymentFact:
     """One recorded fact and how it was judged: kept, late, duplicate, mismatch or failed."""
 
     result: PaymentResult
@@ -123,7 +123,7 @@ async def known(tx: Transaction, results: Iterable[PaymentResult]) -> dict[FactK
     return {(row["provider"], row["trade_no"], row["kind"]): tuple(row)[3:] for row in rows}
 
 
-async def record(tx: Transaction, facts: Sequence[Fact]) -> None:
+async def record(tx: Transaction, facts: Sequence[PaymentFact]) -> None:
     """Record the facts. Raises ValueError if another transaction recorded one meanwhile: the batch is taken apart."""
     if not facts:
         return

@@ -16,7 +16,7 @@ FactKey = tuple[str, str, str]
 
 
 @dataclass(frozen=True)
-class Fact:
+class ParcelFact:
     """One carrier fact. A stale fact is recorded and does not move its parcel."""
 
     update: ShipmentUpdate
@@ -115,7 +115,7 @@ async def known_facts(tx: Transaction, updates: Iterable[ShipmentUpdate]) -> dic
     return {(row["carrier"], row["tracking_no"], row["event_id"]): row["status"] for row in rows}
 
 
-async def record_facts(tx: Transaction, facts: Sequence[Fact]) -> None:
+async def record_facts(tx: Transaction, facts: Sequence[ParcelFact]) -> None:
     """Record carrier facts."""
     if facts:
         await tx.execute(

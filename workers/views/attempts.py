@@ -4,36 +4,36 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from workers.domain.order import State
-from workers.views.whole import AttemptState, Fact, Refund, Whole
+from workers.views.whole import AttemptFacet, RecordedPayment, Refund, Whole
 
 
-def attempt_state(fact: Fact, refunds: Sequence[Refund]) -> AttemptState:
+def attempt_state(fact: RecordedPayment, refunds: Sequence[Refund]) -> AttemptFacet:
     """The state of this attempt. It is refunded if all its money went back."""
     if fact.kind == "failed":
-        return AttemptState.FAILED
+        return AttemptFacet.FAILED
     back = sum(refund.amount for refund in returned(fact, refunds))
-    return AttemptState.REFUNDED if back >= fact.amount > 0 else AttemptState.CAPTURED
+    return AttemptFacet.REFUNDED if back >= fact.amount > 0 else AttemptFacet.CAPTURED
 
 
-def returned(fact: Fact, refunds: Sequence[Refund]) -> list[Refund]:
+def returned(fact: RecordedPayment, refunds: Sequence[Refund]) -> list[Refund]:
     """The refunds of this attempt that succeeded."""
     about = (fact.provider, fact.trade_no)
     return [refund for refund in refunds if (refund.provider, refund.trade_no) == about and refund.state == "succeeded"]
 
 
-def returned_at(fact: Fact, refunds: Sequence[Refund]) -> datetime | None:
+def returned_at(fact: RecordedPayment, refunds: Sequence[Refund]) -> datetime | None:
     """When the last refund of this attempt succeeded."""
     return max((r.finished_at for r in returned(fact, refunds) if r.finished_at is not None), default=None)
 
 
-def unattempted(state: State) -> AttemptState:
+def unattempted(state: State) -> AttemptFacet:
     """The state of an intent without attempts. A paid order without an attempt had nothing to pay."""
     if state in (State.PLACING, State.AWAITING_PAYMENT):
-        return AttemptState.CREATED
-    return AttemptState.CLOSED if state in (State.CANCELLED, State.REJECTED) else AttemptState.CAPTURED
+        return AttemptFacet.CREATED
+    return AttemptFacet.CLOSED if state in (State.CANCELLED, State.REJECTED) else AttemptFacet.CAPTURED
 
 
-def winning(whole: Whole) -> Fact | None:
+def winning(whole: Whole) -> RecordedPayment | None:
     """The kept capture; without one, the newest attempt."""
     kept = [fact for fact in whole.facts if fact.verdict == "kept"]
     return max(kept or whole.facts, key=lambda fact: fact.occurred_at, default=None)

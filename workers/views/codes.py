@@ -7,7 +7,7 @@ Where a source has no number for a name the code is None: S1 and S4 number two w
 from typing import NamedTuple
 
 from workers.views.status import Status
-from workers.views.whole import AttemptState
+from workers.views.whole import AttemptFacet
 
 CHANNEL_S4 = {"pc": 0, "mobile": 1, "api": 2, "third_party": 3}
 METHOD_S1 = {"wechat": 1, "alipay": 2}
@@ -77,7 +77,7 @@ class PaymentStatus(NamedTuple):
 
 
 _OPEN, _DONE, _FAILED = Status("待支付", 0), Status("支付成功", 1), Status("支付失败", 2)
-_A = AttemptState
+_A = AttemptFacet
 PAYMENT_STATUS = {
     _A.CREATED: PaymentStatus(_OPEN, 10, 1),
     _A.REQUESTED: PaymentStatus(_OPEN, 10, 1),

@@ -11,7 +11,7 @@ from db.statements import SQL
 from workers.domain.order import State
 from workers.domain.shipping import ParcelState
 from workers.views.keys import id_of
-from workers.views.whole import Fact, Head, Line, Refund, Shipment, Snapshot, Whole
+from workers.views.whole import Head, Line, RecordedPayment, Refund, Shipment, Snapshot, Whole
 
 T = TypeVar("T")
 SNAPSHOT_ITEM = 3
@@ -51,7 +51,7 @@ async def _read(tx: Transaction, order_id: int) -> Whole:
     return Whole(
         head=_make(Head, dict(row) | {"state": State(row["state"])}),
         lines=_lines(await tx.fetch(SQL["order_view.items"], [order_id]), snapshots),
-        facts=tuple(_make(Fact, dict(one) | {"amount": one["part"]}) for one in payments),
+        facts=tuple(_make(RecordedPayment, dict(one) | {"amount": one["part"]}) for one in payments),
         refunds=tuple(_make(Refund, one) for one in await tx.fetch(SQL["order_view.refunds"], [order_id])),
         shipments=tuple(_shipment(one) for one in await tx.fetch(SQL["order_view.parcels"], order_id)),
         snapshots=tuple(snapshots),

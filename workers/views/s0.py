@@ -9,7 +9,7 @@ from workers.views.codes import CASE_TYPE_S0
 from workers.views.facets import aftersale
 from workers.views.keys import uuid_of
 from workers.views.status import Status
-from workers.views.whole import Case, Fact, Line, Shipment, Whole
+from workers.views.whole import Case, Line, RecordedPayment, Shipment, Whole
 
 Table = dict[str, Any]
 
@@ -69,7 +69,7 @@ def refund_status(line: Line) -> str:
     return "partial" if line.refunded_qty or line.refunded_amount else "none"
 
 
-def _payment(whole: Whole, fact: Fact) -> Table:
+def _payment(whole: Whole, fact: RecordedPayment) -> Table:
     return {
         "id": str(uuid5(UUID(int=whole.head.id), f"{fact.provider} {fact.trade_no} {fact.kind}")),
         "order_id": uuid_of(whole.head.id),

@@ -8,7 +8,7 @@ from typing import Any
 from workers.views import codes
 from workers.views.attempts import attempt_state, paid_by, unattempted
 from workers.views.status import Status
-from workers.views.whole import REMARK_HIDDEN, Fact, Head, Line, Snapshot, Whole
+from workers.views.whole import REMARK_HIDDEN, Head, Line, RecordedPayment, Snapshot, Whole
 
 Table = dict[str, Any]
 THIRD_PARTY_ACCOUNT = 1
@@ -16,7 +16,7 @@ THIRD_PARTY_ACCOUNT = 1
 
 def document(whole: Whole, status: Status) -> dict[str, Any]:
     """The order in S3's tables. The field `order_status_name` is ours; all other names are the source's."""
-    facts: tuple[Fact | None, ...] = whole.facts or (None,)
+    facts: tuple[RecordedPayment | None, ...] = whole.facts or (None,)
     return {
         "order_info": _info(whole, status),
         "order_item": [_item(whole, line) for line in whole.lines],
@@ -110,7 +110,7 @@ def _snapshot(whole: Whole, number: int, snapshot: Snapshot) -> Table:
     }
 
 
-def _payment(whole: Whole, number: int, fact: Fact | None) -> Table:
+def _payment(whole: Whole, number: int, fact: RecordedPayment | None) -> Table:
     head = whole.head
     state = attempt_state(fact, whole.refunds) if fact else unattempted(head.state)
     captured = fact is not None and fact.kind == "captured"

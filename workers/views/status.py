@@ -32,7 +32,7 @@ ABSENT: Final = Absent.ABSENT
 View: TypeAlias = Status | Absent
 
 
-class Row(Enum):
+class StatusRow(Enum):
     """The key of a row in the table: a state, with the facets that some source distinguishes."""
 
     PLACING = "placing"
@@ -51,9 +51,9 @@ class Row(Enum):
     REJECTED = "rejected"
 
 
-R, S = Row, Status
+R, S = StatusRow, Status
 
-TABLE: dict[Row, tuple[View, View, View, View, View]] = {
+TABLE: dict[StatusRow, tuple[View, View, View, View, View]] = {
     R.PLACING: (S("待支付"), S("待支付", 1), ABSENT, ABSENT, ABSENT),
     R.AWAITING_PAYMENT: (S("待支付"), S("待支付", 1), S("Created"), S("CREATED", 10), S("待付款", 0)),
     R.PAID: (S("已支付"), S("已支付", 2), S("Paid"), S("PAID", 20), S("待发货", 1)),
@@ -89,7 +89,7 @@ def view(source: Source, state: State, facets: Facets, children: Collection[Stan
     return found
 
 
-def _row(state: State, facets: Facets) -> Row:
+def _row(state: State, facets: Facets) -> StatusRow:
     if state is State.SHIPPED:
         return R.IN_TRANSIT if facets.fulfilment in WITH_THE_CARRIER else R.OUTBOUND
     if state is State.CANCELLED:

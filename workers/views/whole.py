@@ -92,7 +92,7 @@ class Line:
     unit: str | None = None
 
 
-class AttemptState(StrEnum):
+class AttemptFacet(StrEnum):
     """The state of an attempt to pay (C-04)."""
 
     CREATED = "created"
@@ -106,7 +106,7 @@ class AttemptState(StrEnum):
 
 
 @dataclass(frozen=True)
-class Fact:
+class RecordedPayment:
     """A fact that a provider reported. `kind` is captured or failed; `verdict` is kept, late, duplicate, ..."""
 
     provider: str
@@ -171,7 +171,7 @@ class Whole:
 
     head: Head
     lines: tuple[Line, ...] = ()
-    facts: tuple[Fact, ...] = ()
+    facts: tuple[RecordedPayment, ...] = ()
     refunds: tuple[Refund, ...] = ()
     shipments: tuple[Shipment, ...] = ()
     snapshots: tuple[Snapshot, ...] = ()

@@ -15,7 +15,7 @@ from workers.providers.certificates import UntrustedError
 from workers.providers.parsing import FieldError, Fields, MerchantError, json_fields, unreadable
 from workers.providers.paypal import mapping
 from workers.providers.paypal.settings import PayPalSettings
-from workers.providers.paypal.signing import Trust
+from workers.providers.paypal.signing import PayPalTrust
 from workers.providers.paypal.statement import rows
 from workers.providers.port import (
     ApprovalReport,
@@ -77,7 +77,7 @@ class PayPal:
     def __init__(self, settings: PayPalSettings, certificates: Mapping[str, str] | None = None) -> None:
         self._settings = settings
         self._certificates = {**settings.certificates, **(certificates or {})}
-        self._trust = Trust(settings, self._certificates)
+        self._trust = PayPalTrust(settings, self._certificates)
         self._approval = re.compile(settings.approval_url_pattern)
 
     def start(self, payment: PaymentOrder, at: datetime) -> HttpRequest | ProviderRefusal:

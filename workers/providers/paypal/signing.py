@@ -39,7 +39,7 @@ class _Stamp:
             raise UntrustedError("has no transmission time") from None
 
 
-class Trust:
+class PayPalTrust:
     """The pinned roots, and the certificates that are known, by address."""
 
     def __init__(self, settings: PayPalSettings, known: Mapping[str, str]) -> None:

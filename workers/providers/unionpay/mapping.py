@@ -72,7 +72,7 @@ def beijing(moment: datetime) -> str:
     return moment.astimezone(BEIJING).strftime("%Y%m%d%H%M%S")
 
 
-class Message(Fields):
+class UnionPayMessage(Fields):
     """The fields of a message, in the formats that UnionPay gives them."""
 
     def code(self, name: str) -> str:
@@ -124,7 +124,7 @@ def _time(digits: str) -> datetime | None:
         return None
 
 
-def read_notification(message: Message) -> Report:
+def read_notification(message: UnionPayMessage) -> Report:
     """Read a genuine notification.
 
     origRespCode tells a query's response from a notification; a response could be sent to us again by a stranger.
@@ -142,7 +142,7 @@ def read_notification(message: Message) -> Report:
     return report
 
 
-def read_payment(message: Message, code: str) -> PaymentReport:
+def read_payment(message: UnionPayMessage, code: str) -> PaymentReport:
     """Read a payment. `code` tells how it ended."""
     status = ReportedPayment.FAILED
     if code in DONE:
@@ -160,7 +160,7 @@ def read_payment(message: Message, code: str) -> PaymentReport:
     )
 
 
-def read_refund(message: Message, code: str) -> RefundReport:
+def read_refund(message: UnionPayMessage, code: str) -> RefundReport:
     """Read a refund. `code` tells how it ended."""
     status = ReportedRefund.FAILED
     if code in DONE:
@@ -177,7 +177,7 @@ def read_refund(message: Message, code: str) -> RefundReport:
     )
 
 
-def read_failure(response: Message) -> ProviderRefusal | UnknownOutcome | None:
+def read_failure(response: UnionPayMessage) -> ProviderRefusal | UnknownOutcome | None:
     """Why a request was not accepted; None if it was."""
     code = response.code("respCode")
     if code in DONE:

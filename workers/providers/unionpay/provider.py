@@ -26,9 +26,9 @@ from workers.providers.port import (
 )
 from workers.providers.rsa import private_key
 from workers.providers.unionpay import mapping
-from workers.providers.unionpay.mapping import ABSENT, DONE, OPEN, Message, beijing
+from workers.providers.unionpay.mapping import ABSENT, DONE, OPEN, UnionPayMessage, beijing
 from workers.providers.unionpay.settings import UnionPaySettings
-from workers.providers.unionpay.signing import Trust, signed
+from workers.providers.unionpay.signing import UnionPayTrust, signed
 from workers.providers.unionpay.statement import rows
 
 FORM = {"content-type": "application/x-www-form-urlencoded;charset=UTF-8"}
@@ -48,7 +48,7 @@ class UnionPay:
         self._settings = settings
         self._key = private_key(settings.signing_keys[0].private_key.get_secret_value())
         self._certificate_id = settings.signing_keys[0].certificate_id
-        self._trust = Trust(
+        self._trust = UnionPayTrust(
             settings.root_certificates,
             settings.intermediate_certificates,
             settings.certificate_holder,
@@ -104,7 +104,7 @@ class UnionPay:
             self._trust.check(fields, notification.received_at)
             if fields.get("merId") != self._settings.merchant_id:
                 return RejectedNotification(Code.PAY_MERCHANT_MISMATCH, "merId is another merchant's")
-            return mapping.read_notification(Message(fields))
+            return mapping.read_notification(UnionPayMessage(fields))
         except UntrustedError as error:
             return RejectedNotification(Code.PAY_SIGNATURE_INVALID, str(error))
         except FieldError as error:
@@ -203,7 +203,9 @@ class UnionPay:
         fields = {"txnType": "00", "txnSubType": "00", "bizType": "000000", "orderId": order_id}
         return self._post("queryTrans", self._signed({**fields, "txnTime": beijing(sent_at)}))
 
-    def _read(self, response: HttpResponse, order_id: str, sent_at: datetime, at: datetime) -> Message | UnknownOutcome:
+    def _read(
+        self, response: HttpResponse, order_id: str, sent_at: datetime, at: datetime
+    ) -> UnionPayMessage | UnknownOutcome:
         """Verify a response, and that it is about the transaction of this number and time."""
         if response.status != 200:
             return UnknownOutcome(f"HTTP {response.status}")
@@ -218,7 +220,7 @@ class UnionPay:
         expected = {"merId": self._settings.merchant_id, "orderId": order_id, "txnTime": beijing(sent_at)}
         if any(fields.get(name) != value for name, value in expected.items()):
             return UnknownOutcome("the answer is about something else")
-        answer = Message(fields)
+        answer = UnionPayMessage(fields)
         try:
             answer.code("respCode")
         except FieldError as error:

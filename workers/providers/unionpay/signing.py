@@ -1,8 +1,8 @@
 """Signs our messages and verifies UnionPay's.
 
 A signature is SHA256withRSA over the lower-case hex SHA-256 of `name=value` of all fields but the signature, sorted by
-name and joined with `&`. A message from UnionPay brings the certificate of its key. `Trust` verifies that certificate
-along a chain of three, of which the upper two are pinned in the settings.
+name and joined with `&`. A message from UnionPay brings the certificate of its key. `UnionPayTrust` verifies that
+certificate along a chain of three, of which the upper two are pinned in the settings.
 """
 
 from collections.abc import Mapping, Sequence
@@ -37,7 +37,7 @@ def signed(fields: Mapping[str, str], key: RSAPrivateKey, certificate_id: str) -
     return {**whole, "signature": sign(key, digest(whole))}
 
 
-class Trust:
+class UnionPayTrust:
     """The pinned roots and intermediates, and the name of the holder.
 
     The library's own verification refuses what CFCA issues (SHA-1, no alternative names), so this class walks the
