@@ -48,15 +48,10 @@ from messages.envelope import Envelope
 from messages.payments import PaymentCallback, PaymentObserved, PaymentResult, ProgressMark
 from messages.providers import ProviderCapture, ProviderCertificates, ProviderQuery, ProviderRefundQuery
 from messages.reasons import Reason
+from workers.domain import payment_rules
 from workers.domain.book import Book
 from workers.domain.order import CancelType, Effect, Order, State, Trigger
-from workers.domain.payment_rules import (
-    AttemptState,
-    PaymentVerdict,
-    ends_by_failure,
-    verdict_on_capture,
-    verdict_on_merged_capture,
-)
+from workers.domain.payment_rules import AttemptState, PaymentVerdict, ends_by_failure
 from workers.providers import configured
 from workers.providers.port import Provider, RejectedNotification, UnknownCertificate
 from workers.runtime.batch import Batch
@@ -146,11 +141,8 @@ async def handle_payment_results(tx: Transaction, batch: Batch[PaymentMessage]) 
     notified = [*certificate_calls(reports, CERTIFICATE_FETCHES), *follow_ups(reports), *rejections]
     about = [(item, fact, book[fact.result.order_id].root_id) for item, fact in facts]
     events = [outbox.event(payment_event(fact), because=item, stream=root_id) for item, fact, root_id in about]
-    alerts = [
-        outbox.event(wrong_amount(fact), because=item)
-        for item, fact in facts
-        if fact.verdict is PaymentVerdict.MISMATCH
-    ]
+    wrong = [(item, fact) for item, fact in facts if fact.verdict is PaymentVerdict.MISMATCH]
+    alerts = [outbox.event(wrong_amount(fact), because=item) for item, fact in wrong]
     owed = [*order_events.stock_orders(book), *refunds.announcements(opened), *benefits.announcements(applied)]
     closes = attempts.close_calls(closings)
     await outbox.append(tx, [*notified, *events, *order_events.steps(book), *alerts, *owed, *closes])
@@ -234,11 +226,8 @@ def decide_results(
         key, order = payments.key_of(result), context.book.get(result.order_id)
         is_recorded = key in context.recorded
         if is_recorded and context.recorded[key] != payments.body_of(result):
-            batch.dead(
-                item,
-                Reason.FACT_DIFFERS,
-                "this trade number was reported before with another order or amount",
-            )
+            why = "this trade number was reported before with another order or amount"
+            batch.dead(item, Reason.FACT_DIFFERS, why)
         elif order is None:
             batch.retry(item, Reason.ORDER_UNKNOWN, "its order is not in the database yet")
         elif order.state is State.PLACING:
@@ -270,9 +259,9 @@ def apply_result(context: PaymentContext, order: Order, item: Item, result: Paym
     if result.kind == "failed":
         verdict = PaymentVerdict.FAILED
     elif intent is not None:
-        verdict = verdict_on_merged_capture(paid, intent.amount, result.amount, result.currency)
+        verdict = payment_rules.verdict_on_merged_capture(paid, intent.amount, result.amount, result.currency)
     else:
-        verdict = verdict_on_capture(order, result.amount, result.currency)
+        verdict = payment_rules.verdict_on_capture(order, result.amount, result.currency)
     intent_id = result.intent_id or order.intent_id
     if verdict is PaymentVerdict.KEPT:
         for each in paid:
@@ -281,10 +270,8 @@ def apply_result(context: PaymentContext, order: Order, item: Item, result: Paym
     elif result.kind == "captured" and result.currency == order.currency:
         book.amend(order.id, captured_amount=order.captured_amount + result.amount)
     elif verdict is PaymentVerdict.FAILED and ends_by_failure(order) and item.id not in context.spared:
-        why: dict[str, Any] = {
-            "cancel_type": CancelType.PAYMENT_FAILED,
-            "reason": result.reason or "the payment failed",
-        }
+        why: dict[str, Any] = {"cancel_type": CancelType.PAYMENT_FAILED}
+        why["reason"] = result.reason or "the payment failed"
         book.move_family(order.id, Trigger.PAYMENT_FAILED, because=item, at=context.now, **why)
     return payments.PaymentFact(result, intent_id, verdict)
 
