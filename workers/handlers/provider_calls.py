@@ -182,8 +182,7 @@ def decide_attempt(item: Item, attempt: Attempt, answer: ProviderAnswer | None, 
 def decide_start(item: Item, attempt: Attempt, answer: ProviderAnswer | None, context: CallContext) -> CallDecision:
     """Answer the payment.start once: when the provider has opened the attempt, or will not. No I/O."""
     stops_polling = attempt.id if answer is None and attempt.state in DONE else None
-    command_id = context.undecided.get(attempt.command)
-    if command_id is None:
+    if (command_id := context.undecided.get(attempt.command)) is None:
         return CallDecision(stops_polling=stops_polling)
     verdict = start_verdict(attempt, ENDED if answer is None else answer, item.attempt + 1)
     if isinstance(verdict, RetryLater):
