@@ -15,6 +15,7 @@ from messages.providers import (
     ProviderRefundQuery,
     ProviderStart,
 )
+from workers.domain.payment_rules import AttemptState
 from workers.handlers.provider_calls import START_TRIES, CallContext, CallDecision, decide
 from workers.providers.port import (
     ApprovalReport,
@@ -56,7 +57,7 @@ def decision(body: Any, answer: Any, state: str = "created", over: int = 0, trie
         scene="qr",
         amount=1000,
         currency="CNY",
-        state=state,
+        state=AttemptState(state),
         reference=None,
         trade_no=None,
         command=KEY,
