@@ -24,7 +24,7 @@ _ID = re.compile(r"[0-9A-Za-z-]{1,64}")
 
 @dataclass(frozen=True)
 class _Stamp:
-    """The headers that PayPal signs together with the body. `address` is the URL of the certificate."""
+    """A webhook's signature and the headers that belong to it. `address` is the URL of the certificate."""
 
     id: str
     time: str

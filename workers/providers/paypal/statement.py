@@ -29,7 +29,7 @@ COLUMNS = (
 )
 PAYMENT = "T00"  # event codes T0000 to T0099: payments received (CR) or sent (DR)
 REFUND = "T1107"  # by the merchant; reversals and charge-backs have codes of their own
-FIELD_CHARACTERS_MAX = 4096
+FIELD_CHARACTERS_MAX = 4096  # bounds the memory of one field; those that are read have at most 64
 _NUMBER = re.compile(r"[0-9A-Za-z_\-|*@]{1,64}")
 _CURRENCY = re.compile(r"[A-Z]{3}")
 _AMOUNT = re.compile(r"[0-9]{1,15}")
