@@ -185,7 +185,6 @@ def test_a_signed_no_is_a_no(name: str, read: Any, method: str, code: str) -> No
     assert said == (ProviderRefusal(code, "不行") if known else UnknownOutcome(code))
 
 
-MAYBE = ["ACQ.TRADE_HAS_CLOSE", "ACQ.DISCORDANT_REPEAT_REQUEST", "ACQ.TRADE_STATUS_ERROR"]
 
 
 AMBIGUOUS = [
