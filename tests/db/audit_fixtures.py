@@ -1,4 +1,7 @@
-"""A world for the audit: orders of every kind that end in every way there is, all of it done by handlers."""
+"""The database that the audit's tests check: orders of every kind that end in every way, all made by handlers.
+
+`build` fills a database and then drops its constraints, so that a test can add any violation.
+"""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -9,7 +12,7 @@ from messages.orders import OrderConfirmReceipt, OrderDelete, OrderMerge, OrderN
 from messages.payments import PaymentResult
 from messages.refunds import RefundRequest, RefundResult
 from messages.risk import RiskResult
-from tests.db.audit_payment_fixtures import stated, through_a_provider
+from tests.db.audit_payment_fixtures import add_attempts, add_statements
 from tests.handlers.builders import OPERATOR, book, cancel, captured, create, receive, sku, update, user
 from tests.handlers.catalogue_builders import coupon, grant, promotion, settings, template
 from tests.handlers.harness import HandlerHarness
@@ -35,24 +38,24 @@ END $$
 Lines = Sequence[tuple[str, int]]
 
 
-async def live(url: str) -> None:
-    """Everything that happens here; then no constraint is left, so that anything can be planted."""
+async def build(url: str) -> None:
+    """Make all orders, then drop every constraint so that any violation can be added."""
     pool = await open_pool(url, application_name="tests")
     harness = HandlerHarness(pool)
     shop.configure(RULES)
-    await open_doors(harness)
-    for story in (plain, split, merged, coupons, points, limited, deducted, judged, numbered, through_a_provider):
+    await fill_catalogue(harness)
+    for story in (plain, split, merged, coupons, points, limited, deducted, risk_checked, numbered, add_attempts):
         await story(harness)
     for row in await pool.fetch("SELECT refund_no, amount, currency FROM refunds"):
         result = RefundResult(status="succeeded", occurred_at=datetime.now(UTC), reason=None, **dict(row))
         await harness.handle(result, trusted=True)
-    await stated(harness)
+    await add_statements(harness)
     await pool.execute(NO_GUARDS)
     await pool.close()
 
 
-async def open_doors(harness: HandlerHarness) -> None:
-    """s1 and s2 as anywhere; another seller's book that earns points; promotions, coupons, points, business types."""
+async def fill_catalogue(harness: HandlerHarness) -> None:
+    """s1 and s2, another seller's book that earns points, promotions, coupons, points, business types."""
     book_of_acme = {"seller_id": "acme", "tax_class": "books", "gift_points": 10, "gift_growth": 5}
     await harness.fill_stock(qty=50)
     await harness.handle(sku("b1", price=900).model_copy(update=book_of_acme), sku("f1"), sku("p1"))
@@ -68,24 +71,26 @@ async def open_doors(harness: HandlerHarness) -> None:
 # what people do
 
 
-async def placed(harness: HandlerHarness, *lines: tuple[str, int], **changes: Any) -> int:
-    """The root of an order that awaits payment; nobody here says what it should cost but us."""
+async def place_order(harness: HandlerHarness, *lines: tuple[str, int], **changes: Any) -> int:
+    """Place an order that awaits payment; return the id of its root."""
     harness.count += 1
     body = create(*lines, request_id=f"w{harness.count}", **changes)
     await harness.handle(body)
     refused = harness.events_of("command.rejected")
     if refused and refused[-1]["code"] == "ORDER_PRICE_MISMATCH":
         harness.events.remove(refused[-1])
-        return await placed(harness, *lines, **changes | {"expected_pay_amount": refused[-1]["details"]["expected"]})
+        return await place_order(
+            harness, *lines, **changes | {"expected_pay_amount": refused[-1]["details"]["expected"]}
+        )
     [root] = [
         e for e in harness.events_of("order.created") if e["request_id"] == body.request_id and e["parent_id"] is None
     ]
     return int(root["order_id"])
 
 
-async def bought(harness: HandlerHarness, *lines: tuple[str, int], **changes: Any) -> int:
-    """The root of an order that is paid."""
-    order_id = await placed(harness, *lines, **changes)
+async def place_paid_order(harness: HandlerHarness, *lines: tuple[str, int], **changes: Any) -> int:
+    """Place an order and pay it; return the id of its root."""
+    order_id = await place_order(harness, *lines, **changes)
     await pay(harness, order_id)
     return order_id
 
@@ -101,7 +106,7 @@ async def children(harness: HandlerHarness, order_id: int) -> list[int]:
     return [row["id"] for row in rows]
 
 
-async def call_off(harness: HandlerHarness, *order_ids: int) -> None:
+async def cancel_all(harness: HandlerHarness, *order_ids: int) -> None:
     await harness.handle(*(cancel(order_id, f"x{order_id}") for order_id in order_ids))
 
 
@@ -114,13 +119,13 @@ async def parcel(harness: HandlerHarness, order_id: int, *steps: str, lines: Lin
         await harness.handle(update(order_id, number, step))
 
 
-async def received(harness: HandlerHarness, order_id: int) -> None:
-    """A paid order arrives and its user says so."""
+async def receive_order(harness: HandlerHarness, order_id: int) -> None:
+    """Deliver a paid order and confirm its receipt."""
     await parcel(harness, order_id, "outbound", "delivered")
     await harness.handle(OrderConfirmReceipt(request_id=f"ok{order_id}", actor=user(), order_id=order_id))
 
 
-async def give_back(harness: HandlerHarness, order_id: int, amount: int) -> None:
+async def request_refund(harness: HandlerHarness, order_id: int, amount: int) -> None:
     harness.count += 1
     wish = RefundRequest(
         request_id=f"g{harness.count}", actor=OPERATOR, order_id=order_id, amount=amount, reason="sorry"
@@ -133,48 +138,48 @@ async def give_back(harness: HandlerHarness, order_id: int, amount: int) -> None
 
 async def plain(harness: HandlerHarness) -> None:
     """Completed, paid too late, cancelled after payment, lost, too much wanted, still waiting."""
-    done = await bought(harness, ("s1", 1), ("s2", 2))
+    done = await place_paid_order(harness, ("s1", 1), ("s2", 2))
     await parcel(harness, done, "outbound", "delivered", lines=[("s1", 1)])
-    await received(harness, done)
-    late = await placed(harness, ("s1", 2))
-    await call_off(harness, late)
+    await receive_order(harness, done)
+    late = await place_order(harness, ("s1", 2))
+    await cancel_all(harness, late)
     await pay(harness, late, "late-1")
-    await call_off(harness, await bought(harness, ("s1", 1)))
-    await parcel(harness, await bought(harness, ("s2", 1)), "outbound", "lost", "loss_confirmed")
+    await cancel_all(harness, await place_paid_order(harness, ("s1", 1)))
+    await parcel(harness, await place_paid_order(harness, ("s2", 1)), "outbound", "lost", "loss_confirmed")
     await harness.handle(create(("s1", 9_999), request_id="big", expected_pay_amount=9_999 * 500 + 7))
-    await placed(harness, ("s1", 3))
-    partly = await bought(harness, ("s1", 2), ("s2", 1))
+    await place_order(harness, ("s1", 3))
+    partly = await place_paid_order(harness, ("s1", 2), ("s2", 1))
     await parcel(harness, partly, "outbound", "lost", lines=[("s2", 1)])
-    await call_off(harness, partly)
+    await cancel_all(harness, partly)
 
 
 async def split(harness: HandlerHarness) -> None:
     """A child goes its way and another is cancelled; families that wait, end unpaid, get nothing, are paid too late."""
-    goods, other = await children(harness, await bought(harness, ("s1", 1), ("b1", 2)))
-    await call_off(harness, goods)
-    await received(harness, other)
-    await give_back(harness, other, 500)
-    whole = await bought(harness, ("s1", 1), ("b1", 1))
-    await call_off(harness, whole)
-    unpaid = await placed(harness, ("s1", 1), ("b1", 1))
-    await call_off(harness, unpaid)
+    goods, other = await children(harness, await place_paid_order(harness, ("s1", 1), ("b1", 2)))
+    await cancel_all(harness, goods)
+    await receive_order(harness, other)
+    await request_refund(harness, other, 500)
+    whole = await place_paid_order(harness, ("s1", 1), ("b1", 1))
+    await cancel_all(harness, whole)
+    unpaid = await place_order(harness, ("s1", 1), ("b1", 1))
+    await cancel_all(harness, unpaid)
     await pay(harness, unpaid)
-    await placed(harness, ("s2", 1), ("b1", 1))
+    await place_order(harness, ("s2", 1), ("b1", 1))
     await harness.handle(create(("s1", 1), ("b1", 9_999), request_id="huge", expected_pay_amount=500 + 9_999 * 954 + 7))
 
 
 async def merged(harness: HandlerHarness) -> None:
     """One payment for two orders, of which one is split; a second payment of it; parts are cancelled."""
-    one, two = await placed(harness, ("s1", 1)), await placed(harness, ("s2", 1), ("b1", 1))
+    one, two = await place_order(harness, ("s1", 1)), await place_order(harness, ("s2", 1), ("b1", 1))
     paid = await merge(harness, one, two)
     await harness.handle(paid("merged-1"), paid("merged-2"), trusted=True)
-    await call_off(harness, one)
+    await cancel_all(harness, one)
     gone, here = await children(harness, two)
-    await call_off(harness, gone)
+    await cancel_all(harness, gone)
     await parcel(harness, here, "outbound", "delivered")
-    first, second = await placed(harness, ("s1", 1)), await placed(harness, ("s2", 1))
+    first, second = await place_order(harness, ("s1", 1)), await place_order(harness, ("s2", 1))
     too_late = await merge(harness, first, second)
-    await call_off(harness, second)
+    await cancel_all(harness, second)
     await harness.handle(too_late("merged-3"), trusted=True)
     await pay(harness, first)
 
@@ -193,62 +198,66 @@ async def merge(harness: HandlerHarness, *order_ids: int) -> Any:
 
 async def coupons(harness: HandlerHarness) -> None:
     """Locked; used, partly given back; released; returned with the last child, and used again; released too late."""
-    await placed(harness, ("s1", 1), coupon_id="c1")
-    await give_back(harness, await bought(harness, ("s1", 1), coupon_id="c2"), 100)
-    await call_off(harness, await placed(harness, ("s1", 1), coupon_id="c3"))
-    parts = await children(harness, await bought(harness, ("s1", 1), ("b1", 1), coupon_id="c4"))
+    await place_order(harness, ("s1", 1), coupon_id="c1")
+    await request_refund(harness, await place_paid_order(harness, ("s1", 1), coupon_id="c2"), 100)
+    await cancel_all(harness, await place_order(harness, ("s1", 1), coupon_id="c3"))
+    parts = await children(harness, await place_paid_order(harness, ("s1", 1), ("b1", 1), coupon_id="c4"))
     for part in parts:
-        await call_off(harness, part)
+        await cancel_all(harness, part)
     await harness.handle(OrderDelete(request_id="hide", actor=user(), order_ids=(parts[0],)))
-    await bought(harness, ("s1", 1), coupon_id="c4")
-    forgotten = await placed(harness, ("s1", 1), coupon_id="c7")
+    await place_paid_order(harness, ("s1", 1), coupon_id="c4")
+    forgotten = await place_order(harness, ("s1", 1), coupon_id="c7")
     await harness.pool.execute("UPDATE coupons SET valid_to = now() WHERE coupon_id = 'c7'")
-    await call_off(harness, forgotten)
+    await cancel_all(harness, forgotten)
     await harness.handle(create(("s1", 9_999), request_id="c5", coupon_id="c5", expected_pay_amount=9_999 * 500 - 93))
 
 
 async def points(harness: HandlerHarness) -> None:
     """Held; used; used, with a third given back; released; returned; earned; earned and taken away again."""
-    await placed(harness, ("s1", 1), use_points=200)
-    await bought(harness, ("s1", 2), use_points=100)
-    used = await bought(harness, ("s1", 2), use_points=300)
-    await give_back(harness, used, await harness.payable(used) // 3)
-    await call_off(harness, await placed(harness, ("s1", 1), use_points=100))
-    await call_off(harness, await bought(harness, ("s1", 1), use_points=200))
-    await call_off(harness, (await children(harness, await bought(harness, ("s1", 2), ("b1", 1), use_points=400)))[1])
-    await received(harness, await bought(harness, ("b1", 1)))
-    earned = await bought(harness, ("b1", 3))
-    await received(harness, earned)
-    await give_back(harness, earned, await harness.payable(earned) // 2)
+    await place_order(harness, ("s1", 1), use_points=200)
+    await place_paid_order(harness, ("s1", 2), use_points=100)
+    used = await place_paid_order(harness, ("s1", 2), use_points=300)
+    await request_refund(harness, used, await harness.payable(used) // 3)
+    await cancel_all(harness, await place_order(harness, ("s1", 1), use_points=100))
+    await cancel_all(harness, await place_paid_order(harness, ("s1", 1), use_points=200))
+    await cancel_all(
+        harness, (await children(harness, await place_paid_order(harness, ("s1", 2), ("b1", 1), use_points=400)))[1]
+    )
+    await receive_order(harness, await place_paid_order(harness, ("b1", 1)))
+    earned = await place_paid_order(harness, ("b1", 3))
+    await receive_order(harness, earned)
+    await request_refund(harness, earned, await harness.payable(earned) // 2)
 
 
 async def limited(harness: HandlerHarness) -> None:
     """Sold, with one unit more than there is; given back; sold again."""
-    await bought(harness, ("f1", 2))
-    await call_off(harness, await bought(harness, ("f1", 3)), await placed(harness, ("f1", 1)))
-    await placed(harness, ("f1", 5), ("p1", 2))
-    await call_off(harness, await bought(harness, ("p1", 1), ("b1", 1)))
+    await place_paid_order(harness, ("f1", 2))
+    await cancel_all(harness, await place_paid_order(harness, ("f1", 3)), await place_order(harness, ("f1", 1)))
+    await place_order(harness, ("f1", 5), ("p1", 2))
+    await cancel_all(harness, await place_paid_order(harness, ("p1", 1), ("b1", 1)))
 
 
 async def deducted(harness: HandlerHarness) -> None:
     """Business types that deduct stock when the order is created, and when it is shipped: waiting, ended, paid, out."""
     for kind in ("seckill", "group_buy"):
-        await placed(harness, ("s1", 1), business_type=kind)
-        await call_off(harness, await placed(harness, ("s1", 1), business_type=kind))
-        await bought(harness, ("s1", 1), business_type=kind)
-        await call_off(harness, await bought(harness, ("s1", 1), business_type=kind))
-        await parcel(harness, await bought(harness, ("s1", 2), business_type=kind), "outbound", lines=[("s1", 1)])
-        await received(harness, await bought(harness, ("s1", 1), business_type=kind))
+        await place_order(harness, ("s1", 1), business_type=kind)
+        await cancel_all(harness, await place_order(harness, ("s1", 1), business_type=kind))
+        await place_paid_order(harness, ("s1", 1), business_type=kind)
+        await cancel_all(harness, await place_paid_order(harness, ("s1", 1), business_type=kind))
+        await parcel(
+            harness, await place_paid_order(harness, ("s1", 2), business_type=kind), "outbound", lines=[("s1", 1)]
+        )
+        await receive_order(harness, await place_paid_order(harness, ("s1", 1), business_type=kind))
 
 
-async def judged(harness: HandlerHarness) -> None:
-    """Orders that wait for a verdict: one that passes, one that is blocked."""
+async def risk_checked(harness: HandlerHarness) -> None:
+    """Orders that wait for a risk check: one passes, one is blocked."""
     shop.configure(Shop(policy=RULES.policy, risk_check=True))
     for verdict in ("passed", "rejected"):
         await harness.handle(create(("s1", 1), request_id=verdict, coupon_id="c6", expected_pay_amount=400))
         order_id = int(harness.events_of("risk.requested")[-1]["order_id"])
         await harness.handle(RiskResult(order_id=order_id, verdict=verdict), trusted=True)
-        await call_off(harness, order_id)
+        await cancel_all(harness, order_id)
     shop.configure(RULES)
 
 
@@ -256,4 +265,4 @@ async def numbered(harness: HandlerHarness) -> None:
     """An order that brings its number along, and a number that waits for its order."""
     for n in range(2):
         await harness.handle(OrderNumberIssue(request_id=f"n{n}", actor=user(), user_id="u1", channel="pc"))
-    await placed(harness, ("s1", 1), order_no=harness.events_of("order_number.issued")[-1]["order_no"])
+    await place_order(harness, ("s1", 1), order_no=harness.events_of("order_number.issued")[-1]["order_no"])

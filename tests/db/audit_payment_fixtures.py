@@ -1,4 +1,4 @@
-"""Payments of the audit's world: attempts at a provider that end in every way, and statements that list them."""
+"""Payments in the audit's database: attempts at Alipay that end in every way, and statements that list them."""
 
 from dataclasses import replace
 from datetime import UTC, date, datetime
@@ -26,67 +26,67 @@ PRICE = 507
 """Of one s1, delivered."""
 
 
-async def through_a_provider(harness: HandlerHarness) -> None:
-    """Paid, late, twice, another amount, failed, closed, asked in vain, being closed, still open, merged."""
+async def add_attempts(harness: HandlerHarness) -> None:
+    """Attempts: paid, late, twice, of another amount, failed, closed, without an answer, being closed, open, merged."""
     providers.configure({"alipay": Alipay(AlipaySettings.model_validate(MERCHANT))})
-    await harness.handle(notified(await begun(harness), "ok-1"))
-    late = await begun(harness)
+    await harness.handle(notified(await start_attempt(harness), "ok-1"))
+    late = await start_attempt(harness)
     await harness.handle(cancel(int(late["order_id"]), uuid4().hex))
     await harness.handle(notified(late, "ok-2"))
-    first = await begun(harness)
-    await harness.handle(notified(await begun(harness, int(first["order_id"])), "ok-3"))
+    first = await start_attempt(harness)
+    await harness.handle(notified(await start_attempt(harness, int(first["order_id"])), "ok-3"))
     await harness.handle(notified(first, "ok-4"))
-    await harness.handle(notified(await begun(harness), "ok-5", total_amount="0.01"))
+    await harness.handle(notified(await start_attempt(harness), "ok-5", total_amount="0.01"))
     for kind in ("failed", "closed"):
-        await ended(harness, await begun(harness), kind)
-    await in_vain(harness)
-    await begun(harness)
-    await begun(harness, int((await begun(harness))["order_id"]))
-    await harness.handle(notified(await both(harness), "ok-6"))
+        await end_attempt(harness, await start_attempt(harness), kind)
+    await start_without_answer(harness)
+    await start_attempt(harness)
+    await start_attempt(harness, int((await start_attempt(harness))["order_id"]))
+    await harness.handle(notified(await start_merged_attempt(harness), "ok-6"))
     providers.configure({})
 
 
-async def ordered(harness: HandlerHarness) -> int:
-    """An order of one s1."""
+async def place_order(harness: HandlerHarness) -> int:
+    """Place an order of one s1."""
     return await harness.create_order(create(("s1", 1), request_id=uuid4().hex, expected_pay_amount=PRICE))
 
 
-async def begun(harness: HandlerHarness, order_id: int | None = None, **changes: Any) -> dict[str, Any]:
-    """What the buyer's client was given, for this order or a new one."""
+async def start_attempt(harness: HandlerHarness, order_id: int | None = None, **changes: Any) -> dict[str, Any]:
+    """Start an attempt for this order or a new one; return its payment.started event."""
     amount = changes.pop("amount", PRICE)
-    await harness.handle(start(order_id or await ordered(harness), amount, uuid4().hex, **changes))
+    await harness.handle(start(order_id or await place_order(harness), amount, uuid4().hex, **changes))
     return harness.events_of("payment.started")[-1]
 
 
-async def both(harness: HandlerHarness) -> dict[str, Any]:
-    """One payment of two orders."""
-    order_ids = [await ordered(harness), await ordered(harness)]
+async def start_merged_attempt(harness: HandlerHarness) -> dict[str, Any]:
+    """Start one attempt that pays two merged orders."""
+    order_ids = [await place_order(harness), await place_order(harness)]
     await harness.handle(OrderMerge(request_id=uuid4().hex, actor=user(), order_ids=tuple(order_ids)))
     intent_id = int(harness.events_of("order.merged")[-1]["intent_id"])
-    return await begun(harness, order_ids[0], amount=2 * PRICE, intent_id=intent_id)
+    return await start_attempt(harness, order_ids[0], amount=2 * PRICE, intent_id=intent_id)
 
 
-async def ended(harness: HandlerHarness, started: dict[str, Any], kind: Any) -> None:
-    """As its provider tells when it is asked."""
+async def end_attempt(harness: HandlerHarness, started: dict[str, Any], kind: Any) -> None:
+    """End an attempt by a query that reports this state."""
     attempt_id, number = int(started["attempt_id"]), started["out_trade_no"]
-    await told(
+    await take_answer(
         harness, ProviderQuery(attempt_id=attempt_id), PaymentReport(number, f"no-{number}", kind, PRICE, "CNY", AT)
     )
     if kind == "failed":
         assert harness.events_of("payment.failed")[-1]["trade_no"] == f"no-{number}"
 
 
-async def in_vain(harness: HandlerHarness) -> None:
-    """The provider does not say whether it opened this one."""
+async def start_without_answer(harness: HandlerHarness) -> None:
+    """Start an attempt whose call never gets an answer."""
     harness.provider_calls.clear()
-    await harness.handle(start(await ordered(harness), PRICE, uuid4().hex, scene="qr"))
+    await harness.handle(start(await place_order(harness), PRICE, uuid4().hex, scene="qr"))
     [(_, asked)] = harness.provider_calls
     assert isinstance(asked, ProviderStart)
-    await told(harness, asked, UnknownOutcome("TimeoutError"), attempt=START_TRIES - 1)
+    await take_answer(harness, asked, UnknownOutcome("TimeoutError"), attempt=START_TRIES - 1)
 
 
-async def told(harness: HandlerHarness, body: Message, answer: Any, attempt: int = 0) -> None:
-    """What the provider answered."""
+async def take_answer(harness: HandlerHarness, body: Message, answer: Any, attempt: int = 0) -> None:
+    """Handle the answer of a call to the provider."""
     item = replace(harness.envelope(body), attempt=attempt)
     async with harness.pool.acquire() as tx, tx.transaction():
         batch = Batch[Any]([item], await tx.fetchval("SELECT clock_timestamp()"), {item.id: answer})
@@ -94,8 +94,8 @@ async def told(harness: HandlerHarness, body: Message, answer: Any, attempt: int
     await harness.relay()
 
 
-async def stated(harness: HandlerHarness) -> None:
-    """The provider's statements of two days: a capture and what we do not know, and a refund."""
+async def add_statements(harness: HandlerHarness) -> None:
+    """Reconcile the statements of two days: a capture, a line that we do not know, and a refund."""
     configure_fake_statements()
     [(number,)] = await harness.rows("SELECT out_trade_no FROM payment_attempts WHERE trade_no = 'ok-1'")
     lines = (f"capture {number} ok-1 {PRICE} CNY", "capture P7 strange 5 CNY")

@@ -55,8 +55,8 @@ TIMERS = [
     "UPDATE timers SET kind = 'refund' WHERE kind = 'attempt'",
 ]
 PAYMENTS = [
-    *((f"audit_payments.{statement}", plant) for statement, plant in ATTEMPTS),
-    *(("audit.timers", plant) for plant in TIMERS),
+    *((f"audit_payments.{statement}", sql) for statement, sql in ATTEMPTS),
+    *(("audit.timers", sql) for sql in TIMERS),
     (
         "audit.outcomes",
         "UPDATE commands SET outcome_type = NULL WHERE type = 'payment.start.v1';"
@@ -68,4 +68,4 @@ PAYMENTS = [
     ),
     ("audit.finished_timers", "UPDATE timers SET kind = 'receipt', key = 7 WHERE kind = 'attempt'"),
 ]
-"""(statement, plant): each the only thing that is wrong."""
+"""(statement, SQL): each breaks its invariant alone."""

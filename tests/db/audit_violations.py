@@ -1,11 +1,11 @@
-"""What breaks each invariant in the audit's world: SQL that changes one thing."""
+"""For each invariant of the audit, SQL that breaks it by one change."""
 
 from tests.db.audit_payment_violations import PAYMENTS
 
 OUTBOX = (
     "INSERT INTO outbox (shard, stream, message_id, destination, routing_key, correlation_id, headers, must_route, "
 )
-PLANTS = {
+VIOLATIONS = {
     "audit.stock_counters": ("UPDATE stock SET locked = on_hand + 1 WHERE sku_id = 's1'", "^s1@main$"),
     "audit.stock_ledger": ("UPDATE stock SET on_hand = on_hand - 1 WHERE sku_id = 's2'", "^s2@main$"),
     "audit.stock_holds": (
@@ -83,7 +83,7 @@ PLANTS = {
         r"^\d+ order.paid.v1$",
     ),
 }  # fmt: skip
-"""Statement -> the plant, and what the first offending id looks like."""
+"""Statement -> the SQL that breaks its invariant, and a pattern of the first id reported."""
 
 OTHERS = [
     ("audit.stock_counters", "UPDATE stock SET locked = -1"),
@@ -320,11 +320,11 @@ MORE = [
     *MONEY,
     *REST,
     *PAYMENTS,
-    *(("audit.families", plant) for plant in FAMILIES),
-    *(("audit.line_totals", plant) for plant in TOTALS),
-    *(("audit.stock_follows_orders", plant) for plant in HOLDERS),
-    *(("audit_benefits.coupons", plant) for plant in COUPONS),
-    *(("audit_benefits.points", plant) for plant in POINTS),
-    *(("audit_benefits.follow_orders", plant) for plant in FOLLOW),
+    *(("audit.families", sql) for sql in FAMILIES),
+    *(("audit.line_totals", sql) for sql in TOTALS),
+    *(("audit.stock_follows_orders", sql) for sql in HOLDERS),
+    *(("audit_benefits.coupons", sql) for sql in COUPONS),
+    *(("audit_benefits.points", sql) for sql in POINTS),
+    *(("audit_benefits.follow_orders", sql) for sql in FOLLOW),
 ]
-"""(statement, plant): each the only thing that is wrong."""
+"""(statement, SQL): each breaks its invariant alone."""

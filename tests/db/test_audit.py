@@ -1,4 +1,4 @@
-"""The audit on a world that handlers made: clean as it is, and each invariant sees the one thing that breaks it."""
+"""The audit on a database that handlers filled: it is clean, and each invariant reports the change that breaks it."""
 
 import asyncio
 import os
@@ -17,34 +17,34 @@ from scripts.commands.audit import GRACE_SECONDS, check, findings
 from scripts.commands.invariants import INVARIANTS, Invariant
 from scripts.servers.find import Servers
 from tests.db import audit_fixtures
-from tests.db.audit_violations import MORE, OUTBOX, PLANTS
+from tests.db.audit_violations import MORE, OUTBOX, VIOLATIONS
 
 ALONE = pytest.mark.asyncio(loop_scope="function")
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 
 @pytest.fixture(scope="module")
-def world(servers: Servers, database_template: str) -> Iterator[str]:
-    """URL of the world's database. Tests change it in transactions that they roll back."""
+def audited_url(servers: Servers, database_template: str) -> Iterator[str]:
+    """URL of the database that all tests check. Each changes it in a transaction that it rolls back."""
     cipher.configure(os.environ["OMS_ENCRYPTION_KEYS"])
     name = f"audit_{secrets.token_hex(6)}"
     url = servers.postgres.new_database(name, template=database_template)
-    asyncio.run(audit_fixtures.live(url))
+    asyncio.run(audit_fixtures.build(url))
     yield url
     servers.postgres.drop_database(name)
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def connection(world: str) -> AsyncIterator[Transaction]:
-    """One for all: two hundred plants in the time that two hundred connections take."""
-    opened = await asyncpg.connect(world, server_settings={"jit": "off"})
+async def connection(audited_url: str) -> AsyncIterator[Transaction]:
+    """One connection for all tests: two hundred violations take less time than two hundred connections."""
+    opened = await asyncpg.connect(audited_url, server_settings={"jit": "off"})
     yield opened
     await opened.close()
 
 
 @pytest_asyncio.fixture(loop_scope="module")
 async def tx(connection: Transaction) -> AsyncIterator[Transaction]:
-    """The world as it was made, whatever a test does to it."""
+    """A transaction that is rolled back after the test."""
     doomed = connection.transaction()
     await doomed.start()
     yield connection
@@ -58,7 +58,7 @@ async def violated(tx: Transaction, *, drained: bool = False) -> dict[str, tuple
     return {one.statement: seen.first for one, seen in zip(chosen, found, strict=True) if seen.violations}
 
 
-async def test_a_world_that_handlers_made_is_clean(tx: Transaction) -> None:
+async def test_a_database_that_handlers_filled_is_clean(tx: Transaction) -> None:
     assert await violated(tx) == {}
     assert await violated(tx, drained=True) == {}
 
@@ -103,30 +103,30 @@ async def test_a_world_that_handlers_made_is_clean(tx: Transaction) -> None:
     ],
     ids=lambda one: one.split(" FROM ")[1] if isinstance(one, str) else "",
 )
-async def test_the_world_has_something_of_everything(tx: Transaction, what: str, there: tuple[object, ...]) -> None:
+async def test_the_database_has_something_of_everything(tx: Transaction, what: str, there: tuple[object, ...]) -> None:
     assert tuple(row[0] for row in await tx.fetch(f"SELECT DISTINCT {what} ORDER BY 1")) == there
 
 
-async def test_every_invariant_has_a_violation_planted() -> None:
-    assert {invariant.statement for invariant in INVARIANTS} == set(PLANTS)
+async def test_every_invariant_has_a_violation() -> None:
+    assert {invariant.statement for invariant in INVARIANTS} == set(VIOLATIONS)
 
 
-async def break_it(tx: Transaction, plant: str) -> None:
-    """A plant that changes nothing would prove nothing."""
-    assert not (await tx.execute(plant)).endswith(" 0")
+async def break_it(tx: Transaction, violation: str) -> None:
+    """Add a violation; one that changes nothing would prove nothing."""
+    assert not (await tx.execute(violation)).endswith(" 0")
 
 
 @pytest.mark.parametrize("invariant", INVARIANTS, ids=lambda invariant: invariant.statement)
-async def test_a_planted_violation_is_reported_with_its_id(tx: Transaction, invariant: Invariant) -> None:
-    plant, first = PLANTS[invariant.statement]
-    await break_it(tx, plant)
+async def test_a_violation_is_reported_with_its_id(tx: Transaction, invariant: Invariant) -> None:
+    violation, first = VIOLATIONS[invariant.statement]
+    await break_it(tx, violation)
     found = await violated(tx, drained=invariant.drained)
     assert re.search(first, found[invariant.statement][0])
 
 
-@pytest.mark.parametrize(("statement", "plant"), MORE)
-async def test_other_ways_to_break_it_are_seen_too(tx: Transaction, statement: str, plant: str) -> None:
-    await break_it(tx, plant)
+@pytest.mark.parametrize(("statement", "violation"), MORE)
+async def test_other_ways_to_break_it_are_seen_too(tx: Transaction, statement: str, violation: str) -> None:
+    await break_it(tx, violation)
     [invariant] = [one for one in INVARIANTS if one.statement == statement]
     assert await tx.fetchval(SQL[statement], *invariant.arguments(0.0)) > 0
 

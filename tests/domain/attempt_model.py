@@ -1,8 +1,9 @@
-"""One order, two attempts at two banks, and what is on its way between them: every world that can come of it.
+"""One order with two attempts at two providers, the messages in flight, and every situation that can come of it.
 
-The banks are here; what we do about them are the pure functions of the handlers. A world is a value, so that worlds
-that are reached in many ways are looked at once. A bank that takes money where it said before that the payment failed
-says so: about what failed we do not ask. Only the first bank tells of what it closed.
+The providers are modelled here; the handlers' own pure functions decide about the order and its attempts. A Situation
+is a value, so one that is reached in several ways is examined once. `following` yields every next situation, `at_rest`
+delivers all messages and polls until nothing is open. A provider that captures after it reported a failure sends a
+notification, because we do not poll a failed attempt. Only the first provider notifies that it closed an attempt.
 """
 
 from collections.abc import Iterator
@@ -33,14 +34,14 @@ NAMES = ("a", "b")
 PROVIDERS = {"a": "alipay", "b": "wechat"}
 ID = {"a": 11, "b": 12}
 OPEN, PAID, CLOSED = "open", "paid", "closed"
-KIND_OF = {"notification": "captured", "observed": "captured", "declined": "failed", "told closed": "closed"}
-"""What comes to payment_results -> what it says."""
+KIND_OF = {"notification": "captured", "observed": "captured", "declined": "failed", "notified closed": "closed"}
+"""What payment_results handles -> the state that it reports."""
 InFlight: TypeAlias = frozenset[tuple[str, str, int]]
 
 
 @dataclass(frozen=True)
 class Situation:
-    """`banks` and `attempts` are their states by place in NAMES; `mail` is on its way, with how many copies of it."""
+    """`provider_states` and `attempts` are states by place in NAMES; `in_flight` are messages and their copies."""
 
     order: Order
     goods: str
@@ -64,7 +65,7 @@ class Situation:
         return self.attempts[NAMES.index(name)]
 
     def with_sent(self, kind: str, name: str = "", count: int = 1) -> "Situation":
-        """So many copies are on their way."""
+        """The situation with this many copies of the message in flight."""
         others = frozenset(one for one in self.in_flight if one[:2] != (kind, name))
         return replace(self, in_flight=others | {(kind, name, count)} if count else others)
 
@@ -72,7 +73,7 @@ class Situation:
         return replace(self, provider_states=_set(self.provider_states, name, state))
 
     def with_changes(self, changes: list[AttemptChange]) -> "Situation":
-        """As attempts.save writes them: what is captured stays so."""
+        """The situation after these changes; `captured` is final."""
         states, merged = self.attempts, dict[int, AttemptChange]()
         for change in changes:
             merged[change.id] = change.after(merged.get(change.id))
@@ -88,17 +89,17 @@ def _set(states: tuple[str, ...], name: str, state: str) -> tuple[str, ...]:
 
 
 def following(situation: Situation) -> Iterator[tuple[str, Situation]]:
-    """Everything that can happen next: at the banks, to the mail, and questions of ours."""
+    """Every next situation: a change at a provider, a delivery, or a poll."""
     for name in NAMES:
         if situation.provider_state(name) == OPEN:
             paid = situation.with_provider_state(name, PAID)
-            yield f"{name} is paid and told twice", paid.with_sent("notification", name, 2)
+            yield f"{name} is paid and notified twice", paid.with_sent("notification", name, 2)
             if not _was_declined(situation, name):
-                yield f"{name} is paid and never told", paid
+                yield f"{name} is paid and never notified", paid
             if name == "a" and not _was_declined(situation, name):
                 yield f"{name} is declined", situation.with_sent("declined", name)
         if situation.state(name) not in DONE:
-            yield f"{name} is asked about", polled(situation, name, "query", over=False)
+            yield f"{name} is polled", polled(situation, name, "query", over=False)
     for kind, name, count in sorted(situation.in_flight):
         yield f"{kind} {name}", delivered(situation.with_sent(kind, name, count - 1), kind, name)
 
@@ -109,7 +110,7 @@ def _was_declined(situation: Situation, name: str) -> bool:
 
 
 def delivered(situation: Situation, kind: str, name: str, *, over: bool = False) -> Situation:
-    """One message comes to its handler."""
+    """The situation after one message was handled."""
     if kind == "close":
         return polled(situation, name, kind, over)
     changes: list[AttemptChange] = []
@@ -128,7 +129,7 @@ def delivered(situation: Situation, kind: str, name: str, *, over: bool = False)
 
 
 def attempt(name: str, state: str, over: bool = False) -> Attempt:
-    """As its row holds it; over: its time has passed."""
+    """An attempt as its row holds it; with `over`, its window has ended."""
     return Attempt(
         id=ID[name],
         out_trade_no=f"P{ID[name]}",
@@ -149,14 +150,14 @@ def attempt(name: str, state: str, over: bool = False) -> Attempt:
 
 
 def answer_of(name: str, status: Any, charged: int) -> PaymentReport:
-    """A declined card has a number of its own."""
+    """The provider's report. A declined card has a trade number of its own."""
     trade_no = f"t{name}-declined" if status == "failed" else f"t{name}"
     return PaymentReport(f"P{ID[name]}", trade_no, status, charged, "CNY", NOW)
 
 
 @cache
 def reported(name: str, state: str, kind: str, charged: int) -> tuple[list[PaymentResult], list[AttemptChange]]:
-    """What a notification, or the answer to a poll, means for the order, and for the attempt."""
+    """What a notification, or the answer to a poll, changes in the order and in the attempt."""
     one, paid = attempt(name, state), answer_of(name, KIND_OF[kind], charged)
     if kind == "observed":
         report = payment_notifications.answered_poll(envelope(observed(one, paid), "n"), one)
@@ -179,7 +180,7 @@ def result(name: str, status: str, charged: int) -> PaymentResult:
 
 
 def folded(situation: Situation, event: str | tuple[str, str, int], has_rival: bool = False) -> Situation:
-    """A payment, a cancellation or a timeout, folded into the order."""
+    """The situation after the order took a payment, a cancellation or a timeout."""
     order, goods, kept, refunds = _folded(situation.order, situation.goods, situation.kept, event, has_rival)
     assert not situation.refunds & refunds, f"refunded twice: {refunds}"
     return replace(situation, order=order, goods=goods, kept=kept, refunds=situation.refunds | refunds)
@@ -201,7 +202,7 @@ def _folded(
 
 
 def closing(before: Situation, after: Situation, changes: list[AttemptChange]) -> Situation:
-    """As attempts.settle does: an order that does not wait any more has its other attempts closed."""
+    """As the service does it: an order that waits for no payment any more has its other attempts closed."""
     if before.order.state is State.AWAITING_PAYMENT is not after.order.state:
         done = {change.id for change in changes if change.state in DONE}
         for name in NAMES:
@@ -212,13 +213,13 @@ def closing(before: Situation, after: Situation, changes: list[AttemptChange]) -
 
 
 def polled(situation: Situation, name: str, call: str, over: bool) -> Situation:
-    """A question to the bank, and what provider_calls makes of the answer."""
+    """The situation after a call of the provider and its answer."""
     if situation.state(name) in DONE:
         return situation
     bank = situation.provider_state(name)
     if call == "close" and bank == OPEN:
         situation, bank = (
-            situation.with_provider_state(name, CLOSED).with_sent("told closed", name, int(name == "a")),
+            situation.with_provider_state(name, CLOSED).with_sent("notified closed", name, int(name == "a")),
             CLOSED,
         )
     changes, sent = answered(name, situation.state(name), call, bank, situation.charged[NAMES.index(name)], over)
@@ -231,7 +232,7 @@ def polled(situation: Situation, name: str, call: str, over: bool) -> Situation:
 def answered(  # noqa: PLR0917 (all that the answer depends on)
     name: str, state: str, call: str, bank: str, charged: int, over: bool
 ) -> tuple[list[AttemptChange], list[str]]:
-    """What becomes of the attempt, and what is sent."""
+    """What becomes of the attempt, and which messages are sent."""
     one = attempt(name, state, over)
     item: Any = envelope((ProviderClose if call == "close" else ProviderQuery)(attempt_id=one.id), "g")
     context = provider_calls.CallContext({one.id: one}, {}, {}, NOW)
@@ -248,7 +249,7 @@ def answered(  # noqa: PLR0917 (all that the answer depends on)
 
 
 def at_rest(situation: Situation) -> Situation:
-    """The mail is delivered, and whoever does not know asks, until nobody waits."""
+    """Deliver all messages and poll every open attempt until nothing is open."""
     for _ in range(20):
         for kind, name, count in sorted(situation.in_flight):
             situation = delivered(situation.with_sent(kind, name, count - 1), kind, name, over=True)

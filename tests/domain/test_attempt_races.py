@@ -1,7 +1,7 @@
-"""Two attempts of one intent at two providers, a cancellation and a timeout: every world that can come of it.
+"""Two attempts of one intent at two providers, a cancellation and a timeout: every situation that can come of it.
 
-Whatever is paid, told twice, told never, declined, asked about, closed, cancelled or too late, in whatever order: money
-is kept once at most, and with the goods; all other money goes back, once.
+Payments, notifications sent twice or never, declines, polls, closes, cancellations and timeouts come in every order.
+Money is kept once at most, and with the goods; all other money is refunded, once.
 """
 
 from dataclasses import dataclass, field
@@ -22,7 +22,7 @@ BEGINNINGS = [
 
 @dataclass
 class ReachableSituations:
-    """Every world that follows from one, and what led to it."""
+    """Every situation that follows from the first, and what led to it."""
 
     found: dict[Situation, tuple[Situation | None, str]] = field(default_factory=dict)
 
@@ -52,13 +52,13 @@ def reachable(request: pytest.FixtureRequest) -> ReachableSituations:
 
 
 def captured(situation: Situation) -> dict[str, int]:
-    """Provider and trade number -> amount, of the captures that we know of."""
+    """Provider and trade number -> amount, of the captures that we know."""
     amounts = {f"{PROVIDERS[name]}:t{name}": amount for name, amount in zip(NAMES, situation.charged, strict=True)}
     return {key: amounts[key] for key in (f"{c}:{t}" for c, t, kind in situation.facts if kind == "captured")}
 
 
 def returned(situation: Situation) -> set[str]:
-    """Those of which a refund says that all of it goes back."""
+    """The captures of which a refund gives all back."""
     return {cause.partition(":")[2] for cause in situation.refunds if not cause.startswith("cancel:")}
 
 
@@ -94,7 +94,7 @@ def test_an_attempt_is_captured_exactly_when_its_capture_is_known(reachable: Rea
 def test_in_the_end_all_captured_money_is_kept_or_refunded_and_no_ended_order_can_be_paid(
     reachable: ReachableSituations,
 ) -> None:
-    """When all is told, and whoever does not know has asked. Only where a card was declined may a buyer still try."""
+    """After all deliveries and polls. Only where a card was declined may a buyer still try."""
     for situation in reachable.found:
         end = at_rest(situation)
         took = {name for name in NAMES if end.provider_state(name) == PAID}
@@ -106,7 +106,7 @@ def test_in_the_end_all_captured_money_is_kept_or_refunded_and_no_ended_order_ca
 
 
 def test_every_end_is_reached(reachable: ReachableSituations) -> None:
-    """What never happened would prove nothing."""
+    """A situation that never happened would prove nothing."""
     ends = {(situation.order.state, tuple(sorted(situation.attempts))) for situation in reachable.found}
     assert (State.PAID, ("captured", "captured")) in ends
     assert (State.CANCELLED, ("captured", "captured")) in ends

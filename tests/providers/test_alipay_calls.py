@@ -185,8 +185,6 @@ def test_a_signed_no_is_a_no(name: str, read: Any, method: str, code: str) -> No
     assert said == (ProviderRefusal(code, "不行") if known else UnknownOutcome(code))
 
 
-
-
 AMBIGUOUS = [
     ("40004", "ACQ.SYSTEM_ERROR"), ("40004", "AQC.SYSTEM_ERROR"), ("40004", "aop.ACQ.SYSTEM_ERROR"),
     ("20000", "isp.unknow-error"), ("20000", "aop.unknow-error"), ("40005", "isv.app-call-limited"), ("20000", ""),
