@@ -1,4 +1,4 @@
-"""What the README says about prices, said to the handlers word for word."""
+"""The README's example about prices, sent to the handlers word for word."""
 
 import re
 from collections.abc import Iterator
