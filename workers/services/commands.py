@@ -27,7 +27,7 @@ CONFLICT = Refusal(Code.IDEMPOTENCY_CONFLICT, "this request id was used before w
 
 @dataclass(frozen=True)
 class Claims:
-    """`fresh` are to be decided now, each exactly once; `answers` go to those that asked before."""
+    """`fresh` are to be decided now, each exactly once; `answers` go to the senders of repeats."""
 
     fresh: tuple[Envelope[Any], ...]
     answers: tuple[outbox.Announcement, ...]
@@ -95,11 +95,11 @@ async def _answer(tx: Transaction, repeats: Sequence[Envelope[Any]]) -> list[out
 
 
 async def _add_reply_tos(tx: Transaction, waiting: Sequence[Envelope[Any]]) -> None:
-    asked = [key_of(item.body) for item in waiting]
+    keys = [key_of(item.body) for item in waiting]
     await tx.execute(
         SQL["commands.add_reply_tos"],
-        [scope for scope, _ in asked],
-        [request_id for _, request_id in asked],
+        [scope for scope, _ in keys],
+        [request_id for _, request_id in keys],
         [item.reply_to for item in waiting],
         [item.correlation_id for item in waiting],
     )
@@ -108,10 +108,10 @@ async def _add_reply_tos(tx: Transaction, waiting: Sequence[Envelope[Any]]) -> N
 def reject(item: Envelope[Any], refusal: Refusal) -> list[outbox.Announcement]:
     """Refuse without storing: for what has no row of its own."""
     event = rejected(item, refusal)
-    told = [outbox.event(event, because=item)]
+    announcements = [outbox.event(event, because=item)]
     if item.reply_to:
-        told.append(_reply(event.TYPE, event.json_bytes, item.reply_to, item.correlation_id, item))
-    return told
+        announcements.append(_reply(event.TYPE, event.json_bytes, item.reply_to, item.correlation_id, item))
+    return announcements
 
 
 def rejected(item: Envelope[Any], refusal: Refusal) -> CommandRejected:
