@@ -9,7 +9,7 @@ import orjson
 
 import outbox
 from db.pool import Transaction
-from db.statements import SQL
+from db.statements import SQL, columns
 from messages.base import Command, CommandRejected, Event
 from messages.envelope import Envelope
 from messages.orders import OrderCreate, OrderCreated, OrderRejected
@@ -60,23 +60,19 @@ async def claim(tx: Transaction, items: Iterable[Envelope[Any]]) -> Claims:
 
 
 async def _insert(tx: Transaction, first: Mapping[Key, Envelope[Any]]) -> set[Key]:
-    items = first.values()
     rows = await tx.fetch(
         SQL["commands.claim"],
-        [scope for scope, _ in first],
-        [request_id for _, request_id in first],
-        [item.body.TYPE for item in items],
-        [_hash(item.body) for item in items],
-        [item.message_id for item in items],
-        [item.correlation_id for item in items],
-        [item.reply_to for item in items],
+        *columns(
+            (*key, item.body.TYPE, _hash(item.body), item.message_id, item.correlation_id, item.reply_to)
+            for key, item in first.items()
+        ),
     )
     return {(row["scope"], row["request_id"]) for row in rows}
 
 
 async def _answer(tx: Transaction, repeats: Sequence[Envelope[Any]]) -> list[outbox.Announcement]:
     keys = sorted({key_of(item.body) for item in repeats})
-    rows = await tx.fetch(SQL["commands.stored"], [scope for scope, _ in keys], [key for _, key in keys])
+    rows = await tx.fetch(SQL["commands.stored"], *columns(keys))
     stored = {(row["scope"], row["request_id"]): row for row in rows}
     answers: list[outbox.Announcement] = []
     waiting: list[Envelope[Any]] = []
@@ -95,13 +91,9 @@ async def _answer(tx: Transaction, repeats: Sequence[Envelope[Any]]) -> list[out
 
 
 async def _add_reply_tos(tx: Transaction, waiting: Sequence[Envelope[Any]]) -> None:
-    keys = [key_of(item.body) for item in waiting]
     await tx.execute(
         SQL["commands.add_reply_tos"],
-        [scope for scope, _ in keys],
-        [request_id for _, request_id in keys],
-        [item.reply_to for item in waiting],
-        [item.correlation_id for item in waiting],
+        *columns((*key_of(item.body), item.reply_to, item.correlation_id) for item in waiting),
     )
 
 
@@ -137,7 +129,7 @@ async def undecided(tx: Transaction, keys: Iterable[Key]) -> dict[Key, str]:
     wanted = sorted(set(keys))
     if not wanted:
         return {}
-    rows = await tx.fetch(SQL["commands.undecided"], [scope for scope, _ in wanted], [key for _, key in wanted])
+    rows = await tx.fetch(SQL["commands.undecided"], *columns(wanted))
     return {(row["scope"], row["request_id"]): row["message_id"] for row in rows}
 
 
@@ -147,10 +139,7 @@ async def conclude(tx: Transaction, outcomes: Mapping[Key, tuple[Event, Envelope
         return []
     rows = await tx.fetch(
         SQL["commands.conclude"],
-        [scope for scope, _ in outcomes],
-        [request_id for _, request_id in outcomes],
-        [event.TYPE for event, _ in outcomes.values()],
-        [event.json_bytes.decode() for event, _ in outcomes.values()],
+        *columns((*key, event.TYPE, event.json_bytes.decode()) for key, (event, _) in outcomes.items()),
     )
     assert len(rows) == len(outcomes), "a command got a second outcome, or one that was never claimed got one"
     answers = []
