@@ -64,7 +64,7 @@ def _item(whole: Whole, line: Line) -> Table:
 
 def refund_status(line: Line) -> str:
     """The refund state: none, partial or full (S0-21)."""
-    if line.refunded_qty == line.qty or (line.refunded_amount == line.payable_amount > 0):
+    if line.refunded_qty == line.qty or (line.payable_amount > 0 and line.refunded_amount == line.payable_amount):
         return "full"
     return "partial" if line.refunded_qty or line.refunded_amount else "none"
 
