@@ -16,6 +16,7 @@ class Reason(StrEnum):
     IMPOSSIBLE = "impossible"
     UNROUTABLE = "unroutable"
     UNKNOWN = "unknown"
+    UNTRUSTED_USER = "untrusted_user"
 
     # something else has to come first: tried again, at last a dead letter
     ORDER_UNKNOWN = "order_unknown"

@@ -11,6 +11,7 @@ from pydantic import Field, ValidationError, create_model
 
 from messages.base import Fact, Message, MessageKind, Moment, Part
 from messages.envelope import Envelope
+from messages.reasons import Reason
 from messages.topology import TAKEN, Names
 from outbox.wire import TIME_OUT_OF_RANGE
 from workers.runtime.delivery import NO_ID, Delivery, clean, is_clean
@@ -106,8 +107,7 @@ class Decoder:
             # a stranger's message that was refused does not become ours by being replayed
             raise RefusedError("forbidden_exchange", "only our own users may say this")
         if issubclass(model, Fact) and model.TRUSTED_ONLY and not trusted:
-            why = "this fact is believed from trusted users only"
-            raise RefusedError("untrusted_user", why, "$", "untrusted_user")
+            raise RefusedError("untrusted_user", "only trusted users may report this fact", "$", Reason.UNTRUSTED_USER)
         if len(delivery.body) > self.body_max_bytes:
             raise RefusedError("too_large", f"the body is larger than {self.body_max_bytes} bytes")
         work.packed = model.PACKABLE
