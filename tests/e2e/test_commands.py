@@ -1,4 +1,4 @@
-"""A command is decided once, and a repeat gets the same outcome."""
+"""A command is decided once, and whoever repeats it hears the same."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager

@@ -74,7 +74,7 @@ def asked_wrongly(system: RunningSystem, body: Any, key: str, role: str, **prope
 
 async def test_the_question_in_the_readme_is_valid(system: RunningSystem) -> None:
     part = (
-        (ROOT / "README.md")
+        (ROOT / "messages" / "README.md")
         .read_text("utf-8")
         .partition("<!-- price first -->")[2]
         .partition("<!-- /price first -->")[0]

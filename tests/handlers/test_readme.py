@@ -1,4 +1,4 @@
-"""The README's example about prices, sent to the handlers word for word."""
+"""The examples of messages/README.md about prices and payments, given to the handlers word for word."""
 
 import re
 from collections.abc import Iterator
@@ -14,7 +14,7 @@ from tests.providers.keys import private_pem, public_pem
 from workers import providers
 from workers.providers.configuration import make
 
-README = Path(__file__).parents[2] / "README.md"
+README = Path(__file__).parents[2] / "messages" / "README.md"
 JSON = re.compile(r"^```json\n(.*?)^```", re.MULTILINE | re.DOTALL)
 COMMAND = re.compile(r"^([a-z_]+(?:\.[a-z_]+)+) +(\{.*?\})$", re.MULTILINE | re.DOTALL)
 

@@ -1,31 +1,42 @@
-"""The README's map and configuration table are what the code says."""
+"""The parts of the READMEs that are made from the code are what the code says."""
 
 import pytest
 
+from messages.base import MessageCode, MessageKind
+from messages.registry import MODELS
 from messages.topology import TAKEN
-from scripts import map as house_map
+from scripts.map import PARTS, ROOT
+from scripts.readmes.code_tables import ALL_REASONS, CODES, REASONS
+from scripts.readmes.event_table import event_table, reply_table
+from scripts.readmes.markdown import inserted, summary
+from scripts.readmes.message_map import message_map
+from scripts.readmes.settings_table import settings_table
+from scripts.readmes.state_diagram import WORDS, state_diagram, steps_that_stay
+from workers.domain.codes import Code
+from workers.domain.order import TRANSITIONS, Trigger
 from workers.settings import Settings
 
-REFRESH = "python -m scripts.map --write brings the README up to date"
+REFRESH = "python -m scripts.map --write brings the READMEs up to date"
+GENERATED = [(name, marker) for name, parts in PARTS.items() for marker in parts]
 
 
-@pytest.mark.parametrize("marker", ["map", "settings"])
-def test_the_readme_says_what_the_code_does(marker: str) -> None:
-    readme = house_map.README.read_text("utf-8")
+@pytest.mark.parametrize(("name", "marker"), GENERATED)
+def test_a_readme_says_what_the_code_does(name: str, marker: str) -> None:
+    readme = (ROOT / name).read_text("utf-8")
     begin, end = f"<!-- {marker} -->", f"<!-- /{marker} -->"
-    assert readme.count(begin) == readme.count(end) == 1, f"README.md needs one {begin} and one {end}"
-    said = readme.partition(begin)[2].partition(end)[0].strip()
-    assert said == house_map.sections()[marker], REFRESH
+    assert readme.count(begin) == readme.count(end) == 1, f"{name} needs one {begin} and one {end}"
+    shown = readme.partition(begin)[2].partition(end)[0].strip()
+    assert shown == PARTS[name][marker](), REFRESH
 
 
 def test_the_map_has_a_row_for_every_message_with_its_queue_and_a_file_that_exists() -> None:
-    rows = house_map.message_map().splitlines()
+    rows = message_map().splitlines()
     for queue, models in TAKEN.items():
         for model in models:
             [row] = [row for row in rows if row.startswith(f"| `{model.TYPE}` |")]
             assert f"`oms.{queue}`" in row or f"`oms.{queue.partition('.')[0]}.<provider>`" in row
             path = row.partition("](")[2].partition(")")[0]
-            assert (house_map.README.parent / path).is_file()
+            assert (ROOT / "messages" / path).is_file()
 
 
 WHO = {
@@ -38,13 +49,13 @@ WHO = {
 
 
 @pytest.mark.parametrize(("type_", "who"), WHO.items())
-def test_the_map_says_whose_word_is_taken(type_: str, who: str) -> None:
-    [row] = [row for row in house_map.message_map().splitlines() if f"`{type_}`" in row]
+def test_the_map_says_who_may_send_a_message(type_: str, who: str) -> None:
+    [row] = [row for row in message_map().splitlines() if f"`{type_}`" in row]
     assert row.endswith(f"| {who} |")
 
 
 def test_every_setting_says_what_it_means_and_shows_no_secret() -> None:
-    rows = house_map.settings_table().splitlines()[2:]
+    rows = settings_table().splitlines()[2:]
     assert len(rows) == len(Settings.model_fields)
     for row in rows:
         variable, default, meaning = (cell.strip() for cell in row.strip("|").split(" | "))
@@ -73,10 +84,49 @@ def test_numbers_have_their_unit_in_their_name() -> None:
     assert [name for name in numbers if not name.endswith(units)] == []
 
 
+def test_every_event_and_reply_has_a_row_with_a_meaning_and_its_fields() -> None:
+    rows = (event_table() + "\n" + reply_table()).splitlines()
+    for model in MODELS.values():
+        if model.KIND in (MessageKind.EVENT, MessageKind.REPLY):
+            [row] = [row for row in rows if row.startswith(f"| `{model.TYPE}` |")]
+            _, _, meaning, fields, _ = row.split(" | ") if row.count(" | ") == 4 else ("", *row.split(" | "), "")
+            assert len(meaning) > 10
+            assert all(f"`{name}`" in fields or "*order fields*" in fields for name in model.model_fields)
+
+
+def test_every_code_and_every_reason_has_its_meaning_and_no_other_has() -> None:
+    assert list(CODES) == [*Code, *MessageCode]
+    assert list(REASONS) == list(ALL_REASONS)
+
+
+def test_the_diagram_shows_every_step_that_changes_the_state_and_no_other() -> None:
+    lines = state_diagram().splitlines()
+    for (source, trigger), transition in TRANSITIONS.items():
+        arrows = [line for line in lines if line.startswith(f"    {source} --> {transition.to}: ")]
+        if transition.to is source:
+            assert arrows == []
+            assert WORDS[trigger] in steps_that_stay()[source]
+        else:
+            assert WORDS[trigger] in arrows[0]
+            assert len(arrows) == 1
+    shown = sum(line.count(",<br>") + 1 for line in lines if " --> " in line)
+    moves = sum(transition.to is not source for (source, _), transition in TRANSITIONS.items())
+    assert shown == moves + 1, "one arrow more, from the start"
+
+
+def test_the_diagram_has_words_for_every_trigger() -> None:
+    assert set(WORDS) == set(Trigger)
+
+
 def test_text_around_the_markers_is_left_alone_and_writing_twice_changes_nothing() -> None:
     text = "before\n<!-- map -->\nold\n<!-- /map -->\nafter\n"
-    once = house_map.inserted(text, {"map": "new"})
+    once = inserted(text, {"map": "new"})
     assert once == "before\n<!-- map -->\nnew\n<!-- /map -->\nafter\n"
-    assert house_map.inserted(once, {"map": "new"}) == once
+    assert inserted(once, {"map": "new"}) == once
     with pytest.raises(ValueError, match="<!-- settings -->"):
-        house_map.inserted(text, {"settings": "new"})
+        inserted(text, {"settings": "new"})
+
+
+def test_a_summary_has_the_first_sentences_and_no_requirement_ids() -> None:
+    assert summary("Money came in (S1-16, C-03 to C-05). More.\n\nAnd this.") == "Money came in. More."
+    assert summary(f"First. {'Second ' * 30}.") == "First."

@@ -1,4 +1,4 @@
-"""Requests to Alipay and how its answers are read: signed both ways, never guessed (S0-07, S0-10, S1-15)."""
+"""What is asked of Alipay, and how its answers are read: signed both ways, never guessed (S0-07, S0-10, S1-15)."""
 
 import json
 import urllib.parse

@@ -1,4 +1,4 @@
-"""Requests to PayPal, and what its answers mean (S0-07, S0-10, R-14)."""
+"""What we ask of PayPal, and what its answers mean (S0-07, S0-10, R-14)."""
 
 import json
 from collections.abc import Callable

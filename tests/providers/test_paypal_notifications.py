@@ -1,4 +1,4 @@
-"""PayPal's webhooks: which are accepted, and how they are read (S0-08, S0-09, S1-16)."""
+"""PayPal's webhooks: what is believed, and what it says (S0-08, S0-09, S1-16)."""
 
 import json
 from collections.abc import Callable

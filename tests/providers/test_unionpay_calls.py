@@ -1,4 +1,4 @@
-"""Requests to UnionPay, and what its answers mean (S0-07, S0-10, R-14)."""
+"""What we ask of UnionPay, and what its answers mean (S0-07, S0-10, R-14)."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace

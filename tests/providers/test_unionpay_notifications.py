@@ -1,4 +1,4 @@
-"""UnionPay's notifications: which are accepted, and how they are read (S0-08, S0-09, S1-16)."""
+"""UnionPay's notifications: what is believed, and what it says (S0-08, S0-09, S1-16)."""
 
 import base64
 from dataclasses import replace

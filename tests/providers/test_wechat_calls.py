@@ -1,4 +1,4 @@
-"""Requests to WeChat Pay and how its answers are read: signed both ways, never guessed (S0-07, S0-10, S1-15)."""
+"""What is asked of WeChat Pay, and how its answers are read: signed both ways, never guessed (S0-07, S0-10, S1-15)."""
 
 import json
 from collections.abc import Callable

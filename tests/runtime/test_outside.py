@@ -1,4 +1,4 @@
-"""A route that calls other systems: before its transaction, without an open one, and again when it must."""
+"""A route that asks other systems: before its transaction, while it holds none, and again when it must."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any

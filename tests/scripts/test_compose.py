@@ -19,7 +19,7 @@ def block(name: str) -> str:
 
 
 def value(name: str) -> str:
-    """The environment that every process of ours gets."""
+    """What every process of ours is told."""
     (found,) = re.findall(rf"^  {name}: ([^ \n]+)", block("x-settings"), re.MULTILINE)
     return str(found)
 

@@ -9,7 +9,7 @@ import orjson
 
 import outbox
 from db.pool import Transaction
-from db.statements import SQL, columns
+from db.statements import SQL
 from messages.base import Command, CommandRejected, Event
 from messages.envelope import Envelope
 from messages.orders import OrderCreate, OrderCreated, OrderRejected
@@ -27,7 +27,7 @@ CONFLICT = Refusal(Code.IDEMPOTENCY_CONFLICT, "this request id was used before w
 
 @dataclass(frozen=True)
 class Claims:
-    """`fresh` are to be decided now, each exactly once; `answers` go to the senders of repeats."""
+    """`fresh` are to be decided now, each exactly once; `answers` go to those that asked before."""
 
     fresh: tuple[Envelope[Any], ...]
     answers: tuple[outbox.Announcement, ...]
@@ -60,19 +60,23 @@ async def claim(tx: Transaction, items: Iterable[Envelope[Any]]) -> Claims:
 
 
 async def _insert(tx: Transaction, first: Mapping[Key, Envelope[Any]]) -> set[Key]:
+    items = first.values()
     rows = await tx.fetch(
         SQL["commands.claim"],
-        *columns(
-            (*key, item.body.TYPE, _hash(item.body), item.message_id, item.correlation_id, item.reply_to)
-            for key, item in first.items()
-        ),
+        [scope for scope, _ in first],
+        [request_id for _, request_id in first],
+        [item.body.TYPE for item in items],
+        [_hash(item.body) for item in items],
+        [item.message_id for item in items],
+        [item.correlation_id for item in items],
+        [item.reply_to for item in items],
     )
     return {(row["scope"], row["request_id"]) for row in rows}
 
 
 async def _answer(tx: Transaction, repeats: Sequence[Envelope[Any]]) -> list[outbox.Announcement]:
     keys = sorted({key_of(item.body) for item in repeats})
-    rows = await tx.fetch(SQL["commands.stored"], *columns(keys))
+    rows = await tx.fetch(SQL["commands.stored"], [scope for scope, _ in keys], [key for _, key in keys])
     stored = {(row["scope"], row["request_id"]): row for row in rows}
     answers: list[outbox.Announcement] = []
     waiting: list[Envelope[Any]] = []
@@ -91,19 +95,23 @@ async def _answer(tx: Transaction, repeats: Sequence[Envelope[Any]]) -> list[out
 
 
 async def _add_reply_tos(tx: Transaction, waiting: Sequence[Envelope[Any]]) -> None:
+    asked = [key_of(item.body) for item in waiting]
     await tx.execute(
         SQL["commands.add_reply_tos"],
-        *columns((*key_of(item.body), item.reply_to, item.correlation_id) for item in waiting),
+        [scope for scope, _ in asked],
+        [request_id for _, request_id in asked],
+        [item.reply_to for item in waiting],
+        [item.correlation_id for item in waiting],
     )
 
 
 def reject(item: Envelope[Any], refusal: Refusal) -> list[outbox.Announcement]:
     """Refuse without storing: for what has no row of its own."""
     event = rejected(item, refusal)
-    announcements = [outbox.event(event, because=item)]
+    told = [outbox.event(event, because=item)]
     if item.reply_to:
-        announcements.append(_reply(event.TYPE, event.json_bytes, item.reply_to, item.correlation_id, item))
-    return announcements
+        told.append(_reply(event.TYPE, event.json_bytes, item.reply_to, item.correlation_id, item))
+    return told
 
 
 def rejected(item: Envelope[Any], refusal: Refusal) -> CommandRejected:
@@ -129,7 +137,7 @@ async def undecided(tx: Transaction, keys: Iterable[Key]) -> dict[Key, str]:
     wanted = sorted(set(keys))
     if not wanted:
         return {}
-    rows = await tx.fetch(SQL["commands.undecided"], *columns(wanted))
+    rows = await tx.fetch(SQL["commands.undecided"], [scope for scope, _ in wanted], [key for _, key in wanted])
     return {(row["scope"], row["request_id"]): row["message_id"] for row in rows}
 
 
@@ -139,7 +147,10 @@ async def conclude(tx: Transaction, outcomes: Mapping[Key, tuple[Event, Envelope
         return []
     rows = await tx.fetch(
         SQL["commands.conclude"],
-        *columns((*key, event.TYPE, event.json_bytes.decode()) for key, (event, _) in outcomes.items()),
+        [scope for scope, _ in outcomes],
+        [request_id for _, request_id in outcomes],
+        [event.TYPE for event, _ in outcomes.values()],
+        [event.json_bytes.decode() for event, _ in outcomes.values()],
     )
     assert len(rows) == len(outcomes), "a command got a second outcome, or one that was never claimed got one"
     answers = []

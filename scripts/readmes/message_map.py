@@ -1,0 +1,60 @@
+"""Which queue and which handler takes each message, and who may send it."""
+
+from pathlib import Path
+
+from messages.base import Message, MessageKind
+from messages.topology import TAKEN, Names
+from scripts.readmes.markdown import table
+from workers.routes import ROUTES
+from workers.runtime.route import RawRoute, Route
+
+NAMES = Names()
+UP = "../"
+"""From the folder of the README that shows the map to the root."""
+
+
+def message_map() -> str:
+    """One row per message that a queue takes, then the queues for messages that could not be handled."""
+    routes = {route.queue: route for route in ROUTES}
+    rows = [
+        (f"`{model.TYPE}`", came_from(model, queue), f"`{NAMES.queue(shown(queue))}`", link(routes[queue]), who(model))
+        for queue, models in TAKEN.items()
+        for model in models
+    ]
+    rows = list(dict.fromkeys(rows))
+    return table(("message", "from", "queue", "handled in", "who may send it"), [*rows, *leftovers()])
+
+
+def shown(queue: str) -> str:
+    """One name for the queues of a kind: `provider-calls.alipay` and its like."""
+    kind, dot, _ = queue.partition(".")
+    return f"{kind}.<provider>" if dot else kind
+
+
+def came_from(model: type[Message], queue: str) -> str:
+    """The exchange. Queues of a kind are addressed one by one, without one."""
+    return "directly" if "." in queue else f"`{NAMES.exchange_of(model.KIND)}`"
+
+
+def leftovers() -> list[tuple[str, ...]]:
+    """The queues of messages that could not be read, handled or routed."""
+    dead = next(route for route in ROUTES if isinstance(route, RawRoute))
+    return [
+        ("what failed", f"`{NAMES.dlx}`", f"`{NAMES.dlq('<queue>')}`", link(dead), "our own users, the broker"),
+        ("what no queue takes", f"`{NAMES.unrouted}`", f"`{NAMES.unrouted}`", link(dead), "the broker"),
+    ]
+
+
+def link(route: Route) -> str:
+    """A link to the handler's file."""
+    path = route.handler.__module__.replace(".", "/") + ".py"
+    return f"[{Path(path).name}]({UP}{path})"
+
+
+def who(model: type[Message]) -> str:
+    """The broker users that the system believes when they send this message."""
+    if model.KIND is MessageKind.INTERNAL:
+        return "our own users"
+    if getattr(model, "TRUSTED_ONLY", False):
+        return "trusted users"
+    return "anyone; operators: trusted users" if "actor" in model.model_fields else "anyone"

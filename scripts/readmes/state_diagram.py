@@ -1,0 +1,54 @@
+"""The life of an order as a Mermaid state diagram, drawn from the transition table."""
+
+from collections.abc import Iterable
+
+from workers.domain.order import TRANSITIONS, State, Trigger
+
+WORDS = {
+    Trigger.CREATED: "order.create",
+    Trigger.RESERVED: "stock reserved",
+    Trigger.REFUSED: "out of stock",
+    Trigger.PLACING_EXPIRED: "placing timed out",
+    Trigger.NOTHING_TO_PAY: "nothing to pay",
+    Trigger.CAPTURED: "paid in full",
+    Trigger.CANCEL: "cancelled on request",
+    Trigger.PAYMENT_EXPIRED: "not paid in time",
+    Trigger.PAYMENT_FAILED: "payment failed (policy)",
+    Trigger.ALL_SHIPPED: "last unit left",
+    Trigger.ALL_DELIVERED: "all parcels arrived",
+    Trigger.ALL_FAILED: "no parcel arrives",
+    Trigger.FAILURE_SETTLED: "parcels back or lost",
+    Trigger.RECEIPT_CONFIRMED: "receipt confirmed",
+    Trigger.RECEIPT_EXPIRED: "receipt window over",
+    Trigger.RISK_REJECTED: "risk check failed",
+    Trigger.SPLIT: "children carry the goods",
+    Trigger.MERGED: "merged with others",
+    Trigger.ADDRESS_CHANGED: "address changed",
+    Trigger.DELETED: "hidden from its buyer",
+}
+"""Each trigger as a reader says it."""
+
+
+def state_diagram() -> str:
+    """The diagram in a fenced block. Steps between the same two states share an arrow; steps that stay are left out."""
+    arrows: dict[tuple[State, State], list[str]] = {}
+    for (source, trigger), transition in TRANSITIONS.items():
+        if transition.to is not source:
+            arrows.setdefault((source, transition.to), []).append(WORDS[trigger])
+    lines = [f"    [*] --> {State.PLACING}: {WORDS[Trigger.CREATED]}"]
+    lines += [f"    {source} --> {target}: {label(words)}" for (source, target), words in arrows.items()]
+    return "\n".join(["```mermaid", "stateDiagram-v2", *lines, "```"])
+
+
+def label(words: Iterable[str]) -> str:
+    """The triggers of one arrow."""
+    return ",<br>".join(words)
+
+
+def steps_that_stay() -> dict[State, list[str]]:
+    """State -> the steps that leave an order in it."""
+    found: dict[State, list[str]] = {}
+    for (source, trigger), transition in TRANSITIONS.items():
+        if transition.to is source:
+            found.setdefault(source, []).append(WORDS[trigger])
+    return found
