@@ -235,7 +235,7 @@ def answered(  # noqa: PLR0917 (all that the answer depends on)
     """What becomes of the attempt, and which messages are sent."""
     one = attempt(name, state, over)
     item: Any = envelope((ProviderClose if call == "close" else ProviderQuery)(attempt_id=one.id), "g")
-    context = provider_calls.CallContext({one.id: one}, {}, {}, NOW)
+    context = provider_calls.CallContext({one.id: one}, {}, {}, NOW, timedelta(seconds=60))
     if call == "close":
         answer = answer_of(name, "pending" if bank == PAID else bank, charged)
     else:

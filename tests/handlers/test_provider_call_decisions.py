@@ -31,6 +31,7 @@ from workers.providers.port import (
 from workers.store.attempts import Attempt
 
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
+GRACE = timedelta(seconds=60)
 KEY = ("payment.start", "r1")
 ACTION = ClientAction("qr", "https://qr.example/1")
 NO_ANSWER = UnknownOutcome("TimeoutError")
@@ -66,7 +67,8 @@ def decision(body: Any, answer: Any, state: str = "created", over: int = 0, trie
         expire_at=NOW - timedelta(seconds=over) if over else NOW + timedelta(minutes=1),
     )
     item = Envelope(body=body, message_id="m1", correlation_id="c1", occurred_at=NOW, attempt=tries)
-    return decide(item, answer, CallContext({7: attempt}, {KEY: "command-1"}, {"R1": ("alipay", REFUND)}, NOW))
+    context = CallContext({7: attempt}, {KEY: "command-1"}, {"R1": ("alipay", REFUND)}, NOW, GRACE)
+    return decide(item, answer, context)
 
 
 @dataclass(frozen=True)

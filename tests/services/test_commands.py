@@ -4,7 +4,7 @@ from db import cipher
 from messages.orders import OrderCreate
 from tests.handlers.builders import OPERATOR, cancel, create, sku, user
 from tests.handlers.harness import HandlerHarness
-from workers.services import commands
+from workers.store.commands import payload_hash
 
 
 async def test_a_repeat_gets_the_stored_outcome_at_its_own_reply_to(harness: HandlerHarness) -> None:
@@ -85,7 +85,7 @@ async def test_a_forbidden_command_uses_up_no_request_id(harness: HandlerHarness
 async def test_a_field_that_a_later_version_adds_changes_no_old_payloads_identity(harness: HandlerHarness) -> None:
     body = create(("s1", 1))
     explicit = OrderCreate.model_validate_json(body.model_dump_json())
-    assert commands._hash(explicit) == commands._hash(body)
+    assert payload_hash(explicit) == payload_hash(body)
     assert b"remark" not in body.model_dump_json(exclude_defaults=True).encode()
 
 

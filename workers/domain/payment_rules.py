@@ -9,6 +9,9 @@ from workers.domain.order import Order, State
 from workers.domain.refusal import Refusal
 from workers.domain.shop import OnPaymentFailure
 
+POLL_PAUSE_MIN = timedelta(seconds=10)
+"""A provider that contradicts itself is not polled faster than this."""
+POLL_PAUSE_MAX = timedelta(hours=1)
 FIRST_POLL = timedelta(seconds=60)
 """After this a buyer who pays at once has paid, and the provider's notification has come."""
 LAST_POLL = timedelta(seconds=45)
@@ -122,3 +125,8 @@ def poll_at(started_at: datetime, expire_at: datetime, now: datetime, grace: tim
     last = expire_at - min(LAST_POLL, (expire_at - started_at) // 4)
     fences = (at for at in (last, expire_at, expire_at + grace) if now < at <= regular)
     return next(fences, regular)
+
+
+def poll_pause(started_at: datetime, now: datetime) -> timedelta:
+    """How long to wait before polling an attempt that could not be closed: a quarter of its age, within limits."""
+    return min(max(POLL_PAUSE_MIN, (now - started_at) // 4), POLL_PAUSE_MAX)

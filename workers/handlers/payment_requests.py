@@ -16,7 +16,7 @@ second capture and is refunded.
 import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TypeAlias
 
 import outbox
@@ -24,6 +24,7 @@ from db.pool import Transaction
 from messages.envelope import Envelope
 from messages.payments import PaymentStart
 from messages.providers import ProviderStart
+from workers import shop
 from workers.domain.book import Book
 from workers.domain.codes import Code
 from workers.domain.order import Order
@@ -123,8 +124,9 @@ async def start_payments(tx: Transaction, batch: Batch[PaymentStart]) -> None:
     closings = superseded([live.attempt for live in before], written)
     await attempt_rows.open_all(tx, [attempt for _, attempt in written], batch.now)
     await attempt_rows.save(tx, [attempts.closing_change(closing.attempt) for closing in closings])
+    grace = timedelta(seconds=shop.current().payment_grace_seconds)
     polls = [
-        timers.Timer(timers.TimerKind.ATTEMPT, attempt.id, attempts.poll_at(attempt, batch.now))
+        timers.Timer(timers.TimerKind.ATTEMPT, attempt.id, attempts.poll_at(attempt, batch.now, grace))
         for _, attempt in written
     ]
     await timers.start(tx, polls)

@@ -51,8 +51,9 @@ from messages.providers import (
 )
 from messages.reasons import Reason
 from messages.topology import PROVIDERS, provider_calls_queue
+from workers import shop
 from workers.domain.codes import Code
-from workers.domain.payment_rules import AttemptState
+from workers.domain.payment_rules import AttemptState, poll_pause
 from workers.domain.refusal import Refusal
 from workers.providers.port import (
     ApprovalReport,
@@ -75,8 +76,6 @@ from workers.store.timers import Timer, TimerKind
 
 Item: TypeAlias = Envelope[Any]
 BATCH_MAX_ITEMS = 20  # the calls of a batch are made side by side, and the calls module makes 20 at once
-POLL_PAUSE_MIN = timedelta(seconds=10)  # a provider that contradicts itself is not polled faster than this
-POLL_PAUSE_MAX = timedelta(hours=1)
 START_TRIES = 4  # over 36 s (1 + 5 + 30): by then the buyer no longer waits for the page
 ENDED = ProviderRefusal("ENDED", "the attempt was replaced, paid or closed before the provider had answered")
 
@@ -86,13 +85,15 @@ class CallContext:
     """What one batch decides with.
 
     `attempts` are locked, by id. `undecided` are payment.starts without an outcome: command key -> command id.
-    `refunds` are those of captures that came through our attempts: number -> (provider, order).
+    `refunds` are those of captures that came through our attempts: number -> (provider, order). A provider's clock may
+    be behind ours by `grace`.
     """
 
     attempts: Mapping[int, Attempt]
-    undecided: Mapping[commands.Key, str]
+    undecided: Mapping[commands.CommandKey, str]
     refunds: Mapping[str, tuple[str, RefundOrder]]
     now: datetime
+    grace: timedelta
 
 
 @dataclass(frozen=True)
@@ -109,7 +110,7 @@ class CallDecision:
 
     retry: RetryLater | None = None
     change: AttemptChange | None = None
-    outcome: tuple[commands.Key, Event] | None = None
+    outcome: tuple[commands.CommandKey, Event] | None = None
     poll_at: tuple[int, datetime] | None = None
     stops_polling: int | None = None
     announcements: tuple[outbox.Announcement, ...] = ()
@@ -147,12 +148,13 @@ async def take_answers(tx: Transaction, batch: Batch[Any], *, provider: str) -> 
 
 async def read(tx: Transaction, batch: Batch[Any]) -> CallContext:
     """Lock the batch's attempts, and read what else it decides with: one statement per table."""
+    grace = timedelta(seconds=shop.current().payment_grace_seconds)
     calls = [item.body for item in batch if isinstance(item.body, AttemptCall)]
     refund_nos = [item.body.refund_no for item in batch if isinstance(item.body, RefundCall)]
     started = await attempt_rows.read(tx, [body.attempt_id for body in calls if isinstance(body, ProviderStart)])
     undecided = await commands.undecided(tx, [attempt.command for attempt in started.values()])
     locked = await attempt_rows.lock(tx, [body.attempt_id for body in calls])
-    return CallContext(locked, undecided, await attempts.refunds_of_attempts(tx, refund_nos), batch.now)
+    return CallContext(locked, undecided, await attempts.refunds_of_attempts(tx, refund_nos), batch.now, grace)
 
 
 def decide(item: Item, answer: ProviderAnswer | None, context: CallContext) -> CallDecision:
@@ -175,7 +177,7 @@ def decide_attempt(item: Item, attempt: Attempt, answer: ProviderAnswer | None, 
     if end is not None:
         return end
     if isinstance(item.body, ProviderQuery):
-        return decide_poll(item, attempt, answer, context.now)
+        return decide_poll(item, attempt, answer, context)
     return decide_capture_or_close(item, attempt, answer, context.now)
 
 
@@ -243,12 +245,13 @@ def decide_end(item: Item, attempt: Attempt, answer: ProviderAnswer) -> CallDeci
     return None
 
 
-def decide_poll(item: Item, attempt: Attempt, answer: ProviderAnswer, now: datetime) -> CallDecision:
+def decide_poll(item: Item, attempt: Attempt, answer: ProviderAnswer, context: CallContext) -> CallDecision:
     """Capture what is approved, close what was not paid in its window, and poll again until the window is over."""
-    over, gone = now >= attempt.expire_at, now >= attempts.gone_at(attempt)
+    now = context.now
+    over, gone = now >= attempt.expire_at, now >= attempt.expire_at + context.grace
     if isinstance(answer, ProviderRefusal) and gone:
         return close_attempt(item, attempt, "nobody paid it")
-    poll_at = None if gone else (attempt.id, attempts.poll_at(attempt, now))
+    poll_at = None if gone else (attempt.id, attempts.poll_at(attempt, now, context.grace))
     match answer:
         case PaymentReport() | ApprovalReport() if over:
             close = attempts.provider_call(ProviderClose(attempt_id=attempt.id), attempt.provider, because=item)
@@ -269,13 +272,8 @@ def decide_capture_or_close(item: Item, attempt: Attempt, answer: ProviderAnswer
         case UnknownOutcome():
             return CallDecision(retry=RetryLater(Reason.PROVIDER_UNKNOWN, answer.why))
         case PaymentReport() | ApprovalReport() if isinstance(item.body, ProviderClose):
-            return CallDecision(poll_at=(attempt.id, now + poll_pause(attempt, now)))
+            return CallDecision(poll_at=(attempt.id, now + poll_pause(attempt.started_at, now)))
     return NOTHING
-
-
-def poll_pause(attempt: Attempt, now: datetime) -> timedelta:
-    """How long to wait before polling an attempt that could not be closed: a quarter of its age, within limits."""
-    return min(max(POLL_PAUSE_MIN, (now - attempt.started_at) // 4), POLL_PAUSE_MAX)
 
 
 def close_attempt(item: Item, attempt: Attempt, reason: str) -> CallDecision:

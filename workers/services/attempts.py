@@ -15,7 +15,6 @@ from messages.envelope import Envelope
 from messages.payments import PaymentAttemptClosed, PaymentObserved, PaymentStarted
 from messages.providers import ProviderClose
 from messages.topology import provider_calls_queue
-from workers import shop
 from workers.domain import payment_rules
 from workers.domain.book import Book, Step
 from workers.domain.order import State
@@ -112,18 +111,9 @@ def observed(attempt: Attempt, report: port.PaymentReport) -> PaymentObserved:
     )
 
 
-def gone_at(attempt: Attempt) -> datetime:
-    """When the attempt's window has ended by the provider's clock too, which may be behind ours."""
-    return attempt.expire_at + _grace()
-
-
-def poll_at(attempt: Attempt, now: datetime) -> datetime:
-    """When we poll the provider next, if no notification has come by then."""
-    return payment_rules.poll_at(attempt.started_at, attempt.expire_at, now, _grace())
-
-
-def _grace() -> timedelta:
-    return timedelta(seconds=shop.current().payment_grace_seconds)
+def poll_at(attempt: Attempt, now: datetime, grace: timedelta) -> datetime:
+    """When we poll the provider next, if no notification has come by then. Its clock may be behind ours by `grace`."""
+    return payment_rules.poll_at(attempt.started_at, attempt.expire_at, now, grace)
 
 
 async def close_superseded(
