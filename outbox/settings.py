@@ -1,4 +1,4 @@
-"""Settings of publishing: the relay's own, and what it shares with the workers."""
+"""The settings of publishing: those of the relay, and those that it shares with the workers."""
 
 from typing import Literal
 
@@ -9,70 +9,73 @@ from messages.topology import tiers_seconds
 
 
 class RelaySettings(DatabaseSettings):
-    """Read from OMS_* variables."""
+    """Settings are read from OMS_* variables."""
 
     amqp_url: SecretStr = Field(
         validation_alias=AliasChoices("OMS_AMQP_URL", "ORDER_EVENT_BROKER"),
-        description="amqp://user:password@host:port/vhost",
+        description="URL of the broker: amqp://user:password@host:port/vhost",
     )
     prefix: str = Field(
         default="oms",
         pattern=r"^[a-z][a-z0-9-]{0,31}$",
-        description="Begins every exchange and queue name: several shops can share one virtual host",
+        description="First part of every exchange and queue name, so that several shops can share a virtual host",
     )
     delay: Literal["ladder", "plugin"] = Field(
         default="ladder",
-        description="ladder: one queue per delay tier, on any RabbitMQ; plugin: an x-delayed-message exchange",
+        description="ladder: one queue per delay tier, works on any RabbitMQ; plugin: an x-delayed-message exchange",
     )
     payment_window_seconds: int = Field(  # S1-13
-        default=1800, ge=1, le=30 * 86_400, description="How long an order waits for its payment; 30 minutes"
+        default=1800, ge=1, le=30 * 86_400, description="An unpaid order is cancelled after this time; 30 minutes"
     )
     relay_batch_rows: int = Field(
         default=4_000,
         ge=1,
         le=20_000,
-        description="Rows in flight at most, over all lanes: a few tenths of a second of publishing",
+        description="The most rows in flight, over all lanes: a few tenths of a second of publishing",
     )
     relay_batch_bytes: int = Field(
         default=32 * 1024 * 1024,
         ge=1024,
-        description="Bytes of bodies read at once (but a row per shard at least): bounds the relay's memory",
+        description="The most bytes of bodies read at once (but at least a row per shard); limits the relay's memory",
     )
     relay_lanes: int = Field(
-        default=2, ge=1, le=16, description="Slices of the shards that are read and published side by side"
+        default=2, ge=1, le=16, description="The shards are read and published in this many slices side by side"
     )
     lease_seconds: float = Field(
         default=10.0,
         ge=0.5,
         le=300,
-        description="How long a dead relay's shards wait for another; renewed at a third, publishing stops at 70 %",
+        description="The shards of a dead relay are free after this; renewed each third, publishing stops at 70 %",
     )
     publish_timeout_seconds: float = Field(
-        default=20.0, ge=0.1, le=300, description="Above any confirm a healthy quorum queue takes; then unknown"
+        default=20.0,
+        ge=0.1,
+        le=300,
+        description="A publish without an answer by then may have failed; healthy queues answer far sooner",
     )
     hold_max_seconds: float = Field(
-        default=60.0, ge=1, le=3600, description="Longest wait before a stream the broker refused is tried again"
+        default=60.0, ge=1, le=3600, description="Longest wait before a refused stream is tried again"
     )
     poll_min_seconds: float = Field(
-        default=0.02, gt=0, le=10, description="First look after work ran out; doubles while nothing comes"
+        default=0.02, gt=0, le=10, description="First wait of an idle relay before it polls; each idle poll doubles it"
     )
     poll_max_seconds: float = Field(
-        default=1.0, gt=0, le=60, description="The net under the doorbell: a lost ring costs no more than this"
+        default=1.0, gt=0, le=60, description="Longest wait of an idle relay; the cost of a lost commit notification"
     )
     doorbell_quiet_seconds: float = Field(
         default=0.005,
         ge=0,
         le=1,
-        description="A process rings at most once in this time, however often it commits; each hop may wait for it",
+        description="A worker notifies the relays at most once in this time; it can add this much to each hop",
     )
     ops_host: str = Field(default="0.0.0.0", description="Where /live, /ready and /metrics listen")  # noqa: S104
     ops_port: int = Field(default=0, ge=0, le=65535, description="Port of /live, /ready and /metrics; 0 serves none")
     shutdown_grace_seconds: float = Field(
-        default=20.0, ge=0, le=600, description="From SIGTERM to giving up; below Kubernetes' 30 seconds"
+        default=20.0, ge=0, le=600, description="Time to finish work after SIGTERM; below Kubernetes' 30 seconds"
     )
 
     log_level: Literal["debug", "info", "warning", "error"] = Field(
-        default="info", description="The least important log line that is written"
+        default="info", description="Lowest level of log lines that are written"
     )
 
     @property

@@ -1,4 +1,4 @@
-"""Everything a worker can be told, as OMS_* variables: where servers are, limits, how this shop treats its orders."""
+"""The settings of a worker: where its servers are, its limits, and how this shop treats its orders."""
 
 from typing import Annotated, Literal
 from zoneinfo import ZoneInfo
@@ -32,73 +32,86 @@ SHOP_FIELDS = (
 
 
 class Settings(RuntimeSettings):
-    """Read from OMS_* variables (and the names that source document S0 uses)."""
+    """Settings are read from OMS_* variables, and from the names that source document S0 uses."""
 
     default_warehouse: str = Field(
-        default="main", min_length=1, max_length=64, description="Where lines that name no warehouse are reserved"
+        default="main", min_length=1, max_length=64, description="The warehouse for order lines that name none"
     )
     shipping_fee_minor_units: int = Field(
         default=0, ge=0, le=10**9, description="Flat fee per order, in minor units of the order's currency"
     )
     saga_deadline_seconds: int = Field(
-        default=600, ge=1, le=86_400, description="How long an order may be in placing before it is rejected"
+        default=600, ge=1, le=86_400, description="An order that is still placing after this time is rejected"
     )
     receipt_window_seconds: int = Field(  # C-14
-        default=15 * 86_400, ge=1, le=365 * 86_400, description="Delivered orders complete after this; 15 days"
+        default=15 * 86_400,
+        ge=1,
+        le=365 * 86_400,
+        description="Delivered orders are completed after this time; 15 days",
     )
     on_payment_failure: Literal["keep_open", "cancel"] = Field(  # C-03
-        default="keep_open", description="What a failed payment attempt does to an unpaid order"
+        default="keep_open", description="After a failed payment attempt an unpaid order stays open, or is cancelled"
     )
-    business_time_zone: str = Field(default="Asia/Shanghai", description="Whose midnight begins a new order number day")
+    business_time_zone: str = Field(
+        default="Asia/Shanghai", description="The time zone whose midnight begins a new day in order numbers"
+    )
     shipping_fees_by_country: Fees = Field(
-        default={}, description='Fees that differ from the flat one, as JSON: {"DE": 599}; minor units'
+        default={}, description='Fees that replace the flat fee, by country, as JSON in minor units: {"DE": 599}'
     )
     free_shipping_from_minor_units: int = Field(
-        default=0, ge=0, le=10**15, description="No fee from this amount of goods after promotions; 0: never free"
+        default=0, ge=0, le=10**15, description="Shipping is free from this amount of goods after promotions; 0: never"
     )
     tax_rates_basis_points: Rates = Field(
-        default={}, description='By tax class, as JSON: {"standard": 1900}; a SKU without a class is standard'
+        default={}, description='Tax rates by tax class, as JSON: {"standard": 1900}. A SKU without a class is standard'
     )
-    tax_inclusive: bool = Field(default=False, description="Prices contain the tax: none is added")
-    points_unit: int = Field(default=100, ge=1, le=10**6, description="Points are used in whole units of so many")
-    points_unit_minor_units: int = Field(default=100, ge=1, le=10**6, description="What one unit of points pays")
+    tax_inclusive: bool = Field(default=False, description="true: prices include tax, so none is added")
+    points_unit: int = Field(default=100, ge=1, le=10**6, description="Buyers use points in whole units of this many")
+    points_unit_minor_units: int = Field(
+        default=100, ge=1, le=10**6, description="The amount that one unit of points pays"
+    )
     points_max_percent: int = Field(
-        default=50, ge=0, le=100, description="How much of an order points may pay, of what is left after the coupon"
+        default=50,
+        ge=0,
+        le=100,
+        description="The share of an order that points may pay, of the amount left after the coupon",
     )
-    points_with_coupon: bool = Field(default=True, description="Points and a coupon may pay for one order")
+    points_with_coupon: bool = Field(default=True, description="true: an order may use both points and a coupon")
     split_by: Literal["product_type,seller", "product_type", "seller", "nothing"] = Field(
         default="product_type,seller",
-        description="What makes an order several: its lines' product types, their sellers",
+        description="An order is split into one per product type, per seller, or both of its lines",
     )
     risk_check: Literal["off", "ask"] = Field(
-        default="off", description="ask: an order waits for risk.result before stock is reserved for it"
+        default="off", description="ask: stock is reserved for an order only after risk.result has arrived"
     )
     deduct_on: Literal["create", "pay", "ship"] = Field(  # C-07
-        default="pay", description="When reserved stock is deducted, where its business type says nothing else"
+        default="pay", description="When reserved stock is deducted, unless the order's business type sets it"
     )
     rate_limit_orders: int = Field(  # S1-49
-        default=3, ge=0, le=10_000, description="Orders of one user that are accepted in the window; 0: any"
+        default=3, ge=0, le=10_000, description="The most orders accepted from one user in the window; 0: no limit"
     )
-    rate_limit_window_seconds: int = Field(default=300, ge=1, le=86_400, description="The window of the rate limit")
+    rate_limit_window_seconds: int = Field(
+        default=300, ge=1, le=86_400, description="The length of the rate limit's window"
+    )
     payment_timeout_seconds: float = Field(  # S0-47
         default=10.0,
         gt=0,
         le=60,
         validation_alias=AliasChoices("OMS_PAYMENT_TIMEOUT_SECONDS", "PAYMENT_TIMEOUT"),
-        description="How long a payment provider may take to answer; then it is asked again until it is known",
+        description="A call to a payment provider times out after this; then we poll until the result is known",
     )
     payment_grace_seconds: int = Field(
         default=60,
         ge=0,
         le=3600,
-        description="How far a provider's clock may be behind ours: so much later nobody pays what it never heard of",
+        description="Assumed clock skew: an attempt unknown to the provider is closed this long after its window",
     )
     alipay: SecretStr | None = Field(
-        default=None, description="Alipay, as JSON or file:PATH of it; else not spoken with"
+        default=None,
+        description="Settings of Alipay, as JSON or file:PATH; without them this worker makes no calls to it",
     )
-    wechat: SecretStr | None = Field(default=None, description="WeChat Pay, the same way")
-    unionpay: SecretStr | None = Field(default=None, description="UnionPay, the same way")
-    paypal: SecretStr | None = Field(default=None, description="PayPal, the same way")
+    wechat: SecretStr | None = Field(default=None, description="Settings of WeChat Pay, in the same form")
+    unionpay: SecretStr | None = Field(default=None, description="Settings of UnionPay, in the same form")
+    paypal: SecretStr | None = Field(default=None, description="Settings of PayPal, in the same form")
 
     @field_validator("business_time_zone")
     @classmethod
@@ -111,14 +124,14 @@ class Settings(RuntimeSettings):
 
     @property
     def providers(self) -> dict[str, Provider]:
-        """The providers that we speak with ourselves. Raises ProviderConfigError."""
+        """The providers that have settings here. Raises ProviderConfigError."""
         given = {name: getattr(self, name) for name in KINDS}
         texts = {name: text.get_secret_value().strip() for name, text in given.items() if text is not None}
         return {name: make(name, text) for name, text in texts.items() if text}
 
     @property
     def shop(self) -> Shop:
-        """The rules for orders."""
+        """The shop's rules, made from these settings."""
         given = {name: getattr(self, name) for name in SHOP_FIELDS}
         return Shop(
             **given,

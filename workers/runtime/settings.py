@@ -1,4 +1,4 @@
-"""Settings of consuming, beside those of publishing."""
+"""The settings of consuming. They extend those of publishing."""
 
 from typing import Annotated, Any
 
@@ -23,25 +23,25 @@ class RuntimeSettings(RelaySettings):
 
     trusted_users: Users = Field(
         default=frozenset(),
-        description="Broker users, comma-separated, whose payment, refund and stock facts and operators are believed",
+        description="Broker users, comma-separated, whose payment, refund and stock facts and operators we believe",
     )
     own_users: Users = Field(
         default=frozenset(),
-        description="Broker users our workers and relays publish as; the one of OMS_AMQP_URL is always among them",
+        description="Broker users that our workers and relays publish as; that of OMS_AMQP_URL is always included",
     )
     body_max_bytes: int = Field(
-        default=MIB, ge=1024, le=16 * MIB, description="Larger ones are dead letters; 200 lines take 40 KiB"
+        default=MIB, ge=1024, le=16 * MIB, description="Larger bodies are dead-lettered; 200 order lines take 40 KiB"
     )
     attempts_max: int = Field(
-        default=7, ge=1, le=100, description="Tries before a dead letter: once through the six delays takes 43 minutes"
+        default=7, ge=1, le=100, description="Attempts before a dead letter; the six delays together take 43 minutes"
     )
 
     @property
     def own_user(self) -> str:
-        """The broker user of this process."""
+        """The broker user that this process publishes as."""
         return URL(self.amqp_url.get_secret_value()).user or "guest"
 
     @property
     def trust(self) -> Trust:
-        """Who is believed."""
+        """The broker users whose messages are believed."""
         return Trust(own=self.own_users | {self.own_user}, trusted=self.trusted_users)
