@@ -1,4 +1,6 @@
-"""Announcing: what a transaction says is stored with it and published after it, at least once, in order per stream."""
+"""The transactional outbox. A transaction stores its announcements. After its commit a relay publishes them at least
+once, and in order within a stream.
+"""
 
 from outbox.announcement import Announcement, event, internal, later, reply, to_queue
 from outbox.insertion import append

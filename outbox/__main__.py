@@ -1,4 +1,4 @@
-"""`python -m outbox`: run a relay."""
+"""`python -m outbox` runs a relay."""
 
 import argparse
 import asyncio
@@ -17,10 +17,11 @@ from outbox.settings import RelaySettings
 
 
 def main() -> int:
-    """Run until SIGTERM or SIGINT; 1 without a database to begin with, 2 when the settings are wrong."""
+    """Run until SIGTERM or SIGINT. Returns 1 if the database cannot be used, 2 if the settings are wrong."""
     parser = argparse.ArgumentParser(
         prog="python -m outbox",
-        description="Publish the outbox. Any number may run: they share the work. Configured by the environment:",
+        description="Publish the messages in the outbox. Relays share the work, so run any number. Settings are "
+        "environment variables:",
         epilog=_settings_help(),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -30,12 +31,12 @@ def main() -> int:
         prepare(settings)
     except (ValidationError, cipher.CipherError) as error:
         print(f"The relay's settings are wrong.\n{_explain(error)}", file=sys.stderr)
-        print("Type python -m outbox --help to see them all.", file=sys.stderr)
+        print("Run python -m outbox --help to see all settings.", file=sys.stderr)
         return 2
     try:
         uvloop.run(serve(settings))
     except PortTakenError as error:
-        print(f"The relay ended: {error}. Set OMS_OPS_PORT to a free one.", file=sys.stderr)
+        print(f"The relay ended: {error}. Set OMS_OPS_PORT to a free port.", file=sys.stderr)
         return 2
     except DATABASE_ERRORS as error:
         print(f"The relay ended: {type(error).__name__}: {error}. Is OMS_DATABASE_URL right?", file=sys.stderr)
@@ -44,13 +45,13 @@ def main() -> int:
 
 
 def prepare(settings: RelaySettings) -> None:
-    """Keys and logs. Raises CipherError without keys: the first replayed order would stop its stream."""
+    """Set up keys and logs. Raises CipherError without keys, because the first encrypted body would stop its stream."""
     cipher.configure(settings.encryption_keys.get_secret_value())
     configure_logging(settings.log_level.upper())
 
 
 async def serve(settings: RelaySettings) -> None:
-    """A relay with its health and metrics, until SIGTERM or SIGINT."""
+    """Run a relay, with its probes and metrics, until SIGTERM or SIGINT."""
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -61,7 +62,7 @@ async def serve(settings: RelaySettings) -> None:
 
 
 def _explain(error: Exception) -> str:
-    """What is wrong with which variable; never a value, because some are passwords."""
+    """Name each wrong variable and its error, but no value, because some are passwords."""
     if not isinstance(error, ValidationError):
         return f"  {error}"
     return "\n".join(f"  {'.'.join(map(str, part['loc']))}: {part['msg']}" for part in error.errors())

@@ -110,10 +110,10 @@ def _publish_frame(exchange: str, routing_key: str, mandatory: bool, channel_num
 
 
 def is_blocked(connection: AbstractConnection) -> bool:
-    """Whether the broker takes no publishes on this connection for now (memory or disk alarm). Never waits.
+    """True while the broker accepts no publishes on this connection (memory or disk alarm). It never waits.
 
-    aio-pika does not tell, and aiormq keeps it in a private field. But `ready` of the connection below ends at once
-    unless the broker blocks the connection: one step of that coroutine tells.
+    aio-pika does not report this, and aiormq keeps it in a private field. But `ready` of the connection below ends at
+    once unless the broker blocks the connection: one step of that coroutine shows it.
     """
     if connection.transport is None:
         return False  # we closed it
@@ -151,7 +151,7 @@ async def consume(
 ) -> None:
     """Begin to consume under a consumer tag. `on_message` gets each message as it was decoded.
 
-    `Queue.consume` makes an `IncomingMessage` of each message before it calls anyone. That raises for properties that
+    `Queue.consume` makes an `IncomingMessage` of each message before it calls back. That raises for properties that
     some brokers let pass (a delivery mode of 9), and then the message stays unacknowledged until the channel closes.
     It also costs as much as a `Message`, and another task.
     `on_cancelled` is called when the broker ends the consumer, as it does when its queue is deleted. Of aio-pika's

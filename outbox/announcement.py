@@ -1,4 +1,4 @@
-"""What a transaction announces: one immutable value per message, made by a constructor per destination."""
+"""Announcements: an immutable value per message to publish, with a constructor function per destination."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -14,11 +14,11 @@ from messages.topology import tier
 Destination = Literal["internal", "events", "delay", "queue", "dead", "reply"]
 MUST_ROUTE: Mapping[Destination, bool] = {
     "internal": True,
-    "events": False,  # nobody may be listening, which is no failure
+    "events": False,  # an event without a subscriber is no failure
     "delay": True,
     "queue": True,
     "dead": True,
-    "reply": False,  # who asked may have gone
+    "reply": False,  # the client and its reply queue may be gone
 }
 
 
@@ -52,7 +52,10 @@ class Announcement:
 def event(
     message: Event, *, because: Envelope[Any] | None, stream: int | None = None, seq: int | None = None
 ) -> Announcement:
-    """Tell everyone. `stream` is the root order's id, whose lock the transaction holds; `seq` its gap-free number."""
+    """Publish to all subscribers. `stream` is the root order's id; the transaction must hold its lock.
+
+    `seq` is the event's gap-free number in the stream.
+    """
     return _about(message, "events", message.routing_key(), because, stream=stream, seq=seq)
 
 
@@ -72,7 +75,7 @@ def to_queue(message: Message, *, queue: str, because: Envelope[Any] | None = No
 
 
 def reply(type: str, body: bytes, *, to: str, correlation_id: str, because: Envelope[Any]) -> Announcement:
-    """Answer whoever asked. A reply queue that is gone is no failure."""
+    """Send to the reply queue of a client. A queue that is gone is no failure."""
     return Announcement(
         type=type,
         body=body,

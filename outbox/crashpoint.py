@@ -1,4 +1,4 @@
-"""Places where a test makes the process die at once, as if killed."""
+"""Crash points are places where a test makes the process die at once, as if killed."""
 
 import os
 
@@ -6,6 +6,6 @@ DIES_AT = os.environ.get("OMS_CRASHPOINT", "")
 
 
 def crashpoint(name: str) -> None:
-    """Nothing, unless the environment says OMS_CRASHPOINT=`name`."""
+    """Kill this process if the environment has OMS_CRASHPOINT=`name`; else do nothing."""
     if name == DIES_AT:
         os._exit(137)

@@ -1,8 +1,8 @@
 """Wakes the relays after a commit, without making commits wait for one another.
 
 A NOTIFY inside the business transaction would hold a lock of the whole cluster through its fsync (measured: 61 % fewer
-transactions). So a process rings afterwards, over a connection of its own, at most once in a while however often asked.
-A ring that gets lost costs at most the relay's longest poll.
+transactions). So a process rings after its commits, over a connection of its own, at most once per quiet time.
+A lost ring delays messages at most by the relay's longest poll.
 """
 
 import asyncio
@@ -18,17 +18,20 @@ from db.pool import Pool
 log = structlog.get_logger(__name__)
 
 CHANNEL = "oms_outbox"
-SHARDS_FREE = "shards"  # payload of a ring that says that a relay left
+SHARDS_FREE = "shards"  # payload of the ring of a relay that gave up its shards
 RETRY_SECONDS = 1.0
-# InternalClientError: a connection that was cut in the middle of an answer can still be handed out once.
+# asyncpg raises InternalClientError once for a pooled connection that was cut in the middle of a response.
 DATABASE_ERRORS = (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError)
 
-# One transaction of its own that waits for no fsync: a ring that a crash of the server undoes is no loss.
+# A transaction of its own that does not wait for an fsync: a ring lost in a crash of the server costs nothing.
 RING = f"SET LOCAL synchronous_commit = off; NOTIFY {CHANNEL}"
 
 
 class Doorbell:
-    """`ring()` after a commit that appended. Use as `async with Doorbell(pool) as doorbell`."""
+    """Notifies the relays.
+
+    Call `ring()` after a commit that appended. Use as `async with Doorbell(pool) as doorbell`.
+    """
 
     def __init__(self, pool: Pool, *, quiet_seconds: float = 0.005) -> None:
         self._pool = pool
@@ -47,7 +50,7 @@ class Doorbell:
             await self._ringer
 
     def ring(self) -> None:
-        """Returns at once. Many rings in one quiet time are one."""
+        """Request a ring and return at once. Many requests within one quiet time make one ring."""
         self._rung.set()
 
     async def _run(self) -> None:
@@ -57,15 +60,15 @@ class Doorbell:
             try:
                 await self._pool.execute(RING)
             except DATABASE_ERRORS as error:
-                log.debug("doorbell not heard", error=type(error).__name__)  # the relays' poll is the net
+                log.debug("could not ring the doorbell", error=type(error).__name__)  # the relays poll anyway
             await asyncio.sleep(self._quiet_seconds)
 
 
-async def listen(pool: Pool, heard: Callable[[str], None]) -> None:
-    """Call `heard` at every ring with its payload, and after each reconnection, for rings missed. Never returns."""
+async def listen(pool: Pool, on_ring: Callable[[str], None]) -> None:
+    """Call `on_ring` with the payload of every ring, and after each reconnection, for missed rings. Never returns."""
 
     def on_notify(_connection: Any, _pid: Any, _channel: Any, payload: Any) -> None:
-        heard(str(payload))
+        on_ring(str(payload))
 
     while True:
         try:
@@ -73,11 +76,11 @@ async def listen(pool: Pool, heard: Callable[[str], None]) -> None:
                 gone = asyncio.Event()
                 connection.add_termination_listener(lambda _, gone=gone: gone.set())
                 await connection.add_listener(CHANNEL, on_notify)
-                heard(SHARDS_FREE)
+                on_ring(SHARDS_FREE)
                 try:
                     await gone.wait()
                 finally:
-                    connection.terminate()  # not one to give back: it listens
+                    connection.terminate()  # the pool must not reuse it, because it listens
         except DATABASE_ERRORS as error:
-            log.warning("doorbell cannot be listened to, polling meanwhile", error=type(error).__name__)
+            log.warning("cannot listen to the doorbell, polling until the database is back", error=type(error).__name__)
         await asyncio.sleep(RETRY_SECONDS)

@@ -1,4 +1,4 @@
-"""`append`: what a transaction announces becomes rows of the outbox, in one statement."""
+"""`append` stores a transaction's announcements as rows of the outbox, in one statement."""
 
 from collections.abc import Sequence
 
@@ -8,13 +8,13 @@ from db.statements import SQL
 from outbox.announcement import Announcement
 from outbox.packing import OutboxRow, rows
 
-AAD = b"outbox"  # ciphertext of one table cannot be passed off as another's
+AAD = b"outbox"  # ciphertext copied from another table does not decrypt with this
 
 
 async def append(tx: Transaction, announcements: Sequence[Announcement]) -> None:
-    """Store what to publish once `tx` commits: one statement whatever the number, none for none.
+    """Store announcements, which a relay publishes after `tx` commits. It takes one statement, or none without any.
 
-    The caller holds the lock of every stream it announces to, so that the rows' order is the order of commits.
+    The caller must hold the lock of every stream it announces to, so that rows and commits have the same order.
     """
     if not announcements:
         return

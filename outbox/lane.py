@@ -1,7 +1,7 @@
-"""A lane publishes a fixed slice of the shards: settle, read, publish, again and again.
+"""A lane publishes a fixed slice of the shards. It repeats a cycle: record answers, read rows, publish them.
 
-Streams run side by side, and within one stream a message is sent only after the one before it is confirmed. A slow
-answer holds up its own stream only: the lane goes on without it.
+Streams are published side by side. Within a stream a message is sent only after the one before it is confirmed. A slow
+answer delays only its own stream.
 """
 
 import asyncio
@@ -25,12 +25,12 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger(__name__)
 
-STRAGGLER_SECONDS = 0.05  # an answer that takes longer than this is no longer waited for by the others
-DISCONNECTED_SECONDS = 0.1  # between looks at a connection that is away; it reconnects by itself
+STRAGGLER_SECONDS = 0.05  # a cycle waits this long for answers; slower ones are recorded in a later cycle
+DISCONNECTED_SECONDS = 0.1  # between checks of a lost connection; the publisher reconnects by itself
 
 
 class Lane:
-    """The relay's lanes share its shards: this one takes those that are `number` modulo their count."""
+    """Publishes the relay's shards that are `number` modulo the count of lanes."""
 
     def __init__(
         self,
@@ -56,7 +56,10 @@ class Lane:
         self.wake = asyncio.Event()
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Until `stop`: then what is in flight is answered and deleted first. Raises what the database raises."""
+        """Publish until `stop` is set, then wait for messages in flight and delete them.
+
+        Raises what the database raises.
+        """
         idle_seconds = self._settings.poll_min_seconds
         while not stop.is_set():
             self.wake.clear()
@@ -68,7 +71,7 @@ class Lane:
         await self.finish()
 
     async def cycle(self) -> int:
-        """Settle what was answered, read what waits, start to publish it. How many rows were read."""
+        """Record answers, read waiting rows, start to publish them. Returns the number of rows read."""
         await self._settle()
         epochs = self._epochs()
         if not epochs or not self._leases.valid or not self._publisher.healthy:
@@ -80,7 +83,7 @@ class Lane:
         return len(rows)
 
     async def finish(self) -> None:
-        """Wait for every answer and settle."""
+        """Wait for every answer and record it."""
         await self._gather(None)
         await self._settle()
 
@@ -101,7 +104,7 @@ class Lane:
             await asyncio.wait(self._busy.values(), timeout=timeout_seconds)
 
     async def _rest(self, seconds: float) -> None:
-        """Until the doorbell or the next poll, which is soon while answers are awaited."""
+        """Sleep until the doorbell rings or the next poll is due. While answers are missing, that is soon."""
         if not self._publisher.healthy:
             await asyncio.sleep(DISCONNECTED_SECONDS)
             return
@@ -126,7 +129,7 @@ class Lane:
         try:
             one = self._renderer.render(row)
         except Exception as error:
-            log.exception("message cannot be published, its stream waits", message_id=row["message_id"])
+            log.exception("cannot render a message, its stream waits", message_id=row["message_id"])
             return PublishOutcome.ERROR, f"{type(error).__name__}: {error}"
         crashpoint("relay.before_publish")
         outcome = await self._publisher.publish(
@@ -134,7 +137,7 @@ class Lane:
         )
         if outcome.concerns_message:
             log.warning(
-                "message not taken, its stream waits",
+                "broker did not take a message, its stream waits",
                 outcome=outcome,
                 message_id=row["message_id"],
                 type=row["type"],
@@ -144,7 +147,10 @@ class Lane:
         return outcome, f"{outcome}: {one.exchange or 'default exchange'} {one.routing_key}"
 
     async def _settle(self) -> None:
-        """Write what became of streams that are answered. Their rows are not read again before this succeeded."""
+        """Delete confirmed rows, hold failed streams.
+
+        Rows of these streams are not read again before this has succeeded.
+        """
         done = [stream for stream, task in self._busy.items() if task.done()]
         if self._confirmed:
             await self._delete()

@@ -1,4 +1,4 @@
-"""Which shards this relay may publish. Every comparison of lease times happens in the database, on its clock."""
+"""Leases decide which shards this relay may publish. Only the database compares lease times, on its own clock."""
 
 import math
 import time
@@ -14,11 +14,11 @@ from outbox.packing import SHARDS
 
 log = structlog.get_logger(__name__)
 
-STOP_AT = 0.7  # of the lease: what is then in flight is answered before another relay can own the shard
+STOP_AT = 0.7  # of the lease; messages in flight by then are answered before another relay can own the shard
 
 
 class Leases:
-    """`held` maps shard to epoch. `valid` turns false by itself when renewing fails, or the process was frozen."""
+    """The leases of one relay. `held` maps shard to epoch. `valid` turns false when leases were not renewed in time."""
 
     def __init__(self, pool: Pool, *, owner: str = "", lease_seconds: float = 10.0) -> None:
         self.owner = owner or f"relay-{uuid4().hex}"
@@ -30,12 +30,15 @@ class Leases:
 
     @property
     def valid(self) -> bool:
-        """Whether publishing may go on. On the monotonic clock, which goes on while the process is stopped."""
+        """True while publishing may go on. It uses the monotonic clock, which also runs while the process is frozen."""
         return time.monotonic() < self._stop_at
 
     async def keep(self) -> None:
-        """Renew, then take or give up shards so that every live relay has its share. Raises as the database does."""
-        asked_at = time.monotonic()
+        """Renew the leases, then take or give up shards so that each live relay has its share.
+
+        Raises what asyncpg raises.
+        """
+        renewed_at = time.monotonic()
         await self._pool.execute(SQL["outbox.register"], self.owner, self._lease_seconds)
         await self._pool.execute(SQL["outbox.forget_relays"])
         await self._leave()
@@ -44,11 +47,11 @@ class Leases:
         self._note_lost(mine)
         mine.update(await self._balance(mine))
         self.held = {shard: epoch for shard, epoch in mine.items() if shard not in self._leaving}
-        self._stop_at = asked_at + STOP_AT * self._lease_seconds
+        self._stop_at = renewed_at + STOP_AT * self._lease_seconds
         metrics.SHARDS.set(len(self.held))
 
     async def release(self) -> None:
-        """Give everything up at once, for others to take, and stop counting as a relay."""
+        """Give up all shards at once, so that other relays take them, and stop counting as a live relay."""
         self.held, self._stop_at, self._leaving = {}, 0.0, set()
         metrics.SHARDS.set(0)
         await self._pool.execute(SQL["outbox.release"], self.owner, list(range(SHARDS)))
@@ -56,7 +59,10 @@ class Leases:
         await self._pool.execute(f"NOTIFY {CHANNEL}, '{SHARDS_FREE}'")
 
     async def _leave(self) -> None:
-        """Release what was put aside last time: since then nothing of it was read, so nothing of it is in flight."""
+        """Release the shards chosen in the last round.
+
+        No lane has read them since, so none of their rows is in flight.
+        """
         leaving, self._leaving = self._leaving, set()
         if leaving:
             await self._pool.execute(SQL["outbox.release"], self.owner, sorted(leaving))
@@ -73,4 +79,4 @@ class Leases:
         lost = [shard for shard, epoch in self.held.items() if mine.get(shard) != epoch]
         if lost:
             metrics.LEASES_LOST.inc(len(lost))
-            log.warning("leases lost", shards=len(lost), owner=self.owner)
+            log.warning("leases ran out, other relays may publish these shards", shards=len(lost), owner=self.owner)

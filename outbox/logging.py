@@ -1,4 +1,4 @@
-"""Logs of every process: one JSON object per line, without personal data."""
+"""Configures the logs of every process: one JSON object per line, without personal data."""
 
 import logging
 import re
@@ -15,11 +15,11 @@ PERSONAL = re.compile(
 )
 _LONG_NUMBER = re.compile(r"(?<![\w-])\+?\d[\d ()-]{6,}\d(?![\w-])")
 _OURS = frozenset({"level", "event", "logger", "timestamp"})
-_IDS = re.compile(r"(^|_)(id|ids|no|seconds|bytes|items|rows|port)$")  # our ids are long numbers, and no one's data
+_IDS = re.compile(r"(^|_)(id|ids|no|seconds|bytes|items|rows|port)$")  # our ids are long numbers, but no personal data
 
 
 def configure(level: str = "INFO") -> None:
-    """For a whole process; the libraries' logs take the same way."""
+    """Configure logging for the whole process, including the logs of libraries."""
     shared: list[structlog.types.Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,
@@ -41,12 +41,12 @@ def configure(level: str = "INFO") -> None:
     ]
     handler.setFormatter(structlog.stdlib.ProcessorFormatter(foreign_pre_chain=shared, processors=last))
     logging.basicConfig(level=level, handlers=[handler], force=True)
-    for noisy in ("aiormq", "aio_pika", "asyncio"):  # they log whole frames, hence bodies, when they are verbose
+    for noisy in ("aiormq", "aio_pika", "asyncio"):  # on a verbose level they log whole frames, and so bodies
         logging.getLogger(noisy).setLevel(max(logging.WARNING, logging.getLogger().level))
 
 
 def masked(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-    """A structlog processor: personal fields by their names, and numbers long enough to call someone by."""
+    """A structlog processor that masks fields with personal names, and numbers long enough to be a phone number."""
     return {key: value if key in _OURS else _masked(key, value) for key, value in event.items()} | {
         "event": _without_numbers(str(event.get("event", "")))
     }

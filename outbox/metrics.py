@@ -1,4 +1,4 @@
-"""What Prometheus sees of publishing. Labels are few and bounded."""
+"""The Prometheus metrics of publishing. Labels are few and bounded."""
 
 from prometheus_client import Counter, Gauge, Histogram
 
@@ -8,13 +8,11 @@ PENDING = Gauge("oms_outbox_pending", "Rows that wait in the outbox, counted up 
 OLDEST_AGE = Gauge("oms_outbox_oldest_age_seconds", "Age of the oldest row in the outbox, 0 when it is empty")
 HELD_STREAMS = Gauge("oms_outbox_held_streams", "Streams that wait because the broker did not take their first message")
 SHARDS = Gauge("oms_outbox_shards", "Shards that this relay publishes")
-LEASES_LOST = Counter("oms_outbox_leases_lost_total", "Shards whose lease ran out while this relay thought it had them")
-REPEATED = Counter(
-    "oms_outbox_repeated_total", "Published rows left for the shard's next owner, who publishes them again"
-)
+LEASES_LOST = Counter("oms_outbox_leases_lost_total", "Shards whose lease ran out while this relay held them")
+REPEATED = Counter("oms_outbox_repeated_total", "Published rows that the shard's next owner will publish again")
 PUBLISH_SECONDS = Histogram(
     "oms_outbox_publish_seconds",
-    "From publish to the broker's answer",
+    "Time from a publish to the broker's answer",
     buckets=(0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30),
 )
 PUBLISHED = Counter("oms_outbox_publish_total", "Publishes by outcome", ["outcome"])
@@ -32,12 +30,12 @@ def published(outcome: PublishOutcome, seconds: float) -> None:
 
 
 def connected(role: str, *, up: bool) -> None:
-    """The connection of a role came or went."""
+    """Record that the connection of a role was opened or has ended."""
     CONNECTION_UP.labels(role).set(up)
     if not up:
         RECONNECTS.labels(role).inc()
 
 
 def blocked(role: str, is_blocked: bool) -> None:
-    """Whether the broker holds a role's connection back."""
+    """Record whether the broker blocks the connection of a role."""
     CONNECTION_BLOCKED.labels(role).set(is_blocked)

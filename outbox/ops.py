@@ -1,4 +1,4 @@
-"""/live, /ready and /metrics of a process, on one port."""
+"""Serves /live, /ready and /metrics of a process on one port."""
 
 import errno
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
@@ -10,19 +10,19 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from db.errors import OmsError
 
 Checks = Callable[[], Mapping[str, bool]]
-"""Names of what must be well, and whether it is. Called at every request: quick, and never waits."""
+"""Maps the name of each check to its result. It is called at every request, so it must be quick and never wait."""
 
 
 class PortTakenError(OmsError):
-    """Another process answers at the port already."""
+    """Another process listens on the port already."""
 
 
 @asynccontextmanager
 async def ops_server(port: int, *, live: Checks, ready: Checks, host: str = "0.0.0.0") -> AsyncIterator[None]:  # noqa: S104
     """Serve while the block runs; port 0 serves nothing.
 
-    `live` false asks to be killed and started again; `ready` false only says that work has to wait.
-    Raises PortTakenError, or OSError for an address that is not ours.
+    A failed check of `live` means that the process must be restarted; one of `ready` only that work has to wait.
+    Raises PortTakenError, or OSError for an address that this machine does not have.
     """
     if port == 0:
         yield
@@ -46,7 +46,7 @@ async def _listen(runner: web.AppRunner, host: str, port: int) -> None:
     except OSError as error:
         if error.errno != errno.EADDRINUSE:
             raise
-        raise PortTakenError(f"port {port} of OMS_OPS_PORT is taken by another process") from error
+        raise PortTakenError(f"another process listens on port {port} (OMS_OPS_PORT)") from error
 
 
 def _answers(checks: Checks) -> Callable[[web.Request], Awaitable[web.Response]]:

@@ -1,4 +1,4 @@
-"""Makes rows out of announcements: packable neighbours become one message with many items."""
+"""Makes outbox rows of announcements. Packable neighbours become one message with many items."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -12,14 +12,14 @@ from uuid_utils import uuid7
 from outbox.announcement import Announcement
 
 SHARDS = 64
-PACK_MAX_ITEMS = 200  # a receiving handler's batch
-PACK_MAX_BYTES = 256 * 1024  # a frame or two on the wire; what one receiver decodes in a few milliseconds
+PACK_MAX_ITEMS = 200  # the batch of a receiving handler
+PACK_MAX_BYTES = 256 * 1024  # one or two frames on the wire, decoded in a few milliseconds
 _WRAPPING_BYTES = len(b'{"items":[]}')
 
 
 @dataclass(frozen=True)
 class OutboxRow:
-    """One row of the table outbox, body still in clear."""
+    """One row of the table outbox, with its body not yet encrypted."""
 
     shard: int
     stream: str
@@ -35,12 +35,12 @@ class OutboxRow:
 
 
 def shard_of(stream: str) -> int:
-    """The same for ever: rows of a stream that are already stored must meet the later ones in one shard."""
+    """The shard of a stream. This must never change: stored and new rows of a stream must be in the same shard."""
     return crc32(stream.encode()) % SHARDS
 
 
 def rows(announcements: Sequence[Announcement], now: datetime | None = None) -> list[OutboxRow]:
-    """One row per message, in the order of their first items. `now` is when things happened that do not say when."""
+    """Make one row per message, in the order of their first items. `now` is the time of announcements without one."""
     moment = now or datetime.now(UTC)
     return [_row(pack, moment) for pack in _packs(announcements, moment)]
 
@@ -64,7 +64,10 @@ class _Pack:
 
 
 def _packs(announcements: Sequence[Announcement], moment: datetime) -> Iterator[_Pack]:
-    """Packs in order of their first item. Packable types promise no order: all of one key are neighbours."""
+    """Yield packs in the order of their first items.
+
+    Packable types promise no order, so all with one key share packs.
+    """
     packs: list[_Pack] = []
     open_packs: dict[tuple[Any, ...], _Pack] = {}
     for one in announcements:

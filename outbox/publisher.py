@@ -1,4 +1,4 @@
-"""Publishes with confirms over a connection that comes back by itself: for the relay, retries and dead letters."""
+"""Publishes with confirms over a connection that it reopens by itself. Relays and workers use it."""
 
 import asyncio
 import time
@@ -17,11 +17,11 @@ log = structlog.get_logger(__name__)
 
 RECONNECT_WAIT_MIN_SECONDS = 0.1
 RECONNECT_WAIT_MAX_SECONDS = 5.0
-WATCH_SECONDS = 0.25  # how often the oldest message in flight and the broker's alarm are looked at
+WATCH_SECONDS = 0.25  # between checks for an overdue answer and for a broker alarm
 
 
 class Publisher:
-    """One connection, one confirm channel. `publish` never waits for a connection; `ready` does.
+    """One connection with one confirm channel. `publish` never waits for a connection; `ready` does.
 
     `role` labels the metrics. `user` is the broker user of the URL, for the property `user_id`.
     """
@@ -35,7 +35,7 @@ class Publisher:
         self._connected = asyncio.Event()
         self._keeper: asyncio.Task[None] | None = None
         self._suspects = 0
-        self._useless = 0
+        self._refusals = 0
         self._one_by_one = asyncio.Lock()
         self.user = URL(url).user or "guest"
 
@@ -48,26 +48,26 @@ class Publisher:
 
     @property
     def connected(self) -> bool:
-        """The channel is open; the broker may still refuse to take messages for now (`blocked`)."""
+        """True while the channel is open. The broker may still take no messages (see `blocked`)."""
         return self._session is not None and not self._session.closed.is_set()
 
     @property
     def blocked(self) -> bool:
-        """The broker has an alarm and reads nothing that is published."""
+        """True while the broker has an alarm and takes no messages."""
         return self._session is not None and self._session.blocked
 
     @property
     def healthy(self) -> bool:
-        """Connected and not blocked: a publish is worth trying."""
+        """True while a publish can succeed: connected and not blocked."""
         return self.connected and not self.blocked
 
     @property
     def alive(self) -> bool:
-        """Whether it still sees to its connection: if not, only a new process helps."""
+        """True while the task that keeps the connection runs. If it has ended, only a new process helps."""
         return self._keeper is None or not self._keeper.done() or self._keeper.cancelled()
 
     def start(self) -> asyncio.Task[None]:
-        """Begin to connect, and keep doing so. The task that does never ends but by a mistake of ours."""
+        """Start the task that connects and reconnects, and return it. Only a bug can end that task."""
         self._keeper = self._keeper or asyncio.create_task(self._keep(), name=f"publisher {self._name}")
         return self._keeper
 
@@ -78,7 +78,7 @@ class Publisher:
             await self._connected.wait()
 
     async def close(self) -> None:
-        """End the connection. What is in flight is lost; callers who care wait for their publishes first."""
+        """End the connection. Messages in flight get LOST, so callers wait for their publishes first."""
         if self._keeper is not None:
             self._keeper.cancel()
             await asyncio.wait([self._keeper])
@@ -88,7 +88,10 @@ class Publisher:
     async def publish(
         self, exchange: str, routing_key: str, properties: Properties, body: bytes, mandatory: bool
     ) -> PublishOutcome:
-        """Send and wait for the broker's answer. `properties.message_id` is required. Never raises for the broker."""
+        """Send a message and wait for the broker's answer.
+
+        `properties.message_id` is required. It never raises for broker errors.
+        """
         started = time.perf_counter()
         outcome = await self._outcome(exchange, routing_key, properties, body, mandatory)
         metrics.published(outcome, time.perf_counter() - started)
@@ -126,10 +129,10 @@ class Publisher:
             log.info("publisher connected", name=self._name)
             await self._watch(session)
             metrics.connected(self._role, up=False)
-            log.warning("publisher lost its channel", name=self._name, refusal=str(session.refusal or ""))
+            log.warning("publisher lost its channel, reconnecting", name=self._name, refusal=str(session.refusal or ""))
             await session.close()
-            self._useless = self._useless + 1 if session.refusal is not None and not session.useful else 0
-            await asyncio.sleep(_pause_seconds(self._useless))
+            self._refusals = self._refusals + 1 if session.refusal is not None and not session.confirmed_any else 0
+            await asyncio.sleep(_pause_seconds(self._refusals))
 
     async def _connect(self) -> Session:
         backoff = wait_exponential_jitter(
@@ -150,12 +153,15 @@ class Publisher:
 
     def _failed(self, state: RetryCallState) -> None:
         error = state.outcome.exception() if state.outcome is not None else None
-        log.warning("broker not reached", name=self._name, error=type(error).__name__, attempt=state.attempt_number)
+        log.warning(
+            "broker unreachable, retrying", name=self._name, error=type(error).__name__, attempt=state.attempt_number
+        )
 
     async def _watch(self, session: Session) -> None:
-        """Until the session ends, by itself or because an answer is overdue: then its other answers are unknown too.
+        """Wait until the session ends. Return early when an answer is overdue, since then all its answers are in doubt.
 
-        A blocked broker answers when its alarm is over; a new connection would not even be told of the alarm.
+        While the broker is blocked, the session is kept: the broker answers when its alarm is over, and it would not
+        report the alarm to a new connection.
         """
         while not session.closed.is_set():
             metrics.blocked(self._role, session.blocked)
@@ -169,10 +175,13 @@ class Publisher:
             with suppress(TimeoutError):
                 await asyncio.wait_for(session.closed.wait(), WATCH_SECONDS)
         if session.suspects > 1:
-            self._suspects = session.suspects  # as many are sent one by one next, to find which it was
+            self._suspects = session.suspects  # this many are sent one by one next, to find the culprit
 
 
-def _pause_seconds(useless: int) -> float:
-    """After so many sessions in a row that the broker ended before it took anything: each costs it a handshake."""
-    doublings = 1 << min(useless, 10)
+def _pause_seconds(refusals: int) -> float:
+    """The pause after this many sessions in a row that the broker ended before it confirmed a message.
+
+    The pause spares the broker a handshake for each new session.
+    """
+    doublings = 1 << min(refusals, 10)
     return min(RECONNECT_WAIT_MAX_SECONDS, RECONNECT_WAIT_MIN_SECONDS * doublings)

@@ -1,4 +1,4 @@
-"""The relay: publishes what transactions announced, from as many shards as are its share."""
+"""The relay publishes the rows of its share of the outbox's shards."""
 
 import asyncio
 import contextlib
@@ -19,14 +19,14 @@ from outbox.settings import RelaySettings
 
 log = structlog.get_logger(__name__)
 
-LOOK_SECONDS = 0.1  # how soon a lost or blocked connection gives its shards to a relay that can publish
-BACKLOG_SECONDS = 5.0  # between counts of what waits; three of them in a usual scrape interval
+LOOK_SECONDS = 0.1  # after a connection is lost or blocked, its shards are released within this time
+BACKLOG_SECONDS = 5.0  # between counts of waiting rows; a usual scrape interval has three
 RETRY_SECONDS = 0.5
-ORPHAN_SECONDS = 60.0  # a hold that nobody tried again for so long after its time may belong to no message any more
+ORPHAN_SECONDS = 60.0  # a hold this long overdue is forgotten, because its message may be gone
 
 
 class Relay:
-    """One process's relay. `run` until `stop` is set; `ready` tells whether it can publish."""
+    """The relay of one process. `checks` and `live` answer its probes."""
 
     def __init__(self, settings: RelaySettings, *, name: str = "oms-relay") -> None:
         self._settings = settings
@@ -43,7 +43,7 @@ class Relay:
         self._lease_due_at = 0.0
 
     def checks(self) -> dict[str, bool]:
-        """What readiness depends on."""
+        """The readiness checks: broker, no alarm, database."""
         return {
             "broker": self._publisher.connected,
             "not_blocked": not self._publisher.blocked,
@@ -51,12 +51,12 @@ class Relay:
         }
 
     def live(self) -> dict[str, bool]:
-        """Whether everything still runs that only ends by itself when we made a mistake."""
+        """The liveness checks. They fail when a task has ended that only a bug can end."""
         return {"publisher": self._publisher.alive, "tasks": not any(_failed(task) for task in self._tasks)}
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Publish until `stop`; then finish what is in flight and release the leases."""
-        # A connection per lane, one that listens, one for leases and one for counting.
+        """Publish until `stop` is set, then wait for messages in flight and release the leases."""
+        # Each lane needs a connection. The listener, the leases and the counts need one each.
         pool = await self._open_pool(size=self._settings.relay_lanes + 3)
         try:
             async with self._publisher:
@@ -65,7 +65,7 @@ class Relay:
             pool.terminate()
 
     async def _open_pool(self, size: int) -> Pool:
-        # A delete that a crash of the server undoes costs a repeated message, so nobody waits for its fsync.
+        # A delete that a crash of the server undoes costs a repeated message, so no delete waits for an fsync.
         url = self._settings.database_url.get_secret_value()
         url += ("&" if "?" in url else "?") + "synchronous_commit=off"
         return await open_pool(url, application_name=self._name, min_size=size, max_size=size)
@@ -80,8 +80,8 @@ class Relay:
         ]
         chores = [
             asyncio.create_task(self._keep_leases(leases)),
-            asyncio.create_task(listen(pool, self._heard)),
-            asyncio.create_task(_forever(lambda: _count(pool), BACKLOG_SECONDS)),
+            asyncio.create_task(listen(pool, self._on_ring)),
+            asyncio.create_task(_repeat(lambda: _count(pool), BACKLOG_SECONDS)),
         ]
         try:
             await self._run_lanes(stop, chores)
@@ -93,13 +93,13 @@ class Relay:
                 await leases.release()
 
     async def _run_lanes(self, stop: asyncio.Event, chores: list[asyncio.Task[None]]) -> None:
-        lanes = [asyncio.create_task(_survive(lane, stop)) for lane in self._lanes]
+        lanes = [asyncio.create_task(_run_lane(lane, stop)) for lane in self._lanes]
         stopping = asyncio.create_task(stop.wait())
         keeper = self._publisher.start()
         self._tasks = [*lanes, *chores]
         try:
             await asyncio.wait([stopping, keeper, *lanes, *chores], return_when=asyncio.FIRST_COMPLETED)
-            stop.set()  # a task that ended by itself has failed: the process ends and says so
+            stop.set()  # a task that ended by itself has failed, so the process ends with its error
             self._wake()
             await asyncio.wait(lanes, timeout=self._settings.shutdown_grace_seconds)
         finally:
@@ -109,7 +109,7 @@ class Relay:
             if task.done() and not task.cancelled():
                 task.result()
 
-    def _heard(self, payload: str) -> None:
+    def _on_ring(self, payload: str) -> None:
         if payload == SHARDS_FREE:
             self._lease_due_at = 0.0
         self._wake()
@@ -119,7 +119,7 @@ class Relay:
             lane.wake.set()
 
     async def _keep_leases(self, leases: Leases) -> None:
-        """Renew at a third of the lease while we can publish; release as soon as we cannot."""
+        """Renew each third of the lease while the relay can publish. Release the shards as soon as it cannot."""
         loop, released = asyncio.get_running_loop(), True
         while True:
             try:
@@ -130,9 +130,9 @@ class Relay:
                 elif not self._publisher.healthy and not released:
                     await leases.release()
                     self._lease_due_at, released = 0.0, True
-                    log.warning("cannot publish, shards released", blocked=self._publisher.blocked)
+                    log.warning("cannot publish, shards released to other relays", blocked=self._publisher.blocked)
             except DATABASE_ERRORS as error:
-                log.warning("leases not kept", error=type(error).__name__)
+                log.warning("cannot renew leases, trying again", error=type(error).__name__)
                 self._lease_due_at = 0.0
                 await asyncio.sleep(RETRY_SECONDS)
             await asyncio.sleep(LOOK_SECONDS)
@@ -142,13 +142,13 @@ def _failed(task: asyncio.Task[None]) -> bool:
     return task.done() and not task.cancelled() and task.exception() is not None
 
 
-async def _survive(lane: Lane, stop: asyncio.Event) -> None:
-    """Run a lane through database outages: what is confirmed but not deleted yet stays with the lane."""
+async def _run_lane(lane: Lane, stop: asyncio.Event) -> None:
+    """Run a lane, again after each database outage. The lane keeps its confirmed rows until they are deleted."""
     while not stop.is_set():
         try:
             await lane.run(stop)
         except DATABASE_ERRORS as error:
-            log.warning("outbox not reached", error=type(error).__name__)
+            log.warning("cannot reach the database of the outbox, trying again", error=type(error).__name__)
             await asyncio.sleep(RETRY_SECONDS)
 
 
@@ -161,10 +161,10 @@ async def _count(pool: Pool) -> None:
     metrics.HELD_STREAMS.set(row["held"])
 
 
-async def _forever(do: Callable[[], Awaitable[None]], seconds: float) -> None:
+async def _repeat(do: Callable[[], Awaitable[None]], seconds: float) -> None:
     while True:
         try:
             await do()
         except DATABASE_ERRORS as error:
-            log.warning("outbox not counted", error=type(error).__name__)
+            log.warning("cannot count the outbox, trying again", error=type(error).__name__)
         await asyncio.sleep(seconds)

@@ -1,4 +1,4 @@
-"""A row of the outbox as AMQP sees it: exchange, routing key, properties, body in clear."""
+"""Turns a row of the outbox into an AMQP publish: exchange, routing key, properties and decrypted body."""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -28,7 +28,7 @@ class Rendered:
 
 
 class Renderer:
-    """`user` is the broker user that publishes; the broker refuses any other in `user_id`."""
+    """Renders rows for publishing as the broker user `user`. The broker refuses any other value in `user_id`."""
 
     def __init__(self, names: Names, *, user: str, delay_plugin: bool = False) -> None:
         self._names = names
@@ -36,7 +36,7 @@ class Renderer:
         self._delay_plugin = delay_plugin
 
     def render(self, row: "Record") -> Rendered:
-        """Raises db.cipher.CipherError for a body whose key is not here."""
+        """Render one row. Raises db.cipher.CipherError if this process lacks the key of its body."""
         headers: dict[str, Any] = orjson.loads(row["headers"])
         exchange, routing_key, mandatory = self._address(row, headers)
         properties = Properties(

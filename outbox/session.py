@@ -1,7 +1,7 @@
 """One AMQP connection with one confirm channel that publishes many messages side by side.
 
-`amqp.ConfirmChannel` encodes and counts messages. The session adds that all messages of one turn of the event loop
-leave in one write, that every answer ends when the channel does, and that a message id is never in flight twice.
+`amqp.ConfirmChannel` encodes and counts messages. The session sends all messages of one turn of the event
+loop in one write, ends every missing answer when the channel ends, and never has a message id in flight twice.
 """
 
 import asyncio
@@ -24,9 +24,9 @@ class _Sent:
 
 
 class Session:
-    """Lives as long as its channel; `closed` is set when that ends, for whatever reason.
+    """A session lives as long as its channel. `closed` is set when the channel ends, for any reason.
 
-    Where the broker ended it (`refusal`), `suspects` counts the messages in flight, one of which was the reason.
+    If the broker ended it (`refusal`), `suspects` is the number of messages in flight, one of which was the reason.
     """
 
     def __init__(self, connection: AbstractConnection, channel: AbstractChannel, confirms: amqp.ConfirmChannel) -> None:
@@ -40,7 +40,7 @@ class Session:
         self.closed = asyncio.Event()
         self.refusal: BaseException | None = None
         self.suspects = 0
-        self.useful = False  # until the broker took a message
+        self.confirmed_any = False  # true once the broker has confirmed a message
         channel.close_callbacks.add(self._ended)
 
     @classmethod
@@ -51,23 +51,26 @@ class Session:
             return cls(connection, channel, await amqp.ConfirmChannel.below(channel))
 
     def awaiting(self, message_id: str) -> "asyncio.Future[PublishOutcome] | None":
-        """The answer still expected for a message, if it is in flight."""
+        """The pending answer for a message, or None if the message is not in flight."""
         sent = self._in_flight.get(message_id)
         return sent.answer if sent is not None else None
 
     @property
     def blocked(self) -> bool:
-        """The broker said that it accepts no messages at present (memory or disk alarm)."""
+        """True while the broker accepts no messages (memory or disk alarm)."""
         return amqp.is_blocked(self._connection)
 
     def sent_before(self, moment: float) -> bool:
-        """Whether a message sent before `moment` (of the loop's clock) still has no answer."""
+        """True if a message sent before `moment` (on the loop's clock) still has no answer."""
         return next((sent.at < moment for sent in self._in_flight.values()), False)
 
     def submit(
         self, exchange: str, routing_key: str, properties: amqp.Properties, body: bytes, mandatory: bool
     ) -> asyncio.Future[PublishOutcome]:
-        """Write at the end of this turn of the loop. Raises ValueError or TypeError for what AMQP cannot express."""
+        """Queue a message for the next write and return its pending answer.
+
+        Raises ValueError or TypeError for what AMQP cannot express.
+        """
         frames = self._confirms.encode(exchange, routing_key, properties, body, mandatory)
         message_id = str(properties.message_id)
         assert message_id not in self._in_flight
@@ -80,13 +83,13 @@ class Session:
         return sent.answer
 
     def abandon(self, outcome: PublishOutcome, *, sent_before: float | None = None) -> None:
-        """Stop waiting for messages (those sent before a moment, or all): they get `outcome`."""
+        """End the wait for all messages, or for those sent before a moment, with `outcome`."""
         for message_id, sent in list(self._in_flight.items()):
             if sent_before is None or sent.at < sent_before:
                 self._finish(message_id, sent, outcome)
 
     async def close(self) -> None:
-        """End the connection; what is in flight is lost."""
+        """End the connection. Messages in flight get LOST."""
         self.abandon(PublishOutcome.LOST)
         await wire.close(self._connection)
         self.closed.set()
@@ -102,7 +105,7 @@ class Session:
         error = None if confirmation.cancelled() else confirmation.exception()
         if error is None:
             outcome = PublishOutcome.LOST if confirmation.cancelled() else PublishOutcome.CONFIRMED
-            self.useful = self.useful or outcome is PublishOutcome.CONFIRMED
+            self.confirmed_any = self.confirmed_any or outcome is PublishOutcome.CONFIRMED
         elif isinstance(error, PublishError):
             outcome = PublishOutcome.UNROUTABLE
         else:
@@ -110,14 +113,17 @@ class Session:
         self._finish(message_id, sent, outcome)
 
     def _finish(self, message_id: str, sent: _Sent, outcome: PublishOutcome) -> None:
-        if self._in_flight.get(message_id) is sent:  # else abandoned before, and perhaps sent again since
+        if self._in_flight.get(message_id) is sent:  # else it was abandoned before, and may have been sent again since
             del self._in_flight[message_id]
             self._confirms.forget(message_id)
         if not sent.answer.done():
             sent.answer.set_result(outcome)
 
     def _ended(self, _: AbstractChannel | None, error: BaseException | None) -> None:
-        """The channel is gone. A message that was alone in flight when the broker refused something is the culprit."""
+        """End all answers after the channel.
+
+        If the broker refused something while one message was in flight, it was that one.
+        """
         if isinstance(error, REFUSALS):
             self.refusal, self.suspects = error, len(self._in_flight)
         self.abandon(PublishOutcome.ERROR if self.suspects == 1 else PublishOutcome.LOST)

@@ -1,4 +1,4 @@
-"""Which version of this program runs: dead letters name it, and outlive it."""
+"""The version of this program, which dead letters name, because they outlive it."""
 
 import os
 import tomllib
@@ -8,7 +8,7 @@ PROJECT = Path(__file__).parents[1] / "pyproject.toml"
 
 
 def version() -> str:
-    """OMS_VERSION, which an image is built with; without it the version in pyproject.toml; "0" without either."""
+    """Return OMS_VERSION, which an image sets; else the version in pyproject.toml; else "0"."""
     return os.environ.get("OMS_VERSION", "").strip() or _of_checkout()
 
 

@@ -1,8 +1,8 @@
-"""Named connections, and decoders that survive what other clients publish.
+"""Opens named connections, and installs decoders that survive what other clients publish.
 
 The client library decodes frames in the task that reads the socket. If a string there is not UTF-8, a time is out of
 range or a header table is bad, then decoding raises, the connection dies, and the same message kills the next
-connection (measured). These decoders let such a message through, marked, so that it can be refused like any other.
+connection (measured). These decoders let such a message through, with a mark by which the runtime dead-letters it.
 """
 
 import asyncio
@@ -17,29 +17,29 @@ from yarl import URL
 from outbox import amqp
 
 CONNECT_TIMEOUT_SECONDS = 15  # several times what a TLS handshake across regions takes
-CLOSE_TIMEOUT_SECONDS = 5.0  # a blocked broker reads nothing, not even a goodbye
-HEARTBEAT_SECONDS = 20  # a silent peer is given up after three of them
+CLOSE_TIMEOUT_SECONDS = 5.0  # a blocked broker reads nothing, not even a close frame
+HEARTBEAT_SECONDS = 20  # the connection ends after three without a sign of the peer
 MALFORMED = "\udc00malformed"
-"""Key of a header table that could not be read to its end. No real key can hold it: it is not UTF-8."""
+"""This key marks a header table that could not be decoded to its end. It is not UTF-8, so no real key equals it."""
 TIME_OUT_OF_RANGE = datetime.min.replace(tzinfo=UTC)
 """Stands for a timestamp that no calendar holds."""
 DEPTH_MAX = 32
-"""Tables and arrays within a header table. No client of ours nests; what reads recursively ends at some hundred."""
+"""Tables and arrays within a header table. Our clients nest none; recursive readers fail at some hundred levels."""
 LENGTH_BYTES = 4
 NESTED = (b"F", b"A")
-OF_ANY_LENGTH = (*NESTED, b"S", b"x")  # all others take 8 bytes at most
+OF_ANY_LENGTH = (*NESTED, b"S", b"x")  # all other kinds take 8 bytes at most
 UNREADABLE = (ValueError, ArithmeticError, IndexError, TypeError, struct.error)
 
 
 def install_tolerant_decoders() -> None:
-    """Replace the library's decoders for this process. Doing it twice does no harm."""
+    """Replace the library's decoders in this process. A second call does no harm."""
     amqp.install_decoders(short_string=_short_string, timestamp=_timestamp, table=_table)
 
 
 async def connect(url: str, *, name: str) -> AbstractConnection:
     """Open a connection that the broker lists under `name`. Raises OSError, TimeoutError or aio-pika's AMQPError.
 
-    It does not come back by itself: its users open a new one, and decide what that means for what was in flight.
+    It does not reconnect by itself. Its users open a new one, and decide what happens to messages in flight.
     """
     install_tolerant_decoders()
     place = URL(url)
@@ -50,9 +50,9 @@ async def connect(url: str, *, name: str) -> AbstractConnection:
 
 
 async def close(connection: AbstractConnection) -> None:
-    """End a connection, with what is in flight on it. A broker that does not say goodbye is not waited for.
+    """End a connection, and wait at most CLOSE_TIMEOUT_SECONDS for the broker. Messages in flight are lost.
 
-    It runs in a task of its own: a writer that waits for the socket takes more than one cancellation to end.
+    The close runs in its own task, because a writer that waits for the socket needs more than one cancellation.
     """
     closing = asyncio.create_task(amqp.close(connection))
     closing.add_done_callback(_ignore_error)
@@ -89,7 +89,7 @@ def _table(value: bytes) -> tuple[int, dict[str, Any]]:
 
 
 class _TableReader:
-    """Reads one table with all that is in it, and goes on behind what it cannot read. `sound` turns false then."""
+    """Decodes one table with its nested values. It skips what it cannot decode and sets `sound` to false."""
 
     def __init__(self) -> None:
         self.sound = True
@@ -120,7 +120,7 @@ class _TableReader:
         return found
 
     def _value(self, content: bytes, offset: int, depth: int) -> tuple[int, Any]:
-        """How many bytes it takes, and the value that begins at `offset`. Raises ValueError for what it is not."""
+        """Return (bytes taken, value) for the value at `offset`. Raises ValueError if there is none."""
         kind = content[offset : offset + 1]
         begin = offset + 1 + LENGTH_BYTES
         end = begin + (int.from_bytes(content[offset + 1 : begin], "big") if kind in OF_ANY_LENGTH else 8)

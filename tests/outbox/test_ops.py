@@ -93,7 +93,7 @@ def test_a_port_that_is_taken_is_named_with_its_setting() -> None:
             **KEYS,
         )
     assert shown.returncode == 2
-    assert f"port {port} of OMS_OPS_PORT is taken" in shown.stderr
+    assert f"another process listens on port {port} (OMS_OPS_PORT)" in shown.stderr
 
 
 SAYING = """

@@ -145,7 +145,7 @@ def test_a_port_that_is_taken_is_named(process: str, database_url: str, declared
             command, cwd=ROOT, env=os.environ | urls | own, capture_output=True, text=True, check=False
         )
     assert ran.returncode == 1
-    assert f"port {port} of OMS_OPS_PORT is taken" in ran.stderr
+    assert f"another process listens on port {port} (OMS_OPS_PORT)" in ran.stderr
     assert "export OMS_OPS_PORT=" in ran.stderr
     assert "Traceback" not in ran.stderr
 
