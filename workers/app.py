@@ -1,4 +1,4 @@
-"""The composition root of a worker process: the only place that knows settings, rules, keys and routes at once."""
+"""The composition root of a worker process. Only this module knows settings, rules, keys and routes together."""
 
 import asyncio
 import gc
@@ -20,69 +20,78 @@ from workers.settings import Settings
 
 log = structlog.get_logger(__name__)
 YOUNG_OBJECTS = 20_000
-"""Objects between two collections of the youngest: one or two batches. At Python's 700 a batch is searched dozens of
-times while it is alive.
+"""New objects between two garbage collections of the youngest generation, about one or two batches. With Python's
+default of 700 the collector would search the objects of a live batch dozens of times.
 """
 
 
 class UnknownQueueError(OmsError, ValueError):
-    """A queue that no handler serves."""
+    """A queue that this process cannot serve."""
 
 
-def chosen(queues: Sequence[str]) -> tuple[Route, ...]:
-    """The routes of these queues, or all of them. Raises UnknownQueueError naming the queues there are."""
+def select_routes(queues: Sequence[str]) -> tuple[Route, ...]:
+    """Return the routes of these queues, or all routes. Raises UnknownQueueError, which lists the queues that exist."""
     known = {route.queue: route for route in ROUTES}
     unknown = sorted(set(queues) - set(known))
     if unknown:
-        raise UnknownQueueError(f"no handler serves {', '.join(unknown)}; there are {', '.join(known)}")
+        raise UnknownQueueError(f"no handler serves {', '.join(unknown)}; the queues are {', '.join(known)}")
     return tuple(known[queue] for queue in dict.fromkeys(queues)) if queues else ROUTES
 
 
-def spoken(routes: Sequence[Route], configured: Container[str], *, named: bool = False) -> tuple[Route, ...]:
-    """Without the calls to providers that this process does not speak with: whoever speaks with them shall have them.
+def without_unconfigured_providers(
+    routes: Sequence[Route], configured: Container[str], *, named: bool = False
+) -> tuple[Route, ...]:
+    """Drop the provider-calls queues of providers without settings here. Workers with those settings serve them.
 
-    Raises UnknownQueueError where such a queue was asked for by name.
+    Raises UnknownQueueError if the command line names such a queue (`named`).
     """
-    silent = [
+    unconfigured = [
         route.queue for route in routes if isinstance(route, CallRoute) and provider_of(route.queue) not in configured
     ]
-    if silent and named:
-        raise UnknownQueueError(f"{silent[0]} needs the provider's settings: set OMS_{provider_of(silent[0]).upper()}")
-    return tuple(route for route in routes if route.queue not in silent)
+    if unconfigured and named:
+        variable = f"OMS_{provider_of(unconfigured[0]).upper()}"
+        raise UnknownQueueError(f"{unconfigured[0]} needs the provider's settings: set {variable}")
+    return tuple(route for route in routes if route.queue not in unconfigured)
 
 
 def provider_of(queue: str) -> str:
-    """Whose calls wait in it."""
+    """The payment provider that a provider-calls queue belongs to."""
     return queue.rpartition(".")[2]
 
 
 def main(queues: Sequence[str] = (), settings: Settings | None = None) -> None:
-    """Serve the queues (all of them when none is named) until SIGTERM or SIGINT, then finish what was delivered."""
+    """Serve the queues (all if none is named) until SIGTERM or SIGINT, then finish the delivered messages."""
     given = settings or Settings()
-    routes = spoken(chosen(queues), given.providers, named=bool(queues))
+    routes = without_unconfigured_providers(select_routes(queues), given.providers, named=bool(queues))
     cipher.configure(given.encryption_keys.get_secret_value())
     configure_logging(given.log_level.upper())
     shop.configure(given.shop)
     providers.configure(given.providers, given.payment_timeout_seconds)
     dead_letters.configure(given.trust.own)
-    warn_of_lonely_trust(given)
+    warn_of_missing_trust(given)
     tune_garbage_collection()
     uvloop.run(_serve(routes, given))
 
 
 def tune_garbage_collection() -> None:
-    """Exempt everything that exists now from garbage collection: call it once, after all imports."""
+    """Exempt all objects that exist now from garbage collection. Call it once, after all imports."""
     gc.collect()
     gc.freeze()
     gc.set_threshold(YOUNG_OBJECTS, 10, 20)
 
 
-def warn_of_lonely_trust(settings: Settings) -> None:
-    """Say what will be refused where nobody is named to be believed: nothing else would tell before it happens."""
+def warn_of_missing_trust(settings: Settings) -> None:
+    """Warn at start about messages that will be rejected because no broker user is trusted to send them."""
     if not settings.trusted_users:
-        log.warning("OMS_TRUSTED_USERS names nobody: every capture, refund result and stock correction is refused")
+        log.warning(
+            "OMS_TRUSTED_USERS is empty, so every capture, refund result and stock correction will be rejected. "
+            "Set it to the broker users that send them"
+        )
     if not settings.own_users - {settings.own_user}:
-        log.warning("OMS_OWN_USERS names nobody else: what relays with a user of their own send us is not believed")
+        log.warning(
+            "OMS_OWN_USERS names no other user: messages from relays with another broker user will be rejected. "
+            "Set it to the users of all workers and relays"
+        )
 
 
 async def _serve(routes: Sequence[Route], settings: Settings) -> None:

@@ -1,4 +1,4 @@
-"""The table of contents: every queue that is served, as data."""
+"""ROUTES lists the route of every queue that workers serve: the table of contents, as data."""
 
 from workers.handlers import (
     carts,

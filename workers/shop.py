@@ -1,4 +1,4 @@
-"""The shop's rules in this process, set once by the composition root."""
+"""Holds the shop's rules of this process. The composition root sets them once."""
 
 from workers.domain.shop import Shop
 
@@ -8,10 +8,10 @@ class _Process:
 
 
 def configure(shop: Shop) -> None:
-    """Set the rules of this process."""
+    """Set the shop's rules for this process."""
     _Process.shop = shop
 
 
 def current() -> Shop:
-    """The rules of this process."""
+    """The rules that were set, else those of a shop with default settings."""
     return _Process.shop

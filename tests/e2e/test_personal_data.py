@@ -121,7 +121,7 @@ async def test_personal_data_is_in_clear_nowhere(deployment: Deployment) -> None
         assert set(await deployment.stop()) == {0}
         await nothing_is_in_the_database(deployment)
         await _no_event_tells(heard)
-    assert b"dead letter" in deployment.logs()
+    assert b"message dead-lettered" in deployment.logs()
     assert list(traces("the logs", deployment.logs())) == []
     await _who_has_the_key_can_read(deployment)
 

@@ -57,8 +57,8 @@ async def call_provider(harness: HandlerHarness, provider: str, bodies: Sequence
     route = ROUTE[f"provider-calls.{provider}"]
     assert isinstance(route, CallRoute)
     async with harness.pool.acquire() as tx, tx.transaction(readonly=True):
-        questions = await route.prepare(tx, items)
-    answers = await route.ask(questions)
+        needed = await route.prepare(tx, items)
+    answers = await route.call(needed)
     async with harness.pool.acquire() as tx, tx.transaction():
         batch = Batch[Any](items, await tx.fetchval("SELECT clock_timestamp()"), answers)
         await route.handler(tx, batch)

@@ -220,7 +220,7 @@ async def test_a_question_that_raises_gets_one_error_reply_and_the_others_are_an
         heard = {m.header.properties.correlation_id: body for m, body in await asker.hears(5)}
     assert heard.pop("bad") == {
         "code": "SYSTEM_ERROR",
-        "message": "this question could not be answered",
+        "message": "the query failed inside the system; send it again",
         "path": None,
     }
     assert {body["message"] for body in heard.values()} == {"a", "b", "c", "d"}

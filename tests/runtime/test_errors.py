@@ -5,50 +5,50 @@ import orjson
 import pytest
 
 from workers.runtime.batch import Verdict
-from workers.runtime.errors import Failure, Trouble, redacted, trouble
+from workers.runtime.errors import ErrorClass, Failure, classify, redacted
 
-TROUBLES: list[tuple[BaseException, Trouble]] = [
-    (asyncpg.ConnectionDoesNotExistError(), Trouble.UNAVAILABLE),
-    (asyncpg.TooManyConnectionsError(), Trouble.UNAVAILABLE),
-    (asyncpg.DiskFullError(), Trouble.UNAVAILABLE),
-    (asyncpg.AdminShutdownError(), Trouble.UNAVAILABLE),
-    (asyncpg.CannotConnectNowError(), Trouble.UNAVAILABLE),
-    (asyncpg.ReadOnlySQLTransactionError(), Trouble.UNAVAILABLE),
-    (asyncpg.InterfaceError("connection is closed"), Trouble.UNAVAILABLE),
-    (ConnectionRefusedError(), Trouble.UNAVAILABLE),
-    (TimeoutError(), Trouble.UNAVAILABLE),
-    (asyncpg.SerializationError(), Trouble.TRANSIENT),
-    (asyncpg.DeadlockDetectedError(), Trouble.TRANSIENT),
-    (asyncpg.LockNotAvailableError(), Trouble.TRANSIENT),
-    (AssertionError(), Trouble.IMPOSSIBLE),
-    (asyncpg.QueryCanceledError(), Trouble.FAILURE),
-    (asyncpg.UniqueViolationError(), Trouble.FAILURE),
-    (asyncpg.InterfaceError("the server expects 2 arguments"), Trouble.FAILURE),
-    (KeyError("x"), Trouble.FAILURE),
+CLASSES: list[tuple[BaseException, ErrorClass]] = [
+    (asyncpg.ConnectionDoesNotExistError(), ErrorClass.UNAVAILABLE),
+    (asyncpg.TooManyConnectionsError(), ErrorClass.UNAVAILABLE),
+    (asyncpg.DiskFullError(), ErrorClass.UNAVAILABLE),
+    (asyncpg.AdminShutdownError(), ErrorClass.UNAVAILABLE),
+    (asyncpg.CannotConnectNowError(), ErrorClass.UNAVAILABLE),
+    (asyncpg.ReadOnlySQLTransactionError(), ErrorClass.UNAVAILABLE),
+    (asyncpg.InterfaceError("connection is closed"), ErrorClass.UNAVAILABLE),
+    (ConnectionRefusedError(), ErrorClass.UNAVAILABLE),
+    (TimeoutError(), ErrorClass.UNAVAILABLE),
+    (asyncpg.SerializationError(), ErrorClass.TRANSIENT),
+    (asyncpg.DeadlockDetectedError(), ErrorClass.TRANSIENT),
+    (asyncpg.LockNotAvailableError(), ErrorClass.TRANSIENT),
+    (AssertionError(), ErrorClass.IMPOSSIBLE),
+    (asyncpg.QueryCanceledError(), ErrorClass.FAILURE),
+    (asyncpg.UniqueViolationError(), ErrorClass.FAILURE),
+    (asyncpg.InterfaceError("the server expects 2 arguments"), ErrorClass.FAILURE),
+    (KeyError("x"), ErrorClass.FAILURE),
 ]
 
 
-@pytest.mark.parametrize(("error", "expected"), TROUBLES, ids=[type(error).__name__ for error, _ in TROUBLES])
-def test_trouble(error: BaseException, expected: Trouble) -> None:
-    assert trouble(error) is expected
+@pytest.mark.parametrize(("error", "expected"), CLASSES, ids=[type(error).__name__ for error, _ in CLASSES])
+def test_classify(error: BaseException, expected: ErrorClass) -> None:
+    assert classify(error) is expected
 
 
 def raised(text: str) -> Failure:
     try:
         int(text)
     except ValueError as error:
-        return Failure.raised(error, b"{}")
+        return Failure.of_exception(error, b"{}")
     raise AssertionError(text)
 
 
 def test_one_mistake_has_one_fingerprint_whatever_the_message_said() -> None:
     assert raised("one").fingerprint == raised("two").fingerprint
-    other = Failure.raised(KeyError("one"), b"{}")
+    other = Failure.of_exception(KeyError("one"), b"{}")
     assert other.fingerprint != raised("one").fingerprint
 
 
 def test_an_assertion_is_not_tried_again() -> None:
-    failure = Failure.raised(AssertionError("negative stock"), b"{}")
+    failure = Failure.of_exception(AssertionError("negative stock"), b"{}")
     assert (failure.reason, failure.retry) == ("impossible", False)
 
 
@@ -61,9 +61,9 @@ def test_what_is_said_holds_no_value_of_the_body_and_no_long_number() -> None:
 def test_a_database_error_shows_its_state_and_names_only() -> None:
     error = asyncpg.UniqueViolationError("Key (phone)=(555) exists")
     error.constraint_name = "orders_pkey"
-    assert Failure.raised(error, b"{}").message == "23505 orders_pkey"
+    assert Failure.of_exception(error, b"{}").message == "23505 orders_pkey"
 
 
 def test_a_handlers_verdict_keeps_its_reason() -> None:
-    failure = Failure.judged(Verdict("order_unknown", "no order 12345678", retry=True), b"{}")
+    failure = Failure.of_verdict(Verdict("order_unknown", "no order 12345678", retry=True), b"{}")
     assert (failure.reason, failure.message, failure.retry) == ("order_unknown", "no order …", True)

@@ -24,7 +24,7 @@ async def test_forgetting_goes_in_small_batches_and_says_whether_more_is_left(
 
 
 async def test_a_database_set_read_only_does_not_count_as_back(pool: Pool) -> None:
-    assert await inbox.takes_writes(pool)
+    assert await inbox.accepts_writes(pool)
     async with pool.acquire() as connection:
         await connection.execute("SET default_transaction_read_only = on")
-        assert not await inbox.takes_writes(connection)  # type: ignore[arg-type]
+        assert not await inbox.accepts_writes(connection)  # type: ignore[arg-type]

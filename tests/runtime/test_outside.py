@@ -1,4 +1,4 @@
-"""A route that asks other systems: before its transaction, while it holds none, and again when it must."""
+"""A CallRoute calls another system before its transaction, and again after a crash."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -20,39 +20,39 @@ OPEN = (
 )
 
 
-class Oracle:
-    """Answers each request id with itself; counts how often it is asked, and looks at the database meanwhile."""
+class OtherSystem:
+    """Answers each request id with itself, and records its calls and the transactions that are open during them."""
 
     def __init__(self, pool: Pool) -> None:
         self.pool = pool
-        self.asked: list[list[str]] = []
+        self.calls: list[list[str]] = []
         self.transactions_held: list[int] = []
-        self.told: list[Any] = []
+        self.answers: list[Any] = []
         self.error: Exception | None = None
         self.refuse_batches = False
-        self.unaskable = ""
+        self.invalid = ""
 
     async def prepare(self, tx: Transaction, items: Sequence[Envelope[Any]]) -> list[tuple[str, str]]:
         return [(item.id, item.body.request_id) for item in items]
 
-    async def ask(self, questions: list[tuple[str, str]]) -> Mapping[str, Any]:
-        self.asked.append([request_id for _, request_id in questions])
+    async def call(self, needed: list[tuple[str, str]]) -> Mapping[str, Any]:
+        self.calls.append([request_id for _, request_id in needed])
         async with self.pool.acquire() as connection:
             mine = await connection.fetchval("SELECT pg_backend_pid()")
             self.transactions_held.append(await connection.fetchval(OPEN, mine))
         if self.error is not None:
             raise self.error
-        if self.unaskable in self.asked[-1]:
-            raise ValueError("nobody can ask this")
-        return dict(questions)
+        if self.invalid in self.calls[-1]:
+            raise ValueError("a call for this cannot be made")
+        return dict(needed)
 
     async def handle(self, tx: Transaction, batch: Batch[Any]) -> None:
         if self.refuse_batches and len(batch) > 1:
             raise ValueError("not together")
-        self.told += [batch.answers.get(item.id) for item in batch]
+        self.answers += [batch.answers.get(item.id) for item in batch]
 
     def context(self) -> QueueContext:
-        route = CallRoute("order-changes", self.handle, prepare=self.prepare, ask=self.ask)
+        route = CallRoute("order-changes", self.handle, prepare=self.prepare, call=self.call)
         return QueueContext(route, self.pool)
 
 
@@ -61,49 +61,49 @@ def works(*request_ids: str) -> list[Work]:
 
 
 async def test_the_handler_gets_the_answers_and_no_transaction_is_open_during_the_calls(pool: Pool) -> None:
-    oracle = Oracle(pool)
-    outcomes = await process(oracle.context(), works("a", "b"))
+    system = OtherSystem(pool)
+    outcomes = await process(system.context(), works("a", "b"))
     assert [outcome.kind for outcome in outcomes] == [Kind.ACKED, Kind.ACKED]
-    assert (oracle.told, oracle.transactions_held) == (["a", "b"], [0])
+    assert (system.answers, system.transactions_held) == (["a", "b"], [0])
 
 
-async def test_a_halved_batch_calls_nobody_again(pool: Pool) -> None:
-    oracle = Oracle(pool)
-    oracle.refuse_batches = True
-    await process(oracle.context(), works("a", "b", "c"))
-    assert sorted(oracle.told) == ["a", "b", "c"]
-    assert oracle.asked == [["a", "b", "c"]]
+async def test_a_halved_batch_repeats_no_call(pool: Pool) -> None:
+    system = OtherSystem(pool)
+    system.refuse_batches = True
+    await process(system.context(), works("a", "b", "c"))
+    assert sorted(system.answers) == ["a", "b", "c"]
+    assert system.calls == [["a", "b", "c"]]
 
 
 @pytest.mark.parametrize("error", [ConnectionRefusedError(), TimeoutError()], ids=repr)
 async def test_an_unreachable_system_fails_no_message_and_the_queue_waits(pool: Pool, error: Exception) -> None:
-    oracle = Oracle(pool)
-    oracle.error = error
+    system = OtherSystem(pool)
+    system.error = error
     with pytest.raises(UnavailableError):
-        await process(oracle.context(), works("a"))
-    assert oracle.told == []
+        await process(system.context(), works("a"))
+    assert system.answers == []
     assert await pool.fetchval("SELECT count(*) FROM inbox") == 0
 
 
-async def test_a_mistake_in_asking_is_the_messages_failure_and_is_tried_again(pool: Pool) -> None:
-    oracle = Oracle(pool)
-    oracle.error = ValueError("a mistake of ours")
-    [outcome] = await process(oracle.context(), works("a"))
+async def test_a_message_whose_call_raises_is_retried(pool: Pool) -> None:
+    system = OtherSystem(pool)
+    system.error = ValueError("a mistake of ours")
+    [outcome] = await process(system.context(), works("a"))
     assert outcome.kind is Kind.RETRIED
     assert await pool.fetchval("SELECT count(*) FROM inbox") == 0
 
 
 async def test_a_message_whose_call_fails_does_not_affect_its_neighbours(pool: Pool) -> None:
-    oracle = Oracle(pool)
-    oracle.unaskable = "b"
-    kinds = [outcome.kind for outcome in await process(oracle.context(), works("a", "b", "c"))]
+    system = OtherSystem(pool)
+    system.invalid = "b"
+    kinds = [outcome.kind for outcome in await process(system.context(), works("a", "b", "c"))]
     assert kinds == [Kind.ACKED, Kind.RETRIED, Kind.ACKED]
-    assert oracle.told == ["a", "c"]
+    assert system.answers == ["a", "c"]
 
 
-async def test_a_message_that_was_handled_before_may_be_called_for_again_but_is_never_handled_twice(pool: Pool) -> None:
-    oracle = Oracle(pool)
-    await process(oracle.context(), works("a"))
-    [outcome] = await process(oracle.context(), works("a"))
+async def test_a_repeated_message_may_repeat_its_call_but_is_not_handled_again(pool: Pool) -> None:
+    system = OtherSystem(pool)
+    await process(system.context(), works("a"))
+    [outcome] = await process(system.context(), works("a"))
     assert outcome.kind is Kind.DUPLICATE
-    assert oracle.told == ["a"]
+    assert system.answers == ["a"]

@@ -2,7 +2,7 @@
 
 import pytest
 
-from workers.runtime.settle import frames, through
+from workers.runtime.settle import frames, settled_through
 
 YES, NO = True, False
 
@@ -39,5 +39,5 @@ def test_a_multiple_acknowledgement_never_covers_a_message_of_no_batch(outstandi
 
 
 def test_a_channel_is_settled_up_to_its_first_gap() -> None:
-    assert through([(1, YES), (2, NO), (4, YES)], 0) == 2
-    assert through([(6, YES)], 4) == 4
+    assert settled_through([(1, YES), (2, NO), (4, YES)], 0) == 2
+    assert settled_through([(6, YES)], 4) == 4

@@ -26,7 +26,7 @@ def test_a_worker_warns_when_no_trusted_user_is_configured(trusted: str, own: st
         database_url="postgresql://h/db", amqp_url="amqp://worker:x@h/", trusted_users=trusted, own_users=own
     )
     with capture_logs() as said:
-        app.warn_of_lonely_trust(settings)
+        app.warn_of_missing_trust(settings)
     assert [line["event"].split()[0] for line in said] == warned
     assert {line["log_level"] for line in said} <= {"warning"}
 
@@ -37,12 +37,14 @@ CALLS = {"provider-calls.alipay", "provider-calls.wechat", "provider-calls.union
 def test_a_worker_leaves_the_calls_to_providers_to_those_that_speak_with_them() -> None:
     every = {route.queue for route in ROUTES}
     assert every >= CALLS
-    assert {route.queue for route in app.spoken(ROUTES, ())} == every - CALLS
-    assert {route.queue for route in app.spoken(ROUTES, {"paypal"})} == every - CALLS | {"provider-calls.paypal"}
+    assert {route.queue for route in app.without_unconfigured_providers(ROUTES, ())} == every - CALLS
+    assert {route.queue for route in app.without_unconfigured_providers(ROUTES, {"paypal"})} == every - CALLS | {
+        "provider-calls.paypal"
+    }
 
 
 def test_provider_calls_need_the_settings_of_their_provider() -> None:
-    asked = app.chosen(["provider-calls.paypal"])
-    assert app.spoken(asked, {"paypal"}, named=True) == asked
+    asked = app.select_routes(["provider-calls.paypal"])
+    assert app.without_unconfigured_providers(asked, {"paypal"}, named=True) == asked
     with pytest.raises(app.UnknownQueueError, match="OMS_PAYPAL"):
-        app.spoken(asked, {"alipay"}, named=True)
+        app.without_unconfigured_providers(asked, {"alipay"}, named=True)

@@ -341,7 +341,7 @@ def route(provider: str) -> CallRoute:
         handler=handler,
         batch_max_items=BATCH_MAX_ITEMS,
         prepare=partial(prepare, provider=provider),
-        ask=send,
+        call=send,
     )
 
 

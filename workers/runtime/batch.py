@@ -1,4 +1,4 @@
-"""What a handler receives: messages in order of arrival, and a way to say which must be tried again or cannot work."""
+"""A handler receives a Batch: messages in order of arrival. It gives verdicts on those to retry or dead-letter."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ M = TypeVar("M", bound=Message)
 
 @dataclass(frozen=True)
 class Verdict:
-    """Why a message was not done: `reason` is a code that dead letters are grouped by, `why` a sentence."""
+    """Why a handler did not do a message. Dead letters are grouped by the code `reason`; `why` is a sentence."""
 
     reason: str
     why: str
@@ -24,7 +24,7 @@ class Verdict:
 class Batch(Generic[B]):
     """Messages that are handled in one transaction. `now` is the database clock at its beginning.
 
-    `answers` is item id -> what was asked outside about it, on routes that ask.
+    On a CallRoute, `answers` maps an item's id to what the other system answered about it.
     """
 
     def __init__(self, items: Sequence[Envelope[B]], now: datetime, answers: Mapping[str, Any] | None = None) -> None:
@@ -44,14 +44,14 @@ class Batch(Generic[B]):
         return [cast(Envelope[Any], item) for item in self.items if isinstance(item.body, types)]
 
     def retry(self, item: Envelope[B], reason: str, why: str) -> None:
-        """Try it again later, on the delay ladder; after the last attempt it is dead with this reason."""
+        """Retry the item later, on the delay ladder. After the last attempt it is dead-lettered with this reason."""
         self.verdicts[item.id] = Verdict(reason, why, retry=True)
 
     def dead(self, item: Envelope[B], reason: str, why: str) -> None:
-        """It can never work: a dead letter at once."""
+        """Dead-letter the item at once, because no retry can help."""
         self.verdicts[item.id] = Verdict(reason, why, retry=False)
 
     @property
     def handled(self) -> tuple[Envelope[B], ...]:
-        """The messages that were neither put off nor given up."""
+        """The messages that the handler neither retries nor dead-letters."""
         return tuple(item for item in self.items if item.id not in self.verdicts)

@@ -1,4 +1,4 @@
-"""Natural batching: while one batch commits, the next collects; an idle queue's message is a batch at once."""
+"""Natural batching: while one batch commits, the next one collects. On an idle queue one message is a batch at once."""
 
 import asyncio
 from collections import deque
@@ -9,7 +9,7 @@ from workers.runtime.decode import Work
 
 @dataclass(eq=False)
 class Collector:
-    """Messages in order of arrival, handed out as many at a time as are there. No lingering, no timer."""
+    """Holds messages in order of arrival and hands out all that wait, up to the limit. It never waits for more."""
 
     batch_max_items: int
     dropped: bool = False
@@ -18,24 +18,23 @@ class Collector:
     _changed: asyncio.Event = field(default_factory=asyncio.Event)
 
     def put(self, work: Work) -> None:
-        """A message arrived."""
         if not self.dropped:
             self._waiting.append(work)
             self._changed.set()
 
     def end(self) -> None:
-        """Nothing more will arrive: what is here is handed out, then nothing."""
+        """End the collection: `take` hands out the rest, then empty batches."""
         self._ended = True
         self._changed.set()
 
     def drop(self) -> None:
-        """The channel is gone, and with it the right to settle what is here: the broker delivers it again."""
+        """Forget all messages: the channel is gone, so they cannot be settled, and the broker delivers them again."""
         self._waiting.clear()
         self.dropped = True
         self.end()
 
     async def take(self) -> list[Work]:
-        """The next batch, as soon as there is a message. Empty once it has ended."""
+        """Return the next batch as soon as a message waits. It is empty after the end."""
         await self._changed.wait()
         batch: list[Work] = []
         items = 0

@@ -1,4 +1,4 @@
-"""One queue's worker: subscribes, takes batches, waits while the database is away, and begins again after any loss."""
+"""The consumer of one queue: it subscribes, takes batches, pauses while the database is away, resumes after a loss."""
 
 import asyncio
 import time
@@ -29,12 +29,12 @@ RESUBSCRIBE_WAIT_MIN_SECONDS = 0.1
 RESUBSCRIBE_WAIT_MAX_SECONDS = 5.0
 SUPERVISE_SECONDS = 30.0
 PROBE_WAIT_MAX_SECONDS = 5.0
-PAUSE_MAX_SECONDS = 20 * 60.0  # the broker closes a channel that acknowledges nothing for 30 minutes
+PAUSE_MAX_SECONDS = 20 * 60.0  # below 30 minutes, when the broker closes a channel that acknowledges nothing
 
 
 @dataclass(frozen=True)
 class Consumer:
-    """Runs until `stop` is set, then finishes what was delivered. One per route and process; more processes share."""
+    """Runs until `stop` is set, then finishes the delivered messages. Each process has one per route."""
 
     context: QueueContext
     link: Link
@@ -45,30 +45,30 @@ class Consumer:
 
     @property
     def queue(self) -> str:
-        """Without the prefix."""
+        """The queue's name without the prefix."""
         return self.context.route.queue
 
     async def run(self) -> None:
-        """Never raises for the broker or the database."""
+        """Consume until `stop` is set. Errors of the broker and the database never end it."""
         wait_seconds = RESUBSCRIBE_WAIT_MIN_SECONDS
         while not self.stop.is_set():
             started = time.monotonic()
             try:
                 await self._session()
             except UnavailableError:
-                await self._until_database_is_back()
+                await self._wait_for_database()
             except LOST as error:
-                # the client library raises CancelledError also when a channel closes
+                # aio-pika raises CancelledError also when a channel closes
                 if isinstance(error, asyncio.CancelledError) and _cancelled():
                     raise
-                log.warning("consumer lost", queue=self.queue, error=type(error).__qualname__, why=str(error)[:200])
+                log.warning("consumer restarts", queue=self.queue, error=type(error).__qualname__, why=str(error)[:200])
             lasted = time.monotonic() - started > 2 * RESUBSCRIBE_WAIT_MAX_SECONDS
             wait_seconds = RESUBSCRIBE_WAIT_MIN_SECONDS if lasted else wait_seconds
-            await self._wait(wait_seconds * uniform(0.5, 1.0))  # noqa: S311 (all workers lose a broker at once)
+            await self._wait(wait_seconds * uniform(0.5, 1.0))  # noqa: S311 (workers lose a broker at the same moment)
             wait_seconds = min(2 * wait_seconds, RESUBSCRIBE_WAIT_MAX_SECONDS)
 
     async def _session(self) -> None:
-        """One channel's life."""
+        """Consume over one channel until it ends. Raises what ended it, unless `stop` did."""
         collector = Collector(self.context.route.batch_max_items)
         subscription = Subscription(
             await self.link.channel(),
@@ -106,7 +106,10 @@ class Consumer:
             await self.settler.settle(self.queue, subscription, outcomes)
 
     async def _outcomes(self, works: Sequence[Work], collector: Collector) -> list[Outcome]:
-        """The outcome of each, however long the database is away. Raises UnavailableError when there is no point."""
+        """Return an outcome for each message, tried again while the database is away.
+
+        Raises UnavailableError after PAUSE_MAX_SECONDS, when the channel is lost, and when the process stops.
+        """
         too_long = stop_after_delay(PAUSE_MAX_SECONDS)
         probing = AsyncRetrying(
             retry=retry_if_exception_type(UnavailableError),
@@ -122,25 +125,25 @@ class Consumer:
             self.health.paused(self.queue, False)
 
     def _pause(self, state: RetryCallState) -> None:
-        """The batch itself is the probe: it is tried as a whole, and nothing counts as an attempt."""
+        """Note the pause. The batch itself is the probe: it is tried again as a whole, and no attempt is counted."""
         self.health.paused(self.queue, True)
         error = state.outcome.exception() if state.outcome else None
-        log.warning("paused: a server is away", queue=self.queue, error=str(error))
+        log.warning("a server is away, paused until it answers", queue=self.queue, error=str(error))
 
-    async def _until_database_is_back(self) -> None:
-        """Meanwhile nothing is held: other workers may reach what we cannot."""
+    async def _wait_for_database(self) -> None:
+        """Wait without holding messages, because another worker may reach the database."""
         self.health.paused(self.queue, True)
-        while not (self.stop.is_set() or await inbox.takes_writes(self.context.pool)):
+        while not (self.stop.is_set() or await inbox.accepts_writes(self.context.pool)):
             await self._wait(PROBE_WAIT_MAX_SECONDS)
         self.health.paused(self.queue, False)
 
     async def _watch(self, subscription: Subscription, collector: Collector) -> None:
-        """End the subscription when told to stop; begin another when the broker no longer knows it."""
+        """End the subscription when `stop` is set. Drop it when the broker no longer knows its consumer."""
         try:
             while not self.stop.is_set():
                 await self._wait(SUPERVISE_SECONDS)
                 if not (self.stop.is_set() or await subscription.alive()):
-                    raise ConnectionError("the broker knows no consumer of the queue")
+                    raise ConnectionError("the broker has no consumer on the queue any more")
             await subscription.end()
             collector.end()
         except LOST as error:
@@ -148,12 +151,12 @@ class Consumer:
             collector.drop()
 
     async def _wait(self, seconds: float) -> None:
-        """Not longer than until the process stops."""
+        """Sleep, but end the sleep when the process stops."""
         with suppress(TimeoutError):
             await asyncio.wait_for(self.stop.wait(), seconds)
 
 
 def _cancelled() -> bool:
-    """Whether someone cancels this task."""
+    """True when this task is being cancelled, as against a CancelledError of the client library."""
     task = asyncio.current_task()
     return task is not None and task.cancelling() > 0

@@ -1,4 +1,4 @@
-"""The topology on the broker: declared once by who may, checked by every worker as it starts."""
+"""Declares the topology on the broker (once, as a user with that right), and checks it (each worker, at its start)."""
 
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
@@ -17,11 +17,11 @@ REFUSED = (exceptions.AuthenticationError, exceptions.ProbableAuthenticationErro
 
 
 class TopologyError(OmsError):
-    """The broker does not have, or does not take, what is needed. Says what to do."""
+    """The broker lacks or refuses a part of the topology. The text says what to do."""
 
 
 async def declare(url: str, names: Names, tiers: tuple[int, ...], *, delay_plugin: bool = False) -> Topology:
-    """Declare everything; what is there already and equal is left alone. Raises TopologyError."""
+    """Declare every exchange, queue and binding. Equal ones that exist stay as they are. Raises TopologyError."""
     if delay_plugin:
         await probe_delay_plugin(url, names)
     wanted = topology(names, tiers, delay_plugin=delay_plugin)
@@ -37,7 +37,7 @@ async def declare(url: str, names: Names, tiers: tuple[int, ...], *, delay_plugi
 
 
 async def verify(url: str, *, exchanges: Iterable[str], queues: Iterable[str]) -> None:
-    """Look without touching. Raises TopologyError naming the first that is missing."""
+    """Check that these exist, without changing anything. Raises TopologyError naming the first that is missing."""
     async with _channel(url) as channel:
         try:
             for name in exchanges:
@@ -49,7 +49,10 @@ async def verify(url: str, *, exchanges: Iterable[str], queues: Iterable[str]) -
 
 
 async def probe_delay_plugin(url: str, names: Names) -> None:
-    """Whether the broker offers the exchange type, found on a connection that may be lost: 3.10 closes it to say no."""
+    """Check that the broker offers the exchange type. Raises TopologyError if not.
+
+    The probe has a connection of its own, because RabbitMQ 3.10 closes the connection when it refuses the type.
+    """
     try:
         async with _channel(url) as channel:
             name = f"{names.prefix}.probe.{id(channel):x}"
@@ -60,12 +63,15 @@ async def probe_delay_plugin(url: str, names: Names) -> None:
     except (exceptions.AMQPError, RuntimeError) as error:
         raise TopologyError(
             f"this broker does not offer {DELAYED_TYPE} ({error}). Install the plugin "
-            "rabbitmq_delayed_message_exchange (RabbitMQ up to 4.2), or set OMS_DELAY=ladder: it works everywhere"
+            "rabbitmq_delayed_message_exchange (RabbitMQ up to 4.2), or set OMS_DELAY=ladder, which works everywhere"
         ) from error
 
 
 async def _declare(channel: AbstractChannel, one: Exchange | Queue) -> None:
-    """The broker's own words name the argument that differs, what it is and what it should be."""
+    """Declare one.
+
+    If it exists with other arguments, the error quotes the broker, which names the argument that differs.
+    """
     try:
         if isinstance(one, Exchange):
             await channel.declare_exchange(one.name, one.type, durable=True, arguments=one.arguments)

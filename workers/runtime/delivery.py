@@ -1,4 +1,4 @@
-"""What the broker delivered, before anyone believes a word of it."""
+"""A message as the broker delivered it, before anything in it is checked."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -9,12 +9,12 @@ from typing import Any
 from outbox.amqp import DeliveredMessage, Properties
 
 HASH_BYTES = 16
-NO_ID = "missing_message_id"  # error type of a dead letter that arrived without an id; the client library gave it one
+NO_ID = "missing_message_id"  # error type of a dead letter that arrived without an id, for which we made one up
 
 
 @dataclass(frozen=True)
 class Delivery:
-    """One message from one queue. `tag` is the channel's name for it. Nothing here is checked."""
+    """One message from one queue, unchecked. `tag` is its delivery tag, a number that is unique on its channel."""
 
     tag: int
     exchange: str
@@ -25,80 +25,80 @@ class Delivery:
 
     @classmethod
     def of(cls, message: DeliveredMessage) -> "Delivery":
-        """Take what we need from the client library's message."""
-        said, exchange, key = message.header.properties, message.exchange or "", message.routing_key or ""
-        return cls(message.delivery_tag or 0, exchange, key, message.body, said, said.headers or {})
+        """Copy what we need from the client library's message."""
+        given, exchange, key = message.header.properties, message.exchange or "", message.routing_key or ""
+        return cls(message.delivery_tag or 0, exchange, key, message.body, given, given.headers or {})
 
     @property
     def message_id(self) -> str | None:
-        """From the property; or from the header, for clients that cannot set properties."""
+        """The property message_id; or the header message-id, for clients that cannot set properties."""
         return self.properties.message_id or self.text("message-id")
 
     @property
     def type(self) -> str | None:
-        """As `message_id`."""
+        """The property type, or the header of that name."""
         return self.properties.message_type or self.text("type")
 
     @property
     def reply_to(self) -> str | None:
-        """As `message_id`."""
+        """The property reply_to, or the header reply-to."""
         return self.properties.reply_to or self.text("reply-to")
 
     @property
     def user_id(self) -> str | None:
-        """The broker user that published it: the broker refuses any other. None when the publisher did not say."""
+        """The broker user that published it, as the broker verified; None if the publisher left the property out."""
         return self.properties.user_id
 
     @property
     def delivered_before(self) -> bool:
-        """A consumer had this message and died or gave it back: it may be one that kills its process."""
+        """True if a consumer had this message and died or gave it back: it may be one that kills its process."""
         return bool(self.headers.get("x-delivery-count"))
 
     @cached_property
     def body_hash(self) -> bytes:
-        """Tells two messages with one id apart."""
+        """A hash that tells two messages with the same id apart."""
         return blake2b(self.body, digest_size=HASH_BYTES).digest()
 
     def text(self, header: str) -> str | None:
-        """A header, when it is a text that is not empty."""
+        """The value of a header if it is a text and not empty, else None."""
         value = self.headers.get(header)
         return value if isinstance(value, str) and value else None
 
     def number(self, header: str) -> int:
-        """A count in a header, 0 when it is missing or none."""
+        """The count in a header, or 0 if it is missing or not a count."""
         value = str(self.headers.get(header, ""))
         return int(value) if value.isdecimal() and len(value) < 10 else 0
 
 
 @dataclass(frozen=True)
 class RawDelivery(Delivery):
-    """A message as it is, for a raw route. `queue` is the route's."""
+    """An undecoded message for the handler of a raw route. `queue` is the route's queue."""
 
     queue: str
 
     @classmethod
     def taken(cls, queue: str, one: Delivery) -> "RawDelivery":
-        """A delivery from a queue."""
+        """Add the queue to a delivery."""
         return cls(one.tag, one.exchange, one.routing_key, one.body, one.properties, one.headers, queue)
 
     @property
     def message_id(self) -> str | None:
-        """None where the client library invented it."""
+        """None for a dead letter that arrived without an id: then its id was made up by us."""
         return None if self.text("error-type") == NO_ID else super().message_id
 
     @property
     def id(self) -> str:
-        """Unique on its channel; enough to tell the messages of a batch apart."""
+        """A name that is unique on its channel, which is enough to tell the messages of a batch apart."""
         return f"{self.queue}#{self.tag}"
 
 
 def clean(text: str, *, bytes_max: int = 255) -> str:
-    """Text that every system takes: UTF-8 without control characters, cut to a length. What was wrong is escaped."""
+    """Make text that every system takes: UTF-8, control characters escaped, cut to `bytes_max`."""
     sound = text.encode("utf-8", "backslashreplace").decode("utf-8")
     shown = "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in sound)
     return shown.encode()[:bytes_max].decode("utf-8", "ignore")
 
 
 def is_clean(text: str, *, bytes_max: int = 255) -> bool:
-    """Whether `clean` would leave the text alone: no half characters, NULs or line breaks, not too long for AMQP."""
+    """True if `clean` would not change the text: no lone surrogates, NULs or line breaks, and not too long for AMQP."""
     return text.isprintable() and len(text.encode()) <= bytes_max

@@ -1,4 +1,4 @@
-"""Why a message was not done, in words that may be shown: no stack, no value out of the body."""
+"""Classifies errors, and describes failures in text that is safe to show: no stack, no value of the body."""
 
 import re
 import traceback
@@ -19,40 +19,40 @@ from workers.runtime.batch import Verdict
 MESSAGE_CHARS_MAX = 512
 ROOT = str(Path(__file__).parents[2])
 UNAVAILABLE_STATES = ("08", "53", "57P", "58", "25006")
-TRANSIENT_STATES = ("40001", "40P01", "55P03", "25P03")  # 25P03: this process slept, and lost its transaction
+TRANSIENT_STATES = ("40001", "40P01", "55P03", "25P03")  # 25P03: the server ended an idle transaction
 _LONG_NUMBER = re.compile(r"\d{6,}")
 
 
-class Trouble(Enum):
-    """What an exception says about whose fault it is."""
+class ErrorClass(Enum):
+    """What the runtime does about an exception."""
 
-    UNAVAILABLE = auto()  # the database is away: nobody's fault, wait
-    TRANSIENT = auto()  # a neighbour was in the way: at once again
-    IMPOSSIBLE = auto()  # an assertion: trying again cannot help
-    FAILURE = auto()  # anything else: a message of the batch is to blame
+    UNAVAILABLE = auto()  # the database is away: pause the queue, count no attempt
+    TRANSIENT = auto()  # another transaction was in the way: run the batch again at once
+    IMPOSSIBLE = auto()  # an assertion failed: no retry can help
+    FAILURE = auto()  # anything else: one message of the batch is the cause, so halve the batch to find it
 
 
-def trouble(error: BaseException) -> Trouble:
-    """Classify by SQLSTATE, else by type."""
+def classify(error: BaseException) -> ErrorClass:
+    """Classify an exception by its SQLSTATE, else by its type."""
     state = str(error.sqlstate) if isinstance(error, asyncpg.PostgresError) else ""
-    # asyncpg says only in words that a connection or pool is closed; other InterfaceErrors are mistakes in our calls
+    # asyncpg reports a closed connection or pool only in its text; other InterfaceErrors are mistakes in our calls
     closed = isinstance(error, asyncpg.InterfaceError) and "clos" in str(error)
-    # InternalClientError: the connection was cut in the middle of an answer
+    # asyncpg raises InternalClientError when the connection was cut in the middle of a response
     away = isinstance(error, UnavailableError | OSError | asyncpg.InternalClientError)
     if state.startswith(TRANSIENT_STATES):
-        return Trouble.TRANSIENT
+        return ErrorClass.TRANSIENT
     if state.startswith(UNAVAILABLE_STATES) or closed or away:
-        return Trouble.UNAVAILABLE
-    return Trouble.IMPOSSIBLE if isinstance(error, AssertionError) else Trouble.FAILURE
+        return ErrorClass.UNAVAILABLE
+    return ErrorClass.IMPOSSIBLE if isinstance(error, AssertionError) else ErrorClass.FAILURE
 
 
-class RefusedError(OmsError):
-    """Ends the reading of one message. Its arguments are those of `Failure.invalid`."""
+class InvalidError(OmsError):
+    """Ends the decoding of one message. Its arguments are those of `Failure.invalid`."""
 
 
 @dataclass(frozen=True)
 class Failure:
-    """Why a message was not done. Dead letters are grouped by `reason` and `fingerprint`."""
+    """Why a message failed. Dead letters are grouped by `reason` and `fingerprint`."""
 
     reason: str
     error_type: str
@@ -63,26 +63,26 @@ class Failure:
 
     @classmethod
     def invalid(cls, error_type: str, message: str, path: str = "$", reason: str = Reason.INVALID) -> "Failure":
-        """It cannot be read, or may not be said by who said it: dead at once."""
+        """Describe a message that cannot be decoded, or that its sender may not send. It is dead-lettered at once."""
         return cls(reason, error_type, message, _fingerprint(reason, error_type, path), retry=False, path=path)
 
     @classmethod
-    def judged(cls, verdict: Verdict, body: bytes) -> "Failure":
-        """Its handler put it off or gave it up."""
+    def of_verdict(cls, verdict: Verdict, body: bytes) -> "Failure":
+        """Describe a message that its handler retries or dead-letters."""
         why = redacted(verdict.why, body)
         return cls(verdict.reason, "verdict", why, _fingerprint(verdict.reason), retry=verdict.retry)
 
     @classmethod
-    def raised(cls, error: BaseException, body: bytes) -> "Failure":
-        """Its handler raised. An assertion says that it can never work."""
-        name, impossible = type(error).__qualname__, trouble(error) is Trouble.IMPOSSIBLE
+    def of_exception(cls, error: BaseException, body: bytes) -> "Failure":
+        """Describe a message whose handler raised. After an AssertionError it is not retried."""
+        name, impossible = type(error).__qualname__, classify(error) is ErrorClass.IMPOSSIBLE
         reason = Reason.IMPOSSIBLE if impossible else Reason.FAILED
         fingerprint = _fingerprint(name, *_own_frames(error))
-        return cls(reason, name, redacted(_said(error), body), fingerprint, retry=not impossible)
+        return cls(reason, name, redacted(_safe_text(error), body), fingerprint, retry=not impossible)
 
 
-def _said(error: BaseException) -> str:
-    """A database error's own text may quote values of a row; its state and names cannot."""
+def _safe_text(error: BaseException) -> str:
+    """The text of an error. A database error may quote values of a row, so only its SQLSTATE and names are used."""
     if not isinstance(error, asyncpg.PostgresError):
         return str(error)
     names = (getattr(error, key, None) for key in ("sqlstate", "table_name", "column_name", "constraint_name"))
@@ -100,7 +100,7 @@ def _fingerprint(*parts: str) -> str:
 
 
 def redacted(text: str, body: bytes) -> str:
-    """The text without any value of the body, and without long numbers: phone numbers hide in all sorts of errors."""
+    """Replace every value of the body in the text, and every long number, which may be a phone number."""
     try:
         values = set(_leaves(orjson.loads(body)))
     except (ValueError, RecursionError):
@@ -111,7 +111,7 @@ def redacted(text: str, body: bytes) -> str:
 
 
 def _leaves(value: Any) -> Iterator[str]:
-    """Every value as text, but those too short to tell anything."""
+    """Yield every value of 3 or more characters as text; shorter ones are no personal data."""
     if isinstance(value, dict | list):
         for item in value.values() if isinstance(value, dict) else value:
             yield from _leaves(item)

@@ -1,4 +1,7 @@
-"""The inbox: a message is claimed in the transaction that handles it, so its effects and its claim share one fate."""
+"""The inbox.
+
+A message is claimed in the transaction that handles it, so claim and effects commit or roll back together.
+"""
 
 import asyncio
 from collections.abc import Sequence
@@ -9,14 +12,18 @@ from db.pool import Pool, Transaction
 from db.statements import SQL
 from workers.runtime.decode import Work
 
-RETENTION = timedelta(days=45)  # longer than any sender repeats itself (30 days), and than a dead letter waits
-PURGE_ROWS = 2000  # a few milliseconds of one core
+RETENTION = timedelta(days=45)  # senders repeat a message for up to 30 days; dead letters wait less than this
+PURGE_ROWS = 2000  # a delete of this size takes a few milliseconds of one core
 PROBE_SECONDS = 10.0
 
 
 @dataclass
 class Claim:
-    """What a transaction may handle: each id once. The rest was done before, or wears another message's id."""
+    """The messages of a batch.
+
+    `fresh` ones are claimed, each id once. `duplicates` were handled before. `reused` have the id of a message with
+    another body. `now` is the database clock.
+    """
 
     now: datetime
     fresh: list[Work] = field(default_factory=list)
@@ -25,7 +32,7 @@ class Claim:
 
 
 async def claim(tx: Transaction, queue: str, works: Sequence[Work]) -> Claim:
-    """Claim what is new, in one statement; a second one only when something was not."""
+    """Claim the messages that are new. This takes one statement, and a second one only if some were not new."""
     first = {work.message_id: work for work in reversed(works)}
     hashes = {message_id: first[message_id].delivery.body_hash for message_id in sorted(first)}
     row = await tx.fetchrow(SQL["inbox.claim"], queue, list(hashes), list(hashes.values()))
@@ -43,18 +50,18 @@ async def claim(tx: Transaction, queue: str, works: Sequence[Work]) -> Claim:
 
 
 async def unclaim(tx: Transaction, queue: str, message_ids: Sequence[str]) -> None:
-    """Forget messages that this transaction claimed but leaves undone."""
+    """Delete the claims of messages that this transaction leaves undone."""
     if message_ids:
         await tx.execute(SQL["inbox.unclaim"], queue, message_ids)
 
 
 async def purge(pool: Pool) -> bool:
-    """Forget a few messages that nobody will send again. False when nothing that old is left."""
+    """Delete up to PURGE_ROWS claims that are older than RETENTION. True if more may be left."""
     return await pool.execute(SQL["inbox.purge"], RETENTION, PURGE_ROWS) == f"DELETE {PURGE_ROWS}"
 
 
-async def takes_writes(pool: Pool) -> bool:
-    """Whether the database is back. Never raises: whatever it says instead, it did not say yes."""
+async def accepts_writes(pool: Pool) -> bool:
+    """True if the database accepts writes. It never raises: any error means no."""
     try:
         async with asyncio.timeout(PROBE_SECONDS):
             return bool(await pool.fetchval(SQL["inbox.probe"]))

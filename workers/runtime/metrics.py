@@ -1,4 +1,4 @@
-"""What Prometheus sees of the workers. Labels are bounded: queues, message types and outcomes."""
+"""The Prometheus metrics of the workers. Labels are bounded: queues, message types and outcomes."""
 
 from collections import Counter as Tally
 from collections.abc import Iterable, Sequence
@@ -15,25 +15,25 @@ LONG_SECONDS = (*SECONDS, 30, 60, 300, 1800)
 ITEMS = (1, 5, 20, 50, 100, 200, 500)
 BY_TYPE = ("queue", "message_type")
 
-RECEIVED = Counter("oms_messages_received_total", "Messages delivered, items of packs counted", BY_TYPE)
-PROCESSED = Counter("oms_messages_processed_total", "Messages settled, items of packs counted", (*BY_TYPE, "outcome"))
+RECEIVED = Counter("oms_messages_received_total", "Messages delivered; items of packs count", BY_TYPE)
+PROCESSED = Counter("oms_messages_processed_total", "Messages settled; items of packs count", (*BY_TYPE, "outcome"))
 BATCH_SECONDS = Histogram(
-    "oms_message_processing_seconds", "One batch from its transaction's begin to its commit", ["queue"], buckets=SECONDS
+    "oms_message_processing_seconds", "Duration of the transaction of one batch", ["queue"], buckets=SECONDS
 )
 BATCH_ITEMS = Histogram("oms_batch_items", "Messages handled in one transaction", ["queue"], buckets=ITEMS)
 CRITICAL_SECONDS = Histogram(
     "oms_message_critical_time_seconds",
-    "From when it happened to done, without deliberate delay; messages that were retried do not count",
+    "Time from the cause of a message until it was handled, without deliberate delay; retried ones do not count",
     BY_TYPE,
     buckets=LONG_SECONDS,
 )
-IN_FLIGHT = Gauge("oms_messages_in_flight", "Delivered and not yet settled", ["queue"])
+IN_FLIGHT = Gauge("oms_messages_in_flight", "Messages delivered and not yet settled", ["queue"])
 CONSUMERS = Gauge("oms_consumers", "1 while this process consumes the queue", ["queue"])
 PAUSED = Gauge("oms_consumer_paused", "1 while consuming waits for the database", ["queue"])
-HANDLER_FAILURES = Counter("oms_handler_failures_total", "Messages whose handler raised, by themselves", ["queue"])
-DEAD_LETTERS = Counter("oms_dead_letters_total", "Messages given up", ["queue", "reason"])
+HANDLER_FAILURES = Counter("oms_handler_failures_total", "Messages that raised when handled alone", ["queue"])
+DEAD_LETTERS = Counter("oms_dead_letters_total", "Messages dead-lettered", ["queue", "reason"])
 POOL_SIZE = Gauge("oms_db_pool_size", "Open database connections")
-POOL_IN_USE = Gauge("oms_db_pool_in_use", "Database connections at work")
+POOL_IN_USE = Gauge("oms_db_pool_in_use", "Database connections in use")
 
 
 def received(queue: str, work: Work) -> None:
@@ -43,7 +43,7 @@ def received(queue: str, work: Work) -> None:
 
 
 def settled(queue: str, outcomes: Sequence[Outcome]) -> None:
-    """Count a batch whose outcomes the broker was told."""
+    """Count a batch after its messages were acknowledged or given back."""
     IN_FLIGHT.labels(queue).dec(len(outcomes))
     BATCH_ITEMS.labels(queue).observe(sum(outcome.work.items for outcome in outcomes))
     tally: Tally[tuple[str, Kind]] = Tally()
@@ -63,14 +63,14 @@ def _observe_critical_time(queue: str, outcomes: Sequence[Outcome]) -> None:
 
 
 def _delayed_seconds(work: Work) -> int:
-    """What the delay exchange held it back: the tier is the first word of the routing key, `30s.oms.timeouts`."""
+    """The seconds in the delay exchange: the tier is the first word of the routing key, `30s.oms.timeouts`."""
     word = work.delivery.routing_key.partition(".")[0]
     ours = word.endswith("s") and word[:-1].isdecimal() and work.delivery.exchange
     return int(word[:-1]) if ours else 0
 
 
 def pools(opened: Iterable[Pool]) -> None:
-    """Look at the pools when Prometheus asks."""
+    """Report the sizes of these pools at each scrape."""
     all_of_them = tuple(opened)
     POOL_SIZE.set_function(lambda: sum(pool.get_size() for pool in all_of_them))
     POOL_IN_USE.set_function(lambda: sum(pool.get_size() - pool.get_idle_size() for pool in all_of_them))

@@ -1,4 +1,4 @@
-"""What becomes of a message, decided before anything is said to the broker."""
+"""Decides the outcome of a message. settle.py carries it out at the broker."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -10,7 +10,7 @@ from workers.runtime.errors import Failure
 
 
 class Kind(StrEnum):
-    """The label `outcome` of the metrics."""
+    """What happens to a message; also the label `outcome` of the metrics."""
 
     ACKED = "acked"
     DUPLICATE = "duplicate"
@@ -23,7 +23,7 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True)
 class Outcome:
-    """One message's. Retried, dead-lettered and invalid ones have a failure, questions a reply."""
+    """The outcome of one message. Retried, dead-lettered and invalid ones have a failure; queries have a reply."""
 
     work: Work
     kind: Kind
@@ -31,22 +31,22 @@ class Outcome:
     reply: Message | None = None
 
 
-def failed(work: Work, failure: Failure, attempts_max: int) -> Outcome:
-    """Tried again, or dead when that cannot help or was done often enough."""
+def fail(work: Work, failure: Failure, attempts_max: int) -> Outcome:
+    """Retry the message, or dead-letter it if a retry cannot help or this was the last of `attempts_max`."""
     if work.failure is not None:
         return Outcome(work, Kind.INVALID, failure)
     again = failure.retry and work.attempt + 1 < attempts_max
     return Outcome(work, Kind.RETRIED if again else Kind.DEAD_LETTERED, failure)
 
 
-def refused(work: Work, failure: Failure) -> Outcome:
-    """A question without an answer: who asked learns whether to ask otherwise, or again."""
-    told = QueryRejected(code=MessageCode.SYSTEM_ERROR, message="this question could not be answered")
+def reject_query(work: Work, failure: Failure) -> Outcome:
+    """Answer a query that failed. The code says whether to correct the query or to send it again."""
+    reply = QueryRejected(code=MessageCode.SYSTEM_ERROR, message="the query failed inside the system; send it again")
     if work.failure is not None:
-        told = QueryRejected(code=MessageCode.QUERY_INVALID, message=failure.message, path=failure.path)
-    return Outcome(work, Kind.REFUSED, reply=told)
+        reply = QueryRejected(code=MessageCode.QUERY_INVALID, message=failure.message, path=failure.path)
+    return Outcome(work, Kind.REFUSED, reply=reply)
 
 
 def wait_seconds(attempt: int) -> int:
-    """The delay tier after the try number `attempt` (0 at first). The last tier repeats."""
+    """The delay tier after attempt number `attempt`, which counts from 0. The last tier repeats."""
     return RETRY_TIERS_SECONDS[min(attempt, len(RETRY_TIERS_SECONDS) - 1)]

@@ -1,4 +1,7 @@
-"""The heart: messages in, one outcome each. Claim, handle, commit; what goes wrong is narrowed down to who did it."""
+"""Handles a batch in one transaction: claim, handle, commit. Each message gets one outcome.
+
+When a handler raises, the batch is halved until the message that caused it is alone.
+"""
 
 import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
@@ -20,28 +23,28 @@ from workers.runtime import inbox, metrics
 from workers.runtime.batch import Batch
 from workers.runtime.decode import Work
 from workers.runtime.delivery import RawDelivery
-from workers.runtime.errors import Failure, Trouble, trouble
-from workers.runtime.policy import Kind, Outcome, failed, refused
-from workers.runtime.republish import exploded, leaving
+from workers.runtime.errors import ErrorClass, Failure, classify
+from workers.runtime.policy import Kind, Outcome, fail, reject_query
+from workers.runtime.republish import explode_pack, take_out
 from workers.runtime.route import CallRoute, QueryRoute, RawRoute, Route
 
 log = structlog.get_logger(__name__)
 
 ID_REUSE = Failure.invalid("id_reuse", "this message_id was used before with another body", reason=Reason.ID_REUSE)
-BATCH_TRIES = 5  # a deadlock or a lock that was not granted: the neighbours are through by then
+BATCH_TRIES = 5  # after a deadlock or a lock that was not granted; the other transactions end within that time
 
-patiently = retry(
-    retry=retry_if_exception(lambda error: trouble(error) is Trouble.TRANSIENT),
+retry_transient = retry(
+    retry=retry_if_exception(lambda error: classify(error) is ErrorClass.TRANSIENT),
     stop=stop_after_attempt(BATCH_TRIES),
     wait=wait_random_exponential(multiplier=0.02, max=0.5),
     reraise=True,
 )
-"""Again at once where only a neighbour was in the way (deadlock, lock timeout)."""
+"""Runs a transaction again at once when another one was in its way (deadlock, lock timeout)."""
 
 
 @dataclass(frozen=True)
 class QueueContext:
-    """What handling one queue's messages takes. `committed` is called after every commit."""
+    """What the handling of one queue's messages needs. `committed` is called after every commit."""
 
     route: Route
     pool: Pool
@@ -51,54 +54,57 @@ class QueueContext:
 
 
 async def process(context: QueueContext, works: Sequence[Work]) -> list[Outcome]:
-    """Every message gets an outcome. Raises UnavailableError when the database, or who is asked, is away."""
+    """Give every message an outcome.
+
+    Raises UnavailableError when the database, or the system that is called, is away.
+    """
     sound = [work for work in works if work.failure is None]
-    handle = _asked_first if isinstance(context.route, CallRoute) else _narrowed
+    handle = _call_first if isinstance(context.route, CallRoute) else _handle_halving
     outcomes = await handle(context, sound) if sound else []
-    return outcomes + [await _given_up(context, work, work.failure) for work in works if work.failure is not None]
+    return outcomes + [await _give_up(context, work, work.failure) for work in works if work.failure is not None]
 
 
-async def _asked_first(context: QueueContext, works: Sequence[Work]) -> list[Outcome]:
-    """Ask the outside about all of them, then handle them. One that cannot be asked about is asked about alone."""
+async def _call_first(context: QueueContext, works: Sequence[Work]) -> list[Outcome]:
+    """Make the outside calls of all messages, then handle them. When a call fails, each message is tried alone."""
     try:
-        answers = await _asked(context, works)
+        answers = await _call_outside(context, works)
     except UnavailableError:
         raise
     except Exception as error:
         if len(works) == 1:
-            return [await _culprit(context, works[0], error)]
-        return [outcome for work in works for outcome in await _asked_first(context, [work])]
-    return await _narrowed(replace(context, answers=answers), works)
+            return [await _fail_alone(context, works[0], error)]
+        return [outcome for work in works for outcome in await _call_first(context, [work])]
+    return await _handle_halving(replace(context, answers=answers), works)
 
 
-async def _asked(context: QueueContext, works: Sequence[Work]) -> Mapping[str, Any]:
-    """The answers of the outside, awaited while no transaction is held. Raises UnavailableError when it is away."""
+async def _call_outside(context: QueueContext, works: Sequence[Work]) -> Mapping[str, Any]:
+    """Call the other system while no transaction is open, and return its answers. Raises UnavailableError."""
     assert isinstance(context.route, CallRoute), "only a CallRoute calls other systems"
     try:
         async with transaction(context.pool, readonly=True) as tx:
-            questions = await context.route.prepare(tx, [envelope for work in works for envelope in work.envelopes])
-        return await context.route.ask(questions)
+            needed = await context.route.prepare(tx, [envelope for work in works for envelope in work.envelopes])
+        return await context.route.call(needed)
     except OSError as error:
         raise UnavailableError(f"outside: {type(error).__qualname__}: {error}"[:200]) from error
 
 
-async def _narrowed(context: QueueContext, works: Sequence[Work]) -> list[Outcome]:
-    """Together if possible; else each half by itself: one bad message costs about log2(n) extra transactions."""
+async def _handle_halving(context: QueueContext, works: Sequence[Work]) -> list[Outcome]:
+    """Commit all together if possible, else each half alone: one bad message costs about log2(n) extra transactions."""
     try:
         return await _commit(context, works)
     except UnavailableError:
         raise
     except Exception as error:
         if len(works) == 1:
-            return [await _culprit(context, works[0], error)]
+            return [await _fail_alone(context, works[0], error)]
         log.info("batch halved", queue=context.route.queue, messages=len(works), error=type(error).__qualname__)
         middle = len(works) // 2
-        return await _narrowed(context, works[:middle]) + await _narrowed(context, works[middle:])
+        return await _handle_halving(context, works[:middle]) + await _handle_halving(context, works[middle:])
 
 
-@patiently
+@retry_transient
 async def _commit(context: QueueContext, works: Sequence[Work]) -> list[Outcome]:
-    """One transaction. What the handler did, the claims and the announcements live or die together."""
+    """Run one transaction: claims, the handler's writes and the announcements commit or roll back together."""
     started = time.perf_counter()
     handle = {RawRoute: _handle_raw, QueryRoute: _answer}.get(type(context.route), _handle)
     async with transaction(context.pool, readonly=handle is _answer) as tx:
@@ -116,27 +122,30 @@ async def _handle(tx: Transaction, context: QueueContext, works: Sequence[Work])
     batch = Batch([envelope for work in claim.fresh for envelope in work.envelopes], claim.now, context.answers)
     if batch:
         await context.route.handler(tx, batch)
-    undone = await _put_aside(tx, context, claim.fresh, batch) if batch.verdicts else []
-    return _settled(claim, undone)
+    undone = await _carry_out(tx, context, claim.fresh, batch) if batch.verdicts else []
+    return _list_outcomes(claim, undone)
 
 
-async def _put_aside(tx: Transaction, context: QueueContext, works: Sequence[Work], batch: Batch[Any]) -> list[Outcome]:
-    """What the handler did not do. A message alone loses its claim; an item leaves its pack, which stays claimed."""
+async def _carry_out(tx: Transaction, context: QueueContext, works: Sequence[Work], batch: Batch[Any]) -> list[Outcome]:
+    """Carry out the handler's verdicts.
+
+    A single message loses its claim. An item leaves its pack, which stays claimed.
+    """
     undone: list[Outcome] = []
     announcements: list[outbox.Announcement] = []
     judged = [(work, item) for work in works for item in work.envelopes if item.id in batch.verdicts]
     for work, item in judged:
-        failure = Failure.judged(batch.verdicts[item.id], work.delivery.body)
+        failure = Failure.of_verdict(batch.verdicts[item.id], work.delivery.body)
         if len(work.envelopes) == 1:
-            undone.append(failed(work, failure, context.attempts_max))
+            undone.append(fail(work, failure, context.attempts_max))
         else:
-            announcements.append(leaving(context.route.queue, item.index, failed(work, failure, context.attempts_max)))
+            announcements.append(take_out(context.route.queue, item.index, fail(work, failure, context.attempts_max)))
     await inbox.unclaim(tx, context.route.queue, [outcome.work.message_id for outcome in undone])
     await outbox.append(tx, announcements)
     return undone
 
 
-def _settled(claim: inbox.Claim, undone: Sequence[Outcome]) -> list[Outcome]:
+def _list_outcomes(claim: inbox.Claim, undone: Sequence[Outcome]) -> list[Outcome]:
     aside = {id(outcome.work) for outcome in undone}
     return [
         *undone,
@@ -160,55 +169,55 @@ async def _answer(tx: Transaction, context: QueueContext, works: Sequence[Work])
     return [Outcome(work, Kind.ACKED, reply=reply) for work, reply in zip(works, replies or (), strict=True)]
 
 
-async def _culprit(context: QueueContext, work: Work, error: Exception) -> Outcome:
-    """One message that raised by itself."""
+async def _fail_alone(context: QueueContext, work: Work, error: Exception) -> Outcome:
+    """Give an outcome to a message whose handler raised although it was alone."""
     metrics.HANDLER_FAILURES.labels(context.route.queue).inc()
     if isinstance(context.route, RawRoute):
-        log.warning("raw message failed", queue=context.route.queue, error=type(error).__qualname__)
+        log.warning("raw message failed, requeued", queue=context.route.queue, error=type(error).__qualname__)
         return Outcome(work, Kind.REQUEUED)
-    failure = Failure.raised(error, work.delivery.body)
-    said = {"queue": context.route.queue, "message_id": work.message_id, "type": work.type, "attempt": work.attempt}
-    log.warning("message failed", **said, error=failure.error_type, why=failure.message, print=failure.fingerprint)
-    return await _given_up(context, work, failure)
+    failure = Failure.of_exception(error, work.delivery.body)
+    fields = {"queue": context.route.queue, "message_id": work.message_id, "type": work.type, "attempt": work.attempt}
+    log.warning("message failed", **fields, error=failure.error_type, why=failure.message, print=failure.fingerprint)
+    return await _give_up(context, work, failure)
 
 
-async def _given_up(context: QueueContext, work: Work, failure: Failure) -> Outcome:
-    """A message that cannot be done as it is. One that holds many items is taken apart, to find the item."""
+async def _give_up(context: QueueContext, work: Work, failure: Failure) -> Outcome:
+    """Retry or dead-letter a failed message. A pack of several items is taken apart first, to isolate the bad item."""
     if isinstance(context.route, QueryRoute):
-        return refused(work, failure)
+        return reject_query(work, failure)
     if len(work.pieces) > 1:
         try:
             return await _explode(context, work)
         except UnavailableError:
             raise
         except Exception as error:
-            log.warning("pack not taken apart", message_id=work.message_id, error=type(error).__qualname__)
-    return failed(work, failure, context.attempts_max)
+            log.warning("cannot take a pack apart", message_id=work.message_id, error=type(error).__qualname__)
+    return fail(work, failure, context.attempts_max)
 
 
-@patiently
+@retry_transient
 async def _explode(context: QueueContext, work: Work) -> Outcome:
     async with transaction(context.pool) as tx:
         claim = await inbox.claim(tx, context.route.queue, [work])
         if claim.fresh:
-            await outbox.append(tx, exploded(context.route.queue, work))
+            await outbox.append(tx, explode_pack(context.route.queue, work))
     context.committed()
-    return _settled(claim, [])[0]
+    return _list_outcomes(claim, [])[0]
 
 
 @asynccontextmanager
 async def transaction(pool: Pool, *, readonly: bool = False) -> AsyncIterator[Transaction]:
-    """A transaction. Raises UnavailableError instead of anything that says the database is away."""
+    """Open a transaction. Errors that mean that the database is away are raised as UnavailableError."""
     try:
         connection = await pool.acquire()
-    except Exception as error:  # a refused login is as little a message's fault as a refused connection
+    except Exception as error:  # no message is the cause of a refused login or connection
         raise UnavailableError(type(error).__qualname__) from error
     try:
         async with connection.transaction(readonly=readonly):
             yield connection
     except Exception as error:
-        forbidden = readonly and isinstance(error, asyncpg.ReadOnlySQLTransactionError)  # a mistake of the handler's
-        if trouble(error) is Trouble.UNAVAILABLE and not (forbidden or isinstance(error, UnavailableError)):
+        forbidden = readonly and isinstance(error, asyncpg.ReadOnlySQLTransactionError)  # a mistake in the handler
+        if classify(error) is ErrorClass.UNAVAILABLE and not (forbidden or isinstance(error, UnavailableError)):
             raise UnavailableError(type(error).__qualname__) from error
         raise
     finally:

@@ -1,5 +1,5 @@
-"""Fresh properties for everything sent on. Only what is listed here travels: an `x-death`, a CC or an expiration that
-came in would lose the message, or send it to strangers (measured)."""
+"""Builds fresh properties for every message that we send on. Only what is listed here is copied: an `x-death`, a CC or
+an expiration of the sender would lose the message, or send it to other queues (measured)."""
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -21,14 +21,17 @@ VERSION = version()
 
 
 def retry_headers(work: Work) -> dict[str, Any]:
-    """Of a message that is tried again. An unknown origin is said, or our own user would vouch for it."""
+    """The headers of a retried message.
+
+    `origin-user` is set even if it is unknown; else our own user would vouch for it.
+    """
     known = work.delivery.text("first-failed-at") if work.attempt else None
     failed_at = clean(known or datetime.now(UTC).isoformat())
     return {"attempt": str(work.attempt + 1), "origin-user": work.user or "", "first-failed-at": failed_at}
 
 
 def dead_headers(work: Work, failure: Failure) -> dict[str, Any]:
-    """Of a dead letter: all that a person needs to judge it, and nothing out of its body."""
+    """The headers of a dead letter: all that an on-call engineer needs to judge it, and nothing from its body."""
     return retry_headers(work) | {
         "reason": failure.reason,
         "error-path": failure.path,
@@ -43,8 +46,8 @@ def dead_headers(work: Work, failure: Failure) -> dict[str, Any]:
 
 
 def properties(work: Work, own_user: str, headers: Mapping[str, Any]) -> Properties:
-    """Of the same message sent on by us: its id, type, correlation and reply address, and the headers that are ours."""
-    delivery, said = work.delivery, work.delivery.properties
+    """The properties of a message that we send on: its id, type, correlation and reply address, and our own headers."""
+    delivery, given = work.delivery, work.delivery.properties
     carried = {name: clean(text) for name in CARRIED if (text := str(delivery.headers.get(name, "")))}
     return Properties(
         content_type="application/json",
@@ -53,15 +56,15 @@ def properties(work: Work, own_user: str, headers: Mapping[str, Any]) -> Propert
         user_id=own_user,
         message_id=clean(delivery.message_id or "") or f"none/{delivery.body_hash.hex()}",
         message_type=clean(delivery.type or "") or None,
-        correlation_id=clean(said.correlation_id or "") or None,
+        correlation_id=clean(given.correlation_id or "") or None,
         reply_to=work.reply_to,
-        timestamp=datetime.now(UTC) if said.timestamp in (None, TIME_OUT_OF_RANGE) else said.timestamp,
+        timestamp=datetime.now(UTC) if given.timestamp in (None, TIME_OUT_OF_RANGE) else given.timestamp,
         headers={**carried, **headers},
     )
 
 
 def rejection(work: Work, failure: Failure) -> CommandRejected:
-    """What a sender is told whose message cannot be read."""
+    """The reply to the sender of a message that cannot be decoded."""
     return CommandRejected(
         command_id=clean(work.message_id),
         type=clean(work.delivery.type or ""),
@@ -71,34 +74,40 @@ def rejection(work: Work, failure: Failure) -> CommandRejected:
     )
 
 
-def answer(work: Work, told: Message, own_user: str) -> tuple[Properties, bytes]:
-    """What a sender is told at its own queue. The reply to a question need not outlive a broker: who waits then?"""
+def reply(work: Work, message: Message, own_user: str) -> tuple[Properties, bytes]:
+    """The properties and body of a message to the sender's reply queue.
+
+    Replies to queries are not persistent: the client has timed out by the time a broker has restarted.
+    """
     message_id, now = clean(work.message_id), datetime.now(UTC)
     about = properties(work, own_user, {"causation-id": message_id, "occurred-at": now.isoformat()})
-    about.message_id, about.message_type = f"{told.routing_key()}/{message_id}"[:255], told.TYPE
+    about.message_id, about.message_type = f"{message.routing_key()}/{message_id}"[:255], message.TYPE
     about.correlation_id, about.reply_to, about.timestamp = about.correlation_id or message_id, None, now
-    about.delivery_mode = 1 if isinstance(told, Reply) else 2
-    return about, told.json_bytes
+    about.delivery_mode = 1 if isinstance(message, Reply) else 2
+    return about, message.json_bytes
 
 
-def exploded(queue: str, work: Work) -> list[Announcement]:
-    """Every item to the same queue, as often tried as the whole was. Derived ids make a second time a repeat."""
+def explode_pack(queue: str, work: Work) -> list[Announcement]:
+    """Announce every item of a pack to the same queue, with the attempt of the pack.
+
+    The ids are derived from the pack's, so taking a pack apart twice makes duplicates that the inbox drops.
+    """
     headers = retry_headers(work) | {"attempt": str(work.attempt)}
-    return [_piece(work, index, "queue", queue, headers) for index in range(len(work.pieces))]
+    return [_item(work, index, "queue", queue, headers) for index in range(len(work.pieces))]
 
 
-def leaving(queue: str, index: int, outcome: Outcome) -> Announcement:
-    """One item that its handler wants retried, or given up."""
+def take_out(queue: str, index: int, outcome: Outcome) -> Announcement:
+    """Take one item out of its pack, to the delay exchange if it is retried, else to the dead letters."""
     work, failure = outcome.work, outcome.failure
     if failure is None or outcome.kind is Kind.RETRIED:
-        return _piece(work, index, "delay", f"{tier(wait_seconds(work.attempt))}.{queue}", retry_headers(work))
-    return _piece(work, index, "dead", queue, dead_headers(work, failure))
+        return _item(work, index, "delay", f"{tier(wait_seconds(work.attempt))}.{queue}", retry_headers(work))
+    return _item(work, index, "dead", queue, dead_headers(work, failure))
 
 
-def _piece(
+def _item(
     work: Work, index: int, to: Literal["queue", "delay", "dead"], routing_key: str, headers: Mapping[str, str]
 ) -> Announcement:
-    """One item of a pack, as it came. What it says of itself is known only when the whole pack could be read."""
+    """One item of a pack with its body unchanged. Its correlation is known only if the whole pack could be decoded."""
     item = work.envelopes[index] if work.envelopes else None
     return Announcement(
         type=work.type,

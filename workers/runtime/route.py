@@ -1,4 +1,4 @@
-"""A route: which queue a handler serves, and its limits. Routes are data; workers/routes.py lists them all."""
+"""A route names the queue that a handler serves, and its limits. Routes are data; workers/routes.py lists them all."""
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -13,12 +13,12 @@ from workers.runtime.batch import Batch
 Handler = Callable[[Transaction, Batch[Any]], Awaitable[Sequence[Message] | None]]
 Chore = Callable[[Transaction], Awaitable[None]]
 
-PREFETCH_PACKS = 8  # each may hold a batch of items: more would only wait here while another worker has nothing to do
+PREFETCH_PACKS = 8  # each may hold a whole batch of items; more would wait here while other workers are idle
 
 
 @dataclass(frozen=True)
 class Every:
-    """A chore in a transaction of its own, repeated while the queue's worker runs; two workers doing it do no harm."""
+    """A chore that the queue's worker repeats, each time in its own transaction. Two workers may run it at once."""
 
     seconds: float
     chore: Chore
@@ -26,8 +26,10 @@ class Every:
 
 @dataclass(frozen=True)
 class Route:
-    """`queue` without the prefix; messages/topology.py says what it takes. `batch_max_items` counts items of packed
-    messages; `prefetch_messages` defaults to two batches, or to a few packs where the queue takes packs.
+    """A queue and its handler. `queue` has no prefix; messages/topology.py lists the types that it takes.
+
+    `batch_max_items` counts items of packed messages. `prefetch_messages` defaults to two batches, or to PREFETCH_PACKS
+    if the queue takes packs.
 
     `database` names the database the handler's transactions run on. The routes below differ in what happens around the
     handler; on a plain route the inbox claims messages, and what the handler announces leaves by the outbox.
@@ -42,7 +44,7 @@ class Route:
 
     @property
     def prefetch(self) -> int:
-        """Messages the broker may hand out ahead: one batch commits while the next collects."""
+        """How many messages the broker delivers ahead, so that one batch collects while another commits."""
         packs = any(model.PACKABLE for model in TAKEN.get(self.queue, ()))
         return self.prefetch_messages or (PREFETCH_PACKS if packs else 2 * self.batch_max_items)
 
@@ -50,7 +52,8 @@ class Route:
 class RawRoute(Route):
     """A queue whose messages are taken as they are, without decoding and inbox: "stock.dlq", "unrouted".
 
-    Its handler gets a Batch of RawDelivery. They are never dead-lettered: what fails waits and goes back to its place.
+    Its handler gets a Batch of RawDelivery. They are never dead-lettered: when the handler fails, they
+    go back to their queue after a pause.
     """
 
 
@@ -65,11 +68,11 @@ class QueryRoute(Route):
 class CallRoute(Route):
     """A queue whose messages need calls to another system, which are made before the handler's transaction.
 
-    `prepare` reads what the calls need, in a transaction of its own. `ask` makes them while no transaction is open, and
-    returns an answer for each item by its id, which the handler finds in `batch.answers`. Calls are repeated after a
-    crash, so they carry an idempotency key. An UnavailableError (or an OSError) from `ask` pauses this queue alone
+    `prepare` reads what the calls need, in a transaction of its own. `call` makes them while no transaction is open,
+    and returns an answer for each item by its id, which the handler finds in `batch.answers`. Calls are repeated after
+    a crash, so they carry an idempotency key. An UnavailableError (or an OSError) from `call` pauses this queue alone
     until the other system is back.
     """
 
     prepare: Callable[[Transaction, Sequence[Envelope[Any]]], Awaitable[Any]]
-    ask: Callable[[Any], Awaitable[Mapping[str, Any]]]
+    call: Callable[[Any], Awaitable[Mapping[str, Any]]]

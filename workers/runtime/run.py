@@ -1,4 +1,4 @@
-"""Runs routes until told to stop: pools, connections, a consumer per queue, chores, health."""
+"""Runs routes until `stop` is set: opens pools and connections, and runs a consumer per queue, chores and probes."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -35,22 +35,22 @@ T = TypeVar("T")
 AWAY = (UnavailableError, OSError, TimeoutError, AMQPError, asyncpg.PostgresError)
 START_WAIT_SECONDS = 2.0
 CLOSE_SECONDS = 5.0
-SHARED_CONNECTIONS = 3  # beside one per queue of ours: dead letters, chores and the doorbell take turns
+SHARED_CONNECTIONS = 3  # for dead letters, chores and the doorbell, which take turns; each other queue adds one
 PURGE_SECONDS = 60.0
-PURGE_BREATH_SECONDS = 0.2  # between two small deletes, so that they never add up to a load
+PURGE_BREATH_SECONDS = 0.2  # a pause between two small deletes keeps their load low
 
 
 class _StoppedError(OmsError):
-    """Told to stop before there was anything to finish."""
+    """`stop` was set before the worker had started."""
 
 
 async def run_routes(
     routes: Sequence[Route], settings: RuntimeSettings, stop: asyncio.Event, databases: Mapping[str, str] | None = None
 ) -> None:
-    """Work until `stop` is set, then finish what was delivered, within `shutdown_grace_seconds`.
+    """Work until `stop` is set, then finish the delivered messages within `shutdown_grace_seconds`.
 
-    `databases` names the URLs of databases other than the default one. Servers that are away are waited for.
-    Raises TopologyError when the broker has not what the routes need.
+    `databases` names the URLs of databases other than the default one. It waits for servers that are away.
+    Raises TopologyError when the broker lacks an exchange or queue of these routes.
     """
     url = settings.amqp_url.get_secret_value()
     urls = {"default": settings.database_url.get_secret_value(), **(databases or {})}
@@ -66,26 +66,29 @@ async def run_routes(
             contexts: list[QueueContext] = []
             for name in sorted({route.database for route in routes}):
                 served = [route for route in routes if route.database == name]
-                pool = await _unless_stopped(stop, partial(_opened, urls[name], served))
-                stack.push_async_callback(_closed, pool)
+                pool = await _unless_stopped(stop, partial(_open_database, urls[name], served))
+                stack.push_async_callback(_close_pool, pool)
                 bell = await stack.enter_async_context(Doorbell(pool, quiet_seconds=settings.doorbell_quiet_seconds))
                 contexts += [QueueContext(route, pool, settings.attempts_max, bell.ring) for route in served]
             metrics.pools({context.pool for context in contexts})
             await stack.enter_async_context(publisher)
             settler = Settler(Names(settings.prefix), publisher, delay_plugin=settings.delay == "plugin")
             stack.push_async_callback(link.close)
-            consumers = [Consumer(one, link, _reader(one.route, settings), settler, health, stop) for one in contexts]
+            consumers = [Consumer(one, link, _decoder(one.route, settings), settler, health, stop) for one in contexts]
             await _work(consumers, stop, settings.shutdown_grace_seconds)
 
 
-def _reader(route: Route, settings: RuntimeSettings) -> Callable[[Delivery], Work]:
-    """A raw route takes its messages unread."""
+def _decoder(route: Route, settings: RuntimeSettings) -> Callable[[Delivery], Work]:
+    """The decoder of a route. A raw route takes its messages undecoded."""
     names = Names(settings.prefix)
     return Work if isinstance(route, RawRoute) else Decoder(route.queue, names, settings.trust, settings.body_max_bytes)
 
 
 async def _work(consumers: Sequence[Consumer], stop: asyncio.Event, grace_seconds: float) -> None:
-    """A consumer that raises is a mistake of ours: it ends the process, and a new one takes over."""
+    """Run consumers and chores.
+
+    A consumer that raises has a bug: its error ends the process, and a new one takes over.
+    """
     contexts = [consumer.context for consumer in consumers]
     chores = [_repeat(context, every) for context in contexts for every in context.route.every]
     chores += [_purge_inbox(pool) for pool in {context.pool for context in contexts}]
@@ -96,13 +99,13 @@ async def _work(consumers: Sequence[Consumer], stop: asyncio.Event, grace_second
         log.info("stopping", grace_seconds=grace_seconds)
         _, late = await asyncio.wait(running, timeout=grace_seconds)
         for task in late:
-            log.warning("not finished in time, given back to the broker", queue=task.get_name())
+            log.warning("not finished in time, messages return to the broker", queue=task.get_name())
         for task in (*late, *beside):
             task.cancel()
 
 
 async def _repeat(context: QueueContext, every: Every) -> None:
-    """A chore again and again, at slightly uneven times. Its errors never end it."""
+    """Repeat a chore at slightly uneven intervals. Its errors never end it."""
     while True:
         await asyncio.sleep(every.seconds * uniform(0.9, 1.1))  # noqa: S311
         try:
@@ -110,17 +113,17 @@ async def _repeat(context: QueueContext, every: Every) -> None:
                 await every.chore(tx)
             context.committed()
         except Exception as error:
-            log.warning("chore failed", chore=every.chore.__qualname__, error=type(error).__qualname__)
+            log.warning("chore failed, will run again", chore=every.chore.__qualname__, error=type(error).__qualname__)
 
 
 async def _purge_inbox(pool: Pool) -> None:
-    """Keep the inbox to its retention."""
+    """Delete claims beyond the retention, in small batches."""
     while True:
         more = False
         try:
             more = await inbox.purge(pool)
         except Exception as error:
-            log.warning("inbox not purged", error=type(error).__qualname__)
+            log.warning("cannot purge the inbox, trying again", error=type(error).__qualname__)
         await asyncio.sleep(PURGE_BREATH_SECONDS if more else PURGE_SECONDS)
 
 
@@ -130,7 +133,7 @@ async def _verify(url: str, settings: RuntimeSettings, routes: Sequence[Route]) 
     await declare.verify(url, exchanges=[delay, names.dlx], queues=[names.queue(route.queue) for route in routes])
 
 
-async def _opened(url: str, routes: Sequence[Route]) -> Pool:
+async def _open_database(url: str, routes: Sequence[Route]) -> Pool:
     size = sum(not isinstance(route, RawRoute) for route in routes) + SHARED_CONNECTIONS
     pool = await open_pool(url, application_name="oms worker", max_size=size)
     try:
@@ -141,13 +144,13 @@ async def _opened(url: str, routes: Sequence[Route]) -> Pool:
     return pool
 
 
-async def _closed(pool: Pool) -> None:
-    with suppress(Exception):  # when it takes too long, the pool cuts its connections
+async def _close_pool(pool: Pool) -> None:
+    with suppress(Exception):  # on a timeout the pool cuts its connections
         await asyncio.wait_for(pool.close(), CLOSE_SECONDS)
 
 
 async def _unless_stopped(stop: asyncio.Event, make: Callable[[], Awaitable[T]]) -> T:
-    """Try until it works. Raises _StoppedError when told to stop before that."""
+    """Repeat `make` until it succeeds. Raises _StoppedError if `stop` is set before."""
     while not stop.is_set():
         try:
             return await make()

@@ -1,4 +1,4 @@
-"""Telling the broker: what is sent on is confirmed first, then all is acknowledged, in as few frames as it takes."""
+"""Settles deliveries: publishes retries, dead letters and replies, waits for confirms, then acknowledges the batch."""
 
 import asyncio
 from collections.abc import Iterator, Sequence
@@ -18,7 +18,7 @@ from workers.runtime import metrics
 from workers.runtime.decode import Work
 from workers.runtime.errors import Failure
 from workers.runtime.policy import Kind, Outcome, wait_seconds
-from workers.runtime.republish import answer, dead_headers, properties, rejection, retry_headers
+from workers.runtime.republish import dead_headers, properties, rejection, reply, retry_headers
 from workers.runtime.subscription import Subscription
 
 log = structlog.get_logger(__name__)
@@ -30,14 +30,17 @@ PUBLISHER_WAIT_MAX_SECONDS = 60.0
 
 @dataclass(frozen=True)
 class Settler:
-    """Settles messages of any queue."""
+    """Carries out outcomes at the broker, for any queue."""
 
     names: Names
     publisher: Publisher
     delay_plugin: bool = False
 
     async def settle(self, queue: str, subscription: Subscription, outcomes: Sequence[Outcome]) -> None:
-        """Raises AMQPError or RuntimeError when the channel is gone: then the broker delivers all of it again."""
+        """Acknowledge or give back each message.
+
+        Raises AMQPError or RuntimeError when the channel is gone; then the broker delivers all of them again.
+        """
         channel = subscription.channel
         if channel.is_closed:
             return
@@ -51,11 +54,14 @@ class Settler:
                 await amqp.acknowledge(channel, tag, multiple=multiple)
             else:
                 await amqp.requeue(channel, tag)
-        subscription.settled = through(tags, subscription.settled)
+        subscription.settled = settled_through(tags, subscription.settled)
         metrics.settled(queue, outcomes)
 
     async def _send_on(self, queue: str, outcomes: Sequence[Outcome]) -> frozenset[int]:
-        """The tags of those that stay in the queue because nobody else has them for certain."""
+        """Publish what leaves the queue.
+
+        Returns the tags of the messages that stay, because no confirm came for them.
+        """
         with suppress(TimeoutError):
             async with asyncio.timeout(PUBLISHER_WAIT_MAX_SECONDS):
                 await self.publisher.ready()
@@ -65,28 +71,31 @@ class Settler:
         return frozenset(outcome.work.delivery.tag for outcome, done in zip(outcomes, sent, strict=True) if not done)
 
     async def _send(self, queue: str, outcome: Outcome) -> bool:
-        """To the delay exchange, the dead letters or the one who asked. Whether it may be taken off its queue."""
+        """Publish to the delay exchange, the dead letters or the reply queue.
+
+        True if the message may leave its queue.
+        """
         work, failure, names = outcome.work, outcome.failure, self.names
         if outcome.reply is not None:
             return await self._reply(work, outcome.reply)
         if failure is None:
-            return False  # nobody's fault: it is requeued
+            return False  # it is requeued
         exchange, key, headers = names.dlx, names.queue(queue), dead_headers(work, failure)
         if outcome.kind is Kind.RETRIED:
             exchange, key, headers = self._delayed(work, key)
         about = properties(work, self.publisher.user, headers)
-        mandatory = exchange != names.delay_plugin  # it returns every mandatory message
-        answer = await self.publisher.publish(exchange, key, about, work.delivery.body, mandatory)
-        if answer is not PublishOutcome.CONFIRMED:
-            log.warning("not sent on, stays in its queue", queue=queue, outcome=outcome.kind, answer=answer)
+        mandatory = exchange != names.delay_plugin  # the plugin returns every mandatory message
+        published = await self.publisher.publish(exchange, key, about, work.delivery.body, mandatory)
+        if published is not PublishOutcome.CONFIRMED:
+            log.warning("publish not confirmed, message stays", queue=queue, outcome=outcome.kind, answer=published)
         elif outcome.kind is not Kind.RETRIED:
-            await self._buried(queue, work, failure)
-        return answer is PublishOutcome.CONFIRMED
+            await self._count_dead_letter(queue, work, failure)
+        return published is PublishOutcome.CONFIRMED
 
-    async def _reply(self, work: Work, told: Message) -> bool:
-        """To whoever asked, once: a queue that does not take it must not keep the questions of others waiting."""
+    async def _reply(self, work: Work, message: Message) -> bool:
+        """Send a reply once. A reply queue that refuses it must not delay the queries of other clients."""
         if work.reply_to is not None:
-            about, body = answer(work, told, self.publisher.user)
+            about, body = reply(work, message, self.publisher.user)
             await self.publisher.publish("", work.reply_to, about, body, False)
         return True
 
@@ -96,19 +105,23 @@ class Settler:
             return self.names.delay_plugin, f"{tier(seconds)}.{queue}", {**headers, "x-delay": seconds * 1000}
         return self.names.delay, f"{tier(seconds)}.{queue}", headers
 
-    async def _buried(self, queue: str, work: Work, failure: Failure) -> None:
-        """Count it, and tell a sender who asked for an answer; when nobody listens any more, that is no failure."""
+    async def _count_dead_letter(self, queue: str, work: Work, failure: Failure) -> None:
+        """Count a dead letter.
+
+        If it could not be decoded, reply to its sender; a reply queue that is gone is no failure.
+        """
         metrics.DEAD_LETTERS.labels(queue, failure.reason).inc()
-        said = {"queue": queue, "message_id": work.message_id, "type": work.type, "reason": failure.reason}
-        log.warning("dead letter", **said, error=failure.error_type, path=failure.path)
+        fields = {"queue": queue, "message_id": work.message_id, "type": work.type, "reason": failure.reason}
+        log.warning("message dead-lettered", **fields, error=failure.error_type, path=failure.path)
         if work.failure is not None:
             await self._reply(work, rejection(work, failure))
 
 
 def frames(tags: Sequence[tuple[int, bool]], settled: int) -> Iterator[tuple[int, bool, bool]]:
-    """(tag, multiple, done) for tags in ascending order: one ack for an unbroken run, a reject for each not done.
+    """Yield (tag, multiple, done) for tags in ascending order: one ack for an unbroken run, a reject for each not done.
 
-    `settled`: every tag up to here is. Above a gap each is settled by itself, or the missing one would be too, unseen.
+    Every tag up to `settled` is settled already. Above a gap each tag is settled alone, because a multiple ack would
+    also settle the message in the gap.
     """
     run = 0
     for place, (tag, done) in enumerate(tags):
@@ -120,8 +133,8 @@ def frames(tags: Sequence[tuple[int, bool]], settled: int) -> Iterator[tuple[int
             yield tag, run > 1, True
 
 
-def through(tags: Sequence[tuple[int, bool]], settled: int) -> int:
-    """How far a channel is settled after these: the last tag before the first gap."""
+def settled_through(tags: Sequence[tuple[int, bool]], settled: int) -> int:
+    """The last tag before the first gap, once these tags are settled too."""
     for tag, _ in tags:
         if tag != settled + 1:
             break

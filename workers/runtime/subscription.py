@@ -1,5 +1,5 @@
-"""The way in: one connection per process, and one consumer on a channel of its own per queue. A consumer begins
-carefully: a message that kills its process must not take others with it."""
+"""Subscribes to queues: one connection per process, one channel and consumer per queue. A consumer begins carefully,
+because a message that kills its process must not count against others."""
 
 import asyncio
 from collections.abc import Callable
@@ -19,7 +19,7 @@ RPC_TIMEOUT_SECONDS = 15
 
 @dataclass(eq=False)
 class Link:
-    """The connection that everything is consumed over, opened again whenever someone needs it."""
+    """The connection that all consumers of a process share. It is opened again when a consumer needs a channel."""
 
     url: str
     name: str
@@ -27,7 +27,7 @@ class Link:
     _opening: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     async def channel(self) -> AbstractChannel:
-        """A new channel. Raises OSError, TimeoutError or aio-pika's AMQPError while the broker cannot be reached.
+        """Open a channel. Raises OSError, TimeoutError or aio-pika's AMQPError while the broker cannot be reached.
 
         aio-pika keeps 4 KB of each closed channel until its connection ends. A consumer that is refused again and again
         needs a new one every few seconds; its queue fails the liveness check long before that adds up.
@@ -42,17 +42,19 @@ class Link:
             return await self._connection.channel(publisher_confirms=False)
 
     async def close(self) -> None:
-        """End the connection and every channel on it: what is not settled the broker delivers again."""
+        """End the connection and every channel on it. The broker delivers again what was not settled."""
         if self._connection is not None and not self._connection.is_closed:
             await wire.close(self._connection)
 
 
 @dataclass(eq=False)
 class Subscription:
-    """`deliver` is called with each delivery, `lost` when the broker ends the consumer or the channel.
+    """A consumer on a channel.
 
-    A crash counts against every message that was handed out. So the first subscription takes one at a time, until one
-    comes that nobody had before; only then as many as `prefetch` are handed out ahead. Every tag up to `settled` is.
+    It calls `deliver` with each delivery, and `lost` when the broker ends consumer or channel.
+
+    A crash counts against every message that was delivered. So a consumer begins with a prefetch of 1. It goes on with
+    `prefetch` (see `widen`) once a message comes that was never delivered before. Every tag up to `settled` is settled.
     """
 
     channel: AbstractChannel
@@ -70,12 +72,12 @@ class Subscription:
         self.channel.close_callbacks.add(lambda *_: self.lost())
 
     async def start(self) -> None:
-        """Begin, one message at a time. Raises what the channel raises."""
+        """Begin with a prefetch of 1. Raises what the channel raises."""
         async with self._changing:
             await self._consume(1)
 
     async def widen(self) -> None:
-        """From now on as many as the prefetch. A new limit alone would not change a live consumer, hence a new one."""
+        """Go on with the full prefetch. A new limit does not change a live consumer, so this makes a new one."""
         async with self._changing:
             self.careful = False
             if not self._ended and self.prefetch > 1:
@@ -83,19 +85,19 @@ class Subscription:
                 await self._consume(self.prefetch)
 
     async def end(self) -> None:
-        """No more deliveries; those that came stay valid until the channel closes."""
+        """End the deliveries. Those that came can be settled until the channel closes."""
         async with self._changing:
             self._ended = True
             await self._cancel()
 
     async def alive(self) -> bool:
-        """Whether the broker knows of any consumer on the queue: it can lose ours without telling."""
+        """True if the broker has a consumer on the queue. It can lose ours without a word to us."""
         async with self._changing:
             queue = await self.channel.declare_queue(self.queue, passive=True, timeout=RPC_TIMEOUT_SECONDS)
         return self._ended or bool(queue.declaration_result.consumer_count)
 
     async def _consume(self, prefetch: int) -> None:
-        tag = self._tag = f"{self.queue}.{uuid4().hex[:12]}"  # never used twice: the broker may still know the old one
+        tag = self._tag = f"{self.queue}.{uuid4().hex[:12]}"  # a fresh tag: the broker may still hold the old one
         await self.channel.set_qos(prefetch_count=prefetch, timeout=RPC_TIMEOUT_SECONDS)
         await amqp.consume(
             self.channel, self.queue, self._on_message, self.lost, tag=tag, timeout_seconds=RPC_TIMEOUT_SECONDS
