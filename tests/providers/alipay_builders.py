@@ -98,5 +98,5 @@ def found(**more: Any) -> HttpResponse:
         "send_pay_date": "2026-11-22 11:00:00",
         "buyer_logon_id": "159****5620",
     }
-    told = {name: value for name, value in (given | more).items() if value is not None}
-    return answer(QUERY, protocol.ok(**told))
+    fields = {name: value for name, value in (given | more).items() if value is not None}
+    return answer(QUERY, protocol.ok(**fields))

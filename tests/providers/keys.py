@@ -1,4 +1,4 @@
-"""RSA keys and certificates for the tests of providers, each made once per session and known by a name."""
+"""RSA keys and certificates for the tests of providers. Each is made once per session and has a name."""
 
 from datetime import UTC, datetime, timedelta
 from functools import cache
@@ -21,13 +21,13 @@ def private(name: str) -> rsa.RSAPrivateKey:
 
 @cache
 def private_pem(name: str) -> str:
-    """The same, as settings hold it."""
+    """The private key of that name in PEM, as settings hold it."""
     return private(name).private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
 
 
 @cache
 def public_pem(name: str) -> str:
-    """Its public half."""
+    """The public key of that name in PEM."""
     return private(name).public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode()
 
 

@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 from functools import cache
 from typing import Any
 
-from scripts.gateways import paypal_protocol as theirs
+from scripts.gateways import paypal_protocol as protocol
 from scripts.gateways.authorities import SIGNING, Authority, pem
 from tests.providers import keys
 from workers.providers.paypal import PayPal, PayPalSettings
@@ -61,7 +61,7 @@ def certificate(
     key: str = "paypal",
     *,
     issued_by: str = "DigiCert",
-    name: str = theirs.HOLDER,
+    name: str = protocol.HOLDER,
     since: datetime = AT - timedelta(days=30),
     days: int = 90,
 ) -> str:
@@ -101,7 +101,7 @@ def created() -> Any:
 
 def capture(**more: Any) -> dict[str, Any]:
     """The capture of the attempt."""
-    made = theirs.capture(
+    made = protocol.capture(
         CAPTURE, ORDER, created(), at=AT + timedelta(seconds=40), status=more.pop("status", "COMPLETED")
     )
     return {**made, **more}
@@ -109,27 +109,34 @@ def capture(**more: Any) -> dict[str, Any]:
 
 def refund(**more: Any) -> dict[str, Any]:
     """The refund that REFUND_ORDER requests."""
-    asked = json.loads(provider().refund(REFUND_ORDER, AT).body)
-    made = theirs.refund("1JU08902781691411", asked, at=AT + timedelta(hours=1), status=more.pop("status", "COMPLETED"))
+    request = json.loads(provider().refund(REFUND_ORDER, AT).body)
+    made = protocol.refund(
+        "1JU08902781691411", request, at=AT + timedelta(hours=1), status=more.pop("status", "COMPLETED")
+    )
     return {**made, **more}
 
 
 def order(status: str, **more: Any) -> dict[str, Any]:
     """The order as PayPal answers with it."""
-    return theirs.order(ORDER, status, created(), site=SITE, **more)
+    return protocol.order(ORDER, status, created(), site=SITE, **more)
 
 
 def notification(event_type: str, resource: Mapping[str, Any], **more: Any) -> Notification:
     """A notification of this event."""
-    return signed_notification(theirs.event(event_type, resource, event_id="WH-2WR32451HC0233532", at=AT), **more)
+    return signed_notification(protocol.event(event_type, resource, event_id="WH-2WR32451HC0233532", at=AT), **more)
+
+
+def completed(resource: Mapping[str, Any] | None = None, **more: Any) -> Notification:
+    """A notification that a capture is completed, by default the capture of the attempt."""
+    return notification("PAYMENT.CAPTURE.COMPLETED", resource or capture(), **more)
 
 
 def signed_notification(
     body: bytes, *, key: str = "paypal", url: str = URL, webhook_id: str = WEBHOOK, at: datetime = AT, **headers: str
 ) -> Notification:
     """A notification with this body, signed as PayPal does."""
-    signer = theirs.PayPalSigner(keys.private(key), url)
-    made = theirs.webhook_headers(body, signer, webhook_id=webhook_id, transmission_id=TRANSMISSION, at=at)
+    signer = protocol.PayPalSigner(keys.private(key), url)
+    made = protocol.webhook_headers(body, signer, webhook_id=webhook_id, transmission_id=TRANSMISSION, at=at)
     return Notification({**made, **{name.replace("_", "-"): value for name, value in headers.items()}}, body, AT)
 
 

@@ -1,4 +1,4 @@
-"""Alipay in 证书模式: requests name certificates, what is signed stays the same (S0-07, S0-10)."""
+"""Alipay in 证书模式 (certificate mode): requests name certificates and are signed as before (S0-07, S0-10)."""
 
 from dataclasses import replace
 from importlib import import_module
@@ -24,12 +24,12 @@ SDK = import_module("alipay").DCAliPay
 
 
 @pytest.mark.filterwarnings("ignore:X509.get_issuer is deprecated")
-def test_certificates_are_named_as_the_sdk_names_them() -> None:
+def test_serials_of_certificates_are_those_of_the_sdk() -> None:
     assert serials.of(x509.load_pem_x509_certificate(APP.encode())) == SDK.get_cert_sn(APP)
     assert serials.of_roots(ROOTS) == SDK.get_root_cert_sn(ROOTS)
 
 
-def test_of_the_roots_those_are_named_that_are_signed_with_rsa_in_their_order() -> None:
+def test_only_the_roots_signed_with_rsa_are_named_in_their_order() -> None:
     name = serials.of_roots(ROOTS)
     assert ROOTS.count("BEGIN") == 3
     assert "_" not in name
@@ -40,25 +40,25 @@ def test_of_the_roots_those_are_named_that_are_signed_with_rsa_in_their_order() 
     ]
 
 
-def test_every_request_and_link_names_our_certificate_and_the_roots_and_is_signed_with_both() -> None:
+def test_every_request_and_link_names_our_certificate_and_the_roots_and_signs_both_names() -> None:
     alipay, plain = builders.provider(**MODE), builders.provider()
     page, query = alipay.start(ATTEMPT, AT), alipay.query(ATTEMPT, AT)
     assert isinstance(page, ClientAction)
     ours = serials.of(x509.load_pem_x509_certificate(OURS.encode()))
     for link, form in ((str(page.url), b""), (query.url, query.body)):
-        told = protocol.check(
+        request = protocol.check(
             link.partition("?")[2], form, app_id=builders.APP_ID, keys=[keys.private("ours").public_key()], now=AT
         )
-        assert (told.fields["app_cert_sn"], told.fields["alipay_root_cert_sn"]) == (ours, serials.of_roots(ROOTS))
+        assert (request.fields["app_cert_sn"], request.fields["alipay_root_cert_sn"]) == (ours, serials.of_roots(ROOTS))
     without = plain.start(replace(ATTEMPT, scene="qr"), AT)
     assert isinstance(without, HttpRequest)
     assert not {"app_cert_sn", "alipay_root_cert_sn"} & set(parse_qs(without.url.partition("?")[2]))
 
 
-def test_an_answer_that_names_alipays_certificate_is_believed_by_the_key_in_it() -> None:
+def test_an_answer_that_names_alipays_certificate_is_verified_with_the_key_in_it() -> None:
     alipay = builders.provider(**MODE, alipay_public_keys=(keys.certificate_pem("alipay", 7),))
-    told = builders.found()
-    named = replace(told, body=told.body[:-1] + b',"alipay_cert_sn":"a5b59edf65dcda9ca26e071ab6f5a0a7"}')
+    response = builders.found()
+    named = replace(response, body=response.body[:-1] + b',"alipay_cert_sn":"a5b59edf65dcda9ca26e071ab6f5a0a7"}')
     assert isinstance(alipay.read_payment(ATTEMPT, named, AT), PaymentReport)
     forged = builders.answer(builders.QUERY, protocol.ok(out_trade_no=ATTEMPT.out_trade_no), key="mallory")
     assert isinstance(alipay.read_payment(ATTEMPT, forged, AT), UnknownOutcome)
@@ -67,7 +67,7 @@ def test_an_answer_that_names_alipays_certificate_is_believed_by_the_key_in_it()
     )
 
 
-def test_while_our_key_is_changed_the_first_certificate_is_named() -> None:
+def test_while_our_key_is_replaced_requests_name_the_first_certificate() -> None:
     both = builders.provider(
         app_private_keys=(keys.private_pem("ours, next"), keys.private_pem("ours")),
         app_certificates=(keys.certificate_pem("ours, next", 9), OURS),
@@ -90,7 +90,7 @@ WRONG: list[tuple[dict[str, Any], str]] = [
 
 
 @pytest.mark.parametrize(("more", "says"), WRONG, ids=[says for _, says in WRONG])
-def test_settings_say_what_is_wrong_with_them(more: dict[str, Any], says: str) -> None:
+def test_the_error_about_wrong_settings_names_what_is_wrong(more: dict[str, Any], says: str) -> None:
     with pytest.raises(ValueError, match=says) as error:
         builders.settings(**more)
     assert keys.private_pem("ours").splitlines()[1] not in str(error.value)

@@ -1,4 +1,4 @@
-"""What Alipay notifies is believed only as it was signed, and for us; its time never matters (S0-08, S0-09, S1-16)."""
+"""A notification of Alipay is believed if it is signed and for us, whatever its time (S0-08, S0-09, S1-16)."""
 
 import gzip
 from collections.abc import Mapping
@@ -36,13 +36,13 @@ GENUINE = builders.notification(FIELDS)
 SENT = dict(parse_qsl(GENUINE.body.decode(), keep_blank_values=True))
 
 
-def code(said: object) -> str:
-    """The code of a refusal."""
-    assert isinstance(said, RejectedNotification), said
-    return said.code
+def code(result: object) -> str:
+    """The code with which a notification was rejected."""
+    assert isinstance(result, RejectedNotification), result
+    return result.code
 
 
-def test_it_retries_within_25_hours_as_documented() -> None:
+def test_alipay_retries_within_25_hours_as_documented() -> None:
     minutes = [seconds / 60 for seconds in RETRY_SCHEDULE_SECONDS]
     assert minutes == [4, 10, 10, 60, 2 * 60, 6 * 60, 15 * 60]
     assert sum(RETRY_SCHEDULE_SECONDS) < 25 * 3600
@@ -55,22 +55,22 @@ STATES = [
 
 
 @pytest.mark.parametrize(("state", "status"), STATES)
-def test_a_trade_is_what_it_says(state: str, status: Any) -> None:
+def test_the_state_of_a_trade_is_the_status_of_the_payment(state: str, status: Any) -> None:
     assert ALIPAY.verify(builders.notification(builders.trade(status=state))) == replace(PAID, status=status)
 
 
 @pytest.mark.parametrize("late", [timedelta(), timedelta(hours=25), timedelta(days=400), timedelta(days=-400)])
-def test_its_time_never_matters_because_copies_keep_it(late: timedelta) -> None:
+def test_the_time_of_a_notification_is_not_checked_because_copies_keep_it(late: timedelta) -> None:
     assert ALIPAY.verify(replace(GENUINE, received_at=AT + late)) == PAID
 
 
 @pytest.mark.parametrize("charset", ["utf-8", "UTF-8", "gbk", "GBK"])
-def test_fields_are_signed_in_their_charset(charset: str) -> None:
-    told = builders.notification(builders.trade(subject="订单 & 100%"), charset=charset)
-    assert ALIPAY.verify(told) == PAID
+def test_fields_are_verified_in_their_own_charset(charset: str) -> None:
+    notification = builders.notification(builders.trade(subject="订单 & 100%"), charset=charset)
+    assert ALIPAY.verify(notification) == PAID
 
 
-def test_a_refund_is_for_the_query_to_tell_because_the_notification_knows_only_their_sum() -> None:
+def test_a_refund_is_reported_as_processing_because_its_notification_has_only_the_sum_of_refunds() -> None:
     later = AT + timedelta(hours=2, milliseconds=320)
     first = protocol.refund_notification(FIELDS, out_request_no="R1", refunded_so_far=888, at=later)
     assert first["trade_status"] == "TRADE_SUCCESS"
@@ -84,27 +84,27 @@ def test_a_refund_is_for_the_query_to_tell_because_the_notification_knows_only_t
     )
 
 
-def test_a_trade_that_closed_because_nobody_paid_is_no_refund() -> None:
-    said = ALIPAY.verify(builders.notification(builders.trade(status="TRADE_CLOSED")))
-    assert isinstance(said, PaymentReport)
-    assert said.status == "closed"
+def test_a_trade_that_closed_unpaid_is_not_a_refund() -> None:
+    result = ALIPAY.verify(builders.notification(builders.trade(status="TRADE_CLOSED")))
+    assert isinstance(result, PaymentReport)
+    assert result.status == "closed"
 
 
 @pytest.mark.parametrize("nothing", ["", "0", "0.00"])
-def test_a_payment_of_which_nothing_was_given_back_is_a_payment(nothing: str) -> None:
+def test_a_notification_with_a_refund_of_zero_is_a_payment(nothing: str) -> None:
     assert ALIPAY.verify(builders.notification({**FIELDS, "refund_fee": nothing, "gmt_refund": ""})) == PAID
 
 
-def test_a_refund_without_a_number_of_ours_goes_by_the_payments() -> None:
-    told = {**FIELDS, "refund_fee": "1.00", "gmt_refund": "2026-11-22 13:00:00"}
-    assert ALIPAY.verify(builders.notification(told)) == RefundReport(
+def test_a_refund_without_our_refund_number_is_reported_under_the_payments_number() -> None:
+    fields = {**FIELDS, "refund_fee": "1.00", "gmt_refund": "2026-11-22 13:00:00"}
+    assert ALIPAY.verify(builders.notification(fields)) == RefundReport(
         builders.ATTEMPT.out_trade_no, ReportedRefund.PROCESSING, 100, "CNY", AT + timedelta(hours=2)
     )
 
 
-def test_what_is_not_about_a_trade_does_not_concern_us() -> None:
-    told = {"notify_type": "servicemarket_order_notify", "app_id": builders.APP_ID, "seller_id": builders.SELLER_ID}
-    assert ALIPAY.verify(builders.notification(told)) == IrrelevantNotification("servicemarket_order_notify")
+def test_a_notification_that_is_not_about_a_trade_is_irrelevant() -> None:
+    fields = {"notify_type": "servicemarket_order_notify", "app_id": builders.APP_ID, "seller_id": builders.SELLER_ID}
+    assert ALIPAY.verify(builders.notification(fields)) == IrrelevantNotification("servicemarket_order_notify")
 
 
 def posted(fields: Mapping[str, str]) -> Notification:
@@ -112,7 +112,7 @@ def posted(fields: Mapping[str, str]) -> Notification:
 
 
 @pytest.mark.parametrize("name", SENT)
-def test_no_field_can_say_something_else(name: str) -> None:
+def test_a_notification_with_any_field_altered_is_rejected(name: str) -> None:
     for other in (
         SENT[name] + "1",
         SENT[name][:-1] if SENT[name] else "x",
@@ -123,7 +123,7 @@ def test_no_field_can_say_something_else(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", SENT)
-def test_no_field_can_be_left_out(name: str) -> None:
+def test_a_notification_without_one_of_its_fields_is_rejected(name: str) -> None:
     assert (
         code(ALIPAY.verify(posted({key: value for key, value in SENT.items() if key != name})))
         == "PAY_SIGNATURE_INVALID"
@@ -131,41 +131,41 @@ def test_no_field_can_be_left_out(name: str) -> None:
 
 
 @pytest.mark.parametrize("more", [{"x": "1"}, {"x": ""}, {"": "x"}, {"sign_type ": "RSA2"}])
-def test_no_field_can_be_added(more: dict[str, str]) -> None:
+def test_a_notification_with_an_added_field_is_rejected(more: dict[str, str]) -> None:
     assert isinstance(ALIPAY.verify(posted({**SENT, **more})), RejectedNotification)
 
 
 @given(st.integers(0, len(GENUINE.body) - 1), st.integers(1, 255))
-def test_another_byte_is_refused_or_only_another_spelling_of_the_same(index: int, change: int) -> None:
+def test_a_changed_byte_is_rejected_unless_it_only_escapes_the_same_text_differently(index: int, change: int) -> None:
     body = bytearray(GENUINE.body)
     body[index] ^= change
-    said = ALIPAY.verify(replace(GENUINE, body=bytes(body)))
-    assert isinstance(said, RejectedNotification) or (said == PAID and chr(body[index]) in "abcdefABCDEF+ ")
+    result = ALIPAY.verify(replace(GENUINE, body=bytes(body)))
+    assert isinstance(result, RejectedNotification) or (result == PAID and chr(body[index]) in "abcdefABCDEF+ ")
 
 
-def test_the_order_and_the_spelling_of_the_fields_do_not_matter() -> None:
+def test_the_order_and_the_escaping_of_the_fields_do_not_matter() -> None:
     backwards = "&".join(f"{name}={quote(value, safe='')}" for name, value in reversed(SENT.items()))
     assert ALIPAY.verify(replace(GENUINE, body=backwards.encode())) == PAID
 
 
-def test_a_field_stands_once() -> None:
+def test_a_notification_with_a_field_twice_is_rejected() -> None:
     for pair in (b"total_amount=88.88", b"total_amount=0.01", b"sign=x", b"x%3D=1&x%3D=2"):
-        said = ALIPAY.verify(replace(GENUINE, body=GENUINE.body + b"&" + pair))
-        assert said == RejectedNotification(Code.PAY_CALLBACK_INVALID, "a field of the form stands twice")
+        result = ALIPAY.verify(replace(GENUINE, body=GENUINE.body + b"&" + pair))
+        assert result == RejectedNotification(Code.PAY_CALLBACK_INVALID, "a field of the form stands twice")
 
 
-def test_another_key_is_not_alipays() -> None:
+def test_a_signature_by_another_key_is_rejected() -> None:
     assert code(ALIPAY.verify(builders.notification(FIELDS, key="mallory"))) == "PAY_SIGNATURE_INVALID"
 
 
-def test_either_of_two_keys_of_alipays_is_believed() -> None:
+def test_a_signature_by_either_of_two_alipay_keys_is_believed() -> None:
     both = builders.provider(alipay_public_keys=(keys.public_pem("alipay, next"), keys.public_pem("alipay")))
     assert both.verify(GENUINE) == both.verify(builders.notification(FIELDS, key="alipay, next")) == PAID
     assert with_certificates(both, {"x": keys.public_pem("mallory")}) is both
 
 
 @pytest.mark.parametrize("weaker", ["RSA", "rsa2", "MD5", ""])
-def test_only_rsa2_is_believed(weaker: str) -> None:
+def test_a_signature_of_another_type_than_rsa2_is_rejected(weaker: str) -> None:
     assert code(ALIPAY.verify(posted({**SENT, "sign_type": weaker}))) == "PAY_SIGNATURE_INVALID"
 
 
@@ -173,13 +173,13 @@ OTHERS = [("app_id", "2021000122671235"), ("seller_id", "2088621956155679")]
 
 
 @pytest.mark.parametrize(("name", "other"), OTHERS)
-def test_the_notification_of_another_merchant_is_not_ours(name: str, other: str) -> None:
+def test_a_notification_for_another_merchant_is_rejected(name: str, other: str) -> None:
     assert code(ALIPAY.verify(builders.notification({**FIELDS, name: other}))) == "PAY_MERCHANT_MISMATCH"
 
 
-def test_a_compressed_or_huge_body_is_not_looked_at() -> None:
-    told = replace(GENUINE, headers={"content-encoding": "gzip"}, body=gzip.compress(GENUINE.body))
-    assert ALIPAY.verify(told) == RejectedNotification(Code.PAY_CALLBACK_INVALID, "the body is encoded")
+def test_a_compressed_or_too_large_body_is_rejected_unread() -> None:
+    notification = replace(GENUINE, headers={"content-encoding": "gzip"}, body=gzip.compress(GENUINE.body))
+    assert ALIPAY.verify(notification) == RejectedNotification(Code.PAY_CALLBACK_INVALID, "the body is encoded")
     huge = builders.notification({**FIELDS, "body": "x" * 65_536})
     assert ALIPAY.verify(huge) == RejectedNotification(Code.PAY_CALLBACK_INVALID, "the body is larger than 65536 bytes")
 
@@ -199,12 +199,12 @@ FORMS = [
 
 
 @pytest.mark.parametrize("body", FORMS, ids=lambda body: f"{len(body)} bytes, {body[:4]!r}")
-def test_what_is_no_form_is_refused(body: bytes) -> None:
+def test_a_body_that_is_not_a_form_is_rejected(body: bytes) -> None:
     assert isinstance(ALIPAY.verify(Notification({}, body, AT)), RejectedNotification)
 
 
 @given(st.dictionaries(st.sampled_from(["content-encoding", "content-type"]), st.text()), st.binary())
-def test_whatever_comes_is_answered(headers: dict[str, str], body: bytes) -> None:
+def test_arbitrary_headers_and_bytes_are_rejected_without_an_exception(headers: dict[str, str], body: bytes) -> None:
     assert isinstance(ALIPAY.verify(Notification(headers, body, AT)), RejectedNotification)
 
 
@@ -219,21 +219,21 @@ WRONG = [
 
 
 @pytest.mark.parametrize(("name", "wrong"), WRONG)
-def test_each_field_is_of_its_form_or_nothing_is_believed(name: str, wrong: str) -> None:
-    said = ALIPAY.verify(builders.notification({**FIELDS, name: wrong}))
-    assert code(said) == "PAY_CALLBACK_INVALID"
-    assert MARK not in said.message  # type: ignore[union-attr]
+def test_a_signed_notification_with_a_malformed_field_is_rejected(name: str, wrong: str) -> None:
+    result = ALIPAY.verify(builders.notification({**FIELDS, name: wrong}))
+    assert code(result) == "PAY_CALLBACK_INVALID"
+    assert MARK not in result.message  # type: ignore[union-attr]
 
 
 @pytest.mark.parametrize("charset", ["latin-1", "ascii"])
-def test_a_charset_that_alipay_does_not_have_is_refused(charset: str) -> None:
+def test_a_charset_that_alipay_does_not_use_is_rejected(charset: str) -> None:
     assert (
         code(ALIPAY.verify(builders.notification(builders.trade(subject="x"), charset=charset)))
         == "PAY_CALLBACK_INVALID"
     )
 
 
-def test_nothing_shows_a_key() -> None:
+def test_neither_reprs_nor_errors_show_a_key() -> None:
     shown = "".join(map(repr, (ALIPAY, vars(ALIPAY), builders.settings())))
     assert "BEGIN PRIVATE KEY" not in shown
     with pytest.raises(ValueError, match="no private key") as error:
@@ -244,7 +244,7 @@ def test_nothing_shows_a_key() -> None:
 PUBLISHED = Path(__file__).parent / "published"
 
 
-def test_the_published_notification_is_believed_and_no_other() -> None:
+def test_the_published_notification_is_believed_and_an_altered_one_is_not() -> None:
     key = (PUBLISHED / "alipay_notification_key.pem").read_text()
     alipay = builders.provider(app_id="2019073166072302", seller_id="2088531891668739", alipay_public_keys=(key,))
     genuine = Notification({}, (PUBLISHED / "alipay_notification.txt").read_bytes(), datetime(2026, 11, 22, tzinfo=UTC))

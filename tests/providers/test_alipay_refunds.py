@@ -1,4 +1,4 @@
-"""Refunds at Alipay: how their answers are read (S0-07, S0-10)."""
+"""The adapter reads Alipay's answers about refunds (S0-07, S0-10)."""
 
 from dataclasses import replace
 from datetime import timedelta
@@ -22,47 +22,48 @@ from workers.providers.port import (
 )
 
 ALIPAY = builders.provider()
-MAYBE = ["ACQ.TRADE_HAS_CLOSE", "ACQ.DISCORDANT_REPEAT_REQUEST", "ACQ.TRADE_STATUS_ERROR"]
+TRADE_CLOSED_CODES = ["ACQ.TRADE_HAS_CLOSE", "ACQ.DISCORDANT_REPEAT_REQUEST", "ACQ.TRADE_STATUS_ERROR"]
+"""The refund itself may have closed the trade: an earlier request for it may have succeeded."""
 
 
-@pytest.mark.parametrize("code", MAYBE)
-def test_a_refund_of_a_closed_trade_may_be_why_it_is_closed(code: str) -> None:
+@pytest.mark.parametrize("code", TRADE_CLOSED_CODES)
+def test_a_refund_refused_because_its_trade_is_closed_has_an_unknown_outcome(code: str) -> None:
     assert ALIPAY.read_refund(
         REFUND_ORDER, builders.answer(REFUND, protocol.failed(code)), QUERIED_AT
     ) == UnknownOutcome(code)
 
 
-def refund_said(**more: Any) -> object:
+def read_refund(**more: Any) -> object:
     given = {
         "trade_no": REFUND_ORDER.trade_no,
         "fund_change": "Y",
         "refund_fee": "8.88",
         "out_trade_no": REFUND_ORDER.out_trade_no,
     }
-    told = {name: value for name, value in (given | more).items() if value is not None}
-    return ALIPAY.read_refund(REFUND_ORDER, builders.answer(REFUND, protocol.ok(**told)), QUERIED_AT)
+    fields = {name: value for name, value in (given | more).items() if value is not None}
+    return ALIPAY.read_refund(REFUND_ORDER, builders.answer(REFUND, protocol.ok(**fields)), QUERIED_AT)
 
 
-def test_a_refund_is_done_when_money_moved() -> None:
+def test_a_refund_has_succeeded_when_money_moved() -> None:
     done = RefundReport(REFUND_ORDER.refund_no, ReportedRefund.SUCCEEDED, 888, "CNY", QUERIED_AT)
-    assert refund_said() == done
-    assert refund_said(refund_fee="20.00") == done, "with what was given back before"
-    paid_back_at = refund_said(gmt_refund_pay="2026-11-22 12:00:02")
+    assert read_refund() == done
+    assert read_refund(refund_fee="20.00") == done, "refund_fee includes earlier refunds"
+    paid_back_at = read_refund(gmt_refund_pay="2026-11-22 12:00:02")
     assert paid_back_at == replace(done, occurred_at=QUERIED_AT + timedelta(seconds=1))
 
 
-UNCLEAR: list[dict[str, Any]] = [
+UNCLEAR_FIELDS: list[dict[str, Any]] = [
     {"fund_change": "N"}, {"fund_change": None}, {"refund_fee": "8.87"}, {"refund_fee": "88.89"}, {"trade_no": "2"},
     {"refund_fee": None}, {"gmt_refund_pay": "soon"},
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize("other", UNCLEAR, ids=str)
-def test_a_refund_is_queried_when_no_money_moved(other: dict[str, Any]) -> None:
-    assert isinstance(refund_said(**other), UnknownOutcome)
+@pytest.mark.parametrize("other", UNCLEAR_FIELDS, ids=str)
+def test_a_refund_has_an_unknown_outcome_when_no_money_moved(other: dict[str, Any]) -> None:
+    assert isinstance(read_refund(**other), UnknownOutcome)
 
 
-def refund_polled(after: timedelta = timedelta(seconds=11), **more: Any) -> object:
+def read_refund_query(after: timedelta = timedelta(seconds=11), **more: Any) -> object:
     given = {
         "trade_no": REFUND_ORDER.trade_no,
         "refund_status": "REFUND_SUCCESS",
@@ -71,22 +72,22 @@ def refund_polled(after: timedelta = timedelta(seconds=11), **more: Any) -> obje
         "out_request_no": REFUND_ORDER.refund_no,
         "gmt_refund_pay": "2026-11-22 12:00:02",
     }
-    told = {name: value for name, value in (given | more).items() if value is not None}
+    fields = {name: value for name, value in (given | more).items() if value is not None}
     return ALIPAY.read_refund_query(
-        REFUND_ORDER, builders.answer(REFUND_QUERY, protocol.ok(**told)), REFUND_ORDER.requested_at + after
+        REFUND_ORDER, builders.answer(REFUND_QUERY, protocol.ok(**fields)), REFUND_ORDER.requested_at + after
     )
 
 
-def test_how_a_refund_stands() -> None:
-    assert refund_polled() == RefundReport(
+def test_a_refund_query_reports_the_state_of_the_refund() -> None:
+    assert read_refund_query() == RefundReport(
         REFUND_ORDER.refund_no, ReportedRefund.SUCCEEDED, 888, "CNY", REFUND_ORDER.requested_at + timedelta(seconds=2)
     )
 
 
-def test_a_refund_that_is_not_there_after_ten_seconds_was_never_made() -> None:
+def test_a_refund_that_alipay_does_not_know_after_ten_seconds_was_never_made() -> None:
     nothing: dict[str, Any] = {"refund_status": None, "refund_amount": None, "out_request_no": None}
-    assert isinstance(refund_polled(timedelta(seconds=9), **nothing), UnknownOutcome)
-    assert refund_polled(timedelta(seconds=10), **nothing) == ProviderRefusal(
+    assert isinstance(read_refund_query(timedelta(seconds=9), **nothing), UnknownOutcome)
+    assert read_refund_query(timedelta(seconds=10), **nothing) == ProviderRefusal(
         "REFUND_NOT_EXIST", "there is no such refund"
     )
 
@@ -98,5 +99,5 @@ OTHER_REFUNDS: list[dict[str, Any]] = [
 
 
 @pytest.mark.parametrize("other", OTHER_REFUNDS, ids=str)
-def test_an_answer_about_another_refund_is_unknown(other: dict[str, Any]) -> None:
-    assert isinstance(refund_polled(**other), UnknownOutcome)
+def test_an_answer_about_another_refund_is_an_unknown_outcome(other: dict[str, Any]) -> None:
+    assert isinstance(read_refund_query(**other), UnknownOutcome)

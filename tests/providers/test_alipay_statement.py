@@ -1,4 +1,4 @@
-"""The day statement of Alipay, in its own layout (R-10)."""
+"""The adapter reads Alipay's day statement in Alipay's own layout (R-10)."""
 
 from datetime import UTC, date, datetime
 
@@ -27,28 +27,28 @@ ROWS = [
 ]
 
 
-def test_payments_and_refunds_of_a_day() -> None:
+def test_a_statement_lists_the_payments_and_refunds_of_a_day() -> None:
     assert ALIPAY.statement(WHOLE, DAY) == ROWS
 
 
 @pytest.mark.parametrize("charset", ["utf-8", "utf-8-sig", "gb18030"])
-def test_a_spreadsheet_may_have_saved_it(charset: str) -> None:
+def test_a_statement_saved_by_a_spreadsheet_program_is_read_too(charset: str) -> None:
     assert ALIPAY.statement(TEXT.replace("\r\n", "\n").encode(charset), DAY) == ROWS
 
 
-def test_a_day_without_payments() -> None:
+def test_a_day_without_payments_has_no_rows() -> None:
     assert ALIPAY.statement(bill(DAY, builders.SELLER_ID, []), DAY) == []
 
 
-def test_an_account_is_our_number_or_our_number_with_its_ending() -> None:
+def test_the_account_is_our_seller_id_with_or_without_its_suffix() -> None:
     assert ALIPAY.statement(TEXT.replace(f"{builders.SELLER_ID}0156", builders.SELLER_ID).encode("gbk"), DAY) == ROWS
 
 
-def test_a_refund_without_a_number_of_its_own_goes_by_the_payments() -> None:
+def test_a_refund_without_its_own_number_has_the_payments_number() -> None:
     assert ALIPAY.statement(TEXT.replace("R1\t", "").encode("gbk"), DAY)[2].number == "P1"
 
 
-def test_a_refund_may_be_written_without_its_minus() -> None:
+def test_a_refund_may_be_written_without_its_minus_sign() -> None:
     assert ALIPAY.statement(TEXT.replace("-8.88,-8.88", "8.88,8.88").encode("gbk"), DAY) == ROWS
 
 
@@ -59,8 +59,8 @@ BROKEN = [
     ("a float", "88.88,88.88", "8.8e1,88.88", "line 6: 订单金额（元） is no decimal"),
     ("too many decimals", "88.88,88.88", "88.88,88.880", "line 6: 商家实收（元） is no decimal"),
     ("a minus on a payment", "88.88,88.88", "-88.88,88.88", "line 6: 订单金额（元） is no decimal"),
-    ("a kind nobody knows", "交易,\tgoods", "转账,\tgoods", "line 6: expected 交易 or 退款"),
-    ("a value less", "交易,\tgoods,", "交易,", "line 6: expected 25 values"),
+    ("an unknown kind", "交易,\tgoods", "转账,\tgoods", "line 6: expected 交易 or 退款"),
+    ("a missing value", "交易,\tgoods,", "交易,", "line 6: expected 25 values"),
     ("no request number", "退款批次号/请求号", "退款批次号", "line 5: expected the columns 退款批次号/请求号"),
     ("another number of payments", "#交易合计：2笔", "#交易合计：3笔", "expected the numbers and the sums"),
     ("another sum", "商家实收共88.89元", "商家实收共88.90元", "expected the numbers and the sums"),
@@ -71,8 +71,8 @@ BROKEN = [
 ]
 
 
-@pytest.mark.parametrize(("_what", "good", "bad", "says"), BROKEN, ids=[row[0] for row in BROKEN])
-def test_what_is_not_the_layout_is_refused_with_its_line(_what: str, good: str, bad: str, says: str) -> None:
+@pytest.mark.parametrize(("_case", "good", "bad", "says"), BROKEN, ids=[row[0] for row in BROKEN])
+def test_a_statement_in_another_layout_is_rejected_with_the_line(_case: str, good: str, bad: str, says: str) -> None:
     assert good in TEXT
     with pytest.raises(StatementError, match=says):
         ALIPAY.statement(TEXT.replace(good, bad, 1).encode("gbk"), DAY)
@@ -82,12 +82,12 @@ ENDS = TEXT.index("元，商家优惠退款共")
 
 
 @given(st.integers(0, ENDS))
-def test_a_file_that_was_cut_off_is_refused(length: int) -> None:
+def test_a_truncated_statement_is_rejected(length: int) -> None:
     with pytest.raises(StatementError):
         ALIPAY.statement(TEXT[:length].encode("gbk"), DAY)
 
 
 @given(st.binary() | st.text().map(str.encode) | st.text().map(lambda text: (TEXT[:300] + text).encode()))
-def test_whatever_is_no_statement_is_refused(content: bytes) -> None:
+def test_content_that_is_not_a_statement_is_rejected(content: bytes) -> None:
     with pytest.raises(StatementError, match="expected"):
         ALIPAY.statement(content, DAY)

@@ -1,4 +1,4 @@
-"""Calls to providers, against a server of the test's own: bounded, never repeated once sent, never led elsewhere
+"""Calls to providers, against a local HTTP server: they are bounded, follow no redirect, and are not repeated once sent
 (S0-10, S0-47, R-14).
 """
 
@@ -19,26 +19,26 @@ from workers.providers.calls import IN_FLIGHT_MAX, RESPONSE_BYTES_MAX, TRIES, Ca
 from workers.providers.port import HttpRequest, HttpResponse, UnknownOutcome
 
 Answer = Callable[[web.Request], Awaitable[web.StreamResponse]]
-NOBODY = f"http://127.0.0.1:{unused_port()}"
+UNREACHABLE_URL = f"http://127.0.0.1:{unused_port()}"
 
 
 @asynccontextmanager
 async def provider(
     answer: Answer, timeout_seconds: float = 5.0
 ) -> AsyncIterator[tuple[Caller, HttpRequest, list[str]]]:
-    """A caller, a request to a provider that answers so, and what the provider was asked."""
-    asked: list[str] = []
+    """A caller, a request to a provider that answers like this, and the requests that the provider receives."""
+    requests: list[str] = []
 
-    async def heard(request: web.Request) -> web.StreamResponse:
-        asked.append(f"{request.method} {request.path} {(await request.read()).decode()}".strip())
+    async def record(request: web.Request) -> web.StreamResponse:
+        requests.append(f"{request.method} {request.path} {(await request.read()).decode()}".strip())
         return await answer(request)
 
     app = web.Application()
-    app.router.add_route("*", "/{path:.*}", heard)
+    app.router.add_route("*", "/{path:.*}", record)
     async with TestServer(app) as server:
         caller = Caller(paypal_builders.provider(api_url=str(server.make_url("/"))), timeout_seconds)
         try:
-            yield caller, HttpRequest("POST", str(server.make_url("/refund")), {"x-id": "1"}, b"once"), asked
+            yield caller, HttpRequest("POST", str(server.make_url("/refund")), {"x-id": "1"}, b"once"), requests
         finally:
             await caller.close()
 
@@ -47,7 +47,7 @@ async def send(caller: Caller, request: HttpRequest) -> object:
     return await caller.send(lambda at: request)
 
 
-async def test_an_answer_comes_as_it_was_sent() -> None:
+async def test_an_answer_is_returned_as_the_provider_sent_it() -> None:
     packed = gzip.compress(b"x" * 1000)
 
     async def answer(request: web.Request) -> web.Response:
@@ -55,22 +55,22 @@ async def test_an_answer_comes_as_it_was_sent() -> None:
         assert request.headers["x-id"] == "1"
         return web.Response(status=418, body=packed, headers={"Content-Encoding": "gzip", "X-Sign": "a B"})
 
-    async with provider(answer) as (caller, request, asked):
-        told = await send(caller, request)
-    assert isinstance(told, HttpResponse)
-    assert (told.status, told.body, told.headers["x-sign"]) == (418, packed, "a B")
-    assert asked == ["POST /refund once"]
+    async with provider(answer) as (caller, request, requests):
+        response = await send(caller, request)
+    assert isinstance(response, HttpResponse)
+    assert (response.status, response.body, response.headers["x-sign"]) == (418, packed, "a B")
+    assert requests == ["POST /refund once"]
 
 
 async def test_redirects_are_never_followed() -> None:
     async def answer(request: web.Request) -> web.Response:
         raise web.HTTPTemporaryRedirect("/elsewhere")
 
-    async with provider(answer) as (caller, request, asked):
-        told = await send(caller, request)
-    assert isinstance(told, HttpResponse)
-    assert told.status == 307
-    assert asked == ["POST /refund once"]
+    async with provider(answer) as (caller, request, requests):
+        response = await send(caller, request)
+    assert isinstance(response, HttpResponse)
+    assert response.status == 307
+    assert requests == ["POST /refund once"]
 
 
 async def test_a_call_that_times_out_may_have_succeeded_and_is_not_repeated() -> None:
@@ -78,23 +78,23 @@ async def test_a_call_that_times_out_may_have_succeeded_and_is_not_repeated() ->
         await asyncio.sleep(30)
         return web.Response()
 
-    async with provider(answer, timeout_seconds=0.2) as (caller, request, asked):
+    async with provider(answer, timeout_seconds=0.2) as (caller, request, requests):
         assert await send(caller, request) == UnknownOutcome("TimeoutError")
-    assert asked == ["POST /refund once"]
+    assert requests == ["POST /refund once"]
 
 
-async def test_a_call_whose_answer_is_lost_may_have_succeeded_and_is_not_repeated() -> None:
+async def test_a_call_without_an_answer_may_have_succeeded_and_is_not_repeated() -> None:
     async def answer(request: web.Request) -> web.Response:
         assert request.transport is not None
         request.transport.close()
         return web.Response()
 
-    async with provider(answer) as (caller, request, asked):
+    async with provider(answer) as (caller, request, requests):
         assert isinstance(await send(caller, request), UnknownOutcome)
-    assert asked == ["POST /refund once"]
+    assert requests == ["POST /refund once"]
 
 
-async def test_half_an_answer_is_none() -> None:
+async def test_a_truncated_answer_is_an_unknown_outcome() -> None:
     async def answer(request: web.Request) -> web.StreamResponse:
         response = web.StreamResponse(headers={"Content-Length": "100"})
         await response.prepare(request)
@@ -123,7 +123,7 @@ async def test_an_unreachable_provider_is_called_again_with_a_new_signature_each
 
     def build(at: datetime) -> HttpRequest:
         times.append(at)
-        return HttpRequest("POST", NOBODY, {}, b"x")
+        return HttpRequest("POST", UNREACHABLE_URL, {}, b"x")
 
     with pytest.raises(ProviderAwayError, match="paypal is not reached"):
         await caller.send(build)
@@ -136,7 +136,7 @@ async def test_without_a_request_no_call_is_made() -> None:
     assert await caller.call(lambda at: None, lambda response, at: response) is None
 
 
-async def test_an_answer_is_read_by_its_own_caller() -> None:
+async def test_an_answer_is_passed_to_the_reader_of_its_call() -> None:
     async def answer(request: web.Request) -> web.Response:
         return web.Response(body=b"yes")
 
@@ -147,7 +147,7 @@ async def test_an_answer_is_read_by_its_own_caller() -> None:
         )
 
 
-async def test_calls_to_one_provider_at_once_are_limited() -> None:
+async def test_concurrent_calls_to_one_provider_are_limited() -> None:
     now, most = 0, 0
 
     async def answer(request: web.Request) -> web.Response:
@@ -158,13 +158,13 @@ async def test_calls_to_one_provider_at_once_are_limited() -> None:
         now -= 1
         return web.Response()
 
-    async with provider(answer) as (caller, request, asked):
+    async with provider(answer) as (caller, request, requests):
         await asyncio.gather(*(send(caller, request) for _ in range(2 * IN_FLIGHT_MAX + 1)))
-    assert (most, len(asked)) == (IN_FLIGHT_MAX, 2 * IN_FLIGHT_MAX + 1)
+    assert (most, len(requests)) == (IN_FLIGHT_MAX, 2 * IN_FLIGHT_MAX + 1)
 
 
 class Tokens:
-    """Gives tokens, of which the newest is good."""
+    """A provider that issues tokens and accepts only the newest."""
 
     def __init__(self, lives_seconds: int = 3600, status: int = 200) -> None:
         self.given, self._lives, self._status = 0, lives_seconds, status
@@ -177,49 +177,49 @@ class Tokens:
         return web.Response(status=200 if request.headers["authorization"] == f"Bearer token-{self.given}" else 401)
 
 
-async def asked_with_a_token(caller: Caller, request: HttpRequest) -> object:
-    told = await send(caller, HttpRequest(request.method, request.url, request.headers, request.body, bearer=True))
-    return told.status if isinstance(told, HttpResponse) else told
+async def send_with_token(caller: Caller, request: HttpRequest) -> object:
+    response = await send(caller, HttpRequest(request.method, request.url, request.headers, request.body, bearer=True))
+    return response.status if isinstance(response, HttpResponse) else response
 
 
 async def test_a_token_is_used_until_a_minute_before_it_ends() -> None:
     for lives_seconds, given in ((3600, 1), (60, 3)):
         tokens = Tokens(lives_seconds)
         async with provider(tokens.answer) as (caller, request, _):
-            assert [await asked_with_a_token(caller, request) for _ in range(3)] == [200] * 3
+            assert [await send_with_token(caller, request) for _ in range(3)] == [200] * 3
         assert tokens.given == given
 
 
-async def test_many_calls_at_once_need_one_token() -> None:
+async def test_many_concurrent_calls_share_one_token() -> None:
     tokens = Tokens()
     async with provider(tokens.answer) as (caller, request, _):
-        told = await asyncio.gather(*(asked_with_a_token(caller, request) for _ in range(10)))
-    assert (told, tokens.given) == ([200] * 10, 1)
+        statuses = await asyncio.gather(*(send_with_token(caller, request) for _ in range(10)))
+    assert (statuses, tokens.given) == ([200] * 10, 1)
 
 
 async def test_a_token_that_was_revoked_is_not_used_again() -> None:
     tokens = Tokens()
     async with provider(tokens.answer) as (caller, request, _):
-        assert await asked_with_a_token(caller, request) == 200
+        assert await send_with_token(caller, request) == 200
         tokens.given += 1
-        assert [await asked_with_a_token(caller, request) for _ in range(2)] == [401, 200]
+        assert [await send_with_token(caller, request) for _ in range(2)] == [401, 200]
 
 
 @pytest.mark.parametrize("status", [400, 401, 403, 429, 503])
 async def test_without_a_token_no_call_is_made_and_the_result_is_unknown(status: int) -> None:
-    """A refusal here would be read as one of the refund or the payment, while perhaps our secret is being changed."""
-    async with provider(Tokens(status=status).answer) as (caller, request, asked):
-        assert await asked_with_a_token(caller, request) == UnknownOutcome(f"no token: HTTP {status}")
-        assert asked == ["POST /v1/oauth2/token grant_type=client_credentials"]
+    """A refusal here would be read as a refusal of the refund or payment, although perhaps only our secret is wrong."""
+    async with provider(Tokens(status=status).answer) as (caller, request, requests):
+        assert await send_with_token(caller, request) == UnknownOutcome(f"no token: HTTP {status}")
+        assert requests == ["POST /v1/oauth2/token grant_type=client_credentials"]
 
 
-async def test_a_provider_that_does_not_even_accept_is_away_and_not_unknown() -> None:
-    with socket.socket() as deaf:
-        deaf.bind(("127.0.0.1", 0))
-        deaf.listen(0)
-        address = deaf.getsockname()
-        waiting = [socket.socket() for _ in range(3)]
-        for one in waiting:  # the queue of those who wait to be accepted is full, so nobody else's greeting is heard
+async def test_a_provider_that_accepts_no_connection_is_reported_as_away_and_not_as_an_unknown_outcome() -> None:
+    with socket.socket() as full:
+        full.bind(("127.0.0.1", 0))
+        full.listen(0)
+        address = full.getsockname()
+        queued = [socket.socket() for _ in range(3)]
+        for one in queued:  # the accept queue is full, so the kernel answers no further connection
             one.setblocking(False)
             one.connect_ex(address)
         caller = Caller(paypal_builders.provider(), 2.0)
@@ -229,5 +229,5 @@ async def test_a_provider_that_does_not_even_accept_is_away_and_not_unknown() ->
                 await caller.send(lambda at: request)
         finally:
             await caller.close()
-            for one in waiting:
+            for one in queued:
                 one.close()

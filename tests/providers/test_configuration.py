@@ -1,4 +1,4 @@
-"""Providers from their configuration: keys in it or in files, and nothing of them in what is said about it."""
+"""A provider is made from its configuration, with keys in it or in files; no error shows a key."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -17,7 +17,7 @@ GENUINE: Mapping[str, Notification] = {
     "alipay": alipay_builders.notification(alipay_builders.trade()),
     "wechat": wechat_builders.notification(wechat_builders.transaction()),
     "unionpay": unionpay_builders.notification(unionpay_builders.payment()),
-    "paypal": paypal_builders.notification("PAYMENT.CAPTURE.COMPLETED", paypal_builders.capture()),
+    "paypal": paypal_builders.completed(),
 }
 
 
@@ -44,19 +44,19 @@ CONFIGURED: Mapping[str, dict[str, Any]] = {
 each = pytest.mark.parametrize("name", CONFIGURED)
 
 
-def written(configured: Mapping[str, Any]) -> str:
+def as_json(configured: Mapping[str, Any]) -> str:
     return orjson.dumps(configured).decode()
 
 
 @each
 def test_a_provider_is_made_from_json(name: str) -> None:
-    provider = make(name, written(CONFIGURED[name]))
+    provider = make(name, as_json(CONFIGURED[name]))
     assert provider.name == name
     assert isinstance(provider.verify(GENUINE[name]), PaymentReport)
 
 
 @each
-def test_its_keys_may_be_in_files_beside_its_own(name: str, tmp_path: Path) -> None:
+def test_keys_may_be_in_files_beside_the_configuration_file(name: str, tmp_path: Path) -> None:
     def filed(value: Any) -> Any:
         match value:
             case str() if "BEGIN" in value:
@@ -70,7 +70,7 @@ def test_its_keys_may_be_in_files_beside_its_own(name: str, tmp_path: Path) -> N
         return value
 
     config = tmp_path / "provider.json"
-    config.write_text(written(filed(CONFIGURED[name])))
+    config.write_text(as_json(filed(CONFIGURED[name])))
     assert "BEGIN" not in config.read_text()
     assert isinstance(make(name, f"file:{config}").verify(GENUINE[name]), PaymentReport)
 
@@ -89,31 +89,31 @@ MARK = "SECRET-MARK"
         ("file:/nowhere/at/all", "cannot be read"),
     ],
 )
-def test_what_is_no_configuration_is_refused(name: str, text: str, says: str) -> None:
+def test_a_malformed_configuration_is_rejected(name: str, text: str, says: str) -> None:
     with pytest.raises(ProviderConfigError, match=f"OMS_{name.upper()}.*{says}") as error:
         make(name, text)
     assert MARK not in str(error.value)
 
 
 @each
-def test_a_field_that_is_wrong_or_unknown_is_named_and_not_shown(name: str) -> None:
+def test_the_error_about_a_wrong_or_unknown_field_names_the_field_and_not_its_value(name: str) -> None:
     for field in (*CONFIGURED[name], "unknown_field"):
         with pytest.raises(ProviderConfigError, match=field) as error:
-            make(name, written(CONFIGURED[name] | {field: {"a": [MARK]}}))
+            make(name, as_json(CONFIGURED[name] | {field: {"a": [MARK]}}))
         assert MARK not in str(error.value)
         assert keys.private_pem("ours").splitlines()[1] not in str(error.value)
 
 
-def test_a_file_that_is_not_there_or_no_text_is_named(tmp_path: Path) -> None:
+def test_a_missing_or_binary_key_file_is_rejected(tmp_path: Path) -> None:
     (tmp_path / "binary").write_bytes(b"\xff\xfe")
     for path in (tmp_path / "missing", tmp_path / "binary", tmp_path, "a\0b"):
         with pytest.raises(ProviderConfigError, match="cannot be read"):
-            make("alipay", written(CONFIGURED["alipay"] | {"alipay_public_keys": [f"file:{path}"]}))
+            make("alipay", as_json(CONFIGURED["alipay"] | {"alipay_public_keys": [f"file:{path}"]}))
 
 
-def test_certificates_that_do_not_belong_together_are_a_matter_of_configuration() -> None:
+def test_certificates_that_do_not_belong_together_are_a_configuration_error() -> None:
     forged = pem(unionpay_builders.authority("forged").issuer)
     with pytest.raises(ProviderConfigError, match=r"OMS_UNIONPAY: .*issued by nobody who is pinned"):
-        make("unionpay", written(CONFIGURED["unionpay"] | {"intermediate_certificates": [forged]}))
+        make("unionpay", as_json(CONFIGURED["unionpay"] | {"intermediate_certificates": [forged]}))
     with pytest.raises(ProviderConfigError, match=r"OMS_PAYPAL: .*no certificate in PEM"):
-        make("paypal", written(CONFIGURED["paypal"] | {"root_certificates": ["no PEM"]}))
+        make("paypal", as_json(CONFIGURED["paypal"] | {"root_certificates": ["no PEM"]}))

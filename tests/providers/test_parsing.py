@@ -1,4 +1,4 @@
-"""Amounts, times and forms as providers write them: exactly so, or not at all (S1-52, C-06)."""
+"""Amounts, times, forms and JSON of providers are parsed strictly, or rejected (S1-52, C-06)."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -38,11 +38,11 @@ def test_decimals_are_minor_units_of_their_currency(text: str, currency: str, am
 
 
 @given(st.integers(0, 10**15 - 1), st.sampled_from(["CNY", "JPY", "KWD", "CLF"]))
-def test_what_we_write_is_read_as_what_it_was(amount: int, currency: str) -> None:
+def test_an_amount_that_we_render_is_parsed_as_the_same_amount(amount: int, currency: str) -> None:
     assert minor(render(amount, currency), currency) == amount
 
 
-NO_DECIMALS: list[tuple[Any, str]] = [
+MALFORMED_AMOUNTS: list[tuple[Any, str]] = [
     ("88.888", "CNY"), ("88.880", "CNY"), ("88.0", "JPY"), ("1e3", "CNY"), (" 88", "CNY"), ("88 ", "CNY"),
     ("-1", "CNY"),
     ("+1", "CNY"), ("-0", "CNY"), ("", "CNY"), (".5", "CNY"), ("5.", "CNY"), ("1,000.00", "CNY"), ("1_000", "CNY"),
@@ -52,13 +52,13 @@ NO_DECIMALS: list[tuple[Any, str]] = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("text", "currency"), NO_DECIMALS, ids=lambda value: repr(value)[:20])
-def test_what_is_written_otherwise_is_no_amount(text: Any, currency: str) -> None:
+@pytest.mark.parametrize(("text", "currency"), MALFORMED_AMOUNTS, ids=lambda value: repr(value)[:20])
+def test_a_malformed_amount_is_rejected(text: Any, currency: str) -> None:
     with pytest.raises(FieldError):
         minor(text, currency)
 
 
-def test_times_have_an_offset_or_are_in_beijing() -> None:
+def test_times_have_an_offset_or_are_in_beijing_time() -> None:
     noon = datetime(2026, 11, 22, 4, 0, 1, tzinfo=UTC)
     for text in ("2026-11-22T12:00:01+08:00", "2026-11-22T04:00:01Z", "2026-11-21T23:00:01-05:00"):
         assert moment(text) == noon
@@ -81,7 +81,7 @@ def test_times_have_an_offset_or_are_in_beijing() -> None:
         "２026-11-22 12:00:01",
     ],
 )
-def test_what_is_written_otherwise_is_no_time(text: str) -> None:
+def test_a_malformed_time_is_rejected(text: str) -> None:
     for read in (moment, beijing_moment):
         with pytest.raises(FieldError):
             read(text)
@@ -92,7 +92,7 @@ def test_a_form_is_decoded_to_the_bytes_that_were_signed() -> None:
 
 
 @pytest.mark.parametrize("body", [b"", b"a", b"=1", b"a=1&", b"&a=1", b"a=1&a=2", b"a=1&%61=1", b"a&a=1"])
-def test_what_has_no_names_or_one_twice_is_no_form(body: bytes) -> None:
+def test_a_form_with_a_missing_or_doubled_name_is_rejected(body: bytes) -> None:
     with pytest.raises(FieldError):
         form_fields(body)
 
@@ -111,17 +111,17 @@ DOUBLED = [
 
 
 @pytest.mark.parametrize("body", DOUBLED)
-def test_no_name_stands_twice_in_an_object_because_readers_differ_on_which_counts(body: bytes) -> None:
+def test_an_object_with_a_name_twice_is_rejected_because_parsers_differ_on_which_counts(body: bytes) -> None:
     with pytest.raises(FieldError, match="twice"):
         json_fields(body)
 
 
-def test_the_same_name_in_two_objects_is_no_doubt() -> None:
+def test_the_same_name_in_two_objects_is_accepted() -> None:
     assert json_fields(b'{"a":{"a":1},"b":[{"a":1},{"a":2}]}').part("a").whole("a") == 1
 
 
 @pytest.mark.parametrize("depth", [500, 900, 1000, 1020, 1030, 20_000])
-def test_however_deep_it_is_it_is_read_or_refused(depth: int) -> None:
+def test_deeply_nested_json_is_parsed_or_rejected(depth: int) -> None:
     body = b'{"a":' * depth + b"1" + b"}" * depth
     try:
         assert json_fields(body).part("a")
@@ -130,7 +130,7 @@ def test_however_deep_it_is_it_is_read_or_refused(depth: int) -> None:
 
 
 @given(st.binary())
-def test_whatever_comes_is_fields_or_refused(body: bytes) -> None:
+def test_arbitrary_bytes_are_parsed_or_rejected(body: bytes) -> None:
     for read in (form_fields, json_fields):
         try:
             assert isinstance(read(body), dict | Fields)
@@ -138,7 +138,7 @@ def test_whatever_comes_is_fields_or_refused(body: bytes) -> None:
             continue
 
 
-def test_a_body_is_plain_and_small_or_not_looked_at() -> None:
+def test_a_compressed_or_too_large_body_is_not_read() -> None:
     assert unreadable({}, b"x" * BODY_BYTES_MAX) is None
     assert unreadable({"content-encoding": " Identity "}, b"") is None
     assert unreadable({}, b"x" * (BODY_BYTES_MAX + 1)) == "the body is larger than 65536 bytes"
@@ -181,13 +181,13 @@ FIELDS = Fields(
         lambda f: f.beijing_moment("text"),
     ],
 )
-def test_a_field_of_another_form_is_named_and_not_shown(read: Any) -> None:
+def test_the_error_about_a_malformed_field_names_the_field_and_not_its_value(read: Any) -> None:
     with pytest.raises(FieldError, match=r"^(empty|one|missing|long|text|list|part|mixed|amount|more) ") as error:
         read(FIELDS)
     assert "xx" not in str(error.value)
 
 
-def test_what_is_there_says_something() -> None:
+def test_a_field_exists_only_if_it_is_a_nonempty_text() -> None:
     assert [name for name in ("text", "empty", "nothing", "missing", "one") if FIELDS.has(name)] == ["text", "one"]
     assert FIELDS.excerpt("odd") == "abcd"
     assert (FIELDS.excerpt("long"), FIELDS.excerpt("one"), FIELDS.excerpt("missing")) == ("x" * 255, "", "")
@@ -210,17 +210,17 @@ WEAK = [
 
 
 @pytest.mark.parametrize(("private", "public"), WEAK, ids=["1024 bits", "no RSA", "no PEM", "empty"])
-def test_only_rsa_keys_of_2048_bits_are_taken(private: str, public: str) -> None:
+def test_only_rsa_keys_of_at_least_2048_bits_are_accepted(private: str, public: str) -> None:
     with pytest.raises(ValueError, match="is no "):
         private_key(private)
     with pytest.raises(ValueError, match="is no "):
         public_key(public)
 
 
-def test_a_certificate_says_its_serial_and_when_it_is_valid() -> None:
-    key = public_key(keys.certificate_pem("somebody", 0xAB12, days=1))
+def test_a_certificate_has_its_serial_and_its_validity() -> None:
+    key = public_key(keys.certificate_pem("holder", 0xAB12, days=1))
     assert key.serial == "AB12"
     assert [key.valid_at(keys.BEGINNING.replace(day=day, hour=1)) for day in (1, 2)] == [True, False]
-    bare = public_key(keys.public_pem("somebody"))
+    bare = public_key(keys.public_pem("holder"))
     assert bare.serial is None
     assert bare.valid_at(datetime.min.replace(tzinfo=UTC))

@@ -1,4 +1,4 @@
-"""PayPal's webhooks: what is believed, and what it says (S0-08, S0-09, S1-16)."""
+"""Which notifications of PayPal are believed, and what the adapter reads in them (S0-08, S0-09, S1-16)."""
 
 import json
 from collections.abc import Callable
@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from scripts.gateways import paypal_protocol as theirs
+from scripts.gateways import paypal_protocol as protocol
 from scripts.gateways.authorities import pem
 from tests.providers import keys
 from tests.providers import paypal_builders as builders
@@ -40,26 +40,26 @@ from workers.providers.port import (
 
 PROVIDER = builders.provider()
 WINDOW = timedelta(days=4)
-COMPLETED = builders.notification("PAYMENT.CAPTURE.COMPLETED", capture())
+COMPLETED = builders.completed()
 PAID = PaymentReport(ATTEMPT.out_trade_no, CAPTURE, ReportedPayment.CAPTURED, 8888, "EUR", AT + timedelta(seconds=40))
 
 
 def code_of(notification: Notification, provider: PayPal = PROVIDER) -> str:
-    said = provider.verify(notification)
-    assert isinstance(said, RejectedNotification), said
-    return said.code
+    result = provider.verify(notification)
+    assert isinstance(result, RejectedNotification), result
+    return result.code
 
 
-def test_a_capture_has_its_numbers_amount_and_time() -> None:
+def test_a_capture_is_reported_with_its_numbers_amount_and_time() -> None:
     assert PROVIDER.verify(COMPLETED) == PAID
 
 
-def test_an_approval_names_the_order_that_is_to_be_captured() -> None:
-    said = PROVIDER.verify(builders.notification("CHECKOUT.ORDER.APPROVED", builders.order("APPROVED")))
-    assert said == ApprovalReport(ATTEMPT.out_trade_no, ORDER)
+def test_an_approval_names_the_order_that_we_must_capture() -> None:
+    result = PROVIDER.verify(builders.notification("CHECKOUT.ORDER.APPROVED", builders.order("APPROVED")))
+    assert result == ApprovalReport(ATTEMPT.out_trade_no, ORDER)
 
 
-def test_all_25_copies_within_three_days_say_the_same() -> None:
+def test_all_25_copies_within_three_days_are_the_same_report() -> None:
     assert (len(RETRY_SCHEDULE_SECONDS), sum(RETRY_SCHEDULE_SECONDS)) == (25, 3 * 86_400)
     for copy in range(26):
         late = AT + timedelta(seconds=sum(RETRY_SCHEDULE_SECONDS[:copy]))
@@ -78,13 +78,13 @@ def test_all_25_copies_within_three_days_say_the_same() -> None:
         ("DENIED", "FAILED", "failed"),
     ],
 )
-def test_how_a_capture_ended(event: str, status: str, expected: str) -> None:
+def test_the_status_of_a_capture_is_reported_with_its_reason(event: str, status: str, expected: str) -> None:
     details = {"reason": "PENDING_REVIEW"}
-    said = PROVIDER.verify(
+    result = PROVIDER.verify(
         builders.notification(f"PAYMENT.CAPTURE.{event}", capture(status=status, status_details=details))
     )
-    assert isinstance(said, PaymentReport)
-    assert (said.status, said.reason) == (expected, "PENDING_REVIEW")
+    assert isinstance(result, PaymentReport)
+    assert (result.status, result.reason) == (expected, "PENDING_REVIEW")
 
 
 @pytest.mark.parametrize(
@@ -96,29 +96,29 @@ def test_how_a_capture_ended(event: str, status: str, expected: str) -> None:
         ("PAYMENT.REFUND.FAILED", "CANCELLED", "failed"),
     ],
 )
-def test_how_a_refund_ended(event: str, status: str, expected: str) -> None:
-    said = PROVIDER.verify(builders.notification(event, refund(status=status)))
-    assert isinstance(said, RefundReport)
-    assert said == RefundReport(builders.REFUND_ORDER.refund_no, said.status, 88, "EUR", AT + timedelta(hours=1))
-    assert said.status == expected
+def test_the_status_of_a_refund_is_reported(event: str, status: str, expected: str) -> None:
+    result = PROVIDER.verify(builders.notification(event, refund(status=status)))
+    assert isinstance(result, RefundReport)
+    assert result == RefundReport(builders.REFUND_ORDER.refund_no, result.status, 88, "EUR", AT + timedelta(hours=1))
+    assert result.status == expected
 
 
 @pytest.mark.parametrize(
     "event",
     ["CHECKOUT.ORDER.COMPLETED", "PAYMENT.CAPTURE.REVERSED", "CUSTOMER.DISPUTE.CREATED", "PAYMENT.SALE.COMPLETED"],
 )
-def test_other_events_do_not_concern_us(event: str) -> None:
+def test_other_events_are_irrelevant(event: str) -> None:
     assert PROVIDER.verify(builders.notification(event, {"id": "1"})) == IrrelevantNotification(event)
 
 
-def test_an_order_that_is_no_longer_approved_asks_nothing_of_us() -> None:
-    said = PROVIDER.verify(builders.notification("CHECKOUT.ORDER.APPROVED", builders.order("COMPLETED")))
-    assert said == IrrelevantNotification("CHECKOUT.ORDER.APPROVED")
+def test_an_order_that_is_already_captured_is_irrelevant() -> None:
+    result = PROVIDER.verify(builders.notification("CHECKOUT.ORDER.APPROVED", builders.order("COMPLETED")))
+    assert result == IrrelevantNotification("CHECKOUT.ORDER.APPROVED")
 
 
 @settings(max_examples=300, deadline=None)
 @given(st.integers(0, len(COMPLETED.body) - 1), st.integers(0, 7))
-def test_whatever_bit_of_the_body_is_flipped_it_is_refused(place: int, bit: int) -> None:
+def test_a_body_with_any_bit_flipped_is_rejected(place: int, bit: int) -> None:
     flipped = bytearray(COMPLETED.body)
     flipped[place] ^= 1 << bit
     assert code_of(replace(COMPLETED, body=bytes(flipped))) == "PAY_SIGNATURE_INVALID"
@@ -129,7 +129,7 @@ SIGNED_HEADERS = [name for name in COMPLETED.headers if name.startswith("paypal-
 
 @settings(max_examples=200, deadline=None)
 @given(st.sampled_from(SIGNED_HEADERS), st.integers(0, 1000), st.integers(0, 6))
-def test_whatever_bit_of_a_header_is_flipped_it_is_refused(name: str, place: int, bit: int) -> None:
+def test_a_header_with_any_bit_flipped_is_rejected(name: str, place: int, bit: int) -> None:
     value = COMPLETED.headers[name]
     at = place % len(value)
     flipped = value[:at] + chr(ord(value[at]) ^ 1 << bit) + value[at + 1 :]
@@ -137,18 +137,18 @@ def test_whatever_bit_of_a_header_is_flipped_it_is_refused(name: str, place: int
 
 
 @pytest.mark.parametrize("name", [*SIGNED_HEADERS, "paypal-cert-url", "paypal-auth-algo"])
-def test_no_header_may_be_missing_or_empty(name: str) -> None:
+def test_a_notification_with_a_missing_or_empty_header_is_rejected(name: str) -> None:
     without = {key: value for key, value in COMPLETED.headers.items() if key != name}
     for headers in (without, {**without, name: ""}):
         assert code_of(replace(COMPLETED, headers=headers)) == "PAY_SIGNATURE_INVALID"
 
 
-def test_the_same_json_written_otherwise_is_not_what_was_signed() -> None:
+def test_the_same_json_serialized_differently_is_rejected() -> None:
     for body in (json.dumps(json.loads(COMPLETED.body)).encode(), orjson.dumps(orjson.loads(COMPLETED.body)) + b"\n"):
         assert code_of(replace(COMPLETED, body=body)) == "PAY_SIGNATURE_INVALID"
 
 
-def test_a_time_that_holds_a_bar_does_not_shift_what_is_signed() -> None:
+def test_a_bar_in_the_time_does_not_shift_the_signed_fields() -> None:
     moved = {
         "paypal-transmission-id": f"{builders.TRANSMISSION}|x",
         "paypal-transmission-time": "2026-11-22T02:59:30Z|",
@@ -157,48 +157,43 @@ def test_a_time_that_holds_a_bar_does_not_shift_what_is_signed() -> None:
         assert code_of(replace(COMPLETED, headers={**COMPLETED.headers, name: value})) == "PAY_SIGNATURE_INVALID"
 
 
-def test_a_notification_for_another_webhook_is_not_ours() -> None:
-    assert (
-        code_of(builders.notification("PAYMENT.CAPTURE.COMPLETED", capture(), webhook_id="1JE4291016473214D"))
-        == "PAY_SIGNATURE_INVALID"
-    )
+def test_a_notification_for_another_webhook_is_rejected() -> None:
+    assert code_of(builders.completed(webhook_id="1JE4291016473214D")) == "PAY_SIGNATURE_INVALID"
 
 
-def test_while_a_webhook_is_replaced_both_are_ours() -> None:
+def test_while_a_webhook_is_replaced_notifications_of_both_are_believed() -> None:
     both = builders.provider(webhook_ids=["1JE4291016473214D", builders.WEBHOOK])
     for webhook in (builders.WEBHOOK, "1JE4291016473214D"):
-        assert both.verify(builders.notification("PAYMENT.CAPTURE.COMPLETED", capture(), webhook_id=webhook)) == PAID
+        assert both.verify(builders.completed(webhook_id=webhook)) == PAID
 
 
-def test_while_the_issuer_is_replaced_both_are_believed() -> None:
+def test_while_the_issuer_is_replaced_certificates_of_both_are_believed() -> None:
     pinned = [builders.authority(), builders.authority("DigiCert 2")]
     both = builders.provider(
         root_certificates=[pem(one.root) for one in pinned],
         intermediate_certificates=[pem(one.issuer) for one in pinned],
         certificates={URL: certificate(), NEXT_URL: certificate("paypal's next", issued_by="DigiCert 2")},
     )
-    new = builders.notification("PAYMENT.CAPTURE.COMPLETED", capture(), key="paypal's next", url=NEXT_URL)
+    new = builders.completed(key="paypal's next", url=NEXT_URL)
     assert [both.verify(one) for one in (COMPLETED, new)] == [PAID, PAID]
-    assert [code_of(builders.notification("PAYMENT.CAPTURE.COMPLETED", capture(), url=NEXT_URL), both)] == [
-        "PAY_SIGNATURE_INVALID"
-    ]
+    assert [code_of(builders.completed(url=NEXT_URL), both)] == ["PAY_SIGNATURE_INVALID"]
 
 
 @pytest.mark.parametrize("payment", ["capture", "order"])
-def test_another_merchants_payment_is_not_ours(payment: str) -> None:
+def test_a_notification_about_another_merchants_payment_is_rejected(payment: str) -> None:
     payee = {"merchant_id": "3SQBR4YEWZ4BB"}
     approved = builders.order("APPROVED")
     approved["purchase_units"][0]["payee"] = payee
     notification = (
         builders.notification("CHECKOUT.ORDER.APPROVED", approved)
         if payment == "order"
-        else builders.notification("PAYMENT.CAPTURE.COMPLETED", capture(payee=payee))
+        else builders.completed(capture(payee=payee))
     )
     assert code_of(notification) == "PAY_MERCHANT_MISMATCH"
 
 
 @pytest.mark.parametrize("offset", [timedelta(minutes=-5), WINDOW])
-def test_a_notification_is_believed_to_the_last_microsecond_of_its_time(offset: timedelta) -> None:
+def test_a_notification_is_believed_until_the_last_microsecond_of_its_time_window(offset: timedelta) -> None:
     beyond = timedelta(microseconds=1 if offset > timedelta() else -1)
     assert PROVIDER.verify(replace(COMPLETED, received_at=AT + offset)) == PAID
     assert code_of(replace(COMPLETED, received_at=AT + offset + beyond)) == "PAY_CALLBACK_STALE"
@@ -210,8 +205,8 @@ def test_a_time_at_the_end_of_the_calendar_is_stale(time: str) -> None:
     assert code_of(replace(COMPLETED, headers=headers)) == "PAY_CALLBACK_STALE"
 
 
-def test_a_certificate_that_is_not_known_yet_is_named() -> None:
-    notification = builders.notification("PAYMENT.CAPTURE.COMPLETED", capture(), key="paypal's next", url=NEXT_URL)
+def test_a_certificate_that_is_not_known_yet_is_reported_by_its_address() -> None:
+    notification = builders.completed(key="paypal's next", url=NEXT_URL)
     assert PROVIDER.verify(notification) == UnknownCertificate(NEXT_URL)
     knows = PROVIDER.with_certificates({NEXT_URL: certificate("paypal's next")})
     assert [knows.verify(one) for one in (notification, COMPLETED)] == [PAID, PAID]
@@ -237,33 +232,28 @@ ELSEWHERE = [
 
 
 @pytest.mark.parametrize("url", ELSEWHERE)
-def test_no_certificate_from_another_address_is_fetched_or_accepted(url: str) -> None:
-    assert code_of(builders.notification("PAYMENT.CAPTURE.COMPLETED", capture(), url=url)) == "PAY_SIGNATURE_INVALID"
+def test_a_certificate_from_another_address_is_neither_fetched_nor_accepted(url: str) -> None:
+    assert code_of(builders.completed(url=url)) == "PAY_SIGNATURE_INVALID"
     assert PROVIDER.certificates(AT, url) is None
     careless = PROVIDER.with_certificates({url: certificate()})
-    assert (
-        code_of(builders.notification("PAYMENT.CAPTURE.COMPLETED", capture(), url=url), careless)
-        == "PAY_SIGNATURE_INVALID"
-    )
+    assert code_of(builders.completed(url=url), careless) == "PAY_SIGNATURE_INVALID"
 
 
 @pytest.mark.parametrize(
     "url",
     ["https://api.paypal.com/v1/notifications/certs/CERT-1", "https://api-m.paypal.com/v1/notifications/certs/CERT-1"],
 )
-def test_these_are_paypals_addresses(url: str) -> None:
-    assert PROVIDER.verify(
-        builders.notification("PAYMENT.CAPTURE.COMPLETED", capture(), url=url)
-    ) == UnknownCertificate(url)
+def test_a_certificate_may_be_at_either_of_paypals_addresses(url: str) -> None:
+    assert PROVIDER.verify(builders.completed(url=url)) == UnknownCertificate(url)
 
 
-NOT_PAYPALS: dict[str, Callable[[], str]] = {
+INVALID_CERTIFICATES: dict[str, Callable[[], str]] = {
     "issued by another authority": lambda: certificate(issued_by="forged"),
     "issued for another name": lambda: certificate(name="www.paypal.com"),
-    "issued for a name around it": lambda: certificate(name=f"{theirs.HOLDER}.evil.example"),
+    "issued for a name around it": lambda: certificate(name=f"{protocol.HOLDER}.evil.example"),
     "without a name in it": lambda: pem(
         builders.authority().certificate(
-            keys.private("paypal").public_key(), theirs.HOLDER, since=AT - timedelta(days=1)
+            keys.private("paypal").public_key(), protocol.HOLDER, since=AT - timedelta(days=1)
         )
     ),
     "issued by itself": lambda: keys.certificate_pem("paypal", 1),
@@ -274,19 +264,17 @@ NOT_PAYPALS: dict[str, Callable[[], str]] = {
 }
 
 
-@pytest.mark.parametrize("what", NOT_PAYPALS)
-def test_a_certificate_must_be_paypals(what: str) -> None:
-    knows = builders.provider(certificates={URL: NOT_PAYPALS[what]()})
+@pytest.mark.parametrize("what", INVALID_CERTIFICATES)
+def test_a_signature_with_an_invalid_certificate_is_rejected(what: str) -> None:
+    knows = builders.provider(certificates={URL: INVALID_CERTIFICATES[what]()})
     assert code_of(COMPLETED, knows) == "PAY_SIGNATURE_INVALID"
 
 
-def test_another_key_than_the_certificates_is_not_believed() -> None:
-    assert (
-        code_of(builders.notification("PAYMENT.CAPTURE.COMPLETED", capture(), key="forger")) == "PAY_SIGNATURE_INVALID"
-    )
+def test_a_signature_by_another_key_than_the_certificates_is_rejected() -> None:
+    assert code_of(builders.completed(key="forger")) == "PAY_SIGNATURE_INVALID"
 
 
-def test_a_certificate_is_believed_from_its_first_to_its_last_second_also_once_it_was_believed() -> None:
+def test_a_certificate_is_believed_only_while_it_is_valid_even_if_it_was_believed_before() -> None:
     short = builders.provider(certificates={URL: certificate(since=AT, days=1)})
     until = AT + timedelta(days=1)
     for received_at, believed in ((AT, True), (until, True), (until + timedelta(seconds=1), False), (AT, True)):
@@ -294,7 +282,7 @@ def test_a_certificate_is_believed_from_its_first_to_its_last_second_also_once_i
     assert code_of(replace(COMPLETED, received_at=AT - timedelta(seconds=1)), short) == "PAY_SIGNATURE_INVALID"
 
 
-def test_the_chain_may_come_with_the_certificate_or_be_pinned() -> None:
+def test_the_intermediate_certificate_may_come_with_the_certificate_or_from_the_settings() -> None:
     chain = certificate() + pem(builders.authority().issuer)
     bare = {"intermediate_certificates": [], "certificates": {URL: certificate()}}
     assert code_of(COMPLETED, builders.provider(**bare)) == "PAY_SIGNATURE_INVALID"
@@ -302,7 +290,7 @@ def test_the_chain_may_come_with_the_certificate_or_be_pinned() -> None:
 
 
 @pytest.mark.parametrize("algorithm", ["SHA1withRSA", "none", "SHA256withRSA "])
-def test_other_ways_to_sign_are_refused(algorithm: str) -> None:
+def test_other_signature_algorithms_are_rejected(algorithm: str) -> None:
     headers = {**COMPLETED.headers, "paypal-auth-algo": algorithm}
     assert code_of(replace(COMPLETED, headers=headers)) == "PAY_SIGNATURE_INVALID"
 
@@ -318,11 +306,11 @@ MALFORMED = {
 
 
 @pytest.mark.parametrize("what", MALFORMED)
-def test_what_makes_no_sense_is_refused_even_when_it_is_signed(what: str) -> None:
+def test_a_signed_but_malformed_body_is_rejected(what: str) -> None:
     assert code_of(builders.signed_notification(MALFORMED[what])) == "PAY_CALLBACK_INVALID"
 
 
-def test_a_large_or_compressed_body_is_not_looked_at() -> None:
+def test_a_too_large_or_compressed_body_is_rejected_unread() -> None:
     large = COMPLETED.body + b" " * 65_536
     assert code_of(builders.signed_notification(large)) == "PAY_CALLBACK_INVALID"
     assert code_of(builders.signed_notification(COMPLETED.body, content_encoding="gzip")) == "PAY_CALLBACK_INVALID"
@@ -341,17 +329,15 @@ AMOUNTS: list[tuple[str, str, int | None]] = [
 
 @pytest.mark.parametrize(("value", "currency", "minor"), AMOUNTS)
 def test_amounts_are_exact_decimals(value: str, currency: str, minor: int | None) -> None:
-    said = PROVIDER.verify(
-        builders.notification("PAYMENT.CAPTURE.COMPLETED", capture(amount={"value": value, "currency_code": currency}))
-    )
-    assert (said.amount if isinstance(said, PaymentReport) else None) == minor
-    assert isinstance(said, PaymentReport | RejectedNotification)
+    result = PROVIDER.verify(builders.completed(capture(amount={"value": value, "currency_code": currency})))
+    assert (result.amount if isinstance(result, PaymentReport) else None) == minor
+    assert isinstance(result, PaymentReport | RejectedNotification)
 
 
 @pytest.mark.parametrize("value", [88.88, 8888, None, ["88.88"], True, {"value": "88.88"}])
-def test_an_amount_is_never_a_number_of_json(value: object) -> None:
+def test_an_amount_that_is_a_json_number_is_rejected(value: object) -> None:
     odd = capture(amount={"value": value, "currency_code": "EUR"})
-    assert code_of(builders.notification("PAYMENT.CAPTURE.COMPLETED", odd)) == "PAY_CALLBACK_INVALID"
+    assert code_of(builders.completed(odd)) == "PAY_CALLBACK_INVALID"
 
 
 WRONG: list[tuple[str, dict[str, Any]]] = [
@@ -367,16 +353,16 @@ WRONG: list[tuple[str, dict[str, Any]]] = [
 
 
 @pytest.mark.parametrize(("event", "change"), WRONG)
-def test_what_paypal_signed_must_still_make_sense(event: str, change: dict[str, Any]) -> None:
+def test_a_signed_notification_with_a_malformed_field_is_rejected(event: str, change: dict[str, Any]) -> None:
     resource = {"CHECKOUT": builders.order("APPROVED"), "PAYMENT.CAPTURE.C": capture(), "PAYMENT.CAPTURE.R": refund()}
     sound = next(value for start, value in resource.items() if event.startswith(start))
-    said = PROVIDER.verify(builders.notification(event, sound | change))
-    assert isinstance(said, RejectedNotification)
-    assert said.code == "PAY_CALLBACK_INVALID"
-    assert not any(str(value) in said.message for value in change.values() if isinstance(value, str))
+    result = PROVIDER.verify(builders.notification(event, sound | change))
+    assert isinstance(result, RejectedNotification)
+    assert result.code == "PAY_CALLBACK_INVALID"
+    assert not any(str(value) in result.message for value in change.values() if isinstance(value, str))
 
 
-def test_neither_secrets_nor_what_was_sent_show_in_a_repr() -> None:
+def test_reprs_show_neither_secrets_nor_the_content_of_messages() -> None:
     token = PROVIDER.token()
     assert "aHVzaC" not in repr(token), "base64 of hush"
     for shown in (

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from scripts.gateways import paypal_protocol as theirs
+from scripts.gateways import paypal_protocol as protocol
 from tests.providers import keys
 from tests.providers import paypal_builders as builders
 from tests.providers.paypal_builders import (
@@ -50,7 +50,7 @@ SIMULATED: dict[str, PaymentReport | str] = {
 
 
 def published() -> PayPal:
-    """A provider that believes the real PayPal, as the webhook of its simulator."""
+    """The adapter with the real PayPal's certificates, configured as the webhook of PayPal's simulator."""
     read = {
         name: (PUBLISHED / f"{name}.pem").read_text()
         for name in ("digicert_high_assurance_ev_root", "digicert_ev_server_ca", "paypal_certificate")
@@ -64,27 +64,29 @@ def published() -> PayPal:
 
 
 @pytest.mark.parametrize("simulated", NOTIFICATIONS, ids=lambda one: json.loads(one["body"])["event_type"])
-def test_what_paypal_itself_signed_is_believed(simulated: dict[str, str]) -> None:
+def test_notifications_that_paypal_itself_signed_are_believed(simulated: dict[str, str]) -> None:
     named = {f"paypal-{name.replace('_', '-')}": value for name, value in simulated.items() if name != "body"}
     headers = {**named, "paypal-cert-url": URL, "paypal-auth-algo": "SHA256withRSA"}
     notification = Notification(headers, simulated["body"].encode(), PUBLISHED_AT)
-    said = published().verify(notification)
+    result = published().verify(notification)
     expected = SIMULATED[json.loads(simulated["body"])["event_type"]]
-    assert said == (
+    assert result == (
         RejectedNotification(Code.PAY_CALLBACK_INVALID, expected) if isinstance(expected, str) else expected
     )
-    changed = published().verify(replace(notification, body=notification.body + b" "))
-    assert isinstance(changed, RejectedNotification)
-    assert changed.code == "PAY_SIGNATURE_INVALID"
+    rejected = published().verify(replace(notification, body=notification.body + b" "))
+    assert isinstance(rejected, RejectedNotification)
+    assert rejected.code == "PAY_SIGNATURE_INVALID"
 
 
-def test_the_checksum_is_the_one_of_paypals_documentation() -> None:
+def test_the_signed_checksum_is_the_one_of_paypals_documentation() -> None:
     """dfb3be50-fd74-11e4-8bf3-77339302725b|2015-05-18T15:45:13Z|4JH86294D6297924G|2771810304"""
     body = (PUBLISHED / "paypal_documented_body.json").read_bytes()
     assert zlib.crc32(body) == 2771810304
     at = datetime(2015, 5, 18, 15, 45, 13, tzinfo=UTC)
-    signer = theirs.PayPalSigner(keys.private("paypal"), URL)
+    signer = protocol.PayPalSigner(keys.private("paypal"), URL)
     transmission = "dfb3be50-fd74-11e4-8bf3-77339302725b"
-    headers = theirs.webhook_headers(body, signer, webhook_id="4JH86294D6297924G", transmission_id=transmission, at=at)
+    headers = protocol.webhook_headers(
+        body, signer, webhook_id="4JH86294D6297924G", transmission_id=transmission, at=at
+    )
     documented = f"{transmission}|2015-05-18T15:45:13Z|4JH86294D6297924G|2771810304"
     assert headers["paypal-transmission-sig"] == rsa.sign(keys.private("paypal"), documented.encode())

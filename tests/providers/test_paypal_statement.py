@@ -1,4 +1,4 @@
-"""Settlement reports (R-10)."""
+"""The adapter reads PayPal's settlement reports, in several sections and files (R-10)."""
 
 from datetime import date
 
@@ -31,11 +31,11 @@ ROWS = [
 ]
 
 
-def test_captures_and_refunds_with_their_numbers_and_nothing_else() -> None:
+def test_a_report_lists_captures_and_refunds_with_their_numbers_and_nothing_else() -> None:
     assert PROVIDER.statement(REPORT, DAY) == ROWS
 
 
-def test_the_mark_at_the_beginning_and_the_ends_of_lines_do_not_matter() -> None:
+def test_the_byte_order_mark_and_the_line_ends_do_not_matter() -> None:
     for content in (REPORT.removeprefix(b"\xef\xbb\xbf"), REPORT.replace(b"\r\n", b"\n"), REPORT + b"\r\n\r\n"):
         assert PROVIDER.statement(content, DAY) == ROWS
 
@@ -67,37 +67,37 @@ def test_a_report_in_several_files_is_read_as_one() -> None:
 
 
 @pytest.mark.parametrize("lines", [1, 3, 5, 8, 11, 12])
-def test_a_whole_report_does_not_make_up_for_one_that_was_torn(lines: int) -> None:
+def test_a_truncated_report_is_rejected_even_if_a_whole_one_follows(lines: int) -> None:
     with pytest.raises(StatementError, match=f"line {lines + 1}: expected the number of the rows above first"):
         PROVIDER.statement(b"\r\n".join([*LINES[:lines], *LINES]), DAY)
 
 
-def test_a_section_that_does_not_say_how_many_rows_it_has_is_torn() -> None:
+def test_a_section_without_its_number_of_rows_is_rejected() -> None:
     sections = [*LINES[:5], *LINES[2:10], b'"SC",6', b'"RC",7', b'"FF",1']
     with pytest.raises(StatementError, match="line 6: expected the number of the rows above first"):
         PROVIDER.statement(b"\r\n".join(sections), DAY)
 
 
 @given(st.integers(0, len(REPORT) - 1))
-def test_a_report_that_was_cut_off_is_refused(length: int) -> None:
+def test_a_truncated_report_is_rejected(length: int) -> None:
     if REPORT[:length].rstrip(b"\r\n") != REPORT.rstrip(b"\r\n"):
         with pytest.raises(StatementError):
             PROVIDER.statement(REPORT[:length], DAY)
 
 
 @pytest.mark.parametrize("line", [n for n, line in enumerate(LINES) if line[1:3] not in (b"SF", b"RF", b"")])
-def test_a_report_that_lost_a_line_is_refused(line: int) -> None:
+def test_a_report_with_a_missing_line_is_rejected(line: int) -> None:
     with pytest.raises(StatementError, match=r"^line \d+: "):
         PROVIDER.statement(b"\r\n".join([*LINES[:line], *LINES[line + 1 :]]), DAY)
 
 
 @pytest.mark.parametrize("line", range(4, 10))
-def test_a_report_with_a_row_twice_is_refused(line: int) -> None:
+def test_a_report_with_a_row_twice_is_rejected(line: int) -> None:
     with pytest.raises(StatementError, match="line 13: expected the number of the rows above"):
         PROVIDER.statement(b"\r\n".join([*LINES[: line + 1], *LINES[line:]]), DAY)
 
 
-def test_a_payment_that_was_sent_is_no_capture() -> None:
+def test_a_payment_that_the_merchant_sent_is_not_a_capture() -> None:
     assert PROVIDER.statement(REPORT.replace(b'"CR",8888', b'"DR",8888'), DAY) == ROWS[1:]
 
 
@@ -105,19 +105,19 @@ def test_a_payment_that_was_sent_is_no_capture() -> None:
     ("invoice", "custom", "number"),
     [("", ATTEMPT.out_trade_no, ATTEMPT.out_trade_no), ("", "", CAPTURE), ("ARG0-2022:1.5", "", CAPTURE)],
 )
-def test_money_without_our_number_is_seen_under_paypals(invoice: str, custom: str, number: str) -> None:
+def test_money_without_our_number_is_listed_under_paypals_number(invoice: str, custom: str, number: str) -> None:
     moved = SettlementLine("T0006", CAPTURE, invoice, 8888, "EUR", custom)
     (row,) = PROVIDER.statement(settlement_report(DAY, MERCHANT, [moved]), DAY)
     assert (row.number, row.trade_no) == (number, CAPTURE)
 
 
-def test_amounts_are_minor_units_of_their_currency() -> None:
+def test_amounts_are_read_in_minor_units_of_their_currency() -> None:
     moved = [SettlementLine("T0006", "0A", "P1", 10_000, currency) for currency in ("USD", "JPY", "EUR")]
     found = PROVIDER.statement(settlement_report(DAY, MERCHANT, moved), DAY)
     assert [(row.amount, row.currency) for row in found] == [(10_000, "USD"), (10_000, "JPY"), (10_000, "EUR")]
 
 
-WRONG: list[tuple[bytes, bytes, str]] = [
+WRONG_LAYOUTS: list[tuple[bytes, bytes, str]] = [
     (b'"SH",2026/11/22', b'"SH",2026/11/21', "line 3"), (b'"3SQBR4YEWZ4BA",""', b'"3SQBR4YEWZ4BB",""', "line 3"),
     (b'"SH",2026/11/22 00:00:00 -0800', b'"SH",today', "line 3"), (b'"Invoice ID"', b'"Invoice"', "line 4"),
     (b'"Custom Field"', b'"Invoice ID"', "line 4"), (b',8888,"EUR"', b',88.88,"EUR"', "line 5"),
@@ -134,14 +134,14 @@ WRONG: list[tuple[bytes, bytes, str]] = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("was", "becomes", "says"), WRONG)
-def test_another_layout_is_refused_with_its_line(was: bytes, becomes: bytes, says: str) -> None:
+@pytest.mark.parametrize(("was", "becomes", "says"), WRONG_LAYOUTS)
+def test_a_report_in_another_layout_is_rejected_with_the_line(was: bytes, becomes: bytes, says: str) -> None:
     assert was in REPORT
     with pytest.raises(StatementError, match=says):
         PROVIDER.statement(REPORT.replace(was, becomes, 1), DAY)
 
 
-def test_a_day_without_payments_has_no_rows_but_a_report() -> None:
+def test_a_day_without_payments_has_a_report_without_rows() -> None:
     assert PROVIDER.statement(settlement_report(DAY, MERCHANT, []), DAY) == []
     for nothing in (b"", b"\r\n"):
         with pytest.raises(StatementError, match="line 1: expected more"):

@@ -1,4 +1,4 @@
-"""ZM files (R-10)."""
+"""The adapter reads UnionPay's day statements, which are called ZM files (R-10)."""
 
 from datetime import date
 
@@ -31,13 +31,13 @@ ROWS = [
 
 
 @pytest.mark.parametrize("end", [b"\n", b"\r\n"])
-def test_payments_and_refunds_with_their_numbers(end: bytes) -> None:
+def test_a_statement_lists_payments_and_refunds_with_their_numbers(end: bytes) -> None:
     assert PROVIDER.statement(PAID + end + RETURNED + end, DAY) == ROWS
     assert PROVIDER.statement(PAID + end + RETURNED, DAY) == ROWS
 
 
-def test_a_line_that_was_cut_is_refused_but_whole_lines_that_were_lost_are_not_noticed() -> None:
-    """The layout has no number of lines and no sums; reconciliation then reports the payments as missing there."""
+def test_a_truncated_line_is_rejected_but_missing_lines_are_not_detected() -> None:
+    """The layout has no number of lines and no sums. Reconciliation reports the payments as missing at UnionPay."""
     whole = PAID + b"\n" + RETURNED + b"\n"
     for length in range(1, len(whole)):
         rest = whole[:length].rpartition(b"\n")[2]
@@ -52,7 +52,7 @@ def test_a_day_without_transactions_has_no_rows() -> None:
 
 
 def test_the_columns_are_those_of_the_published_layout() -> None:
-    """Counted from 1: 7 amount, 10 queryId, 12 orderId, 20 txnType, 28 merId; the 42nd is reserved."""
+    """Columns are counted from 1: 7 amount, 10 queryId, 12 orderId, 20 txnType, 28 merId; the 42nd is reserved."""
     assert list(WIDTHS) == ZM_WIDTHS[:-1]
     assert len(PAID) == sum(ZM_WIDTHS) + 41
     assert [PAID[STARTS[n - 1] :][: WIDTHS[n - 1]].strip() for n in (1, 7, 10, 12, 20, 28)] == [
@@ -65,7 +65,7 @@ def test_the_columns_are_those_of_the_published_layout() -> None:
     ]
 
 
-def test_what_is_reserved_may_be_cut_up_otherwise() -> None:
+def test_the_reserved_columns_may_have_any_layout() -> None:
     shortest = PAID[: STARTS[-1] + WIDTHS[-1]]
     assert PROVIDER.statement(shortest + b"\n" + PAID + b" 12 D000000000001", DAY) == [
         ROWS[0],
@@ -73,38 +73,38 @@ def test_what_is_reserved_may_be_cut_up_otherwise() -> None:
     ]
 
 
-def test_transactions_that_we_never_make_are_left_out() -> None:
+def test_other_transaction_types_are_left_out() -> None:
     others = [PAID[: STARTS[19]] + type_ + PAID[STARTS[19] + 2 :] for type_ in (b"31", b"02", b"00")]
     assert PROVIDER.statement(b"\n".join(others), DAY) == []
 
 
-def put(column: int, text: bytes) -> bytes:
+def with_column(column: int, text: bytes) -> bytes:
     """The line with another text in a column, counted from 1."""
     start, width = STARTS[column - 1], WIDTHS[column - 1]
     return PAID[:start] + text.ljust(width)[:width] + PAID[start + width :]
 
 
-WRONG = {
+WRONG_LINES = {
     "a short line": PAID[: STARTS[-1] + WIDTHS[-1] - 1],
     "a table": b"a,b,c\n",
     "half a line": PAID[300:],
     "no space between columns": PAID[: STARTS[5] - 1] + b"0" + PAID[STARTS[5] :],
     "one byte too many": b"0" + PAID,
-    "another merchant": put(28, b"777290058167152"),
-    "no amount": put(7, b""),
-    "a signed amount": put(7, b"-00000008888"),
-    "decimals": put(7, b"00000088.880"),
-    "nothing": put(7, b"000000000000"),
-    "an amount in other digits": put(7, "８".encode("gbk") * 6),
-    "no type": put(20, b"  "),
-    "no number": put(12, b""),
-    "no trade number": put(10, b""),
-    "a number with a space": put(12, b"P17 325846"),
-    "a name": put(12, "银联".encode("gbk")),
+    "another merchant": with_column(28, b"777290058167152"),
+    "no amount": with_column(7, b""),
+    "a signed amount": with_column(7, b"-00000008888"),
+    "decimals": with_column(7, b"00000088.880"),
+    "nothing": with_column(7, b"000000000000"),
+    "an amount in other digits": with_column(7, "８".encode("gbk") * 6),
+    "no type": with_column(20, b"  "),
+    "no number": with_column(12, b""),
+    "no trade number": with_column(10, b""),
+    "a number with a space": with_column(12, b"P17 325846"),
+    "a name": with_column(12, "银联".encode("gbk")),
 }
 
 
-@pytest.mark.parametrize("what", WRONG)
-def test_another_layout_is_refused_with_its_line(what: str) -> None:
+@pytest.mark.parametrize("what", WRONG_LINES)
+def test_a_statement_in_another_layout_is_rejected_with_the_line(what: str) -> None:
     with pytest.raises(StatementError, match="line 2"):
-        PROVIDER.statement(PAID + b"\n" + WRONG[what], DAY)
+        PROVIDER.statement(PAID + b"\n" + WRONG_LINES[what], DAY)

@@ -1,4 +1,4 @@
-"""What WeChat Pay notifies is believed only as it was signed, sealed, for us and now (S0-08, S0-09, S1-16)."""
+"""A notification of WeChat Pay is believed only if it is signed, encrypted, for us and recent (S0-08, S0-09, S1-16)."""
 
 import json
 from dataclasses import replace
@@ -30,31 +30,31 @@ PAID = PaymentReport(builders.ATTEMPT.out_trade_no, builders.TRADE_NO, ReportedP
 GENUINE = builders.notification(builders.transaction())
 
 
-def code(said: object) -> str:
-    """The code of a refusal."""
-    assert isinstance(said, RejectedNotification), said
-    return said.code
+def code(result: object) -> str:
+    """The code with which a notification was rejected."""
+    assert isinstance(result, RejectedNotification), result
+    return result.code
 
 
-def test_it_retries_for_24_hours_and_4_minutes_as_documented() -> None:
+def test_wechat_pay_retries_for_24_hours_and_4_minutes_as_documented() -> None:
     assert len(RETRY_SCHEDULE_SECONDS) == 15
     assert sum(RETRY_SCHEDULE_SECONDS) == 24 * 3600 + 4 * 60
 
 
-def test_a_payment_is_what_it_says() -> None:
+def test_a_payment_is_reported_with_its_numbers_amount_and_time() -> None:
     assert WECHAT.verify(GENUINE) == PAID
 
 
-def test_a_payment_in_the_mobile_app_is_ours_too() -> None:
+def test_a_payment_in_the_mobile_app_is_believed_too() -> None:
     assert WECHAT.verify(builders.notification(builders.transaction(appid=builders.APP_APPID))) == PAID
 
 
-def test_a_payment_of_which_some_was_given_back_was_a_payment() -> None:
+def test_a_partly_refunded_payment_is_a_captured_payment() -> None:
     assert WECHAT.verify(builders.notification(builders.transaction(state="REFUND"))) == PAID
 
 
 @pytest.mark.parametrize("after", [0, *RETRY_SCHEDULE_SECONDS])
-def test_each_copy_is_signed_and_sealed_anew_and_says_the_same(after: int) -> None:
+def test_each_copy_is_signed_and_encrypted_again_and_is_the_same_report(after: int) -> None:
     copy = builders.notification(builders.transaction(), at=AT + timedelta(seconds=after), nonce=f"nonce{after:07d}")
     assert WECHAT.verify(copy) == PAID
 
@@ -63,18 +63,18 @@ REFUNDS = [("SUCCESS", "succeeded", None), ("ABNORMAL", "failed", "ABNORMAL"), (
 
 
 @pytest.mark.parametrize(("state", "status", "reason"), REFUNDS)
-def test_a_refund_is_what_it_says(state: str, status: Any, reason: str | None) -> None:
-    told = builders.notification(builders.refund(state=state), f"REFUND.{state}")
-    assert WECHAT.verify(told) == RefundReport(builders.REFUND_ORDER.refund_no, status, 888, "CNY", AT, reason)
+def test_the_status_of_a_refund_is_reported(state: str, status: Any, reason: str | None) -> None:
+    notification = builders.notification(builders.refund(state=state), f"REFUND.{state}")
+    assert WECHAT.verify(notification) == RefundReport(builders.REFUND_ORDER.refund_no, status, 888, "CNY", AT, reason)
 
 
-def test_what_does_not_concern_us_is_not_even_opened() -> None:
+def test_a_notification_of_another_kind_is_irrelevant_and_not_decrypted() -> None:
     body = json.dumps({"event_type": "PAYSCORE.USER_OPEN_SERVICE", "resource": "sealed"}).encode()
     assert WECHAT.verify(builders.signed_notification(body)) == IrrelevantNotification("PAYSCORE.USER_OPEN_SERVICE")
 
 
 @given(st.integers(0, len(GENUINE.body) - 1), st.integers(1, 255))
-def test_no_byte_of_the_body_can_be_another(index: int, change: int) -> None:
+def test_a_body_with_any_byte_changed_is_rejected(index: int, change: int) -> None:
     body = bytearray(GENUINE.body)
     body[index] ^= change
     assert code(WECHAT.verify(replace(GENUINE, body=bytes(body)))) == "PAY_SIGNATURE_INVALID"
@@ -84,81 +84,81 @@ SIGNED_HEADERS = ["wechatpay-timestamp", "wechatpay-nonce", "wechatpay-serial", 
 
 
 @given(st.sampled_from(SIGNED_HEADERS), st.data())
-def test_no_character_of_the_signature_can_be_another(name: str, data: st.DataObject) -> None:
+def test_a_signature_header_with_any_character_changed_is_rejected(name: str, data: st.DataObject) -> None:
     value = GENUINE.headers[name]
     index = data.draw(st.integers(0, len(value) - 1))
     other = data.draw(st.characters(codec="utf-8").filter(lambda c: c.upper() != value[index].upper()))
-    said = WECHAT.verify(
+    result = WECHAT.verify(
         replace(GENUINE, headers={**GENUINE.headers, name: value[:index] + other + value[index + 1 :]})
     )
-    assert isinstance(said, RejectedNotification) or (
-        name == "wechatpay-serial" and isinstance(said, UnknownCertificate)
+    assert isinstance(result, RejectedNotification) or (
+        name == "wechatpay-serial" and isinstance(result, UnknownCertificate)
     )
 
 
 @pytest.mark.parametrize("name", SIGNED_HEADERS)
 @pytest.mark.parametrize("value", ["", " ", "a\nb", "x" * 5000, None, "\ud800"])
-def test_headers_are_there_and_of_their_form(name: str, value: str | None) -> None:
+def test_a_missing_or_malformed_signature_header_is_rejected(name: str, value: str | None) -> None:
     headers = {key: text for key, text in GENUINE.headers.items() if key != name}
-    told = replace(GENUINE, headers=headers if value is None else {**headers, name: value})
-    assert code(WECHAT.verify(told)) == "PAY_SIGNATURE_INVALID"
+    notification = replace(GENUINE, headers=headers if value is None else {**headers, name: value})
+    assert code(WECHAT.verify(notification)) == "PAY_SIGNATURE_INVALID"
 
 
-def test_a_signature_has_one_spelling() -> None:
+def test_a_signature_in_another_base64_spelling_is_rejected() -> None:
     signature = GENUINE.headers["wechatpay-signature"]
     assert signature.endswith("==")  # so four bits of the last character are not part of it
     alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
     other = alphabet[alphabet.index(signature[-3]) ^ 1]
     for spelled in (f"{signature[:-3]}{other}==", f"{signature}\n", f" {signature}", signature.rstrip("=")):
-        told = replace(GENUINE, headers={**GENUINE.headers, "wechatpay-signature": spelled})
-        assert code(WECHAT.verify(told)) == "PAY_SIGNATURE_INVALID", spelled[-4:]
+        notification = replace(GENUINE, headers={**GENUINE.headers, "wechatpay-signature": spelled})
+        assert code(WECHAT.verify(notification)) == "PAY_SIGNATURE_INVALID", spelled[-4:]
 
 
-def test_wechats_own_probes_with_a_false_signature_fail_as_they_must() -> None:
+def test_a_probe_of_wechat_pay_with_a_false_signature_is_rejected() -> None:
     probe = "WECHATPAY/SIGNTEST/" + GENUINE.headers["wechatpay-signature"]
-    told = replace(GENUINE, headers={**GENUINE.headers, "wechatpay-signature": probe})
-    assert code(WECHAT.verify(told)) == "PAY_SIGNATURE_INVALID"
+    notification = replace(GENUINE, headers={**GENUINE.headers, "wechatpay-signature": probe})
+    assert code(WECHAT.verify(notification)) == "PAY_SIGNATURE_INVALID"
 
 
-def test_another_algorithm_is_not_believed() -> None:
-    told = replace(GENUINE, headers={**GENUINE.headers, "wechatpay-signature-type": "WECHATPAY2-SM2-WITH-SM3"})
-    assert code(WECHAT.verify(told)) == "PAY_SIGNATURE_INVALID"
+def test_a_signature_with_another_algorithm_is_rejected() -> None:
+    notification = replace(GENUINE, headers={**GENUINE.headers, "wechatpay-signature-type": "WECHATPAY2-SM2-WITH-SM3"})
+    assert code(WECHAT.verify(notification)) == "PAY_SIGNATURE_INVALID"
 
 
-def test_a_body_that_was_parsed_and_written_again_is_another_body() -> None:
-    told = replace(GENUINE, body=json.dumps(json.loads(GENUINE.body), ensure_ascii=False).encode())
-    assert json.loads(told.body) == json.loads(GENUINE.body)
-    assert code(WECHAT.verify(told)) == "PAY_SIGNATURE_INVALID"
+def test_a_body_that_was_parsed_and_serialized_again_is_rejected() -> None:
+    notification = replace(GENUINE, body=json.dumps(json.loads(GENUINE.body), ensure_ascii=False).encode())
+    assert json.loads(notification.body) == json.loads(GENUINE.body)
+    assert code(WECHAT.verify(notification)) == "PAY_SIGNATURE_INVALID"
 
 
 @given(st.dictionaries(st.sampled_from([*SIGNED_HEADERS, "content-encoding"]), st.text()), st.binary())
-def test_whatever_comes_is_answered(headers: dict[str, str], body: bytes) -> None:
+def test_arbitrary_headers_and_bytes_are_rejected_without_an_exception(headers: dict[str, str], body: bytes) -> None:
     assert isinstance(WECHAT.verify(Notification(headers, body, AT)), RejectedNotification)
 
 
-def test_a_certificate_that_is_not_known_yet_may_be_sound() -> None:
-    told = builders.notification(builders.transaction(), platform=OTHER_PLATFORM)
-    assert WECHAT.verify(told) == UnknownCertificate(OTHER_SERIAL)
+def test_a_certificate_that_is_not_known_yet_is_reported_by_its_serial() -> None:
+    notification = builders.notification(builders.transaction(), platform=OTHER_PLATFORM)
+    assert WECHAT.verify(notification) == UnknownCertificate(OTHER_SERIAL)
     wider = WECHAT.with_certificates({OTHER_SERIAL: builders.certificate("wechat, next", OTHER_SERIAL)})
-    assert wider.verify(told) == PAID
+    assert wider.verify(notification) == PAID
     assert wider.verify(GENUINE) == PAID
-    assert WECHAT.verify(told) == UnknownCertificate(OTHER_SERIAL)
+    assert WECHAT.verify(notification) == UnknownCertificate(OTHER_SERIAL)
 
 
-def test_a_certificate_goes_by_its_own_serial_whatever_it_was_called() -> None:
+def test_a_certificate_is_known_by_the_serial_in_it_and_not_by_its_name_in_the_settings() -> None:
     pem = builders.certificate("wechat, next", OTHER_SERIAL)
     wider = builders.provider(platform_keys={}).with_certificates({SERIAL: pem})
     assert wider.verify(GENUINE) == UnknownCertificate(SERIAL)
     assert wider.verify(builders.notification(builders.transaction(), platform=OTHER_PLATFORM)) == PAID
 
 
-def test_a_serial_is_a_number_however_it_is_written() -> None:
+def test_a_serial_is_compared_as_a_number() -> None:
     small = replace(PLATFORM, serial="0B")
     wider = WECHAT.with_certificates({"b": builders.certificate(serial="0B")})
     assert wider.verify(builders.notification(builders.transaction(), platform=small)) == PAID
 
 
-def test_wechats_public_key_is_believed_by_its_name() -> None:
+def test_a_signature_by_wechat_pays_public_key_is_believed() -> None:
     named = replace(OTHER_PLATFORM, serial=PUBLIC_KEY_ID)
     both = builders.provider(
         platform_keys={SERIAL: builders.certificate(), PUBLIC_KEY_ID: keys.public_pem("wechat, next")}
@@ -170,18 +170,20 @@ def test_wechats_public_key_is_believed_by_its_name() -> None:
     )
 
 
-def test_another_key_under_a_serial_that_we_know_is_not_believed() -> None:
-    told = builders.notification(builders.transaction(), platform=replace(PLATFORM, key=keys.private("mallory")))
-    assert code(WECHAT.verify(told)) == "PAY_SIGNATURE_INVALID"
+def test_a_signature_by_another_key_under_a_known_serial_is_rejected() -> None:
+    notification = builders.notification(
+        builders.transaction(), platform=replace(PLATFORM, key=keys.private("mallory"))
+    )
+    assert code(WECHAT.verify(notification)) == "PAY_SIGNATURE_INVALID"
 
 
 @pytest.mark.parametrize("since", [AT - timedelta(days=31), AT + timedelta(days=1)])
-def test_a_certificate_that_has_ended_or_not_begun_is_not_believed(since: datetime) -> None:
+def test_a_certificate_that_is_expired_or_not_yet_valid_is_rejected(since: datetime) -> None:
     ended = builders.provider(platform_keys={SERIAL: builders.certificate(since=since, days=30)})
     assert code(ended.verify(GENUINE)) == "PAY_SIGNATURE_INVALID"
 
 
-def test_either_of_two_apiv3_keys_opens_what_it_sealed() -> None:
+def test_a_resource_encrypted_with_either_of_two_apiv3_keys_is_decrypted() -> None:
     both = builders.provider(apiv3_keys=(builders.OTHER_APIV3_KEY, builders.APIV3_KEY))
     later = replace(PLATFORM, apiv3_key=builders.OTHER_APIV3_KEY.encode())
     assert both.verify(GENUINE) == both.verify(builders.notification(builders.transaction(), platform=later)) == PAID
@@ -196,38 +198,39 @@ TIMES = [
 
 
 @pytest.mark.parametrize(("late", "believed"), TIMES)
-def test_a_signature_is_good_for_five_minutes_around_its_time(late: timedelta, believed: bool) -> None:
-    said = WECHAT.verify(replace(GENUINE, received_at=AT + late))
-    assert said == PAID if believed else code(said) == "PAY_CALLBACK_STALE"
+def test_a_signature_is_valid_for_five_minutes_before_and_after_its_time(late: timedelta, believed: bool) -> None:
+    result = WECHAT.verify(replace(GENUINE, received_at=AT + late))
+    assert result == PAID if believed else code(result) == "PAY_CALLBACK_STALE"
 
 
 def test_the_certificate_of_a_stale_notification_is_not_fetched() -> None:
-    told = builders.notification(builders.transaction(), platform=OTHER_PLATFORM)
-    assert code(WECHAT.verify(replace(told, received_at=AT + timedelta(minutes=6)))) == "PAY_CALLBACK_STALE"
+    notification = builders.notification(builders.transaction(), platform=OTHER_PLATFORM)
+    assert code(WECHAT.verify(replace(notification, received_at=AT + timedelta(minutes=6)))) == "PAY_CALLBACK_STALE"
 
 
 @pytest.mark.parametrize("seconds", ["999999999999", "0", "000000000001"])
-def test_a_time_far_away_is_stale(seconds: str) -> None:
+def test_a_time_in_the_distant_past_or_future_is_rejected(seconds: str) -> None:
     body = PLATFORM.notification("TRANSACTION.SUCCESS", builders.transaction(), AT, "EV-1", "fdasflkja484")
-    told = builders.signed_notification(body, datetime.fromtimestamp(0, UTC))
-    assert code(WECHAT.verify(replace(told, received_at=AT))) == "PAY_CALLBACK_STALE"
+    notification = builders.signed_notification(body, datetime.fromtimestamp(0, UTC))
+    assert code(WECHAT.verify(replace(notification, received_at=AT))) == "PAY_CALLBACK_STALE"
     assert isinstance(
-        WECHAT.verify(replace(told, headers={**told.headers, "wechatpay-timestamp": seconds})), RejectedNotification
+        WECHAT.verify(replace(notification, headers={**notification.headers, "wechatpay-timestamp": seconds})),
+        RejectedNotification,
     )
 
 
 @pytest.mark.parametrize("other", [{"mchid": "1900000110"}, {"appid": "wx1111111111111111"}])
-def test_the_notification_of_another_merchant_is_not_ours(other: dict[str, str]) -> None:
+def test_a_notification_for_another_merchant_is_rejected(other: dict[str, str]) -> None:
     assert code(WECHAT.verify(builders.notification(builders.transaction(**other)))) == "PAY_MERCHANT_MISMATCH"
 
 
-def test_the_refund_of_another_merchant_is_not_ours() -> None:
-    told = builders.notification(builders.refund(mchid="1900000110"), "REFUND.SUCCESS")
-    assert code(WECHAT.verify(told)) == "PAY_MERCHANT_MISMATCH"
+def test_a_refund_of_another_merchant_is_rejected() -> None:
+    notification = builders.notification(builders.refund(mchid="1900000110"), "REFUND.SUCCESS")
+    assert code(WECHAT.verify(notification)) == "PAY_MERCHANT_MISMATCH"
 
 
 @pytest.mark.parametrize("encoding", ["gzip", "br", "GZIP", "identity, gzip"])
-def test_a_compressed_or_huge_body_is_not_looked_at(encoding: str) -> None:
+def test_a_compressed_or_too_large_body_is_rejected_unread(encoding: str) -> None:
     claimed = replace(GENUINE, headers={**GENUINE.headers, "content-encoding": encoding})
     assert WECHAT.verify(claimed) == RejectedNotification(Code.PAY_CALLBACK_INVALID, "the body is encoded")
     huge = builders.notification({**builders.transaction(), "attach": "x" * 50_000})
@@ -251,7 +254,7 @@ FORMS = [
 
 
 @pytest.mark.parametrize("body", FORMS, ids=lambda body: f"{len(body)} bytes, {body[:4]!r}")
-def test_what_is_signed_but_malformed_is_refused(body: bytes) -> None:
+def test_a_signed_but_malformed_body_is_rejected(body: bytes) -> None:
     assert code(WECHAT.verify(builders.signed_notification(body))) == "PAY_CALLBACK_INVALID"
 
 
@@ -268,44 +271,44 @@ WRONG: list[tuple[tuple[str, ...], Any]] = [
 
 
 @pytest.mark.parametrize(("path", "wrong"), WRONG, ids=str)
-def test_each_field_is_of_its_form_or_nothing_is_believed(path: tuple[str, ...], wrong: Any) -> None:
+def test_a_signed_notification_with_a_malformed_field_is_rejected(path: tuple[str, ...], wrong: Any) -> None:
     resource = builders.transaction()
     place: Any = resource
     for name in path[:-1]:
         place = place[name]
     place[path[-1]] = wrong
-    said = WECHAT.verify(builders.notification(resource))
-    assert code(said) == "PAY_CALLBACK_INVALID"
-    assert MARK not in said.message  # type: ignore[union-attr]
+    result = WECHAT.verify(builders.notification(resource))
+    assert code(result) == "PAY_CALLBACK_INVALID"
+    assert MARK not in result.message  # type: ignore[union-attr]
 
 
 @pytest.mark.parametrize("name", ["algorithm", "ciphertext", "nonce", "associated_data"])
 @pytest.mark.parametrize("wrong", [None, "", MARK, 1, [], "x" * 13, "QUJD"])
-def test_a_seal_that_does_not_open_is_refused(name: str, wrong: Any) -> None:
+def test_a_resource_that_cannot_be_decrypted_is_rejected(name: str, wrong: Any) -> None:
     body = json.loads(GENUINE.body)
     body["resource"][name] = wrong
-    said = WECHAT.verify(builders.signed_notification(json.dumps(body).encode()))
-    assert code(said) == "PAY_CALLBACK_INVALID"
-    assert MARK not in said.message  # type: ignore[union-attr]
+    result = WECHAT.verify(builders.signed_notification(json.dumps(body).encode()))
+    assert code(result) == "PAY_CALLBACK_INVALID"
+    assert MARK not in result.message  # type: ignore[union-attr]
 
 
-def test_a_refund_says_the_state_that_it_was_announced_with() -> None:
+def test_a_refund_whose_state_contradicts_the_event_type_is_rejected() -> None:
     assert (
         code(WECHAT.verify(builders.notification(builders.refund(state="CLOSED"), "REFUND.SUCCESS")))
         == "PAY_CALLBACK_INVALID"
     )
 
 
-def test_a_refund_that_did_not_succeed_has_the_time_of_its_notification() -> None:
+def test_a_failed_refund_has_the_time_of_its_notification() -> None:
     later = AT + timedelta(days=3)
     body = PLATFORM.notification("REFUND.CLOSED", builders.refund(state="CLOSED"), later, "EV-1", "fdasflkja484")
-    said = WECHAT.verify(builders.signed_notification(body, later))
-    assert isinstance(said, RefundReport)
-    assert said.occurred_at == later
+    result = WECHAT.verify(builders.signed_notification(body, later))
+    assert isinstance(result, RefundReport)
+    assert result.occurred_at == later
     assert moment(later) == "2026-11-25T11:00:00+08:00"
 
 
-def test_nothing_shows_a_key() -> None:
+def test_neither_reprs_nor_errors_show_a_key() -> None:
     shown = "".join(map(repr, (WECHAT, vars(WECHAT), builders.settings(), PLATFORM)))
     for secret in (
         builders.APIV3_KEY,

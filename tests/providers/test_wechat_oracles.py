@@ -1,4 +1,4 @@
-"""WeChat Pay in others' words: its own SDK for Go published what it expects, `wechatpayv3` is a client of its own."""
+"""Independent oracles for WeChat Pay: published examples of its SDK for Go, and the Python client `wechatpayv3`."""
 
 import base64
 import json
@@ -38,7 +38,7 @@ sdk, sdk_type, sdk_utils = (import_module(f"wechatpayv3{part}") for part in ("",
 WECHAT = builders.provider()
 
 
-def test_the_published_notification_is_believed_and_no_other() -> None:
+def test_the_published_notification_is_believed_and_an_altered_one_is_not() -> None:
     wechat = builders.provider(platform_keys={"D7CE59D1F522D701": GOLDEN_CERTIFICATE})
     genuine = Notification(builders.lowered(GOLDEN["headers"]), GOLDEN["body"].encode(), GOLDEN_AT)
     assert wechat.verify(genuine) == IrrelevantNotification("PAYSCORE.USER_OPEN_SERVICE")
@@ -48,7 +48,7 @@ def test_the_published_notification_is_believed_and_no_other() -> None:
     )
 
 
-def test_the_published_resource_opens() -> None:
+def test_the_published_resource_is_decrypted() -> None:
     resource = Fields(json.loads(GOLDEN["body"])["resource"])
     assert json.loads(signing.decrypt(resource, [SecretStr(GOLDEN["apiv3_key"])])) == {
         "mchid": "1234567890",
@@ -65,7 +65,7 @@ SEALED = {
 """The example of the SDK's AES tests."""
 
 
-def test_the_published_seal_opens_with_its_key_only() -> None:
+def test_the_published_ciphertext_is_decrypted_with_its_key_only() -> None:
     assert (
         signing.decrypt(Fields(SEALED), [SecretStr("testAPIv3Key1111"), SecretStr("testAPIv3Key0000")])
         == b"Hello World"
@@ -75,10 +75,10 @@ def test_the_published_seal_opens_with_its_key_only() -> None:
 
 
 DOCUMENTED = b"GET\n/v3/certificates\n1554208460\n593BEC0C930BF1AFEB40B4A08C8FB242\n\n"
-"""What the page 签名生成 signs."""
+"""The text that the documentation page 签名生成 signs."""
 
 
-def test_what_is_signed_is_built_as_documented() -> None:
+def test_the_text_to_sign_is_built_as_documented() -> None:
     built = signing.lines("GET", "/v3/certificates", "1554208460", "593BEC0C930BF1AFEB40B4A08C8FB242", b"")
     assert built == DOCUMENTED
     client = signing.lines("wx8888888888888888", "1414561699", "5K8264ILTKCH16CQ2502SI8ZNMTM67VS", "prepay_id=wx2014")
@@ -86,7 +86,7 @@ def test_what_is_signed_is_built_as_documented() -> None:
 
 
 def client(**more: Any) -> Any:
-    """The SDK's client; with a public key it fetches nothing."""
+    """The client of wechatpayv3. With a public key it makes no HTTP request for certificates."""
     given: dict[str, Any] = {
         "wechatpay_type": sdk_type.WeChatPayType.NATIVE,
         "mchid": builders.MCHID,
@@ -111,7 +111,9 @@ REQUESTS = [
 
 
 @pytest.mark.parametrize("request_", REQUESTS, ids=lambda request: request.url.rpartition("/")[2][:20])
-def test_we_authorize_byte_for_byte_as_the_sdk(request_: HttpRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_our_authorization_header_is_byte_for_byte_that_of_the_sdk(
+    request_: HttpRequest, monkeypatch: pytest.MonkeyPatch
+) -> None:
     ours = request_.headers["authorization"]
     nonce = re.findall(r'nonce_str="([^"]+)"', ours)[0]
     monkeypatch.setattr(time, "time", AT.timestamp)
@@ -127,7 +129,7 @@ def test_we_authorize_byte_for_byte_as_the_sdk(request_: HttpRequest, monkeypatc
     assert ours == theirs
 
 
-def test_a_client_is_signed_for_byte_for_byte_as_by_the_sdk() -> None:
+def test_our_signature_for_the_client_is_byte_for_byte_that_of_the_sdk() -> None:
     ready = WECHAT.read_start(builders.attempt(scene="jsapi"), builders.answer({"prepay_id": "wx2014"}), AT)
     assert isinstance(ready, ClientAction)
     fields = ready.fields
@@ -139,27 +141,27 @@ def headers(notification: Notification) -> Mapping[str, str]:
     return dict(notification.headers)
 
 
-def test_the_sdk_believes_the_notifications_that_our_gateways_send(tmp_path: Path) -> None:
+def test_the_sdk_believes_the_notifications_of_our_test_gateway(tmp_path: Path) -> None:
     named = protocol.Platform(PUBLIC_KEY_ID, keys.private("wechat"), PLATFORM.apiv3_key)
-    told = builders.notification(builders.transaction(), platform=named)
-    assert client().callback(headers(told), told.body)["resource"] == builders.transaction()
+    notification = builders.notification(builders.transaction(), platform=named)
+    assert client().callback(headers(notification), notification.body)["resource"] == builders.transaction()
     (tmp_path / "platform.pem").write_text(builders.certificate())
-    told = builders.notification(builders.refund(), "REFUND.SUCCESS")
+    notification = builders.notification(builders.refund(), "REFUND.SUCCESS")
     by_certificate = client(public_key=None, public_key_id=None, cert_dir=str(tmp_path))
-    assert by_certificate.callback(headers(told), told.body)["resource"] == builders.refund()
-    assert by_certificate.callback(headers(told), told.body.replace(b"EV-", b"EW-")) is None
+    assert by_certificate.callback(headers(notification), notification.body)["resource"] == builders.refund()
+    assert by_certificate.callback(headers(notification), notification.body.replace(b"EV-", b"EW-")) is None
 
 
-def test_we_believe_what_the_sdk_believes() -> None:
+def test_we_believe_the_same_signatures_as_the_sdk() -> None:
     resource = json.dumps(builders.transaction()).encode()
     body = PLATFORM.notification("TRANSACTION.SUCCESS", builders.transaction(), AT, "EV-1", "fdasflkja484")
-    told = builders.signed_notification(body)
+    notification = builders.signed_notification(body)
     sealed = json.loads(body)["resource"]
     opened = sdk_utils.aes_decrypt(sealed["nonce"], sealed["ciphertext"], sealed["associated_data"], builders.APIV3_KEY)
     assert json.loads(opened) == json.loads(resource)
     certificate = x509.load_pem_x509_certificate(builders.certificate().encode())
-    times = told.headers["wechatpay-timestamp"], told.headers["wechatpay-nonce"]
-    for signature in (told.headers["wechatpay-signature"], base64.b64encode(b"x" * 256).decode()):
+    times = notification.headers["wechatpay-timestamp"], notification.headers["wechatpay-nonce"]
+    for signature in (notification.headers["wechatpay-signature"], base64.b64encode(b"x" * 256).decode()):
         theirs = sdk_utils.rsa_verify(*times, body.decode(), signature, certificate.public_key())
-        ours = WECHAT.verify(Notification({**told.headers, "wechatpay-signature": signature}, body, AT))
+        ours = WECHAT.verify(Notification({**notification.headers, "wechatpay-signature": signature}, body, AT))
         assert isinstance(ours, PaymentReport) is theirs

@@ -1,4 +1,4 @@
-"""The day statement of WeChat Pay, in its own layout (R-10)."""
+"""The adapter reads WeChat Pay's day statement in WeChat Pay's own layout (R-10)."""
 
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -27,25 +27,25 @@ ROWS = [
 ]
 
 
-def test_payments_and_refunds_of_a_day() -> None:
+def test_a_statement_lists_the_payments_and_refunds_of_a_day() -> None:
     assert WECHAT.statement(WHOLE, DAY) == ROWS
 
 
-def test_a_day_without_payments() -> None:
+def test_a_day_without_payments_has_no_rows() -> None:
     assert WECHAT.statement(bill(DAY, builders.MCHID, builders.APPID, []), DAY) == []
 
 
 OLD = (Path(__file__).parent / "published" / "wechat_statement.csv").read_bytes()
 
 
-def test_the_documented_example_in_the_old_layout() -> None:
+def test_the_documented_example_in_the_old_layout_is_read() -> None:
     assert builders.provider(mchid="10000100").statement(OLD, date(2014, 11, 10)) == [
         StatementRow("capture", "1415640626", "1001690740201411100005734289", 1, "CNY", 2),
         StatementRow("capture", "1415635270", "1002780740201411100005729794", 1, "CNY", 3),
     ]
 
 
-def test_what_a_till_took_back_goes_by_the_number_of_the_payment() -> None:
+def test_a_payment_revoked_at_a_cash_register_is_a_refund_under_the_payments_number() -> None:
     text = (
         bill(DAY, builders.MCHID, builders.APPID, LINES[2:])
         .decode()
@@ -55,7 +55,7 @@ def test_what_a_till_took_back_goes_by_the_number_of_the_payment() -> None:
     assert WECHAT.statement(text.encode(), DAY) == [StatementRow("refund", "P1", "42001", 888, "CNY", 2)]
 
 
-def test_the_amount_is_what_was_owed_with_coupons_or_without() -> None:
+def test_the_amount_is_that_of_the_order_including_coupons() -> None:
     text = WHOLE.decode().replace("`CNY,`88.88,`0.00,", "`CNY,`80.00,`8.88,", 1)
     assert WECHAT.statement(text.encode(), DAY) == ROWS
 
@@ -65,8 +65,8 @@ BROKEN = [
     ("another day", "`2026-11-22 12", "`2026-11-23 00", "line 2: expected a time on 2026-11-22"),
     ("a float", "`88.88,`0.00,`\r", "`8.888e1,`0.00,`\r", "line 2: expected an amount: 订单金额 is no"),
     ("too many decimals", "`88.88,`0.00,`\r", "`88.880,`0.00,`\r", "line 2: expected an amount: 订单金额 is no"),
-    ("a state nobody knows", "`SUCCESS,", "`PAID,", "line 2: expected the state"),
-    ("a value less", "`NATIVE,", "", "line 2: expected 27 values"),
+    ("an unknown state", "`SUCCESS,", "`PAID,", "line 2: expected the state"),
+    ("a missing value", "`NATIVE,", "", "line 2: expected 27 values"),
     ("a value without its tick", "`NATIVE,", "NATIVE,", "line 2: expected 27 values"),
     ("another sum", "`88.89,`8.88\r", "`88.90,`8.88\r", "line 6: expected the number"),
     ("another sum of refunds", "`88.89,`8.88\r", "`88.89,`8.89\r", "line 6: expected the number"),
@@ -76,21 +76,21 @@ BROKEN = [
 ]
 
 
-@pytest.mark.parametrize(("_what", "good", "bad", "says"), BROKEN, ids=[row[0] for row in BROKEN])
-def test_what_is_not_the_layout_is_refused_with_its_line(_what: str, good: str, bad: str, says: str) -> None:
+@pytest.mark.parametrize(("_case", "good", "bad", "says"), BROKEN, ids=[row[0] for row in BROKEN])
+def test_a_statement_in_another_layout_is_rejected_with_the_line(_case: str, good: str, bad: str, says: str) -> None:
     text = WHOLE.decode()
     assert good in text
     with pytest.raises(StatementError, match=says):
         WECHAT.statement(text.replace(good, bad, 1).encode(), DAY)
 
 
-def test_amounts_that_nothing_sums_up_are_refused() -> None:
+def test_a_statement_without_the_sum_of_its_amounts_is_rejected() -> None:
     with pytest.raises(StatementError, match="line 1: expected one of the columns 订单金额"):
         WECHAT.statement(WHOLE.decode().replace("订单总金额", "订单").encode(), DAY)
 
 
 @given(st.integers(0, len(WHOLE) - 1))
-def test_a_file_that_was_cut_off_is_refused(length: int) -> None:
+def test_a_truncated_statement_is_rejected(length: int) -> None:
     if WHOLE[:length].rstrip(b"\r\n") == WHOLE.rstrip(b"\r\n"):
         return
     with pytest.raises(StatementError):
@@ -98,6 +98,6 @@ def test_a_file_that_was_cut_off_is_refused(length: int) -> None:
 
 
 @given(st.binary() | st.text().map(str.encode) | st.text().map(lambda text: (BILL_NAMES + "\n" + text).encode()))
-def test_whatever_is_no_statement_is_refused(content: bytes) -> None:
+def test_content_that_is_not_a_statement_is_rejected(content: bytes) -> None:
     with pytest.raises(StatementError, match=r"^(line|byte) \d+: expected"):
         WECHAT.statement(content, DAY)

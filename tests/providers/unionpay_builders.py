@@ -14,7 +14,7 @@ from typing import Any
 from cryptography.x509 import KeyUsage
 from pydantic import SecretStr
 
-from scripts.gateways import unionpay_protocol as theirs
+from scripts.gateways import unionpay_protocol as protocol
 from scripts.gateways.authorities import SIGNING, Authority, pem
 from tests.providers import keys
 from workers.providers.port import HttpRequest, HttpResponse, Notification, PaymentOrder, RefundOrder
@@ -58,16 +58,16 @@ def signer(
     key: str = "unionpay",
     *,
     issued_by: str = "CFCA",
-    common_name: str = theirs.HOLDER,
+    common_name: str = protocol.HOLDER,
     since: datetime = AT - timedelta(days=30),
     days: int = 90,
     usage: KeyUsage = SIGNING,
-) -> theirs.UnionPaySigner:
+) -> protocol.UnionPaySigner:
     """The signing key of UnionPay, by default with its proper certificate."""
     own = keys.private(key)
     above = authority(issued_by)
     made = above.certificate(own.public_key(), common_name, since=since, days=days, usage=usage)
-    return theirs.UnionPaySigner(own, pem(made))
+    return protocol.UnionPaySigner(own, pem(made))
 
 
 def settings(**more: Any) -> UnionPaySettings:
@@ -103,14 +103,14 @@ def default_provider() -> UnionPay:
 def read_form(form: bytes) -> dict[str, str]:
     """Check and read a form that we post, as UnionPay does."""
     known = {str(SERIAL): keys.private("merchant").public_key()}
-    return theirs.check(form, merchant_id=MERCHANT, keys=known)
+    return protocol.check(form, merchant_id=MERCHANT, keys=known)
 
 
 def payment_form(**more: Any) -> dict[str, str]:
     """The form of an attempt, as UnionPay reads it."""
     ready = provider().start(replace(ATTEMPT, **more), AT)
     assert not isinstance(ready, HttpRequest)
-    return read_form(theirs.notification(ready.fields))  # type: ignore[union-attr]
+    return read_form(protocol.notification(ready.fields))  # type: ignore[union-attr]
 
 
 def refund_form() -> dict[str, str]:
@@ -118,9 +118,9 @@ def refund_form() -> dict[str, str]:
     return read_form(provider().refund(REFUND_ORDER, AT).body)
 
 
-def notification(fields: Mapping[str, str], by: theirs.UnionPaySigner | None = None) -> Notification:
+def notification(fields: Mapping[str, str], by: protocol.UnionPaySigner | None = None) -> Notification:
     """A signed notification of these fields."""
-    return received(theirs.notification(theirs.signed(fields, by or signer())))
+    return received(protocol.notification(protocol.signed(fields, by or signer())))
 
 
 def received(body: bytes, **headers: str) -> Notification:
@@ -130,16 +130,16 @@ def received(body: bytes, **headers: str) -> Notification:
 
 def payment(**more: str) -> dict[str, str]:
     """The fields of a notification about the attempt; None leaves one out."""
-    fields = theirs.happened(payment_form(), QUERY_ID, AT + timedelta(seconds=40), more.pop("code", "00"))
+    fields = protocol.happened(payment_form(), QUERY_ID, AT + timedelta(seconds=40), more.pop("code", "00"))
     return {name: value for name, value in {**fields, **more}.items() if value is not None}
 
 
 def refund(**more: str) -> dict[str, str]:
     """The fields of a notification about the refund."""
-    fields = theirs.happened(refund_form(), QUERY_ID[::-1], AT + timedelta(days=1), more.pop("code", "00"))
+    fields = protocol.happened(refund_form(), QUERY_ID[::-1], AT + timedelta(days=1), more.pop("code", "00"))
     return {**fields, **more}
 
 
-def answer(fields: Mapping[str, str], by: theirs.UnionPaySigner | None = None, status: int = 200) -> HttpResponse:
+def answer(fields: Mapping[str, str], by: protocol.UnionPaySigner | None = None, status: int = 200) -> HttpResponse:
     """A signed answer of these fields."""
-    return HttpResponse(status, {}, theirs.answer(theirs.signed(fields, by or signer())))
+    return HttpResponse(status, {}, protocol.answer(protocol.signed(fields, by or signer())))
