@@ -1,4 +1,4 @@
-"""`python -m tests.bench`: the figures of the README, measured on real, durable, private servers of the run's own."""
+"""`python -m tests.bench`: the figures of tests/README.md, measured on private, durable servers of the run's own."""
 
 import asyncio
 import statistics

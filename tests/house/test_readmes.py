@@ -7,9 +7,12 @@ from pathlib import PurePosixPath
 
 import pytest
 
+from messages.registry import MODELS
+from messages.topology import TAKEN
 from scripts.cli import COMMANDS, load
 from scripts.map import ROOT
 from tests.house.sources import python, text, tracked
+from workers.domain.order import TRANSITIONS, State
 from workers.settings import Settings
 
 README_LINES_MAX = 150
@@ -120,3 +123,25 @@ def known(words: list[str]) -> bool:
 @pytest.mark.parametrize("name", [name for name in READMES if not name.startswith("tests/")])
 def test_no_readme_cites_a_requirement_by_its_id(name: str) -> None:
     assert REQUIREMENT.findall(text(name)) == []
+
+
+def stuck() -> dict[str, str]:
+    """State -> its row in the table of what a stuck order waits for."""
+    table = text("scripts/README.md").partition("## A stuck order")[2].partition("## ")[0]
+    rows = [
+        line for line in table.splitlines() if re.match(r"\| [a-z_, ]+ \|", line) and not line.startswith("| state")
+    ]
+    return {state: row for row in rows for state in row.split(" | ")[0].strip("| ").split(", ")}
+
+
+def test_the_table_of_stuck_orders_has_every_state_that_an_order_can_reach() -> None:
+    assert set(stuck()) == {State.PLACING} | {transition.to for transition in TRANSITIONS.values()}
+
+
+def test_the_table_of_stuck_orders_names_queues_and_messages_that_exist() -> None:
+    queues = {*TAKEN, "provider-calls.<provider>"}
+    messages = {model.routing_key() for model in MODELS.values()}
+    for state, row in stuck().items():
+        named = [set(re.findall(r"`([a-z][a-z._<>-]+)`", cell)) for cell in row.split(" | ")]
+        assert {one for one in named[1] if "." in one} <= messages, state
+        assert named[2] <= queues, state
