@@ -1,4 +1,4 @@
-"""A decoded message: the body with what the AMQP properties said about it."""
+"""A decoded message: the body, with what its AMQP properties and headers contain."""
 
 from dataclasses import dataclass
 from datetime import datetime

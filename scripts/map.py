@@ -46,11 +46,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--settings", action="store_true", help="print the table of settings instead of the map")
     parser.add_argument("--write", action="store_true", help="put every part into its README")
-    asked = parser.parse_args(arguments)
-    if asked.write:
+    options = parser.parse_args(arguments)
+    if options.write:
         write()
     else:
-        print(settings_table() if asked.settings else message_map())
+        print(settings_table() if options.settings else message_map())
     return 0
 
 

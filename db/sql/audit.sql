@@ -266,7 +266,7 @@ FROM (
 -- INV-12. A command is undecided only while its order is being placed or its attempt opened at a provider. The outcome of order.create
 -- agrees with its order. If the order was split, the command made the parent.
 WITH creates AS (
-    SELECT c.request_id, c.scope, c.outcome_type, c.outcome ->> 'order_id' AS told, o.id, o.state
+    SELECT c.request_id, c.scope, c.outcome_type, c.outcome ->> 'order_id' AS outcome_id, o.id, o.state
     FROM (SELECT * FROM commands WHERE type = 'order.create.v1') AS c
     FULL JOIN (SELECT * FROM orders WHERE kind IN ('sale', 'split_parent')) AS o
         ON c.scope = 'order.create:' || o.user_id AND c.request_id = o.request_id
@@ -279,8 +279,8 @@ FROM (
         OR CASE
             WHEN outcome_type IS NULL THEN state IS DISTINCT FROM 'placing'
             WHEN outcome_type = 'command.rejected.v1' THEN id IS NOT NULL
-            WHEN outcome_type = 'order.rejected.v1' THEN state IS DISTINCT FROM 'rejected' OR told IS DISTINCT FROM id::text
-            WHEN outcome_type = 'order.created.v1' THEN id IS NULL OR state IN ('placing', 'rejected') OR told IS DISTINCT FROM id::text
+            WHEN outcome_type = 'order.rejected.v1' THEN state IS DISTINCT FROM 'rejected' OR outcome_id IS DISTINCT FROM id::text
+            WHEN outcome_type = 'order.created.v1' THEN id IS NULL OR state IN ('placing', 'rejected') OR outcome_id IS DISTINCT FROM id::text
             ELSE true END
     UNION ALL
     SELECT c.scope || ' ' || c.request_id

@@ -17,7 +17,7 @@ CROSS JOIN LATERAL (
 -- $1 user ids, $2 how many of each at most, $3 coupon ids. The coupons that the users can still use, those that
 -- end first come first; and the named coupons, of any user and in any state. Unknown ids are missing. Locks: none.
 SELECT c.coupon_id, c.user_id, c.state, c.order_id, c.name, c.amount, c.currency, c.min_amount, c.scope, c.scope_ids,
-    c.channels, c.member_levels, c.valid_from, c.valid_to, false AS asked
+    c.channels, c.member_levels, c.valid_from, c.valid_to, false AS wanted
 FROM unnest($1::text[]) AS u (user_id)
 CROSS JOIN LATERAL (
     SELECT * FROM coupons i

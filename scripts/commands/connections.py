@@ -19,7 +19,7 @@ from scripts.commands.problems import Code, CommandError
 
 T = TypeVar("T")
 CONNECT_TIMEOUT_SECONDS = 10.0  # a person is waiting
-LOCK_TIMEOUT_SECONDS = 5.0  # a decision holds its locks for milliseconds, and none while a person is asked
+LOCK_TIMEOUT_SECONDS = 5.0  # a decision holds its locks for milliseconds, and none while a person decides
 STATEMENT_TIMEOUT_SECONDS = 60  # a query must not load the live database for longer
 
 

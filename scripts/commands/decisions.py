@@ -68,7 +68,7 @@ def _show_plan(verb: str, rows: Sequence[DeadLetter], plan: Planner) -> None:
 
 def _ask(question: str) -> None:
     if not sys.stdin.isatty():
-        why = "standard input is not a terminal, so the question cannot be asked"
+        why = "standard input is not a terminal, so the plan cannot be confirmed"
         hint = "the same command with --yes, or with --dry-run"
         raise CommandError(Code.REFUSED, "nothing was done", why=why, hint=hint)
     if not typer.confirm(question, err=True):

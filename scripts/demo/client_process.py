@@ -14,7 +14,7 @@ FINISH_TIMEOUT_SECONDS = 30.0
 
 
 class ClientDiedError(Exception):
-    """The client ended before it was asked to. The message has the end of its log."""
+    """The client ended too early. The message has the end of its log."""
 
 
 @dataclass

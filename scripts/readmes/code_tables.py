@@ -76,10 +76,10 @@ REASONS: dict[str, str] = {
     Reason.CERTIFICATE_UNKNOWN: "The provider's certificate could not be fetched: replay once it can",
     Reason.PROVIDER_NOT_CONFIGURED: "No worker of this queue has the provider's settings: set them, replay",
     Reason.PROVIDER_UNKNOWN: "The provider did not answer at any try: replay",
-    Reason.FACT_DIFFERS: "The same fact came before and said something else: ask its sender which one is true",
+    Reason.FACT_DIFFERS: "The same fact came before with other content: find out from its sender which one is true",
     Reason.INTENT_UNKNOWN: "A payment for an intent that does not pay this order: find out whose money it is",
     Reason.PARCEL_OF_ANOTHER_ORDER: "The carrier's number belongs to another order",
-    Reason.REFUND_AMOUNT_DIFFERS: "A refund of another amount or currency than was asked for",
+    Reason.REFUND_AMOUNT_DIFFERS: "A refund result has another amount or currency than the refund",
     "delivery_limit": "The broker gave up: the message ended its process 50 times",
 }
 

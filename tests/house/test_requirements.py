@@ -28,12 +28,12 @@ class Row(NamedTuple):
     shown_by: str
 
 
-def ids(said: str) -> Iterator[str]:
+def ids(written: str) -> Iterator[str]:
     """The ids that a text cites, also those between the ends of a range, and the defects that names of tests cite."""
-    for group, first, last in REQUIREMENT.findall(said):
+    for group, first, last in REQUIREMENT.findall(written):
         for number in range(int(first), int(last or first) + 1):
             yield f"{group}-{number:02}"
-    for upper, number, lower, other in DEFECT.findall(said):
+    for upper, number, lower, other in DEFECT.findall(written):
         yield f"{upper or lower.upper()} {number or other}"
 
 
@@ -86,7 +86,7 @@ def printable(name: str) -> list[str]:
 
 @pytest.mark.parametrize("name", [name for name in python(*PRODUCT, "scripts") if name != AUDIT])
 def test_no_program_prints_an_id(name: str) -> None:
-    assert [said for said in printable(name) if [*ids(said)]] == []
+    assert [written for written in printable(name) if [*ids(written)]] == []
 
 
 def test_the_readme_cites_none() -> None:
@@ -100,6 +100,6 @@ def test_nothing_is_cited_by_a_number_that_this_project_does_not_explain() -> No
 
 
 def test_ranges_and_names_of_tests_are_read_as_citations() -> None:
-    said = "(S4-04, S4-08 to S4-10), MALL 7, def test_ry_12_x"
-    assert ", ".join(ids(said)) == "S4-04, S4-08, S4-09, S4-10, MALL 7, RY 12"
+    written = "(S4-04, S4-08 to S4-10), MALL 7, def test_ry_12_x"
+    assert ", ".join(ids(written)) == "S4-04, S4-08, S4-09, S4-10, MALL 7, RY 12"
     assert [*ids("UTC-05, C-055, S5-01, RSA-20, small 7, retry_3")] == []

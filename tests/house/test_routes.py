@@ -61,8 +61,8 @@ def test_a_queues_handler_is_in_the_file_named_after_it(route: Route) -> None:
 
 @pytest.mark.parametrize("route", WORK, ids=lambda route: route.queue)
 def test_a_handlers_file_names_every_message_it_takes(route: Route) -> None:
-    said = sys.modules[module_of(route)].__doc__ or ""
-    assert [model.TYPE for model in TAKEN[route.queue] if model.routing_key() not in said] == []
+    table = sys.modules[module_of(route)].__doc__ or ""
+    assert [model.TYPE for model in TAKEN[route.queue] if model.routing_key() not in table] == []
 
 
 def test_every_handler_file_has_a_route() -> None:

@@ -25,10 +25,10 @@ def test_a_worker_warns_when_no_trusted_user_is_configured(trusted: str, own: st
     settings = Settings(
         database_url="postgresql://h/db", amqp_url="amqp://worker:x@h/", trusted_users=trusted, own_users=own
     )
-    with capture_logs() as said:
+    with capture_logs() as lines:
         app.warn_of_missing_trust(settings)
-    assert [line["event"].split()[0] for line in said] == warned
-    assert {line["log_level"] for line in said} <= {"warning"}
+    assert [line["event"].split()[0] for line in lines] == warned
+    assert {line["log_level"] for line in lines} <= {"warning"}
 
 
 CALLS = {"provider-calls.alipay", "provider-calls.wechat", "provider-calls.unionpay", "provider-calls.paypal"}
@@ -44,7 +44,7 @@ def test_a_worker_leaves_the_calls_to_providers_to_those_that_speak_with_them() 
 
 
 def test_provider_calls_need_the_settings_of_their_provider() -> None:
-    asked = app.select_routes(["provider-calls.paypal"])
-    assert app.without_unconfigured_providers(asked, {"paypal"}, named=True) == asked
+    routes = app.select_routes(["provider-calls.paypal"])
+    assert app.without_unconfigured_providers(routes, {"paypal"}, named=True) == routes
     with pytest.raises(app.UnknownQueueError, match="OMS_PAYPAL"):
-        app.without_unconfigured_providers(asked, {"alipay"}, named=True)
+        app.without_unconfigured_providers(routes, {"alipay"}, named=True)

@@ -276,7 +276,7 @@ class CapturingProvider(Protocol):
 
 @runtime_checkable
 class ClosingProvider(Protocol):
-    """A provider that can be told to take no more money for a payment (Alipay, WeChat Pay)."""
+    """A provider that closes a payment on request, and then takes no more money for it (Alipay, WeChat Pay)."""
 
     def close(self, payment: PaymentOrder, at: datetime) -> HttpRequest:
         """Close the payment."""

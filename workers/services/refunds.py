@@ -1,4 +1,4 @@
-"""Refunds that a batch owes: what goes back of which capture, and who is asked to give it back."""
+"""Refunds that a batch owes: what goes back of which capture, and which provider gives it back."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime

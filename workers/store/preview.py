@@ -87,14 +87,14 @@ async def _quota_left(tx: Transaction, valid: Sequence[Promotion]) -> dict[str, 
 
 
 async def _coupons(
-    tx: Transaction, users: Sequence[str], asked: Iterable[str]
+    tx: Transaction, users: Sequence[str], named: Iterable[str]
 ) -> tuple[dict[str, list[Coupon]], dict[str, Coupon]]:
     """(user id -> coupons that the user holds, coupon id -> coupon that a preview names)"""
-    wanted = sorted(asked)
+    wanted = sorted(named)
     held, found = defaultdict[str, list[Coupon]](list), dict[str, Coupon]()
     for row in await tx.fetch(SQL["preview.coupons"], users, COUPONS_MAX, wanted):
         coupon = benefits.coupon_of(row)
-        if row["asked"]:
+        if row["wanted"]:
             found[coupon.coupon_id] = coupon
         else:
             held[coupon.user_id].append(coupon)

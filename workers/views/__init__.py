@@ -10,7 +10,7 @@ from typing import Any
 
 from workers.views import s0, s1, s2, s3, s4
 from workers.views.facets import Facets, facets_of
-from workers.views.parents import Standing, told_by_children
+from workers.views.parents import Standing, with_times_of_children
 from workers.views.status import ABSENT, SOURCES, Absent, Source, Status, View, view
 from workers.views.whole import Whole
 
@@ -34,7 +34,7 @@ def document(source: Source, whole: Whole) -> dict[str, Any] | Absent:
     status = status_of(source, whole)
     if isinstance(status, Absent):
         return ABSENT
-    return DOCUMENTS[source](replace(whole, head=told_by_children(whole)), status)
+    return DOCUMENTS[source](replace(whole, head=with_times_of_children(whole)), status)
 
 
 __all__ = [

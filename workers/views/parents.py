@@ -51,7 +51,7 @@ def _advance(child: Standing) -> tuple[int, bool]:
     return _LEAST_FIRST.index(child.state), child.facets.fulfilment in WITH_THE_CARRIER
 
 
-def told_by_children(whole: Whole) -> Head:
+def with_times_of_children(whole: Whole) -> Head:
     """The order's row. A split order has the times at which the last of its live children reached each step."""
     head, children = whole.head, [child.head for child in whole.children]
     if head.state is not State.SPLIT or not children:
