@@ -14,7 +14,7 @@ CODES = {
     Trigger.DELETED: (Code.ORDER_NOT_DELETABLE, "stays visible"),
     Trigger.MERGED: (Code.ORDER_NOT_MERGEABLE, "cannot be merged"),
 }
-"""Wish -> the code it is refused with, and how that is said."""
+"""Wish -> the code it is refused with, and how the message says it."""
 BEFORE_SHIPPING = frozenset({Trigger.CANCEL, Trigger.ADDRESS_CHANGED})
 
 
@@ -25,7 +25,7 @@ def refuse(
 
     An order was priced for its country: shipping and tax would be others elsewhere.
     """
-    code, said = CODES[trigger]
+    code, text = CODES[trigger]
     details = {"order_id": str(order.id), "state": order.state.value}
     taken = order.allows(trigger) and not (trigger in BEFORE_SHIPPING and shipped_any)
     if trigger is Trigger.DELETED:
@@ -33,12 +33,12 @@ def refuse(
     if trigger is Trigger.MERGED:
         taken = taken and not order.is_child
     if not taken:
-        return Refusal(code, f"an order that is {order.state} {said}", details)
+        return Refusal(code, f"an order that is {order.state} {text}", details)
     if trigger is Trigger.ADDRESS_CHANGED and address_changed:
         return Refusal(Code.ORDER_ADDRESS_ALREADY_CHANGED, "an address can be changed once", details)
     if trigger is Trigger.ADDRESS_CHANGED and other_country:
-        said = "it was priced for its country: cancel it and order anew"
-        return Refusal(Code.ORDER_ADDRESS_LOCKED, said, details | {"field": "country"})
+        text = "it was priced for its country: cancel it and order anew"
+        return Refusal(Code.ORDER_ADDRESS_LOCKED, text, details | {"field": "country"})
     return None
 
 

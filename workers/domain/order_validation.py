@@ -35,8 +35,8 @@ def unknown_words(
         types = [type_ for type_, _ in amounts]
         sound = "real_pay" in types and len(set(types)) == len(types) and all(amount >= 0 for _, amount in amounts)
         if not sound or any(type_ not in AMOUNT_TYPES for type_ in types):
-            said = f"real_pay and any of {', '.join(AMOUNT_TYPES[:-1])}, each once and none negative"
-            return Refusal(Code.ORDER_AMOUNT_LIST_INVALID, said, {"field": "amounts"})
+            text = f"real_pay and any of {', '.join(AMOUNT_TYPES[:-1])}, each once and none negative"
+            return Refusal(Code.ORDER_AMOUNT_LIST_INVALID, text, {"field": "amounts"})
     return None
 
 
@@ -47,8 +47,8 @@ def too_soon(accepted_at: Sequence[datetime], policy: Policy, now: datetime) -> 
     if not limit or len(recent) < limit:
         return None
     retry_at = recent[limit - 1] + window
-    said = f"at most {limit} orders in {policy.rate_limit_window_seconds} s"
-    return Refusal(Code.RISK_RATE_LIMITED, said, {"retry_at": retry_at.isoformat(), "limit": limit})
+    text = f"at most {limit} orders in {policy.rate_limit_window_seconds} s"
+    return Refusal(Code.RISK_RATE_LIMITED, text, {"retry_at": retry_at.isoformat(), "limit": limit})
 
 
 def against_policy(wanted: Sequence[tuple[str, int]], coupon: bool, points: int, policy: Policy) -> Refusal | None:
@@ -58,8 +58,8 @@ def against_policy(wanted: Sequence[tuple[str, int]], coupon: bool, points: int,
         units[sku_id] = units.get(sku_id, 0) + qty
         if units[sku_id] > policy.units_max_per_line:
             details = {"field": f"items[{number - 1}].qty", "line": number, "max": policy.units_max_per_line}
-            said = f"line {number}: at most {policy.units_max_per_line} units of a SKU"
-            return Refusal(Code.ORDER_PARAM_INVALID, said, details)
+            text = f"line {number}: at most {policy.units_max_per_line} units of a SKU"
+            return Refusal(Code.ORDER_PARAM_INVALID, text, details)
     if coupon and not policy.allow_coupon:
         details = {"field": "coupon_id", "why": "business_type"}
         return Refusal(Code.COUPON_NOT_USABLE, "orders of this business type take no coupon", details)

@@ -33,7 +33,7 @@ def decide(body: OrderNumberIssue) -> Refusal | None:
 
 
 async def issue_numbers(tx: Transaction, batch: Batch[OrderNumberIssue]) -> None:
-    """Take as many of today's numbers as are asked for, in one statement."""
+    """Take one of today's numbers for each accepted command, in one statement."""
     claims = await commands.claim(tx, batch)
     outcomes: commands.Outcomes = {}
     granted: list[Envelope[OrderNumberIssue]] = []
@@ -45,9 +45,9 @@ async def issue_numbers(tx: Transaction, batch: Batch[OrderNumberIssue]) -> None
         else:
             outcomes[commands.key_of(item.body)] = commands.rejected(item, refusal), item
 
-    asked = [(item.body.channel, item.body.method) for item in granted]
+    kinds = [(item.body.channel, item.body.method) for item in granted]
     numbers = await ids.issue_order_numbers(
-        tx, asked, [item.body.user_id for item in granted], shop.current().business_time_zone
+        tx, kinds, [item.body.user_id for item in granted], shop.current().business_time_zone
     )
     for item, number in zip(granted, numbers, strict=True):
         outcomes[commands.key_of(item.body)] = OrderNumberIssued(user_id=item.body.user_id, order_no=number), item

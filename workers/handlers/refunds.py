@@ -44,8 +44,8 @@ from workers.store.timers import Timer, TimerKind
 ENDS = (RefundState.SUCCEEDED, RefundState.FAILED)
 RUNNING = Gauge("oms_refunds_running", "Refunds of which nobody knows yet how they end, counted up to 100,000")
 OLDEST = Gauge("oms_refunds_oldest_age_seconds", "How long ago the oldest of them was asked for, 0 without any")
-ASK_AGAIN = timedelta(seconds=10)
-"""The sweeper then asks in ever longer steps."""
+FIRST_POLL = timedelta(seconds=10)
+"""The sweeper polls in ever longer steps after this."""
 NOT_FAILED = Refusal(Code.REFUND_NOT_ALLOWED, "that refund has not failed")
 ResultItem: TypeAlias = Envelope[RefundResult | RefundObserved]
 RequestItem: TypeAlias = Envelope[RefundRequest]
@@ -67,7 +67,7 @@ def decide(item: RequestItem, order: Order | None, kept: payments.Kept | None) -
     return None
 
 
-async def settle_refunds(tx: Transaction, batch: Batch[RefundResult | RefundObserved | RefundRequest]) -> None:
+async def handle_refunds(tx: Transaction, batch: Batch[RefundResult | RefundObserved | RefundRequest]) -> None:
     """Lock every order once, decide in order of arrival, write each table once."""
     results: list[ResultItem] = batch.of(RefundResult, RefundObserved)
     claims = await commands.claim(tx, batch.of(RefundRequest))
@@ -87,7 +87,7 @@ async def settle_refunds(tx: Transaction, batch: Batch[RefundResult | RefundObse
         elif refund.state not in (RefundState.SUCCEEDED, item.body.status):
             known[refund.refund_no] = replace(refund, state=RefundState(item.body.status))
             finished[refund.refund_no] = item.body
-            news += settle(book, refund, item)
+            news += apply_result(book, refund, item)
 
     again, outcomes = repeated([item for item in claims.fresh if item.body.refund_no], book, known, left)
     dues, refused_requests = requests([item for item in claims.fresh if not item.body.refund_no], book, left)
@@ -97,11 +97,14 @@ async def settle_refunds(tx: Transaction, batch: Batch[RefundResult | RefundObse
     await orders.save(tx, book)
     applied = await benefits.apply(tx, book, batch.now, opened)
     await refund_rows.finish(tx, list(finished.values()))
-    await timers.start(tx, [Timer(TimerKind.REFUND, key, batch.now + ASK_AGAIN) for key in pending(finished, known)])
+    await timers.start(tx, [Timer(TimerKind.REFUND, key, batch.now + FIRST_POLL) for key in pending(finished, known)])
     await timers.stop(tx, [(TimerKind.REFUND, known[no].id) for no, body in finished.items() if body.status in ENDS])
     await refund_rows.reopen(tx, [refund.refund_no for _, refund in again])
     ours = await refund_rows.watch(tx, [refund.id for _, refund in again])
-    news += [outbox.event(asked(refund), because=item, stream=book[refund.order_id].root_id) for item, refund in again]
+    news += [
+        outbox.event(requested_again(refund), because=item, stream=book[refund.order_id].root_id)
+        for item, refund in again
+    ]
     news += [
         refunds.provider_refund(refund.provider, refund.refund_no, item) for item, refund in again if refund.id in ours
     ]
@@ -113,7 +116,7 @@ async def settle_refunds(tx: Transaction, batch: Batch[RefundResult | RefundObse
     )
 
 
-def settle(book: Book[Any], refund: RefundRow, item: ResultItem) -> list[outbox.Announcement]:
+def apply_result(book: Book[Any], refund: RefundRow, item: ResultItem) -> list[outbox.Announcement]:
     """Fold one result into the book; what it announces."""
     order = book[refund.order_id]
     if item.body.status not in ENDS:
@@ -131,11 +134,11 @@ def settle(book: Book[Any], refund: RefundRow, item: ResultItem) -> list[outbox.
 
 
 def pending(finished: Mapping[str, RefundResult | RefundObserved], known: Mapping[str, RefundRow]) -> list[int]:
-    """Refunds that their provider has to be asked about again."""
+    """The ids of refunds whose provider is polled."""
     return [known[refund_no].id for refund_no, body in finished.items() if body.status not in ENDS]
 
 
-def asked(refund: RefundRow) -> RefundRequested:
+def requested_again(refund: RefundRow) -> RefundRequested:
     """refund.requested, once more."""
     return RefundRequested(**about(refund))
 
@@ -156,7 +159,7 @@ def about(refund: RefundRow) -> dict[str, Any]:
 def repeated(
     fresh: Sequence[RequestItem], book: Book[Any], known: Mapping[str, RefundRow], left: dict[int, payments.Kept]
 ) -> tuple[list[tuple[RequestItem, RefundRow]], commands.Outcomes]:
-    """Failed refunds that are asked for again, and the outcome of each request. They count in what is left again."""
+    """Failed refunds that are requested again, and the outcome of each request. They count in what is left again."""
     again: dict[str, tuple[RequestItem, RefundRow]] = {}
     outcomes: commands.Outcomes = {}
     for item in fresh:
@@ -169,9 +172,9 @@ def repeated(
             again[refund.refund_no] = (item, refund)
             if kept is not None and draws_on(refund, kept):
                 left[body.order_id] = replace(kept, owed=kept.owed + refund.amount)
-            outcomes[commands.key_of(body)] = asked(refund), item
+            outcomes[commands.key_of(body)] = requested_again(refund), item
         else:
-            assert refusal is not None, "a refund that may be asked for again is there"
+            assert refusal is not None, "a refund that may be requested again is there"
             outcomes[commands.key_of(body)] = commands.rejected(item, refusal), item
     return list(again.values()), outcomes
 
@@ -182,7 +185,7 @@ def draws_on(refund: RefundRow, kept: payments.Kept) -> bool:
 
 
 def not_again(body: RefundRequest, refund: RefundRow | None, kept: payments.Kept | None) -> Refusal | None:
-    """Why this refund is not asked for again, or None. No I/O."""
+    """Why this refund is not requested again, or None. No I/O."""
     if body.actor.type == "user":
         return authorization.FORBIDDEN
     if refund is None or refund.order_id != body.order_id:
@@ -226,4 +229,4 @@ async def measure(tx: Transaction) -> None:
     OLDEST.set(oldest_seconds)
 
 
-ROUTE = Route(queue="refunds", handler=settle_refunds, every=(Every(30.0, measure),))
+ROUTE = Route(queue="refunds", handler=handle_refunds, every=(Every(30.0, measure),))

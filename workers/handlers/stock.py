@@ -44,7 +44,7 @@ from workers.services import commands
 from workers.store import stock
 
 HolderCommand: TypeAlias = StockReserve | StockCommit | StockRelease | StockRestock
-"""What orders ask of the stock."""
+"""The messages about the stock that an order holds."""
 WarehouseCommand: TypeAlias = StockReceive | StockAdjust
 """What warehouses tell it."""
 
@@ -74,8 +74,8 @@ async def move_stock(tx: Transaction, batch: Batch[HolderCommand | WarehouseComm
 
     await stock.save(tx, stock_batch.counters, stock_batch.changed_holders(), stock_batch.ledger)
     answers = await commands.conclude(tx, outcomes)
-    told = [outbox.event(event, because=item) for event, item in outcomes.values()]
-    await outbox.append(tx, [*news, *told, *answers, *claims.answers])
+    events = [outbox.event(event, because=item) for event, item in outcomes.values()]
+    await outbox.append(tx, [*news, *events, *answers, *claims.answers])
 
 
 def reserve(stock_batch: StockBatch, body: StockReserve, *, in_time: bool) -> StockReserved | StockRefused:
@@ -126,7 +126,7 @@ def level(place: Place, counter: Counter) -> dict[str, Any]:
 
 
 def discrepancy(stock_batch: StockBatch, body: StockCommit | StockRelease | StockRestock) -> StockDiscrepancy:
-    """For a person: what was asked, and the state that contradicts it."""
+    """stock.discrepancy: the operation, and the state of its holder that contradicts it."""
     state = stock_batch.holders[body.holder_id].state or "unknown"
     return StockDiscrepancy(holder_id=body.holder_id, op=body.routing_key().removeprefix("stock."), state=state)
 

@@ -11,7 +11,7 @@ unknown     tried again later                                     tried again la
 The children of a split order take every step with it; the intent and the timer are the parent's.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, TypeAlias
 
@@ -59,7 +59,7 @@ def first_answers(batch: Batch[StockAnswer], before: dict[int, Order]) -> list[I
     return list(first.values())
 
 
-async def settle_placing(tx: Transaction, batch: Batch[StockAnswer]) -> None:
+async def end_placing(tx: Transaction, batch: Batch[StockAnswer]) -> None:
     """Lock every order once, number and announce those that got their stock, reject the others."""
     book = Book[Item](await orders.lock(tx, {item.body.group_id for item in batch}))
     answers = first_answers(batch, book.before)
@@ -84,9 +84,15 @@ async def settle_placing(tx: Transaction, batch: Batch[StockAnswer]) -> None:
     applied = await benefits.apply(tx, book, batch.now)
     removed = await empty_carts(tx, book)
     await timers.stop(tx, [(TimerKind.SAGA, key) for key in book.ids(Effect.SAGA_TIMER_ENDS)])
-    await timers.start(tx, payment_timers(payable))
+    tiers_seconds = shop.current().delay_tiers_seconds
+    await timers.start(tx, payment_timers(payable, tiers_seconds))
     replies = await commands.conclude(tx, commands.creations(book))
-    owed = [*order_events.stock_orders(book), *wake(payable, book), *benefits.announcements(applied), *removed]
+    owed = [
+        *order_events.stock_orders(book),
+        *wake(payable, book, tiers_seconds),
+        *benefits.announcements(applied),
+        *removed,
+    ]
     await outbox.append(tx, [*order_events.steps(book), *owed, *replies])
 
 
@@ -153,18 +159,18 @@ def rejected(step: Step[Item], body: StockRefused) -> OrderRejected:
     )
 
 
-def payment_timers(payable: Sequence[Order]) -> list[timers.Timer]:
+def payment_timers(payable: Sequence[Order], tiers_seconds: Collection[int]) -> list[timers.Timer]:
     """One per order that waits for money; the sweeper wakes those whose window is no tier of the delay exchange."""
-    return [timers.Timer(TimerKind.PAYMENT, order.id, order.expire_at, by_broker=travels(order)) for order in payable]
+    return [
+        timers.Timer(
+            TimerKind.PAYMENT, order.id, order.expire_at, by_broker=order.payment_window_seconds in tiers_seconds
+        )
+        for order in payable
+    ]
 
 
-def travels(order: Order) -> bool:
-    """Whether the delay exchange has a tier for the order's payment window."""
-    return order.payment_window_seconds in shop.current().delay_tiers_seconds
-
-
-def wake(payable: Sequence[Order], book: Book[Item]) -> list[outbox.Announcement]:
-    """The wake-ups that travel through the delay exchange."""
+def wake(payable: Sequence[Order], book: Book[Item], tiers_seconds: Collection[int]) -> list[outbox.Announcement]:
+    """timer.due through the delay exchange, for orders whose payment window is one of its tiers."""
     because = {step.order.id: step.because for step in book.steps}
     return [
         outbox.later(
@@ -174,8 +180,8 @@ def wake(payable: Sequence[Order], book: Book[Item]) -> list[outbox.Announcement
             because=because[order.id],
         )
         for order in payable
-        if travels(order)
+        if order.payment_window_seconds in tiers_seconds
     ]
 
 
-ROUTE = Route(queue="stock-results", handler=settle_placing)
+ROUTE = Route(queue="stock-results", handler=end_placing)

@@ -1,10 +1,9 @@
 """From steps of orders to the events that announce them, and to the stock messages that they owe."""
 
-from collections.abc import Callable
 from typing import Any
 
 import outbox
-from messages.base import Actor, Event, Message
+from messages.base import Actor, Event
 from messages.envelope import Envelope
 from messages.orders import (
     Amounts,
@@ -99,18 +98,13 @@ def announced(step: Step[Envelope[Any]], event: Event) -> outbox.Announcement:
     return outbox.event(event, because=step.because, stream=step.order.root_id, seq=step.order.version - 1)
 
 
-ASKS: tuple[tuple[Effect, Callable[[int], Message]], ...] = (
-    (Effect.STOCK_COMMIT, lambda holder_id: StockCommit(holder_id=holder_id)),
-    (Effect.STOCK_RELEASE, lambda holder_id: StockRelease(holder_id=holder_id)),
-    (Effect.STOCK_RESTOCK, lambda holder_id: StockRestock(holder_id=holder_id, ref="cancel")),
-)
-
-
 def stock_orders(book: Book[Envelope[Any]]) -> list[outbox.Announcement]:
-    """What the steps ask of the stock. What goes back of an order that was paid, the handler knows."""
-    return [
-        outbox.internal(ask(step.order.id), because=step.because)
-        for effect, ask in ASKS
-        for step in book.owing(effect)
-        if effect is not Effect.STOCK_RESTOCK or step.order.paid_at is None
+    """The stock messages that the steps owe. The handler builds the restocks of paid orders: it knows their lines."""
+    commits = [(step, StockCommit(holder_id=step.order.id)) for step in book.owing(Effect.STOCK_COMMIT)]
+    releases = [(step, StockRelease(holder_id=step.order.id)) for step in book.owing(Effect.STOCK_RELEASE)]
+    restocks = [
+        (step, StockRestock(holder_id=step.order.id, ref="cancel"))
+        for step in book.owing(Effect.STOCK_RESTOCK)
+        if step.order.paid_at is None
     ]
+    return [outbox.internal(message, because=step.because) for step, message in (*commits, *releases, *restocks)]

@@ -38,7 +38,7 @@ TOO_LARGE = Refusal(Code.ORDER_PARAM_INVALID, "the order is too large", {"field"
 class _Basket(NamedTuple):
     """What is to be priced, line by line."""
 
-    ask: PriceRequest
+    request: PriceRequest
     skus: Sequence[Sku]
     origins: Sequence[int]
 
@@ -54,31 +54,31 @@ class _Discounts(NamedTuple):
     rules: Sequence[UsedRule] = ()
 
 
-def quote(ask: PriceRequest, rules: Rules, buyer: Buyer, shop: Shop, at: datetime) -> Quote | Refusal:
+def quote(request: PriceRequest, rules: Rules, buyer: Buyer, shop: Shop, at: datetime) -> Quote | Refusal:
     """Price the lines as of `at`, or say why not and, where it is one line's fault, which line's."""
-    skus = _fitting(ask, rules.skus)
+    skus = _fitting(request, rules.skus)
     if isinstance(skus, Refusal):
         return skus
-    origins = [sku.price * line.qty for sku, line in zip(skus, ask.wanted, strict=True)]
+    origins = [sku.price * line.qty for sku, line in zip(skus, request.wanted, strict=True)]
     if sum(origins) > AMOUNT_MAX:
         return TOO_LARGE
-    basket, taken = _Basket(ask, skus, origins), _Discounts(origins)
-    if rules.promotions or ask.coupon_id is not None or ask.use_points:
+    basket, taken = _Basket(request, skus, origins), _Discounts(origins)
+    if rules.promotions or request.coupon_id is not None or request.use_points:
         found = _discounts(basket, rules, buyer, shop, at)
         if isinstance(found, Refusal):
             return found
         taken = found
     made = _put_together(basket, taken, shop)
-    return _unwanted(ask, made) or made
+    return _unwanted(request, made) or made
 
 
-def _fitting(ask: PriceRequest, skus: Mapping[str, Sku]) -> list[Sku] | Refusal:
-    if not ask.wanted:
+def _fitting(request: PriceRequest, skus: Mapping[str, Sku]) -> list[Sku] | Refusal:
+    if not request.wanted:
         return Refusal(Code.ORDER_ITEMS_EMPTY, "an order has at least one line", {"field": "items"})
     found: list[Sku] = []
-    for line in ask.wanted:
+    for line in request.wanted:
         sku = skus.get(line.sku_id)
-        if sku is None or not sku.on_sale or sku.currency != ask.currency or not 1 <= line.qty <= QUANTITY_MAX:
+        if sku is None or not sku.on_sale or sku.currency != request.currency or not 1 <= line.qty <= QUANTITY_MAX:
             return _why_unfit(len(found) + 1, line, sku)
         found.append(sku)
     return found
@@ -98,16 +98,16 @@ def _why_unfit(number: int, line: RequestedLine, sku: Sku | None) -> Refusal:
 
 
 def _discounts(basket: _Basket, rules: Rules, buyer: Buyer, shop: Shop, at: datetime) -> _Discounts | Refusal:
-    ask = basket.ask
+    request = basket.request
     given, used = _promote(basket, rules, buyer, at)
     rest = _minus(basket.origins, [gift.amount for gift in given])
     taken = _Discounts(rest, given, rules=used)
-    if ask.coupon_id is not None:
+    if request.coupon_id is not None:
         parts = _redeem(basket, rest, buyer, at)
         if isinstance(parts, Refusal):
             return parts
         taken = taken._replace(nets=_minus(rest, parts), coupon=parts)
-    return _pay_with_points(basket, taken, buyer, shop) if ask.use_points else taken
+    return _pay_with_points(basket, taken, buyer, shop) if request.use_points else taken
 
 
 def _promote(
@@ -115,31 +115,31 @@ def _promote(
 ) -> tuple[Sequence[LineDiscount], Sequence[UsedRule]]:
     parts = [
         PromotedLine(sku.sku_id, sku.spu_id, sku.category_id, sku.price, line.qty)
-        for sku, line in zip(basket.skus, basket.ask.wanted, strict=True)
+        for sku, line in zip(basket.skus, basket.request.wanted, strict=True)
     ]
-    sale = Sale(basket.ask.currency, at, buyer.member_level, buyer.quota_used, rules.quota_left)
+    sale = Sale(basket.request.currency, at, buyer.member_level, buyer.quota_used, rules.quota_left)
     return promote(parts, rules.index, sale)
 
 
 def _redeem(basket: _Basket, rest: Sequence[int], buyer: Buyer, at: datetime) -> list[int] | Refusal:
-    ask, coupon = basket.ask, buyer.coupon
-    refusal = coupons.unusable(coupon, buyer, ask.currency, ask.channel, at)
+    request, coupon = basket.request, buyer.coupon
+    refusal = coupons.unusable(coupon, buyer, request.currency, request.channel, at)
     if refusal is not None:
         return refusal
     assert coupon is not None
-    assert coupon.coupon_id == ask.coupon_id, "the buyer's coupon is not the one asked for"
+    assert coupon.coupon_id == request.coupon_id, "the buyer's coupon is not the one asked for"
     return coupons.take_off(coupon, rest, [coupon.covers(sku.sku_id, sku.category_id) for sku in basket.skus])
 
 
 def _pay_with_points(basket: _Basket, taken: _Discounts, buyer: Buyer, shop: Shop) -> _Discounts | Refusal:
-    ask = basket.ask
-    if ask.coupon_id is not None and not shop.points_with_coupon:
-        return points.against_the_rules("with_coupon", ask.use_points)
+    request = basket.request
+    if request.coupon_id is not None and not shop.points_with_coupon:
+        return points.against_the_rules("with_coupon", request.use_points)
     limits = [
         None if sku.points_limit is None else sku.points_limit * line.qty
-        for sku, line in zip(basket.skus, ask.wanted, strict=True)
+        for sku, line in zip(basket.skus, request.wanted, strict=True)
     ]
-    spent = points.spend(ask.use_points, buyer.points_available, taken.nets, limits, shop)
+    spent = points.spend(request.use_points, buyer.points_available, taken.nets, limits, shop)
     if isinstance(spent, Refusal):
         return spent
     return taken._replace(nets=_minus(taken.nets, spent.amounts), points=spent.amounts, points_used=spent.points)
@@ -150,12 +150,12 @@ def _minus(amounts: Sequence[int], parts: Sequence[int]) -> list[int]:
 
 
 def _put_together(basket: _Basket, taken: _Discounts, shop: Shop) -> Quote:
-    ask, origin, promoted = basket.ask, sum(basket.origins), sum(rule.amount for rule in taken.rules)
-    fee = _shipping_fee(shop, ask.country, origin - promoted)
+    request, origin, promoted = basket.request, sum(basket.origins), sum(rule.amount for rule in taken.rules)
+    fee = _shipping_fee(shop, request.country, origin - promoted)
     taxes = _taxes(basket.skus, taken.nets, shop)
     lines = _lines(basket, taken, taxes, allocate(fee, taken.nets) if fee else ())
     return Quote(
-        ask.currency,
+        request.currency,
         lines,
         origin,
         promoted,
@@ -163,7 +163,7 @@ def _put_together(basket: _Basket, taken: _Discounts, shop: Shop) -> Quote:
         sum(taken.points),
         fee,
         sum(taxes),
-        ask.coupon_id,
+        request.coupon_id,
         taken.points_used,
         tuple(taken.rules),
     )
@@ -172,7 +172,7 @@ def _put_together(basket: _Basket, taken: _Discounts, shop: Shop) -> Quote:
 def _lines(basket: _Basket, taken: _Discounts, taxes: Sequence[int], fees: Sequence[int]) -> tuple[PricedLine, ...]:
     """Each line with its part of everything. An empty column adds or takes nothing."""
     lines = []
-    for i, (wanted, sku, origin) in enumerate(zip(basket.ask.wanted, basket.skus, basket.origins, strict=True)):
+    for i, (wanted, sku, origin) in enumerate(zip(basket.request.wanted, basket.skus, basket.origins, strict=True)):
         given = taken.given[i] if taken.given else NOTHING
         lines.append(
             PricedLine(
@@ -209,16 +209,16 @@ def _taxes(skus: Sequence[Sku], nets: Sequence[int], shop: Shop) -> Sequence[int
     return [share(net, rates.get(sku.tax_class or "standard", 0)) for sku, net in zip(skus, nets, strict=True)]
 
 
-def _unwanted(ask: PriceRequest, made: Quote) -> Refusal | None:
-    ours, theirs = made.payable_amount, ask.expected
+def _unwanted(request: PriceRequest, made: Quote) -> Refusal | None:
+    ours, theirs = made.payable_amount, request.expected
     if ours > AMOUNT_MAX:
         return TOO_LARGE
-    for number, line in enumerate(ask.wanted):
+    for number, line in enumerate(request.wanted):
         if line.expected_unit_price is not None and line.expected_unit_price != made.lines[number].sku.price:
-            return _other_price(made.lines[number], line.expected_unit_price, ask.currency)
+            return _other_price(made.lines[number], line.expected_unit_price, request.currency)
     if theirs is None or theirs == ours:
         return None
-    details = {"expected": ours, "got": theirs, "currency": ask.currency}
+    details = {"expected": ours, "got": theirs, "currency": request.currency}
     return Refusal(Code.ORDER_PRICE_MISMATCH, f"the order costs {ours}, not {theirs}", details)
 
 

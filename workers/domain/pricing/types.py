@@ -1,4 +1,4 @@
-"""What is asked of pricing, by which rules, and what it answers."""
+"""What pricing reads and what it returns: a request, the buyer, the rules, the quote."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
