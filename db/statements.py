@@ -1,7 +1,9 @@
 """Loads db/sql/*.sql. `SQL["orders.lock"]` is the statement under the header `-- name: orders.lock`."""
 
 import re
+from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
 _HEADER = re.compile(r"^-- name: ([a-z_]+\.[a-z_0-9]+)$", re.MULTILINE)
 
@@ -19,3 +21,11 @@ def load(folder: Path) -> dict[str, str]:
 
 
 SQL = load(Path(__file__).parent / "sql")
+
+
+def columns(rows: Iterable[Sequence[Any]]) -> list[list[Any]]:
+    """The arrays that a statement takes, one per parameter, from tuples in the order of its parameters.
+
+    There must be at least one row: without any, nobody knows how many arrays there are.
+    """
+    return [list(column) for column in zip(*rows, strict=True)]

@@ -9,7 +9,7 @@ import orjson
 
 from db import cipher
 from db.pool import Transaction
-from db.statements import SQL
+from db.statements import SQL, columns
 from workers.domain.payment_rules import AttemptState
 
 LIVE = frozenset({AttemptState.CREATED, AttemptState.REQUESTED, AttemptState.UNKNOWN})
@@ -179,7 +179,7 @@ async def save(tx: Transaction, changes: Sequence[AttemptChange]) -> None:
         merged[change.id] = change.after(merged.get(change.id))
     if merged:
         rows = [astuple(change) for _, change in sorted(merged.items())]
-        await tx.execute(SQL["attempts.save"], *(list(column) for column in zip(*rows, strict=True)))
+        await tx.execute(SQL["attempts.save"], *columns(rows))
 
 
 async def refunds_of_attempts(tx: Transaction, refund_nos: Iterable[str]) -> list[RefundOfAttempt]:

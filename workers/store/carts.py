@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 
 from db.pool import Transaction
-from db.statements import SQL
+from db.statements import SQL, columns
 
 LineKey = tuple[str, str]
 """(user id, SKU)"""
@@ -17,9 +17,9 @@ async def save(tx: Transaction, units: Mapping[LineKey, int]) -> None:
     if put and gone:
         await tx.execute(SQL["carts.lock"], [user for user, _ in keys], [sku for _, sku in keys])
     if put:
-        await tx.execute(SQL["carts.save"], *(list(column) for column in zip(*put, strict=True)))
+        await tx.execute(SQL["carts.save"], *columns(put))
     if gone:
-        await tx.execute(SQL["carts.remove"], *(list(column) for column in zip(*gone, strict=True)))
+        await tx.execute(SQL["carts.remove"], *columns(gone))
 
 
 async def remove_ordered(tx: Transaction, order_ids: Iterable[int]) -> dict[str, tuple[str, ...]]:

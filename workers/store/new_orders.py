@@ -9,7 +9,7 @@ import orjson
 
 from db import cipher
 from db.pool import Transaction
-from db.statements import SQL
+from db.statements import SQL, columns
 from messages.envelope import Envelope
 from messages.orders import OrderCreate
 from workers.domain.order import OrderKind, State
@@ -91,7 +91,7 @@ async def insert(tx: Transaction, placed: Sequence[Placed], now: datetime) -> No
 
 
 def _rows(parts: Sequence[OrderPart], now: datetime) -> list[list[Any]]:
-    return [list(column) for column in zip(*(_row(part, now) for part in parts), strict=True)]
+    return columns(_row(part, now) for part in parts)
 
 
 def _row(part: OrderPart, now: datetime) -> tuple[Any, ...]:
@@ -143,7 +143,7 @@ def _sealed_remark(order_id: int, remark: str | None) -> tuple[str | None, bytes
 
 def _items(parts: Sequence[OrderPart]) -> list[list[Any]]:
     lines = [(part.id, line) for part in parts for line in part.lines]
-    return [list(column) for column in zip(*(_item(order_id, line) for order_id, line in lines), strict=True)]
+    return columns(_item(order_id, line) for order_id, line in lines)
 
 
 def _item(order_id: int, line: PricedLine) -> tuple[Any, ...]:
@@ -178,7 +178,7 @@ def _item(order_id: int, line: PricedLine) -> tuple[Any, ...]:
 
 async def _insert_snapshots(tx: Transaction, parts: Sequence[OrderPart]) -> None:
     rows = [(part.id, type_, orjson.dumps(data).decode()) for part in parts for type_, data in _snapshots(part)]
-    await tx.execute(SQL["orders.insert_snapshots"], *(list(column) for column in zip(*rows, strict=True)))
+    await tx.execute(SQL["orders.insert_snapshots"], *columns(rows))
 
 
 def _snapshots(part: OrderPart) -> Iterator[tuple[int, Any]]:

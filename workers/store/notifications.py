@@ -12,7 +12,7 @@ import orjson
 
 from db import cipher
 from db.pool import Transaction
-from db.statements import SQL
+from db.statements import SQL, columns
 from workers.store import ids
 
 AAD = b"provider_notification"
@@ -130,4 +130,4 @@ async def keep_certificates(tx: Transaction, fetched: Mapping[str, Mapping[str, 
     """Write certificates (provider -> serial -> PEM); a serial that is fetched again replaces the one before."""
     rows = sorted((provider, serial, pem) for provider, known in fetched.items() for serial, pem in known.items())
     if rows:
-        await tx.execute(SQL["notifications.keep_certificates"], *(list(column) for column in zip(*rows, strict=True)))
+        await tx.execute(SQL["notifications.keep_certificates"], *columns(rows))

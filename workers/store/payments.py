@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from db.pool import Transaction
-from db.statements import SQL
+from db.statements import SQL, columns
 from messages.payments import PaymentResult
 from workers.domain.order import Order
 from workers.domain.payment_rules import PaymentVerdict
@@ -97,7 +97,7 @@ async def open_merged(tx: Transaction, merged: Sequence[tuple[Merged, str, datet
         [until for _, _, until in merged],
     )
     shares = [(m.id, order_id, amount) for m, _, _ in merged for order_id, amount in sorted(m.shares.items())]
-    await tx.execute(SQL["payments.open_shares"], *(list(column) for column in zip(*shares, strict=True)))
+    await tx.execute(SQL["payments.open_shares"], *columns(shares))
 
 
 async def merged(tx: Transaction, intent_ids: Iterable[int | None]) -> dict[int, Merged]:

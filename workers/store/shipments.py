@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from db.pool import Transaction
-from db.statements import SQL
+from db.statements import SQL, columns
 from messages.shipments import ShipmentUpdate
 from workers.domain.shipping import Parcel, ParcelState
 
@@ -111,7 +111,7 @@ async def known_facts(tx: Transaction, updates: Iterable[ShipmentUpdate]) -> dic
     keys = sorted({fact_key(update) for update in updates})
     if not keys:
         return {}
-    rows = await tx.fetch(SQL["shipments.known_facts"], *([key[n] for key in keys] for n in range(3)))
+    rows = await tx.fetch(SQL["shipments.known_facts"], *columns(keys))
     return {(row["carrier"], row["tracking_no"], row["event_id"]): row["status"] for row in rows}
 
 

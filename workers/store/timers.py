@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from db.pool import Transaction
-from db.statements import SQL
+from db.statements import SQL, columns
 
 
 class TimerKind(StrEnum):
@@ -44,11 +44,7 @@ async def start(tx: Transaction, timers: Sequence[Timer]) -> None:
     """Start timers. A timer that runs already gets the new time."""
     if timers:
         await tx.execute(
-            SQL["timers.start"],
-            [t.kind for t in timers],
-            [t.key for t in timers],
-            [t.due_at for t in timers],
-            [t.wake_at for t in timers],
+            SQL["timers.start"], *columns((timer.kind, timer.key, timer.due_at, timer.wake_at) for timer in timers)
         )
 
 
@@ -56,7 +52,7 @@ async def stop(tx: Transaction, keys: Iterable[Key]) -> None:
     """Stop timers. A timer that does not run is no error."""
     given = sorted(set(keys))
     if given:
-        await tx.execute(SQL["timers.stop"], [kind for kind, _ in given], [key for _, key in given])
+        await tx.execute(SQL["timers.stop"], *columns(given))
 
 
 async def read(tx: Transaction, keys: Iterable[Key]) -> dict[Key, datetime]:
@@ -76,14 +72,14 @@ async def postpone(tx: Transaction, keys: Iterable[Key], until: datetime) -> Non
     """Send timer.due for these timers again at `until`."""
     given = sorted(set(keys))
     if given:
-        await tx.execute(SQL["timers.postpone"], [kind for kind, _ in given], [key for _, key in given], until)
+        await tx.execute(SQL["timers.postpone"], *columns(given), until)
 
 
 async def put_off(tx: Transaction, keys: Iterable[Key]) -> None:
     """Send timer.due for these timers again in a minute, or later the longer they have been due."""
     given = sorted(set(keys))
     if given:
-        await tx.execute(SQL["timers.put_off"], [kind for kind, _ in given], [key for _, key in given])
+        await tx.execute(SQL["timers.put_off"], *columns(given))
 
 
 async def payment_waiting(tx: Transaction) -> datetime | None:
