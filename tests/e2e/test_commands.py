@@ -1,4 +1,4 @@
-"""A command is decided once, and whoever repeats it hears the same."""
+"""A command is decided once, and a repeat gets the same outcome."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager

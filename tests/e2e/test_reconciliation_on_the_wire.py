@@ -26,7 +26,7 @@ def alipay() -> Iterator[None]:
 
 
 def whole_day(at: datetime, trade_no: str, amount: int) -> bytes:
-    """As large a statement as one message carries, with one line of ours among strangers' as its first."""
+    """A statement as large as one message can be; only its first line is ours."""
     lines = [AlipayBillLine(at, "S1", trade_no, amount)]
     lines += [AlipayBillLine(at, f"X{n}", f"20261121{n:020d}", 100, goods="tea " * 500) for n in range(STRANGERS)]
     content = alipay_protocol.bill(at.astimezone(alipay_protocol.CHINA).date(), alipay_builders.SELLER_ID, lines)

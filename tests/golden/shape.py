@@ -57,7 +57,7 @@ def _limit(value: Any) -> str:
 
 
 def breaks(approved: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
-    """What of the approved shapes no longer holds: whoever relies on it would fail."""
+    """The approved fields that a reader may rely on and that changed."""
     found = []
     for type_, old in approved.items():
         new = now.get(type_)

@@ -1,4 +1,4 @@
-"""Payments through a provider of our own: attempts, signed notifications, and what is not believed.
+"""Payments through a provider: attempts, signed notifications, and notifications that are rejected.
 
 Alipay's page needs no call, so everything here is signatures and the database.
 """
@@ -165,7 +165,7 @@ async def test_a_declined_attempt_does_not_cancel_the_order_while_another_may_st
 
 
 def failed(started: dict[str, Any], trade_no: str = "t1") -> PaymentObserved:
-    """What Alipay says when it is asked about an attempt that failed."""
+    """Alipay's answer to the query of an attempt that failed."""
     return PaymentObserved(
         attempt_id=int(started["attempt_id"]),
         trade_no=trade_no,
@@ -367,7 +367,7 @@ async def test_locking_what_changes_hides_nothing_that_has_to_be_closed(harness:
 
 
 async def unanswered(harness: HandlerHarness, *attempt_ids: int) -> None:
-    """Alipay is asked about these, and says nothing."""
+    """Calls to Alipay about these attempts get no answer."""
     items = [harness.envelope(ProviderQuery(attempt_id=key)) for key in attempt_ids]
     async with harness.pool.acquire() as tx, tx.transaction():
         answers = {item.id: UnknownOutcome("TimeoutError") for item in items}

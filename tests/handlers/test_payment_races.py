@@ -1,6 +1,6 @@
-"""Payments at once: every order is paid, cancelled and given up by whoever comes first, on many connections.
+"""Payments at the same time: orders are paid, cancelled and expire in random order, on many connections.
 
-What the bank took and gave back is compared with the books in the end, and the audit finds nothing.
+In the end the captures and refunds of the provider are compared with our books, and the audit is clean.
 """
 
 import random
@@ -38,7 +38,7 @@ WHERE captured_amount - refunded_amount <> CASE state WHEN 'paid' THEN payable_a
 
 @dataclass
 class PaymentRace:
-    """Orders of 1000, some of them merged in pairs; their buyers, and the bank."""
+    """Orders of 1000, some of them merged in pairs, their buyers and the provider."""
 
     harness: HandlerHarness
     rng: random.Random
@@ -50,7 +50,7 @@ class PaymentRace:
         self.fake_provider = FakeProvider(self.rng, self.concurrent.publish)
 
     def on_event(self, type_: str, event: dict[str, Any]) -> None:
-        """A buyer whose client got what it needs mostly pays; an operator asks once more for what did not go back."""
+        """Most buyers pay once payment.started arrives; an operator requests a failed refund again."""
         self.events[type_.rsplit(".", 1)[0]].append(event)
         if type_ == "refund.failed.v1":
             again = {"order_id": int(event["order_id"]), "amount": event["amount"], "refund_no": event["refund_no"]}
@@ -59,7 +59,7 @@ class PaymentRace:
             self.fake_provider.pay(event["out_trade_no"], event["amount"])
 
     async def plan_all(self) -> None:
-        """An attempt or two for each order, cancellations and windows that end, as they come."""
+        """Plan attempts, cancellations and expiries of all orders, in random order."""
         await self.harness.fill_stock(qty=10_000)
         await self.harness.handle(*(create(("s1", 2), request_id=unique()) for _ in range(ORDERS)))
         order_ids = [int(event["order_id"]) for event in self.harness.events_of("order.created")]
@@ -79,7 +79,7 @@ class PaymentRace:
         self.concurrent.actions += happenings
 
     async def start_attempt(self, order_id: int, **changes: Any) -> None:
-        """Some clients ask twice."""
+        """Send payment.start, sometimes twice."""
         wish = start(order_id, "alipay", self.rng.choice(["qr", "page"]), unique(), **changes)
         self.starts += 1
         for _ in range(self.rng.choice([1, 1, 1, 2])):
@@ -89,7 +89,7 @@ class PaymentRace:
         self.concurrent.publish(cancel(order_id, unique()))
 
     async def end_windows(self, order_ids: Sequence[int] | None = None) -> None:
-        """Of these orders, or of all that wait."""
+        """End the payment windows of these orders, or of all."""
         rows = await self.harness.pool.fetch(
             "UPDATE timers SET due_at = now() - interval '1 s'"
             " WHERE kind = 'payment' AND (key = ANY ($1) OR $1 IS NULL) RETURNING key",
@@ -99,16 +99,16 @@ class PaymentRace:
         self.concurrent.publish(*(TimerDue(kind="payment", key=row["key"], due_at=datetime.now(UTC)) for row in rows))
 
     async def assert_invariants(self) -> None:
-        """What holds at any moment holds in the middle of it all."""
+        """Assert the invariants that hold at any moment."""
         assert await violations(self.harness, drained=False) == []
 
     async def fire_timers(self, kind: Any, share: float = 1.0) -> None:
-        """Timers that ask the bank, or some of them."""
+        """Fire all timers of a kind, or this share of them."""
         rows = await self.harness.pool.fetch("SELECT key FROM timers WHERE kind = $1 AND random() <= $2", kind, share)
         self.concurrent.publish(*(TimerDue(kind=kind, key=row["key"], due_at=datetime.now(UTC)) for row in rows))
 
     async def finish(self) -> None:
-        """The day ends: nobody can pay any more, and whoever asks is answered."""
+        """End all windows, make the provider reliable, and run until nothing is open."""
         self.fake_provider.is_reliable = True
         await self.end_windows()
         await self.concurrent.run()
@@ -137,8 +137,8 @@ async def test_in_any_order_of_events_the_books_agree_with_the_provider_and_no_a
     race: PaymentRace,
 ) -> None:
     assert await violations(race.harness, drained=True) == []
-    await the_books_are_the_banks(race)
-    await everybody_was_answered(race)
+    await assert_books_agree(race)
+    await assert_all_attempts_ended(race)
     seen = {verdict for (verdict,) in await race.harness.rows("SELECT DISTINCT verdict FROM payment_facts")}
     assert seen == {"kept", "late", "duplicate", "mismatch", "failed"}, "what never happened would prove nothing"
     assert race.events["refund.failed"], "nor that"
@@ -149,8 +149,8 @@ async def violations(harness: HandlerHarness, *, drained: bool) -> list[Finding]
         return [one for one in await check(connection, drained=drained) if one.violations]
 
 
-async def the_books_are_the_banks(race: PaymentRace) -> None:
-    """Capture by capture, and what is left of each."""
+async def assert_books_agree(race: PaymentRace) -> None:
+    """Compare capture by capture, and what is left of each order."""
     harness, fake_provider = race.harness, race.fake_provider
     took = {trade.trade_no: trade.charged for trade in fake_provider.trades.values() if trade.state == "paid"}
     gave = Counter[str]()
@@ -163,8 +163,8 @@ async def the_books_are_the_banks(race: PaymentRace) -> None:
     assert sum(took.values()) - sum(gave.values()) == keeps * PRICE
 
 
-async def everybody_was_answered(race: PaymentRace) -> None:
-    """Each payment.start once, and no attempt waits any more."""
+async def assert_all_attempts_ended(race: PaymentRace) -> None:
+    """Assert that each payment.start has one outcome and that every attempt has ended."""
     answers = Counter(event["attempt_id"] for event in race.events["payment.started"])
     refused = [event for event in race.events["command.rejected"] if event["type"] == "payment.start.v1"]
     assert set(answers.values()) == {1}

@@ -36,7 +36,7 @@ def alipay() -> Iterator[None]:
 
 
 async def told(harness: HandlerHarness, body: Message, answer: Any = None, attempt: int = 0) -> None:
-    """What the provider answered; nothing where it was not asked, because the attempt had ended by then."""
+    """The provider's answer, or None if the attempt had ended and no call was made."""
     item = replace(harness.envelope(body), attempt=attempt)
     async with harness.pool.acquire() as tx, tx.transaction():
         batch = Batch[Any](
@@ -65,7 +65,7 @@ async def test_an_order_that_is_paid_with_another_and_alone_in_one_batch_gives_t
 
 
 async def begun(harness: HandlerHarness) -> tuple[int, int, str]:
-    """An order whose attempt the provider is asked to open: order, attempt and its number."""
+    """An order whose attempt is being started at the provider: order, attempt and its number."""
     await harness.fill_stock()
     order_id = await harness.place_order(("s1", 2))
     await harness.handle(start(order_id, "alipay", "qr", "pay-1"))
@@ -142,7 +142,7 @@ async def waiting(harness: HandlerHarness, how_many: int) -> None:
 async def test_a_failed_attempt_beside_another_one_and_questions_about_both_do_not_wait_for_each_other(
     harness: HandlerHarness,
 ) -> None:
-    """Attempts are locked in one order by whoever locks them."""
+    """Every handler locks attempts in the order of their ids."""
     shop.configure(Shop(policy=Policy(rate_limit_orders=0, on_payment_failure=OnPaymentFailure.CANCEL)))
     order_id, first = await opened(harness)
     await harness.handle(start(order_id, "alipay", "page", "pay-2"))
@@ -165,7 +165,7 @@ async def test_a_failed_attempt_beside_another_one_and_questions_about_both_do_n
 
 @asynccontextmanager
 async def held_up(harness: HandlerHarness, order_id: int) -> AsyncIterator[asyncio.TaskGroup]:
-    """Until the block ends, whoever tells that t0 failed waits before it writes attempts and timers."""
+    """While the block runs, the handler of the failure t0 waits before it writes attempts and timers."""
     async with harness.pool.acquire() as other, asyncio.TaskGroup() as workers:
         same = other.transaction()
         await same.start()
@@ -181,7 +181,7 @@ async def held_up(harness: HandlerHarness, order_id: int) -> AsyncIterator[async
 async def test_timers_of_an_order_and_of_its_attempt_in_one_batch_do_not_deadlock_with_a_notification(
     harness: HandlerHarness,
 ) -> None:
-    """Orders are locked first, by whoever locks them."""
+    """Every handler locks orders first."""
     order_id, started = await opened(harness)
     await harness.make_timers_due("payment")
     await harness.make_timers_due("attempt")

@@ -1,4 +1,4 @@
-"""A preview says the price that the order then has, and writes nothing."""
+"""A preview has the price that the order then costs, and writes nothing."""
 
 from collections.abc import AsyncIterator, Sequence
 from datetime import UTC, datetime, timedelta

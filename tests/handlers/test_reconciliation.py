@@ -1,4 +1,4 @@
-"""A provider's day against ours, on the real database: what differs is told once, and nothing else changes."""
+"""A provider's day against ours, on a real database: each difference is one event, and nothing else changes."""
 
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta

@@ -1,4 +1,4 @@
-"""Where a risk check is asked for, nothing is reserved before it has answered, and its first answer counts."""
+"""With a risk check, nothing is reserved before its result, and the first result counts."""
 
 from typing import Any
 

@@ -34,7 +34,7 @@ def question(user_id: str = "u1", **changes: Any) -> dict[str, Any]:
 
 
 async def echo(tx: Transaction, batch: Batch[Any]) -> Sequence[Reply]:
-    """Says who asked, and in how many."""
+    """Answers with the user of each question and the size of the batch."""
     return [QueryRejected(code="ECHO", message=item.body.user_id, path=str(len(batch))) for item in batch]
 
 

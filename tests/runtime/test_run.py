@@ -140,7 +140,7 @@ async def test_an_untrusted_message_gains_no_trust_by_a_retry(harness: WorkerHar
 async def test_what_the_delay_exchange_does_not_take_stays_in_its_queue(
     harness: WorkerHarness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Acknowledged only when somebody else has it for certain."""
+    """A message is acknowledged only after the broker confirmed its copy."""
     monkeypatch.setattr(settle, "REQUEUE_WAIT_SECONDS", 0.5)
     names = harness.broker.names
     attempts: list[int] = []
@@ -374,7 +374,7 @@ async def gauge(name: str, value: int) -> bool:
 
 @asynccontextmanager
 async def database_away(harness: WorkerHarness) -> AsyncIterator[None]:
-    """Nobody may connect to the database, and whoever was connected is not any more."""
+    """The database refuses connections and ends the open ones."""
     url = urlsplit(harness.database_url)
     name = url.path[1:]
     other = await asyncpg.connect(url._replace(path="/postgres").geturl())

@@ -1,4 +1,4 @@
-"""How a batch is told to the broker."""
+"""How the acknowledgements of a batch are sent to the broker."""
 
 import pytest
 

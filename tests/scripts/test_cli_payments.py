@@ -1,4 +1,4 @@
-"""`oms payments`: a statement against the live database, and what providers told us, with nothing personal in it."""
+"""`oms payments`: statements against the live database, and stored notifications without personal data."""
 
 import asyncio
 import os

@@ -19,7 +19,7 @@ def block(name: str) -> str:
 
 
 def value(name: str) -> str:
-    """What every process of ours is told."""
+    """The environment that every process of ours gets."""
     (found,) = re.findall(rf"^  {name}: ([^ \n]+)", block("x-settings"), re.MULTILINE)
     return str(found)
 

@@ -1,4 +1,4 @@
-"""`python -m scripts.gateways`: what it is told, what it prints, how it ends."""
+"""`python -m scripts.gateways`: its arguments, its output, how it ends."""
 
 import json
 import signal
