@@ -6,7 +6,7 @@ from hashlib import blake2b
 from typing import Any, TypeAlias
 
 from db.pool import Transaction
-from db.statements import SQL
+from db.statements import SQL, columns
 from messages.base import Command, Event
 from messages.envelope import Envelope
 
@@ -32,7 +32,7 @@ class WaitingReplies:
 
 
 def key_of(command: Command) -> CommandKey:
-    """What identifies a command for ever."""
+    """(scope, request id): it identifies a command for ever."""
     return command.command_scope(), command.command_key()
 
 
@@ -43,25 +43,25 @@ def payload_hash(command: Command) -> bytes:
 
 async def claim(tx: Transaction, items: Iterable[Envelope[Any]]) -> set[CommandKey]:
     """Insert these commands, each once, and return the keys of the new ones; the others are repeats."""
-    given = list(items)
-    keys = [key_of(item.body) for item in given]
-    rows = await tx.fetch(
-        SQL["commands.claim"],
-        [scope for scope, _ in keys],
-        [request_id for _, request_id in keys],
-        [item.body.TYPE for item in given],
-        [payload_hash(item.body) for item in given],
-        [item.message_id for item in given],
-        [item.correlation_id for item in given],
-        [item.reply_to for item in given],
-    )
+    new = [
+        (
+            *key_of(item.body),
+            item.body.TYPE,
+            payload_hash(item.body),
+            item.message_id,
+            item.correlation_id,
+            item.reply_to,
+        )
+        for item in items
+    ]
+    rows = await tx.fetch(SQL["commands.claim"], *columns(new)) if new else []
     return {(row["scope"], row["request_id"]) for row in rows}
 
 
 async def stored(tx: Transaction, keys: Iterable[CommandKey]) -> dict[CommandKey, StoredCommand]:
     """Key -> the stored command, locked until commit."""
     wanted = sorted(set(keys))
-    rows = await tx.fetch(SQL["commands.stored"], [scope for scope, _ in wanted], [key for _, key in wanted])
+    rows = await tx.fetch(SQL["commands.stored"], *columns(wanted)) if wanted else []
     return {
         (row["scope"], row["request_id"]): StoredCommand(row["payload_hash"], row["outcome_type"], row["outcome"])
         for row in rows
@@ -72,14 +72,8 @@ async def add_reply_tos(tx: Transaction, items: Sequence[Envelope[Any]]) -> None
     """Let the outcomes of these undecided commands also go to the reply_to of each repeat."""
     if not items:
         return
-    keys = [key_of(item.body) for item in items]
-    await tx.execute(
-        SQL["commands.add_reply_tos"],
-        [scope for scope, _ in keys],
-        [request_id for _, request_id in keys],
-        [item.reply_to for item in items],
-        [item.correlation_id for item in items],
-    )
+    waiting = [(*key_of(item.body), item.reply_to, item.correlation_id) for item in items]
+    await tx.execute(SQL["commands.add_reply_tos"], *columns(waiting))
 
 
 async def undecided(tx: Transaction, keys: Iterable[CommandKey]) -> dict[CommandKey, str]:
@@ -87,18 +81,13 @@ async def undecided(tx: Transaction, keys: Iterable[CommandKey]) -> dict[Command
     wanted = sorted(set(keys))
     if not wanted:
         return {}
-    rows = await tx.fetch(SQL["commands.undecided"], [scope for scope, _ in wanted], [key for _, key in wanted])
+    rows = await tx.fetch(SQL["commands.undecided"], *columns(wanted))
     return {(row["scope"], row["request_id"]): row["message_id"] for row in rows}
 
 
 async def conclude(tx: Transaction, outcomes: Mapping[CommandKey, Event]) -> dict[CommandKey, WaitingReplies]:
-    """Store the one outcome of each command; who waits for it. A second outcome is an impossible state."""
-    rows = await tx.fetch(
-        SQL["commands.conclude"],
-        [scope for scope, _ in outcomes],
-        [request_id for _, request_id in outcomes],
-        [event.TYPE for event in outcomes.values()],
-        [event.json_bytes.decode() for event in outcomes.values()],
-    )
+    """Store the one outcome of each command. Returns the replies that wait for it. A second outcome is a bug."""
+    decided = [(*key, event.TYPE, event.json_bytes.decode()) for key, event in outcomes.items()]
+    rows = await tx.fetch(SQL["commands.conclude"], *columns(decided)) if decided else []
     assert len(rows) == len(outcomes), "a command got a second outcome, or one that was never claimed got one"
     return {(row["scope"], row["request_id"]): WaitingReplies(row["reply_tos"], row["reply_ids"]) for row in rows}
