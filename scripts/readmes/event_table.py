@@ -1,6 +1,7 @@
 """Everything that the system announces: events and replies, with their fields and what they mean."""
 
 from collections.abc import Iterable
+from textwrap import fill
 
 from messages.base import Message, MessageKind
 from messages.orders import OrderEvent
@@ -11,9 +12,8 @@ from scripts.readmes.markdown import summary, table
 def event_table() -> str:
     """One row per event, by topic. Fields that every order event has are named once, below the table."""
     events = sorted((model for model in MODELS.values() if model.KIND is MessageKind.EVENT), key=topic)
-    return (
-        f"{table(HEAD, map(row, events))}\n\nEvery event with *order fields* also has {named(OrderEvent.model_fields)}."
-    )
+    common = f"Every event with *order fields* also has {named(OrderEvent.model_fields)}."
+    return f"{table(HEAD, map(row, events))}\n\n{fill(common, LINE_CHARS_MAX)}"
 
 
 def reply_table() -> str:
@@ -21,6 +21,7 @@ def reply_table() -> str:
     return table(HEAD, [row(model) for model in MODELS.values() if model.KIND is MessageKind.REPLY])
 
 
+LINE_CHARS_MAX = 120
 HEAD = ("type", "it means", "fields")
 
 
