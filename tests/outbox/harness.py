@@ -43,7 +43,7 @@ async def declare(url: str, names: Names) -> None:
 
 @asynccontextmanager
 async def opened(url: str) -> AsyncIterator[Any]:
-    """aiormq's channel on a connection of its own."""
+    """Open a connection with aiormq's channel while the block runs."""
     connection = await wire.connect(url, name="test")
     try:
         channel = await connection.channel()
@@ -86,7 +86,7 @@ def settings_for(database_url: str, amqp_url: str, names: Names, **changes: Any)
 
 @asynccontextmanager
 async def running(settings: RelaySettings) -> AsyncIterator[Relay]:
-    """A relay in this process."""
+    """Run a relay in this process while the block runs."""
     relay, stop = Relay(settings), asyncio.Event()
     task = asyncio.create_task(relay.run(stop))
     try:
@@ -97,7 +97,7 @@ async def running(settings: RelaySettings) -> AsyncIterator[Relay]:
 
 
 def start_process(settings: RelaySettings, **environment: str) -> "subprocess.Popen[bytes]":
-    """A relay as a process of its own."""
+    """Start a relay as a process of its own."""
     variables = {
         "OMS_DATABASE_URL": settings.database_url.get_secret_value(),
         "OMS_AMQP_URL": settings.amqp_url.get_secret_value(),
@@ -126,18 +126,18 @@ def event(stream: int, seq: int, *, type: str = "order.paid.v1", body: bytes = b
 
 
 async def announce(pool: Pool, announcements: Sequence[Announcement]) -> None:
-    """Append in a transaction of its own."""
+    """Append announcements in a transaction of their own."""
     async with pool.acquire() as connection, connection.transaction():
         await outbox.append(connection, announcements)
 
 
 async def pending(pool: Pool) -> int:
-    """Rows in the outbox."""
+    """The number of rows in the outbox."""
     return int(await pool.fetchval("SELECT count(*) FROM outbox"))
 
 
 async def wait_until(check: Callable[[], Awaitable[Any]], *, within_seconds: float = 60) -> None:
-    """Wait for a condition. Fails the test when it does not come."""
+    """Wait until `check` is true. Fails the test after `within_seconds`."""
     async with asyncio.timeout(within_seconds):
         while not await check():
             await asyncio.sleep(0.05)
@@ -153,7 +153,7 @@ async def wait_until_empty(pool: Pool) -> None:
 
 
 def header(message: DeliveredMessage, name: str) -> Any:
-    """One header."""
+    """The value of one header."""
     return (message.header.properties.headers or {})[name]
 
 

@@ -56,7 +56,7 @@ def properties(message_id: str) -> Properties:
 
 
 async def publish(confirming: AbstractChannel, queue: str, *message_ids: str) -> None:
-    """All of them in one write."""
+    """Publish all of them in one write."""
     confirms = await ConfirmChannel.below(confirming)
     frames = [confirms.encode("", queue, properties(message_id), b"{}", True) for message_id in message_ids]
     futures = [confirms.expect(message_id) for message_id in message_ids]
@@ -66,7 +66,7 @@ async def publish(confirming: AbstractChannel, queue: str, *message_ids: str) ->
 
 
 async def consume(channel: AbstractChannel, queue: str, on_cancelled: Callable[[], None]) -> list[DeliveredMessage]:
-    """The list fills with what arrives."""
+    """Start a consumer and return the list that it fills."""
     arrived: list[DeliveredMessage] = []
 
     async def on_message(message: DeliveredMessage) -> None:
@@ -152,7 +152,7 @@ async def test_a_returned_message_is_found_by_its_id(confirming: AbstractChannel
     assert channel.message_id_delivery_tag == {}
 
 
-async def test_what_was_expected_stays_open_when_the_channel_ends_and_the_close_callback_says_so(
+async def test_expected_confirms_stay_open_when_the_channel_ends_and_the_close_callback_reports_the_end(
     confirming: AbstractChannel,
 ) -> None:
     ended = asyncio.Event()
@@ -189,13 +189,13 @@ async def test_a_close_of_aio_pika_goes_on_waiting_when_it_is_cancelled() -> Non
     async def never(*_: object) -> None:
         await asyncio.Event().wait()
 
-    told = OneShotCallback(Mock(side_effect=lambda: asyncio.sleep(0)))
-    closing = asyncio.create_task(UnderlayConnection(Mock(close=never), told).close(None))
+    on_close = OneShotCallback(Mock(side_effect=lambda: asyncio.sleep(0)))
+    closing = asyncio.create_task(UnderlayConnection(Mock(close=never), on_close).close(None))
     await asyncio.sleep(0)
     closing.cancel()
     await asyncio.wait([closing], timeout=0.05)
     assert not closing.done()
-    told()
+    on_close()
     await asyncio.wait([closing], timeout=20)
     assert closing.cancelled()
 
@@ -297,7 +297,7 @@ def test_decoders_are_looked_up_where_we_replace_them(monkeypatch: pytest.Monkey
     assert amqp.decode_value(b"T" + struct.pack(">Q", 2**63)) == (9, datetime(2026, 1, 1, tzinfo=UTC))
 
 
-def test_the_decoders_of_the_library_raise_for_what_anybody_may_publish() -> None:
+def test_the_decoders_of_the_library_raise_for_values_that_any_client_may_publish() -> None:
     with pytest.raises(UnicodeDecodeError):
         decode.short_str(b"\x01\xff")
     for seconds in (2**63, 2**64 - 1):

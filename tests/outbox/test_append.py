@@ -14,12 +14,12 @@ from tests.outbox.harness import announce, event, pending
 @pytest.mark.parametrize(("announcements", "statements"), [(0, 0), (1, 1), (1000, 1)])
 async def test_append_is_one_statement_whatever_the_number(pool: Pool, announcements: int, statements: int) -> None:
     made = [event(order, 1) for order in range(1, announcements + 1)]
-    asked: list[str] = []
+    queries: list[str] = []
     async with pool.acquire() as connection:
         await connection.prepare(SQL["outbox.append"])  # the first time on a connection asyncpg asks for the types
-        with connection.query_logger(lambda record: asked.append(record.query)):
+        with connection.query_logger(lambda record: queries.append(record.query)):
             await append(connection, made)
-    assert len([query for query in asked if "INSERT" in query]) == len(asked) == statements
+    assert len([query for query in queries if "INSERT" in query]) == len(queries) == statements
     assert await pending(pool) == announcements
 
 

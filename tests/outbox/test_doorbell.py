@@ -8,36 +8,36 @@ from tests.outbox.harness import wait_until
 
 
 async def test_many_rings_at_once_are_one_notification(pool: Pool) -> None:
-    heard: list[str] = []
-    listener = asyncio.create_task(listen(pool, heard.append))
+    rings: list[str] = []
+    listener = asyncio.create_task(listen(pool, rings.append))
 
-    async def has_heard() -> bool:
-        return bool(heard)
+    async def has_rung() -> bool:
+        return bool(rings)
 
-    await wait_until(has_heard)
-    assert heard.pop() == SHARDS_FREE
+    await wait_until(has_rung)
+    assert rings.pop() == SHARDS_FREE
     async with Doorbell(pool) as doorbell:
         for _ in range(1000):
             doorbell.ring()
-        await wait_until(has_heard)
+        await wait_until(has_rung)
         await asyncio.sleep(0.1)
     listener.cancel()
-    assert heard == [""]
+    assert rings == [""]
 
 
 async def test_a_listener_that_lost_its_connection_listens_again(pool: Pool) -> None:
-    heard: list[str] = []
-    listener = asyncio.create_task(listen(pool, heard.append))
+    rings: list[str] = []
+    listener = asyncio.create_task(listen(pool, rings.append))
 
-    async def has_heard_twice() -> bool:
-        return len(heard) == 2
+    async def has_rung_twice() -> bool:
+        return len(rings) == 2
 
     async def cut() -> bool:
         query = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE query LIKE 'LISTEN%' "
         return bool(await pool.fetchval(query + "AND datname = current_database()"))
 
     await wait_until(cut)
-    await wait_until(has_heard_twice)
+    await wait_until(has_rung_twice)
     listener.cancel()
 
 

@@ -1,4 +1,4 @@
-"""The fence: who no longer owns a shard deletes nothing in it, and what is read is bounded."""
+"""A relay that has lost a shard deletes nothing in it, and each read of the outbox is bounded."""
 
 import pytest
 
@@ -9,7 +9,7 @@ from tests.outbox.harness import announce, event, pending
 
 
 async def deleted(pool: Pool, owner: str, epoch_change: int) -> int:
-    """How many of the waiting rows this owner can delete, with the shards' epochs or older ones."""
+    """The number of waiting rows that this owner can delete, under the shards' epochs plus `epoch_change`."""
     rows = await pool.fetch("SELECT o.shard, o.id, s.epoch FROM outbox o JOIN outbox_shards s USING (shard)")
     columns = (
         [row["shard"] for row in rows],
@@ -24,7 +24,7 @@ async def deleted(pool: Pool, owner: str, epoch_change: int) -> int:
     [("me", 0, 20), ("me", -1, 0), ("another", 0, 0)],
     ids=["owner and epoch", "an epoch ago", "another owner"],
 )
-async def test_only_the_owner_of_the_epoch_under_which_it_was_read_deletes(
+async def test_only_the_owner_with_the_epoch_of_the_read_deletes_a_row(
     pool: Pool, owner: str, epoch_change: int, expected: int
 ) -> None:
     await Leases(pool, owner="me", lease_seconds=30).keep()
@@ -38,9 +38,7 @@ async def test_only_the_owner_of_the_epoch_under_which_it_was_read_deletes(
     [(3, 10_000, 3), (10, 250, 3), (10, 1, 1)],
     ids=["rows", "bytes", "at least one"],
 )
-async def test_what_is_read_at_once_is_bounded_in_rows_and_bytes(
-    pool: Pool, rows: int, body_bytes: int, expected: int
-) -> None:
+async def test_one_read_is_bounded_in_rows_and_bytes(pool: Pool, rows: int, body_bytes: int, expected: int) -> None:
     await announce(pool, [event(7, seq, body=b"x" * 100) for seq in range(1, 11)])
     read = await pool.fetch(SQL["outbox.read"], list(range(64)), rows, body_bytes, [])
     assert [row["id"] for row in read] == [1, 2, 3][:expected]
@@ -53,7 +51,7 @@ async def test_streams_that_are_held_or_in_flight_are_not_read(pool: Pool) -> No
     assert [row["stream"] for row in read] == ["1", "1"]
 
 
-async def test_a_hold_doubles_up_to_its_limit_and_ends_with_the_trouble(pool: Pool) -> None:
+async def test_a_hold_doubles_up_to_its_limit_and_ends_when_the_broker_takes_the_message(pool: Pool) -> None:
     waits = []
     for _ in range(5):
         await pool.execute(SQL["outbox.hold"], ["2"], ["nacked"], 6.0)

@@ -1,4 +1,4 @@
-"""Leases on a real database, whose clock alone counts."""
+"""Leases on a real database. Only its clock decides when a lease ends."""
 
 import asyncio
 
@@ -83,7 +83,7 @@ async def test_a_relay_that_cannot_renew_stops_before_its_lease_is_over(pool: Po
     assert (await holding(pool))[relay.owner] == SHARDS
 
 
-async def test_what_another_relay_took_over_is_not_renewed(pool: Pool) -> None:
+async def test_a_shard_that_another_relay_took_over_is_not_renewed(pool: Pool) -> None:
     frozen, heir = Leases(pool, lease_seconds=0.3), Leases(pool, lease_seconds=30)
     await frozen.keep()
     await asyncio.sleep(0.4)

@@ -18,10 +18,10 @@ TABLE = [
 ]
 
 
-@pytest.mark.parametrize(("said", "shown"), TABLE)
-def test_masked(said: dict[str, object], shown: dict[str, object]) -> None:
-    assert masked(None, "", {**said, "event": "x"}) == {**shown, "event": "x"}
+@pytest.mark.parametrize(("fields", "shown"), TABLE)
+def test_personal_fields_are_masked(fields: dict[str, object], shown: dict[str, object]) -> None:
+    assert masked(None, "", {**fields, "event": "x"}) == {**shown, "event": "x"}
 
 
-def test_the_sentence_itself_is_masked() -> None:
+def test_the_event_text_is_masked() -> None:
     assert masked(None, "", {"event": "sent to 13812345678"})["event"] == f"sent to {MASK}"

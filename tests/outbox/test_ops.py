@@ -1,4 +1,4 @@
-"""What a relay process shows: health, metrics, its settings."""
+"""The probes, metrics, logs and help text of a relay process."""
 
 import json
 import socket
@@ -14,7 +14,7 @@ from scripts.servers.ports import free_ports
 
 
 @pytest.mark.parametrize(("well", "status"), [(True, 200), (False, 503)])
-async def test_health_names_what_is_wrong(well: bool, status: int) -> None:
+async def test_a_probe_names_its_failed_checks(well: bool, status: int) -> None:
     (port,) = free_ports(1)
     checks = {"broker": well, "database": True}
     async with (
@@ -96,19 +96,21 @@ def test_a_port_that_is_taken_is_named_with_its_setting() -> None:
     assert f"another process listens on port {port} (OMS_OPS_PORT)" in shown.stderr
 
 
-SAYING = """
+LOGGING_PROGRAM = """
 import structlog
 from outbox.__main__ import prepare
 from outbox.settings import RelaySettings
 
 prepare(RelaySettings())
-structlog.get_logger("x").info("told")
+structlog.get_logger("x").info("started")
 structlog.get_logger("x").error("called 13812345678")
 """
 
 
-@pytest.mark.parametrize(("level", "events"), [("info", ["told", "called ***"]), ("error", ["called ***"])])
+@pytest.mark.parametrize(("level", "events"), [("info", ["started", "called ***"]), ("error", ["called ***"])])
 def test_a_relay_logs_json_without_personal_data_from_the_level_that_is_set(level: str, events: list[str]) -> None:
     environment = {"OMS_AMQP_URL": "amqp://h/", "OMS_DATABASE_URL": "postgresql://h/db", "OMS_LOG_LEVEL": level, **KEYS}
-    said = subprocess.run([sys.executable, "-c", SAYING], env=environment, capture_output=True, text=True, check=True)
-    assert [json.loads(line)["event"] for line in said.stderr.splitlines()] == events
+    ran = subprocess.run(
+        [sys.executable, "-c", LOGGING_PROGRAM], env=environment, capture_output=True, text=True, check=True
+    )
+    assert [json.loads(line)["event"] for line in ran.stderr.splitlines()] == events

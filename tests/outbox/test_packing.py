@@ -1,4 +1,4 @@
-"""Packing: which announcements share a message, and what the message then looks like."""
+"""Packing decides which announcements share a message, and builds that message."""
 
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -70,7 +70,7 @@ def test_interleaved_orders_still_pack_and_events_keep_their_place() -> None:
     ],
     ids=["type", "destination", "headers", "routing key", "own message id", "sensitive"],
 )
-def test_what_differs_in_more_than_its_body_is_not_packed_together(other: Announcement) -> None:
+def test_announcements_that_differ_in_more_than_the_body_are_not_packed_together(other: Announcement) -> None:
     assert len(rows([commit(1), other])) == 2
 
 
@@ -113,7 +113,7 @@ def test_the_shard_of_a_stream_never_changes() -> None:
     assert [shard_of(stream) for stream in ("1", "42", "9007199254740993")] == [55, 8, 55]
 
 
-def test_an_event_says_its_stream_number_time_and_trace() -> None:
+def test_an_event_carries_its_stream_number_time_and_trace() -> None:
     one = event(7, 3, occurred_at=NOW, causation_id="parent", headers={"traceparent": "00-ab-cd-01"})
     (row,) = rows([one])
     assert orjson.loads(row.headers) == {
@@ -137,7 +137,7 @@ def test_a_reply_goes_to_the_sender_and_may_be_unroutable() -> None:
     assert (one.causation_id, one.headers) == ("parent", {"traceparent": "t"})
 
 
-def test_only_types_that_say_so_are_packable() -> None:
+def test_only_types_that_are_marked_are_packable() -> None:
     assert not OrderCreate.PACKABLE
     assert {name for name, model in MODELS.items() if model.PACKABLE} == {
         "stock.reserve.v1",

@@ -1,4 +1,4 @@
-"""The publisher's answers, from a real broker."""
+"""The outcomes of publishes to a real broker."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -19,7 +19,7 @@ from tests.outbox.harness import AmqpProxy, consume, opened, subscribe, wait_unt
 
 @pytest.fixture
 async def publisher(declared: Broker) -> AsyncIterator[Publisher]:
-    """Connected as the relay."""
+    """A publisher that is connected as the relay."""
     async with Publisher(declared["relay"], name="test publisher", timeout_seconds=5) as connected:
         await connected.ready()
         yield connected
@@ -52,10 +52,10 @@ async def test_a_body_of_any_size_arrives_whole(publisher: Publisher, declared: 
 @pytest.mark.parametrize(
     ("mandatory", "outcome"), [(True, PublishOutcome.UNROUTABLE), (False, PublishOutcome.CONFIRMED)]
 )
-async def test_nobody_listening_is_a_failure_only_for_what_must_route(
+async def test_an_unroutable_message_fails_only_if_it_is_mandatory(
     publisher: Publisher, mandatory: bool, outcome: PublishOutcome
 ) -> None:
-    assert await send(publisher, "oms.internal", "nobody.wants", mandatory=mandatory) is outcome
+    assert await send(publisher, "oms.internal", "no.such_queue", mandatory=mandatory) is outcome
 
 
 async def test_a_full_queue_that_rejects_publishes_is_a_nack(publisher: Publisher, declared: Broker) -> None:
@@ -86,7 +86,7 @@ async def test_one_message_that_the_broker_refuses_is_found_among_its_neighbours
     assert set(outcomes.values()) == {PublishOutcome.CONFIRMED}
 
 
-async def test_what_amqp_cannot_express_is_an_error_and_the_connection_lives(publisher: Publisher) -> None:
+async def test_a_message_that_amqp_cannot_express_is_an_error_and_the_connection_lives(publisher: Publisher) -> None:
     assert await send(publisher, "oms.internal", "k" * 300) is PublishOutcome.ERROR
     assert await send(publisher, "oms.internal", "stock.commit", headers={"h": object()}) is PublishOutcome.ERROR
     assert await send(publisher, "oms.internal", "stock.commit") is PublishOutcome.CONFIRMED
@@ -95,19 +95,19 @@ async def test_what_amqp_cannot_express_is_an_error_and_the_connection_lives(pub
 async def test_one_message_id_is_never_in_flight_twice(publisher: Publisher) -> None:
     """Otherwise the client library reports the unroutable one as confirmed and the other one as returned."""
     unroutable, routable = await asyncio.gather(
-        publisher.publish("oms.internal", "nobody.wants", properties("same"), b"{}", True),
+        publisher.publish("oms.internal", "no.such_queue", properties("same"), b"{}", True),
         publisher.publish("oms.internal", "stock.commit", properties("same"), b"{}", True),
     )
     assert (unroutable, routable) == (PublishOutcome.UNROUTABLE, PublishOutcome.CONFIRMED)
 
 
 async def test_without_a_connection_the_answer_is_lost_at_once() -> None:
-    async with Publisher("amqp://nobody:nothing@127.0.0.1:1/", name="nowhere") as nowhere:
+    async with Publisher("amqp://unknown:nothing@127.0.0.1:1/", name="nowhere") as nowhere:
         assert await send(nowhere, "oms.internal", "stock.commit") is PublishOutcome.LOST
         assert not nowhere.healthy
 
 
-async def test_it_comes_back_after_the_broker_closed_its_connection(
+async def test_a_publisher_reconnects_after_the_broker_closed_its_connection(
     publisher: Publisher, declared: Broker, servers: Servers
 ) -> None:
     if servers.broker.management_url is None:
@@ -134,7 +134,7 @@ async def test_it_comes_back_after_the_broker_closed_its_connection(
 async def test_many_messages_at_once_are_each_answered(publisher: Publisher, declared: Broker) -> None:
     wanted = [True, False] * 500
     outcomes = await asyncio.gather(
-        *(send(publisher, "oms.internal", "stock.commit" if fits else "nobody.wants") for fits in wanted)
+        *(send(publisher, "oms.internal", "stock.commit" if fits else "no.such_queue") for fits in wanted)
     )
     assert [outcome is PublishOutcome.CONFIRMED for outcome in outcomes] == wanted
     async with opened(declared["admin"]) as channel:

@@ -1,4 +1,4 @@
-"""The relay between a real database and a real broker."""
+"""The relay publishes from a real database to a real broker."""
 
 import asyncio
 import subprocess
@@ -39,7 +39,7 @@ Settings = Callable[..., RelaySettings]
 
 
 async def held(pool: Pool) -> dict[str, str]:
-    """Stream -> why it waits."""
+    """Stream -> the reason why it is held."""
     return {row["stream"]: row["reason"] for row in await pool.fetch("SELECT stream, reason FROM outbox_holds")}
 
 
@@ -187,7 +187,7 @@ async def test_a_message_the_broker_cannot_take_never_stops_the_others(
     await announce(pool, [letter, *(event(order, 1) for order in range(1, 101))])
     seen: set[str] = set()
 
-    async def all_arrived() -> bool:  # some twice: what was under way when the broker closed the channel is sent again
+    async def all_arrived() -> bool:  # messages in flight when the broker closed the channel arrive twice
         seen.update(sequences_by_stream(await consume(declared["admin"], "listener", 100, within_seconds=1)))
         return len(seen) == 100
 
@@ -221,7 +221,7 @@ async def test_a_ring_after_commit_wakes_the_relay_before_its_next_poll(
         assert len(await consume(declared["admin"], "listener", 1, within_seconds=3)) == 1
 
 
-async def test_without_a_ring_the_poll_finds_what_was_announced(
+async def test_without_a_ring_the_poll_finds_announced_messages(
     pool: Pool, declared: Broker, settings: Settings
 ) -> None:
     async with running(settings(lease_seconds=200)) as relay:
@@ -325,13 +325,13 @@ async def test_while_answers_are_slow_other_streams_flow_and_nothing_is_sent_twi
             proxy.release_answers()
             await wait_until_empty(pool)
     others = await consume(declared["admin"], "listener", 99, within_seconds=1)
-    # A queue delivers again what a reader took just before it went; that was not sent twice.
+    # The queue redelivers messages that the last consumer had taken; the relay did not send them twice.
     assert len([message for message in others if not message.redelivered]) == 51
 
 
 @contextmanager
 def memory_alarm(servers: Servers) -> Iterator[None]:
-    """The broker stops reading from everyone who publishes."""
+    """Give the broker a memory alarm, so that it reads from no publisher."""
     node = servers.broker.lifecycle
     if not isinstance(node, PrivateRabbitmq):
         pytest.skip("a memory alarm can only be raised on a private node")

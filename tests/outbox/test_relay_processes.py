@@ -1,4 +1,4 @@
-"""Relays as processes that are killed and frozen. Nothing is lost; all comes in order for the first time."""
+"""Relay processes that are killed or frozen lose no message, and first copies stay in order."""
 
 import asyncio
 import signal
@@ -30,7 +30,7 @@ Settings = Callable[..., RelaySettings]
 
 
 async def all_of(declared: Broker) -> list[DeliveredMessage]:
-    """Everything the listener has got."""
+    """All messages that the subscriber's queue has received."""
     async with opened(declared["admin"]) as channel:
         queue = await channel.queue_declare("listener", passive=True)
     return await consume(declared["admin"], "listener", queue.message_count)

@@ -1,4 +1,4 @@
-"""How a row looks on the wire, where that needs no broker to tell."""
+"""How the renderer turns a row into a publish, tested without a broker."""
 
 from datetime import UTC, datetime
 from typing import Any

@@ -1,4 +1,4 @@
-"""The version that dead letters name."""
+"""The version that dead letters carry."""
 
 import tomllib
 from importlib import metadata

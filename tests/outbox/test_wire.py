@@ -1,4 +1,4 @@
-"""Header tables as anyone may publish them: whatever they hold, reading them ends, and never raises."""
+"""Any client may publish any header table: decoding it always ends, and never raises."""
 
 import struct
 from typing import Any
@@ -18,7 +18,7 @@ def sized(content: bytes) -> bytes:
 
 
 def nested(depth: int, innermost: bytes = b"") -> bytes:
-    """Tables in tables, as the content of the outermost."""
+    """The content of a table that is nested to this depth."""
     content = innermost
     for _ in range(depth):
         content = entry(b"F", sized(content))
@@ -75,7 +75,7 @@ def test_nesting_up_to_the_limit_is_sound(deep: Any) -> None:
 
 
 BROKEN = {
-    "a kind nobody knows": entry(b"?", b""),
+    "an unknown kind": entry(b"?", b""),
     "a key without a value": b"\x01k",
     "a key that goes on beyond the end": b"\x09k",
     "a text that goes on beyond the end": entry(b"S", struct.pack(">I", 99) + b"x"),

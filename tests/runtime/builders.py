@@ -63,12 +63,12 @@ def delivery(
     headers: dict[str, Any] | None = None,
     **properties: Any,
 ) -> Delivery:
-    """As the broker would hand it over."""
+    """Make a delivery as the broker would send it."""
     properties.setdefault("message_id", str(uuid4()))
     body = delete() if body is None else body
     odd = {name: properties.pop(name) for name in ("timestamp", "delivery_mode") if name in properties}
     made = Basic.Properties(message_type=type, timestamp=datetime(2026, 1, 1, tzinfo=UTC), **properties)
-    for name, value in odd.items():  # as a frame can say it; the library refuses to
+    for name, value in odd.items():  # a frame can have these values, but the library does not build them
         setattr(made, name, value)
     return Delivery(
         tag=tag,
@@ -86,14 +86,14 @@ def read(queue: str, one: Delivery, **changes: Any) -> Work:
 
 
 def command(message_id: str, *, tag: int = 1, **changes: Any) -> Work:
-    """A readable order.delete."""
+    """A valid order.delete, decoded."""
     work = read("order-changes", delivery(DELETE, delete(**changes), message_id=message_id, tag=tag))
     assert work.failure is None, work.failure
     return work
 
 
 def timers(message_id: str, *keys: int, **headers: Any) -> Work:
-    """A readable pack of timer.due."""
+    """A valid pack of timer.due, decoded."""
     one = delivery(TIMER, pack(*keys), message_id=message_id, exchange="oms.internal", user_id="relay", headers=headers)
     work = read("timeouts", one)
     assert work.failure is None, work.failure

@@ -21,7 +21,7 @@ async def declared(broker: Broker) -> Broker:
 
 @pytest.fixture
 async def harness(declared: Broker, database_url: str, pool: Pool) -> AsyncIterator[WorkerHarness]:
-    """Everything a worker needs, and a client beside it."""
+    """Real servers for a worker, and a client on the same broker."""
     await pool.execute("CREATE TABLE effects (id text, batch integer)")
     admin = URL(declared["admin"]).user
     async with (

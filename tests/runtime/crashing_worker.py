@@ -1,4 +1,4 @@
-"""A worker process to be killed: `python -m tests.runtime.crashing_worker`, with settings from the environment."""
+"""A worker process that tests kill: `python -m tests.runtime.crashing_worker`, with settings from the environment."""
 
 import asyncio
 import signal
@@ -14,7 +14,7 @@ from workers.runtime.settings import RuntimeSettings
 
 
 async def handle(tx: Transaction, batch: Batch[Any]) -> None:
-    """Fails at the first attempt of a message that asks for it."""
+    """Raise at the first attempt of a message that requests it, else write its effect."""
     if any(item.body.request_id == "fail" and item.attempt == 0 for item in batch):
         raise ValueError
     await write_effects(tx, batch)

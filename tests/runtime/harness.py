@@ -29,7 +29,7 @@ WAIT_SECONDS = 20.0  # far above what a loaded machine needs; only a failing tes
 
 
 async def wait_until(check: Callable[[], Awaitable[Any]], seconds: float = WAIT_SECONDS) -> Any:
-    """The first true answer. Fails when there is none in time."""
+    """Wait until `check` returns a true value, and return it. Fails after `seconds`."""
     async with asyncio.timeout(seconds):
         while not (answer := await check()):
             await asyncio.sleep(0.02)
@@ -37,13 +37,13 @@ async def wait_until(check: Callable[[], Awaitable[Any]], seconds: float = WAIT_
 
 
 async def write_effects(tx: Transaction, batch: Batch[Any]) -> None:
-    """A handler: one row per message."""
+    """A handler that writes one row per message."""
     await tx.executemany("INSERT INTO effects VALUES ($1, $2)", [(item.id, len(batch)) for item in batch])
 
 
 @dataclass
 class Client:
-    """Publishes as anyone can who knows the wire, and looks into queues."""
+    """Publishes as any client can, and reads queues."""
 
     channel: Channel
     names: Names
@@ -71,7 +71,7 @@ class Client:
         return message_id
 
     async def depth(self, queue: str) -> int:
-        """Messages ready in a queue, named without the prefix."""
+        """The number of messages ready in a queue, named without the prefix."""
         declared = await self.channel.queue_declare(self.names.queue(queue), passive=True)
         return declared.message_count or 0
 
@@ -104,7 +104,7 @@ class WorkerHarness:
     own_client: Client
 
     def settings(self, **changes: Any) -> RuntimeSettings:
-        """Those of a worker with the worker's own broker user."""
+        """Settings of a worker that connects as the broker user `worker`; keyword arguments change them."""
         return RuntimeSettings(
             database_url=self.database_url,
             amqp_url=self.broker["worker"],
@@ -114,7 +114,7 @@ class WorkerHarness:
 
     @asynccontextmanager
     async def running(self, *routes: Route, **changes: Any) -> AsyncIterator[asyncio.Event]:
-        """Work while the block runs; then stop as SIGTERM does."""
+        """Run routes while the block runs; then stop them as SIGTERM does."""
         stop = asyncio.Event()
         worker = asyncio.create_task(run_routes(routes, self.settings(**changes), stop))
         try:
@@ -130,7 +130,7 @@ class WorkerHarness:
         return [row["id"] for row in await self.pool.fetch("SELECT id FROM effects ORDER BY ctid")]
 
     async def wait_for_effects(self, count: int) -> list[str]:
-        """Wait for so many effects."""
+        """Wait until there are `count` effects, and fail if there are more."""
 
         async def enough() -> list[str]:
             found = await self.effects()
@@ -143,7 +143,7 @@ class WorkerHarness:
 
 @asynccontextmanager
 async def client_of(url: str, names: Names, user: str | None = None) -> AsyncIterator[Client]:
-    """A client's own connection."""
+    """Open a connection for a client while the block runs."""
     connection = await wire.connect(url, name="test client")
     try:
         channel = await (await connection.channel()).get_underlay_channel()

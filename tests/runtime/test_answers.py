@@ -1,4 +1,4 @@
-"""Questions: read together in a transaction that cannot write, answered once, and forgotten."""
+"""Queries are answered together in a read-only transaction, once each, and never stored."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
@@ -27,14 +27,14 @@ QUEUE = "queries"
 PREVIEW = "order.preview.v1"
 
 
-def question(user_id: str = "u1", **changes: Any) -> dict[str, Any]:
+def preview(user_id: str = "u1", **changes: Any) -> dict[str, Any]:
     """The body of an order.preview."""
     body: dict[str, Any] = example(PREVIEW)
     return body | {"user_id": user_id} | changes
 
 
 async def echo(tx: Transaction, batch: Batch[Any]) -> Sequence[Reply]:
-    """Answers with the user of each question and the size of the batch."""
+    """Reply with the user of each query and the size of the batch."""
     return [QueryRejected(code="ECHO", message=item.body.user_id, path=str(len(batch))) for item in batch]
 
 
@@ -56,18 +56,18 @@ async def forgetful(tx: Transaction, batch: Batch[Any]) -> Sequence[Reply]:
     return (await echo(tx, batch))[1:]
 
 
-class Asker:
-    """Asks with a queue of its own for the answers."""
+class QueryClient:
+    """Sends queries, and receives the replies on a queue of its own."""
 
     def __init__(self, harness: WorkerHarness, inbox: str) -> None:
         self.shop, self.inbox = harness, inbox
 
-    async def ask(self, body: bytes | dict[str, Any], type_: str = PREVIEW, **properties: Any) -> str:
+    async def send(self, body: bytes | dict[str, Any], type_: str = PREVIEW, **properties: Any) -> str:
         given = {"exchange": self.shop.client.names.queries, "reply_to": self.inbox} | properties
         return await self.shop.client.publish(type_, body, **given)
 
-    async def hears(self, count: int = 1) -> list[tuple[DeliveredMessage, dict[str, Any]]]:
-        """The next answers, with their bodies."""
+    async def replies(self, count: int = 1) -> list[tuple[DeliveredMessage, dict[str, Any]]]:
+        """The next `count` replies, with their bodies."""
         channel, found = self.shop.client.channel, []
 
         async def one() -> DeliveredMessage | None:
@@ -80,7 +80,7 @@ class Asker:
         return found
 
     async def nothing_is_left(self) -> None:
-        """No question waits, none became a dead letter, none was claimed, and no answer was sent twice."""
+        """Check that no query waits, was dead-lettered or claimed, and that no reply was sent twice."""
         harness = self.shop
         await wait_until(lambda: _empty(harness, QUEUE))
         assert await harness.pool.fetchval("SELECT count(*) FROM inbox") == 0
@@ -95,10 +95,10 @@ async def _empty(harness: WorkerHarness, queue: str) -> bool:
 
 
 @pytest.fixture
-async def asker(harness: WorkerHarness) -> Asker:
+async def client(harness: WorkerHarness) -> QueryClient:
     declared = await harness.client.channel.queue_declare("", exclusive=True)
     assert declared.queue
-    return Asker(harness, declared.queue)
+    return QueryClient(harness, declared.queue)
 
 
 def settled(outcome: str) -> float:
@@ -106,88 +106,93 @@ def settled(outcome: str) -> float:
     return REGISTRY.get_sample_value("oms_messages_processed_total", labels) or 0.0
 
 
-async def test_a_reply_goes_to_the_sender_of_its_question(harness: WorkerHarness, asker: Asker) -> None:
+async def test_a_reply_goes_to_the_sender_of_its_query(harness: WorkerHarness, client: QueryClient) -> None:
     async with harness.running(QueryRoute(QUEUE, echo)):
-        sent = await asker.ask(question("ada"), correlation_id="c-1")
-        [(message, body)] = await asker.hears()
+        sent = await client.send(preview("ada"), correlation_id="c-1")
+        [(message, body)] = await client.replies()
         about = message.header.properties
         assert body == {"code": "ECHO", "message": "ada", "path": "1"}
         assert (about.message_type, about.correlation_id, about.app_id) == ("query.rejected.v1", "c-1", "oms")
         assert (about.content_type, about.delivery_mode, about.reply_to) == ("application/json", 1, None)
         assert (about.headers or {})["causation-id"] == sent
-        second = await asker.ask(question("bob"))
-        [(message, _)] = await asker.hears()
-        assert message.header.properties.correlation_id == second  # whoever sets none finds the answer by its message
-    await asker.nothing_is_left()
+        second = await client.send(preview("bob"))
+        [(message, _)] = await client.replies()
+        # a client that sets no correlation id finds the reply by its message id
+        assert message.header.properties.correlation_id == second
+    await client.nothing_is_left()
 
 
-async def test_questions_that_wait_are_answered_together_each_to_its_own(harness: WorkerHarness, asker: Asker) -> None:
-    sent = {await asker.ask(question(f"u{number}")): f"u{number}" for number in range(30)}
+async def test_waiting_queries_are_answered_together_each_to_its_sender(
+    harness: WorkerHarness, client: QueryClient
+) -> None:
+    sent = {await client.send(preview(f"u{number}")): f"u{number}" for number in range(30)}
     async with harness.running(QueryRoute(QUEUE, echo)):
-        heard = await asker.hears(30)
-    assert {m.header.properties.correlation_id: body["message"] for m, body in heard} == sent
-    assert max(int(body["path"]) for _, body in heard) > 5
-    await asker.nothing_is_left()
+        replies = await client.replies(30)
+    assert {m.header.properties.correlation_id: body["message"] for m, body in replies} == sent
+    assert max(int(body["path"]) for _, body in replies) > 5
+    await client.nothing_is_left()
 
 
-async def test_the_same_question_again_is_answered_again(harness: WorkerHarness, asker: Asker) -> None:
+async def test_a_repeated_query_is_answered_again(harness: WorkerHarness, client: QueryClient) -> None:
     for _ in range(3):
-        await asker.ask(question(), message_id="same")
+        await client.send(preview(), message_id="same")
     async with harness.running(QueryRoute(QUEUE, echo)):
-        assert [body["message"] for _, body in await asker.hears(3)] == ["u1"] * 3
-    await asker.nothing_is_left()
+        assert [body["message"] for _, body in await client.replies(3)] == ["u1"] * 3
+    await client.nothing_is_left()
 
 
 UNREADABLE: list[tuple[str, bytes | dict[str, Any], str, str | None]] = [
     ("no JSON", b"{", PREVIEW, "$"),
-    ("a field that is none", question(use_points="1"), PREVIEW, "$.use_points"),
-    ("a field nobody knows", question(colour="red"), PREVIEW, "$.colour"),
-    ("a question nobody knows", {}, "order.fortune.v1", "$"),
-    ("a version nobody knows", {}, "order.preview.v9", "$"),
+    ("a field that is none", preview(use_points="1"), PREVIEW, "$.use_points"),
+    ("an unknown field", preview(colour="red"), PREVIEW, "$.colour"),
+    ("an unknown query", {}, "order.fortune.v1", "$"),
+    ("an unknown version", {}, "order.preview.v9", "$"),
     ("a command", {}, DELETE, "$"),
     ("too large", b" " * 2000, PREVIEW, "$"),
 ]
 
 
 @pytest.mark.parametrize(("body", "type_", "path"), [u[1:] for u in UNREADABLE], ids=[u[0] for u in UNREADABLE])
-async def test_a_question_that_cannot_be_read_is_refused_and_its_neighbours_are_answered(
-    harness: WorkerHarness, asker: Asker, body: bytes | dict[str, Any], type_: str, path: str | None
+async def test_an_invalid_query_is_rejected_and_its_neighbours_are_answered(
+    harness: WorkerHarness, client: QueryClient, body: bytes | dict[str, Any], type_: str, path: str | None
 ) -> None:
-    await asker.ask(question("before"))
-    await asker.ask(body, type_, correlation_id="wrong")
-    await asker.ask(question("after"))
+    await client.send(preview("before"))
+    await client.send(body, type_, correlation_id="wrong")
+    await client.send(preview("after"))
     async with harness.running(QueryRoute(QUEUE, echo), body_max_bytes=1500):
-        heard = {m.header.properties.correlation_id: answer for m, answer in await asker.hears(3)}
-    refused = heard.pop("wrong")
+        replies = {m.header.properties.correlation_id: answer for m, answer in await client.replies(3)}
+    refused = replies.pop("wrong")
     assert (refused["code"], refused["path"]) == ("QUERY_INVALID", path)
-    assert {answer["message"] for answer in heard.values()} == {"before", "after"}
-    await asker.nothing_is_left()
+    assert {answer["message"] for answer in replies.values()} == {"before", "after"}
+    await client.nothing_is_left()
 
 
 @pytest.mark.parametrize("reply_to", [None, "oms.stock", ""], ids=["none", "a queue of ours", "empty"])
-async def test_a_question_without_an_address_of_its_own_is_dropped_and_counted(
-    harness: WorkerHarness, asker: Asker, reply_to: str | None
+async def test_a_query_without_a_valid_reply_to_is_dropped_and_counted(
+    harness: WorkerHarness, client: QueryClient, reply_to: str | None
 ) -> None:
     before = settled("refused")
     given = f"{harness.client.names.prefix}.stock" if reply_to == "oms.stock" else reply_to
     async with harness.running(QueryRoute(QUEUE, echo)):
-        await asker.ask(question("nobody"), reply_to=given)
-        await asker.ask(question("ada"))
-        assert [body["message"] for _, body in await asker.hears()] == ["ada"]
+        await client.send(preview("no reply_to"), reply_to=given)
+        await client.send(preview("ada"))
+        assert [body["message"] for _, body in await client.replies()] == ["ada"]
     assert settled("refused") == before + 1
     assert await harness.client.depth("stock") == 0
-    await asker.nothing_is_left()
+    await client.nothing_is_left()
 
 
-async def test_who_does_not_listen_any_more_is_no_failure(harness: WorkerHarness, asker: Asker) -> None:
+async def test_a_reply_queue_that_is_gone_is_no_failure(harness: WorkerHarness, client: QueryClient) -> None:
     async with harness.running(QueryRoute(QUEUE, echo)):
-        await asker.ask(question("gone"), reply_to="client.gone")
-        await asker.ask(question("ada"))
-        assert [body["message"] for _, body in await asker.hears()] == ["ada"]
-    await asker.nothing_is_left()
+        await client.send(preview("gone"), reply_to="client.gone")
+        await client.send(preview("ada"))
+        assert [body["message"] for _, body in await client.replies()] == ["ada"]
+    await client.nothing_is_left()
 
 
-async def test_a_reply_queue_that_refuses_does_not_delay_other_replies(harness: WorkerHarness, asker: Asker) -> None:
+async def test_a_reply_queue_that_refuses_does_not_delay_other_replies(
+    harness: WorkerHarness, client: QueryClient
+) -> None:
     seen: list[str] = []
 
     async def handler(tx: Transaction, batch: Batch[Any]) -> Sequence[Reply]:
@@ -198,12 +203,12 @@ async def test_a_reply_queue_that_refuses_does_not_delay_other_replies(harness: 
     declared = await harness.client.channel.queue_declare("", exclusive=True, arguments=full)
     await harness.client.publish("x", b"x", exchange="", routing_key=declared.queue)
     async with harness.running(QueryRoute(QUEUE, handler)):
-        await asker.ask(question("full"), reply_to=declared.queue)
+        await client.send(preview("full"), reply_to=declared.queue)
         await wait_until(lambda: _true(bool(seen)))
-        await asker.ask(question("ada"))
-        assert [body["message"] for _, body in await asker.hears()] == ["ada"]
+        await client.send(preview("ada"))
+        assert [body["message"] for _, body in await client.replies()] == ["ada"]
     assert seen == ["full", "ada"]
-    await asker.nothing_is_left()
+    await client.nothing_is_left()
 
 
 async def _true(value: bool) -> bool:
@@ -211,37 +216,39 @@ async def _true(value: bool) -> bool:
 
 
 @pytest.mark.parametrize("error", [ValueError, AssertionError])
-async def test_a_question_that_raises_gets_one_error_reply_and_the_others_are_answered(
-    harness: WorkerHarness, asker: Asker, error: type[Exception]
+async def test_a_query_that_raises_gets_one_error_reply_and_the_others_are_answered(
+    harness: WorkerHarness, client: QueryClient, error: type[Exception]
 ) -> None:
     for name in ("a", "b", "bad", "c", "d"):
-        await asker.ask(question(name), correlation_id=name)
+        await client.send(preview(name), correlation_id=name)
     async with harness.running(QueryRoute(QUEUE, raising(lambda: error("no 13812345678")))):
-        heard = {m.header.properties.correlation_id: body for m, body in await asker.hears(5)}
-    assert heard.pop("bad") == {
+        replies = {m.header.properties.correlation_id: body for m, body in await client.replies(5)}
+    assert replies.pop("bad") == {
         "code": "SYSTEM_ERROR",
         "message": "the query failed inside the system; send it again",
         "path": None,
     }
-    assert {body["message"] for body in heard.values()} == {"a", "b", "c", "d"}
-    await asker.nothing_is_left()
+    assert {body["message"] for body in replies.values()} == {"a", "b", "c", "d"}
+    await client.nothing_is_left()
 
 
-async def test_a_handler_of_questions_cannot_write(harness: WorkerHarness, asker: Asker) -> None:
+async def test_a_query_handler_cannot_write(harness: WorkerHarness, client: QueryClient) -> None:
     async with harness.running(QueryRoute(QUEUE, writing)):
-        await asker.ask(question())
-        assert [body["code"] for _, body in await asker.hears()] == ["SYSTEM_ERROR"]
+        await client.send(preview())
+        assert [body["code"] for _, body in await client.replies()] == ["SYSTEM_ERROR"]
     assert await harness.effects() == []
 
 
-async def test_a_handler_that_returns_too_few_answers_never_mixes_them_up(harness: WorkerHarness, asker: Asker) -> None:
-    await asker.ask(question("a"))
-    await asker.ask(question("b"))
+async def test_a_handler_that_returns_too_few_replies_never_mixes_them_up(
+    harness: WorkerHarness, client: QueryClient
+) -> None:
+    await client.send(preview("a"))
+    await client.send(preview("b"))
     async with harness.running(QueryRoute(QUEUE, forgetful)):
-        assert [body["code"] for _, body in await asker.hears(2)] == ["SYSTEM_ERROR"] * 2
+        assert [body["code"] for _, body in await client.replies(2)] == ["SYSTEM_ERROR"] * 2
 
 
-async def test_questions_wait_while_the_database_is_away(harness: WorkerHarness, asker: Asker) -> None:
+async def test_queries_wait_while_the_database_is_away(harness: WorkerHarness, client: QueryClient) -> None:
     away = asyncio.Event()
     away.set()
 
@@ -257,14 +264,14 @@ async def test_questions_wait_while_the_database_is_away(harness: WorkerHarness,
         return look()
 
     async with harness.running(QueryRoute(QUEUE, handler)):
-        await asker.ask(question("ada"))
+        await client.send(preview("ada"))
         await wait_until(paused)
         away.clear()
-        assert [body["message"] for _, body in await asker.hears()] == ["ada"]
-    await asker.nothing_is_left()
+        assert [body["message"] for _, body in await client.replies()] == ["ada"]
+    await client.nothing_is_left()
 
 
-async def test_a_deadlocked_neighbour_is_outwaited(pool: Any) -> None:
+async def test_queries_are_tried_again_after_a_lock_timeout(pool: Any) -> None:
     tries: list[int] = []
 
     async def handler(tx: Transaction, batch: Batch[Any]) -> Sequence[Reply]:
@@ -273,16 +280,16 @@ async def test_a_deadlocked_neighbour_is_outwaited(pool: Any) -> None:
             raise asyncpg.LockNotAvailableError
         return await echo(tx, batch)
 
-    works = [asked("a"), asked("b")]
+    works = [query_delivery("a"), query_delivery("b")]
     outcomes = await process(QueueContext(QueryRoute(QUEUE, handler), pool), works)
     assert [(outcome.kind, outcome.reply is not None) for outcome in outcomes] == [(Kind.ACKED, True)] * 2
     assert tries == [2, 2]
 
 
-def asked(name: str, **changes: Any) -> Work:
-    """A delivery of a question, as the decoder reads it."""
+def query_delivery(name: str, **changes: Any) -> Work:
+    """A decoded delivery of a query."""
     given: dict[str, Any] = {"exchange": "oms.queries", "reply_to": "client.x"} | changes
-    return read(QUEUE, delivery(PREVIEW, question(name), **given))
+    return read(QUEUE, delivery(PREVIEW, preview(name), **given))
 
 
 NOT_TAKEN = [
@@ -296,20 +303,21 @@ NOT_TAKEN = [
 
 
 @pytest.mark.parametrize(("changes", "error"), NOT_TAKEN)
-def test_a_question_arrives_as_the_contract_says(changes: dict[str, Any], error: str) -> None:
-    failure = asked("u1", **changes).failure
+def test_a_query_that_breaks_the_contract_is_invalid(changes: dict[str, Any], error: str) -> None:
+    failure = query_delivery("u1", **changes).failure
     assert failure is not None
     assert failure.error_type == error
-    assert asked("u1").failure is None
+    assert query_delivery("u1").failure is None
 
 
-def test_who_asks_is_known_as_for_commands() -> None:
-    [trusted], [stranger] = asked("u1", user_id="payments").envelopes, asked("u1", user_id="upstream").envelopes
+def test_the_sender_of_a_query_is_known_as_for_commands() -> None:
+    (trusted,) = query_delivery("u1", user_id="payments").envelopes
+    (stranger,) = query_delivery("u1", user_id="upstream").envelopes
     assert (trusted.trusted, stranger.trusted) == (True, False)
     assert "payments" in TRUST.trusted
 
 
-def test_old_questions_are_thrown_away_and_never_become_dead_letters() -> None:
+def test_old_queries_expire_and_are_never_dead_lettered() -> None:
     made = topology(Names("oms"), (1, 5))
     [queue] = [queue for queue in made.queues if queue.name == "oms.queries"]
     assert queue.arguments == {"x-queue-type": "quorum", "x-message-ttl": QUESTION_TTL_SECONDS * 1000}

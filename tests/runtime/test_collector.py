@@ -1,4 +1,4 @@
-"""Natural batching."""
+"""The collector makes natural batches: what waits is taken together, and nothing waits for more."""
 
 import asyncio
 
@@ -18,7 +18,7 @@ async def test_a_message_that_is_alone_is_a_batch_at_once() -> None:
     assert await taking == [work]
 
 
-async def test_what_arrived_meanwhile_is_one_batch_in_order_of_arrival() -> None:
+async def test_messages_that_arrived_meanwhile_are_one_batch_in_order_of_arrival() -> None:
     collector = Collector(200)
     works = [command(str(number)) for number in range(5)]
     for work in works:
@@ -34,7 +34,7 @@ async def test_a_batch_is_limited_by_items_and_never_empty(sizes: list[int], exp
     assert [len(await collector.take()) for _ in expected] == expected
 
 
-async def test_after_the_end_what_is_left_is_handed_out_and_then_nothing() -> None:
+async def test_after_the_end_the_rest_is_handed_out_and_then_nothing() -> None:
     collector, work = Collector(200), command("a")
     collector.put(work)
     collector.end()

@@ -1,4 +1,4 @@
-"""A worker's process ends at the worst moment: one effect, nothing lost."""
+"""A worker process that dies at any moment loses no message, and each message has one effect."""
 
 import asyncio
 import os
@@ -76,6 +76,6 @@ async def busy(harness: WorkerHarness) -> bool:
 
 
 async def empty(harness: WorkerHarness) -> bool:
-    """Neither ready nor with a consumer; a message in the ladder's first tier comes back within a second."""
+    """True if no message is ready or unsettled. A message in the first delay tier comes back within a second."""
     await asyncio.sleep(1.5)
     return await harness.client.depth(QUEUE) == 0

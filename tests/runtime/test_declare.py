@@ -1,4 +1,4 @@
-"""The topology on a real broker."""
+"""Declaring and checking the topology on a real broker."""
 
 from uuid import uuid4
 
@@ -40,7 +40,7 @@ async def test_an_exchange_of_another_type_is_named(broker: Broker) -> None:
         await declare.declare(broker["topology"], broker.names, RETRY_TIERS_SECONDS)
 
 
-async def test_what_is_missing_is_named_with_what_to_type(broker: Broker) -> None:
+async def test_a_missing_queue_or_exchange_is_named_with_the_command_that_declares_it(broker: Broker) -> None:
     with pytest.raises(TopologyError, match=r"oms.*\.stock: run `oms topology declare`"):
         await declare.verify(broker["worker"], exchanges=[], queues=[broker.names.queue("stock")])
 
@@ -54,7 +54,7 @@ async def test_a_broker_without_the_delay_plugin_says_so_and_declares_nothing(br
 
 @pytest.fixture
 def offered(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A type that every broker offers stands in for the plugin's."""
+    """Let a type that every broker offers stand in for that of the plugin."""
     monkeypatch.setattr(declare, "DELAYED_TYPE", "topic")
 
 

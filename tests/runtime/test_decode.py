@@ -1,4 +1,4 @@
-"""What is read, and what is refused with which words."""
+"""The decoder makes envelopes of valid deliveries, and failures of all others."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -8,7 +8,7 @@ import pytest
 from outbox.wire import MALFORMED, TIME_OUT_OF_RANGE
 from tests.runtime.builders import DELETE, PAYMENT, TIMER, delete, delivery, pack, payment, read
 
-REFUSED: list[tuple[str, str, dict[str, Any], str, str]] = [
+INVALID: list[tuple[str, str, dict[str, Any], str, str]] = [
     ("not JSON", "order-changes", {"body": b"{"}, "json_invalid", "$"),
     ("no JSON at all", "order-changes", {"body": b""}, "json_invalid", "$"),
     ("bytes that are no text", "order-changes", {"body": b"\xff\xfe"}, "json_invalid", "$"),
@@ -78,7 +78,7 @@ REFUSED: list[tuple[str, str, dict[str, Any], str, str]] = [
         "string_type",
         "$.items[0].body.kind",
     ),
-    ("a fact from nobody known", "payment-results", {"type": PAYMENT, "body": payment()}, "untrusted_user", "$"),
+    ("a fact without a known sender", "payment-results", {"type": PAYMENT, "body": payment()}, "untrusted_user", "$"),
     (
         "a fact from someone else",
         "payment-results",
@@ -89,9 +89,11 @@ REFUSED: list[tuple[str, str, dict[str, Any], str, str]] = [
 ]
 
 
-@pytest.mark.parametrize(("case", "queue", "said", "error_type", "path"), REFUSED, ids=[row[0] for row in REFUSED])
-def test_refused(case: str, queue: str, said: dict[str, Any], error_type: str, path: str) -> None:
-    properties = dict(said)
+@pytest.mark.parametrize(("case", "queue", "given", "error_type", "path"), INVALID, ids=[row[0] for row in INVALID])
+def test_an_invalid_delivery_becomes_a_failure(
+    case: str, queue: str, given: dict[str, Any], error_type: str, path: str
+) -> None:
+    properties = dict(given)
     one = delivery(properties.pop("type", DELETE), properties.pop("body", None), **properties)
     work = read(queue, one, body_max_bytes=1500) if case == "too large" else read(queue, one)
     assert work.failure is not None
@@ -101,7 +103,7 @@ def test_refused(case: str, queue: str, said: dict[str, Any], error_type: str, p
     assert not work.envelopes
 
 
-def test_a_refusal_never_quotes_the_body() -> None:
+def test_a_failure_never_quotes_the_body() -> None:
     for body in (
         delete("13812345678\0"),
         delete(actor={"type": "13812345678", "id": "u"}),
@@ -112,7 +114,7 @@ def test_a_refusal_never_quotes_the_body() -> None:
         assert "13812345678" not in failure.message
 
 
-def test_a_command_is_read_with_what_its_properties_say() -> None:
+def test_a_command_is_decoded_with_its_properties() -> None:
     work = read(
         "order-changes",
         delivery(
@@ -142,9 +144,9 @@ def test_a_client_that_cannot_set_properties_may_use_headers() -> None:
     assert (envelope.message_id, envelope.reply_to) == ("m", "client.1")
 
 
-@pytest.mark.parametrize("said", ["yesterday", "0001-01-01T00:00:00+23:59", "9999-12-31T23:59:59-23:59"])
-def test_a_time_that_cannot_be_stored_is_refused(said: str) -> None:
-    (envelope,) = read("order-changes", delivery(headers={"occurred-at": said})).envelopes
+@pytest.mark.parametrize("given", ["yesterday", "0001-01-01T00:00:00+23:59", "9999-12-31T23:59:59-23:59"])
+def test_a_time_that_cannot_be_stored_is_replaced_by_now(given: str) -> None:
+    (envelope,) = read("order-changes", delivery(headers={"occurred-at": given})).envelopes
     assert 2025 < envelope.occurred_at.year < 2200
 
 
@@ -162,7 +164,7 @@ def test_every_item_of_a_pack_is_a_message_with_its_own_cause() -> None:
 
 
 USERS: list[tuple[str, dict[str, Any], tuple[str | None, bool, int]]] = [
-    ("nobody says", {}, (None, False, 0)),
+    ("the sender is not given", {}, (None, False, 0)),
     ("the broker vouches for it", {"user_id": "upstream"}, ("upstream", False, 0)),
     ("a trusted one", {"user_id": "payments"}, ("payments", True, 0)),
     (
@@ -176,7 +178,7 @@ USERS: list[tuple[str, dict[str, Any], tuple[str | None, bool, int]]] = [
         ("payments", True, 5),
     ),
     (
-        "nobody stays nobody when we send it again",
+        "an unknown sender stays unknown when we send the message again",
         {"exchange": "oms.delayed", "user_id": "relay", "headers": {"origin-user": "", "attempt": "1"}},
         (None, False, 1),
     ),
@@ -184,11 +186,11 @@ USERS: list[tuple[str, dict[str, Any], tuple[str | None, bool, int]]] = [
 ]
 
 
-@pytest.mark.parametrize(("case", "said", "expected"), USERS, ids=[row[0] for row in USERS])
+@pytest.mark.parametrize(("case", "given", "expected"), USERS, ids=[row[0] for row in USERS])
 def test_the_user_of_a_message_is_its_sender(
-    case: str, said: dict[str, Any], expected: tuple[str | None, bool, int]
+    case: str, given: dict[str, Any], expected: tuple[str | None, bool, int]
 ) -> None:
-    (envelope,) = read("order-changes", delivery(**said)).envelopes
+    (envelope,) = read("order-changes", delivery(**given)).envelopes
     assert (envelope.user, envelope.trusted, envelope.attempt) == expected
 
 

@@ -1,4 +1,4 @@
-"""Whose fault an exception is, and what may be said about it."""
+"""How exceptions are classified, and that failures show no personal data."""
 
 import asyncpg
 import orjson
@@ -41,21 +41,21 @@ def raised(text: str) -> Failure:
     raise AssertionError(text)
 
 
-def test_one_mistake_has_one_fingerprint_whatever_the_message_said() -> None:
+def test_one_mistake_has_one_fingerprint_for_all_messages() -> None:
     assert raised("one").fingerprint == raised("two").fingerprint
     other = Failure.of_exception(KeyError("one"), b"{}")
     assert other.fingerprint != raised("one").fingerprint
 
 
-def test_an_assertion_is_not_tried_again() -> None:
+def test_an_assertion_is_not_retried() -> None:
     failure = Failure.of_exception(AssertionError("negative stock"), b"{}")
     assert (failure.reason, failure.retry) == ("impossible", False)
 
 
-def test_what_is_said_holds_no_value_of_the_body_and_no_long_number() -> None:
+def test_a_redacted_text_holds_no_value_of_the_body_and_no_long_number() -> None:
     body = orjson.dumps({"name": "Wang Fang", "lines": [{"sku": "SKU-77", "qty": 4711}]})
-    said = redacted("Wang Fang wants 4711 of SKU-77, call 13812345678", body)
-    assert said == "… wants … of …, call …"
+    text = redacted("Wang Fang wants 4711 of SKU-77, call 13812345678", body)
+    assert text == "… wants … of …, call …"
 
 
 def test_a_database_error_shows_its_state_and_names_only() -> None:

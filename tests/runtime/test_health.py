@@ -1,4 +1,4 @@
-"""What the probes say."""
+"""The answers of the liveness and readiness probes."""
 
 from workers.runtime.health import Health
 

@@ -1,4 +1,4 @@
-"""How long a message is remembered."""
+"""The inbox keeps claims for its retention, and tells when the database accepts writes."""
 
 import pytest
 
@@ -6,7 +6,7 @@ from db.pool import Pool
 from workers.runtime import inbox
 
 
-async def test_only_messages_past_the_retention_are_forgotten(pool: Pool) -> None:
+async def test_only_claims_past_the_retention_are_purged(pool: Pool) -> None:
     for name, days in (("old", 46), ("young", 44)):
         await pool.execute(
             "INSERT INTO inbox VALUES ('stock', $1, '', clock_timestamp() - make_interval(days => $2))", name, days
@@ -15,7 +15,7 @@ async def test_only_messages_past_the_retention_are_forgotten(pool: Pool) -> Non
     assert [row["message_id"] for row in await pool.fetch("SELECT message_id FROM inbox")] == ["young"]
 
 
-async def test_forgetting_goes_in_small_batches_and_says_whether_more_is_left(
+async def test_a_purge_deletes_small_batches_and_reports_whether_more_is_left(
     pool: Pool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(inbox, "PURGE_ROWS", 2)

@@ -1,4 +1,4 @@
-"""Frames no decent client sends: the connection lives, the message is a dead letter, its neighbours are handled."""
+"""A malformed frame does not end the connection: its message is dead-lettered, its neighbours are handled."""
 
 import struct
 
@@ -32,7 +32,7 @@ def table(content: bytes) -> bytes:
 
 
 def nested(depth: int) -> bytes:
-    """Header tables in header tables."""
+    """A header table that is nested to this depth."""
     content = b""
     for _ in range(depth):
         content = short(b"k") + b"F" + table(content)
@@ -55,7 +55,7 @@ BROKEN: dict[str, dict[str, bytes]] = {
 
 
 async def publish_raw(harness: WorkerHarness, properties: dict[str, bytes], body: bytes) -> None:
-    """Marshal the header by hand: the client library would refuse to."""
+    """Publish with a header encoded by hand, because the client library does not encode malformed ones."""
     channel = harness.client.channel
     flags = sum(1 << BITS[name] for name in properties)
     content = struct.pack(">HHQH", 60, 0, len(body), flags) + b"".join(

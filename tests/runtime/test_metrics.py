@@ -1,4 +1,4 @@
-"""What is counted."""
+"""The metrics of the runtime."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -28,21 +28,21 @@ def test_items_of_a_pack_count_as_messages() -> None:
     assert value("oms_messages_in_flight", queue="m1") == 0
 
 
-def happened(seconds_ago: int, **said: object) -> Work:
+def happened(seconds_ago: int, **given: object) -> Work:
     at = datetime.now(UTC) - timedelta(seconds=seconds_ago)
-    said.setdefault("headers", {})
-    assert isinstance(said["headers"], dict)
-    said["headers"]["occurred-at"] = at.isoformat()
-    return read("order-changes", delivery(DELETE, delete(), **said))  # type: ignore[arg-type]
+    given.setdefault("headers", {})
+    assert isinstance(given["headers"], dict)
+    given["headers"]["occurred-at"] = at.isoformat()
+    return read("order-changes", delivery(DELETE, delete(), **given))  # type: ignore[arg-type]
 
 
-def test_critical_time_is_from_when_it_happened() -> None:
+def test_critical_time_counts_from_the_cause_of_the_message() -> None:
     settled("m2", Outcome(happened(100), Kind.ACKED))
     total = value("oms_message_critical_time_seconds_sum", queue="m2", message_type=DELETE)
     assert 100 <= total < 110
 
 
-def test_critical_time_leaves_out_what_the_delay_exchange_held_back() -> None:
+def test_critical_time_leaves_out_the_time_in_the_delay_exchange() -> None:
     one = delivery(TIMER, pack(1), exchange="oms.delayed", routing_key="1800s.oms.timeouts", user_id="relay")
     work = read("timeouts", one)
     assert metrics._delayed_seconds(work) == 1800

@@ -1,4 +1,4 @@
-"""Packs of items on a real broker: each item has a fate of its own."""
+"""Packs of items on a real broker: each item has its own outcome."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -41,7 +41,7 @@ async def test_one_unreadable_item_of_a_pack_is_a_dead_letter_and_the_others_are
 
 @asynccontextmanager
 async def relaying(harness: WorkerHarness) -> AsyncIterator[None]:
-    """What the outbox holds is published while the block runs."""
+    """Run a relay while the block runs."""
     stop = asyncio.Event()
     given: dict[str, Any] = {
         "database_url": harness.database_url,

@@ -40,7 +40,7 @@ async def write(tx: Transaction, batch: Batch[Any]) -> None:
 
 
 def bad(ids: Iterable[str], error: Exception) -> Handler:
-    """A handler that raises when its batch holds one of these, after it wrote."""
+    """A handler that writes, then raises if its batch holds one of these ids."""
 
     async def handler(tx: Transaction, batch: Batch[Any]) -> None:
         await write(tx, batch)
@@ -135,20 +135,22 @@ async def test_one_poison_message_costs_about_log_n_transactions(pool: Pool, eff
     assert len(batches) == 1 + 2 * 6
 
 
-async def test_an_assertion_is_isolated_and_dead_at_once(pool: Pool, effects: Any) -> None:
+async def test_a_message_with_a_failed_assertion_is_isolated_and_dead_lettered_at_once(
+    pool: Pool, effects: Any
+) -> None:
     outcomes = await run(pool, bad(["b"], AssertionError("impossible")), *(command(name) for name in "abc"))
     assert outcomes == {"a": ACKED, "b": DEAD, "c": ACKED}
     assert await effects() == ["a", "c"]
 
 
-async def test_after_the_last_attempt_a_message_is_dead(pool: Pool, effects: Any) -> None:
+async def test_after_the_last_attempt_a_message_is_dead_lettered(pool: Pool, effects: Any) -> None:
     work = command("a")
     work.attempt = 2
     assert await run(pool, bad(["a"], ValueError()), work, attempts_max=4) == {"a": RETRIED}
     assert await run(pool, bad(["a"], ValueError()), work, attempts_max=3) == {"a": DEAD}
 
 
-async def test_what_a_handler_puts_off_or_gives_up_is_not_claimed(pool: Pool, effects: Any) -> None:
+async def test_a_message_that_its_handler_retries_or_dead_letters_is_not_claimed(pool: Pool, effects: Any) -> None:
     def judge(batch: Batch[Any], item: Any) -> None:
         if item.id == "r":
             batch.retry(item, "order_unknown", "not there yet")
@@ -160,7 +162,7 @@ async def test_what_a_handler_puts_off_or_gives_up_is_not_claimed(pool: Pool, ef
     assert await claimed(pool) == ["a"]
 
 
-async def test_a_deadlock_is_tried_again_and_the_batch_stays_whole(pool: Pool, effects: Any) -> None:
+async def test_after_a_deadlock_the_whole_batch_is_tried_again(pool: Pool, effects: Any) -> None:
     tries: list[int] = []
 
     async def handler(tx: Transaction, batch: Batch[Any]) -> None:
@@ -174,12 +176,12 @@ async def test_a_deadlock_is_tried_again_and_the_batch_stays_whole(pool: Pool, e
     assert await effects() == ["a", "b"]
 
 
-async def test_a_deadlock_that_does_not_end_is_halved(pool: Pool, effects: Any) -> None:
+async def test_a_batch_whose_deadlock_does_not_end_is_halved(pool: Pool, effects: Any) -> None:
     outcomes = await run(pool, bad(["b"], asyncpg.DeadlockDetectedError("deadlock")), command("a"), command("b"))
     assert outcomes == {"a": ACKED, "b": RETRIED}
 
 
-async def test_a_database_that_is_away_is_no_messages_fault(pool: Pool, effects: Any) -> None:
+async def test_an_unreachable_database_fails_no_message(pool: Pool, effects: Any) -> None:
     async def handler(tx: Transaction, batch: Batch[Any]) -> None:
         await tx.execute("SELECT pg_terminate_backend(pg_backend_pid())")
 
@@ -188,14 +190,14 @@ async def test_a_database_that_is_away_is_no_messages_fault(pool: Pool, effects:
     assert await claimed(pool) == []
 
 
-async def test_a_refused_login_is_no_messages_fault(database_url: str, pool: Pool) -> None:
+async def test_a_refused_login_fails_no_message(database_url: str, pool: Pool) -> None:
     closed = await open_pool(database_url, application_name="test")
     await closed.close()
     with pytest.raises(UnavailableError):
         await run(closed, write, command("a"))
 
 
-async def test_a_message_that_cannot_be_read_takes_no_transaction(pool: Pool, effects: Any) -> None:
+async def test_an_invalid_message_takes_no_transaction(pool: Pool, effects: Any) -> None:
     work = command("a")
     unreadable = command("b")
     unreadable.envelopes, unreadable.failure = (), Failure.invalid("missing", "Field required")
@@ -221,18 +223,18 @@ async def test_the_number_of_statements_does_not_grow_with_the_batch(pool: Pool,
 
     counts = []
     for size in (1, 50):
-        said: list[str] = []
+        queries: list[str] = []
 
-        async def handler(tx: Transaction, batch: Batch[Any], said: list[str] = said) -> None:
-            tx.add_query_logger(lambda query: said.append(query.query))
+        async def handler(tx: Transaction, batch: Batch[Any], queries: list[str] = queries) -> None:
+            tx.add_query_logger(lambda query: queries.append(query.query))
             await nothing(tx, batch)
 
         await run(pool, handler, *(command(f"{size}-{number}") for number in range(size)))
-        counts.append(len(said))
+        counts.append(len(queries))
     assert counts[0] == counts[1]
 
 
-async def test_an_item_that_is_retried_leaves_its_pack_alone(pool: Pool, effects: Any) -> None:
+async def test_a_retried_item_leaves_its_pack_alone(pool: Pool, effects: Any) -> None:
     def judge(batch: Batch[Any], item: Any) -> None:
         if item.body.key == 2:
             batch.retry(item, "not_yet", "too early")
@@ -246,7 +248,7 @@ async def test_an_item_that_is_retried_leaves_its_pack_alone(pool: Pool, effects
     assert await claimed(pool) == ["p"]
 
 
-async def test_an_item_that_is_given_up_leaves_its_pack_as_a_dead_letter(pool: Pool, effects: Any) -> None:
+async def test_a_dead_lettered_item_leaves_its_pack(pool: Pool, effects: Any) -> None:
     def judge(batch: Batch[Any], item: Any) -> None:
         if item.body.key == 2:
             batch.dead(item, "order_unknown", "no order 2")
@@ -257,7 +259,7 @@ async def test_an_item_that_is_given_up_leaves_its_pack_as_a_dead_letter(pool: P
     assert row["headers"]["reason"] == "order_unknown"
 
 
-async def test_an_items_last_attempt_is_its_packs(pool: Pool, effects: Any) -> None:
+async def test_an_item_has_the_attempt_of_its_pack(pool: Pool, effects: Any) -> None:
     def judge(batch: Batch[Any], item: Any) -> None:
         batch.retry(item, "not_yet", "too early")
 
@@ -284,13 +286,13 @@ async def test_a_pack_that_two_workers_take_apart_leaves_its_items_once(pool: Po
     assert len(await leaving(pool)) == 2
 
 
-async def test_a_pack_of_one_is_tried_again_as_it_is(pool: Pool, effects: Any) -> None:
+async def test_a_pack_of_one_is_retried_as_it_is(pool: Pool, effects: Any) -> None:
     assert await run(pool, bad(["p/0"], ValueError()), timers("p", 1), queue="timeouts") == {"p": RETRIED}
     assert await leaving(pool) == []
     assert await claimed(pool) == []
 
 
-async def test_announcements_of_a_batch_that_fails_are_not_kept(pool: Pool, effects: Any) -> None:
+async def test_announcements_of_a_failed_batch_are_rolled_back(pool: Pool, effects: Any) -> None:
     async def handler(tx: Transaction, batch: Batch[Any]) -> None:
         timer = TimerDue(kind="saga", key=1, due_at=batch.now)
         await outbox.append(tx, [outbox.internal(timer, because=item) for item in batch])
@@ -302,9 +304,9 @@ async def test_announcements_of_a_batch_that_fails_are_not_kept(pool: Pool, effe
 
 
 def unreadable(message_id: str, *bodies: Any) -> Work:
-    """A pack of timer.due whose items say this."""
-    said = {"correlation_id": "c", "causation_id": None, "occurred_at": "2026-01-01T00:00:00Z"}
-    items = [body if body is None else {**said, "body": body} for body in bodies]
+    """A pack of timer.due with these bodies that cannot be decoded."""
+    common = {"correlation_id": "c", "causation_id": None, "occurred_at": "2026-01-01T00:00:00Z"}
+    items = [body if body is None else {**common, "body": body} for body in bodies]
     one = delivery(TIMER, {"items": items}, message_id=message_id, exchange="oms.internal", user_id="relay")
     work = read("timeouts", one)
     assert work.failure is not None
@@ -329,14 +331,16 @@ async def test_a_pack_with_an_unreadable_item_is_taken_apart_word_for_word(pool:
 @pytest.mark.parametrize(
     "body", [b"{", b"[]", b'{"items":[]}', b'{"items":"abc"}', b'{"items":[7]}', b'{"item":[1,2]}']
 )
-async def test_what_is_no_pack_of_several_is_dead_as_it_is(pool: Pool, effects: Any, body: bytes) -> None:
+async def test_a_body_that_is_no_pack_of_several_items_is_dead_lettered_whole(
+    pool: Pool, effects: Any, body: bytes
+) -> None:
     work = read("timeouts", delivery(TIMER, body, message_id="p", exchange="oms.internal", user_id="relay"))
     assert await run(pool, write, work, queue="timeouts") == {"p": Kind.INVALID}
     assert await leaving(pool) == []
     assert await claimed(pool) == []
 
 
-async def test_a_pack_from_where_it_may_not_come_is_not_taken_apart(pool: Pool, effects: Any) -> None:
+async def test_a_pack_from_a_forbidden_exchange_is_not_taken_apart(pool: Pool, effects: Any) -> None:
     work = read("timeouts", delivery(TIMER, pack(1, 2), message_id="p", user_id="upstream"))
     assert await run(pool, write, work, queue="timeouts") == {"p": Kind.INVALID}
     assert await leaving(pool) == []

@@ -1,4 +1,4 @@
-"""Queues whose messages are taken as they are: dead letters, and what nobody wanted."""
+"""Raw routes take messages undecoded: dead letters and unrouted messages."""
 
 import asyncio
 from typing import Any
@@ -65,7 +65,7 @@ async def test_a_raw_route_that_fails_gives_the_message_back_and_tries_again(
             raise ValueError
 
     async with harness.running(RawRoute("unrouted", flaky)):
-        await harness.client.publish("order.nobody.v1", b"x")
+        await harness.client.publish("order.unknown.v1", b"x")
 
         async def twice() -> bool:
             return len(tries) == 2

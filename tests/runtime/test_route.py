@@ -1,4 +1,4 @@
-"""How much a worker takes ahead."""
+"""The prefetch of a route."""
 
 from typing import Any
 
@@ -21,5 +21,5 @@ TABLE = [
 
 
 @pytest.mark.parametrize(("case", "route", "expected"), TABLE, ids=[row[0] for row in TABLE])
-def test_messages_taken_ahead(case: str, route: Route, expected: int) -> None:
+def test_prefetch(case: str, route: Route, expected: int) -> None:
     assert route.prefetch == expected

@@ -40,7 +40,7 @@ async def test_a_message_is_handled_and_acknowledged(harness: WorkerHarness) -> 
     assert await harness.client.depth(QUEUE) == 0
 
 
-async def test_what_waits_is_taken_together(harness: WorkerHarness) -> None:
+async def test_waiting_messages_are_taken_together(harness: WorkerHarness) -> None:
     sent = [await harness.client.publish(DELETE, delete()) for _ in range(50)]
     async with harness.running(Route(QUEUE, write_effects)):
         assert await harness.wait_for_effects(50) == sent
@@ -55,7 +55,7 @@ async def test_a_batch_never_exceeds_its_items(harness: WorkerHarness) -> None:
     assert await harness.pool.fetchval("SELECT max(batch) FROM effects") <= 7
 
 
-async def test_a_message_that_cannot_be_read_is_a_dead_letter_and_its_neighbours_go_on(harness: WorkerHarness) -> None:
+async def test_an_invalid_message_is_dead_lettered_and_its_neighbours_are_handled(harness: WorkerHarness) -> None:
     before = await harness.client.publish(DELETE, delete())
     wrong = await harness.client.publish(
         DELETE, delete(order_ids=["13812345678x"]), correlation_id="c", headers={"x-a": 1}
@@ -90,8 +90,8 @@ async def test_the_sender_of_an_unreadable_command_gets_a_rejection(harness: Wor
 
     async with harness.running(Route(QUEUE, write_effects)):
         message = await wait_until(answer)
-    told = orjson.loads(message.body)
-    assert (told["code"], told["command_id"], told["type"]) == ("MESSAGE_INVALID", wrong, DELETE)
+    rejection = orjson.loads(message.body)
+    assert (rejection["code"], rejection["command_id"], rejection["type"]) == ("MESSAGE_INVALID", wrong, DELETE)
     assert (message.header.properties.correlation_id, message.header.properties.message_type) == (
         "c",
         "command.rejected.v1",
@@ -106,7 +106,7 @@ async def test_a_message_without_an_id_is_a_dead_letter(harness: WorkerHarness) 
     assert letter["error-type"] == "missing_message_id"
 
 
-async def test_a_failure_is_tried_again_on_the_ladder_and_then_done(harness: WorkerHarness) -> None:
+async def test_a_failed_message_is_retried_on_the_ladder_and_then_handled(harness: WorkerHarness) -> None:
     attempts: list[tuple[int, str | None]] = []
 
     async def once(tx: Transaction, batch: Batch[Any]) -> None:
@@ -137,10 +137,10 @@ async def test_an_untrusted_message_gains_no_trust_by_a_retry(harness: WorkerHar
     assert seen == [(0, None, False), (1, None, False)]
 
 
-async def test_what_the_delay_exchange_does_not_take_stays_in_its_queue(
+async def test_a_retry_that_the_delay_exchange_does_not_take_stays_in_its_queue(
     harness: WorkerHarness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A message is acknowledged only after the broker confirmed its copy."""
+    """A message is acknowledged only after the broker has confirmed its retry."""
     monkeypatch.setattr(settle, "REQUEUE_WAIT_SECONDS", 0.5)
     names = harness.broker.names
     attempts: list[int] = []
@@ -158,7 +158,7 @@ async def test_what_the_delay_exchange_does_not_take_stays_in_its_queue(
     assert attempts == [0, 0, 0]
 
 
-async def test_after_the_last_attempt_it_is_a_dead_letter_that_says_why(harness: WorkerHarness) -> None:
+async def test_after_the_last_attempt_a_dead_letter_says_why(harness: WorkerHarness) -> None:
     async with harness.running(Route(QUEUE, refuse), attempts_max=2):
         sent = await harness.client.publish(DELETE, delete())
         letter = await harness.client.dead_letter(QUEUE)
@@ -170,7 +170,7 @@ async def test_after_the_last_attempt_it_is_a_dead_letter_that_says_why(harness:
     assert letter["worker-version"]
 
 
-async def test_what_is_sent_on_carries_nothing_of_the_brokers_or_the_senders(harness: WorkerHarness) -> None:
+async def test_a_message_sent_on_carries_no_headers_of_the_broker_or_the_sender(harness: WorkerHarness) -> None:
     dangerous = {
         "x-death": [{"queue": harness.broker.names.queue(QUEUE), "reason": "expired", "count": 1}],
         "own": "no",
@@ -215,7 +215,7 @@ async def test_a_queue_that_was_deleted_is_consumed_from_again_once_it_is_there(
         await harness.wait_for_effects(2)
 
 
-async def test_a_consumer_that_the_broker_no_longer_knows_is_found_and_replaced(
+async def test_a_consumer_that_the_broker_lost_is_replaced(
     harness: WorkerHarness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     made: list[Subscription] = []
@@ -231,7 +231,7 @@ async def test_a_consumer_that_the_broker_no_longer_knows_is_found_and_replaced(
         await harness.client.publish(DELETE, delete())
         await harness.wait_for_effects(1)
         queue = await made[0].channel.get_queue(harness.broker.names.queue(QUEUE), ensure=False)
-        await queue.cancel(made[0]._tag)  # behind its back
+        await queue.cancel(made[0]._tag)  # without its knowledge
         await harness.client.publish(DELETE, delete())
         await harness.wait_for_effects(2)
 
@@ -256,8 +256,8 @@ async def test_a_worker_whose_connections_are_cut_goes_on(harness: WorkerHarness
         await harness.wait_for_effects(2)
 
 
-async def test_while_the_database_is_away_nothing_is_tried_and_nothing_is_lost(harness: WorkerHarness) -> None:
-    """Not a single attempt is counted: a healthy backlog must not be pushed into the dead letters."""
+async def test_while_the_database_is_away_no_attempt_counts_and_no_message_is_lost(harness: WorkerHarness) -> None:
+    """No attempt is counted, because an outage must not push a healthy backlog into the dead letters."""
     attempts: list[int] = []
 
     async def handler(tx: Transaction, batch: Batch[Any]) -> None:
@@ -284,7 +284,7 @@ async def test_while_the_database_refuses_connections_the_queue_waits(harness: W
         await wait_until(lambda: gauge("oms_consumer_paused", 0))
 
 
-async def test_a_long_pause_gives_the_messages_back_before_the_broker_takes_them(
+async def test_a_long_pause_gives_the_messages_back_before_the_ack_timeout_of_the_broker(
     harness: WorkerHarness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def given_back_while_paused() -> bool:
@@ -300,7 +300,7 @@ async def test_a_long_pause_gives_the_messages_back_before_the_broker_takes_them
         await harness.wait_for_effects(2)
 
 
-async def test_stopping_finishes_and_settles_what_was_delivered(harness: WorkerHarness) -> None:
+async def test_a_stopping_worker_finishes_and_settles_delivered_messages(harness: WorkerHarness) -> None:
     begun = asyncio.Event()
 
     async def slow(tx: Transaction, batch: Batch[Any]) -> None:
@@ -318,7 +318,7 @@ async def test_stopping_finishes_and_settles_what_was_delivered(harness: WorkerH
     assert len(done) + await harness.client.depth(QUEUE) == 3
 
 
-async def test_a_handler_that_does_not_end_is_given_back_after_the_grace(harness: WorkerHarness) -> None:
+async def test_messages_of_a_handler_that_does_not_end_go_back_after_the_grace_period(harness: WorkerHarness) -> None:
     begun = asyncio.Event()
 
     async def stuck(tx: Transaction, batch: Batch[Any]) -> None:
@@ -334,7 +334,7 @@ async def test_a_handler_that_does_not_end_is_given_back_after_the_grace(harness
 
 
 async def test_a_message_a_crash_returned_is_handled_alone_until_a_new_one_comes(harness: WorkerHarness) -> None:
-    """Otherwise one that kills its process would drag all that were handed out with it to the delivery limit."""
+    """Otherwise a message that kills its process would bring all prefetched ones to the delivery limit too."""
     queue = harness.broker.names.queue(QUEUE)
     for _ in range(10):
         await harness.client.publish(DELETE, delete())
@@ -362,7 +362,7 @@ async def test_a_chore_is_repeated_and_survives_its_errors(harness: WorkerHarnes
     assert len(await harness.effects()) == len(times) - 1
 
 
-async def test_a_worker_without_its_queues_says_what_to_type(harness: WorkerHarness) -> None:
+async def test_a_worker_without_its_queues_names_the_command_that_declares_them(harness: WorkerHarness) -> None:
     await harness.client.channel.queue_delete(harness.broker.names.queue(QUEUE))
     with pytest.raises(TopologyError, match="oms topology declare"):
         await run_routes([Route(QUEUE, write_effects)], harness.settings(), asyncio.Event())
@@ -374,7 +374,7 @@ async def gauge(name: str, value: int) -> bool:
 
 @asynccontextmanager
 async def database_away(harness: WorkerHarness) -> AsyncIterator[None]:
-    """The database refuses connections and ends the open ones."""
+    """Forbid connections to the database while the block runs, and end those that exist."""
     url = urlsplit(harness.database_url)
     name = url.path[1:]
     other = await asyncpg.connect(url._replace(path="/postgres").geturl())
@@ -392,7 +392,7 @@ async def redeclare(harness: WorkerHarness) -> None:
 
 
 async def raw_publish(harness: WorkerHarness, exchange: str, key: str, properties: dict[str, Any]) -> None:
-    """Publish without the client library, which would make up an id."""
+    """Publish below the client library, which would add an id."""
     channel = harness.client.channel
     header = ContentHeader(properties=Basic.Properties(**properties), body_size=0)
     frames: list[Any] = [Basic.Publish(exchange=exchange, routing_key=key), header]

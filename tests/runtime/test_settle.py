@@ -1,4 +1,4 @@
-"""How the acknowledgements of a batch are sent to the broker."""
+"""The acknowledgements and rejects that settle a batch."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""What a worker process says as it starts."""
+"""The start of a worker process: its warnings, and the queues that it serves."""
 
 import pytest
 from structlog.testing import capture_logs
@@ -7,17 +7,17 @@ from workers import app
 from workers.routes import ROUTES
 from workers.settings import Settings
 
-NOBODY_TRUSTED = "OMS_TRUSTED_USERS"
-NOBODY_ELSE = "OMS_OWN_USERS"
+NO_TRUSTED_USER = "OMS_TRUSTED_USERS"
+NO_OTHER_USER = "OMS_OWN_USERS"
 
 
 @pytest.mark.parametrize(
     ("trusted", "own", "warned"),
     [
-        ("", "", [NOBODY_TRUSTED, NOBODY_ELSE]),
-        ("payments", "", [NOBODY_ELSE]),
-        ("payments", "worker", [NOBODY_ELSE]),
-        ("", "worker,relay", [NOBODY_TRUSTED]),
+        ("", "", [NO_TRUSTED_USER, NO_OTHER_USER]),
+        ("payments", "", [NO_OTHER_USER]),
+        ("payments", "worker", [NO_OTHER_USER]),
+        ("", "worker,relay", [NO_TRUSTED_USER]),
         ("payments", "worker,relay", []),
     ],
 )
@@ -34,7 +34,7 @@ def test_a_worker_warns_when_no_trusted_user_is_configured(trusted: str, own: st
 CALLS = {"provider-calls.alipay", "provider-calls.wechat", "provider-calls.unionpay", "provider-calls.paypal"}
 
 
-def test_a_worker_leaves_the_calls_to_providers_to_those_that_speak_with_them() -> None:
+def test_a_worker_serves_no_calls_to_a_provider_without_its_settings() -> None:
     every = {route.queue for route in ROUTES}
     assert every >= CALLS
     assert {route.queue for route in app.without_unconfigured_providers(ROUTES, ())} == every - CALLS
