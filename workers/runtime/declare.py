@@ -68,7 +68,7 @@ async def probe_delay_plugin(url: str, names: Names) -> None:
 
 
 async def _declare(channel: AbstractChannel, one: Exchange | Queue) -> None:
-    """Declare one.
+    """Declare one exchange or queue.
 
     If it exists with other arguments, the error quotes the broker, which names the argument that differs.
     """

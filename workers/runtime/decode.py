@@ -23,7 +23,7 @@ DERIVED_ID_CHARS_MAX = 255  # an id of our own may be `parent/index`
 
 @dataclass(frozen=True)
 class Trust:
-    """Broker users.
+    """The broker users that we trust.
 
     Our workers and relays publish as `own`. The facts and operators of `trusted` users are believed.
     """
