@@ -145,3 +145,16 @@ def test_the_table_of_stuck_orders_names_queues_and_messages_that_exist() -> Non
         named = [set(re.findall(r"`([a-z][a-z._<>-]+)`", cell)) for cell in row.split(" | ")]
         assert {one for one in named[1] if "." in one} <= messages, state
         assert named[2] <= queues, state
+
+
+GLOSSARY = """provider channel notification attempt intent capture refund settlement context rejected retried
+dead-lettered poll lease shard stream hold pack inbox outbox relay lane epoch doorbell fence saga
+tombstone careful widen Book Step Trigger Effect announcement because envelope conversation verdict
+claim outcome batch tier chore ledger benefits policy parcel"""
+
+
+@pytest.mark.parametrize("word", GLOSSARY.split())
+def test_the_glossary_explains(word: str) -> None:
+    glossary = text("workers/README.md").partition("## Glossary")[2]
+    words = [line.split(" | ")[0] for line in glossary.splitlines() if line.startswith("| ")]
+    assert [line for line in words if re.search(rf"\b{word}\b", line)] != []

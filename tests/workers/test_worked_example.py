@@ -86,13 +86,20 @@ def test_the_example_has_a_block_for_each_of_the_ten_places() -> None:
     assert "tests/e2e/scenarios.py" in paths
 
 
+def test_the_example_has_the_next_number_for_its_migration() -> None:
+    numbers = [name.split("/")[-1][:4] for name in tracked() if name.startswith("db/migrations/versions/")]
+    following = f"{int(max(numbers)) + 1:04}"
+    said = {path.split("/")[-1][:4] for path, *_ in blocks() if path.startswith("db/migrations/")}
+    assert said == {following}, f"the example of workers/README.md should now make the migration {following}"
+
+
 @pytest.mark.timeout(180)
 def test_the_example_passes_the_checks_that_a_new_message_type_meets(checkout: Path) -> None:
-    run(checkout, "-m", "ruff", "format", "--quiet", ".")
-    run(checkout, "-m", "ruff", "check", "--quiet", ".")
+    touched = {path for path, *_ in blocks() if path.endswith(".py")}
+    run(checkout, "-m", "ruff", "format", "--quiet", *touched)
+    run(checkout, "-m", "ruff", "check", "--quiet", *touched)
     run(checkout, "-m", "scripts.map", "--write")
-    run(checkout, "-m", "pytest", "-p", "no:cacheprovider", "tests/golden/test_wire.py", OMS_UPDATE_GOLDEN="1")
-    run(checkout, "-m", "pytest", "-p", "no:cacheprovider", *CHECKS)
+    run(checkout, "-m", "pytest", "-p", "no:cacheprovider", *CHECKS, OMS_UPDATE_GOLDEN="1")
     assert "order_remark.added.v1" in (checkout / "messages/README.md").read_text("utf-8")
 
 
