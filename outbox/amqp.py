@@ -1,4 +1,4 @@
-"""Every place where we reach below aio-pika, and why. No other module of the product imports aiormq or pamqp.
+"""Holds every place where we reach below aio-pika, and says why. No other module imports aiormq or pamqp.
 
 aio-pika opens and closes our connections and channels, declares the topology and cancels consumers. Below it, aiormq
 speaks the protocol, and pamqp encodes and decodes frames; neither promises to keep what we use here. So each place is

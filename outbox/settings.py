@@ -45,22 +45,28 @@ class RelaySettings(DatabaseSettings):
         default=10.0,
         ge=0.5,
         le=300,
-        description="The shards of a dead relay are free after this; renewed each third, publishing stops at 70 %",
+        description="A dead relay's shards are free after this; relays renew each third and stop publishing at 70 %",
     )
     publish_timeout_seconds: float = Field(
         default=20.0,
         ge=0.1,
         le=300,
-        description="A publish without an answer by then may have failed; healthy queues answer far sooner",
+        description="After this a publish without an answer counts as unknown; healthy queues answer far sooner",
     )
     hold_max_seconds: float = Field(
         default=60.0, ge=1, le=3600, description="Longest wait before a refused stream is tried again"
     )
     poll_min_seconds: float = Field(
-        default=0.02, gt=0, le=10, description="First wait of an idle relay before it polls; each idle poll doubles it"
+        default=0.02,
+        gt=0,
+        le=10,
+        description="First poll of an idle relay; the interval doubles while the outbox is empty",
     )
     poll_max_seconds: float = Field(
-        default=1.0, gt=0, le=60, description="Longest wait of an idle relay; the cost of a lost commit notification"
+        default=1.0,
+        gt=0,
+        le=60,
+        description="Longest interval between polls; a message waits this long if its notification is lost",
     )
     doorbell_quiet_seconds: float = Field(
         default=0.005,
@@ -68,7 +74,7 @@ class RelaySettings(DatabaseSettings):
         le=1,
         description="A worker notifies the relays at most once in this time; it can add this much to each hop",
     )
-    ops_host: str = Field(default="0.0.0.0", description="Where /live, /ready and /metrics listen")  # noqa: S104
+    ops_host: str = Field(default="0.0.0.0", description="Address of /live, /ready and /metrics")  # noqa: S104
     ops_port: int = Field(default=0, ge=0, le=65535, description="Port of /live, /ready and /metrics; 0 serves none")
     shutdown_grace_seconds: float = Field(
         default=20.0, ge=0, le=600, description="Time to finish work after SIGTERM; below Kubernetes' 30 seconds"

@@ -67,7 +67,7 @@ class Settings(RuntimeSettings):
     tax_inclusive: bool = Field(default=False, description="true: prices include tax, so none is added")
     points_unit: int = Field(default=100, ge=1, le=10**6, description="Buyers use points in whole units of this many")
     points_unit_minor_units: int = Field(
-        default=100, ge=1, le=10**6, description="The amount that one unit of points pays"
+        default=100, ge=1, le=10**6, description="The amount in minor units that one unit of points pays"
     )
     points_max_percent: int = Field(
         default=50,
@@ -78,13 +78,14 @@ class Settings(RuntimeSettings):
     points_with_coupon: bool = Field(default=True, description="true: an order may use both points and a coupon")
     split_by: Literal["product_type,seller", "product_type", "seller", "nothing"] = Field(
         default="product_type,seller",
-        description="An order is split into one per product type, per seller, or both of its lines",
+        description="An order is split by the product types of its lines, by their sellers, by both, or not at all",
     )
     risk_check: Literal["off", "ask"] = Field(
         default="off", description="ask: stock is reserved for an order only after risk.result has arrived"
     )
     deduct_on: Literal["create", "pay", "ship"] = Field(  # C-07
-        default="pay", description="When reserved stock is deducted, unless the order's business type sets it"
+        default="pay",
+        description="Reserved stock is deducted at this step, unless the order's business type sets another",
     )
     rate_limit_orders: int = Field(  # S1-49
         default=3, ge=0, le=10_000, description="The most orders accepted from one user in the window; 0: no limit"

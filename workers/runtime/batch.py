@@ -1,4 +1,4 @@
-"""A handler receives a Batch: messages in order of arrival. It gives verdicts on those to retry or dead-letter."""
+"""A Batch gives a handler its messages in order of arrival, and takes its verdicts: retry or dead-letter."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass

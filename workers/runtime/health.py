@@ -23,15 +23,13 @@ class Health:
 
     def paused(self, queue: str, yes: bool) -> None:
         """Record that the queue pauses on purpose (its database is away), or goes on."""
-        (self._paused.add if yes else self._paused.discard)(queue)
+        self._paused = self._paused | {queue} if yes else self._paused - {queue}
         metrics.PAUSED.labels(queue).set(yes)
         if not yes and self._lost_at[queue] is not None:
             self._lost_at[queue] = self._clock()
 
     def live(self) -> Mapping[str, bool]:
-        """False for a queue without a consumer for LIVE_WITHOUT_CONSUMER_SECONDS, unless it is paused: restart the
-        process.
-        """
+        """False for a queue that has had no consumer for a minute and is not paused: the process must be restarted."""
         oldest, lost = self._clock() - LIVE_WITHOUT_CONSUMER_SECONDS, self._lost_at.items()
         return {f"consumer {queue}": queue in self._paused or at is None or at > oldest for queue, at in lost}
 

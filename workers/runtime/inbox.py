@@ -1,4 +1,4 @@
-"""The inbox.
+"""The inbox holds the ids of handled messages.
 
 A message is claimed in the transaction that handles it, so claim and effects commit or roll back together.
 """
@@ -19,7 +19,7 @@ PROBE_SECONDS = 10.0
 
 @dataclass
 class Claim:
-    """The messages of a batch.
+    """The messages of a batch, sorted by what the inbox knows of them.
 
     `fresh` ones are claimed, each id once. `duplicates` were handled before. `reused` have the id of a message with
     another body. `now` is the database clock.

@@ -58,7 +58,7 @@ class Settler:
         metrics.settled(queue, outcomes)
 
     async def _send_on(self, queue: str, outcomes: Sequence[Outcome]) -> frozenset[int]:
-        """Publish what leaves the queue.
+        """Publish every message that leaves the queue for another place.
 
         Returns the tags of the messages that stay, because no confirm came for them.
         """

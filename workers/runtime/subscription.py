@@ -49,7 +49,7 @@ class Link:
 
 @dataclass(eq=False)
 class Subscription:
-    """A consumer on a channel.
+    """A consumer of one queue on one channel.
 
     It calls `deliver` with each delivery, and `lost` when the broker ends consumer or channel.
 
