@@ -19,8 +19,8 @@ def oms(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> 
             monkeypatch.setenv(f"OMS_{name.upper()}", value)
         capsys.readouterr()
         code = main(arguments)
-        said = capsys.readouterr()
-        assert "Traceback" not in said.out + said.err
-        return CommandResult(code, said.out, said.err)
+        output = capsys.readouterr()
+        assert "Traceback" not in output.out + output.err
+        return CommandResult(code, output.out, output.err)
 
     return run

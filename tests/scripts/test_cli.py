@@ -1,4 +1,4 @@
-"""`oms` as a person meets it: data on stdout, messages on stderr, exit codes, and never a traceback."""
+"""`oms` writes data to stdout and messages to stderr, returns exit codes, and never shows a traceback."""
 
 import asyncio
 import os
@@ -32,7 +32,7 @@ SKU = {
 
 
 def commands(group: Any = None, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
-    """Every command with the words that call it."""
+    """Each command and the words that call it."""
     loaded = {name: load(name) for name in COMMANDS} if group is None else group.commands
     for name, command in loaded.items():
         if hasattr(command, "commands"):
@@ -43,21 +43,21 @@ def commands(group: Any = None, path: tuple[str, ...] = ()) -> Iterator[tuple[tu
 
 @pytest.mark.parametrize("words", [path for path, _ in commands()], ids=" ".join)
 def test_every_command_shows_examples(oms: Oms, words: Sequence[str]) -> None:
-    said = oms(*words, "--help")
-    assert said.code == 0
-    assert "Examples:" in said.out
-    assert f"oms {' '.join(words)}" in said.out
+    result = oms(*words, "--help")
+    assert result.code == 0
+    assert "Examples:" in result.out
+    assert f"oms {' '.join(words)}" in result.out
 
 
 @pytest.mark.parametrize("name", COMMANDS)
-def test_the_help_says_of_a_command_what_the_command_says_of_itself(name: str) -> None:
+def test_the_help_shows_each_command_with_the_first_sentence_of_its_own_help(name: str) -> None:
     first_sentence = re.split(r"(?<=\.)\s", load(name).help.strip())[0]
     assert COMMANDS[name] == first_sentence
 
 
 def test_the_version_is_printed_and_nothing_else(oms: Oms) -> None:
-    answer = oms("--version", version="2.7.1")
-    assert (answer.code, answer.out, answer.err) == (0, "oms 2.7.1\n", "")
+    result = oms("--version", version="2.7.1")
+    assert (result.code, result.out, result.err) == (0, "oms 2.7.1\n", "")
 
 
 READERS = [
@@ -67,12 +67,12 @@ READERS = [
 
 
 @pytest.mark.parametrize("words", READERS, ids=" ".join)
-def test_every_reader_can_write_json(oms: Oms, words: Sequence[str]) -> None:
+def test_every_command_that_reads_can_write_json(oms: Oms, words: Sequence[str]) -> None:
     assert "--output" in oms(*words, "--help").out
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "message"),
     [
         ([], "Usage: oms"),
         (["nope"], "No such command 'nope'"),
@@ -89,10 +89,10 @@ def test_every_reader_can_write_json(oms: Oms, words: Sequence[str]) -> None:
     ],
     ids=str,
 )
-def test_wrong_use_exits_with_1_and_says_what_to_type(oms: Oms, arguments: Sequence[str], said: str) -> None:
-    answer = oms(*arguments, database_url="postgresql://nobody@127.0.0.1:1/none")
-    assert (answer.code, answer.out) == (1, "")
-    assert said in answer.err
+def test_wrong_use_exits_with_1_and_explains_what_to_type(oms: Oms, arguments: Sequence[str], message: str) -> None:
+    result = oms(*arguments, database_url="postgresql://nobody@127.0.0.1:1/none")
+    assert (result.code, result.out) == (1, "")
+    assert message in result.err
 
 
 NEED_DATABASE = [
@@ -103,41 +103,41 @@ NEED_DATABASE = [
 
 @pytest.mark.parametrize("arguments", NEED_DATABASE, ids=" ".join)
 def test_a_missing_setting_is_named(oms: Oms, arguments: Sequence[str]) -> None:
-    answer = oms(*arguments)
-    assert answer.code == 1
-    assert "OMS_DATABASE_URL: field required" in answer.err
-    assert "export OMS_DATABASE_URL=" in answer.err
+    result = oms(*arguments)
+    assert result.code == 1
+    assert "OMS_DATABASE_URL: field required" in result.err
+    assert "export OMS_DATABASE_URL=" in result.err
 
 
 @pytest.mark.parametrize("arguments", [*NEED_DATABASE, ["topology", "declare"]], ids=" ".join)
-def test_a_server_that_is_away_exits_with_5(oms: Oms, arguments: Sequence[str]) -> None:
+def test_a_command_exits_with_5_if_a_server_does_not_answer(oms: Oms, arguments: Sequence[str]) -> None:
     away = {"database_url": "postgresql://nobody@127.0.0.1:1/none", "amqp_url": "amqp://nobody:x@127.0.0.1:1/"}
-    answer = oms(*arguments, **away)
-    assert (answer.code, answer.out) == (5, "")
-    assert "next:" in answer.err
+    result = oms(*arguments, **away)
+    assert (result.code, result.out) == (5, "")
+    assert "next:" in result.err
 
 
 @pytest.mark.parametrize("url", ["", "foo", "http://h/", "amqp://", "postgresql://", "amqp://h:99999/", "://s3cr3t"])
 @pytest.mark.parametrize("arguments", [*NEED_DATABASE, ["topology", "declare"], ["relay"], ["worker"]], ids=" ".join)
 def test_an_invalid_url_is_reported_without_its_content(oms: Oms, arguments: Sequence[str], url: str) -> None:
-    answer = oms(*arguments, database_url=url, amqp_url=url)
-    assert (answer.code, answer.out) == (1, "")
-    assert "is not the URL of a server" in answer.err
-    assert "s3cr3t" not in answer.err
+    result = oms(*arguments, database_url=url, amqp_url=url)
+    assert (result.code, result.out) == (1, "")
+    assert "is not the URL of a server" in result.err
+    assert "s3cr3t" not in result.err
 
 
 @pytest.mark.parametrize("process", ["relay", "worker"])
-def test_a_process_without_keys_refuses_to_start_and_says_where_they_come_from(oms: Oms, process: str) -> None:
+def test_a_process_without_keys_does_not_start_and_names_the_command_that_makes_keys(oms: Oms, process: str) -> None:
     away = {"database_url": "postgresql://nobody@127.0.0.1:1/none", "amqp_url": "amqp://nobody:x@127.0.0.1:1/"}
-    answer = oms(process, encryption_keys="", **away)
-    assert answer.code == 1
-    assert "oms keys new" in answer.err
+    result = oms(process, encryption_keys="", **away)
+    assert result.code == 1
+    assert "oms keys new" in result.err
 
 
 @pytest.mark.parametrize("process", ["relay", "worker"])
-def test_a_port_that_is_taken_is_named(process: str, database_url: str, declared_broker: Broker) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port = str(taken.getsockname()[1])
+def test_the_error_about_a_port_in_use_names_the_port(process: str, database_url: str, declared_broker: Broker) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = str(listener.getsockname()[1])
         urls = {"OMS_DATABASE_URL": database_url, "OMS_AMQP_URL": declared_broker["admin"]}
         own = {"OMS_OPS_HOST": "127.0.0.1", "OMS_OPS_PORT": port}
         command = [sys.executable, "-m", "scripts.cli", process]
@@ -153,26 +153,26 @@ def test_a_port_that_is_taken_is_named(process: str, database_url: str, declared
 def test_a_wrong_password_exits_with_5_and_is_not_repeated(oms: Oms, broker: Broker) -> None:
     scheme, _, place = broker["admin"].partition("://")
     url = f"{scheme}://intruder:s3cr3t@{place.rpartition('@')[2]}"
-    answer = oms("topology", "declare", amqp_url=url)
-    assert answer.code == 5
-    assert "OMS_AMQP_URL" in answer.err
-    assert "s3cr3t" not in answer.err
+    result = oms("topology", "declare", amqp_url=url)
+    assert result.code == 5
+    assert "OMS_AMQP_URL" in result.err
+    assert "s3cr3t" not in result.err
 
 
-def test_a_database_without_the_schema_asks_for_the_migration(oms: Oms, empty_database_url: str) -> None:
-    answer = oms("dead-letters", "list", database_url=empty_database_url)
-    assert answer.code == 1
-    assert "oms migrate" in answer.err
+def test_the_error_about_a_database_without_the_schema_names_oms_migrate(oms: Oms, empty_database_url: str) -> None:
+    result = oms("dead-letters", "list", database_url=empty_database_url)
+    assert result.code == 1
+    assert "oms migrate" in result.err
     assert oms("migrate").code == 0
     assert oms("dead-letters", "list", "-o", "json").json == []
     assert oms("audit", "--quiescent").code == 0
 
 
-def test_keys_that_do_not_fit_are_reported_without_showing_them(oms: Oms, database_url: str) -> None:
-    answer = oms("audit", database_url=database_url, encryption_keys="k1:c2VjcmV0")
-    assert answer.code == 1
-    assert "OMS_ENCRYPTION_KEYS" in answer.err
-    assert "c2VjcmV0" not in answer.err
+def test_malformed_keys_are_reported_without_showing_them(oms: Oms, database_url: str) -> None:
+    result = oms("audit", database_url=database_url, encryption_keys="k1:c2VjcmV0")
+    assert result.code == 1
+    assert "OMS_ENCRYPTION_KEYS" in result.err
+    assert "c2VjcmV0" not in result.err
 
 
 def test_a_new_key_can_be_used_at_once(oms: Oms) -> None:
@@ -180,7 +180,7 @@ def test_a_new_key_can_be_used_at_once(oms: Oms) -> None:
     assert made.current == "k7"
 
 
-def test_a_reader_that_goes_away_is_no_failure() -> None:
+def test_a_closed_pipe_is_not_an_error() -> None:
     shell = f"{sys.executable} -m scripts.cli topology show -o json | head -1"
     ran = subprocess.run(["bash", "-o", "pipefail", "-c", shell], cwd=ROOT, capture_output=True, text=True, check=False)
     assert (ran.returncode, ran.stdout, ran.stderr) == (0, "{\n", "")
@@ -194,24 +194,24 @@ def test_the_topology_is_shown_as_it_is_declared(oms: Oms) -> None:
     assert "shop.delay.77s" in oms("topology", "show").out
 
 
-def test_declaring_twice_changes_nothing_and_a_difference_is_refused(oms: Oms, broker: Broker) -> None:
+def test_declaring_twice_changes_nothing_and_a_different_queue_is_an_error(oms: Oms, broker: Broker) -> None:
     urls = {"amqp_url": broker["topology"], "prefix": broker.names.prefix}
     for _ in range(2):
-        answer = oms("topology", "declare", **urls)
-        assert (answer.code, answer.out) == (0, "")
-        assert "declared 8 exchanges" in answer.err
+        result = oms("topology", "declare", **urls)
+        assert (result.code, result.out) == (0, "")
+        assert "declared 8 exchanges" in result.err
 
-    async def spoil() -> None:
+    async def replace_queue() -> None:
         connection = await wire.connect(broker["admin"], name="test")
         channel = await connection.channel()
         await channel.queue_delete(broker.names.queue("stock"))
         await channel.declare_queue(broker.names.queue("stock"), durable=True)
         await connection.close()
 
-    asyncio.run(spoil())
-    answer = oms("topology", "declare")
-    assert answer.code == 6
-    assert broker.names.queue("stock") in answer.err
+    asyncio.run(replace_queue())
+    result = oms("topology", "declare")
+    assert result.code == 6
+    assert broker.names.queue("stock") in result.err
 
 
 def write(folder: Path, body: Any) -> str:
@@ -221,9 +221,9 @@ def write(folder: Path, body: Any) -> str:
 
 
 def test_a_dry_run_needs_no_server(oms: Oms, tmp_path: Path) -> None:
-    answer = oms("publish", "sku.upsert", write(tmp_path, SKU), "--dry-run")
-    assert (answer.code, answer.out) == (0, "")
-    assert "sku.upsert.v1 is valid" in answer.err
+    result = oms("publish", "sku.upsert", write(tmp_path, SKU), "--dry-run")
+    assert (result.code, result.out) == (0, "")
+    assert "sku.upsert.v1 is valid" in result.err
 
 
 @pytest.mark.parametrize(
@@ -236,27 +236,29 @@ def test_a_dry_run_needs_no_server(oms: Oms, tmp_path: Path) -> None:
     ],
     ids=["no JSON", "float", "text and unknown", "empty"],
 )
-def test_a_body_that_is_wrong_is_refused_with_the_paths(oms: Oms, tmp_path: Path, body: Any, paths: set[str]) -> None:
-    answer = oms("publish", "sku.upsert.v1", write(tmp_path, body), "-o", "json")
-    assert answer.code == 1
-    assert {fault["path"] for fault in answer.json} == paths
-    assert "nothing was published" in answer.err
+def test_an_invalid_body_is_rejected_with_the_paths_of_its_errors(
+    oms: Oms, tmp_path: Path, body: Any, paths: set[str]
+) -> None:
+    result = oms("publish", "sku.upsert.v1", write(tmp_path, body), "-o", "json")
+    assert result.code == 1
+    assert {fault["path"] for fault in result.json} == paths
+    assert "nothing was published" in result.err
 
 
-def test_no_value_of_a_wrong_body_is_repeated(oms: Oms, tmp_path: Path) -> None:
-    answer = oms("publish", "order.create", write(tmp_path, {"address": {"phone": "13812345678x"}}))
-    assert answer.code == 1
-    assert "13812345678" not in answer.out + answer.err
+def test_the_error_about_an_invalid_body_repeats_no_value(oms: Oms, tmp_path: Path) -> None:
+    result = oms("publish", "order.create", write(tmp_path, {"address": {"phone": "13812345678x"}}))
+    assert result.code == 1
+    assert "13812345678" not in result.out + result.err
 
 
 @pytest.mark.parametrize("type_", ["stock.reserve.v1", "order.paid.v1", "timer.due"])
-def test_what_only_the_system_says_is_not_published_by_hand(oms: Oms, tmp_path: Path, type_: str) -> None:
-    answer = oms("publish", type_, write(tmp_path, {}))
-    assert (answer.code, answer.out) == (6, "")
+def test_a_message_type_of_the_system_itself_cannot_be_published(oms: Oms, tmp_path: Path, type_: str) -> None:
+    result = oms("publish", type_, write(tmp_path, {}))
+    assert (result.code, result.out) == (6, "")
 
 
-async def taken(broker: Broker, queue: str) -> Any:
-    """One message from a queue."""
+async def get_message(broker: Broker, queue: str) -> Any:
+    """Take one message from a queue."""
     connection = await wire.connect(broker["admin"], name="test")
     channel = await (await connection.channel()).get_underlay_channel()
     message = await channel.basic_get(broker.names.queue(queue), no_ack=True)
@@ -264,30 +266,42 @@ async def taken(broker: Broker, queue: str) -> Any:
     return message
 
 
-def test_a_published_message_lies_in_its_queue_as_the_contract_says(oms: Oms, broker: Broker, tmp_path: Path) -> None:
+def test_a_published_message_arrives_in_its_queue_as_the_contract_requires(
+    oms: Oms, broker: Broker, tmp_path: Path
+) -> None:
     urls = {"prefix": broker.names.prefix, "amqp_url": broker["topology"]}
     assert oms("topology", "declare", **urls).code == 0
     options = ("--message-id", "m-7", "--reply-to", "client.me", "-o", "json")
-    answer = oms("publish", "sku.upsert", write(tmp_path, SKU), *options, amqp_url=broker["upstream"])
-    assert answer.code == 0
-    assert answer.json == {"message_id": "m-7", "type": "sku.upsert.v1", "exchange": broker.names.commands}
-    message = asyncio.run(taken(broker, "catalogue"))
-    said = message.header.properties
-    assert (said.message_id, said.message_type, said.correlation_id) == ("m-7", "sku.upsert.v1", "m-7")
-    assert (said.delivery_mode, said.content_type, said.reply_to) == (2, "application/json", "client.me")
-    assert said.user_id in broker["upstream"]
+    result = oms("publish", "sku.upsert", write(tmp_path, SKU), *options, amqp_url=broker["upstream"])
+    assert result.code == 0
+    assert result.json == {"message_id": "m-7", "type": "sku.upsert.v1", "exchange": broker.names.commands}
+    message = asyncio.run(get_message(broker, "catalogue"))
+    properties = message.header.properties
+    assert (properties.message_id, properties.message_type, properties.correlation_id) == (
+        "m-7",
+        "sku.upsert.v1",
+        "m-7",
+    )
+    assert (properties.delivery_mode, properties.content_type, properties.reply_to) == (
+        2,
+        "application/json",
+        "client.me",
+    )
+    assert properties.user_id in broker["upstream"]
     assert orjson.loads(message.body) == SKU
 
 
-def test_publishing_before_anything_is_declared_says_so(oms: Oms, broker: Broker, tmp_path: Path) -> None:
-    answer = oms("publish", "sku.upsert", write(tmp_path, SKU), amqp_url=broker["admin"], prefix="absent")
-    assert answer.code == 1
-    assert "oms topology declare" in answer.err
+def test_the_error_about_publishing_without_a_topology_names_oms_topology_declare(
+    oms: Oms, broker: Broker, tmp_path: Path
+) -> None:
+    result = oms("publish", "sku.upsert", write(tmp_path, SKU), amqp_url=broker["admin"], prefix="absent")
+    assert result.code == 1
+    assert "oms topology declare" in result.err
 
 
 @pytest.fixture
 def order_id(database_url: str) -> int:
-    """A paid order, made by the handlers."""
+    """The id of a paid order that the handlers made."""
 
     async def make() -> int:
         cipher.configure(os.environ["OMS_ENCRYPTION_KEYS"])
@@ -318,11 +332,11 @@ def test_an_order_is_shown_by_its_id_and_by_its_number(oms: Oms, database_url: s
 
 def test_an_address_is_shown_masked(oms: Oms, database_url: str, order_id: int) -> None:
     for arguments in ((), ("--json",)):
-        answer = oms("order", "show", str(order_id), *arguments, database_url=database_url)
-        assert answer.code == 0
-        assert "138****5678" in answer.out
+        result = oms("order", "show", str(order_id), *arguments, database_url=database_url)
+        assert result.code == 0
+        assert "138****5678" in result.out
         for secret in ("13812345678", "Wang Fang", "Nanjing Road"):
-            assert secret not in answer.out
+            assert secret not in result.out
 
 
 def test_without_the_key_the_rest_of_the_order_is_shown(oms: Oms, database_url: str, order_id: int) -> None:
@@ -333,21 +347,23 @@ def test_without_the_key_the_rest_of_the_order_is_shown(oms: Oms, database_url: 
 
 
 @pytest.mark.parametrize("unknown", ["7", "99999999999999999999", "no-such-number", "'; DROP TABLE orders"])
-def test_an_unknown_order_exits_with_2(oms: Oms, database_url: str, unknown: str) -> None:
-    answer = oms("order", "show", unknown, database_url=database_url)
-    assert (answer.code, answer.out) == (2, "")
+def test_oms_exits_with_2_for_an_unknown_order(oms: Oms, database_url: str, unknown: str) -> None:
+    result = oms("order", "show", unknown, database_url=database_url)
+    assert (result.code, result.out) == (2, "")
 
 
-def test_a_violated_invariant_exits_with_1_and_names_the_order(oms: Oms, database_url: str, order_id: int) -> None:
-    async def break_it() -> None:
+def test_the_audit_exits_with_1_and_names_the_order_that_violates_an_invariant(
+    oms: Oms, database_url: str, order_id: int
+) -> None:
+    async def violate_invariant() -> None:
         pool = await open_pool(database_url, application_name="tests")
         await pool.execute("UPDATE orders SET refunded_amount = 5")
         await pool.close()
 
     assert oms("audit", database_url=database_url).code == 0
-    asyncio.run(break_it())
-    answer = oms("audit", "-o", "json")
-    assert answer.code == 1
-    (seen,) = [one for one in answer.json if one["violations"]]
-    assert (seen["id"], seen["first"]) == ("INV-06", [str(order_id)])
+    asyncio.run(violate_invariant())
+    result = oms("audit", "-o", "json")
+    assert result.code == 1
+    (violated,) = [one for one in result.json if one["violations"]]
+    assert (violated["id"], violated["first"]) == ("INV-06", [str(order_id)])
     assert str(order_id) in oms("audit").out

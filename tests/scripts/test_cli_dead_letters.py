@@ -1,4 +1,4 @@
-"""`oms dead-letters` at three in the morning: it is hard to make things worse."""
+"""`oms dead-letters` shows, replays and discards dead letters, and prevents an operator's mistakes."""
 
 import asyncio
 import sys
@@ -19,13 +19,13 @@ from workers.store import dead_letters
 from workers.store.dead_letters import Letter
 
 ADDRESS = b'{"address":{"phone":"13812345678","receiver":"Wang Fang"},"qty":1}'
-WHY = ("--reason", "mended")
+REASON = ("--reason", "repaired")
 Rows = Callable[[str], list[dict[str, Any]]]
 
 
 @pytest.fixture
 def rows(database_url: str) -> Rows:
-    """Runs a statement on the test's database."""
+    """Return a function that runs a statement on the test's database."""
 
     def run(statement: str) -> list[dict[str, Any]]:
         with psycopg.connect(database_url, autocommit=True, row_factory=dict_row) as connection:
@@ -35,8 +35,8 @@ def rows(database_url: str) -> Rows:
     return run
 
 
-def letter(message_id: str, **said: Any) -> Letter:
-    known: dict[str, Any] = {
+def letter(message_id: str, **changes: Any) -> Letter:
+    fields: dict[str, Any] = {
         "queue": "order-creation",
         "type": "order.create.v1",
         "correlation_id": None,
@@ -56,18 +56,18 @@ def letter(message_id: str, **said: Any) -> Letter:
         "body": ADDRESS,
         "headers": b'{"headers":{"note":"call 13812345678"},"reply_to":null}',
     }
-    return Letter(message_id=message_id, body_hash=message_id.encode(), **known | said)
+    return Letter(message_id=message_id, body_hash=message_id.encode(), **fields | changes)
 
 
 @pytest.fixture
 def ids(database_url: str, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
-    """Letters by a name: plain, second, unrouted, typeless, strange (a type its queue does not take), binary."""
+    """The ids of stored dead letters by name. The type of `misplaced` is one that its queue does not take."""
     letters = {
         "plain": letter("plain"),
         "second": letter("second", reason="failed"),
         "unrouted": letter("unrouted", queue="unrouted", reason="unroutable"),
         "typeless": letter("typeless", type=None),
-        "strange": letter("strange", type="stock.receive.v1"),
+        "misplaced": letter("misplaced", type="stock.receive.v1"),
         "binary": letter("binary", body=b"\xff\x00 13812345678"),
     }
 
@@ -89,7 +89,7 @@ def states(rows: Rows) -> set[str]:
     return {row["state"] for row in rows("SELECT state FROM dead_letters")}
 
 
-def test_the_list_can_be_narrowed_and_shows_nothing_personal(oms: Oms, ids: dict[str, str]) -> None:
+def test_the_list_can_be_filtered_and_shows_no_personal_data(oms: Oms, ids: dict[str, str]) -> None:
     everything = oms("dead-letters", "list", "-o", "json")
     assert {row["id"] for row in everything.json} == {int(key) for key in ids.values()}
     for arguments in (("--queue", "unrouted"), ("--reason", "unroutable")):
@@ -97,14 +97,14 @@ def test_the_list_can_be_narrowed_and_shows_nothing_personal(oms: Oms, ids: dict
             int(ids["unrouted"])
         ]
     assert [row["id"] for row in oms("dead-letters", "list", "--type", "stock.receive.v1", "-o", "json").json] == [
-        int(ids["strange"])
+        int(ids["misplaced"])
     ]
     assert oms("dead-letters", "list", "--state", "discarded", "-o", "json").json == []
     assert len(oms("dead-letters", "list", "--limit", "2", "-o", "json").json) == 2
     assert "13812345678" not in everything.out + oms("dead-letters", "list").out
 
 
-def test_a_letter_is_shown_masked_unless_it_is_revealed(oms: Oms, ids: dict[str, str]) -> None:
+def test_a_letter_is_shown_masked_without_reveal(oms: Oms, ids: dict[str, str]) -> None:
     shown = oms("dead-letters", "show", ids["plain"], "-o", "json")
     assert shown.json["body"] == {"address": {"phone": "138****5678", "receiver": "W****"}, "qty": 1}
     assert shown.json["headers"]["headers"]["note"] == "call 138****5678"
@@ -113,37 +113,39 @@ def test_a_letter_is_shown_masked_unless_it_is_revealed(oms: Oms, ids: dict[str,
     assert revealed["body"] == orjson.loads(ADDRESS)
 
 
-def test_a_body_that_is_no_json_is_shown_only_when_asked_for(oms: Oms, ids: dict[str, str]) -> None:
+def test_a_body_that_is_not_json_is_shown_only_with_reveal(oms: Oms, ids: dict[str, str]) -> None:
     assert "13812345678" not in oms("dead-letters", "show", ids["binary"]).out
     assert "13812345678" in oms("dead-letters", "show", ids["binary"], "--reveal").out
 
 
-def test_replay_off_a_terminal_wants_yes(oms: Oms, ids: dict[str, str], rows: Rows) -> None:
-    answer = oms("dead-letters", "replay", ids["plain"], *WHY)
-    assert answer.code == 6
-    assert "--yes" in answer.err
+def test_a_replay_without_a_terminal_requires_yes(oms: Oms, ids: dict[str, str], rows: Rows) -> None:
+    result = oms("dead-letters", "replay", ids["plain"], *REASON)
+    assert result.code == 6
+    assert "--yes" in result.err
     assert states(rows) == {"open"}
 
 
-def test_replay_on_a_terminal_asks(oms: Oms, ids: dict[str, str], rows: Rows, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_replay_on_a_terminal_requires_confirmation(
+    oms: Oms, ids: dict[str, str], rows: Rows, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(sys.stdin, "isatty", lambda: True)
-    for answer, code, sent in ((False, 6, 0), (True, 0, 1)):
-        monkeypatch.setattr(typer, "confirm", lambda question, err, answer=answer: answer)
-        assert oms("dead-letters", "replay", ids["plain"], *WHY).code == code
+    for confirmed, code, sent in ((False, 6, 0), (True, 0, 1)):
+        monkeypatch.setattr(typer, "confirm", lambda question, err, confirmed=confirmed: confirmed)
+        assert oms("dead-letters", "replay", ids["plain"], *REASON).code == code
         assert len(rows("SELECT id FROM outbox")) == sent
 
 
 def test_a_dry_run_shows_the_plan_and_changes_nothing(oms: Oms, ids: dict[str, str], rows: Rows) -> None:
-    answer = oms("dead-letters", "replay", ids["plain"], ids["second"], *WHY, "--dry-run")
-    assert answer.code == 0
-    assert answer.out.count("order-creation") == 4
+    result = oms("dead-letters", "replay", ids["plain"], ids["second"], *REASON, "--dry-run")
+    assert result.code == 0
+    assert result.out.count("order-creation") == 4
     assert rows("SELECT id FROM outbox") == rows("SELECT id FROM dead_letter_actions") == []
     assert states(rows) == {"open"}
 
 
 def test_a_replay_is_sent_to_its_queue_and_recorded(oms: Oms, ids: dict[str, str], rows: Rows) -> None:
-    answer = oms("dead-letters", "replay", ids["plain"], ids["second"], "--yes", "--reason", "repaired")
-    assert answer.code == 0
+    result = oms("dead-letters", "replay", ids["plain"], ids["second"], "--yes", "--reason", "repaired")
+    assert result.code == 0
     sent = rows("SELECT message_id, destination, routing_key, key_id FROM outbox ORDER BY id")
     assert [(row["message_id"], row["destination"], row["routing_key"]) for row in sent] == [
         ("plain", "queue", "order-creation"),
@@ -155,62 +157,62 @@ def test_a_replay_is_sent_to_its_queue_and_recorded(oms: Oms, ids: dict[str, str
     assert oms("dead-letters", "show", ids["plain"], "-o", "json").json["actions"][0]["actor"] == "ana"
 
 
-def test_a_replayed_letter_is_replayed_again_only_on_request(oms: Oms, ids: dict[str, str], rows: Rows) -> None:
-    assert oms("dead-letters", "replay", ids["plain"], *WHY, "-y").code == 0
-    assert oms("dead-letters", "replay", ids["plain"], *WHY, "-y").code == 6
-    assert oms("dead-letters", "replay", ids["plain"], *WHY, "-y", "--again").code == 0
+def test_a_replayed_letter_is_replayed_again_only_with_again(oms: Oms, ids: dict[str, str], rows: Rows) -> None:
+    assert oms("dead-letters", "replay", ids["plain"], *REASON, "-y").code == 0
+    assert oms("dead-letters", "replay", ids["plain"], *REASON, "-y").code == 6
+    assert oms("dead-letters", "replay", ids["plain"], *REASON, "-y", "--again").code == 0
     assert [row["message_id"] for row in rows("SELECT message_id FROM outbox")] == ["plain", "plain"]
 
 
 @pytest.mark.parametrize(
-    ("command", "why"),
+    ("command", "reason"),
     [
         ("unrouted", "name its queue with --to"),
         ("unrouted --to stock", "which stock does not take"),
         ("plain --to stock", "goes nowhere else"),
         ("typeless", "has no type"),
-        ("strange", "which order-creation does not take"),
+        ("misplaced", "which order-creation does not take"),
     ],
 )
-def test_what_would_die_again_or_go_astray_is_refused_with_all_that_came_along(
-    oms: Oms, ids: dict[str, str], rows: Rows, command: str, why: str
+def test_a_replay_that_would_fail_again_is_rejected_with_the_whole_command(
+    oms: Oms, ids: dict[str, str], rows: Rows, command: str, reason: str
 ) -> None:
     name, *options = command.split()
-    answer = oms("dead-letters", "replay", ids["second"], ids[name], *options, *WHY, "--yes")
-    assert answer.code == 6
-    assert why in answer.out + answer.err
+    result = oms("dead-letters", "replay", ids["second"], ids[name], *options, *REASON, "--yes")
+    assert result.code == 6
+    assert reason in result.out + result.err
     assert rows("SELECT id FROM outbox") == []
     assert states(rows) == {"open"}
 
 
-def test_an_unrouted_message_goes_to_the_queue_that_is_named(oms: Oms, ids: dict[str, str], rows: Rows) -> None:
-    assert oms("dead-letters", "replay", ids["unrouted"], *WHY, "--to", "order-creation", "-y").code == 0
+def test_an_unrouted_message_is_replayed_to_the_queue_given_with_to(oms: Oms, ids: dict[str, str], rows: Rows) -> None:
+    assert oms("dead-letters", "replay", ids["unrouted"], *REASON, "--to", "order-creation", "-y").code == 0
     assert [row["routing_key"] for row in rows("SELECT routing_key FROM outbox")] == ["order-creation"]
 
 
-@pytest.mark.parametrize("verb", [("replay", *WHY), ("discard", *WHY)], ids=lambda verb: verb[0])
-def test_an_unknown_id_exits_with_2_and_nothing_is_done(
+@pytest.mark.parametrize("verb", [("replay", *REASON), ("discard", *REASON)], ids=lambda verb: verb[0])
+def test_a_command_with_an_unknown_id_exits_with_2_and_changes_nothing(
     oms: Oms, ids: dict[str, str], rows: Rows, verb: tuple[str, ...]
 ) -> None:
-    answer = oms("dead-letters", *verb, ids["plain"], "999999", "--yes")
-    assert answer.code == 2
-    assert "999999" in answer.err
+    result = oms("dead-letters", *verb, ids["plain"], "999999", "--yes")
+    assert result.code == 2
+    assert "999999" in result.err
     assert states(rows) == {"open"}
     assert oms("dead-letters", "show", "999999").code == 2
 
 
-def test_a_discarded_letter_stays_and_cannot_be_replayed(oms: Oms, ids: dict[str, str], rows: Rows) -> None:
-    assert oms("dead-letters", "discard", ids["plain"], "--reason", "a test of theirs", "-y").code == 0
+def test_a_discarded_letter_is_kept_and_cannot_be_replayed(oms: Oms, ids: dict[str, str], rows: Rows) -> None:
+    assert oms("dead-letters", "discard", ids["plain"], "--reason", "a test message", "-y").code == 0
     assert rows("SELECT action, actor, reason FROM dead_letter_actions") == [
-        {"action": "discard", "actor": "ana", "reason": "a test of theirs"}
+        {"action": "discard", "actor": "ana", "reason": "a test message"}
     ]
-    for verb in (("replay", *WHY), ("replay", "--again", *WHY), ("discard", *WHY)):
+    for verb in (("replay", *REASON), ("replay", "--again", *REASON), ("discard", *REASON)):
         assert oms("dead-letters", verb[0], ids["plain"], *verb[1:], "-y").code == 6
     assert rows("SELECT id FROM outbox") == []
     assert len(oms("dead-letters", "list", "--state", "any", "-o", "json").json) == len(ids)
 
 
-def test_a_letter_that_changed_since_the_plan_is_left_alone(
+def test_a_letter_that_changed_after_the_plan_is_not_replayed(
     oms: Oms, ids: dict[str, str], rows: Rows, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def meanwhile(question: str, err: bool) -> bool:
@@ -219,45 +221,45 @@ def test_a_letter_that_changed_since_the_plan_is_left_alone(
 
     monkeypatch.setattr(sys.stdin, "isatty", lambda: True)
     monkeypatch.setattr(typer, "confirm", meanwhile)
-    answer = oms("dead-letters", "replay", ids["plain"], *WHY)
-    assert answer.code == 6
-    assert "changed meanwhile" in answer.err
+    result = oms("dead-letters", "replay", ids["plain"], *REASON)
+    assert result.code == 6
+    assert "changed meanwhile" in result.err
     assert rows("SELECT id FROM outbox") == []
 
 
-def test_without_its_key_a_letter_is_not_replayed(oms: Oms, ids: dict[str, str], rows: Rows) -> None:
-    answer = oms("dead-letters", "replay", ids["plain"], *WHY, "-y", encryption_keys=cipher.new_key("other"))
-    assert answer.code == 1
-    assert "OMS_ENCRYPTION_KEYS" in answer.err
+def test_a_letter_is_not_replayed_without_its_key(oms: Oms, ids: dict[str, str], rows: Rows) -> None:
+    result = oms("dead-letters", "replay", ids["plain"], *REASON, "-y", encryption_keys=cipher.new_key("other"))
+    assert result.code == 1
+    assert "OMS_ENCRYPTION_KEYS" in result.err
     assert states(rows) == {"open"}
 
 
-def test_without_any_key_the_workers_keys_are_asked_for_and_no_new_one(
+def test_the_error_without_any_key_names_the_workers_keys_and_not_a_new_key(
     oms: Oms, ids: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(cipher._Process, "cipher", None)  # as in a process of its own
-    for command in (("show", ids["plain"]), ("replay", ids["plain"], *WHY, "-y")):
-        answer = oms("dead-letters", *command, encryption_keys="")
-        assert answer.code == 1
-        assert "the workers have" in answer.err
-        assert "keys new" not in answer.err
+    monkeypatch.setattr(cipher._Process, "cipher", None)  # as in a new process
+    for command in (("show", ids["plain"]), ("replay", ids["plain"], *REASON, "-y")):
+        result = oms("dead-letters", *command, encryption_keys="")
+        assert result.code == 1
+        assert "the workers have" in result.err
+        assert "keys new" not in result.err
 
 
 @pytest.mark.parametrize(
-    "command", [("show",), ("replay", *WHY, "-y"), ("discard", *WHY, "-y")], ids=lambda words: words[0]
+    "command", [("show",), ("replay", *REASON, "-y"), ("discard", *REASON, "-y")], ids=lambda words: words[0]
 )
-def test_an_id_that_no_letter_can_have_exits_with_2(oms: Oms, database_url: str, command: tuple[str, ...]) -> None:
-    answer = oms("dead-letters", *command, "99999999999999999999", database_url=database_url)
-    assert (answer.code, answer.out) == (2, "")
-    assert "no such id" in answer.err
+def test_a_command_with_an_impossible_id_exits_with_2(oms: Oms, database_url: str, command: tuple[str, ...]) -> None:
+    result = oms("dead-letters", *command, "99999999999999999999", database_url=database_url)
+    assert (result.code, result.out) == (2, "")
+    assert "no such id" in result.err
 
 
-def test_while_another_operator_decides_the_answer_is_to_try_again(
+def test_a_command_exits_with_6_while_another_command_holds_the_same_rows(
     oms: Oms, ids: dict[str, str], database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(connections, "LOCK_TIMEOUT_SECONDS", 0.1)
     with psycopg.connect(database_url) as other:
         other.execute("SELECT id FROM dead_letters FOR UPDATE")
-        answer = oms("dead-letters", "discard", ids["plain"], *WHY, "-y")
-    assert answer.code == 6
-    assert "another command holds the same rows" in answer.err
+        result = oms("dead-letters", "discard", ids["plain"], *REASON, "-y")
+    assert result.code == 6
+    assert "another command holds the same rows" in result.err

@@ -1,4 +1,4 @@
-"""`oms order show` on real orders: what they cost and why, what they were split into, and every document's view."""
+"""`oms order show` shows an order's price, parts, payments and stock, and its view in every source document."""
 
 import asyncio
 import os
@@ -23,12 +23,12 @@ from workers.views.keys import uuid_of
 SOURCES = ("s0", "s1", "s2", "s3", "s4")
 SECRETS = ("13812345678", "Wang Fang", "Nanjing Road", "ring twice")
 PRICE = 2 * 400 - 100 - 200 + 501
-"""Two at the promotion's 400, 100 off by coupon, 200 points, shipping."""
+"""Two units at the promotion's 400, less 100 by coupon and 200 by points, plus shipping."""
 
 
 @dataclass(frozen=True)
 class Scene:
-    """The ids of orders in every condition that a view tells apart."""
+    """The ids of orders in every state that a view distinguishes."""
 
     rich: int
     parent: int
@@ -117,24 +117,26 @@ MAIN = {"s0": "orders", "s1": "order_main", "s2": "Order", "s3": "order_info", "
 STATUS = {"s0": "status", "s1": "status", "s2": "status", "s3": "order_status", "s4": "status"}
 
 
-def test_every_order_has_the_status_of_every_document_first(oms: Oms, database_url: str, scene: Scene) -> None:
+def test_every_view_begins_with_the_status_of_the_order_in_its_document(
+    oms: Oms, database_url: str, scene: Scene
+) -> None:
     for name, wanted in STATUSES.items():
         for source, status in zip(SOURCES, wanted.split(), strict=True):
             order_id = str(getattr(scene, name))
             shown = oms("order", "show", order_id, "--view", source, database_url=database_url)
             _, first, *_ = shown.out.splitlines()
-            said, code = status.split("/")
-            assert (shown.code, first.split()[:4]) == (0, [source, "this", said, code])
+            text, code = status.split("/")
+            assert (shown.code, first.split()[:4]) == (0, [source, "this", text, code])
 
 
-def test_as_json_a_document_is_the_tables_of_its_source(oms: Oms, database_url: str, scene: Scene) -> None:
+def test_a_view_as_json_has_the_tables_of_its_document(oms: Oms, database_url: str, scene: Scene) -> None:
     for source, status in zip(SOURCES, STATUSES["rich"].split(), strict=True):
-        said, code = status.split("/")
+        text, code = status.split("/")
         document = oms("order", "show", str(scene.rich), "--view", source, "-o", "json", database_url=database_url).json
-        assert str(document[MAIN[source]][STATUS[source]]) == (said if code == "-" else code)
+        assert str(document[MAIN[source]][STATUS[source]]) == (text if code == "-" else code)
 
 
-def test_an_order_has_three_names_that_lead_to_the_same_page(oms: Oms, database_url: str, scene: Scene) -> None:
+def test_an_order_is_found_by_its_id_number_or_uuid(oms: Oms, database_url: str, scene: Scene) -> None:
     page = oms("order", "show", str(scene.rich), "--json", database_url=database_url).json
     assert page["order"]["order_uuid"] == uuid_of(scene.rich)
     for name in (page["order"]["order_no"], page["order"]["order_uuid"], page["order"]["order_uuid"].upper()):
@@ -142,7 +144,7 @@ def test_an_order_has_three_names_that_lead_to_the_same_page(oms: Oms, database_
         assert oms("order", "show", name, "--view", "s3", "--json").json["order_info"]["id"] == str(scene.rich)
 
 
-def test_the_page_says_what_an_order_costs_and_why(oms: Oms, database_url: str, scene: Scene) -> None:
+def test_an_order_is_shown_with_its_price_and_the_reasons_for_it(oms: Oms, database_url: str, scene: Scene) -> None:
     page = oms("order", "show", str(scene.rich), "--json", database_url=database_url).json
     names = ("origin", "promotion", "coupon", "points", "payable")
     assert [page["order"][f"{name}_amount"] for name in names] == [1000, 200, 100, 200, PRICE]
@@ -180,12 +182,12 @@ def test_a_split_order_lists_its_children_and_a_child_its_parent(oms: Oms, datab
     child = oms("order", "show", str(scene.cancelled_child), "--json").json
     assert [one["id"] for one in child["parent"]] == [str(scene.parent)]
     assert "order_id" not in child["items"][0]
-    said = [line.split()[:4] for line in oms("order", "show", str(scene.parent), "--view", "s1").out.splitlines()[1:4]]
-    assert said == [["s1", "this", "已发货", "3"], ["s1", "child", "已发货", "3"], ["s1", "child", "退款中", "5"]]
-    said = [
+    rows = [line.split()[:4] for line in oms("order", "show", str(scene.parent), "--view", "s1").out.splitlines()[1:4]]
+    assert rows == [["s1", "this", "已发货", "3"], ["s1", "child", "已发货", "3"], ["s1", "child", "退款中", "5"]]
+    rows = [
         line.split()[:4] for line in oms("order", "show", str(scene.shipped_child), "--view", "s4").out.splitlines()
     ]
-    assert said[1:3] == [["s4", "this", "已发货", "2"], ["s4", "parent", "已发货", "2"]]
+    assert rows[1:3] == [["s4", "this", "已发货", "2"], ["s4", "parent", "已发货", "2"]]
 
 
 def test_the_parts_of_a_split_order_add_up_in_every_document(oms: Oms, database_url: str, scene: Scene) -> None:
@@ -211,7 +213,7 @@ def test_the_total_of_s2_is_the_sum_of_its_items(oms: Oms, database_url: str, sc
     assert order["items"]
 
 
-def test_an_order_that_was_paid_with_another_shows_its_part_of_the_money(
+def test_an_order_that_was_paid_with_another_shows_its_part_of_the_amount(
     oms: Oms, database_url: str, scene: Scene
 ) -> None:
     page = oms("order", "show", str(scene.merged), "--json", database_url=database_url).json
@@ -220,7 +222,7 @@ def test_an_order_that_was_paid_with_another_shows_its_part_of_the_money(
     assert [(one["amount"], one["status"]) for one in document["payments"]] == [("9.01", "captured")]
 
 
-def test_no_page_shows_who_lives_where(oms: Oms, database_url: str, scene: Scene) -> None:
+def test_every_view_masks_personal_data(oms: Oms, database_url: str, scene: Scene) -> None:
     for view in ((), *(("--view", source) for source in SOURCES)):
         for output in ("table", "json"):
             out = oms("order", "show", str(scene.rich), *view, "-o", output, database_url=database_url).out
@@ -232,25 +234,27 @@ def test_no_page_shows_who_lives_where(oms: Oms, database_url: str, scene: Scene
     assert sealed["Order"]["shipping_address"] == "CN"
 
 
-def test_a_document_that_never_had_the_order_says_so(oms: Oms, database_url: str, scene: Scene) -> None:
+def test_the_view_of_a_document_without_rejected_orders_exits_with_2(oms: Oms, database_url: str, scene: Scene) -> None:
     for source in ("s0", "s1", "s2"):
-        answer = oms("order", "show", str(scene.rejected), "--view", source, database_url=database_url)
-        assert (answer.code, answer.out) == (2, "")
-        assert f"{source} knows no order {scene.rejected}" in answer.err
-        assert f"next: oms order show {scene.rejected}" in answer.err
+        result = oms("order", "show", str(scene.rejected), "--view", source, database_url=database_url)
+        assert (result.code, result.out) == (2, "")
+        assert f"{source} knows no order {scene.rejected}" in result.err
+        assert f"next: oms order show {scene.rejected}" in result.err
     for source, status in (("s3", "INVALID"), ("s4", "无效订单")):
         assert status in oms("order", "show", str(scene.rejected), "--view", source).out
 
 
 @pytest.mark.parametrize("view", [(), ("--view", "s1")], ids=str)
 @pytest.mark.parametrize("unknown", ["7", uuid_of(7), "ffffffff-ffff-ffff-ffff-ffffffffffff", "no-such-number"])
-def test_an_unknown_order_exits_with_2(oms: Oms, database_url: str, unknown: str, view: tuple[str, ...]) -> None:
-    answer = oms("order", "show", unknown, *view, database_url=database_url)
-    assert (answer.code, answer.out) == (2, "")
-    assert "next: " in answer.err
+def test_oms_exits_with_2_for_an_unknown_order(
+    oms: Oms, database_url: str, unknown: str, view: tuple[str, ...]
+) -> None:
+    result = oms("order", "show", unknown, *view, database_url=database_url)
+    assert (result.code, result.out) == (2, "")
+    assert "next: " in result.err
 
 
-def test_a_document_that_there_is_not_exits_with_1(oms: Oms, database_url: str) -> None:
-    answer = oms("order", "show", "7", "--view", "s5", database_url=database_url)
-    assert (answer.code, answer.out) == (1, "")
-    assert "'s0', 's1', 's2', 's3', 's4'" in answer.err
+def test_oms_exits_with_1_for_an_unknown_view(oms: Oms, database_url: str) -> None:
+    result = oms("order", "show", "7", "--view", "s5", database_url=database_url)
+    assert (result.code, result.out) == (1, "")
+    assert "'s0', 's1', 's2', 's3', 's4'" in result.err

@@ -1,4 +1,4 @@
-"""`oms payments`: statements against the live database, and stored notifications without personal data."""
+"""`oms payments` compares a statement with the database, and shows notifications without personal data."""
 
 import asyncio
 import os
@@ -39,12 +39,12 @@ WORDS = ("payments", "reconcile")
 
 
 @dataclass(frozen=True)
-class Books:
-    """An order of 10.00 that was paid by alipay under trade number t1, and of which 3.00 went back."""
+class RefundedOrder:
+    """An order of 10.00 that was paid through Alipay with trade number t1, and of which 3.00 was refunded."""
 
     order_id: int
-    paid: str
-    back: str
+    out_trade_no: str
+    refund_no: str
 
 
 def in_database(url: str, work: Callable[[Pool], Awaitable[Any]]) -> Any:
@@ -60,20 +60,20 @@ def in_database(url: str, work: Callable[[Pool], Awaitable[Any]]) -> Any:
 
 
 @pytest.fixture
-def books(database_url: str) -> Books:
-    async def play(pool: Pool) -> Books:
+def order(database_url: str) -> RefundedOrder:
+    async def play(pool: Pool) -> RefundedOrder:
         harness = HandlerHarness(pool)
         await harness.fill_stock()
         order_id, paid = await pay_order_at(harness)
-        return Books(order_id, paid, await refund_order_at(harness, order_id, 300))
+        return RefundedOrder(order_id, paid, await refund_order_at(harness, order_id, 300))
 
-    made: Books = in_database(database_url, play)
+    made: RefundedOrder = in_database(database_url, play)
     return made
 
 
 @pytest.fixture
 def statement(tmp_path: Path) -> Callable[..., str]:
-    """The path of a statement with these lines."""
+    """Return a function that writes a statement with these lines and returns its path."""
 
     def write(*lines: AlipayBillLine) -> str:
         path = tmp_path / "bill.csv"
@@ -83,22 +83,22 @@ def statement(tmp_path: Path) -> Callable[..., str]:
     return write
 
 
-def lines(books: Books) -> tuple[AlipayBillLine, AlipayBillLine]:
-    return AlipayBillLine(NOON, books.paid, "t1", 1000), AlipayBillLine(
-        NOON, books.paid, "t1", 300, refund_no=books.back
+def lines(order: RefundedOrder) -> tuple[AlipayBillLine, AlipayBillLine]:
+    return AlipayBillLine(NOON, order.out_trade_no, "t1", 1000), AlipayBillLine(
+        NOON, order.out_trade_no, "t1", 300, refund_no=order.refund_no
     )
 
 
-def asked(path: str, *more: str, provider: str = "alipay", day: str = DAY_TEXT) -> tuple[str, ...]:
+def reconcile(path: str, *more: str, provider: str = "alipay", day: str = DAY_TEXT) -> tuple[str, ...]:
     return (*WORDS, path, "--provider", provider, "--day", day, *more)
 
 
-def test_a_statement_that_says_what_we_hold(
-    oms: Oms, database_url: str, books: Books, statement: Callable[..., str]
+def test_a_statement_that_agrees_with_the_database_exits_with_0(
+    oms: Oms, database_url: str, order: RefundedOrder, statement: Callable[..., str]
 ) -> None:
-    said = oms(*asked(statement(*lines(books))), database_url=database_url, alipay=ALIPAY)
-    assert said.code == 0
-    names, values = (line.split() for line in said.out.splitlines())
+    result = oms(*reconcile(statement(*lines(order))), database_url=database_url, alipay=ALIPAY)
+    assert result.code == 0
+    names, values = (line.split() for line in result.out.splitlines())
     assert dict(zip(names, values, strict=True)) == {
         "provider": "alipay",
         "day": DAY_TEXT,
@@ -106,34 +106,34 @@ def test_a_statement_that_says_what_we_hold(
         "matched": "2",
         "differences": "0",
     }
-    assert said.err == "the statement agrees with the database\n"
+    assert result.err == "the statement agrees with the database\n"
 
 
-def test_differences_are_a_table_and_exit_with_1(
-    oms: Oms, database_url: str, books: Books, statement: Callable[..., str]
+def test_differences_are_listed_and_exit_with_1(
+    oms: Oms, database_url: str, order: RefundedOrder, statement: Callable[..., str]
 ) -> None:
-    path = statement(AlipayBillLine(NOON, books.paid, "t1", 999), AlipayBillLine(NOON, "X9", "t9", 500))
-    said = oms(*asked(path), database_url=database_url, alipay=ALIPAY)
-    assert said.code == 1
-    rows = [line.split() for line in said.out.splitlines()]
-    order = str(books.order_id)
+    path = statement(AlipayBillLine(NOON, order.out_trade_no, "t1", 999), AlipayBillLine(NOON, "X9", "t9", 500))
+    result = oms(*reconcile(path), database_url=database_url, alipay=ALIPAY)
+    assert result.code == 1
+    rows = [line.split() for line in result.out.splitlines()]
+    order_id = str(order.order_id)
     assert rows[1] == ["alipay", DAY_TEXT, "2", "0", "3"]
     assert rows[5:] == [
-        ["6", "amount", "capture", books.paid, "t1", "10.00", "CNY", "9.99", "CNY", order],
+        ["6", "amount", "capture", order.out_trade_no, "t1", "10.00", "CNY", "9.99", "CNY", order_id],
         ["7", "missing_here", "capture", "X9", "t9", "-", "5.00", "CNY", "-"],
-        ["-", "missing_there", "refund", books.back, "t1", "3.00", "CNY", "-", order],
+        ["-", "missing_there", "refund", order.refund_no, "t1", "3.00", "CNY", "-", order_id],
     ]
-    assert "3 differences" in said.err
-    assert "next: oms order show ORDER_ID, or oms payments notifications --about NUMBER" in said.err
+    assert "3 differences" in result.err
+    assert "next: oms order show ORDER_ID, or oms payments notifications --about NUMBER" in result.err
 
 
-def test_as_json_amounts_are_minor_units_and_ids_text(
-    oms: Oms, database_url: str, books: Books, statement: Callable[..., str]
+def test_differences_as_json_have_amounts_in_minor_units_and_ids_as_text(
+    oms: Oms, database_url: str, order: RefundedOrder, statement: Callable[..., str]
 ) -> None:
-    path = statement(AlipayBillLine(NOON, books.paid, "t1", 1000))
-    said = oms(*asked(path, "-o", "json"), database_url=database_url, alipay=ALIPAY)
-    assert said.code == 1
-    assert said.json == {
+    path = statement(AlipayBillLine(NOON, order.out_trade_no, "t1", 1000))
+    result = oms(*reconcile(path, "-o", "json"), database_url=database_url, alipay=ALIPAY)
+    assert result.code == 1
+    assert result.json == {
         "provider": "alipay",
         "day": DAY_TEXT,
         "rows": 1,
@@ -142,41 +142,43 @@ def test_as_json_amounts_are_minor_units_and_ids_text(
             {
                 "kind": "missing_there",
                 "movement": "refund",
-                "number": books.back,
+                "number": order.refund_no,
                 "trade_no": "t1",
                 "ours": 300,
                 "theirs": None,
                 "currency": "CNY",
                 "their_currency": None,
-                "order_id": str(books.order_id),
+                "order_id": str(order.order_id),
                 "line": None,
             }
         ],
     }
 
 
-def test_looking_writes_nothing(oms: Oms, database_url: str, books: Books, statement: Callable[..., str]) -> None:
+def test_the_comparison_writes_nothing(
+    oms: Oms, database_url: str, order: RefundedOrder, statement: Callable[..., str]
+) -> None:
     async def rows(pool: Pool) -> int:
         count = "SELECT (SELECT count(*) FROM reconciliations) + (SELECT count(*) FROM reconciliation_rows)"
         return int(await pool.fetchval(count))
 
     for _ in range(2):
-        assert oms(*asked(statement(*lines(books))), database_url=database_url, alipay=ALIPAY).code == 0
+        assert oms(*reconcile(statement(*lines(order))), database_url=database_url, alipay=ALIPAY).code == 0
     assert in_database(database_url, rows) == 0
 
 
-def test_the_day_is_one_in_the_business_time_zone(
-    oms: Oms, database_url: str, books: Books, statement: Callable[..., str]
+def test_the_day_is_a_day_in_the_business_time_zone(
+    oms: Oms, database_url: str, order: RefundedOrder, statement: Callable[..., str]
 ) -> None:
-    empty = asked(statement())
+    empty = reconcile(statement())
     assert oms(*empty, database_url=database_url, alipay=ALIPAY).code == 1
     away = oms(*empty, database_url=database_url, alipay=ALIPAY, business_time_zone="America/Los_Angeles")
-    assert away.code == 0, "04:00 in UTC is the evening before there"
+    assert away.code == 0, "04:00 UTC is the evening of the day before in Los Angeles"
     assert away.out.splitlines()[1].split()[2:] == ["0", "0", "0"]
 
 
 @pytest.mark.parametrize(
-    ("changes", "said"),
+    ("changes", "message"),
     [
         ({"path": "/nonexistent"}, "/nonexistent cannot be read"),
         ({"provider": "cheque"}, "there is no provider cheque"),
@@ -189,29 +191,29 @@ def test_the_day_is_one_in_the_business_time_zone(
     ],
     ids=str,
 )
-def test_wrong_use_says_what_to_type(
-    oms: Oms, statement: Callable[..., str], changes: dict[str, str], said: str
+def test_wrong_use_exits_with_1_and_explains_what_to_type(
+    oms: Oms, statement: Callable[..., str], changes: dict[str, str], message: str
 ) -> None:
     alipay = changes.pop("alipay", ALIPAY)
     path = changes.pop("path", None) or statement()
-    answer = oms(*asked(path, **changes), database_url="postgresql://nobody@127.0.0.1:1/none", alipay=alipay)
-    assert (answer.code, answer.out) == (1, "")
-    assert said in answer.err
+    result = oms(*reconcile(path, **changes), database_url="postgresql://nobody@127.0.0.1:1/none", alipay=alipay)
+    assert (result.code, result.out) == (1, "")
+    assert message in result.err
 
 
 def test_a_file_of_another_layout_is_named_with_its_line(oms: Oms, tmp_path: Path) -> None:
     path = tmp_path / "bill.csv"
     path.write_bytes(b"hello\n")
-    answer = oms(*asked(str(path)), database_url="postgresql://nobody@127.0.0.1:1/none", alipay=ALIPAY)
-    assert answer.code == 1
-    assert f"{path} is not a statement of alipay for {DAY_TEXT}" in answer.err
-    assert "line 1" in answer.err
-    assert "next:" in answer.err
+    result = oms(*reconcile(str(path)), database_url="postgresql://nobody@127.0.0.1:1/none", alipay=ALIPAY)
+    assert result.code == 1
+    assert f"{path} is not a statement of alipay for {DAY_TEXT}" in result.err
+    assert "line 1" in result.err
+    assert "next:" in result.err
 
 
-def test_a_database_that_is_away_exits_with_5(oms: Oms, statement: Callable[..., str]) -> None:
-    answer = oms(*asked(statement()), database_url="postgresql://nobody@127.0.0.1:1/none", alipay=ALIPAY)
-    assert (answer.code, answer.out) == (5, "")
+def test_the_comparison_exits_with_5_if_the_database_does_not_answer(oms: Oms, statement: Callable[..., str]) -> None:
+    result = oms(*reconcile(statement()), database_url="postgresql://nobody@127.0.0.1:1/none", alipay=ALIPAY)
+    assert (result.code, result.out) == (5, "")
 
 
 BUYER = {
@@ -242,12 +244,12 @@ def notification_ids(database_url: str) -> list[int]:
     return made
 
 
-def test_a_notification_is_shown_with_what_settles_a_dispute_and_nobody_in_it(
+def test_a_notification_is_shown_with_its_amounts_and_without_personal_data(
     oms: Oms, database_url: str, notification_ids: list[int]
 ) -> None:
-    said = oms("payments", "notifications", "--about", "P7", "-o", "json", database_url=database_url)
-    assert said.code == 0
-    [shown] = said.json
+    result = oms("payments", "notifications", "--about", "P7", "-o", "json", database_url=database_url)
+    assert result.code == 0
+    [shown] = result.json
     assert {name: shown[name] for name in ("id", "provider", "verdict", "code", "about", "copies")} == {
         "id": str(notification_ids[0]),
         "provider": "alipay",
@@ -263,30 +265,34 @@ def test_a_notification_is_shown_with_what_settles_a_dispute_and_nobody_in_it(
     assert shown["headers"]["content-type"] == "application/x-www-form-urlencoded"
     table = oms("payments", "notifications", "--about", "P7", database_url=database_url)
     assert table.code == 0
-    assert not [word for word in PERSONAL if word in said.out + table.out]
+    assert not [word for word in PERSONAL if word in result.out + table.out]
 
 
-def test_json_is_masked_however_deep(oms: Oms, database_url: str, notification_ids: list[int]) -> None:
-    said = oms("payments", "notifications", "--id", str(notification_ids[1]), "-o", "json", database_url=database_url)
-    assert said.json[0]["body"] == {"resource": {"payer": {"name": {"surname": "F****"}, "payer_id": "QYR****JNXQ"}}}
+def test_personal_data_in_nested_json_is_masked(oms: Oms, database_url: str, notification_ids: list[int]) -> None:
+    result = oms("payments", "notifications", "--id", str(notification_ids[1]), "-o", "json", database_url=database_url)
+    assert result.json[0]["body"] == {"resource": {"payer": {"name": {"surname": "F****"}, "payer_id": "QYR****JNXQ"}}}
 
 
-def test_what_is_neither_json_nor_a_form_is_not_shown(oms: Oms, database_url: str, notification_ids: list[int]) -> None:
-    said = oms("payments", "notifications", "--id", str(notification_ids[2]), "-o", "json", database_url=database_url)
-    assert said.json[0]["code"] == "PAY_CALLBACK_INVALID"
-    assert said.json[0]["body"] == {"neither JSON nor form, characters": 17}
+def test_a_body_that_is_neither_json_nor_a_form_is_not_shown(
+    oms: Oms, database_url: str, notification_ids: list[int]
+) -> None:
+    result = oms("payments", "notifications", "--id", str(notification_ids[2]), "-o", "json", database_url=database_url)
+    assert result.json[0]["code"] == "PAY_CALLBACK_INVALID"
+    assert result.json[0]["body"] == {"neither JSON nor form, characters": 17}
 
 
-def test_other_keys_open_no_notification(oms: Oms, database_url: str, notification_ids: list[int]) -> None:
+def test_a_notification_cannot_be_read_with_other_keys(
+    oms: Oms, database_url: str, notification_ids: list[int]
+) -> None:
     other = "other:" + "B" * 43 + "="
     words = ("payments", "notifications", "--id", str(notification_ids[0]), "-o", "json")
-    said = oms(*words, database_url=database_url, encryption_keys=other)
-    assert said.code == 0
-    assert "key 'test' is not in OMS_ENCRYPTION_KEYS" in said.json[0]["body"]["unreadable"]
+    result = oms(*words, database_url=database_url, encryption_keys=other)
+    assert result.code == 0
+    assert "key 'test' is not in OMS_ENCRYPTION_KEYS" in result.json[0]["body"]["unreadable"]
 
 
 @pytest.mark.parametrize(
-    ("words", "code", "said"),
+    ("words", "code", "message"),
     [
         (("--about", "P9"), 2, "no notification about P9"),
         (("--id", "1"), 2, "no notification with id 1"),
@@ -296,7 +302,9 @@ def test_other_keys_open_no_notification(oms: Oms, database_url: str, notificati
     ],
     ids=str,
 )
-def test_a_missing_thing_is_reported(oms: Oms, database_url: str, words: tuple[str, ...], code: int, said: str) -> None:
-    answer = oms("payments", "notifications", *words, database_url=database_url)
-    assert (answer.code, answer.out) == (code, "")
-    assert said in answer.err
+def test_an_unknown_notification_or_an_unclear_selection_is_reported(
+    oms: Oms, database_url: str, words: tuple[str, ...], code: int, message: str
+) -> None:
+    result = oms("payments", "notifications", *words, database_url=database_url)
+    assert (result.code, result.out) == (code, "")
+    assert message in result.err

@@ -1,4 +1,4 @@
-"""docker-compose.yml says what the code says."""
+"""docker-compose.yml has the roles and the shared settings of the code."""
 
 import re
 from pathlib import Path
@@ -12,19 +12,19 @@ TEXT = (ROOT / "docker-compose.yml").read_text("utf-8")
 
 
 def block(name: str) -> str:
-    """A top-level extension or a service, with all that is indented under it."""
+    """The text of a top-level extension or a service, with all that is indented under it."""
     found = re.search(rf"^(?P<indent> *){name}:.*\n(?:(?:(?P=indent) +.*)?\n)*", TEXT, re.MULTILINE)
     assert found, name
     return found.group()
 
 
 def value(name: str) -> str:
-    """The environment that every process of ours gets."""
+    """The value of a variable in the settings that all our processes share."""
     (found,) = re.findall(rf"^  {name}: ([^ \n]+)", block("x-settings"), re.MULTILINE)
     return str(found)
 
 
-def test_workers_and_relays_believe_the_roles_that_are_to_be_believed() -> None:
+def test_workers_and_relays_trust_the_same_roles_as_the_code() -> None:
     assert set(value("OMS_OWN_USERS").split(",")) == set(OWN)
     assert set(value("OMS_TRUSTED_USERS").split(",")) == set(TRUSTED)
 

@@ -1,4 +1,4 @@
-"""What each broker user may do, tried on a real broker."""
+"""A real broker allows each user only what its role needs."""
 
 import urllib.error
 from pathlib import Path
@@ -41,7 +41,7 @@ def declare_queue(url: str, queue: str) -> None:
         ("oncall", "oms.stock", False),
     ],
 )
-def test_a_role_may_declare_only_what_is_its_own(broker: Broker, role: str, queue: str, allowed: bool) -> None:
+def test_a_role_may_declare_only_its_own_queues(broker: Broker, role: str, queue: str, allowed: bool) -> None:
     if not broker.has_roles:
         pytest.skip("one URL serves every role")
     if allowed:
@@ -51,7 +51,7 @@ def test_a_role_may_declare_only_what_is_its_own(broker: Broker, role: str, queu
         declare_queue(broker[role], queue)
 
 
-def publish(url: str, exchange: str, routing_key: str = "nobody.listens") -> None:
+def publish(url: str, exchange: str, routing_key: str = "unbound.key") -> None:
     connection = pika.BlockingConnection(pika.URLParameters(url))
     try:
         channel = connection.channel()
@@ -88,7 +88,9 @@ def publish(url: str, exchange: str, routing_key: str = "nobody.listens") -> Non
         ("oncall", "oms.commands", False),
     ],
 )
-def test_a_role_may_publish_only_where_its_work_goes(broker: Broker, role: str, exchange: str, allowed: bool) -> None:
+def test_a_role_may_publish_only_to_the_exchanges_of_its_work(
+    broker: Broker, role: str, exchange: str, allowed: bool
+) -> None:
     if not broker.has_roles:
         pytest.skip("one URL serves every role")
     if exchange:
@@ -120,7 +122,7 @@ def test_the_oncall_user_sees_the_management_interface_and_changes_nothing(serve
         oncall.delete_vhost(broker.vhost)
 
 
-def test_a_user_of_the_given_url_reaches_a_virtual_host_of_its_own(servers: Servers) -> None:
+def test_a_role_uses_its_own_virtual_host_on_a_given_broker(servers: Servers) -> None:
     if servers.broker.management_url is None:
         pytest.skip("the broker was given without its management interface")
     given = find_servers(
@@ -137,7 +139,7 @@ def test_a_user_of_the_given_url_reaches_a_virtual_host_of_its_own(servers: Serv
     given.broker.drop_vhost("given")
 
 
-async def test_a_worker_may_look_at_the_topology_that_only_the_topology_user_may_declare(
+async def test_a_worker_may_check_the_topology_that_only_the_topology_user_may_declare(
     declared_broker: Broker,
 ) -> None:
     names = declared_broker.names
@@ -156,18 +158,18 @@ async def test_a_worker_may_read_every_queue_of_ours_and_a_client_none(declared_
                 get(declared_broker[role], queue)
 
 
-async def test_a_client_receives_events_on_a_queue_of_its_own(declared_broker: Broker) -> None:
+async def test_a_client_receives_events_on_its_own_queue(declared_broker: Broker) -> None:
     with pika.BlockingConnection(pika.URLParameters(declared_broker["upstream"])) as connection:
         channel = connection.channel()
-        channel.queue_declare("client.upstream.ear", durable=True)
-        channel.queue_bind("client.upstream.ear", declared_broker.names.events, "order.#")
+        channel.queue_declare("client.upstream.events", durable=True)
+        channel.queue_bind("client.upstream.events", declared_broker.names.events, "order.#")
         publish(declared_broker["relay"], declared_broker.names.events, "order.created")
-        _, _, body = channel.basic_get("client.upstream.ear", auto_ack=True)
+        _, _, body = channel.basic_get("client.upstream.events", auto_ack=True)
         assert body == b"{}"
         if declared_broker.has_roles:
             with pytest.raises(pika.exceptions.ChannelClosedByBroker, match="ACCESS_REFUSED"):
-                get(declared_broker["payments"], "client.upstream.ear")
-        channel.queue_delete("client.upstream.ear")
+                get(declared_broker["payments"], "client.upstream.events")
+        channel.queue_delete("client.upstream.events")
 
 
 def get(url: str, queue: str) -> None:

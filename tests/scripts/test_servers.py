@@ -1,4 +1,4 @@
-"""The servers the tests and the demo run on."""
+"""The servers of the tests and the demo are found or started, and private ones end with their owner."""
 
 import os
 import signal
@@ -22,16 +22,14 @@ from tests.broker import Broker
 ROOT = Path(__file__).parents[2]
 
 
-def test_databases_made_from_the_template_have_the_schema_and_do_not_see_each_other(
-    servers: Servers, database_url: str
-) -> None:
+def test_a_database_made_from_the_template_has_the_schema_and_no_orders(servers: Servers, database_url: str) -> None:
     with psycopg.connect(database_url) as connection:
         row = connection.execute("SELECT count(*) FROM orders").fetchone()
     assert row == (0,)
     assert servers.postgres.admin_url != database_url
 
 
-def test_a_dropped_database_is_gone_though_someone_was_connected(servers: Servers) -> None:
+def test_a_database_is_dropped_even_if_a_client_is_connected(servers: Servers) -> None:
     url = servers.postgres.new_database("to_be_dropped")
     with psycopg.connect(url):
         servers.postgres.drop_database("to_be_dropped")
@@ -49,15 +47,15 @@ def test_a_server_given_by_url_is_neither_stopped_nor_killed(servers: Servers) -
         },
     )
     assert given.origin == "environment"
-    for refused in (given.postgres.stop, given.broker.kill, given.broker.restart):
+    for operation in (given.postgres.stop, given.broker.kill, given.broker.restart):
         with pytest.raises(NotSupportedError, match="not ours"):
-            refused()
+            operation()
     given.close()
     assert isinstance(given.postgres.lifecycle, Given)
     psycopg.connect(servers.postgres.admin_url).close()
 
 
-def test_without_a_management_url_every_role_shares_the_one_url(servers: Servers) -> None:
+def test_without_a_management_url_all_roles_share_one_url(servers: Servers) -> None:
     given = find_servers(
         Use.TESTS,
         {"OMS_TEST_DATABASE_URL": servers.postgres.admin_url, "OMS_TEST_AMQP_URL": servers.broker.admin_url},
@@ -76,21 +74,23 @@ def test_without_a_management_url_every_role_shares_the_one_url(servers: Servers
         ),
     ],
 )
-def test_one_message_says_the_three_ways_and_what_went_wrong(environment: dict[str, str], reason: str) -> None:
+def test_the_error_explains_the_three_ways_to_get_servers_and_what_went_wrong(
+    environment: dict[str, str], reason: str
+) -> None:
     with pytest.raises(ServersUnavailableError, match="There are three ways") as raised:
         find_servers(Use.TESTS, environment)
     assert reason in str(raised.value)
 
 
-def test_a_body_over_the_limit_is_refused_by_the_broker_itself(servers: Servers, broker: Broker) -> None:
+def test_the_broker_rejects_a_body_above_the_size_limit(servers: Servers, broker: Broker) -> None:
     if not isinstance(servers.broker.lifecycle, PrivateRabbitmq):
-        pytest.skip("someone else configured the broker")
+        pytest.skip("the broker was not configured by this project")
     connection = pika.BlockingConnection(pika.URLParameters(broker["admin"]))
     channel = connection.channel()
     channel.confirm_delivery()
-    channel.basic_publish("amq.topic", "nobody.listens", b"x" * 2_097_152)
+    channel.basic_publish("amq.topic", "unbound.key", b"x" * 2_097_152)
     with pytest.raises(pika.exceptions.ChannelClosedByBroker, match="max size"):
-        channel.basic_publish("amq.topic", "nobody.listens", b"x" * 2_097_153)
+        channel.basic_publish("amq.topic", "unbound.key", b"x" * 2_097_153)
     connection.close()
 
 
@@ -108,7 +108,7 @@ if sys.stdin.readline() == "keep\\n":
 
 
 def owner_of_private_postgres() -> tuple["subprocess.Popen[str]", str, str]:
-    """A process that started a server, the server's URL, and the script that stops it by hand."""
+    """A process that started a server, the server's URL, and the script that stops the server."""
     owner = subprocess.Popen(
         [sys.executable, "-c", OWNER], cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     )
@@ -118,25 +118,25 @@ def owner_of_private_postgres() -> tuple["subprocess.Popen[str]", str, str]:
     return owner, url, stop_script
 
 
-def test_a_private_server_ends_with_the_process_that_started_it_even_when_that_is_killed() -> None:
+def test_a_private_server_ends_with_the_process_that_started_it_even_if_that_is_killed() -> None:
     owner, url, stop_script = owner_of_private_postgres()
     with owner:
         os.kill(owner.pid, signal.SIGKILL)
-    assert gone(url)
+    assert is_stopped(url)
     assert wait_until(lambda: not Path(stop_script).parent.exists(), lambda: True, timeout_seconds=20)
 
 
-def test_a_private_server_asked_to_stay_outlives_its_starter_and_is_stopped_by_hand() -> None:
+def test_a_private_server_that_is_kept_outlives_its_owner_and_is_stopped_by_its_script() -> None:
     owner, url, stop_script = owner_of_private_postgres()
     with owner:
         owner.communicate("keep\n", timeout=30)
     psycopg.connect(url).close()
     subprocess.run([stop_script], check=True, timeout=30)
-    assert gone(url)
+    assert is_stopped(url)
     assert not Path(stop_script).parent.exists()
 
 
-def gone(url: str) -> bool:
+def is_stopped(url: str) -> bool:
     """Waits up to 20 s for the server to refuse connections."""
     port = urlsplit(url).port
     assert port is not None
@@ -145,7 +145,7 @@ def gone(url: str) -> bool:
 
 def test_committed_rows_survive_the_kill_of_private_postgres(servers: Servers, empty_database_url: str) -> None:
     if servers.origin == "environment":
-        pytest.skip("not ours to kill")
+        pytest.skip("the server is not ours, so the test must not kill it")
     with psycopg.connect(empty_database_url) as connection:
         connection.execute("CREATE TABLE kept AS SELECT 1 AS value")
     servers.postgres.kill()
@@ -168,7 +168,7 @@ sys.stdin.read()
 
 
 def test_a_folder_is_removed_only_when_every_process_of_its_servers_has_ended(tmp_path: Path) -> None:
-    """A start script may end at once on SIGTERM while the server it started still writes."""
+    """A start script may end at once on SIGTERM while the server that it started still writes."""
     late = tmp_path / "late"
     command = [sys.executable, "-c", SLOW_OWNER, str(late)]
     with subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as owner:
@@ -181,7 +181,7 @@ def test_a_folder_is_removed_only_when_every_process_of_its_servers_has_ended(tm
 
 
 @pytest.mark.parametrize(("durable", "room_bytes"), [(True, 0), (False, 1 << 62)])
-def test_files_are_kept_on_disk_when_they_are_to_last_or_memory_is_short(
+def test_files_are_on_disk_if_they_must_be_durable_or_memory_is_short(
     monkeypatch: pytest.MonkeyPatch, durable: bool, room_bytes: int
 ) -> None:
     monkeypatch.setattr(folder, "_ROOM_BYTES", room_bytes)
@@ -197,7 +197,7 @@ def test_a_broker_that_does_not_answer_is_named_without_its_password(servers: Se
         "OMS_TEST_DATABASE_URL": servers.postgres.admin_url,
         "OMS_TEST_AMQP_URL": f"amqp://guest:secret@127.0.0.1:{port}/",
     }
-    with pytest.raises(ServersUnavailableError) as refusal:
+    with pytest.raises(ServersUnavailableError) as error:
         find_servers(Use.TESTS, given)
-    assert "RabbitMQ at OMS_TEST_AMQP_URL does not answer" in str(refusal.value)
-    assert "secret" not in str(refusal.value)
+    assert "RabbitMQ at OMS_TEST_AMQP_URL does not answer" in str(error.value)
+    assert "secret" not in str(error.value)

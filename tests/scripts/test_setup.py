@@ -1,4 +1,4 @@
-"""What scripts/up and scripts/test do before anything else: make the virtual environment, and delete nothing else."""
+"""scripts/up and scripts/test make the virtual environment first, and delete only what is one."""
 
 import os
 import shutil
@@ -11,7 +11,7 @@ ROOT = Path(__file__).parents[2]
 
 
 def make(venv: Path, tmp_path: Path) -> "subprocess.CompletedProcess[str]":
-    """`make_venv` of a copy of the script, with tools that only say that they were called."""
+    """Run `make_venv` of a copy of the script, with a fake `uv` that only creates a file."""
     checkout = tmp_path / "checkout"
     (checkout / "scripts").mkdir(parents=True)
     shutil.copy(ROOT / "scripts" / "_setup.sh", checkout / "scripts")
@@ -30,15 +30,15 @@ def make(venv: Path, tmp_path: Path) -> "subprocess.CompletedProcess[str]":
 
 
 @pytest.mark.parametrize("file", ["thesis.txt", ".hidden", "bin/python"])
-def test_a_folder_that_is_no_virtual_environment_is_left_alone(tmp_path: Path, file: str) -> None:
-    precious = tmp_path / "venv" / file
-    precious.parent.mkdir(parents=True)
-    precious.write_text("years of work")
-    said = make(tmp_path / "venv", tmp_path)
-    assert said.returncode == 1
-    assert "is no virtual environment" in said.stderr
-    assert "next:" in said.stderr
-    assert precious.read_text() == "years of work"
+def test_a_folder_that_is_not_a_virtual_environment_is_not_changed(tmp_path: Path, file: str) -> None:
+    foreign = tmp_path / "venv" / file
+    foreign.parent.mkdir(parents=True)
+    foreign.write_text("years of work")
+    result = make(tmp_path / "venv", tmp_path)
+    assert result.returncode == 1
+    assert "is no virtual environment" in result.stderr
+    assert "next:" in result.stderr
+    assert foreign.read_text() == "years of work"
 
 
 @pytest.mark.parametrize("file", ["pyvenv.cfg", ".oms-stamp", None])
@@ -51,7 +51,7 @@ def test_an_old_environment_and_an_empty_folder_are_replaced(tmp_path: Path, fil
     assert [path.name for path in venv.iterdir()] == ["made"]
 
 
-def test_a_file_in_its_place_is_left_alone(tmp_path: Path) -> None:
+def test_a_file_at_the_path_of_the_environment_is_not_changed(tmp_path: Path) -> None:
     (tmp_path / "venv").write_text("a file")
     assert make(tmp_path / "venv", tmp_path).returncode == 1
     assert (tmp_path / "venv").read_text() == "a file"

@@ -1,4 +1,4 @@
-"""The shell of scripts/test and scripts/up."""
+"""The scripts `scripts/test` and `scripts/up`, and the lock files that they install."""
 
 import os
 import subprocess
@@ -25,7 +25,7 @@ def test_help_works_from_any_folder_without_making_an_environment(tmp_path: Path
     assert list(tmp_path.iterdir()) == []
 
 
-def test_without_a_new_enough_python_the_message_says_what_to_type(tmp_path: Path) -> None:
+def test_the_error_without_a_recent_python_explains_what_to_type(tmp_path: Path) -> None:
     for command in ("test", "up"):
         done = run(command, tmp_path, OMS_PYTHON="/bin/false", OMS_VENV=str(tmp_path / "venv"))
         assert done.returncode == 1
@@ -33,7 +33,7 @@ def test_without_a_new_enough_python_the_message_says_what_to_type(tmp_path: Pat
         assert "sudo apt-get install python3" in done.stderr
 
 
-def test_the_environment_is_made_of_packages_with_hashes_and_names_no_index() -> None:
+def test_the_lock_files_have_hashes_and_name_no_package_index() -> None:
     for name in ("requirements.lock", "requirements-runtime.lock"):
         lock = (ROOT / name).read_text()
         pinned = [line for line in lock.splitlines() if "==" in line]
@@ -44,16 +44,16 @@ def test_the_environment_is_made_of_packages_with_hashes_and_names_no_index() ->
 
 
 def locked(name: str) -> dict[str, str]:
-    """Package -> version. Where a version depends on the platform, the last one."""
+    """Package -> version. If a version depends on the platform, this is the last one in the file."""
     lines = [line.split(" ")[0] for line in (ROOT / name).read_text().splitlines() if "==" in line]
     return dict(line.split("==") for line in lines)
 
 
-def test_the_image_holds_the_versions_the_tests_ran_with() -> None:
+def test_the_image_has_the_same_versions_as_the_tests() -> None:
     assert locked("requirements-runtime.lock").items() <= locked("requirements.lock").items()
 
 
-def test_the_locks_satisfy_what_the_project_asks_for() -> None:
+def test_the_lock_files_satisfy_the_requirements_of_the_project() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())
     runtime = project["project"]["dependencies"]
     groups = [entry for group in project["dependency-groups"].values() for entry in group if isinstance(entry, str)]

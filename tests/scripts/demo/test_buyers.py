@@ -65,7 +65,7 @@ class FakeLink:
 
 @pytest.fixture
 def by_chance(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
-    """Buyers do nothing by chance; the returned function makes them do one thing always."""
+    """Buyers do nothing at random. The returned function makes them always do one thing."""
     for chances in (buyers_module.CHANCES, order_placement.CHANCES):
         for name in chances:
             monkeypatch.setitem(chances, name, 0.0)
@@ -86,7 +86,7 @@ def shop(link: Any) -> tuple[Buyers, OrderPlacement]:
 
 
 @pytest.mark.usefixtures("by_chance")
-async def test_a_buyer_is_given_the_coupon_before_it_is_used_and_orders_at_the_checkout_s_price() -> None:
+async def test_a_buyer_gets_a_coupon_before_the_order_and_expects_the_checkouts_price() -> None:
     link = FakeLink(CREATED)
     buyers, placement = shop(link)
     assert await buyers.order(BASKET) == "1"
@@ -111,7 +111,7 @@ async def test_a_buyer_is_given_the_coupon_before_it_is_used_and_orders_at_the_c
         ({"code": "COUPON_NOT_FOUND"}, None, 1),
     ],
 )
-async def test_an_order_at_another_price_or_refused_without_reason_is_a_surprise(
+async def test_an_order_with_an_unexpected_price_or_rejection_is_reported(
     answer: dict[str, Any], order_id: str | None, unexpected_answers: int
 ) -> None:
     buyers, placement = shop(FakeLink(answer))
@@ -120,7 +120,7 @@ async def test_an_order_at_another_price_or_refused_without_reason_is_a_surprise
 
 
 @pytest.mark.usefixtures("by_chance")
-async def test_who_orders_too_fast_orders_again_under_another_request_id() -> None:
+async def test_a_rate_limited_buyer_orders_again_with_another_request_id() -> None:
     link, job = FakeLink(LIMITED, CREATED), list[str]()
     buyers, placement = shop(link)
     assert await buyers.order(BASKET, job.append) == "1"
@@ -129,7 +129,7 @@ async def test_who_orders_too_fast_orders_again_under_another_request_id() -> No
 
 
 @pytest.mark.usefixtures("by_chance")
-async def test_somebody_in_a_hurry_is_slowed_down_without_a_surprise() -> None:
+async def test_a_rate_limited_order_is_an_expected_answer() -> None:
     plain = purchase(BASKET, [(TEA, 1)], Rules(), None, 0)
     created = {"order_id": "1", "amounts": plain.amounts}
     buyers, placement = shop(FakeLink(created, LIMITED, created))
@@ -151,7 +151,7 @@ async def test_somebody_in_a_hurry_is_slowed_down_without_a_surprise() -> None:
         ("tries a coupon again", LIMITED, 0),
     ],
 )
-async def test_a_mistake_must_be_refused_for_its_reason_and_the_basket_is_ordered_again(
+async def test_a_mistake_must_be_rejected_for_its_reason_and_the_basket_is_ordered_again(
     mistake: str,
     answer: dict[str, Any],
     unexpected_answers: int,
@@ -163,7 +163,7 @@ async def test_a_mistake_must_be_refused_for_its_reason_and_the_basket_is_ordere
     link = FakeLink(answer, CREATED)
     buyers, placement = shop(link)
     buyer_benefits = buyers._buyer_benefits
-    buyer_benefits.remember_used("foreign", "somebody")
+    buyer_benefits.remember_used("foreign", "another user")
     if mistake == "tries a coupon again":
         buyer_benefits.remember_used("former", BASKET.user)
     assert await buyers.order(BASKET) == "1"
@@ -176,7 +176,7 @@ async def test_a_mistake_must_be_refused_for_its_reason_and_the_basket_is_ordere
 
 
 @pytest.mark.parametrize(("preview", "unexpected_answers"), [(CREATED, 0), (OTHER_PRICE, 1), ({"amounts": None}, 1)])
-async def test_a_preview_must_say_what_the_checkout_says(
+async def test_a_preview_with_another_price_than_the_checkouts_is_reported(
     preview: dict[str, Any], unexpected_answers: int, by_chance: Callable[[str], None]
 ) -> None:
     by_chance("asks for a preview first")
@@ -189,7 +189,7 @@ async def test_a_preview_must_say_what_the_checkout_says(
 
 
 @pytest.mark.usefixtures("by_chance")
-async def test_points_are_given_once_and_used_in_the_first_order() -> None:
+async def test_points_are_granted_once_and_used_in_the_first_order() -> None:
     link = FakeLink(CREATED, CREATED)
     buyers, _ = shop(link)
     for number in ("8", "9"):
@@ -203,7 +203,7 @@ async def test_points_are_given_once_and_used_in_the_first_order() -> None:
 # ---------------------------------------------------------------- two baskets at once
 
 
-def test_only_baskets_of_one_buyer_are_paid_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_only_baskets_of_one_buyer_are_paid_together(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("scripts.demo.merged_orders.AT_ONCE", 1.0)
     baskets = [Basket(str(n), household, 1, ()) for n, household in enumerate("abacab")]
     assert [[basket.basket_id for basket in entry] for entry in in_pairs(baskets)] == [
@@ -225,10 +225,10 @@ def test_only_baskets_of_one_buyer_are_paid_at_once(monkeypatch: pytest.MonkeyPa
     ids=["merged", "one is sold out", "one is cancelled already"],
 )
 async def test_orders_that_cannot_be_merged_are_paid_one_by_one(answers: Any, released: list[str]) -> None:
-    link, held, let_go = FakeLink(*answers), list[str](), list[str]()
+    link, holds, releases = FakeLink(*answers), list[str](), list[str]()
     buyers, _ = shop(link)
-    bills: Any = SimpleNamespace(hold=held.append, release=let_go.append)
+    bills: Any = SimpleNamespace(hold=holds.append, release=releases.append)
     second = Basket("8", WITHOUT_POINTS, 2, BASKET.lines, BASKET.coupon)
     await MergedOrders(link, link.outcomes, buyers, bills).order([BASKET, second])  # type: ignore[arg-type]
-    assert held == ["basket-7-0", "basket-8-0"]
-    assert let_go == released
+    assert holds == ["basket-7-0", "basket-8-0"]
+    assert releases == released

@@ -38,7 +38,7 @@ def bought(year: Year) -> list[Bought]:
     ]
 
 
-def test_every_basket_has_lines_of_different_products_at_a_whole_price(year: Year) -> None:
+def test_the_lines_of_a_basket_are_different_products_at_whole_prices(year: Year) -> None:
     assert len(year) == 155_381
     for basket in islice(year.baskets(), 500):
         skus = [sku_id for sku_id, _ in basket.lines]
@@ -140,10 +140,10 @@ def _quote(basket: Basket, lines: list[tuple[Product, int]], points: int) -> quo
     return made
 
 
-def test_the_checkout_and_the_order_system_come_to_the_same_cent(bought: list[Bought]) -> None:
-    """The checkout computes plain sums and the order system prices line by line.
+def test_the_checkout_and_the_order_system_compute_the_same_price_to_the_cent(bought: list[Bought]) -> None:
+    """The checkout computes plain sums, and the order system prices line by line.
 
-    All kinds of promotions and coupons occur.
+    The baskets have all kinds of promotions and coupons.
     """
     kinds: Counter[str] = Counter()
     for basket, lines in bought:
@@ -174,7 +174,7 @@ def test_a_few_baskets_in_a_hundred_are_split_and_use_coupons(bought: list[Bough
     assert BASKETS // 50 < coupons_used < BASKETS // 10
 
 
-def test_our_promotions_take_off_about_what_the_shop_did(bought: list[Bought]) -> None:
+def test_our_promotions_give_about_the_discounts_of_the_real_shop(bought: list[Bought]) -> None:
     theirs = sum(basket.retail_off_cents for basket, _ in bought)
     ours = sum(price_breakdown(lines, Rules()).promotion for _, lines in bought)
     assert abs(ours - theirs) * 20 < theirs

@@ -1,4 +1,4 @@
-"""The client process knows only the wire, and reports what goes wrong there."""
+"""The client process imports nothing of the order system, and reports unexpected outcomes of its commands."""
 
 import asyncio
 import itertools
@@ -42,7 +42,7 @@ def test_a_command_is_open_until_its_outcome_arrives() -> None:
     assert outcomes.decided == {"order.cancel.v1 -> order.cancelled.v1": 1}
 
 
-def test_a_refusal_is_an_outcome_with_its_code() -> None:
+def test_a_rejection_is_an_outcome_with_its_code() -> None:
     outcomes = CommandOutcomes()
     outcomes.remember(OutgoingMessage("order.cancel.v1", {}, "c"))
     outcomes.receive(received("command.rejected.v1", code="ORDER_NOT_FOUND"))
@@ -53,7 +53,7 @@ def test_a_refusal_is_an_outcome_with_its_code() -> None:
 @pytest.mark.parametrize(
     ("second", "contradictions"), [("command.rejected.v1", 1), ("order.created.v1", 0), ("order.paid.v1", 0)]
 )
-def test_a_refusal_after_another_outcome_is_a_contradiction(second: str, contradictions: int) -> None:
+def test_a_rejection_after_another_outcome_is_a_contradiction(second: str, contradictions: int) -> None:
     outcomes = CommandOutcomes()
     outcomes.remember(OutgoingMessage("order.create.v1", {}, "c"))
     outcomes.receive(received("order.created.v1"))
@@ -79,7 +79,7 @@ OTHER_PART = PART | {"order_id": "12"}
     ],
     ids=["a split order is created", "all its parts are cancelled", "one of them is"],
 )
-def test_what_happens_to_the_others_is_not_the_outcome(
+def test_an_event_about_another_order_is_not_the_outcome(
     command: str, about: dict[str, str], others: tuple[str, Any], own: tuple[str, Any]
 ) -> None:
     outcomes = CommandOutcomes()
@@ -108,13 +108,13 @@ async def test_a_sender_that_waits_for_fewer_open_commands_goes_on_when_one_is_d
     await asyncio.wait_for(waiting, 5)
 
 
-def test_percentiles_of_nothing_are_nothing() -> None:
+def test_percentiles_without_values_are_none() -> None:
     assert percentiles([]) == {"p50": None, "p99": None}
     assert percentiles([n / 100 for n in range(100)]) == {"p50": 0.5, "p99": 0.99}
 
 
 @pytest.mark.parametrize("fate", ROADS)
-def test_every_parcel_comes_to_an_end(fate: str) -> None:
+def test_every_parcel_is_delivered_returned_or_lost_at_last(fate: str) -> None:
     assert fate in ODDS
     assert ROADS[fate][-1] in {"delivered", "returned", "loss_confirmed"}
 
@@ -124,7 +124,7 @@ def test_every_malformed_message_carries_its_tag(defect: str) -> None:
     assert DEFECTS[defect]("tag").to_amqp(None).correlation_id == "tag"
 
 
-def test_a_forged_payment_is_malformed_in_its_sender_alone() -> None:
+def test_a_forged_payment_is_valid_except_for_its_sender() -> None:
     PaymentResult.model_validate_json(json.dumps(DEFECTS["a forged payment"]("tag").body))
 
 
@@ -139,7 +139,7 @@ def parts(*origins: int) -> list[dict[str, Any]]:
 
 
 @pytest.mark.parametrize(("origins", "wrong"), [((300, 200), 0), ((300, 201), 2), ((500, 0), 0)])
-def test_the_parts_of_an_order_must_add_up_to_it_in_whatever_order_they_arrive(
+def test_parts_that_do_not_add_up_to_their_order_are_reported_in_any_sequence(
     origins: tuple[int, ...], wrong: int
 ) -> None:
     for order in itertools.permutations([WHOLE, *parts(*origins)]):
@@ -151,14 +151,14 @@ def test_the_parts_of_an_order_must_add_up_to_it_in_whatever_order_they_arrive(
         assert split_orders.did == {"split orders": 1, "parts of split orders": 2}
 
 
-def test_a_child_that_the_order_does_not_name_is_wrong() -> None:
+def test_a_child_that_the_order_does_not_name_is_reported() -> None:
     split_orders = SplitOrders()
     for body in (*parts(300, 200, 0), WHOLE):
         split_orders.receive(body)
     assert split_orders.wrong == ["order 1: other children"]
 
 
-async def test_an_order_is_followed_until_it_ends_and_so_is_each_of_its_parts() -> None:
+async def test_an_order_and_each_of_its_parts_are_tracked_until_they_end() -> None:
     tasks: Any = SimpleNamespace(start=lambda task: task.close())
     placed_orders = PlacedOrders(None, CommandOutcomes(), tasks)  # type: ignore[arg-type]
     versions: Counter[str] = Counter()
@@ -185,7 +185,7 @@ async def test_an_order_is_followed_until_it_ends_and_so_is_each_of_its_parts() 
     assert (placed_orders.ended["completed"], placed_orders.live) == (1, {})
 
 
-async def test_of_a_split_order_the_parts_are_shipped() -> None:
+async def test_the_parts_of_a_split_order_are_shipped_and_not_the_order() -> None:
     shipped: list[Any] = []
 
     def start(task: Any) -> None:
@@ -201,7 +201,7 @@ async def test_of_a_split_order_the_parts_are_shipped() -> None:
 
 
 async def test_an_event_delivered_twice_counts_once(declared_broker: Broker) -> None:
-    """Published by the relay's user, as events are; the second copy has the same message id."""
+    """The relay's user publishes the events. The second copy has the same message id."""
     names, received = declared_broker.names, list[ReceivedMessage]()
     complete = asyncio.Event()
 
@@ -227,7 +227,7 @@ async def test_an_event_delivered_twice_counts_once(declared_broker: Broker) -> 
     ]
 
 
-def test_a_letter_says_what_the_contract_asks_for() -> None:
+def test_a_message_has_the_properties_that_the_contract_requires() -> None:
     message = OutgoingMessage("order.create.v1", {"a": 1}).to_amqp("upstream")
     assert json.loads(message.body) == {"a": 1}
     assert message.message_id

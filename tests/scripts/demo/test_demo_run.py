@@ -11,7 +11,7 @@ from scripts.servers.find import Servers
 
 
 @pytest.mark.timeout(240)
-def test_the_demo_ends_well_on_given_servers(servers: Servers) -> None:
+def test_the_demo_passes_on_given_servers(servers: Servers) -> None:
     """It places some thirty real orders, most of them paid at gateways that misbehave.
 
     Exit 0 means that all checks held.
@@ -53,7 +53,7 @@ def test_the_demo_ends_well_on_given_servers(servers: Servers) -> None:
     assert set(summary["kept_cents"]) == {"CNY", "USD"}
 
 
-def test_exit_needs_to_know_after_how_many_orders() -> None:
+def test_exit_requires_a_number_of_orders() -> None:
     done = subprocess.run([sys.executable, "-m", "scripts.demo", "--exit"], check=False, capture_output=True, text=True)
     assert done.returncode == 2
     assert "--orders N" in done.stderr

@@ -1,4 +1,4 @@
-"""The process of the demo's test gateways, and their ledgers as day statements."""
+"""The demo's gateway process, and the day statements that the demo makes from its ledgers."""
 
 import os
 from collections.abc import Sequence
@@ -29,7 +29,7 @@ for one, state in zip(LEDGER["refunds"], ("succeeded", "processing"), strict=Tru
     one["state"] = state
 
 
-async def test_gateways_that_do_not_start_say_why(tmp_path: Path) -> None:
+async def test_the_error_about_gateways_that_do_not_start_has_the_reason(tmp_path: Path) -> None:
     """Without a broker the edge cannot start."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith("OMS_")}
     with pytest.raises(GatewaysDiedError, match="OMS_AMQP_URL"):
@@ -37,7 +37,7 @@ async def test_gateways_that_do_not_start_say_why(tmp_path: Path) -> None:
             pytest.fail("they started")
 
 
-def test_a_statement_has_the_movements_of_a_day_in_china_and_only_those_that_are_done() -> None:
+def test_a_statement_has_the_completed_movements_of_a_day_in_china() -> None:
     first, second = statements("wechat", LEDGER)
     assert (first.day, [line.out_trade_no for line in first.lines]) == (date(2026, 11, 21), ["P1"])
     assert (second.day, [(line.out_trade_no, line.refund_no) for line in second.lines]) == (
@@ -46,7 +46,7 @@ def test_a_statement_has_the_movements_of_a_day_in_china_and_only_those_that_are
     )
 
 
-def test_the_books_are_compared_with_all_of_it_and_the_state_of_refunds() -> None:
+def test_the_money_check_compares_all_movements_and_the_state_of_refunds() -> None:
     assert compared({"wechat": LEDGER}) == [
         ("wechat", "T1", 500, "CNY", None),
         ("wechat", "T2", 70, "CNY", None),
@@ -73,7 +73,7 @@ def test_every_statement_is_reconciled_under_its_day_and_a_difference_is_reporte
     assert found == StatementComparison(12, 8, ("what differs",) * wrong)
 
 
-def test_money_goes_back_from_the_payment_that_it_came_with() -> None:
+def test_a_refund_in_a_statement_names_its_payment() -> None:
     *_, back = movements(LEDGER)
     assert isinstance(back, StatementLine)
     assert (back.out_trade_no, back.trade_no, back.refund_no, back.amount) == ("P1", "T1", "R1", 40)

@@ -15,7 +15,9 @@ VALUES ($1::bigint, coalesce($2, $1), $2, $1::text, $1::text, 'normal', 'pc', 'c
 """
 
 
-async def test_the_books_agree_to_the_cent_or_name_the_order(database_url: str, tmp_path: Path) -> None:
+async def test_a_difference_between_orders_and_receipts_is_reported_to_the_cent(
+    database_url: str, tmp_path: Path
+) -> None:
     """A split order is compared as one order: its parent is paid, its parts are refunded."""
     receipts = tmp_path / "receipts.csv"
     lines = ("1,t,100", "1,r,-40", "2,t,50", "4,t,7", "5,t,90", "51,r,-30", "6,t,90", "61,r,-30")
@@ -59,7 +61,7 @@ LEDGER = {
 }
 
 
-async def test_every_movement_of_a_provider_s_ledger_is_in_ours_and_in_the_receipts_or_is_named(
+async def test_a_movement_that_is_missing_in_a_ledger_or_in_the_receipts_is_reported(
     database_url: str, tmp_path: Path
 ) -> None:
     receipts = tmp_path / "receipts.csv"

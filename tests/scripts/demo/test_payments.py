@@ -104,7 +104,7 @@ async def test_orders_on_hold_are_paid_when_they_are_released_before_or_after_th
     ("verdict", "receipt_lines"),
     [("kept", [("1", 500), ("2", 70)]), ("late", [("1", 570)]), ("duplicate", [("1", 570)])],
 )
-async def test_merged_orders_are_paid_at_once_and_booked_each_when_the_payment_is_kept(
+async def test_merged_orders_are_paid_together_and_recorded_separately_if_the_payment_is_kept(
     verdict: str, receipt_lines: list[tuple[str, int]], file: Path
 ) -> None:
     async with asyncio.TaskGroup() as group:
@@ -117,7 +117,7 @@ async def test_merged_orders_are_paid_at_once_and_booked_each_when_the_payment_i
     assert shop.receipt_lines == receipt_lines
 
 
-async def test_a_wrong_amount_that_is_kept_shows_in_the_books(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_wrong_amount_that_is_kept_is_in_the_receipts(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(payment_service, "COURSES", {"pays the wrong amount": 1})
     monkeypatch.setattr(random, "choice", lambda choices: 1000)
     async with asyncio.TaskGroup() as group:
@@ -127,7 +127,7 @@ async def test_a_wrong_amount_that_is_kept_shows_in_the_books(file: Path, monkey
     assert shop.receipt_lines == [("1", 1500)]
 
 
-async def test_a_refund_goes_back_once_and_into_the_books_of_the_order_it_is_for(file: Path) -> None:
+async def test_a_refund_is_paid_once_and_recorded_for_its_order(file: Path) -> None:
     async with asyncio.TaskGroup() as group:
         shop = ShopHarness(group, file)
         refund = {"refund_no": "R1", "order_id": "11", "amount": 300, "currency": "USD", "provider": "demo-pay"}

@@ -43,7 +43,7 @@ async def test_a_killed_process_is_started_again_and_counted(tmp_path: Path) -> 
     assert worker.restarts == 1
 
 
-async def test_a_process_that_keeps_dying_is_given_up_with_the_end_of_its_log(
+async def test_a_process_that_keeps_dying_is_not_restarted_and_the_error_shows_the_end_of_its_log(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("scripts.demo.processes.YOUNG_DEATHS_MAX", 2)
@@ -51,15 +51,15 @@ async def test_a_process_that_keeps_dying_is_given_up_with_the_end_of_its_log(
         await child(tmp_path, "raise SystemExit('no such setting')").watch()
 
 
-def test_the_picture_has_a_line_for_each_payment_provider(tmp_path: Path) -> None:
-    """The line has the captures, the amount kept, and the refunds."""
+def test_the_live_view_has_a_row_for_each_provider(tmp_path: Path) -> None:
+    """The row has the captures, the amount kept, and the refunds."""
     ledger = {"captures": [{}] * 3, "refunds": [{}], "captured": {"CNY": 123_456}, "refunded": {"CNY": 56}}
     console = Console(width=132, file=io.StringIO(), record=True)
     console.print(tables(ViewData([child(tmp_path, STAYS)], ledgers={"alipay": ledger})))
     assert re.search(r"alipay +│ +3 │ +1,234.00 CNY │ +1 │", console.export_text())
 
 
-def test_the_line_says_when_a_server_does_not_answer(tmp_path: Path) -> None:
+def test_the_status_line_shows_a_server_that_does_not_answer(tmp_path: Path) -> None:
     view_data = ViewData([child(tmp_path, STAYS)], status=SystemStatus({"paid": 3}, {"invalid": 2}, None, None))
     text = status_line(view_data)
     assert "paid=3" in text

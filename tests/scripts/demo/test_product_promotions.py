@@ -48,22 +48,22 @@ def _promotions(rows: Iterable[tuple[int, int, int, int]]) -> ProductPromotions:
         "no discount",
         "a discount on every unit",
         "a discount on few units",
-        "never for nothing",
+        "the price is at least one cent",
         "only from two on",
         "not even often from two on",
         "one pair proves nothing",
-        "never two for nothing",
-        "nobody bought one",
-        "less than 5 % is no reason to buy two",
+        "two are never free",
+        "no single unit was sold",
+        "a discount below 5 % is not a promotion for two",
     ],
 )
-def test_the_deal_of_a_product_is_what_its_sales_show(
+def test_the_promotion_of_a_product_is_read_from_its_sales(
     sales: list[tuple[int, int, int]], found: ProductPromotion | None
 ) -> None:
     assert promotion_of(*sales) == found
 
 
-@pytest.mark.parametrize("singles", [[], [(1, 299, 0)]], ids=["nobody bought one", "one costs its price"])
+@pytest.mark.parametrize("singles", [[], [(1, 299, 0)]], ids=["no single unit was sold", "one costs its price"])
 def test_a_pair_at_half_the_price_is_one_for_free(singles: list[tuple[int, int, int]]) -> None:
     found = promotion_of(*singles, (2, 598, 299), (2, 598, 299))
     assert found is not None
@@ -71,7 +71,7 @@ def test_a_pair_at_half_the_price_is_one_for_free(singles: list[tuple[int, int, 
     assert [found.off_cents(299, units) for units in (1, 2, 3, 4, 5)] == [0, 299, 299, 598, 598]
 
 
-def test_price_and_deal_are_those_of_the_first_weeks() -> None:
+def test_price_and_promotion_are_those_of_the_first_weeks() -> None:
     promotions = _promotions([(3, 1, 100, 10), (4, 1, 100, 10), (5, 1, 500, 0), (6, 9, 4500, 0)])
     assert promotions.price_cents.tolist() == [100]
     assert promotions.promotion(0) == ProductPromotion("single", 90)
@@ -91,11 +91,11 @@ def test_the_highest_step_that_is_reached_counts(
     assert [ProductPromotion(kind, steps=steps).off_cents(100, units) for units in (1, 2, 3, 4)] == expected
 
 
-def test_half_goes_to_even() -> None:
+def test_a_half_is_rounded_to_the_even_number() -> None:
     assert [half_even(n, 2) for n in range(8)] == [0, 0, 1, 2, 2, 2, 3, 4]
 
 
-def test_the_middle_of_a_product_s_sales_is_found_by_weight() -> None:
+def test_the_median_of_a_products_sales_is_weighted() -> None:
     places, prices = np.array([0, 0, 2, 2, 2]), np.array([5, 4, 9, 7, 8])
     order = np.lexsort((prices, places))
     assert median_rows(places, np.array([1, 1, 5, 1, 1]), order, 3).tolist() == [1, -1, 2]
@@ -108,7 +108,7 @@ ITS = CampaignCoupon(26, 111)
 CAMPAIGNS = Campaigns({(7, "monday"): [CampaignCoupon(30, 1), ITS]}, {ITS: {3, 4, 9}}, {26: "Type B"})
 
 
-def test_a_coupon_redeemed_that_day_for_that_product_is_its_campaign_s() -> None:
+def test_a_coupon_for_a_campaigns_product_on_a_campaigns_day_belongs_to_the_campaign() -> None:
     found = best_coupons([CouponDiscount(1, 7, "monday", 4, 60), CouponDiscount(1, 7, "monday", 9, 40)], CAMPAIGNS)
     coupon = Coupon("campaign-26-111-100", "1.00 off, campaign 26 (Type B)", 100, ("4", "9", "3"))
     assert found == {1: coupon}
@@ -122,14 +122,14 @@ def test_a_coupon_redeemed_that_day_for_that_product_is_its_campaign_s() -> None
         CouponDiscount(1, 7, "monday", 5, 55),
     ],
 )
-def test_any_other_coupon_is_the_maker_s_for_that_product(given: CouponDiscount) -> None:
+def test_any_other_coupon_is_the_makers_for_that_product(given: CouponDiscount) -> None:
     product = str(given.product)
     assert best_coupons([given], CAMPAIGNS) == {
         1: Coupon(f"maker-{product}-55", "0.55 off, from the maker", 55, (product,))
     }
 
 
-def test_a_basket_has_the_coupon_that_gave_most() -> None:
+def test_a_basket_has_the_coupon_with_the_largest_discount() -> None:
     found = best_coupons(
         [CouponDiscount(1, 8, "x", 1, 50), CouponDiscount(1, 8, "x", 2, 75), CouponDiscount(1, 8, "x", 3, 75)],
         CAMPAIGNS,
@@ -137,14 +137,14 @@ def test_a_basket_has_the_coupon_that_gave_most() -> None:
     assert [coupon.template_id for coupon in found.values()] == ["maker-2-75"]
 
 
-def test_a_long_list_is_cut_after_the_products_it_was_used_for() -> None:
+def test_a_long_scope_is_cut_after_the_products_that_the_coupon_was_used_for() -> None:
     campaigns = Campaigns({(7, "monday"): [ITS]}, {ITS: set(range(1000))}, {})
     scope = best_coupons([CouponDiscount(1, 7, "monday", 999, 60)], campaigns)[1].scope
     assert scope[:2] == ("999", "0")
     assert len(scope) == SCOPE_MAX
 
 
-def test_a_coupon_is_what_the_maker_and_the_shop_gave() -> None:
+def test_the_value_of_a_coupon_is_the_sum_of_the_makers_and_the_shops_discount() -> None:
     lines = BasketLines._make([np.array([5, 6])] * 8 + [np.array([0, 65])])
     assert coupons_given(lines) == [CouponDiscount(6, 6, 6, 6, 65)]
 
@@ -184,7 +184,7 @@ def test_points_are_used_in_whole_units_up_to_half_of_what_is_left() -> None:
     assert usable_points(1_000, 199, Rules()) == 0
 
 
-def test_another_seller_or_kind_of_goods_is_another_order() -> None:
+def test_lines_of_another_seller_or_product_type_are_another_order() -> None:
     rose = product("rose", 1, seller_id="florist")
     wine, bouquet_of_wine = product("w", 1, product_type="alcohol"), product("v", 1, None, seller_id="florist")
     assert parts([(TEA, 1), (MUG, 2)]) == 1
@@ -204,7 +204,9 @@ def test_another_seller_or_kind_of_goods_is_another_order() -> None:
         ),
     ],
 )
-def test_a_deal_is_announced_as_a_promotion_of_its_product(offered: ProductPromotion, terms: dict[str, object]) -> None:
+def test_a_promotion_is_sent_as_a_message_about_its_product(
+    offered: ProductPromotion, terms: dict[str, object]
+) -> None:
     message = promotion_upsert(product("tea", 100, offered), NOW, NOW + timedelta(days=1))
     assert message is not None
     place = {"promo_id": "deal-tea", "scope": "spu", "scope_id": "tea", "kind": offered.kind}
@@ -213,7 +215,7 @@ def test_a_deal_is_announced_as_a_promotion_of_its_product(offered: ProductPromo
     assert promotion_upsert(product("tea", 100), NOW, NOW + timedelta(days=1)) is None
 
 
-def test_what_buyers_get_before_they_order_is_a_message_of_the_contract() -> None:
+def test_coupons_and_points_are_sent_as_messages_of_the_contract() -> None:
     issued = CouponIssue.model_validate(coupon_issue("t", "c", "u").body)
     assert (issued.coupon_id, issued.template_id, issued.user_id) == ("c", "t", "u")
     granted = PointsGrant.model_validate(points_grant("u", 250).body)

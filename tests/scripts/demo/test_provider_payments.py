@@ -1,4 +1,4 @@
-"""Buyers who pay at providers: their courses, the answers that they accept, and the receipts that they keep."""
+"""Buyers pay at providers in different courses, accept only expected answers, and record receipts."""
 
 import asyncio
 import itertools
@@ -19,11 +19,11 @@ from scripts.demo.provider_payments import COURSES, PROVIDERS, ProviderPayments
 from scripts.demo.receipts import Receipts
 
 BILL = Bill("CNY", "u", {"1": 500})
-REFUSED = "command.rejected.v1"
+REJECTED = "command.rejected.v1"
 
 
 class BuyersHarness:
-    """Providers and an order system that answer at once: with `answers` in turn, then with an open attempt."""
+    """Providers and an order system that answer at once: first with each of `answers`, then with an open attempt."""
 
     def __init__(self, group: asyncio.TaskGroup, file: Path, *answers: str, status: int = 200) -> None:
         self.tasks = BackgroundTasks(group)
@@ -47,14 +47,14 @@ class BuyersHarness:
         self.requests.append(body)
         code = next(self._answers, "")
         if code:
-            return ReceivedMessage(REFUSED, {"code": code}, message.message_id)
+            return ReceivedMessage(REJECTED, {"code": code}, message.message_id)
         pay_before = (datetime.now(UTC) - timedelta(seconds=1)).isoformat()
         started = {"provider": body["provider"], "kind": "qr", "url": f"attempt-{len(self.requests)}", "fields": {}}
         return ReceivedMessage("payment.started.v1", started | {"pay_before": pay_before}, message.message_id)
 
-    async def _visit(self, provider: str, brought: Any) -> tuple[int, dict[str, Any]]:
-        self.visits.append((provider, brought["url"]))
-        return self._status, {"trade_no": f"T-{brought['url']}", "charged": 500}
+    async def _visit(self, provider: str, payment: Any) -> tuple[int, dict[str, Any]]:
+        self.visits.append((provider, payment["url"]))
+        return self._status, {"trade_no": f"T-{payment['url']}", "charged": 500}
 
 
 Course = Callable[[str], None]
@@ -67,7 +67,7 @@ def file(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def course(monkeypatch: pytest.MonkeyPatch) -> Course:
-    """Return a function that gives every buyer this course. Nobody waits."""
+    """Return a function that gives every buyer this course, without waiting times."""
     monkeypatch.setattr(provider_payments, "WRONG_AMOUNT", 0.0)
     monkeypatch.setattr(random, "uniform", lambda least, most: 0.0)
     return lambda name: monkeypatch.setattr(provider_payments, "COURSES", {name: 1})
@@ -86,7 +86,7 @@ def course(monkeypatch: pytest.MonkeyPatch) -> Course:
         ("never comes", 0, []),
     ],
 )
-async def test_every_habit_has_its_attempts_and_its_visits_to_providers(
+async def test_every_course_has_its_attempts_and_its_visits_to_providers(
     name: str, attempts: int, visits: list[str], course: Course, file: Path
 ) -> None:
     assert name in COURSES
@@ -103,20 +103,20 @@ async def test_every_habit_has_its_attempts_and_its_visits_to_providers(
     assert not harness.unexpected_answers
 
 
-async def test_the_second_provider_is_another_one_and_collects_the_currency(course: Course, file: Path) -> None:
+async def test_after_an_error_the_buyer_tries_another_provider_of_the_same_currency(course: Course, file: Path) -> None:
     course("pays")
     for _ in range(30):
         async with asyncio.TaskGroup() as group:
             harness = BuyersHarness(group, file, "PAY_PROVIDER_UNKNOWN", "PAY_PROVIDER_ERROR")
             await harness.pay()
-        methods = [request["provider"] for request in harness.requests]
-        assert all(before != after for before, after in itertools.pairwise(methods))
+        providers = [request["provider"] for request in harness.requests]
+        assert all(before != after for before, after in itertools.pairwise(providers))
         assert all(PROVIDERS[request["provider"]][0] == "CNY" for request in harness.requests)
         assert all(request["scene"] in PROVIDERS[request["provider"]][1] for request in harness.requests)
         assert [url for _, url in harness.visits] == ["attempt-3"]
 
 
-async def test_who_goes_to_another_provider_goes_to_another_provider(course: Course, file: Path) -> None:
+async def test_a_buyer_who_changes_the_provider_starts_at_two_different_ones(course: Course, file: Path) -> None:
     course("pays at another provider than at first")
     for _ in range(20):
         async with asyncio.TaskGroup() as group:
@@ -136,7 +136,7 @@ async def test_who_goes_to_another_provider_goes_to_another_provider(course: Cou
         (["PAY_AMOUNT_MISMATCH"], 1, 1),
     ],
 )
-async def test_a_payment_that_is_refused_without_a_reason_is_a_surprise(
+async def test_an_unexpected_rejection_of_a_payment_is_reported(
     codes: Collection[str], attempts: int, unexpected_answers: int, course: Course, file: Path
 ) -> None:
     course("pays")
@@ -153,7 +153,7 @@ async def test_a_payment_that_is_refused_without_a_reason_is_a_surprise(
 @pytest.mark.parametrize(
     ("answer", "unexpected_answers"), [("PAY_AMOUNT_MISMATCH", 0), ("", 1), ("PAY_METHOD_INVALID", 1)]
 )
-async def test_another_amount_than_is_due_must_be_refused_as_that(
+async def test_a_wrong_amount_must_be_rejected_as_a_wrong_amount(
     answer: str, unexpected_answers: int, course: Course, file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     course("never pays")
@@ -166,7 +166,7 @@ async def test_another_amount_than_is_due_must_be_refused_as_that(
 
 
 @pytest.mark.parametrize(("status", "unexpected_answers"), [(200, 0), (409, 0), (400, 1), (503, 1)])
-async def test_a_provider_may_say_that_it_is_too_late_and_nothing_else(
+async def test_a_provider_may_refuse_a_payment_only_because_it_is_too_late(
     status: int, unexpected_answers: int, course: Course, file: Path
 ) -> None:
     course("pays")
@@ -197,7 +197,7 @@ def captured(trade_no: str, verdict: str, amount: int = 530) -> ReceivedMessage:
 @pytest.mark.parametrize(
     ("verdict", "lines"), [("kept", ["wechat,1,T,500", "wechat,2,T,30"]), ("late", ["wechat,1,T,530"])]
 )
-def test_a_payment_is_written_down_once_whether_its_receipt_comes_first_or_last_or_never(
+def test_a_payment_is_recorded_once_with_a_receipt_before_or_after_its_event_or_without(
     verdict: str, lines: list[str], receipt_first: bool | None, file: Path
 ) -> None:
     bill = Bill("CNY", "u", {"1": 500, "2": 30}, "9")

@@ -1,4 +1,4 @@
-"""The demo exits with 0 only if every check of its verdict holds: each check is broken once."""
+"""The demo exits with 0 only if every check of its verdict passes. Each check fails once here."""
 
 import io
 import json
@@ -22,7 +22,7 @@ from scripts.demo.summary import as_json, print_summary
 from scripts.demo.system_status import SystemStatus
 from scripts.demo.verdict import RunResult, checks
 
-BOOK: dict[str, Any] = {
+LEDGER: dict[str, Any] = {
     "captures": [], "refunds": [], "unpaid": 0, "habits": {"forged": 2, "reserialised": 1},
     "notifications": {"given up": 1},
 }  # fmt: skip
@@ -38,7 +38,7 @@ GOOD = RunResult(
     money=MoneyComparison({"CNY": 100}, [], []),
     dead_letters=DeadLetterComparison([], [], []),
     benefits=BenefitsComparison([], [], []),
-    gateways={"wechat": BOOK},
+    gateways={"wechat": LEDGER},
     statements=StatementComparison(),
     audit=(0, "clean"),
     stuck=(),
@@ -47,14 +47,14 @@ GOOD = RunResult(
 )
 
 
-def test_a_good_ending_passes_every_check() -> None:
+def test_a_run_without_faults_passes_every_check() -> None:
     assert all(check.ok for check in checks(GOOD))
     assert json.loads(as_json(GOOD))["ok"] is True
 
 
-def test_the_summary_says_what_every_gateway_did(capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_summary_shows_what_every_gateway_did(capsys: pytest.CaptureFixture[str]) -> None:
     console = Console(width=132, file=io.StringIO(), record=True)
-    print_summary(replace(GOOD, gateways={"wechat": BOOK, "paypal": BOOK | {"unpaid": 7}}), console)
+    print_summary(replace(GOOD, gateways={"wechat": LEDGER, "paypal": LEDGER | {"unpaid": 7}}), console)
     assert capsys.readouterr().out.startswith("clean")
     found = re.sub(r"[│┃ ]+", " ", console.export_text())
     assert all(
@@ -106,7 +106,7 @@ def test_the_summary_says_what_every_gateway_did(capsys: pytest.CaptureFixture[s
         ("the audit is clean", replace(GOOD, audit=(1, "violated"))),
     ],
 )
-def test_one_broken_promise_fails_its_check_alone(name: str, result: RunResult) -> None:
+def test_each_fault_fails_only_its_own_check(name: str, result: RunResult) -> None:
     assert [check.name for check in checks(result) if not check.ok] == [name]
     assert json.loads(as_json(result))["ok"] is False
 
@@ -119,26 +119,26 @@ COUNTS = {
     "refunds_open": 0.0,
     "attempts_open": 0.0,
 }
-QUIET = SystemStatus({"completed": 3, "cancelled": 1}, {"invalid": 2}, COUNTS, {"oms.stock": 0})
+IDLE = SystemStatus({"completed": 3, "cancelled": 1}, {"invalid": 2}, COUNTS, {"oms.stock": 0})
 
 
 @pytest.mark.parametrize(
     "status",
     [
-        replace(QUIET, states={"paid": 1}),
-        replace(QUIET, counts=COUNTS | {"outbox_pending": 1.0}),
-        replace(QUIET, counts=COUNTS | {"undecided": 1.0}),
-        replace(QUIET, counts=COUNTS | {"timers": 1.0}),
-        replace(QUIET, counts=COUNTS | {"refunds_open": 1.0}),
-        replace(QUIET, counts=COUNTS | {"attempts_open": 1.0}),
-        replace(QUIET, queues={"oms.stock": 1}),
-        replace(QUIET, queues=None),
-        replace(QUIET, counts=None),
+        replace(IDLE, states={"paid": 1}),
+        replace(IDLE, counts=COUNTS | {"outbox_pending": 1.0}),
+        replace(IDLE, counts=COUNTS | {"undecided": 1.0}),
+        replace(IDLE, counts=COUNTS | {"timers": 1.0}),
+        replace(IDLE, counts=COUNTS | {"refunds_open": 1.0}),
+        replace(IDLE, counts=COUNTS | {"attempts_open": 1.0}),
+        replace(IDLE, queues={"oms.stock": 1}),
+        replace(IDLE, queues=None),
+        replace(IDLE, counts=None),
     ],
 )
-def test_what_is_under_way_is_not_quiet_and_has_a_name(status: SystemStatus) -> None:
-    assert QUIET.is_idle
-    assert not QUIET.in_progress()
+def test_a_system_with_work_in_progress_is_not_idle_and_names_the_work(status: SystemStatus) -> None:
+    assert IDLE.is_idle
+    assert not IDLE.in_progress()
     assert not status.is_idle
     assert len(status.in_progress()) == 1
 
@@ -174,14 +174,14 @@ def points(benefits_log: BenefitsLog, **ops: int) -> None:
         )
 
 
-Booked = Callable[..., Awaitable[BenefitsComparison]]
+Compare = Callable[..., Awaitable[BenefitsComparison]]
 
 
 @pytest.fixture
-def compare(database_url: str, tmp_path: Path, benefits_log: BenefitsLog) -> Booked:
-    """Return a function that books rows and compares them with the log."""
+def compare(database_url: str, tmp_path: Path, benefits_log: BenefitsLog) -> Compare:
+    """Return a function that inserts rows and compares them with the log."""
 
-    async def book_and_compare(sql: str, *rows: tuple[object, ...]) -> BenefitsComparison:
+    async def insert_and_compare(sql: str, *rows: tuple[object, ...]) -> BenefitsComparison:
         benefits_log.flush()
         session = await asyncpg.connect(database_url)
         await session.executemany(sql, rows)
@@ -189,10 +189,10 @@ def compare(database_url: str, tmp_path: Path, benefits_log: BenefitsLog) -> Boo
         await session.close()
         return found
 
-    return book_and_compare
+    return insert_and_compare
 
 
-async def test_a_coupon_that_was_given_back_may_serve_again(compare: Booked, benefits_log: BenefitsLog) -> None:
+async def test_a_coupon_that_was_returned_may_be_used_again(compare: Compare, benefits_log: BenefitsLog) -> None:
     coupon(benefits_log, 1, "locked", "released")
     coupon(benefits_log, 2, "locked", "used", "returned")
     coupon(benefits_log, 3, "locked", "expired")
@@ -206,8 +206,8 @@ async def test_a_coupon_that_was_given_back_may_serve_again(compare: Booked, ben
 
 
 @pytest.mark.parametrize("second", [("locked", "used"), ("locked",), ("used",)])
-async def test_a_coupon_that_serves_two_orders_is_named(
-    second: tuple[str, ...], compare: Booked, benefits_log: BenefitsLog
+async def test_a_coupon_that_two_orders_used_is_reported(
+    second: tuple[str, ...], compare: Compare, benefits_log: BenefitsLog
 ) -> None:
     coupon(benefits_log, 1, "locked", "used")
     coupon(benefits_log, 2, *second)
@@ -215,8 +215,8 @@ async def test_a_coupon_that_serves_two_orders_is_named(
     assert found.twice == ["coupon c: orders 1 2"]
 
 
-async def test_a_coupon_s_step_that_is_announced_but_not_booked_or_the_reverse_is_named(
-    compare: Booked, benefits_log: BenefitsLog
+async def test_a_difference_between_coupon_events_and_the_coupon_ledger_is_reported(
+    compare: Compare, benefits_log: BenefitsLog
 ) -> None:
     coupon(benefits_log, 1, "locked", "used")
     found = await compare(COUPON, ("c", 1, "lock"), ("c", 1, "release"))
@@ -237,8 +237,8 @@ async def test_a_coupon_s_step_that_is_announced_but_not_booked_or_the_reverse_i
         ({}, (0, 0), 0),
     ],
 )
-async def test_points_are_what_was_announced_and_none_is_held_in_the_end(
-    ops: dict[str, int], account: tuple[int, int], wrong: int, compare: Booked, benefits_log: BenefitsLog
+async def test_an_account_that_differs_from_its_points_events_is_reported(
+    ops: dict[str, int], account: tuple[int, int], wrong: int, compare: Compare, benefits_log: BenefitsLog
 ) -> None:
     points(benefits_log, **ops)
     found = await compare(ACCOUNT, ("u", *account))

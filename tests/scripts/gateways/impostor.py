@@ -1,4 +1,4 @@
-"""An impostor: somebody who knows a merchant's number, but signs with another key."""
+"""An impostor who knows a merchant's number, but signs with another key."""
 
 from typing import Any
 
@@ -11,19 +11,19 @@ from workers.providers.port import Provider
 def provider(merchant: Merchant) -> Provider:
     """The merchant's adapter with the impostor's credentials."""
     name = merchant.gateway.name
-    for file, content in proofs(merchant.gateway).items():
+    for file, content in credentials(merchant.gateway).items():
         (merchant.folder / f"{name}_{file}").write_text(content)
     return make(name, f"file:{merchant.folder / name}_configuration.json")
 
 
-def proofs(gateway: Any) -> dict[str, str]:
+def credentials(gateway: Any) -> dict[str, str]:
     """File -> the impostor's content in place of the merchant's own."""
     match gateway.name:
         case "alipay":
-            return {"app_key.pem": private_pem("stranger")}
+            return {"app_key.pem": private_pem("impostor")}
         case "wechat":
-            return {"merchant_key.pem": private_pem("stranger")}
+            return {"merchant_key.pem": private_pem("impostor")}
         case "paypal":
             return {"client_secret": "guessed"}
-    certificate = certificate_pem("stranger", gateway.account.certificate_serial)
-    return {"merchant_key.pem": private_pem("stranger"), "merchant_certificate.pem": certificate}
+    certificate = certificate_pem("impostor", gateway.account.certificate_serial)
+    return {"merchant_key.pem": private_pem("impostor"), "merchant_certificate.pem": certificate}

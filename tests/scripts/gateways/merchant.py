@@ -50,7 +50,7 @@ KEYS: dict[str, Callable[[], Any]] = {
     "paypal": paypal_account.PayPalKeys,
 }  # fmt: skip
 WAIT_SECONDS = 20
-QUICK = 0.0001  # of the real schedules
+QUICK = 0.0001  # of the providers' real retry intervals
 Verdict = Report | RejectedNotification | UnknownCertificate
 _numbers = itertools.count(382808400870244771)
 
@@ -111,9 +111,9 @@ class Merchant:
     async def start(self, attempt: PaymentOrder) -> ClientAction | ProviderRefusal | UnknownOutcome:
         """Start an attempt as payment.start and provider.start do."""
         now = datetime.now(UTC)
-        begun = self.provider.start(attempt, now)
-        if not isinstance(begun, HttpRequest):
-            return begun
+        started = self.provider.start(attempt, now)
+        if not isinstance(started, HttpRequest):
+            return started
         build = self.provider.start
         answer = await self.caller.call(
             lambda at: build(attempt, at),  # type: ignore[arg-type,return-value]
@@ -128,16 +128,16 @@ class Merchant:
         assert isinstance(ready, ClientAction), ready
         return replace(attempt, reference=ready.reference), ready
 
-    async def buyer(self, **brought: Any) -> tuple[int, dict[str, Any]]:
+    async def buyer(self, **payment: Any) -> tuple[int, dict[str, Any]]:
         """Pay as the buyer's client: HTTP status and body of the gateway's answer."""
-        async with self.client.post(f"{self.gateway.origin}/buyer/pay", json=brought) as answer:
+        async with self.client.post(f"{self.gateway.origin}/buyer/pay", json=payment) as answer:
             return answer.status, await answer.json()
 
     async def pay(self, ready: ClientAction) -> dict[str, Any]:
         """Pay with what the client got."""
-        status, said = await self.buyer(kind=ready.kind, url=ready.url, fields=dict(ready.fields))
-        assert status == 200, said
-        return said
+        status, body = await self.buyer(kind=ready.kind, url=ready.url, fields=dict(ready.fields))
+        assert status == 200, body
+        return body
 
     async def verified(self, count: int) -> list[Verdict]:
         """Wait for this many notifications; return all of them, verified."""
@@ -173,17 +173,17 @@ class Merchant:
             lambda at: provider.close(attempt, at), lambda response, at: provider.read_close(attempt, response, at)
         )
 
-    async def refund(self, ask: RefundOrder) -> RefundReport | ProviderRefusal | UnknownOutcome | None:
+    async def refund(self, order: RefundOrder) -> RefundReport | ProviderRefusal | UnknownOutcome | None:
         provider = self.provider
         return await self.caller.call(
-            lambda at: provider.refund(ask, at), lambda response, at: provider.read_refund(ask, response, at)
+            lambda at: provider.refund(order, at), lambda response, at: provider.read_refund(order, response, at)
         )
 
-    async def query_refund(self, ask: RefundOrder) -> RefundReport | ProviderRefusal | UnknownOutcome | None:
+    async def query_refund(self, order: RefundOrder) -> RefundReport | ProviderRefusal | UnknownOutcome | None:
         provider = self.provider
         return await self.caller.call(
-            lambda at: provider.query_refund(ask, at),
-            lambda response, at: provider.read_refund_query(ask, response, at),
+            lambda at: provider.query_refund(order, at),
+            lambda response, at: provider.read_refund_query(order, response, at),
         )
 
     async def certificates(self, serial: str) -> Mapping[str, str]:
@@ -191,7 +191,7 @@ class Merchant:
         provider = self.provider
         assert isinstance(provider, CertificateSource)
         read: Any = provider.read_certificates
-        if provider.name == "paypal":  # its answer does not say of which address it is
+        if provider.name == "paypal":  # its answer does not name the address that it came from
             read = partial(read, serial=serial)
         found: Any = await self.caller.call(lambda at: provider.certificates(at, serial), read)
         assert found is not None
@@ -209,8 +209,8 @@ class Merchant:
         assert found.status == "captured"
         return attempt, found
 
-    def refund_ask(self, attempt: PaymentOrder, paid: PaymentReport, amount: int, **more: Any) -> RefundOrder:
-        """A request to refund some of it."""
+    def refund_order(self, attempt: PaymentOrder, paid: PaymentReport, amount: int, **more: Any) -> RefundOrder:
+        """An order to refund this amount of the payment."""
         now = datetime.now(UTC)
         given: dict[str, Any] = {
             "refund_no": f"R{next(_numbers)}",
@@ -228,8 +228,8 @@ class Merchant:
 
     async def ledger(self) -> dict[str, Any]:
         async with self.client.get(f"{self.gateway.origin}/ledger") as answer:
-            said: dict[str, Any] = await answer.json()
-            return said
+            ledger: dict[str, Any] = await answer.json()
+            return ledger
 
 
 @asynccontextmanager

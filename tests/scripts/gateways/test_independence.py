@@ -1,4 +1,4 @@
-"""Gateways share no code with the adapters that they judge, and what both sides know they know separately."""
+"""Test gateways share no code with the adapters that they test, so that each side checks the other."""
 
 import ast
 from importlib import import_module
@@ -12,7 +12,7 @@ FILES = sorted(f"scripts/gateways/{path.name}" for path in (ROOT / "scripts" / "
 
 
 @pytest.mark.parametrize("name", FILES)
-def test_no_gateway_imports_the_product(name: str) -> None:
+def test_no_gateway_imports_code_of_the_product(name: str) -> None:
     modules = [
         alias
         for node in ast.walk(tree(name))
@@ -23,5 +23,5 @@ def test_no_gateway_imports_the_product(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", GATEWAYS)
-def test_both_sides_know_the_same_schedule(name: str) -> None:
+def test_a_gateway_and_its_adapter_have_the_same_retry_schedule(name: str) -> None:
     assert GATEWAYS[name].schedule_seconds == import_module(f"workers.providers.{name}").RETRY_SCHEDULE_SECONDS
