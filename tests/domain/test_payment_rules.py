@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from tests.domain.builders import NOW, order
 from workers.domain.order import Order, State
-from workers.domain.payment_rules import FIRST_POLL, LAST_POLL, poll_at, unpayable, unpriced
+from workers.domain.payment_rules import FIRST_POLL, LAST_POLL, poll_at, unpayable, wrong_amount
 
 GRACE = timedelta(seconds=60)
 START = datetime(2026, 1, 21, 2, 0, tzinfo=UTC)
@@ -83,4 +83,4 @@ def test_an_order_is_not_paid_at_the_moment_when_its_window_ends_nor_as_a_part_o
     ("amount", "currency", "fits"), [(1000, "CNY", True), (999, "CNY", False), (1000, "USD", False)]
 )
 def test_the_client_must_show_what_is_due(amount: int, currency: str, fits: bool) -> None:
-    assert (unpriced(amount, currency, 1000, OPEN) is None) == fits
+    assert (wrong_amount(amount, currency, 1000, OPEN) is None) == fits

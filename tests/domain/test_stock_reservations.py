@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from workers.domain.stock_reservations import (
     GRANTED,
-    NOBODY,
+    NO_HOLDER,
     ON_HAND_MAX,
     SHORT,
     TOO_LATE,
@@ -320,7 +320,7 @@ ADJUSTED = [(-4, Counter(6, 6)), (-5, None), (1, Counter(11, 6)), (ON_HAND_MAX -
 def test_a_correction_never_takes_what_is_locked(delta: int, after: Counter | None) -> None:
     batch = StockBatch({PLACES[0]: Counter(10, 6)}, {})
     assert batch.adjust(PLACES[0], delta, "r1") == after
-    assert batch.ledger == ([LedgerEntry(NOBODY, PLACES[0], StockOp.ADJUST, "r1", delta)] if after else [])
+    assert batch.ledger == ([LedgerEntry(NO_HOLDER, PLACES[0], StockOp.ADJUST, "r1", delta)] if after else [])
 
 
 def test_goods_that_arrive_are_on_hand_and_a_place_without_stock_cannot_be_corrected() -> None:

@@ -1,4 +1,4 @@
-"""Coupons, points and limited prices of one batch as orders hold, use and give them back (R-16).
+"""How the orders of one batch hold, use and give back coupons, points and limited prices (R-16).
 
     the root order                  coupon               points                        units at a limited price
     ------------------------------  -------------------  ----------------------------  ------------------------
@@ -8,7 +8,8 @@
     is cancelled after payment      -> issued, expired   the rest comes back           given back
     is partly refunded              stays used           come back in proportion       -
 
-Points that goods earn are awarded with completion and revoked in proportion to later refunds, as far as they are there.
+An order earns points for its goods. They are awarded when it completes. Later refunds revoke them in proportion, but
+never more than the account has free.
 """
 
 from collections.abc import Mapping, Sequence
@@ -24,7 +25,7 @@ from workers.domain.pricing.quote import Buyer, Quote
 
 @dataclass(frozen=True)
 class Account:
-    """One user's points: 0 <= held <= balance, always."""
+    """One user's points and growth. 0 <= held <= balance always holds."""
 
     balance: int = 0
     held: int = 0
@@ -32,12 +33,12 @@ class Account:
 
     @property
     def available(self) -> int:
-        """What a new order may use."""
+        """The points that a new order may use."""
         return self.balance - self.held
 
 
 class CouponOp(StrEnum):
-    """What an order does with its coupon."""
+    """The steps that an order takes with its coupon."""
 
     LOCK = "lock"
     USE = "use"
@@ -46,11 +47,11 @@ class CouponOp(StrEnum):
 
 
 PointsOp = Literal["hold", "use", "release", "return", "award", "revoke"]
-"""What an order does with its buyer's points. The wire has the same words (points.changed)."""
+"""The steps that an order takes with its buyer's points. points.changed has the same words on the wire."""
 
 
 class CouponMove(NamedTuple):
-    """One step of one coupon; unique by (coupon, order, op). `order_id` is the root order's."""
+    """One step of one coupon. (coupon, order, op) is unique. `order_id` is the root order."""
 
     coupon_id: str
     user_id: str
@@ -60,7 +61,7 @@ class CouponMove(NamedTuple):
 
 
 class PointsMove(NamedTuple):
-    """One ledger row, and the account after it; unique by (user, op, ref)."""
+    """One ledger row, and the account after it. (user, op, ref) is unique."""
 
     user_id: str
     op: PointsOp
@@ -72,7 +73,7 @@ class PointsMove(NamedTuple):
 
 
 class QuotaUse(NamedTuple):
-    """Units that a new order takes of a promotion that is limited."""
+    """The units that a new order takes of a limited promotion."""
 
     promo_id: str
     order_id: int
@@ -80,9 +81,11 @@ class QuotaUse(NamedTuple):
     units: int
 
 
-class Worth(NamedTuple):
-    """What of an order's lines went back, in all: what they were paid with in points (as money), what they earn; and
-    `goodwill` is money that operators gave back without naming units.
+class ReturnedValue(NamedTuple):
+    """The sums of everything that has gone back of one order.
+
+    `points_amount` is the part that was paid with points, in minor units. `gift_points` and `gift_growth` are what the
+    returned units had earned. `goodwill` is the money that operators gave back without naming units.
     """
 
     points_amount: int = 0
@@ -92,29 +95,37 @@ class Worth(NamedTuple):
 
 
 def share(whole: int, part: int, total: int) -> int:
-    """`whole` in proportion to part of total: cumulative, so that any sequence of parts adds up (R-08)."""
+    """The share of `whole` that `part` has of `total`.
+
+    `part` is cumulative, so any sequence of refunds adds up (R-08).
+    """
     return whole * min(part, total) // total if total else 0
 
 
-def due_back(root: Order, worths: Sequence[Worth]) -> int:
-    """Used points that have to be back by now: those that paid for what went back, and goodwill's proportion."""
-    lines = share(root.use_points, sum(worth.points_amount for worth in worths), root.points_amount)
-    goodwill = share(root.use_points, sum(worth.goodwill for worth in worths), root.payable_amount)
+def due_back(root: Order, returned: Sequence[ReturnedValue]) -> int:
+    """How many used points the buyer must have back by now.
+
+    These are the points that paid for the returned units, and a share for goodwill.
+    """
+    lines = share(root.use_points, sum(value.points_amount for value in returned), root.points_amount)
+    goodwill = share(root.use_points, sum(value.goodwill for value in returned), root.payable_amount)
     return min(root.use_points, lines + goodwill)
 
 
-def still_earned(order: Order, worth: Worth) -> tuple[int, int]:
-    """Points and growth that the order's goods earn after all that went back."""
-    points = order.gift_points - worth.gift_points - share(order.gift_points, worth.goodwill, order.payable_amount)
-    growth = order.gift_growth - worth.gift_growth - share(order.gift_growth, worth.goodwill, order.payable_amount)
+def still_earned(order: Order, returned: ReturnedValue) -> tuple[int, int]:
+    """(points, growth) that the order still earns after everything that has gone back."""
+    points = order.gift_points - returned.gift_points
+    growth = order.gift_growth - returned.gift_growth
+    points -= share(order.gift_points, returned.goodwill, order.payable_amount)
+    growth -= share(order.gift_growth, returned.goodwill, order.payable_amount)
     return max(points, 0), max(growth, 0)
 
 
 @dataclass
 class Benefits:
-    """What the users of one batch have, locked, and every change that the batch makes.
+    """The locked coupons, accounts and quotas of one batch, and every change that the batch makes to them.
 
-    `booked` is (order, op) -> points and growth that the ledger has of it already.
+    `booked` maps (order, op) to the (points, growth) that the ledger already holds.
     """
 
     coupons: dict[str, Coupon] = field(default_factory=dict)
@@ -128,7 +139,7 @@ class Benefits:
     quotas_returned: list[int] = field(default_factory=list)
 
     def buyer(self, user_id: str, member_level: str | None, coupon_id: str | None) -> Buyer:
-        """The user as the price sees them now, after the orders before in this batch."""
+        """The user as pricing sees them now: earlier orders of this batch already hold their part."""
         return Buyer(
             user_id=user_id,
             member_level=member_level,
@@ -138,7 +149,7 @@ class Benefits:
         )
 
     def hold(self, order_id: int, user_id: str, quote: Quote) -> None:
-        """A new order takes what its price is made of."""
+        """Take the coupon, the points and the limited units that the price of a new order uses."""
         if quote.coupon_id is not None:
             self._move_coupon(quote.coupon_id, order_id, CouponOp.LOCK, CouponState.LOCKED)
         if quote.points_used:
@@ -153,7 +164,7 @@ class Benefits:
             used[promo_id] = used.get(promo_id, 0) + units
 
     def use(self, order: Order) -> None:
-        """The order is paid: what it held is spent."""
+        """Spend the coupon and the points that the order held, because it is paid."""
         if order.coupon_id is not None:
             self._move_coupon(order.coupon_id, order.id, CouponOp.USE, CouponState.USED)
         if order.use_points:
@@ -163,7 +174,7 @@ class Benefits:
             self._move_points(order.user_id, "use", str(order.id), order.id, order.use_points, after)
 
     def give_back(self, order: Order, now: datetime, because: str) -> None:
-        """The order ends without goods: what it held is free, what it used comes back."""
+        """Free what the order held and return what it used, because the order ends without goods."""
         paid = order.paid_at is not None
         if order.coupon_id is not None:
             ended = self.coupons[order.coupon_id].valid_to <= now
@@ -178,23 +189,23 @@ class Benefits:
         if order.quota_units:
             self.quotas_returned.append(order.id)
 
-    def return_points(self, order: Order, upto: int, because: str) -> None:
-        """Used points come back until `upto` of them have, in all."""
-        points = upto - self._booked(order.id, "return")[0]
+    def return_points(self, order: Order, total_points: int, because: str) -> None:
+        """Return used points until `total_points` of them are back; points returned earlier count."""
+        points = total_points - self._booked(order.id, "return")[0]
         if points > 0:
             account = self.accounts[order.user_id]
             after = replace(account, balance=account.balance + points)
             self._move_points(order.user_id, "return", f"{order.id}:{because}", order.id, points, after)
 
     def award(self, order: Order, points: int, growth: int) -> None:
-        """The goods were received: what they earn."""
+        """Give the buyer the points and growth that the received goods earn."""
         if points or growth:
             account = self.accounts.get(order.user_id, Account())
             after = replace(account, balance=account.balance + points, growth=account.growth + growth)
             self._move_points(order.user_id, "award", str(order.id), order.id, points, after, growth)
 
     def revoke(self, order: Order, keep: tuple[int, int], because: str) -> None:
-        """Earned points and growth go away until `keep` of them are left; never more than the account has free."""
+        """Take earned points and growth back until `keep` of them are left, but no more than the account has free."""
         (awarded, grown), (revoked, shrunk) = (
             self._booked(order.id, "award"),
             self._booked(order.id, "revoke"),
@@ -209,12 +220,12 @@ class Benefits:
 
     @property
     def changed_coupons(self) -> list[Coupon]:
-        """The coupons whose rows must be written, by id."""
+        """The coupons that changed and must be written, sorted by id."""
         return [self.coupons[key] for key in sorted({move.coupon_id for move in self.coupon_moves})]
 
     @property
     def changed_accounts(self) -> dict[str, Account]:
-        """The accounts whose rows must be written, by user."""
+        """User -> the account that changed and must be written, sorted by user."""
         return {user: self.accounts[user] for user in sorted({move.user_id for move in self.points_moves})}
 
     def _booked(self, order_id: int, op: PointsOp) -> tuple[int, int]:
@@ -238,5 +249,5 @@ class Benefits:
 
 
 def all_cancelled(family: Sequence[Order]) -> bool:
-    """Whether nothing of a split order is left."""
+    """True if every child of a split order is cancelled."""
     return all(order.state is State.CANCELLED for order in family if order.is_child)

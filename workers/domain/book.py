@@ -1,4 +1,7 @@
-"""The orders of one batch as they change: messages are folded in, in order of arrival, and every step is kept."""
+"""The orders of one batch while they change.
+
+A handler applies the messages in order of arrival; the book keeps every step that an order takes.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -8,12 +11,12 @@ from typing import Any, Generic, Literal, TypeVar
 from workers.domain.order import Effect, Order, State, Trigger
 
 C = TypeVar("C")
-"""What caused a step; the domain hands it through unread."""
+"""The cause of a step, such as a message. The domain passes it on and does not read it."""
 
 
 @dataclass(frozen=True)
 class Who:
-    """On whose behalf a step was taken: a user, an operator, or the system by itself."""
+    """The user, the operator or the system for which a step is taken."""
 
     type: Literal["user", "operator", "system"]
     id: str
@@ -40,7 +43,7 @@ class Step(Generic[C]):
 
 
 class Book(Generic[C]):
-    """Locked orders, the steps they took in this batch, and so their final form."""
+    """The locked orders of a batch, before and after it, and the steps that they take in it."""
 
     def __init__(self, orders: Mapping[int, Order]) -> None:
         self.before: dict[int, Order] = dict(orders)
@@ -58,13 +61,13 @@ class Book(Generic[C]):
         return self.after[order_id]
 
     def get(self, order_id: int) -> Order | None:
-        """The order as it stands now, or None when there is no such order."""
+        """The order as it is now, or None if the batch has not locked such an order."""
         return self.after.get(order_id)
 
     def move(
         self, order_id: int, trigger: Trigger, *, because: C, at: datetime, who: Who = SYSTEM, **changes: Any
     ) -> Step[C]:
-        """Take one step; `changes` are further fields that it sets."""
+        """Take one step with one order. `changes` are further fields that the step sets."""
         before = self.after[order_id]
         after = before.become(trigger, at, **changes)
         step = Step(after, before.state, trigger, because, who, before.owes(trigger))
@@ -73,34 +76,37 @@ class Book(Generic[C]):
         return step
 
     def children(self, order_id: int) -> list[Order]:
-        """The orders that this one was split into, by id; an order's whole family is locked with it."""
+        """The orders that this one was split into, sorted by id.
+
+        A batch always locks an order with its whole family.
+        """
         return [self.after[key] for key in sorted(self._children.get(order_id, ()))]
 
     def family(self, order_id: int) -> list[Order]:
-        """The order and its children."""
+        """The order, then its children sorted by id."""
         return [self.after[order_id], *self.children(order_id)]
 
     def move_family(
         self, order_id: int, trigger: Trigger, *, because: C, at: datetime, who: Who = SYSTEM, **changes: Any
     ) -> list[Step[C]]:
-        """The order and its children take the same step; the order's own comes first."""
+        """Take the same step with the order and then with each of its children."""
         return [
             self.move(order.id, trigger, because=because, at=at, who=who, **changes) for order in self.family(order_id)
         ]
 
     def pay(self, order_id: int, trigger: Trigger, *, because: C, at: datetime, **changes: Any) -> None:
-        """The order is paid, and so is each child: from then on the children carry the goods (S3-26, C-31)."""
+        """Mark the order and its children as paid. From then on the children carry the goods (S3-26, C-31)."""
         steps = self.move_family(order_id, trigger, because=because, at=at, **changes)
         if len(steps) > 1:
             self.move(order_id, Trigger.SPLIT, because=because, at=at)
 
     def amend(self, order_id: int, **changes: Any) -> None:
-        """Change amounts without a step: nothing is announced and the version stays."""
+        """Change amounts without a step: no event announces it and the version stays."""
         self.after[order_id] = replace(self.after[order_id], **changes)
 
     @property
     def changed(self) -> list[Order]:
-        """The orders whose rows must be written, by id."""
+        """The orders that changed and must be written, sorted by id."""
         return [order for key, order in sorted(self.after.items()) if order != self.before[key]]
 
     def owing(self, effect: Effect) -> list[Step[C]]:

@@ -1,19 +1,19 @@
-"""The codes that the business refuses with: a client's program decides by the code, a person reads the message (R-12).
+"""The codes of business refusals: a client's program decides by the code, a person reads the message (R-12).
 
-Alerts carry a code from the same list. A message that no handler could decide has a MessageCode (messages/base.py).
+Alerts carry codes of the same list. If no handler can decide a message, it gets a MessageCode (messages/base.py).
 """
 
 from enum import StrEnum
 
 
 class Code(StrEnum):
-    """Each code has one meaning, wherever it is used."""
+    """The codes. Each has one meaning everywhere."""
 
     # who may act
     AUTH_FORBIDDEN = "AUTH_FORBIDDEN"
     IDEMPOTENCY_CONFLICT = "IDEMPOTENCY_CONFLICT"
 
-    # orders: what a client asks for
+    # orders: fields of a client's message
     ORDER_ADDRESS_MISSING = "ORDER_ADDRESS_MISSING"
     ORDER_AMOUNT_LIST_INVALID = "ORDER_AMOUNT_LIST_INVALID"
     ORDER_BUSINESS_TYPE_INVALID = "ORDER_BUSINESS_TYPE_INVALID"
@@ -28,7 +28,7 @@ class Code(StrEnum):
     RISK_CAPTCHA_REQUIRED = "RISK_CAPTCHA_REQUIRED"
     RISK_RATE_LIMITED = "RISK_RATE_LIMITED"
 
-    # orders: what their state allows
+    # orders: the state does not allow the step
     ORDER_ADDRESS_ALREADY_CHANGED = "ORDER_ADDRESS_ALREADY_CHANGED"
     ORDER_ADDRESS_LOCKED = "ORDER_ADDRESS_LOCKED"
     ORDER_NOT_CANCELLABLE = "ORDER_NOT_CANCELLABLE"

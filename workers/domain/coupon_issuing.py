@@ -1,4 +1,4 @@
-"""Giving out coupons: a template has so many in all and so many for one user (R-04)."""
+"""Issues coupons from templates, within each template's limits in all and per user (R-04)."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -11,7 +11,7 @@ from workers.domain.refusal import Refusal
 
 @dataclass(frozen=True)
 class Template:
-    """The terms that a coupon is issued under. `amount` and `min_amount` are minor units; None is no limit."""
+    """The terms of the coupons that it issues. `amount` and `min_amount` are minor units; None means no limit."""
 
     template_id: str
     name: str
@@ -26,7 +26,7 @@ class Template:
 
 
 def invalid(scope: str, scope_ids: Sequence[str], valid_from: datetime, valid_to: datetime) -> Refusal | None:
-    """Why no coupon can have these terms: PROMOTION_INVALID with the field that makes no sense."""
+    """Refuse terms that no coupon can have: PROMOTION_INVALID with the field that is wrong."""
     if (scope == CouponScope.ALL) != (not scope_ids):
         why = "a scope of SKUs or categories names them, all names none"
         return Refusal(Code.PROMOTION_INVALID, why, {"field": "scope_ids"})
@@ -37,9 +37,9 @@ def invalid(scope: str, scope_ids: Sequence[str], valid_from: datetime, valid_to
 
 @dataclass
 class Issuing:
-    """Templates as a batch finds them, locked, and what it gives out of each.
+    """The locked templates of one batch, and how many coupons the batch has issued from each (`given`).
 
-    `had` is (template, user) -> coupons that the user was ever given, used and expired ones too.
+    `had` maps (template, user) to all coupons that the user ever got from it, used and expired ones too.
     """
 
     templates: dict[str, Template]
@@ -47,7 +47,7 @@ class Issuing:
     given: dict[str, int] = field(default_factory=dict)
 
     def issue(self, template_id: str, user_id: str, at: datetime) -> Template | Refusal:
-        """The template whose terms the new coupon has, or why there is none."""
+        """Count one more coupon and return the template with its terms, or refuse."""
         template = self.templates.get(template_id)
         if template is None:
             return Refusal(Code.COUPON_NOT_FOUND, "there is no such template", {"template_id": template_id})

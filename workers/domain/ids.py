@@ -1,4 +1,4 @@
-"""Ids we make: 41 bits of milliseconds since 2024, 6 bits of the user's shard, 16 bits of a database sequence."""
+"""Makes our ids: 41 bits of milliseconds since 2024, 6 bits of the user's shard, 16 bits of a database sequence."""
 
 from zlib import crc32
 
@@ -7,15 +7,21 @@ USER_SHARDS = 64
 
 
 def user_shard(user_id: str) -> int:
-    """0..63, stable for ever: both an order and its user lead to the same shard (C-25)."""
+    """The user's shard, 0 to 63. It never changes, so an order and its user lead to the same shard (C-25)."""
     return crc32(user_id.encode()) % USER_SHARDS
 
 
 def make_id(at_ms: int, shard: int, sequence: int) -> int:
-    """Unique while a millisecond sees fewer than 65,536 ids of one shard; the primary key is the back-stop."""
+    """Put an id together.
+
+    It is unique if one shard gets fewer than 65,536 ids in one millisecond; the primary key refuses a duplicate.
+    """
     return ((at_ms - EPOCH_MS) << 22) | (shard << 16) | (sequence & 0xFFFF)
 
 
 def order_number(day: str, source: str, sequence: int, pay_type: str = "00") -> str:
-    """The grammar of S4: yyyyMMdd, source (2), pay type (2, 00 while unknown), sequence (6 or more) (S4-23)."""
+    """Put an order number together from its digits (S4-23).
+
+    These are yyyyMMdd, the source (2), the pay type (2, 00 while unknown) and the sequence (6 or more).
+    """
     return f"{day}{source}{pay_type}{sequence:06d}"

@@ -1,4 +1,4 @@
-"""Personal data as it is shown: enough to recognise, too little to use."""
+"""Masks personal data for display: its owner recognises it, a stranger cannot use it."""
 
 import re
 from collections.abc import Mapping
@@ -8,11 +8,11 @@ PHONES = frozenset({"phone", "mobile", "tel", "telephone"})
 NAMES = frozenset({"receiver", "receiver_name", "contact"})
 PLACES = frozenset({"province", "city", "area", "street", "detail", "postcode", "email"})
 MASK = "****"
-_MOBILE = re.compile(r"(?<!\d)1[3-9]\d{9}(?!\d)")  # also where nobody expects one, such as a header or a remark
+_MOBILE = re.compile(r"(?<!\d)1[3-9]\d{9}(?!\d)")  # searched in every text: headers and remarks hold phone numbers too
 
 
 def masked(value: Any) -> Any:
-    """A JSON value with every phone, name and place in it masked, however deep."""
+    """Copy a JSON value with every phone, name and place in it masked, at any depth."""
     match value:
         case Mapping():
             return {name: _field(str(name).lower(), item) for name, item in value.items()}
@@ -33,7 +33,7 @@ def _field(name: str, value: Any) -> Any:
 
 
 def masked_phone(phone: str) -> str:
-    """`13812345678` -> `138****5678`; a short one shows nothing but its end."""
+    """`13812345678` -> `138****5678`. Of a number shorter than 10 characters only the last two are shown."""
     return f"{phone[:3]}{MASK}{phone[-4:]}" if len(phone) >= 10 else f"{MASK}{phone[-2:]}"
 
 

@@ -1,4 +1,4 @@
-"""Amounts are whole minor units of a currency; how many of them a unit has is ISO 4217's business (S1-52)."""
+"""Amounts are whole minor units of a currency. ISO 4217 says how many minor units one unit has (S1-52)."""
 
 _EXPONENTS = {
     0: "BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX UYI VND VUV XAF XOF XPF",
@@ -10,18 +10,18 @@ WHOLE = 10_000  # basis points
 
 
 def exponent(currency: str) -> int:
-    """Decimals of the currency: 0, 2, 3 or 4. ISO 4217 gives all others 2, and so does a code it does not know."""
+    """The decimals of the currency: 0, 2, 3 or 4. Every currency that is not in the table has 2, unknown codes too."""
     return _EXPONENT.get(currency, 2)
 
 
 def render(amount: int, currency: str) -> str:
-    """1234 minor units are "12.34" EUR, "1234" JPY and "1.234" KWD."""
+    """Write an amount as a decimal number: 1234 minor units are "12.34" EUR, "1234" JPY and "1.234" KWD."""
     digits = exponent(currency)
     sign, text = "-" if amount < 0 else "", str(abs(amount)).rjust(digits + 1, "0")
     return f"{sign}{text[:-digits]}.{text[-digits:]}" if digits else sign + text
 
 
 def share(amount: int, basis_points: int) -> int:
-    """`amount` x `basis_points` / 10000 in whole minor units, half to even."""
+    """`amount` x `basis_points` / 10000 in whole minor units, rounded half to even."""
     parts, rest = divmod(amount * basis_points, WHOLE)
     return parts + (2 * rest > WHOLE or (2 * rest == WHOLE and parts % 2 == 1))

@@ -1,7 +1,7 @@
-"""The order: its states, and the one table that says what may follow what.
+"""The order: its states, and the one table of the steps between them.
 
-Everything that is not in TRANSITIONS is refused and writes nothing (S1-08). The same table is a guard inside the UPDATE
-(state and version as read) and a table test.
+A step that is not in TRANSITIONS is refused and writes nothing (S1-08). Two more checks guard the table: the UPDATE
+compares state and version with those that were read, and a table test repeats every row.
 """
 
 from dataclasses import dataclass, replace
@@ -13,7 +13,7 @@ from workers.domain.shop import DeductOn, OnPaymentFailure
 
 
 class State(StrEnum):
-    """Where an order is. Payment, shipment and refund are facets computed from their own tables."""
+    """The state of an order. How it stands with payment, shipment and refunds is computed from their own tables."""
 
     PLACING = "placing"
     AWAITING_PAYMENT = "awaiting_payment"
@@ -30,7 +30,7 @@ class State(StrEnum):
 
     @property
     def code(self) -> int:
-        """The numeric code that S3's systems know."""
+        """The number of the state in S3's systems."""
         return _CODES[self]
 
 
@@ -50,11 +50,11 @@ _CODES = {
 }
 
 FINISHED = frozenset({State.CANCELLED, State.COMPLETED, State.REJECTED})
-"""Nothing moves these on their own any more."""
+"""States that no timer and no event ends. Only DELETED is still possible, and it keeps the state."""
 
 
 class Trigger(StrEnum):
-    """What moves an order. The value is S3's operate type by name; `operate_type` is its number there."""
+    """The causes of steps. The value names S3's operate type, and `operate_type` is its number there."""
 
     CREATED = "created"
     RESERVED = "reserved"
@@ -79,7 +79,7 @@ class Trigger(StrEnum):
 
     @property
     def operate_type(self) -> int:
-        """The number in the operate log."""
+        """The number of the trigger in the operate log."""
         return _OPERATE_TYPES[self]
 
 
@@ -108,7 +108,7 @@ _OPERATE_TYPES = {
 
 
 class Effect(StrEnum):
-    """What a step owes to others; the handler that takes the step sees to it in the same transaction."""
+    """What must happen outside the order because of a step. The handler does it in the step's transaction."""
 
     STOCK_COMMIT = "stock_commit"
     STOCK_RELEASE = "stock_release"
@@ -126,7 +126,7 @@ class Effect(StrEnum):
 
 
 class OrderKind(StrEnum):
-    """Whether an order stands alone, was split into children, or is such a child."""
+    """An order is a plain sale, was split into children, or is such a child."""
 
     SALE = "sale"
     SPLIT_PARENT = "split_parent"
@@ -134,7 +134,7 @@ class OrderKind(StrEnum):
 
 
 class CancelType(StrEnum):
-    """Who or what cancelled an order."""
+    """The person or the cause that cancelled an order."""
 
     USER = "user"
     OPERATOR = "operator"
@@ -146,7 +146,7 @@ class CancelType(StrEnum):
 
 @dataclass(frozen=True)
 class Transition:
-    """Where a step leads and what it owes."""
+    """The state to which a step leads, and the effects that it owes."""
 
     to: State
     effects: tuple[Effect, ...] = ()
@@ -188,7 +188,10 @@ TRANSITIONS: dict[tuple[State, Trigger], Transition] = {
 }
 
 COMMITS = {T.RESERVED: DeductOn.CREATE, T.NOTHING_TO_PAY: DeductOn.PAY, T.CAPTURED: DeductOn.PAY}
-"""The step that deducts the stock, by the order's policy; DeductOn.SHIP deducts with the first parcel out (C-07)."""
+"""Trigger -> the policy under which this step deducts the stock.
+
+Under DeductOn.SHIP the first parcel that leaves deducts it (C-07).
+"""
 _GOODS = frozenset({E.STOCK_COMMIT, E.STOCK_RELEASE, E.STOCK_RESTOCK, E.POINTS_AWARDED})
 _MONEY = frozenset(
     {
@@ -200,13 +203,13 @@ _MONEY = frozenset(
         E.CART_EMPTIED,
     }
 )
-OTHERS_OWE = {OrderKind.SPLIT_PARENT: _GOODS, OrderKind.SPLIT_CHILD: _MONEY}
-"""A split order's parent owes what concerns money, its children what concerns goods (C-31)."""
+OWED_BY_RELATIVES = {OrderKind.SPLIT_PARENT: _GOODS, OrderKind.SPLIT_CHILD: _MONEY}
+"""Kind -> effects that it never owes: the parent of a split order owes money effects, its children goods (C-31)."""
 
 STEPS: frozenset[tuple[str, State]] = frozenset(
     {("", State.PLACING)} | {(source.value, transition.to) for (source, _), transition in TRANSITIONS.items()}
 )
-"""Every (previous, current) pair an operate log may hold."""
+"""Every (previous, current) pair that an operate log may hold."""
 
 _STAMPS = {
     State.PAID: "paid_at",
@@ -221,7 +224,7 @@ _STAMPS = {
 class Order:
     """One order as its row holds it. Amounts are minor units of `currency`.
 
-    `conversation_id` is the correlation id of the order.create that placed it: all its events name it.
+    `conversation_id` is the correlation id of the order.create that placed it; all events of the order carry it.
     """
 
     id: int
@@ -267,22 +270,22 @@ class Order:
     cancelled_at: datetime | None = None
 
     def allows(self, trigger: Trigger) -> bool:
-        """Whether the table has this step."""
+        """True if TRANSITIONS has this step."""
         return (self.state, trigger) in TRANSITIONS
 
     @property
     def is_child(self) -> bool:
-        """Whether it was split from another order, which is paid for it."""
+        """True if the order was split from another one. The buyer pays that one."""
         return self.parent_id is not None
 
     @property
     def has_benefits(self) -> bool:
-        """Whether a coupon, points or units at a limited price hang on it."""
+        """True if the order holds or used a coupon, points or units at a limited price."""
         return self.coupon_id is not None or self.use_points > 0 or self.quota_units > 0
 
     def owes(self, trigger: Trigger) -> tuple[Effect, ...]:
-        """What this step owes for this order, given its policy and its place in a split order."""
-        skipped = OTHERS_OWE.get(self.kind, frozenset())
+        """The effects of this step for this order: its policy and its place in a split order leave some out."""
+        skipped = OWED_BY_RELATIVES.get(self.kind, frozenset())
         if COMMITS.get(trigger, self.deduct_on) != self.deduct_on:
             skipped |= {Effect.STOCK_COMMIT}
         deducted = self.deduct_on == DeductOn.CREATE and self.state is State.AWAITING_PAYMENT
@@ -291,14 +294,15 @@ class Order:
         return tuple(turned.get(effect, effect) for effect in owed if effect not in skipped)
 
     def become(self, trigger: Trigger, at: datetime, **changes: Any) -> "Order":
-        """The order after the step, `changes` included. A step that the table does not have is a defect of the caller.
+        """The order after the step, with `changes`. The caller must check `allows` first: another step is its defect.
 
-        `at` is when the caller's transaction began, maybe before it waited for the order: times never run backwards.
+        `at` is the time at which the caller's transaction began. The order may have changed since, while the
+        transaction waited for its lock, so a new time is never earlier than the order's other times.
         """
         transition = TRANSITIONS.get((self.state, trigger))
         assert transition is not None, f"{self.state} does not allow {trigger}"
         if transition.to is State.REJECTED:
-            changes["order_no"] = None  # one that it brought along is free for the next try
+            changes["order_no"] = None  # a number from the client is free for the next try
         stamp = _STAMPS.get(transition.to) if transition.to is not self.state else None
         if stamp:
             changes[stamp] = max(at, *self._stamps())

@@ -1,4 +1,4 @@
-"""What may be changed of an order, and when: a wish is taken or refused with a code."""
+"""The rules for changes of an order that a user or an operator requests: which are refused, and with which code."""
 
 from collections.abc import Sequence
 
@@ -14,18 +14,19 @@ CODES = {
     Trigger.DELETED: (Code.ORDER_NOT_DELETABLE, "stays visible"),
     Trigger.MERGED: (Code.ORDER_NOT_MERGEABLE, "cannot be merged"),
 }
-"""Wish -> the code it is refused with, and how the message says it."""
+"""Requested step -> (the code of its refusal, the end of the refusal's message)."""
 BEFORE_SHIPPING = frozenset({Trigger.CANCEL, Trigger.ADDRESS_CHANGED})
 
 
 def refuse(
     trigger: Trigger, order: Order, *, shipped_any: bool, address_changed: bool, other_country: bool = False
 ) -> Refusal | None:
-    """Why this wish about this order is refused, or None. `shipped_any`: a parcel is out and may still arrive.
+    """Refuse a requested step, or return None.
 
-    An order was priced for its country: shipping and tax would be others elsewhere.
+    `shipped_any` means that a parcel has left and may still arrive. `other_country` means that the new address is in
+    another country: shipping and tax were priced for the first one.
     """
-    code, text = CODES[trigger]
+    code, problem = CODES[trigger]
     details = {"order_id": str(order.id), "state": order.state.value}
     taken = order.allows(trigger) and not (trigger in BEFORE_SHIPPING and shipped_any)
     if trigger is Trigger.DELETED:
@@ -33,24 +34,24 @@ def refuse(
     if trigger is Trigger.MERGED:
         taken = taken and not order.is_child
     if not taken:
-        return Refusal(code, f"an order that is {order.state} {text}", details)
+        return Refusal(code, f"an order that is {order.state} {problem}", details)
     if trigger is Trigger.ADDRESS_CHANGED and address_changed:
         return Refusal(Code.ORDER_ADDRESS_ALREADY_CHANGED, "an address can be changed once", details)
     if trigger is Trigger.ADDRESS_CHANGED and other_country:
-        text = "it was priced for its country: cancel it and order anew"
-        return Refusal(Code.ORDER_ADDRESS_LOCKED, text, details | {"field": "country"})
+        message = "it was priced for its country: cancel it and order anew"
+        return Refusal(Code.ORDER_ADDRESS_LOCKED, message, details | {"field": "country"})
     return None
 
 
 def is_done(trigger: Trigger, order: Order) -> bool:
-    """Whether nothing of this order is left for a wish about all that were split from its parent."""
+    """True if this child needs no step any more when its parent and all children are to take it."""
     if trigger is Trigger.DELETED:
         return order.deleted
     return order.state is State.CANCELLED or (trigger is Trigger.RECEIPT_CONFIRMED and order.state is State.COMPLETED)
 
 
-def alone(trigger: Trigger, order: Order) -> Refusal | None:
-    """A child whose parent is not paid yet cannot be cancelled alone: the payment is for all of them."""
+def refuse_child_alone(trigger: Trigger, order: Order) -> Refusal | None:
+    """Refuse to cancel one child while its parent waits for payment, because one payment is for all children."""
     if trigger is not Trigger.CANCEL or not order.is_child or order.state is not State.AWAITING_PAYMENT:
         return None
     details = {"order_id": str(order.id), "parent_id": str(order.parent_id), "state": order.state.value}
@@ -58,7 +59,7 @@ def alone(trigger: Trigger, order: Order) -> Refusal | None:
 
 
 def unmergeable(found: Sequence[Order]) -> Refusal | None:
-    """Why these orders cannot be paid together, or None (R-09)."""
+    """Refuse orders that cannot be paid together, or return None (R-09)."""
     first = found[0]
     if len({order.id for order in found}) < 2:
         return Refusal(Code.ORDER_NOT_MERGEABLE, "it takes two orders to merge", {"field": "order_ids"})

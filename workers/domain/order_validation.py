@@ -1,4 +1,4 @@
-"""Whether an order.create is well asked, before anything is looked up for it: one code for each thing (S3-09)."""
+"""Checks an order.create. Each kind of mistake has its own code (S3-09)."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
@@ -20,7 +20,7 @@ def unknown_words(
     methods: Sequence[str] | None,
     amounts: Sequence[tuple[str, int]] | None,
 ) -> Refusal | None:
-    """A word that we do not know in a field that has a list of them."""
+    """Refuse a value that is not in its field's list. `methods` and `amounts` are None if the client sent none."""
     if channel not in CHANNELS:
         return Refusal(Code.ORDER_CHANNEL_INVALID, f"the channel is one of {', '.join(CHANNELS)}", {"field": "channel"})
     if business_type not in BUSINESS_TYPES:
@@ -35,31 +35,37 @@ def unknown_words(
         types = [type_ for type_, _ in amounts]
         sound = "real_pay" in types and len(set(types)) == len(types) and all(amount >= 0 for _, amount in amounts)
         if not sound or any(type_ not in AMOUNT_TYPES for type_ in types):
-            text = f"real_pay and any of {', '.join(AMOUNT_TYPES[:-1])}, each once and none negative"
-            return Refusal(Code.ORDER_AMOUNT_LIST_INVALID, text, {"field": "amounts"})
+            known = f"real_pay and any of {', '.join(AMOUNT_TYPES[:-1])}, each once and none negative"
+            return Refusal(Code.ORDER_AMOUNT_LIST_INVALID, known, {"field": "amounts"})
     return None
 
 
-def too_soon(accepted_at: Sequence[datetime], policy: Policy, now: datetime) -> Refusal | None:
-    """At most so many accepted orders in a window that slides (S1-49). `accepted_at` is newest first."""
+def too_many_orders(accepted_at: Sequence[datetime], policy: Policy, now: datetime) -> Refusal | None:
+    """Refuse an order above the limit of accepted orders in a sliding window (S1-49).
+
+    `accepted_at` are the times of accepted orders, newest first.
+    """
     limit, window = policy.rate_limit_orders, timedelta(seconds=policy.rate_limit_window_seconds)
     recent = [at for at in accepted_at if at > now - window]
     if not limit or len(recent) < limit:
         return None
     retry_at = recent[limit - 1] + window
-    text = f"at most {limit} orders in {policy.rate_limit_window_seconds} s"
-    return Refusal(Code.RISK_RATE_LIMITED, text, {"retry_at": retry_at.isoformat(), "limit": limit})
+    message = f"at most {limit} orders in {policy.rate_limit_window_seconds} s"
+    return Refusal(Code.RISK_RATE_LIMITED, message, {"retry_at": retry_at.isoformat(), "limit": limit})
 
 
 def against_policy(wanted: Sequence[tuple[str, int]], coupon: bool, points: int, policy: Policy) -> Refusal | None:
-    """What the business type does not allow (S1-50). `wanted` is (SKU, units) of each line; a SKU's lines add up."""
+    """Refuse what the policy of the business type does not allow (S1-50).
+
+    `wanted` is (SKU, units) of each line. The units of all lines with the same SKU count together.
+    """
     units: dict[str, int] = {}
     for number, (sku_id, qty) in enumerate(wanted, start=1):
         units[sku_id] = units.get(sku_id, 0) + qty
         if units[sku_id] > policy.units_max_per_line:
             details = {"field": f"items[{number - 1}].qty", "line": number, "max": policy.units_max_per_line}
-            text = f"line {number}: at most {policy.units_max_per_line} units of a SKU"
-            return Refusal(Code.ORDER_PARAM_INVALID, text, details)
+            message = f"line {number}: at most {policy.units_max_per_line} units of a SKU"
+            return Refusal(Code.ORDER_PARAM_INVALID, message, details)
     if coupon and not policy.allow_coupon:
         details = {"field": "coupon_id", "why": "business_type"}
         return Refusal(Code.COUPON_NOT_USABLE, "orders of this business type take no coupon", details)
@@ -69,7 +75,7 @@ def against_policy(wanted: Sequence[tuple[str, int]], coupon: bool, points: int,
 
 
 def unexpected_amounts(amounts: Sequence[tuple[str, int]], quote: Quote) -> Refusal | None:
-    """A term of the price that the client sees differently (S3-13)."""
+    """Refuse if an amount that the client expects differs from the price (S3-13)."""
     ours = {
         "origin": quote.origin_amount,
         "promotion": quote.promotion_amount,
@@ -86,8 +92,13 @@ def unexpected_amounts(amounts: Sequence[tuple[str, int]], quote: Quote) -> Refu
     return None
 
 
-def not_theirs(order_no: str | None, issued: Mapping[str, tuple[str, int | None]], user_id: str) -> Refusal | None:
-    """An order number is used by the user it was issued to, once."""
+def wrong_order_number(
+    order_no: str | None, issued: Mapping[str, tuple[str, int | None]], user_id: str
+) -> Refusal | None:
+    """Refuse an order number that was not issued to this user, or that an order already has.
+
+    `issued` maps a number to (its user, the order that has it).
+    """
     owner, used_by = issued.get(order_no or "", (None, None))
     if order_no is None or (owner == user_id and used_by is None):
         return None

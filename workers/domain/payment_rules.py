@@ -10,19 +10,19 @@ from workers.domain.refusal import Refusal
 from workers.domain.shop import OnPaymentFailure
 
 POLL_PAUSE_MIN = timedelta(seconds=10)
-"""A provider that contradicts itself is not polled faster than this."""
+"""The shortest pause, so that we do not poll a provider that contradicts itself faster than this."""
 POLL_PAUSE_MAX = timedelta(hours=1)
 FIRST_POLL = timedelta(seconds=60)
-"""After this a buyer who pays at once has paid, and the provider's notification has come."""
+"""By then a buyer who pays at once has paid, and the provider's notification has come."""
 LAST_POLL = timedelta(seconds=45)
-"""So long before the window ends (at most a quarter of it) we poll once more, so that an order that was paid in time is
-not cancelled because a notification was lost. A query, an answer that takes its whole time, a second query (PayPal) and
-four messages between our queues fit in.
+"""We poll once more this long before the window ends, or a quarter of the window if that is shorter. So an order that
+was paid in time is not cancelled because a notification was lost. There is time for a query, an answer that takes its
+whole time, a second query (PayPal) and four messages between our queues.
 """
 
 
 class AttemptState(StrEnum):
-    """How an attempt to pay stands: unknown if the provider did not answer, closing while it is asked to close it."""
+    """The state of an attempt. It is unknown if the provider did not answer, closing while we request its close."""
 
     CREATED = "created"
     REQUESTED = "requested"
@@ -34,7 +34,7 @@ class AttemptState(StrEnum):
 
 
 class PaymentVerdict(StrEnum):
-    """What a payment fact means for its order. Captures that are not kept are refunded."""
+    """The meaning of a capture or a failure for its order. Captures that are not kept are refunded."""
 
     KEPT = "kept"
     LATE = "late"
@@ -47,7 +47,7 @@ PAID = frozenset({State.PAID, State.FULFILLING, State.SHIPPED, State.DELIVERED, 
 
 
 def unpayable(orders: Sequence[Order], now: datetime) -> Refusal | None:
-    """Why these orders, which one payment pays together, cannot be paid now; None if they can."""
+    """Refuse orders, which one payment pays together, if they cannot be paid now."""
     for order in orders:
         details = {"order_id": str(order.id), "state": order.state.value}
         if order.is_child:
@@ -63,18 +63,18 @@ def unpayable(orders: Sequence[Order], now: datetime) -> Refusal | None:
     return None
 
 
-def unpriced(amount: int, currency: str, due: int, order: Order) -> Refusal | None:
-    """A refusal if the client shows another amount, or another currency, than is due."""
+def wrong_amount(amount: int, currency: str, due: int, order: Order) -> Refusal | None:
+    """Refuse if the client shows another amount, or another currency, than is due."""
     if (amount, currency) == (due, order.currency):
         return None
     details = {"expected": due, "got": amount, "currency": order.currency}
     return Refusal(Code.PAY_AMOUNT_MISMATCH, f"{due} {order.currency} are due, not {amount} {currency}", details)
 
 
-def unfit(
+def not_offered(
     provider: str, scene: str, currency: str, scenes: Collection[str], currencies: Collection[str]
 ) -> Refusal | None:
-    """A refusal if the provider has no such scene or currency; without scenes, there is no such provider here."""
+    """Refuse if the provider has no such scene or currency. No scenes mean that there is no such provider here."""
     if not scenes:
         return Refusal(Code.PAY_METHOD_INVALID, f"there is no provider {provider} here", {"field": "provider"})
     if scene not in scenes:
@@ -87,14 +87,14 @@ def unfit(
 
 
 def verdict_on_capture(order: Order, amount: int, currency: str) -> PaymentVerdict:
-    """What a new capture means for the order: kept, late, duplicate or mismatch."""
+    """Judge a new capture of an order: kept, late, duplicate or mismatch."""
     if order.is_child or (amount, currency) != (order.payable_amount, order.currency):
         return PaymentVerdict.MISMATCH
     return _verdict_in(order.state)
 
 
 def verdict_on_merged_capture(orders: Sequence[Order], due: int, amount: int, currency: str) -> PaymentVerdict:
-    """What a new capture means for the merged orders that it pays. It is kept only if each of them waits for it."""
+    """Judge a new capture that pays merged orders. It is kept only if each of them waits for payment."""
     if (amount, currency) != (due, orders[0].currency):
         return PaymentVerdict.MISMATCH
     verdicts = {_verdict_in(order.state) for order in orders}
@@ -123,8 +123,8 @@ def poll_at(started_at: datetime, expire_at: datetime, now: datetime, grace: tim
     """
     regular = started_at + max(FIRST_POLL, 2 * (now - started_at))
     last = expire_at - min(LAST_POLL, (expire_at - started_at) // 4)
-    fences = (at for at in (last, expire_at, expire_at + grace) if now < at <= regular)
-    return next(fences, regular)
+    checks = (at for at in (last, expire_at, expire_at + grace) if now < at <= regular)
+    return next(checks, regular)
 
 
 def poll_pause(started_at: datetime, now: datetime) -> timedelta:

@@ -1,8 +1,9 @@
-"""A provider's day statement against what we hold (R-10): what is missing on either side, what differs.
+"""Compares a provider's day statement with our own entries (R-10): what is missing on either side, what differs.
 
-Amounts are minor units. A row of a statement is found by our number and kind; a capture that another system of the shop
-collected has no number of ours and is found by the provider's own. A row that one statement listed is not searched on
-another: providers keep days of their own, and list a refund when they accept it or when it is done.
+Amounts are minor units. A row of a statement and our entry find each other by our number and the kind of movement. A
+capture that another system of the shop collected has no number of ours, so the provider's own number finds it. We never
+look for an entry on a second statement once one has listed it: providers keep days of their own, and list a refund when
+they accept it or when it is done.
 """
 
 from collections import deque
@@ -13,13 +14,13 @@ from typing import Literal, Protocol, TypeAlias
 
 Movement: TypeAlias = Literal["capture", "refund"]
 LATE = timedelta(hours=2)
-"""What moved so shortly before midnight may stand on the next day's statement: UnionPay's day ends at 23:00."""
+"""Money that moved this long before midnight may be on the next day's statement: UnionPay's day ends at 23:00."""
 NEIGHBOUR = timedelta(days=1)
-"""How far the provider's day and ours are apart at most: clocks around midnight, time zones."""
+"""The most that the provider's day and ours can differ, by clocks around midnight and by time zones."""
 
 
 class Listed(Protocol):
-    """A line of a statement, and what we hold: money that moved."""
+    """Money that moved, on either side: a line of a statement, or our entry."""
 
     @property
     def kind(self) -> Movement: ...
@@ -38,7 +39,7 @@ class Listed(Protocol):
 
 
 class StatementLine(Listed, Protocol):
-    """A line of a statement. `number` is ours; empty, or the provider's own once more, where it has none of us."""
+    """A line of a statement. `number` is ours. Without one it is empty, or the provider's own number again."""
 
     @property
     def line(self) -> int: ...
@@ -46,10 +47,11 @@ class StatementLine(Listed, Protocol):
 
 @dataclass(frozen=True)
 class Entry:
-    """Money that moved, as we hold it. `day` is its own in the business time zone, None while a refund is under way.
+    """Money that moved, as we hold it. `number` is the one that we gave to the provider.
 
-    `number` is what we gave to the provider. `stated_on` is the day of the statement that listed it, `due_on` that of
-    the last one that may: only there it is missed.
+    `day` is the day of the movement in the business time zone, None while a refund is under way. `stated_on` is the day
+    of the statement that listed the entry. `due_on` is the day of the last statement that may list it: the entry counts
+    as missing only there.
     """
 
     kind: Movement
@@ -64,11 +66,11 @@ class Entry:
 
     @property
     def key(self) -> tuple[Movement, str]:
-        """Unique within the provider: a capture by the provider's number, a refund by ours."""
+        """(kind, number), unique within the provider: the provider's number for a capture, ours for a refund."""
         return self.kind, self.trade_no if self.kind == "capture" else self.number or ""
 
     def may_stand_on(self, day: date) -> bool:
-        """Whether it is looked for on the statement of this day."""
+        """True if the statement of this day may list the entry."""
         if self.stated_on is not None:
             return self.stated_on == day
         return self.kind == "refund" or (self.day is not None and abs(self.day - day) <= NEIGHBOUR)
@@ -76,7 +78,10 @@ class Entry:
 
 @dataclass(frozen=True)
 class Difference:
-    """One thing to look at. `ours` and `theirs` are amounts; `currency` is ours, theirs where nothing is ours."""
+    """One difference for an operator to look at. `ours` and `theirs` are amounts.
+
+    `currency` is that of our entry, or of the line if it is missing here.
+    """
 
     kind: Literal["missing_here", "missing_there", "amount"]
     movement: Movement
@@ -92,49 +97,49 @@ class Difference:
 
 @dataclass(frozen=True)
 class Comparison:
-    """What of ours the statement lists, and every difference."""
+    """Those of our entries that the statement lists, and every difference."""
 
     listed: Sequence[Entry]
     differences: Sequence[Difference]
 
     @property
     def matched(self) -> int:
-        """How many lines say what we hold."""
+        """The number of lines that agree with our entries."""
         return len(self.listed) - sum(difference.kind == "amount" for difference in self.differences)
 
 
 PairKey: TypeAlias = tuple[object, ...]
 PairKeyOf: TypeAlias = Callable[[Listed], PairKey | None]
-"""What a line and an entry must have in common to be one movement; None where it cannot be found by this."""
+"""Computes the key that a line and an entry of one movement share; None if this key cannot find the movement."""
 
 
 def by_everything(one: Listed) -> PairKey | None:
-    """Our number, the provider's number and the money."""
+    """The key of our number, the provider's number and the money."""
     return (one.kind, one.number, one.trade_no, one.amount, one.currency) if one.number else None
 
 
 def by_both_numbers(one: Listed) -> PairKey | None:
-    """Our number and the provider's."""
+    """The key of our number and the provider's."""
     return (one.kind, one.number, one.trade_no) if one.number else None
 
 
 def by_number_and_money(one: Listed) -> PairKey | None:
-    """Our number and the money."""
+    """The key of our number and the money."""
     return (one.kind, one.number, one.amount, one.currency) if one.number else None
 
 
 def by_number(one: Listed) -> PairKey | None:
-    """Our number."""
+    """The key of our number."""
     return (one.kind, one.number) if one.number else None
 
 
 def by_trade_number(one: Listed) -> PairKey | None:
-    """The provider's number of a capture."""
+    """The key of a capture's number at the provider."""
     return (one.trade_no,) if one.kind == "capture" and one.trade_no else None
 
 
 def by_trade_number_alone(one: Listed) -> PairKey | None:
-    """The provider's number of a capture that has no number of ours: another system of the shop collected it."""
+    """As by_trade_number, for captures without a number of ours: another system of the shop collected them."""
     numberless = one.number in (None, "", one.trade_no)
     return by_trade_number(one) if numberless else None
 
@@ -147,14 +152,14 @@ PASSES: tuple[tuple[PairKeyOf, PairKeyOf], ...] = (
     (by_trade_number, by_trade_number_alone),
     (by_trade_number_alone, by_trade_number),
 )
-"""How a line and an entry find each other, the surest way first, so that of two with one number each gets its own.
+"""(key of the line, key of the entry) of each pass.
 
-The key of the line comes first, then that of the entry.
+The surest pass comes first, so that of two movements with the same number each gets its own line.
 """
 
 
 def compare(theirs: Sequence[StatementLine], ours: Iterable[Entry], day: date) -> Comparison:
-    """The statement of `day` against what we hold of that day and its neighbours, and of the refunds that it names."""
+    """Compare the statement of `day` with our entries of that day and its neighbours, and of the refunds it names."""
     lines, entries = list(theirs), [entry for entry in ours if entry.may_stand_on(day)]
     pairs: list[tuple[StatementLine, Entry]] = []
     for line_key, entry_key in PASSES:
@@ -170,7 +175,7 @@ def compare(theirs: Sequence[StatementLine], ours: Iterable[Entry], day: date) -
 def _paired(
     lines: Sequence[StatementLine], entries: Sequence[Entry], line_key: PairKeyOf, entry_key: PairKeyOf
 ) -> tuple[list[tuple[StatementLine, Entry]], list[StatementLine], list[Entry]]:
-    """(those with equal keys, in order; the lines and the entries that are left)."""
+    """(the pairs with equal keys, in order; the lines that are left; the entries that are left)."""
     waiting: dict[PairKey, deque[Entry]] = {}
     for entry in entries:
         key = entry_key(entry)

@@ -1,4 +1,4 @@
-"""How much goes back for which units: cumulative, so that no sequence of refunds is a cent off (R-08)."""
+"""Computes how much money goes back for returned units. Sums are cumulative, so no sequence is a cent off (R-08)."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -6,7 +6,7 @@ from enum import StrEnum
 
 
 class RefundState(StrEnum):
-    """How a refund stands. A provider has accepted a submitted one; unknown ones are polled."""
+    """The state of a refund. The provider has accepted a submitted one; we poll it about an unknown one."""
 
     REQUESTED = "requested"
     SUBMITTED = "submitted"
@@ -17,7 +17,7 @@ class RefundState(StrEnum):
 
 @dataclass(frozen=True)
 class BoughtLine:
-    """A line as paid, and what of it was given back already. `payable_amount` includes `shipping_share`."""
+    """A line as it was paid, and how much of it has gone back. `payable_amount` includes `shipping_share`."""
 
     line_no: int
     sku_id: str
@@ -31,7 +31,7 @@ class BoughtLine:
 
 @dataclass(frozen=True)
 class RefundLine:
-    """Units and money of one line that go back now."""
+    """The units and the money of one line that go back now."""
 
     line_no: int
     qty: int
@@ -39,9 +39,9 @@ class RefundLine:
 
 
 def refund_units(lines: Sequence[BoughtLine], units: Mapping[int, int]) -> list[RefundLine]:
-    """What `units` (line number -> units) are worth. Shipping goes back with the last unit of the order.
+    """The money for `units` (line number -> units). Shipping goes back with the last unit of the order.
 
-    For k of q units in all, a line has given back goods * k // q: the parts of any sequence add up exactly.
+    Once k of its q units are back, a line has given back goods * k // q, so the parts of any sequence add up exactly.
     """
     after = {line.line_no: line.refunded_qty + units.get(line.line_no, 0) for line in lines}
     assert all(after[line.line_no] <= line.qty for line in lines), "more units go back than were bought"
@@ -56,5 +56,5 @@ def refund_units(lines: Sequence[BoughtLine], units: Mapping[int, int]) -> list[
 
 
 def remaining_units(lines: Sequence[BoughtLine]) -> dict[int, int]:
-    """Everything that has not gone back yet."""
+    """Line number -> the units that have not gone back yet."""
     return {line.line_no: line.qty - line.refunded_qty for line in lines}

@@ -1,4 +1,4 @@
-"""A refusal the business expects: a value with a code of its own (R-12), never an exception."""
+"""A refusal that the business expects is a value with its own code (R-12), never an exception."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -8,7 +8,7 @@ from workers.domain.codes import Code
 
 @dataclass(frozen=True)
 class Refusal:
-    """Why a command was refused. `details` are names and numbers for a program; they never hold personal data."""
+    """The reason why a command was refused. `details` are for a program and never hold personal data."""
 
     code: Code
     message: str

@@ -1,4 +1,4 @@
-"""Parcels: carrier facts come late, twice and out of order; the parcel's state is their maximum (R-15)."""
+"""Parcels. Carriers report late, twice and out of order, so a parcel keeps the furthest reported state (R-15)."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from workers.domain.order import Order, State, Trigger
 
 
 class ParcelState(StrEnum):
-    """Where a parcel is."""
+    """The states of a parcel, from its booking to one of its ends."""
 
     BOOKED = "booked"
     OUTBOUND = "outbound"
@@ -27,7 +27,7 @@ class ParcelState(StrEnum):
 
 
 DELAYED = "delayed"
-"""A status that carriers report; it is a flag of the parcel, not a state."""
+"""Carriers report this status, too. It sets a flag of the parcel and is not a state."""
 UNDER_WAY = (
     ParcelState.BOOKED,
     ParcelState.OUTBOUND,
@@ -35,16 +35,16 @@ UNDER_WAY = (
     ParcelState.IN_TRANSIT,
     ParcelState.OUT_FOR_DELIVERY,
 )
-"""In the order a parcel passes them."""
+"""A parcel passes these states in this order."""
 FAILED = frozenset({ParcelState.REFUSED, ParcelState.UNDELIVERABLE, ParcelState.LOST, ParcelState.RETURNING})
-"""The parcel will not arrive; it has not come back yet, or its loss is not confirmed."""
+"""A parcel in one of these will not arrive. It has not come back yet, or its loss is not confirmed yet."""
 SETTLED = frozenset({ParcelState.RETURNED, ParcelState.LOSS_CONFIRMED})
 FINAL = SETTLED | {ParcelState.DELIVERED, ParcelState.CANCELLED}
 
 
 @dataclass(frozen=True)
 class Parcel:
-    """One shipment. `units` is line number -> units."""
+    """One parcel of an order. `units` maps a line number to units."""
 
     id: int
     order_id: int
@@ -58,12 +58,12 @@ class Parcel:
 
     @property
     def out(self) -> bool:
-        """Whether it has left the warehouse."""
+        """True if the parcel has left the warehouse."""
         return self.state not in (ParcelState.BOOKED, ParcelState.CANCELLED)
 
     @property
     def failed(self) -> bool:
-        """Whether it will not arrive."""
+        """True if the parcel will not arrive."""
         return self.state in FAILED or self.state in SETTLED
 
 
@@ -80,7 +80,7 @@ def advance(state: ParcelState, status: str) -> ParcelState:
 
 
 def next_trigger(order: Order, units: Mapping[int, int], parcels: Sequence[Parcel]) -> Trigger | None:
-    """The step that the order's parcels call for now, if any. `units` is line number -> units bought."""
+    """The step that the parcels cause now, or None. `units` maps each line number of the order to its units."""
     live = [parcel for parcel in parcels if parcel.state != ParcelState.CANCELLED]
     if order.state is State.PAID and all_out(units, live):
         return Trigger.ALL_SHIPPED
@@ -94,7 +94,7 @@ def next_trigger(order: Order, units: Mapping[int, int], parcels: Sequence[Parce
 
 
 def all_out(units: Mapping[int, int], parcels: Iterable[Parcel]) -> bool:
-    """Whether the last unit has left the warehouse."""
+    """True if all units have left the warehouse."""
     return not unpacked(units, [parcel for parcel in parcels if parcel.out])
 
 

@@ -1,4 +1,4 @@
-"""How this shop wants its orders treated; frozen into an order where it must keep the rules it was placed under."""
+"""The settings of this shop. An order keeps a copy of those rules that must stay as they were when it was placed."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
@@ -15,7 +15,7 @@ class DeductOn(StrEnum):
 
 
 class OnPaymentFailure(StrEnum):
-    """What happens to an order whose payment failed (C-03)."""
+    """What happens to an order after a failed payment (C-03)."""
 
     KEEP_OPEN = "keep_open"
     CANCEL = "cancel"
@@ -23,9 +23,9 @@ class OnPaymentFailure(StrEnum):
 
 @dataclass(frozen=True)
 class Policy:
-    """The rules of one business type. An order keeps those it was placed under (S1-50).
+    """The rules of one business type. An order keeps the rules under which it was placed (S1-50).
 
-    A rate limit of 0 orders is none.
+    0 in `rate_limit_orders` means no limit.
     """
 
     deduct_on: DeductOn = DeductOn.PAY
@@ -44,16 +44,18 @@ DEFAULT_POLICIES: Mapping[str, Mapping[str, Any]] = {
     "seckill": {"deduct_on": DeductOn.CREATE},
     "group_buy": {},
 }
-"""Business type (S1-50) -> what differs from the shop's own rules. A flash sale takes its stock at once (S1-51)."""
+"""Business type (S1-50) -> its differences from the shop's rules. A flash sale deducts its stock at once (S1-51)."""
 
 
 @dataclass(frozen=True)
 class Shop:
-    """Amounts are minor units, windows seconds, rates basis points. `policy` is what business types start from. Of an
-    attempt that its provider never heard of, nothing comes any more `payment_grace_seconds` after its window.
+    """The shop's settings. Business types start from `policy` and change some of its fields.
 
-    Points (R-05): whole `points_unit`s are used, each worth `points_unit_minor_units`, up to
-    `points_max_percent` of what is left after the coupon.
+    Amounts are minor units, windows are seconds, rates are basis points. If a provider does not know an attempt, no
+    payment for it can come later than `payment_grace_seconds` after its window.
+
+    Points (R-05): a buyer uses whole `points_unit`s, each worth `points_unit_minor_units`, up to `points_max_percent`
+    of the amount that is left after the coupon.
     """
 
     default_warehouse: str = "main"
@@ -76,7 +78,7 @@ class Shop:
     policy: Policy = Policy()
 
     def policy_of(self, business_type: str, stored: Mapping[str, Any]) -> Policy:
-        """The rules of a business type: the shop's own, then the type's, then those `stored` for it as plain words."""
+        """The rules of a business type: the shop's, then the type's, then those `stored` for it as strings."""
         policy = replace(self.policy, **{**DEFAULT_POLICIES[business_type], **stored})
         return replace(
             policy,
@@ -86,7 +88,7 @@ class Shop:
 
 
 CHANNELS = {"pc": "00", "mobile": "01", "api": "02", "third_party": "03"}
-"""Where an order comes from (S0-04) -> the source digits of its number (S4-24)."""
+"""Sales channel (S0-04) -> the source digits of an order number (S4-24)."""
 BUSINESS_TYPES = frozenset(DEFAULT_POLICIES)
 PAY_TYPES = {"alipay": "01", "wechat": "02"}
 """Payment method -> its digits in an order number, 00 while it is not known (S4-23, C-38)."""

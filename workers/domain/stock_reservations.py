@@ -1,4 +1,4 @@
-"""Stock counters and who holds what: reserve all or nothing, then commit or release, once (S4-13 to S4-15).
+"""Stock counters and their holders: an order reserves all or nothing, then commits or releases once (S4-13 to S4-15).
 
     holder is    reserve           commit      release              restock
     -----------  ----------------  ----------  -------------------  -------------------
@@ -9,7 +9,7 @@
     committed    answered again    nothing     -                    on hand again
     restocked    answered again    nothing     -                    nothing
 
-"-" is a discrepancy: it is announced and nothing changes.
+"-" is a discrepancy: the handler announces it and nothing changes.
 """
 
 from collections.abc import Mapping, Sequence
@@ -19,16 +19,16 @@ from typing import NamedTuple
 
 from workers.domain.codes import Code
 
-NOBODY = 0
-"""The holder of goods that arrive and of corrections."""
-ON_HAND_MAX = 2_000_000_000  # units: what the 32-bit counters hold, with room
+NO_HOLDER = 0
+"""The holder id of ledger entries that belong to no order: goods that arrive, and corrections."""
+ON_HAND_MAX = 2_000_000_000  # units: fits the 32-bit counters with room to spare
 Place = tuple[str, str]
 """(sku, warehouse)"""
 
 
 @dataclass
 class Counter:
-    """Units of one SKU in one warehouse. 0 <= locked <= on_hand, always."""
+    """The units of one SKU in one warehouse. 0 <= locked <= on_hand always holds."""
 
     on_hand: int
     locked: int
@@ -39,7 +39,7 @@ class Counter:
 
 
 class StockOp(StrEnum):
-    """What a ledger entry does to its counter."""
+    """The kinds of ledger entries; `apply` says what each does to its counter."""
 
     RECEIVE = "receive"
     ADJUST = "adjust"
@@ -50,7 +50,7 @@ class StockOp(StrEnum):
 
 
 class LedgerEntry(NamedTuple):
-    """One change of one counter, unique by (holder, place, op, ref)."""
+    """One change of one counter. (holder, place, op, ref) is unique."""
 
     holder_id: int
     place: Place
@@ -60,7 +60,7 @@ class LedgerEntry(NamedTuple):
 
 
 def apply(counter: Counter, op: StockOp, qty: int) -> None:
-    """What each ledger entry does to its counter; folding the ledger gives the counters back."""
+    """Apply a ledger entry to its counter. Applying the whole ledger to empty counters gives the counters back."""
     match op:
         case StockOp.RECEIVE | StockOp.RESTOCK | StockOp.ADJUST:
             counter.on_hand += qty
@@ -75,7 +75,7 @@ def apply(counter: Counter, op: StockOp, qty: int) -> None:
 
 
 class HolderState(StrEnum):
-    """How a holder's reservation stands."""
+    """The state of a holder's reservation."""
 
     RESERVED = "reserved"
     REFUSED = "refused"
@@ -89,7 +89,7 @@ GRANTED_STATES = frozenset({HolderState.RESERVED, HolderState.COMMITTED, HolderS
 
 @dataclass
 class Holder:
-    """What one order holds. `state` is None before its first message."""
+    """The reservation of one order. `state` is None before its first message."""
 
     id: int
     group_id: int
@@ -100,7 +100,7 @@ class Holder:
 
 
 class Want(NamedTuple):
-    """Units of one place wanted for one holder."""
+    """The units of one place that one holder wants."""
 
     holder_id: int
     place: Place
@@ -109,7 +109,7 @@ class Want(NamedTuple):
 
 @dataclass(frozen=True)
 class Short:
-    """A place that cannot give what is wanted."""
+    """A place that has fewer units than wanted."""
 
     place: Place
     want: int
@@ -117,7 +117,7 @@ class Short:
 
 
 class StockVerdict(StrEnum):
-    """What becomes of a stock message."""
+    """The end of a stock message: it is done, comes too early and is retried, or contradicts its holder's state."""
 
     DONE = "done"
     LATER = "later"
@@ -126,7 +126,7 @@ class StockVerdict(StrEnum):
 
 @dataclass(frozen=True)
 class ReservationAnswer:
-    """A reservation's answer; without a code everything is locked."""
+    """The answer to a reservation. If it has no code, every line is locked."""
 
     code: Code | None = None
     short: tuple[Short, ...] = ()
@@ -138,7 +138,7 @@ SHORT = Code.INVENTORY_INSUFFICIENT
 
 
 class StockBatch:
-    """Counters and holders of one batch; messages change them in order of arrival, the ledger has every change."""
+    """The counters and holders of one batch. Messages change them in order of arrival; the ledger has every change."""
 
     def __init__(self, counters: dict[Place, Counter], holders: dict[int, Holder]) -> None:
         self.counters = counters
@@ -147,7 +147,7 @@ class StockBatch:
         self.touched: set[int] = set()
 
     def reserve(self, group_id: int, wants: Sequence[Want], *, in_time: bool) -> ReservationAnswer:
-        """Lock every line or none."""
+        """Lock every line or none. A repeated message gets the same answer again."""
         holders = [self.holders[holder_id] for holder_id in sorted({want.holder_id for want in wants})]
         states = {holder.state for holder in holders}
         if HolderState.RELEASED in states:
@@ -169,7 +169,7 @@ class StockBatch:
         return GRANTED
 
     def commit(self, holder_id: int) -> StockVerdict:
-        """The lock becomes a deduction, once."""
+        """Turn the lock into a deduction, once."""
         holder = self.holders[holder_id]
         match holder.state:
             case None:
@@ -182,7 +182,7 @@ class StockBatch:
         return StockVerdict.DONE
 
     def release(self, holder_id: int) -> StockVerdict:
-        """The lock ends; before its reserve it leaves a tombstone that refuses it."""
+        """End the lock. If the reserve has not come yet, leave a tombstone that refuses it."""
         holder = self.holders[holder_id]
         match holder.state:
             case None:
@@ -195,7 +195,7 @@ class StockBatch:
         return StockVerdict.DONE
 
     def restock(self, holder_id: int, ref: str, lines: Mapping[Place, int]) -> StockVerdict:
-        """Units come back, once per `ref`: those of `lines`, or all that are left."""
+        """Put units back, once per `ref`: those of `lines`, or without lines all that are left."""
         holder = self.holders[holder_id]
         if holder.state in (None, HolderState.RESERVED):
             return StockVerdict.LATER
@@ -216,20 +216,20 @@ class StockBatch:
         return StockVerdict.DONE
 
     def receive(self, place: Place, qty: int, ref: str) -> Counter:
-        """Goods arrived."""
-        self._book(NOBODY, place, StockOp.RECEIVE, ref, qty)
+        """Add goods that arrived, and return their counter."""
+        self._book(NO_HOLDER, place, StockOp.RECEIVE, ref, qty)
         return self.counters[place]
 
     def adjust(self, place: Place, delta: int, ref: str) -> Counter | None:
-        """A correction; None where it would leave less than is locked, or where there was never stock."""
+        """Correct a counter. Returns None if it would fall below its locked units, or if there was never stock."""
         counter = self.counters.get(place)
         if counter is None or not counter.locked <= counter.on_hand + delta <= ON_HAND_MAX:
             return None
-        self._book(NOBODY, place, StockOp.ADJUST, ref, delta)
+        self._book(NO_HOLDER, place, StockOp.ADJUST, ref, delta)
         return counter
 
     def changed_holders(self) -> list[Holder]:
-        """The holders whose rows must be written, by id."""
+        """The holders that changed and must be written, sorted by id."""
         return [self.holders[holder_id] for holder_id in sorted(self.touched)]
 
     def _shortages(self, wants: Sequence[Want]) -> tuple[Short, ...]:

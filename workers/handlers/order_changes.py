@@ -44,7 +44,7 @@ from messages.orders import (
 from messages.stock import RestockLine, StockRelease, StockRestock
 from workers.domain.book import Book
 from workers.domain.order import CancelType, Effect, Order, State, Trigger
-from workers.domain.order_change_rules import alone, is_done, refuse, unmergeable
+from workers.domain.order_change_rules import is_done, refuse, refuse_child_alone, unmergeable
 from workers.domain.refund_amounts import BoughtLine, RefundLine, refund_units, remaining_units
 from workers.domain.refusal import Refusal
 from workers.domain.shipping import Parcel, unpacked
@@ -182,7 +182,7 @@ def change(context: ChangeContext, item: Item, now: datetime) -> Event:
 
 def refused(context: ChangeContext, item: Item, order_id: int) -> Refusal | None:
     """Why the order, or one that the change would reach with it, is not changed."""
-    found = alone(TRIGGERS[type(item.body)], context.book[order_id])
+    found = refuse_child_alone(TRIGGERS[type(item.body)], context.book[order_id])
     for target in targets(item, order_id, context):
         found = found or decide(item, context.book[target], context)
     return found

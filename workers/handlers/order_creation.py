@@ -28,7 +28,13 @@ from messages.stock import StockReserve
 from workers import shop
 from workers.domain.benefits import Benefits
 from workers.domain.codes import Code
-from workers.domain.order_validation import against_policy, not_theirs, too_soon, unexpected_amounts, unknown_words
+from workers.domain.order_validation import (
+    against_policy,
+    too_many_orders,
+    unexpected_amounts,
+    unknown_words,
+    wrong_order_number,
+)
 from workers.domain.pricing.quote import PriceRequest, Quote, RequestedLine, Rules, quote
 from workers.domain.pricing.splitting import split
 from workers.domain.refusal import Refusal
@@ -67,9 +73,9 @@ def decide(body: OrderCreate, context: CreationContext, now: datetime) -> Quote 
     user, policy = context.users[body.user_id], context.policies[body.business_type]
     wanted, coupon = [(line.sku_id, line.qty) for line in body.items], body.coupon_id is not None
     refusal = (
-        too_soon(user.accepted_at, policy, now)
+        too_many_orders(user.accepted_at, policy, now)
         or against_policy(wanted, coupon, body.use_points, policy)
-        or not_theirs(body.order_no, context.numbers, body.user_id)
+        or wrong_order_number(body.order_no, context.numbers, body.user_id)
     )
     if refusal is not None:
         return refusal

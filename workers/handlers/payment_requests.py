@@ -28,7 +28,7 @@ from workers import shop
 from workers.domain.book import Book
 from workers.domain.codes import Code
 from workers.domain.order import Order
-from workers.domain.payment_rules import AttemptState, unfit, unpayable, unpriced
+from workers.domain.payment_rules import AttemptState, not_offered, unpayable, wrong_amount
 from workers.domain.refusal import Refusal
 from workers.providers import configured
 from workers.providers.port import ClientAction, HttpRequest, Provider, ProviderRefusal
@@ -77,9 +77,9 @@ def decide(body: PaymentStart, context: StartContext, now: datetime) -> AmountDu
     provider = context.providers.get(body.provider)
     scenes, currencies = (provider.scenes, provider.currencies) if provider else ((), ())
     refusal = (
-        unfit(body.provider, body.scene, body.currency, scenes, currencies)
+        not_offered(body.provider, body.scene, body.currency, scenes, currencies)
         or unpayable(paid, now)
-        or unpriced(body.amount, body.currency, due, order)
+        or wrong_amount(body.amount, body.currency, due, order)
     )
     if refusal is not None:
         return refusal

@@ -12,7 +12,7 @@ import outbox
 from db.pool import Transaction
 from messages.benefits import CouponChanged, PointsChanged
 from messages.envelope import Envelope
-from workers.domain.benefits import Benefits, CouponOp, Worth, all_cancelled, due_back, still_earned
+from workers.domain.benefits import Benefits, CouponOp, ReturnedValue, all_cancelled, due_back, still_earned
 from workers.domain.book import Book, Step
 from workers.domain.order import Effect, Order, State
 from workers.domain.pricing.coupons import CouponState
@@ -96,15 +96,15 @@ async def apply(
     if not owes:
         return Applied(Benefits(), {})
     has = await _locked(tx, book, owes)
-    worths = await benefits.worths(tx, {book[key].root_id for key in (*owes.reduced, *owes.awarded)})
+    returned = await benefits.returned_values(tx, {book[key].root_id for key in (*owes.reduced, *owes.awarded)})
     for order_id in owes.used:
         has.use(book[order_id])
     for order_id, item in owes.reduced.items():
-        _reduce(has, book, book[order_id], item, worths)
+        _reduce(has, book, book[order_id], item, returned)
     for order_id in owes.ended:
         has.give_back(book[order_id], now, "end")
     for order_id in owes.awarded:
-        has.award(book[order_id], *still_earned(book[order_id], worths.get(order_id, Worth())))
+        has.award(book[order_id], *still_earned(book[order_id], returned.get(order_id, ReturnedValue())))
     await benefits.save(tx, has)
     return Applied(has, owes.causes(book))
 
@@ -122,13 +122,13 @@ async def _locked(tx: Transaction, book: Book[Item], owes: Owing) -> Benefits:
     return has
 
 
-def _reduce(has: Benefits, book: Book[Item], order: Order, item: Item, worths: Mapping[int, Worth]) -> None:
+def _reduce(has: Benefits, book: Book[Item], order: Order, item: Item, returned: Mapping[int, ReturnedValue]) -> None:
     root = book[order.root_id]
     if root.use_points:
-        family = [worths[member.id] for member in book.family(root.id) if member.id in worths]
+        family = [returned[member.id] for member in book.family(root.id) if member.id in returned]
         has.return_points(root, due_back(root, family), item.id)
     if order.state is State.COMPLETED:
-        has.revoke(order, still_earned(order, worths[order.id]), item.id)
+        has.revoke(order, still_earned(order, returned[order.id]), item.id)
 
 
 def announcements(applied: Applied) -> list[outbox.Announcement]:

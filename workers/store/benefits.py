@@ -6,7 +6,7 @@ from typing import Any
 from db.pool import Transaction
 from db.statements import SQL
 from messages.benefits import PointsGrant
-from workers.domain.benefits import Account, Benefits, Worth
+from workers.domain.benefits import Account, Benefits, ReturnedValue
 from workers.domain.pricing.coupons import Coupon, CouponScope, CouponState
 
 
@@ -76,11 +76,11 @@ async def booked(tx: Transaction, order_ids: Iterable[int]) -> dict[tuple[int, s
     return {(row["order_id"], row["op"]): (row["points"], row["growth"]) for row in rows}
 
 
-async def worths(tx: Transaction, roots: Iterable[int]) -> dict[int, Worth]:
+async def returned_values(tx: Transaction, roots: Iterable[int]) -> dict[int, ReturnedValue]:
     """Order id -> what of it was given back, for the orders of these families that carry goods."""
     wanted = sorted(set(roots))
     rows = await tx.fetch(SQL["benefits.worth"], wanted) if wanted else []
-    return {row["order_id"]: Worth(*tuple(row)[2:]) for row in rows}
+    return {row["order_id"]: ReturnedValue(*tuple(row)[2:]) for row in rows}
 
 
 async def save(tx: Transaction, has: Benefits) -> None:

@@ -1,15 +1,16 @@
-"""Sharing an amount out in whole minor units, to the last one (R-03)."""
+"""Shares an amount out in whole minor units, to the last one (R-03)."""
 
 from collections.abc import Sequence
 
 
 def allocate(amount: int, weights: Sequence[int]) -> list[int]:
-    """Largest remainder: parts add up to `amount`, each within one unit of its exact share; ties go to earlier lines.
+    """Share `amount` out by weight, by the method of the largest remainder.
 
-    Where all weights are zero the shares are equal.
+    The parts add up to `amount`, and each is within one unit of its exact share. Of equal remainders the earlier line
+    gets the unit. If all weights are zero the shares are equal.
     """
     assert amount >= 0, f"cannot share out {amount}"
-    assert weights, "nobody to share with"
+    assert weights, "there are no lines to share it among"
     total = sum(weights)
     if total == 0:
         weights, total = [1] * len(weights), len(weights)
@@ -23,7 +24,7 @@ def allocate(amount: int, weights: Sequence[int]) -> list[int]:
 
 
 def allocate_within(amount: int, weights: Sequence[int], caps: Sequence[int]) -> list[int]:
-    """As `allocate`, with no part above its cap: what a full line cannot take goes to the others by their weights."""
+    """As `allocate`, with no part above its cap: the other lines take the excess of a full line by their weights."""
     assert amount <= sum(caps), f"{amount} is more than all caps together"
     parts, free = [0] * len(weights), list(range(len(weights)))
     while True:

@@ -1,4 +1,4 @@
-"""A buyer's coupon: whether it may be used, and what it takes off (R-04, S4-05)."""
+"""Decides whether a buyer may use a coupon, and how much it takes off each line (R-04, S4-05)."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from workers.domain.refusal import Refusal
 
 
 class CouponState(StrEnum):
-    """A coupon is issued, locked for an order, used by it, or has ended unused."""
+    """The states of a coupon: issued, locked for an order, used by it, or ended unused."""
 
     ISSUED = "issued"
     LOCKED = "locked"
@@ -21,7 +21,7 @@ class CouponState(StrEnum):
 
 
 class CouponScope(StrEnum):
-    """The goods that a coupon counts for: all, those of its categories, or its SKUs."""
+    """The goods that a coupon covers: all, those of its categories, or its SKUs."""
 
     ALL = "all"
     CATEGORY = "category"
@@ -34,9 +34,10 @@ HELD = frozenset({CouponState.LOCKED, CouponState.USED})
 
 @dataclass(frozen=True)
 class Coupon:
-    """The terms it was issued under. `amount` and `min_amount` are minor units; no channels or levels mean any.
+    """One coupon with the terms under which it was issued. `amount` and `min_amount` are minor units.
 
-    It is valid from `valid_from` until before `valid_to`. A locked or used one has the order that it belongs to.
+    Without channels it is good in every channel, without levels for every level. It is valid from `valid_from` until
+    before `valid_to`. `order_id` is the order that holds it, if it is locked or used.
     """
 
     coupon_id: str
@@ -55,7 +56,7 @@ class Coupon:
     valid_to: datetime
 
     def covers(self, sku_id: str, category_id: str | None) -> bool:
-        """This SKU counts towards the threshold and gets its part of the amount."""
+        """True if this SKU counts towards the threshold and gets its part of the amount."""
         if self.scope == CouponScope.ALL:
             return True
         return (category_id if self.scope == CouponScope.CATEGORY else sku_id) in self.scope_ids
@@ -71,7 +72,7 @@ class CouponUser(Protocol):
 
 
 def unusable(coupon: Coupon | None, buyer: CouponUser, currency: str, channel: str, at: datetime) -> Refusal | None:
-    """Why this buyer cannot use it in any order now; another user's coupon is as unknown as one that never was."""
+    """Refuse a coupon that this buyer cannot use in any order now. Another user's coupon counts as unknown."""
     if coupon is None or coupon.user_id != buyer.user_id:
         return Refusal(Code.COUPON_NOT_FOUND, "the buyer has no such coupon")
     if coupon.state == CouponState.LOCKED:
@@ -90,9 +91,10 @@ def unusable(coupon: Coupon | None, buyer: CouponUser, currency: str, channel: s
 
 
 def take_off(coupon: Coupon, rest: Sequence[int], covered: Sequence[bool]) -> list[int] | Refusal:
-    """What it takes off each line of which `rest` is still to be paid: of those it covers, never more than they cost.
+    """Share the coupon's amount out to the lines that it covers, never more than they cost.
 
-    A coupon that would take off nothing is refused, so that it is not used up.
+    `rest` is the amount of each line that is still to be paid. A coupon that would take off nothing is refused, so that
+    it is not used up.
     """
     if not any(covered):
         return _not_usable(coupon, "scope")

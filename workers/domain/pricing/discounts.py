@@ -1,4 +1,4 @@
-"""What promotions take off an order's lines (R-02, S4-16 to S4-20).
+"""Computes what promotions take off an order's lines (R-02, S4-16 to S4-20).
 
     kind             takes off
     ---------------  -------------------------------------------------------------------------------------------------
@@ -8,9 +8,9 @@
     ladder           a part of the group's amount, by the group's units; rounded once, half to even
     full_reduction   an amount, once the group's amount reaches another one exactly
 
-A group is all lines of an order under one promotion: of one SPU, of one category, or all. Of a limited promotion the
-first units in line order are taken off while any are left, the others cost the normal price; a group that is discounted
-as one (ladder, full_reduction) stays within the limit or gets nothing.
+A group is all lines of an order under one promotion: those of one SPU, of one category, or all lines. If a promotion
+is limited, the first units in line order get its price while any are left, and the others cost the normal price. A
+group that is discounted as a whole (ladder, full_reduction) stays within the limit or gets nothing.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -23,7 +23,7 @@ from workers.domain.pricing.promotions import Index, Promotion, PromotionKind, p
 
 
 class PromotedLine(NamedTuple):
-    """A line as promotions see it. `price` is minor units."""
+    """The fields of a line that promotions look at. `price` is minor units per unit."""
 
     sku_id: str
     spu_id: str
@@ -33,7 +33,7 @@ class PromotedLine(NamedTuple):
 
 
 class LineDiscount(NamedTuple):
-    """What a promotion takes off one line; `quota_units` of its units count against the promotion's limits."""
+    """The minor units that a promotion takes off one line. `quota_units` of its units count against the limits."""
 
     amount: int = 0
     promotion_id: str | None = None
@@ -43,7 +43,7 @@ class LineDiscount(NamedTuple):
 
 
 class UsedRule(NamedTuple):
-    """A rule that took `amount` minor units off an order; `text` is in that document's words (S4-20)."""
+    """A rule that took `amount` minor units off an order. S4-20 gives the wording of `text`."""
 
     promo_id: str
     revision: int
@@ -53,7 +53,10 @@ class UsedRule(NamedTuple):
 
 
 class Sale(NamedTuple):
-    """Where and to whom; by promotion, units that this buyer `bought` before and units `left` for everybody."""
+    """The circumstances of a sale.
+
+    `bought` maps a promotion to the units that this buyer bought before, `left` to the units that are left for all.
+    """
 
     currency: str
     at: datetime
@@ -63,7 +66,7 @@ class Sale(NamedTuple):
 
 
 class Reduction(NamedTuple):
-    """Minor units that each line of a group is given, and for how many of its units."""
+    """The minor units that a promotion takes off each line of a group, and how many of the line's units got it."""
 
     text: str
     amounts: Sequence[int]
@@ -75,7 +78,7 @@ WORDS = {PromotionKind.SINGLE: "单品促销", PromotionKind.MEMBER: "会员价"
 
 
 def promote(parts: Sequence[PromotedLine], rules: Index, sale: Sale) -> tuple[list[LineDiscount], list[UsedRule]]:
-    """What each line is given, and which rules gave it."""
+    """(the discount of each line, the rules that gave the discounts)"""
     given, used = [NOTHING] * len(parts), []
     for promotion, numbers in _groups(parts, rules, sale):
         effect = _effect(promotion, [parts[number] for number in numbers], sale)
@@ -99,7 +102,7 @@ def _groups(parts: Sequence[PromotedLine], rules: Index, sale: Sale) -> Iterable
 
 
 def _left(promotion: Promotion, sale: Sale) -> int | None:
-    """Units this buyer may still have; of a limited quantity that nobody counted, none. No limit: None."""
+    """Units left for this buyer, or None if unlimited. A promotion with a quantity but no counter row has 0 left."""
     left = []
     if promotion.per_user_limit is not None:
         left.append(promotion.per_user_limit - sale.bought.get(promotion.promo_id, 0))
@@ -125,7 +128,7 @@ def _effect(promotion: Promotion, parts: Sequence[PromotedLine], sale: Sale) -> 
 def _cheaper(
     promotion: Promotion, prices: Mapping[str, int], parts: Sequence[PromotedLine], left: int | None
 ) -> Reduction:
-    """Each unit at its price in the promotion; units whose price is no lower take nothing from what is left."""
+    """Sell each unit at the promotion's price. Units that get no cheaper do not count against the limit."""
     amounts, units = [], []
     for part in parts:
         saved = max(0, part.price - prices.get(part.sku_id, part.price))
@@ -137,7 +140,7 @@ def _cheaper(
 
 
 def _ladder(promotion: Promotion, parts: Sequence[PromotedLine]) -> Reduction | None:
-    """打折优惠: the more units the group has, the less is paid for each."""
+    """打折优惠: the more units the group has, the less each of them costs."""
     step = _highest(promotion, sum(part.qty for part in parts))
     if step is None:
         return None

@@ -1,4 +1,4 @@
-"""Paying with points (R-05, S4-06)."""
+"""Pays a part of an order with the buyer's points (R-05, S4-06)."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -10,27 +10,30 @@ from workers.domain.shop import Shop
 
 
 class Spent(NamedTuple):
-    """Points that are used, and the minor units that they take off each line."""
+    """The points that an order uses, and the minor units that they take off each line."""
 
     points: int
     amounts: list[int]
 
 
-def spend(asked: int, available: int, rest: Sequence[int], limits: Sequence[int | None], shop: Shop) -> Spent | Refusal:
-    """Use as many whole units of the points `asked` for as the rules allow; the client's expected amount sees how many.
+def spend(
+    requested: int, available: int, rest: Sequence[int], limits: Sequence[int | None], shop: Shop
+) -> Spent | Refusal:
+    """Use as many of the `requested` points as the rules allow, in whole `points_unit`s.
 
-    `rest` is what is still to be paid per line, `limits` how many points a line takes at most (None: any number).
+    `rest` is the amount of each line that is still to be paid; `limits` is the most points that each line takes (None:
+    any number). Fewer points than requested are no refusal: the client compares the amount that it expects.
     """
-    if asked < 0:
-        return against_the_rules("negative", asked)
-    if asked > available:
-        details = {"asked": asked, "available": available}
-        return Refusal(Code.POINTS_INSUFFICIENT, f"{asked} points are more than {available}", details)
+    if requested < 0:
+        return refuse_by_rule("negative", requested)
+    if requested > available:
+        details = {"asked": requested, "available": available}
+        return Refusal(Code.POINTS_INSUFFICIENT, f"{requested} points are more than {available}", details)
     caps = [_cap(amount, limit, shop) for amount, limit in zip(rest, limits, strict=True)]
     most = min(sum(rest) * shop.points_max_percent // 100, sum(caps)) // shop.points_unit_minor_units
-    units = min(asked // shop.points_unit, most)
-    if asked and not units:
-        return against_the_rules("none_usable", asked, unit=shop.points_unit, max=most * shop.points_unit)
+    units = min(requested // shop.points_unit, most)
+    if requested and not units:
+        return refuse_by_rule("none_usable", requested, unit=shop.points_unit, max=most * shop.points_unit)
     return Spent(units * shop.points_unit, allocate_within(units * shop.points_unit_minor_units, rest, caps))
 
 
@@ -38,6 +41,8 @@ def _cap(rest: int, limit: int | None, shop: Shop) -> int:
     return rest if limit is None else min(rest, limit * shop.points_unit_minor_units // shop.points_unit)
 
 
-def against_the_rules(why: str, asked: int, **numbers: int) -> Refusal:
-    """POINTS_RULE: the shop takes no points like this."""
-    return Refusal(Code.POINTS_RULE, f"points cannot be used like this: {why}", {"why": why, "asked": asked, **numbers})
+def refuse_by_rule(why: str, requested: int, **numbers: int) -> Refusal:
+    """Refuse with POINTS_RULE, because a rule of the shop forbids points like these."""
+    return Refusal(
+        Code.POINTS_RULE, f"points cannot be used like this: {why}", {"why": why, "asked": requested, **numbers}
+    )

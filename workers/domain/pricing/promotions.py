@@ -1,4 +1,4 @@
-"""Promotions: which make sense, and which of them a line takes part in (R-02)."""
+"""Promotions: checks their terms, and picks the one that applies to a line (R-02)."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -11,7 +11,7 @@ from workers.domain.refusal import Refusal
 
 
 class PromotionKind(StrEnum):
-    """How a promotion takes something off; NONE ends it."""
+    """The ways in which promotions take something off. A revision with NONE ends its promotion."""
 
     NONE = "none"
     SINGLE = "single"
@@ -22,7 +22,7 @@ class PromotionKind(StrEnum):
 
 
 class PromotionScope(StrEnum):
-    """The goods that a promotion is for: one SPU, one category, or all."""
+    """The goods of a promotion: one SPU, one category, or all."""
 
     SPU = "spu"
     CATEGORY = "category"
@@ -37,15 +37,16 @@ TERMS = {
     PromotionKind.LADDER: "steps",
     PromotionKind.FULL_REDUCTION: "steps",
 }
-"""Kind -> the terms it needs."""
+"""Kind -> the field with the terms that it needs."""
 
 
 @dataclass(frozen=True)
 class Promotion:
-    """Prices, full and reduce are minor units of `currency`; it is valid from `starts_at` until before `ends_at`.
+    """One revision of a promotion. It is valid from `starts_at` until before `ends_at`.
 
-    A ladder's steps are (units, basis points still paid), those of a full reduction (full, reduce); both ascend.
-    `prices` is by SKU, `member_prices` by level and SKU. `quantity` is the units that a flash sale has in all.
+    The steps of a ladder are (units, basis points still paid), those of a full reduction (full, reduce); both ascend.
+    Prices, full and reduce are minor units of `currency`. `prices` is by SKU, `member_prices` by level and SKU.
+    `quantity` is the units that a flash sale has in all.
     """
 
     promo_id: str
@@ -65,12 +66,12 @@ class Promotion:
 
     @property
     def counted(self) -> bool:
-        """Units bought under it are remembered: it is limited in all or per user."""
+        """True if we count the units sold under it, because they are limited in all or per user."""
         return self.kind == PromotionKind.FLASH or self.per_user_limit is not None or self.quantity is not None
 
 
 def invalid(promotion: Promotion) -> Refusal | None:
-    """PROMOTION_INVALID with the first field that makes no sense."""
+    """Refuse terms that make no sense: PROMOTION_INVALID with the first wrong field."""
     fault = next(_faults(promotion), None)
     if fault is None:
         return None
@@ -117,15 +118,15 @@ def _faults_of_terms(promotion: Promotion) -> Iterator[tuple[str, str]]:
 
 
 def overlapping(new: Promotion, others: Iterable[Promotion]) -> Promotion | None:
-    """Another promotion for the same goods and currency that is alive at the same time as `new`."""
+    """Find another promotion for the same goods and currency that is valid at the same time as `new`."""
     if new.kind == PromotionKind.NONE:
         return None
     place = (new.scope, new.scope_id, new.currency)
     for other in others:
         if other.promo_id == new.promo_id or other.kind == PromotionKind.NONE:
             continue
-        beside = (other.scope, other.scope_id, other.currency) == place
-        if beside and other.starts_at < new.ends_at and new.starts_at < other.ends_at:
+        same_goods = (other.scope, other.scope_id, other.currency) == place
+        if same_goods and other.starts_at < new.ends_at and new.starts_at < other.ends_at:
             return other
     return None
 
@@ -134,7 +135,7 @@ Index = Mapping[tuple[PromotionScope, str | None], Sequence[Promotion]]
 
 
 def index(promotions: Iterable[Promotion]) -> Index:
-    """By scope and its id, those that win first: the highest revision, then promo_id."""
+    """(scope, its id) -> promotions in the order in which they win: by the highest revision, then by promo_id."""
     found: dict[tuple[PromotionScope, str | None], list[Promotion]] = {}
     for promotion in sorted(promotions, key=lambda p: (-p.revision, p.promo_id)):
         if promotion.kind != PromotionKind.NONE:
@@ -143,7 +144,7 @@ def index(promotions: Iterable[Promotion]) -> Index:
 
 
 def pick(rules: Index, spu_id: str, category_id: str | None, currency: str, at: datetime) -> Promotion | None:
-    """The one promotion that a line takes part in, whether or not it gives the line anything: the narrowest scope."""
+    """Pick the one promotion that applies to a line: the narrowest scope wins, even if it takes nothing off."""
     for place in (
         (PromotionScope.SPU, spu_id),
         (PromotionScope.CATEGORY, category_id),

@@ -1,7 +1,7 @@
-"""What an order costs. One pure function; no number that a client sent enters the computation (R-06).
+"""Computes what an order costs, as a pure function. No number that a client sent enters the computation (R-06).
 
-Lines fit, promotions, coupon, points, shipping, tax, expected: in this order (R-01), and each stage sees
-what the ones before it left.
+The stages run in this order (R-01), and each works on what the earlier ones left: check the lines, promotions, coupon,
+points, shipping, tax, compare with the prices that the client expects.
 """
 
 from collections.abc import Mapping, Sequence
@@ -30,13 +30,13 @@ __all__ = [
     "quote",
 ]
 
-QUANTITY_MAX = 1_000_000  # units per line; also what stock counters (32 bit) can hold many times over
+QUANTITY_MAX = 1_000_000  # units per line; stock counters (32 bit) can hold many times as many
 AMOUNT_MAX = 10**15  # minor units per order, before and after discounts: sums stay far inside 64 bits
 TOO_LARGE = Refusal(Code.ORDER_PARAM_INVALID, "the order is too large", {"field": "items"})
 
 
 class _Basket(NamedTuple):
-    """What is to be priced, line by line."""
+    """The lines to be priced: the request, the SKU of each line, and each line's amount before discounts."""
 
     request: PriceRequest
     skus: Sequence[Sku]
@@ -44,7 +44,7 @@ class _Basket(NamedTuple):
 
 
 class _Discounts(NamedTuple):
-    """What is taken off each line, and what is left of it; an empty column takes nothing off any."""
+    """The discounts of each line, and its amount after them (`nets`). An empty column takes nothing off any line."""
 
     nets: Sequence[int]
     given: Sequence[LineDiscount] = ()
@@ -55,8 +55,8 @@ class _Discounts(NamedTuple):
 
 
 def quote(request: PriceRequest, rules: Rules, buyer: Buyer, shop: Shop, at: datetime) -> Quote | Refusal:
-    """Price the lines as of `at`, or say why not and, where it is one line's fault, which line's."""
-    skus = _fitting(request, rules.skus)
+    """Price the lines as of `at`, or refuse. A refusal because of one line names that line."""
+    skus = _find_skus(request, rules.skus)
     if isinstance(skus, Refusal):
         return skus
     origins = [sku.price * line.qty for sku, line in zip(skus, request.wanted, strict=True)]
@@ -68,23 +68,24 @@ def quote(request: PriceRequest, rules: Rules, buyer: Buyer, shop: Shop, at: dat
         if isinstance(found, Refusal):
             return found
         taken = found
-    made = _put_together(basket, taken, shop)
-    return _unwanted(request, made) or made
+    result = _build_quote(basket, taken, shop)
+    refusal = _compare_prices(request, result)
+    return result if refusal is None else refusal
 
 
-def _fitting(request: PriceRequest, skus: Mapping[str, Sku]) -> list[Sku] | Refusal:
+def _find_skus(request: PriceRequest, skus: Mapping[str, Sku]) -> list[Sku] | Refusal:
     if not request.wanted:
         return Refusal(Code.ORDER_ITEMS_EMPTY, "an order has at least one line", {"field": "items"})
     found: list[Sku] = []
     for line in request.wanted:
         sku = skus.get(line.sku_id)
         if sku is None or not sku.on_sale or sku.currency != request.currency or not 1 <= line.qty <= QUANTITY_MAX:
-            return _why_unfit(len(found) + 1, line, sku)
+            return _refuse_line(len(found) + 1, line, sku)
         found.append(sku)
     return found
 
 
-def _why_unfit(number: int, line: RequestedLine, sku: Sku | None) -> Refusal:
+def _refuse_line(number: int, line: RequestedLine, sku: Sku | None) -> Refusal:
     where = {"line_no": number, "sku_id": line.sku_id}
     if not 1 <= line.qty <= QUANTITY_MAX:
         details = {"field": f"items[{number - 1}].qty", **where}
@@ -127,14 +128,14 @@ def _redeem(basket: _Basket, rest: Sequence[int], buyer: Buyer, at: datetime) ->
     if refusal is not None:
         return refusal
     assert coupon is not None
-    assert coupon.coupon_id == request.coupon_id, "the buyer's coupon is not the one asked for"
+    assert coupon.coupon_id == request.coupon_id, "the buyer's coupon is not the requested one"
     return coupons.take_off(coupon, rest, [coupon.covers(sku.sku_id, sku.category_id) for sku in basket.skus])
 
 
 def _pay_with_points(basket: _Basket, taken: _Discounts, buyer: Buyer, shop: Shop) -> _Discounts | Refusal:
     request = basket.request
     if request.coupon_id is not None and not shop.points_with_coupon:
-        return points.against_the_rules("with_coupon", request.use_points)
+        return points.refuse_by_rule("with_coupon", request.use_points)
     limits = [
         None if sku.points_limit is None else sku.points_limit * line.qty
         for sku, line in zip(basket.skus, request.wanted, strict=True)
@@ -149,7 +150,7 @@ def _minus(amounts: Sequence[int], parts: Sequence[int]) -> list[int]:
     return [amount - part for amount, part in zip(amounts, parts, strict=True)]
 
 
-def _put_together(basket: _Basket, taken: _Discounts, shop: Shop) -> Quote:
+def _build_quote(basket: _Basket, taken: _Discounts, shop: Shop) -> Quote:
     request, origin, promoted = basket.request, sum(basket.origins), sum(rule.amount for rule in taken.rules)
     fee = _shipping_fee(shop, request.country, origin - promoted)
     taxes = _taxes(basket.skus, taken.nets, shop)
@@ -170,7 +171,7 @@ def _put_together(basket: _Basket, taken: _Discounts, shop: Shop) -> Quote:
 
 
 def _lines(basket: _Basket, taken: _Discounts, taxes: Sequence[int], fees: Sequence[int]) -> tuple[PricedLine, ...]:
-    """Each line with its part of everything. An empty column adds or takes nothing."""
+    """Each line with its part of every amount. An empty column adds or takes nothing."""
     lines = []
     for i, (wanted, sku, origin) in enumerate(zip(basket.request.wanted, basket.skus, basket.origins, strict=True)):
         given = taken.given[i] if taken.given else NOTHING
@@ -196,7 +197,7 @@ def _lines(basket: _Basket, taken: _Discounts, taxes: Sequence[int], fees: Seque
 
 
 def _shipping_fee(shop: Shop, country: str | None, goods: int) -> int:
-    """`goods` is what our own prices and promotions say, never what a client says."""
+    """The fee. `goods` comes from our own prices and promotions, never from a client."""
     if 0 < shop.free_shipping_from_minor_units <= goods:
         return 0
     return shop.shipping_fees_by_country.get(country or "", shop.shipping_fee_minor_units)
@@ -209,20 +210,20 @@ def _taxes(skus: Sequence[Sku], nets: Sequence[int], shop: Shop) -> Sequence[int
     return [share(net, rates.get(sku.tax_class or "standard", 0)) for sku, net in zip(skus, nets, strict=True)]
 
 
-def _unwanted(request: PriceRequest, made: Quote) -> Refusal | None:
-    ours, theirs = made.payable_amount, request.expected
+def _compare_prices(request: PriceRequest, result: Quote) -> Refusal | None:
+    ours, theirs = result.payable_amount, request.expected
     if ours > AMOUNT_MAX:
         return TOO_LARGE
     for number, line in enumerate(request.wanted):
-        if line.expected_unit_price is not None and line.expected_unit_price != made.lines[number].sku.price:
-            return _other_price(made.lines[number], line.expected_unit_price, request.currency)
+        if line.expected_unit_price is not None and line.expected_unit_price != result.lines[number].sku.price:
+            return _refuse_unit_price(result.lines[number], line.expected_unit_price, request.currency)
     if theirs is None or theirs == ours:
         return None
     details = {"expected": ours, "got": theirs, "currency": request.currency}
     return Refusal(Code.ORDER_PRICE_MISMATCH, f"the order costs {ours}, not {theirs}", details)
 
 
-def _other_price(line: PricedLine, got: int, currency: str) -> Refusal:
+def _refuse_unit_price(line: PricedLine, got: int, currency: str) -> Refusal:
     where = {"line": line.line_no, "sku_id": line.sku.sku_id}
     details = {**where, "expected": line.sku.price, "got": got, "currency": currency}
     return Refusal(Code.ORDER_PRICE_MISMATCH, f"line {line.line_no}: a unit costs {line.sku.price}, not {got}", details)

@@ -1,4 +1,4 @@
-"""One order as several: each line goes whole, with all its amounts, so that every term adds up (R-07)."""
+"""Splits one order into several. Each line goes whole, with all its amounts, so that every sum agrees (R-07)."""
 
 from collections.abc import Collection
 
@@ -6,9 +6,10 @@ from workers.domain.pricing.quote import PricedLine, Quote
 
 
 def split(quote: Quote, by: Collection[str]) -> tuple[tuple[PricedLine, ...], ...]:
-    """Lines of the same product type or seller or both, as `by` says, in order of first lines; one group is no split.
+    """Group the lines by product type or seller or both, as `by` says. One group means that nothing is split.
 
-    Lines keep their numbers and their share of everything, shipping and tax among it (S0-05).
+    Groups are in the order of their first lines. Lines keep their numbers and their share of every amount, shipping and
+    tax too (S0-05).
     """
     groups: dict[tuple[str | None, str | None], list[PricedLine]] = {}
     for line in quote.lines:

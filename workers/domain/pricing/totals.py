@@ -1,4 +1,4 @@
-"""What some lines of an order come to: the whole order, or one that was split from it."""
+"""Sums the lines of an order, or of a part that was split from it."""
 
 from collections.abc import Iterable
 from typing import NamedTuple
@@ -7,7 +7,10 @@ from workers.domain.pricing.quote import PricedLine
 
 
 class Totals(NamedTuple):
-    """Minor units. payable = origin - promotion - coupon - points + shipping + tax; gifts are points and growth."""
+    """The sums, in minor units; the gifts are points and growth.
+
+    payable = origin - promotion - coupon - points + shipping + tax
+    """
 
     origin: int
     promotion: int
@@ -20,12 +23,12 @@ class Totals(NamedTuple):
     gift_growth: int
 
     def amounts(self) -> dict[str, int]:
-        """The amounts by name."""
+        """Name -> minor units, without the gifts."""
         return {name: value for name, value in self._asdict().items() if not name.startswith("gift_")}
 
 
 def totals(lines: Iterable[PricedLine]) -> Totals:
-    """The sums of the lines' own amounts: what is split adds up by construction."""
+    """Sum the lines' own amounts, so that the parts of a split order add up to the whole by construction."""
     rows = [
         (
             line.origin_amount,

@@ -1,4 +1,4 @@
-"""What pricing reads and what it returns: a request, the buyer, the rules, the quote."""
+"""The types of pricing: the request, the rules and the buyer that it reads, and the quote that it returns."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -11,9 +11,9 @@ from workers.domain.pricing.promotions import Index, Promotion, index
 
 
 class Sku(NamedTuple):
-    """A SKU of the catalogue. `price` is minor units of `currency`, `specs` a JSON object.
+    """A SKU of the catalogue. `price` is minor units of `currency`, `specs` is a JSON object.
 
-    `gift_points` and `gift_growth` come with each unit; `points_limit` is how many points a unit takes at most.
+    `gift_points` and `gift_growth` come with each unit; `points_limit` is the most points that a unit takes.
     """
 
     sku_id: str
@@ -35,7 +35,7 @@ class Sku(NamedTuple):
 
 
 class RequestedLine(NamedTuple):
-    """What a client asks for. With `expected_unit_price`, another price of the catalogue is refused (S1-05)."""
+    """One line that a client wants. If `expected_unit_price` is set, any other price is refused (S1-05)."""
 
     sku_id: str
     qty: int
@@ -45,7 +45,7 @@ class RequestedLine(NamedTuple):
 
 @dataclass(frozen=True)
 class PriceRequest:
-    """An order as its client wants it. With `expected`, any other result is refused (S3-13)."""
+    """An order that a client wants priced. If `expected` is set, any other amount is refused (S3-13)."""
 
     wanted: Sequence[RequestedLine]
     currency: str
@@ -58,7 +58,11 @@ class PriceRequest:
 
 @dataclass(frozen=True)
 class Buyer:
-    """Who pays. `coupon` is the one asked for, whoever owns it; `quota_used` units bought before, by promotion."""
+    """The user who pays.
+
+    `coupon` is the requested one, even if it belongs to another user. `quota_used` maps a limited promotion to the
+    units that the user bought before.
+    """
 
     user_id: str
     member_level: str | None = None
@@ -69,7 +73,7 @@ class Buyer:
 
 @dataclass(frozen=True)
 class Rules:
-    """The catalogue's side. `quota_left` is the units that limited promotions have left, by promotion."""
+    """The SKUs and promotions of the catalogue. `quota_left` maps a limited promotion to its units that are left."""
 
     skus: Mapping[str, Sku]
     promotions: Sequence[Promotion] = ()
@@ -77,14 +81,14 @@ class Rules:
 
     @cached_property
     def index(self) -> Index:
-        """Promotions by what they are for."""
+        """The promotions by their scope."""
         return index(self.promotions)
 
 
 class PricedLine(NamedTuple):
     """One priced line. net = origin - promotion - coupon - points, payable = net + tax + shipping_share.
 
-    `quota_units` of its units were sold at a limited price.
+    `quota_units` of its units have a limited price.
     """
 
     line_no: int
@@ -121,7 +125,7 @@ class PricedLine(NamedTuple):
 
 @dataclass(frozen=True)
 class Quote:
-    """The price of an order; every minor unit of each amount belongs to a line, every one taken off to a rule."""
+    """The price of an order. Each amount is the sum of the lines' parts, and each discount belongs to a rule."""
 
     currency: str
     lines: tuple[PricedLine, ...]
@@ -145,7 +149,7 @@ class Quote:
 
     @property
     def quota_uses(self) -> dict[str, int]:
-        """Units sold at a limited price, by promotion."""
+        """Promotion -> the units at its limited price."""
         uses: dict[str, int] = {}
         for line in self.lines:
             if line.quota_units and line.promotion_id is not None:
