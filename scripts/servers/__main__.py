@@ -6,9 +6,20 @@ import sys
 from scripts.servers.find import Use, find_servers
 from scripts.servers.lifecycle import ServersUnavailableError
 
+HELP = """usage: python -m scripts.servers
+
+Starts the servers that the tests use, prints the variables that point the tests at them, and runs until Ctrl-C.
+
+  python -m scripts.servers > servers.env &      start them
+  . ./servers.env; scripts/test tests/outbox     test against them
+"""
+
 
 def main() -> int:
-    """Run until SIGINT or SIGTERM."""
+    """Run until SIGINT or SIGTERM. Any argument prints the help instead."""
+    if sys.argv[1:]:
+        print(HELP)
+        return 0 if sys.argv[1:] in (["-h"], ["--help"]) else 2
     signals = {signal.SIGINT, signal.SIGTERM}
     signal.pthread_sigmask(signal.SIG_BLOCK, signals)
     try:
