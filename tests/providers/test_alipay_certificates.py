@@ -89,8 +89,8 @@ WRONG: list[tuple[dict[str, Any], str]] = [
 ]
 
 
-@pytest.mark.parametrize(("more", "says"), WRONG, ids=[says for _, says in WRONG])
-def test_the_error_about_wrong_settings_names_what_is_wrong(more: dict[str, Any], says: str) -> None:
-    with pytest.raises(ValueError, match=says) as error:
+@pytest.mark.parametrize(("more", "message"), WRONG, ids=[message for _, message in WRONG])
+def test_the_error_about_wrong_settings_names_what_is_wrong(more: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=message) as error:
         builders.settings(**more)
     assert keys.private_pem("ours").splitlines()[1] not in str(error.value)

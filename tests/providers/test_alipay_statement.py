@@ -71,10 +71,10 @@ BROKEN = [
 ]
 
 
-@pytest.mark.parametrize(("_case", "good", "bad", "says"), BROKEN, ids=[row[0] for row in BROKEN])
-def test_a_statement_in_another_layout_is_rejected_with_the_line(_case: str, good: str, bad: str, says: str) -> None:
+@pytest.mark.parametrize(("_case", "good", "bad", "message"), BROKEN, ids=[row[0] for row in BROKEN])
+def test_a_statement_in_another_layout_is_rejected_with_the_line(_case: str, good: str, bad: str, message: str) -> None:
     assert good in TEXT
-    with pytest.raises(StatementError, match=says):
+    with pytest.raises(StatementError, match=message):
         ALIPAY.statement(TEXT.replace(good, bad, 1).encode("gbk"), DAY)
 
 

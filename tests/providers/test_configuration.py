@@ -80,7 +80,7 @@ MARK = "SECRET-MARK"
 
 @each
 @pytest.mark.parametrize(
-    ("text", "says"),
+    ("text", "message"),
     [
         (MARK, "no JSON"),
         ("[]", ""),
@@ -89,8 +89,8 @@ MARK = "SECRET-MARK"
         ("file:/nowhere/at/all", "cannot be read"),
     ],
 )
-def test_a_malformed_configuration_is_rejected(name: str, text: str, says: str) -> None:
-    with pytest.raises(ProviderConfigError, match=f"OMS_{name.upper()}.*{says}") as error:
+def test_a_malformed_configuration_is_rejected(name: str, text: str, message: str) -> None:
+    with pytest.raises(ProviderConfigError, match=f"OMS_{name.upper()}.*{message}") as error:
         make(name, text)
     assert MARK not in str(error.value)
 

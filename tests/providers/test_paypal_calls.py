@@ -322,10 +322,10 @@ def test_a_refusal_without_details_has_the_name_of_the_error_as_its_code() -> No
 
 @pytest.mark.parametrize("read", READERS)
 def test_an_answer_that_is_compressed_or_too_large_is_not_read(read: str) -> None:
-    sound = order("PAYER_ACTION_REQUIRED") if read in ("started", "paid") else refund()
-    assert not isinstance(READERS[read](PROVIDER, answer(sound, 201)), UnknownOutcome)
-    assert isinstance(READERS[read](PROVIDER, answer(sound, 201, content_encoding="gzip")), UnknownOutcome)
-    assert isinstance(READERS[read](PROVIDER, answer(json.dumps(sound).encode() + b" " * 65_536, 201)), UnknownOutcome)
+    valid = order("PAYER_ACTION_REQUIRED") if read in ("started", "paid") else refund()
+    assert not isinstance(READERS[read](PROVIDER, answer(valid, 201)), UnknownOutcome)
+    assert isinstance(READERS[read](PROVIDER, answer(valid, 201, content_encoding="gzip")), UnknownOutcome)
+    assert isinstance(READERS[read](PROVIDER, answer(json.dumps(valid).encode() + b" " * 65_536, 201)), UnknownOutcome)
 
 
 def test_a_refund_carries_its_number_so_that_a_second_request_is_the_same_refund() -> None:

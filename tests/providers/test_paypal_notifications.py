@@ -208,8 +208,8 @@ def test_a_time_at_the_end_of_the_calendar_is_stale(time: str) -> None:
 def test_a_certificate_that_is_not_known_yet_is_reported_by_its_address() -> None:
     notification = builders.completed(key="paypal's next", url=NEXT_URL)
     assert PROVIDER.verify(notification) == UnknownCertificate(NEXT_URL)
-    knows = PROVIDER.with_certificates({NEXT_URL: certificate("paypal's next")})
-    assert [knows.verify(one) for one in (notification, COMPLETED)] == [PAID, PAID]
+    updated = PROVIDER.with_certificates({NEXT_URL: certificate("paypal's next")})
+    assert [updated.verify(one) for one in (notification, COMPLETED)] == [PAID, PAID]
     assert PROVIDER.verify(notification) == UnknownCertificate(NEXT_URL)
 
 
@@ -266,8 +266,8 @@ INVALID_CERTIFICATES: dict[str, Callable[[], str]] = {
 
 @pytest.mark.parametrize("what", INVALID_CERTIFICATES)
 def test_a_signature_with_an_invalid_certificate_is_rejected(what: str) -> None:
-    knows = builders.provider(certificates={URL: INVALID_CERTIFICATES[what]()})
-    assert code_of(COMPLETED, knows) == "PAY_SIGNATURE_INVALID"
+    configured = builders.provider(certificates={URL: INVALID_CERTIFICATES[what]()})
+    assert code_of(COMPLETED, configured) == "PAY_SIGNATURE_INVALID"
 
 
 def test_a_signature_by_another_key_than_the_certificates_is_rejected() -> None:
@@ -336,8 +336,8 @@ def test_amounts_are_exact_decimals(value: str, currency: str, minor: int | None
 
 @pytest.mark.parametrize("value", [88.88, 8888, None, ["88.88"], True, {"value": "88.88"}])
 def test_an_amount_that_is_a_json_number_is_rejected(value: object) -> None:
-    odd = capture(amount={"value": value, "currency_code": "EUR"})
-    assert code_of(builders.completed(odd)) == "PAY_CALLBACK_INVALID"
+    wrong_capture = capture(amount={"value": value, "currency_code": "EUR"})
+    assert code_of(builders.completed(wrong_capture)) == "PAY_CALLBACK_INVALID"
 
 
 WRONG: list[tuple[str, dict[str, Any]]] = [
@@ -355,8 +355,8 @@ WRONG: list[tuple[str, dict[str, Any]]] = [
 @pytest.mark.parametrize(("event", "change"), WRONG)
 def test_a_signed_notification_with_a_malformed_field_is_rejected(event: str, change: dict[str, Any]) -> None:
     resource = {"CHECKOUT": builders.order("APPROVED"), "PAYMENT.CAPTURE.C": capture(), "PAYMENT.CAPTURE.R": refund()}
-    sound = next(value for start, value in resource.items() if event.startswith(start))
-    result = PROVIDER.verify(builders.notification(event, sound | change))
+    valid = next(value for start, value in resource.items() if event.startswith(start))
+    result = PROVIDER.verify(builders.notification(event, valid | change))
     assert isinstance(result, RejectedNotification)
     assert result.code == "PAY_CALLBACK_INVALID"
     assert not any(str(value) in result.message for value in change.values() if isinstance(value, str))

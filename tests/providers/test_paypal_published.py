@@ -79,7 +79,6 @@ def test_notifications_that_paypal_itself_signed_are_believed(simulated: dict[st
 
 
 def test_the_signed_checksum_is_the_one_of_paypals_documentation() -> None:
-    """dfb3be50-fd74-11e4-8bf3-77339302725b|2015-05-18T15:45:13Z|4JH86294D6297924G|2771810304"""
     body = (PUBLISHED / "paypal_documented_body.json").read_bytes()
     assert zlib.crc32(body) == 2771810304
     at = datetime(2015, 5, 18, 15, 45, 13, tzinfo=UTC)

@@ -134,10 +134,10 @@ WRONG_LAYOUTS: list[tuple[bytes, bytes, str]] = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("was", "becomes", "says"), WRONG_LAYOUTS)
-def test_a_report_in_another_layout_is_rejected_with_the_line(was: bytes, becomes: bytes, says: str) -> None:
+@pytest.mark.parametrize(("was", "becomes", "message"), WRONG_LAYOUTS)
+def test_a_report_in_another_layout_is_rejected_with_the_line(was: bytes, becomes: bytes, message: str) -> None:
     assert was in REPORT
-    with pytest.raises(StatementError, match=says):
+    with pytest.raises(StatementError, match=message):
         PROVIDER.statement(REPORT.replace(was, becomes, 1), DAY)
 
 

@@ -188,11 +188,11 @@ def test_a_value_in_braces_may_contain_the_text_of_other_fields() -> None:
 
 
 AMBIGUOUS = ["01", "02", "03", "04", "05", "06", "11", "12", "34", "37", "39", "60", "99"]
-REFUSED = ["10", "13", "30", "31", "32", "33", "35", "36", "38", "40", "45", "61", "98", "ZZ"]
+REFUSALS = ["10", "13", "30", "31", "32", "33", "35", "36", "38", "40", "45", "61", "98", "ZZ"]
 
 
 @pytest.mark.parametrize("call", ["started", "refunded"])
-@pytest.mark.parametrize("code", [*AMBIGUOUS, *REFUSED])
+@pytest.mark.parametrize("code", [*AMBIGUOUS, *REFUSALS])
 def test_a_code_is_a_refusal_or_an_unknown_outcome(call: str, code: str) -> None:
     build, _, read = CALLS[call]
     result = read(PROVIDER, answer(protocol.answered(posted(build()), code, "不行[4000000]")))
@@ -254,10 +254,10 @@ def test_a_query_that_unionpay_could_not_answer_is_an_unknown_outcome(code: str)
     assert PROVIDER.read_payment(ATTEMPT, answer(fields), LATE) == UnknownOutcome(f"respCode {code}")
 
 
-@pytest.mark.parametrize("gone", ["txnAmt", "currencyCode", "queryId", "traceTime", "origRespCode"])
-def test_a_success_with_a_missing_field_is_an_unknown_outcome(gone: str) -> None:
+@pytest.mark.parametrize("missing", ["txnAmt", "currencyCode", "queryId", "traceTime", "origRespCode"])
+def test_a_success_with_a_missing_field_is_an_unknown_outcome(missing: str) -> None:
     fields = about_attempt(posted(PROVIDER.query(ATTEMPT, AT)))
-    del fields[gone]
+    del fields[missing]
     assert isinstance(PROVIDER.read_payment(ATTEMPT, answer(fields), LATE), UnknownOutcome)
 
 

@@ -292,8 +292,8 @@ def test_an_answer_that_is_sent_as_a_notification_is_rejected() -> None:
 
 
 def test_a_rejection_repeats_nothing_of_the_notification() -> None:
-    odd = [notification(payment(**{name: f"odd{value}odd"})).body for name in WRONG for value in WRONG[name]]
-    results = [PROVIDER.verify(received(body)) for body in odd]
+    bodies = [notification(payment(**{name: f"odd{value}odd"})).body for name in WRONG for value in WRONG[name]]
+    results = [PROVIDER.verify(received(body)) for body in bodies]
     assert all(isinstance(result, RejectedNotification) and "odd" not in result.message for result in results)
 
 

@@ -76,11 +76,11 @@ BROKEN = [
 ]
 
 
-@pytest.mark.parametrize(("_case", "good", "bad", "says"), BROKEN, ids=[row[0] for row in BROKEN])
-def test_a_statement_in_another_layout_is_rejected_with_the_line(_case: str, good: str, bad: str, says: str) -> None:
+@pytest.mark.parametrize(("_case", "good", "bad", "message"), BROKEN, ids=[row[0] for row in BROKEN])
+def test_a_statement_in_another_layout_is_rejected_with_the_line(_case: str, good: str, bad: str, message: str) -> None:
     text = WHOLE.decode()
     assert good in text
-    with pytest.raises(StatementError, match=says):
+    with pytest.raises(StatementError, match=message):
         WECHAT.statement(text.replace(good, bad, 1).encode(), DAY)
 
 

@@ -55,37 +55,37 @@ def tea(sku_id: str, **changes: Any) -> SkuUpsert:
     return SkuUpsert(**fields | changes)
 
 
-async def placed(harness: HandlerHarness, *lines: tuple[str, int], user_id: str, **changes: Any) -> int:
+async def place_order(harness: HandlerHarness, *lines: tuple[str, int], user_id: str, **changes: Any) -> int:
     await harness.handle(create(*lines, request_id=f"r-{user_id}-{len(harness.events)}", user_id=user_id, **changes))
     roots = [event for event in harness.events_of("order.created") if event["parent_id"] is None]
     return int(roots[-1]["order_id"])
 
 
-async def play(harness: HandlerHarness) -> Scene:
+async def make_orders(harness: HandlerHarness) -> Scene:
     await harness.handle(tea("s1"), tea("s2", product_type="pre_sale", seller_id="other"))
     await harness.handle(promotion(), template(), coupon(), grant(), trusted=True)
     await harness.handle(receive("s1", 10), receive("s2", 10))
 
     benefits = {"coupon_id": "c1", "use_points": 200, "remark": "ring twice", "expected_pay_amount": PRICE}
-    rich = await placed(harness, ("s1", 2), user_id="u1", **benefits)
+    rich = await place_order(harness, ("s1", 2), user_id="u1", **benefits)
     await harness.handle(captured(rich, PRICE), trusted=True)
     await harness.handle(book(rich, "T1"), update(rich, "T1", "outbound"), update(rich, "T1", "in_transit"))
 
-    parent = await placed(harness, ("s1", 1), ("s2", 1), user_id="u2", expected_pay_amount=1401)
+    parent = await place_order(harness, ("s1", 1), ("s2", 1), user_id="u2", expected_pay_amount=1401)
     await harness.handle(captured(parent, 1401, "t2"), trusted=True)
     children = await harness.pool.fetch("SELECT id FROM orders WHERE parent_id = $1 ORDER BY id", parent)
-    shipped, gone = (row["id"] for row in children)
+    shipped, cancelled = (row["id"] for row in children)
     await harness.handle(book(shipped, "T2"), update(shipped, "T2", "outbound"))
-    await harness.handle(cancel(gone, actor=user("u2")))
+    await harness.handle(cancel(cancelled, actor=user("u2")))
 
     await harness.handle(create(("s1", 99), request_id="r9", user_id="u3", expected_pay_amount=99 * 400 + 501))
     rejected = int(harness.events_of("order.rejected")[-1]["order_id"])
-    return Scene(rich, parent, shipped, gone, rejected, await merge(harness))
+    return Scene(rich, parent, shipped, cancelled, rejected, await merge(harness))
 
 
 async def merge(harness: HandlerHarness) -> int:
     """The second of two orders that were paid together."""
-    pair = [await placed(harness, ("s1", 1), user_id="u4", expected_pay_amount=901) for _ in range(2)]
+    pair = [await place_order(harness, ("s1", 1), user_id="u4", expected_pay_amount=901) for _ in range(2)]
     await harness.handle(OrderMerge(request_id="m1", actor=user("u4"), order_ids=tuple(pair)))
     (merged,) = harness.events_of("order.merged")[:1]
     payment = captured(pair[0], 1802, "t4").model_copy(update={"intent_id": int(merged["intent_id"])})
@@ -99,7 +99,7 @@ def scene(database_url: str) -> Scene:
         cipher.configure(os.environ["OMS_ENCRYPTION_KEYS"])
         shop.configure(Shop(shipping_fee_minor_units=501))
         pool = await open_pool(database_url, application_name="tests")
-        made = await play(HandlerHarness(pool))
+        made = await make_orders(HandlerHarness(pool))
         await pool.close()
         return made
 

@@ -48,7 +48,7 @@ class RefundedOrder:
 
 
 def in_database(url: str, work: Callable[[Pool], Awaitable[Any]]) -> Any:
-    async def play() -> Any:
+    async def run() -> Any:
         cipher.configure(os.environ["OMS_ENCRYPTION_KEYS"])
         shop.configure(Shop(policy=Policy(rate_limit_orders=0)))
         pool = await open_pool(url, application_name="tests")
@@ -56,18 +56,18 @@ def in_database(url: str, work: Callable[[Pool], Awaitable[Any]]) -> Any:
         await pool.close()
         return made
 
-    return asyncio.run(play())
+    return asyncio.run(run())
 
 
 @pytest.fixture
 def order(database_url: str) -> RefundedOrder:
-    async def play(pool: Pool) -> RefundedOrder:
+    async def make_order(pool: Pool) -> RefundedOrder:
         harness = HandlerHarness(pool)
         await harness.fill_stock()
         order_id, paid = await pay_order_at(harness)
         return RefundedOrder(order_id, paid, await refund_order_at(harness, order_id, 300))
 
-    made: RefundedOrder = in_database(database_url, play)
+    made: RefundedOrder = in_database(database_url, make_order)
     return made
 
 

@@ -137,7 +137,7 @@ def test_a_private_server_that_is_kept_outlives_its_owner_and_is_stopped_by_its_
 
 
 def is_stopped(url: str) -> bool:
-    """Waits up to 20 s for the server to refuse connections."""
+    """Wait up to 20 s until the server refuses connections."""
     port = urlsplit(url).port
     assert port is not None
     return wait_until(lambda: not listening(port), lambda: True, timeout_seconds=20)

@@ -124,7 +124,7 @@ SHOP = Shop(shipping_fee_minor_units=499, free_shipping_from_minor_units=5_000)
 
 def _quote(basket: Basket, lines: list[tuple[Product, int]], points: int) -> quote.Quote:
     coupon = _coupon(basket.coupon)
-    ask = quote.PriceRequest(
+    request = quote.PriceRequest(
         [quote.RequestedLine(product.sku_id, units, "main") for product, units in lines],
         basket.currency,
         "pc",
@@ -135,7 +135,7 @@ def _quote(basket: Basket, lines: list[tuple[Product, int]], points: int) -> quo
     promotions = [found for product, _ in lines if (found := _promotion(product)) is not None]
     assert not any(map(invalid, promotions))
     rules = quote.Rules({product.sku_id: _sku(product) for product, _ in lines}, promotions)
-    made = quote.quote(ask, rules, quote.Buyer("u", None, points, coupon), SHOP, NOW)
+    made = quote.quote(request, rules, quote.Buyer("u", None, points, coupon), SHOP, NOW)
     assert isinstance(made, quote.Quote), (basket, made)
     return made
 
