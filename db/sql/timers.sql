@@ -27,7 +27,7 @@ UPDATE timers t SET wake_at = greatest(t.due_at, $3::timestamptz), wakes = 0
 FROM unnest($1::text[], $2::bigint[]) AS k (kind, key)
 WHERE t.kind = k.kind AND t.key = k.key;
 
--- name: timers.put_off
+-- name: timers.back_off
 -- $1 kinds, $2 keys. timer.due is sent again in a minute, or in half the time that the timer has been due, but within an hour. It
 -- skips rows that another transaction holds, because that transaction starts them anew or stops them.
 UPDATE timers t

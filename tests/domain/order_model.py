@@ -79,7 +79,7 @@ class OrderModel:
 
     def time_out(self, name: str) -> None:
         timer = Timer(TimerKind.PAYMENT, ORDER_ID, NOW - timedelta(minutes=1))
-        trigger = timeouts.decide(timer, self.book[ORDER_ID], NOW, settled_until=NOW)
+        trigger = timeouts.decide(timer, self.book[ORDER_ID], NOW, handled_until=NOW)
         assert trigger is not timeouts.NoStep.TOO_EARLY
         if isinstance(trigger, Trigger):
             because = envelope("timer.due", name)

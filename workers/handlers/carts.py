@@ -1,4 +1,4 @@
-"""What happens to carts.
+"""Handles changes of carts.
 
     message        then
     -------------  -----------------------------------------------------------
@@ -23,7 +23,7 @@ Change: TypeAlias = CartPut | CartRemove
 
 
 def decide(item: Envelope[Change]) -> CartChanged:
-    """What the cart's line becomes. No I/O."""
+    """Return the units that the cart's line has from now on. No I/O."""
     body = item.body
     return CartChanged(user_id=body.user_id, sku_id=body.sku_id, qty=body.qty if isinstance(body, CartPut) else 0)
 

@@ -1,18 +1,19 @@
-"""What happens when the shop's catalogue changes: products, promotions, coupons, points, members, rules.
+"""Handles changes of the shop's catalogue: products, promotions, coupons, points, members, rules.
 
 sku.upsert, promotion.upsert, coupon_template.upsert, member.upsert and settings.set carry a revision:
 
     revision                then
     ----------------------  ----------------------------------------------------------------------------------------
     the same or lower       recorded, nothing changes: sku.unchanged and so on
-    higher                  it is as the message says from now on: sku.changed and so on
-    higher, makes no sense  refused: PROMOTION_INVALID (promotions, templates), ORDER_BUSINESS_TYPE_INVALID (settings)
-    higher, overlaps        refused: PROMOTION_INVALID. Of one scope and currency, one promotion is valid at a time
+    higher                  written as the message says: sku.changed and so on
+    higher, but invalid     rejected: PROMOTION_INVALID (promotions, templates), ORDER_BUSINESS_TYPE_INVALID (settings)
+    higher, overlaps        rejected: PROMOTION_INVALID. One promotion of a scope and currency is valid at a time
 
     coupon.issue            the user has a coupon with the template's terms, which it keeps: coupon.issued
     points.grant            the user has more points: points.changed
 
-Coupons that ended unused become expired every 30 seconds: coupon.changed. Their dates hold without that.
+Every 30 seconds the unused coupons whose validity has ended are expired: coupon.changed. Orders check the dates
+themselves, so a coupon that has ended is not accepted in between either.
 """
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -54,8 +55,8 @@ from workers.store import benefits, buyers, catalogue_entries, coupons, promotio
 Item: TypeAlias = Envelope[Any]
 U = TypeVar("U", bound=MemberUpsert | SettingsSet | SkuUpsert | CouponTemplateUpsert | PromotionUpsert)
 Admit: TypeAlias = Callable[[U], Refusal | None]
-"""Why a new revision is refused, or None."""
-BALANCE_MAX = 10**15  # points: sums stay far inside 64 bits, and exact for clients whose numbers are floats
+"""Returns why a new revision is rejected, or None."""
+BALANCE_MAX = 10**15  # points: sums stay far inside 64 bits, and exact for clients that read numbers as floats
 EXPIRY_SECONDS = 30.0
 
 
@@ -142,11 +143,11 @@ def newest(
 
 
 def any_revision(_: Any) -> None:
-    """What the wire lets through can stand."""
+    """Accept every revision: the model of the message has checked all there is to check."""
 
 
 def admit_settings(body: SettingsSet) -> Refusal | None:
-    """Only for business types that there are."""
+    """Reject settings of a business type that does not exist."""
     if body.business_type in BUSINESS_TYPES:
         return None
     why = f"a business type is one of {', '.join(sorted(BUSINESS_TYPES))}"
@@ -154,18 +155,18 @@ def admit_settings(body: SettingsSet) -> Refusal | None:
 
 
 def admit_template(body: CouponTemplateUpsert) -> Refusal | None:
-    """Only terms that a coupon can have."""
+    """Reject terms that no coupon can have."""
     return coupon_issuing.invalid(body.scope, body.scope_ids, body.valid_from, body.valid_to)
 
 
 @dataclass
 class Calendar:
-    """The promotions that those of a batch could overlap with."""
+    """The stored promotions that a batch's promotions may overlap with, and those of the batch that were admitted."""
 
     alive: dict[str, Promotion]
 
     def admit(self, body: PromotionUpsert) -> Refusal | None:
-        """Only a sound promotion that has its goods for itself; it takes its place for those that follow."""
+        """Reject a promotion that is invalid or overlaps another; otherwise add it, for those that follow in the batch."""
         new = promotions.of(body)
         if new is None:
             return Refusal(Code.PROMOTION_INVALID, f"these are no steps of a {body.kind}", {"field": "steps"})
@@ -179,7 +180,7 @@ class Calendar:
 
 
 async def change_catalogue(tx: Transaction, batch: Batch[Command]) -> None:
-    """Write each thing once, however many messages are about it. Orders lock coupons, points, quotas: in this order."""
+    """Write each entry once, however many messages name it. Locks are taken as orders do: coupons, points, quotas."""
     claims = await commands.claim(tx, batch)
     fresh = claims.fresh
     outcomes = await change(tx, MEMBERS, fresh, any_revision)
@@ -206,7 +207,7 @@ async def change(tx: Transaction, kind: CatalogueKind[U], fresh: Sequence[Item],
 
 
 async def change_promotions(tx: Transaction, fresh: Sequence[Item]) -> commands.Outcomes:
-    """One worker at a time: of two that overlap and are both new, there is no row yet that could be locked."""
+    """Change promotions in one worker at a time: two new ones that overlap have no rows yet that could be locked."""
     bodies = [item.body for item in fresh if isinstance(item.body, PromotionUpsert)]
     if not bodies:
         return {}
@@ -216,7 +217,7 @@ async def change_promotions(tx: Transaction, fresh: Sequence[Item]) -> commands.
 
 
 async def issue_coupons(tx: Transaction, fresh: Sequence[Item], now: datetime) -> commands.Outcomes:
-    """Lock the templates, give out in order of arrival while there are any."""
+    """Lock the templates, and issue their coupons in order of arrival until none are left."""
     items = [item for item in fresh if isinstance(item.body, CouponIssue)]
     if not items:
         return {}
@@ -228,7 +229,7 @@ async def issue_coupons(tx: Transaction, fresh: Sequence[Item], now: datetime) -
 
 
 def issue(issuing: Issuing, item: Item, now: datetime) -> Event:
-    """The event, or the refusal."""
+    """Issue one coupon. Returns coupon.issued or command.rejected."""
     body: CouponIssue = item.body
     match issuing.issue(body.template_id, body.user_id, now):
         case Refusal() as refusal:
@@ -260,7 +261,7 @@ async def grant_points(tx: Transaction, fresh: Sequence[Item]) -> commands.Outco
 
 
 def grant(accounts: dict[str, Account], item: Item) -> Event:
-    """The event, or the refusal where an account would hold more than anyone can count."""
+    """Grant points. Returns points.changed, or command.rejected if the account would hold more than BALANCE_MAX."""
     body: PointsGrant = item.body
     account = accounts[body.user_id]
     if account.balance + body.points > BALANCE_MAX:
@@ -273,7 +274,7 @@ def grant(accounts: dict[str, Account], item: Item) -> Event:
 
 
 async def expire_coupons(tx: Transaction) -> None:
-    """Let go of coupons that ended unused."""
+    """Expire the unused coupons whose validity has ended, and announce each of them."""
     ended = await coupons.expire(tx)
     news = [CouponChanged(coupon_id=coupon_id, user_id=user_id, state="expired") for coupon_id, user_id in ended]
     await outbox.append(tx, [outbox.event(event, because=None) for event in news])

@@ -1,4 +1,4 @@
-"""What happens when a message could not be handled.
+"""Handles messages that could not be handled: each becomes a dead letter in the database.
 
     found in             kept as a letter of    its reason is
     -------------------  ---------------------  -----------------------------------------------------------

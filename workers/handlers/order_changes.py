@@ -1,22 +1,22 @@
-"""What happens when somebody wants an existing order changed.
+"""Handles commands that change an existing order.
 
     order is            order.cancel               order.change_address    order.confirm_receipt  order.delete
     ------------------  -------------------------  ----------------------  ---------------------  ----------------
-    placing             ORDER_NOT_CANCELLABLE      ORDER_ADDRESS_LOCKED    refused                refused
-    awaiting payment    cancelled, stock released  changed, once, within   refused                refused
+    placing             ORDER_NOT_CANCELLABLE      ORDER_ADDRESS_LOCKED    rejected               rejected
+    awaiting payment    cancelled, stock released  changed, once, within   rejected               rejected
                                                    its country
-    paid, nothing out   cancelled, all refunded,   changed, once           refused                refused
+    paid, nothing out   cancelled, all refunded,   changed, once           rejected               rejected
                         stock back
-    paid, a parcel out  ORDER_NOT_CANCELLABLE      ORDER_ADDRESS_LOCKED    refused                refused
-    shipped, delivered  ORDER_NOT_CANCELLABLE      ORDER_ADDRESS_LOCKED    completed              refused
-    finished            ORDER_NOT_CANCELLABLE      ORDER_ADDRESS_LOCKED    refused                hidden (all or none)
+    paid, a parcel out  ORDER_NOT_CANCELLABLE      ORDER_ADDRESS_LOCKED    rejected               rejected
+    shipped, delivered  ORDER_NOT_CANCELLABLE      ORDER_ADDRESS_LOCKED    completed              rejected
+    finished            ORDER_NOT_CANCELLABLE      ORDER_ADDRESS_LOCKED    rejected               hidden (all or none)
     split               each child that is left, all or none: orders.changed
 
 order.merge: several orders of one user that all await payment get one more intent, which pays all of them or none
-(order.merged for each); otherwise ORDER_NOT_MERGEABLE and the order that is not.
+(order.merged for each); otherwise ORDER_NOT_MERGEABLE, with the order that cannot be merged.
 A child of an unpaid split order goes with its parent. Coupons, points and limited prices come back with a cancellation;
 points are awarded with completion.
-A parcel that is lost or refused counts as not out: what is left of its order can be cancelled.
+A parcel that was lost or refused counts as not out: the rest of its order can be cancelled.
 Users act on their own orders, operators (from trusted broker users) on any; another user's order is ORDER_NOT_FOUND.
 """
 
@@ -71,7 +71,7 @@ TRIGGERS: dict[type[OrderChange], Trigger] = {
 
 @dataclass
 class ChangeContext:
-    """What the decisions of one batch read, and the addresses and merged intents they set.
+    """What one batch reads and decides with, and the addresses and merged intents that its decisions set.
 
     `known` is order id -> (how often its address was changed, its country).
     """
@@ -84,12 +84,12 @@ class ChangeContext:
     merged: list[tuple[payments.Merged, str, datetime]] = field(default_factory=list)
 
     def shipped_any(self, order: Order) -> bool:
-        """Whether a unit has left the warehouse and may still arrive."""
+        """True if a unit has left the warehouse and may still arrive."""
         return any(parcel.out and not parcel.failed for parcel in self.parcels.get(order.id, ()))
 
 
 def decide(item: Item, order: Order, context: ChangeContext) -> Refusal | None:
-    """Why this change of this order is refused, or None. No I/O."""
+    """Return why this change of this order is rejected, or None. No I/O."""
     trigger = TRIGGERS[type(item.body)]
     times, country = context.known.get(order.id, (0, ""))
     changed = times > 0 or order.id in context.addresses
@@ -98,9 +98,9 @@ def decide(item: Item, order: Order, context: ChangeContext) -> Refusal | None:
 
 
 def targets(item: Item, order_id: int, context: ChangeContext) -> list[int]:
-    """The orders that a command to this one changes: after a split its children, before it all of them.
+    """Return the orders that a command to this one changes: after a split its children, otherwise the whole family.
 
-    Those that it finds done already are left alone, as long as there are others.
+    Orders on which the command is done already are left out, unless it is done on all of them.
     """
     family = context.book.family(order_id)
     if isinstance(item.body, OrderMerge):
@@ -150,7 +150,7 @@ async def change_orders(tx: Transaction, batch: Batch[OrderChange]) -> None:
 
 
 async def read(tx: Transaction, book: Book[Item], items: Sequence[Item]) -> ChangeContext:
-    """What the decisions depend on beside the orders."""
+    """Read what the decisions depend on besides the orders."""
     paid = [order.id for order in book.before.values() if order.state is State.PAID]
     moving = [item.body.order_id for item in items if isinstance(item.body, OrderChangeAddress)]
     movers = [order.id for key in moving if key in book for order in book.family(key)]
@@ -160,12 +160,12 @@ async def read(tx: Transaction, book: Book[Item], items: Sequence[Item]) -> Chan
 
 
 def order_ids(body: OrderChange) -> tuple[int, ...]:
-    """Whom the command is about."""
+    """Return the ids of the orders that the command names."""
     return body.order_ids if isinstance(body, OrdersCommand) else (body.order_id,)
 
 
 def change(context: ChangeContext, item: Item, now: datetime) -> Event:
-    """Fold one command into the book; its outcome. Several orders are changed all or none."""
+    """Apply one command to the book, and return its outcome. Of several orders it changes all or none."""
     actor, named = item.body.actor, list(dict.fromkeys(order_ids(item.body)))
     for order_id in named:
         refusal = authorization.denied(actor, order_id, context.book.get(order_id)) or refused(context, item, order_id)
@@ -175,13 +175,15 @@ def change(context: ChangeContext, item: Item, now: datetime) -> Event:
         return merge(context, item, [context.book[order_id] for order_id in named], now)
     moved = [target for order_id in named for target in targets(item, order_id, context)]
     if isinstance(item.body, OrderChangeAddress):
-        context.addresses[item.body.order_id] = item.body.address  # also of a parent whose children moved
+        context.addresses[item.body.order_id] = (
+            item.body.address
+        )  # a split order takes no step, but its address changes too
     events = [step(context, item, target, now) for target in dict.fromkeys(moved)]
     return outcome(item, named, moved, events)
 
 
 def refused(context: ChangeContext, item: Item, order_id: int) -> Refusal | None:
-    """Why the order, or one that the change would reach with it, is not changed."""
+    """Return why the order, or one that the change would reach with it, cannot be changed; None if all can."""
     found = refuse_child_alone(TRIGGERS[type(item.body)], context.book[order_id])
     for target in targets(item, order_id, context):
         found = found or decide(item, context.book[target], context)
@@ -189,7 +191,7 @@ def refused(context: ChangeContext, item: Item, order_id: int) -> Refusal | None
 
 
 def outcome(item: Item, named: Sequence[int], moved: Sequence[int], events: Sequence[Event]) -> Event:
-    """The one event of an order, or the list of several."""
+    """Return the event that answers the command: the one order's own, or one that lists several orders."""
     if isinstance(item.body, OrderDelete):
         return OrdersDeleted(order_ids=item.body.order_ids)
     if moved[0] == named[0]:
@@ -198,7 +200,7 @@ def outcome(item: Item, named: Sequence[int], moved: Sequence[int], events: Sequ
 
 
 def step(context: ChangeContext, item: Item, order_id: int, now: datetime) -> Event:
-    """The one step of one order that the command asks for."""
+    """Take the step of one order that the command calls for, and return its event."""
     body, who = item.body, authorization.who(item.body.actor)
     fields: dict[str, Any] = {}
     if isinstance(body, OrderCancel):
@@ -213,7 +215,7 @@ def step(context: ChangeContext, item: Item, order_id: int, now: datetime) -> Ev
 
 
 def merge(context: ChangeContext, item: Item, found: Sequence[Order], now: datetime) -> Event:
-    """One more intent, over all of them, until the first of them expires."""
+    """Open one more intent over all these orders, until the first of them expires. Returns the outcome."""
     refusal = unmergeable(found)
     if refusal is not None:
         return commands.rejected(item, refusal)
@@ -239,9 +241,10 @@ def merge(context: ChangeContext, item: Item, found: Sequence[Order], now: datet
 def restock(
     order: Order, lines: Mapping[int, Sequence[BoughtLine]], context: ChangeContext
 ) -> StockRestock | StockRelease:
-    """What never left is sellable again. What a failed parcel took comes back with the parcel, or not at all.
+    """Return the message that makes the units sellable again that never left the warehouse.
 
-    Stock that is deducted with shipping was not, as long as nothing left.
+    The units of a failed parcel come back with the parcel, or not at all. Stock that is deducted on shipping is only
+    reserved until a parcel leaves: then the reservation is released.
     """
     out = [parcel for parcel in context.parcels.get(order.id, ()) if parcel.out]
     if order.deduct_on == DeductOn.SHIP and not out:
@@ -258,24 +261,26 @@ def restock(
 def whole_refunds(
     book: Book[Item], kept: Mapping[int, payments.Kept], back: Mapping[int, Sequence[RefundLine]]
 ) -> list[RefundDue]:
-    """Everything that is left of each cancelled order's capture goes back. A free order has none."""
+    """Refund all that is left of each cancelled order's capture. A free order has no capture."""
     dues = []
     for owing in book.owing(Effect.REFUND_ALL):
         order, capture = owing.order, kept.get(owing.order.id)
         if capture is not None:
             cause, parts = f"cancel:{order.id}", back[order.id]
-            lines = parts if sum(part.amount for part in parts) == capture.left else ()  # an operator gave some before
+            lines = (
+                parts if sum(part.amount for part in parts) == capture.left else ()
+            )  # an operator refunded a part before
             dues.append(refunds.due(order, capture, cause, capture.left, because=owing.because, lines=lines))
     return dues
 
 
 def causes(book: Book[Item]) -> dict[int, Item]:
-    """Order id -> the message, of orders all of whose units went back."""
+    """Order id -> the message that cancelled the order, for orders of which all units go back."""
     return {step.order.id: step.because for step in book.owing(Effect.REFUND_ALL)}
 
 
 def other_events(outcomes: commands.Outcomes) -> list[outbox.Announcement]:
-    """Outcomes that are no step of an order."""
+    """Announce the outcomes that are no step of an order."""
     return [
         outbox.event(event, because=item)
         for event, item in outcomes.values()

@@ -1,17 +1,17 @@
-"""What happens when somebody places an order.
+"""Handles order.create, with which a buyer places an order.
 
     order.create is                                  then
     -----------------------------------------------  ----------------------------------------------------------------
     new, its price is what the client expects        placing: coupon, points and limited prices held, saga timer,
                                                      stock.reserve with a deadline
-    the same, where a risk check is asked for        placing: risk.requested; the stock waits for the verdict
+    the same, in a shop with a risk check            placing: risk.requested; the stock waits for the verdict
     new, of several product types or sellers         the same, as a parent and its children
-    new, refused (rate limit, SKU, coupon, price)    command.rejected with a code, nothing is written but that
+    new, refused (rate limit, SKU, coupon, price)    command.rejected with a code; nothing else is written
     a repeat of the same request                     the stored outcome again, to the repeat's own reply_to
     the same request id with another payload         IDEMPOTENCY_CONFLICT
 
-A placing order is announced by stock_results, when everything it needs is reserved. A user's orders are created one
-after the other: the next one sees what the one before did to coupons, points, limits and the rate.
+stock_results announces the order when everything that it needs is reserved. A user's orders are created one after the
+other: each sees what the one before did to coupons, points, limits and the rate.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -51,7 +51,7 @@ Item: TypeAlias = Envelope[OrderCreate]
 
 @dataclass
 class CreationContext:
-    """What the decisions of one batch read, and what they have held so far."""
+    """What one batch reads and decides with, and what its decisions have held so far."""
 
     shop: Shop
     policies: Mapping[str, Policy]
@@ -62,14 +62,14 @@ class CreationContext:
 
 
 def decide(body: OrderCreate, context: CreationContext, now: datetime) -> Quote | Refusal:
-    """The price of the order, or why it is not taken. No I/O."""
+    """Return the price of the order, or why the order is rejected. No I/O."""
     methods = None if body.payments is None else [payment.method for payment in body.payments]
     amounts = None if body.amounts is None else [(amount.type, amount.amount) for amount in body.amounts]
     refusal = unknown_words(body.channel, body.source, body.business_type, methods, amounts)
     if refusal is not None:
         return refusal
     if body.address is None:
-        return Refusal(Code.ORDER_ADDRESS_MISSING, "the order says nothing of where it goes", {"field": "address"})
+        return Refusal(Code.ORDER_ADDRESS_MISSING, "the order has no address", {"field": "address"})
     user, policy = context.users[body.user_id], context.policies[body.business_type]
     wanted, coupon = [(line.sku_id, line.qty) for line in body.items], body.coupon_id is not None
     refusal = (
@@ -87,7 +87,7 @@ def decide(body: OrderCreate, context: CreationContext, now: datetime) -> Quote 
 
 
 def request_of(body: OrderCreate, rules: Shop) -> PriceRequest:
-    """The command as pricing reads it."""
+    """Turn the command into the request that pricing takes."""
     wanted = [
         RequestedLine(line.sku_id, line.qty, line.warehouse or rules.default_warehouse, line.expected_unit_price)
         for line in body.items
@@ -134,7 +134,7 @@ async def place_orders(tx: Transaction, batch: Batch[OrderCreate]) -> None:
 
 
 async def read(tx: Transaction, items: Sequence[Item], now: datetime) -> CreationContext:
-    """Everything that prices depend on: one statement per table, and none for what nobody asks for."""
+    """Read everything that prices depend on: one statement per table, and none for a table that no command needs."""
     rules = shop.current()
     stored = await catalogue_entries.read_policies(tx)
     known = {name: rules.policy_of(name, stored.get(name, {})) for name in BUSINESS_TYPES}
@@ -150,7 +150,7 @@ async def read(tx: Transaction, items: Sequence[Item], now: datetime) -> Creatio
 
 
 def hold(context: CreationContext, order_id: int, item: Item, price: Quote, now: datetime) -> Placed:
-    """Take what the price is made of, so that the batch's next orders see it gone."""
+    """Hold the coupon, points and limited units of the price, so that the batch's next orders see them gone."""
     body = item.body
     coupon = context.benefits.coupons.get(price.coupon_id) if price.coupon_id else None
     context.benefits.hold(order_id, body.user_id, price)
@@ -162,26 +162,26 @@ def hold(context: CreationContext, order_id: int, item: Item, price: Quote, now:
 
 
 async def with_children(tx: Transaction, placed: Sequence[Placed]) -> list[Placed]:
-    """Ids for the parts of orders that are split."""
+    """Give each part of the orders that are split its id."""
     parts = [p.item.body.user_id for p in placed if len(p.groups) > 1 for _ in p.groups]
     new_ids: Iterator[int] = iter(await ids.take(tx, parts))
     return [replace(p, children=tuple(next(new_ids) for _ in p.groups)) if len(p.groups) > 1 else p for p in placed]
 
 
 def reservation(placed: Placed, deadline: datetime) -> outbox.Announcement:
-    """All lines or none; too late after the saga's deadline."""
+    """stock.reserve: the stock reserves all lines or none, and none after the saga's deadline."""
     lines = tuple(
         {"holder_id": holder_id, "sku_id": line.sku.sku_id, "warehouse": line.warehouse, "qty": line.qty}
         for holder_id, line in placed.held_lines()
-    )  # plain, for the model to read all at once: ten lines an order, made one by one, are twice the work
+    )  # plain, so that the model reads all at once: making the ten lines of an order one by one takes twice as long
     reserve = StockReserve.model_validate({"group_id": placed.id, "deadline": deadline, "lines": lines})
     return outbox.internal(reserve, because=placed.item)
 
 
 def risk_check(placed: Placed, deadline: datetime) -> outbox.Announcement:
-    """What another system judges the order by (S3-10)."""
+    """risk.requested: the facts by which another system judges the order (S3-10)."""
     body, price = placed.item.body, placed.quote
-    question = RiskRequested(
+    request = RiskRequested(
         order_id=placed.id,
         user_id=body.user_id,
         channel=body.channel,
@@ -192,7 +192,7 @@ def risk_check(placed: Placed, deadline: datetime) -> outbox.Announcement:
         country=body.address.country if body.address else None,
         answer_before=deadline,
     )
-    return outbox.event(question, because=placed.item, stream=placed.id)
+    return outbox.event(request, because=placed.item, stream=placed.id)
 
 
 ROUTE = Route(queue="order-creation", handler=place_orders)

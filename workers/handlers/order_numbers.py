@@ -1,11 +1,12 @@
-"""What happens when somebody wants an order number before the order.
+"""Handles requests for an order number before there is an order.
 
     order.number.issue                then
     --------------------------------  -------------------------------------------------------------------------
-    for a known channel and method    a number that nobody has, for one order.create of this user to bring along
+    for a known channel and method    an unused number, which one order.create of this user may bring along
     otherwise                         command.rejected: ORDER_CHANNEL_INVALID, PAY_METHOD_INVALID
 
-A number that is never used is a gap. Without this command an order gets its number when it is accepted (S3-08, S4-09).
+A number that no order uses leaves a gap. Without this command an order gets its number when it is accepted (S3-08,
+S4-09).
 """
 
 import outbox
@@ -24,7 +25,7 @@ from workers.store import ids
 
 
 def decide(body: OrderNumberIssue) -> Refusal | None:
-    """Why no number is issued, or None. No I/O."""
+    """Return why no number is issued, or None. No I/O."""
     if body.channel not in CHANNELS:
         return Refusal(Code.ORDER_CHANNEL_INVALID, f"the channel is one of {', '.join(CHANNELS)}", {"field": "channel"})
     if body.method is not None and body.method not in METHODS:

@@ -1,4 +1,4 @@
-"""What happens when a buyer wants to pay.
+"""Handles payment.start, with which a buyer wants to pay.
 
     payment.start for an order that             then
     ------------------------------------------  --------------------------------------------------------------------
@@ -7,7 +7,7 @@
     the same, once more                         one more attempt; provider.close for the attempts before
     is paid, ended, expired; another amount     command.rejected: PAY_ALREADY_PAID, ORDER_STATE_INVALID, PAY_EXPIRED,
                                                 PAY_AMOUNT_MISMATCH
-    by a provider, scene or currency unknown    command.rejected: PAY_METHOD_INVALID, PAY_PARAM_INVALID
+    with an unknown provider, scene, currency   command.rejected: PAY_METHOD_INVALID, PAY_PARAM_INVALID
 
 With `intent_id`, merged orders are paid together. If a buyer pays at an attempt before it is closed, the money is a
 second capture and is refunded.
@@ -54,7 +54,7 @@ class StartContext:
 
 @dataclass(frozen=True)
 class AmountDue:
-    """What is to be paid, in minor units, and until when: merged orders until the first of them expires."""
+    """The amount to pay, in minor units, and until when: merged orders until the first of them expires."""
 
     order: Order
     intent_id: int
@@ -63,7 +63,7 @@ class AmountDue:
 
 
 def decide(body: PaymentStart, context: StartContext, now: datetime) -> AmountDue | Refusal:
-    """What is to be paid, or why not. No I/O."""
+    """Return the amount to pay, or why the payment is rejected. No I/O."""
     order = context.book.get(body.order_id)
     refusal = authorization.denied(body.actor, body.order_id, order)
     if refusal is not None or order is None:
@@ -136,7 +136,7 @@ async def start_payments(tx: Transaction, batch: Batch[PaymentStart]) -> None:
 
 
 async def read(tx: Transaction, items: Sequence[Item]) -> StartContext:
-    """Lock the orders that are to be paid, alone or together."""
+    """Lock the orders that these commands want to pay, alone or together."""
     merged = await payments.merged(tx, [item.body.intent_id for item in items])
     named = {item.body.order_id for item in items} | {key for intent in merged.values() for key in intent.shares}
     return StartContext(Book[Item](await orders.lock(tx, named)), merged, configured())
@@ -166,7 +166,7 @@ def new_attempt(body: PaymentStart, due: AmountDue, attempt_id: int, now: dateti
 def sign(
     opened: Sequence[tuple[Item, Attempt]], providers: Mapping[str, Provider], now: datetime
 ) -> list[ClientAction | HttpRequest | ProviderRefusal]:
-    """What the buyer's client needs for each attempt, or the call that its provider needs first.
+    """Return what the buyer's client needs for each attempt, or the call that its provider needs first.
 
     This computes signatures, about a millisecond each, and makes no calls. A thread runs it beside the event loop.
     """
@@ -174,9 +174,9 @@ def sign(
 
 
 def superseded(before: Sequence[Attempt], written: Sequence[tuple[Item, Attempt]]) -> list[attempts.Closing]:
-    """Attempts that a newer one of the same intent replaces: those before, and all but the last of this batch.
+    """Return the attempts that a newer one of the same intent replaces: those before, and all but the batch's last.
 
-    The payment.start of the newest attempt is what closes the others of its intent.
+    The payment.start of the newest attempt causes the closing of the others.
     """
     newest = {attempt.intent_id: (item, attempt.id) for item, attempt in written}
     closings: list[attempts.Closing] = []

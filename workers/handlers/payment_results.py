@@ -1,4 +1,4 @@
-"""What happens when a provider, or a payment service that we trust, reports a payment.
+"""Handles reports of payments, from providers and from payment services that we trust.
 
     payment.callback is                                  then
     ---------------------------------------------------  --------------------------------------------------------
@@ -81,7 +81,7 @@ Item: TypeAlias = Envelope[Any]
 BELIEVED = Counter("oms_payment_callbacks_believed", "Notifications that were believed", ["provider"])
 REJECTED = Counter("oms_payment_callbacks_rejected", "Notifications that were not believed", ["provider", "code"])
 CERTIFICATE_FETCHES = CertificateFetchLimiter()
-FORGET_SECONDS = 60.0  # each time a few; more than a minute brings
+FORGET_SECONDS = 60.0  # each run deletes up to 500 of a verdict, more than arrive in a minute
 
 
 @dataclass(frozen=True)
@@ -149,7 +149,7 @@ async def handle_payment_results(tx: Transaction, batch: Batch[PaymentMessage]) 
 
 
 def results_in_order(batch: Batch[PaymentMessage], reports: Sequence[ProviderReport]) -> list[ReportedResult]:
-    """The results from payment services, notifications and polls, in the order in which their messages arrived."""
+    """Return the results from payment services, notifications and polls, in the order in which they arrived."""
     places = {item.id: place for place, item in enumerate(batch)}
     results = [ReportedResult(item, item.body) for item in batch.of(PaymentResult)]
     for report in reports:
@@ -172,7 +172,7 @@ async def read(tx: Transaction, reported: Sequence[ReportedResult], now: datetim
 def intents_to_look_up(
     book: Book[Item], merged: Mapping[int, payments.Merged], results: Iterable[PaymentResult]
 ) -> set[int]:
-    """Intents that may be an order's first one: they are neither merged ones nor what the order has now.
+    """Return the intents that may be an order's first one: neither merged ones nor the one that the order has now.
 
     If a merged intent is paid in this batch, its orders may get it in place of the one that they have now.
     """
@@ -188,7 +188,7 @@ def intents_to_look_up(
 
 
 async def spared(tx: Transaction, book: Book[Item], reported: Sequence[ReportedResult]) -> frozenset[str]:
-    """Ids of messages whose failed payment does not end its order, because another of its attempts is live."""
+    """Return the ids of messages with a failed payment that does not end its order: another attempt is live."""
     failed: list[tuple[Item, Attempt]] = []
     for one in reported:
         order = book.get(one.result.order_id)
@@ -307,7 +307,7 @@ def certificate_calls(reports: Iterable[ProviderReport], limiter: CertificateFet
 
 
 def follow_ups(reports: Iterable[ProviderReport]) -> list[outbox.Announcement]:
-    """The calls of providers, events and internal messages that notifications cause besides payment results."""
+    """Build the provider calls, events and internal messages that notifications cause besides payment results."""
     messages: list[outbox.Announcement] = []
     for report in reports:
         item = report.item
@@ -327,7 +327,7 @@ def follow_ups(reports: Iterable[ProviderReport]) -> list[outbox.Announcement]:
 
 
 def attempt_changes(reports: Iterable[ProviderReport], accepted: Iterable[ReportedResult]) -> list[AttemptChange]:
-    """How approvals, closings and accepted results change their attempts, also where the fact was recorded before."""
+    """Return what approvals, closings and accepted results change, also where the fact was recorded before."""
     changes: list[AttemptChange] = []
     for report in reports:
         match report.meaning:

@@ -1,4 +1,4 @@
-"""What happens with the calls to a provider: the only handlers that talk to the outside, one queue per provider.
+"""Calls providers, one queue for each. No other handler talks to the outside.
 
     message                the provider's answer                 then
     ---------------------  ------------------------------------  --------------------------------------------------
@@ -106,7 +106,7 @@ class RetryLater:
 
 @dataclass(frozen=True)
 class CallDecision:
-    """What one answer changes. `outcome` answers the payment.start; `poll_at` sets the attempt's timer."""
+    """The changes that one answer causes. `outcome` answers the payment.start; `poll_at` sets the attempt's timer."""
 
     retry: RetryLater | None = None
     change: AttemptChange | None = None
@@ -158,7 +158,7 @@ async def read(tx: Transaction, batch: Batch[Any]) -> CallContext:
 
 
 def decide(item: Item, answer: ProviderAnswer | None, context: CallContext) -> CallDecision:
-    """What the answer to one message changes. The answer is None if no request was needed. No I/O."""
+    """Decide what the answer to one message changes. The answer is None if no request was needed. No I/O."""
     match item.body:
         case RefundCall(refund_no=refund_no):
             return decide_refund(item, context.refunds.get(refund_no), answer, context.now)
@@ -168,7 +168,7 @@ def decide(item: Item, answer: ProviderAnswer | None, context: CallContext) -> C
 
 
 def decide_attempt(item: Item, attempt: Attempt, answer: ProviderAnswer | None, context: CallContext) -> CallDecision:
-    """What an answer changes for its attempt. No I/O."""
+    """Decide what an answer changes for its attempt. No I/O."""
     if isinstance(item.body, ProviderStart):
         return decide_start(item, attempt, answer, context)
     if answer is None:
@@ -209,7 +209,7 @@ def decide_start(item: Item, attempt: Attempt, answer: ProviderAnswer | None, co
 
 
 def start_verdict(attempt: Attempt, answer: ProviderAnswer, tries: int) -> ClientAction | Refusal | RetryLater:
-    """What the payment.start is answered with: what the client needs, or why there is nothing. No I/O."""
+    """Return what the client needs, why it gets nothing, or that the provider.start is retried. No I/O."""
     match answer:
         case ClientAction():
             ended = Refusal(Code.PAY_PROVIDER_ERROR, ENDED.message, {"provider_code": ENDED.code})
@@ -250,7 +250,7 @@ def decide_poll(item: Item, attempt: Attempt, answer: ProviderAnswer, context: C
     now = context.now
     over, gone = now >= attempt.expire_at, now >= attempt.expire_at + context.grace
     if isinstance(answer, ProviderRefusal) and gone:
-        return close_attempt(item, attempt, "nobody paid it")
+        return close_attempt(item, attempt, "not paid in time")
     poll_at = None if gone else (attempt.id, attempts.poll_at(attempt, now, context.grace))
     match answer:
         case PaymentReport() | ApprovalReport() if over:
@@ -277,7 +277,7 @@ def decide_capture_or_close(item: Item, attempt: Attempt, answer: ProviderAnswer
 
 
 def close_attempt(item: Item, attempt: Attempt, reason: str) -> CallDecision:
-    """Nobody can pay the attempt any more."""
+    """Record and announce that the attempt is closed: the buyer cannot pay it any more."""
     change = AttemptChange(attempt.id, AttemptState.CLOSED, reason=reason)
     event = outbox.event(attempts.closed(attempt, reason), because=item)
     return CallDecision(change=change, stops_polling=attempt.id, announcements=(event,))
@@ -318,7 +318,7 @@ def downloaded(batch: Batch[Any], answers: Mapping[str, ProviderAnswer]) -> dict
 
 
 def missing_certificates(batch: Batch[Any], answers: Mapping[str, ProviderAnswer]) -> dict[str, Item]:
-    """Serial -> a message whose response is signed with that certificate, which is not known here yet.
+    """Serial of an unknown certificate -> a message with a response that is signed with it.
 
     The response to provider.certificates itself starts no further download.
     """

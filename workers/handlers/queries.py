@@ -1,4 +1,4 @@
-"""What happens when a question arrives. Nothing is changed, claimed or stored; the answer goes to its reply_to.
+"""Answers queries. Nothing is changed, claimed or stored; the answer goes to the reply_to of the query.
 
     order.preview is                              then
     --------------------------------------------  -------------------------------------------------------------------
@@ -47,7 +47,7 @@ BATCH_MAX_ITEMS = 20  # a preview with all its coupons takes some milliseconds, 
 
 @dataclass(frozen=True)
 class Preview:
-    """What a preview finds. `coupons` are the buyer's, each with the reason why it cannot be used, or None.
+    """The findings of a preview. `coupons` are the buyer's, each with the reason why it cannot be used, or None.
 
     `price` is the order's price; if the order is refused, its price without coupon and points; None if it has no price.
     """
@@ -59,7 +59,7 @@ class Preview:
 
 
 def decide(body: OrderPreview, known: PreviewContext, rules: Shop, now: datetime) -> Preview:
-    """What order.create would answer, and what else the buyer could use. No I/O."""
+    """Find out what order.create would answer, and what else the buyer could use. No I/O."""
     terms, buyer = order_terms(body, known, rules), known.buyer(body.user_id, body.coupon_id)
     refusal = malformed(body, terms) or unknown_words(body.channel, "buy_now", body.business_type, None, None)
     policy = Policy() if refusal else rules.policy_of(body.business_type, known.policies.get(body.business_type, {}))
@@ -76,7 +76,7 @@ def decide(body: OrderPreview, known: PreviewContext, rules: Shop, now: datetime
 
 
 def order_terms(body: OrderPreview, known: PreviewContext, rules: Shop) -> PriceRequest:
-    """What the price computation takes: lines, currency, country, coupon and points."""
+    """Return the request that pricing takes: lines, currency, country, coupon and points."""
     lines = [(line.sku_id, line.qty, line.warehouse, line.expected_unit_price) for line in body.items]
     if body.from_cart:
         lines += [(sku_id, qty, None, None) for sku_id, qty in known.carts[body.user_id]]
@@ -96,7 +96,7 @@ def malformed(body: OrderPreview, terms: PriceRequest) -> Refusal | None:
 
 
 def points_usable(terms: PriceRequest, known: PreviewContext, buyer: Buyer, rules: Shop, now: datetime) -> int:
-    """How many of the buyer's points the order would take if it took as many as it may."""
+    """Return how many of the buyer's points the order would take if it took as many as it may."""
     if not buyer.points_available:
         return 0
     price = quote(replace(terms, use_points=buyer.points_available), known.rules, buyer, rules, now)
@@ -106,20 +106,20 @@ def points_usable(terms: PriceRequest, known: PreviewContext, buyer: Buyer, rule
 def unusable(
     coupon: Coupon, terms: PriceRequest, price: Quote | Refusal, buyer: Buyer, now: datetime
 ) -> Refusal | None:
-    """Why the buyer cannot use this coupon for these lines, or None."""
+    """Return why the buyer cannot use this coupon for these lines, or None."""
     refusal = coupons.unusable(coupon, buyer, terms.currency, terms.channel, now)
     return refusal or (price if isinstance(price, Refusal) else nothing_off(coupon, price.lines))
 
 
 def nothing_off(coupon: Coupon, lines: Sequence[PricedLine]) -> Refusal | None:
-    """Why the coupon would take nothing off these lines, or None."""
+    """Return why the coupon would take nothing off these lines, or None."""
     rest = [line.origin_amount - line.promotion_amount for line in lines]
     taken = coupons.take_off(coupon, rest, [coupon.covers(line.sku.sku_id, line.sku.category_id) for line in lines])
     return taken if isinstance(taken, Refusal) else None
 
 
 async def answer(tx: Transaction, batch: Batch[OrderPreview]) -> list[Reply]:
-    """Answer each question of the batch, in order."""
+    """Answer each query of the batch, in order."""
     refusals = [authorization.unvouched(item) for item in batch]
     allowed = [item.body for item, refusal in zip(batch, refusals, strict=True) if refusal is None]
     known = await preview.read(tx, allowed, batch.now)
@@ -132,7 +132,7 @@ async def answer(tx: Transaction, batch: Batch[OrderPreview]) -> list[Reply]:
 
 
 def previewed(body: OrderPreview, known: PreviewContext, found: Preview) -> OrderPreviewed:
-    """order.previewed: everything that a confirm page shows."""
+    """order.previewed: everything that the page shows on which a buyer confirms the order."""
     member, price, refusal = known.members[body.user_id], found.price, found.refusal
     amounts = None
     if price is not None and refusal is None:

@@ -1,4 +1,4 @@
-"""What happens when a provider's statement of a day arrives (R-10).
+"""Handles payment.reconcile, which brings a provider's statement of one day (R-10).
 
     payment.reconcile                            then
     -------------------------------------------  -------------------------------------------------------------------
@@ -9,7 +9,7 @@
     of a provider without settings here          command.rejected: PAY_METHOD_INVALID
 
 A difference changes nothing: it moves neither money nor an order. Captures count by their facts, refunds once they have
-succeeded; a refund that is under way here may stand on a statement, and is not missed where it does not.
+succeeded; a refund that is under way here may be on a statement, and is no difference if it is not.
 """
 
 import asyncio
@@ -124,12 +124,12 @@ async def reconcile(tx: Transaction, batch: Batch[PaymentReconcile]) -> None:
 
 
 def result_of(statement: DayStatement, comparison: Comparison) -> StatementResult:
-    """The counts that are stored of a comparison."""
+    """Return the counts of a comparison, which are stored."""
     return StatementResult(len(statement.rows), comparison.matched, len(comparison.differences))
 
 
 def ownerless_numbers(compared: Mapping[StatementKey, Comparison]) -> Iterable[tuple[str, str]]:
-    """(provider, number) of what is missing in our records.
+    """Return (provider, number) of each difference that is missing in our records.
 
     Some of these numbers are of attempts or refunds of ours that ended otherwise: their orders help to find out why.
     """

@@ -1,17 +1,17 @@
-"""What happens when money goes back.
+"""Handles refunds: their results, and the requests of operators.
 
 message                                              then
 ---------------------------------------------------  -------------------------------------------------------
 refund.result succeeded, first time                  succeeded for good: refund.succeeded, the order's total grows
 refund.result failed, not succeeded before           failed: refund.failed and an alert; the money is still owed
-refund.observed                                      the same, from a provider of our own: also submitted or unknown,
-                                                     and then it is asked again until it is known
-refund.result for another amount or currency         dead letter: a person must look
-refund.result for a number we never gave             tried again later, at last a dead letter
+refund.observed                                      the same, from a provider that we call: also submitted or unknown,
+                                                     and then the provider is polled until the end is known
+refund.result for another amount or currency         dead letter, for an operator to look at
+refund.result for an unknown number                  retried, at last a dead letter
 refund.request, not above what is captured and left  a refund of its own: refund.requested; points that were used come
                                                      back, points that were earned go, both in proportion
-refund.request that names a failed refund            refund.requested again, under the same number: where a provider
-                                                     will not have that number again, a request without it opens another
+refund.request that names a failed refund            refund.requested again, under the same number; if the provider does
+                                                     not accept that number again, a request without it opens another
 refund.request otherwise                             command.rejected with PAY_REFUND_EXCEEDS or REFUND_NOT_ALLOWED
 """
 
@@ -42,8 +42,8 @@ from workers.store.refunds import RefundDue, RefundRow
 from workers.store.timers import Timer, TimerKind
 
 ENDS = (RefundState.SUCCEEDED, RefundState.FAILED)
-RUNNING = Gauge("oms_refunds_running", "Refunds of which nobody knows yet how they end, counted up to 100,000")
-OLDEST = Gauge("oms_refunds_oldest_age_seconds", "How long ago the oldest of them was asked for, 0 without any")
+RUNNING = Gauge("oms_refunds_running", "Refunds without a known end, counted up to 100,000")
+OLDEST = Gauge("oms_refunds_oldest_age_seconds", "Age of the oldest refund without a known end, 0 without any")
 FIRST_POLL = timedelta(seconds=10)
 """The sweeper polls in ever longer steps after this."""
 NOT_FAILED = Refusal(Code.REFUND_NOT_ALLOWED, "that refund has not failed")
@@ -52,7 +52,7 @@ RequestItem: TypeAlias = Envelope[RefundRequest]
 
 
 def decide(item: RequestItem, order: Order | None, kept: payments.Kept | None) -> Refusal | None:
-    """Why an operator's refund is refused, or None. No I/O."""
+    """Return why an operator's refund is rejected, or None. No I/O."""
     body = item.body
     if (refusal := authorization.denied(body.actor, body.order_id, order)) is not None:
         return refusal
@@ -62,7 +62,7 @@ def decide(item: RequestItem, order: Order | None, kept: payments.Kept | None) -
         why = "name one of the orders that it was split into" if kept else "nothing of this order is captured"
         return Refusal(Code.REFUND_NOT_ALLOWED, why)
     if not 1 <= body.amount <= kept.left:
-        details = {"asked": body.amount, "left": kept.left, "currency": kept.currency}
+        details = {"requested": body.amount, "left": kept.left, "currency": kept.currency}
         return Refusal(Code.PAY_REFUND_EXCEEDS, f"1 to {kept.left} can still go back", details)
     return None
 
@@ -83,7 +83,7 @@ async def handle_refunds(tx: Transaction, batch: Batch[RefundResult | RefundObse
         if refund is None:
             batch.retry(item, Reason.REFUND_UNKNOWN, "no refund has this number yet")
         elif (item.body.amount, item.body.currency) != (refund.amount, refund.currency):
-            batch.dead(item, Reason.REFUND_AMOUNT_DIFFERS, "the amount or currency is not what was asked for")
+            batch.dead(item, Reason.REFUND_AMOUNT_DIFFERS, "its amount or currency is not that of the refund")
         elif refund.state not in (RefundState.SUCCEEDED, item.body.status):
             known[refund.refund_no] = replace(refund, state=RefundState(item.body.status))
             finished[refund.refund_no] = item.body
@@ -98,7 +98,8 @@ async def handle_refunds(tx: Transaction, batch: Batch[RefundResult | RefundObse
     applied = await benefits.apply(tx, book, batch.now, opened)
     await refund_rows.finish(tx, list(finished.values()))
     await timers.start(tx, [Timer(TimerKind.REFUND, key, batch.now + FIRST_POLL) for key in pending(finished, known)])
-    await timers.stop(tx, [(TimerKind.REFUND, known[no].id) for no, body in finished.items() if body.status in ENDS])
+    ended = [known[refund_no].id for refund_no, body in finished.items() if body.status in ENDS]
+    await timers.stop(tx, [(TimerKind.REFUND, key) for key in ended])
     await refund_rows.reopen(tx, [refund.refund_no for _, refund in again])
     ours = await refund_rows.watch(tx, [refund.id for _, refund in again])
     news += [
@@ -117,7 +118,7 @@ async def handle_refunds(tx: Transaction, batch: Batch[RefundResult | RefundObse
 
 
 def apply_result(book: Book[Any], refund: RefundRow, item: ResultItem) -> list[outbox.Announcement]:
-    """Fold one result into the book; what it announces."""
+    """Apply one result to the book, and return what it announces."""
     order = book[refund.order_id]
     if item.body.status not in ENDS:
         return []
@@ -134,17 +135,17 @@ def apply_result(book: Book[Any], refund: RefundRow, item: ResultItem) -> list[o
 
 
 def pending(finished: Mapping[str, RefundResult | RefundObserved], known: Mapping[str, RefundRow]) -> list[int]:
-    """The ids of refunds whose provider is polled."""
+    """Return the ids of the refunds whose providers must be polled."""
     return [known[refund_no].id for refund_no, body in finished.items() if body.status not in ENDS]
 
 
 def requested_again(refund: RefundRow) -> RefundRequested:
-    """refund.requested, once more."""
+    """refund.requested for a refund that was requested before and failed."""
     return RefundRequested(**about(refund))
 
 
 def about(refund: RefundRow) -> dict[str, Any]:
-    """What every refund event says."""
+    """Return the fields that every refund event has."""
     return {
         "order_id": refund.order_id,
         "refund_no": refund.refund_no,
@@ -159,7 +160,7 @@ def about(refund: RefundRow) -> dict[str, Any]:
 def repeated(
     fresh: Sequence[RequestItem], book: Book[Any], known: Mapping[str, RefundRow], left: dict[int, payments.Kept]
 ) -> tuple[list[tuple[RequestItem, RefundRow]], commands.Outcomes]:
-    """Failed refunds that are requested again, and the outcome of each request. They count in what is left again."""
+    """Return the failed refunds that are requested again, which lessen what is left, and each request's outcome."""
     again: dict[str, tuple[RequestItem, RefundRow]] = {}
     outcomes: commands.Outcomes = {}
     for item in fresh:
@@ -180,12 +181,12 @@ def repeated(
 
 
 def draws_on(refund: RefundRow, kept: payments.Kept) -> bool:
-    """Whether the refund is of the capture that the order keeps; others go back whole."""
+    """True if the refund draws on the capture that the order keeps; other captures go back whole."""
     return (refund.provider, refund.trade_no) == (kept.provider, kept.trade_no)
 
 
 def not_again(body: RefundRequest, refund: RefundRow | None, kept: payments.Kept | None) -> Refusal | None:
-    """Why this refund is not requested again, or None. No I/O."""
+    """Return why this refund is not requested again, or None. No I/O."""
     if body.actor.type == "user":
         return authorization.FORBIDDEN
     if refund is None or refund.order_id != body.order_id:
@@ -195,7 +196,7 @@ def not_again(body: RefundRequest, refund: RefundRow | None, kept: payments.Kept
     if refund.amount != body.amount:
         return Refusal(Code.REFUND_NOT_ALLOWED, f"that refund is of {refund.amount}", {"amount": refund.amount})
     if kept is not None and draws_on(refund, kept) and refund.amount > kept.left:
-        details = {"asked": refund.amount, "left": kept.left, "currency": kept.currency}
+        details = {"requested": refund.amount, "left": kept.left, "currency": kept.currency}
         return Refusal(
             Code.PAY_REFUND_EXCEEDS, f"{kept.left} can still go back: the rest was refunded otherwise", details
         )
@@ -205,7 +206,7 @@ def not_again(body: RefundRequest, refund: RefundRow | None, kept: payments.Kept
 def requests(
     fresh: Sequence[RequestItem], book: Book[Any], left: dict[int, payments.Kept]
 ) -> tuple[list[RefundDue], commands.Outcomes]:
-    """What operators' requests open, and the outcomes of those that are refused."""
+    """Return the refunds that operators' requests open, and the outcomes of the rejected requests."""
     dues: list[RefundDue] = []
     refused: commands.Outcomes = {}
     for item in fresh:

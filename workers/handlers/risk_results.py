@@ -1,14 +1,14 @@
-"""What happens when the risk check has answered.
+"""Handles risk.result, the verdict of the risk check on an order.
 
     order is    risk.result passed                       risk.result rejected, captcha_required
     ----------  ---------------------------------------  -------------------------------------------------------
     placing     stock.reserve with the saga's deadline   rejected: order.rejected with RISK_BLOCKED or
                                                          RISK_CAPTCHA_REQUIRED; coupon and points are free again,
-                                                         and stock, should the verdict come unasked
-    otherwise   nothing: the saga timer was first        nothing
-    unknown     tried again later, at last a dead letter
+                                                         and stock, if the verdict was not requested
+    otherwise   nothing: the saga timer came first       nothing
+    unknown     retried, at last a dead letter
 
-The first verdict about an order counts and is kept with it (snapshot 6). No stock was reserved before it (S3-10).
+The first verdict on an order counts and is stored with it (snapshot 6). Until then no stock is reserved (S3-10).
 """
 
 from collections.abc import Sequence
@@ -48,14 +48,14 @@ class AfterVerdict(Enum):
 
 
 def decide(order: Order, verdict: str, judged: bool) -> AfterVerdict | Refusal:
-    """What follows the verdict, or why the order is rejected. `judged`: the order has its verdict already. No I/O."""
+    """Return what follows the verdict, or why the order is rejected. `judged`: it has its verdict already. No I/O."""
     if judged or order.state is not State.PLACING:
         return AfterVerdict.NOTHING
     return REFUSALS.get(verdict, AfterVerdict.RESERVE)
 
 
 async def take_verdicts(tx: Transaction, batch: Batch[RiskResult]) -> None:
-    """Lock every order once; the first verdict counts."""
+    """Lock every order once, decide in order of arrival, write each table once. The first verdict counts."""
     book = Book[Item](await orders.lock(tx, {item.body.order_id for item in batch}))
     judged = await orders.judged(tx, book.before)
     due = await timers.read(tx, [(TimerKind.SAGA, key) for key in book.before])
@@ -100,7 +100,7 @@ async def take_verdicts(tx: Transaction, batch: Batch[RiskResult]) -> None:
 async def reservations(
     tx: Transaction, book: Book[Item], passed: Sequence[Item], deadlines: dict[int, datetime]
 ) -> list[outbox.Announcement]:
-    """What order_creation left out until now."""
+    """stock.reserve for each order that passed, which order_creation left until after the verdict."""
     holders = {item.body.order_id: [o.id for o in book.family(item.body.order_id)] for item in passed}
     lines = await orders.lines(tx, [key for family in holders.values() for key in family])
     return [
@@ -121,7 +121,7 @@ async def reservations(
 
 
 def reject(book: Book[Item], order: Order, item: Item, refusal: Refusal, now: datetime) -> None:
-    """The order and its children are rejected; order.rejected says nothing of what the risk check knows."""
+    """Reject the order and its children. order.rejected does not repeat the risk check's reason."""
     for step in book.move_family(order.id, Trigger.RISK_REJECTED, because=item, at=now, reason=refusal.code):
         step.event = OrderRejected(
             **order_events.common(step),

@@ -1,8 +1,8 @@
-"""What happens when warehouse or carrier speak of a parcel.
+"""Handles messages about parcels, from warehouses and carriers.
 
     order is               shipment.book                       shipment.update
     ---------------------  ----------------------------------  ----------------------------------------------------
-    placing, awaiting pay  tried again later                   tried again later
+    placing, awaiting pay  retried                             retried
     paid                   booked, if the units are left;      the parcel moves; the last unit out: order.shipped
                            else shipment.booking_failed
     shipped                shipment.booking_failed             all arrived or failed: order.delivered (receipt timer);
@@ -10,13 +10,13 @@
     delivery failed        shipment.booking_failed             all back or confirmed lost: order.cancelled
     split                  shipment.booking_failed: its children have the goods
     otherwise              shipment.booking_failed             recorded; a parcel that moves nevertheless: alert
-    unknown                tried again later, at last a dead letter
+    unknown                retried, at last a dead letter
 
-A parcel's state is the maximum of its facts: late ones are recorded and move nothing. A parcel that will not arrive has
-its lines refunded, and points that paid for them come back in proportion; when it comes back its units are restocked; a
-loss sends the stock nothing. One that arrives after all is an alert: the money is on its way back. Where the order's
-policy says so, its stock is deducted when its first parcel leaves. The same parcel or the same fact again changes
-nothing; the same carrier event with another status, or a parcel of another order, is a dead letter.
+A parcel's state is the highest of its facts: late ones are recorded and change nothing. A parcel that will not arrive
+has its lines refunded, and points that paid for them come back in proportion; when it comes back its units are
+restocked; a loss sends the stock nothing. One that arrives after all is an alert: the money is on its way back. Where
+the order's policy says so, its stock is deducted when its first parcel leaves. The same parcel or the same fact again
+changes nothing; the same carrier event with another status, or a parcel of another order, is a dead letter.
 """
 
 from collections.abc import Mapping
@@ -60,7 +60,7 @@ REFUNDING = (State.PAID, State.SHIPPED)
 
 @dataclass
 class ShipmentContext:
-    """The orders, lines and parcels of one batch as its facts change them, and what came of it."""
+    """What one batch reads and decides with: orders, lines and parcels as its facts change them, and the effects."""
 
     book: Book[Item]
     lines: dict[int, list[BoughtLine]]
@@ -83,7 +83,7 @@ class ShipmentContext:
 
 
 async def move_parcels(tx: Transaction, batch: Batch[ParcelMessage]) -> None:
-    """Lock every order once, fold facts in order of arrival, write each table once."""
+    """Lock every order once, apply the facts in order of arrival, write each table once."""
     book = Book[Item](await orders.lock(tx, {item.body.order_id for item in batch}))
     owners = await shipments.owners(tx, [key_of(item.body) for item in batch])
     updates = [item.body for item in batch.of(ShipmentUpdate)]
@@ -114,7 +114,7 @@ async def move_parcels(tx: Transaction, batch: Batch[ParcelMessage]) -> None:
 
 
 async def write(tx: Transaction, context: ShipmentContext, now: datetime) -> None:
-    """Each table once."""
+    """Write each table once, and announce what changed."""
     book, window = context.book, timedelta(seconds=shop.current().receipt_window_seconds)
     opened = await refund_rows.open_all(tx, await parcel_refunds(tx, context))
     delivered = [key for key in book.ids(Effect.RECEIPT_TIMER_STARTS) if book[key].state is State.DELIVERED]
@@ -132,29 +132,29 @@ async def write(tx: Transaction, context: ShipmentContext, now: datetime) -> Non
 
 
 def key_of(body: ParcelMessage | Parcel) -> shipments.ParcelKey:
-    """The carrier's name for a parcel."""
+    """(carrier, tracking number): the carrier's own name for a parcel."""
     return body.carrier, body.tracking_no
 
 
 def owner_of(context: ShipmentContext, owners: Mapping[shipments.ParcelKey, int], body: ParcelMessage) -> int:
-    """Whose parcel it is: booked in this batch, or before; else whose the message says."""
+    """Return the order that owns the parcel: from this batch, else the database, else the message."""
     parcel = context.parcels.get(key_of(body))
     return parcel.order_id if parcel else owners.get(key_of(body), body.order_id)
 
 
 def contradicts(context: ShipmentContext, body: ParcelMessage) -> bool:
-    """Whether the same carrier event said something else before."""
+    """True if the same carrier event was reported before with another status."""
     return isinstance(body, ShipmentUpdate) and context.seen.get(shipments.fact_key(body), body.status) != body.status
 
 
 def user_of(item: Item, book: Book[Item]) -> str:
-    """Whose shard the parcel's id carries."""
+    """Return the order's user, whose shard the parcel's id carries; empty if the order is unknown."""
     order = book.get(item.body.order_id)
     return order.user_id if order else ""
 
 
 def book_parcel(context: ShipmentContext, order: Order, item: Item, body: ShipmentBook, parcel_id: int) -> None:
-    """Plan a parcel, once; or say why it cannot be."""
+    """Book a parcel, once, or announce why it cannot be booked."""
     key = key_of(body)
     if key in context.parcels:
         return
@@ -196,7 +196,7 @@ def pick(lines: list[BoughtLine], left: Mapping[int, int], wanted: tuple[Shipmen
 
 
 def update_parcel(context: ShipmentContext, order: Order, item: Item, body: ShipmentUpdate, now: datetime) -> None:
-    """Fold one carrier fact: the parcel, its money, its stock, then its order."""
+    """Apply one carrier fact: to the parcel, its money, its stock, then its order."""
     if (fact := shipments.fact_key(body)) in context.seen:
         return
     context.seen[fact] = body.status
@@ -224,7 +224,7 @@ def update_parcel(context: ShipmentContext, order: Order, item: Item, body: Ship
 
 
 def moved(parcel: Parcel, body: ShipmentUpdate) -> Parcel:
-    """The parcel after the fact."""
+    """Return the parcel as it is after the carrier's fact."""
     if parcel.state == ParcelState.CANCELLED:
         return parcel
     state = advance(parcel.state, body.status)
@@ -237,7 +237,7 @@ def moved(parcel: Parcel, body: ShipmentUpdate) -> Parcel:
 
 
 def updated(before: Parcel, after: Parcel) -> ShipmentUpdated:
-    """shipment.updated."""
+    """shipment.updated: the parcel's state now, and the one before."""
     return ShipmentUpdated(
         order_id=after.order_id,
         shipment_id=after.id,
@@ -250,7 +250,7 @@ def updated(before: Parcel, after: Parcel) -> ShipmentUpdated:
 
 
 def fail(context: ShipmentContext, order: Order, item: Item, parcel: Parcel) -> None:
-    """The parcel will not arrive: its lines go back, unless the buyer said that everything came."""
+    """Refund the lines of a parcel that will not arrive, or raise an alert if its order is closed (received, say)."""
     if order.state not in REFUNDING:
         closed = alert(order, parcel, f"is {parcel.state} after its order was closed")
         context.news.append(outbox.event(closed, because=item))
@@ -271,7 +271,7 @@ def fail(context: ShipmentContext, order: Order, item: Item, parcel: Parcel) -> 
 
 
 def restock(context: ShipmentContext, parcel: Parcel) -> StockRestock:
-    """What came back is sellable again."""
+    """stock.restock: the units of a parcel that came back are sellable again."""
     where = {line.line_no: line for line in context.lines[parcel.order_id]}
     lines = tuple(
         RestockLine(sku_id=where[line_no].sku_id, warehouse=where[line_no].warehouse, qty=qty)
@@ -281,17 +281,17 @@ def restock(context: ShipmentContext, parcel: Parcel) -> StockRestock:
 
 
 def advance_order(context: ShipmentContext, order_id: int, item: Item, now: datetime) -> None:
-    """Every step that the parcels call for: delivered implies shipped, in one transaction."""
+    """Take every step that the parcels call for: delivered implies shipped, in one transaction."""
     order = context.book[order_id]
     units, parcels = context.units(order), context.of(order)
     while (trigger := next_trigger(context.book[order_id], units, parcels)) is not None:
-        settled: dict[str, Any] = {"cancel_type": CancelType.DELIVERY_FAILED, "reason": "no parcel arrived"}
-        fields = settled if trigger is Trigger.FAILURE_SETTLED else {}
+        cancelled: dict[str, Any] = {"cancel_type": CancelType.DELIVERY_FAILED, "reason": "no parcel arrived"}
+        fields = cancelled if trigger is Trigger.FAILURE_SETTLED else {}
         context.book.move(order_id, trigger, because=item, at=now, **fields)
 
 
 async def parcel_refunds(tx: Transaction, context: ShipmentContext) -> list[RefundDue]:
-    """The money of parcels that failed, never more than is left of the order's capture."""
+    """Return the refunds of parcels that failed, never more than is left of the order's capture."""
     kept = await payments.kept(tx, [parcel.order_id for _, parcel, _ in context.failures])
     dues = []
     for item, parcel, parts in context.failures:
@@ -299,7 +299,7 @@ async def parcel_refunds(tx: Transaction, context: ShipmentContext) -> list[Refu
         if capture is None:
             continue
         whole = sum(part.amount for part in parts)
-        amount = min(whole, capture.left)  # an operator may have given some of it back already
+        amount = min(whole, capture.left)  # an operator may have refunded some of it already
         kept[order.id] = replace(capture, owed=capture.owed + amount)
         cause, lines = f"parcel:{parcel.id}", parts if amount == whole else ()
         dues.append(refunds.due(order, capture, cause, amount, because=item, lines=lines))
@@ -307,7 +307,7 @@ async def parcel_refunds(tx: Transaction, context: ShipmentContext) -> list[Refu
 
 
 def alert(order: Order, parcel: Parcel, what: str) -> AlertRaised:
-    """For a person."""
+    """alert.raised: the parcel contradicts its order, and an operator must look."""
     content = f"parcel {parcel.carrier} {parcel.tracking_no} {what}"
     return AlertRaised(
         title="parcel against its order",

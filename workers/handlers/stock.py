@@ -1,11 +1,11 @@
-"""What happens to stock: the only place where counters change.
+"""Handles changes of stock. No other handler changes the counters.
 
     message          then
     ---------------  --------------------------------------------------------------------------------------------
     stock.reserve    every line locked: stock.reserved; one short, or too late: stock.refused and nothing locked
-    stock.commit     what is locked is deducted; before its reserve: tried again later
+    stock.commit     what is locked is deducted; before its reserve: retried
     stock.release    what is locked is sellable again; before its reserve: a tombstone that refuses it
-    stock.restock    deducted units are sellable again, once per ref; before the deduction: tried again later
+    stock.restock    deducted units are sellable again, once per ref; before the deduction: retried
     stock.receive    on hand grows, once per delivery note: stock.received
     stock.adjust     on hand is corrected, never below what is locked: stock.adjusted (trusted users only)
 
@@ -46,7 +46,7 @@ from workers.store import stock
 HolderCommand: TypeAlias = StockReserve | StockCommit | StockRelease | StockRestock
 """The messages about the stock that an order holds."""
 WarehouseCommand: TypeAlias = StockReceive | StockAdjust
-"""What warehouses tell it."""
+"""The messages about the stock of a warehouse."""
 
 
 async def move_stock(tx: Transaction, batch: Batch[HolderCommand | WarehouseCommand]) -> None:
@@ -64,7 +64,7 @@ async def move_stock(tx: Transaction, batch: Batch[HolderCommand | WarehouseComm
     for item in items:
         body = item.body
         if isinstance(body, WarehouseCommand):
-            outcomes[commands.key_of(body)] = tell(stock_batch, item, body), item
+            outcomes[commands.key_of(body)] = change_counter(stock_batch, item, body), item
         elif isinstance(body, StockReserve):
             news.append(outbox.internal(reserve(stock_batch, body, in_time=batch.now <= body.deadline), because=item))
         elif (verdict := move(stock_batch, body)) is StockVerdict.LATER:
@@ -79,7 +79,7 @@ async def move_stock(tx: Transaction, batch: Batch[HolderCommand | WarehouseComm
 
 
 def reserve(stock_batch: StockBatch, body: StockReserve, *, in_time: bool) -> StockReserved | StockRefused:
-    """The stock's answer to one order."""
+    """Reserve all lines of one order, or none. Returns the answer."""
     wants = [Want(line.holder_id, (line.sku_id, line.warehouse), line.qty) for line in body.lines]
     answer = stock_batch.reserve(body.group_id, wants, in_time=in_time)
     if answer.code is None:
@@ -89,7 +89,7 @@ def reserve(stock_batch: StockBatch, body: StockReserve, *, in_time: bool) -> St
 
 
 def move(stock_batch: StockBatch, body: StockCommit | StockRelease | StockRestock) -> StockVerdict:
-    """Commit, release or restock."""
+    """Commit, release or restock. Returns whether the holder's state allowed it."""
     match body:
         case StockCommit():
             return stock_batch.commit(body.holder_id)
@@ -102,8 +102,8 @@ def move(stock_batch: StockBatch, body: StockCommit | StockRelease | StockRestoc
             return stock_batch.restock(body.holder_id, body.ref, lines)
 
 
-def tell(stock_batch: StockBatch, item: Envelope[Any], body: WarehouseCommand) -> Event:
-    """Receive or adjust: the event, or the refusal."""
+def change_counter(stock_batch: StockBatch, item: Envelope[Any], body: WarehouseCommand) -> Event:
+    """Receive or adjust. Returns the event, or command.rejected."""
     place = place_of(body)
     if isinstance(body, StockReceive):
         if stock_batch.counters[place].on_hand + body.qty > ON_HAND_MAX:
@@ -121,7 +121,7 @@ def tell(stock_batch: StockBatch, item: Envelope[Any], body: WarehouseCommand) -
 
 
 def level(place: Place, counter: Counter) -> dict[str, Any]:
-    """The counters for the wire."""
+    """Return the fields of an event that show a counter."""
     return {"sku_id": place[0], "warehouse": place[1], "on_hand": counter.on_hand, "locked": counter.locked}
 
 
@@ -132,7 +132,7 @@ def discrepancy(stock_batch: StockBatch, body: StockCommit | StockRelease | Stoc
 
 
 def holder_ids(items: Iterable[Envelope[Any]]) -> set[int]:
-    """Everyone the batch is about."""
+    """Return the holders that the messages name."""
     ids: set[int] = set()
     for item in items:
         if isinstance(item.body, StockReserve):
@@ -143,7 +143,7 @@ def holder_ids(items: Iterable[Envelope[Any]]) -> set[int]:
 
 
 def places(items: Iterable[Envelope[Any]], holders: dict[int, Holder]) -> set[Place]:
-    """Every counter the batch may touch."""
+    """Return the places of all counters that the messages may change."""
     found = {place for holder in holders.values() for place in holder.reserved}
     for item in items:
         if isinstance(item.body, StockReserve | StockRestock):
@@ -154,7 +154,7 @@ def places(items: Iterable[Envelope[Any]], holders: dict[int, Holder]) -> set[Pl
 
 
 def place_of(body: WarehouseCommand) -> Place:
-    """The counter that a warehouse speaks of."""
+    """Return the place of the counter that a warehouse's message names."""
     return body.sku_id, body.warehouse
 
 

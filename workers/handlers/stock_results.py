@@ -1,12 +1,12 @@
-"""What happens when the stock has answered.
+"""Handles the stock's answers to orders that are being placed.
 
 order is    stock.reserved                                        stock.refused
 ----------  ----------------------------------------------------  ------------------------------------
 placing     awaiting payment: number, intent, payment timer,      rejected: order.rejected; coupon, points
-            order.created, what it ordered leaves the cart;       and limited prices are free again
+            order.created, its lines leave the cart;              and limited prices are free again
             nothing to pay: at once paid as well
-otherwise   nothing (the saga timer was first and released it)    nothing
-unknown     tried again later                                     tried again later
+otherwise   nothing (the saga timer came first and released it)   nothing
+unknown     retried                                               retried
 
 The children of a split order take every step with it; the intent and the timer are the parent's.
 """
@@ -39,7 +39,7 @@ Item: TypeAlias = Envelope[StockAnswer]
 
 
 class SoldLine(EventLine):
-    """A line of the snapshot, which knows more of it than the wire says."""
+    """A line as its snapshot has it. Fields that the wire does not have are left out."""
 
     model_config = ConfigDict(extra="ignore")
 
@@ -48,7 +48,7 @@ SOLD_LINES = TypeAdapter(tuple[SoldLine, ...])
 
 
 def first_answers(batch: Batch[StockAnswer], before: dict[int, Order]) -> list[Item]:
-    """The answers that move an order: the first one for each order that is still being placed."""
+    """Return the answers that move an order: the first one for each order that is still being placed."""
     first: dict[int, Item] = {}
     for item in batch:
         order = before.get(item.body.group_id)
@@ -110,7 +110,7 @@ async def empty_carts(tx: Transaction, book: Book[Item]) -> list[outbox.Announce
 
 
 async def gifts(tx: Transaction, accepted: Sequence[Order]) -> dict[int, dict[str, Any]]:
-    """Order id -> what an accepted order gets: a number, unless it brought one, and its root's intent."""
+    """Order id -> the fields that an accepted order gets: a number, unless it brought one, and its root's intent."""
     roots = [order for order in accepted if not order.is_child]
     unnumbered = [order for order in accepted if order.order_no is None]
     intents = dict(zip([o.id for o in roots], await ids.take(tx, [o.user_id for o in roots]), strict=True))
@@ -124,7 +124,7 @@ async def gifts(tx: Transaction, accepted: Sequence[Order]) -> dict[int, dict[st
 def accept(
     book: Book[Item], item: Item, given: Mapping[int, dict[str, Any]], lines: Mapping[int, bytes], now: datetime
 ) -> None:
-    """The order and its children await payment; order.created announces each."""
+    """Let the order and its children await payment, and announce each with order.created."""
     children = tuple(order.id for order in book.children(item.body.group_id))
     for order in book.family(item.body.group_id):
         expire_at = now + timedelta(seconds=order.payment_window_seconds)
@@ -148,7 +148,7 @@ def created(step: Step[Item], lines: bytes, children: tuple[int, ...]) -> OrderC
 
 
 def rejected(step: Step[Item], body: StockRefused) -> OrderRejected:
-    """order.rejected, with what was short."""
+    """order.rejected, with the units that were short."""
     short = [shortage.model_dump() for shortage in body.short]
     return OrderRejected(
         **order_events.common(step),
@@ -160,7 +160,7 @@ def rejected(step: Step[Item], body: StockRefused) -> OrderRejected:
 
 
 def payment_timers(payable: Sequence[Order], tiers_seconds: Collection[int]) -> list[timers.Timer]:
-    """One per order that waits for money; the sweeper wakes those whose window is no tier of the delay exchange."""
+    """One timer per order that awaits payment. If no tier of the delay exchange is its window, the sweeper wakes it."""
     return [
         timers.Timer(
             TimerKind.PAYMENT, order.id, order.expire_at, by_broker=order.payment_window_seconds in tiers_seconds

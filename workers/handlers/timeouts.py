@@ -1,18 +1,18 @@
-"""What happens when a timer.due arrives. The row decides; the message only wakes.
+"""Handles timer.due. The timer's row decides; the message only wakes the handler.
 
     timer     its order is       then
     --------  -----------------  -----------------------------------------------------------------------
     saga      placing            rejected with ORDER_SAGA_TIMEOUT, whatever is reserved or held is released
     payment   awaiting payment   cancelled, everything released: once payment results have caught up with the deadline
     receipt   delivered          completed, points awarded
-    attempt   any                its provider is asked how the attempt stands, in ever longer steps, until it is known:
-                                 once a minute at most, once an hour at last
-    refund    any                its provider is asked how the refund stands, the same
+    attempt   any                its provider is polled for the attempt's state until it is final, in ever longer steps:
+                                 at most once a minute, in the end once an hour
+    refund    any                its provider is polled for the refund's state, in the same steps
     any       in another state   the timer is dropped
-    any       not due yet        looked at again when it is
+    any       not due yet        woken again a second later
 
-A timer that is gone means nothing: woken twice, it takes effect once. The sweeper wakes every second what the delay
-exchange does not carry or forgot, and sends progress marks while payment timers wait.
+A timer without a row has no effect, so a timer that is woken twice takes effect once. Every second the sweeper wakes
+the timers that the delay exchange does not carry or has lost, and sends progress marks while payment timers wait.
 """
 
 from collections.abc import Collection
@@ -58,25 +58,25 @@ class NoStep(Enum):
     TOO_LATE = auto()
 
 
-def decide(timer: Timer, order: Order | None, now: datetime, settled_until: datetime) -> Trigger | NoStep:
-    """The step that the order takes, or why it takes none. No I/O.
+def decide(timer: Timer, order: Order | None, now: datetime, handled_until: datetime) -> Trigger | NoStep:
+    """Return the step that the order takes, or why it takes none. No I/O.
 
-    `settled_until`: payment-results has handled every payment that was reported before this moment.
+    `handled_until`: payment-results has handled every payment that was reported before this moment.
     """
     trigger = TRIGGERS[timer.kind]
     if order is None or not order.allows(trigger):
         return NoStep.TOO_LATE
-    if timer.due_at > now or (timer.kind is TimerKind.PAYMENT and settled_until < timer.due_at):
+    if timer.due_at > now or (timer.kind is TimerKind.PAYMENT and handled_until < timer.due_at):
         return NoStep.TOO_EARLY
     return trigger
 
 
 async def take_timers(tx: Transaction, batch: Batch[TimerDue]) -> None:
-    """Lock every order once, take the timers that are due, drop those that mean nothing."""
+    """Lock every order once, act on the timers that are due, drop those without effect."""
     polls, polling = await poll_providers(tx, batch)
     book = Book[Item](await orders.lock(tx, {item.body.key for item in batch if item.body.kind in TRIGGERS}))
     due = await timers.read(tx, [key_of(item.body) for item in batch])
-    settled_until = await timers.progress(tx)
+    handled_until = await timers.progress(tx)
     waiting: list[timers.Key] = []
     ended: list[timers.Key] = []
 
@@ -84,7 +84,7 @@ async def take_timers(tx: Transaction, batch: Batch[TimerDue]) -> None:
         key = key_of(item.body)
         if key not in due or key in ended or item.body.kind not in TRIGGERS:
             continue
-        match decide(Timer(*key, due[key]), book.get(item.body.key), batch.now, settled_until):
+        match decide(Timer(*key, due[key]), book.get(item.body.key), batch.now, handled_until):
             case Trigger() as trigger:
                 for step in book.move_family(item.body.key, trigger, because=item, at=batch.now, **fields(trigger)):
                     step.event = rejected(step) if trigger is Trigger.PLACING_EXPIRED else None
@@ -99,7 +99,7 @@ async def take_timers(tx: Transaction, batch: Batch[TimerDue]) -> None:
     closings = await attempts.close_superseded(tx, book)
     await timers.stop(tx, ended)
     await timers.postpone(tx, waiting, batch.now + LOOK_AGAIN)
-    await timers.put_off(tx, polling)
+    await timers.back_off(tx, polling)
     answers = await commands.conclude(tx, commands.creations(book))
     await outbox.append(
         tx,
@@ -122,7 +122,7 @@ def key_of(body: TimerDue) -> timers.Key:
 async def poll_providers(
     tx: Transaction, batch: Batch[TimerDue]
 ) -> tuple[list[outbox.Announcement], Collection[timers.Key]]:
-    """A query to the provider of each attempt and refund whose result is not known yet, and the timers that wait."""
+    """Return a query to the provider of each attempt and refund that has no result yet, and the timers that stay."""
     waiting = {key_of(item.body): item for item in batch if item.body.kind not in TRIGGERS}
     if not waiting:
         return [], ()
@@ -140,7 +140,7 @@ async def poll_providers(
 
 
 def fields(trigger: Trigger) -> dict[str, Any]:
-    """What the step sets besides the state."""
+    """Return the fields that the step sets besides the state."""
     match trigger:
         case Trigger.PLACING_EXPIRED:
             return {"reason": Code.ORDER_SAGA_TIMEOUT}
@@ -150,7 +150,7 @@ def fields(trigger: Trigger) -> dict[str, Any]:
 
 
 def rejected(step: Step[Item]) -> OrderRejected:
-    """order.rejected: the stock never answered."""
+    """order.rejected: the stock did not answer in time."""
     return OrderRejected(
         **order_events.common(step),
         request_id=step.order.request_id,
@@ -160,14 +160,14 @@ def rejected(step: Step[Item]) -> OrderRejected:
 
 
 async def sweep(tx: Transaction) -> None:
-    """Send timer.due for every due timer, again for those that are still there."""
+    """Send timer.due for every due timer, and again for those that no handler has acted on."""
     await outbox.append(
         tx, [outbox.internal(TimerDue(kind=t.kind, key=t.key, due_at=t.due_at)) for t in await timers.sweep(tx)]
     )
 
 
 async def mark_progress(tx: Transaction) -> None:
-    """While a payment timer waits, send a mark to the tail of payment-results: what it overtakes is settled first."""
+    """While a payment timer waits, send a mark to the tail of payment-results: all before it is handled first."""
     at = await timers.payment_waiting(tx)
     if at is not None:
         await outbox.append(tx, [outbox.to_queue(ProgressMark(at=at), queue="payment-results")])

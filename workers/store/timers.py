@@ -75,11 +75,11 @@ async def postpone(tx: Transaction, keys: Iterable[Key], until: datetime) -> Non
         await tx.execute(SQL["timers.postpone"], *columns(given), until)
 
 
-async def put_off(tx: Transaction, keys: Iterable[Key]) -> None:
+async def back_off(tx: Transaction, keys: Iterable[Key]) -> None:
     """Send timer.due for these timers again in a minute, or later the longer they have been due."""
     given = sorted(set(keys))
     if given:
-        await tx.execute(SQL["timers.put_off"], *columns(given))
+        await tx.execute(SQL["timers.back_off"], *columns(given))
 
 
 async def payment_waiting(tx: Transaction) -> datetime | None:
