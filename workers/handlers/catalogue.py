@@ -166,7 +166,7 @@ class Calendar:
     alive: dict[str, Promotion]
 
     def admit(self, body: PromotionUpsert) -> Refusal | None:
-        """Reject a promotion that is invalid or overlaps another; otherwise add it, for those that follow in the batch."""
+        """Reject a promotion that is invalid or overlaps another; otherwise add it, for those that follow it."""
         new = promotions.of(body)
         if new is None:
             return Refusal(Code.PROMOTION_INVALID, f"these are no steps of a {body.kind}", {"field": "steps"})

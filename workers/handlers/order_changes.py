@@ -175,9 +175,8 @@ def change(context: ChangeContext, item: Item, now: datetime) -> Event:
         return merge(context, item, [context.book[order_id] for order_id in named], now)
     moved = [target for order_id in named for target in targets(item, order_id, context)]
     if isinstance(item.body, OrderChangeAddress):
-        context.addresses[item.body.order_id] = (
-            item.body.address
-        )  # a split order takes no step, but its address changes too
+        # A split order takes no step, but its address changes with those of its children.
+        context.addresses[item.body.order_id] = item.body.address
     events = [step(context, item, target, now) for target in dict.fromkeys(moved)]
     return outcome(item, named, moved, events)
 
@@ -267,9 +266,8 @@ def whole_refunds(
         order, capture = owing.order, kept.get(owing.order.id)
         if capture is not None:
             cause, parts = f"cancel:{order.id}", back[order.id]
-            lines = (
-                parts if sum(part.amount for part in parts) == capture.left else ()
-            )  # an operator refunded a part before
+            whole = sum(part.amount for part in parts) == capture.left  # False if an operator refunded a part before
+            lines = parts if whole else ()
             dues.append(refunds.due(order, capture, cause, capture.left, because=owing.because, lines=lines))
     return dues
 

@@ -38,7 +38,7 @@ def number(attempt_id: int) -> str:
 
 
 def payment_order(attempt: Attempt) -> port.PaymentOrder:
-    """What the attempt's provider must collect."""
+    """Return the payment that the attempt's provider must collect."""
     return port.PaymentOrder(
         out_trade_no=attempt.out_trade_no,
         amount=attempt.amount,
@@ -53,7 +53,7 @@ def payment_order(attempt: Attempt) -> port.PaymentOrder:
 
 
 def refund_order(refund: attempts.RefundOfAttempt) -> port.RefundOrder:
-    """What the provider of the refund's capture must give back."""
+    """Return the refund that the provider of its capture must make."""
     return port.RefundOrder(
         refund_no=refund.refund_no,
         out_trade_no=refund.out_trade_no,
@@ -112,7 +112,7 @@ def observed(attempt: Attempt, report: port.PaymentReport) -> PaymentObserved:
 
 
 def poll_at(attempt: Attempt, now: datetime, grace: timedelta) -> datetime:
-    """When we poll the provider next, if no notification has come by then. Its clock may be behind ours by `grace`."""
+    """Return when we poll the provider next if no notification comes before; its clock may be `grace` behind ours."""
     return payment_rules.poll_at(attempt.started_at, attempt.expire_at, now, grace)
 
 
@@ -140,7 +140,7 @@ def _stops_waiting(step: Step[Envelope[Any]]) -> bool:
 
 
 def _cause(live: LiveAttempt, steps: Sequence[Step[Envelope[Any]]], book: Book[Envelope[Any]]) -> Envelope[Any]:
-    """The message of the first step whose order this attempt would have paid, alone or merged with others."""
+    """Return the message of the first step of an order that this attempt would have paid, alone or merged."""
     attempt = live.attempt
     for step in steps:
         order_id = step.order.id
@@ -151,7 +151,7 @@ def _cause(live: LiveAttempt, steps: Sequence[Step[Envelope[Any]]], book: Book[E
 
 
 def closing_change(attempt: Attempt) -> AttemptChange:
-    """The attempt is closing: nobody may pay it, and its provider does not know yet."""
+    """Mark the attempt as closing: the buyer must not pay it any more, and its provider does not know that yet."""
     return AttemptChange(attempt.id, AttemptState.CLOSING)
 
 

@@ -1,6 +1,6 @@
-"""What a batch's steps and refunds do to coupons, points and limited prices, written and announced.
+"""Writes and announces what a batch's steps and refunds do to coupons, points and limited prices.
 
-The domain (workers/domain/benefits.py) has the table of who holds, uses and gives back what.
+workers/domain/benefits.py has the table of which step holds, uses and gives back which benefit.
 """
 
 from collections.abc import Mapping, Sequence
@@ -26,7 +26,7 @@ COUPON_STATES: dict[CouponOp, Literal["locked", "used", "released", "returned"]]
     CouponOp.RELEASE: "released",
     CouponOp.RETURN: "returned",
 }
-"""Ledger op -> what the event calls it; one that comes back too late is expired."""
+"""Operation in the ledger -> state in the event. A coupon that comes back too late is expired instead."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class Applied:
 
 @dataclass(frozen=True)
 class Owing:
-    """What a batch owes to benefits: roots that are paid or end, orders that are complete, or partly went back."""
+    """Orders that change benefits, each with its message: roots that are paid or end, orders completed or refunded."""
 
     used: dict[int, Item]
     ended: dict[int, Item]
@@ -50,13 +50,13 @@ class Owing:
         return bool(self.used or self.ended or self.awarded or self.reduced)
 
     def causes(self, book: Book[Item]) -> dict[int, Item]:
-        """Order id -> the message that caused what is owed."""
+        """Order id -> the message that changes its benefits."""
         roots = {book[order_id].root_id: item for order_id, item in self.reduced.items()}
         return {**roots, **self.reduced, **self.awarded, **self.ended, **self.used}
 
 
 def owing(book: Book[Item], opened: Sequence[OpenedRefund], given: Mapping[int, Item]) -> Owing:
-    """Who owes what. Orders without benefits owe nothing, so most batches cost nothing here."""
+    """Find the orders that change benefits. Orders without benefits are left out, so most batches cost nothing here."""
     ends = [*book.owing(Effect.BENEFITS_RETURNED), *_last_children(book)]
     reduced = {due.due.order_id: due.due.because for due in opened if not due.due.stray} | dict(given)
     awards = [s for s in book.owing(Effect.POINTS_AWARDED) if s.order.gift_points or s.order.gift_growth]
@@ -90,7 +90,7 @@ async def apply(
 ) -> Applied:
     """Write what a batch's steps and refunds do to benefits. Call it after refunds and lines are written.
 
-    `given` is order id -> message, of orders of which units went back, be they worth money or not.
+    `given` is order id -> message, for orders of which units went back, also units that are worth no money.
     """
     owes = owing(book, opened, given or {})
     if not owes:

@@ -1,4 +1,4 @@
-"""Limits how often one process asks a provider for its certificates.
+"""Limits how often one process fetches certificates from a provider.
 
 A notification is not verified until its certificate is known, so anyone who reaches the edge can name a certificate.
 Without a limit, such a stranger decides how many requests we send to the provider.

@@ -1,4 +1,4 @@
-"""What on-call engineers decide about dead letters: replay them to their queue, or discard them."""
+"""Carries out what on-call engineers decide about dead letters: replay them to their queue, or discard them."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -11,7 +11,7 @@ from workers.store import dead_letters
 from workers.store.dead_letters import DISCARDED, REPLAYED
 
 CARRIED = ("causation-id", "traceparent")
-"""The headers that travel with a replay, beside what the row's columns hold."""
+"""The headers that travel with a replay, besides those that are columns of the row."""
 
 
 async def replay(tx: Transaction, rows: Sequence[Mapping[str, Any]], *, to: str, actor: str, reason: str) -> None:
@@ -25,7 +25,7 @@ async def replay(tx: Transaction, rows: Sequence[Mapping[str, Any]], *, to: str,
 
 
 def again(row: Mapping[str, Any], to: str) -> outbox.Announcement:
-    """The message of a letter, addressed to one queue. Only headers that are ours to set travel with it."""
+    """Return the message of a letter, addressed to one queue. Only headers that we set ourselves travel with it."""
     body, stored = dead_letters.opened(row)
     message_id = row["message_id"] or f"dead-letter/{row['id']}"
     return outbox.Announcement(
@@ -49,5 +49,5 @@ def _carried(stored: Mapping[str, Any]) -> dict[str, str]:
 
 
 async def discard(tx: Transaction, rows: Sequence[Mapping[str, Any]], *, actor: str, reason: str) -> None:
-    """Give locked letters up, and record who did it. The rows stay."""
+    """Discard locked letters, and record who did it. The rows stay."""
     await dead_letters.decide(tx, [row["id"] for row in rows], DISCARDED, "discard", actor=actor, reason=reason)

@@ -1,4 +1,4 @@
-"""From steps of orders to the events that announce them, and to the stock messages that they owe."""
+"""Turns steps of orders into the events that announce them, and into the stock messages that they owe."""
 
 from typing import Any
 
@@ -31,11 +31,11 @@ PLAIN: dict[State, type[OrderEvent]] = {
     State.COMPLETED: OrderCompleted,
     State.DELIVERY_FAILED: OrderDeliveryFailed,
 }
-"""States whose event says nothing but that the order got there."""
+"""States with an event that has no fields besides the common ones."""
 
 
 def common(step: Step[Envelope[Any]]) -> dict[str, Any]:
-    """The fields every order event has."""
+    """Return the fields that every order event has."""
     order = step.order
     return {
         "order_id": order.id,
@@ -56,7 +56,7 @@ def _actor(step: Step[Envelope[Any]]) -> Actor:
 
 
 def amounts(order: Order) -> Amounts:
-    """The order's amounts for the wire."""
+    """Return the order's amounts as events have them."""
     return Amounts(
         currency=order.currency,
         origin=order.origin_amount,
@@ -70,7 +70,7 @@ def amounts(order: Order) -> Amounts:
 
 
 def event_of(step: Step[Envelope[Any]]) -> OrderEvent:
-    """The event of a step, for all steps but created and rejected, which stock_results knows more about."""
+    """Return the event of a step. The handlers build order.created and order.rejected, for which they know more."""
     match step.trigger:
         case Trigger.ADDRESS_CHANGED:
             return OrderAddressChanged(**common(step))
@@ -94,12 +94,15 @@ def given(step: Step[Envelope[Any]]) -> OrderEvent | None:
 
 
 def announced(step: Step[Envelope[Any]], event: Event) -> outbox.Announcement:
-    """In the stream of the order's root; gap-free, because version 1 (placing) announces nothing."""
+    """Announce an event in the stream of the order's root. It has no gap: version 1 (placing) has no event."""
     return outbox.event(event, because=step.because, stream=step.order.root_id, seq=step.order.version - 1)
 
 
 def stock_orders(book: Book[Envelope[Any]]) -> list[outbox.Announcement]:
-    """The stock messages that the steps owe. The handler builds the restocks of paid orders: it knows their lines."""
+    """Return the stock messages that the steps owe.
+
+    The handler, which knows the lines, builds restocks of paid orders.
+    """
     commits = [(step, StockCommit(holder_id=step.order.id)) for step in book.owing(Effect.STOCK_COMMIT)]
     releases = [(step, StockRelease(holder_id=step.order.id)) for step in book.owing(Effect.STOCK_RELEASE)]
     restocks = [

@@ -1,4 +1,4 @@
-"""From payment facts and rejected notifications to the events that announce them."""
+"""Turns payment facts and rejected notifications into the events that announce them."""
 
 from typing import Any
 

@@ -1,7 +1,7 @@
-"""Verifies providers' notifications and says what each of them, and each answer to a poll of ours, means.
+"""Verifies providers' notifications, and finds out what they and the answers to our polls mean.
 
 The service returns values and changes nothing. handlers/payment_results.py has the table of what follows from each
-value: the retries, the events, the calls of providers and the changes of attempts and orders.
+value: the retries, the events, the calls to providers and the changes of attempts and orders.
 """
 
 import asyncio
@@ -37,7 +37,7 @@ Callback: TypeAlias = Envelope[PaymentCallback]
 VERIFIED_PER_TURN = 5  # about 0.3 ms; a thread would hold the interpreter as long, and not release it in between
 CERTIFICATE_TRIES = 3  # about 30 s; a provider that publishes its certificate later notifies again, or is polled
 CERTIFICATE_NOT_NAMED = RejectedNotification(
-    Code.PAY_SIGNATURE_INVALID, "its certificate is none that the provider names"
+    Code.PAY_SIGNATURE_INVALID, "it names a certificate that the provider does not publish"
 )
 NO_SUCH_PROVIDER = RejectedNotification(Code.PAY_METHOD_INVALID, "there is no such provider here")
 
@@ -141,7 +141,7 @@ async def read(
     polled: Sequence[Envelope[PaymentObserved]],
     providers: Mapping[str, Provider],
 ) -> list[ProviderReport]:
-    """What each notification and each answer to a poll means, notifications first, each in order of arrival.
+    """Return what each notification and answer to a poll means: first notifications, each kind in order of arrival.
 
     `providers` are those that this process has settings for. One statement reads all attempts; certificates that were
     fetched are read only if a notification needs one.
@@ -182,7 +182,7 @@ async def verify_all(callbacks: Sequence[Callback], providers: Mapping[str, Prov
 
 
 def verify(body: PaymentCallback, provider: Provider | None) -> Verification:
-    """What the notification says, or why it is not believed (yet)."""
+    """Return what the notification reports, or why it is not believed (yet)."""
     if provider is None:
         return ProviderNotConfigured(body.provider) if body.provider in PROVIDERS else NO_SUCH_PROVIDER
     try:
@@ -193,7 +193,7 @@ def verify(body: PaymentCallback, provider: Provider | None) -> Verification:
 
 
 def decoded(body: PaymentCallback) -> Notification:
-    """The bytes that the provider posted. Raises ValueError if the body is not base64."""
+    """Return the bytes that the provider posted. Raises ValueError if the body is not base64."""
     headers = {name.lower(): value for name, value in body.headers.items()}
     return Notification(headers, base64.b64decode(body.body), body.received_at)
 
@@ -201,7 +201,7 @@ def decoded(body: PaymentCallback) -> Notification:
 def report(
     item: Callback, verdict: Verification, found: Mapping[str, Attempt], providers: Mapping[str, Provider]
 ) -> ProviderReport:
-    """What one verified or rejected notification means. `found` is attempts by our number."""
+    """Return what one verified or rejected notification means. `found` has attempts by our number."""
     meaning = interpret(item, verdict, found, providers)
     if isinstance(meaning, UnknownCertificate | ProviderNotConfigured):
         return ProviderReport(item, meaning)
@@ -213,7 +213,7 @@ def report(
 def interpret(
     item: Callback, verdict: Verification, found: Mapping[str, Attempt], providers: Mapping[str, Provider]
 ) -> Meaning:
-    """What the verdict on a notification means for the attempt or refund that it names. No I/O."""
+    """Return what the verdict on a notification means for the attempt or refund that it names. No I/O."""
     match verdict:
         case UnknownCertificate() if item.attempt >= CERTIFICATE_TRIES:
             return CERTIFICATE_NOT_NAMED
@@ -233,7 +233,7 @@ def interpret(
 
 
 def interpret_for_attempt(attempt: Attempt, reported: PaymentReport | ApprovalReport, *, proven: bool) -> Meaning:
-    """What a believed notification means for the attempt that it names, as that stands now. No I/O."""
+    """Return what a believed notification means for its attempt in that attempt's present state. No I/O."""
     if isinstance(reported, ApprovalReport):
         return ApprovalReported(attempt, reported.reference) if attempt.state in LIVE else NothingNew()
     if not proven:
@@ -249,14 +249,14 @@ def interpret_for_attempt(attempt: Attempt, reported: PaymentReport | ApprovalRe
 
 
 def answered_poll(item: Envelope[PaymentObserved], attempt: Attempt) -> ProviderReport:
-    """The answer to a poll, which provider_calls has verified: the attempt was captured or failed."""
+    """Return what the answer to a poll means. provider_calls has verified it: the attempt was captured or failed."""
     return ProviderReport(item, PaymentReported(attempt, payment_result(attempt, item.body, item.body.kind)))
 
 
 def payment_result(
     attempt: Attempt, reported: PaymentReport | PaymentObserved, kind: Literal["captured", "failed"]
 ) -> PaymentResult:
-    """The same result that a trusted payment service would report of this attempt."""
+    """Return the result that a trusted payment service would report of this attempt."""
     return PaymentResult(
         order_id=attempt.order_id,
         provider=attempt.provider,

@@ -66,7 +66,7 @@ NOT_OFFERED = ProviderRefusal("NOT_OFFERED", "the provider does not offer this r
 class ProviderRequest:
     """One message as an HTTP request: `build` makes it at a given time (None: not offered), `read` reads the response.
 
-    `tolerates_absence` is True where an unreachable address must not pause the queue: it may be a stranger's invention.
+    `tolerates_absence` is True where an unreachable address must not pause the queue: a stranger may have invented it.
     """
 
     item_id: str
@@ -104,7 +104,7 @@ async def prepare(tx: Transaction, items: Sequence[Item], *, provider: str) -> R
 def request_for(
     provider: Provider, item: Item, found: Mapping[int, Attempt], refunds: Mapping[str, RefundOrder]
 ) -> ProviderRequest | None:
-    """The request for one message; None if it needs none, because its attempt has ended or does not exist."""
+    """Return the request for one message; None if it needs none: its attempt has ended or does not exist."""
     body = item.body
     if isinstance(body, ProviderCertificates):
         return certificates_request(provider, item, body.serial)
@@ -149,7 +149,7 @@ def attempt_request(provider: Provider, item: Item, attempt: Attempt) -> Provide
 
 
 def methods_for(provider: Provider, body: AttemptCall, attempt: Attempt) -> tuple[Build, Read] | None:
-    """The methods that build the request of a message and read its response; None if the provider has none.
+    """Return the methods that build the request of a message and read its response; None if the provider has none.
 
     provider.start                                     start    read_start
     provider.capture, while the attempt may be paid    capture  read_payment
@@ -175,18 +175,21 @@ def not_offered(item: Item) -> ProviderRequest:
 
 
 def build_start(provider: Provider, payment: PaymentOrder, at: datetime) -> HttpRequest | None:
-    """The request that opens the payment, if the provider needs one."""
+    """Return the request that opens the payment, or None if the provider needs none."""
     request = provider.start(payment, at)
     return request if isinstance(request, HttpRequest) else None
 
 
 def read_uncaptured(provider: Provider, payment: PaymentOrder, response: HttpResponse, at: datetime) -> ProviderAnswer:
-    """Read a query that stands for closing, at a provider whose payments we capture."""
+    """Read the response to a query that replaces a close, at a provider that waits for our captures."""
     return uncaptured(provider.read_payment(payment, response, at), payment, at)
 
 
 def uncaptured(answer: ProviderAnswer, payment: PaymentOrder, at: datetime) -> ProviderAnswer:
-    """A payment that we must capture is closed by not capturing it. One whose capture is under way has a trade_no."""
+    """Report a payment that we have not captured as closed: not capturing it is all that closing takes.
+
+    A pending payment with a trade_no has a capture under way, and its answer stays as it is.
+    """
     not_captured = isinstance(answer, ApprovalReport | ProviderRefusal)
     if isinstance(answer, PaymentReport) and answer.status == ReportedPayment.PENDING and not answer.trade_no:
         not_captured = True

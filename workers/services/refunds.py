@@ -42,7 +42,7 @@ def due(
     reason: str | None = None,
     lines: Sequence[RefundLine] = (),
 ) -> RefundDue:
-    """A refund of `amount` minor units out of the capture that the order keeps."""
+    """Return a refund of `amount` minor units out of the capture that the order keeps."""
     return RefundDue(
         order_id=order.id,
         root_id=order.root_id,
@@ -60,7 +60,7 @@ def due(
 
 
 def due_for_stray(book: Book[Any], fact: PaymentFact, *, because: Envelope[Any]) -> RefundDue:
-    """The refund of a whole capture that is not kept, once per capture."""
+    """Return the refund of a whole capture that is not kept. There is one per capture."""
     order, result = book[fact.result.order_id], fact.result
     return RefundDue(
         order_id=order.id,
@@ -123,5 +123,5 @@ def announcements(opened: Sequence[OpenedRefund]) -> list[outbox.Announcement]:
 
 
 def provider_refund(provider: str, refund_no: str, because: Envelope[Any]) -> outbox.Announcement:
-    """provider.refund, for a provider that we speak with ourselves."""
+    """provider.refund, for the queue of a provider that we call ourselves."""
     return attempts.provider_call(ProviderRefund(refund_no=refund_no), provider, because=because)
