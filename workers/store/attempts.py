@@ -92,28 +92,25 @@ async def open_all(tx: Transaction, attempts: Sequence[Attempt], now: datetime) 
     """Insert new attempts; their details are encrypted."""
     if not attempts:
         return
-    sealed = [cipher.current().encrypt(orjson.dumps(dict(a.details)), _aad(a.id)) for a in attempts]
-    names = (
-        "id",
-        "out_trade_no",
-        "intent_id",
-        "order_id",
-        "provider",
-        "scene",
-        "amount",
-        "currency",
-        "state",
-        "reference",
-    )
-    await tx.execute(
-        SQL["attempts.open"],
-        *([getattr(a, name) for a in attempts] for name in names),
-        [a.command[0] for a in attempts],
-        [a.command[1] for a in attempts],
-        [key_id for key_id, _ in sealed],
-        [ciphertext for _, ciphertext in sealed],
-        now,
-        [a.expire_at for a in attempts],
+    *before, expire_at = columns(_row(attempt) for attempt in attempts)
+    await tx.execute(SQL["attempts.open"], *before, now, expire_at)
+
+
+def _row(attempt: Attempt) -> tuple[Any, ...]:
+    return (
+        attempt.id,
+        attempt.out_trade_no,
+        attempt.intent_id,
+        attempt.order_id,
+        attempt.provider,
+        attempt.scene,
+        attempt.amount,
+        attempt.currency,
+        attempt.state,
+        attempt.reference,
+        *attempt.command,
+        *cipher.current().encrypt(orjson.dumps(dict(attempt.details)), _aad(attempt.id)),
+        attempt.expire_at,
     )
 
 

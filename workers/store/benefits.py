@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from db.pool import Transaction
-from db.statements import SQL
+from db.statements import SQL, columns
 from messages.benefits import PointsGrant
 from workers.domain.benefits import Account, Benefits, ReturnedValue
 from workers.domain.pricing.coupons import Coupon, CouponScope, CouponState
@@ -27,7 +27,7 @@ async def _lock_coupons(tx: Transaction, ids: Sequence[str]) -> dict[str, Coupon
 
 
 def coupon_of(row: Any) -> Coupon:
-    """The coupon that a row holds."""
+    """Return the coupon that a row holds."""
     return Coupon(
         coupon_id=row["coupon_id"],
         user_id=row["user_id"],
@@ -77,7 +77,7 @@ async def booked(tx: Transaction, order_ids: Iterable[int]) -> dict[tuple[int, s
 
 
 async def returned_values(tx: Transaction, roots: Iterable[int]) -> dict[int, ReturnedValue]:
-    """Order id -> what of it was given back, for the orders of these families that carry goods."""
+    """Order id -> how much of it was given back, for the orders of these families that carry goods."""
     wanted = sorted(set(roots))
     rows = await tx.fetch(SQL["benefits.worth"], wanted) if wanted else []
     return {row["order_id"]: ReturnedValue(*tuple(row)[2:]) for row in rows}
@@ -86,36 +86,32 @@ async def returned_values(tx: Transaction, roots: Iterable[int]) -> dict[int, Re
 async def save(tx: Transaction, has: Benefits) -> None:
     """Write every changed coupon, account and quota once, and every change to its ledger."""
     if has.coupon_moves:
-        coupons = has.changed_coupons
-        ids, states = [c.coupon_id for c in coupons], [c.state for c in coupons]
-        await tx.execute(SQL["benefits.save_coupons"], ids, states, [c.order_id for c in coupons])
-        moves = has.coupon_moves
-        await tx.execute(
-            SQL["benefits.log_coupons"],
-            [m.coupon_id for m in moves],
-            [m.order_id for m in moves],
-            [m.op for m in moves],
-        )
+        coupons = [(coupon.coupon_id, coupon.state, coupon.order_id) for coupon in has.changed_coupons]
+        await tx.execute(SQL["benefits.save_coupons"], *columns(coupons))
+        moves = [(move.coupon_id, move.order_id, move.op) for move in has.coupon_moves]
+        await tx.execute(SQL["benefits.log_coupons"], *columns(moves))
     if has.points_moves:
         await _save_points(tx, has)
     await _save_quotas(tx, has)
 
 
 async def _save_points(tx: Transaction, has: Benefits) -> None:
-    accounts, moves = has.changed_accounts, has.points_moves
-    columns = [[getattr(account, name) for account in accounts.values()] for name in ("balance", "held", "growth")]
-    await tx.execute(SQL["benefits.save_accounts"], list(accounts), *columns)
-    names = ("user_id", "op", "ref", "order_id", "points", "growth")
-    await tx.execute(SQL["benefits.log_points"], *([getattr(move, name) for move in moves] for name in names))
+    await _save_accounts(tx, has.changed_accounts)
+    moves = [(move.user_id, move.op, move.ref, move.order_id, move.points, move.growth) for move in has.points_moves]
+    await tx.execute(SQL["benefits.log_points"], *columns(moves))
+
+
+async def _save_accounts(tx: Transaction, accounts: Mapping[str, Account]) -> None:
+    rows = [(user, account.balance, account.held, account.growth) for user, account in accounts.items()]
+    await tx.execute(SQL["benefits.save_accounts"], *columns(rows))
 
 
 async def _save_quotas(tx: Transaction, has: Benefits) -> None:
     uses, back = has.quota_uses, sorted(has.quotas_returned)
     if uses:
-        promos, units = [use.promo_id for use in uses], [use.units for use in uses]
-        await tx.execute(SQL["benefits.take_quotas"], promos, units)
-        order_ids, users = [use.order_id for use in uses], [use.user_id for use in uses]
-        await tx.execute(SQL["benefits.insert_uses"], promos, order_ids, users, units)
+        await tx.execute(SQL["benefits.take_quotas"], *columns((use.promo_id, use.units) for use in uses))
+        rows = [(use.promo_id, use.order_id, use.user_id, use.units) for use in uses]
+        await tx.execute(SQL["benefits.insert_uses"], *columns(rows))
     if back:
         await tx.execute(SQL["benefits.lock_quotas_of"], back)
         await tx.execute(SQL["benefits.return_quotas"], back)
@@ -133,8 +129,6 @@ async def save_grants(tx: Transaction, accounts: Mapping[str, Account], grants: 
     """Write each account once and each grant to the ledger. A request id that the user's ledger has makes it fail."""
     if not grants:
         return
-    columns = [[getattr(account, name) for account in accounts.values()] for name in ("balance", "held", "growth")]
-    await tx.execute(SQL["benefits.save_accounts"], list(accounts), *columns)
-    users, refs, points = [g.user_id for g in grants], [g.request_id for g in grants], [g.points for g in grants]
-    count = len(grants)
-    await tx.execute(SQL["benefits.log_points"], users, ["grant"] * count, refs, [None] * count, points, [0] * count)
+    await _save_accounts(tx, accounts)
+    rows = [(grant.user_id, "grant", grant.request_id, None, grant.points, 0) for grant in grants]
+    await tx.execute(SQL["benefits.log_points"], *columns(rows))

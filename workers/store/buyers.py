@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from db.pool import Transaction
-from db.statements import SQL
+from db.statements import SQL, columns
 from messages.benefits import MemberUpsert
 from messages.envelope import Envelope
 from messages.orders import OrderCreate
@@ -60,10 +60,10 @@ async def issued_numbers(tx: Transaction, items: Sequence[Envelope[OrderCreate]]
 async def use_numbers(tx: Transaction, used: Sequence[tuple[str, int]]) -> None:
     """Give each issued number its order: (number, order id)."""
     if used:
-        await tx.execute(SQL["ids.use_issued_numbers"], [number for number, _ in used], [key for _, key in used])
+        await tx.execute(SQL["ids.use_issued_numbers"], *columns(used))
 
 
 async def upsert_levels(tx: Transaction, newest: Sequence[MemberUpsert]) -> None:
     """Write each member's level once; see catalogue_entries.write."""
-    columns = [m.user_id for m in newest], [m.revision for m in newest], [m.level for m in newest]
-    await catalogue_entries.write(tx, "members.upsert", *columns)
+    rows = [(member.user_id, member.revision, member.level) for member in newest]
+    await catalogue_entries.write(tx, "members.upsert", rows)

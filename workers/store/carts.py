@@ -10,19 +10,18 @@ LineKey = tuple[str, str]
 
 
 async def save(tx: Transaction, units: Mapping[LineKey, int]) -> None:
-    """Set the units of these lines; none means that the line goes."""
+    """Set the units of these lines, and remove lines with 0 units."""
     put = sorted((user, sku, qty) for (user, sku), qty in units.items() if qty)
-    gone = sorted(key for key, qty in units.items() if not qty)
-    keys = sorted(units)
-    if put and gone:
-        await tx.execute(SQL["carts.lock"], [user for user, _ in keys], [sku for _, sku in keys])
+    emptied = sorted(key for key, qty in units.items() if not qty)
+    if put and emptied:
+        await tx.execute(SQL["carts.lock"], *columns(sorted(units)))
     if put:
         await tx.execute(SQL["carts.save"], *columns(put))
-    if gone:
-        await tx.execute(SQL["carts.remove"], *columns(gone))
+    if emptied:
+        await tx.execute(SQL["carts.remove"], *columns(emptied))
 
 
 async def remove_ordered(tx: Transaction, order_ids: Iterable[int]) -> dict[str, tuple[str, ...]]:
-    """Remove from carts what these orders bought; user id -> the SKUs that left the cart."""
+    """Remove from carts the lines that these orders bought. Returns user id -> the SKUs that left the cart."""
     rows = await tx.fetch(SQL["carts.remove_ordered"], sorted(set(order_ids)))
     return {row["user_id"]: tuple(row["sku_ids"]) for row in rows}

@@ -1,4 +1,4 @@
-"""Every entry of the catalogue has an id and a revision that only grows; and the policies, which are such entries.
+"""Entries of the catalogue, each with an id and a revision that only grows; policies are such entries.
 
 A policy holds the rules of one business type where they differ from the shop's own (S1-50).
 """
@@ -9,7 +9,7 @@ from typing import Any
 import orjson
 
 from db.pool import Transaction
-from db.statements import SQL
+from db.statements import SQL, columns
 from messages.catalogue import SettingsSet
 
 
@@ -19,10 +19,10 @@ async def lock_revisions(tx: Transaction, statement: str, ids: Iterable[str]) ->
     return {row["id"]: row["revision"] for row in rows}
 
 
-async def write(tx: Transaction, statement: str, *columns: Sequence[Any]) -> None:
+async def write(tx: Transaction, statement: str, rows: Sequence[tuple[Any, ...]]) -> None:
     """Write each entry once. Raises ValueError if a newer revision was written meanwhile: the batch runs again."""
-    rows = await tx.fetch(SQL[statement], *columns) if columns[0] else []
-    if len(rows) != len(columns[0]):
+    written = await tx.fetch(SQL[statement], *columns(rows)) if rows else []
+    if len(written) != len(rows):
         raise ValueError(f"{statement}: a newer revision was written at the same time")
 
 
@@ -34,10 +34,5 @@ async def read_policies(tx: Transaction) -> dict[str, dict[str, Any]]:
 
 async def upsert_policies(tx: Transaction, newest: Sequence[SettingsSet]) -> None:
     """Write each policy once; see `write` for its error."""
-    await write(
-        tx,
-        "policies.upsert",
-        [s.business_type for s in newest],
-        [s.revision for s in newest],
-        [orjson.dumps(s.policy()).decode() for s in newest],
-    )
+    rows = [(each.business_type, each.revision, orjson.dumps(each.policy()).decode()) for each in newest]
+    await write(tx, "policies.upsert", rows)

@@ -1,11 +1,12 @@
 """Coupon templates, and the coupons that are issued from them and that no order uses yet."""
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import orjson
 
 from db.pool import Transaction
-from db.statements import SQL
+from db.statements import SQL, columns
 from messages.benefits import CouponIssue, CouponTemplateUpsert
 from workers.domain.coupon_issuing import Issuing, Template
 from workers.store import catalogue_entries
@@ -15,32 +16,37 @@ EXPIRE_MAX_COUPONS = 500  # per run: the coupons of a campaign that ends at midn
 
 async def upsert_templates(tx: Transaction, newest: Sequence[CouponTemplateUpsert]) -> None:
     """Write each template once and leave the coupons that it issued as they are; see catalogue_entries.write."""
-    await catalogue_entries.write(
-        tx,
-        "coupons.upsert_templates",
-        [t.template_id for t in newest],
-        [t.revision for t in newest],
-        [t.name for t in newest],
-        [t.amount for t in newest],
-        [t.currency for t in newest],
-        [t.min_amount for t in newest],
-        [t.scope for t in newest],
-        [orjson.dumps(t.scope_ids).decode() for t in newest],
-        [orjson.dumps(t.channels).decode() for t in newest],
-        [orjson.dumps(t.member_levels).decode() for t in newest],
-        [t.valid_from for t in newest],
-        [t.valid_to for t in newest],
-        [t.per_user_limit for t in newest],
-        [t.count for t in newest],
+    await catalogue_entries.write(tx, "coupons.upsert_templates", [_row(template) for template in newest])
+
+
+def _row(template: CouponTemplateUpsert) -> tuple[Any, ...]:
+    return (
+        template.template_id,
+        template.revision,
+        template.name,
+        template.amount,
+        template.currency,
+        template.min_amount,
+        template.scope,
+        orjson.dumps(template.scope_ids).decode(),
+        orjson.dumps(template.channels).decode(),
+        orjson.dumps(template.member_levels).decode(),
+        template.valid_from,
+        template.valid_to,
+        template.per_user_limit,
+        template.count,
     )
 
 
-async def open_issuing(tx: Transaction, asked: Sequence[CouponIssue]) -> Issuing:
-    """Lock the templates that these commands name, until commit, and count what their users have of them already."""
-    rows = await tx.fetch(SQL["coupons.lock_templates"], sorted({a.template_id for a in asked}))
+async def open_issuing(tx: Transaction, wanted: Sequence[CouponIssue]) -> Issuing:
+    """Lock the templates that these commands name, until commit, and count the coupons that their users have of them.
+
+    There must be at least one command.
+    """
+    rows = await tx.fetch(SQL["coupons.lock_templates"], sorted({each.template_id for each in wanted}))
     templates = {row["template_id"]: Template(*row) for row in rows}
-    pairs = sorted({(a.template_id, a.user_id) for a in asked})
-    had = await tx.fetch(SQL["coupons.had"], [template for template, _ in pairs], [user for _, user in pairs])
+    pairs = sorted({(each.template_id, each.user_id) for each in wanted})
+    had = await tx.fetch(SQL["coupons.had"], *columns(pairs))
     return Issuing(templates, {(row["template_id"], row["user_id"]): row["coupons"] for row in had})
 
 
@@ -51,9 +57,9 @@ async def issue(tx: Transaction, issued: Sequence[CouponIssue], given: Mapping[s
     """
     if not issued:
         return
-    ids, templates, users = [i.coupon_id for i in issued], [i.template_id for i in issued], [i.user_id for i in issued]
-    await tx.execute(SQL["coupons.issue"], ids, templates, users)
-    await tx.execute(SQL["coupons.count_issued"], list(given), list(given.values()))
+    rows = [(each.coupon_id, each.template_id, each.user_id) for each in issued]
+    await tx.execute(SQL["coupons.issue"], *columns(rows))
+    await tx.execute(SQL["coupons.count_issued"], *columns(given.items()))
 
 
 async def expire(tx: Transaction) -> list[tuple[str, str]]:

@@ -1,4 +1,4 @@
-"""Dead letters, encrypted, with every decision that a person makes about them."""
+"""Dead letters, encrypted, with every decision that an operator makes about them."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import astuple, dataclass
@@ -7,7 +7,7 @@ from typing import Any
 
 from db import cipher
 from db.pool import Transaction
-from db.statements import SQL
+from db.statements import SQL, columns
 
 AAD = b"dead_letter"  # ciphertext of one table cannot be passed off as another's
 OPEN, REPLAYED, DISCARDED = "open", "replayed", "discarded"
@@ -61,11 +61,11 @@ async def keep(tx: Transaction, letters: Iterable[Letter]) -> None:
         last[letter.identity] = letter
         times[letter.identity] = times.get(letter.identity, 0) + 1
     if last:
-        columns = zip(*(_columns(letter, times[key]) for key, letter in sorted(last.items())), strict=True)
-        await tx.execute(SQL["dead_letters.keep"], *(list(column) for column in columns))
+        rows = [_row(letter, times[key]) for key, letter in sorted(last.items())]
+        await tx.execute(SQL["dead_letters.keep"], *columns(rows))
 
 
-def _columns(letter: Letter, times: int) -> tuple[Any, ...]:
+def _row(letter: Letter, times: int) -> tuple[Any, ...]:
     *plain, body, headers = astuple(letter)
     key_id, sealed_body = cipher.current().encrypt(body, AAD)
     same_key_id, sealed_headers = cipher.current().encrypt(headers, AAD)
@@ -74,7 +74,7 @@ def _columns(letter: Letter, times: int) -> tuple[Any, ...]:
 
 
 def opened(row: Mapping[str, Any]) -> tuple[bytes, bytes]:
-    """Body and headers (JSON) of a letter's row, in clear. Raises CipherError if its key is not configured."""
+    """Return body and headers (JSON) of a letter's row, in clear. Raises CipherError if its key is not configured."""
     unseal = cipher.current().decrypt
     return unseal(row["key_id"], row["body"], AAD), unseal(row["key_id"], row["headers"], AAD)
 

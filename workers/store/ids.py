@@ -25,22 +25,22 @@ async def take_order_numbers(tx: Transaction, channels: Sequence[str], time_zone
 
 
 async def issue_order_numbers(
-    tx: Transaction, asked: Sequence[tuple[str, str | None]], user_ids: Sequence[str], time_zone: str
+    tx: Transaction, kinds: Sequence[tuple[str, str | None]], user_ids: Sequence[str], time_zone: str
 ) -> list[str]:
-    """Make one order number per (sales channel, payment method), and store whose it is."""
-    numbers = await _numbers(tx, asked, time_zone)
+    """Make one order number per (sales channel, payment method), and store the user that may use each."""
+    numbers = await _numbers(tx, kinds, time_zone)
     if numbers:
         await tx.execute(SQL["ids.issue_order_numbers"], numbers, list(user_ids))
     return numbers
 
 
-async def _numbers(tx: Transaction, asked: Sequence[tuple[str, str | None]], time_zone: str) -> list[str]:
-    if not asked:
+async def _numbers(tx: Transaction, kinds: Sequence[tuple[str, str | None]], time_zone: str) -> list[str]:
+    if not kinds:
         return []
-    row = await tx.fetchrow(SQL["ids.take_order_numbers"], time_zone, len(asked))
+    row = await tx.fetchrow(SQL["ids.take_order_numbers"], time_zone, len(kinds))
     assert row is not None
-    first = row["last"] - len(asked) + 1
+    first = row["last"] - len(kinds) + 1
     return [
         order_number(row["day"], CHANNELS[channel], first + n, PAY_TYPES.get(method or "", "00"))
-        for n, (channel, method) in enumerate(asked)
+        for n, (channel, method) in enumerate(kinds)
     ]

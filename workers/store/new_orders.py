@@ -17,7 +17,7 @@ from workers.domain.pricing.coupons import Coupon
 from workers.domain.pricing.quote import PricedLine, Quote
 from workers.domain.pricing.totals import Totals, totals
 from workers.domain.shop import Policy
-from workers.store.orders import encrypt_addresses
+from workers.store.orders import encrypt_address
 
 SNAPSHOT_COUPON, SNAPSHOT_AMOUNT, SNAPSHOT_ITEM, SNAPSHOT_RULES = 1, 2, 3, 5
 STAGES = ("promotion", "coupon", "points", "shipping", "tax")
@@ -53,7 +53,7 @@ class Placed:
         ]
 
     def held_lines(self) -> Iterator[tuple[int, PricedLine]]:
-        """(id of the order that holds the stock, line)"""
+        """Return (id of the order that holds the stock, line), for every line."""
         return ((part.id, line) for part in self.parts for line in part.lines)
 
 
@@ -82,16 +82,15 @@ async def insert(tx: Transaction, placed: Sequence[Placed], now: datetime) -> No
     parts = [part for order in placed for part in order.parts]
     if not parts:
         return
-    await tx.execute(SQL["orders.insert"], *_rows(parts, now), now)
-    await tx.execute(SQL["orders.insert_items"], *_items(parts))
-    addresses = [(part.id, part.body.address) for part in parts if part.body.address is not None]
-    await tx.execute(SQL["orders.insert_addresses"], *encrypt_addresses(addresses))
+    await tx.execute(SQL["orders.insert"], *columns(_row(part, now) for part in parts), now)
+    await tx.execute(
+        SQL["orders.insert_items"], *columns(_item(part.id, line) for part in parts for line in part.lines)
+    )
+    addresses = [encrypt_address(part.id, part.body.address) for part in parts if part.body.address is not None]
+    if addresses:
+        await tx.execute(SQL["orders.insert_addresses"], *columns(addresses))
     await _insert_snapshots(tx, parts)
     await _insert_logs(tx, parts)
-
-
-def _rows(parts: Sequence[OrderPart], now: datetime) -> list[list[Any]]:
-    return columns(_row(part, now) for part in parts)
 
 
 def _row(part: OrderPart, now: datetime) -> tuple[Any, ...]:
@@ -141,11 +140,6 @@ def _sealed_remark(order_id: int, remark: str | None) -> tuple[str | None, bytes
     return cipher.current().encrypt(remark.encode(), b"order_remark:%d" % order_id) if remark else (None, None)
 
 
-def _items(parts: Sequence[OrderPart]) -> list[list[Any]]:
-    lines = [(part.id, line) for part in parts for line in part.lines]
-    return columns(_item(order_id, line) for order_id, line in lines)
-
-
 def _item(order_id: int, line: PricedLine) -> tuple[Any, ...]:
     sku = line.sku
     return (
@@ -182,7 +176,7 @@ async def _insert_snapshots(tx: Transaction, parts: Sequence[OrderPart]) -> None
 
 
 def _snapshots(part: OrderPart) -> Iterator[tuple[int, Any]]:
-    """The order's own copy of coupon, amounts, lines and rules: later changes do not reach it (S3-30, S3-40)."""
+    """Yield the order's own copy of coupon, amounts, lines and rules: later changes do not reach it (S3-30, S3-40)."""
     quote, root = part.of.quote, part.is_root
     if root and (coupon := part.of.coupon) is not None:
         yield (
@@ -228,17 +222,19 @@ def _sold(line: PricedLine) -> dict[str, object]:
 
 
 async def _insert_logs(tx: Transaction, parts: Sequence[OrderPart]) -> None:
-    count, bodies = len(parts), [part.body for part in parts]
-    await tx.execute(
-        SQL["orders.log"],
-        [part.id for part in parts],
-        [1] * count,
-        [10] * count,
-        [""] * count,
-        [State.PLACING] * count,
-        [b.actor.type for b in bodies],
-        [b.actor.id for b in bodies],
-        [b.TYPE for b in bodies],
-        [part.of.item.id for part in parts],
-        ["created"] * count,
-    )
+    rows = [
+        (
+            part.id,
+            1,
+            10,
+            "",
+            State.PLACING,
+            part.body.actor.type,
+            part.body.actor.id,
+            part.body.TYPE,
+            part.of.item.id,
+            "created",
+        )
+        for part in parts
+    ]
+    await tx.execute(SQL["orders.log"], *columns(rows))

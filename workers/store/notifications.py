@@ -55,28 +55,32 @@ class NotificationRecord:
         """Identifies copies: a provider that posts again changes headers, but not the body."""
         return blake2b(self.notification.body, digest_size=32).digest()
 
+    @property
+    def key(self) -> tuple[str, bytes, str]:
+        """(provider, hash of the body, verdict): two records with the same key are copies."""
+        return self.provider, self.body_hash, self.verdict
+
 
 async def keep(tx: Transaction, records: Sequence[NotificationRecord]) -> list[int]:
     """Write each notification once and count its copies. Returns one id for each record, in their order."""
     if not records:
         return []
-    first = {(k.provider, k.body_hash, k.verdict): k for k in reversed(records)}
+    first = {record.key: record for record in reversed(records)}
     new_ids = await ids.take(tx, ["" for _ in first])
-    sealed = [cipher.current().encrypt(_raw(k.notification), AAD) for k in first.values()]
-    rows = await tx.fetch(
-        SQL["notifications.keep"],
-        new_ids,
-        [k.provider for k in first.values()],
-        [k.body_hash for k in first.values()],
-        [k.verdict for k in first.values()],
-        [k.code for k in first.values()],
-        [k.about for k in first.values()],
-        [key_id for key_id, _ in sealed],
-        [ciphertext for _, ciphertext in sealed],
-        [k.notification.received_at for k in first.values()],
-    )
+    new = [
+        (
+            new_id,
+            *record.key,
+            record.code,
+            record.about,
+            *cipher.current().encrypt(_raw(record.notification), AAD),
+            record.notification.received_at,
+        )
+        for new_id, record in zip(new_ids, first.values(), strict=True)
+    ]
+    rows = await tx.fetch(SQL["notifications.keep"], *columns(new))
     found = {(row["provider"], row["body_hash"], row["verdict"]): row["id"] for row in rows}
-    return [found[k.provider, k.body_hash, k.verdict] for k in records]
+    return [found[record.key] for record in records]
 
 
 def _raw(notification: RawNotification) -> bytes:

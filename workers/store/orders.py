@@ -7,7 +7,7 @@ import orjson
 
 from db import cipher
 from db.pool import Transaction
-from db.statements import SQL
+from db.statements import SQL, columns
 from messages.envelope import Envelope
 from messages.orders import Address
 from workers.domain.book import Book, Step
@@ -38,8 +38,7 @@ async def save(tx: Transaction, book: Book[Envelope[Any]]) -> None:
     """Write every changed order once, guarded by the version and state that were read, and log every step."""
     changed = book.changed
     if changed:
-        before = [book.before[order.id] for order in changed]
-        rows = await tx.fetch(SQL["orders.save"], *_guards(before), *_columns(changed))
+        rows = await tx.fetch(SQL["orders.save"], *columns(_row(book.before[order.id], order) for order in changed))
         assert len(rows) == len(changed), "another transaction changed a locked order"
         freed = [o.id for o in changed if o.state is State.REJECTED and book.before[o.id].order_no is not None]
         if freed:
@@ -47,59 +46,59 @@ async def save(tx: Transaction, book: Book[Envelope[Any]]) -> None:
     await log(tx, book.steps)
 
 
-def _guards(before: Sequence[Order]) -> tuple[list[Any], ...]:
-    return [o.id for o in before], [o.version for o in before], [o.state for o in before]
-
-
-def _columns(orders: Sequence[Order]) -> list[list[Any]]:
-    names = (
-        "version",
-        "state",
-        "order_no",
-        "intent_id",
-        "expire_at",
-        "cancel_type",
-        "reason",
-        "deleted",
-        "captured_amount",
-        "refunded_amount",
-        "paid_at",
-        "shipped_at",
-        "delivered_at",
-        "completed_at",
-        "cancelled_at",
+def _row(before: Order, after: Order) -> tuple[Any, ...]:
+    return (
+        before.id,
+        before.version,
+        before.state,
+        after.version,
+        after.state,
+        after.order_no,
+        after.intent_id,
+        after.expire_at,
+        after.cancel_type,
+        after.reason,
+        after.deleted,
+        after.captured_amount,
+        after.refunded_amount,
+        after.paid_at,
+        after.shipped_at,
+        after.delivered_at,
+        after.completed_at,
+        after.cancelled_at,
     )
-    return [[getattr(order, name) for order in orders] for name in names]
 
 
 async def log(tx: Transaction, steps: Sequence[Step[Envelope[Any]]]) -> None:
     """Write one operate-log row per step (R-11)."""
     if not steps:
         return
-    await tx.execute(
-        SQL["orders.log"],
-        [s.order.id for s in steps],
-        [s.order.version for s in steps],
-        [s.trigger.operate_type for s in steps],
-        [s.previous for s in steps],
-        [s.order.state for s in steps],
-        [s.who.type for s in steps],
-        [s.who.id for s in steps],
-        [s.because.body.TYPE for s in steps],
-        [s.because.id for s in steps],
-        [s.trigger for s in steps],
-    )
+    rows = [
+        (
+            step.order.id,
+            step.order.version,
+            step.trigger.operate_type,
+            step.previous,
+            step.order.state,
+            step.who.type,
+            step.who.id,
+            step.because.body.TYPE,
+            step.because.id,
+            step.trigger,
+        )
+        for step in steps
+    ]
+    await tx.execute(SQL["orders.log"], *columns(rows))
 
 
-def encrypt_addresses(addresses: Sequence[tuple[int, Address]]) -> tuple[list[Any], ...]:
-    """The columns of addresses: order ids, countries, key ids, ciphertexts."""
-    made = [cipher.current().encrypt(a.model_dump_json().encode(), _aad(order_id)) for order_id, a in addresses]
-    ids, countries = [order_id for order_id, _ in addresses], [a.country for _, a in addresses]
-    return ids, countries, [key_id for key_id, _ in made], [ciphertext for _, ciphertext in made]
+def encrypt_address(order_id: int, address: Address) -> tuple[int, str, str, bytes]:
+    """Return (order id, country, key id, ciphertext)."""
+    key_id, ciphertext = cipher.current().encrypt(address.model_dump_json().encode(), _aad(order_id))
+    return order_id, address.country, key_id, ciphertext
 
 
 def decrypt_address(order_id: int, key_id: str, ciphertext: bytes) -> bytes:
-    """An order's address as JSON, in clear. Raises CipherError if its key is not configured."""
+    """Return an order's address as JSON, in clear. Raises CipherError if its key is not configured."""
     return cipher.current().decrypt(key_id, ciphertext, _aad(order_id))
 
 
@@ -127,13 +126,8 @@ async def lines(tx: Transaction, ids: Iterable[int]) -> dict[int, list[BoughtLin
 async def give_back_lines(tx: Transaction, parts: Sequence[tuple[int, RefundLine]]) -> None:
     """Add units and money to what each line has given back: (order id, part)."""
     if parts:
-        await tx.execute(
-            SQL["orders.give_back_lines"],
-            [order_id for order_id, _ in parts],
-            [part.line_no for _, part in parts],
-            [part.qty for _, part in parts],
-            [part.amount for _, part in parts],
-        )
+        rows = [(order_id, part.line_no, part.qty, part.amount) for order_id, part in parts]
+        await tx.execute(SQL["orders.give_back_lines"], *columns(rows))
 
 
 async def addresses(tx: Transaction, ids: Iterable[int]) -> dict[int, tuple[int, str]]:
@@ -145,14 +139,13 @@ async def addresses(tx: Transaction, ids: Iterable[int]) -> dict[int, tuple[int,
 async def change_addresses(tx: Transaction, addresses: Mapping[int, Address]) -> None:
     """Replace the ciphertext of each order's address."""
     if addresses:
-        rows = await tx.fetch(
-            SQL["orders.change_addresses"], *encrypt_addresses(sorted(addresses.items(), key=lambda kv: kv[0]))
-        )
+        sealed = [encrypt_address(order_id, addresses[order_id]) for order_id in sorted(addresses)]
+        rows = await tx.fetch(SQL["orders.change_addresses"], *columns(sealed))
         assert len(rows) == len(addresses), "an order without an address cannot get a new one"
 
 
 async def judged(tx: Transaction, ids: Iterable[int]) -> set[int]:
-    """The orders, of these, that have a risk verdict."""
+    """Return those of these orders that have a risk verdict."""
     wanted = sorted(ids)
     return {row["order_id"] for row in await tx.fetch(SQL["orders.judged"], wanted)} if wanted else set()
 
@@ -160,6 +153,8 @@ async def judged(tx: Transaction, ids: Iterable[int]) -> set[int]:
 async def keep_verdicts(tx: Transaction, verdicts: Sequence[tuple[int, str, str | None, str | None]]) -> None:
     """Store the risk check's verdicts: (order id, verdict, reason, broker user)."""
     if verdicts:
-        data = [orjson.dumps({"verdict": v, "reason": why, "by": user}).decode() for _, v, why, user in verdicts]
-        ids = [order_id for order_id, *_ in verdicts]
-        await tx.execute(SQL["orders.insert_snapshots"], ids, [SNAPSHOT_RISK] * len(ids), data)
+        rows = [
+            (order_id, SNAPSHOT_RISK, orjson.dumps({"verdict": verdict, "reason": reason, "by": user}).decode())
+            for order_id, verdict, reason, user in verdicts
+        ]
+        await tx.execute(SQL["orders.insert_snapshots"], *columns(rows))

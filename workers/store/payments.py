@@ -18,7 +18,7 @@ FactBody = tuple[int, int, str]
 
 @dataclass(frozen=True)
 class PaymentFact:
-    """One recorded fact and how it was judged: kept, late, duplicate, mismatch or failed."""
+    """One recorded fact and the verdict on it: kept, late, duplicate, mismatch or failed."""
 
     result: PaymentResult
     intent_id: int | None
@@ -44,26 +44,20 @@ class Kept:
 
 
 def key_of(result: PaymentResult) -> FactKey:
-    """The business key: two results with the same key report the same fact."""
+    """Return the business key: two results with the same key report the same fact."""
     return result.provider, result.trade_no, result.kind
 
 
 def body_of(result: PaymentResult) -> FactBody:
-    """What must be equal in every report of one fact."""
+    """Return what every report of one fact must agree on."""
     return result.order_id, result.amount, result.currency
 
 
 async def open_intents(tx: Transaction, orders: Sequence[Order]) -> None:
     """Open one intent per order, for its whole payable amount, until the order expires."""
     if orders:
-        await tx.execute(
-            SQL["payments.open_intents"],
-            [o.intent_id for o in orders],
-            [o.id for o in orders],
-            [o.payable_amount for o in orders],
-            [o.currency for o in orders],
-            [o.expire_at for o in orders],
-        )
+        rows = [(o.intent_id, o.id, o.payable_amount, o.currency, o.expire_at) for o in orders]
+        await tx.execute(SQL["payments.open_intents"], *columns(rows))
 
 
 @dataclass(frozen=True)
@@ -88,14 +82,8 @@ async def open_merged(tx: Transaction, merged: Sequence[tuple[Merged, str, datet
     """Open intents that pay several orders: (intent, currency, when it expires)."""
     if not merged:
         return
-    await tx.execute(
-        SQL["payments.open_merged"],
-        [m.id for m, _, _ in merged],
-        [m.first for m, _, _ in merged],
-        [m.amount for m, _, _ in merged],
-        [currency for _, currency, _ in merged],
-        [until for _, _, until in merged],
-    )
+    rows = [(intent.id, intent.first, intent.amount, currency, until) for intent, currency, until in merged]
+    await tx.execute(SQL["payments.open_merged"], *columns(rows))
     shares = [(m.id, order_id, amount) for m, _, _ in merged for order_id, amount in sorted(m.shares.items())]
     await tx.execute(SQL["payments.open_shares"], *columns(shares))
 
@@ -119,7 +107,7 @@ async def own_intents(tx: Transaction, intent_ids: Iterable[int | None]) -> dict
 async def known(tx: Transaction, results: Iterable[PaymentResult]) -> dict[FactKey, FactBody]:
     """Business key -> content, for those of these facts that are recorded already."""
     keys = sorted({key_of(result) for result in results})
-    rows = await tx.fetch(SQL["payments.known"], *([key[n] for key in keys] for n in range(3)))
+    rows = await tx.fetch(SQL["payments.known"], *columns(keys)) if keys else []
     return {(row["provider"], row["trade_no"], row["kind"]): tuple(row)[3:] for row in rows}
 
 
@@ -127,19 +115,20 @@ async def record(tx: Transaction, facts: Sequence[PaymentFact]) -> None:
     """Record the facts. Raises ValueError if another transaction recorded one meanwhile: the batch is taken apart."""
     if not facts:
         return
-    rows = await tx.fetch(
-        SQL["payments.record"],
-        [f.result.provider for f in facts],
-        [f.result.trade_no for f in facts],
-        [f.result.kind for f in facts],
-        [f.result.order_id for f in facts],
-        [f.intent_id for f in facts],
-        [f.result.amount for f in facts],
-        [f.result.currency for f in facts],
-        [f.verdict for f in facts],
-        [f.result.reason for f in facts],
-        [f.result.occurred_at for f in facts],
-    )
+    new = [
+        (
+            *key_of(fact.result),
+            fact.result.order_id,
+            fact.intent_id,
+            fact.result.amount,
+            fact.result.currency,
+            fact.verdict,
+            fact.result.reason,
+            fact.result.occurred_at,
+        )
+        for fact in facts
+    ]
+    rows = await tx.fetch(SQL["payments.record"], *columns(new))
     if len(rows) != len(facts):
         raise ValueError("a trade number was recorded for another order at the same time")
 

@@ -7,7 +7,7 @@ from typing import Any
 import orjson
 
 from db.pool import Transaction
-from db.statements import SQL
+from db.statements import SQL, columns
 from messages.promotions import LadderStep, PromotionUpsert, ReductionStep
 from workers.domain.pricing.promotions import Promotion, PromotionKind, PromotionScope
 from workers.domain.pricing.quote import Sku
@@ -15,7 +15,7 @@ from workers.store import catalogue_entries
 
 
 async def for_skus(tx: Transaction, skus: Iterable[Sku], at: datetime) -> list[Promotion]:
-    """Every promotion that is valid at `at` for these SKUs' SPUs or categories, or for everything."""
+    """Return every promotion that is valid at `at` for these SKUs' SPUs or categories, or for everything."""
     given = list(skus)
     spus, categories = {s.spu_id for s in given}, {s.category_id for s in given if s.category_id is not None}
     rows = await tx.fetch(SQL["promotions.for_scopes"], sorted(spus), sorted(categories), at)
@@ -28,7 +28,7 @@ async def lock(tx: Transaction) -> None:
 
 
 def of(body: PromotionUpsert) -> Promotion | None:
-    """The promotion that a message describes, or None if its steps belong to another kind of promotion."""
+    """Return the promotion that a message describes, or None if its steps belong to another kind of promotion."""
     wanted = ReductionStep if body.kind == "full_reduction" else LadderStep
     if not all(isinstance(step, wanted) for step in body.steps):
         return None
@@ -56,38 +56,33 @@ def _pair(step: LadderStep | ReductionStep) -> tuple[int, int]:
 
 async def beside(tx: Transaction, new: Sequence[PromotionUpsert]) -> dict[str, Promotion]:
     """Id -> stored promotion that has the same scope as one of these and overlaps it in time."""
-    rows = await tx.fetch(
-        SQL["promotions.beside"],
-        [p.scope for p in new],
-        [p.scope_id for p in new],
-        [p.starts_at for p in new],
-        [p.ends_at for p in new],
-    )
+    scopes = [(each.scope, each.scope_id, each.starts_at, each.ends_at) for each in new]
+    rows = await tx.fetch(SQL["promotions.beside"], *columns(scopes)) if scopes else []
     return {row["promo_id"]: _promotion(row) for row in rows}
 
 
 async def upsert(tx: Transaction, newest: Sequence[PromotionUpsert]) -> None:
     """Write each promotion once (see catalogue_entries.write), and its number of units, never fewer than are sold."""
-    ids = [p.promo_id for p in newest]
-    await catalogue_entries.write(
-        tx,
-        "promotions.upsert",
-        ids,
-        [p.revision for p in newest],
-        [p.name for p in newest],
-        [p.kind for p in newest],
-        [p.scope for p in newest],
-        [p.scope_id for p in newest],
-        [p.currency for p in newest],
-        [_terms(p) for p in newest],
-        [p.starts_at for p in newest],
-        [p.ends_at for p in newest],
-        [p.per_user_limit for p in newest],
+    await catalogue_entries.write(tx, "promotions.upsert", [_row(body) for body in newest])
+    if newest:
+        quotas = [(body.promo_id, body.quantity, body.kind == "flash") for body in newest]
+        await tx.execute(SQL["promotions.set_quotas"], *columns(quotas))
+
+
+def _row(body: PromotionUpsert) -> tuple[Any, ...]:
+    return (
+        body.promo_id,
+        body.revision,
+        body.name,
+        body.kind,
+        body.scope,
+        body.scope_id,
+        body.currency,
+        _terms(body),
+        body.starts_at,
+        body.ends_at,
+        body.per_user_limit,
     )
-    if ids:
-        await tx.execute(
-            SQL["promotions.set_quotas"], ids, [p.quantity for p in newest], [p.kind == "flash" for p in newest]
-        )
 
 
 def _terms(body: PromotionUpsert) -> str:

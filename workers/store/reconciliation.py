@@ -3,10 +3,10 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import Any, Literal, TypeAlias
+from typing import Literal, TypeAlias
 
 from db.pool import Transaction
-from db.statements import SQL
+from db.statements import SQL, columns
 
 StatementKey: TypeAlias = tuple[str, date, bytes]
 """(provider, day, hash of the file): two statements with the same key are the same."""
@@ -42,14 +42,14 @@ class RecordedMovement:
 
 
 async def lock(tx: Transaction) -> None:
-    """Wait until no other comparison runs, and let none run until commit."""
+    """Wait until no other comparison runs, and keep others waiting until commit."""
     await tx.execute(SQL["reconciliation.lock"])
 
 
 async def results(tx: Transaction, keys: Iterable[StatementKey]) -> dict[StatementKey, StatementResult]:
     """The results of statements that were compared before; other statements are missing."""
     wanted = sorted(set(keys))
-    rows = await tx.fetch(SQL["reconciliation.done"], *_columns(wanted, 3)) if wanted else []
+    rows = await tx.fetch(SQL["reconciliation.done"], *columns(wanted)) if wanted else []
     return {
         (row["provider"], row["day"], row["file_hash"]): StatementResult(
             row["rows"], row["matched"], row["differences"]
@@ -63,9 +63,10 @@ async def movements(
 ) -> list[RecordedMovement]:
     """Captures, then refunds, in these windows (provider, from, until), and `refunds`: (provider, refund number).
 
-    A movement appears once for each window that holds it.
+    There must be at least one window. A movement appears once for each window that holds it.
     """
-    times, named = _columns(windows, 3), _columns(sorted(set(refunds)), 2)
+    names = sorted(set(refunds))
+    times, named = columns(windows), columns(names) if names else ([], [])
     captured = await tx.fetch(SQL["reconciliation.captures"], *times)
     refunded = await tx.fetch(SQL["reconciliation.refunds"], *times, *named)
     return [
@@ -77,7 +78,7 @@ async def movements(
 async def owners(tx: Transaction, numbers: Iterable[tuple[str, str]]) -> dict[tuple[str, str], int]:
     """(provider, our number of an attempt or a refund) -> order id; unknown numbers are missing."""
     wanted = sorted(set(numbers))
-    rows = await tx.fetch(SQL["reconciliation.owners"], *_columns(wanted, 2)) if wanted else []
+    rows = await tx.fetch(SQL["reconciliation.owners"], *columns(wanted)) if wanted else []
     return {(row["provider"], row["number"]): row["order_id"] for row in rows}
 
 
@@ -90,10 +91,7 @@ async def keep(
     if not compared:
         return
     stored = [(*key, result.rows, result.matched, result.differences) for key, result in compared.items()]
-    await tx.execute(SQL["reconciliation.keep"], *_columns(stored, 6))
+    await tx.execute(SQL["reconciliation.keep"], *columns(stored))
     marks = [(provider, *movement, day) for (provider, day, _), found in listed.items() for movement in found]
-    await tx.execute(SQL["reconciliation.list"], *_columns(marks, 4))
-
-
-def _columns(rows: Sequence[tuple[Any, ...]], width: int) -> list[list[Any]]:
-    return [[row[n] for row in rows] for n in range(width)]
+    if marks:
+        await tx.execute(SQL["reconciliation.list"], *columns(marks))

@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import Any
 
 from db.pool import Transaction
-from db.statements import SQL
+from db.statements import SQL, columns
 from messages.envelope import Envelope
 from messages.refunds import RefundObserved, RefundResult
 from workers.domain.refund_amounts import RefundLine, RefundState
@@ -79,42 +79,39 @@ async def open_all(tx: Transaction, dues: Sequence[RefundDue]) -> list[OpenedRef
     opened = [
         OpenedRefund(due, key) for due, key in zip(owed, await ids.take(tx, [d.user_id for d in owed]), strict=True)
     ]
-    await tx.execute(
-        SQL["refunds.open"],
-        [o.id for o in opened],
-        [o.refund_no for o in opened],
-        [o.due.order_id for o in opened],
-        [o.due.intent_id for o in opened],
-        [o.due.provider for o in opened],
-        [o.due.trade_no for o in opened],
-        [o.due.cause for o in opened],
-        [o.due.amount for o in opened],
-        [o.due.currency for o in opened],
-        [o.due.reason for o in opened],
-    )
+    await tx.execute(SQL["refunds.open"], *columns(_row(refund) for refund in opened))
     await _insert_lines(tx, opened)
     polled = await watch(tx, [o.id for o in opened])
     return [replace(o, through_us=o.id in polled) for o in opened]
 
 
+def _row(refund: OpenedRefund) -> tuple[Any, ...]:
+    due = refund.due
+    return (
+        refund.id,
+        refund.refund_no,
+        due.order_id,
+        due.intent_id,
+        due.provider,
+        due.trade_no,
+        due.cause,
+        due.amount,
+        due.currency,
+        due.reason,
+    )
+
+
 async def watch(tx: Transaction, refund_ids: Sequence[int]) -> set[int]:
-    """Start a poll timer for each of these refunds whose capture came through an attempt of ours; their ids."""
+    """Start a poll timer for each of these refunds of a capture that an attempt of ours made. Returns their ids."""
     if not refund_ids:
         return set()
     return {row["key"] for row in await tx.fetch(SQL["refunds.watch"], sorted(refund_ids), FIRST_POLL)}
 
 
 async def _insert_lines(tx: Transaction, opened: Sequence[OpenedRefund]) -> None:
-    lines = [(o.id, o.due.order_id, line) for o in opened for line in o.due.lines]
-    if lines:
-        await tx.execute(
-            SQL["refunds.insert_lines"],
-            [refund_id for refund_id, _, _ in lines],
-            [order_id for _, order_id, _ in lines],
-            [line.line_no for _, _, line in lines],
-            [line.qty for _, _, line in lines],
-            [line.amount for _, _, line in lines],
-        )
+    rows = [(o.id, o.due.order_id, line.line_no, line.qty, line.amount) for o in opened for line in o.due.lines]
+    if rows:
+        await tx.execute(SQL["refunds.insert_lines"], *columns(rows))
 
 
 async def orders_of(tx: Transaction, refund_nos: Iterable[str]) -> dict[str, int]:
@@ -130,13 +127,13 @@ async def read(tx: Transaction, refund_nos: Iterable[str]) -> dict[str, RefundRo
 
 
 async def reopen(tx: Transaction, refund_nos: Sequence[str]) -> None:
-    """Failed refunds that are asked for again."""
+    """Set these failed refunds to requested again."""
     if refund_nos:
         await tx.execute(SQL["refunds.reopen"], list(refund_nos))
 
 
 async def backlog(tx: Transaction) -> tuple[int, float]:
-    """How many have no end yet (counted up to 100,000), and the age of the oldest in seconds."""
+    """Return how many refunds have no end yet (counted up to 100,000), and the age of the oldest in seconds."""
     row = await tx.fetchrow(SQL["refunds.backlog"])
     assert row is not None
     return row["running"], row["oldest_seconds"]
@@ -145,9 +142,5 @@ async def backlog(tx: Transaction) -> tuple[int, float]:
 async def finish(tx: Transaction, results: Sequence[RefundResult | RefundObserved]) -> None:
     """Write each refund's newest state; a success is final."""
     if results:
-        await tx.execute(
-            SQL["refunds.finish"],
-            [r.refund_no for r in results],
-            [r.status for r in results],
-            [r.reason for r in results],
-        )
+        rows = [(result.refund_no, result.status, result.reason) for result in results]
+        await tx.execute(SQL["refunds.finish"], *columns(rows))

@@ -57,7 +57,7 @@ def _parcel(row: Any) -> Parcel:
 async def owners(tx: Transaction, keys: Iterable[ParcelKey]) -> dict[ParcelKey, int]:
     """(carrier, tracking number) -> the order that owns the parcel. Unknown parcels are missing."""
     given = sorted(set(keys))
-    rows = await tx.fetch(SQL["shipments.owners"], [carrier for carrier, _ in given], [no for _, no in given])
+    rows = await tx.fetch(SQL["shipments.owners"], *columns(given)) if given else []
     return {(row["carrier"], row["tracking_no"]): row["order_id"] for row in rows}
 
 
@@ -65,39 +65,30 @@ async def insert(tx: Transaction, parcels: Sequence[Parcel], warehouses: Mapping
     """Insert new parcels with their units."""
     if not parcels:
         return
-    await tx.execute(
-        SQL["shipments.insert"],
-        [p.id for p in parcels],
-        [p.order_id for p in parcels],
-        [p.carrier for p in parcels],
-        [p.tracking_no for p in parcels],
-        [warehouses.get(p.id) for p in parcels],
-        [p.state for p in parcels],
-        [p.delayed for p in parcels],
-        [p.outbound_at for p in parcels],
-        [p.delivered_at for p in parcels],
-    )
-    units = [(p, line_no, qty) for p in parcels for line_no, qty in sorted(p.units.items())]
-    await tx.execute(
-        SQL["shipments.insert_items"],
-        [p.id for p, _, _ in units],
-        [p.order_id for p, _, _ in units],
-        [line_no for _, line_no, _ in units],
-        [qty for _, _, qty in units],
-    )
+    rows = [
+        (
+            parcel.id,
+            parcel.order_id,
+            parcel.carrier,
+            parcel.tracking_no,
+            warehouses.get(parcel.id),
+            parcel.state,
+            parcel.delayed,
+            parcel.outbound_at,
+            parcel.delivered_at,
+        )
+        for parcel in parcels
+    ]
+    await tx.execute(SQL["shipments.insert"], *columns(rows))
+    units = [(p.id, p.order_id, line_no, qty) for p in parcels for line_no, qty in sorted(p.units.items())]
+    await tx.execute(SQL["shipments.insert_items"], *columns(units))
 
 
 async def save(tx: Transaction, parcels: Sequence[Parcel]) -> None:
     """Write the state of parcels. The caller has locked their orders."""
     if parcels:
-        await tx.execute(
-            SQL["shipments.save"],
-            [p.id for p in parcels],
-            [p.state for p in parcels],
-            [p.delayed for p in parcels],
-            [p.outbound_at for p in parcels],
-            [p.delivered_at for p in parcels],
-        )
+        rows = [(p.id, p.state, p.delayed, p.outbound_at, p.delivered_at) for p in parcels]
+        await tx.execute(SQL["shipments.save"], *columns(rows))
 
 
 async def cancel_booked(tx: Transaction, order_ids: Sequence[int]) -> None:
@@ -118,14 +109,8 @@ async def known_facts(tx: Transaction, updates: Iterable[ShipmentUpdate]) -> dic
 async def record_facts(tx: Transaction, facts: Sequence[ParcelFact]) -> None:
     """Record carrier facts."""
     if facts:
-        await tx.execute(
-            SQL["shipments.record_facts"],
-            [f.update.carrier for f in facts],
-            [f.update.tracking_no for f in facts],
-            [f.update.event_id for f in facts],
-            [f.shipment_id for f in facts],
-            [f.update.status for f in facts],
-            [f.stale for f in facts],
-            [f.update.place for f in facts],
-            [f.update.occurred_at for f in facts],
-        )
+        rows = [
+            (*fact_key(f.update), f.shipment_id, f.update.status, f.stale, f.update.place, f.update.occurred_at)
+            for f in facts
+        ]
+        await tx.execute(SQL["shipments.record_facts"], *columns(rows))

@@ -1,6 +1,7 @@
 """SKUs, as the catalogue last described them."""
 
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 import orjson
 
@@ -19,24 +20,26 @@ async def read(tx: Transaction, sku_ids: Iterable[str]) -> dict[str, Sku]:
 
 async def upsert(tx: Transaction, newest: Sequence[SkuUpsert]) -> None:
     """Write each SKU once; see catalogue_entries.write."""
-    await catalogue_entries.write(
-        tx,
-        "skus.upsert",
-        [s.sku_id for s in newest],
-        [s.revision for s in newest],
-        [s.spu_id for s in newest],
-        [s.name for s in newest],
-        [orjson.dumps(s.specs).decode() for s in newest],
-        [s.status == "on_sale" for s in newest],
-        [s.price for s in newest],
-        [s.currency for s in newest],
-        [s.product_type for s in newest],
-        [s.category_id for s in newest],
-        [s.seller_id for s in newest],
-        [s.image_url for s in newest],
-        [s.unit for s in newest],
-        [s.tax_class for s in newest],
-        [s.gift_points for s in newest],
-        [s.gift_growth for s in newest],
-        [s.points_limit for s in newest],
+    await catalogue_entries.write(tx, "skus.upsert", [_row(sku) for sku in newest])
+
+
+def _row(sku: SkuUpsert) -> tuple[Any, ...]:
+    return (
+        sku.sku_id,
+        sku.revision,
+        sku.spu_id,
+        sku.name,
+        orjson.dumps(sku.specs).decode(),
+        sku.status == "on_sale",
+        sku.price,
+        sku.currency,
+        sku.product_type,
+        sku.category_id,
+        sku.seller_id,
+        sku.image_url,
+        sku.unit,
+        sku.tax_class,
+        sku.gift_points,
+        sku.gift_growth,
+        sku.points_limit,
     )

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 
 from db.pool import Transaction
-from db.statements import SQL
+from db.statements import SQL, columns
 from workers.domain.stock_reservations import Counter, Holder, HolderState, LedgerEntry, Place
 
 
@@ -37,9 +37,7 @@ async def lock_counters(tx: Transaction, places: Iterable[Place]) -> dict[Place,
     wanted = sorted(set(places))
     if not wanted:
         return {}
-    rows = await tx.fetch(
-        SQL["stock.lock_counters"], [sku for sku, _ in wanted], [warehouse for _, warehouse in wanted]
-    )
+    rows = await tx.fetch(SQL["stock.lock_counters"], *columns(wanted))
     return {(row["sku_id"], row["warehouse"]): Counter(row["on_hand"], row["locked"]) for row in rows}
 
 
@@ -47,9 +45,7 @@ async def create_counters(tx: Transaction, places: Iterable[Place]) -> None:
     """Insert counters of zero for places where goods arrive for the first time."""
     wanted = sorted(set(places))
     if wanted:
-        await tx.execute(
-            SQL["stock.create_counters"], [sku for sku, _ in wanted], [warehouse for _, warehouse in wanted]
-        )
+        await tx.execute(SQL["stock.create_counters"], *columns(wanted))
 
 
 async def save(
@@ -58,22 +54,10 @@ async def save(
     """Write each counter once, each holder once, and every ledger entry."""
     touched = sorted({entry.place for entry in ledger})
     if holders:
-        ids, groups = [h.id for h in holders], [h.group_id for h in holders]
-        await tx.execute(SQL["stock.save_holders"], ids, groups, [h.state for h in holders])
+        rows = [(holder.id, holder.group_id, holder.state) for holder in holders]
+        await tx.execute(SQL["stock.save_holders"], *columns(rows))
     if touched:
-        skus, warehouses = [sku for sku, _ in touched], [warehouse for _, warehouse in touched]
-        on_hand, locked = [counters[p].on_hand for p in touched], [counters[p].locked for p in touched]
-        await tx.execute(SQL["stock.save_counters"], skus, warehouses, on_hand, locked)
-        await _write_ledger(tx, ledger)
-
-
-async def _write_ledger(tx: Transaction, ledger: Sequence[LedgerEntry]) -> None:
-    await tx.execute(
-        SQL["stock.write_ledger"],
-        [e.holder_id for e in ledger],
-        [e.place[0] for e in ledger],
-        [e.place[1] for e in ledger],
-        [e.op for e in ledger],
-        [e.ref for e in ledger],
-        [e.qty for e in ledger],
-    )
+        levels = [(*place, counters[place].on_hand, counters[place].locked) for place in touched]
+        await tx.execute(SQL["stock.save_counters"], *columns(levels))
+        entries = [(entry.holder_id, *entry.place, entry.op, entry.ref, entry.qty) for entry in ledger]
+        await tx.execute(SQL["stock.write_ledger"], *columns(entries))

@@ -58,7 +58,7 @@ async def stop(tx: Transaction, keys: Iterable[Key]) -> None:
 async def read(tx: Transaction, keys: Iterable[Key]) -> dict[Key, datetime]:
     """(kind, key) -> when the timer is due. Timers that do not run are missing."""
     given = sorted(set(keys))
-    rows = await tx.fetch(SQL["timers.read"], [kind for kind, _ in given], [key for _, key in given])
+    rows = await tx.fetch(SQL["timers.read"], *columns(given)) if given else []
     return {(TimerKind(row["kind"]), row["key"]): row["due_at"] for row in rows}
 
 
@@ -76,14 +76,14 @@ async def postpone(tx: Transaction, keys: Iterable[Key], until: datetime) -> Non
 
 
 async def back_off(tx: Transaction, keys: Iterable[Key]) -> None:
-    """Send timer.due for these timers again in a minute, or later the longer they have been due."""
+    """Send timer.due for these timers again after a minute, or longer if they have been due for long."""
     given = sorted(set(keys))
     if given:
         await tx.execute(SQL["timers.back_off"], *columns(given))
 
 
 async def payment_waiting(tx: Transaction) -> datetime | None:
-    """The database's time, if a payment timer is due and waits for payment results to catch up; else None."""
+    """Return the database's time if a payment timer is due and waits for payment results to catch up; else None."""
     row = await tx.fetchrow(SQL["timers.payment_due"])
     assert row is not None
     now: datetime = row["now"]
@@ -91,13 +91,13 @@ async def payment_waiting(tx: Transaction) -> datetime | None:
 
 
 async def progress(tx: Transaction) -> datetime:
-    """The time up to which payment results have been handled."""
+    """Return the time up to which payment results have been handled."""
     at: datetime = await tx.fetchval(SQL["timers.progress"])
     return at
 
 
 async def backlog(tx: Transaction) -> tuple[int, float]:
-    """(number of timers that run, seconds by which the sweeper is late)."""
+    """Return (number of timers that run, seconds by which the sweeper is late)."""
     row = await tx.fetchrow(SQL["timers.backlog"])
     assert row is not None
     return row["running"], row["lag_seconds"] or 0.0
