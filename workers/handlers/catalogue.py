@@ -64,7 +64,7 @@ EXPIRY_SECONDS = 30.0
 class CatalogueKind(Generic[U]):
     """One kind of entry with a revision: its id, the statement that locks entries, their writer, and their events.
 
-    `unchanged` also takes the revision that the catalogue has.
+    `unchanged` also takes the revision that is stored.
     """
 
     model: type[U]
@@ -124,7 +124,7 @@ PROMOTIONS = CatalogueKind(
 def newest(
     kind: CatalogueKind[U], items: Sequence[Envelope[U]], known: Mapping[str, int], admit: Admit[U]
 ) -> tuple[dict[str, U], commands.Outcomes]:
-    """The message that each entry ends up with, and the outcome of each message. No I/O."""
+    """Return the newest message about each entry that changes, and the outcome of each message. No I/O."""
     current, wins = dict(known), dict[str, U]()
     outcomes: commands.Outcomes = {}
     for item in items:
@@ -180,7 +180,10 @@ class Calendar:
 
 
 async def change_catalogue(tx: Transaction, batch: Batch[Command]) -> None:
-    """Write each entry once, however many messages name it. Locks are taken as orders do: coupons, points, quotas."""
+    """Write each entry once, however many messages name it.
+
+    Its locks come in the same order as those of order.create: coupons, points, quotas.
+    """
     claims = await commands.claim(tx, batch)
     fresh = claims.fresh
     outcomes = await change(tx, MEMBERS, fresh, any_revision)

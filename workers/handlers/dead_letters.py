@@ -30,7 +30,7 @@ from workers.store.dead_letters import Letter
 
 UNROUTED = "unrouted"
 BATCH_MAX_ITEMS = 50  # bodies may be large, and every one is encrypted
-MEASURE_SECONDS = 10.0  # shorter than any useful alert interval for work that waits for a person
+MEASURE_SECONDS = 10.0  # shorter than any useful alert interval for letters that wait for an operator
 OPEN = Gauge("oms_dead_letters_open", "Dead letters that wait for a decision", ["queue"])
 OLDEST_AGE = Gauge(
     "oms_dead_letters_oldest_age_seconds", "Age of the oldest open dead letter, 0 without any", ["queue"]
@@ -53,7 +53,7 @@ async def keep(tx: Transaction, batch: Batch[Any]) -> None:
 
 
 def letter(delivery: RawDelivery, own_users: frozenset[str]) -> Letter:
-    """The letter of a delivery. Its headers are believed only if one of our own broker users published it."""
+    """Return the letter of a delivery. Its headers are believed only if one of our own broker users published it."""
     ours = delivery.user_id is not None and delivery.user_id in own_users
     believed = _texts(delivery.headers) if ours else {}
     death = _death(delivery.headers)
@@ -84,7 +84,7 @@ def letter(delivery: RawDelivery, own_users: frozenset[str]) -> Letter:
 
 
 def _shown(value: Any) -> Any:
-    """Headers in a form that JSON can hold. Bytes that are not UTF-8 become escapes."""
+    """Turn headers into what JSON can hold. Bytes that are not UTF-8 become escapes."""
     match value:
         case dict():
             return {clean(str(key)): _shown(item) for key, item in value.items()}
@@ -99,7 +99,7 @@ def _shown(value: Any) -> Any:
 
 
 def _origin(user: str | None, named: str | None, own_users: frozenset[str]) -> str | None:
-    """The broker user who published the message first; a replay has this user's rights and no more.
+    """Return the broker user that published the message first; a replay has only the rights of this user.
 
     The broker validates `user`; the name in our own header counts only if one of our own users published the message.
     """
@@ -121,7 +121,7 @@ def _count(text: str | None) -> int:
 
 
 def _death(headers: Mapping[str, Any]) -> dict[str, str]:
-    """What the broker recorded when it dead-lettered the message: its newest x-death entry."""
+    """Return what the broker recorded when it dead-lettered the message: the newest x-death entry."""
     deaths = headers.get("x-death")
     last = deaths[0] if isinstance(deaths, list) and deaths else None
     if not isinstance(last, dict):
@@ -140,7 +140,7 @@ def _moment(text: str | None) -> datetime | None:
 
 
 def _sane(moment: datetime | None) -> datetime | None:
-    """The time in UTC, or None if it is too far off: foreign messages may carry any time."""
+    """Return the time in UTC, or None if it is too far off: foreign messages may carry any time."""
     if moment is None or not 1970 < moment.year < 2200:
         return None
     return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment

@@ -169,7 +169,7 @@ async def with_children(tx: Transaction, placed: Sequence[Placed]) -> list[Place
 
 
 def reservation(placed: Placed, deadline: datetime) -> outbox.Announcement:
-    """stock.reserve: the stock reserves all lines or none, and none after the saga's deadline."""
+    """Build stock.reserve: the stock reserves all lines or none, and none after the saga's deadline."""
     lines = tuple(
         {"holder_id": holder_id, "sku_id": line.sku.sku_id, "warehouse": line.warehouse, "qty": line.qty}
         for holder_id, line in placed.held_lines()
@@ -179,7 +179,7 @@ def reservation(placed: Placed, deadline: datetime) -> outbox.Announcement:
 
 
 def risk_check(placed: Placed, deadline: datetime) -> outbox.Announcement:
-    """risk.requested: the facts by which another system judges the order (S3-10)."""
+    """Build risk.requested: the facts by which another system judges the order (S3-10)."""
     body, price = placed.item.body, placed.quote
     request = RiskRequested(
         order_id=placed.id,

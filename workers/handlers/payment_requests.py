@@ -45,7 +45,7 @@ BATCH_MAX_ITEMS = 50  # each needs a signature, which takes about a millisecond
 
 @dataclass(frozen=True)
 class StartContext:
-    """What the decisions of one batch read. `merged` is intent id -> the orders that it pays together."""
+    """What one batch decides with. `merged` is intent id -> the orders that it pays together."""
 
     book: Book[Item]
     merged: Mapping[int, payments.Merged]
@@ -143,7 +143,7 @@ async def read(tx: Transaction, items: Sequence[Item]) -> StartContext:
 
 
 def new_attempt(body: PaymentStart, due: AmountDue, attempt_id: int, now: datetime) -> Attempt:
-    """The attempt that the command opens, before any call to its provider."""
+    """Return the attempt that the command opens, before any call to its provider."""
     return Attempt(
         id=attempt_id,
         out_trade_no=attempts.number(attempt_id),

@@ -110,7 +110,7 @@ class PaymentContext:
     now: datetime
 
     def merged_intent(self, result: PaymentResult) -> payments.Merged | None:
-        """The intent over several orders that the result pays, if it names one."""
+        """Return the intent over several orders that the result pays, if it names one."""
         return None if result.intent_id is None else self.merged.get(result.intent_id)
 
 
@@ -218,7 +218,7 @@ def retry_undecidable(batch: Batch[PaymentMessage], reports: Sequence[ProviderRe
 def decide_results(
     batch: Batch[PaymentMessage], context: PaymentContext, results: Sequence[ReportedResult]
 ) -> tuple[list[ReportedResult], list[tuple[Item, payments.PaymentFact]]]:
-    """Judge each result by what those before it left. Returns the accepted results, and the facts that are new."""
+    """Judge each result, after those before it. Returns the accepted results, and the facts that are new."""
     accepted: list[ReportedResult] = []
     facts: list[tuple[Item, payments.PaymentFact]] = []
     for one in results:
@@ -295,7 +295,7 @@ async def keep_notifications(
 
 
 def certificate_calls(reports: Iterable[ProviderReport], limiter: CertificateFetchLimiter) -> list[outbox.Announcement]:
-    """provider.certificates for each certificate that is unknown here, as often as the limiter allows."""
+    """Build provider.certificates for each certificate that is unknown here, as often as the limiter allows."""
     calls: list[outbox.Announcement] = []
     for report in reports:
         if isinstance(report.meaning, UnknownCertificate):

@@ -182,7 +182,7 @@ def decide_attempt(item: Item, attempt: Attempt, answer: ProviderAnswer | None, 
 
 
 def decide_start(item: Item, attempt: Attempt, answer: ProviderAnswer | None, context: CallContext) -> CallDecision:
-    """Answer the payment.start once: when the provider has opened the attempt, or will not. No I/O."""
+    """Answer the payment.start once, when the provider has opened the attempt or refuses to. No I/O."""
     stops_polling = attempt.id if answer is None and attempt.state in DONE else None
     if (command_id := context.undecided.get(attempt.command)) is None:
         return CallDecision(stops_polling=stops_polling)
@@ -226,7 +226,7 @@ def start_verdict(attempt: Attempt, answer: ProviderAnswer, tries: int) -> Clien
 
 
 def decide_end(item: Item, attempt: Attempt, answer: ProviderAnswer) -> CallDecision | None:
-    """The decision on an attempt that has ended, earlier or by this answer; None if it has not. No I/O.
+    """Return the decision on an attempt that has ended, earlier or by this answer; None if it has not. No I/O.
 
     A capture that the provider reports after another end still counts: it is announced like any other.
     """
@@ -286,7 +286,7 @@ def close_attempt(item: Item, attempt: Attempt, reason: str) -> CallDecision:
 def decide_refund(
     item: Item, known: tuple[str, RefundOrder] | None, answer: ProviderAnswer | None, now: datetime
 ) -> CallDecision:
-    """refund.observed for the refunds queue. A refund that the provider does not know is requested again. No I/O."""
+    """Build refund.observed, or request a refund again that the provider does not know. No I/O."""
     if known is None:
         why = "no attempt of ours made the capture that this refund draws on"
         return CallDecision(retry=RetryLater(Reason.REFUND_UNKNOWN, why)) if answer is None else NOTHING
@@ -331,7 +331,7 @@ def missing_certificates(batch: Batch[Any], answers: Mapping[str, ProviderAnswer
 
 
 def route(provider: str) -> CallRoute:
-    """The route of one provider's queue, which alone waits while that provider is away."""
+    """Return the route of one provider's queue. While that provider is away, only this queue waits."""
 
     async def handler(tx: Transaction, batch: Batch[Any]) -> None:
         await take_answers(tx, batch, provider=provider)

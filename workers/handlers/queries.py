@@ -49,7 +49,8 @@ BATCH_MAX_ITEMS = 20  # a preview with all its coupons takes some milliseconds, 
 class Preview:
     """The findings of a preview. `coupons` are the buyer's, each with the reason why it cannot be used, or None.
 
-    `price` is the order's price; if the order is refused, its price without coupon and points; None if it has no price.
+    `price` is the order's price; if the order is rejected, its price without coupon and points; None if it has no
+    price.
     """
 
     price: Quote | None
@@ -87,7 +88,7 @@ def order_terms(body: OrderPreview, known: PreviewContext, rules: Shop) -> Price
 
 
 def malformed(body: OrderPreview, terms: PriceRequest) -> Refusal | None:
-    """Refuse what no order.create could contain."""
+    """Reject what no order.create can contain."""
     if body.from_cart and body.items:
         return Refusal(Code.ORDER_PARAM_INVALID, "either items or from_cart", {"field": "items"})
     if len(terms.wanted) > LINES_MAX:
@@ -132,7 +133,7 @@ async def answer(tx: Transaction, batch: Batch[OrderPreview]) -> list[Reply]:
 
 
 def previewed(body: OrderPreview, known: PreviewContext, found: Preview) -> OrderPreviewed:
-    """order.previewed: everything that the page shows on which a buyer confirms the order."""
+    """Build order.previewed: everything that a page to confirm the order shows."""
     member, price, refusal = known.members[body.user_id], found.price, found.refusal
     amounts = None
     if price is not None and refusal is None:

@@ -48,7 +48,7 @@ _LINE = re.compile(r"\bline ([0-9]{1,9})\b")
 
 
 def read(item: Item, providers: Mapping[str, Provider]) -> DayStatement | Refusal:
-    """Parse the statement, or say why it cannot be compared. No I/O; it runs in a thread."""
+    """Return the parsed statement, or why it cannot be compared. No I/O; it runs in a thread."""
     body = item.body
     provider = providers.get(body.provider)
     if body.actor.type == "user":
@@ -66,13 +66,13 @@ def read(item: Item, providers: Mapping[str, Provider]) -> DayStatement | Refusa
 
 
 def malformed(why: str) -> Refusal:
-    """The refusal of a file that is not in the provider's layout; its details name the line if there is one."""
+    """Return the refusal of a file that is not in the provider's layout; its details name the line if there is one."""
     line = _LINE.search(why)
     return Refusal(Code.RECONCILE_FILE_INVALID, why[:255], {"line": int(line[1])} if line else {})
 
 
 def compare_all(new: Sequence[DayStatement], entries: Mapping[str, Sequence[Entry]]) -> dict[StatementKey, Comparison]:
-    """Compare one statement after the other: an entry that one of them lists is not searched on the next. No I/O."""
+    """Compare the statements in turn: an entry that one of them lists need not be on the next. No I/O."""
     compared: dict[StatementKey, Comparison] = {}
     by_provider = {provider: {entry.key: entry for entry in found} for provider, found in entries.items()}
     for statement in new:
@@ -142,7 +142,7 @@ def ownerless_numbers(compared: Mapping[StatementKey, Comparison]) -> Iterable[t
 
 
 def reconciled(key: StatementKey, result: StatementResult) -> PaymentReconciled:
-    """payment.reconciled: the counts of a comparison."""
+    """Build payment.reconciled: the counts of a comparison."""
     provider, day, _ = key
     return PaymentReconciled(
         provider=provider, day=day, rows=result.rows, matched=result.matched, differences=result.differences
@@ -150,7 +150,7 @@ def reconciled(key: StatementKey, result: StatementResult) -> PaymentReconciled:
 
 
 def discrepancy(key: StatementKey, found: Difference, owners: Mapping[tuple[str, str], int]) -> PaymentDiscrepancyFound:
-    """payment.discrepancy_found: one difference, with the order that owns its number if there is one."""
+    """Build payment.discrepancy_found: one difference, with the order that owns its number if there is one."""
     provider, day, _ = key
     return PaymentDiscrepancyFound(
         provider=provider,

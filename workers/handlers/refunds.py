@@ -140,7 +140,7 @@ def pending(finished: Mapping[str, RefundResult | RefundObserved], known: Mappin
 
 
 def requested_again(refund: RefundRow) -> RefundRequested:
-    """refund.requested for a refund that was requested before and failed."""
+    """Build refund.requested for a refund that was requested before and failed."""
     return RefundRequested(**about(refund))
 
 

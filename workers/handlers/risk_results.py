@@ -100,7 +100,7 @@ async def take_verdicts(tx: Transaction, batch: Batch[RiskResult]) -> None:
 async def reservations(
     tx: Transaction, book: Book[Item], passed: Sequence[Item], deadlines: dict[int, datetime]
 ) -> list[outbox.Announcement]:
-    """stock.reserve for each order that passed, which order_creation left until after the verdict."""
+    """Build stock.reserve for each order that passed, which order_creation left until after the verdict."""
     holders = {item.body.order_id: [o.id for o in book.family(item.body.order_id)] for item in passed}
     lines = await orders.lines(tx, [key for family in holders.values() for key in family])
     return [

@@ -78,7 +78,7 @@ class ShipmentContext:
         return {line.line_no: line.qty for line in self.lines[order.id]}
 
     def of(self, order: Order) -> list[Parcel]:
-        """The order's parcels."""
+        """Return the order's parcels, as the batch has changed them."""
         return [parcel for parcel in self.parcels.values() if parcel.order_id == order.id]
 
 
@@ -132,7 +132,7 @@ async def write(tx: Transaction, context: ShipmentContext, now: datetime) -> Non
 
 
 def key_of(body: ParcelMessage | Parcel) -> shipments.ParcelKey:
-    """(carrier, tracking number): the carrier's own name for a parcel."""
+    """Return (carrier, tracking number), by which the carrier knows the parcel."""
     return body.carrier, body.tracking_no
 
 
@@ -177,7 +177,7 @@ def book_parcel(context: ShipmentContext, order: Order, item: Item, body: Shipme
 
 
 def pick(lines: list[BoughtLine], left: Mapping[int, int], wanted: tuple[ShipmentLine, ...]) -> dict[int, int]:
-    """Line number -> units for the parcel: all that is left, or the units named; nothing when they are not all left."""
+    """Line number -> units for the parcel: those named, or all that are left; none if not all of them are left."""
     if not wanted:
         return dict(left)
     remaining = dict(left)
@@ -237,7 +237,7 @@ def moved(parcel: Parcel, body: ShipmentUpdate) -> Parcel:
 
 
 def updated(before: Parcel, after: Parcel) -> ShipmentUpdated:
-    """shipment.updated: the parcel's state now, and the one before."""
+    """Build shipment.updated: the parcel's state now, and the one before."""
     return ShipmentUpdated(
         order_id=after.order_id,
         shipment_id=after.id,
@@ -271,7 +271,7 @@ def fail(context: ShipmentContext, order: Order, item: Item, parcel: Parcel) -> 
 
 
 def restock(context: ShipmentContext, parcel: Parcel) -> StockRestock:
-    """stock.restock: the units of a parcel that came back are sellable again."""
+    """Build stock.restock: the units of a parcel that came back are sellable again."""
     where = {line.line_no: line for line in context.lines[parcel.order_id]}
     lines = tuple(
         RestockLine(sku_id=where[line_no].sku_id, warehouse=where[line_no].warehouse, qty=qty)
@@ -307,7 +307,7 @@ async def parcel_refunds(tx: Transaction, context: ShipmentContext) -> list[Refu
 
 
 def alert(order: Order, parcel: Parcel, what: str) -> AlertRaised:
-    """alert.raised: the parcel contradicts its order, and an operator must look."""
+    """Build alert.raised: the parcel contradicts its order, and an operator must look."""
     content = f"parcel {parcel.carrier} {parcel.tracking_no} {what}"
     return AlertRaised(
         title="parcel against its order",

@@ -126,7 +126,7 @@ def level(place: Place, counter: Counter) -> dict[str, Any]:
 
 
 def discrepancy(stock_batch: StockBatch, body: StockCommit | StockRelease | StockRestock) -> StockDiscrepancy:
-    """stock.discrepancy: the operation, and the state of its holder that contradicts it."""
+    """Build stock.discrepancy: the operation, and the state of its holder that contradicts it."""
     state = stock_batch.holders[body.holder_id].state or "unknown"
     return StockDiscrepancy(holder_id=body.holder_id, op=body.routing_key().removeprefix("stock."), state=state)
 

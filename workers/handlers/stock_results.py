@@ -97,7 +97,7 @@ async def end_placing(tx: Transaction, batch: Batch[StockAnswer]) -> None:
 
 
 async def empty_carts(tx: Transaction, book: Book[Item]) -> list[outbox.Announcement]:
-    """Remove from carts what was ordered from them, now that the orders stand (S0-01): cart.items_removed."""
+    """Remove from carts the lines that were ordered, once the orders are accepted (S0-01): cart.items_removed."""
     steps = [step for step in book.owing(Effect.CART_EMPTIED) if step.order.source == "cart"]
     if not steps:
         return []
@@ -134,7 +134,7 @@ def accept(
 
 
 def created(step: Step[Item], lines: bytes, children: tuple[int, ...]) -> OrderCreated:
-    """order.created, with the lines as they were sold."""
+    """Build order.created, with the lines as they were sold."""
     order = step.order
     assert order.intent_id is not None
     return OrderCreated(
@@ -148,7 +148,7 @@ def created(step: Step[Item], lines: bytes, children: tuple[int, ...]) -> OrderC
 
 
 def rejected(step: Step[Item], body: StockRefused) -> OrderRejected:
-    """order.rejected, with the units that were short."""
+    """Build order.rejected, with the units that were short."""
     short = [shortage.model_dump() for shortage in body.short]
     return OrderRejected(
         **order_events.common(step),
@@ -160,7 +160,7 @@ def rejected(step: Step[Item], body: StockRefused) -> OrderRejected:
 
 
 def payment_timers(payable: Sequence[Order], tiers_seconds: Collection[int]) -> list[timers.Timer]:
-    """One timer per order that awaits payment. If no tier of the delay exchange is its window, the sweeper wakes it."""
+    """Make a timer per order that awaits payment. The sweeper wakes it if its window is no tier of the exchange."""
     return [
         timers.Timer(
             TimerKind.PAYMENT, order.id, order.expire_at, by_broker=order.payment_window_seconds in tiers_seconds
@@ -170,7 +170,7 @@ def payment_timers(payable: Sequence[Order], tiers_seconds: Collection[int]) -> 
 
 
 def wake(payable: Sequence[Order], book: Book[Item], tiers_seconds: Collection[int]) -> list[outbox.Announcement]:
-    """timer.due through the delay exchange, for orders whose payment window is one of its tiers."""
+    """Send timer.due through the delay exchange, for orders with a payment window that is one of its tiers."""
     because = {step.order.id: step.because for step in book.steps}
     return [
         outbox.later(

@@ -52,7 +52,7 @@ LAG = Gauge("oms_timeouts_lag_seconds", "How late the next timer is woken, 0 in 
 
 
 class NoStep(Enum):
-    """Why a timer moves no order now: it is too early, so the timer stays; or the step is no longer possible."""
+    """Why a timer moves no order now: it is too early, and the timer stays; or the step is no longer possible."""
 
     TOO_EARLY = auto()
     TOO_LATE = auto()
@@ -115,7 +115,7 @@ async def take_timers(tx: Transaction, batch: Batch[TimerDue]) -> None:
 
 
 def key_of(body: TimerDue) -> timers.Key:
-    """The key of the timer's row."""
+    """Return the key of the timer's row."""
     return TimerKind(body.kind), body.key
 
 
@@ -150,7 +150,7 @@ def fields(trigger: Trigger) -> dict[str, Any]:
 
 
 def rejected(step: Step[Item]) -> OrderRejected:
-    """order.rejected: the stock did not answer in time."""
+    """Build order.rejected: the stock did not answer in time."""
     return OrderRejected(
         **order_events.common(step),
         request_id=step.order.request_id,

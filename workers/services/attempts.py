@@ -33,7 +33,7 @@ class Closing:
 
 
 def number(attempt_id: int) -> str:
-    """Our own number of the attempt at its provider: letters and digits, at most 20."""
+    """Return our own number of the attempt at its provider: letters and digits, at most 20."""
     return f"P{attempt_id}"
 
 
@@ -68,13 +68,13 @@ def refund_order(refund: attempts.RefundOfAttempt) -> port.RefundOrder:
 
 
 async def refunds_of_attempts(tx: Transaction, refund_nos: Iterable[str]) -> dict[str, tuple[str, port.RefundOrder]]:
-    """Refund number -> (provider, what it must give back); refunds of captures by others are missing."""
+    """Refund number -> (provider, refund that it must make); refunds of captures by others are missing."""
     found = await attempts.refunds_of_attempts(tx, refund_nos)
     return {refund.refund_no: (refund.provider, refund_order(refund)) for refund in found}
 
 
 def started(attempt: Attempt, action: port.ClientAction) -> PaymentStarted:
-    """payment.started: what the buyer's client needs to pay this attempt."""
+    """Build payment.started: what the buyer's client needs to pay this attempt."""
     return PaymentStarted(
         order_id=attempt.order_id,
         intent_id=attempt.intent_id,
@@ -92,14 +92,14 @@ def started(attempt: Attempt, action: port.ClientAction) -> PaymentStarted:
 
 
 def closed(attempt: Attempt, reason: str) -> PaymentAttemptClosed:
-    """payment.attempt_closed: the attempt cannot be paid any more."""
+    """Build payment.attempt_closed: the attempt cannot be paid any more."""
     return PaymentAttemptClosed(
         order_id=attempt.order_id, attempt_id=attempt.id, provider=attempt.provider, reason=reason[:255]
     )
 
 
 def observed(attempt: Attempt, report: port.PaymentReport) -> PaymentObserved:
-    """payment.observed, for payment_results, which locks the order and judges the payment."""
+    """Build payment.observed, for payment_results, which locks the order and judges the payment."""
     return PaymentObserved(
         attempt_id=attempt.id,
         trade_no=report.trade_no,
@@ -156,7 +156,7 @@ def closing_change(attempt: Attempt) -> AttemptChange:
 
 
 def close_calls(closings: Iterable[Closing]) -> list[outbox.Announcement]:
-    """provider.close for each closing attempt. A worker that has the provider's settings makes the call."""
+    """Build provider.close for each closing attempt. A worker that has the provider's settings makes the call."""
     return [
         provider_call(ProviderClose(attempt_id=one.attempt.id), one.attempt.provider, because=one.because)
         for one in closings
@@ -164,5 +164,5 @@ def close_calls(closings: Iterable[Closing]) -> list[outbox.Announcement]:
 
 
 def provider_call(message: Message, provider: str, *, because: Envelope[Any] | None) -> outbox.Announcement:
-    """A provider.* message for the queue of that provider's calls."""
+    """Address a provider.* message to the queue of that provider's calls."""
     return outbox.to_queue(message, queue=provider_calls_queue(provider), because=because)

@@ -69,7 +69,7 @@ def owing(book: Book[Item], opened: Sequence[OpenedRefund], given: Mapping[int, 
 
 
 def _last_children(book: Book[Item]) -> list[Step[Item]]:
-    """Steps that ended the last child of a split order."""
+    """Return the steps that ended the last child of a split order."""
     cancelled = [s for s in book.steps if s.order.state is State.CANCELLED and s.previous is not State.CANCELLED]
     ends = [s for s in cancelled if s.order.is_child and s.order.paid_at]
     return [step for step in ends if all_cancelled(book.family(step.order.root_id))]
@@ -132,7 +132,7 @@ def _reduce(has: Benefits, book: Book[Item], order: Order, item: Item, returned:
 
 
 def announcements(applied: Applied) -> list[outbox.Announcement]:
-    """coupon.changed and points.changed, one for each change of a coupon or an account."""
+    """Build coupon.changed and points.changed, one for each change of a coupon or an account."""
     has, because = applied.benefits, applied.causes
     coupons = [
         (

@@ -71,7 +71,7 @@ async def _answer(tx: Transaction, repeats: Sequence[Envelope[Any]]) -> list[out
 
 
 def reject(item: Envelope[Any], refusal: Refusal) -> list[outbox.Announcement]:
-    """command.rejected for a command that is not stored, to everyone and to its reply_to."""
+    """Build command.rejected for a command that is not stored, to everyone and to its reply_to."""
     event = rejected(item, refusal)
     announcements = [outbox.event(event, because=item)]
     if item.reply_to:
@@ -80,19 +80,19 @@ def reject(item: Envelope[Any], refusal: Refusal) -> list[outbox.Announcement]:
 
 
 def rejected(item: Envelope[Any], refusal: Refusal) -> CommandRejected:
-    """The outcome of a command that changed nothing."""
+    """Return the outcome of a command that changed nothing."""
     return rejected_by(item.id, item.body.TYPE, refusal)
 
 
 def rejected_by(command_id: str, type_: str, refusal: Refusal) -> CommandRejected:
-    """command.rejected for a command that another message decides: its id and its type, as stored."""
+    """Build command.rejected for a command that another message decides: its id and its type, as stored."""
     return CommandRejected(
         command_id=command_id, type=type_, code=refusal.code, message=refusal.message, details=dict(refusal.details)
     )
 
 
 async def conclude(tx: Transaction, outcomes: Outcomes) -> list[outbox.Announcement]:
-    """Store the one outcome of each command. Returns the replies to everyone who left a reply_to."""
+    """Store the one outcome of each command. Returns the replies to every reply_to that was left."""
     if not outcomes:
         return []
     waiting = await commands.conclude(tx, {key: event for key, (event, _) in outcomes.items()})
@@ -104,7 +104,7 @@ async def conclude(tx: Transaction, outcomes: Outcomes) -> list[outbox.Announcem
 
 
 def creations(book: Book[Any]) -> Outcomes:
-    """The outcome of each order.create that a step ends: order.created or order.rejected.
+    """Return the outcome of each order.create that a step ends: order.created or order.rejected.
 
     If the order was split, the outcome is its parent's.
     """

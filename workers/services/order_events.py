@@ -83,12 +83,12 @@ def event_of(step: Step[Envelope[Any]]) -> OrderEvent:
 
 
 def steps(book: Book[Envelope[Any]]) -> list[outbox.Announcement]:
-    """One event per step, in order: the event that the handler gave to the step, else the plain one."""
+    """Announce each step, in order: with the event that the handler gave to it, else with the plain one."""
     return [announced(step, given(step) or event_of(step)) for step in book.steps]
 
 
 def given(step: Step[Envelope[Any]]) -> OrderEvent | None:
-    """The event that the handler gave to the step, or None."""
+    """Return the event that the handler gave to the step, or None."""
     assert step.event is None or isinstance(step.event, OrderEvent), f"{step.event} does not announce a step"
     return step.event
 

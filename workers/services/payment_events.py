@@ -12,7 +12,7 @@ from workers.store.payments import PaymentFact
 
 
 def payment_event(fact: PaymentFact) -> PaymentEvent:
-    """payment.captured with the verdict, or payment.failed with the provider's reason."""
+    """Build payment.captured with the verdict, or payment.failed with the provider's reason."""
     result = fact.result
     about: dict[str, Any] = {
         "order_id": result.order_id,
@@ -28,7 +28,7 @@ def payment_event(fact: PaymentFact) -> PaymentEvent:
 
 
 def wrong_amount(fact: PaymentFact) -> AlertRaised:
-    """alert.raised: a buyer paid another amount, or another currency, than the order costs."""
+    """Build alert.raised: a buyer paid another amount, or another currency, than the order costs."""
     result = fact.result
     content = (
         f"captured {result.amount} {result.currency} by {result.provider}, which is not what the order costs: refunded"
@@ -45,7 +45,7 @@ def wrong_amount(fact: PaymentFact) -> AlertRaised:
 def callback_rejected(
     notification_id: int, record: NotificationRecord, rejected: RejectedNotification
 ) -> PaymentCallbackRejected:
-    """payment.callback_rejected: a notification is not believed, and is kept under `notification_id`."""
+    """Build payment.callback_rejected: a notification is not believed, and is kept under `notification_id`."""
     return PaymentCallbackRejected(
         provider=record.provider,
         notification_id=notification_id,

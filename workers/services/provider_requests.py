@@ -170,7 +170,7 @@ def methods_for(provider: Provider, body: AttemptCall, attempt: Attempt) -> tupl
 
 
 def not_offered(item: Item) -> ProviderRequest:
-    """Stands for a request that the provider does not offer: nothing is sent, and the answer is NOT_OFFERED."""
+    """Return a request that stands for one that the provider does not offer: it sends nothing and reads NOT_OFFERED."""
     return ProviderRequest(item.id, build=lambda _at: None, read=lambda _response, _at: NOT_OFFERED)
 
 

@@ -48,7 +48,7 @@ async def ledgers(tx: Transaction, found: Sequence[DayStatement], time_zone: str
 
 
 def _window(day: date, zone: ZoneInfo) -> tuple[datetime, datetime]:
-    """From the midnight that begins the day before, to the one that ends the day after."""
+    """Return the midnight that begins the day before, and the midnight that ends the day after."""
     first, end = day - NEIGHBOUR, day + NEIGHBOUR + timedelta(days=1)
     return datetime.combine(first, time.min, zone), datetime.combine(end, time.min, zone)
 

@@ -78,7 +78,7 @@ def due_for_stray(book: Book[Any], fact: PaymentFact, *, because: Envelope[Any])
 
 
 def requested(refund: OpenedRefund) -> RefundRequested:
-    """refund.requested, on which a shop's own payment service acts."""
+    """Build refund.requested, on which a shop's own payment service acts."""
     owed = refund.due
     return RefundRequested(
         order_id=owed.order_id,
@@ -92,7 +92,7 @@ def requested(refund: OpenedRefund) -> RefundRequested:
 
 
 def observed(refund: RefundReport) -> RefundObserved:
-    """refund.observed, for the refunds queue: how the provider says that a refund stands."""
+    """Build refund.observed, for the refunds queue: the state of a refund, as the provider reports it."""
     return RefundObserved(
         refund_no=refund.refund_no,
         status=STATUSES[refund.status],
@@ -104,7 +104,7 @@ def observed(refund: RefundReport) -> RefundObserved:
 
 
 def unreported(refund: RefundOrder, status: Literal["unknown", "failed"], why: str, now: datetime) -> RefundObserved:
-    """refund.observed without a report of the provider: the amount is that of our own order."""
+    """Build refund.observed without a report of the provider: the amount is that of our own order."""
     return RefundObserved(
         refund_no=refund.refund_no,
         status=status,
@@ -116,12 +116,12 @@ def unreported(refund: RefundOrder, status: Literal["unknown", "failed"], why: s
 
 
 def announcements(opened: Sequence[OpenedRefund]) -> list[outbox.Announcement]:
-    """refund.requested for each, in its order's stream; also provider.refund where the capture came through us."""
+    """Build refund.requested for each, in its order's stream; also provider.refund if the capture came through us."""
     events = [outbox.event(requested(o), because=o.due.because, stream=o.due.root_id) for o in opened]
     calls = [provider_refund(o.due.provider, o.refund_no, o.due.because) for o in opened if o.through_us]
     return [*events, *calls]
 
 
 def provider_refund(provider: str, refund_no: str, because: Envelope[Any]) -> outbox.Announcement:
-    """provider.refund, for the queue of a provider that we call ourselves."""
+    """Build provider.refund, for the queue of a provider that we call ourselves."""
     return attempts.provider_call(ProviderRefund(refund_no=refund_no), provider, because=because)

@@ -74,7 +74,7 @@ class AttemptChange:
     reason: str | None = None
 
     def after(self, before: "AttemptChange | None") -> "AttemptChange":
-        """One update in place of two: this one, on top of `before`."""
+        """Return one update in place of two: this one, on top of `before`."""
         if before is None:
             return self
         if before.state is AttemptState.CAPTURED:
@@ -89,7 +89,7 @@ class AttemptChange:
 
 
 async def open_all(tx: Transaction, attempts: Sequence[Attempt], now: datetime) -> None:
-    """Insert new attempts; their details are encrypted."""
+    """Insert new attempts, their details encrypted."""
     if not attempts:
         return
     *before, expire_at = columns(_row(attempt) for attempt in attempts)
@@ -133,7 +133,7 @@ async def read(tx: Transaction, ids: Iterable[int]) -> dict[int, Attempt]:
 
 
 async def lock(tx: Transaction, ids: Iterable[int]) -> dict[int, Attempt]:
-    """The same as `read`, locked until commit."""
+    """Return the same as `read`, locked until commit."""
     wanted = sorted(set(ids))
     rows = await tx.fetch(SQL["attempts.lock"], wanted) if wanted else []
     return {row["id"]: _attempt(row) for row in rows}
@@ -151,7 +151,7 @@ async def find(tx: Transaction, numbers: Iterable[str], ids: Iterable[int]) -> d
 async def live(
     tx: Transaction, intent_ids: Iterable[int], order_ids: Iterable[int] = (), also: Iterable[int] = ()
 ) -> list[LiveAttempt]:
-    """Attempts that a buyer may still pay, of these intents and of merged intents that pay these orders.
+    """Return attempts that a buyer may still pay, of these intents and of merged intents that pay these orders.
 
     They are locked until commit; the same statement locks the attempts in `also`.
     """
@@ -180,7 +180,7 @@ async def save(tx: Transaction, changes: Sequence[AttemptChange]) -> None:
 
 
 async def refunds_of_attempts(tx: Transaction, refund_nos: Iterable[str]) -> list[RefundOfAttempt]:
-    """The refunds with these numbers; those of captures that no attempt of ours made are missing."""
+    """Return the refunds with these numbers; those of captures that no attempt of ours made are missing."""
     wanted = sorted(set(refund_nos))
     rows = await tx.fetch(SQL["attempts.refunds"], wanted) if wanted else []
     return [RefundOfAttempt(**row) for row in rows]

@@ -126,7 +126,7 @@ async def lock_or_create_accounts(tx: Transaction, user_ids: Iterable[str]) -> d
 
 
 async def save_grants(tx: Transaction, accounts: Mapping[str, Account], grants: Sequence[PointsGrant]) -> None:
-    """Write each account once and each grant to the ledger. A request id that the user's ledger has makes it fail."""
+    """Write each account once and each grant to the ledger. Fails if the user's ledger has the request id already."""
     if not grants:
         return
     await _save_accounts(tx, accounts)

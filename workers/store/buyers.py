@@ -16,7 +16,7 @@ from workers.store import benefits, catalogue_entries
 
 @dataclass
 class User:
-    """One user. `accepted_at` holds when the newest accepted orders were placed, newest first."""
+    """A user. `accepted_at` has the times at which the newest accepted orders were placed, newest first."""
 
     level: str | None
     accepted_at: list[datetime]

@@ -32,12 +32,12 @@ class WaitingReplies:
 
 
 def key_of(command: Command) -> CommandKey:
-    """(scope, request id): it identifies a command for ever."""
+    """Return (scope, request id), which identify a command for ever."""
     return command.command_scope(), command.command_key()
 
 
 def payload_hash(command: Command) -> bytes:
-    """The hash of a command's fields, without defaults: a field that a later version adds must not change it."""
+    """Return the hash of a command's fields, without defaults: a field that a later version adds must not change it."""
     return blake2b(command.model_dump_json(exclude_defaults=True).encode(), digest_size=16).digest()
 
 

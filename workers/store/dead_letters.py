@@ -88,30 +88,30 @@ async def find(
     type: str | None = None,
     limit: int = 50,
 ) -> list[dict[str, Any]]:
-    """Letters without their bodies, newest first. A filter that is None matches everything."""
+    """Return letters without their bodies, newest first. A filter that is None matches everything."""
     return [dict(row) for row in await tx.fetch(SQL["dead_letters.list"], state, queue, reason, type, limit)]
 
 
 async def read(tx: Transaction, ids: Sequence[int]) -> list[dict[str, Any]]:
-    """The whole rows with these ids. Unknown ids are missing."""
+    """Return the whole rows with these ids. Unknown ids are missing."""
     return [dict(row) for row in await tx.fetch(SQL["dead_letters.read"], list(ids))]
 
 
 async def lock(tx: Transaction, ids: Sequence[int]) -> list[dict[str, Any]]:
-    """The same as `read`, locked until commit."""
+    """Return the same as `read`, locked until commit."""
     return [dict(row) for row in await tx.fetch(SQL["dead_letters.lock"], list(ids))]
 
 
 async def actions(tx: Transaction, letter_id: int) -> list[dict[str, Any]]:
-    """The decisions about a letter, oldest first."""
+    """Return the decisions about a letter, oldest first."""
     return [dict(row) for row in await tx.fetch(SQL["dead_letters.actions"], letter_id)]
 
 
 async def decide(tx: Transaction, ids: Sequence[int], state: str, action: str, *, actor: str, reason: str) -> None:
-    """Give locked letters their new state, and record who did what and why. The rows stay."""
+    """Give locked letters their new state, and record the actor, the action and the reason. The rows stay."""
     await tx.execute(SQL["dead_letters.decide"], list(ids), state, action, actor, reason)
 
 
 async def open_counts(tx: Transaction) -> list[OpenLetters]:
-    """Open letters per queue. Queues without any are missing."""
+    """Return open letters per queue. Queues without any are missing."""
     return [OpenLetters(*row) for row in await tx.fetch(SQL["dead_letters.open_counts"])]

@@ -110,7 +110,7 @@ class StoredNotification:
 
 
 async def find(tx: Transaction, *, ids: Sequence[int] = (), numbers: Sequence[str] = ()) -> list[StoredNotification]:
-    """The notifications with these ids, and those about these numbers of ours; oldest first."""
+    """Return the notifications with these ids, and those about these numbers of ours; oldest first."""
     return [StoredNotification(*row) for row in await tx.fetch(SQL["notifications.find"], list(ids), list(numbers))]
 
 

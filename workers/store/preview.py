@@ -45,7 +45,7 @@ class PreviewContext:
     quota_used: Mapping[str, Mapping[str, int]]
 
     def buyer(self, user_id: str, coupon_id: str | None) -> Buyer:
-        """The user as the price computation sees them."""
+        """Return the user as the price computation sees them."""
         member, used = self.members[user_id], self.quota_used.get(user_id, {})
         return Buyer(user_id, member.level, member.points, self.wanted.get(coupon_id or ""), used)
 
@@ -102,7 +102,7 @@ async def _coupons(
 
 
 async def _addresses(tx: Transaction, users: Sequence[str]) -> dict[str, list[PreviewAddress]]:
-    """The newest different addresses of each user, masked. An address whose key is gone is left out."""
+    """Return the newest different addresses of each user, masked. Those without a configured key are left out."""
     seen, shown = set[tuple[str, bytes]](), defaultdict[str, list[PreviewAddress]](list)
     for row in await tx.fetch(SQL["preview.addresses"], users, ORDERS_MAX):
         user, order_id = row["user_id"], row["order_id"]

@@ -16,7 +16,7 @@ MovementKey: TypeAlias = tuple[Literal["capture", "refund"], str]
 
 @dataclass(frozen=True)
 class StatementResult:
-    """What a comparison found: lines of the file, lines that agree with our records, and differences."""
+    """The counts of a comparison: lines of the file, lines that agree with our records, and differences."""
 
     rows: int
     matched: int
@@ -47,7 +47,7 @@ async def lock(tx: Transaction) -> None:
 
 
 async def results(tx: Transaction, keys: Iterable[StatementKey]) -> dict[StatementKey, StatementResult]:
-    """The results of statements that were compared before; other statements are missing."""
+    """Return the results of statements that were compared before; other statements are missing."""
     wanted = sorted(set(keys))
     rows = await tx.fetch(SQL["reconciliation.done"], *columns(wanted)) if wanted else []
     return {
@@ -61,7 +61,9 @@ async def results(tx: Transaction, keys: Iterable[StatementKey]) -> dict[Stateme
 async def movements(
     tx: Transaction, windows: Sequence[tuple[str, datetime, datetime]], refunds: Iterable[tuple[str, str]]
 ) -> list[RecordedMovement]:
-    """Captures, then refunds, in these windows (provider, from, until), and `refunds`: (provider, refund number).
+    """Return captures, then refunds, in these windows (provider, from, until), and `refunds`:
+
+    (provider, refund number).
 
     There must be at least one window. A movement appears once for each window that holds it.
     """

@@ -70,8 +70,8 @@ class OpenedRefund:
 async def open_all(tx: Transaction, dues: Sequence[RefundDue]) -> list[OpenedRefund]:
     """Write the refunds and start the timers that poll for their end. Refunds of nothing are left out.
 
-    A cause that was refunded before is an impossible state: the statement fails. Write what became of the attempts of
-    their captures before, because `watch` reads it.
+    If a cause was refunded before, which is impossible, the statement fails. Save the attempts of their captures
+    before, because `watch` reads them.
     """
     owed = [due for due in dues if due.amount > 0]
     if not owed:

@@ -25,7 +25,7 @@ class ParcelFact:
 
 
 def fact_key(update: ShipmentUpdate) -> FactKey:
-    """The business key: two updates with the same key report the same fact."""
+    """Return the business key: two updates with the same key report the same fact."""
     return update.carrier, update.tracking_no, update.event_id
 
 
@@ -62,7 +62,7 @@ async def owners(tx: Transaction, keys: Iterable[ParcelKey]) -> dict[ParcelKey, 
 
 
 async def insert(tx: Transaction, parcels: Sequence[Parcel], warehouses: Mapping[int, str | None]) -> None:
-    """Insert new parcels with their units."""
+    """Insert new parcels and the units in them. The caller has locked their orders."""
     if not parcels:
         return
     rows = [
@@ -107,7 +107,7 @@ async def known_facts(tx: Transaction, updates: Iterable[ShipmentUpdate]) -> dic
 
 
 async def record_facts(tx: Transaction, facts: Sequence[ParcelFact]) -> None:
-    """Record carrier facts."""
+    """Record facts that are new. The caller has locked their orders."""
     if facts:
         rows = [
             (*fact_key(f.update), f.shipment_id, f.update.status, f.stale, f.update.place, f.update.occurred_at)

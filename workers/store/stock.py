@@ -19,7 +19,7 @@ async def lock_holders(tx: Transaction, ids: Iterable[int]) -> dict[int, Holder]
 
 
 async def read_held(tx: Transaction, holders: Mapping[int, Holder]) -> None:
-    """Fill in what each known holder has reserved and what came back from it."""
+    """Add to each stored holder the units that it has reserved and those that came back from it."""
     known = [holder.id for holder in holders.values() if holder.state is not None]
     if not known:
         return
