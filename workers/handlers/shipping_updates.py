@@ -12,11 +12,11 @@
     otherwise              shipment.booking_failed             recorded; a parcel that moves nevertheless: alert
     unknown                retried, at last a dead letter
 
-A parcel's state is the highest of its facts: late ones are recorded and change nothing. A parcel that will not arrive
-has its lines refunded, and points that paid for them come back in proportion; when it comes back its units are
-restocked; a loss sends the stock nothing. One that arrives after all is an alert: the money is on its way back. Where
-the order's policy says so, its stock is deducted when its first parcel leaves. The same parcel or the same fact again
-changes nothing; the same carrier event with another status, or a parcel of another order, is a dead letter.
+A parcel's state is the highest of its facts: late ones are recorded and change nothing. If a parcel will not arrive,
+its lines are refunded, and the points that paid for them come back in proportion; if it comes back, its units are
+restocked; if it is lost, no stock changes. If it arrives after all, an alert is raised: the money is on its way back.
+If the order's policy says so, its stock is deducted when its first parcel leaves. The same parcel or the same fact
+again changes nothing; the same carrier event with another status, or a parcel of another order, is a dead letter.
 """
 
 from collections.abc import Mapping

@@ -61,9 +61,7 @@ async def results(tx: Transaction, keys: Iterable[StatementKey]) -> dict[Stateme
 async def movements(
     tx: Transaction, windows: Sequence[tuple[str, datetime, datetime]], refunds: Iterable[tuple[str, str]]
 ) -> list[RecordedMovement]:
-    """Return captures, then refunds, in these windows (provider, from, until), and `refunds`:
-
-    (provider, refund number).
+    """Return captures, then refunds: those in these windows (provider, from, until), and `refunds` (provider, number).
 
     There must be at least one window. A movement appears once for each window that holds it.
     """
