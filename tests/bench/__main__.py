@@ -22,20 +22,22 @@ app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions
 console = Console(width=130)
 REFERENCE = "bare-packed"
 
-Orders = Annotated[int, typer.Option(min=20, help="Baskets; a slow contender gets a part of them.")]
+Orders = Annotated[int, typer.Option(min=20, help="Number of baskets; a slow contender gets a part of them.")]
 Workers = Annotated[int, typer.Option(min=1, help="Worker processes of `deployed`.")]
 Relays = Annotated[int, typer.Option(min=1, help="Relay processes of `deployed`.")]
 
 
 @app.command()
 def rates(
-    only: Annotated[str, typer.Option(help="Comma-separated names; all by default.")] = "",
+    only: Annotated[str, typer.Option(help="Comma-separated names of contenders; all by default.")] = "",
     orders: Orders = 10_000,
-    rounds: Annotated[int, typer.Option(min=1, help="Every contender in turn, so often; the median counts.")] = 2,
+    rounds: Annotated[
+        int, typer.Option(min=1, help="How often each contender runs, in turn; the table shows the median.")
+    ] = 2,
     workers: Workers = 2,
     relays: Relays = 2,
 ) -> None:
-    """Orders per second from order.create to awaiting_payment and order.created, side by side, as ratios."""
+    """Compare the contenders: orders per second from order.create to awaiting_payment and order.created."""
     given, chosen = baskets(orders), _chosen(only, workers, relays)
     results: dict[str, list[Result]] = {name: [] for name in chosen}
     with private_servers(durable=True) as servers:
@@ -52,11 +54,13 @@ def profile(  # noqa: PLR0917 (Typer passes them by name)
     contender: Annotated[str, typer.Argument(help="deployed, single, bare-packed, ...")] = "deployed",
     orders: Orders = 10_000,
     seconds: Annotated[float, typer.Option(help="How long to sample.")] = 10.0,
-    stacks: Annotated[Path | None, typer.Option(help="Folder to keep the sampled stacks in.", exists=True)] = None,
+    stacks: Annotated[
+        Path | None, typer.Option(help="Folder in which the sampled stacks are kept.", exists=True)
+    ] = None,
     workers: Workers = 2,
     relays: Relays = 2,
 ) -> None:
-    """Where each process of a contender spends its time (py-spy)."""
+    """Show where each process of a contender spends its time (needs py-spy)."""
     profiler = Profiler(seconds, stacks)
     with private_servers(durable=True) as servers:
         chosen = contenders(workers, relays)[contender]
@@ -73,7 +77,7 @@ def statements(
     workers: Workers = 2,
     relays: Relays = 2,
 ) -> None:
-    """What a contender asks of PostgreSQL: calls, rows and time of every statement."""
+    """Count the statements that a contender sends to PostgreSQL: calls, rows and time of each."""
     with private_servers(durable=True) as servers:
         counting.prepare(servers)
         chosen = contenders(workers, relays)[contender]
@@ -89,12 +93,14 @@ def statements(
 
 @app.command("latency")
 def latency_(
-    rate: Annotated[float, typer.Option(help="Orders a second, evenly; half of what `rates` found.")],
-    seconds: Annotated[float, typer.Option(help="For how long.")] = 20.0,
+    rate: Annotated[
+        float, typer.Option(help="Orders per second, evenly spread. Use half of the rate that `rates` shows.")
+    ],
+    seconds: Annotated[float, typer.Option(help="How long to send at this rate.")] = 20.0,
     workers: Workers = 2,
     relays: Relays = 2,
 ) -> None:
-    """Seconds from order.create to order.created: at a steady rate, and one by one on an idle system."""
+    """Measure the time from order.create to order.created, at a steady rate and one by one on an idle system."""
     with private_servers(durable=True) as servers:
         asyncio.run(_latencies(servers, contenders(workers, relays)["deployed"], rate, seconds))
 
@@ -109,16 +115,20 @@ async def _latencies(servers: Servers, contender: Contender, rate: float, second
 
 @app.command("flash")
 def flash_(
-    buyers: Annotated[int, typer.Option(min=2, help="Buyers, each of one unit.")] = 1000,
-    units: Annotated[int, typer.Option(min=1, help="Units there are of the hot SKU, or at its flash price.")] = 100,
-    rounds: Annotated[int, typer.Option(min=1, help="Every case in turn, so often; the median counts.")] = 3,
+    buyers: Annotated[int, typer.Option(min=2, help="Number of buyers; each wants one unit.")] = 1000,
+    units: Annotated[
+        int, typer.Option(min=1, help="Units of the hot SKU in stock, or units at the flash price.")
+    ] = 100,
+    rounds: Annotated[
+        int, typer.Option(min=1, help="How often each case runs, in turn; the table shows the median.")
+    ] = 3,
     workers: Workers = 4,
     relays: Relays = 2,
 ) -> None:
-    """A thousand buyers at once for a hundred units of one SKU, against the same on a thousand SKUs."""
+    """Compare a flash sale (many buyers at once, few units of one SKU) with the same orders on many SKUs."""
     deployed = contenders(workers, relays)["deployed"]
     table = Table(title=f"{buyers} buyers, {units} units, {workers} worker processes")
-    for column in ("case", "sold", "refused", "seconds", "of many SKUs"):
+    for column in ("case", "sold", "refused", "seconds", "ratio to many SKUs"):
         table.add_column(column)
     sales: dict[str, list[flash.Sale]] = {case: [] for case in flash.CASES}
     with private_servers(durable=True) as servers:
@@ -129,7 +139,7 @@ def flash_(
                 console.print(f"{case}: {sale.sold} sold in {sale.seconds:.2f} s")
     middles = {case: statistics.median(sale.seconds for sale in runs) for case, runs in sales.items()}
     for case, runs in sales.items():
-        refused = ", ".join(f"{count} {code}" for code, count in runs[-1].refused.items()) or "nobody"
+        refused = ", ".join(f"{count} {code}" for code, count in runs[-1].refused.items()) or "none"
         ratio = middles[case] / middles[flash.CASES[0]]
         table.add_row(case, f"{runs[-1].sold}", refused, f"{middles[case]:.2f}", f"{ratio:.2f}")
     console.print(table)
@@ -140,14 +150,16 @@ def flash_(
         for text in flash.wrong(case, sale, buyers, units)
     ]
     if faults:
-        raise typer.Exit(_told(faults))
+        raise typer.Exit(_report(faults))
 
 
 @app.command("verification")
 def verification_(
-    size: Annotated[int, typer.Option("--notifications", min=10, help="Notifications in a batch.")] = 200,
-    rounds: Annotated[int, typer.Option(min=1, help="Batches of each way; the median counts.")] = 21,
-    as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
+    size: Annotated[int, typer.Option("--notifications", min=10, help="Number of notifications in a batch.")] = 200,
+    rounds: Annotated[
+        int, typer.Option(min=1, help="How many batches to verify in each way; the tables show medians.")
+    ] = 21,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")] = False,
 ) -> None:
     """Measure what verifying a notification costs and how long a batch stalls the event loop. No servers."""
     subjects = verification.subjects()
@@ -159,21 +171,26 @@ def verification_(
         shown = {"costs_us": costs, "notifications": size, "stalls_ms": stalls}
         print(orjson.dumps(shown, option=orjson.OPT_INDENT_2).decode())
         return
-    table = Table(title="one notification, one request (median)")
+    table = Table(title="one notification and one request (median)")
     for column in ("provider", "body, bytes", "verify, µs", "write and sign a request, µs"):
         table.add_column(column)
     for name, cost in costs.items():
         table.add_row(name, f"{cost.body_bytes}", f"{cost.verify:.0f}", f"{cost.request:.0f}")
     console.print(table)
-    table = Table(title=f"{size} notifications of all four beside a ticker of 1 ms, {rounds} rounds")
-    for column in ("verified", "a tick late by at most, ms (median)", "at worst, ms", "the batch took, ms"):
+    table = Table(title=f"{size} notifications of four providers, with a timer that ticks every 1 ms, {rounds} rounds")
+    for column in (
+        "how the batch is verified",
+        "longest delay of a tick, ms (median)",
+        "longest of all, ms",
+        "time for the batch, ms",
+    ):
         table.add_column(column)
     for way, stall in stalls.items():
         table.add_row(way, f"{stall.longest:.2f}", f"{stall.worst:.2f}", f"{stall.batch:.1f}")
     console.print(table)
 
 
-def _told(faults: list[str]) -> int:
+def _report(faults: list[str]) -> int:
     console.print("\n".join(faults))
     return 1
 
@@ -189,7 +206,14 @@ def _chosen(only: str, workers: int, relays: int) -> dict[str, Contender]:
 def _table(results: dict[str, list[Result]], chosen: dict[str, Contender], given: Load) -> Table:
     reference = measure.middle(results[REFERENCE]) if REFERENCE in results else None
     table = Table(title=f"order.create -> awaiting_payment, {given.lines_per_order:.1f} lines per order")
-    for column in ("contender", "orders/s", "of bare-packed", "runs", "CPU ms/order: own + postgres + broker", "MiB"):
+    for column in (
+        "contender",
+        "orders/s",
+        "ratio to bare-packed",
+        "runs",
+        "CPU ms per order: contender + PostgreSQL + broker",
+        "memory, MiB",
+    ):
         table.add_column(column)
     for name, runs in results.items():
         last, rate = runs[-1], measure.middle(runs)

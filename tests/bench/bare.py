@@ -21,7 +21,7 @@ BATCH_MESSAGES = {"order-creation": 200, "stock": 200, "stock-results": 200}
 
 
 async def publish(channel: AbstractChannel, messages: list[Out]) -> None:
-    """Side by side, each confirmed."""
+    """Publish all messages side by side, and wait until the broker has confirmed each."""
     await asyncio.gather(*(_publish(channel, one) for one in messages))
 
 
@@ -42,7 +42,7 @@ async def _publish(channel: AbstractChannel, one: Out) -> None:
 
 
 async def loop(channel: AbstractChannel, out: AbstractChannel, pool: Pool, queue: str, *, packed: bool) -> None:
-    """One queue for ever."""
+    """Handle the messages of one queue, batch by batch, until the process is stopped."""
     waiting: asyncio.Queue[DeliveredMessage] = asyncio.Queue()
     most = 1 if packed and queue != "order-creation" else BATCH_MESSAGES[queue]
     await channel.basic_qos(prefetch_count=2 * most)
@@ -56,7 +56,7 @@ async def loop(channel: AbstractChannel, out: AbstractChannel, pool: Pool, queue
 
 
 async def main(*, packed: bool) -> None:
-    """All three queues."""
+    """Run a loop for each of the three queues."""
     cipher.configure(os.environ["OMS_ENCRYPTION_KEYS"])
     pool = await open_pool(os.environ["OMS_DATABASE_URL"], application_name="bare", max_size=4)
     connection = await aiormq.connect(os.environ["OMS_BENCH_ADMIN_URL"])

@@ -39,7 +39,7 @@ class Out:
 
 
 def pack(exchange: str, key: str, type_: str, items: Sequence[Any], *, packed: bool) -> list[Out]:
-    """As one message with many items, or each as a message of its own."""
+    """Put many items into one message if `packed`, else each item into its own message."""
     size = PACK_ITEMS if packed else 1
     groups = [items[n : n + size] for n in range(0, len(items), size)]
     now = datetime.now(UTC).isoformat()
@@ -47,7 +47,7 @@ def pack(exchange: str, key: str, type_: str, items: Sequence[Any], *, packed: b
 
 
 async def create(pool: Pool, bodies: Sequence[bytes], *, packed: bool) -> list[Out]:
-    """order.create -> orders in placing, and stock.reserve."""
+    """Turn order.create into orders in the state placing, and return the stock.reserve messages."""
     orders = [orjson.loads(body) for body in bodies]
     async with pool.acquire() as tx, tx.transaction():
         now: datetime = await tx.fetchval("SELECT clock_timestamp()")
@@ -139,7 +139,7 @@ async def _insert_rest(tx: Transaction, ids: Any, orders: Any, totals: Any, line
 
 
 async def reserve(pool: Pool, bodies: Sequence[bytes], *, packed: bool) -> list[Out]:
-    """stock.reserve -> counters, holders and ledger, and stock.reserved."""
+    """Turn stock.reserve into stock counters, holders and ledger rows, and return the stock.reserved messages."""
     wishes = [item for body in bodies for item in orjson.loads(body)["items"]]
     ids = sorted(wish["group_id"] for wish in wishes)
     places = sorted({(line["sku_id"], line["warehouse"]) for wish in wishes for line in wish["lines"]})
@@ -166,7 +166,7 @@ async def reserve(pool: Pool, bodies: Sequence[bytes], *, packed: bool) -> list[
 
 
 async def settle(pool: Pool, bodies: Sequence[bytes], *, packed: bool) -> list[Out]:
-    """stock.reserved -> awaiting_payment, order.created, and the delayed wake-up of the payment timer."""
+    """Turn stock.reserved into orders that await payment; return order.created and the delayed payment timers."""
     ids = sorted(item["group_id"] for body in bodies for item in orjson.loads(body)["items"])
     count = len(ids)
     async with pool.acquire() as tx, tx.transaction():
@@ -227,4 +227,4 @@ def _created(row: Any, number: str, intent_id: int, pay_before: datetime, lines:
 
 
 STEPS = {"order-creation": create, "stock": reserve, "stock-results": settle}
-"""Queue -> what is done with a batch of its messages."""
+"""Maps a queue to the function that handles a batch of its messages."""

@@ -1,4 +1,4 @@
-"""Who is compared. Each is given the same load on servers, database and virtual host of its own."""
+"""The programs that are compared. Each gets the same load, with its own servers, database and virtual host."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from tests.bench.stage import Stage
 
 @dataclass(frozen=True)
 class Contender:
-    """`start` starts its `processes` that take orders; `share` is the part of the load that it is given."""
+    """`start` starts its processes; `processes` of them take orders. `share` is the part of the load that it gets."""
 
     about: str
     start: Callable[[Stage], None]
@@ -32,7 +32,7 @@ def _module(name: str, *arguments: str) -> Callable[[Stage], None]:
 
 
 def contenders(workers: int, relays: int) -> Mapping[str, Contender]:
-    """By name. FastStream takes part where it is installed: the project itself does not need it."""
+    """All contenders by name. FastStream takes part only where it is installed: the project does not depend on it."""
     foreign = {"faststream": Contender("FastStream, one by one, one process", _module("one_by_one"), 0.1)}
     return {
         "deployed": Contender(

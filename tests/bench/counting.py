@@ -1,4 +1,4 @@
-"""What a contender asks of PostgreSQL, as the server counts it: every statement by name, how often, for how long."""
+"""Counts the statements that a contender sends to PostgreSQL, as the server sees them: by name, calls and time."""
 
 import re
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ EXTENSION = "pg_stat_statements"
 
 @dataclass(frozen=True)
 class Counted:
-    """One statement: its name in db/sql (or its beginning), calls, rows, and milliseconds in all."""
+    """One statement: its name in db/sql (or its beginning), its calls, rows and total milliseconds."""
 
     name: str
     calls: int
@@ -24,7 +24,7 @@ class Counted:
 
 
 def prepare(servers: Servers) -> None:
-    """Load the counting extension, which takes a restart of the (private) server."""
+    """Load the counting extension. This restarts the private server."""
     with psycopg.connect(servers.postgres.admin_url, autocommit=True) as connection:
         connection.execute(sql.SQL("ALTER SYSTEM SET shared_preload_libraries = {}").format(EXTENSION))
         connection.execute("ALTER SYSTEM SET track_io_timing = on")
@@ -32,7 +32,7 @@ def prepare(servers: Servers) -> None:
 
 
 async def begin(database_url: str) -> None:
-    """Count from now."""
+    """Reset the counters: counting starts now."""
     connection = await asyncpg.connect(database_url)
     await connection.execute(f"CREATE EXTENSION IF NOT EXISTS {EXTENSION}")
     await connection.execute(f"SELECT {EXTENSION}_reset()")
@@ -40,7 +40,7 @@ async def begin(database_url: str) -> None:
 
 
 async def counted(database_url: str) -> list[Counted]:
-    """What was counted in this database, the most expensive first."""
+    """The statements that were counted in this database, the most expensive first."""
     names = {_bare(text): name for name, text in SQL.items()}
     connection = await asyncpg.connect(database_url)
     rows = await connection.fetch(
@@ -52,5 +52,5 @@ async def counted(database_url: str) -> list[Counted]:
 
 
 def _bare(text: str) -> str:
-    """A statement without what the server puts parameters in the place of, and without comments."""
+    """A statement without comments and without the constants that the server replaces by parameters."""
     return re.sub(r"--[^\n]*|'[^']*'|\$?\b\d+\b|\s+", "", text)

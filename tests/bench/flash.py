@@ -1,4 +1,4 @@
-"""A flash sale: a thousand buyers at once for a hundred units of one SKU, against the same on a thousand SKUs."""
+"""Compares a flash sale, a thousand buyers at once for a hundred units of one SKU, with orders on a thousand SKUs."""
 
 import asyncio
 import time
@@ -21,7 +21,7 @@ CASES = ("many SKUs", "one SKU, its stock is the limit", "one SKU, a flash price
 
 @dataclass(frozen=True)
 class Sale:
-    """What became of the buyers, and how long it took from the first command taken to the last one decided."""
+    """Units sold, refusals by code, and the seconds from the first command received to the last one decided."""
 
     sold: int
     refused: dict[str, int]
@@ -30,7 +30,7 @@ class Sale:
 
 
 async def run(servers: Servers, contender: Contender, case: str, buyers: int, units: int) -> Sale:
-    """Start the workers, then send everything at once; every buyer is another user and wants one unit."""
+    """Start the workers, then send all orders at once. Every buyer is another user and wants one unit."""
     hot = case != CASES[0]
     skus = ["hot"] if hot else [f"sku-{n}" for n in range(buyers)]
     price = FLASH_CENTS if case == CASES[2] else PRICE_CENTS
@@ -51,7 +51,7 @@ async def run(servers: Servers, contender: Contender, case: str, buyers: int, un
 
 
 def body(number: int, sku: str, price: int) -> bytes:
-    """One unit for one user."""
+    """An order.create for one unit, by one user."""
     user = f"user-{number}"
     return orjson.dumps(
         {
@@ -69,7 +69,7 @@ def body(number: int, sku: str, price: int) -> bytes:
 
 
 async def offer(connection: asyncpg.Connection, units: int) -> None:
-    """The first units cost less."""
+    """Create the flash promotion: the first `units` cost less."""
     now, day = datetime.now(UTC), timedelta(days=1)
     await connection.execute(
         "INSERT INTO promotions (promo_id, revision, name, kind, scope, scope_id, currency, terms, starts_at, ends_at)"
@@ -104,7 +104,7 @@ async def until_decided(connection: asyncpg.Connection, buyers: int) -> Sale:
 
 
 def wrong(case: str, sale: Sale, buyers: int, units: int) -> Sequence[str]:
-    """What a sale must not be."""
+    """The faults of a sale: it must sell and hold exactly the units that there are."""
     due = buyers if case == CASES[0] else units
     found = [f"{sale.sold} sold, not {due}"] if sale.sold != due else []
     return found + ([f"{sale.locked_units} units held, not {due}"] if sale.locked_units != due else [])

@@ -1,4 +1,4 @@
-"""Seconds from publishing order.create to hearing order.created, as an upstream system sees it."""
+"""Measures the seconds from publishing order.create to receiving order.created, as an upstream system sees them."""
 
 import asyncio
 import statistics
@@ -20,12 +20,12 @@ from tests.bench.stage import QUEUE, Stage, open_stage
 IDLE_ORDERS = 120
 WARM_ORDERS = 100
 ANSWER_SECONDS = 60.0
-SETTLE_SECONDS = 12.0  # relays that have just started share out the outbox, and what they hand over waits
+SETTLE_SECONDS = 12.0  # just after their start, relays divide the outbox among them, and shards that change hands wait
 
 
 @dataclass(frozen=True)
 class Seconds:
-    """A distribution."""
+    """Measured seconds; printed as median, 99th percentile and maximum."""
 
     values: Sequence[float]
 
@@ -36,21 +36,21 @@ class Seconds:
 
 
 class Shopper:
-    """Publishes and listens on connections of its own."""
+    """A client that publishes orders and receives events, on its own connections."""
 
     def __init__(self, stage: Stage, publisher: Publisher) -> None:
         self._stage = stage
         self._publisher = publisher
         self._waiting: dict[str, tuple[float, asyncio.Future[float]]] = {}
 
-    def heard(self, message: DeliveredMessage) -> None:
-        """An order.created."""
+    def received(self, message: DeliveredMessage) -> None:
+        """Take an order.created and end the wait of its order."""
         now = time.perf_counter()
         sent, answer = self._waiting.pop(orjson.loads(message.body)["request_id"])
         answer.set_result(now - sent)
 
     async def order(self, body: bytes) -> float:
-        """Place one order; the seconds until it is created."""
+        """Place one order. Return the seconds until it is created."""
         answer: asyncio.Future[float] = asyncio.get_running_loop().create_future()
         self._waiting[orjson.loads(body)["request_id"]] = (time.perf_counter(), answer)
         url, exchange = self._stage.urls["upstream"], self._stage.names.commands
@@ -62,7 +62,7 @@ class Shopper:
 async def measure(
     servers: Servers, contender: Contender, given: load.Load, rate: float
 ) -> tuple[Seconds, Seconds, tuple[float, ...]]:
-    """At a steady rate; one by one on an idle system; memory of the processes after that."""
+    """Measure at a steady rate, then one by one on an idle system. Return both, and the processes' memory in MiB."""
     bodies = iter(given.bodies)
     async with open_stage(servers, given) as stage, Publisher(stage.urls["upstream"], name="bench") as publisher:
         contender.start(stage)
@@ -73,7 +73,7 @@ async def measure(
         await channel.basic_qos(prefetch_count=1000)
 
         async def take(message: DeliveredMessage) -> None:
-            shopper.heard(message)
+            shopper.received(message)
             await channel.basic_ack(message.delivery_tag or 0, wait=False)
 
         await channel.basic_consume(QUEUE, take)

@@ -1,4 +1,4 @@
-"""What every contender is given: the same real baskets as `order.create`, their products on sale and in stock."""
+"""The load of every contender: the same real baskets as `order.create`, with their products on sale and in stock."""
 
 import asyncio
 import itertools
@@ -18,7 +18,7 @@ from scripts.demo.baskets import Basket, Product, Year
 
 WAREHOUSE = "main"
 CURRENCY = "USD"
-UNITS_PER_SKU = 1_000_000  # nobody is refused: every order takes the whole path
+UNITS_PER_SKU = 1_000_000  # enough for all: no order is refused, each takes the whole path
 IN_FLIGHT_MESSAGES = 1000
 
 
@@ -32,7 +32,7 @@ class Load:
 
     @property
     def lines_per_order(self) -> float:
-        """The average."""
+        """The average number of lines per order."""
         return self.lines / len(self.bodies)
 
 
@@ -69,7 +69,7 @@ def _body(basket: Basket, prices: dict[str, int]) -> dict[str, object]:
 
 
 async def fill(database_url: str, products: Sequence[Product]) -> None:
-    """Put the products on sale and in stock, straight into the tables: that is not what is measured."""
+    """Write the products and their stock straight into the tables, since this part is not measured."""
     connection = await asyncpg.connect(database_url)
     ids = [product.sku_id for product in products]
     await connection.execute(
@@ -92,7 +92,7 @@ async def fill(database_url: str, products: Sequence[Product]) -> None:
 
 
 async def publish(url: str, prefix: str, bodies: Iterable[bytes]) -> None:
-    """Persistent and confirmed, many in flight."""
+    """Publish orders as persistent messages with confirms, many in flight at a time."""
     async with Publisher(url, name="bench upstream") as publisher:
         await publisher.ready()
         remaining = iter(bodies)
@@ -107,7 +107,7 @@ async def _publish_all(publisher: Publisher, exchange: str, url: str, bodies: Se
 
 
 def properties(url: str) -> Basic.Properties:
-    """Of a fresh `order.create`."""
+    """The message properties of a new `order.create`."""
     message_id, now = uuid4().hex, datetime.now(UTC)
     return Basic.Properties(
         content_type="application/json",

@@ -1,4 +1,4 @@
-"""One contender's run: how fast, and what it cost."""
+"""One run of a contender: its rate, CPU and memory."""
 
 import operator
 import os
@@ -22,7 +22,7 @@ MIB = 1024 * 1024
 
 @dataclass(frozen=True)
 class Result:
-    """Of one run. CPU is in milliseconds per order: of the contender, of PostgreSQL, of the broker."""
+    """The figures of one run. CPU is in milliseconds per order: the contender's, PostgreSQL's, the broker's."""
 
     orders: int
     seconds: float
@@ -72,7 +72,7 @@ def _seconds(process: psutil.Process) -> float:
 
 
 def _cpu_seconds(stage: Stage) -> list[float]:
-    """CPU so far of the contender, of PostgreSQL and of the broker; private servers are children of this process."""
+    """The CPU seconds so far of the contender, PostgreSQL and the broker. The servers are children of this process."""
     own = sum(_seconds(process) for process in stage.processes())
     found = {"postgres": 0.0, "beam": 0.0}
     for process in psutil.Process(os.getpid()).children(recursive=True):

@@ -1,4 +1,4 @@
-"""`python -m tests.bench.one_by_one`: FastStream, one message at a time, the same rows and messages, one process."""
+"""`python -m tests.bench.one_by_one`: FastStream in one process, one message at a time, the same rows and messages."""
 
 import asyncio
 import os
@@ -35,7 +35,7 @@ def serve(broker: RabbitBroker, pool: Pool, queue: str) -> None:
 
 
 async def main() -> None:
-    """All three queues."""
+    """Subscribe to the three queues and run."""
     cipher.configure(os.environ["OMS_ENCRYPTION_KEYS"])
     pool = await open_pool(os.environ["OMS_DATABASE_URL"], application_name="one by one", max_size=4)
     broker = RabbitBroker(os.environ["OMS_BENCH_ADMIN_URL"], logger=None)

@@ -1,4 +1,4 @@
-"""Where a process spends its time: py-spy samples it from outside, and the stacks are summed up by function."""
+"""Shows where a process spends its time: py-spy samples it from outside, and the stacks are summed by function."""
 
 import subprocess
 import sys
@@ -17,7 +17,7 @@ class Profiler:
     """Samples each process of a contender for some seconds."""
 
     def __init__(self, seconds: float, folder: Path | None = None, top: int = 30) -> None:
-        """The stacks stay in `folder` if one is given: one line each, as flame graphs want them."""
+        """Keep the stacks in `folder` if one is given, one per line, in the format of flame graph tools."""
         self._seconds = seconds
         self._top = top
         self._spies: list[tuple[str, Path, subprocess.Popen[bytes]]] = []
@@ -26,7 +26,7 @@ class Profiler:
         self.reports: list[str] = []
 
     def attach(self, stage: Stage) -> None:
-        """Begin."""
+        """Begin to sample every process."""
         for process in stage.processes():
             path = self._folder / f"{process.pid}.stacks"
             command = [str(PROGRAM), "record", "-p", str(process.pid), "-f", "raw", "-o", str(path)]
@@ -35,7 +35,7 @@ class Profiler:
             self._spies.append((" ".join(process.cmdline()[1:5]), path, spy))
 
     def detach(self) -> None:
-        """Wait for the end of the sampling and sum up."""
+        """Wait until the sampling ends, and add a report for each process."""
         for name, path, spy in self._spies:
             spy.wait()
             if path.exists():

@@ -1,4 +1,4 @@
-"""`python -m tests.bench.single`: every worker and one relay in one process, as they are."""
+"""`python -m tests.bench.single`: every worker and one relay, unchanged, in one process."""
 
 import asyncio
 import logging
@@ -20,7 +20,7 @@ from workers.settings import Settings
 
 
 async def main() -> None:
-    """Until SIGTERM."""
+    """Run until SIGTERM."""
     settings = Settings()
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING))
     cipher.configure(settings.encryption_keys.get_secret_value())

@@ -1,4 +1,4 @@
-"""Where one contender runs: a database and a virtual host of its own on durable servers, filled, and its processes."""
+"""The stage where a contender runs: its own filled database and virtual host on durable servers, and its processes."""
 
 import asyncio
 import base64
@@ -27,7 +27,7 @@ from workers.runtime import declare
 
 PAYMENT_WINDOW_SECONDS = 1800
 QUEUE = "client.bench"
-"""A subscriber's durable quorum queue: an event that somebody keeps costs the broker what it costs in earnest."""
+"""A subscriber's durable quorum queue: the broker pays the full cost of keeping each event."""
 POLL_SECONDS = 0.1
 STALL_SECONDS = 60.0
 
@@ -38,7 +38,7 @@ class StalledError(Exception):
 
 @dataclass
 class Stage:
-    """One contender's place. `urls` is role -> AMQP URL."""
+    """One contender's database, virtual host and processes. `urls` maps a role to its AMQP URL."""
 
     urls: dict[str, str]
     names: Names
@@ -48,7 +48,7 @@ class Stage:
     children: "list[subprocess.Popen[bytes]]" = field(default_factory=list)
 
     def environment(self, role: str) -> dict[str, str]:
-        """Of one process under a broker role."""
+        """The environment of a process that connects with a broker role."""
         return os.environ | {
             "OMS_DATABASE_URL": self.database_url,
             "OMS_AMQP_URL": self.urls[role],
@@ -56,7 +56,7 @@ class Stage:
             "OMS_ENCRYPTION_KEYS": self.key,
             "OMS_OWN_USERS": ",".join(self.urls[own].split("//")[1].split(":")[0] for own in OWN),
             "OMS_PAYMENT_WINDOW_SECONDS": str(PAYMENT_WINDOW_SECONDS),
-            "OMS_RATE_LIMIT_ORDERS": "0",  # households order as fast as the bench lets them
+            "OMS_RATE_LIMIT_ORDERS": "0",  # no limit: the baskets come as fast as the bench sends them
             "OMS_LOG_LEVEL": "warning",
             "OMS_BENCH_RELAY_URL": self.urls["relay"],
             "OMS_BENCH_ADMIN_URL": self.urls["admin"],
@@ -90,7 +90,7 @@ class Stage:
         return [psutil.Process(child.pid) for child in self.children if child.poll() is None]
 
     async def until_consuming(self, processes: int) -> None:
-        """Wait until so many processes take orders: what they needed to get there is not what is measured.
+        """Wait until this many processes take orders, since their start is not measured.
 
         Raises StalledError when one of them ends.
         """
@@ -116,7 +116,7 @@ class Stage:
                 if count != seen:
                     seen, changed = count, time.monotonic()
                 if time.monotonic() - changed > STALL_SECONDS:
-                    raise StalledError(f"{seen} of {orders} orders; the processes said:\n{self.output()[-2000:]}")
+                    raise StalledError(f"{seen} of {orders} orders; the processes printed:\n{self.output()[-2000:]}")
         finally:
             await connection.close()
 
@@ -134,7 +134,7 @@ class Stage:
 
 @contextlib.asynccontextmanager
 async def open_stage(servers: Servers, given: load.Load) -> AsyncIterator[Stage]:
-    """Create, migrate, declare, fill; the end removes it all."""
+    """Create the database and the virtual host, migrate, declare and fill; remove all of it at the end."""
     name = f"bench_{secrets.token_hex(4)}"
     names = Names("oms" if servers.broker.management_url else f"oms-{name[-8:]}")
     with tempfile.TemporaryDirectory(prefix="oms-bench-") as folder, _database(servers, name) as database_url:
@@ -169,5 +169,5 @@ async def _subscribe(stage: Stage) -> None:
 
 
 async def publish(stage: Stage, bodies: Sequence[bytes]) -> None:
-    """Everything at once, before the contender starts."""
+    """Publish all orders at once, before the contender starts."""
     await load.publish(stage.urls["upstream"], stage.names.prefix, bodies)

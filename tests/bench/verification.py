@@ -1,8 +1,8 @@
-"""What verifying notifications costs, and how long a batch of them keeps the event loop from anything else.
+"""Measures the cost of verifying notifications, and how long a batch of them blocks the event loop.
 
-The notifications are those of the tests, each of another payment, signed with RSA of 2048 bits as the providers do.
-Checking a signature keeps the interpreter's lock, making one does not; so a thread that verifies is one that computes,
-and the loop waits for it up to the interpreter's switch interval, each time that it has something to do.
+The notifications are those of the tests, each of another payment, signed with 2048-bit RSA as the providers do it.
+Checking a signature holds the interpreter's lock, making one does not. So a thread that verifies competes with the
+loop, which waits for it up to the interpreter's switch interval each time that it has something to do.
 """
 
 import asyncio
@@ -27,7 +27,7 @@ Verify = Callable[[Sequence[Callback], dict[str, Provider]], Awaitable[None]]
 
 @dataclass(frozen=True)
 class Subject:
-    """A provider, how it notifies of the payment with that number, and a request that it has to be asked with."""
+    """A provider, its notification of the payment with a number, and a request that we sign to poll it."""
 
     provider: Provider
     notification: Callable[[int], Notification]
@@ -36,7 +36,7 @@ class Subject:
 
 @dataclass(frozen=True)
 class Cost:
-    """Microseconds, medians: of verifying one notification, of writing (and signing, where it is) one request."""
+    """Median microseconds: to verify one notification, and to write one request and sign it where it is signed."""
 
     verify: float
     request: float
@@ -45,8 +45,10 @@ class Cost:
 
 @dataclass(frozen=True)
 class Stall:
-    """Milliseconds. `longest` is the median over the rounds of the longest time beyond 1 ms between two ticks of a
-    round, `worst` the longest of all; `batch` is the median of how long a batch took.
+    """How long a batch delayed the ticks of a timer, and how long it took itself, in milliseconds.
+
+    `longest` is the longest delay of a tick in a round, the median over the rounds; `worst` is the longest of all
+    rounds; `batch` is the median time of a batch.
     """
 
     longest: float
@@ -87,10 +89,10 @@ def subjects() -> dict[str, Subject]:
 
 
 def calls(name: str, subject: Subject, size: int) -> list[Callback]:
-    """A batch of payment.callback, of as many payments."""
+    """A batch of payment.callback messages, each of another payment."""
     notifications = [subject.notification(number) for number in range(size)]
     assert all(isinstance(subject.provider.verify(one), PaymentReport) for one in notifications), (
-        f"{name} does not believe its own"
+        f"{name} does not verify its own notification"
     )
     return [_call(name, one, number) for number, one in enumerate(notifications)]
 
@@ -106,7 +108,7 @@ def _call(name: str, notification: Notification, number: int) -> Callback:
 
 
 def cost(subject: Subject, given: Sequence[Callback], repeats: int) -> Cost:
-    """One after another, on one thread."""
+    """Measure one after another, on one thread."""
     notifications = [subject.notification(number) for number in range(20)]
     verify = [_seconds(lambda n=n: subject.provider.verify(notifications[n % 20])) for n in range(repeats)]  # type: ignore[misc]
     request = [_seconds(subject.request) for _ in range(repeats)]
@@ -121,12 +123,12 @@ def _seconds(work: Callable[[], Any]) -> float:
 
 
 async def nothing(batch: Sequence[Callback], providers: dict[str, Provider]) -> None:
-    """What the machine does to a loop that has nothing to do, for as long as a batch takes."""
+    """Do nothing for about as long as a batch takes: shows the delays that the machine itself causes."""
     await asyncio.sleep(0.0001 * len(batch))
 
 
 async def on_the_loop(batch: Sequence[Callback], providers: dict[str, Provider]) -> None:
-    """All at once."""
+    """Verify the whole batch on the loop without a pause."""
     _all(batch, providers)
 
 
@@ -136,17 +138,17 @@ def _all(batch: Sequence[Callback], providers: dict[str, Provider]) -> None:
 
 
 async def beside_the_loop(batch: Sequence[Callback], providers: dict[str, Provider]) -> None:
-    """By a thread."""
+    """Verify the batch in a thread."""
     await asyncio.to_thread(_all, batch, providers)
 
 
 async def in_chunks(batch: Sequence[Callback], providers: dict[str, Provider]) -> None:
-    """On the loop, which is let go after every few: as the handler does."""
+    """Verify the batch on the loop, with a pause for other tasks after every few, as the handler does."""
     await verify_all(batch, providers)
 
 
-async def letting_go(batch: Sequence[Callback], providers: dict[str, Provider]) -> None:
-    """Beside the loop, by a thread that offers the interpreter to the loop after every notification."""
+async def yielding(batch: Sequence[Callback], providers: dict[str, Provider]) -> None:
+    """Verify the batch in a thread that offers the interpreter to the loop after every notification."""
 
     def each() -> None:
         for call in batch:
@@ -160,13 +162,13 @@ WAYS: dict[str, Verify] = {
     "nothing to do": nothing,
     "on the loop": on_the_loop,
     "in a thread": beside_the_loop,
-    "in a thread that lets go after each": letting_go,
+    "in a thread that yields after each": yielding,
     f"on the loop, {VERIFIED_PER_TURN} at a time, as the handler does": in_chunks,
 }
 
 
 async def stalls(batch: Sequence[Callback], providers: dict[str, Provider], rounds: int) -> dict[str, Stall]:
-    """Verify the batch in every way in turn, so often, each time beside a ticker."""
+    """Verify the batch in each way in turn, `rounds` times, and measure the ticks of a timer meanwhile."""
     measured: dict[str, list[tuple[float, float]]] = {name: [] for name in WAYS}
     for _ in range(rounds):
         for name, way in WAYS.items():
