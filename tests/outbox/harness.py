@@ -168,7 +168,7 @@ def sequences_by_stream(messages: Sequence[DeliveredMessage]) -> dict[str, list[
 
 
 class AmqpProxy:
-    """Passes on what a client and the broker send each other, until a test tells it to hold back or cut."""
+    """Passes on what a client and the broker send each other, until a test holds them back or cuts the connection."""
 
     def __init__(self, url: str) -> None:
         self._target = URL(url)

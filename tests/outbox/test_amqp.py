@@ -84,7 +84,7 @@ async def arriving(arrived: list[DeliveredMessage], count: int) -> list[Delivere
     return arrived
 
 
-def test_aio_pika_leaves_out_three_exceptions_that_we_tell_apart() -> None:
+def test_aio_pika_leaves_out_three_exceptions_that_we_distinguish() -> None:
     for name in ("ChannelAccessRefused", "ConnectionFrameError", "ConnectionSyntaxError"):
         assert not hasattr(aio_pika.exceptions, name)
         assert getattr(amqp, name) is getattr(aiormq.exceptions, name)
@@ -177,7 +177,7 @@ async def test_a_blocked_connection_is_seen_at_once_and_only_while_it_lasts(decl
 
         proxy.send_frame(pamqp.commands.Connection.Blocked(reason="low on memory"))
         await wait_until(blocked, within_seconds=20)
-        assert connection.connected.is_set(), "aio-pika does not tell"
+        assert connection.connected.is_set(), "aio-pika does not report it"
         await asyncio.wait_for(connection.ready(), 20)
         proxy.send_frame(pamqp.commands.Connection.Unblocked())
         await wait_until(free, within_seconds=20)

@@ -67,9 +67,9 @@ async def test_a_user_who_may_not_declare_reads_that_and_not_that_the_plugin_is_
 
 
 async def test_a_wrong_password_is_not_a_missing_plugin(broker: Broker) -> None:
-    stranger = URL(broker["admin"]).with_user("stranger")
+    wrong_login = URL(broker["admin"]).with_user("unknown-user")
     with pytest.raises(AMQPError, match="ACCESS_REFUSED"):
-        await declare.probe_delay_plugin(str(stranger), broker.names)
+        await declare.probe_delay_plugin(str(wrong_login), broker.names)
 
 
 @pytest.mark.usefixtures("offered")
