@@ -1,6 +1,6 @@
 """Servers, databases and brokers for the tests: real ones, found as scripts/servers/find.py says.
 
-Every test that asks gets a database and a virtual host of its own, so tests never see each other's rows or messages.
+Each test has its own database and virtual host, so tests never see each other's rows or messages.
 Every process of pytest-xdist starts a pair of servers of its own, so a test that kills one disturbs only itself.
 
 `--quick` leaves out the tests that use the fixture `servers`, and skips a test that is about to start a process.
@@ -30,7 +30,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """With --quick, skip a test when it is about to start a process: nobody has to keep a list of such tests."""
+    """With --quick, skip a test when it is about to start a process: so no list of such tests is needed."""
     if config.getoption("--quick"):
         sys.addaudithook(_skip_at_new_process)
 
@@ -54,7 +54,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 @pytest.fixture(scope="session")
 def servers(pytestconfig: pytest.Config, request: pytest.FixtureRequest) -> Iterator[Servers]:
-    """The pair all tests share. Whoever kills or stops one of them starts it again."""
+    """The pair all tests share. A test that kills or stops one of them starts it again."""
     capture = pytestconfig.pluginmanager.getplugin("capturemanager")
     try:
         with capture.global_and_fixture_disabled():  # what takes seconds, or installs something, is seen

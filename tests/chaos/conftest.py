@@ -23,7 +23,7 @@ async def deployment(
     database_url = servers.postgres.new_database(name, template=database_template)
     broker = Broker(servers.broker.new_vhost(name, prefix), Names(prefix), name, servers.broker.own)
     await declare.declare(broker["topology"], broker.names, tiers_seconds(1800))
-    made = Deployment(broker, database_url, tmp_path_factory.mktemp("plant"))
+    made = Deployment(broker, database_url, tmp_path_factory.mktemp("deployment"))
     try:
         await listen(made)
         await made.fill_stock()

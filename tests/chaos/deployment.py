@@ -26,7 +26,7 @@ from scripts.commands.audit import check
 from tests.broker import Broker
 from tests.e2e.upstream import now, order_body, settings
 
-EVENTS_QUEUE = "client.upstream.heard"
+EVENTS_QUEUE = "client.upstream.events"
 
 SKU, PRICE, STOCK = "s1", 500, 100_000
 WAIT_SECONDS = 40.0
@@ -119,7 +119,7 @@ class Deployment:
             process.wait()
         self.processes.clear()
 
-    # the outside world
+    # clients of the system
 
     async def publish(self, role: str, messages: Sequence[tuple[str, dict[str, Any]]], **properties: Any) -> None:
         """Publish each message until the broker confirms it, always with the same message id."""
@@ -281,15 +281,15 @@ def _capture(order_id: int) -> dict[str, Any]:
 
 async def assert_published_once(deployment: Deployment, queue: str) -> None:
     """Assert that a repeated event is the same message again, never a second one."""
-    heard: dict[tuple[str, str], set[str]] = {}
+    ids_by_event: dict[tuple[str, str], set[str]] = {}
     async with await aio_pika.connect(deployment.broker["upstream"]) as connection:
         channel = await connection.channel()
         listening = await channel.get_queue(queue, ensure=False)
         while (message := await listening.get(no_ack=True, fail=False)) is not None:
             body = orjson.loads(message.body)
-            heard.setdefault((str(message.type), body["order_id"]), set()).add(str(message.message_id))
-    assert heard
-    assert {key: ids for key, ids in heard.items() if len(ids) > 1} == {}
+            ids_by_event.setdefault((str(message.type), body["order_id"]), set()).add(str(message.message_id))
+    assert ids_by_event
+    assert {key: ids for key, ids in ids_by_event.items() if len(ids) > 1} == {}
 
 
 Trouble = Callable[[Deployment], Awaitable[None]]

@@ -26,7 +26,7 @@ async def survive(deployment: Deployment, trouble: Callable[[], object]) -> None
     await orders.pay_and_cancel()
     await orders.assert_ended_well()
     await assert_published_once(deployment, EVENTS_QUEUE)
-    assert all(process.poll() is None for process in deployment.processes), "nobody died of it"
+    assert all(process.poll() is None for process in deployment.processes), "every process still runs"
 
 
 async def test_every_database_connection_is_cut(deployment: Deployment, servers: Servers) -> None:

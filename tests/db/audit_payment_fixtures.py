@@ -21,7 +21,7 @@ from workers.runtime.batch import Batch
 
 AT = datetime(2026, 1, 21, 2, 0, tzinfo=UTC)
 DAY = date(2026, 1, 21)
-"""Whose notifications tests.handlers.test_payment_attempts writes."""
+"""The day of the notifications that tests.handlers.test_payment_attempts writes."""
 PRICE = 507
 """Of one s1, delivered."""
 
@@ -80,9 +80,9 @@ async def start_without_answer(harness: HandlerHarness) -> None:
     """Start an attempt whose call never gets an answer."""
     harness.provider_calls.clear()
     await harness.handle(start(await place_order(harness), PRICE, uuid4().hex, scene="qr"))
-    [(_, asked)] = harness.provider_calls
-    assert isinstance(asked, ProviderStart)
-    await take_answer(harness, asked, UnknownOutcome("TimeoutError"), attempt=START_TRIES - 1)
+    [(_, call)] = harness.provider_calls
+    assert isinstance(call, ProviderStart)
+    await take_answer(harness, call, UnknownOutcome("TimeoutError"), attempt=START_TRIES - 1)
 
 
 async def take_answer(harness: HandlerHarness, body: Message, answer: Any, attempt: int = 0) -> None:

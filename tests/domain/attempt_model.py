@@ -174,7 +174,7 @@ def reported(name: str, state: str, kind: str, charged: int) -> tuple[list[Payme
 
 @cache
 def result(name: str, status: str, charged: int) -> PaymentResult:
-    kind = next(kind for kind, says in KIND_OF.items() if says == status)
+    kind = next(kind for kind, meant in KIND_OF.items() if meant == status)
     [one], _ = reported(name, "requested", kind, charged)
     return one
 
@@ -216,13 +216,15 @@ def polled(situation: Situation, name: str, call: str, over: bool) -> Situation:
     """The situation after a call of the provider and its answer."""
     if situation.state(name) in DONE:
         return situation
-    bank = situation.provider_state(name)
-    if call == "close" and bank == OPEN:
-        situation, bank = (
+    provider_state = situation.provider_state(name)
+    if call == "close" and provider_state == OPEN:
+        situation, provider_state = (
             situation.with_provider_state(name, CLOSED).with_sent("notified closed", name, int(name == "a")),
             CLOSED,
         )
-    changes, sent = answered(name, situation.state(name), call, bank, situation.charged[NAMES.index(name)], over)
+    changes, sent = answered(
+        name, situation.state(name), call, provider_state, situation.charged[NAMES.index(name)], over
+    )
     for kind in sent:
         situation = situation.with_sent(kind, name)
     return situation.with_changes(changes)
@@ -230,16 +232,16 @@ def polled(situation: Situation, name: str, call: str, over: bool) -> Situation:
 
 @cache
 def answered(  # noqa: PLR0917 (all that the answer depends on)
-    name: str, state: str, call: str, bank: str, charged: int, over: bool
+    name: str, state: str, call: str, provider_state: str, charged: int, over: bool
 ) -> tuple[list[AttemptChange], list[str]]:
     """What becomes of the attempt, and which messages are sent."""
     one = attempt(name, state, over)
     item: Any = envelope((ProviderClose if call == "close" else ProviderQuery)(attempt_id=one.id), "g")
     context = provider_calls.CallContext({one.id: one}, {}, {}, NOW, timedelta(seconds=60))
     if call == "close":
-        answer = answer_of(name, "pending" if bank == PAID else bank, charged)
+        answer = answer_of(name, "pending" if provider_state == PAID else provider_state, charged)
     else:
-        answer = answer_of(name, {PAID: "captured", OPEN: "pending", CLOSED: "closed"}[bank], charged)
+        answer = answer_of(name, {PAID: "captured", OPEN: "pending", CLOSED: "closed"}[provider_state], charged)
     kinds = {"payment.observed.v1": "observed", "provider.close.v1": "close"}
     decision = provider_calls.decide(item, answer, context)
     for news in decision.announcements:

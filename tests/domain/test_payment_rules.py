@@ -1,4 +1,4 @@
-"""When a provider is asked about an attempt, and whether orders can be paid."""
+"""When an attempt is polled, and whether orders can be paid."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -15,24 +15,24 @@ from workers.domain.payment_rules import FIRST_POLL, LAST_POLL, poll_at, unpayab
 GRACE = timedelta(seconds=60)
 START = datetime(2026, 1, 21, 2, 0, tzinfo=UTC)
 HALF_AN_HOUR, QUARTER_MINUTE, MOMENT = 1800, 15, 5
-ASKED = [
+POLLED = [
     (HALF_AN_HOUR, [60, 120, 240, 480, 960, 1755, 1800, 1860]),
     (QUARTER_MINUTE, [11.25, 15, 60, 75]),
     (MOMENT, [3.75, 5, 60, 65]),
 ]
-"""(seconds of the window, seconds after the start at which it is asked)"""
+"""(seconds of the window, seconds after the start at which it is polled)"""
 
 
-@pytest.mark.parametrize(("window_seconds", "expected"), ASKED)
+@pytest.mark.parametrize(("window_seconds", "expected"), POLLED)
 def test_an_attempt_is_polled_in_ever_longer_steps_before_its_window_ends_and_when_it_has(
     window_seconds: int, expected: list[int]
 ) -> None:
     expire, now = START + timedelta(seconds=window_seconds), START
-    asked: list[float] = []
+    polled: list[float] = []
     while now < expire + GRACE:
         now = poll_at(START, expire, now, GRACE)
-        asked.append((now - START).total_seconds())
-    assert asked == expected
+        polled.append((now - START).total_seconds())
+    assert polled == expected
 
 
 @given(window_seconds=st.integers(1, 10**6), passed_seconds=st.floats(0, 2 * 10**6))

@@ -36,7 +36,7 @@ def refund(number: str = "R1", trade_no: str = "t1", amount: int = 200, **change
 
 
 def listed(*entries: Entry) -> list[Line]:
-    """The statement that says just this."""
+    """The statement with exactly these entries."""
     return [Line(e.kind, e.number or "", e.trade_no, e.amount, e.currency, n) for n, e in enumerate(entries, start=1)]
 
 
@@ -85,7 +85,7 @@ CASES: list[tuple[str, Sequence[Line], Sequence[Entry], list[tuple[str, str | No
      [("missing_there", "P1", None)], 0),
     ("a refund under way that they list", listed(refund()), [refund(day=None)], [], 1),
     ("a refund under way that they do not list", [], [refund(day=None)], [], 0),
-    ("a refund of which we heard days later", listed(refund()), [refund(day=DAY + timedelta(days=5))], [], 1),
+    ("a refund that was reported to us days later", listed(refund()), [refund(day=DAY + timedelta(days=5))], [], 1),
     ("a refund that they listed when they accepted it", [], [refund(stated_on=BEFORE)], [], 0),
     ("a capture that has no number of ours", [line(capture(), number="shop-1")], [capture(None)], [], 1),
     ("a line without a number", [line(capture(), number="")], [capture()], [], 1),
@@ -133,7 +133,7 @@ def test_what_is_listed_with_another_amount_is_listed_all_the_same() -> None:
 
 @st.composite
 def books(draw: st.DrawFn) -> list[Entry]:
-    """What a day and its neighbours brought, of which the day's is listed. Every number stands once."""
+    """The entries of a day and of the days beside it; the statement lists only those of the day. Numbers are unique."""
     days = st.sampled_from([DAY, DAY, BEFORE, AFTER])
     entries = []
     for n in range(draw(st.integers(1, 12))):
@@ -155,29 +155,29 @@ def test_a_statement_of_the_day_with_some_of_its_neighbours_has_no_difference(ou
     assert comparison.matched == len(theirs)
 
 
-Planted = tuple[list[Line], list[Entry], Difference]
-Plant = Callable[[list[Entry], int], Planted]
+Changed = tuple[list[Line], list[Entry], Difference]
+Change = Callable[[list[Entry], int], Changed]
 
 
-def forgotten_there(ours: list[Entry], n: int) -> Planted:
+def forgotten_there(ours: list[Entry], n: int) -> Changed:
     e = ours[n]
     gone = Difference("missing_there", e.kind, e.number, e.trade_no, e.amount, None, e.currency, None, e.order_id, None)
     return [each for each in listed(*ours) if each.line != n + 1], ours, gone
 
 
-def forgotten_here(ours: list[Entry], n: int) -> Planted:
+def forgotten_here(ours: list[Entry], n: int) -> Changed:
     e = ours[n]
     gone = Difference("missing_here", e.kind, e.number, e.trade_no, None, e.amount, e.currency, None, None, n + 1)
     return listed(*ours), [each for each in ours if each is not e], gone
 
 
-def doubled(ours: list[Entry], n: int) -> Planted:
+def doubled(ours: list[Entry], n: int) -> Changed:
     e, last = ours[n], len(ours) + 1
     twice = Difference("missing_here", e.kind, e.number, e.trade_no, None, e.amount, e.currency, None, None, last)
     return listed(*ours, e), ours, twice
 
 
-def changed_amount(ours: list[Entry], n: int) -> Planted:
+def changed_amount(ours: list[Entry], n: int) -> Changed:
     e, theirs = ours[n], listed(*ours)
     theirs[n] = replace(theirs[n], amount=e.amount + 1)
     other = Difference(
@@ -186,31 +186,33 @@ def changed_amount(ours: list[Entry], n: int) -> Planted:
     return theirs, ours, other
 
 
-def changed_currency(ours: list[Entry], n: int) -> Planted:
+def changed_currency(ours: list[Entry], n: int) -> Changed:
     e, theirs = ours[n], listed(*ours)
     theirs[n] = replace(theirs[n], currency="EUR")
     other = Difference("amount", e.kind, e.number, e.trade_no, e.amount, e.amount, e.currency, "EUR", e.order_id, n + 1)
     return theirs, ours, other
 
 
-def listed_before(ours: list[Entry], n: int) -> Planted:
+def listed_before(ours: list[Entry], n: int) -> Changed:
     """Another day's statement had it already."""
     e = ours[n]
     again = Difference("missing_here", e.kind, e.number, e.trade_no, None, e.amount, e.currency, None, None, n + 1)
     return listed(*ours), [replace(each, stated_on=BEFORE) if each is e else each for each in ours], again
 
 
-PLANTS: list[Plant] = [forgotten_there, forgotten_here, doubled, changed_amount, changed_currency, listed_before]
+CHANGES: list[Change] = [forgotten_there, forgotten_here, doubled, changed_amount, changed_currency, listed_before]
 
 
-@pytest.mark.parametrize("plant", PLANTS, ids=lambda plant: plant.__name__)
+@pytest.mark.parametrize("change", CHANGES, ids=lambda change: change.__name__)
 @given(ours=books(), data=st.data())
-def test_a_single_change_of_a_perfect_statement_is_exactly_that_difference(plant: Plant, ours: Any, data: Any) -> None:
+def test_a_single_change_of_a_perfect_statement_is_exactly_that_difference(
+    change: Change, ours: Any, data: Any
+) -> None:
     ours = [replace(entry, day=DAY) for entry in ours]
-    theirs, here, difference = plant(ours, data.draw(st.integers(0, len(ours) - 1)))
+    theirs, here, difference = change(ours, data.draw(st.integers(0, len(ours) - 1)))
     comparison = compare(data.draw(st.permutations(theirs)), data.draw(st.permutations(here)), DAY)
     expected = difference
-    if plant is doubled:  # which of the two lines is the one too many, nobody can say
+    if change is doubled:  # either of the two lines may be the extra one
         expected = replace(difference, line=comparison.differences[0].line)
     assert list(comparison.differences) == [expected]
     assert comparison.matched == len(theirs) - (difference.line is not None)

@@ -1,4 +1,4 @@
-"""Refunds by units: whatever the sequence, all of it is exactly what was paid (R-08)."""
+"""Refunds by units: in any sequence, the refunds of all units are exactly the amount that was paid (R-08)."""
 
 from collections.abc import Sequence
 from dataclasses import replace

@@ -34,7 +34,7 @@ returned            .   .   .   .   .   .   .   .   .   .   .   .
 loss_confirmed      .   .   .   .   .   .   .   .   .   .   .   .
 cancelled           .   .   .   .   .   .   .   .   .   .   .   .
 """
-"""Row: the parcel's state. Column: what the carrier says. A dot: recorded, the parcel stays where it is."""
+"""Row: the parcel's state. Column: the status that the carrier reports. A dot: the status is recorded only."""
 
 STATUSES = sorted(get_args(Status))
 RANKS = {
@@ -80,7 +80,7 @@ ENDS = [
 
 @st.composite
 def histories(draw: st.DrawFn, ends: list[list[str]] = ENDS) -> list[str]:
-    """What a carrier that tells the truth says, in the order in which it happened; it may leave steps out."""
+    """The statuses that a correct carrier reports, in the order in which they happened; it may leave steps out."""
     way = [status for status in UNDER_WAY if draw(st.booleans())] or ["outbound"]
     history = way + draw(st.sampled_from(ends))
     return history if draw(st.booleans()) else [*history[:1], "delayed", *history[1:]]
@@ -107,10 +107,10 @@ def parcel(number: int, state: str = "booked", units: dict[int, int] | None = No
 @st.composite
 def deliveries(draw: st.DrawFn) -> tuple[list[list[str]], list[tuple[int, str]]]:
     """The histories of one to four parcels, and all their facts shuffled together with repetitions."""
-    told = [draw(histories()) for _ in range(draw(st.integers(1, 4)))]
-    facts = [(number, status) for number, history in enumerate(told, start=1) for status in history]
+    reported = [draw(histories()) for _ in range(draw(st.integers(1, 4)))]
+    facts = [(number, status) for number, history in enumerate(reported, start=1) for status in history]
     facts += draw(st.lists(st.sampled_from(facts), max_size=6))
-    return told, draw(st.permutations(facts))
+    return reported, draw(st.permutations(facts))
 
 
 def after_all(parcels: dict[int, Parcel], facts: list[tuple[int, str]]) -> tuple[State, list[Trigger]]:
@@ -128,9 +128,9 @@ def after_all(parcels: dict[int, Parcel], facts: list[tuple[int, str]]) -> tuple
 def test_an_order_ends_where_its_parcels_say_in_whatever_order_their_facts_come(
     given_facts: tuple[list[list[str]], list[tuple[int, str]]],
 ) -> None:
-    told, facts = given_facts
-    ends = {last_state(history) for history in told}
-    state, steps = after_all({number: parcel(number) for number in range(1, len(told) + 1)}, facts)
+    reported, facts = given_facts
+    ends = {last_state(history) for history in reported}
+    state, steps = after_all({number: parcel(number) for number in range(1, len(reported) + 1)}, facts)
     failed = {"refused", "undeliverable", "lost", "returning", "returned", "loss_confirmed"}
     if ends <= {"returned", "loss_confirmed"}:
         assert state is State.CANCELLED

@@ -57,7 +57,7 @@ class Shelves:
         self.counters, self.ledger = batch.counters, self.ledger + batch.ledger
         self.holders |= {holder.id: holder for holder in batch.changed_holders()}
 
-    def say(self, batch: StockBatch, message: Message) -> StockVerdict | ReservationAnswer:
+    def apply(self, batch: StockBatch, message: Message) -> StockVerdict | ReservationAnswer:
         op, holder_id, *rest = message
         number = int(holder_id)
         match op:
@@ -78,7 +78,7 @@ class Shelves:
     def handle(self, *messages: Message) -> list[StockVerdict | ReservationAnswer]:
         """One batch."""
         batch = self.batch()
-        answers = [self.say(batch, message) for message in messages]
+        answers = [self.apply(batch, message) for message in messages]
         self.commit(batch)
         self.check()
         return answers
@@ -172,16 +172,16 @@ LIVES: dict[tuple[Message, ...], str] = {
 
 @pytest.mark.parametrize(("life", "end"), LIVES.items(), ids=lambda value: value if isinstance(value, str) else None)
 def test_what_comes_early_is_tried_again_until_the_end_is_the_same(life: tuple[Message, ...], end: str) -> None:
-    def shelf() -> Shelves:
+    def loaded_shelves() -> Shelves:
         wants = {PLACES[0]: 3, PLACES[2]: 1}
         return Shelves({place: Counter(5, 0) for place in PLACES}, dict.fromkeys(HOLDERS, wants))
 
-    straight = shelf()
+    straight = loaded_shelves()
     for message in life:
         assert straight.handle(message)[0] in (GRANTED, StockVerdict.DONE)
     assert straight.holders[1].state == end
     for arrival in sorted(set(permutations(life * 2))):
-        shuffled, waiting = shelf(), list(arrival)
+        shuffled, waiting = loaded_shelves(), list(arrival)
         for _ in life:
             waiting = [m for m in waiting if shuffled.handle(m)[0] is StockVerdict.LATER]
         assert waiting == []

@@ -21,7 +21,7 @@ from tests.golden.shape import breaks, shape
 
 APPROVED = Path(__file__).parent / "types.approved.json"
 NOW = {type_: shape(model) for type_, model in sorted(MODELS.items())}
-ADVICE = "make it a new version of the message; OMS_UPDATE_GOLDEN=1 approves it where nobody relies on it yet"
+ADVICE = "make it a new version of the message; OMS_UPDATE_GOLDEN=1 approves it where no reader relies on it yet"
 
 
 def approved() -> dict[str, Any]:
@@ -59,7 +59,7 @@ def test_an_example_shows_every_field(type_: str) -> None:
 
 
 @pytest.mark.parametrize("type_", MODELS)
-def test_a_field_that_nobody_knows_is_refused(type_: str) -> None:
+def test_an_unknown_field_is_refused(type_: str) -> None:
     with pytest.raises(ValidationError, match="Extra inputs are not permitted"):
         MODELS[type_].model_validate_json(orjson.dumps(example(type_) | {"surprise": 1}))
 
@@ -103,7 +103,7 @@ def test_no_event_and_no_stock_message_can_carry_personal_data() -> None:
 
 
 MASKED = {"order.previewed.v1"}
-"""What tells its buyer of addresses, with nothing in it that could be used."""
+"""Messages that show their buyer's addresses, masked."""
 
 
 @pytest.mark.parametrize("type_", MASKED)

@@ -24,11 +24,13 @@ async def test_repeats_while_undecided_are_each_answered_under_their_own_correla
 ) -> None:
     await harness.fill_stock()
     body = create(("s1", 1))
-    asked = [harness.envelope(body, reply_to=f"client.{n}") for n in range(3)]
-    await harness.handle_batch(asked[:2])
-    await harness.handle_batch(asked[2:])
+    envelopes = [harness.envelope(body, reply_to=f"client.{n}") for n in range(3)]
+    await harness.handle_batch(envelopes[:2])
+    await harness.handle_batch(envelopes[2:])
     await harness.relay()
-    assert [(r["to"], r["correlation_id"]) for r in harness.replies] == [(a.reply_to, a.correlation_id) for a in asked]
+    assert [(r["to"], r["correlation_id"]) for r in harness.replies] == [
+        (a.reply_to, a.correlation_id) for a in envelopes
+    ]
     assert len(await harness.states()) == 1
 
 

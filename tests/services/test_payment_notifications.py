@@ -79,7 +79,7 @@ async def test_a_serial_that_the_provider_does_not_name_in_time_is_not_believed(
     assert harness.provider_calls == []
 
 
-async def test_a_provider_that_others_speak_with_is_left_to_them(harness: HandlerHarness) -> None:
+async def test_a_provider_of_another_worker_is_left_to_it(harness: HandlerHarness) -> None:
     batch = await harness.handle(callback("paypal", wechat_builders.notification(wechat_builders.transaction())))
     assert await reasons(batch) == [("provider_not_configured", True)]
     await harness.handle(callback("cowrie", wechat_builders.notification(wechat_builders.transaction())))
@@ -110,7 +110,7 @@ def counted(name: str, **labels: str) -> float:
     return REGISTRY.get_sample_value(f"oms_payment_callbacks_{name}_total", labels) or 0.0
 
 
-async def test_believed_and_rejected_notifications_are_counted_strangers_under_one_label(
+async def test_believed_and_rejected_notifications_are_counted_with_one_label_for_unknown_providers(
     harness: HandlerHarness,
 ) -> None:
     known = wechat_builders.notification(wechat_builders.transaction(out_trade_no="P1"), at=datetime.now(UTC))

@@ -180,7 +180,7 @@ def test_what_a_line_costs_in_s4_is_what_every_reduction_leaves() -> None:
     assert row("s4", "OmsOrderItem", order)["realAmount"] == "6.70"
 
 
-def test_goods_that_were_confirmed_before_any_carrier_said_so_are_received_then() -> None:
+def test_goods_that_were_confirmed_before_any_carrier_reported_it_are_received_then() -> None:
     confirmed = {"completed_at": later(20)}
     assert row("s1", "order_main", whole(State.COMPLETED, head=confirmed))["receive_time"] == later(20)
     both = confirmed | {"delivered_at": later(9)}
@@ -257,7 +257,7 @@ def test_s1_has_one_payment_record_with_the_attempt_that_counts(state: str, fact
     assert [(one["pay_no"], one["status"], one["callback_time"]) for one in found] == [wanted]
 
 
-def test_s3_has_a_payment_of_an_order_that_nobody_tried_to_pay() -> None:
+def test_s3_has_a_payment_of_an_order_without_an_attempt_to_pay() -> None:
     found = of("s3", whole(State.AWAITING_PAYMENT, facts=(), head=UNPAID))["order_payment_detail"]
     assert [(one["pay_status"], one["pay_amount"], one["pay_type"], one["out_trade_no"]) for one in found] == [
         (10, 1675, None, None)
@@ -277,7 +277,7 @@ def test_each_document_has_its_own_number_for_a_way_to_pay(provider: str, wanted
     assert tuple(found) == wanted
 
 
-def test_what_nobody_paid_yet_has_pay_type_0_in_s4_alone() -> None:
+def test_an_unpaid_order_has_pay_type_0_in_s4_alone() -> None:
     order = whole(State.AWAITING_PAYMENT, facts=(), head=UNPAID)
     assert row("s4", "OmsOrder", order)["payType"] == 0
     assert row("s3", "order_info", order)["pay_type"] is None

@@ -1,4 +1,4 @@
-"""What is shown of a notification: everything that settles a dispute, nobody's name, card or secret."""
+"""A notification is shown with everything that can decide a dispute, and without names, cards and secrets."""
 
 import json
 from typing import Any

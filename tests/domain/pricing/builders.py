@@ -79,7 +79,7 @@ def coupon(amount: int, **more: Any) -> Coupon:
 class PriceCase:
     """All that a price depends on."""
 
-    ask: PriceRequest
+    request: PriceRequest
     rules: Rules
     buyer: Buyer
     shop: Shop = SHOP
@@ -87,11 +87,11 @@ class PriceCase:
     @property
     def result(self) -> Quote | Refusal:
         """The quote, or the reason why there is none."""
-        return quote(self.ask, self.rules, self.buyer, self.shop, AT)
+        return quote(self.request, self.rules, self.buyer, self.shop, AT)
 
-    def with_ask(self, **changes: Any) -> "PriceCase":
-        """The same case with another ask."""
-        return replace(self, ask=replace(self.ask, **changes))
+    def with_request(self, **changes: Any) -> "PriceCase":
+        """The same case with another request."""
+        return replace(self, request=replace(self.request, **changes))
 
 
 def price_case(
@@ -100,7 +100,7 @@ def price_case(
     """Ada buys so many units of each SKU. `coupon` is hers, `points` are used, she has `available`."""
     mine, points = more.pop("coupon", None), more.pop("points", 0)
     wanted = tuple(RequestedLine(item.sku_id, qty, "main") for item, qty in lines)
-    ask = PriceRequest(
+    request = PriceRequest(
         wanted,
         lines[0][0].currency,
         "pc",
@@ -111,8 +111,8 @@ def price_case(
     )
     buyer = Buyer("ada", more.pop("level", None), more.pop("available", PLENTY), mine, more.pop("bought", {}))
     rules = Rules({item.sku_id: item for item, _ in lines}, promotions, more.pop("left", {}))
-    assert not more, f"nobody reads {more}"
-    return PriceCase(ask, rules, buyer, shop)
+    assert not more, f"unknown arguments: {more}"
+    return PriceCase(request, rules, buyer, shop)
 
 
 def priced(*lines: tuple[Sku, int], **more: Any) -> Quote:

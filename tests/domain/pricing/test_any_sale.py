@@ -1,4 +1,4 @@
-"""Whatever is sold with whatever discounts: it adds up, nobody computes with a client's number (R-06)."""
+"""Every sale with any discounts adds up, and no rule computes with a client's number (R-06)."""
 
 from dataclasses import replace
 from fractions import Fraction
@@ -41,9 +41,9 @@ def test_the_lines_add_up_to_the_order_to_the_last_minor_unit(any_case: PriceCas
         assert made.code in REFUSALS
         return
     adds_up(made)
-    assert [line.line_no for line in made.lines] == list(range(1, len(any_case.ask.wanted) + 1))
+    assert [line.line_no for line in made.lines] == list(range(1, len(any_case.request.wanted) + 1))
     wanted = [(line.sku.sku_id, line.qty, line.warehouse) for line in made.lines]
-    assert wanted == [(w.sku_id, w.qty, w.warehouse) for w in any_case.ask.wanted]
+    assert wanted == [(w.sku_id, w.qty, w.warehouse) for w in any_case.request.wanted]
 
 
 @pytest.mark.parametrize(("seed", "currency"), [(1, "JPY"), (2, "CNY"), (3, "KWD")])
@@ -88,7 +88,7 @@ def test_each_stage_takes_what_its_rule_says_of_what_the_ones_before_left(any_ca
         assert made.coupon_amount == min(mine.amount, base) > 0
     assert made.points_amount * shop.points_unit == made.points_used * shop.points_unit_minor_units
     assert made.points_amount * 100 <= (sum(before) - made.coupon_amount) * shop.points_max_percent
-    flat = {"CN": shop.shipping_fees_by_country.get("CN")}.get(str(any_case.ask.country))
+    flat = {"CN": shop.shipping_fees_by_country.get("CN")}.get(str(any_case.request.country))
     free = 0 < shop.free_shipping_from_minor_units <= sum(before)
     assert made.shipping_fee == (0 if free else shop.shipping_fee_minor_units if flat is None else flat)
     for line in made.lines:
@@ -129,25 +129,25 @@ def test_no_user_buys_more_at_a_limited_price_than_the_limit(any_case: PriceCase
 
 @given(price_cases(lines_max=20), st.one_of(st.integers(0, 10**6), st.integers(-(2**63), 2**63)))
 def test_what_the_client_expects_is_compared_and_never_computed_with(any_case: PriceCase, expected: int) -> None:
-    ours, told = any_case.result, any_case.with_ask(expected=expected).result
+    ours, answer = any_case.result, any_case.with_request(expected=expected).result
     if isinstance(ours, Refusal) or ours.payable_amount == expected:
-        assert told == ours
+        assert answer == ours
         return
-    assert isinstance(told, Refusal)
-    assert told.code == "ORDER_PRICE_MISMATCH"
-    currency = any_case.ask.currency
-    assert told.details == {"expected": ours.payable_amount, "got": expected, "currency": currency}
-    assert any_case.with_ask(expected=ours.payable_amount).result == ours
+    assert isinstance(answer, Refusal)
+    assert answer.code == "ORDER_PRICE_MISMATCH"
+    currency = any_case.request.currency
+    assert answer.details == {"expected": ours.payable_amount, "got": expected, "currency": currency}
+    assert any_case.with_request(expected=ours.payable_amount).result == ours
 
 
 @given(price_cases(lines_max=20), st.data())
 def test_expected_unit_prices_change_no_price(any_case: PriceCase, data: st.DataObject) -> None:
-    ours, wanted, skus = any_case.result, any_case.ask.wanted, any_case.rules.skus
+    ours, wanted, skus = any_case.result, any_case.request.wanted, any_case.rules.skus
     same = [w._replace(expected_unit_price=skus[w.sku_id].price) for w in wanted]
-    assert any_case.with_ask(wanted=same).result == ours
+    assert any_case.with_request(wanted=same).result == ours
     number = data.draw(st.integers(0, len(wanted) - 1))
     same[number] = same[number]._replace(expected_unit_price=skus[wanted[number].sku_id].price + 1)
-    other = any_case.with_ask(wanted=same).result
+    other = any_case.with_request(wanted=same).result
     if isinstance(ours, Quote):
         assert isinstance(other, Refusal)
         assert other.details["line"] == number + 1
@@ -161,9 +161,9 @@ def test_who_has_a_larger_coupon_never_pays_more(any_case: PriceCase, more: int)
     mine, shop = any_case.buyer.coupon, replace(any_case.shop, tax_rates_basis_points={})
     if mine is None:
         return
-    small = replace(any_case.with_ask(use_points=0), shop=shop)
+    small = replace(any_case.with_request(use_points=0), shop=shop)
     large = replace(small, buyer=replace(small.buyer, coupon=replace(mine, amount=mine.amount + more)))
-    less, none = large.result, small.with_ask(coupon_id=None).result
+    less, none = large.result, small.with_request(coupon_id=None).result
     if isinstance(some := small.result, Quote):
         assert isinstance(less, Quote)
         assert isinstance(none, Quote)

@@ -1,4 +1,4 @@
-"""Whose coupon, for what, when, and to the last minor unit (R-04, S4-05)."""
+"""Who may use a coupon, for what and when, and its amount to the last minor unit (R-04, S4-05)."""
 
 from datetime import timedelta
 from typing import Any

@@ -53,7 +53,7 @@ UNITS: list[tuple[str, str, dict[str, Any], dict[str, Any], list[int], list[int]
     ("flash: without a limit", "flash", FLASH, {}, [800, 800, 1200], [2, 4, 3]),
     ("flash: the first units", "flash", FLASH | {"quantity": 9}, {"left": {"p1": 5}}, [800, 600, 0], [2, 3, 0]),
     ("flash: sold out", "flash", FLASH | {"quantity": 9}, {"left": {"p1": 0}}, [0] * 3, [0] * 3),
-    ("flash: nobody counted what is left", "flash", FLASH | {"quantity": 9}, {}, [0] * 3, [0] * 3),
+    ("flash: the units left were not counted", "flash", FLASH | {"quantity": 9}, {}, [0] * 3, [0] * 3),
     (
         "flash: the user's limit first", "flash", FLASH | {"quantity": 9, "per_user_limit": 3},
         {"left": {"p1": 5}, "bought": {"p1": 2}}, [400, 0, 0], [1, 0, 0],
@@ -85,7 +85,7 @@ LADDERS: list[tuple[str, list[tuple[Sku, int]], dict[str, Any], list[int]]] = [
     ("and 3.5 is 4", [(sku("a", 15), 1), (sku("b", 20), 1)], {}, [2, 2]),
     ("another SPU does not count", [(TEA, 1), (sku("x", 500, spu_id="other"), 1)], {}, [0, 0]),
     ("within the user's limit", [(TEA, 1), (CUP, 2)], {"per_user_limit": 3}, [250, 250]),
-    ("one unit more, and nobody gets it", [(TEA, 2), (CUP, 2)], {"per_user_limit": 3}, [0, 0]),
+    ("one unit more, and no line gets it", [(TEA, 2), (CUP, 2)], {"per_user_limit": 3}, [0, 0]),
 ]
 
 
@@ -211,7 +211,7 @@ def test_a_flash_sale_is_never_oversold(
     made = sold("flash", lines, more, **FLASH, quantity=99, per_user_limit=limit)
     units = sum(counted(made))
     assert units == min(sum(qty for _, qty in lines), left, max(0, limit - bought) if limit else left)
-    for line in made.lines:  # in line order: behind a line that did not get all, nobody gets any
+    for line in made.lines:  # in line order: after a line that did not get all, no line gets any
         assert line.promotion_amount == line.quota_units * (line.sku.price - FLASH["prices"][line.sku.sku_id])
         if line.quota_units < line.qty:
             assert sum(counted(made)[line.line_no :]) == 0

@@ -16,7 +16,7 @@ TEA, CUP = sku("tea", 1000), sku("cup", 500)
 HALVES = Shop(points_unit=500, points_unit_minor_units=250)
 
 USED: list[tuple[str, int, dict[str, Any], int, int]] = [
-    ("none asked for", 0, {}, 0, 0),
+    ("none requested", 0, {}, 0, 0),
     ("whole units only", 250, {}, 200, 200),
     ("exactly what is there", 300, {"available": 300}, 300, 300),
     ("half of 20.00 at most", 5000, {}, 1000, 1000),
@@ -29,11 +29,11 @@ USED: list[tuple[str, int, dict[str, Any], int, int]] = [
 ]
 
 
-@pytest.mark.parametrize(("asked", "more", "points", "amount"), [u[1:] for u in USED], ids=[u[0] for u in USED])
+@pytest.mark.parametrize(("requested", "more", "points", "amount"), [u[1:] for u in USED], ids=[u[0] for u in USED])
 def test_points_take_off_whole_units_up_to_every_cap(
-    asked: int, more: dict[str, Any], points: int, amount: int
+    requested: int, more: dict[str, Any], points: int, amount: int
 ) -> None:
-    made = priced((TEA, 2), points=asked, **more)
+    made = priced((TEA, 2), points=requested, **more)
     assert (made.points_used, made.points_amount) == (points, amount)
     assert made.lines[0].points_amount == amount
 
@@ -101,7 +101,7 @@ rests = st.lists(st.tuples(st.integers(0, 10**12), st.none() | st.integers(0, 10
 
 @given(st.one_of(st.integers(0, 1000), st.integers(0, 10**16)), rests, shops)
 def test_as_many_whole_units_as_fit_and_not_one_more(
-    asked: int, lines: list[tuple[int, int | None]], shop: Shop
+    requested: int, lines: list[tuple[int, int | None]], shop: Shop
 ) -> None:
     rest, limits = [left for left, _ in lines], [limit for _, limit in lines]
     unit, worth = shop.points_unit, shop.points_unit_minor_units
@@ -109,11 +109,11 @@ def test_as_many_whole_units_as_fit_and_not_one_more(
 
     def fits(units: int) -> bool:
         within = units * worth * 100 <= sum(rest) * shop.points_max_percent and units * worth <= sum(caps)
-        return within and units * unit <= asked
+        return within and units * unit <= requested
 
-    spent = spend(asked, asked, rest, limits, shop)
+    spent = spend(requested, requested, rest, limits, shop)
     if isinstance(spent, Refusal):
-        assert asked > 0
+        assert requested > 0
         assert not fits(1)
         return
     units, odd = divmod(spent.points, unit)
@@ -124,10 +124,10 @@ def test_as_many_whole_units_as_fit_and_not_one_more(
 
 @given(st.integers(1, 10**6), st.integers(0, 10**6), rests, shops)
 def test_who_uses_more_points_never_pays_more(
-    asked: int, more: int, lines: list[tuple[int, int | None]], shop: Shop
+    requested: int, more: int, lines: list[tuple[int, int | None]], shop: Shop
 ) -> None:
     rest, limits = [left for left, _ in lines], [limit for _, limit in lines]
-    few, many = spend(asked, 10**9, rest, limits, shop), spend(asked + more, 10**9, rest, limits, shop)
+    few, many = spend(requested, 10**9, rest, limits, shop), spend(requested + more, 10**9, rest, limits, shop)
     if isinstance(few, Spent):
         assert isinstance(many, Spent)
         assert sum(many.amounts) >= sum(few.amounts)

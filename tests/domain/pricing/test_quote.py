@@ -32,7 +32,7 @@ def fee(amount: int) -> Shop:
     return Shop(shipping_fee_minor_units=amount)
 
 
-def ask(*wanted: tuple[str, int], shop: Shop = SHOP, expected: int | None = None, **more: Any) -> Quote | Refusal:
+def quoted(*wanted: tuple[str, int], shop: Shop = SHOP, expected: int | None = None, **more: Any) -> Quote | Refusal:
     lines = [RequestedLine(sku_id, qty, "main") for sku_id, qty in wanted]
     return quote(PriceRequest(lines, "CNY", "pc", None, expected=expected, **more), Rules(SKUS), Buyer("ada"), shop, AT)
 
@@ -42,7 +42,7 @@ REFUSED: list[tuple[str, list[tuple[str, int]], dict[str, Any], str, dict[str, o
     ("no units", [("tea", 1), ("cup", 0)], {}, "ORDER_PARAM_INVALID", {"line_no": 2, "field": "items[1].qty"}),
     ("less than none", [("tea", -1)], {}, "ORDER_PARAM_INVALID", {"line_no": 1, "field": "items[0].qty"}),
     ("too many units", [("tea", QUANTITY_MAX + 1)], {}, "ORDER_PARAM_INVALID", {"line_no": 1}),
-    ("nobody knows it", [("tea", 1), ("???", 1)], {}, "PRODUCT_NOT_FOUND", {"line_no": 2, "sku_id": "???"}),
+    ("an unknown SKU", [("tea", 1), ("???", 1)], {}, "PRODUCT_NOT_FOUND", {"line_no": 2, "sku_id": "???"}),
     ("not on sale", [("gone", 1)], {}, "PRODUCT_NOT_ON_SALE", {"line_no": 1, "sku_id": "gone"}),
     ("other currency", [("stein", 1)], {}, "ORDER_PARAM_INVALID", {"field": "currency", "sku_currency": "EUR"}),
     ("too dear", [("dear", 1), ("tea", 1)], {}, "ORDER_PARAM_INVALID", {"field": "items"}),
@@ -59,7 +59,7 @@ REFUSED: list[tuple[str, list[tuple[str, int]], dict[str, Any], str, dict[str, o
 def test_what_cannot_be_priced_is_refused_with_its_code_and_place(
     wanted: list[tuple[str, int]], more: dict[str, Any], code: str, details: dict[str, object]
 ) -> None:
-    refusal = ask(*wanted, **more)
+    refusal = quoted(*wanted, **more)
     assert isinstance(refusal, Refusal)
     assert refusal.code == code
     assert details.items() <= dict(refusal.details).items()
@@ -74,10 +74,10 @@ def test_a_stale_unit_price_is_refused_with_its_line_before_the_total_is() -> No
 
 
 def test_the_largest_order_is_priced_and_one_unit_more_is_not() -> None:
-    assert isinstance(ask(("dear", 1)), Quote)
-    assert isinstance(ask(("dear", 1), shop=fee(1)), Refusal)
-    assert isinstance(ask(("dear", 1), shop=Shop(tax_rates_basis_points={"standard": 1})), Refusal)
-    assert isinstance(ask(("tea", QUANTITY_MAX)), Quote)
+    assert isinstance(quoted(("dear", 1)), Quote)
+    assert isinstance(quoted(("dear", 1), shop=fee(1)), Refusal)
+    assert isinstance(quoted(("dear", 1), shop=Shop(tax_rates_basis_points={"standard": 1})), Refusal)
+    assert isinstance(quoted(("tea", QUANTITY_MAX)), Quote)
 
 
 def test_no_discount_makes_room_for_amounts_that_no_column_holds() -> None:

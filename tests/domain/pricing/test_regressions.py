@@ -102,8 +102,12 @@ def test_ry_9_free_shipping_is_decided_by_our_amount(amount: int, fee: int) -> N
 def test_ry_9_a_claim_of_free_shipping_is_rejected_with_the_price() -> None:
     shop = Shop(shipping_fee_minor_units=500, free_shipping_from_minor_units=4900)
     claim = price_case((sku("tea", 4_899), 1), shop=shop)
-    dearer = [claim.ask.wanted[0]._replace(expected_unit_price=4_900)]
-    for lie in (claim.with_ask(expected=4_899), claim.with_ask(expected=4_900), claim.with_ask(wanted=dearer)):
+    dearer = [claim.request.wanted[0]._replace(expected_unit_price=4_900)]
+    for lie in (
+        claim.with_request(expected=4_899),
+        claim.with_request(expected=4_900),
+        claim.with_request(wanted=dearer),
+    ):
         assert getattr(lie.result, "code", None) == "ORDER_PRICE_MISMATCH"
 
 
@@ -116,8 +120,8 @@ def test_ry_11_three_of_five_units_of_a_line_go_back() -> None:
 
 def test_ry_11_shipping_is_refunded_with_the_last_unit_however_many_requests_come() -> None:
     """RY counts cases: one that was revoked and applied for again makes the next one the last."""
-    asked_in_vain = [refund_units(TWO_LINES, {1: 4, 2: 1}) for _ in range(3)]
-    assert all(sum(part.amount for part in parts) == 5000 for parts in asked_in_vain)
+    repeated = [refund_units(TWO_LINES, {1: 4, 2: 1}) for _ in range(3)]
+    assert all(sum(part.amount for part in parts) == 5000 for parts in repeated)
     done = [
         replace(TWO_LINES[0], refunded_qty=4, refunded_amount=4000),
         replace(TWO_LINES[1], refunded_qty=1, refunded_amount=1000),

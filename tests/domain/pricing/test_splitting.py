@@ -32,7 +32,7 @@ def test_the_parts_add_up_to_the_whole_in_every_term(any_case: PriceCase, by: Co
     for term in TERMS:
         assert sum(getattr(line, term) for part in parts for line in part) == getattr(made, term)
     assert sum(line.shipping_share for part in parts for line in part) == made.shipping_fee
-    assert sum(line.qty for part in parts for line in part) == sum(wanted.qty for wanted in any_case.ask.wanted)
+    assert sum(line.qty for part in parts for line in part) == sum(wanted.qty for wanted in any_case.request.wanted)
     assert sum(line.quota_units for part in parts for line in part) == sum(made.quota_uses.values())
 
 
@@ -70,7 +70,7 @@ GROUPS: list[tuple[Collection[str], list[list[int]]]] = [
 
 
 @pytest.mark.parametrize(("by", "numbers"), GROUPS)
-def test_lines_part_by_what_the_shop_says(by: Collection[str], numbers: list[list[int]]) -> None:
+def test_lines_are_split_as_the_shop_is_configured(by: Collection[str], numbers: list[list[int]]) -> None:
     made = priced(*[(item, 1) for item in GOODS], shop=Shop(shipping_fee_minor_units=7))
     assert [[line.line_no for line in part] for part in split(made, by)] == numbers
 
