@@ -115,16 +115,16 @@ class FakeProvider:
             return NO_ANSWER
         return self.answer(trade, "pending" if trade.state == "paid" else "closed", at)
 
-    def refund(self, ask: RefundOrder, at: datetime) -> RefundReport | ProviderRefusal | UnknownOutcome:
+    def refund(self, refund: RefundOrder, at: datetime) -> RefundReport | ProviderRefusal | UnknownOutcome:
         """Refund once under this number, however often it is requested; the first request may be refused."""
-        if ask.refund_no not in self.refunds and self.chance(0.2):
-            return ProviderRefusal("ACQ.SELLER_BALANCE_NOT_ENOUGH", "the till is empty")
+        if refund.refund_no not in self.refunds and self.chance(0.2):
+            return ProviderRefusal("ACQ.SELLER_BALANCE_NOT_ENOUGH", "the balance is too low")
         status: Any = "processing" if self.chance(0.3) else "succeeded"
         if not self.chance(0.1):
-            done = RefundReport(ask.refund_no, status, ask.amount, ask.currency, at)
-            self.refunds.setdefault(ask.refund_no, done)
-            self.refund_of[ask.refund_no] = ask.trade_no
-        return NO_ANSWER if self.chance(0.2) or ask.refund_no not in self.refunds else self.refunds[ask.refund_no]
+            done = RefundReport(refund.refund_no, status, refund.amount, refund.currency, at)
+            self.refunds.setdefault(refund.refund_no, done)
+            self.refund_of[refund.refund_no] = refund.trade_no
+        return NO_ANSWER if self.chance(0.2) or refund.refund_no not in self.refunds else self.refunds[refund.refund_no]
 
     def query_refund(self, refund_no: str, at: datetime) -> RefundReport | ProviderRefusal | UnknownOutcome:
         known = self.refunds.get(refund_no)
@@ -135,7 +135,7 @@ class FakeProvider:
 
 
 class FakeAlipay(Alipay):
-    """Alipay whose answers come from a FakeProvider."""
+    """Alipay that gets its answers from a FakeProvider."""
 
     def __init__(self, fake_provider: FakeProvider) -> None:
         super().__init__(AlipaySettings.model_validate(MERCHANT))
@@ -168,21 +168,21 @@ class FakeAlipay(Alipay):
     ) -> PaymentReport | ProviderRefusal | UnknownOutcome:
         return self.fake_provider.close(attempt.out_trade_no, at)
 
-    def refund(self, ask: RefundOrder, at: datetime) -> HttpRequest:
+    def refund(self, refund: RefundOrder, at: datetime) -> HttpRequest:
         return CALL
 
     def read_refund(
-        self, ask: RefundOrder, response: HttpResponse, at: datetime
+        self, refund: RefundOrder, response: HttpResponse, at: datetime
     ) -> RefundReport | ProviderRefusal | UnknownOutcome:
-        return self.fake_provider.refund(ask, at)
+        return self.fake_provider.refund(refund, at)
 
-    def query_refund(self, ask: RefundOrder, at: datetime) -> HttpRequest:
+    def query_refund(self, refund: RefundOrder, at: datetime) -> HttpRequest:
         return CALL
 
     def read_refund_query(
-        self, ask: RefundOrder, response: HttpResponse, at: datetime
+        self, refund: RefundOrder, response: HttpResponse, at: datetime
     ) -> RefundReport | ProviderRefusal | UnknownOutcome:
-        return self.fake_provider.query_refund(ask.refund_no, at)
+        return self.fake_provider.query_refund(refund.refund_no, at)
 
 
 class FakeCaller:

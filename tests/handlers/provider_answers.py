@@ -64,7 +64,7 @@ class OpenAttempt:
 
 
 class FakeAlipay(Alipay):
-    """Alipay whose notifications all verify as `verified`."""
+    """Alipay that verifies each notification as `verified`."""
 
     verified: Any = None
 

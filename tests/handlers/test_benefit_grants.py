@@ -42,7 +42,7 @@ async def test_a_coupon_can_be_issued_in_the_batch_that_brings_its_template(harn
 
 
 ISSUES: list[tuple[dict[str, Any], list[tuple[str, str]], list[str]]] = [
-    # template, (coupon, user) asked for, the refusal of each
+    # template, (coupon, user) requested, the refusal of each
     ({}, [("c1", "u1"), ("c2", "u1"), ("c3", "u2")], ["", "", ""]),
     ({"valid_to": NOW - timedelta(seconds=1)}, [("c1", "u1")], ["template_expired"]),
     ({"valid_from": NOW + DAY / 2}, [("c1", "u1")], [""]),
@@ -54,19 +54,23 @@ ISSUES: list[tuple[dict[str, Any], list[tuple[str, str]], list[str]]] = [
 
 
 @pytest.mark.parametrize("together", [True, False], ids=["one batch", "one by one"])
-@pytest.mark.parametrize(("terms", "asked", "expected"), ISSUES)
+@pytest.mark.parametrize(("terms", "requested", "expected"), ISSUES)
 async def test_a_template_gives_what_its_terms_allow(
-    terms: dict[str, Any], asked: list[tuple[str, str]], expected: list[str], together: bool, harness: HandlerHarness
+    terms: dict[str, Any],
+    requested: list[tuple[str, str]],
+    expected: list[str],
+    together: bool,
+    harness: HandlerHarness,
 ) -> None:
     await harness.handle(template(**terms))
-    bodies = [coupon(*one) for one in asked]
+    bodies = [coupon(*one) for one in requested]
     for batch in [bodies] if together else [[body] for body in bodies]:
         await harness.handle(*batch)
     issued = [why == "" for why in expected]
     why = [("COUPON_NOT_USABLE", {"template_id": "t1", "why": why}) for why in expected if why]
     assert harness.rejections() == why
     assert [e["coupon_id"] for e in harness.events_of("coupon.issued")] == [
-        name for (name, _), given in zip(asked, issued, strict=True) if given
+        name for (name, _), given in zip(requested, issued, strict=True) if given
     ]
     assert await harness.pool.fetchval("SELECT issued FROM coupon_templates") == sum(issued)
     assert await harness.pool.fetchval("SELECT count(*) FROM coupons") == sum(issued)
@@ -171,11 +175,11 @@ async def test_grants_add_up_and_the_ledger_says_why(harness: HandlerHarness) ->
     await harness.handle(grant(2, request_id="g3"))
     rows = await harness.pool.fetch("SELECT user_id, balance, held, growth FROM points_accounts ORDER BY user_id")
     assert [tuple(row) for row in rows] == [("u1", 14, 0, 0), ("u2", 3, 0, 0)]
-    said = [
+    changes = [
         (e["user_id"], e["op"], e["points"], e["balance"], e["held"], e["order_id"])
         for e in harness.events_of("points.changed")
     ]
-    assert said == [
+    assert changes == [
         ("u1", "grant", 5, 5, 0, None),
         ("u1", "grant", 7, 12, 0, None),
         ("u2", "grant", 3, 3, 0, None),

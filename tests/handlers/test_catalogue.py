@@ -93,7 +93,7 @@ async def test_a_new_revision_replaces_every_column(table: str, harness: Handler
     assert await row() == after
 
 
-def test_a_revision_that_we_have_is_not_taken_twice_whoever_wrote_it(harness: HandlerHarness) -> None:
+def test_a_revision_that_we_have_is_not_taken_twice_from_any_writer(harness: HandlerHarness) -> None:
     item = harness.envelope(sku("s1", revision=2))
     wins, outcomes = catalogue.newest(catalogue.SKUS, [item], {"s1": 2}, catalogue.any_revision)
     assert wins == {}

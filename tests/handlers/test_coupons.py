@@ -41,7 +41,7 @@ async def ledger(harness: HandlerHarness) -> list[tuple[Any, ...]]:
     return await harness.rows("SELECT order_id, op FROM coupon_ledger ORDER BY at, op = 'lock' DESC")
 
 
-def told(harness: HandlerHarness) -> list[tuple[str, str | None]]:
+def coupon_events(harness: HandlerHarness) -> list[tuple[str, str | None]]:
     return [(event["state"], event["order_id"]) for event in harness.events_of("coupon.changed")]
 
 
@@ -58,7 +58,7 @@ async def test_it_is_locked_with_the_order_and_used_with_its_payment(harness: Ha
     await harness.sweep("receipt")
     assert await harness.states() == ["completed"]
     assert await where(harness) == ("used", order_id)
-    assert told(harness) == [("locked", str(order_id)), ("used", str(order_id))]
+    assert coupon_events(harness) == [("locked", str(order_id)), ("used", str(order_id))]
     assert await ledger(harness) == [(order_id, "lock"), (order_id, "use")]
 
 
@@ -92,7 +92,7 @@ async def test_it_is_free_again_when_its_order_ends_unpaid(harness: HandlerHarne
     await end(harness, redeeming())
     assert await harness.states() == [state]
     assert await where(harness) == FREE
-    assert [state for state, _ in told(harness)] == ["locked", "released"]
+    assert [state for state, _ in coupon_events(harness)] == ["locked", "released"]
     again = await harness.create_order(redeeming("r2"))
     assert await where(harness) == ("locked", again)
     await harness.pay(again)
@@ -104,7 +104,7 @@ async def test_one_that_expired_meanwhile_comes_back_as_expired(harness: Handler
     await harness.pool.execute("UPDATE coupons SET valid_to = $1", datetime.now(UTC))
     await harness.handle(cancel(order_id))
     assert await where(harness) == ("expired", None)
-    assert told(harness)[1:] == [("expired", str(order_id))]
+    assert coupon_events(harness)[1:] == [("expired", str(order_id))]
     await harness.handle(redeeming("r2"))
     assert harness.rejections() == [("COUPON_NOT_USABLE", {"coupon_id": "c1", "why": "expired"})]
 
@@ -124,7 +124,7 @@ async def test_a_paid_order_that_is_cancelled_gives_it_back(harness: HandlerHarn
     await harness.pay(order_id)
     await harness.handle(cancel(order_id))
     assert await where(harness) == FREE
-    assert told(harness)[2:] == [("returned", str(order_id))]
+    assert coupon_events(harness)[2:] == [("returned", str(order_id))]
     assert [refund["amount"] for refund in harness.events_of("refund.requested")] == [900]
     again = await harness.create_order(redeeming("r2"))
     assert await where(harness) == ("locked", again)
@@ -145,10 +145,10 @@ async def test_one_that_pays_for_everything_is_used_at_once_and_comes_back_with_
 async def test_a_partial_refund_keeps_it_used(harness: HandlerHarness) -> None:
     order_id = await harness.create_order(redeeming())
     await harness.pay(order_id)
-    ask = RefundRequest(request_id="f1", actor=OPERATOR, order_id=order_id, amount=899, reason="goodwill")
-    await harness.handle(ask, trusted=True)
+    refund = RefundRequest(request_id="f1", actor=OPERATOR, order_id=order_id, amount=899, reason="goodwill")
+    await harness.handle(refund, trusted=True)
     assert await where(harness) == ("used", order_id)
-    await harness.handle(ask.model_copy(update={"request_id": "f2", "amount": 1}), trusted=True)
+    await harness.handle(refund.model_copy(update={"request_id": "f2", "amount": 1}), trusted=True)
     assert await where(harness) == ("used", order_id), "the buyer has the goods"
 
 

@@ -158,7 +158,7 @@ async def holds_nothing(harness: HandlerHarness) -> None:
     assert await harness.rows("SELECT DISTINCT on_hand, locked FROM stock") == [(100, 0)]
 
 
-def asking(number: int, changes: dict[str, Any]) -> OrderCreate:
+def order(number: int, changes: dict[str, Any]) -> OrderCreate:
     fields: dict[str, Any] = {"items": (line(qty=2),), "expected_pay_amount": 1000, "request_id": f"r{number}"}
     return create(**fields | changes)
 
@@ -172,7 +172,7 @@ async def test_each_wrong_order_is_refused_with_its_code_and_what_is_at_fault_an
     harness: HandlerHarness,
 ) -> None:
     for number, (changes, _) in enumerate(WRONG.values()):
-        await harness.handle(asking(number, changes))
+        await harness.handle(order(number, changes))
     found = dict(zip(WRONG, harness.rejections(), strict=True))
     assert {name: named(found[name], refusal) for name, (_, refusal) in WRONG.items()} == {
         name: refusal for name, (_, refusal) in WRONG.items()
@@ -184,15 +184,15 @@ async def test_wrong_orders_in_one_batch_hold_nothing_from_the_right_one_among_t
     right = create(
         ("flash", 2), ("s1", 1), request_id="right", coupon_id="c-any", use_points=200, expected_pay_amount=800
     )
-    wrong = [asking(number, changes) for number, (changes, _) in enumerate(WRONG.values())]
+    wrong = [order(number, changes) for number, (changes, _) in enumerate(WRONG.values())]
     await harness.handle(*wrong, right)
     assert await harness.states() == ["awaiting_payment"]
     assert sorted(code for code, _ in harness.rejections()) == sorted(code for _, (code, _) in WRONG.values())
 
 
 async def test_the_right_order_pays_what_the_table_says(harness: HandlerHarness) -> None:
-    """Or the table would refuse for another reason than it says."""
-    await harness.create_order(asking(0, pays(("real_pay", 1000), ("origin", 1000), ("coupon", 0))))
+    """Otherwise the table would refuse for another reason than it states."""
+    await harness.create_order(order(0, pays(("real_pay", 1000), ("origin", 1000), ("coupon", 0))))
 
 
 PROMOTIONS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
@@ -211,12 +211,12 @@ async def test_a_promotion_that_no_order_could_follow_is_refused_before_any_is_p
     terms, details = PROMOTIONS[name]
     await harness.handle(promotion("p2", **terms))
     assert harness.rejections() == [("PROMOTION_INVALID", details)]
-    await harness.create_order(asking(0, {}))
+    await harness.create_order(order(0, {}))
 
 
 async def test_a_promotion_dearer_than_the_price_takes_nothing_off_and_adds_nothing(harness: HandlerHarness) -> None:
     await harness.handle(promotion("p2", prices={"s1": 501}))
-    await harness.create_order(asking(0, {}))
+    await harness.create_order(order(0, {}))
     assert await harness.rows("SELECT promotion_amount, payable_amount FROM orders") == [(0, 1000)]
 
 
@@ -226,7 +226,7 @@ async def test_no_number_of_the_clients_enters_the_price(harness: HandlerHarness
         Shop(shipping_fee_minor_units=500, free_shipping_from_minor_units=4900, policy=Policy(rate_limit_orders=0))
     )
     claimed = pays(("origin", 5000), ("shipping", 0), ("real_pay", 1000))
-    await harness.handle(asking(1, claimed), asking(2, claimed | {"expected_pay_amount": 1500}))
+    await harness.handle(order(1, claimed), order(2, claimed | {"expected_pay_amount": 1500}))
     assert harness.rejections() == [
         ("ORDER_PRICE_MISMATCH", {"expected": 1500, "got": 1000, "currency": "CNY"}),
         ("ORDER_PRICE_MISMATCH", {"type": "origin", "expected": 1000, "got": 5000, "currency": "CNY"}),
@@ -279,7 +279,7 @@ async def test_the_same_request_again_gets_the_stored_outcome_and_holds_nothing_
 async def test_the_same_request_id_with_another_payload_is_an_idempotency_conflict_and_holds_nothing(
     harness: HandlerHarness,
 ) -> None:
-    await harness.handle(asking(0, {}))
+    await harness.handle(order(0, {}))
     others: list[dict[str, Any]] = [
         {"coupon_id": "c-any"},
         {"use_points": 100},
@@ -287,7 +287,7 @@ async def test_the_same_request_id_with_another_payload_is_an_idempotency_confli
         {"remark": "x"},
     ]
     for changes in others:
-        await harness.handle(asking(0, changes), reply_to="client.a")
+        await harness.handle(order(0, changes), reply_to="client.a")
     assert harness.rejections() == [("IDEMPOTENCY_CONFLICT", {})] * len(others)
     assert [reply["code"] for reply in harness.replies] == ["IDEMPOTENCY_CONFLICT"] * len(others)
     assert await harness.rows("SELECT DISTINCT state FROM coupons") == [("issued",)]
@@ -295,7 +295,7 @@ async def test_the_same_request_id_with_another_payload_is_an_idempotency_confli
 
 
 async def test_the_same_request_from_two_workers_is_one_order(harness: HandlerHarness) -> None:
-    body = asking(0, {"coupon_id": "c-any", "expected_pay_amount": 900})
+    body = order(0, {"coupon_id": "c-any", "expected_pay_amount": 900})
     await harness.handle_overlapping([body], [body])
     assert await harness.states() == ["awaiting_payment"]
     assert harness.rejections() == []

@@ -41,10 +41,14 @@ async def tx(pool: Pool) -> AsyncIterator[Transaction]:
 
 
 def delivery(
-    queue: str = "stock.dlq", body: bytes = b"{}", headers: dict[str, Any] | None = None, tag: int = 1, **said: Any
+    queue: str = "stock.dlq",
+    body: bytes = b"{}",
+    headers: dict[str, Any] | None = None,
+    tag: int = 1,
+    **changes: Any,
 ) -> RawDelivery:
     """A message in a dead letter queue, as the runtime hands it over."""
-    given = {"message_id": "m-1", "message_type": "stock.receive.v1", "user_id": OURS} | said
+    given = {"message_id": "m-1", "message_type": "stock.receive.v1", "user_id": OURS} | changes
     properties = Basic.Properties(headers=headers or {}, **given)
     return RawDelivery.taken(queue, Delivery(tag, "oms.dlx", "oms.stock", body, properties, headers or {}))
 
@@ -60,7 +64,7 @@ async def the_letter(tx: Transaction) -> dict[str, Any]:
 
 
 async def test_our_own_words_about_a_failure_are_kept(tx: Transaction) -> None:
-    said = {
+    headers = {
         "reason": "invalid",
         "error-path": "$.qty",
         "error-type": "int_type",
@@ -73,7 +77,7 @@ async def test_our_own_words_about_a_failure_are_kept(tx: Transaction) -> None:
         "origin-user": "warehouse",
         "first-failed-at": "2026-11-21T00:00:00+00:00",
     }
-    await keep(tx, delivery(headers=said))
+    await keep(tx, delivery(headers=headers))
     row = await the_letter(tx)
     expected = {
         "queue": "stock",
@@ -180,7 +184,7 @@ async def test_many_letters_take_one_statement(tx: Transaction) -> None:
     statements = []
     tx.add_query_logger(lambda record: statements.append(record.query))
     await keep(tx, *(delivery(tag=n, message_id=f"m-{n}") for n in range(50)))
-    await asyncio.sleep(0.01)  # the driver tells its log afterwards
+    await asyncio.sleep(0.01)  # the driver logs a query afterwards
     assert len(statements) == 1, statements
 
 

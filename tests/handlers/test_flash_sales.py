@@ -108,8 +108,8 @@ async def test_a_paid_order_gives_them_back_with_its_cancellation_and_not_with_a
     await harness.handle(sale(quantity=3))
     order_id = await harness.create_order(buying("a", 2, user_id="u1"))
     await harness.pay(order_id)
-    ask = RefundRequest(request_id="f1", actor=OPERATOR, order_id=order_id, amount=599, reason="goodwill")
-    await harness.handle(ask, trusted=True)
+    refund = RefundRequest(request_id="f1", actor=OPERATOR, order_id=order_id, amount=599, reason="goodwill")
+    await harness.handle(refund, trusted=True)
     assert await sold(harness) == (2, 2)
     await harness.handle(cancel(order_id))
     assert await harness.states() == ["cancelled"]

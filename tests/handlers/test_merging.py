@@ -200,10 +200,10 @@ async def test_a_refund_of_one_order_draws_on_its_own_part_of_the_payment(harnes
     a, b = await pair(harness)
     await harness.handle(capture(a, await merged(harness, a, b), 1500), trusted=True)
 
-    def ask(order_id: int, amount: int, request_id: str) -> RefundRequest:
+    def refund(order_id: int, amount: int, request_id: str) -> RefundRequest:
         return RefundRequest(request_id=request_id, actor=OPERATOR, order_id=order_id, amount=amount, reason="goodwill")
 
-    await harness.handle(ask(a, 501, "1"), ask(a, 200, "2"), ask(a, 301, "3"), trusted=True)
+    await harness.handle(refund(a, 501, "1"), refund(a, 200, "2"), refund(a, 301, "3"), trusted=True)
     assert [code for code, _ in harness.rejections()] == ["PAY_REFUND_EXCEEDS"] * 2
     await harness.handle(cancel(b))
     await harness.handle(cancel(a, "x2"))

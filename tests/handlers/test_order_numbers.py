@@ -1,4 +1,4 @@
-"""Order numbers in the grammar of S4 and ids of our own: unique, whatever happens at the same time."""
+"""Order numbers in the format of S4 with our own ids. They stay unique when many are issued at the same time."""
 
 import asyncio
 import re
@@ -136,14 +136,14 @@ async def test_of_a_split_order_the_parent_bears_the_number_and_each_child_one_o
     assert sorted(parts(number)[3] for number in numbers.values()) == [1, 2, 3]
 
 
-async def test_asking_again_gives_the_same_number_and_asking_anew_another(harness: HandlerHarness) -> None:
+async def test_a_repeated_request_gives_the_same_number_and_a_new_one_another(harness: HandlerHarness) -> None:
     first = await issued(harness)
     await harness.handle(issue(), reply_to="client.a")
     assert [(reply["order_no"], reply["duplicate"]) for reply in harness.replies] == [(first, True)]
     assert await issued(harness, request_id="n2") != first
 
 
-async def test_no_number_is_issued_for_what_we_do_not_know_or_for_somebody_else(harness: HandlerHarness) -> None:
+async def test_no_number_is_issued_for_an_unknown_value_or_for_another_user(harness: HandlerHarness) -> None:
     await harness.handle(issue("a", channel="fax"), issue("b", method="gold"), issue("c", actor=user("thief")))
     assert sorted(code for code, _ in harness.rejections()) == [
         "AUTH_FORBIDDEN",

@@ -50,10 +50,10 @@ async def test_the_link_is_one_that_alipay_believes_and_the_notification_pays_th
 ) -> None:
     _, started = await opened(harness)
     link = urlsplit(started["url"])
-    asked = alipay_protocol.check(
+    request = alipay_protocol.check(
         link.query, b"", app_id=APP, keys=[private("app").public_key()], now=datetime.now(UTC)
     )
-    assert (asked.order["total_amount"], asked.order["out_trade_no"]) == ("10.00", started["out_trade_no"])
+    assert (request.order["total_amount"], request.order["out_trade_no"]) == ("10.00", started["out_trade_no"])
     await harness.handle(*[notified(started)] * 100)
     await harness.handle(notified(started))
     assert await harness.states() == ["paid"]
@@ -114,8 +114,8 @@ REFUSED = [
     ("another currency", {"currency": "USD"}, "PAY_PARAM_INVALID"),
     ("no such provider", {"provider": "cowrie"}, "PAY_METHOD_INVALID"),
     ("no such scene", {"scene": "smoke"}, "PAY_PARAM_INVALID"),
-    ("an intent of nobody", {"intent_id": 7}, "PAY_PARAM_INVALID"),
-    ("somebody else", {"actor": user("u2")}, "ORDER_NOT_FOUND"),
+    ("an unknown intent", {"intent_id": 7}, "PAY_PARAM_INVALID"),
+    ("another user", {"actor": user("u2")}, "ORDER_NOT_FOUND"),
 ]
 
 
@@ -133,7 +133,7 @@ async def test_a_payment_that_cannot_be_is_refused_with_a_code(
 async def test_the_clients_own_data_is_stored_encrypted(harness: HandlerHarness) -> None:
     await harness.fill_stock()
     order_id = await harness.place_order(("s1", 2))
-    await harness.handle(start(order_id, 1000, client_ip="203.0.113.77", payer="openid-of-somebody"))
+    await harness.handle(start(order_id, 1000, client_ip="203.0.113.77", payer="openid-of-the-buyer"))
     row = await harness.pool.fetchrow("SELECT payment_attempts::text AS shown, details FROM payment_attempts")
     assert row is not None
     assert b"203.0.113.77" not in row["details"]
@@ -239,7 +239,7 @@ async def test_an_attempt_is_polled_once_a_minute_at_most_and_rarer_the_longer_i
     [(at_last,)] = await harness.rows(waits)
     assert 3590 <= at_last <= 3600
     assert [provider for provider, _ in harness.provider_calls] == ["alipay"], (
-        "whoever speaks with it takes the question"
+        "the poll goes to a worker that calls this provider"
     )
 
 
@@ -287,9 +287,9 @@ async def test_orders_are_not_paid_together_once_one_of_them_is_paid_nor_with_an
     harness: HandlerHarness,
 ) -> None:
     orders, [alone, both] = await alone_and_together(harness)
-    stranger = await harness.place_order(("s1", 2))
+    unrelated = await harness.place_order(("s1", 2))
     await harness.handle(notified(alone))
-    for order_id, request_id in ((orders[1], "p1"), (stranger, "p2")):
+    for order_id, request_id in ((orders[1], "p1"), (unrelated, "p2")):
         await harness.handle(start(order_id, 2000, request_id, intent_id=int(both["intent_id"])))
     assert [event["code"] for event in harness.events_of("command.rejected")] == [
         "PAY_ALREADY_PAID",

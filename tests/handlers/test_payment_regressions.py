@@ -76,7 +76,7 @@ async def begun(harness: HandlerHarness) -> tuple[int, int, str]:
 async def closed(harness: HandlerHarness, order_id: int, attempt_id: int, number: str) -> None:
     """The order is cancelled and the attempt closed."""
     await harness.handle(cancel(order_id))
-    await told(
+    await take_answer(
         harness,
         ProviderClose(attempt_id=attempt_id),
         PaymentReport(number, number, ReportedPayment.CLOSED, 1000, "CNY", AT),
@@ -86,21 +86,21 @@ async def closed(harness: HandlerHarness, order_id: int, attempt_id: int, number
 
 async def test_a_start_is_answered_though_its_attempt_ended_before_the_provider_did(harness: HandlerHarness) -> None:
     order_id, attempt_id, number = await begun(harness)
-    await told(harness, ProviderStart(attempt_id=attempt_id), UnknownOutcome("TimeoutError"))
+    await take_answer(harness, ProviderStart(attempt_id=attempt_id), UnknownOutcome("TimeoutError"))
     await closed(harness, order_id, attempt_id, number)
-    await told(harness, ProviderStart(attempt_id=attempt_id), attempt=1)
+    await take_answer(harness, ProviderStart(attempt_id=attempt_id), attempt=1)
     assert len(harness.events_of("command.rejected")) == 1
     assert await harness.rows("SELECT count(*) FROM commands WHERE outcome_type IS NULL") == [(0,)]
 
 
 async def test_a_start_whose_attempt_was_paid_meanwhile_is_rejected_with_that_reason(harness: HandlerHarness) -> None:
     _, attempt_id, number = await begun(harness)
-    await told(
+    await take_answer(
         harness,
         ProviderQuery(attempt_id=attempt_id),
         PaymentReport(number, "t1", ReportedPayment.CAPTURED, 1000, "CNY", AT),
     )
-    await told(harness, ProviderStart(attempt_id=attempt_id), attempt=1)
+    await take_answer(harness, ProviderStart(attempt_id=attempt_id), attempt=1)
     assert [event["code"] for event in harness.events_of("command.rejected")] == ["PAY_ALREADY_PAID"]
 
 
@@ -109,7 +109,9 @@ async def test_an_attempt_that_is_closed_stays_closed_whatever_its_opening_was_a
 ) -> None:
     order_id, attempt_id, number = await begun(harness)
     await closed(harness, order_id, attempt_id, number)
-    await told(harness, ProviderStart(attempt_id=attempt_id), UnknownOutcome("TimeoutError"), attempt=START_TRIES - 1)
+    await take_answer(
+        harness, ProviderStart(attempt_id=attempt_id), UnknownOutcome("TimeoutError"), attempt=START_TRIES - 1
+    )
     assert await harness.rows("SELECT state FROM payment_attempts") == [("closed",)]
     assert len(harness.events_of("command.rejected")) == 1
 

@@ -45,11 +45,11 @@ async def ledger_adds_up(harness: HandlerHarness) -> None:
     assert folded == await harness.rows("SELECT user_id, balance, held FROM points_accounts ORDER BY user_id")
 
 
-def told(harness: HandlerHarness) -> list[tuple[str, int, int, int]]:
+def point_events(harness: HandlerHarness) -> list[tuple[str, int, int, int]]:
     return [(e["op"], e["points"], e["balance"], e["held"]) for e in harness.events_of("points.changed")]
 
 
-def ask(order_id: int, amount: int, request_id: str = "f1") -> RefundRequest:
+def refund(order_id: int, amount: int, request_id: str = "f1") -> RefundRequest:
     return RefundRequest(request_id=request_id, actor=OPERATOR, order_id=order_id, amount=amount, reason="goodwill")
 
 
@@ -59,7 +59,7 @@ async def test_they_are_held_with_the_order_and_spent_with_its_payment(harness: 
     assert (await harness.rows("SELECT points_amount, use_points, payable_amount FROM orders")) == [(300, 300, 700)]
     await harness.pay(order_id)
     assert await account(harness) == (700, 0, 0)
-    assert told(harness) == [("hold", 300, 1000, 300), ("use", 300, 700, 0)]
+    assert point_events(harness) == [("hold", 300, 1000, 300), ("use", 300, 700, 0)]
     await ledger_adds_up(harness)
 
 
@@ -75,7 +75,7 @@ async def test_they_are_free_again_when_their_order_ends_unpaid(harness: Handler
     await end(harness, spending())
     assert await harness.states() == [state]
     assert await account(harness) == (1000, 0, 0)
-    assert told(harness) == [("hold", 300, 1000, 300), ("release", 300, 1000, 0)]
+    assert point_events(harness) == [("hold", 300, 1000, 300), ("release", 300, 1000, 0)]
     await harness.create_order(spending(request_id="r2"))
     assert await account(harness) == (1000, 300, 0)
     await ledger_adds_up(harness)
@@ -86,7 +86,7 @@ async def test_a_paid_order_that_is_cancelled_gives_all_of_them_back_once(harnes
     await harness.pay(order_id)
     await harness.handle(cancel(order_id), cancel(order_id, "x2"))
     assert await account(harness) == (1000, 0, 0)
-    assert told(harness)[2:] == [("return", 300, 1000, 0)]
+    assert point_events(harness)[2:] == [("return", 300, 1000, 0)]
     await ledger_adds_up(harness)
 
 
@@ -105,7 +105,7 @@ async def test_partial_refunds_bring_them_back_in_proportion_to_the_last_one(har
     await harness.pay(order_id)
     back, given = [], 0
     for number, amount in enumerate((1, 232, 100, 366, 1)):
-        await harness.handle(ask(order_id, amount, f"f{number}"), trusted=True)
+        await harness.handle(refund(order_id, amount, f"f{number}"), trusted=True)
         given += amount
         back.append((await account(harness))[0] - 700)
         assert back[-1] == 300 * given // 700
@@ -116,10 +116,10 @@ async def test_partial_refunds_bring_them_back_in_proportion_to_the_last_one(har
 async def test_a_cancellation_after_a_partial_refund_brings_back_the_rest(harness: HandlerHarness) -> None:
     order_id = await harness.create_order(spending())
     await harness.pay(order_id)
-    await harness.handle(ask(order_id, 333), trusted=True)
+    await harness.handle(refund(order_id, 333), trusted=True)
     await harness.handle(cancel(order_id))
     assert await account(harness) == (1000, 0, 0)
-    assert [points for op, points, _, _ in told(harness) if op == "return"] == [142, 158]
+    assert [points for op, points, _, _ in point_events(harness) if op == "return"] == [142, 158]
 
 
 async def test_a_lost_parcel_brings_back_its_part_and_earns_nothing(harness: HandlerHarness) -> None:
@@ -133,7 +133,7 @@ async def test_a_lost_parcel_brings_back_its_part_and_earns_nothing(harness: Han
     assert await account(harness) == (800, 0, 0)
     await harness.handle(update(order_id, "T2", "delivered"))
     await harness.sweep("receipt")
-    assert told(harness)[3:] == [("award", 14, 814, 0)]
+    assert point_events(harness)[3:] == [("award", 14, 814, 0)]
     await ledger_adds_up(harness)
 
 
@@ -148,8 +148,8 @@ async def test_of_a_split_order_each_child_brings_back_its_part_and_earns_its_ow
     await harness.deliver(thing)
     await harness.handle(OrderConfirmReceipt(request_id="c1", actor=user(), order_id=thing))
     assert await account(harness) == (810, 0, 0)
-    await harness.handle(ask(thing, 150), trusted=True)
-    assert [change[:2] for change in told(harness)[2:]] == [
+    await harness.handle(refund(thing, 150), trusted=True)
+    assert [change[:2] for change in point_events(harness)[2:]] == [
         ("return", 100),
         ("award", 10),
         ("return", 100),
@@ -168,7 +168,7 @@ async def test_what_goods_earn_comes_with_completion_and_not_before(harness: Han
     confirm = OrderConfirmReceipt(request_id="c1", actor=user("new"), order_id=order_id)
     await (harness.handle(confirm, confirm) if how == "confirmed" else harness.sweep("receipt"))
     assert await account(harness, "new") == (21, 0, 33)
-    assert told(harness) == [("award", 21, 21, 0)]
+    assert point_events(harness) == [("award", 21, 21, 0)]
     assert harness.events_of("points.changed")[0]["growth"] == 33
 
 
@@ -176,10 +176,10 @@ async def test_what_was_refunded_before_completion_earns_nothing(harness: Handle
     await harness.handle(sku(revision=2, gift_points=10))
     order_id = await harness.create_order(create(("s1", 2)))
     await harness.pay(order_id)
-    await harness.handle(ask(order_id, 501), trusted=True)
+    await harness.handle(refund(order_id, 501), trusted=True)
     await harness.deliver(order_id)
     await harness.sweep("receipt")
-    assert told(harness) == [("award", 10, 1010, 0)]
+    assert point_events(harness) == [("award", 10, 1010, 0)]
 
 
 async def test_a_refund_takes_earned_points_away_in_proportion(harness: HandlerHarness) -> None:
@@ -190,7 +190,7 @@ async def test_a_refund_takes_earned_points_away_in_proportion(harness: HandlerH
     await harness.sweep("receipt")
     left = []
     for number, amount in enumerate((9, 1, 655, 335)):
-        await harness.handle(ask(order_id, amount, f"f{number}"), trusted=True)
+        await harness.handle(refund(order_id, amount, f"f{number}"), trusted=True)
         left.append((await account(harness))[0] - 1000)
     assert left == [100, 99, 34, 0]
     await ledger_adds_up(harness)
@@ -203,7 +203,7 @@ async def test_earned_points_that_are_spent_or_held_are_not_taken_away(harness: 
     await harness.deliver(first)
     await harness.sweep("receipt")
     held = await harness.create_order(spending(1100, "r2", qty=5))
-    await harness.handle(ask(first, 1000), trusted=True)
+    await harness.handle(refund(first, 1000), trusted=True)
     assert await account(harness) == (1100, 1100, 0), "100 of the 200 were free"
     await harness.pay(held)
     assert await account(harness) == (0, 0, 0)

@@ -35,8 +35,8 @@ def preview(*lines: tuple[str, int], user_id: str = "u1", **changes: Any) -> Ord
     return OrderPreview(**(fields | changes))
 
 
-async def ask(pool: Pool, *bodies: OrderPreview, trusted: bool = False) -> list[Reply]:
-    """The answers, made as the runtime has them made: nothing can be written."""
+async def answers_to(pool: Pool, *bodies: OrderPreview, trusted: bool = False) -> list[Reply]:
+    """Answer the questions as the runtime does, in a transaction that cannot write."""
     items = [
         Envelope(body=body, message_id="same", correlation_id="c", occurred_at=FROM, trusted=trusted, reply_to="mine")
         for body in bodies
@@ -45,8 +45,8 @@ async def ask(pool: Pool, *bodies: OrderPreview, trusted: bool = False) -> list[
         return await queries.answer(tx, Batch(items, await tx.fetchval("SELECT clock_timestamp()")))
 
 
-async def ask_one(pool: Pool, body: OrderPreview) -> OrderPreviewed:
-    [reply] = await ask(pool, body)
+async def answer_to(pool: Pool, body: OrderPreview) -> OrderPreviewed:
+    [reply] = await answers_to(pool, body)
     assert isinstance(reply, OrderPreviewed), reply
     return reply
 
@@ -71,7 +71,7 @@ EQUAL: list[tuple[str, Sequence[tuple[str, int]], dict[str, Any]]] = [
     ("a ladder", [("tea", 7)], {}),
     ("a full reduction", [("cake", 2)], {}),
     ("a member's price", [("cup", 3)], {}),
-    ("nobody's member price", [("cup", 3)], {"user_id": "u2"}),
+    ("without a member price", [("cup", 3)], {"user_id": "u2"}),
     ("a flash price, and the rest at the normal one", [("pot", 5)], {}),
     ("free shipping", [("cup", 9)], {}),
     ("a dear country", [("plate", 1)], {"country": "US"}),
@@ -89,37 +89,39 @@ EQUAL: list[tuple[str, Sequence[tuple[str, int]], dict[str, Any]]] = [
 
 
 @pytest.mark.parametrize(("lines", "changes"), [case[1:] for case in EQUAL], ids=[case[0] for case in EQUAL])
-async def test_an_order_costs_what_its_preview_said(
+async def test_an_order_costs_what_its_preview_showed(
     harness: HandlerHarness, lines: Sequence[tuple[str, int]], changes: dict[str, Any]
 ) -> None:
-    said = await ask_one(harness.pool, preview(*lines, **changes))
-    assert (said.refusal, said.amounts is not None) == (None, True)
-    assert said.amounts is not None
+    previewed = await answer_to(harness.pool, preview(*lines, **changes))
+    assert (previewed.refusal, previewed.amounts is not None) == (None, True)
+    assert previewed.amounts is not None
     country, given = changes.get("country", "CN"), {k: v for k, v in changes.items() if k != "country"}
     address = ADDRESS.model_copy(update={"country": country})
-    await harness.handle(create(*lines, **given, address=address, expected_pay_amount=said.amounts.payable))
+    await harness.handle(create(*lines, **given, address=address, expected_pay_amount=previewed.amounts.payable))
     [created] = harness.events_of("order.created")
-    assert created["amounts"] == said.amounts.model_dump()
-    sums = {name: sum(getattr(line, name) for line in said.items) for name in ("origin", "promotion", "coupon", "tax")}
-    assert sums == {name: getattr(said.amounts, name) for name in sums}
-    assert sum(line.payable for line in said.items) == said.amounts.payable
-    assert sum(line.shipping_share for line in said.items) == said.amounts.shipping
+    assert created["amounts"] == previewed.amounts.model_dump()
+    sums = {
+        name: sum(getattr(line, name) for line in previewed.items) for name in ("origin", "promotion", "coupon", "tax")
+    }
+    assert sums == {name: getattr(previewed.amounts, name) for name in sums}
+    assert sum(line.payable for line in previewed.items) == previewed.amounts.payable
+    assert sum(line.shipping_share for line in previewed.items) == previewed.amounts.shipping
     stored = "SELECT line_no, sku_id, payable_amount, promotion_id, promotion_text FROM order_items ORDER BY line_no"
     assert [tuple(row) for row in await harness.pool.fetch(stored)] == [
-        (line.line_no, line.sku_id, line.payable, line.promotion_id, line.promotion_text) for line in said.items
+        (line.line_no, line.sku_id, line.payable, line.promotion_id, line.promotion_text) for line in previewed.items
     ]
 
 
 async def test_units_that_the_buyer_had_at_a_limited_price_count(harness: HandlerHarness) -> None:
-    first = await ask_one(harness.pool, preview(("pot", 2)))
+    first = await answer_to(harness.pool, preview(("pot", 2)))
     assert first.amounts is not None
     await harness.handle(create(("pot", 2), expected_pay_amount=first.amounts.payable))
-    second = await ask_one(harness.pool, preview(("pot", 1)))
+    second = await answer_to(harness.pool, preview(("pot", 1)))
     assert second.amounts is not None
     assert (first.amounts.promotion, second.amounts.promotion) == (10_000, 0)
     await harness.handle(create(("pot", 1), request_id="r2", expected_pay_amount=second.amounts.payable))
     assert len(harness.events_of("order.created")) == 2
-    other = await ask_one(harness.pool, preview(("pot", 2), user_id="u2"))
+    other = await answer_to(harness.pool, preview(("pot", 2), user_id="u2"))
     assert other.amounts is not None
     assert other.amounts.promotion == 5_000  # one is left
 
@@ -128,15 +130,15 @@ async def test_the_cart_costs_what_its_lines_cost(harness: HandlerHarness) -> No
     await harness.pool.execute(
         "INSERT INTO cart_lines (user_id, sku_id, qty) VALUES ('u1', 'tea', 4), ('u1', 'cup', 1)"
     )
-    carried = await ask_one(harness.pool, preview(from_cart=True, coupon_id="c-all", use_points=300))
-    bought = await ask_one(harness.pool, preview(("cup", 1), ("tea", 4), coupon_id="c-all", use_points=300))
+    carried = await answer_to(harness.pool, preview(from_cart=True, coupon_id="c-all", use_points=300))
+    bought = await answer_to(harness.pool, preview(("cup", 1), ("tea", 4), coupon_id="c-all", use_points=300))
     assert carried.amounts is not None
     assert (carried.amounts, carried.items) == (bought.amounts, bought.items)
 
 
 async def test_an_empty_cart_and_a_cart_with_items_beside_it_are_refused(harness: HandlerHarness) -> None:
     empty, both = [
-        await ask_one(harness.pool, body) for body in (preview(from_cart=True), preview(("tea", 1), from_cart=True))
+        await answer_to(harness.pool, body) for body in (preview(from_cart=True), preview(("tea", 1), from_cart=True))
     ]
     assert empty.refusal is not None
     assert (empty.refusal.code, empty.items, empty.amounts) == ("ORDER_ITEMS_EMPTY", (), None)
@@ -148,27 +150,28 @@ async def test_a_cart_of_more_lines_than_an_order_has_is_refused(harness: Handle
     await harness.pool.execute(
         "INSERT INTO cart_lines (user_id, sku_id, qty) SELECT 'u1', 'sku-' || n, 1 FROM generate_series(1, 201) n"
     )
-    said = await ask_one(harness.pool, preview(from_cart=True))
-    assert said.refusal is not None
-    assert said.refusal.details == {"field": "items"}
+    previewed = await answer_to(harness.pool, preview(from_cart=True))
+    assert previewed.refusal is not None
+    assert previewed.refusal.details == {"field": "items"}
 
 
 async def test_the_buyer_is_shown_with_level_and_points(harness: HandlerHarness) -> None:
-    said = await ask_one(harness.pool, preview(("plate", 10), use_points=1_050))
-    assert said.user.model_dump() == {"user_id": "u1", "member_level": "gold", "points_available": 5_050}
-    assert (said.points_used, said.points_usable) == (1_000, 3_800)  # whole hundreds, up to half of 77.70 yuan
-    assert said.amounts is not None
-    assert said.amounts.points == 1_000
-    stranger = await ask_one(harness.pool, preview(("plate", 10), user_id="u9"))
-    assert stranger.user.model_dump() == {"user_id": "u9", "member_level": None, "points_available": 0}
-    assert (stranger.points_usable, stranger.coupons, stranger.addresses) == (0, (), ())
+    previewed = await answer_to(harness.pool, preview(("plate", 10), use_points=1_050))
+    assert previewed.user.model_dump() == {"user_id": "u1", "member_level": "gold", "points_available": 5_050}
+    # Points are used in whole hundreds, up to half of 77.70 yuan.
+    assert (previewed.points_used, previewed.points_usable) == (1_000, 3_800)
+    assert previewed.amounts is not None
+    assert previewed.amounts.points == 1_000
+    unknown = await answer_to(harness.pool, preview(("plate", 10), user_id="u9"))
+    assert unknown.user.model_dump() == {"user_id": "u9", "member_level": None, "points_available": 0}
+    assert (unknown.points_usable, unknown.coupons, unknown.addresses) == (0, (), ())
 
 
 async def test_the_points_of_another_order_are_not_available(harness: HandlerHarness) -> None:
-    first = await ask_one(harness.pool, preview(("plate", 10), use_points=3_000))
+    first = await answer_to(harness.pool, preview(("plate", 10), use_points=3_000))
     assert first.amounts is not None
     await harness.handle(create(("plate", 10), use_points=3_000, expected_pay_amount=first.amounts.payable))
-    assert (await ask_one(harness.pool, preview(("plate", 1)))).user.points_available == 2_050
+    assert (await answer_to(harness.pool, preview(("plate", 1)))).user.points_available == 2_050
 
 
 async def test_the_buyers_coupons_say_whether_this_order_can_use_them(harness: HandlerHarness) -> None:
@@ -178,8 +181,8 @@ async def test_the_buyers_coupons_say_whether_this_order_can_use_them(harness: H
         " SELECT 'c-old', template_id, name, 'u1', 'issued', amount, currency, min_amount, scope, scope_ids, channels,"
         " member_levels, valid_from, valid_to FROM coupon_templates WHERE template_id = 't-old'"
     )
-    said = await ask_one(harness.pool, preview(("plate", 5)))
-    assert {coupon.coupon_id: coupon.why for coupon in said.coupons} == {
+    previewed = await answer_to(harness.pool, preview(("plate", 5)))
+    assert {coupon.coupon_id: coupon.why for coupon in previewed.coupons} == {
         "c-all": None,
         "c-food": "scope",
         "c-much": "threshold",
@@ -187,9 +190,9 @@ async def test_the_buyers_coupons_say_whether_this_order_can_use_them(harness: H
         "c-mobile": "channel",
         "c-old": "expired",
     }
-    assert all(coupon.usable is (coupon.why is None) for coupon in said.coupons)
-    assert said.coupons[0].coupon_id == "c-old"  # what ends first comes first
-    cake = await ask_one(harness.pool, preview(("cake", 1)))
+    assert all(coupon.usable is (coupon.why is None) for coupon in previewed.coupons)
+    assert previewed.coupons[0].coupon_id == "c-old"  # what ends first comes first
+    cake = await answer_to(harness.pool, preview(("cake", 1)))
     assert {coupon.coupon_id for coupon in cake.coupons if coupon.usable} == {"c-all", "c-food"}
 
 
@@ -198,18 +201,18 @@ async def test_the_buyers_coupons_say_whether_this_order_can_use_them(harness: H
 async def test_a_coupon_is_usable_exactly_when_the_order_would_be_taken_with_it(
     harness: HandlerHarness, coupon_id: str, lines: Sequence[tuple[str, int]]
 ) -> None:
-    said = await ask_one(harness.pool, preview(*lines, coupon_id=coupon_id))
-    [offered] = [coupon for coupon in said.coupons if coupon.coupon_id == coupon_id]
-    assert offered.usable is (said.refusal is None)
-    if said.refusal is not None:
-        assert (said.refusal.code, said.refusal.details["why"]) == ("COUPON_NOT_USABLE", offered.why)
+    previewed = await answer_to(harness.pool, preview(*lines, coupon_id=coupon_id))
+    [offered] = [coupon for coupon in previewed.coupons if coupon.coupon_id == coupon_id]
+    assert offered.usable is (previewed.refusal is None)
+    if previewed.refusal is not None:
+        assert (previewed.refusal.code, previewed.refusal.details["why"]) == ("COUPON_NOT_USABLE", offered.why)
 
 
 async def test_a_coupon_that_an_order_holds_is_offered_no_more(harness: HandlerHarness) -> None:
-    said = await ask_one(harness.pool, preview(("plate", 5), coupon_id="c-all"))
-    assert said.amounts is not None
-    await harness.handle(create(("plate", 5), coupon_id="c-all", expected_pay_amount=said.amounts.payable))
-    again = await ask_one(harness.pool, preview(("plate", 5), coupon_id="c-all"))
+    previewed = await answer_to(harness.pool, preview(("plate", 5), coupon_id="c-all"))
+    assert previewed.amounts is not None
+    await harness.handle(create(("plate", 5), coupon_id="c-all", expected_pay_amount=previewed.amounts.payable))
+    again = await answer_to(harness.pool, preview(("plate", 5), coupon_id="c-all"))
     assert again.refusal is not None
     assert again.refusal.code == "COUPON_ALREADY_LOCKED"
     assert "c-all" not in {coupon.coupon_id for coupon in again.coupons}
@@ -236,24 +239,29 @@ async def test_what_would_be_refused_says_why_and_all_the_rest(
     harness: HandlerHarness, changes: dict[str, Any], code: str, lines: int
 ) -> None:
     await harness.place_order(("plate", 1), price=777 + 101 + 700)
-    said = await ask_one(harness.pool, preview(("plate", 5), **changes))
-    assert said.refusal is not None
-    assert (said.refusal.code, said.amounts, len(said.items), said.points_used) == (code, None, lines, 0)
-    assert said.user.points_available == 5_050
-    assert len(said.coupons) == 5
-    assert len(said.addresses) == 1
+    previewed = await answer_to(harness.pool, preview(("plate", 5), **changes))
+    assert previewed.refusal is not None
+    assert (previewed.refusal.code, previewed.amounts, len(previewed.items), previewed.points_used) == (
+        code,
+        None,
+        lines,
+        0,
+    )
+    assert previewed.user.points_available == 5_050
+    assert len(previewed.coupons) == 5
+    assert len(previewed.addresses) == 1
     body = create(("plate", 5), request_id="same", **{"expected_pay_amount": 1} | changes)
     await harness.handle(body)
     [rejected] = [event for event in harness.events_of("command.rejected") if event["code"] != "RISK_RATE_LIMITED"]
-    assert (rejected["code"], rejected["details"]) == (said.refusal.code, said.refusal.details)
+    assert (rejected["code"], rejected["details"]) == (previewed.refusal.code, previewed.refusal.details)
 
 
 async def test_what_a_business_type_does_not_take_is_not_offered(harness: HandlerHarness) -> None:
     terms = {"allow_coupon": False, "allow_points": False}
     await harness.handle(SettingsSet(business_type="group_buy", revision=1, **terms), trusted=True)  # type: ignore[arg-type]
-    said = await ask_one(harness.pool, preview(("plate", 5), business_type="group_buy"))
-    assert (said.refusal, said.points_usable) == (None, 0)
-    assert {coupon.why for coupon in said.coupons} == {"business_type"}
+    previewed = await answer_to(harness.pool, preview(("plate", 5), business_type="group_buy"))
+    assert (previewed.refusal, previewed.points_usable) == (None, 0)
+    assert {coupon.why for coupon in previewed.coupons} == {"business_type"}
 
 
 async def test_the_newest_different_addresses_are_shown_masked(harness: HandlerHarness) -> None:
@@ -269,14 +277,14 @@ async def test_the_newest_different_addresses_are_shown_masked(harness: HandlerH
 
     numbers = [await order(f"{n} Nanjing Road") for n in (1, 2, 3, 4, 5, 6)]
     again = await order("3 Nanjing Road")
-    said = await ask_one(harness.pool, preview(("plate", 1)))
-    assert [str(a.order_id) for a in said.addresses] == [again, numbers[5], numbers[4], numbers[3], numbers[1]]
-    assert {(a.country, a.receiver, a.phone) for a in said.addresses} == {("CN", "W****", "138****5678")}
-    assert [a.detail for a in said.addresses] == ["3****", "6****", "5****", "4****", "2****"]
-    everything = said.model_dump_json()
+    previewed = await answer_to(harness.pool, preview(("plate", 1)))
+    assert [str(a.order_id) for a in previewed.addresses] == [again, numbers[5], numbers[4], numbers[3], numbers[1]]
+    assert {(a.country, a.receiver, a.phone) for a in previewed.addresses} == {("CN", "W****", "138****5678")}
+    assert [a.detail for a in previewed.addresses] == ["3****", "6****", "5****", "4****", "2****"]
+    everything = previewed.model_dump_json()
     assert "Nanjing" not in everything
     assert "13812345678" not in everything
-    other = await ask_one(harness.pool, preview(("plate", 1), user_id="u2"))
+    other = await answer_to(harness.pool, preview(("plate", 1), user_id="u2"))
     assert other.addresses == ()
 
 
@@ -285,19 +293,19 @@ async def test_an_address_whose_key_is_gone_is_left_out_and_the_price_is_shown(
 ) -> None:
     await harness.place_order(("plate", 1), price=777 + 101 + 700)
     monkeypatch.setattr(cipher, "current", lambda: cipher.Cipher.from_keys(cipher.new_key("other")))
-    said = await ask_one(harness.pool, preview(("plate", 1)))
-    assert (said.addresses, said.amounts is not None) == ((), True)
+    previewed = await answer_to(harness.pool, preview(("plate", 1)))
+    assert (previewed.addresses, previewed.amounts is not None) == ((), True)
 
 
 async def test_an_order_that_is_hidden_or_was_rejected_shows_no_address(harness: HandlerHarness) -> None:
     hidden = await harness.place_order(("plate", 1), price=777 + 101 + 700)
     await harness.handle(cancel(hidden))
     await harness.pool.execute("UPDATE orders SET deleted = true")
-    price = (await ask_one(harness.pool, preview(("plate", 1001)))).amounts
+    price = (await answer_to(harness.pool, preview(("plate", 1001)))).amounts
     assert price is not None
     await harness.handle(create(("plate", 1001), request_id="r2", expected_pay_amount=price.payable))
     assert await harness.states() == ["cancelled", "rejected"]
-    assert (await ask_one(harness.pool, preview(("plate", 1)))).addresses == ()
+    assert (await answer_to(harness.pool, preview(("plate", 1)))).addresses == ()
 
 
 WHO: list[tuple[Actor, bool, bool]] = [
@@ -311,10 +319,12 @@ WHO: list[tuple[Actor, bool, bool]] = [
 
 
 @pytest.mark.parametrize(("actor", "trusted", "answered"), WHO)
-async def test_a_user_asks_for_itself_and_an_operator_is_vouched_for(
+async def test_a_user_gets_its_own_preview_and_an_operator_is_vouched_for(
     harness: HandlerHarness, actor: Actor, trusted: bool, answered: bool
 ) -> None:
-    first, second = await ask(harness.pool, preview(("tea", 1), actor=actor), preview(("tea", 1)), trusted=trusted)
+    first, second = await answers_to(
+        harness.pool, preview(("tea", 1), actor=actor), preview(("tea", 1)), trusted=trusted
+    )
     assert isinstance(second, OrderPreviewed)
     if answered:
         assert isinstance(first, OrderPreviewed)
@@ -325,9 +335,9 @@ async def test_a_user_asks_for_itself_and_an_operator_is_vouched_for(
 
 async def test_each_of_many_questions_gets_its_own_answer_in_order(harness: HandlerHarness) -> None:
     bodies = [preview(("plate", n), user_id=f"u{n % 3}") for n in range(1, 20)]
-    replies = await ask(harness.pool, *bodies)
-    told = [(r.user.user_id, r.items[0].qty) for r in replies if isinstance(r, OrderPreviewed)]
-    assert told == [(body.user_id, body.items[0].qty) for body in bodies]
+    replies = await answers_to(harness.pool, *bodies)
+    answers = [(r.user.user_id, r.items[0].qty) for r in replies if isinstance(r, OrderPreviewed)]
+    assert answers == [(body.user_id, body.items[0].qty) for body in bodies]
 
 
 async def test_many_questions_take_no_more_statements_than_one(harness: HandlerHarness) -> None:

@@ -32,9 +32,9 @@ QUERIES = [
     ("closed", "closed", False, "closed", [], ["payment.attempt_closed"], False),
     ("not paid yet", "pending", False, "requested", [], [], True),
     ("not paid when the window has ended", "pending", True, "closing", ["close"], [], True),
-    ("never heard of", NOT_FOUND, False, "requested", [], [], True),
-    ("never heard of when the window has ended", NOT_FOUND, True, "closed", [], ["payment.attempt_closed"], False),
-    ("never heard of, and clocks may differ", NOT_FOUND, "just", "requested", [], [], True),
+    ("not found", NOT_FOUND, False, "requested", [], [], True),
+    ("not found when the window has ended", NOT_FOUND, True, "closed", [], ["payment.attempt_closed"], False),
+    ("not found, and clocks may differ", NOT_FOUND, "just", "requested", [], [], True),
     ("nothing", NO_ANSWER, False, "requested", [], [], True),
     ("nothing when the window has ended", NO_ANSWER, True, "requested", [], [], True),
     ("approved", ApprovalReport("P1", "the provider's"), False, "requested", ["capture"], [], True),
@@ -51,7 +51,7 @@ QUERIES = [
 
 
 @pytest.mark.parametrize(
-    ("answer", "over", "state", "asked", "events", "watched"),
+    ("answer", "over", "state", "calls", "events", "watched"),
     [row[1:] for row in QUERIES],
     ids=[row[0] for row in QUERIES],
 )
@@ -60,7 +60,7 @@ async def test_an_attempt_is_polled_until_its_end_is_known(  # noqa: PLR0917 (a 
     answer: Any,
     over: bool | str,
     state: str,
-    asked: list[str],
+    calls: list[str],
     events: list[str],
     watched: bool,
 ) -> None:
@@ -70,7 +70,7 @@ async def test_an_attempt_is_polled_until_its_end_is_known(  # noqa: PLR0917 (a 
     answer = open_attempt.paid(answer) if isinstance(answer, str) else answer
     batch = await open_attempt.take_answer(ProviderQuery(attempt_id=open_attempt.attempt_id), answer)
     assert not batch.verdicts
-    assert (await open_attempt.state(), open_attempt.calls, await open_attempt.has_timer()) == (state, asked, watched)
+    assert (await open_attempt.state(), open_attempt.calls, await open_attempt.has_timer()) == (state, calls, watched)
     assert [event["type"].rsplit(".", 1)[0] for event in open_attempt.harness.events] == events
 
 
@@ -92,11 +92,11 @@ async def test_a_capture_whose_answer_was_lost_counts_although_the_attempt_was_c
     assert (await open_attempt.state(), await open_attempt.harness.states()) == ("captured", ["paid"])
 
 
-# ---------------------------------------------------------------- what it tells by itself
+# ---------------------------------------------------------------- notifications
 
 
 APPROVED = ApprovalReport("P1", "the provider's")
-TOLD = [
+NOTIFIED = [
     ("requested", APPROVED, "requested", ["capture"], [], True),
     ("unknown", APPROVED, "unknown", ["capture"], [], True),
     ("closing", APPROVED, "closing", [], [], True),
@@ -110,16 +110,20 @@ TOLD = [
 ]
 
 
-@pytest.mark.parametrize(("before", "said", "state", "asked", "events", "watched"), TOLD)
+@pytest.mark.parametrize(("before", "report", "state", "calls", "events", "watched"), NOTIFIED)
 async def test_a_notification_is_applied_once_and_only_while_its_attempt_is_open(  # noqa: PLR0917
-    open_attempt: OpenAttempt, before: str, said: Any, state: str, asked: list[str], events: list[str], watched: bool
+    open_attempt: OpenAttempt, before: str, report: Any, state: str, calls: list[str], events: list[str], watched: bool
 ) -> None:
     await open_attempt.harness.pool.execute("UPDATE payment_attempts SET state = $1", before)
-    said = open_attempt.paid(said) if isinstance(said, str) else replace(said, out_trade_no=open_attempt.out_trade_no)
-    assert not (await notify(open_attempt, said)).verdicts
-    assert (await open_attempt.state(), open_attempt.calls, await open_attempt.has_timer()) == (state, asked, watched)
+    report = (
+        open_attempt.paid(report)
+        if isinstance(report, str)
+        else replace(report, out_trade_no=open_attempt.out_trade_no)
+    )
+    assert not (await notify(open_attempt, report)).verdicts
+    assert (await open_attempt.state(), open_attempt.calls, await open_attempt.has_timer()) == (state, calls, watched)
     assert [event["type"].rsplit(".", 1)[0] for event in open_attempt.harness.events] == events
-    reference = "the provider's" if asked else None
+    reference = "the provider's" if calls else None
     assert await open_attempt.harness.rows("SELECT reference FROM payment_attempts") == [(reference,)]
 
 
@@ -138,7 +142,7 @@ async def test_an_approval_found_by_a_query_keeps_the_providers_own_number(
     assert await open_attempt.harness.rows("SELECT reference FROM payment_attempts") == [("the provider's",)]
 
 
-# ---------------------------------------------------------------- how it is asked
+# ---------------------------------------------------------------- requests
 
 
 def request(name: str) -> HttpRequest:
@@ -146,7 +150,7 @@ def request(name: str) -> HttpRequest:
 
 
 class LabelledProvider:
-    """A provider whose requests are the names of its methods."""
+    """A provider that makes requests with the names of its methods."""
 
     name = "alipay"
 
@@ -242,17 +246,15 @@ AS_IT_STANDS = [
 
 
 @pytest.mark.parametrize(("answer", "status"), AS_IT_STANDS)
-def test_where_the_money_comes_only_when_we_ask_for_it_an_attempt_is_closed_by_not_asking(
-    answer: Any, status: str
-) -> None:
-    asked = PaymentOrder("P1", 1000, "CNY", "an order", "page", AT, AT)
-    said = uncaptured(answer, asked, AT)
-    assert isinstance(said, PaymentReport)
-    assert said.status == status
-    assert uncaptured(NO_ANSWER, asked, AT) is NO_ANSWER
+def test_where_money_comes_only_with_a_capture_an_attempt_is_closed_by_not_capturing(answer: Any, status: str) -> None:
+    order = PaymentOrder("P1", 1000, "CNY", "an order", "page", AT, AT)
+    report = uncaptured(answer, order, AT)
+    assert isinstance(report, PaymentReport)
+    assert report.status == status
+    assert uncaptured(NO_ANSWER, order, AT) is NO_ANSWER
 
 
-async def test_a_worker_that_does_not_speak_with_the_provider_leaves_its_calls_to_those_that_do(
+async def test_a_worker_that_does_not_call_the_provider_leaves_its_calls_to_those_that_do(
     open_attempt: OpenAttempt,
 ) -> None:
     item = open_attempt.harness.envelope(ProviderQuery(attempt_id=open_attempt.attempt_id))
@@ -276,13 +278,13 @@ ORDERS: list[tuple[Any, ...]] = [
 ]
 
 
-@pytest.mark.parametrize(("message", "answer", "state", "asked", "retried"), ORDERS)
+@pytest.mark.parametrize(("message", "answer", "state", "calls", "retried"), ORDERS)
 async def test_captures_and_closings_are_tried_again_only_where_that_may_help(  # noqa: PLR0917 (a row of the table)
-    open_attempt: OpenAttempt, message: Any, answer: Any, state: str, asked: list[str], retried: str | None
+    open_attempt: OpenAttempt, message: Any, answer: Any, state: str, calls: list[str], retried: str | None
 ) -> None:
     answer = open_attempt.paid(answer) if isinstance(answer, str) else answer
     batch = await open_attempt.take_answer(message(attempt_id=open_attempt.attempt_id), answer)
-    assert (await open_attempt.state(), open_attempt.calls) == (state, asked)
+    assert (await open_attempt.state(), open_attempt.calls) == (state, calls)
     assert [verdict.reason for verdict in batch.verdicts.values()] == ([retried] if retried else [])
 
 
@@ -297,7 +299,7 @@ async def test_an_attempt_that_cannot_be_closed_any_more_is_polled_within_second
 
 async def test_a_notification_after_the_end_of_its_attempt_changes_nothing(open_attempt: OpenAttempt) -> None:
     await open_attempt.take_answer(ProviderQuery(attempt_id=open_attempt.attempt_id), open_attempt.paid("captured"))
-    told = len(open_attempt.harness.events)
+    count_before = len(open_attempt.harness.events)
     for message in (ProviderQuery, ProviderClose, ProviderCapture):
         for answer in (
             open_attempt.paid("failed"),
@@ -307,7 +309,11 @@ async def test_a_notification_after_the_end_of_its_attempt_changes_nothing(open_
             NO_ANSWER,
         ):
             assert not (await open_attempt.take_answer(message(attempt_id=open_attempt.attempt_id), answer)).verdicts
-    assert (await open_attempt.state(), len(open_attempt.harness.events), open_attempt.calls) == ("captured", told, [])
+    assert (await open_attempt.state(), len(open_attempt.harness.events), open_attempt.calls) == (
+        "captured",
+        count_before,
+        [],
+    )
 
 
 async def test_a_failure_reported_after_a_capture_leaves_the_attempt_captured(open_attempt: OpenAttempt) -> None:
@@ -397,7 +403,7 @@ async def test_a_window_that_ends_unpaid_closes_the_attempt(open_attempt: OpenAt
     assert (await open_attempt.state(), open_attempt.calls) == ("closing", ["close"])
 
 
-@pytest.mark.parametrize("answer", [NOT_FOUND, None], ids=["asked", "not asked"])
+@pytest.mark.parametrize("answer", [NOT_FOUND, None], ids=["polled", "not polled"])
 async def test_a_woken_timer_of_an_attempt_that_has_ended_is_dropped(open_attempt: OpenAttempt, answer: Any) -> None:
     await open_attempt.harness.pool.execute("UPDATE payment_attempts SET state = 'failed'")
     await open_attempt.harness.handle(TimerDue(kind="attempt", key=open_attempt.attempt_id, due_at=AT))

@@ -35,9 +35,9 @@ async def test_a_part_goes_back_of_a_whole_that_is_named(open_attempt: OpenAttem
     await open_attempt.harness.handle(part, trusted=True)
     [refund] = open_attempt.harness.events_of("refund.requested")
     async with open_attempt.harness.pool.acquire() as tx:
-        [(provider, ask)] = (await refunds_of_attempts(tx, [refund["refund_no"]])).values()
-    assert (provider, ask.out_trade_no, ask.trade_no) == ("alipay", open_attempt.out_trade_no, "t1")
-    assert (ask.amount, ask.total, ask.captured_at) == (300, 1000, AT)
+        [(provider, order)] = (await refunds_of_attempts(tx, [refund["refund_no"]])).values()
+    assert (provider, order.out_trade_no, order.trade_no) == ("alipay", open_attempt.out_trade_no, "t1")
+    assert (order.amount, order.total, order.captured_at) == (300, 1000, AT)
 
 
 @pytest.fixture
@@ -74,14 +74,14 @@ REFUNDS = [
 ]
 
 
-@pytest.mark.parametrize(("message", "answer", "state", "asked", "watched"), REFUNDS)
+@pytest.mark.parametrize(("message", "answer", "state", "calls", "watched"), REFUNDS)
 async def test_a_refund_is_polled_until_its_end_is_known(  # noqa: PLR0917 (a row of the table)
-    open_attempt: OpenAttempt, refund_no: str, message: Any, answer: Any, state: str, asked: list[str], watched: bool
+    open_attempt: OpenAttempt, refund_no: str, message: Any, answer: Any, state: str, calls: list[str], watched: bool
 ) -> None:
     answer = gave(refund_no, answer) if isinstance(answer, str) else answer
     await open_attempt.take_answer(message(refund_no=refund_no), answer)
     assert await open_attempt.harness.rows("SELECT state, finished_at IS NULL FROM refunds") == [(state, watched)]
-    assert (open_attempt.calls, await open_attempt.has_timer("refund")) == (asked, watched)
+    assert (open_attempt.calls, await open_attempt.has_timer("refund")) == (calls, watched)
     ends = [
         event["type"]
         for event in open_attempt.harness.events

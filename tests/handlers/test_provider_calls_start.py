@@ -79,11 +79,11 @@ async def test_an_attempt_that_the_provider_opens_too_late_is_closed_and_never_h
 
 
 @pytest.mark.parametrize("state", ["closed", "captured", "failed"])
-@pytest.mark.parametrize("answer", [None, NOT_FOUND, NO_ANSWER], ids=["is not asked", "says no", "is silent"])
+@pytest.mark.parametrize("answer", [None, NOT_FOUND, NO_ANSWER], ids=["is not called", "refuses", "does not answer"])
 async def test_a_start_whose_attempt_has_ended_meanwhile_is_answered_and_the_end_stays(
     requested_attempt: OpenAttempt, state: str, answer: Any
 ) -> None:
-    """Another attempt replaced it while its provider was silent, or the answer to another question said more."""
+    """Another attempt replaced it while its provider did not answer, or another poll reported its end."""
     open_attempt = requested_attempt
     await open_attempt.harness.pool.execute("UPDATE payment_attempts SET state = $1", state)
     await open_attempt.take_answer(ProviderStart(attempt_id=open_attempt.attempt_id), answer, START_TRIES - 1)

@@ -21,12 +21,18 @@ COMMAND = re.compile(r"^([a-z_]+(?:\.[a-z_]+)+) +(\{.*?\})$", re.MULTILINE | re.
 
 async def test_the_commands_of_the_readme_are_taken_and_make_the_price(harness: HandlerHarness) -> None:
     text = README.read_text("utf-8").partition("<!-- prices -->")[2].partition("<!-- /prices -->")[0]
-    said = {name: MODELS[f"{name}.v1"].model_validate_json(body) for name, body in COMMAND.findall(text)}
-    assert list(said) == ["promotion.upsert", "coupon_template.upsert", "coupon.issue", "points.grant", "settings.set"]
+    commands = {name: MODELS[f"{name}.v1"].model_validate_json(body) for name, body in COMMAND.findall(text)}
+    assert list(commands) == [
+        "promotion.upsert",
+        "coupon_template.upsert",
+        "coupon.issue",
+        "points.grant",
+        "settings.set",
+    ]
     tea = sku("tea", price=500, currency="USD").model_copy(update={"category_id": "tea"})
     await harness.handle(tea)
     await harness.handle(receive("tea", 10))
-    for body in said.values():
+    for body in commands.values():
         await harness.handle(body, trusted=True)
     bought = create(
         ("tea", 5),

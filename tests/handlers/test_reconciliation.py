@@ -47,7 +47,7 @@ async def counts(harness: HandlerHarness, *bodies: PaymentReconcile) -> list[tup
     return [(reply["rows"], reply["matched"], reply["differences"]) for reply in harness.replies]
 
 
-def told(harness: HandlerHarness) -> list[tuple[str, str, str | None]]:
+def discrepancies(harness: HandlerHarness) -> list[tuple[str, str, str | None]]:
     return [(e["kind"], e["movement"], e["number"]) for e in harness.events_of("payment.discrepancy_found")]
 
 
@@ -123,7 +123,7 @@ async def test_a_capture_that_another_system_collected_is_found_by_the_providers
     assert await counts(harness, reconcile(statement_of("capture SHOP-1 t1 1000 CNY"))) == [(1, 1, 0)]
     assert await counts(harness, reconcile(statement_of())) == [(0, 0, 1)]
     assert harness.events_of("payment.discrepancy_found")[0]["order_id"] == str(order_id)
-    assert told(harness) == [("missing_there", "capture", None)]
+    assert discrepancies(harness) == [("missing_there", "capture", None)]
 
 
 @pytest.mark.parametrize(
@@ -162,7 +162,7 @@ async def test_what_one_day_listed_is_neither_missed_nor_found_on_the_next(harne
     assert await counts(harness, reconcile(statement_of(line))) == [(1, 1, 0)]
     assert await counts(harness, reconcile(statement_of(day=NEXT), day=NEXT)) == [(0, 0, 0)]
     assert await counts(harness, reconcile(statement_of(line, day=NEXT), day=NEXT)) == [(1, 0, 1)]
-    assert told(harness) == [("missing_here", "capture", number)]
+    assert discrepancies(harness) == [("missing_here", "capture", number)]
 
 
 async def test_two_days_in_one_batch_are_compared_one_after_the_other(harness: HandlerHarness) -> None:
@@ -286,7 +286,7 @@ async def test_a_corrected_file_is_compared_anew(harness: HandlerHarness) -> Non
 
 
 CASES: list[tuple[str, dict[str, Any], str, dict[str, Any]]] = [
-    ("a provider that nobody knows", {"provider": "cheque"}, "PAY_METHOD_INVALID", {"field": "provider"}),
+    ("an unknown provider", {"provider": "cheque"}, "PAY_METHOD_INVALID", {"field": "provider"}),
     ("no layout of the provider", {"content": "aGVsbG8="}, "RECONCILE_FILE_INVALID", {"line": 1}),
     ("nothing", {"content": "===="[:2]}, "RECONCILE_FILE_INVALID", {}),
     ("no base64", {"content": "abcde"}, "RECONCILE_FILE_INVALID", {}),

@@ -74,20 +74,20 @@ async def test_operators_refund_up_to_what_is_captured_and_no_further(harness: H
     await harness.fill_stock()
     order_id = await harness.place_paid_order(("s1", 2))
 
-    def ask(amount: int, request_id: str, actor=OPERATOR) -> RefundRequest:  # type: ignore[no-untyped-def]
+    def refund(amount: int, request_id: str, actor=OPERATOR) -> RefundRequest:  # type: ignore[no-untyped-def]
         return RefundRequest(request_id=request_id, actor=actor, order_id=order_id, amount=amount, reason="goodwill")
 
-    await harness.handle(ask(600, "a"), ask(401, "b"), ask(400, "c"), trusted=True)
+    await harness.handle(refund(600, "a"), refund(401, "b"), refund(400, "c"), trusted=True)
     assert sorted(r["amount"] for r in harness.events_of("refund.requested")) == [400, 600]
     assert [r["code"] for r in harness.events_of("command.rejected")] == ["PAY_REFUND_EXCEEDS"]
-    await harness.handle(ask(1, "d"), trusted=True)
-    await harness.handle(ask(1, "e", user()), trusted=False)
-    await harness.handle(ask(0, "f", user()), trusted=True)
+    await harness.handle(refund(1, "d"), trusted=True)
+    await harness.handle(refund(1, "e", user()), trusted=False)
+    await harness.handle(refund(0, "f", user()), trusted=True)
     assert [r["code"] for r in harness.events_of("command.rejected")[1:]] == [
         "PAY_REFUND_EXCEEDS",
         *["AUTH_FORBIDDEN"] * 2,
     ]
-    await harness.handle(ask(0, "g"), trusted=True)
+    await harness.handle(refund(0, "g"), trusted=True)
     assert harness.events_of("command.rejected")[-1]["code"] == "PAY_REFUND_EXCEEDS"
 
 
@@ -97,7 +97,7 @@ async def test_a_failed_refund_is_requested_again_under_the_same_number(harness:
     await harness.handle(cancel(order_id))
     [requested] = harness.events_of("refund.requested")
 
-    def ask(request_id: str, amount: int = 1000) -> RefundRequest:
+    def refund(request_id: str, amount: int = 1000) -> RefundRequest:
         return RefundRequest(
             request_id=request_id,
             actor=OPERATOR,
@@ -107,9 +107,9 @@ async def test_a_failed_refund_is_requested_again_under_the_same_number(harness:
             refund_no=requested["refund_no"],
         )
 
-    await harness.handle(ask("a"), trusted=True)
+    await harness.handle(refund("a"), trusted=True)
     await harness.handle(refund_result(requested, "failed"), trusted=True)
-    await harness.handle(ask("b", 999), ask("c"), ask("d"), trusted=True)
+    await harness.handle(refund("b", 999), refund("c"), refund("d"), trusted=True)
     assert [r["refund_no"] for r in harness.events_of("refund.requested")] == [requested["refund_no"]] * 2
     assert [r["code"] for r in harness.events_of("command.rejected")] == ["REFUND_NOT_ALLOWED"] * 3
     await harness.handle(refund_result(requested), trusted=True)
@@ -122,7 +122,7 @@ async def test_what_a_failed_refund_did_not_give_back_can_go_back_by_another_but
     await harness.fill_stock()
     order_id = await harness.place_paid_order(("s1", 2))
 
-    def ask(request_id: str, amount: int = 1000, refund_no: str | None = None) -> RefundRequest:
+    def refund(request_id: str, amount: int = 1000, refund_no: str | None = None) -> RefundRequest:
         return RefundRequest(
             request_id=request_id,
             actor=OPERATOR,
@@ -132,16 +132,16 @@ async def test_what_a_failed_refund_did_not_give_back_can_go_back_by_another_but
             refund_no=refund_no,
         )
 
-    await harness.handle(ask("a"), trusted=True)
+    await harness.handle(refund("a"), trusted=True)
     [failed] = harness.events_of("refund.requested")
     await harness.handle(refund_result(failed, "failed"), trusted=True)
-    await harness.handle(ask("b"), trusted=True)
+    await harness.handle(refund("b"), trusted=True)
     [_, other] = harness.events_of("refund.requested")
     assert other["refund_no"] != failed["refund_no"]
-    await harness.handle(ask("c", refund_no=failed["refund_no"]), ask("d", 1), trusted=True)
+    await harness.handle(refund("c", refund_no=failed["refund_no"]), refund("d", 1), trusted=True)
     assert [r["code"] for r in harness.events_of("command.rejected")] == ["PAY_REFUND_EXCEEDS"] * 2
     await harness.handle(refund_result(other, "failed"), trusted=True)
-    await harness.handle(ask("e", refund_no=failed["refund_no"]), ask("f"), trusted=True)
+    await harness.handle(refund("e", refund_no=failed["refund_no"]), refund("f"), trusted=True)
     assert [r["refund_no"] for r in harness.events_of("refund.requested")[2:]] == [failed["refund_no"]]
     assert [r["code"] for r in harness.events_of("command.rejected")[2:]] == ["PAY_REFUND_EXCEEDS"]
 

@@ -32,7 +32,7 @@ def verdict(order_id: int, word: str = "passed", reason: str | None = None) -> R
     return RiskResult(order_id=order_id, verdict=word, reason=reason)  # type: ignore[arg-type]
 
 
-async def asked(harness: HandlerHarness, body: OrderCreate | None = None) -> int:
+async def order_under_check(harness: HandlerHarness, body: OrderCreate | None = None) -> int:
     """An order that waits for its verdict."""
     await harness.handle(body or ordering(), reply_to="client.a")
     return int(harness.events_of("risk.requested")[-1]["order_id"])
@@ -51,7 +51,7 @@ NOTHING = [("issued", False), (1000, 0), (10, 0)]
 
 
 async def test_the_risk_check_gets_what_it_needs_and_no_address(harness: HandlerHarness) -> None:
-    order_id = await asked(harness)
+    order_id = await order_under_check(harness)
     [question] = harness.events_of("risk.requested")
     [(due_at,)] = await harness.rows("SELECT due_at FROM timers WHERE kind = 'saga'")
     assert {name: question[name] for name in question if name not in ("answer_before", "type", "seq")} == {
@@ -68,8 +68,8 @@ async def test_the_risk_check_gets_what_it_needs_and_no_address(harness: Handler
     assert question["answer_before"] == orjson.loads(orjson.dumps(due_at)).replace("+00:00", "Z")
 
 
-async def test_until_it_has_answered_nothing_is_reserved_and_nothing_announced(harness: HandlerHarness) -> None:
-    order_id = await asked(harness)
+async def test_before_the_verdict_nothing_is_reserved_and_nothing_announced(harness: HandlerHarness) -> None:
+    order_id = await order_under_check(harness)
     assert await harness.states() == ["placing"]
     assert await holds(harness) == [("locked", True), (1000, 100), (10, 0)]
     assert await harness.rows("SELECT * FROM stock_holders") == []
@@ -86,7 +86,7 @@ async def test_until_it_has_answered_nothing_is_reserved_and_nothing_announced(h
 async def test_a_rejected_order_holds_nothing_and_takes_no_number(
     harness: HandlerHarness, word: str, code: str
 ) -> None:
-    order_id = await asked(harness)
+    order_id = await order_under_check(harness)
     await harness.handle(verdict(order_id, word, "too many cards"), trusted=True)
     assert await harness.states() == ["rejected"]
     assert await holds(harness) == NOTHING
@@ -104,7 +104,7 @@ async def test_a_rejected_order_holds_nothing_and_takes_no_number(
 async def test_of_two_verdicts_the_first_counts(
     harness: HandlerHarness, words: tuple[str, ...], state: str, together: bool
 ) -> None:
-    order_id = await asked(harness)
+    order_id = await order_under_check(harness)
     verdicts = [verdict(order_id, word) for word in words]
     for batch in [verdicts] if together else [[one] for one in verdicts]:
         await harness.handle(*batch, trusted=True)
@@ -114,7 +114,7 @@ async def test_of_two_verdicts_the_first_counts(
 
 
 async def test_two_verdicts_before_the_stock_has_answered_reserve_once(harness: HandlerHarness) -> None:
-    order_id = await asked(harness)
+    order_id = await order_under_check(harness)
     await harness.handle_batch([harness.envelope(verdict(order_id))])
     await harness.handle_batch([harness.envelope(verdict(order_id, "rejected"))])
     await harness.relay()
@@ -123,7 +123,7 @@ async def test_two_verdicts_before_the_stock_has_answered_reserve_once(harness: 
 
 
 async def test_one_that_comes_after_the_saga_has_ended_means_nothing(harness: HandlerHarness) -> None:
-    order_id = await asked(harness)
+    order_id = await order_under_check(harness)
     await harness.sweep("saga")
     assert await harness.states() == ["rejected"]
     assert await holds(harness) == NOTHING
@@ -134,7 +134,7 @@ async def test_one_that_comes_after_the_saga_has_ended_means_nothing(harness: Ha
 
 
 async def test_a_reservation_keeps_the_sagas_deadline(harness: HandlerHarness) -> None:
-    order_id = await asked(harness)
+    order_id = await order_under_check(harness)
     await harness.make_timers_due("saga")
     await harness.handle(verdict(order_id), trusted=True)
     assert await harness.states() == ["rejected"]
@@ -151,7 +151,7 @@ async def test_a_result_for_an_unknown_order_is_retried(harness: HandlerHarness)
 async def test_a_split_order_is_judged_once_for_all_its_children(harness: HandlerHarness, word: str) -> None:
     await harness.handle(sku("card", product_type="virtual"))
     await harness.handle(receive("card", 10))
-    root = await asked(harness, create(("s1", 1), ("card", 2)))
+    root = await order_under_check(harness, create(("s1", 1), ("card", 2)))
     assert len(harness.events_of("risk.requested")) == 1
     await harness.handle(verdict(root, word), trusted=True)
     assert set(await harness.states()) == {"awaiting_payment" if word == "passed" else "rejected"}

@@ -1,4 +1,4 @@
-"""What an order was placed under stays with it, whatever becomes of the catalogue, the coupon or the rules."""
+"""An order keeps the terms under which it was placed, also when the catalogue, the coupon or the rules change later."""
 
 from datetime import timedelta
 from typing import Any

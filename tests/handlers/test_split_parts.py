@@ -116,7 +116,7 @@ async def test_gifts_and_points_may_be_more_than_32_bits_hold(harness: HandlerHa
     assert tuple(row) == (5 * 10**9, 2500 * 1_000_000)
 
 
-async def test_a_verdict_that_nobody_asked_for_leaves_no_stock_behind(harness: HandlerHarness) -> None:
+async def test_a_verdict_without_a_request_leaves_no_stock_behind(harness: HandlerHarness) -> None:
     await harness.fill_stock()
     await harness.handle_batch([harness.envelope(create(("s1", 2)))])
     order_id = await harness.pool.fetchval("SELECT id FROM orders")

@@ -198,10 +198,10 @@ async def test_each_order_of_a_family_counts_its_events_without_a_gap_in_the_str
     await harness.deliver(tea)
     await harness.handle(cancel(card))
     await harness.sweep("receipt")
-    told = [e for e in harness.events if e["type"].startswith("order.")]
-    assert {e["stream"] for e in told} == {str(root)}
+    events = [e for e in harness.events if e["type"].startswith("order.")]
+    assert {e["stream"] for e in events} == {str(root)}
     story = {
-        key: [(e["seq"], e["version"] - 1, e["state"]) for e in told if e["order_id"] == str(key)]
+        key: [(e["seq"], e["version"] - 1, e["state"]) for e in events if e["order_id"] == str(key)]
         for key in (root, tea, cup, card)
     }
     states = {
@@ -235,10 +235,12 @@ async def test_a_child_cancelled_alone_is_refunded_to_the_minor_unit_from_its_pa
 
 async def test_operators_refund_children_up_to_what_each_cost_and_no_parent(harness: HandlerHarness) -> None:
     root, (tea, cup, card) = await paid_family(harness)
-    asked = [(root, 1), (tea, PARTS["tea"] + 1), (tea, PARTS["tea"]), (cup, 22), (cup, 1001), (card, 1588)]
-    for number, (order_id, amount) in enumerate(asked):
-        ask = RefundRequest(request_id=f"{number}", actor=OPERATOR, order_id=order_id, amount=amount, reason="goodwill")
-        await harness.handle(ask, trusted=True)
+    requests = [(root, 1), (tea, PARTS["tea"] + 1), (tea, PARTS["tea"]), (cup, 22), (cup, 1001), (card, 1588)]
+    for number, (order_id, amount) in enumerate(requests):
+        refund = RefundRequest(
+            request_id=f"{number}", actor=OPERATOR, order_id=order_id, amount=amount, reason="goodwill"
+        )
+        await harness.handle(refund, trusted=True)
     assert [code for code, _ in harness.rejections()] == [
         "REFUND_NOT_ALLOWED",
         "PAY_REFUND_EXCEEDS",
