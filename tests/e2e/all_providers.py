@@ -57,18 +57,18 @@ class AllProviders:
 
     async def assert_books_agree(self) -> None:
         """Wait until the audit is clean; then no message is dead and the gateways' books equal ours."""
-        said: list[Any] = []
+        findings: list[Any] = []
 
         async def look() -> bool:
             async with self.pool.acquire() as tx:
-                said[:] = [finding for finding in await check(tx, drained=True) if finding.violations]
+                findings[:] = [finding for finding in await check(tx, drained=True) if finding.violations]
             waiting = await self.pool.fetchval("SELECT count(*) FROM outbox")
-            return not (said or waiting)
+            return not (findings or waiting)
 
         try:
             await wait_until(look, "a clean audit")
         finally:
-            assert said == [], said
+            assert findings == [], findings
         dead = await self.pool.fetch("SELECT queue, type, reason, error_message FROM dead_letters")
         assert dead == [], dead
         captures = await self.pool.fetch(
@@ -158,11 +158,11 @@ async def _stocked(shop: Upstream) -> None:
 @asynccontextmanager
 async def short_timeout(seconds: float) -> AsyncIterator[None]:
     """Limit calls to providers to this many seconds while the block runs. No call is open at its start and end."""
-    speaks = providers.configured()
+    configured = providers.configured()
     await providers.close()
-    providers.configure(speaks, seconds)
+    providers.configure(configured, seconds)
     try:
         yield
     finally:
         await providers.close()
-        providers.configure(speaks)
+        providers.configure(configured)

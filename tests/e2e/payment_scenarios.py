@@ -70,8 +70,8 @@ class PaymentHarness:
         """Let the buyers pay; return the provider's notifications."""
         merchant, before = self.merchant, len(self.merchant.notifications)
         for one in started:
-            status, said = await merchant.buyer(**{name: one[name] for name in ("kind", "url", "fields")})
-            assert status == 200, said
+            status, answer = await merchant.buyer(**{name: one[name] for name in ("kind", "url", "fields")})
+            assert status == 200, answer
         return await self.wait_for_notifications(before, len(started))
 
     async def wait_for_notifications(self, before: int, count: int) -> list[PaymentCallback]:
@@ -234,7 +234,7 @@ async def queries_after_expiry(payments: PaymentHarness, n: int) -> Sequence[Mes
 
 
 async def approved(payments: PaymentHarness, n: int) -> Sequence[Message]:
-    """Attempts whose buyers have approved, ready to be captured."""
+    """Attempts that their buyers have approved, ready to be captured."""
     started = await payments.open_attempts(n)
     await payments.pay(started)
     return [ProviderCapture(attempt_id=int(one["attempt_id"])) for one in started]

@@ -75,8 +75,8 @@ class ProviderHarness:
 
     async def ledger(self) -> dict[str, Any]:
         async with self.client.get(f"{self.gateway.origin}/ledger") as answer:
-            said: dict[str, Any] = await answer.json()
-            return said
+            ledger: dict[str, Any] = await answer.json()
+            return ledger
 
     async def assert_balances(self, captures: Sequence[Any], refunds: Sequence[Any]) -> None:
         """Assert that the gateway's captures and refunds are ours, one by one."""
@@ -152,8 +152,8 @@ class Purchase:
                 return bool(self.provider.upstream.events_of(event, **about))
 
             await wait_until(look, f"{event} {about}")
-        [told] = await self.provider.upstream.wait_for_events(event, **about)
-        return told
+        [found] = await self.provider.upstream.wait_for_events(event, **about)
+        return found
 
     async def cancel(self) -> None:
         await self.provider.upstream.publish(

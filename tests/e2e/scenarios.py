@@ -289,7 +289,7 @@ def number(key: int) -> Message:
 
 
 def statement(key: int) -> Message:
-    """A day of its own, with a payment that nobody knows."""
+    """The statement of another day, with a payment that we do not know."""
     configure_fake_statements()
     day = DAY + timedelta(days=next(REVISIONS))
     return reconcile(statement_of(f"capture X{key} t{key} 5 CNY", day=day), day=day)

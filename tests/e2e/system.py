@@ -155,7 +155,7 @@ class RunningSystem:
             )
             return not waiting and not any(self.in_flight(queue) for queue in TAKEN)
 
-        await wait_until(look, "quiet")
+        await wait_until(look, "an idle system")
 
     async def wait_until_in_flight(self, queue: str, count: int) -> None:
         """Wait until the worker of a queue holds this many messages."""
@@ -170,12 +170,12 @@ class RunningSystem:
 
 
 async def publish_command(
-    system: RunningSystem, type_: str, body: Any, *, speaker: Upstream | None = None, **properties: Any
+    system: RunningSystem, type_: str, body: Any, *, sender: Upstream | None = None, **properties: Any
 ) -> str:
     """Publish a command with a reply address; return the correlation id that its reply will have."""
     correlation_id = uuid4().hex
     about = {"correlation_id": correlation_id, "reply_to": system.upstream.inbox}
-    await (speaker or system.upstream).publish(type_, body, **(about | properties))
+    await (sender or system.upstream).publish(type_, body, **(about | properties))
     return correlation_id
 
 
@@ -189,7 +189,7 @@ def reconnects() -> float:
 
 
 async def wait_until(look: Callable[[], Awaitable[bool]], what: str) -> None:
-    """Wait until a check that asks a server is true."""
+    """Wait until a check that queries a server is true."""
     try:
         async with asyncio.timeout(WAIT_SECONDS):
             while not await look():

@@ -1,4 +1,4 @@
-"""Attempts that nobody should pay any more: the provider closes them, and what is paid there after all goes back."""
+"""Attempts that are no longer wanted: the provider closes them, and a payment that arrives after all is refunded."""
 
 from collections.abc import Awaitable
 

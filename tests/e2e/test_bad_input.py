@@ -1,4 +1,4 @@
-"""What nobody should send, on a real broker: a clear reason, nothing written, no neighbour harmed."""
+"""Bad messages on a real broker: each gets a clear reason, writes nothing and does not harm its neighbours."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -27,7 +27,7 @@ BODY_MAX_BYTES = RuntimeSettings.model_fields["body_max_bytes"].default
 
 @dataclass(frozen=True)
 class Bad:
-    """One message that cannot be read, and what its dead letter must say. Properties not named are sound."""
+    """One message that cannot be read, and the expected dead letter. Properties that are not given are valid."""
 
     case: str
     error: str
@@ -115,7 +115,7 @@ ROWS = [
     Bad("an id past 64 bits", "less_than_equal", "$.order_id", lambda: cancel(order_id="9" * 19), "order.cancel",
         CHANGES),
     Bad("too large", "too_large", body=lambda: order_create(remark="x" * BODY_MAX_BYTES)),
-    # what it says it is
+    # its type and routing key
     Bad("an unknown type", "unknown_type", properties=p(type="order.explode.v1")),
     Bad("an unknown version", "unknown_version", properties=p(type="order.create.v9")),
     Bad("another queue's type", "unknown_type", properties=p(type="order.cancel.v1")),
@@ -140,18 +140,17 @@ ROWS = [
 
 
 async def between_neighbours(system: RunningSystem, bad: Bad, body: bytes, **properties: Any) -> list[str]:
-    """Publish it between two sound ones, so that one batch has all three; the ids of the sound ones."""
-    speaker = system.payments if bad.queue == "payment-results" else system.upstream
+    """Publish the bad message among valid ones, so that one batch has them all. Return the ids of the valid ones."""
+    sender = system.payments if bad.queue == "payment-results" else system.upstream
     async with system.inbox_locked():
-        ids = [
-            await speaker.publish(*sound_message(bad.queue))
-        ]  # whoever takes it waits, and meanwhile the others arrive
+        # The worker that takes the first one waits, and meanwhile the others arrive.
+        ids = [await sender.publish(*sound_message(bad.queue))]
         await system.wait_until_in_flight(bad.queue, 1)
-        ids.append(await speaker.publish(*sound_message(bad.queue)))
+        ids.append(await sender.publish(*sound_message(bad.queue)))
         await system.wait_until_in_flight(bad.queue, 2)
         await system.publish(body, bad.key, **properties)
         await system.wait_until_in_flight(bad.queue, 3)
-        ids.append(await speaker.publish(*sound_message(bad.queue)))
+        ids.append(await sender.publish(*sound_message(bad.queue)))
         await system.wait_until_in_flight(bad.queue, 4)
     return ids
 
@@ -168,10 +167,10 @@ async def test_a_message_that_cannot_be_read(system: RunningSystem, bad: Bad) ->
     ids = await between_neighbours(system, bad, body, **given)
 
     letter = await system.dead_letter(body)
-    said = (letter["queue"], letter["reason"], letter["error_type"], letter["error_path"])
-    assert said == (bad.queue, "invalid", bad.error, bad.path)
+    recorded = (letter["queue"], letter["reason"], letter["error_type"], letter["error_path"])
+    assert recorded == (bad.queue, "invalid", bad.error, bad.path)
     assert letter["error_message"]
-    if bad.queue != "payment-results":  # an unknown order's payment is put off, not done
+    if bad.queue != "payment-results":  # an unknown order's payment is retried, not done
         _, second, third = await system.wait_until_handled(*ids)
         assert second == third, "all were one batch"
         after = await system.row_counts(bad.queue)
@@ -184,8 +183,8 @@ async def test_a_message_that_cannot_be_read(system: RunningSystem, bad: Bad) ->
             "inbox": 3,
         }
     if given["correlation_id"] == correlation_id:
-        told = await system.reply(correlation_id=correlation_id)
-        assert (told["properties"].message_type, told["code"]) == ("command.rejected.v1", "MESSAGE_INVALID")
-        assert told["details"] == {"error": bad.error, "path": bad.path}
+        reply = await system.reply(correlation_id=correlation_id)
+        assert (reply["properties"].message_type, reply["code"]) == ("command.rejected.v1", "MESSAGE_INVALID")
+        assert reply["details"] == {"error": bad.error, "path": bad.path}
     await system.wait_until_settled(bad.queue)
     assert reconnects() == lost, "the connection lives"

@@ -51,11 +51,11 @@ async def test_a_repeat_by_another_spelling_of_the_same_json_is_a_repeat(system:
 async def test_a_repeat_without_reply_to_is_quiet(system: RunningSystem) -> None:
     body = order_body((SKU, 1))
     await system.reply(correlation_id=await publish_command(system, "order.create", body))
-    heard = len(system.upstream.events)
+    count_before = len(system.upstream.events)
     message_id = await system.upstream.publish("order.create", body)
     await system.wait_until_handled(message_id)
     await system.wait_until_idle()
-    assert len(system.upstream.events) == heard
+    assert len(system.upstream.events) == count_before
 
 
 async def test_a_repeat_before_the_decision_gets_the_outcome_too(system: RunningSystem) -> None:
@@ -70,9 +70,9 @@ async def test_a_repeat_before_the_decision_gets_the_outcome_too(system: Running
             assert stored["outcome_type"] is None
             assert set(stored["reply_tos"]) == {system.upstream.inbox, other.inbox}
             assert not other.replies
-        told = await system.reply(correlation_id=first)
-        await wait_for(lambda: len(other.replies) == 2, "the other to be told")
-    assert {told["order_id"]} == {reply["order_id"] for reply in other.replies}
+        reply = await system.reply(correlation_id=first)
+        await wait_for(lambda: len(other.replies) == 2, "the replies to the other client")
+    assert {reply["order_id"]} == {reply["order_id"] for reply in other.replies}
     assert {reply["properties"].correlation_id for reply in other.replies} == {"mine-0", "mine-1"}
 
 
@@ -80,10 +80,10 @@ async def test_repeats_in_one_batch_make_one_order(system: RunningSystem) -> Non
     await system.wait_until_idle()
     body = order_body((SKU, 1))
     async with system.inbox_locked():
-        asked = [await publish_command(system, "order.create", body) for _ in range(5)]
+        correlation_ids = [await publish_command(system, "order.create", body) for _ in range(5)]
         await system.wait_until_in_flight("order-creation", 5)
-    told = [await system.reply(correlation_id=one) for one in asked]
-    assert len({reply["order_id"] for reply in told}) == 1
+    replies = [await system.reply(correlation_id=one) for one in correlation_ids]
+    assert len({reply["order_id"] for reply in replies}) == 1
     assert await system.pool.fetchval("SELECT count(*) FROM orders WHERE request_id = $1", body["request_id"]) == 1
 
 
@@ -107,8 +107,10 @@ async def test_the_same_key_with_another_payload_is_a_conflict(system: RunningSy
 async def test_two_users_may_use_the_same_request_id(system: RunningSystem) -> None:
     request_id = uuid4().hex
     bodies = [order_body((SKU, 1), user_id=user, request_id=request_id) for user in ("u1", "u2")]
-    told = [await system.reply(correlation_id=await publish_command(system, "order.create", body)) for body in bodies]
-    assert len({event["order_id"] for event in told}) == 2
+    replies = [
+        await system.reply(correlation_id=await publish_command(system, "order.create", body)) for body in bodies
+    ]
+    assert len({event["order_id"] for event in replies}) == 2
 
 
 async def test_every_command_has_one_outcome(system: RunningSystem) -> None:
@@ -118,8 +120,10 @@ async def test_every_command_has_one_outcome(system: RunningSystem) -> None:
         return not await system.pool.fetchval("SELECT count(*) FROM commands WHERE outcome_type IS NULL")
 
     await wait_until(decided, "every command to be decided")
-    heard: dict[tuple[str, str], set[str]] = {}
+    ids_by_request: dict[tuple[str, str], set[str]] = {}
     for event in system.upstream.events:
         if event["event"] in ("order.created", "order.rejected"):
-            heard.setdefault((event["user_id"], event["request_id"]), set()).add(event["properties"].message_id)
-    assert all(len(ids) == 1 for ids in heard.values())
+            ids_by_request.setdefault((event["user_id"], event["request_id"]), set()).add(
+                event["properties"].message_id
+            )
+    assert all(len(ids) == 1 for ids in ids_by_request.values())

@@ -20,8 +20,8 @@ WAIT_SECONDS = 20
 INSTALL = ["apt-get", "install", "-y", "-qq", "--no-install-recommends", "amqp-tools"]
 
 
-def ask_with_pika(url: str, exchange: str, body: bytes, *, direct: bool) -> tuple[Any, dict[str, Any]]:
-    """Publish an order.create and wait for the answer at a queue of one's own; its properties and body."""
+def request_with_pika(url: str, exchange: str, body: bytes, *, direct: bool) -> tuple[Any, dict[str, Any]]:
+    """Publish an order.create, wait for the answer in a queue of its own, and return its properties and body."""
     connection = pika.BlockingConnection(pika.URLParameters(url))
     channel = connection.channel()
     mine = "amq.rabbitmq.reply-to" if direct else channel.queue_declare("", exclusive=True).method.queue
@@ -55,7 +55,7 @@ def ask_with_pika(url: str, exchange: str, body: bytes, *, direct: bool) -> tupl
 async def test_pika_places_an_order_and_reads_its_outcome(system: RunningSystem, direct: bool) -> None:
     url, exchange = system.broker["upstream"], system.broker.names.commands
     body = order_body((SKU, 2))
-    about, answer = await asyncio.to_thread(ask_with_pika, url, exchange, orjson.dumps(body), direct=direct)
+    about, answer = await asyncio.to_thread(request_with_pika, url, exchange, orjson.dumps(body), direct=direct)
     assert (about.type, about.content_type, about.app_id) == ("order.created.v1", "application/json", "oms")
     assert (answer["request_id"], answer["state"], answer["amounts"]["payable"]) == (
         body["request_id"],
@@ -67,7 +67,7 @@ async def test_pika_places_an_order_and_reads_its_outcome(system: RunningSystem,
 async def test_pika_reads_what_is_wrong_with_an_order(system: RunningSystem) -> None:
     url, exchange = system.broker["upstream"], system.broker.names.commands
     about, answer = await asyncio.to_thread(
-        ask_with_pika, url, exchange, order_create(items=[{"sku_id": SKU, "qty": "2"}]), direct=False
+        request_with_pika, url, exchange, order_create(items=[{"sku_id": SKU, "qty": "2"}]), direct=False
     )
     assert (about.type, answer["code"]) == ("command.rejected.v1", "MESSAGE_INVALID")
     assert answer["details"] == {"error": "int_type", "path": "$.items[0].qty"}
@@ -100,8 +100,8 @@ async def test_amqp_tools_place_an_order_with_headers_only(system: RunningSystem
     options = headers(message_id=message_id, type="order.create.v1")
     options += headers(reply_to=system.upstream.inbox) if reply_as == "header" else ["-t", system.upstream.inbox]
     await asyncio.to_thread(amqp_publish, system, body, *options)
-    told = await system.reply(correlation_id=message_id)
-    assert (told["properties"].message_type, told["request_id"]) == (
+    reply = await system.reply(correlation_id=message_id)
+    assert (reply["properties"].message_type, reply["request_id"]) == (
         "order.created.v1",
         orjson.loads(body)["request_id"],
     )
@@ -131,7 +131,7 @@ async def test_amqp_tools_without_the_headers_are_refused_with_the_reason(
 
 
 @pytest.mark.usefixtures("amqp_tools")
-async def test_amqp_tools_cannot_speak_for_an_operator(system: RunningSystem) -> None:
+async def test_amqp_tools_cannot_act_for_an_operator(system: RunningSystem) -> None:
     body, message_id = order_create(actor={"type": "operator", "id": "ops-1"}), uuid4().hex
     given = headers(message_id=message_id, type="order.create.v1", reply_to=system.upstream.inbox)
     await asyncio.to_thread(amqp_publish, system, body, *given)

@@ -49,11 +49,11 @@ async def test_a_hundred_copies_are_one_capture_and_a_forged_one_none(all_provid
         await purchase.assert_state("paid")
 
     await all_providers.run(scenario)
-    told = [
+    captured = [
         (event["provider"], event["trade_no"])
         for event in all_providers.providers["alipay"].upstream.events_of("payment.captured")
     ]
-    assert len(told) == len(set(told))
+    assert len(captured) == len(set(captured))
 
 
 async def test_a_wrong_amount_goes_back_and_the_right_one_is_taken_next(all_providers: AllProviders) -> None:
@@ -83,7 +83,7 @@ async def test_a_payment_without_a_notification_is_polled(all_providers: AllProv
 
 
 async def test_an_order_can_be_made_and_paid_by_hand(all_providers: AllProviders, module_broker: Broker) -> None:
-    """With nothing but what payment.started says, given to the gateway as it is."""
+    """It takes only the fields of payment.started, given to the gateway as they are."""
 
     async def scenario(provider: ProviderHarness) -> None:
         started = await example_order.start(module_broker["upstream"], module_broker.names.prefix, provider.name)
@@ -94,6 +94,6 @@ async def test_an_order_can_be_made_and_paid_by_hand(all_providers: AllProviders
     await all_providers.run(scenario)
 
 
-async def test_what_the_shop_refuses_is_said_by_hand(module_broker: Broker, all_providers: AllProviders) -> None:
+async def test_what_the_shop_refuses_is_answered_by_hand(module_broker: Broker, all_providers: AllProviders) -> None:
     with pytest.raises(example_order.RefusedError, match="PAY_PARAM_INVALID"):
         await example_order.start(module_broker["upstream"], module_broker.names.prefix, "wechat", "smoke")

@@ -1,4 +1,4 @@
-"""A phone number, a name and a street go through everything we have, and lie nowhere in clear."""
+"""A phone number, a name and a street go through the whole system, and it stores them nowhere in clear."""
 
 import base64
 import os
@@ -24,7 +24,7 @@ CANARIES = ("13987654321", "Canary Zhang", "Canary Street 77", "200099")
 ADDRESS = {
     "receiver": CANARIES[1], "phone": CANARIES[0], "country": "CN", "detail": CANARIES[2], "postcode": CANARIES[3],
 }  # fmt: skip
-HEARD = "client.upstream.heard"
+EVENTS_QUEUE = "client.upstream.events"
 
 
 def traces(where: str, content: bytes) -> Iterator[str]:
@@ -91,14 +91,14 @@ async def test_personal_data_is_in_clear_nowhere(deployment: Deployment) -> None
         RawClient.connect(deployment.broker["upstream"]) as raw,
     ):
         channel = await connection.channel()
-        heard = await channel.declare_queue(HEARD, exclusive=True)
-        await heard.bind(deployment.broker.names.events, "#")
+        events = await channel.declare_queue(EVENTS_QUEUE, exclusive=True)
+        await events.bind(deployment.broker.names.events, "#")
         deployment.start("worker")
         await deployment.fill_stock()
         await deployment.wait_until("SELECT EXISTS (SELECT FROM skus)")
 
         await _publish(deployment, raw, order(), *BAD)
-        await _publish(deployment, raw, order(), key="order.nobody")
+        await _publish(deployment, raw, order(), key="order.unbound")
         await deployment.wait_until(
             f"SELECT (SELECT count(*) FROM orders) = 1 AND (SELECT count(*) FROM dead_letters) = {len(BAD) + 1}"
         )
@@ -120,7 +120,7 @@ async def test_personal_data_is_in_clear_nowhere(deployment: Deployment) -> None
         await deployment.wait_until("SELECT count(*) = 0 FROM outbox")
         assert set(await deployment.stop()) == {0}
         await nothing_is_in_the_database(deployment)
-        await _no_event_tells(heard)
+        await _no_event_has_personal_data(events)
     assert b"message dead-lettered" in deployment.logs()
     assert list(traces("the logs", deployment.logs())) == []
     await _who_has_the_key_can_read(deployment)
@@ -143,13 +143,13 @@ async def _replay_the_unrouted(deployment: Deployment) -> None:
     await pool.close()
 
 
-async def _no_event_tells(heard: aio_pika.abc.AbstractQueue) -> None:
-    told = 0
-    while (message := await heard.get(no_ack=True, fail=False)) is not None:
-        told += 1
+async def _no_event_has_personal_data(events: aio_pika.abc.AbstractQueue) -> None:
+    count = 0
+    while (message := await events.get(no_ack=True, fail=False)) is not None:
+        count += 1
         content = message.body + repr((message.headers, message.properties)).encode()
         assert list(traces(f"the event {message.type}", content)) == []
-    assert told == 5, "the SKU, its stock, two orders, another address"
+    assert count == 5, "the SKU, its stock, two orders, another address"
 
 
 async def _who_has_the_key_can_read(deployment: Deployment) -> None:

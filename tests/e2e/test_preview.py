@@ -1,4 +1,4 @@
-"""A client asks for a price first, and orders at that price: pika, as anybody's checkout would."""
+"""A client requests a preview and orders at its price, with pika as another shop's checkout would."""
 
 import asyncio
 from pathlib import Path
@@ -16,7 +16,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 ROOT = Path(__file__).parents[2]
 WAIT_SECONDS = 20
-ASKED = ("channel", "currency", "items", "user_id", "actor")
+PREVIEW_FIELDS = ("channel", "currency", "items", "user_id", "actor")
 
 
 class Checkout:
@@ -30,16 +30,16 @@ class Checkout:
         if direct:
             next(self.channel.consume(self.inbox, auto_ack=True, inactivity_timeout=0.1))
 
-    def ask(self, exchange: str, key: str, body: Any, **properties: Any) -> tuple[Any, dict[str, Any]]:
+    def request(self, exchange: str, key: str, body: Any, **properties: Any) -> tuple[Any, dict[str, Any]]:
         """Publish, and wait for the answer: its properties and body."""
         about = {"type": f"{key}.v1", "message_id": uuid4().hex, "reply_to": self.inbox, "correlation_id": uuid4().hex}
         about |= properties
         content = body if isinstance(body, bytes) else orjson.dumps(body)
         self.channel.basic_publish(exchange, key, content, pika.BasicProperties(**about))
-        method, said, answer = next(self.answers)
+        method, answered, answer = next(self.answers)
         assert method is not None, f"no answer within {WAIT_SECONDS} s"
-        assert said.correlation_id == about["correlation_id"]
-        return said, orjson.loads(answer)
+        assert answered.correlation_id == about["correlation_id"]
+        return answered, orjson.loads(answer)
 
     def close(self) -> None:
         self.connection.close()
@@ -48,15 +48,17 @@ class Checkout:
 def preview_then_order(system: RunningSystem, *, direct: bool) -> tuple[Any, dict[str, Any], dict[str, Any]]:
     checkout = Checkout(system.broker["upstream"], direct=direct)
     order = order_body((SKU, 3), user_id=f"u-{uuid4().hex}")
-    about, preview = checkout.ask(system.broker.names.queries, "order.preview", {name: order[name] for name in ASKED})
+    about, preview = checkout.request(
+        system.broker.names.queries, "order.preview", {name: order[name] for name in PREVIEW_FIELDS}
+    )
     order |= {"expected_pay_amount": preview["amounts"]["payable"]}
-    _, created = checkout.ask(system.broker.names.commands, "order.create", order, delivery_mode=2)
+    _, created = checkout.request(system.broker.names.commands, "order.create", order, delivery_mode=2)
     checkout.close()
     return about, preview, created
 
 
 @pytest.mark.parametrize("direct", [False, True], ids=["a queue of its own", "direct reply-to"])
-async def test_pika_asks_for_the_price_and_orders_at_it(system: RunningSystem, direct: bool) -> None:
+async def test_pika_gets_a_preview_and_orders_at_its_price(system: RunningSystem, direct: bool) -> None:
     about, preview, created = await asyncio.to_thread(preview_then_order, system, direct=direct)
     assert (about.type, about.content_type, about.app_id) == ("order.previewed.v1", "application/json", "oms")
     assert about.delivery_mode == 1
@@ -64,9 +66,9 @@ async def test_pika_asks_for_the_price_and_orders_at_it(system: RunningSystem, d
     assert (created["state"], created["amounts"]) == ("awaiting_payment", preview["amounts"])
 
 
-def asked_wrongly(system: RunningSystem, body: Any, key: str, role: str, **properties: Any) -> dict[str, Any]:
+def send_wrong_question(system: RunningSystem, body: Any, key: str, role: str, **properties: Any) -> dict[str, Any]:
     checkout = Checkout(system.broker[role])
-    about, answer = checkout.ask(system.broker.names.queries, key, body, **properties)
+    about, answer = checkout.request(system.broker.names.queries, key, body, **properties)
     checkout.close()
     assert about.type == "query.rejected.v1"
     return answer
@@ -81,24 +83,24 @@ async def test_the_question_in_the_readme_is_valid(system: RunningSystem) -> Non
     )
     body = orjson.loads(part.partition("```json")[2].partition("```")[0])
 
-    def ask() -> dict[str, Any]:
+    def request() -> dict[str, Any]:
         checkout = Checkout(system.broker["upstream"])
-        about, answer = checkout.ask(system.broker.names.queries, "order.preview", body)
+        about, answer = checkout.request(system.broker.names.queries, "order.preview", body)
         checkout.close()
         assert about.type == "order.previewed.v1"
         return answer
 
-    answer = await asyncio.to_thread(ask)
+    answer = await asyncio.to_thread(request)
     assert (answer["user"]["user_id"], answer["refusal"]["code"]) == ("ada", "PRODUCT_NOT_FOUND")
 
 
-SOUND = {name: order_body((SKU, 1))[name] for name in ASKED}
+SOUND = {name: order_body((SKU, 1))[name] for name in PREVIEW_FIELDS}
 OPERATOR = SOUND | {"actor": {"type": "operator", "id": "ops-1"}}
 WRONG: list[tuple[str, Any, str, str, str | None]] = [
     ("no JSON", b"{", "order.preview", "QUERY_INVALID", "$"),
     ("a wrong type", SOUND | {"use_points": 1.5}, "order.preview", "QUERY_INVALID", "$.use_points"),
-    ("a question that nobody knows", {}, "order.fortune", "QUERY_INVALID", "$"),
-    ("for somebody else", SOUND | {"user_id": "u2"}, "order.preview", "AUTH_FORBIDDEN", None),
+    ("an unknown question", {}, "order.fortune", "QUERY_INVALID", "$"),
+    ("for another user", SOUND | {"user_id": "u2"}, "order.preview", "AUTH_FORBIDDEN", None),
     ("as an operator", OPERATOR, "order.preview", "AUTH_FORBIDDEN", None),
 ]
 
@@ -108,33 +110,35 @@ async def test_pika_reads_what_is_wrong_with_a_question(
     system: RunningSystem, body: Any, key: str, code: str, path: str | None
 ) -> None:
     before = await system.row_counts("queries")
-    answer = await asyncio.to_thread(asked_wrongly, system, body, key, "upstream")
+    answer = await asyncio.to_thread(send_wrong_question, system, body, key, "upstream")
     assert (answer["code"], answer["path"]) == (code, path)
     assert await system.row_counts("queries") == before
     assert await system.pool.fetchval("SELECT count(*) FROM dead_letters WHERE queue = 'queries'") == 0
 
 
-async def test_a_trusted_operator_asks_for_a_user(system: RunningSystem) -> None:
-    def ask() -> dict[str, Any]:
+async def test_a_trusted_operator_gets_a_preview_for_a_user(system: RunningSystem) -> None:
+    def preview() -> dict[str, Any]:
         url = system.broker["operator"]
         checkout = Checkout(url)
         user_id = url.split("//")[1].split(":")[0]
-        about, answer = checkout.ask(system.broker.names.queries, "order.preview", OPERATOR, user_id=user_id)
+        about, answer = checkout.request(system.broker.names.queries, "order.preview", OPERATOR, user_id=user_id)
         checkout.close()
         assert about.type == "order.previewed.v1"
         return answer
 
     if not system.broker.has_roles:
         pytest.skip("one URL serves every role")
-    assert (await asyncio.to_thread(ask))["amounts"]["payable"] == 500
+    assert (await asyncio.to_thread(preview))["amounts"]["payable"] == 500
 
 
 async def test_the_addresses_of_a_preview_are_masked_on_the_wire(system: RunningSystem) -> None:
     def again() -> bytes:
         checkout = Checkout(system.broker["upstream"])
         order = order_body((SKU, 1), user_id=user_id)
-        checkout.ask(system.broker.names.commands, "order.create", order)
-        _, answer = checkout.ask(system.broker.names.queries, "order.preview", {name: order[name] for name in ASKED})
+        checkout.request(system.broker.names.commands, "order.create", order)
+        _, answer = checkout.request(
+            system.broker.names.queries, "order.preview", {name: order[name] for name in PREVIEW_FIELDS}
+        )
         checkout.close()
         return orjson.dumps(answer)
 

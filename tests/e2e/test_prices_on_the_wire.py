@@ -71,8 +71,8 @@ async def upsert_offers(shop: Upstream) -> None:
 
 def story(shop: Upstream, order_id: str) -> list[tuple[str, int]]:
     """The events of one order with their seq."""
-    told = [e for e in shop.events if e["event"].startswith("order.") and e.get("order_id") == order_id]
-    return [(e["event"], e["headers"]["seq"]) for e in told]
+    events = [e for e in shop.events if e["event"].startswith("order.") and e.get("order_id") == order_id]
+    return [(e["event"], e["headers"]["seq"]) for e in events]
 
 
 async def test_a_discounted_order_of_two_sellers_is_paid_once_and_arrives_in_two_parts(
@@ -172,10 +172,10 @@ async def test_an_order_waits_for_the_risk_check_and_nothing_is_reserved_before(
         await shop.fill_stock("s1", qty=5)
         await shop.publish_order(("s1", 2), user_id="good")
         await shop.publish_order(("s1", 2), user_id="bad")
-        asked = {event["user_id"]: event for event in await shop.wait_for_events("risk.requested", 2)}
+        requests = {event["user_id"]: event for event in await shop.wait_for_events("risk.requested", 2)}
         assert await pool.fetchval("SELECT locked FROM stock") == 0
         for user, verdict in (("good", "passed"), ("bad", "rejected")):
-            await checker.publish("risk.result", {"order_id": asked[user]["order_id"], "verdict": verdict})
+            await checker.publish("risk.result", {"order_id": requests[user]["order_id"], "verdict": verdict})
         await shop.wait_for_events("order.created", user_id="good")
         [rejected] = await shop.wait_for_events("order.rejected", user_id="bad")
     assert (rejected["code"], rejected["order_no"]) == ("RISK_BLOCKED", None)

@@ -1,4 +1,4 @@
-"""A day's statement over a real broker: who sent it is answered, and everyone hears of every difference."""
+"""A day's statement over a real broker: its sender gets a reply, and each difference becomes an event."""
 
 import base64
 from collections.abc import Iterator
@@ -14,12 +14,12 @@ from tests.e2e.upstream import Upstream, running_system, wait_for
 from tests.providers import alipay_builders
 from workers import providers
 
-STRANGERS = 300
+UNKNOWN_LINES = 300
 
 
 @pytest.fixture(autouse=True)
 def alipay() -> Iterator[None]:
-    """We speak with Alipay, until the test ends."""
+    """Configure Alipay until the test ends."""
     providers.configure({"alipay": alipay_builders.provider()})
     yield
     providers.configure({})
@@ -28,7 +28,7 @@ def alipay() -> Iterator[None]:
 def whole_day(at: datetime, trade_no: str, amount: int) -> bytes:
     """A statement as large as one message can be; only its first line is ours."""
     lines = [AlipayBillLine(at, "S1", trade_no, amount)]
-    lines += [AlipayBillLine(at, f"X{n}", f"20261121{n:020d}", 100, goods="tea " * 500) for n in range(STRANGERS)]
+    lines += [AlipayBillLine(at, f"X{n}", f"20261121{n:020d}", 100, goods="tea " * 500) for n in range(UNKNOWN_LINES)]
     content = alipay_protocol.bill(at.astimezone(alipay_protocol.CHINA).date(), alipay_builders.SELLER_ID, lines)
     assert 0.8 * STATEMENT_BYTES_MAX < len(content) <= STATEMENT_BYTES_MAX
     return content
@@ -53,9 +53,9 @@ async def test_a_full_statement_is_compared_and_answered(declared_broker: Broker
             },
             reply_to=gateway.inbox,
         )
-        found = await gateway.wait_for_events("payment.discrepancy_found", STRANGERS)
-        [told] = await gateway.wait_for_events("payment.reconciled")
+        found = await gateway.wait_for_events("payment.discrepancy_found", UNKNOWN_LINES)
+        [event] = await gateway.wait_for_events("payment.reconciled")
         await wait_for(lambda: bool(gateway.replies), "an answer", lambda: gateway.replies)
-    for outcome in (told, *gateway.replies):
-        assert (outcome["rows"], outcome["matched"], outcome["differences"]) == (STRANGERS + 1, 1, STRANGERS)
+    for outcome in (event, *gateway.replies):
+        assert (outcome["rows"], outcome["matched"], outcome["differences"]) == (UNKNOWN_LINES + 1, 1, UNKNOWN_LINES)
     assert {(event["kind"], event["day"]) for event in found} == {("missing_here", day)}

@@ -1,4 +1,4 @@
-"""Refunds that end once and well, whatever becomes of the calls that asked for them."""
+"""Refunds succeed exactly once, also when the calls that request them fail."""
 
 from datetime import timedelta
 
@@ -16,7 +16,8 @@ TROUBLES = [{"lost": 1.0}, {"error": 1.0}, {"slow": 1.0, "slow_seconds": 1.0}]
 async def test_a_refund_whose_answer_never_comes_ends_once(
     all_providers: AllProviders, trouble: dict[str, float], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(mapping, "REFUND_SHOWS_AFTER", timedelta(0))  # until then it is asked and nothing is concluded
+    # Until then a refund is polled, and "not found" decides nothing.
+    monkeypatch.setattr(mapping, "REFUND_SHOWS_AFTER", timedelta(0))
 
     async def scenario(provider: ProviderHarness) -> None:
         purchase = await provider.paid_purchase()
@@ -30,7 +31,7 @@ async def test_a_refund_whose_answer_never_comes_ends_once(
         await all_providers.run(scenario)
 
 
-async def test_a_refund_that_is_under_way_is_done_when_a_notification_says_so(all_providers: AllProviders) -> None:
+async def test_a_refund_that_is_under_way_is_done_when_a_notification_reports_it(all_providers: AllProviders) -> None:
     async def scenario(provider: ProviderHarness) -> None:
         purchase = await provider.paid_purchase()
         await purchase.cancel()
@@ -39,7 +40,7 @@ async def test_a_refund_that_is_under_way_is_done_when_a_notification_says_so(al
     await all_providers.run(scenario, refund_processing=1.0, refund_seconds=0.3)
 
 
-async def test_a_refund_that_is_under_way_is_done_when_the_provider_says_so(all_providers: AllProviders) -> None:
+async def test_a_refund_that_is_under_way_is_done_when_the_provider_reports_it(all_providers: AllProviders) -> None:
     async def scenario(provider: ProviderHarness) -> None:
         purchase = await provider.paid_purchase()
         provider.set_habits(refund_processing=1.0, refund_seconds=0.3, unsent=1.0)
@@ -51,7 +52,7 @@ async def test_a_refund_that_is_under_way_is_done_when_the_provider_says_so(all_
 
 
 async def test_refunds_in_parts_are_distinguished(all_providers: AllProviders) -> None:
-    """Alipay's notifications say the sum of all, the others' say the part."""
+    """Alipay's notifications report the sum of all refunds, the other providers' only this part."""
 
     async def scenario(provider: ProviderHarness) -> None:
         purchase = await provider.paid_purchase()

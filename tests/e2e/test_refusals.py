@@ -14,7 +14,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 
 @dataclass(frozen=True)
-class No:
+class Rejection:
     """A well-formed command that the business refuses, and with which code and details."""
 
     case: str
@@ -28,47 +28,59 @@ def lines(*items: tuple[str, int]) -> dict[str, Any]:
 
 
 REFUSED = [
-    No("the price is another", "ORDER_PRICE_MISMATCH", {"expected_pay_amount": 499}, {"expected": 500, "got": 499}),
-    No("a price below nothing", "ORDER_PRICE_MISMATCH", {"expected_pay_amount": -1}),
-    No("an unknown SKU", "PRODUCT_NOT_FOUND", lines(("nothing", 1)), {"line_no": 1, "sku_id": "nothing"}),
-    No("one of two SKUs unknown", "PRODUCT_NOT_FOUND", lines((SKU, 1), ("nothing", 1)), {"line_no": 2}),
-    No("a SKU off sale", "PRODUCT_NOT_ON_SALE", lines(("off", 1))),
-    No("a SKU without stock", "INVENTORY_INSUFFICIENT", lines(("none", 1)) | {"expected_pay_amount": 500}),
-    No("more than there is", "INVENTORY_INSUFFICIENT", lines((SKU, 1_000_000)) | {"expected_pay_amount": 500_000_000}),
-    No("no lines", "ORDER_ITEMS_EMPTY", {"items": []}),
-    No("no units", "ORDER_PARAM_INVALID", lines((SKU, 0)), {"field": "items[0].qty"}),
-    No("fewer than no units", "ORDER_PARAM_INVALID", lines((SKU, -1)), {"field": "items[0].qty"}),
-    No("more units than a line holds", "ORDER_PARAM_INVALID", lines((SKU, 1_000_001)), {"field": "items[0].qty"}),
-    No("as many units as 64 bits hold", "ORDER_PARAM_INVALID", lines((SKU, 2**63 - 1)), {"field": "items[0].qty"}),
-    No("an unknown channel", "ORDER_CHANNEL_INVALID", {"channel": "telex"}, {"field": "channel"}),
-    No("an unknown business", "ORDER_BUSINESS_TYPE_INVALID", {"business_type": "theft"}, {"field": "business_type"}),
-    No("nowhere to go", "ORDER_ADDRESS_MISSING", {"address": None}, {"field": "address"}),
-    No("another currency", "ORDER_PARAM_INVALID", {"currency": "USD"}, {"field": "currency", "sku_currency": "CNY"}),
+    Rejection(
+        "the price is another", "ORDER_PRICE_MISMATCH", {"expected_pay_amount": 499}, {"expected": 500, "got": 499}
+    ),
+    Rejection("a price below nothing", "ORDER_PRICE_MISMATCH", {"expected_pay_amount": -1}),
+    Rejection("an unknown SKU", "PRODUCT_NOT_FOUND", lines(("nothing", 1)), {"line_no": 1, "sku_id": "nothing"}),
+    Rejection("one of two SKUs unknown", "PRODUCT_NOT_FOUND", lines((SKU, 1), ("nothing", 1)), {"line_no": 2}),
+    Rejection("a SKU off sale", "PRODUCT_NOT_ON_SALE", lines(("off", 1))),
+    Rejection("a SKU without stock", "INVENTORY_INSUFFICIENT", lines(("none", 1)) | {"expected_pay_amount": 500}),
+    Rejection(
+        "more than there is", "INVENTORY_INSUFFICIENT", lines((SKU, 1_000_000)) | {"expected_pay_amount": 500_000_000}
+    ),
+    Rejection("no lines", "ORDER_ITEMS_EMPTY", {"items": []}),
+    Rejection("no units", "ORDER_PARAM_INVALID", lines((SKU, 0)), {"field": "items[0].qty"}),
+    Rejection("fewer than no units", "ORDER_PARAM_INVALID", lines((SKU, -1)), {"field": "items[0].qty"}),
+    Rejection(
+        "more units than a line holds", "ORDER_PARAM_INVALID", lines((SKU, 1_000_001)), {"field": "items[0].qty"}
+    ),
+    Rejection(
+        "as many units as 64 bits hold", "ORDER_PARAM_INVALID", lines((SKU, 2**63 - 1)), {"field": "items[0].qty"}
+    ),
+    Rejection("an unknown channel", "ORDER_CHANNEL_INVALID", {"channel": "telex"}, {"field": "channel"}),
+    Rejection(
+        "an unknown business", "ORDER_BUSINESS_TYPE_INVALID", {"business_type": "theft"}, {"field": "business_type"}
+    ),
+    Rejection("nowhere to go", "ORDER_ADDRESS_MISSING", {"address": None}, {"field": "address"}),
+    Rejection(
+        "another currency", "ORDER_PARAM_INVALID", {"currency": "USD"}, {"field": "currency", "sku_currency": "CNY"}
+    ),
 ]
 
 
-@pytest.mark.parametrize("no", [pytest.param(row, id=row.case) for row in REFUSED])
-async def test_an_order_that_the_business_refuses(system: RunningSystem, no: No) -> None:
-    await on_the_shelf(system)
-    body = order_body((SKU, 1)) | no.changes
+@pytest.mark.parametrize("rejection", [pytest.param(row, id=row.case) for row in REFUSED])
+async def test_an_order_that_the_business_refuses(system: RunningSystem, rejection: Rejection) -> None:
+    await put_on_sale(system)
+    body = order_body((SKU, 1)) | rejection.changes
     letters = await system.pool.fetchval("SELECT count(*) FROM dead_letters")
-    told = await system.reply(correlation_id=await publish_command(system, "order.create", body))
-    assert told["code"] == no.code
-    assert no.details.items() <= told["details"].items()
+    reply = await system.reply(correlation_id=await publish_command(system, "order.create", body))
+    assert reply["code"] == rejection.code
+    assert rejection.details.items() <= reply["details"].items()
     stored = await system.pool.fetchrow("SELECT * FROM commands WHERE request_id = $1", body["request_id"])
     assert stored is not None
     assert (stored["outcome_type"], orjson.loads(stored["outcome"])["code"]) == (
-        told["properties"].message_type,
-        no.code,
+        reply["properties"].message_type,
+        rejection.code,
     )
-    short = no.code == "INVENTORY_INSUFFICIENT"
-    assert told["properties"].message_type == ("order.rejected.v1" if short else "command.rejected.v1")
+    short = rejection.code == "INVENTORY_INSUFFICIENT"
+    assert reply["properties"].message_type == ("order.rejected.v1" if short else "command.rejected.v1")
     states = await system.pool.fetch("SELECT state FROM orders WHERE request_id = $1", body["request_id"])
     assert [found["state"] for found in states] == (["rejected"] if short else [])
     assert await system.pool.fetchval("SELECT count(*) FROM dead_letters") == letters
 
 
-async def on_the_shelf(system: RunningSystem) -> None:
+async def put_on_sale(system: RunningSystem) -> None:
     """A SKU that is off sale and one without any stock."""
     if await system.pool.fetchval("SELECT count(*) FROM skus") > 1:
         return
@@ -93,19 +105,19 @@ async def test_no_sender_can_use_up_anothers_request_ids(system: RunningSystem, 
     body = order_body((SKU, 1))
     forged = await publish_command(system, "order.create", body | {"actor": actor}, user_id=None)
     assert (await system.reply(correlation_id=forged))["code"] == "AUTH_FORBIDDEN"
-    told = await system.reply(correlation_id=await publish_command(system, "order.create", body))
-    assert told["properties"].message_type == "order.created.v1"
-    assert "duplicate" not in told
+    reply = await system.reply(correlation_id=await publish_command(system, "order.create", body))
+    assert reply["properties"].message_type == "order.created.v1"
+    assert "duplicate" not in reply
 
 
 async def test_a_rejected_message_rejects_no_other_of_its_batch(system: RunningSystem) -> None:
     await system.wait_until_idle()
     bodies = [order_body((SKU, 1)) | (REFUSED[n % 3].changes if n % 2 else {}) for n in range(10)]
     async with system.inbox_locked():
-        asked = [await publish_command(system, "order.create", body) for body in bodies]
+        correlation_ids = [await publish_command(system, "order.create", body) for body in bodies]
         await system.wait_until_in_flight("order-creation", 10)
-    told = [await system.reply(correlation_id=one) for one in asked]
-    kinds = [reply["properties"].message_type for reply in told]
+    replies = [await system.reply(correlation_id=one) for one in correlation_ids]
+    kinds = [reply["properties"].message_type for reply in replies]
     assert kinds == ["order.created.v1", "command.rejected.v1"] * 5
 
 
@@ -128,25 +140,25 @@ async def test_untrusted_senders_change_nothing(
 ) -> None:
     created = await system.upstream.place_order((SKU, 1))
     before = await system.pool.fetchrow("SELECT * FROM orders WHERE id = $1", int(created["order_id"]))
-    asked = await publish_command(system, type_, change(type_, created["order_id"], **who), user_id=None)
-    assert (await system.reply(correlation_id=asked))["code"] == code
+    correlation_id = await publish_command(system, type_, change(type_, created["order_id"], **who), user_id=None)
+    assert (await system.reply(correlation_id=correlation_id))["code"] == code
     assert await system.pool.fetchrow("SELECT * FROM orders WHERE id = $1", int(created["order_id"])) == before
 
 
 async def test_an_unknown_order_and_another_users_order_get_the_same_answer(system: RunningSystem) -> None:
     created = await system.upstream.place_order((SKU, 1))
-    told = []
+    replies = []
     for order_id in (created["order_id"], "1"):
         body = orjson.loads(cancel(order_id=order_id)) | {"actor": {"type": "user", "id": "thief"}}
-        told.append(await system.reply(correlation_id=await publish_command(system, "order.cancel", body)))
-    first, second = ((reply["code"], reply["message"], set(reply["details"])) for reply in told)
+        replies.append(await system.reply(correlation_id=await publish_command(system, "order.cancel", body)))
+    first, second = ((reply["code"], reply["message"], set(reply["details"])) for reply in replies)
     assert first == second
 
 
 async def test_an_operator_needs_a_trusted_broker_user(system: RunningSystem) -> None:
     created = await system.upstream.place_order((SKU, 1))
     body = change("order.cancel", created["order_id"], type="operator", id="op")
-    await publish_command(system, "order.cancel", body, speaker=system.payments)
+    await publish_command(system, "order.cancel", body, sender=system.payments)
     [event] = await system.upstream.wait_for_events("order.cancelled", order_id=created["order_id"])
     assert event["cancel_type"] == "operator"
 
@@ -163,7 +175,7 @@ async def test_a_stock_correction_needs_a_trusted_broker_user(system: RunningSys
         "code"
     ] == ("AUTH_FORBIDDEN")
     trusted = body | {"request_id": uuid4().hex}
-    told = await system.reply(
-        correlation_id=await publish_command(system, "stock.adjust", trusted, speaker=system.payments)
+    reply = await system.reply(
+        correlation_id=await publish_command(system, "stock.adjust", trusted, sender=system.payments)
     )
-    assert told["properties"].message_type == "stock.adjusted.v1"
+    assert reply["properties"].message_type == "stock.adjusted.v1"

@@ -71,7 +71,7 @@ async def counting(harness: HandlerHarness, url: str) -> AsyncIterator[CountingP
 
 
 def queue_of(body: Message, provider: str = "") -> str:
-    """Where the message waits; what is asked of a provider waits in that provider's own queue."""
+    """The queue of the message. A call to a provider waits in that provider's own queue."""
     queue = QUEUE_OF[body.TYPE]
     return f"provider-calls.{provider}" if queue.startswith("provider-calls.") else queue
 

@@ -1,4 +1,4 @@
-"""Providers that are away, or that change their keys: it concerns nobody else, and ends by itself."""
+"""Providers that are away, or that change their keys: the others are not affected, and it ends by itself."""
 
 import asyncio
 from pathlib import Path

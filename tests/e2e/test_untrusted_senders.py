@@ -1,4 +1,4 @@
-"""Who says what is not theirs to say: refused by the broker or by us, and kept for a person to look at."""
+"""Messages of users who may not send them: the broker or we refuse them, and keep them for a person to look at."""
 
 from hashlib import blake2b
 from uuid import uuid4
@@ -33,15 +33,15 @@ async def test_a_delivery_mode_that_does_not_exist_is_refused_by_the_broker_or_b
     assert (await system.dead_letter(body))["error_type"] == "malformed_frame"
 
 
-@pytest.mark.parametrize("key", ["order.nobody", b"order.\xff", "", "stock.reserve", "timer.due", "payment.nudge"])
+@pytest.mark.parametrize("key", ["order.unbound", b"order.\xff", "", "stock.reserve", "timer.due", "payment.nudge"])
 async def test_a_message_to_an_unbound_key_is_kept(system: RunningSystem, key: str | bytes) -> None:
     body = order_create()
     await system.publish(body, key, type="order.create.v1")
     letter = await system.dead_letter(body)
     shown = key if isinstance(key, str) else r"order.\udcff"
-    said = (letter["queue"], letter["reason"], letter["routing_key"] or "", letter["origin_user"])
-    speaker = system.raw.user if system.broker.has_roles else None  # our own user vouches for what it republishes only
-    assert said == ("unrouted", "unroutable", shown, speaker)
+    recorded = (letter["queue"], letter["reason"], letter["routing_key"] or "", letter["origin_user"])
+    sender = system.raw.user if system.broker.has_roles else None  # our own user vouches for what it republishes only
+    assert recorded == ("unrouted", "unroutable", shown, sender)
     sealed = letter["key_id"], letter["body"], b"dead_letter"
     assert cipher.current().decrypt(*sealed) == body
 
@@ -90,14 +90,14 @@ def _hash(body: bytes) -> bytes:
 
 async def test_headers_that_are_the_brokers_or_ours_to_set_are_not_believed(system: RunningSystem) -> None:
     body, names = order_create(actor={"type": "operator", "id": "ops-1"}), system.broker.names
-    forged = {b"attempt": b"6", b"origin-user": b"operator", b"reason": b"forged", b"error-path": b"$.no"}
+    forged = {b"attempt": b"6", b"origin-user": b"operator", b"reason": b"forged", b"error-path": b"$.x"}
     await system.publish(body, user_id=None, headers=forged | {b"CC": [b"order.cancel"], b"BCC": [b"order.delete"]})
     request_id = orjson.loads(body)["request_id"]
     [event] = await system.upstream.wait_for_events("command.rejected", code="AUTH_FORBIDDEN", type="order.create.v1")
     assert await system.pool.fetchval("SELECT count(*) FROM orders WHERE request_id = $1", request_id) == 0
     assert event["properties"].user_id != "operator"
     unroutable = order_create()
-    await system.publish(unroutable, "order.nobody", user_id=None, headers=forged)
+    await system.publish(unroutable, "order.unbound", user_id=None, headers=forged)
     letter = await system.dead_letter(unroutable)
     assert (letter["reason"], letter["error_path"], letter["attempts"]) == ("unroutable", None, 0)
     assert names.unrouted.startswith(names.prefix)
@@ -164,7 +164,7 @@ async def test_a_message_from_an_untrusted_sender_straight_to_a_queue_is_refused
     assert (letter["reason"], letter["error_type"]) == ("invalid", "forbidden_exchange")
 
 
-@pytest.mark.parametrize("user", ["nobody", "upstream"])
+@pytest.mark.parametrize("user", ["unknown", "upstream"])
 async def test_a_payment_that_no_trusted_user_reports_is_a_dead_letter(system: RunningSystem, user: str) -> None:
     if user == "upstream" and not system.broker.has_roles:
         pytest.skip("this broker lends one user for all roles")
@@ -187,7 +187,7 @@ async def test_headers_that_fill_a_frame_do_not_stop_what_answers_them(system: R
 
 async def test_a_letter_whose_headers_fill_a_frame_can_be_replayed(system: RunningSystem) -> None:
     body, headers = order_create(), {b"traceparent": b"t" * 130_940}
-    await system.publish(body, "order.nobody", headers=headers, type="order.create.v1")
+    await system.publish(body, "order.unbound", headers=headers, type="order.create.v1")
     letter = await system.dead_letter(body)
     async with system.pool.acquire() as tx, tx.transaction():
         locked = await dead_letters.lock(tx, [letter["id"]])

@@ -133,7 +133,7 @@ class Upstream:
         )
         return self.events_of(event, **fields)
 
-    # what upstream systems say
+    # messages of upstream systems
 
     async def fill_stock(self, *skus: str, qty: int = 100, price: int = 500) -> None:
         for sku in skus:
