@@ -12,7 +12,7 @@ TIERS_SECONDS = tiers_seconds(2)
 
 @dataclass(frozen=True)
 class Broker:
-    """A virtual host of the test's own: a URL per role, and the names under its prefix."""
+    """The test's own virtual host: a URL for each role, and the names with its prefix."""
 
     urls: dict[str, str]
     names: Names

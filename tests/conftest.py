@@ -25,7 +25,7 @@ os.environ.setdefault("OMS_ENCRYPTION_KEYS", "test:" + "A" * 43 + "=")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Add --quick."""
+    """Add the option --quick."""
     parser.addoption("--quick", action="store_true", help="only tests that need no server and start no process")
 
 

@@ -1,4 +1,4 @@
-"""Processes that die, at any moment and at the worst ones. Every command ends once, nothing is lost or doubled."""
+"""Processes that die, at any moment and at chosen ones. Every command ends once, and nothing is lost or doubled."""
 
 import signal
 

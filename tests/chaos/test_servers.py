@@ -15,7 +15,7 @@ CUT = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE datna
 
 
 async def survive(deployment: Deployment, trouble: Callable[[], object]) -> None:
-    """A rush with trouble in the middle of its orders, and again in the middle of what follows."""
+    """Send many orders at once; cause the trouble while they are placed, and again while they are paid or cancelled."""
     await deployment.run()
     orders = OrderBatch(deployment, 300)
     ordering = asyncio.create_task(orders.order())

@@ -55,7 +55,7 @@ async def build(url: str) -> None:
 
 
 async def fill_catalogue(harness: HandlerHarness) -> None:
-    """s1 and s2, another seller's book that earns points, promotions, coupons, points, business types."""
+    """Fill the catalogue: s1, s2, another seller's book that earns points, promotions, coupons, business types."""
     book_of_acme = {"seller_id": "acme", "tax_class": "books", "gift_points": 10, "gift_growth": 5}
     await harness.fill_stock(qty=50)
     await harness.handle(sku("b1", price=900).model_copy(update=book_of_acme), sku("f1"), sku("p1"))
@@ -111,7 +111,7 @@ async def cancel_all(harness: HandlerHarness, *order_ids: int) -> None:
 
 
 async def parcel(harness: HandlerHarness, order_id: int, *steps: str, lines: Lines = ()) -> None:
-    """One parcel of all that is left, or of these units, and what becomes of it."""
+    """Ship one parcel of all units that are left, or of these, and report its statuses."""
     harness.count += 1
     number = f"P{harness.count}"
     await harness.handle(book(order_id, number, *lines))
@@ -137,7 +137,7 @@ async def request_refund(harness: HandlerHarness, order_id: int, amount: int) ->
 
 
 async def plain(harness: HandlerHarness) -> None:
-    """Completed, paid too late, cancelled after payment, lost, too much wanted, still waiting."""
+    """Orders: completed, paid too late, cancelled after payment, lost, without enough stock, still waiting."""
     done = await place_paid_order(harness, ("s1", 1), ("s2", 2))
     await parcel(harness, done, "outbound", "delivered", lines=[("s1", 1)])
     await receive_order(harness, done)
@@ -154,7 +154,7 @@ async def plain(harness: HandlerHarness) -> None:
 
 
 async def split(harness: HandlerHarness) -> None:
-    """A child goes its way and another is cancelled; families that wait, end unpaid, get nothing, are paid too late."""
+    """Split orders: a child ships and another is cancelled; others wait, end unpaid, lack stock, are paid late."""
     goods, other = await children(harness, await place_paid_order(harness, ("s1", 1), ("b1", 2)))
     await cancel_all(harness, goods)
     await receive_order(harness, other)
@@ -169,7 +169,7 @@ async def split(harness: HandlerHarness) -> None:
 
 
 async def merged(harness: HandlerHarness) -> None:
-    """One payment for two orders, of which one is split; a second payment of it; parts are cancelled."""
+    """Merged orders: one payment for two, of which one is split; a second payment of it; parts are cancelled."""
     one, two = await place_order(harness, ("s1", 1)), await place_order(harness, ("s2", 1), ("b1", 1))
     paid = await merge(harness, one, two)
     await harness.handle(paid("merged-1"), paid("merged-2"), trusted=True)
@@ -185,7 +185,7 @@ async def merged(harness: HandlerHarness) -> None:
 
 
 async def merge(harness: HandlerHarness, *order_ids: int) -> Any:
-    """Trade number -> the payment of all of them."""
+    """The payment of all these orders, for a trade number."""
     await harness.handle(OrderMerge(request_id=f"m{order_ids[0]}", actor=user(), order_ids=order_ids))
     event = harness.events_of("order.merged")[-1]
 
@@ -197,7 +197,7 @@ async def merge(harness: HandlerHarness, *order_ids: int) -> Any:
 
 
 async def coupons(harness: HandlerHarness) -> None:
-    """Locked; used, partly given back; released; returned with the last child, and used again; released too late."""
+    """Coupons: locked; used and partly refunded; released; returned with the last child and used again; expired."""
     await place_order(harness, ("s1", 1), coupon_id="c1")
     await request_refund(harness, await place_paid_order(harness, ("s1", 1), coupon_id="c2"), 100)
     await cancel_all(harness, await place_order(harness, ("s1", 1), coupon_id="c3"))
@@ -213,7 +213,7 @@ async def coupons(harness: HandlerHarness) -> None:
 
 
 async def points(harness: HandlerHarness) -> None:
-    """Held; used; used, with a third given back; released; returned; earned; earned and taken away again."""
+    """Points: held; used; used with a third returned; released; returned; earned; earned and taken away again."""
     await place_order(harness, ("s1", 1), use_points=200)
     await place_paid_order(harness, ("s1", 2), use_points=100)
     used = await place_paid_order(harness, ("s1", 2), use_points=300)
@@ -230,7 +230,7 @@ async def points(harness: HandlerHarness) -> None:
 
 
 async def limited(harness: HandlerHarness) -> None:
-    """Sold, with one unit more than there is; given back; sold again."""
+    """Flash sales: all units sold and one order refused; units given back; sold again."""
     await place_paid_order(harness, ("f1", 2))
     await cancel_all(harness, await place_paid_order(harness, ("f1", 3)), await place_order(harness, ("f1", 1)))
     await place_order(harness, ("f1", 5), ("p1", 2))
@@ -238,7 +238,7 @@ async def limited(harness: HandlerHarness) -> None:
 
 
 async def deducted(harness: HandlerHarness) -> None:
-    """Business types that deduct stock when the order is created, and when it is shipped: waiting, ended, paid, out."""
+    """Orders whose stock is deducted when created, and when shipped: waiting, ended, paid and shipped."""
     for kind in ("seckill", "group_buy"):
         await place_order(harness, ("s1", 1), business_type=kind)
         await cancel_all(harness, await place_order(harness, ("s1", 1), business_type=kind))
@@ -262,7 +262,7 @@ async def risk_checked(harness: HandlerHarness) -> None:
 
 
 async def numbered(harness: HandlerHarness) -> None:
-    """An order that brings its number along, and a number that waits for its order."""
+    """An order with a number that was issued before, and a number that no order has used."""
     for n in range(2):
         await harness.handle(OrderNumberIssue(request_id=f"n{n}", actor=user(), user_id="u1", channel="pc"))
     await place_order(harness, ("s1", 1), order_no=harness.events_of("order_number.issued")[-1]["order_no"])

@@ -23,7 +23,7 @@ AT = datetime(2026, 1, 21, 2, 0, tzinfo=UTC)
 DAY = date(2026, 1, 21)
 """The day of the notifications that tests.handlers.test_payment_attempts writes."""
 PRICE = 507
-"""Of one s1, delivered."""
+"""The price of one s1, delivered, in minor units."""
 
 
 async def add_attempts(harness: HandlerHarness) -> None:

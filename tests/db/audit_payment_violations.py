@@ -1,4 +1,4 @@
-"""What breaks the invariants of payments through providers: SQL that changes one thing."""
+"""SQL that breaks the invariants of payments through providers, each by one change."""
 
 ATTEMPTS = [
     ("captures", "UPDATE payment_attempts SET trade_no = 'other' WHERE trade_no = 'ok-1'"),

@@ -52,7 +52,7 @@ async def tx(connection: Transaction) -> AsyncIterator[Transaction]:
 
 
 async def violated(tx: Transaction, *, drained: bool = False) -> dict[str, tuple[str, ...]]:
-    """Statement -> the first offending ids, of everything that is violated."""
+    """Maps each violated statement to the first ids that violate it."""
     chosen = [invariant for invariant in INVARIANTS if drained or not invariant.drained]
     found = await findings(tx, drained=drained, grace_seconds=GRACE_SECONDS)
     return {one.statement: seen.first for one, seen in zip(chosen, found, strict=True) if seen.violations}
@@ -112,7 +112,7 @@ async def test_every_invariant_has_a_violation() -> None:
 
 
 async def break_it(tx: Transaction, violation: str) -> None:
-    """Add a violation; one that changes nothing would prove nothing."""
+    """Add a violation. Fail if it changes nothing, since it would prove nothing."""
     assert not (await tx.execute(violation)).endswith(" 0")
 
 

@@ -1,4 +1,4 @@
-"""A day is compared by what it holds, however many years of payments there are."""
+"""The cost of comparing a day depends on that day, not on how many years of payments are stored."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -23,7 +23,7 @@ FROM generate_series(1, 20000) n
 
 @pytest.fixture
 async def years(pool: Pool) -> Pool:
-    """Two years of payments, each of which went back."""
+    """Insert two years of payments, each with a refund."""
     await pool.execute("ALTER TABLE refunds DROP CONSTRAINT refunds_order_id_fkey")
     await pool.execute(FACTS, NOON)
     await pool.execute(REFUNDS, NOON)

@@ -41,7 +41,7 @@ async def explained(pool: Pool, name: str, *arguments: object) -> str:
 
 @pytest.fixture
 async def years_of_timers(pool: Pool) -> Pool:
-    """Many timers that are due some day, and an inbox of many days."""
+    """Insert many timers with later due times, and an inbox of many days."""
     await pool.execute(
         "INSERT INTO timers (kind, key, due_at, wake_at) SELECT 'receipt', n, now() + interval '1 day',"
         " now() + interval '1 day' FROM generate_series(1, 20000) n"

@@ -35,7 +35,7 @@ PROVIDERS = {"a": "alipay", "b": "wechat"}
 ID = {"a": 11, "b": 12}
 OPEN, PAID, CLOSED = "open", "paid", "closed"
 KIND_OF = {"notification": "captured", "observed": "captured", "declined": "failed", "notified closed": "closed"}
-"""What payment_results handles -> the state that it reports."""
+"""Maps each kind of result that payment_results handles to the state that it reports."""
 InFlight: TypeAlias = frozenset[tuple[str, str, int]]
 
 
@@ -54,7 +54,7 @@ class Situation:
     kept: int = 0
 
     def __hash__(self) -> int:
-        """Orders are large, and most of one never changes."""
+        """Hash only what can change: orders are large, and most of one never changes."""
         about = self.order.state, self.order.captured_amount
         return hash((about, self.provider_states, self.attempts, self.in_flight, self.facts, self.refunds))
 
@@ -202,7 +202,7 @@ def _folded(
 
 
 def closing(before: Situation, after: Situation, changes: list[AttemptChange]) -> Situation:
-    """As the service does it: an order that waits for no payment any more has its other attempts closed."""
+    """Close the other attempts of an order that no longer waits for a payment, as the service does."""
     if before.order.state is State.AWAITING_PAYMENT is not after.order.state:
         done = {change.id for change in changes if change.state in DONE}
         for name in NAMES:
@@ -234,7 +234,7 @@ def polled(situation: Situation, name: str, call: str, over: bool) -> Situation:
 def answered(  # noqa: PLR0917 (all that the answer depends on)
     name: str, state: str, call: str, provider_state: str, charged: int, over: bool
 ) -> tuple[list[AttemptChange], list[str]]:
-    """What becomes of the attempt, and which messages are sent."""
+    """The changes of the attempt, and the kinds of messages that are sent."""
     one = attempt(name, state, over)
     item: Any = envelope((ProviderClose if call == "close" else ProviderQuery)(attempt_id=one.id), "g")
     context = provider_calls.CallContext({one.id: one}, {}, {}, NOW, timedelta(seconds=60))

@@ -49,7 +49,7 @@ def envelope(body: Any, name: str) -> Envelope[Any]:
 
 
 def capture(trade_no: str, amount: int = 1000, kind: str = "captured", currency: str = "CNY") -> PaymentResult:
-    """What a payment adapter reports."""
+    """A payment.result, as a payment adapter reports it."""
     return PaymentResult(
         order_id=ORDER_ID,
         provider="alipay",
@@ -62,5 +62,5 @@ def capture(trade_no: str, amount: int = 1000, kind: str = "captured", currency:
 
 
 def cancellation(request_id: str = "x1") -> OrderCancel:
-    """The buyer's wish."""
+    """The buyer's order.cancel."""
     return OrderCancel(request_id=request_id, actor=Actor(type="user", id="u1"), order_id=ORDER_ID)

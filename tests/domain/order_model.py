@@ -37,7 +37,7 @@ GOODS = {
     "pay": {State.AWAITING_PAYMENT: "locked", State.PAID: "deducted", State.CANCELLED: "free"},
     "create": {State.AWAITING_PAYMENT: "deducted", State.PAID: "deducted", State.CANCELLED: "free"},
 }
-"""When stock is deducted -> where the goods are."""
+"""Maps the moment at which stock is deducted to the place of the goods in each state."""
 
 
 @dataclass

@@ -58,7 +58,7 @@ def captured(situation: Situation) -> dict[str, int]:
 
 
 def returned(situation: Situation) -> set[str]:
-    """The captures of which a refund gives all back."""
+    """The captures that are refunded in full."""
     return {cause.partition(":")[2] for cause in situation.refunds if not cause.startswith("cancel:")}
 
 
@@ -94,7 +94,7 @@ def test_an_attempt_is_captured_exactly_when_its_capture_is_known(reachable: Rea
 def test_in_the_end_all_captured_money_is_kept_or_refunded_and_no_ended_order_can_be_paid(
     reachable: ReachableSituations,
 ) -> None:
-    """After all deliveries and polls. Only where a card was declined may a buyer still try."""
+    """Check the end, after all deliveries and polls. A buyer may still try only where a card was declined."""
     for situation in reachable.found:
         end = at_rest(situation)
         took = {name for name in NAMES if end.provider_state(name) == PAID}
@@ -106,7 +106,7 @@ def test_in_the_end_all_captured_money_is_kept_or_refunded_and_no_ended_order_ca
 
 
 def test_every_end_is_reached(reachable: ReachableSituations) -> None:
-    """A situation that never happened would prove nothing."""
+    """Every interesting situation occurs, since a situation that never occurred would prove nothing."""
     ends = {(situation.order.state, tuple(sorted(situation.attempts))) for situation in reachable.found}
     assert (State.PAID, ("captured", "captured")) in ends
     assert (State.CANCELLED, ("captured", "captured")) in ends

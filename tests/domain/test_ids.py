@@ -61,7 +61,7 @@ def test_every_user_has_a_shard(user_id: str) -> None:
 
 @pytest.mark.parametrize(("user_id", "shard"), SHARDS.items())
 def test_a_users_shard_is_the_same_for_ever(user_id: str, shard: int) -> None:
-    """Orders out there carry it in their ids."""
+    """The shard is fixed for ever, since the ids of existing orders contain it."""
     assert user_shard(user_id) == shard
 
 

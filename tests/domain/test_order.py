@@ -1,4 +1,4 @@
-"""The order's table, written out by hand: what may follow what, and what each step owes."""
+"""The order's transition table, written out by hand, with the effects of each step."""
 
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -38,7 +38,7 @@ merged              .   aw  .   .   .   .   .   .   .   .   .   .
 address_changed     .   aw  pd  .   .   .   .   .   .   .   .   .
 deleted             .   .   .   .   .   .   .   ca  co  .   sp  re
 """
-"""Row: what happens. Column: the state it happens in. A dot: refused, nothing is written (S1-08)."""
+"""Row: the trigger. Column: the state before it. A dot: refused, nothing is written (S1-08)."""
 
 PAID = {"payment_timer_ends", "stock_commit", "benefits_used"}
 UNPAID = {"payment_timer_ends", "stock_release", "benefits_returned"}
@@ -59,7 +59,7 @@ OWES = {
     ("delivered", "receipt_expired"): {"receipt_timer_ends", "points_awarded"},
     ("delivery_failed", "failure_settled"): {"benefits_returned"},
 }
-"""Every step that is not here owes nothing to anyone."""
+"""A step that is not listed here has no effects."""
 
 CODES = {
     "placing": 5, "awaiting_payment": 10, "paid": 20, "fulfilling": 30, "shipped": 40, "delivered": 60,
@@ -191,7 +191,7 @@ def test_a_step_that_stays_in_its_state_does_not_stamp_it_again() -> None:
 STOCK = {"stock_commit": ("locked", "deducted"), "stock_release": ("locked", "free"),
          "stock_restock": ("deducted", "free")}  # fmt: skip
 HELD = {"awaiting_payment": "locked", "paid": "deducted"}
-"""What an order holds where a step may still change that. A placing order may hold its lock already, or not yet."""
+"""The stock that an order holds, where a step may still change it. A placing order may hold its lock or not yet."""
 
 
 @pytest.mark.parametrize(("state", "trigger", "after"), [c for c in cells() if c[2] and c[0] in HELD], ids=str)

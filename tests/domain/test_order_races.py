@@ -36,7 +36,7 @@ def model_after(names: tuple[str, ...], on_payment_failure: str, deduct_on: str 
 
 @cache
 def all_models(on_payment_failure: str, deduct_on: str = "pay") -> tuple[tuple[tuple[str, ...], OrderModel], ...]:
-    """Every model, lived once."""
+    """The final model of every order of events."""
     return tuple((names, model_after(names, on_payment_failure, deduct_on)) for names in sequences())
 
 
@@ -70,7 +70,7 @@ def test_an_order_that_is_cancelled_or_times_out_never_ends_paid() -> None:
 
 
 def test_a_timeout_takes_back_nothing_that_was_paid() -> None:
-    """What comes first wins; MALL closes a paid order and keeps the money (MALL 7)."""
+    """The first event wins. MALL closes a paid order and keeps the money (MALL 7)."""
     assert model_after(("capture", "timeout"), "keep_open").book[ORDER_ID].state is State.PAID
     late = model_after(("timeout", "capture"), "keep_open")
     assert late.book[ORDER_ID].state is State.CANCELLED

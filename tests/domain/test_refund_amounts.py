@@ -19,7 +19,7 @@ def line(line_no: int, qty: int, goods: int, shipping: int = 0) -> BoughtLine:
 
 
 def given_back(lines: list[BoughtLine], parts: list[RefundLine]) -> list[BoughtLine]:
-    """What the rows hold afterwards."""
+    """The lines after a refund, as their rows hold them."""
     back = {part.line_no: part for part in parts}
     nothing = RefundLine(0, 0, 0)
     return [
@@ -61,7 +61,7 @@ def test_any_sequence_of_partial_refunds_adds_up_to_what_was_paid_and_is_never_a
 
 
 def bought(lines: Sequence[PricedLine]) -> list[BoughtLine]:
-    """What a priced order, or a part of a split one, is when it is paid."""
+    """The paid lines of a priced order, or of a part of a split one."""
     return [
         BoughtLine(p.line_no, p.sku.sku_id, p.warehouse, p.qty, p.payable_amount, p.shipping_share, 0, 0) for p in lines
     ]

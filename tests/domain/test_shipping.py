@@ -114,7 +114,7 @@ def deliveries(draw: st.DrawFn) -> tuple[list[list[str]], list[tuple[int, str]]]
 
 
 def after_all(parcels: dict[int, Parcel], facts: list[tuple[int, str]]) -> tuple[State, list[Trigger]]:
-    """Where the order ends when it has a unit in each parcel, and the steps it takes there."""
+    """The final state of an order that has a unit in each parcel, and the steps to it."""
     current, steps, units = order(State.PAID), [], dict.fromkeys(parcels, 1)
     for number, status in facts:
         parcels[number] = replace(parcels[number], state=advance(parcels[number].state, status))

@@ -28,14 +28,14 @@ from workers.domain.stock_reservations import (
 
 PLACES: list[Place] = [("tea", "main"), ("tea", "east"), ("cup", "main")]
 ELSEWHERE: Place = ("tea", "nowhere")
-"""Nothing ever arrived there."""
+"""A place that never received any stock."""
 HOLDERS = [1, 2, 3, 4]
 Message = tuple[str, ...]
 
 
 @dataclass
 class Shelves:
-    """What the database would hold between batches; every batch gets a batch read from it, as the store reads it."""
+    """The stock between batches, as the database would hold it. Each batch is read from it, as the store reads one."""
 
     counters: dict[Place, Counter]
     wants: dict[int, dict[Place, int]]
@@ -76,7 +76,7 @@ class Shelves:
         raise AssertionError(op)
 
     def handle(self, *messages: Message) -> list[StockVerdict | ReservationAnswer]:
-        """One batch."""
+        """Handle messages as one batch, and check the invariants."""
         batch = self.batch()
         answers = [self.apply(batch, message) for message in messages]
         self.commit(batch)

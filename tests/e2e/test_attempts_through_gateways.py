@@ -12,7 +12,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 CLOSING = ("wechat", "alipay")
 """UnionPay closes nothing: an attempt there can be paid until it expires. PayPal's is closed when we do not capture."""
 DIRECT = (*CLOSING, "unionpay")
-"""Where the buyer's approval is payment."""
+"""The providers at which the buyer's approval is the payment."""
 
 
 async def paid_after(purchase: Purchase, started: dict[str, str], what: Awaitable[None]) -> None:
@@ -40,7 +40,7 @@ async def test_what_is_paid_of_a_cancelled_order_goes_back(all_providers: AllPro
 
 
 async def test_what_is_paid_twice_goes_back_once(all_providers: AllProviders) -> None:
-    """At WeChat Pay and Alipay after the order was paid at UnionPay; at UnionPay by an earlier attempt."""
+    """WeChat Pay and Alipay are paid after the order was paid at UnionPay; UnionPay is paid by an earlier attempt."""
 
     async def scenario(provider: ProviderHarness) -> None:
         other = all_providers.providers["unionpay"]
@@ -75,7 +75,7 @@ async def test_the_next_attempt_closes_the_one_before(all_providers: AllProvider
 
 
 async def test_what_is_approved_too_late_is_not_captured(all_providers: AllProviders) -> None:
-    """Of an attempt that was replaced, and of an order that was cancelled."""
+    """The payments are of an attempt that was replaced and of an order that was cancelled."""
 
     async def scenario(provider: ProviderHarness) -> None:
         purchase, other = await provider.purchase(), await provider.purchase()
@@ -113,7 +113,7 @@ async def test_a_capture_whose_answer_was_lost_is_found_when_the_order_is_cancel
 
 
 async def test_an_attempt_that_cannot_be_closed_is_waited_for(all_providers: AllProviders) -> None:
-    """Meanwhile the order is paid by the next one, and all is well."""
+    """Meanwhile the next attempt pays the order."""
 
     async def scenario(provider: ProviderHarness) -> None:
         purchase = await provider.purchase()

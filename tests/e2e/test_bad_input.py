@@ -37,35 +37,35 @@ class Bad:
     queue: str = "order-creation"
     properties: dict[str, Any] = field(default_factory=dict)
     needs_roles: bool = False
-    """Where one broker user plays every role, upstream is believed as if it were our own worker."""
+    """True if the case needs a broker user for each role: a single user would be trusted as our own worker."""
 
     def content(self) -> bytes:
-        """The bytes; sound ones are different each time."""
+        """The bytes of the message; valid ones are different each time."""
         return self.body if isinstance(self.body, bytes) else self.body()
 
 
 def changed(**changes: Any) -> Callable[[], bytes]:
-    """A sound order.create with other fields."""
+    """A valid order.create with other fields."""
     return lambda: order_create(**changes)
 
 
 def line(**changes: Any) -> Callable[[], bytes]:
-    """A sound order.create whose line is changed."""
+    """A valid order.create whose line is changed."""
     return changed(items=[{"sku_id": SKU, "qty": 1} | changes])
 
 
 def inserted(text: bytes) -> Callable[[], bytes]:
-    """A sound order.create with these bytes where `pc` was."""
+    """A valid order.create with these bytes in the place of `pc`."""
     return lambda: order_create().replace(b'"pc"', text)
 
 
 def address(**changes: str) -> Callable[[], bytes]:
-    """A sound order.create that goes elsewhere."""
+    """A valid order.create with a changed address."""
     return changed(address={"receiver": "Wang", "phone": "13812345678", "country": "CN", "detail": "Road 1"} | changes)
 
 
 def without(name: str) -> Callable[[], bytes]:
-    """A sound order.create without a field."""
+    """A valid order.create without a field."""
     return lambda: orjson.dumps({key: value for key, value in orjson.loads(order_create()).items() if key != name})
 
 

@@ -1,4 +1,4 @@
-"""Clients that are none of ours place a first order: pika, and Debian's amqp-tools, which set headers only."""
+"""Clients that are not ours place a first order: pika, and Debian's amqp-tools, which set headers only."""
 
 import asyncio
 import os
@@ -74,7 +74,7 @@ async def test_pika_reads_what_is_wrong_with_an_order(system: RunningSystem) -> 
 
 
 def amqp_publish(system: RunningSystem, body: bytes, *options: str, key: str = "order.create") -> None:
-    """Debian's command; it knows neither message_id nor type."""
+    """Publish with Debian's command, which can set neither message_id nor type."""
     command = ["amqp-publish", "--url", system.broker["upstream"], "-e", system.broker.names.commands, "-r", key]
     subprocess.run([*command, "-p", "-C", "application/json", *options], input=body, check=True, timeout=30)
 
@@ -89,7 +89,7 @@ def amqp_tools() -> None:
 
 
 def headers(**given: str) -> list[str]:
-    """-H "message-id: ..." and so on."""
+    """Command line options that set headers, such as -H "message-id: ..."."""
     return [part for name, value in given.items() for part in ("-H", f"{name.replace('_', '-')}: {value}")]
 
 

@@ -13,7 +13,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 
 async def test_an_order_is_paid_and_given_back_whatever_copies_come(all_providers: AllProviders) -> None:
-    """Two copies of every notification by different routes, and before them one that something wrote anew."""
+    """Every notification arrives twice by different routes, and before them once with its body serialised again."""
 
     async def scenario(provider: ProviderHarness) -> None:
         purchase = await provider.paid_purchase()

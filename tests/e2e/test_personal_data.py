@@ -69,14 +69,14 @@ BAD = [
     order(currency=CANARIES[0]),
     order(actor={"type": CANARIES[0], "id": "u1"}),
 ]
-"""Messages that are refused while they are read, each at a place where an error could quote what it holds."""
+"""Messages that are refused while they are read, each at a place where an error could quote their content."""
 
 
 @pytest.fixture
 async def deployment(
     declared_broker: Broker, database_url: str, tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncIterator[Deployment]:
-    """Servers; nothing runs yet."""
+    """A deployment on real servers, without a running process."""
     cipher.configure(os.environ["OMS_ENCRYPTION_KEYS"])  # as the processes will
     made = Deployment(declared_broker, database_url, tmp_path_factory.mktemp("personal"))
     try:

@@ -1,4 +1,4 @@
-"""What the business refuses: an answer with a code, an outcome that stays, and never a dead letter."""
+"""Commands that the business refuses: each gets a code and a stored outcome, and never becomes a dead letter."""
 
 from dataclasses import dataclass, field
 from typing import Any
@@ -126,7 +126,7 @@ ELSEWHERE = {"address": {"receiver": "Li", "phone": "13900000000", "country": "C
 
 
 def change(type_: str, order_id: str, **actor: str) -> dict[str, Any]:
-    """A sound change of an order."""
+    """A valid command that changes an order."""
     about = {"request_id": uuid4().hex, "actor": {"type": "user", "id": "u1"} | actor, "order_id": order_id}
     return about | (ELSEWHERE if type_ == "order.change_address" else {})
 

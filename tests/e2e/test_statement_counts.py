@@ -43,7 +43,7 @@ KEYS = "test:" + "A" * 43 + "="
 
 
 class CountingPool:
-    """Lends one connection and notes every statement that goes over it."""
+    """A pool of one connection, which records every statement."""
 
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
@@ -64,7 +64,7 @@ class CountingPool:
 
 @asynccontextmanager
 async def counting(harness: HandlerHarness, url: str) -> AsyncIterator[CountingPool]:
-    """A pool of one connection, so that what it learns about types it learns once."""
+    """Open a pool of one connection, so that asyncpg loads types only once."""
     pool = await open_pool(url, application_name="counting", max_size=1)
     yield CountingPool(pool)
     pool.terminate()
@@ -107,7 +107,7 @@ def harness(pool: Pool) -> Iterator[HandlerHarness]:
 
 
 async def statements(pool: CountingPool, works: Sequence[Work], queue: str) -> list[str]:
-    """What one batch sends to the database."""
+    """The statements that one batch sends to the database."""
     pool.statements.clear()
     outcomes = await process(QueueContext(ROUTE[queue], cast(Pool, pool)), works)
     assert {outcome.kind for outcome in outcomes} <= {Kind.ACKED, Kind.RETRIED}

@@ -12,10 +12,10 @@ EXAMPLES: dict[str, Path] = {path.name.removesuffix(".json"): path for path in s
 
 @cache
 def raw(type_: str) -> bytes:
-    """The file."""
+    """The path of the example."""
     return EXAMPLES[type_].read_bytes()
 
 
 def example(type_: str) -> Any:
-    """The body."""
+    """The body of the example."""
     return orjson.loads(raw(type_))

@@ -1,4 +1,4 @@
-"""The wire as others rely on it: examples that must always read, and an approved list of every field.
+"""The wire format that clients rely on: examples that must stay readable, and an approved list of every field.
 
 OMS_UPDATE_GOLDEN=1 rewrites the approved list. A change that breaks it needs a new version of the message, whose
 readers are shipped before its writers.

@@ -34,7 +34,7 @@ def promotion(promo_id: str = "p1", *, revision: int = 1, **changes: Any) -> Pro
 
 
 def template(template_id: str = "t1", *, revision: int = 1, **changes: Any) -> CouponTemplateUpsert:
-    """100 off anything."""
+    """A coupon of 100 for any goods."""
     fields: dict[str, Any] = {
         "template_id": template_id,
         "revision": revision,

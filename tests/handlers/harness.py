@@ -74,7 +74,7 @@ class HandlerHarness:
         return batch
 
     async def handle_overlapping(self, *batches: Sequence[Message], trusted: bool = False) -> None:
-        """Each batch is handled by a worker of its own: in turn each works or waits for a lock, then all commit."""
+        """Handle each batch with its own worker: each in turn works or waits for a lock, then all commit."""
         worked, commit = 0, asyncio.Event()
 
         async def worker(bodies: Sequence[Message]) -> None:
@@ -96,7 +96,7 @@ class HandlerHarness:
         await self.relay()
 
     async def handle_concurrently(self, *batches: Sequence[Message]) -> None:
-        """Each batch is handled by a worker of its own, all at the same time."""
+        """Handle each batch with its own worker, all at the same time."""
         await asyncio.gather(*(self.handle_batch([self.envelope(body) for body in bodies]) for bodies in batches))
         await self.relay()
 
@@ -144,7 +144,7 @@ class HandlerHarness:
         return state
 
     async def children(self, order_id: int) -> list[int]:
-        """The orders that it was split into, in order of their first lines."""
+        """The children of a split order, in order of their first lines."""
         rows = await self.pool.fetch(
             "SELECT o.id FROM orders o JOIN order_items i ON i.order_id = o.id WHERE o.parent_id = $1 GROUP BY o.id"
             " ORDER BY min(i.line_no)",

@@ -72,4 +72,4 @@ UNPAID_ENDS: dict[str, tuple[End, str]] = {
     "stock silent": (stock_silent, "rejected"),
     "risk rejected": (risk_rejected, "rejected"),
 }
-"""How it ends -> the function that lets it end, and the state in which it ends."""
+"""Maps the way an order ends to the function that ends it, and the state that it then has."""

@@ -73,7 +73,7 @@ class FakeAlipay(Alipay):
 
 
 async def notify(open_attempt: OpenAttempt, verified: Any, provider: str = "alipay") -> Batch[Any]:
-    """Handle a notification that verifies as this."""
+    """Handle a notification that verifies as `verified`."""
     fake = FakeAlipay(AlipaySettings.model_validate(MERCHANT))
     fake.verified = verified
     providers.configure({"alipay": fake, "wechat": fake})

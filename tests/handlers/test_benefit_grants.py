@@ -1,4 +1,4 @@
-"""Coupons and points: what a template allows is given out, once, and ends by itself."""
+"""Coupons and points: they are issued once, as their template allows, and expire by themselves."""
 
 from datetime import timedelta
 from typing import Any
@@ -122,7 +122,7 @@ async def test_a_senseless_template_is_refused_by_its_field(
 
 
 async def expire(harness: HandlerHarness) -> list[str]:
-    """What a run of the chore announces as expired."""
+    """Run the chore; return the coupons and points that it announces as expired."""
     harness.events.clear()
     async with harness.pool.acquire() as tx, tx.transaction():
         await catalogue.expire_coupons(tx)

@@ -1,4 +1,4 @@
-"""What is ordered from a cart leaves it with the order; nothing else does."""
+"""Items that are ordered from a cart leave it with the order; all others stay."""
 
 from typing import Any
 

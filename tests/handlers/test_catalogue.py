@@ -1,4 +1,4 @@
-"""The catalogue: the highest revision stands, what makes no sense is refused."""
+"""The catalogue: the highest revision counts, and invalid entries are refused."""
 
 from collections.abc import Callable
 from datetime import timedelta

@@ -1,4 +1,4 @@
-"""A coupon belongs to one order at a time, and comes back when that order comes to nothing."""
+"""A coupon belongs to one order at a time, and is free again when that order ends unpaid or is cancelled."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any

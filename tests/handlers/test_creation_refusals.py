@@ -1,4 +1,4 @@
-"""Every reason why an order is not taken: its code, what is at fault, and nothing held afterwards."""
+"""Every reason why an order is refused: its code and details; and nothing is held afterwards."""
 
 from datetime import timedelta
 from typing import Any
@@ -164,7 +164,7 @@ def order(number: int, changes: dict[str, Any]) -> OrderCreate:
 
 
 def named(found: Refusal, expected: Refusal) -> Refusal:
-    """What was found, without details that the table does not name."""
+    """The rejection, without the details that the table does not name."""
     return found[0], {name: value for name, value in found[1].items() if name in expected[1]}
 
 

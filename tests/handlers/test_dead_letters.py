@@ -1,4 +1,4 @@
-"""What is kept of a message that could not be handled, and what a replay makes of it again."""
+"""What we keep of a message that could not be handled, and the message that a replay publishes."""
 
 import asyncio
 import os

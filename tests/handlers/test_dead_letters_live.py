@@ -55,7 +55,7 @@ def settings(broker: Broker, database_url: str, role: str) -> RuntimeSettings:
 
 @asynccontextmanager
 async def working(*coroutines: Callable[[asyncio.Event], Awaitable[None]]) -> AsyncIterator[None]:
-    """Runs them until the block ends."""
+    """Run these routes until the block ends."""
     stop = asyncio.Event()
     tasks = [asyncio.ensure_future(coroutine(stop)) for coroutine in coroutines]
     try:
@@ -79,7 +79,7 @@ async def publish(broker: Broker, role: str, routing_key: str, message_id: str, 
 
 
 async def waiting(broker: Broker, queue: str) -> int:
-    """Messages that the broker still has."""
+    """The number of messages that the broker still has."""
     connection = await wire.connect(broker["admin"], name="test")
     channel = await connection.channel()
     declared = await channel.declare_queue(queue, passive=True)

@@ -1,4 +1,4 @@
-"""Units at a limited price: never more than there are, nor for one user than allowed; back when their order is."""
+"""Units at a limited price: never oversold, limited per user, and given back when their order is cancelled."""
 
 from typing import Any
 
@@ -20,7 +20,7 @@ def sale(**changes: Any) -> Any:
 
 
 def buying(name: str, qty: int = 1, cheap: int | None = None, user_id: str | None = None) -> OrderCreate:
-    """So many units, of which `cheap` are expected at the flash price."""
+    """An order of this many units; the client expects `cheap` of them at the flash price."""
     cheap = qty if cheap is None else cheap
     price = cheap * FLASH + (qty - cheap) * NORMAL
     return create(("s1", qty), request_id=name, user_id=user_id or f"user-{name}", expected_pay_amount=price)
@@ -33,7 +33,7 @@ async def harness(harness: HandlerHarness) -> HandlerHarness:
 
 
 async def sold(harness: HandlerHarness) -> tuple[int, int]:
-    """What the quota counts as sold, and what the uses that stand add up to."""
+    """The units that the quota counts as sold, and the sum of the uses that still count."""
     [(counted,)] = await harness.rows("SELECT sold FROM promotion_quotas")
     [(units,)] = await harness.rows("SELECT coalesce(sum(units), 0) FROM promotion_uses WHERE returned_at IS NULL")
     return counted, units

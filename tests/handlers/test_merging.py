@@ -20,7 +20,7 @@ def merge(*order_ids: int, request_id: str = "g1", actor: Actor | None = None) -
 
 
 def capture(order_id: int, intent_id: int | None, amount: int, trade_no: str = "t1", **changes: Any) -> PaymentResult:
-    """What pays an intent; it names one of the orders."""
+    """The capture that pays an intent; it names one of the orders."""
     return captured(order_id, amount, trade_no, **changes).model_copy(update={"intent_id": intent_id})
 
 
@@ -60,7 +60,7 @@ def given_back(harness: HandlerHarness) -> list[tuple[str, int]]:
 
 
 async def money_adds_up(harness: HandlerHarness) -> None:
-    """What was captured is what the paid orders cost and what goes back, to the minor unit."""
+    """Check that all captures are the cost of the paid orders plus all refunds, to the minor unit."""
     sums = {
         "captured": "SELECT coalesce(sum(amount), 0) FROM payment_facts WHERE kind = 'captured'",
         "refunded": "SELECT coalesce(sum(amount), 0) FROM refunds",
@@ -279,7 +279,7 @@ async def test_orders_that_cannot_be_paid_together_are_refused_and_named(harness
 async def test_a_merged_capture_an_orders_own_and_a_cancellation_meet_at_the_orders_locks(
     harness: HandlerHarness,
 ) -> None:
-    """In whichever order three workers get there: every capture pays orders that stand, or goes back."""
+    """In any order of three workers, every capture pays orders that are still valid, or is refunded."""
     ended = []
     for number, order in enumerate(permutations(("merged", "own", "cancel"))):
         a, b = await pair(harness)

@@ -179,7 +179,7 @@ async def test_orders_that_workers_accept_at_once_have_numbers_of_their_own(harn
 async def test_an_id_that_exists_is_refused_by_the_database_and_the_order_placed_with_the_next(
     harness: HandlerHarness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The clock stands still and the sequence was reset: the same id again."""
+    """Issue the same id again: the clock stands still and the sequence is reset."""
     noon = int(datetime(2026, 1, 1, 12, tzinfo=UTC).timestamp() * 1000)
     monkeypatch.setattr(ids, "make_id", lambda _, shard, sequence: make_id(noon, shard, sequence))
     await harness.pool.execute("ALTER SEQUENCE id_sequence RESTART")

@@ -1,4 +1,4 @@
-"""What the races of payments found: each once more, without a race."""
+"""Defects that the payment races found, each repeated without a race."""
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
@@ -74,7 +74,7 @@ async def begun(harness: HandlerHarness) -> tuple[int, int, str]:
 
 
 async def closed(harness: HandlerHarness, order_id: int, attempt_id: int, number: str) -> None:
-    """The order is cancelled and the attempt closed."""
+    """Cancel the order and close its attempt."""
     await harness.handle(cancel(order_id))
     await take_answer(
         harness,
@@ -136,7 +136,7 @@ async def test_a_card_that_was_declined_before_it_was_charged_does_not_hide_the_
 
 
 async def waiting(harness: HandlerHarness, how_many: int) -> None:
-    """Until so many wait for a lock."""
+    """Wait until this many connections wait for a lock."""
     while await harness.pool.fetchval(WAITING) < how_many:
         await asyncio.sleep(0.002)
 

@@ -1,4 +1,4 @@
-"""Money: every capture is kept once or goes back once."""
+"""Payment results: every capture is kept once or refunded once."""
 
 from datetime import UTC, datetime
 

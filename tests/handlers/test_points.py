@@ -1,4 +1,4 @@
-"""Points are held with an order, spent with its payment, back when it comes to nothing; goods earn new ones."""
+"""Points are held with an order, spent with its payment and returned if it is cancelled; goods earn new ones."""
 
 from typing import Any
 
@@ -35,7 +35,7 @@ async def account(harness: HandlerHarness, user_id: str = "u1") -> tuple[int, in
 
 
 async def ledger_adds_up(harness: HandlerHarness) -> None:
-    """Every account is what its ledger says (INV-09)."""
+    """Check that every account equals the sum of its ledger (INV-09)."""
     folded = await harness.rows("""
         SELECT user_id,
             sum(CASE WHEN op IN ('grant', 'award', 'return') THEN points
@@ -250,7 +250,7 @@ async def test_two_orders_at_once_do_not_spend_the_same_points(harness: HandlerH
 
 
 async def test_workers_that_change_one_account_at_once_lose_no_change(harness: HandlerHarness) -> None:
-    """An order, a cancellation, a completion and a grant, each by a worker of its own."""
+    """An order, a cancellation, a completion and a grant, each handled by its own worker."""
     await harness.handle(sku(revision=2, gift_points=7))
     unpaid, done = await harness.create_order(spending(200, "a")), await harness.create_order(spending(100, "b"))
     await harness.pay(done)

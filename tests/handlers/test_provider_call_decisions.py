@@ -1,4 +1,4 @@
-"""What each answer of a provider changes, as values: no database and no provider."""
+"""The decision on each answer of a provider, as pure values without a database or a provider."""
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -73,7 +73,7 @@ def decision(body: Any, answer: Any, state: str = "created", over: int = 0, trie
 
 @dataclass(frozen=True)
 class Effects:
-    """A decision in short: the state that the attempt gets, what answers the command, and what is announced."""
+    """A decision in short: the attempt's new state, the answer to the command, and the announcements."""
 
     state: str | None = None
     outcome: str | None = None

@@ -1,4 +1,4 @@
-"""What a provider answers, and what follows: the table of provider_calls on a real database."""
+"""The answers of a provider and their effects: the table of provider_calls on a real database."""
 
 from dataclasses import replace
 from datetime import timedelta

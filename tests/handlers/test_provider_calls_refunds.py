@@ -1,4 +1,4 @@
-"""What a provider answers about refunds, and what follows, on a real database."""
+"""The answers of a provider about refunds and their effects, on a real database."""
 
 from datetime import timedelta
 from typing import Any
@@ -42,7 +42,7 @@ async def test_a_part_goes_back_of_a_whole_that_is_named(open_attempt: OpenAttem
 
 @pytest.fixture
 async def refund_no(open_attempt: OpenAttempt) -> str:
-    """A paid order was cancelled, and its money is to go back."""
+    """Cancel a paid order; return the number of its refund."""
     await open_attempt.take_answer(ProviderQuery(attempt_id=open_attempt.attempt_id), open_attempt.paid("captured"))
     [order_id] = await open_attempt.harness.rows("SELECT id FROM orders")
     await open_attempt.harness.handle(cancel(order_id[0]))

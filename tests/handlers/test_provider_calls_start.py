@@ -1,4 +1,4 @@
-"""What a provider answers when an attempt is to be opened, and what follows, on a real database."""
+"""The answers of a provider to the start of an attempt and their effects, on a real database."""
 
 from typing import Any
 
@@ -14,7 +14,7 @@ from workers.providers.port import ClientAction, ProviderRefusal
 
 @pytest.fixture
 async def requested_attempt(harness: HandlerHarness, alipay_configured: None) -> OpenAttempt:
-    """A QR code is wanted, which the provider has to make."""
+    """An attempt with a QR code, which needs a call to the provider."""
     await harness.fill_stock()
     order_id = await harness.place_order(("s1", 2))
     await harness.handle(start(order_id, 1000, scene="qr"))
@@ -65,7 +65,7 @@ async def test_a_start_that_is_delivered_again_is_answered_once_and_leaves_the_a
 async def test_an_attempt_that_the_provider_opens_too_late_is_closed_and_never_handed_out(
     requested_attempt: OpenAttempt,
 ) -> None:
-    """Its own close may have come when the provider did not know it yet."""
+    """The provider may have received the close of the attempt before it knew the attempt."""
     open_attempt = requested_attempt
     await open_attempt.harness.pool.execute("UPDATE payment_attempts SET state = 'closing'")
     await open_attempt.take_answer(

@@ -1,4 +1,4 @@
-"""Each provider's day in its own layout, as its public documentation has it, against what we hold."""
+"""Each provider's statement of a day, in the layout of its public documentation, compared with our books."""
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -87,7 +87,7 @@ PROVIDERS: Mapping[str, Callable[[], Provider]] = {
 
 @pytest.fixture(autouse=True)
 def nothing_stays() -> Iterator[None]:
-    """What a test sets up is forgotten after it."""
+    """Remove the test's configuration at its end."""
     yield
     configure({})
 

@@ -1,4 +1,4 @@
-"""At most three accepted orders of one user in 300 seconds that slide (S1-49)."""
+"""At most three orders of one user are accepted in any 300 seconds (S1-49)."""
 
 from datetime import datetime, timedelta
 
@@ -25,7 +25,7 @@ def ordering(*names: str, user_id: str = "u1", business_type: str = "normal") ->
 
 
 async def age(harness: HandlerHarness, request_id: str, seconds: int) -> None:
-    """The order was accepted so long ago."""
+    """Move the time at which the order was accepted into the past."""
     await harness.pool.execute(
         "UPDATE orders SET created_at = clock_timestamp() - make_interval(secs => $2) WHERE request_id = $1",
         request_id,

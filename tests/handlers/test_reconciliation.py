@@ -32,13 +32,13 @@ NEXT = DAY + timedelta(days=1)
 
 @pytest.fixture(autouse=True)
 def providers() -> Iterator[None]:
-    """What a test sets up is forgotten after it."""
+    """Remove the test's configuration at its end."""
     yield
     configure({})
 
 
 async def counts(harness: HandlerHarness, *bodies: PaymentReconcile) -> list[tuple[int, int, int]]:
-    """(rows, matched, differences) that each is answered with."""
+    """(rows, matched, differences) of the reply to each statement."""
     configure_fake_statements("alipay", "wechat")
     harness.replies.clear()
     harness.events.clear()
@@ -52,7 +52,7 @@ def discrepancies(harness: HandlerHarness) -> list[tuple[str, str, str | None]]:
 
 
 async def everything(harness: HandlerHarness) -> dict[str, list[Any]]:
-    """Money and orders."""
+    """The rows of money and orders, which a statement must not change."""
     tables = ("orders", "payment_facts", "refunds", "payment_attempts", "stock")
     return {name: sorted(map(repr, await harness.pool.fetch(f"SELECT * FROM {name}"))) for name in tables}
 

@@ -11,7 +11,7 @@ from workers.store import refunds
 
 
 def refund_result(event: dict[str, Any], status: str = "succeeded", **changes: object) -> RefundResult:
-    """What a payment service answers to refund.requested."""
+    """The result that a payment service reports for a refund.requested."""
     fields = {key: event[key] for key in ("refund_no", "amount", "currency")}
     return RefundResult.model_validate_json(
         orjson.dumps(fields | {"status": status, "occurred_at": "2026-01-01T00:00:00Z"} | changes)

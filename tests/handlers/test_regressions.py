@@ -34,7 +34,7 @@ def with_everything(request_id: str = "r1") -> OrderCreate:
 
 
 async def everything(harness: HandlerHarness) -> dict[str, Any]:
-    """Where coupon, points, limited units and stock are."""
+    """The present state of coupon, points, limited units and stock."""
     return {
         "coupon": (await harness.rows("SELECT state, order_id FROM coupons"))[0],
         "points": (await harness.rows("SELECT balance, held FROM points_accounts"))[0],
@@ -153,7 +153,7 @@ async def paid_family(harness: HandlerHarness) -> tuple[int, list[int]]:
 
 
 async def test_ry_12_the_shipping_fee_is_the_childrens_to_the_minor_unit(harness: HandlerHarness) -> None:
-    """There it stayed with the parent: what its sub-orders cost was less than what was paid."""
+    """There shipping stayed with the parent, so its sub-orders cost less than the buyer paid."""
     root, children = await paid_family(harness)
     fees = dict(await harness.rows("SELECT id, shipping_fee FROM orders"))
     assert (fees[root], [fees[child] for child in children]) == (100, [34, 33, 33])

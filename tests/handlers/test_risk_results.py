@@ -39,7 +39,7 @@ async def order_under_check(harness: HandlerHarness, body: OrderCreate | None = 
 
 
 async def holds(harness: HandlerHarness) -> list[tuple[Any, ...]]:
-    """Coupon, points held, stock."""
+    """The coupon, the points and the stock that are held."""
     return [
         *await harness.rows("SELECT state, order_id IS NOT NULL FROM coupons"),
         *await harness.rows("SELECT balance, held FROM points_accounts"),

@@ -1,4 +1,4 @@
-"""Points, growth, prices and addresses where the parts of an order differ: what belongs to which part."""
+"""Points, growth, prices and addresses of a split order: which part gets which share."""
 
 from datetime import UTC, datetime
 from typing import Any

@@ -1,4 +1,4 @@
-"""Orders of several product types or sellers: paid as one, shipped, received and refunded each on its own."""
+"""Orders of several product types or sellers: paid as one, but shipped, received and refunded separately."""
 
 from collections.abc import Collection
 from itertools import permutations
@@ -383,7 +383,7 @@ async def test_a_new_address_is_the_whole_familys(harness: HandlerHarness) -> No
 async def test_a_capture_and_cancellations_of_parent_and_child_meet_at_the_familys_locks(
     harness: HandlerHarness,
 ) -> None:
-    """In whichever order three workers get there: what is kept is what the children that stand cost."""
+    """In any order of three workers, we keep exactly the price of the children that remain."""
     ended = []
     for number, order in enumerate(permutations(("capture", "parent", "child"))):
         root = await harness.create_order(

@@ -30,5 +30,5 @@ def settings(database_url: str, declared: Broker) -> Callable[..., RelaySettings
 
 @pytest.fixture(autouse=True)
 def keys() -> None:
-    """The keys of this process."""
+    """Configure the encryption keys of this process."""
     cipher.configure("test:" + "A" * 43 + "=")

@@ -1,4 +1,4 @@
-"""What we use below aio-pika, place by place. A test here fails when the library changes there.
+"""Tests of each place where we reach below aio-pika. A test fails when the library changes there.
 
 Where a test shows that aio-pika does not suffice and then fails, the place in outbox/amqp.py may no longer be needed.
 """

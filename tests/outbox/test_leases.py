@@ -8,7 +8,7 @@ from outbox.packing import SHARDS
 
 
 async def holding(pool: Pool) -> dict[str | None, int]:
-    """Owner -> shards with a live lease."""
+    """Maps each owner to the shards of its live leases."""
     rows = await pool.fetch(
         "SELECT owner, count(*) AS shards FROM outbox_shards WHERE lease_until > clock_timestamp() GROUP BY owner"
     )

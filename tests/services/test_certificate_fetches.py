@@ -1,4 +1,4 @@
-"""How often a certificate is fetched that a notification names."""
+"""How often we fetch a certificate that a notification names."""
 
 from datetime import timedelta
 

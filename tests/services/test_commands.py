@@ -1,4 +1,4 @@
-"""Every command ends in exactly one outcome; a repeat gets it again."""
+"""Every command has exactly one outcome, and a repeated command gets it again."""
 
 from db import cipher
 from messages.orders import OrderCreate

@@ -65,7 +65,7 @@ def head(state: State = State.PAID, **changes: Any) -> Head:
 
 
 def line(line_no: int = 1, qty: int = 2, **changes: Any) -> Line:
-    """Units at 500 minor units each."""
+    """A line of units at 500 minor units each."""
     fields: dict[str, Any] = {
         "line_no": line_no,
         "sku_id": f"s{line_no}",

@@ -1,4 +1,4 @@
-"""Hypothesis on busy machines: no deadline per example; what failed is printed as something to run again."""
+"""Configures Hypothesis for busy machines: no deadline per example, and a failure prints code that repeats it."""
 
 from hypothesis import HealthCheck, settings
 

@@ -1,4 +1,4 @@
-"""Each document has every column of its source, and says what the order says."""
+"""Each document has every column of its source, with the values of the order."""
 
 import json
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""Facets: where money, goods and cases of an order are, each from its own rows."""
+"""Facets: the states of an order's payment, goods and cases, each computed from its own rows."""
 
 from dataclasses import replace
 

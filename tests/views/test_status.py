@@ -53,7 +53,7 @@ NAMES = {
 }
 """Every name that each document has."""
 NEVER = {"s1": {"草稿"}}
-"""No order is a draft: what is not placed yet is a cart."""
+"""No order is a draft: before it is placed it is a cart."""
 
 FACETS = [Facets(p, f, a) for p, f, a in product(Payment, Fulfilment, Aftersale)]
 STATES = [state for state in State if state is not State.SPLIT]
@@ -141,7 +141,7 @@ MEANS = {
     "s4": {"待付款": "unpaid", "待发货": "paid leaving", "已发货": "shipped delivered failed", "已完成": "completed",
            "已关闭": "cancelled", "无效订单": "rejected"},
 }  # fmt: skip
-"""What a reader of each document takes its words to mean."""
+"""The meaning that each document gives to its words."""
 
 PHASES = {
     "placing": "unpaid", "awaiting_payment": "unpaid", "paid": "paid", "fulfilling": "paid", "shipped": "shipped",

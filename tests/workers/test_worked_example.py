@@ -1,4 +1,4 @@
-"""The worked example of workers/README.md, followed in a copy of the checkout: the page leaves nothing out."""
+"""The test follows the worked example of workers/README.md in a copy of the checkout: the page must be complete."""
 
 import os
 import re

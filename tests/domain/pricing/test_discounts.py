@@ -1,4 +1,4 @@
-"""What promotions take off: single, member, flash, ladder, full reduction (R-02, S4-16 to S4-20)."""
+"""The amounts that promotions take off: single, member, flash, ladder, full reduction (R-02, S4-16 to S4-20)."""
 
 from fractions import Fraction
 from typing import Any
@@ -218,7 +218,7 @@ def test_a_flash_sale_is_never_oversold(
 
 
 def test_the_promotion_of_a_group_keeps_its_quota_with_every_line() -> None:
-    """What is given back later is given back by order; each line says what it took."""
+    """Units are given back for a whole order later, so each line records the units that it took."""
     promo: Promotion = promotion("ladder", steps=((1, 9000),), per_user_limit=5)
     made = priced((TEA, 2), (sku("gift", 0), 1), promotions=[promo])
     assert (taken(made), counted(made), made.quota_uses) == ([200, 0], [2, 1], {"p1": 3})

@@ -1,4 +1,4 @@
-"""Which promotions make sense, which are in each other's way, and which one a line takes part in (R-02)."""
+"""Which promotions are valid, which exclude each other, and which one applies to a line (R-02)."""
 
 from datetime import timedelta
 from typing import Any

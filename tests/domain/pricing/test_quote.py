@@ -1,4 +1,4 @@
-"""What an order costs, stage by stage and with what it is refused (R-01, R-06)."""
+"""The price of an order, stage by stage, and the reasons why one is refused (R-01, R-06)."""
 
 from collections.abc import Mapping
 from dataclasses import replace

@@ -87,14 +87,14 @@ def test_ry_8_a_coupons_threshold_and_dates_are_checked() -> None:
 
 
 def test_ry_8_ten_lines_of_a_million_units_of_5_00_do_not_overflow() -> None:
-    """32 bits make 705,032,704 of it."""
+    """In 32 bits this amount overflows to 705,032,704."""
     made = priced(*[(sku(str(number), 500), 1_000_000) for number in range(10)], coupon=coupon(1))
     assert (made.origin_amount, made.payable_amount) == (5_000_000_000, 4_999_999_999)
 
 
 @pytest.mark.parametrize(("amount", "fee"), [(4_899, 500), (4_900, 0)])
 def test_ry_9_free_shipping_is_decided_by_our_amount(amount: int, fee: int) -> None:
-    """RY takes the client's origin amount: who claims 49.00 pays no shipping, and passes the check."""
+    """RY takes the client's origin amount: a client that claims 49.00 pays no shipping, and passes the check."""
     shop = Shop(shipping_fee_minor_units=500, free_shipping_from_minor_units=4900)
     assert priced((sku("tea", amount), 1), shop=shop).shipping_fee == fee
 
@@ -119,7 +119,7 @@ def test_ry_11_three_of_five_units_of_a_line_go_back() -> None:
 
 
 def test_ry_11_shipping_is_refunded_with_the_last_unit_however_many_requests_come() -> None:
-    """RY counts cases: one that was revoked and applied for again makes the next one the last."""
+    """RY counts cases: if one is revoked and requested again, RY takes the next one for the last."""
     repeated = [refund_units(TWO_LINES, {1: 4, 2: 1}) for _ in range(3)]
     assert all(sum(part.amount for part in parts) == 5000 for parts in repeated)
     done = [

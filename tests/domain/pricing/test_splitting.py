@@ -53,7 +53,7 @@ def test_each_line_is_in_one_part_and_the_parts_follow_their_first_lines(
 
 
 def reasons(line: PricedLine, by: Collection[str]) -> tuple[object, ...]:
-    """What keeps a line away from others."""
+    """The values by which a line is grouped. Lines with other values go into other parts."""
     return tuple(line.sku.product_type if reason == "product_type" else line.sku.seller_id for reason in by)
 
 
