@@ -35,7 +35,7 @@ def alipay() -> Iterator[None]:
     providers.configure({})
 
 
-async def told(harness: HandlerHarness, body: Message, answer: Any = None, attempt: int = 0) -> None:
+async def take_answer(harness: HandlerHarness, body: Message, answer: Any = None, attempt: int = 0) -> None:
     """The provider's answer, or None if the attempt had ended and no call was made."""
     item = replace(harness.envelope(body), attempt=attempt)
     async with harness.pool.acquire() as tx, tx.transaction():

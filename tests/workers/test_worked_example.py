@@ -89,8 +89,8 @@ def test_the_example_has_a_block_for_each_of_the_ten_places() -> None:
 def test_the_example_has_the_next_number_for_its_migration() -> None:
     numbers = [name.split("/")[-1][:4] for name in tracked() if name.startswith("db/migrations/versions/")]
     following = f"{int(max(numbers)) + 1:04}"
-    said = {path.split("/")[-1][:4] for path, *_ in blocks() if path.startswith("db/migrations/")}
-    assert said == {following}, f"the example of workers/README.md should now make the migration {following}"
+    written = {path.split("/")[-1][:4] for path, *_ in blocks() if path.startswith("db/migrations/")}
+    assert written == {following}, f"the example of workers/README.md should now make the migration {following}"
 
 
 @pytest.mark.timeout(180)

@@ -187,7 +187,7 @@ def test_units_bring_their_gifts() -> None:
 
 def test_a_coupon_that_the_order_does_not_name_is_a_defect_of_the_caller() -> None:
     with pytest.raises(AssertionError, match="not the requested one"):
-        _ = price_case((TEA, 1), coupon=coupon(100)).with_ask(coupon_id="c2").result
+        _ = price_case((TEA, 1), coupon=coupon(100)).with_request(coupon_id="c2").result
 
 
 def test_the_same_sku_on_two_lines_stays_two_lines() -> None:
