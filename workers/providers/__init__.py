@@ -1,7 +1,7 @@
-"""Payment providers behind one port. The adapters are pure; only the calls module talks to the outside.
+"""Payment providers behind one port. The adapters are pure functions; only the calls module uses the network.
 
-Every adapter package has the same modules: settings, signing, mapping (their fields to the types of the port),
-provider (the adapter itself) and statement (their day statements).
+Every adapter package has the same modules: settings, signing, mapping (translates the provider's fields into the types
+of the port), provider (the adapter itself) and statement (reads the provider's day statements).
 """
 
 from collections.abc import Mapping
@@ -16,13 +16,13 @@ class _Process:
 
 
 def configure(providers: Mapping[str, Provider], timeout_seconds: float = 10.0) -> None:
-    """Set the providers of this process, and the time that one call may take."""
+    """Set the providers of this process, and the most seconds that one call may take."""
     _Process.providers = dict(providers)
     _Process.callers = {name: Caller(provider, timeout_seconds) for name, provider in providers.items()}
 
 
 def caller(name: str) -> Caller:
-    """The caller of a configured provider."""
+    """The caller of a provider. Raises KeyError if the provider has no settings in this process."""
     return _Process.callers[name]
 
 
@@ -33,5 +33,5 @@ async def close() -> None:
 
 
 def configured() -> Mapping[str, Provider]:
-    """Name -> provider, of the providers that have settings in this process."""
+    """Name -> provider, for each provider that has settings in this process."""
     return _Process.providers

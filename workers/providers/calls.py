@@ -1,6 +1,7 @@
-"""Sends requests to providers over HTTPS: bounded in time and size, never redirected, repeated only if not sent.
+"""Sends requests to providers over HTTPS.
 
-No other module of workers talks to the outside; an import contract checks that.
+Time and size are bounded. A call follows no redirect, and it repeats a request only if that was not sent. No other
+module of workers uses the network; an import contract checks that.
 """
 
 import asyncio
@@ -17,10 +18,10 @@ from tenacity import AsyncRetrying, RetryError, retry_if_exception_type, stop_af
 from db.errors import UnavailableError
 from workers.providers.port import HttpRequest, HttpResponse, Provider, TokenSource, UnknownOutcome
 
-RESPONSE_BYTES_MAX = 1_048_576  # a list of certificates has 20 KiB; statements come as messages
-TRIES = 3  # of one request that was not sent, all within the timeout of the call
+RESPONSE_BYTES_MAX = 1_048_576  # the longest response, a list of certificates, has 20 KiB; statements come as messages
+TRIES = 3  # tries to send one request, all within the timeout of the call
 IN_FLIGHT_MAX = 20  # calls per provider and process: providers limit the rate
-TOKEN_RENEWED_BEFORE_END = timedelta(seconds=60)  # so that it does not end on the way
+TOKEN_RENEWED_BEFORE_END = timedelta(seconds=60)  # so that a token does not end on the way
 NEVER = datetime.min.replace(tzinfo=UTC)
 NOT_SENT = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError)
 CALLS = Histogram(
@@ -34,7 +35,7 @@ T = TypeVar("T")
 
 
 class ProviderAwayError(UnavailableError):
-    """The provider cannot be reached and nothing was sent. Only the queue of its calls waits."""
+    """The provider cannot be reached, and nothing was sent. Only the queue of its own calls waits for it."""
 
 
 class Caller:
@@ -132,6 +133,6 @@ class Caller:
         return self._session
 
     async def close(self) -> None:
-        """Close the connections."""
+        """Close the connections to the provider."""
         if self._session is not None:
             await self._session.close()

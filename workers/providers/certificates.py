@@ -1,4 +1,4 @@
-"""What the adapters share about X.509 certificates that come with a message or from the provider's address."""
+"""Checks X.509 certificates that come with a message or from a provider's address. Several adapters use it."""
 
 from collections.abc import Sequence
 
@@ -10,17 +10,17 @@ from db.errors import OmsError
 from workers.providers.rsa import BITS_MIN, PublicKey
 
 UNREADABLE = (ValueError, TypeError, UnsupportedAlgorithm, x509.InvalidVersion, x509.DuplicateExtension)
-"""The exceptions that any part of a certificate may raise: the library reads a part only when it is accessed."""
+"""Any access to a part of a certificate may raise these: the library reads a part only when it is accessed."""
 
 
 class UntrustedError(OmsError, ValueError):
-    """A certificate or a signature is not believed. The message says why."""
+    """We do not believe a certificate or a signature. The message says why."""
 
 
 def key_of_chain(chain: Sequence[x509.Certificate], serial: str | None = None) -> PublicKey:
-    """The key of the chain's first certificate, valid while every certificate of the chain is.
+    """The key of the chain's first certificate. It is valid while every certificate of the chain is valid.
 
-    Raises UntrustedError if it is no RSA key of the least length.
+    Raises UntrustedError if it is not an RSA key of 2048 bits or more.
     """
     key = chain[0].public_key()
     if not isinstance(key, RSAPublicKey) or key.key_size < BITS_MIN:

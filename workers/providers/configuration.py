@@ -1,4 +1,7 @@
-"""Makes providers from their settings: JSON in the environment or in a file, keys in it or in files of their own."""
+"""Makes providers from their settings.
+
+The settings are JSON in the environment or in a file. Keys are in the JSON or in files of their own.
+"""
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -15,7 +18,7 @@ from workers.providers.unionpay import UnionPay, UnionPaySettings
 from workers.providers.wechat import WeChat, WeChatSettings
 
 FILE = "file:"
-"""Prefix of a value that is the path of a file with the value. The path is relative to the file that names it."""
+"""A value with this prefix names a file that holds the value. Its path is relative to the file that names it."""
 KINDS: Mapping[str, tuple[type[BaseModel], Callable[[Any], Provider]]] = {
     "alipay": (AlipaySettings, Alipay),
     "wechat": (WeChatSettings, WeChat),
@@ -29,7 +32,7 @@ class ProviderConfigError(OmsError, ValueError):
 
 
 def make(name: str, text: str) -> Provider:
-    """Make a provider from its JSON, or from `file:PATH` of it. Raises ProviderConfigError."""
+    """Make a provider from JSON, or from `file:PATH` that names a file with JSON. Raises ProviderConfigError."""
     folder = Path.cwd()
     if text.startswith(FILE):
         path = Path(text.removeprefix(FILE))

@@ -1,4 +1,7 @@
-"""Reads what a provider wrote: bounded, exact, and never quoted in our error messages. Amounts are minor units."""
+"""Parses the fields of providers' messages.
+
+It bounds sizes, refuses inexact formats, and never shows a value in an error message. Amounts are minor units.
+"""
 
 import json
 import re
@@ -16,7 +19,7 @@ from workers.providers.port import PaymentOrder, ProviderRefusal, UnknownOutcome
 
 BODY_BYTES_MAX = 65_536  # providers send a few KiB
 FORM_FIELDS_MAX = 100  # bounds the work on a forged form; no provider documents as many
-BEIJING = timezone(timedelta(hours=8))  # without daylight saving for as long as these providers exist
+BEIJING = timezone(timedelta(hours=8))  # no daylight saving for as long as these providers exist
 _DECIMAL = re.compile(r"(0|[1-9][0-9]{0,14})(?:\.([0-9]{1,4}))?")
 _NUMBER = re.compile(r"[0-9A-Za-z_\-|*@]{1,64}")
 _DAY, _TIME = r"[0-9]{4}-[0-9]{2}-[0-9]{2}", r"[0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]{1,6})?"
@@ -76,7 +79,7 @@ class Fields:
         return self._values.get(name) not in (None, "")
 
     def text(self, name: str, length_max: int = 255) -> str:
-        """A text that is not empty."""
+        """A text of at most `length_max` characters that is not empty."""
         value = self._values.get(name)
         if not isinstance(value, str) or not 0 < len(value) <= length_max:
             raise FieldError(f"{name} is missing or no text of at most {length_max} characters")
@@ -88,7 +91,7 @@ class Fields:
         return "".join(filter(str.isprintable, value[:255])) if isinstance(value, str) else ""
 
     def number(self, name: str) -> str:
-        """A number that the provider or we assigned: letters, digits and a few signs."""
+        """A number that the provider or we assigned: 1 to 64 letters, digits and a few signs."""
         value = self._values.get(name)
         if not isinstance(value, str) or not _NUMBER.fullmatch(value):
             raise FieldError(f"{name} is missing or no number of ours or theirs")
@@ -176,7 +179,7 @@ def form_fields(body: bytes) -> dict[bytes, bytes]:
 
 
 def unreadable(headers: Mapping[str, str], body: bytes) -> str | None:
-    """Why a body must not be parsed: it is too large, or compressed (which may hide any size); None if it may be."""
+    """The reason why a body must not be parsed: it is too large, or compressed, which may hide any size. Else None."""
     if headers.get("content-encoding", "identity").strip().lower() not in ("", "identity"):
         return "the body is encoded"
     if len(body) > BODY_BYTES_MAX:
@@ -184,15 +187,19 @@ def unreadable(headers: Mapping[str, str], body: bytes) -> str | None:
     return None
 
 
-def only(failure: ProviderRefusal | UnknownOutcome, codes: Collection[str]) -> ProviderRefusal | UnknownOutcome:
+def keep_not_found(
+    failure: ProviderRefusal | UnknownOutcome, codes: Collection[str]
+) -> ProviderRefusal | UnknownOutcome:
     """Keep a refusal of a query only if its code means "not found"; any other proves nothing and becomes unknown."""
     if isinstance(failure, ProviderRefusal) and failure.code not in codes:
         return UnknownOutcome(failure.code)
     return failure
 
 
-def unfit(payment: PaymentOrder, scenes: Collection[str], currencies: Collection[str]) -> ProviderRefusal | None:
-    """Refuse a scene or a currency that the provider does not offer: some requests name no currency at all."""
+def refuse_unoffered(
+    payment: PaymentOrder, scenes: Collection[str], currencies: Collection[str]
+) -> ProviderRefusal | None:
+    """Refuse a scene or a currency that the provider does not offer. Some requests carry no currency at all."""
     if payment.scene not in scenes:
         return ProviderRefusal("SCENE_UNKNOWN", "the provider has no such scene")
     if payment.currency not in currencies or payment.amount <= 0:

@@ -1,10 +1,10 @@
-"""The port: what every payment provider does for us, as pure functions over bytes. Amounts are minor units.
+"""The port: the pure functions over bytes that every payment provider implements. Amounts are minor units.
 
 An adapter is made from its settings and keys; it does no I/O and reads no clock. It builds HTTP requests, which
 workers/providers/calls.py sends, and reads the responses. Notifications are verified on the raw bytes that the shop's
 HTTP edge received.
 
-Every adapter is a `Provider`. What only some providers can do is a protocol of its own (`CapturingProvider`,
+Every adapter is a `Provider`. Abilities that only some providers have are protocols of their own (`CapturingProvider`,
 `ClosingProvider`, `CertificateSource`, `TokenSource`): callers check with isinstance.
 """
 
@@ -19,7 +19,7 @@ from workers.domain.codes import Code
 
 
 class ReportedPayment(StrEnum):
-    """How a payment stands, as the provider reports it. Only `pending` can still change."""
+    """The status of a payment in a provider's report. Only `pending` can still change."""
 
     CAPTURED = "captured"
     FAILED = "failed"
@@ -28,7 +28,7 @@ class ReportedPayment(StrEnum):
 
 
 class ReportedRefund(StrEnum):
-    """How a refund stands, as the provider reports it. Only `processing` can still change."""
+    """The status of a refund in a provider's report. Only `processing` can still change."""
 
     SUCCEEDED = "succeeded"
     FAILED = "failed"
@@ -86,10 +86,10 @@ class IrrelevantNotification:
 
 @dataclass(frozen=True)
 class RejectedNotification:
-    """A notification (or a response) that is not believed.
+    """A notification (or a response) that we do not believe.
 
     `code` is PAY_SIGNATURE_INVALID, PAY_CALLBACK_INVALID, PAY_CALLBACK_STALE or PAY_MERCHANT_MISMATCH. `message` holds
-    no secret and nothing of what was received.
+    no secret and no part of the notification.
     """
 
     code: Code
@@ -109,7 +109,7 @@ Report: TypeAlias = PaymentReport | ApprovalReport | RefundReport | IrrelevantNo
 
 @dataclass(frozen=True)
 class PaymentOrder:
-    """What the provider is to collect. `out_trade_no` is our number: letters and digits, at most 32.
+    """A payment that the provider is to collect. `out_trade_no` is our number: at most 32 letters and digits.
 
     `reference` is the provider's own identifier of the opened payment, once it has one.
     """
@@ -129,7 +129,7 @@ class PaymentOrder:
 
 @dataclass(frozen=True)
 class ClientAction:
-    """What the buyer's client must do next: follow a link, show a QR code, post a form, or start an app with `fields`.
+    """The next step of the buyer's client: follow a link, show a QR code, post a form, or start an app with `fields`.
 
     `reference` is the provider's own identifier of the opened payment, where it returned one.
     """
@@ -142,7 +142,7 @@ class ClientAction:
 
 @dataclass(frozen=True)
 class RefundOrder:
-    """What the provider is to give back out of a capture. Sending the same `refund_no` again is the same refund.
+    """The money that the provider is to give back out of a capture. The same `refund_no` again is the same refund.
 
     `total` is the captured amount. `reference` is the provider's identifier of the payment, where it has one: PayPal
     finds refunds by it.
@@ -182,7 +182,7 @@ class HttpResponse:
 
 @dataclass(frozen=True)
 class ProviderRefusal:
-    """The provider refused. Sending the same request again would change nothing."""
+    """The provider refused. The same request again would get the same answer."""
 
     code: str
     message: str
@@ -190,9 +190,9 @@ class ProviderRefusal:
 
 @dataclass(frozen=True)
 class UnknownOutcome:
-    """No response, or one that cannot be believed or read: the request may have taken effect. Poll until it is known.
+    """No response came, or we cannot believe or read it. The request may have taken effect: poll until it is known.
 
-    `serial` names the certificate that would verify the response, where that certificate is not known here yet.
+    `serial` names the certificate that would verify the response, if that certificate is not known here yet.
     """
 
     why: str
@@ -212,7 +212,7 @@ class StatementRow:
 
 
 class StatementError(OmsError, ValueError):
-    """A statement does not have the provider's layout. The message names the line and what was expected there."""
+    """A statement does not have the provider's layout. The message names the line and the expected content."""
 
 
 class Provider(Protocol):
@@ -239,7 +239,7 @@ class Provider(Protocol):
         """Check a notification's signature, time and merchant, and read it."""
 
     def query(self, payment: PaymentOrder, at: datetime) -> HttpRequest:
-        """Poll how the payment stands."""
+        """Poll the status of the payment."""
 
     def read_payment(
         self, payment: PaymentOrder, response: HttpResponse, at: datetime
@@ -247,7 +247,7 @@ class Provider(Protocol):
         """Read the response to `query` or `capture`. A ProviderRefusal means that it knows no such payment."""
 
     def refund(self, refund: RefundOrder, at: datetime) -> HttpRequest:
-        """Give money back."""
+        """Give back some or all of a capture."""
 
     def read_refund(
         self, refund: RefundOrder, response: HttpResponse, at: datetime
@@ -255,7 +255,7 @@ class Provider(Protocol):
         """Read the response to `refund`."""
 
     def query_refund(self, refund: RefundOrder, at: datetime) -> HttpRequest:
-        """Poll how the refund stands."""
+        """Poll the status of the refund."""
 
     def read_refund_query(
         self, refund: RefundOrder, response: HttpResponse, at: datetime
@@ -292,12 +292,15 @@ class CertificateSource(Protocol):
     """A provider whose current certificates can be downloaded (WeChat Pay, PayPal)."""
 
     def certificates(self, at: datetime, serial: str) -> HttpRequest | None:
-        """Download the certificates, among them the one of this serial (or address); None if it is not offered so."""
+        """Download the certificates, among them the one of this serial (or address).
+
+        Returns None if the provider does not offer it for download.
+        """
 
     def read_certificates(
         self, response: HttpResponse, at: datetime, serial: str | None = None
     ) -> Mapping[str, str] | UnknownOutcome:
-        """Verify what was downloaded: serial (or address) -> PEM.
+        """Verify the downloaded certificates, and return serial (or address) -> PEM.
 
         `serial` is the requested one; PayPal's response does not repeat it.
         """

@@ -1,4 +1,4 @@
-"""RSA as the providers use it: SHA-256, PKCS #1 v1.5, signatures in base64. Keys are PEM text."""
+"""Signs and verifies with RSA as the providers use it: SHA-256, PKCS #1 v1.5, signatures in base64, keys in PEM."""
 
 import base64
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ SIGNATURE_CHARACTERS_MAX = 1024  # base64 of an RSA signature of 4096 bits takes
 
 @dataclass(frozen=True, repr=False)
 class PublicKey:
-    """A public key. One from a certificate also has the serial (upper-case hex) and the time in which it is valid."""
+    """A public key. If it comes from a certificate, it has its serial (upper-case hex) and its time of validity."""
 
     key: RSAPublicKey
     serial: str | None = None
@@ -26,7 +26,7 @@ class PublicKey:
     until: datetime | None = None
 
     def valid_at(self, moment: datetime) -> bool:
-        """True if the key is valid at that time. A key without a certificate always is."""
+        """True if the key is valid at that time. A key without a certificate is always valid."""
         return (self.since is None or self.since <= moment) and (self.until is None or moment <= self.until)
 
     def signed(self, signature: str, message: bytes) -> bool:

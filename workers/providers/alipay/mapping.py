@@ -18,11 +18,11 @@ CURRENCY = "CNY"
 STATES = {
     "WAIT_BUYER_PAY": ReportedPayment.PENDING,
     "TRADE_SUCCESS": ReportedPayment.CAPTURED,
-    "TRADE_FINISHED": ReportedPayment.CAPTURED,  # and too late for a refund
-    "TRADE_CLOSED": ReportedPayment.CLOSED,  # never paid, or paid and refunded in full
+    "TRADE_FINISHED": ReportedPayment.CAPTURED,  # captured, and too late for a refund
+    "TRADE_CLOSED": ReportedPayment.CLOSED,  # the buyer never paid, or got a refund in full
 }
 REFUND_SHOWS_AFTER = timedelta(seconds=10)
-"""A query sent earlier may not find a refund that succeeds."""
+"""A query that is sent earlier after a refund may not find it, although it succeeds."""
 
 
 def read_notification(fields: Fields) -> PaymentReport | RefundReport:

@@ -13,7 +13,16 @@ from workers.providers import rsa
 from workers.providers.alipay import mapping, signing
 from workers.providers.alipay.settings import AlipaySettings
 from workers.providers.alipay.statement import rows
-from workers.providers.parsing import BEIJING, FieldError, Fields, MerchantError, form_fields, only, unfit, unreadable
+from workers.providers.parsing import (
+    BEIJING,
+    FieldError,
+    Fields,
+    MerchantError,
+    form_fields,
+    keep_not_found,
+    refuse_unoffered,
+    unreadable,
+)
 from workers.providers.port import (
     ClientAction,
     HttpRequest,
@@ -41,21 +50,21 @@ PRECREATE, QUERY, CLOSE = "alipay.trade.precreate", "alipay.trade.query", "alipa
 REFUND, REFUND_QUERY = "alipay.trade.refund", "alipay.trade.fastpay.refund.query"
 DONE = "10000"  # the code of a successful response
 AMBIGUOUS = frozenset({"10003", "20000", "40005"})
-"""Codes for waiting, not available and too often: the same request may have another response later."""
+"""The codes for waiting, not available and too often. The same request may get another response later."""
 UNCLEAR = ("SYSTEM_ERROR", "unknow-error", "call-limited", "TRADE_HAS_SUCCESS", "invalid-signature")
-"""Parts of codes, seen with several prefixes, that leave it open what happened.
+"""Codes that contain one of these leave the outcome open. Alipay puts several prefixes before them.
 
-A signature that is not believed is among them: the request succeeds once Alipay knows our new key, and until then no
-payment may end for good.
+invalid-signature means that Alipay does not believe our signature: the request succeeds once Alipay knows our new key,
+and until then no payment may end for good.
 """
 NOT_PENDING = ("TRADE_STATUS_ERROR", "REASON_TRADE_STATUS_INVALID", "REASON_ILLEGAL_STATUS")
 NOT_FOUND = frozenset({"ACQ.TRADE_NOT_EXIST", "TRADE_NOT_EXIST"})
 MAYBE_REFUNDED = ("TRADE_HAS_CLOSE", "DISCORDANT_REPEAT_REQUEST", *NOT_PENDING)
-"""Codes that a refund also gets if its trade was closed by a refund in full, perhaps by this very refund."""
+"""A refund also gets these codes if a refund in full closed its trade, perhaps this very refund."""
 
 
 class Alipay:
-    """One application at Alipay. It holds keys; its repr shows none."""
+    """One application at Alipay. It holds keys, and its repr shows none of them."""
 
     name = "alipay"
     scenes = frozenset({*PAGES, "qr"})
@@ -69,8 +78,11 @@ class Alipay:
         self._names = settings.certificate_names
 
     def start(self, payment: PaymentOrder, at: datetime) -> ClientAction | HttpRequest | ProviderRefusal:
-        """Sign a link or an order string, which Alipay sees when the buyer comes; a QR code needs a request first."""
-        if refusal := unfit(payment, self.scenes, self.currencies):
+        """Sign a link or an order string, which Alipay sees when the buyer opens it.
+
+        A QR code needs a request first.
+        """
+        if refusal := refuse_unoffered(payment, self.scenes, self.currencies):
             return refusal
         method, product = PAGES.get(payment.scene, (PRECREATE, self._settings.qr_product_code))
         order = {
@@ -82,7 +94,7 @@ class Alipay:
         }
         back = payment.return_url if payment.scene in ("page", "wap") else None
         if back and payment.scene == "wap":
-            order["quit_url"] = back  # where buyers return who do not pay; those who pay return to return_url
+            order["quit_url"] = back  # for buyers who do not pay; those who pay return to return_url
         fields = self._fields(method, at, order, notify_url=self._settings.notify_url, return_url=back)
         if method == PRECREATE:
             return self._request(fields)
@@ -94,7 +106,7 @@ class Alipay:
     def read_start(
         self, payment: PaymentOrder, response: HttpResponse, at: datetime
     ) -> ClientAction | ProviderRefusal | UnknownOutcome:
-        """The QR code that the buyer scans."""
+        """Read the QR code that the buyer scans."""
         content = self._read(PRECREATE, response)
         if not isinstance(content, Fields):
             return content
@@ -106,7 +118,9 @@ class Alipay:
             return UnknownOutcome(str(error))
 
     def verify(self, notification: Notification) -> Report | RejectedNotification:
-        """Check signature, application and seller, in this order. Never the time: repeats keep theirs for 25 hours."""
+        """Check signature, application and seller, in this order. A repeat keeps its first time for 25 hours, so the
+        time is not checked.
+        """
         if why := unreadable(notification.headers, notification.body):
             return RejectedNotification(Code.PAY_CALLBACK_INVALID, why)
         try:
@@ -127,16 +141,16 @@ class Alipay:
         return mapping.read_notification(fields) if about == "trade_status_sync" else IrrelevantNotification(about)
 
     def query(self, payment: PaymentOrder, at: datetime) -> HttpRequest:
-        """Query by our number: Alipay assigns its own when the buyer comes."""
+        """Query by our number, because Alipay assigns its own only when the buyer opens the link."""
         return self._request(self._fields(QUERY, at, {"out_trade_no": payment.out_trade_no}))
 
     def read_payment(
         self, payment: PaymentOrder, response: HttpResponse, at: datetime
     ) -> PaymentReport | ProviderRefusal | UnknownOutcome:
-        """A ProviderRefusal means that Alipay has no such trade yet. Every other error is unknown."""
+        """Read a trade. A ProviderRefusal means that Alipay has no such trade yet; any other error is unknown."""
         content = self._read(QUERY, response)
         if not isinstance(content, Fields):
-            return only(content, NOT_FOUND)
+            return keep_not_found(content, NOT_FOUND)
         try:
             report = mapping.read_payment(content, payment, at)
         except FieldError as error:
@@ -145,7 +159,7 @@ class Alipay:
         return report if same else UnknownOutcome("the response is about another payment")
 
     def close(self, payment: PaymentOrder, at: datetime) -> HttpRequest:
-        """Alipay closes only a trade that waits for its buyer."""
+        """Close the trade. Alipay closes only a trade that waits for its buyer."""
         return self._request(self._fields(CLOSE, at, {"out_trade_no": payment.out_trade_no}))
 
     def read_close(
@@ -154,7 +168,8 @@ class Alipay:
         """Read the response to `close`.
 
         `pending` with the code as reason means that the trade no longer waits for its buyer; a query tells why. A
-        ProviderRefusal with ACQ.TRADE_NOT_EXIST means that the buyer never came; the link works until it expires.
+        ProviderRefusal with ACQ.TRADE_NOT_EXIST means that the buyer never opened the link, which works until it
+        expires.
         """
         content, number = self._read(CLOSE, response), payment.out_trade_no
         closed = PaymentReport(number, number, ReportedPayment.CLOSED, payment.amount, payment.currency, at)
@@ -169,7 +184,7 @@ class Alipay:
         return content
 
     def refund(self, refund: RefundOrder, at: datetime) -> HttpRequest:
-        """Alipay refunds at once. The same number and amount again move no more money."""
+        """Refund at once. The same number and amount again move no more money."""
         content = {
             "trade_no": refund.trade_no,
             "refund_amount": render(refund.amount, refund.currency),
@@ -181,7 +196,7 @@ class Alipay:
     def read_refund(
         self, refund: RefundOrder, response: HttpResponse, at: datetime
     ) -> RefundReport | ProviderRefusal | UnknownOutcome:
-        """Some refusals leave it open whether this refund was made; a query tells."""
+        """Read a refund. Some refusals leave open whether Alipay made this refund; a query tells."""
         content = self._read(REFUND, response)
         if isinstance(content, ProviderRefusal) and any(part in content.code for part in MAYBE_REFUNDED):
             return UnknownOutcome(content.code)
@@ -200,10 +215,10 @@ class Alipay:
     def read_refund_query(
         self, refund: RefundOrder, response: HttpResponse, at: datetime
     ) -> RefundReport | ProviderRefusal | UnknownOutcome:
-        """A ProviderRefusal means that there is no such refund. Every other error is unknown."""
+        """Read a refund. A ProviderRefusal means that there is no such refund; any other error is unknown."""
         content = self._read(REFUND_QUERY, response)
         if not isinstance(content, Fields):
-            return only(content, NOT_FOUND)
+            return keep_not_found(content, NOT_FOUND)
         try:
             return mapping.read_refund_query(content, refund, at)
         except FieldError as error:
@@ -228,14 +243,14 @@ class Alipay:
         }
 
     def _request(self, fields: Mapping[str, str]) -> HttpRequest:
-        """The content is in the form, all else in the link: Alipay knows the charset before it decodes the form."""
+        """Put the content in the form and the rest in the link, so that Alipay knows the charset before the form."""
         headers = {"content-type": "application/x-www-form-urlencoded;charset=utf-8", "user-agent": "oms"}
         query = signing.signed(fields, self._key)
         form = signing.encoded({"biz_content": query.pop("biz_content")})
         return HttpRequest("POST", f"{self._settings.gateway_url}?{signing.encoded(query)}", headers, form.encode())
 
     def _read(self, method: str, response: HttpResponse) -> Fields | ProviderRefusal | UnknownOutcome:
-        """Verify and read a response. Nothing is believed without the signature, not even a refusal."""
+        """Verify and read a response. We believe nothing without a signature, not even a refusal."""
         if response.status != 200:
             return UnknownOutcome(f"HTTP {response.status}")
         if why := unreadable(response.headers, response.body):

@@ -12,7 +12,7 @@ Url = Annotated[str, StringConstraints(pattern=r"^https?://[!-~]{1,240}$")]
 
 
 class AlipaySettings(BaseModel):
-    """One application. The first of two keys signs; both are believed, so that each side can replace its key."""
+    """One application. The first of two keys signs and we believe both, so that each side can replace its key."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 

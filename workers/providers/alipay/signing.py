@@ -1,6 +1,6 @@
 """Signs our requests to Alipay and verifies what Alipay sends.
 
-RSA2 is SHA256withRSA. It covers `name=value` of the fields, sorted by name and joined with `&`:
+RSA2 is SHA256withRSA. A signature covers `name=value` of the fields, sorted by name and joined with `&`:
 
 request       every field but `sign` that is not empty, `sign_type` among them
 notification  every field but `sign` and `sign_type`, as decoded bytes, empty ones too
@@ -22,7 +22,7 @@ _JSON = json.JSONDecoder()
 
 
 def signed(fields: Mapping[str, str], key: RSAPrivateKey) -> dict[str, str]:
-    """The fields that are not empty, sorted, and their signature."""
+    """The fields that are not empty, sorted by name, and their signature."""
     filled = dict(sorted((name, value) for name, value in fields.items() if value))
     message = "&".join(f"{name}={value}" for name, value in filled.items())
     return filled | {"sign": rsa.sign(key, message.encode())}
@@ -55,7 +55,7 @@ def decoded(fields: Mapping[bytes, bytes]) -> Fields:
 
 
 def read_response(body: bytes, member: str, keys: Sequence[rsa.PublicKey]) -> Fields:
-    """The member of a response, after its signature over the raw text is verified. Raises FieldError."""
+    """Verify the signature over the raw text of a response's member, and read the member. Raises FieldError."""
     whole = json_fields(body)  # also refuses deep nesting and a name that occurs twice
     text, spans = body.decode(), _members(body.decode())
     if member not in spans:

@@ -1,4 +1,4 @@
-"""Reads the 业务明细 of a day in the 收单业务账单: CSV in GBK, with remarks in lines that begin with `#`.
+"""Reads the 业务明细 of a day in the 收单业务账单, which is CSV in GBK with remarks in lines that begin with `#`.
 
 Values that a spreadsheet would take for numbers end with a tab. Amounts of refunds have a minus sign.
 """
@@ -98,7 +98,7 @@ def _amount(record: Mapping[str, str], name: str, line: int) -> int:
 
 
 def _check_sums(found: Sequence[StatementRow], earned: Mapping[str, int], remarks: Sequence[str]) -> None:
-    """Compare the lines with the counts and sums in the remarks: those of a file that was cut off do not agree."""
+    """Compare the lines with the counts and sums in the remarks, which do not agree in a file that was cut off."""
     for kind, pattern in _SUMS.items():
         stated = next((match for line in remarks if (match := pattern.match(line))), None)
         count = sum(row.kind == kind for row in found)

@@ -3,7 +3,7 @@
 import re
 from datetime import datetime
 
-from workers.providers.parsing import FieldError, Fields, MerchantError, json_fields, only, unreadable
+from workers.providers.parsing import FieldError, Fields, MerchantError, json_fields, keep_not_found, unreadable
 from workers.providers.port import (
     ApprovalReport,
     HttpResponse,
@@ -20,7 +20,7 @@ from workers.providers.port import (
 )
 
 RANKS = {ReportedPayment.CAPTURED: 0, ReportedPayment.PENDING: 1, ReportedPayment.FAILED: 2}
-"""Which of an order's captures counts: after one that failed another may follow."""
+"""Of several captures of an order the one with the lowest rank counts: after one that failed another may follow."""
 CAPTURES = {
     "COMPLETED": ReportedPayment.CAPTURED,
     "PARTIALLY_REFUNDED": ReportedPayment.CAPTURED,
@@ -36,7 +36,7 @@ REFUNDS = {
     "FAILED": ReportedRefund.FAILED,
     "CANCELLED": ReportedRefund.FAILED,
 }
-WAITING = frozenset({"CREATED", "SAVED", "PAYER_ACTION_REQUIRED"})  # states of an order that the buyer must act on
+WAITING = frozenset({"CREATED", "SAVED", "PAYER_ACTION_REQUIRED"})  # states in which an order waits for its buyer
 CAPTURE_EVENTS = frozenset(f"PAYMENT.CAPTURE.{what}" for what in ("COMPLETED", "PENDING", "DENIED", "DECLINED"))
 REFUND_EVENTS = frozenset({"PAYMENT.CAPTURE.REFUNDED", "PAYMENT.REFUND.PENDING", "PAYMENT.REFUND.FAILED"})
 UNCLEAR = frozenset(
@@ -55,7 +55,7 @@ UNCLEAR = frozenset(
         "RATE_LIMIT_REACHED",
     }
 )
-"""Issues that say that it was done before, or may be done later: only a query can tell how things stand."""
+"""Issues which mean that PayPal did it before or may do it later. Only a query can tell."""
 BUYER_MUST_ACT = frozenset({"INSTRUMENT_DECLINED", "PAYER_ACTION_REQUIRED"})
 REFUSAL_STATUSES = frozenset({400, 403, 404, 422})
 ABSENT = frozenset({"INVALID_RESOURCE_ID", "RESOURCE_NOT_FOUND"})
@@ -82,7 +82,10 @@ def read_notification(event: Fields, merchant_id: str) -> Report:
 def read_order(
     order: Fields, payment: PaymentOrder, merchant_id: str, at: datetime
 ) -> PaymentReport | ApprovalReport | UnknownOutcome:
-    """Read how a payment stands from its order. Until the buyer approves, it is open as long as we would capture it."""
+    """Read the status of a payment from its order.
+
+    Until the buyer approves, the payment is pending as long as we would capture it.
+    """
     unit = _unit(order, merchant_id)
     reference, status = order.number("id"), order.text("status")
     if unit.number("custom_id") != payment.out_trade_no or payment.reference not in (None, reference):
@@ -110,7 +113,7 @@ def read_refusal(
     card. Any other refusal proves nothing.
     """
     if refusal.code in ABSENT or status != 422:
-        return only(refusal, ABSENT)
+        return keep_not_found(refusal, ABSENT)
     number, state = payment.reference or payment.out_trade_no, ReportedPayment.FAILED
     if refusal.code in BUYER_MUST_ACT:
         number, state = "", ReportedPayment.PENDING
@@ -167,7 +170,7 @@ def read_response(response: HttpResponse) -> Fields | ProviderRefusal | UnknownO
 
 
 def _error(error: Fields) -> ProviderRefusal | UnknownOutcome:
-    """The first detail names the issue; an error without details has only a name."""
+    """Read an error. Its first detail names the issue; an error without details has only a name."""
     details = error.parts("details") if error.has("details") else []
     detailed = bool(details) and details[0].has("issue")
     why, code_name, text_name = (details[0], "issue", "description") if detailed else (error, "name", "message")
@@ -180,7 +183,7 @@ def _error(error: Fields) -> ProviderRefusal | UnknownOutcome:
 
 
 def _unit(order: Fields, merchant_id: str) -> Fields:
-    """The purchase unit: each order that we create has one."""
+    """The purchase unit. Each order that we create has exactly one."""
     units = order.parts("purchase_units")
     if len(units) != 1:
         raise FieldError("purchase_units has not one item")
@@ -202,7 +205,7 @@ def _amount(payment: Fields) -> tuple[int, str]:
 
 
 def _reason(payment: Fields) -> str | None:
-    """The reason why a capture or a refund is not completed."""
+    """The reason why a capture or a refund is not completed, or None."""
     if not payment.has("status_details") or not payment.part("status_details").has("reason"):
         return None
     reason = payment.part("status_details").text("reason")

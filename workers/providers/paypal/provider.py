@@ -81,7 +81,7 @@ class PayPal:
         self._approval = re.compile(settings.approval_url_pattern)
 
     def start(self, payment: PaymentOrder, at: datetime) -> HttpRequest | ProviderRefusal:
-        """Create an order. Sending the same payment again is the same order."""
+        """Create an order. The same payment again gets the same order."""
         if payment.scene not in self.scenes or payment.currency not in self.currencies or payment.amount <= 0:
             return ProviderRefusal(Code.PAY_PARAM_INVALID, "PayPal collects some currencies, on a page")
         place = {
@@ -107,7 +107,7 @@ class PayPal:
     def read_start(
         self, payment: PaymentOrder, response: HttpResponse, at: datetime
     ) -> ClientAction | ProviderRefusal | UnknownOutcome:
-        """The address at PayPal where the buyer approves."""
+        """Read the address at PayPal where the buyer approves."""
         order = mapping.read_response(response)
         if not isinstance(order, Fields):
             return order
@@ -126,9 +126,9 @@ class PayPal:
         why = unreadable(notification.headers, notification.body)
         if why is not None:
             return RejectedNotification(Code.PAY_CALLBACK_INVALID, why)
-        doubt = self._trust.doubt(notification)
-        if doubt is not None:
-            return doubt
+        failure = self._trust.authenticate(notification)
+        if failure is not None:
+            return failure
         try:
             return mapping.read_notification(json_fields(notification.body), self._settings.merchant_id)
         except MerchantError as error:
@@ -177,7 +177,7 @@ class PayPal:
     def read_refund(
         self, refund: RefundOrder, response: HttpResponse, at: datetime
     ) -> RefundReport | ProviderRefusal | UnknownOutcome:
-        """Read the refund, which has often succeeded at once."""
+        """Read the refund. Often it has succeeded at once."""
         fields = mapping.read_response(response)
         if not isinstance(fields, Fields):
             return fields
@@ -188,10 +188,10 @@ class PayPal:
         return report if report.refund_no == refund.refund_no else UnknownOutcome("the answer is about something else")
 
     def query_refund(self, refund: RefundOrder, at: datetime) -> HttpRequest:
-        """Fetch the order that has the refund: we do not keep the refund's identifier at PayPal.
+        """Fetch the order that has the refund, because we do not keep PayPal's identifier of the refund.
 
-        Without the order's identifier, request the refund again under the same request id while PayPal remembers that,
-        and later fetch the capture.
+        Without the order's identifier, request the refund again under the same request id while PayPal remembers that
+        id, and later fetch the capture.
         """
         if refund.reference is not None:
             return self._get(f"/v2/checkout/orders/{quote(refund.reference, safe='')}")
@@ -223,13 +223,13 @@ class PayPal:
 
     def certificates(self, at: datetime, serial: str) -> HttpRequest | None:
         """Download the certificate at this address, if PayPal offers certificates there."""
-        return HttpRequest("GET", serial, {}) if self._trust.ours(serial) else None
+        return HttpRequest("GET", serial, {}) if self._trust.is_certificate_address(serial) else None
 
     def read_certificates(
         self, response: HttpResponse, at: datetime, serial: str | None = None
     ) -> Mapping[str, str] | UnknownOutcome:
         """Verify the certificate, and return it under the address from which it was downloaded."""
-        if serial is None or not self._trust.ours(serial):
+        if serial is None or not self._trust.is_certificate_address(serial):
             return UnknownOutcome("no certificate of this address was requested")
         if response.status != 200 or unreadable(response.headers, response.body) is not None:
             return UnknownOutcome(f"HTTP {response.status}, or an answer that is encoded or too large")
@@ -241,7 +241,7 @@ class PayPal:
         return {serial: pem}
 
     def with_certificates(self, known: Mapping[str, str]) -> "PayPal":
-        """The same app, which also knows these certificates. It never looks one up whose address is not PayPal's."""
+        """The same app, which also knows these certificates. It looks up only addresses of PayPal."""
         return PayPal(self._settings, {**self._certificates, **known})
 
     def token(self) -> HttpRequest:

@@ -14,9 +14,9 @@ APPROVALS = r"https://www\.paypal\.com/[!-~]{1,500}"
 
 
 class PayPalSettings(BaseModel):
-    """One app of one merchant. While a secret, a webhook or a root is replaced, both are listed.
+    """One app of one merchant. While you replace a secret, a webhook or a root, list the old one and the new one.
 
-    The first secret is used.
+    We use the first secret.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)

@@ -17,7 +17,7 @@ from workers.providers.port import Notification, RejectedNotification, UnknownCe
 from workers.providers.rsa import PublicKey
 
 ALGORITHM = "SHA256withRSA"
-AHEAD_MAX = timedelta(minutes=5)  # how far PayPal's clock may be ahead of ours
+AHEAD_MAX = timedelta(minutes=5)  # the most that PayPal's clock may be ahead of ours
 HEADERS = ("transmission-id", "transmission-time", "transmission-sig", "cert-url", "auth-algo")
 _ID = re.compile(r"[0-9A-Za-z-]{1,64}")
 
@@ -48,14 +48,17 @@ class PayPalTrust:
         self._store = Store([_certificates(pem)[0] for pem in settings.root_certificates])
         self._between = [one for pem in settings.intermediate_certificates for one in _certificates(pem)]
         self._address = re.compile(settings.certificate_url_pattern)
-        self._keys: dict[str, PublicKey] = {}  # by address: a chain is verified once, its time at each use
+        self._keys: dict[str, PublicKey] = {}  # by address: a chain is verified once, and its time at each use
 
-    def ours(self, address: str) -> bool:
-        """Whether this address is one at which PayPal offers certificates."""
+    def is_certificate_address(self, address: str) -> bool:
+        """True if PayPal offers certificates at this address."""
         return self._address.fullmatch(address) is not None
 
-    def doubt(self, notification: Notification) -> RejectedNotification | UnknownCertificate | None:
-        """Why a notification is not believed to be sent by PayPal, to us, and recently; None if it is."""
+    def authenticate(self, notification: Notification) -> RejectedNotification | UnknownCertificate | None:
+        """Check that PayPal sent a notification, to us, and recently.
+
+        Returns None, or the reason why we do not believe it.
+        """
         try:
             stamp = self._stamp(notification.headers)
             age = notification.received_at - stamp.sent_at
@@ -76,7 +79,7 @@ class PayPalTrust:
             raise UntrustedError("has no transmission id or no signature")
         if algorithm.lower() != ALGORITHM.lower():
             raise UntrustedError(f"is not signed with {ALGORITHM}")
-        if not self.ours(stamp.address):
+        if not self.is_certificate_address(stamp.address):
             raise UntrustedError("names a certificate that is not at PayPal's address")
         return stamp
 

@@ -1,5 +1,4 @@
-"""Reads settlement reports: CSV in UTF-8, with the kind of each row in its first field. Amounts are minor units without
-a sign.
+"""Reads settlement reports: CSV in UTF-8. The first field of a row is its kind; amounts are minor units without a sign.
 
 RH                 a report begins; it has one file, or more that are read one after another
 FH                 a file begins: its number
@@ -29,7 +28,7 @@ COLUMNS = (
 )
 PAYMENT = "T00"  # event codes T0000 to T0099: payments received (CR) or sent (DR)
 REFUND = "T1107"  # by the merchant; reversals and charge-backs have codes of their own
-FIELD_CHARACTERS_MAX = 4096  # bounds the memory of one field; those that are read have at most 64
+FIELD_CHARACTERS_MAX = 4096  # bounds the memory of one field; the fields that we read have at most 64
 _NUMBER = re.compile(r"[0-9A-Za-z_\-|*@]{1,64}")
 _CURRENCY = re.compile(r"[A-Z]{3}")
 _AMOUNT = re.compile(r"[0-9]{1,15}")
@@ -56,18 +55,18 @@ def rows(content: bytes, day: date, merchant_id: str) -> Sequence[StatementRow]:
 
 @dataclass
 class _Reader:
-    """How far a report has been read. Its own counts must agree with its rows: those of a torn report do not."""
+    """A report while it is read. Its counts must agree with its rows; in a report that was cut off they do not."""
 
     day: date
     merchant_id: str
     found: list[StatementRow] = field(default_factory=list)
     columns: Sequence[str] = ()
     in_section: int | None = None
-    """Body rows so far of the open section; None if none is open."""
+    """The body rows so far of the open section; None if no section is open."""
     in_report: int | None = None
-    """Body rows so far of the open report; None if none is open."""
+    """The body rows so far of the open report; None if no report is open."""
     file: int | None = None
-    """The number of the open file; None if none is open."""
+    """The number of the open file; None if no file is open."""
     whole: bool = False
 
     def take(self, fields: Sequence[str], line: int) -> None:
@@ -161,7 +160,10 @@ def _heading(fields: Sequence[str], line: int) -> list[str]:
 
 
 def _row(row: Mapping[str, str], line: int) -> Iterator[StatementRow]:
-    """A payment without a number of ours keeps PayPal's, so that reconciliation reports it as missing here."""
+    """Read a payment or refund.
+
+    Without our number it keeps PayPal's, so that reconciliation reports it as missing here.
+    """
     code, direction = row["Transaction Event Code"], row["Transaction Debit or Credit"]
     if direction not in ("CR", "DR"):
         raise StatementError(f"line {line}: neither CR nor DR")

@@ -27,7 +27,7 @@ OPEN = frozenset({"03", "04", "05"})  # no answer from the bank, not known, acce
 UNSURE = OPEN | {"01", "02", "06", "11", "12", "34", "37", "39", "60", "99"}
 """Answer codes that leave it open whether the transaction exists or will.
 
-11 says that our signature is not believed, which passes once our new key is known there.
+11 means that UnionPay does not believe our signature, until it knows our new key.
 """
 ABSENT = "34"  # UnionPay knows no such transaction
 _RESPONSE_FIELD = re.compile(r"([A-Za-z0-9_]+)=(\{.*?\}(?=&|$)|\[.*?\](?=&|$)|[^&]*)(?:&|$)", re.DOTALL)
@@ -83,21 +83,21 @@ class UnionPayMessage(Fields):
         return text
 
     def minor_units(self) -> int:
-        """txnAmt: the amount in fen."""
+        """The amount in fen, from txnAmt."""
         text = self.text("txnAmt")
         if not _AMOUNT.fullmatch(text):
             raise FieldError("txnAmt is no positive whole number")
         return int(text)
 
     def currency(self) -> str:
-        """currencyCode: three digits of ISO 4217."""
+        """The currency, from the three digits of ISO 4217 in currencyCode."""
         try:
             return CURRENCIES[self.text("currencyCode")]
         except KeyError:
             raise FieldError("currencyCode is not 156 (CNY)") from None
 
     def sent_at(self) -> datetime:
-        """txnTime: the time at which we sent the order, as we wrote it."""
+        """The time at which we sent the order, as we wrote it in txnTime."""
         text = self.text("txnTime")
         if not _TXN_TIME.fullmatch(text):
             raise FieldError("txnTime is no time such as 20261122105900")
@@ -107,7 +107,7 @@ class UnionPayMessage(Fields):
         return moment
 
     def happened_at(self) -> datetime:
-        """traceTime: the time of the transaction, without the year; it is the one nearest to txnTime."""
+        """The time of the transaction, from traceTime. That has no year, so we take the year nearest to txnTime."""
         text, sent_at = self.text("traceTime"), self.sent_at()
         if not _TRACE_TIME.fullmatch(text):
             raise FieldError("traceTime is no time such as 1122105900")
@@ -127,7 +127,7 @@ def _time(digits: str) -> datetime | None:
 def read_notification(message: UnionPayMessage) -> Report:
     """Read a genuine notification.
 
-    origRespCode tells a query's response from a notification; a response could be sent to us again by a stranger.
+    Only the response to a query has origRespCode. We refuse it here, because a stranger could send it to us again.
     """
     kind, code = message.code("txnType"), message.code("respCode")
     if message.has("origRespCode"):
@@ -143,7 +143,7 @@ def read_notification(message: UnionPayMessage) -> Report:
 
 
 def read_payment(message: UnionPayMessage, code: str) -> PaymentReport:
-    """Read a payment. `code` tells how it ended."""
+    """Read a payment. `code` is the answer code with which it ended."""
     status = ReportedPayment.FAILED
     if code in DONE:
         status = ReportedPayment.CAPTURED
@@ -161,7 +161,7 @@ def read_payment(message: UnionPayMessage, code: str) -> PaymentReport:
 
 
 def read_refund(message: UnionPayMessage, code: str) -> RefundReport:
-    """Read a refund. `code` tells how it ended."""
+    """Read a refund. `code` is the answer code with which it ended."""
     status = ReportedRefund.FAILED
     if code in DONE:
         status = ReportedRefund.SUCCEEDED
@@ -178,7 +178,7 @@ def read_refund(message: UnionPayMessage, code: str) -> RefundReport:
 
 
 def read_failure(response: UnionPayMessage) -> ProviderRefusal | UnknownOutcome | None:
-    """Why a request was not accepted; None if it was."""
+    """Read why UnionPay did not accept a request. Returns None if it did."""
     code = response.code("respCode")
     if code in DONE:
         return None

@@ -37,7 +37,7 @@ _ORDER_ID = re.compile(r"[0-9A-Za-z]{8,40}")
 
 
 class UnionPay:
-    """One merchant at UnionPay. It holds keys; its repr shows none."""
+    """One merchant at UnionPay. It holds keys, and its repr shows none of them."""
 
     name = "unionpay"
     scenes = frozenset(CHANNEL_TYPES)
@@ -56,8 +56,8 @@ class UnionPay:
         )
 
     def start(self, payment: PaymentOrder, at: datetime) -> ClientAction | HttpRequest | ProviderRefusal:
-        """A form for the browser, or the request that gets an app's `tn`."""
-        why = _unfit(payment, at)
+        """Sign a form for the browser, or the request that gets an app's `tn`."""
+        why = _problem(payment, at)
         if why is not None:
             return ProviderRefusal(Code.PAY_PARAM_INVALID, why)
         fields = self._signed(
@@ -82,7 +82,7 @@ class UnionPay:
     def read_start(
         self, payment: PaymentOrder, response: HttpResponse, at: datetime
     ) -> ClientAction | ProviderRefusal | UnknownOutcome:
-        """The `tn` with which an app starts UnionPay's SDK."""
+        """Read the `tn` with which an app starts UnionPay's SDK."""
         message = self._read(response, payment.out_trade_no, payment.started_at, at)
         if isinstance(message, UnknownOutcome):
             return message
@@ -117,7 +117,10 @@ class UnionPay:
     def read_payment(
         self, payment: PaymentOrder, response: HttpResponse, at: datetime
     ) -> PaymentReport | UnknownOutcome:
-        """Only success is final before payTimeout: a buyer whose card is refused may take another one."""
+        """Read a payment.
+
+        Before payTimeout only success is final: a buyer whose card is refused may use another one.
+        """
         message = self._read(response, payment.out_trade_no, payment.started_at, at)
         if isinstance(message, UnknownOutcome):
             return message
@@ -135,7 +138,7 @@ class UnionPay:
         return PaymentReport(payment.out_trade_no, "", status, payment.amount, payment.currency, at, code)
 
     def refund(self, refund: RefundOrder, at: datetime) -> HttpRequest:
-        """Refund some or all of it. The same orderId and txnTime again are the same refund (its answer code is 12)."""
+        """Refund some or all of a capture. The same orderId and txnTime again are the same refund (answer code 12)."""
         fields = {
             "txnType": "04",
             "txnSubType": "00",
@@ -153,7 +156,7 @@ class UnionPay:
     def read_refund(
         self, refund: RefundOrder, response: HttpResponse, at: datetime
     ) -> RefundReport | ProviderRefusal | UnknownOutcome:
-        """The code 00 says only that the refund is accepted."""
+        """Read a refund. The code 00 means only that UnionPay accepted it."""
         message = self._read(response, refund.refund_no, refund.requested_at, at)
         if isinstance(message, UnknownOutcome):
             return message
@@ -161,13 +164,13 @@ class UnionPay:
         return mapping.read_failure(message) or accepted
 
     def query_refund(self, refund: RefundOrder, at: datetime) -> HttpRequest:
-        """Query by our number and the time at which the refund was first requested."""
+        """Query by our number and the time at which we first requested the refund."""
         return self._query(refund.refund_no, refund.requested_at)
 
     def read_refund_query(
         self, refund: RefundOrder, response: HttpResponse, at: datetime
     ) -> RefundReport | ProviderRefusal | UnknownOutcome:
-        """A refund involves no buyer: every answer code is final but those that leave it open."""
+        """Read a refund. It involves no buyer, so every answer code is final except those that leave it open."""
         message = self._read(response, refund.refund_no, refund.requested_at, at)
         if isinstance(message, UnknownOutcome):
             return message
@@ -206,7 +209,7 @@ class UnionPay:
     def _read(
         self, response: HttpResponse, order_id: str, sent_at: datetime, at: datetime
     ) -> UnionPayMessage | UnknownOutcome:
-        """Verify a response, and that it is about the transaction of this number and time."""
+        """Verify a response, and check that it is about the transaction with this number and time."""
         if response.status != 200:
             return UnknownOutcome(f"HTTP {response.status}")
         why = unreadable(response.headers, response.body)
@@ -228,8 +231,8 @@ class UnionPay:
         return answer
 
 
-def _unfit(payment: PaymentOrder, at: datetime) -> str | None:
-    """Why UnionPay would not take the payment."""
+def _problem(payment: PaymentOrder, at: datetime) -> str | None:
+    """The reason why UnionPay would not take the payment, or None."""
     if payment.scene not in CHANNEL_TYPES or payment.currency != "CNY":
         return "UnionPay collects CNY on a page, a mobile page or in an app"
     if not _ORDER_ID.fullmatch(payment.out_trade_no):

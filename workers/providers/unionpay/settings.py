@@ -11,7 +11,7 @@ Url = Annotated[str, Field(pattern=r"^https?://[^\s?#]+$", max_length=256)]
 
 
 class SigningKey(BaseModel):
-    """Our key and its certificate, by which UnionPay knows it."""
+    """Our private key and its certificate. UnionPay knows the key by the certificate."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
@@ -27,12 +27,12 @@ class SigningKey(BaseModel):
 
     @property
     def certificate_id(self) -> str:
-        """certId: the certificate's serial number, in decimals."""
+        """The certificate's serial number in decimals, for the field certId."""
         return str(int(public_key(self.certificate).serial or "", 16))
 
 
 class UnionPaySettings(BaseModel):
-    """One merchant. The first of two keys signs; while a key is replaced, both are listed."""
+    """One merchant. The first key signs. While you replace a key, list the new one and the old one."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 

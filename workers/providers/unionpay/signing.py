@@ -22,23 +22,23 @@ from workers.providers.rsa import PublicKey, sign
 VERSION = "5.1.0"
 RSA = "01"  # signMethod
 HASHES = frozenset({"sha256", "sha384", "sha512"})
-CHECKED_MAX = 16  # certificates whose chain is remembered; UnionPay has one, and two while it is replaced
+CHECKED_MAX = 16  # verified certificates that we remember; UnionPay has one, and two while it replaces that
 
 
 def digest(fields: Mapping[str, str]) -> bytes:
-    """The bytes that are signed."""
+    """The bytes that the signature covers."""
     text = "&".join(f"{name}={fields[name]}" for name in sorted(fields) if name != "signature")
     return sha256(text.encode()).hexdigest().encode()
 
 
 def signed(fields: Mapping[str, str], key: RSAPrivateKey, certificate_id: str) -> dict[str, str]:
-    """The fields with our signature."""
+    """Add our signature, and the fields that name its key, to a message's fields."""
     whole = {**fields, "version": VERSION, "encoding": "UTF-8", "signMethod": RSA, "certId": certificate_id}
     return {**whole, "signature": sign(key, digest(whole))}
 
 
 class UnionPayTrust:
-    """The pinned roots and intermediates, and the name of the holder.
+    """Verifies UnionPay's messages with the pinned roots and intermediates, and the name of the certificate's holder.
 
     The library's own verification refuses what CFCA issues (SHA-1, no alternative names), so this class walks the
     chain itself: names, signatures, validity, and the right to issue.
@@ -75,7 +75,7 @@ class UnionPayTrust:
     def _check(self, pem: str) -> PublicKey:
         leaf = _certificate(pem)
         if _holder(leaf) != self._holder:
-            raise UntrustedError("the certificate is somebody else's")
+            raise UntrustedError("the certificate has another holder")
         above = self._issuer(leaf, [one for one, _ in self._issuers])
         chain = (leaf, above, next(top for one, top in self._issuers if one is above))
         key = key_of_chain(chain, f"{leaf.serial_number:X}")
@@ -98,7 +98,7 @@ class UnionPayTrust:
             except InvalidSignature:
                 continue
             return issuer
-        raise UntrustedError("the certificate was issued by nobody who is pinned here")
+        raise UntrustedError("the certificate was not issued by one that is pinned here")
 
 
 def _certificate(pem: str) -> x509.Certificate:

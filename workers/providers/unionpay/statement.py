@@ -1,10 +1,10 @@
-"""Reads ZM files: the ordinary transactions of a clearing day, one line each, in columns of fixed width, in GBK.
+"""Reads ZM files: the ordinary transactions of a clearing day, one line each, in GBK and columns of fixed width.
 
 Widths, order and meaning are those of "全渠道平台接入接口规范" part 3 (文件接口), 6.1. One space stands between two
-columns. What comes after the 41st column is reserved, and has been cut up differently by different versions.
+columns. The space after the 41st column is reserved, and its layout differs between versions.
 
-The file holds neither a count of its lines nor sums. A line that was cut off is refused, but lost whole lines go
-unnoticed here: reconciliation reports their payments as missing at the provider.
+The file holds neither a count of its lines nor sums. We refuse a line that was cut off, but do not notice lost
+whole lines here: reconciliation reports their payments as missing at the provider.
 """
 
 import re
@@ -96,7 +96,7 @@ def _row(line: bytes, number: int, merchant_id: str) -> StatementRow | None:
 
 
 def _text(line: bytes, column: int, number: int) -> str:
-    """The columns that we read are ASCII; only others hold names in GBK."""
+    """The text of a column. The columns that we read are ASCII; only others hold names in GBK."""
     try:
         return line[STARTS[column] :][: WIDTHS[column]].decode("ascii").strip(" ")
     except UnicodeDecodeError:

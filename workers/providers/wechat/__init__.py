@@ -1,6 +1,6 @@
 """WeChat Pay, APIv3 for merchants who connect directly.
 
-Written after its public documentation: "APIv3 接口规则" (请求签名, 签名验证, 证书和回调报文解密, 微信支付公钥),
+The adapter follows the public documentation: "APIv3 接口规则" (请求签名, 签名验证, 证书和回调报文解密, 微信支付公钥),
 "Native 下单", "JSAPI 下单", "H5 下单", "APP 下单", "商户订单号查询订单", "关闭订单", "退款申请", "查询单笔退款",
 "支付成功回调通知", "退款结果回调通知", "交易账单文件格式说明".
 """
@@ -25,6 +25,6 @@ RETRY_SCHEDULE_SECONDS = (
     21_600,
     21_600,
 )
-"""WeChat Pay waits so long before it repeats a notification that was not answered with 2xx: 24 h 4 min in all."""
+"""WeChat Pay repeats a notification after these pauses until it is answered with 2xx: 24 h 4 min in all."""
 
 __all__ = ["RETRY_SCHEDULE_SECONDS", "MerchantKey", "WeChat", "WeChatSettings"]

@@ -7,7 +7,7 @@ from workers.providers.port import PaymentOrder, PaymentReport, RefundReport, Re
 
 STATES = {
     "SUCCESS": ReportedPayment.CAPTURED,
-    "REFUND": ReportedPayment.CAPTURED,  # paid, and some of it was refunded since
+    "REFUND": ReportedPayment.CAPTURED,  # captured, and some of it was refunded later
     "NOTPAY": ReportedPayment.PENDING,
     "USERPAYING": ReportedPayment.PENDING,
     "ACCEPT": ReportedPayment.PENDING,
@@ -27,7 +27,7 @@ EVENTS: dict[str, str | None] = {
     "REFUND.ABNORMAL": "ABNORMAL",
     "REFUND.CLOSED": "CLOSED",
 }
-"""The kinds of notification, and the state of the refund that each of them announces; None is about a payment."""
+"""Kind of notification -> the state of the refund that it announces; None means that it is about a payment."""
 
 
 def read_payment(fields: Fields, payment: PaymentOrder | None, otherwise_at: datetime) -> PaymentReport:
@@ -60,5 +60,5 @@ def read_refund(fields: Fields, status_name: str, otherwise_at: datetime) -> Ref
 
 
 def _currency(amount: Fields) -> str:
-    """Notifications about refunds name no currency: domestic refunds are in yuan."""
+    """The currency. Notifications about refunds name none: domestic refunds are in yuan."""
     return amount.text("currency", length_max=3) if amount.has("currency") else "CNY"

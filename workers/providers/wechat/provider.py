@@ -14,7 +14,16 @@ import orjson
 
 from workers.domain.codes import Code
 from workers.providers import rsa
-from workers.providers.parsing import BEIJING, FieldError, Fields, MerchantError, json_fields, only, unfit, unreadable
+from workers.providers.parsing import (
+    BEIJING,
+    FieldError,
+    Fields,
+    MerchantError,
+    json_fields,
+    keep_not_found,
+    refuse_unoffered,
+    unreadable,
+)
 from workers.providers.port import (
     ClientAction,
     HttpRequest,
@@ -61,11 +70,14 @@ AMBIGUOUS = frozenset(
         "SIGN_ERROR",
     }
 )
-"""Codes for too often, too early or a signature not believed: the same request may have another response later."""
+"""Codes for too often, too early, or a signature that WeChat Pay does not believe.
+
+The same request may get another response later.
+"""
 
 
 class WeChat:
-    """One merchant of WeChat Pay. It holds keys; its repr shows none."""
+    """One merchant of WeChat Pay. It holds keys, and its repr shows none of them."""
 
     name = "wechat"
     scenes = frozenset(SCENES)
@@ -82,8 +94,8 @@ class WeChat:
         self._response_key = next((name for name in settings.platform_keys if name.startswith(PUBLIC_KEY_ID)), None)
 
     def start(self, payment: PaymentOrder, at: datetime) -> HttpRequest | ProviderRefusal:
-        """Every scene needs a request first."""
-        if refused := unfit(payment, self.scenes, self.currencies):
+        """Open the payment. Every scene needs a request first."""
+        if refused := refuse_unoffered(payment, self.scenes, self.currencies):
             return refused
         needed = {"jsapi": ("payer", payment.payer), "h5": ("client_ip", payment.client_ip)}
         field, value = needed.get(payment.scene, ("", "-"))
@@ -109,7 +121,7 @@ class WeChat:
     def read_start(
         self, payment: PaymentOrder, response: HttpResponse, at: datetime
     ) -> ClientAction | ProviderRefusal | UnknownOutcome:
-        """A QR code, a link, or the fields that open the cashier, which are good for two hours."""
+        """Read a QR code, a link, or the fields that open the cashier. The fields work for two hours."""
         answer = self._read(response, at)
         if isinstance(answer, ProviderRefusal) and answer.code in ALREADY_PAID:
             return UnknownOutcome("it is paid already")
@@ -155,9 +167,9 @@ class WeChat:
         """Check signature and time, decrypt, and check the merchant, in this order."""
         if why := unreadable(notification.headers, notification.body):
             return RejectedNotification(Code.PAY_CALLBACK_INVALID, why)
-        doubt = self._doubt(notification.headers, notification.body, notification.received_at)
-        if doubt is not None:
-            return doubt
+        failure = self._authenticate(notification.headers, notification.body, notification.received_at)
+        if failure is not None:
+            return failure
         try:
             return self._content(json_fields(notification.body))
         except MerchantError as error:
@@ -182,23 +194,23 @@ class WeChat:
         return mapping.read_refund(fields, "refund_status", event.moment("create_time"))
 
     def _check_merchant(self, fields: Fields) -> None:
-        """A refund names no appid."""
+        """Check mchid and, of a payment, appid. A refund names no appid."""
         if fields.text("mchid") != self._settings.mchid:
             raise MerchantError("mchid is not ours")
         if fields.has("trade_state") and fields.text("appid") not in self._settings.appids:
             raise MerchantError("appid is not ours")
 
     def query(self, payment: PaymentOrder, at: datetime) -> HttpRequest:
-        """Query by our number: only a paid transaction has one of WeChat Pay's."""
+        """Query by our number, because only a paid transaction has a number of WeChat Pay's."""
         return self._request("GET", f"{self._path(payment)}?{urlencode({'mchid': self._settings.mchid})}", at)
 
     def read_payment(
         self, payment: PaymentOrder, response: HttpResponse, at: datetime
     ) -> PaymentReport | ProviderRefusal | UnknownOutcome:
-        """A ProviderRefusal means that it was never opened. Every other error says nothing about the money."""
+        """Read a transaction. A ProviderRefusal means that it was never opened; any other error proves nothing."""
         answer = self._read(response, at)
         if not isinstance(answer, Fields):
-            return only(answer, NOT_FOUND)
+            return keep_not_found(answer, NOT_FOUND)
         try:
             self._check_merchant(answer)
             report = mapping.read_payment(answer, payment, at)
@@ -217,7 +229,7 @@ class WeChat:
         """Read the response to `close`.
 
         `pending` with the reason ORDERPAID means that it is paid; a query tells how. A ProviderRefusal with
-        ORDER_NOT_EXIST means that it was never opened, and may still be until it expires.
+        ORDER_NOT_EXIST means that it was never opened; it may still be opened until it expires.
         """
         answer = self._read(response, at)
         code = answer.code if isinstance(answer, ProviderRefusal) else None
@@ -230,7 +242,7 @@ class WeChat:
         return answer
 
     def refund(self, refund: RefundOrder, at: datetime) -> HttpRequest:
-        """WeChat Pay accepts a refund at once and makes it within minutes or days."""
+        """Request a refund. WeChat Pay accepts it at once and makes it within minutes or days."""
         body = {
             "transaction_id": refund.trade_no,
             "out_refund_no": refund.refund_no,
@@ -259,26 +271,26 @@ class WeChat:
     def read_refund_query(
         self, refund: RefundOrder, response: HttpResponse, at: datetime
     ) -> RefundReport | ProviderRefusal | UnknownOutcome:
-        """A ProviderRefusal means that there is no such refund. Every other error says nothing about the money."""
+        """Read a refund. A ProviderRefusal means that there is no such refund; any other error proves nothing."""
         answer = self.read_refund(refund, response, at)
-        return answer if isinstance(answer, RefundReport) else only(answer, REFUND_NOT_FOUND)
+        return answer if isinstance(answer, RefundReport) else keep_not_found(answer, REFUND_NOT_FOUND)
 
     def certificates(self, at: datetime, serial: str) -> HttpRequest | None:
-        """Download all current certificates. A 微信支付公钥 cannot be downloaded so: it comes with the settings."""
+        """Download all current certificates. A 微信支付公钥 is no download: it is in the settings."""
         return None if serial.startswith(PUBLIC_KEY_ID) else self._request("GET", "/v3/certificates", at)
 
     def read_certificates(
         self, response: HttpResponse, at: datetime, serial: str | None = None
     ) -> Mapping[str, str] | UnknownOutcome:
-        """Decrypt them with our APIv3 key; the response itself must be signed with one of them."""
+        """Decrypt the certificates with our APIv3 key. One of them must verify the signature of the response."""
         if response.status != 200 or unreadable(response.headers, response.body):
             return UnknownOutcome(f"the answer is not readable (HTTP {response.status})")
         try:
             found = signing.certificates(json_fields(response.body).parts("data"), self._settings.apiv3_keys, at)
         except FieldError as error:
             return UnknownOutcome(str(error))
-        doubt = self.with_certificates(found)._doubt(response.headers, response.body, at)
-        return found if doubt is None else _unverified(doubt)
+        failure = self.with_certificates(found)._authenticate(response.headers, response.body, at)
+        return found if failure is None else _unverified(failure)
 
     def with_certificates(self, known: Mapping[str, str]) -> "WeChat":
         """The same merchant, which also believes these certificates."""
@@ -296,10 +308,10 @@ class WeChat:
     def _path(self, payment: PaymentOrder) -> str:
         return f"{TRANSACTIONS}/out-trade-no/{quote(payment.out_trade_no, safe='@*')}"
 
-    def _doubt(
+    def _authenticate(
         self, headers: Mapping[str, str], body: bytes, at: datetime
     ) -> RejectedNotification | UnknownCertificate | None:
-        return signing.doubt(headers, body, at, self._keys, self._settings.timestamp_window_seconds)
+        return signing.authenticate(headers, body, at, self._keys, self._settings.timestamp_window_seconds)
 
     def _request(self, method: Literal["GET", "POST"], path: str, at: datetime, content: Any = None) -> HttpRequest:
         body = orjson.dumps(content) if content is not None else b""
@@ -310,18 +322,18 @@ class WeChat:
             "authorization": self._signer.authorization(method, path, body, at),
         }
         if self._response_key:
-            headers["wechatpay-serial"] = self._response_key  # signs the response, in place of a certificate's key
+            headers["wechatpay-serial"] = self._response_key  # WeChat Pay signs its response with this key
         return HttpRequest(method, self._settings.base_url + path, headers, body)
 
     def _read(self, response: HttpResponse, at: datetime) -> Fields | ProviderRefusal | UnknownOutcome:
-        """Verify and read a response. Nothing is believed without the signature, not even a refusal."""
+        """Verify and read a response. We believe nothing without a signature, not even a refusal."""
         if response.status not in (200, 204, 400, 403, 404):
             return UnknownOutcome(f"HTTP {response.status}")
         if why := unreadable(response.headers, response.body):
             return UnknownOutcome(why)
-        doubt = self._doubt(response.headers, response.body, at)
-        if doubt is not None:
-            return _unverified(doubt)
+        failure = self._authenticate(response.headers, response.body, at)
+        if failure is not None:
+            return _unverified(failure)
         try:
             answer = json_fields(response.body or b"{}")
             if response.status in (200, 204):
@@ -332,7 +344,7 @@ class WeChat:
         return UnknownOutcome(code) if code in AMBIGUOUS else ProviderRefusal(code, answer.excerpt("message") or code)
 
 
-def _unverified(doubt: RejectedNotification | UnknownCertificate) -> UnknownOutcome:
-    if isinstance(doubt, UnknownCertificate):
-        return UnknownOutcome("it is signed with a certificate that is not known here", doubt.serial)
-    return UnknownOutcome(f"it is not believed: {doubt.message}")
+def _unverified(failure: RejectedNotification | UnknownCertificate) -> UnknownOutcome:
+    if isinstance(failure, UnknownCertificate):
+        return UnknownOutcome("it is signed with a certificate that is not known here", failure.serial)
+    return UnknownOutcome(f"it is not believed: {failure.message}")

@@ -30,7 +30,7 @@ class MerchantKey(BaseModel):
 
 
 class WeChatSettings(BaseModel):
-    """One merchant. The first of two keys signs; both are believed, so that each side can replace its key."""
+    """One merchant. The first of two keys signs and we believe both, so that each side can replace its key."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
@@ -69,10 +69,10 @@ class WeChatSettings(BaseModel):
 
     @property
     def appids(self) -> frozenset[str]:
-        """The apps through which a payment to this merchant may come."""
+        """The apps through which a buyer may pay this merchant."""
         return frozenset(filter(None, (self.appid, self.app_appid)))
 
 
 def normal_serial(serial: str) -> str:
-    """The one spelling of a serial, which is a number in hex: upper case without leading zeros."""
+    """Spell a serial, which is a number in hex, in one way: upper case without leading zeros."""
     return serial if serial.startswith(PUBLIC_KEY_ID) else serial.upper().lstrip("0")

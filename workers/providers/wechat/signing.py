@@ -1,6 +1,6 @@
-"""Signs our requests to WeChat Pay, and verifies and decrypts what it sends.
+"""Signs our requests to WeChat Pay, and verifies and decrypts its messages.
 
-A signature is SHA256-RSA2048 over lines of text; what is secret is encrypted with AES-256-GCM.
+A signature is SHA256-RSA2048 over lines of text. WeChat Pay encrypts secrets with AES-256-GCM.
 
 our request          METHOD \n path?query \n seconds \n nonce \n body \n    in Authorization
 from WeChat Pay      seconds \n nonce \n body \n                            in Wechatpay-Signature (key: -Serial)
@@ -34,18 +34,18 @@ _SERIAL = re.compile(rf"[0-9A-Fa-f]{{1,40}}|{PUBLIC_KEY_ID}[0-9A-Za-z]{{1,64}}")
 
 
 def lines(*parts: str | bytes) -> bytes:
-    """Each part, followed by a line feed, also the last one."""
+    """Join the parts, with a line feed after each, also after the last."""
     return b"".join((part.encode() if isinstance(part, str) else part) + b"\n" for part in parts)
 
 
 def nonce(at: datetime, *parts: str | bytes) -> str:
-    """A nonce from time and content. It need not be secret, and a pure function has no randomness."""
+    """Make a nonce from time and content. It need not be secret, and a pure function has no randomness."""
     return hashlib.sha256(lines(at.isoformat(), *parts)).hexdigest()[:32].upper()
 
 
 @dataclass(frozen=True, repr=False)
 class MerchantSigner:
-    """The merchant's own key, which signs requests and the client's calls."""
+    """Signs requests and the client's calls with the merchant's own key."""
 
     mchid: str
     serial: str
@@ -61,15 +61,15 @@ class MerchantSigner:
         )
 
     def client(self, appid: str, package: str, at: datetime) -> tuple[str, str, str]:
-        """(seconds, nonce, signature) with which the buyer's client opens the cashier."""
+        """(seconds, nonce, signature): the buyer's client needs them to open the cashier."""
         seconds, once = str(int(at.timestamp())), nonce(at, appid, package)
         return seconds, once, rsa.sign(self.key, lines(appid, seconds, once, package))
 
 
-def doubt(
+def authenticate(
     headers: Mapping[str, str], body: bytes, at: datetime, keys: Mapping[str, rsa.PublicKey], window_seconds: int
 ) -> RejectedNotification | UnknownCertificate | None:
-    """Why these bytes are not believed to be sent by WeChat Pay at about `at`; None if they are."""
+    """Check that WeChat Pay sent these bytes at about `at`. Returns None, or the reason why we do not believe it."""
     seconds, once = headers.get("wechatpay-timestamp", ""), headers.get("wechatpay-nonce", "")
     serial, signature = headers.get("wechatpay-serial", ""), headers.get("wechatpay-signature", "")
     formed = _SECONDS.fullmatch(seconds) and _NONCE.fullmatch(once) and _SERIAL.fullmatch(serial)
@@ -109,7 +109,7 @@ def decrypt(resource: Fields, keys: Iterable[SecretStr]) -> bytes:
 
 
 def key_ring(pems: Mapping[str, str], known: Mapping[str, rsa.PublicKey]) -> dict[str, rsa.PublicKey]:
-    """The known keys and these. A certificate is filed under its own serial, whatever name it came with."""
+    """Add keys to the known ones. A certificate goes under its own serial, whatever name it came with."""
     wider = dict(known)
     for name, pem in pems.items():
         key = rsa.public_key(pem)
@@ -118,7 +118,7 @@ def key_ring(pems: Mapping[str, str], known: Mapping[str, rsa.PublicKey]) -> dic
 
 
 def certificates(entries: Sequence[Fields], keys: Iterable[SecretStr], at: datetime) -> dict[str, str]:
-    """Decrypt certificates: serial -> PEM of those that are valid at `at`. Raises FieldError."""
+    """Decrypt certificates, and return serial -> PEM of those that are valid at `at`. Raises FieldError."""
     found = {}
     for entry in entries:
         pem = decrypt(entry.part("encrypt_certificate"), keys).decode("ascii", "replace")

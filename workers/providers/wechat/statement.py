@@ -15,7 +15,7 @@ BEGINNING = "交易时间,"
 COLUMNS = ("交易时间", "商户号", "微信订单号", "商户订单号", "交易状态", "货币种类", "商户退款单号")
 CAPTURED = (("订单金额", "订单总金额"), ("应结订单金额", "应结订单总金额"), ("总金额", "总交易额"))
 REFUNDED = (("申请退款金额", "申请退款总金额"), ("退款金额", "退款总金额"), ("退款金额", "总退款金额"))
-"""(column, its sum) of what the buyer owed and of what was refunded. Older layouts have only the later pairs."""
+"""(column, its sum) of the amounts that buyers owed, and of refunds. Older layouts have only the later pairs."""
 
 
 def rows(content: bytes, day: date, mchid: str) -> list[StatementRow]:
@@ -59,7 +59,7 @@ def _lines(content: bytes) -> list[str]:
 
 
 def _values(lines: Sequence[str], index: int, names: Sequence[str]) -> dict[str, str]:
-    """Every value begins with a backtick, so a comma in the name of goods does not split it."""
+    """Split a line. Every value begins with a backtick, so a comma in the name of goods does not split it."""
     values = lines[index].removeprefix("`").split(",`")
     if not lines[index].startswith("`") or len(values) != len(names):
         raise StatementError(f"line {index + 1}: expected {len(names)} values, each after a backtick")
@@ -77,7 +77,7 @@ def _row(values: Mapping[str, str], line: int, day: date, mchid: str, amounts: M
     amount = _amount(values, amounts[state], currency, line)
     if state == "SUCCESS":
         return StatementRow("capture", number, values["微信订单号"], amount, currency, line)
-    if values["商户退款单号"] not in ("", "0"):  # they are empty where a till took a payment back in full
+    if values["商户退款单号"] not in ("", "0"):  # empty if a till took a payment back in full
         number = values["商户退款单号"]
     return StatementRow("refund", number, values["微信订单号"], amount, currency, line)
 
@@ -90,7 +90,7 @@ def _amount(values: Mapping[str, str], name: str, currency: str, line: int) -> i
 
 
 def _check_sums(found: Sequence[StatementRow], sums: Mapping[str, str], line: int, paid: str, back: str) -> None:
-    """Compare the lines with the last one: the count and the sums of a file that was cut off do not agree."""
+    """Compare the lines with the last one, whose count and sums do not agree in a file that was cut off."""
     currency = found[0].currency if found else "CNY"
     stated = sums.get("总交易单数"), _amount(sums, paid, currency, line), _amount(sums, back, currency, line)
     counted = tuple(sum(row.amount for row in found if row.kind == kind) for kind in ("capture", "refund"))
