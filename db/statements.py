@@ -26,6 +26,6 @@ SQL = load(Path(__file__).parent / "sql")
 def columns(rows: Iterable[Sequence[Any]]) -> list[list[Any]]:
     """The arrays that a statement takes, one per parameter, from tuples in the order of its parameters.
 
-    There must be at least one row: without any, nobody knows how many arrays there are.
+    There must be at least one row, because its length is the number of arrays.
     """
     return [list(column) for column in zip(*rows, strict=True)]

@@ -1,4 +1,4 @@
-"""Calls providers, one queue for each. No other handler talks to the outside.
+"""Handles calls to providers, one queue for each. No other handler talks to the outside.
 
     message                the provider's answer                 then
     ---------------------  ------------------------------------  --------------------------------------------------
@@ -13,15 +13,15 @@
                            not paid, after the window            provider.close
                            not paid yet, or none                 polled again later (timer)
     provider.close         closed                                payment.attempt_closed
-                           it no longer waits for its buyer      polled soon (timer)
+                           approved, or under way                polled soon (timer)
                            a refusal                             nothing: the timer polls when the window has ended
                            none                                  retried
     provider.refund        refunded, under way, refusal, none    refund.observed
     provider.refund_query  refunded, under way, none             refund.observed
                            no such refund                        provider.refund, under the same number
     provider.certificates  certificates                          stored, for every process
-    any                    one signed with a certificate that    provider.certificates besides
-                           is not known here
+    any                    signed with a certificate that is     also provider.certificates
+                           not known here
 
 The calls are made before the transaction, while none is open (services/provider_requests.py); each carries a number of
 ours, so that a repeated call does no harm. While a provider cannot be reached, only its own queue waits.

@@ -1,12 +1,12 @@
 """Handles the stock's answers to orders that are being placed.
 
-order is    stock.reserved                                        stock.refused
-----------  ----------------------------------------------------  ------------------------------------
-placing     awaiting payment: number, intent, payment timer,      rejected: order.rejected; coupon, points
-            order.created, its lines leave the cart;              and limited prices are free again
-            nothing to pay: at once paid as well
-otherwise   nothing (the saga timer came first and released it)   nothing
-unknown     retried                                               retried
+    order is    stock.reserved                                        stock.refused
+    ----------  ----------------------------------------------------  ------------------------------------
+    placing     awaiting payment: number, intent, payment timer,      rejected: order.rejected; coupon, points
+                order.created, its lines leave the cart;              and limited prices are free again
+                nothing to pay: at once paid as well
+    otherwise   nothing (the saga timer came first and released it)   nothing
+    unknown     retried                                               retried
 
 The children of a split order take every step with it; the intent and the timer are the parent's.
 """
@@ -59,7 +59,7 @@ def first_answers(batch: Batch[StockAnswer], before: dict[int, Order]) -> list[I
     return list(first.values())
 
 
-async def end_placing(tx: Transaction, batch: Batch[StockAnswer]) -> None:
+async def handle_stock_results(tx: Transaction, batch: Batch[StockAnswer]) -> None:
     """Lock every order once, number and announce those that got their stock, reject the others."""
     book = Book[Item](await orders.lock(tx, {item.body.group_id for item in batch}))
     answers = first_answers(batch, book.before)
@@ -184,4 +184,4 @@ def wake(payable: Sequence[Order], book: Book[Item], tiers_seconds: Collection[i
     ]
 
 
-ROUTE = Route(queue="stock-results", handler=end_placing)
+ROUTE = Route(queue="stock-results", handler=handle_stock_results)
