@@ -103,7 +103,7 @@ def share(whole: int, part: int, total: int) -> int:
 
 
 def due_back(root: Order, returned: Sequence[ReturnedValue]) -> int:
-    """How many used points the buyer must have back by now.
+    """The used points that must be back on the buyer's account by now.
 
     These are the points that paid for the returned units, and a share for goodwill.
     """
@@ -235,8 +235,8 @@ class Benefits:
 
     def _move_coupon(self, coupon_id: str, order_id: int, op: CouponOp, state: CouponState) -> None:
         coupon = self.coupons[coupon_id]
-        theirs = coupon.order_id == order_id if coupon.state in HELD else op is CouponOp.LOCK
-        assert theirs, f"coupon {coupon_id} is not this order's"
+        allowed = coupon.order_id == order_id if coupon.state in HELD else op is CouponOp.LOCK
+        assert allowed, f"coupon {coupon_id} is not this order's"
         self.coupons[coupon_id] = replace(coupon, state=state, order_id=order_id if state in HELD else None)
         self.coupon_moves.append(CouponMove(coupon_id, coupon.user_id, order_id, op, state))
 

@@ -27,7 +27,8 @@ class Template:
 
 def invalid(scope: str, scope_ids: Sequence[str], valid_from: datetime, valid_to: datetime) -> Refusal | None:
     """Refuse terms that no coupon can have: PROMOTION_INVALID with the field that is wrong."""
-    if (scope == CouponScope.ALL) != (not scope_ids):
+    needs_ids = scope != CouponScope.ALL
+    if needs_ids != bool(scope_ids):
         why = "a scope of SKUs or categories names them, all names none"
         return Refusal(Code.PROMOTION_INVALID, why, {"field": "scope_ids"})
     if valid_from >= valid_to:

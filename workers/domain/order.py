@@ -108,7 +108,7 @@ _OPERATE_TYPES = {
 
 
 class Effect(StrEnum):
-    """What must happen outside the order because of a step. The handler does it in the step's transaction."""
+    """The work outside the order that a step requires. The handler does it in the step's transaction."""
 
     STOCK_COMMIT = "stock_commit"
     STOCK_RELEASE = "stock_release"

@@ -1,4 +1,4 @@
-"""Which orders may be paid now (S3-16, S2-06), what a capture means for its order, and when to poll a provider."""
+"""Decides whether orders may be paid now (S3-16, S2-06), judges captures, and says when to poll a provider."""
 
 from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
@@ -116,7 +116,7 @@ def ends_by_failure(order: Order) -> bool:
 
 
 def poll_at(started_at: datetime, expire_at: datetime, now: datetime, grace: timedelta) -> datetime:
-    """When to poll the provider next about an attempt whose end is not known.
+    """The time of the next poll of an attempt that has not ended yet.
 
     We poll after a minute, then each time twice as long after the start. We also poll shortly before the window ends,
     when it has ended, and when it has ended by the provider's clock too, which may be behind ours by `grace`.
@@ -128,5 +128,5 @@ def poll_at(started_at: datetime, expire_at: datetime, now: datetime, grace: tim
 
 
 def poll_pause(started_at: datetime, now: datetime) -> timedelta:
-    """How long to wait before polling an attempt that could not be closed: a quarter of its age, within limits."""
+    """The pause before we poll an attempt that could not be closed: a quarter of its age, within limits."""
     return min(max(POLL_PAUSE_MIN, (now - started_at) // 4), POLL_PAUSE_MAX)

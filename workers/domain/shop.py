@@ -15,7 +15,7 @@ class DeductOn(StrEnum):
 
 
 class OnPaymentFailure(StrEnum):
-    """What happens to an order after a failed payment (C-03)."""
+    """The policy for an order after a failed payment (C-03): it stays open, or it is cancelled."""
 
     KEEP_OPEN = "keep_open"
     CANCEL = "cancel"

@@ -131,7 +131,7 @@ class PaymentOrder:
 class ClientAction:
     """The next step of the buyer's client: follow a link, show a QR code, post a form, or start an app with `fields`.
 
-    `reference` is the provider's own identifier of the opened payment, where it returned one.
+    `reference` is the provider's own identifier of the opened payment, if it returned one.
     """
 
     kind: Literal["redirect", "qr", "form", "app"]
@@ -144,7 +144,7 @@ class ClientAction:
 class RefundOrder:
     """The money that the provider is to give back out of a capture. The same `refund_no` again is the same refund.
 
-    `total` is the captured amount. `reference` is the provider's identifier of the payment, where it has one: PayPal
+    `total` is the captured amount. `reference` is the provider's identifier of the payment, if it has one: PayPal
     finds refunds by it.
     """
 

@@ -84,7 +84,8 @@ def _faults(promotion: Promotion) -> Iterator[tuple[str, str]]:
         return
     if promotion.scope not in list(PromotionScope):
         yield "scope", f"it is one of {', '.join(PromotionScope)}"
-    if (promotion.scope == PromotionScope.ALL) != (promotion.scope_id is None):
+    needs_id = promotion.scope != PromotionScope.ALL
+    if needs_id != (promotion.scope_id is not None):
         yield "scope_id", "an SPU or a category has an id, all has none"
     if promotion.starts_at >= promotion.ends_at:
         yield "ends_at", "it ends before it starts"

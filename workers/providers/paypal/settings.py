@@ -24,16 +24,18 @@ class PayPalSettings(BaseModel):
     merchant_id: str = Field(pattern=r"^[0-9A-Z]{5,20}$", description="The payee in orders and captures")
     client_id: Id
     client_secrets: tuple[SecretStr, ...] = Field(min_length=1, max_length=2)
-    webhook_ids: tuple[Id, ...] = Field(min_length=1, max_length=2, description="Part of what PayPal signs")
+    webhook_ids: tuple[Id, ...] = Field(
+        min_length=1, max_length=2, description="PayPal signs the webhook's id with each notification"
+    )
     root_certificates: tuple[Pem, ...] = Field(min_length=1, max_length=8)
     intermediate_certificates: tuple[Pem, ...] = Field(
         default=(), max_length=8, description="PayPal's address offers only the leaf certificate of the chain"
     )
-    certificates: Mapping[str, Pem] = Field(default={}, description="Address -> certificate; others are downloaded")
+    certificates: Mapping[str, Pem] = Field(default={}, description="Address -> certificate. We download others")
     certificate_names: tuple[str, ...] = Field(
         default=("messageverificationcerts.paypal.com",),
         min_length=1,
-        description="messageverificationcerts.sandbox.paypal.com in the sandbox",
+        description="The sandbox has messageverificationcerts.sandbox.paypal.com",
     )
     certificate_url_pattern: str = Field(
         default=CERTIFICATES,
@@ -43,8 +45,8 @@ class PayPalSettings(BaseModel):
         default=APPROVALS, description="The only addresses to which we send buyers; the sandbox has its own"
     )
     api_url: Url = Field(default="https://api-m.paypal.com")
-    return_url: Url = Field(description="Where buyers return if the attempt names no other address")
-    cancel_url: Url = Field(description="Where buyers return who do not want to pay")
+    return_url: Url = Field(description="The buyer returns here if the attempt names no other address")
+    cancel_url: Url = Field(description="A buyer who does not want to pay returns here")
     transmission_window_seconds: int = Field(
         default=4 * 86_400,
         ge=300,

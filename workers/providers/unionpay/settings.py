@@ -36,7 +36,7 @@ class UnionPaySettings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
-    merchant_id: str = Field(pattern=r"^[0-9A-Za-z]{15}$", description="merId")
+    merchant_id: str = Field(pattern=r"^[0-9A-Za-z]{15}$", description="Our merId")
     signing_keys: tuple[SigningKey, ...] = Field(min_length=1, max_length=2)
     root_certificates: tuple[Pem, ...] = Field(min_length=1, max_length=4)
     intermediate_certificates: tuple[Pem, ...] = Field(min_length=1, max_length=4)
@@ -48,11 +48,13 @@ class UnionPaySettings(BaseModel):
         description="Believe certificates that are signed with SHA-1, as by CFCA OCA1 and in the test environment",
     )
     gateway_url: Url = Field(default="https://gateway.95516.com")
-    notify_url: Url = Field(description="Where notifications are received. A query string would be signed with them")
+    notify_url: Url = Field(
+        description="UnionPay posts notifications here. A query string would be part of their signature"
+    )
     grace_seconds: int = Field(
         default=300,
         ge=0,
         le=3600,
-        description="An attempt may still turn out to be paid for so long after payTimeout, because clocks differ",
+        description="An attempt may still turn out to be paid this long after payTimeout, because clocks differ",
     )
-    return_url: Url = Field(description="Where buyers return if the attempt names no other address")
+    return_url: Url = Field(description="The buyer returns here if the attempt names no other address")

@@ -37,7 +37,9 @@ class WeChatSettings(BaseModel):
     base_url: Origin = "https://api.mch.weixin.qq.com"
     mchid: Annotated[str, StringConstraints(pattern=r"^[0-9]{6,32}$")]
     appid: AppId
-    app_appid: AppId | None = Field(default=None, description="The mobile app's own, where the app scene has one")
+    app_appid: AppId | None = Field(
+        default=None, description="The appid of the mobile app, if the app scene has its own"
+    )
     notify_url: Url
     merchant_keys: tuple[MerchantKey, ...] = Field(min_length=1, max_length=2)
     apiv3_keys: tuple[SecretStr, ...] = Field(
@@ -45,7 +47,7 @@ class WeChatSettings(BaseModel):
     )
     platform_keys: dict[Serial, str] = Field(
         default={},
-        description="Its certificates by serial, its public keys by PUB_KEY_ID_...; PEM. Others are downloaded",
+        description="WeChat Pay's certificates by serial, its public keys by PUB_KEY_ID_...; PEM. We download others",
     )
     timestamp_window_seconds: int = Field(
         default=300, ge=1, le=3600, description="Maximum age of a notification: WeChat Pay signs each repeat anew"
@@ -63,7 +65,8 @@ class WeChatSettings(BaseModel):
     def _are_keys(cls, value: dict[str, str]) -> dict[str, str]:
         for serial, pem in value.items():
             named = rsa.public_key(pem).serial
-            if (named is None) != serial.startswith(PUBLIC_KEY_ID) or (named and named != normal_serial(serial)):
+            wrong = not serial.startswith(PUBLIC_KEY_ID) if named is None else named != normal_serial(serial)
+            if wrong:
                 raise ValueError("has a certificate under another name than its serial")
         return value
 
