@@ -8,7 +8,7 @@ PHONES = frozenset({"phone", "mobile", "tel", "telephone"})
 NAMES = frozenset({"receiver", "receiver_name", "contact"})
 PLACES = frozenset({"province", "city", "area", "street", "detail", "postcode", "email"})
 MASK = "****"
-_MOBILE = re.compile(r"(?<!\d)1[3-9]\d{9}(?!\d)")  # searched in every text: headers and remarks hold phone numbers too
+_MOBILE = re.compile(r"(?<!\d)1[3-9]\d{9}(?!\d)")  # searched in every text: a header or a remark may hold one
 
 
 def masked(value: Any) -> Any:

@@ -18,7 +18,7 @@ from tenacity import AsyncRetrying, RetryError, retry_if_exception_type, stop_af
 from db.errors import UnavailableError
 from workers.providers.port import HttpRequest, HttpResponse, Provider, TokenSource, UnknownOutcome
 
-RESPONSE_BYTES_MAX = 1_048_576  # the longest response, a list of certificates, has 20 KiB; statements come as messages
+RESPONSE_BYTES_MAX = 1_048_576  # a list of certificates has 20 KiB; statements come as messages
 TRIES = 3  # tries to send one request, all within the timeout of the call
 IN_FLIGHT_MAX = 20  # calls per provider and process: providers limit the rate
 TOKEN_RENEWED_BEFORE_END = timedelta(seconds=60)  # so that a token does not end on the way
