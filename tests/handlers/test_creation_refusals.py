@@ -120,9 +120,9 @@ WRONG: dict[str, tuple[dict[str, Any], Refusal]] = {
     "a coupon for another channel": ({"coupon_id": "c-mobile"}, unusable("c-mobile", "channel")),
     "a coupon for other members": ({"coupon_id": "c-silver"}, unusable("c-silver", "member_level")),
     "a coupon for other goods": ({"coupon_id": "c-other"}, unusable("c-other", "scope")),
-    "negative points": ({"use_points": -100}, ("POINTS_RULE", {"why": "negative", "asked": -100})),
+    "negative points": ({"use_points": -100}, ("POINTS_RULE", {"why": "negative", "requested": -100})),
     "more points than there are": (
-        {"use_points": 501}, ("POINTS_INSUFFICIENT", {"asked": 501, "available": 500}),
+        {"use_points": 501}, ("POINTS_INSUFFICIENT", {"requested": 501, "available": 500}),
     ),
     "a number that was never issued": (
         {"order_no": "202601010000000001"}, ("ORDER_PARAM_INVALID", {"field": "order_no"}),

@@ -65,7 +65,7 @@ async def test_they_are_held_with_the_order_and_spent_with_its_payment(harness: 
 
 async def test_what_is_held_cannot_be_spent_again(harness: HandlerHarness) -> None:
     await harness.handle(spending(500, "r1"), spending(500, "r2"), spending(100, "r3"))
-    assert harness.rejections() == [("POINTS_INSUFFICIENT", {"asked": 100, "available": 0})]
+    assert harness.rejections() == [("POINTS_INSUFFICIENT", {"requested": 100, "available": 0})]
     assert await account(harness) == (1000, 1000, 0)
 
 
@@ -211,13 +211,13 @@ async def test_earned_points_that_are_spent_or_held_are_not_taken_away(harness: 
 
 
 RULES: dict[str, tuple[Shop, int, tuple[str, dict[str, Any]]]] = {
-    "more than there are": (Shop(), 1001, ("POINTS_INSUFFICIENT", {"asked": 1001, "available": 1000})),
-    "less than none": (Shop(), -1, ("POINTS_RULE", {"why": "negative", "asked": -1})),
-    "less than a unit": (Shop(), 99, ("POINTS_RULE", {"why": "none_usable", "asked": 99, "unit": 100, "max": 500})),
+    "more than there are": (Shop(), 1001, ("POINTS_INSUFFICIENT", {"requested": 1001, "available": 1000})),
+    "less than none": (Shop(), -1, ("POINTS_RULE", {"why": "negative", "requested": -1})),
+    "less than a unit": (Shop(), 99, ("POINTS_RULE", {"why": "none_usable", "requested": 99, "unit": 100, "max": 500})),
     "none at all": (
-        Shop(points_max_percent=0), 100, ("POINTS_RULE", {"why": "none_usable", "asked": 100, "unit": 100, "max": 0}),
+        Shop(points_max_percent=0), 100, ("POINTS_RULE", {"why": "none_usable", "requested": 100, "unit": 100, "max": 0}),
     ),
-    "not with a coupon": (Shop(points_with_coupon=False), 100, ("POINTS_RULE", {"why": "with_coupon", "asked": 100})),
+    "not with a coupon": (Shop(points_with_coupon=False), 100, ("POINTS_RULE", {"why": "with_coupon", "requested": 100})),
 }  # fmt: skip
 
 
@@ -244,7 +244,7 @@ async def test_no_more_than_the_shops_part_of_the_price_is_paid_with_points(harn
 
 async def test_two_orders_at_once_do_not_spend_the_same_points(harness: HandlerHarness) -> None:
     await harness.handle_overlapping([spending(600, "r1", qty=4)], [spending(600, "r2", qty=4)])
-    assert harness.rejections() == [("POINTS_INSUFFICIENT", {"asked": 600, "available": 400})]
+    assert harness.rejections() == [("POINTS_INSUFFICIENT", {"requested": 600, "available": 400})]
     assert await account(harness) == (1000, 600, 0)
     await ledger_adds_up(harness)
 

@@ -57,23 +57,23 @@ def test_a_product_limits_the_points_of_its_units(limits: list[int | None], used
 
 
 REFUSED: list[tuple[str, dict[str, Any], str, dict[str, object]]] = [
-    ("less than none", {"points": -1}, "POINTS_RULE", {"why": "negative", "asked": -1}),
+    ("less than none", {"points": -1}, "POINTS_RULE", {"why": "negative", "requested": -1}),
     (
         "more than there are", {"points": 301, "available": 300}, "POINTS_INSUFFICIENT",
-        {"asked": 301, "available": 300},
+        {"requested": 301, "available": 300},
     ),
     (
         "no whole unit", {"points": 99}, "POINTS_RULE",
-        {"why": "none_usable", "asked": 99, "unit": 100, "max": 500},
+        {"why": "none_usable", "requested": 99, "unit": 100, "max": 500},
     ),
     (
         "the order is too small for one", {"points": 100, "promotions": [promotion("single", prices={"tea": 199})]},
-        "POINTS_RULE", {"why": "none_usable", "asked": 100, "unit": 100, "max": 0},
+        "POINTS_RULE", {"why": "none_usable", "requested": 100, "unit": 100, "max": 0},
     ),
     (
         "not with a coupon in this shop",
         {"points": 100, "coupon": coupon(1), "shop": replace(SHOP, points_with_coupon=False)},
-        "POINTS_RULE", {"why": "with_coupon", "asked": 100},
+        "POINTS_RULE", {"why": "with_coupon", "requested": 100},
     ),
 ]  # fmt: skip
 

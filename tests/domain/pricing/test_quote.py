@@ -51,7 +51,7 @@ REFUSED: list[tuple[str, list[tuple[str, int]], dict[str, Any], str, dict[str, o
     ("no fee", [("tea", 2)], {"expected": 1000, "shop": fee(1)}, "ORDER_PRICE_MISMATCH", {"expected": 1001}),
     ("lines before coupons", [("gone", 1)], {"coupon_id": "c1"}, "PRODUCT_NOT_ON_SALE", {"line_no": 1}),
     ("coupons before points", [("tea", 1)], {"coupon_id": "c1", "use_points": -1}, "COUPON_NOT_FOUND", {}),
-    ("points before prices", [("tea", 1)], {"use_points": -1, "expected": 1}, "POINTS_RULE", {"asked": -1}),
+    ("points before prices", [("tea", 1)], {"use_points": -1, "expected": 1}, "POINTS_RULE", {"requested": -1}),
 ]
 
 

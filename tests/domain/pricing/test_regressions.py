@@ -53,7 +53,7 @@ def test_mall_8_of_two_orders_that_want_the_same_points_one_gets_them() -> None:
     assert isinstance(made, Quote)
     left = first.buyer.points_available - made.points_used
     refusal = refused((sku("tea", 10_000), 1), points=1000, available=left)
-    assert (refusal.code, refusal.details) == ("POINTS_INSUFFICIENT", {"asked": 1000, "available": 0})
+    assert (refusal.code, refusal.details) == ("POINTS_INSUFFICIENT", {"requested": 1000, "available": 0})
 
 
 def test_mall_8_a_coupon_that_an_order_holds_is_not_there_for_another() -> None:

@@ -27,7 +27,7 @@ def spend(
     if requested < 0:
         return refuse_by_rule("negative", requested)
     if requested > available:
-        details = {"asked": requested, "available": available}
+        details = {"requested": requested, "available": available}
         return Refusal(Code.POINTS_INSUFFICIENT, f"{requested} points are more than {available}", details)
     caps = [_cap(amount, limit, shop) for amount, limit in zip(rest, limits, strict=True)]
     most = min(sum(rest) * shop.points_max_percent // 100, sum(caps)) // shop.points_unit_minor_units
@@ -44,5 +44,5 @@ def _cap(rest: int, limit: int | None, shop: Shop) -> int:
 def refuse_by_rule(why: str, requested: int, **numbers: int) -> Refusal:
     """Refuse with POINTS_RULE, because a rule of the shop forbids points like these."""
     return Refusal(
-        Code.POINTS_RULE, f"points cannot be used like this: {why}", {"why": why, "asked": requested, **numbers}
+        Code.POINTS_RULE, f"points cannot be used like this: {why}", {"why": why, "requested": requested, **numbers}
     )

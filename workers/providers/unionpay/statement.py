@@ -3,7 +3,7 @@
 Widths, order and meaning are those of "全渠道平台接入接口规范" part 3 (文件接口), 6.1. One space stands between two
 columns. The space after the 41st column is reserved, and its layout differs between versions.
 
-The file holds neither a count of its lines nor sums. We refuse a line that was cut off, but do not notice lost
+The file holds neither a count of its lines nor sums. We refuse a line that was cut off, but do not detect lost
 whole lines here: reconciliation reports their payments as missing at the provider.
 """
 
