@@ -215,10 +215,16 @@ RULES: dict[str, tuple[Shop, int, tuple[str, dict[str, Any]]]] = {
     "less than none": (Shop(), -1, ("POINTS_RULE", {"why": "negative", "requested": -1})),
     "less than a unit": (Shop(), 99, ("POINTS_RULE", {"why": "none_usable", "requested": 99, "unit": 100, "max": 500})),
     "none at all": (
-        Shop(points_max_percent=0), 100, ("POINTS_RULE", {"why": "none_usable", "requested": 100, "unit": 100, "max": 0}),
+        Shop(points_max_percent=0),
+        100,
+        ("POINTS_RULE", {"why": "none_usable", "requested": 100, "unit": 100, "max": 0}),
     ),
-    "not with a coupon": (Shop(points_with_coupon=False), 100, ("POINTS_RULE", {"why": "with_coupon", "requested": 100})),
-}  # fmt: skip
+    "not with a coupon": (
+        Shop(points_with_coupon=False),
+        100,
+        ("POINTS_RULE", {"why": "with_coupon", "requested": 100}),
+    ),
+}
 
 
 async def test_points_that_the_rules_do_not_take_are_refused_and_none_is_held(harness: HandlerHarness) -> None:
