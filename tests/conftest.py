@@ -45,7 +45,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     for item in items:
         if "servers" in getattr(item, "fixturenames", ()):
             item.add_marker("servers")
-    items.sort(key=lambda item: item.get_closest_marker("timeout") is None)  # a test with a timeout of its own is long
+    items.sort(key=lambda item: item.get_closest_marker("timeout") is None)  # only long tests have their own timeout
     if config.getoption("--quick"):
         left_out = [item for item in items if any(item.iter_markers("servers")) or any(item.iter_markers("processes"))]
         config.hook.pytest_deselected(items=left_out)
@@ -57,7 +57,7 @@ def servers(pytestconfig: pytest.Config, request: pytest.FixtureRequest) -> Iter
     """The pair all tests share. A test that kills or stops one of them starts it again."""
     capture = pytestconfig.pluginmanager.getplugin("capturemanager")
     try:
-        with capture.global_and_fixture_disabled():  # what takes seconds, or installs something, is seen
+        with capture.global_and_fixture_disabled():  # shows the output of a start or an installation
             found = find_servers(Use.TESTS)
     except ServersUnavailableError as error:
         if "PYTEST_XDIST_WORKER" not in os.environ:

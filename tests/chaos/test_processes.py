@@ -53,7 +53,7 @@ async def test_sigterm_finishes_what_was_begun_and_gives_the_rest_back(deploymen
         ("relay", "relay.after_confirm"),
     ],
 )
-async def test_a_process_that_dies_at_the_worst_moment(deployment: Deployment, role: str, point: str) -> None:
+async def test_a_process_that_is_killed_at_a_named_point(deployment: Deployment, role: str, point: str) -> None:
     await deployment.run()
     await deployment.stop()
     victim = deployment.start(role, OMS_CRASHPOINT=point)

@@ -68,7 +68,7 @@ async def fill_catalogue(harness: HandlerHarness) -> None:
     await harness.handle(settings("seckill", deduct_on="create"), settings("group_buy", deduct_on="ship"), trusted=True)
 
 
-# what people do
+# actions of buyers and operators
 
 
 async def place_order(harness: HandlerHarness, *lines: tuple[str, int], **changes: Any) -> int:
@@ -133,7 +133,7 @@ async def request_refund(harness: HandlerHarness, order_id: int, amount: int) ->
     await harness.handle(wish, trusted=True)
 
 
-# what happens
+# scenarios
 
 
 async def plain(harness: HandlerHarness) -> None:

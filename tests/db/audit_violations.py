@@ -182,7 +182,7 @@ MONEY = [
     ("audit.money_totals", "DELETE FROM payment_intent_orders"),
 ]
 STOCK = [
-    # deducted on, the order is, and its stock cannot be
+    # when stock is deducted, a condition of the order, a state that its stock cannot have then
     ("create", "state = 'awaiting_payment'", "reserved"),
     ("create", "state = 'cancelled' AND paid_at IS NULL", "released"),
     ("create", "state = 'cancelled' AND paid_at IS NOT NULL", "released"),

@@ -110,7 +110,7 @@ def test_what_a_statement_and_the_books_differ_in(
     assert comparison.matched == matched
 
 
-def test_a_difference_says_both_sides() -> None:
+def test_a_difference_has_both_sides() -> None:
     other = line(capture(), amount=499, currency="USD", line=12)
     assert compare([other], [capture()], DAY).differences == [
         Difference("amount", "capture", "P1", "t1", 500, 499, "CNY", "USD", 7, 12)

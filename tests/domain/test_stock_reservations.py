@@ -274,7 +274,7 @@ def test_a_group_is_refused_when_one_of_its_holders_was_released_before() -> Non
     assert batch.ledger == []
 
 
-def test_a_place_where_nothing_ever_arrived_has_nothing() -> None:
+def test_a_place_that_never_received_stock_has_none() -> None:
     batch = one().batch()
     assert batch.reserve(1, [Want(1, ELSEWHERE, 1)], in_time=True) == ReservationAnswer(
         SHORT, (Short(ELSEWHERE, 1, 0),)

@@ -114,7 +114,7 @@ async def running_providers(
             async with (
                 running_system(
                     broker, database_url, payment_window_seconds=1800
-                ),  # longer than any test: no timer stirs
+                ),  # longer than any test, so no timer fires
                 Upstream.connect(broker) as shop,
                 Upstream.connect(broker, "operator") as operator,
             ):

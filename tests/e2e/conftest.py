@@ -64,7 +64,7 @@ async def _live(
     """Enter and leave the contexts in one task, as task groups require."""
     pool = await open_pool(database_url, application_name="tests", max_size=4)
     async with (
-        running_system(broker, database_url, payment_window_seconds=1800),  # longer than any test: no timer stirs
+        running_system(broker, database_url, payment_window_seconds=1800),  # longer than any test, so no timer fires
         Upstream.connect(broker) as upstream,
         Upstream.connect(broker, "payments") as gateway,
         RawClient.connect(broker["upstream"]) as raw,

@@ -48,7 +48,7 @@ async def test_a_repeat_by_another_spelling_of_the_same_json_is_a_repeat(system:
     ] is True
 
 
-async def test_a_repeat_without_reply_to_is_quiet(system: RunningSystem) -> None:
+async def test_a_repeat_without_reply_to_publishes_nothing(system: RunningSystem) -> None:
     body = order_body((SKU, 1))
     await system.reply(correlation_id=await publish_command(system, "order.create", body))
     count_before = len(system.upstream.events)

@@ -105,7 +105,7 @@ async def test_amqp_tools_place_an_order_with_headers_only(system: RunningSystem
         "order.created.v1",
         orjson.loads(body)["request_id"],
     )
-    await asyncio.to_thread(amqp_publish, system, body, *options)  # nervous fingers
+    await asyncio.to_thread(amqp_publish, system, body, *options)  # the client sends it twice
     await system.wait_until_idle()
     count = "SELECT count(*) FROM orders WHERE request_id = $1"
     assert await system.pool.fetchval(count, orjson.loads(body)["request_id"]) == 1

@@ -77,7 +77,7 @@ async def deployment(
     declared_broker: Broker, database_url: str, tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncIterator[Deployment]:
     """A deployment on real servers, without a running process."""
-    cipher.configure(os.environ["OMS_ENCRYPTION_KEYS"])  # as the processes will
+    cipher.configure(os.environ["OMS_ENCRYPTION_KEYS"])  # the same keys as the processes
     made = Deployment(declared_broker, database_url, tmp_path_factory.mktemp("personal"))
     try:
         yield made

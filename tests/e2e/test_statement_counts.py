@@ -168,7 +168,7 @@ async def compare(
     provider = scenario.provider if scenario else ""
     taken: list[list[str]] = []
     async with counting(harness, database_url) as pool:
-        for n in (1, 1, MANY):  # the first time teaches the connection
+        for n in (1, 1, MANY):  # in the first run the connection loads the types
             bodies = await arrange(n)
             assert len(bodies) == n
             await harness.pool.execute("DELETE FROM outbox")

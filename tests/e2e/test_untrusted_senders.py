@@ -158,7 +158,9 @@ async def test_upstream_may_not_take_what_is_ours(system: RunningSystem) -> None
 
 async def test_a_message_from_an_untrusted_sender_straight_to_a_queue_is_refused(system: RunningSystem) -> None:
     body, names = stock_reserve(), system.broker.names
-    async with RawClient.connect(system.broker["admin"]) as raw:  # who may write anywhere, but is none of our workers
+    async with RawClient.connect(
+        system.broker["admin"]
+    ) as raw:  # may write to any queue, but is not one of our workers
         await raw.publish("", names.queue("stock"), body, type="stock.reserve.v1", message_id=uuid4().hex)
     letter = await system.dead_letter(body)
     assert (letter["reason"], letter["error_type"]) == ("invalid", "forbidden_exchange")

@@ -75,7 +75,7 @@ def test_a_required_field_cannot_be_left_out_and_an_optional_one_can(type_: str,
         model.model_validate_json(body)
 
 
-def test_nothing_that_others_rely_on_has_changed() -> None:
+def test_no_approved_shape_has_changed_incompatibly() -> None:
     assert breaks(approved(), NOW) == [], ADVICE
 
 
@@ -126,14 +126,14 @@ CHANGES: list[tuple[str, dict[str, str], bool]] = [
 
 
 @pytest.mark.parametrize(("fields", "broken"), [c[1:] for c in CHANGES], ids=[c[0] for c in CHANGES])
-def test_what_breaks_those_who_rely_on_a_message(fields: dict[str, str], broken: bool) -> None:
+def test_which_changes_of_a_message_are_incompatible(fields: dict[str, str], broken: bool) -> None:
     old = {"x.v1": {"kind": "command", "packable": False, "fields": FIELDS}}
     new = {"x.v1": {"kind": "command", "packable": False, "fields": fields}}
     assert bool(breaks(old, new)) is broken
     assert breaks(old, {}) == ["x.v1 is gone"]
 
 
-def test_an_event_may_say_more_than_it_did() -> None:
+def test_an_event_may_get_new_fields() -> None:
     old = {"x.v1": {"kind": "event", "packable": False, "fields": FIELDS}}
     assert breaks(old, {"x.v1": old["x.v1"] | {"fields": FIELDS | {"e": "string"}}}) == []
 

@@ -162,7 +162,7 @@ class HandlerHarness:
         assert row is not None
         return tuple(row)
 
-    # what other systems do
+    # messages of other systems
 
     async def fill_stock(self, qty: int = 10, price: int = 500, skus: Sequence[str] = ("s1", "s2")) -> None:
         await self.handle(*(sku(name, price=price) for name in skus))

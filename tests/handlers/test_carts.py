@@ -78,7 +78,9 @@ async def test_what_was_ordered_leaves_the_cart_and_the_rest_stays(harness: Hand
     assert [(e["user_id"], e["sku_ids"]) for e in harness.events_of("cart.items_removed")] == [("u1", ["s1", "s3"])]
 
 
-async def test_it_leaves_once_the_order_stands_and_not_with_one_that_is_rejected(harness: HandlerHarness) -> None:
+async def test_an_item_leaves_the_cart_once_its_order_is_placed_and_stays_if_that_is_rejected(
+    harness: HandlerHarness,
+) -> None:
     await out_of_stock(harness, checkout(("s1", 2)))
     assert (await cart(harness))["s1"] == 2
     await harness.handle(checkout(("s1", 11), request_id="r2"))
@@ -118,7 +120,7 @@ async def test_orders_of_one_batch_empty_each_ones_own_cart(harness: HandlerHarn
     assert (await cart(harness), await cart(harness, "u2")) == ({"s2": 2}, {"s1": 2, "s3": 2})
 
 
-async def test_who_comes_last_to_a_line_that_is_being_ordered_has_the_last_word(harness: HandlerHarness) -> None:
+async def test_the_last_change_of_a_cart_line_that_is_being_ordered_counts(harness: HandlerHarness) -> None:
     first, second = [
         await place_without_stock_answer(harness, checkout(("s1", 1), ("s2", 1), request_id=name)) for name in "ab"
     ]

@@ -35,7 +35,7 @@ REVISIONED: dict[str, tuple[Make, str, str]] = {
 
 @pytest.mark.parametrize("name", REVISIONED)
 @pytest.mark.parametrize("batches", [((2, 1, 2, 5, 4),), ((2,), (1,), (2,), (5,), (4,))], ids=["one batch", "five"])
-async def test_the_highest_revision_stands_and_all_others_are_recorded_without_effect(
+async def test_the_highest_revision_counts_and_all_others_are_recorded_without_effect(
     name: str, batches: tuple[tuple[int, ...], ...], harness: HandlerHarness
 ) -> None:
     make, table, column = REVISIONED[name]
@@ -262,7 +262,7 @@ async def test_a_new_revision_does_not_overlap_with_the_one_it_replaces(harness:
     assert [found.prices for found in await valid(harness)] == [{"s1": 300}]
 
 
-async def test_a_refused_revision_leaves_what_was_there_and_a_later_one_may_stand(harness: HandlerHarness) -> None:
+async def test_a_refused_revision_changes_nothing_and_a_later_one_is_accepted(harness: HandlerHarness) -> None:
     await harness.handle(promotion("p1"))
     await harness.handle(promotion("p1", revision=2, prices={}), promotion("p1", revision=3, prices={"s1": 1}))
     assert [event["revision"] for event in harness.events_of("promotion.changed")] == [1, 3]
@@ -306,7 +306,7 @@ async def test_a_quantity_that_comes_later_counts_what_orders_bought_before_it(h
     assert await quota(harness) == (3, 3)
 
 
-async def test_of_two_promotions_that_overlap_two_workers_let_one_stand(harness: HandlerHarness) -> None:
+async def test_of_two_promotions_that_overlap_two_workers_accept_one(harness: HandlerHarness) -> None:
     await harness.handle_overlapping([promotion("p1")], [promotion("p2")], trusted=True)
     assert harness.rejections() == [("PROMOTION_INVALID", {"promo_id": "p2", "overlaps": "p1"})]
 
@@ -360,7 +360,7 @@ def test_every_rule_of_a_business_type_can_be_set_and_nothing_else() -> None:
 @pytest.mark.parametrize("name", sorted(set(REVISIONED) - {"promotion"}))
 async def test_two_workers_never_write_a_lower_revision_over_a_higher_one(name: str, harness: HandlerHarness) -> None:
     make, table, column = REVISIONED[name]
-    with pytest.raises(ValueError, match="newer revision"):  # and so it is tried again
+    with pytest.raises(ValueError, match="newer revision"):  # so the message is retried
         await harness.handle_overlapping([make(2)], [make(1)], trusted=True)
     assert [str(row[0]) for row in await harness.pool.fetch(f"SELECT {column} FROM {table}")] == ["2"]
 
@@ -373,7 +373,7 @@ async def test_a_promotion_of_a_lower_revision_is_not_written_even_without_the_l
 
 
 @pytest.mark.parametrize("name", REVISIONED)
-async def test_of_two_workers_the_higher_revision_stands(name: str, harness: HandlerHarness) -> None:
+async def test_of_two_workers_the_higher_revision_counts(name: str, harness: HandlerHarness) -> None:
     make, table, column = REVISIONED[name]
     await harness.handle_overlapping([make(1)], [make(2)], trusted=True)
     assert [str(row[0]) for row in await harness.pool.fetch(f"SELECT {column} FROM {table}")] == ["2"]

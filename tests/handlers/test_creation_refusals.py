@@ -53,7 +53,7 @@ def unusable(coupon_id: str, why: str, **numbers: int) -> Refusal:
 
 
 WRONG: dict[str, tuple[dict[str, Any], Refusal]] = {
-    # what differs from two of s1 for 1000 -> the refusal
+    # changes to an order of two s1 for 1000 -> the refusal
     "no such channel": ({"channel": "fax"}, ("ORDER_CHANNEL_INVALID", {"field": "channel"})),
     "no such business type": ({"business_type": "b2b"}, ("ORDER_BUSINESS_TYPE_INVALID", {"field": "business_type"})),
     "no such source": ({"source": "dream"}, ("ORDER_PARAM_INVALID", {"field": "source"})),

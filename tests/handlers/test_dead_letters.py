@@ -172,7 +172,7 @@ async def test_messages_without_an_id_are_distinguished_by_their_bodies(tx: Tran
         (b"{}", {"x-death": [{"routing-keys": [], "reason": 5}]}, {"correlation_id": "\udc80", "user_id": None}),
     ],
 )
-async def test_nothing_that_arrives_is_too_broken_to_keep(
+async def test_every_dead_letter_can_be_kept_however_malformed(
     tx: Transaction, body: bytes, headers: dict[str, Any], properties: dict[str, Any]
 ) -> None:
     await keep(tx, delivery(body=body, headers=headers, **properties))

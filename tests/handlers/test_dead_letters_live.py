@@ -142,7 +142,7 @@ async def test_an_unroutable_message_is_taken_off_the_broker_once_it_is_stored(
     async with working(lambda stop: run_routes(handler.ROUTES, worker, stop)):
         (row,) = await until(letters)
         await until(gone)
-    upstream = user(declared_broker, "upstream") if declared_broker.has_roles else None  # one user: it is our own
+    upstream = user(declared_broker, "upstream") if declared_broker.has_roles else None  # a single user is our own
     assert (row["queue"], row["reason"], row["origin_user"]) == ("unrouted", "unroutable", upstream)
     assert (row["exchange"], row["routing_key"]) == (declared_broker.names.commands, "order.creat")
 

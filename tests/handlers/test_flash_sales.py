@@ -128,7 +128,7 @@ async def test_a_split_order_gives_them_back_with_its_last_child(harness: Handle
     assert await sold(harness) == (0, 0)
 
 
-async def test_what_comes_back_while_another_buys_is_his_who_waited_for_it(harness: HandlerHarness) -> None:
+async def test_units_that_come_back_go_to_the_buyer_who_waits_for_them(harness: HandlerHarness) -> None:
     await harness.handle(sale(quantity=2))
     a, b = [await harness.create_order(buying(name)) for name in "ab"]
     await harness.handle_overlapping([cancel(a, "xa", OPERATOR)], [buying("c")], trusted=True)

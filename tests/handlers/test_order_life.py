@@ -197,7 +197,7 @@ async def test_a_lower_revision_of_a_sku_is_a_recorded_no_op(harness: HandlerHar
     assert (event["revision"], event["current_revision"]) == (1, 2)
 
 
-async def test_what_an_order_says_of_its_lines_outlives_the_catalogue(harness: HandlerHarness) -> None:
+async def test_the_lines_of_an_order_outlive_the_catalogue(harness: HandlerHarness) -> None:
     await harness.fill_stock()
     order_id = await harness.place_order(("s1", 2))
     await harness.handle(sku(price=900, revision=5))

@@ -63,7 +63,7 @@ async def test_an_order_is_numbered_by_day_channel_and_sequence_once_it_is_accep
 @pytest.mark.parametrize(
     ("method", "pay_type"), [(None, "00"), ("alipay", "01"), ("wechat", "02"), ("paypal", "00"), ("unionpay", "00")]
 )
-async def test_a_number_that_is_issued_says_how_it_will_be_paid(
+async def test_an_issued_number_shows_how_it_will_be_paid(
     harness: HandlerHarness, method: str | None, pay_type: str
 ) -> None:
     assert parts(await issued(harness, method=method, channel="api"))[1:] == ("02", pay_type, 1)

@@ -103,7 +103,7 @@ async def test_money_for_a_placing_or_unknown_order_is_tried_again(harness: Hand
     assert await facts(harness) == []
 
 
-async def test_a_trade_number_that_says_something_else_the_second_time_is_dead(harness: HandlerHarness) -> None:
+async def test_a_trade_number_with_other_data_the_second_time_is_dead_lettered(harness: HandlerHarness) -> None:
     await harness.fill_stock()
     first, second = await harness.place_order(("s1", 1)), await harness.place_order(("s1", 1))
     batch = await harness.handle_batch(
@@ -115,7 +115,9 @@ async def test_a_trade_number_that_says_something_else_the_second_time_is_dead(h
     assert await facts(harness) == [("t1", "kept")]
 
 
-async def test_the_last_mark_says_how_far_results_are_settled_and_none_takes_that_back(harness: HandlerHarness) -> None:
+async def test_the_last_mark_records_how_far_results_are_settled_and_none_takes_that_back(
+    harness: HandlerHarness,
+) -> None:
     early, late = datetime(2026, 1, 21, 2, 0, tzinfo=UTC), datetime(2026, 1, 21, 3, 0, tzinfo=UTC)
     for marks in ((early, late), (early,)):
         await harness.handle(*(ProgressMark(at=at) for at in marks))

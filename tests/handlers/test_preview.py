@@ -123,7 +123,7 @@ async def test_units_that_the_buyer_had_at_a_limited_price_count(harness: Handle
     assert len(harness.events_of("order.created")) == 2
     other = await answer_to(harness.pool, preview(("pot", 2), user_id="u2"))
     assert other.amounts is not None
-    assert other.amounts.promotion == 5_000  # one is left
+    assert other.amounts.promotion == 5_000  # one unit is left at the flash price
 
 
 async def test_the_cart_costs_what_its_lines_cost(harness: HandlerHarness) -> None:
@@ -235,7 +235,7 @@ REFUSED: list[tuple[str, dict[str, Any], str, int]] = [
 @pytest.mark.parametrize(
     ("changes", "code", "lines"), [case[1:] for case in REFUSED], ids=[case[0] for case in REFUSED]
 )
-async def test_what_would_be_refused_says_why_and_all_the_rest(
+async def test_a_preview_of_a_refused_order_has_the_reason_and_all_other_fields(
     harness: HandlerHarness, changes: dict[str, Any], code: str, lines: int
 ) -> None:
     await harness.place_order(("plate", 1), price=777 + 101 + 700)
@@ -366,7 +366,7 @@ async def test_a_preview_writes_nothing_and_locks_nothing(harness: HandlerHarnes
     everything = preview(("pot", 1), ("tea", 2), coupon_id="c-all", use_points=100)
     envelope = Envelope(body=everything, message_id="m", correlation_id="c", occurred_at=FROM)
     async with harness.pool.acquire() as other, other.transaction():
-        # what an order being placed holds meanwhile
+        # the locks that an order holds while it is placed
         await other.execute("SELECT 1 FROM coupons, points_accounts, promotion_quotas FOR UPDATE")
         async with harness.pool.acquire() as tx, tx.transaction():
             await tx.execute("SET LOCAL lock_timeout = '100ms'")
@@ -388,4 +388,4 @@ async def test_a_price_is_that_of_the_moment_of_the_preview(harness: HandlerHarn
         assert isinstance(reply, OrderPreviewed)
         assert reply.amounts is not None
         amounts.append(reply.amounts.promotion)
-    assert amounts == [0, 833, 0]  # 66.66 yuan less an eighth, while it lasts
+    assert amounts == [0, 833, 0]  # an eighth of 66.66 yuan, while the promotion is valid

@@ -121,7 +121,7 @@ def test_a_start_is_answered_once_by_what_the_provider_answered(
     assert effects(decision(ProviderStart(attempt_id=7), answer, state, tries=tries)) == expected
 
 
-LONG = 86_400  # the window has ended by every clock
+LONG = 86_400  # so long ago that the window has ended by any clock
 CALLS = [
     (ProviderQuery, CAPTURED, "requested", 0, Effects(announced=("payment.observed",))),
     (ProviderQuery, CAPTURED, "closed", 0, Effects(announced=("payment.observed",), stops=True)),

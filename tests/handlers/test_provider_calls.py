@@ -343,9 +343,7 @@ SIGNED_BY_ANOTHER = [ProviderQuery, ProviderClose, ProviderCapture]
 
 
 @pytest.mark.parametrize("message", SIGNED_BY_ANOTHER)
-async def test_a_certificate_that_would_say_whether_an_answer_is_sound_is_fetched(
-    open_attempt: OpenAttempt, message: Any
-) -> None:
+async def test_a_certificate_that_verifies_an_answer_is_fetched(open_attempt: OpenAttempt, message: Any) -> None:
     await open_attempt.take_answer(
         message(attempt_id=open_attempt.attempt_id), UnknownOutcome("its certificate is not known", "5F1E")
     )

@@ -34,7 +34,7 @@ OPENINGS = [
 
 
 @pytest.mark.parametrize(("answer", "attempt", "state", "code", "watched"), OPENINGS)
-async def test_a_start_is_answered_once_the_provider_has_answered_or_kept_silent_too_often(  # noqa: PLR0917
+async def test_a_start_is_answered_once_the_provider_has_answered_or_failed_to_too_often(  # noqa: PLR0917
     requested_attempt: OpenAttempt, answer: Any, attempt: int, state: str, code: str | None, watched: bool
 ) -> None:
     open_attempt = requested_attempt

@@ -208,7 +208,7 @@ async def test_a_refund_that_the_provider_lists_days_before_it_is_done_is_missed
     assert await counts(harness, reconcile(statement_of(day=later.date()), day=later.date())) == [(0, 0, 0)]
 
 
-async def test_a_refund_that_failed_here_and_stands_there_is_missing_here(harness: HandlerHarness) -> None:
+async def test_a_refund_that_failed_here_and_succeeded_there_is_missing_here(harness: HandlerHarness) -> None:
     await harness.fill_stock()
     order_id, number = await pay_order_at(harness)
     refund_no = await refund_order_at(harness, order_id, 300, at=None)

@@ -54,7 +54,7 @@ async def test_a_failed_refund_alerts_and_a_later_success_settles_it(harness: Ha
     assert await harness.pool.fetchval("SELECT state FROM refunds") == "succeeded"
 
 
-async def test_a_refund_result_for_another_amount_is_dead_and_for_an_unknown_number_tried_again(
+async def test_a_refund_result_for_another_amount_is_dead_lettered_and_for_an_unknown_number_retried(
     harness: HandlerHarness,
 ) -> None:
     await harness.fill_stock()
@@ -164,7 +164,7 @@ async def test_refunds_without_an_end_are_counted_and_the_oldest_has_its_age(har
         assert await refunds.backlog(tx) == (0, 0)
 
 
-async def test_no_failure_is_believed_after_a_success_and_a_repeated_one_alerts_once(harness: HandlerHarness) -> None:
+async def test_a_failure_after_a_success_is_ignored_and_a_repeated_failure_alerts_once(harness: HandlerHarness) -> None:
     await harness.fill_stock()
     await harness.handle(cancel(await harness.place_paid_order(("s1", 2))))
     [requested] = harness.events_of("refund.requested")

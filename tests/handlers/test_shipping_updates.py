@@ -75,7 +75,9 @@ async def test_a_parcel_of_more_than_is_left_is_not_booked(harness: HandlerHarne
     assert len(harness.events_of("shipment.booked")) == 1
 
 
-async def test_a_parcel_fact_that_names_another_order_of_the_same_batch_is_dead(harness: HandlerHarness) -> None:
+async def test_a_parcel_fact_that_names_another_order_of_the_same_batch_is_dead_lettered(
+    harness: HandlerHarness,
+) -> None:
     await harness.fill_stock()
     poor, rich = await harness.place_paid_order(("s1", 1)), await harness.place_another_paid_order(("s2", 2))
     batch = await harness.handle_batch(
@@ -85,7 +87,7 @@ async def test_a_parcel_fact_that_names_another_order_of_the_same_batch_is_dead(
     assert await harness.pool.fetchval("SELECT count(*) FROM refunds") == 0
 
 
-async def test_a_carrier_event_that_changes_its_story_is_dead(harness: HandlerHarness) -> None:
+async def test_a_repeated_carrier_event_with_another_status_is_dead_lettered(harness: HandlerHarness) -> None:
     await harness.fill_stock()
     order_id = await harness.place_shipped_order([("s1", 1)], lines=[("s1", 1)])
     await harness.handle(update(order_id, "T1", "in_transit", "E1"))

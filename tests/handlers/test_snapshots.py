@@ -46,7 +46,7 @@ async def test_there_are_two_and_a_third_with_a_coupon_and_one_more_with_a_promo
     assert [list(one) for one in kept] == [[AMOUNT, ITEM], [AMOUNT, ITEM, RULES], [COUPON, AMOUNT, ITEM, RULES]]
 
 
-async def test_they_say_what_was_sold_at_which_price_by_which_rules(harness: HandlerHarness) -> None:
+async def test_snapshots_record_what_was_sold_at_which_price_by_which_rules(harness: HandlerHarness) -> None:
     kept = await snapshots(harness, await whole(harness))
     assert kept[COUPON] == {
         "coupon_id": "c1",

@@ -330,7 +330,7 @@ async def test_a_family_that_is_not_paid_in_time_ends_as_one(harness: HandlerHar
     assert await stocks(harness) == [(10, 0)] * 3
 
 
-async def test_a_family_whose_payment_fails_ends_as_one_where_the_policy_says_so(harness: HandlerHarness) -> None:
+async def test_a_split_order_whose_payment_fails_ends_as_a_whole_if_the_policy_cancels(harness: HandlerHarness) -> None:
     await harness.handle(settings(on_payment_failure="cancel"), trusted=True)
     root = await harness.create_order(shopping())
     await harness.handle(captured((await harness.children(root))[0], 1, "t0", kind="failed"), trusted=True)
@@ -410,7 +410,7 @@ async def test_a_capture_and_cancellations_of_parent_and_child_meet_at_the_famil
     assert await stocks(harness) == [(10, 0)] * 3
 
 
-async def test_a_family_with_nothing_to_pay_is_paid_at_once(harness: HandlerHarness) -> None:
+async def test_a_split_order_with_nothing_to_pay_is_paid_at_once(harness: HandlerHarness) -> None:
     shop.configure(Shop(policy=Policy(rate_limit_orders=0)))
     await harness.handle(*(sku(name, price=0, revision=2, product_type=GOODS[name][0]) for name in GOODS))
     root = await harness.create_order(create(*BASKET, expected_pay_amount=0))

@@ -312,8 +312,8 @@ def test_a_query_that_breaks_the_contract_is_invalid(changes: dict[str, Any], er
 
 def test_the_sender_of_a_query_is_known_as_for_commands() -> None:
     (trusted,) = query_delivery("u1", user_id="payments").envelopes
-    (stranger,) = query_delivery("u1", user_id="upstream").envelopes
-    assert (trusted.trusted, stranger.trusted) == (True, False)
+    (untrusted,) = query_delivery("u1", user_id="upstream").envelopes
+    assert (trusted.trusted, untrusted.trusted) == (True, False)
     assert "payments" in TRUST.trusted
 
 

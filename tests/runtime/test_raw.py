@@ -21,7 +21,7 @@ QUEUE = "order-changes"
 async def test_dead_letter_queues_share_a_few_database_connections(harness: WorkerHarness) -> None:
     async def slow(tx: Transaction, batch: Batch[Any]) -> None:
         await write_effects(tx, batch)
-        await asyncio.sleep(0.2)  # so that all of them are at work at once
+        await asyncio.sleep(0.2)  # so that all routes work at the same time
 
     raw = [RawRoute(f"{queue}.dlq", slow) for queue in QUEUES]
     async with harness.running(Route(QUEUE, write_effects), *raw):

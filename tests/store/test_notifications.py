@@ -51,7 +51,7 @@ KEPT_DAYS = [(None, 539, 1), (None, 541, 0), ("PAY_SIGNATURE_INVALID", 29, 1), (
 
 
 @pytest.mark.parametrize(("code", "days", "left"), KEPT_DAYS)
-async def test_what_was_believed_is_kept_for_as_long_as_it_can_be_disputed_and_what_was_not_a_month(
+async def test_believed_notifications_are_kept_as_long_as_disputes_are_possible_and_rejected_ones_a_month(
     harness: HandlerHarness, code: str | None, days: int, left: int
 ) -> None:
     async with harness.pool.acquire() as tx, tx.transaction():

@@ -366,7 +366,7 @@ def test_a_child_names_its_parent() -> None:
     assert row("s3", "order_info", child)["parent_order_id"] == "202601310000000001"
 
 
-# keys
+# the ids of the documents
 
 
 def test_an_order_is_found_by_its_id_and_by_its_uuid() -> None:

@@ -156,7 +156,7 @@ def test_expected_unit_prices_change_no_price(any_case: PriceCase, data: st.Data
 
 
 @given(price_cases(lines_max=20), st.integers(0, 10**6))
-def test_who_has_a_larger_coupon_never_pays_more(any_case: PriceCase, more: int) -> None:
+def test_a_larger_coupon_never_raises_the_price(any_case: PriceCase, more: int) -> None:
     """Holds without points and tax: half of a smaller amount is smaller, and tax is rounded line by line."""
     mine, shop = any_case.buyer.coupon, replace(any_case.shop, tax_rates_basis_points={})
     if mine is None:

@@ -55,7 +55,7 @@ def test_a_coupon_that_was_not_issued_is_as_unknown_as_another_users() -> None:
     assert unusable(None, ADA, "CNY", "pc", AT) == theirs
 
 
-def test_who_has_no_level_has_none_of_the_levels() -> None:
+def test_a_buyer_without_a_level_cannot_use_a_coupon_for_a_level() -> None:
     refusal = unusable(coupon(100, member_levels=frozenset({"gold"})), Buyer("ada"), "CNY", "pc", AT)
     assert refusal is not None
     assert refusal.details["why"] == "member_level"

@@ -153,7 +153,7 @@ TEXTS: list[tuple[str, dict[str, Any], str, str]] = [
 
 
 @pytest.mark.parametrize(("kind", "terms", "currency", "text"), TEXTS)
-def test_the_line_says_why_it_is_cheaper_in_the_words_of_the_source(
+def test_a_line_names_its_promotion_in_the_words_of_the_source(
     kind: str, terms: dict[str, Any], currency: str, text: str
 ) -> None:
     given_promotion = promotion(kind, currency=currency, revision=7, **terms)

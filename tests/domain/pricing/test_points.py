@@ -123,7 +123,7 @@ def test_as_many_whole_units_as_fit_and_not_one_more(
 
 
 @given(st.integers(1, 10**6), st.integers(0, 10**6), rests, shops)
-def test_who_uses_more_points_never_pays_more(
+def test_using_more_points_never_raises_the_price(
     requested: int, more: int, lines: list[tuple[int, int | None]], shop: Shop
 ) -> None:
     rest, limits = [left for left, _ in lines], [limit for _, limit in lines]
