@@ -148,7 +148,7 @@ async def test_what_is_fresh_is_excused_until_everything_is_drained(tx: Transact
     assert "audit.deadlines" in await violated(tx, drained=True)
 
 
-async def test_a_deduction_is_on_its_way_while_its_parcel_has_just_left(tx: Transaction) -> None:
+async def test_a_deduction_may_still_be_open_when_its_parcel_has_just_left(tx: Transaction) -> None:
     await tx.execute("UPDATE orders SET updated_at = updated_at - interval '2 min'")
     await break_it(
         tx,

@@ -32,7 +32,7 @@ def test_different_parts_make_different_ids(several: set[tuple[int, int, int]]) 
 
 
 @given(moments, shards, st.integers(0, 2**63))
-def test_65536_ids_of_one_millisecond_and_shard_differ_wherever_the_sequence_stands(
+def test_65536_ids_of_one_millisecond_and_shard_differ_at_any_start_of_the_sequence(
     at_ms: int, shard: int, first: int
 ) -> None:
     made = [make_id(at_ms, shard, first + step) for step in (0, 1, 2**15, 2**16 - 1)]

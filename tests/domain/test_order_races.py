@@ -45,7 +45,7 @@ MONEY = {State.AWAITING_PAYMENT: 0, State.PAID: 1000, State.CANCELLED: 0}
 
 @pytest.mark.parametrize("deduct_on", GOODS)
 @pytest.mark.parametrize("on_payment_failure", ["keep_open", "cancel"])
-def test_money_and_goods_end_together_whatever_comes_first(on_payment_failure: str, deduct_on: str) -> None:
+def test_money_and_goods_end_together_in_any_order_of_events(on_payment_failure: str, deduct_on: str) -> None:
     for names, model in all_models(on_payment_failure, deduct_on):
         state = model.book[ORDER_ID].state
         assert (model.goods, model.kept) == (GOODS[deduct_on][state], MONEY[state]), names

@@ -63,7 +63,7 @@ def test_a_fact_moves_a_parcel_where_the_table_says(state: str, status: str, aft
 
 
 @given(st.lists(st.sampled_from(STATUSES), max_size=30))
-def test_no_fact_whatever_it_is_moves_a_parcel_back(facts: list[str]) -> None:
+def test_no_fact_moves_a_parcel_back(facts: list[str]) -> None:
     state = ParcelState.BOOKED
     for fact in facts:
         after = advance(state, fact)
@@ -125,7 +125,7 @@ def after_all(parcels: dict[int, Parcel], facts: list[tuple[int, str]]) -> tuple
 
 
 @given(deliveries())
-def test_an_order_ends_where_its_parcels_say_in_whatever_order_their_facts_come(
+def test_the_end_of_an_order_follows_from_its_parcels_in_any_order_of_facts(
     given_facts: tuple[list[list[str]], list[tuple[int, str]]],
 ) -> None:
     reported, facts = given_facts

@@ -12,7 +12,7 @@ from tests.e2e.provider_harness import PAYABLE, ProviderHarness, now
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 
-async def test_an_order_is_paid_and_given_back_whatever_copies_come(all_providers: AllProviders) -> None:
+async def test_an_order_is_paid_and_refunded_once_with_any_copies_of_notifications(all_providers: AllProviders) -> None:
     """Every notification arrives twice by different routes, and before them once with its body serialised again."""
 
     async def scenario(provider: ProviderHarness) -> None:

@@ -46,7 +46,7 @@ async def test_a_message_to_an_unbound_key_is_kept(system: RunningSystem, key: s
     assert cipher.current().decrypt(*sealed) == body
 
 
-async def test_the_same_bad_message_again_is_one_letter_that_counts(system: RunningSystem) -> None:
+async def test_the_same_bad_message_again_is_one_dead_letter_with_a_count(system: RunningSystem) -> None:
     message_id, body = uuid4().hex, b"{" + uuid4().hex.encode()
     for _ in range(3):
         await system.publish(body, message_id=message_id)

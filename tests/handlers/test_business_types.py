@@ -85,7 +85,9 @@ async def test_each_child_of_a_split_order_is_deducted_with_its_own_parcel(harne
     assert (await harness.stock("s1"), await harness.stock("card")) == ((7, 0), (10, 0))
 
 
-async def test_an_unpaid_family_whose_stock_was_deducted_at_once_gives_all_of_it_back(harness: HandlerHarness) -> None:
+async def test_an_unpaid_split_order_whose_stock_was_deducted_at_once_gives_all_of_it_back(
+    harness: HandlerHarness,
+) -> None:
     await harness.handle(sku("card", product_type="virtual"))
     await harness.handle(receive("card", 10))
     root = await harness.create_order(create(("s1", 3), ("card", 2), business_type="seckill"))

@@ -148,7 +148,7 @@ async def test_where_one_has_ended_the_whole_goes_back_and_the_other_is_paid_alo
     await money_adds_up(harness)
 
 
-async def test_every_capture_after_the_one_that_is_kept_is_a_duplicate_whatever_it_pays(
+async def test_every_capture_after_the_one_that_is_kept_is_a_duplicate_of_any_amount(
     harness: HandlerHarness,
 ) -> None:
     a, b = await pair(harness)

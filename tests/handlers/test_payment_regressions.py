@@ -104,7 +104,7 @@ async def test_a_start_whose_attempt_was_paid_meanwhile_is_rejected_with_that_re
     assert [event["code"] for event in harness.events_of("command.rejected")] == ["PAY_ALREADY_PAID"]
 
 
-async def test_an_attempt_that_is_closed_stays_closed_whatever_its_opening_was_answered(
+async def test_a_closed_attempt_stays_closed_after_any_answer_to_its_start(
     harness: HandlerHarness,
 ) -> None:
     order_id, attempt_id, number = await begun(harness)

@@ -78,7 +78,7 @@ async def test_what_was_refused_or_rejected_does_not_count_and_what_was_cancelle
     assert [code for code, _ in harness.rejections()] == ["PRODUCT_NOT_FOUND", "RISK_RATE_LIMITED"]
 
 
-async def test_a_repeat_gets_its_answer_whatever_the_rate(harness: HandlerHarness) -> None:
+async def test_a_repeat_gets_its_answer_at_any_rate(harness: HandlerHarness) -> None:
     await harness.handle(*ordering("a", "b", "c"))
     await harness.handle(*ordering("a"), reply_to="client.a")
     assert [(reply["type"], reply["duplicate"]) for reply in harness.replies] == [("order.created.v1", True)]

@@ -198,7 +198,7 @@ async def test_only_the_orders_own_failed_refund_of_that_amount_is_requested_aga
     assert harness.provider_calls == [], "the money came by a service of the shop"
 
 
-async def test_a_failed_refund_of_a_second_capture_is_requested_again_whatever_is_left_of_the_first(
+async def test_a_failed_refund_of_a_second_capture_is_requested_again_with_any_rest_of_the_first(
     harness: HandlerHarness,
 ) -> None:
     await harness.fill_stock()

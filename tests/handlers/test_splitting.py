@@ -191,7 +191,7 @@ async def test_one_receipt_for_the_parent_completes_every_child(harness: Handler
     )
 
 
-async def test_each_order_of_a_family_counts_its_events_without_a_gap_in_the_stream_of_the_root(
+async def test_each_order_of_a_split_counts_its_events_without_a_gap_in_the_stream_of_the_root(
     harness: HandlerHarness,
 ) -> None:
     root, (tea, cup, card) = await paid_family(harness)
@@ -322,7 +322,7 @@ async def test_a_capture_that_names_a_child_pays_nothing_and_goes_back(harness: 
     assert await family(harness) == ["split", "paid", "paid", "paid"]
 
 
-async def test_a_family_that_is_not_paid_in_time_ends_as_one(harness: HandlerHarness) -> None:
+async def test_a_split_order_that_is_not_paid_in_time_ends_as_a_whole(harness: HandlerHarness) -> None:
     await harness.create_order(shopping())
     await harness.sweep("payment")
     assert await family(harness) == ["cancelled"] * 4
@@ -340,7 +340,7 @@ async def test_a_split_order_whose_payment_fails_ends_as_a_whole_if_the_policy_c
     assert await stocks(harness) == [(10, 0)] * 3
 
 
-async def test_a_family_whose_stock_never_answers_is_rejected_and_its_reservation_comes_too_late(
+async def test_a_split_order_whose_stock_never_answers_is_rejected_and_its_reservation_is_too_late(
     harness: HandlerHarness,
 ) -> None:
     await harness.handle_batch([harness.envelope(shopping(), reply_to="client.a")])
@@ -355,7 +355,7 @@ async def test_a_family_whose_stock_never_answers_is_rejected_and_its_reservatio
     assert await family(harness) == ["rejected"] * 4
 
 
-async def test_a_family_is_hidden_whole_or_not_at_all(harness: HandlerHarness) -> None:
+async def test_a_split_order_is_hidden_whole_or_not_at_all(harness: HandlerHarness) -> None:
     root, (tea, *others) = await paid_family(harness)
     await harness.handle(*(cancel(key) for key in others))
     await harness.handle(OrderDelete(request_id="d1", actor=user(), order_ids=(root,)))
@@ -371,7 +371,7 @@ async def test_a_family_is_hidden_whole_or_not_at_all(harness: HandlerHarness) -
     assert len(harness.events_of("orders.deleted")) == 2
 
 
-async def test_a_new_address_is_the_whole_familys(harness: HandlerHarness) -> None:
+async def test_a_new_address_is_that_of_the_parent_and_all_children(harness: HandlerHarness) -> None:
     changed = "SELECT order_id FROM order_addresses WHERE modify_count = 1 ORDER BY order_id"
     root = await harness.create_order(shopping())
     await harness.handle(OrderChangeAddress(request_id="a1", actor=user(), order_id=root, address=ADDRESS))
@@ -380,7 +380,7 @@ async def test_a_new_address_is_the_whole_familys(harness: HandlerHarness) -> No
     assert [code for code, _ in harness.rejections()] == ["ORDER_ADDRESS_ALREADY_CHANGED"]
 
 
-async def test_a_capture_and_cancellations_of_parent_and_child_meet_at_the_familys_locks(
+async def test_a_capture_and_cancellations_of_parent_and_child_wait_for_the_same_locks(
     harness: HandlerHarness,
 ) -> None:
     """In any order of three workers, we keep exactly the price of the children that remain."""

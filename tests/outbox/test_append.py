@@ -12,7 +12,7 @@ from tests.outbox.harness import announce, event, pending
 
 
 @pytest.mark.parametrize(("announcements", "statements"), [(0, 0), (1, 1), (1000, 1)])
-async def test_append_is_one_statement_whatever_the_number(pool: Pool, announcements: int, statements: int) -> None:
+async def test_append_is_one_statement_for_any_number(pool: Pool, announcements: int, statements: int) -> None:
     made = [event(order, 1) for order in range(1, announcements + 1)]
     queries: list[str] = []
     async with pool.acquire() as connection:

@@ -95,7 +95,7 @@ def test_a_certificate_that_is_not_named_in_time_is_a_rejection() -> None:
 
 @pytest.mark.parametrize("state", STATES)
 @pytest.mark.parametrize("kind", ["captured", "failed"])
-def test_a_proven_payment_is_a_result_whatever_the_attempt_was(kind: str, state: str) -> None:
+def test_a_proven_payment_is_a_result_in_any_state_of_the_attempt(kind: str, state: str) -> None:
     meaning = meaning_of(paid(kind), state=state)
     assert isinstance(meaning, PaymentReported)
     result = meaning.result

@@ -34,7 +34,7 @@ async def test_a_notification_is_kept_byte_for_byte_but_for_card_data(
     assert b"6226090000000048" not in shown.notification
 
 
-async def test_copies_of_a_notification_are_one_row_whatever_their_headers(harness: HandlerHarness) -> None:
+async def test_copies_of_a_notification_with_other_headers_are_one_row(harness: HandlerHarness) -> None:
     async with harness.pool.acquire() as tx, tx.transaction():
         copies = [
             notifications.NotificationRecord("wechat", Notification({"n": str(copy)}, b"body", AT)) for copy in range(3)

@@ -67,9 +67,7 @@ REFUNDS = st.builds(refund, st.integers(1, 3000), st.sampled_from(["requested", 
 
 
 @given(st.sampled_from(State), st.integers(0, 2000), st.integers(0, 4000), st.lists(REFUNDS, max_size=3))
-def test_money_is_somewhere_whatever_the_rows_say(
-    state: State, payable: int, captured: int, refunds: list[Refund]
-) -> None:
+def test_any_rows_give_a_payment_facet(state: State, payable: int, captured: int, refunds: list[Refund]) -> None:
     found = payment(state, payable, captured, refunds)
     owed = any(one.state != "succeeded" for one in refunds)
     assert found in Payment

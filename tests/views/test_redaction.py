@@ -82,6 +82,6 @@ def test_beyond_some_depth_nothing_is_shown(body: str) -> None:
 
 
 @given(st.text(alphabet='{}[]"=&:,a%13 \\u', max_size=60))
-def test_whatever_came_can_be_shown(body: str) -> None:
+def test_every_notification_can_be_shown(body: str) -> None:
     shown: Any = body_shown(body)
     assert isinstance(shown, dict | list)

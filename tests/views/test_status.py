@@ -150,7 +150,7 @@ PHASES = {
 }  # fmt: skip
 
 
-def test_whatever_an_order_is_no_two_documents_contradict_each_other() -> None:
+def test_no_two_documents_contradict_each_other_about_an_order_in_any_state() -> None:
     for state, facets in product(STATES, FACETS):
         quiet = replace(facets, aftersale=Aftersale.NONE)
         found = {source: view(source, state, quiet) for source in SOURCES}
@@ -203,7 +203,7 @@ def test_the_money_of_a_split_order_is_its_own() -> None:
 
 
 @given(st.lists(st.sampled_from(STATES)), st.sampled_from(FACETS), st.sampled_from(SOURCES))
-def test_a_split_order_has_a_name_whatever_its_children_do(
+def test_a_split_order_has_a_status_name_for_any_states_of_its_children(
     children: list[State], facets: Facets, source: Source
 ) -> None:
     found = view(source, State.SPLIT, facets, [standing(child) for child in children])
@@ -211,7 +211,7 @@ def test_a_split_order_has_a_name_whatever_its_children_do(
 
 
 @given(st.sampled_from(STATES), st.lists(st.sampled_from(STATES)), st.sampled_from(FACETS), st.sampled_from(SOURCES))
-def test_children_have_no_say_before_the_split(
+def test_children_do_not_count_before_the_split(
     state: State, children: list[State], facets: Facets, source: Source
 ) -> None:
     assert view(source, state, facets, [standing(child) for child in children]) == view(source, state, facets)

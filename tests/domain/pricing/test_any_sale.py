@@ -74,7 +74,7 @@ def test_no_line_is_discounted_below_nothing(any_case: PriceCase) -> None:
 
 
 @given(price_cases())
-def test_each_stage_takes_what_its_rule_says_of_what_the_ones_before_left(any_case: PriceCase) -> None:
+def test_each_stage_applies_its_rule_to_the_amount_that_the_stages_before_left(any_case: PriceCase) -> None:
     made, shop = any_case.result, any_case.shop
     if isinstance(made, Refusal):
         return

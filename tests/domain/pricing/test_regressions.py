@@ -62,7 +62,7 @@ def test_mall_8_a_coupon_that_an_order_holds_is_not_there_for_another() -> None:
 
 
 @pytest.mark.parametrize("unit", [100, 200, 500])
-def test_mall_10_points_are_worth_their_rate_whatever_the_unit_they_are_used_in(unit: int) -> None:
+def test_mall_10_points_are_worth_their_rate_in_any_unit(unit: int) -> None:
     """100 points are 1.00: MALL divides by the unit, and 1000 points in units of 500 are 2.00 instead of 10.00."""
     made = priced((sku("tea", 10_000), 1), points=1000, shop=Shop(points_unit=unit, points_unit_minor_units=unit))
     assert (made.points_used, made.points_amount) == (1000, 1000)
