@@ -231,7 +231,7 @@ async def test_a_consumer_that_the_broker_lost_is_replaced(
         await harness.client.publish(DELETE, delete())
         await harness.wait_for_effects(1)
         queue = await made[0].channel.get_queue(harness.broker.names.queue(QUEUE), ensure=False)
-        await queue.cancel(made[0]._tag)  # the consumer does not notice it
+        await queue.cancel(made[0]._tag)  # the consumer object is not informed
         await harness.client.publish(DELETE, delete())
         await harness.wait_for_effects(2)
 
