@@ -45,6 +45,8 @@ RETIRED_MODULES = frozenset(
         "world",
     ]
 )
+FROZEN = 'b"channel_notice"'
+"""Stored ciphertexts are bound to this name, so it cannot change."""
 RETIRED_WORDS = {
     "told, said, heard, asked: say what happens": re.compile(r"(?i)(?<![a-z])(told|said|heard|asked)(?![a-z])"),
     "notice: a provider posts a notification": re.compile(r"(?i)(?<![a-z])notices?(?![a-z])"),
@@ -74,6 +76,6 @@ def test_nothing_uses_a_retired_word(what: str) -> None:
         for name in tracked()
         if name not in EXEMPT and not name.startswith(("db/migrations/", "tests/providers/published/"))
         for number, line in enumerate(text(name).splitlines(), start=1)
-        if pattern.search(line)
+        if pattern.search(line.replace(FROZEN, ""))
     ]
     assert uses == []

@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 
 import pytest
 
+from db import cipher
 from tests.handlers.harness import HandlerHarness
 from workers.providers.port import Notification
 from workers.store import notifications
@@ -32,6 +33,12 @@ async def test_a_notification_is_kept_byte_for_byte_but_for_card_data(
         [shown] = await notifications.find(tx, ids=[notification_id])
     assert shown.decrypt() == ({"a": "b"}, kept)
     assert b"6226090000000048" not in shown.notification
+
+
+def test_a_notification_that_an_older_version_stored_can_still_be_decrypted() -> None:
+    key_id, sealed = cipher.current().encrypt(b'{"headers": {"a": "b"}, "body": "Ym9keQ=="}', b"channel_notice")
+    stored = notifications.StoredNotification(1, "wechat", "believed", None, "P1", 1, AT, AT, key_id, sealed)
+    assert stored.decrypt() == ({"a": "b"}, b"body")
 
 
 async def test_copies_of_a_notification_with_other_headers_are_one_row(harness: HandlerHarness) -> None:

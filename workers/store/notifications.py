@@ -15,7 +15,7 @@ from db.pool import Transaction
 from db.statements import SQL, columns
 from workers.store import ids
 
-AAD = b"provider_notification"
+AAD = b"channel_notice"  # stored ciphertexts are bound to it, so it keeps the name from before the table was renamed
 KEEP_DAYS = 540  # chargebacks of cards come up to 18 months later
 KEEP_REJECTED_DAYS = 30  # anyone can post one, and a month is enough to investigate
 FORGET_ROWS = 500
