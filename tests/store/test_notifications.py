@@ -1,5 +1,6 @@
 """How providers' notifications and certificates are kept."""
 
+import os
 from datetime import UTC, datetime
 
 import pytest
@@ -36,6 +37,7 @@ async def test_a_notification_is_kept_byte_for_byte_but_for_card_data(
 
 
 def test_a_notification_that_an_older_version_stored_can_still_be_decrypted() -> None:
+    cipher.configure(os.environ["OMS_ENCRYPTION_KEYS"])
     key_id, sealed = cipher.current().encrypt(b'{"headers": {"a": "b"}, "body": "Ym9keQ=="}', b"channel_notice")
     stored = notifications.StoredNotification(1, "wechat", "believed", None, "P1", 1, AT, AT, key_id, sealed)
     assert stored.decrypt() == ({"a": "b"}, b"body")
