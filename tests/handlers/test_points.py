@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import orjson
 import pytest
 
 from messages.orders import OrderConfirmReceipt, OrderCreate
@@ -156,6 +157,21 @@ async def test_of_a_split_order_each_child_brings_back_its_part_and_earns_its_ow
         ("revoke", 5),
     ]
     await ledger_adds_up(harness)
+
+
+async def test_points_that_come_back_name_the_refund_that_brought_them_back(harness: HandlerHarness) -> None:
+    """Two children of one order are refunded in one batch; the first refund moves the points of both."""
+    await harness.handle(sku("card", price=250, product_type="virtual"))
+    await harness.handle(receive("card", 10))
+    root = await harness.create_order(create(("s1", 1), ("card", 1), use_points=300, expected_pay_amount=450))
+    await harness.pay(root)
+    thing, card = await harness.children(root)
+    refunds = [harness.envelope(refund(key, 100, f"f{key}"), trusted=True) for key in (thing, card)]
+    await harness.handle_batch(refunds)
+    rows = await harness.rows("SELECT correlation_id, headers FROM outbox WHERE type = 'points.changed.v1' ORDER BY id")
+    assert [(row[0], orjson.loads(row[1])["causation-id"]) for row in rows] == [
+        (refunds[0].correlation_id, refunds[0].id)
+    ]
 
 
 @pytest.mark.parametrize("how", ["confirmed", "by itself"])

@@ -127,7 +127,7 @@ async def place_orders(tx: Transaction, batch: Batch[OrderCreate]) -> None:
     await timers.start(tx, [timers.Timer(timers.TimerKind.SAGA, p.id, deadline) for p in placed])
     answers = await commands.conclude(tx, rejections)
     rejected = [outbox.event(event, because=item) for event, item in rejections.values()]
-    held = benefits.announcements(benefits.Applied(context.benefits, {p.id: p.item for p in placed}))
+    held = benefits.announcements(benefits.Applied.by_order(context.benefits, {p.id: p.item for p in placed}))
     next_step = risk_check if context.shop.risk_check else reservation
     requests = [next_step(p, deadline) for p in placed]
     await outbox.append(tx, [*requests, *held, *rejected, *answers, *claims.answers])

@@ -4,7 +4,7 @@ workers/domain/benefits.py has the table of which step holds, uses and gives bac
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal, TypeAlias
 
@@ -29,12 +29,24 @@ COUPON_STATES: dict[CouponOp, Literal["locked", "used", "released", "returned"]]
 """Operation in the ledger -> state in the event. A coupon that comes back too late is expired instead."""
 
 
-@dataclass(frozen=True)
+@dataclass
 class Applied:
-    """Benefits after a batch, and order id -> the message that caused what changed."""
+    """Benefits after a batch, and the message that caused each change of a coupon and of an account, in their order."""
 
     benefits: Benefits
-    causes: Mapping[int, Item]
+    coupon_causes: list[Item] = field(default_factory=list)
+    points_causes: list[Item] = field(default_factory=list)
+
+    @classmethod
+    def by_order(cls, benefits: Benefits, causes: Mapping[int, Item]) -> "Applied":
+        """Benefits that one message changed for each order: order id -> message."""
+        coupons = [causes[move.order_id] for move in benefits.coupon_moves]
+        return cls(benefits, coupons, [causes[move.order_id] for move in benefits.points_moves])
+
+    def caused_by(self, item: Item) -> None:
+        """Note that `item` caused the changes since the last call."""
+        self.coupon_causes += [item] * (len(self.benefits.coupon_moves) - len(self.coupon_causes))
+        self.points_causes += [item] * (len(self.benefits.points_moves) - len(self.points_causes))
 
 
 @dataclass(frozen=True)
@@ -48,11 +60,6 @@ class Owing:
 
     def __bool__(self) -> bool:
         return bool(self.used or self.ended or self.awarded or self.reduced)
-
-    def causes(self, book: Book[Item]) -> dict[int, Item]:
-        """Order id -> the message that changes its benefits."""
-        roots = {book[order_id].root_id: item for order_id, item in self.reduced.items()}
-        return {**roots, **self.reduced, **self.awarded, **self.ended, **self.used}
 
 
 def owing(book: Book[Item], opened: Sequence[OpenedRefund], given: Mapping[int, Item]) -> Owing:
@@ -94,19 +101,24 @@ async def apply(
     """
     owes = owing(book, opened, given or {})
     if not owes:
-        return Applied(Benefits(), {})
+        return Applied(Benefits())
     has = await _locked(tx, book, owes)
+    applied = Applied(has)
     returned = await benefits.returned_values(tx, {book[key].root_id for key in (*owes.reduced, *owes.awarded)})
-    for order_id in owes.used:
+    for order_id, item in owes.used.items():
         has.use(book[order_id])
+        applied.caused_by(item)
     for order_id, item in owes.reduced.items():
         _reduce(has, book, book[order_id], item, returned)
-    for order_id in owes.ended:
+        applied.caused_by(item)
+    for order_id, item in owes.ended.items():
         has.give_back(book[order_id], now, "end")
-    for order_id in owes.awarded:
+        applied.caused_by(item)
+    for order_id, item in owes.awarded.items():
         has.award(book[order_id], *still_earned(book[order_id], returned.get(order_id, ReturnedValue())))
+        applied.caused_by(item)
     await benefits.save(tx, has)
-    return Applied(has, owes.causes(book))
+    return applied
 
 
 async def _locked(tx: Transaction, book: Book[Item], owes: Owing) -> Benefits:
@@ -133,32 +145,27 @@ def _reduce(has: Benefits, book: Book[Item], order: Order, item: Item, returned:
 
 def announcements(applied: Applied) -> list[outbox.Announcement]:
     """Build coupon.changed and points.changed, one for each change of a coupon or an account."""
-    has, because = applied.benefits, applied.causes
+    has = applied.benefits
     coupons = [
-        (
-            move.order_id,
-            CouponChanged(
-                coupon_id=move.coupon_id,
-                user_id=move.user_id,
-                order_id=move.order_id,
-                state="expired" if move.state is CouponState.EXPIRED else COUPON_STATES[move.op],
-            ),
+        CouponChanged(
+            coupon_id=move.coupon_id,
+            user_id=move.user_id,
+            order_id=move.order_id,
+            state="expired" if move.state is CouponState.EXPIRED else COUPON_STATES[move.op],
         )
         for move in has.coupon_moves
     ]
     points = [
-        (
-            move.order_id,
-            PointsChanged(
-                user_id=move.user_id,
-                op=move.op,
-                points=move.points,
-                growth=move.growth,
-                balance=move.after.balance,
-                held=move.after.held,
-                order_id=move.order_id,
-            ),
+        PointsChanged(
+            user_id=move.user_id,
+            op=move.op,
+            points=move.points,
+            growth=move.growth,
+            balance=move.after.balance,
+            held=move.after.held,
+            order_id=move.order_id,
         )
         for move in has.points_moves
     ]
-    return [outbox.event(event, because=because[order_id]) for order_id, event in (*coupons, *points)]
+    causes = [*applied.coupon_causes, *applied.points_causes]
+    return [outbox.event(event, because=item) for event, item in zip([*coupons, *points], causes, strict=True)]
