@@ -43,12 +43,3 @@ def state_diagram() -> str:
 def label(words: Iterable[str]) -> str:
     """The triggers of one arrow."""
     return ",<br>".join(words)
-
-
-def steps_that_stay() -> dict[State, list[str]]:
-    """State -> the steps that leave an order in it."""
-    found: dict[State, list[str]] = {}
-    for (source, trigger), transition in TRANSITIONS.items():
-        if transition.to is source:
-            found.setdefault(source, []).append(WORDS[trigger])
-    return found

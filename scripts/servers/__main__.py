@@ -11,7 +11,7 @@ HELP = """usage: python -m scripts.servers
 Starts the servers that the tests use, prints the variables that point the tests at them, and runs until Ctrl-C.
 
   python -m scripts.servers > servers.env &      start them
-  . ./servers.env; scripts/test tests/outbox     test against them
+  . ./servers.env; scripts/test tests/outbox     test against them, once servers.env has three lines
 """
 
 

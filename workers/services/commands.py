@@ -61,11 +61,12 @@ async def _answer(tx: Transaction, repeats: Sequence[Envelope[Any]]) -> list[out
         command = stored[key_of(item.body)]
         if command.payload_hash != commands.payload_hash(item.body):
             answers += reject(item, CONFLICT)
-        elif item.reply_to and (command.outcome_type is None or command.outcome is None):
+        elif item.reply_to and command.outcome is None:
             waiting.append(item)
-        elif item.reply_to and command.outcome_type is not None and command.outcome is not None:
-            duplicate = orjson.dumps(orjson.loads(command.outcome) | {"duplicate": True})
-            answers.append(_reply(command.outcome_type, duplicate, item.reply_to, item.correlation_id, item))
+        elif item.reply_to and command.outcome is not None:
+            type_, body = command.outcome
+            duplicate = orjson.dumps(orjson.loads(body) | {"duplicate": True})
+            answers.append(_reply(type_, duplicate, item.reply_to, item.correlation_id, item))
     await commands.add_reply_tos(tx, waiting)
     return answers
 

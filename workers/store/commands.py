@@ -16,11 +16,10 @@ CommandKey: TypeAlias = tuple[str, str]
 
 @dataclass(frozen=True)
 class StoredCommand:
-    """A command that was claimed before. `outcome_type` and `outcome` (JSON) are None while it is undecided."""
+    """A command that was claimed before. `outcome` is (type, JSON), or None while the command is undecided."""
 
     payload_hash: bytes
-    outcome_type: str | None
-    outcome: str | None
+    outcome: tuple[str, str] | None
 
 
 @dataclass(frozen=True)
@@ -62,10 +61,11 @@ async def stored(tx: Transaction, keys: Iterable[CommandKey]) -> dict[CommandKey
     """Key -> the stored command, locked until commit."""
     wanted = sorted(set(keys))
     rows = await tx.fetch(SQL["commands.stored"], *columns(wanted)) if wanted else []
-    return {
-        (row["scope"], row["request_id"]): StoredCommand(row["payload_hash"], row["outcome_type"], row["outcome"])
-        for row in rows
-    }
+    found: dict[CommandKey, StoredCommand] = {}
+    for row in rows:
+        outcome = None if row["outcome_type"] is None else (row["outcome_type"], row["outcome"])
+        found[row["scope"], row["request_id"]] = StoredCommand(row["payload_hash"], outcome)
+    return found
 
 
 async def add_reply_tos(tx: Transaction, items: Sequence[Envelope[Any]]) -> None:
