@@ -5,7 +5,7 @@ import re
 from pathlib import PurePath
 
 from tests.house.imports import imported_modules
-from tests.house.sources import python, tree
+from tests.house.sources import python, text, tracked, tree
 
 OWN_FOLDERS = {
     "tests": "fixtures of all tests",
@@ -43,3 +43,16 @@ def shared_with_tests(file: str) -> set[str]:
 
 def test_no_test_module_and_no_conftest_is_imported() -> None:
     assert {file: names for file in python("tests") if (names := shared_with_tests(file))} == {}
+
+
+def test_migrations_are_numbered_without_a_gap_and_each_names_the_one_before() -> None:
+    folder = "db/migrations/versions/"
+    names = sorted(name for name in tracked() if name.startswith(folder) and name.endswith(".py"))
+    numbers = [name.removeprefix(folder)[:4] for name in names]
+    assert numbers == [f"{number:04}" for number in range(1, len(names) + 1)]
+    for number, name in zip(numbers, names, strict=True):
+        before = None if number == "0001" else f"{int(number) - 1:04}"
+        lines = text(name).splitlines()
+        assert f'revision = "{number}"' in lines
+        assert any(line in (f'down_revision = "{before}"', f"down_revision = {before}") for line in lines), name
+        assert f"{name[:-3]}.sql" in tracked(), f"{name} runs the SQL file of the same name"

@@ -21,8 +21,10 @@ CHECKS = ("tests/golden", "tests/house/test_routes.py", "tests/house/test_codes.
 
 
 def blocks() -> list[tuple[str, str, str, str]]:
-    """(path, where, line, text) of each block of the example."""
+    """(path, where, line, text) of each block of the example, with the numbers that its migration gets."""
     page = text("workers/README.md").partition("### Worked example")[2].partition("\n## ")[0]
+    last = max(int(name.split("/")[-1][:4]) for name in tracked() if name.startswith("db/migrations/versions/"))
+    page = page.replace("NNNN", f"{last + 1:04}").replace("PPPP", f"{last:04}")
     found = []
     for block in BLOCK.finditer(page):
         if block["json"]:
@@ -84,13 +86,6 @@ def test_the_example_has_a_block_for_each_of_the_ten_places() -> None:
     ):
         assert any(path.startswith(folder) for path in paths)
     assert "tests/e2e/scenarios.py" in paths
-
-
-def test_the_example_has_the_next_number_for_its_migration() -> None:
-    numbers = [name.split("/")[-1][:4] for name in tracked() if name.startswith("db/migrations/versions/")]
-    following = f"{int(max(numbers)) + 1:04}"
-    written = {path.split("/")[-1][:4] for path, *_ in blocks() if path.startswith("db/migrations/")}
-    assert written == {following}, f"the example of workers/README.md should now make the migration {following}"
 
 
 @pytest.mark.timeout(180)
