@@ -10,3 +10,7 @@ class UnavailableError(OmsError):
 
     The runtime pauses the queue and tries again. No message counts an attempt for it.
     """
+
+
+class ConfigurationError(OmsError, ValueError):
+    """A process cannot start with these settings. The message names the variable and the fault, and shows no value."""

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from alembic import command, context, op
 from alembic.config import Config
+from alembic.script import ScriptDirectory
 
 FOLDER = Path(__file__).parent / "migrations"
 
@@ -16,9 +17,13 @@ def config(url: str) -> Config:
     return made
 
 
-def upgrade(url: str) -> None:
-    """Apply every missing migration. Several processes may call it at the same time."""
-    command.upgrade(config(url), "head")
+def upgrade(url: str) -> str:
+    """Apply every missing migration and return the number of the newest. Several processes may call it at once."""
+    made = config(url)
+    command.upgrade(made, "head")
+    newest = ScriptDirectory.from_config(made).get_current_head()
+    assert newest is not None, "there is a first migration"
+    return newest
 
 
 def run_sql(migration: str) -> None:

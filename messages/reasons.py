@@ -2,12 +2,12 @@
 
 from enum import StrEnum
 
+BROKER_REASONS = ("delivery_limit", "rejected", "expired", "maxlen")
+"""The reasons of messages that the broker itself dead-letters."""
+
 
 class Reason(StrEnum):
-    """Dead letters are grouped by their reason, and metrics count them by it.
-
-    The broker has reasons of its own for messages that it dead-letters: delivery_limit, rejected, expired, maxlen.
-    """
+    """Dead letters are grouped by their reason, and metrics count them by it. The broker has BROKER_REASONS besides."""
 
     # of any message
     INVALID = "invalid"

@@ -65,7 +65,8 @@ def _explain(error: Exception) -> str:
     """Name each wrong variable and its error, but no value, because some are passwords."""
     if not isinstance(error, ValidationError):
         return f"  {error}"
-    return "\n".join(f"  {'.'.join(map(str, part['loc']))}: {part['msg']}" for part in error.errors())
+    faults = [(".".join(map(str, fault["loc"])), fault["msg"]) for fault in error.errors(include_input=False)]
+    return "\n".join(f"  {name}: {message}" if name else f"  {message}" for name, message in faults)
 
 
 def _settings_help() -> str:

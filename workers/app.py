@@ -9,7 +9,7 @@ import structlog
 import uvloop
 
 from db import cipher
-from db.errors import OmsError
+from db.errors import ConfigurationError
 from outbox.logging import configure as configure_logging
 from workers import providers, shop
 from workers.handlers import dead_letters
@@ -25,7 +25,7 @@ default of 700 the collector would search the objects of a live batch dozens of 
 """
 
 
-class UnknownQueueError(OmsError, ValueError):
+class UnknownQueueError(ConfigurationError):
     """A queue that this process cannot serve."""
 
 

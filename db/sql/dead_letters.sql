@@ -36,6 +36,19 @@ WHERE ($1::text IS NULL OR state = $1) AND ($2::text IS NULL OR queue = $2) AND 
 ORDER BY died_at DESC, id DESC
 LIMIT $5;
 
+-- name: dead_letters.count
+-- $1 state, $2 queue, $3 reason, $4 type (null: any). Locks: none. How many letters dead_letters.list has without its limit.
+SELECT count(*)
+FROM dead_letters
+WHERE ($1::text IS NULL OR state = $1) AND ($2::text IS NULL OR queue = $2) AND ($3::text IS NULL OR reason = $3)
+    AND ($4::text IS NULL OR type = $4);
+
+-- name: dead_letters.values
+-- Locks: none. The queues, reasons and types that any letter has: the broker and strangers have words of their own.
+SELECT array_agg(DISTINCT queue) AS queue, array_agg(DISTINCT reason) AS reason,
+    array_agg(DISTINCT type) FILTER (WHERE type IS NOT NULL) AS type
+FROM dead_letters;
+
 -- name: dead_letters.read
 -- $1 ids. Locks: none. Unknown ids are missing.
 SELECT * FROM dead_letters WHERE id = ANY ($1::bigint[]) ORDER BY id;

@@ -78,7 +78,8 @@ def audit(
 ) -> None:
     """Check on the live database that all invariants hold.
 
-    The command only reads, and sees the database as of one moment. It exits with 1 when an invariant is violated.
+    The command only reads, and sees the database as of one moment. It exits with 3 when an invariant is violated, and
+    with another code when it could not check.
 
     \b
     Examples:
@@ -95,7 +96,7 @@ def audit(
     _report(found, output)
     if violated := [finding for finding in found if finding.violations]:
         say(f"oms: {len(violated)} of {len(found)} invariants violated\n  next: oms order show ID")
-        raise typer.Exit(Code.FAILED)
+        raise typer.Exit(Code.DIFFERENT)
     say(f"all {len(found)} invariants hold")
 
 

@@ -1,12 +1,15 @@
 """`oms dead-letters` shows the messages that could not be handled, and replays or discards them."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence, Set
+from difflib import get_close_matches
 from typing import Annotated, Any
 
 import orjson
 import typer
 
 from db.pool import Transaction
+from messages.reasons import BROKER_REASONS, Reason
+from messages.registry import MODELS
 from messages.topology import QUEUES
 from scripts.commands import command_app
 from scripts.commands.connections import actor, connected, run
@@ -50,16 +53,31 @@ def list_(
             Code.FAILED, f"there is no state {state}", why="states are open, replayed, discarded and any", hint=hint
         )
 
-    async def work() -> list[dict[str, Any]]:
-        async with connected() as tx:
-            return await dead_letters.find(tx, state=wanted, queue=queue, reason=reason, type=type, limit=limit)
+    filters = {"queue": queue, "reason": reason, "type": type}
 
-    rows = run(work())
-    if output is Format.JSON:
-        write_json(rows)
-        return
-    write_table([summary(row) for row in rows])
-    say(counted(len(rows), "dead letter") + (f" (the newest; --limit {limit})" if len(rows) == limit else ""))
+    async def work() -> tuple[list[dict[str, Any]], int]:
+        async with connected() as tx:
+            rows = await dead_letters.find(tx, state=wanted, **filters, limit=limit)
+            if not rows:
+                _refuse_unknown(filters, await dead_letters.values(tx))
+            full = len(rows) == limit
+            return rows, await dead_letters.count(tx, state=wanted, **filters) if full else len(rows)
+
+    rows, total = run(work())
+    write_json(rows) if output is Format.JSON else write_table([summary(row) for row in rows])
+    hidden = f", of which the newest {len(rows)} are shown; --limit shows more" if total > len(rows) else ""
+    say(counted(total, "dead letter") + hidden)
+
+
+def _refuse_unknown(filters: Mapping[str, str | None], stored: Mapping[str, Set[str]]) -> None:
+    """Raise CommandError for a value that no letter can have: it is mistyped, and "none" would be a wrong answer."""
+    known = {"queue": {*QUEUES, UNROUTED}, "reason": {*Reason, *BROKER_REASONS}, "type": {*MODELS}}
+    for name, value in filters.items():
+        if value is not None and value not in (possible := sorted(known[name] | stored[name])):
+            close = get_close_matches(value, possible, n=1) or ["..."]
+            why = f"the {name}s are: {', '.join(possible)}"
+            hint = f"oms dead-letters list --{name} {close[0]}"
+            raise CommandError(Code.FAILED, f"there is no {name} {value}", why=why, hint=hint)
 
 
 @app.command("show")
@@ -104,6 +122,7 @@ def replay(
     again: Annotated[bool, typer.Option("--again", help="Replay also what was replayed before.")] = False,
     dry_run: DryRun = False,
     yes: Yes = False,
+    output: Output = Format.TABLE,
 ) -> None:
     """Send dead letters again, each to the queue where it failed.
 
@@ -129,7 +148,7 @@ def replay(
             same = [row for row in rows if _target(row, to) == queue]
             await decisions.replay(tx, same, to=queue, actor=actor(), reason=why_now)
 
-    decide("replay", ids, plan, act, dry_run=dry_run, yes=yes)
+    decide("replay", ids, plan, act, dry_run=dry_run, yes=yes, output=output)
 
 
 @app.command("discard")
@@ -138,6 +157,7 @@ def discard(
     reason: Annotated[str, typer.Option(help="Why nobody needs the message. It is recorded.")],
     dry_run: DryRun = False,
     yes: Yes = False,
+    output: Output = Format.TABLE,
 ) -> None:
     """Give dead letters up: they can never be replayed.
 
@@ -155,7 +175,7 @@ def discard(
     async def act(tx: Transaction, rows: Sequence[DeadLetter]) -> None:
         await decisions.discard(tx, rows, actor=actor(), reason=why_not)
 
-    decide("discard", ids, plan, act, dry_run=dry_run, yes=yes)
+    decide("discard", ids, plan, act, dry_run=dry_run, yes=yes, output=output)
 
 
 def _reason(verb: str, ids: Sequence[int], given: str) -> str:

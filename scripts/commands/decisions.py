@@ -9,7 +9,7 @@ import typer
 
 from db.pool import Transaction
 from scripts.commands.connections import actor, connected, run
-from scripts.commands.output import counted, say, write_table
+from scripts.commands.output import Format, counted, say, write_json, write_table
 from scripts.commands.problems import Code, CommandError
 from workers.store import dead_letters
 
@@ -20,7 +20,9 @@ Planner = Callable[[DeadLetter], tuple[str, str]]
 """Returns the queue that a dead letter would go to, and the objection to that (empty if there is none)."""
 
 
-def decide(verb: str, ids: Sequence[int], plan: Planner, act: Action, *, dry_run: bool, yes: bool) -> None:
+def decide(
+    verb: str, ids: Sequence[int], plan: Planner, act: Action, *, dry_run: bool, yes: bool, output: Format
+) -> None:
     """Show the plan, ask for confirmation, act. Before `act` is called the rows are locked and must be as planned."""
     wanted = sorted(set(ids))
 
@@ -37,7 +39,7 @@ def decide(verb: str, ids: Sequence[int], plan: Planner, act: Action, *, dry_run
             await act(tx, rows)
 
     rows = run(read())
-    _show_plan(verb, rows, plan)
+    _show_plan(verb, rows, plan, output)
     if dry_run:
         say("dry run: nothing was changed")
         return
@@ -48,14 +50,14 @@ def decide(verb: str, ids: Sequence[int], plan: Planner, act: Action, *, dry_run
     say(f"{done} {counted(len(rows), 'dead letter')} as {actor()}")
 
 
-def _show_plan(verb: str, rows: Sequence[DeadLetter], plan: Planner) -> None:
+def _show_plan(verb: str, rows: Sequence[DeadLetter], plan: Planner, output: Format) -> None:
     """Print what would happen. Raises CommandError if there is an objection to one of the rows."""
     verdicts = [plan(row) for row in rows]
     columns = [
         summary(row) | {"to": target, "plan": f"refused: {objection}" if objection else verb}
         for row, (target, objection) in zip(rows, verdicts, strict=True)
     ]
-    write_table(columns)
+    write_json(columns) if output is Format.JSON else write_table(columns)
     refused = [f"{row['id']} {objection}" for row, (_, objection) in zip(rows, verdicts, strict=True) if objection]
     if refused:
         raise CommandError(

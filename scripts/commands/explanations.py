@@ -1,16 +1,21 @@
 """Turns exceptions into problems that a person can act on: which server or setting, why, and what to type next."""
 
+import re
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import asyncpg
 from aio_pika.exceptions import AMQPError, ChannelNotFoundEntity
 from pydantic import ValidationError
+from pydantic_settings import SettingsError
 
 from db.cipher import CipherError, MissingKeyError
+from db.errors import ConfigurationError
 from outbox.amqp import ChannelAccessRefused
 from outbox.ops import PortTakenError
 from scripts.commands.problems import Code, CommandError
+
+WRONG_SETTINGS = "the settings cannot be used"
 
 
 def explain(error: BaseException) -> CommandError | None:
@@ -94,19 +99,42 @@ def _first_line(error: BaseException) -> str:
 
 
 def _settings(error: Any) -> CommandError:
-    faults = [f"{_variable(fault['loc'])}: {fault['msg'].lower()}" for fault in error.errors(include_input=False)]
-    hint = "export " + " ".join(f"{fault.partition(':')[0]}=..." for fault in faults)
-    return CommandError(Code.FAILED, "the settings are not complete", why="; ".join(faults), hint=hint)
+    faults = error.errors(include_input=False, include_url=False)
+    named = {_variable(fault["loc"]): _sentence(fault["msg"]) for fault in faults if fault["loc"]}
+    whys = [_sentence(fault["msg"]) for fault in faults if not fault["loc"]]
+    hint = "export " + " ".join(f"{name}=..." for name in named) if named else "correct the name of the variable"
+    what = "the settings are not complete" if any(fault["type"] == "missing" for fault in faults) else WRONG_SETTINGS
+    return CommandError(Code.FAILED, what, why="; ".join([*(f"{n}: {w}" for n, w in named.items()), *whys]), hint=hint)
 
 
 def _variable(location: Sequence[int | str]) -> str:
-    name = str(location[0]) if location else "OMS_"
+    name = str(location[0])
     return name if name.isupper() else f"OMS_{name.upper()}"
+
+
+def _sentence(message: str) -> str:
+    """The message of pydantic as a part of our sentence. Only its first letter is changed: values keep their case."""
+    message = message.removeprefix("Value error, ")
+    return message[:1].lower() + message[1:]
+
+
+def _setting_value(error: Any) -> CommandError:
+    field = re.search(r'field "(\w+)"', str(error))
+    variable = _variable([field[1]]) if field else "a variable OMS_*"
+    hint = f"export {variable}='{{...}}', as JSON" if field else "oms worker --help"
+    return CommandError(Code.FAILED, WRONG_SETTINGS, why=f"{variable} is not JSON", hint=hint)
+
+
+def _configuration(error: Any) -> CommandError:
+    hint = "see the settings in scripts/README.md; messages/README.md has an example of a provider's"
+    return CommandError(Code.FAILED, WRONG_SETTINGS, why=str(error), hint=hint)
 
 
 _EXPLANATIONS: tuple[tuple[tuple[type[BaseException], ...], Callable[[Any], CommandError]], ...] = (
     ((CommandError,), lambda error: error),
     ((ValidationError,), _settings),
+    ((SettingsError,), _setting_value),
+    ((ConfigurationError,), _configuration),
     ((PortTakenError,), _port),
     ((MissingKeyError,), _missing_key),
     ((CipherError,), _cipher),

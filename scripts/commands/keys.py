@@ -6,6 +6,7 @@ import typer
 
 from db import cipher
 from scripts.commands import command_app
+from scripts.commands.output import Format, Output, write_json
 from scripts.commands.problems import Code, CommandError
 
 app = command_app("Make keys for the encryption of personal data.")
@@ -17,7 +18,10 @@ def group() -> None:
 
 
 @app.command("new")
-def new_key(key_id: Annotated[str, typer.Argument(help="The id of the key. Never use an id twice.")] = "k1") -> None:
+def new_key(
+    key_id: Annotated[str, typer.Argument(help="The id of the key. Never use an id twice.")] = "k1",
+    output: Output = Format.TABLE,
+) -> None:
     """Print a fresh key for OMS_ENCRYPTION_KEYS.
 
     Put it in front of the old keys, and keep those: stored data opens only with the key that it was encrypted with.
@@ -34,4 +38,5 @@ def new_key(key_id: Annotated[str, typer.Argument(help="The id of the key. Never
             why="a key id has no colon, comma or space",
             hint="oms keys new k2",
         )
-    typer.echo(cipher.new_key(key_id))
+    key = cipher.new_key(key_id)
+    write_json({"id": key_id, "key": key}) if output is Format.JSON else typer.echo(key)

@@ -7,13 +7,13 @@ from db.settings import DatabaseSettings
 from scripts.commands import command_app
 from scripts.commands.connections import database_url
 from scripts.commands.explanations import database_unusable
-from scripts.commands.output import say
+from scripts.commands.output import Format, Output, say, write_json
 
 app = command_app()
 
 
 @app.command()
-def migrate() -> None:
+def migrate(output: Output = Format.TABLE) -> None:
     """Bring the database to the newest schema.
 
     Several migrations may run at once: one waits for the other.
@@ -24,7 +24,9 @@ def migrate() -> None:
     """
     settings = DatabaseSettings()
     try:
-        upgrade(database_url(settings))
+        newest = upgrade(database_url(settings))
     except DBAPIError as error:
         raise database_unusable(error) from error
+    if output is Format.JSON:
+        write_json({"revision": newest})
     say("the database has the newest schema")

@@ -48,7 +48,7 @@ def reconcile(
 ) -> None:
     """Compare a provider's day statement with the live database.
 
-    The command only reads, and exits with 1 when they differ. It uses OMS_BUSINESS_TIME_ZONE and the settings of the
+    The command only reads, and exits with 3 when they differ. It uses OMS_BUSINESS_TIME_ZONE and the settings of the
     provider (OMS_ALIPAY ...) as the workers do. The message payment.reconcile does the same comparison; it also records
     the statement and announces every difference.
 
@@ -65,7 +65,7 @@ def reconcile(
     if comparison.differences:
         next_ = "oms order show ORDER_ID, or oms payments notifications --about NUMBER"
         say(f"oms: {counted(len(comparison.differences), 'difference')}\n  next: {next_}")
-        raise typer.Exit(Code.FAILED)
+        raise typer.Exit(Code.DIFFERENT)
     say("the statement agrees with the database")
 
 

@@ -33,7 +33,7 @@ def show(output: Output = Format.TABLE) -> None:
 
 
 @app.command("declare")
-def declare() -> None:
+def declare(output: Output = Format.TABLE) -> None:
     """Create missing exchanges, queues and bindings on the broker.
 
     The command refuses, and prints the difference, if one of them exists with other arguments.
@@ -54,6 +54,8 @@ def declare() -> None:
     except declaring.TopologyError as error:
         hint = "delete the queue or exchange that differs once it is empty, then declare again"
         raise CommandError(Code.REFUSED, "the broker does not take this topology", why=str(error), hint=hint) from error
+    if output is Format.JSON:
+        write_json(described(wanted))
     say(f"declared {len(wanted.exchanges)} exchanges, {len(wanted.queues)} queues, {len(wanted.bindings)} bindings")
 
 

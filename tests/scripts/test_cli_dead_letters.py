@@ -104,6 +104,49 @@ def test_the_list_can_be_filtered_and_shows_no_personal_data(oms: Oms, ids: dict
     assert "13812345678" not in everything.out + oms("dead-letters", "list").out
 
 
+@pytest.mark.parametrize(
+    ("filter_", "value", "hint"),
+    [
+        ("queue", "order-craetion", "--queue order-creation"),
+        ("queue", "oms.stock.dlq", "the queues are: "),
+        ("reason", "unroutible", "--reason unroutable"),
+        ("type", "order.create", "--type order.create.v1"),
+        ("type", "nonsense", "the types are: "),
+    ],
+)
+def test_a_filter_that_no_letter_can_match_is_an_error_with_the_known_values(
+    oms: Oms, ids: dict[str, str], filter_: str, value: str, hint: str
+) -> None:
+    result = oms("dead-letters", "list", f"--{filter_}", value)
+    assert (result.code, result.out) == (1, "")
+    assert f"there is no {filter_} {value}" in result.err
+    assert hint in result.err
+
+
+def test_a_filter_may_name_what_strangers_sent_and_what_has_no_letter_now(
+    oms: Oms, ids: dict[str, str], rows: Rows
+) -> None:
+    rows(f"UPDATE dead_letters SET type = 'made.up.v9', reason = 'maxlen' WHERE id = {ids['second']}")
+    assert len(oms("dead-letters", "list", "--type", "made.up.v9", "-o", "json").json) == 1
+    for arguments in (("--queue", "stock"), ("--reason", "expired"), ("--type", "made.up.v9", "--state", "discarded")):
+        result = oms("dead-letters", "list", *arguments)
+        assert (result.code, result.err) == (0, "0 dead letters\n")
+
+
+def test_the_count_says_how_many_there_are_and_not_how_many_are_shown(oms: Oms, ids: dict[str, str]) -> None:
+    assert oms("dead-letters", "list").err == "6 dead letters\n"
+    assert oms("dead-letters", "list", "--limit", "6").err == "6 dead letters\n"
+    shown = "6 dead letters, of which the newest 2 are shown; --limit shows more\n"
+    assert oms("dead-letters", "list", "--limit", "2").err == shown
+    assert oms("dead-letters", "list", "--limit", "2", "-o", "json").err == shown
+    assert oms("dead-letters", "list", "--queue", "unrouted").err == "1 dead letter\n"
+
+
+def test_a_plan_can_be_read_by_programs(oms: Oms, ids: dict[str, str]) -> None:
+    plan = oms("dead-letters", "replay", ids["plain"], *REASON, "--dry-run", "-o", "json").json
+    assert [(row["id"], row["plan"], row["to"]) for row in plan] == [(int(ids["plain"]), "replay", "order-creation")]
+
+
 def test_a_letter_is_shown_masked_without_reveal(oms: Oms, ids: dict[str, str]) -> None:
     shown = oms("dead-letters", "show", ids["plain"], "-o", "json")
     assert shown.json["body"] == {"address": {"phone": "138****5678", "receiver": "W****"}, "qty": 1}

@@ -109,12 +109,12 @@ def test_a_statement_that_agrees_with_the_database_exits_with_0(
     assert result.err == "the statement agrees with the database\n"
 
 
-def test_differences_are_listed_and_exit_with_1(
+def test_differences_are_listed_and_exit_with_3(
     oms: Oms, database_url: str, order: RefundedOrder, statement: Callable[..., str]
 ) -> None:
     path = statement(AlipayBillLine(NOON, order.out_trade_no, "t1", 999), AlipayBillLine(NOON, "X9", "t9", 500))
     result = oms(*reconcile(path), database_url=database_url, alipay=ALIPAY)
-    assert result.code == 1
+    assert result.code == 3
     rows = [line.split() for line in result.out.splitlines()]
     order_id = str(order.order_id)
     assert rows[1] == ["alipay", DAY_TEXT, "2", "0", "3"]
@@ -132,7 +132,7 @@ def test_differences_as_json_have_amounts_in_minor_units_and_ids_as_text(
 ) -> None:
     path = statement(AlipayBillLine(NOON, order.out_trade_no, "t1", 1000))
     result = oms(*reconcile(path, "-o", "json"), database_url=database_url, alipay=ALIPAY)
-    assert result.code == 1
+    assert result.code == 3
     assert result.json == {
         "provider": "alipay",
         "day": DAY_TEXT,
@@ -171,7 +171,7 @@ def test_the_day_is_a_day_in_the_business_time_zone(
     oms: Oms, database_url: str, order: RefundedOrder, statement: Callable[..., str]
 ) -> None:
     empty = reconcile(statement())
-    assert oms(*empty, database_url=database_url, alipay=ALIPAY).code == 1
+    assert oms(*empty, database_url=database_url, alipay=ALIPAY).code == 3
     away = oms(*empty, database_url=database_url, alipay=ALIPAY, business_time_zone="America/Los_Angeles")
     assert away.code == 0, "04:00 UTC is the evening of the day before in Los Angeles"
     assert away.out.splitlines()[1].split()[2:] == ["0", "0", "0"]

@@ -10,7 +10,7 @@ from typing import Any
 import orjson
 from pydantic import BaseModel, ValidationError
 
-from db.errors import OmsError
+from db.errors import ConfigurationError
 from workers.providers.alipay import Alipay, AlipaySettings
 from workers.providers.paypal import PayPal, PayPalSettings
 from workers.providers.port import Provider
@@ -27,7 +27,7 @@ KINDS: Mapping[str, tuple[type[BaseModel], Callable[[Any], Provider]]] = {
 }
 
 
-class ProviderConfigError(OmsError, ValueError):
+class ProviderConfigError(ConfigurationError):
     """A provider's settings cannot be used. The message names the field and shows nothing of its value."""
 
 

@@ -92,6 +92,17 @@ async def find(
     return [dict(row) for row in await tx.fetch(SQL["dead_letters.list"], state, queue, reason, type, limit)]
 
 
+async def count(tx: Transaction, *, state: str | None, queue: str | None, reason: str | None, type: str | None) -> int:
+    """Return how many letters `find` would return without a limit."""
+    return int(await tx.fetchval(SQL["dead_letters.count"], state, queue, reason, type))
+
+
+async def values(tx: Transaction) -> dict[str, frozenset[str]]:
+    """Return the values of the columns queue, reason and type that occur."""
+    (row,) = await tx.fetch(SQL["dead_letters.values"])
+    return {name: frozenset(row[name] or ()) for name in ("queue", "reason", "type")}
+
+
 async def read(tx: Transaction, ids: Sequence[int]) -> list[dict[str, Any]]:
     """Return the whole rows with these ids. Unknown ids are missing."""
     return [dict(row) for row in await tx.fetch(SQL["dead_letters.read"], list(ids))]
