@@ -1,13 +1,14 @@
 -- name: audit_payments.captures
 -- INV-06. An attempt is captured if, and only if, its provider's capture is recorded for its intent, once; and the capture has the
--- amount of the attempt, or the verdict says that it has not. As in audit.sql: one row, how many violations, and the first five of them; locks:
--- none.
+-- amount of the attempt, or the verdict says that it has not. A payment of merged orders may be recorded under any of them.
+-- As in audit.sql: one row, how many violations, and the first five of them; locks: none.
 SELECT count(*) AS violations, (array_agg(id ORDER BY id))[1:5] AS first
 FROM (
     SELECT a.id || ' ' || a.state || ', ' || coalesce(f.verdict || ' ' || f.amount || ' ' || f.currency, 'no capture') AS id
     FROM payment_attempts a
     LEFT JOIN payment_facts f ON f.provider = a.provider AND f.trade_no = a.trade_no AND f.kind = 'captured'
-    WHERE CASE a.state WHEN 'captured' THEN (f.order_id, f.intent_id) IS DISTINCT FROM (a.order_id, a.intent_id)
+    WHERE CASE a.state WHEN 'captured' THEN f.intent_id IS DISTINCT FROM a.intent_id OR f.order_id <> ALL
+                (ARRAY(SELECT s.order_id FROM payment_intent_orders s WHERE s.intent_id = a.intent_id) || a.order_id)
             ELSE f.trade_no IS NOT NULL END
         OR ((f.amount, f.currency) = (a.amount, a.currency)) = (f.verdict = 'mismatch')
     UNION ALL

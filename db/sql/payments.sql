@@ -23,7 +23,7 @@ SELECT id, order_id FROM payment_intents WHERE id = ANY($1::bigint[]) AND purpos
 
 -- name: payments.known
 -- $1 providers, $2 trade numbers, $3 kinds. The facts that are recorded already, and their content. Locks: none.
-SELECT provider, trade_no, kind, order_id, amount, currency
+SELECT provider, trade_no, kind, order_id, intent_id, amount, currency
 FROM payment_facts
 JOIN unnest($1::text[], $2::text[], $3::text[]) AS k (provider, trade_no, kind) USING (provider, trade_no, kind);
 

@@ -22,10 +22,10 @@ from workers.domain.book import Book
 from workers.domain.order import Order, State
 from workers.domain.payment_rules import AttemptState
 from workers.handlers import payment_results, provider_calls
-from workers.handlers.payment_results import ReportedResult
 from workers.providers.port import PaymentReport
 from workers.services import payment_notifications
 from workers.services.attempts import observed
+from workers.services.payment_context import ReportedResult
 from workers.services.payment_notifications import ClosingReported, NothingNew, PaymentReported, ProviderReport
 from workers.store import payments
 from workers.store.attempts import DONE, LIVE, Attempt, AttemptChange

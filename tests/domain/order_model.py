@@ -14,7 +14,7 @@ from tests.domain.builders import NOW, ORDER_ID, cancellation, capture, envelope
 from workers.domain.book import Book
 from workers.domain.order import Effect, State, Trigger
 from workers.handlers import order_changes, payment_results, timeouts
-from workers.handlers.payment_results import PaymentContext
+from workers.services.payment_context import PaymentContext
 from workers.services.refunds import STRAY_CAUSES, due_for_stray
 from workers.store.payments import PaymentFact
 from workers.store.timers import Timer, TimerKind

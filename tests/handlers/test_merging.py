@@ -301,3 +301,32 @@ async def test_a_merged_capture_an_orders_own_and_a_cancellation_meet_at_the_ord
         ("cancel", "merged", "own", "cancelled", "awaiting_payment"),
         ("cancel", "own", "merged", "cancelled", "awaiting_payment"),
     ]
+
+
+@pytest.mark.parametrize("kind", ["captured", "failed"])
+@pytest.mark.parametrize("names_intent", [True, False])
+async def test_the_same_payment_under_another_of_its_orders_is_the_same_fact(
+    harness: HandlerHarness, kind: str, names_intent: bool
+) -> None:
+    a, b = await pair(harness)
+    intent_id = await merged(harness, a, b)
+    bodies = [capture(key, intent_id, 1500, kind=kind) for key in (a, b)]
+    again = capture(b, intent_id if names_intent else None, 1500, kind=kind)
+    for reports in (bodies, [again]):
+        batch = await harness.handle_batch([harness.envelope(body, trusted=True) for body in reports])
+        assert batch.verdicts == {}
+    assert await harness.rows("SELECT order_id, intent_id FROM payment_facts") == [(a, intent_id)]
+    assert await harness.states() == ["paid" if kind == "captured" else "awaiting_payment"] * 2
+    assert given_back(harness) == []
+
+
+async def test_the_same_payment_under_an_order_that_it_does_not_pay_or_with_another_amount_is_another_fact(
+    harness: HandlerHarness,
+) -> None:
+    a, b = await pair(harness)
+    other = await harness.place_order(("s1", 3))
+    intent_id = await merged(harness, a, b)
+    await harness.handle(capture(a, intent_id, 1500), trusted=True)
+    wrong = [capture(other, None, 1500), capture(b, intent_id, 1501)]
+    batch = await harness.handle_batch([harness.envelope(body, trusted=True) for body in wrong])
+    assert [verdict.reason for verdict in batch.verdicts.values()] == ["fact_differs"] * 2

@@ -28,16 +28,15 @@ Verified and rejected notifications are kept, encrypted, for disputes. A payment
 payment.observed (the answer to a poll of ours) or payment.result (from a trusted payment service). A split order is
 paid as a whole: its children become paid with it. A payment of merged orders (`intent_id`) pays all of them or none: if
 one of them no longer waits, or the amount differs, the whole of it goes back.
-The same fact again (provider, trade number, kind) changes nothing, also within one batch; with another order or amount
-it is a dead letter (fact_differs), for an operator to look at. So is an intent that does not pay the order
-(intent_unknown). The order's row lock serialises a capture and a cancellation: the second sees what the first did.
-Once an order no longer waits for money, provider.close closes its other attempts.
+The same fact again (provider, trade number, kind) changes nothing, also within one batch, and under any of the orders
+that the payment pays; with another amount, or an order that it does not pay, it is a dead letter (fact_differs), for an
+operator to look at. So is an intent that does not pay the order (intent_unknown).
+The order's row lock serialises a capture and a cancellation: the second sees what the first did. Once an order no
+longer waits for money, provider.close closes its other attempts.
 progress.mark: everything published before it is handled, so payment timers that were due by then may act.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import datetime
 from typing import Any, TypeAlias
 
 from prometheus_client import Counter
@@ -49,16 +48,16 @@ from messages.payments import PaymentCallback, PaymentObserved, PaymentResult, P
 from messages.providers import ProviderCapture, ProviderCertificates, ProviderQuery, ProviderRefundQuery
 from messages.reasons import Reason
 from workers.domain import payment_rules
-from workers.domain.book import Book
 from workers.domain.order import CancelType, Effect, Order, State, Trigger
 from workers.domain.payment_rules import AttemptState, PaymentVerdict, ends_by_failure
 from workers.providers import configured
 from workers.providers.port import Provider, RejectedNotification, UnknownCertificate
 from workers.runtime.batch import Batch
 from workers.runtime.route import Every, Route
-from workers.services import attempts, benefits, order_events, payment_notifications, refunds
+from workers.services import attempts, benefits, order_events, payment_context, payment_notifications, refunds
 from workers.services.attempts import provider_call
 from workers.services.certificate_fetches import CertificateFetchLimiter
+from workers.services.payment_context import PaymentContext, ReportedResult
 from workers.services.payment_events import callback_rejected, payment_event, wrong_amount
 from workers.services.payment_notifications import (
     ApprovalReported,
@@ -74,7 +73,7 @@ from workers.services.payment_notifications import (
 from workers.store import attempts as attempt_rows
 from workers.store import notifications, orders, payments, timers
 from workers.store import refunds as refund_rows
-from workers.store.attempts import Attempt, AttemptChange
+from workers.store.attempts import AttemptChange
 
 PaymentMessage: TypeAlias = PaymentResult | PaymentCallback | PaymentObserved | ProgressMark
 Item: TypeAlias = Envelope[Any]
@@ -84,42 +83,12 @@ CERTIFICATE_FETCHES = CertificateFetchLimiter()
 FORGET_SECONDS = 60.0  # each run deletes up to 500 of a verdict, more than arrive in a minute
 
 
-@dataclass(frozen=True)
-class ReportedResult:
-    """A payment result, the message that brought it, and the attempt that it belongs to, if it is one of ours."""
-
-    item: Item
-    result: PaymentResult
-    attempt: Attempt | None = None
-
-
-@dataclass
-class PaymentContext:
-    """What one batch reads and decides with.
-
-    `merged` is intent id -> the orders that it pays together. `own_intents` is intent id -> the order that it was
-    opened for. `recorded` holds the facts known so far, those of this batch among them. `spared` are the ids of
-    messages that report a failed attempt of an order that has another live one.
-    """
-
-    book: Book[Item]
-    merged: Mapping[int, payments.Merged]
-    own_intents: Mapping[int, int]
-    recorded: dict[payments.FactKey, payments.FactBody]
-    spared: frozenset[str]
-    now: datetime
-
-    def merged_intent(self, result: PaymentResult) -> payments.Merged | None:
-        """Return the intent over several orders that the result pays, if it names one."""
-        return None if result.intent_id is None else self.merged.get(result.intent_id)
-
-
 async def handle_payment_results(tx: Transaction, batch: Batch[PaymentMessage]) -> None:
     """Verify, lock every order once, decide in order of arrival, write each table once, announce."""
     providers = configured()
     reports = await payment_notifications.read(tx, batch.of(PaymentCallback), batch.of(PaymentObserved), providers)
     results = results_in_order(batch, reports)
-    context = await read(tx, results, batch.now)
+    context = await payment_context.read(tx, results, batch.now)
 
     retry_undecidable(batch, reports)
     accepted, facts = decide_results(batch, context, results)
@@ -158,51 +127,6 @@ def results_in_order(batch: Batch[PaymentMessage], reports: Sequence[ProviderRep
     return sorted(results, key=lambda one: places[one.item.id])
 
 
-async def read(tx: Transaction, reported: Sequence[ReportedResult], now: datetime) -> PaymentContext:
-    """Lock the orders that the results pay, and read what is known of their intents, facts and attempts."""
-    results = [one.result for one in reported]
-    merged = await payments.merged(tx, [result.intent_id for result in results])
-    named = {result.order_id for result in results} | {key for intent in merged.values() for key in intent.shares}
-    book = Book[Item](await orders.lock(tx, named))
-    own_intents = await payments.own_intents(tx, intents_to_look_up(book, merged, results))
-    recorded = await payments.known(tx, results)
-    return PaymentContext(book, merged, own_intents, recorded, await spared(tx, book, reported), now)
-
-
-def intents_to_look_up(
-    book: Book[Item], merged: Mapping[int, payments.Merged], results: Iterable[PaymentResult]
-) -> set[int]:
-    """Return the intents that may be an order's first one: neither merged ones nor the one that the order has now.
-
-    If a merged intent is paid in this batch, its orders may get it in place of the one that they have now.
-    """
-    wanted: set[int] = set()
-    for result in results:
-        order, intent_id = book.get(result.order_id), result.intent_id
-        if order is None or intent_id is None or intent_id in merged:
-            continue
-        stays_current = intent_id == order.intent_id and not merged
-        if not stays_current:
-            wanted.add(intent_id)
-    return wanted
-
-
-async def spared(tx: Transaction, book: Book[Item], reported: Sequence[ReportedResult]) -> frozenset[str]:
-    """Return the ids of messages with a failed payment that does not end its order: another attempt is live."""
-    failed: list[tuple[Item, Attempt]] = []
-    for one in reported:
-        order = book.get(one.result.order_id)
-        ends = one.result.kind == "failed" and order is not None and ends_by_failure(order)
-        if ends and one.attempt is not None:
-            failed.append((one.item, one.attempt))
-    live = await attempt_rows.rivals(tx, {attempt.intent_id for _, attempt in failed})
-    return frozenset(
-        item.id
-        for item, attempt in failed
-        if any(intent_id == attempt.intent_id and key != attempt.id for intent_id, key in live)
-    )
-
-
 def retry_undecidable(batch: Batch[PaymentMessage], reports: Sequence[ProviderReport]) -> None:
     """Retry the notifications that cannot be verified yet, or that name an attempt that is not known yet."""
     for report in reports:
@@ -224,32 +148,23 @@ def decide_results(
     for one in results:
         item, result = one.item, one.result
         key, order = payments.key_of(result), context.book.get(result.order_id)
-        is_recorded = key in context.recorded
-        if is_recorded and context.recorded[key] != payments.body_of(result):
+        fact = context.recorded.get(key)
+        if fact is not None and not context.is_same_fact(fact, result):
             why = "this trade number was reported before with another order or amount"
             batch.dead(item, Reason.FACT_DIFFERS, why)
         elif order is None:
             batch.retry(item, Reason.ORDER_UNKNOWN, "its order is not in the database yet")
         elif order.state is State.PLACING:
             batch.retry(item, Reason.ORDER_PLACING, "its order is still being placed")
-        elif not pays(context, order, result):
+        elif not context.pays(order, result):
             batch.dead(item, Reason.INTENT_UNKNOWN, "this intent is not one that pays this order")
         else:
             accepted.append(one)
-            if not is_recorded:
-                context.recorded[key] = payments.body_of(result)
-                facts.append((item, apply_result(context, order, item, result)))
+            if fact is None:
+                new = apply_result(context, order, item, result)
+                context.recorded[key] = payments.RecordedFact(order.id, new.intent_id, result.amount, result.currency)
+                facts.append((item, new))
     return accepted, facts
-
-
-def pays(context: PaymentContext, order: Order, result: PaymentResult) -> bool:
-    """True if the result names no intent, or one of the order's: its current one, its first one, or a merged one."""
-    intent = context.merged_intent(result)
-    if intent is not None:
-        return order.id in intent.shares
-    if result.intent_id is None or result.intent_id == order.intent_id:
-        return True
-    return context.own_intents.get(result.intent_id) == order.root_id
 
 
 def apply_result(context: PaymentContext, order: Order, item: Item, result: PaymentResult) -> payments.PaymentFact:

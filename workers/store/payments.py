@@ -12,8 +12,6 @@ from workers.domain.payment_rules import PaymentVerdict
 
 FactKey = tuple[str, str, str]
 """(provider, trade number, kind): unique for ever (C-22)."""
-FactBody = tuple[int, int, str]
-"""(order id, amount, currency)"""
 
 
 @dataclass(frozen=True)
@@ -23,6 +21,16 @@ class PaymentFact:
     result: PaymentResult
     intent_id: int | None
     verdict: PaymentVerdict
+
+
+@dataclass(frozen=True)
+class RecordedFact:
+    """What every report of one fact must agree on. The orders that its intent pays together are one and the same."""
+
+    order_id: int
+    intent_id: int | None
+    amount: int
+    currency: str
 
 
 @dataclass(frozen=True)
@@ -46,11 +54,6 @@ class Kept:
 def key_of(result: PaymentResult) -> FactKey:
     """Return the business key: two results with the same key report the same fact."""
     return result.provider, result.trade_no, result.kind
-
-
-def body_of(result: PaymentResult) -> FactBody:
-    """Return what every report of one fact must agree on."""
-    return result.order_id, result.amount, result.currency
 
 
 async def open_intents(tx: Transaction, orders: Sequence[Order]) -> None:
@@ -104,11 +107,11 @@ async def own_intents(tx: Transaction, intent_ids: Iterable[int | None]) -> dict
     return {row["id"]: row["order_id"] for row in rows}
 
 
-async def known(tx: Transaction, results: Iterable[PaymentResult]) -> dict[FactKey, FactBody]:
+async def known(tx: Transaction, results: Iterable[PaymentResult]) -> dict[FactKey, RecordedFact]:
     """Business key -> content, for those of these facts that are recorded already."""
     keys = sorted({key_of(result) for result in results})
     rows = await tx.fetch(SQL["payments.known"], *columns(keys)) if keys else []
-    return {(row["provider"], row["trade_no"], row["kind"]): tuple(row)[3:] for row in rows}
+    return {(row["provider"], row["trade_no"], row["kind"]): RecordedFact(*tuple(row)[3:]) for row in rows}
 
 
 async def record(tx: Transaction, facts: Sequence[PaymentFact]) -> None:
