@@ -10,7 +10,7 @@ import pytest_asyncio
 from messages.topology import Names, tiers_seconds
 from scripts.servers.find import Servers
 from tests.broker import Broker
-from tests.chaos.deployment import EVENTS_QUEUE, Deployment
+from tests.chaos.deployment import EVENTS_QUEUE, REPLIES_QUEUE, Deployment
 from workers.runtime import declare
 
 
@@ -35,8 +35,9 @@ async def deployment(
 
 
 async def listen(deployment: Deployment) -> None:
-    """Declare a durable queue that keeps every order event."""
+    """Declare durable queues that keep every event and every reply."""
     async with await aio_pika.connect(deployment.broker["upstream"]) as connection:
         channel = await connection.channel()
         queue = await channel.declare_queue(EVENTS_QUEUE, durable=True)
-        await queue.bind(deployment.broker.names.events, "order.#")
+        await queue.bind(deployment.broker.names.events, "#")
+        await channel.declare_queue(REPLIES_QUEUE, durable=True)

@@ -1,7 +1,6 @@
 """Our processes as a deployment runs them, and clients that publish again when a server goes away.
 
-Deployment starts and stops workers and relays. OrderBatch publishes orders, pays a third of them and cancels a third;
-`assert_ended_well` waits until each is where it belongs and the audit is clean.
+Deployment starts and stops workers and relays, and keeps the history of what it sent and received.
 """
 
 import asyncio
@@ -9,7 +8,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -21,12 +20,11 @@ import aiormq
 import asyncpg
 import orjson
 
-from db.pool import open_pool
-from scripts.commands.audit import check
 from tests.broker import Broker
-from tests.e2e.upstream import now, order_body, settings
+from tests.chaos.history import OUTCOMES, History, Received, Sent
+from tests.e2e.upstream import settings
 
-EVENTS_QUEUE = "client.upstream.events"
+EVENTS_QUEUE, REPLIES_QUEUE = "client.upstream.events", "client.upstream.replies"
 
 SKU, PRICE, STOCK = "s1", 500, 100_000
 WAIT_SECONDS = 40.0
@@ -50,6 +48,7 @@ class Deployment:
     folder: Path
     processes: list["subprocess.Popen[bytes]"] = field(default_factory=list)
     output: dict[int, Path] = field(default_factory=dict)
+    history: History = field(default_factory=History)
 
     def start(self, role: str, **environment: str) -> "subprocess.Popen[bytes]":
         """Start a worker or a relay; its output goes to a file."""
@@ -122,8 +121,14 @@ class Deployment:
     # clients of the system
 
     async def publish(self, role: str, messages: Sequence[tuple[str, dict[str, Any]]], **properties: Any) -> None:
-        """Publish each message until the broker confirms it, always with the same message id."""
+        """Publish each message until the broker confirms it, always with the same message id.
+
+        Commands whose outcomes the history knows ask for a reply.
+        """
         left = [(type_, body, uuid4().hex) for type_, body in messages]
+        for type_, body, message_id in left:
+            if type_ in OUTCOMES and "request_id" in body:
+                self.history.sent[message_id] = Sent(type_, body["request_id"])
         async with asyncio.timeout(WAIT_SECONDS):
             while left:
                 try:
@@ -147,24 +152,35 @@ class Deployment:
                     delivery_mode=2,
                     user_id=user,
                     timestamp=datetime.now(UTC),
+                    reply_to=REPLIES_QUEUE if message_id in self.history.sent else None,
                     **properties,
                 )
                 await exchange.publish(message, type_)
                 left.pop()
 
-    async def fill_stock(self) -> None:
-        """Add one SKU with stock."""
+    async def fill_stock(self, sku_id: str = SKU, qty: int = STOCK) -> None:
+        """Add a SKU with stock."""
         sku = {
-            "sku_id": SKU,
+            "sku_id": sku_id,
             "revision": 1,
-            "spu_id": SKU,
+            "spu_id": sku_id,
             "name": "Product",
             "status": "on_sale",
             "price": PRICE,
             "currency": "CNY",
         }
-        receive = {"ref": "note-1", "sku_id": SKU, "warehouse": "main", "qty": STOCK}
+        receive = {"ref": f"note-{sku_id}", "sku_id": sku_id, "warehouse": "main", "qty": qty}
         await self.publish("upstream", [("sku.upsert", sku), ("stock.receive", receive)])
+
+    async def receive(self) -> None:
+        """Take everything that waits in the client's queues into the history."""
+        queues = {EVENTS_QUEUE: self.history.events, REPLIES_QUEUE: self.history.replies}
+        async with await aio_pika.connect(self.broker["upstream"]) as connection:
+            channel = await connection.channel()
+            for name, into in queues.items():
+                queue = await channel.get_queue(name, ensure=False)
+                while (message := await queue.get(no_ack=True, fail=False)) is not None:
+                    into.append(_received(message))
 
     async def query(self, sql: str, *arguments: Any) -> Any:
         """Query one value, on a new connection because the server may have restarted."""
@@ -191,105 +207,13 @@ class Deployment:
             raise AssertionError(f"waited {WAIT_SECONDS} s for {what or sql}: {answer}; seen: {seen}") from None
 
 
-@dataclass
-class OrderBatch:
-    """Many orders at once: a third is paid, a third is cancelled, and every message is sent twice."""
-
-    deployment: Deployment
-    count: int
-    run: str = field(default_factory=lambda: uuid4().hex[:8])
-
-    async def order(self) -> None:
-        """Publish all order.create once the SKU and its stock exist."""
-        await self.deployment.wait_until(STOCKED)
-        bodies = [order_body((SKU, 1), request_id=f"{self.run}-{n}", user_id=f"u{n % 7}") for n in range(self.count)]
-        await self.deployment.publish("upstream", [("order.create", body) for body in bodies])
-
-    async def wait_until_decided(self, share: float = 1.0) -> None:
-        """Wait until this share of the commands has an outcome."""
-        sql = "SELECT count(*) >= $2 FROM commands WHERE request_id LIKE $1 AND outcome_type IS NOT NULL"
-        await self.deployment.wait_until(sql, f"{self.run}-%", int(self.count * share), what="outcomes")
-
-    async def pay_and_cancel(self) -> None:
-        """Publish the payments and cancellations, each twice, as clients with retries do."""
-        rows = await self._placed()
-        paid = [("payment.result", _capture(row["id"])) for row in rows if _fate(row) == 0]
-        cancels = [
-            (
-                "order.cancel",
-                {
-                    "request_id": f"{self.run}-{row['id']}",
-                    "actor": {"type": "user", "id": row["user_id"]},
-                    "order_id": str(row["id"]),
-                },
-            )
-            for row in rows
-            if _fate(row) == 1
-        ]
-        for _ in range(2):
-            await self.deployment.publish("payments", paid)
-            await self.deployment.publish("upstream", cancels)
-
-    async def _placed(self) -> list[Any]:
-        connection = await asyncpg.connect(self.deployment.database_url)
-        rows = await connection.fetch(
-            "SELECT id, user_id, request_id FROM orders WHERE request_id LIKE $1", self.run + "-%"
-        )
-        await connection.close()
-        return list(rows)
-
-    async def assert_ended_well(self) -> None:
-        """Wait until every order has its state, stock agrees and the audit is clean."""
-        wanted = [len([n for n in range(self.count) if n % 3 == fate]) for fate in range(3)]
-        await self.deployment.wait_until(
-            """SELECT (SELECT count(*) FROM outbox) = 0 AND (SELECT count(*) FROM commands WHERE outcome IS NULL) = 0
-                  AND ARRAY[count(*) FILTER (WHERE state = 'paid'), count(*) FILTER (WHERE state = 'cancelled'),
-                            count(*) FILTER (WHERE state = 'awaiting_payment')] = $2::bigint[]
-               FROM orders WHERE request_id LIKE $1""",
-            f"{self.run}-%",
-            wanted,
-            what=f"paid, cancelled, open = {wanted}",
-        )
-        await self.deployment.wait_until(
-            """SELECT (SELECT locked FROM stock) = count(*) FILTER (WHERE state = 'awaiting_payment')
-                  AND (SELECT on_hand FROM stock) = $1 - count(*) FILTER (WHERE state = 'paid') FROM orders""",
-            STOCK,
-            what="the stock to agree",
-        )
-        pool = await open_pool(self.deployment.database_url, application_name="audit", max_size=1)
-        async with pool.acquire() as tx:
-            broken = [finding for finding in await check(tx, drained=True) if finding.violations]
-        await pool.close()
-        assert broken == []
-
-
-def _fate(row: Any) -> int:
-    return int(row["request_id"].rsplit("-", 1)[1]) % 3
-
-
-def _capture(order_id: int) -> dict[str, Any]:
-    return {
-        "order_id": str(order_id),
-        "provider": "alipay",
-        "trade_no": f"t{order_id}",
-        "kind": "captured",
-        "amount": PRICE,
-        "currency": "CNY",
-        "occurred_at": now(),
-    }
-
-
-async def assert_published_once(deployment: Deployment, queue: str) -> None:
-    """Assert that a repeated event is the same message again, never a second one."""
-    ids_by_event: dict[tuple[str, str], set[str]] = {}
-    async with await aio_pika.connect(deployment.broker["upstream"]) as connection:
-        channel = await connection.channel()
-        listening = await channel.get_queue(queue, ensure=False)
-        while (message := await listening.get(no_ack=True, fail=False)) is not None:
-            body = orjson.loads(message.body)
-            ids_by_event.setdefault((str(message.type), body["order_id"]), set()).add(str(message.message_id))
-    assert ids_by_event
-    assert {key: ids for key, ids in ids_by_event.items() if len(ids) > 1} == {}
-
-
-Trouble = Callable[[Deployment], Awaitable[None]]
+def _received(message: Any) -> Received:
+    stream, seq = message.headers.get("stream"), message.headers.get("seq")
+    return Received(
+        str(message.type).rsplit(".", 1)[0],
+        str(message.message_id),
+        orjson.loads(message.body),
+        about=message.correlation_id,
+        stream=None if stream is None else str(stream),
+        seq=None if seq is None else int(seq),
+    )

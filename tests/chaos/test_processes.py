@@ -4,7 +4,8 @@ import signal
 
 import pytest
 
-from tests.chaos.deployment import EVENTS_QUEUE, Deployment, OrderBatch, assert_published_once
+from tests.chaos.deployment import Deployment
+from tests.chaos.order_batch import OrderBatch, assert_history_holds
 
 pytestmark = [pytest.mark.chaos, pytest.mark.asyncio(loop_scope="module")]
 
@@ -24,7 +25,7 @@ async def test_a_worker_and_a_relay_killed_in_the_middle(deployment: Deployment)
     await orders.wait_until_decided()
     await orders.pay_and_cancel()
     await orders.assert_ended_well()
-    await assert_published_once(deployment, EVENTS_QUEUE)
+    await assert_history_holds(deployment)
 
 
 async def test_sigterm_finishes_what_was_begun_and_gives_the_rest_back(deployment: Deployment) -> None:
@@ -39,7 +40,7 @@ async def test_sigterm_finishes_what_was_begun_and_gives_the_rest_back(deploymen
     await orders.wait_until_decided()
     await orders.pay_and_cancel()
     await orders.assert_ended_well()
-    await assert_published_once(deployment, EVENTS_QUEUE)
+    await assert_history_holds(deployment)
     assert await deployment.query("SELECT count(*) FROM dead_letters") == 0
 
 
@@ -68,6 +69,6 @@ async def test_a_process_that_is_killed_at_a_named_point(deployment: Deployment,
     await orders.wait_until_decided()
     await orders.pay_and_cancel()
     await orders.assert_ended_well()
-    await assert_published_once(deployment, EVENTS_QUEUE)
+    await assert_history_holds(deployment)
     again = await deployment.query("SELECT count(*) FROM dead_letters")
     assert again - letters == (point == "after_retry_publish")

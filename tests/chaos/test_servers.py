@@ -7,7 +7,8 @@ import pytest
 
 from scripts.servers.find import Servers
 from scripts.servers.lifecycle import Given
-from tests.chaos.deployment import EVENTS_QUEUE, Deployment, OrderBatch, assert_published_once
+from tests.chaos.deployment import Deployment
+from tests.chaos.order_batch import OrderBatch, assert_history_holds
 
 pytestmark = [pytest.mark.chaos, pytest.mark.asyncio(loop_scope="module")]
 
@@ -25,7 +26,7 @@ async def survive(deployment: Deployment, trouble: Callable[[], object]) -> None
     await orders.wait_until_decided()
     await orders.pay_and_cancel()
     await orders.assert_ended_well()
-    await assert_published_once(deployment, EVENTS_QUEUE)
+    await assert_history_holds(deployment)
     assert all(process.poll() is None for process in deployment.processes), "every process still runs"
 
 
