@@ -1,12 +1,12 @@
 """The base of every message: strict frozen models, the kinds of messages, and the field types of the wire."""
 
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from enum import StrEnum
 from functools import cached_property
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, GetPydanticSchema, StringConstraints
-from pydantic_core import core_schema
+from pydantic import BaseModel, ConfigDict, Field, GetPydanticSchema, StringConstraints, ValidationError
+from pydantic_core import SchemaValidator, core_schema
 
 ID_MAX = 2**63 - 1
 AMOUNT_MAX = 10**15  # minor units: far above any order, and a sum of 200 lines still fits into 64 bits
@@ -46,8 +46,64 @@ Amount = Annotated[int, Field(ge=0, le=AMOUNT_MAX)]
 Quantity = Annotated[int, Field(ge=1, le=QUANTITY_MAX)]
 AnyInt = Annotated[int, Field(ge=-ID_MAX, le=ID_MAX)]
 """A number that the schema accepts and that the business may refuse with a code of its own."""
-Moment = Annotated[AwareDatetime, Field(ge=datetime(1970, 1, 1, tzinfo=UTC), lt=datetime(2200, 1, 1, tzinfo=UTC))]
-"""A point in time that every database and every time zone can hold."""
+
+_DATE = r"[0-9]{4}-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12][0-9]|3[01])"
+_HOUR_AND_MINUTE = r"(?:[01][0-9]|2[0-3]):[0-5][0-9]"
+_TIME = rf"{_HOUR_AND_MINUTE}:[0-5][0-9](?:\.[0-9]{{1,9}})?"
+_RFC_3339 = rf"^{_DATE}[Tt]{_TIME}(?:[Zz]|[+-]{_HOUR_AND_MINUTE})$"
+
+
+def _from_text(pattern: str, name: str, example: str, value: core_schema.CoreSchema) -> core_schema.CoreSchema:
+    """A schema of a text that must match the pattern before it is parsed.
+
+    The parser alone takes more than the contract: digits as seconds since 1970, times without seconds, a comma.
+    """
+    text = core_schema.custom_error_schema(
+        core_schema.str_schema(pattern=pattern, strict=True),
+        custom_error_type=f"{name}_format",
+        custom_error_message=f"Input should be a {name} such as {example}",
+    )
+    return core_schema.chain_schema([text, value])
+
+
+def _moment_schema(*, strict: bool) -> core_schema.CoreSchema:
+    earliest, end = datetime(1970, 1, 1, tzinfo=UTC), datetime(2200, 1, 1, tzinfo=UTC)
+    return core_schema.datetime_schema(strict=strict, tz_constraint="aware", ge=earliest, lt=end)
+
+
+_MOMENT_TEXT = _from_text(
+    _RFC_3339, "time", "2026-11-28T20:00:00Z (RFC 3339, with an offset)", _moment_schema(strict=False)
+)
+_MOMENT = core_schema.json_or_python_schema(json_schema=_MOMENT_TEXT, python_schema=_moment_schema(strict=True))
+Moment = Annotated[datetime, GetPydanticSchema(lambda _source, _handler: _MOMENT)]
+"""A point in time that every database and every time zone can hold.
+
+On the wire it is a text of RFC 3339 with an offset. `T` and `Z` may be small letters; a fraction of a second has up to
+nine digits, of which six count. 24:00 and leap seconds are refused, because no database stores them.
+"""
+
+
+def _day_schema(*, strict: bool) -> core_schema.CoreSchema:
+    return core_schema.date_schema(strict=strict, ge=date(2000, 1, 1), lt=date(2200, 1, 1))
+
+
+_DAY = core_schema.json_or_python_schema(
+    json_schema=_from_text(rf"^{_DATE}$", "date", "2026-11-28", _day_schema(strict=False)),
+    python_schema=_day_schema(strict=True),
+)
+Day = Annotated[date, GetPydanticSchema(lambda _source, _handler: _DAY)]
+"""A day of the calendar, on the wire with dashes."""
+
+_read_moment = SchemaValidator(_MOMENT_TEXT).validate_python
+
+
+def moment_of(text: str) -> datetime | None:
+    """The time that a text outside a body names, by the same rules as `Moment`; None if it names none."""
+    try:
+        moment: datetime = _read_moment(text)
+    except ValidationError:
+        return None
+    return moment
 
 
 class MessageKind(StrEnum):

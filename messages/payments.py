@@ -1,6 +1,5 @@
 """payment.*, and the progress mark that follows payment results through their queue."""
 
-from datetime import date
 from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, StringConstraints
@@ -12,6 +11,7 @@ from messages.base import (
     CodeText,
     Command,
     Currency,
+    Day,
     Event,
     ExternalId,
     Fact,
@@ -174,7 +174,6 @@ Statement = Annotated[
     str,
     StringConstraints(min_length=1, max_length=-(-STATEMENT_BYTES_MAX // 3) * 4, pattern=r"^[A-Za-z0-9+/]*={0,2}$"),
 ]
-Day = Annotated[date, Field(ge=date(2000, 1, 1), lt=date(2200, 1, 1))]
 
 
 class PaymentReconcile(Command):

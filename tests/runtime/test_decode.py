@@ -34,6 +34,13 @@ INVALID: list[tuple[str, str, dict[str, Any], str, str]] = [
         "$.actor.type",
     ),
     ("half a character", "order-changes", {"body": b'{"request_id":"\\ud800"}'}, "json_invalid", "$"),
+    (
+        "digits for a time",
+        "payment-results",
+        {"type": PAYMENT, "body": payment(occurred_at="20270101"), "user_id": "payments"},
+        "time_format",
+        "$.occurred_at",
+    ),
     ("too large", "order-changes", {"body": delete("r" * 2000)}, "too_large", "$"),
     ("no type", "order-changes", {"type": None, "routing_key": "order.delete"}, "missing_type", "$"),
     ("an unknown type", "order-changes", {"type": "order.eat.v1"}, "unknown_type", "$"),
@@ -150,9 +157,17 @@ def test_a_client_that_cannot_set_properties_may_use_headers() -> None:
     assert (envelope.message_id, envelope.reply_to) == ("m", "client.1")
 
 
-@pytest.mark.parametrize("given", ["yesterday", "0001-01-01T00:00:00+23:59", "9999-12-31T23:59:59-23:59"])
-def test_a_time_that_cannot_be_stored_is_replaced_by_now(given: str) -> None:
-    (envelope,) = read("order-changes", delivery(headers={"occurred-at": given})).envelopes
+@pytest.mark.parametrize(
+    "given", ["yesterday", "20270101", "", "2026-01-01T00:00:00", "0001-01-01T00:00:00+23:59", 1, datetime(2026, 1, 1)]
+)
+def test_a_header_that_names_no_time_is_refused(given: Any) -> None:
+    failure = read("order-changes", delivery(headers={"occurred-at": given})).failure
+    assert failure is not None
+    assert (failure.error_type, failure.path) == ("time_format", "headers.occurred-at")
+
+
+def test_a_timestamp_that_cannot_be_stored_is_replaced_by_now() -> None:
+    (envelope,) = read("order-changes", delivery(timestamp=datetime(9999, 12, 31, tzinfo=UTC))).envelopes
     assert 2025 < envelope.occurred_at.year < 2200
 
 

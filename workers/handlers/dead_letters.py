@@ -20,6 +20,7 @@ import orjson
 from prometheus_client import Gauge
 
 from db.pool import Transaction
+from messages.base import moment_of
 from messages.reasons import Reason
 from messages.topology import QUEUES
 from workers.runtime.batch import Batch
@@ -75,9 +76,9 @@ def letter(delivery: RawDelivery, own_users: frozenset[str]) -> Letter:
         routing_key=believed.get("original-routing-key") or death.get("routing_key") or _text(delivery.routing_key),
         origin_user=_origin(delivery.user_id, believed.get("origin-user"), own_users),
         worker_version=believed.get("worker-version"),
-        occurred_at=_moment(_texts(delivery.headers).get("occurred-at")) or _sane(delivery.properties.timestamp),
-        first_failed_at=_moment(believed.get("first-failed-at")),
-        last_failed_at=_moment(believed.get("last-failed-at")),
+        occurred_at=moment_of(_texts(delivery.headers).get("occurred-at", "")) or _sane(delivery.properties.timestamp),
+        first_failed_at=moment_of(believed.get("first-failed-at", "")),
+        last_failed_at=moment_of(believed.get("last-failed-at", "")),
         body=delivery.body,
         headers=orjson.dumps({"headers": _shown(dict(delivery.headers)), "reply_to": _text(delivery.reply_to)}),
     )
@@ -130,13 +131,6 @@ def _death(headers: Mapping[str, Any]) -> dict[str, str]:
     key = keys[0] if isinstance(keys, list) and keys else None
     known = {"reason": last.get("reason"), "exchange": last.get("exchange"), "routing_key": key}
     return _texts(known)
-
-
-def _moment(text: str | None) -> datetime | None:
-    try:
-        return _sane(datetime.fromisoformat(text)) if text else None
-    except ValueError:
-        return None
 
 
 def _sane(moment: datetime | None) -> datetime | None:

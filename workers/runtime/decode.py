@@ -9,7 +9,7 @@ from typing import Any
 import orjson
 from pydantic import Field, ValidationError, create_model
 
-from messages.base import Fact, Message, MessageKind, Moment, Part
+from messages.base import Fact, Message, MessageKind, Moment, Part, moment_of
 from messages.envelope import Envelope
 from messages.reasons import Reason
 from messages.topology import TAKEN, Names
@@ -210,10 +210,9 @@ def packed(model: type[Message]) -> Any:
 
 def _occurred_at(delivery: Delivery) -> datetime:
     """The time of the header occurred-at (microseconds), else of the property timestamp (seconds), else now."""
-    try:
-        moment = datetime.fromisoformat(delivery.text("occurred-at") or "")
-    except ValueError:
-        moment = delivery.properties.timestamp or datetime.now(UTC)
-    if not 1970 < moment.year < 2200:  # every database and time zone can hold these years
-        return datetime.now(UTC)
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    if "occurred-at" in delivery.headers:
+        if (moment := moment_of(delivery.text("occurred-at") or "")) is None:
+            raise InvalidError("time_format", "it should be a time as RFC 3339, with an offset", "headers.occurred-at")
+        return moment
+    moment = delivery.properties.timestamp or datetime.now(UTC)
+    return moment if 1970 < moment.year < 2200 else datetime.now(UTC)  # every database can hold these years
