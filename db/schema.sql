@@ -614,8 +614,10 @@ CREATE TABLE shipments (
     booked_at    timestamptz NOT NULL DEFAULT clock_timestamp(),
     outbound_at  timestamptz,
     delivered_at timestamptz,
+    given_up     boolean     NOT NULL DEFAULT false,
     UNIQUE (carrier, tracking_no)
 );
+COMMENT ON COLUMN shipments.given_up IS 'its lines were given back, because it would not arrive';
 CREATE INDEX shipments_order ON shipments (order_id);
 
 CREATE TABLE shipment_items (
@@ -637,7 +639,7 @@ CREATE TABLE shipment_facts (
     place       text,
     occurred_at timestamptz NOT NULL,
     recorded_at timestamptz NOT NULL DEFAULT clock_timestamp(),
-    PRIMARY KEY (carrier, tracking_no, event_id)
+    PRIMARY KEY (shipment_id, event_id)
 );
 
 -- ---------------------------------------------------------------- stock (no foreign keys to orders: it may live in a database of its own)

@@ -45,7 +45,10 @@ Status = Literal[
 
 
 class ShipmentUpdate(Fact):
-    """One carrier fact, identified by (carrier, tracking_no, event_id). It may come late, twice and out of order."""
+    """One carrier fact, identified by (carrier, tracking_no, event_id). It may come late, twice and out of order.
+
+    `occurred_at` says when it happened: of two facts the later one counts, whichever comes first.
+    """
 
     TYPE: ClassVar[str] = "shipment.update.v1"
     order_id: OrderId
@@ -82,9 +85,10 @@ class ShipmentBookingFailed(ShipmentEvent):
 
 
 class ShipmentUpdated(ShipmentEvent):
-    """A carrier fact moved a parcel, or marked it as delayed."""
+    """A carrier fact moved a parcel, or marked it as delayed. `after_delivery`: it had arrived before."""
 
     TYPE: ClassVar[str] = "shipment.updated.v1"
     status: str
     previous: str
     delayed: bool
+    after_delivery: bool = False

@@ -64,12 +64,12 @@ FROM refunds WHERE order_id = ANY($1::bigint[]) ORDER BY requested_at, id;
 SELECT s.order_id, s.carrier, s.tracking_no, s.state, s.delayed, s.booked_at, s.outbound_at, s.delivered_at,
     ARRAY(SELECT i.line_no || 'x' || i.qty FROM shipment_items i WHERE i.shipment_id = s.id ORDER BY i.line_no) AS units,
     ARRAY(SELECT f.status || CASE WHEN f.stale THEN '(stale)' ELSE '' END FROM shipment_facts f
-          WHERE f.carrier = s.carrier AND f.tracking_no = s.tracking_no ORDER BY f.recorded_at, f.event_id) AS facts
+          WHERE f.shipment_id = s.id ORDER BY f.recorded_at, f.event_id) AS facts
 FROM shipments s WHERE s.order_id = ANY($1::bigint[]) ORDER BY s.id;
 
 -- name: order_view.parcels
 -- $1 order id. Its parcels with their lines and the units of each.
-SELECT s.id, s.order_id, s.carrier, s.tracking_no, s.state, s.delayed, s.booked_at, s.outbound_at, s.delivered_at,
+SELECT s.id, s.order_id, s.carrier, s.tracking_no, s.state, s.delayed, s.booked_at, s.outbound_at, s.delivered_at, s.given_up,
     ARRAY(SELECT i.line_no FROM shipment_items i WHERE i.shipment_id = s.id ORDER BY i.line_no) AS line_nos,
     ARRAY(SELECT i.qty FROM shipment_items i WHERE i.shipment_id = s.id ORDER BY i.line_no) AS qtys
 FROM shipments s WHERE s.order_id = $1 ORDER BY s.id;

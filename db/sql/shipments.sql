@@ -1,6 +1,6 @@
 -- name: shipments.of_orders
 -- $1 order ids (locked). Their parcels with their units.
-SELECT s.id, s.order_id, s.carrier, s.tracking_no, s.state, s.delayed, s.outbound_at, s.delivered_at,
+SELECT s.id, s.order_id, s.carrier, s.tracking_no, s.state, s.delayed, s.outbound_at, s.delivered_at, s.given_up,
     array_agg(i.line_no ORDER BY i.line_no) AS line_nos, array_agg(i.qty ORDER BY i.line_no) AS qtys
 FROM shipments s
 JOIN shipment_items i ON i.shipment_id = s.id
@@ -34,17 +34,19 @@ FROM unnest($1::bigint[], $2::text[], $3::boolean[], $4::timestamptz[], $5::time
     AS n (id, state, delayed, outbound_at, delivered_at)
 WHERE s.id = n.id;
 
+-- name: shipments.give_up
+-- $1 ids (their orders are locked). Marks the parcels whose lines were given back.
+UPDATE shipments SET given_up = true WHERE id = ANY($1::bigint[]);
+
 -- name: shipments.cancel_booked
 -- $1 order ids (locked, cancelled before anything left). Cancels their parcels.
 UPDATE shipments SET state = 'cancelled' WHERE order_id = ANY($1::bigint[]) AND state = 'booked';
 
--- name: shipments.known_facts
--- $1 carriers, $2 tracking numbers, $3 event ids. The facts that are recorded already, with their status. Locks: none.
-SELECT carrier, tracking_no, event_id, status
-FROM shipment_facts
-JOIN unnest($1::text[], $2::text[], $3::text[]) AS k (carrier, tracking_no, event_id) USING (carrier, tracking_no, event_id);
+-- name: shipments.facts
+-- $1 shipment ids (their orders are locked). All facts about these parcels. Without the locks a fact could be missed.
+SELECT shipment_id, event_id, status, occurred_at FROM shipment_facts WHERE shipment_id = ANY($1::bigint[]);
 
 -- name: shipments.record_facts
 -- Inserts one row per fact. A stale fact did not move its parcel.
-INSERT INTO shipment_facts (carrier, tracking_no, event_id, shipment_id, status, stale, place, occurred_at)
-SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::bigint[], $5::text[], $6::boolean[], $7::text[], $8::timestamptz[]);
+INSERT INTO shipment_facts (shipment_id, carrier, tracking_no, event_id, status, stale, place, occurred_at)
+SELECT * FROM unnest($1::bigint[], $2::text[], $3::text[], $4::text[], $5::text[], $6::boolean[], $7::text[], $8::timestamptz[]);

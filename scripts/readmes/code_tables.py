@@ -38,6 +38,7 @@ CODES: dict[str, str] = {
     Code.INVENTORY_INSUFFICIENT: "A line is out of stock; `details` says which",
     Code.INVENTORY_INVARIANT: "The correction would leave less stock than orders hold, or more than a counter takes",
     Code.INVENTORY_SKU_UNKNOWN: "The warehouse never had this SKU",
+    Code.LOGISTICS_AFTER_DELIVERY: "Alert: a parcel was refused, lost or came back after it was delivered",
     Code.LOGISTICS_BOOKING_FAILED: "The parcel holds units that the order does not have left",
     Code.LOGISTICS_EVENT_STALE: "Alert: a parcel moved although its order had ended or its money is on its way back",
     Code.PAY_ALREADY_PAID: "The order is paid",

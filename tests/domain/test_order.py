@@ -27,7 +27,7 @@ cancel              .   ca  ca  .   .   .   .   .   .   .   .   .
 payment_expired     .   ca  .   .   .   .   .   .   .   .   .   .
 payment_failed      .   ca  .   .   .   .   .   .   .   .   .   .
 all_shipped         .   .   sh  .   .   .   .   .   .   .   .   .
-all_delivered       .   .   .   .   de  .   .   .   .   .   .   .
+all_delivered       .   .   .   .   de  .   .   .   .   de  .   .
 all_failed          .   .   .   .   df  .   .   .   .   .   .   .
 failure_settled     .   .   .   .   .   .   .   .   .   ca  .   .
 receipt_confirmed   .   .   .   .   co  co  .   .   .   .   .   .
@@ -54,6 +54,7 @@ OWES = {
     ("awaiting_payment", "payment_failed"): UNPAID,
     ("paid", "cancel"): {"refund_all", "stock_restock", "benefits_returned"},
     ("shipped", "all_delivered"): {"receipt_timer_starts"},
+    ("delivery_failed", "all_delivered"): {"receipt_timer_starts"},
     ("shipped", "receipt_confirmed"): {"points_awarded"},
     ("delivered", "receipt_confirmed"): {"receipt_timer_ends", "points_awarded"},
     ("delivered", "receipt_expired"): {"receipt_timer_ends", "points_awarded"},

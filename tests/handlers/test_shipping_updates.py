@@ -101,7 +101,8 @@ async def test_a_parcel_that_arrives_after_it_was_given_up_raises_an_alert(harne
     await harness.handle(update(order_id, "T1", "undeliverable"))
     await harness.handle(update(order_id, "T1", "delivered"))
     assert [a["code"] for a in harness.events_of("alert.raised")] == ["LOGISTICS_EVENT_STALE"]
-    assert await harness.states() == ["delivery_failed"]
+    assert await harness.states() == ["delivered"]
+    assert len(harness.events_of("refund.requested")) == 1
 
 
 async def test_an_order_whose_only_parcel_out_is_lost_can_be_cancelled_and_restocks_what_never_left(

@@ -104,7 +104,9 @@ def refund(amount: int = 1675, state: str = "succeeded", trade_no: str = "t1", c
 
 
 def parcel(number: int, state: str, units: dict[int, int], order_id: int = ORDER_ID) -> Shipment:
-    return Shipment(number, order_id, "sf", f"T{number}", ParcelState(state), False, units, later(3), None, later(2))
+    return Shipment(
+        number, order_id, "sf", f"T{number}", ParcelState(state), False, units, later(3), None, booked_at=later(2)
+    )
 
 
 def case(state: str = "requested", type_: str = "return_refund") -> Case:

@@ -1,7 +1,10 @@
-"""Parcels. Carriers report late, twice and out of order, so a parcel keeps the furthest reported state (R-15)."""
+"""Parcels. Carriers report late, twice and out of order.
+
+So a parcel's state follows from all facts about it, in the order in which they happened (R-15).
+"""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 
@@ -37,14 +40,39 @@ UNDER_WAY = (
 )
 """A parcel passes these states in this order."""
 FAILED = frozenset({ParcelState.REFUSED, ParcelState.UNDELIVERABLE, ParcelState.LOST, ParcelState.RETURNING})
-"""A parcel in one of these will not arrive. It has not come back yet, or its loss is not confirmed yet."""
+"""A parcel in one of these is not with its buyer. It has not come back yet, or its loss is not confirmed yet."""
 SETTLED = frozenset({ParcelState.RETURNED, ParcelState.LOSS_CONFIRMED})
-FINAL = SETTLED | {ParcelState.DELIVERED, ParcelState.CANCELLED}
+NOT_WITH_BUYER = FAILED | SETTLED
+HAPPENS_IN = (
+    *UNDER_WAY,
+    ParcelState.DELIVERED,
+    ParcelState.REFUSED,
+    ParcelState.UNDELIVERABLE,
+    ParcelState.LOST,
+    ParcelState.RETURNING,
+    ParcelState.RETURNED,
+    ParcelState.LOSS_CONFIRMED,
+    DELAYED,
+)
+"""The order of facts that a carrier reports for the same moment."""
+
+
+@dataclass(frozen=True)
+class CarrierFact:
+    """What a carrier reported about one parcel, and when it happened. `event_id` is unique for the parcel."""
+
+    event_id: str
+    status: str
+    occurred_at: datetime
 
 
 @dataclass(frozen=True)
 class Parcel:
-    """One parcel of an order. `units` maps a line number to units."""
+    """One parcel of an order. `units` maps a line number to units.
+
+    `given_up` is True once its lines were given back because it would not arrive. It stays so, because money that is
+    on its way back is not called back.
+    """
 
     id: int
     order_id: int
@@ -55,6 +83,7 @@ class Parcel:
     units: Mapping[int, int]
     outbound_at: datetime | None = None
     delivered_at: datetime | None = None
+    given_up: bool = False
 
     @property
     def out(self) -> bool:
@@ -63,32 +92,77 @@ class Parcel:
 
     @property
     def failed(self) -> bool:
-        """True if the parcel will not arrive."""
-        return self.state in FAILED or self.state in SETTLED
+        """True if the parcel did not arrive, and its lines were given back."""
+        return self.given_up and self.state in NOT_WITH_BUYER
+
+    @property
+    def arrived(self) -> bool:
+        """True if the order has its goods from this parcel: it arrived, whether or not it came back after that."""
+        return self.state is ParcelState.DELIVERED or (self.state in NOT_WITH_BUYER and not self.given_up)
 
 
 def advance(state: ParcelState, status: str) -> ParcelState:
-    """The parcel's state after a carrier reported `status`. A late report never moves it back."""
-    if status == DELAYED or state in FINAL:
+    """The parcel's state after the next thing that happened to it: `status`, as its carrier calls it."""
+    if status == DELAYED or state is ParcelState.CANCELLED:
         return state
     reported = ParcelState(status)
+    if state in UNDER_WAY:
+        back = reported in UNDER_WAY and UNDER_WAY.index(reported) < UNDER_WAY.index(state)
+        return state if back else reported
+    if state is ParcelState.DELIVERED:
+        return reported if reported in NOT_WITH_BUYER else state
+    moves = {ParcelState.DELIVERED}
     if state in FAILED:
-        return reported if reported in SETTLED or reported is ParcelState.RETURNING else state
-    if reported in UNDER_WAY and UNDER_WAY.index(reported) <= UNDER_WAY.index(state):
-        return state
-    return reported
+        moves |= {ParcelState.RETURNING, *SETTLED}
+    elif state is ParcelState.LOSS_CONFIRMED:
+        moves |= {ParcelState.RETURNED}  # it was found
+    return reported if reported in moves else state
+
+
+def in_order(facts: Iterable[CarrierFact]) -> list[CarrierFact]:
+    """Sort facts by when they happened. The order in which they arrived here plays no part."""
+    return sorted(facts, key=lambda fact: (fact.occurred_at, HAPPENS_IN.index(fact.status), fact.event_id))
+
+
+def after_facts(parcel: Parcel, facts: Iterable[CarrierFact]) -> Parcel:
+    """The parcel after all facts that are known of it. Facts about a cancelled parcel change nothing."""
+    if parcel.state is ParcelState.CANCELLED:
+        return parcel
+    history = in_order(facts)
+    state = ParcelState.BOOKED
+    for fact in history:
+        state = advance(state, fact.status)
+    out = [fact.occurred_at for fact in history if fact.status != DELAYED]
+    arrived = [fact.occurred_at for fact in history if fact.status == ParcelState.DELIVERED]
+    return replace(
+        parcel,
+        state=state,
+        delayed=any(fact.status == DELAYED for fact in history),
+        outbound_at=min(out, default=None),
+        delivered_at=min(arrived, default=None),
+    )
+
+
+def came_back(facts: Iterable[CarrierFact]) -> bool:
+    """True if the parcel arrived, and after that was reported as refused, lost or on its way back."""
+    state, arrived = ParcelState.BOOKED, False
+    for fact in in_order(facts):
+        state = advance(state, fact.status)
+        arrived = arrived or state is ParcelState.DELIVERED
+    return arrived and state in NOT_WITH_BUYER
 
 
 def next_trigger(order: Order, units: Mapping[int, int], parcels: Sequence[Parcel]) -> Trigger | None:
     """The step that the parcels cause now, or None. `units` maps each line number of the order to its units."""
     live = [parcel for parcel in parcels if parcel.state != ParcelState.CANCELLED]
+    ended = bool(live) and all(parcel.failed or parcel.arrived for parcel in live)
     if order.state is State.PAID and all_out(units, live):
         return Trigger.ALL_SHIPPED
-    if order.state is State.SHIPPED and live and all(p.failed for p in live):
-        return Trigger.ALL_FAILED
-    if order.state is State.SHIPPED and live and all(p.failed or p.state == ParcelState.DELIVERED for p in live):
+    if order.state in {State.SHIPPED, State.DELIVERY_FAILED} and ended and any(parcel.arrived for parcel in live):
         return Trigger.ALL_DELIVERED
-    if order.state is State.DELIVERY_FAILED and all(p.state in SETTLED for p in live):
+    if order.state is State.SHIPPED and ended:
+        return Trigger.ALL_FAILED
+    if order.state is State.DELIVERY_FAILED and all(parcel.state in SETTLED for parcel in live):
         return Trigger.FAILURE_SETTLED
     return None
 

@@ -7,12 +7,10 @@ from typing import Any
 from db.pool import Transaction
 from db.statements import SQL, columns
 from messages.shipments import ShipmentUpdate
-from workers.domain.shipping import Parcel, ParcelState
+from workers.domain.shipping import CarrierFact, Parcel, ParcelState
 
 ParcelKey = tuple[str, str]
 """(carrier, tracking number)"""
-FactKey = tuple[str, str, str]
-"""(carrier, tracking number, event id)"""
 
 
 @dataclass(frozen=True)
@@ -22,11 +20,6 @@ class ParcelFact:
     update: ShipmentUpdate
     shipment_id: int
     stale: bool
-
-
-def fact_key(update: ShipmentUpdate) -> FactKey:
-    """Return the business key: two updates with the same key report the same fact."""
-    return update.carrier, update.tracking_no, update.event_id
 
 
 async def of_orders(tx: Transaction, order_ids: Iterable[int]) -> dict[int, list[Parcel]]:
@@ -51,6 +44,7 @@ def _parcel(row: Any) -> Parcel:
         units,
         row["outbound_at"],
         row["delivered_at"],
+        row["given_up"],
     )
 
 
@@ -91,26 +85,33 @@ async def save(tx: Transaction, parcels: Sequence[Parcel]) -> None:
         await tx.execute(SQL["shipments.save"], *columns(rows))
 
 
+async def give_up(tx: Transaction, parcel_ids: Sequence[int]) -> None:
+    """Mark parcels whose lines were given back, because they would not arrive. The caller has locked their orders."""
+    if parcel_ids:
+        await tx.execute(SQL["shipments.give_up"], list(parcel_ids))
+
+
 async def cancel_booked(tx: Transaction, order_ids: Sequence[int]) -> None:
     """Cancel the parcels of these orders that have not left the warehouse."""
     if order_ids:
         await tx.execute(SQL["shipments.cancel_booked"], list(order_ids))
 
 
-async def known_facts(tx: Transaction, updates: Iterable[ShipmentUpdate]) -> dict[FactKey, str]:
-    """Business key -> status, for those of these facts that are recorded already."""
-    keys = sorted({fact_key(update) for update in updates})
-    if not keys:
-        return {}
-    rows = await tx.fetch(SQL["shipments.known_facts"], *columns(keys))
-    return {(row["carrier"], row["tracking_no"], row["event_id"]): row["status"] for row in rows}
+async def facts(tx: Transaction, parcel_ids: Iterable[int]) -> dict[int, dict[str, CarrierFact]]:
+    """Parcel id -> event id -> fact, for all facts about these parcels. The caller has locked their orders."""
+    wanted = sorted(set(parcel_ids))
+    found: dict[int, dict[str, CarrierFact]] = {parcel_id: {} for parcel_id in wanted}
+    for row in await tx.fetch(SQL["shipments.facts"], wanted) if wanted else []:
+        found[row["shipment_id"]][row["event_id"]] = CarrierFact(row["event_id"], row["status"], row["occurred_at"])
+    return found
 
 
-async def record_facts(tx: Transaction, facts: Sequence[ParcelFact]) -> None:
+async def record_facts(tx: Transaction, recorded: Sequence[ParcelFact]) -> None:
     """Record facts that are new. The caller has locked their orders."""
-    if facts:
+    if recorded:
         rows = [
-            (*fact_key(f.update), f.shipment_id, f.update.status, f.stale, f.update.place, f.update.occurred_at)
-            for f in facts
+            (f.shipment_id, one.carrier, one.tracking_no, one.event_id, one.status, f.stale, one.place, one.occurred_at)
+            for f in recorded
+            for one in (f.update,)
         ]
         await tx.execute(SQL["shipments.record_facts"], *columns(rows))

@@ -1,0 +1,205 @@
+"""What the facts about parcels do to their orders: steps, refunds, stock and alerts."""
+
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Any, TypeAlias
+
+import outbox
+from db.pool import Transaction
+from messages.base import AlertRaised
+from messages.envelope import Envelope
+from messages.shipments import ShipmentBook, ShipmentUpdate, ShipmentUpdated
+from messages.stock import RestockLine, StockCommit, StockRestock
+from workers.domain.book import Book
+from workers.domain.codes import Code
+from workers.domain.order import CancelType, Order, State, Trigger
+from workers.domain.refund_amounts import BoughtLine, RefundLine, refund_units
+from workers.domain.shipping import (
+    DELAYED,
+    NOT_WITH_BUYER,
+    SETTLED,
+    CarrierFact,
+    Parcel,
+    ParcelState,
+    after_facts,
+    came_back,
+    next_trigger,
+)
+from workers.domain.shop import DeductOn
+from workers.services import refunds
+from workers.store import payments, shipments
+from workers.store.refunds import RefundDue
+
+ParcelMessage: TypeAlias = ShipmentBook | ShipmentUpdate
+Item: TypeAlias = Envelope[ParcelMessage]
+REFUNDING = (State.PAID, State.SHIPPED)
+
+
+@dataclass
+class ShipmentContext:
+    """What one batch reads and decides with: orders, lines and parcels as its facts change them, and the effects.
+
+    `known` is parcel id -> event id -> fact.
+    """
+
+    book: Book[Item]
+    lines: dict[int, list[BoughtLine]]
+    parcels: dict[shipments.ParcelKey, Parcel]
+    known: dict[int, dict[str, CarrierFact]]
+    warehouses: dict[int, str | None] = field(default_factory=dict)
+    booked: list[shipments.ParcelKey] = field(default_factory=list)
+    moved: set[shipments.ParcelKey] = field(default_factory=set)
+    facts: list[shipments.ParcelFact] = field(default_factory=list)
+    failures: list[tuple[Item, Parcel, list[RefundLine]]] = field(default_factory=list)
+    news: list[outbox.Announcement] = field(default_factory=list)
+
+    def units(self, order: Order) -> dict[int, int]:
+        """Line number -> units bought."""
+        return {line.line_no: line.qty for line in self.lines[order.id]}
+
+    def of(self, order: Order) -> list[Parcel]:
+        """Return the order's parcels, as the batch has changed them."""
+        return [parcel for parcel in self.parcels.values() if parcel.order_id == order.id]
+
+
+def key_of(body: ParcelMessage | Parcel) -> shipments.ParcelKey:
+    """Return (carrier, tracking number), by which the carrier knows the parcel."""
+    return body.carrier, body.tracking_no
+
+
+def update_parcel(context: ShipmentContext, order: Order, item: Item, body: ShipmentUpdate, now: datetime) -> None:
+    """Apply one carrier fact: to the parcel, its money, its stock, then its order."""
+    before = context.parcels[key_of(body)]
+    facts = context.known.setdefault(before.id, {})
+    if body.event_id in facts:
+        return
+    facts[body.event_id] = CarrierFact(body.event_id, body.status, body.occurred_at)
+    after, returned = after_facts(before, facts.values()), came_back(facts.values())
+    context.facts.append(shipments.ParcelFact(body, before.id, stale=(after.state, after.delayed) == state_of(before)))
+    if (contradiction := contradicts_order(before, after, body)) is not None:
+        context.news.append(outbox.event(alert(order, before, contradiction), because=item))
+    if after == before:
+        return
+    context.parcels[key_of(body)] = after
+    context.moved.add(key_of(body))
+    if state_of(after) == state_of(before):
+        return
+    context.news.append(outbox.event(updated(before, after, returned), because=item, stream=order.root_id))
+    if after.out and not before.out and order.deduct_on == DeductOn.SHIP:
+        context.news.append(outbox.internal(StockCommit(holder_id=order.id), because=item))
+    if after.state in NOT_WITH_BUYER and after.state is not before.state:
+        lose(context, order, item, before, after, returned)
+    advance_order(context, order.id, item, now)
+
+
+def state_of(parcel: Parcel) -> tuple[ParcelState, bool]:
+    """Return what shipment.updated announces about a parcel: its state, and whether it is delayed."""
+    return parcel.state, parcel.delayed
+
+
+def contradicts_order(before: Parcel, after: Parcel, body: ShipmentUpdate) -> str | None:
+    """Return how a fact contradicts what became of the parcel's money, or None. An operator must look at it."""
+    if before.state is ParcelState.CANCELLED and body.status != DELAYED:
+        return "moves although its order was cancelled"
+    if before.given_up and body.status == "delivered" and after.state is not ParcelState.RETURNED:
+        return "arrived after it was given up and refunded"
+    return None
+
+
+def lose(  # noqa: PLR0917 (the fact, and the parcel before and after it)
+    context: ShipmentContext, order: Order, item: Item, before: Parcel, after: Parcel, returned: bool
+) -> None:
+    """Decide about money and stock of a parcel that is not with its buyer, or not any more (`returned`).
+
+    Before it arrived, its lines are refunded, and what comes back is sellable. After that a person decides, who has to
+    see the goods first.
+    """
+    begins = before.state not in NOT_WITH_BUYER
+    if returned:
+        if begins or after.state in SETTLED:
+            what = f"is {after.state} after it was delivered: inspect the goods, then decide about money and stock"
+            news = alert(order, after, what, Code.LOGISTICS_AFTER_DELIVERY)
+            context.news.append(outbox.event(news, because=item))
+        return
+    if begins and not after.given_up:
+        fail(context, order, item, after)
+    if after.state is ParcelState.RETURNED:
+        context.news.append(outbox.internal(restock(context, after), because=item))
+
+
+def updated(before: Parcel, after: Parcel, returned: bool) -> ShipmentUpdated:
+    """Build shipment.updated: the parcel's state now, and the one before."""
+    return ShipmentUpdated(
+        order_id=after.order_id,
+        shipment_id=after.id,
+        carrier=after.carrier,
+        tracking_no=after.tracking_no,
+        status=after.state,
+        previous=before.state,
+        delayed=after.delayed,
+        after_delivery=returned,
+    )
+
+
+def fail(context: ShipmentContext, order: Order, item: Item, parcel: Parcel) -> None:
+    """Refund the lines of a parcel that will not arrive, or raise an alert if its order is closed (received, say)."""
+    if order.state not in REFUNDING:
+        closed = alert(order, parcel, f"is {parcel.state} after its order was closed")
+        context.news.append(outbox.event(closed, because=item))
+        return
+    parts = refund_units(context.lines[order.id], parcel.units)
+    given = {part.line_no: part for part in parts}
+    context.lines[order.id] = [
+        replace(
+            line,
+            refunded_qty=line.refunded_qty + given[line.line_no].qty,
+            refunded_amount=line.refunded_amount + given[line.line_no].amount,
+        )
+        if line.line_no in given
+        else line
+        for line in context.lines[order.id]
+    ]
+    context.parcels[key_of(parcel)] = replace(parcel, given_up=True)
+    context.failures.append((item, parcel, parts))
+
+
+def restock(context: ShipmentContext, parcel: Parcel) -> StockRestock:
+    """Build stock.restock: the units of a parcel that came back are sellable again."""
+    where = {line.line_no: line for line in context.lines[parcel.order_id]}
+    lines = tuple(
+        RestockLine(sku_id=where[line_no].sku_id, warehouse=where[line_no].warehouse, qty=qty)
+        for line_no, qty in sorted(parcel.units.items())
+    )
+    return StockRestock(holder_id=parcel.order_id, ref=f"parcel:{parcel.id}", lines=lines)
+
+
+def advance_order(context: ShipmentContext, order_id: int, item: Item, now: datetime) -> None:
+    """Take every step that the parcels call for: delivered implies shipped, in one transaction."""
+    order = context.book[order_id]
+    units, parcels = context.units(order), context.of(order)
+    while (trigger := next_trigger(context.book[order_id], units, parcels)) is not None:
+        cancelled: dict[str, Any] = {"cancel_type": CancelType.DELIVERY_FAILED, "reason": "no parcel arrived"}
+        fields = cancelled if trigger is Trigger.FAILURE_SETTLED else {}
+        context.book.move(order_id, trigger, because=item, at=now, **fields)
+
+
+async def parcel_refunds(tx: Transaction, context: ShipmentContext) -> list[RefundDue]:
+    """Return the refunds of parcels that failed, never more than is left of the order's capture."""
+    kept = await payments.kept(tx, [parcel.order_id for _, parcel, _ in context.failures])
+    dues = []
+    for item, parcel, parts in context.failures:
+        order, capture = context.book[parcel.order_id], kept.get(parcel.order_id)
+        if capture is None:
+            continue
+        whole = sum(part.amount for part in parts)
+        amount = min(whole, capture.left)  # an operator may have refunded some of it already
+        kept[order.id] = replace(capture, owed=capture.owed + amount)
+        cause, lines = f"parcel:{parcel.id}", parts if amount == whole else ()
+        dues.append(refunds.due(order, capture, cause, amount, because=item, lines=lines))
+    return dues
+
+
+def alert(order: Order, parcel: Parcel, what: str, code: Code = Code.LOGISTICS_EVENT_STALE) -> AlertRaised:
+    """Build alert.raised: the parcel contradicts its order, and an operator must look."""
+    content = f"parcel {parcel.carrier} {parcel.tracking_no} {what}"
+    return AlertRaised(title="parcel against its order", content=content, level="HIGH", code=code, order_id=order.id)
