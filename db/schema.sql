@@ -506,12 +506,18 @@ CREATE TABLE refunds (
     amount       bigint      NOT NULL CHECK (amount > 0),
     currency     text        NOT NULL,
     state        text        NOT NULL DEFAULT 'requested'
-                 CHECK (state IN ('requested', 'submitted', 'succeeded', 'failed', 'unknown')),
+                 CHECK (state IN ('requested', 'submitted', 'succeeded', 'excess', 'failed', 'unknown')),
     reason       text,
     requested_at timestamptz NOT NULL DEFAULT clock_timestamp(),
     finished_at  timestamptz,
-    UNIQUE (order_id, cause)
+    excess_amount bigint     NOT NULL DEFAULT 0 CHECK (excess_amount BETWEEN 0 AND amount),
+    unexpected   boolean     NOT NULL DEFAULT false,
+    UNIQUE (order_id, cause),
+    CONSTRAINT refunds_excess CHECK ((state = 'excess') = (excess_amount > 0))
 );
+COMMENT ON COLUMN refunds.excess_amount IS 'the part that succeeded above what the order had left of the capture; people must recover it';
+COMMENT ON COLUMN refunds.unexpected IS 'it succeeded after its provider had reported that it failed';
+CREATE INDEX refunds_excess_open ON refunds (finished_at) WHERE state = 'excess';
 CREATE INDEX refunds_trade ON refunds (provider, trade_no);
 
 CREATE TABLE refund_lines (
@@ -596,7 +602,7 @@ CREATE TABLE reconciliation_rows (
 );
 COMMENT ON TABLE reconciliation_rows IS 'what of ours a statement listed, and of which day: captures by trade number, refunds by refund number';
 CREATE INDEX payment_facts_captured ON payment_facts (provider, occurred_at) WHERE kind = 'captured';
-CREATE INDEX refunds_succeeded ON refunds (provider, finished_at) WHERE state = 'succeeded';
+CREATE INDEX refunds_succeeded ON refunds (provider, finished_at) WHERE state IN ('succeeded', 'excess');
 CREATE INDEX refunds_running ON refunds (requested_at) WHERE state IN ('requested', 'submitted', 'unknown');
 CREATE INDEX payment_attempts_trade ON payment_attempts (provider, trade_no) WHERE trade_no IS NOT NULL;
 

@@ -19,7 +19,7 @@ from messages.base import (
 
 
 class RefundResult(Fact):
-    """The result of a refund that we requested. A success is final."""
+    """The result of a refund that we requested. A success is final, also one that comes after a failure."""
 
     TYPE: ClassVar[str] = "refund.result.v1"
     TRUSTED_ONLY: ClassVar[bool] = True
@@ -79,9 +79,10 @@ class RefundRequested(RefundEvent):
 
 
 class RefundSucceeded(RefundEvent):
-    """The provider has refunded the money."""
+    """The provider has refunded the money. `excess_amount` of it is above what the order had left of its capture."""
 
     TYPE: ClassVar[str] = "refund.succeeded.v1"
+    excess_amount: Amount = 0
 
 
 class RefundFailed(RefundEvent):

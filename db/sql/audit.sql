@@ -48,13 +48,20 @@ FROM (
 ) AS bad;
 
 -- name: audit.refunds_within_captures
--- INV-04. Refunds never exceed their capture, and draw only on captures that were reported. Of a capture that several orders keep, each
--- gives back its own part at most; of one that a split order keeps, the children give it back and the parent nothing.
-WITH refunded AS (
-    SELECT order_id, provider, trade_no, sum(amount) AS amount, sum(sum(amount)) OVER (PARTITION BY provider, trade_no) AS whole
+-- INV-04. The refunds that we request never exceed their capture, and draw only on captures that were reported. Of a capture that
+-- several orders keep, each gives back its own part at most; of one that a split order keeps, the children give it back and the parent
+-- nothing. What succeeded unexpectedly counts up to the capture: audit_payments.excess shows what is above.
+WITH counted AS (
+    SELECT order_id, provider, trade_no, CASE WHEN unexpected THEN 0 ELSE amount END AS requested,
+        CASE WHEN state IN ('succeeded', 'excess') THEN amount - excess_amount ELSE 0 END AS gone
     FROM refunds
     WHERE state <> 'failed'
+), refunded AS (
+    SELECT order_id, provider, trade_no, greatest(sum(requested), sum(gone)) AS amount,
+        greatest(sum(sum(requested)) OVER captures, sum(sum(gone)) OVER captures) AS whole
+    FROM counted
     GROUP BY order_id, provider, trade_no
+    WINDOW captures AS (PARTITION BY provider, trade_no)
 )
 SELECT count(*) AS violations, (array_agg(id ORDER BY id))[1:5] AS first
 FROM (
@@ -69,7 +76,7 @@ FROM (
 -- name: audit.money_goes_back
 -- INV-05, while work is under way. Every capture that is not kept has refunds of exactly its amount. Every order that ended without
 -- goods has refunds of exactly its part of what is kept for it (with its parent's or with merged orders). The transaction that
--- decides the end requests them.
+-- decides the end requests them. A failed refund counts for what others did not give back: a person must request it again.
 WITH kept AS (
     SELECT coalesce(s.order_id, f.order_id) AS order_id, f.provider, f.trade_no
     FROM payment_facts f LEFT JOIN payment_intent_orders s ON s.intent_id = f.intent_id
@@ -81,13 +88,16 @@ WITH kept AS (
     FROM orders o JOIN kept k ON k.order_id = coalesce(o.parent_id, o.id)
     WHERE o.state IN ('cancelled', 'rejected')
 ), refunded AS (
-    SELECT order_id, provider, trade_no, sum(amount) AS amount FROM refunds GROUP BY order_id, provider, trade_no
+    SELECT order_id, provider, trade_no, coalesce(sum(amount - excess_amount) FILTER (WHERE state <> 'failed'), 0) AS amount,
+        coalesce(sum(amount) FILTER (WHERE state = 'failed'), 0) AS failed, bool_or(unexpected) AS unexpected
+    FROM refunds
+    GROUP BY order_id, provider, trade_no
 )
 SELECT count(*) AS violations, (array_agg(id ORDER BY id))[1:5] AS first
 FROM (
     SELECT order_id || ' ' || provider || ':' || trade_no AS id
     FROM owed w LEFT JOIN refunded r USING (order_id, provider, trade_no)
-    WHERE w.amount <> coalesce(r.amount, 0)
+    WHERE w.amount > coalesce(r.amount + r.failed, 0) OR (w.amount < r.amount AND NOT r.unexpected)
 ) AS bad;
 
 -- name: audit.money_is_back
@@ -103,7 +113,10 @@ WITH kept AS (
     FROM orders o JOIN kept k ON k.order_id = coalesce(o.parent_id, o.id)
     WHERE o.state IN ('cancelled', 'rejected')
 ), refunded AS (
-    SELECT order_id, provider, trade_no, sum(amount) AS amount FROM refunds WHERE state = 'succeeded' GROUP BY order_id, provider, trade_no
+    SELECT order_id, provider, trade_no, sum(amount - excess_amount) AS amount
+    FROM refunds
+    WHERE state IN ('succeeded', 'excess')
+    GROUP BY order_id, provider, trade_no
 )
 SELECT count(*) AS violations, (array_agg(id ORDER BY id))[1:5] AS first
 FROM (
@@ -168,14 +181,17 @@ FROM (
 
 -- name: audit.money_totals
 -- INV-06. captured_amount sums the captures that name the order; of a merged payment each order counts the part that it keeps.
--- refunded_amount sums the refunds that succeeded. Both count only the order's currency.
+-- refunded_amount sums the refunds that succeeded, up to the capture. Both count only the order's currency.
 WITH captured AS (
     SELECT coalesce(s.order_id, f.order_id) AS order_id, f.currency, sum(coalesce(s.amount, f.amount)) AS amount
     FROM payment_facts f LEFT JOIN payment_intent_orders s ON s.intent_id = f.intent_id AND f.verdict = 'kept'
     WHERE f.kind = 'captured'
     GROUP BY 1, 2
 ), refunded AS (
-    SELECT order_id, currency, sum(amount) AS amount FROM refunds WHERE state = 'succeeded' GROUP BY order_id, currency
+    SELECT order_id, currency, sum(amount - excess_amount) AS amount
+    FROM refunds
+    WHERE state IN ('succeeded', 'excess')
+    GROUP BY order_id, currency
 )
 SELECT count(*) AS violations, (array_agg(id ORDER BY id))[1:5] AS first
 FROM (

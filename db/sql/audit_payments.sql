@@ -71,6 +71,32 @@ FROM (
         AND EXISTS (SELECT FROM payment_attempts a WHERE a.provider = r.provider AND a.trade_no = r.trade_no)
 ) AS bad;
 
+-- name: audit_payments.excess
+-- No requirement: a provider gave back more than an order had left of its capture. The money must be recovered; our books are right.
+SELECT count(*) AS violations, (array_agg(id ORDER BY id))[1:5] AS first
+FROM (
+    SELECT r.order_id || ' ' || r.refund_no || ' ' || r.excess_amount || ' ' || r.currency || ' above ' || r.provider || ':' || r.trade_no AS id
+    FROM refunds r
+    WHERE r.state = 'excess'
+) AS bad;
+
+-- name: audit_payments.excess_amounts
+-- INV-04. What is marked as above a capture is above it, to the minor unit: without the mark an order had given back all of its part.
+WITH refunded AS (
+    SELECT order_id, provider, trade_no, sum(amount - excess_amount) AS amount, sum(excess_amount) AS excess
+    FROM refunds
+    WHERE state IN ('succeeded', 'excess')
+    GROUP BY order_id, provider, trade_no
+)
+SELECT count(*) AS violations, (array_agg(id ORDER BY id))[1:5] AS first
+FROM (
+    SELECT r.order_id || ' ' || r.provider || ':' || r.trade_no AS id
+    FROM refunded r
+    JOIN orders o ON o.id = r.order_id
+    LEFT JOIN payment_facts f ON f.provider = r.provider AND f.trade_no = r.trade_no AND f.kind = 'captured'
+    WHERE r.excess > 0 AND r.amount <> coalesce(CASE f.verdict WHEN 'kept' THEN o.payable_amount ELSE f.amount END, 0)
+) AS bad;
+
 -- name: audit_payments.statements
 -- R-10. Everything that is marked as listed exists here, on a day that was compared; and no statement matched more rows than it has.
 SELECT count(*) AS violations, (array_agg(id ORDER BY id))[1:5] AS first

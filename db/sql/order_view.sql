@@ -56,7 +56,7 @@ ORDER BY f.recorded_at, f.trade_no, f.kind;
 
 -- name: order_view.refunds
 -- $1 ids of an order and of its children.
-SELECT order_id, refund_no, cause, provider, trade_no, amount, currency, state, reason, requested_at, finished_at
+SELECT order_id, refund_no, cause, provider, trade_no, amount, excess_amount, currency, state, reason, requested_at, finished_at
 FROM refunds WHERE order_id = ANY($1::bigint[]) ORDER BY requested_at, id;
 
 -- name: order_view.shipments

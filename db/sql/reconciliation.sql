@@ -21,11 +21,11 @@ LEFT JOIN reconciliation_rows r ON r.provider = f.provider AND r.kind = 'capture
 -- $1 providers, $2 from, $3 until; $4 providers, $5 refund numbers that statements list. What each provider refunded in its time,
 -- and the refunds with these numbers that have not failed, because a refund under way has no time. Each appears once. Locks: none.
 SELECT f.provider, f.refund_no AS number, f.trade_no, f.amount, f.currency,
-    CASE WHEN f.state = 'succeeded' THEN f.finished_at END AS at, f.order_id, r.day AS stated_on
+    CASE WHEN f.state IN ('succeeded', 'excess') THEN f.finished_at END AS at, f.order_id, r.day AS stated_on
 FROM (
     SELECT n.provider, n.refund_no, n.trade_no, n.amount, n.currency, n.state, n.finished_at, n.order_id
     FROM unnest($1::text[], $2::timestamptz[], $3::timestamptz[]) AS w (provider, since, until)
-    JOIN refunds n ON n.provider = w.provider AND n.state = 'succeeded' AND n.finished_at >= w.since AND n.finished_at < w.until
+    JOIN refunds n ON n.provider = w.provider AND n.state IN ('succeeded', 'excess') AND n.finished_at >= w.since AND n.finished_at < w.until
     UNION
     SELECT n.provider, n.refund_no, n.trade_no, n.amount, n.currency, n.state, n.finished_at, n.order_id
     FROM unnest($4::text[], $5::text[]) AS k (provider, refund_no)

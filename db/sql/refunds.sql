@@ -27,24 +27,40 @@ SELECT * FROM unnest($1::bigint[], $2::bigint[], $3::smallint[], $4::integer[], 
 SELECT refund_no, order_id FROM refunds WHERE refund_no = ANY($1::text[]);
 
 -- name: refunds.read
--- $1 refund numbers (their orders are locked).
-SELECT id, refund_no, order_id, provider, trade_no, cause, amount, currency, state FROM refunds WHERE refund_no = ANY($1::text[]);
+-- $1 refund numbers (their orders are locked). Each refund, the part of its capture that its order may give back, and what of that
+-- part is gone and under way. A failed refund counts for nothing, and nothing counts above the part.
+SELECT r.id, r.refund_no, r.order_id, r.provider, r.trade_no, r.cause, r.amount, r.currency, r.state,
+    coalesce(CASE f.verdict WHEN 'kept' THEN o.payable_amount ELSE f.amount END, 0) AS part, s.gone, s.pending
+FROM refunds r
+JOIN orders o ON o.id = r.order_id
+LEFT JOIN payment_facts f ON f.provider = r.provider AND f.trade_no = r.trade_no AND f.kind = 'captured'
+CROSS JOIN LATERAL (
+    SELECT coalesce(sum(d.amount - d.excess_amount) FILTER (WHERE d.state IN ('succeeded', 'excess')), 0)::bigint AS gone,
+        coalesce(sum(d.amount) FILTER (WHERE d.state IN ('requested', 'submitted', 'unknown')), 0)::bigint AS pending
+    FROM refunds d
+    WHERE d.provider = r.provider AND d.trade_no = r.trade_no AND d.order_id = r.order_id
+) AS s
+WHERE r.refund_no = ANY($1::text[]);
 
 -- name: refunds.reopen
 -- $1 numbers of failed refunds (their orders are locked). They are requested again.
-UPDATE refunds SET state = 'requested', finished_at = NULL WHERE refund_no = ANY($1::text[]) AND state = 'failed';
+UPDATE refunds SET state = 'requested', unexpected = false, finished_at = NULL
+WHERE refund_no = ANY($1::text[]) AND state = 'failed';
 
 -- name: refunds.backlog
--- The number of refunds without a known end, counted up to 100,000, and the age of the oldest in seconds. Locks: none.
+-- The number of refunds without a known end, counted up to 100,000, the age of the oldest in seconds, and the number of refunds in
+-- excess. Locks: none.
 SELECT (SELECT count(*) FROM (SELECT FROM refunds WHERE state IN ('requested', 'submitted', 'unknown') LIMIT 100000) AS counted) AS running,
     coalesce(extract(epoch FROM clock_timestamp() - (SELECT min(requested_at) FROM refunds
-        WHERE state IN ('requested', 'submitted', 'unknown'))), 0)::float8 AS oldest_seconds;
+        WHERE state IN ('requested', 'submitted', 'unknown'))), 0)::float8 AS oldest_seconds,
+    (SELECT count(*) FROM refunds WHERE state = 'excess') AS excess;
 
 -- name: refunds.finish
--- $1 refund numbers, $2 states, $3 reasons. A success is final. Fewer rows than given: one has succeeded already.
--- Only a refund that has ended gets a time.
+-- $1 refund numbers, $2 states, $3 reasons, $4 what is above the capture, $5 whether this comes after a failure. A success is final.
+-- Fewer rows than given: one has succeeded already. Only a refund that has ended gets a time.
 UPDATE refunds r
-SET state = n.state, reason = coalesce(n.reason, r.reason), finished_at = CASE WHEN n.state IN ('succeeded', 'failed') THEN clock_timestamp() END
-FROM unnest($1::text[], $2::text[], $3::text[]) AS n (refund_no, state, reason)
-WHERE r.refund_no = n.refund_no AND r.state <> 'succeeded'
+SET state = n.state, reason = coalesce(n.reason, r.reason), excess_amount = n.excess_amount, unexpected = r.unexpected OR n.unexpected,
+    finished_at = CASE WHEN n.state IN ('succeeded', 'excess', 'failed') THEN clock_timestamp() END
+FROM unnest($1::text[], $2::text[], $3::text[], $4::bigint[], $5::boolean[]) AS n (refund_no, state, reason, excess_amount, unexpected)
+WHERE r.refund_no = n.refund_no AND r.state NOT IN ('succeeded', 'excess')
 RETURNING r.refund_no;

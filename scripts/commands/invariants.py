@@ -24,13 +24,17 @@ def _steps(grace_seconds: float) -> tuple[object, ...]:
 
 @dataclass(frozen=True)
 class Invariant:
-    """`id` is that of the requirement. A `drained` invariant holds only when no work is under way."""
+    """`id` is that of the requirement. A `drained` invariant holds only when no work is under way.
+
+    One that is not `ours` depends on others: a violation is work for people, and no defect of the system.
+    """
 
     id: str
     sentence: str
     statement: str
     arguments: Arguments = _nothing
     drained: bool = False
+    ours: bool = True
 
 
 INVARIANTS = (
@@ -38,6 +42,8 @@ INVARIANTS = (
     Invariant("INV-02", "stock counters are what the ledger adds up to", "audit.stock_ledger"),
     Invariant("INV-03", "a lock is taken once and ends once; no more comes back than left", "audit.stock_holds"),
     Invariant("INV-04", "no capture is refunded beyond its amount", "audit.refunds_within_captures"),
+    Invariant("INV-04", "what counts as refunded above a capture is above it", "audit_payments.excess_amounts"),
+    Invariant("excess", "no provider gave back more than was left of a capture", "audit_payments.excess", ours=False),
     Invariant("INV-05", "money without goods has its refund", "audit.money_goes_back"),
     Invariant("INV-05", "money without goods is back", "audit.money_is_back", drained=True),
     Invariant("INV-05", "refunds through our attempts have ended", "audit_payments.refunds_ended", drained=True),

@@ -17,7 +17,7 @@ SELECT (SELECT count(*) FROM outbox)                                          AS
        (SELECT coalesce(extract(epoch FROM clock_timestamp() - min(created_at)), 0) FROM outbox)::float8 AS outbox_age,
        (SELECT count(*) FROM commands WHERE outcome_type IS NULL)             AS undecided,
        (SELECT count(*) FROM timers)                                          AS timers,
-       (SELECT count(*) FROM refunds WHERE state NOT IN ('succeeded', 'failed')) AS refunds_open,
+       (SELECT count(*) FROM refunds WHERE state NOT IN ('succeeded', 'excess', 'failed')) AS refunds_open,
        (SELECT count(*) FROM payment_attempts WHERE state NOT IN ('captured', 'failed', 'closed')) AS attempts_open
 """
 UNDER_WAY = ("outbox_pending", "undecided", "timers", "refunds_open", "attempts_open")

@@ -74,6 +74,14 @@ VIOLATIONS = {
         r"^\d+ closed, kept 507 CNY$",
     ),
     "audit_payments.attempts": ("DELETE FROM timers WHERE kind = 'attempt'", r"^\d+ \w+, nobody asks$"),
+    "audit_payments.excess": (
+        "UPDATE refunds SET state = 'excess', excess_amount = 1 WHERE trade_no = 'ok-2'",
+        r"^\d+ R\d+ 1 \w+ above \w+:ok-2$",
+    ),
+    "audit_payments.excess_amounts": (
+        "UPDATE refunds SET state = 'excess', excess_amount = 1 WHERE trade_no = 'ok-2'",
+        r"^\d+ \w+:ok-2$",
+    ),
     "audit_payments.refunds": ("UPDATE refunds SET state = 'submitted' WHERE trade_no = 'ok-2'", r"^R\d+ submitted$"),
     "audit_payments.refunds_ended": ("UPDATE refunds SET state = 'requested'", r"^R\d+ requested$"),
     "audit_payments.statements": ("DELETE FROM payment_facts WHERE trade_no = 'ok-1'", "^alipay capture ok-1$"),

@@ -1,28 +1,10 @@
 """Refunds: each succeeds once, a failed one can be requested again, and no more goes back than was captured."""
 
-from typing import Any
-
-import orjson
-
-from messages.refunds import RefundRequest, RefundResult
+from messages.refunds import RefundRequest
 from tests.handlers.builders import OPERATOR, cancel, captured, user
 from tests.handlers.harness import HandlerHarness
+from tests.handlers.refund_builders import refund_result, request_refund
 from workers.store import refunds
-
-
-def refund_result(event: dict[str, Any], status: str = "succeeded", **changes: object) -> RefundResult:
-    """The result that a payment service reports for a refund.requested."""
-    fields = {key: event[key] for key in ("refund_no", "amount", "currency")}
-    return RefundResult.model_validate_json(
-        orjson.dumps(fields | {"status": status, "occurred_at": "2026-01-01T00:00:00Z"} | changes)
-    )
-
-
-def request_again(order_id: int, request_id: str, amount: int = 1000, refund_no: str | None = None) -> RefundRequest:
-    """An operator requests the refund, under the number of the failed one if given."""
-    return RefundRequest(
-        request_id=request_id, actor=OPERATOR, order_id=order_id, amount=amount, reason="again", refund_no=refund_no
-    )
 
 
 async def totals(harness: HandlerHarness) -> list[tuple[int, int]]:
@@ -156,12 +138,14 @@ async def test_refunds_without_an_end_are_counted_and_the_oldest_has_its_age(har
         "UPDATE refunds SET requested_at = now() - interval '1 h' WHERE id = (SELECT min(id) FROM refunds)"
     )
     async with harness.pool.acquire() as tx:
-        running, oldest_seconds = await refunds.backlog(tx)
-        assert (running, 3590 < oldest_seconds < 3700) == (2, True)
+        running, oldest_seconds, excess = await refunds.backlog(tx)
+        assert (running, 3590 < oldest_seconds < 3700, excess) == (2, True, 0)
         await tx.execute("UPDATE refunds SET state = 'submitted'")
         assert (await refunds.backlog(tx))[0] == 2
         await tx.execute("UPDATE refunds SET state = 'succeeded', finished_at = now()")
-        assert await refunds.backlog(tx) == (0, 0)
+        assert await refunds.backlog(tx) == (0, 0, 0)
+        await tx.execute("UPDATE refunds SET state = 'excess', excess_amount = 1")
+        assert await refunds.backlog(tx) == (0, 0, 2)
 
 
 async def test_a_failure_after_a_success_is_ignored_and_a_repeated_failure_alerts_once(harness: HandlerHarness) -> None:
@@ -188,12 +172,12 @@ async def test_only_the_orders_own_failed_refund_of_that_amount_is_requested_aga
     number = requested["refund_no"]
     await harness.handle(refund_result(requested, "failed"), trusted=True)
     await harness.handle(
-        request_again(other, "a", refund_no=number), request_again(order_id, "b", 999, number), trusted=True
+        request_refund(other, "a", refund_no=number), request_refund(order_id, "b", 999, number), trusted=True
     )
     assert [refused["code"] for refused in harness.events_of("command.rejected")] == ["REFUND_NOT_ALLOWED"] * 2
-    await harness.handle(request_again(order_id, "c", refund_no=number), trusted=True)
+    await harness.handle(request_refund(order_id, "c", refund_no=number), trusted=True)
     assert await harness.rows("SELECT state, finished_at FROM refunds") == [("requested", None)]
-    await harness.handle(request_again(order_id, "d", refund_no=number), trusted=True)
+    await harness.handle(request_refund(order_id, "d", refund_no=number), trusted=True)
     assert len(harness.events_of("refund.requested")) == 2
     assert harness.provider_calls == [], "the money came by a service of the shop"
 
@@ -206,8 +190,8 @@ async def test_a_failed_refund_of_a_second_capture_is_requested_again_with_any_r
     await harness.handle(captured(order_id, 1000, "t2"), captured(order_id, 1000, "t3"), trusted=True)
     second, _ = harness.events_of("refund.requested")
     await harness.handle(refund_result(second, "failed"), trusted=True)
-    await harness.handle(request_again(order_id, "a"), trusted=True)
-    await harness.handle(request_again(order_id, "b", refund_no=second["refund_no"]), trusted=True)
+    await harness.handle(request_refund(order_id, "a"), trusted=True)
+    await harness.handle(request_refund(order_id, "b", refund_no=second["refund_no"]), trusted=True)
     assert [refund["trade_no"] for refund in harness.events_of("refund.requested")] == ["t2", "t3", "t1", "t2"]
 
 

@@ -1,18 +1,61 @@
-"""Computes how much money goes back for returned units. Sums are cumulative, so no sequence is a cent off (R-08)."""
+"""Computes how much money goes back for returned units, and what is left of a capture after its refunds.
+
+Sums are cumulative, so no sequence is a cent off (R-08).
+"""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 
 class RefundState(StrEnum):
-    """The state of a refund. The provider has accepted a submitted one; we poll it about an unknown one."""
+    """The state of a refund. The provider has accepted a submitted one; we poll it about an unknown one.
+
+    An excess refund has succeeded above what the order had left of its capture: people must get that money back.
+    """
 
     REQUESTED = "requested"
     SUBMITTED = "submitted"
     UNKNOWN = "unknown"
     SUCCEEDED = "succeeded"
+    EXCESS = "excess"
     FAILED = "failed"
+
+
+GONE = frozenset({RefundState.SUCCEEDED, RefundState.EXCESS})
+"""The states in which the buyer has the money."""
+PENDING = frozenset({RefundState.REQUESTED, RefundState.SUBMITTED, RefundState.UNKNOWN})
+"""The states in which the end of a refund is not known yet."""
+
+
+@dataclass(frozen=True)
+class CaptureShare:
+    """What an order may give back of one capture, in minor units: all of it, or its part of a payment of several.
+
+    `gone` of `amount` is refunded, refunds of `pending` are under way. Refunds above `amount` are not in `gone`. A
+    failed refund counts for nothing, until its provider reports that it succeeded after all.
+    """
+
+    amount: int
+    gone: int = 0
+    pending: int = 0
+
+    @property
+    def left(self) -> int:
+        """What can still be refunded. Refunds that are under way may succeed, so they count."""
+        return max(0, self.amount - self.gone - self.pending)
+
+    def excess_of(self, amount: int) -> int:
+        """The part of a refund of `amount` that goes above the share if the refund succeeds now."""
+        return max(0, self.gone + amount - self.amount)
+
+    def after(self, amount: int, before: RefundState, state: RefundState) -> "CaptureShare":
+        """The share after a refund of `amount` went from `before`, which is no success, to `state`."""
+        assert before not in GONE, "a success is final"
+        share = replace(self, pending=self.pending - amount) if before in PENDING else self
+        if state in GONE:
+            return replace(share, gone=share.gone + amount - share.excess_of(amount))
+        return replace(share, pending=share.pending + amount) if state in PENDING else share
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,8 @@
 message                                              then
 ---------------------------------------------------  -------------------------------------------------------
 refund.result succeeded, first time                  succeeded for good: refund.succeeded, the order's total grows
+                                                     by what was left of the capture; above that an alert, and the
+                                                     refund is in excess
 refund.result failed, not succeeded before           failed: refund.failed and an alert; the money is still owed
 refund.observed                                      the same, from a provider that we call: also submitted or unknown,
                                                      and then the provider is polled until the end is known
@@ -15,8 +17,8 @@ refund.request that names a failed refund            refund.requested again, und
 refund.request otherwise                             command.rejected with PAY_REFUND_EXCEEDS or REFUND_NOT_ALLOWED
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Any, TypeAlias
 
@@ -31,24 +33,26 @@ from messages.refunds import RefundFailed, RefundObserved, RefundRequest, Refund
 from workers.domain.book import Book
 from workers.domain.codes import Code
 from workers.domain.order import Order, State
-from workers.domain.refund_amounts import RefundState
+from workers.domain.refund_amounts import GONE, PENDING, CaptureShare, RefundState
 from workers.domain.refusal import Refusal
 from workers.runtime.batch import Batch
 from workers.runtime.route import Every, Route
 from workers.services import authorization, benefits, commands, refunds
 from workers.store import orders, payments, timers
 from workers.store import refunds as refund_rows
-from workers.store.refunds import RefundDue, RefundRow
+from workers.store.refunds import RefundDue, RefundEnd, RefundRow
 from workers.store.timers import Timer, TimerKind
 
-ENDS = (RefundState.SUCCEEDED, RefundState.FAILED)
 RUNNING = Gauge("oms_refunds_running", "Refunds without a known end, counted up to 100,000")
 OLDEST = Gauge("oms_refunds_oldest_age_seconds", "Age of the oldest refund without a known end, 0 without any")
+EXCESS = Gauge("oms_refunds_excess", "Refunds that succeeded above what was left of their captures")
 FIRST_POLL = timedelta(seconds=10)
 """The sweeper polls in ever longer steps after this."""
 NOT_FAILED = Refusal(Code.REFUND_NOT_ALLOWED, "that refund has not failed")
 ResultItem: TypeAlias = Envelope[RefundResult | RefundObserved]
 RequestItem: TypeAlias = Envelope[RefundRequest]
+DrawnOn: TypeAlias = tuple[int, str, str]
+"""(order id, provider, trade number): the refunds with the same three share what can go back."""
 
 
 def decide(item: RequestItem, order: Order | None, kept: payments.Kept | None) -> Refusal | None:
@@ -67,39 +71,52 @@ def decide(item: RequestItem, order: Order | None, kept: payments.Kept | None) -
     return None
 
 
+@dataclass
+class RefundContext:
+    """What one batch reads and decides with. The orders are locked.
+
+    `known` is refund number -> refund, as changed so far by this batch. `shares` is what each order may give back of a
+    capture. `left` is order id -> the capture that the order keeps, for operators' requests.
+    """
+
+    book: Book[Any]
+    known: dict[str, RefundRow]
+    shares: dict[DrawnOn, CaptureShare]
+    left: dict[int, payments.Kept]
+    ends: dict[str, RefundEnd] = field(default_factory=dict)
+    """The new states, by refund number."""
+
+    def move(self, refund: RefundRow, state: RefundState) -> None:
+        """Take a refund that has not succeeded yet to another state, and count it from now on."""
+        share = self.shares[refund.draws_on].after(refund.amount, refund.state, state)
+        self.known[refund.refund_no] = replace(refund, state=state)
+        self.shares[refund.draws_on] = share
+        kept = self.left.get(refund.order_id)
+        if kept is not None and refund.draws_on == (kept.order_id, kept.provider, kept.trade_no):
+            self.left[refund.order_id] = replace(kept, owed=share.gone + share.pending)
+
+    def ids(self, states: Collection[RefundState]) -> list[int]:
+        """Return the ids of the refunds that this batch took to one of these states."""
+        return [self.known[refund_no].id for refund_no, end in self.ends.items() if end.state in states]
+
+
 async def handle_refunds(tx: Transaction, batch: Batch[RefundResult | RefundObserved | RefundRequest]) -> None:
     """Lock every order once, decide in order of arrival, write each table once."""
-    results: list[ResultItem] = batch.of(RefundResult, RefundObserved)
     claims = await commands.claim(tx, batch.of(RefundRequest))
-    owners = await refund_rows.orders_of(tx, [item.body.refund_no for item in results])
-    book = Book[Any](await orders.lock(tx, {*owners.values(), *(item.body.order_id for item in claims.fresh)}))
-    known = await refund_rows.read(tx, {*owners, *filter(None, (item.body.refund_no for item in claims.fresh))})
-    left = await payments.kept(tx, [item.body.order_id for item in claims.fresh])
-    finished: dict[str, RefundResult | RefundObserved] = {}
-    news: list[outbox.Announcement] = []
+    context = await read(tx, batch.of(RefundResult, RefundObserved), claims.fresh)
+    book = context.book
 
-    for item in results:
-        refund = known.get(item.body.refund_no)
-        if refund is None:
-            batch.retry(item, Reason.REFUND_UNKNOWN, "no refund has this number yet")
-        elif (item.body.amount, item.body.currency) != (refund.amount, refund.currency):
-            batch.dead(item, Reason.REFUND_AMOUNT_DIFFERS, "its amount or currency is not that of the refund")
-        elif refund.state not in (RefundState.SUCCEEDED, item.body.status):
-            known[refund.refund_no] = replace(refund, state=RefundState(item.body.status))
-            finished[refund.refund_no] = item.body
-            news += apply_result(book, refund, item)
-
-    again, outcomes = repeated([item for item in claims.fresh if item.body.refund_no], book, known, left)
-    dues, refused_requests = requests([item for item in claims.fresh if not item.body.refund_no], book, left)
+    news = decide_results(batch, context)
+    again, outcomes = repeated([item for item in claims.fresh if item.body.refund_no], context)
+    dues, refused_requests = requests([item for item in claims.fresh if not item.body.refund_no], book, context.left)
     outcomes |= refused_requests
     opened = await refund_rows.open_all(tx, dues)
     outcomes |= {commands.key_of(o.due.because.body): (refunds.requested(o), o.due.because) for o in opened}
     await orders.save(tx, book)
     applied = await benefits.apply(tx, book, batch.now, opened)
-    await refund_rows.finish(tx, list(finished.values()))
-    await timers.start(tx, [Timer(TimerKind.REFUND, key, batch.now + FIRST_POLL) for key in pending(finished, known)])
-    ended = [known[refund_no].id for refund_no, body in finished.items() if body.status in ENDS]
-    await timers.stop(tx, [(TimerKind.REFUND, key) for key in ended])
+    await refund_rows.finish(tx, list(context.ends.values()))
+    await timers.start(tx, [Timer(TimerKind.REFUND, key, batch.now + FIRST_POLL) for key in context.ids(PENDING)])
+    await timers.stop(tx, [(TimerKind.REFUND, key) for key in context.ids({*GONE, RefundState.FAILED})])
     await refund_rows.reopen(tx, [refund.refund_no for _, refund in again])
     ours = await refund_rows.watch(tx, [refund.id for _, refund in again])
     news += [
@@ -117,26 +134,62 @@ async def handle_refunds(tx: Transaction, batch: Batch[RefundResult | RefundObse
     )
 
 
-def apply_result(book: Book[Any], refund: RefundRow, item: ResultItem) -> list[outbox.Announcement]:
-    """Apply one result to the book, and return what it announces."""
+async def read(tx: Transaction, results: Sequence[ResultItem], fresh: Sequence[RequestItem]) -> RefundContext:
+    """Lock the orders of the results and requests, and read the refunds that they name: one statement per table."""
+    owners = await refund_rows.orders_of(tx, [item.body.refund_no for item in results])
+    book = Book[Any](await orders.lock(tx, {*owners.values(), *(item.body.order_id for item in fresh)}))
+    known = await refund_rows.read(tx, {*owners, *filter(None, (item.body.refund_no for item in fresh))})
+    left = await payments.kept(tx, [item.body.order_id for item in fresh])
+    return RefundContext(book, known, {refund.draws_on: refund.share for refund in known.values()}, left)
+
+
+def decide_results(batch: Batch[Any], context: RefundContext) -> list[outbox.Announcement]:
+    """Judge each result, after those before it. Returns what they announce."""
+    news: list[outbox.Announcement] = []
+    results: list[ResultItem] = batch.of(RefundResult, RefundObserved)
+    for item in results:
+        refund = context.known.get(item.body.refund_no)
+        if refund is None:
+            batch.retry(item, Reason.REFUND_UNKNOWN, "no refund has this number yet")
+        elif (item.body.amount, item.body.currency) != (refund.amount, refund.currency):
+            batch.dead(item, Reason.REFUND_AMOUNT_DIFFERS, "its amount or currency is not that of the refund")
+        elif refund.state not in (*GONE, item.body.status):
+            end = judge(refund, context, item.body)
+            context.move(refund, end.state)
+            context.ends[refund.refund_no] = end
+            news += apply_end(context.book, refund, end, item)
+    return news
+
+
+def judge(refund: RefundRow, context: RefundContext, body: RefundResult | RefundObserved) -> RefundEnd:
+    """Return the new state of a refund that has not succeeded yet. No I/O."""
+    state, earlier = RefundState(body.status), context.ends.get(refund.refund_no)
+    late = refund.state is RefundState.FAILED or (earlier is not None and earlier.unexpected)
+    excess = context.shares[refund.draws_on].excess_of(refund.amount) if state in GONE else 0
+    if excess:
+        state = RefundState.EXCESS
+    return RefundEnd(refund.refund_no, state, body.reason, excess_amount=excess, unexpected=late)
+
+
+def apply_end(book: Book[Any], refund: RefundRow, end: RefundEnd, item: ResultItem) -> list[outbox.Announcement]:
+    """Apply a refund's new state to the book, and return what it announces."""
     order = book[refund.order_id]
-    if item.body.status not in ENDS:
+    if end.state in PENDING:
         return []
-    if item.body.status == "succeeded":
+    if end.state in GONE:
         if refund.currency == order.currency:
-            book.amend(order.id, refunded_amount=order.refunded_amount + refund.amount)
-        return [outbox.event(RefundSucceeded(**about(refund)), because=item, stream=order.root_id)]
-    failed = RefundFailed(**about(refund), reason=item.body.reason)
+            within = refund.amount - end.excess_amount
+            book.amend(order.id, refunded_amount=order.refunded_amount + within)
+        succeeded = RefundSucceeded(**about(refund), excess_amount=end.excess_amount)
+        alerts = [refunds.in_excess(refund, end.excess_amount)] if end.excess_amount else []
+        news = [outbox.event(succeeded, because=item, stream=order.root_id)]
+        return [*news, *(outbox.event(alert, because=item) for alert in alerts)]
+    failed = RefundFailed(**about(refund), reason=end.reason)
     content = f"refund {refund.refund_no} of {refund.amount} {refund.currency} failed at {refund.provider}"
     alert = AlertRaised(
         title="refund failed", content=content, level="HIGH", code=Code.PAY_PROVIDER_ERROR, order_id=refund.order_id
     )
     return [outbox.event(failed, because=item, stream=order.root_id), outbox.event(alert, because=item)]
-
-
-def pending(finished: Mapping[str, RefundResult | RefundObserved], known: Mapping[str, RefundRow]) -> list[int]:
-    """Return the ids of the refunds whose providers must be polled."""
-    return [known[refund_no].id for refund_no, body in finished.items() if body.status not in ENDS]
 
 
 def requested_again(refund: RefundRow) -> RefundRequested:
@@ -158,34 +211,27 @@ def about(refund: RefundRow) -> dict[str, Any]:
 
 
 def repeated(
-    fresh: Sequence[RequestItem], book: Book[Any], known: Mapping[str, RefundRow], left: dict[int, payments.Kept]
+    fresh: Sequence[RequestItem], context: RefundContext
 ) -> tuple[list[tuple[RequestItem, RefundRow]], commands.Outcomes]:
     """Return the failed refunds that are requested again, which lessen what is left, and each request's outcome."""
-    again: dict[str, tuple[RequestItem, RefundRow]] = {}
+    again: list[tuple[RequestItem, RefundRow]] = []
     outcomes: commands.Outcomes = {}
     for item in fresh:
         body = item.body
-        refund = known.get(body.refund_no or "")
-        kept = left.get(body.order_id)
-        taken = NOT_FAILED if body.refund_no in again else not_again(body, refund, kept)
-        refusal = authorization.denied(body.actor, body.order_id, book.get(body.order_id)) or taken
+        refund = context.known.get(body.refund_no or "")
+        denial = authorization.denied(body.actor, body.order_id, context.book.get(body.order_id))
+        refusal = denial or not_again(body, refund, context.shares)
         if refusal is None and refund is not None:
-            again[refund.refund_no] = (item, refund)
-            if kept is not None and draws_on(refund, kept):
-                left[body.order_id] = replace(kept, owed=kept.owed + refund.amount)
+            context.move(refund, RefundState.REQUESTED)
+            again.append((item, refund))
             outcomes[commands.key_of(body)] = requested_again(refund), item
         else:
             assert refusal is not None, "a refund that may be requested again is there"
             outcomes[commands.key_of(body)] = commands.rejected(item, refusal), item
-    return list(again.values()), outcomes
+    return again, outcomes
 
 
-def draws_on(refund: RefundRow, kept: payments.Kept) -> bool:
-    """True if the refund draws on the capture that the order keeps; other captures go back whole."""
-    return (refund.provider, refund.trade_no) == (kept.provider, kept.trade_no)
-
-
-def not_again(body: RefundRequest, refund: RefundRow | None, kept: payments.Kept | None) -> Refusal | None:
+def not_again(body: RefundRequest, refund: RefundRow | None, shares: Mapping[DrawnOn, CaptureShare]) -> Refusal | None:
     """Return why this refund is not requested again, or None. No I/O."""
     if body.actor.type == "user":
         return authorization.FORBIDDEN
@@ -195,11 +241,11 @@ def not_again(body: RefundRequest, refund: RefundRow | None, kept: payments.Kept
         return NOT_FAILED
     if refund.amount != body.amount:
         return Refusal(Code.REFUND_NOT_ALLOWED, f"that refund is of {refund.amount}", {"amount": refund.amount})
-    if kept is not None and draws_on(refund, kept) and refund.amount > kept.left:
-        details = {"requested": refund.amount, "left": kept.left, "currency": kept.currency}
-        return Refusal(
-            Code.PAY_REFUND_EXCEEDS, f"{kept.left} can still go back: the rest was refunded otherwise", details
-        )
+    left = shares[refund.draws_on].left
+    if refund.amount > left:
+        details = {"requested": refund.amount, "left": left, "currency": refund.currency}
+        why = f"{left} can still go back: the rest was refunded otherwise"
+        return Refusal(Code.PAY_REFUND_EXCEEDS, why, details)
     return None
 
 
@@ -224,10 +270,11 @@ def requests(
 
 
 async def measure(tx: Transaction) -> None:
-    """Show Prometheus how many refunds have no end yet, and how old the oldest is."""
-    running, oldest_seconds = await refund_rows.backlog(tx)
+    """Show Prometheus how many refunds have no end yet, how old the oldest is, and how many are in excess."""
+    running, oldest_seconds, excess = await refund_rows.backlog(tx)
     RUNNING.set(running)
     OLDEST.set(oldest_seconds)
+    EXCESS.set(excess)
 
 
 ROUTE = Route(queue="refunds", handler=handle_refunds, every=(Every(30.0, measure),))

@@ -5,17 +5,19 @@ from datetime import datetime
 from typing import Any, Literal
 
 import outbox
+from messages.base import AlertRaised
 from messages.envelope import Envelope
 from messages.providers import ProviderRefund
 from messages.refunds import RefundObserved, RefundRequested
 from workers.domain.book import Book
+from workers.domain.codes import Code
 from workers.domain.order import Order
 from workers.domain.payment_rules import PaymentVerdict
 from workers.domain.refund_amounts import RefundLine
 from workers.providers.port import RefundOrder, RefundReport, ReportedRefund
 from workers.services import attempts
 from workers.store.payments import Kept, PaymentFact
-from workers.store.refunds import OpenedRefund, RefundDue
+from workers.store.refunds import OpenedRefund, RefundDue, RefundRow
 
 STRAY_CAUSES = {
     PaymentVerdict.LATE: "late",
@@ -88,6 +90,21 @@ def requested(refund: OpenedRefund) -> RefundRequested:
         amount=owed.amount,
         currency=owed.currency,
         cause=owed.cause,
+    )
+
+
+def in_excess(refund: RefundRow, excess_amount: int) -> AlertRaised:
+    """Build alert.raised: the provider gave back more than the order had left of its capture."""
+    content = (
+        f"refund {refund.refund_no} of {refund.amount} {refund.currency} succeeded at {refund.provider}, "
+        f"{excess_amount} above what was left of {refund.trade_no}: recover it from the buyer or the provider"
+    )
+    return AlertRaised(
+        title="more refunded than captured",
+        content=content,
+        level="HIGH",
+        code=Code.PAY_REFUND_EXCEEDS,
+        order_id=refund.order_id,
     )
 
 

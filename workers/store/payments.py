@@ -47,8 +47,8 @@ class Kept:
 
     @property
     def left(self) -> int:
-        """What can still be refunded, in minor units."""
-        return self.amount - self.owed
+        """What can still be refunded, in minor units. A refund that succeeded after it had failed may leave nothing."""
+        return max(0, self.amount - self.owed)
 
 
 def key_of(result: PaymentResult) -> FactKey:

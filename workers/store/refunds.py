@@ -8,8 +8,7 @@ from typing import Any
 from db.pool import Transaction
 from db.statements import SQL, columns
 from messages.envelope import Envelope
-from messages.refunds import RefundObserved, RefundResult
-from workers.domain.refund_amounts import RefundLine, RefundState
+from workers.domain.refund_amounts import CaptureShare, RefundLine, RefundState
 from workers.store import ids
 
 FIRST_POLL = timedelta(seconds=60)
@@ -40,7 +39,7 @@ class RefundDue:
 
 @dataclass(frozen=True)
 class RefundRow:
-    """A refund as its row holds it."""
+    """A refund as its row holds it, and what its order may give back of the capture that it draws on."""
 
     id: int
     refund_no: str
@@ -51,6 +50,26 @@ class RefundRow:
     amount: int
     currency: str
     state: RefundState
+    share: CaptureShare
+
+    @property
+    def draws_on(self) -> tuple[int, str, str]:
+        """(order id, provider, trade number): the refunds with the same three share what can go back."""
+        return self.order_id, self.provider, self.trade_no
+
+
+@dataclass(frozen=True)
+class RefundEnd:
+    """The newest state of a refund. `excess_amount` is the part that is above its capture.
+
+    It is `unexpected` if the provider had reported before that the refund failed, and nobody requested it again.
+    """
+
+    refund_no: str
+    state: RefundState
+    reason: str | None = None
+    excess_amount: int = 0
+    unexpected: bool = False
 
 
 @dataclass(frozen=True)
@@ -123,7 +142,12 @@ async def orders_of(tx: Transaction, refund_nos: Iterable[str]) -> dict[str, int
 async def read(tx: Transaction, refund_nos: Iterable[str]) -> dict[str, RefundRow]:
     """Refund number -> refund; the orders are locked."""
     rows = await tx.fetch(SQL["refunds.read"], sorted(set(refund_nos)))
-    return {row["refund_no"]: RefundRow(**dict(row) | {"state": RefundState(row["state"])}) for row in rows}
+    return {row["refund_no"]: _refund(dict(row)) for row in rows}
+
+
+def _refund(row: dict[str, Any]) -> RefundRow:
+    share = CaptureShare(row.pop("part"), row.pop("gone"), row.pop("pending"))
+    return RefundRow(**row | {"state": RefundState(row["state"])}, share=share)
 
 
 async def reopen(tx: Transaction, refund_nos: Sequence[str]) -> None:
@@ -132,15 +156,17 @@ async def reopen(tx: Transaction, refund_nos: Sequence[str]) -> None:
         await tx.execute(SQL["refunds.reopen"], list(refund_nos))
 
 
-async def backlog(tx: Transaction) -> tuple[int, float]:
-    """Return how many refunds have no end yet (counted up to 100,000), and the age of the oldest in seconds."""
+async def backlog(tx: Transaction) -> tuple[int, float, int]:
+    """Return how many refunds have no end yet (counted up to 100,000), the age of the oldest in seconds, and how many
+    are in excess.
+    """
     row = await tx.fetchrow(SQL["refunds.backlog"])
     assert row is not None
-    return row["running"], row["oldest_seconds"]
+    return row["running"], row["oldest_seconds"], row["excess"]
 
 
-async def finish(tx: Transaction, results: Sequence[RefundResult | RefundObserved]) -> None:
+async def finish(tx: Transaction, ends: Sequence[RefundEnd]) -> None:
     """Write each refund's newest state; a success is final."""
-    if results:
-        rows = [(result.refund_no, result.status, result.reason) for result in results]
+    if ends:
+        rows = [(end.refund_no, end.state, end.reason, end.excess_amount, end.unexpected) for end in ends]
         await tx.execute(SQL["refunds.finish"], *columns(rows))

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from workers.domain.order import State
+from workers.domain.refund_amounts import GONE
 from workers.views.whole import AttemptFacet, RecordedPayment, Refund, Whole
 
 
@@ -11,14 +12,14 @@ def attempt_state(fact: RecordedPayment, refunds: Sequence[Refund]) -> AttemptFa
     """The state of this attempt. It is refunded if all its money went back."""
     if fact.kind == "failed":
         return AttemptFacet.FAILED
-    back = sum(refund.amount for refund in returned(fact, refunds))
+    back = sum(refund.gone for refund in returned(fact, refunds))
     return AttemptFacet.REFUNDED if back >= fact.amount > 0 else AttemptFacet.CAPTURED
 
 
 def returned(fact: RecordedPayment, refunds: Sequence[Refund]) -> list[Refund]:
     """The refunds of this attempt that succeeded."""
     about = (fact.provider, fact.trade_no)
-    return [refund for refund in refunds if (refund.provider, refund.trade_no) == about and refund.state == "succeeded"]
+    return [refund for refund in refunds if (refund.provider, refund.trade_no) == about and refund.state in GONE]
 
 
 def returned_at(fact: RecordedPayment, refunds: Sequence[Refund]) -> datetime | None:

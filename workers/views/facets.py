@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from workers.domain.order import State
+from workers.domain.refund_amounts import GONE
 from workers.domain.shipping import all_out
 from workers.views.whole import Case, Refund, Whole
 
@@ -116,10 +117,12 @@ def captured(whole: Whole) -> int:
 def payment(state: State, payable: int, captured: int, refunds: Sequence[Refund]) -> Payment:
     """The payment facet.
 
-    `captured` is all money that came in; a failed refund is still owed; a closed order owes nothing.
+    `captured` is all money that came in; a failed refund is still owed if there is money left for it; a closed order
+    owes nothing.
     """
-    refunded = sum(refund.amount for refund in refunds if refund.state == "succeeded")
-    owed = sum(refund.amount for refund in refunds if refund.state != "succeeded")
+    refunded = sum(refund.gone for refund in refunds)
+    unfinished = sum(refund.amount for refund in refunds if refund.state not in GONE)
+    owed = max(0, min(captured - refunded, unfinished))
     kept = captured - refunded - owed
     closed = state in _CLOSED
     due = 0 if closed else payable

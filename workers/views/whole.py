@@ -10,6 +10,7 @@ from enum import StrEnum
 
 from workers.domain.masking import MASK
 from workers.domain.order import State
+from workers.domain.refund_amounts import GONE
 from workers.domain.shipping import Parcel
 
 REMARK_HIDDEN = MASK
@@ -129,6 +130,12 @@ class Refund:
     currency: str
     state: str
     finished_at: datetime | None
+    excess_amount: int = 0
+
+    @property
+    def gone(self) -> int:
+        """The part of the captured money that the buyer has back, in minor units."""
+        return self.amount - self.excess_amount if self.state in GONE else 0
 
 
 @dataclass(frozen=True)

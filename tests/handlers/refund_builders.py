@@ -1,0 +1,23 @@
+"""What payment services and operators send about refunds."""
+
+from typing import Any
+
+import orjson
+
+from messages.refunds import RefundRequest, RefundResult
+from tests.handlers.builders import OPERATOR
+
+
+def refund_result(event: dict[str, Any], status: str = "succeeded", **changes: object) -> RefundResult:
+    """The result that a payment service reports for a refund.requested."""
+    fields = {key: event[key] for key in ("refund_no", "amount", "currency")}
+    return RefundResult.model_validate_json(
+        orjson.dumps(fields | {"status": status, "occurred_at": "2026-01-01T00:00:00Z"} | changes)
+    )
+
+
+def request_refund(order_id: int, request_id: str, amount: int = 1000, refund_no: str | None = None) -> RefundRequest:
+    """An operator requests a refund, under the number of a failed one if given."""
+    return RefundRequest(
+        request_id=request_id, actor=OPERATOR, order_id=order_id, amount=amount, reason="scratched", refund_no=refund_no
+    )
