@@ -17,6 +17,7 @@ COMMANDS = {
     "relay": "Publish the messages of the outbox, until SIGTERM.",
     "migrate": "Bring the database to the newest schema.",
     "audit": "Check on the live database that all invariants hold.",
+    "repair": "Find messages and timers that were lost for good, and announce them again.",
     "publish": "Check a message, publish it, wait until the broker confirms.",
     "keys": "Make keys for the encryption of personal data.",
     "topology": "Show or declare exchanges, queues and bindings.",

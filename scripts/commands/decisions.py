@@ -44,7 +44,7 @@ def decide(
         say("dry run: nothing was changed")
         return
     if not yes:
-        _ask(f"{verb} {counted(len(rows), 'dead letter')}?")
+        confirm(f"{verb} {counted(len(rows), 'dead letter')}?")
     run(work(rows))
     done = {"replay": "replayed", "discard": "discarded"}[verb]
     say(f"{done} {counted(len(rows), 'dead letter')} as {actor()}")
@@ -68,7 +68,8 @@ def _show_plan(verb: str, rows: Sequence[DeadLetter], plan: Planner, output: For
         )
 
 
-def _ask(question: str) -> None:
+def confirm(question: str) -> None:
+    """Ask the person at the terminal. Raises CommandError if there is none, or if the answer is no."""
     if not sys.stdin.isatty():
         why = "standard input is not a terminal, so the plan cannot be confirmed"
         hint = "the same command with --yes, or with --dry-run"

@@ -30,9 +30,9 @@ def say(text: str) -> None:
     print(text, file=sys.stderr, flush=True)
 
 
-def counted(number: int, noun: str) -> str:
-    """Return the number and its noun, in the plural unless the number is one."""
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+def counted(number: int, noun: str, plural: str = "") -> str:
+    """Return the number and its noun, in the plural (by default with an s) unless the number is one."""
+    return f"{number} {noun}" if number == 1 else f"{number} {plural or noun + 's'}"
 
 
 def write_json(value: Any) -> None:

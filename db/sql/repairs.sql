@@ -1,0 +1,78 @@
+-- name: repairs.lock
+-- $1 order ids. Locks: the orders, roots first, so that none changes between the plan and what is announced for it.
+SELECT id FROM orders WHERE id = ANY ($1::bigint[]) ORDER BY root_id, id FOR UPDATE;
+
+-- name: repairs.stock
+-- Orders whose stock may be behind. $1 order ids (null: all), $2 seconds for which an order must not have changed, because its message
+-- may be under way. Children hold stock, their parent none. No row if stock has a database of its own. Locks: none.
+WITH parcels AS (
+    SELECT s.order_id, bool_or(s.state NOT IN ('booked', 'cancelled')) AS any_left, max(f.recorded_at) AS at
+    FROM shipments s LEFT JOIN shipment_facts f ON f.shipment_id = s.id
+    GROUP BY s.order_id
+), orders_with_stock AS (
+    SELECT o.id, o.order_no, o.state, o.paid_at IS NOT NULL AS paid, coalesce(o.policy ->> 'deduct_on', 'pay') AS deduct_on,
+        coalesce(p.any_left, false) AS any_left, h.state AS holder, greatest(o.updated_at, p.at) AS changed_at
+    FROM orders o LEFT JOIN stock_holders h ON h.holder_id = o.id LEFT JOIN parcels p ON p.order_id = o.id
+    WHERE o.kind <> 'split_parent' AND o.state <> 'placing' AND ($1::bigint[] IS NULL OR o.id = ANY ($1))
+        AND EXISTS (SELECT FROM stock_holders)
+)
+SELECT id, order_no, state, paid, deduct_on, any_left, holder, changed_at
+FROM orders_with_stock
+WHERE changed_at <= now() - make_interval(secs => $2::float8)
+    AND (holder = 'reserved' OR (holder IS NULL AND state IN ('cancelled', 'rejected'))
+        OR (holder = 'committed' AND (state = 'cancelled' OR any_left)))
+ORDER BY id;
+
+-- name: repairs.restocks
+-- $1 order ids. What the ledger must have put back of each: `cancel` the units of a cancelled order that never left, `parcel:ID` those
+-- of a parcel that came back. Refs that the ledger has are left out. Locks: none.
+WITH packed AS (
+    SELECT i.order_id, i.line_no, sum(i.qty) AS qty
+    FROM shipment_items i JOIN shipments s ON s.id = i.shipment_id
+    WHERE i.order_id = ANY ($1::bigint[]) AND s.state NOT IN ('booked', 'cancelled')
+    GROUP BY i.order_id, i.line_no
+), due AS (
+    SELECT i.order_id, 'cancel' AS ref, i.sku_id, i.warehouse, sum(i.qty - coalesce(p.qty, 0)) AS qty
+    FROM order_items i JOIN orders o ON o.id = i.order_id LEFT JOIN packed p USING (order_id, line_no)
+    WHERE i.order_id = ANY ($1) AND o.state = 'cancelled'
+    GROUP BY i.order_id, i.sku_id, i.warehouse
+    UNION ALL
+    SELECT i.order_id, 'parcel:' || s.id, l.sku_id, l.warehouse, sum(i.qty)
+    FROM shipments s JOIN shipment_items i ON i.shipment_id = s.id
+        JOIN order_items l ON l.order_id = i.order_id AND l.line_no = i.line_no
+    WHERE i.order_id = ANY ($1) AND s.state = 'returned'
+    GROUP BY i.order_id, s.id, l.sku_id, l.warehouse
+)
+SELECT order_id, ref, sku_id, warehouse, qty::integer AS qty
+FROM due d
+WHERE qty > 0 AND NOT EXISTS (SELECT FROM stock_ledger g WHERE g.holder_id = d.order_id AND g.op = 'restock' AND g.ref = d.ref)
+ORDER BY order_id, ref, sku_id, warehouse;
+
+-- name: repairs.timers
+-- Waits without their timer. $1 order ids (null: all), $2 seconds until the saga's deadline, $3 seconds of the receipt window. Until they
+-- are paid, children share the timers of their parent. Locks: none.
+SELECT w.kind, w.key, w.order_id, o.order_no, o.state, w.due_at
+FROM (
+    SELECT 'saga' AS kind, id AS key, id AS order_id, created_at + make_interval(secs => $2::float8) AS due_at
+    FROM orders WHERE state = 'placing' AND kind <> 'split_child'
+    UNION ALL
+    SELECT 'payment', id, id, expire_at FROM orders WHERE state = 'awaiting_payment' AND kind <> 'split_child'
+    UNION ALL
+    SELECT 'receipt', id, id, delivered_at + make_interval(secs => $3::float8) FROM orders WHERE state = 'delivered'
+    UNION ALL
+    SELECT 'attempt', id, order_id, now() FROM payment_attempts WHERE state IN ('created', 'requested', 'unknown', 'closing')
+    UNION ALL
+    SELECT 'refund', r.id, r.order_id, now()
+    FROM refunds r
+    WHERE r.state IN ('submitted', 'unknown') OR (r.state = 'requested'
+        AND EXISTS (SELECT FROM payment_attempts a WHERE a.provider = r.provider AND a.trade_no = r.trade_no))
+) AS w
+JOIN orders o ON o.id = w.order_id
+WHERE ($1::bigint[] IS NULL OR w.order_id = ANY ($1))
+    AND NOT EXISTS (SELECT FROM timers t WHERE t.kind = w.kind AND t.key = w.key)
+ORDER BY w.order_id, w.kind, w.key;
+
+-- name: repairs.record
+-- $1 order ids, $2 what each was owed, $3 message ids (null for a timer), $4 who, $5 why.
+INSERT INTO repairs (order_id, owed, message_id, actor, reason)
+SELECT order_id, owed, message_id, $4, $5 FROM unnest($1::bigint[], $2::text[], $3::text[]) AS r (order_id, owed, message_id);
