@@ -8,6 +8,8 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import BaseModel, ConfigDict, Field, GetPydanticSchema, StringConstraints, ValidationError
 from pydantic_core import SchemaValidator, core_schema
 
+from messages.roles import Role
+
 ID_MAX = 2**63 - 1
 AMOUNT_MAX = 10**15  # minor units: far above any order, and a sum of 200 lines still fits into 64 bits
 QUANTITY_MAX = 1_000_000
@@ -142,7 +144,7 @@ class Message(Part):
 
 
 class Actor(Part):
-    """On whose behalf a command comes. A user acts on own orders only; an operator needs a trusted broker user."""
+    """On whose behalf a command comes. A user acts on own orders only; others need the role operator."""
 
     type: Literal["user", "operator", "system"]
     id: ExternalId
@@ -152,7 +154,8 @@ class Command(Message):
     """A command ends in exactly one outcome, stored under (scope, request id). A repeat gets the same outcome again."""
 
     KIND: ClassVar[MessageKind] = MessageKind.COMMAND
-    TRUSTED_ONLY: ClassVar[bool] = False
+    SENDERS: ClassVar[frozenset[Role]]
+    """The roles that may send it."""
     SCOPE: ClassVar[str]
     """The space in which the request id is unique, as a format string of its fields. `{command}` is the routing key."""
     KEY: ClassVar[str] = "request_id"
@@ -171,7 +174,8 @@ class Fact(Message):
     """A fact reports what happened outside. Its business key makes a repeat a no-op."""
 
     KIND: ClassVar[MessageKind] = MessageKind.FACT
-    TRUSTED_ONLY: ClassVar[bool] = False
+    SENDERS: ClassVar[frozenset[Role]]
+    """The roles that are believed when they report it."""
 
 
 class Internal(Message):
@@ -190,7 +194,8 @@ class Query(Message):
     """A query changes nothing and needs a `reply_to`. Its sender repeats it if no answer comes in time."""
 
     KIND: ClassVar[MessageKind] = MessageKind.QUERY
-    TRUSTED_ONLY: ClassVar[bool] = False
+    SENDERS: ClassVar[frozenset[Role]]
+    """The roles that may ask it."""
 
 
 class Reply(Message):

@@ -18,6 +18,7 @@ from messages.base import (
     ShortText,
 )
 from messages.catalogue import POINTS_MAX, Revision
+from messages.roles import Role
 
 SCOPE_IDS_MAX = 1000
 Some = Annotated[tuple[ExternalId, ...], Field(max_length=100)]
@@ -31,6 +32,7 @@ class CouponTemplateUpsert(Command):
     """
 
     TYPE: ClassVar[str] = "coupon_template.upsert.v1"
+    SENDERS: ClassVar[frozenset[Role]] = frozenset({Role.CATALOGUE})
     SCOPE: ClassVar[str] = "coupon_template.upsert:{template_id}"
     KEY: ClassVar[str] = "revision"
     template_id: ExternalId
@@ -70,6 +72,7 @@ class CouponIssue(Command):
     """Give a user one coupon of a template. The sender chooses `coupon_id`, which can be given once."""
 
     TYPE: ClassVar[str] = "coupon.issue.v1"
+    SENDERS: ClassVar[frozenset[Role]] = frozenset({Role.MARKETING})
     SCOPE: ClassVar[str] = "coupon.issue"
     KEY: ClassVar[str] = "coupon_id"
     coupon_id: ExternalId
@@ -106,6 +109,7 @@ class PointsGrant(Command):
     """Give a user points outside of orders."""
 
     TYPE: ClassVar[str] = "points.grant.v1"
+    SENDERS: ClassVar[frozenset[Role]] = frozenset({Role.MARKETING})
     SCOPE: ClassVar[str] = "points.grant:{user_id}"
     request_id: RequestId
     user_id: ExternalId
@@ -130,6 +134,7 @@ class MemberUpsert(Command):
     """Set the level of a member."""
 
     TYPE: ClassVar[str] = "member.upsert.v1"
+    SENDERS: ClassVar[frozenset[Role]] = frozenset({Role.MARKETING})
     SCOPE: ClassVar[str] = "member.upsert:{user_id}"
     KEY: ClassVar[str] = "revision"
     user_id: ExternalId

@@ -5,11 +5,13 @@ from typing import Annotated, ClassVar
 from pydantic import Field
 
 from messages.base import QUANTITY_MAX, Actor, Command, Event, ExternalId, RequestId
+from messages.roles import FOR_BUYERS, Role
 
 
 class CartCommand(Command):
     """A change of one user's cart."""
 
+    SENDERS: ClassVar[frozenset[Role]] = FOR_BUYERS
     SCOPE: ClassVar[str] = "cart:{user_id}"
     request_id: RequestId
     actor: Actor

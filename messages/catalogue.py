@@ -8,6 +8,7 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import Field
 
 from messages.base import AMOUNT_MAX, QUANTITY_MAX, Command, Currency, Event, ExternalId, ShortText
+from messages.roles import Role
 
 Revision = Annotated[int, Field(ge=1, le=2**62)]
 POINTS_MAX = 1_000_000_000  # per unit and per grant: the sum of any number of orders fits into 64 bits
@@ -22,6 +23,7 @@ class SkuUpsert(Command):
     """
 
     TYPE: ClassVar[str] = "sku.upsert.v1"
+    SENDERS: ClassVar[frozenset[Role]] = frozenset({Role.CATALOGUE})
     SCOPE: ClassVar[str] = "sku.upsert:{sku_id}"
     KEY: ClassVar[str] = "revision"
     sku_id: ExternalId
@@ -70,7 +72,7 @@ class SettingsSet(Command):
     """
 
     TYPE: ClassVar[str] = "settings.set.v1"
-    TRUSTED_ONLY: ClassVar[bool] = True
+    SENDERS: ClassVar[frozenset[Role]] = frozenset({Role.CATALOGUE})
     SCOPE: ClassVar[str] = "settings.set:{business_type}"
     KEY: ClassVar[str] = "revision"
     business_type: ExternalId

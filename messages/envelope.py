@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Generic, TypeVar
 
 from messages.base import Message
+from messages.roles import Role
 
 B_co = TypeVar("B_co", bound=Message, covariant=True)
 
@@ -15,6 +16,7 @@ class Envelope(Generic[B_co]):
 
     `message_id` is the delivery's; `index` is the item's place in a packed body (0 for a message alone).
     `user` is the broker user who first published it, validated by the broker, or None when the publisher did not say.
+    `roles` are the roles that this shop gives that user.
     `attempt` counts earlier tries, 0 at first.
     """
 
@@ -27,7 +29,7 @@ class Envelope(Generic[B_co]):
     causation_id: str | None = None
     reply_to: str | None = None
     user: str | None = None
-    trusted: bool = False
+    roles: frozenset[Role] = frozenset()
     attempt: int = 0
     traceparent: str | None = None
 

@@ -22,6 +22,7 @@ from messages.base import (
     ShortText,
     Text,
 )
+from messages.roles import FOR_BUYERS, Role
 
 LINES_MAX = 200
 
@@ -74,6 +75,7 @@ class OrderCreate(Command):
     """
 
     TYPE: ClassVar[str] = "order.create.v1"
+    SENDERS: ClassVar[frozenset[Role]] = FOR_BUYERS
     SCOPE: ClassVar[str] = "order.create:{user_id}"
     request_id: RequestId
     actor: Actor
@@ -105,6 +107,7 @@ class OrderNumberIssue(Command):
     """Give the user a new order number, for a later order.create (S3-08)."""
 
     TYPE: ClassVar[str] = "order.number.issue.v1"
+    SENDERS: ClassVar[frozenset[Role]] = FOR_BUYERS
     SCOPE: ClassVar[str] = "order.number.issue:{user_id}"
     request_id: RequestId
     actor: Actor
@@ -124,6 +127,7 @@ class OrderNumberIssued(Event):
 class OrderCommand(Command):
     """A command about one existing order."""
 
+    SENDERS: ClassVar[frozenset[Role]] = FOR_BUYERS
     SCOPE: ClassVar[str] = "{command}:{order_id}:{actor.type}:{actor.id}"
     request_id: RequestId
     actor: Actor
@@ -153,6 +157,7 @@ class OrderConfirmReceipt(OrderCommand):
 class OrdersCommand(Command):
     """A command about several orders. It changes all of them or none."""
 
+    SENDERS: ClassVar[frozenset[Role]] = FOR_BUYERS
     SCOPE: ClassVar[str] = "{command}:{actor.type}:{actor.id}"
     request_id: RequestId
     actor: Actor

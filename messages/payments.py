@@ -23,6 +23,7 @@ from messages.base import (
     ShortText,
 )
 from messages.orders import OrderCommand
+from messages.roles import ANYONE, Role
 
 CALLBACK_BYTES_MAX = 65_536  # providers send a few KiB
 HeaderName = Annotated[str, StringConstraints(min_length=1, max_length=128, pattern=r"^[!-~]+$")]
@@ -78,6 +79,7 @@ class PaymentCallback(Fact):
     """
 
     TYPE: ClassVar[str] = "payment.callback.v1"
+    SENDERS: ClassVar[frozenset[Role]] = ANYONE
     provider: Name
     headers: Annotated[dict[HeaderName, HeaderText], Field(max_length=64)]
     body: Base64
@@ -119,13 +121,13 @@ class PaymentObserved(Internal):
 
 
 class PaymentResult(Fact):
-    """A payment result from a trusted payment adapter. (provider, trade_no, kind) identifies it for ever (C-22).
+    """A payment result from the shop's payment adapter. (provider, trade_no, kind) identifies it for ever (C-22).
 
     A payment of merged orders names the `intent_id` that it pays, and any of the orders.
     """
 
     TYPE: ClassVar[str] = "payment.result.v1"
-    TRUSTED_ONLY: ClassVar[bool] = True
+    SENDERS: ClassVar[frozenset[Role]] = frozenset({Role.PAYMENTS})
     order_id: OrderId
     provider: Name
     trade_no: ExternalId
@@ -184,7 +186,7 @@ class PaymentReconcile(Command):
     """
 
     TYPE: ClassVar[str] = "payment.reconcile.v1"
-    TRUSTED_ONLY: ClassVar[bool] = True
+    SENDERS: ClassVar[frozenset[Role]] = frozenset({Role.PAYMENTS})
     SCOPE: ClassVar[str] = "payment.reconcile:{provider}:{day}"
     request_id: RequestId
     actor: Actor

@@ -6,6 +6,7 @@ from pydantic import Field
 
 from messages.base import QUANTITY_MAX, Amount, AnyInt, Command, Currency, Event, ExternalId, Moment, Part, ShortText
 from messages.catalogue import Revision
+from messages.roles import Role
 
 PRICES_MAX = 1000
 STEPS_MAX = 50
@@ -36,6 +37,7 @@ class PromotionUpsert(Command):
     """
 
     TYPE: ClassVar[str] = "promotion.upsert.v1"
+    SENDERS: ClassVar[frozenset[Role]] = frozenset({Role.CATALOGUE})
     SCOPE: ClassVar[str] = "promotion.upsert:{promo_id}"
     KEY: ClassVar[str] = "revision"
     promo_id: ExternalId

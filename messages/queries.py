@@ -6,6 +6,7 @@ from pydantic import Field, StringConstraints
 
 from messages.base import Actor, Amount, AnyInt, CodeText, Currency, ExternalId, OrderId, Part, Query, Reply
 from messages.orders import LINES_MAX, Amounts, CreateLine
+from messages.roles import FOR_BUYERS, Role
 
 
 class OrderPreview(Query):
@@ -14,6 +15,7 @@ class OrderPreview(Query):
     """
 
     TYPE: ClassVar[str] = "order.preview.v1"
+    SENDERS: ClassVar[frozenset[Role]] = FOR_BUYERS
     actor: Actor
     user_id: ExternalId
     channel: ExternalId

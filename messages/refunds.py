@@ -16,13 +16,14 @@ from messages.base import (
     RequestId,
     ShortText,
 )
+from messages.roles import Role
 
 
 class RefundResult(Fact):
     """The result of a refund that we requested. A success is final, also one that comes after a failure."""
 
     TYPE: ClassVar[str] = "refund.result.v1"
-    TRUSTED_ONLY: ClassVar[bool] = True
+    SENDERS: ClassVar[frozenset[Role]] = frozenset({Role.PAYMENTS})
     refund_no: ExternalId
     status: Literal["succeeded", "failed"]
     amount: Amount
@@ -50,7 +51,7 @@ class RefundRequest(Command):
     """
 
     TYPE: ClassVar[str] = "refund.request.v1"
-    TRUSTED_ONLY: ClassVar[bool] = True
+    SENDERS: ClassVar[frozenset[Role]] = frozenset({Role.OPERATOR})
     SCOPE: ClassVar[str] = "refund.request:{order_id}"
     request_id: RequestId
     actor: Actor

@@ -1,4 +1,4 @@
-"""Type -> model, built from the modules of the wire. A type that two models claim is refused at import."""
+"""Type -> model, built from the modules of the wire. A type that two models claim, or nobody may send, is refused."""
 
 from collections.abc import Iterator
 
@@ -18,7 +18,10 @@ from messages import (  # noqa: F401 (importing a topic's module defines its mod
     stock,
     timers,
 )
-from messages.base import Message
+from messages.base import Message, MessageKind
+
+FROM_OUTSIDE = (MessageKind.COMMAND, MessageKind.FACT, MessageKind.QUERY)
+"""The kinds of messages that others send to us. Each names its senders."""
 
 
 def _concrete(cls: type[Message]) -> Iterator[type[Message]]:
@@ -33,6 +36,8 @@ def _registry() -> dict[str, type[Message]]:
     for model in _concrete(Message):
         if model.TYPE in models:
             raise TypeError(f"{model.TYPE} is claimed by both {models[model.TYPE].__name__} and {model.__name__}")
+        if model.KIND in FROM_OUTSIDE and not getattr(model, "SENDERS", None):
+            raise TypeError(f"{model.TYPE} names no SENDERS: say which roles of messages/roles.py may send it")
         models[model.TYPE] = model
     return models
 

@@ -3,6 +3,7 @@
 from typing import ClassVar, Literal
 
 from messages.base import Amount, Currency, Event, Fact, Moment, OrderId, ShortText
+from messages.roles import Role
 
 
 class RiskRequested(Event):
@@ -24,7 +25,7 @@ class RiskResult(Fact):
     """The risk check's verdict about one order. The first verdict counts."""
 
     TYPE: ClassVar[str] = "risk.result.v1"
-    TRUSTED_ONLY: ClassVar[bool] = True
+    SENDERS: ClassVar[frozenset[Role]] = frozenset({Role.OPERATOR})
     order_id: OrderId
     verdict: Literal["passed", "rejected", "captcha_required"]
     reason: ShortText | None = None

@@ -5,6 +5,7 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import Field
 
 from messages.base import CodeText, Event, ExternalId, Fact, Moment, OrderId, Part, Quantity, ShortText
+from messages.roles import Role
 
 
 class ShipmentLine(Part):
@@ -21,6 +22,7 @@ class ShipmentBook(Fact):
     """
 
     TYPE: ClassVar[str] = "shipment.book.v1"
+    SENDERS: ClassVar[frozenset[Role]] = frozenset({Role.WAREHOUSE})
     order_id: OrderId
     carrier: ExternalId
     tracking_no: ExternalId
@@ -51,6 +53,7 @@ class ShipmentUpdate(Fact):
     """
 
     TYPE: ClassVar[str] = "shipment.update.v1"
+    SENDERS: ClassVar[frozenset[Role]] = frozenset({Role.CARRIER})
     order_id: OrderId
     carrier: ExternalId
     tracking_no: ExternalId

@@ -20,6 +20,7 @@ from messages.base import (
     RequestId,
     ShortText,
 )
+from messages.roles import Role
 
 
 class StockLine(Part):
@@ -109,6 +110,7 @@ class StockReceive(Command):
     """Goods arrived in a warehouse. `ref` is the delivery note; the same note counts once."""
 
     TYPE: ClassVar[str] = "stock.receive.v1"
+    SENDERS: ClassVar[frozenset[Role]] = frozenset({Role.WAREHOUSE})
     SCOPE: ClassVar[str] = "stock.receive:{warehouse}:{sku_id}"
     KEY: ClassVar[str] = "ref"
     ref: RequestId
@@ -121,7 +123,7 @@ class StockAdjust(Command):
     """Correct a counter after a stock-take. It is refused if less than the locked units would remain."""
 
     TYPE: ClassVar[str] = "stock.adjust.v1"
-    TRUSTED_ONLY: ClassVar[bool] = True
+    SENDERS: ClassVar[frozenset[Role]] = frozenset({Role.WAREHOUSE})
     SCOPE: ClassVar[str] = "stock.adjust:{warehouse}:{sku_id}"
     request_id: RequestId
     sku_id: ExternalId

@@ -10,6 +10,8 @@ import uvloop
 
 from db import cipher
 from db.errors import ConfigurationError
+from messages.registry import FROM_OUTSIDE, MODELS
+from messages.roles import Role, may_send
 from outbox.logging import configure as configure_logging
 from workers import providers, shop
 from workers.handlers import dead_letters
@@ -68,7 +70,7 @@ def main(queues: Sequence[str] = (), settings: Settings | None = None) -> None:
     shop.configure(given.shop)
     providers.configure(given.providers, given.payment_timeout_seconds)
     dead_letters.configure(given.trust.own)
-    warn_of_missing_trust(given)
+    warn_of_missing_roles(given)
     tune_garbage_collection()
     uvloop.run(_serve(routes, given))
 
@@ -80,14 +82,21 @@ def tune_garbage_collection() -> None:
     gc.set_threshold(YOUNG_OBJECTS, 10, 20)
 
 
-def warn_of_missing_trust(settings: Settings) -> None:
-    """Warn at start about messages that will be rejected because no broker user is trusted to send them."""
-    if not settings.trusted_users:
+def warn_of_missing_roles(settings: Settings) -> None:
+    """Warn at start about messages that will be rejected because no broker user has a role that may send them."""
+    trust = settings.trust
+    given = {role for roles in trust.roles.values() for role in roles}
+    missing = sorted(
+        model.routing_key()
+        for model in MODELS.values()
+        if model.KIND in FROM_OUTSIDE and not may_send(model.SENDERS, frozenset(given))  # type: ignore[attr-defined]
+    )
+    if missing:
         log.warning(
-            "OMS_TRUSTED_USERS is empty, so every capture, refund result and stock correction will be rejected. "
-            "Set it to the broker users that send them"
+            f"OMS_ROLES gives no user a role that may send {', '.join(missing)}: all of these will be rejected. "
+            f"Add the users that send them, with their roles ({', '.join(sorted(set(Role) - given))} are not given)"
         )
-    if not settings.own_users - {settings.own_user}:
+    if not trust.own - {settings.own_user}:
         log.warning(
             "OMS_OWN_USERS names no other user: messages from relays with another broker user will be rejected. "
             "Set it to the users of all workers and relays"

@@ -1,9 +1,10 @@
 """The settings of a worker: where its servers are, its limits, and how this shop treats its orders."""
 
-from typing import Annotated, Literal
+import os
+from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo
 
-from pydantic import AliasChoices, Field, SecretStr, StringConstraints, field_validator
+from pydantic import AliasChoices, Field, SecretStr, StringConstraints, field_validator, model_validator
 
 from messages.topology import tiers_seconds
 from workers.domain.shop import POLICY_FIELDS, Policy, Shop
@@ -33,6 +34,16 @@ SHOP_FIELDS = (
 
 class Settings(RuntimeSettings):
     """Settings are read from OMS_* variables, and from the names that source document S0 uses."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _refuse_replaced(cls, values: Any) -> Any:
+        if os.environ.get("OMS_TRUSTED_USERS"):
+            raise ValueError(
+                "OMS_TRUSTED_USERS is replaced by OMS_ROLES, which gives each broker user its roles: such as "
+                "OMS_ROLES='checkout=storefront; payments=payments; stock-app=warehouse; anna=operator'"
+            )
+        return values
 
     default_warehouse: str = Field(
         default="main", min_length=1, max_length=64, description="The warehouse for order lines that name none"

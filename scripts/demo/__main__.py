@@ -11,6 +11,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from messages.roles import Role
 from scripts.demo.client_process import ClientDiedError
 from scripts.demo.demo_run import DemoRun, RunOptions
 from scripts.demo.environment import DemoEnvironment, create_environment, remove_environment
@@ -106,6 +107,7 @@ def _second_terminal(environment: DemoEnvironment) -> Path:
     path = environment.folder / "env"
     path.touch(mode=0o600)
     given = {name: value for name, value in environment.variables("upstream").items() if name.startswith("OMS_")}
+    given |= {f"OMS_{role.upper()}_AMQP_URL": environment.urls["upstream"] for role in Role}
     lines = [f"export {name}={shlex.quote(value)}" for name, value in sorted(given.items())]
     path.write_text("\n".join([*lines, f"export PATH={shlex.quote(str(Path(sys.executable).parent))}:$PATH", ""]))
     return path

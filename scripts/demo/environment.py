@@ -24,7 +24,7 @@ from scripts.demo.client_job import client_queues
 from scripts.demo.gateway_process import CALL_SECONDS, SAME_CLOCK_SECONDS
 from scripts.demo.processes import inherited_variables, python
 from scripts.servers.find import Servers
-from scripts.servers.roles import OWN, TRUSTED
+from scripts.servers.roles import MAY_SEND, OWN
 from workers.runtime import declare
 
 RECEIPT_WINDOW_SECONDS = 4
@@ -76,7 +76,7 @@ class DemoEnvironment:
             OMS_AMQP_URL=self.urls[role],
             OMS_PREFIX=self.names.prefix,
             OMS_ENCRYPTION_KEYS=self.key,
-            OMS_TRUSTED_USERS=self._users(*TRUSTED),
+            OMS_ROLES=";".join(f"{self._users(user)}={roles}" for user, roles in MAY_SEND.items()),
             OMS_OWN_USERS=self._users(*OWN),
             OMS_PAYMENT_WINDOW_SECONDS=str(self.window_seconds),
             OMS_RECEIPT_WINDOW_SECONDS=str(RECEIPT_WINDOW_SECONDS),

@@ -25,7 +25,7 @@ COURSES = {
 
 
 class PaymentService:
-    """Collects bills and reports them as a trusted adapter; refunds what the order system requests."""
+    """Collects bills and reports them as the shop's adapter; refunds what the order system requests."""
 
     def __init__(self, link: AmqpClient, tasks: BackgroundTasks, receipts: Receipts, window_seconds: float) -> None:
         self.did: Counter[str] = Counter()

@@ -26,7 +26,7 @@ EVENTS = (*bills.EVENTS, *receipts.EVENTS, "payment.callback_rejected", "payment
 class Payments:
     """Divides the bills and passes on the events.
 
-    The service has a link under a trusted broker user; buyers use the link of the shop's site.
+    The service has a link under the broker user with the role payments; buyers use the link of the shop's site.
     """
 
     def __init__(

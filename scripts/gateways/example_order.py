@@ -7,6 +7,7 @@ import sys
 import uuid
 from collections.abc import Mapping
 from typing import Annotated, Any
+from urllib.parse import unquote, urlsplit
 
 import aio_pika
 import typer
@@ -25,7 +26,7 @@ async def start(url: str, prefix: str, provider: str, scene: str | None = None, 
 
     Raises RefusedError, TimeoutError.
     """
-    connection = await aio_pika.connect(url)
+    connection, sender = await aio_pika.connect(url), unquote(urlsplit(url).username or "guest")
     async with connection:
         channel = await connection.channel()
         queue = await channel.declare_queue(exclusive=True)
@@ -34,7 +35,7 @@ async def start(url: str, prefix: str, provider: str, scene: str | None = None, 
         exchange = await channel.get_exchange(f"{prefix}.commands", ensure=False)
 
         async def send(type_: str, body: Mapping[str, Any]) -> dict[str, Any]:
-            await exchange.publish(_message(type_, body, queue.name), type_)
+            await exchange.publish(_message(type_, body, queue.name, sender), type_)
             async with asyncio.timeout(ANSWER_SECONDS):
                 return _outcome(type_, await answers.get())
 
@@ -95,12 +96,13 @@ def _commands(sku: str, currency: str, user: str) -> list[tuple[str, Mapping[str
     ]
 
 
-def _message(type_: str, body: Mapping[str, Any], reply_to: str) -> aio_pika.Message:
+def _message(type_: str, body: Mapping[str, Any], reply_to: str, user_id: str) -> aio_pika.Message:
     return aio_pika.Message(
         json.dumps(body).encode(),
         type=f"{type_}.v1",
         message_id=uuid.uuid4().hex,
         reply_to=reply_to,
+        user_id=user_id,
         content_type="application/json",
         delivery_mode=aio_pika.DeliveryMode.PERSISTENT,
     )

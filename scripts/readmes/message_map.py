@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from messages.base import Message, MessageKind
+from messages.roles import ANYONE, Role
 from messages.topology import TAKEN, Names
 from scripts.readmes.markdown import table
 from workers.routes import ROUTES
@@ -52,9 +53,8 @@ def link(route: Route) -> str:
 
 
 def who(model: type[Message]) -> str:
-    """The broker users that the system believes when they send this message."""
+    """The roles whose users may send this message, in the order in which messages/roles.py has them."""
     if model.KIND is MessageKind.INTERNAL:
         return "our own users"
-    if getattr(model, "TRUSTED_ONLY", False):
-        return "trusted users"
-    return "anyone; operators: trusted users" if "actor" in model.model_fields else "anyone"
+    senders: frozenset[Role] = model.SENDERS  # type: ignore[attr-defined]
+    return "anyone" if senders == ANYONE else ", ".join(f"`{role}`" for role in Role if role in senders)

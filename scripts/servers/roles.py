@@ -10,7 +10,13 @@ from dataclasses import dataclass
 NOTHING = "^$"
 
 TRUSTED = ("payments", "warehouse", "operator")
-"""Roles whose users may send what only they can know: captures and refunds, stock corrections, operator actions."""
+MAY_SEND = {
+    "upstream": "storefront,catalogue,marketing,warehouse,carrier",
+    "payments": "payments",
+    "warehouse": "warehouse,carrier",
+    "operator": "operator",
+}
+"""Broker user of a client -> the roles that OMS_ROLES gives it."""
 
 OWN = ("worker", "relay")
 """Roles whose user id the runtime believes on messages between its own queues."""

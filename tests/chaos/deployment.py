@@ -58,7 +58,7 @@ class Deployment:
             "OMS_AMQP_URL": self.broker[role],
             "OMS_PREFIX": self.broker.names.prefix,
             "OMS_OWN_USERS": ",".join(given.own_users),
-            "OMS_TRUSTED_USERS": ",".join(given.trusted_users),
+            "OMS_ROLES": orjson.dumps({user: sorted(roles) for user, roles in given.roles.items()}).decode(),
             "OMS_RATE_LIMIT_ORDERS": "0",
             "OMS_LEASE_SECONDS": "2",
             "OMS_OPS_PORT": "0",

@@ -7,6 +7,7 @@ from messages.base import Actor
 from messages.envelope import Envelope
 from messages.orders import OrderCancel
 from messages.payments import PaymentResult
+from messages.roles import EVERY_ROLE
 from workers.domain.order import Order, State
 
 NOW = datetime(2026, 1, 31, 9, 30, tzinfo=UTC)
@@ -44,8 +45,8 @@ def order(state: State = State.AWAITING_PAYMENT, **changes: Any) -> Order:
 
 
 def envelope(body: Any, name: str) -> Envelope[Any]:
-    """A message as a handler sees it, from a trusted user."""
-    return Envelope(body=body, message_id=name, correlation_id=name, occurred_at=NOW, trusted=True)
+    """A message as a handler sees it, from a user with every role."""
+    return Envelope(body=body, message_id=name, correlation_id=name, occurred_at=NOW, roles=EVERY_ROLE)
 
 
 def capture(trade_no: str, amount: int = 1000, kind: str = "captured", currency: str = "CNY") -> PaymentResult:

@@ -27,7 +27,8 @@ def program(marker: str) -> str:
 
 async def printed(system: RunningSystem, command: list[str], folder: Path) -> list[str]:
     """The types of the outcomes that the program prints."""
-    environment = os.environ | {"OMS_AMQP_URL": system.broker["upstream"], "OMS_SHIPPING_FEE_MINOR_UNITS": "0"}
+    urls = {f"OMS_{role}_AMQP_URL": system.broker["upstream"] for role in ("CATALOGUE", "WAREHOUSE", "STOREFRONT")}
+    environment = os.environ | urls | {"OMS_SHIPPING_FEE_MINOR_UNITS": "0"}
     run = await asyncio.to_thread(
         subprocess.run,
         command,

@@ -19,7 +19,9 @@ from messages.base import Internal, Message
 from messages.payments import ProgressMark
 from messages.providers import AttemptCall, ProviderCertificates, RefundCall
 from messages.registry import MODELS
+from messages.roles import EVERY_ROLE
 from messages.topology import QUEUES, Names
+from messages.user_roles import Trust
 from tests.e2e.payment_scenarios import PAYING, PaymentHarness, Scenario
 from tests.e2e.scenarios import SCENARIOS, issues, placed, reserves, unique
 from tests.handlers.harness import QUEUE_OF, HandlerHarness
@@ -28,7 +30,7 @@ from tests.scripts.gateways.merchant import open_merchant
 from workers import providers, shop
 from workers.domain.shop import Policy, Shop
 from workers.routes import ROUTES
-from workers.runtime.decode import Decoder, Trust, Work
+from workers.runtime.decode import Decoder, Work
 from workers.runtime.policy import Kind
 from workers.runtime.process import QueueContext, process
 from workers.services import dead_letters as dead_letter_decisions
@@ -37,7 +39,7 @@ from workers.store import dead_letters as letters
 MANY = 50
 ONCE_PER_BATCH = {"provider.certificates.v1"}  # one download serves every notification that waits for the certificate
 NAMES = Names("oms")
-TRUST = Trust(own=frozenset({"relay"}), trusted=frozenset({"payments"}))
+TRUST = Trust(own=frozenset({"relay"}), roles={"payments": EVERY_ROLE})
 ROUTE = {route.queue: route for route in ROUTES}
 KEYS = "test:" + "A" * 43 + "="
 

@@ -19,6 +19,8 @@ from aio_pika.abc import AbstractIncomingMessage
 
 from db import cipher
 from db.pool import Pool
+from messages.roles import Role
+from messages.user_roles import ANONYMOUS
 from outbox.relay import Relay
 from tests.broker import Broker
 from workers import shop
@@ -42,10 +44,17 @@ def settings(broker: Broker, database_url: str, role: str, **changes: Any) -> Se
         "payment_window_seconds": 2,
         "rate_limit_orders": 0,
         "own_users": frozenset({users["worker"], users["relay"]}),
-        "trusted_users": frozenset({users["payments"], users["warehouse"], users["operator"]}),
+        "roles": roles(users),
         "encryption_keys": os.environ["OMS_ENCRYPTION_KEYS"],
     }
     return Settings(**(given | changes))
+
+
+def roles(users: dict[str, str]) -> dict[str, frozenset[Role]]:
+    """The roles of each client's user. Messages without `user_id` count as those of a storefront."""
+    given = {users[name]: frozenset(Role) for name in ("payments", "warehouse", "operator")}
+    given |= {users["upstream"]: frozenset(Role) - {Role.PAYMENTS, Role.OPERATOR}}
+    return given | {ANONYMOUS: frozenset({Role.STOREFRONT})}
 
 
 @contextlib.asynccontextmanager

@@ -18,16 +18,18 @@ import orjson
 
 from db.pool import Pool
 from messages.base import Internal, Message
+from messages.roles import EVERY_ROLE
 from messages.topology import Names
+from messages.user_roles import Trust
 from tests.handlers.harness import QUEUE_OF
 from tests.runtime.builders import delivery
 from workers.routes import ROUTES
-from workers.runtime.decode import Decoder, Trust, Work
+from workers.runtime.decode import Decoder, Work
 from workers.runtime.policy import Kind
 from workers.runtime.process import QueueContext, process
 
 NAMES = Names("oms")
-TRUST = Trust(own=frozenset({"relay"}), trusted=frozenset({"payments"}))
+TRUST = Trust(own=frozenset({"relay"}), roles={"payments": EVERY_ROLE})
 ROUTE = {route.queue: route for route in ROUTES}
 WORKERS, BATCH_MAX = 6, 12
 

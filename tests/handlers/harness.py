@@ -22,6 +22,7 @@ from messages.envelope import Envelope
 from messages.orders import OrderCreate
 from messages.payments import ProgressMark
 from messages.registry import MODELS
+from messages.roles import Role
 from messages.topology import QUEUES
 from tests.handlers.builders import book, captured, create, receive, sku, update
 from workers import shop
@@ -46,15 +47,24 @@ class HandlerHarness:
     provider_calls: list[tuple[str, Message]] = field(default_factory=list)
     count: int = 0
 
-    def envelope(self, body: Message, *, trusted: bool = False, reply_to: str | None = None) -> Envelope[Any]:
+    def envelope(
+        self,
+        body: Message,
+        *,
+        trusted: bool = False,
+        reply_to: str | None = None,
+        roles: frozenset[Role] | None = None,
+    ) -> Envelope[Any]:
+        """The message of a sender who has the roles that it needs; that of operators only if `trusted`."""
         self.count += 1
+        needed: frozenset[Role] = getattr(body, "SENDERS", frozenset()) - ({Role.OPERATOR} if not trusted else set())
         name = f"m{self.count}"
         return Envelope(
             body=body,
             message_id=name,
             correlation_id=f"c{self.count}",
             occurred_at=datetime.now(UTC),
-            trusted=trusted,
+            roles=needed if roles is None else roles,
             reply_to=reply_to,
             user="oms-operator" if trusted else None,
         )
@@ -68,8 +78,15 @@ class HandlerHarness:
         await HANDLERS[QUEUE_OF[items[0].body.TYPE]](tx, batch)
         return batch
 
-    async def handle(self, *bodies: Message, trusted: bool = False, reply_to: str | None = None) -> Batch[Any]:
-        batch = await self.handle_batch([self.envelope(body, trusted=trusted, reply_to=reply_to) for body in bodies])
+    async def handle(
+        self,
+        *bodies: Message,
+        trusted: bool = False,
+        reply_to: str | None = None,
+        roles: frozenset[Role] | None = None,
+    ) -> Batch[Any]:
+        about: dict[str, Any] = {"trusted": trusted, "reply_to": reply_to, "roles": roles}
+        batch = await self.handle_batch([self.envelope(body, **about) for body in bodies])
         await self.relay()
         return batch
 

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from messages.orders import OrderCreate
+from messages.roles import Role
 from tests.handlers.builders import book, cancel, captured, create, receive, sku, update
 from tests.handlers.catalogue_builders import coupon, grant, settings, template
 from tests.handlers.harness import HandlerHarness
@@ -167,6 +168,6 @@ async def test_what_a_business_type_does_not_take_is_refused(harness: HandlerHar
 async def test_rules_are_for_one_business_type_that_there_is(harness: HandlerHarness) -> None:
     await ruled(harness, "wholesale", units_max_per_line=1)
     assert harness.rejections() == [("ORDER_BUSINESS_TYPE_INVALID", {"field": "business_type"})]
-    await harness.handle(settings(GROUP, units_max_per_line=1))
+    await harness.handle(settings(GROUP, units_max_per_line=1), roles=frozenset(Role) - {Role.CATALOGUE})
     assert harness.rejections()[1][0] == "AUTH_FORBIDDEN"
     await harness.create_order(ordering(qty=3))

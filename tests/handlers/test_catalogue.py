@@ -11,6 +11,7 @@ from db.statements import SQL
 from messages.base import Command, Message
 from messages.catalogue import SettingsSet, SkuUnchanged, SkuUpsert
 from messages.promotions import LadderStep, ReductionStep
+from messages.roles import Role
 from tests.handlers.builders import sku
 from tests.handlers.catalogue_builders import DAY, NOW, member, promotion, settings, template
 from tests.handlers.harness import HandlerHarness
@@ -330,10 +331,11 @@ async def stored(harness: HandlerHarness) -> dict[str, dict[str, Any]]:
         return await catalogue_entries.read_policies(tx)
 
 
-async def test_only_trusted_users_change_rules_and_only_of_types_that_there_are(harness: HandlerHarness) -> None:
-    await harness.handle(settings("seckill", units_max_per_line=1))
+async def test_only_the_catalogue_role_changes_rules_and_only_of_types_that_there_are(harness: HandlerHarness) -> None:
+    await harness.handle(settings("seckill", units_max_per_line=1), roles=frozenset(Role) - {Role.CATALOGUE})
     await harness.handle(settings("lottery", units_max_per_line=1), trusted=True)
-    assert harness.rejections() == [("AUTH_FORBIDDEN", {}), ("ORDER_BUSINESS_TYPE_INVALID", {"field": "business_type"})]
+    forbidden = ("AUTH_FORBIDDEN", {"roles": ["catalogue"]})
+    assert harness.rejections() == [forbidden, ("ORDER_BUSINESS_TYPE_INVALID", {"field": "business_type"})]
     assert await stored(harness) == {}
     await harness.handle(settings("seckill", units_max_per_line=1), trusted=True)
     assert await stored(harness) == {"seckill": {"units_max_per_line": 1}}

@@ -13,6 +13,7 @@ from yarl import URL
 from db import cipher
 from db.pool import Pool, Transaction
 from messages.envelope import Envelope
+from messages.roles import Role
 from outbox import wire
 from outbox.relay import Relay
 from tests.broker import Broker
@@ -47,7 +48,7 @@ def settings(broker: Broker, database_url: str, role: str) -> RuntimeSettings:
         prefix=broker.names.prefix,
         payment_window_seconds=2,
         own_users=frozenset({user(broker, "worker"), user(broker, "relay")}),
-        trusted_users=frozenset({user(broker, "warehouse")}),
+        roles={user(broker, "warehouse"): frozenset({Role.WAREHOUSE})},
         encryption_keys=os.environ["OMS_ENCRYPTION_KEYS"],
         shutdown_grace_seconds=5,
     )
@@ -93,7 +94,7 @@ def known(broker: Broker) -> None:
     handler.configure(frozenset({user(broker, "worker"), user(broker, "relay")}))
 
 
-async def test_a_replayed_message_is_trusted_as_its_first_sender_was(
+async def test_a_replayed_message_has_the_roles_of_its_first_sender(
     declared_broker: Broker, database_url: str, pool: Pool
 ) -> None:
     seen: list[Envelope[Any]] = []
@@ -124,7 +125,8 @@ async def test_a_replayed_message_is_trusted_as_its_first_sender_was(
         await until(twice)
     first, again = seen
     assert (again.message_id, again.body, again.attempt) == ("m-1", first.body, 0)
-    assert (again.user, again.trusted) == (first.user, first.trusted) == (warehouse, True)
+    assert (again.user, again.roles) == (first.user, first.roles)
+    assert (first.user, Role.WAREHOUSE in first.roles) == (warehouse, True)
     assert [one["state"] for one in await letters()] == ["replayed"]
 
 

@@ -14,6 +14,7 @@ from messages.catalogue import SettingsSet
 from messages.envelope import Envelope
 from messages.orders import Address, CreateLine
 from messages.queries import OrderPreview, OrderPreviewed
+from messages.roles import FOR_BUYERS, Role
 from tests.handlers.builders import ADDRESS, OPERATOR, cancel, create, receive, user
 from tests.handlers.harness import HandlerHarness
 from tests.handlers.preview_builders import BENEFITS, CATALOGUE, FROM, SHOP, TO
@@ -37,8 +38,9 @@ def preview(*lines: tuple[str, int], user_id: str = "u1", **changes: Any) -> Ord
 
 async def answers_to(pool: Pool, *bodies: OrderPreview, trusted: bool = False) -> list[Reply]:
     """Answer the questions as the runtime does, in a transaction that cannot write."""
+    roles = frozenset({Role.OPERATOR if trusted else Role.STOREFRONT})
     items = [
-        Envelope(body=body, message_id="same", correlation_id="c", occurred_at=FROM, trusted=trusted, reply_to="mine")
+        Envelope(body=body, message_id="same", correlation_id="c", occurred_at=FROM, roles=roles, reply_to="mine")
         for body in bodies
     ]
     async with pool.acquire() as tx, tx.transaction(readonly=True):
@@ -350,7 +352,7 @@ async def test_many_questions_take_no_more_statements_than_one(harness: HandlerH
         async with harness.pool.acquire() as tx, tx.transaction(readonly=True):
             bodies = [preview(("plate", 1), ("tea", 2), user_id=f"u{n}", coupon_id="c-all") for n in range(count)]
             envelopes = [
-                Envelope(body=body, message_id=str(n), correlation_id="c", occurred_at=FROM)
+                Envelope(body=body, message_id=str(n), correlation_id="c", occurred_at=FROM, roles=FOR_BUYERS)
                 for n, body in enumerate(bodies)
             ]
             tx.add_query_logger(look)
@@ -364,7 +366,7 @@ async def test_many_questions_take_no_more_statements_than_one(harness: HandlerH
 async def test_a_preview_writes_nothing_and_locks_nothing(harness: HandlerHarness) -> None:
     counts = "SELECT sum(n_tup_ins + n_tup_upd + n_tup_del)::bigint FROM pg_stat_xact_user_tables"
     everything = preview(("pot", 1), ("tea", 2), coupon_id="c-all", use_points=100)
-    envelope = Envelope(body=everything, message_id="m", correlation_id="c", occurred_at=FROM)
+    envelope = Envelope(body=everything, message_id="m", correlation_id="c", occurred_at=FROM, roles=FOR_BUYERS)
     async with harness.pool.acquire() as other, other.transaction():
         # the locks that an order holds while it is placed
         await other.execute("SELECT 1 FROM coupons, points_accounts, promotion_quotas FOR UPDATE")
@@ -380,7 +382,9 @@ async def test_a_preview_writes_nothing_and_locks_nothing(harness: HandlerHarnes
 
 
 async def test_a_price_is_that_of_the_moment_of_the_preview(harness: HandlerHarness) -> None:
-    envelope = Envelope(body=preview(("tea", 2)), message_id="m", correlation_id="c", occurred_at=FROM)
+    envelope = Envelope(
+        body=preview(("tea", 2)), message_id="m", correlation_id="c", occurred_at=FROM, roles=FOR_BUYERS
+    )
     amounts = []
     for now in (FROM - timedelta(days=1), FROM, TO):
         async with harness.pool.acquire() as tx, tx.transaction(readonly=True):

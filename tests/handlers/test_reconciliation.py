@@ -8,6 +8,7 @@ import pytest
 
 from messages.payments import STATEMENT_BYTES_MAX, PaymentReconcile
 from messages.refunds import RefundResult
+from messages.roles import Role
 from tests.handlers.builders import user
 from tests.handlers.harness import HandlerHarness
 from tests.handlers.statement_builders import (
@@ -338,9 +339,9 @@ async def test_a_bad_file_does_not_hold_up_its_neighbours(harness: HandlerHarnes
     ]
 
 
-async def test_only_trusted_users_are_believed(harness: HandlerHarness) -> None:
+async def test_only_the_payments_role_is_believed(harness: HandlerHarness) -> None:
     configure_fake_statements()
-    await harness.handle(reconcile(statement_of()))
+    await harness.handle(reconcile(statement_of()), roles=frozenset(Role) - {Role.PAYMENTS})
     assert [event["code"] for event in harness.events] == ["AUTH_FORBIDDEN"]
     assert await harness.rows("SELECT * FROM commands") == []
 

@@ -40,10 +40,11 @@ def test_the_map_has_a_row_for_every_message_with_its_queue_and_a_file_that_exis
 
 
 WHO = {
-    "order.create.v1": "anyone; operators: trusted users",
-    "shipment.update.v1": "anyone",
-    "payment.result.v1": "trusted users",
-    "stock.adjust.v1": "trusted users",
+    "order.create.v1": "`storefront`, `operator`",
+    "shipment.update.v1": "`carrier`",
+    "payment.result.v1": "`payments`",
+    "payment.callback.v1": "anyone",
+    "stock.adjust.v1": "`warehouse`",
     "stock.reserve.v1": "our own users",
 }
 

@@ -7,12 +7,15 @@ from uuid import uuid4
 import orjson
 from pamqp.commands import Basic
 
+from messages.roles import Role
 from messages.topology import Names
-from workers.runtime.decode import Decoder, Trust, Work
+from messages.user_roles import Trust
+from workers.runtime.decode import Decoder, Work
 from workers.runtime.delivery import Delivery
 
 NAMES = Names("oms")
-TRUST = Trust(own=frozenset({"relay"}), trusted=frozenset({"payments"}))
+ROLES = {"payments": frozenset({Role.PAYMENTS}), "upstream": frozenset({Role.STOREFRONT})}
+TRUST = Trust(own=frozenset({"relay"}), roles=ROLES)
 DELETE = "order.delete.v1"
 TIMER = "timer.due.v1"
 PAYMENT = "payment.result.v1"

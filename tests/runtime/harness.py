@@ -109,7 +109,11 @@ class WorkerHarness:
             database_url=self.database_url,
             amqp_url=self.broker["worker"],
             prefix=self.broker.names.prefix,
-            **{"own_users": f"relay,{self.own_client.user}", "trusted_users": "payments,operator", **changes},
+            **{
+                "own_users": f"relay,{self.own_client.user}",
+                "roles": "payments=payments; operator=operator",
+                **changes,
+            },
         )
 
     @asynccontextmanager

@@ -311,10 +311,9 @@ def test_a_query_that_breaks_the_contract_is_invalid(changes: dict[str, Any], er
 
 
 def test_the_sender_of_a_query_is_known_as_for_commands() -> None:
-    (trusted,) = query_delivery("u1", user_id="payments").envelopes
-    (untrusted,) = query_delivery("u1", user_id="upstream").envelopes
-    assert (trusted.trusted, untrusted.trusted) == (True, False)
-    assert "payments" in TRUST.trusted
+    for user in ("payments", "upstream", "stranger"):
+        (envelope,) = query_delivery("u1", user_id=user).envelopes
+        assert (envelope.user, envelope.roles) == (user, TRUST.roles_of(user))
 
 
 def test_old_queries_expire_and_are_never_dead_lettered() -> None:

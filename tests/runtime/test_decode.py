@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from messages.roles import Role
 from outbox.wire import MALFORMED, TIME_OUT_OF_RANGE
 from tests.runtime.builders import DELETE, PAYMENT, TIMER, delete, delivery, pack, payment, read
 
@@ -145,7 +146,12 @@ def test_a_command_is_decoded_with_its_properties() -> None:
         "client.1",
         "x",
     )
-    assert (envelope.user, envelope.trusted, envelope.attempt, envelope.traceparent) == ("upstream", False, 0, "00-t")
+    assert (envelope.user, envelope.roles, envelope.attempt, envelope.traceparent) == (
+        "upstream",
+        STOREFRONT,
+        0,
+        "00-t",
+    )
     assert envelope.occurred_at == datetime(2026, 2, 3, 4, 5, 6, 7, tzinfo=UTC)
 
 
@@ -184,42 +190,45 @@ def test_every_item_of_a_pack_is_a_message_with_its_own_cause() -> None:
     assert [first.body.key, second.body.key] == [5, 6]
 
 
-USERS: list[tuple[str, dict[str, Any], tuple[str | None, bool, int]]] = [
-    ("the sender is not given", {}, (None, False, 0)),
-    ("the broker vouches for it", {"user_id": "upstream"}, ("upstream", False, 0)),
-    ("a trusted one", {"user_id": "payments"}, ("payments", True, 0)),
+NONE: frozenset[Role] = frozenset()
+STOREFRONT, PAYMENTS = frozenset({Role.STOREFRONT}), frozenset({Role.PAYMENTS})
+USERS: list[tuple[str, dict[str, Any], tuple[str | None, frozenset[Role], int]]] = [
+    ("the sender is not given", {}, (None, NONE, 0)),
+    ("the broker vouches for it", {"user_id": "upstream"}, ("upstream", STOREFRONT, 0)),
+    ("another one", {"user_id": "payments"}, ("payments", PAYMENTS, 0)),
+    ("it has no role", {"user_id": "stranger"}, ("stranger", NONE, 0)),
     (
-        "an untrusted user's headers are not believed",
+        "its headers are not believed",
         {"headers": {"origin-user": "payments", "attempt": "5"}},
-        (None, False, 0),
+        (None, NONE, 0),
     ),
     (
         "ours are",
         {"exchange": "oms.delayed", "user_id": "relay", "headers": {"origin-user": "payments", "attempt": "5"}},
-        ("payments", True, 5),
+        ("payments", PAYMENTS, 5),
     ),
     (
         "an unknown sender stays unknown when we send the message again",
         {"exchange": "oms.delayed", "user_id": "relay", "headers": {"origin-user": "", "attempt": "1"}},
-        (None, False, 1),
+        (None, NONE, 1),
     ),
-    ("nor do we vouch by silence", {"exchange": "", "user_id": "relay"}, (None, False, 0)),
+    ("nor do we vouch by silence", {"exchange": "", "user_id": "relay"}, (None, NONE, 0)),
 ]
 
 
 @pytest.mark.parametrize(("case", "given", "expected"), USERS, ids=[row[0] for row in USERS])
 def test_the_user_of_a_message_is_its_sender(
-    case: str, given: dict[str, Any], expected: tuple[str | None, bool, int]
+    case: str, given: dict[str, Any], expected: tuple[str | None, frozenset[Role], int]
 ) -> None:
     (envelope,) = read("order-changes", delivery(**given)).envelopes
-    assert (envelope.user, envelope.trusted, envelope.attempt) == expected
+    assert (envelope.user, envelope.roles, envelope.attempt) == expected
 
 
-def test_our_own_message_is_trusted() -> None:
+def test_our_own_user_has_every_role() -> None:
     one = delivery(TIMER, pack(1), exchange="oms.internal", user_id="relay")
     (envelope,) = read("timeouts", one).envelopes
-    assert envelope.trusted
+    assert envelope.roles == frozenset(Role)
 
 
-def test_a_trusted_fact_is_read() -> None:
+def test_a_fact_from_a_user_with_its_role_is_read() -> None:
     assert read("payment-results", delivery(PAYMENT, payment(), user_id="payments")).failure is None

@@ -15,6 +15,7 @@ from pamqp.header import ContentHeader
 from prometheus_client import REGISTRY
 
 from db.pool import Transaction
+from messages.roles import Role
 from messages.topology import RETRY_TIERS_SECONDS
 from scripts.servers.find import Servers
 from tests.runtime.builders import DELETE, PAYMENT, delete, payment
@@ -122,11 +123,11 @@ async def test_a_failed_message_is_retried_on_the_ladder_and_then_handled(harnes
     assert attempts[0][1] == attempts[1][1]
 
 
-async def test_an_untrusted_message_gains_no_trust_by_a_retry(harness: WorkerHarness) -> None:
-    seen: list[tuple[int, str | None, bool]] = []
+async def test_a_message_without_a_role_gains_none_by_a_retry(harness: WorkerHarness) -> None:
+    seen: list[tuple[int, str | None, frozenset[Role]]] = []
 
     async def once(tx: Transaction, batch: Batch[Any]) -> None:
-        seen.extend((item.attempt, item.user, item.trusted) for item in batch)
+        seen.extend((item.attempt, item.user, item.roles) for item in batch)
         if len(seen) == 1:
             raise ValueError
         await write_effects(tx, batch)
@@ -134,7 +135,7 @@ async def test_an_untrusted_message_gains_no_trust_by_a_retry(harness: WorkerHar
     async with harness.running(Route(QUEUE, once)):
         await harness.client.publish(DELETE, delete())
         await harness.wait_for_effects(1)
-    assert seen == [(0, None, False), (1, None, False)]
+    assert seen == [(0, None, frozenset()), (1, None, frozenset())]
 
 
 async def test_a_retry_that_the_delay_exchange_does_not_take_stays_in_its_queue(
@@ -185,7 +186,7 @@ async def test_a_message_sent_on_carries_no_headers_of_the_broker_or_the_sender(
     assert "own" not in (properties.headers or {})
 
 
-async def test_a_fact_from_a_user_who_is_not_trusted_is_a_dead_letter(harness: WorkerHarness) -> None:
+async def test_a_fact_from_a_user_without_its_role_is_a_dead_letter(harness: WorkerHarness) -> None:
     names = harness.broker.names
     async with (
         harness.running(Route("payment-results", write_effects)),

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from scripts.servers.roles import OWN, ROLES, TRUSTED
+from scripts.servers.roles import MAY_SEND, OWN, ROLES
 
 ROOT = Path(__file__).parents[2]
 TEXT = (ROOT / "docker-compose.yml").read_text("utf-8")
@@ -26,7 +26,7 @@ def value(name: str) -> str:
 
 def test_workers_and_relays_trust_the_same_roles_as_the_code() -> None:
     assert set(value("OMS_OWN_USERS").split(",")) == set(OWN)
-    assert set(value("OMS_TRUSTED_USERS").split(",")) == set(TRUSTED)
+    assert value("OMS_ROLES") == ";".join(f"{user}={roles}" for user, roles in MAY_SEND.items())
 
 
 @pytest.mark.parametrize("service", ["workers", "relay"])

@@ -7,28 +7,28 @@ from workers import app
 from workers.routes import ROUTES
 from workers.settings import Settings
 
-NO_TRUSTED_USER = "OMS_TRUSTED_USERS"
-NO_OTHER_USER = "OMS_OWN_USERS"
+ALL_ROLES = "a=storefront,payments,warehouse; b=carrier,catalogue,marketing,operator,notifier"
+WARNINGS = [
+    ("", "", []),  # the users of the default are named after their roles
+    (ALL_ROLES, "worker,relay", []),
+    (ALL_ROLES, "worker", ["OMS_OWN_USERS"]),
+    ("shop=storefront,operator,catalogue,carrier,warehouse,marketing", "", ["OMS_ROLES"]),
+    ("pay=payments", "worker", ["OMS_ROLES", "OMS_OWN_USERS"]),
+]
 
 
-@pytest.mark.parametrize(
-    ("trusted", "own", "warned"),
-    [
-        ("", "", [NO_TRUSTED_USER, NO_OTHER_USER]),
-        ("payments", "", [NO_OTHER_USER]),
-        ("payments", "worker", [NO_OTHER_USER]),
-        ("", "worker,relay", [NO_TRUSTED_USER]),
-        ("payments", "worker,relay", []),
-    ],
-)
-def test_a_worker_warns_when_no_trusted_user_is_configured(trusted: str, own: str, warned: list[str]) -> None:
-    settings = Settings(
-        database_url="postgresql://h/db", amqp_url="amqp://worker:x@h/", trusted_users=trusted, own_users=own
-    )
+@pytest.mark.parametrize(("roles", "own", "warned"), WARNINGS)
+def test_a_worker_warns_about_messages_that_no_user_may_send(roles: str, own: str, warned: list[str]) -> None:
+    url = "amqp://worker:x@h/"
+    settings = Settings(database_url="postgresql://h/db", amqp_url=url, roles=roles, own_users=own)
     with capture_logs() as lines:
-        app.warn_of_missing_trust(settings)
+        app.warn_of_missing_roles(settings)
     assert [line["event"].split()[0] for line in lines] == warned
     assert {line["log_level"] for line in lines} <= {"warning"}
+    missing = [line["event"] for line in lines if line["event"].startswith("OMS_ROLES")]
+    if roles.startswith("shop"):
+        assert "payment.reconcile, payment.result, refund.result: all" in missing[0]
+        assert "order.create" not in missing[0]
 
 
 CALLS = {"provider-calls.alipay", "provider-calls.wechat", "provider-calls.unionpay", "provider-calls.paypal"}

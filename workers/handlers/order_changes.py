@@ -17,7 +17,7 @@ order.merge: several orders of one user that all await payment get one more inte
 A child of an unpaid split order goes with its parent. Coupons, points and limited prices come back with a cancellation;
 points are awarded with completion.
 A parcel that was lost or refused counts as not out: the rest of its order can be cancelled.
-Users act on their own orders, operators (from trusted broker users) on any; another user's order is ORDER_NOT_FOUND.
+Users act on their own orders, operators (broker users of that role) on any; another user's order is ORDER_NOT_FOUND.
 """
 
 from collections.abc import Iterator, Mapping, Sequence

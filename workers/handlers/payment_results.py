@@ -25,7 +25,7 @@
     unknown                retried, at last a dead letter: money must not vanish
 
 Verified and rejected notifications are kept, encrypted, for disputes. A payment result is what a notification proves,
-payment.observed (the answer to a poll of ours) or payment.result (from a trusted payment service). A split order is
+payment.observed (the answer to a poll of ours) or payment.result (from the shop's payment service). A split order is
 paid as a whole: its children become paid with it. A payment of merged orders (`intent_id`) pays all of them or none: if
 one of them no longer waits, or the amount differs, the whole of it goes back.
 The same fact again (provider, trade number, kind) changes nothing, also within one batch, and under any of the orders

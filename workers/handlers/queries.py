@@ -5,8 +5,8 @@
     an order that would be accepted               order.previewed: the price that order.create would find, its lines,
                                                   and the buyer's level, points, coupons and addresses (masked)
     an order that would be rejected               order.previewed with the refusal, and everything else that is known
-    for another user, or for an operator whose    query.rejected with AUTH_FORBIDDEN
-    broker user is not trusted
+    for another user, or from a broker user       query.rejected with AUTH_FORBIDDEN
+    without the role
 
 The function that prices orders makes the price. Limited things (a coupon, points, units at a limited price) are read
 without a lock, so another order may take them between this answer and the order.

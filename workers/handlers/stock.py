@@ -7,7 +7,7 @@
     stock.release    what is locked is sellable again; before its reserve: a tombstone that refuses it
     stock.restock    deducted units are sellable again, once per ref; before the deduction: retried
     stock.receive    on hand grows, once per delivery note: stock.received
-    stock.adjust     on hand is corrected, never below what is locked: stock.adjusted (trusted users only)
+    stock.adjust     on hand is corrected, never below what is locked: stock.adjusted
 
 A message that the holder's state contradicts changes nothing and is announced as stock.discrepancy
 (workers/domain/stock_reservations.py has the table). Orders in one batch are granted in order of arrival.

@@ -12,24 +12,15 @@ from pydantic import Field, ValidationError, create_model
 from messages.base import Fact, Message, MessageKind, Moment, Part, moment_of
 from messages.envelope import Envelope
 from messages.reasons import Reason
+from messages.roles import Role, may_send
 from messages.topology import TAKEN, Names
+from messages.user_roles import Trust
 from outbox.wire import TIME_OUT_OF_RANGE
 from workers.runtime.delivery import NO_ID, Delivery, clean, is_clean
 from workers.runtime.errors import Failure, InvalidError
 
 MESSAGE_ID_CHARS_MAX = 128
 DERIVED_ID_CHARS_MAX = 255  # an id of our own may be `parent/index`
-
-
-@dataclass(frozen=True)
-class Trust:
-    """The broker users that we trust.
-
-    Our workers and relays publish as `own`. The facts and operators of `trusted` users are believed.
-    """
-
-    own: frozenset[str]
-    trusted: frozenset[str] = frozenset()
 
 
 @dataclass
@@ -105,16 +96,17 @@ class Decoder:
         if model.KIND is MessageKind.QUERY and work.reply_to is None:
             raise InvalidError("missing_reply_to", "a query needs a reply_to that does not start with our prefix")
         work.user = self._user(delivery, model, own)
-        trusted = work.user in self.trust.trusted or work.user in self.trust.own
+        roles = self.trust.roles_of(work.user)
         if model.KIND is MessageKind.INTERNAL and self._ours_only(delivery) and work.user not in self.trust.own:
             # replaying a rejected message of another user does not make it ours
             raise InvalidError("forbidden_exchange", "only our own broker users may send this type")
-        if issubclass(model, Fact) and model.TRUSTED_ONLY and not trusted:
-            raise InvalidError("untrusted_user", "only trusted users may report this fact", "$", Reason.UNTRUSTED_USER)
+        if issubclass(model, Fact) and not may_send(model.SENDERS, roles):
+            needed = " or ".join(sorted(model.SENDERS))
+            raise InvalidError("untrusted_user", f"its sender needs the role {needed}", "$", Reason.UNTRUSTED_USER)
         if len(delivery.body) > self.body_max_bytes:
             raise InvalidError("too_large", f"the body is larger than {self.body_max_bytes} bytes")
         work.packed = model.PACKABLE
-        work.envelopes = _envelopes(work, model, trusted)
+        work.envelopes = _envelopes(work, model, roles)
 
     def _user(self, delivery: Delivery, model: type[Message], own: bool) -> str | None:
         """The broker user that sent the message first. What we republish names it in a header; without that, None."""
@@ -176,10 +168,10 @@ def _check_frame(delivery: Delivery, id_chars_max: int) -> None:
         raise InvalidError(NO_ID, "the property message_id (or the header message-id) is missing")
 
 
-def _envelopes(work: Work, model: type[Message], trusted: bool) -> tuple[Envelope[Any], ...]:
+def _envelopes(work: Work, model: type[Message], roles: frozenset[Role]) -> tuple[Envelope[Any], ...]:
     delivery, traceparent = work.delivery, work.delivery.text("traceparent")
     common: dict[str, Any] = {"message_id": work.message_id, "reply_to": work.reply_to, "attempt": work.attempt}
-    common |= {"user": work.user, "trusted": trusted}
+    common |= {"user": work.user, "roles": roles}
     if traceparent and is_clean(traceparent):  # it is sent on in our headers, which must fit in one frame
         common["traceparent"] = traceparent
     if model.PACKABLE:

@@ -6,8 +6,9 @@ from pydantic import BeforeValidator, Field
 from pydantic_settings import NoDecode
 from yarl import URL
 
+from messages.roles import Role
+from messages.user_roles import Trust, parse_roles
 from outbox.settings import RelaySettings
-from workers.runtime.decode import Trust
 
 
 def _names(value: Any) -> Any:
@@ -15,19 +16,22 @@ def _names(value: Any) -> Any:
 
 
 Users = Annotated[frozenset[str], NoDecode, BeforeValidator(_names)]
+Roles = Annotated[dict[str, frozenset[Role]], NoDecode, BeforeValidator(parse_roles)]
 MIB = 1024 * 1024
 
 
 class RuntimeSettings(RelaySettings):
     """Read from OMS_* variables."""
 
-    trusted_users: Users = Field(
-        default=frozenset(),
-        description="Broker users, comma-separated, whose payment, refund and stock facts and operators we believe",
+    roles: Roles = Field(
+        default={},
+        description="What broker users may send: user=role,role; user=role, or JSON; `anonymous` stands for messages "
+        "without user_id. Default: oms-storefront has the role storefront, and so on, with the prefix in place of oms",
     )
     own_users: Users = Field(
         default=frozenset(),
-        description="Broker users that our workers and relays publish as; that of OMS_AMQP_URL is always included",
+        description="Broker users that our workers and relays publish as; that of OMS_AMQP_URL is always included. "
+        "Default: oms-worker,oms-relay, with the prefix in place of oms",
     )
     body_max_bytes: int = Field(
         default=MIB, ge=1024, le=16 * MIB, description="Larger bodies are dead-lettered; 200 order lines take 40 KiB"
@@ -43,5 +47,5 @@ class RuntimeSettings(RelaySettings):
 
     @property
     def trust(self) -> Trust:
-        """The broker users whose messages are believed."""
-        return Trust(own=self.own_users | {self.own_user}, trusted=self.trusted_users)
+        """Which broker users are our own, and the roles of the others."""
+        return Trust.of(self.prefix, self.own_user, self.own_users, self.roles)

@@ -1,17 +1,16 @@
-"""Decides who may send what: users act on their own orders, trusted broker users for operators (S0-31, S1-46)."""
+"""Decides who may send what: each message names the roles of its senders, and users act on their own (S0-31, S1-46)."""
 
 from typing import Any
 
 from messages.base import Actor
 from messages.envelope import Envelope
+from messages.roles import Role, may_send
 from workers.domain.book import Who
 from workers.domain.codes import Code
 from workers.domain.order import Order
 from workers.domain.refusal import Refusal
 
-FORBIDDEN = Refusal(
-    Code.AUTH_FORBIDDEN, "this broker user may not speak for operators: publish as a trusted user with user_id set"
-)
+FORBIDDEN = Refusal(Code.AUTH_FORBIDDEN, "only an operator may ask for this: the actor's type must be operator")
 ANOTHER_USER = Refusal(Code.AUTH_FORBIDDEN, "a user may not act for another user")
 
 
@@ -23,14 +22,24 @@ def who(actor: Actor) -> Who:
 def unvouched(item: Envelope[Any]) -> Refusal | None:
     """Return why the sender may not send this message, or None.
 
-    Only trusted broker users may send TRUSTED_ONLY messages and act for operators; no user may act for another.
+    The sender needs a role that the message names. A storefront speaks for users, never for an operator or for the
+    system; and no user may act for another.
     """
-    actor = getattr(item.body, "actor", None)
-    for_trusted = item.body.TRUSTED_ONLY or (actor is not None and actor.type != "user")
-    if for_trusted and not item.trusted:
-        return FORBIDDEN
+    actor, senders = getattr(item.body, "actor", None), item.body.SENDERS
+    if actor is not None and actor.type != "user":
+        senders = senders - {Role.STOREFRONT}
+    if not may_send(senders, item.roles):
+        return forbidden(senders, item.user)
     named = getattr(item.body, "user_id", None)
     return ANOTHER_USER if actor and actor.type == "user" and named not in (None, actor.id) else None
+
+
+def forbidden(senders: frozenset[Role], user: str | None) -> Refusal:
+    """Refuse a sender that has none of these roles."""
+    sender = "a message without user_id" if user is None else "this broker user"
+    roles = sorted(senders)
+    why = f"{sender} has no role that may send it: publish as a broker user with the role {' or '.join(roles)}"
+    return Refusal(Code.AUTH_FORBIDDEN, f"{why}, with user_id set to that user", {"roles": roles})
 
 
 def not_found(order_id: int) -> Refusal:

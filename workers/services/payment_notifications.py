@@ -256,7 +256,7 @@ def answered_poll(item: Envelope[PaymentObserved], attempt: Attempt) -> Provider
 def payment_result(
     attempt: Attempt, reported: PaymentReport | PaymentObserved, kind: Literal["captured", "failed"]
 ) -> PaymentResult:
-    """Return the result that a trusted payment service would report of this attempt."""
+    """Return the result that the shop's payment service would report of this attempt."""
     return PaymentResult(
         order_id=attempt.order_id,
         provider=attempt.provider,

@@ -1,0 +1,91 @@
+"""Which broker users are our own processes and which roles the others have, as the setting OMS_ROLES says."""
+
+import json
+import re
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from messages.roles import EVERY_ROLE, Role
+
+ANONYMOUS = "anonymous"
+"""In OMS_ROLES, this name stands for messages without `user_id`. By default they have no role."""
+_EXAMPLE = "checkout=storefront; anna=operator,marketing"
+
+
+@dataclass(frozen=True)
+class Trust:
+    """Our workers and relays publish as `own`, and may send anything. `roles` are those of the other broker users."""
+
+    own: frozenset[str]
+    roles: Mapping[str, frozenset[Role]] = field(default_factory=dict)
+
+    @classmethod
+    def of(
+        cls,
+        prefix: str,
+        user: str,
+        own: frozenset[str] = frozenset(),
+        roles: Mapping[str, frozenset[Role]] | None = None,
+    ) -> "Trust":
+        """Build it for a process that publishes as `user`. By default the users are named after their roles."""
+        named = {f"{prefix}-{role}": frozenset({role}) for role in Role}
+        return cls((own or frozenset({f"{prefix}-worker", f"{prefix}-relay"})) | {user}, roles or named)
+
+    def roles_of(self, user: str | None) -> frozenset[Role]:
+        """Return the roles of a user whom the broker has validated; None sent a message without `user_id`."""
+        return EVERY_ROLE if user in self.own else self.roles.get(user or ANONYMOUS, frozenset())
+
+
+def parse_roles(value: Any) -> Any:
+    """Read OMS_ROLES: `user=role,role; user=role`, or a JSON object of user -> role or list of roles.
+
+    Raises ValueError, which names the user and the roles that exist. Another kind of value is returned as it is.
+    """
+    if isinstance(value, str):
+        value = _object(value) if value.lstrip().startswith("{") else _pairs(value)
+    if not isinstance(value, Mapping):
+        return value
+    return {user: frozenset(_role(user, name) for name in _names(user, roles)) for user, roles in value.items()}
+
+
+def _pairs(text: str) -> dict[str, str]:
+    found = []
+    for entry in filter(None, re.split(r"[;\s]+", re.sub(r"\s*([,=])\s*", r"\1", text.strip()))):
+        user, equals, roles = entry.partition("=")
+        if not (user and equals and roles):
+            raise ValueError(f"{entry!r} is not user=role,role; write it like {_EXAMPLE!r}")
+        found.append((user, roles))
+    return _once(found)
+
+
+def _object(text: str) -> Any:
+    try:
+        return json.loads(text, object_pairs_hook=_once)
+    except json.JSONDecodeError as error:
+        why = f"{error.msg} at character {error.pos}"
+        raise ValueError(f"it is no JSON object ({why}); or write it like {_EXAMPLE!r}") from None
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        users = [user for user, _ in pairs]
+        twice = next(user for user in users if users.count(user) > 1)
+        raise ValueError(f"the user {twice} is named twice; name all its roles in one place")
+    return found
+
+
+def _names(user: str, roles: Any) -> list[Any]:
+    if isinstance(roles, str):
+        roles = roles.split(",")
+    if not isinstance(roles, Collection) or not roles:
+        raise ValueError(f"the user {user} needs a role or a list of roles")
+    return [name.strip() if isinstance(name, str) else name for name in roles]
+
+
+def _role(user: str, name: Any) -> Role:
+    try:
+        return Role(name)
+    except ValueError:
+        raise ValueError(f"{name!r} of the user {user} is no role; the roles are {', '.join(Role)}") from None

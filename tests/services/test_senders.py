@@ -1,0 +1,137 @@
+"""Who may send what: every message and every role, and senders who act for users (S0-31, S1-46)."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from messages import registry
+from messages.base import Actor, MessageKind
+from messages.envelope import Envelope
+from messages.orders import OrderCreate
+from messages.registry import FROM_OUTSIDE, MODELS
+from messages.roles import Role
+from messages.topology import TAKEN
+from messages.user_roles import Trust
+from tests.golden.examples import example
+from tests.handlers.builders import cancel, create, user
+from tests.runtime.builders import NAMES, delivery
+from workers.domain.codes import Code
+from workers.runtime.decode import Decoder
+from workers.services.authorization import unvouched
+
+BUYERS = {Role.STOREFRONT, Role.OPERATOR}
+SENDERS: dict[str, set[Role]] = {
+    "order.create": BUYERS,
+    "order.number.issue": BUYERS,
+    "order.cancel": BUYERS,
+    "order.change_address": BUYERS,
+    "order.confirm_receipt": BUYERS,
+    "order.delete": BUYERS,
+    "order.merge": BUYERS,
+    "order.preview": BUYERS,
+    "cart.put": BUYERS,
+    "cart.remove": BUYERS,
+    "payment.start": BUYERS,
+    "payment.callback": set(Role),
+    "payment.result": {Role.PAYMENTS},
+    "payment.reconcile": {Role.PAYMENTS},
+    "refund.result": {Role.PAYMENTS},
+    "refund.request": {Role.OPERATOR},
+    "risk.result": {Role.OPERATOR},
+    "stock.receive": {Role.WAREHOUSE},
+    "stock.adjust": {Role.WAREHOUSE},
+    "shipment.book": {Role.WAREHOUSE},
+    "shipment.update": {Role.CARRIER},
+    "sku.upsert": {Role.CATALOGUE},
+    "settings.set": {Role.CATALOGUE},
+    "promotion.upsert": {Role.CATALOGUE},
+    "coupon_template.upsert": {Role.CATALOGUE},
+    "coupon.issue": {Role.MARKETING},
+    "points.grant": {Role.MARKETING},
+    "member.upsert": {Role.MARKETING},
+}
+TRUST = Trust(frozenset({"relay"}), {role.value: frozenset({role}) for role in Role})
+QUEUE_OF = {model.TYPE: queue for queue, models in TAKEN.items() for model in models}
+NOBODY = ("stranger", None)
+"""A broker user whom OMS_ROLES does not name, and a sender who sets no `user_id`."""
+
+
+def answer(type_: str, sender: str | None) -> str:
+    """What a message on the wire meets: allowed, the reason of its dead letter, or the code of its rejection."""
+    model = MODELS[type_]
+    exchange = NAMES.exchange_of(model.KIND)
+    arrived = delivery(type_, example(type_), exchange=exchange, user_id=sender, reply_to="client.a")
+    work = Decoder(QUEUE_OF[type_], NAMES, TRUST)(arrived)
+    if work.failure is not None:
+        return work.failure.reason
+    (envelope,) = work.envelopes
+    if model.KIND is MessageKind.FACT:
+        return "allowed"
+    refusal = unvouched(envelope)
+    return refusal.code if refusal else "allowed"
+
+
+FROM_OTHERS = sorted(type_ for type_, model in MODELS.items() if model.KIND in FROM_OUTSIDE)
+
+
+@pytest.mark.parametrize("type_", FROM_OTHERS)
+def test_each_message_is_taken_from_its_roles_and_from_no_one_else(type_: str) -> None:
+    model = MODELS[type_]
+    senders = SENDERS[model.routing_key()]
+    no = "untrusted_user" if model.KIND is MessageKind.FACT else Code.AUTH_FORBIDDEN
+    expected = {role: "allowed" if role in senders else no for role in Role}
+    assert {role: answer(type_, role) for role in Role} == expected
+    everyone = "allowed" if senders == set(Role) else no
+    assert {sender: answer(type_, sender) for sender in NOBODY} == dict.fromkeys(NOBODY, everyone)
+
+
+def test_only_what_a_signature_proves_may_come_from_anyone() -> None:
+    """Nothing that moves money, stock, prices, points or goods is open to everyone."""
+    assert [key for key, senders in SENDERS.items() if senders == set(Role)] == ["payment.callback"]
+    assert {MODELS[type_].routing_key() for type_ in FROM_OTHERS} == set(SENDERS)
+
+
+def sent(body: Any, *roles: Role) -> Code | None:
+    envelope = Envelope(body, "m", "c", datetime(2026, 1, 1, tzinfo=UTC), roles=frozenset(roles), user="u")
+    refusal = unvouched(envelope)
+    return Code(refusal.code) if refusal else None
+
+
+ACTORS = [
+    (Actor(type="user", id="u1"), [Role.STOREFRONT], None),
+    (Actor(type="user", id="u1"), [Role.OPERATOR], None),
+    (Actor(type="user", id="u2"), [Role.STOREFRONT], Code.AUTH_FORBIDDEN),
+    (Actor(type="user", id="u2"), [Role.OPERATOR], Code.AUTH_FORBIDDEN),
+    (Actor(type="operator", id="o"), [Role.STOREFRONT], Code.AUTH_FORBIDDEN),
+    (Actor(type="operator", id="o"), [Role.STOREFRONT, Role.PAYMENTS, Role.WAREHOUSE], Code.AUTH_FORBIDDEN),
+    (Actor(type="operator", id="o"), [Role.OPERATOR], None),
+    (Actor(type="operator", id="o"), [Role.STOREFRONT, Role.OPERATOR], None),
+    (Actor(type="system", id="s"), [Role.STOREFRONT], Code.AUTH_FORBIDDEN),
+    (Actor(type="system", id="s"), [Role.OPERATOR], None),
+    (Actor(type="user", id="u1"), [], Code.AUTH_FORBIDDEN),
+]
+
+
+@pytest.mark.parametrize(("actor", "roles", "code"), ACTORS)
+def test_a_storefront_speaks_for_users_and_an_operator_for_anyone(
+    actor: Actor, roles: list[Role], code: Code | None
+) -> None:
+    assert sent(create().model_copy(update={"actor": actor, "user_id": "u1"}), *roles) == code
+
+
+def test_the_refusal_names_the_roles_and_what_to_do() -> None:
+    envelope = Envelope(cancel(7, "k", user()), "m", "c", datetime(2026, 1, 1, tzinfo=UTC))
+    refusal = unvouched(envelope)
+    assert refusal is not None
+    assert refusal.details == {"roles": ["operator", "storefront"]}
+    assert refusal.message == (
+        "a message without user_id has no role that may send it: publish as a broker user with the role "
+        "operator or storefront, with user_id set to that user"
+    )
+
+
+def test_a_message_that_names_no_sender_ends_the_import(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delattr(OrderCreate, "SENDERS")
+    with pytest.raises(TypeError, match=r"order\.create\.v1 names no SENDERS"):
+        registry._registry()
