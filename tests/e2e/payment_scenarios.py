@@ -151,9 +151,12 @@ async def notified_late(payments: PaymentHarness, n: int) -> Sequence[Message]:
 async def notified_of_the_first(payments: PaymentHarness, n: int) -> Sequence[Message]:
     """Notifications of the first of two open attempts."""
     started = await payments.open_attempts(n)
-    await payments.harness.handle(*payments.payment_starts([int(one["order_id"]) for one in started]))
+    order_ids = [int(one["order_id"]) for one in started]
+    await payments.harness.handle(*payments.payment_starts(order_ids))
     take_calls(payments.harness, payments.provider)
-    await payments.harness.pool.execute("UPDATE payment_attempts SET state = 'requested' WHERE state <> 'captured'")
+    await payments.harness.pool.execute(
+        "UPDATE payment_attempts SET state = 'requested' WHERE order_id = ANY ($1)", order_ids
+    )
     return await payments.pay(started)
 
 
