@@ -118,11 +118,14 @@ class PointsGrant(Command):
 
 
 class PointsChanged(Event):
-    """One entry of a user's points ledger, and the account after it. Available are `balance` - `held`."""
+    """One entry of a user's points ledger, and the account after it. Available are `balance` - `held`.
+
+    If a refund fails, `reclaim` takes back the points that it returned, and `restore` gives back those that it revoked.
+    """
 
     TYPE: ClassVar[str] = "points.changed.v1"
     user_id: str
-    op: Literal["grant", "hold", "use", "release", "return", "award", "revoke"]
+    op: Literal["grant", "hold", "use", "release", "return", "reclaim", "award", "revoke", "restore"]
     points: int
     growth: int
     balance: int

@@ -23,8 +23,8 @@ FROM (
 -- INV-09. An account equals the sum of its ledger and never holds more than its balance. An account without a ledger is empty.
 WITH folded AS (
     SELECT user_id,
-        sum(CASE WHEN op IN ('grant', 'award', 'return') THEN points WHEN op IN ('use', 'revoke') THEN -points ELSE 0 END)
-            AS balance,
+        sum(CASE WHEN op IN ('grant', 'award', 'restore', 'return') THEN points
+            WHEN op IN ('use', 'reclaim', 'revoke') THEN -points ELSE 0 END) AS balance,
         sum(CASE WHEN op = 'hold' THEN points WHEN op IN ('release', 'use') THEN -points ELSE 0 END) AS held,
         sum(CASE op WHEN 'revoke' THEN -growth ELSE growth END) AS growth
     FROM points_ledger
@@ -39,34 +39,32 @@ FROM (
 ) AS bad;
 
 -- name: audit_benefits.earned
--- INV-09. A completed order awards the points of its goods once: all of them if nothing was given back, never more. It never revokes
--- more than it awarded.
-WITH given AS (
-    SELECT r.order_id
-    FROM refunds r JOIN payment_facts f USING (provider, trade_no)
-    WHERE f.kind = 'captured' AND f.verdict = 'kept'
-    UNION
-    SELECT order_id FROM order_items WHERE refunded_qty > 0
-), booked AS (
+-- INV-09. A completed order awards the points of its goods once, and keeps exactly what it still earns after everything that has gone
+-- back; more only if the account had not enough free when a refund took its part. Growth is never short.
+WITH booked AS (
     SELECT order_id, user_id, count(*) FILTER (WHERE op = 'award') AS awards,
-        coalesce(sum(points) FILTER (WHERE op = 'award'), 0) AS points, coalesce(sum(growth) FILTER (WHERE op = 'award'), 0) AS growth,
-        coalesce(sum(points) FILTER (WHERE op = 'revoke'), 0) AS points_lost,
-        coalesce(sum(growth) FILTER (WHERE op = 'revoke'), 0) AS growth_lost
+        sum(CASE op WHEN 'revoke' THEN -points ELSE points END) AS points, sum(CASE op WHEN 'revoke' THEN -growth ELSE growth END) AS growth,
+        max(short) AS short
     FROM points_ledger
-    WHERE op IN ('award', 'revoke')
+    WHERE op IN ('award', 'revoke', 'restore')
     GROUP BY order_id, user_id
 ), earning AS (
-    SELECT o.id, o.user_id, o.gift_points, o.gift_growth, g.order_id IS NULL AS whole
-    FROM orders o LEFT JOIN given g ON g.order_id = o.id
-    WHERE o.kind <> 'split_parent' AND o.state = 'completed' AND o.gift_points + o.gift_growth > 0
+    SELECT o.id, o.user_id, o.gift_points - v.gift_points AS points, o.gift_growth - v.gift_growth AS growth,
+        least(greatest(v.refunded - v.line_amount, 0), o.payable_amount - v.line_amount) AS goodwill, o.payable_amount - v.line_amount AS paid
+    FROM orders o JOIN returned_values v ON v.order_id = o.id
+    WHERE o.state = 'completed' AND o.gift_points + o.gift_growth > 0
+), due AS (
+    SELECT id, user_id, points - coalesce(div(points::numeric * goodwill, nullif(paid, 0)), 0) AS points,
+        growth - coalesce(div(growth::numeric * goodwill, nullif(paid, 0)), 0) AS growth
+    FROM earning
 )
 SELECT count(*) AS violations, (array_agg(id ORDER BY id))[1:5] AS first
 FROM (
-    SELECT coalesce(e.id, b.order_id)::text AS id
-    FROM earning e FULL JOIN booked b ON b.order_id = e.id AND b.user_id = e.user_id
-    WHERE e.id IS NULL OR b.awards > 1 OR b.points > e.gift_points OR b.growth > e.gift_growth
-        OR b.points_lost > b.points OR b.growth_lost > b.growth
-        OR (e.whole AND (b.points - b.points_lost, b.growth - b.growth_lost) IS DISTINCT FROM (e.gift_points, e.gift_growth))
+    SELECT coalesce(d.id, b.order_id) || ' earned ' || coalesce(b.points, 0) || ' and ' || coalesce(b.growth, 0) || ', due '
+        || coalesce(d.points, 0) || ' and ' || coalesce(d.growth, 0) AS id
+    FROM due d FULL JOIN booked b ON b.order_id = d.id AND b.user_id = d.user_id
+    WHERE d.id IS NULL OR b.awards > 1 OR coalesce(b.growth, 0) <> d.growth
+        OR coalesce(b.points, 0) NOT BETWEEN d.points AND d.points + coalesce(b.short, 0)
 ) AS bad;
 
 -- name: audit_benefits.limits
@@ -81,22 +79,25 @@ FROM (
 
 -- name: audit_benefits.follow_orders
 -- INV-05, INV-08, INV-09. Coupon, points and limited prices of a root order follow its state: held until it is paid, then used;
--- free again if it ends unpaid; given back if all of it is cancelled later. Before that, points come back only with units or money.
+-- free again if it ends unpaid; given back if all of it is cancelled later. Before that, exactly those points are back that paid for
+-- returned units, and a share for money that went back besides; more only if the account had not enough free when a refund failed.
 -- Nothing else holds a benefit, and limited prices are those of the order's lines.
 WITH gone AS (
     SELECT parent_id AS id FROM orders WHERE kind = 'split_child' GROUP BY parent_id HAVING bool_and(state = 'cancelled')
-), given AS (
-    SELECT o.root_id
-    FROM refunds r JOIN payment_facts f USING (provider, trade_no) JOIN orders o ON o.id = r.order_id
-    WHERE f.kind = 'captured' AND f.verdict = 'kept'
-    UNION
-    SELECT o.root_id FROM order_items i JOIN orders o ON o.id = i.order_id WHERE i.refunded_qty > 0
+), gone_back AS (
+    SELECT o.id, o.use_points, div(o.use_points * least(sum(v.points_amount), o.points_amount), nullif(o.points_amount, 0)) AS lines,
+        sum(greatest(v.refunded - v.line_amount, 0)) AS goodwill, o.payable_amount - sum(v.line_amount) AS paid
+    FROM orders o JOIN returned_values v ON v.root_id = o.id
+    WHERE o.use_points > 0 AND o.paid_at IS NOT NULL
+    GROUP BY o.id, o.use_points, o.points_amount, o.payable_amount
+), due AS (
+    SELECT id, lines + coalesce(div((use_points - lines) * least(goodwill, paid), nullif(paid, 0)), 0) AS points FROM gone_back
 ), roots AS (
     SELECT o.id, o.user_id, o.state, o.coupon_id, o.use_points, o.quota_units,
-        CASE WHEN b.root_id IS NULL THEN 0 ELSE o.use_points END AS back_max,
+        coalesce(d.points, 0) AS due_back,
         CASE WHEN o.state IN ('placing', 'awaiting_payment') THEN 'held' WHEN o.paid_at IS NULL THEN 'free'
             WHEN o.state = 'cancelled' OR g.id IS NOT NULL THEN 'returned' ELSE 'used' END AS benefits
-    FROM orders o LEFT JOIN gone g USING (id) LEFT JOIN given b ON b.root_id = o.id
+    FROM orders o LEFT JOIN gone g USING (id) LEFT JOIN due d USING (id)
     WHERE o.kind <> 'split_child'
 ), coupon AS (
     SELECT l.order_id, l.coupon_id, c.user_id, string_agg(l.op, ' ' ORDER BY l.op) AS ops
@@ -105,9 +106,9 @@ WITH gone AS (
 ), points AS (
     SELECT order_id, user_id, coalesce(sum(points) FILTER (WHERE op = 'hold'), 0) AS held,
         coalesce(sum(points) FILTER (WHERE op = 'use'), 0) AS used, coalesce(sum(points) FILTER (WHERE op = 'release'), 0) AS free,
-        coalesce(sum(points) FILTER (WHERE op = 'return'), 0) AS returned
+        coalesce(sum(CASE op WHEN 'return' THEN points WHEN 'reclaim' THEN -points END), 0) AS returned, max(short) AS short
     FROM points_ledger
-    WHERE op IN ('hold', 'use', 'release', 'return')
+    WHERE op IN ('hold', 'use', 'release', 'return', 'reclaim')
     GROUP BY order_id, user_id
 ), sold AS (
     SELECT o.root_id AS order_id, i.promotion_id AS promo_id, o.user_id, sum(i.quota_units) AS units
@@ -125,13 +126,13 @@ FROM (
             WHEN 'used' THEN 'lock use' ELSE 'lock return use' END
     UNION ALL
     SELECT coalesce(r.id, p.order_id) || ' ' || coalesce(r.state, 'unknown') || ', points '
-        || coalesce(format('held %s, used %s, free %s, back %s', p.held, p.used, p.free, p.returned), 'untouched')
+        || coalesce(format('held %s, used %s, free %s, back %s of %s', p.held, p.used, p.free, p.returned, r.due_back), 'untouched')
     FROM (SELECT * FROM roots WHERE use_points <> 0) AS r
     FULL JOIN points p ON p.order_id = r.id
     WHERE p.user_id IS DISTINCT FROM r.user_id OR p.held <> r.use_points
         OR p.used <> CASE WHEN r.benefits IN ('used', 'returned') THEN r.use_points ELSE 0 END
         OR p.free <> CASE r.benefits WHEN 'free' THEN r.use_points ELSE 0 END
-        OR CASE r.benefits WHEN 'used' THEN p.returned > r.back_max WHEN 'returned' THEN p.returned <> r.use_points
+        OR CASE r.benefits WHEN 'used' THEN p.returned NOT BETWEEN r.due_back AND r.due_back + p.short WHEN 'returned' THEN p.returned <> r.use_points
             ELSE p.returned <> 0 END
     UNION ALL
     SELECT order_id || ' ' || coalesce(r.state, 'unknown') || ', promotion ' || promo_id

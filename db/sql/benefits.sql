@@ -27,15 +27,10 @@ WHERE user_id = ANY($1::text[]) AND promo_id = ANY($2::text[]) AND returned_at I
 GROUP BY user_id, promo_id;
 
 -- name: benefits.worth
--- $1 root ids (locked). For each order that carries goods: which part of the points that paid its lines, and of the points that they
--- earn, belongs to units that were given back; and what operators refunded without naming units.
-SELECT o.id AS order_id, o.root_id, sum(div(i.points_amount::numeric * i.refunded_qty, i.qty))::bigint AS points_amount,
-    sum(div(i.gift_points::numeric * i.refunded_qty, i.qty))::bigint AS gift_points,
-    sum(div(i.gift_growth::numeric * i.refunded_qty, i.qty))::bigint AS gift_growth,
-    coalesce((SELECT sum(r.amount) FROM refunds r WHERE r.order_id = o.id AND r.cause LIKE 'operator:%'), 0)::bigint AS goodwill
-FROM orders o JOIN order_items i ON i.order_id = o.id
-WHERE o.root_id = ANY($1::bigint[])
-GROUP BY o.id, o.root_id;
+-- $1 root ids (locked). What has gone back of each of their orders that carry goods.
+SELECT order_id, root_id, points_amount, gift_points, gift_growth, line_amount, refunded
+FROM returned_values
+WHERE root_id = ANY($1::bigint[]);
 
 -- name: benefits.booked
 -- $1 order ids (locked). Points and growth in each order's ledger, by operation.
@@ -64,8 +59,8 @@ WHERE a.user_id = n.user_id;
 
 -- name: benefits.log_points
 -- Inserts one row per change of an account. The same change for the same order makes it fail.
-INSERT INTO points_ledger (user_id, op, ref, order_id, points, growth)
-SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::bigint[], $5::bigint[], $6::bigint[]);
+INSERT INTO points_ledger (user_id, op, ref, order_id, points, growth, short)
+SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::bigint[], $5::bigint[], $6::bigint[], $7::bigint[]);
 
 -- name: benefits.take_quotas
 -- $1 promotion ids (locked), $2 units. Going above the quantity makes it fail. Only flash sales have a row.

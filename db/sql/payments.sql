@@ -38,12 +38,10 @@ RETURNING provider, trade_no, kind;
 
 -- name: payments.kept
 -- $1 order ids (locked). The capture that paid each order: its own, its parent's, or one of several merged orders. The amount is
--- the order's part of it. owed is what of that part is refunded or has a refund under way, its children's included. A failed refund
--- does not count: it may be requested again, or another refund takes its place. What was refunded above the part does not count either.
+-- the order's part of it. owed is what of that part is refunded or has a refund under way, its children's included.
 SELECT o.id AS order_id, f.provider, f.trade_no, f.intent_id, o.payable_amount AS amount, f.currency,
-    coalesce((SELECT sum(r.amount - r.excess_amount) FROM refunds r JOIN orders m ON m.id = r.order_id
-              WHERE r.provider = f.provider AND r.trade_no = f.trade_no AND o.id IN (m.id, m.parent_id)
-                  AND r.state <> 'failed'), 0)::bigint AS owed
+    coalesce((SELECT sum(r.amount) FROM counted_refunds r JOIN orders m ON m.id = r.order_id
+              WHERE r.provider = f.provider AND r.trade_no = f.trade_no AND o.id IN (m.id, m.parent_id)), 0)::bigint AS owed
 FROM orders o
 JOIN payment_facts f ON f.intent_id = o.intent_id AND f.verdict = 'kept'
 WHERE o.id = ANY($1::bigint[]);

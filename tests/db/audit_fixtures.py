@@ -4,18 +4,18 @@
 """
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from typing import Any
 
 from db.pool import open_pool
 from messages.orders import OrderConfirmReceipt, OrderDelete, OrderMerge, OrderNumberIssue
 from messages.payments import PaymentResult
-from messages.refunds import RefundRequest, RefundResult
+from messages.refunds import RefundRequest
 from messages.risk import RiskResult
 from tests.db.audit_payment_fixtures import add_attempts, add_statements
 from tests.handlers.builders import OPERATOR, book, cancel, captured, create, receive, sku, update, user
 from tests.handlers.catalogue_builders import coupon, grant, promotion, settings, template
 from tests.handlers.harness import HandlerHarness
+from tests.handlers.refund_builders import refund_result
 from workers import shop
 from workers.domain.shop import Policy, Shop
 
@@ -46,9 +46,8 @@ async def build(url: str) -> None:
     await fill_catalogue(harness)
     for story in (plain, split, merged, coupons, points, limited, deducted, risk_checked, numbered, add_attempts):
         await story(harness)
-    for row in await pool.fetch("SELECT refund_no, amount, currency FROM refunds"):
-        result = RefundResult(status="succeeded", occurred_at=datetime.now(UTC), reason=None, **dict(row))
-        await harness.handle(result, trusted=True)
+    for row in await pool.fetch("SELECT refund_no, amount, currency FROM refunds WHERE state <> 'failed'"):
+        await harness.handle(refund_result(dict(row)), trusted=True)
     await add_statements(harness)
     await pool.execute(NO_GUARDS)
     await pool.close()
@@ -213,7 +212,10 @@ async def coupons(harness: HandlerHarness) -> None:
 
 
 async def points(harness: HandlerHarness) -> None:
-    """Points: held; used; used with a third returned; released; returned; earned; earned and taken away again."""
+    """Points: held; used; used with a third returned; released; returned; earned; earned and taken away again.
+
+    Two refunds fail, so what points followed them is undone.
+    """
     await place_order(harness, ("s1", 1), use_points=200)
     await place_paid_order(harness, ("s1", 2), use_points=100)
     used = await place_paid_order(harness, ("s1", 2), use_points=300)
@@ -227,6 +229,10 @@ async def points(harness: HandlerHarness) -> None:
     earned = await place_paid_order(harness, ("b1", 3))
     await receive_order(harness, earned)
     await request_refund(harness, earned, await harness.payable(earned) // 2)
+    for order_id in (used, earned):
+        await request_refund(harness, order_id, 100)
+        failed = harness.events_of("refund.requested")[-1]
+        await harness.handle(refund_result(failed, "failed"), trusted=True)
 
 
 async def limited(harness: HandlerHarness) -> None:

@@ -32,7 +32,10 @@ VIOLATIONS = {
     ),
     "audit_benefits.coupons": ("UPDATE coupons SET state = 'issued', order_id = NULL WHERE coupon_id = 'c1'", "^c1$"),
     "audit_benefits.points": ("UPDATE points_accounts SET balance = balance + 1", "^u1$"),
-    "audit_benefits.earned": ("UPDATE points_ledger SET points = points + 1 WHERE op = 'award'", r"^\d+$"),
+    "audit_benefits.earned": (
+        "UPDATE points_ledger SET points = points + 1 WHERE op = 'award'",
+        r"^\d+ earned \d+ and \d+, due \d+ and \d+$",
+    ),
     "audit_benefits.limits": ("UPDATE promotion_quotas SET sold = sold + 1", "^flash$"),
     "audit_benefits.follow_orders": (
         "INSERT INTO coupon_ledger SELECT coupon_id, order_id, 'use' FROM coupons WHERE state = 'locked'",
@@ -235,7 +238,7 @@ COUPONS = [
 ]
 POINTS = [
     *(f"DELETE FROM points_ledger WHERE op = '{op}'" for op in ("grant", "hold", "use", "release", "return", "award")),
-    "DELETE FROM points_ledger WHERE op = 'revoke'",
+    *(f"DELETE FROM points_ledger WHERE op = '{op}'" for op in ("revoke", "reclaim", "restore")),
     "DELETE FROM points_accounts",
     "UPDATE points_accounts SET growth = growth + 1",
     "INSERT INTO points_accounts VALUES ('u9', 1)",
@@ -251,7 +254,10 @@ FOLLOW = [
     f"UPDATE orders SET state = 'cancelled' WHERE {CHILD} AND state = 'paid'",
     "UPDATE orders SET use_points = 0 WHERE use_points = 200",
     *(f"UPDATE points_ledger SET points = points - 1 WHERE op = '{op}'" for op in ("hold", "use", "release", "return")),
-    *(f"DELETE FROM points_ledger WHERE op = '{op}'" for op in ("hold", "use", "release", "return")),
+    *(f"DELETE FROM points_ledger WHERE op = '{op}'" for op in ("hold", "use", "release", "return", "reclaim")),
+    "UPDATE points_ledger SET points = points - 1 WHERE op = 'reclaim'",
+    "UPDATE refunds SET state = 'failed' WHERE order_id IN"
+    " (SELECT id FROM orders WHERE state = 'paid' AND use_points = 300)",
     "INSERT INTO points_ledger SELECT user_id, 'return', 'again', order_id, 1 FROM points_ledger WHERE op = 'release'",
     "UPDATE points_ledger SET user_id = 'u9'",
     "UPDATE points_ledger SET op = 'release' WHERE op = 'use'",
@@ -283,6 +289,8 @@ REST = [
             ("growth = growth + 1", "award"),
             ("growth = growth - 1", "award"),
             ("points = points + 99", "revoke"),
+            ("points = points - 1", "revoke"),
+            ("points = points + 1", "restore"),
             ("growth = growth + 99", "revoke"),
         )
     ),

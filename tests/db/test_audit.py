@@ -97,7 +97,10 @@ async def test_a_database_that_handlers_filled_is_clean(tx: Transaction) -> None
         ("kind FROM reconciliation_rows", ("capture", "refund")),
         ("state FROM coupons", ("expired", "issued", "locked", "used")),
         ("op FROM coupon_ledger", ("lock", "release", "return", "use")),
-        ("op FROM points_ledger", ("award", "grant", "hold", "release", "return", "revoke", "use")),
+        (
+            "op FROM points_ledger",
+            ("award", "grant", "hold", "reclaim", "release", "restore", "return", "revoke", "use"),
+        ),
         ("returned_at IS NULL FROM promotion_uses", (False, True)),
         ("state FROM stock_holders", ("committed", "refused", "released", "reserved", "restocked")),
     ],

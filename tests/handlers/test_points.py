@@ -5,12 +5,13 @@ from typing import Any
 import orjson
 import pytest
 
-from messages.orders import OrderConfirmReceipt, OrderCreate
+from messages.orders import OrderConfirmReceipt
 from messages.refunds import RefundRequest
 from tests.handlers.builders import OPERATOR, book, cancel, create, receive, sku, update, user
 from tests.handlers.catalogue_builders import coupon, grant, template
 from tests.handlers.harness import HandlerHarness
 from tests.handlers.order_endings import UNPAID_ENDS
+from tests.handlers.points_accounts import account, ledger_adds_up, point_events, spending
 from workers import shop
 from workers.domain.shop import Policy, Shop
 
@@ -22,32 +23,6 @@ async def harness(harness: HandlerHarness) -> HandlerHarness:
     await harness.handle(grant())
     harness.events.clear()
     return harness
-
-
-def spending(points: int = 300, request_id: str = "r1", qty: int = 2, **changes: Any) -> OrderCreate:
-    fields: dict[str, Any] = {"use_points": points, "expected_pay_amount": qty * 500 - points}
-    return create(("s1", qty), request_id=request_id, **fields | changes)
-
-
-async def account(harness: HandlerHarness, user_id: str = "u1") -> tuple[int, int, int]:
-    """Balance, held, growth."""
-    [row] = await harness.rows("SELECT balance, held, growth FROM points_accounts WHERE user_id = $1", user_id)
-    return row[0], row[1], row[2]
-
-
-async def ledger_adds_up(harness: HandlerHarness) -> None:
-    """Check that every account equals the sum of its ledger (INV-09)."""
-    folded = await harness.rows("""
-        SELECT user_id,
-            sum(CASE WHEN op IN ('grant', 'award', 'return') THEN points
-                WHEN op IN ('use', 'revoke') THEN -points ELSE 0 END),
-            sum(CASE op WHEN 'hold' THEN points WHEN 'use' THEN -points WHEN 'release' THEN -points ELSE 0 END)
-        FROM points_ledger GROUP BY user_id ORDER BY user_id""")
-    assert folded == await harness.rows("SELECT user_id, balance, held FROM points_accounts ORDER BY user_id")
-
-
-def point_events(harness: HandlerHarness) -> list[tuple[str, int, int, int]]:
-    return [(e["op"], e["points"], e["balance"], e["held"]) for e in harness.events_of("points.changed")]
 
 
 def refund(order_id: int, amount: int, request_id: str = "f1") -> RefundRequest:

@@ -7,9 +7,11 @@
     is rejected, or ends unpaid     -> issued, expired   no longer held                given back
     is cancelled after payment      -> issued, expired   the rest comes back           given back
     is partly refunded              stays used           come back in proportion       -
+    loses a refund that failed      stays used           are taken again               -
 
-An order earns points for its goods. They are awarded when it completes. Later refunds revoke them in proportion, but
-never more than the account has free.
+An order earns points for its goods. They are awarded when it completes. Later refunds revoke them in proportion. Only
+refunds that succeeded or are under way count: if one fails, what followed it is undone, until it is requested again or
+another one takes its place. No step takes more than the account has free; the ledger keeps what is then short.
 """
 
 from collections.abc import Mapping, Sequence
@@ -18,7 +20,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Literal, NamedTuple
 
-from workers.domain.order import Order, State
+from workers.domain.order import Order, OrderKind, State
 from workers.domain.pricing.coupons import HELD, Coupon, CouponState
 from workers.domain.pricing.quote import Buyer, Quote
 
@@ -46,8 +48,10 @@ class CouponOp(StrEnum):
     RETURN = "return"
 
 
-PointsOp = Literal["hold", "use", "release", "return", "award", "revoke"]
+PointsOp = Literal["hold", "use", "release", "return", "reclaim", "award", "revoke", "restore"]
 """The steps that an order takes with its buyer's points. points.changed has the same words on the wire."""
+TAKING = frozenset[PointsOp]({"reclaim", "revoke"})
+"""These undo what another step gave: reclaim a return, revoke an award."""
 
 
 class CouponMove(NamedTuple):
@@ -61,7 +65,10 @@ class CouponMove(NamedTuple):
 
 
 class PointsMove(NamedTuple):
-    """One ledger row, and the account after it. (user, op, ref) is unique."""
+    """One ledger row, and the account after it. (user, op, ref) is unique.
+
+    `short` is the points that the row should have taken besides, but that the account did not have free.
+    """
 
     user_id: str
     op: PointsOp
@@ -70,6 +77,7 @@ class PointsMove(NamedTuple):
     points: int
     growth: int
     after: Account
+    short: int = 0
 
 
 class QuotaUse(NamedTuple):
@@ -84,14 +92,21 @@ class QuotaUse(NamedTuple):
 class ReturnedValue(NamedTuple):
     """The sums of everything that has gone back of one order.
 
-    `points_amount` is the part that was paid with points, in minor units. `gift_points` and `gift_growth` are what the
-    returned units had earned. `goodwill` is the money that operators gave back without naming units.
+    The first four belong to units that went back: `points_amount` is the part that was paid with points and
+    `line_amount` the part that was paid with money, both in minor units; `gift_points` and `gift_growth` are what the
+    units had earned. `refunded` is the money of all refunds that count (the view `counted_refunds`).
     """
 
     points_amount: int = 0
     gift_points: int = 0
     gift_growth: int = 0
-    goodwill: int = 0
+    line_amount: int = 0
+    refunded: int = 0
+
+    @property
+    def goodwill(self) -> int:
+        """The money that went back beyond that of the units. Replacing a failed refund of units adds nothing."""
+        return max(0, self.refunded - self.line_amount)
 
 
 def share(whole: int, part: int, total: int) -> int:
@@ -103,22 +118,24 @@ def share(whole: int, part: int, total: int) -> int:
 
 
 def due_back(root: Order, returned: Sequence[ReturnedValue]) -> int:
-    """The used points that must be back on the buyer's account by now.
+    """The used points that must be back on the buyer's account while the order is alive.
 
-    These are the points that paid for the returned units, and a share for goodwill.
+    These are the points that paid for the returned units, and of the others the share that goodwill has of the money
+    that was paid for them. So all points are back once all the money is.
     """
     lines = share(root.use_points, sum(value.points_amount for value in returned), root.points_amount)
-    goodwill = share(root.use_points, sum(value.goodwill for value in returned), root.payable_amount)
-    return min(root.use_points, lines + goodwill)
+    paid = root.payable_amount - sum(value.line_amount for value in returned)
+    return lines + share(root.use_points - lines, sum(value.goodwill for value in returned), paid)
 
 
 def still_earned(order: Order, returned: ReturnedValue) -> tuple[int, int]:
-    """(points, growth) that the order still earns after everything that has gone back."""
-    points = order.gift_points - returned.gift_points
-    growth = order.gift_growth - returned.gift_growth
-    points -= share(order.gift_points, returned.goodwill, order.payable_amount)
-    growth -= share(order.gift_growth, returned.goodwill, order.payable_amount)
-    return max(points, 0), max(growth, 0)
+    """(points, growth) that the order still earns after everything that has gone back.
+
+    Goodwill takes its share of what the units that the buyer keeps have earned.
+    """
+    points, growth = order.gift_points - returned.gift_points, order.gift_growth - returned.gift_growth
+    paid = order.payable_amount - returned.line_amount
+    return points - share(points, returned.goodwill, paid), growth - share(growth, returned.goodwill, paid)
 
 
 @dataclass
@@ -190,12 +207,16 @@ class Benefits:
             self.quotas_returned.append(order.id)
 
     def return_points(self, order: Order, total_points: int, because: str) -> None:
-        """Return used points until `total_points` of them are back; points returned earlier count."""
-        points = total_points - self._booked(order.id, "return")[0]
+        """Return used points until `total_points` of them are back; take those again that a failed refund returned."""
+        points = total_points - self._net(order.id, "return", "reclaim")[0]
+        account, ref = self.accounts[order.user_id], f"{order.id}:{because}"
         if points > 0:
-            account = self.accounts[order.user_id]
             after = replace(account, balance=account.balance + points)
-            self._move_points(order.user_id, "return", f"{order.id}:{because}", order.id, points, after)
+            self._move_points(order.user_id, "return", ref, order.id, points, after)
+        elif points < 0:
+            free = min(-points, account.available)
+            after = replace(account, balance=account.balance - free)
+            self._move_points(order.user_id, "reclaim", ref, order.id, free, after, short=-points - free)
 
     def award(self, order: Order, points: int, growth: int) -> None:
         """Give the buyer the points and growth that the received goods earn."""
@@ -204,19 +225,21 @@ class Benefits:
             after = replace(account, balance=account.balance + points, growth=account.growth + growth)
             self._move_points(order.user_id, "award", str(order.id), order.id, points, after, growth)
 
-    def revoke(self, order: Order, keep: tuple[int, int], because: str) -> None:
-        """Take earned points and growth back until `keep` of them are left, but no more than the account has free."""
-        (awarded, grown), (revoked, shrunk) = (
-            self._booked(order.id, "award"),
-            self._booked(order.id, "revoke"),
-        )
-        account = self.accounts.get(order.user_id, Account())
-        points = min(awarded - revoked - keep[0], account.available)
-        growth = min(grown - shrunk - keep[1], account.growth)
+    def earn(self, order: Order, keep: tuple[int, int], because: str) -> None:
+        """Revoke awarded points and growth until `keep` of them are left; restore those that a failed refund took."""
+        earned, grown = self._net(order.id, "award", "revoke", "restore")
+        account, ref = self.accounts.get(order.user_id, Account()), f"{order.id}:{because}"
+        points, growth = keep[0] - earned, keep[1] - grown
+        if points < 0 or growth < 0:
+            free, shrunk = min(max(-points, 0), account.available), min(max(-growth, 0), account.growth)
+            after = replace(account, balance=account.balance - free, growth=account.growth - shrunk)
+            short = max(-points, 0) - free
+            self._move_points(order.user_id, "revoke", ref, order.id, free, after, shrunk, short)
         if points > 0 or growth > 0:
+            account = self.accounts.get(order.user_id, Account())
             points, growth = max(points, 0), max(growth, 0)
-            after = replace(account, balance=account.balance - points, growth=account.growth - growth)
-            self._move_points(order.user_id, "revoke", f"{order.id}:{because}", order.id, points, after, growth)
+            after = replace(account, balance=account.balance + points, growth=account.growth + growth)
+            self._move_points(order.user_id, "restore", ref, order.id, points, after, growth)
 
     @property
     def changed_coupons(self) -> list[Coupon]:
@@ -233,6 +256,11 @@ class Benefits:
         points, growth = self.booked.get((order_id, op), (0, 0))
         return points + sum(move.points for move in new), growth + sum(move.growth for move in new)
 
+    def _net(self, order_id: int, *ops: PointsOp) -> tuple[int, int]:
+        """(points, growth) that these operations gave the account, less what they took."""
+        booked = [(-1 if op in TAKING else 1, self._booked(order_id, op)) for op in ops]
+        return sum(sign * points for sign, (points, _) in booked), sum(sign * growth for sign, (_, growth) in booked)
+
     def _move_coupon(self, coupon_id: str, order_id: int, op: CouponOp, state: CouponState) -> None:
         coupon = self.coupons[coupon_id]
         allowed = coupon.order_id == order_id if coupon.state in HELD else op is CouponOp.LOCK
@@ -241,13 +269,21 @@ class Benefits:
         self.coupon_moves.append(CouponMove(coupon_id, coupon.user_id, order_id, op, state))
 
     def _move_points(  # noqa: PLR0917 (the columns of a ledger row)
-        self, user_id: str, op: PointsOp, ref: str, order_id: int, points: int, after: Account, growth: int = 0
+        self,
+        user_id: str,
+        op: PointsOp,
+        ref: str,
+        order_id: int,
+        points: int,
+        after: Account,
+        growth: int = 0,
+        short: int = 0,
     ) -> None:
         assert 0 <= after.held <= after.balance, f"{op} of {points} points would leave {after}"
         self.accounts[user_id] = after
-        self.points_moves.append(PointsMove(user_id, op, ref, order_id, points, growth, after))
+        self.points_moves.append(PointsMove(user_id, op, ref, order_id, points, growth, after, short))
 
 
 def all_cancelled(family: Sequence[Order]) -> bool:
-    """True if every child of a split order is cancelled."""
-    return all(order.state is State.CANCELLED for order in family if order.is_child)
+    """True if every order of the family that carries goods is cancelled: the only one, or every child."""
+    return all(order.state is State.CANCELLED for order in family if order.kind is not OrderKind.SPLIT_PARENT)

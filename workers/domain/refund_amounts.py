@@ -21,6 +21,11 @@ class RefundState(StrEnum):
     EXCESS = "excess"
     FAILED = "failed"
 
+    @property
+    def counts(self) -> bool:
+        """True if the money is gone or on its way. The view `counted_refunds` says the same in the database."""
+        return self is not RefundState.FAILED
+
 
 GONE = frozenset({RefundState.SUCCEEDED, RefundState.EXCESS})
 """The states in which the buyer has the money."""

@@ -5,7 +5,8 @@ message                                              then
 refund.result succeeded, first time                  succeeded for good: refund.succeeded, the order's total grows
                                                      by what was left of the capture; above that an alert, and the
                                                      refund is in excess
-refund.result failed, not succeeded before           failed: refund.failed and an alert; the money is still owed
+refund.result failed, not succeeded before           failed: refund.failed and an alert; the money is still owed. What
+                                                     points followed it is undone until it, or another, takes its place
 refund.observed                                      the same, from a provider that we call: also submitted or unknown,
                                                      and then the provider is polled until the end is known
 refund.result for another amount or currency         dead letter, for an operator to look at
@@ -85,6 +86,8 @@ class RefundContext:
     left: dict[int, payments.Kept]
     ends: dict[str, RefundEnd] = field(default_factory=dict)
     """The new states, by refund number."""
+    recounted: dict[int, Envelope[Any]] = field(default_factory=dict)
+    """Order id -> the message because of which a refund begins or ceases to count."""
 
     def move(self, refund: RefundRow, state: RefundState) -> None:
         """Take a refund that has not succeeded yet to another state, and count it from now on."""
@@ -113,11 +116,11 @@ async def handle_refunds(tx: Transaction, batch: Batch[RefundResult | RefundObse
     opened = await refund_rows.open_all(tx, dues)
     outcomes |= {commands.key_of(o.due.because.body): (refunds.requested(o), o.due.because) for o in opened}
     await orders.save(tx, book)
-    applied = await benefits.apply(tx, book, batch.now, opened)
     await refund_rows.finish(tx, list(context.ends.values()))
+    await refund_rows.reopen(tx, [refund.refund_no for _, refund in again])
+    applied = await benefits.apply(tx, book, batch.now, opened, context.recounted)
     await timers.start(tx, [Timer(TimerKind.REFUND, key, batch.now + FIRST_POLL) for key in context.ids(PENDING)])
     await timers.stop(tx, [(TimerKind.REFUND, key) for key in context.ids({*GONE, RefundState.FAILED})])
-    await refund_rows.reopen(tx, [refund.refund_no for _, refund in again])
     ours = await refund_rows.watch(tx, [refund.id for _, refund in again])
     news += [
         outbox.event(requested_again(refund), because=item, stream=book[refund.order_id].root_id)
@@ -157,6 +160,8 @@ def decide_results(batch: Batch[Any], context: RefundContext) -> list[outbox.Ann
             end = judge(refund, context, item.body)
             context.move(refund, end.state)
             context.ends[refund.refund_no] = end
+            if end.state.counts != refund.state.counts:
+                context.recounted[refund.order_id] = item
             news += apply_end(context.book, refund, end, item)
     return news
 
@@ -223,6 +228,7 @@ def repeated(
         refusal = denial or not_again(body, refund, context.shares)
         if refusal is None and refund is not None:
             context.move(refund, RefundState.REQUESTED)
+            context.recounted[refund.order_id] = item
             again.append((item, refund))
             outcomes[commands.key_of(body)] = requested_again(refund), item
         else:

@@ -95,9 +95,10 @@ async def apply(
     opened: Sequence[OpenedRefund] = (),
     given: Mapping[int, Item] | None = None,
 ) -> Applied:
-    """Write what a batch's steps and refunds do to benefits. Call it after refunds and lines are written.
+    """Write what a batch's steps and refunds do to benefits. Call it after refunds, their states and lines are written.
 
-    `given` is order id -> message, for orders of which units went back, also units that are worth no money.
+    `given` is order id -> message, for orders of which units went back, also units that are worth no money, and for
+    orders with a refund that begins or ceases to count.
     """
     owes = owing(book, opened, given or {})
     if not owes:
@@ -109,7 +110,7 @@ async def apply(
         has.use(book[order_id])
         applied.caused_by(item)
     for order_id, item in owes.reduced.items():
-        _reduce(has, book, book[order_id], item, returned)
+        _follow_refunds(has, book, book[order_id], item, returned)
         applied.caused_by(item)
     for order_id, item in owes.ended.items():
         has.give_back(book[order_id], now, "end")
@@ -134,13 +135,17 @@ async def _locked(tx: Transaction, book: Book[Item], owes: Owing) -> Benefits:
     return has
 
 
-def _reduce(has: Benefits, book: Book[Item], order: Order, item: Item, returned: Mapping[int, ReturnedValue]) -> None:
+def _follow_refunds(
+    has: Benefits, book: Book[Item], order: Order, item: Item, returned: Mapping[int, ReturnedValue]
+) -> None:
+    """Make the points that are back and the points that are earned what they should be after all that has gone back."""
     root = book[order.root_id]
-    if root.use_points:
-        family = [returned[member.id] for member in book.family(root.id) if member.id in returned]
-        has.return_points(root, due_back(root, family), item.id)
+    if root.use_points and root.paid_at is not None:
+        family = book.family(root.id)
+        values = [returned[member.id] for member in family if member.id in returned]
+        has.return_points(root, root.use_points if all_cancelled(family) else due_back(root, values), item.id)
     if order.state is State.COMPLETED:
-        has.revoke(order, still_earned(order, returned[order.id]), item.id)
+        has.earn(order, still_earned(order, returned[order.id]), item.id)
 
 
 def announcements(applied: Applied) -> list[outbox.Announcement]:

@@ -97,7 +97,7 @@ async def save(tx: Transaction, has: Benefits) -> None:
 
 async def _save_points(tx: Transaction, has: Benefits) -> None:
     await _save_accounts(tx, has.changed_accounts)
-    moves = [(move.user_id, move.op, move.ref, move.order_id, move.points, move.growth) for move in has.points_moves]
+    moves = [(m.user_id, m.op, m.ref, m.order_id, m.points, m.growth, m.short) for m in has.points_moves]
     await tx.execute(SQL["benefits.log_points"], *columns(moves))
 
 
@@ -130,5 +130,5 @@ async def save_grants(tx: Transaction, accounts: Mapping[str, Account], grants: 
     if not grants:
         return
     await _save_accounts(tx, accounts)
-    rows = [(grant.user_id, "grant", grant.request_id, None, grant.points, 0) for grant in grants]
+    rows = [(grant.user_id, "grant", grant.request_id, None, grant.points, 0, 0) for grant in grants]
     await tx.execute(SQL["benefits.log_points"], *columns(rows))
