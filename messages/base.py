@@ -205,11 +205,17 @@ class Reply(Message):
 
 
 class MessageCode(StrEnum):
-    """The answer to a message that no handler could decide. Codes of the business are in workers/domain/codes.py."""
+    """The answers to messages that no handler could decide, and the alerts of the relay.
+
+    Codes of the business are in workers/domain/codes.py.
+    """
 
     MESSAGE_INVALID = "MESSAGE_INVALID"
     QUERY_INVALID = "QUERY_INVALID"
     SYSTEM_ERROR = "SYSTEM_ERROR"
+    MESSAGE_REFUSED = "MESSAGE_REFUSED"
+    EXCHANGE_REFUSED = "EXCHANGE_REFUSED"
+    SUBSCRIBER_REFUSES = "SUBSCRIBER_REFUSES"
 
 
 class QueryRejected(Reply):

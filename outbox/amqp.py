@@ -7,7 +7,9 @@ test for each place, which fails when the library changes there.
 """
 
 import asyncio
+import struct
 from collections.abc import Callable, Coroutine
+from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
 from typing import Any
@@ -15,18 +17,19 @@ from typing import Any
 import pamqp.frame
 from aio_pika.abc import AbstractChannel, AbstractConnection
 from aiormq.abc import ChannelFrame, DeliveredMessage
+from aiormq.channel import EXCEPTION_MAPPING as CHANNEL_EXCEPTIONS
 from aiormq.channel import Channel
-from aiormq.exceptions import ChannelAccessRefused, ConnectionFrameError, ConnectionSyntaxError
+from aiormq.connection import EXCEPTION_MAPPING as CONNECTION_EXCEPTIONS
+from aiormq.exceptions import ChannelAccessRefused, ChannelClosed, ConnectionClosed
 from pamqp import decode
 from pamqp.body import ContentBody
 from pamqp.commands import Basic
 from pamqp.header import ContentHeader
 
 __all__ = [
+    "BrokerRefusal",
     "ChannelAccessRefused",
     "ConfirmChannel",
-    "ConnectionFrameError",
-    "ConnectionSyntaxError",
     "DeliveredMessage",
     "Properties",
     "acknowledge",
@@ -36,9 +39,10 @@ __all__ = [
     "decode_value",
     "install_decoders",
     "is_blocked",
+    "refusal",
     "requeue",
 ]
-"""The three exceptions are those that `aio_pika.exceptions` leaves out."""
+"""`ChannelAccessRefused` is an exception that `aio_pika.exceptions` leaves out."""
 
 Decoder = Callable[[bytes], tuple[int, Any]]
 """Reads one value at the start of some bytes. Returns how many bytes it took, and the value."""
@@ -46,6 +50,49 @@ Decoder = Callable[[bytes], tuple[int, Any]]
 Properties = Basic.Properties
 """The properties of a message. `aio_pika.Message` builds the same object, at 14 times the cost (15 instead of 1
 microseconds), and it always sets a priority and a delivery mode, also on what we send on for others."""
+
+
+SHORT_STRING_MAX_BYTES = 255
+NO_REFUSALS = (0, 200, 320)  # we closed it ourselves, or the broker shuts down or closes it for an administrator
+IN_DOUBT = (506, 541)  # a resource is missing, an internal error: the broker may be the reason, and not the message
+REASON_MAX_CHARACTERS = 300
+_REPLY_CODES = {error: code for code, error in (*CHANNEL_EXCEPTIONS.items(), *CONNECTION_EXCEPTIONS.items())}
+
+
+@dataclass(frozen=True)
+class BrokerRefusal:
+    """Why the broker ended a channel or a connection: AMQP's reply code, and the broker's text."""
+
+    code: int
+    text: str
+
+    @property
+    def in_doubt(self) -> bool:
+        """True if the broker itself may be the reason, and not a message."""
+        return self.code in IN_DOUBT
+
+    def names(self, exchange: str) -> bool:
+        """True if the broker refuses all that is sent to this exchange: it is missing, or we may not write to it."""
+        return self.code in (403, 404) and f"exchange '{exchange}'" in self.text and "to topic" not in self.text
+
+    def __str__(self) -> str:
+        return self.text if self.text.startswith(str(self.code)) else f"{self.code} {self.text}"
+
+
+def refusal(error: BaseException | None) -> BrokerRefusal | None:
+    """What the broker refused when it ended a channel or a connection with this error. None if it refused nothing.
+
+    aiormq has an exception for most reply codes, which then holds the text alone; the others hold code and text.
+    aio-pika passes both on and tells neither.
+    """
+    if error is None or not error.args:
+        return None
+    code, text = _REPLY_CODES.get(type(error)), error.args[0]
+    if type(error) in (ChannelClosed, ConnectionClosed) and len(error.args) > 1:
+        code, text = error.args[:2]
+    if code is None or code in NO_REFUSALS:
+        return None
+    return BrokerRefusal(code, str(text)[:REASON_MAX_CHARACTERS])
 
 
 class ConfirmChannel:
@@ -88,12 +135,15 @@ class ConfirmChannel:
         self._channel.message_id_delivery_tag.pop(message_id, None)
 
     def encode(self, exchange: str, routing_key: str, properties: Properties, body: bytes, mandatory: bool) -> bytes:
-        """The frames of one publish. Raises ValueError or TypeError for what AMQP cannot express."""
+        """The frames of one publish. Raises ValueError for what AMQP cannot express, and for too large properties."""
         number, largest = self._channel.number, self._channel.max_content_size
-        frames = [
-            _publish_frame(exchange, routing_key, mandatory, number),
-            pamqp.frame.marshal(ContentHeader(properties=properties, body_size=len(body)), number),
-        ]
+        try:
+            header = pamqp.frame.marshal(ContentHeader(properties=properties, body_size=len(body)), number)
+            frames = [_publish_frame(exchange, routing_key, mandatory, number), header]
+        except (ValueError, TypeError, OverflowError, struct.error) as error:
+            raise ValueError(_inexpressible(routing_key, properties) or str(error)) from error
+        if len(header) > largest:
+            raise ValueError(f"the headers take {len(header)} bytes, and the broker takes {largest} at most")
         for start in range(0, len(body), largest):
             frames.append(pamqp.frame.marshal(ContentBody(body[start : start + largest]), number))
         return b"".join(frames)
@@ -101,6 +151,19 @@ class ConfirmChannel:
     async def write(self, frames: bytes) -> None:
         """Hand the frames of one or many publishes to the connection. Waits only while its queue is full."""
         await self._channel.write_queue.put(ChannelFrame(payload=frames, should_close=False))
+
+
+def _inexpressible(routing_key: str, properties: Properties) -> str:
+    """Name the text that is too long or no UTF-8, without its value. Empty if it is none of them."""
+    texts = {name: getattr(properties, name) for name in ("message_id", "correlation_id", "message_type", "user_id")}
+    for name, text in (("routing key", routing_key), *texts.items()):
+        try:
+            size_bytes = len((text or "").encode())
+        except UnicodeEncodeError:
+            return f"the {name} is no UTF-8"
+        if size_bytes > SHORT_STRING_MAX_BYTES:
+            return f"the {name} takes {size_bytes} bytes, and AMQP allows {SHORT_STRING_MAX_BYTES}"
+    return ""
 
 
 @lru_cache(maxsize=1024)  # few addresses, many messages

@@ -10,13 +10,16 @@ from typing import TYPE_CHECKING
 
 import structlog
 
+from db.cipher import CipherError
 from db.pool import Pool
 from db.statements import SQL
 from outbox import metrics
 from outbox.crashpoint import crashpoint
+from outbox.insertion import append
 from outbox.leases import Leases
-from outbox.outcome import PublishOutcome
+from outbox.outcome import Answer, PublishOutcome
 from outbox.publisher import Publisher
+from outbox.refusals import Address, Refusals, Unpublished, address_of, was_final
 from outbox.rendering import Renderer
 from outbox.settings import RelaySettings
 
@@ -26,6 +29,10 @@ if TYPE_CHECKING:
 log = structlog.get_logger(__name__)
 
 STRAGGLER_SECONDS = 0.05  # a cycle waits this long for answers; slower ones are recorded in a later cycle
+HOLD_FIRST_SECONDS = 1.0  # doubles up to OMS_HOLD_MAX_SECONDS
+FINAL_HOLD_FIRST_SECONDS = 60.0  # of a message that the broker refuses whenever it is sent: a person has to look at it
+FINAL_HOLD_MAX_SECONDS = 3600.0
+RELEASE_ROWS = 1_000  # held rows that one success releases; if some of them succeed, they release the next ones
 DISCONNECTED_SECONDS = 0.1  # between checks of a lost connection; the publisher reconnects by itself
 
 
@@ -40,19 +47,22 @@ class Lane:
         leases: Leases,
         publisher: Publisher,
         renderer: Renderer,
+        refusals: Refusals,
         settings: RelaySettings,
     ) -> None:
         self._pool = pool
         self._leases = leases
         self._publisher = publisher
         self._renderer = renderer
+        self._refusals = refusals
         self._settings = settings
         self._lane_rows = max(1, settings.relay_batch_rows // settings.relay_lanes)
         self._number = number
         self._busy: dict[str, asyncio.Task[None]] = {}
         self._confirmed: list[tuple[int, int, int]] = []
         self._flowing: set[str] = set()
-        self._failed: dict[str, str] = {}
+        self._failed: dict[str, Unpublished] = {}
+        self._taken: set[Address] = set()
         self.wake = asyncio.Event()
 
     async def run(self, stop: asyncio.Event) -> None:
@@ -115,36 +125,34 @@ class Lane:
         for row in rows:
             if not self._leases.valid:
                 return
-            outcome, reason = await self._publish(row)
-            if outcome is PublishOutcome.CONFIRMED:
+            answer = await self._publish(row)
+            if answer.outcome is PublishOutcome.CONFIRMED or _is_dropped(row, answer):
                 self._confirmed.append((row["shard"], epochs[row["shard"]], row["id"]))
-                if row["held"]:
-                    self._flowing.add(stream)
+                self._note_success(row, stream)
                 continue
-            if outcome.concerns_message:
-                self._failed[stream] = reason
+            if answer.outcome.concerns_message:
+                self._failed[stream] = self._refusals.note(row, answer)
             return
 
-    async def _publish(self, row: "Record") -> tuple[PublishOutcome, str]:
+    def _note_success(self, row: "Record", stream: str) -> None:
+        if row["held_reason"] is not None:
+            self._flowing.add(stream)
+        if row["held_reason"] is not None or address_of(row) in self._refusals.refusing:
+            self._taken.add(address_of(row))
+
+    async def _publish(self, row: "Record") -> Answer:
         try:
             one = self._renderer.render(row)
+        except CipherError as error:
+            return Answer(PublishOutcome.UNREADABLE, f"{type(error).__name__}: {error}")
         except Exception as error:
             log.exception("cannot render a message, its stream waits", message_id=row["message_id"])
-            return PublishOutcome.ERROR, f"{type(error).__name__}: {error}"
+            return Answer(PublishOutcome.UNREADABLE, f"{type(error).__name__}: {error}")
         crashpoint("relay.before_publish")
-        outcome = await self._publisher.publish(
-            one.exchange, one.routing_key, one.properties, one.body, mandatory=one.mandatory
-        )
-        if outcome.concerns_message:
-            log.warning(
-                "broker did not take a message, its stream waits",
-                outcome=outcome,
-                message_id=row["message_id"],
-                type=row["type"],
-                exchange=one.exchange,
-                routing_key=one.routing_key,
-            )
-        return outcome, f"{outcome}: {one.exchange or 'default exchange'} {one.routing_key}"
+        answer = await self._publisher.send(one, suspect=was_final(row["held_reason"]))
+        if _is_dropped(row, answer):
+            self._refusals.note_dropped_event(row)
+        return answer
 
     async def _settle(self) -> None:
         """Delete confirmed rows, hold failed streams.
@@ -156,16 +164,36 @@ class Lane:
             await self._delete()
         failed = {stream: self._failed[stream] for stream in done if stream in self._failed}
         if failed:
-            await self._pool.execute(
-                SQL["outbox.hold"], list(failed), list(failed.values()), self._settings.hold_max_seconds
-            )
+            await self._hold(failed)
         flowing = sorted(self._flowing - failed.keys())
         if flowing:
             await self._pool.execute(SQL["outbox.unhold"], flowing)
+        await self._release()
         self._flowing.clear()
         for stream in done:
             self._failed.pop(stream, None)
             self._busy.pop(stream).result()
+
+    async def _hold(self, failed: dict[str, Unpublished]) -> None:
+        """Hold streams, and announce the alerts about them in the same transaction."""
+        usual = HOLD_FIRST_SECONDS, self._settings.hold_max_seconds
+        final = FINAL_HOLD_FIRST_SECONDS, FINAL_HOLD_MAX_SECONDS
+        waits = [final if failure.outcome.is_final else usual for failure in failed.values()]
+        reasons = [failure.reason for failure in failed.values()]
+        alerts = [failure.alert for failure in failed.values() if failure.alert is not None]
+        async with self._pool.acquire() as connection, connection.transaction():
+            await connection.execute(
+                SQL["outbox.hold"], list(failed), reasons, [first for first, _ in waits], [most for _, most in waits]
+            )
+            await append(connection, alerts)
+
+    async def _release(self) -> None:
+        """Try at once what is held for an address that takes messages again."""
+        while self._taken:
+            address = self._taken.pop()
+            status = await self._pool.execute(SQL["outbox.release_held"], *address, RELEASE_ROWS)
+            if status == "UPDATE 0":
+                self._refusals.refusing.discard(address)
 
     async def _delete(self) -> None:
         crashpoint("relay.after_confirm")
@@ -174,6 +202,11 @@ class Lane:
         status = await self._pool.execute(SQL["outbox.delete"], self._leases.owner, shards, epochs, ids)
         del self._confirmed[: len(confirmed)]
         metrics.REPEATED.inc(len(confirmed) - int(status.rsplit(" ", 1)[1]))
+
+
+def _is_dropped(row: "Record", answer: Answer) -> bool:
+    """True for an event that a subscriber's queue refused: all others have it, so it counts as published."""
+    return answer.outcome is PublishOutcome.NACKED and row["destination"] == "events"
 
 
 def _by_stream(rows: "list[Record]") -> "dict[str, list[Record]]":

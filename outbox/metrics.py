@@ -2,6 +2,7 @@
 
 from prometheus_client import Counter, Gauge, Histogram
 
+from outbox.announcement import MUST_ROUTE
 from outbox.outcome import PublishOutcome
 
 PENDING = Gauge("oms_outbox_pending", "Rows that wait in the outbox, counted up to 100,000")
@@ -16,11 +17,29 @@ PUBLISH_SECONDS = Histogram(
     buckets=(0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30),
 )
 PUBLISHED = Counter("oms_outbox_publish_total", "Publishes by outcome", ["outcome"])
+REFUSED = Counter(
+    "oms_outbox_refused_total", "Messages that the broker or AMQP refuses whenever they are sent", ["destination"]
+)
+DROPPED_EVENTS = Counter(
+    "oms_outbox_dropped_events_total", "Events that the queue of one subscriber refused and will never get", ["queue"]
+)
 CONNECTION_UP = Gauge("oms_amqp_connection_up", "1 while the connection is open", ["role"])
 CONNECTION_BLOCKED = Gauge("oms_amqp_connection_blocked", "1 while the broker accepts no messages", ["role"])
 RECONNECTS = Counter("oms_amqp_reconnects_total", "Connections that ended and were opened again", ["role"])
 
 _BY_OUTCOME = {outcome: PUBLISHED.labels(outcome) for outcome in PublishOutcome}
+
+
+_REFUSING_QUEUES: set[str] = set()
+for _destination in MUST_ROUTE:
+    REFUSED.labels(_destination)
+
+
+def dropped_events(queue: str, count: int, *, labels_max: int) -> None:
+    """Count events that a subscriber's queue refused. Queues beyond `labels_max` share the label `other`."""
+    if len(_REFUSING_QUEUES) < labels_max:
+        _REFUSING_QUEUES.add(queue)
+    DROPPED_EVENTS.labels(queue if queue in _REFUSING_QUEUES else "other").inc(count)
 
 
 def published(outcome: PublishOutcome, seconds: float) -> None:

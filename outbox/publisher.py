@@ -3,6 +3,7 @@
 import asyncio
 import time
 from contextlib import suppress
+from dataclasses import dataclass
 
 import structlog
 from tenacity import AsyncRetrying, RetryCallState, wait_exponential_jitter
@@ -10,14 +11,28 @@ from yarl import URL
 
 from outbox import metrics, wire
 from outbox.amqp import Properties
-from outbox.outcome import PublishOutcome
-from outbox.session import Session
+from outbox.outcome import Answer, PublishOutcome
+from outbox.rendering import Rendered
+from outbox.session import CONNECTION_ERRORS, Session
+from outbox.suspects import Suspects
 
 log = structlog.get_logger(__name__)
 
 RECONNECT_WAIT_MIN_SECONDS = 0.1
 RECONNECT_WAIT_MAX_SECONDS = 5.0
 WATCH_SECONDS = 0.25  # between checks for an overdue answer and for a broker alarm
+BARRED_SECONDS = 1.0  # between tries of an exchange that is missing or closed to us
+CHANNEL_AGE_MIN_SECONDS = 1.0  # of a channel that is replaced because a queue refuses; doubles while it still refuses
+CHANNEL_AGE_MAX_SECONDS = 60.0  # after this a stale channel is replaced in any case; opening one costs a round trip
+REFUSING_ADDRESSES_MAX = 1_000
+
+
+@dataclass(frozen=True)
+class _Barred:
+    """An exchange that takes nothing from us. One message tries it again at `until` (on the loop's clock)."""
+
+    until: float
+    reason: str
 
 
 class Publisher:
@@ -34,9 +49,12 @@ class Publisher:
         self._session: Session | None = None
         self._connected = asyncio.Event()
         self._keeper: asyncio.Task[None] | None = None
-        self._suspects = 0
+        self._suspects = Suspects(url, name=name, timeout_seconds=timeout_seconds)
+        self._barred: dict[str, _Barred] = {}
+        self._channel_ages: dict[tuple[str, str], float] = {}
+        self._stale = False
+        self._draining: set[asyncio.Task[None]] = set()
         self._refusals = 0
-        self._one_by_one = asyncio.Lock()
         self.user = URL(url).user or "guest"
 
     async def __aenter__(self) -> "Publisher":
@@ -82,57 +100,127 @@ class Publisher:
         if self._keeper is not None:
             self._keeper.cancel()
             await asyncio.wait([self._keeper])
+        await self._suspects.close()
+        for draining in self._draining:
+            draining.cancel()
         if self._session is not None:
             await self._session.close()
 
     async def publish(
         self, exchange: str, routing_key: str, properties: Properties, body: bytes, mandatory: bool
     ) -> PublishOutcome:
+        """Send a message and wait for the broker's answer. See `send`."""
+        return (await self.send(Rendered(exchange, routing_key, properties, body, mandatory))).outcome
+
+    async def send(self, message: Rendered, *, suspect: bool = False) -> Answer:
         """Send a message and wait for the broker's answer.
 
-        `properties.message_id` is required. It never raises for broker errors.
+        `properties.message_id` is required. It never raises for broker errors. A `suspect` is a message that the
+        broker has refused before. It is sent over a connection of its own, since it might take other messages with it.
         """
+        assert message.properties.message_id, "a message without an id cannot be matched to its return"
         started = time.perf_counter()
-        outcome = await self._outcome(exchange, routing_key, properties, body, mandatory)
-        metrics.published(outcome, time.perf_counter() - started)
-        return outcome
+        answer = await self._answer(message, suspect=suspect)
+        metrics.published(answer.outcome, time.perf_counter() - started)
+        return answer
 
-    async def _outcome(
-        self, exchange: str, routing_key: str, properties: Properties, body: bytes, mandatory: bool
-    ) -> PublishOutcome:
-        if not self._suspects:
-            return await self._send(exchange, routing_key, properties, body, mandatory)
-        async with self._one_by_one:
-            self._suspects = max(0, self._suspects - 1)
-            return await self._send(exchange, routing_key, properties, body, mandatory)
+    async def _answer(self, message: Rendered, *, suspect: bool) -> Answer:
+        if not self.connected:
+            return Answer(PublishOutcome.LOST)
+        now = asyncio.get_running_loop().time()
+        barred = self._barred.get(message.exchange)
+        if barred is not None and now < barred.until:
+            return Answer(PublishOutcome.NO_EXCHANGE, barred.reason)
+        if barred is not None:
+            self._bar(message.exchange, barred.reason)  # one message tries again, the others wait for its answer
+        if barred is not None or suspect or self._suspects.is_suspect(message):
+            answer = await self._suspects.examine(message)
+        else:
+            answer = await self._send(message)
+        if answer.outcome is PublishOutcome.NO_EXCHANGE:
+            self._bar(message.exchange, answer.reason)
+        elif barred is not None and answer.outcome is not PublishOutcome.LOST:
+            self._barred.pop(message.exchange, None)
+        return answer
 
-    async def _send(
-        self, exchange: str, routing_key: str, properties: Properties, body: bytes, mandatory: bool
-    ) -> PublishOutcome:
+    async def _send(self, message: Rendered) -> Answer:
         session = self._session
-        assert properties.message_id, "a message without an id cannot be matched to its return"
-        while session is not None and (same := session.awaiting(properties.message_id)) is not None:
+        while session is not None and (same := session.awaiting(str(message.properties.message_id))) is not None:
             await asyncio.wait([same])
+            session = self._session
         if session is None or session.closed.is_set():
-            return PublishOutcome.LOST
+            return Answer(PublishOutcome.LOST)
         try:
-            return await session.submit(exchange, routing_key, properties, body, mandatory)
-        except (ValueError, TypeError) as error:
-            log.warning("AMQP cannot express a message", message_id=properties.message_id, error=type(error).__name__)
-            return PublishOutcome.ERROR
+            outcome = await session.submit(message)
+        except ValueError as error:
+            return Answer(PublishOutcome.ERROR, str(error))
+        if outcome is not PublishOutcome.LOST:
+            self._suspects.answered(message)
+            self._note_nacks(message, outcome, session)
+        elif session.refusal is not None:
+            return await self._suspects.examine(message, session.refusal, alone=session.suspects == 1)
+        elif session.suspects:
+            self._suspects.lost(message)
+        return Answer(outcome)
+
+    def _note_nacks(self, message: Rendered, outcome: PublishOutcome, session: Session) -> None:
+        """Ask for a new channel when a queue refuses a message.
+
+        A channel of RabbitMQ 3.10 that was open while a queue was full may refuse everything for this queue for ever,
+        for instance when a policy made it full and is gone (measured). A new channel is accepted at once. The older the
+        refusal, the older a channel must be to be replaced.
+        """
+        address = message.exchange, message.routing_key
+        if outcome is not PublishOutcome.NACKED:
+            if self._channel_ages:
+                self._channel_ages.pop(address, None)
+            return
+        if len(self._channel_ages) >= REFUSING_ADDRESSES_MAX:
+            self._channel_ages.clear()
+        age = self._channel_ages.get(address, 0.0)
+        if session is self._session and asyncio.get_running_loop().time() - session.opened_at >= age:
+            self._channel_ages[address] = min(CHANNEL_AGE_MAX_SECONDS, max(CHANNEL_AGE_MIN_SECONDS, 2 * age))
+            self._stale = True
+
+    def _bar(self, exchange: str, reason: str) -> None:
+        self._barred[exchange] = _Barred(asyncio.get_running_loop().time() + BARRED_SECONDS, reason)
 
     async def _keep(self) -> None:
         while True:
-            session = self._session = await self._connect()
-            self._connected.set()
+            session: Session | None = await self._connect()
             metrics.connected(self._role, up=True)
             log.info("publisher connected", name=self._name)
-            await self._watch(session)
+            while session is not None:
+                self._session = session
+                self._connected.set()
+                session = await self._next(session)
             metrics.connected(self._role, up=False)
-            log.warning("publisher lost its channel, reconnecting", name=self._name, refusal=str(session.refusal or ""))
-            await session.close()
-            self._refusals = self._refusals + 1 if session.refusal is not None and not session.confirmed_any else 0
-            await asyncio.sleep(_pause_seconds(self._refusals))
+            if self._refusals != 1:  # the first refusal ends a connection that was well
+                await asyncio.sleep(_pause_seconds(self._refusals))
+
+    async def _next(self, session: Session) -> Session | None:
+        """Wait until a session ends. Return the next one on the same connection, or None if that has ended too."""
+        if await self._watch(session):
+            with suppress(*CONNECTION_ERRORS):
+                following = await Session.open(session.connection)
+                log.info("publisher opened a new channel, since a queue refuses messages", name=self._name)
+                self._drain(session)
+                return following
+        refusal = session.refusal
+        self._refusals = self._refusals + 1 if refusal is not None and not session.confirmed_any else 0
+        log.warning("publisher lost its channel, opening another", name=self._name, refusal=str(refusal or ""))
+        if refusal is not None and not session.connection.is_closed:
+            if self._refusals > 1:
+                await asyncio.sleep(_pause_seconds(self._refusals))
+            with suppress(*CONNECTION_ERRORS):
+                return await Session.open(session.connection)
+        await session.close()
+        return None
+
+    def _drain(self, session: Session) -> None:
+        draining = asyncio.create_task(session.drain(self._timeout_seconds), name=f"{self._name} drains a channel")
+        self._draining.add(draining)
+        draining.add_done_callback(self._draining.discard)
 
     async def _connect(self) -> Session:
         backoff = wait_exponential_jitter(
@@ -157,8 +245,10 @@ class Publisher:
             "broker unreachable, retrying", name=self._name, error=type(error).__name__, attempt=state.attempt_number
         )
 
-    async def _watch(self, session: Session) -> None:
-        """Wait until the session ends. Return early when an answer is overdue, since then all its answers are in doubt.
+    async def _watch(self, session: Session) -> bool:
+        """Wait until the session ends. True if it is well but wants a new channel.
+
+        Return early when an answer is overdue, since then all its answers are in doubt.
 
         While the broker is blocked, the session is kept: the broker answers when its alarm is over, and it would not
         report the alarm to a new connection.
@@ -171,11 +261,13 @@ class Publisher:
                     PublishOutcome.LOST if session.blocked else PublishOutcome.TIMED_OUT, sent_before=overdue
                 )
                 if not session.blocked:
-                    return
+                    return False
+            if self._stale and not session.blocked:
+                self._stale = False
+                return True
             with suppress(TimeoutError):
                 await asyncio.wait_for(session.closed.wait(), WATCH_SECONDS)
-        if session.suspects > 1:
-            self._suspects = session.suspects  # this many are sent one by one next, to find the culprit
+        return False
 
 
 def _pause_seconds(refusals: int) -> float:

@@ -14,8 +14,10 @@ from outbox.doorbell import DATABASE_ERRORS, SHARDS_FREE, listen
 from outbox.lane import Lane
 from outbox.leases import Leases
 from outbox.publisher import Publisher
+from outbox.refusals import Refusals
 from outbox.rendering import Renderer
 from outbox.settings import RelaySettings
+from outbox.subscribers import Subscribers
 
 log = structlog.get_logger(__name__)
 
@@ -73,15 +75,24 @@ class Relay:
     async def _work(self, pool: Pool, stop: asyncio.Event) -> None:
         settings, leases = self._settings, Leases(pool, lease_seconds=self._settings.lease_seconds)
         renderer = Renderer(Names(settings.prefix), user=self._publisher.user, delay_plugin=settings.delay == "plugin")
-        self._leases = leases
+        self._leases, refusals = leases, Refusals()
         self._lanes = [
-            Lane(number, pool=pool, leases=leases, publisher=self._publisher, renderer=renderer, settings=settings)
+            Lane(
+                number,
+                pool=pool,
+                leases=leases,
+                publisher=self._publisher,
+                renderer=renderer,
+                refusals=refusals,
+                settings=settings,
+            )
             for number in range(settings.relay_lanes)
         ]
         chores = [
             asyncio.create_task(self._keep_leases(leases)),
             asyncio.create_task(listen(pool, self._on_ring)),
             asyncio.create_task(_repeat(lambda: _count(pool), BACKLOG_SECONDS)),
+            asyncio.create_task(self._subscribers(pool, refusals).run()),
         ]
         try:
             await self._run_lanes(stop, chores)
@@ -91,6 +102,15 @@ class Relay:
             await asyncio.gather(*chores, return_exceptions=True)
             with contextlib.suppress(*DATABASE_ERRORS):
                 await leases.release()
+
+    def _subscribers(self, pool: Pool, refusals: Refusals) -> Subscribers:
+        return Subscribers(
+            pool,
+            refusals,
+            management_url=self._settings.management_url.get_secret_value(),
+            amqp_url=self._settings.amqp_url.get_secret_value(),
+            exchange=Names(self._settings.prefix).events,
+        )
 
     async def _run_lanes(self, stop: asyncio.Event, chores: list[asyncio.Task[None]]) -> None:
         lanes = [asyncio.create_task(_run_lane(lane, stop)) for lane in self._lanes]

@@ -1,20 +1,22 @@
-"""One AMQP connection with one confirm channel that publishes many messages side by side.
+"""One confirm channel that publishes many messages side by side.
 
 `amqp.ConfirmChannel` encodes and counts messages. The session sends all messages of one turn of the event
 loop in one write, ends every missing answer when the channel ends, and never has a message id in flight twice.
 """
 
 import asyncio
+from contextlib import suppress
 from dataclasses import dataclass
 
 from aio_pika.abc import AbstractChannel, AbstractConnection
-from aio_pika.exceptions import AMQPChannelError, DeliveryError, PublishError
+from aio_pika.exceptions import AMQPError, DeliveryError, PublishError
 
 from outbox import amqp, wire
 from outbox.outcome import PublishOutcome
+from outbox.rendering import Rendered
 
 CHANNEL_TIMEOUT_SECONDS = 10.0
-REFUSALS = (AMQPChannelError, amqp.ConnectionFrameError, amqp.ConnectionSyntaxError)
+CONNECTION_ERRORS = (OSError, TimeoutError, RuntimeError, AMQPError)
 
 
 @dataclass(eq=False)
@@ -26,7 +28,8 @@ class _Sent:
 class Session:
     """A session lives as long as its channel. `closed` is set when the channel ends, for any reason.
 
-    If the broker ended it (`refusal`), `suspects` is the number of messages in flight, one of which was the reason.
+    If the broker ended it because of a message, `refusal` says why, and `suspects` is the number of messages in flight
+    then. One of them was the reason.
     """
 
     def __init__(self, connection: AbstractConnection, channel: AbstractChannel, confirms: amqp.ConfirmChannel) -> None:
@@ -38,14 +41,15 @@ class Session:
         self._unsent: list[bytes] = []
         self._flusher: asyncio.Task[None] | None = None
         self.closed = asyncio.Event()
-        self.refusal: BaseException | None = None
+        self.opened_at = self._loop.time()
+        self.refusal: amqp.BrokerRefusal | None = None
         self.suspects = 0
         self.confirmed_any = False  # true once the broker has confirmed a message
         channel.close_callbacks.add(self._ended)
 
     @classmethod
     async def open(cls, connection: AbstractConnection) -> "Session":
-        """Open the channel on a new connection. Raises OSError, TimeoutError, RuntimeError or aio-pika's AMQPError."""
+        """Open a channel on a connection. Raises one of CONNECTION_ERRORS."""
         async with asyncio.timeout(CHANNEL_TIMEOUT_SECONDS):
             channel = await connection.channel(publisher_confirms=True, on_return_raises=True)
             return cls(connection, channel, await amqp.ConfirmChannel.below(channel))
@@ -56,6 +60,11 @@ class Session:
         return sent.answer if sent is not None else None
 
     @property
+    def connection(self) -> AbstractConnection:
+        """The connection of the channel, on which another session can be opened."""
+        return self._connection
+
+    @property
     def blocked(self) -> bool:
         """True while the broker accepts no messages (memory or disk alarm)."""
         return amqp.is_blocked(self._connection)
@@ -64,15 +73,15 @@ class Session:
         """True if a message sent before `moment` (on the loop's clock) still has no answer."""
         return next((sent.at < moment for sent in self._in_flight.values()), False)
 
-    def submit(
-        self, exchange: str, routing_key: str, properties: amqp.Properties, body: bytes, mandatory: bool
-    ) -> asyncio.Future[PublishOutcome]:
+    def submit(self, message: Rendered) -> asyncio.Future[PublishOutcome]:
         """Queue a message for the next write and return its pending answer.
 
-        Raises ValueError or TypeError for what AMQP cannot express.
+        Raises ValueError for what AMQP cannot express.
         """
-        frames = self._confirms.encode(exchange, routing_key, properties, body, mandatory)
-        message_id = str(properties.message_id)
+        frames = self._confirms.encode(
+            message.exchange, message.routing_key, message.properties, message.body, message.mandatory
+        )
+        message_id = str(message.properties.message_id)
         assert message_id not in self._in_flight
         confirmation = self._confirms.expect(message_id)
         sent = self._in_flight[message_id] = _Sent(self._loop.create_future(), self._loop.time())
@@ -87,6 +96,18 @@ class Session:
         for message_id, sent in list(self._in_flight.items()):
             if sent_before is None or sent.at < sent_before:
                 self._finish(message_id, sent, outcome)
+
+    async def drain(self, timeout_seconds: float) -> None:
+        """Wait until all messages in flight are answered, then end the channel but not its connection.
+
+        Messages that are not answered in time get LOST.
+        """
+        if self._in_flight:
+            await asyncio.wait([sent.answer for sent in self._in_flight.values()], timeout=timeout_seconds)
+        self.abandon(PublishOutcome.LOST)
+        with suppress(*CONNECTION_ERRORS):
+            await self._channel.close()
+        self.closed.set()
 
     async def close(self) -> None:
         """End the connection. Messages in flight get LOST."""
@@ -120,13 +141,9 @@ class Session:
             sent.answer.set_result(outcome)
 
     def _ended(self, _: AbstractChannel | None, error: BaseException | None) -> None:
-        """End all answers after the channel.
-
-        If the broker refused something while one message was in flight, it was that one.
-        """
-        if isinstance(error, REFUSALS):
-            self.refusal, self.suspects = error, len(self._in_flight)
-        self.abandon(PublishOutcome.ERROR if self.suspects == 1 else PublishOutcome.LOST)
+        """End all answers after the channel. Which message the broker refused is found out by sending them again."""
+        self.refusal, self.suspects = amqp.refusal(error), len(self._in_flight)
+        self.abandon(PublishOutcome.LOST)
         if self._flusher is not None:
             self._flusher.cancel()
         self.closed.set()

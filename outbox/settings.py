@@ -15,6 +15,11 @@ class RelaySettings(DatabaseSettings):
         validation_alias=AliasChoices("OMS_AMQP_URL", "ORDER_EVENT_BROKER"),
         description="URL of the broker: amqp://user:password@host:port/vhost",
     )
+    management_url: SecretStr = Field(
+        default=SecretStr(""),
+        description="URL of the broker's management interface: http://user:password@host:15672. The relay uses it to "
+        "name the subscriber whose queue refuses events",
+    )
     prefix: str = Field(
         default="oms",
         pattern=r"^[a-z][a-z0-9-]{0,31}$",

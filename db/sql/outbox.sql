@@ -13,12 +13,12 @@ ORDER BY place;
 -- $1 shards, $2 rows per shard, $3 body bytes per shard (the first row comes whatever its size), $4 streams to leave out.
 -- It skips a held stream as a whole, so that no message overtakes the held one.
 SELECT o.shard, o.id, o.stream, o.message_id, o.type, o.destination, o.routing_key, o.correlation_id, o.headers, o.body,
-       o.key_id, o.must_route, o.created_at, o.held
+       o.key_id, o.must_route, o.created_at, o.held_reason
 FROM unnest($1::smallint[]) AS s (shard)
 CROSS JOIN LATERAL (
     SELECT r.*, sum(octet_length(r.body)) OVER (ORDER BY r.id) - octet_length(r.body) AS bytes_before
     FROM (
-        SELECT w.*, h.stream IS NOT NULL AS held
+        SELECT w.*, h.reason AS held_reason
         FROM outbox w
         LEFT JOIN outbox_holds h ON h.stream = w.stream
         WHERE w.shard = s.shard
@@ -40,15 +40,54 @@ JOIN outbox_shards s ON s.shard = d.shard AND s.owner = $1 AND s.epoch = d.epoch
 WHERE o.shard = d.shard AND o.id = d.id;
 
 -- name: outbox.hold
--- Locks: the holds. Each stream waits 1, 2, 4 ... at most $3 seconds, doubling each time that it is held in a row.
-INSERT INTO outbox_holds AS h (stream, until, attempts, reason)
-SELECT stream, clock_timestamp() + interval '1 second', 1, reason
-FROM unnest($1::text[], $2::text[]) AS failed (stream, reason)
-ORDER BY stream
-ON CONFLICT (stream) DO UPDATE
-SET until = clock_timestamp() + make_interval(secs => least($3::float8, power(2, least(h.attempts, 20)))),
-    attempts = h.attempts + 1,
-    reason = excluded.reason;
+-- Locks: the holds. Each stream $1 waits with a reason $2 for $3, 2 * $3, 4 * $3 ... at most $4 seconds, doubling each time that
+-- it is held in a row.
+INSERT INTO outbox_holds (stream, until, attempts, reason)
+SELECT failed.stream,
+       clock_timestamp() + make_interval(secs => least(longest, first * power(2, least(coalesce(h.attempts, 0), 20)))),
+       coalesce(h.attempts, 0) + 1,
+       failed.reason
+FROM unnest($1::text[], $2::text[], $3::float8[], $4::float8[]) AS failed (stream, reason, first, longest)
+LEFT JOIN outbox_holds h ON h.stream = failed.stream
+ORDER BY failed.stream
+ON CONFLICT (stream) DO UPDATE SET until = excluded.until, attempts = excluded.attempts, reason = excluded.reason;
+
+-- name: outbox.release_held
+-- Locks: up to $3 holds of messages for the address $1 (destination), $2 (routing key), the longest held first. They are tried
+-- again at once, because a message for this address was taken. Not those that the broker refuses whenever they are sent.
+UPDATE outbox_holds SET until = clock_timestamp(), attempts = 0
+WHERE stream IN (
+    SELECT h.stream
+    FROM outbox_holds h
+    WHERE h.until > clock_timestamp() AND h.reason !~ '^(refused|error): '
+      AND EXISTS (SELECT FROM outbox o WHERE o.stream = h.stream AND o.destination = $1 AND o.routing_key = $2)
+    ORDER BY h.until - make_interval(secs => power(2, least(h.attempts, 20)))
+    LIMIT $3
+    FOR UPDATE OF h SKIP LOCKED);
+
+-- name: outbox.list_held
+-- Locks: none. The held messages, the oldest first: $1 destination or NULL, $2 kind of reason or NULL, $3 how many.
+SELECT head.id, head.type, head.destination, head.routing_key, h.reason, h.attempts, h.until AS next_try,
+       head.created_at, head.message_id, (SELECT count(*) - 1 FROM outbox o WHERE o.stream = h.stream) AS behind
+FROM outbox_holds h
+CROSS JOIN LATERAL (SELECT * FROM outbox o WHERE o.stream = h.stream ORDER BY o.id LIMIT 1) AS head
+WHERE ($1::text IS NULL OR head.destination = $1) AND ($2::text IS NULL OR h.reason LIKE $2 || ': %')
+ORDER BY head.id
+LIMIT $3;
+
+-- name: outbox.count_held
+-- Locks: none. How many messages outbox.list_held would show without a limit.
+SELECT count(*)
+FROM outbox_holds h
+CROSS JOIN LATERAL (SELECT * FROM outbox o WHERE o.stream = h.stream ORDER BY o.id LIMIT 1) AS head
+WHERE ($1::text IS NULL OR head.destination = $1) AND ($2::text IS NULL OR h.reason LIKE $2 || ': %');
+
+-- name: outbox.retry
+-- Locks: the holds. Ends the holds of the messages $1. Fewer rows than ids: the others are not held.
+UPDATE outbox_holds h SET until = clock_timestamp()
+FROM outbox o
+WHERE o.id = ANY ($1::bigint[]) AND h.stream = o.stream
+RETURNING o.id;
 
 -- name: outbox.unhold
 -- Locks: the holds. Deletes the holds of streams whose message is published.

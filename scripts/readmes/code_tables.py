@@ -58,6 +58,9 @@ CODES: dict[str, str] = {
     MessageCode.MESSAGE_INVALID: "A command that could not be read; `details.path` is the JSON path",
     MessageCode.QUERY_INVALID: "A query that could not be read; `path` is the JSON path",
     MessageCode.SYSTEM_ERROR: "A query that failed here: ask again",
+    MessageCode.MESSAGE_REFUSED: "Alert: the broker refuses a message of ours whenever it is sent; it is held",
+    MessageCode.EXCHANGE_REFUSED: "Alert: an exchange is missing or closed to us, and all its messages wait",
+    MessageCode.SUBSCRIBER_REFUSES: "Alert: the queue of a subscriber refuses events, which it will never get",
 }
 
 REASONS: dict[str, str] = {

@@ -22,7 +22,6 @@ from aio_pika.tools import OneShotCallback
 from aiormq.abc import ChannelFrame, DeliveredMessage
 from aiormq.channel import EXCEPTION_MAPPING as CHANNEL_EXCEPTIONS
 from aiormq.channel import Channel
-from aiormq.connection import EXCEPTION_MAPPING as CONNECTION_EXCEPTIONS
 from pamqp import decode
 from pamqp.body import ContentBody
 from pamqp.header import ContentHeader
@@ -84,15 +83,52 @@ async def arriving(arrived: list[DeliveredMessage], count: int) -> list[Delivere
     return arrived
 
 
-def test_aio_pika_leaves_out_three_exceptions_that_we_distinguish() -> None:
-    for name in ("ChannelAccessRefused", "ConnectionFrameError", "ConnectionSyntaxError"):
-        assert not hasattr(aio_pika.exceptions, name)
-        assert getattr(amqp, name) is getattr(aiormq.exceptions, name)
+def test_aio_pika_leaves_out_an_exception_that_we_distinguish() -> None:
+    assert not hasattr(aio_pika.exceptions, "ChannelAccessRefused")
+    assert amqp.ChannelAccessRefused is aiormq.exceptions.ChannelAccessRefused
     assert CHANNEL_EXCEPTIONS[403] is amqp.ChannelAccessRefused
-    assert CONNECTION_EXCEPTIONS[501] is amqp.ConnectionFrameError
-    assert CONNECTION_EXCEPTIONS[502] is amqp.ConnectionSyntaxError
     assert issubclass(amqp.ChannelAccessRefused, aio_pika.exceptions.AMQPChannelError)
-    assert issubclass(amqp.ConnectionFrameError, aio_pika.exceptions.AMQPConnectionError)
+
+
+@pytest.mark.parametrize("code", [311, 403, 404, 405, 406, 540])
+def test_a_channel_that_the_broker_closed_says_what_was_refused(code: int) -> None:
+    error = aiormq.channel.exception_by_code(pamqp.commands.Channel.Close(code, "WHY", 60, 40))
+    assert amqp.refusal(error) == amqp.BrokerRefusal(code, "WHY")
+
+
+@pytest.mark.parametrize("code", [501, 502, 503, 504, 505, 506, 530, 540, 541])
+def test_a_connection_that_the_broker_closed_says_what_was_refused(code: int) -> None:
+    error = aiormq.connection.exception_by_code(pamqp.commands.Connection.Close(code, "WHY", 60, 40))
+    found = amqp.refusal(error)
+    assert found == amqp.BrokerRefusal(code, "WHY")
+    assert found.in_doubt is (code in (506, 541))
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        None,
+        aiormq.connection.exception_by_code(pamqp.commands.Connection.Close(320, "CONNECTION_FORCED", 0, 0)),
+        aiormq.exceptions.ConnectionClosed(0, "normal closed"),
+        aiormq.exceptions.ChannelClosed(None, None),
+        ConnectionResetError(104, "reset by peer"),
+        asyncio.CancelledError(),
+    ],
+)
+def test_a_broker_that_restarts_or_a_connection_that_is_cut_is_no_refusal(error: BaseException | None) -> None:
+    assert amqp.refusal(error) is None
+
+
+def test_a_refusal_of_an_exchange_concerns_all_that_is_sent_to_it() -> None:
+    missing = amqp.BrokerRefusal(404, "NOT_FOUND - no exchange 'oms.events' in vhost '/'")
+    closed = amqp.BrokerRefusal(
+        403, "ACCESS_REFUSED - access to exchange 'oms.events' in vhost '/' refused for user 'relay'"
+    )
+    assert missing.names("oms.events")
+    assert closed.names("oms.events")
+    assert not missing.names("oms.dlx")
+    topic = "ACCESS_REFUSED - access to topic 'a' in exchange 'oms.events' in vhost '/' refused for user 'relay'"
+    assert not amqp.BrokerRefusal(403, topic.replace("access", "write access")).names("oms.events")
 
 
 def test_a_message_of_aio_pika_has_our_properties_but_never_without_a_priority() -> None:

@@ -82,7 +82,7 @@ async def test_one_message_that_the_broker_refuses_is_found_among_its_neighbours
         return PublishOutcome.LOST not in outcomes.values()
 
     await wait_until(everything_answered)
-    assert outcomes.pop("culprit") is PublishOutcome.ERROR
+    assert outcomes.pop("culprit") is PublishOutcome.NO_EXCHANGE
     assert set(outcomes.values()) == {PublishOutcome.CONFIRMED}
 
 
