@@ -23,6 +23,7 @@ COMMANDS = {
     "topology": "Show or declare exchanges, queues and bindings.",
     "order": "Look into one order.",
     "payments": "Compare provider statements, show provider notifications.",
+    "outbox": "List and retry messages that the broker does not take.",
     "dead-letters": "List, show, replay and discard messages that failed.",
 }
 """Command -> its line in `oms --help`, which therefore imports none of them."""
