@@ -10,12 +10,12 @@ from typing import Annotated
 import aio_pika
 import typer
 from aio_pika.exceptions import DeliveryError
-from pydantic import ValidationError
 from uuid_utils import uuid7
 from yarl import URL
 
 from messages.base import Message, MessageKind
 from messages.registry import MODELS
+from messages.strict_json import read
 from messages.topology import Names
 from outbox import wire
 from scripts.commands import command_app
@@ -100,16 +100,7 @@ def _message(
 
 def check(model: type[Message], body: bytes) -> list[dict[str, str]]:
     """Return the faults of a body by JSON path; none if it is valid. No value is repeated, as it may be personal."""
-    try:
-        model.model_validate_json(body)
-    except ValidationError as error:
-        faults = error.errors(include_url=False, include_context=False, include_input=False)
-        return [{"path": _path(fault["loc"]), "error": fault["type"], "message": fault["msg"]} for fault in faults]
-    return []
-
-
-def _path(location: tuple[int | str, ...]) -> str:
-    return "$" + "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in location)
+    return [vars(fault) for fault in read(model, body).faults]
 
 
 def _model(name: str) -> type[Message]:

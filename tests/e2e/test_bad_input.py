@@ -112,6 +112,8 @@ ROWS = [
     Bad("infinity", "int_type", "$.items[0].qty", lambda: order_create().replace(b'"qty":1', b'"qty":Infinity')),
     Bad("a NUL in a text", "string_pattern_mismatch", "$.user_id", changed(user_id="a\0b")),
     Bad("a NUL in an address", "string_pattern_mismatch", "$.address.detail", address(detail="\0")),
+    Bad("a name twice", "repeated_name", "$.expected_pay_amount", lambda: order_create().replace(
+        b'{', b'{"expected_pay_amount":1,', 1)),
     Bad("an id past 64 bits", "less_than_equal", "$.order_id", lambda: cancel(order_id="9" * 19), "order.cancel",
         CHANGES),
     Bad("too large", "too_large", body=lambda: order_create(remark="x" * BODY_MAX_BYTES)),

@@ -3,12 +3,14 @@
 from datetime import UTC, datetime
 from typing import Any
 
+import orjson
 import pytest
 
 from messages.roles import Role
 from outbox.wire import MALFORMED, TIME_OUT_OF_RANGE
 from tests.runtime.builders import DELETE, PAYMENT, TIMER, delete, delivery, pack, payment, read
 
+NAME_TWICE = orjson.dumps(pack(1, 2)).replace(b'"key"', b'"key":"9","key"', 1)
 INVALID: list[tuple[str, str, dict[str, Any], str, str]] = [
     ("not JSON", "order-changes", {"body": b"{"}, "json_invalid", "$"),
     ("no JSON at all", "order-changes", {"body": b""}, "json_invalid", "$"),
@@ -41,6 +43,13 @@ INVALID: list[tuple[str, str, dict[str, Any], str, str]] = [
         {"type": PAYMENT, "body": payment(occurred_at="20270101"), "user_id": "payments"},
         "time_format",
         "$.occurred_at",
+    ),
+    (
+        "a name twice",
+        "order-changes",
+        {"body": b'{"request_id":"r","order_ids":["1"],"actor":{"type":"user","id":"a","id":"b"}}'},
+        "repeated_name",
+        "$.actor.id",
     ),
     ("too large", "order-changes", {"body": delete("r" * 2000)}, "too_large", "$"),
     ("no type", "order-changes", {"type": None, "routing_key": "order.delete"}, "missing_type", "$"),
@@ -92,6 +101,17 @@ INVALID: list[tuple[str, str, dict[str, Any], str, str]] = [
         "string_type",
         "$.items[0].body.kind",
     ),
+    (
+        "a name twice in a pack",
+        "timeouts",
+        {
+            "type": TIMER,
+            "exchange": "oms.internal",
+            "body": NAME_TWICE,
+        },
+        "repeated_name",
+        "$.items[0].body.key",
+    ),
     ("a fact without a known sender", "payment-results", {"type": PAYMENT, "body": payment()}, "untrusted_user", "$"),
     (
         "a fact from someone else",
@@ -115,6 +135,30 @@ def test_an_invalid_delivery_becomes_a_failure(
     assert work.failure.reason == ("untrusted_user" if error_type == "untrusted_user" else "invalid")
     assert not work.failure.retry
     assert not work.envelopes
+
+
+def test_a_failure_names_every_fault_of_frame_and_body() -> None:
+    one = delivery(message_id=None, routing_key="order.cancel", body={"request_id": 7, "order_ids": []})
+    failure = read("order-changes", one).failure
+    assert failure is not None
+    assert [(fault.error, fault.path) for fault in failure.faults] == [
+        ("missing_message_id", "$"),
+        ("wrong_routing_key", "$"),
+        ("string_type", "$.request_id"),
+        ("missing", "$.actor"),
+        ("too_short", "$.order_ids"),
+    ]
+
+
+def test_a_pack_with_a_name_twice_is_not_taken_apart() -> None:
+    work = read("timeouts", delivery(TIMER, NAME_TWICE, exchange="oms.internal", user_id="relay"))
+    assert work.packed
+    assert work.pieces == ()
+
+
+def test_a_message_id_is_bounded_in_bytes() -> None:
+    assert read("order-changes", delivery(message_id="字" * 42)).failure is None
+    assert read("order-changes", delivery(message_id="字" * 43)).failure is not None
 
 
 def test_a_failure_never_quotes_the_body() -> None:

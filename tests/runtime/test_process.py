@@ -11,6 +11,7 @@ import pytest
 import outbox
 from db.errors import UnavailableError
 from db.pool import Pool, Transaction, open_pool
+from messages.strict_json import Fault
 from messages.timers import TimerDue
 from tests.runtime.builders import TIMER, command, delivery, pack, read, timers
 from workers.runtime import inbox
@@ -200,7 +201,7 @@ async def test_a_refused_login_fails_no_message(database_url: str, pool: Pool) -
 async def test_an_invalid_message_takes_no_transaction(pool: Pool, effects: Any) -> None:
     work = command("a")
     unreadable = command("b")
-    unreadable.envelopes, unreadable.failure = (), Failure.invalid("missing", "Field required")
+    unreadable.envelopes, unreadable.failure = (), Failure.invalid(Fault("$", "missing", "Field required"))
     assert await run(pool, write, work, unreadable) == {"a": ACKED, "b": Kind.INVALID}
     assert await claimed(pool) == ["a"]
 

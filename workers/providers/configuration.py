@@ -11,6 +11,7 @@ import orjson
 from pydantic import BaseModel, ValidationError
 
 from db.errors import ConfigurationError
+from messages.strict_json import repeated_names
 from workers.providers.alipay import Alipay, AlipaySettings
 from workers.providers.paypal import PayPal, PayPalSettings
 from workers.providers.port import Provider
@@ -39,6 +40,8 @@ def make(name: str, text: str) -> Provider:
         text, folder = _read(name, path), path.parent
     try:
         given = _filled(name, orjson.loads(text), folder)
+        if twice := repeated_names(text.encode()):
+            raise ProviderConfigError(f"OMS_{name.upper()}: {twice[0].path}: {twice[0].message}")
     except orjson.JSONDecodeError:
         raise ProviderConfigError(f"OMS_{name.upper()} is no JSON: give an object, or file:PATH of one") from None
     settings, provider = KINDS[name]

@@ -1,26 +1,27 @@
 """Decodes a delivery into envelopes, or into a failure with its reason and the JSON path of the fault."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache, cached_property
 from typing import Any
 
 import orjson
-from pydantic import Field, ValidationError, create_model
+from pydantic import Field, create_model
 
 from messages.base import Fact, Message, MessageKind, Moment, Part, moment_of
 from messages.envelope import Envelope
 from messages.reasons import Reason
 from messages.roles import Role, may_send
+from messages.strict_json import FAULTS_MAX, REPEATED_NAME, Fault, Reading, read
 from messages.topology import TAKEN, Names
 from messages.user_roles import Trust
 from outbox.wire import TIME_OUT_OF_RANGE
-from workers.runtime.delivery import NO_ID, Delivery, clean, is_clean
-from workers.runtime.errors import Failure, InvalidError
+from workers.runtime.delivery import AMQP_TEXT_BYTES_MAX, NO_ID, Delivery, clean, is_clean
+from workers.runtime.errors import Failure
 
-MESSAGE_ID_CHARS_MAX = 128
-DERIVED_ID_CHARS_MAX = 255  # an id of our own may be `parent/index`
+MESSAGE_ID_BYTES_MAX = 128
+DERIVED_ID_BYTES_MAX = 255  # an id of our own may be `parent/index`
 
 
 @dataclass
@@ -35,6 +36,7 @@ class Work:
     attempt: int = 0
     user: str | None = None
     reply_to: str | None = None
+    canonical_body: bytes = b""
 
     @property
     def message_id(self) -> str:
@@ -49,6 +51,8 @@ class Work:
     @cached_property
     def pieces(self) -> tuple[bytes, ...]:
         """The items of a pack, each as the body of a pack of one. Items that do not match their model are included."""
+        if self.failure is not None and any(fault.error == REPEATED_NAME for fault in self.failure.faults):
+            return ()  # which of the two values counts is unknown
         try:
             items = orjson.loads(self.delivery.body)["items"] if self.packed else None
             return tuple(orjson.dumps({"items": [item]}) for item in items) if isinstance(items, list) else ()
@@ -74,45 +78,43 @@ class Decoder:
         """Decode one delivery. It never raises, whatever the delivery holds."""
         work = Work(delivery)
         try:
-            self._read(work, delivery)
-        except InvalidError as error:
-            work.failure = Failure.invalid(*error.args)
-        except ValidationError as error:
-            first = error.errors(include_url=False, include_context=False, include_input=False)[0]
-            path = "".join(f"[{part}]" if isinstance(part, int) else f".{_safe_name(part)}" for part in first["loc"])
-            work.failure = Failure.invalid(first["type"], first["msg"], clean(f"${path}"))
+            work.failure = self._read(work, delivery)
         except Exception as error:
-            work.failure = Failure.invalid("unreadable", type(error).__qualname__)
+            work.failure = Failure.invalid(Fault("$", "unreadable", type(error).__qualname__))
         return work
 
-    def _read(self, work: Work, delivery: Delivery) -> None:
+    def _read(self, work: Work, delivery: Delivery) -> Failure | None:
+        """Fill the work in. Returns what is wrong: the one reason to refuse it unread, or every fault together."""
         own = delivery.user_id in self.trust.own
         work.attempt = delivery.number("attempt") if own else 0
         work.reply_to = self._reply_to(delivery.reply_to)
-        _check_frame(delivery, DERIVED_ID_CHARS_MAX if own else MESSAGE_ID_CHARS_MAX)
-        model = self._model(delivery)
-        work.type = model.TYPE
-        self._check_origin(delivery, model, own)
-        if model.KIND is MessageKind.QUERY and work.reply_to is None:
-            raise InvalidError("missing_reply_to", "a query needs a reply_to that does not start with our prefix")
+        faults = list(_frame_faults(delivery, DERIVED_ID_BYTES_MAX if own else MESSAGE_ID_BYTES_MAX))
+        model = self.models.get(delivery.type or "")
         work.user = self._user(delivery, model, own)
-        roles = self.trust.roles_of(work.user)
-        if model.KIND is MessageKind.INTERNAL and self._ours_only(delivery) and work.user not in self.trust.own:
-            # replaying a rejected message of another user does not make it ours
-            raise InvalidError("forbidden_exchange", "only our own broker users may send this type")
+        if model is None:
+            return Failure.invalid(*faults, self._unknown(delivery.type))
+        work.type, roles = model.TYPE, self.trust.roles_of(work.user)
+        if (forbidden := self._forbidden(work, model, own)) is not None:
+            return Failure.invalid(*faults, forbidden)
         if issubclass(model, Fact) and not may_send(model.SENDERS, roles):
-            needed = " or ".join(sorted(model.SENDERS))
-            raise InvalidError("untrusted_user", f"its sender needs the role {needed}", "$", Reason.UNTRUSTED_USER)
+            fault = Fault("$", "untrusted_user", f"its sender needs the role {' or '.join(sorted(model.SENDERS))}")
+            return Failure.invalid(fault, reason=Reason.UNTRUSTED_USER)
+        work.packed = model.PACKABLE  # what its sender may not send is not taken apart
+        faults += self._address_faults(work, model)
         if len(delivery.body) > self.body_max_bytes:
-            raise InvalidError("too_large", f"the body is larger than {self.body_max_bytes} bytes")
-        work.packed = model.PACKABLE
-        work.envelopes = _envelopes(work, model, roles)
+            return Failure.invalid(*faults, Fault("$", "too_large", f"it is larger than {self.body_max_bytes} bytes"))
+        reading: Reading[Any] = read(packed(model) if model.PACKABLE else model, delivery.body)
+        if faults or reading.faults:
+            return Failure.invalid(*(*faults, *reading.faults)[:FAULTS_MAX])
+        work.canonical_body = reading.canonical_body
+        work.envelopes = _envelopes(work, reading.message, roles)
+        return None
 
-    def _user(self, delivery: Delivery, model: type[Message], own: bool) -> str | None:
+    def _user(self, delivery: Delivery, model: type[Message] | None, own: bool) -> str | None:
         """The broker user that sent the message first. What we republish names it in a header; without that, None."""
         if own and "origin-user" in delivery.headers:
             return delivery.text("origin-user")
-        if own and model.KIND is not MessageKind.INTERNAL and self._ours_only(delivery):
+        if own and self._ours_only(delivery) and (model is None or model.KIND is not MessageKind.INTERNAL):
             return None
         return delivery.user_id
 
@@ -123,63 +125,64 @@ class Decoder:
         sound = reply_to and is_clean(reply_to) and not reply_to.startswith(f"{self.names.prefix}.")
         return reply_to if sound else None
 
-    def _model(self, delivery: Delivery) -> type[Message]:
-        if not delivery.type:
-            raise InvalidError("missing_type", "the property type (or the header type) is missing")
-        if (model := self.models.get(delivery.type)) is not None:
-            return model
-        known = delivery.type.rsplit(".", 1)[0] in {other.routing_key() for other in self.models.values()}
-        raise InvalidError("unknown_version" if known else "unknown_type", f"{self.queue} does not take this type")
+    def _unknown(self, type_: str | None) -> Fault:
+        if not type_:
+            return Fault("$", "missing_type", "the property type (or the header type) is missing")
+        known = type_.rsplit(".", 1)[0] in {other.routing_key() for other in self.models.values()}
+        return Fault("$", "unknown_version" if known else "unknown_type", f"{self.queue} does not take this type")
 
-    def _check_origin(self, delivery: Delivery, model: type[Message], own: bool) -> None:
-        """Refuse a message from an exchange, or with a routing key, that does not belong to its type."""
-        exchange = self.names.exchange_of(model.KIND)
-        if self._ours_only(delivery):
-            if not own:
-                raise InvalidError("forbidden_exchange", "only our own users may publish straight to a queue")
-        elif delivery.exchange != exchange or model.KIND is MessageKind.EVENT:
-            raise InvalidError("forbidden_exchange", f"messages of this type come by the exchange {exchange}")
-        elif delivery.routing_key != model.routing_key():
-            raise InvalidError("wrong_routing_key", f"this type needs the routing key {model.routing_key()}")
+    def _forbidden(self, work: Work, model: type[Message], own: bool) -> Fault | None:
+        """Say why a message of this type may not come from this exchange."""
+        exchange, direct = self.names.exchange_of(model.KIND), self._ours_only(work.delivery)
+        if direct and not own:
+            return Fault("$", "forbidden_exchange", "only our own users may publish straight to a queue")
+        if not direct and (work.delivery.exchange != exchange or model.KIND is MessageKind.EVENT):
+            return Fault("$", "forbidden_exchange", f"messages of this type come by the exchange {exchange}")
+        if direct and model.KIND is MessageKind.INTERNAL and work.user not in self.trust.own:
+            # replaying a rejected message of another user does not make it ours
+            return Fault("$", "forbidden_exchange", "only our own broker users may send this type")
+        return None
+
+    def _address_faults(self, work: Work, model: type[Message]) -> Iterator[Fault]:
+        if not self._ours_only(work.delivery) and work.delivery.routing_key != model.routing_key():
+            yield Fault("$", "wrong_routing_key", f"this type needs the routing key {model.routing_key()}")
+        if model.KIND is MessageKind.QUERY and work.reply_to is None:
+            yield Fault("$", "missing_reply_to", "a query needs a reply_to that does not start with our prefix")
 
 
-def _safe_name(name: str) -> str:
-    """The name of a field, if it is an identifier. Any other key may be personal data, such as a phone number."""
-    return name if name.isidentifier() and name.isascii() else "…"
-
-
-def _check_frame(delivery: Delivery, id_chars_max: int) -> None:
-    """Refuse what the tolerant decoders let through: texts that are not UTF-8, times out of range, unknown modes."""
+def _frame_faults(delivery: Delivery, id_bytes_max: int) -> Iterator[Fault]:
+    """Find what the tolerant decoders let through: texts that are not UTF-8, times out of range, unknown modes."""
     given, message_id = delivery.properties, delivery.message_id or ""
     texts = {"message_id": message_id, "type": delivery.type, "reply_to": delivery.reply_to}
     texts |= {"correlation_id": given.correlation_id, "user_id": given.user_id}
     unclean = [name for name, text in texts.items() if text and not is_clean(text)]
     faults = {
-        f"no clean UTF-8 text: {', '.join(unclean)}": bool(unclean),
+        f"no clean UTF-8 text of at most {AMQP_TEXT_BYTES_MAX} bytes: {', '.join(unclean)}": bool(unclean),
         "the headers cannot be read": not all(key.isprintable() for key in delivery.headers),  # see MALFORMED
         "the timestamp is out of range": given.timestamp == TIME_OUT_OF_RANGE,
         "the delivery mode is neither 1 nor 2": given.delivery_mode not in (None, 1, 2),
-        f"message_id is longer than {id_chars_max} characters": len(message_id) > id_chars_max,
+        f"message_id is longer than {id_bytes_max} bytes": not is_clean(message_id, bytes_max=id_bytes_max)
+        and "message_id" not in unclean,
     }
-    for fault, found in faults.items():
-        if found:
-            raise InvalidError("malformed_frame", fault)
+    yield from (Fault("$", "malformed_frame", fault) for fault, found in faults.items() if found)
     if not message_id:
-        raise InvalidError(NO_ID, "the property message_id (or the header message-id) is missing")
+        yield Fault("$", NO_ID, "the property message_id (or the header message-id) is missing")
+    if "occurred-at" in delivery.headers and moment_of(delivery.text("occurred-at") or "") is None:
+        yield Fault("headers.occurred-at", "time_format", "it should be a time of RFC 3339, with an offset")
 
 
-def _envelopes(work: Work, model: type[Message], roles: frozenset[Role]) -> tuple[Envelope[Any], ...]:
+def _envelopes(work: Work, body: Any, roles: frozenset[Role]) -> tuple[Envelope[Any], ...]:
     delivery, traceparent = work.delivery, work.delivery.text("traceparent")
     common: dict[str, Any] = {"message_id": work.message_id, "reply_to": work.reply_to, "attempt": work.attempt}
     common |= {"user": work.user, "roles": roles}
     if traceparent and is_clean(traceparent):  # it is sent on in our headers, which must fit in one frame
         common["traceparent"] = traceparent
-    if model.PACKABLE:
-        items = packed(model).model_validate_json(delivery.body).items
-        return tuple(Envelope(**vars(item), index=index, packed=True, **common) for index, item in enumerate(items))
-    body = model.model_validate_json(delivery.body)
-    correlation_id = delivery.properties.correlation_id or work.message_id
-    common |= {"correlation_id": correlation_id, "causation_id": delivery.text("causation-id")}
+    if work.packed:
+        return tuple(
+            Envelope(**vars(item), index=index, packed=True, **common) for index, item in enumerate(body.items)
+        )
+    correlation_id, causation_id = delivery.properties.correlation_id or work.message_id, delivery.text("causation-id")
+    common |= {"correlation_id": correlation_id, "causation_id": causation_id and clean(causation_id)}
     return (Envelope(body, occurred_at=_occurred_at(delivery), **common),)
 
 
@@ -202,9 +205,7 @@ def packed(model: type[Message]) -> Any:
 
 def _occurred_at(delivery: Delivery) -> datetime:
     """The time of the header occurred-at (microseconds), else of the property timestamp (seconds), else now."""
-    if "occurred-at" in delivery.headers:
-        if (moment := moment_of(delivery.text("occurred-at") or "")) is None:
-            raise InvalidError("time_format", "it should be a time as RFC 3339, with an offset", "headers.occurred-at")
-        return moment
+    if (named := delivery.text("occurred-at")) and (happened := moment_of(named)):
+        return happened
     moment = delivery.properties.timestamp or datetime.now(UTC)
     return moment if 1970 < moment.year < 2200 else datetime.now(UTC)  # every database can hold these years

@@ -9,6 +9,7 @@ from typing import Any
 from outbox.amqp import DeliveredMessage, Properties
 
 HASH_BYTES = 16
+AMQP_TEXT_BYTES_MAX = 255  # of a property, a name or a routing key
 NO_ID = "missing_message_id"  # error type of a dead letter that arrived without an id, for which we made one up
 
 
@@ -92,13 +93,13 @@ class RawDelivery(Delivery):
         return f"{self.queue}#{self.tag}"
 
 
-def clean(text: str, *, bytes_max: int = 255) -> str:
+def clean(text: str, *, bytes_max: int = AMQP_TEXT_BYTES_MAX) -> str:
     """Make text that every system takes: UTF-8, control characters escaped, cut to `bytes_max`."""
     sound = text.encode("utf-8", "backslashreplace").decode("utf-8")
     shown = "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in sound)
     return shown.encode()[:bytes_max].decode("utf-8", "ignore")
 
 
-def is_clean(text: str, *, bytes_max: int = 255) -> bool:
+def is_clean(text: str, *, bytes_max: int = AMQP_TEXT_BYTES_MAX) -> bool:
     """True if `clean` would not change the text: no lone surrogates, NULs or line breaks, and not too long for AMQP."""
     return text.isprintable() and len(text.encode()) <= bytes_max

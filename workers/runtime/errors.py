@@ -12,8 +12,9 @@ from typing import Any
 import asyncpg
 import orjson
 
-from db.errors import OmsError, UnavailableError
+from db.errors import UnavailableError
 from messages.reasons import Reason
+from messages.strict_json import Fault
 from workers.runtime.batch import Verdict
 
 MESSAGE_CHARS_MAX = 512
@@ -46,13 +47,9 @@ def classify(error: BaseException) -> ErrorClass:
     return ErrorClass.IMPOSSIBLE if isinstance(error, AssertionError) else ErrorClass.FAILURE
 
 
-class InvalidError(OmsError):
-    """Ends the decoding of one message. Its arguments are those of `Failure.invalid`."""
-
-
 @dataclass(frozen=True)
 class Failure:
-    """Why a message failed. Dead letters are grouped by `reason` and `fingerprint`."""
+    """Why a message failed. Dead letters are grouped by `reason` and `fingerprint`; `faults` are all that was found."""
 
     reason: str
     error_type: str
@@ -60,11 +57,14 @@ class Failure:
     fingerprint: str
     retry: bool
     path: str = ""
+    faults: tuple[Fault, ...] = ()
 
     @classmethod
-    def invalid(cls, error_type: str, message: str, path: str = "$", reason: str = Reason.INVALID) -> "Failure":
+    def invalid(cls, *faults: Fault, reason: str = Reason.INVALID) -> "Failure":
         """Describe a message that cannot be decoded, or that its sender may not send. It is dead-lettered at once."""
-        return cls(reason, error_type, message, _fingerprint(reason, error_type, path), retry=False, path=path)
+        first = faults[0]
+        fingerprint = _fingerprint(reason, first.error, first.path)
+        return cls(reason, first.error, first.message, fingerprint, retry=False, path=first.path, faults=faults)
 
     @classmethod
     def of_verdict(cls, verdict: Verdict, body: bytes) -> "Failure":

@@ -18,6 +18,7 @@ from db.errors import UnavailableError
 from db.pool import Pool, Transaction
 from db.statements import SQL
 from messages.reasons import Reason
+from messages.strict_json import Fault
 from outbox.crashpoint import crashpoint
 from workers.runtime import inbox, metrics
 from workers.runtime.batch import Batch
@@ -30,7 +31,10 @@ from workers.runtime.route import CallRoute, QueryRoute, RawRoute, Route
 
 log = structlog.get_logger(__name__)
 
-ID_REUSE = Failure.invalid("id_reuse", "this message_id was used before with another body", reason=Reason.ID_REUSE)
+ID_REUSE = Failure.invalid(
+    Fault("properties.message_id", "id_reuse", "this message_id was used before with another body"),
+    reason=Reason.ID_REUSE,
+)
 BATCH_TRIES = 5  # after a deadlock or a lock that was not granted; the other transactions end within that time
 
 retry_transient = retry(

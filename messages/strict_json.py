@@ -1,0 +1,98 @@
+"""Reads bodies strictly: by their model, without a name that occurs twice, with every fault at once.
+
+Readers of JSON differ in which of two equal names counts, so such a body says two things.
+"""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+
+import orjson
+from pydantic import BaseModel, ValidationError
+
+M = TypeVar("M", bound=BaseModel)
+
+FAULTS_MAX = 20  # enough to correct a message at once; a body of a megabyte can have a hundred thousand
+PATH_CHARS_MAX = 200
+REPEATED_NAME = "repeated_name"
+_JSON_INVALID = "json_invalid"
+
+
+@dataclass(frozen=True)
+class Fault:
+    """What is wrong at one place of a message. `path` is a JSON path, or names a property. It shows no value."""
+
+    path: str
+    error: str
+    message: str
+
+
+@dataclass(frozen=True)
+class Reading(Generic[M]):
+    """A message with the canonical form of its body; or why there is no message: at most FAULTS_MAX faults."""
+
+    message: M | None
+    canonical_body: bytes = b""
+    faults: tuple[Fault, ...] = ()
+
+
+def read(model: type[M], body: bytes) -> Reading[M]:
+    """Read a body by its model. A name that occurs twice is a fault as well."""
+    try:
+        message = model.model_validate_json(body)
+    except ValidationError as error:
+        found = error.errors(include_url=False, include_context=False, include_input=False)
+        faults = [Fault(_path(fault["loc"]), fault["type"], fault["msg"]) for fault in found[:FAULTS_MAX]]
+        twice = [] if found[0]["type"] == _JSON_INVALID else repeated_names(body)
+        return Reading(None, faults=(*twice, *faults)[:FAULTS_MAX])
+    form = _canonical(body)
+    # A name that is lost on the way takes its colon along; only an escaped colon could come in its place.
+    equal = form is not None and b"\\u003" not in body and body.count(b":") == form.count(b":")
+    if not equal and (twice := repeated_names(body)):
+        return Reading(None, faults=tuple(twice[:FAULTS_MAX]))
+    return Reading(message, form or body)
+
+
+def repeated_names(body: bytes) -> list[Fault]:
+    """The names that occur twice in one object of the body, each with its path."""
+    try:
+        value = json.loads(body, object_pairs_hook=_Pairs)
+        return [Fault(_path(path), REPEATED_NAME, "the name occurs twice in its object") for path in _twice(value, ())]
+    except (ValueError, RecursionError):  # such as numbers of thousands of digits, which the other parser may take
+        return [Fault("$", REPEATED_NAME, "readers of JSON would not agree on this body")]
+
+
+def _canonical(body: bytes) -> bytes | None:
+    """The body with sorted names and without blanks: the same for every way to write the same message."""
+    try:
+        return orjson.dumps(orjson.loads(body), option=orjson.OPT_SORT_KEYS)
+    except ValueError:
+        return None
+
+
+class _Pairs(list[tuple[str, Any]]):
+    """The names and values of one object, with every repetition."""
+
+
+def _twice(value: Any, path: tuple[int | str, ...]) -> Iterator[tuple[int | str, ...]]:
+    if isinstance(value, _Pairs):
+        seen: set[str] = set()
+        for name, inner in value:
+            if name in seen:
+                yield (*path, name)
+            seen.add(name)
+            yield from _twice(inner, (*path, name))
+    elif isinstance(value, list):
+        for place, inner in enumerate(value):
+            yield from _twice(inner, (*path, place))
+
+
+def _path(location: tuple[int | str, ...]) -> str:
+    parts = (f"[{part}]" if isinstance(part, int) else f".{_safe_name(part)}" for part in location)
+    return f"${''.join(parts)}"[:PATH_CHARS_MAX]
+
+
+def _safe_name(name: str) -> str:
+    """The name of a field, if it is an identifier. Any other name may be personal data, such as a phone number."""
+    return name if name.isidentifier() and name.isascii() else "…"
