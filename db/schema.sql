@@ -639,7 +639,6 @@ CREATE INDEX payment_attempts_trade ON payment_attempts (provider, trade_no) WHE
 
 CREATE TABLE shipments (
     id           bigint      PRIMARY KEY,
-    order_id     bigint      NOT NULL REFERENCES orders (id) ON DELETE CASCADE,
     carrier      text        NOT NULL,
     tracking_no  text        NOT NULL,
     warehouse    text,
@@ -649,19 +648,25 @@ CREATE TABLE shipments (
     booked_at    timestamptz NOT NULL DEFAULT clock_timestamp(),
     outbound_at  timestamptz,
     delivered_at timestamptz,
-    given_up     boolean     NOT NULL DEFAULT false,
-    UNIQUE (carrier, tracking_no)
+    ended        boolean     NOT NULL DEFAULT false,
+    CONSTRAINT shipments_ended CHECK (ended OR state NOT IN ('delivered', 'returned', 'loss_confirmed', 'cancelled'))
 );
-COMMENT ON COLUMN shipments.given_up IS 'its lines were given back, because it would not arrive';
-CREATE INDEX shipments_order ON shipments (order_id);
+COMMENT ON COLUMN shipments.ended IS 'it arrived, came back, was confirmed lost or cancelled: its number may be used again';
+CREATE UNIQUE INDEX shipments_live ON shipments (carrier, tracking_no) WHERE NOT ended;
+CREATE INDEX shipments_number ON shipments (carrier, tracking_no, id);
 
 CREATE TABLE shipment_items (
     shipment_id bigint   NOT NULL REFERENCES shipments (id) ON DELETE CASCADE,
-    order_id    bigint   NOT NULL,
+    order_id    bigint   NOT NULL REFERENCES orders (id) ON DELETE CASCADE,
     line_no     smallint NOT NULL,
     qty         integer  NOT NULL CHECK (qty > 0),
-    PRIMARY KEY (shipment_id, line_no)
+    given_up    boolean  NOT NULL DEFAULT false,
+    withdrawn   boolean  NOT NULL DEFAULT false,
+    PRIMARY KEY (shipment_id, order_id, line_no)
 );
+COMMENT ON TABLE shipment_items IS 'a parcel may hold goods of several orders of one user';
+COMMENT ON COLUMN shipment_items.given_up IS 'these units were given back, because the parcel would not arrive';
+COMMENT ON COLUMN shipment_items.withdrawn IS 'these units were taken out before the parcel left';
 CREATE INDEX shipment_items_order ON shipment_items (order_id);
 
 CREATE TABLE shipment_facts (

@@ -15,10 +15,18 @@ class ShipmentLine(Part):
     qty: Quantity
 
 
-class ShipmentBook(Fact):
-    """A parcel is planned, identified by (carrier, tracking_no).
+class ShipmentBookLine(ShipmentLine):
+    """`qty` units of one SKU for the parcel. They are those of `order_id`; without it, of the booking's own order."""
 
-    Without lines it takes all units not yet in a parcel.
+    order_id: OrderId | None = None
+
+
+class ShipmentBook(Fact):
+    """A parcel is planned, identified by (carrier, tracking_no) until it has ended. Then its number is free again.
+
+    It takes the lines; of an order without lines it takes all units that are not yet in a parcel. A parcel may hold
+    goods of several orders of one user: name them in `order_ids` or in the lines, or book each with a message of its
+    own. A message books all its orders or none.
     """
 
     TYPE: ClassVar[str] = "shipment.book.v1"
@@ -27,7 +35,8 @@ class ShipmentBook(Fact):
     carrier: ExternalId
     tracking_no: ExternalId
     warehouse: ExternalId | None = None
-    lines: Annotated[tuple[ShipmentLine, ...], Field(max_length=200)] = ()
+    lines: Annotated[tuple[ShipmentBookLine, ...], Field(max_length=200)] = ()
+    order_ids: Annotated[tuple[OrderId, ...], Field(max_length=100)] = ()
 
 
 Status = Literal[
@@ -49,12 +58,14 @@ Status = Literal[
 class ShipmentUpdate(Fact):
     """One carrier fact, identified by (carrier, tracking_no, event_id). It may come late, twice and out of order.
 
-    `occurred_at` says when it happened: of two facts the later one counts, whichever comes first.
+    It moves the goods of all orders in the parcel. `order_id` may name any of them; without it, the fact is about the
+    newest parcel with this number. `occurred_at` says when it happened: of two facts the later one counts, whichever
+    comes first.
     """
 
     TYPE: ClassVar[str] = "shipment.update.v1"
     SENDERS: ClassVar[frozenset[Role]] = frozenset({Role.CARRIER})
-    order_id: OrderId
+    order_id: OrderId | None = None
     carrier: ExternalId
     tracking_no: ExternalId
     event_id: ExternalId
@@ -64,7 +75,7 @@ class ShipmentUpdate(Fact):
 
 
 class ShipmentEvent(Event):
-    """Something happened to one parcel of one order."""
+    """Something happened to one parcel of one order. A parcel with goods of several orders has an event for each."""
 
     order_id: OrderId
     shipment_id: OrderId | None

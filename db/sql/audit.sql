@@ -130,10 +130,10 @@ FROM (
 -- order's policy names. Children hold stock, their parent none. Parcels that were out may come back or not. If stock has its own
 -- database, nothing is checked.
 WITH moved AS (
-    SELECT s.order_id, max(f.recorded_at) AS at
-    FROM shipments s LEFT JOIN shipment_facts f ON f.shipment_id = s.id
-    WHERE s.state NOT IN ('booked', 'cancelled')
-    GROUP BY s.order_id
+    SELECT i.order_id, max(f.recorded_at) AS at
+    FROM shipments s JOIN shipment_items i ON i.shipment_id = s.id LEFT JOIN shipment_facts f ON f.shipment_id = s.id
+    WHERE s.state NOT IN ('booked', 'cancelled') AND NOT i.withdrawn
+    GROUP BY i.order_id
 ), held AS (
     SELECT o.id, o.kind, o.state, o.paid_at IS NOT NULL AS paid, m.order_id IS NOT NULL AS moved,
         coalesce(o.policy ->> 'deduct_on', 'pay') AS deduct_on, coalesce(h.state, 'unknown') AS stock
@@ -248,7 +248,7 @@ FROM (
         AND (o.root_id <> o.id OR o.parent_id IS NOT NULL
             OR CASE o.kind WHEN 'sale' THEN f.children IS NOT NULL OR o.state = 'split'
                 ELSE coalesce(f.children, 0) < 2 OR o.state NOT IN ('placing', 'awaiting_payment', 'cancelled', 'rejected', 'split')
-                    OR o.id IN (SELECT order_id FROM order_items UNION ALL SELECT order_id FROM shipments) END)
+                    OR o.id IN (SELECT order_id FROM order_items UNION ALL SELECT order_id FROM shipment_items) END)
 ) AS bad;
 
 -- name: audit.histories
@@ -400,18 +400,20 @@ FROM (
 ) AS bad;
 
 -- name: audit.parcels
--- INV-15. Parcels never hold more units than were bought.
+-- INV-15. Parcels never hold more units than were bought. A parcel holds goods of one user, and of nothing if it is cancelled.
 WITH packed AS (
-    SELECT i.order_id, i.line_no, sum(i.qty) AS qty
-    FROM shipment_items i JOIN shipments s ON s.id = i.shipment_id
-    WHERE s.state <> 'cancelled'
-    GROUP BY i.order_id, i.line_no
+    SELECT order_id, line_no, sum(qty) AS qty FROM shipment_items WHERE NOT withdrawn GROUP BY order_id, line_no
 )
 SELECT count(*) AS violations, (array_agg(id ORDER BY id))[1:5] AS first
 FROM (
     SELECT p.order_id || '#' || p.line_no AS id
     FROM packed p LEFT JOIN order_items i USING (order_id, line_no)
     WHERE p.qty > coalesce(i.qty, 0)
+    UNION ALL
+    SELECT 'parcel ' || s.id
+    FROM shipments s LEFT JOIN shipment_items i ON i.shipment_id = s.id LEFT JOIN orders o ON o.id = i.order_id
+    GROUP BY s.id, s.state
+    HAVING count(DISTINCT o.user_id) <> 1 OR bool_and(i.withdrawn) <> (s.state = 'cancelled')
 ) AS bad;
 
 -- name: audit.times

@@ -60,19 +60,28 @@ SELECT order_id, refund_no, cause, provider, trade_no, amount, excess_amount, cu
 FROM refunds WHERE order_id = ANY($1::bigint[]) ORDER BY requested_at, id;
 
 -- name: order_view.shipments
--- $1 ids of an order and of its children. Their parcels, with lines and units, and the facts that moved them.
-SELECT s.order_id, s.carrier, s.tracking_no, s.state, s.delayed, s.booked_at, s.outbound_at, s.delivered_at,
-    ARRAY(SELECT i.line_no || 'x' || i.qty FROM shipment_items i WHERE i.shipment_id = s.id ORDER BY i.line_no) AS units,
+-- $1 ids of an order and of its children. Their parcels, with all orders in them, lines and units of these, and the facts that moved
+-- them. Units that an order withdrew are left out.
+SELECT ARRAY(SELECT DISTINCT i.order_id FROM shipment_items i WHERE i.shipment_id = s.id ORDER BY i.order_id) AS order_ids, s.carrier, s.tracking_no, s.state, s.delayed, s.booked_at, s.outbound_at, s.delivered_at,
+    ARRAY(SELECT i.line_no || 'x' || i.qty FROM shipment_items i
+          WHERE i.shipment_id = s.id AND i.order_id = ANY($1::bigint[]) AND NOT i.withdrawn ORDER BY i.line_no) AS units,
     ARRAY(SELECT f.status || CASE WHEN f.stale THEN '(stale)' ELSE '' END FROM shipment_facts f
           WHERE f.shipment_id = s.id ORDER BY f.recorded_at, f.event_id) AS facts
-FROM shipments s WHERE s.order_id = ANY($1::bigint[]) ORDER BY s.id;
+FROM shipments s
+WHERE s.id IN (SELECT m.shipment_id FROM shipment_items m WHERE m.order_id = ANY($1::bigint[]))
+ORDER BY s.id;
 
 -- name: order_view.parcels
--- $1 order id. Its parcels with their lines and the units of each.
-SELECT s.id, s.order_id, s.carrier, s.tracking_no, s.state, s.delayed, s.booked_at, s.outbound_at, s.delivered_at, s.given_up,
-    ARRAY(SELECT i.line_no FROM shipment_items i WHERE i.shipment_id = s.id ORDER BY i.line_no) AS line_nos,
-    ARRAY(SELECT i.qty FROM shipment_items i WHERE i.shipment_id = s.id ORDER BY i.line_no) AS qtys
-FROM shipments s WHERE s.order_id = $1 ORDER BY s.id;
+-- $1 order id. Its parcels with its own lines in them and the units of each. Units that it withdrew are left out, unless it withdrew
+-- all: to the order, such a parcel is cancelled.
+SELECT s.id, i.order_id, s.carrier, s.tracking_no, CASE WHEN bool_and(i.withdrawn) THEN 'cancelled' ELSE s.state END AS state,
+    s.delayed, s.booked_at, s.outbound_at, s.delivered_at, bool_or(i.given_up) AS given_up, s.ended,
+    coalesce(array_agg(i.line_no ORDER BY i.line_no) FILTER (WHERE NOT i.withdrawn), '{}') AS line_nos,
+    coalesce(array_agg(i.qty ORDER BY i.line_no) FILTER (WHERE NOT i.withdrawn), '{}') AS qtys
+FROM shipments s JOIN shipment_items i ON i.shipment_id = s.id
+WHERE i.order_id = $1
+GROUP BY s.id, i.order_id
+ORDER BY s.id;
 
 -- name: order_view.stock
 -- $1 ids of an order and of its children. The state of their holders in stock. No rows if stock has its own database.

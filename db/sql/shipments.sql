@@ -1,46 +1,74 @@
 -- name: shipments.of_orders
--- $1 order ids (locked). Their parcels with their units.
-SELECT s.id, s.order_id, s.carrier, s.tracking_no, s.state, s.delayed, s.outbound_at, s.delivered_at, s.given_up,
-    array_agg(i.line_no ORDER BY i.line_no) AS line_nos, array_agg(i.qty ORDER BY i.line_no) AS qtys
+-- $1 order ids (locked). All parcels that hold units of these orders, one row for each order in them, also for other orders.
+-- An order that withdrew all its units from a parcel has none there; of others only the units that are left count.
+SELECT s.id, i.order_id, s.carrier, s.tracking_no, s.state, s.delayed, s.outbound_at, s.delivered_at, s.ended,
+    bool_or(i.given_up) AS given_up, bool_and(i.withdrawn) AS withdrawn,
+    coalesce(array_agg(i.line_no ORDER BY i.line_no) FILTER (WHERE NOT i.withdrawn), '{}') AS line_nos,
+    coalesce(array_agg(i.qty ORDER BY i.line_no) FILTER (WHERE NOT i.withdrawn), '{}') AS qtys
 FROM shipments s
 JOIN shipment_items i ON i.shipment_id = s.id
-WHERE s.order_id = ANY($1::bigint[])
-GROUP BY s.id
-ORDER BY s.id;
+WHERE s.id IN (SELECT m.shipment_id FROM shipment_items m WHERE m.order_id = ANY($1::bigint[]))
+GROUP BY s.id, i.order_id
+ORDER BY s.id, i.order_id;
 
 -- name: shipments.owners
--- $1 carriers, $2 tracking numbers. The orders that own these parcels, whatever order a message names. Locks: none.
-SELECT carrier, tracking_no, order_id
-FROM shipments
-JOIN unnest($1::text[], $2::text[]) AS k (carrier, tracking_no) USING (carrier, tracking_no);
+-- $1 carriers, $2 tracking numbers, $3 order ids or nulls. The orders that have units in each parcel: in the one that holds units of
+-- that order, else in the newest with this number. Locks: none, so read again what it finds once the orders are locked.
+SELECT DISTINCT i.order_id
+FROM unnest($1::text[], $2::text[], $3::bigint[]) AS k (carrier, tracking_no, order_id)
+CROSS JOIN LATERAL (
+    SELECT s.id
+    FROM shipments s
+    WHERE s.carrier = k.carrier AND s.tracking_no = k.tracking_no
+    ORDER BY EXISTS (SELECT FROM shipment_items m WHERE m.shipment_id = s.id AND m.order_id = k.order_id) DESC, s.id DESC
+    LIMIT 1) AS parcel
+JOIN shipment_items i ON i.shipment_id = parcel.id;
 
 -- name: shipments.insert
--- $1 ids, $2 order ids, $3 carriers, $4 tracking numbers, $5 warehouses, $6 states, $7 delayed, $8 and $9 times.
--- Inserts new parcels, in the state that the facts of the same batch give them.
-INSERT INTO shipments (id, order_id, carrier, tracking_no, warehouse, state, delayed, outbound_at, delivered_at)
-SELECT * FROM unnest($1::bigint[], $2::bigint[], $3::text[], $4::text[], $5::text[], $6::text[], $7::boolean[],
-    $8::timestamptz[], $9::timestamptz[]);
+-- $1 ids, $2 carriers, $3 tracking numbers, $4 warehouses, $5 states, $6 delayed, $7 and $8 times, $9 ended.
+-- Inserts new parcels, in the state that the facts of the same batch give them. A live parcel with the same number makes it fail.
+INSERT INTO shipments (id, carrier, tracking_no, warehouse, state, delayed, outbound_at, delivered_at, ended)
+SELECT * FROM unnest($1::bigint[], $2::text[], $3::text[], $4::text[], $5::text[], $6::boolean[], $7::timestamptz[],
+    $8::timestamptz[], $9::boolean[]);
 
 -- name: shipments.insert_items
--- $1 shipment ids, $2 order ids, $3 line numbers, $4 units.
-INSERT INTO shipment_items (shipment_id, order_id, line_no, qty)
-SELECT * FROM unnest($1::bigint[], $2::bigint[], $3::smallint[], $4::integer[]);
+-- $1 shipment ids, $2 order ids, $3 line numbers, $4 units, $5 given up.
+INSERT INTO shipment_items (shipment_id, order_id, line_no, qty, given_up)
+SELECT * FROM unnest($1::bigint[], $2::bigint[], $3::smallint[], $4::integer[], $5::boolean[]);
 
 -- name: shipments.save
--- $1 ids, $2 states, $3 delayed, $4 outbound and $5 delivered times. The orders are locked.
+-- $1 ids, $2 states, $3 delayed, $4 outbound and $5 delivered times, $6 ended. All orders in the parcels are locked.
 UPDATE shipments s
-SET state = n.state, delayed = n.delayed, outbound_at = n.outbound_at, delivered_at = n.delivered_at
-FROM unnest($1::bigint[], $2::text[], $3::boolean[], $4::timestamptz[], $5::timestamptz[])
-    AS n (id, state, delayed, outbound_at, delivered_at)
+SET state = n.state, delayed = n.delayed, outbound_at = n.outbound_at, delivered_at = n.delivered_at, ended = n.ended
+FROM unnest($1::bigint[], $2::text[], $3::boolean[], $4::timestamptz[], $5::timestamptz[], $6::boolean[])
+    AS n (id, state, delayed, outbound_at, delivered_at, ended)
 WHERE s.id = n.id;
 
 -- name: shipments.give_up
--- $1 ids (their orders are locked). Marks the parcels whose lines were given back.
-UPDATE shipments SET given_up = true WHERE id = ANY($1::bigint[]);
+-- $1 shipment ids, $2 order ids (locked). Marks the units that were given back.
+UPDATE shipment_items i SET given_up = true
+FROM unnest($1::bigint[], $2::bigint[]) AS n (shipment_id, order_id)
+WHERE i.shipment_id = n.shipment_id AND i.order_id = n.order_id;
 
--- name: shipments.cancel_booked
--- $1 order ids (locked, cancelled before anything left). Cancels their parcels.
-UPDATE shipments SET state = 'cancelled' WHERE order_id = ANY($1::bigint[]) AND state = 'booked';
+-- name: shipments.lock
+-- $1 ids. Locks: the parcels, in id order. Other orders in them need not be locked: whoever withdraws units comes through here.
+SELECT id FROM shipments WHERE id = ANY($1::bigint[]) ORDER BY id FOR UPDATE;
+
+-- name: shipments.withdraw
+-- $1 shipment ids, $2 order ids, $3 line numbers, $4 units that stay in the parcel. The orders and the parcels are locked, and no parcel
+-- has left. A parcel without units is cancelled.
+WITH gone AS (
+    UPDATE shipment_items i SET withdrawn = (n.qty = 0), qty = CASE n.qty WHEN 0 THEN i.qty ELSE n.qty END
+    FROM unnest($1::bigint[], $2::bigint[], $3::smallint[], $4::integer[]) AS n (shipment_id, order_id, line_no, qty)
+    WHERE (i.shipment_id, i.order_id, i.line_no) = (n.shipment_id, n.order_id, n.line_no)
+    RETURNING i.shipment_id, i.order_id, i.line_no, i.withdrawn
+)
+UPDATE shipments s SET state = 'cancelled', ended = true
+WHERE s.id IN (SELECT g.shipment_id FROM gone g GROUP BY g.shipment_id HAVING bool_and(g.withdrawn))
+    AND NOT EXISTS (
+        SELECT FROM shipment_items i
+        WHERE i.shipment_id = s.id AND NOT i.withdrawn AND (i.shipment_id, i.order_id, i.line_no) NOT IN (
+            SELECT g.shipment_id, g.order_id, g.line_no FROM gone g));
 
 -- name: shipments.facts
 -- $1 shipment ids (their orders are locked). All facts about these parcels. Without the locks a fact could be missed.

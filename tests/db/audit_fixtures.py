@@ -136,7 +136,7 @@ async def request_refund(harness: HandlerHarness, order_id: int, amount: int) ->
 
 
 async def plain(harness: HandlerHarness) -> None:
-    """Orders: completed, paid too late, cancelled after payment, lost, without enough stock, still waiting."""
+    """Orders: completed, paid too late, cancelled after payment, lost, in one parcel, without stock, still waiting."""
     done = await place_paid_order(harness, ("s1", 1), ("s2", 2))
     await parcel(harness, done, "outbound", "delivered", lines=[("s1", 1)])
     await receive_order(harness, done)
@@ -147,6 +147,8 @@ async def plain(harness: HandlerHarness) -> None:
     await parcel(harness, await place_paid_order(harness, ("s2", 1)), "outbound", "lost", "loss_confirmed")
     await harness.handle(create(("s1", 9_999), request_id="big", expected_pay_amount=9_999 * 500 + 7))
     await place_order(harness, ("s1", 3))
+    first, second = [await place_paid_order(harness, ("s1", 1)) for _ in range(2)]
+    await harness.handle(book(first, "together"), book(second, "together"), update(first, "together", "delivered"))
     partly = await place_paid_order(harness, ("s1", 2), ("s2", 1))
     await parcel(harness, partly, "outbound", "lost", lines=[("s2", 1)])
     await cancel_all(harness, partly)

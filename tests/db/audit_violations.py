@@ -96,6 +96,8 @@ VIOLATIONS = {
 }  # fmt: skip
 """Statement -> the SQL that breaks its invariant, and a pattern of the first id reported."""
 
+APART = """UPDATE orders SET user_id = 'u9' WHERE id = (
+    SELECT max(order_id) FROM shipment_items JOIN shipments ON id = shipment_id WHERE tracking_no = 'together')"""
 OTHERS = [
     ("audit.stock_counters", "UPDATE stock SET locked = -1"),
     ("audit.stock_ledger", "DELETE FROM stock WHERE sku_id = 's1'"),
@@ -128,6 +130,8 @@ OTHERS = [
     ("audit.refunded_lines", "UPDATE order_items SET refunded_amount = payable_amount + 1 WHERE line_no = 2"),
     ("audit.refunded_lines", "UPDATE refund_lines SET amount = amount + 1"),
     ("audit.parcels", "UPDATE shipment_items SET line_no = 7"),
+    ("audit.parcels", "UPDATE shipment_items SET withdrawn = true"),
+    ("audit.parcels", APART),
     ("audit.times", "UPDATE orders SET completed_at = NULL WHERE state = 'completed'"),
     ("audit.personal_data", "UPDATE commands SET outcome = jsonb_build_object('a', jsonb_build_object('phone', '1'))"),
     ("audit.personal_data", "UPDATE operate_logs SET remark = 'call 13812345678'"),
@@ -150,7 +154,7 @@ FAMILIES = [
     "UPDATE orders SET state = 'split' WHERE kind = 'sale' AND state = 'paid'",
     f"UPDATE orders SET kind = 'sale' WHERE {CHILD}",
     f"UPDATE order_items i SET order_id = o.parent_id {PARENT_OF} i.order_id",
-    f"UPDATE shipments s SET order_id = o.parent_id {PARENT_OF} s.order_id",
+    f"UPDATE shipment_items s SET order_id = o.parent_id {PARENT_OF} s.order_id",
 ]
 TERMS = ("origin_amount", "promotion_amount", "coupon_amount", "points_amount", "tax_amount", "payable_amount")
 TOTALS = [
@@ -205,8 +209,8 @@ STOCK = [
     ("pay", "state = 'rejected'", "reserved"),
     ("ship", "state = 'awaiting_payment'", "committed"),
     ("ship", "state = 'cancelled' AND paid_at IS NOT NULL", "restocked"),
-    ("ship", "state = 'paid' AND id NOT IN (SELECT order_id FROM shipments)", "committed"),
-    ("ship", "state = 'paid' AND id IN (SELECT order_id FROM shipments)", "reserved"),
+    ("ship", "state = 'paid' AND id NOT IN (SELECT order_id FROM shipment_items)", "committed"),
+    ("ship", "state = 'paid' AND id IN (SELECT order_id FROM shipment_items)", "reserved"),
     ("ship", "state = 'completed'", "released"),
 ]
 HOLDERS = [

@@ -72,6 +72,7 @@ async def test_a_database_that_handlers_filled_is_clean(tx: Transaction) -> None
                 "sale awaiting_payment",
                 "sale cancelled",
                 "sale completed",
+                "sale delivered",
                 "sale paid",
                 "sale rejected",
                 "split_parent awaiting_payment",
@@ -156,7 +157,7 @@ async def test_a_deduction_may_still_be_open_when_its_parcel_has_just_left(tx: T
     await break_it(
         tx,
         "UPDATE stock_holders SET state = 'reserved' WHERE holder_id IN (SELECT o.id FROM orders o"
-        " JOIN shipments s ON s.order_id = o.id WHERE o.policy ->> 'deduct_on' = 'ship' AND o.state = 'paid')",
+        " JOIN shipment_items i ON i.order_id = o.id WHERE o.policy ->> 'deduct_on' = 'ship' AND o.state = 'paid')",
     )
     assert "audit.stock_follows_orders" not in await violated(tx)
     assert "audit.stock_follows_orders" in await violated(tx, drained=True)

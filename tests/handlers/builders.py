@@ -10,7 +10,7 @@ from messages.base import Actor
 from messages.catalogue import SkuUpsert
 from messages.orders import Address, CreateLine, OrderCancel, OrderCreate
 from messages.payments import PaymentResult
-from messages.shipments import ShipmentBook, ShipmentLine, ShipmentUpdate
+from messages.shipments import ShipmentBook, ShipmentBookLine, ShipmentUpdate
 from messages.stock import StockReceive
 
 ADDRESS = Address(receiver="Wang Fang", phone="13812345678", country="CN", city="Shanghai", detail="Nanjing Road 1")
@@ -73,7 +73,7 @@ def captured(
 
 
 def book(order_id: int, tracking_no: str, *lines: tuple[str, int]) -> ShipmentBook:
-    wanted = tuple(ShipmentLine(sku_id=name, qty=qty) for name, qty in lines)
+    wanted = tuple(ShipmentBookLine(sku_id=name, qty=qty) for name, qty in lines)
     return ShipmentBook(order_id=order_id, carrier="sf", tracking_no=tracking_no, lines=wanted)
 
 

@@ -75,11 +75,12 @@ async def test_a_parcel_of_more_than_is_left_is_not_booked(harness: HandlerHarne
     assert len(harness.events_of("shipment.booked")) == 1
 
 
-async def test_a_parcel_fact_that_names_another_order_of_the_same_batch_is_dead_lettered(
+async def test_a_parcel_message_that_names_another_users_order_of_the_same_batch_is_dead_lettered(
     harness: HandlerHarness,
 ) -> None:
     await harness.fill_stock()
-    poor, rich = await harness.place_paid_order(("s1", 1)), await harness.place_another_paid_order(("s2", 2))
+    rich, poor = await harness.place_paid_order(("s2", 2)), await harness.place_order(("s1", 1), user_id="u2")
+    await harness.pay(poor)
     batch = await harness.handle_batch(
         [harness.envelope(one) for one in (book(rich, "T2"), update(poor, "T2", "returned"), book(poor, "T2"))]
     )

@@ -55,6 +55,8 @@ HAPPENS_IN = (
     DELAYED,
 )
 """The order of facts that a carrier reports for the same moment."""
+ENDS = SETTLED | {ParcelState.DELIVERED, ParcelState.CANCELLED}
+"""A parcel that was ever in one of these has ended: its tracking number may be used again."""
 
 
 @dataclass(frozen=True)
@@ -68,10 +70,11 @@ class CarrierFact:
 
 @dataclass(frozen=True)
 class Parcel:
-    """One parcel of an order. `units` maps a line number to units.
+    """What one order has in one parcel. `units` maps a line number of the order to units.
 
-    `given_up` is True once its lines were given back because it would not arrive. It stays so, because money that is
-    on its way back is not called back.
+    A parcel may hold goods of several orders of one user: these Parcels have the same id, and one state unless an order
+    withdrew its goods. `given_up` is True once the lines were given back because the parcel would not arrive. It stays
+    so, because money that is on its way back is not called back. `ended`: see ENDS.
     """
 
     id: int
@@ -84,6 +87,7 @@ class Parcel:
     outbound_at: datetime | None = None
     delivered_at: datetime | None = None
     given_up: bool = False
+    ended: bool = False
 
     @property
     def out(self) -> bool:
@@ -140,6 +144,7 @@ def after_facts(parcel: Parcel, facts: Iterable[CarrierFact]) -> Parcel:
         delayed=any(fact.status == DELAYED for fact in history),
         outbound_at=min(out, default=None),
         delivered_at=min(arrived, default=None),
+        ended=parcel.ended or any(fact.status in ENDS for fact in history),
     )
 
 

@@ -47,7 +47,7 @@ from workers.domain.order import CancelType, Effect, Order, State, Trigger
 from workers.domain.order_change_rules import is_done, refuse, refuse_child_alone, unmergeable
 from workers.domain.refund_amounts import BoughtLine, RefundLine, refund_units, remaining_units
 from workers.domain.refusal import Refusal
-from workers.domain.shipping import Parcel, unpacked
+from workers.domain.shipping import Parcel, ParcelState, unpacked
 from workers.domain.shop import DeductOn
 from workers.runtime.batch import Batch
 from workers.runtime.route import Route
@@ -130,7 +130,7 @@ async def change_orders(tx: Transaction, batch: Batch[OrderChange]) -> None:
     await orders.change_addresses(tx, context.addresses)
     await orders.give_back_lines(tx, [(key, part) for key in refunded for part in back[key]])
     await payments.open_merged(tx, context.merged)
-    await shipments.cancel_booked(tx, refunded)
+    await shipments.withdraw(tx, still_booked(context, refunded))
     applied = await benefits.apply(tx, book, batch.now, opened, causes(book))
     await timers.stop(tx, [(kind, key) for kind, effect in TIMERS for key in book.ids(effect)])
     closings = await attempts.close_superseded(tx, book)
@@ -156,7 +156,10 @@ async def read(tx: Transaction, book: Book[Item], items: Sequence[Item]) -> Chan
     movers = [order.id for key in moving if key in book for order in book.family(key)]
     known = await orders.addresses(tx, movers) if movers else {}
     mergers = [item.body.actor.id for item in items if isinstance(item.body, OrderMerge)]
-    return ChangeContext(book, await shipments.of_orders(tx, paid), known, iter(await ids.take(tx, mergers)))
+    booked: dict[int, list[Parcel]] = {}
+    for parcel in await shipments.of_orders(tx, paid):
+        booked.setdefault(parcel.order_id, []).append(parcel)
+    return ChangeContext(book, booked, known, iter(await ids.take(tx, mergers)))
 
 
 def order_ids(body: OrderChange) -> tuple[int, ...]:
@@ -255,6 +258,12 @@ def restock(
         if line.line_no in here
     )
     return StockRestock(holder_id=order.id, ref="cancel", lines=back)
+
+
+def still_booked(context: ChangeContext, order_ids: Sequence[int]) -> list[shipments.KeptUnits]:
+    """Return what stays of the units that cancelled orders have in parcels which have not left: nothing."""
+    parts = [part for key in order_ids for part in context.parcels.get(key, ()) if part.state is ParcelState.BOOKED]
+    return [(part.id, part.order_id, line_no, 0) for part in parts for line_no in part.units]
 
 
 def whole_refunds(

@@ -20,58 +20,75 @@ all, an alert is raised: the money is on its way back. If it is refused, lost or
 is raised, too, and neither money nor stock moves: a person inspects the goods and decides. If the order's policy says
 so, its stock is deducted when its first parcel leaves. The same parcel or the same fact again changes nothing; the same
 carrier event with another status, or a parcel of another order, is a dead letter.
+
+A parcel may hold goods of several orders of one user: they are booked together, or one by one while the parcel has not
+failed; its facts move all of them in one transaction. Once it has ended, its number can be booked again. If any of the
+orders cannot be booked, none is, and each gets shipment.booking_failed, whose details name the order at fault.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
 import outbox
 from db.pool import Transaction
 from messages.reasons import Reason
-from messages.shipments import ShipmentBook, ShipmentBooked, ShipmentBookingFailed, ShipmentLine, ShipmentUpdate
+from messages.shipments import (
+    ShipmentBook,
+    ShipmentBooked,
+    ShipmentBookingFailed,
+    ShipmentBookLine,
+    ShipmentLine,
+    ShipmentUpdate,
+)
 from workers import shop
 from workers.domain.book import Book
 from workers.domain.codes import Code
 from workers.domain.order import Effect, Order, State
 from workers.domain.refund_amounts import BoughtLine
-from workers.domain.shipping import Parcel, ParcelState, unpacked
+from workers.domain.shipping import UNDER_WAY, Parcel, ParcelState, unpacked
 from workers.runtime.batch import Batch
 from workers.runtime.route import Route
 from workers.services import benefits, order_events, parcels, refunds
-from workers.services.parcels import Item, ParcelMessage, ShipmentContext, key_of
+from workers.services.parcels import Box, Item, ParcelMessage, ShipmentContext, key_of
 from workers.store import ids, orders, shipments, timers
 from workers.store import refunds as refund_rows
 
+UnitsByLine = Mapping[int, int]
+"""Line number -> units"""
 EARLY = (State.PLACING, State.AWAITING_PAYMENT)
 
 
 async def move_parcels(tx: Transaction, batch: Batch[ParcelMessage]) -> None:
     """Lock every order once, apply the facts in order of arrival, write each table once."""
-    book = Book[Item](await orders.lock(tx, {item.body.order_id for item in batch}))
-    owners = await shipments.owners(tx, [key_of(item.body) for item in batch])
-    booked = {key_of(p): p for found in (await shipments.of_orders(tx, book.before)).values() for p in found}
-    updated_keys = {key_of(item.body) for item in batch.of(ShipmentUpdate)}
-    known = await shipments.facts(tx, [booked[key].id for key in updated_keys if key in booked])
-    context = ShipmentContext(book, await orders.lines(tx, book.before), booked, known)
-    new_ids = iter(await ids.take(tx, [user_of(item, book) for item in batch.of(ShipmentBook)]))
+    named = {order_id for item in batch for order_id in order_ids(item.body)}
+    numbers = [(key_of(item.body), order_ids(item.body)) for item in batch]
+    sharing = await shipments.owners(tx, [(*key, order_id) for key, found in numbers for order_id in (*found, None)])
+    book = Book[Item](await orders.lock(tx, named | sharing))
+    context = await parcels.read(tx, book, [item.body for item in batch.of(ShipmentUpdate)])
+    new_ids = iter(await ids.take(tx, [user_of(item.body, book) for item in batch.of(ShipmentBook)]))
 
     for item in batch:
-        order = book.get(item.body.order_id)
-        if order is None:
+        found = [book.get(order_id) for order_id in order_ids(item.body)]
+        wanted = [order for order in found if order is not None]
+        box = context.find(item.body, order_ids(item.body)) or context.find(item.body, ())
+        if len(wanted) < len(found):
             batch.retry(item, Reason.ORDER_UNKNOWN, "its order is not in the database yet")
-        elif owner_of(context, owners, item.body) != order.id:
+        elif box is not None and not context.locked(box):
+            batch.retry(item, Reason.PARCEL_UNKNOWN, "the parcel was booked at this moment")
+        elif box is not None and of_others(context, box, item.body, wanted):
             batch.dead(item, Reason.PARCEL_OF_ANOTHER_ORDER, "the carrier's number belongs to another order")
-        elif contradicts(context, item.body):
+        elif contradicts(context, box, item.body):
             batch.dead(item, Reason.FACT_DIFFERS, "this carrier event was reported before with another status")
-        elif order.state in EARLY:
+        elif any(order.state in EARLY for order in wanted):
             batch.retry(item, Reason.ORDER_NOT_PAID, "its order is not paid yet")
         elif isinstance(item.body, ShipmentBook):
-            book_parcel(context, order, item, item.body, next(new_ids))
-        elif key_of(item.body) not in context.parcels:
+            book_parcel(context, box, item, item.body, next(new_ids), batch.now)
+        elif box is None:
             batch.retry(item, Reason.PARCEL_UNKNOWN, "the parcel is not booked yet")
         else:
-            parcels.update_parcel(context, order, item, item.body, batch.now)
+            parcels.update_parcel(context, box, item, item.body, batch.now)
 
     await write(tx, context, batch.now)
 
@@ -85,9 +102,10 @@ async def write(tx: Transaction, context: ShipmentContext, now: datetime) -> Non
     await orders.give_back_lines(tx, [(p.order_id, part) for _, p, parts in context.failures for part in parts])
     given = {parcel.order_id: item for item, parcel, _ in context.failures}
     applied = await benefits.apply(tx, book, now, opened, given)
-    await shipments.insert(tx, [context.parcels[key] for key in context.booked], context.warehouses)
-    await shipments.save(tx, [context.parcels[key] for key in sorted(context.moved - set(context.booked))])
-    await shipments.give_up(tx, sorted(parcel.id for _, parcel, _ in context.failures))
+    added = [context.boxes[parcel_id][order_id] for parcel_id, order_id in context.added]
+    await shipments.insert(tx, [live(context.boxes[key]) for key in sorted(context.booked)], added, context.warehouses)
+    await shipments.save(tx, [live(context.boxes[key]) for key in sorted(context.moved - context.booked)])
+    await shipments.give_up(tx, [parcel for _, parcel, _ in context.failures])
     await shipments.record_facts(tx, context.facts)
     await timers.start(tx, [timers.Timer(timers.TimerKind.RECEIPT, key, now + window) for key in delivered])
     await outbox.append(
@@ -95,50 +113,120 @@ async def write(tx: Transaction, context: ShipmentContext, now: datetime) -> Non
     )
 
 
-def owner_of(context: ShipmentContext, owners: Mapping[shipments.ParcelKey, int], body: ParcelMessage) -> int:
-    """Return the order that owns the parcel: from this batch, else the database, else the message."""
-    parcel = context.parcels.get(key_of(body))
-    return parcel.order_id if parcel else owners.get(key_of(body), body.order_id)
+def live(box: Box) -> Parcel:
+    """Return the parcel as an order has it that did not withdraw its goods, so with the parcel's own state."""
+    return next((part for part in box.values() if part.state is not ParcelState.CANCELLED), next(iter(box.values())))
 
 
-def contradicts(context: ShipmentContext, body: ParcelMessage) -> bool:
-    """True if the same carrier event was reported before with another status."""
-    if not isinstance(body, ShipmentUpdate) or key_of(body) not in context.parcels:
-        return False
-    fact = context.known.get(context.parcels[key_of(body)].id, {}).get(body.event_id)
-    return fact is not None and fact.status != body.status
+def order_ids(body: ParcelMessage) -> list[int]:
+    """Return the orders that a message names."""
+    if isinstance(body, ShipmentUpdate):
+        return [] if body.order_id is None else [body.order_id]
+    named = (body.order_id, *body.order_ids, *(line.order_id or body.order_id for line in body.lines))
+    return sorted(set(named))
 
 
-def user_of(item: Item, book: Book[Item]) -> str:
+def user_of(body: ShipmentBook, book: Book[Item]) -> str:
     """Return the order's user, whose shard the parcel's id carries; empty if the order is unknown."""
-    order = book.get(item.body.order_id)
+    order = book.get(body.order_id)
     return order.user_id if order else ""
 
 
-def book_parcel(context: ShipmentContext, order: Order, item: Item, body: ShipmentBook, parcel_id: int) -> None:
-    """Book a parcel, once, or announce why it cannot be booked."""
-    key = key_of(body)
-    if key in context.parcels:
-        return
-    left = unpacked(context.units(order), context.of(order))
-    units = pick(context.lines[order.id], left, body.lines)
-    about: dict[str, Any] = {"order_id": order.id, "carrier": body.carrier, "tracking_no": body.tracking_no}
-    if order.state is not State.PAID or not units:
-        code = Code.LOGISTICS_BOOKING_FAILED if order.state is State.PAID else Code.ORDER_STATE_INVALID
-        details = {"state": order.state.value, "units_left": sum(left.values())}
-        failed = ShipmentBookingFailed(**about, shipment_id=None, code=code, details=details)
-        context.news.append(outbox.event(failed, because=item, stream=order.root_id))
-        return
-    context.parcels[key] = Parcel(parcel_id, order.id, body.carrier, body.tracking_no, ParcelState.BOOKED, False, units)
-    context.warehouses[parcel_id] = body.warehouse
-    context.booked.append(key)
-    skus = {line.line_no: line.sku_id for line in context.lines[order.id]}
-    lines = tuple(ShipmentLine(sku_id=skus[line_no], qty=qty) for line_no, qty in units.items())
-    news = ShipmentBooked(**about, shipment_id=parcel_id, lines=lines)
-    context.news.append(outbox.event(news, because=item, stream=order.root_id))
+def of_others(context: ShipmentContext, box: Box, body: ParcelMessage, wanted: Sequence[Order]) -> bool:
+    """True if the message names an order that has nothing to do with the parcel.
+
+    A fact must name an order in the parcel. A booking may add orders of the same user; once the parcel has ended, its
+    number is free.
+    """
+    if isinstance(body, ShipmentUpdate):
+        return any(order.id not in box for order in wanted)
+    user_id = context.book[next(iter(box))].user_id
+    return not live(box).ended and any(order.user_id != user_id for order in wanted)
 
 
-def pick(lines: list[BoughtLine], left: Mapping[int, int], wanted: tuple[ShipmentLine, ...]) -> dict[int, int]:
+def contradicts(context: ShipmentContext, box: Box | None, body: ParcelMessage) -> bool:
+    """True if the same carrier event was reported before with another status."""
+    if not isinstance(body, ShipmentUpdate) or box is None:
+        return False
+    fact = context.known.get(live(box).id, {}).get(body.event_id)
+    return fact is not None and fact.status != body.status
+
+
+def book_parcel(  # noqa: PLR0917 (the parcel as it is, and the booking with its id)
+    context: ShipmentContext, box: Box | None, item: Item, body: ShipmentBook, parcel_id: int, now: datetime
+) -> None:
+    """Book a parcel, once, for all its orders or for none of them; or announce why it cannot be booked."""
+    wanted = [context.book[order_id] for order_id in order_ids(body)]
+    if box is not None and any(order.id in box for order in wanted):
+        wanted = [order for order in wanted if order.id not in box]
+    elif box is not None and live(box).ended:
+        box = None
+    left = {order.id: unpacked(context.units(order), context.of(order)) for order in wanted}
+    picked = {order.id: pick(context.lines[order.id], left[order.id], lines_of(body, order)) for order in wanted}
+    if (why := unbookable(wanted, left, picked, box)) is not None:
+        context.news += [
+            outbox.event(refused(body, order, *why), because=item, stream=order.root_id) for order in wanted
+        ]
+        return
+    if box is None:
+        base = Parcel(parcel_id, 0, body.carrier, body.tracking_no, ParcelState.BOOKED, False, {})
+        box = context.open_box(parcel_id, key_of(body))
+        context.warehouses[parcel_id] = body.warehouse
+        context.booked.add(parcel_id)
+    else:
+        base = live(box)
+    for order in wanted:
+        part = box[order.id] = replace(base, order_id=order.id, units=picked[order.id], given_up=False)
+        context.added.append((part.id, order.id))
+        context.news.append(outbox.event(booked(context, part), because=item, stream=order.root_id))
+        parcels.leave(context, order, item, None, part)
+        parcels.advance_order(context, order.id, item, now)
+
+
+def lines_of(body: ShipmentBook, order: Order) -> list[ShipmentBookLine]:
+    """Return the lines of a booking that name units of this order."""
+    return [line for line in body.lines if (line.order_id or body.order_id) == order.id]
+
+
+def unbookable(
+    wanted: Sequence[Order], left: Mapping[int, UnitsByLine], picked: Mapping[int, UnitsByLine], box: Box | None
+) -> tuple[Code, dict[str, Any]] | None:
+    """Return (code, details) if these orders cannot share the parcel, or None. No I/O."""
+    for order in wanted:
+        about = {"order_id": str(order.id), "state": order.state.value, "units_left": sum(left[order.id].values())}
+        if order.state is not State.PAID:
+            return Code.ORDER_STATE_INVALID, about
+        if not picked[order.id]:
+            return Code.LOGISTICS_BOOKING_FAILED, about | {"field": "lines"}
+        if order.user_id != wanted[0].user_id:
+            return Code.LOGISTICS_BOOKING_FAILED, about | {"field": "order_ids"}
+    if wanted and box is not None and live(box).state not in UNDER_WAY:
+        return Code.LOGISTICS_BOOKING_FAILED, {"field": "tracking_no", "parcel": live(box).state.value}
+    return None
+
+
+def refused(body: ShipmentBook, order: Order, code: Code, details: Mapping[str, Any]) -> ShipmentBookingFailed:
+    """Build shipment.booking_failed: nothing is booked, for any of the orders."""
+    return ShipmentBookingFailed(
+        order_id=order.id,
+        carrier=body.carrier,
+        tracking_no=body.tracking_no,
+        shipment_id=None,
+        code=code,
+        details=dict(details),
+    )
+
+
+def booked(context: ShipmentContext, part: Parcel) -> ShipmentBooked:
+    """Build shipment.booked: these units of the order are in the parcel."""
+    skus = {line.line_no: line.sku_id for line in context.lines[part.order_id]}
+    lines = tuple(ShipmentLine(sku_id=skus[line_no], qty=qty) for line_no, qty in part.units.items())
+    return ShipmentBooked(
+        order_id=part.order_id, carrier=part.carrier, tracking_no=part.tracking_no, shipment_id=part.id, lines=lines
+    )
+
+
+def pick(lines: list[BoughtLine], left: Mapping[int, int], wanted: Sequence[ShipmentLine]) -> dict[int, int]:
     """Line number -> units for the parcel: those named, or all that are left; none if not all of them are left."""
     if not wanted:
         return dict(left)

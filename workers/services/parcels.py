@@ -1,5 +1,6 @@
 """What the facts about parcels do to their orders: steps, refunds, stock and alerts."""
 
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, TypeAlias
@@ -27,11 +28,13 @@ from workers.domain.shipping import (
 )
 from workers.domain.shop import DeductOn
 from workers.services import refunds
-from workers.store import payments, shipments
+from workers.store import orders, payments, shipments
 from workers.store.refunds import RefundDue
 
 ParcelMessage: TypeAlias = ShipmentBook | ShipmentUpdate
 Item: TypeAlias = Envelope[ParcelMessage]
+Box: TypeAlias = dict[int, Parcel]
+"""One parcel: order id -> what the order has in it."""
 REFUNDING = (State.PAID, State.SHIPPED)
 
 
@@ -39,16 +42,19 @@ REFUNDING = (State.PAID, State.SHIPPED)
 class ShipmentContext:
     """What one batch reads and decides with: orders, lines and parcels as its facts change them, and the effects.
 
-    `known` is parcel id -> event id -> fact.
+    `boxes` is parcel id -> order id -> what the order has in the parcel; parcels that the batch books are last.
+    `known` is parcel id -> event id -> fact. `numbers` is (carrier, tracking number) -> parcel ids, the newest last.
     """
 
     book: Book[Item]
     lines: dict[int, list[BoughtLine]]
-    parcels: dict[shipments.ParcelKey, Parcel]
-    known: dict[int, dict[str, CarrierFact]]
+    boxes: dict[int, Box] = field(default_factory=dict)
+    known: dict[int, dict[str, CarrierFact]] = field(default_factory=dict)
+    numbers: dict[shipments.ParcelKey, list[int]] = field(default_factory=dict)
     warehouses: dict[int, str | None] = field(default_factory=dict)
-    booked: list[shipments.ParcelKey] = field(default_factory=list)
-    moved: set[shipments.ParcelKey] = field(default_factory=set)
+    booked: set[int] = field(default_factory=set)
+    added: list[tuple[int, int]] = field(default_factory=list)
+    moved: set[int] = field(default_factory=set)
     facts: list[shipments.ParcelFact] = field(default_factory=list)
     failures: list[tuple[Item, Parcel, list[RefundLine]]] = field(default_factory=list)
     news: list[outbox.Announcement] = field(default_factory=list)
@@ -58,8 +64,40 @@ class ShipmentContext:
         return {line.line_no: line.qty for line in self.lines[order.id]}
 
     def of(self, order: Order) -> list[Parcel]:
-        """Return the order's parcels, as the batch has changed them."""
-        return [parcel for parcel in self.parcels.values() if parcel.order_id == order.id]
+        """Return what the order has in parcels, as the batch has changed them."""
+        return [box[order.id] for box in self.boxes.values() if order.id in box]
+
+    def find(self, body: ParcelMessage, order_ids: Collection[int]) -> Box | None:
+        """Return the newest parcel with the message's number that holds goods of one of the orders, or None.
+
+        Without orders, any parcel with the number counts.
+        """
+        for parcel_id in reversed(self.numbers.get(key_of(body), [])):
+            box = self.boxes[parcel_id]
+            if not order_ids or box.keys() & set(order_ids):
+                return box
+        return None
+
+    def open_box(self, parcel_id: int, key: shipments.ParcelKey) -> Box:
+        """Return a parcel without goods, the newest with this number."""
+        self.numbers.setdefault(key, []).append(parcel_id)
+        return self.boxes.setdefault(parcel_id, {})
+
+    def locked(self, box: Box) -> bool:
+        """True if the batch has locked every order in the parcel."""
+        return all(order_id in self.book for order_id in box)
+
+
+async def read(tx: Transaction, book: Book[Item], updates: Iterable[ShipmentUpdate]) -> ShipmentContext:
+    """Read what the decisions depend on besides the orders, which are locked."""
+    context = ShipmentContext(book, await orders.lines(tx, book.before))
+    for parcel in await shipments.of_orders(tx, book.before):
+        box = context.boxes.get(parcel.id)
+        box = context.open_box(parcel.id, key_of(parcel)) if box is None else box
+        box[parcel.order_id] = parcel
+    moving = [parcel_id for body in updates for parcel_id in context.numbers.get(key_of(body), ())]
+    context.known |= await shipments.facts(tx, moving)
+    return context
 
 
 def key_of(body: ParcelMessage | Parcel) -> shipments.ParcelKey:
@@ -67,29 +105,47 @@ def key_of(body: ParcelMessage | Parcel) -> shipments.ParcelKey:
     return body.carrier, body.tracking_no
 
 
-def update_parcel(context: ShipmentContext, order: Order, item: Item, body: ShipmentUpdate, now: datetime) -> None:
-    """Apply one carrier fact: to the parcel, its money, its stock, then its order."""
-    before = context.parcels[key_of(body)]
-    facts = context.known.setdefault(before.id, {})
+def update_parcel(context: ShipmentContext, box: Box, item: Item, body: ShipmentUpdate, now: datetime) -> None:
+    """Apply one carrier fact to the parcel, and so to each order in it."""
+    parcel_id = next(iter(box.values())).id
+    facts = context.known.setdefault(parcel_id, {})
     if body.event_id in facts:
         return
     facts[body.event_id] = CarrierFact(body.event_id, body.status, body.occurred_at)
-    after, returned = after_facts(before, facts.values()), came_back(facts.values())
-    context.facts.append(shipments.ParcelFact(body, before.id, stale=(after.state, after.delayed) == state_of(before)))
-    if (contradiction := contradicts_order(before, after, body)) is not None:
+    before = dict(box)
+    for part in before.values():
+        box[part.order_id] = after_facts(part, facts.values())
+    if box != before:
+        context.moved.add(parcel_id)
+    stale = all(state_of(box[order_id]) == state_of(part) for order_id, part in before.items())
+    context.facts.append(shipments.ParcelFact(body, parcel_id, stale))
+    for order_id, part in sorted(before.items()):
+        if move_part(context, context.book[order_id], item, part, box[order_id]):
+            advance_order(context, order_id, item, now)
+
+
+def move_part(context: ShipmentContext, order: Order, item: Item, before: Parcel, after: Parcel) -> bool:
+    """Announce what a fact did to one order's goods in a parcel, and move its money and its stock.
+
+    Returns False if it did nothing.
+    """
+    status = item.body.status if isinstance(item.body, ShipmentUpdate) else None
+    if (contradiction := contradicts_order(before, after, status)) is not None:
         context.news.append(outbox.event(alert(order, before, contradiction), because=item))
-    if after == before:
-        return
-    context.parcels[key_of(body)] = after
-    context.moved.add(key_of(body))
     if state_of(after) == state_of(before):
-        return
+        return False
+    returned = came_back(context.known[after.id].values())
     context.news.append(outbox.event(updated(before, after, returned), because=item, stream=order.root_id))
-    if after.out and not before.out and order.deduct_on == DeductOn.SHIP:
-        context.news.append(outbox.internal(StockCommit(holder_id=order.id), because=item))
+    leave(context, order, item, before, after)
     if after.state in NOT_WITH_BUYER and after.state is not before.state:
         lose(context, order, item, before, after, returned)
-    advance_order(context, order.id, item, now)
+    return True
+
+
+def leave(context: ShipmentContext, order: Order, item: Item, before: Parcel | None, after: Parcel) -> None:
+    """Deduct the stock of an order whose policy says so, once a parcel of it leaves."""
+    if after.out and not (before and before.out) and order.deduct_on == DeductOn.SHIP:
+        context.news.append(outbox.internal(StockCommit(holder_id=order.id), because=item))
 
 
 def state_of(parcel: Parcel) -> tuple[ParcelState, bool]:
@@ -97,11 +153,11 @@ def state_of(parcel: Parcel) -> tuple[ParcelState, bool]:
     return parcel.state, parcel.delayed
 
 
-def contradicts_order(before: Parcel, after: Parcel, body: ShipmentUpdate) -> str | None:
+def contradicts_order(before: Parcel, after: Parcel, status: str | None) -> str | None:
     """Return how a fact contradicts what became of the parcel's money, or None. An operator must look at it."""
-    if before.state is ParcelState.CANCELLED and body.status != DELAYED:
+    if before.state is ParcelState.CANCELLED and status != DELAYED:
         return "moves although its order was cancelled"
-    if before.given_up and body.status == "delivered" and after.state is not ParcelState.RETURNED:
+    if before.given_up and status == ParcelState.DELIVERED and after.state is not ParcelState.RETURNED:
         return "arrived after it was given up and refunded"
     return None
 
@@ -159,7 +215,7 @@ def fail(context: ShipmentContext, order: Order, item: Item, parcel: Parcel) -> 
         else line
         for line in context.lines[order.id]
     ]
-    context.parcels[key_of(parcel)] = replace(parcel, given_up=True)
+    context.boxes[parcel.id][order.id] = replace(parcel, given_up=True)
     context.failures.append((item, parcel, parts))
 
 

@@ -11,6 +11,10 @@ from workers.domain.shipping import CarrierFact, Parcel, ParcelState
 
 ParcelKey = tuple[str, str]
 """(carrier, tracking number)"""
+Places = Mapping[int, str | None]
+"""Parcel id -> the warehouse that it leaves."""
+KeptUnits = tuple[int, int, int, int]
+"""(parcel id, order id, line number, the units that stay in the parcel)"""
 
 
 @dataclass(frozen=True)
@@ -22,79 +26,84 @@ class ParcelFact:
     stale: bool
 
 
-async def of_orders(tx: Transaction, order_ids: Iterable[int]) -> dict[int, list[Parcel]]:
-    """Order id -> its parcels. The caller has locked the orders."""
+async def of_orders(tx: Transaction, order_ids: Iterable[int]) -> list[Parcel]:
+    """All parcels with units of these orders: a Parcel for each order in each. The caller has locked the orders.
+
+    They are sorted by parcel and order. Parcels that orders share also come with the parts of orders that are not
+    named.
+    """
     wanted = sorted(set(order_ids))
-    found: dict[int, list[Parcel]] = {order_id: [] for order_id in wanted}
-    if wanted:
-        for row in await tx.fetch(SQL["shipments.of_orders"], wanted):
-            found[row["order_id"]].append(_parcel(row))
-    return found
+    return [_parcel(row) for row in await tx.fetch(SQL["shipments.of_orders"], wanted)] if wanted else []
 
 
 def _parcel(row: Any) -> Parcel:
-    units = dict(zip(row["line_nos"], row["qtys"], strict=True))
     return Parcel(
-        row["id"],
-        row["order_id"],
-        row["carrier"],
-        row["tracking_no"],
-        ParcelState(row["state"]),
-        row["delayed"],
-        units,
-        row["outbound_at"],
-        row["delivered_at"],
-        row["given_up"],
+        id=row["id"],
+        order_id=row["order_id"],
+        carrier=row["carrier"],
+        tracking_no=row["tracking_no"],
+        state=ParcelState.CANCELLED if row["withdrawn"] else ParcelState(row["state"]),
+        delayed=row["delayed"],
+        units=dict(zip(row["line_nos"], row["qtys"], strict=True)),
+        outbound_at=row["outbound_at"],
+        delivered_at=row["delivered_at"],
+        given_up=row["given_up"],
+        ended=row["ended"],
     )
 
 
-async def owners(tx: Transaction, keys: Iterable[ParcelKey]) -> dict[ParcelKey, int]:
-    """(carrier, tracking number) -> the order that owns the parcel. Unknown parcels are missing."""
-    given = sorted(set(keys))
-    rows = await tx.fetch(SQL["shipments.owners"], *columns(given)) if given else []
-    return {(row["carrier"], row["tracking_no"]): row["order_id"] for row in rows}
+async def owners(tx: Transaction, named: Iterable[tuple[str, str, int | None]]) -> set[int]:
+    """The orders in the parcels that (carrier, tracking number, order id or None) name. They are not locked yet."""
+    given = sorted(set(named), key=str)
+    return {row["order_id"] for row in await tx.fetch(SQL["shipments.owners"], *columns(given))} if given else set()
 
 
-async def insert(tx: Transaction, parcels: Sequence[Parcel], warehouses: Mapping[int, str | None]) -> None:
-    """Insert new parcels and the units in them. The caller has locked their orders."""
-    if not parcels:
-        return
-    rows = [
-        (
-            parcel.id,
-            parcel.order_id,
-            parcel.carrier,
-            parcel.tracking_no,
-            warehouses.get(parcel.id),
-            parcel.state,
-            parcel.delayed,
-            parcel.outbound_at,
-            parcel.delivered_at,
-        )
-        for parcel in parcels
-    ]
-    await tx.execute(SQL["shipments.insert"], *columns(rows))
-    units = [(p.id, p.order_id, line_no, qty) for p in parcels for line_no, qty in sorted(p.units.items())]
-    await tx.execute(SQL["shipments.insert_items"], *columns(units))
+async def insert(tx: Transaction, new: Sequence[Parcel], parts: Sequence[Parcel], places: Places) -> None:
+    """Insert new parcels, and the units that orders add to these or to others. Their orders are locked.
+
+    `places` is parcel id -> warehouse.
+    """
+    if new:
+        rows = [
+            (
+                parcel.id,
+                parcel.carrier,
+                parcel.tracking_no,
+                places.get(parcel.id),
+                parcel.state,
+                parcel.delayed,
+                parcel.outbound_at,
+                parcel.delivered_at,
+                parcel.ended,
+            )
+            for parcel in new
+        ]
+        await tx.execute(SQL["shipments.insert"], *columns(rows))
+    if parts:
+        units = [
+            (p.id, p.order_id, line_no, qty, p.given_up) for p in parts for line_no, qty in sorted(p.units.items())
+        ]
+        await tx.execute(SQL["shipments.insert_items"], *columns(units))
 
 
 async def save(tx: Transaction, parcels: Sequence[Parcel]) -> None:
-    """Write the state of parcels. The caller has locked their orders."""
+    """Write the state of parcels, one Parcel for each. The caller has locked all orders in them."""
     if parcels:
-        rows = [(p.id, p.state, p.delayed, p.outbound_at, p.delivered_at) for p in parcels]
+        rows = [(p.id, p.state, p.delayed, p.outbound_at, p.delivered_at, p.ended) for p in parcels]
         await tx.execute(SQL["shipments.save"], *columns(rows))
 
 
-async def give_up(tx: Transaction, parcel_ids: Sequence[int]) -> None:
-    """Mark parcels whose lines were given back, because they would not arrive. The caller has locked their orders."""
-    if parcel_ids:
-        await tx.execute(SQL["shipments.give_up"], list(parcel_ids))
+async def give_up(tx: Transaction, parts: Sequence[Parcel]) -> None:
+    """Mark parts whose lines were given back, because they would not arrive. The caller has locked their orders."""
+    if parts:
+        await tx.execute(SQL["shipments.give_up"], *columns([(part.id, part.order_id) for part in parts]))
 
 
-async def cancel_booked(tx: Transaction, order_ids: Sequence[int]) -> None:
-    """Cancel the parcels of these orders that have not left the warehouse."""
-    if order_ids:
-        await tx.execute(SQL["shipments.cancel_booked"], list(order_ids))
+async def withdraw(tx: Transaction, kept: Sequence[KeptUnits]) -> None:
+    """Take units out of parcels that have not left; a parcel without units is cancelled. Their orders are locked."""
+    if kept:
+        await tx.fetch(SQL["shipments.lock"], sorted({parcel_id for parcel_id, *_ in kept}))
+        await tx.execute(SQL["shipments.withdraw"], *columns(kept))
 
 
 async def facts(tx: Transaction, parcel_ids: Iterable[int]) -> dict[int, dict[str, CarrierFact]]:

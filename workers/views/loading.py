@@ -35,7 +35,7 @@ async def read(tx: Transaction, order_id: int) -> Whole:
         found,
         lines=tuple(lines),
         refunds=found.refunds + tuple(refund for child in children for refund in child.refunds),
-        shipments=tuple(shipment for child in children for shipment in child.shipments),
+        shipments=_merged(shipment for child in children for shipment in child.shipments),
         children=children,
     )
 
@@ -78,6 +78,16 @@ def _lines(rows: Iterable[Any], snapshots: Iterable[Snapshot]) -> tuple[Line, ..
 
 def _as_sold(line: Mapping[str, Any]) -> dict[str, Any]:
     return {"specs": line.get("specs") or {}, "image_url": line.get("image_url"), "unit": line.get("unit")}
+
+
+def _merged(shipments: Iterable[Shipment]) -> tuple[Shipment, ...]:
+    """One Shipment for each parcel: the children of a split order may share one."""
+    parcels: dict[int, Shipment] = {}
+    for one in shipments:
+        other = parcels.get(one.id)
+        live = one if other is None or other.state is ParcelState.CANCELLED else other
+        parcels[one.id] = replace(live, units={**one.units, **(other.units if other else {})})
+    return tuple(parcels.values())
 
 
 def _shipment(row: Any) -> Shipment:
