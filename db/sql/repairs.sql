@@ -6,9 +6,9 @@ SELECT id FROM orders WHERE id = ANY ($1::bigint[]) ORDER BY root_id, id FOR UPD
 -- Orders whose stock may be behind. $1 order ids (null: all), $2 seconds for which an order must not have changed, because its message
 -- may be under way. Children hold stock, their parent none. No row if stock has a database of its own. Locks: none.
 WITH parcels AS (
-    SELECT s.order_id, bool_or(s.state NOT IN ('booked', 'cancelled')) AS any_left, max(f.recorded_at) AS at
-    FROM shipments s LEFT JOIN shipment_facts f ON f.shipment_id = s.id
-    GROUP BY s.order_id
+    SELECT i.order_id, bool_or(s.state NOT IN ('booked', 'cancelled') AND NOT i.withdrawn) AS any_left, max(f.recorded_at) AS at
+    FROM shipments s JOIN shipment_items i ON i.shipment_id = s.id LEFT JOIN shipment_facts f ON f.shipment_id = s.id
+    GROUP BY i.order_id
 ), orders_with_stock AS (
     SELECT o.id, o.order_no, o.state, o.paid_at IS NOT NULL AS paid, coalesce(o.policy ->> 'deduct_on', 'pay') AS deduct_on,
         coalesce(p.any_left, false) AS any_left, h.state AS holder, greatest(o.updated_at, p.at) AS changed_at
@@ -25,11 +25,11 @@ ORDER BY id;
 
 -- name: repairs.restocks
 -- $1 order ids. What the ledger must have put back of each: `cancel` the units of a cancelled order that never left, `parcel:ID` those
--- of a parcel that came back. Refs that the ledger has are left out. Locks: none.
+-- of a parcel that came back and never arrived. Refs that the ledger has are left out. Locks: none.
 WITH packed AS (
     SELECT i.order_id, i.line_no, sum(i.qty) AS qty
     FROM shipment_items i JOIN shipments s ON s.id = i.shipment_id
-    WHERE i.order_id = ANY ($1::bigint[]) AND s.state NOT IN ('booked', 'cancelled')
+    WHERE i.order_id = ANY ($1::bigint[]) AND s.state NOT IN ('booked', 'cancelled') AND NOT i.withdrawn
     GROUP BY i.order_id, i.line_no
 ), due AS (
     SELECT i.order_id, 'cancel' AS ref, i.sku_id, i.warehouse, sum(i.qty - coalesce(p.qty, 0)) AS qty
@@ -40,7 +40,7 @@ WITH packed AS (
     SELECT i.order_id, 'parcel:' || s.id, l.sku_id, l.warehouse, sum(i.qty)
     FROM shipments s JOIN shipment_items i ON i.shipment_id = s.id
         JOIN order_items l ON l.order_id = i.order_id AND l.line_no = i.line_no
-    WHERE i.order_id = ANY ($1) AND s.state = 'returned'
+    WHERE i.order_id = ANY ($1) AND s.state = 'returned' AND s.delivered_at IS NULL AND NOT i.withdrawn
     GROUP BY i.order_id, s.id, l.sku_id, l.warehouse
 )
 SELECT order_id, ref, sku_id, warehouse, qty::integer AS qty

@@ -82,7 +82,7 @@ REASONS: dict[str, str] = {
     Reason.PROVIDER_UNKNOWN: "The provider did not answer at any try: replay",
     Reason.FACT_DIFFERS: "The same fact came before with other content: find out from its sender which one is true",
     Reason.INTENT_UNKNOWN: "A payment for an intent that does not pay this order: find out whose money it is",
-    Reason.PARCEL_OF_ANOTHER_ORDER: "The carrier's number belongs to another order",
+    Reason.PARCEL_OF_ANOTHER_ORDER: "The order has nothing in this parcel, or the number is another user's",
     Reason.REFUND_AMOUNT_DIFFERS: "A refund result has another amount or currency than the refund",
     "delivery_limit": "The broker gave up: the message ended its process 50 times",
 }
