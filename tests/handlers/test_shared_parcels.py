@@ -4,10 +4,10 @@ from typing import Any
 
 import pytest
 
+from messages.orders import OrderMerge
 from messages.shipments import ShipmentBook, ShipmentBookLine, ShipmentUpdate
-from tests.handlers.builders import book, cancel, captured, create, receive, sku, update
+from tests.handlers.builders import book, cancel, captured, create, receive, sku, update, user
 from tests.handlers.harness import HandlerHarness
-from tests.handlers.test_merging import capture, merged
 from workers import shop
 from workers.domain.shop import DeductOn, Policy, Shop
 
@@ -30,7 +30,9 @@ async def merged_orders(harness: HandlerHarness) -> list[int]:
     """Two orders of one user with one unit each, paid with one payment."""
     await harness.fill_stock()
     ids = [await harness.place_order(("s1", 1)), await harness.place_order(("s2", 1))]
-    await harness.handle(capture(ids[0], await merged(harness, *ids), 1000), trusted=True)
+    await harness.handle(OrderMerge(request_id="g1", actor=user(), order_ids=tuple(ids)))
+    intent_id = int(harness.events_of("order.merged")[0]["intent_id"])
+    await harness.handle(captured(ids[0], 1000).model_copy(update={"intent_id": intent_id}), trusted=True)
     harness.events.clear()
     return ids
 
