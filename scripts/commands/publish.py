@@ -55,7 +55,7 @@ def publish(
     Examples:
       oms publish order.create order.json --dry-run
       oms publish stock.receive - < delivery.json
-      oms publish order.cancel cancel.json --reply-to client.upstream.me
+      oms publish order.cancel cancel.json --reply-to client.storefront.me
     """
     model = _model(type)
     body = _body(file)

@@ -36,4 +36,4 @@ def client_queues(run: str) -> dict[str, str]:
     A role's broker user may only create queues that begin with its own name.
     """
     queues = {role: f"client.{role}.demo.{run}" for role in CLIENT_ROLES}
-    return queues | {"replies": f"client.upstream.demo.{run}.replies"}
+    return queues | {"replies": f"client.storefront.demo.{run}.replies"}

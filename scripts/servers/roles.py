@@ -57,7 +57,7 @@ def _client(role: str, ours: str) -> Permission:
     Queues that the broker names are exclusive to one connection if they are used as intended, so no one else can read
     them.
     """
-    mine = rf"client\.{role}\..*|amq\.gen.*"
+    mine = rf"client\.{'(upstream|storefront)' if role == 'upstream' else role}\..*|amq\.gen.*"
     return Permission(
         configure=rf"^({mine})$",
         write=rf"^({ours}\.(commands|queries)|{mine})$",

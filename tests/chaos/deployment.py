@@ -24,7 +24,7 @@ from tests.broker import Broker
 from tests.chaos.history import OUTCOMES, History, Received, Sent
 from tests.e2e.upstream import settings
 
-EVENTS_QUEUE, REPLIES_QUEUE = "client.upstream.events", "client.upstream.replies"
+EVENTS_QUEUE, REPLIES_QUEUE = "client.upstream.events", "client.storefront.replies"
 
 SKU, PRICE, STOCK = "s1", 500, 100_000
 WAIT_SECONDS = 40.0

@@ -92,7 +92,7 @@ def work(body: Message, items: Sequence[Message] = (), provider: str = "") -> Wo
         exchange=exchange,
         correlation_id=unique(),
         user_id="relay" if internal else "payments",
-        reply_to=None if internal else "client.a",
+        reply_to=None if internal else "client.payments.a",
     )
     made = Decoder(queue, NAMES, TRUST)(arrived)
     assert made.failure is None, made.failure

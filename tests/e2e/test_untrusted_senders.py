@@ -103,25 +103,21 @@ async def test_headers_that_are_the_brokers_or_ours_to_set_are_not_believed(syst
     assert names.unrouted.startswith(names.prefix)
 
 
-async def test_a_reply_to_of_ours_is_ignored(system: RunningSystem) -> None:
-    ours = system.broker.names.queue("stock")
-    for body in (order_create(), order_create(channel="x"), b"{" + uuid4().hex.encode()):
-        message_id = uuid4().hex
-        await system.publish(body, message_id=message_id, reply_to=ours)
-        if body.startswith(b'{"'):
-            await system.wait_until_handled(message_id)
-            assert await system.pool.fetchval("SELECT reply_tos FROM commands WHERE message_id = $1", message_id) == []
-        else:
-            await system.dead_letter(body)
-    await system.wait_until_idle()
-    strays = "SELECT count(*) FROM dead_letters WHERE queue = 'stock' AND type ~ '^(command|order)'"
-    assert await system.pool.fetchval(strays) == 0
+@pytest.mark.parametrize(
+    "reply_to", ["{prefix}.stock", "client.payments.results", "amq.rabbitmq.reply-to.AAAA.B", "anything"]
+)
+async def test_an_answer_goes_to_no_queue_but_the_askers(system: RunningSystem, reply_to: str) -> None:
+    body = order_create()
+    await system.publish(body, reply_to=reply_to.format(prefix=system.broker.names.prefix))
+    letter = await system.dead_letter(body)
+    assert (letter["error_type"], letter["error_path"]) == ("forbidden_reply_to", "properties.reply_to")
+    assert await system.pool.fetchval("SELECT count(*) FROM outbox WHERE destination = 'reply'") == 0
 
 
 async def test_a_reply_queue_that_is_gone_affects_no_other_message(system: RunningSystem) -> None:
-    message_id = uuid4().hex
-    await system.publish(order_create(), message_id=message_id, reply_to="client.gone")
-    await system.publish(b"{" + uuid4().hex.encode(), reply_to="client.gone")
+    message_id, gone = uuid4().hex, "client.storefront.gone"
+    await system.publish(order_create(), message_id=message_id, reply_to=gone)
+    await system.publish(b"{" + uuid4().hex.encode(), reply_to=gone)
     await system.wait_until_handled(message_id)
     follower = await system.upstream.place_order((SKU, 1))
     assert follower["state"] == "awaiting_payment"

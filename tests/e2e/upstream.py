@@ -97,7 +97,7 @@ class Upstream:
         connection = await aio_pika.connect(broker[role])
         async with connection:
             channel = await connection.channel()
-            inbox = f"client.{role}.{uuid4().hex}"
+            inbox = f"client.{'storefront' if role == 'upstream' else role}.{uuid4().hex}"
             self = cls(connection, channel, broker[role].split("//")[1].split(":")[0], broker, inbox)
             await self._listen()
             yield self

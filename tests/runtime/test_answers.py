@@ -184,7 +184,7 @@ async def test_a_query_without_a_valid_reply_to_is_dropped_and_counted(
 
 async def test_a_reply_queue_that_is_gone_is_no_failure(harness: WorkerHarness, client: QueryClient) -> None:
     async with harness.running(QueryRoute(QUEUE, echo)):
-        await client.send(preview("gone"), reply_to="client.gone")
+        await client.send(preview("gone"), reply_to=f"amq.gen-{'x' * 22}")
         await client.send(preview("ada"))
         assert [body["message"] for _, body in await client.replies()] == ["ada"]
     await client.nothing_is_left()
@@ -288,7 +288,7 @@ async def test_queries_are_tried_again_after_a_lock_timeout(pool: Any) -> None:
 
 def query_delivery(name: str, **changes: Any) -> Work:
     """A decoded delivery of a query."""
-    given: dict[str, Any] = {"exchange": "oms.queries", "reply_to": "client.x"} | changes
+    given: dict[str, Any] = {"exchange": "oms.queries", "reply_to": f"amq.gen-{'x' * 22}"} | changes
     return read(QUEUE, delivery(PREVIEW, preview(name), **given))
 
 
@@ -298,7 +298,7 @@ NOT_TAKEN = [
     ({"routing_key": "order.create"}, "wrong_routing_key"),
     ({"message_id": None}, "missing_message_id"),
     ({"reply_to": None}, "missing_reply_to"),
-    ({"reply_to": "oms.orders"}, "missing_reply_to"),
+    ({"reply_to": "oms.orders"}, "forbidden_reply_to"),
 ]
 
 

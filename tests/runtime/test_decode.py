@@ -178,7 +178,7 @@ def test_a_command_is_decoded_with_its_properties() -> None:
         delivery(
             message_id="m",
             correlation_id="c",
-            reply_to="client.1",
+            reply_to="client.storefront.1",
             user_id="upstream",
             headers={"causation-id": "x", "occurred-at": "2026-02-03T04:05:06.000007Z", "traceparent": "00-t"},
         ),
@@ -187,7 +187,7 @@ def test_a_command_is_decoded_with_its_properties() -> None:
     assert (envelope.id, envelope.correlation_id, envelope.reply_to, envelope.causation_id) == (
         "m",
         "c",
-        "client.1",
+        "client.storefront.1",
         "x",
     )
     assert (envelope.user, envelope.roles, envelope.attempt, envelope.traceparent) == (
@@ -200,11 +200,12 @@ def test_a_command_is_decoded_with_its_properties() -> None:
 
 
 def test_a_client_that_cannot_set_properties_may_use_headers() -> None:
-    headers = {"message-id": "m", "type": DELETE, "reply-to": "client.1"}
+    headers = {"message-id": "m", "type": DELETE, "reply-to": "client.storefront.1"}
     (envelope,) = read(
-        "order-changes", delivery(None, message_id=None, routing_key="order.delete", headers=headers)
+        "order-changes",
+        delivery(None, message_id=None, routing_key="order.delete", headers=headers, user_id="upstream"),
     ).envelopes
-    assert (envelope.message_id, envelope.reply_to) == ("m", "client.1")
+    assert (envelope.message_id, envelope.reply_to) == ("m", "client.storefront.1")
 
 
 @pytest.mark.parametrize(
@@ -221,9 +222,23 @@ def test_a_timestamp_that_cannot_be_stored_is_replaced_by_now() -> None:
     assert 2025 < envelope.occurred_at.year < 2200
 
 
-@pytest.mark.parametrize("reply_to", ["oms.stock", "oms.commands", "a\0b"])
-def test_a_reply_address_among_our_own_or_unreadable_is_ignored(reply_to: str) -> None:
-    assert read("order-changes", delivery(reply_to=reply_to)).reply_to is None
+@pytest.mark.parametrize("reply_to", ["oms.stock", "client.payments.1", "amq.rabbitmq.reply-to.AAAA.B"])
+def test_a_command_that_wants_its_answer_elsewhere_is_refused(reply_to: str) -> None:
+    work = read("order-changes", delivery(reply_to=reply_to, user_id="upstream"))
+    assert work.failure is not None
+    assert (work.failure.error_type, work.failure.path) == ("forbidden_reply_to", "properties.reply_to")
+    assert work.reply_to is None
+
+
+def test_a_fact_needs_no_reply_address_and_loses_a_forbidden_one() -> None:
+    work = read("payment-results", delivery(PAYMENT, payment(), user_id="payments", reply_to="oms.stock"))
+    assert (work.failure, work.reply_to) == (None, None)
+
+
+def test_the_address_of_a_retried_command_is_that_of_its_sender() -> None:
+    given: dict[str, Any] = {"exchange": "oms.delayed", "user_id": "relay", "reply_to": "client.storefront.1"}
+    assert read("order-changes", delivery(headers={"origin-user": "upstream"}, **given)).failure is None
+    assert read("order-changes", delivery(headers={"origin-user": "payments"}, **given)).failure is not None
 
 
 def test_every_item_of_a_pack_is_a_message_with_its_own_cause() -> None:

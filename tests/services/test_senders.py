@@ -61,7 +61,7 @@ def answer(type_: str, sender: str | None) -> str:
     """What a message on the wire meets: allowed, the reason of its dead letter, or the code of its rejection."""
     model = MODELS[type_]
     exchange = NAMES.exchange_of(model.KIND)
-    arrived = delivery(type_, example(type_), exchange=exchange, user_id=sender, reply_to="client.a")
+    arrived = delivery(type_, example(type_), exchange=exchange, user_id=sender, reply_to=f"amq.gen-{'x' * 22}")
     work = Decoder(QUEUE_OF[type_], NAMES, TRUST)(arrived)
     if work.failure is not None:
         return work.failure.reason

@@ -12,6 +12,7 @@ from pydantic import Field, create_model
 from messages.base import Fact, Message, MessageKind, Moment, Part, moment_of
 from messages.envelope import Envelope
 from messages.reasons import Reason
+from messages.reply_addresses import refusal
 from messages.roles import Role, may_send
 from messages.strict_json import FAULTS_MAX, REPEATED_NAME, Fault, Reading, read
 from messages.topology import TAKEN, Names
@@ -87,20 +88,22 @@ class Decoder:
         """Fill the work in. Returns what is wrong: the one reason to refuse it unread, or every fault together."""
         own = delivery.user_id in self.trust.own
         work.attempt = delivery.number("attempt") if own else 0
-        work.reply_to = self._reply_to(delivery.reply_to)
         faults = list(_frame_faults(delivery, DERIVED_ID_BYTES_MAX if own else MESSAGE_ID_BYTES_MAX))
         model = self.models.get(delivery.type or "")
         work.user = self._user(delivery, model, own)
+        roles = self.trust.roles_of(work.user)
+        forbidden_address = refusal(delivery.reply_to, work.user, roles) if delivery.reply_to else None
+        work.reply_to = None if forbidden_address else delivery.reply_to
         if model is None:
             return Failure.invalid(*faults, self._unknown(delivery.type))
-        work.type, roles = model.TYPE, self.trust.roles_of(work.user)
+        work.type = model.TYPE
         if (forbidden := self._forbidden(work, model, own)) is not None:
             return Failure.invalid(*faults, forbidden)
         if issubclass(model, Fact) and not may_send(model.SENDERS, roles):
             fault = Fault("$", "untrusted_user", f"its sender needs the role {' or '.join(sorted(model.SENDERS))}")
             return Failure.invalid(fault, reason=Reason.UNTRUSTED_USER)
         work.packed = model.PACKABLE  # what its sender may not send is not taken apart
-        faults += self._address_faults(work, model)
+        faults += self._address_faults(work, model, forbidden_address)
         if len(delivery.body) > self.body_max_bytes:
             return Failure.invalid(*faults, Fault("$", "too_large", f"it is larger than {self.body_max_bytes} bytes"))
         reading: Reading[Any] = read(packed(model) if model.PACKABLE else model, delivery.body)
@@ -121,10 +124,6 @@ class Decoder:
     def _ours_only(self, delivery: Delivery) -> bool:
         return delivery.exchange in ("", self.names.delayed, self.names.delay_plugin)
 
-    def _reply_to(self, reply_to: str | None) -> str | None:
-        sound = reply_to and is_clean(reply_to) and not reply_to.startswith(f"{self.names.prefix}.")
-        return reply_to if sound else None
-
     def _unknown(self, type_: str | None) -> Fault:
         if not type_:
             return Fault("$", "missing_type", "the property type (or the header type) is missing")
@@ -143,11 +142,14 @@ class Decoder:
             return Fault("$", "forbidden_exchange", "only our own broker users may send this type")
         return None
 
-    def _address_faults(self, work: Work, model: type[Message]) -> Iterator[Fault]:
+    def _address_faults(self, work: Work, model: type[Message], forbidden_address: str | None) -> Iterator[Fault]:
+        """Refuse a wrong routing key; and a forbidden reply address, unless the message has no answer anyway."""
         if not self._ours_only(work.delivery) and work.delivery.routing_key != model.routing_key():
             yield Fault("$", "wrong_routing_key", f"this type needs the routing key {model.routing_key()}")
-        if model.KIND is MessageKind.QUERY and work.reply_to is None:
-            yield Fault("$", "missing_reply_to", "a query needs a reply_to that does not start with our prefix")
+        if model.KIND in (MessageKind.COMMAND, MessageKind.QUERY) and forbidden_address:
+            yield Fault("properties.reply_to", "forbidden_reply_to", forbidden_address)
+        elif model.KIND is MessageKind.QUERY and work.reply_to is None:
+            yield Fault("$", "missing_reply_to", "a query needs a reply_to")
 
 
 def _frame_faults(delivery: Delivery, id_bytes_max: int) -> Iterator[Fault]:

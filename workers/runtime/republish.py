@@ -81,7 +81,7 @@ def reply(work: Work, message: Message, own_user: str) -> tuple[Properties, byte
     """
     message_id, now = clean(work.message_id), datetime.now(UTC)
     about = properties(work, own_user, {"causation-id": message_id, "occurred-at": now.isoformat()})
-    about.message_id, about.message_type = f"{message.routing_key()}/{message_id}"[:255], message.TYPE
+    about.message_id, about.message_type = clean(f"{message.routing_key()}/{message_id}"), message.TYPE
     about.correlation_id, about.reply_to, about.timestamp = about.correlation_id or message_id, None, now
     about.delivery_mode = 1 if isinstance(message, Reply) else 2
     return about, message.json_bytes
