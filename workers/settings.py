@@ -4,15 +4,46 @@ import os
 from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo
 
-from pydantic import AliasChoices, Field, SecretStr, StringConstraints, field_validator, model_validator
+from pydantic import (
+    AliasChoices,
+    BeforeValidator,
+    Field,
+    SecretStr,
+    StringConstraints,
+    field_validator,
+    model_validator,
+)
 
+from messages.base import Currency
 from messages.topology import tiers_seconds
 from workers.domain.shop import POLICY_FIELDS, Policy, Shop
 from workers.providers.configuration import KINDS, make
 from workers.providers.port import Provider
 from workers.runtime.settings import RuntimeSettings
 
-Fees = dict[Annotated[str, StringConstraints(pattern=r"^[A-Z]{2}$")], Annotated[int, Field(ge=0, le=10**9)]]
+
+def _by_currency(value: Any) -> Any:
+    """Refuse an amount without a currency, and say what to type."""
+    if isinstance(value, int):
+        example = f'{{"CNY": {value}}}'
+        raise ValueError(f"{value} has no currency: type {example}, with each currency that you sell in")  # noqa: TRY004
+    return value
+
+
+def _by_country(value: Any) -> Any:
+    """Refuse a fee of a country that has no currency, and say what to type."""
+    for country, fee in value.items() if isinstance(value, dict) else ():
+        if isinstance(fee, int):
+            example = f'{{"{country}": {{"EUR": {fee}}}}}'
+            raise ValueError(f"the fee of {country} has no currency: type {example}")  # noqa: TRY004
+    return value
+
+
+Fees = Annotated[dict[Currency, Annotated[int, Field(ge=0, le=10**9)]], BeforeValidator(_by_currency)]
+Country = Annotated[str, StringConstraints(pattern=r"^[A-Z]{2}$")]
+CountryFees = Annotated[dict[Country, Fees], BeforeValidator(_by_country)]
+Thresholds = Annotated[dict[Currency, Annotated[int, Field(ge=1, le=10**15)]], BeforeValidator(_by_currency)]
+Values = Annotated[dict[Currency, Annotated[int, Field(ge=1, le=10**6)]], BeforeValidator(_by_currency)]
 Rates = dict[Annotated[str, StringConstraints(min_length=1, max_length=64)], Annotated[int, Field(ge=0, le=10_000)]]
 SHOP_FIELDS = (
     "default_warehouse",
@@ -48,8 +79,10 @@ class Settings(RuntimeSettings):
     default_warehouse: str = Field(
         default="main", min_length=1, max_length=64, description="The warehouse for order lines that name none"
     )
-    shipping_fee_minor_units: int = Field(
-        default=0, ge=0, le=10**9, description="Flat fee per order, in minor units of the order's currency"
+    shipping_fee_minor_units: Fees = Field(
+        default={},
+        description='Flat fee per order in minor units, by currency, as JSON: {"CNY": 500, "JPY": 600}. Orders in '
+        "other currencies are refused, unless there is no fee at all",
     )
     saga_deadline_seconds: int = Field(
         default=600, ge=1, le=86_400, description="An order that is still placing after this time is rejected"
@@ -66,19 +99,25 @@ class Settings(RuntimeSettings):
     business_time_zone: str = Field(
         default="Asia/Shanghai", description="The time zone whose midnight begins a new day in order numbers"
     )
-    shipping_fees_by_country: Fees = Field(
-        default={}, description='Fees that replace the flat fee, by country, as JSON in minor units: {"DE": 599}'
+    shipping_fees_by_country: CountryFees = Field(
+        default={},
+        description="Fees that replace the flat fee, in minor units, by country and currency, as JSON: "
+        '{"DE": {"EUR": 599}}',
     )
-    free_shipping_from_minor_units: int = Field(
-        default=0, ge=0, le=10**15, description="Shipping is free from this amount of goods after promotions; 0: never"
+    free_shipping_from_minor_units: Thresholds = Field(
+        default={},
+        description="Shipping is free from this amount of goods after promotions, in minor units, by currency, as "
+        'JSON: {"CNY": 4900}',
     )
     tax_rates_basis_points: Rates = Field(
         default={}, description='Tax rates by tax class, as JSON: {"standard": 1900}. A SKU without a class is standard'
     )
     tax_inclusive: bool = Field(default=False, description="true: prices include tax, so none is added")
     points_unit: int = Field(default=100, ge=1, le=10**6, description="Buyers use points in whole units of this many")
-    points_unit_minor_units: int = Field(
-        default=100, ge=1, le=10**6, description="The amount in minor units that one unit of points pays"
+    points_unit_minor_units: Values = Field(
+        default={"CNY": 100},
+        description="The amount in minor units that one unit of points pays, by currency, as JSON. In other currencies "
+        "points are refused",
     )
     points_max_percent: int = Field(
         default=50,

@@ -20,6 +20,7 @@ from aio_pika.exceptions import AMQPError
 
 from db import migrate
 from messages.topology import Names, tiers_seconds, topology
+from scripts.demo.baskets import CNY, USD
 from scripts.demo.client_job import client_queues
 from scripts.demo.gateway_process import CALL_SECONDS, SAME_CLOCK_SECONDS
 from scripts.demo.processes import inherited_variables, python
@@ -28,12 +29,17 @@ from scripts.servers.roles import MAY_SEND, OWN
 from workers.runtime import declare
 
 RECEIPT_WINDOW_SECONDS = 4
-RULES = {"shipping_fee_cents": 499, "free_shipping_from_cents": 5_000}
+RULES = {"shipping_fee_cents": 499, "free_shipping_from_cents": 5_000, "points_unit_cents": 100}
 RATE_LIMIT_ORDERS = 5
 RATE_LIMIT_WINDOW_SECONDS = 10
 OMS = python("-m", "scripts.cli")
 EACH = python("-c", "import json, sys; from scripts.cli import main; sys.exit(max(map(main, json.loads(sys.argv[1]))))")
 STEP_TIMEOUT_SECONDS = 120
+
+
+def in_every_currency(cents: int) -> str:
+    """A setting with an amount: the demo's buyers see the same numbers in every currency."""
+    return json.dumps(dict.fromkeys((CNY, USD), cents))
 
 
 @dataclass(frozen=True)
@@ -80,8 +86,9 @@ class DemoEnvironment:
             OMS_OWN_USERS=self._users(*OWN),
             OMS_PAYMENT_WINDOW_SECONDS=str(self.window_seconds),
             OMS_RECEIPT_WINDOW_SECONDS=str(RECEIPT_WINDOW_SECONDS),
-            OMS_SHIPPING_FEE_MINOR_UNITS=str(RULES["shipping_fee_cents"]),
-            OMS_FREE_SHIPPING_FROM_MINOR_UNITS=str(RULES["free_shipping_from_cents"]),
+            OMS_SHIPPING_FEE_MINOR_UNITS=in_every_currency(RULES["shipping_fee_cents"]),
+            OMS_FREE_SHIPPING_FROM_MINOR_UNITS=in_every_currency(RULES["free_shipping_from_cents"]),
+            OMS_POINTS_UNIT_MINOR_UNITS=in_every_currency(RULES["points_unit_cents"]),
             OMS_RATE_LIMIT_ORDERS=str(RATE_LIMIT_ORDERS),
             OMS_RATE_LIMIT_WINDOW_SECONDS=str(RATE_LIMIT_WINDOW_SECONDS),
             OMS_PAYMENT_TIMEOUT_SECONDS=str(CALL_SECONDS),

@@ -64,7 +64,7 @@ def _actor(user: str) -> dict[str, str]:
 
 
 def _commands(sku: str, currency: str, user: str) -> list[tuple[str, Mapping[str, Any]]]:
-    fee = int(os.environ.get("OMS_SHIPPING_FEE_MINOR_UNITS", "0"))
+    fee = int(json.loads(os.environ.get("OMS_SHIPPING_FEE_MINOR_UNITS", "{}")).get(currency, 0))
     address = {"receiver": "Ada", "phone": "+44 20 7946 0000", "country": "GB", "detail": "12 St James's Square"}
     return [
         (

@@ -1,5 +1,7 @@
 """Every setting of workers and relays: its variable, its default and its meaning."""
 
+import json
+
 from pydantic import AliasChoices, SecretStr
 from pydantic.fields import FieldInfo
 
@@ -28,5 +30,7 @@ def default(field: FieldInfo) -> str:
     if field.is_required():
         return "required"
     value = field.get_default()
+    if isinstance(value, dict):
+        return f"`{json.dumps(value)}`"
     plain = value.get_secret_value() if isinstance(value, SecretStr) else value
     return "none" if plain in (None, "", frozenset()) else f"`{plain}`"

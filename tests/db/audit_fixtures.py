@@ -19,7 +19,9 @@ from tests.handlers.refund_builders import refund_result
 from workers import shop
 from workers.domain.shop import Policy, Shop
 
-RULES = Shop(policy=Policy(rate_limit_orders=0), tax_rates_basis_points={"books": 600}, shipping_fee_minor_units=7)
+RULES = Shop(
+    policy=Policy(rate_limit_orders=0), tax_rates_basis_points={"books": 600}, shipping_fee_minor_units={"CNY": 7}
+)
 NO_GUARDS = """
 DO $$ DECLARE rule record; BEGIN
     FOR rule IN SELECT conrelid::regclass AS place, conname AS name FROM pg_constraint

@@ -147,7 +147,7 @@ def test_more_units_than_were_bought_is_a_defect_of_the_caller() -> None:
 def test_a_unit_goes_back_for_what_was_paid_for_it_and_not_for_its_price() -> None:
     """3 x 10.00, 10 % off, a coupon of 1.00, 13 % tax, 3.00 shipping: 26.00 net, 3.38 tax, 32.38 in all."""
     ladder = promotion("ladder", steps=((3, 9000),))
-    shop = Shop(shipping_fee_minor_units=300, tax_rates_basis_points={"standard": 1300})
+    shop = Shop(shipping_fee_minor_units={"CNY": 300}, tax_rates_basis_points={"standard": 1300})
     made = priced((sku("tea", 1000), 3), promotions=[ladder], coupon=coupon(100), shop=shop)
     lines, amounts = bought(made.lines), []
     for _ in range(3):

@@ -12,9 +12,9 @@ from workers.domain.shop import Shop
 
 FROM, TO = datetime(2020, 1, 1, tzinfo=UTC), datetime(2199, 1, 1, tzinfo=UTC)
 SHOP = Shop(
-    shipping_fee_minor_units=700,
-    shipping_fees_by_country={"US": 2500},
-    free_shipping_from_minor_units=50_000,
+    shipping_fee_minor_units={"CNY": 700},
+    shipping_fees_by_country={"US": {"CNY": 2500}},
+    free_shipping_from_minor_units={"CNY": 50_000},
     tax_rates_basis_points={"standard": 1300, "food": 900},
 )
 

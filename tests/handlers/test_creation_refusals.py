@@ -223,7 +223,11 @@ async def test_a_promotion_dearer_than_the_price_takes_nothing_off_and_adds_noth
 async def test_no_number_of_the_clients_enters_the_price(harness: HandlerHarness) -> None:
     """A client that claims a high origin amount gets no free shipping by it."""
     shop.configure(
-        Shop(shipping_fee_minor_units=500, free_shipping_from_minor_units=4900, policy=Policy(rate_limit_orders=0))
+        Shop(
+            shipping_fee_minor_units={"CNY": 500},
+            free_shipping_from_minor_units={"CNY": 4900},
+            policy=Policy(rate_limit_orders=0),
+        )
     )
     claimed = pays(("origin", 5000), ("shipping", 0), ("real_pay", 1000))
     await harness.handle(order(1, claimed), order(2, claimed | {"expected_pay_amount": 1500}))
@@ -299,3 +303,14 @@ async def test_the_same_request_from_two_workers_is_one_order(harness: HandlerHa
     await harness.handle_overlapping([body], [body])
     assert await harness.states() == ["awaiting_payment"]
     assert harness.rejections() == []
+
+
+@pytest.mark.parametrize("currency", ["USD", "JPY", "KRW", "KWD"])
+async def test_points_of_the_shop_pay_nothing_in_a_currency_that_they_have_no_value_in(
+    harness: HandlerHarness, currency: str
+) -> None:
+    await harness.handle(sku("x1", currency=currency, price=5000), receive("x1", 9))
+    body = create(("x1", 1), currency=currency, use_points=500, expected_pay_amount=4500)
+    await harness.handle(body)
+    assert harness.rejections() == [("POINTS_RULE", {"why": "currency", "requested": 500, "currency": currency})]
+    assert await harness.states() == []

@@ -143,7 +143,7 @@ async def test_mall_11_no_two_orders_have_one_number_and_each_says_where_it_came
 
 async def paid_family(harness: HandlerHarness) -> tuple[int, list[int]]:
     """A split order of three lines of 500, with 100 for shipping."""
-    shop.configure(Shop(shipping_fee_minor_units=100, policy=Policy(rate_limit_orders=0)))
+    shop.configure(Shop(shipping_fee_minor_units={"CNY": 100}, policy=Policy(rate_limit_orders=0)))
     await harness.handle(*(sku(name, product_type=name) for name in ("a", "b", "c")))
     await harness.handle(*(receive(name, 10) for name in ("a", "b", "c")))
     root = await harness.create_order(create(("a", 1), ("b", 1), ("c", 1), expected_pay_amount=1600))

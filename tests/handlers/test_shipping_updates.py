@@ -21,7 +21,7 @@ async def test_a_lost_parcel_is_refunded_and_sends_the_stock_nothing(harness: Ha
 async def test_a_refused_parcel_is_restocked_when_it_comes_back_and_the_order_cancelled(
     harness: HandlerHarness,
 ) -> None:
-    shop.configure(Shop(shipping_fee_minor_units=77, policy=Policy(rate_limit_orders=0)))
+    shop.configure(Shop(shipping_fee_minor_units={"CNY": 77}, policy=Policy(rate_limit_orders=0)))
     await harness.fill_stock()
     await harness.handle(create(("s1", 3), expected_pay_amount=1577))
     order_id = int(harness.events_of("order.created")[0]["order_id"])

@@ -20,7 +20,8 @@ PROMO_ID = "p1"
 @pytest.fixture
 async def harness(harness: HandlerHarness) -> HandlerHarness:
     """s1 and s2 for 500, shipping for 77; s1 for 400 until tomorrow; a coupon for 100 and 1000 points."""
-    shop.configure(Shop(shipping_fee_minor_units=77, policy=Policy(rate_limit_orders=0)))
+    fees = dict.fromkeys(("CNY", "JPY", "EUR", "KWD"), 77)
+    shop.configure(Shop(shipping_fee_minor_units=fees, policy=Policy(rate_limit_orders=0)))
     await harness.fill_stock()
     await harness.handle(
         template(scope="sku", scope_ids=("s1",), min_amount=300), coupon(), grant(), promotion(PROMO_ID)

@@ -38,7 +38,7 @@ def shopping(**changes: Any) -> OrderCreate:
 @pytest.fixture
 async def harness(harness: HandlerHarness) -> HandlerHarness:
     """Three SKUs that can only be sent in three orders; shipping costs 77."""
-    shop.configure(Shop(shipping_fee_minor_units=77, policy=Policy(rate_limit_orders=0)))
+    shop.configure(Shop(shipping_fee_minor_units={"CNY": 77}, policy=Policy(rate_limit_orders=0)))
     await harness.handle(
         *(sku(name, price=price, product_type=kind, seller_id=by) for name, (kind, by, price) in GOODS.items())
     )
@@ -111,7 +111,9 @@ async def test_the_parents_event_names_its_children_and_the_childrens_name_their
 async def test_what_splits_an_order_is_a_setting(
     harness: HandlerHarness, split_by: Collection[str], parts: list[Any]
 ) -> None:
-    shop.configure(Shop(shipping_fee_minor_units=77, split_by=frozenset(split_by), policy=Policy(rate_limit_orders=0)))
+    shop.configure(
+        Shop(shipping_fee_minor_units={"CNY": 77}, split_by=frozenset(split_by), policy=Policy(rate_limit_orders=0))
+    )
     root = await harness.create_order(shopping())
     carriers = await harness.children(root) or [root]
     rows = await harness.rows("SELECT order_id, sku_id FROM order_items ORDER BY line_no")

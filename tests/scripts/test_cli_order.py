@@ -97,7 +97,7 @@ async def merge(harness: HandlerHarness) -> int:
 def scene(database_url: str) -> Scene:
     async def make() -> Scene:
         cipher.configure(os.environ["OMS_ENCRYPTION_KEYS"])
-        shop.configure(Shop(shipping_fee_minor_units=501))
+        shop.configure(Shop(shipping_fee_minor_units={"CNY": 501}))
         pool = await open_pool(database_url, application_name="tests")
         made = await make_orders(HandlerHarness(pool))
         await pool.close()

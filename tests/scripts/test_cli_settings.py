@@ -18,6 +18,22 @@ SERVERS = {"amqp_url": "amqp://a:b@127.0.0.1:1/", "database_url": "postgresql://
             "Asia/Shangai",
             "OMS_BUSINESS_TIME_ZONE: is no IANA time zone, such as Asia",
         ),
+        (
+            "OMS_SHIPPING_FEE_MINOR_UNITS",
+            "500",
+            'OMS_SHIPPING_FEE_MINOR_UNITS: 500 has no currency: type {"CNY": 500}, with each currency that you sell in',
+        ),
+        (
+            "OMS_SHIPPING_FEES_BY_COUNTRY",
+            '{"DE": 599}',
+            'OMS_SHIPPING_FEES_BY_COUNTRY: the fee of DE has no currency: type {"DE": {"EUR": 599}}',
+        ),
+        (
+            "OMS_FREE_SHIPPING_FROM_MINOR_UNITS",
+            '{"yuan": 1}',
+            "OMS_FREE_SHIPPING_FROM_MINOR_UNITS: string should match",
+        ),
+        ("OMS_POINTS_UNIT_MINOR_UNITS", "100", "OMS_POINTS_UNIT_MINOR_UNITS: 100 has no currency"),
         ("OMS_TAX_RATES_BASIS_POINTS", "S3cret", "OMS_TAX_RATES_BASIS_POINTS is not JSON"),
         ("OMS_ALIPAY", "S3cret", "OMS_ALIPAY is no JSON: give an object, or file:PATH of one"),
         ("OMS_ALIPAY", '{"app_private_keys": ["S3cret"]}', "OMS_ALIPAY: app_id: Field required"),

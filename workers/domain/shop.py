@@ -51,21 +51,24 @@ DEFAULT_POLICIES: Mapping[str, Mapping[str, Any]] = {
 class Shop:
     """The shop's settings. Business types start from `policy` and change some of its fields.
 
-    Amounts are minor units, windows are seconds, rates are basis points. If a provider does not know an attempt, no
-    payment for it can come later than `payment_grace_seconds` after its window.
+    Amounts are minor units, each by the currency that it is in; windows are seconds, rates are basis points. If a
+    provider does not know an attempt, no payment for it can come later than `payment_grace_seconds` after its window.
+
+    Shipping costs the fee of the country, else the flat one. If that fee is in other currencies only, orders in this
+    one are refused; without any fee shipping is free, and so it is from `free_shipping_from_minor_units` on.
 
     Points (R-05): a buyer uses whole `points_unit`s, each worth `points_unit_minor_units`, up to `points_max_percent`
-    of the amount that is left after the coupon.
+    of the amount that is left after the coupon. In a currency without a value they are refused.
     """
 
     default_warehouse: str = "main"
-    shipping_fee_minor_units: int = 0
-    shipping_fees_by_country: Mapping[str, int] = field(default_factory=dict)
-    free_shipping_from_minor_units: int = 0
+    shipping_fee_minor_units: Mapping[str, int] = field(default_factory=dict)
+    shipping_fees_by_country: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    free_shipping_from_minor_units: Mapping[str, int] = field(default_factory=dict)
     tax_rates_basis_points: Mapping[str, int] = field(default_factory=dict)
     tax_inclusive: bool = False
     points_unit: int = 100
-    points_unit_minor_units: int = 100
+    points_unit_minor_units: Mapping[str, int] = field(default_factory=lambda: {"CNY": 100})
     points_max_percent: int = 50
     points_with_coupon: bool = True
     split_by: frozenset[str] = frozenset({"product_type", "seller"})

@@ -199,17 +199,23 @@ def any_coupon(draw: st.DrawFn, currency: str) -> Coupon:
     return coupon(draw(amounts), currency=currency, scope=scope, scope_ids=frozenset(ids), min_amount=least)
 
 
+def one_of_amounts(draw: st.DrawFn, amounts: Sequence[int], currency: str) -> dict[str, int]:
+    """One of these amounts in the currency and another one in USD, or no amount at all."""
+    amount = draw(st.sampled_from([None, *amounts]))
+    return {} if amount is None else {currency: amount, "USD": amount + 1}
+
+
 @st.composite
-def any_shop(draw: st.DrawFn) -> Shop:
+def any_shop(draw: st.DrawFn, currency: str) -> Shop:
     """A shop with any fees, taxes and points."""
     return Shop(
-        shipping_fee_minor_units=draw(st.sampled_from([0, 1, 500])),
-        shipping_fees_by_country=draw(st.sampled_from([{}, {"CN": 799}])),
-        free_shipping_from_minor_units=draw(st.sampled_from([0, 4900])),
+        shipping_fee_minor_units=one_of_amounts(draw, [0, 1, 500], currency),
+        shipping_fees_by_country=draw(st.sampled_from([{}, {"CN": {currency: 799, "USD": 1}}])),
+        free_shipping_from_minor_units=one_of_amounts(draw, [4900], currency),
         tax_rates_basis_points=draw(st.sampled_from([{}, {"standard": 1300, "reduced": 725}, {"books": 10_000}])),
         tax_inclusive=draw(st.sampled_from([False, False, True])),
         points_unit=draw(st.sampled_from([1, 100, 500])),
-        points_unit_minor_units=draw(st.sampled_from([1, 100, 33])),
+        points_unit_minor_units=one_of_amounts(draw, [1, 100, 33], currency),
         points_max_percent=draw(st.sampled_from([50, 100, 33])),
     )
 
@@ -228,7 +234,7 @@ def price_cases(draw: st.DrawFn, lines_max: int = 200) -> PriceCase:
     return price_case(
         *lines,
         promotions=valid,
-        shop=draw(any_shop()),
+        shop=draw(any_shop(currency)),
         coupon=draw(st.none() | any_coupon(currency)),
         points=points,
         available=points,

@@ -54,7 +54,11 @@ def test_200_lines_of_10_to_the_12_add_up_with_everything_at_once(seed: int, cur
     step = ((10**6, random.randint(1, 10**6)),)
     some = [promotion("full_reduction", promo_id=f"p{n}", scope_id=f"s{n}", steps=step, **of) for n in range(3)]
     ladder = promotion("ladder", promo_id="p9", steps=((7, random.randint(1, 9999)),), **ALL, **of)
-    shop = Shop(shipping_fee_minor_units=random.randint(1, 10**9), tax_rates_basis_points={"standard": 1333})
+    shop = Shop(
+        shipping_fee_minor_units={currency: random.randint(1, 10**9)},
+        tax_rates_basis_points={"standard": 1333},
+        points_unit_minor_units={currency: 100},
+    )
     mine = coupon(random.randint(10**9, 10**10), **of)
     made = priced(*lines, promotions=[*some, ladder], coupon=mine, points=random.randint(10**9, 10**12), shop=shop)
     assert len(made.rules_used) == 4
@@ -86,11 +90,13 @@ def test_each_stage_applies_its_rule_to_the_amount_that_the_stages_before_left(a
             if mine.covers(line.sku.sku_id, line.sku.category_id)
         )
         assert made.coupon_amount == min(mine.amount, base) > 0
-    assert made.points_amount * shop.points_unit == made.points_used * shop.points_unit_minor_units
+    currency, country = made.currency, str(any_case.request.country)
+    worth = shop.points_unit_minor_units.get(currency, 0)
+    assert made.points_amount * shop.points_unit == made.points_used * worth
     assert made.points_amount * 100 <= (sum(before) - made.coupon_amount) * shop.points_max_percent
-    flat = {"CN": shop.shipping_fees_by_country.get("CN")}.get(str(any_case.request.country))
-    free = 0 < shop.free_shipping_from_minor_units <= sum(before)
-    assert made.shipping_fee == (0 if free else shop.shipping_fee_minor_units if flat is None else flat)
+    fees = shop.shipping_fees_by_country.get(country, shop.shipping_fee_minor_units)
+    free = sum(before) >= shop.free_shipping_from_minor_units.get(currency, 10**18)
+    assert made.shipping_fee == (0 if free or not fees else fees[currency])
     for line in made.lines:
         rate = 0 if shop.tax_inclusive else shop.tax_rates_basis_points.get(line.sku.tax_class or "standard", 0)
         assert line.tax_amount == round(Fraction(line.net_amount * rate, 10_000))

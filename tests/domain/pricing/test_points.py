@@ -13,7 +13,7 @@ from workers.domain.refusal import Refusal
 from workers.domain.shop import Shop
 
 TEA, CUP = sku("tea", 1000), sku("cup", 500)
-HALVES = Shop(points_unit=500, points_unit_minor_units=250)
+HALVES = Shop(points_unit=500, points_unit_minor_units={"CNY": 250})
 
 USED: list[tuple[str, int, dict[str, Any], int, int]] = [
     ("none requested", 0, {}, 0, 0),
@@ -25,7 +25,7 @@ USED: list[tuple[str, int, dict[str, Any], int, int]] = [
     ("500 points are 2.50", 1900, {"shop": HALVES}, 1500, 750),
     ("half of what the promotion left", 5000, {"promotions": [promotion("single", prices={"tea": 500})]}, 500, 500),
     ("half of what the coupon left", 5000, {"coupon": coupon(1200)}, 400, 400),
-    ("not of shipping and tax", 5000, {"shop": Shop(shipping_fee_minor_units=900)}, 1000, 1000),
+    ("not of shipping and tax", 5000, {"shop": Shop(shipping_fee_minor_units={"CNY": 900})}, 1000, 1000),
 ]
 
 
@@ -71,6 +71,11 @@ REFUSED: list[tuple[str, dict[str, Any], str, dict[str, object]]] = [
         "POINTS_RULE", {"why": "none_usable", "requested": 100, "unit": 100, "max": 0},
     ),
     (
+        "worth nothing in the order's currency",
+        {"points": 100, "shop": replace(SHOP, points_unit_minor_units={"KRW": 9})},
+        "POINTS_RULE", {"why": "currency", "requested": 100, "currency": "CNY"},
+    ),
+    (
         "not with a coupon in this shop",
         {"points": 100, "coupon": coupon(1), "shop": replace(SHOP, points_with_coupon=False)},
         "POINTS_RULE", {"why": "with_coupon", "requested": 100},
@@ -84,6 +89,12 @@ def test_points_are_refused_with_why(more: dict[str, Any], code: str, details: d
     assert (refusal.code, refusal.details) == (code, details)
 
 
+@pytest.mark.parametrize(("currency", "amount"), [("CNY", 1000), ("USD", 140), ("JPY", 220), ("KWD", 430)])
+def test_points_are_worth_what_the_shop_says_for_the_currency(currency: str, amount: int) -> None:
+    shop = replace(SHOP, points_unit_minor_units={"CNY": 100, "USD": 14, "JPY": 22, "KWD": 43})
+    assert priced((sku("tea", 10_000, currency=currency), 1), points=1000, shop=shop).points_amount == amount
+
+
 def test_a_coupon_alone_needs_no_leave_to_be_combined() -> None:
     shop = replace(SHOP, points_with_coupon=False)
     assert priced((TEA, 1), coupon=coupon(1), shop=shop).payable_amount == 999
@@ -93,7 +104,7 @@ def test_a_coupon_alone_needs_no_leave_to_be_combined() -> None:
 shops = st.builds(
     Shop,
     points_unit=st.sampled_from([1, 7, 100, 500]),
-    points_unit_minor_units=st.sampled_from([1, 33, 100, 250]),
+    points_unit_minor_units=st.sampled_from([1, 33, 100, 250]).map(lambda worth: {"CNY": worth}),
     points_max_percent=st.integers(0, 100),
 )
 rests = st.lists(st.tuples(st.integers(0, 10**12), st.none() | st.integers(0, 10**12)), min_size=1, max_size=200)
@@ -104,14 +115,14 @@ def test_as_many_whole_units_as_fit_and_not_one_more(
     requested: int, lines: list[tuple[int, int | None]], shop: Shop
 ) -> None:
     rest, limits = [left for left, _ in lines], [limit for _, limit in lines]
-    unit, worth = shop.points_unit, shop.points_unit_minor_units
+    unit, worth = shop.points_unit, shop.points_unit_minor_units["CNY"]
     caps = [left if most is None else min(left, most * worth // unit) for left, most in lines]
 
     def fits(units: int) -> bool:
         within = units * worth * 100 <= sum(rest) * shop.points_max_percent and units * worth <= sum(caps)
         return within and units * unit <= requested
 
-    spent = spend(requested, requested, rest, limits, shop)
+    spent = spend(requested, requested, rest, limits, shop, "CNY")
     if isinstance(spent, Refusal):
         assert requested > 0
         assert not fits(1)
@@ -127,7 +138,8 @@ def test_using_more_points_never_raises_the_price(
     requested: int, more: int, lines: list[tuple[int, int | None]], shop: Shop
 ) -> None:
     rest, limits = [left for left, _ in lines], [limit for _, limit in lines]
-    few, many = spend(requested, 10**9, rest, limits, shop), spend(requested + more, 10**9, rest, limits, shop)
+    few = spend(requested, 10**9, rest, limits, shop, "CNY")
+    many = spend(requested + more, 10**9, rest, limits, shop, "CNY")
     if isinstance(few, Spent):
         assert isinstance(many, Spent)
         assert sum(many.amounts) >= sum(few.amounts)

@@ -29,7 +29,7 @@ ALL = {"scope": "all", "scope_id": None}
 
 
 def fee(amount: int) -> Shop:
-    return Shop(shipping_fee_minor_units=amount)
+    return Shop(shipping_fee_minor_units={"CNY": amount})
 
 
 def quoted(*wanted: tuple[str, int], shop: Shop = SHOP, expected: int | None = None, **more: Any) -> Quote | Refusal:
@@ -89,13 +89,26 @@ def test_no_discount_makes_room_for_amounts_that_no_column_holds() -> None:
 
 SHIPPING: list[tuple[str, dict[str, Any], str | None, int]] = [
     ("flat", {}, "CN", 500),
-    ("flat, where the country is not known", {"shipping_fees_by_country": {"CN": 1}}, None, 500),
-    ("by country", {"shipping_fees_by_country": {"CN": 1, "DE": 900}}, "DE", 900),
-    ("free in a country", {"shipping_fees_by_country": {"DE": 0}}, "DE", 0),
-    ("flat for the others", {"shipping_fees_by_country": {"DE": 900}}, "CN", 500),
-    ("free from the threshold", {"free_shipping_from_minor_units": 1000}, "CN", 0),
-    ("one minor unit short", {"free_shipping_from_minor_units": 1001}, "CN", 500),
-    ("also abroad", {"free_shipping_from_minor_units": 1000, "shipping_fees_by_country": {"DE": 900}}, "DE", 0),
+    ("flat, where the country is not known", {"shipping_fees_by_country": {"CN": {"CNY": 1}}}, None, 500),
+    ("by country", {"shipping_fees_by_country": {"CN": {"CNY": 1}, "DE": {"CNY": 900}}}, "DE", 900),
+    ("free in a country", {"shipping_fees_by_country": {"DE": {"CNY": 0}}}, "DE", 0),
+    ("flat for the others", {"shipping_fees_by_country": {"DE": {"CNY": 900}}}, "CN", 500),
+    ("free from the threshold", {"free_shipping_from_minor_units": {"CNY": 1000}}, "CN", 0),
+    ("one minor unit short", {"free_shipping_from_minor_units": {"CNY": 1001}}, "CN", 500),
+    (
+        "also abroad",
+        {"free_shipping_from_minor_units": {"CNY": 1000}, "shipping_fees_by_country": {"DE": {"EUR": 900}}},
+        "DE",
+        0,
+    ),
+    ("free from the threshold of its own currency", {"free_shipping_from_minor_units": {"JPY": 1}}, "CN", 500),
+    ("nothing at all, where the shop takes no fee", {"shipping_fee_minor_units": {}}, "CN", 0),
+    (
+        "nothing, where only other countries have a fee",
+        {"shipping_fee_minor_units": {}, "shipping_fees_by_country": {"DE": {"EUR": 900}}},
+        "CN",
+        0,
+    ),
 ]
 
 
@@ -107,8 +120,21 @@ def test_shipping_by_country_and_free_from_a_threshold(
     assert priced((TEA, 2), shop=shop, country=country).shipping_fee == amount
 
 
+NO_FEE: list[tuple[str, dict[str, Any]]] = [
+    ("flat", {"shipping_fee_minor_units": {"EUR": 599}}),
+    ("of the country", {"shipping_fees_by_country": {"CN": {"EUR": 599, "JPY": 900}}}),
+]
+
+
+@pytest.mark.parametrize("rules", [r[1] for r in NO_FEE], ids=[r[0] for r in NO_FEE])
+def test_an_order_in_a_currency_without_a_fee_is_refused_and_never_free_by_mistake(rules: Mapping[str, Any]) -> None:
+    refusal = refused((TEA, 1), shop=replace(fee(500), **rules))
+    details = {"field": "currency", "why": "no_shipping_fee", "currency": "CNY", "country": "CN"}
+    assert (refusal.code, refusal.details) == ("ORDER_PARAM_INVALID", details)
+
+
 def test_free_shipping_looks_at_what_promotions_left_and_at_no_coupon() -> None:
-    shop = replace(fee(500), free_shipping_from_minor_units=1000)
+    shop = replace(fee(500), free_shipping_from_minor_units={"CNY": 1000})
     assert priced((TEA, 2), shop=shop, coupon=coupon(999)).shipping_fee == 0
     assert priced((TEA, 2), shop=shop, promotions=[promotion("single", prices={"tea": 499})]).shipping_fee == 500
 
@@ -146,7 +172,7 @@ def test_tax_by_class_half_to_even_on_each_line(
 
 
 def test_tax_is_on_what_is_paid_and_not_on_shipping() -> None:
-    shop = Shop(shipping_fee_minor_units=500, tax_rates_basis_points={"standard": 1000})
+    shop = Shop(shipping_fee_minor_units={"CNY": 500}, tax_rates_basis_points={"standard": 1000})
     made = priced((TEA, 2), shop=shop, coupon=coupon(400), points=100)
     assert (made.net_amount, made.tax_amount, made.payable_amount) == (500, 50, 1050)
 
@@ -169,7 +195,7 @@ def test_all_stages_of_one_order_by_hand() -> None:
     """300.00 - 50.00 - 10.00 - 2.00 = 238.00, 13 % tax on each line's net, 5.00 shipping."""
     lines = [(sku(name, 10_000), 1) for name in "abc"]
     reduction = promotion("full_reduction", steps=((30_000, 5_000),))
-    shop = Shop(shipping_fee_minor_units=500, tax_rates_basis_points={"standard": 1300})
+    shop = Shop(shipping_fee_minor_units={"CNY": 500}, tax_rates_basis_points={"standard": 1300})
     mine = coupon(1000, scope="sku", scope_ids=frozenset("ab"))
     made = priced(*lines, promotions=[reduction], coupon=mine, points=250, shop=shop)
     assert [line[5:] for line in made.lines] == [

@@ -64,12 +64,14 @@ def test_mall_8_a_coupon_that_an_order_holds_is_not_there_for_another() -> None:
 @pytest.mark.parametrize("unit", [100, 200, 500])
 def test_mall_10_points_are_worth_their_rate_in_any_unit(unit: int) -> None:
     """100 points are 1.00: MALL divides by the unit, and 1000 points in units of 500 are 2.00 instead of 10.00."""
-    made = priced((sku("tea", 10_000), 1), points=1000, shop=Shop(points_unit=unit, points_unit_minor_units=unit))
+    made = priced(
+        (sku("tea", 10_000), 1), points=1000, shop=Shop(points_unit=unit, points_unit_minor_units={"CNY": unit})
+    )
     assert (made.points_used, made.points_amount) == (1000, 1000)
 
 
 def test_mall_10_points_below_one_unit_are_refused_and_never_divided() -> None:
-    shop = Shop(points_unit=500, points_unit_minor_units=500)
+    shop = Shop(points_unit=500, points_unit_minor_units={"CNY": 500})
     assert refused((sku("tea", 10_000), 1), points=499, shop=shop).code == "POINTS_RULE"
 
 
@@ -95,12 +97,12 @@ def test_ry_8_ten_lines_of_a_million_units_of_5_00_do_not_overflow() -> None:
 @pytest.mark.parametrize(("amount", "fee"), [(4_899, 500), (4_900, 0)])
 def test_ry_9_free_shipping_is_decided_by_our_amount(amount: int, fee: int) -> None:
     """RY takes the client's origin amount: a client that claims 49.00 pays no shipping, and passes the check."""
-    shop = Shop(shipping_fee_minor_units=500, free_shipping_from_minor_units=4900)
+    shop = Shop(shipping_fee_minor_units={"CNY": 500}, free_shipping_from_minor_units={"CNY": 4900})
     assert priced((sku("tea", amount), 1), shop=shop).shipping_fee == fee
 
 
 def test_ry_9_a_claim_of_free_shipping_is_rejected_with_the_price() -> None:
-    shop = Shop(shipping_fee_minor_units=500, free_shipping_from_minor_units=4900)
+    shop = Shop(shipping_fee_minor_units={"CNY": 500}, free_shipping_from_minor_units={"CNY": 4900})
     claim = price_case((sku("tea", 4_899), 1), shop=shop)
     dearer = [claim.request.wanted[0]._replace(expected_unit_price=4_900)]
     for lie in (
@@ -132,7 +134,7 @@ def test_ry_11_shipping_is_refunded_with_the_last_unit_however_many_requests_com
 def test_ry_12_the_parts_of_a_split_order_carry_its_shipping() -> None:
     """RY leaves shipping on the parent, so its children come to less than was paid."""
     lines = [(sku("tea", 2000), 1), (sku("film", 1000, product_type="virtual"), 1), (sku("cup", 1000), 1)]
-    made = priced(*lines, shop=Shop(shipping_fee_minor_units=500), coupon=coupon(100))
+    made = priced(*lines, shop=Shop(shipping_fee_minor_units={"CNY": 500}), coupon=coupon(100))
     parts = [sum(line.payable_amount for line in part) for part in split(made, ("product_type",))]
     assert parts == [2000 + 1000 - 75 + 375, 1000 - 25 + 125]
     assert sum(parts) == made.payable_amount == 4400

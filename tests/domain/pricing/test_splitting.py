@@ -71,7 +71,7 @@ GROUPS: list[tuple[Collection[str], list[list[int]]]] = [
 
 @pytest.mark.parametrize(("by", "numbers"), GROUPS)
 def test_lines_are_split_as_the_shop_is_configured(by: Collection[str], numbers: list[list[int]]) -> None:
-    made = priced(*[(item, 1) for item in GOODS], shop=Shop(shipping_fee_minor_units=7))
+    made = priced(*[(item, 1) for item in GOODS], shop=Shop(shipping_fee_minor_units={"CNY": 7}))
     assert [[line.line_no for line in part] for part in split(made, by)] == numbers
 
 

@@ -119,7 +119,12 @@ def _coupon(coupon: Coupon | None) -> coupons.Coupon | None:
 
 
 RULES = Rules(free_shipping_from_cents=5_000)
-SHOP = Shop(shipping_fee_minor_units=499, free_shipping_from_minor_units=5_000)
+EVERY = ("CNY", "USD")
+SHOP = Shop(
+    shipping_fee_minor_units=dict.fromkeys(EVERY, 499),
+    free_shipping_from_minor_units=dict.fromkeys(EVERY, 5_000),
+    points_unit_minor_units=dict.fromkeys(EVERY, 100),
+)
 
 
 def _quote(basket: Basket, lines: list[tuple[Product, int]], points: int) -> quote.Quote:

@@ -68,7 +68,10 @@ def quote(request: PriceRequest, rules: Rules, buyer: Buyer, shop: Shop, at: dat
         if isinstance(found, Refusal):
             return found
         taken = found
-    result = _build_quote(basket, taken, shop)
+    fee = _shipping_fee(request, shop, sum(origins) - sum(rule.amount for rule in taken.rules))
+    if isinstance(fee, Refusal):
+        return fee
+    result = _build_quote(basket, taken, fee, shop)
     refusal = _compare_prices(request, result)
     return result if refusal is None else refusal
 
@@ -140,7 +143,7 @@ def _pay_with_points(basket: _Basket, taken: _Discounts, buyer: Buyer, shop: Sho
         None if sku.points_limit is None else sku.points_limit * line.qty
         for sku, line in zip(basket.skus, request.wanted, strict=True)
     ]
-    spent = points.spend(request.use_points, buyer.points_available, taken.nets, limits, shop)
+    spent = points.spend(request.use_points, buyer.points_available, taken.nets, limits, shop, request.currency)
     if isinstance(spent, Refusal):
         return spent
     return taken._replace(nets=_minus(taken.nets, spent.amounts), points=spent.amounts, points_used=spent.points)
@@ -150,9 +153,8 @@ def _minus(amounts: Sequence[int], parts: Sequence[int]) -> list[int]:
     return [amount - part for amount, part in zip(amounts, parts, strict=True)]
 
 
-def _build_quote(basket: _Basket, taken: _Discounts, shop: Shop) -> Quote:
+def _build_quote(basket: _Basket, taken: _Discounts, fee: int, shop: Shop) -> Quote:
     request, origin, promoted = basket.request, sum(basket.origins), sum(rule.amount for rule in taken.rules)
-    fee = _shipping_fee(shop, request.country, origin - promoted)
     taxes = _taxes(basket.skus, taken.nets, shop)
     lines = _lines(basket, taken, taxes, allocate(fee, taken.nets) if fee else ())
     return Quote(
@@ -196,11 +198,19 @@ def _lines(basket: _Basket, taken: _Discounts, taxes: Sequence[int], fees: Seque
     return tuple(lines)
 
 
-def _shipping_fee(shop: Shop, country: str | None, goods: int) -> int:
-    """The fee. `goods` comes from our own prices and promotions, never from a client."""
-    if 0 < shop.free_shipping_from_minor_units <= goods:
+def _shipping_fee(request: PriceRequest, shop: Shop, goods: int) -> int | Refusal:
+    """The fee. `goods` comes from our own prices and promotions, never from a client.
+
+    If the shop takes a fee for the country, but has none in the order's currency, the order is refused.
+    """
+    currency, country = request.currency, request.country or ""
+    if goods >= shop.free_shipping_from_minor_units.get(currency, AMOUNT_MAX + 1):
         return 0
-    return shop.shipping_fees_by_country.get(country or "", shop.shipping_fee_minor_units)
+    fees = shop.shipping_fees_by_country.get(country, shop.shipping_fee_minor_units)
+    if not fees or currency in fees:
+        return fees.get(currency, 0)
+    details = {"field": "currency", "why": "no_shipping_fee", "currency": currency, "country": country}
+    return Refusal(Code.ORDER_PARAM_INVALID, f"shipping has no price in {currency}", details)
 
 
 def _taxes(skus: Sequence[Sku], nets: Sequence[int], shop: Shop) -> Sequence[int]:
