@@ -84,10 +84,10 @@ class Subscribers:
         if not self._management_url:
             return {}, NO_INTERFACE
         vhost, exchange = quote(self._vhost, safe=""), quote(self._exchange, safe="")
-        api, auth = _api(self._management_url)
+        api, headers = _api(self._management_url)
         timeout = aiohttp.ClientTimeout(total=TIMEOUT_SECONDS)
         try:
-            async with aiohttp.ClientSession(auth=auth, timeout=timeout) as session:
+            async with aiohttp.ClientSession(headers=headers, timeout=timeout) as session:
                 bindings = await _get(session, f"{api}/exchanges/{vhost}/{exchange}/bindings/source")
                 names = {binding["destination"] for binding in bindings if binding["destination_type"] == "queue"}
                 queues = [await _get(session, f"{api}/queues/{vhost}/{quote(name, safe='')}") for name in sorted(names)]
@@ -150,11 +150,11 @@ def _is_full(queue: Mapping[str, Any]) -> bool:
     return any(counts[name] >= limit for name, limit in _limit(queue).items())
 
 
-def _api(url: str) -> tuple[str, aiohttp.BasicAuth]:
-    """The base of the interface's addresses, and the name and password in the URL."""
+def _api(url: str) -> tuple[str, dict[str, str]]:
+    """The base of the interface's addresses, and the header with the name and password of the URL."""
     place = URL(url)
-    auth = aiohttp.BasicAuth(place.user or "guest", place.password or "guest")
-    return f"{str(place.with_user(None)).rstrip('/')}/api", auth
+    authorization = aiohttp.encode_basic_auth(place.user or "guest", place.password or "guest")
+    return f"{str(place.with_user(None)).rstrip('/')}/api", {"Authorization": authorization}
 
 
 async def _get(session: aiohttp.ClientSession, url: str) -> Any:

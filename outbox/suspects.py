@@ -23,7 +23,7 @@ PARTS = 16  # a refused group is cut into so many: of 4,000 messages, the culpri
 DOUBTFUL_REFUSALS = 2  # when the broker itself may be the reason, a message is refused after so many times alone
 LOSSES_MAX = 3  # a message that was in flight at so many lost connections in a row is a suspect too
 LOSSES_ALONE_MAX = 3  # and after so many more, each time alone, it is refused
-REMEMBERED_LOSSES_MAX = 10_000  # messages; at more than that the network is to blame
+REMEMBERED_MAX = 10_000  # lost messages, and refused addresses; at more than that they are forgotten
 PAUSE_SECONDS = 0.02  # between two connections, so that many refused messages do not keep the broker busy
 
 
@@ -52,6 +52,7 @@ class Suspects:
         self._groups: deque[list[Suspect]] = deque()
         self._examiner: asyncio.Task[None] | None = None
         self._losses: Counter[str] = Counter()
+        self._refused_addresses: set[str] = set()
 
     async def examine(
         self, message: Rendered, refusal: amqp.BrokerRefusal | None = None, *, alone: bool = False
@@ -61,7 +62,7 @@ class Suspects:
         `refusal` is what the broker refused while this message was in flight, if need be `alone`.
         """
         suspect = Suspect(message)
-        if refusal is not None and alone and (answer := _judge(suspect, refusal)) is not None:
+        if refusal is not None and alone and (answer := self._judge(suspect, refusal)) is not None:
             return answer
         self._arrived.append(suspect)
         if self._examiner is None or self._examiner.done():
@@ -69,12 +70,17 @@ class Suspects:
         return await suspect.answer
 
     def is_suspect(self, message: Rendered) -> bool:
-        """True if the message was in flight at too many lost connections in a row."""
+        """True if the broker has refused a message to this queue, or too many connections were lost with this message.
+
+        Strangers choose the queues of the default exchange, and may name the same one in many messages.
+        """
+        if not message.exchange and message.routing_key in self._refused_addresses:
+            return True
         return self._losses[str(message.properties.message_id)] >= LOSSES_MAX
 
     def lost(self, message: Rendered) -> None:
         """Note that the connection was lost, for no reason that the broker gave, with this message in flight."""
-        if len(self._losses) >= REMEMBERED_LOSSES_MAX:
+        if len(self._losses) >= REMEMBERED_MAX:
             self._losses.clear()
         self._losses[str(message.properties.message_id)] += 1
 
@@ -142,6 +148,7 @@ class Suspects:
                 unknown.append(suspect)
             else:
                 self.answered(suspect.message)
+                self._refused_addresses.discard(suspect.message.routing_key)
                 _answer(suspect, Answer(outcome.result()))
         if unknown:
             self._sort_out(session, unknown)
@@ -164,7 +171,7 @@ class Suspects:
         for suspect in of_exchange:
             _answer(suspect, Answer(PublishOutcome.NO_EXCHANGE, str(refusal)))
         left = [suspect for suspect in unknown if not suspect.answer.done()]
-        if len(left) == len(unknown) == 1 and (answer := _judge(left[0], refusal)) is not None:
+        if len(left) == len(unknown) == 1 and (answer := self._judge(left[0], refusal)) is not None:
             _answer(left[0], answer)
             return
         self._groups.extend(_parts(left))
@@ -182,22 +189,27 @@ class Suspects:
         for suspect in unknown:
             self.lost(suspect.message)
         if len(unknown) == 1 and self._losses[unknown[0].id] >= LOSSES_MAX + LOSSES_ALONE_MAX:
-            reason = f"the connection ended {LOSSES_ALONE_MAX} times while only this message was in flight"
+            losses = self._losses[unknown[0].id]
+            reason = f"the connection ended {losses} times in a row with this message in flight, at last with no other"
             _answer(unknown[0], Answer(PublishOutcome.REFUSED, reason))
         for suspect in (*unknown, *self._all(self._arrived)):
             _answer(suspect, answer)
         self._groups.clear()
         self._arrived.clear()
 
-
-def _judge(suspect: Suspect, refusal: amqp.BrokerRefusal) -> Answer | None:
-    """The answer for a message that the broker refused alone. None if it has to be tried again."""
-    if refusal.names(suspect.message.exchange):
-        return Answer(PublishOutcome.NO_EXCHANGE, str(refusal))
-    suspect.refusals += 1
-    if refusal.in_doubt and suspect.refusals < DOUBTFUL_REFUSALS:
-        return None
-    return Answer(PublishOutcome.REFUSED, str(refusal))
+    def _judge(self, suspect: Suspect, refusal: amqp.BrokerRefusal) -> Answer | None:
+        """The answer for a message that the broker refused alone. None if it has to be tried again."""
+        message = suspect.message
+        if refusal.names(message.exchange):
+            return Answer(PublishOutcome.NO_EXCHANGE, str(refusal))
+        suspect.refusals += 1
+        if refusal.in_doubt and suspect.refusals < DOUBTFUL_REFUSALS:
+            return None
+        if not message.exchange:
+            if len(self._refused_addresses) >= REMEMBERED_MAX:
+                self._refused_addresses.clear()
+            self._refused_addresses.add(message.routing_key)
+        return Answer(PublishOutcome.REFUSED, str(refusal))
 
 
 def _answer(suspect: Suspect, answer: Answer) -> None:

@@ -86,6 +86,18 @@ async def test_one_message_that_the_broker_refuses_is_found_among_its_neighbours
     assert set(outcomes.values()) == {PublishOutcome.CONFIRMED}
 
 
+async def test_neighbours_of_a_refused_message_are_confirmed_and_the_next_one_has_none(
+    publisher: Publisher, declared: Broker
+) -> None:
+    for _ in range(2):  # the second time the address is known, and the channel lives
+        outcomes = await asyncio.gather(
+            *(send(publisher, "oms.internal", "stock.commit") for _ in range(50)),
+            send(publisher, "", "client.gone", headers={"CC": "no list"}),
+        )
+        assert outcomes == [PublishOutcome.CONFIRMED] * 50 + [PublishOutcome.REFUSED]
+    assert await send(publisher, "", "client.gone", mandatory=False) is PublishOutcome.CONFIRMED
+
+
 async def test_a_message_that_amqp_cannot_express_is_an_error_and_the_connection_lives(publisher: Publisher) -> None:
     assert await send(publisher, "oms.internal", "k" * 300) is PublishOutcome.ERROR
     assert await send(publisher, "oms.internal", "stock.commit", headers={"h": object()}) is PublishOutcome.ERROR
