@@ -14,3 +14,10 @@ class UnavailableError(OmsError):
 
 class ConfigurationError(OmsError, ValueError):
     """A process cannot start with these settings. The message names the variable and the fault, and shows no value."""
+
+
+class LoginRefusedError(OmsError):
+    """A server refuses our user or password. A process that starts ends with it, because waiting does not help.
+
+    A process that runs already pauses instead, because its connections may still work.
+    """

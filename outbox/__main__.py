@@ -9,6 +9,7 @@ import uvloop
 from pydantic import ValidationError
 
 from db import cipher
+from db.errors import LoginRefusedError
 from outbox.doorbell import DATABASE_ERRORS
 from outbox.logging import configure as configure_logging
 from outbox.ops import PortTakenError, ops_server
@@ -37,6 +38,9 @@ def main() -> int:
         uvloop.run(serve(settings))
     except PortTakenError as error:
         print(f"The relay ended: {error}. Set OMS_OPS_PORT to a free port.", file=sys.stderr)
+        return 2
+    except LoginRefusedError as error:
+        print(f"The relay ended: {error}.", file=sys.stderr)
         return 2
     except DATABASE_ERRORS as error:
         print(f"The relay ended: {type(error).__name__}: {error}. Is OMS_DATABASE_URL right?", file=sys.stderr)

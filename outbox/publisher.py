@@ -6,9 +6,10 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 import structlog
-from tenacity import AsyncRetrying, RetryCallState, wait_exponential_jitter
+from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, wait_exponential_jitter
 from yarl import URL
 
+from db.errors import LoginRefusedError
 from outbox import metrics, wire
 from outbox.amqp import Properties
 from outbox.outcome import Answer, PublishOutcome
@@ -226,13 +227,21 @@ class Publisher:
         backoff = wait_exponential_jitter(
             multiplier=RECONNECT_WAIT_MIN_SECONDS, max=RECONNECT_WAIT_MAX_SECONDS, jitter=0.1
         )
-        async for attempt in AsyncRetrying(wait=backoff, before_sleep=self._failed):
+        again = retry_if_exception(lambda error: not self._hopeless(error))
+        async for attempt in AsyncRetrying(wait=backoff, before_sleep=self._failed, retry=again, reraise=True):
             with attempt:
                 return await self._open()
         raise AssertionError("retrying never ends without a result")
 
+    def _hopeless(self, error: BaseException) -> bool:
+        """True for a login that is refused at the start of the process. Later the password may have changed for now."""
+        return isinstance(error, LoginRefusedError) and self._session is None
+
     async def _open(self) -> Session:
-        connection = await wire.connect(self._url, name=self._name)
+        try:
+            connection = await wire.connect(self._url, name=self._name)
+        except wire.LOGIN_REFUSED as error:
+            raise LoginRefusedError(wire.explain_refusal(error)) from error
         try:
             return await Session.open(connection)
         except BaseException:
@@ -241,8 +250,9 @@ class Publisher:
 
     def _failed(self, state: RetryCallState) -> None:
         error = state.outcome.exception() if state.outcome is not None else None
+        why, attempt = str(error)[:200], state.attempt_number
         log.warning(
-            "broker unreachable, retrying", name=self._name, error=type(error).__name__, attempt=state.attempt_number
+            "broker unreachable, retrying", name=self._name, error=type(error).__name__, why=why, attempt=attempt
         )
 
     async def _watch(self, session: Session) -> bool:

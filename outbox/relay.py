@@ -17,6 +17,7 @@ from outbox.publisher import Publisher
 from outbox.refusals import Refusals
 from outbox.rendering import Renderer
 from outbox.settings import RelaySettings
+from outbox.start import StoppedError, until_stopped
 from outbox.subscribers import Subscribers
 
 log = structlog.get_logger(__name__)
@@ -57,9 +58,16 @@ class Relay:
         return {"publisher": self._publisher.alive, "tasks": not any(_failed(task) for task in self._tasks)}
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Publish until `stop` is set, then wait for messages in flight and release the leases."""
+        """Publish until `stop` is set, then wait for messages in flight and release the leases.
+
+        It waits for servers that are away. Raises LoginRefusedError when one refuses our user or password.
+        """
         # Each lane needs a connection. The listener, the leases and the counts need one each.
-        pool = await self._open_pool(size=self._settings.relay_lanes + 3)
+        size = self._settings.relay_lanes + 3
+        try:
+            pool = await until_stopped(stop, lambda: self._open_pool(size))
+        except StoppedError:
+            return
         try:
             async with self._publisher:
                 await self._work(pool, stop)

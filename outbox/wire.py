@@ -12,6 +12,7 @@ from typing import Any
 
 import aio_pika
 from aio_pika.abc import AbstractConnection
+from aio_pika.exceptions import AuthenticationError, ProbableAuthenticationError
 from yarl import URL
 
 from outbox import amqp
@@ -28,6 +29,8 @@ DEPTH_MAX = 32
 LENGTH_BYTES = 4
 NESTED = (b"F", b"A")
 OF_ANY_LENGTH = (*NESTED, b"S", b"x")  # all other kinds take 8 bytes at most
+LOGIN_REFUSED = (AuthenticationError, ProbableAuthenticationError)
+"""The broker refuses the user or the password. It says so only to clients that it can trust to hear it."""
 UNREADABLE = (ValueError, ArithmeticError, IndexError, TypeError, struct.error)
 
 
@@ -47,6 +50,11 @@ async def connect(url: str, *, name: str) -> AbstractConnection:
         place = place.update_query(heartbeat=HEARTBEAT_SECONDS)
     async with asyncio.timeout(CONNECT_TIMEOUT_SECONDS):
         return await aio_pika.connect(place, client_properties={"connection_name": name})
+
+
+def explain_refusal(error: BaseException) -> str:
+    """Say why the broker refuses a login, and what to correct."""
+    return f"RabbitMQ refuses the login ({error}); correct the user and password in OMS_AMQP_URL"
 
 
 async def close(connection: AbstractConnection) -> None:

@@ -34,3 +34,7 @@ WHERE ctid = ANY (ARRAY(
 -- name: inbox.probe
 -- Whether the database takes writes: neither a standby nor set read-only. Locks: none.
 SELECT NOT pg_is_in_recovery() AND current_setting('transaction_read_only') = 'off';
+
+-- name: inbox.probe_commit
+-- Whether a commit reaches the disk: it writes one record to the log that no reader takes. Locks: none.
+SELECT pg_logical_emit_message(true, 'oms', 'probe') IS NOT NULL;

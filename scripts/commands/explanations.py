@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from pydantic_settings import SettingsError
 
 from db.cipher import CipherError, MissingKeyError
-from db.errors import ConfigurationError
+from db.errors import ConfigurationError, LoginRefusedError
 from outbox.amqp import ChannelAccessRefused
 from outbox.ops import PortTakenError
 from scripts.commands.problems import Code, CommandError
@@ -125,6 +125,11 @@ def _setting_value(error: Any) -> CommandError:
     return CommandError(Code.FAILED, WRONG_SETTINGS, why=f"{variable} is not JSON", hint=hint)
 
 
+def _login(error: Any) -> CommandError:
+    hint = "correct the user and password in the variable that is named above"
+    return CommandError(Code.FAILED, "a server refuses the login", why=str(error), hint=hint)
+
+
 def _configuration(error: Any) -> CommandError:
     hint = "see the settings in scripts/README.md; messages/README.md has an example of a provider's"
     return CommandError(Code.FAILED, WRONG_SETTINGS, why=str(error), hint=hint)
@@ -135,6 +140,7 @@ _EXPLANATIONS: tuple[tuple[tuple[type[BaseException], ...], Callable[[Any], Comm
     ((ValidationError,), _settings),
     ((SettingsError,), _setting_value),
     ((ConfigurationError,), _configuration),
+    ((LoginRefusedError,), _login),
     ((PortTakenError,), _port),
     ((MissingKeyError,), _missing_key),
     ((CipherError,), _cipher),

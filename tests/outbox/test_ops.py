@@ -60,14 +60,6 @@ def test_help_names_every_setting() -> None:
         assert f"OMS_{name.upper()}" in shown.stdout
 
 
-def test_a_relay_without_a_database_says_so_and_ends() -> None:
-    (port,) = free_ports(1)
-    shown = relay(OMS_AMQP_URL="amqp://h/", OMS_DATABASE_URL=f"postgresql://u:SECRET@127.0.0.1:{port}/db", **KEYS)
-    assert shown.returncode == 1
-    assert "OMS_DATABASE_URL" in shown.stderr
-    assert "SECRET" not in shown.stderr
-
-
 def test_wrong_settings_are_named_without_showing_any_value() -> None:
     shown = relay(OMS_AMQP_URL="amqp://a:SECRET@h/", OMS_LEASE_SECONDS="soon")
     assert shown.returncode == 2

@@ -13,7 +13,7 @@ from outbox import amqp, wire
 DELAYED_TYPE = "x-delayed-message"
 ADVICE = "run `oms topology declare` as a user that may configure"
 
-REFUSED = (exceptions.AuthenticationError, exceptions.ProbableAuthenticationError, amqp.ChannelAccessRefused)
+REFUSED = (*wire.LOGIN_REFUSED, amqp.ChannelAccessRefused)
 
 
 class TopologyError(OmsError):

@@ -28,6 +28,7 @@ class ErrorClass(Enum):
     """What the runtime does about an exception."""
 
     UNAVAILABLE = auto()  # the database is away: pause the queue, count no attempt
+    SLOW = auto()  # a statement had no answer in time: the database is away, or the statement takes too long
     TRANSIENT = auto()  # another transaction was in the way: run the batch again at once
     IMPOSSIBLE = auto()  # an assertion failed: no retry can help
     FAILURE = auto()  # anything else: one message of the batch is the cause, so halve the batch to find it
@@ -42,6 +43,8 @@ def classify(error: BaseException) -> ErrorClass:
     away = isinstance(error, UnavailableError | OSError | asyncpg.InternalClientError)
     if state.startswith(TRANSIENT_STATES):
         return ErrorClass.TRANSIENT
+    if isinstance(error, TimeoutError | asyncpg.QueryCanceledError):
+        return ErrorClass.SLOW
     if state.startswith(UNAVAILABLE_STATES) or closed or away:
         return ErrorClass.UNAVAILABLE
     return ErrorClass.IMPOSSIBLE if isinstance(error, AssertionError) else ErrorClass.FAILURE

@@ -3,19 +3,20 @@
 When a handler raises, the batch is halved until the message that caused it is alone.
 """
 
+import asyncio
 import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 import asyncpg
 import structlog
-from tenacity import retry, retry_if_exception, stop_after_attempt, wait_random_exponential
+from tenacity import RetryCallState, retry, retry_if_exception, wait_random_exponential
 
 import outbox
 from db.errors import UnavailableError
-from db.pool import Pool, Transaction
+from db.pool import Pool, Transaction, explain
 from db.statements import SQL
 from messages.reasons import Reason
 from messages.strict_json import Fault
@@ -35,15 +36,25 @@ ID_REUSE = Failure.invalid(
     Fault("properties.message_id", "id_reuse", "this message_id was used before with another body"),
     reason=Reason.ID_REUSE,
 )
-BATCH_TRIES = 5  # after a deadlock or a lock that was not granted; the other transactions end within that time
+ROLLBACK_TIMEOUT_SECONDS = 1.0  # it is one round trip; without it the locks are kept until the connection ends
+TRIES = {  # of a whole batch, before it is halved
+    ErrorClass.TRANSIENT: 5,  # a deadlock, or a lock that was not granted; the other transactions end within that time
+    ErrorClass.SLOW: 2,  # the database answers a probe, so it was a short outage, or it is the statement itself
+}
 
 retry_transient = retry(
-    retry=retry_if_exception(lambda error: classify(error) is ErrorClass.TRANSIENT),
-    stop=stop_after_attempt(BATCH_TRIES),
+    retry=retry_if_exception(lambda error: classify(error) in TRIES),
+    stop=lambda state: state.attempt_number >= TRIES[classify(_error_of(state))],
     wait=wait_random_exponential(multiplier=0.02, max=0.5),
     reraise=True,
 )
 """Runs a transaction again at once when another one was in its way (deadlock, lock timeout)."""
+
+
+def _error_of(state: RetryCallState) -> BaseException:
+    error = state.outcome.exception() if state.outcome else None
+    assert error is not None, "only a try that failed is repeated"
+    return error
 
 
 @dataclass(frozen=True)
@@ -84,9 +95,9 @@ async def _call_first(context: QueueContext, works: Sequence[Work]) -> list[Outc
 async def _call_outside(context: QueueContext, works: Sequence[Work]) -> Mapping[str, Any]:
     """Call the other system while no transaction is open, and return its answers. Raises UnavailableError."""
     assert isinstance(context.route, CallRoute), "only a CallRoute calls other systems"
+    async with transaction(context.pool, readonly=True) as tx:
+        needed = await context.route.prepare(tx, [envelope for work in works for envelope in work.envelopes])
     try:
-        async with transaction(context.pool, readonly=True) as tx:
-            needed = await context.route.prepare(tx, [envelope for work in works for envelope in work.envelopes])
         return await context.route.call(needed)
     except OSError as error:
         raise UnavailableError(f"outside: {type(error).__qualname__}: {error}"[:200]) from error
@@ -211,18 +222,49 @@ async def _explode(context: QueueContext, work: Work) -> Outcome:
 
 @asynccontextmanager
 async def transaction(pool: Pool, *, readonly: bool = False) -> AsyncIterator[Transaction]:
-    """Open a transaction. Errors that mean that the database is away are raised as UnavailableError."""
+    """Open a transaction. Raises UnavailableError when the database is away, wherever that shows.
+
+    If the answer to the commit is lost, it is not known whether the work is committed. Then the message is handled
+    again, and the inbox decides.
+    """
     try:
         connection = await pool.acquire()
     except Exception as error:  # no message is the cause of a refused login or connection
-        raise UnavailableError(type(error).__qualname__) from error
+        raise UnavailableError(explain(error)) from error
     try:
-        async with connection.transaction(readonly=readonly):
+        async with _begun(connection, readonly):
             yield connection
     except Exception as error:
         forbidden = readonly and isinstance(error, asyncpg.ReadOnlySQLTransactionError)  # a mistake in the handler
-        if classify(error) is ErrorClass.UNAVAILABLE and not (forbidden or isinstance(error, UnavailableError)):
-            raise UnavailableError(type(error).__qualname__) from error
+        if not forbidden and not isinstance(error, UnavailableError) and await _away(pool, classify(error)):
+            await pool.expire_connections()  # the others have lost the same server
+            raise UnavailableError(explain(error)) from error
         raise
     finally:
         await pool.release(connection)
+
+
+@asynccontextmanager
+async def _begun(connection: Transaction, readonly: bool) -> AsyncIterator[None]:
+    """Begin, and commit or roll back. A connection that may never answer again is closed instead of rolled back."""
+    block = connection.transaction(readonly=readonly)
+    try:
+        await block.start()
+        try:
+            yield
+        except Exception as error:
+            if classify(error) is not ErrorClass.UNAVAILABLE:
+                async with asyncio.timeout(ROLLBACK_TIMEOUT_SECONDS):  # a slow statement is cancelled first
+                    await block.rollback()
+            raise
+        await block.commit()
+    except BaseException as error:
+        if not isinstance(error, Exception) or classify(error) is ErrorClass.UNAVAILABLE:
+            with suppress(asyncpg.InterfaceError):  # it is closed already
+                connection.terminate()
+        raise
+
+
+async def _away(pool: Pool, kind: ErrorClass) -> bool:
+    """True if the database cannot be used. A probe shows whether it is only the statement that takes too long."""
+    return kind is ErrorClass.UNAVAILABLE or (kind is ErrorClass.SLOW and not await inbox.accepts_writes(pool))

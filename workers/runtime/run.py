@@ -1,23 +1,20 @@
 """Runs routes until `stop` is set: opens pools and connections, and runs a consumer per queue, chores and probes."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, suppress
 from functools import partial
 from random import uniform
-from typing import TypeVar
 
-import asyncpg
 import structlog
-from aio_pika.exceptions import AMQPError
 
 from db import version
-from db.errors import OmsError, UnavailableError
 from db.pool import Pool, open_pool
 from messages.topology import Names
 from outbox.doorbell import Doorbell
 from outbox.ops import ops_server
 from outbox.publisher import Publisher
+from outbox.start import StoppedError, until_stopped
 from workers.runtime import declare, inbox, metrics
 from workers.runtime.consumer import Consumer
 from workers.runtime.decode import Decoder, Work
@@ -31,17 +28,10 @@ from workers.runtime.subscription import Link
 
 log = structlog.get_logger(__name__)
 
-T = TypeVar("T")
-AWAY = (UnavailableError, OSError, TimeoutError, AMQPError, asyncpg.PostgresError)
-START_WAIT_SECONDS = 2.0
 CLOSE_SECONDS = 5.0
 SHARED_CONNECTIONS = 3  # for dead letters, chores and the doorbell, which take turns; each other queue adds one
 PURGE_SECONDS = 60.0
 PURGE_BREATH_SECONDS = 0.2  # a pause between two small deletes keeps their load low
-
-
-class _StoppedError(OmsError):
-    """`stop` was set before the worker had started."""
 
 
 async def run_routes(
@@ -50,7 +40,8 @@ async def run_routes(
     """Work until `stop` is set, then finish the delivered messages within `shutdown_grace_seconds`.
 
     `databases` names the URLs of databases other than the default one. It waits for servers that are away.
-    Raises TopologyError when the broker lacks an exchange or queue of these routes.
+    Raises TopologyError when the broker lacks an exchange or queue of these routes, and LoginRefusedError when a server
+    refuses our user or password.
     """
     url = settings.amqp_url.get_secret_value()
     urls = {"default": settings.database_url.get_secret_value(), **(databases or {})}
@@ -58,15 +49,15 @@ async def run_routes(
     timeout_seconds, link = settings.publish_timeout_seconds, Link(url, "oms worker")
     publisher = Publisher(url, name="oms worker publisher", role="worker", timeout_seconds=timeout_seconds)
     ready = lambda: {**health.ready(), "publisher": publisher.healthy}  # noqa: E731
-    with suppress(_StoppedError):
+    with suppress(StoppedError):
         async with AsyncExitStack() as stack:
             ops = ops_server(settings.ops_port, host=settings.ops_host, live=health.live, ready=ready)
             await stack.enter_async_context(ops)
-            await _unless_stopped(stop, partial(_verify, url, settings, routes))
+            await until_stopped(stop, partial(_verify, url, settings, routes))
             contexts: list[QueueContext] = []
             for name in sorted({route.database for route in routes}):
                 served = [route for route in routes if route.database == name]
-                pool = await _unless_stopped(stop, partial(_open_database, urls[name], served))
+                pool = await until_stopped(stop, partial(_open_database, urls[name], served))
                 stack.push_async_callback(_close_pool, pool)
                 bell = await stack.enter_async_context(Doorbell(pool, quiet_seconds=settings.doorbell_quiet_seconds))
                 contexts += [QueueContext(route, pool, settings.attempts_max, bell.ring) for route in served]
@@ -147,15 +138,3 @@ async def _open_database(url: str, routes: Sequence[Route]) -> Pool:
 async def _close_pool(pool: Pool) -> None:
     with suppress(Exception):  # on a timeout the pool cuts its connections
         await asyncio.wait_for(pool.close(), CLOSE_SECONDS)
-
-
-async def _unless_stopped(stop: asyncio.Event, make: Callable[[], Awaitable[T]]) -> T:
-    """Repeat `make` until it succeeds. Raises _StoppedError if `stop` is set before."""
-    while not stop.is_set():
-        try:
-            return await make()
-        except AWAY as error:
-            log.warning("a server is away, waiting for it", error=type(error).__qualname__, why=str(error)[:200])
-        with suppress(TimeoutError):
-            await asyncio.wait_for(stop.wait(), START_WAIT_SECONDS)
-    raise _StoppedError
