@@ -15,11 +15,11 @@ from db.pool import Pool
 from db.statements import SQL
 from outbox import metrics
 from outbox.crashpoint import crashpoint
-from outbox.insertion import append
+from outbox.holds import HeldStream, Holds
 from outbox.leases import Leases
 from outbox.outcome import Answer, PublishOutcome
 from outbox.publisher import Publisher
-from outbox.refusals import Address, Refusals, Unpublished, address_of, was_final
+from outbox.refusals import Refusals, address_of, was_final
 from outbox.rendering import Renderer
 from outbox.settings import RelaySettings
 
@@ -29,10 +29,6 @@ if TYPE_CHECKING:
 log = structlog.get_logger(__name__)
 
 STRAGGLER_SECONDS = 0.05  # a cycle waits this long for answers; slower ones are recorded in a later cycle
-HOLD_FIRST_SECONDS = 1.0  # doubles up to OMS_HOLD_MAX_SECONDS
-FINAL_HOLD_FIRST_SECONDS = 60.0  # of a message that the broker refuses whenever it is sent: a person has to look at it
-FINAL_HOLD_MAX_SECONDS = 3600.0
-RELEASE_ROWS = 1_000  # held rows that one success releases; if some of them succeed, they release the next ones
 DISCONNECTED_SECONDS = 0.1  # between checks of a lost connection; the publisher reconnects by itself
 
 
@@ -60,9 +56,8 @@ class Lane:
         self._number = number
         self._busy: dict[str, asyncio.Task[None]] = {}
         self._confirmed: list[tuple[int, int, int]] = []
-        self._flowing: set[str] = set()
-        self._failed: dict[str, Unpublished] = {}
-        self._taken: set[Address] = set()
+        self._failed: dict[str, HeldStream] = {}
+        self._holds = Holds(pool, leases, refusals, settings)
         self.wake = asyncio.Event()
 
     async def run(self, stop: asyncio.Event) -> None:
@@ -86,7 +81,7 @@ class Lane:
         epochs = self._epochs()
         if not epochs or not self._leases.valid or not self._publisher.healthy:
             return 0
-        rows = await self._read(list(epochs))
+        rows = await self._read(epochs)
         for stream, of_stream in _by_stream(rows).items():
             self._busy[stream] = asyncio.create_task(self._publish_stream(stream, of_stream, epochs))
         await self._gather(STRAGGLER_SECONDS)
@@ -101,13 +96,19 @@ class Lane:
         lanes = self._settings.relay_lanes
         return {shard: epoch for shard, epoch in self._leases.held.items() if shard % lanes == self._number}
 
-    async def _read(self, shards: list[int]) -> "list[Record]":
-        room = self._lane_rows - len(self._busy)
+    async def _read(self, epochs: dict[int, int]) -> "list[Record]":
+        """Read rows to publish. Rows that have come to a held stream are moved behind it, and are not returned."""
+        shards, room = list(epochs), self._lane_rows - len(self._busy)
         if room <= 0:
             return []
-        rows_per_shard = max(1, room // len(shards))
+        rows = await self._holds.read(shards, room, list(self._busy))
+        room_per_shard = max(1, (room - len(rows)) // len(shards))
         bytes_per_shard = max(1, self._settings.relay_batch_bytes // self._settings.relay_lanes // len(shards))
-        return await self._pool.fetch(SQL["outbox.read"], shards, rows_per_shard, bytes_per_shard, list(self._busy))
+        found = await self._pool.fetch(SQL["outbox.read"], shards, room_per_shard, bytes_per_shard, list(self._busy))
+        late = [row for row in found if row["is_held"]]
+        if late:
+            await self._holds.move(late, epochs)
+        return [*rows, *(row for row in found if not row["is_held"])]
 
     async def _gather(self, timeout_seconds: float | None) -> None:
         if self._busy:
@@ -122,23 +123,35 @@ class Lane:
             await asyncio.wait_for(self.wake.wait(), min(seconds, STRAGGLER_SECONDS) if self._busy else seconds)
 
     async def _publish_stream(self, stream: str, rows: "list[Record]", epochs: dict[int, int]) -> None:
-        for row in rows:
+        for place, row in enumerate(rows):
             if not self._leases.valid:
                 return
             answer = await self._publish(row)
-            if answer.outcome is PublishOutcome.CONFIRMED or _is_dropped(row, answer):
-                self._confirmed.append((row["shard"], epochs[row["shard"]], row["id"]))
-                self._note_success(row, stream)
+            is_taken = answer.outcome is PublishOutcome.CONFIRMED or _is_dropped(row, answer)
+            if is_taken or self._is_expired(row, answer):
+                self._note_done(row, epochs[row["shard"]], is_taken=is_taken)
                 continue
             if answer.outcome.concerns_message:
-                self._failed[stream] = self._refusals.note(row, answer)
+                self._failed[stream] = HeldStream(self._refusals.note(row, answer), rows[place:], epochs[row["shard"]])
             return
 
-    def _note_success(self, row: "Record", stream: str) -> None:
-        if row["held_reason"] is not None:
-            self._flowing.add(stream)
-        if row["held_reason"] is not None or address_of(row) in self._refusals.refusing:
-            self._taken.add(address_of(row))
+    def _note_done(self, row: "Record", epoch: int, *, is_taken: bool) -> None:
+        is_held = row["held_reason"] is not None
+        if is_held:
+            self._holds.confirm(row, epoch)
+        else:
+            self._confirmed.append((row["shard"], epoch, row["id"]))
+        if is_taken and (is_held or address_of(row) in self._refusals.refusing):
+            self._holds.note_taken(address_of(row))
+
+    def _is_expired(self, row: "Record", answer: Answer) -> bool:
+        """Tell whether a reply is dropped: it is refused again, and the client has stopped waiting long ago."""
+        if row["destination"] != "reply" or row["held_reason"] is None or not answer.outcome.concerns_message:
+            return False
+        if row["age_seconds"] <= self._settings.reply_max_age_seconds:
+            return False
+        metrics.DROPPED_REPLIES.labels(answer.outcome).inc()
+        return True
 
     async def _publish(self, row: "Record") -> Answer:
         try:
@@ -162,38 +175,10 @@ class Lane:
         done = [stream for stream, task in self._busy.items() if task.done()]
         if self._confirmed:
             await self._delete()
-        failed = {stream: self._failed[stream] for stream in done if stream in self._failed}
-        if failed:
-            await self._hold(failed)
-        flowing = sorted(self._flowing - failed.keys())
-        if flowing:
-            await self._pool.execute(SQL["outbox.unhold"], flowing)
-        await self._release()
-        self._flowing.clear()
+        await self._holds.settle({stream: self._failed[stream] for stream in done if stream in self._failed})
         for stream in done:
             self._failed.pop(stream, None)
             self._busy.pop(stream).result()
-
-    async def _hold(self, failed: dict[str, Unpublished]) -> None:
-        """Hold streams, and announce the alerts about them in the same transaction."""
-        usual = HOLD_FIRST_SECONDS, self._settings.hold_max_seconds
-        final = FINAL_HOLD_FIRST_SECONDS, FINAL_HOLD_MAX_SECONDS
-        waits = [final if failure.outcome.is_final else usual for failure in failed.values()]
-        reasons = [failure.reason for failure in failed.values()]
-        alerts = [failure.alert for failure in failed.values() if failure.alert is not None]
-        async with self._pool.acquire() as connection, connection.transaction():
-            await connection.execute(
-                SQL["outbox.hold"], list(failed), reasons, [first for first, _ in waits], [most for _, most in waits]
-            )
-            await append(connection, alerts)
-
-    async def _release(self) -> None:
-        """Try at once what is held for an address that takes messages again."""
-        while self._taken:
-            address = self._taken.pop()
-            status = await self._pool.execute(SQL["outbox.release_held"], *address, RELEASE_ROWS)
-            if status == "UPDATE 0":
-                self._refusals.refusing.discard(address)
 
     async def _delete(self) -> None:
         crashpoint("relay.after_confirm")

@@ -1,5 +1,7 @@
 """The Prometheus metrics of publishing. Labels are few and bounded."""
 
+from collections.abc import Mapping
+
 from prometheus_client import Counter, Gauge, Histogram
 
 from outbox.announcement import MUST_ROUTE
@@ -7,6 +9,7 @@ from outbox.outcome import PublishOutcome
 
 PENDING = Gauge("oms_outbox_pending", "Rows that wait in the outbox, counted up to 100,000")
 OLDEST_AGE = Gauge("oms_outbox_oldest_age_seconds", "Age of the oldest row in the outbox, 0 when it is empty")
+HELD = Gauge("oms_outbox_held", "Rows of held streams by destination, counted up to 100,000", ["destination"])
 HELD_STREAMS = Gauge("oms_outbox_held_streams", "Streams that wait because the broker did not take their first message")
 SHARDS = Gauge("oms_outbox_shards", "Shards that this relay publishes")
 LEASES_LOST = Counter("oms_outbox_leases_lost_total", "Shards whose lease ran out while this relay held them")
@@ -23,6 +26,11 @@ REFUSED = Counter(
 DROPPED_EVENTS = Counter(
     "oms_outbox_dropped_events_total", "Events that the queue of one subscriber refused and will never get", ["queue"]
 )
+DROPPED_REPLIES = Counter(
+    "oms_outbox_dropped_replies_total",
+    "Replies that were refused again when they were older than OMS_REPLY_MAX_AGE_SECONDS, by the last outcome",
+    ["outcome"],
+)
 CONNECTION_UP = Gauge("oms_amqp_connection_up", "1 while the connection is open", ["role"])
 CONNECTION_BLOCKED = Gauge("oms_amqp_connection_blocked", "1 while the broker accepts no messages", ["role"])
 RECONNECTS = Counter("oms_amqp_reconnects_total", "Connections that ended and were opened again", ["role"])
@@ -33,6 +41,16 @@ _BY_OUTCOME = {outcome: PUBLISHED.labels(outcome) for outcome in PublishOutcome}
 _REFUSING_QUEUES: set[str] = set()
 for _destination in MUST_ROUTE:
     REFUSED.labels(_destination)
+    HELD.labels(_destination)
+for _outcome in PublishOutcome:
+    if _outcome.concerns_message:
+        DROPPED_REPLIES.labels(_outcome)
+
+
+def held(rows: Mapping[str, int]) -> None:
+    """Report how many rows are held for each destination."""
+    for destination in MUST_ROUTE:
+        HELD.labels(destination).set(rows.get(destination, 0))
 
 
 def dropped_events(queue: str, count: int, *, labels_max: int) -> None:

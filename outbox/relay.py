@@ -76,8 +76,9 @@ class Relay:
 
     async def _open_pool(self, size: int) -> Pool:
         # A delete that a crash of the server undoes costs a repeated message, so no delete waits for an fsync.
+        # The tables are empty most of the time. A plan made then would scan them as a whole also when they are full.
         url = self._settings.database_url.get_secret_value()
-        url += ("&" if "?" in url else "?") + "synchronous_commit=off"
+        url += ("&" if "?" in url else "?") + "synchronous_commit=off&enable_seqscan=off"
         return await open_pool(url, application_name=self._name, min_size=size, max_size=size)
 
     async def _work(self, pool: Pool, stop: asyncio.Event) -> None:
@@ -186,7 +187,8 @@ async def _count(pool: Pool) -> None:
     assert row is not None
     metrics.PENDING.set(row["pending"])
     metrics.OLDEST_AGE.set(row["oldest_age_seconds"])
-    metrics.HELD_STREAMS.set(row["held"])
+    metrics.HELD_STREAMS.set(row["held_streams"])
+    metrics.held({row["destination"]: row["held"] for row in await pool.fetch(SQL["outbox.held_rows"])})
 
 
 async def _repeat(do: Callable[[], Awaitable[None]], seconds: float) -> None:

@@ -61,6 +61,13 @@ class RelaySettings(DatabaseSettings):
     hold_max_seconds: float = Field(
         default=60.0, ge=1, le=3600, description="Longest wait before a refused stream is tried again"
     )
+    reply_max_age_seconds: float = Field(
+        default=300.0,
+        ge=1,
+        le=86_400,
+        description="A reply that its queue refuses again at this age is dropped: the client has stopped waiting, and "
+        "is answered again when the command is repeated",
+    )
     poll_min_seconds: float = Field(
         default=0.02,
         gt=0,

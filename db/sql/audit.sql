@@ -447,7 +447,7 @@ FROM (
     UNION ALL
     SELECT 'command ' || scope || ' ' || request_id FROM commands WHERE outcome::text ~ '"(phone|receiver|street)"\s*:'
     UNION ALL
-    SELECT 'outbox ' || id FROM outbox
+    SELECT 'outbox ' || id FROM unpublished
     WHERE key_id IS NULL AND (type IN ('order.create.v1', 'order.change_address.v1')
         OR position('"phone"'::bytea IN body) > 0 OR position('"receiver"'::bytea IN body) > 0)
     UNION ALL
@@ -460,7 +460,7 @@ FROM (
 -- INV-19. $1 seconds of grace. Every announcement is published within them.
 SELECT count(*) AS violations, (array_agg(id ORDER BY id))[1:5] AS first
 FROM (
-    SELECT o.id || ' ' || o.type || coalesce(' held: ' || h.reason, '') AS id
-    FROM outbox o LEFT JOIN outbox_holds h ON h.stream = o.stream
+    SELECT o.id || ' ' || o.type || coalesce(' held: ' || o.held_reason, '') AS id
+    FROM unpublished o
     WHERE o.created_at <= now() - make_interval(secs => $1::float8)
 ) AS bad;

@@ -121,8 +121,8 @@ SELECT kind, due_at, wake_at, wakes FROM timers WHERE kind = ANY ('{saga,payment
 
 -- name: order_view.outbox
 -- $1 root order id as text, $2 its shard. Its events that are not published yet.
-SELECT o.id, o.type, o.destination, o.routing_key, o.created_at, h.reason AS held_because
-FROM outbox o LEFT JOIN outbox_holds h ON h.stream = o.stream
+SELECT o.id, o.type, o.destination, o.routing_key, o.created_at, o.held_reason AS held_because
+FROM unpublished o
 WHERE o.shard = $2 AND o.stream = $1 ORDER BY o.id;
 
 -- name: order_view.dead_letters

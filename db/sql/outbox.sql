@@ -11,25 +11,49 @@ ORDER BY place;
 -- name: outbox.read
 -- Locks: none. A row may be published twice but is never missed: there is no cursor, and published rows are deleted.
 -- $1 shards, $2 rows per shard, $3 body bytes per shard (the first row comes whatever its size), $4 streams to leave out.
--- It skips a held stream as a whole, so that no message overtakes the held one.
+-- A row whose stream is held (is_held) is not published but moved, so that no message overtakes the held one. Held streams are few or
+-- many, so the hold is looked up by its key for each row that is read, and no join can turn this into a scan of all holds.
 SELECT o.shard, o.id, o.stream, o.message_id, o.type, o.destination, o.routing_key, o.correlation_id, o.headers, o.body,
-       o.key_id, o.must_route, o.created_at, o.held_reason
+       o.key_id, o.must_route, o.created_at, NULL::text AS held_reason,
+       coalesce((SELECT true FROM outbox_holds h WHERE h.stream = o.stream), false) AS is_held
 FROM unnest($1::smallint[]) AS s (shard)
 CROSS JOIN LATERAL (
     SELECT r.*, sum(octet_length(r.body)) OVER (ORDER BY r.id) - octet_length(r.body) AS bytes_before
     FROM (
-        SELECT w.*, h.reason AS held_reason
+        SELECT w.*
         FROM outbox w
-        LEFT JOIN outbox_holds h ON h.stream = w.stream
-        WHERE w.shard = s.shard
-          AND (h.until IS NULL OR h.until <= clock_timestamp())
-          AND w.stream <> ALL ($4::text[])
+        WHERE w.shard = s.shard AND w.stream <> ALL ($4::text[])
         ORDER BY w.id
         LIMIT $2
     ) r
 ) o
 WHERE o.bytes_before < $3
 ORDER BY o.id;
+
+-- name: outbox.read_held
+-- Locks: none. The first rows of held streams whose next try is due, of each stream in order of id.
+-- $1 shards, $2 streams per shard, $3 rows per stream, $4 body bytes (the first row comes whatever its size), $5 streams to leave out.
+-- $6: it looks at holds that became due in so many seconds, since those before may be dead entries of the index; NULL looks at all.
+-- $7 rows at most.
+SELECT o.shard, o.id, o.stream, o.message_id, o.type, o.destination, o.routing_key, o.correlation_id, o.headers, o.body,
+       o.key_id, o.must_route, o.created_at, o.held_reason, extract(epoch FROM clock_timestamp() - o.created_at)::float8 AS age_seconds
+FROM (
+    SELECT r.*, d.reason AS held_reason, d.until,
+           sum(octet_length(r.body)) OVER (ORDER BY d.until, r.stream, r.id) - octet_length(r.body) AS bytes_before
+    FROM unnest($1::smallint[]) AS s (shard)
+    CROSS JOIN LATERAL (
+        SELECT h.stream, h.reason, h.until
+        FROM outbox_holds h
+        WHERE h.shard = s.shard AND h.until <= now() AND h.until >= coalesce(now() - make_interval(secs => $6::float8), '-infinity')
+          AND h.stream <> ALL ($5::text[])
+        ORDER BY h.until
+        LIMIT $2
+    ) AS d
+    CROSS JOIN LATERAL (SELECT * FROM outbox_held w WHERE w.stream = d.stream ORDER BY w.id LIMIT $3) AS r
+) AS o
+WHERE o.bytes_before < $4
+ORDER BY o.until, o.stream, o.id
+LIMIT $7;
 
 -- name: outbox.delete
 -- Locks: the rows. Deletes confirmed rows if their shard still has the owner $1 and the epoch under which they were read.
@@ -39,18 +63,45 @@ USING unnest($2::smallint[], $3::bigint[], $4::bigint[]) AS d (shard, epoch, id)
 JOIN outbox_shards s ON s.shard = d.shard AND s.owner = $1 AND s.epoch = d.epoch
 WHERE o.shard = d.shard AND o.id = d.id;
 
+-- name: outbox.delete_held
+-- Locks: the rows. Deletes confirmed rows of held streams, with the same fence as outbox.delete. $5 streams.
+DELETE FROM outbox_held r
+USING unnest($2::smallint[], $3::bigint[], $4::bigint[], $5::text[]) AS d (shard, epoch, id, stream)
+JOIN outbox_shards s ON s.shard = d.shard AND s.owner = $1 AND s.epoch = d.epoch
+WHERE r.stream = d.stream AND r.id = d.id;
+
 -- name: outbox.hold
--- Locks: the holds. Each stream $1 waits with a reason $2 for $3, 2 * $3, 4 * $3 ... at most $4 seconds, doubling each time that
--- it is held in a row.
-INSERT INTO outbox_holds (stream, until, attempts, reason)
-SELECT failed.stream,
+-- Locks: the holds. Streams $1 of the shards $2 wait with a reason $3 for $4, 2 * $4, 4 * $4 ... at most $5 seconds, doubling each time
+-- that a stream is held in a row. $6, $7: where the message goes that was not taken. There is no fence: what a message did to one relay
+-- also holds for the next owner of its shard, which moves the row.
+INSERT INTO outbox_holds (stream, shard, until, attempts, reason, destination, routing_key)
+SELECT failed.stream, failed.shard,
        clock_timestamp() + make_interval(secs => least(longest, first * power(2, least(coalesce(h.attempts, 0), 20)))),
        coalesce(h.attempts, 0) + 1,
-       failed.reason
-FROM unnest($1::text[], $2::text[], $3::float8[], $4::float8[]) AS failed (stream, reason, first, longest)
+       failed.reason, failed.destination, failed.routing_key
+FROM unnest($1::text[], $2::smallint[], $3::text[], $4::float8[], $5::float8[], $6::text[], $7::text[])
+     AS failed (stream, shard, reason, first, longest, destination, routing_key)
 LEFT JOIN outbox_holds h ON h.stream = failed.stream
 ORDER BY failed.stream
-ON CONFLICT (stream) DO UPDATE SET until = excluded.until, attempts = excluded.attempts, reason = excluded.reason;
+ON CONFLICT (stream) DO UPDATE
+SET until = excluded.until, attempts = excluded.attempts, reason = excluded.reason,
+    destination = excluded.destination, routing_key = excluded.routing_key;
+
+-- name: outbox.move
+-- Locks: the shards $2, so that no other relay takes them meanwhile; then the rows. Moves rows of held streams out of the outbox if
+-- their shard still has the owner $1 and the epoch of the read. A row without a hold is an error of the foreign key.
+WITH mine AS MATERIALIZED (
+    SELECT shard, epoch FROM outbox_shards WHERE owner = $1 AND shard = ANY ($2::smallint[]) ORDER BY shard FOR SHARE
+), moved AS (
+    DELETE FROM outbox o
+    USING unnest($2::smallint[], $3::bigint[], $4::bigint[]) AS d (shard, epoch, id) JOIN mine USING (shard, epoch)
+    WHERE o.shard = d.shard AND o.id = d.id
+    RETURNING o.*
+)
+INSERT INTO outbox_held (stream, id, shard, message_id, type, destination, routing_key, correlation_id, headers, body, key_id,
+                         must_route, created_at)
+SELECT stream, id, shard, message_id, type, destination, routing_key, correlation_id, headers, body, key_id, must_route, created_at
+FROM moved;
 
 -- name: outbox.release_held
 -- Locks: up to $3 holds of messages for the address $1 (destination), $2 (routing key), the longest held first. They are tried
@@ -59,18 +110,17 @@ UPDATE outbox_holds SET until = clock_timestamp(), attempts = 0
 WHERE stream IN (
     SELECT h.stream
     FROM outbox_holds h
-    WHERE h.until > clock_timestamp() AND h.reason !~ '^(refused|error): '
-      AND EXISTS (SELECT FROM outbox o WHERE o.stream = h.stream AND o.destination = $1 AND o.routing_key = $2)
+    WHERE h.until > clock_timestamp() AND h.reason !~ '^(refused|error): ' AND h.destination = $1 AND h.routing_key = $2
     ORDER BY h.until - make_interval(secs => power(2, least(h.attempts, 20)))
     LIMIT $3
-    FOR UPDATE OF h SKIP LOCKED);
+    FOR UPDATE SKIP LOCKED);
 
 -- name: outbox.list_held
 -- Locks: none. The held messages, the oldest first: $1 destination or NULL, $2 kind of reason or NULL, $3 how many.
 SELECT head.id, head.type, head.destination, head.routing_key, h.reason, h.attempts, h.until AS next_try,
-       head.created_at, head.message_id, (SELECT count(*) - 1 FROM outbox o WHERE o.stream = h.stream) AS behind
+       head.created_at, head.message_id, (SELECT count(*) - 1 FROM outbox_held r WHERE r.stream = h.stream) AS behind
 FROM outbox_holds h
-CROSS JOIN LATERAL (SELECT * FROM outbox o WHERE o.stream = h.stream ORDER BY o.id LIMIT 1) AS head
+CROSS JOIN LATERAL (SELECT * FROM outbox_held r WHERE r.stream = h.stream ORDER BY r.id LIMIT 1) AS head
 WHERE ($1::text IS NULL OR head.destination = $1) AND ($2::text IS NULL OR h.reason LIKE $2 || ': %')
 ORDER BY head.id
 LIMIT $3;
@@ -79,26 +129,27 @@ LIMIT $3;
 -- Locks: none. How many messages outbox.list_held would show without a limit.
 SELECT count(*)
 FROM outbox_holds h
-CROSS JOIN LATERAL (SELECT * FROM outbox o WHERE o.stream = h.stream ORDER BY o.id LIMIT 1) AS head
+CROSS JOIN LATERAL (SELECT * FROM outbox_held r WHERE r.stream = h.stream ORDER BY r.id LIMIT 1) AS head
 WHERE ($1::text IS NULL OR head.destination = $1) AND ($2::text IS NULL OR h.reason LIKE $2 || ': %');
 
 -- name: outbox.retry
 -- Locks: the holds. Ends the holds of the messages $1. Fewer rows than ids: the others are not held.
 UPDATE outbox_holds h SET until = clock_timestamp()
-FROM outbox o
-WHERE o.id = ANY ($1::bigint[]) AND h.stream = o.stream
-RETURNING o.id;
+FROM outbox_held r
+WHERE r.id = ANY ($1::bigint[]) AND h.stream = r.stream
+RETURNING r.id;
 
 -- name: outbox.unhold
--- Locks: the holds. Deletes the holds of streams whose message is published.
-DELETE FROM outbox_holds WHERE stream = ANY ($1::text[]);
+-- Locks: the holds. Deletes the holds of streams without held rows. Streams that have some go on with them.
+DELETE FROM outbox_holds h
+WHERE h.stream = ANY ($1::text[]) AND NOT EXISTS (SELECT FROM outbox_held r WHERE r.stream = h.stream);
 
 -- name: outbox.forget_holds
 -- Locks: the holds. Deletes the holds of streams without rows, which a crash between delete and unhold leaves behind, or a person
 -- who deletes rows. It looks only at holds that ended $1 seconds ago: a stream that still waits is held again long before.
 DELETE FROM outbox_holds h
 WHERE h.until < clock_timestamp() - make_interval(secs => $1)
-    AND NOT EXISTS (SELECT FROM outbox o WHERE o.stream = h.stream);
+    AND NOT EXISTS (SELECT FROM outbox_held r WHERE r.stream = h.stream);
 
 -- name: outbox.register
 -- Locks: own row. Records that relay $1 lives and can publish for the next $2 seconds.
@@ -137,9 +188,16 @@ RETURNING shard, epoch;
 UPDATE outbox_shards SET owner = NULL, lease_until = '-infinity' WHERE owner = $1 AND shard = ANY ($2::smallint[]);
 
 -- name: outbox.backlog
--- Locks: none. Rows waiting (counted up to 100,000), the age of the oldest in seconds, and streams held.
-SELECT (SELECT count(*) FROM (SELECT FROM outbox LIMIT 100000) AS capped) AS pending,
-       coalesce(extract(epoch FROM clock_timestamp() - min(head.created_at)), 0)::float8 AS oldest_age_seconds,
-       (SELECT count(*) FROM outbox_holds) AS held
-FROM outbox_shards s
-CROSS JOIN LATERAL (SELECT created_at FROM outbox WHERE shard = s.shard ORDER BY id LIMIT 1) AS head;
+-- Locks: none. Rows waiting, held ones too (each counted up to 100,000), the age of the oldest in seconds, and streams held.
+SELECT (SELECT count(*) FROM (SELECT FROM outbox LIMIT 100000) AS capped)
+           + (SELECT count(*) FROM (SELECT FROM outbox_held LIMIT 100000) AS capped) AS pending,
+       coalesce(extract(epoch FROM clock_timestamp() - least(
+           (SELECT min(head.created_at)
+            FROM outbox_shards s
+            CROSS JOIN LATERAL (SELECT created_at FROM outbox WHERE shard = s.shard ORDER BY id LIMIT 1) AS head),
+           (SELECT created_at FROM outbox_held ORDER BY id LIMIT 1))), 0)::float8 AS oldest_age_seconds,
+       (SELECT count(*) FROM outbox_holds) AS held_streams;
+
+-- name: outbox.held_rows
+-- Locks: none. Held rows by destination, counted up to 100,000.
+SELECT destination, count(*) AS held FROM (SELECT destination FROM outbox_held LIMIT 100000) AS capped GROUP BY destination;

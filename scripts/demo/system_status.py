@@ -13,8 +13,9 @@ from aio_pika.exceptions import AMQPError
 STATES_SQL = "SELECT state, count(*) FROM orders GROUP BY state"
 DEAD_SQL = "SELECT reason, count(*) FROM dead_letters WHERE state = 'open' GROUP BY reason ORDER BY reason"
 COUNTS_SQL = """
-SELECT (SELECT count(*) FROM outbox)                                          AS outbox_pending,
-       (SELECT coalesce(extract(epoch FROM clock_timestamp() - min(created_at)), 0) FROM outbox)::float8 AS outbox_age,
+SELECT (SELECT count(*) FROM unpublished)                                     AS outbox_pending,
+       (SELECT coalesce(extract(epoch FROM clock_timestamp() - min(created_at)), 0)::float8
+        FROM unpublished)                                                     AS outbox_age,
        (SELECT count(*) FROM commands WHERE outcome_type IS NULL)             AS undecided,
        (SELECT count(*) FROM timers)                                          AS timers,
        (SELECT count(*) FROM refunds WHERE state NOT IN ('succeeded', 'excess', 'failed')) AS refunds_open,

@@ -98,7 +98,8 @@ class OrderBatch:
         fates = Counter(n % FATES for n in range(self.count))
         wanted = [fates[PAID], fates[CANCELLED] + fates[RACED], fates[OPEN]]
         await self.deployment.wait_until(
-            """SELECT (SELECT count(*) FROM outbox) = 0 AND (SELECT count(*) FROM commands WHERE outcome IS NULL) = 0
+            """SELECT (SELECT count(*) FROM unpublished) = 0
+                  AND (SELECT count(*) FROM commands WHERE outcome IS NULL) = 0
                   AND ARRAY[count(*) FILTER (WHERE state = 'paid'), count(*) FILTER (WHERE state = 'cancelled'),
                             count(*) FILTER (WHERE state = 'awaiting_payment')] = $2::bigint[]
                FROM orders WHERE request_id LIKE $1""",

@@ -62,7 +62,7 @@ class AllProviders:
         async def look() -> bool:
             async with self.pool.acquire() as tx:
                 findings[:] = [finding for finding in await check(tx, drained=True) if finding.violations]
-            waiting = await self.pool.fetchval("SELECT count(*) FROM outbox")
+            waiting = await self.pool.fetchval("SELECT count(*) FROM unpublished")
             return not (findings or waiting)
 
         try:

@@ -151,7 +151,7 @@ class RunningSystem:
 
         async def look() -> bool:
             waiting = await self.pool.fetchval(
-                "SELECT (SELECT count(*) FROM outbox) + (SELECT count(*) FROM orders WHERE state = 'placing')"
+                "SELECT (SELECT count(*) FROM unpublished) + (SELECT count(*) FROM orders WHERE state = 'placing')"
             )
             return not waiting and not any(self.in_flight(queue) for queue in TAKEN)
 

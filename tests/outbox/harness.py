@@ -19,6 +19,7 @@ from yarl import URL
 
 import outbox
 from db.pool import Pool
+from db.statements import SQL
 from messages.topology import Names, topology
 from outbox import Announcement, wire
 from outbox.relay import Relay
@@ -133,7 +134,23 @@ async def announce(pool: Pool, announcements: Sequence[Announcement]) -> None:
 
 async def pending(pool: Pool) -> int:
     """The number of rows in the outbox."""
-    return int(await pool.fetchval("SELECT count(*) FROM outbox"))
+    return int(await pool.fetchval("SELECT count(*) FROM unpublished"))
+
+
+async def hold(pool: Pool, stream: str, reason: str, *, seconds: float = 60.0) -> None:
+    """Hold a stream as a relay does that owns its shard, and move its rows."""
+    async with pool.acquire() as connection, connection.transaction():
+        await connection.execute("UPDATE outbox_shards SET owner = 'tests'")
+        rows = await connection.fetch(
+            "SELECT o.*, s.epoch FROM unpublished o JOIN outbox_shards s USING (shard) WHERE stream = $1 ORDER BY id",
+            stream,
+        )
+        shards, epochs, ids = ([row[name] for row in rows] for name in ("shard", "epoch", "id"))
+        first = rows[0]["destination"], rows[0]["routing_key"]
+        columns: list[Any] = [stream, shards[0], reason, seconds, 3600.0, *first]
+        await connection.execute(SQL["outbox.hold"], *([column] for column in columns))
+        await connection.execute(SQL["outbox.move"], "tests", shards, epochs, ids)
+        await connection.execute("UPDATE outbox_shards SET owner = NULL")
 
 
 async def wait_until(check: Callable[[], Awaitable[Any]], *, within_seconds: float = 60) -> None:

@@ -26,6 +26,7 @@ from tests.outbox.harness import (
     consume,
     event,
     header,
+    hold,
     opened,
     pending,
     running,
@@ -332,15 +333,15 @@ async def test_a_blocked_relay_gives_its_shards_away_and_loses_nothing_when_the_
 
 
 async def test_a_hold_whose_messages_are_gone_is_forgotten_and_others_are_kept(pool: Pool, settings: Settings) -> None:
-    await announce(pool, [event(1, 1)])
-    await pool.execute(
-        "INSERT INTO outbox_holds (stream, until, attempts, reason) SELECT * FROM (VALUES"
-        " ('gone', now() - interval '2 minutes', 3, 'x'), ('gone lately', now() - interval '1 second', 1, 'x'),"
-        " ('1', now() + interval '1 hour', 1, 'x')) AS held (stream, until, attempts, reason)"
-    )
+    await announce(pool, [event(order, 1) for order in (1, 2, 3)])
+    for stream in ("1", "2", "3"):
+        await hold(pool, stream, "x", seconds=3600)
+    await pool.execute("DELETE FROM outbox_held WHERE stream IN ('2', '3')")
+    await pool.execute("UPDATE outbox_holds SET until = now() - interval '2 minutes' WHERE stream = '2'")
+    await pool.execute("UPDATE outbox_holds SET until = now() - interval '1 second' WHERE stream = '3'")
 
     async def forgotten() -> bool:
-        return {row["stream"] for row in await pool.fetch("SELECT stream FROM outbox_holds")} == {"gone lately", "1"}
+        return {row["stream"] for row in await pool.fetch("SELECT stream FROM outbox_holds")} == {"1", "3"}
 
     async with running(settings()):
         await wait_until(forgotten)

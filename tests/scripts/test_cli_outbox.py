@@ -5,9 +5,8 @@ import asyncio
 import pytest
 
 from db.pool import open_pool
-from db.statements import SQL
 from outbox import Announcement
-from tests.outbox.harness import announce, event
+from tests.outbox.harness import announce, event, hold
 from tests.scripts.oms_command import Oms
 
 REFUSED = "refused: 541 INTERNAL_ERROR"
@@ -26,7 +25,7 @@ def held(database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
         await announce(pool, [reply, *(event(7, seq) for seq in (1, 2, 3))])
         stream = await pool.fetchval("SELECT stream FROM outbox WHERE destination = 'reply'")
         for name, reason, seconds in ((stream, REFUSED, 60), ("7", "unroutable: events order.paid", 1)):
-            await pool.execute(SQL["outbox.hold"], [name], [reason], [float(seconds)], [3600.0])
+            await hold(pool, name, reason, seconds=seconds)
         await pool.close()
 
     asyncio.run(store())
