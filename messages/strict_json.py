@@ -15,6 +15,7 @@ M = TypeVar("M", bound=BaseModel)
 
 FAULTS_MAX = 20  # enough to correct a message at once; a body of a megabyte can have a hundred thousand
 PATH_CHARS_MAX = 200
+MESSAGE_CHARS_MAX = 300  # all faults together fit into the headers of a dead letter
 REPEATED_NAME = "repeated_name"
 _JSON_INVALID = "json_invalid"
 
@@ -43,7 +44,9 @@ def read(model: type[M], body: bytes) -> Reading[M]:
         message = model.model_validate_json(body)
     except ValidationError as error:
         found = error.errors(include_url=False, include_context=False, include_input=False)
-        faults = [Fault(_path(fault["loc"]), fault["type"], fault["msg"]) for fault in found[:FAULTS_MAX]]
+        faults = [
+            Fault(_path(fault["loc"]), fault["type"], fault["msg"][:MESSAGE_CHARS_MAX]) for fault in found[:FAULTS_MAX]
+        ]
         twice = [] if found[0]["type"] == _JSON_INVALID else repeated_names(body)
         return Reading(None, faults=(*twice, *faults)[:FAULTS_MAX])
     form = _canonical(body)

@@ -12,6 +12,7 @@ from db import cipher
 from db.errors import ConfigurationError
 from messages.registry import FROM_OUTSIDE, MODELS
 from messages.roles import Role, may_send
+from messages.topology import Names
 from outbox.logging import configure as configure_logging
 from workers import providers, shop
 from workers.handlers import dead_letters
@@ -69,7 +70,7 @@ def main(queues: Sequence[str] = (), settings: Settings | None = None) -> None:
     configure_logging(given.log_level.upper())
     shop.configure(given.shop)
     providers.configure(given.providers, given.payment_timeout_seconds)
-    dead_letters.configure(given.trust.own)
+    dead_letters.configure(given.trust, Names(given.prefix))
     warn_of_missing_roles(given)
     tune_garbage_collection()
     uvloop.run(_serve(routes, given))

@@ -1,7 +1,8 @@
 -- name: dead_letters.keep
 -- One row per letter; each identity (queue, message id or none, body hash) is given once, with $19 how often this batch has it.
 -- Locks: rows that exist, in the order of identities, so that two collectors cannot deadlock. A letter that comes again is opened
--- again, whatever was decided before, with the failure of this time.
+-- again, whatever was decided before, with the failure of this time. It returns every letter, and whether it is new: only a row
+-- that was there before has been locked (xmax).
 INSERT INTO dead_letters AS d (queue, message_id, body_hash, type, correlation_id, reason, error_path, error_type,
     error_message, fingerprint, attempts, exchange, routing_key, origin_user, worker_version, occurred_at, first_failed_at,
     last_failed_at, repeats, key_id, body, headers)
@@ -24,7 +25,8 @@ SET repeats = d.repeats + 1 + excluded.repeats,
     fingerprint = excluded.fingerprint, attempts = excluded.attempts, exchange = excluded.exchange,
     routing_key = excluded.routing_key, origin_user = excluded.origin_user, worker_version = excluded.worker_version,
     occurred_at = excluded.occurred_at, first_failed_at = least(d.first_failed_at, excluded.first_failed_at),
-    last_failed_at = excluded.last_failed_at, key_id = excluded.key_id, body = excluded.body, headers = excluded.headers;
+    last_failed_at = excluded.last_failed_at, key_id = excluded.key_id, body = excluded.body, headers = excluded.headers
+RETURNING d.queue, coalesce(d.message_id, '') AS message_id, d.body_hash, d.xmax = 0 AS is_new;
 
 -- name: dead_letters.list
 -- $1 state, $2 queue, $3 reason, $4 type (null: any), $5 how many. Locks: none. Newest first.

@@ -9,6 +9,7 @@ import structlog
 import uvloop
 
 from db import cipher
+from messages.topology import Names
 from outbox.relay import Relay
 from outbox.settings import RelaySettings
 from workers import shop
@@ -25,7 +26,7 @@ async def main() -> None:
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING))
     cipher.configure(settings.encryption_keys.get_secret_value())
     shop.configure(settings.shop)
-    dead_letters.configure(settings.trust.own)
+    dead_letters.configure(settings.trust, Names(settings.prefix))
     relay = Relay(RelaySettings.model_validate({"amqp_url": os.environ["OMS_BENCH_RELAY_URL"]}))
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):

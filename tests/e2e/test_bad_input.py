@@ -157,6 +157,21 @@ async def between_neighbours(system: RunningSystem, bad: Bad, body: bytes, **pro
     return ids
 
 
+async def test_a_mistyped_routing_key_is_answered_and_announced(system: RunningSystem) -> None:
+    body, correlation_id = order_create(currency="cny"), uuid4().hex
+    await system.publish(
+        body, "order.craete", type="order.create.v1", correlation_id=correlation_id, reply_to=system.upstream.inbox
+    )
+    reply = await system.reply(correlation_id=correlation_id)
+    assert (reply["code"], reply["type"]) == ("MESSAGE_INVALID", "order.create.v1")
+    assert [(fault["error"], fault["path"]) for fault in reply["details"]["faults"]] == [
+        ("unroutable", "properties.routing_key"),
+        ("wrong_routing_key", "$"),
+        ("string_pattern_mismatch", "$.currency"),
+    ]
+    await system.upstream.wait_for_events("command.rejected", command_id=reply["command_id"])
+
+
 @pytest.mark.parametrize("bad", [pytest.param(row, id=row.case) for row in ROWS])
 async def test_a_message_that_cannot_be_read(system: RunningSystem, bad: Bad) -> None:
     if bad.needs_roles and not system.broker.has_roles:
@@ -187,6 +202,9 @@ async def test_a_message_that_cannot_be_read(system: RunningSystem, bad: Bad) ->
     if given["correlation_id"] == correlation_id:
         reply = await system.reply(correlation_id=correlation_id)
         assert (reply["properties"].message_type, reply["code"]) == ("command.rejected.v1", "MESSAGE_INVALID")
-        assert reply["details"] == {"error": bad.error, "path": bad.path}
+        assert (reply["details"]["error"], reply["details"]["path"]) == (bad.error, bad.path)
+        await system.upstream.wait_for_events(
+            "command.rejected", command_id=reply["command_id"], details=reply["details"]
+        )
     await system.wait_until_settled(bad.queue)
     assert reconnects() == lost, "the connection lives"

@@ -68,7 +68,7 @@ async def running_system(
     )
     cipher.configure(workers.encryption_keys.get_secret_value())
     shop.configure(workers.shop)
-    dead_letters.configure(workers.trust.own)
+    dead_letters.configure(workers.trust, broker.names)
     stop = asyncio.Event()
     async with asyncio.TaskGroup() as group:
         group.create_task(run_routes(routes, workers, stop))

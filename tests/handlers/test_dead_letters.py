@@ -12,7 +12,9 @@ from pamqp.commands import Basic
 
 from db import cipher
 from db.pool import Pool, Transaction
-from messages.topology import QUEUES
+from messages.roles import Role
+from messages.topology import QUEUES, Names
+from messages.user_roles import Trust
 from outbox import wire
 from workers.handlers import dead_letters as handler
 from workers.runtime.batch import Batch
@@ -22,6 +24,7 @@ from workers.services import dead_letters as dead_letter_decisions
 from workers.store import dead_letters
 
 OURS = "oms-worker"
+TRUST = Trust(frozenset({OURS}), {"checkout": frozenset({Role.STOREFRONT})})
 NOW = datetime(2026, 11, 22, tzinfo=UTC)
 ADDRESS = b'{"phone": "13800001234", "receiver": "Zhang San"}'
 
@@ -29,9 +32,9 @@ ADDRESS = b'{"phone": "13800001234", "receiver": "Zhang San"}'
 @pytest.fixture(autouse=True)
 def configured() -> Iterator[None]:
     cipher.configure(os.environ["OMS_ENCRYPTION_KEYS"])
-    handler.configure(frozenset({OURS}))
+    handler.configure(TRUST, Names())
     yield
-    handler.configure(frozenset())
+    handler.configure(Trust(frozenset()), Names())
 
 
 @pytest.fixture
@@ -115,7 +118,7 @@ async def test_a_message_without_user_has_no_origin(tx: Transaction) -> None:
 
 
 async def test_no_sender_is_trusted_before_our_own_users_are_configured(tx: Transaction) -> None:
-    handler.configure(frozenset())
+    handler.configure(Trust(frozenset()), Names())
     await keep(tx, delivery(headers={"origin-user": "payments"}))
     assert (await the_letter(tx))["origin_user"] is None
 

@@ -14,6 +14,7 @@ from db import cipher
 from db.pool import Pool, Transaction
 from messages.envelope import Envelope
 from messages.roles import Role
+from messages.user_roles import Trust
 from outbox import wire
 from outbox.relay import Relay
 from tests.broker import Broker
@@ -91,7 +92,7 @@ async def waiting(broker: Broker, queue: str) -> int:
 @pytest.fixture(autouse=True)
 def known(broker: Broker) -> None:
     cipher.configure(os.environ["OMS_ENCRYPTION_KEYS"])
-    handler.configure(frozenset({user(broker, "worker"), user(broker, "relay")}))
+    handler.configure(Trust(frozenset({user(broker, "worker"), user(broker, "relay")})), broker.names)
 
 
 async def test_a_replayed_message_has_the_roles_of_its_first_sender(

@@ -80,25 +80,6 @@ async def test_an_invalid_message_is_dead_lettered_and_its_neighbours_are_handle
     assert "x-a" not in letter
 
 
-async def test_the_sender_of_an_unreadable_command_gets_a_rejection(harness: WorkerHarness) -> None:
-    answers = (await harness.client.channel.queue_declare(exclusive=True)).queue
-    assert answers
-    wrong = await harness.client.publish(DELETE, b"{", reply_to=answers, correlation_id="c")
-
-    async def answer() -> Any:
-        message = await harness.client.channel.basic_get(answers, no_ack=True)
-        return message if message.delivery_tag else None
-
-    async with harness.running(Route(QUEUE, write_effects)):
-        message = await wait_until(answer)
-    rejection = orjson.loads(message.body)
-    assert (rejection["code"], rejection["command_id"], rejection["type"]) == ("MESSAGE_INVALID", wrong, DELETE)
-    assert (message.header.properties.correlation_id, message.header.properties.message_type) == (
-        "c",
-        "command.rejected.v1",
-    )
-
-
 async def test_a_message_without_an_id_is_a_dead_letter(harness: WorkerHarness) -> None:
     properties = {"message_type": DELETE, "delivery_mode": 2}
     await raw_publish(harness, harness.broker.names.commands, "order.delete", properties)

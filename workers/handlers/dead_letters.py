@@ -6,6 +6,9 @@
                                                 killed its process too often (delivery_limit)
     unrouted             unrouted               unroutable: no queue takes its routing key
 
+A message of oms.commands that cannot be read or routed has one outcome like any command: command.rejected with every
+fault, on oms.events and at its reply_to. If it comes again, it is answered at its reply_to alone.
+
 A letter is stored encrypted, and leaves the broker only after the commit. If the same message comes again (same queue,
 id and body), its letter is counted and opened again. `oms dead-letters` replays a letter to its one queue, or discards
 it.
@@ -19,13 +22,16 @@ from typing import Any, cast
 import orjson
 from prometheus_client import Gauge
 
+import outbox
 from db.pool import Transaction
 from messages.base import moment_of
 from messages.reasons import Reason
-from messages.topology import QUEUES
+from messages.topology import QUEUES, Names
+from messages.user_roles import Trust
 from workers.runtime.batch import Batch
 from workers.runtime.delivery import HASH_BYTES, RawDelivery, clean
 from workers.runtime.route import Every, RawRoute
+from workers.services import unread_commands
 from workers.store import dead_letters
 from workers.store.dead_letters import Letter
 
@@ -39,18 +45,25 @@ OLDEST_AGE = Gauge(
 
 
 class _Process:
-    own_users: frozenset[str] = frozenset()
+    trust = Trust(own=frozenset())
+    names = Names()
 
 
-def configure(own_users: frozenset[str]) -> None:
+def configure(trust: Trust, names: Names) -> None:
     """Set the broker users that our workers and relays publish as. Until then no letter's own headers are believed."""
-    _Process.own_users = own_users
+    _Process.trust, _Process.names = trust, names
 
 
 async def keep(tx: Transaction, batch: Batch[Any]) -> None:
-    """Store every letter of the batch in one statement."""
-    own_users = _Process.own_users
-    await dead_letters.keep(tx, [letter(cast(RawDelivery, item), own_users) for item in batch])
+    """Store every letter of the batch in one statement, and answer those who sent what cannot be read or routed."""
+    trust, names = _Process.trust, _Process.names
+    letters = [(letter(cast(RawDelivery, item), trust.own), cast(RawDelivery, item)) for item in batch]
+    new = await dead_letters.keep(tx, [one for one, _ in letters])
+    answers: list[outbox.Announcement] = []
+    for one, delivery in letters:
+        answers += unread_commands.answer(one, delivery, is_new=one.identity in new, names=names, trust=trust)
+        new.discard(one.identity)
+    await outbox.append(tx, answers)
 
 
 def letter(delivery: RawDelivery, own_users: frozenset[str]) -> Letter:

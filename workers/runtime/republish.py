@@ -2,10 +2,13 @@
 an expiration of the sender would lose the message, or send it to other queues (measured)."""
 
 from collections.abc import Mapping
+from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any, Literal
 
-from messages.base import CommandRejected, Message, MessageCode, Reply
+import orjson
+
+from messages.base import Message, Reply
 from messages.topology import tier
 from outbox import Announcement
 from outbox.amqp import Properties
@@ -31,18 +34,23 @@ def retry_headers(work: Work) -> dict[str, Any]:
 
 
 def dead_headers(work: Work, failure: Failure) -> dict[str, Any]:
-    """The headers of a dead letter: all that an on-call engineer needs to judge it, and nothing from its body."""
-    return retry_headers(work) | {
-        "reason": failure.reason,
-        "error-path": failure.path,
-        "error-type": failure.error_type,
-        "error-message": clean(failure.message, bytes_max=512),
-        "fingerprint": failure.fingerprint,
-        "last-failed-at": datetime.now(UTC).isoformat(),
-        "original-exchange": clean(work.delivery.exchange),
-        "original-routing-key": clean(work.delivery.routing_key),
-        "worker-version": VERSION,
-    }
+    """The headers of a dead letter: all that a person or its sender needs to judge it, and nothing from its body."""
+    faults = {"faults": orjson.dumps([asdict(fault) for fault in failure.faults]).decode()} if failure.faults else {}
+    return (
+        retry_headers(work)
+        | faults
+        | {
+            "reason": failure.reason,
+            "error-path": failure.path,
+            "error-type": failure.error_type,
+            "error-message": clean(failure.message, bytes_max=512),
+            "fingerprint": failure.fingerprint,
+            "last-failed-at": datetime.now(UTC).isoformat(),
+            "original-exchange": clean(work.delivery.exchange),
+            "original-routing-key": clean(work.delivery.routing_key),
+            "worker-version": VERSION,
+        }
+    )
 
 
 def properties(work: Work, own_user: str, headers: Mapping[str, Any]) -> Properties:
@@ -60,17 +68,6 @@ def properties(work: Work, own_user: str, headers: Mapping[str, Any]) -> Propert
         reply_to=work.reply_to,
         timestamp=datetime.now(UTC) if given.timestamp in (None, TIME_OUT_OF_RANGE) else given.timestamp,
         headers={**carried, **headers},
-    )
-
-
-def rejection(work: Work, failure: Failure) -> CommandRejected:
-    """The reply to the sender of a message that cannot be decoded."""
-    return CommandRejected(
-        command_id=clean(work.message_id),
-        type=clean(work.delivery.type or ""),
-        code=MessageCode.MESSAGE_INVALID,
-        message=failure.message,
-        details={"error": failure.error_type, "path": failure.path},
     )
 
 

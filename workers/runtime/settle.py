@@ -18,7 +18,7 @@ from workers.runtime import metrics
 from workers.runtime.decode import Work
 from workers.runtime.errors import Failure
 from workers.runtime.policy import Kind, Outcome, wait_seconds
-from workers.runtime.republish import dead_headers, properties, rejection, reply, retry_headers
+from workers.runtime.republish import dead_headers, properties, reply, retry_headers
 from workers.runtime.subscription import Subscription
 
 log = structlog.get_logger(__name__)
@@ -89,7 +89,7 @@ class Settler:
         if published is not PublishOutcome.CONFIRMED:
             log.warning("publish not confirmed, message stays", queue=queue, outcome=outcome.kind, answer=published)
         elif outcome.kind is not Kind.RETRIED:
-            await self._count_dead_letter(queue, work, failure)
+            _count_dead_letter(queue, work, failure)
         return published is PublishOutcome.CONFIRMED
 
     async def _reply(self, work: Work, message: Message) -> bool:
@@ -105,16 +105,11 @@ class Settler:
             return self.names.delay_plugin, f"{tier(seconds)}.{queue}", {**headers, "x-delay": seconds * 1000}
         return self.names.delay, f"{tier(seconds)}.{queue}", headers
 
-    async def _count_dead_letter(self, queue: str, work: Work, failure: Failure) -> None:
-        """Count a dead letter.
 
-        If it could not be decoded, reply to its sender; a reply queue that is gone is no failure.
-        """
-        metrics.DEAD_LETTERS.labels(queue, failure.reason).inc()
-        fields = {"queue": queue, "message_id": work.message_id, "type": work.type, "reason": failure.reason}
-        log.warning("message dead-lettered", **fields, error=failure.error_type, path=failure.path)
-        if work.failure is not None:
-            await self._reply(work, rejection(work, failure))
+def _count_dead_letter(queue: str, work: Work, failure: Failure) -> None:
+    metrics.DEAD_LETTERS.labels(queue, failure.reason).inc()
+    fields = {"queue": queue, "message_id": work.message_id, "type": work.type, "reason": failure.reason}
+    log.warning("message dead-lettered", **fields, error=failure.error_type, path=failure.path)
 
 
 def frames(tags: Sequence[tuple[int, bool]], settled: int) -> Iterator[tuple[int, bool, bool]]:

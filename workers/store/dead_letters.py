@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import astuple, dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeAlias
 
 from db import cipher
 from db.pool import Transaction
@@ -11,6 +11,9 @@ from db.statements import SQL, columns
 
 AAD = b"dead_letter"  # ciphertext of one table cannot be passed off as another's
 OPEN, REPLAYED, DISCARDED = "open", "replayed", "discarded"
+
+Identity: TypeAlias = tuple[str, str, bytes]
+"""Queue, message id (empty: none) and hash of the body."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +42,7 @@ class Letter:
     headers: bytes
 
     @property
-    def identity(self) -> tuple[str, str, bytes]:
+    def identity(self) -> Identity:
         """The key under which a letter that comes again is recognised."""
         return self.queue, self.message_id or "", self.body_hash
 
@@ -53,16 +56,18 @@ class OpenLetters:
     oldest_age_seconds: float
 
 
-async def keep(tx: Transaction, letters: Iterable[Letter]) -> None:
-    """Store letters with one statement. A letter that is stored already is counted and opened again."""
-    last: dict[tuple[str, str, bytes], Letter] = {}
-    times: dict[tuple[str, str, bytes], int] = {}
+async def keep(tx: Transaction, letters: Iterable[Letter]) -> set[Identity]:
+    """Store letters with one statement, and return the new ones. Others are counted and opened again."""
+    last: dict[Identity, Letter] = {}
+    times: dict[Identity, int] = {}
     for letter in letters:
         last[letter.identity] = letter
         times[letter.identity] = times.get(letter.identity, 0) + 1
-    if last:
-        rows = [_row(letter, times[key]) for key, letter in sorted(last.items())]
-        await tx.execute(SQL["dead_letters.keep"], *columns(rows))
+    if not last:
+        return set()
+    rows = [_row(letter, times[key]) for key, letter in sorted(last.items())]
+    kept = await tx.fetch(SQL["dead_letters.keep"], *columns(rows))
+    return {(row["queue"], row["message_id"], row["body_hash"]) for row in kept if row["is_new"]}
 
 
 def _row(letter: Letter, times: int) -> tuple[Any, ...]:
