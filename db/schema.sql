@@ -560,11 +560,14 @@ CREATE TABLE refunds (
     finished_at  timestamptz,
     excess_amount bigint     NOT NULL DEFAULT 0 CHECK (excess_amount BETWEEN 0 AND amount),
     unexpected   boolean     NOT NULL DEFAULT false,
+    provider_no  text,
     UNIQUE (order_id, cause),
     CONSTRAINT refunds_excess CHECK ((state = 'excess') = (excess_amount > 0))
 );
 COMMENT ON COLUMN refunds.excess_amount IS 'the part that succeeded above what the order had left of the capture; people must recover it';
-COMMENT ON COLUMN refunds.unexpected IS 'it succeeded after its provider had reported that it failed';
+COMMENT ON COLUMN refunds.unexpected IS 'it succeeded after its provider had reported that it failed, or without a request of ours';
+COMMENT ON COLUMN refunds.provider_no IS 'the provider''s number of a refund that it made by itself; null for those that we requested';
+CREATE UNIQUE INDEX refunds_foreign ON refunds (provider, provider_no, trade_no, order_id) WHERE provider_no IS NOT NULL;
 CREATE INDEX refunds_excess_open ON refunds (finished_at) WHERE state = 'excess';
 CREATE INDEX refunds_trade ON refunds (provider, trade_no);
 

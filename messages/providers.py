@@ -48,9 +48,12 @@ class ProviderRefund(RefundCall):
 
 
 class ProviderRefundQuery(RefundCall):
-    """Poll the state of the refund."""
+    """Poll the state of the refund. If it is not ours, `trade_no` names its capture, as in refund.observed."""
 
     TYPE: ClassVar[str] = "provider.refund_query.v1"
+    trade_no: ExternalId | None = None
+    provider_no: ExternalId | None = None
+    reversal: bool = False
 
 
 class ProviderCertificates(Internal):

@@ -12,6 +12,7 @@ from messages.base import (
     Fact,
     Internal,
     Moment,
+    Name,
     OrderId,
     RequestId,
     ShortText,
@@ -20,7 +21,11 @@ from messages.roles import Role
 
 
 class RefundResult(Fact):
-    """The result of a refund that we requested. A success is final, also one that comes after a failure."""
+    """The result of a refund. A success is final, also one that comes after a failure.
+
+    A refund that we did not request (made on the provider's own page, or a charge-back) has the provider's number;
+    `provider` and `trade_no` then name the capture that it draws on.
+    """
 
     TYPE: ClassVar[str] = "refund.result.v1"
     SENDERS: ClassVar[frozenset[Role]] = frozenset({Role.PAYMENTS})
@@ -30,10 +35,16 @@ class RefundResult(Fact):
     currency: Currency
     occurred_at: Moment
     reason: ShortText | None = None
+    provider: Name | None = None
+    trade_no: ExternalId | None = None
 
 
 class RefundObserved(Internal):
-    """A provider's signed report about a refund, by notification or when we polled it."""
+    """A provider's report about a refund, by notification, when we polled it, or on a day statement.
+
+    If no refund of ours has the number, it is a refund that the provider made by itself out of the capture `trade_no`,
+    known by `provider_no` if that is given. A `reversal` was not made by the merchant.
+    """
 
     TYPE: ClassVar[str] = "refund.observed.v1"
     refund_no: ExternalId
@@ -42,6 +53,10 @@ class RefundObserved(Internal):
     currency: Currency
     occurred_at: Moment
     reason: ShortText | None = None
+    provider: Name | None = None
+    trade_no: ExternalId | None = None
+    provider_no: ExternalId | None = None
+    reversal: bool = False
 
 
 class RefundRequest(Command):
@@ -62,7 +77,7 @@ class RefundRequest(Command):
 
 
 class RefundEvent(Event):
-    """One refund, under our number at the provider."""
+    """One refund, under our number. That of `cause` foreign or reversal was made by the provider itself, not by us."""
 
     order_id: OrderId
     refund_no: str

@@ -104,7 +104,7 @@ FROM (
     SELECT l.provider || ' ' || l.kind || ' ' || l.key AS id
     FROM reconciliation_rows l
     LEFT JOIN payment_facts f ON l.kind = 'capture' AND f.provider = l.provider AND f.trade_no = l.key AND f.kind = 'captured'
-    LEFT JOIN refunds r ON l.kind = 'refund' AND r.refund_no = l.key AND r.provider = l.provider
+    LEFT JOIN refunds r ON l.kind = 'refund' AND l.key = coalesce(r.provider_no, r.refund_no) AND r.provider = l.provider
     WHERE num_nonnulls(f.trade_no, r.refund_no) <> 1
         OR NOT EXISTS (SELECT FROM reconciliations c WHERE c.provider = l.provider AND c.day = l.day)
     UNION ALL

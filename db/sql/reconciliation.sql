@@ -19,30 +19,42 @@ LEFT JOIN reconciliation_rows r ON r.provider = f.provider AND r.kind = 'capture
 
 -- name: reconciliation.refunds
 -- $1 providers, $2 from, $3 until; $4 providers, $5 refund numbers that statements list. What each provider refunded in its time,
--- and the refunds with these numbers that have not failed, because a refund under way has no time. Each appears once. Locks: none.
-SELECT f.provider, f.refund_no AS number, f.trade_no, f.amount, f.currency,
-    CASE WHEN f.state IN ('succeeded', 'excess') THEN f.finished_at END AS at, f.order_id, r.day AS stated_on
+-- and the refunds with these numbers that have not failed, because a refund under way has no time. Each appears once. One that the
+-- provider made by itself has its number there, and may be shared out to several orders. Locks: none.
+SELECT f.provider, coalesce(f.provider_no, f.refund_no) AS number, f.trade_no, sum(f.amount)::bigint AS amount, f.currency,
+    min(CASE WHEN f.state IN ('succeeded', 'excess') THEN f.finished_at END) AS at, min(f.order_id) AS order_id, min(r.day) AS stated_on
 FROM (
-    SELECT n.provider, n.refund_no, n.trade_no, n.amount, n.currency, n.state, n.finished_at, n.order_id
+    SELECT n.id, n.provider, n.refund_no, n.provider_no, n.trade_no, n.amount, n.currency, n.state, n.finished_at, n.order_id
     FROM unnest($1::text[], $2::timestamptz[], $3::timestamptz[]) AS w (provider, since, until)
     JOIN refunds n ON n.provider = w.provider AND n.state IN ('succeeded', 'excess') AND n.finished_at >= w.since AND n.finished_at < w.until
     UNION
-    SELECT n.provider, n.refund_no, n.trade_no, n.amount, n.currency, n.state, n.finished_at, n.order_id
+    SELECT n.id, n.provider, n.refund_no, n.provider_no, n.trade_no, n.amount, n.currency, n.state, n.finished_at, n.order_id
     FROM unnest($4::text[], $5::text[]) AS k (provider, refund_no)
     JOIN refunds n USING (provider, refund_no)
     WHERE n.state <> 'failed'
+    UNION
+    SELECT n.id, n.provider, n.refund_no, n.provider_no, n.trade_no, n.amount, n.currency, n.state, n.finished_at, n.order_id
+    FROM unnest($4::text[], $5::text[]) AS k (provider, provider_no)
+    JOIN refunds n USING (provider, provider_no)
 ) AS f
-LEFT JOIN reconciliation_rows r ON r.provider = f.provider AND r.kind = 'refund' AND r.key = f.refund_no;
+LEFT JOIN reconciliation_rows r ON r.provider = f.provider AND r.kind = 'refund' AND r.key = coalesce(f.provider_no, f.refund_no)
+GROUP BY f.provider, coalesce(f.provider_no, f.refund_no), f.trade_no, f.currency;
 
 -- name: reconciliation.owners
--- $1 providers, $2 numbers of attempts and refunds. The order of each. Unknown numbers are missing. Locks: none, because these never change.
+-- $1 providers, $2 numbers of attempts and refunds, and of captures at the provider. The order of each. Unknown numbers are missing.
+-- Locks: none, because these never change.
 SELECT provider, out_trade_no AS number, order_id
 FROM payment_attempts
 JOIN unnest($1::text[], $2::text[]) AS k (provider, out_trade_no) USING (provider, out_trade_no)
 UNION ALL
 SELECT provider, refund_no, order_id
 FROM refunds
-JOIN unnest($1::text[], $2::text[]) AS k (provider, refund_no) USING (provider, refund_no);
+JOIN unnest($1::text[], $2::text[]) AS k (provider, refund_no) USING (provider, refund_no)
+UNION ALL
+SELECT provider, trade_no, order_id
+FROM payment_facts
+JOIN unnest($1::text[], $2::text[]) AS k (provider, trade_no) USING (provider, trade_no)
+WHERE kind = 'captured';
 
 -- name: reconciliation.keep
 -- $1 providers, $2 days, $3 file hashes, $4 rows, $5 matched, $6 differences (the table is locked). Stores the results of new files.

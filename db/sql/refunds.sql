@@ -42,6 +42,43 @@ CROSS JOIN LATERAL (
 ) AS s
 WHERE r.refund_no = ANY($1::text[]);
 
+-- name: refunds.captured_for
+-- $1 providers, $2 trade numbers. The orders that may give back some of each capture, what of its part is gone and under way: its order,
+-- the children of a split order, or several merged orders. Unknown captures are missing. Locks: none; read again once they are locked.
+SELECT f.provider, f.trade_no, o.id AS order_id, f.intent_id, f.currency,
+    CASE f.verdict WHEN 'kept' THEN o.payable_amount ELSE f.amount END AS part, s.gone, s.pending
+FROM unnest($1::text[], $2::text[]) AS k (provider, trade_no)
+JOIN payment_facts f ON f.provider = k.provider AND f.trade_no = k.trade_no AND f.kind = 'captured'
+LEFT JOIN payment_intent_orders m ON m.intent_id = f.intent_id AND f.verdict = 'kept'
+JOIN orders p ON p.id = coalesce(m.order_id, f.order_id)
+JOIN orders o ON o.root_id = p.root_id
+    AND CASE WHEN f.verdict = 'kept' AND p.kind = 'split_parent' THEN o.parent_id = p.id ELSE o.id = p.id END
+CROSS JOIN LATERAL (
+    SELECT coalesce(sum(d.amount - d.excess_amount) FILTER (WHERE d.state IN ('succeeded', 'excess')), 0)::bigint AS gone,
+        coalesce(sum(d.amount) FILTER (WHERE d.state IN ('requested', 'submitted', 'unknown')), 0)::bigint AS pending
+    FROM refunds d
+    WHERE d.provider = f.provider AND d.trade_no = f.trade_no AND d.order_id = o.id
+) AS s
+ORDER BY f.provider, f.trade_no, o.id;
+
+-- name: refunds.foreign
+-- $1 providers, $2 trade numbers, $3 numbers of refunds that the providers made by themselves. The amount of each that is in the books.
+-- Several orders may share one. Unknown numbers are missing. The orders are locked.
+SELECT r.provider, r.trade_no, r.provider_no, sum(r.amount)::bigint AS amount, min(r.currency) AS currency
+FROM refunds r
+JOIN unnest($1::text[], $2::text[], $3::text[]) AS k (provider, trade_no, provider_no) USING (provider, trade_no, provider_no)
+GROUP BY r.provider, r.trade_no, r.provider_no;
+
+-- name: refunds.take_in
+-- $1 ids, $2 refund numbers, $3 order ids (locked), $4 intents, $5 providers, $6 trade numbers, $7 causes, $8 amounts, $9 currencies,
+-- $10 reasons, $11 states, $12 what is above the capture, $13 the providers' numbers, $14 when the money went. Refunds that
+-- providers made by themselves; one that is in the books makes it fail.
+INSERT INTO refunds (id, refund_no, order_id, intent_id, provider, trade_no, cause, amount, currency, reason, state, excess_amount,
+    provider_no, finished_at, unexpected)
+SELECT n.*, true
+FROM unnest($1::bigint[], $2::text[], $3::bigint[], $4::bigint[], $5::text[], $6::text[], $7::text[], $8::bigint[], $9::text[],
+    $10::text[], $11::text[], $12::bigint[], $13::text[], $14::timestamptz[]) AS n;
+
 -- name: refunds.reopen
 -- $1 numbers of failed refunds (their orders are locked). They are requested again.
 UPDATE refunds SET state = 'requested', unexpected = false, finished_at = NULL

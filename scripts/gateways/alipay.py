@@ -159,6 +159,9 @@ class AlipayGateway(Gateway):
         self.notify(payment.notify_url, write, after=(done_at - now).total_seconds())
         return refund
 
+    def refund_by_itself(self, payment: Payment, amount: int, now: datetime, *, reversal: bool) -> Refund:
+        return self._refunded(payment, {"out_request_no": self.ledger.new_number(now)}, amount, now)
+
     def _query_refund(self, call: protocol.SignedRequest, now: datetime) -> Content:
         """Answer a refund query. A refund that is unknown or not done yet is answered without any data."""
         payment, refund = self._known(call), self.ledger.refunds.get(call.order["out_request_no"])

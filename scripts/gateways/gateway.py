@@ -2,6 +2,8 @@
 
 POST /buyer/pay   pays: with {"out_trade_no"}, or with what payment.started gave the buyer's client ("kind", "url",
                   "fields"), as if the buyer followed the link, scanned the code, posted the form or opened the app
+POST /merchant/refund  refunds {"out_trade_no", "amount"} without the merchant's system, as a person does at the
+                  provider's own page; with "reversal" it is PayPal that takes the money back
 GET  /ledger      every movement of money, and how often each habit happened
 """
 
@@ -15,7 +17,7 @@ from typing import Any, ClassVar, TypeAlias
 from aiohttp import web
 
 from scripts.gateways.habits import Dice, Habits
-from scripts.gateways.ledger import PAYABLE, CannotPayError, FullError, Ledger, Payment
+from scripts.gateways.ledger import PAYABLE, CannotPayError, FullError, Ledger, Payment, Refund
 from scripts.gateways.notifier import Copy, Notifier, Write
 
 REQUEST_BYTES_MAX = 65_536
@@ -72,6 +74,10 @@ class Gateway(ABC):
         """Return the writer of the notification that a payment was paid."""
 
     @abstractmethod
+    def refund_by_itself(self, payment: Payment, amount: int, now: datetime, *, reversal: bool) -> Refund:
+        """Refund some of a paid payment under a number of the provider's own, and notify."""
+
+    @abstractmethod
     def reserialised(self, copy: Copy) -> Copy:
         """Return the same content in other bytes, as a proxy on the way might write it."""
 
@@ -84,7 +90,8 @@ class Gateway(ABC):
     async def start(self, port: int = 0) -> None:
         """Listen on loopback, on a free port if none is given."""
         app = web.Application(client_max_size=REQUEST_BYTES_MAX)
-        app.add_routes([web.post("/buyer/pay", self._pay), web.get("/ledger", self._ledger), *self.routes()])
+        app.add_routes([web.post("/buyer/pay", self._pay), web.post("/merchant/refund", self._refund_at_page)])
+        app.add_routes([web.get("/ledger", self._ledger), *self.routes()])
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=SHUTDOWN_SECONDS)
         await self._runner.setup()
         site = web.TCPSite(self._runner, "127.0.0.1", port)
@@ -137,6 +144,20 @@ class Gateway(ABC):
         return web.json_response(
             {"out_trade_no": payment.number, "trade_no": payment.trade_no, "charged": payment.captured}
         )
+
+    async def _refund_at_page(self, request: web.Request) -> web.Response:
+        """Handle a refund that a person makes at the provider's own page."""
+        now = datetime.now(UTC)
+        try:
+            posted: Mapping[str, Any] = await request.json()
+            payment, amount = self.ledger.payments.get(posted["out_trade_no"]), posted["amount"]
+            left = 0 if payment is None or payment.paid_at is None else payment.captured - payment.refunding
+            if payment is None or type(amount) is not int or not 0 < amount <= left:
+                return web.json_response({"error": f"{left} can go back"}, status=409)
+            refund = self.refund_by_itself(payment, amount, now, reversal=bool(posted.get("reversal")))
+        except (ValueError, TypeError, AttributeError, KeyError) as error:
+            return web.json_response({"error": f"not understood: {type(error).__name__}"}, status=400)
+        return web.json_response({"refund_no": refund.number, "trade_no": payment.trade_no, "refunded": refund.amount})
 
     def _payment_of(self, posted: Mapping[str, Any], now: datetime) -> Payment:
         url, fields = posted.get("url") or "", posted.get("fields") or {}

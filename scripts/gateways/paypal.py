@@ -66,6 +66,7 @@ class PayPalGateway(Gateway):
             web.post("/v2/checkout/orders/{id}/capture", self._api(self._capture)),
             web.post("/v2/payments/captures/{id}/refund", self._api(self._refund)),
             web.get("/v2/payments/captures/{id}", self._api(self._show_capture)),
+            web.get("/v2/payments/refunds/{id}", self._api(self._show_refund)),
             web.get(f"{CERTIFICATES}{{name}}", self._certificate),
             web.get("/checkoutnow", self._page),
         ]
@@ -148,12 +149,28 @@ class PayPalGateway(Gateway):
             raise PayPalRefusalError("CURRENCY_MISMATCH")
         if amount > left:
             raise PayPalRefusalError("REFUND_AMOUNT_EXCEEDED" if left else "CAPTURE_FULLY_REFUNDED")
-        done_at = self.refund_done_at(now)
-        refund = self.ledger.refund(Refund(number, self._id(now), payment, amount, content, now, done_at))
-        new = refund
-        write = self.account.notification(self.origin, "PAYMENT.CAPTURE.REFUNDED", lambda: _refund(new, done=True))
-        self.notify(self.notify_url, write, after=(done_at - now).total_seconds())
+        refund = self._refunded(Refund(number, self._id(now), payment, amount, content, now, self.refund_done_at(now)))
         return 201, _refund(refund, refund.done(now))
+
+    def _refunded(self, refund: Refund, event: str = "PAYMENT.CAPTURE.REFUNDED") -> Refund:
+        self.ledger.refund(refund)
+        write = self.account.notification(self.origin, event, lambda: _refund(refund, done=True))
+        self.notify(self.notify_url, write, after=(refund.done_at - refund.at).total_seconds())
+        return refund
+
+    def refund_by_itself(self, payment: Payment, amount: int, now: datetime, *, reversal: bool) -> Refund:
+        """Refund at PayPal's page, where a refund keeps the numbers of its capture, or reverse the payment."""
+        number, money = self._id(now), protocol.money(amount, payment.currency)
+        content = {"amount": money, "invoice_id": payment.number, "custom_id": payment.number}
+        refund = Refund(number, number, payment, amount, content, now, self.refund_done_at(now))
+        return self._refunded(refund, "PAYMENT.CAPTURE.REVERSED" if reversal else "PAYMENT.CAPTURE.REFUNDED")
+
+    def _show_refund(self, request: web.Request, content: Any, now: datetime) -> Answer:
+        """Show a refund by PayPal's own number."""
+        for refund in self.ledger.refunds.values():
+            if refund.refund_no == request.match_info["id"]:
+                return 200, _refund(refund, refund.done(now))
+        raise PayPalRefusalError("INVALID_RESOURCE_ID", 404, "RESOURCE_NOT_FOUND")
 
     def _id(self, now: datetime) -> str:
         return f"{int(self.ledger.new_number(now, 21)):X}"
@@ -208,7 +225,9 @@ def _capture(payment: Payment) -> dict[str, Any]:
 
 def _refund(refund: Refund, done: bool) -> dict[str, Any]:
     at = refund.done_at if done else refund.at
-    return protocol.refund(refund.refund_no, refund.request, at=at, status="COMPLETED" if done else "PENDING")
+    return protocol.refund(
+        refund.refund_no, refund.request, refund.payment.trade_no, at=at, status="COMPLETED" if done else "PENDING"
+    )
 
 
 def _minor(amount: Mapping[str, str]) -> int:

@@ -144,9 +144,17 @@ def capture(
     }
 
 
-def refund(refund_id: str, request: Mapping[str, Any], *, at: datetime, status: str = "COMPLETED") -> dict[str, Any]:
-    """Return the refund that was requested with `request`."""
-    return {"id": refund_id, "status": status, **request, "create_time": moment(at), "update_time": moment(at)}
+def refund(
+    refund_id: str, request: Mapping[str, Any], capture_id: str, *, at: datetime, status: str = "COMPLETED"
+) -> dict[str, Any]:
+    """Return the refund of this capture that was requested with `request`."""
+    site = "https://api.paypal.com/v2/payments"
+    links = [
+        {"href": f"{site}/refunds/{refund_id}", "rel": "self", "method": "GET"},
+        {"href": f"{site}/captures/{capture_id}", "rel": "up", "method": "GET"},
+    ]
+    times = {"create_time": moment(at), "update_time": moment(at)}
+    return {"id": refund_id, "status": status, **request, **times, "links": links}
 
 
 def error(name: str, issue: str | None = None, description: str = "No.") -> dict[str, Any]:
@@ -194,7 +202,7 @@ def settlement_report(day: date, merchant_id: str, moved: Iterable[SettlementLin
 
 
 def _report_line(one: SettlementLine, stamp: str) -> str:
-    direction = "DR" if one.code.startswith("T11") else "CR"
+    direction = "DR" if one.code.startswith(("T11", "T12")) else "CR"
     kind = '"TXN"' if one.reference else '""'
     return (
         f'"SB","{one.transaction_id}","{one.invoice_id}","{one.reference}",{kind},"{one.code}",'

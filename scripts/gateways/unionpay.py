@@ -118,11 +118,26 @@ class UnionPayGateway(Gateway):
         if amount <= 0 or payment.refunding + amount > payment.captured:
             raise protocol.UnionPayProtocolError("36", "与原交易信息不符")
         order = {name: value for name, value in fields.items() if name not in SIGNING}
+        return protocol.answered(fields, queryId=self._refunded(payment, order, amount, now).refund_no)
+
+    def _refunded(self, payment: Payment, order: Fields, amount: int, now: datetime) -> Refund:
         done_at, query_id = self.refund_done_at(now), self.ledger.new_number(now, QUERY_ID_DIGITS)
-        self.ledger.refund(Refund(number, query_id, payment, amount, order, now, done_at))
+        refund = self.ledger.refund(Refund(order["orderId"], query_id, payment, amount, order, now, done_at))
         write = self.account.notification(protocol.happened(order, query_id, done_at))
-        self.notify(fields["backUrl"], write, after=(done_at - now).total_seconds())
-        return protocol.answered(fields, queryId=query_id)
+        self.notify(order["backUrl"], write, after=(done_at - now).total_seconds())
+        return refund
+
+    def refund_by_itself(self, payment: Payment, amount: int, now: datetime, *, reversal: bool) -> Refund:
+        order = {
+            **payment.request,
+            "txnType": "04",
+            "txnSubType": "00",
+            "orderId": self.ledger.new_number(now),
+            "txnTime": now.astimezone(protocol.CHINA).strftime("%Y%m%d%H%M%S"),
+            "txnAmt": str(amount),
+            "origQryId": payment.trade_no,
+        }
+        return self._refunded(payment, order, amount, now)
 
     # ------------------------------------------------------------ the buyer
 

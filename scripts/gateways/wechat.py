@@ -176,6 +176,10 @@ class WeChatGateway(Gateway):
         self.notify(content.get("notify_url", payment.notify_url), write, after=(done_at - now).total_seconds())
         return refund
 
+    def refund_by_itself(self, payment: Payment, amount: int, now: datetime, *, reversal: bool) -> Refund:
+        amounts = {"refund": amount, "total": payment.captured, "currency": "CNY"}
+        return self._refunded(payment, {"out_refund_no": self.ledger.new_number(now), "amount": amounts}, now)
+
     def _query_refund(self, request: web.Request, content: Any, now: datetime) -> Answer:
         refund = self.ledger.refunds.get(request.match_info["number"])
         if refund is None:

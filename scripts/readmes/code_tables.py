@@ -52,6 +52,7 @@ CODES: dict[str, str] = {
     Code.PAY_PROVIDER_ERROR: "The provider refused; `details.provider_code` says why (also an alert: a refund failed)",
     Code.PAY_PROVIDER_UNKNOWN: "The provider did not answer in time: try again",
     Code.PAY_REFUND_EXCEEDS: "More than is captured and left",
+    Code.PAY_REFUND_FOREIGN: "Alert: a provider gave money back that nobody had requested here",
     Code.PAY_SIGNATURE_INVALID: "A notification whose signature does not fit its bytes",
     Code.RECONCILE_FILE_INVALID: "The statement is not in the provider's layout, or of another day",
     Code.REFUND_NOT_ALLOWED: "The order or the named refund does not allow it; the message says why",

@@ -237,7 +237,7 @@ def answered(  # noqa: PLR0917 (all that the answer depends on)
     """The changes of the attempt, and the kinds of messages that are sent."""
     one = attempt(name, state, over)
     item: Any = envelope((ProviderClose if call == "close" else ProviderQuery)(attempt_id=one.id), "g")
-    context = provider_calls.CallContext({one.id: one}, {}, {}, NOW, timedelta(seconds=60))
+    context = provider_calls.CallContext({one.id: one}, {}, {}, NOW, timedelta(seconds=60), name)
     if call == "close":
         answer = answer_of(name, "pending" if provider_state == PAID else provider_state, charged)
     else:

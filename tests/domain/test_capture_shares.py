@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from messages.refunds import RefundObserved
 from workers.domain.book import Book
-from workers.domain.refund_amounts import GONE, PENDING, CaptureShare, RefundState
+from workers.domain.refund_amounts import GONE, PENDING, CaptureShare, RefundState, share_out
 from workers.handlers.refunds import RefundContext, judge
 from workers.store.refunds import RefundEnd, RefundRow
 
@@ -132,3 +132,32 @@ def test_a_late_success_leaves_less_for_a_replacement_that_is_under_way_and_then
     assert history.report("R0", "succeeded") == RefundEnd("R0", RefundState.SUCCEEDED, unexpected=True)
     assert (history.share.gone, history.share.pending, history.share.left) == (800, 800, 0)
     assert history.report("R1", "succeeded") == RefundEnd("R1", RefundState.EXCESS, None, 600)
+
+
+@st.composite
+def shares(draw: st.DrawFn) -> dict[int, CaptureShare]:
+    """What one to five orders may give back of one capture that paid all of them."""
+    found = {}
+    for order_id in range(1, draw(st.integers(1, 5)) + 1):
+        amount = draw(st.integers(0, 1000))
+        gone = draw(st.integers(0, amount))
+        found[order_id] = CaptureShare(amount, gone, draw(st.integers(0, amount)))
+    return found
+
+
+@given(shares(), st.integers(1, 6000))
+def test_a_refund_that_names_only_the_capture_is_shared_out_whole_and_in_excess_only_of_all(
+    found: dict[int, CaptureShare], amount: int
+) -> None:
+    parts = share_out(amount, found)
+    assert sum(parts.values()) == amount
+    assert all(part > 0 for part in parts.values())
+    excess = sum(found[order_id].excess_of(part) for order_id, part in parts.items())
+    assert excess == max(0, amount - sum(share.amount - share.gone for share in found.values()))
+    after = {
+        order_id: share.after(parts.get(order_id, 0), RefundState.FAILED, RefundState.SUCCEEDED)
+        for order_id, share in found.items()
+    }
+    assert all(0 <= share.gone <= share.amount for share in after.values())
+    if amount <= sum(share.left for share in found.values()):
+        assert all(part <= found[order_id].left for order_id, part in parts.items()), "what is under way goes first"

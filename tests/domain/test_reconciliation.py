@@ -25,6 +25,7 @@ class Line:
     amount: int
     currency: str
     line: int = 1
+    capture_no: str | None = None
 
 
 def capture(number: str | None = "P1", trade_no: str = "t1", amount: int = 500, **changes: Any) -> Entry:

@@ -75,7 +75,10 @@ class AllProviders:
             """SELECT f.*, a.out_trade_no FROM payment_facts f LEFT JOIN payment_attempts a USING (provider, trade_no)
                WHERE f.kind = 'captured'"""
         )
-        refunds = await self.pool.fetch("SELECT * FROM refunds WHERE state = 'succeeded'")
+        refunds = await self.pool.fetch(
+            """SELECT order_id, provider, coalesce(provider_no, refund_no) AS refund_no, trade_no, amount, currency
+               FROM refunds WHERE state = 'succeeded'"""
+        )
         for provider in self.providers.values():
             await provider.assert_balances(captures, refunds)
         left = Sums[int]()

@@ -1,11 +1,13 @@
 """Day statements in a plain layout, and payments to put on them.
 
-A line is `capture P1 t1 500 CNY`: kind, our number, the provider's number, amount, currency. `statement_of` writes the
-file, `reconcile` sends it, `pay_order_at` and `refund_order_at` make the payments that it lists.
+A line is `capture P1 t1 500 CNY`: kind, our number, the provider's number, amount, currency. A line of a refund may go
+on with the capture's number, and with `accepted` if it may have failed since. `statement_of` writes the file,
+`reconcile` sends it, `pay_order_at` and `refund_order_at` make the payments that it lists.
 """
 
 import base64
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Any, cast
 from uuid import uuid4
@@ -40,9 +42,11 @@ class FakeStatements:
 
     def _row(self, line: str, number: int) -> StatementRow:
         words = line.split(" ")
-        if len(words) != 5 or not words[3].lstrip("-").isdigit():
+        if len(words) not in (5, 6, 7) or not words[3].lstrip("-").isdigit():
             raise StatementError(f"line {number}: expected five words")
-        return StatementRow(cast(Any, words[0]), words[1], words[2], int(words[3]), words[4], number)
+        capture_no, certain = words[5] if len(words) > 5 else None, words[-1] != "accepted"
+        row = StatementRow(cast(Any, words[0]), words[1], words[2], int(words[3]), words[4], number)
+        return replace(row, capture_no=capture_no, certain=certain)
 
 
 def configure_fake_statements(*names: str) -> None:

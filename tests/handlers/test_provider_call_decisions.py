@@ -67,7 +67,7 @@ def decision(body: Any, answer: Any, state: str = "created", over: int = 0, trie
         expire_at=NOW - timedelta(seconds=over) if over else NOW + timedelta(minutes=1),
     )
     item = Envelope(body=body, message_id="m1", correlation_id="c1", occurred_at=NOW, attempt=tries)
-    context = CallContext({7: attempt}, {KEY: "command-1"}, {"R1": ("alipay", REFUND)}, NOW, GRACE)
+    context = CallContext({7: attempt}, {KEY: "command-1"}, {"R1": ("alipay", REFUND)}, NOW, GRACE, "alipay")
     return decide(item, answer, context)
 
 

@@ -107,11 +107,15 @@ def capture(**more: Any) -> dict[str, Any]:
     return {**made, **more}
 
 
+REFUND_ID = "1JU08902781691411"
+"""PayPal's own number of the refund."""
+
+
 def refund(**more: Any) -> dict[str, Any]:
     """The refund that REFUND_ORDER requests."""
     request = json.loads(provider().refund(REFUND_ORDER, AT).body)
     made = protocol.refund(
-        "1JU08902781691411", request, at=AT + timedelta(hours=1), status=more.pop("status", "COMPLETED")
+        REFUND_ID, request, CAPTURE, at=AT + timedelta(hours=1), status=more.pop("status", "COMPLETED")
     )
     return {**made, **more}
 

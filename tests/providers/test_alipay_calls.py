@@ -29,20 +29,17 @@ from tests.providers.alipay_builders import (
     REFUND_QUERY,
 )
 from workers.providers import rsa
+from workers.providers.abilities import CapturingProvider, CertificateSource, ClosingProvider, TokenSource
 from workers.providers.alipay import Alipay, signing
 from workers.providers.parsing import FieldError
 from workers.providers.port import (
-    CapturingProvider,
-    CertificateSource,
     ClientAction,
-    ClosingProvider,
     HttpRequest,
     HttpResponse,
     PaymentReport,
     Provider,
     ProviderRefusal,
     ReportedPayment,
-    TokenSource,
     UnknownOutcome,
 )
 

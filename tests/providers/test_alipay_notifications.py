@@ -17,6 +17,7 @@ from tests.providers import alipay_builders as builders
 from tests.providers import keys
 from tests.providers.alipay_builders import AT
 from workers.domain.codes import Code
+from workers.providers.abilities import with_certificates
 from workers.providers.alipay import RETRY_SCHEDULE_SECONDS
 from workers.providers.port import (
     IrrelevantNotification,
@@ -26,7 +27,6 @@ from workers.providers.port import (
     RejectedNotification,
     ReportedPayment,
     ReportedRefund,
-    with_certificates,
 )
 
 ALIPAY = builders.provider()
@@ -75,12 +75,12 @@ def test_a_refund_is_reported_as_processing_because_its_notification_has_only_th
     first = protocol.refund_notification(FIELDS, out_request_no="R1", refunded_so_far=888, at=later)
     assert first["trade_status"] == "TRADE_SUCCESS"
     assert ALIPAY.verify(builders.notification(first)) == RefundReport(
-        "R1", ReportedRefund.PROCESSING, 888, "CNY", later
+        "R1", ReportedRefund.PROCESSING, 888, "CNY", later, trade_no=builders.TRADE_NO
     )
     last = protocol.refund_notification(FIELDS, out_request_no="R2", refunded_so_far=8888, at=later)
     assert last["trade_status"] == "TRADE_CLOSED"
     assert ALIPAY.verify(builders.notification(last)) == RefundReport(
-        "R2", ReportedRefund.PROCESSING, 8888, "CNY", later
+        "R2", ReportedRefund.PROCESSING, 8888, "CNY", later, trade_no=builders.TRADE_NO
     )
 
 
@@ -98,7 +98,12 @@ def test_a_notification_with_a_refund_of_zero_is_a_payment(nothing: str) -> None
 def test_a_refund_without_our_refund_number_is_reported_under_the_payments_number() -> None:
     fields = {**FIELDS, "refund_fee": "1.00", "gmt_refund": "2026-11-22 13:00:00"}
     assert ALIPAY.verify(builders.notification(fields)) == RefundReport(
-        builders.ATTEMPT.out_trade_no, ReportedRefund.PROCESSING, 100, "CNY", AT + timedelta(hours=2)
+        builders.ATTEMPT.out_trade_no,
+        ReportedRefund.PROCESSING,
+        100,
+        "CNY",
+        AT + timedelta(hours=2),
+        trade_no=builders.TRADE_NO,
     )
 
 

@@ -23,7 +23,7 @@ TEXT = WHOLE.decode("gbk")
 ROWS = [
     StatementRow("capture", "P1", "20261", 8888, "CNY", 6),
     StatementRow("capture", "P2", "20262", 1, "CNY", 7),
-    StatementRow("refund", "R1", "20261", 888, "CNY", 8),
+    StatementRow("refund", "R1", "20261", 888, "CNY", 8, capture_no="20261"),
 ]
 
 

@@ -23,13 +23,11 @@ from tests.providers.paypal_builders import (
     refund,
 )
 from workers.domain.money import render
+from workers.providers.abilities import CapturingProvider, CertificateSource, ClosingProvider, TokenSource
 from workers.providers.paypal import PayPal
 from workers.providers.port import (
     ApprovalReport,
-    CapturingProvider,
-    CertificateSource,
     ClientAction,
-    ClosingProvider,
     HttpRequest,
     HttpResponse,
     PaymentReport,
@@ -38,7 +36,6 @@ from workers.providers.port import (
     RefundReport,
     ReportedPayment,
     ReportedRefund,
-    TokenSource,
     UnknownOutcome,
 )
 

@@ -99,13 +99,40 @@ def test_the_status_of_a_capture_is_reported_with_its_reason(event: str, status:
 def test_the_status_of_a_refund_is_reported(event: str, status: str, expected: str) -> None:
     result = PROVIDER.verify(builders.notification(event, refund(status=status)))
     assert isinstance(result, RefundReport)
-    assert result == RefundReport(builders.REFUND_ORDER.refund_no, result.status, 88, "EUR", AT + timedelta(hours=1))
+    number, at = builders.REFUND_ORDER.refund_no, AT + timedelta(hours=1)
+    assert result == RefundReport(
+        number, result.status, 88, "EUR", at, trade_no=builders.CAPTURE, provider_no=builders.REFUND_ID
+    )
     assert result.status == expected
+
+
+def test_a_refund_that_was_made_at_paypal_is_known_by_paypals_number_and_its_capture() -> None:
+    theirs = builders.REFUND_ID
+    for invoice_id, number in ((None, theirs), (builders.ATTEMPT.out_trade_no, builders.ATTEMPT.out_trade_no)):
+        result = PROVIDER.verify(builders.notification("PAYMENT.CAPTURE.REFUNDED", refund(invoice_id=invoice_id)))
+        assert isinstance(result, RefundReport)
+        assert (result.refund_no, result.provider_no, result.trade_no) == (number, theirs, builders.CAPTURE)
+        assert not result.reversal
+
+
+def test_a_reversal_is_a_refund_that_the_merchant_did_not_make() -> None:
+    result = PROVIDER.verify(builders.notification("PAYMENT.CAPTURE.REVERSED", refund(invoice_id=None)))
+    assert isinstance(result, RefundReport)
+    assert (result.provider_no, result.trade_no, result.reversal) == (builders.REFUND_ID, builders.CAPTURE, True)
+
+
+@pytest.mark.parametrize(
+    "links", [[], [{"rel": "self", "href": "https://api.paypal.com/v2/payments/captures/1"}], None]
+)
+def test_a_refund_without_a_link_to_its_capture_does_not_name_one(links: object) -> None:
+    result = PROVIDER.verify(builders.notification("PAYMENT.CAPTURE.REFUNDED", refund(links=links)))
+    assert isinstance(result, RefundReport)
+    assert result.trade_no is None
 
 
 @pytest.mark.parametrize(
     "event",
-    ["CHECKOUT.ORDER.COMPLETED", "PAYMENT.CAPTURE.REVERSED", "CUSTOMER.DISPUTE.CREATED", "PAYMENT.SALE.COMPLETED"],
+    ["CHECKOUT.ORDER.COMPLETED", "CUSTOMER.DISPUTE.CREATED", "PAYMENT.SALE.COMPLETED"],
 )
 def test_other_events_are_irrelevant(event: str) -> None:
     assert PROVIDER.verify(builders.notification(event, {"id": "1"})) == IrrelevantNotification(event)
@@ -347,7 +374,7 @@ WRONG: list[tuple[str, dict[str, Any]]] = [
     ("PAYMENT.CAPTURE.COMPLETED", {"payee": []}),
     ("PAYMENT.CAPTURE.COMPLETED", {"custom_id": "Größe"}),
     ("PAYMENT.CAPTURE.COMPLETED", {"custom_id": None, "invoice_id": None}),
-    ("PAYMENT.CAPTURE.REFUNDED", {"invoice_id": None}), ("PAYMENT.CAPTURE.REFUNDED", {"status": "DONE"}),
+    ("PAYMENT.CAPTURE.REFUNDED", {"id": None}), ("PAYMENT.CAPTURE.REFUNDED", {"status": "DONE"}),
     ("CHECKOUT.ORDER.APPROVED", {"purchase_units": []}), ("CHECKOUT.ORDER.APPROVED", {"purchase_units": [1]}),
 ]  # fmt: skip
 

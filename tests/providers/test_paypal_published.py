@@ -20,14 +20,16 @@ from workers.providers.paypal import PayPal
 from workers.providers.port import (
     Notification,
     PaymentReport,
+    RefundReport,
     RejectedNotification,
     ReportedPayment,
+    ReportedRefund,
 )
 
 PUBLISHED = Path(__file__).parent / "published"
 PUBLISHED_AT = datetime(2024, 8, 2, 19, 36, tzinfo=UTC)
 NOTIFICATIONS = json.loads((PUBLISHED / "paypal_notifications.json").read_text())
-SIMULATED: dict[str, PaymentReport | str] = {
+SIMULATED: dict[str, PaymentReport | RefundReport | str] = {
     "PAYMENT.CAPTURE.COMPLETED": PaymentReport(
         "5840243-146",
         "12A34567BC123456S",
@@ -45,7 +47,15 @@ SIMULATED: dict[str, PaymentReport | str] = {
         datetime(2022, 12, 13, 19, 13, tzinfo=UTC),
     ),
     "PAYMENT.CAPTURE.PENDING": "invoice_id is missing or no number of ours or theirs",
-    "PAYMENT.CAPTURE.REFUNDED": "invoice_id is missing or no number of ours or theirs",
+    "PAYMENT.CAPTURE.REFUNDED": RefundReport(
+        "1Y107995YT783435V",
+        ReportedRefund.SUCCEEDED,
+        99,
+        "USD",
+        datetime(2018, 8, 15, 19, 13, 29, tzinfo=UTC),
+        trade_no="0JF852973C016714D",
+        provider_no="1Y107995YT783435V",
+    ),
 }
 
 

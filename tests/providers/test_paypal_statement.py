@@ -1,5 +1,6 @@
 """The adapter reads PayPal's settlement reports, in several sections and files (R-10)."""
 
+from dataclasses import replace
 from datetime import date
 
 import pytest
@@ -19,20 +20,35 @@ RETURNED = SettlementLine(
 )
 OTHERS = [
     SettlementLine("T0400", "0AB", "", 5000, "EUR"),
-    SettlementLine("T1106", "0AC", "", 88, "EUR"),
-    SettlementLine("T1201", "0AD", "", 88, "EUR"),
+    SettlementLine("T1110", "0AC", "", 88, "EUR"),
+    SettlementLine("T1202", "0AD", "", 88, "EUR"),
     SettlementLine("T0113", "0AE", "", 1, "EUR"),
 ]  # fmt: skip
 REPORT = settlement_report(DAY, MERCHANT, [PAID, *OTHERS, RETURNED])
 LINES = REPORT.removeprefix(b"\xef\xbb\xbf").split(b"\r\n")
 ROWS = [
     StatementRow("capture", ATTEMPT.out_trade_no, CAPTURE, 8888, "EUR", 5),
-    StatementRow("refund", REFUND_ORDER.refund_no, "1JU08902781691411", 88, "EUR", 10),
+    StatementRow(
+        "refund",
+        REFUND_ORDER.refund_no,
+        "1JU08902781691411",
+        88,
+        "EUR",
+        10,
+        capture_no=CAPTURE,
+        provider_no="1JU08902781691411",
+    ),
 ]
 
 
 def test_a_report_lists_captures_and_refunds_with_their_numbers_and_nothing_else() -> None:
     assert PROVIDER.statement(REPORT, DAY) == ROWS
+
+
+@pytest.mark.parametrize("code", ["T1106", "T1201"])
+def test_a_reversal_and_a_charge_back_are_refunds_that_the_merchant_did_not_make(code: str) -> None:
+    [row] = PROVIDER.statement(settlement_report(DAY, MERCHANT, [replace(RETURNED, code=code)]), DAY)
+    assert row == replace(ROWS[1], line=5, reversal=True)
 
 
 def test_the_byte_order_mark_and_the_line_ends_do_not_matter() -> None:

@@ -11,11 +11,15 @@ from scripts.gateways import unionpay_protocol as protocol
 from tests.providers import keys
 from tests.providers import unionpay_builders as builders
 from tests.providers.unionpay_builders import AT, ATTEMPT, QUERY_ID, REFUND_ORDER, answer, read_form, signer
-from workers.providers.port import (
+from workers.providers.abilities import (
     CapturingProvider,
     CertificateSource,
-    ClientAction,
     ClosingProvider,
+    TokenSource,
+    with_certificates,
+)
+from workers.providers.port import (
+    ClientAction,
     HttpRequest,
     HttpResponse,
     PaymentReport,
@@ -24,9 +28,7 @@ from workers.providers.port import (
     RefundReport,
     ReportedPayment,
     ReportedRefund,
-    TokenSource,
     UnknownOutcome,
-    with_certificates,
 )
 from workers.providers.unionpay import UnionPay
 

@@ -88,6 +88,7 @@ def test_the_status_of_a_refund_is_reported(code: str, status: str) -> None:
         "CNY",
         AT + timedelta(days=1),
         None if code == "00" else code,
+        trade_no=builders.QUERY_ID,
     )
     assert result == replace(expected, status=status)  # type: ignore[arg-type]
 

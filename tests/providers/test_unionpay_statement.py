@@ -26,7 +26,7 @@ RETURNED = statement_line(
 )
 ROWS = [
     StatementRow("capture", ATTEMPT.out_trade_no, QUERY_ID, 8888, "CNY", 1),
-    StatementRow("refund", REFUND_ORDER.refund_no, QUERY_ID[::-1], 88, "CNY", 2),
+    StatementRow("refund", REFUND_ORDER.refund_no, QUERY_ID[::-1], 88, "CNY", 2, capture_no=QUERY_ID),
 ]
 
 

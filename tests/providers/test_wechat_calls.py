@@ -28,11 +28,9 @@ from tests.providers.wechat_builders import (
     PUBLIC_KEY_ID,
     REFUND_ORDER,
 )
+from workers.providers.abilities import CapturingProvider, CertificateSource, ClosingProvider, TokenSource
 from workers.providers.port import (
-    CapturingProvider,
-    CertificateSource,
     ClientAction,
-    ClosingProvider,
     HttpRequest,
     HttpResponse,
     PaymentReport,
@@ -40,7 +38,6 @@ from workers.providers.port import (
     ProviderRefusal,
     RefundReport,
     ReportedPayment,
-    TokenSource,
     UnknownOutcome,
 )
 from workers.providers.wechat import MerchantKey, WeChat
@@ -340,7 +337,7 @@ REFUNDS = [("PROCESSING", "processing"), ("SUCCESS", "succeeded"), ("CLOSED", "f
 @pytest.mark.parametrize(("state", "status"), REFUNDS)
 def test_a_refund_query_reports_the_state_of_the_refund(state: str, status: Any) -> None:
     response, reason = refund_answer(state=state), state if status == "failed" else None
-    expected = RefundReport(REFUND_ORDER.refund_no, status, 888, "CNY", AT, reason)
+    expected = RefundReport(REFUND_ORDER.refund_no, status, 888, "CNY", AT, reason, trade_no=builders.TRADE_NO)
     assert (
         WECHAT.read_refund(REFUND_ORDER, response, AT)
         == WECHAT.read_refund_query(REFUND_ORDER, response, AT)

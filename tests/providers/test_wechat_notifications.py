@@ -65,7 +65,8 @@ REFUNDS = [("SUCCESS", "succeeded", None), ("ABNORMAL", "failed", "ABNORMAL"), (
 @pytest.mark.parametrize(("state", "status", "reason"), REFUNDS)
 def test_the_status_of_a_refund_is_reported(state: str, status: Any, reason: str | None) -> None:
     notification = builders.notification(builders.refund(state=state), f"REFUND.{state}")
-    assert WECHAT.verify(notification) == RefundReport(builders.REFUND_ORDER.refund_no, status, 888, "CNY", AT, reason)
+    number, capture = builders.REFUND_ORDER.refund_no, builders.TRADE_NO
+    assert WECHAT.verify(notification) == RefundReport(number, status, 888, "CNY", AT, reason, trade_no=capture)
 
 
 def test_a_notification_of_another_kind_is_irrelevant_and_not_decrypted() -> None:

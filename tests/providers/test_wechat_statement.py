@@ -23,7 +23,7 @@ WHOLE = bill(DAY, builders.MCHID, builders.APPID, LINES)
 ROWS = [
     StatementRow("capture", "P1", "42001", 8888, "CNY", 2),
     StatementRow("capture", "P2", "42002", 1, "CNY", 3),
-    StatementRow("refund", "R1", "42001", 888, "CNY", 4),
+    StatementRow("refund", "R1", "42001", 888, "CNY", 4, capture_no="42001", certain=False),
 ]
 
 
@@ -52,7 +52,8 @@ def test_a_payment_revoked_at_a_cash_register_is_a_refund_under_the_payments_num
         .replace("`REFUND,", "`REVOKED,")
         .replace("`R1,", "`0,")
     )
-    assert WECHAT.statement(text.encode(), DAY) == [StatementRow("refund", "P1", "42001", 888, "CNY", 2)]
+    row = StatementRow("refund", "P1", "42001", 888, "CNY", 2, capture_no="42001", certain=False)
+    assert WECHAT.statement(text.encode(), DAY) == [row]
 
 
 def test_the_amount_is_that_of_the_order_including_coupons() -> None:

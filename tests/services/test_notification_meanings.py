@@ -135,10 +135,10 @@ def test_a_number_belongs_to_an_attempt_of_the_same_provider_only() -> None:
 REFUNDS = [
     (PROVES, "succeeded", RefundReported(refunded("succeeded"))),
     (PROVES, "failed", RefundReported(refunded("failed"))),
-    (PROVES, "processing", RefundUnproven("R1")),
-    (PROVES_NOTHING, "succeeded", RefundUnproven("R1")),
-    (PROVES_NOTHING, "failed", RefundUnproven("R1")),
-    (PROVES_NOTHING, "processing", RefundUnproven("R1")),
+    (PROVES, "processing", RefundUnproven(refunded("processing"))),
+    (PROVES_NOTHING, "succeeded", RefundUnproven(refunded("succeeded"))),
+    (PROVES_NOTHING, "failed", RefundUnproven(refunded("failed"))),
+    (PROVES_NOTHING, "processing", RefundUnproven(refunded("processing"))),
 ]
 
 

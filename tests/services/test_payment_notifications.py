@@ -103,7 +103,11 @@ async def test_a_paypal_notification_is_polled_because_paypal_signs_only_a_check
     harness.provider_calls.clear()
     back = callback("paypal", paypal_builders.notification("PAYMENT.CAPTURE.REFUNDED", paypal_builders.refund()))
     await harness.handle(back)
-    assert harness.provider_calls == [("paypal", ProviderRefundQuery(refund_no=paypal_builders.REFUND_ORDER.refund_no))]
+    refund_no = paypal_builders.REFUND_ORDER.refund_no
+    query = ProviderRefundQuery(
+        refund_no=refund_no, trade_no=paypal_builders.CAPTURE, provider_no=paypal_builders.REFUND_ID
+    )
+    assert harness.provider_calls == [("paypal", query)]
 
 
 def counted(name: str, **labels: str) -> float:

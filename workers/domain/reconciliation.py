@@ -39,10 +39,16 @@ class Listed(Protocol):
 
 
 class StatementLine(Listed, Protocol):
-    """A line of a statement. `number` is ours. Without one it is empty, or the provider's own number again."""
+    """A line of a statement. `number` is ours. Without one it is empty, or the provider's own number again.
+
+    `capture_no` is the provider's number of the capture that a refund draws on.
+    """
 
     @property
     def line(self) -> int: ...
+
+    @property
+    def capture_no(self) -> str | None: ...
 
 
 @dataclass(frozen=True)
@@ -80,7 +86,7 @@ class Entry:
 class Difference:
     """One difference for an operator to look at. `ours` and `theirs` are amounts.
 
-    `currency` is that of our entry, or of the line if it is missing here.
+    `currency` is that of our entry, or of the line if it is missing here. `capture_no` is that of the line.
     """
 
     kind: Literal["missing_here", "missing_there", "amount"]
@@ -93,6 +99,7 @@ class Difference:
     their_currency: str | None
     order_id: int | None
     line: int | None
+    capture_no: str | None = None
 
 
 @dataclass(frozen=True)
@@ -144,6 +151,16 @@ def by_trade_number_alone(one: Listed) -> PairKey | None:
     return by_trade_number(one) if numberless else None
 
 
+def by_own_number(one: Listed) -> PairKey | None:
+    """The key of the provider's own number of a refund: a refund that it made by itself has no number of ours."""
+    return (one.trade_no,) if one.kind == "refund" and one.trade_no else None
+
+
+def by_refund_number(one: Listed) -> PairKey | None:
+    """The key that `by_own_number` finds on the other side."""
+    return (one.number,) if one.kind == "refund" and one.number else None
+
+
 PASSES: tuple[tuple[PairKeyOf, PairKeyOf], ...] = (
     (by_everything, by_everything),
     (by_both_numbers, by_both_numbers),
@@ -151,6 +168,7 @@ PASSES: tuple[tuple[PairKeyOf, PairKeyOf], ...] = (
     (by_number, by_number),
     (by_trade_number, by_trade_number_alone),
     (by_trade_number_alone, by_trade_number),
+    (by_own_number, by_refund_number),
 )
 """(key of the line, key of the entry) of each pass.
 
@@ -224,6 +242,7 @@ def _missing_here(line: StatementLine) -> Difference:
         None,
         None,
         line.line,
+        line.capture_no,
     )
 
 

@@ -63,6 +63,25 @@ class CaptureShare:
         return replace(share, pending=share.pending + amount) if state in PENDING else share
 
 
+def share_out(amount: int, shares: Mapping[int, CaptureShare]) -> dict[int, int]:
+    """Share out a refund of `amount` that names only the capture: order id -> its part, in the order of the ids.
+
+    Each order takes what it has left, then what is left beside its refunds under way, which will fail. What is above
+    all of them is the first order's, in excess.
+    """
+    parts, rest = dict.fromkeys(sorted(shares), 0), amount
+    for order_id in parts:
+        parts[order_id] = min(rest, shares[order_id].left)
+        rest -= parts[order_id]
+    for order_id, taken in parts.items():
+        share = shares[order_id]
+        more = min(rest, max(0, share.amount - share.gone - taken))
+        parts[order_id] += more
+        rest -= more
+    parts[min(parts)] += rest
+    return {order_id: part for order_id, part in parts.items() if part}
+
+
 @dataclass(frozen=True)
 class BoughtLine:
     """A line as it was paid, and how much of it has gone back. `payable_amount` includes `shipping_share`."""

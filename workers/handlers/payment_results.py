@@ -12,6 +12,7 @@
     about an attempt that is closed                      payment.attempt_closed
     about a refund that succeeded or failed              refund.observed, for the refunds queue
     about a refund that is under way                     provider.refund_query
+    about a refund that we did not request               the same: it is taken into the books when its end is known
     from PayPal, about anything but an approval          provider.query or provider.refund_query: PayPal signs only a
                                                          checksum, so its answer counts and the notification does not
 
@@ -45,7 +46,7 @@ import outbox
 from db.pool import Transaction
 from messages.envelope import Envelope
 from messages.payments import PaymentCallback, PaymentObserved, PaymentResult, ProgressMark
-from messages.providers import ProviderCapture, ProviderCertificates, ProviderQuery, ProviderRefundQuery
+from messages.providers import ProviderCapture, ProviderCertificates, ProviderQuery
 from messages.reasons import Reason
 from workers.domain import payment_rules
 from workers.domain.order import CancelType, Effect, Order, State, Trigger
@@ -235,9 +236,9 @@ def follow_ups(reports: Iterable[ProviderReport]) -> list[outbox.Announcement]:
                 event = attempts.closed(attempt, reason or "closed by the provider")
                 messages.append(outbox.event(event, because=item))
             case RefundReported(refund):
-                messages.append(outbox.internal(refunds.observed(refund), because=item))
-            case RefundUnproven(number):
-                messages.append(provider_call(ProviderRefundQuery(refund_no=number), item.body.provider, because=item))
+                messages.append(outbox.internal(refunds.observed(refund, item.body.provider), because=item))
+            case RefundUnproven(refund):
+                messages.append(refunds.provider_refund_query(item.body.provider, refund, because=item))
     return messages
 
 

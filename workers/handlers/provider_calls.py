@@ -19,6 +19,7 @@
     provider.refund        refunded, under way, refusal, none    refund.observed
     provider.refund_query  refunded, under way, none             refund.observed
                            no such refund                        provider.refund, under the same number
+                           of a refund that is not ours          refund.observed when its end is known, retried before
     provider.certificates  certificates                          stored, for every process
     any                    signed with a certificate that is     also provider.certificates
                            not known here
@@ -44,8 +45,6 @@ from messages.providers import (
     ProviderCertificates,
     ProviderClose,
     ProviderQuery,
-    ProviderRefund,
-    ProviderRefundQuery,
     ProviderStart,
     RefundCall,
 )
@@ -61,14 +60,14 @@ from workers.providers.port import (
     PaymentReport,
     ProviderRefusal,
     RefundOrder,
-    RefundReport,
     ReportedPayment,
     UnknownOutcome,
 )
 from workers.runtime.batch import Batch
 from workers.runtime.route import CallRoute
-from workers.services import attempts, commands, refunds
+from workers.services import attempts, commands, refund_answers
 from workers.services.provider_requests import ProviderAnswer, prepare, send
+from workers.services.refund_answers import RetryLater
 from workers.store import attempts as attempt_rows
 from workers.store import notifications, timers
 from workers.store.attempts import DONE, LIVE, Attempt, AttemptChange
@@ -94,14 +93,7 @@ class CallContext:
     refunds: Mapping[str, tuple[str, RefundOrder]]
     now: datetime
     grace: timedelta
-
-
-@dataclass(frozen=True)
-class RetryLater:
-    """The message is retried. Dead letters are grouped by `reason`; `why` is a sentence."""
-
-    reason: Reason
-    why: str
+    provider: str
 
 
 @dataclass(frozen=True)
@@ -121,7 +113,7 @@ NOTHING = CallDecision()
 
 async def take_answers(tx: Transaction, batch: Batch[Any], *, provider: str) -> None:
     """Decide on the answers that the provider gave before this transaction, and write each table once."""
-    context = await read(tx, batch)
+    context = await read(tx, batch, provider)
     answers: Mapping[str, ProviderAnswer] = batch.answers
     decisions = [(item, decide(item, answers.get(item.id), context)) for item in batch]
     for item, decision in decisions:
@@ -146,7 +138,7 @@ async def take_answers(tx: Transaction, batch: Batch[Any], *, provider: str) -> 
     await outbox.append(tx, [*events, *calls, *downloads, *replies])
 
 
-async def read(tx: Transaction, batch: Batch[Any]) -> CallContext:
+async def read(tx: Transaction, batch: Batch[Any], provider: str) -> CallContext:
     """Lock the batch's attempts, and read what else it decides with: one statement per table."""
     grace = timedelta(seconds=shop.current().payment_grace_seconds)
     calls = [item.body for item in batch if isinstance(item.body, AttemptCall)]
@@ -154,14 +146,20 @@ async def read(tx: Transaction, batch: Batch[Any]) -> CallContext:
     started = await attempt_rows.read(tx, [body.attempt_id for body in calls if isinstance(body, ProviderStart)])
     undecided = await commands.undecided(tx, [attempt.command for attempt in started.values()])
     locked = await attempt_rows.lock(tx, [body.attempt_id for body in calls])
-    return CallContext(locked, undecided, await attempts.refunds_of_attempts(tx, refund_nos), batch.now, grace)
+    refunds = await attempts.refunds_of_attempts(tx, refund_nos)
+    return CallContext(locked, undecided, refunds, batch.now, grace, provider)
 
 
 def decide(item: Item, answer: ProviderAnswer | None, context: CallContext) -> CallDecision:
     """Decide what the answer to one message changes. The answer is None if no request was needed. No I/O."""
     match item.body:
         case RefundCall(refund_no=refund_no):
-            return decide_refund(item, context.refunds.get(refund_no), answer, context.now)
+            follows = refund_answers.follow_up(
+                item, context.provider, context.refunds.get(refund_no), answer, context.now
+            )
+            if isinstance(follows, RetryLater):
+                return CallDecision(retry=follows)
+            return CallDecision(announcements=(follows,)) if follows else NOTHING
         case AttemptCall(attempt_id=attempt_id) if attempt_id in context.attempts:
             return decide_attempt(item, context.attempts[attempt_id], answer, context)
     return NOTHING
@@ -281,31 +279,6 @@ def close_attempt(item: Item, attempt: Attempt, reason: str) -> CallDecision:
     change = AttemptChange(attempt.id, AttemptState.CLOSED, reason=reason)
     event = outbox.event(attempts.closed(attempt, reason), because=item)
     return CallDecision(change=change, stops_polling=attempt.id, announcements=(event,))
-
-
-def decide_refund(
-    item: Item, known: tuple[str, RefundOrder] | None, answer: ProviderAnswer | None, now: datetime
-) -> CallDecision:
-    """Build refund.observed, or request a refund again that the provider does not know. No I/O."""
-    if known is None:
-        why = "no attempt of ours made the capture that this refund draws on"
-        return CallDecision(retry=RetryLater(Reason.REFUND_UNKNOWN, why)) if answer is None else NOTHING
-    provider, refund = known
-    match answer:
-        case None:
-            return NOTHING
-        case RefundReport():
-            message = refunds.observed(answer)
-        case UnknownOutcome():
-            message = refunds.unreported(refund, "unknown", answer.why, now)
-        case ProviderRefusal() if isinstance(item.body, ProviderRefundQuery):
-            again = attempts.provider_call(ProviderRefund(refund_no=refund.refund_no), provider, because=item)
-            return CallDecision(announcements=(again,))
-        case ProviderRefusal():
-            message = refunds.unreported(refund, "failed", answer.code, now)
-        case _:
-            message = refunds.unreported(refund, "unknown", "the provider answered something else", now)
-    return CallDecision(announcements=(outbox.internal(message, because=item),))
 
 
 def downloaded(batch: Batch[Any], answers: Mapping[str, ProviderAnswer]) -> dict[str, dict[str, str]]:

@@ -4,12 +4,15 @@
     -------------------------------------------  -------------------------------------------------------------------
     of a provider of ours, in its own layout     payment.reconciled with the counts, and a payment.discrepancy_found
                                                  for each difference
+    with a refund that is not in our books       also refund.observed: the provider made it by itself, or it succeeded
+                                                 after all. Where a line is no proof, the provider is polled
     of a file that was compared before           the same payment.reconciled to its sender, and no events
     in another layout, or of another day         command.rejected: RECONCILE_FILE_INVALID, with the line
     of a provider without settings here          command.rejected: PAY_METHOD_INVALID
 
-A difference changes nothing: it moves neither money nor an order. Captures count by their facts, refunds once they have
-succeeded; a refund that is under way here may be on a statement, and is no difference if it is not.
+A difference moves no order. Only refunds on a statement are taken into the books, because their money is gone: the
+refunds queue decides whether one is ours, and takes the same one only once. Captures count by their facts, refunds once
+they have succeeded; a refund that is under way here may be on a statement, and is no difference if it is not.
 """
 
 import asyncio
@@ -17,8 +20,10 @@ import base64
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from datetime import datetime, time
 from hashlib import blake2b
 from typing import TypeAlias
+from zoneinfo import ZoneInfo
 
 from prometheus_client import Counter
 
@@ -34,7 +39,7 @@ from workers.providers import configured, statements
 from workers.providers.port import Provider, StatementError
 from workers.runtime.batch import Batch
 from workers.runtime.route import Route
-from workers.services import authorization, commands
+from workers.services import authorization, commands, refunds
 from workers.services.reconciliation import DayStatement, ledgers
 from workers.store import reconciliation
 from workers.store.reconciliation import StatementKey, StatementResult
@@ -118,9 +123,24 @@ async def reconcile(tx: Transaction, batch: Batch[PaymentReconcile]) -> None:
         if key in compared and first[key][0] is item:
             found = [discrepancy(key, difference, owners) for difference in compared[key].differences]
             events += [outbox.event(event, because=item) for event in (*found, outcome)]
+            events += unknown_refunds(statement, compared[key], item)
     replies = await commands.conclude(tx, outcomes)
     await outbox.append(tx, [*events, *replies, *claims.answers])
     count(compared)
+
+
+def unknown_refunds(statement: DayStatement, comparison: Comparison, item: Item) -> list[outbox.Announcement]:
+    """Build refund.observed, or provider.refund_query, for the refunds of the statement that our books do not have."""
+    missing = {found.line for found in comparison.differences if found.kind == "missing_here"}
+    rows = [row for row in statement.rows if row.kind == "refund" and row.line in missing]
+    at = datetime.combine(statement.day, time(12), ZoneInfo(shop.current().business_time_zone))
+    reports = [(row, refunds.of_line(row, at)) for row in rows if row.capture_no and row.amount]
+    return [
+        outbox.internal(refunds.observed(report, statement.provider), because=item)
+        if row.certain
+        else refunds.provider_refund_query(statement.provider, report, item)
+        for row, report in reports
+    ]
 
 
 def result_of(statement: DayStatement, comparison: Comparison) -> StatementResult:
@@ -134,10 +154,12 @@ def ownerless_numbers(compared: Mapping[StatementKey, Comparison]) -> Iterable[t
     Some of these numbers are of attempts or refunds of ours that ended otherwise: their orders help to find out why.
     """
     return (
-        (provider, difference.number)
+        (provider, number)
         for (provider, _, _), comparison in compared.items()
         for difference in comparison.differences
-        if difference.order_id is None and difference.number
+        if difference.order_id is None
+        for number in (difference.number, difference.capture_no)
+        if number
     )
 
 
@@ -164,8 +186,14 @@ def discrepancy(key: StatementKey, found: Difference, owners: Mapping[tuple[str,
         currency=found.currency,
         their_currency=found.their_currency,
         line=found.line,
-        order_id=found.order_id or owners.get((provider, found.number or "")),
+        order_id=owner(provider, found, owners),
     )
+
+
+def owner(provider: str, found: Difference, owners: Mapping[tuple[str, str], int]) -> int | None:
+    """Return the order of a difference: by our number, or by the capture that an unknown refund draws on."""
+    numbers = (found.number, found.capture_no)
+    return found.order_id or next((owners[provider, n] for n in numbers if n and (provider, n) in owners), None)
 
 
 def count(compared: Mapping[StatementKey, Comparison]) -> None:

@@ -11,6 +11,9 @@ refund.observed                                      the same, from a provider t
                                                      and then the provider is polled until the end is known
 refund.result for another amount or currency         dead letter, for an operator to look at
 refund.result for an unknown number                  retried, at last a dead letter
+the same, succeeded, and its capture is known        the provider gave money back by itself: in the books under its
+                                                     number, refund.succeeded and an alert; what is left goes down.
+                                                     Again: nothing; with another amount a dead letter
 refund.request, not above what is captured and left  a refund of its own: refund.requested; points that were used come
                                                      back, points that were earned go, both in proportion
 refund.request that names a failed refund            refund.requested again, under the same number; if the provider does
@@ -38,10 +41,18 @@ from workers.domain.refund_amounts import GONE, PENDING, CaptureShare, RefundSta
 from workers.domain.refusal import Refusal
 from workers.runtime.batch import Batch
 from workers.runtime.route import Every, Route
-from workers.services import authorization, benefits, commands, refunds
+from workers.services import authorization, benefits, commands, foreign_refunds, refunds
 from workers.store import orders, payments, timers
 from workers.store import refunds as refund_rows
-from workers.store.refunds import RefundDue, RefundEnd, RefundRow
+from workers.store.refunds import (
+    CapturedFor,
+    CaptureKey,
+    ForeignKey,
+    ForeignRefundPart,
+    RefundDue,
+    RefundEnd,
+    RefundRow,
+)
 from workers.store.timers import Timer, TimerKind
 
 RUNNING = Gauge("oms_refunds_running", "Refunds without a known end, counted up to 100,000")
@@ -84,6 +95,10 @@ class RefundContext:
     known: dict[str, RefundRow]
     shares: dict[DrawnOn, CaptureShare]
     left: dict[int, payments.Kept]
+    captures: dict[CaptureKey, CapturedFor] = field(default_factory=dict)
+    """The captures of refunds that providers made by themselves."""
+    foreign: dict[ForeignKey, tuple[int, str]] = field(default_factory=dict)
+    """(amount, currency) of such refunds that are in the books."""
     ends: dict[str, RefundEnd] = field(default_factory=dict)
     """The new states, by refund number."""
     recounted: dict[int, Envelope[Any]] = field(default_factory=dict)
@@ -91,12 +106,16 @@ class RefundContext:
 
     def move(self, refund: RefundRow, state: RefundState) -> None:
         """Take a refund that has not succeeded yet to another state, and count it from now on."""
-        share = self.shares[refund.draws_on].after(refund.amount, refund.state, state)
         self.known[refund.refund_no] = replace(refund, state=state)
-        self.shares[refund.draws_on] = share
-        kept = self.left.get(refund.order_id)
-        if kept is not None and refund.draws_on == (kept.order_id, kept.provider, kept.trade_no):
-            self.left[refund.order_id] = replace(kept, owed=share.gone + share.pending)
+        self.count(refund.draws_on, refund.amount, refund.state, state)
+
+    def count(self, drawn_on: DrawnOn, amount: int, before: RefundState, state: RefundState) -> None:
+        """Count the new state of a refund in what is left of its capture."""
+        share = self.shares[drawn_on].after(amount, before, state)
+        self.shares[drawn_on] = share
+        kept = self.left.get(drawn_on[0])
+        if kept is not None and drawn_on == (kept.order_id, kept.provider, kept.trade_no):
+            self.left[kept.order_id] = replace(kept, owed=share.gone + share.pending)
 
     def ids(self, states: Collection[RefundState]) -> list[int]:
         """Return the ids of the refunds that this batch took to one of these states."""
@@ -109,7 +128,7 @@ async def handle_refunds(tx: Transaction, batch: Batch[RefundResult | RefundObse
     context = await read(tx, batch.of(RefundResult, RefundObserved), claims.fresh)
     book = context.book
 
-    news = decide_results(batch, context)
+    news, foreign = decide_results(batch, context)
     again, outcomes = repeated([item for item in claims.fresh if item.body.refund_no], context)
     dues, refused_requests = requests([item for item in claims.fresh if not item.body.refund_no], book, context.left)
     outcomes |= refused_requests
@@ -118,6 +137,7 @@ async def handle_refunds(tx: Transaction, batch: Batch[RefundResult | RefundObse
     await orders.save(tx, book)
     await refund_rows.finish(tx, list(context.ends.values()))
     await refund_rows.reopen(tx, [refund.refund_no for _, refund in again])
+    news += foreign_refunds.announcements(await refund_rows.take_in(tx, foreign))
     applied = await benefits.apply(tx, book, batch.now, opened, context.recounted)
     await timers.start(tx, [Timer(TimerKind.REFUND, key, batch.now + FIRST_POLL) for key in context.ids(PENDING)])
     await timers.stop(tx, [(TimerKind.REFUND, key) for key in context.ids({*GONE, RefundState.FAILED})])
@@ -140,20 +160,28 @@ async def handle_refunds(tx: Transaction, batch: Batch[RefundResult | RefundObse
 async def read(tx: Transaction, results: Sequence[ResultItem], fresh: Sequence[RequestItem]) -> RefundContext:
     """Lock the orders of the results and requests, and read the refunds that they name: one statement per table."""
     owners = await refund_rows.orders_of(tx, [item.body.refund_no for item in results])
-    book = Book[Any](await orders.lock(tx, {*owners.values(), *(item.body.order_id for item in fresh)}))
+    keys = foreign_refunds.keys([item.body for item in results if item.body.refund_no not in owners])
+    payers = await refund_rows.payers(tx, [key[:2] for key in keys])
+    book = Book[Any](await orders.lock(tx, {*owners.values(), *payers, *(item.body.order_id for item in fresh)}))
+    captures = await refund_rows.captured_for(tx, [key[:2] for key in keys])
     known = await refund_rows.read(tx, {*owners, *filter(None, (item.body.refund_no for item in fresh))})
     left = await payments.kept(tx, [item.body.order_id for item in fresh])
-    return RefundContext(book, known, {refund.draws_on: refund.share for refund in known.values()}, left)
+    shares = {refund.draws_on: refund.share for refund in known.values()}
+    shares |= {(order_id, *key): s for key, one in captures.items() for order_id, s in one.shares.items()}
+    return RefundContext(book, known, shares, left, captures, await refund_rows.foreign(tx, keys))
 
 
-def decide_results(batch: Batch[Any], context: RefundContext) -> list[outbox.Announcement]:
-    """Judge each result, after those before it. Returns what they announce."""
+def decide_results(
+    batch: Batch[Any], context: RefundContext
+) -> tuple[list[outbox.Announcement], list[ForeignRefundPart]]:
+    """Judge each result, after those before it. Returns what they announce, and the refunds that are not ours."""
     news: list[outbox.Announcement] = []
+    foreign: list[ForeignRefundPart] = []
     results: list[ResultItem] = batch.of(RefundResult, RefundObserved)
     for item in results:
         refund = context.known.get(item.body.refund_no)
         if refund is None:
-            batch.retry(item, Reason.REFUND_UNKNOWN, "no refund has this number yet")
+            foreign += decide_foreign(batch, context, item)
         elif (item.body.amount, item.body.currency) != (refund.amount, refund.currency):
             batch.dead(item, Reason.REFUND_AMOUNT_DIFFERS, "its amount or currency is not that of the refund")
         elif refund.state not in (*GONE, item.body.status):
@@ -163,7 +191,36 @@ def decide_results(batch: Batch[Any], context: RefundContext) -> list[outbox.Ann
             if end.state.counts != refund.state.counts:
                 context.recounted[refund.order_id] = item
             news += apply_end(context.book, refund, end, item)
-    return news
+    return news, foreign
+
+
+def decide_foreign(batch: Batch[Any], context: RefundContext, item: ResultItem) -> list[ForeignRefundPart]:
+    """Take a refund that is not ours into the books, one part for each order that it concerns."""
+    body, key = item.body, foreign_refunds.key_of(item.body)
+    capture = None if key is None else context.captures.get(key[:2])
+    if key is None:
+        batch.retry(item, Reason.REFUND_UNKNOWN, "no refund has this number yet")
+    elif body.status != "succeeded":
+        return []
+    elif capture is None:
+        batch.retry(item, Reason.REFUND_UNKNOWN, f"neither this refund nor the capture {key[1]} is known yet")
+    elif context.foreign.get(key, (body.amount, body.currency)) != (body.amount, body.currency):
+        batch.dead(item, Reason.REFUND_AMOUNT_DIFFERS, "this refund was reported before with another amount")
+    elif body.currency != capture.currency:
+        batch.dead(item, Reason.REFUND_AMOUNT_DIFFERS, "its currency is not that of the capture")
+    elif key not in context.foreign:
+        context.foreign[key] = body.amount, body.currency
+        shares = {order_id: context.shares[order_id, *key[:2]] for order_id in capture.shares}
+        parts = foreign_refunds.parts(context.book, capture, key, shares, item)
+        for part in parts:
+            drawn_on = part.order_id, part.provider, part.trade_no
+            context.count(drawn_on, part.amount, RefundState.FAILED, RefundState.SUCCEEDED)
+            context.recounted[part.order_id] = item
+            order, within = context.book[part.order_id], part.amount - part.excess_amount
+            if part.currency == order.currency:
+                context.book.amend(order.id, refunded_amount=order.refunded_amount + within)
+        return parts
+    return []
 
 
 def judge(refund: RefundRow, context: RefundContext, body: RefundResult | RefundObserved) -> RefundEnd:
@@ -186,7 +243,7 @@ def apply_end(book: Book[Any], refund: RefundRow, end: RefundEnd, item: ResultIt
             within = refund.amount - end.excess_amount
             book.amend(order.id, refunded_amount=order.refunded_amount + within)
         succeeded = RefundSucceeded(**about(refund), excess_amount=end.excess_amount)
-        alerts = [refunds.in_excess(refund, end.excess_amount)] if end.excess_amount else []
+        alerts = [refunds.in_excess(succeeded)] if end.excess_amount else []
         news = [outbox.event(succeeded, because=item, stream=order.root_id)]
         return [*news, *(outbox.event(alert, because=item) for alert in alerts)]
     failed = RefundFailed(**about(refund), reason=end.reason)

@@ -16,7 +16,13 @@ from prometheus_client import Histogram
 from tenacity import AsyncRetrying, RetryError, retry_if_exception_type, stop_after_attempt, wait_random_exponential
 
 from db.errors import UnavailableError
-from workers.providers.port import HttpRequest, HttpResponse, Provider, TokenSource, UnknownOutcome
+from workers.providers.abilities import TokenSource
+from workers.providers.port import (
+    HttpRequest,
+    HttpResponse,
+    Provider,
+    UnknownOutcome,
+)
 
 RESPONSE_BYTES_MAX = 1_048_576  # a list of certificates has 20 KiB; statements come as messages
 TRIES = 3  # tries to send one request, all within the timeout of the call

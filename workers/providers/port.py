@@ -4,15 +4,14 @@ An adapter is made from its settings and keys; it does no I/O and reads no clock
 workers/providers/calls.py sends, and reads the responses. Notifications are verified on the raw bytes that the shop's
 HTTP edge received.
 
-Every adapter is a `Provider`. Abilities that only some providers have are protocols of their own (`CapturingProvider`,
-`ClosingProvider`, `CertificateSource`, `TokenSource`): callers check with isinstance.
+Every adapter is a `Provider`. Abilities that only some providers have are protocols of their own (abilities.py).
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from enum import StrEnum
-from typing import Literal, Protocol, TypeAlias, runtime_checkable
+from typing import Literal, Protocol, TypeAlias
 
 from db.errors import OmsError
 from workers.domain.codes import Code
@@ -67,7 +66,12 @@ class ApprovalReport:
 
 @dataclass(frozen=True)
 class RefundReport:
-    """The provider's report on a refund, by the number that we gave it."""
+    """The provider's report on a refund, by the number that we gave it.
+
+    A refund that the provider made by itself (on its own page, or a charge-back) has a number of the provider's.
+    `trade_no` is the capture that it draws on, None if the report does not say. `provider_no` is the provider's own
+    number of the refund where `refund_no` need not identify it. A `reversal` was not made by the merchant.
+    """
 
     refund_no: str
     status: ReportedRefund
@@ -75,6 +79,9 @@ class RefundReport:
     currency: str
     occurred_at: datetime
     reason: str | None = None
+    trade_no: str | None = None
+    provider_no: str | None = None
+    reversal: bool = False
 
 
 @dataclass(frozen=True)
@@ -161,6 +168,16 @@ class RefundOrder:
 
 
 @dataclass(frozen=True)
+class ForeignRefund:
+    """A refund that we did not request, as a notification or a statement names it: the fields are RefundReport's."""
+
+    refund_no: str
+    trade_no: str
+    provider_no: str | None = None
+    reversal: bool = False
+
+
+@dataclass(frozen=True)
 class HttpRequest:
     """One HTTP request, signed. If `bearer` is set, the calls module adds the provider's access token."""
 
@@ -201,7 +218,11 @@ class UnknownOutcome:
 
 @dataclass(frozen=True)
 class StatementRow:
-    """One line of a day statement. `number` is our number: the out_trade_no of a capture or the refund_no."""
+    """One line of a day statement. `number` is our number: the out_trade_no of a capture or the refund_no.
+
+    A refund names the capture that it draws on in `capture_no`. A `reversal` was not made by the merchant. A refund
+    that is not `certain` was accepted, and may have failed since.
+    """
 
     kind: Literal["capture", "refund"]
     number: str
@@ -209,6 +230,10 @@ class StatementRow:
     amount: int
     currency: str
     line: int
+    capture_no: str | None = None
+    provider_no: str | None = None
+    reversal: bool = False
+    certain: bool = True
 
 
 class StatementError(OmsError, ValueError):
@@ -264,62 +289,3 @@ class Provider(Protocol):
 
     def statement(self, content: bytes, day: date) -> Sequence[StatementRow]:
         """Read a day statement in the provider's own layout. Raises StatementError."""
-
-
-@runtime_checkable
-class CapturingProvider(Protocol):
-    """A provider at which the buyer's approval moves no money: we capture it (PayPal)."""
-
-    def capture(self, payment: PaymentOrder, at: datetime) -> HttpRequest:
-        """Take the money of an approved payment. `read_payment` reads the response."""
-
-
-@runtime_checkable
-class ClosingProvider(Protocol):
-    """A provider that closes a payment on request, and then takes no more money for it (Alipay, WeChat Pay)."""
-
-    def close(self, payment: PaymentOrder, at: datetime) -> HttpRequest:
-        """Close the payment."""
-
-    def read_close(
-        self, payment: PaymentOrder, response: HttpResponse, at: datetime
-    ) -> PaymentReport | ProviderRefusal | UnknownOutcome:
-        """Read the response to `close`: the payment is closed, or no longer waits for its buyer."""
-
-
-@runtime_checkable
-class CertificateSource(Protocol):
-    """A provider whose current certificates can be downloaded (WeChat Pay, PayPal)."""
-
-    def certificates(self, at: datetime, serial: str) -> HttpRequest | None:
-        """Download the certificates, among them the one of this serial (or address).
-
-        Returns None if the provider does not offer it for download.
-        """
-
-    def read_certificates(
-        self, response: HttpResponse, at: datetime, serial: str | None = None
-    ) -> Mapping[str, str] | UnknownOutcome:
-        """Verify the downloaded certificates, and return serial (or address) -> PEM.
-
-        `serial` is the requested one; PayPal's response does not repeat it.
-        """
-
-    def with_certificates(self, known: Mapping[str, str]) -> Provider:
-        """The same provider, which also believes these certificates."""
-
-
-@runtime_checkable
-class TokenSource(Protocol):
-    """A provider whose requests carry an access token (PayPal)."""
-
-    def token(self) -> HttpRequest:
-        """Fetch an access token."""
-
-    def read_token(self, response: HttpResponse) -> tuple[str, int] | UnknownOutcome:
-        """Read (token, seconds until it ends)."""
-
-
-def with_certificates(provider: Provider, known: Mapping[str, str]) -> Provider:
-    """The same provider, which also believes the downloaded certificates if it uses such."""
-    return provider.with_certificates(known) if isinstance(provider, CertificateSource) else provider

@@ -15,7 +15,7 @@ def read(provider: Provider, content: bytes, day: date) -> Sequence[StatementRow
     """Read the rows of the provider's own file. Raises StatementError."""
     rows = provider.statement(content, day)
     for row in rows:
-        texts = (row.number, row.trade_no)
+        texts = (row.number, row.trade_no, row.capture_no or "", row.provider_no or "")
         if not all(text.isprintable() and len(text) <= NUMBER_CHARS_MAX for text in texts):
             raise StatementError(f"line {row.line}: expected numbers of at most {NUMBER_CHARS_MAX} letters and digits")
         if not 0 <= row.amount <= AMOUNT_MAX or not _CURRENCY.fullmatch(row.currency):

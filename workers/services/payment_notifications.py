@@ -16,6 +16,7 @@ from messages.payments import PaymentCallback, PaymentObserved, PaymentResult
 from messages.topology import PROVIDERS
 from workers.domain.codes import Code
 from workers.domain.payment_rules import AttemptState
+from workers.providers.abilities import with_certificates
 from workers.providers.port import (
     ApprovalReport,
     IrrelevantNotification,
@@ -27,7 +28,6 @@ from workers.providers.port import (
     Report,
     ReportedPayment,
     UnknownCertificate,
-    with_certificates,
 )
 from workers.store import attempts, notifications
 from workers.store.attempts import LIVE, Attempt
@@ -98,7 +98,7 @@ class RefundReported:
 class RefundUnproven:
     """The signature does not prove the refund, or the refund is under way and the amount may be the sum of several."""
 
-    refund_no: str
+    refund: RefundReport
 
 
 @dataclass(frozen=True)
@@ -225,7 +225,7 @@ def interpret(
     if isinstance(verdict, RefundReport):
         is_final = verdict.status != "processing"
         proven = provider.notifications_prove and is_final
-        return RefundReported(verdict) if proven else RefundUnproven(verdict.refund_no)
+        return RefundReported(verdict) if proven else RefundUnproven(verdict)
     attempt = found.get(verdict.out_trade_no)
     if attempt is None or attempt.provider != item.body.provider:
         return AttemptUnknown(verdict.out_trade_no)

@@ -19,18 +19,24 @@ from messages.providers import (
     ProviderCertificates,
     ProviderClose,
     ProviderRefund,
+    ProviderRefundQuery,
     ProviderStart,
     RefundCall,
 )
 from workers.domain.payment_rules import AttemptState
 from workers.providers import caller, configured
+from workers.providers.abilities import (
+    CapturingProvider,
+    CertificateSource,
+    ClosingProvider,
+    ForeignRefundSource,
+    with_certificates,
+)
 from workers.providers.calls import Caller, ProviderAwayError
 from workers.providers.port import (
     ApprovalReport,
-    CapturingProvider,
-    CertificateSource,
     ClientAction,
-    ClosingProvider,
+    ForeignRefund,
     HttpRequest,
     HttpResponse,
     PaymentOrder,
@@ -41,7 +47,6 @@ from workers.providers.port import (
     RefundReport,
     ReportedPayment,
     UnknownOutcome,
-    with_certificates,
 )
 from workers.services.attempts import payment_order, refunds_of_attempts
 from workers.store import attempts, notifications
@@ -110,7 +115,7 @@ def request_for(
         return certificates_request(provider, item, body.serial)
     if isinstance(body, RefundCall):
         refund = refunds.get(body.refund_no)
-        return refund_request(provider, item, refund) if refund else None
+        return refund_request(provider, item, refund) if refund else foreign_refund_request(provider, item)
     attempt = found.get(body.attempt_id)
     if attempt is None or attempt.state is AttemptState.CAPTURED:
         return None
@@ -136,6 +141,19 @@ def refund_request(provider: Provider, item: Item, refund: RefundOrder) -> Provi
     if isinstance(item.body, ProviderRefund):
         return ProviderRequest(item.id, partial(provider.refund, refund), partial(provider.read_refund, refund))
     return ProviderRequest(item.id, partial(provider.query_refund, refund), partial(provider.read_refund_query, refund))
+
+
+def foreign_refund_request(provider: Provider, item: Item) -> ProviderRequest | None:
+    """Poll a refund that is not ours; None if its capture is not named, or the provider answers no such query."""
+    body = item.body
+    if not isinstance(body, ProviderRefundQuery) or body.trade_no is None:
+        return None
+    if not isinstance(provider, ForeignRefundSource):
+        return None
+    refund = ForeignRefund(body.refund_no, body.trade_no, body.provider_no, body.reversal)
+    return ProviderRequest(
+        item.id, partial(provider.query_foreign_refund, refund), partial(provider.read_foreign_refund, refund)
+    )
 
 
 def attempt_request(provider: Provider, item: Item, attempt: Attempt) -> ProviderRequest:

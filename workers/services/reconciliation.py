@@ -36,7 +36,8 @@ async def ledgers(tx: Transaction, found: Sequence[DayStatement], time_zone: str
         return {}
     zone = ZoneInfo(time_zone)
     windows = [(statement.provider, *_window(statement.day, zone)) for statement in found]
-    refunds = {(s.provider, row.number) for s in found for row in s.rows if row.kind == "refund" and row.number}
+    listed = [(s.provider, row) for s in found for row in s.rows if row.kind == "refund"]
+    refunds = {(name, number) for name, row in listed for number in (row.number, row.provider_no) if number}
     by_key = {}
     for movement in await reconciliation.movements(tx, windows, refunds):
         entry = _entry(movement, zone)

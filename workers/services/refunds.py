@@ -7,17 +7,17 @@ from typing import Any, Literal
 import outbox
 from messages.base import AlertRaised
 from messages.envelope import Envelope
-from messages.providers import ProviderRefund
-from messages.refunds import RefundObserved, RefundRequested
+from messages.providers import ProviderRefund, ProviderRefundQuery
+from messages.refunds import RefundObserved, RefundRequested, RefundSucceeded
 from workers.domain.book import Book
 from workers.domain.codes import Code
 from workers.domain.order import Order
 from workers.domain.payment_rules import PaymentVerdict
 from workers.domain.refund_amounts import RefundLine
-from workers.providers.port import RefundOrder, RefundReport, ReportedRefund
+from workers.providers.port import RefundOrder, RefundReport, ReportedRefund, StatementRow
 from workers.services import attempts
 from workers.store.payments import Kept, PaymentFact
-from workers.store.refunds import OpenedRefund, RefundDue, RefundRow
+from workers.store.refunds import OpenedRefund, RefundDue
 
 STRAY_CAUSES = {
     PaymentVerdict.LATE: "late",
@@ -93,11 +93,11 @@ def requested(refund: OpenedRefund) -> RefundRequested:
     )
 
 
-def in_excess(refund: RefundRow, excess_amount: int) -> AlertRaised:
+def in_excess(refund: RefundSucceeded) -> AlertRaised:
     """Build alert.raised: the provider gave back more than the order had left of its capture."""
     content = (
         f"refund {refund.refund_no} of {refund.amount} {refund.currency} succeeded at {refund.provider}, "
-        f"{excess_amount} above what was left of {refund.trade_no}: recover it from the buyer or the provider"
+        f"{refund.excess_amount} above what was left of {refund.trade_no}: recover it from the buyer or the provider"
     )
     return AlertRaised(
         title="more refunded than captured",
@@ -108,7 +108,7 @@ def in_excess(refund: RefundRow, excess_amount: int) -> AlertRaised:
     )
 
 
-def observed(refund: RefundReport) -> RefundObserved:
+def observed(refund: RefundReport, provider: str) -> RefundObserved:
     """Build refund.observed, for the refunds queue: the state of a refund, as the provider reports it."""
     return RefundObserved(
         refund_no=refund.refund_no,
@@ -117,6 +117,24 @@ def observed(refund: RefundReport) -> RefundObserved:
         currency=refund.currency,
         occurred_at=refund.occurred_at,
         reason=refund.reason,
+        provider=provider,
+        trade_no=refund.trade_no,
+        provider_no=refund.provider_no,
+        reversal=refund.reversal,
+    )
+
+
+def of_line(row: StatementRow, at: datetime) -> RefundReport:
+    """Return what a day statement reports of a refund. It has no time, so the report has `at`, on the day."""
+    return RefundReport(
+        refund_no=row.number,
+        status=ReportedRefund.SUCCEEDED,
+        amount=row.amount,
+        currency=row.currency,
+        occurred_at=at,
+        trade_no=row.capture_no,
+        provider_no=row.provider_no,
+        reversal=row.reversal,
     )
 
 
@@ -137,6 +155,17 @@ def announcements(opened: Sequence[OpenedRefund]) -> list[outbox.Announcement]:
     events = [outbox.event(requested(o), because=o.due.because, stream=o.due.root_id) for o in opened]
     calls = [provider_refund(o.due.provider, o.refund_no, o.due.because) for o in opened if o.through_us]
     return [*events, *calls]
+
+
+def provider_refund_query(provider: str, refund: RefundReport, because: Envelope[Any]) -> outbox.Announcement:
+    """Build provider.refund_query for a refund, ours or not, that the provider has reported without proof or end."""
+    message = ProviderRefundQuery(
+        refund_no=refund.refund_no,
+        trade_no=refund.trade_no,
+        provider_no=refund.provider_no,
+        reversal=refund.reversal,
+    )
+    return attempts.provider_call(message, provider, because=because)
 
 
 def provider_refund(provider: str, refund_no: str, because: Envelope[Any]) -> outbox.Announcement:

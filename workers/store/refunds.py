@@ -2,8 +2,8 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from datetime import timedelta
-from typing import Any
+from datetime import datetime, timedelta
+from typing import Any, TypeAlias
 
 from db.pool import Transaction
 from db.statements import SQL, columns
@@ -86,6 +86,41 @@ class OpenedRefund:
         return f"R{self.id}"
 
 
+CaptureKey: TypeAlias = tuple[str, str]
+"""(provider, trade number)"""
+ForeignKey: TypeAlias = tuple[str, str, str]
+"""(provider, trade number, the provider's number of the refund): unique for refunds that providers made themselves."""
+
+
+@dataclass(frozen=True)
+class CapturedFor:
+    """A capture, and what each order that it pays may give back of it, by order id."""
+
+    intent_id: int | None
+    currency: str
+    shares: dict[int, CaptureShare]
+
+
+@dataclass(frozen=True)
+class ForeignRefundPart:
+    """One order's part of a refund that a provider made by itself. `excess_amount` of it is above the order's share."""
+
+    order_id: int
+    root_id: int
+    user_id: str
+    cause: str
+    intent_id: int | None
+    provider: str
+    trade_no: str
+    provider_no: str
+    amount: int
+    excess_amount: int
+    currency: str
+    occurred_at: datetime
+    because: Envelope[Any]
+    reason: str | None = None
+
+
 async def open_all(tx: Transaction, dues: Sequence[RefundDue]) -> list[OpenedRefund]:
     """Write the refunds and start the timers that poll for their end. Refunds of nothing are left out.
 
@@ -148,6 +183,59 @@ async def read(tx: Transaction, refund_nos: Iterable[str]) -> dict[str, RefundRo
 def _refund(row: dict[str, Any]) -> RefundRow:
     share = CaptureShare(row.pop("part"), row.pop("gone"), row.pop("pending"))
     return RefundRow(**row | {"state": RefundState(row["state"])}, share=share)
+
+
+async def captured_for(tx: Transaction, captures: Iterable[CaptureKey]) -> dict[CaptureKey, CapturedFor]:
+    """(provider, trade number) -> the orders that may give back some of the capture. Unknown captures are missing."""
+    wanted = sorted(set(captures))
+    found: dict[CaptureKey, CapturedFor] = {}
+    for row in await tx.fetch(SQL["refunds.captured_for"], *columns(wanted)) if wanted else []:
+        key = row["provider"], row["trade_no"]
+        capture = found.setdefault(key, CapturedFor(row["intent_id"], row["currency"], {}))
+        capture.shares[row["order_id"]] = CaptureShare(row["part"], row["gone"], row["pending"])
+    return found
+
+
+async def payers(tx: Transaction, captures: Iterable[CaptureKey]) -> set[int]:
+    """Return the ids of the orders that may give back some of these captures: lock them before you read more."""
+    found = await captured_for(tx, captures)
+    return {order_id for capture in found.values() for order_id in capture.shares}
+
+
+async def foreign(tx: Transaction, keys: Iterable[ForeignKey]) -> dict[ForeignKey, tuple[int, str]]:
+    """Key -> (amount, currency) of those refunds that are in the books already; their orders are locked."""
+    wanted = sorted(set(keys))
+    rows = await tx.fetch(SQL["refunds.foreign"], *columns(wanted)) if wanted else []
+    return {(r["provider"], r["trade_no"], r["provider_no"]): (r["amount"], r["currency"]) for r in rows}
+
+
+async def take_in(tx: Transaction, dues: Sequence[ForeignRefundPart]) -> list[tuple[ForeignRefundPart, str]]:
+    """Write refunds that providers made by themselves. Returns each with our number of it."""
+    new_ids = await ids.take(tx, [due.user_id for due in dues])
+    numbered = [(due, f"R{key}") for due, key in zip(dues, new_ids, strict=True)]
+    if numbered:
+        rows = [_foreign_row(due, key, f"R{key}") for due, key in zip(dues, new_ids, strict=True)]
+        await tx.execute(SQL["refunds.take_in"], *columns(rows))
+    return numbered
+
+
+def _foreign_row(due: ForeignRefundPart, key: int, refund_no: str) -> tuple[Any, ...]:
+    return (
+        key,
+        refund_no,
+        due.order_id,
+        due.intent_id,
+        due.provider,
+        due.trade_no,
+        due.cause,
+        due.amount,
+        due.currency,
+        due.reason,
+        RefundState.EXCESS if due.excess_amount else RefundState.SUCCEEDED,
+        due.excess_amount,
+        due.provider_no,
+        due.occurred_at,
+    )
 
 
 async def reopen(tx: Transaction, refund_nos: Sequence[str]) -> None:

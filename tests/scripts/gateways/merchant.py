@@ -23,14 +23,12 @@ from scripts.gateways.edge import ACKNOWLEDGEMENTS
 from scripts.gateways.gateway import Gateway
 from scripts.gateways.habits import Habits
 from scripts.gateways.startup import GATEWAYS, run_gateways
+from workers.providers.abilities import CapturingProvider, CertificateSource, ClosingProvider
 from workers.providers.calls import Caller
 from workers.providers.configuration import make
 from workers.providers.port import (
     ApprovalReport,
-    CapturingProvider,
-    CertificateSource,
     ClientAction,
-    ClosingProvider,
     HttpRequest,
     Notification,
     PaymentOrder,

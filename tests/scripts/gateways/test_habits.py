@@ -10,6 +10,7 @@ import pytest
 from scripts.gateways.habits import PROBABILITIES, Habits
 from scripts.gateways.startup import GATEWAYS
 from tests.scripts.gateways.merchant import Merchant, open_merchant
+from workers.providers.abilities import with_certificates
 from workers.providers.port import (
     ApprovalReport,
     ClientAction,
@@ -18,7 +19,6 @@ from workers.providers.port import (
     RejectedNotification,
     UnknownCertificate,
     UnknownOutcome,
-    with_certificates,
 )
 
 NO_NOTIFICATIONS = {"unsent": 1.0}

@@ -4,6 +4,7 @@ from datetime import datetime, timedelta
 
 from workers.providers.parsing import FieldError, Fields
 from workers.providers.port import (
+    ForeignRefund,
     PaymentOrder,
     PaymentReport,
     ProviderRefusal,
@@ -36,7 +37,7 @@ def read_notification(fields: Fields) -> PaymentReport | RefundReport:
         refund_no = fields.number("out_biz_no") if fields.has("out_biz_no") else number
         when = fields.beijing_moment("gmt_refund" if fields.has("gmt_refund") else "notify_time")
         so_far = fields.amount("refund_fee", CURRENCY)
-        return RefundReport(refund_no, ReportedRefund.PROCESSING, so_far, CURRENCY, when)
+        return RefundReport(refund_no, ReportedRefund.PROCESSING, so_far, CURRENCY, when, trade_no=trade_no)
     status = _status(fields)
     name = {ReportedPayment.CAPTURED: "gmt_payment", ReportedPayment.CLOSED: "gmt_close"}.get(status, "gmt_create")
     when = fields.beijing_moment(name if fields.has(name) else "notify_time")
@@ -86,6 +87,21 @@ def read_refund_query(
     if fields.text("out_request_no") != refund.refund_no or fields.amount("refund_amount", CURRENCY) != refund.amount:
         return UnknownOutcome("the response is about another refund")
     return _succeeded(fields, refund, at)
+
+
+def read_foreign_refund(
+    fields: Fields, refund: ForeignRefund, at: datetime
+) -> RefundReport | ProviderRefusal | UnknownOutcome:
+    """Read the response to a query of a refund that we did not request."""
+    if not fields.has("refund_status") and not fields.has("refund_amount"):
+        return UnknownOutcome("Alipay does not find the refund, or not yet")
+    if fields.text("refund_status") != "REFUND_SUCCESS":
+        return UnknownOutcome("refund_status is none that is documented")
+    if (fields.text("out_request_no"), fields.text("trade_no")) != (refund.refund_no, refund.trade_no):
+        return UnknownOutcome("the response is about another refund")
+    when = fields.beijing_moment("gmt_refund_pay") if fields.has("gmt_refund_pay") else at
+    amount = fields.amount("refund_amount", CURRENCY)
+    return RefundReport(refund.refund_no, ReportedRefund.SUCCEEDED, amount, CURRENCY, when, trade_no=refund.trade_no)
 
 
 def _succeeded(fields: Fields, refund: RefundOrder, at: datetime) -> RefundReport:

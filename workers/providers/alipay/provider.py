@@ -25,6 +25,7 @@ from workers.providers.parsing import (
 )
 from workers.providers.port import (
     ClientAction,
+    ForeignRefund,
     HttpRequest,
     HttpResponse,
     IrrelevantNotification,
@@ -221,6 +222,23 @@ class Alipay:
             return keep_not_found(content, NOT_FOUND)
         try:
             return mapping.read_refund_query(content, refund, at)
+        except FieldError as error:
+            return UnknownOutcome(str(error))
+
+    def query_foreign_refund(self, refund: ForeignRefund, at: datetime) -> HttpRequest:
+        """Query by Alipay's number of the trade and the number that the refund has there."""
+        content = {"trade_no": refund.trade_no, "out_request_no": refund.refund_no, "query_options": ["gmt_refund_pay"]}
+        return self._request(self._fields(REFUND_QUERY, at, content))
+
+    def read_foreign_refund(
+        self, refund: ForeignRefund, response: HttpResponse, at: datetime
+    ) -> RefundReport | ProviderRefusal | UnknownOutcome:
+        """Read the refund. Its amount is its own, where a notification has the sum of all refunds of the trade."""
+        content = self._read(REFUND_QUERY, response)
+        if not isinstance(content, Fields):
+            return keep_not_found(content, NOT_FOUND)
+        try:
+            return mapping.read_foreign_refund(content, refund, at)
         except FieldError as error:
             return UnknownOutcome(str(error))
 

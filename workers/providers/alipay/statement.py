@@ -86,7 +86,8 @@ def _row(record: Mapping[str, str], line: int) -> StatementRow:
         return StatementRow("capture", number, trade_no, amount, CURRENCY, line)
     if record["业务类型"] != "退款":
         raise StatementError(f"line {line}: expected 交易 or 退款")
-    return StatementRow("refund", record["退款批次号/请求号"] or number, trade_no, amount, CURRENCY, line)
+    refund_no = record["退款批次号/请求号"] or number
+    return StatementRow("refund", refund_no, trade_no, amount, CURRENCY, line, capture_no=trade_no)
 
 
 def _amount(record: Mapping[str, str], name: str, line: int) -> int:

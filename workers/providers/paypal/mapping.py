@@ -1,11 +1,13 @@
 """Translates PayPal's JSON about orders, captures and refunds into the types of the port. Raises FieldError."""
 
 import re
+from dataclasses import replace
 from datetime import datetime
 
 from workers.providers.parsing import FieldError, Fields, MerchantError, json_fields, keep_not_found, unreadable
 from workers.providers.port import (
     ApprovalReport,
+    ForeignRefund,
     HttpResponse,
     IrrelevantNotification,
     PaymentOrder,
@@ -38,7 +40,9 @@ REFUNDS = {
 }
 WAITING = frozenset({"CREATED", "SAVED", "PAYER_ACTION_REQUIRED"})  # states in which an order waits for its buyer
 CAPTURE_EVENTS = frozenset(f"PAYMENT.CAPTURE.{what}" for what in ("COMPLETED", "PENDING", "DENIED", "DECLINED"))
-REFUND_EVENTS = frozenset({"PAYMENT.CAPTURE.REFUNDED", "PAYMENT.REFUND.PENDING", "PAYMENT.REFUND.FAILED"})
+REVERSED = "PAYMENT.CAPTURE.REVERSED"
+"""PayPal took the money back, as after a lost dispute or a charge-back. Its resource has the form of a refund."""
+REFUND_EVENTS = frozenset({"PAYMENT.CAPTURE.REFUNDED", "PAYMENT.REFUND.PENDING", "PAYMENT.REFUND.FAILED", REVERSED})
 UNCLEAR = frozenset(
     {
         "ORDER_ALREADY_CAPTURED",
@@ -60,6 +64,7 @@ BUYER_MUST_ACT = frozenset({"INSTRUMENT_DECLINED", "PAYER_ACTION_REQUIRED"})
 REFUSAL_STATUSES = frozenset({400, 403, 404, 422})
 ABSENT = frozenset({"INVALID_RESOURCE_ID", "RESOURCE_NOT_FOUND"})
 _EVENT = re.compile(r"[A-Z0-9._-]{1,64}")
+_CAPTURE = re.compile(r"/v2/payments/captures/([0-9A-Za-z]{1,64})$")
 _ISSUE = re.compile(r"[A-Z0-9_]{1,64}")
 
 
@@ -73,7 +78,7 @@ def read_notification(event: Fields, merchant_id: str) -> Report:
     if about in CAPTURE_EVENTS:
         return read_capture(resource, merchant_id)
     if about in REFUND_EVENTS:
-        return read_refund(resource)
+        return replace(read_any_refund(resource), reversal=about == REVERSED)
     if not _EVENT.fullmatch(about):
         raise FieldError("event_type is no name of an event")
     return IrrelevantNotification(about)
@@ -137,13 +142,36 @@ def read_capture(capture: Fields, merchant_id: str, out_trade_no: str | None = N
 def read_refund(fields: Fields, refund_no: str | None = None) -> RefundReport:
     """Read a refund; `refund_no` is its number if it was requested by this very call.
 
-    We give refunds their number as invoice_id. custom_id may be that of the capture.
+    We give refunds their number as invoice_id. custom_id may be that of the capture, and so may be the invoice_id of a
+    refund that was made at PayPal; one without invoice_id is known by PayPal's own number.
     """
     status = REFUNDS.get(fields.text("status"))
     if status is None:
         raise FieldError("status is none of a refund")
-    number = refund_no if refund_no and not fields.has("invoice_id") else fields.number("invoice_id")
+    number = fields.number("invoice_id") if fields.has("invoice_id") else refund_no or fields.number("id")
     return RefundReport(number, status, *_amount(fields), fields.moment("create_time"), _reason(fields))
+
+
+def read_any_refund(fields: Fields) -> RefundReport:
+    """Read a refund that may not be ours, with PayPal's own number and the capture that it draws on."""
+    return replace(read_refund(fields), trade_no=_capture_of(fields), provider_no=fields.number("id"))
+
+
+def read_foreign_refund(fields: Fields, refund: ForeignRefund) -> RefundReport | UnknownOutcome:
+    """Read a refund that was made at PayPal. It links to the capture that it draws on."""
+    report = read_any_refund(fields)
+    if (report.provider_no, report.trade_no) != (refund.provider_no, refund.trade_no):
+        return UnknownOutcome("the answer is about something else")
+    return replace(report, refund_no=refund.refund_no, reversal=refund.reversal)
+
+
+def _capture_of(refund: Fields) -> str | None:
+    """The number of the capture, from the link `up` of a refund. A refund that is part of an order may have none."""
+    for link in refund.parts("links") if refund.has("links") else ():
+        found = _CAPTURE.search(link.text("href", 2000)) if link.excerpt("rel") == "up" else None
+        if found:
+            return found[1]
+    return None
 
 
 def find_refund(order: Fields, refund: RefundOrder, merchant_id: str) -> RefundReport | ProviderRefusal:

@@ -12,7 +12,7 @@ import orjson
 from workers.domain.codes import Code
 from workers.domain.money import render
 from workers.providers.certificates import UntrustedError
-from workers.providers.parsing import FieldError, Fields, MerchantError, json_fields, unreadable
+from workers.providers.parsing import FieldError, Fields, MerchantError, json_fields, keep_not_found, unreadable
 from workers.providers.paypal import mapping
 from workers.providers.paypal.settings import PayPalSettings
 from workers.providers.paypal.signing import PayPalTrust
@@ -20,6 +20,7 @@ from workers.providers.paypal.statement import rows
 from workers.providers.port import (
     ApprovalReport,
     ClientAction,
+    ForeignRefund,
     HttpRequest,
     HttpResponse,
     Notification,
@@ -219,6 +220,24 @@ class PayPal:
                 return UnknownOutcome("the answer is about something else")
             return mapping.find_refund(order, refund, self._settings.merchant_id)
         except (FieldError, MerchantError) as error:
+            return UnknownOutcome(str(error))
+
+    def query_foreign_refund(self, refund: ForeignRefund, at: datetime) -> HttpRequest:
+        """Fetch the refund by PayPal's own number."""
+        return self._get(f"/v2/payments/refunds/{quote(refund.provider_no or refund.refund_no, safe='')}")
+
+    def read_foreign_refund(
+        self, refund: ForeignRefund, response: HttpResponse, at: datetime
+    ) -> RefundReport | ProviderRefusal | UnknownOutcome:
+        """Read the refund. A ProviderRefusal means that there is no such refund; any other error proves nothing."""
+        fields = mapping.read_response(response)
+        if isinstance(fields, ProviderRefusal):
+            return keep_not_found(fields, mapping.ABSENT)
+        if isinstance(fields, UnknownOutcome):
+            return fields
+        try:
+            return mapping.read_foreign_refund(fields, refund)
+        except FieldError as error:
             return UnknownOutcome(str(error))
 
     def certificates(self, at: datetime, serial: str) -> HttpRequest | None:

@@ -13,13 +13,13 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
-from typing import Literal
 
 from workers.providers.port import StatementError, StatementRow
 
 COLUMNS = (
     "Transaction ID",
     "Invoice ID",
+    "PayPal Reference ID",
     "Transaction Event Code",
     "Transaction Debit or Credit",
     "Gross Transaction Amount",
@@ -27,7 +27,8 @@ COLUMNS = (
     "Custom Field",
 )
 PAYMENT = "T00"  # event codes T0000 to T0099: payments received (CR) or sent (DR)
-REFUND = "T1107"  # by the merchant; reversals and charge-backs have codes of their own
+REFUND = "T1107"  # by the merchant
+REVERSALS = frozenset({"T1106", "T1201"})  # by PayPal, or a charge-back through a card
 FIELD_CHARACTERS_MAX = 4096  # bounds the memory of one field; the fields that we read have at most 64
 _NUMBER = re.compile(r"[0-9A-Za-z_\-|*@]{1,64}")
 _CURRENCY = re.compile(r"[A-Z]{3}")
@@ -167,7 +168,8 @@ def _row(row: Mapping[str, str], line: int) -> Iterator[StatementRow]:
     code, direction = row["Transaction Event Code"], row["Transaction Debit or Credit"]
     if direction not in ("CR", "DR"):
         raise StatementError(f"line {line}: neither CR nor DR")
-    if not (code.startswith(PAYMENT) and direction == "CR") and not (code == REFUND and direction == "DR"):
+    goes_back = (code == REFUND or code in REVERSALS) and direction == "DR"
+    if not (code.startswith(PAYMENT) and direction == "CR") and not goes_back:
         return
     amount, currency = row["Gross Transaction Amount"], row["Gross Transaction Currency"]
     trade_no = row["Transaction ID"]
@@ -176,5 +178,12 @@ def _row(row: Mapping[str, str], line: int) -> Iterator[StatementRow]:
     if not _NUMBER.fullmatch(trade_no):
         raise StatementError(f"line {line}: no transaction id")
     names = (name for name in (row["Invoice ID"], row["Custom Field"]) if _NUMBER.fullmatch(name))
-    kind: Literal["capture", "refund"] = "refund" if code == REFUND else "capture"
-    yield StatementRow(kind, next(names, trade_no), trade_no, int(amount), currency, line)
+    number, money = next(names, trade_no), (int(amount), currency)
+    if not goes_back:
+        yield StatementRow("capture", number, trade_no, *money, line)
+        return
+    reference, reversal = row["PayPal Reference ID"], code in REVERSALS
+    capture_no = reference if _NUMBER.fullmatch(reference) else None
+    yield StatementRow(
+        "refund", number, trade_no, *money, line, capture_no=capture_no, provider_no=trade_no, reversal=reversal
+    )

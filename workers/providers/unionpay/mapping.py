@@ -174,6 +174,7 @@ def read_refund(message: UnionPayMessage, code: str) -> RefundReport:
         message.currency(),
         message.happened_at(),
         _reason(code),
+        trade_no=message.number("origQryId") if message.has("origQryId") else None,
     )
 
 

@@ -57,7 +57,7 @@ WIDTHS = (
     1,
     32,
 )
-AMOUNT, QUERY_ID, ORDER_ID, TYPE, MERCHANT = 6, 9, 11, 19, 27  # indexes of columns, from 0
+AMOUNT, QUERY_ID, ORDER_ID, TYPE, ORIGINAL, MERCHANT = 6, 9, 11, 19, 26, 27  # indexes of columns, from 0
 KINDS: dict[str, Literal["capture", "refund"]] = {
     "01": "capture",
     "04": "refund",
@@ -92,7 +92,9 @@ def _row(line: bytes, number: int, merchant_id: str) -> StatementRow | None:
     order_id, query_id = _text(line, ORDER_ID, number), _text(line, QUERY_ID, number)
     if not (_NUMBER.fullmatch(order_id) and _NUMBER.fullmatch(query_id)):
         raise StatementError(f"line {number}: column {ORDER_ID + 1} or {QUERY_ID + 1} is no number")
-    return StatementRow(KINDS[type_], order_id, query_id, int(amount), "CNY", number)
+    original = _text(line, ORIGINAL, number) if KINDS[type_] == "refund" else ""
+    capture_no = original if _NUMBER.fullmatch(original) else None
+    return StatementRow(KINDS[type_], order_id, query_id, int(amount), "CNY", number, capture_no=capture_no)
 
 
 def _text(line: bytes, column: int, number: int) -> str:

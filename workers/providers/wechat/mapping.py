@@ -29,6 +29,29 @@ EVENTS: dict[str, str | None] = {
 }
 """Kind of notification -> the state of the refund that it announces; None means that it is about a payment."""
 
+REFUND_NOT_FOUND = frozenset({"RESOURCE_NOT_EXISTS"})
+AMBIGUOUS = frozenset(
+    {
+        "SYSTEMERROR",
+        "SYSTEM_ERROR",
+        "BANKERROR",
+        "BANK_ERROR",
+        "FREQUENCY_LIMITED",
+        "FREQUENCY_LIMIT_EXCEED",
+        "RATELIMIT_EXCEED",
+        "RATELIMIT_EXCEEDED",
+        "RULELIMIT",
+        "RULE_LIMIT",
+        "USERPAYING",
+        "USER_PAYING",
+        "SIGN_ERROR",
+    }
+)
+"""Codes for too often, too early, or a signature that WeChat Pay does not believe.
+
+The same request may get another response later.
+"""
+
 
 def read_payment(fields: Fields, payment: PaymentOrder | None, otherwise_at: datetime) -> PaymentReport:
     """Read a transaction.
@@ -56,7 +79,9 @@ def read_refund(fields: Fields, status_name: str, otherwise_at: datetime) -> Ref
     status = REFUND_STATES[state]
     when = fields.moment("success_time") if status == ReportedRefund.SUCCEEDED else otherwise_at
     reason = state if status == ReportedRefund.FAILED else None
-    return RefundReport(fields.number("out_refund_no"), status, amount.whole("refund"), _currency(amount), when, reason)
+    refund_no = fields.number("out_refund_no")
+    capture = fields.number("transaction_id") if fields.has("transaction_id") else None
+    return RefundReport(refund_no, status, amount.whole("refund"), _currency(amount), when, reason, trade_no=capture)
 
 
 def _currency(amount: Fields) -> str:

@@ -26,6 +26,7 @@ from workers.providers.parsing import (
 )
 from workers.providers.port import (
     ClientAction,
+    ForeignRefund,
     HttpRequest,
     HttpResponse,
     IrrelevantNotification,
@@ -52,28 +53,6 @@ SCENES = {"qr": "native", "jsapi": "jsapi", "h5": "h5", "app": "app"}
 ALREADY_PAID = frozenset({"ORDERPAID", "ORDER_PAID"})
 ALREADY_CLOSED = frozenset({"ORDERCLOSED", "ORDER_CLOSED"})
 NOT_FOUND = frozenset({"ORDERNOTEXIST", "ORDER_NOT_EXIST"})
-REFUND_NOT_FOUND = frozenset({"RESOURCE_NOT_EXISTS"})
-AMBIGUOUS = frozenset(
-    {
-        "SYSTEMERROR",
-        "SYSTEM_ERROR",
-        "BANKERROR",
-        "BANK_ERROR",
-        "FREQUENCY_LIMITED",
-        "FREQUENCY_LIMIT_EXCEED",
-        "RATELIMIT_EXCEED",
-        "RATELIMIT_EXCEEDED",
-        "RULELIMIT",
-        "RULE_LIMIT",
-        "USERPAYING",
-        "USER_PAYING",
-        "SIGN_ERROR",
-    }
-)
-"""Codes for too often, too early, or a signature that WeChat Pay does not believe.
-
-The same request may get another response later.
-"""
 
 
 class WeChat:
@@ -254,15 +233,18 @@ class WeChat:
     def read_refund(
         self, refund: RefundOrder, response: HttpResponse, at: datetime
     ) -> RefundReport | ProviderRefusal | UnknownOutcome:
-        answer = self._read(response, at)
-        if not isinstance(answer, Fields):
-            return answer
-        try:
-            done = mapping.read_refund(answer, "status", at)
-        except FieldError as error:
-            return UnknownOutcome(str(error))
+        done = self._refund(response, at)
+        if not isinstance(done, RefundReport):
+            return done
         same = (done.refund_no, done.amount, done.currency) == (refund.refund_no, refund.amount, refund.currency)
         return done if same else UnknownOutcome("the response is about another refund")
+
+    def _refund(self, response: HttpResponse, at: datetime) -> RefundReport | ProviderRefusal | UnknownOutcome:
+        answer = self._read(response, at)
+        try:
+            return mapping.read_refund(answer, "status", at) if isinstance(answer, Fields) else answer
+        except FieldError as error:
+            return UnknownOutcome(str(error))
 
     def query_refund(self, refund: RefundOrder, at: datetime) -> HttpRequest:
         """Query by our number."""
@@ -273,7 +255,21 @@ class WeChat:
     ) -> RefundReport | ProviderRefusal | UnknownOutcome:
         """Read a refund. A ProviderRefusal means that there is no such refund; any other error proves nothing."""
         answer = self.read_refund(refund, response, at)
-        return answer if isinstance(answer, RefundReport) else keep_not_found(answer, REFUND_NOT_FOUND)
+        return answer if isinstance(answer, RefundReport) else keep_not_found(answer, mapping.REFUND_NOT_FOUND)
+
+    def query_foreign_refund(self, refund: ForeignRefund, at: datetime) -> HttpRequest:
+        """Query by the number that the merchant platform gave the refund."""
+        return self._request("GET", f"{REFUNDS}/{quote(refund.refund_no, safe='@*')}", at)
+
+    def read_foreign_refund(
+        self, refund: ForeignRefund, response: HttpResponse, at: datetime
+    ) -> RefundReport | ProviderRefusal | UnknownOutcome:
+        """Read the refund, which must draw on the same transaction."""
+        done = self._refund(response, at)
+        if not isinstance(done, RefundReport):
+            return keep_not_found(done, mapping.REFUND_NOT_FOUND)
+        same = (done.refund_no, done.trade_no) == (refund.refund_no, refund.trade_no)
+        return done if same else UnknownOutcome("the response is about another refund")
 
     def certificates(self, at: datetime, serial: str) -> HttpRequest | None:
         """Download all current certificates. A 微信支付公钥 is no download: it is in the settings."""
@@ -341,7 +337,11 @@ class WeChat:
             code = answer.text("code", length_max=64)
         except FieldError as error:
             return UnknownOutcome(str(error))
-        return UnknownOutcome(code) if code in AMBIGUOUS else ProviderRefusal(code, answer.excerpt("message") or code)
+        return (
+            UnknownOutcome(code)
+            if code in mapping.AMBIGUOUS
+            else ProviderRefusal(code, answer.excerpt("message") or code)
+        )
 
 
 def _unverified(failure: RejectedNotification | UnknownCertificate) -> UnknownOutcome:

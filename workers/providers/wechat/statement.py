@@ -79,7 +79,8 @@ def _row(values: Mapping[str, str], line: int, day: date, mchid: str, amounts: M
         return StatementRow("capture", number, values["微信订单号"], amount, currency, line)
     if values["商户退款单号"] not in ("", "0"):  # empty if a till took a payment back in full
         number = values["商户退款单号"]
-    return StatementRow("refund", number, values["微信订单号"], amount, currency, line)
+    capture_no = values["微信订单号"]
+    return StatementRow("refund", number, capture_no, amount, currency, line, capture_no=capture_no, certain=False)
 
 
 def _amount(values: Mapping[str, str], name: str, currency: str, line: int) -> int:

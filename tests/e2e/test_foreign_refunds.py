@@ -1,0 +1,59 @@
+"""Money that a provider gives back by itself is in our books: announced, alerted, and never given back again."""
+
+from typing import Any
+
+import pytest
+
+from tests.e2e.all_providers import AllProviders
+from tests.e2e.provider_harness import PAYABLE, ProviderHarness, Purchase
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+BACK = 400
+
+
+async def alert_of(purchase: Purchase) -> dict[str, Any]:
+    [alert] = await purchase.provider.upstream.wait_for_events(
+        "alert.raised", order_id=purchase.order_id, code="PAY_REFUND_FOREIGN"
+    )
+    return alert
+
+
+async def test_a_refund_at_the_providers_own_page_lowers_what_a_cancel_gives_back(all_providers: AllProviders) -> None:
+    async def scenario(provider: ProviderHarness) -> None:
+        purchase = await provider.paid_purchase()
+        made = await purchase.refund_at_page(BACK)
+        refund = await purchase.wait_for_refund()
+        assert (refund["cause"], refund["amount"]) == (f"foreign:{provider.name}:{made['refund_no']}", BACK)
+        assert made["refund_no"] in (await alert_of(purchase))["content"]
+        await purchase.cancel()
+        await purchase.wait_for_refund(amount=PAYABLE - BACK)
+        await purchase.assert_state("cancelled")
+
+    await all_providers.run(scenario)
+
+
+async def test_copies_of_its_notification_change_nothing_and_all_of_it_leaves_nothing_to_give_back(
+    all_providers: AllProviders,
+) -> None:
+    async def scenario(provider: ProviderHarness) -> None:
+        purchase = await provider.paid_purchase()
+        await purchase.refund_at_page(BACK)
+        await purchase.refund_at_page(PAYABLE - BACK)
+        await purchase.wait_for_refund(amount=BACK)
+        await purchase.wait_for_refund(amount=PAYABLE - BACK)
+        await purchase.cancel()
+        assert provider.upstream.events_of("refund.requested", order_id=purchase.order_id) == []
+
+    await all_providers.run(scenario, doubled=1.0)
+
+
+async def test_a_reversal_of_paypal_is_in_the_books_as_one(all_providers: AllProviders) -> None:
+    async def scenario(provider: ProviderHarness) -> None:
+        purchase = await provider.paid_purchase()
+        made = await purchase.refund_at_page(BACK, reversal=True)
+        assert (await purchase.wait_for_refund())["cause"] == f"reversal:paypal:{made['refund_no']}"
+        assert "took back" in (await alert_of(purchase))["content"]
+        await purchase.cancel()
+        await purchase.wait_for_refund(amount=PAYABLE - BACK)
+
+    await all_providers.run(scenario, ["paypal"])

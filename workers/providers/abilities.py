@@ -1,0 +1,89 @@
+"""Abilities that only some providers have, beside those of the port. Callers check with isinstance."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Protocol, runtime_checkable
+
+from workers.providers.port import (
+    ForeignRefund,
+    HttpRequest,
+    HttpResponse,
+    PaymentOrder,
+    PaymentReport,
+    Provider,
+    ProviderRefusal,
+    RefundReport,
+    UnknownOutcome,
+)
+
+
+@runtime_checkable
+class CapturingProvider(Protocol):
+    """A provider at which the buyer's approval moves no money: we capture it (PayPal)."""
+
+    def capture(self, payment: PaymentOrder, at: datetime) -> HttpRequest:
+        """Take the money of an approved payment. `read_payment` reads the response."""
+
+
+@runtime_checkable
+class ClosingProvider(Protocol):
+    """A provider that closes a payment on request, and then takes no more money for it (Alipay, WeChat Pay)."""
+
+    def close(self, payment: PaymentOrder, at: datetime) -> HttpRequest:
+        """Close the payment."""
+
+    def read_close(
+        self, payment: PaymentOrder, response: HttpResponse, at: datetime
+    ) -> PaymentReport | ProviderRefusal | UnknownOutcome:
+        """Read the response to `close`: the payment is closed, or no longer waits for its buyer."""
+
+
+@runtime_checkable
+class ForeignRefundSource(Protocol):
+    """A provider that answers queries of refunds which we did not request (Alipay, WeChat Pay, PayPal)."""
+
+    def query_foreign_refund(self, refund: ForeignRefund, at: datetime) -> HttpRequest:
+        """Poll the refund by its number at the provider."""
+
+    def read_foreign_refund(
+        self, refund: ForeignRefund, response: HttpResponse, at: datetime
+    ) -> RefundReport | ProviderRefusal | UnknownOutcome:
+        """Read the response to `query_foreign_refund`. The report names the capture."""
+
+
+@runtime_checkable
+class CertificateSource(Protocol):
+    """A provider whose current certificates can be downloaded (WeChat Pay, PayPal)."""
+
+    def certificates(self, at: datetime, serial: str) -> HttpRequest | None:
+        """Download the certificates, among them the one of this serial (or address).
+
+        Returns None if the provider does not offer it for download.
+        """
+
+    def read_certificates(
+        self, response: HttpResponse, at: datetime, serial: str | None = None
+    ) -> Mapping[str, str] | UnknownOutcome:
+        """Verify the downloaded certificates, and return serial (or address) -> PEM.
+
+        `serial` is the requested one; PayPal's response does not repeat it.
+        """
+
+    def with_certificates(self, known: Mapping[str, str]) -> Provider:
+        """The same provider, which also believes these certificates."""
+
+
+@runtime_checkable
+class TokenSource(Protocol):
+    """A provider whose requests carry an access token (PayPal)."""
+
+    def token(self) -> HttpRequest:
+        """Fetch an access token."""
+
+    def read_token(self, response: HttpResponse) -> tuple[str, int] | UnknownOutcome:
+        """Read (token, seconds until it ends)."""
+
+
+def with_certificates(provider: Provider, known: Mapping[str, str]) -> Provider:
+    """The same provider, which also believes the downloaded certificates if it uses such."""
+    return provider.with_certificates(known) if isinstance(provider, CertificateSource) else provider
