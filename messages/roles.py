@@ -31,6 +31,11 @@ ANYONE = EVERY_ROLE
 """Every sender, also one without a role or without `user_id`: for messages that are believed for their signature."""
 
 
+def speakers(senders: frozenset[Role], actor_type: str | None) -> frozenset[Role]:
+    """Return which of these roles may send a message of such an actor: a storefront speaks for users alone."""
+    return senders if actor_type in (None, "user") else senders - {Role.STOREFRONT}
+
+
 def may_send(senders: frozenset[Role], roles: frozenset[Role]) -> bool:
     """Tell whether a sender with these roles may send a message of these senders."""
     return senders == ANYONE or not senders.isdisjoint(roles)

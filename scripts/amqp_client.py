@@ -9,13 +9,14 @@ import json
 import uuid
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
+from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
 import aio_pika
-from aio_pika.abc import AbstractExchange, AbstractIncomingMessage
+from aio_pika.abc import AbstractChannel, AbstractExchange, AbstractIncomingMessage
 from aio_pika.exceptions import AMQPError
 
 CONNECTION_LOST = (AMQPError, OSError, TimeoutError, RuntimeError)
@@ -78,7 +79,7 @@ class OutgoingMessage:
 
 
 class AmqpClient:
-    """A connection of one broker user, which reconnects by itself.
+    """A connection of one broker user (and one of its subscriber, if that is another), which reconnects by itself.
 
     It publishes until the broker confirms, and calls the handler once per message, in the order of the queue.
     """
@@ -89,6 +90,7 @@ class AmqpClient:
         self.user = unquote(urlsplit(url).username or "guest")
         self.reconnects = 0
         self._url, self._name, self._prefix = url, name, prefix
+        self._events_url = url
         self._exchange_name = f"{prefix}.{exchange}"
         self._slots = asyncio.Semaphore(in_flight_messages)
         self._ready = asyncio.Event()
@@ -97,9 +99,14 @@ class AmqpClient:
         self._handler: Callable[[ReceivedMessage], None] | None = None
         self._seen: OrderedDict[str, None] = OrderedDict()
 
-    def listen(self, queue: str, keys: tuple[str, ...], handler: Callable[[ReceivedMessage], None]) -> None:
-        """Subscribe to events by routing key. Call it before `run`. Without keys the queue receives replies only."""
-        self._queue, self._keys, self._handler = queue, keys, handler
+    def listen(
+        self, queue: str, keys: tuple[str, ...], handler: Callable[[ReceivedMessage], None], *, url: str | None = None
+    ) -> None:
+        """Subscribe to events by routing key. Call it before `run`. Without keys the queue receives replies only.
+
+        `url` is that of the user who subscribes, on a connection of its own: one who publishes may not.
+        """
+        self._queue, self._keys, self._handler, self._events_url = queue, keys, handler, url or self._url
 
     async def run(self) -> None:
         """Stay connected until cancelled."""
@@ -143,23 +150,31 @@ class AmqpClient:
 
     async def _session(self) -> None:
         closed = asyncio.Event()
-        connection = await aio_pika.connect(self._url, timeout=15, client_properties={"connection_name": self._name})
-        async with connection:
-            connection.close_callbacks.add(lambda *_: closed.set())
-            channel = await connection.channel(publisher_confirms=True)
-            channel.close_callbacks.add(lambda *_: closed.set())
+        async with AsyncExitStack() as stack:
+            channel = await self._channel(self._url, stack, closed)
             # It is not declared: the exchanges belong to the order system, and this user may not configure them.
             self._exchange = await channel.get_exchange(self._exchange_name, ensure=False)
             if self._handler is not None:
-                await channel.set_qos(prefetch_count=500)
-                queue = await channel.declare_queue(
-                    self._queue, durable=True, arguments={"x-expires": QUEUE_EXPIRES_MS}
-                )
-                for key in self._keys:
-                    await queue.bind(f"{self._prefix}.events", key)
-                await queue.consume(self._receive)
+                own = self._events_url == self._url
+                await self._subscribe(channel if own else await self._channel(self._events_url, stack, closed))
             self._ready.set()
             await closed.wait()
+
+    async def _channel(self, url: str, stack: AsyncExitStack, closed: asyncio.Event) -> AbstractChannel:
+        """Open a connection and a channel until the stack ends; the end of either sets `closed`."""
+        connection = await aio_pika.connect(url, timeout=15, client_properties={"connection_name": self._name})
+        await stack.enter_async_context(connection)
+        connection.close_callbacks.add(lambda *_: closed.set())
+        channel = await connection.channel(publisher_confirms=True)
+        channel.close_callbacks.add(lambda *_: closed.set())
+        return channel
+
+    async def _subscribe(self, channel: AbstractChannel) -> None:
+        await channel.set_qos(prefetch_count=500)
+        queue = await channel.declare_queue(self._queue, durable=True, arguments={"x-expires": QUEUE_EXPIRES_MS})
+        for key in self._keys:
+            await queue.bind(f"{self._prefix}.events", key)
+        await queue.consume(self._receive)
 
     async def _receive(self, message: AbstractIncomingMessage) -> None:
         assert self._handler is not None

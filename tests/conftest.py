@@ -15,10 +15,9 @@ import pytest
 
 from db import migrate
 from db.pool import Pool, open_pool
-from messages.topology import Names
 from scripts.servers.find import Servers, Use, find_servers
 from scripts.servers.lifecycle import ServersUnavailableError
-from tests.broker import TIERS_SECONDS, Broker
+from tests.broker import TIERS_SECONDS, Broker, new_broker
 from workers.runtime import declare
 
 os.environ.setdefault("OMS_ENCRYPTION_KEYS", "test:" + "A" * 43 + "=")
@@ -106,7 +105,7 @@ def broker(servers: Servers) -> Iterator[Broker]:
     """A fresh virtual host with nothing declared; a prefix of its own where the broker lends us no virtual host."""
     vhost = f"test-{secrets.token_hex(6)}"
     prefix = "oms" if servers.broker.management_url else f"oms{secrets.token_hex(4)}"
-    yield Broker(servers.broker.new_vhost(vhost, prefix), Names(prefix), vhost, servers.broker.own)
+    yield new_broker(servers, vhost, prefix)
     servers.broker.drop_vhost(vhost)
 
 

@@ -39,6 +39,11 @@ def broker_url(settings: RelaySettings) -> str:
     return _checked(settings.amqp_url, "OMS_AMQP_URL", ("amqp", "amqps"))
 
 
+def publisher_variable(role: str) -> str:
+    """Return the variable with the URL of the broker user that publishes as a role."""
+    return f"OMS_{role.upper()}_AMQP_URL"
+
+
 def _checked(url: SecretStr, variable: str, schemes: tuple[str, ...]) -> str:
     given = url.get_secret_value()
     try:

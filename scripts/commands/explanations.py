@@ -26,7 +26,7 @@ def explain(error: BaseException) -> CommandError | None:
 def _broker(error: Any) -> CommandError:
     match error:
         case ChannelAccessRefused():
-            hint = "set OMS_AMQP_URL to a broker user that has this right (scripts/servers/roles.py lists them)"
+            hint = "set OMS_AMQP_URL to a broker user that has this right: oms-topology declares, oms-<role> publishes"
             return CommandError(Code.REFUSED, "the broker user may not do this", why=_first_line(error), hint=hint)
         case ChannelNotFoundEntity():
             hint = "oms topology declare"

@@ -1,6 +1,7 @@
 """`oms publish` checks one command or fact against its schema and sends it as an upstream system would."""
 
 import asyncio
+import os
 import sys
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
@@ -10,16 +11,19 @@ from typing import Annotated
 import aio_pika
 import typer
 from aio_pika.exceptions import DeliveryError
+from pydantic import SecretStr
 from uuid_utils import uuid7
 from yarl import URL
 
 from messages.base import Message, MessageKind
 from messages.registry import MODELS
+from messages.roles import Role, speakers
 from messages.strict_json import read
 from messages.topology import Names
 from outbox import wire
+from outbox.amqp import ChannelAccessRefused
 from scripts.commands import command_app
-from scripts.commands.connections import BrokerSettings, broker_url, run
+from scripts.commands.connections import BrokerSettings, broker_url, publisher_variable, run
 from scripts.commands.output import Format, Output, say, write_json, write_table
 from scripts.commands.problems import Code, CommandError
 
@@ -48,13 +52,15 @@ def publish(
 ) -> None:
     """Check a message, publish it, wait until the broker confirms.
 
-    The check is that of its schema. The outcome of a command comes later: as an event, and to --reply-to. The message
-    carries the user of OMS_AMQP_URL; a message that only trusted users may send needs such a user.
+    The check is that of its schema. The outcome of a command comes later: as an event, and to --reply-to. Each message
+    names the roles that may send it. The command connects as the user of OMS_<ROLE>_AMQP_URL of such a role, such as
+    OMS_OPERATOR_AMQP_URL; without one, as the user of OMS_AMQP_URL.
 
     \b
     Examples:
       oms publish order.create order.json --dry-run
       oms publish stock.receive - < delivery.json
+      OMS_OPERATOR_AMQP_URL=amqp://oms-operator:secret@broker/ oms publish refund.request refund.json
       oms publish order.cancel cancel.json --reply-to client.storefront.me
     """
     model = _model(type)
@@ -63,12 +69,16 @@ def publish(
     if dry_run:
         say(f"{model.TYPE} is valid; dry run: nothing was published")
         return
-    settings = BrokerSettings()
+    senders = _senders(model, body)
+    settings = _settings(senders)
     exchange = Names(settings.prefix).exchange_of(model.KIND)
     message = _message(model, settings, body, message_id or str(uuid7()), correlation_id)
     message.reply_to = reply_to
-    run(_send(settings, exchange, model.routing_key(), message))
-    sent = {"message_id": message.message_id, "type": model.TYPE, "exchange": exchange}
+    try:
+        run(_send(settings, exchange, model.routing_key(), message))
+    except ChannelAccessRefused as error:
+        raise _refused(model, senders, message.user_id) from error
+    sent = {"message_id": message.message_id, "type": model.TYPE, "exchange": exchange, "user": message.user_id}
     write_json(sent) if output is Format.JSON else write_table([sent])
     say("the broker confirmed the message")
 
@@ -80,6 +90,30 @@ def _refuse_faults(model: type[Message], faults: Sequence[Mapping[str, str]], ou
     why = "; ".join(f"{fault['path']}: {fault['message']}" for fault in faults[:3])
     hint = "correct the body at these paths"
     raise CommandError(Code.FAILED, f"the body is not a valid {model.TYPE}; nothing was published", why=why, hint=hint)
+
+
+def _senders(model: type[Message], body: bytes) -> list[Role]:
+    """Return the roles that may send this very message, in their order."""
+    actor = getattr(model.model_validate_json(body), "actor", None)
+    senders = speakers(model.SENDERS, actor and actor.type)  # type: ignore[attr-defined]
+    return [role for role in Role if role in senders]
+
+
+def _settings(senders: Sequence[Role]) -> BrokerSettings:
+    """Return the settings with the URL of the first of these roles that has one, else with OMS_AMQP_URL."""
+    urls = (os.environ.get(publisher_variable(role)) for role in senders)
+    url = next(filter(None, urls), None)
+    return BrokerSettings() if url is None else BrokerSettings(amqp_url=SecretStr(url))
+
+
+def _refused(model: type[Message], senders: Sequence[Role], user: str | None) -> CommandError:
+    names = " or ".join(senders)
+    return CommandError(
+        Code.REFUSED,
+        f"the broker user {user} may not send {model.routing_key()}",
+        why=f"its senders have the role {names}",
+        hint=f"export {publisher_variable(senders[0])}=amqp://oms-{senders[0]}:password@host:port/",
+    )
 
 
 def _message(

@@ -12,6 +12,7 @@ import typer
 from rich.console import Console
 
 from messages.roles import Role
+from scripts.commands.connections import publisher_variable
 from scripts.demo.client_process import ClientDiedError
 from scripts.demo.demo_run import DemoRun, RunOptions
 from scripts.demo.environment import DemoEnvironment, create_environment, remove_environment
@@ -103,11 +104,11 @@ def _on(servers: Servers, options: RunOptions, window: int, *, json: bool, keep:
 
 
 def _second_terminal(environment: DemoEnvironment) -> Path:
-    """Write a file to source in another terminal: the settings of an upstream client, and `oms` on the PATH."""
+    """Write a file to source in another terminal: the URLs of the shop's systems, and `oms` on the PATH."""
     path = environment.folder / "env"
     path.touch(mode=0o600)
-    given = {name: value for name, value in environment.variables("upstream").items() if name.startswith("OMS_")}
-    given |= {f"OMS_{role.upper()}_AMQP_URL": environment.urls["upstream"] for role in Role}
+    given = {name: value for name, value in environment.variables("storefront").items() if name.startswith("OMS_")}
+    given |= {publisher_variable(role): environment.urls[role] for role in Role if role in environment.urls}
     lines = [f"export {name}={shlex.quote(value)}" for name, value in sorted(given.items())]
     path.write_text("\n".join([*lines, f"export PATH={shlex.quote(str(Path(sys.executable).parent))}:$PATH", ""]))
     return path
@@ -116,7 +117,7 @@ def _second_terminal(environment: DemoEnvironment) -> Path:
 def _perform(servers: Servers, environment: DemoEnvironment, options: RunOptions) -> RunResult | None:
     async def perform() -> RunResult:
         rotate_after = max(ROTATE_AFTER_LEAST, options.orders // ROTATE_AFTER_PART)
-        async with running_gateways(environment.folder, environment.variables("upstream"), rotate_after) as gateways:
+        async with running_gateways(environment.folder, environment.variables("payments"), rotate_after) as gateways:
             return await DemoRun(options, servers, environment, gateways).run()
 
     try:

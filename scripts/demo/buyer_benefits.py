@@ -5,12 +5,13 @@ import random
 from collections import deque
 from datetime import UTC, datetime, timedelta
 
-from scripts.amqp_client import AmqpClient, OutgoingMessage, new_id
+from scripts.amqp_client import OutgoingMessage, new_id
 from scripts.demo.baskets import Product
 from scripts.demo.catalogue_messages import coupon_issue, coupon_template_upsert, points_grant
 from scripts.demo.checkout import points_collected
 from scripts.demo.command_outcomes import REFUSED, CommandOutcomes, PendingCommand
 from scripts.demo.coupons import Coupon
+from scripts.demo.role_links import RoleLinks
 
 EXPIRES_SECONDS = 6.0
 REMEMBERED_MAX = 1_000
@@ -19,7 +20,7 @@ REMEMBERED_MAX = 1_000
 class BuyerBenefits:
     """Issues coupons and grants points to buyers, each before the order that uses it."""
 
-    def __init__(self, link: AmqpClient, outcomes: CommandOutcomes) -> None:
+    def __init__(self, link: RoleLinks, outcomes: CommandOutcomes) -> None:
         self._link, self._outcomes = link, outcomes
         self._templates: dict[str, PendingCommand] = {}
         self._collected: set[str] = set()

@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from scripts.amqp_client import AmqpClient, OutgoingMessage, ReceivedMessage, new_id
+from scripts.amqp_client import OutgoingMessage, ReceivedMessage, new_id
 from scripts.demo.background_tasks import BackgroundTasks
+from scripts.demo.role_links import RoleLinks
 from scripts.demo.stocked_products import WAREHOUSE
 
 EVENTS = ("order.created", "order.paid", "order.cancelled", "shipment.booked", "shipment.booking_failed")
@@ -41,7 +42,7 @@ class Parcel:
 class Carrier:
     """Ships paid orders and the parts of split orders, and stops if an order is cancelled before the parcel leaves."""
 
-    def __init__(self, link: AmqpClient, tasks: BackgroundTasks) -> None:
+    def __init__(self, link: RoleLinks, tasks: BackgroundTasks) -> None:
         self.did: Counter[str] = Counter()
         self._link, self._tasks = link, tasks
         self._two_parcels: dict[str, list[dict[str, Any]]] = {}

@@ -2,15 +2,18 @@
 
 from dataclasses import dataclass
 
-CLIENT_ROLES = ("upstream", "payments", "warehouse")
-"""The broker users of the client: buyers and catalogue, the shop's payment service, warehouse and carrier."""
+PUBLISHERS = ("storefront", "payments", "warehouse", "carrier", "catalogue", "marketing")
+"""The roles of the outside systems, each with a broker user that publishes."""
+SUBSCRIBERS = ("storefront", "payments", "warehouse")
+"""The roles that also read events, each with a broker user of its own for that."""
+CLIENT_USERS = (*PUBLISHERS, *(f"{role}-events" for role in SUBSCRIBERS))
 
 
 @dataclass(frozen=True)
 class ClientJob:
     """What the client does and where it connects.
 
-    `urls` is broker role -> AMQP URL, `gateways` is provider -> URL of the buyers' side of its test gateway. `receipts`
+    `urls` is broker user -> AMQP URL, `gateways` is provider -> URL of the buyers' side of its test gateway. `receipts`
     and `benefits_log` are the files that it writes (see Receipts and BenefitsLog). `rules` are the shop's price rules
     (see Rules). `orders` 0 means all baskets of the year; `rate` is orders a second, and 0 means as fast as possible.
     One buyer places `hasty_orders` orders at once, more than the rate limit allows.
@@ -35,5 +38,5 @@ def client_queues(run: str) -> dict[str, str]:
 
     A role's broker user may only create queues that begin with its own name.
     """
-    queues = {role: f"client.{role}.demo.{run}" for role in CLIENT_ROLES}
+    queues = {role: f"client.{role}.demo.{run}" for role in SUBSCRIBERS}
     return queues | {"replies": f"client.storefront.demo.{run}.replies"}

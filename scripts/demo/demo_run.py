@@ -10,7 +10,7 @@ import asyncpg
 
 from scripts.demo.benefits_check import compare_benefits
 from scripts.demo.chaos import kill_and_restart
-from scripts.demo.client_job import CLIENT_ROLES, ClientJob
+from scripts.demo.client_job import CLIENT_USERS, ClientJob
 from scripts.demo.client_process import ClientProcess
 from scripts.demo.environment import OMS, RATE_LIMIT_ORDERS, RULES, DemoEnvironment
 from scripts.demo.gateway_process import GatewayProcess
@@ -102,7 +102,7 @@ class DemoRun:
     def _job(self) -> ClientJob:
         environment = self.environment
         return ClientJob(
-            urls={role: environment.urls[role] for role in CLIENT_ROLES},
+            urls={user: environment.urls[user] for user in CLIENT_USERS},
             run=environment.run,
             gateways=dict(self.gateways.urls),
             receipts=str(environment.receipts),

@@ -12,7 +12,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.error import URLError
-from urllib.parse import unquote, urlsplit
 
 import aio_pika
 import psycopg
@@ -25,7 +24,6 @@ from scripts.demo.client_job import client_queues
 from scripts.demo.gateway_process import CALL_SECONDS, SAME_CLOCK_SECONDS
 from scripts.demo.processes import inherited_variables, python
 from scripts.servers.find import Servers
-from scripts.servers.roles import MAY_SEND, OWN
 from workers.runtime import declare
 
 RECEIPT_WINDOW_SECONDS = 4
@@ -44,7 +42,7 @@ def in_every_currency(cents: int) -> str:
 
 @dataclass(frozen=True)
 class DemoEnvironment:
-    """The servers, names and files of one run. `urls` is broker role -> AMQP URL."""
+    """The servers, names and files of one run. `urls` is broker user -> AMQP URL."""
 
     run: str
     names: Names
@@ -75,15 +73,13 @@ class DemoEnvironment:
         """The delay tiers, including the demo's short payment window."""
         return tiers_seconds(self.window_seconds)
 
-    def variables(self, role: str, **more: str) -> dict[str, str]:
-        """Return the environment variables of a process that uses this broker role."""
+    def variables(self, user: str, **more: str) -> dict[str, str]:
+        """Return the environment variables of a process that connects as this broker user."""
         return inherited_variables(
             OMS_DATABASE_URL=self.database_url,
-            OMS_AMQP_URL=self.urls[role],
+            OMS_AMQP_URL=self.urls[user],
             OMS_PREFIX=self.names.prefix,
             OMS_ENCRYPTION_KEYS=self.key,
-            OMS_ROLES=";".join(f"{self._users(user)}={roles}" for user, roles in MAY_SEND.items()),
-            OMS_OWN_USERS=self._users(*OWN),
             OMS_PAYMENT_WINDOW_SECONDS=str(self.window_seconds),
             OMS_RECEIPT_WINDOW_SECONDS=str(RECEIPT_WINDOW_SECONDS),
             OMS_SHIPPING_FEE_MINOR_UNITS=in_every_currency(RULES["shipping_fee_cents"]),
@@ -96,22 +92,19 @@ class DemoEnvironment:
             **more,
         )
 
-    def oms(self, role: str, *commands: Sequence[str], **variables: str) -> subprocess.CompletedProcess[str]:
+    def oms(self, user: str, *commands: Sequence[str], **variables: str) -> subprocess.CompletedProcess[str]:
         """Run several `oms` commands one after the other in one process.
 
         All of them run, also after one has failed; the exit code is the highest of theirs.
         """
         return subprocess.run(
             [*EACH, json.dumps(commands)],
-            env=self.variables(role, **variables),
+            env=self.variables(user, **variables),
             check=False,
             capture_output=True,
             text=True,
             timeout=STEP_TIMEOUT_SECONDS,
         )
-
-    def _users(self, *roles: str) -> str:
-        return ",".join(sorted({unquote(urlsplit(self.urls[role]).username or "guest") for role in roles}))
 
 
 def create_environment(servers: Servers, window_seconds: int) -> DemoEnvironment:

@@ -3,7 +3,8 @@
 from collections.abc import Callable
 from typing import Any
 
-from scripts.amqp_client import AmqpClient, OutgoingMessage, new_id
+from scripts.amqp_client import OutgoingMessage, new_id
+from scripts.demo.role_links import RoleLinks
 
 EVERY_ORDERS = 16
 """One malformed message for so many orders."""
@@ -55,7 +56,7 @@ def _forged() -> dict[str, Any]:
 class MalformedMessages:
     """Sends malformed messages and remembers them: `sent` is tag -> defect. The tag is the correlation id."""
 
-    def __init__(self, link: AmqpClient) -> None:
+    def __init__(self, link: RoleLinks) -> None:
         self.sent: dict[str, str] = {}
         self._link = link
 

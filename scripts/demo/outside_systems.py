@@ -3,7 +3,7 @@
 import asyncio
 import itertools
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from scripts.amqp_client import AmqpClient, ReceivedMessage
@@ -16,7 +16,7 @@ from scripts.demo.buyer_benefits import BuyerBenefits
 from scripts.demo.buyers import Buyers, Pace
 from scripts.demo.carrier import Carrier
 from scripts.demo.checkout import Rules
-from scripts.demo.client_job import CLIENT_ROLES, ClientJob, client_queues
+from scripts.demo.client_job import PUBLISHERS, ClientJob, client_queues
 from scripts.demo.command_outcomes import CommandOutcomes
 from scripts.demo.malformed_messages import MalformedMessages
 from scripts.demo.merged_orders import MergedOrders, in_pairs
@@ -24,6 +24,7 @@ from scripts.demo.order_placement import OrderPlacement
 from scripts.demo.payments import Payments
 from scripts.demo.placed_orders import PlacedOrders
 from scripts.demo.price_previews import PricePreviews
+from scripts.demo.role_links import RoleLinks
 from scripts.demo.stocked_products import StockedProducts
 
 CHUNK_BASKETS = 50
@@ -35,13 +36,14 @@ class OutsideSystems:
 
     def __init__(self, job: ClientJob, group: asyncio.TaskGroup, year: Year, browser: Browser) -> None:
         self.job, self.year = job, year
-        self.links = {role: AmqpClient(job.urls[role], f"demo-{role}", job.prefix) for role in CLIENT_ROLES}
-        self.links["replies"] = AmqpClient(job.urls["upstream"], "demo-replies", job.prefix, exchange="queries")
+        self.links = {role: AmqpClient(job.urls[role], f"demo-{role}", job.prefix) for role in PUBLISHERS}
+        self.links["replies"] = AmqpClient(job.urls["storefront"], "demo-replies", job.prefix, exchange="queries")
         self.queues = client_queues(job.run)
         self.tasks = BackgroundTasks(group)
         self.outcomes = CommandOutcomes()
-        self.carrier = Carrier(self.links["warehouse"], self.tasks)
-        self._enter_buyers(self.links["upstream"], browser)
+        self.role_links = RoleLinks(self.links)
+        self.carrier = Carrier(self.role_links, self.tasks)
+        self._enter_buyers(self.links["storefront"], browser)
         self.draining = asyncio.Event()
         self.placed_all = False
         self.started = time.monotonic()
@@ -51,8 +53,8 @@ class OutsideSystems:
 
     def _enter_buyers(self, link: AmqpClient, browser: Browser) -> None:
         replies = self.queues["replies"]
-        self.stocked_products = StockedProducts(link, self.outcomes, self.year)
-        self.buyer_benefits = BuyerBenefits(link, self.outcomes)
+        self.stocked_products = StockedProducts(self.role_links, self.outcomes, self.year)
+        self.buyer_benefits = BuyerBenefits(self.role_links, self.outcomes)
         self.price_previews = PricePreviews(self.links["replies"], replies)
         self.placement = OrderPlacement(link, self.outcomes, self.tasks, replies)
         rules = Rules(**self.job.rules)
@@ -64,16 +66,20 @@ class OutsideSystems:
         self.merged_orders = MergedOrders(link, self.outcomes, self.buyers, self.payments.bills)
         self.placed_orders = PlacedOrders(link, self.outcomes, self.tasks)
         self.benefits_log = BenefitsLog(Path(self.job.benefits_log))
-        self.malformed_messages = MalformedMessages(link)
+        self.malformed_messages = MalformedMessages(self.role_links)
 
     def _listen(self) -> None:
-        self.links["upstream"].listen(self.queues["upstream"], placed_orders.EVENTS, self.receive)
-        self.links["payments"].listen(self.queues["payments"], payments.EVENTS, self.payments.receive)
-        self.links["warehouse"].listen(self.queues["warehouse"], carrier.EVENTS, self.carrier.receive)
-        self.links["replies"].listen(self.queues["replies"], (), self.receive_reply)
+        self._subscribe("storefront", placed_orders.EVENTS, self.receive)
+        self._subscribe("payments", payments.EVENTS, self.payments.receive)
+        self._subscribe("warehouse", carrier.EVENTS, self.carrier.receive)
+        url = self.job.urls["storefront-events"]
+        self.links["replies"].listen(self.queues["replies"], (), self.receive_reply, url=url)
+
+    def _subscribe(self, role: str, keys: tuple[str, ...], receive: Callable[[ReceivedMessage], None]) -> None:
+        self.links[role].listen(self.queues[role], keys, receive, url=self.job.urls[f"{role}-events"])
 
     def receive(self, received: ReceivedMessage) -> None:
-        """Handle an event that upstream has subscribed to."""
+        """Handle an event that the storefront has subscribed to."""
         self.outcomes.receive(received)
         self.benefits_log.receive(received)
         if received.type.startswith("order."):

@@ -5,10 +5,11 @@ import zlib
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 
-from scripts.amqp_client import AmqpClient, OutgoingMessage
+from scripts.amqp_client import OutgoingMessage
 from scripts.demo.baskets import Basket, Product, Year
 from scripts.demo.catalogue_messages import promotion_upsert
 from scripts.demo.command_outcomes import CommandOutcomes
+from scripts.demo.role_links import RoleLinks
 
 WAREHOUSE = "main"
 SCARCE_ONE_IN = 60
@@ -21,7 +22,7 @@ RECEIPTS_OPEN_MAX = 150
 class StockedProducts:
     """Knows all announced products. Promotions are valid from yesterday until tomorrow."""
 
-    def __init__(self, link: AmqpClient, outcomes: CommandOutcomes, year: Year) -> None:
+    def __init__(self, link: RoleLinks, outcomes: CommandOutcomes, year: Year) -> None:
         self.products: dict[str, Product] = {}
         self._link, self._outcomes, self._year = link, outcomes, year
         self._slots = {"stock.receive.v1": asyncio.Semaphore(RECEIPTS_OPEN_MAX)}

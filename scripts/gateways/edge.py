@@ -1,4 +1,4 @@
-"""The HTTP edge of upstream: it passes notifications on to the order system unchanged.
+"""The HTTP edge of a shop: it passes notifications on to the order system unchanged.
 
 The demo, the end-to-end tests and `python -m scripts.gateways` run it in place of a shop's own endpoint. It verifies
 and parses nothing, and acknowledges a notification once the broker has confirmed it. Without a confirm in time it

@@ -15,48 +15,53 @@ from aio_pika.abc import AbstractIncomingMessage
 
 SCENES = {"alipay": "page", "wechat": "qr", "unionpay": "page", "paypal": "page"}
 PRICE, ANSWER_SECONDS = 500, 60.0
+ROLE_OF = {"sku.upsert": "catalogue", "stock.receive": "warehouse"}
+"""Message -> the role that sends it. The storefront sends the others."""
 
 
 class RefusedError(Exception):
     """The order system rejected a command. The message is its event."""
 
 
-async def start(url: str, prefix: str, provider: str, scene: str | None = None, user: str = "ada") -> dict[str, Any]:
+async def start(
+    urls: Mapping[str, str], prefix: str, provider: str, scene: str | None = None, user: str = "ada"
+) -> dict[str, Any]:
     """Put a product on sale, order two of it, start the payment; returns payment.started.
 
-    Raises RefusedError, TimeoutError.
+    `urls` is role -> AMQP URL of its broker user. Raises RefusedError, TimeoutError.
     """
-    connection, sender = await aio_pika.connect(url), unquote(urlsplit(url).username or "guest")
-    async with connection:
-        channel = await connection.channel()
-        queue = await channel.declare_queue(exclusive=True)
-        answers = asyncio.Queue[AbstractIncomingMessage]()
-        await queue.consume(answers.put, no_ack=True)
-        exchange = await channel.get_exchange(f"{prefix}.commands", ensure=False)
 
-        async def send(type_: str, body: Mapping[str, Any]) -> dict[str, Any]:
+    async def send(type_: str, body: Mapping[str, Any]) -> dict[str, Any]:
+        url = urls[ROLE_OF.get(type_, "storefront")]
+        async with await aio_pika.connect(url) as connection:
+            channel = await connection.channel()
+            queue = await channel.declare_queue(exclusive=True)
+            answers = asyncio.Queue[AbstractIncomingMessage]()
+            await queue.consume(answers.put, no_ack=True)
+            exchange = await channel.get_exchange(f"{prefix}.commands", ensure=False)
+            sender = unquote(urlsplit(url).username or "guest")
             await exchange.publish(_message(type_, body, queue.name, sender), type_)
             async with asyncio.timeout(ANSWER_SECONDS):
                 return _outcome(type_, await answers.get())
 
-        currency, sku = "USD" if provider == "paypal" else "CNY", f"tea-{uuid.uuid4().hex[:8]}"
-        outcome: dict[str, Any] = {}
-        for type_, body in _commands(sku, currency, user):
-            outcome = await send(type_, body)
-        return await send(
-            "payment.start",
-            {
-                "request_id": uuid.uuid4().hex,
-                "actor": _actor(user),
-                "order_id": outcome["order_id"],
-                "provider": provider,
-                "scene": scene or SCENES[provider],
-                "amount": outcome["amounts"]["payable"],
-                "currency": currency,
-                "client_ip": "203.0.113.7",
-                "payer": "oUpF8uMuAJO_M2pxb1Q9zNjWeS6o",
-            },
-        )
+    currency, sku = "USD" if provider == "paypal" else "CNY", f"tea-{uuid.uuid4().hex[:8]}"
+    outcome: dict[str, Any] = {}
+    for type_, body in _commands(sku, currency, user):
+        outcome = await send(type_, body)
+    return await send(
+        "payment.start",
+        {
+            "request_id": uuid.uuid4().hex,
+            "actor": _actor(user),
+            "order_id": outcome["order_id"],
+            "provider": provider,
+            "scene": scene or SCENES[provider],
+            "amount": outcome["amounts"]["payable"],
+            "currency": currency,
+            "client_ip": "203.0.113.7",
+            "payer": "oUpF8uMuAJO_M2pxb1Q9zNjWeS6o",
+        },
+    )
 
 
 def _actor(user: str) -> dict[str, str]:
@@ -123,15 +128,17 @@ def main(
 ) -> None:
     """Make an order that awaits payment; print the payment.started with which its buyer pays.
 
-    The command sends what upstream systems send, as the user of OMS_AMQP_URL.
+    The command sends what the systems of a shop send, as the users of OMS_STOREFRONT_AMQP_URL, OMS_CATALOGUE_AMQP_URL
+    and OMS_WAREHOUSE_AMQP_URL.
     """
     if provider not in SCENES:
         raise typer.BadParameter(f"the providers are {', '.join(SCENES)}", param_hint="PROVIDER")
-    url = os.environ.get("OMS_AMQP_URL")
-    if url is None:
-        raise typer.BadParameter("set OMS_AMQP_URL", param_hint="OMS_AMQP_URL")
+    variables = {role: f"OMS_{role.upper()}_AMQP_URL" for role in ("storefront", "catalogue", "warehouse")}
+    if missing := [name for name in variables.values() if not os.environ.get(name)]:
+        raise typer.BadParameter(f"set {', '.join(missing)}", param_hint=missing[0])
+    urls = {role: os.environ[name] for role, name in variables.items()}
     try:
-        print(json.dumps(asyncio.run(start(url, os.environ.get("OMS_PREFIX", "oms"), provider, scene, user))))
+        print(json.dumps(asyncio.run(start(urls, os.environ.get("OMS_PREFIX", "oms"), provider, scene, user))))
     except (RefusedError, TimeoutError, OSError) as error:
         print(f"{type(error).__name__}: {error}", file=sys.stderr)
         raise typer.Exit(1) from None

@@ -2,8 +2,8 @@
 
     with find_servers(Use.TESTS) as servers:
         url = servers.postgres.new_database("orders")
-        urls = servers.broker.new_vhost("orders")          # role -> AMQP URL
+        urls = servers.broker.new_vhost("orders")          # user -> AMQP URL
 
-`python -m scripts.servers` starts a pair and prints its URLs. `find` is the module for the calls above; `roles` and
-`management` need nothing but the standard library.
+`python -m scripts.servers` starts a pair and prints its URLs. `find` is the module for the calls above. `roles` has the
+broker's users and their permissions, and `python -m scripts.servers.users` makes them.
 """

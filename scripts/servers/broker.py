@@ -1,7 +1,8 @@
-"""A RabbitMQ server, wherever it runs: virtual hosts for its callers, and a URL for each role."""
+"""A RabbitMQ server, wherever it runs: virtual hosts for its callers, and a URL for each user."""
 
 import asyncio
 import secrets
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from urllib.parse import quote, unquote, urlsplit, urlunsplit
@@ -11,7 +12,7 @@ from aio_pika.exceptions import AMQPError
 
 from scripts.servers.lifecycle import Lifecycle, NotSupportedError
 from scripts.servers.management import Management
-from scripts.servers.roles import ADMIN, ROLES
+from scripts.servers.roles import ADMIN, Permission, permissions, user_name
 
 ANSWER_TIMEOUT_SECONDS = 5
 
@@ -29,23 +30,25 @@ class BrokerServer:
     lifecycle: Lifecycle
     management_url: str | None = None
     own: bool = True
-    _passwords: dict[str, str] = field(default_factory=dict, init=False)
+    _passwords: dict[tuple[str, str], str] = field(default_factory=dict, init=False)
 
-    def new_vhost(self, name: str, prefix: str = "oms") -> dict[str, str]:
-        """Create a virtual host; return role -> AMQP URL.
+    def new_vhost(self, name: str, prefix: str = "oms", also: Mapping[str, Permission] | None = None) -> dict[str, str]:
+        """Create a virtual host; return user, without the prefix of its name -> AMQP URL.
 
-        Each role has the least permissions that it needs under `prefix`.
+        Each user has the least permissions that it needs under `prefix`. `also` are further users.
         """
+        allowed = permissions(prefix) | dict(also or {})
         if self.management_url is None:
-            return dict.fromkeys((*ROLES, ADMIN), self.admin_url)
+            return dict.fromkeys((*allowed, ADMIN), self.admin_url)
         self.management.put_vhost(name)
         self.management.grant(name, self._admin, ".*", ".*", ".*")
         administrator = self._url(name, self._admin, unquote(urlsplit(self.admin_url).password or "guest"))
         if not self.own:
-            return dict.fromkeys((*ROLES, ADMIN), administrator)
-        passwords = self._users()
-        self.management.grant_roles(name, list(passwords), prefix)
-        return {role: self._url(name, role, passwords[role]) for role in ROLES} | {ADMIN: administrator}
+            return dict.fromkeys((*allowed, ADMIN), administrator)
+        passwords = self._users(prefix, allowed)
+        self.management.allow(name, prefix, allowed)
+        urls = {user: self._url(name, user_name(prefix, user), password) for user, password in passwords.items()}
+        return urls | {ADMIN: administrator}
 
     def drop_vhost(self, name: str) -> None:
         """Delete a virtual host that `new_vhost` made."""
@@ -75,11 +78,13 @@ class BrokerServer:
         """See Lifecycle."""
         self.lifecycle.restart()
 
-    def _users(self) -> dict[str, str]:
-        if not self._passwords:
-            self._passwords = {role: secrets.token_hex(16) for role in ROLES}
-            self.management.put_roles(self._passwords)
-        return self._passwords
+    def _users(self, prefix: str, users: Iterable[str]) -> dict[str, str]:
+        """Return user -> password; create those that are new under this prefix."""
+        new = {user: secrets.token_hex(16) for user in users if (prefix, user) not in self._passwords}
+        if new:
+            self.management.put_users(prefix, new)
+            self._passwords |= {(prefix, user): password for user, password in new.items()}
+        return {user: self._passwords[prefix, user] for user in users}
 
     @property
     def _admin(self) -> str:

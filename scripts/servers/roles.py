@@ -1,41 +1,54 @@
-"""The broker users: one for each role, with the least permissions that work. Pure data.
+"""The broker users: those of each client role and those of our own processes, with the least permissions that work.
 
 A permission is three patterns, matched against the names of exchanges and queues: configure (declare, delete), write
-(publish, bind from), read (consume, get, bind to). Publishing straight to a queue needs write on `amq.default`.
+(publish, bind into), read (consume, get, bind from). Publishing straight to a queue needs write on `amq.default`.
+
+A client role has two users, because RabbitMQ lets whoever may write to one exchange and read another bind the two:
+one user could bind `oms.events` to `oms.commands`.
+
+    oms-<role>          publishes. It declares nothing but queues that the broker names, and reads no exchange, so it
+                        can neither declare nor bind one. Its replies come to such a queue, or by direct reply-to.
+    oms-<role>-events   subscribes. It declares queues `client.<role>.*`, binds them to `oms.events`, and reads the
+                        replies that the other user asks for there. It writes to no exchange of ours.
 """
 
 import re
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from messages.registry import FROM_OUTSIDE, MODELS
+from messages.roles import Role, may_send
+from messages.topology import Names
 
 NOTHING = "^$"
-
-TRUSTED = ("payments", "warehouse", "operator")
-MAY_SEND = {
-    "upstream": "storefront,catalogue,marketing,warehouse,carrier",
-    "payments": "payments",
-    "warehouse": "warehouse,carrier",
-    "operator": "operator",
-}
-"""Broker user of a client -> the roles that OMS_ROLES gives it."""
-
+SUBSCRIBER = "-events"
+"""Ends the name of a role's user that subscribes."""
 OWN = ("worker", "relay")
-"""Roles whose user id the runtime believes on messages between its own queues."""
+"""Users whom the runtime believes on messages between its own queues."""
+TAGS = {"oncall": "monitoring"}
+"""User -> tag for the management interface. The other users have none."""
+ADMIN = "admin"
+"""The key of the administrator among the URLs of a virtual host. The broker has this user already."""
 
 
 @dataclass(frozen=True)
 class Permission:
-    """The permission of one user in one virtual host."""
+    """The permission of one user in one virtual host. `topics` limits what it may publish: exchange -> routing keys."""
 
     configure: str
     write: str
     read: str
+    topics: Mapping[str, str] = field(default_factory=dict)
 
 
 def permissions(prefix: str = "oms") -> dict[str, Permission]:
-    """Return role -> permission, for exchanges and queues under this prefix."""
+    """Return user, without the prefix of its name -> permission, for exchanges and queues under this prefix."""
     ours = re.escape(prefix)
     everything_of_ours = rf"^{ours}\..*"
-    return {role: _client(role, ours) for role in ("upstream", *TRUSTED)} | {
+    clients = {role.value: _publisher(role, prefix) for role in Role if role is not Role.NOTIFIER}
+    return {
+        **clients,
+        **{f"{role}{SUBSCRIBER}": _subscriber(role, ours) for role in Role},
         "worker": Permission(
             configure=NOTHING,
             write=rf"^({ours}\.(delay|delay-plugin|dlx)|amq\.default)$",
@@ -51,24 +64,50 @@ def permissions(prefix: str = "oms") -> dict[str, Permission]:
     }
 
 
-def _client(role: str, ours: str) -> Permission:
-    """Return the permission of a client. Its events and replies go to queues `client.<role>.*`, or named by the broker.
+def _publisher(role: Role, prefix: str) -> Permission:
+    """Return the permission to publish. Of the keys that we know, it may use those of its role.
 
-    Queues that the broker names are exclusive to one connection if they are used as intended, so no one else can read
-    them.
+    Other keys are let through: a mistyped one is answered by us, where the broker would close the channel. What the
+    broker lets through is checked again when it is read, so an old permission does no harm.
     """
-    mine = rf"client\.{'(upstream|storefront)' if role == 'upstream' else role}\..*|amq\.gen.*"
+    names = Names(prefix)
+    topics = {exchange: _all_but(_of_others(role, exchange, names)) for exchange in (names.commands, names.queries)}
     return Permission(
-        configure=rf"^({mine})$",
-        write=rf"^({ours}\.(commands|queries)|{mine})$",
-        read=rf"^({ours}\.events|{mine})$",
+        configure=r"^amq\.gen.*$",
+        write=rf"^({re.escape(prefix)}\.(commands|queries)|amq\.gen.*)$",
+        read=r"^amq\.gen.*$",
+        topics=topics,
     )
 
 
-TAGS = {"oncall": "monitoring"}
-"""Role -> tag for the management interface. The other roles have none."""
+def _of_others(role: Role, exchange: str, names: Names) -> list[str]:
+    models = [model for model in MODELS.values() if names.exchange_of(model.KIND) == exchange]
+    theirs = {
+        model.routing_key()
+        for model in models
+        if model.KIND not in FROM_OUTSIDE or not may_send(model.SENDERS, frozenset({role}))  # type: ignore[attr-defined]
+    }
+    return sorted(theirs)
 
-ROLES = tuple(permissions())
 
-ADMIN = "admin"
-"""The key of the administrator among the URLs of a virtual host. The broker has this user already."""
+def _all_but(keys: list[str]) -> str:
+    return f"^(?!({'|'.join(map(re.escape, keys))})$)" if keys else ".*"
+
+
+def _subscriber(role: Role, ours: str) -> Permission:
+    """Return the permission to subscribe. A queue that the broker names is exclusive to one connection if used so."""
+    mine = rf"client\.{role}\..*|amq\.gen.*"
+    return Permission(configure=rf"^({mine})$", write=rf"^({mine})$", read=rf"^({ours}\.events|{mine})$")
+
+
+def user_name(prefix: str, user: str) -> str:
+    """Return the broker's name of a user: shops that share a virtual host have users of their own."""
+    return f"{prefix}-{user}"
+
+
+def password_variable(user: str) -> str:
+    """Return the variable with the password of a user. The two users of a role share one."""
+    return f"OMS_{user.removesuffix(SUBSCRIBER).upper()}_PASSWORD"
+
+
+USERS = tuple(permissions())

@@ -53,7 +53,7 @@ class Shopper:
         """Place one order. Return the seconds until it is created."""
         answer: asyncio.Future[float] = asyncio.get_running_loop().create_future()
         self._waiting[orjson.loads(body)["request_id"]] = (time.perf_counter(), answer)
-        url, exchange = self._stage.urls["upstream"], self._stage.names.commands
+        url, exchange = self._stage.urls["storefront"], self._stage.names.commands
         await self._publisher.publish(exchange, "order.create", load.properties(url), body, True)
         async with asyncio.timeout(ANSWER_SECONDS):
             return await answer
@@ -64,7 +64,7 @@ async def measure(
 ) -> tuple[Seconds, Seconds, tuple[float, ...]]:
     """Measure at a steady rate, then one by one on an idle system. Return both, and the processes' memory in MiB."""
     bodies = iter(given.bodies)
-    async with open_stage(servers, given) as stage, Publisher(stage.urls["upstream"], name="bench") as publisher:
+    async with open_stage(servers, given) as stage, Publisher(stage.urls["storefront"], name="bench") as publisher:
         contender.start(stage)
         await publisher.ready()
         shopper = Shopper(stage, publisher)

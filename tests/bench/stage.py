@@ -170,4 +170,4 @@ async def _subscribe(stage: Stage) -> None:
 
 async def publish(stage: Stage, bodies: Sequence[bytes]) -> None:
     """Publish all orders at once, before the contender starts."""
-    await load.publish(stage.urls["upstream"], stage.names.prefix, bodies)
+    await load.publish(stage.urls["storefront"], stage.names.prefix, bodies)

@@ -7,9 +7,9 @@ import aio_pika
 import pytest
 import pytest_asyncio
 
-from messages.topology import Names, tiers_seconds
+from messages.topology import tiers_seconds
 from scripts.servers.find import Servers
-from tests.broker import Broker
+from tests.broker import new_broker
 from tests.chaos.deployment import EVENTS_QUEUE, REPLIES_QUEUE, Deployment
 from workers.runtime import declare
 
@@ -21,7 +21,7 @@ async def deployment(
     """Servers with our topology and schema, and goods in stock; no process of ours runs yet."""
     name, prefix = f"chaos-{secrets.token_hex(6)}", f"oms{secrets.token_hex(3)}"
     database_url = servers.postgres.new_database(name, template=database_template)
-    broker = Broker(servers.broker.new_vhost(name, prefix), Names(prefix), name, servers.broker.own)
+    broker = new_broker(servers, name, prefix)
     await declare.declare(broker["topology"], broker.names, tiers_seconds(1800))
     made = Deployment(broker, database_url, tmp_path_factory.mktemp("deployment"))
     try:

@@ -101,7 +101,7 @@ async def running_providers(
     broker: Broker, database_url: str, folder: Path, *, timeout_seconds: float = 10.0, **about: Any
 ) -> AsyncIterator[AllProviders]:
     """Run the system and the gateways until the block ends; `about` configures the gateways."""
-    link = broker_client(broker["upstream"], broker.names.prefix)
+    link = broker_client(broker["payments"], broker.names.prefix)
     linking = asyncio.create_task(link.run())
     edge = Edge(link.send)
     await edge.start()

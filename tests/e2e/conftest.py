@@ -10,10 +10,9 @@ import pytest
 import pytest_asyncio
 
 from db.pool import open_pool
-from messages.topology import Names
 from scripts.commands.audit import Finding, check
 from scripts.servers.find import Servers
-from tests.broker import TIERS_SECONDS, Broker
+from tests.broker import TIERS_SECONDS, Broker, new_broker
 from tests.e2e.all_providers import AllProviders, running_providers
 from tests.e2e.raw_amqp import RawClient
 from tests.e2e.system import SKU, RunningSystem
@@ -26,7 +25,7 @@ def module_broker(servers: Servers) -> Iterator[Broker]:
     """A virtual host for the module."""
     vhost = f"test-{secrets.token_hex(6)}"
     prefix = "oms" if servers.broker.management_url else f"oms{secrets.token_hex(4)}"
-    yield Broker(servers.broker.new_vhost(vhost, prefix), Names(prefix), vhost, servers.broker.own)
+    yield new_broker(servers, vhost, prefix)
     servers.broker.drop_vhost(vhost)
 
 

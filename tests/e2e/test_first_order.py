@@ -27,7 +27,7 @@ def program(marker: str) -> str:
 
 async def printed(system: RunningSystem, command: list[str], folder: Path) -> list[str]:
     """The types of the outcomes that the program prints."""
-    urls = {f"OMS_{role}_AMQP_URL": system.broker["upstream"] for role in ("CATALOGUE", "WAREHOUSE", "STOREFRONT")}
+    urls = {f"OMS_{role}_AMQP_URL": system.broker[role.lower()] for role in ("CATALOGUE", "WAREHOUSE", "STOREFRONT")}
     environment = os.environ | urls | {"OMS_SHIPPING_FEE_MINOR_UNITS": "{}"}
     run = await asyncio.to_thread(
         subprocess.run,

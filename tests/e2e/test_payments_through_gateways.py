@@ -86,7 +86,7 @@ async def test_an_order_can_be_made_and_paid_by_hand(all_providers: AllProviders
     """It takes only the fields of payment.started, given to the gateway as they are."""
 
     async def scenario(provider: ProviderHarness) -> None:
-        started = await example_order.start(module_broker["upstream"], module_broker.names.prefix, provider.name)
+        started = await example_order.start(module_broker.urls, module_broker.names.prefix, provider.name)
         async with provider.client.post(f"{provider.gateway.origin}/buyer/pay", json=started) as answer:
             assert (await answer.json())["out_trade_no"] == started["out_trade_no"]
         await provider.upstream.wait_for_events("order.paid", order_id=started["order_id"])
@@ -96,4 +96,4 @@ async def test_an_order_can_be_made_and_paid_by_hand(all_providers: AllProviders
 
 async def test_what_the_shop_refuses_is_answered_by_hand(module_broker: Broker, all_providers: AllProviders) -> None:
     with pytest.raises(example_order.RefusedError, match="PAY_PARAM_INVALID"):
-        await example_order.start(module_broker["upstream"], module_broker.names.prefix, "wechat", "smoke")
+        await example_order.start(module_broker.urls, module_broker.names.prefix, "wechat", "smoke")

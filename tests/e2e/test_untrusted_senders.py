@@ -1,6 +1,7 @@
 """Messages of users who may not send them: the broker or we refuse them, and keep them for a person to look at."""
 
 from hashlib import blake2b
+from typing import Any
 from uuid import uuid4
 
 import aiormq
@@ -8,8 +9,10 @@ import orjson
 import pytest
 
 from db import cipher
+from messages.registry import MODELS
 from tests.e2e.raw_amqp import RawClient
 from tests.e2e.system import SKU, RunningSystem, order_create, payment, stock_reserve, wait_until
+from tests.e2e.upstream import now
 from workers.services import dead_letters as dead_letter_decisions
 from workers.store import dead_letters
 
@@ -160,6 +163,49 @@ async def test_a_message_from_an_untrusted_sender_straight_to_a_queue_is_refused
         await raw.publish("", names.queue("stock"), body, type="stock.reserve.v1", message_id=uuid4().hex)
     letter = await system.dead_letter(body)
     assert (letter["reason"], letter["error_type"]) == ("invalid", "forbidden_exchange")
+
+
+GRABS = [
+    ("points.grant", {"request_id": "g", "user_id": "u1", "points": 1000, "reason": "for me"}),
+    ("coupon.issue", {"coupon_id": "mine", "template_id": "any", "user_id": "u1"}),
+    (
+        "sku.upsert",
+        {"sku_id": SKU, "revision": 9, "spu_id": SKU, "name": SKU, "status": "on_sale", "price": 0, "currency": "CNY"},
+    ),
+    ("stock.receive", {"ref": "grab", "sku_id": SKU, "warehouse": "main", "qty": 9}),
+    ("stock.adjust", {"request_id": "g", "sku_id": SKU, "warehouse": "main", "delta": 9, "reason": "found"}),
+]
+
+
+@pytest.mark.parametrize(("type_", "body"), GRABS)
+async def test_a_storefront_changes_neither_points_nor_coupons_nor_prices_nor_stock(
+    system: RunningSystem, type_: str, body: dict[str, Any]
+) -> None:
+    """The broker refuses its user these keys; what comes past the broker is refused here, and not stored."""
+    message_id = uuid4().hex
+    await system.publish(orjson.dumps(body), type_, message_id=message_id, user_id=None)
+    [event] = await system.upstream.wait_for_events("command.rejected", command_id=message_id)
+    model = MODELS[f"{type_}.v1"]
+    roles = sorted(model.SENDERS)  # type: ignore[attr-defined]
+    assert (event["code"], event["details"]) == ("AUTH_FORBIDDEN", {"roles": roles})
+    assert not await system.pool.fetchval("SELECT count(*) FROM commands WHERE message_id = $1", message_id)
+
+
+async def test_only_a_carrier_reports_that_a_parcel_is_lost(system: RunningSystem) -> None:
+    """A lost parcel pays out at once."""
+    created = await system.upstream.place_order((SKU, 1))
+    await system.payments.pay(created)
+    await system.upstream.ship(created["order_id"], created["order_id"], "picked_up")
+    about = {"order_id": created["order_id"], "carrier": "sf", "tracking_no": created["order_id"]}
+    lost = about | {"event_id": "lost", "status": "lost", "occurred_at": now()}
+    body = orjson.dumps(lost)
+    await system.publish(body, "shipment.update", user_id=None)
+    letter = await system.dead_letter(body)
+    assert (letter["queue"], letter["reason"]) == ("shipping-updates", "untrusted_user")
+    await system.upstream.wait_for_events("shipment.updated", order_id=created["order_id"], status="picked_up")
+    assert system.upstream.events_of("shipment.updated", order_id=created["order_id"], status="lost") == []
+    await system.upstream.publish("shipment.update", lost)
+    await system.upstream.wait_for_events("shipment.updated", order_id=created["order_id"], status="lost")
 
 
 @pytest.mark.parametrize("user", ["unknown", "upstream"])

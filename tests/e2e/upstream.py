@@ -19,9 +19,11 @@ from aio_pika.abc import AbstractIncomingMessage
 
 from db import cipher
 from db.pool import Pool
-from messages.roles import Role
+from messages.registry import MODELS
+from messages.roles import Role, speakers
 from messages.user_roles import ANONYMOUS
 from outbox.relay import Relay
+from scripts.servers.roles import SUBSCRIBER
 from tests.broker import Broker
 from workers import shop
 from workers.handlers import dead_letters
@@ -35,7 +37,6 @@ WAIT_SECONDS = 30
 
 def settings(broker: Broker, database_url: str, role: str, **changes: Any) -> Settings:
     """The settings of one process."""
-    users = {name: url.split("//")[1].split(":")[0] for name, url in broker.urls.items()}
     given: dict[str, Any] = {
         "database_url": database_url,
         "amqp_url": broker[role],
@@ -43,18 +44,31 @@ def settings(broker: Broker, database_url: str, role: str, **changes: Any) -> Se
         "ops_port": 0,
         "payment_window_seconds": 2,
         "rate_limit_orders": 0,
-        "own_users": frozenset({users["worker"], users["relay"]}),
-        "roles": roles(users),
+        "own_users": frozenset({user(broker["worker"]), user(broker["relay"])}),
+        "roles": roles(broker),
         "encryption_keys": os.environ["OMS_ENCRYPTION_KEYS"],
     }
     return Settings(**(given | changes))
 
 
-def roles(users: dict[str, str]) -> dict[str, frozenset[Role]]:
+def roles(broker: Broker) -> dict[str, frozenset[Role]]:
     """The roles of each client's user. Messages without `user_id` count as those of a storefront."""
-    given = {users[name]: frozenset(Role) for name in ("payments", "warehouse", "operator")}
-    given |= {users["upstream"]: frozenset(Role) - {Role.PAYMENTS, Role.OPERATOR}}
+    given = {user(broker[role]): frozenset({role}) for role in Role if role in broker.urls}
+    given |= {user(broker["upstream"]): frozenset(Role) - {Role.PAYMENTS, Role.OPERATOR}}
     return given | {ANONYMOUS: frozenset({Role.STOREFRONT})}
+
+
+def user(url: str) -> str:
+    """The broker user of a URL."""
+    return url.split("//")[1].split(":", maxsplit=1)[0]
+
+
+def sender_of(type_: str, body: Any, own: str) -> str:
+    """The role that sends such a message: the client's own if it may, else the first that may."""
+    senders: frozenset[Role] = getattr(MODELS.get(f"{type_}.v1"), "SENDERS", frozenset())
+    actor = body.get("actor") if isinstance(body, dict) else None
+    senders = speakers(senders, actor.get("type") if isinstance(actor, dict) else None) or senders
+    return own if own in senders or not senders else next(role for role in Role if role in senders)
 
 
 @contextlib.asynccontextmanager
@@ -81,11 +95,14 @@ async def running_system(
 
 @dataclass
 class Upstream:
-    """A client of one broker user: it publishes as the contract says, and receives all events and its own replies."""
+    """A client with one role: it publishes as the contract says, and receives all events and its own replies.
 
-    connection: aio_pika.abc.AbstractConnection
-    channel: aio_pika.abc.AbstractChannel
-    user: str
+    What another role sends, such as stock.receive, it publishes as that role's user.
+    """
+
+    role: str
+    channels: dict[str, aio_pika.abc.AbstractChannel]
+    stack: contextlib.AsyncExitStack
     broker: Broker
     inbox: str
     events: list[dict[str, Any]] = field(default_factory=list)
@@ -93,20 +110,25 @@ class Upstream:
 
     @classmethod
     @contextlib.asynccontextmanager
-    async def connect(cls, broker: Broker, role: str = "upstream") -> AsyncIterator["Upstream"]:
-        connection = await aio_pika.connect(broker[role])
-        async with connection:
-            channel = await connection.channel()
-            inbox = f"client.{'storefront' if role == 'upstream' else role}.{uuid4().hex}"
-            self = cls(connection, channel, broker[role].split("//")[1].split(":")[0], broker, inbox)
+    async def connect(cls, broker: Broker, role: str = "storefront") -> AsyncIterator["Upstream"]:
+        async with contextlib.AsyncExitStack() as stack:
+            self = cls(role, {}, stack, broker, f"client.{role}.{uuid4().hex}")
             await self._listen()
             yield self
 
+    async def channel(self, user: str) -> aio_pika.abc.AbstractChannel:
+        """A channel of this user, on a connection of its own."""
+        if user not in self.channels:
+            connection = await self.stack.enter_async_context(await aio_pika.connect(self.broker[user]))
+            self.channels[user] = await connection.channel()
+        return self.channels[user]
+
     async def _listen(self) -> None:
-        events = await self.channel.declare_queue(f"{self.inbox}.events", exclusive=True)
+        channel = await self.channel(f"{self.role}{SUBSCRIBER}")
+        events = await channel.declare_queue(f"{self.inbox}.events", exclusive=True)
         await events.bind(self.broker.names.events, "#")
         await events.consume(self._into(self.events), no_ack=True)
-        replies = await self.channel.declare_queue(self.inbox, exclusive=True)
+        replies = await channel.declare_queue(self.inbox, exclusive=True)
         await replies.consume(self._into(self.replies), no_ack=True)
 
     def _into(self, kept: list[dict[str, Any]]) -> Callable[[AbstractIncomingMessage], Awaitable[None]]:
@@ -117,17 +139,18 @@ class Upstream:
         return keep
 
     async def publish(self, type_: str, body: Any, *, key: str | None = None, **properties: Any) -> str:
-        """Publish a command or fact; return its message id."""
+        """Publish a command or fact; return its message id. `sender` is a user other than that of the role it needs."""
         message_id = str(properties.pop("message_id", uuid4()))
+        sender = properties.pop("sender", None) or sender_of(key or type_, body, self.role)
         given: dict[str, Any] = {
             "type": f"{type_}.v1",
             "content_type": "application/json",
             "delivery_mode": 2,
-            "user_id": self.user,
+            "user_id": user(self.broker[sender]),
         }
         content = body if isinstance(body, bytes) else orjson.dumps(body)
         message = aio_pika.Message(content, message_id=message_id, timestamp=datetime.now(UTC), **(given | properties))
-        exchange = await self.channel.get_exchange(self.broker.names.commands, ensure=False)
+        exchange = await (await self.channel(sender)).get_exchange(self.broker.names.commands, ensure=False)
         await exchange.publish(message, key or type_)
         return message_id
 

@@ -15,6 +15,7 @@ import orjson
 from aiormq import Channel
 from aiormq.abc import DeliveredMessage
 from pamqp.commands import Basic
+from yarl import URL
 
 from db.pool import Pool, Transaction
 from messages.topology import Names
@@ -109,11 +110,7 @@ class WorkerHarness:
             database_url=self.database_url,
             amqp_url=self.broker["worker"],
             prefix=self.broker.names.prefix,
-            **{
-                "own_users": f"relay,{self.own_client.user}",
-                "roles": "payments=payments; operator=operator",
-                **changes,
-            },
+            **{"own_users": f"{URL(self.broker['relay']).user},{self.own_client.user}", **changes},
         )
 
     @asynccontextmanager

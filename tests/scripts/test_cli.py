@@ -12,6 +12,7 @@ from typing import Any
 
 import orjson
 import pytest
+from yarl import URL
 
 from db import cipher
 from db.pool import open_pool
@@ -272,7 +273,9 @@ def test_a_published_message_arrives_in_its_queue_as_the_contract_requires(
     options = ("--message-id", "m-7", "--reply-to", "client.me", "-o", "json")
     result = oms("publish", "sku.upsert", write(tmp_path, SKU), *options, amqp_url=broker["upstream"])
     assert result.code == 0
-    assert result.json == {"message_id": "m-7", "type": "sku.upsert.v1", "exchange": broker.names.commands}
+    user = URL(broker["upstream"]).user
+    about = {"message_id": "m-7", "type": "sku.upsert.v1", "exchange": broker.names.commands, "user": user}
+    assert result.json == about
     message = asyncio.run(get_message(broker, "catalogue"))
     properties = message.header.properties
     assert (properties.message_id, properties.message_type, properties.correlation_id) == (
@@ -285,8 +288,32 @@ def test_a_published_message_arrives_in_its_queue_as_the_contract_requires(
         "application/json",
         "client.me",
     )
-    assert properties.user_id in broker["upstream"]
+    assert properties.user_id == user
     assert orjson.loads(message.body) == SKU
+
+
+def test_publish_connects_as_the_user_of_a_role_that_may_send_the_message(
+    oms: Oms, broker: Broker, tmp_path: Path
+) -> None:
+    if not broker.has_roles:
+        pytest.skip("one URL serves every role")
+    urls = {"prefix": broker.names.prefix, "amqp_url": broker["topology"]}
+    assert oms("topology", "declare", **urls).code == 0
+    body = write(tmp_path, SKU)
+    refused = oms("publish", "sku.upsert", body, amqp_url=broker["storefront"])
+    assert refused.code == 6
+    assert "the broker user oms-storefront may not send sku.upsert" in refused.err
+    assert "its senders have the role catalogue" in refused.err
+    assert "export OMS_CATALOGUE_AMQP_URL=amqp://oms-catalogue:password@host:port/" in refused.err
+    as_role = {"amqp_url": broker["storefront"], "catalogue_amqp_url": broker["catalogue"]}
+    sent = oms("publish", "sku.upsert", body, "-o", "json", **as_role)
+    assert (sent.code, sent.json["user"]) == (0, "oms-catalogue")
+    cancel = {"request_id": "r", "actor": {"type": "operator", "id": "o"}, "order_id": "1"}
+    as_role = {"storefront_amqp_url": broker["storefront"], "operator_amqp_url": broker["operator"]}
+    for actor, user in (("operator", "oms-operator"), ("user", "oms-storefront")):
+        path = write(tmp_path, cancel | {"actor": {"type": actor, "id": "o"}})
+        sent = oms("publish", "order.cancel", path, "-o", "json", **as_role)
+        assert (sent.code, sent.json["user"]) == (0, user)
 
 
 def test_the_error_about_publishing_without_a_topology_names_oms_topology_declare(

@@ -4,7 +4,7 @@ from typing import Any
 
 from messages.base import Actor
 from messages.envelope import Envelope
-from messages.roles import Role, may_send
+from messages.roles import Role, may_send, speakers
 from workers.domain.book import Who
 from workers.domain.codes import Code
 from workers.domain.order import Order
@@ -25,9 +25,8 @@ def unvouched(item: Envelope[Any]) -> Refusal | None:
     The sender needs a role that the message names. A storefront speaks for users, never for an operator or for the
     system; and no user may act for another.
     """
-    actor, senders = getattr(item.body, "actor", None), item.body.SENDERS
-    if actor is not None and actor.type != "user":
-        senders = senders - {Role.STOREFRONT}
+    actor = getattr(item.body, "actor", None)
+    senders = speakers(item.body.SENDERS, actor and actor.type)
     if not may_send(senders, item.roles):
         return forbidden(senders, item.user)
     named = getattr(item.body, "user_id", None)

@@ -1,0 +1,30 @@
+"""Sends each message of the outside systems as the broker user whose role may send it."""
+
+from collections.abc import Mapping
+
+from scripts.amqp_client import AmqpClient, OutgoingMessage
+
+ROLE_OF = {
+    "sku.upsert": "catalogue",
+    "promotion.upsert": "catalogue",
+    "coupon_template.upsert": "catalogue",
+    "coupon.issue": "marketing",
+    "points.grant": "marketing",
+    "stock.receive": "warehouse",
+    "shipment.book": "warehouse",
+    "shipment.update": "carrier",
+    "payment.result": "payments",
+}
+"""Message -> the role that sends it. The storefront sends all others."""
+
+
+class RoleLinks:
+    """The links of all roles, to be used like one."""
+
+    def __init__(self, links: Mapping[str, AmqpClient]) -> None:
+        self._links = links
+
+    async def send(self, message: OutgoingMessage, *, signed: bool = True) -> None:
+        """Send the message on the link of its role; see AmqpClient.send."""
+        role = ROLE_OF.get(message.type.rsplit(".", 1)[0], "storefront")
+        await self._links[role].send(message, signed=signed)
