@@ -16,6 +16,7 @@ from pydantic import (
 
 from messages.base import Currency
 from messages.topology import tiers_seconds
+from workers.domain.money import Rounding
 from workers.domain.shop import POLICY_FIELDS, Policy, Shop
 from workers.providers.configuration import KINDS, make
 from workers.providers.port import Provider
@@ -52,6 +53,8 @@ SHOP_FIELDS = (
     "free_shipping_from_minor_units",
     "tax_rates_basis_points",
     "tax_inclusive",
+    "tax_rounding",
+    "discount_rounding",
     "points_unit",
     "points_unit_minor_units",
     "points_max_percent",
@@ -113,6 +116,15 @@ class Settings(RuntimeSettings):
         default={}, description='Tax rates by tax class, as JSON: {"standard": 1900}. A SKU without a class is standard'
     )
     tax_inclusive: bool = Field(default=False, description="true: prices include tax, so none is added")
+    tax_rounding: Rounding = Field(
+        default=Rounding.HALF_UP,
+        description="How the tax of each line is rounded: half_up as tills and invoices do, half_even, down or up",
+    )
+    discount_rounding: Rounding = Field(
+        default=Rounding.HALF_EVEN,
+        description="How the discount of a ladder promotion is rounded, once for all its goods: half_even, half_up, "
+        "down or up",
+    )
     points_unit: int = Field(default=100, ge=1, le=10**6, description="Buyers use points in whole units of this many")
     points_unit_minor_units: Values = Field(
         default={"CNY": 100},

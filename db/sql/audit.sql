@@ -342,6 +342,27 @@ FROM (
     WHERE (t.payable, t.lines, t.coupon) IS DISTINCT FROM (o.payable_amount, true, o.coupon_id IS NOT NULL)
 ) AS bad;
 
+-- name: audit.taxes
+-- INV-07. The tax of a line is its rate of what is paid for the goods, rounded as its order's own rule says. Both stand in the order's
+-- snapshots (2 amounts, 3 lines), so that a later change of the shop's settings changes nothing.
+WITH taxed AS (
+    SELECT i.order_id, i.line_no, i.tax_amount, a.data -> 'rounding' ->> 'tax' AS rounding,
+        (i.payable_amount - i.tax_amount - i.shipping_share)::numeric * (l.line ->> 'tax_basis_points')::integer AS tax
+    FROM order_snapshots s
+    CROSS JOIN LATERAL jsonb_array_elements(s.data) AS l (line)
+    JOIN order_snapshots a ON a.order_id = s.order_id AND a.type = 2
+    JOIN order_items i ON i.order_id = s.order_id AND i.line_no = (l.line ->> 'line_no')::smallint
+    WHERE s.type = 3 AND l.line ? 'tax_basis_points'
+)
+SELECT count(*) AS violations, (array_agg(id ORDER BY id))[1:5] AS first
+FROM (
+    SELECT order_id || ' line ' || line_no || ', tax ' || tax_amount || ', ' || rounding AS id
+    FROM taxed
+    WHERE tax_amount <> CASE rounding WHEN 'down' THEN div(tax, 10000) WHEN 'up' THEN div(tax + 9999, 10000)
+        WHEN 'half_up' THEN div(tax + 5000, 10000)
+        ELSE div(tax + 5000, 10000) - CASE WHEN mod(tax, 20000) = 5000 THEN 1 ELSE 0 END END
+) AS bad;
+
 -- name: audit.deadlines
 -- INV-14. $1 seconds of grace. An order that waits has its timer, and the timer is not overdue by more. Until they are paid, children
 -- share the timers of their parent.

@@ -53,6 +53,7 @@ INVARIANTS = (
     Invariant("INV-06", "an order's totals are its captures and refunds", "audit.money_totals"),
     Invariant("INV-06", "an attempt is captured as its capture says", "audit_payments.captures"),
     Invariant("INV-07", "lines add up to their order, children to their parent", "audit.line_totals"),
+    Invariant("INV-07", "the tax of each line follows its order's own rule", "audit.taxes"),
     Invariant("INV-07", "a split order and its children agree", "audit.families"),
     Invariant("INV-08", "a coupon belongs to at most one order", "audit_benefits.coupons"),
     Invariant("INV-09", "points are what the ledger adds up to", "audit_benefits.points"),

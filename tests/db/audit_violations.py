@@ -26,6 +26,10 @@ VIOLATIONS = {
     "audit.paid_orders": ("UPDATE payment_facts SET verdict = 'failed' WHERE verdict = 'kept'", "completed$"),
     "audit.money_totals": ("UPDATE orders SET captured_amount = 1 WHERE state = 'completed'", r"^\d+$"),
     "audit.line_totals": ("UPDATE order_items SET payable_amount = payable_amount - 1 WHERE line_no = 2", r"^\d+$"),
+    "audit.taxes": (
+        "UPDATE order_items SET tax_amount = tax_amount + 1, payable_amount = payable_amount + 1 WHERE tax_amount > 0",
+        r"^\d+ line \d, tax \d+, half_up$",
+    ),
     "audit.families": (
         "UPDATE orders SET state = 'paid' WHERE kind = 'split_child' AND state = 'awaiting_payment'",
         r"^\d+ paid of \d+ awaiting_payment$",

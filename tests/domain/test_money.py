@@ -1,13 +1,12 @@
 """Minor units of every currency, exactly (S1-52)."""
 
-from decimal import Decimal
-from fractions import Fraction
+from decimal import ROUND_DOWN, ROUND_HALF_EVEN, ROUND_HALF_UP, ROUND_UP, Decimal, localcontext
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from workers.domain.money import exponent, render, share
+from workers.domain.money import Rounding, exponent, render, share
 
 DIGITS = [
     ("JPY", 0), ("KRW", 0), ("VND", 0), ("ISK", 0), ("XOF", 0), ("CNY", 2), ("EUR", 2), ("USD", 2), ("MRU", 2),
@@ -37,11 +36,28 @@ def test_what_is_written_is_the_amount(amount: int, currency: str) -> None:
     assert Decimal(render(amount, currency)) * 10 ** exponent(currency) == amount
 
 
-@given(st.one_of(st.integers(0, 10**4), st.integers(0, 10**15)), st.integers(0, 20_000))
-def test_a_share_is_the_exact_one_rounded_half_to_even(amount: int, basis_points: int) -> None:
-    assert share(amount, basis_points) == round(Fraction(amount * basis_points, 10_000))
+BY_DECIMAL = {
+    Rounding.HALF_UP: ROUND_HALF_UP,
+    Rounding.HALF_EVEN: ROUND_HALF_EVEN,
+    Rounding.DOWN: ROUND_DOWN,
+    Rounding.UP: ROUND_UP,
+}
 
 
-@pytest.mark.parametrize(("amount", "half"), [(1, 0), (3, 2), (5, 2), (7, 4), (2, 1)])
-def test_a_half_goes_to_the_even_neighbour(amount: int, half: int) -> None:
-    assert share(amount, 5_000) == half
+@given(
+    st.one_of(st.integers(0, 10**4), st.integers(0, 10**15)),
+    st.one_of(st.integers(0, 20_000), st.sampled_from([500, 2_500, 5_000])),
+    st.sampled_from(Rounding),
+)
+def test_a_share_is_the_exact_one_rounded_by_the_rule(amount: int, basis_points: int, rounding: Rounding) -> None:
+    with localcontext(prec=40):
+        exact = Decimal(amount * basis_points) / 10_000
+        assert share(amount, basis_points, rounding) == int(exact.quantize(Decimal(1), BY_DECIMAL[rounding]))
+
+
+HALVES = [(Rounding.HALF_EVEN, [0, 2, 2, 4]), (Rounding.HALF_UP, [1, 2, 3, 4]), (Rounding.DOWN, [0, 1, 2, 3])]
+
+
+@pytest.mark.parametrize(("rounding", "rounded"), HALVES)
+def test_a_half_goes_where_the_rule_says(rounding: Rounding, rounded: list[int]) -> None:
+    assert [share(amount, 5_000, rounding) for amount in (1, 3, 5, 7)] == rounded

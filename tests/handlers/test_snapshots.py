@@ -7,10 +7,12 @@ import asyncpg
 import orjson
 import pytest
 
+from db.statements import SQL
 from tests.handlers.builders import create, receive, sku
 from tests.handlers.catalogue_builders import NOW, coupon, grant, promotion, template
 from tests.handlers.harness import HandlerHarness
 from workers import shop
+from workers.domain.money import Rounding
 from workers.domain.shop import Policy, Shop
 
 COUPON, AMOUNT, ITEM, RULES = 1, 2, 3, 5
@@ -68,6 +70,7 @@ async def test_snapshots_record_what_was_sold_at_which_price_by_which_rules(harn
         "tax": 0,
         "payable": 1177,
         "stages": ["promotion", "coupon", "points", "shipping", "tax"],
+        "rounding": {"discount": "half_even", "tax": "half_up"},
     }
     assert [(line["name"], line["qty"], line["unit_price"]) for line in kept[ITEM]] == [
         ("Product s1", 1, 500),
@@ -88,6 +91,26 @@ async def test_a_product_renamed_dearer_and_off_sale_is_what_it_was_in_its_order
     assert (name, price) == ("Product s1", 500)
     await harness.pay(order_id)
     assert await harness.states() == ["paid"]
+
+
+async def test_an_order_keeps_its_tax_rate_and_the_rule_that_rounded_it(harness: HandlerHarness) -> None:
+    """Even if the shop rounds otherwise later, the audit recomputes each tax by the order's own rule."""
+    rates, orders = {"standard": 1900}, dict[str, int]()
+    await harness.handle(sku("desk", price=78_750))
+    await harness.handle(receive("desk", 9))
+    for rounding, tax in (("half_up", 14963), ("half_even", 14962)):
+        rule = Rounding(rounding)
+        shop.configure(Shop(tax_rates_basis_points=rates, tax_rounding=rule, policy=Policy(rate_limit_orders=0)))
+        body = create(("desk", 1), request_id=rounding, expected_pay_amount=78_750 + tax)
+        orders[rounding] = await harness.create_order(body)
+    for rounding, order_id in orders.items():
+        kept = await snapshots(harness, order_id)
+        assert kept[AMOUNT]["rounding"] == {"discount": "half_even", "tax": rounding}
+        assert [(line["tax"], line["tax_basis_points"]) for line in kept[ITEM]] == [(kept[AMOUNT]["tax"], 1900)]
+    async with harness.pool.acquire() as tx:
+        row = await tx.fetchrow(SQL["audit.taxes"])
+    assert row is not None
+    assert row["violations"] == 0
 
 
 async def test_an_order_shows_the_specs_and_the_picture_its_product_had(harness: HandlerHarness) -> None:

@@ -1,5 +1,7 @@
 """Amounts are whole minor units of a currency. ISO 4217 says how many minor units one unit has (S1-52)."""
 
+from enum import StrEnum
+
 _EXPONENTS = {
     0: "BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX UYI VND VUV XAF XOF XPF",
     3: "BHD IQD JOD KWD LYD OMR TND",
@@ -7,6 +9,15 @@ _EXPONENTS = {
 }
 _EXPONENT = {currency: digits for digits, currencies in _EXPONENTS.items() for currency in currencies.split()}
 WHOLE = 10_000  # basis points
+
+
+class Rounding(StrEnum):
+    """The ways to round an amount between two minor units."""
+
+    HALF_UP = "half_up"
+    HALF_EVEN = "half_even"
+    DOWN = "down"
+    UP = "up"
 
 
 def exponent(currency: str) -> int:
@@ -21,7 +32,15 @@ def render(amount: int, currency: str) -> str:
     return f"{sign}{text[:-digits]}.{text[-digits:]}" if digits else sign + text
 
 
-def share(amount: int, basis_points: int) -> int:
-    """`amount` x `basis_points` / 10000 in whole minor units, rounded half to even."""
+def share(amount: int, basis_points: int, rounding: Rounding) -> int:
+    """`amount` x `basis_points` / 10000 in whole minor units. `amount` is not below zero."""
     parts, rest = divmod(amount * basis_points, WHOLE)
-    return parts + (2 * rest > WHOLE or (2 * rest == WHOLE and parts % 2 == 1))
+    match rounding:
+        case Rounding.DOWN:
+            return parts
+        case Rounding.UP:
+            return parts + (rest > 0)
+        case Rounding.HALF_UP:
+            return parts + (2 * rest >= WHOLE)
+        case Rounding.HALF_EVEN:
+            return parts + (2 * rest > WHOLE or (2 * rest == WHOLE and parts % 2 == 1))

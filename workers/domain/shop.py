@@ -5,6 +5,8 @@ from dataclasses import dataclass, field, fields, replace
 from enum import StrEnum
 from typing import Any
 
+from workers.domain.money import Rounding
+
 
 class DeductOn(StrEnum):
     """The step that deducts reserved stock (C-07)."""
@@ -57,6 +59,9 @@ class Shop:
     Shipping costs the fee of the country, else the flat one. If that fee is in other currencies only, orders in this
     one are refused; without any fee shipping is free, and so it is from `free_shipping_from_minor_units` on.
 
+    `tax_rounding` is for the tax of each line, `discount_rounding` for what a ladder promotion takes off a group.
+    Points and refunds have no such setting: points pay whole units, and refunds are cumulative.
+
     Points (R-05): a buyer uses whole `points_unit`s, each worth `points_unit_minor_units`, up to `points_max_percent`
     of the amount that is left after the coupon. In a currency without a value they are refused.
     """
@@ -67,6 +72,8 @@ class Shop:
     free_shipping_from_minor_units: Mapping[str, int] = field(default_factory=dict)
     tax_rates_basis_points: Mapping[str, int] = field(default_factory=dict)
     tax_inclusive: bool = False
+    tax_rounding: Rounding = Rounding.HALF_UP
+    discount_rounding: Rounding = Rounding.HALF_EVEN
     points_unit: int = 100
     points_unit_minor_units: Mapping[str, int] = field(default_factory=lambda: {"CNY": 100})
     points_max_percent: int = 50
@@ -79,6 +86,10 @@ class Shop:
     business_time_zone: str = "Asia/Shanghai"
     delay_tiers_seconds: frozenset[int] = frozenset({1, 5, 30, 120, 600, 1800})
     policy: Policy = Policy()
+
+    def tax_basis_points(self, tax_class: str | None) -> int:
+        """The rate of the tax that is added to goods of this class."""
+        return 0 if self.tax_inclusive else self.tax_rates_basis_points.get(tax_class or "standard", 0)
 
     def policy_of(self, business_type: str, stored: Mapping[str, Any]) -> Policy:
         """The rules of a business type: the shop's, then the type's, then those `stored` for it as strings."""

@@ -158,7 +158,7 @@ def hold(context: CreationContext, order_id: int, item: Item, price: Quote, now:
     if body.order_no is not None:
         context.numbers[body.order_no] = (body.user_id, order_id)
     groups = split(price, context.shop.split_by)
-    return Placed(order_id, item, price, context.policies[body.business_type], groups, coupon)
+    return Placed(order_id, item, price, context.shop, context.policies[body.business_type], groups, coupon)
 
 
 async def with_children(tx: Transaction, placed: Sequence[Placed]) -> list[Placed]:

@@ -16,7 +16,7 @@ from workers.domain.order import OrderKind, State
 from workers.domain.pricing.coupons import Coupon
 from workers.domain.pricing.quote import PricedLine, Quote
 from workers.domain.pricing.totals import Totals, totals
-from workers.domain.shop import Policy
+from workers.domain.shop import Policy, Shop
 from workers.store.orders import encrypt_address
 
 SNAPSHOT_COUPON, SNAPSHOT_AMOUNT, SNAPSHOT_ITEM, SNAPSHOT_RULES = 1, 2, 3, 5
@@ -34,6 +34,7 @@ class Placed:
     id: int
     item: Envelope[OrderCreate]
     quote: Quote
+    shop: Shop
     policy: Policy
     groups: tuple[tuple[PricedLine, ...], ...]
     coupon: Coupon | None = None
@@ -191,14 +192,16 @@ def _snapshots(part: OrderPart) -> Iterator[tuple[int, Any]]:
                 "amount": quote.coupon_amount,
             },
         )
-    yield SNAPSHOT_AMOUNT, {"currency": quote.currency, **part.totals.amounts(), "stages": STAGES}
-    yield SNAPSHOT_ITEM, [_sold(line) for line in (part.lines or quote.lines)]
+    rounding = {"discount": part.of.shop.discount_rounding, "tax": part.of.shop.tax_rounding}
+    amounts = {"currency": quote.currency, **part.totals.amounts(), "stages": STAGES, "rounding": rounding}
+    yield SNAPSHOT_AMOUNT, amounts
+    yield SNAPSHOT_ITEM, [_sold(line, part.of.shop) for line in (part.lines or quote.lines)]
     if root and quote.rules_used:
         names = ("promo_id", "revision", "kind", "text", "amount")
         yield SNAPSHOT_RULES, [dict(zip(names, rule, strict=True)) for rule in quote.rules_used]
 
 
-def _sold(line: PricedLine) -> dict[str, object]:
+def _sold(line: PricedLine, shop: Shop) -> dict[str, object]:
     sku = line.sku
     sold: dict[str, object] = {
         "line_no": line.line_no,
@@ -212,6 +215,8 @@ def _sold(line: PricedLine) -> dict[str, object]:
         "image_url": sku.image_url,
         "unit": sku.unit,
     }
+    if rate := shop.tax_basis_points(sku.tax_class):
+        sold |= {"tax": line.tax_amount, "tax_basis_points": rate}
     if line.promotion_id is not None:
         sold |= {
             "promotion_id": line.promotion_id,

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from tests.domain.pricing.builders import AT, SHOP, coupon, price_case, priced, promotion, refused, sku
+from workers.domain.money import Rounding
 from workers.domain.pricing.quote import (
     AMOUNT_MAX,
     QUANTITY_MAX,
@@ -156,19 +157,38 @@ def test_a_free_order_costs_nothing() -> None:
 
 RATES = {"standard": 1300, "reduced": 725}
 TAXES: list[tuple[str, int, str | None, dict[str, Any], int]] = [
-    ("no class is standard", 1000, None, {}, 130), ("its class", 1000, "reduced", {}, 72),
-    ("half to even, up", 1400, "reduced", {}, 102), ("an unknown class pays none", 1000, "books", {}, 0),
+    ("no class is standard", 1000, None, {}, 130), ("its class", 1000, "reduced", {}, 73),
+    ("half up, always", 1400, "reduced", {}, 102), ("an unknown class pays none", 1000, "books", {}, 0),
     ("prices contain it", 1000, None, {"tax_inclusive": True}, 0), ("no rates at all", 1000, None, {"rates": {}}, 0),
 ]  # fmt: skip
 
 
 @pytest.mark.parametrize(("price", "tax_class", "more", "tax"), [t[1:] for t in TAXES], ids=[t[0] for t in TAXES])
-def test_tax_by_class_half_to_even_on_each_line(
-    price: int, tax_class: str | None, more: dict[str, Any], tax: int
-) -> None:
+def test_tax_by_class_half_up_on_each_line(price: int, tax_class: str | None, more: dict[str, Any], tax: int) -> None:
     shop = Shop(tax_rates_basis_points=more.get("rates", RATES), tax_inclusive=more.get("tax_inclusive", False))
     made = priced((sku("taxed", price, tax_class=tax_class), 1), shop=shop)
     assert (made.tax_amount, made.payable_amount) == (tax, price + tax)
+
+
+@pytest.mark.parametrize(
+    ("rounding", "tax"), [("half_up", 14963), ("half_even", 14962), ("down", 14962), ("up", 14963)]
+)
+def test_19_percent_of_787_50_is_149_63_as_on_an_invoice_unless_the_shop_says_otherwise(
+    rounding: str, tax: int
+) -> None:
+    shop = Shop(tax_rates_basis_points={"standard": 1900})
+    goods = (sku("desk", 78_750), 1)
+    assert priced(goods, shop=shop).tax_amount == 14963
+    assert priced(goods, shop=replace(shop, tax_rounding=Rounding(rounding))).tax_amount == tax
+
+
+def test_a_ladder_is_rounded_half_to_even_unless_the_shop_says_otherwise() -> None:
+    ladder = promotion("ladder", steps=((1, 9000),), **ALL)
+    off = [
+        priced((sku("pin", 5), 1), promotions=[ladder], shop=shop).promotion_amount
+        for shop in (SHOP, replace(SHOP, discount_rounding=Rounding.HALF_UP))
+    ]
+    assert off == [0, 1]
 
 
 def test_tax_is_on_what_is_paid_and_not_on_shipping() -> None:

@@ -5,7 +5,7 @@
     single           price - the SKU's price in the promotion, for each unit; never less than nothing
     member           the same with the price for the buyer's level
     flash            the same
-    ladder           a part of the group's amount, by the group's units; rounded once, half to even
+    ladder           a part of the group's amount, by the group's units; rounded once, as the shop says
     full_reduction   an amount, once the group's amount reaches another one exactly
 
 A group is all lines of an order under one promotion: those of one SPU, of one category, or all lines. If a promotion
@@ -17,7 +17,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import NamedTuple
 
-from workers.domain.money import WHOLE, render, share
+from workers.domain.money import WHOLE, Rounding, render, share
 from workers.domain.pricing.allocation import allocate
 from workers.domain.pricing.promotions import Index, Promotion, PromotionKind, pick
 
@@ -63,6 +63,7 @@ class Sale(NamedTuple):
     level: str | None
     bought: Mapping[str, int]
     left: Mapping[str, int]
+    rounding: Rounding
 
 
 class Reduction(NamedTuple):
@@ -122,7 +123,11 @@ def _effect(promotion: Promotion, parts: Sequence[PromotedLine], sale: Sale) -> 
             assert kind is not PromotionKind.NONE, "an ended promotion takes nothing off"
             if left is not None and sum(part.qty for part in parts) > left:
                 return None
-            return _ladder(promotion, parts) if kind == PromotionKind.LADDER else _full_reduction(promotion, parts)
+            return (
+                _ladder(promotion, parts, sale.rounding)
+                if kind == PromotionKind.LADDER
+                else _full_reduction(promotion, parts)
+            )
 
 
 def _cheaper(
@@ -139,14 +144,15 @@ def _cheaper(
     return Reduction(WORDS[promotion.kind], amounts, units)
 
 
-def _ladder(promotion: Promotion, parts: Sequence[PromotedLine]) -> Reduction | None:
+def _ladder(promotion: Promotion, parts: Sequence[PromotedLine], rounding: Rounding) -> Reduction | None:
     """打折优惠: the more units the group has, the less each of them costs."""
     step = _highest(promotion, sum(part.qty for part in parts))
     if step is None:
         return None
     count, paid = step
     tenths = f"{paid // 1000}.{paid % 1000:03}".rstrip("0").rstrip(".")
-    return _shared(f"打折优惠：满{count}件，打{tenths}折", share(_origin(parts), WHOLE - paid), parts)
+    off = share(_origin(parts), WHOLE - paid, rounding)
+    return _shared(f"打折优惠：满{count}件，打{tenths}折", off, parts)
 
 
 def _full_reduction(promotion: Promotion, parts: Sequence[PromotedLine]) -> Reduction | None:

@@ -103,7 +103,7 @@ def _refuse_line(number: int, line: RequestedLine, sku: Sku | None) -> Refusal:
 
 def _discounts(basket: _Basket, rules: Rules, buyer: Buyer, shop: Shop, at: datetime) -> _Discounts | Refusal:
     request = basket.request
-    given, used = _promote(basket, rules, buyer, at)
+    given, used = _promote(basket, rules, buyer, shop, at)
     rest = _minus(basket.origins, [gift.amount for gift in given])
     taken = _Discounts(rest, given, rules=used)
     if request.coupon_id is not None:
@@ -115,13 +115,14 @@ def _discounts(basket: _Basket, rules: Rules, buyer: Buyer, shop: Shop, at: date
 
 
 def _promote(
-    basket: _Basket, rules: Rules, buyer: Buyer, at: datetime
+    basket: _Basket, rules: Rules, buyer: Buyer, shop: Shop, at: datetime
 ) -> tuple[Sequence[LineDiscount], Sequence[UsedRule]]:
     parts = [
         PromotedLine(sku.sku_id, sku.spu_id, sku.category_id, sku.price, line.qty)
         for sku, line in zip(basket.skus, basket.request.wanted, strict=True)
     ]
-    sale = Sale(basket.request.currency, at, buyer.member_level, buyer.quota_used, rules.quota_left)
+    level, bought, left = buyer.member_level, buyer.quota_used, rules.quota_left
+    sale = Sale(basket.request.currency, at, level, bought, left, shop.discount_rounding)
     return promote(parts, rules.index, sale)
 
 
@@ -214,10 +215,11 @@ def _shipping_fee(request: PriceRequest, shop: Shop, goods: int) -> int | Refusa
 
 
 def _taxes(skus: Sequence[Sku], nets: Sequence[int], shop: Shop) -> Sequence[int]:
-    rates = shop.tax_rates_basis_points
-    if shop.tax_inclusive or not rates:
+    if shop.tax_inclusive or not shop.tax_rates_basis_points:
         return ()
-    return [share(net, rates.get(sku.tax_class or "standard", 0)) for sku, net in zip(skus, nets, strict=True)]
+    return [
+        share(net, shop.tax_basis_points(sku.tax_class), shop.tax_rounding) for sku, net in zip(skus, nets, strict=True)
+    ]
 
 
 def _compare_prices(request: PriceRequest, result: Quote) -> Refusal | None:
