@@ -2,7 +2,7 @@
 
 from db.pool import Pool
 from tests.broker import Broker
-from tests.e2e.upstream import Upstream, running_system, states
+from tests.e2e.upstream import Upstream, running_system, states, wait_for_value
 
 
 async def test_an_order_lives_from_create_to_completed(declared_broker: Broker, database_url: str, pool: Pool) -> None:
@@ -36,8 +36,8 @@ async def test_an_unpaid_order_is_cancelled_when_its_window_ends(
         await shop.fill_stock("s1")
         created = await shop.place_order(("s1", 2))
         [event] = await shop.wait_for_events("order.cancelled", order_id=created["order_id"])
+        await wait_for_value(pool, "SELECT locked FROM stock", 0)
     assert event["cancel_type"] == "timeout"
     row = await pool.fetchrow("SELECT cancelled_at >= expire_at AS in_time FROM orders")
     assert row is not None
     assert row["in_time"], "never early"
-    assert await pool.fetchval("SELECT locked FROM stock") == 0

@@ -5,7 +5,7 @@ from typing import Any
 
 from db.pool import Pool
 from tests.broker import Broker
-from tests.e2e.upstream import Upstream, now, running_system, states
+from tests.e2e.upstream import Upstream, now, running_system, states, wait_for_value
 
 DAY = timedelta(days=1)
 
@@ -153,12 +153,12 @@ async def test_a_business_types_own_payment_window_ends_on_time_without_a_delay_
         await shop.wait_for_events("settings.changed")
         created = await shop.place_order(("s1", 2), business_type="group_buy")
         [ended] = await shop.wait_for_events("order.cancelled", order_id=created["order_id"])
+        await wait_for_value(pool, "SELECT locked FROM stock", 0)
     assert ended["cancel_type"] == "timeout"
     row = await pool.fetchrow("SELECT cancelled_at >= expire_at AS on_time, expire_at - created_at AS late FROM orders")
     assert row is not None
     assert row["on_time"]
     assert row["late"] < timedelta(seconds=30)
-    assert await pool.fetchval("SELECT locked FROM stock") == 0
 
 
 async def test_an_order_waits_for_the_risk_check_and_nothing_is_reserved_before(

@@ -249,6 +249,17 @@ async def wait_for(done: Callable[[], bool], what: str, seen: Callable[[], Any] 
         raise AssertionError(f"waited {WAIT_SECONDS} s for {what}; seen: {seen()}") from None
 
 
+async def wait_for_value(pool: Pool, sql: str, value: object) -> None:
+    """Wait until a query returns a value: messages between our own queues take effect after the event."""
+    seen: object = None
+    try:
+        async with asyncio.timeout(WAIT_SECONDS):
+            while (seen := await pool.fetchval(sql)) != value:
+                await asyncio.sleep(0.02)
+    except TimeoutError:
+        raise AssertionError(f"waited {WAIT_SECONDS} s for {sql} = {value}; seen: {seen}") from None
+
+
 async def states(pool: Pool) -> dict[str, int]:
     """State -> the number of orders in it."""
     return {

@@ -341,7 +341,8 @@ async def test_a_chore_is_repeated_and_survives_its_errors(harness: WorkerHarnes
     async with harness.running(Route(QUEUE, write_effects, every=(Every(0.02, chore),))):
         await wait_until(harness.effects)
     assert len(times) >= 2
-    assert len(await harness.effects()) == len(times) - 1
+    committed = len(await harness.effects())
+    assert 1 <= committed <= len(times) - 1  # the first raised, and the stop may have cancelled the last
 
 
 async def test_a_worker_without_its_queues_names_the_command_that_declares_them(harness: WorkerHarness) -> None:
