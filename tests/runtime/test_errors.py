@@ -19,7 +19,7 @@ CLASSES: list[tuple[BaseException, ErrorClass]] = [
     (TimeoutError(), ErrorClass.SLOW),
     (asyncpg.SerializationError(), ErrorClass.TRANSIENT),
     (asyncpg.DeadlockDetectedError(), ErrorClass.TRANSIENT),
-    (asyncpg.LockNotAvailableError(), ErrorClass.TRANSIENT),
+    (asyncpg.LockNotAvailableError(), ErrorClass.LOCKED),
     (AssertionError(), ErrorClass.IMPOSSIBLE),
     (asyncpg.QueryCanceledError(), ErrorClass.SLOW),
     (asyncpg.UniqueViolationError(), ErrorClass.FAILURE),

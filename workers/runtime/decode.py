@@ -35,6 +35,7 @@ class Work:
     type: str = "unknown"
     packed: bool = False
     attempt: int = 0
+    lock_waits: int = 0
     user: str | None = None
     reply_to: str | None = None
     canonical_body: bytes = b""
@@ -87,7 +88,7 @@ class Decoder:
     def _read(self, work: Work, delivery: Delivery) -> Failure | None:
         """Fill the work in. Returns what is wrong: the one reason to refuse it unread, or every fault together."""
         own = delivery.user_id in self.trust.own
-        work.attempt = delivery.number("attempt") if own else 0
+        work.attempt, work.lock_waits = (delivery.number(name) if own else 0 for name in ("attempt", "lock-waits"))
         faults = list(_frame_faults(delivery, DERIVED_ID_BYTES_MAX if own else MESSAGE_ID_BYTES_MAX))
         model = self.models.get(delivery.type or "")
         work.user = self._user(delivery, model, own)

@@ -20,7 +20,7 @@ from workers.runtime.batch import Verdict
 MESSAGE_CHARS_MAX = 512
 ROOT = str(Path(__file__).parents[2])
 UNAVAILABLE_STATES = ("08", "53", "57P", "58", "25006")
-TRANSIENT_STATES = ("40001", "40P01", "55P03", "25P03")  # 25P03: the server ended an idle transaction
+TRANSIENT_STATES = ("40001", "40P01", "25P03")  # 25P03: the server ended an idle transaction
 _LONG_NUMBER = re.compile(r"\d{6,}")
 
 
@@ -29,6 +29,7 @@ class ErrorClass(Enum):
 
     UNAVAILABLE = auto()  # the database is away: pause the queue, count no attempt
     SLOW = auto()  # a statement had no answer in time: the database is away, or the statement takes too long
+    LOCKED = auto()  # another session holds a lock for too long: find the messages that need it, and set them aside
     TRANSIENT = auto()  # another transaction was in the way: run the batch again at once
     IMPOSSIBLE = auto()  # an assertion failed: no retry can help
     FAILURE = auto()  # anything else: one message of the batch is the cause, so halve the batch to find it
@@ -43,6 +44,8 @@ def classify(error: BaseException) -> ErrorClass:
     away = isinstance(error, UnavailableError | OSError | asyncpg.InternalClientError)
     if state.startswith(TRANSIENT_STATES):
         return ErrorClass.TRANSIENT
+    if isinstance(error, asyncpg.LockNotAvailableError):
+        return ErrorClass.LOCKED
     if isinstance(error, TimeoutError | asyncpg.QueryCanceledError):
         return ErrorClass.SLOW
     if state.startswith(UNAVAILABLE_STATES) or closed or away:

@@ -56,10 +56,14 @@ def settled(queue: str, outcomes: Sequence[Outcome]) -> None:
 
 def _observe_critical_time(queue: str, outcomes: Sequence[Outcome]) -> None:
     now = datetime.now(UTC).timestamp()
-    for work in (outcome.work for outcome in outcomes if outcome.kind is Kind.ACKED and not outcome.work.attempt):
+    for work in (outcome.work for outcome in outcomes if _at_first_try(outcome)):
         done, observe = now - _delayed_seconds(work), CRITICAL_SECONDS.labels(queue, work.type).observe
         for item in work.envelopes:
             observe(max(0.0, done - item.occurred_at.timestamp()))
+
+
+def _at_first_try(outcome: Outcome) -> bool:
+    return outcome.kind is Kind.ACKED and not (outcome.work.attempt or outcome.work.lock_waits)
 
 
 def _delayed_seconds(work: Work) -> int:

@@ -8,6 +8,9 @@ from messages.topology import RETRY_TIERS_SECONDS
 from workers.runtime.decode import Work
 from workers.runtime.errors import Failure
 
+LOCK_TIER_MAX = 2
+"""The last tier of a message that waits for a lock, 30 s: it is handled this soon after the lock is released."""
+
 
 class Kind(StrEnum):
     """What happens to a message; also the label `outcome` of the metrics."""
@@ -15,6 +18,7 @@ class Kind(StrEnum):
     ACKED = "acked"
     DUPLICATE = "duplicate"
     RETRIED = "retried"
+    SET_ASIDE = "set_aside"
     DEAD_LETTERED = "dead_lettered"
     INVALID = "invalid"
     REQUEUED = "requeued"
@@ -23,7 +27,7 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True)
 class Outcome:
-    """The outcome of one message. Retried, dead-lettered and invalid ones have a failure; queries have a reply."""
+    """The outcome of one message. Those that are not done have a failure; queries have a reply."""
 
     work: Work
     kind: Kind
@@ -45,6 +49,13 @@ def reject_query(work: Work, failure: Failure) -> Outcome:
     if work.failure is not None:
         reply = QueryRejected(code=MessageCode.QUERY_INVALID, message=failure.message, path=failure.path)
     return Outcome(work, Kind.REFUSED, reply=reply)
+
+
+def delay_seconds(outcome: Outcome) -> int:
+    """The delay tier of a message that is retried, or set aside for a lock."""
+    if outcome.kind is Kind.SET_ASIDE:
+        return RETRY_TIERS_SECONDS[min(outcome.work.lock_waits, LOCK_TIER_MAX)]
+    return wait_seconds(outcome.work.attempt)
 
 
 def wait_seconds(attempt: int) -> int:

@@ -26,6 +26,7 @@ from workers.runtime.batch import Batch
 from workers.runtime.decode import Work
 from workers.runtime.delivery import RawDelivery
 from workers.runtime.errors import ErrorClass, Failure, classify
+from workers.runtime.locks import Patience, note
 from workers.runtime.policy import Kind, Outcome, fail, reject_query
 from workers.runtime.republish import explode_pack, take_out
 from workers.runtime.route import CallRoute, QueryRoute, RawRoute, Route
@@ -75,11 +76,14 @@ async def process(context: QueueContext, works: Sequence[Work]) -> list[Outcome]
     """
     sound = [work for work in works if work.failure is None]
     handle = _call_first if isinstance(context.route, CallRoute) else _handle_halving
-    outcomes = await handle(context, sound) if sound else []
+    outcomes: list[Outcome] = []
+    for waited in (False, True):  # those that wait for a lock come last, so that nobody waits for them
+        if some := [work for work in sound if bool(work.lock_waits) is waited]:
+            outcomes += await handle(context, some, Patience.of(some))
     return outcomes + [await _give_up(context, work, work.failure) for work in works if work.failure is not None]
 
 
-async def _call_first(context: QueueContext, works: Sequence[Work]) -> list[Outcome]:
+async def _call_first(context: QueueContext, works: Sequence[Work], patience: Patience) -> list[Outcome]:
     """Make the outside calls of all messages, then handle them. When a call fails, each message is tried alone."""
     try:
         answers = await _call_outside(context, works)
@@ -88,8 +92,8 @@ async def _call_first(context: QueueContext, works: Sequence[Work]) -> list[Outc
     except Exception as error:
         if len(works) == 1:
             return [await _fail_alone(context, works[0], error)]
-        return [outcome for work in works for outcome in await _call_first(context, [work])]
-    return await _handle_halving(replace(context, answers=answers), works)
+        return [outcome for work in works for outcome in await _call_first(context, [work], patience)]
+    return await _handle_halving(replace(context, answers=answers), works, patience)
 
 
 async def _call_outside(context: QueueContext, works: Sequence[Work]) -> Mapping[str, Any]:
@@ -103,26 +107,36 @@ async def _call_outside(context: QueueContext, works: Sequence[Work]) -> Mapping
         raise UnavailableError(f"outside: {type(error).__qualname__}: {error}"[:200]) from error
 
 
-async def _handle_halving(context: QueueContext, works: Sequence[Work]) -> list[Outcome]:
+async def _handle_halving(context: QueueContext, works: Sequence[Work], patience: Patience) -> list[Outcome]:
     """Commit all together if possible, else each half alone: one bad message costs about log2(n) extra transactions."""
+    started = time.monotonic()
     try:
-        return await _commit(context, works)
+        return await _commit(context, works, patience.lock_timeout_ms)
     except UnavailableError:
         raise
     except Exception as error:
+        if classify(error) is ErrorClass.LOCKED:
+            await patience.search(context.pool, time.monotonic() - started)
+            if isinstance(context.route, QueryRoute) and not patience.exhausted:
+                return await _handle_halving(context, works, patience)  # it locks no row, and the table is free again
+            if len(works) == 1 or patience.exhausted:
+                return [await _set_aside(context, work, error) for work in works]
         if len(works) == 1:
             return [await _fail_alone(context, works[0], error)]
         log.info("batch halved", queue=context.route.queue, messages=len(works), error=type(error).__qualname__)
         middle = len(works) // 2
-        return await _handle_halving(context, works[:middle]) + await _handle_halving(context, works[middle:])
+        first = await _handle_halving(context, works[:middle], patience)
+        return first + await _handle_halving(context, works[middle:], patience)
 
 
 @retry_transient
-async def _commit(context: QueueContext, works: Sequence[Work]) -> list[Outcome]:
+async def _commit(context: QueueContext, works: Sequence[Work], lock_timeout_ms: int | None = None) -> list[Outcome]:
     """Run one transaction: claims, the handler's writes and the announcements commit or roll back together."""
     started = time.perf_counter()
     handle = {RawRoute: _handle_raw, QueryRoute: _answer}.get(type(context.route), _handle)
     async with transaction(context.pool, readonly=handle is _answer) as tx:
+        if lock_timeout_ms is not None:
+            await tx.execute(SQL["locks.timeout"], str(lock_timeout_ms))
         outcomes = await handle(tx, context, works)
         crashpoint("before_commit")
     crashpoint("after_commit")
@@ -184,6 +198,16 @@ async def _answer(tx: Transaction, context: QueueContext, works: Sequence[Work])
     return [Outcome(work, Kind.ACKED, reply=reply) for work, reply in zip(works, replies or (), strict=True)]
 
 
+async def _set_aside(context: QueueContext, work: Work, error: Exception) -> Outcome:
+    """Set a message aside that waited for a lock in vain. A pack is taken apart: most items need another row."""
+    if isinstance(context.route, RawRoute | QueryRoute):
+        return await _fail_alone(context, work, error)
+    note(context.route.queue, work, error)
+    if len(work.pieces) > 1:
+        return await _explode(context, work, aside=True)
+    return Outcome(work, Kind.SET_ASIDE, Failure.of_exception(error, work.delivery.body))
+
+
 async def _fail_alone(context: QueueContext, work: Work, error: Exception) -> Outcome:
     """Give an outcome to a message whose handler raised although it was alone."""
     metrics.HANDLER_FAILURES.labels(context.route.queue).inc()
@@ -211,11 +235,11 @@ async def _give_up(context: QueueContext, work: Work, failure: Failure) -> Outco
 
 
 @retry_transient
-async def _explode(context: QueueContext, work: Work) -> Outcome:
+async def _explode(context: QueueContext, work: Work, *, aside: bool = False) -> Outcome:
     async with transaction(context.pool) as tx:
         claim = await inbox.claim(tx, context.route.queue, [work])
         if claim.fresh:
-            await outbox.append(tx, explode_pack(context.route.queue, work))
+            await outbox.append(tx, explode_pack(context.route.queue, work, aside=aside))
     context.committed()
     return _list_outcomes(claim, [])[0]
 

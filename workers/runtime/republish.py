@@ -28,9 +28,14 @@ def retry_headers(work: Work) -> dict[str, Any]:
 
     `origin-user` is set even if it is unknown; else our own user would vouch for it.
     """
-    known = work.delivery.text("first-failed-at") if work.attempt else None
+    known = work.delivery.text("first-failed-at") if work.attempt or work.lock_waits else None
     failed_at = clean(known or datetime.now(UTC).isoformat())
     return {"attempt": str(work.attempt + 1), "origin-user": work.user or "", "first-failed-at": failed_at}
+
+
+def aside_headers(work: Work) -> dict[str, Any]:
+    """The headers of a message that is set aside for a lock. It counts its waits, and no attempt."""
+    return retry_headers(work) | {"attempt": str(work.attempt), "lock-waits": str(work.lock_waits + 1)}
 
 
 def dead_headers(work: Work, failure: Failure) -> dict[str, Any]:
@@ -84,12 +89,12 @@ def reply(work: Work, message: Message, own_user: str) -> tuple[Properties, byte
     return about, message.json_bytes
 
 
-def explode_pack(queue: str, work: Work) -> list[Announcement]:
-    """Announce every item of a pack to the same queue, with the attempt of the pack.
+def explode_pack(queue: str, work: Work, *, aside: bool) -> list[Announcement]:
+    """Announce every item of a pack to the same queue, with the attempt of the pack. `aside`: because of a lock.
 
     The ids are derived from the pack's, so taking a pack apart twice makes duplicates that the inbox drops.
     """
-    headers = retry_headers(work) | {"attempt": str(work.attempt)}
+    headers = aside_headers(work) if aside else retry_headers(work) | {"attempt": str(work.attempt)}
     return [_item(work, index, "queue", queue, headers) for index in range(len(work.pieces))]
 
 

@@ -20,6 +20,7 @@ from workers.runtime.consumer import Consumer
 from workers.runtime.decode import Decoder, Work
 from workers.runtime.delivery import Delivery
 from workers.runtime.health import Health
+from workers.runtime.locks import BATCH_LOCK_TIMEOUT_MS
 from workers.runtime.process import QueueContext, transaction
 from workers.runtime.route import Every, RawRoute, Route
 from workers.runtime.settings import RuntimeSettings
@@ -126,7 +127,7 @@ async def _verify(url: str, settings: RuntimeSettings, routes: Sequence[Route]) 
 
 async def _open_database(url: str, routes: Sequence[Route]) -> Pool:
     size = sum(not isinstance(route, RawRoute) for route in routes) + SHARED_CONNECTIONS
-    pool = await open_pool(url, application_name="oms worker", max_size=size)
+    pool = await open_pool(url, application_name="oms worker", max_size=size, lock_timeout_ms=BATCH_LOCK_TIMEOUT_MS)
     try:
         await version.check(pool)
     except BaseException:

@@ -17,8 +17,8 @@ from outbox.publisher import Publisher
 from workers.runtime import metrics
 from workers.runtime.decode import Work
 from workers.runtime.errors import Failure
-from workers.runtime.policy import Kind, Outcome, wait_seconds
-from workers.runtime.republish import dead_headers, properties, reply, retry_headers
+from workers.runtime.policy import Kind, Outcome, delay_seconds
+from workers.runtime.republish import aside_headers, dead_headers, properties, reply, retry_headers
 from workers.runtime.subscription import Subscription
 
 log = structlog.get_logger(__name__)
@@ -26,6 +26,9 @@ log = structlog.get_logger(__name__)
 # A message that could not be sent on goes back to its queue, which counts towards the broker's delivery limit of 50.
 REQUEUE_WAIT_SECONDS = 5.0
 PUBLISHER_WAIT_MAX_SECONDS = 60.0
+
+
+DELAYED = (Kind.RETRIED, Kind.SET_ASIDE)
 
 
 @dataclass(frozen=True)
@@ -81,14 +84,14 @@ class Settler:
         if failure is None:
             return False  # it is requeued
         exchange, key, headers = names.dlx, names.queue(queue), dead_headers(work, failure)
-        if outcome.kind is Kind.RETRIED:
-            exchange, key, headers = self._delayed(work, key)
+        if outcome.kind in DELAYED:
+            exchange, key, headers = self._delayed(outcome, key)
         about = properties(work, self.publisher.user, headers)
         mandatory = exchange != names.delay_plugin  # the plugin returns every mandatory message
         published = await self.publisher.publish(exchange, key, about, work.delivery.body, mandatory)
         if published is not PublishOutcome.CONFIRMED:
             log.warning("publish not confirmed, message stays", queue=queue, outcome=outcome.kind, answer=published)
-        elif outcome.kind is not Kind.RETRIED:
+        elif outcome.kind not in DELAYED:
             _count_dead_letter(queue, work, failure)
         return published is PublishOutcome.CONFIRMED
 
@@ -99,8 +102,9 @@ class Settler:
             await self.publisher.publish("", work.reply_to, about, body, False)
         return True
 
-    def _delayed(self, work: Work, queue: str) -> tuple[str, str, dict[str, Any]]:
-        seconds, headers = wait_seconds(work.attempt), retry_headers(work)
+    def _delayed(self, outcome: Outcome, queue: str) -> tuple[str, str, dict[str, Any]]:
+        made = aside_headers if outcome.kind is Kind.SET_ASIDE else retry_headers
+        seconds, headers = delay_seconds(outcome), made(outcome.work)
         if self.delay_plugin:
             return self.names.delay_plugin, f"{tier(seconds)}.{queue}", {**headers, "x-delay": seconds * 1000}
         return self.names.delay, f"{tier(seconds)}.{queue}", headers

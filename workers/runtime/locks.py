@@ -1,0 +1,71 @@
+"""What happens to a batch that waits for a lock which somebody else holds.
+
+A batch waits BATCH_LOCK_TIMEOUT_MS. Then another session holds a row for longer than a batch ever does: a person in
+psql, or a frozen process. The batch is halved until the messages that need this row are found, now with the much
+shorter SEARCH_LOCK_TIMEOUT_MS, and they are set aside: they come back by the delay exchange, and no attempt is counted.
+Their neighbours commit. So one locked row delays the others by the first timeout and about log2(n) short ones.
+
+A lock on a whole table, as a migration takes it, needs no search: it concerns every message, so the queue pauses.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import structlog
+
+from db.errors import UnavailableError
+from db.pool import Pool
+from db.statements import SQL
+from workers.runtime.decode import Work
+
+log = structlog.get_logger(__name__)
+
+BATCH_LOCK_TIMEOUT_MS = 300  # several times what a batch takes; the connection's own setting, so it costs no round trip
+SEARCH_LOCK_TIMEOUT_MS = 20  # the row is known to be held; a neighbour's batch that ends within this time still counts
+SEARCH_MAX_SECONDS = 1.0  # of tries that waited in vain; then all that is left of the batch is set aside
+
+
+@dataclass
+class Patience:
+    """How long the messages of one batch may still wait for locks. Those that waited before begin with the short time.
+
+    `lock_timeout_ms` is None for the time that is set on the connection.
+    """
+
+    lock_timeout_ms: int | None = None
+    left_seconds: float = SEARCH_MAX_SECONDS
+    _searching: bool = False
+
+    @classmethod
+    def of(cls, works: Sequence[Work]) -> "Patience":
+        """The patience for messages of which all, or none, waited for a lock before."""
+        return cls(SEARCH_LOCK_TIMEOUT_MS if any(work.lock_waits for work in works) else None)
+
+    @property
+    def exhausted(self) -> bool:
+        """True when the search has taken so long that the rest of the batch is set aside untried."""
+        return self.left_seconds <= 0
+
+    async def search(self, pool: Pool, seconds: float) -> None:
+        """Note a try that waited in vain for `seconds`. Raises UnavailableError if a whole table is locked."""
+        if not self._searching:
+            async with pool.acquire() as connection:
+                tables = await connection.fetchval(SQL["locks.tables"])
+            if tables:
+                raise UnavailableError(f"another session locks the whole table {', '.join(tables)}")
+        if self.lock_timeout_ms is not None:
+            self.left_seconds -= seconds
+        self._searching, self.lock_timeout_ms = True, SEARCH_LOCK_TIMEOUT_MS
+
+
+def note(queue: str, work: Work, error: Exception) -> None:
+    """Write to the log which message waits for which row, and since when."""
+    log.warning(
+        "message set aside, because another session holds a row that it needs",
+        queue=queue,
+        message_id=work.message_id,
+        type=work.type,
+        row=getattr(error, "context", None) or "unknown",
+        waits=work.lock_waits + 1,
+        since=work.delivery.text("first-failed-at") if work.lock_waits else None,
+    )
