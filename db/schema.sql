@@ -431,15 +431,33 @@ CREATE TABLE order_items (
     quota_units      integer  NOT NULL DEFAULT 0 CHECK (quota_units BETWEEN 0 AND qty),
     gift_points      bigint   NOT NULL DEFAULT 0,
     gift_growth      bigint   NOT NULL DEFAULT 0,
+    short_qty        integer  NOT NULL DEFAULT 0 CHECK (short_qty >= 0),
+    cancelled_qty    integer  NOT NULL DEFAULT 0 CHECK (cancelled_qty >= 0),
     PRIMARY KEY (order_id, line_no),
     CONSTRAINT order_items_discounts CHECK (promotion_amount >= 0 AND coupon_amount >= 0 AND points_amount >= 0
         AND promotion_amount + coupon_amount + points_amount <= origin_amount),
     CONSTRAINT order_items_payable CHECK (payable_amount = origin_amount - promotion_amount - coupon_amount
         - points_amount + tax_amount + shipping_share),
     CONSTRAINT order_items_origin CHECK (origin_amount = unit_price * qty),
+    CONSTRAINT order_items_dropped CHECK (short_qty + cancelled_qty <= refunded_qty),
     CONSTRAINT order_items_refunded CHECK (refunded_qty BETWEEN 0 AND qty AND refunded_amount BETWEEN 0 AND payable_amount)
 ) WITH (fillfactor = 90);
 CREATE INDEX order_items_sku_time ON order_items (sku_id, order_id);
+
+COMMENT ON COLUMN order_items.short_qty IS 'units that the warehouse did not have; they were given back';
+COMMENT ON COLUMN order_items.cancelled_qty IS 'units that were cancelled after others had left; they were given back';
+
+CREATE TABLE dropped_units (
+    order_id bigint      NOT NULL,
+    ref      text        NOT NULL,
+    line_no  smallint    NOT NULL,
+    kind     text        NOT NULL CHECK (kind IN ('short', 'cancelled')),
+    qty      integer     NOT NULL CHECK (qty > 0),
+    at       timestamptz NOT NULL DEFAULT clock_timestamp(),
+    PRIMARY KEY (order_id, ref, line_no),
+    FOREIGN KEY (order_id, line_no) REFERENCES order_items (order_id, line_no) ON DELETE CASCADE
+);
+COMMENT ON TABLE dropped_units IS 'units that a partly shipped order will not ship; ref is the cause of their refund and the ref of their restock';
 
 CREATE TABLE order_addresses (
     order_id     bigint   PRIMARY KEY REFERENCES orders (id) ON DELETE CASCADE,

@@ -298,7 +298,9 @@ class OrderDeliveryFailed(OrderEvent):
 
 
 class OrderCancelled(OrderEvent):
-    """It ends without goods. `cancel_type` is user, operator, timeout, payment_failed, delivery_failed or aftersale."""
+    """It ends without goods. `cancel_type` is user, operator, timeout,
+    payment_failed, delivery_failed, merchant (the warehouse had none of its goods) or aftersale.
+    """
 
     TYPE: ClassVar[str] = "order.cancelled.v1"
     cancel_type: str

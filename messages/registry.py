@@ -13,6 +13,7 @@ from messages import (  # noqa: F401 (importing a topic's module defines its mod
     providers,
     queries,
     refunds,
+    rests,
     risk,
     shipments,
     stock,

@@ -13,6 +13,7 @@ from messages import (
     providers,
     queries,
     refunds,
+    rests,
     risk,
     shipments,
     stock,
@@ -56,6 +57,7 @@ QUEUES: dict[str, tuple[type[Message], ...]] = {
         orders.OrderDelete,
         orders.OrderMerge,
     ),
+    "partial-orders": (rests.OrderCancelRest, rests.ShortageReport),
     "stock": (
         stock.StockReserve,
         stock.StockCommit,

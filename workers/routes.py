@@ -7,6 +7,7 @@ from workers.handlers import (
     order_changes,
     order_creation,
     order_numbers,
+    partial_orders,
     payment_requests,
     payment_results,
     provider_calls,
@@ -23,6 +24,7 @@ from workers.handlers import (
 ROUTES = (
     order_creation.ROUTE,
     order_numbers.ROUTE,
+    partial_orders.ROUTE,
     carts.ROUTE,
     risk_results.ROUTE,
     stock.ROUTE,

@@ -127,7 +127,7 @@ FROM (
 
 -- name: audit.stock_follows_orders
 -- INV-05 and INV-19. $1 seconds of grace, because a message to the stock may be under way. Stock is deducted at the step that the
--- order's policy names. Children hold stock, their parent none. Parcels that were out may come back or not. If stock has its own
+-- order's policy names. Units that were short are deducted and never restocked. Children hold stock, their parent none. Parcels that were out may come back or not. If stock has its own
 -- database, nothing is checked.
 WITH moved AS (
     SELECT i.order_id, max(f.recorded_at) AS at
@@ -136,7 +136,8 @@ WITH moved AS (
     GROUP BY i.order_id
 ), held AS (
     SELECT o.id, o.kind, o.state, o.paid_at IS NOT NULL AS paid, m.order_id IS NOT NULL AS moved,
-        coalesce(o.policy ->> 'deduct_on', 'pay') AS deduct_on, coalesce(h.state, 'unknown') AS stock
+        coalesce(o.policy ->> 'deduct_on', 'pay') AS deduct_on, coalesce(h.state, 'unknown') AS stock,
+        EXISTS (SELECT FROM dropped_units d WHERE d.order_id = o.id AND d.kind = 'short') AS short
     FROM orders o LEFT JOIN stock_holders h ON h.holder_id = o.id LEFT JOIN moved m ON m.order_id = o.id
     WHERE EXISTS (SELECT FROM stock_holders) AND greatest(o.updated_at, m.at) <= now() - make_interval(secs => $1::float8)
 )
@@ -150,7 +151,7 @@ FROM (
         WHEN state = 'rejected' THEN ARRAY['released', 'refused']
         WHEN state = 'awaiting_payment' THEN ARRAY[CASE deduct_on WHEN 'create' THEN 'committed' ELSE 'reserved' END]
         WHEN state = 'cancelled' AND NOT paid THEN ARRAY[CASE deduct_on WHEN 'create' THEN 'restocked' ELSE 'released' END]
-        WHEN moved THEN ARRAY['committed', 'restocked']
+        WHEN moved OR (short AND state = 'cancelled') THEN ARRAY['committed', 'restocked']
         WHEN state = 'cancelled' THEN ARRAY[CASE deduct_on WHEN 'ship' THEN 'released' ELSE 'restocked' END]
         ELSE ARRAY[CASE deduct_on WHEN 'ship' THEN 'reserved' ELSE 'committed' END] END)
 ) AS bad;
@@ -420,16 +421,42 @@ FROM (
         OR coalesce(g.amount, 0) > i.refunded_amount
 ) AS bad;
 
+-- name: audit.dropped_units
+-- INV-15. $1 seconds of grace, because a message to the stock may be under way. Lines say how many of their units were short and
+-- cancelled, and have given them back. Cancelled units are in the stock's ledger again, if stock has no database of its own; short units
+-- are not, because they do not exist.
+WITH dropped AS (
+    SELECT order_id, line_no, coalesce(sum(qty) FILTER (WHERE kind = 'short'), 0) AS short,
+        coalesce(sum(qty) FILTER (WHERE kind = 'cancelled'), 0) AS cancelled
+    FROM dropped_units
+    GROUP BY order_id, line_no
+), back AS (
+    SELECT order_id, ref, sum(qty) AS qty, max(at) AS at FROM dropped_units WHERE kind = 'cancelled' GROUP BY order_id, ref
+), restocked AS (
+    SELECT holder_id, ref, sum(qty) AS qty FROM stock_ledger WHERE op = 'restock' GROUP BY holder_id, ref
+)
+SELECT count(*) AS violations, (array_agg(id ORDER BY id))[1:5] AS first
+FROM (
+    SELECT order_id || '#' || line_no AS id
+    FROM order_items i FULL JOIN dropped d USING (order_id, line_no)
+    WHERE (i.short_qty, i.cancelled_qty) IS DISTINCT FROM (coalesce(d.short, 0), coalesce(d.cancelled, 0))
+        OR i.short_qty + i.cancelled_qty > i.refunded_qty
+    UNION ALL
+    SELECT b.order_id || ' ' || b.ref
+    FROM back b LEFT JOIN restocked r ON r.holder_id = b.order_id AND r.ref = b.ref
+    WHERE EXISTS (SELECT FROM stock_holders) AND b.at <= now() - make_interval(secs => $1::float8) AND b.qty IS DISTINCT FROM r.qty
+) AS bad;
+
 -- name: audit.parcels
--- INV-15. Parcels never hold more units than were bought. A parcel holds goods of one user, and of nothing if it is cancelled.
+-- INV-15. What is in parcels, was short and was cancelled is never more than was bought. A parcel holds goods of one user, and of nothing if it is cancelled.
 WITH packed AS (
     SELECT order_id, line_no, sum(qty) AS qty FROM shipment_items WHERE NOT withdrawn GROUP BY order_id, line_no
 )
 SELECT count(*) AS violations, (array_agg(id ORDER BY id))[1:5] AS first
 FROM (
-    SELECT p.order_id || '#' || p.line_no AS id
+    SELECT order_id || '#' || line_no AS id
     FROM packed p LEFT JOIN order_items i USING (order_id, line_no)
-    WHERE p.qty > coalesce(i.qty, 0)
+    WHERE p.qty > coalesce(i.qty - i.short_qty - i.cancelled_qty, 0)
     UNION ALL
     SELECT 'parcel ' || s.id
     FROM shipments s LEFT JOIN shipment_items i ON i.shipment_id = s.id LEFT JOIN orders o ON o.id = i.order_id

@@ -97,7 +97,8 @@ RETURNING o.id;
 
 -- name: orders.lines
 -- $1 order ids (locked). Their lines, in order.
-SELECT order_id, line_no, sku_id, warehouse, qty, payable_amount, shipping_share, refunded_qty, refunded_amount
+SELECT order_id, line_no, sku_id, warehouse, qty, payable_amount, shipping_share, refunded_qty, refunded_amount,
+    short_qty + cancelled_qty AS dropped_qty
 FROM order_items
 WHERE order_id = ANY($1::bigint[])
 ORDER BY order_id, line_no;
@@ -109,4 +110,18 @@ SET refunded_qty = i.refunded_qty + n.qty, refunded_amount = i.refunded_amount +
 FROM (SELECT order_id, line_no, sum(qty)::integer AS qty, sum(amount)::bigint AS amount
       FROM unnest($1::bigint[], $2::smallint[], $3::integer[], $4::bigint[]) AS r (order_id, line_no, qty, amount)
       GROUP BY order_id, line_no) AS n
+WHERE i.order_id = n.order_id AND i.line_no = n.line_no;
+
+-- name: orders.drop_units
+-- $1 order ids (locked), $2 refs, $3 line numbers, $4 kinds, $5 units. Records units that will not be shipped, after they were given
+-- back. The same ref again makes it fail.
+WITH dropped AS (
+    INSERT INTO dropped_units (order_id, ref, line_no, kind, qty)
+    SELECT * FROM unnest($1::bigint[], $2::text[], $3::smallint[], $4::text[], $5::integer[])
+    RETURNING order_id, line_no, kind, qty
+)
+UPDATE order_items i SET short_qty = i.short_qty + n.short, cancelled_qty = i.cancelled_qty + n.cancelled
+FROM (SELECT order_id, line_no, coalesce(sum(qty) FILTER (WHERE kind = 'short'), 0)::integer AS short,
+          coalesce(sum(qty) FILTER (WHERE kind = 'cancelled'), 0)::integer AS cancelled
+      FROM dropped GROUP BY order_id, line_no) AS n
 WHERE i.order_id = n.order_id AND i.line_no = n.line_no;

@@ -4,14 +4,15 @@ SELECT id FROM orders WHERE id = ANY ($1::bigint[]) ORDER BY root_id, id FOR UPD
 
 -- name: repairs.stock
 -- Orders whose stock may be behind. $1 order ids (null: all), $2 seconds for which an order must not have changed, because its message
--- may be under way. Children hold stock, their parent none. No row if stock has a database of its own. Locks: none.
+-- may be under way. Units that were short are deducted as if they had left. Children hold stock, their parent none. No row if stock has a database of its own. Locks: none.
 WITH parcels AS (
     SELECT i.order_id, bool_or(s.state NOT IN ('booked', 'cancelled') AND NOT i.withdrawn) AS any_left, max(f.recorded_at) AS at
     FROM shipments s JOIN shipment_items i ON i.shipment_id = s.id LEFT JOIN shipment_facts f ON f.shipment_id = s.id
     GROUP BY i.order_id
 ), orders_with_stock AS (
     SELECT o.id, o.order_no, o.state, o.paid_at IS NOT NULL AS paid, coalesce(o.policy ->> 'deduct_on', 'pay') AS deduct_on,
-        coalesce(p.any_left, false) AS any_left, h.state AS holder, greatest(o.updated_at, p.at) AS changed_at
+        coalesce(p.any_left, false) OR (o.state = 'cancelled' AND EXISTS (
+            SELECT FROM dropped_units d WHERE d.order_id = o.id AND d.kind = 'short')) AS any_left, h.state AS holder, greatest(o.updated_at, p.at) AS changed_at
     FROM orders o LEFT JOIN stock_holders h ON h.holder_id = o.id LEFT JOIN parcels p ON p.order_id = o.id
     WHERE o.kind <> 'split_parent' AND o.state <> 'placing' AND ($1::bigint[] IS NULL OR o.id = ANY ($1))
         AND EXISTS (SELECT FROM stock_holders)
@@ -25,14 +26,14 @@ ORDER BY id;
 
 -- name: repairs.restocks
 -- $1 order ids. What the ledger must have put back of each: `cancel` the units of a cancelled order that never left, `parcel:ID` those
--- of a parcel that came back and never arrived. Refs that the ledger has are left out. Locks: none.
+-- of a parcel that came back and never arrived, `rest:VERSION` those that were cancelled after others had left. Refs that the ledger has are left out. Locks: none.
 WITH packed AS (
     SELECT i.order_id, i.line_no, sum(i.qty) AS qty
     FROM shipment_items i JOIN shipments s ON s.id = i.shipment_id
     WHERE i.order_id = ANY ($1::bigint[]) AND s.state NOT IN ('booked', 'cancelled') AND NOT i.withdrawn
     GROUP BY i.order_id, i.line_no
 ), due AS (
-    SELECT i.order_id, 'cancel' AS ref, i.sku_id, i.warehouse, sum(i.qty - coalesce(p.qty, 0)) AS qty
+    SELECT i.order_id, 'cancel' AS ref, i.sku_id, i.warehouse, sum(i.qty - i.short_qty - i.cancelled_qty - coalesce(p.qty, 0)) AS qty
     FROM order_items i JOIN orders o ON o.id = i.order_id LEFT JOIN packed p USING (order_id, line_no)
     WHERE i.order_id = ANY ($1) AND o.state = 'cancelled'
     GROUP BY i.order_id, i.sku_id, i.warehouse
@@ -42,6 +43,11 @@ WITH packed AS (
         JOIN order_items l ON l.order_id = i.order_id AND l.line_no = i.line_no
     WHERE i.order_id = ANY ($1) AND s.state = 'returned' AND s.delivered_at IS NULL AND NOT i.withdrawn
     GROUP BY i.order_id, s.id, l.sku_id, l.warehouse
+    UNION ALL
+    SELECT d.order_id, d.ref, l.sku_id, l.warehouse, sum(d.qty)
+    FROM dropped_units d JOIN order_items l USING (order_id, line_no)
+    WHERE d.order_id = ANY ($1) AND d.kind = 'cancelled'
+    GROUP BY d.order_id, d.ref, l.sku_id, l.warehouse
 )
 SELECT order_id, ref, sku_id, warehouse, qty::integer AS qty
 FROM due d

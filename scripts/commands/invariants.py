@@ -72,6 +72,7 @@ INVARIANTS = (
     Invariant("INV-14", "refunds are polled until they end", "audit_payments.refunds"),
     Invariant("INV-15", "no line is refunded beyond what was bought", "audit.refunded_lines"),
     Invariant("INV-15", "no line is shipped beyond what was bought", "audit.parcels"),
+    Invariant("INV-15", "what is not shipped is given back once", "audit.dropped_units", _grace),
     Invariant("INV-16", "paid, shipped, delivered, completed in this order", "audit.times"),
     Invariant("INV-17", "only steps of the transition table occur", "audit.transitions", _steps),
     Invariant("INV-18", "no personal data is stored in clear", "audit.personal_data"),

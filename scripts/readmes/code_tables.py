@@ -28,6 +28,7 @@ CODES: dict[str, str] = {
     Code.ORDER_NOT_FOUND: "There is no such order, or it is another user's",
     Code.ORDER_NOT_MERGEABLE: "Orders are paid together if all are unpaid, one user's and in one currency",
     Code.ORDER_SAGA_TIMEOUT: "Not everything could be reserved in time",
+    Code.ORDER_SHORTAGE_INVALID: "The order has fewer units of this SKU that have not left the warehouse",
     Code.ORDER_STATE_INVALID: "The state of the order does not allow this",
     Code.COUPON_ALREADY_LOCKED: "The coupon is held by another order",
     Code.COUPON_NOT_FOUND: "The user has no such coupon, or there is no such template",

@@ -7,9 +7,15 @@ from collections.abc import Sequence
 from typing import Any
 
 from db.pool import open_pool
-from messages.orders import OrderConfirmReceipt, OrderDelete, OrderMerge, OrderNumberIssue
+from messages.orders import (
+    OrderConfirmReceipt,
+    OrderDelete,
+    OrderMerge,
+    OrderNumberIssue,
+)
 from messages.payments import PaymentResult
 from messages.refunds import RefundRequest
+from messages.rests import OrderCancelRest, ShortageReport, ShortLine
 from messages.risk import RiskResult
 from tests.db.audit_payment_fixtures import add_attempts, add_statements
 from tests.handlers.builders import OPERATOR, book, cancel, captured, create, receive, sku, update, user
@@ -151,6 +157,11 @@ async def plain(harness: HandlerHarness) -> None:
     await place_order(harness, ("s1", 3))
     first, second = [await place_paid_order(harness, ("s1", 1)) for _ in range(2)]
     await harness.handle(book(first, "together"), book(second, "together"), update(first, "together", "delivered"))
+    rest = await place_paid_order(harness, ("s1", 3), ("s2", 1))
+    await parcel(harness, rest, "outbound", "delivered", lines=[("s1", 1)])
+    lacking = ShortLine(sku_id="s1", qty=1)
+    await harness.handle(ShortageReport(request_id="lack", order_id=rest, lines=(lacking,)), trusted=True)
+    await harness.handle(OrderCancelRest(request_id="rest", actor=user(), order_id=rest))
     partly = await place_paid_order(harness, ("s1", 2), ("s2", 1))
     await parcel(harness, partly, "outbound", "lost", lines=[("s2", 1)])
     await cancel_all(harness, partly)

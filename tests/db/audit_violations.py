@@ -66,6 +66,7 @@ VIOLATIONS = {
         r"^receipt \d+$",
     ),
     "audit.refunded_lines": ("UPDATE order_items SET refunded_qty = qty + 1 WHERE line_no = 2", r"^\d+#2$"),
+    "audit.dropped_units": ("UPDATE order_items SET short_qty = 0", r"^\d+#1$"),
     "audit.parcels": ("UPDATE shipment_items SET qty = 99", r"^\d+#1$"),
     "audit.times": ("UPDATE orders SET delivered_at = paid_at - interval '1 s' WHERE state = 'completed'", r"^\d+$"),
     "audit.transitions": (
@@ -133,7 +134,16 @@ OTHERS = [
     ("audit.deadlines", "DELETE FROM timers"),
     ("audit.refunded_lines", "UPDATE order_items SET refunded_amount = payable_amount + 1 WHERE line_no = 2"),
     ("audit.refunded_lines", "UPDATE refund_lines SET amount = amount + 1"),
+    ("audit.dropped_units", "DELETE FROM dropped_units WHERE kind = 'cancelled'"),
+    (
+        "audit.dropped_units",
+        "UPDATE dropped_units SET at = at - interval '2 min', ref = 'x' WHERE kind = 'cancelled'",
+    ),
     ("audit.parcels", "UPDATE shipment_items SET line_no = 7"),
+    (
+        "audit.parcels",
+        "UPDATE order_items SET short_qty = 1, refunded_qty = 1 WHERE qty = 1",
+    ),
     ("audit.parcels", "UPDATE shipment_items SET withdrawn = true"),
     ("audit.parcels", APART),
     ("audit.times", "UPDATE orders SET completed_at = NULL WHERE state = 'completed'"),

@@ -18,6 +18,7 @@ from messages.orders import (
 )
 from messages.payments import ProgressMark
 from messages.refunds import RefundRequest, RefundResult
+from messages.rests import OrderCancelRest, ShortageReport
 from messages.risk import RiskResult
 from messages.stock import (
     StockAdjust,
@@ -73,6 +74,14 @@ async def delivered(harness: HandlerHarness, n: int) -> list[int]:
     ids = await booked(harness, n)
     for status in ("outbound", "delivered"):
         await harness.handle(*(update(key, f"T{key}", status) for key in ids))
+    return ids
+
+
+async def partly_shipped(harness: HandlerHarness, n: int) -> list[int]:
+    """Paid orders of which one of two lines has left."""
+    ids = await paid(harness, n)
+    await harness.handle(*(book(key, f"T{key}", ("s1", 1)) for key in ids))
+    await harness.handle(*(update(key, f"T{key}", "outbound") for key in ids))
     return ids
 
 
@@ -334,6 +343,12 @@ SCENARIOS: dict[str, Arrange] = {
     "order.confirm_receipt": per(delivered, lambda key: OrderConfirmReceipt(
         request_id=unique(), actor=user(), order_id=key)),
     "order.delete": per(cancelled, lambda key: OrderDelete(request_id=unique(), actor=user(), order_ids=(key,))),
+    "order.cancel_rest": per(partly_shipped, lambda key: OrderCancelRest(
+        request_id=unique(), actor=user(), order_id=key)),
+    "order.cancel_rest unshipped": per(booked, lambda key: OrderCancelRest(
+        request_id=unique(), actor=user(), order_id=key)),
+    "order.shortage.report": per(partly_shipped, lambda key: ShortageReport(request_id=unique(), order_id=key)),
+    "order.shortage.report all": per(booked, lambda key: ShortageReport(request_id=unique(), order_id=key)),
     "shipment.book": per(paid, lambda key: book(key, f"T{key}")),
     "shipment.update outbound": outbound,
     "shipment.update delivered": arrived,

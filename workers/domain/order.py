@@ -65,6 +65,9 @@ class Trigger(StrEnum):
     CANCEL = "cancel"
     PAYMENT_EXPIRED = "payment_expired"
     PAYMENT_FAILED = "payment_failed"
+    REST_CANCELLED = "rest_cancelled"
+    SHORTAGE = "shortage"
+    ALL_SHORT = "all_short"
     ALL_SHIPPED = "all_shipped"
     ALL_DELIVERED = "all_delivered"
     ALL_FAILED = "all_failed"
@@ -93,6 +96,9 @@ _OPERATE_TYPES = {
     Trigger.CANCEL: 20,
     Trigger.PAYMENT_EXPIRED: 30,
     Trigger.PAYMENT_FAILED: 30,
+    Trigger.REST_CANCELLED: 20,
+    Trigger.SHORTAGE: 120,
+    Trigger.ALL_SHORT: 120,
     Trigger.ALL_SHIPPED: 60,
     Trigger.ALL_DELIVERED: 80,
     Trigger.ALL_FAILED: 30,
@@ -138,6 +144,7 @@ class CancelType(StrEnum):
 
     USER = "user"
     OPERATOR = "operator"
+    MERCHANT = "merchant"
     SYSTEM = "system"
     TIMEOUT = "timeout"
     PAYMENT_FAILED = "payment_failed"
@@ -174,6 +181,9 @@ TRANSITIONS: dict[tuple[State, Trigger], Transition] = {
     (S.PAID, T.SPLIT): Transition(S.SPLIT),
     (S.PAID, T.ADDRESS_CHANGED): Transition(S.PAID),
     (S.PAID, T.CANCEL): Transition(S.CANCELLED, (E.REFUND_ALL, E.STOCK_RESTOCK, E.BENEFITS_RETURNED)),
+    (S.PAID, T.REST_CANCELLED): Transition(S.PAID),
+    (S.PAID, T.SHORTAGE): Transition(S.PAID),
+    (S.PAID, T.ALL_SHORT): Transition(S.CANCELLED, (E.BENEFITS_RETURNED,)),
     (S.PAID, T.ALL_SHIPPED): Transition(S.SHIPPED),
     (S.SHIPPED, T.ALL_DELIVERED): Transition(S.DELIVERED, (E.RECEIPT_TIMER_STARTS,)),
     (S.SHIPPED, T.ALL_FAILED): Transition(S.DELIVERY_FAILED),

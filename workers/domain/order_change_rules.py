@@ -33,6 +33,8 @@ def refuse(
         taken = order.state in DELETABLE and not order.deleted
     if trigger is Trigger.MERGED:
         taken = taken and not order.is_child
+    if trigger is Trigger.CANCEL and order.allows(trigger) and shipped_any:
+        return Refusal(code, "a parcel of it has left: send order.cancel_rest for the units that have not", details)
     if not taken:
         return Refusal(code, f"an order that is {order.state} {problem}", details)
     if trigger is Trigger.ADDRESS_CHANGED and address_changed:

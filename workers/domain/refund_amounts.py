@@ -84,7 +84,10 @@ def share_out(amount: int, shares: Mapping[int, CaptureShare]) -> dict[int, int]
 
 @dataclass(frozen=True)
 class BoughtLine:
-    """A line as it was paid, and how much of it has gone back. `payable_amount` includes `shipping_share`."""
+    """A line as it was paid, and how much of it has gone back. `payable_amount` includes `shipping_share`.
+
+    `dropped_qty` of its units will not be shipped, because they were short or cancelled; they have gone back.
+    """
 
     line_no: int
     sku_id: str
@@ -94,6 +97,12 @@ class BoughtLine:
     shipping_share: int
     refunded_qty: int
     refunded_amount: int
+    dropped_qty: int = 0
+
+    @property
+    def to_ship(self) -> int:
+        """The units that the order ships, or has shipped."""
+        return self.qty - self.dropped_qty
 
 
 @dataclass(frozen=True)
@@ -125,3 +134,17 @@ def refund_units(lines: Sequence[BoughtLine], units: Mapping[int, int]) -> list[
 def remaining_units(lines: Sequence[BoughtLine]) -> dict[int, int]:
     """Line number -> the units that have not gone back yet."""
     return {line.line_no: line.qty - line.refunded_qty for line in lines}
+
+
+def give_back(lines: Sequence[BoughtLine], parts: Sequence[RefundLine]) -> list[BoughtLine]:
+    """The lines after these units and this money have gone back."""
+    given = {part.line_no: part for part in parts}
+    none = RefundLine(0, 0, 0)
+    return [
+        replace(
+            line,
+            refunded_qty=line.refunded_qty + given.get(line.line_no, none).qty,
+            refunded_amount=line.refunded_amount + given.get(line.line_no, none).amount,
+        )
+        for line in lines
+    ]

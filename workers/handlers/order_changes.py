@@ -7,7 +7,8 @@
                                                    its country
     paid, nothing out   cancelled, all refunded,   changed, once           rejected               rejected
                         stock back
-    paid, a parcel out  ORDER_NOT_CANCELLABLE      ORDER_ADDRESS_LOCKED    rejected               rejected
+    paid, a parcel out  ORDER_NOT_CANCELLABLE,     ORDER_ADDRESS_LOCKED    rejected               rejected
+                        order.cancel_rest does it
     shipped, delivered  ORDER_NOT_CANCELLABLE      ORDER_ADDRESS_LOCKED    completed              rejected
     finished            ORDER_NOT_CANCELLABLE      ORDER_ADDRESS_LOCKED    rejected               hidden (all or none)
     split               each child that is left, all or none: orders.changed
@@ -21,7 +22,7 @@ Users act on their own orders, operators (broker users of that role) on any; ano
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, TypeAlias
 
@@ -41,17 +42,19 @@ from messages.orders import (
     OrdersCommand,
     OrdersDeleted,
 )
-from messages.stock import RestockLine, StockRelease, StockRestock
+from messages.stock import StockCommit, StockRelease, StockRestock
 from workers.domain.book import Book
 from workers.domain.order import CancelType, Effect, Order, State, Trigger
 from workers.domain.order_change_rules import is_done, refuse, refuse_child_alone, unmergeable
 from workers.domain.refund_amounts import BoughtLine, RefundLine, refund_units, remaining_units
 from workers.domain.refusal import Refusal
-from workers.domain.shipping import Parcel, ParcelState, unpacked
+from workers.domain.rests import not_left
+from workers.domain.shipping import Parcel, ParcelState
 from workers.domain.shop import DeductOn
 from workers.runtime.batch import Batch
 from workers.runtime.route import Route
 from workers.services import attempts, authorization, benefits, commands, order_events, refunds
+from workers.services.order_events import restock_lines
 from workers.store import ids, orders, payments, shipments, timers
 from workers.store import refunds as refund_rows
 from workers.store.refunds import RefundDue
@@ -136,7 +139,11 @@ async def change_orders(tx: Transaction, batch: Batch[OrderChange]) -> None:
     closings = await attempts.close_superseded(tx, book)
     answers = await commands.conclude(tx, outcomes)
     paid = [step for step in book.owing(Effect.STOCK_RESTOCK) if step.order.paid_at is not None]
-    restocks = [outbox.internal(restock(step.order, lines, context), because=step.because) for step in paid]
+    restocks = [
+        outbox.internal(message, because=step.because)
+        for step in paid
+        for message in restock(step.order, lines[step.order.id], context)
+    ]
     news = [
         *order_events.steps(book),
         *other_events(outcomes),
@@ -241,29 +248,27 @@ def merge(context: ChangeContext, item: Item, found: Sequence[Order], now: datet
 
 
 def restock(
-    order: Order, lines: Mapping[int, Sequence[BoughtLine]], context: ChangeContext
-) -> StockRestock | StockRelease:
-    """Return the message that makes the units sellable again that never left the warehouse.
+    order: Order, lines: Sequence[BoughtLine], context: ChangeContext
+) -> list[StockCommit | StockRestock | StockRelease]:
+    """Return the messages that make the units sellable again that never left the warehouse.
 
-    The units of a failed parcel come back with the parcel, or not at all. Stock that is deducted on shipping is only
-    reserved until a parcel leaves: then the reservation is released.
+    The units of a failed parcel come back with the parcel, or not at all; units that were short are not there. Stock
+    that is deducted on shipping is only reserved until a parcel leaves: then the reservation is released, or, if units
+    were short, deducted and what is there put back.
     """
-    out = [parcel for parcel in context.parcels.get(order.id, ()) if parcel.out]
-    if order.deduct_on == DeductOn.SHIP and not out:
-        return StockRelease(holder_id=order.id)
-    here = unpacked({line.line_no: line.qty for line in lines[order.id]}, out)
-    back = tuple(
-        RestockLine(sku_id=line.sku_id, warehouse=line.warehouse, qty=here[line.line_no])
-        for line in lines[order.id]
-        if line.line_no in here
-    )
-    return StockRestock(holder_id=order.id, ref="cancel", lines=back)
+    parcels, reserved = context.parcels.get(order.id, ()), order.deduct_on == DeductOn.SHIP
+    reserved = reserved and not any(parcel.out for parcel in parcels)
+    if reserved and not any(line.dropped_qty for line in lines):
+        return [StockRelease(holder_id=order.id)]
+    back = restock_lines(lines, not_left(lines, parcels))
+    restocks = [StockRestock(holder_id=order.id, ref="cancel", lines=back)] if back else []
+    return [*([StockCommit(holder_id=order.id)] if reserved else []), *restocks]
 
 
 def still_booked(context: ChangeContext, order_ids: Sequence[int]) -> list[shipments.KeptUnits]:
     """Return what stays of the units that cancelled orders have in parcels which have not left: nothing."""
     parts = [part for key in order_ids for part in context.parcels.get(key, ()) if part.state is ParcelState.BOOKED]
-    return [(part.id, part.order_id, line_no, 0) for part in parts for line_no in part.units]
+    return [kept for part in parts for kept in shipments.kept_units(replace(part, units=dict.fromkeys(part.units, 0)))]
 
 
 def whole_refunds(

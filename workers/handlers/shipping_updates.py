@@ -38,7 +38,6 @@ from messages.shipments import (
     ShipmentBook,
     ShipmentBooked,
     ShipmentBookingFailed,
-    ShipmentBookLine,
     ShipmentLine,
     ShipmentUpdate,
 )
@@ -46,7 +45,7 @@ from workers import shop
 from workers.domain.book import Book
 from workers.domain.codes import Code
 from workers.domain.order import Effect, Order, State
-from workers.domain.refund_amounts import BoughtLine
+from workers.domain.rests import pick
 from workers.domain.shipping import UNDER_WAY, Parcel, ParcelState, unpacked
 from workers.runtime.batch import Batch
 from workers.runtime.route import Route
@@ -180,12 +179,12 @@ def book_parcel(  # noqa: PLR0917 (the parcel as it is, and the booking with its
         context.added.append((part.id, order.id))
         context.news.append(outbox.event(booked(context, part), because=item, stream=order.root_id))
         parcels.leave(context, order, item, None, part)
-        parcels.advance_order(context, order.id, item, now)
+        parcels.advance_order(context.book, order.id, context.units(order), context.of(order), item, now)
 
 
-def lines_of(body: ShipmentBook, order: Order) -> list[ShipmentBookLine]:
-    """Return the lines of a booking that name units of this order."""
-    return [line for line in body.lines if (line.order_id or body.order_id) == order.id]
+def lines_of(body: ShipmentBook, order: Order) -> list[tuple[str, int]]:
+    """Return (SKU, units) of the lines of a booking that name units of this order."""
+    return [(line.sku_id, line.qty) for line in body.lines if (line.order_id or body.order_id) == order.id]
 
 
 def unbookable(
@@ -224,25 +223,6 @@ def booked(context: ShipmentContext, part: Parcel) -> ShipmentBooked:
     return ShipmentBooked(
         order_id=part.order_id, carrier=part.carrier, tracking_no=part.tracking_no, shipment_id=part.id, lines=lines
     )
-
-
-def pick(lines: list[BoughtLine], left: Mapping[int, int], wanted: Sequence[ShipmentLine]) -> dict[int, int]:
-    """Line number -> units for the parcel: those named, or all that are left; none if not all of them are left."""
-    if not wanted:
-        return dict(left)
-    remaining = dict(left)
-    units: dict[int, int] = {}
-    for want in wanted:
-        missing = want.qty
-        for line in lines:
-            taken = min(missing, remaining.get(line.line_no, 0)) if line.sku_id == want.sku_id else 0
-            if taken:
-                units[line.line_no] = units.get(line.line_no, 0) + taken
-                remaining[line.line_no] -= taken
-                missing -= taken
-        if missing:
-            return {}
-    return units
 
 
 ROUTE = Route(queue="shipping-updates", handler=move_parcels)

@@ -1,5 +1,6 @@
 """Turns steps of orders into the events that announce them, and into the stock messages that they owe."""
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import outbox
@@ -19,9 +20,10 @@ from messages.orders import (
     OrderShipped,
     OrderSplit,
 )
-from messages.stock import StockCommit, StockRelease, StockRestock
+from messages.stock import RestockLine, StockCommit, StockRelease, StockRestock
 from workers.domain.book import Book, Step
 from workers.domain.order import CancelType, Effect, Order, State, Trigger
+from workers.domain.refund_amounts import BoughtLine
 
 PLAIN: dict[State, type[OrderEvent]] = {
     State.PAID: OrderPaid,
@@ -96,6 +98,15 @@ def given(step: Step[Envelope[Any]]) -> OrderEvent | None:
 def announced(step: Step[Envelope[Any]], event: Event) -> outbox.Announcement:
     """Announce an event in the stream of the order's root. It has no gap: version 1 (placing) has no event."""
     return outbox.event(event, because=step.because, stream=step.order.root_id, seq=step.order.version - 1)
+
+
+def restock_lines(lines: Sequence[BoughtLine], units: Mapping[int, int]) -> tuple[RestockLine, ...]:
+    """Return the lines of a stock.restock for `units`, line number -> units."""
+    return tuple(
+        RestockLine(sku_id=line.sku_id, warehouse=line.warehouse, qty=units[line.line_no])
+        for line in lines
+        if units.get(line.line_no)
+    )
 
 
 def stock_orders(book: Book[Envelope[Any]]) -> list[outbox.Announcement]:

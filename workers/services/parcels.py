@@ -1,6 +1,6 @@
 """What the facts about parcels do to their orders: steps, refunds, stock and alerts."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, TypeAlias
@@ -10,11 +10,12 @@ from db.pool import Transaction
 from messages.base import AlertRaised
 from messages.envelope import Envelope
 from messages.shipments import ShipmentBook, ShipmentUpdate, ShipmentUpdated
-from messages.stock import RestockLine, StockCommit, StockRestock
+from messages.stock import StockCommit, StockRestock
 from workers.domain.book import Book
 from workers.domain.codes import Code
 from workers.domain.order import CancelType, Order, State, Trigger
-from workers.domain.refund_amounts import BoughtLine, RefundLine, refund_units
+from workers.domain.refund_amounts import BoughtLine, RefundLine, give_back, refund_units, remaining_units
+from workers.domain.rests import to_ship
 from workers.domain.shipping import (
     DELAYED,
     NOT_WITH_BUYER,
@@ -27,7 +28,7 @@ from workers.domain.shipping import (
     next_trigger,
 )
 from workers.domain.shop import DeductOn
-from workers.services import refunds
+from workers.services import order_events, refunds
 from workers.store import orders, payments, shipments
 from workers.store.refunds import RefundDue
 
@@ -60,8 +61,8 @@ class ShipmentContext:
     news: list[outbox.Announcement] = field(default_factory=list)
 
     def units(self, order: Order) -> dict[int, int]:
-        """Line number -> units bought."""
-        return {line.line_no: line.qty for line in self.lines[order.id]}
+        """Line number -> the units that the order ships, or has shipped."""
+        return to_ship(self.lines[order.id])
 
     def of(self, order: Order) -> list[Parcel]:
         """Return what the order has in parcels, as the batch has changed them."""
@@ -121,7 +122,8 @@ def update_parcel(context: ShipmentContext, box: Box, item: Item, body: Shipment
     context.facts.append(shipments.ParcelFact(body, parcel_id, stale))
     for order_id, part in sorted(before.items()):
         if move_part(context, context.book[order_id], item, part, box[order_id]):
-            advance_order(context, order_id, item, now)
+            order = context.book[order_id]
+            advance_order(context.book, order_id, context.units(order), context.of(order), item, now)
 
 
 def move_part(context: ShipmentContext, order: Order, item: Item, before: Parcel, after: Parcel) -> bool:
@@ -203,40 +205,33 @@ def fail(context: ShipmentContext, order: Order, item: Item, parcel: Parcel) -> 
         closed = alert(order, parcel, f"is {parcel.state} after its order was closed")
         context.news.append(outbox.event(closed, because=item))
         return
-    parts = refund_units(context.lines[order.id], parcel.units)
-    given = {part.line_no: part for part in parts}
-    context.lines[order.id] = [
-        replace(
-            line,
-            refunded_qty=line.refunded_qty + given[line.line_no].qty,
-            refunded_amount=line.refunded_amount + given[line.line_no].amount,
-        )
-        if line.line_no in given
-        else line
-        for line in context.lines[order.id]
-    ]
+    lines = context.lines[order.id]
+    left = remaining_units(lines)
+    parts = refund_units(lines, {line_no: min(qty, left[line_no]) for line_no, qty in parcel.units.items()})
+    context.lines[order.id] = give_back(lines, parts)
     context.boxes[parcel.id][order.id] = replace(parcel, given_up=True)
     context.failures.append((item, parcel, parts))
 
 
 def restock(context: ShipmentContext, parcel: Parcel) -> StockRestock:
     """Build stock.restock: the units of a parcel that came back are sellable again."""
-    where = {line.line_no: line for line in context.lines[parcel.order_id]}
-    lines = tuple(
-        RestockLine(sku_id=where[line_no].sku_id, warehouse=where[line_no].warehouse, qty=qty)
-        for line_no, qty in sorted(parcel.units.items())
-    )
+    lines = order_events.restock_lines(context.lines[parcel.order_id], parcel.units)
     return StockRestock(holder_id=parcel.order_id, ref=f"parcel:{parcel.id}", lines=lines)
 
 
-def advance_order(context: ShipmentContext, order_id: int, item: Item, now: datetime) -> None:
+def advance_order(  # noqa: PLR0917 (the order, what it ships and what it has shipped)
+    book: Book[Any],
+    order_id: int,
+    units: Mapping[int, int],
+    parcels: Sequence[Parcel],
+    item: Envelope[Any],
+    now: datetime,
+) -> None:
     """Take every step that the parcels call for: delivered implies shipped, in one transaction."""
-    order = context.book[order_id]
-    units, parcels = context.units(order), context.of(order)
-    while (trigger := next_trigger(context.book[order_id], units, parcels)) is not None:
+    while (trigger := next_trigger(book[order_id], units, parcels)) is not None:
         cancelled: dict[str, Any] = {"cancel_type": CancelType.DELIVERY_FAILED, "reason": "no parcel arrived"}
         fields = cancelled if trigger is Trigger.FAILURE_SETTLED else {}
-        context.book.move(order_id, trigger, because=item, at=now, **fields)
+        book.move(order_id, trigger, because=item, at=now, **fields)
 
 
 async def parcel_refunds(tx: Transaction, context: ShipmentContext) -> list[RefundDue]:

@@ -1,7 +1,7 @@
 """Orders, their lines, addresses, snapshots and operate log."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 
@@ -128,6 +128,22 @@ async def give_back_lines(tx: Transaction, parts: Sequence[tuple[int, RefundLine
     if parts:
         rows = [(order_id, part.line_no, part.qty, part.amount) for order_id, part in parts]
         await tx.execute(SQL["orders.give_back_lines"], *columns(rows))
+
+
+class DroppedUnits(NamedTuple):
+    """Units of one line that the order will not ship: (order id, ref) is their cause, `kind` is short or cancelled."""
+
+    order_id: int
+    ref: str
+    line_no: int
+    kind: str
+    qty: int
+
+
+async def drop_units(tx: Transaction, dropped: Sequence[DroppedUnits]) -> None:
+    """Record units that will not be shipped. Their lines have given them back already."""
+    if dropped:
+        await tx.execute(SQL["orders.drop_units"], *columns(dropped))
 
 
 async def addresses(tx: Transaction, ids: Iterable[int]) -> dict[int, tuple[int, str]]:

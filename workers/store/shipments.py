@@ -99,6 +99,11 @@ async def give_up(tx: Transaction, parts: Sequence[Parcel]) -> None:
         await tx.execute(SQL["shipments.give_up"], *columns([(part.id, part.order_id) for part in parts]))
 
 
+def kept_units(parcel: Parcel) -> list[KeptUnits]:
+    """Return what stays of an order's units in a parcel that has not left."""
+    return [(parcel.id, parcel.order_id, line_no, qty) for line_no, qty in sorted(parcel.units.items())]
+
+
 async def withdraw(tx: Transaction, kept: Sequence[KeptUnits]) -> None:
     """Take units out of parcels that have not left; a parcel without units is cancelled. Their orders are locked."""
     if kept:

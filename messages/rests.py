@@ -1,0 +1,63 @@
+"""The rest of a partly shipped order: commands about the units that have not left, and the events that follow."""
+
+from typing import Annotated, ClassVar
+
+from pydantic import Field
+
+from messages.base import Amount, Command, ExternalId, OrderId, Part, Quantity, RequestId
+from messages.orders import LINES_MAX, OrderCommand, OrderEvent
+from messages.roles import Role
+
+
+class OrderCancelRest(OrderCommand):
+    """Cancel the units of a partly shipped order that have not left the warehouse. The others stay bought."""
+
+    TYPE: ClassVar[str] = "order.cancel_rest.v1"
+
+
+class ShortLine(Part):
+    """`qty` units of one SKU of the order that the warehouse does not have."""
+
+    sku_id: ExternalId
+    qty: Quantity
+
+
+class ShortageReport(Command):
+    """The warehouse does not have these units of a paid order; without lines, none of those that have not left (S3-44).
+
+    Reports add up. What parcels hold that have not left may be reported, too: it is taken out of them.
+    """
+
+    TYPE: ClassVar[str] = "order.shortage.report.v1"
+    SENDERS: ClassVar[frozenset[Role]] = frozenset({Role.WAREHOUSE, Role.OPERATOR})
+    SCOPE: ClassVar[str] = "order.shortage.report:{order_id}"
+    request_id: RequestId
+    order_id: OrderId
+    lines: Annotated[tuple[ShortLine, ...], Field(max_length=LINES_MAX)] = ()
+
+
+class DroppedLine(Part):
+    """`qty` units of one line that the order will not ship."""
+
+    line_no: int
+    sku_id: str
+    qty: int
+
+
+class RestEvent(OrderEvent):
+    """The order goes on without some units. `refund_amount` of the paid money goes back for them."""
+
+    lines: tuple[DroppedLine, ...]
+    refund_amount: Amount
+
+
+class OrderRestCancelled(RestEvent):
+    """The units that had not left are cancelled: refunded, and sellable again."""
+
+    TYPE: ClassVar[str] = "order.rest_cancelled.v1"
+
+
+class OrderShortageRecorded(RestEvent):
+    """The warehouse does not have some units: they are refunded. If nothing else is left, order.cancelled follows."""
+
+    TYPE: ClassVar[str] = "order.shortage_recorded.v1"

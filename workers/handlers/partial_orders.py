@@ -1,0 +1,196 @@
+"""Handles commands about the rest of an order: the units that have not left the warehouse.
+
+    order is                  order.cancel_rest               order.shortage.report
+    ------------------------  ------------------------------  ---------------------------------------------------------
+    paid, nothing has left    ORDER_NOT_CANCELLABLE:          the units are refunded: order.shortage_recorded;
+                              order.cancel does it            if nothing else is left to ship, order.cancelled
+    paid, a parcel has left   the rest is refunded and        the units are refunded: order.shortage_recorded
+                              restocked: order.rest_cancelled
+    split                     ORDER_NOT_CANCELLABLE           ORDER_STATE_INVALID: its children have the goods
+    otherwise                 ORDER_NOT_CANCELLABLE           ORDER_STATE_INVALID
+
+The order goes on with what has left: if that is everything now, order.shipped follows at once, and if it has arrived,
+order.delivered (receipt timer). Units in parcels that wait in the warehouse count as not left; they are taken out.
+Money goes back by the cumulative rule of all refunds, and shipping with the last unit of the order; points that paid
+for the units come back in proportion. Cancelled units are sellable again. Short units are not: the warehouse does not
+have them, so what was deducted for them stays deducted, and what is only reserved is deducted with the order.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from typing import Any, TypeAlias
+
+import outbox
+from db.pool import Transaction
+from messages.base import Actor, CommandRejected, Event
+from messages.envelope import Envelope
+from messages.rests import DroppedLine, OrderCancelRest, OrderRestCancelled, OrderShortageRecorded, ShortageReport
+from messages.stock import StockCommit, StockRestock
+from workers import shop
+from workers.domain.book import Book, Who
+from workers.domain.codes import Code
+from workers.domain.order import CancelType, Effect, Order, State, Trigger
+from workers.domain.refund_amounts import BoughtLine, RefundLine, give_back, refund_units
+from workers.domain.refusal import Refusal
+from workers.domain.rests import drop, not_left, pick, take_out, to_ship
+from workers.domain.shipping import Parcel
+from workers.domain.shop import DeductOn
+from workers.runtime.batch import Batch
+from workers.runtime.route import Route
+from workers.services import authorization, benefits, commands, order_events, refunds
+from workers.services.parcels import advance_order
+from workers.store import orders, payments, shipments, timers
+from workers.store import refunds as refund_rows
+from workers.store.orders import DroppedUnits
+from workers.store.payments import Kept
+from workers.store.refunds import RefundDue
+from workers.store.timers import Timer, TimerKind
+
+Item: TypeAlias = Envelope[OrderCancelRest | ShortageReport]
+
+
+@dataclass
+class RestContext:
+    """What one batch reads and decides with: orders, lines and parcels as its commands change them, and the effects.
+
+    `kept` is order id -> its capture and what of it is refunded, also by this batch.
+    """
+
+    book: Book[Item]
+    lines: dict[int, list[BoughtLine]]
+    parcels: dict[int, dict[int, Parcel]]
+    kept: dict[int, Kept]
+    emptied: dict[tuple[int, int], Parcel] = field(default_factory=dict)
+    dropped: list[DroppedUnits] = field(default_factory=list)
+    given: list[tuple[int, RefundLine]] = field(default_factory=list)
+    dues: list[RefundDue] = field(default_factory=list)
+    causes: dict[int, Item] = field(default_factory=dict)
+    stock: list[outbox.Announcement] = field(default_factory=list)
+
+    def of(self, order_id: int) -> list[Parcel]:
+        """Return what the order has in parcels, as the batch has changed them."""
+        return list(self.parcels.get(order_id, {}).values())
+
+
+def decide(item: Item, order: Order | None, units: Mapping[int, int], parcels: Sequence[Parcel]) -> Refusal | None:
+    """Return why the rest of this order is not dropped, or None. No I/O. `units` are those that the command names."""
+    body = item.body
+    actor = body.actor if isinstance(body, OrderCancelRest) else Actor(type="system", id="warehouse")
+    denial = authorization.denied(actor, body.order_id, order)
+    if denial is not None or order is None:
+        return denial
+    details = {"order_id": str(order.id), "state": order.state.value}
+    if isinstance(body, ShortageReport):
+        if order.state is not State.PAID:
+            why = f"an order that is {order.state} has no units left to ship"
+            return Refusal(Code.ORDER_STATE_INVALID, why, details)
+        why = "it has fewer units of these SKUs that have not left the warehouse"
+        return None if units else Refusal(Code.ORDER_SHORTAGE_INVALID, why, details)
+    if order.state is not State.PAID:
+        why = f"an order that is {order.state} has no rest that can be cancelled"
+        return Refusal(Code.ORDER_NOT_CANCELLABLE, why, details)
+    if not any(parcel.out for parcel in parcels):
+        return Refusal(Code.ORDER_NOT_CANCELLABLE, "nothing of it has left: send order.cancel for all of it", details)
+    return None
+
+
+async def drop_rests(tx: Transaction, batch: Batch[OrderCancelRest | ShortageReport]) -> None:
+    """Lock every order once, decide in order of arrival, write each table once."""
+    claims = await commands.claim(tx, batch)
+    book = Book[Item](await orders.lock(tx, {item.body.order_id for item in claims.fresh}))
+    context = await read(tx, book)
+    outcomes: commands.Outcomes = {}
+
+    for item in claims.fresh:
+        outcomes[commands.key_of(item.body)] = drop_rest(context, item, batch.now), item
+
+    window = timedelta(seconds=shop.current().receipt_window_seconds)
+    delivered = [key for key in book.ids(Effect.RECEIPT_TIMER_STARTS) if book[key].state is State.DELIVERED]
+    opened = await refund_rows.open_all(tx, context.dues)
+    await orders.save(tx, book)
+    await orders.give_back_lines(tx, context.given)
+    await orders.drop_units(tx, context.dropped)
+    await shipments.withdraw(tx, [kept for part in context.emptied.values() for kept in shipments.kept_units(part)])
+    applied = await benefits.apply(tx, book, batch.now, opened, context.causes)
+    await timers.start(tx, [Timer(TimerKind.RECEIPT, key, batch.now + window) for key in delivered])
+    answers = await commands.conclude(tx, outcomes)
+    rejections = [outbox.event(e, because=item) for e, item in outcomes.values() if isinstance(e, CommandRejected)]
+    news = [*order_events.steps(book), *rejections, *context.stock]
+    news += [*refunds.announcements(opened), *benefits.announcements(applied)]
+    await outbox.append(tx, [*news, *answers, *claims.answers])
+
+
+async def read(tx: Transaction, book: Book[Item]) -> RestContext:
+    """Read what the decisions depend on besides the orders."""
+    paid = [order.id for order in book.before.values() if order.state is State.PAID]
+    parcels: dict[int, dict[int, Parcel]] = {}
+    for parcel in await shipments.of_orders(tx, paid):
+        parcels.setdefault(parcel.order_id, {})[parcel.id] = parcel
+    return RestContext(book, await orders.lines(tx, paid), parcels, await payments.kept(tx, paid))
+
+
+def drop_rest(context: RestContext, item: Item, now: datetime) -> Event:
+    """Drop the units of one command from their order, and return its outcome."""
+    order, lines = context.book.get(item.body.order_id), context.lines.get(item.body.order_id, [])
+    parcels = context.of(item.body.order_id)
+    wanted = [(line.sku_id, line.qty) for line in item.body.lines] if isinstance(item.body, ShortageReport) else []
+    units = pick(lines, not_left(lines, parcels), wanted)
+    refusal = decide(item, order, units, parcels)
+    if refusal is not None or order is None:
+        assert refusal is not None, "an unknown order is refused"
+        return commands.rejected(item, refusal)
+    event = take_step(context, item, order, units, now)
+    lines, parcels = context.lines[order.id], context.of(order.id)
+    if not any(to_ship(lines).values()) and not any(parcel.out for parcel in parcels):
+        cancelled: dict[str, Any] = {"cancel_type": CancelType.MERCHANT, "reason": "out of stock"}
+        context.book.move(order.id, Trigger.ALL_SHORT, because=item, at=now, **cancelled)
+        if order.deduct_on == DeductOn.SHIP:
+            context.stock.append(outbox.internal(StockCommit(holder_id=order.id), because=item))
+    else:
+        advance_order(context.book, order.id, to_ship(lines), parcels, item, now)
+    return event
+
+
+def take_step(context: RestContext, item: Item, order: Order, units: Mapping[int, int], now: datetime) -> Event:
+    """Drop the units: refund them, take them out of waiting parcels, restock them if they exist. Returns the event."""
+    short, actor = isinstance(item.body, ShortageReport), getattr(item.body, "actor", None)
+    trigger = Trigger.SHORTAGE if short else Trigger.REST_CANCELLED
+    who = authorization.who(actor) if actor else Who("system", item.user or "warehouse")
+    moved = context.book.move(order.id, trigger, because=item, at=now, who=who)
+    ref = f"{'short' if short else 'rest'}:{moved.order.version}"
+    lines = context.lines[order.id]
+    parts = refund_units(lines, units)
+    context.lines[order.id] = left = drop(give_back(lines, parts), units)
+    for parcel in take_out(left, context.of(order.id)):
+        context.parcels[order.id][parcel.id] = context.emptied[parcel.id, order.id] = parcel
+    kind = "short" if short else "cancelled"
+    context.dropped += [DroppedUnits(order.id, ref, line_no, kind, qty) for line_no, qty in sorted(units.items())]
+    context.given += [(order.id, part) for part in parts]
+    context.causes[order.id] = item
+    if not short:
+        back = order_events.restock_lines(lines, units)
+        context.stock.append(outbox.internal(StockRestock(holder_id=order.id, ref=ref, lines=back), because=item))
+    amount = refund(context, item, order, ref, parts)
+    skus = {line.line_no: line.sku_id for line in lines}
+    gone = tuple(DroppedLine(line_no=n, sku_id=skus[n], qty=qty) for n, qty in sorted(units.items()))
+    kind_of_event = OrderShortageRecorded if short else OrderRestCancelled
+    event = kind_of_event(**order_events.common(moved), lines=gone, refund_amount=amount)
+    moved.event = event
+    return event
+
+
+def refund(context: RestContext, item: Item, order: Order, cause: str, parts: Sequence[RefundLine]) -> int:
+    """Refund the lines, never more than is left of the order's capture. Returns the amount in minor units."""
+    capture = context.kept.get(order.id)
+    if capture is None:
+        return 0
+    whole = sum(part.amount for part in parts)
+    amount = min(whole, capture.left)  # an operator may have refunded some of it already
+    context.kept[order.id] = replace(capture, owed=capture.owed + amount)
+    lines = parts if amount == whole else ()
+    context.dues.append(refunds.due(order, capture, cause, amount, because=item, lines=lines))
+    return amount
+
+
+ROUTE = Route(queue="partial-orders", handler=drop_rests)
