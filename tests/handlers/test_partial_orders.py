@@ -127,7 +127,7 @@ async def test_reports_add_up_and_never_exceed_what_has_not_left(harness: Handle
 async def test_an_order_of_which_the_warehouse_has_nothing_is_cancelled_with_all_its_money(
     harness: HandlerHarness, deduct_on: DeductOn
 ) -> None:
-    shop.configure(Shop(shipping_fee_minor_units=77, policy=Policy(rate_limit_orders=0, deduct_on=deduct_on)))
+    shop.configure(Shop(shipping_fee_minor_units={"CNY": 77}, policy=Policy(rate_limit_orders=0, deduct_on=deduct_on)))
     await harness.fill_stock(qty=20)
     order_id = await harness.create_order(create(("s1", 2), expected_pay_amount=1077))
     await harness.pay(order_id)
