@@ -54,10 +54,17 @@ CREATE TABLE outbox (
 
 CREATE TABLE outbox_shards (
     shard       smallint    PRIMARY KEY,
-    owner       text,
-    epoch       bigint      NOT NULL DEFAULT 0,
-    lease_until timestamptz NOT NULL DEFAULT '-infinity'
+    owner       text,                          -- a relay, which holds the shard while its row in outbox_relays is live
+    epoch       bigint      NOT NULL DEFAULT 0
 ) WITH (fillfactor = 50);
+
+-- One row: reads begin above `floor` (outbox/read_floor.py says why). `candidate` can be the next when `writers` have ended.
+CREATE TABLE outbox_floor (
+    only_row  boolean PRIMARY KEY DEFAULT true CHECK (only_row),
+    floor     bigint  NOT NULL DEFAULT 0,
+    candidate bigint  NOT NULL DEFAULT 0,
+    writers   text[]  NOT NULL DEFAULT '{}'
+);
 
 CREATE TABLE outbox_relays (
     owner      text        PRIMARY KEY,
@@ -780,4 +787,5 @@ CREATE TRIGGER coupon_ledger_immutable BEFORE UPDATE OR DELETE ON coupon_ledger 
 CREATE TRIGGER points_ledger_immutable BEFORE UPDATE OR DELETE ON points_ledger FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
 
 INSERT INTO outbox_shards (shard) SELECT generate_series(0, 63);
+INSERT INTO outbox_floor DEFAULT VALUES;
 INSERT INTO progress (queue, at) VALUES ('payment-results', '1970-01-01T00:00:00Z');

@@ -40,10 +40,9 @@ class Leases:
         """
         renewed_at = time.monotonic()
         await self._pool.execute(SQL["outbox.register"], self.owner, self._lease_seconds)
-        await self._pool.execute(SQL["outbox.forget_relays"])
+        await self._pool.execute(SQL["outbox.bury"])
         await self._leave()
-        renewed = await self._pool.fetch(SQL["outbox.renew"], self.owner, self._lease_seconds)
-        mine = {row["shard"]: row["epoch"] for row in renewed}
+        mine = {row["shard"]: row["epoch"] for row in await self._pool.fetch(SQL["outbox.owned"], self.owner)}
         self._note_lost(mine)
         mine.update(await self._balance(mine))
         self.held = {shard: epoch for shard, epoch in mine.items() if shard not in self._leaving}
@@ -72,7 +71,7 @@ class Leases:
         if len(mine) > share:
             self._leaving = set(sorted(mine)[share:])
             return {}
-        rows = await self._pool.fetch(SQL["outbox.acquire"], self.owner, self._lease_seconds, share - len(mine))
+        rows = await self._pool.fetch(SQL["outbox.acquire"], self.owner, share - len(mine))
         return {row["shard"]: row["epoch"] for row in rows}
 
     def _note_lost(self, mine: dict[int, int]) -> None:

@@ -14,6 +14,7 @@ from outbox.doorbell import DATABASE_ERRORS, SHARDS_FREE, listen
 from outbox.lane import Lane
 from outbox.leases import Leases
 from outbox.publisher import Publisher
+from outbox.read_floor import raise_floor
 from outbox.refusals import Refusals
 from outbox.rendering import Renderer
 from outbox.settings import RelaySettings
@@ -24,6 +25,7 @@ log = structlog.get_logger(__name__)
 
 LOOK_SECONDS = 0.1  # after a connection is lost or blocked, its shards are released within this time
 BACKLOG_SECONDS = 5.0  # between counts of waiting rows; a usual scrape interval has three
+FLOOR_SECONDS = 2.0  # between steps of the floor; so long do dead entries stand above it
 RETRY_SECONDS = 0.5
 ORPHAN_SECONDS = 60.0  # a hold this long overdue is forgotten, because its message may be gone
 
@@ -101,6 +103,7 @@ class Relay:
             asyncio.create_task(self._keep_leases(leases)),
             asyncio.create_task(listen(pool, self._on_ring)),
             asyncio.create_task(_repeat(lambda: _count(pool), BACKLOG_SECONDS)),
+            asyncio.create_task(_repeat(lambda: raise_floor(pool), FLOOR_SECONDS)),
             asyncio.create_task(self._subscribers(pool, refusals).run()),
         ]
         try:
@@ -196,5 +199,5 @@ async def _repeat(do: Callable[[], Awaitable[None]], seconds: float) -> None:
         try:
             await do()
         except DATABASE_ERRORS as error:
-            log.warning("cannot count the outbox, trying again", error=type(error).__name__)
+            log.warning("cannot look at the outbox, trying again", error=type(error).__name__)
         await asyncio.sleep(seconds)

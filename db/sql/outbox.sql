@@ -9,7 +9,7 @@ FROM unnest($1::smallint[], $2::text[], $3::text[], $4::text[], $5::text[], $6::
 ORDER BY place;
 
 -- name: outbox.read
--- Locks: none. A row may be published twice but is never missed: there is no cursor, and published rows are deleted.
+-- Locks: none. A row may be published twice but is never missed: published rows are deleted, and below the floor none can appear.
 -- $1 shards, $2 rows per shard, $3 body bytes per shard (the first row comes whatever its size), $4 streams to leave out.
 -- A row whose stream is held (is_held) is not published but moved, so that no message overtakes the held one. Held streams are few or
 -- many, so the hold is looked up by its key for each row that is read, and no join can turn this into a scan of all holds.
@@ -22,7 +22,7 @@ CROSS JOIN LATERAL (
     FROM (
         SELECT w.*
         FROM outbox w
-        WHERE w.shard = s.shard AND w.stream <> ALL ($4::text[])
+        WHERE w.shard = s.shard AND w.id > (SELECT floor FROM outbox_floor WHERE only_row) AND w.stream <> ALL ($4::text[])
         ORDER BY w.id
         LIMIT $2
     ) r
@@ -160,43 +160,83 @@ ON CONFLICT (owner) DO UPDATE SET live_until = excluded.live_until;
 -- Locks: own row.
 DELETE FROM outbox_relays WHERE owner = $1;
 
--- name: outbox.forget_relays
--- Locks: the rows of dead relays, skipping those that another relay is deleting.
-DELETE FROM outbox_relays
-WHERE owner IN (SELECT owner FROM outbox_relays WHERE live_until < clock_timestamp() FOR UPDATE SKIP LOCKED);
+-- name: outbox.bury
+-- Locks: the rows of dead relays, skipping those that another relay locks; then their shards. Deletes dead relays and frees their
+-- shards. A relay that registers at the same moment either is found live by this, or finds that its shards are gone.
+WITH dead AS (
+    DELETE FROM outbox_relays
+    WHERE owner IN (SELECT owner FROM outbox_relays WHERE live_until < clock_timestamp() FOR UPDATE SKIP LOCKED)
+    RETURNING owner
+)
+UPDATE outbox_shards SET owner = NULL WHERE owner IN (SELECT owner FROM dead);
 
 -- name: outbox.live_relays
 -- Locks: none.
 SELECT count(*) FROM outbox_relays WHERE live_until >= clock_timestamp();
 
--- name: outbox.renew
--- Locks: own shards. Renews only leases that have not run out. Fewer rows than held: the others are lost.
-UPDATE outbox_shards SET lease_until = clock_timestamp() + make_interval(secs => $2)
-WHERE owner = $1 AND lease_until > clock_timestamp()
-RETURNING shard, epoch;
+-- name: outbox.owned
+-- Locks: none. The shards of relay $1. After outbox.register these are its own until the lease of the relay ends: renewing writes no
+-- row of a shard, because 64 dead versions every few seconds would slow each delete while an old transaction is open.
+SELECT shard, epoch FROM outbox_shards WHERE owner = $1;
 
 -- name: outbox.acquire
--- Locks: up to $3 shards without a live lease, skipping those another relay is taking. The new epoch makes the
--- last owner's deletes fail.
-UPDATE outbox_shards SET owner = $1, epoch = epoch + 1, lease_until = clock_timestamp() + make_interval(secs => $2)
-WHERE shard IN (SELECT shard FROM outbox_shards WHERE lease_until < clock_timestamp()
-                ORDER BY random() LIMIT $3 FOR UPDATE SKIP LOCKED)
+-- Locks: own row, so that no other relay buries this one meanwhile; then up to $2 shards without an owner, skipping those that another
+-- relay is taking. The new epoch makes the last owner's deletes fail.
+WITH me AS MATERIALIZED (SELECT owner FROM outbox_relays WHERE owner = $1 AND live_until > clock_timestamp() FOR SHARE)
+UPDATE outbox_shards SET owner = $1, epoch = epoch + 1
+WHERE shard IN (SELECT s.shard FROM outbox_shards s, me WHERE s.owner IS NULL
+                ORDER BY random() LIMIT $2 FOR UPDATE OF s SKIP LOCKED)
 RETURNING shard, epoch;
 
 -- name: outbox.release
 -- Locks: own shards among $2. Other relays can acquire them at once.
-UPDATE outbox_shards SET owner = NULL, lease_until = '-infinity' WHERE owner = $1 AND shard = ANY ($2::smallint[]);
+UPDATE outbox_shards SET owner = NULL WHERE owner = $1 AND shard = ANY ($2::smallint[]);
+
+-- name: outbox.floor
+-- Locks: none. The floor and the last id that the sequence has given.
+SELECT floor, candidate, writers, coalesce(pg_sequence_last_value(pg_get_serial_sequence('outbox', 'id')::regclass), 0) AS last_id
+FROM outbox_floor WHERE only_row;
+
+-- name: outbox.writers
+-- Locks: none. The transactions that may write to the outbox: each holds this lock from before its first id until its end.
+SELECT coalesce(array_agg(DISTINCT virtualtransaction), '{}')
+FROM pg_locks
+WHERE locktype = 'relation' AND relation = 'outbox'::regclass AND mode = 'RowExclusiveLock'
+    AND database = (SELECT oid FROM pg_database WHERE datname = current_database());
+
+-- name: outbox.raise_floor
+-- Locks: the floor. $1 the candidate whose writers have ended: they had ended before this statement's snapshot, so it sees all rows up
+-- to $1 that will ever be. $2 the next candidate, $3 its writers.
+UPDATE outbox_floor
+SET floor = greatest(floor, least($1::bigint, (
+        SELECT min(head.id) - 1
+        FROM outbox_shards s
+        CROSS JOIN LATERAL (
+            SELECT w.id FROM outbox w WHERE w.shard = s.shard AND w.id > (SELECT floor FROM outbox_floor WHERE only_row)
+            ORDER BY w.id LIMIT 1
+        ) AS head))),
+    candidate = $2, writers = $3::text[]
+WHERE only_row AND candidate = $1;
+
+-- name: outbox.reset_floor
+-- Locks: the floor.
+UPDATE outbox_floor SET floor = 0, candidate = 0, writers = '{}' WHERE only_row;
 
 -- name: outbox.backlog
--- Locks: none. Rows waiting, held ones too (each counted up to 100,000), the age of the oldest in seconds, and streams held.
-SELECT (SELECT count(*) FROM (SELECT FROM outbox LIMIT 100000) AS capped)
+-- Locks: none. Rows waiting, held ones too (each counted up to 100,000), the age of the oldest in seconds, streams held,
+-- and live relays.
+SELECT (SELECT count(*)
+        FROM (SELECT FROM outbox_shards s CROSS JOIN LATERAL (SELECT FROM outbox w WHERE w.shard = s.shard AND w.id > f.floor) AS one
+              LIMIT 100000) AS capped)
            + (SELECT count(*) FROM (SELECT FROM outbox_held LIMIT 100000) AS capped) AS pending,
        coalesce(extract(epoch FROM clock_timestamp() - least(
            (SELECT min(head.created_at)
             FROM outbox_shards s
-            CROSS JOIN LATERAL (SELECT created_at FROM outbox WHERE shard = s.shard ORDER BY id LIMIT 1) AS head),
+            CROSS JOIN LATERAL (SELECT created_at FROM outbox WHERE shard = s.shard AND id > f.floor ORDER BY id LIMIT 1) AS head),
            (SELECT created_at FROM outbox_held ORDER BY id LIMIT 1))), 0)::float8 AS oldest_age_seconds,
-       (SELECT count(*) FROM outbox_holds) AS held_streams;
+       (SELECT count(*) FROM outbox_holds) AS held_streams,
+       (SELECT count(*) FROM outbox_relays WHERE live_until >= clock_timestamp()) AS relays
+FROM outbox_floor f WHERE f.only_row;
 
 -- name: outbox.held_rows
 -- Locks: none. Held rows by destination, counted up to 100,000.

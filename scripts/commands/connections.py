@@ -12,7 +12,7 @@ from pydantic import SecretStr
 from yarl import URL
 
 from db import cipher
-from db.pool import Transaction
+from db.pool import IDLE_IN_TRANSACTION_TIMEOUT_MS, Transaction
 from db.settings import DatabaseSettings
 from outbox.settings import RelaySettings
 from scripts.commands.problems import Code, CommandError
@@ -82,6 +82,7 @@ async def connected(*, statement_timeout_seconds: int = STATEMENT_TIMEOUT_SECOND
             "application_name": "oms-cli",
             "statement_timeout": str(statement_timeout_seconds * 1000),
             "lock_timeout": str(int(LOCK_TIMEOUT_SECONDS * 1000)),
+            "idle_in_transaction_session_timeout": str(IDLE_IN_TRANSACTION_TIMEOUT_MS),
             "timezone": "UTC",
             "jit": "off",
         },

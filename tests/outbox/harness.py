@@ -12,6 +12,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from typing import Any
 
+import orjson
 import pamqp.frame
 from aiormq.abc import DeliveredMessage
 from pamqp.base import Frame
@@ -135,6 +136,15 @@ async def announce(pool: Pool, announcements: Sequence[Announcement]) -> None:
 async def pending(pool: Pool) -> int:
     """The number of rows in the outbox."""
     return int(await pool.fetchval("SELECT count(*) FROM unpublished"))
+
+
+async def pages_read(pool: Pool, name: str, *arguments: object) -> int:
+    """The number of pages that a statement touches, with the planner's settings of the relay."""
+    async with pool.acquire() as connection, connection.transaction():
+        await connection.execute("SET LOCAL enable_seqscan = off")
+        plan = await connection.fetchval(f"EXPLAIN (ANALYZE, BUFFERS, FORMAT json) {SQL[name]}", *arguments)
+    top = orjson.loads(plan)[0]["Plan"]
+    return int(top["Shared Hit Blocks"] + top["Shared Read Blocks"])
 
 
 async def hold(pool: Pool, stream: str, reason: str, *, seconds: float = 60.0) -> None:

@@ -2,11 +2,9 @@
 
 from collections.abc import Callable
 
-import orjson
 from prometheus_client import REGISTRY
 
 from db.pool import Pool
-from db.statements import SQL
 from outbox import Announcement
 from outbox.settings import RelaySettings
 from tests.broker import Broker
@@ -16,6 +14,7 @@ from tests.outbox.harness import (
     event,
     hold,
     opened,
+    pages_read,
     pending,
     running,
     sequences_by_stream,
@@ -36,15 +35,6 @@ def reply(to: str, number: int) -> Announcement:
     return Announcement(
         type="t.v1", body=b"{}", destination="reply", routing_key=to, correlation_id=f"c{number}", must_route=False
     )
-
-
-async def pages_read(pool: Pool, name: str, *arguments: object) -> int:
-    """The number of pages that a statement touches."""
-    async with pool.acquire() as tx, tx.transaction():
-        await tx.execute("SET LOCAL enable_seqscan = off")  # as the relay has it
-        plan = await tx.fetchval(f"EXPLAIN (ANALYZE, BUFFERS, FORMAT json) {SQL[name]}", *arguments)
-    top = orjson.loads(plan)[0]["Plan"]
-    return int(top["Shared Hit Blocks"] + top["Shared Read Blocks"])
 
 
 async def hold_many(pool: Pool, rows: int) -> None:

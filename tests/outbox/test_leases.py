@@ -3,14 +3,16 @@
 import asyncio
 
 from db.pool import Pool
+from db.statements import SQL
 from outbox.leases import Leases
 from outbox.packing import SHARDS
 
 
 async def holding(pool: Pool) -> dict[str | None, int]:
-    """Maps each owner to the shards of its live leases."""
+    """Maps each live relay to its shards."""
     rows = await pool.fetch(
-        "SELECT owner, count(*) AS shards FROM outbox_shards WHERE lease_until > clock_timestamp() GROUP BY owner"
+        "SELECT owner, count(*) AS shards FROM outbox_shards JOIN outbox_relays USING (owner)"
+        " WHERE live_until > clock_timestamp() GROUP BY owner"
     )
     return {row["owner"]: row["shards"] for row in rows}
 
@@ -81,6 +83,23 @@ async def test_a_relay_that_cannot_renew_stops_before_its_lease_is_over(pool: Po
     await asyncio.sleep(0.75)
     assert not relay.valid
     assert (await holding(pool))[relay.owner] == SHARDS
+
+
+async def test_renewing_writes_no_row_of_a_shard(pool: Pool) -> None:
+    """Else each renewal would leave 64 dead rows, which every delete passes while an old transaction is open."""
+    relay = Leases(pool, lease_seconds=30)
+    await relay.keep()
+    before = await pool.fetch("SELECT shard, xmin FROM outbox_shards ORDER BY shard")
+    await rounds(relay)
+    assert await pool.fetch("SELECT shard, xmin FROM outbox_shards ORDER BY shard") == before
+
+
+async def test_a_relay_that_was_buried_before_it_acquired_gets_no_shard(pool: Pool) -> None:
+    await pool.execute(SQL["outbox.register"], "late", 30.0)
+    await pool.execute("UPDATE outbox_relays SET live_until = now() - interval '1 s'")
+    assert await pool.fetch(SQL["outbox.acquire"], "late", 64) == []
+    await pool.execute(SQL["outbox.bury"])
+    assert await pool.fetch(SQL["outbox.acquire"], "late", 64) == []
 
 
 async def test_a_shard_that_another_relay_took_over_is_not_renewed(pool: Pool) -> None:
