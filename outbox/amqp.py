@@ -8,11 +8,11 @@ test for each place, which fails when the library changes there.
 
 import asyncio
 import struct
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
-from typing import Any
+from typing import Any, cast
 
 import pamqp.frame
 from aio_pika.abc import AbstractChannel, AbstractConnection
@@ -20,11 +20,15 @@ from aiormq.abc import ChannelFrame, DeliveredMessage
 from aiormq.channel import EXCEPTION_MAPPING as CHANNEL_EXCEPTIONS
 from aiormq.channel import Channel
 from aiormq.connection import EXCEPTION_MAPPING as CONNECTION_EXCEPTIONS
+from aiormq.connection import Connection, TCPTransportFactory, TLSTransportFactory, TransportFactory
 from aiormq.exceptions import ChannelAccessRefused, ChannelClosed, ConnectionClosed
 from pamqp import decode
 from pamqp.body import ContentBody
 from pamqp.commands import Basic
 from pamqp.header import ContentHeader
+from yarl import URL
+
+from db.pool import end_when_silent
 
 __all__ = [
     "BrokerRefusal",
@@ -41,6 +45,8 @@ __all__ = [
     "is_blocked",
     "refusal",
     "requeue",
+    "silence_ends_connections",
+    "watched_transport",
 ]
 """`ChannelAccessRefused` is an exception that `aio_pika.exceptions` leaves out."""
 
@@ -244,6 +250,54 @@ async def requeue(channel: AbstractChannel, tag: int) -> None:
     """Give a delivery back to its queue by basic.reject, for the same reason as `acknowledge`."""
     underlay = await channel.get_underlay_channel()
     await underlay.basic_reject(tag, requeue=True, wait=False)
+
+
+Pace = Callable[[], Awaitable[None]]
+"""Is awaited before each frame that a connection reads, so it can slow the broker down."""
+
+
+class _WatchedTransport(TransportFactory):
+    """Opens sockets that end when the peer is silent, and that read at the pace of a callback."""
+
+    def __init__(self, pace: Pace | None) -> None:
+        self._pace = pace
+
+    async def create(self, url: URL, **given: Any) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        factory = TLSTransportFactory() if url.scheme == "amqps" else TCPTransportFactory()
+        reader, writer = await factory.create(url, **given)
+        end_when_silent(writer.get_extra_info("socket"))
+        return (reader if self._pace is None else cast(asyncio.StreamReader, _PacedReader(reader, self._pace))), writer
+
+
+class _PacedReader:
+    """The part of a StreamReader that aiormq uses. It reads the first byte of a frame by itself."""
+
+    def __init__(self, reader: asyncio.StreamReader, pace: Pace) -> None:
+        self._reader = reader
+        self._pace = pace
+        self.at_eof = reader.at_eof
+        self.read = reader.read
+
+    async def readexactly(self, count: int) -> bytes:
+        if count == 1:
+            await self._pace()
+        return await self._reader.readexactly(count)
+
+
+def watched_transport(pace: Pace | None) -> TransportFactory:
+    """How a connection opens its socket. aio-pika offers neither socket options nor a way to read more slowly.
+
+    Prefetch counts messages and not bytes, so only a reader that waits bounds the memory that large messages take.
+    """
+    return _WatchedTransport(pace)
+
+
+def silence_ends_connections(after_intervals: float) -> None:
+    """End a connection, in this process, that got no frame for this many heartbeat intervals (and a second).
+
+    aiormq allows three intervals, and no caller can change that for one connection.
+    """
+    Connection.HEARTBEAT_GRACE_MULTIPLIER = after_intervals  # type: ignore[assignment]
 
 
 def install_decoders(*, short_string: Decoder, timestamp: Decoder, table: Decoder) -> None:

@@ -43,6 +43,7 @@ def configure(level: str = "INFO") -> None:
     logging.basicConfig(level=level, handlers=[handler], force=True)
     for noisy in ("aiormq", "aio_pika", "asyncio"):  # on a verbose level they log whole frames, and so bodies
         logging.getLogger(noisy).setLevel(max(logging.WARNING, logging.getLogger().level))
+    log_closed_channels_once()
 
 
 def masked(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
@@ -68,3 +69,33 @@ def _masked(key: str, value: Any) -> Any:
 
 def _without_numbers(text: str) -> str:
     return _LONG_NUMBER.sub(MASK, text)
+
+
+def log_closed_channels_once() -> None:
+    """Let aiormq log the first frame for a closed channel only.
+
+    A consumer that was frozen past the broker's acknowledgement timeout finds its channel closed and a frame for each
+    message of its prefetch behind that.
+    """
+    logger = logging.getLogger("aiormq.connection")
+    if not any(isinstance(one, _OncePerChannel) for one in logger.filters):
+        logger.addFilter(_OncePerChannel())
+
+
+class _OncePerChannel(logging.Filter):
+    """Lets one line per closed channel pass, and the next one only after QUIET_SECONDS."""
+
+    TEXT = "Got frame for closed channel"
+    QUIET_SECONDS = 60.0
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._logged_at: dict[object, float] = {}
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        if not str(record.msg).startswith(self.TEXT) or not isinstance(record.args, tuple) or not record.args:
+            return True
+        channel, known = record.args[0], self._logged_at
+        quiet = record.created - known.get(channel, 0.0) > self.QUIET_SECONDS
+        known[channel] = record.created
+        return quiet

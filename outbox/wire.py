@@ -17,9 +17,10 @@ from yarl import URL
 
 from outbox import amqp
 
-CONNECT_TIMEOUT_SECONDS = 15  # several times what a TLS handshake across regions takes
-CLOSE_TIMEOUT_SECONDS = 5.0  # a blocked broker reads nothing, not even a close frame
-HEARTBEAT_SECONDS = 20  # the connection ends after three without a sign of the peer
+CONNECT_TIMEOUT_SECONDS = 6  # several times what a TLS handshake across regions takes
+CLOSE_TIMEOUT_SECONDS = 2.0  # a blocked broker reads nothing, not even a close frame
+HEARTBEAT_SECONDS = 5  # the broker sends one twice in this time; RabbitMQ advises against less
+SILENT_INTERVALS_MAX = 1.25  # of (HEARTBEAT_SECONDS + 1): a silent connection ends 8 to 10 seconds after the last frame
 MALFORMED = "\udc00malformed"
 """This key marks a header table that could not be decoded to its end. It is not UTF-8, so no real key equals it."""
 TIME_OUT_OF_RANGE = datetime.min.replace(tzinfo=UTC)
@@ -39,17 +40,23 @@ def install_tolerant_decoders() -> None:
     amqp.install_decoders(short_string=_short_string, timestamp=_timestamp, table=_table)
 
 
-async def connect(url: str, *, name: str) -> AbstractConnection:
+async def connect(url: str, *, name: str, pace: amqp.Pace | None = None) -> AbstractConnection:
     """Open a connection that the broker lists under `name`. Raises OSError, TimeoutError or aio-pika's AMQPError.
+
+    `pace` is awaited before each frame that is read.
 
     It does not reconnect by itself. Its users open a new one, and decide what happens to messages in flight.
     """
     install_tolerant_decoders()
+    amqp.silence_ends_connections(SILENT_INTERVALS_MAX)
     place = URL(url)
     if "heartbeat" not in place.query:
         place = place.update_query(heartbeat=HEARTBEAT_SECONDS)
     async with asyncio.timeout(CONNECT_TIMEOUT_SECONDS):
-        return await aio_pika.connect(place, client_properties={"connection_name": name})
+        connection = aio_pika.Connection(place, client_properties={"connection_name": name})
+        connection.kwargs["transport_factory"] = amqp.watched_transport(pace)
+        await connection.connect()
+        return connection
 
 
 def explain_refusal(error: BaseException) -> str:

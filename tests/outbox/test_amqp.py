@@ -346,3 +346,36 @@ def test_the_decoders_of_the_library_raise_for_values_that_any_client_may_publis
         amqp.decode_value(b"?")
     with pytest.raises(UnicodeDecodeError):
         decode.field_table(struct.pack(">I", 4) + b"\x02\xff\xfeV")
+
+
+async def test_a_silent_connection_ends_after_the_intervals_that_we_set(declared: Broker) -> None:
+    """`silence_ends_connections` sets a constant of the library that each new connection reads."""
+    connection = await wire.connect(declared["worker"], name="test")
+    assert connection.transport is not None
+    grace_seconds = vars(connection.transport.connection)["_Connection__heartbeat_grace_timeout"]
+    assert grace_seconds == (wire.HEARTBEAT_SECONDS + 1) * wire.SILENT_INTERVALS_MAX
+    await wire.close(connection)
+
+
+async def test_a_connection_awaits_its_pace_before_each_frame(declared: Broker) -> None:
+    """`watched_transport` stands between the library and its socket."""
+    frames: list[int] = []
+    passing = asyncio.Event()
+
+    async def pace() -> None:
+        frames.append(1)
+        if len(frames) > 6:  # the connection and its channel are open by then
+            await passing.wait()
+
+    connection = await wire.connect(declared["worker"], name="test", pace=pace)
+    opening = asyncio.ensure_future(connection.channel(publisher_confirms=False))
+    for _ in range(10):
+        await asyncio.sleep(0.05)
+    held = len(frames)
+    passing.set()
+    channel = await opening
+    for _ in range(3):
+        await channel.set_qos(prefetch_count=1)
+    assert held <= 7
+    assert len(frames) > held
+    await wire.close(connection)

@@ -1,8 +1,10 @@
 """Logs show no personal data."""
 
+import logging
+
 import pytest
 
-from outbox.logging import MASK, masked
+from outbox.logging import MASK, log_closed_channels_once, masked
 
 TABLE = [
     ({"phone": "13812345678"}, {"phone": MASK}),
@@ -25,3 +27,19 @@ def test_personal_fields_are_masked(fields: dict[str, object], shown: dict[str, 
 
 def test_the_event_text_is_masked() -> None:
     assert masked(None, "", {"event": "sent to 13812345678"})["event"] == f"sent to {MASK}"
+
+
+def test_frames_for_a_closed_channel_make_one_line(caplog: pytest.LogCaptureFixture) -> None:
+    """A consumer that was frozen past the broker's timeout finds hundreds of them behind the close."""
+    log_closed_channels_once()
+    log_closed_channels_once()
+    logger = logging.getLogger("aiormq.connection")
+    for number in range(200):
+        logger.error("Got frame for closed channel %d: %r", 7, number)
+        logger.error("Got frame for closed channel %d: %r", 8, number)
+    logger.error("another line")
+    assert [record.getMessage() for record in caplog.records] == [
+        "Got frame for closed channel 7: 0",
+        "Got frame for closed channel 8: 0",
+        "another line",
+    ]

@@ -106,12 +106,9 @@ class WorkerHarness:
 
     def settings(self, **changes: Any) -> RuntimeSettings:
         """Settings of a worker that connects as the broker user `worker`; keyword arguments change them."""
-        return RuntimeSettings(
-            database_url=self.database_url,
-            amqp_url=self.broker["worker"],
-            prefix=self.broker.names.prefix,
-            **{"own_users": f"{URL(self.broker['relay']).user},{self.own_client.user}", **changes},
-        )
+        given = {"database_url": self.database_url, "amqp_url": self.broker["worker"]}
+        own_users = f"{URL(self.broker['relay']).user},{self.own_client.user}"
+        return RuntimeSettings(**{**given, "prefix": self.broker.names.prefix, "own_users": own_users, **changes})
 
     @asynccontextmanager
     async def running(self, *routes: Route, **changes: Any) -> AsyncIterator[asyncio.Event]:

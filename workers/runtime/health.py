@@ -15,6 +15,7 @@ class Health:
         self._clock = clock
         self._lost_at: dict[str, float | None] = dict.fromkeys(queues, clock())
         self._paused: set[str] = set()
+        self._databases: dict[str, bool] = {}
 
     def consuming(self, queue: str, yes: bool) -> None:
         """Record that the queue has a consumer now, or has lost it."""
@@ -28,11 +29,18 @@ class Health:
         if not yes and self._lost_at[queue] is not None:
             self._lost_at[queue] = self._clock()
 
+    def database(self, name: str, *, answers: bool) -> None:
+        """Record whether a database answers a probe."""
+        self._databases[name] = answers
+
     def live(self) -> Mapping[str, bool]:
         """False for a queue that has had no consumer for a minute and is not paused: the process must be restarted."""
         oldest, lost = self._clock() - LIVE_WITHOUT_CONSUMER_SECONDS, self._lost_at.items()
         return {f"consumer {queue}": queue in self._paused or at is None or at > oldest for queue, at in lost}
 
     def ready(self) -> Mapping[str, bool]:
-        """False for a queue that has no consumer now, or is paused."""
-        return {f"consumer {queue}": at is None and queue not in self._paused for queue, at in self._lost_at.items()}
+        """False for a queue that has no consumer now, or is paused, and for a database that does not answer."""
+        consumers = {
+            f"consumer {queue}": at is None and queue not in self._paused for queue, at in self._lost_at.items()
+        }
+        return consumers | {f"database {name}": answers for name, answers in self._databases.items()}

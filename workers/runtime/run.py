@@ -30,7 +30,8 @@ from workers.runtime.subscription import Link
 log = structlog.get_logger(__name__)
 
 CLOSE_SECONDS = 5.0
-SHARED_CONNECTIONS = 3  # for dead letters, chores and the doorbell, which take turns; each other queue adds one
+SHARED_CONNECTIONS = 4  # for dead letters, chores, probes and the doorbell, which take turns; each other queue adds one
+WATCH_SECONDS = 2.0  # with inbox.PROBE_SECONDS, readiness follows a silent database within 6 seconds
 PURGE_SECONDS = 60.0
 PURGE_BREATH_SECONDS = 0.2  # a pause between two small deletes keeps their load low
 
@@ -67,7 +68,7 @@ async def run_routes(
             settler = Settler(Names(settings.prefix), publisher, delay_plugin=settings.delay == "plugin")
             stack.push_async_callback(link.close)
             consumers = [Consumer(one, link, _decoder(one.route, settings), settler, health, stop) for one in contexts]
-            await _work(consumers, stop, settings.shutdown_grace_seconds)
+            await _work(consumers, stop, settings.shutdown_grace_seconds, health)
 
 
 def _decoder(route: Route, settings: RuntimeSettings) -> Callable[[Delivery], Work]:
@@ -76,13 +77,16 @@ def _decoder(route: Route, settings: RuntimeSettings) -> Callable[[Delivery], Wo
     return Work if isinstance(route, RawRoute) else Decoder(route.queue, names, settings.trust, settings.body_max_bytes)
 
 
-async def _work(consumers: Sequence[Consumer], stop: asyncio.Event, grace_seconds: float) -> None:
+async def _work(consumers: Sequence[Consumer], stop: asyncio.Event, grace_seconds: float, health: Health) -> None:
     """Run consumers and chores.
 
     A consumer that raises has a bug: its error ends the process, and a new one takes over.
     """
     contexts = [consumer.context for consumer in consumers]
     chores = [_repeat(context, every) for context in contexts for every in context.route.every]
+    chores += [
+        _watch_database(*one, health) for one in {(context.route.database, context.pool) for context in contexts}
+    ]
     chores += [_purge_inbox(pool) for pool in {context.pool for context in contexts}]
     async with asyncio.TaskGroup() as group:
         running = [group.create_task(consumer.run(), name=consumer.queue) for consumer in consumers]
@@ -106,6 +110,13 @@ async def _repeat(context: QueueContext, every: Every) -> None:
             context.committed()
         except Exception as error:
             log.warning("chore failed, will run again", chore=every.chore.__qualname__, error=type(error).__qualname__)
+
+
+async def _watch_database(name: str, pool: Pool, health: Health) -> None:
+    """Probe a database every few seconds, so that /ready shows a silent one, also while the worker is idle."""
+    while True:
+        health.database(name, answers=await inbox.answers(pool))
+        await asyncio.sleep(WATCH_SECONDS)
 
 
 async def _purge_inbox(pool: Pool) -> None:

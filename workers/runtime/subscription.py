@@ -14,7 +14,7 @@ from workers.runtime.delivery import Delivery
 
 log = structlog.get_logger(__name__)
 
-RPC_TIMEOUT_SECONDS = 15
+RPC_TIMEOUT_SECONDS = 8
 
 
 @dataclass(eq=False)
