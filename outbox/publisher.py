@@ -227,15 +227,19 @@ class Publisher:
         backoff = wait_exponential_jitter(
             multiplier=RECONNECT_WAIT_MIN_SECONDS, max=RECONNECT_WAIT_MAX_SECONDS, jitter=0.1
         )
-        again = retry_if_exception(lambda error: not self._hopeless(error))
+        again = retry_if_exception(self._may_pass)
         async for attempt in AsyncRetrying(wait=backoff, before_sleep=self._failed, retry=again, reraise=True):
             with attempt:
                 return await self._open()
         raise AssertionError("retrying never ends without a result")
 
-    def _hopeless(self, error: BaseException) -> bool:
-        """True for a login that is refused at the start of the process. Later the password may have changed for now."""
-        return isinstance(error, LoginRefusedError) and self._session is None
+    def _may_pass(self, error: BaseException) -> bool:
+        """False for a login that is refused at the start of the process: later the password may have changed for now.
+
+        False for a cancellation too, which tenacity would swallow.
+        """
+        is_refused_at_start = isinstance(error, LoginRefusedError) and self._session is None
+        return isinstance(error, Exception) and not is_refused_at_start
 
     async def _open(self) -> Session:
         try:

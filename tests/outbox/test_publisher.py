@@ -203,6 +203,21 @@ async def test_refusals_in_a_row_do_not_hammer_the_broker_with_connections(decla
         assert await send(publisher, "oms.internal", "stock.commit") is PublishOutcome.CONFIRMED
 
 
+async def test_a_publisher_can_be_closed_while_it_connects(declared: Broker, monkeypatch: pytest.MonkeyPatch) -> None:
+    connecting = asyncio.Event()
+
+    async def never(*_: object, **__: object) -> None:
+        connecting.set()
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr("outbox.wire.connect", never)
+    publisher = Publisher(declared["relay"], name="slow")
+    publisher.start()
+    await connecting.wait()
+    async with asyncio.timeout(5):
+        await publisher.close()
+
+
 async def test_a_channel_that_cannot_be_opened_leaves_no_connection_behind(
     declared: Broker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
