@@ -579,7 +579,7 @@ CREATE TABLE refunds (
     amount       bigint      NOT NULL CHECK (amount > 0),
     currency     text        NOT NULL,
     state        text        NOT NULL DEFAULT 'requested'
-                 CHECK (state IN ('requested', 'submitted', 'succeeded', 'excess', 'failed', 'unknown')),
+                 CHECK (state IN ('requested', 'submitted', 'succeeded', 'excess', 'failed', 'unknown', 'returned')),
     reason       text,
     requested_at timestamptz NOT NULL DEFAULT clock_timestamp(),
     finished_at  timestamptz,
@@ -596,10 +596,24 @@ CREATE UNIQUE INDEX refunds_foreign ON refunds (provider, provider_no, trade_no,
 CREATE INDEX refunds_excess_open ON refunds (finished_at) WHERE state = 'excess';
 CREATE INDEX refunds_trade ON refunds (provider, trade_no);
 
+CREATE TABLE payment_disputes (
+    provider    text        NOT NULL,
+    dispute_no  text        NOT NULL,
+    trade_no    text        NOT NULL,
+    state       text        NOT NULL CHECK (state IN ('opened', 'won', 'lost', 'closed')),
+    amount      bigint      NOT NULL CHECK (amount > 0),
+    currency    text        NOT NULL,
+    reason      text,
+    occurred_at timestamptz NOT NULL,
+    recorded_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+    PRIMARY KEY (provider, dispute_no)
+);
+CREATE INDEX payment_disputes_trade ON payment_disputes (provider, trade_no);
+
 CREATE VIEW counted_refunds AS
 SELECT r.id, r.order_id, r.provider, r.trade_no, r.amount - r.excess_amount AS amount
 FROM refunds r JOIN payment_facts f ON f.provider = r.provider AND f.trade_no = r.trade_no AND f.kind = 'captured' AND f.verdict = 'kept'
-WHERE r.state <> 'failed';
+WHERE r.state NOT IN ('failed', 'returned');
 COMMENT ON VIEW counted_refunds IS 'refunds that draw on the capture that an order keeps, and whose money is gone or on its way; what failed, and what is above the capture, counts for nothing';
 
 CREATE VIEW returned_values AS

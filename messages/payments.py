@@ -171,6 +171,32 @@ class PaymentFailed(PaymentEvent):
     reason: str | None = None
 
 
+class DisputeObserved(Internal):
+    """A provider's answer about a dispute of the capture `trade_no`. `reason` is the provider's word for it."""
+
+    TYPE: ClassVar[str] = "dispute.observed.v1"
+    provider: Name
+    dispute_no: ExternalId
+    trade_no: ExternalId
+    state: Literal["opened", "won", "lost", "closed"]
+    amount: Amount
+    currency: Currency
+    occurred_at: Moment
+    reason: ShortText | None = None
+
+
+class PaymentDisputed(PaymentEvent):
+    """A buyer disputes `amount` of a capture, or the dispute has ended: won by the merchant, lost, or closed otherwise.
+
+    Money that goes is a refund of cause `reversal`; money that comes back is refund.returned.
+    """
+
+    TYPE: ClassVar[str] = "payment.disputed.v1"
+    dispute_no: str
+    state: Literal["opened", "won", "lost", "closed"]
+    reason: str | None = None
+
+
 STATEMENT_BYTES_MAX = 700 * 1024  # some five thousand lines; in base64 the whole message stays below one MiB
 Statement = Annotated[
     str,

@@ -56,6 +56,13 @@ class ProviderRefundQuery(RefundCall):
     reversal: bool = False
 
 
+class ProviderDisputeQuery(Internal):
+    """Poll the state of a dispute, which a notification reported without proof."""
+
+    TYPE: ClassVar[str] = "provider.dispute_query.v1"
+    dispute_no: ExternalId
+
+
 class ProviderCertificates(Internal):
     """Download the provider's certificates, because a notification is signed with one that is not known here."""
 

@@ -101,6 +101,12 @@ class RefundSucceeded(RefundEvent):
     excess_amount: Amount = 0
 
 
+class RefundReturned(RefundEvent):
+    """The money of a reversal came back to the merchant, who won the dispute. It can be refunded again."""
+
+    TYPE: ClassVar[str] = "refund.returned.v1"
+
+
 class RefundFailed(RefundEvent):
     """The provider refused the refund. The money is still owed."""
 

@@ -42,6 +42,7 @@ CALLS: tuple[type[Message], ...] = (
     providers.ProviderClose,
     providers.ProviderRefund,
     providers.ProviderRefundQuery,
+    providers.ProviderDisputeQuery,
     providers.ProviderCertificates,
 )
 
@@ -75,6 +76,7 @@ QUEUES: dict[str, tuple[type[Message], ...]] = {
         payments.ProgressMark,
     ),
     "reconciliations": (payments.PaymentReconcile,),
+    "disputes": (payments.DisputeObserved,),
     "refunds": (refunds.RefundResult, refunds.RefundRequest, refunds.RefundObserved),
     "shipping-updates": (shipments.ShipmentBook, shipments.ShipmentUpdate),
     "timeouts": (timers.TimerDue,),

@@ -55,7 +55,7 @@ WITH counted AS (
     SELECT order_id, provider, trade_no, CASE WHEN unexpected THEN 0 ELSE amount END AS requested,
         CASE WHEN state IN ('succeeded', 'excess') THEN amount - excess_amount ELSE 0 END AS gone
     FROM refunds
-    WHERE state <> 'failed'
+    WHERE state NOT IN ('failed', 'returned')
 ), refunded AS (
     SELECT order_id, provider, trade_no, greatest(sum(requested), sum(gone)) AS amount,
         greatest(sum(sum(requested)) OVER captures, sum(sum(gone)) OVER captures) AS whole
@@ -88,8 +88,8 @@ WITH kept AS (
     FROM orders o JOIN kept k ON k.order_id = coalesce(o.parent_id, o.id)
     WHERE o.state IN ('cancelled', 'rejected')
 ), refunded AS (
-    SELECT order_id, provider, trade_no, coalesce(sum(amount - excess_amount) FILTER (WHERE state <> 'failed'), 0) AS amount,
-        coalesce(sum(amount) FILTER (WHERE state = 'failed'), 0) AS failed, bool_or(unexpected) AS unexpected
+    SELECT order_id, provider, trade_no, coalesce(sum(amount - excess_amount) FILTER (WHERE state NOT IN ('failed', 'returned')), 0) AS amount,
+        coalesce(sum(amount) FILTER (WHERE state IN ('failed', 'returned')), 0) AS failed, bool_or(unexpected) AS unexpected
     FROM refunds
     GROUP BY order_id, provider, trade_no
 )

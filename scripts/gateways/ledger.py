@@ -113,6 +113,12 @@ class Ledger:
         refund.payment.refunds.append(refund)
         return refund
 
+    def take_back(self, payment: Payment) -> None:
+        """Forget the refunds that the provider made by itself: their money is the merchant's again."""
+        for refund in [one for one in payment.refunds if one.number == one.refund_no]:
+            payment.refunds.remove(refund)
+            del self.refunds[refund.number]
+
     def as_json(self, now: datetime) -> dict[str, Any]:
         """Return every movement of money, and the sums by currency."""
         paid = [payment for payment in self.payments.values() if payment.paid_at is not None]

@@ -43,6 +43,7 @@ class PayPalGateway(Gateway):
         super().__init__(notify_url, habits, **more)
         self.account = PayPalAccount(keys or PayPalKeys(), self.rotate_after)
         self._captures: dict[str, Payment] = {}  # by PayPal-Request-Id
+        self._disputes: dict[str, dict[str, Any]] = {}
 
     def configuration(self, write_file: FileWriter) -> Mapping[str, Any]:
         return self.account.configuration(self.origin, write_file)
@@ -68,6 +69,8 @@ class PayPalGateway(Gateway):
             web.get("/v2/payments/captures/{id}", self._api(self._show_capture)),
             web.get("/v2/payments/refunds/{id}", self._api(self._show_refund)),
             web.get(f"{CERTIFICATES}{{name}}", self._certificate),
+            web.get("/v1/customer/disputes/{id}", self._api(self._show_dispute)),
+            web.post("/buyer/dispute", self._dispute),
             web.get("/checkoutnow", self._page),
         ]
 
@@ -202,6 +205,37 @@ class PayPalGateway(Gateway):
 
     def paid(self, payment: Payment) -> Write:
         return self.account.notification(self.origin, "PAYMENT.CAPTURE.COMPLETED", lambda: _capture(payment))
+
+    async def _dispute(self, request: web.Request) -> web.Response:
+        """Let the buyer of {"out_trade_no"} dispute {"amount"}, or resolve the dispute with {"outcome"}."""
+        posted = await request.json()
+        payment = self.ledger.payments.get(posted.get("out_trade_no", ""))
+        if payment is None or payment.paid_at is None:
+            return web.json_response({"error": "there is no such paid payment"}, status=409)
+        return web.json_response(
+            {"dispute_no": self.open_dispute(payment, posted["amount"], outcome=posted.get("outcome"))}
+        )
+
+    def open_dispute(self, payment: Payment, amount: int, *, outcome: str | None = None) -> str:
+        """Open a dispute and notify; with an outcome, resolve it.
+
+        If the merchant wins, reversals of the payment are taken back.
+        """
+        number, now = f"PP-D-{payment.trade_no}", datetime.now(UTC)
+        money = protocol.money(amount, payment.currency)
+        self._disputes[number] = protocol.dispute(number, payment.trade_no, money, at=now, outcome=outcome)
+        if outcome == "RESOLVED_SELLER_FAVOUR":
+            self.ledger.take_back(payment)
+        event = "CUSTOMER.DISPUTE.RESOLVED" if outcome else "CUSTOMER.DISPUTE.CREATED"
+        found = self._disputes[number]
+        self.notify(self.notify_url, self.account.notification(self.origin, event, lambda: found))
+        return number
+
+    def _show_dispute(self, request: web.Request, content: Any, now: datetime) -> Answer:
+        found = self._disputes.get(request.match_info["id"])
+        if found is None:
+            raise PayPalRefusalError("INVALID_RESOURCE_ID", 404, "RESOURCE_NOT_FOUND")
+        return 200, found
 
     async def _page(self, request: web.Request) -> web.Response:
         try:

@@ -81,6 +81,7 @@ def client(authorization: str) -> tuple[str, str] | None:
 def event(event_type: str, resource: Mapping[str, Any], *, event_id: str, at: datetime) -> bytes:
     """Return the body of a notification."""
     type_ = "checkout-order" if event_type.startswith("CHECKOUT") else "capture"
+    type_ = "dispute" if event_type.startswith("CUSTOMER.DISPUTE") else type_
     event_body = {
         "id": event_id,
         "event_version": "1.0",
@@ -155,6 +156,25 @@ def refund(
     ]
     times = {"create_time": moment(at), "update_time": moment(at)}
     return {"id": refund_id, "status": status, **request, **times, "links": links}
+
+
+def dispute(
+    dispute_id: str, capture_id: str, amount: Mapping[str, str], *, at: datetime, outcome: str | None = None
+) -> dict[str, Any]:
+    """Return a buyer's dispute about a capture; with an outcome it is resolved."""
+    resolved = {"dispute_outcome": {"outcome_code": outcome}} if outcome else {}
+    return {
+        "dispute_id": dispute_id,
+        "create_time": moment(at),
+        "update_time": moment(at),
+        "disputed_transactions": [{"seller_transaction_id": capture_id, "seller_protection_eligible": True}],
+        "reason": "MERCHANDISE_OR_SERVICE_NOT_RECEIVED",
+        "status": "RESOLVED" if outcome else "OPEN",
+        "dispute_amount": amount,
+        "dispute_life_cycle_stage": "CHARGEBACK",
+        "messages": [{"posted_by": "BUYER", "content": "Nothing came."}],
+        **resolved,
+    }
 
 
 def error(name: str, issue: str | None = None, description: str = "No.") -> dict[str, Any]:

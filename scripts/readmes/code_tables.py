@@ -46,6 +46,7 @@ CODES: dict[str, str] = {
     Code.PAY_AMOUNT_MISMATCH: "The amount is not what is due (also an alert: another amount was captured)",
     Code.PAY_CALLBACK_INVALID: "A notification that cannot be read",
     Code.PAY_CALLBACK_STALE: "A notification that was signed too long ago",
+    Code.PAY_DISPUTED: "Alert: a buyer disputes a payment at the provider, or the dispute ended",
     Code.PAY_EXPIRED: "The payment window is over",
     Code.PAY_MERCHANT_MISMATCH: "A notification for another merchant",
     Code.PAY_METHOD_INVALID: "The provider or method is unknown or has no settings here",

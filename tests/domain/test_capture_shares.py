@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from messages.refunds import RefundObserved
 from workers.domain.book import Book
-from workers.domain.refund_amounts import GONE, PENDING, CaptureShare, RefundState, share_out
+from workers.domain.refund_amounts import GONE, PENDING, CaptureShare, RefundState, excess_without, share_out
 from workers.handlers.refunds import RefundContext, judge
 from workers.store.refunds import RefundEnd, RefundRow
 
@@ -161,3 +161,19 @@ def test_a_refund_that_names_only_the_capture_is_shared_out_whole_and_in_excess_
     assert all(0 <= share.gone <= share.amount for share in after.values())
     if amount <= sum(share.left for share in found.values()):
         assert all(part <= found[order_id].left for order_id, part in parts.items()), "what is under way goes first"
+
+
+@given(st.integers(0, 2000), st.lists(st.integers(1, 1000), min_size=1, max_size=6), st.data())
+def test_what_comes_back_makes_room_for_what_was_in_excess_to_the_minor_unit(
+    captured: int, amounts: list[int], data: st.DataObject
+) -> None:
+    share, gone = CaptureShare(captured), {}
+    for key, amount in enumerate(amounts):
+        gone[key] = amount, share.excess_of(amount)
+        share = share.after(amount, RefundState.FAILED, RefundState.SUCCEEDED)
+    returned = data.draw(st.sets(st.sampled_from(sorted(gone))))
+    stay = excess_without(captured, gone, returned)
+    assert stay.keys() == gone.keys() - returned
+    total = sum(gone[key][0] for key in stay)
+    assert sum(stay.values()) == max(0, total - captured)
+    assert all(0 <= excess <= gone[key][1] for key, excess in stay.items()), "nothing else comes into excess"

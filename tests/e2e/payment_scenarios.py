@@ -11,17 +11,19 @@ from datetime import UTC, datetime
 from typing import Any
 
 from messages.base import Message
-from messages.payments import PaymentCallback, PaymentObserved
+from messages.payments import DisputeObserved, PaymentCallback, PaymentObserved
 from messages.providers import (
     ProviderCapture,
     ProviderCertificates,
     ProviderClose,
+    ProviderDisputeQuery,
     ProviderQuery,
     ProviderRefund,
     ProviderRefundQuery,
 )
 from messages.refunds import RefundObserved
 from messages.timers import TimerDue
+from scripts.gateways.paypal import PayPalGateway
 from tests.e2e.scenarios import unique
 from tests.handlers.builders import cancel, create, sku
 from tests.handlers.harness import HandlerHarness
@@ -250,6 +252,57 @@ async def start_calls_too_late(payments: PaymentHarness, n: int) -> Sequence[Mes
     return calls
 
 
+async def paid_captures(payments: PaymentHarness, n: int) -> list[tuple[str, str]]:
+    """(our number, the provider's number) of n payments that were captured."""
+    await payments.harness.handle(*await payments.pay(await payments.open_attempts(n)))
+    await run_provider_calls(payments.harness, payments.provider)
+    rows = await payments.harness.rows(
+        "SELECT out_trade_no, trade_no FROM payment_attempts WHERE state = 'captured' ORDER BY id DESC LIMIT $1", n
+    )
+    assert len(rows) == n, rows
+    return [(number, trade_no) for number, trade_no in rows]
+
+
+async def disputes(payments: PaymentHarness, n: int) -> Sequence[Message]:
+    """Observed disputes of n captured payments."""
+    return [
+        DisputeObserved(
+            provider=payments.provider,
+            dispute_no=unique(),
+            trade_no=trade_no,
+            state="opened",
+            amount=1,
+            currency="USD",
+            occurred_at=datetime.now(UTC),
+        )
+        for _, trade_no in await paid_captures(payments, n)
+    ]
+
+
+async def dispute_queries(payments: PaymentHarness, n: int) -> Sequence[Message]:
+    """Queries of disputes that n buyers opened."""
+    gateway = payments.merchant.gateway
+    assert isinstance(gateway, PayPalGateway)
+    found = [gateway.open_dispute(gateway.ledger.trades[no], 1) for _, no in await paid_captures(payments, n)]
+    return [ProviderDisputeQuery(dispute_no=number) for number in found]
+
+
+async def foreign_refunds(payments: PaymentHarness, n: int) -> Sequence[Message]:
+    """Reports of refunds that the provider made by itself."""
+    return [
+        RefundObserved(
+            refund_no=unique(),
+            status="succeeded",
+            amount=1,
+            currency="USD",
+            occurred_at=datetime.now(UTC),
+            provider=payments.provider,
+            trade_no=trade_no,
+        )
+        for _, trade_no in await paid_captures(payments, n)
+    ]
+
+
 async def unknown_serials(payments: PaymentHarness, n: int) -> Sequence[Message]:
     return [ProviderCertificates(provider="wechat", serial=f"70B{key}") for key in range(n)]
 
@@ -305,6 +358,9 @@ PAYING: dict[str, Scenario] = {
     "provider.close paid": Scenario("wechat", per_attempt(close, paid=True), None),
     "provider.refund": Scenario("wechat", PaymentHarness.owed_refunds, "refund.observed.v1"),
     "provider.refund_query": Scenario("wechat", refund_queries, "refund.observed.v1"),
+    "provider.dispute_query": Scenario("paypal", dispute_queries, "dispute.observed.v1"),
+    "dispute.observed opened": Scenario("paypal", disputes, "payment.disputed.v1"),
+    "refund.observed foreign": Scenario("paypal", foreign_refunds, "refund.succeeded.v1"),
     "provider.certificates": Scenario("wechat", unknown_serials, None),
     "refund.observed succeeded": Scenario("wechat", refund_observed("succeeded"), "refund.succeeded.v1"),
     "refund.observed failed": Scenario("wechat", refund_observed("failed"), "refund.failed.v1"),

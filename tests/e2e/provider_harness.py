@@ -161,13 +161,20 @@ class Purchase:
         )
         await self.provider.upstream.wait_for_events("order.cancelled", order_id=self.order_id)
 
+    async def dispute(self, amount: int, **more: Any) -> None:
+        """The buyer disputes this amount at PayPal; with `outcome` PayPal resolves the dispute."""
+        await self._post("/buyer/dispute", amount, **more)
+
     async def refund_at_page(self, amount: int, **more: Any) -> dict[str, Any]:
         """A person refunds this amount at the provider's own page; return the provider's answer."""
+        return await self._post("/merchant/refund", amount, **more)
+
+    async def _post(self, path: str, amount: int, **more: Any) -> dict[str, Any]:
         number = await self.provider.pool.fetchval(
             "SELECT out_trade_no FROM payment_attempts WHERE order_id = $1 AND state = 'captured'", int(self.order_id)
         )
         posted = {"out_trade_no": number, "amount": amount, **more}
-        async with self.provider.client.post(f"{self.provider.gateway.origin}/merchant/refund", json=posted) as answer:
+        async with self.provider.client.post(f"{self.provider.gateway.origin}{path}", json=posted) as answer:
             assert answer.status == 200, await answer.text()
             refunded: dict[str, Any] = await answer.json()
             return refunded

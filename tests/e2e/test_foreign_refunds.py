@@ -57,3 +57,25 @@ async def test_a_reversal_of_paypal_is_in_the_books_as_one(all_providers: AllPro
         await purchase.wait_for_refund(amount=PAYABLE - BACK)
 
     await all_providers.run(scenario, ["paypal"])
+
+
+async def test_a_dispute_is_announced_and_the_money_that_a_won_one_brings_back_can_be_refunded(
+    all_providers: AllProviders,
+) -> None:
+    async def scenario(provider: ProviderHarness) -> None:
+        purchase = await provider.paid_purchase()
+        upstream, order_id = provider.upstream, purchase.order_id
+        await purchase.dispute(BACK)
+        [opened] = await upstream.wait_for_events("payment.disputed", order_id=order_id)
+        assert (opened["state"], opened["amount"]) == ("opened", BACK)
+        [alert] = await upstream.wait_for_events("alert.raised", order_id=order_id, code="PAY_DISPUTED")
+        assert alert["level"] == "HIGH"
+        await purchase.refund_at_page(BACK, reversal=True)
+        reversal = await purchase.wait_for_refund()
+        await purchase.dispute(BACK, outcome="RESOLVED_SELLER_FAVOUR")
+        [returned] = await upstream.wait_for_events("refund.returned", order_id=order_id)
+        assert (returned["refund_no"], returned["amount"]) == (reversal["refund_no"], BACK)
+        await purchase.cancel()
+        await purchase.wait_for_refund(amount=PAYABLE)
+
+    await all_providers.run(scenario, ["paypal"])

@@ -15,6 +15,7 @@ from tests.providers.alipay_builders import (
     REFUND_QUERY,
 )
 from workers.providers.port import (
+    ForeignRefund,
     ProviderRefusal,
     RefundReport,
     ReportedRefund,
@@ -101,3 +102,40 @@ OTHER_REFUNDS: list[dict[str, Any]] = [
 @pytest.mark.parametrize("other", OTHER_REFUNDS, ids=str)
 def test_an_answer_about_another_refund_is_an_unknown_outcome(other: dict[str, Any]) -> None:
     assert isinstance(read_refund_query(**other), UnknownOutcome)
+
+
+FOREIGN = ForeignRefund("F1", REFUND_ORDER.trade_no)
+
+
+def read_foreign(**more: Any) -> object:
+    given = {
+        "trade_no": REFUND_ORDER.trade_no,
+        "refund_status": "REFUND_SUCCESS",
+        "refund_amount": "4.00",
+        "out_request_no": "F1",
+        "gmt_refund_pay": "2026-11-22 12:00:02",
+    }
+    fields = {name: value for name, value in (given | more).items() if value is not None}
+    return ALIPAY.read_foreign_refund(FOREIGN, builders.answer(REFUND_QUERY, protocol.ok(**fields)), QUERIED_AT)
+
+
+def test_a_refund_that_is_not_ours_is_reported_with_its_own_amount_and_its_trade() -> None:
+    report = read_foreign()
+    assert isinstance(report, RefundReport)
+    assert (report.refund_no, report.trade_no, report.status) == ("F1", REFUND_ORDER.trade_no, "succeeded")
+    assert (report.amount, report.currency) == (400, "CNY")
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"refund_status": None, "refund_amount": None},
+        {"refund_status": "REFUND_WAITING"},
+        {"trade_no": "20261"},
+        {"out_request_no": "F2"},
+        {"refund_amount": "-4.00"},
+    ],
+    ids=str,
+)
+def test_an_answer_that_does_not_show_that_refund_is_an_unknown_outcome(other: dict[str, Any]) -> None:
+    assert isinstance(read_foreign(**other), UnknownOutcome)

@@ -132,7 +132,7 @@ def test_a_refund_without_a_link_to_its_capture_does_not_name_one(links: object)
 
 @pytest.mark.parametrize(
     "event",
-    ["CHECKOUT.ORDER.COMPLETED", "CUSTOMER.DISPUTE.CREATED", "PAYMENT.SALE.COMPLETED"],
+    ["CHECKOUT.ORDER.COMPLETED", "RISK.DISPUTE.CREATED", "PAYMENT.SALE.COMPLETED"],
 )
 def test_other_events_are_irrelevant(event: str) -> None:
     assert PROVIDER.verify(builders.notification(event, {"id": "1"})) == IrrelevantNotification(event)

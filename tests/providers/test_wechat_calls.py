@@ -31,6 +31,7 @@ from tests.providers.wechat_builders import (
 from workers.providers.abilities import CapturingProvider, CertificateSource, ClosingProvider, TokenSource
 from workers.providers.port import (
     ClientAction,
+    ForeignRefund,
     HttpRequest,
     HttpResponse,
     PaymentReport,
@@ -329,6 +330,16 @@ def refund_answer(**more: Any) -> HttpResponse:
         "at": AT,
     }
     return builders.answer(protocol.refund_answer(**given | more))
+
+
+def test_a_refund_of_the_merchant_platform_is_queried_by_its_number_and_must_be_of_the_transaction() -> None:
+    foreign = ForeignRefund("F1", REFUND_ORDER.trade_no)
+    assert WECHAT.query_foreign_refund(foreign, AT).url.endswith("/v3/refund/domestic/refunds/F1")
+    report = WECHAT.read_foreign_refund(foreign, refund_answer(out_refund_no="F1"), AT)
+    assert isinstance(report, RefundReport)
+    assert (report.refund_no, report.trade_no, report.amount) == ("F1", REFUND_ORDER.trade_no, 888)
+    for other in ({"out_refund_no": "F2"}, {"out_refund_no": "F1", "transaction_id": "42"}):
+        assert isinstance(WECHAT.read_foreign_refund(foreign, refund_answer(**other), AT), UnknownOutcome)
 
 
 REFUNDS = [("PROCESSING", "processing"), ("SUCCESS", "succeeded"), ("CLOSED", "failed"), ("ABNORMAL", "failed")]

@@ -3,7 +3,7 @@
 Sums are cumulative, so no sequence is a cent off (R-08).
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
@@ -11,7 +11,8 @@ from enum import StrEnum
 class RefundState(StrEnum):
     """The state of a refund. The provider has accepted a submitted one; we poll it about an unknown one.
 
-    An excess refund has succeeded above what the order had left of its capture: people must get that money back.
+    An excess refund has succeeded above what the order had left of its capture: people must get that money back. The
+    money of a returned one came back to the merchant, who won the buyer's dispute.
     """
 
     REQUESTED = "requested"
@@ -20,11 +21,12 @@ class RefundState(StrEnum):
     SUCCEEDED = "succeeded"
     EXCESS = "excess"
     FAILED = "failed"
+    RETURNED = "returned"
 
     @property
     def counts(self) -> bool:
         """True if the money is gone or on its way. The view `counted_refunds` says the same in the database."""
-        return self is not RefundState.FAILED
+        return self not in (RefundState.FAILED, RefundState.RETURNED)
 
 
 GONE = frozenset({RefundState.SUCCEEDED, RefundState.EXCESS})
@@ -61,6 +63,22 @@ class CaptureShare:
         if state in GONE:
             return replace(share, gone=share.gone + amount - share.excess_of(amount))
         return replace(share, pending=share.pending + amount) if state in PENDING else share
+
+
+def excess_without(share: int, gone: Mapping[int, tuple[int, int]], returned: Collection[int]) -> dict[int, int]:
+    """The excess of each refund that stays once the money of `returned` refunds has come back.
+
+    `gone` is id -> (amount, excess) of the refunds that succeeded, the oldest first; `share` is what the order may give
+    back. What comes back makes room first for the newest refund in excess.
+    """
+    stay = {key: money for key, money in gone.items() if key not in returned}
+    above = max(0, sum(amount for amount, _ in stay.values()) - share)
+    room = sum(excess for _, excess in stay.values()) - above
+    left: dict[int, int] = {}
+    for key, (_, excess) in reversed(stay.items()):
+        left[key] = excess - min(room, excess)
+        room -= min(room, excess)
+    return left
 
 
 def share_out(amount: int, shares: Mapping[int, CaptureShare]) -> dict[int, int]:

@@ -13,6 +13,7 @@
     about a refund that succeeded or failed              refund.observed, for the refunds queue
     about a refund that is under way                     provider.refund_query
     about a refund that we did not request               the same: it is taken into the books when its end is known
+    about a buyer's dispute                              provider.dispute_query
     from PayPal, about anything but an approval          provider.query or provider.refund_query: PayPal signs only a
                                                          checksum, so its answer counts and the notification does not
 
@@ -46,7 +47,7 @@ import outbox
 from db.pool import Transaction
 from messages.envelope import Envelope
 from messages.payments import PaymentCallback, PaymentObserved, PaymentResult, ProgressMark
-from messages.providers import ProviderCapture, ProviderCertificates, ProviderQuery
+from messages.providers import ProviderCapture, ProviderCertificates, ProviderDisputeQuery, ProviderQuery
 from messages.reasons import Reason
 from workers.domain import payment_rules
 from workers.domain.order import CancelType, Effect, Order, State, Trigger
@@ -64,6 +65,7 @@ from workers.services.payment_notifications import (
     ApprovalReported,
     AttemptUnknown,
     ClosingReported,
+    DisputeUnproven,
     PaymentReported,
     PaymentUnproven,
     ProviderNotConfigured,
@@ -237,6 +239,9 @@ def follow_ups(reports: Iterable[ProviderReport]) -> list[outbox.Announcement]:
                 messages.append(outbox.event(event, because=item))
             case RefundReported(refund):
                 messages.append(outbox.internal(refunds.observed(refund, item.body.provider), because=item))
+            case DisputeUnproven(number):
+                query = ProviderDisputeQuery(dispute_no=number)
+                messages.append(provider_call(query, item.body.provider, because=item))
             case RefundUnproven(refund):
                 messages.append(refunds.provider_refund_query(item.body.provider, refund, because=item))
     return messages

@@ -20,6 +20,8 @@
     provider.refund_query  refunded, under way, none             refund.observed
                            no such refund                        provider.refund, under the same number
                            of a refund that is not ours          refund.observed when its end is known, retried before
+    provider.dispute_query the dispute                           dispute.observed
+                           none                                  retried
     provider.certificates  certificates                          stored, for every process
     any                    signed with a certificate that is     also provider.certificates
                            not known here
@@ -44,6 +46,7 @@ from messages.providers import (
     ProviderCapture,
     ProviderCertificates,
     ProviderClose,
+    ProviderDisputeQuery,
     ProviderQuery,
     ProviderStart,
     RefundCall,
@@ -57,6 +60,7 @@ from workers.domain.refusal import Refusal
 from workers.providers.port import (
     ApprovalReport,
     ClientAction,
+    DisputeReport,
     PaymentReport,
     ProviderRefusal,
     RefundOrder,
@@ -65,7 +69,7 @@ from workers.providers.port import (
 )
 from workers.runtime.batch import Batch
 from workers.runtime.route import CallRoute
-from workers.services import attempts, commands, refund_answers
+from workers.services import attempts, commands, disputes, refund_answers
 from workers.services.provider_requests import ProviderAnswer, prepare, send
 from workers.services.refund_answers import RetryLater
 from workers.store import attempts as attempt_rows
@@ -160,6 +164,8 @@ def decide(item: Item, answer: ProviderAnswer | None, context: CallContext) -> C
             if isinstance(follows, RetryLater):
                 return CallDecision(retry=follows)
             return CallDecision(announcements=(follows,)) if follows else NOTHING
+        case ProviderDisputeQuery():
+            return decide_dispute(item, answer, context.provider)
         case AttemptCall(attempt_id=attempt_id) if attempt_id in context.attempts:
             return decide_attempt(item, context.attempts[attempt_id], answer, context)
     return NOTHING
@@ -279,6 +285,16 @@ def close_attempt(item: Item, attempt: Attempt, reason: str) -> CallDecision:
     change = AttemptChange(attempt.id, AttemptState.CLOSED, reason=reason)
     event = outbox.event(attempts.closed(attempt, reason), because=item)
     return CallDecision(change=change, stops_polling=attempt.id, announcements=(event,))
+
+
+def decide_dispute(item: Item, answer: ProviderAnswer | None, provider: str) -> CallDecision:
+    """Announce what the provider answers about a dispute, or poll it again. No I/O."""
+    match answer:
+        case DisputeReport():
+            return CallDecision(announcements=(outbox.internal(disputes.observed(answer, provider), because=item),))
+        case UnknownOutcome():
+            return CallDecision(retry=RetryLater(Reason.PROVIDER_UNKNOWN, answer.why))
+    return CallDecision(retry=RetryLater(Reason.PROVIDER_UNKNOWN, "the provider knows no such dispute"))
 
 
 def downloaded(batch: Batch[Any], answers: Mapping[str, ProviderAnswer]) -> dict[str, dict[str, str]]:

@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Protocol, runtime_checkable
 
 from workers.providers.port import (
+    DisputeReport,
     ForeignRefund,
     HttpRequest,
     HttpResponse,
@@ -49,6 +50,19 @@ class ForeignRefundSource(Protocol):
         self, refund: ForeignRefund, response: HttpResponse, at: datetime
     ) -> RefundReport | ProviderRefusal | UnknownOutcome:
         """Read the response to `query_foreign_refund`. The report names the capture."""
+
+
+@runtime_checkable
+class DisputeSource(Protocol):
+    """A provider that answers queries of buyers' disputes (PayPal)."""
+
+    def query_dispute(self, dispute_no: str, at: datetime) -> HttpRequest:
+        """Poll the dispute."""
+
+    def read_dispute(
+        self, dispute_no: str, response: HttpResponse, at: datetime
+    ) -> DisputeReport | ProviderRefusal | UnknownOutcome:
+        """Read the response to `query_dispute`. A ProviderRefusal means that there is no such dispute."""
 
 
 @runtime_checkable

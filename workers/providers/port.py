@@ -84,6 +84,28 @@ class RefundReport:
     reversal: bool = False
 
 
+class ReportedDispute(StrEnum):
+    """The state of a dispute. A closed one ended without a decision against either side, as far as money tells."""
+
+    OPENED = "opened"
+    WON = "won"
+    LOST = "lost"
+    CLOSED = "closed"
+
+
+@dataclass(frozen=True)
+class DisputeReport:
+    """The provider's report on a buyer's dispute about `amount` of the capture `trade_no`."""
+
+    dispute_no: str
+    trade_no: str
+    state: ReportedDispute
+    amount: int
+    currency: str
+    occurred_at: datetime
+    reason: str | None = None
+
+
 @dataclass(frozen=True)
 class IrrelevantNotification:
     """A genuine notification of a kind that does not concern us. `about` is the provider's word for the kind."""
@@ -110,7 +132,7 @@ class UnknownCertificate:
     serial: str
 
 
-Report: TypeAlias = PaymentReport | ApprovalReport | RefundReport | IrrelevantNotification
+Report: TypeAlias = PaymentReport | ApprovalReport | RefundReport | DisputeReport | IrrelevantNotification
 """The content of a genuine notification."""
 
 

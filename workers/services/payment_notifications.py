@@ -19,6 +19,7 @@ from workers.domain.payment_rules import AttemptState
 from workers.providers.abilities import with_certificates
 from workers.providers.port import (
     ApprovalReport,
+    DisputeReport,
     IrrelevantNotification,
     Notification,
     PaymentReport,
@@ -102,6 +103,13 @@ class RefundUnproven:
 
 
 @dataclass(frozen=True)
+class DisputeUnproven:
+    """A buyer disputes a payment, or the dispute went on. Only the answer to a query proves it."""
+
+    dispute_no: str
+
+
+@dataclass(frozen=True)
 class NothingNew:
     """The notification is believed and changes nothing: it is not about us, or about what is known or undecided."""
 
@@ -117,6 +125,7 @@ Meaning: TypeAlias = (
     | ClosingReported
     | RefundReported
     | RefundUnproven
+    | DisputeUnproven
     | NothingNew
 )
 Verification: TypeAlias = Report | RejectedNotification | UnknownCertificate | ProviderNotConfigured
@@ -219,8 +228,8 @@ def interpret(
             return CERTIFICATE_NOT_NAMED
         case UnknownCertificate() | ProviderNotConfigured() | RejectedNotification():
             return verdict
-        case IrrelevantNotification():
-            return NothingNew()
+        case IrrelevantNotification() | DisputeReport():
+            return DisputeUnproven(verdict.dispute_no) if isinstance(verdict, DisputeReport) else NothingNew()
     provider = providers[item.body.provider]
     if isinstance(verdict, RefundReport):
         is_final = verdict.status != "processing"
@@ -283,4 +292,6 @@ def _number_in(verdict: Verification) -> str | None:
             return verdict.out_trade_no
         case RefundReport():
             return verdict.refund_no
+        case DisputeReport():
+            return verdict.dispute_no
     return None

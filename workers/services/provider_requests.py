@@ -18,6 +18,7 @@ from messages.providers import (
     ProviderCapture,
     ProviderCertificates,
     ProviderClose,
+    ProviderDisputeQuery,
     ProviderRefund,
     ProviderRefundQuery,
     ProviderStart,
@@ -29,6 +30,7 @@ from workers.providers.abilities import (
     CapturingProvider,
     CertificateSource,
     ClosingProvider,
+    DisputeSource,
     ForeignRefundSource,
     with_certificates,
 )
@@ -36,6 +38,7 @@ from workers.providers.calls import Caller, ProviderAwayError
 from workers.providers.port import (
     ApprovalReport,
     ClientAction,
+    DisputeReport,
     ForeignRefund,
     HttpRequest,
     HttpResponse,
@@ -58,6 +61,7 @@ ProviderAnswer: TypeAlias = (
     | PaymentReport
     | ApprovalReport
     | RefundReport
+    | DisputeReport
     | ProviderRefusal
     | UnknownOutcome
     | Mapping[str, str]  # certificates by serial
@@ -113,6 +117,8 @@ def request_for(
     body = item.body
     if isinstance(body, ProviderCertificates):
         return certificates_request(provider, item, body.serial)
+    if isinstance(body, ProviderDisputeQuery):
+        return dispute_request(provider, item, body.dispute_no)
     if isinstance(body, RefundCall):
         refund = refunds.get(body.refund_no)
         return refund_request(provider, item, refund) if refund else foreign_refund_request(provider, item)
@@ -133,6 +139,15 @@ def certificates_request(provider: Provider, item: Item, serial: str) -> Provide
         build=partial(provider.certificates, serial=serial),
         read=partial(provider.read_certificates, serial=serial),
         tolerates_absence=True,
+    )
+
+
+def dispute_request(provider: Provider, item: Item, dispute_no: str) -> ProviderRequest:
+    """Poll a buyer's dispute."""
+    if not isinstance(provider, DisputeSource):
+        return not_offered(item)
+    return ProviderRequest(
+        item.id, partial(provider.query_dispute, dispute_no), partial(provider.read_dispute, dispute_no)
     )
 
 

@@ -121,7 +121,7 @@ def payment(state: State, payable: int, captured: int, refunds: Sequence[Refund]
     owes nothing.
     """
     refunded = sum(refund.gone for refund in refunds)
-    unfinished = sum(refund.amount for refund in refunds if refund.state not in GONE)
+    unfinished = sum(refund.amount for refund in refunds if refund.state not in (*GONE, "returned"))
     owed = max(0, min(captured - refunded, unfinished))
     kept = captured - refunded - owed
     closed = state in _CLOSED

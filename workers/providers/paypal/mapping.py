@@ -7,6 +7,7 @@ from datetime import datetime
 from workers.providers.parsing import FieldError, Fields, MerchantError, json_fields, keep_not_found, unreadable
 from workers.providers.port import (
     ApprovalReport,
+    DisputeReport,
     ForeignRefund,
     HttpResponse,
     IrrelevantNotification,
@@ -16,6 +17,7 @@ from workers.providers.port import (
     RefundOrder,
     RefundReport,
     Report,
+    ReportedDispute,
     ReportedPayment,
     ReportedRefund,
     UnknownOutcome,
@@ -43,6 +45,15 @@ CAPTURE_EVENTS = frozenset(f"PAYMENT.CAPTURE.{what}" for what in ("COMPLETED", "
 REVERSED = "PAYMENT.CAPTURE.REVERSED"
 """PayPal took the money back, as after a lost dispute or a charge-back. Its resource has the form of a refund."""
 REFUND_EVENTS = frozenset({"PAYMENT.CAPTURE.REFUNDED", "PAYMENT.REFUND.PENDING", "PAYMENT.REFUND.FAILED", REVERSED})
+DISPUTE_EVENTS = frozenset(f"CUSTOMER.DISPUTE.{what}" for what in ("CREATED", "UPDATED", "RESOLVED"))
+OUTCOMES = {
+    "RESOLVED_SELLER_FAVOUR": ReportedDispute.WON,
+    "CANCELED_BY_BUYER": ReportedDispute.WON,
+    "DENIED": ReportedDispute.WON,
+    "RESOLVED_BUYER_FAVOUR": ReportedDispute.LOST,
+    "ACCEPTED": ReportedDispute.LOST,
+}
+"""How a resolved dispute ended. Any other outcome decides nothing about the merchant's money."""
 UNCLEAR = frozenset(
     {
         "ORDER_ALREADY_CAPTURED",
@@ -79,6 +90,8 @@ def read_notification(event: Fields, merchant_id: str) -> Report:
         return read_capture(resource, merchant_id)
     if about in REFUND_EVENTS:
         return replace(read_any_refund(resource), reversal=about == REVERSED)
+    if about in DISPUTE_EVENTS:
+        return read_dispute(resource)
     if not _EVENT.fullmatch(about):
         raise FieldError("event_type is no name of an event")
     return IrrelevantNotification(about)
@@ -163,6 +176,26 @@ def read_foreign_refund(fields: Fields, refund: ForeignRefund) -> RefundReport |
     if (report.provider_no, report.trade_no) != (refund.provider_no, refund.trade_no):
         return UnknownOutcome("the answer is about something else")
     return replace(report, refund_no=refund.refund_no, reversal=refund.reversal)
+
+
+def read_dispute(dispute: Fields) -> DisputeReport:
+    """Read a dispute. It names the capture as the seller's transaction."""
+    amount = dispute.part("dispute_amount")
+    currency = amount.text("currency_code", 3)
+    state = ReportedDispute.OPENED
+    if dispute.text("status") == "RESOLVED":
+        outcome = dispute.part("dispute_outcome").excerpt("outcome_code") if dispute.has("dispute_outcome") else ""
+        state = OUTCOMES.get(outcome, ReportedDispute.CLOSED)
+    reason = dispute.excerpt("reason")
+    return DisputeReport(
+        dispute.number("dispute_id"),
+        next(iter(dispute.parts("disputed_transactions")), Fields({})).number("seller_transaction_id"),
+        state,
+        amount.amount("value", currency),
+        currency,
+        dispute.moment("update_time" if dispute.has("update_time") else "create_time"),
+        reason if _ISSUE.fullmatch(reason) else None,
+    )
 
 
 def _capture_of(refund: Fields) -> str | None:

@@ -20,6 +20,7 @@ from workers.providers.paypal.statement import rows
 from workers.providers.port import (
     ApprovalReport,
     ClientAction,
+    DisputeReport,
     ForeignRefund,
     HttpRequest,
     HttpResponse,
@@ -239,6 +240,23 @@ class PayPal:
             return mapping.read_foreign_refund(fields, refund)
         except FieldError as error:
             return UnknownOutcome(str(error))
+
+    def query_dispute(self, dispute_no: str, at: datetime) -> HttpRequest:
+        """Fetch the dispute. The app needs the right to read disputes."""
+        return self._get(f"/v1/customer/disputes/{quote(dispute_no, safe='')}")
+
+    def read_dispute(
+        self, dispute_no: str, response: HttpResponse, at: datetime
+    ) -> DisputeReport | ProviderRefusal | UnknownOutcome:
+        """Read the dispute."""
+        fields = mapping.read_response(response)
+        if not isinstance(fields, Fields):
+            return keep_not_found(fields, mapping.ABSENT)
+        try:
+            report = mapping.read_dispute(fields)
+        except FieldError as error:
+            return UnknownOutcome(str(error))
+        return report if report.dispute_no == dispute_no else UnknownOutcome("the answer is about something else")
 
     def certificates(self, at: datetime, serial: str) -> HttpRequest | None:
         """Download the certificate at this address, if PayPal offers certificates there."""
