@@ -69,7 +69,7 @@ class Consumer:
 
     async def _session(self) -> None:
         """Consume over one channel until it ends. Raises what ended it, unless `stop` did."""
-        collector = Collector(self.context.route.batch_max_items)
+        collector = Collector(self.context.route.batch_max_items, self.link.pace)
         subscription = Subscription(
             await self.link.channel(),
             self.settler.names.queue(self.queue),
@@ -100,21 +100,24 @@ class Consumer:
 
     async def _work(self, subscription: Subscription, collector: Collector) -> None:
         while works := await collector.take():
-            if subscription.careful and not all(work.delivery.delivered_before for work in works):
-                await subscription.widen()
             outcomes = await self._outcomes(works, collector)
             await self.settler.settle(self.queue, subscription, outcomes)
+            collector.done(sum(work.body_bytes for work in works))
+            if subscription.careful and not all(work.delivery.delivered_before for work in works):
+                await subscription.widen()  # after they are settled: a full memory would keep the answer out
+            del works, outcomes  # their bodies, while this waits for the next message
 
     async def _outcomes(self, works: Sequence[Work], collector: Collector) -> list[Outcome]:
         """Return an outcome for each message, tried again while the database is away.
 
-        Raises UnavailableError after PAUSE_MAX_SECONDS, when the channel is lost, and when the process stops.
+        Raises UnavailableError after PAUSE_MAX_SECONDS, when the channel is lost, when the process stops, and when the
+        messages take too much memory to be kept during an outage.
         """
         too_long = stop_after_delay(PAUSE_MAX_SECONDS)
         probing = AsyncRetrying(
             retry=retry_if_exception_type(UnavailableError),
             wait=wait_exponential(0.2, PROBE_WAIT_MAX_SECONDS),
-            stop=lambda state: too_long(state) or collector.dropped or self.stop.is_set(),
+            stop=lambda state: too_long(state) or collector.dropped or self.stop.is_set() or self.link.pace.full,
             sleep=self._wait,
             before_sleep=self._pause,
             reraise=True,

@@ -46,6 +46,11 @@ class Work:
         return self.delivery.message_id or ""
 
     @property
+    def body_bytes(self) -> int:
+        """The memory that the body takes."""
+        return len(self.delivery.body)
+
+    @property
     def items(self) -> int:
         """The number of items that this delivery adds to a batch."""
         return len(self.envelopes) or 1

@@ -11,6 +11,7 @@ from aio_pika.abc import AbstractChannel, AbstractConnection
 
 from outbox import amqp, metrics, wire
 from workers.runtime.delivery import Delivery
+from workers.runtime.pace import Pace
 
 log = structlog.get_logger(__name__)
 
@@ -23,6 +24,7 @@ class Link:
 
     url: str
     name: str
+    pace: Pace = field(default_factory=Pace)
     _connection: AbstractConnection | None = None
     _opening: asyncio.Lock = field(default_factory=asyncio.Lock)
 
@@ -34,7 +36,7 @@ class Link:
         """
         async with self._opening:
             if self._connection is None or not self._connection.connected.is_set():
-                self._connection = await wire.connect(self.url, name=self.name)
+                self._connection = await wire.connect(self.url, name=self.name, pace=self.pace)
                 metrics.connected("consumer", up=True)
                 self._connection.close_callbacks.add(lambda *_: metrics.connected("consumer", up=False))
                 log.info("consumer connected", name=self.name)
