@@ -1,10 +1,11 @@
 """Whole orders for tests of the views."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from workers.domain.order import State
-from workers.domain.shipping import ParcelState
+from workers.domain.shipping import NOT_WITH_BUYER, ParcelState
 from workers.views.whole import Case, Head, Line, RecordedPayment, Refund, Shipment, Snapshot, Whole
 
 AT = datetime(2026, 1, 31, 9, 30, tzinfo=UTC)
@@ -104,9 +105,9 @@ def refund(amount: int = 1675, state: str = "succeeded", trade_no: str = "t1", c
 
 
 def parcel(number: int, state: str, units: dict[int, int], order_id: int = ORDER_ID) -> Shipment:
-    return Shipment(
-        number, order_id, "sf", f"T{number}", ParcelState(state), False, units, later(3), None, booked_at=later(2)
-    )
+    """A parcel; if it failed, its lines were given back."""
+    at, booked = later(3), Shipment(number, order_id, "sf", f"T{number}", ParcelState(state), False, units)
+    return replace(booked, outbound_at=at, booked_at=later(2), given_up=booked.state in NOT_WITH_BUYER)
 
 
 def case(state: str = "requested", type_: str = "return_refund") -> Case:

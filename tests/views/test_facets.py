@@ -115,6 +115,11 @@ def test_where_the_goods_are(parcels: list[tuple[str, dict[int, int]]], where: s
     assert facets_of(whole(shipments=booked)).fulfilment is Fulfilment(where)
 
 
+def test_goods_that_came_back_after_they_arrived_were_delivered() -> None:
+    returned = replace(parcel(1, "returned", BOTH), given_up=False)
+    assert facets_of(whole(shipments=(returned,))).fulfilment is Fulfilment.DELIVERED
+
+
 def test_units_that_were_given_back_need_not_leave() -> None:
     order = whole(shipments=(parcel(1, "in_transit", FIRST),))
     given_back = replace(order, lines=(line(1), line(2, 1, refunded_qty=1)))

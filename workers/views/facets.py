@@ -138,10 +138,10 @@ def payment(state: State, payable: int, captured: int, refunds: Sequence[Refund]
 
 
 def fulfilment(whole: Whole) -> Fulfilment:
-    """The fulfilment facet. A parcel that failed has left the warehouse all the same."""
+    """The fulfilment facet. A parcel that failed has left the warehouse; one that came back later has arrived."""
     parcels = whole.live_shipments
     out = [parcel for parcel in parcels if parcel.out]
-    arrived = [parcel for parcel in parcels if parcel.state == "delivered"]
+    arrived = [parcel for parcel in parcels if parcel.arrived]
     if arrived:
         return Fulfilment.DELIVERED if all_out(whole.units, arrived) else Fulfilment.PARTIAL_DELIVERED
     if not out or not all_out(whole.units, out):
