@@ -57,6 +57,7 @@ class Publisher:
         self._draining: set[asyncio.Task[None]] = set()
         self._refusals = 0
         self.user = URL(url).user or "guest"
+        metrics.prepare(role)
 
     async def __aenter__(self) -> "Publisher":
         self.start()

@@ -9,7 +9,7 @@ import structlog
 from db.pool import Pool, open_pool
 from db.statements import SQL
 from messages.topology import Names
-from outbox import metrics
+from outbox import backlog
 from outbox.doorbell import DATABASE_ERRORS, SHARDS_FREE, listen
 from outbox.lane import Lane
 from outbox.leases import Leases
@@ -24,7 +24,6 @@ from outbox.subscribers import Subscribers
 log = structlog.get_logger(__name__)
 
 LOOK_SECONDS = 0.1  # after a connection is lost or blocked, its shards are released within this time
-BACKLOG_SECONDS = 5.0  # between counts of waiting rows; a usual scrape interval has three
 FLOOR_SECONDS = 2.0  # between steps of the floor; so long do dead entries stand above it
 RETRY_SECONDS = 0.5
 ORPHAN_SECONDS = 60.0  # a hold this long overdue is forgotten, because its message may be gone
@@ -102,7 +101,7 @@ class Relay:
         chores = [
             asyncio.create_task(self._keep_leases(leases)),
             asyncio.create_task(listen(pool, self._on_ring)),
-            asyncio.create_task(_repeat(lambda: _count(pool), BACKLOG_SECONDS)),
+            asyncio.create_task(_repeat(lambda: _count(pool), backlog.MEASURE_SECONDS)),
             asyncio.create_task(_repeat(lambda: raise_floor(pool), FLOOR_SECONDS)),
             asyncio.create_task(self._subscribers(pool, refusals).run()),
         ]
@@ -186,12 +185,8 @@ async def _run_lane(lane: Lane, stop: asyncio.Event) -> None:
 
 async def _count(pool: Pool) -> None:
     await pool.execute(SQL["outbox.forget_holds"], ORPHAN_SECONDS)
-    row = await pool.fetchrow(SQL["outbox.backlog"])
-    assert row is not None
-    metrics.PENDING.set(row["pending"])
-    metrics.OLDEST_AGE.set(row["oldest_age_seconds"])
-    metrics.HELD_STREAMS.set(row["held_streams"])
-    metrics.held({row["destination"]: row["held"] for row in await pool.fetch(SQL["outbox.held_rows"])})
+    async with pool.acquire() as connection, connection.transaction(readonly=True):
+        await backlog.measure(connection)
 
 
 async def _repeat(do: Callable[[], Awaitable[None]], seconds: float) -> None:

@@ -20,7 +20,6 @@ from hashlib import blake2b
 from typing import Any, cast
 
 import orjson
-from prometheus_client import Gauge
 
 import outbox
 from db.pool import Transaction
@@ -28,6 +27,7 @@ from messages.base import moment_of
 from messages.reasons import Reason
 from messages.topology import QUEUES, Names
 from messages.user_roles import Trust
+from outbox.shared_gauge import SharedGauge
 from workers.runtime.batch import Batch
 from workers.runtime.delivery import HASH_BYTES, RawDelivery, clean
 from workers.runtime.route import Every, RawRoute
@@ -38,9 +38,9 @@ from workers.store.dead_letters import Letter
 UNROUTED = "unrouted"
 BATCH_MAX_ITEMS = 50  # bodies may be large, and every one is encrypted
 MEASURE_SECONDS = 10.0  # shorter than any useful alert interval for letters that wait for an operator
-OPEN = Gauge("oms_dead_letters_open", "Dead letters that wait for a decision", ["queue"])
-OLDEST_AGE = Gauge(
-    "oms_dead_letters_oldest_age_seconds", "Age of the oldest open dead letter, 0 without any", ["queue"]
+OPEN = SharedGauge("oms_dead_letters_open", "Dead letters that wait for a decision", "queue")
+OLDEST_AGE = SharedGauge(
+    "oms_dead_letters_oldest_age_seconds", "Age of the oldest open dead letter, 0 without any", "queue"
 )
 
 
@@ -156,10 +156,9 @@ def _sane(moment: datetime | None) -> datetime | None:
 async def measure(tx: Transaction) -> None:
     """Show Prometheus how many dead letters wait for a decision, and for how long."""
     found = {open_.queue: open_ for open_ in await dead_letters.open_counts(tx)}
-    for queue in (*QUEUES, UNROUTED):
-        known = found.get(queue)
-        OPEN.labels(queue).set(known.count if known else 0)
-        OLDEST_AGE.labels(queue).set(known.oldest_age_seconds if known else 0)
+    queues = (*QUEUES, UNROUTED)
+    OPEN.set_each({queue: found[queue].count if queue in found else 0 for queue in queues})
+    OLDEST_AGE.set_each({queue: found[queue].oldest_age_seconds if queue in found else 0 for queue in queues})
 
 
 ROUTES = (

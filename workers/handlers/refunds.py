@@ -26,14 +26,13 @@ from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Any, TypeAlias
 
-from prometheus_client import Gauge
-
 import outbox
 from db.pool import Transaction
 from messages.base import AlertRaised, CommandRejected
 from messages.envelope import Envelope
 from messages.reasons import Reason
 from messages.refunds import RefundFailed, RefundObserved, RefundRequest, RefundRequested, RefundResult, RefundSucceeded
+from outbox.shared_gauge import SharedGauge
 from workers.domain.book import Book
 from workers.domain.codes import Code
 from workers.domain.order import Order, State
@@ -55,9 +54,9 @@ from workers.store.refunds import (
 )
 from workers.store.timers import Timer, TimerKind
 
-RUNNING = Gauge("oms_refunds_running", "Refunds without a known end, counted up to 100,000")
-OLDEST = Gauge("oms_refunds_oldest_age_seconds", "Age of the oldest refund without a known end, 0 without any")
-EXCESS = Gauge("oms_refunds_excess", "Refunds that succeeded above what was left of their captures")
+RUNNING = SharedGauge("oms_refunds_running", "Refunds without a known end, counted up to 100,000")
+OLDEST = SharedGauge("oms_refunds_oldest_age_seconds", "Age of the oldest refund without a known end, 0 without any")
+EXCESS = SharedGauge("oms_refunds_excess", "Refunds that succeeded above what was left of their captures")
 FIRST_POLL = timedelta(seconds=10)
 """The sweeper polls in ever longer steps after this."""
 NOT_FAILED = Refusal(Code.REFUND_NOT_ALLOWED, "that refund has not failed")

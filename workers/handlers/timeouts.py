@@ -20,8 +20,6 @@ from datetime import datetime, timedelta
 from enum import Enum, auto
 from typing import Any, TypeAlias
 
-from prometheus_client import Gauge
-
 import outbox
 from db.pool import Transaction
 from messages.envelope import Envelope
@@ -29,6 +27,8 @@ from messages.orders import OrderRejected
 from messages.payments import ProgressMark
 from messages.providers import ProviderQuery, ProviderRefundQuery
 from messages.timers import TimerDue
+from outbox import backlog
+from outbox.shared_gauge import SharedGauge
 from workers.domain.book import Book, Step
 from workers.domain.codes import Code
 from workers.domain.order import CancelType, Order, Trigger
@@ -47,8 +47,8 @@ TRIGGERS = {
 }
 """The timers that move an order. The others poll a provider."""
 LOOK_AGAIN = timedelta(seconds=1)
-RUNNING = Gauge("oms_timeouts_scheduled", "Timers that run, counted up to 100,000")
-LAG = Gauge("oms_timeouts_lag_seconds", "How late the next timer is woken, 0 in time")
+RUNNING = SharedGauge("oms_timeouts_scheduled", "Timers that run, counted up to 100,000")
+LAG = SharedGauge("oms_timeouts_lag_seconds", "How late the next timer is woken, 0 in time")
 
 
 class NoStep(Enum):
@@ -183,5 +183,10 @@ async def measure(tx: Transaction) -> None:
 ROUTE = Route(
     queue="timeouts",
     handler=take_timers,
-    every=(Every(1.0, sweep), Every(1.0, mark_progress), Every(10.0, measure)),
+    every=(
+        Every(1.0, sweep),
+        Every(1.0, mark_progress),
+        Every(10.0, measure),
+        Every(backlog.MEASURE_SECONDS, backlog.measure),  # relays do so too, while one lives
+    ),
 )

@@ -16,6 +16,8 @@ class Health:
         self._lost_at: dict[str, float | None] = dict.fromkeys(queues, clock())
         self._paused: set[str] = set()
         self._databases: dict[str, bool] = {}
+        for queue in self._lost_at:
+            metrics.prepare(queue)
 
     def consuming(self, queue: str, yes: bool) -> None:
         """Record that the queue has a consumer now, or has lost it."""

@@ -7,6 +7,8 @@ from datetime import UTC, datetime
 from prometheus_client import Counter, Gauge, Histogram
 
 from db.pool import Pool
+from messages.reasons import Reason
+from messages.topology import TAKEN
 from workers.runtime.decode import Work
 from workers.runtime.policy import Kind, Outcome
 
@@ -34,6 +36,17 @@ HANDLER_FAILURES = Counter("oms_handler_failures_total", "Messages that raised w
 DEAD_LETTERS = Counter("oms_dead_letters_total", "Messages dead-lettered", ["queue", "reason"])
 POOL_SIZE = Gauge("oms_db_pool_size", "Open database connections")
 POOL_IN_USE = Gauge("oms_db_pool_in_use", "Database connections in use")
+
+
+def prepare(queue: str) -> None:
+    """Make the counters of a queue exist from the start: an increase from nothing is no increase for Prometheus."""
+    HANDLER_FAILURES.labels(queue)
+    for reason in Reason:
+        DEAD_LETTERS.labels(queue, reason)
+    for model in TAKEN.get(queue, ()):
+        RECEIVED.labels(queue, model.TYPE)
+        for kind in Kind:
+            PROCESSED.labels(queue, model.TYPE, kind)
 
 
 def received(queue: str, work: Work) -> None:
