@@ -20,6 +20,7 @@ from messages.payments import ProgressMark
 from messages.refunds import RefundRequest, RefundResult
 from messages.rests import OrderCancelRest, ShortageReport
 from messages.risk import RiskResult
+from messages.shipments import ShipmentBook
 from messages.stock import (
     StockAdjust,
     StockCommit,
@@ -83,6 +84,20 @@ async def partly_shipped(harness: HandlerHarness, n: int) -> list[int]:
     await harness.handle(*(book(key, f"T{key}", ("s1", 1)) for key in ids))
     await harness.handle(*(update(key, f"T{key}", "outbound") for key in ids))
     return ids
+
+
+async def shared(harness: HandlerHarness, n: int) -> list[Message]:
+    """Bookings of parcels with two orders each."""
+    ids = await paid(harness, 2 * n)
+    return [
+        book(one, f"T{one}").model_copy(update={"order_ids": (two,)}) for one, two in zip(ids[:n], ids[n:], strict=True)
+    ]
+
+
+async def shared_arrived(harness: HandlerHarness, n: int) -> list[Message]:
+    bookings = cast(list[ShipmentBook], await shared(harness, n))
+    await harness.handle(*bookings)
+    return [update(body.order_id, body.tracking_no, "delivered") for body in bookings]
 
 
 async def cancelled(harness: HandlerHarness, n: int) -> list[int]:
@@ -350,6 +365,8 @@ SCENARIOS: dict[str, Arrange] = {
     "order.shortage.report": per(partly_shipped, lambda key: ShortageReport(request_id=unique(), order_id=key)),
     "order.shortage.report all": per(booked, lambda key: ShortageReport(request_id=unique(), order_id=key)),
     "shipment.book": per(paid, lambda key: book(key, f"T{key}")),
+    "shipment.book shared": shared,
+    "shipment.update shared": shared_arrived,
     "shipment.update outbound": outbound,
     "shipment.update delivered": arrived,
     "shipment.update lost": lost,

@@ -31,7 +31,7 @@ from workers import shop
 from workers.domain.book import Book, Who
 from workers.domain.codes import Code
 from workers.domain.order import CancelType, Effect, Order, State, Trigger
-from workers.domain.refund_amounts import BoughtLine, RefundLine, give_back, refund_units
+from workers.domain.refund_amounts import BoughtLine, RefundLine, give_back, refund_units, remaining_units
 from workers.domain.refusal import Refusal
 from workers.domain.rests import drop, not_left, pick, take_out, to_ship
 from workers.domain.shipping import Parcel
@@ -160,7 +160,8 @@ def take_step(context: RestContext, item: Item, order: Order, units: Mapping[int
     moved = context.book.move(order.id, trigger, because=item, at=now, who=who)
     ref = f"{'short' if short else 'rest'}:{moved.order.version}"
     lines = context.lines[order.id]
-    parts = refund_units(lines, units)
+    bought = remaining_units(lines)
+    parts = refund_units(lines, {line_no: min(qty, bought[line_no]) for line_no, qty in units.items()})
     context.lines[order.id] = left = drop(give_back(lines, parts), units)
     for parcel in take_out(left, context.of(order.id)):
         context.parcels[order.id][parcel.id] = context.emptied[parcel.id, order.id] = parcel
