@@ -92,6 +92,14 @@ SELECT (SELECT count(*) FROM (SELECT FROM refunds WHERE state IN ('requested', '
         WHERE state IN ('requested', 'submitted', 'unknown'))), 0)::float8 AS oldest_seconds,
     (SELECT count(*) FROM refunds WHERE state = 'excess') AS excess;
 
+-- name: refunds.in_excess
+-- $1 how many at most. The refunds that succeeded above what was left of their captures, the oldest first. Locks: none.
+SELECT refund_no, order_id, provider, trade_no, provider_no, cause, amount, excess_amount, currency, finished_at
+FROM refunds
+WHERE state = 'excess'
+ORDER BY finished_at
+LIMIT $1::integer;
+
 -- name: refunds.finish
 -- $1 refund numbers, $2 states, $3 reasons, $4 what is above the capture, $5 whether this comes after a failure. A success is final.
 -- Fewer rows than given: one has succeeded already. Only a refund that has ended gets a time.

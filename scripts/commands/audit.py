@@ -12,7 +12,7 @@ from db.statements import SQL
 from scripts.commands import command_app
 from scripts.commands.connections import connected, run
 from scripts.commands.invariants import INVARIANTS, Invariant
-from scripts.commands.output import Format, Output, say, write_json, write_table
+from scripts.commands.output import Format, Output, counted, say, write_json, write_table
 from scripts.commands.problems import Code
 
 app = command_app()
@@ -100,7 +100,8 @@ def audit(
     found = run(work())
     _report(found, output)
     if others := [finding for finding in found if finding.violations and not finding.ours]:
-        say(f"oms: money to recover: {sum(finding.violations for finding in others)} refunds above their captures")
+        count = counted(sum(finding.violations for finding in others), "refund")
+        say(f"oms: {count} above what was captured, to get back\n  next: oms payments excess")
     if violated := [finding for finding in found if finding.violations and finding.ours]:
         say(f"oms: {len(violated)} of {len(found)} invariants violated\n  next: oms order show ID")
         raise typer.Exit(Code.DIFFERENT)

@@ -23,7 +23,7 @@ from workers.providers.configuration import KINDS, ProviderConfigError, make
 from workers.providers.port import Provider, StatementError
 from workers.services.reconciliation import DayStatement, ledgers
 from workers.settings import Settings
-from workers.store import notifications, reconciliation
+from workers.store import notifications, reconciliation, refunds
 from workers.views.redaction import body_shown, headers_shown
 
 app = command_app("Compare provider statements, show provider notifications.")
@@ -155,6 +155,49 @@ def _row(found: Mapping[str, Any]) -> dict[str, Any]:
 
 def _money(amount: int | None, currency: str) -> str | None:
     return None if amount is None else f"{render(amount, currency)} {currency}"
+
+
+@app.command("excess")
+def show_excess(
+    *,
+    limit: Annotated[int, typer.Option(min=1, max=10_000, help="Show at most so many, the oldest first.")] = 100,
+    output: Output = Format.TABLE,
+) -> None:
+    """List the refunds that went above what was left of their captures: money to get back.
+
+    Each refund's buyer has `excess` more than the order's share of the capture.
+
+    \b
+    Examples:
+      oms payments excess
+      oms payments excess -o json | jq '.[].order_id'
+    """
+
+    async def work() -> tuple[list[dict[str, Any]], int]:
+        async with connected() as tx:
+            _, _, count = await refunds.backlog(tx)
+            return await refunds.in_excess(tx, limit), count
+
+    found, count = run(work())
+    if output is Format.JSON:
+        write_json(found)
+    else:
+        write_table([_excess_row(one) for one in found])
+    say(f"{counted(count, 'refund')} above what was captured" + (f", {len(found)} shown" if count > len(found) else ""))
+
+
+def _excess_row(found: Mapping[str, Any]) -> dict[str, Any]:
+    currency = found["currency"]
+    return {
+        "order_id": found["order_id"],
+        "refund_no": found["refund_no"],
+        "amount": _money(found["amount"], currency),
+        "excess": _money(found["excess_amount"], currency),
+        "provider": found["provider"],
+        "trade_no": found["trade_no"],
+        "cause": found["cause"],
+        "finished_at": found["finished_at"],
+    }
 
 
 @app.command("notifications")

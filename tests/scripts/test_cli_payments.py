@@ -308,3 +308,18 @@ def test_an_unknown_notification_or_an_unclear_selection_is_reported(
     result = oms("payments", "notifications", *words, database_url=database_url)
     assert (result.code, result.out) == (code, "")
     assert message in result.err
+
+
+def test_refunds_above_their_captures_are_listed_and_counted(oms: Oms, database_url: str, order: RefundedOrder) -> None:
+    result = oms("payments", "excess", database_url=database_url)
+    assert (result.code, result.out, result.err) == (0, "", "0 refunds above what was captured\n")
+
+    async def mark(pool: Pool) -> None:
+        await pool.execute("UPDATE refunds SET state = 'excess', excess_amount = 100")
+
+    in_database(database_url, mark)
+    result = oms("payments", "excess", database_url=database_url)
+    assert (result.code, result.err) == (0, "1 refund above what was captured\n")
+    assert {str(order.order_id), order.refund_no, "1.00"} <= set(result.out.split())
+    [found] = orjson.loads(oms("payments", "excess", "-o", "json", database_url=database_url).out)
+    assert (found["refund_no"], found["excess_amount"]) == (order.refund_no, 100)

@@ -253,6 +253,11 @@ async def backlog(tx: Transaction) -> tuple[int, float, int]:
     return row["running"], row["oldest_seconds"], row["excess"]
 
 
+async def in_excess(tx: Transaction, limit: int) -> list[dict[str, Any]]:
+    """Return the refunds above their captures as rows, the oldest first, at most `limit`."""
+    return [dict(row) for row in await tx.fetch(SQL["refunds.in_excess"], limit)]
+
+
 async def finish(tx: Transaction, ends: Sequence[RefundEnd]) -> None:
     """Write each refund's newest state; a success is final."""
     if ends:
