@@ -2,11 +2,14 @@
 
 from pathlib import Path
 
+import psycopg
 from alembic import command, context, op
 from alembic.config import Config
 from alembic.script import ScriptDirectory
 
 FOLDER = Path(__file__).parent / "migrations"
+ONCALL_ROLE = "oms_oncall"
+"""The group role to which oncall.sql grants what the commands of on-call engineers use."""
 
 
 def config(url: str) -> Config:
@@ -24,6 +27,13 @@ def upgrade(url: str) -> str:
     newest = ScriptDirectory.from_config(made).get_current_head()
     assert newest is not None, "there is a first migration"
     return newest
+
+
+def has_oncall_role(url: str) -> bool:
+    """Tell whether the role of on-call engineers exists. Who may not create roles leaves it to an administrator."""
+    with psycopg.connect(url) as connection:
+        row = connection.execute("SELECT to_regrole(%s) IS NOT NULL", (ONCALL_ROLE,)).fetchone()
+    return bool(row and row[0])
 
 
 def run_sql(migration: str) -> None:

@@ -162,9 +162,10 @@ CREATE TABLE dead_letter_actions (
     id             bigint      GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     dead_letter_id bigint      NOT NULL REFERENCES dead_letters (id),
     action         text        NOT NULL CHECK (action IN ('replay', 'discard')),
-    actor          text        NOT NULL,
+    actor          text        NOT NULL DEFAULT session_user, -- who decided, which a person cannot choose
     reason         text        NOT NULL,
-    at             timestamptz NOT NULL DEFAULT clock_timestamp()
+    at             timestamptz NOT NULL DEFAULT clock_timestamp(),
+    note           text -- OMS_ACTOR, or the user of the operating system
 );
 CREATE INDEX dead_letter_actions_letter ON dead_letter_actions (dead_letter_id);
 
@@ -173,9 +174,10 @@ CREATE TABLE repairs (
     order_id   bigint      NOT NULL,
     owed       text        NOT NULL,
     message_id text,
-    actor      text        NOT NULL,
+    actor      text        NOT NULL DEFAULT session_user, -- who repaired, which a person cannot choose
     reason     text        NOT NULL,
-    at         timestamptz NOT NULL DEFAULT clock_timestamp()
+    at         timestamptz NOT NULL DEFAULT clock_timestamp(),
+    note       text -- OMS_ACTOR, or the user of the operating system
 );
 CREATE INDEX repairs_order ON repairs (order_id);
 

@@ -1,10 +1,12 @@
 """Runs the migrations through psycopg: raw SQL, one transaction, one migrator at a time."""
 
 import os
+from pathlib import Path
 
 from alembic import context
 from sqlalchemy import create_engine, text
 
+ONCALL = Path(__file__).parents[1] / "oncall.sql"
 ADVISORY_LOCK = 6_021_023  # any constant of our own: two migrators at once wait for each other
 
 
@@ -22,6 +24,7 @@ def online() -> None:
         context.configure(connection=connection, transactional_ddl=True)
         with context.begin_transaction():
             context.run_migrations()
+        connection.execution_options(no_parameters=True).exec_driver_sql(ONCALL.read_text("utf-8"))
     engine.dispose()
 
 
@@ -30,6 +33,7 @@ def offline() -> None:
     context.configure(url=url(), literal_binds=True, dialect_name="postgresql")
     with context.begin_transaction():
         context.run_migrations()
+        context.execute(ONCALL.read_text("utf-8"))
 
 
 if context.is_offline_mode():

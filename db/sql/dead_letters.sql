@@ -60,16 +60,16 @@ SELECT * FROM dead_letters WHERE id = ANY ($1::bigint[]) ORDER BY id;
 SELECT * FROM dead_letters WHERE id = ANY ($1::bigint[]) ORDER BY id FOR UPDATE;
 
 -- name: dead_letters.decide
--- $1 ids (locked), $2 new state, $3 action, $4 person, $5 reason. Writes one action per letter.
+-- $1 ids (locked), $2 new state, $3 action, $4 note, $5 reason. Writes one action per letter, with the user of the session.
 WITH decided AS (
     UPDATE dead_letters SET state = $2 WHERE id = ANY ($1::bigint[]) RETURNING id
 )
-INSERT INTO dead_letter_actions (dead_letter_id, action, actor, reason)
+INSERT INTO dead_letter_actions (dead_letter_id, action, note, reason)
 SELECT id, $3, $4, $5 FROM decided ORDER BY id;
 
 -- name: dead_letters.actions
 -- $1 a letter's id. The decisions about it, oldest first. Locks: none.
-SELECT action, actor, reason, at FROM dead_letter_actions WHERE dead_letter_id = $1 ORDER BY id;
+SELECT action, actor, note, reason, at FROM dead_letter_actions WHERE dead_letter_id = $1 ORDER BY id;
 
 -- name: dead_letters.open_counts
 -- Locks: none. Number and oldest age of the letters that wait for a decision, by queue. Queues without any are missing.

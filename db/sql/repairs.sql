@@ -80,5 +80,5 @@ ORDER BY w.order_id, w.kind, w.key;
 
 -- name: repairs.record
 -- $1 order ids, $2 what each was owed, $3 message ids (null for a timer), $4 who, $5 why.
-INSERT INTO repairs (order_id, owed, message_id, actor, reason)
+INSERT INTO repairs (order_id, owed, message_id, note, reason)
 SELECT order_id, owed, message_id, $4, $5 FROM unnest($1::bigint[], $2::text[], $3::text[]) AS r (order_id, owed, message_id);

@@ -93,8 +93,13 @@ async def connected(*, statement_timeout_seconds: int = STATEMENT_TIMEOUT_SECOND
         await connection.close(timeout=CONNECT_TIMEOUT_SECONDS)
 
 
-def actor() -> str:
-    """Return who is at the terminal: OMS_ACTOR, else the user of the operating system."""
+def database_user() -> str:
+    """Return the user of OMS_DATABASE_URL, under whom the database records a decision."""
+    return URL(database_url(DatabaseSettings())).user or "the user of the database session"
+
+
+def person() -> str:
+    """Return who is at the terminal, as a note: OMS_ACTOR, else the user of the operating system."""
     named = os.environ.get("OMS_ACTOR", "").strip()
     if named:
         return named

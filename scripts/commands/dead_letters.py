@@ -12,7 +12,7 @@ from messages.reasons import BROKER_REASONS, Reason
 from messages.registry import MODELS
 from messages.topology import QUEUES
 from scripts.commands import command_app
-from scripts.commands.connections import actor, connected, run
+from scripts.commands.connections import connected, person, run
 from scripts.commands.decisions import DeadLetter, all_of, decide, summary
 from scripts.commands.output import Format, Output, counted, say, write_json, write_table
 from scripts.commands.problems import Code, CommandError
@@ -146,7 +146,7 @@ def replay(
     async def act(tx: Transaction, rows: Sequence[DeadLetter]) -> None:
         for queue in sorted({_target(row, to) for row in rows}):
             same = [row for row in rows if _target(row, to) == queue]
-            await decisions.replay(tx, same, to=queue, actor=actor(), reason=why_now)
+            await decisions.replay(tx, same, to=queue, note=person(), reason=why_now)
 
     decide("replay", ids, plan, act, dry_run=dry_run, yes=yes, output=output)
 
@@ -173,7 +173,7 @@ def discard(
         return "-", "" if row["state"] == dead_letters.OPEN else f"is already {row['state']}"
 
     async def act(tx: Transaction, rows: Sequence[DeadLetter]) -> None:
-        await decisions.discard(tx, rows, actor=actor(), reason=why_not)
+        await decisions.discard(tx, rows, note=person(), reason=why_not)
 
     decide("discard", ids, plan, act, dry_run=dry_run, yes=yes, output=output)
 

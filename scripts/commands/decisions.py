@@ -8,7 +8,7 @@ from typing import Any
 import typer
 
 from db.pool import Transaction
-from scripts.commands.connections import actor, connected, run
+from scripts.commands.connections import connected, database_user, run
 from scripts.commands.output import Format, counted, say, write_json, write_table
 from scripts.commands.problems import Code, CommandError
 from workers.store import dead_letters
@@ -47,7 +47,7 @@ def decide(
         confirm(f"{verb} {counted(len(rows), 'dead letter')}?")
     run(work(rows))
     done = {"replay": "replayed", "discard": "discarded"}[verb]
-    say(f"{done} {counted(len(rows), 'dead letter')} as {actor()}")
+    say(f"{done} {counted(len(rows), 'dead letter')} as {database_user()}")
 
 
 def _show_plan(verb: str, rows: Sequence[DeadLetter], plan: Planner, output: Format) -> None:

@@ -8,7 +8,7 @@ from pydantic import SecretStr
 
 from scripts.commands import command_app
 from scripts.commands.audit import GRACE_SECONDS, TIMEOUT_SECONDS
-from scripts.commands.connections import actor, connected, run
+from scripts.commands.connections import connected, database_user, person, run
 from scripts.commands.decisions import confirm
 from scripts.commands.output import Format, Output, counted, say, write_json, write_table
 from scripts.commands.problems import Code, CommandError
@@ -73,7 +73,7 @@ def repair(
     if not yes:
         confirm(f"announce {about}?")
     done = run(_applied(shop, orders, grace_seconds, reason.strip()))
-    say(f"announced {done} as {actor()}\n  next: oms audit, once the workers have handled them")
+    say(f"announced {done} as {database_user()}\n  next: oms audit, once the workers have handled them")
 
 
 async def _planned(shop: Shop, orders: Sequence[int] | None, grace_seconds: float) -> list[Owed]:
@@ -90,7 +90,7 @@ async def _applied(shop: Shop, orders: Sequence[int], grace_seconds: float, reas
         for start in range(0, len(orders), ORDERS_PER_TRANSACTION):
             some = orders[start : start + ORDERS_PER_TRANSACTION]
             async with tx.transaction():
-                done += len(await repairs.apply(tx, shop, some, grace_seconds, actor=actor(), reason=reason))
+                done += len(await repairs.apply(tx, shop, some, grace_seconds, note=person(), reason=reason))
             if start + len(some) < len(orders):
                 say(f"{start + len(some)} of {len(orders)} orders")
     return done

@@ -139,7 +139,7 @@ async def _replay_the_unrouted(deployment: Deployment) -> None:
     async with pool.acquire() as tx, tx.transaction():
         row_id = await tx.fetchval("SELECT id FROM dead_letters WHERE queue = 'unrouted'")
         rows = await dead_letters.lock(tx, [row_id])
-        await dead_letter_decisions.replay(tx, rows, to="order-creation", actor="test", reason="a typo in the key")
+        await dead_letter_decisions.replay(tx, rows, to="order-creation", note="test", reason="a typo in the key")
     await pool.close()
 
 

@@ -211,7 +211,7 @@ async def test_fifty_dead_letters_are_kept_and_replayed_as_one_is(harness: Handl
                     connection,
                     await letters.lock(connection, [r["id"] for r in rows]),
                     to="order-creation",
-                    actor="me",
+                    note="me",
                     reason="again",
                 )
             await pool.release(connection)

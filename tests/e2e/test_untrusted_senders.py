@@ -235,5 +235,5 @@ async def test_a_letter_whose_headers_fill_a_frame_can_be_replayed(system: Runni
     letter = await system.dead_letter(body)
     async with system.pool.acquire() as tx, tx.transaction():
         locked = await dead_letters.lock(tx, [letter["id"]])
-        await dead_letter_decisions.replay(tx, locked, to="order-creation", actor="test", reason="it was a typo")
+        await dead_letter_decisions.replay(tx, locked, to="order-creation", note="test", reason="it was a typo")
     await system.upstream.wait_for_events("order.created", request_id=orjson.loads(body)["request_id"])

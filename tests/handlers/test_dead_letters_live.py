@@ -118,7 +118,7 @@ async def test_a_replayed_message_has_the_roles_of_its_first_sender(
         assert (row["queue"], row["reason"], row["origin_user"]) == ("stock", "stock_asleep", warehouse)
         async with pool.acquire() as tx, tx.transaction():
             rows = await dead_letters.lock(tx, [row["id"]])
-            await dead_letter_decisions.replay(tx, rows, to="stock", actor="ana", reason="awake")
+            await dead_letter_decisions.replay(tx, rows, to="stock", note="ana", reason="awake")
 
         async def twice() -> bool:
             return len(seen) == 2

@@ -14,11 +14,10 @@ from psycopg.rows import dict_row
 from db import cipher
 from db.pool import open_pool
 from scripts.commands import connections
+from tests.scripts.letters import ADDRESS, letter
 from tests.scripts.oms_command import Oms
 from workers.store import dead_letters
-from workers.store.dead_letters import Letter
 
-ADDRESS = b'{"address":{"phone":"13812345678","receiver":"Wang Fang"},"qty":1}'
 REASON = ("--reason", "repaired")
 Rows = Callable[[str], list[dict[str, Any]]]
 
@@ -33,30 +32,6 @@ def rows(database_url: str) -> Rows:
             return done.fetchall() if done.description else []
 
     return run
-
-
-def letter(message_id: str, **changes: Any) -> Letter:
-    fields: dict[str, Any] = {
-        "queue": "order-creation",
-        "type": "order.create.v1",
-        "correlation_id": None,
-        "reason": "invalid",
-        "error_path": "$.qty",
-        "error_type": "int_type",
-        "error_message": "no number",
-        "fingerprint": "f",
-        "attempts": 1,
-        "exchange": "oms.commands",
-        "routing_key": "order.create",
-        "origin_user": "upstream",
-        "worker_version": "1",
-        "occurred_at": None,
-        "first_failed_at": None,
-        "last_failed_at": None,
-        "body": ADDRESS,
-        "headers": b'{"headers":{"note":"call 13812345678"},"reply_to":null}',
-    }
-    return Letter(message_id=message_id, body_hash=message_id.encode(), **fields | changes)
 
 
 @pytest.fixture
@@ -195,9 +170,9 @@ def test_a_replay_is_sent_to_its_queue_and_recorded(oms: Oms, ids: dict[str, str
         ("second", "queue", "order-creation"),
     ]
     assert all(row["key_id"] for row in sent)
-    recorded = rows("SELECT action, actor, reason FROM dead_letter_actions")
-    assert recorded == [{"action": "replay", "actor": "ana", "reason": "repaired"}] * 2
-    assert oms("dead-letters", "show", ids["plain"], "-o", "json").json["actions"][0]["actor"] == "ana"
+    recorded = rows("SELECT action, note, reason FROM dead_letter_actions")
+    assert recorded == [{"action": "replay", "note": "ana", "reason": "repaired"}] * 2
+    assert oms("dead-letters", "show", ids["plain"], "-o", "json").json["actions"][0]["note"] == "ana"
 
 
 def test_a_replayed_letter_is_replayed_again_only_with_again(oms: Oms, ids: dict[str, str], rows: Rows) -> None:
@@ -246,8 +221,8 @@ def test_a_command_with_an_unknown_id_exits_with_2_and_changes_nothing(
 
 def test_a_discarded_letter_is_kept_and_cannot_be_replayed(oms: Oms, ids: dict[str, str], rows: Rows) -> None:
     assert oms("dead-letters", "discard", ids["plain"], "--reason", "a test message", "-y").code == 0
-    assert rows("SELECT action, actor, reason FROM dead_letter_actions") == [
-        {"action": "discard", "actor": "ana", "reason": "a test message"}
+    assert rows("SELECT action, note, reason FROM dead_letter_actions") == [
+        {"action": "discard", "note": "ana", "reason": "a test message"}
     ]
     for verb in (("replay", *REASON), ("replay", "--again", *REASON), ("discard", *REASON)):
         assert oms("dead-letters", verb[0], ids["plain"], *verb[1:], "-y").code == 6

@@ -40,7 +40,7 @@ class LossyHarness(HandlerHarness):
         """Announce again what is owed, and let it arrive."""
         self.loses = frozenset()
         async with self.pool.acquire() as tx, tx.transaction():
-            owed = await repairs.apply(tx, shop.current(), order_ids, 0.0, actor="ana", reason=WHY)
+            owed = await repairs.apply(tx, shop.current(), order_ids, 0.0, note="ana", reason=WHY)
         await self.relay()
         return [one.what for one in owed]
 
@@ -116,7 +116,7 @@ async def test_a_lost_stock_message_is_owed_and_announced_once(harness: LossyHar
     assert len(await harness.repair(*ids)) == len(owed)
     assert await harness.violations() == []
     assert await harness.plan() == []
-    recorded = await harness.rows("SELECT order_id, actor, reason, message_id IS NOT NULL FROM repairs")
+    recorded = await harness.rows("SELECT order_id, note, reason, message_id IS NOT NULL FROM repairs")
     assert recorded == [(ids[0], "ana", WHY, True)] * len(owed)
 
     counters = await harness.stock("s1"), await harness.stock("s2")

@@ -14,14 +14,14 @@ CARRIED = ("causation-id", "traceparent")
 """The headers that travel with a replay, besides those that are columns of the row."""
 
 
-async def replay(tx: Transaction, rows: Sequence[Mapping[str, Any]], *, to: str, actor: str, reason: str) -> None:
+async def replay(tx: Transaction, rows: Sequence[Mapping[str, Any]], *, to: str, note: str, reason: str) -> None:
     """Send locked letters to the one queue `to`, as fresh attempts under their own message ids, and record who did it.
 
     The same id makes it harmless when the message was handled after all. A letter that never had an id gets one that
     stays the same however often it is replayed.
     """
     await outbox.append(tx, [again(row, to) for row in rows])
-    await dead_letters.decide(tx, [row["id"] for row in rows], REPLAYED, "replay", actor=actor, reason=reason)
+    await dead_letters.decide(tx, [row["id"] for row in rows], REPLAYED, "replay", note=note, reason=reason)
 
 
 def again(row: Mapping[str, Any], to: str) -> outbox.Announcement:
@@ -48,6 +48,6 @@ def _carried(stored: Mapping[str, Any]) -> dict[str, str]:
     return {name: value for name, value in known.items() if isinstance(value, str) and value}
 
 
-async def discard(tx: Transaction, rows: Sequence[Mapping[str, Any]], *, actor: str, reason: str) -> None:
+async def discard(tx: Transaction, rows: Sequence[Mapping[str, Any]], *, note: str, reason: str) -> None:
     """Discard locked letters, and record who did it. The rows stay."""
-    await dead_letters.decide(tx, [row["id"] for row in rows], DISCARDED, "discard", actor=actor, reason=reason)
+    await dead_letters.decide(tx, [row["id"] for row in rows], DISCARDED, "discard", note=note, reason=reason)

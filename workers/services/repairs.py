@@ -87,7 +87,7 @@ def _timer(missing: MissingTimer) -> Owed:
 
 
 async def apply(
-    tx: Transaction, shop: Shop, order_ids: Sequence[int], grace_seconds: float, *, actor: str, reason: str
+    tx: Transaction, shop: Shop, order_ids: Sequence[int], grace_seconds: float, *, note: str, reason: str
 ) -> list[Owed]:
     """Lock the orders, find again what is owed to them, announce and record it. Returns what was announced.
 
@@ -100,7 +100,7 @@ async def apply(
     await timers.start(tx, [one.timer for one in owed if one.timer is not None])
     ids = {id(one): message_id for message_id, one in messages.items()}
     rows = [(one.order_id, one.what, ids.get(id(one))) for one in owed]
-    await repairs.record(tx, rows, actor=actor, reason=reason)
+    await repairs.record(tx, rows, note=note, reason=reason)
     return owed
 
 

@@ -123,9 +123,9 @@ async def actions(tx: Transaction, letter_id: int) -> list[dict[str, Any]]:
     return [dict(row) for row in await tx.fetch(SQL["dead_letters.actions"], letter_id)]
 
 
-async def decide(tx: Transaction, ids: Sequence[int], state: str, action: str, *, actor: str, reason: str) -> None:
-    """Give locked letters their new state, and record the actor, the action and the reason. The rows stay."""
-    await tx.execute(SQL["dead_letters.decide"], list(ids), state, action, actor, reason)
+async def decide(tx: Transaction, ids: Sequence[int], state: str, action: str, *, note: str, reason: str) -> None:
+    """Give locked letters their new state; record action, reason, the database user and a note. The rows stay."""
+    await tx.execute(SQL["dead_letters.decide"], list(ids), state, action, note, reason)
 
 
 async def open_counts(tx: Transaction) -> list[OpenLetters]:

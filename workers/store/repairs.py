@@ -75,8 +75,8 @@ async def timers(
     ]
 
 
-async def record(tx: Transaction, rows: Iterable[tuple[int, str, str | None]], *, actor: str, reason: str) -> None:
+async def record(tx: Transaction, rows: Iterable[tuple[int, str, str | None]], *, note: str, reason: str) -> None:
     """Record (order id, what was owed, message id or None for a timer), with who announced it again and why."""
     given = list(rows)
     if given:
-        await tx.execute(SQL["repairs.record"], *columns(given), actor, reason)
+        await tx.execute(SQL["repairs.record"], *columns(given), note, reason)

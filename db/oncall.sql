@@ -1,0 +1,37 @@
+-- The group role oms_oncall has the least that the commands of on-call engineers use: `oms audit`, `order`, `payments`,
+-- `dead-letters`, `outbox` and `repair`. `oms migrate` runs this file after each migration, so that new tables are readable too.
+-- Who may not create roles leaves that to an administrator: CREATE ROLE oms_oncall NOLOGIN; then `oms migrate` again.
+-- A person gets a user of her own: CREATE ROLE ana LOGIN PASSWORD '...' IN ROLE oms_oncall;
+
+DO $$
+BEGIN
+    IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'oms_oncall') THEN
+        CREATE ROLE oms_oncall NOLOGIN;
+    END IF;
+EXCEPTION
+    WHEN duplicate_object OR unique_violation THEN NULL; -- another database of this server was faster
+    WHEN insufficient_privilege THEN RAISE WARNING 'this user may not create the role oms_oncall';
+END
+$$;
+
+DO $$
+BEGIN
+    IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'oms_oncall') THEN
+        RETURN;
+    END IF;
+    GRANT USAGE ON SCHEMA public TO oms_oncall;
+    GRANT SELECT ON ALL TABLES IN SCHEMA public TO oms_oncall;
+
+    -- Decisions. Nobody can write another's name: the column actor is not granted and defaults to the user of the session.
+    GRANT UPDATE (state) ON dead_letters TO oms_oncall;
+    GRANT INSERT (dead_letter_id, action, note, reason) ON dead_letter_actions TO oms_oncall;
+    GRANT INSERT (order_id, owed, message_id, note, reason) ON repairs TO oms_oncall;
+
+    -- Replays and repairs announce messages. Repairs start timers, and lock the order, for which PostgreSQL wants the right to
+    -- update one of its columns: this one hides an order from its buyer and moves nothing.
+    GRANT INSERT ON outbox TO oms_oncall;
+    GRANT INSERT, UPDATE ON timers TO oms_oncall;
+    GRANT UPDATE (deleted) ON orders TO oms_oncall;
+    GRANT UPDATE (until) ON outbox_holds TO oms_oncall;
+END
+$$;

@@ -1,0 +1,109 @@
+"""A member of the database role oms_oncall can do what on-call engineers do, nothing else, and in no other's name."""
+
+import asyncio
+import os
+import secrets
+from collections.abc import Iterator
+
+import psycopg
+import pytest
+from yarl import URL
+
+from db import cipher, migrate
+from db.pool import open_pool
+from tests.handlers.builders import cancel
+from tests.handlers.harness import HandlerHarness
+from tests.scripts.letters import letter
+from tests.scripts.oms_command import Oms
+from workers import shop
+from workers.domain.shop import Shop
+from workers.store import dead_letters
+
+WHY = ("--reason", "repaired", "--yes")
+
+
+@pytest.fixture
+def ana(database_url: str) -> Iterator[str]:
+    """The URL of a user who is a member of oms_oncall."""
+    name = f"ana_{secrets.token_hex(4)}"
+    with psycopg.connect(database_url, autocommit=True) as connection:
+        connection.execute(f"CREATE ROLE {name} LOGIN PASSWORD 'secret' IN ROLE oms_oncall")  # type: ignore[arg-type, unused-ignore]
+        yield str(URL(database_url).with_user(name).with_password("secret"))
+        connection.execute(f"DROP ROLE {name}")  # type: ignore[arg-type, unused-ignore]
+
+
+@pytest.fixture
+def order_id(database_url: str) -> int:
+    """A cancelled order whose stock.release was lost, two dead letters and a held message."""
+
+    async def make() -> int:
+        cipher.configure(os.environ["OMS_ENCRYPTION_KEYS"])
+        shop.configure(Shop())
+        pool = await open_pool(database_url, application_name="tests")
+        harness = HandlerHarness(pool)
+        await harness.fill_stock()
+        made = await harness.place_order()
+        await harness.handle_batch([harness.envelope(cancel(made))])
+        await pool.execute("DELETE FROM outbox")
+        async with pool.acquire() as tx:
+            await dead_letters.keep(tx, [letter("plain"), letter("second")])
+        await pool.close()
+        return made
+
+    return asyncio.run(make())
+
+
+def test_on_call_engineers_can_do_their_work(oms: Oms, order_id: int, ana: str, database_url: str) -> None:
+    user = URL(ana).user
+    assert oms("order", "show", str(order_id), database_url=ana).code == 0
+    assert oms("audit").code in (0, 3)  # it could check
+    assert oms("payments", "notifications", "--about", "nothing").code in (0, 2)
+    assert oms("outbox", "list").code == 0
+    assert oms("outbox", "retry", "1").code == 2  # nothing is held under this id
+    first, second = (str(row["id"]) for row in oms("dead-letters", "list", "-o", "json").json)
+    assert oms("dead-letters", "show", first).code == 0
+    replayed = oms("dead-letters", "replay", first, *WHY, actor="boss")
+    assert (replayed.code, replayed.err.splitlines()[-1]) == (0, f"replayed 1 dead letter as {user}")
+    assert oms("dead-letters", "discard", second, *WHY).code == 0
+    (action,) = oms("dead-letters", "show", first, "-o", "json").json["actions"]
+    assert (action["action"], action["actor"], action["note"], action["reason"]) == ("replay", user, "boss", "repaired")
+    assert oms("repair", "--grace-seconds", "0", "--apply", *WHY).code == 0
+    with psycopg.connect(database_url) as connection:
+        assert connection.execute("SELECT order_id, actor, note FROM repairs").fetchall() == [(order_id, user, "boss")]
+
+
+FORBIDDEN = [
+    "UPDATE orders SET payable_amount = 1",
+    "UPDATE orders SET state = 'paid'",
+    "DELETE FROM orders",
+    "UPDATE stock SET on_hand = 9",
+    "UPDATE payment_facts SET amount = 1",
+    "DELETE FROM dead_letters",
+    "UPDATE dead_letters SET body = ''",
+    "DELETE FROM dead_letter_actions",
+    "UPDATE dead_letter_actions SET actor = 'boss'",
+    "INSERT INTO dead_letter_actions (dead_letter_id, action, actor, reason) VALUES (1, 'replay', 'boss', 'x')",
+    "INSERT INTO repairs (order_id, owed, actor, reason) VALUES (1, 'x', 'boss', 'x')",
+    "DELETE FROM outbox",
+    "CREATE TABLE mine (id int)",
+    "TRUNCATE inbox",
+]
+
+
+def test_on_call_engineers_can_do_nothing_else(order_id: int, ana: str) -> None:
+    assert order_id
+    with psycopg.connect(ana, autocommit=True) as connection:
+        for statement in FORBIDDEN:
+            with pytest.raises(psycopg.errors.InsufficientPrivilege):
+                connection.execute(statement)  # type: ignore[arg-type, unused-ignore]
+
+
+def test_migrating_again_grants_the_same(database_url: str) -> None:
+    grants = (
+        """SELECT table_name, privilege_type FROM information_schema.role_table_grants WHERE grantee = 'oms_oncall'"""
+    )
+    with psycopg.connect(database_url, autocommit=True) as connection:
+        before = sorted(connection.execute(grants).fetchall())
+        migrate.upgrade(database_url)
+        assert sorted(connection.execute(grants).fetchall()) == before
+    assert len(before) > 30
