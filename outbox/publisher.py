@@ -24,7 +24,7 @@ RECONNECT_WAIT_MAX_SECONDS = 5.0
 WATCH_SECONDS = 0.25  # between checks for an overdue answer and for a broker alarm
 BARRED_SECONDS = 1.0  # between tries of an exchange that is missing or closed to us
 CHANNEL_AGE_MIN_SECONDS = 1.0  # of a channel that is replaced because a queue refuses; doubles while it still refuses
-CHANNEL_AGE_MAX_SECONDS = 60.0  # after this a stale channel is replaced in any case; opening one costs a round trip
+CHANNEL_AGE_MAX_SECONDS = 5.0  # a queue that is full for hours costs a round trip each 5 seconds
 REFUSING_ADDRESSES_MAX = 1_000
 
 
