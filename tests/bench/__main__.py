@@ -11,8 +11,9 @@ import uvloop
 from rich.console import Console
 from rich.table import Table
 
+from db import migrate
 from scripts.servers.find import Servers, private_servers
-from tests.bench import counting, flash, latency, measure, verification
+from tests.bench import counting, dead_rows, flash, latency, measure, verification
 from tests.bench.contenders import Contender, contenders
 from tests.bench.load import Load, baskets
 from tests.bench.measure import Result
@@ -111,6 +112,25 @@ async def _latencies(servers: Servers, contender: Contender, rate: float, second
     console.print(f"at {rate:.0f} orders/s: {steady}")
     console.print(f"idle, one by one: {idle}")
     console.print(f"memory: {', '.join(f'{m:.0f} MiB' for m in memory)}")
+
+
+@app.command("dead-rows")
+def dead_rows_(
+    dead: Annotated[int, typer.Option(min=1, help="Dead rows in each table, behind an open snapshot.")] = 600_000,
+    held: Annotated[int, typer.Option(min=1, help="Messages that the broker does not take.")] = 100_000,
+) -> None:
+    """Measure reads of the outbox and chores with dead rows behind an open transaction, and with held messages."""
+    with private_servers(durable=False) as servers:
+        url = servers.postgres.new_database("bench_dead_rows")
+        migrate.upgrade(url)
+        found = asyncio.run(dead_rows.measure(url, dead, held))
+        servers.postgres.drop_database("bench_dead_rows")
+    table = Table(title="milliseconds, medians")
+    for column in ("statement", *found):
+        table.add_column(column)
+    for statement in next(iter(found.values())):
+        table.add_row(statement, *(f"{costs[statement]:.1f}" for costs in found.values()))
+    console.print(table)
 
 
 @app.command("flash")
