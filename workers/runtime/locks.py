@@ -20,7 +20,7 @@ from workers.runtime.decode import Work
 
 log = structlog.get_logger(__name__)
 
-BATCH_LOCK_TIMEOUT_MS = 300  # several times what a batch takes; the connection's own setting, so it costs no round trip
+BATCH_LOCK_TIMEOUT_MS = 300  # three workers with a batch each for one hot row; set on the connection: no round trip
 SEARCH_LOCK_TIMEOUT_MS = 20  # the row is known to be held; a neighbour's batch that ends within this time still counts
 SEARCH_MAX_SECONDS = 1.0  # of tries that waited in vain; then all that is left of the batch is set aside
 
