@@ -18,7 +18,7 @@ SELECT (SELECT count(*) FROM unpublished)                                     AS
         FROM unpublished)                                                     AS outbox_age,
        (SELECT count(*) FROM commands WHERE outcome_type IS NULL)             AS undecided,
        (SELECT count(*) FROM timers)                                          AS timers,
-       (SELECT count(*) FROM refunds WHERE state NOT IN ('succeeded', 'excess', 'failed')) AS refunds_open,
+       (SELECT count(*) FROM refunds WHERE state IN ('requested', 'submitted', 'unknown')) AS refunds_open,
        (SELECT count(*) FROM payment_attempts WHERE state NOT IN ('captured', 'failed', 'closed')) AS attempts_open
 """
 UNDER_WAY = ("outbox_pending", "undecided", "timers", "refunds_open", "attempts_open")

@@ -147,7 +147,7 @@ async def test_a_refund_notification_names_the_sum_of_all_refunds_so_this_one_is
     _, started = await opened(harness)
     refunded = {"gmt_refund": "2026-01-21 11:00:00", "refund_fee": "9.00", "out_biz_no": "R17"}
     await harness.handle(notified(started, **refunded))
-    assert harness.provider_calls == [("alipay", ProviderRefundQuery(refund_no="R17"))]
+    assert harness.provider_calls == [("alipay", ProviderRefundQuery(refund_no="R17", trade_no="2026012122001"))]
     assert await harness.states() == ["awaiting_payment"]
 
 
