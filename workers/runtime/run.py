@@ -115,7 +115,10 @@ async def _repeat(context: QueueContext, every: Every) -> None:
 async def _watch_database(name: str, pool: Pool, health: Health) -> None:
     """Probe a database every few seconds, so that /ready shows a silent one, also while the worker is idle."""
     while True:
-        health.database(name, answers=await inbox.answers(pool))
+        answers = await inbox.answers(pool)
+        health.database(name, answers=answers)
+        if not answers:
+            await pool.expire_connections()  # the next batch opens a new one instead of waiting for a silent one
         await asyncio.sleep(WATCH_SECONDS)
 
 
