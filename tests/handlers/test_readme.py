@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,7 @@ from messages.registry import MODELS
 from tests.handlers.builders import create, receive, sku
 from tests.handlers.harness import HandlerHarness
 from tests.providers.keys import private_pem, public_pem
-from workers import providers
+from workers import providers, shop
 from workers.providers.configuration import make
 
 README = Path(__file__).parents[2] / "messages" / "README.md"
@@ -30,6 +31,7 @@ async def test_the_commands_of_the_readme_are_taken_and_make_the_price(harness: 
         "settings.set",
     ]
     tea = sku("tea", price=500, currency="USD").model_copy(update={"category_id": "tea"})
+    shop.configure(replace(shop.current(), points_unit_minor_units={"USD": 100}))
     await harness.handle(tea)
     await harness.handle(receive("tea", 10))
     for body in commands.values():

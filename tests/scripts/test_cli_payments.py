@@ -150,6 +150,7 @@ def test_differences_as_json_have_amounts_in_minor_units_and_ids_as_text(
                 "their_currency": None,
                 "order_id": str(order.order_id),
                 "line": None,
+                "capture_no": None,
             }
         ],
     }
