@@ -14,6 +14,7 @@ ROLE_OF = {
     "shipment.book": "warehouse",
     "shipment.update": "carrier",
     "payment.result": "payments",
+    "refund.result": "payments",
 }
 """Message -> the role that sends it. The storefront sends all others."""
 
@@ -23,8 +24,17 @@ class RoleLinks:
 
     def __init__(self, links: Mapping[str, AmqpClient]) -> None:
         self._links = links
+        self._subscribed = False
 
     async def send(self, message: OutgoingMessage, *, signed: bool = True) -> None:
-        """Send the message on the link of its role; see AmqpClient.send."""
+        """Send the message on the link of its role; see AmqpClient.send.
+
+        The first message waits until every link is connected: the outcome of a command that one role sends is an event
+        that another has subscribed to, and a queue that is not bound yet misses it.
+        """
+        if not self._subscribed:
+            for link in self._links.values():
+                await link.connected()
+            self._subscribed = True
         role = ROLE_OF.get(message.type.rsplit(".", 1)[0], "storefront")
         await self._links[role].send(message, signed=signed)
