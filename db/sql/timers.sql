@@ -13,11 +13,13 @@ DELETE FROM timers t USING unnest($1::text[], $2::bigint[]) AS k (kind, key) WHE
 SELECT t.kind, t.key, t.due_at FROM timers t JOIN unnest($1::text[], $2::bigint[]) AS k (kind, key) USING (kind, key);
 
 -- name: timers.sweep
--- $1 how many. Takes the timers that are due and sets when to send timer.due again, each time later (at most 5 minutes). It skips
--- rows that another sweeper holds. It uses now() and not clock_timestamp(), because only a stable bound can use the index.
+-- $1 how many, $2 how many seconds to look back. Takes the timers that are due and sets when to send timer.due again, each time later
+-- (at most 5 minutes). It skips rows that another sweeper holds. It uses now() and not clock_timestamp(), because only a stable bound
+-- can use the index. A look at the last minute does not pass the dead entries of all timers before, which an old transaction keeps.
 UPDATE timers t
 SET woken_at = clock_timestamp(), wakes = t.wakes + 1, wake_at = clock_timestamp() + make_interval(secs => least(2 ^ least(t.wakes, 9), 300))
-FROM (SELECT kind, key FROM timers WHERE wake_at <= now() ORDER BY wake_at LIMIT $1 FOR UPDATE SKIP LOCKED) AS due
+FROM (SELECT kind, key FROM timers WHERE wake_at <= now() AND wake_at > now() - make_interval(secs => $2::float8)
+      ORDER BY wake_at LIMIT $1 FOR UPDATE SKIP LOCKED) AS due
 WHERE t.kind = due.kind AND t.key = due.key
 RETURNING t.kind, t.key, t.due_at;
 
@@ -37,12 +39,15 @@ FROM (SELECT kind, key FROM timers JOIN unnest($1::text[], $2::bigint[]) AS k (k
 WHERE t.kind = k.kind AND t.key = k.key;
 
 -- name: timers.payment_due
--- Whether a payment timer is due and waits for payment results to catch up, and the database's time. Such a timer is woken within
--- seconds (the broker's grace or a postponement), so the index finds it among all timers.
+-- $1 how many seconds to look back. Whether a payment timer is due and waits for payment results to catch up, and the database's
+-- time. Such a timer is woken within seconds (the broker's grace or a postponement), so the index finds it among all timers; one that
+-- was overdue for longer is in the range again once the sweeper has woken it.
+WITH recent AS MATERIALIZED ( -- by wake_at, not by kind: most timers are payment timers
+    SELECT kind, due_at FROM timers WHERE wake_at <= now() + interval '6 s' AND wake_at > now() - make_interval(secs => $1::float8)
+)
 SELECT clock_timestamp() AS now, EXISTS (
-    SELECT FROM timers, progress p
-    WHERE wake_at <= now() + interval '6 s' AND kind = 'payment' AND due_at <= now()
-        AND p.queue = 'payment-results' AND due_at > p.at) AS waiting;
+    SELECT FROM recent r, progress p
+    WHERE r.kind = 'payment' AND r.due_at <= now() AND p.queue = 'payment-results' AND r.due_at > p.at) AS waiting;
 
 -- name: timers.backlog
 -- The number of timers, counted up to 100,000, and by how many seconds the sweeper is late for the next one. Locks: none.

@@ -10,6 +10,7 @@ from db.pool import Pool, open_pool
 from db.statements import SQL
 from outbox import read_floor
 from workers.runtime import inbox
+from workers.store import timers
 
 SHARDS = list(range(64))
 ROUNDS = 15
@@ -60,7 +61,7 @@ async def costs(pool: Pool) -> dict[str, float]:
             lambda: fetch("outbox.read_held", SHARDS, 62, 100, 1 << 20, [], 120.0, 2000)
         ),
         "outbox.backlog": await milliseconds(lambda: fetch("outbox.backlog")),
-        "timers.sweep": await milliseconds(lambda: fetch("timers.sweep", 1000)),
+        "timers.sweep": await milliseconds(lambda: fetch("timers.sweep", 1000, timers.RECENT_SECONDS)),
         "inbox.purge": await milliseconds(lambda: inbox.purge(pool)),
     }
 

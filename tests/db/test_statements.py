@@ -56,8 +56,8 @@ async def years_of_timers(pool: Pool) -> Pool:
 @pytest.mark.parametrize(
     ("name", "arguments", "index"),
     [
-        ("timers.sweep", (100,), "timers_wake_at"),
-        ("timers.payment_due", (), "timers_wake_at"),
+        ("timers.sweep", (100, 90.0), "timers_wake_at"),
+        ("timers.payment_due", (90.0,), "timers_wake_at"),
         ("inbox.purge", ("45 days", 1000), "inbox_processed_at"),
     ],
 )

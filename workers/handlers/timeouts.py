@@ -15,7 +15,9 @@ A timer without a row has no effect, so a timer that is woken twice takes effect
 the timers that the delay exchange does not carry or has lost, and sends progress marks while payment timers wait.
 """
 
-from collections.abc import Collection
+import math
+import time
+from collections.abc import Callable, Collection
 from datetime import datetime, timedelta
 from enum import Enum, auto
 from typing import Any, TypeAlias
@@ -159,11 +161,29 @@ def rejected(step: Step[Item]) -> OrderRejected:
     )
 
 
-async def sweep(tx: Transaction) -> None:
-    """Send timer.due for every due timer, and again for those that no handler has acted on."""
-    await outbox.append(
-        tx, [outbox.internal(TimerDue(kind=t.kind, key=t.key, due_at=t.due_at)) for t in await timers.sweep(tx)]
-    )
+async def sweep(tx: Transaction, back_seconds: float = timers.EVER_SECONDS) -> int:
+    """Send timer.due for every timer that became due within these seconds, again if no handler has acted on it.
+
+    Returns how many it sent.
+    """
+    due = await timers.sweep(tx, back_seconds)
+    await outbox.append(tx, [outbox.internal(TimerDue(kind=t.kind, key=t.key, due_at=t.due_at)) for t in due])
+    return len(due)
+
+
+class Sweeper:
+    """Sweeps recent timers, and all of them from time to time and as long as that finds many (after an outage)."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._whole_look_at = -math.inf
+
+    async def __call__(self, tx: Transaction) -> None:
+        """Sweep once."""
+        whole = self._clock() >= self._whole_look_at
+        found = await sweep(tx, timers.EVER_SECONDS if whole else timers.RECENT_SECONDS)
+        if whole and found < timers.SWEEP_MAX_TIMERS:
+            self._whole_look_at = self._clock() + timers.WHOLE_LOOK_SECONDS
 
 
 async def mark_progress(tx: Transaction) -> None:
@@ -184,7 +204,7 @@ ROUTE = Route(
     queue="timeouts",
     handler=take_timers,
     every=(
-        Every(1.0, sweep),
+        Every(1.0, Sweeper().__call__),
         Every(1.0, mark_progress),
         Every(10.0, measure),
         Every(backlog.MEASURE_SECONDS, backlog.measure),  # relays do so too, while one lives
