@@ -10,9 +10,11 @@ CREATE TABLE inbox (
     message_id   text        NOT NULL,
     body_hash    bytea       NOT NULL,
     processed_at timestamptz NOT NULL DEFAULT clock_timestamp(),
-    PRIMARY KEY (queue, message_id)
+    sender       text        NOT NULL DEFAULT '*',
+    PRIMARY KEY (queue, message_id, sender)
 );
 CREATE INDEX inbox_processed_at ON inbox (processed_at);
+COMMENT ON COLUMN inbox.sender IS 'broker user that published first; empty: none named; *: our own processes';
 
 CREATE TABLE commands (
     scope          text        NOT NULL,

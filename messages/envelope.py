@@ -17,7 +17,7 @@ class Envelope(Generic[B_co]):
     `message_id` is the delivery's; `index` is the item's place in a packed body (0 for a message alone).
     `user` is the broker user who first published it, validated by the broker, or None when the publisher did not say.
     `roles` are the roles that this shop gives that user.
-    `attempt` counts earlier tries, 0 at first.
+    `attempt` counts earlier tries, 0 at first. A `repeated` command was handled before; now it is only answered again.
     """
 
     body: B_co
@@ -31,6 +31,7 @@ class Envelope(Generic[B_co]):
     user: str | None = None
     roles: frozenset[Role] = frozenset()
     attempt: int = 0
+    repeated: bool = False
     traceparent: str | None = None
 
     @property

@@ -19,12 +19,16 @@ ORDER BY c.scope, c.request_id
 FOR UPDATE OF c;
 
 -- name: commands.add_reply_tos
--- $1 scopes, $2 request ids, $3 reply-tos, $4 correlation ids. The outcome of an undecided command goes to all of them.
+-- $1 scopes, $2 request ids, $3 reply-tos, $4 correlation ids, no two of them equal. The outcome of an undecided command goes to
+-- all of them, once to each. The commands are locked.
 UPDATE commands c
 SET reply_tos = c.reply_tos || n.reply_tos, reply_ids = c.reply_ids || n.reply_ids
-FROM (SELECT scope, request_id, array_agg(reply_to ORDER BY place) AS reply_tos, array_agg(reply_id ORDER BY place) AS reply_ids
+FROM (SELECT k.scope, k.request_id, array_agg(k.reply_to ORDER BY place) AS reply_tos, array_agg(k.reply_id ORDER BY place) AS reply_ids
       FROM unnest($1::text[], $2::text[], $3::text[], $4::text[]) WITH ORDINALITY AS k (scope, request_id, reply_to, reply_id, place)
-      GROUP BY scope, request_id) AS n
+      JOIN commands s USING (scope, request_id)
+      WHERE NOT EXISTS (SELECT FROM unnest(s.reply_tos, s.reply_ids) AS w (reply_to, reply_id)
+                        WHERE w.reply_to = k.reply_to AND w.reply_id = k.reply_id)
+      GROUP BY k.scope, k.request_id) AS n
 WHERE c.scope = n.scope AND c.request_id = n.request_id AND c.outcome_type IS NULL;
 
 -- name: commands.conclude

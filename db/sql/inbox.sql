@@ -1,23 +1,31 @@
 -- name: inbox.claim
--- $1 queue, $2 message ids in ascending order, $3 their body hashes. Returns one row: the new ids, and the time.
+-- $1 queue, $2 message ids and $3 their senders in ascending order, $4 the hashes of their bodies. Returns one row: ids and senders
+-- of the new ones, and the time.
 -- It waits for a transaction that is claiming the same id. All claims use one order; in different orders they would deadlock.
 WITH claimed AS (
-    INSERT INTO inbox (queue, message_id, body_hash)
-    SELECT $1, message.id, message.hash
-    FROM unnest($2::text[], $3::bytea[]) WITH ORDINALITY AS message (id, hash, place)
+    INSERT INTO inbox (queue, message_id, sender, body_hash)
+    SELECT $1, message.id, message.sender, message.hash
+    FROM unnest($2::text[], $3::text[], $4::bytea[]) WITH ORDINALITY AS message (id, sender, hash, place)
     ORDER BY message.place
     ON CONFLICT DO NOTHING
-    RETURNING message_id
+    RETURNING message_id, sender
 )
-SELECT ARRAY(SELECT message_id FROM claimed) AS fresh, clock_timestamp() AS now;
+SELECT coalesce(array_agg(message_id), '{}') AS ids, coalesce(array_agg(sender), '{}') AS senders, clock_timestamp() AS now
+FROM claimed;
 
 -- name: inbox.hashes
--- $1 queue, $2 message ids that were claimed before. Locks: none. A missing row was purged meanwhile.
-SELECT message_id, body_hash FROM inbox WHERE queue = $1 AND message_id = ANY ($2::text[]);
+-- $1 queue, $2 message ids and $3 their senders. The claims of them. Locks: none. A missing row was purged meanwhile.
+SELECT i.message_id, i.sender, i.body_hash
+FROM inbox i
+JOIN unnest($2::text[], $3::text[]) AS message (id, sender) ON message.id = i.message_id AND message.sender = i.sender
+WHERE i.queue = $1;
 
 -- name: inbox.unclaim
--- $1 queue, $2 message ids that this transaction claimed and did not finish. It deletes only rows that no other transaction sees yet.
-DELETE FROM inbox WHERE queue = $1 AND message_id = ANY ($2::text[]);
+-- $1 queue, $2 message ids and $3 senders of what this transaction claimed and did not finish. It deletes only rows that no other
+-- transaction sees yet.
+DELETE FROM inbox i
+USING unnest($2::text[], $3::text[]) AS message (id, sender)
+WHERE i.queue = $1 AND i.message_id = message.id AND i.sender = message.sender;
 
 -- name: inbox.now
 -- The database's time, for messages that are not claimed.

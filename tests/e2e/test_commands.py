@@ -8,7 +8,7 @@ from uuid import uuid4
 import orjson
 import pytest
 
-from tests.e2e.system import SKU, RunningSystem, publish_command, wait_until
+from tests.e2e.system import SKU, RunningSystem, order_create, publish_command, wait_until
 from tests.e2e.upstream import Upstream, order_body, wait_for
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -46,6 +46,28 @@ async def test_a_repeat_by_another_spelling_of_the_same_json_is_a_repeat(system:
     assert (await system.reply(correlation_id=await publish_command(system, "order.create", shuffled)))[
         "duplicate"
     ] is True
+
+
+async def test_the_same_message_again_is_answered_again(system: RunningSystem) -> None:
+    body, about = order_body((SKU, 1)), {"message_id": uuid4().hex, "reply_to": system.upstream.inbox}
+    shuffled = orjson.dumps(dict(reversed(body.items())), option=orjson.OPT_INDENT_2)
+    replies = []
+    for number, content in enumerate((body, body, shuffled)):
+        await system.upstream.publish("order.create", content, correlation_id=f"{body['request_id']}-{number}", **about)
+        replies.append(await system.reply(correlation_id=f"{body['request_id']}-{number}"))
+    assert [reply.get("duplicate") for reply in replies] == [None, True, True]
+    assert len({reply["order_id"] for reply in replies}) == 1
+    await system.upstream.publish("order.create", order_body((SKU, 2)), correlation_id="other", **about)
+    other = await system.reply(correlation_id="other")
+    assert (other["code"], other["details"]["error"]) == ("MESSAGE_INVALID", "id_reuse")
+
+
+async def test_the_message_id_of_a_stranger_takes_nothing_from_another_sender(system: RunningSystem) -> None:
+    message_id = uuid4().hex
+    await system.publish(order_create(), message_id=message_id, user_id=None)
+    body = order_body((SKU, 1))
+    await system.upstream.publish("order.create", body, message_id=message_id)
+    await system.upstream.wait_for_events("order.created", request_id=body["request_id"])
 
 
 async def test_a_repeat_without_reply_to_publishes_nothing(system: RunningSystem) -> None:

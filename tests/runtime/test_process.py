@@ -13,7 +13,7 @@ from db.errors import UnavailableError
 from db.pool import Pool, Transaction, open_pool
 from messages.strict_json import Fault
 from messages.timers import TimerDue
-from tests.runtime.builders import TIMER, command, delivery, pack, read, timers
+from tests.runtime.builders import DELETE, TIMER, command, delete, delivery, pack, read, timers
 from workers.runtime import inbox
 from workers.runtime.batch import Batch
 from workers.runtime.decode import Work
@@ -70,6 +70,14 @@ async def run(
     return kinds(await process(QueueContext(Route(queue, handler), pool, attempts_max), works))
 
 
+def sent_by(user: str | None = None, message_id: str = "a", **given: Any) -> Work:
+    """An order.delete as a broker user published it."""
+    about = {"message_id": message_id, "user_id": user} | given
+    work = read("order-changes", delivery(DELETE, about.pop("body", None), **about))
+    assert work.failure is None, work.failure
+    return work
+
+
 async def claimed(pool: Pool) -> list[str]:
     return [row["message_id"] for row in await pool.fetch("SELECT message_id FROM inbox ORDER BY 1")]
 
@@ -101,6 +109,67 @@ async def test_a_message_that_comes_twice_in_one_batch_has_one_effect(pool: Pool
 async def test_one_id_counts_once_per_queue(pool: Pool, effects: Any) -> None:
     await run(pool, write, command("a"))
     assert await run(pool, write, timers("a", 1), queue="timeouts") == {"a": ACKED}
+
+
+@pytest.mark.parametrize("together", [True, False])
+async def test_the_id_of_a_stranger_takes_nothing_from_another_sender(pool: Pool, effects: Any, together: bool) -> None:
+    works = [sent_by(user, "a") for user in ("stranger", "upstream", None)]
+    context = QueueContext(Route("order-changes", write), pool)
+    outcomes = [
+        outcome
+        for batch in ([works] if together else [[work] for work in works])
+        for outcome in await process(context, batch)
+    ]
+    assert [outcome.kind for outcome in outcomes] == [ACKED] * 3
+    assert await effects() == ["a"] * 3
+    assert await run(pool, write, sent_by("upstream", "a")) == {"a": DUPLICATE}
+    retried = {"exchange": "oms.delayed", "user_id": "relay", "headers": {"origin-user": "upstream"}}
+    assert await run(pool, write, sent_by("", "a", **retried)) == {"a": DUPLICATE}
+
+
+async def test_a_verdict_on_one_senders_message_leaves_that_of_another(pool: Pool, effects: Any) -> None:
+    works = [sent_by(user, "a", body=delete(user)) for user in ("stranger", "upstream")]
+
+    async def handler(tx: Transaction, batch: Batch[Any]) -> None:
+        for item in batch:
+            if item.user == "stranger":
+                batch.retry(item, "later", "later")
+
+    outcomes = await process(QueueContext(Route("order-changes", handler), pool), works)
+    assert [(outcome.work.user, outcome.kind) for outcome in outcomes] == [
+        ("stranger", Kind.RETRIED),
+        ("upstream", ACKED),
+    ]
+    assert [row["sender"] for row in await pool.fetch("SELECT sender FROM inbox")] == ["upstream"]
+
+
+async def test_other_blanks_and_another_order_of_names_make_the_same_message(pool: Pool, effects: Any) -> None:
+    await run(pool, write, command("a"))
+    body = orjson.dumps(dict(reversed(delete().items())), option=orjson.OPT_INDENT_2)
+    assert await run(pool, write, sent_by(None, "a", body=body)) == {"a": DUPLICATE}
+
+
+async def test_a_claim_of_an_older_version_is_known_by_the_bytes_of_its_body(pool: Pool, effects: Any) -> None:
+    work = timers("a", 1)
+    await pool.execute(
+        "INSERT INTO inbox (queue, message_id, body_hash) VALUES ('timeouts', 'a', $1)", work.delivery.body_hash
+    )
+    assert await run(pool, write, work, queue="timeouts") == {"a": DUPLICATE}
+
+
+async def test_a_repeated_command_comes_to_its_handler_if_it_wants_an_answer(pool: Pool) -> None:
+    seen: list[tuple[str, bool]] = []
+
+    async def handler(tx: Transaction, batch: Batch[Any]) -> None:
+        seen.extend((item.id, item.repeated) for item in batch)
+
+    asking = {"user_id": "upstream", "reply_to": "client.storefront.a"}
+    await run(pool, handler, sent_by(message_id="a", **asking), sent_by(message_id="b"))
+    assert await run(pool, handler, sent_by(message_id="a", **asking), sent_by(message_id="b")) == {
+        "a": DUPLICATE,
+        "b": DUPLICATE,
+    }
+    assert seen == [("a", False), ("b", False), ("a", True)]
 
 
 @pytest.mark.parametrize("together", [True, False])

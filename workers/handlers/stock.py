@@ -52,8 +52,8 @@ WarehouseCommand: TypeAlias = StockReceive | StockAdjust
 async def move_stock(tx: Transaction, batch: Batch[HolderCommand | WarehouseCommand]) -> None:
     """Lock holders and counters once, decide in order of arrival, write each counter once."""
     claims = await commands.claim(tx, batch.of(StockReceive, StockAdjust))
-    fresh = {item.id for item in claims.fresh}
-    items = [item for item in batch if isinstance(item.body, HolderCommand) or item.id in fresh]
+    fresh = {id(item) for item in claims.fresh}  # two copies of a message have the same message id
+    items = [item for item in batch if isinstance(item.body, HolderCommand) or id(item) in fresh]
     holders = await stock.lock_holders(tx, holder_ids(items))
     await stock.read_held(tx, holders)
     await stock.create_counters(tx, [place_of(i.body) for i in items if isinstance(i.body, StockReceive)])

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache, cached_property
+from hashlib import blake2b
 from typing import Any
 
 import orjson
@@ -18,10 +19,11 @@ from messages.strict_json import FAULTS_MAX, REPEATED_NAME, Fault, Reading, read
 from messages.topology import TAKEN, Names
 from messages.user_roles import Trust
 from outbox.wire import TIME_OUT_OF_RANGE
-from workers.runtime.delivery import AMQP_TEXT_BYTES_MAX, NO_ID, Delivery, clean, is_clean
+from workers.runtime.delivery import AMQP_TEXT_BYTES_MAX, HASH_BYTES, NO_ID, Delivery, clean, is_clean
 from workers.runtime.errors import Failure
 
 MESSAGE_ID_BYTES_MAX = 128
+OURSELVES = "*"  # the sender of internal messages in the inbox; no broker user is named so
 DERIVED_ID_BYTES_MAX = 255  # an id of our own may be `parent/index`
 
 
@@ -38,17 +40,28 @@ class Work:
     lock_waits: int = 0
     user: str | None = None
     reply_to: str | None = None
-    canonical_body: bytes = b""
+    canonical_hash: bytes = b""
+    sender: str = ""
 
     @property
     def message_id(self) -> str:
-        """The key in the inbox. It is empty only where decoding failed."""
+        """Its id. It is empty only where decoding failed."""
         return self.delivery.message_id or ""
 
     @property
     def body_bytes(self) -> int:
         """The memory that the body takes."""
         return len(self.delivery.body)
+
+    @property
+    def inbox_key(self) -> tuple[str, str]:
+        """The message's id and sender. Our own processes are one sender; so are all messages without `user_id`."""
+        return self.message_id, self.sender
+
+    @property
+    def body_hash(self) -> bytes:
+        """A hash that tells two messages with the same id apart, and not two ways to write the same JSON."""
+        return self.canonical_hash or self.delivery.body_hash
 
     @property
     def items(self) -> int:
@@ -102,7 +115,7 @@ class Decoder:
         work.reply_to = None if forbidden_address else delivery.reply_to
         if model is None:
             return Failure.invalid(*faults, self._unknown(delivery.type))
-        work.type = model.TYPE
+        work.type, work.sender = model.TYPE, OURSELVES if model.KIND is MessageKind.INTERNAL else work.user or ""
         if (forbidden := self._forbidden(work, model, own)) is not None:
             return Failure.invalid(*faults, forbidden)
         if issubclass(model, Fact) and not may_send(model.SENDERS, roles):
@@ -115,7 +128,7 @@ class Decoder:
         reading: Reading[Any] = read(packed(model) if model.PACKABLE else model, delivery.body)
         if faults or reading.faults:
             return Failure.invalid(*(*faults, *reading.faults)[:FAULTS_MAX])
-        work.canonical_body = reading.canonical_body
+        work.canonical_hash = blake2b(reading.canonical_body, digest_size=HASH_BYTES).digest()
         work.envelopes = _envelopes(work, reading.message, roles)
         return None
 

@@ -32,27 +32,33 @@ class Claim:
 
 
 async def claim(tx: Transaction, queue: str, works: Sequence[Work]) -> Claim:
-    """Claim the messages that are new. This takes one statement, and a second one only if some were not new."""
-    first = {work.message_id: work for work in reversed(works)}
-    hashes = {message_id: first[message_id].delivery.body_hash for message_id in sorted(first)}
-    row = await tx.fetchrow(SQL["inbox.claim"], queue, list(hashes), list(hashes.values()))
+    """Claim the messages that are new. This takes one statement, and a second one only if some were not new.
+
+    A message is known by its id and its sender, so that a stranger who uses an id first takes it from no one.
+    """
+    first = {work.inbox_key: work for work in reversed(works)}
+    hashes = {key: first[key].body_hash for key in sorted(first)}
+    ids, senders = [message_id for message_id, _ in hashes], [sender for _, sender in hashes]
+    row = await tx.fetchrow(SQL["inbox.claim"], queue, ids, senders, list(hashes.values()))
     assert row is not None, "the claim returns one row"
-    made, fresh = Claim(row["now"]), set(row["fresh"])
-    if stale := [message_id for message_id in hashes if message_id not in fresh]:
-        hashes |= {row["message_id"]: row["body_hash"] for row in await tx.fetch(SQL["inbox.hashes"], queue, stale)}
+    made, fresh = Claim(row["now"]), set(zip(row["ids"], row["senders"], strict=True))
+    if len(fresh) < len(hashes):
+        for known in await tx.fetch(SQL["inbox.hashes"], queue, ids, senders):
+            hashes[known["message_id"], known["sender"]] = known["body_hash"]
     for work in works:
-        if first[work.message_id] is work and work.message_id in fresh:
+        if first[work.inbox_key] is work and work.inbox_key in fresh:
             made.fresh.append(work)
-        else:
-            same = hashes[work.message_id] == work.delivery.body_hash
+        else:  # a claim of an older version has the hash of the body as it came
+            same = hashes[work.inbox_key] in (work.body_hash, work.delivery.body_hash)
             (made.duplicates if same else made.reused).append(work)
     return made
 
 
-async def unclaim(tx: Transaction, queue: str, message_ids: Sequence[str]) -> None:
+async def unclaim(tx: Transaction, queue: str, works: Sequence[Work]) -> None:
     """Delete the claims of messages that this transaction leaves undone."""
-    if message_ids:
-        await tx.execute(SQL["inbox.unclaim"], queue, message_ids)
+    if works:
+        keys = [work.inbox_key for work in works]
+        await tx.execute(SQL["inbox.unclaim"], queue, [key[0] for key in keys], [key[1] for key in keys])
 
 
 async def purge(pool: Pool) -> bool:

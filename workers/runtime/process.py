@@ -5,7 +5,7 @@ When a handler raises, the batch is halved until the message that caused it is a
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -18,6 +18,8 @@ import outbox
 from db.errors import UnavailableError
 from db.pool import Pool, Transaction, explain
 from db.statements import SQL
+from messages.base import MessageKind
+from messages.envelope import Envelope
 from messages.reasons import Reason
 from messages.strict_json import Fault
 from outbox.crashpoint import crashpoint
@@ -78,9 +80,18 @@ async def process(context: QueueContext, works: Sequence[Work]) -> list[Outcome]
     handle = _call_first if isinstance(context.route, CallRoute) else _handle_halving
     outcomes: list[Outcome] = []
     for waited in (False, True):  # those that wait for a lock come last, so that nobody waits for them
-        if some := [work for work in sound if bool(work.lock_waits) is waited]:
-            outcomes += await handle(context, some, Patience.of(some))
+        for part in _parts([work for work in sound if bool(work.lock_waits) is waited]):
+            outcomes += await handle(context, part, Patience.of(part))
     return outcomes + [await _give_up(context, work, work.failure) for work in works if work.failure is not None]
+
+
+def _parts(works: Sequence[Work]) -> Iterator[Sequence[Work]]:
+    """Part the messages of senders who use one message id, because within a batch an id names one message."""
+    if works and len({work.message_id for work in works}) == len({work.inbox_key for work in works}):
+        yield works
+    elif works:
+        for sender in dict.fromkeys(work.sender for work in works):
+            yield [work for work in works if work.sender == sender]
 
 
 async def _call_first(context: QueueContext, works: Sequence[Work], patience: Patience) -> list[Outcome]:
@@ -148,11 +159,19 @@ async def _commit(context: QueueContext, works: Sequence[Work], lock_timeout_ms:
 
 async def _handle(tx: Transaction, context: QueueContext, works: Sequence[Work]) -> list[Outcome]:
     claim = await inbox.claim(tx, context.route.queue, works)
-    batch = Batch([envelope for work in claim.fresh for envelope in work.envelopes], claim.now, context.answers)
+    fresh = [envelope for work in claim.fresh for envelope in work.envelopes]
+    batch = Batch([*fresh, *_repeats(claim.duplicates)], claim.now, context.answers)
     if batch:
         await context.route.handler(tx, batch)
     undone = await _carry_out(tx, context, claim.fresh, batch) if batch.verdicts else []
     return _list_outcomes(claim, undone)
+
+
+def _repeats(works: Sequence[Work]) -> Iterator[Envelope[Any]]:
+    """The commands that were handled before and whose senders want the outcome again: their handler has it stored."""
+    for envelope in (envelope for work in works for envelope in work.envelopes):
+        if envelope.body.KIND is MessageKind.COMMAND and envelope.reply_to:
+            yield replace(envelope, repeated=True)
 
 
 async def _carry_out(tx: Transaction, context: QueueContext, works: Sequence[Work], batch: Batch[Any]) -> list[Outcome]:
@@ -169,7 +188,7 @@ async def _carry_out(tx: Transaction, context: QueueContext, works: Sequence[Wor
             undone.append(fail(work, failure, context.attempts_max))
         else:
             announcements.append(take_out(context.route.queue, item.index, fail(work, failure, context.attempts_max)))
-    await inbox.unclaim(tx, context.route.queue, [outcome.work.message_id for outcome in undone])
+    await inbox.unclaim(tx, context.route.queue, [outcome.work for outcome in undone])
     await outbox.append(tx, announcements)
     return undone
 

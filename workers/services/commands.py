@@ -72,9 +72,9 @@ async def _answer(tx: Transaction, repeats: Sequence[Envelope[Any]]) -> list[out
 
 
 def reject(item: Envelope[Any], refusal: Refusal) -> list[outbox.Announcement]:
-    """Build command.rejected for a command that is not stored, to everyone and to its reply_to."""
+    """Build command.rejected for a command that is not stored, to its reply_to and, if it is no repeat, to everyone."""
     event = rejected(item, refusal)
-    announcements = [outbox.event(event, because=item)]
+    announcements = [] if item.repeated else [outbox.event(event, because=item)]
     if item.reply_to:
         announcements.append(_reply(event.TYPE, event.json_bytes, item.reply_to, item.correlation_id, item))
     return announcements

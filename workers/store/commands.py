@@ -72,7 +72,7 @@ async def add_reply_tos(tx: Transaction, items: Sequence[Envelope[Any]]) -> None
     """Let the outcomes of these undecided commands also go to the reply_to of each repeat."""
     if not items:
         return
-    waiting = [(*key_of(item.body), item.reply_to, item.correlation_id) for item in items]
+    waiting = list(dict.fromkeys((*key_of(item.body), item.reply_to, item.correlation_id) for item in items))
     await tx.execute(SQL["commands.add_reply_tos"], *columns(waiting))
 
 

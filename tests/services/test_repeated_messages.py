@@ -1,0 +1,58 @@
+"""A command that comes again under its own message id is answered again, and does nothing else. For every command."""
+
+from collections import Counter
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from messages.base import MessageKind
+from messages.registry import MODELS
+from tests.e2e.scenarios import SCENARIOS
+from tests.handlers.builders import create
+from tests.handlers.harness import HandlerHarness
+
+COMMANDS = [name for name in SCENARIOS if MODELS[f"{name.split(' ')[0]}.v1"].KIND is MessageKind.COMMAND]
+
+
+async def announced(harness: HandlerHarness) -> Counter[str]:
+    """Take what the outbox has: the number of rows for each destination."""
+    rows = await harness.pool.fetch("DELETE FROM outbox RETURNING destination")
+    return Counter(row["destination"] for row in rows)
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+async def test_a_copy_is_answered_and_changes_nothing(name: str, harness: HandlerHarness) -> None:
+    await harness.fill_stock(qty=10_000)
+    bodies = await SCENARIOS[name](harness, 2)
+    alone, twice = (harness.envelope(body, trusted=True, reply_to="client.a") for body in bodies)
+    await announced(harness)
+
+    await harness.handle_batch([alone])
+    once = await announced(harness)
+    await harness.handle_batch([twice, replace(twice, repeated=True)])
+    both = await announced(harness)
+    assert both - Counter(reply=2) == once - Counter(reply=2)
+
+    await harness.handle_batch([replace(alone, repeated=True)])
+    assert set(await announced(harness)) <= {"reply"}
+
+
+async def test_while_it_is_undecided_the_reply_to_of_a_copy_is_added_once(harness: HandlerHarness) -> None:
+    await harness.fill_stock()
+    first = harness.envelope(create(("s1", 1)), reply_to="client.a")
+    copies: list[Any] = [replace(first, repeated=True, reply_to=to) for to in ("client.a", "client.b", "client.b")]
+    await harness.handle_batch([first, *copies])
+    await harness.handle_batch(copies)
+    await harness.relay()
+    assert [reply["to"] for reply in harness.replies] == ["client.a", "client.b"]
+    assert len(harness.events_of("order.created")) == 1
+
+
+async def test_a_copy_of_what_its_sender_may_not_send_is_refused_at_its_reply_to_alone(harness: HandlerHarness) -> None:
+    item = harness.envelope(create(("s1", 1)), roles=frozenset(), reply_to="client.a")
+    await harness.handle_batch([item])
+    await harness.handle_batch([replace(item, repeated=True)])
+    await harness.relay()
+    assert [reply["code"] for reply in harness.replies] == ["AUTH_FORBIDDEN"] * 2
+    assert len(harness.events_of("command.rejected")) == 1
