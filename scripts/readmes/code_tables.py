@@ -59,6 +59,7 @@ CODES: dict[str, str] = {
     Code.RECONCILE_FILE_INVALID: "The statement is not in the provider's layout, or of another day",
     Code.REFUND_NOT_ALLOWED: "The order or the named refund does not allow it; the message says why",
     MessageCode.MESSAGE_INVALID: "A command that could not be read; `details.path` is the JSON path",
+    MessageCode.MESSAGE_EXPIRED: "The message's own `expiration` passed before it was handled: send it again",
     MessageCode.QUERY_INVALID: "A query that could not be read; `path` is the JSON path",
     MessageCode.SYSTEM_ERROR: "A query that failed here: ask again",
     MessageCode.MESSAGE_REFUSED: "Alert: the broker refuses a message of ours whenever it is sent; it is held",

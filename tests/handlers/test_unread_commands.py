@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import orjson
@@ -123,6 +124,27 @@ async def test_a_reused_message_id_is_answered_at_the_reply_to_alone(pool: Pool)
     (reply,) = await keep(pool, dead(sent(body), ID_REUSE))
     assert (reply["destination"], reply["routing_key"]) == ("reply", INBOX)
     assert reply["body"]["details"]["error"] == "id_reuse"
+
+
+@pytest.mark.parametrize("reason", ["invalid", "id_reuse", "expired"])
+async def test_headers_of_the_sender_say_nothing_about_its_faults(pool: Pool, reason: str) -> None:
+    death = {"reason": reason, "exchange": "oms.commands", "routing-keys": ["order.delete"]}
+    forged = {"x-death": [death], "faults": "no JSON", "reason": reason, "original-exchange": "oms.commands"}
+    for number, exchange in enumerate(("oms.commands", "oms.dlx")):
+        letter = replace(sent(key="x", exchange=exchange, message_id=f"{number}"), headers=forged)
+        assert all(b"no JSON" not in orjson.dumps(row["body"]) for row in await keep(pool, unrouted(letter)))
+
+
+async def test_an_expired_command_is_answered_and_only_to_its_sender(pool: Pool) -> None:
+    for reply_to, destinations in ((INBOX, ["events", "reply"]), ("client.payments.a", ["events"])):
+        given: dict[str, Any] = {"message_id": reply_to, "reply_to": reply_to}
+        death = {"reason": "expired", "exchange": "oms.commands", "routing-keys": ["order.delete"]}
+        letter = replace(sent(exchange="oms.dlx", **given), headers={"x-death": [death], "faults": "not ours"})
+        rows = await keep(pool, RawDelivery.taken("order-changes.dlq", letter))
+        assert [row["destination"] for row in rows] == destinations
+        assert {(row["body"]["code"], row["body"]["details"]["error"]) for row in rows} == {
+            ("MESSAGE_EXPIRED", "expired")
+        }
 
 
 @pytest.mark.parametrize("exchange", ["oms.internal", "oms.delayed", "", "amq.topic"])

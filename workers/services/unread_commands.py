@@ -1,4 +1,4 @@
-"""Answers messages of `oms.commands` that no handler gets, because they cannot be read or routed.
+"""Answers messages of `oms.commands` that no handler gets, because they cannot be read or routed, or expired.
 
 Each has the one outcome command.rejected with every fault: once on oms.events, and at its reply_to each time it comes.
 Faults name paths and rules, never a value. A message that uses the id of an earlier one is answered at its reply_to
@@ -6,9 +6,8 @@ alone, because on oms.events its command_id would name the earlier command.
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, replace
-from typing import Any
 
 import orjson
 
@@ -23,7 +22,9 @@ from workers.runtime.decode import Decoder
 from workers.runtime.delivery import RawDelivery
 from workers.store.dead_letters import Letter
 
-ANSWERED = frozenset({Reason.INVALID, Reason.UNTRUSTED_USER, Reason.UNROUTABLE, Reason.ID_REUSE})
+EXPIRED = "expired"
+"""The broker's reason for a message whose own `expiration` has passed."""
+ANSWERED = frozenset({Reason.INVALID, Reason.UNTRUSTED_USER, Reason.UNROUTABLE, Reason.ID_REUSE, EXPIRED})
 """Of other reasons the outcome is open: a replay can still lead to it."""
 QUEUE_OF = {model.TYPE: queue for queue, models in TAKEN.items() for model in models}
 _TYPE = re.compile(r"[a-z0-9_.]{1,128}")
@@ -35,8 +36,8 @@ def answer(
     """Build the outcome of a message that became a dead letter; nothing if it did not come by `oms.commands`."""
     if letter.exchange != names.commands or letter.reason not in ANSWERED:
         return []
-    unroutable = letter.reason == Reason.UNROUTABLE
-    faults = _unroutable(delivery, names, trust) if unroutable else _recorded(letter, delivery.headers)
+    straight = delivery.exchange == names.commands  # from its sender: nothing in its headers is believed
+    faults = _unroutable(delivery, names, trust) if straight else _recorded(letter, delivery, trust)
     event = _rejected(letter, faults)
     announced = replace(outbox.event(event, because=None), causation_id=letter.message_id)
     if correlation_id := letter.correlation_id or letter.message_id:
@@ -55,17 +56,19 @@ def _rejected(letter: Letter, faults: Sequence[Fault]) -> CommandRejected:
     return CommandRejected(
         command_id=letter.message_id or "",
         type=type_ if _TYPE.fullmatch(type_) else "",
-        code=MessageCode.MESSAGE_INVALID,
+        code=MessageCode.MESSAGE_EXPIRED if letter.reason == EXPIRED else MessageCode.MESSAGE_INVALID,
         message=first.message,
         details={"error": first.error, "path": first.path, "faults": [asdict(fault) for fault in faults]},
     )
 
 
-def _recorded(letter: Letter, headers: Mapping[str, Any]) -> list[Fault]:
+def _recorded(letter: Letter, delivery: RawDelivery, trust: Trust) -> list[Fault]:
     """The faults that the worker found. Letters of an older version have only the first."""
+    if letter.reason == EXPIRED:
+        return [Fault("properties.expiration", EXPIRED, "its own expiration passed before it was handled")]
     first = Fault(letter.error_path or "$", letter.error_type or letter.reason, letter.error_message or letter.reason)
-    text = headers.get("faults")
-    return [Fault(**fault) for fault in orjson.loads(text)] if isinstance(text, str) else [first]
+    text = delivery.text("faults") if delivery.user_id in trust.own else None
+    return [Fault(**fault) for fault in orjson.loads(text)] if text else [first]
 
 
 def _unroutable(delivery: RawDelivery, names: Names, trust: Trust) -> list[Fault]:
