@@ -92,7 +92,9 @@ async def _live(
         RawClient.connect(broker["upstream"]) as raw,
     ):
         await upstream.fill_stock(SKU, qty=5_000)
-        opened.set_result(RunningSystem(broker, database_url, pool, upstream, gateway, raw))
+        made = RunningSystem(broker, database_url, pool, upstream, gateway, raw)
+        await made.warm()
+        opened.set_result(made)
         await closing.wait()
     pool.terminate()
 

@@ -9,6 +9,7 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from hashlib import blake2b
 from typing import Any
 from uuid import uuid4
@@ -157,6 +158,16 @@ class RunningSystem:
 
         await wait_until(look, "an idle system")
 
+    async def warm(self) -> None:
+        """Send one message to each queue whose batches tests fill: a subscription begins with one message at a time."""
+        for queue in ("order-creation", "order-changes", "payment-results"):
+            sender = self.payments if queue == "payment-results" else self.upstream
+            settled = partial(settled_batches, queue)
+            before = settled()
+            await sender.publish(*sound_message(queue))
+            while settled() == before:
+                await asyncio.sleep(0.01)
+
     async def wait_until_in_flight(self, queue: str, count: int) -> None:
         """Wait until the worker of a queue holds this many messages."""
         await wait_for(lambda: self.in_flight(queue) == count, f"{count} in flight", lambda: self.in_flight(queue))
@@ -181,6 +192,11 @@ async def publish_command(
 
 def _texts(properties: Any) -> dict[str, Any]:
     return {"correlation_id": properties.correlation_id, "type_": properties.message_type}
+
+
+def settled_batches(queue: str) -> float:
+    """The number of batches of a queue that were settled in this process."""
+    return REGISTRY.get_sample_value("oms_batch_items_count", {"queue": queue}) or 0.0
 
 
 def reconnects() -> float:
