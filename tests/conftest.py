@@ -6,12 +6,14 @@ Every process of pytest-xdist starts a pair of servers of its own, so a test tha
 `--quick` leaves out the tests that use the fixture `servers`, and skips a test that is about to start a process.
 """
 
+import logging
 import os
 import secrets
 import sys
 from collections.abc import AsyncIterator, Iterator
 
 import pytest
+import structlog
 
 from db import migrate
 from db.pool import Pool, open_pool
@@ -82,6 +84,17 @@ def database_url(servers: Servers, database_template: str) -> Iterator[str]:
     name = f"test_{secrets.token_hex(6)}"
     yield servers.postgres.new_database(name, template=database_template)
     servers.postgres.drop_database(name)
+
+
+@pytest.fixture
+def logging_as_before() -> Iterator[None]:
+    """Undo what `oms worker` and `oms relay` set up: their handler writes to a stream that ends with the test."""
+    root, config = logging.getLogger(), structlog.get_config()
+    handlers, level = root.handlers[:], root.level
+    yield
+    root.handlers[:] = handlers
+    root.setLevel(level)
+    structlog.configure(**config)
 
 
 @pytest.fixture

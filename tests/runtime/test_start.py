@@ -62,6 +62,7 @@ async def test_a_worker_whose_login_is_refused_later_pauses_and_says_so(
     opened.terminate()
 
 
+@pytest.mark.usefixtures("logging_as_before")
 @pytest.mark.parametrize("command", [["worker"], ["relay"]])
 def test_a_process_whose_login_is_refused_ends_with_one_sentence(
     command: Sequence[str],

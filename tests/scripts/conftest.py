@@ -1,29 +1,15 @@
 """The fixture `oms`, which runs the command line in this process."""
 
-import logging
 import os
-from collections.abc import Iterator
 
 import pytest
-import structlog
 
 from scripts.cli import main
 from tests.scripts.oms_command import CommandResult, Oms
 
 
 @pytest.fixture
-def _logging_as_before() -> Iterator[None]:
-    """Undo what `oms worker` and `oms relay` set up: their handler writes to a stream that ends with the test."""
-    root, config = logging.getLogger(), structlog.get_config()
-    handlers, level = root.handlers[:], root.level
-    yield
-    root.handlers[:] = handlers
-    root.setLevel(level)
-    structlog.configure(**config)
-
-
-@pytest.fixture
-def oms(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, _logging_as_before: None) -> Oms:
+def oms(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, logging_as_before: None) -> Oms:
     """Runs `oms ARGUMENTS` with OMS_* variables given as keywords, and no others."""
     for name in [name for name in os.environ if name.startswith("OMS_") and name != "OMS_ENCRYPTION_KEYS"]:
         monkeypatch.delenv(name)
