@@ -166,3 +166,17 @@ async def until(check: Callable[[], Awaitable[bool]]) -> None:
     async with asyncio.timeout(20):
         while not await check():
             await asyncio.sleep(0.02)
+
+
+async def test_a_batch_of_another_worker_sets_nothing_aside(impatient: Pool, pool: Pool) -> None:
+    """A young transaction that holds a row is a batch on a busy machine: the messages wait for it longer than usual."""
+
+    async def busy() -> None:
+        async with held(pool, NAMES[0]):
+            await asyncio.sleep(2 * locks.BATCH_LOCK_TIMEOUT_MS / 1000)
+
+    other = asyncio.create_task(busy())
+    await asyncio.sleep(0.05)
+    outcomes = await run(impatient, [command(name) for name in NAMES[:3]])
+    await other
+    assert {outcome.kind for outcome in outcomes.values()} == {Kind.ACKED}

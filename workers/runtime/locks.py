@@ -5,6 +5,9 @@ psql, or a frozen process. The batch is halved until the messages that need this
 shorter SEARCH_LOCK_TIMEOUT_MS, and they are set aside: they come back by the delay exchange, and no attempt is counted.
 Their neighbours commit. So one locked row delays the others by the first timeout and about log2(n) short ones.
 
+While all transactions that hold rows are young, other workers' batches are in the way, as on a machine that is full of
+work: then the batch waits again, a few times, and nothing is set aside.
+
 A lock on a whole table, as a migration takes it, needs no search: it concerns every message, so the queue pauses.
 """
 
@@ -23,6 +26,8 @@ log = structlog.get_logger(__name__)
 BATCH_LOCK_TIMEOUT_MS = 300  # three workers with a batch each for one hot row; set on the connection: no round trip
 SEARCH_LOCK_TIMEOUT_MS = 20  # the row is known to be held; a neighbour's batch that ends within this time still counts
 SEARCH_MAX_SECONDS = 1.0  # of tries that waited in vain; then all that is left of the batch is set aside
+BATCH_AGE_MAX_SECONDS = 1.0  # a batch is far younger, also on a busy machine; who holds rows for longer is stuck
+BATCH_WAITS_MAX = 5  # for other batches, BATCH_LOCK_TIMEOUT_MS each
 
 
 @dataclass
@@ -35,6 +40,7 @@ class Patience:
     lock_timeout_ms: int | None = None
     left_seconds: float = SEARCH_MAX_SECONDS
     _searching: bool = False
+    _batch_waits: int = 0
 
     @classmethod
     def of(cls, works: Sequence[Work]) -> "Patience":
@@ -45,6 +51,14 @@ class Patience:
     def exhausted(self) -> bool:
         """True when the search has taken so long that the rest of the batch is set aside untried."""
         return self.left_seconds <= 0
+
+    async def waits_for_batches(self, pool: Pool) -> bool:
+        """True if only batches of other workers were in the way, so that the same batch should wait once more."""
+        if self._searching or self._batch_waits >= BATCH_WAITS_MAX or self.lock_timeout_ms is not None:
+            return False
+        self._batch_waits += 1
+        async with pool.acquire() as connection:
+            return bool(await connection.fetchval(SQL["locks.only_batches"], BATCH_AGE_MAX_SECONDS))
 
     async def search(self, pool: Pool, seconds: float) -> None:
         """Note a try that waited in vain for `seconds`. Raises UnavailableError if a whole table is locked."""

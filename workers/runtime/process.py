@@ -127,6 +127,8 @@ async def _handle_halving(context: QueueContext, works: Sequence[Work], patience
         raise
     except Exception as error:
         if classify(error) is ErrorClass.LOCKED:
+            if await patience.waits_for_batches(context.pool):
+                return await _handle_halving(context, works, patience)
             await patience.search(context.pool, time.monotonic() - started)
             if isinstance(context.route, QueryRoute) and not patience.exhausted:
                 return await _handle_halving(context, works, patience)  # it locks no row, and the table is free again
