@@ -173,7 +173,7 @@ async def test_a_batch_of_another_worker_sets_nothing_aside(impatient: Pool, poo
 
     async def busy() -> None:
         async with held(pool, NAMES[0]):
-            await asyncio.sleep(2 * locks.BATCH_LOCK_TIMEOUT_MS / 1000)
+            await asyncio.sleep(1.5 * locks.BATCH_LOCK_TIMEOUT_MS / 1000)
 
     other = asyncio.create_task(busy())
     await asyncio.sleep(0.05)

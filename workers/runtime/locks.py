@@ -26,7 +26,7 @@ log = structlog.get_logger(__name__)
 BATCH_LOCK_TIMEOUT_MS = 300  # three workers with a batch each for one hot row; set on the connection: no round trip
 SEARCH_LOCK_TIMEOUT_MS = 20  # the row is known to be held; a neighbour's batch that ends within this time still counts
 SEARCH_MAX_SECONDS = 1.0  # of tries that waited in vain; then all that is left of the batch is set aside
-BATCH_AGE_MAX_SECONDS = 1.0  # a batch is far younger, also on a busy machine; who holds rows for longer is stuck
+BATCH_AGE_MAX_SECONDS = 0.6  # a batch is younger, also on a busy machine; who holds rows for longer is stuck
 BATCH_WAITS_MAX = 5  # for other batches, BATCH_LOCK_TIMEOUT_MS each
 
 
