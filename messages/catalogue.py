@@ -7,10 +7,11 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 
-from messages.base import AMOUNT_MAX, QUANTITY_MAX, Command, Currency, Event, ExternalId, ShortText
+from messages.base import AMOUNT_MAX, QUANTITY_MAX, Command, Currency, Event, ExternalId, RequestId, ShortText
 from messages.roles import Role
 
-Revision = Annotated[int, Field(ge=1, le=2**62)]
+REVISION_MAX = 2**62
+Revision = Annotated[int, Field(ge=1, le=REVISION_MAX)]
 POINTS_MAX = 1_000_000_000  # per unit and per grant: the sum of any number of orders fits into 64 bits
 Gift = Annotated[int, Field(ge=0, le=1_000_000)]
 """Points or growth that a buyer gets for one unit when the order is completed."""
@@ -63,6 +64,32 @@ class SkuUnchanged(Event):
 
 
 DAY_SECONDS = 86_400
+
+
+class RevisionReset(Command):
+    """Set the stored revision of one entry of the catalogue, so that a message with a revision above it counts again.
+
+    The entry keeps its values. Messages with revisions above this one count again, also if they came before.
+    """
+
+    TYPE: ClassVar[str] = "revision.reset.v1"
+    SENDERS: ClassVar[frozenset[Role]] = frozenset({Role.CATALOGUE, Role.OPERATOR})
+    SCOPE: ClassVar[str] = "revision.reset"
+    request_id: RequestId
+    kind: Literal["sku", "promotion", "coupon_template", "member", "settings"]
+    id: ExternalId
+    revision: Annotated[int, Field(ge=0, le=REVISION_MAX)]
+    reason: ShortText
+
+
+class RevisionChanged(Event):
+    """The stored revision of an entry was set. The reason is kept and not announced."""
+
+    TYPE: ClassVar[str] = "revision.changed.v1"
+    kind: str
+    id: str
+    revision: int
+    previous_revision: int
 
 
 class SettingsSet(Command):

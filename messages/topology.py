@@ -83,6 +83,7 @@ QUEUES: dict[str, tuple[type[Message], ...]] = {
     "catalogue": (
         catalogue.SkuUpsert,
         catalogue.SettingsSet,
+        catalogue.RevisionReset,
         promotions.PromotionUpsert,
         benefits.CouponTemplateUpsert,
         benefits.CouponIssue,

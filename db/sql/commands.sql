@@ -47,3 +47,10 @@ JOIN unnest($1::text[], $2::text[]) AS k (scope, request_id) USING (scope, reque
 WHERE c.outcome_type IS NULL
 ORDER BY c.scope, c.request_id
 FOR UPDATE OF c;
+
+-- name: commands.forget_revisions
+-- $1 the scopes of the commands that set entries of the catalogue (locked), $2 the entries' revisions from now on. Commands with
+-- higher revisions are decided anew when they come again.
+DELETE FROM commands c
+USING unnest($1::text[], $2::bigint[]) AS n (scope, revision)
+WHERE c.scope = n.scope AND c.request_id::bigint > n.revision;

@@ -61,3 +61,10 @@ SET state = 'expired', updated_at = clock_timestamp()
 FROM (SELECT coupon_id FROM coupons WHERE state = 'issued' AND valid_to <= now() ORDER BY valid_to LIMIT $1 FOR UPDATE SKIP LOCKED) AS due
 WHERE c.coupon_id = due.coupon_id
 RETURNING c.coupon_id, c.user_id;
+
+-- name: coupons.reset_revisions
+-- $1 ids (locked), $2 their revisions from now on, also below the stored ones.
+UPDATE coupon_templates e
+SET revision = n.revision, updated_at = clock_timestamp()
+FROM unnest($1::text[], $2::bigint[]) AS n (id, revision)
+WHERE e.template_id = n.id;

@@ -13,3 +13,10 @@ ON CONFLICT (user_id) DO UPDATE
 SET revision = excluded.revision, level = excluded.level, updated_at = clock_timestamp()
 WHERE m.revision < excluded.revision
 RETURNING user_id;
+
+-- name: members.reset_revisions
+-- $1 ids (locked), $2 their revisions from now on, also below the stored ones.
+UPDATE members e
+SET revision = n.revision, updated_at = clock_timestamp()
+FROM unnest($1::text[], $2::bigint[]) AS n (id, revision)
+WHERE e.user_id = n.id;

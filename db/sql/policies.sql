@@ -17,3 +17,10 @@ ON CONFLICT (business_type) DO UPDATE
 SET revision = excluded.revision, policy = excluded.policy, updated_at = clock_timestamp()
 WHERE p.revision < excluded.revision
 RETURNING business_type;
+
+-- name: policies.reset_revisions
+-- $1 ids (locked), $2 their revisions from now on, also below the stored ones.
+UPDATE business_policies e
+SET revision = n.revision, updated_at = clock_timestamp()
+FROM unnest($1::text[], $2::bigint[]) AS n (id, revision)
+WHERE e.business_type = n.id;

@@ -61,3 +61,10 @@ CROSS JOIN LATERAL (SELECT coalesce(sum(units), 0)::integer AS sold FROM promoti
 WHERE n.flash OR EXISTS (SELECT FROM promotion_quotas WHERE promo_id = n.promo_id)
 ORDER BY n.promo_id
 ON CONFLICT (promo_id) DO UPDATE SET quantity = greatest(excluded.quantity, q.sold);
+
+-- name: promotions.reset_revisions
+-- $1 ids (locked), $2 their revisions from now on, also below the stored ones.
+UPDATE promotions e
+SET revision = n.revision, updated_at = clock_timestamp()
+FROM unnest($1::text[], $2::bigint[]) AS n (id, revision)
+WHERE e.promo_id = n.id;

@@ -28,3 +28,10 @@ RETURNING sku_id;
 -- name: skus.lock_revisions
 -- $1 SKU ids. The stored revisions. Locks: the SKUs, in id order.
 SELECT sku_id AS id, revision FROM skus WHERE sku_id = ANY($1::text[]) ORDER BY sku_id FOR UPDATE;
+
+-- name: skus.reset_revisions
+-- $1 ids (locked), $2 their revisions from now on, also below the stored ones.
+UPDATE skus e
+SET revision = n.revision, updated_at = clock_timestamp()
+FROM unnest($1::text[], $2::bigint[]) AS n (id, revision)
+WHERE e.sku_id = n.id;

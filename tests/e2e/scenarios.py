@@ -33,7 +33,7 @@ from messages.stock import (
 )
 from messages.timers import TimerDue
 from tests.handlers.builders import ADDRESS, OPERATOR, book, cancel, captured, create, receive, sku, update, user
-from tests.handlers.catalogue_builders import coupon, grant, member, promotion, settings, template
+from tests.handlers.catalogue_builders import coupon, grant, member, promotion, revision_reset, settings, template
 from tests.handlers.harness import HandlerHarness
 from tests.handlers.statement_builders import DAY, configure_fake_statements, reconcile, statement_of
 
@@ -376,6 +376,7 @@ SCENARIOS: dict[str, Arrange] = {
     "timer.due saga": unanswered,
     "timer.due receipt": unconfirmed,
     "sku.upsert": plain(lambda _: sku(unique())),
+    "revision.reset of nothing": plain(lambda _: revision_reset(unique(), 1, request_id=unique())),
     "settings.set": plain(lambda _: settings(revision=next(REVISIONS), units_max_per_line=1000)),
     "promotion.upsert": plain(lambda _: promotion(name := unique(), kind="flash", scope_id=name, quantity=5)),
     "promotion.upsert overlapping": plain(lambda _: promotion(unique())),

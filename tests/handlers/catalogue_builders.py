@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from messages.benefits import CouponIssue, CouponTemplateUpsert, MemberUpsert, PointsGrant
-from messages.catalogue import SettingsSet
+from messages.catalogue import RevisionReset, SettingsSet
 from messages.promotions import PromotionUpsert
 
 DAY = timedelta(days=1)
@@ -62,3 +62,8 @@ def member(level: str = "gold", user_id: str = "u1", revision: int = 1) -> Membe
 
 def settings(business_type: str = "normal", *, revision: int = 1, **policy: Any) -> SettingsSet:
     return SettingsSet(business_type=business_type, revision=revision, **policy)
+
+
+def revision_reset(entry: str, revision: int, *, kind: str = "sku", request_id: str = "reset-1") -> RevisionReset:
+    fields = {"request_id": request_id, "kind": kind, "id": entry, "revision": revision, "reason": "typed too much"}
+    return RevisionReset.model_validate(fields)

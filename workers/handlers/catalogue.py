@@ -8,6 +8,10 @@ sku.upsert, promotion.upsert, coupon_template.upsert, member.upsert and settings
     higher                  written as the message says: sku.changed and so on
     higher, but invalid     rejected: PROMOTION_INVALID (promotions, templates), ORDER_BUSINESS_TYPE_INVALID (settings)
     higher, overlaps        rejected: PROMOTION_INVALID. One promotion of a scope and currency is valid at a time
+    higher by 10**17        rejected: CATALOGUE_REVISION_STEP, because a mistake like that could hardly be corrected
+
+    revision.reset          the entry has this revision and keeps its values: revision.changed. Later messages with a
+                            revision above it count again, also those that were decided before; who and why is kept
 
     coupon.issue            the user has a coupon with the template's terms, which it keeps: coupon.issued
     points.grant            the user has more points: points.changed
@@ -19,6 +23,7 @@ themselves, so a coupon that has ended is not accepted in between either.
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from itertools import groupby
 from typing import Any, Generic, TypeAlias, TypeVar
 
 import outbox
@@ -37,7 +42,16 @@ from messages.benefits import (
     PointsChanged,
     PointsGrant,
 )
-from messages.catalogue import SettingsChanged, SettingsSet, SettingsUnchanged, SkuChanged, SkuUnchanged, SkuUpsert
+from messages.catalogue import (
+    RevisionChanged,
+    RevisionReset,
+    SettingsChanged,
+    SettingsSet,
+    SettingsUnchanged,
+    SkuChanged,
+    SkuUnchanged,
+    SkuUpsert,
+)
 from messages.envelope import Envelope
 from messages.promotions import PromotionChanged, PromotionUnchanged, PromotionUpsert
 from workers.domain import coupon_issuing
@@ -46,11 +60,13 @@ from workers.domain.codes import Code
 from workers.domain.coupon_issuing import Issuing
 from workers.domain.pricing.promotions import Promotion, invalid, overlapping
 from workers.domain.refusal import Refusal
+from workers.domain.revision_steps import too_far
 from workers.domain.shop import BUSINESS_TYPES
 from workers.runtime.batch import Batch
 from workers.runtime.route import Every, Route
 from workers.services import commands
 from workers.store import benefits, buyers, catalogue_entries, coupons, promotions, skus
+from workers.store.catalogue_entries import Reset
 
 Item: TypeAlias = Envelope[Any]
 U = TypeVar("U", bound=MemberUpsert | SettingsSet | SkuUpsert | CouponTemplateUpsert | PromotionUpsert)
@@ -121,6 +137,16 @@ PROMOTIONS = CatalogueKind(
 )
 
 
+KINDS: Mapping[str, CatalogueKind[Any]] = {
+    "member": MEMBERS,
+    "settings": SETTINGS,
+    "sku": SKUS,
+    "coupon_template": TEMPLATES,
+    "promotion": PROMOTIONS,
+}
+"""The kinds of entries, as revision.reset names them."""
+
+
 def newest(
     kind: CatalogueKind[U], items: Sequence[Envelope[U]], known: Mapping[str, int], admit: Admit[U]
 ) -> tuple[dict[str, U], commands.Outcomes]:
@@ -133,7 +159,7 @@ def newest(
         event: Event
         if body.revision <= have:
             event = kind.unchanged(body, have)
-        elif (refusal := admit(body)) is not None:
+        elif (refusal := too_far(body.revision, have) or admit(body)) is not None:
             event = commands.rejected(item, refusal)
         else:
             current[key], wins[key] = body.revision, body
@@ -180,22 +206,52 @@ class Calendar:
 
 
 async def change_catalogue(tx: Transaction, batch: Batch[Command]) -> None:
-    """Write each entry once, however many messages name it.
+    """Write each entry once, however many messages name it; what comes after a reset of revisions is done after it."""
+    for resets, items in groupby(batch, lambda item: isinstance(item.body, RevisionReset)):
+        claims = await commands.claim(tx, items)
+        outcomes = await reset_revisions(tx, claims.fresh) if resets else await decide_all(tx, claims.fresh, batch.now)
+        answers = await commands.conclude(tx, outcomes)
+        news = [outbox.event(event, because=item) for event, item in outcomes.values()]
+        await outbox.append(tx, [*news, *answers, *claims.answers])
 
-    Its locks come in the same order as those of order.create: coupons, points, quotas.
-    """
-    claims = await commands.claim(tx, batch)
-    fresh = claims.fresh
+
+async def decide_all(tx: Transaction, fresh: Sequence[Item], now: datetime) -> commands.Outcomes:
+    """Decide and write. The locks come in the same order as those of order.create: coupons, points, quotas."""
     outcomes = await change(tx, MEMBERS, fresh, any_revision)
     outcomes |= await change(tx, SETTINGS, fresh, admit_settings)
     outcomes |= await change(tx, SKUS, fresh, any_revision)
     outcomes |= await change(tx, TEMPLATES, fresh, admit_template)
-    outcomes |= await issue_coupons(tx, fresh, batch.now)
+    outcomes |= await issue_coupons(tx, fresh, now)
     outcomes |= await grant_points(tx, fresh)
-    outcomes |= await change_promotions(tx, fresh)
-    answers = await commands.conclude(tx, outcomes)
-    news = [outbox.event(event, because=item) for event, item in outcomes.values()]
-    await outbox.append(tx, [*news, *answers, *claims.answers])
+    return outcomes | await change_promotions(tx, fresh)
+
+
+async def reset_revisions(tx: Transaction, fresh: Sequence[Item]) -> commands.Outcomes:
+    """Set revisions in order of arrival, those of one kind of entry after the other, in the order of their locks."""
+    outcomes: commands.Outcomes = {}
+    for name, kind in KINDS.items():
+        items: list[Envelope[RevisionReset]] = [item for item in fresh if item.body.kind == name]
+        if not items:
+            continue
+        if kind is PROMOTIONS:
+            await promotions.lock(tx)
+        known = await catalogue_entries.lock_revisions(tx, kind.lock, [item.body.id for item in items])
+        resets: list[Reset] = []
+        for item in items:
+            outcomes[commands.key_of(item.body)] = reset(item, known, resets), item
+        await catalogue_entries.reset_revisions(tx, name, kind.model.SCOPE.partition(":")[0], resets)
+    return outcomes
+
+
+def reset(item: Envelope[RevisionReset], known: dict[str, int], resets: list[Reset]) -> Event:
+    """Set one revision in `known`, and add it to `resets`; or reject a reset of an unknown entry."""
+    body, previous = item.body, known.get(item.body.id)
+    if previous is None:
+        refusal = Refusal(Code.CATALOGUE_ENTRY_UNKNOWN, f"there is no such {body.kind}", {"field": "id"})
+        return commands.rejected(item, refusal)
+    known[body.id] = body.revision
+    resets.append(Reset(body, previous, item.user or ""))
+    return RevisionChanged(kind=body.kind, id=body.id, revision=body.revision, previous_revision=previous)
 
 
 async def change(tx: Transaction, kind: CatalogueKind[U], fresh: Sequence[Item], admit: Admit[U]) -> commands.Outcomes:

@@ -4,13 +4,14 @@ A policy holds the rules of one business type where they differ from the shop's 
 """
 
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 
+from db import cipher
 from db.pool import Transaction
 from db.statements import SQL, columns
-from messages.catalogue import SettingsSet
+from messages.catalogue import RevisionReset, SettingsSet
 
 
 async def lock_revisions(tx: Transaction, statement: str, ids: Iterable[str]) -> dict[str, int]:
@@ -36,3 +37,44 @@ async def upsert_policies(tx: Transaction, newest: Sequence[SettingsSet]) -> Non
     """Write each policy once; see `write` for its error."""
     rows = [(each.business_type, each.revision, orjson.dumps(each.policy()).decode()) for each in newest]
     await write(tx, "policies.upsert", rows)
+
+
+class Reset(NamedTuple):
+    """A revision.reset of an entry that exists: the revision before it, and the broker user who sent it."""
+
+    body: RevisionReset
+    previous: int
+    user: str
+
+
+RESETS = {
+    "sku": "skus.reset_revisions",
+    "promotion": "promotions.reset_revisions",
+    "coupon_template": "coupons.reset_revisions",
+    "member": "members.reset_revisions",
+    "settings": "policies.reset_revisions",
+}
+"""The kinds of entries -> the statement that sets their revisions."""
+
+
+async def reset_revisions(tx: Transaction, kind: str, scope: str, resets: Sequence[Reset]) -> None:
+    """Set the revisions of entries of one kind, which are locked; keep who did it and why, the reason encrypted.
+
+    `scope` begins that of the commands that set such an entry: what they decided for higher revisions is forgotten.
+    """
+    if not resets:
+        return
+    last, least = dict[str, int](), dict[str, int]()
+    for each in resets:
+        last[each.body.id] = each.body.revision
+        least[each.body.id] = min(least.get(each.body.id, each.body.revision), each.body.revision)
+    await tx.execute(SQL[RESETS[kind]], *columns(last.items()))
+    forgotten = [(f"{scope}:{entry}", revision) for entry, revision in least.items()]
+    await tx.execute(SQL["commands.forget_revisions"], *columns(forgotten))
+    await tx.execute(SQL["revisions.log"], *columns(_logged(each) for each in resets))
+
+
+def _logged(each: Reset) -> tuple[Any, ...]:
+    body = each.body
+    sealed = cipher.current().encrypt(body.reason.encode(), f"revision_reset:{body.kind}:{body.id}".encode())
+    return body.kind, body.id, each.previous, body.revision, each.user, *sealed
