@@ -47,6 +47,7 @@ SENDERS: dict[str, set[Role]] = {
     "shipment.update": {Role.CARRIER},
     "sku.upsert": {Role.CATALOGUE},
     "settings.set": {Role.CATALOGUE},
+    "revision.reset": {Role.CATALOGUE, Role.OPERATOR},
     "promotion.upsert": {Role.CATALOGUE},
     "coupon_template.upsert": {Role.CATALOGUE},
     "coupon.issue": {Role.MARKETING},
