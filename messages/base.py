@@ -131,6 +131,8 @@ class Message(Part):
     TYPE: ClassVar[str]
     KIND: ClassVar[MessageKind]
     PACKABLE: ClassVar[bool] = False
+    SENDERS: ClassVar[frozenset[Role]]
+    """The roles that may send it: of every command, fact and query. All other kinds are ours alone and have none."""
 
     @classmethod
     def routing_key(cls) -> str:
@@ -154,8 +156,6 @@ class Command(Message):
     """A command ends in exactly one outcome, stored under (scope, request id). A repeat gets the same outcome again."""
 
     KIND: ClassVar[MessageKind] = MessageKind.COMMAND
-    SENDERS: ClassVar[frozenset[Role]]
-    """The roles that may send it."""
     SCOPE: ClassVar[str]
     """The space in which the request id is unique, as a format string of its fields. `{command}` is the routing key."""
     KEY: ClassVar[str] = "request_id"
@@ -174,7 +174,6 @@ class Fact(Message):
     """A fact reports what happened outside. Its business key makes a repeat a no-op."""
 
     KIND: ClassVar[MessageKind] = MessageKind.FACT
-    SENDERS: ClassVar[frozenset[Role]]
     """The roles that are believed when they report it."""
 
 
@@ -194,7 +193,6 @@ class Query(Message):
     """A query changes nothing and needs a `reply_to`. Its sender repeats it if no answer comes in time."""
 
     KIND: ClassVar[MessageKind] = MessageKind.QUERY
-    SENDERS: ClassVar[frozenset[Role]]
     """The roles that may ask it."""
 
 

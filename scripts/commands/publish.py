@@ -95,7 +95,7 @@ def _refuse_faults(model: type[Message], faults: Sequence[Mapping[str, str]], ou
 def _senders(model: type[Message], body: bytes) -> list[Role]:
     """Return the roles that may send this very message, in their order."""
     actor = getattr(model.model_validate_json(body), "actor", None)
-    senders = speakers(model.SENDERS, actor and actor.type)  # type: ignore[attr-defined]
+    senders = speakers(model.SENDERS, actor and actor.type)
     return [role for role in Role if role in senders]
 
 

@@ -56,5 +56,4 @@ def who(model: type[Message]) -> str:
     """The roles whose users may send this message, in the order in which messages/roles.py has them."""
     if model.KIND is MessageKind.INTERNAL:
         return "our own users"
-    senders: frozenset[Role] = model.SENDERS  # type: ignore[attr-defined]
-    return "anyone" if senders == ANYONE else ", ".join(f"`{role}`" for role in Role if role in senders)
+    return "anyone" if model.SENDERS == ANYONE else ", ".join(f"`{role}`" for role in Role if role in model.SENDERS)

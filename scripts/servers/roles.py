@@ -85,7 +85,7 @@ def _of_others(role: Role, exchange: str, names: Names) -> list[str]:
     theirs = {
         model.routing_key()
         for model in models
-        if model.KIND not in FROM_OUTSIDE or not may_send(model.SENDERS, frozenset({role}))  # type: ignore[attr-defined]
+        if model.KIND not in FROM_OUTSIDE or not may_send(model.SENDERS, frozenset({role}))
     }
     return sorted(theirs)
 

@@ -186,7 +186,7 @@ async def test_a_storefront_changes_neither_points_nor_coupons_nor_prices_nor_st
     await system.publish(orjson.dumps(body), type_, message_id=message_id, user_id=None)
     [event] = await system.upstream.wait_for_events("command.rejected", command_id=message_id)
     model = MODELS[f"{type_}.v1"]
-    roles = sorted(model.SENDERS)  # type: ignore[attr-defined]
+    roles = sorted(model.SENDERS)
     assert (event["code"], event["details"]) == ("AUTH_FORBIDDEN", {"roles": roles})
     assert not await system.pool.fetchval("SELECT count(*) FROM commands WHERE message_id = $1", message_id)
 

@@ -19,7 +19,7 @@ from messages.roles import Role
 from messages.topology import RETRY_TIERS_SECONDS
 from scripts.servers.find import Servers
 from tests.runtime.builders import DELETE, PAYMENT, delete, payment
-from tests.runtime.harness import WorkerHarness, client_of, wait_until, write_effects
+from tests.runtime.harness import WAIT_SECONDS, WorkerHarness, client_of, wait_until, write_effects
 from workers.runtime import consumer, declare, settle
 from workers.runtime.batch import Batch
 from workers.runtime.declare import TopologyError
@@ -78,6 +78,22 @@ async def test_an_invalid_message_is_dead_lettered_and_its_neighbours_are_handle
     assert orjson.loads(letter["body"])["order_ids"] == ["13812345678x"]
     assert "13812345678" not in str({name: text for name, text in letter.items() if name != "body"})
     assert "x-a" not in letter
+
+
+async def test_more_messages_arrive_while_the_first_fresh_one_is_handled(harness: WorkerHarness) -> None:
+    """A subscription begins with one message. It is wide open before a fresh one is handled, not after it."""
+    arrived = asyncio.Event()
+
+    async def wait_for_others(tx: Transaction, batch: Batch[Any]) -> None:
+        await asyncio.wait_for(arrived.wait(), WAIT_SECONDS)
+        await write_effects(tx, batch)
+
+    async with harness.running(Route(QUEUE, wait_for_others)):
+        for _ in range(3):
+            await harness.client.publish(DELETE, delete())
+        await wait_until(lambda: gauge("oms_messages_in_flight", 3))
+        arrived.set()
+        assert len(await harness.wait_for_effects(3)) == 3
 
 
 async def test_a_message_without_an_id_is_a_dead_letter(harness: WorkerHarness) -> None:

@@ -23,8 +23,7 @@ from tests.broker import Broker
 from tests.handlers.builders import captured, create
 from tests.handlers.harness import HandlerHarness
 from tests.scripts.oms_command import Oms
-from workers import shop
-from workers.domain.shop import Shop
+from tests.scripts.placed import with_handlers
 
 ROOT = Path(__file__).parents[2]
 SKU = {
@@ -328,19 +327,13 @@ def test_the_error_about_publishing_without_a_topology_names_oms_topology_declar
 def order_id(database_url: str) -> int:
     """The id of a paid order that the handlers made."""
 
-    async def make() -> int:
-        cipher.configure(os.environ["OMS_ENCRYPTION_KEYS"])
-        shop.configure(Shop())
-        pool = await open_pool(database_url, application_name="tests")
-        harness = HandlerHarness(pool)
-        await harness.fill_stock()
+    async def make(harness: HandlerHarness) -> int:
         await harness.handle(create(("s1", 2), request_id="r1"))
         made = int(harness.events_of("order.created")[0]["order_id"])
         await harness.handle(captured(made, 1000), trusted=True)
-        await pool.close()
         return made
 
-    return asyncio.run(make())
+    return with_handlers(database_url, make)
 
 
 def test_an_order_is_shown_by_its_id_and_by_its_number(oms: Oms, database_url: str, order_id: int) -> None:

@@ -1,19 +1,13 @@
 """`oms repair` shows what is owed, changes nothing without --apply, and records who repaired what and why."""
 
-import asyncio
 import os
 from typing import Any
 
 import psycopg
 import pytest
 
-from db import cipher
-from db.pool import open_pool
-from tests.handlers.builders import cancel
-from tests.handlers.harness import HandlerHarness
 from tests.scripts.oms_command import Oms
-from workers import shop
-from workers.domain.shop import Shop
+from tests.scripts.placed import cancel_without_release, with_handlers
 
 NOW = ("--grace-seconds", "0")
 
@@ -21,21 +15,8 @@ NOW = ("--grace-seconds", "0")
 @pytest.fixture
 def order_id(database_url: str, monkeypatch: pytest.MonkeyPatch) -> int:
     """A cancelled order whose stock.release was lost."""
-
-    async def make() -> int:
-        cipher.configure(os.environ["OMS_ENCRYPTION_KEYS"])
-        shop.configure(Shop())
-        pool = await open_pool(database_url, application_name="tests")
-        harness = HandlerHarness(pool)
-        await harness.fill_stock()
-        made = await harness.place_order()
-        await harness.handle_batch([harness.envelope(cancel(made))])
-        await pool.execute("DELETE FROM outbox")
-        await pool.close()
-        return made
-
     monkeypatch.setenv("OMS_DATABASE_URL", database_url)
-    return asyncio.run(make())
+    return with_handlers(database_url, cancel_without_release)
 
 
 def one(database_url: str, statement: str) -> Any:

@@ -1,7 +1,5 @@
 """A member of the database role oms_oncall can do what on-call engineers do, nothing else, and in no other's name."""
 
-import asyncio
-import os
 import secrets
 from collections.abc import Iterator
 
@@ -9,14 +7,11 @@ import psycopg
 import pytest
 from yarl import URL
 
-from db import cipher, migrate
-from db.pool import open_pool
-from tests.handlers.builders import cancel
+from db import migrate
 from tests.handlers.harness import HandlerHarness
 from tests.scripts.letters import letter
 from tests.scripts.oms_command import Oms
-from workers import shop
-from workers.domain.shop import Shop
+from tests.scripts.placed import cancel_without_release, with_handlers
 from workers.store import dead_letters
 
 WHY = ("--reason", "repaired", "--yes")
@@ -36,21 +31,13 @@ def ana(database_url: str) -> Iterator[str]:
 def order_id(database_url: str) -> int:
     """A cancelled order whose stock.release was lost, two dead letters and a held message."""
 
-    async def make() -> int:
-        cipher.configure(os.environ["OMS_ENCRYPTION_KEYS"])
-        shop.configure(Shop())
-        pool = await open_pool(database_url, application_name="tests")
-        harness = HandlerHarness(pool)
-        await harness.fill_stock()
-        made = await harness.place_order()
-        await harness.handle_batch([harness.envelope(cancel(made))])
-        await pool.execute("DELETE FROM outbox")
-        async with pool.acquire() as tx:
+    async def make(harness: HandlerHarness) -> int:
+        made = await cancel_without_release(harness)
+        async with harness.pool.acquire() as tx:
             await dead_letters.keep(tx, [letter("plain"), letter("second")])
-        await pool.close()
         return made
 
-    return asyncio.run(make())
+    return with_handlers(database_url, make)
 
 
 def test_on_call_engineers_can_do_their_work(oms: Oms, order_id: int, ana: str, database_url: str) -> None:

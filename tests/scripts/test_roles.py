@@ -112,7 +112,7 @@ def test_a_user_may_publish_only_to_the_exchanges_of_its_work(broker: Broker) ->
 def keys_of(role: Role, exchange: str) -> dict[str, bool]:
     """Routing key of every message that the exchange carries -> may this role send it."""
     return {
-        model.routing_key(): may_send(model.SENDERS, frozenset({role}))  # type: ignore[attr-defined]
+        model.routing_key(): may_send(model.SENDERS, frozenset({role}))
         for model in MODELS.values()
         if model.KIND in FROM_OUTSIDE and Names().exchange_of(model.KIND) == exchange
     }

@@ -100,11 +100,12 @@ class Consumer:
 
     async def _work(self, subscription: Subscription, collector: Collector) -> None:
         while works := await collector.take():
+            fresh = not all(work.delivery.delivered_before for work in works)
+            if subscription.careful and fresh and not self.link.pace.full:  # else its answer would wait for memory
+                await subscription.widen()
             outcomes = await self._outcomes(works, collector)
             await self.settler.settle(self.queue, subscription, outcomes)
             collector.done(sum(work.body_bytes for work in works))
-            if subscription.careful and not all(work.delivery.delivered_before for work in works):
-                await subscription.widen()  # after they are settled: a full memory would keep the answer out
             del works, outcomes  # their bodies, while this waits for the next message
 
     async def _outcomes(self, works: Sequence[Work], collector: Collector) -> list[Outcome]:

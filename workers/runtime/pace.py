@@ -6,7 +6,6 @@ waits longer than TRICKLE_SECONDS for a frame, so that heartbeats and answers st
 """
 
 import asyncio
-import ctypes
 from contextlib import suppress
 from dataclasses import dataclass, field
 
@@ -14,27 +13,16 @@ IN_FLIGHT_MAX_BYTES = 64 * 1024 * 1024  # 400 messages of 160 KiB; an order of 2
 TRICKLE_SECONDS = 1.0  # a frame holds at most 128 KiB, so this lets 128 KiB/s pass, and a heartbeat in time
 
 
-TRIM_BYTES = 32 * 1024 * 1024
-"""After bodies of so many bytes the C library gives free memory back to the system: by itself it keeps what large
-messages took. Usual orders reach this in half a minute, and giving back takes a millisecond.
-"""
-
-
 @dataclass(eq=False)
 class Pace:
     """Counts the bytes in flight of all consumers of one connection."""
 
     in_flight_bytes: int = 0
-    _settled_bytes: int = 0
     _room: asyncio.Event = field(default_factory=asyncio.Event)
 
     def add(self, count: int) -> None:
         """Count the bytes of bodies that arrived, or with a negative number of those that were settled or dropped."""
         self.in_flight_bytes += count
-        self._settled_bytes -= min(count, 0)
-        if self._settled_bytes >= TRIM_BYTES and not self.full:
-            self._settled_bytes = 0
-            give_memory_back()
         if self.full:
             self._room.clear()
         else:
@@ -50,13 +38,3 @@ class Pace:
         if self.full:
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._room.wait(), TRICKLE_SECONDS)
-
-
-def give_memory_back() -> None:
-    """Let the C library return free memory to the system.
-
-    A fixed size from which blocks are mapped (M_MMAP_THRESHOLD) does it too, but then each batch maps its buffers anew:
-    that took two fifths of the orders per second.
-    """
-    with suppress(OSError, AttributeError):  # another C library has no such call
-        ctypes.CDLL(None).malloc_trim(0)

@@ -212,11 +212,10 @@ async def foreign(tx: Transaction, keys: Iterable[ForeignKey]) -> dict[ForeignKe
 async def take_in(tx: Transaction, dues: Sequence[ForeignRefundPart]) -> list[tuple[ForeignRefundPart, str]]:
     """Write refunds that providers made by themselves. Returns each with our number of it."""
     new_ids = await ids.take(tx, [due.user_id for due in dues])
-    numbered = [(due, f"R{key}") for due, key in zip(dues, new_ids, strict=True)]
-    if numbered:
-        rows = [_foreign_row(due, key, f"R{key}") for due, key in zip(dues, new_ids, strict=True)]
+    rows = [_foreign_row(due, key, f"R{key}") for due, key in zip(dues, new_ids, strict=True)]
+    if rows:
         await tx.execute(SQL["refunds.take_in"], *columns(rows))
-    return numbered
+    return [(due, refund_no) for due, (_, refund_no, *_) in zip(dues, rows, strict=True)]
 
 
 def _foreign_row(due: ForeignRefundPart, key: int, refund_no: str) -> tuple[Any, ...]:

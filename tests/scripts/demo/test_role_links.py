@@ -32,7 +32,7 @@ def test_every_message_of_the_demo_has_a_sender_with_its_role() -> None:
     types = {type_ for type_ in re.findall(r'"([a-z_.]+\.v1)"', source) if hasattr(MODELS.get(type_), "SENDERS")}
     assert len(types) > 10
     for type_ in types:
-        assert ROLE_OF.get(type_.removesuffix(".v1"), "storefront") in MODELS[type_].SENDERS, type_  # type: ignore[attr-defined]
+        assert ROLE_OF.get(type_.removesuffix(".v1"), "storefront") in MODELS[type_].SENDERS, type_
 
 
 def test_the_users_of_the_demo_may_have_its_queues() -> None:
