@@ -26,7 +26,7 @@ MUST_ROUTE: Mapping[Destination, bool] = {
 class Announcement:
     """One message to publish after the transaction commits.
 
-    `body` is the JSON of one item; `append` wraps packable ones in `{"items": [...]}`. `routing_key` holds names
+    `body` is one message, or its JSON; `append` wraps packable ones in `{"items": [...]}`. `routing_key` holds names
     without the prefix: the routing key of an exchange (internal, events), `<tier>.<queue>` (delay), a queue (queue,
     dead) or the reply_to. Events of one `stream` (a root order's id) are published in the order of their `append`,
     each after the one before is confirmed. `message_id` is given only by replays and exploded items; all others get a
@@ -34,7 +34,7 @@ class Announcement:
     """
 
     type: str
-    body: bytes
+    body: Message | bytes
     destination: Destination
     routing_key: str
     correlation_id: str
@@ -47,6 +47,11 @@ class Announcement:
     occurred_at: datetime | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
     sensitive: bool = False
+
+    @property
+    def json_bytes(self) -> bytes:
+        """The body on the wire, of one item."""
+        return self.body if isinstance(self.body, bytes) else self.body.json_bytes
 
 
 def event(
@@ -99,7 +104,7 @@ def _about(
 ) -> Announcement:
     return Announcement(
         type=message.TYPE,
-        body=message.json_bytes,
+        body=message,
         destination=destination,
         routing_key=routing_key,
         correlation_id=str(uuid7()) if because is None else because.correlation_id,

@@ -1,6 +1,8 @@
 """`append` stores a transaction's announcements as rows of the outbox, in one statement."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 
 from db import cipher
 from db.pool import Transaction
@@ -9,6 +11,18 @@ from outbox.announcement import Announcement
 from outbox.packing import OutboxRow, rows
 
 AAD = b"outbox"  # ciphertext copied from another table does not decrypt with this
+_collected: ContextVar[list[Announcement] | None] = ContextVar("collected", default=None)
+
+
+@contextmanager
+def collecting() -> Iterator[list[Announcement]]:
+    """While the block runs, `append` adds to this list and stores nothing: the caller decides what is stored."""
+    announced: list[Announcement] = []
+    token = _collected.set(announced)
+    try:
+        yield announced
+    finally:
+        _collected.reset(token)
 
 
 async def append(tx: Transaction, announcements: Sequence[Announcement]) -> None:
@@ -16,6 +30,9 @@ async def append(tx: Transaction, announcements: Sequence[Announcement]) -> None
 
     The caller must hold the lock of every stream it announces to, so that rows and commits have the same order.
     """
+    if (collected := _collected.get()) is not None:
+        collected += announcements
+        return
     if not announcements:
         return
     made = rows(announcements)

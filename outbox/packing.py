@@ -96,7 +96,7 @@ def _item(one: Announcement, moment: datetime) -> bytes:
             "correlation_id": one.correlation_id,
             "causation_id": one.causation_id,
             "occurred_at": _rfc3339(one.occurred_at or moment),
-            "body": orjson.Fragment(one.body),
+            "body": orjson.Fragment(one.json_bytes),
         }
     )
 
@@ -115,7 +115,7 @@ def _row(pack: _Pack, moment: datetime) -> OutboxRow:
         routing_key=one.routing_key,
         correlation_id=one.correlation_id if shared else message_id,
         headers=orjson.dumps(_headers(one, moment, alone=pack.count == 1)),
-        body=b'{"items":[%b]}' % b",".join(pack.items) if one.packable else one.body,
+        body=b'{"items":[%b]}' % b",".join(pack.items) if one.packable else one.json_bytes,
         must_route=one.must_route,
         sensitive=one.sensitive,
     )

@@ -124,6 +124,6 @@ async def _serve(routes: Sequence[Route], settings: Settings) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     try:
-        await run_routes(routes, settings, stop)
+        await run_routes(routes, settings, stop, reachable=ROUTES)
     finally:
         await providers.close()

@@ -109,10 +109,11 @@ class OrderBatch:
         )
         await self._answer_refunds()
         await self.deployment.wait_until(
-            """SELECT (SELECT locked FROM stock) = count(*) FILTER (WHERE state = 'awaiting_payment')
+            """SELECT (SELECT count(*) FROM unpublished) = 0
+                  AND (SELECT locked FROM stock) = count(*) FILTER (WHERE state = 'awaiting_payment')
                   AND (SELECT on_hand FROM stock) = $1 - count(*) FILTER (WHERE state = 'paid') FROM orders""",
             STOCK,
-            what="the stock to agree",
+            what="the stock to agree and all events to be published",
         )
         await assert_audit_is_clean(self.deployment)
 
@@ -139,7 +140,7 @@ async def assert_audit_is_clean(deployment: Deployment) -> None:
     async with pool.acquire() as tx:
         broken = [finding for finding in await check(tx, drained=True) if finding.violations]
     await pool.close()
-    assert broken == []
+    assert not broken, broken
 
 
 async def assert_history_holds(deployment: Deployment) -> None:

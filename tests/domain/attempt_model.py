@@ -245,7 +245,7 @@ def answered(  # noqa: PLR0917 (all that the answer depends on)
     kinds = {"payment.observed.v1": "observed", "provider.close.v1": "close"}
     decision = provider_calls.decide(item, answer, context)
     for news in decision.announcements:
-        assert news.type != "payment.observed.v1" or orjson.loads(news.body)["trade_no"] == f"t{name}"
+        assert news.type != "payment.observed.v1" or orjson.loads(news.json_bytes)["trade_no"] == f"t{name}"
     changes = [decision.change] if decision.change else []
     return changes, [kinds[news.type] for news in decision.announcements if news.type in kinds]
 

@@ -30,15 +30,28 @@ from tests.scripts.gateways.merchant import open_merchant
 from workers import providers, shop
 from workers.domain.shop import Policy, Shop
 from workers.routes import ROUTES
+from workers.runtime.batch import Batch
 from workers.runtime.decode import Decoder, Work
+from workers.runtime.local_dispatch import LocalRoutes, local_routes
 from workers.runtime.policy import Kind
 from workers.runtime.process import QueueContext, process
+from workers.runtime.route import Route
 from workers.services import dead_letters as dead_letter_decisions
 from workers.store import dead_letters as letters
 
 MANY = 50
 ONCE_PER_BATCH = {"provider.certificates.v1"}  # one download serves every notification that waits for the certificate
 NAMES = Names("oms")
+CHAINED = {
+    "order.create",
+    "order.cancel",
+    "stock.reserve",
+    "payment.result",
+    "refund.request",
+    "risk.result",
+    "timer.due",
+}
+"""The messages from which chains of local dispatch follow."""
 TRUST = Trust(own=frozenset({"relay"}), roles={"payments": EVERY_ROLE})
 ROUTE = {route.queue: route for route in ROUTES}
 KEYS = "test:" + "A" * 43 + "="
@@ -108,10 +121,26 @@ def harness(pool: Pool) -> Iterator[HandlerHarness]:
     providers.configure({})
 
 
-async def statements(pool: CountingPool, works: Sequence[Work], queue: str) -> list[str]:
+def as_from_the_broker(route: Route) -> Route:
+    """The route, whose handler first finds that each message is equal to what its reader would make of its JSON."""
+
+    async def handler(tx: Any, batch: Batch[Any]) -> Any:
+        for item in batch:
+            assert type(item.body).model_validate_json(item.body.json_bytes) == item.body
+        return await route.handler(tx, batch)
+
+    return Route(route.queue, handler, route.batch_max_items)
+
+
+LOCAL = {type_: as_from_the_broker(route) for type_, route in local_routes(ROUTES, "default").items()}
+
+
+async def statements(
+    pool: CountingPool, works: Sequence[Work], queue: str, local: LocalRoutes | None = None
+) -> list[str]:
     """The statements that one batch sends to the database."""
     pool.statements.clear()
-    outcomes = await process(QueueContext(ROUTE[queue], cast(Pool, pool)), works)
+    outcomes = await process(QueueContext(ROUTE[queue], cast(Pool, pool), local=local or {}), works)
     assert {outcome.kind for outcome in outcomes} <= {Kind.ACKED, Kind.RETRIED}
     return list(pool.statements)
 
@@ -127,6 +156,22 @@ async def test_fifty_messages_take_as_many_statements_as_one(
 ) -> None:
     await harness.fill_stock(qty=10_000)
     await compare(harness, database_url, partial(SCENARIOS[name], harness))
+
+
+@pytest.mark.parametrize("name", [name for name in SCENARIOS if name.split(" ")[0] in CHAINED])
+async def test_a_chain_takes_as_many_statements_for_fifty_messages_as_for_one(
+    name: str, harness: HandlerHarness, database_url: str
+) -> None:
+    await harness.fill_stock(qty=10_000)
+    taken = []
+    async with counting(harness, database_url) as pool:
+        for n in (1, 1, MANY):
+            works = [work(body) for body in await SCENARIOS[name](harness, n)]
+            await harness.pool.execute("DELETE FROM outbox")
+            taken.append(await statements(pool, works, QUEUE_OF[works[0].type], LOCAL))
+            left = await harness.pool.fetch("DELETE FROM outbox RETURNING type, destination")
+            assert not [row for row in left if row["destination"] == "internal"]
+    assert taken[2] == taken[1]
 
 
 @pytest.mark.parametrize("name", list(PAYING))

@@ -85,7 +85,7 @@ async def running_system(
     dead_letters.configure(workers.trust, broker.names)
     stop = asyncio.Event()
     async with asyncio.TaskGroup() as group:
-        group.create_task(run_routes(routes, workers, stop))
+        group.create_task(run_routes(routes, workers, stop, reachable=ROUTES))
         group.create_task(Relay(relay).run(stop))
         try:
             yield

@@ -12,7 +12,7 @@ from typing import Any
 import asyncpg
 import orjson
 
-from db.errors import UnavailableError
+from db.errors import OmsError, UnavailableError
 from messages.reasons import Reason
 from messages.strict_json import Fault
 from workers.runtime.batch import Verdict
@@ -22,6 +22,10 @@ ROOT = str(Path(__file__).parents[2])
 UNAVAILABLE_STATES = ("08", "53", "57P", "58", "25006")
 TRANSIENT_STATES = ("40001", "40P01", "25P03")  # 25P03: the server ended an idle transaction
 _LONG_NUMBER = re.compile(r"\d{6,}")
+
+
+class LocalDispatchError(OmsError):
+    """A handler raised on messages that came to it within another handler's transaction. The cause is its error."""
 
 
 class ErrorClass(Enum):
@@ -36,7 +40,9 @@ class ErrorClass(Enum):
 
 
 def classify(error: BaseException) -> ErrorClass:
-    """Classify an exception by its SQLSTATE, else by its type."""
+    """Classify an exception by its SQLSTATE, else by its type. What local dispatch wraps is classified by its cause."""
+    if isinstance(error, LocalDispatchError) and error.__cause__ is not None:
+        return classify(error.__cause__)
     state = str(error.sqlstate) if isinstance(error, asyncpg.PostgresError) else ""
     # asyncpg reports a closed connection or pool only in its text; other InterfaceErrors are mistakes in our calls
     closed = isinstance(error, asyncpg.InterfaceError) and "clos" in str(error)

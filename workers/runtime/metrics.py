@@ -19,6 +19,7 @@ BY_TYPE = ("queue", "message_type")
 
 RECEIVED = Counter("oms_messages_received_total", "Messages delivered; items of packs count", BY_TYPE)
 PROCESSED = Counter("oms_messages_processed_total", "Messages settled; items of packs count", (*BY_TYPE, "outcome"))
+LOCAL = Counter("oms_messages_local_total", "Messages handled in the transaction of their sender", BY_TYPE)
 BATCH_SECONDS = Histogram(
     "oms_message_processing_seconds", "Duration of the transaction of one batch", ["queue"], buckets=SECONDS
 )

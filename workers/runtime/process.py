@@ -8,6 +8,7 @@ import time
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
 import asyncpg
@@ -27,7 +28,8 @@ from workers.runtime import inbox, metrics
 from workers.runtime.batch import Batch
 from workers.runtime.decode import Work
 from workers.runtime.delivery import RawDelivery
-from workers.runtime.errors import ErrorClass, Failure, classify
+from workers.runtime.errors import ErrorClass, Failure, LocalDispatchError, classify
+from workers.runtime.local_dispatch import Chain, LocalRoutes
 from workers.runtime.locks import Patience, note
 from workers.runtime.policy import Kind, Outcome, fail, reject_query
 from workers.runtime.republish import explode_pack, take_out
@@ -62,13 +64,17 @@ def _error_of(state: RetryCallState) -> BaseException:
 
 @dataclass(frozen=True)
 class QueueContext:
-    """What the handling of one queue's messages needs. `committed` is called after every commit."""
+    """What the handling of one queue's messages needs. `committed` is called after every commit.
+
+    What the handler announces to `local` routes is handled in its transaction.
+    """
 
     route: Route
     pool: Pool
     attempts_max: int = 7
     committed: Callable[[], None] = lambda: None
     answers: Mapping[str, Any] = field(default_factory=dict)
+    local: LocalRoutes = field(default_factory=dict)
 
 
 async def process(context: QueueContext, works: Sequence[Work]) -> list[Outcome]:
@@ -142,29 +148,42 @@ async def _handle_halving(context: QueueContext, works: Sequence[Work], patience
         return first + await _handle_halving(context, works[middle:], patience)
 
 
-@retry_transient
 async def _commit(context: QueueContext, works: Sequence[Work], lock_timeout_ms: int | None = None) -> list[Outcome]:
-    """Run one transaction: claims, the handler's writes and the announcements commit or roll back together."""
-    started = time.perf_counter()
-    handle = {RawRoute: _handle_raw, QueryRoute: _answer}.get(type(context.route), _handle)
+    """Run one transaction, and again without local routes if one of their handlers raises: then its messages go by
+    the broker to their own queue, where they fail alone.
+    """
+    try:
+        return await _transact(context, works, lock_timeout_ms)
+    except LocalDispatchError as error:
+        log.info("batch done again without local dispatch", queue=context.route.queue, error=str(error))
+        return await _transact(replace(context, local={}), works, lock_timeout_ms)
+
+
+@retry_transient
+async def _transact(context: QueueContext, works: Sequence[Work], lock_timeout_ms: int | None) -> list[Outcome]:
+    """Run one transaction: claims, the handlers' writes and the announcements commit or roll back together."""
+    started, chain = time.perf_counter(), Chain(context.local)
+    in_chain = partial(_handle, chain=chain)
+    handle = {RawRoute: _handle_raw, QueryRoute: _answer}.get(type(context.route), in_chain)
     async with transaction(context.pool, readonly=handle is _answer) as tx:
         if lock_timeout_ms is not None:
             await tx.execute(SQL["locks.timeout"], str(lock_timeout_ms))
         outcomes = await handle(tx, context, works)
         crashpoint("before_commit")
     crashpoint("after_commit")
+    chain.count()
     if handle is not _answer:
         context.committed()
     metrics.BATCH_SECONDS.labels(context.route.queue).observe(time.perf_counter() - started)
     return outcomes
 
 
-async def _handle(tx: Transaction, context: QueueContext, works: Sequence[Work]) -> list[Outcome]:
+async def _handle(tx: Transaction, context: QueueContext, works: Sequence[Work], chain: Chain) -> list[Outcome]:
     claim = await inbox.claim(tx, context.route.queue, works)
     fresh = [envelope for work in claim.fresh for envelope in work.envelopes]
     batch = Batch([*fresh, *_repeats(claim.duplicates)], claim.now, context.answers)
     if batch:
-        await context.route.handler(tx, batch)
+        await chain.handle(tx, context.route, batch)
     undone = await _carry_out(tx, context, claim.fresh, batch) if batch.verdicts else []
     return _list_outcomes(claim, undone)
 

@@ -20,6 +20,7 @@ from workers.runtime.consumer import Consumer
 from workers.runtime.decode import Decoder, Work
 from workers.runtime.delivery import Delivery
 from workers.runtime.health import Health
+from workers.runtime.local_dispatch import local_routes, sends_on
 from workers.runtime.locks import BATCH_LOCK_TIMEOUT_MS
 from workers.runtime.process import QueueContext, transaction
 from workers.runtime.route import Every, RawRoute, Route
@@ -37,11 +38,17 @@ PURGE_BREATH_SECONDS = 0.2  # a pause between two small deletes keeps their load
 
 
 async def run_routes(
-    routes: Sequence[Route], settings: RuntimeSettings, stop: asyncio.Event, databases: Mapping[str, str] | None = None
+    routes: Sequence[Route],
+    settings: RuntimeSettings,
+    stop: asyncio.Event,
+    databases: Mapping[str, str] | None = None,
+    *,
+    reachable: Sequence[Route] = (),
 ) -> None:
     """Work until `stop` is set, then finish the delivered messages within `shutdown_grace_seconds`.
 
-    `databases` names the URLs of databases other than the default one. It waits for servers that are away.
+    `databases` names the URLs of databases other than the default one. `reachable` are the routes that local dispatch
+    may use, also those whose queues another process consumes. It waits for servers that are away.
     Raises TopologyError when the broker lacks an exchange or queue of these routes, and LoginRefusedError when a server
     refuses our user or password.
     """
@@ -62,7 +69,11 @@ async def run_routes(
                 pool = await until_stopped(stop, partial(_open_database, urls[name], served))
                 stack.push_async_callback(_close_pool, pool)
                 bell = await stack.enter_async_context(Doorbell(pool, quiet_seconds=settings.doorbell_quiet_seconds))
-                contexts += [QueueContext(route, pool, settings.attempts_max, bell.ring) for route in served]
+                local = local_routes(reachable, name) if settings.local_dispatch else {}
+                contexts += [
+                    QueueContext(route, pool, settings.attempts_max, bell.ring, local=local if sends_on(route) else {})
+                    for route in served
+                ]
             metrics.pools({context.pool for context in contexts})
             await stack.enter_async_context(publisher)
             settler = Settler(Names(settings.prefix), publisher, delay_plugin=settings.delay == "plugin")

@@ -39,6 +39,11 @@ class RuntimeSettings(RelaySettings):
     attempts_max: int = Field(
         default=7, ge=1, le=100, description="Attempts before a dead letter; the six delays together take 43 minutes"
     )
+    local_dispatch: bool = Field(
+        default=True,
+        description="on: what a handler announces to our own queues on the same database is handled in the same "
+        "transaction; off: it takes the outbox and the broker",
+    )
 
     @property
     def own_user(self) -> str:
