@@ -45,7 +45,6 @@ NAMES = Names("oms")
 CHAINED = {
     "order.create",
     "order.cancel",
-    "stock.reserve",
     "payment.result",
     "refund.request",
     "risk.result",
