@@ -35,6 +35,13 @@ CREATE TABLE commands (
 );
 COMMENT ON COLUMN commands.reply_ids IS 'the correlation id of each reply, in the order of reply_tos';
 CREATE INDEX commands_undecided ON commands (received_at) WHERE outcome_type IS NULL;
+CREATE INDEX commands_decided ON commands (decided_at) WHERE decided_at IS NOT NULL;
+
+CREATE TABLE retention_horizons (
+    name    text        PRIMARY KEY,
+    horizon timestamptz NOT NULL
+);
+COMMENT ON TABLE retention_horizons IS 'rows of the named table from before the horizon may have been deleted, because their retention had passed';
 
 CREATE TABLE outbox (
     shard          smallint    NOT NULL,
@@ -170,6 +177,7 @@ CREATE TABLE dead_letter_actions (
     note           text -- OMS_ACTOR, or the user of the operating system
 );
 CREATE INDEX dead_letter_actions_letter ON dead_letter_actions (dead_letter_id);
+CREATE INDEX dead_letter_actions_at ON dead_letter_actions (at);
 
 CREATE TABLE repairs (
     id         bigint      GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
@@ -182,6 +190,7 @@ CREATE TABLE repairs (
     note       text -- OMS_ACTOR, or the user of the operating system
 );
 CREATE INDEX repairs_order ON repairs (order_id);
+CREATE INDEX repairs_at ON repairs (at);
 
 -- ---------------------------------------------------------------- catalogue
 
@@ -316,6 +325,7 @@ CREATE TABLE revision_resets (
     at       timestamptz NOT NULL DEFAULT clock_timestamp()
 );
 CREATE INDEX revision_resets_entry ON revision_resets (kind, id);
+CREATE INDEX revision_resets_at ON revision_resets (at);
 COMMENT ON TABLE revision_resets IS 'each revision of the catalogue that was set by revision.reset, by whom and why';
 
 CREATE TABLE points_accounts (
@@ -348,6 +358,7 @@ CREATE TABLE cart_lines (
     updated_at timestamptz NOT NULL DEFAULT clock_timestamp(),
     PRIMARY KEY (user_id, sku_id)
 );
+CREATE INDEX cart_lines_updated ON cart_lines (updated_at);
 
 CREATE TABLE issued_order_numbers (
     order_no  text        PRIMARY KEY,
@@ -355,6 +366,7 @@ CREATE TABLE issued_order_numbers (
     order_id  bigint,
     issued_at timestamptz NOT NULL DEFAULT clock_timestamp()
 );
+CREATE INDEX issued_order_numbers_unused ON issued_order_numbers (issued_at) WHERE order_id IS NULL;
 
 -- ---------------------------------------------------------------- orders
 

@@ -1,6 +1,7 @@
 """The settings of a worker: where its servers are, its limits, and how this shop treats its orders."""
 
 import os
+from dataclasses import fields
 from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo
 
@@ -17,6 +18,7 @@ from pydantic import (
 from messages.base import Currency
 from messages.topology import tiers_seconds
 from workers.domain.money import Rounding
+from workers.domain.retention import Retention
 from workers.domain.shop import POLICY_FIELDS, Policy, Shop
 from workers.providers.configuration import KINDS, make
 from workers.providers.port import Provider
@@ -46,6 +48,7 @@ CountryFees = Annotated[dict[Country, Fees], BeforeValidator(_by_country)]
 Thresholds = Annotated[dict[Currency, Annotated[int, Field(ge=1, le=10**15)]], BeforeValidator(_by_currency)]
 Values = Annotated[dict[Currency, Annotated[int, Field(ge=1, le=10**6)]], BeforeValidator(_by_currency)]
 Rates = dict[Annotated[str, StringConstraints(min_length=1, max_length=64)], Annotated[int, Field(ge=0, le=10_000)]]
+DAYS_MAX = 36_500  # a hundred years stand for ever
 SHOP_FIELDS = (
     "default_warehouse",
     "shipping_fee_minor_units",
@@ -176,6 +179,43 @@ class Settings(RuntimeSettings):
     unionpay: SecretStr | None = Field(default=None, description="Settings of UnionPay, in the same form")
     paypal: SecretStr | None = Field(default=None, description="Settings of PayPal, in the same form")
 
+    commands_retention_days: int = Field(
+        default=400,
+        ge=46,
+        le=DAYS_MAX,
+        description="A request_id is known for this time: the same command gets its stored outcome again",
+    )
+    dead_letters_retention_days: int = Field(
+        default=400,
+        ge=30,
+        le=DAYS_MAX,
+        description="Decided dead letters are deleted this long after it",
+    )
+    cart_lines_retention_days: int = Field(
+        default=365, ge=1, le=DAYS_MAX, description="Lines of carts that nobody changed are deleted after this time"
+    )
+    issued_order_numbers_retention_days: int = Field(
+        default=90,
+        ge=1,
+        le=DAYS_MAX,
+        description="Order numbers that no order used expire after this",
+    )
+    believed_notifications_retention_days: int = Field(
+        default=540,
+        ge=180,
+        le=DAYS_MAX,
+        description="Genuine notifications of providers are kept this long; chargebacks come up to 18 months later",
+    )
+    rejected_notifications_retention_days: int = Field(
+        default=30, ge=1, le=DAYS_MAX, description="Notifications that were not accepted as genuine are kept this long"
+    )
+    repairs_retention_days: int = Field(
+        default=1825, ge=30, le=DAYS_MAX, description="Records of what oms repair did are kept this long; five years"
+    )
+    revision_resets_retention_days: int = Field(
+        default=1825, ge=30, le=DAYS_MAX, description="Records of revision.reset are kept this long; five years"
+    )
+
     @field_validator("business_time_zone")
     @classmethod
     def _known_zone(cls, value: str) -> str:
@@ -201,5 +241,6 @@ class Settings(RuntimeSettings):
             split_by=frozenset(self.split_by.split(",")) - {"nothing"},
             risk_check=self.risk_check == "ask",
             delay_tiers_seconds=frozenset(tiers_seconds(self.payment_window_seconds)),
+            retention=Retention(**{one.name: getattr(self, f"{one.name}_retention_days") for one in fields(Retention)}),
             policy=Policy(**{name: getattr(self, name) for name in POLICY_FIELDS if name in type(self).model_fields}),
         )

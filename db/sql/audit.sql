@@ -281,9 +281,9 @@ FROM (
 
 -- name: audit.outcomes
 -- INV-12. A command is undecided only while its order is being placed or its attempt opened at a provider. The outcome of order.create
--- agrees with its order. If the order was split, the command made the parent.
+-- agrees with its order. If the order was split, the command made the parent. The command of an order from before the horizon may be gone.
 WITH creates AS (
-    SELECT c.request_id, c.scope, c.outcome_type, c.outcome ->> 'order_id' AS outcome_id, o.id, o.state
+    SELECT c.request_id, c.scope, c.outcome_type, c.outcome ->> 'order_id' AS outcome_id, o.id, o.state, o.created_at
     FROM (SELECT * FROM commands WHERE type = 'order.create.v1') AS c
     FULL JOIN (SELECT * FROM orders WHERE kind IN ('sale', 'split_parent')) AS o
         ON c.scope = 'order.create:' || o.user_id AND c.request_id = o.request_id
@@ -292,8 +292,8 @@ SELECT count(*) AS violations, (array_agg(id ORDER BY id))[1:5] AS first
 FROM (
     SELECT coalesce(id::text, scope || ' ' || request_id) AS id
     FROM creates
-    WHERE scope IS NULL
-        OR CASE
+    WHERE CASE
+            WHEN scope IS NULL THEN created_at >= coalesce((SELECT horizon FROM retention_horizons WHERE name = 'commands'), '-infinity')
             WHEN outcome_type IS NULL THEN state IS DISTINCT FROM 'placing'
             WHEN outcome_type = 'command.rejected.v1' THEN id IS NOT NULL
             WHEN outcome_type = 'order.rejected.v1' THEN state IS DISTINCT FROM 'rejected' OR outcome_id IS DISTINCT FROM id::text

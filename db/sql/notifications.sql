@@ -14,12 +14,6 @@ FROM payment_notifications
 WHERE id = ANY($1::bigint[]) OR about = ANY($2::text[])
 ORDER BY recorded_at, id;
 
--- name: notifications.forget
--- $1 believed or rejected, $2 days, $3 how many at most. Deletes old notifications and skips rows that another worker holds.
-DELETE FROM payment_notifications
-WHERE id IN (SELECT id FROM payment_notifications WHERE verdict = $1 AND recorded_at < now() - make_interval(days => $2::integer)
-             ORDER BY recorded_at LIMIT $3::integer FOR UPDATE SKIP LOCKED);
-
 -- name: notifications.certificates
 -- $1 providers. The certificates that were downloaded. Locks: none.
 SELECT provider, serial, pem FROM provider_certificates WHERE provider = ANY($1::text[]);

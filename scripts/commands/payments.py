@@ -230,7 +230,7 @@ def show_notifications(
     if not found:
         what = f"with id {id}" if about is None else f"about {about}"
         hint = "oms order show ORDER_ID, which shows the numbers that we gave to the provider"
-        why = f"none was accepted as genuine, or it is older than {notifications.KEEP_DAYS} days"
+        why = "none was accepted as genuine, or it is older than OMS_BELIEVED_NOTIFICATIONS_RETENTION_DAYS"
         raise CommandError(Code.NOTHING, f"no notification {what}", why=why, hint=hint)
     _write_notifications(found, output)
 

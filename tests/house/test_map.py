@@ -76,6 +76,7 @@ def test_numbers_have_their_unit_in_their_name() -> None:
         "_max",
         "_items",
         "_messages",
+        "_days",
         "_connections",
         "_percent",
         "_orders",

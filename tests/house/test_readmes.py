@@ -158,3 +158,10 @@ def test_the_glossary_explains(word: str) -> None:
     glossary = text("workers/README.md").partition("## Glossary")[2]
     words = [line.split(" | ")[0] for line in glossary.splitlines() if line.startswith("| ")]
     assert [line for line in words if re.search(rf"\b{word}\b", line)] != []
+
+
+def test_the_database_page_says_of_every_table_how_it_grows() -> None:
+    tables = re.findall(r"^CREATE TABLE (\w+)", text("db/schema.sql"), re.MULTILINE)
+    page = text("db/README.md").partition("## How tables grow")[2].partition("\n## ")[0]
+    first_column = re.findall(r"^\| (.+?) \|", page, re.MULTILINE)
+    assert sorted(re.findall(r"`(\w+)`", " ".join(first_column))) == sorted(tables)

@@ -56,20 +56,6 @@ async def test_copies_of_a_notification_with_other_headers_are_one_row(harness: 
         assert set(other).isdisjoint(ids)
 
 
-KEPT_DAYS = [(None, 539, 1), (None, 541, 0), ("PAY_SIGNATURE_INVALID", 29, 1), ("PAY_SIGNATURE_INVALID", 31, 0)]
-
-
-@pytest.mark.parametrize(("code", "days", "left"), KEPT_DAYS)
-async def test_believed_notifications_are_kept_as_long_as_disputes_are_possible_and_rejected_ones_a_month(
-    harness: HandlerHarness, code: str | None, days: int, left: int
-) -> None:
-    async with harness.pool.acquire() as tx, tx.transaction():
-        await notifications.keep(tx, [notifications.NotificationRecord("alipay", Notification({}, b"body", AT), code)])
-        await tx.execute("UPDATE payment_notifications SET recorded_at = now() - make_interval(days => $1)", days)
-        await notifications.forget(tx)
-        assert await tx.fetchval("SELECT count(*) FROM payment_notifications") == left
-
-
 async def test_a_certificate_that_is_fetched_again_replaces_the_one_before(harness: HandlerHarness) -> None:
     async with harness.pool.acquire() as tx, tx.transaction():
         for pem in ("one", "another"):

@@ -6,6 +6,7 @@ from enum import StrEnum
 from typing import Any
 
 from workers.domain.money import Rounding
+from workers.domain.retention import Retention
 
 
 class DeductOn(StrEnum):
@@ -86,6 +87,7 @@ class Shop:
     business_time_zone: str = "Asia/Shanghai"
     delay_tiers_seconds: frozenset[int] = frozenset({1, 5, 30, 120, 600, 1800})
     policy: Policy = Policy()
+    retention: Retention = field(default_factory=Retention)
 
     def tax_basis_points(self, tax_class: str | None) -> int:
         """The rate of the tax that is added to goods of this class."""

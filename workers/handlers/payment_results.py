@@ -55,7 +55,7 @@ from workers.domain.payment_rules import AttemptState, PaymentVerdict, ends_by_f
 from workers.providers import configured
 from workers.providers.port import Provider, RejectedNotification, UnknownCertificate
 from workers.runtime.batch import Batch
-from workers.runtime.route import Every, Route
+from workers.runtime.route import Route
 from workers.services import attempts, benefits, order_events, payment_context, payment_notifications, refunds
 from workers.services.attempts import provider_call
 from workers.services.certificate_fetches import CertificateFetchLimiter
@@ -83,7 +83,6 @@ Item: TypeAlias = Envelope[Any]
 BELIEVED = Counter("oms_payment_callbacks_believed", "Notifications that were believed", ["provider"])
 REJECTED = Counter("oms_payment_callbacks_rejected", "Notifications that were not believed", ["provider", "code"])
 CERTIFICATE_FETCHES = CertificateFetchLimiter()
-FORGET_SECONDS = 60.0  # each run deletes up to 500 of a verdict, more than arrive in a minute
 
 
 async def handle_payment_results(tx: Transaction, batch: Batch[PaymentMessage]) -> None:
@@ -264,6 +263,4 @@ def attempt_changes(reports: Iterable[ProviderReport], accepted: Iterable[Report
     return changes
 
 
-ROUTE = Route(
-    queue="payment-results", handler=handle_payment_results, every=(Every(FORGET_SECONDS, notifications.forget),)
-)
+ROUTE = Route(queue="payment-results", handler=handle_payment_results)

@@ -13,6 +13,7 @@
 
 A timer without a row has no effect, so a timer that is woken twice takes effect once. Every second the sweeper wakes
 the timers that the delay exchange does not carry or has lost, and sends progress marks while payment timers wait.
+Beside that the queue's workers purge what is older than its retention (db/README.md).
 """
 
 import math
@@ -36,7 +37,7 @@ from workers.domain.codes import Code
 from workers.domain.order import CancelType, Order, Trigger
 from workers.runtime.batch import Batch
 from workers.runtime.route import Every, Route
-from workers.services import attempts, benefits, commands, order_events
+from workers.services import attempts, benefits, commands, order_events, retention
 from workers.store import attempts as attempt_rows
 from workers.store import orders, timers
 from workers.store.timers import Timer, TimerKind
@@ -207,6 +208,7 @@ ROUTE = Route(
         Every(1.0, Sweeper().__call__),
         Every(1.0, mark_progress),
         Every(10.0, measure),
+        Every(retention.RUN_SECONDS, retention.Purger().__call__),
         Every(backlog.MEASURE_SECONDS, backlog.measure),  # relays do so too, while one lives
     ),
 )

@@ -16,9 +16,6 @@ from db.statements import SQL, columns
 from workers.store import ids
 
 AAD = b"channel_notice"  # stored ciphertexts are bound to it, so it keeps the name from before the table was renamed
-KEEP_DAYS = 540  # chargebacks of cards come up to 18 months later
-KEEP_REJECTED_DAYS = 30  # anyone can post one, and a month is enough to investigate
-FORGET_ROWS = 500
 CARDS = re.compile(
     rb"(?<![^&])(?:(accNo|payCardNo)=[^&]*?([^&]{0,4})|(customerInfo|encryptedInfo|cardTransData|tokenPayData)=[^&]*)"
     rb"(?![^&])"
@@ -112,12 +109,6 @@ class StoredNotification:
 async def find(tx: Transaction, *, ids: Sequence[int] = (), numbers: Sequence[str] = ()) -> list[StoredNotification]:
     """Return the notifications with these ids, and those about these numbers of ours; oldest first."""
     return [StoredNotification(*row) for row in await tx.fetch(SQL["notifications.find"], list(ids), list(numbers))]
-
-
-async def forget(tx: Transaction) -> None:
-    """Delete notifications that are too old to be disputed, at most FORGET_ROWS of each verdict."""
-    for verdict, days in (("believed", KEEP_DAYS), ("rejected", KEEP_REJECTED_DAYS)):
-        await tx.execute(SQL["notifications.forget"], verdict, days, FORGET_ROWS)
 
 
 async def certificates(tx: Transaction, providers: Iterable[str]) -> dict[str, dict[str, str]]:

@@ -1,0 +1,80 @@
+-- name: retention.commands
+-- $1 days, $2 rows at most. Deletes the commands that were decided before the start of that day, and writes the day into
+-- retention_horizons, at most once a day, so that the audit knows which commands may be missing. Locks: the commands; it skips those that
+-- another transaction holds. Undecided commands stay.
+WITH bound AS (
+    SELECT date_trunc('day', now() - make_interval(days => $1::integer)) AS at
+), horizon AS (
+    INSERT INTO retention_horizons AS h (name, horizon)
+    SELECT 'commands', b.at FROM bound b
+    WHERE NOT EXISTS (SELECT FROM retention_horizons k WHERE k.name = 'commands' AND k.horizon >= b.at)
+    ON CONFLICT (name) DO UPDATE SET horizon = greatest(h.horizon, excluded.horizon)
+)
+DELETE FROM commands
+WHERE ctid = ANY (ARRAY(
+    SELECT ctid FROM commands WHERE decided_at < (SELECT at FROM bound) ORDER BY decided_at LIMIT $2::integer FOR UPDATE SKIP LOCKED
+));
+
+-- name: retention.dead_letters
+-- $1 days, $2 letters at most. Deletes the letters that were decided, for the last time, before that, with their decisions. Open letters
+-- stay. Locks: the letters; it skips those that another transaction holds.
+WITH chosen AS MATERIALIZED (
+    SELECT d.id
+    FROM dead_letter_actions a JOIN dead_letters d ON d.id = a.dead_letter_id
+    WHERE a.at < now() - make_interval(days => $1::integer) AND d.state <> 'open'
+        AND NOT EXISTS (SELECT FROM dead_letter_actions later WHERE later.dead_letter_id = d.id AND later.at > a.at)
+    ORDER BY a.at
+    LIMIT $2::integer
+    FOR UPDATE OF d SKIP LOCKED
+), actions AS (
+    DELETE FROM dead_letter_actions WHERE dead_letter_id IN (SELECT id FROM chosen)
+)
+DELETE FROM dead_letters WHERE id IN (SELECT id FROM chosen);
+
+-- name: retention.cart_lines
+-- $1 days, $2 rows at most. Deletes the lines of carts that were not changed since. Locks: them; it skips those that others hold.
+DELETE FROM cart_lines
+WHERE ctid = ANY (ARRAY(
+    SELECT ctid FROM cart_lines WHERE updated_at < now() - make_interval(days => $1::integer)
+    ORDER BY updated_at LIMIT $2::integer FOR UPDATE SKIP LOCKED
+));
+
+-- name: retention.issued_order_numbers
+-- $1 days, $2 rows at most. Deletes the order numbers that were issued before that and that no order has. A number is never issued again.
+-- Locks: them; it skips those that others hold.
+DELETE FROM issued_order_numbers
+WHERE ctid = ANY (ARRAY(
+    SELECT ctid FROM issued_order_numbers WHERE order_id IS NULL AND issued_at < now() - make_interval(days => $1::integer)
+    ORDER BY issued_at LIMIT $2::integer FOR UPDATE SKIP LOCKED
+));
+
+-- name: retention.believed_notifications
+-- $1 days, $2 rows at most. Deletes the notifications that were believed and recorded before that. Locks: them; it skips those that others hold.
+DELETE FROM payment_notifications
+WHERE ctid = ANY (ARRAY(
+    SELECT ctid FROM payment_notifications WHERE verdict = 'believed' AND recorded_at < now() - make_interval(days => $1::integer)
+    ORDER BY recorded_at LIMIT $2::integer FOR UPDATE SKIP LOCKED
+));
+
+-- name: retention.rejected_notifications
+-- $1 days, $2 rows at most. The same for the notifications that were rejected.
+DELETE FROM payment_notifications
+WHERE ctid = ANY (ARRAY(
+    SELECT ctid FROM payment_notifications WHERE verdict = 'rejected' AND recorded_at < now() - make_interval(days => $1::integer)
+    ORDER BY recorded_at LIMIT $2::integer FOR UPDATE SKIP LOCKED
+));
+
+-- name: retention.repairs
+-- $1 days, $2 rows at most. Deletes the records of repairs that were made before that. Locks: them; it skips those that others hold.
+DELETE FROM repairs
+WHERE ctid = ANY (ARRAY(
+    SELECT ctid FROM repairs WHERE at < now() - make_interval(days => $1::integer) ORDER BY at LIMIT $2::integer FOR UPDATE SKIP LOCKED
+));
+
+-- name: retention.revision_resets
+-- $1 days, $2 rows at most. Deletes the records of revisions that were set before that. Locks: them; it skips those that others hold.
+DELETE FROM revision_resets
+WHERE ctid = ANY (ARRAY(
+    SELECT ctid FROM revision_resets WHERE at < now() - make_interval(days => $1::integer)
+    ORDER BY at LIMIT $2::integer FOR UPDATE SKIP LOCKED
+));

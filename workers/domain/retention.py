@@ -1,0 +1,26 @@
+"""How long rows are kept that belong to no order. What belongs to an order stays as long as the order does."""
+
+from dataclasses import asdict, dataclass
+
+
+@dataclass(frozen=True)
+class Retention:
+    """Days for which the rows of each table are kept. The names of the fields are those of db/sql/retention.sql."""
+
+    commands: int = 400
+    """Within it the same request id gets the same answer. It is above the 45 days of the inbox, and above any retry."""
+    dead_letters: int = 400
+    """From the last decision on; open letters stay. Fraud and complaints are looked into within a year."""
+    cart_lines: int = 365
+    issued_order_numbers: int = 90
+    """For numbers without an order. A shop places an order within days of asking for its number."""
+    believed_notifications: int = 540
+    """Chargebacks of cards come up to 18 months later."""
+    rejected_notifications: int = 30
+    """Anyone can post one, and a month is enough to investigate."""
+    repairs: int = 1825
+    revision_resets: int = 1825
+
+    def rules(self) -> dict[str, int]:
+        """The name of each rule, and its days."""
+        return asdict(self)
