@@ -314,6 +314,20 @@ CREATE TABLE coupon_ledger (
     PRIMARY KEY (coupon_id, order_id, op)
 );
 
+CREATE TABLE free_texts (
+    type       text        NOT NULL,
+    field      text        NOT NULL,
+    about      text        NOT NULL,
+    message_id text        NOT NULL,
+    at         timestamptz NOT NULL DEFAULT clock_timestamp(),
+    key_id     text        NOT NULL,
+    ciphertext bytea       NOT NULL,
+    PRIMARY KEY (about, type, field, message_id)
+);
+CREATE INDEX free_texts_at ON free_texts (at);
+COMMENT ON TABLE free_texts IS 'what people and strangers wrote in messages, encrypted';
+COMMENT ON COLUMN free_texts.about IS 'what it is about: an order''s id, a refund''s number, provider and trade number, a user, or warehouse and SKU';
+
 CREATE TABLE revision_resets (
     kind     text        NOT NULL,
     id       text        NOT NULL,
@@ -389,7 +403,7 @@ CREATE TABLE orders (
                                   'delivered', 'cancelling', 'cancelled', 'completed', 'delivery_failed', 'split', 'rejected')),
     version           integer     NOT NULL,
     cancel_type       text,
-    reason            text,
+    reason_code       text,
     currency          text        NOT NULL,
     origin_amount     bigint      NOT NULL CHECK (origin_amount >= 0),
     promotion_amount  bigint      NOT NULL DEFAULT 0 CHECK (promotion_amount >= 0),
@@ -588,7 +602,7 @@ CREATE TABLE payment_facts (
     amount      bigint      NOT NULL CHECK (amount >= 0),
     currency    text        NOT NULL,
     verdict     text        NOT NULL CHECK (verdict IN ('kept', 'late', 'duplicate', 'mismatch', 'failed')),
-    reason      text,
+    reason_code text,
     occurred_at timestamptz NOT NULL,
     recorded_at timestamptz NOT NULL DEFAULT clock_timestamp(),
     PRIMARY KEY (provider, trade_no, kind)
@@ -609,7 +623,7 @@ CREATE TABLE refunds (
     currency     text        NOT NULL,
     state        text        NOT NULL DEFAULT 'requested'
                  CHECK (state IN ('requested', 'submitted', 'succeeded', 'excess', 'failed', 'unknown', 'returned')),
-    reason       text,
+    reason_code  text,
     requested_at timestamptz NOT NULL DEFAULT clock_timestamp(),
     finished_at  timestamptz,
     excess_amount bigint     NOT NULL DEFAULT 0 CHECK (excess_amount BETWEEN 0 AND amount),
@@ -632,7 +646,7 @@ CREATE TABLE payment_disputes (
     state       text        NOT NULL CHECK (state IN ('opened', 'won', 'lost', 'closed')),
     amount      bigint      NOT NULL CHECK (amount > 0),
     currency    text        NOT NULL,
-    reason      text,
+    reason_code text,
     occurred_at timestamptz NOT NULL,
     recorded_at timestamptz NOT NULL DEFAULT clock_timestamp(),
     PRIMARY KEY (provider, dispute_no)
@@ -675,7 +689,7 @@ CREATE TABLE payment_attempts (
     state        text        NOT NULL CHECK (state IN ('created', 'requested', 'unknown', 'captured', 'failed', 'closing', 'closed')),
     reference    text,
     trade_no     text,
-    reason       text,
+    reason_code  text,
     command      text[]      NOT NULL,
     key_id       text        NOT NULL,
     details      bytea       NOT NULL,

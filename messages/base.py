@@ -1,11 +1,13 @@
 """The base of every message: strict frozen models, the kinds of messages, and the field types of the wire."""
 
+import re
 from datetime import UTC, date, datetime
 from enum import StrEnum
-from functools import cached_property
-from typing import Annotated, Any, ClassVar, Literal
+from functools import cache, cached_property
+from typing import Annotated, Any, ClassVar, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, GetPydanticSchema, StringConstraints, ValidationError
+from pydantic.fields import FieldInfo
 from pydantic_core import SchemaValidator, core_schema
 
 from messages.roles import Role
@@ -42,6 +44,16 @@ Name = Annotated[str, NAME]
 RequestId = Annotated[str, Text, StringConstraints(max_length=128)]
 ShortText = Annotated[str, Text, StringConstraints(max_length=255)]
 LongText = Annotated[str, Text, StringConstraints(max_length=2000)]
+FREE_TEXT = "free text"
+FreeText = Annotated[str, Text, StringConstraints(max_length=255), FREE_TEXT]
+"""What a person or a stranger wrote, which may hold a name or a number.
+
+It is kept encrypted in the table free_texts, and never announced, logged or stored in an outcome.
+"""
+_REASON_CODE = r"^(?:[A-Za-z_.]|[0-9]{1,4}(?:[A-Za-z_.]|$))+$"
+REASON_CODE_CHARS_MAX = 64
+ReasonCode = Annotated[str, StringConstraints(max_length=REASON_CODE_CHARS_MAX, pattern=_REASON_CODE)]
+"""A word of the sender's own list, such as CHANGED_MIND. It is announced, so five digits in a row are too many."""
 CodeText = Annotated[str, StringConstraints(pattern=r"^[A-Z][A-Z_]{1,63}$")]
 Currency = Annotated[str, StringConstraints(pattern=r"^[A-Z]{3}$")]
 Amount = Annotated[int, Field(ge=0, le=AMOUNT_MAX)]
@@ -123,6 +135,24 @@ class Part(BaseModel):
     """A part of a message. It refuses unknown fields, floats for integers and strings for numbers."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+
+def _marks(field: FieldInfo) -> tuple[Any, ...]:
+    """The marks of a field's type, also where it is optional."""
+    inner = (mark for part in get_args(field.annotation) for mark in getattr(part, "__metadata__", ()))
+    return (*field.metadata, *inner)
+
+
+@cache
+def free_text_fields(model: type[Part]) -> tuple[str, ...]:
+    """The names of the fields of a message that hold a FreeText."""
+    return tuple(name for name, field in model.model_fields.items() if FREE_TEXT in _marks(field))
+
+
+def as_reason_code(word: str | None) -> str | None:
+    """The word, if it is a ReasonCode: what a provider gives as a reason is announced only then."""
+    fits = word is not None and len(word) <= REASON_CODE_CHARS_MAX and re.fullmatch(_REASON_CODE, word)
+    return word if fits else None
 
 
 class Message(Part):

@@ -12,6 +12,7 @@ from messages.base import (
     Currency,
     Event,
     ExternalId,
+    FreeText,
     Moment,
     OrderId,
     RequestId,
@@ -114,7 +115,7 @@ class PointsGrant(Command):
     request_id: RequestId
     user_id: ExternalId
     points: Annotated[int, Field(ge=1, le=POINTS_MAX)]
-    reason: ShortText
+    reason: FreeText
 
 
 class PointsChanged(Event):

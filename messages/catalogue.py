@@ -7,7 +7,7 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 
-from messages.base import AMOUNT_MAX, QUANTITY_MAX, Command, Currency, Event, ExternalId, RequestId, ShortText
+from messages.base import AMOUNT_MAX, QUANTITY_MAX, Command, Currency, Event, ExternalId, FreeText, RequestId, ShortText
 from messages.roles import Role
 
 REVISION_MAX = 2**62
@@ -79,7 +79,7 @@ class RevisionReset(Command):
     kind: Literal["sku", "promotion", "coupon_template", "member", "settings"]
     id: ExternalId
     revision: Annotated[int, Field(ge=0, le=REVISION_MAX)]
-    reason: ShortText
+    reason: FreeText
 
 
 class RevisionChanged(Event):

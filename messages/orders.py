@@ -13,11 +13,13 @@ from messages.base import (
     Currency,
     Event,
     ExternalId,
+    FreeText,
     LongText,
     Moment,
     Name,
     OrderId,
     Part,
+    ReasonCode,
     RequestId,
     ShortText,
     Text,
@@ -138,7 +140,8 @@ class OrderCancel(OrderCommand):
     """Cancel an order: before payment it ends, after payment it is refunded, after shipping it is refused."""
 
     TYPE: ClassVar[str] = "order.cancel.v1"
-    reason: ShortText = "not stated"
+    reason: FreeText | None = None
+    reason_code: ReasonCode | None = None
 
 
 class OrderChangeAddress(OrderCommand):
@@ -299,12 +302,13 @@ class OrderDeliveryFailed(OrderEvent):
 
 class OrderCancelled(OrderEvent):
     """It ends without goods. `cancel_type` is user, operator, timeout,
-    payment_failed, delivery_failed, merchant (the warehouse had none of its goods) or aftersale.
+    payment_failed, delivery_failed, merchant (the warehouse had none of its goods) or aftersale. `reason_code` is
+    that of order.cancel, or of the payment that failed, or our own.
     """
 
     TYPE: ClassVar[str] = "order.cancelled.v1"
     cancel_type: str
-    reason: str
+    reason_code: str | None = None
 
 
 class OrderAddressChanged(OrderEvent):

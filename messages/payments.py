@@ -15,12 +15,13 @@ from messages.base import (
     Event,
     ExternalId,
     Fact,
+    FreeText,
     Internal,
     Moment,
     Name,
     OrderId,
+    ReasonCode,
     RequestId,
-    ShortText,
 )
 from messages.orders import OrderCommand
 from messages.roles import ANYONE, Role
@@ -104,7 +105,7 @@ class PaymentAttemptClosed(Event):
     order_id: OrderId
     attempt_id: OrderId
     provider: str
-    reason: str
+    reason_code: str
 
 
 class PaymentObserved(Internal):
@@ -117,7 +118,7 @@ class PaymentObserved(Internal):
     amount: Amount
     currency: Currency
     occurred_at: Moment
-    reason: ShortText | None = None
+    reason_code: ReasonCode | None = None
 
 
 class PaymentResult(Fact):
@@ -135,8 +136,9 @@ class PaymentResult(Fact):
     amount: Amount
     currency: Currency
     occurred_at: Moment
-    reason: ShortText | None = None
     intent_id: OrderId | None = None
+    reason: FreeText | None = None
+    reason_code: ReasonCode | None = None
 
 
 class ProgressMark(Internal):
@@ -168,11 +170,11 @@ class PaymentFailed(PaymentEvent):
     """An attempt failed. The order stays payable unless its policy says otherwise (C-03)."""
 
     TYPE: ClassVar[str] = "payment.failed.v1"
-    reason: str | None = None
+    reason_code: str | None = None
 
 
 class DisputeObserved(Internal):
-    """A provider's answer about a dispute of the capture `trade_no`. `reason` is the provider's word for it."""
+    """A provider's answer about a dispute of the capture `trade_no`. `reason_code` is the provider's word for it."""
 
     TYPE: ClassVar[str] = "dispute.observed.v1"
     provider: Name
@@ -182,7 +184,7 @@ class DisputeObserved(Internal):
     amount: Amount
     currency: Currency
     occurred_at: Moment
-    reason: ShortText | None = None
+    reason_code: ReasonCode | None = None
 
 
 class PaymentDisputed(PaymentEvent):
@@ -194,7 +196,7 @@ class PaymentDisputed(PaymentEvent):
     TYPE: ClassVar[str] = "payment.disputed.v1"
     dispute_no: str
     state: Literal["opened", "won", "lost", "closed"]
-    reason: str | None = None
+    reason_code: str | None = None
 
 
 STATEMENT_BYTES_MAX = 700 * 1024  # some five thousand lines; in base64 the whole message stays below one MiB

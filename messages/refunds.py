@@ -10,12 +10,13 @@ from messages.base import (
     Event,
     ExternalId,
     Fact,
+    FreeText,
     Internal,
     Moment,
     Name,
     OrderId,
+    ReasonCode,
     RequestId,
-    ShortText,
 )
 from messages.roles import Role
 
@@ -34,7 +35,8 @@ class RefundResult(Fact):
     amount: Amount
     currency: Currency
     occurred_at: Moment
-    reason: ShortText | None = None
+    reason: FreeText | None = None
+    reason_code: ReasonCode | None = None
     provider: Name | None = None
     trade_no: ExternalId | None = None
 
@@ -52,7 +54,7 @@ class RefundObserved(Internal):
     amount: Amount
     currency: Currency
     occurred_at: Moment
-    reason: ShortText | None = None
+    reason_code: ReasonCode | None = None
     provider: Name | None = None
     trade_no: ExternalId | None = None
     provider_no: ExternalId | None = None
@@ -72,7 +74,8 @@ class RefundRequest(Command):
     actor: Actor
     order_id: OrderId
     amount: Amount
-    reason: ShortText
+    reason: FreeText
+    reason_code: ReasonCode | None = None
     refund_no: ExternalId | None = None
 
 
@@ -111,4 +114,4 @@ class RefundFailed(RefundEvent):
     """The provider refused the refund. The money is still owed."""
 
     TYPE: ClassVar[str] = "refund.failed.v1"
-    reason: str | None = None
+    reason_code: str | None = None

@@ -2,7 +2,7 @@
 
 from typing import ClassVar, Literal
 
-from messages.base import Amount, Currency, Event, Fact, Moment, OrderId, ShortText
+from messages.base import Amount, Currency, Event, Fact, FreeText, Moment, OrderId
 from messages.roles import Role
 
 
@@ -28,4 +28,4 @@ class RiskResult(Fact):
     SENDERS: ClassVar[frozenset[Role]] = frozenset({Role.OPERATOR})
     order_id: OrderId
     verdict: Literal["passed", "rejected", "captcha_required"]
-    reason: ShortText | None = None
+    reason: FreeText | None = None

@@ -11,6 +11,7 @@ from messages.base import (
     Command,
     Event,
     ExternalId,
+    FreeText,
     Internal,
     Moment,
     Name,
@@ -18,7 +19,6 @@ from messages.base import (
     Part,
     Quantity,
     RequestId,
-    ShortText,
 )
 from messages.roles import Role
 
@@ -129,7 +129,7 @@ class StockAdjust(Command):
     sku_id: ExternalId
     warehouse: Name
     delta: Annotated[int, Field(ge=-QUANTITY_MAX, le=QUANTITY_MAX)]
-    reason: ShortText
+    reason: FreeText
 
 
 class StockLevel(Event):

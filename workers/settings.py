@@ -209,6 +209,12 @@ class Settings(RuntimeSettings):
     rejected_notifications_retention_days: int = Field(
         default=30, ge=1, le=DAYS_MAX, description="Notifications that were not accepted as genuine are kept this long"
     )
+    free_texts_retention_days: int = Field(
+        default=400,
+        ge=1,
+        le=DAYS_MAX,
+        description="Free texts, such as the reason of a cancellation, are deleted after this",
+    )
     repairs_retention_days: int = Field(
         default=1825, ge=30, le=DAYS_MAX, description="Records of what oms repair did are kept this long; five years"
     )

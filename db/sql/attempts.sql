@@ -50,13 +50,13 @@ FOR UPDATE;
 SELECT intent_id, id FROM payment_attempts WHERE intent_id = ANY($1::bigint[]) AND state IN ('created', 'requested', 'unknown');
 
 -- name: attempts.save
--- $1 attempt ids (locked), $2 states, $3 references, $4 trade numbers, $5 reasons. Null leaves a field as it is;
+-- $1 attempt ids (locked), $2 states, $3 references, $4 trade numbers, $5 reason codes. Null leaves a field as it is;
 -- a captured attempt keeps its state and its trade number.
 UPDATE payment_attempts a
 SET state = CASE WHEN a.state = 'captured' THEN a.state ELSE coalesce(n.state, a.state) END, reference = coalesce(n.reference, a.reference),
     trade_no = CASE WHEN a.state = 'captured' THEN a.trade_no ELSE coalesce(n.trade_no, a.trade_no) END,
-    reason = coalesce(n.reason, a.reason), updated_at = clock_timestamp()
-FROM unnest($1::bigint[], $2::text[], $3::text[], $4::text[], $5::text[]) AS n (id, state, reference, trade_no, reason)
+    reason_code = coalesce(n.reason_code, a.reason_code), updated_at = clock_timestamp()
+FROM unnest($1::bigint[], $2::text[], $3::text[], $4::text[], $5::text[]) AS n (id, state, reference, trade_no, reason_code)
 WHERE a.id = n.id;
 
 -- name: attempts.of_timers

@@ -485,7 +485,8 @@ FROM (
 ) AS bad;
 
 -- name: audit.personal_data
--- INV-18. Nothing stored in clear has the keys of an address, and no text about a failure has a mobile number.
+-- INV-18. Nothing stored in clear has the keys of an address or a free text, no text about a failure has a mobile number, and a
+-- reason beside orders and money is a code.
 SELECT count(*) AS violations, (array_agg(id ORDER BY id))[1:5] AS first
 FROM (
     SELECT 'snapshot ' || order_id || '/' || type AS id FROM order_snapshots
@@ -493,15 +494,24 @@ FROM (
     UNION ALL
     SELECT 'attempt ' || id FROM payment_attempts WHERE position('"client_ip"'::bytea IN details) > 0
     UNION ALL
-    SELECT 'command ' || scope || ' ' || request_id FROM commands WHERE outcome::text ~ '"(phone|receiver|street)"\s*:'
+    SELECT 'command ' || scope || ' ' || request_id FROM commands WHERE outcome::text ~ '"(phone|receiver|street|reason)"\s*:'
     UNION ALL
     SELECT 'outbox ' || id FROM unpublished
-    WHERE key_id IS NULL AND (type IN ('order.create.v1', 'order.change_address.v1')
+    WHERE key_id IS NULL AND (type IN ('order.create.v1', 'order.change_address.v1', 'order.cancel.v1', 'points.grant.v1',
+            'refund.request.v1', 'refund.result.v1', 'payment.result.v1', 'risk.result.v1', 'stock.adjust.v1', 'revision.reset.v1')
         OR position('"phone"'::bytea IN body) > 0 OR position('"receiver"'::bytea IN body) > 0)
     UNION ALL
     SELECT 'dead letter ' || id FROM dead_letters WHERE error_message ~ '\m1[3-9][0-9]{9}\M'
     UNION ALL
     SELECT 'log ' || order_id || ' ' || version FROM operate_logs WHERE remark ~ '\m1[3-9][0-9]{9}\M'
+    UNION ALL
+    SELECT 'reason of ' || about FROM (
+        SELECT 'order ' || id AS about, reason_code FROM orders
+        UNION ALL SELECT 'refund ' || refund_no, reason_code FROM refunds
+        UNION ALL SELECT 'payment ' || provider || ':' || trade_no, reason_code FROM payment_facts
+        UNION ALL SELECT 'attempt ' || id, reason_code FROM payment_attempts
+        UNION ALL SELECT 'dispute ' || provider || ':' || dispute_no, reason_code FROM payment_disputes
+    ) AS reasons WHERE reason_code !~ '^([A-Za-z_.]|[0-9]{1,4}([A-Za-z_.]|$))+$'
 ) AS bad;
 
 -- name: audit.outbox_age

@@ -5,13 +5,13 @@ FROM payment_disputes
 JOIN unnest($1::text[], $2::text[]) AS k (provider, dispute_no) USING (provider, dispute_no);
 
 -- name: disputes.save
--- $1 providers, $2 dispute numbers, $3 trade numbers, $4 states, $5 amounts, $6 currencies, $7 reasons, $8 when. Writes the newest state.
-INSERT INTO payment_disputes (provider, dispute_no, trade_no, state, amount, currency, reason, occurred_at)
+-- $1 providers, $2 dispute numbers, $3 trade numbers, $4 states, $5 amounts, $6 currencies, $7 reason codes, $8 when. Writes the newest state.
+INSERT INTO payment_disputes (provider, dispute_no, trade_no, state, amount, currency, reason_code, occurred_at)
 SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::bigint[], $6::text[], $7::text[], $8::timestamptz[])
-    AS n (provider, dispute_no, trade_no, state, amount, currency, reason, occurred_at)
+    AS n (provider, dispute_no, trade_no, state, amount, currency, reason_code, occurred_at)
 ORDER BY n.provider, n.dispute_no
 ON CONFLICT (provider, dispute_no) DO UPDATE SET state = excluded.state, amount = excluded.amount, currency = excluded.currency,
-    reason = excluded.reason, occurred_at = excluded.occurred_at, recorded_at = clock_timestamp();
+    reason_code = excluded.reason_code, occurred_at = excluded.occurred_at, recorded_at = clock_timestamp();
 
 -- name: disputes.gone
 -- $1 providers, $2 trade numbers (the orders are locked). The refunds of these captures that succeeded, the oldest first.

@@ -7,7 +7,7 @@ SELECT id FROM orders WHERE order_no = $1 OR id = $2::bigint ORDER BY id = $2::b
 -- name: order_view.order
 -- $1 order id. Its row, without the encrypted columns.
 SELECT id, order_uuid::text AS order_uuid, root_id, parent_id, kind, order_no, request_id, user_id, seller_id, channel, source,
-    business_type, order_type, business_order_id, state, version, cancel_type, reason, currency, origin_amount, promotion_amount,
+    business_type, order_type, business_order_id, state, version, cancel_type, reason_code, currency, origin_amount, promotion_amount,
     coupon_amount, points_amount, adjustment_amount, shipping_fee, box_fee, tax_amount, payable_amount, captured_amount,
     refunded_amount, coupon_id, use_points, gift_points, gift_growth, quota_units, intent_id, user_remark IS NOT NULL AS remarked,
     deleted, commented, held, ext::text AS ext, created_at, updated_at, expire_at, paid_at, shipped_at, delivered_at, completed_at,
@@ -49,7 +49,7 @@ SELECT country, key_id, ciphertext, modify_count FROM order_addresses WHERE orde
 -- $1 order id. Every payment fact with its verdict, and the order's part of it: a capture may have paid the order's parent, or
 -- several merged orders.
 SELECT f.provider, f.trade_no, f.kind, f.amount, CASE WHEN f.verdict = 'kept' THEN o.payable_amount ELSE f.amount END AS part,
-    f.currency, f.intent_id, f.verdict, f.reason, f.occurred_at, f.recorded_at
+    f.currency, f.intent_id, f.verdict, f.reason_code, f.occurred_at, f.recorded_at
 FROM orders o
 JOIN payment_facts f ON f.order_id = o.id OR (f.intent_id = o.intent_id AND f.verdict = 'kept')
 WHERE o.id = $1
@@ -57,7 +57,7 @@ ORDER BY f.recorded_at, f.trade_no, f.kind;
 
 -- name: order_view.refunds
 -- $1 ids of an order and of its children.
-SELECT order_id, refund_no, cause, provider, trade_no, amount, excess_amount, currency, state, reason, requested_at, finished_at
+SELECT order_id, refund_no, cause, provider, trade_no, amount, excess_amount, currency, state, reason_code, requested_at, finished_at
 FROM refunds WHERE order_id = ANY($1::bigint[]) ORDER BY requested_at, id;
 
 -- name: order_view.shipments

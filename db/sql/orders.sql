@@ -6,7 +6,7 @@ SELECT id, root_id, user_id, request_id, conversation_id, order_no, state, versi
     coalesce(policy ->> 'on_payment_failure', 'keep_open') AS on_payment_failure, created_at, expire_at,
     coalesce(policy ->> 'deduct_on', 'pay') AS deduct_on,
     coalesce((policy ->> 'payment_window_seconds')::integer, 1800) AS payment_window_seconds,
-    kind, parent_id, source, coupon_id, use_points, gift_points, gift_growth, quota_units, cancel_type, reason,
+    kind, parent_id, source, coupon_id, use_points, gift_points, gift_growth, quota_units, cancel_type, reason_code,
     deleted, paid_at, shipped_at, delivered_at, completed_at, cancelled_at
 FROM orders
 WHERE id = ANY(ARRAY(
@@ -84,13 +84,13 @@ SELECT * FROM unnest($1::bigint[], $2::integer[], $3::smallint[], $4::text[], $5
 -- $1 ids, $2 versions and $3 states as they were read; then the new values. Fewer rows than given: a lost update.
 UPDATE orders o
 SET version = n.version, state = n.state, order_no = n.order_no, intent_id = n.intent_id, expire_at = n.expire_at,
-    cancel_type = n.cancel_type, reason = n.reason, deleted = n.deleted, captured_amount = n.captured_amount,
+    cancel_type = n.cancel_type, reason_code = n.reason_code, deleted = n.deleted, captured_amount = n.captured_amount,
     refunded_amount = n.refunded_amount, paid_at = n.paid_at, shipped_at = n.shipped_at, delivered_at = n.delivered_at,
     completed_at = n.completed_at, cancelled_at = n.cancelled_at, updated_at = clock_timestamp()
 FROM unnest($1::bigint[], $2::integer[], $3::text[], $4::integer[], $5::text[], $6::text[], $7::bigint[], $8::timestamptz[],
     $9::text[], $10::text[], $11::boolean[], $12::bigint[], $13::bigint[], $14::timestamptz[], $15::timestamptz[],
     $16::timestamptz[], $17::timestamptz[], $18::timestamptz[])
-    AS n (id, old_version, old_state, version, state, order_no, intent_id, expire_at, cancel_type, reason, deleted,
+    AS n (id, old_version, old_state, version, state, order_no, intent_id, expire_at, cancel_type, reason_code, deleted,
           captured_amount, refunded_amount, paid_at, shipped_at, delivered_at, completed_at, cancelled_at)
 WHERE o.id = n.id AND o.version = n.old_version AND o.state = n.old_state
 RETURNING o.id;

@@ -29,9 +29,9 @@ JOIN unnest($1::text[], $2::text[], $3::text[]) AS k (provider, trade_no, kind) 
 
 -- name: payments.record
 -- Inserts one row per fact, in sorted order. Fewer rows than given: another transaction recorded the same trade number first.
-INSERT INTO payment_facts (provider, trade_no, kind, order_id, intent_id, amount, currency, verdict, reason, occurred_at)
+INSERT INTO payment_facts (provider, trade_no, kind, order_id, intent_id, amount, currency, verdict, reason_code, occurred_at)
 SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::bigint[], $5::bigint[], $6::bigint[], $7::text[], $8::text[],
-    $9::text[], $10::timestamptz[]) AS n (provider, trade_no, kind, order_id, intent_id, amount, currency, verdict, reason, occurred_at)
+    $9::text[], $10::timestamptz[]) AS n (provider, trade_no, kind, order_id, intent_id, amount, currency, verdict, reason_code, occurred_at)
 ORDER BY n.provider, n.trade_no, n.kind
 ON CONFLICT DO NOTHING
 RETURNING provider, trade_no, kind;

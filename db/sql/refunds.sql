@@ -1,6 +1,6 @@
 -- name: refunds.open
 -- Inserts one row per refund, unique by (order, cause). A cause that was refunded before makes it fail.
-INSERT INTO refunds (id, refund_no, order_id, intent_id, provider, trade_no, cause, amount, currency, reason)
+INSERT INTO refunds (id, refund_no, order_id, intent_id, provider, trade_no, cause, amount, currency, reason_code)
 SELECT * FROM unnest($1::bigint[], $2::text[], $3::bigint[], $4::bigint[], $5::text[], $6::text[], $7::text[], $8::bigint[],
     $9::text[], $10::text[])
 RETURNING id;
@@ -71,9 +71,9 @@ GROUP BY r.provider, r.trade_no, r.provider_no;
 
 -- name: refunds.take_in
 -- $1 ids, $2 refund numbers, $3 order ids (locked), $4 intents, $5 providers, $6 trade numbers, $7 causes, $8 amounts, $9 currencies,
--- $10 reasons, $11 states, $12 what is above the capture, $13 the providers' numbers, $14 when the money went. Refunds that
+-- $10 reason codes, $11 states, $12 what is above the capture, $13 the providers' numbers, $14 when the money went. Refunds that
 -- providers made by themselves; one that is in the books makes it fail.
-INSERT INTO refunds (id, refund_no, order_id, intent_id, provider, trade_no, cause, amount, currency, reason, state, excess_amount,
+INSERT INTO refunds (id, refund_no, order_id, intent_id, provider, trade_no, cause, amount, currency, reason_code, state, excess_amount,
     provider_no, finished_at, unexpected)
 SELECT n.*, true
 FROM unnest($1::bigint[], $2::text[], $3::bigint[], $4::bigint[], $5::text[], $6::text[], $7::text[], $8::bigint[], $9::text[],
@@ -101,11 +101,11 @@ ORDER BY finished_at
 LIMIT $1::integer;
 
 -- name: refunds.finish
--- $1 refund numbers, $2 states, $3 reasons, $4 what is above the capture, $5 whether this comes after a failure. A success is final.
+-- $1 refund numbers, $2 states, $3 reason codes, $4 what is above the capture, $5 whether this comes after a failure. A success is final.
 -- Fewer rows than given: one has succeeded already. Only a refund that has ended gets a time.
 UPDATE refunds r
-SET state = n.state, reason = coalesce(n.reason, r.reason), excess_amount = n.excess_amount, unexpected = r.unexpected OR n.unexpected,
+SET state = n.state, reason_code = coalesce(n.reason_code, r.reason_code), excess_amount = n.excess_amount, unexpected = r.unexpected OR n.unexpected,
     finished_at = CASE WHEN n.state IN ('succeeded', 'excess', 'failed') THEN clock_timestamp() END
-FROM unnest($1::text[], $2::text[], $3::text[], $4::bigint[], $5::boolean[]) AS n (refund_no, state, reason, excess_amount, unexpected)
+FROM unnest($1::text[], $2::text[], $3::text[], $4::bigint[], $5::boolean[]) AS n (refund_no, state, reason_code, excess_amount, unexpected)
 WHERE r.refund_no = n.refund_no AND r.state NOT IN ('succeeded', 'excess')
 RETURNING r.refund_no;

@@ -71,6 +71,13 @@ WHERE ctid = ANY (ARRAY(
     SELECT ctid FROM repairs WHERE at < now() - make_interval(days => $1::integer) ORDER BY at LIMIT $2::integer FOR UPDATE SKIP LOCKED
 ));
 
+-- name: retention.free_texts
+-- $1 days, $2 rows at most. Deletes what people wrote before that. Locks: the rows; it skips those that others hold.
+DELETE FROM free_texts
+WHERE ctid = ANY (ARRAY(
+    SELECT ctid FROM free_texts WHERE at < now() - make_interval(days => $1::integer) ORDER BY at LIMIT $2::integer FOR UPDATE SKIP LOCKED
+));
+
 -- name: retention.revision_resets
 -- $1 days, $2 rows at most. Deletes the records of revisions that were set before that. Locks: them; it skips those that others hold.
 DELETE FROM revision_resets

@@ -54,7 +54,7 @@ class PaymentService:
         late = self._window_seconds + random.uniform(2, 6)
         await asyncio.sleep(late if course == "pays too late" else random.uniform(0.05, 2.5))
         if course == "fails, then pays":
-            await self._report(bill, "failed", bill.amount, new_id(), reason="insufficient funds")
+            await self._report(bill, "failed", bill.amount, new_id(), reason_code="INSUFFICIENT_FUNDS")
             await asyncio.sleep(random.uniform(0.1, 1))
         amount, trade_no = bill.amount, new_id()
         if course == "pays the wrong amount":

@@ -76,7 +76,14 @@ class PlacedOrders:
     def _react(self, type_: str, order_id: str, user: str, *, is_part: bool) -> None:
         match type_:
             case "order.created.v1" if not is_part:
-                self._maybe("cancels at once", "order.cancel.v1", order_id, user, reason="changed my mind")
+                self._maybe(
+                    "cancels at once",
+                    "order.cancel.v1",
+                    order_id,
+                    user,
+                    reason="changed my mind",
+                    reason_code="CHANGED_MIND",
+                )
                 self._maybe("confirms too early", "order.confirm_receipt.v1", order_id, user)
                 stranger = "household-0"
                 self._maybe(
@@ -88,10 +95,19 @@ class PlacedOrders:
                 )
             case "order.paid.v1":
                 what = "cancels a part of an order" if is_part else "cancels when paid"
-                self._maybe(what, "order.cancel.v1", order_id, user, reason="found it cheaper")
+                self._maybe(
+                    what, "order.cancel.v1", order_id, user, reason="found it cheaper", reason_code="FOUND_CHEAPER"
+                )
                 self._maybe("changes the address", "order.change_address.v1", order_id, user, address=address("moved"))
             case "order.split.v1":
-                self._maybe("cancels a split order", "order.cancel.v1", order_id, user, reason="changed my mind")
+                self._maybe(
+                    "cancels a split order",
+                    "order.cancel.v1",
+                    order_id,
+                    user,
+                    reason="changed my mind",
+                    reason_code="CHANGED_MIND",
+                )
                 self._maybe("changes the address", "order.change_address.v1", order_id, user, address=address("moved"))
             case "order.delivered.v1":
                 self._maybe("confirms receipt", "order.confirm_receipt.v1", order_id, user)

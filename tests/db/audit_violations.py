@@ -149,6 +149,11 @@ OTHERS = [
     ("audit.times", "UPDATE orders SET completed_at = NULL WHERE state = 'completed'"),
     ("audit.personal_data", "UPDATE commands SET outcome = jsonb_build_object('a', jsonb_build_object('phone', '1'))"),
     ("audit.personal_data", "UPDATE operate_logs SET remark = 'call 13812345678'"),
+    ("audit.personal_data", "UPDATE commands SET outcome = jsonb_build_object('reason', 'call me')"),
+    *[
+        ("audit.personal_data", f"UPDATE {table} SET reason_code = 'a13812345678'")
+        for table in ("orders", "refunds", "payment_facts", "payment_attempts")
+    ],
 ]
 
 CHILD = "kind = 'split_child'"
@@ -234,9 +239,9 @@ HOLDERS = [
         for when, order, stock in STOCK
     ),
     "INSERT INTO stock_holders SELECT id, id, 'reserved' FROM orders WHERE kind = 'split_parent'",
-    "UPDATE stock_holders h SET state = 'reserved' FROM orders o WHERE o.id = h.holder_id AND o.reason LIKE 'RISK%'",
-    "DELETE FROM stock_holders WHERE holder_id IN (SELECT id FROM orders WHERE reason LIKE 'RISK%')",
-    "DELETE FROM stock_holders WHERE holder_id IN (SELECT id FROM orders WHERE reason LIKE 'INVENTORY%')",
+    "UPDATE stock_holders SET state = 'reserved' FROM orders o WHERE o.id = holder_id AND o.reason_code LIKE 'RISK%'",
+    "DELETE FROM stock_holders WHERE holder_id IN (SELECT id FROM orders WHERE reason_code LIKE 'RISK%')",
+    "DELETE FROM stock_holders WHERE holder_id IN (SELECT id FROM orders WHERE reason_code LIKE 'INVENTORY%')",
     f"DELETE FROM stock_holders WHERE holder_id IN (SELECT id FROM orders WHERE {CHILD})",
 ]
 COUPONS = [

@@ -3,6 +3,7 @@
 import base64
 import os
 from collections.abc import AsyncIterator, Iterator
+from datetime import UTC, datetime
 from typing import Any
 from uuid import uuid4
 
@@ -13,14 +14,16 @@ import pytest
 
 from db import cipher
 from db.pool import open_pool
+from messages.base import free_text_fields
+from messages.registry import MODELS
 from tests.broker import Broker
-from tests.chaos.deployment import SKU, Deployment
+from tests.chaos.deployment import PRICE, SKU, Deployment
 from tests.e2e.raw_amqp import RawClient
 from tests.e2e.upstream import order_body
 from workers.services import dead_letters as dead_letter_decisions
-from workers.store import dead_letters
+from workers.store import dead_letters, free_texts
 
-CANARIES = ("13987654321", "Canary Zhang", "Canary Street 77", "200099")
+CANARIES = ("13987654321", "Canary Zhang", "Canary Street 77", "ZIP 200099")
 ADDRESS = {
     "receiver": CANARIES[1], "phone": CANARIES[0], "country": "CN", "detail": CANARIES[2], "postcode": CANARIES[3],
 }  # fmt: skip
@@ -124,6 +127,84 @@ async def test_personal_data_is_in_clear_nowhere(deployment: Deployment) -> None
     assert b"message dead-lettered" in deployment.logs()
     assert list(traces("the logs", deployment.logs())) == []
     await _who_has_the_key_can_read(deployment)
+
+
+SAYS = f"call {CANARIES[1]} at {CANARIES[0]}, {CANARIES[2]}"
+
+
+def _texts(order_id: str, paid_id: str, refund_no: str) -> dict[str, tuple[str, dict[str, Any]]]:
+    """Every message with a free text: its type -> (the broker user that sends it, its body)."""
+    operator, now = {"type": "operator", "id": "ops-1"}, datetime.now(UTC).isoformat()
+    requested = {"request_id": uuid4().hex, "actor": operator, "reason": SAYS}
+    money = {"amount": PRICE, "currency": "CNY", "occurred_at": now, "reason": SAYS}
+    payment = {"order_id": order_id, "provider": "alipay", "trade_no": "t1", "kind": "failed"}
+    entry = {"kind": "sku", "id": SKU, "revision": 0}
+    return {
+        "payment.result": ("payments", payment | money),
+        "refund.result": ("payments", {"refund_no": refund_no, "status": "failed"} | money),
+        "risk.result": ("operator", {"order_id": order_id, "verdict": "passed", "reason": SAYS}),
+        "refund.request": ("operator", requested | {"order_id": paid_id, "amount": PRICE}),
+        "points.grant": ("upstream", {"request_id": "g1", "user_id": "u1", "points": 5, "reason": SAYS}),
+        "stock.adjust": (
+            "upstream",
+            {"request_id": "a1", "sku_id": SKU, "warehouse": "main", "delta": 1, "reason": SAYS},
+        ),
+        "revision.reset": ("upstream", {"request_id": "v1", "reason": SAYS} | entry),
+        "order.cancel": ("upstream", requested | {"order_id": order_id, "actor": {"type": "user", "id": "u1"}}),
+    }
+
+
+async def test_what_people_write_in_messages_is_in_clear_nowhere(deployment: Deployment) -> None:
+    assert {f"{type_}.v1" for type_ in _texts("1", "2", "3")} == {
+        m.TYPE for m in MODELS.values() if free_text_fields(m)
+    }
+    async with await aio_pika.connect(deployment.broker["upstream"]) as connection:
+        channel = await connection.channel()
+        events = await channel.declare_queue(EVENTS_QUEUE, exclusive=True)
+        await events.bind(deployment.broker.names.events, "#")
+        deployment.start("worker")
+        deployment.start("relay")
+        await deployment.fill_stock()
+        await deployment.wait_until("SELECT EXISTS (SELECT FROM skus)")
+        await deployment.publish("upstream", [("order.create", order_body((SKU, 1), user_id="u1")) for _ in range(2)])
+        await deployment.wait_until("SELECT count(*) FILTER (WHERE state = 'awaiting_payment') = 2 FROM orders")
+        order_id, paid_id = orjson.loads(await deployment.query("SELECT json_agg(id::text ORDER BY id) FROM orders"))
+        capture = {"order_id": paid_id, "provider": "alipay", "trade_no": "t2", "kind": "captured", "amount": PRICE}
+        about = {"currency": "CNY", "occurred_at": datetime.now(UTC).isoformat()}
+        await deployment.publish("payments", [("payment.result", capture | about)])
+        await deployment.wait_until("SELECT count(*) FILTER (WHERE state = 'paid') = 1 FROM orders")
+
+        texts = _texts(order_id, paid_id, "")
+        for type_ in ("refund.request", "payment.result"):
+            await deployment.publish(texts[type_][0], [(type_, texts[type_][1])])
+        await deployment.wait_until("SELECT count(*) = 1 FROM refunds")
+        texts = _texts(order_id, paid_id, await deployment.query("SELECT refund_no FROM refunds"))
+        for type_ in ("refund.result", "risk.result", "points.grant", "stock.adjust", "revision.reset", "order.cancel"):
+            await deployment.publish(texts[type_][0], [(type_, texts[type_][1])])
+        await deployment.wait_until("SELECT count(*) = 1 FROM orders WHERE state = 'cancelled'")
+        kept = "SELECT count(*) = 6 AND (SELECT count(*) FROM revision_resets) = 1 FROM free_texts"
+        await deployment.wait_until(kept, what="all texts but the risk check's, which the shop did not want")
+        await deployment.wait_until("SELECT count(*) = 0 FROM outbox")
+        assert set(await deployment.stop()) == {0}
+        await nothing_is_in_the_database(deployment)
+        await _no_trace_in(events)
+    assert list(traces("the logs", deployment.logs())) == []
+    pool = await open_pool(deployment.database_url, application_name="tests", max_size=1)
+    for row in await pool.fetch("SELECT * FROM free_texts"):
+        aad = free_texts.aad_of(row["about"], row["type"], row["field"], row["message_id"])
+        assert cipher.current().decrypt(row["key_id"], row["ciphertext"], aad).decode() == SAYS
+    await pool.close()
+
+
+async def _no_trace_in(events: aio_pika.abc.AbstractQueue) -> set[str | None]:
+    """Assert that no event or reply has personal data; return their types."""
+    types = set()
+    while (message := await events.get(no_ack=True, fail=False)) is not None:
+        types.add(message.type)
+        content = message.body + repr((message.headers, message.properties)).encode()
+        assert list(traces(f"the event {message.type}", content)) == []
+    assert {"order.cancelled.v1", "refund.failed.v1", "payment.failed.v1", "points.changed.v1"} <= types
+    return types
 
 
 async def _publish(deployment: Deployment, raw: RawClient, *bodies: bytes, key: str = "order.create") -> None:

@@ -156,7 +156,8 @@ async def test_carts_and_numbers_that_nobody_used_go(harness: HandlerHarness) ->
 
 
 async def test_records_and_notifications_go_each_by_its_own_rule(harness: HandlerHarness) -> None:
-    shop.configure(Shop(retention=Retention(rejected_notifications=KEPT_DAYS, repairs=KEPT_DAYS, revision_resets=2)))
+    kept = Retention(rejected_notifications=KEPT_DAYS, repairs=KEPT_DAYS, revision_resets=2, free_texts=2)
+    shop.configure(Shop(retention=kept))
     for number, verdict in enumerate(("believed", "rejected"), 1):
         await harness.pool.execute(NOTIFICATION, number, verdict, AGES)
     made = "now() - make_interval(days => d) FROM unnest($1::integer[]) AS d"
@@ -166,7 +167,13 @@ async def test_records_and_notifications_go_each_by_its_own_rule(harness: Handle
         f" SELECT 'sku', 's1', d, 1, 'u', 'k', '', {made}",
         [1, 3],
     )
+    await harness.pool.execute(
+        "INSERT INTO free_texts (type, field, about, message_id, key_id, ciphertext, at)"
+        f" SELECT 'order.cancel', 'reason', d::text, 'm', 'k', '', {made}",
+        [1, 3],
+    )
     await purge(harness)
+    assert await left(harness, "about FROM free_texts") == ["1"]
     assert await left(harness, "id FROM payment_notifications") == [189, 191, 289]
     assert await left(harness, "order_id FROM repairs") == [YOUNG_DAYS]
     assert await left(harness, "previous FROM revision_resets") == [1]

@@ -1,15 +1,23 @@
 """A worker process in miniature: routes that run on real servers, a client that publishes, and a table of effects."""
 
+import os
 from collections.abc import AsyncIterator
 
 import pytest
 from yarl import URL
 
+from db import cipher
 from db.pool import Pool
 from messages.topology import RETRY_TIERS_SECONDS
 from tests.broker import Broker
 from tests.runtime.harness import WorkerHarness, client_of
 from workers.runtime import declare
+
+
+@pytest.fixture(autouse=True)
+def encrypting() -> None:
+    """The inbox keeps hashes that are sealed with a key."""
+    cipher.configure(os.environ["OMS_ENCRYPTION_KEYS"])
 
 
 @pytest.fixture

@@ -1,10 +1,12 @@
 """A worker process that tests kill: `python -m tests.runtime.crashing_worker`, with settings from the environment."""
 
 import asyncio
+import os
 import signal
 import sys
 from typing import Any
 
+from db import cipher
 from db.pool import Transaction
 from tests.runtime.harness import write_effects
 from workers.runtime.batch import Batch
@@ -25,6 +27,7 @@ async def handle(tx: Transaction, batch: Batch[Any]) -> None:
 async def main() -> None:
     stop = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
+    cipher.configure(os.environ["OMS_ENCRYPTION_KEYS"])
     await run_routes([Route("order-changes", handle)], RuntimeSettings(), stop)
 
 

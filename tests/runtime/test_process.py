@@ -1,6 +1,7 @@
 """Claim, handle, commit, on a real database: every message gets one outcome and at most one effect."""
 
 import asyncio
+import os
 from collections.abc import Awaitable, Callable, Iterable
 from typing import Any
 
@@ -9,6 +10,7 @@ import orjson
 import pytest
 
 import outbox
+from db import cipher
 from db.errors import UnavailableError
 from db.pool import Pool, Transaction, open_pool
 from messages.strict_json import Fault
@@ -155,6 +157,22 @@ async def test_a_claim_of_an_older_version_is_known_by_the_bytes_of_its_body(poo
         "INSERT INTO inbox (queue, message_id, body_hash) VALUES ('timeouts', 'a', $1)", work.delivery.body_hash
     )
     assert await run(pool, write, work, queue="timeouts") == {"a": DUPLICATE}
+
+
+async def test_the_inbox_has_no_hash_that_a_known_body_could_be_compared_with(pool: Pool, effects: Any) -> None:
+    work = command("a")
+    await run(pool, write, work)
+    [stored] = [row["body_hash"] for row in await pool.fetch("SELECT body_hash FROM inbox")]
+    assert stored not in (work.canonical_hash, work.delivery.body_hash)
+
+
+async def test_a_message_that_comes_again_after_a_new_key_is_a_repeat_and_another_body_is_not(
+    pool: Pool, effects: Any
+) -> None:
+    await run(pool, write, command("a"), command("b"))
+    keys = os.environ["OMS_ENCRYPTION_KEYS"]
+    cipher.configure(f"{cipher.new_key('new')},{keys}")
+    assert await run(pool, write, command("a"), command("b", request_id="other")) == {"a": DUPLICATE, "b": DEAD}
 
 
 async def test_a_repeated_command_comes_to_its_handler_if_it_wants_an_answer(pool: Pool) -> None:

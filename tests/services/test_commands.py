@@ -1,5 +1,8 @@
 """Every command has exactly one outcome, and a repeated command gets it again."""
 
+import os
+from hashlib import blake2b
+
 from db import cipher
 from messages.orders import OrderCreate
 from tests.handlers.builders import OPERATOR, cancel, create, sku, user
@@ -89,6 +92,29 @@ async def test_a_field_that_a_later_version_adds_changes_no_old_payloads_identit
     explicit = OrderCreate.model_validate_json(body.model_dump_json())
     assert payload_hash(explicit) == payload_hash(body)
     assert b"remark" not in body.model_dump_json(exclude_defaults=True).encode()
+
+
+async def test_a_repeat_after_a_new_key_gets_the_stored_outcome_and_another_payload_a_conflict(
+    harness: HandlerHarness,
+) -> None:
+    await harness.fill_stock()
+    body = create(("s1", 1))
+    await harness.handle(body)
+    cipher.configure(f"{cipher.new_key('new')},{os.environ['OMS_ENCRYPTION_KEYS']}")
+    await harness.handle(body, reply_to="client.storefront.a")
+    await harness.handle(body.model_copy(update={"channel": "app"}), reply_to="client.storefront.a")
+    assert [reply.get("code") or reply["duplicate"] for reply in harness.replies] == [True, "IDEMPOTENCY_CONFLICT"]
+
+
+async def test_a_text_cannot_be_found_by_hashing_every_number(harness: HandlerHarness) -> None:
+    await harness.fill_stock()
+    order_id = await harness.place_order()
+    body = cancel(order_id, "x1").model_copy(update={"reason": "call 13812345678"})
+    await harness.handle(body)
+    plain = blake2b(body.model_dump_json(exclude_defaults=True).encode(), digest_size=16).digest()
+    stored = [row["payload_hash"] for row in await harness.pool.fetch("SELECT payload_hash FROM commands")]
+    assert len(stored) > 1
+    assert plain not in stored
 
 
 async def test_a_remark_is_kept_encrypted(harness: HandlerHarness) -> None:

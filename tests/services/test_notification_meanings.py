@@ -47,7 +47,7 @@ STATES = (*LIVE, "closing", "captured", "failed", "closed")
 
 
 def paid(status: Any) -> PaymentReport:
-    return PaymentReport("P1", "t1", status, 1000, "CNY", NOW, "no money")
+    return PaymentReport("P1", "t1", status, 1000, "CNY", NOW, "NO_MONEY")
 
 
 def refunded(status: Any) -> RefundReport:
@@ -100,7 +100,7 @@ def test_a_proven_payment_is_a_result_in_any_state_of_the_attempt(kind: str, sta
     assert isinstance(meaning, PaymentReported)
     result = meaning.result
     assert (result.order_id, result.intent_id, result.provider, result.trade_no) == (3, 2, "alipay", "t1")
-    assert (result.kind, result.amount, result.currency, result.reason) == (kind, 1000, "CNY", "no money")
+    assert (result.kind, result.amount, result.currency, result.reason_code) == (kind, 1000, "CNY", "NO_MONEY")
 
 
 @pytest.mark.parametrize("state", STATES)
@@ -116,7 +116,7 @@ def test_an_attempt_is_closed_once_and_never_after_a_capture(state: str) -> None
     if state in ("captured", "closed"):
         assert meaning == NothingNew()
     else:
-        assert meaning == ClosingReported(attempt(PROVES, state), "no money")
+        assert meaning == ClosingReported(attempt(PROVES, state), "NO_MONEY")
 
 
 @pytest.mark.parametrize("provider", PROVIDERS)

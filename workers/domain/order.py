@@ -272,7 +272,7 @@ class Order:
     gift_growth: int = 0
     quota_units: int = 0
     cancel_type: CancelType | None = None
-    reason: str | None = None
+    reason_code: str | None = None
     deleted: bool = False
     paid_at: datetime | None = None
     shipped_at: datetime | None = None

@@ -18,6 +18,8 @@ class Retention:
     """Chargebacks of cards come up to 18 months later."""
     rejected_notifications: int = 30
     """Anyone can post one, and a month is enough to investigate."""
+    free_texts: int = 400
+    """As long as dead letters: complaints are looked into within a year, and personal data is kept no longer."""
     repairs: int = 1825
     revision_resets: int = 1825
 

@@ -65,7 +65,7 @@ from workers.domain.shop import BUSINESS_TYPES
 from workers.runtime.batch import Batch
 from workers.runtime.route import Every, Route
 from workers.services import commands
-from workers.store import benefits, buyers, catalogue_entries, coupons, promotions, skus
+from workers.store import benefits, buyers, catalogue_entries, coupons, free_texts, promotions, skus
 from workers.store.catalogue_entries import Reset
 
 Item: TypeAlias = Envelope[Any]
@@ -314,8 +314,9 @@ async def grant_points(tx: Transaction, fresh: Sequence[Item]) -> commands.Outco
         return {}
     accounts = await benefits.lock_or_create_accounts(tx, {item.body.user_id for item in items})
     outcomes: commands.Outcomes = {commands.key_of(i.body): (grant(accounts, i), i) for i in items}
-    granted = [item.body for event, item in outcomes.values() if isinstance(event, PointsChanged)]
-    await benefits.save_grants(tx, accounts, granted)
+    granted = [item for event, item in outcomes.values() if isinstance(event, PointsChanged)]
+    await benefits.save_grants(tx, accounts, [item.body for item in granted])
+    await free_texts.keep(tx, [(item, item.body.user_id) for item in granted])
     return outcomes
 
 

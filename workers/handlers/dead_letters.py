@@ -22,6 +22,7 @@ from typing import Any, cast
 import orjson
 
 import outbox
+from db import cipher
 from db.pool import Transaction
 from messages.base import moment_of
 from messages.reasons import Reason
@@ -74,7 +75,7 @@ def letter(delivery: RawDelivery, own_users: frozenset[str]) -> Letter:
     return Letter(
         queue=delivery.queue.removesuffix(".dlq"),
         message_id=_text(delivery.message_id),
-        body_hash=blake2b(delivery.body, digest_size=HASH_BYTES).digest(),
+        body_hash=cipher.current().seal_hash(blake2b(delivery.body, digest_size=HASH_BYTES).digest()),
         type=_text(delivery.type),
         correlation_id=_text(delivery.properties.correlation_id),
         reason=believed.get("reason")

@@ -55,7 +55,7 @@ from workers.runtime.batch import Batch
 from workers.runtime.route import Route
 from workers.services import attempts, authorization, benefits, commands, order_events, refunds
 from workers.services.order_events import restock_lines
-from workers.store import ids, orders, payments, shipments, timers
+from workers.store import free_texts, ids, orders, payments, shipments, timers
 from workers.store import refunds as refund_rows
 from workers.store.refunds import RefundDue
 from workers.store.timers import TimerKind
@@ -131,6 +131,7 @@ async def change_orders(tx: Transaction, batch: Batch[OrderChange]) -> None:
     opened = await refund_rows.open_all(tx, dues)
     await orders.save(tx, book)
     await orders.change_addresses(tx, context.addresses)
+    await free_texts.keep(tx, [(item, item.body.order_id) for item in cancels(outcomes)])
     await orders.give_back_lines(tx, [(key, part) for key in refunded for part in back[key]])
     await payments.open_merged(tx, context.merged)
     await shipments.withdraw(tx, still_booked(context, refunded))
@@ -199,6 +200,15 @@ def refused(context: ChangeContext, item: Item, order_id: int) -> Refusal | None
     return found
 
 
+def cancels(outcomes: commands.Outcomes) -> list[Envelope[OrderCancel]]:
+    """Return the cancellations that were not rejected."""
+    return [
+        item
+        for event, item in outcomes.values()
+        if isinstance(item.body, OrderCancel) and not isinstance(event, CommandRejected)
+    ]
+
+
 def outcome(item: Item, named: Sequence[int], moved: Sequence[int], events: Sequence[Event]) -> Event:
     """Return the event that answers the command: the one order's own, or one that lists several orders."""
     if isinstance(item.body, OrderDelete):
@@ -213,7 +223,7 @@ def step(context: ChangeContext, item: Item, order_id: int, now: datetime) -> Ev
     body, who = item.body, authorization.who(item.body.actor)
     fields: dict[str, Any] = {}
     if isinstance(body, OrderCancel):
-        fields = {"cancel_type": CancelType(body.actor.type), "reason": body.reason}
+        fields = {"cancel_type": CancelType(body.actor.type), "reason_code": body.reason_code}
     elif isinstance(body, OrderDelete):
         fields = {"deleted": True}
     elif isinstance(body, OrderChangeAddress):

@@ -143,7 +143,7 @@ def drop_rest(context: RestContext, item: Item, now: datetime) -> Event:
     event = take_step(context, item, order, units, now)
     lines, parcels = context.lines[order.id], context.of(order.id)
     if not any(to_ship(lines).values()) and not any(parcel.out for parcel in parcels):
-        cancelled: dict[str, Any] = {"cancel_type": CancelType.MERCHANT, "reason": "out of stock"}
+        cancelled: dict[str, Any] = {"cancel_type": CancelType.MERCHANT, "reason_code": "out_of_stock"}
         context.book.move(order.id, Trigger.ALL_SHORT, because=item, at=now, **cancelled)
         if order.deduct_on == DeductOn.SHIP:
             context.stock.append(outbox.internal(StockCommit(holder_id=order.id), because=item))

@@ -74,7 +74,7 @@ from workers.services.payment_notifications import (
     RefundUnproven,
 )
 from workers.store import attempts as attempt_rows
-from workers.store import notifications, orders, payments, timers
+from workers.store import free_texts, notifications, orders, payments, timers
 from workers.store import refunds as refund_rows
 from workers.store.attempts import AttemptChange
 
@@ -99,6 +99,7 @@ async def handle_payment_results(tx: Transaction, batch: Batch[PaymentMessage]) 
     rejections = await keep_notifications(tx, reports, providers)
     await orders.save(tx, book)
     await payments.record(tx, [fact for _, fact in facts])
+    await free_texts.keep(tx, [(item, f"{fact.result.provider}/{fact.result.trade_no}") for item, fact in facts])
     applied = await benefits.apply(tx, book, batch.now)
     changes = attempt_changes(reports, accepted)
     closings = await attempts.close_superseded(tx, book, changes)
@@ -188,7 +189,7 @@ def apply_result(context: PaymentContext, order: Order, item: Item, result: Paym
         book.amend(order.id, captured_amount=order.captured_amount + result.amount)
     elif verdict is PaymentVerdict.FAILED and ends_by_failure(order) and item.id not in context.spared:
         why: dict[str, Any] = {"cancel_type": CancelType.PAYMENT_FAILED}
-        why["reason"] = result.reason or "the payment failed"
+        why["reason_code"] = result.reason_code or "payment_failed"
         book.move_family(order.id, Trigger.PAYMENT_FAILED, because=item, at=context.now, **why)
     return payments.PaymentFact(result, intent_id, verdict)
 
@@ -233,8 +234,8 @@ def follow_ups(reports: Iterable[ProviderReport]) -> list[outbox.Announcement]:
                 messages.append(provider_call(ProviderCapture(attempt_id=attempt.id), attempt.provider, because=item))
             case PaymentUnproven(attempt):
                 messages.append(provider_call(ProviderQuery(attempt_id=attempt.id), attempt.provider, because=item))
-            case ClosingReported(attempt, reason):
-                event = attempts.closed(attempt, reason or "closed by the provider")
+            case ClosingReported(attempt, reason_code):
+                event = attempts.closed(attempt, reason_code or "closed_by_provider")
                 messages.append(outbox.event(event, because=item))
             case RefundReported(refund):
                 messages.append(outbox.internal(refunds.observed(refund, item.body.provider), because=item))
@@ -253,13 +254,15 @@ def attempt_changes(reports: Iterable[ProviderReport], accepted: Iterable[Report
         match report.meaning:
             case ApprovalReported(attempt, reference):
                 changes.append(AttemptChange(attempt.id, reference=reference))
-            case ClosingReported(attempt, reason):
-                changes.append(AttemptChange(attempt.id, AttemptState.CLOSED, reason=reason))
+            case ClosingReported(attempt, reason_code):
+                changes.append(AttemptChange(attempt.id, AttemptState.CLOSED, reason_code=reason_code))
     for one in accepted:
         if one.attempt is not None:
             result = one.result
             state = AttemptState(result.kind)
-            changes.append(AttemptChange(one.attempt.id, state, trade_no=result.trade_no, reason=result.reason))
+            changes.append(
+                AttemptChange(one.attempt.id, state, trade_no=result.trade_no, reason_code=result.reason_code)
+            )
     return changes
 
 

@@ -38,7 +38,7 @@ from typing import Any, TypeAlias
 
 import outbox
 from db.pool import Transaction
-from messages.base import Event
+from messages.base import Event, as_reason_code
 from messages.envelope import Envelope
 from messages.payments import PaymentStart
 from messages.providers import (
@@ -205,9 +205,9 @@ def decide_start(item: Item, attempt: Attempt, answer: ProviderAnswer | None, co
         change = AttemptChange(attempt.id, reference=answer.reference)
         return replace(decision, change=change, announcements=(close,))
     if attempt.state is AttemptState.CREATED and isinstance(answer, UnknownOutcome):  # it may be open: polling goes on
-        decision = replace(decision, change=AttemptChange(attempt.id, AttemptState.UNKNOWN, reason=verdict.code))
+        decision = replace(decision, change=AttemptChange(attempt.id, AttemptState.UNKNOWN, reason_code=verdict.code))
     elif attempt.state is AttemptState.CREATED:
-        failed = AttemptChange(attempt.id, AttemptState.FAILED, reason=verdict.code)
+        failed = AttemptChange(attempt.id, AttemptState.FAILED, reason_code=verdict.code)
         decision = replace(decision, change=failed, stops_polling=attempt.id)
     return decision
 
@@ -245,7 +245,7 @@ def decide_end(item: Item, attempt: Attempt, answer: ProviderAnswer) -> CallDeci
             news = outbox.internal(attempts.observed(attempt, answer), because=item)
             return CallDecision(announcements=(news,))
         case PaymentReport(status=ReportedPayment.CLOSED):
-            return close_attempt(item, attempt, answer.reason or "closed by the provider")
+            return close_attempt(item, attempt, as_reason_code(answer.reason) or "closed_by_provider")
     return None
 
 
@@ -254,7 +254,7 @@ def decide_poll(item: Item, attempt: Attempt, answer: ProviderAnswer, context: C
     now = context.now
     over, gone = now >= attempt.expire_at, now >= attempt.expire_at + context.grace
     if isinstance(answer, ProviderRefusal) and gone:
-        return close_attempt(item, attempt, "not paid in time")
+        return close_attempt(item, attempt, "payment_timeout")
     poll_at = None if gone else (attempt.id, attempts.poll_at(attempt, now, context.grace))
     match answer:
         case PaymentReport() | ApprovalReport() if over:
@@ -280,10 +280,10 @@ def decide_capture_or_close(item: Item, attempt: Attempt, answer: ProviderAnswer
     return NOTHING
 
 
-def close_attempt(item: Item, attempt: Attempt, reason: str) -> CallDecision:
+def close_attempt(item: Item, attempt: Attempt, reason_code: str) -> CallDecision:
     """Record and announce that the attempt is closed: the buyer cannot pay it any more."""
-    change = AttemptChange(attempt.id, AttemptState.CLOSED, reason=reason)
-    event = outbox.event(attempts.closed(attempt, reason), because=item)
+    change = AttemptChange(attempt.id, AttemptState.CLOSED, reason_code=reason_code)
+    event = outbox.event(attempts.closed(attempt, reason_code), because=item)
     return CallDecision(change=change, stops_polling=attempt.id, announcements=(event,))
 
 

@@ -41,13 +41,14 @@ from workers.domain.refusal import Refusal
 from workers.runtime.batch import Batch
 from workers.runtime.route import Every, Route
 from workers.services import authorization, benefits, commands, foreign_refunds, refunds
-from workers.store import orders, payments, timers
+from workers.store import free_texts, orders, payments, timers
 from workers.store import refunds as refund_rows
 from workers.store.refunds import (
     CapturedFor,
     CaptureKey,
     ForeignKey,
     ForeignRefundPart,
+    OpenedRefund,
     RefundDue,
     RefundEnd,
     RefundRow,
@@ -136,6 +137,7 @@ async def handle_refunds(tx: Transaction, batch: Batch[RefundResult | RefundObse
     await orders.save(tx, book)
     await refund_rows.finish(tx, list(context.ends.values()))
     await refund_rows.reopen(tx, [refund.refund_no for _, refund in again])
+    await free_texts.keep(tx, written(batch, opened, again))
     news += foreign_refunds.announcements(await refund_rows.take_in(tx, foreign))
     applied = await benefits.apply(tx, book, batch.now, opened, context.recounted)
     await timers.start(tx, [Timer(TimerKind.REFUND, key, batch.now + FIRST_POLL) for key in context.ids(PENDING)])
@@ -229,7 +231,7 @@ def judge(refund: RefundRow, context: RefundContext, body: RefundResult | Refund
     excess = context.shares[refund.draws_on].excess_of(refund.amount) if state in GONE else 0
     if excess:
         state = RefundState.EXCESS
-    return RefundEnd(refund.refund_no, state, body.reason, excess_amount=excess, unexpected=late)
+    return RefundEnd(refund.refund_no, state, body.reason_code, excess_amount=excess, unexpected=late)
 
 
 def apply_end(book: Book[Any], refund: RefundRow, end: RefundEnd, item: ResultItem) -> list[outbox.Announcement]:
@@ -245,12 +247,20 @@ def apply_end(book: Book[Any], refund: RefundRow, end: RefundEnd, item: ResultIt
         alerts = [refunds.in_excess(succeeded)] if end.excess_amount else []
         news = [outbox.event(succeeded, because=item, stream=order.root_id)]
         return [*news, *(outbox.event(alert, because=item) for alert in alerts)]
-    failed = RefundFailed(**about(refund), reason=end.reason)
+    failed = RefundFailed(**about(refund), reason_code=end.reason_code)
     content = f"refund {refund.refund_no} of {refund.amount} {refund.currency} failed at {refund.provider}"
     alert = AlertRaised(
         title="refund failed", content=content, level="HIGH", code=Code.PAY_PROVIDER_ERROR, order_id=refund.order_id
     )
     return [outbox.event(failed, because=item, stream=order.root_id), outbox.event(alert, because=item)]
+
+
+def written(
+    batch: Batch[Any], opened: Sequence[OpenedRefund], again: Sequence[tuple[RequestItem, RefundRow]]
+) -> list[free_texts.Written]:
+    """Return the messages whose texts are about a refund, with its number."""
+    found: list[free_texts.Written] = [(i, i.body.refund_no) for i in batch.handled if isinstance(i.body, RefundResult)]
+    return found + [(one.due.because, one.refund_no) for one in opened] + [(i, refund.refund_no) for i, refund in again]
 
 
 def requested_again(refund: RefundRow) -> RefundRequested:
@@ -327,16 +337,14 @@ def requests(
         capture = left[order.id]
         left[order.id] = replace(capture, owed=capture.owed + body.amount)
         cause = f"operator:{body.request_id}"
-        dues.append(refunds.due(order, capture, cause, body.amount, because=item, reason=body.reason))
+        dues.append(refunds.due(order, capture, cause, body.amount, because=item, reason_code=body.reason_code))
     return dues, refused
 
 
 async def measure(tx: Transaction) -> None:
     """Show Prometheus how many refunds have no end yet, how old the oldest is, and how many are in excess."""
-    running, oldest_seconds, excess = await refund_rows.backlog(tx)
-    RUNNING.set(running)
-    OLDEST.set(oldest_seconds)
-    EXCESS.set(excess)
+    for gauge, value in zip((RUNNING, OLDEST, EXCESS), await refund_rows.backlog(tx), strict=True):
+        gauge.set(value)
 
 
 ROUTE = Route(queue="refunds", handler=handle_refunds, every=(Every(30.0, measure),))

@@ -30,7 +30,7 @@ from workers.domain.refusal import Refusal
 from workers.runtime.batch import Batch
 from workers.runtime.route import Route
 from workers.services import benefits, commands, order_events
-from workers.store import orders, timers
+from workers.store import free_texts, orders, timers
 from workers.store.timers import TimerKind
 
 Item: TypeAlias = Envelope[RiskResult]
@@ -81,7 +81,8 @@ async def take_verdicts(tx: Transaction, batch: Batch[RiskResult]) -> None:
         tx, book, passed, {key: due.get((TimerKind.SAGA, key), batch.now) for key in book.before}
     )
     await orders.save(tx, book)
-    await orders.keep_verdicts(tx, [(key, item.body.verdict, item.body.reason, item.user) for key, item in verdicts])
+    await orders.keep_verdicts(tx, [(key, item.body.verdict, item.user) for key, item in verdicts])
+    await free_texts.keep(tx, [(item, key) for key, item in verdicts])
     applied = await benefits.apply(tx, book, batch.now)
     await timers.stop(tx, [(TimerKind.SAGA, key) for key in book.ids(Effect.SAGA_TIMER_ENDS)])
     answers = await commands.conclude(tx, commands.creations(book))
@@ -122,7 +123,7 @@ async def reservations(
 
 def reject(book: Book[Item], order: Order, item: Item, refusal: Refusal, now: datetime) -> None:
     """Reject the order and its children. order.rejected does not repeat the risk check's reason."""
-    for step in book.move_family(order.id, Trigger.RISK_REJECTED, because=item, at=now, reason=refusal.code):
+    for step in book.move_family(order.id, Trigger.RISK_REJECTED, because=item, at=now, reason_code=refusal.code):
         step.event = OrderRejected(
             **order_events.common(step),
             request_id=step.order.request_id,

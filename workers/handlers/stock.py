@@ -41,7 +41,7 @@ from workers.domain.stock_reservations import ON_HAND_MAX, Counter, Holder, Plac
 from workers.runtime.batch import Batch
 from workers.runtime.route import Route
 from workers.services import commands
-from workers.store import stock
+from workers.store import free_texts, stock
 
 HolderCommand: TypeAlias = StockReserve | StockCommit | StockRelease | StockRestock
 """The messages about the stock that an order holds."""
@@ -73,6 +73,8 @@ async def move_stock(tx: Transaction, batch: Batch[HolderCommand | WarehouseComm
             news.append(outbox.event(discrepancy(stock_batch, body), because=item))
 
     await stock.save(tx, stock_batch.counters, stock_batch.changed_holders(), stock_batch.ledger)
+    adjusted = [item for event, item in outcomes.values() if isinstance(event, StockAdjusted)]
+    await free_texts.keep(tx, [(item, "/".join(reversed(place_of(item.body)))) for item in adjusted])
     answers = await commands.conclude(tx, outcomes)
     events = [outbox.event(event, because=item) for event, item in outcomes.values()]
     await outbox.append(tx, [*news, *events, *answers, *claims.answers])

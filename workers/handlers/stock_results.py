@@ -74,7 +74,9 @@ async def handle_stock_results(tx: Transaction, batch: Batch[StockAnswer]) -> No
             if book[order_id].payable_amount == 0:
                 book.pay(order_id, Trigger.NOTHING_TO_PAY, because=item, at=batch.now)
         else:
-            for step in book.move_family(order_id, Trigger.REFUSED, because=item, at=batch.now, reason=item.body.code):
+            for step in book.move_family(
+                order_id, Trigger.REFUSED, because=item, at=batch.now, reason_code=item.body.code
+            ):
                 step.event = rejected(step, item.body)
 
     roots = [book[order.id] for order in reserved]

@@ -146,9 +146,9 @@ def fields(trigger: Trigger) -> dict[str, Any]:
     """Return the fields that the step sets besides the state."""
     match trigger:
         case Trigger.PLACING_EXPIRED:
-            return {"reason": Code.ORDER_SAGA_TIMEOUT}
+            return {"reason_code": Code.ORDER_SAGA_TIMEOUT}
         case Trigger.PAYMENT_EXPIRED:
-            return {"cancel_type": CancelType.TIMEOUT, "reason": "not paid in time"}
+            return {"cancel_type": CancelType.TIMEOUT, "reason_code": "payment_timeout"}
     return {}
 
 

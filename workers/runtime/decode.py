@@ -10,6 +10,7 @@ from typing import Any
 import orjson
 from pydantic import Field, create_model
 
+from db import cipher
 from messages.base import Fact, Message, MessageKind, Moment, Part, moment_of
 from messages.envelope import Envelope
 from messages.reasons import Reason
@@ -60,8 +61,13 @@ class Work:
 
     @property
     def body_hash(self) -> bytes:
-        """A hash that tells two messages with the same id apart, and not two ways to write the same JSON."""
-        return self.canonical_hash or self.delivery.body_hash
+        """The sealed hash that tells two messages with the same id apart, and not two ways to write the same JSON."""
+        return cipher.current().seal_hash(self.canonical_hash or self.delivery.body_hash)
+
+    def has_hash(self, stored: bytes) -> bool:
+        """True if this is the hash of the message, or, as older versions stored it, of its body as it came."""
+        hashes = (self.canonical_hash, self.delivery.body_hash)
+        return any(cipher.current().is_hash(stored, digest) for digest in hashes)
 
     @property
     def items(self) -> int:

@@ -48,9 +48,8 @@ async def claim(tx: Transaction, queue: str, works: Sequence[Work]) -> Claim:
     for work in works:
         if first[work.inbox_key] is work and work.inbox_key in fresh:
             made.fresh.append(work)
-        else:  # a claim of an older version has the hash of the body as it came
-            same = hashes[work.inbox_key] in (work.body_hash, work.delivery.body_hash)
-            (made.duplicates if same else made.reused).append(work)
+        else:
+            (made.duplicates if work.has_hash(hashes[work.inbox_key]) else made.reused).append(work)
     return made
 
 

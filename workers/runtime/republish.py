@@ -67,7 +67,7 @@ def properties(work: Work, own_user: str, headers: Mapping[str, Any]) -> Propert
         delivery_mode=2,
         app_id="oms",
         user_id=own_user,
-        message_id=clean(delivery.message_id or "") or f"none/{delivery.body_hash.hex()}",
+        message_id=clean(delivery.message_id or "") or f"none/{work.body_hash.hex()}",
         message_type=clean(delivery.type or "") or None,
         correlation_id=clean(given.correlation_id or "") or None,
         reply_to=work.reply_to,

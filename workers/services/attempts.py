@@ -10,7 +10,7 @@ from typing import Any
 
 import outbox
 from db.pool import Transaction
-from messages.base import Message
+from messages.base import Message, as_reason_code
 from messages.envelope import Envelope
 from messages.payments import PaymentAttemptClosed, PaymentObserved, PaymentStarted
 from messages.providers import ProviderClose
@@ -91,10 +91,10 @@ def started(attempt: Attempt, action: port.ClientAction) -> PaymentStarted:
     )
 
 
-def closed(attempt: Attempt, reason: str) -> PaymentAttemptClosed:
+def closed(attempt: Attempt, reason_code: str) -> PaymentAttemptClosed:
     """Build payment.attempt_closed: the attempt cannot be paid any more."""
     return PaymentAttemptClosed(
-        order_id=attempt.order_id, attempt_id=attempt.id, provider=attempt.provider, reason=reason[:255]
+        order_id=attempt.order_id, attempt_id=attempt.id, provider=attempt.provider, reason_code=reason_code
     )
 
 
@@ -107,7 +107,7 @@ def observed(attempt: Attempt, report: port.PaymentReport) -> PaymentObserved:
         amount=report.amount,
         currency=report.currency,
         occurred_at=report.occurred_at,
-        reason=report.reason,
+        reason_code=as_reason_code(report.reason),
     )
 
 

@@ -59,7 +59,7 @@ async def _answer(tx: Transaction, repeats: Sequence[Envelope[Any]]) -> list[out
     waiting: list[Envelope[Any]] = []
     for item in repeats:
         command = stored[key_of(item.body)]
-        if command.payload_hash != commands.payload_hash(item.body):
+        if not commands.is_same(command, item.body):
             answers += reject(item, CONFLICT)
         elif item.reply_to and command.outcome is None:
             waiting.append(item)

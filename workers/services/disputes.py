@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 
-from messages.base import AlertRaised
+from messages.base import AlertRaised, as_reason_code
 from messages.payments import DisputeObserved, PaymentDisputed
 from messages.refunds import RefundReturned
 from workers.domain.codes import Code
@@ -29,7 +29,7 @@ def observed(report: DisputeReport, provider: str) -> DisputeObserved:
         amount=report.amount,
         currency=report.currency,
         occurred_at=report.occurred_at,
-        reason=report.reason,
+        reason_code=as_reason_code(report.reason),
     )
 
 
@@ -56,7 +56,7 @@ def disputed(dispute: DisputeObserved, order: Order, intent_id: int | None) -> P
         currency=dispute.currency,
         dispute_no=dispute.dispute_no,
         state=dispute.state,
-        reason=dispute.reason,
+        reason_code=dispute.reason_code,
     )
 
 
@@ -77,7 +77,7 @@ def alert(dispute: DisputeObserved, order: Order, back: Sequence[GoneRefund]) ->
     """Build alert.raised, with what a person should do."""
     content = (
         f"{MEANINGS[dispute.state]} {dispute.amount} {dispute.currency} of {dispute.trade_no} at {dispute.provider}: "
-        f"{dispute.dispute_no}{f', {dispute.reason}' if dispute.reason else ''}"
+        f"{dispute.dispute_no}{f', {dispute.reason_code}' if dispute.reason_code else ''}"
     )
     owed = bool(back) and order.state in (State.CANCELLED, State.REJECTED)
     if owed:

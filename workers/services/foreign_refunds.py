@@ -59,7 +59,7 @@ def parts(
             currency=body.currency,
             occurred_at=body.occurred_at,
             because=item,
-            reason=body.reason,
+            reason_code=body.reason_code,
         )
         for order_id, amount in share_out(body.amount, shares).items()
     ]

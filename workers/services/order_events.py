@@ -79,8 +79,8 @@ def event_of(step: Step[Envelope[Any]]) -> OrderEvent:
         case Trigger.DELETED:
             return OrderDeleted(**common(step))
     if step.order.state is State.CANCELLED:
-        cancel_type, reason = step.order.cancel_type or CancelType.SYSTEM, step.order.reason or ""
-        return OrderCancelled(**common(step), cancel_type=cancel_type, reason=reason)
+        cancel_type = step.order.cancel_type or CancelType.SYSTEM
+        return OrderCancelled(**common(step), cancel_type=cancel_type, reason_code=step.order.reason_code)
     return PLAIN[step.order.state](**common(step))
 
 

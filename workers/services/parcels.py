@@ -229,7 +229,7 @@ def advance_order(  # noqa: PLR0917 (the order, what it ships and what it has sh
 ) -> None:
     """Take every step that the parcels call for: delivered implies shipped, in one transaction."""
     while (trigger := next_trigger(book[order_id], units, parcels)) is not None:
-        cancelled: dict[str, Any] = {"cancel_type": CancelType.DELIVERY_FAILED, "reason": "no parcel arrived"}
+        cancelled: dict[str, Any] = {"cancel_type": CancelType.DELIVERY_FAILED, "reason_code": "delivery_failed"}
         fields = cancelled if trigger is Trigger.FAILURE_SETTLED else {}
         book.move(order_id, trigger, because=item, at=now, **fields)
 

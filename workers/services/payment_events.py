@@ -12,7 +12,7 @@ from workers.store.payments import PaymentFact
 
 
 def payment_event(fact: PaymentFact) -> PaymentEvent:
-    """Build payment.captured with the verdict, or payment.failed with the provider's reason."""
+    """Build payment.captured with the verdict, or payment.failed with the provider's reason_code."""
     result = fact.result
     about: dict[str, Any] = {
         "order_id": result.order_id,
@@ -23,7 +23,7 @@ def payment_event(fact: PaymentFact) -> PaymentEvent:
         "currency": result.currency,
     }
     if fact.verdict is PaymentVerdict.FAILED:
-        return PaymentFailed(**about, reason=result.reason)
+        return PaymentFailed(**about, reason_code=result.reason_code)
     return PaymentCaptured(**about | {"verdict": fact.verdict})
 
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
 from db.pool import Transaction
+from messages.base import as_reason_code
 from messages.envelope import Envelope
 from messages.payments import PaymentCallback, PaymentObserved, PaymentResult
 from messages.topology import PROVIDERS
@@ -85,7 +86,7 @@ class ClosingReported:
     """The provider closed an attempt that was neither captured nor closed before."""
 
     attempt: Attempt
-    reason: str | None
+    reason_code: str | None
 
 
 @dataclass(frozen=True)
@@ -253,7 +254,7 @@ def interpret_for_attempt(attempt: Attempt, reported: PaymentReport | ApprovalRe
         case ReportedPayment.FAILED:
             return PaymentReported(attempt, payment_result(attempt, reported, "failed"))
         case ReportedPayment.CLOSED if attempt.state not in (AttemptState.CAPTURED, AttemptState.CLOSED):
-            return ClosingReported(attempt, reported.reason)
+            return ClosingReported(attempt, as_reason_code(reported.reason))
     return NothingNew()
 
 
@@ -274,7 +275,7 @@ def payment_result(
         amount=reported.amount,
         currency=reported.currency,
         occurred_at=reported.occurred_at,
-        reason=reported.reason,
+        reason_code=reported.reason_code if isinstance(reported, PaymentObserved) else as_reason_code(reported.reason),
         intent_id=attempt.intent_id,
     )
 

@@ -228,7 +228,7 @@ def uncaptured(answer: ProviderAnswer, payment: PaymentOrder, at: datetime) -> P
         not_captured = True
     if not not_captured:
         return answer
-    number, reason = payment.out_trade_no, "not captured"
+    number, reason = payment.out_trade_no, "not_captured"
     return PaymentReport(number, number, ReportedPayment.CLOSED, payment.amount, payment.currency, at, reason)
 
 

@@ -48,13 +48,13 @@ def for_ours(
         case RefundReport():
             message = refunds.observed(answer, provider)
         case UnknownOutcome():
-            message = refunds.unreported(refund, "unknown", answer.why, now)
+            message = refunds.unreported(refund, "unknown", "outcome_unknown", now)
         case ProviderRefusal() if isinstance(item.body, ProviderRefundQuery):
             return refunds.provider_refund(provider, refund.refund_no, item)
         case ProviderRefusal():
             message = refunds.unreported(refund, "failed", answer.code, now)
         case _:
-            message = refunds.unreported(refund, "unknown", "the provider answered something else", now)
+            message = refunds.unreported(refund, "unknown", "answer_unknown", now)
     return outbox.internal(message, because=item)
 
 

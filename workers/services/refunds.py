@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any, Literal
 
 import outbox
-from messages.base import AlertRaised
+from messages.base import AlertRaised, as_reason_code
 from messages.envelope import Envelope
 from messages.providers import ProviderRefund, ProviderRefundQuery
 from messages.refunds import RefundObserved, RefundRequested, RefundSucceeded
@@ -41,7 +41,7 @@ def due(
     amount: int,
     *,
     because: Envelope[Any],
-    reason: str | None = None,
+    reason_code: str | None = None,
     lines: Sequence[RefundLine] = (),
 ) -> RefundDue:
     """Return a refund of `amount` minor units out of the capture that the order keeps."""
@@ -56,7 +56,7 @@ def due(
         amount=amount,
         currency=capture.currency,
         because=because,
-        reason=reason,
+        reason_code=reason_code,
         lines=tuple(lines),
     )
 
@@ -116,7 +116,7 @@ def observed(refund: RefundReport, provider: str) -> RefundObserved:
         amount=refund.amount,
         currency=refund.currency,
         occurred_at=refund.occurred_at,
-        reason=refund.reason,
+        reason_code=as_reason_code(refund.reason),
         provider=provider,
         trade_no=refund.trade_no,
         provider_no=refund.provider_no,
@@ -138,7 +138,7 @@ def of_line(row: StatementRow, at: datetime) -> RefundReport:
     )
 
 
-def unreported(refund: RefundOrder, status: Literal["unknown", "failed"], why: str, now: datetime) -> RefundObserved:
+def unreported(refund: RefundOrder, status: Literal["unknown", "failed"], code: str, now: datetime) -> RefundObserved:
     """Build refund.observed without a report of the provider: the amount is that of our own order."""
     return RefundObserved(
         refund_no=refund.refund_no,
@@ -146,7 +146,7 @@ def unreported(refund: RefundOrder, status: Literal["unknown", "failed"], why: s
         amount=refund.amount,
         currency=refund.currency,
         occurred_at=now,
-        reason=why[:255] or None,
+        reason_code=as_reason_code(code),
     )
 
 

@@ -71,7 +71,7 @@ class AttemptChange:
     state: AttemptState | None = None
     reference: str | None = None
     trade_no: str | None = None
-    reason: str | None = None
+    reason_code: str | None = None
 
     def after(self, before: "AttemptChange | None") -> "AttemptChange":
         """Return one update in place of two: this one, on top of `before`."""
@@ -84,7 +84,7 @@ class AttemptChange:
             state=self.state or before.state,
             reference=self.reference or before.reference,
             trade_no=self.trade_no or before.trade_no,
-            reason=self.reason or before.reason,
+            reason_code=self.reason_code or before.reason_code,
         )
 
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from hashlib import blake2b
 from typing import Any, TypeAlias
 
+from db import cipher
 from db.pool import Transaction
 from db.statements import SQL, columns
 from messages.base import Command, Event
@@ -36,8 +37,17 @@ def key_of(command: Command) -> CommandKey:
 
 
 def payload_hash(command: Command) -> bytes:
-    """Return the hash of a command's fields, without defaults: a field that a later version adds must not change it."""
-    return blake2b(command.model_dump_json(exclude_defaults=True).encode(), digest_size=16).digest()
+    """Return the sealed hash of a command's fields, without defaults: a later version's fields must not change it."""
+    return cipher.current().seal_hash(_plain_hash(command))
+
+
+def is_same(stored: StoredCommand, command: Command) -> bool:
+    """True if the stored command had the fields of this one."""
+    return cipher.current().is_hash(stored.payload_hash, _plain_hash(command))
+
+
+def _plain_hash(command: Command) -> bytes:
+    return blake2b(command.model_dump_json(exclude_defaults=True).encode(), digest_size=cipher.HASH_BYTES).digest()
 
 
 async def claim(tx: Transaction, items: Iterable[Envelope[Any]]) -> set[CommandKey]:

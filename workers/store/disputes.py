@@ -50,7 +50,7 @@ async def save(tx: Transaction, newest: Sequence[DisputeObserved]) -> None:
     """Write the newest state of each dispute."""
     if newest:
         rows = [
-            (d.provider, d.dispute_no, d.trade_no, d.state, d.amount, d.currency, d.reason, d.occurred_at)
+            (d.provider, d.dispute_no, d.trade_no, d.state, d.amount, d.currency, d.reason_code, d.occurred_at)
             for d in newest
         ]
         await tx.execute(SQL["disputes.save"], *columns(rows))

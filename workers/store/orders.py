@@ -57,7 +57,7 @@ def _row(before: Order, after: Order) -> tuple[Any, ...]:
         after.intent_id,
         after.expire_at,
         after.cancel_type,
-        after.reason,
+        after.reason_code,
         after.deleted,
         after.captured_amount,
         after.refunded_amount,
@@ -166,11 +166,11 @@ async def judged(tx: Transaction, ids: Iterable[int]) -> set[int]:
     return {row["order_id"] for row in await tx.fetch(SQL["orders.judged"], wanted)} if wanted else set()
 
 
-async def keep_verdicts(tx: Transaction, verdicts: Sequence[tuple[int, str, str | None, str | None]]) -> None:
-    """Store the risk check's verdicts: (order id, verdict, reason, broker user)."""
+async def keep_verdicts(tx: Transaction, verdicts: Sequence[tuple[int, str, str | None]]) -> None:
+    """Store the risk check's verdicts: (order id, verdict, broker user)."""
     if verdicts:
         rows = [
-            (order_id, SNAPSHOT_RISK, orjson.dumps({"verdict": verdict, "reason": reason, "by": user}).decode())
-            for order_id, verdict, reason, user in verdicts
+            (order_id, SNAPSHOT_RISK, orjson.dumps({"verdict": verdict, "by": user}).decode())
+            for order_id, verdict, user in verdicts
         ]
         await tx.execute(SQL["orders.insert_snapshots"], *columns(rows))

@@ -126,7 +126,7 @@ async def record(tx: Transaction, facts: Sequence[PaymentFact]) -> None:
             fact.result.amount,
             fact.result.currency,
             fact.verdict,
-            fact.result.reason,
+            fact.result.reason_code,
             fact.result.occurred_at,
         )
         for fact in facts

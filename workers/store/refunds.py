@@ -32,7 +32,7 @@ class RefundDue:
     amount: int
     currency: str
     because: Envelope[Any]
-    reason: str | None = None
+    reason_code: str | None = None
     lines: tuple[RefundLine, ...] = ()
     stray: bool = False
 
@@ -67,7 +67,7 @@ class RefundEnd:
 
     refund_no: str
     state: RefundState
-    reason: str | None = None
+    reason_code: str | None = None
     excess_amount: int = 0
     unexpected: bool = False
 
@@ -118,7 +118,7 @@ class ForeignRefundPart:
     currency: str
     occurred_at: datetime
     because: Envelope[Any]
-    reason: str | None = None
+    reason_code: str | None = None
 
 
 async def open_all(tx: Transaction, dues: Sequence[RefundDue]) -> list[OpenedRefund]:
@@ -151,7 +151,7 @@ def _row(refund: OpenedRefund) -> tuple[Any, ...]:
         due.cause,
         due.amount,
         due.currency,
-        due.reason,
+        due.reason_code,
     )
 
 
@@ -229,7 +229,7 @@ def _foreign_row(due: ForeignRefundPart, key: int, refund_no: str) -> tuple[Any,
         due.cause,
         due.amount,
         due.currency,
-        due.reason,
+        due.reason_code,
         RefundState.EXCESS if due.excess_amount else RefundState.SUCCEEDED,
         due.excess_amount,
         due.provider_no,
@@ -260,5 +260,5 @@ async def in_excess(tx: Transaction, limit: int) -> list[dict[str, Any]]:
 async def finish(tx: Transaction, ends: Sequence[RefundEnd]) -> None:
     """Write each refund's newest state; a success is final."""
     if ends:
-        rows = [(end.refund_no, end.state, end.reason, end.excess_amount, end.unexpected) for end in ends]
+        rows = [(end.refund_no, end.state, end.reason_code, end.excess_amount, end.unexpected) for end in ends]
         await tx.execute(SQL["refunds.finish"], *columns(rows))

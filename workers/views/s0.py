@@ -102,7 +102,7 @@ def _case(whole: Whole, case: Case) -> Table:
         "order_id": uuid_of(whole.head.id),
         "type": CASE_TYPE_S0[case.type],
         "status": case.state,
-        "reason": case.reason,
+        "reason": case.reason_code,
         "requested_at": case.requested_at,
         "processed_at": case.processed_at,
         "completed_at": case.completed_at,

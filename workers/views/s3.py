@@ -123,7 +123,7 @@ def _payment(whole: Whole, number: int, fact: RecordedPayment | None) -> Table:
         "pay_amount": fact.amount if fact else head.payable_amount,
         "pay_time": fact.occurred_at if fact and captured else None,
         "out_trade_no": fact and fact.trade_no,
-        "pay_remark": fact and fact.reason,
+        "pay_remark": fact and fact.reason_code,
     }
 
 

@@ -115,7 +115,7 @@ class RecordedPayment:
     kind: str
     amount: int
     verdict: str
-    reason: str | None
+    reason_code: str | None
     occurred_at: datetime
     recorded_at: datetime
 
@@ -162,7 +162,7 @@ class Case:
     case_no: str
     type: str
     state: str
-    reason: str | None
+    reason_code: str | None
     refund_amount: int | None
     requested_at: datetime
     processed_at: datetime | None = None
