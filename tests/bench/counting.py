@@ -53,4 +53,5 @@ async def counted(database_url: str) -> list[Counted]:
 
 def _bare(text: str) -> str:
     """A statement without comments and without the constants that the server replaces by parameters."""
-    return re.sub(r"--[^\n]*|'[^']*'|\$?\b\d+\b|\s+", "", text)
+    constants = r"'[^']*'|\$?\b\d+\b|\b(NULL|true|false)\b|(?<=extract\()\w+|(?<=extract\()\$\d+"
+    return re.sub(rf"--[^\n]*|/\*.*?\*/|{constants}|\s+", "", text)

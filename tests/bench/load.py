@@ -106,15 +106,15 @@ async def _publish_all(publisher: Publisher, exchange: str, url: str, bodies: Se
         raise RuntimeError("the broker did not take the load")
 
 
-def properties(url: str) -> Basic.Properties:
-    """The message properties of a new `order.create`."""
+def properties(url: str, type_: str = "order.create.v1") -> Basic.Properties:
+    """The message properties of a new message of this user."""
     message_id, now = uuid4().hex, datetime.now(UTC)
     return Basic.Properties(
         content_type="application/json",
         delivery_mode=2,
         message_id=message_id,
         correlation_id=message_id,
-        message_type="order.create.v1",
+        message_type=type_,
         app_id="bench",
         user_id=unquote(urlsplit(url).username or "guest"),
         timestamp=now,

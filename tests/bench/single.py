@@ -32,7 +32,7 @@ async def main() -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     async with asyncio.TaskGroup() as group:
-        group.create_task(run_routes(ROUTES, settings, stop))
+        group.create_task(run_routes(ROUTES, settings, stop, reachable=ROUTES))
         group.create_task(relay.run(stop))
 
 

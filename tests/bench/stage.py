@@ -38,7 +38,10 @@ class StalledError(Exception):
 
 @dataclass
 class Stage:
-    """One contender's database, virtual host and processes. `urls` maps a role to its AMQP URL."""
+    """One contender's database, virtual host and processes.
+
+    `urls` maps a role to its AMQP URL. `variables` are added to the environment of its processes.
+    """
 
     urls: dict[str, str]
     names: Names
@@ -46,6 +49,7 @@ class Stage:
     folder: Path
     key: str
     children: "list[subprocess.Popen[bytes]]" = field(default_factory=list)
+    variables: dict[str, str] = field(default_factory=dict)
 
     def environment(self, role: str) -> dict[str, str]:
         """The environment of a process that connects with a broker role."""
@@ -60,6 +64,7 @@ class Stage:
             "OMS_LOG_LEVEL": "warning",
             "OMS_BENCH_RELAY_URL": self.urls["relay"],
             "OMS_BENCH_ADMIN_URL": self.urls["admin"],
+            **self.variables,
         }
 
     def start(self, role: str, *arguments: str) -> None:
