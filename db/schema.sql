@@ -2,6 +2,7 @@
 -- Money is bigint in minor units. Our ids are bigint; the ids of others are text.
 
 CREATE SEQUENCE id_sequence;
+CREATE SEQUENCE order_no_sequence;
 
 -- ---------------------------------------------------------------- platform: inbox, commands, outbox, timers, dead letters
 
@@ -553,11 +554,6 @@ CREATE TABLE operate_logs (
     at           timestamptz NOT NULL DEFAULT clock_timestamp(),
     PRIMARY KEY (order_id, version)
 );
-
-CREATE TABLE order_no_counters (
-    day    date PRIMARY KEY,
-    last   bigint NOT NULL
-) WITH (fillfactor = 10);
 
 -- Amounts live once, in orders and order_items; these are the shapes the source documents give them.
 CREATE VIEW order_amounts AS

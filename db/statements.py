@@ -23,9 +23,9 @@ def load(folder: Path) -> dict[str, str]:
 SQL = load(Path(__file__).parent / "sql")
 
 
-def columns(rows: Iterable[Sequence[Any]]) -> list[list[Any]]:
+def columns(rows: Iterable[Sequence[Any]], width: int = 0) -> list[list[Any]]:
     """The arrays that a statement takes, one per parameter, from tuples in the order of its parameters.
 
-    There must be at least one row, because its length is the number of arrays.
+    Without any row there are `width` empty arrays; a caller that gives no width has at least one row.
     """
-    return [list(column) for column in zip(*rows, strict=True)]
+    return [list(column) for column in zip(*rows, strict=True)] or [[] for _ in range(width)]

@@ -3,12 +3,12 @@
 SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint AS at_ms, nextval('id_sequence') AS sequence
 FROM generate_series(1, $1::integer);
 
--- name: ids.take_order_numbers
--- $1 time zone, $2 how many. Returns the business day and the last number taken. Locks: the day's counter.
-INSERT INTO order_no_counters AS c (day, last)
-VALUES ((clock_timestamp() AT TIME ZONE $1::text)::date, $2::bigint)
-ON CONFLICT (day) DO UPDATE SET last = c.last + excluded.last
-RETURNING to_char(day, 'YYYYMMDD') AS day, last;
+-- name: ids.take_with_numbers
+-- $1 how many ids, $2 how many order numbers, $3 the shop's time zone. The same for ids; the business day and a sequence number for each
+-- order number. A number that a transaction took and did not commit is left out for ever. Locks: none.
+SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint AS at_ms, CASE WHEN n <= $1::integer THEN nextval('id_sequence') END AS sequence,
+    to_char(clock_timestamp() AT TIME ZONE $3::text, 'YYYYMMDD') AS day, CASE WHEN n <= $2::integer THEN nextval('order_no_sequence') END AS number
+FROM generate_series(1, greatest($1::integer, $2::integer)) AS n;
 
 -- name: ids.issue_order_numbers
 -- $1 order numbers, $2 the users that they belong to.

@@ -81,7 +81,13 @@ SELECT * FROM unnest($1::bigint[], $2::integer[], $3::smallint[], $4::text[], $5
     $9::text[], $10::text[]);
 
 -- name: orders.save
--- $1 ids, $2 versions and $3 states as they were read; then the new values. Fewer rows than given: a lost update.
+-- $1 ids, $2 versions and $3 states as they were read; then the new values. Fewer rows than given: a lost update. From $19 on the steps,
+-- as in orders.log.
+WITH logged AS (
+    INSERT INTO operate_logs (order_id, version, operate_type, pre_state, cur_state, actor_type, actor_id, cause_type, cause_id, remark)
+    SELECT * FROM unnest($19::bigint[], $20::integer[], $21::smallint[], $22::text[], $23::text[], $24::text[], $25::text[], $26::text[],
+        $27::text[], $28::text[])
+)
 UPDATE orders o
 SET version = n.version, state = n.state, order_no = n.order_no, intent_id = n.intent_id, expire_at = n.expire_at,
     cancel_type = n.cancel_type, reason_code = n.reason_code, deleted = n.deleted, captured_amount = n.captured_amount,

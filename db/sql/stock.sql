@@ -28,20 +28,19 @@ SELECT sku_id, warehouse, 0 FROM unnest($1::text[], $2::text[]) AS k (sku_id, wa
 ORDER BY sku_id, warehouse
 ON CONFLICT DO NOTHING;
 
--- name: stock.save_counters
--- $1 SKU ids, $2 warehouses, $3 on hand, $4 locked. Writes one row per place, whatever the number of orders.
-UPDATE stock s
-SET on_hand = n.on_hand, locked = n.locked
-FROM unnest($1::text[], $2::text[], $3::integer[], $4::integer[]) AS n (sku_id, warehouse, on_hand, locked)
-WHERE s.sku_id = n.sku_id AND s.warehouse = n.warehouse;
-
--- name: stock.save_holders
--- $1 holder ids, $2 group ids, $3 states.
-INSERT INTO stock_holders (holder_id, group_id, state)
-SELECT * FROM unnest($1::bigint[], $2::bigint[], $3::text[])
-ON CONFLICT (holder_id) DO UPDATE SET state = excluded.state, decided_at = clock_timestamp();
-
--- name: stock.write_ledger
--- $1 holder ids, $2 SKU ids, $3 warehouses, $4 operations, $5 refs, $6 units. A second entry with the same key makes it fail.
+-- name: stock.save
+-- Locks: the holders and counters are locked. $1 holder ids, $2 group ids, $3 states; $4 SKU ids, $5 warehouses, $6 on hand, $7 locked, one
+-- row per place, whatever the number of orders; and the ledger: $8 holder ids, $9 SKU ids, $10 warehouses, $11 operations, $12 refs, $13
+-- units. A second entry with the same key makes it fail.
+WITH holders AS (
+    INSERT INTO stock_holders (holder_id, group_id, state)
+    SELECT * FROM unnest($1::bigint[], $2::bigint[], $3::text[])
+    ON CONFLICT (holder_id) DO UPDATE SET state = excluded.state, decided_at = clock_timestamp()
+), counters AS (
+    UPDATE stock s
+    SET on_hand = n.on_hand, locked = n.locked
+    FROM unnest($4::text[], $5::text[], $6::integer[], $7::integer[]) AS n (sku_id, warehouse, on_hand, locked)
+    WHERE s.sku_id = n.sku_id AND s.warehouse = n.warehouse
+)
 INSERT INTO stock_ledger (holder_id, sku_id, warehouse, op, ref, qty)
-SELECT * FROM unnest($1::bigint[], $2::text[], $3::text[], $4::text[], $5::text[], $6::integer[]);
+SELECT * FROM unnest($8::bigint[], $9::text[], $10::text[], $11::text[], $12::text[], $13::integer[]);

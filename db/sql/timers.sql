@@ -8,6 +8,16 @@ ON CONFLICT (kind, key) DO UPDATE SET due_at = excluded.due_at, wake_at = exclud
 -- $1 kinds, $2 keys. Deletes the timers that exist.
 DELETE FROM timers t USING unnest($1::text[], $2::bigint[]) AS k (kind, key) WHERE t.kind = k.kind AND t.key = k.key;
 
+-- name: timers.change
+-- $1 kinds and $2 keys of the timers to stop; then those to start, which are others: $3 kinds, $4 keys, $5 due, $6 when the sweeper
+-- sends timer.due.
+WITH stopped AS (
+    DELETE FROM timers t USING unnest($1::text[], $2::bigint[]) AS k (kind, key) WHERE t.kind = k.kind AND t.key = k.key
+)
+INSERT INTO timers (kind, key, due_at, wake_at)
+SELECT * FROM unnest($3::text[], $4::bigint[], $5::timestamptz[], $6::timestamptz[])
+ON CONFLICT (kind, key) DO UPDATE SET due_at = excluded.due_at, wake_at = excluded.wake_at, woken_at = NULL, wakes = 0;
+
 -- name: timers.read
 -- $1 kinds, $2 keys (their orders are locked). Timers that do not run are missing.
 SELECT t.kind, t.key, t.due_at FROM timers t JOIN unnest($1::text[], $2::bigint[]) AS k (kind, key) USING (kind, key);

@@ -83,7 +83,10 @@ async def _claim(tx: Transaction, orders: Sequence[dict[str, Any]], bodies: Sequ
 
 
 async def _ids(tx: Transaction, users: Sequence[str]) -> list[int]:
-    rows = await tx.fetch(SQL["ids.take"], len(users))
+    return _made(await tx.fetch(SQL["ids.take"], len(users)), users)
+
+
+def _made(rows: Sequence[Any], users: Sequence[str]) -> list[int]:
     return [make_id(r["at_ms"], crc32(u.encode()) % 64, r["sequence"]) for r, u in zip(rows, users, strict=True)]
 
 
@@ -151,13 +154,11 @@ async def reserve(pool: Pool, bodies: Sequence[bytes], *, packed: bool) -> list[
         for _, line in ledger:
             counters[line["sku_id"], line["warehouse"]][1] += line["qty"]
         assert all(locked <= on_hand for on_hand, locked in counters.values())
-        await tx.execute(SQL["stock.save_holders"], ids, ids, ["reserved"] * len(ids))
         await tx.execute(
-            SQL["stock.save_counters"], [sku for sku, _ in places], [house for _, house in places],
+            SQL["stock.save"], ids, ids, ["reserved"] * len(ids),
+            [sku for sku, _ in places], [house for _, house in places],
             [counters[place][0] for place in places], [counters[place][1] for place in places],
-        )  # fmt: skip
-        await tx.execute(
-            SQL["stock.write_ledger"], [key for key, _ in ledger], [line["sku_id"] for _, line in ledger],
+            [key for key, _ in ledger], [line["sku_id"] for _, line in ledger],
             [line["warehouse"] for _, line in ledger], ["reserve"] * len(ledger), [""] * len(ledger),
             [line["qty"] for _, line in ledger],
         )  # fmt: skip
@@ -173,25 +174,21 @@ async def settle(pool: Pool, bodies: Sequence[bytes], *, packed: bool) -> list[O
         now: datetime = await tx.fetchval("SELECT clock_timestamp()")
         rows = await tx.fetch(SQL["orders.lock"], ids)
         shown = {row["order_id"]: row["data"].encode() for row in await tx.fetch(SQL["orders.item_snapshots"], ids)}
-        intents = await _ids(tx, [row["user_id"] for row in rows])
-        day = await tx.fetchrow(SQL["ids.take_order_numbers"], ZONE, count)
-        assert day is not None
-        numbers = [order_number(day["day"], "00", day["last"] - count + 1 + n) for n in range(count)]
+        taken = await tx.fetch(SQL["ids.take_with_numbers"], count, count, ZONE)
+        intents = _made(taken, [row["user_id"] for row in rows])
+        numbers = [order_number(row["day"], "00", row["number"]) for row in taken]
         expires, nothing = [now + WINDOW] * count, [None] * count
         saved = await tx.fetch(
             SQL["orders.save"], ids, [1] * count, ["placing"] * count, [2] * count, ["awaiting_payment"] * count,
             numbers, intents, expires, nothing, nothing, [False] * count, [0] * count, [0] * count, nothing, nothing,
             nothing, nothing, nothing,
-        )  # fmt: skip
-        assert len(saved) == count
-        await tx.execute(
-            SQL["orders.log"], ids, [2] * count, [10] * count, ["placing"] * count, ["awaiting_payment"] * count,
+            ids, [2] * count, [10] * count, ["placing"] * count, ["awaiting_payment"] * count,
             ["system"] * count, ["oms"] * count, ["stock.reserved.v1"] * count, ["bare"] * count, ["reserved"] * count,
         )  # fmt: skip
+        assert len(saved) == count
         payable, currencies = [row["payable_amount"] for row in rows], [row["currency"] for row in rows]
         await tx.execute(SQL["payments.open_intents"], intents, ids, payable, currencies, expires)
-        await tx.execute(SQL["timers.stop"], ["saga"] * count, ids)
-        await tx.execute(SQL["timers.start"], ["payment"] * count, ids, expires, expires)
+        await tx.execute(SQL["timers.change"], ["saga"] * count, ids, ["payment"] * count, ids, expires, expires)
         events = [_created(*of, expires[0], shown[of[0]["id"]]) for of in zip(rows, numbers, intents, strict=True)]
         await tx.fetch(
             SQL["commands.conclude"], [f"order.create:{row['user_id']}" for row in rows],

@@ -133,7 +133,7 @@ WRONG: dict[str, tuple[dict[str, Any], Refusal]] = {
     ),
 }  # fmt: skip
 TABLES = ("orders", "order_items", "order_snapshots", "operate_logs", "coupon_ledger", "promotion_uses", "timers",
-          "stock_holders", "order_no_counters", "outbox", "payment_intents")  # fmt: skip
+          "stock_holders", "outbox", "payment_intents")  # fmt: skip
 
 
 @pytest.fixture
@@ -151,6 +151,7 @@ async def harness(harness: HandlerHarness) -> HandlerHarness:
 
 async def holds_nothing(harness: HandlerHarness) -> None:
     assert {table: await harness.rows(f"SELECT * FROM {table}") for table in TABLES} == {table: [] for table in TABLES}
+    assert await harness.rows("SELECT is_called FROM order_no_sequence") == [(False,)]
     assert await harness.rows("SELECT DISTINCT state, order_id FROM coupons") == [("issued", None)]
     assert await harness.rows("SELECT balance, held FROM points_accounts") == [(500, 0)]
     assert await harness.rows("SELECT op FROM points_ledger") == [("grant",)]

@@ -15,7 +15,7 @@ from tests.handlers.harness import HandlerHarness
 from workers import shop
 from workers.domain.ids import EPOCH_MS, make_id, user_shard
 from workers.domain.shop import CHANNELS, Policy, Shop
-from workers.store import ids
+from workers.store import buyers, ids
 
 NUMBER = re.compile(r"^(\d{8})(\d{2})(\d{2})(\d{6,})$")
 """yyyyMMdd, source, pay type, sequence"""
@@ -69,19 +69,19 @@ async def test_an_issued_number_shows_how_it_will_be_paid(
     assert parts(await issued(harness, method=method, channel="api"))[1:] == ("02", pay_type, 1)
 
 
-async def test_every_day_counts_from_one_in_the_shops_time_zone(harness: HandlerHarness) -> None:
+async def test_a_number_has_the_day_of_the_shops_time_zone_and_the_sequence_goes_on(harness: HandlerHarness) -> None:
     """These two zones are a day apart at any time."""
     seen = []
     for number, zone in enumerate(("Pacific/Kiritimati", "Etc/GMT+11", "Pacific/Kiritimati")):
         shop.configure(Shop(business_time_zone=zone, policy=Policy(rate_limit_orders=0)))
         seen.append(parts(await issued(harness, request_id=f"n{number}")))
-    assert [sequence for _, _, _, sequence in seen] == [1, 1, 2]
+    assert [sequence for _, _, _, sequence in seen] == [1, 2, 3]
     assert seen[0][0] == seen[2][0] != seen[1][0]
 
 
 async def test_a_sequence_outgrows_its_six_digits(harness: HandlerHarness) -> None:
     await harness.create_order(create(("s1", 1)))
-    await harness.pool.execute("UPDATE order_no_counters SET last = 999999")
+    await harness.pool.execute("SELECT setval('order_no_sequence', 999999)")
     assert parts(await issued(harness))[3] == 1_000_000
 
 
@@ -151,7 +151,7 @@ async def test_no_number_is_issued_for_an_unknown_value_or_for_another_user(harn
         "PAY_METHOD_INVALID",
     ]
     assert await harness.rows("SELECT * FROM issued_order_numbers") == []
-    assert await harness.rows("SELECT * FROM order_no_counters") == []
+    assert await harness.rows("SELECT is_called FROM order_no_sequence") == [(False,)]
 
 
 async def test_eight_workers_at_once_never_give_a_number_or_an_id_twice(harness: HandlerHarness) -> None:
@@ -160,8 +160,8 @@ async def test_eight_workers_at_once_never_give_a_number_or_an_id_twice(harness:
         keys: list[int] = []
         for _ in range(10):
             async with harness.pool.acquire() as tx, tx.transaction():
-                keys += await ids.take(tx, [f"u{worker}"] * 25)
-                numbers += await ids.take_order_numbers(tx, ["pc"] * 25, ZONE)
+                more, named = await ids.take_with_numbers(tx, [f"u{worker}"] * 25, ["pc"] * 25, ZONE)
+                keys, numbers = keys + more, numbers + named
         return numbers, keys
 
     done = await asyncio.gather(*(work(worker) for worker in range(8)))
@@ -181,7 +181,8 @@ async def test_an_id_that_exists_is_refused_by_the_database_and_the_order_placed
 ) -> None:
     """Issue the same id again: the clock stands still and the sequence is reset."""
     noon = int(datetime(2026, 1, 1, 12, tzinfo=UTC).timestamp() * 1000)
-    monkeypatch.setattr(ids, "make_id", lambda _, shard, sequence: make_id(noon, shard, sequence))
+    for module in (ids, buyers):
+        monkeypatch.setattr(module, "make_id", lambda _, shard, sequence: make_id(noon, shard, sequence))
     await harness.pool.execute("ALTER SEQUENCE id_sequence RESTART")
     first = await harness.create_order(create(("s1", 1)))
     await harness.pool.execute("ALTER SEQUENCE id_sequence RESTART")

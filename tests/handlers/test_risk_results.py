@@ -91,7 +91,7 @@ async def test_a_rejected_order_holds_nothing_and_takes_no_number(
     assert await harness.states() == ["rejected"]
     assert await holds(harness) == NOTHING
     assert await harness.rows("SELECT order_no FROM orders") == [(None,)]
-    assert await harness.rows("SELECT * FROM order_no_counters") == []
+    assert await harness.rows("SELECT is_called FROM order_no_sequence") == [(False,)]
     assert await harness.rows("SELECT * FROM timers") == []
     assert [(reply["code"], reply["order_no"]) for reply in harness.replies] == [(code, None)]
     assert "cards" not in str(harness.replies), "what the check knows stays with us"

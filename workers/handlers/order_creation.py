@@ -106,9 +106,8 @@ def request_of(body: OrderCreate, rules: Shop) -> PriceRequest:
 async def place_orders(tx: Transaction, batch: Batch[OrderCreate]) -> None:
     """Claim every request once, price them in order of arrival, write each table once."""
     claims = await commands.claim(tx, batch)
-    await buyers.lock(tx, [item.body.user_id for item in claims.fresh])
+    new_ids = await buyers.lock_and_take_ids(tx, [item.body.user_id for item in claims.fresh])
     context = await read(tx, claims.fresh, batch.now)
-    new_ids = await ids.take(tx, [item.body.user_id for item in claims.fresh])
     accepted: list[Placed] = []
     rejections: commands.Outcomes = {}
 

@@ -85,9 +85,9 @@ async def handle_stock_results(tx: Transaction, batch: Batch[StockAnswer]) -> No
     await payments.open_intents(tx, roots)
     applied = await benefits.apply(tx, book, batch.now)
     removed = await empty_carts(tx, book)
-    await timers.stop(tx, [(TimerKind.SAGA, key) for key in book.ids(Effect.SAGA_TIMER_ENDS)])
     tiers_seconds = shop.current().delay_tiers_seconds
-    await timers.start(tx, payment_timers(payable, tiers_seconds))
+    sagas = [(TimerKind.SAGA, key) for key in book.ids(Effect.SAGA_TIMER_ENDS)]
+    await timers.change(tx, stopped=sagas, started=payment_timers(payable, tiers_seconds))
     replies = await commands.conclude(tx, commands.creations(book))
     owed = [
         *order_events.stock_orders(book),
@@ -115,9 +115,9 @@ async def gifts(tx: Transaction, accepted: Sequence[Order]) -> dict[int, dict[st
     """Order id -> the fields that an accepted order gets: a number, unless it brought one, and its root's intent."""
     roots = [order for order in accepted if not order.is_child]
     unnumbered = [order for order in accepted if order.order_no is None]
-    intents = dict(zip([o.id for o in roots], await ids.take(tx, [o.user_id for o in roots]), strict=True))
-    zone = shop.current().business_time_zone
-    numbers = await ids.take_order_numbers(tx, [order.channel for order in unnumbered], zone)
+    users, channels = [order.user_id for order in roots], [order.channel for order in unnumbered]
+    taken, numbers = await ids.take_with_numbers(tx, users, channels, shop.current().business_time_zone)
+    intents = dict(zip([order.id for order in roots], taken, strict=True))
     named = {order.id: order.order_no for order in accepted}
     named |= dict(zip([order.id for order in unnumbered], numbers, strict=True))
     return {order.id: {"order_no": named[order.id], "intent_id": intents[order.root_id]} for order in accepted}

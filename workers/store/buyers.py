@@ -10,6 +10,7 @@ from messages.benefits import MemberUpsert
 from messages.envelope import Envelope
 from messages.orders import OrderCreate
 from workers.domain.benefits import Benefits
+from workers.domain.ids import make_id, user_shard
 from workers.domain.pricing.promotions import Promotion, PromotionKind
 from workers.store import benefits, catalogue_entries
 
@@ -27,6 +28,14 @@ async def lock(tx: Transaction, user_ids: Iterable[str]) -> None:
     wanted = sorted(set(user_ids))
     if wanted:
         await tx.execute(SQL["users.lock"], wanted)
+
+
+async def lock_and_take_ids(tx: Transaction, user_ids: Sequence[str]) -> list[int]:
+    """Take the same locks for the users of new orders. Returns an id for each order, in the same order."""
+    if not user_ids:
+        return []
+    rows = await tx.fetch(SQL["users.lock_and_take_ids"], user_ids)
+    return [make_id(row["at_ms"], user_shard(user), row["sequence"]) for row, user in zip(rows, user_ids, strict=True)]
 
 
 async def read(tx: Transaction, user_ids: Iterable[str], since: datetime, orders_max: int) -> dict[str, User]:

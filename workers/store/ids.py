@@ -16,31 +16,32 @@ async def take(tx: Transaction, user_ids: Sequence[str]) -> list[int]:
     return [make_id(row["at_ms"], user_shard(user), row["sequence"]) for row, user in zip(rows, user_ids, strict=True)]
 
 
-async def take_order_numbers(tx: Transaction, channels: Sequence[str], time_zone: str) -> list[str]:
-    """Make one order number of today, in the shop's time zone, per sales channel given.
-
-    Locks the day's counter until commit.
-    """
-    return await _numbers(tx, [(channel, None) for channel in channels], time_zone)
+async def take_with_numbers(
+    tx: Transaction, user_ids: Sequence[str], channels: Sequence[str], time_zone: str
+) -> tuple[list[int], list[str]]:
+    """Make one id per user id, and one order number of today, in the shop's time zone, per sales channel given."""
+    return await _take(tx, user_ids, [(channel, None) for channel in channels], time_zone)
 
 
 async def issue_order_numbers(
     tx: Transaction, kinds: Sequence[tuple[str, str | None]], user_ids: Sequence[str], time_zone: str
 ) -> list[str]:
     """Make one order number per (sales channel, payment method), and store the user that may use each."""
-    numbers = await _numbers(tx, kinds, time_zone)
+    _, numbers = await _take(tx, (), kinds, time_zone)
     if numbers:
         await tx.execute(SQL["ids.issue_order_numbers"], numbers, list(user_ids))
     return numbers
 
 
-async def _numbers(tx: Transaction, kinds: Sequence[tuple[str, str | None]], time_zone: str) -> list[str]:
-    if not kinds:
-        return []
-    row = await tx.fetchrow(SQL["ids.take_order_numbers"], time_zone, len(kinds))
-    assert row is not None
-    first = row["last"] - len(kinds) + 1
-    return [
-        order_number(row["day"], CHANNELS[channel], first + n, PAY_TYPES.get(method or "", "00"))
-        for n, (channel, method) in enumerate(kinds)
+async def _take(
+    tx: Transaction, user_ids: Sequence[str], kinds: Sequence[tuple[str, str | None]], time_zone: str
+) -> tuple[list[int], list[str]]:
+    if not (user_ids or kinds):
+        return [], []
+    rows = await tx.fetch(SQL["ids.take_with_numbers"], len(user_ids), len(kinds), time_zone)
+    made = [make_id(row["at_ms"], user_shard(user), row["sequence"]) for row, user in zip(rows, user_ids, strict=False)]
+    numbers = [
+        order_number(row["day"], CHANNELS[channel], row["number"], PAY_TYPES.get(method or "", "00"))
+        for row, (channel, method) in zip(rows, kinds, strict=False)
     ]
+    return made, numbers

@@ -16,6 +16,7 @@ from workers.domain.refund_amounts import BoughtLine, RefundLine
 from workers.domain.shop import DeductOn, OnPaymentFailure
 
 SNAPSHOT_RISK = 6
+LOG_COLUMNS = 10
 
 
 async def lock(tx: Transaction, ids: Iterable[int]) -> dict[int, Order]:
@@ -38,12 +39,14 @@ async def save(tx: Transaction, book: Book[Envelope[Any]]) -> None:
     """Write every changed order once, guarded by the version and state that were read, and log every step."""
     changed = book.changed
     if changed:
-        rows = await tx.fetch(SQL["orders.save"], *columns(_row(book.before[order.id], order) for order in changed))
+        orders = columns(_row(book.before[order.id], order) for order in changed)
+        rows = await tx.fetch(SQL["orders.save"], *orders, *columns(_log_rows(book.steps), LOG_COLUMNS))
         assert len(rows) == len(changed), "another transaction changed a locked order"
         freed = [o.id for o in changed if o.state is State.REJECTED and book.before[o.id].order_no is not None]
         if freed:
             await tx.execute(SQL["ids.free_issued_numbers"], freed)
-    await log(tx, book.steps)
+    else:
+        await log(tx, book.steps)
 
 
 def _row(before: Order, after: Order) -> tuple[Any, ...]:
@@ -71,9 +74,12 @@ def _row(before: Order, after: Order) -> tuple[Any, ...]:
 
 async def log(tx: Transaction, steps: Sequence[Step[Envelope[Any]]]) -> None:
     """Write one operate-log row per step (R-11)."""
-    if not steps:
-        return
-    rows = [
+    if steps:
+        await tx.execute(SQL["orders.log"], *columns(_log_rows(steps)))
+
+
+def _log_rows(steps: Sequence[Step[Envelope[Any]]]) -> list[tuple[Any, ...]]:
+    return [
         (
             step.order.id,
             step.order.version,
@@ -88,7 +94,6 @@ async def log(tx: Transaction, steps: Sequence[Step[Envelope[Any]]]) -> None:
         )
         for step in steps
     ]
-    await tx.execute(SQL["orders.log"], *columns(rows))
 
 
 def encrypt_address(order_id: int, address: Address) -> tuple[int, str, str, bytes]:

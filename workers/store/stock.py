@@ -52,12 +52,10 @@ async def save(
     tx: Transaction, counters: Mapping[Place, Counter], holders: Sequence[Holder], ledger: Sequence[LedgerEntry]
 ) -> None:
     """Write each counter once, each holder once, and every ledger entry."""
-    touched = sorted({entry.place for entry in ledger})
-    if holders:
-        rows = [(holder.id, holder.group_id, holder.state) for holder in holders]
-        await tx.execute(SQL["stock.save_holders"], *columns(rows))
-    if touched:
-        levels = [(*place, counters[place].on_hand, counters[place].locked) for place in touched]
-        await tx.execute(SQL["stock.save_counters"], *columns(levels))
-        entries = [(entry.holder_id, *entry.place, entry.op, entry.ref, entry.qty) for entry in ledger]
-        await tx.execute(SQL["stock.write_ledger"], *columns(entries))
+    if not (holders or ledger):
+        return
+    changed = [(holder.id, holder.group_id, holder.state) for holder in holders]
+    places = sorted({entry.place for entry in ledger})
+    levels = [(*place, counters[place].on_hand, counters[place].locked) for place in places]
+    entries = [(entry.holder_id, *entry.place, entry.op, entry.ref, entry.qty) for entry in ledger]
+    await tx.execute(SQL["stock.save"], *columns(changed, 3), *columns(levels, 4), *columns(entries, 6))

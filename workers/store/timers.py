@@ -63,6 +63,17 @@ async def stop(tx: Transaction, keys: Iterable[Key]) -> None:
         await tx.execute(SQL["timers.stop"], *columns(given))
 
 
+async def change(tx: Transaction, *, stopped: Iterable[Key], started: Sequence[Timer]) -> None:
+    """Stop some timers and start others, in one statement."""
+    ended = sorted(set(stopped) - {(timer.kind, timer.key) for timer in started})  # one that is started anew is there
+    if not (ended and started):
+        await stop(tx, ended)
+        await start(tx, started)
+        return
+    rows = [(timer.kind, timer.key, timer.due_at, timer.wake_at) for timer in started]
+    await tx.execute(SQL["timers.change"], *columns(ended), *columns(rows))
+
+
 async def read(tx: Transaction, keys: Iterable[Key]) -> dict[Key, datetime]:
     """(kind, key) -> when the timer is due. Timers that do not run are missing."""
     given = sorted(set(keys))
