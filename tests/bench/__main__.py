@@ -13,7 +13,7 @@ from rich.table import Table
 
 from db import migrate
 from scripts.servers.find import Servers, private_servers
-from tests.bench import cost_commands, counting, dead_rows, flash, latency, measure, verification
+from tests.bench import cost_commands, counting, dead_rows, flash, growth_commands, latency, measure, verification
 from tests.bench.contenders import Contender, contenders
 from tests.bench.load import Load, baskets
 from tests.bench.measure import Result
@@ -22,6 +22,7 @@ from tests.bench.profile import Profiler
 app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False, no_args_is_help=True)
 console = Console(width=130)
 cost_commands.add(app)
+growth_commands.add(app)
 REFERENCE = "bare-packed"
 
 Orders = Annotated[int, typer.Option(min=20, help="Number of baskets; a slow contender gets a part of them.")]

@@ -60,11 +60,14 @@ class Shopper:
 
 
 async def measure(
-    servers: Servers, contender: Contender, given: load.Load, rate: float
+    servers: Servers, contender: Contender, given: load.Load, rate: float, grown_url: str | None = None
 ) -> tuple[Seconds, Seconds, tuple[float, ...]]:
     """Measure at a steady rate, then one by one on an idle system. Return both, and the processes' memory in MiB."""
     bodies = iter(given.bodies)
-    async with open_stage(servers, given) as stage, Publisher(stage.urls["storefront"], name="bench") as publisher:
+    async with (
+        open_stage(servers, given, grown_url) as stage,
+        Publisher(stage.urls["storefront"], name="bench") as publisher,
+    ):
         contender.start(stage)
         await publisher.ready()
         shopper = Shopper(stage, publisher)

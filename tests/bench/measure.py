@@ -43,10 +43,14 @@ async def run(
     *,
     profiler: Profiler | None = None,
     count_statements: bool = False,
+    grown_url: str | None = None,
 ) -> Result:
-    """Publish the whole load, start the contender, wait until every order is created and announced."""
+    """Publish the whole load, start the contender, wait until every order is created and announced.
+
+    `grown_url` names a filled database to do it in; else there is a fresh one.
+    """
     bodies = given.bodies[: max(1, int(len(given.bodies) * contender.share))]
-    async with open_stage(servers, given) as stage:
+    async with open_stage(servers, given, grown_url) as stage:
         await publish(stage, bodies)
         if count_statements:
             await counting.begin(stage.database_url)

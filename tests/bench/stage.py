@@ -12,6 +12,7 @@ import tempfile
 import time
 from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 
 import aiormq
@@ -48,6 +49,8 @@ class Stage:
     database_url: str
     folder: Path
     key: str
+    since: datetime
+    """Orders from before that are not of this contender."""
     children: "list[subprocess.Popen[bytes]]" = field(default_factory=list)
     variables: dict[str, str] = field(default_factory=dict)
 
@@ -130,7 +133,8 @@ class Stage:
         connection = await asyncpg.connect(self.database_url)
         row = await connection.fetchrow(
             "SELECT count(*) AS n, extract(epoch FROM clock_timestamp() - min(created_at))::float8 AS seconds"
-            " FROM orders WHERE state = 'awaiting_payment'"
+            " FROM orders WHERE state = 'awaiting_payment' AND created_at >= $1",
+            self.since,
         )
         await connection.close()
         assert row is not None
@@ -138,17 +142,25 @@ class Stage:
 
 
 @contextlib.asynccontextmanager
-async def open_stage(servers: Servers, given: load.Load) -> AsyncIterator[Stage]:
-    """Create the database and the virtual host, migrate, declare and fill; remove all of it at the end."""
+async def open_stage(servers: Servers, given: load.Load, grown_url: str | None = None) -> AsyncIterator[Stage]:
+    """Create the database and the virtual host, migrate, declare and fill; remove all of it at the end.
+
+    `grown_url` names a database that is filled already, and stays.
+    """
     name = f"bench_{secrets.token_hex(4)}"
     names = Names("oms" if servers.broker.management_url else f"oms-{name[-8:]}")
-    with tempfile.TemporaryDirectory(prefix="oms-bench-") as folder, _database(servers, name) as database_url:
+    with (
+        tempfile.TemporaryDirectory(prefix="oms-bench-") as folder,
+        _database(servers, name, grown_url) as database_url,
+    ):
         key = f"bench:{base64.b64encode(secrets.token_bytes(32)).decode()}"
-        stage = Stage(servers.broker.new_vhost(name, names.prefix), names, database_url, Path(folder), key)
+        since = datetime.now(UTC)
+        stage = Stage(servers.broker.new_vhost(name, names.prefix), names, database_url, Path(folder), key, since)
         try:
             await declare.declare(stage.urls["topology"], names, tiers_seconds(PAYMENT_WINDOW_SECONDS))
             await _subscribe(stage)
-            await load.fill(database_url, given.products)
+            if grown_url is None:
+                await load.fill(database_url, given.products)
             yield stage
         finally:
             stage.stop()
@@ -156,7 +168,10 @@ async def open_stage(servers: Servers, given: load.Load) -> AsyncIterator[Stage]
 
 
 @contextlib.contextmanager
-def _database(servers: Servers, name: str) -> Iterator[str]:
+def _database(servers: Servers, name: str, grown_url: str | None) -> Iterator[str]:
+    if grown_url is not None:
+        yield grown_url
+        return
     url = servers.postgres.new_database(name)
     try:
         migrate.upgrade(url)
