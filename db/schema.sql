@@ -35,7 +35,6 @@ CREATE TABLE commands (
     CONSTRAINT commands_outcome_whole CHECK (num_nulls(outcome_type, outcome, decided_at) IN (0, 3))
 );
 COMMENT ON COLUMN commands.reply_ids IS 'the correlation id of each reply, in the order of reply_tos';
-CREATE INDEX commands_undecided ON commands (received_at) WHERE outcome_type IS NULL;
 CREATE INDEX commands_decided ON commands (decided_at) WHERE decided_at IS NOT NULL;
 
 CREATE TABLE retention_horizons (
@@ -166,6 +165,7 @@ CREATE TABLE dead_letters (
     headers         bytea       NOT NULL
 );
 CREATE UNIQUE INDEX dead_letters_identity ON dead_letters (queue, coalesce(message_id, ''), body_hash);
+CREATE INDEX dead_letters_correlation ON dead_letters (correlation_id);
 CREATE INDEX dead_letters_open ON dead_letters (queue, died_at) WHERE state = 'open';
 
 CREATE TABLE dead_letter_actions (
@@ -381,6 +381,7 @@ CREATE TABLE issued_order_numbers (
     order_id  bigint,
     issued_at timestamptz NOT NULL DEFAULT clock_timestamp()
 );
+CREATE INDEX issued_order_numbers_order ON issued_order_numbers (order_id) WHERE order_id IS NOT NULL;
 CREATE INDEX issued_order_numbers_unused ON issued_order_numbers (issued_at) WHERE order_id IS NULL;
 
 -- ---------------------------------------------------------------- orders

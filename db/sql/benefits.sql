@@ -30,7 +30,11 @@ GROUP BY user_id, promo_id;
 -- $1 root ids (locked). What has gone back of each of their orders that carry goods.
 SELECT order_id, root_id, points_amount, gift_points, gift_growth, line_amount, refunded
 FROM returned_values
-WHERE root_id = ANY($1::bigint[]);
+WHERE order_id = ANY(ARRAY(
+    SELECT unnest($1::bigint[])
+    UNION ALL
+    SELECT c.id FROM orders c WHERE c.root_id = ANY($1) AND c.root_id <> c.id
+));
 
 -- name: benefits.booked
 -- $1 order ids (locked). Points and growth in each order's ledger, by operation.

@@ -51,8 +51,13 @@ FROM unnest($1::text[], $2::text[]) AS k (provider, trade_no)
 JOIN payment_facts f ON f.provider = k.provider AND f.trade_no = k.trade_no AND f.kind = 'captured'
 LEFT JOIN payment_intent_orders m ON m.intent_id = f.intent_id AND f.verdict = 'kept'
 JOIN orders p ON p.id = coalesce(m.order_id, f.order_id)
-JOIN orders o ON o.root_id = p.root_id
-    AND CASE WHEN f.verdict = 'kept' AND p.kind = 'split_parent' THEN o.parent_id = p.id ELSE o.id = p.id END
+CROSS JOIN LATERAL (
+    SELECT p.id, p.payable_amount WHERE f.verdict <> 'kept' OR p.kind <> 'split_parent'
+    UNION ALL
+    SELECT c.id, c.payable_amount
+    FROM orders c
+    WHERE c.root_id = p.root_id AND c.root_id <> c.id AND c.parent_id = p.id AND f.verdict = 'kept' AND p.kind = 'split_parent'
+) AS o
 CROSS JOIN LATERAL (
     SELECT coalesce(sum(d.amount - d.excess_amount) FILTER (WHERE d.state IN ('succeeded', 'excess')), 0)::bigint AS gone,
         coalesce(sum(d.amount) FILTER (WHERE d.state IN ('requested', 'submitted', 'unknown')), 0)::bigint AS pending

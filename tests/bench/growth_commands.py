@@ -17,9 +17,10 @@ from rich.table import Table
 from db import cipher, migrate
 from scripts.commands.audit import check
 from scripts.servers.find import Servers, private_servers
-from tests.bench import growth, growth_history, growth_plans, load, memory
+from tests.bench import growth, growth_history, load, memory
 from tests.bench.contenders import contenders
 from tests.bench.growth import EMPTY, GROWN, Backlog, Compared
+from tests.db import plans
 
 console = Console(width=140)
 BIG_ROWS = 10_000  # a table with more is big for the guard of plans
@@ -101,9 +102,9 @@ def _show_plans(servers: Servers, grown_url: str) -> dict[str, list[str]]:
     """Show the statements whose plan an empty database would change. Returns those that read whole big tables."""
     empty_url = servers.postgres.new_database("bench_growth_empty")
     migrate.upgrade(empty_url)
-    empty, grown = (growth_plans.plans(url) for url in (empty_url, grown_url))
+    empty, grown = (plans.plans(url) for url in (empty_url, grown_url))
     servers.postgres.drop_database("bench_growth_empty")
-    whole = growth_plans.reading_whole_tables(grown, growth_plans.big_tables(grown_url, BIG_ROWS))
+    whole = plans.reading_whole_tables(grown, plans.big_tables(grown_url, BIG_ROWS))
     changed = sorted(name for name in grown if grown[name] != empty[name])
     console.print(f"{len(changed)} of {len(grown)} plans differ from those in an empty database: {', '.join(changed)}")
     for name, tables in whole.items():

@@ -8,6 +8,7 @@ import pytest
 
 from db.pool import Pool
 from db.statements import SQL, load
+from tests.db import plans
 
 
 async def test_every_statement_prepares(pool: Pool) -> None:
@@ -101,3 +102,21 @@ async def test_a_chore_reads_only_what_is_due(
     assert index in plan, plan
     assert not [table for table in BIG if f"Seq Scan on {table}" in plan], plan
     assert "Index Cond" in plan, plan
+
+
+SMALL = {"outbox_relays", "outbox_shards", "business_policies"}
+"""Tables whose rows do not grow with the orders."""
+CAPPED = {"outbox.held_rows": ["outbox_held"]}
+"""Statements that stop after so many rows of a table."""
+
+
+def test_every_lookup_has_an_index(database_url: str) -> None:
+    with_indexes = plans.plans(database_url, seqscan=False)
+    tables = {table for plan in with_indexes.values() for table in plans.WHOLE_TABLE.findall(plan)}
+    assert plans.reading_whole_tables(with_indexes, tables - SMALL) == CAPPED
+
+
+@pytest.mark.parametrize("name", ["commands.conclude", "commands.undecided", "commands.add_reply_tos"])
+def test_commands_are_found_by_their_key(database_url: str, name: str) -> None:
+    plan = plans.plans(database_url, seqscan=False)[name]
+    assert "commands_pkey" in plan, plan
