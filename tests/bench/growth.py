@@ -26,7 +26,7 @@ READ_ROUNDS = 15
 
 @dataclass
 class Compared:
-    """The figures of both databases, by name: a Result for each round, then one list of seconds at a steady rate."""
+    """The figures of both databases, by name: a Result for each round, and the seconds of all orders of all rounds."""
 
     rates: dict[str, list[Result]] = field(default_factory=lambda: {EMPTY: [], GROWN: []})
     idle: dict[str, list[float]] = field(default_factory=lambda: {EMPTY: [], GROWN: []})
@@ -60,18 +60,17 @@ async def compare(  # noqa: PLR0917
     rate: float,
     show: Callable[[str], None],
 ) -> Compared:
-    """Measure rates in turn, then latencies in turn."""
+    """Measure rates and latencies in turn; each round begins with the other database."""
     compared = Compared()
-    for _ in range(rounds):
-        for name, url in ((EMPTY, None), (GROWN, grown_url)):
+    for number in range(rounds):
+        pair = [(EMPTY, None), (GROWN, grown_url)]
+        for name, url in pair if number % 2 == 0 else reversed(pair):
             result = await measure.run(servers, contender, bodies.take(orders), grown_url=url)
+            steady, idle, _ = await latency.measure(servers, contender, bodies.take(latency_orders(rate)), rate, url)
             compared.rates[name].append(result)
-            show(f"{name}: {result.rate:.0f} orders/s")
-    for name, url in ((EMPTY, None), (GROWN, grown_url)):
-        given = bodies.take(latency_orders(rate))
-        steady, idle, _ = await latency.measure(servers, contender, given, rate, url)
-        compared.steady[name], compared.idle[name] = list(steady.values), list(idle.values)
-        show(f"{name}: at {rate:.0f} orders/s {steady}; idle {idle}")
+            compared.steady[name] += steady.values
+            compared.idle[name] += idle.values
+            show(f"{name}: {result.rate:.0f} orders/s; at {rate:.0f} orders/s {steady}; idle {idle}")
     return compared
 
 

@@ -44,7 +44,7 @@ def growth_(  # noqa: PLR0917 (Typer passes them by name)
     """Compare new orders in a database with years of orders, and in an empty one; show plans and bytes."""
     cipher.configure(f"bench:{base64.b64encode(secrets.token_bytes(32)).decode()}")
     contender = contenders(2, 2)["deployed"]
-    needed = growth_history.ORIGINALS + 2 * (rounds * run_orders + growth.latency_orders(rate)) + run_orders
+    needed = growth_history.ORIGINALS + 2 * rounds * (run_orders + growth.latency_orders(rate)) + run_orders
     given = load.baskets(needed)
     bodies = growth.Bodies(given)
     with private_servers(durable=True) as servers, _history(servers, given, bodies, orders, inbox) as grown_url:
@@ -102,7 +102,7 @@ def _show_plans(servers: Servers, grown_url: str) -> dict[str, list[str]]:
     """Show the statements whose plan an empty database would change. Returns those that read whole big tables."""
     empty_url = servers.postgres.new_database("bench_growth_empty")
     migrate.upgrade(empty_url)
-    empty, grown = (plans.plans(url) for url in (empty_url, grown_url))
+    empty, grown = (plans.plans(url, seqscan=False) for url in (empty_url, grown_url))
     servers.postgres.drop_database("bench_growth_empty")
     whole = plans.reading_whole_tables(grown, plans.big_tables(grown_url, BIG_ROWS))
     changed = sorted(name for name in grown if grown[name] != empty[name])
