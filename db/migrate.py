@@ -8,6 +8,7 @@ from alembic.config import Config
 from alembic.script import ScriptDirectory
 
 FOLDER = Path(__file__).parent / "migrations"
+MOVED_ROWS_MAX = 500  # orders in one transaction: a handler that needs one of them waits some 50 ms at most
 ONCALL_ROLE = "oms_oncall"
 """The group role to which oncall.sql grants what the commands of on-call engineers use."""
 
@@ -21,12 +22,27 @@ def config(url: str) -> Config:
 
 
 def upgrade(url: str) -> str:
-    """Apply every missing migration and return the number of the newest. Several processes may call it at once."""
+    """Apply every missing migration, move old rows, and return the number of the newest migration.
+
+    Several processes may call it at once. Workers may run while rows are moved.
+    """
     made = config(url)
     command.upgrade(made, "head")
     newest = ScriptDirectory.from_config(made).get_current_head()
     assert newest is not None, "there is a first migration"
+    move_rows(url)
     return newest
+
+
+def move_rows(url: str, rows_max: int = MOVED_ROWS_MAX) -> None:
+    """Bring rows of an older form into the new one, in small transactions. After the last of them it moves nothing."""
+    with psycopg.connect(url, autocommit=True) as connection:
+        for move in sorted((FOLDER / "moves").glob("*.sql")):
+            after: int | None = -1
+            while after is not None:
+                given = {"after": after, "rows_max": rows_max}
+                row = connection.execute(move.read_bytes(), given).fetchone()
+                after = row[0] if row else None
 
 
 def has_oncall_role(url: str) -> bool:

@@ -283,7 +283,7 @@ FROM (
 -- INV-12. A command is undecided only while its order is being placed or its attempt opened at a provider. The outcome of order.create
 -- agrees with its order. If the order was split, the command made the parent. The command of an order from before the horizon may be gone.
 WITH creates AS (
-    SELECT c.request_id, c.scope, c.outcome_type, c.outcome ->> 'order_id' AS outcome_id, o.id, o.state, o.created_at
+    SELECT c.request_id, c.scope, c.outcome_type, coalesce(c.order_id::text, c.outcome ->> 'order_id') AS outcome_id, o.id, o.state, o.created_at
     FROM (SELECT * FROM commands WHERE type = 'order.create.v1') AS c
     FULL JOIN (SELECT * FROM orders WHERE kind IN ('sale', 'split_parent')) AS o
         ON c.scope = 'order.create:' || o.user_id AND c.request_id = o.request_id
@@ -328,32 +328,43 @@ FROM (
 ) AS bad;
 
 -- name: audit.snapshots
--- S3-30. Every order has its amounts (2) and its lines (3) as they were sold, and its coupon (1) if it has one.
-WITH taken AS (
-    SELECT order_id, bool_or(type = 1) AS coupon, bool_or(type = 3) AS lines,
-        max((data ->> 'payable')::bigint) FILTER (WHERE type = 2) AS payable
-    FROM order_snapshots
-    WHERE type <= 3
-    GROUP BY order_id
+-- S3-30. Every order has its lines as they were sold, numbered without a gap over its family, and its coupon (1) if it has one. A parent
+-- has the lines of its children. The amounts stand in the order itself; an older order has a copy of them (2), which agrees.
+WITH sold AS (
+    SELECT o.root_id, count(i.line_no) AS lines, max(i.line_no) AS last, bool_or(i.line_no IS NULL) AS empty
+    FROM orders o LEFT JOIN order_items i ON i.order_id = o.id
+    WHERE o.kind <> 'split_parent'
+    GROUP BY o.root_id
 )
 SELECT count(*) AS violations, (array_agg(id ORDER BY id))[1:5] AS first
 FROM (
     SELECT o.id::text AS id
-    FROM orders o LEFT JOIN taken t ON t.order_id = o.id
-    WHERE (t.payable, t.lines, t.coupon) IS DISTINCT FROM (o.payable_amount, true, o.coupon_id IS NOT NULL)
+    FROM orders o
+    LEFT JOIN sold s ON s.root_id = o.id
+    LEFT JOIN order_snapshots c ON c.order_id = o.id AND c.type = 1
+    LEFT JOIN order_snapshots a ON a.order_id = o.id AND a.type = 2
+    WHERE (o.parent_id IS NULL AND (s.lines, s.empty) IS DISTINCT FROM (s.last::bigint, false))
+        OR (c.order_id IS NOT NULL) <> (o.coupon_id IS NOT NULL) OR (a.data ->> 'payable')::bigint <> o.payable_amount
 ) AS bad;
 
 -- name: audit.taxes
--- INV-07. The tax of a line is its rate of what is paid for the goods, rounded as its order's own rule says. Both stand in the order's
--- snapshots (2 amounts, 3 lines), so that a later change of the shop's settings changes nothing.
-WITH taxed AS (
-    SELECT i.order_id, i.line_no, i.tax_amount, a.data -> 'rounding' ->> 'tax' AS rounding,
-        (i.payable_amount - i.tax_amount - i.shipping_share)::numeric * (l.line ->> 'tax_basis_points')::integer AS tax
+-- INV-07. The tax of a line is its rate of what is paid for the goods, rounded as its order's own rule says. Both were stored with the
+-- order, so that a later change of the shop's settings changes nothing: in its policy and its lines, or in the snapshots (2 amounts,
+-- 3 lines) of an order from before these columns.
+WITH rated AS (
+    SELECT i.order_id, i.line_no, i.tax_basis_points, coalesce(o.policy ->> 'tax_rounding', 'half_up') AS rounding
+    FROM order_items i JOIN orders o ON o.id = i.order_id
+    WHERE i.tax_basis_points IS NOT NULL
+    UNION ALL
+    SELECT s.order_id, (l.line ->> 'line_no')::smallint, (l.line ->> 'tax_basis_points')::integer, a.data -> 'rounding' ->> 'tax'
     FROM order_snapshots s
     CROSS JOIN LATERAL jsonb_array_elements(s.data) AS l (line)
     JOIN order_snapshots a ON a.order_id = s.order_id AND a.type = 2
-    JOIN order_items i ON i.order_id = s.order_id AND i.line_no = (l.line ->> 'line_no')::smallint
     WHERE s.type = 3 AND l.line ? 'tax_basis_points'
+), taxed AS (
+    SELECT order_id, line_no, r.rounding, i.tax_amount,
+        (i.payable_amount - i.tax_amount - i.shipping_share)::numeric * r.tax_basis_points AS tax
+    FROM rated r JOIN order_items i USING (order_id, line_no)
 )
 SELECT count(*) AS violations, (array_agg(id ORDER BY id))[1:5] AS first
 FROM (

@@ -12,7 +12,7 @@ RETURNING scope, request_id;
 
 -- name: commands.stored
 -- $1 scopes, $2 request ids. The stored commands that these repeat. Locks: them, in key order.
-SELECT c.scope, c.request_id, c.payload_hash, c.outcome_type, c.outcome::text AS outcome
+SELECT c.scope, c.request_id, c.payload_hash, c.outcome_type, c.outcome::text AS outcome, c.order_id
 FROM commands c
 JOIN unnest($1::text[], $2::text[]) AS k (scope, request_id) USING (scope, request_id)
 ORDER BY c.scope, c.request_id
@@ -32,10 +32,11 @@ FROM (SELECT k.scope, k.request_id, array_agg(k.reply_to ORDER BY place) AS repl
 WHERE c.scope = n.scope AND c.request_id = n.request_id AND c.outcome_type IS NULL;
 
 -- name: commands.conclude
--- $1 scopes, $2 request ids, $3 outcome types, $4 outcomes (JSON). Fewer rows than given: one has its outcome already.
+-- $1 scopes, $2 request ids, $3 outcome types; of each either $4 the outcome (JSON) or $5 the id of the order that it is rendered from.
+-- Fewer rows than given: one has its outcome already.
 UPDATE commands c
-SET outcome_type = n.outcome_type, outcome = n.outcome::jsonb, decided_at = clock_timestamp()
-FROM unnest($1::text[], $2::text[], $3::text[], $4::text[]) AS n (scope, request_id, outcome_type, outcome)
+SET outcome_type = n.outcome_type, outcome = n.outcome::jsonb, order_id = n.order_id, decided_at = clock_timestamp()
+FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::bigint[]) AS n (scope, request_id, outcome_type, outcome, order_id)
 WHERE c.scope = n.scope AND c.request_id = n.request_id AND c.outcome_type IS NULL
 RETURNING c.scope, c.request_id, c.reply_tos, c.reply_ids;
 

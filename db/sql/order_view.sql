@@ -39,7 +39,7 @@ ORDER BY line_no;
 
 -- name: order_view.snapshots
 -- $1 order id. The order's own copies of coupon, amounts, lines and rules, as JSON.
-SELECT type, data::text AS data, created_at FROM order_snapshots WHERE order_id = $1 ORDER BY type;
+SELECT type, data::text AS data, created_at FROM snapshots WHERE order_id = $1 ORDER BY type;
 
 -- name: order_view.address
 -- $1 order id. The address as ciphertext, with the id of its key.

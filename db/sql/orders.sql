@@ -17,37 +17,51 @@ ORDER BY root_id, id
 FOR UPDATE;
 
 -- name: orders.insert
--- Inserts orders in state placing with version 1: sales, or parents with their children.
-INSERT INTO orders (id, root_id, parent_id, kind, order_no, request_id, business_type, order_type, business_order_id, channel,
-    source, seller_id, user_id, state, version, currency, origin_amount, promotion_amount, coupon_amount, points_amount,
-    shipping_fee, tax_amount, payable_amount, coupon_id, use_points, gift_points, gift_growth, quota_units, remark_key_id,
-    user_remark, policy, expire_at, conversation_id, created_at)
-SELECT n.id, n.root_id, n.parent_id, n.kind, n.order_no, n.request_id, n.business_type, n.order_type, n.business_order_id,
-    n.channel, n.source, n.seller_id, n.user_id, 'placing', 1, n.currency, n.origin_amount, n.promotion_amount, n.coupon_amount,
-    n.points_amount, n.shipping_fee, n.tax_amount, n.payable_amount, n.coupon_id, n.use_points, n.gift_points, n.gift_growth,
-    n.quota_units, n.remark_key_id, n.user_remark, n.policy::jsonb, n.expire_at, n.conversation_id, $32::timestamptz
-FROM unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[], $9::text[],
-    $10::text[], $11::text[], $12::text[], $13::text[], $14::text[], $15::bigint[], $16::bigint[], $17::bigint[], $18::bigint[],
-    $19::bigint[], $20::bigint[], $21::bigint[], $22::text[], $23::bigint[], $24::bigint[], $25::bigint[], $26::integer[],
-    $27::text[], $28::bytea[], $29::text[], $30::timestamptz[], $31::text[])
-    AS n (id, root_id, parent_id, kind, order_no, request_id, business_type, order_type, business_order_id, channel, source,
-          seller_id, user_id, currency, origin_amount, promotion_amount, coupon_amount, points_amount, shipping_fee, tax_amount,
-          payable_amount, coupon_id, use_points, gift_points, gift_growth, quota_units, remark_key_id, user_remark, policy,
-          expire_at, conversation_id);
-
--- name: orders.insert_items
--- Inserts the lines of new orders.
-INSERT INTO order_items (order_id, line_no, sku_id, warehouse, spu_id, name, product_type, seller_id, category_id, qty, unit_price,
-    origin_amount, promotion_amount, coupon_amount, points_amount, tax_amount, shipping_share, payable_amount, promotion_id,
-    promotion_revision, promotion_text, quota_units, gift_points, gift_growth)
-SELECT * FROM unnest($1::bigint[], $2::smallint[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[],
-    $9::text[], $10::integer[], $11::bigint[], $12::bigint[], $13::bigint[], $14::bigint[], $15::bigint[], $16::bigint[],
-    $17::bigint[], $18::bigint[], $19::text[], $20::bigint[], $21::text[], $22::integer[], $23::bigint[], $24::bigint[]);
-
--- name: orders.insert_addresses
--- $1 order ids, $2 countries, $3 key ids, $4 ciphertexts.
-INSERT INTO order_addresses (order_id, country, key_id, ciphertext)
-SELECT * FROM unnest($1::bigint[], $2::text[], $3::text[], $4::bytea[]);
+-- $1 the time. Inserts orders in state placing with version 1, one element of $2 to $38 each: sales, or parents with their children;
+-- their addresses (no country: none), the first row of their operate log, and their lines, one element of $39 to $66 each. Of the
+-- lines, $51 to $66 may be empty arrays: then every line has the default.
+WITH new AS MATERIALIZED (
+    SELECT * FROM unnest($2::bigint[], $3::bigint[], $4::bigint[], $5::text[], $6::text[], $7::text[], $8::text[], $9::text[], $10::text[],
+        $11::text[], $12::text[], $13::text[], $14::text[], $15::text[], $16::bigint[], $17::bigint[], $18::bigint[], $19::bigint[],
+        $20::bigint[], $21::bigint[], $22::bigint[], $23::text[], $24::bigint[], $25::bigint[], $26::bigint[], $27::integer[],
+        $28::text[], $29::bytea[], $30::text[], $31::timestamptz[], $32::text[], $33::text[], $34::text[], $35::bytea[], $36::text[],
+        $37::text[], $38::text[])
+        AS n (id, root_id, parent_id, kind, order_no, request_id, business_type, order_type, business_order_id, channel, source,
+              seller_id, user_id, currency, origin_amount, promotion_amount, coupon_amount, points_amount, shipping_fee, tax_amount,
+              payable_amount, coupon_id, use_points, gift_points, gift_growth, quota_units, remark_key_id, user_remark, policy,
+              expire_at, conversation_id, country, address_key_id, address, actor_type, actor_id, cause_id)
+), placed AS (
+    INSERT INTO orders (id, root_id, parent_id, kind, order_no, request_id, business_type, order_type, business_order_id, channel,
+        source, seller_id, user_id, state, version, currency, origin_amount, promotion_amount, coupon_amount, points_amount,
+        shipping_fee, tax_amount, payable_amount, coupon_id, use_points, gift_points, gift_growth, quota_units, remark_key_id,
+        user_remark, policy, expire_at, conversation_id, created_at)
+    SELECT id, root_id, parent_id, kind, order_no, request_id, business_type, order_type, business_order_id, channel,
+        source, seller_id, user_id, 'placing', 1, currency, origin_amount, promotion_amount, coupon_amount, points_amount,
+        shipping_fee, tax_amount, payable_amount, coupon_id, use_points, gift_points, gift_growth, quota_units, remark_key_id,
+        user_remark, policy::jsonb, expire_at, conversation_id, $1::timestamptz
+    FROM new
+), addressed AS (
+    INSERT INTO order_addresses (order_id, country, key_id, ciphertext)
+    SELECT id, country, address_key_id, address FROM new WHERE country IS NOT NULL
+), logged AS (
+    INSERT INTO operate_logs (order_id, version, operate_type, pre_state, cur_state, actor_type, actor_id, cause_type, cause_id, remark)
+    SELECT id, 1, 10, '', 'placing', actor_type, actor_id, 'order.create.v1', cause_id, 'created' FROM new
+)
+INSERT INTO order_items (order_id, line_no, sku_id, warehouse, spu_id, name, product_type, qty, unit_price, origin_amount,
+    payable_amount, specs, seller_id, category_id, image_url, unit, tax_basis_points, promotion_id, promotion_revision, promotion_text,
+    promotion_amount, coupon_amount, points_amount, tax_amount, shipping_share, quota_units, gift_points, gift_growth)
+SELECT i.order_id, i.line_no, i.sku_id, i.warehouse, i.spu_id, i.name, i.product_type, i.qty, i.unit_price, i.origin_amount,
+    i.payable_amount, i.specs::jsonb, i.seller_id, i.category_id, i.image_url, i.unit, i.tax_basis_points, i.promotion_id,
+    i.promotion_revision, i.promotion_text, coalesce(i.promotion_amount, 0), coalesce(i.coupon_amount, 0), coalesce(i.points_amount, 0),
+    coalesce(i.tax_amount, 0), coalesce(i.shipping_share, 0), coalesce(i.quota_units, 0), coalesce(i.gift_points, 0),
+    coalesce(i.gift_growth, 0)
+FROM unnest($39::bigint[], $40::smallint[], $41::text[], $42::text[], $43::text[], $44::text[], $45::text[], $46::integer[],
+    $47::bigint[], $48::bigint[], $49::bigint[], $50::text[], $51::text[], $52::text[], $53::text[], $54::text[], $55::integer[],
+    $56::text[], $57::bigint[], $58::text[], $59::bigint[], $60::bigint[], $61::bigint[], $62::bigint[], $63::bigint[],
+    $64::integer[], $65::bigint[], $66::bigint[])
+    AS i (order_id, line_no, sku_id, warehouse, spu_id, name, product_type, qty, unit_price, origin_amount, payable_amount, specs,
+          seller_id, category_id, image_url, unit, tax_basis_points, promotion_id, promotion_revision, promotion_text,
+          promotion_amount, coupon_amount, points_amount, tax_amount, shipping_share, quota_units, gift_points, gift_growth);
 
 -- name: orders.change_addresses
 -- $1 order ids, $2 countries, $3 key ids, $4 ciphertexts. Fewer rows than given: an order has no address.
@@ -66,9 +80,25 @@ SELECT order_id, modify_count, country FROM order_addresses WHERE order_id = ANY
 INSERT INTO order_snapshots (order_id, type, data)
 SELECT n.order_id, n.type, n.data::jsonb FROM unnest($1::bigint[], $2::smallint[], $3::text[]) AS n (order_id, type, data);
 
--- name: orders.item_snapshots
--- $1 order ids. The lines as they were sold, as JSON.
-SELECT order_id, data::text AS data FROM order_snapshots WHERE order_id = ANY($1::bigint[]) AND type = 3;
+-- name: orders.sold_lines
+-- $1 order ids. Their lines as they were sold, which nothing changes, in order.
+SELECT order_id, line_no, sku_id, name, qty, unit_price, payable_amount AS payable
+FROM order_items
+WHERE order_id = ANY($1::bigint[])
+ORDER BY order_id, line_no;
+
+-- name: orders.as_created
+-- $1 ids of orders and parents that were created. What order.created states of each: columns that never change, the row of the operate
+-- log, and the first intent. Nothing that happens to the order later changes any of it.
+SELECT o.id AS order_id, o.conversation_id, o.order_no, o.user_id, o.request_id, l.cur_state AS state, l.pre_state AS previous,
+    l.version, l.cause_type, l.cause_id, l.actor_type, l.actor_id, i.id AS intent_id, i.expire_at AS pay_before, o.currency,
+    o.origin_amount AS origin, o.promotion_amount AS promotion, o.coupon_amount AS coupon, o.points_amount AS points,
+    o.shipping_fee AS shipping, o.tax_amount AS tax, o.payable_amount AS payable,
+    ARRAY(SELECT c.id FROM orders c WHERE c.root_id = o.id AND c.root_id <> c.id ORDER BY c.id) AS children
+FROM orders o
+JOIN operate_logs l ON l.order_id = o.id AND l.pre_state = 'placing' AND l.cur_state = 'awaiting_payment'
+JOIN payment_intents i ON i.order_id = o.id AND i.purpose = 'order'
+WHERE o.id = ANY($1::bigint[]);
 
 -- name: orders.judged
 -- $1 order ids (locked). The orders that have a risk verdict.

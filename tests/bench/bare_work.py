@@ -23,6 +23,7 @@ from workers.domain.ids import make_id, order_number
 PACK_ITEMS = 200
 WINDOW = timedelta(seconds=1800)
 SAGA = timedelta(seconds=600)
+SOLD = ("line_no", "sku_id", "name", "qty", "unit_price", "payable")
 ZONE = "Asia/Shanghai"
 PREFIX = os.environ.get("OMS_PREFIX", "oms")
 
@@ -93,51 +94,27 @@ def _made(rows: Sequence[Any], users: Sequence[str]) -> list[int]:
 async def _insert_orders(tx: Transaction, ids: Sequence[int], orders: Sequence[Any], skus: Any, now: datetime) -> None:
     count = len(ids)
     totals = [sum(skus[i["sku_id"]]["price"] * i["qty"] for i in order["items"]) for order in orders]
-    policy = '{"on_payment_failure":"keep_open","deduct_on":"pay","payment_window_seconds":1800}'
+    sealed = [cipher.current().encrypt(orjson.dumps(o["address"]), b"order_address:%d" % key)
+              for key, o in zip(ids, orders, strict=True)]  # fmt: skip
     none, zero = [None] * count, [0] * count
-    await tx.execute(
-        SQL["orders.insert"], ids, ids, none, ["sale"] * count, none, [o["request_id"] for o in orders],
-        ["normal"] * count, ["normal"] * count, none, [o["channel"] for o in orders], [o["source"] for o in orders],
-        none, [o["user_id"] for o in orders], [o["currency"] for o in orders], totals, zero, zero, zero, zero, zero,
-        totals, none, zero, zero, zero, zero, none, none, [policy] * count, [now + WINDOW] * count,
-        [uuid4().hex for _ in orders], now,
-    )  # fmt: skip
     lines = [
         (key, n, skus[i["sku_id"]], i["qty"])
         for key, order in zip(ids, orders, strict=True)
         for n, i in enumerate(order["items"], start=1)
     ]
     amounts = [sku["price"] * qty for _, _, sku, qty in lines]
-    nothing = [0] * len(lines)
     await tx.execute(
-        SQL["orders.insert_items"], [key for key, *_ in lines], [n for _, n, *_ in lines],
+        SQL["orders.insert"], now, ids, ids, none, ["sale"] * count, none, [o["request_id"] for o in orders],
+        ["normal"] * count, ["normal"] * count, none, [o["channel"] for o in orders], [o["source"] for o in orders],
+        none, [o["user_id"] for o in orders], [o["currency"] for o in orders], totals, zero, zero, zero, zero, zero,
+        totals, none, zero, zero, zero, zero, none, none, ["{}"] * count, [now + WINDOW] * count,
+        [uuid4().hex for _ in orders], [o["address"]["country"] for o in orders], [k for k, _ in sealed],
+        [c for _, c in sealed], ["user"] * count, [o["user_id"] for o in orders], ["bare"] * count,
+        [key for key, *_ in lines], [n for _, n, *_ in lines],
         [sku["sku_id"] for _, _, sku, _ in lines], ["main"] * len(lines), [sku["spu_id"] for _, _, sku, _ in lines],
         [sku["name"] for _, _, sku, _ in lines], [sku["product_type"] for _, _, sku, _ in lines],
-        [sku["seller_id"] for _, _, sku, _ in lines], [sku["category_id"] for _, _, sku, _ in lines],
-        [qty for *_, qty in lines], [sku["price"] for _, _, sku, _ in lines], amounts, nothing, nothing, nothing,
-        nothing, nothing, amounts, *[[None] * len(lines)] * 3, nothing, nothing, nothing,
-    )  # fmt: skip
-    await _insert_rest(tx, ids, orders, totals, lines)
-
-
-async def _insert_rest(tx: Transaction, ids: Any, orders: Any, totals: Any, lines: Any) -> None:
-    count = len(ids)
-    keyed = zip(ids, orders, strict=True)
-    sealed = [cipher.current().encrypt(orjson.dumps(o["address"]), b"order_address:%d" % key) for key, o in keyed]
-    countries = [o["address"]["country"] for o in orders]
-    await tx.execute(SQL["orders.insert_addresses"], ids, countries, [k for k, _ in sealed], [c for _, c in sealed])
-    shown: dict[int, list[dict[str, Any]]] = {key: [] for key in ids}
-    for key, n, sku, qty in lines:
-        about = {"line_no": n, "sku_id": sku["sku_id"], "name": sku["name"], "qty": qty, "unit_price": sku["price"]}
-        shown[key].append(about | {"payable": sku["price"] * qty})
-    amounts = [
-        orjson.dumps({"currency": o["currency"], "payable": t}).decode() for o, t in zip(orders, totals, strict=True)
-    ]
-    items = [orjson.dumps(shown[key]).decode() for key in ids]
-    await tx.execute(SQL["orders.insert_snapshots"], [*ids, *ids], [2] * count + [3] * count, amounts + items)
-    await tx.execute(
-        SQL["orders.log"], ids, [1] * count, [10] * count, [""] * count, ["placing"] * count, ["user"] * count,
-        [o["user_id"] for o in orders], ["order.create.v1"] * count, ["bare"] * count, ["created"] * count,
+        [qty for *_, qty in lines], [sku["price"] for _, _, sku, _ in lines], amounts, amounts, ["{}"] * len(lines),
+        [sku["seller_id"] for _, _, sku, _ in lines], [sku["category_id"] for _, _, sku, _ in lines], *[[]] * 14,
     )  # fmt: skip
 
 
@@ -173,7 +150,9 @@ async def settle(pool: Pool, bodies: Sequence[bytes], *, packed: bool) -> list[O
     async with pool.acquire() as tx, tx.transaction():
         now: datetime = await tx.fetchval("SELECT clock_timestamp()")
         rows = await tx.fetch(SQL["orders.lock"], ids)
-        shown = {row["order_id"]: row["data"].encode() for row in await tx.fetch(SQL["orders.item_snapshots"], ids)}
+        shown: dict[int, list[dict[str, Any]]] = {key: [] for key in ids}
+        for line in await tx.fetch(SQL["orders.sold_lines"], ids):
+            shown[line["order_id"]].append({name: line[name] for name in SOLD})
         taken = await tx.fetch(SQL["ids.take_with_numbers"], count, count, ZONE)
         intents = _made(taken, [row["user_id"] for row in rows])
         numbers = [order_number(row["day"], "00", row["number"]) for row in taken]
@@ -192,7 +171,7 @@ async def settle(pool: Pool, bodies: Sequence[bytes], *, packed: bool) -> list[O
         events = [_created(*of, expires[0], shown[of[0]["id"]]) for of in zip(rows, numbers, intents, strict=True)]
         await tx.fetch(
             SQL["commands.conclude"], [f"order.create:{row['user_id']}" for row in rows],
-            [row["request_id"] for row in rows], ["order.created.v1"] * count, [event.decode() for event in events],
+            [row["request_id"] for row in rows], ["order.created.v1"] * count, nothing, ids,
         )  # fmt: skip
     due = [{"kind": "payment", "key": str(key), "due_at": expires[0].isoformat()} for key in ids]
     wake = pack(f"{PREFIX}.delay", f"1800s.{PREFIX}.timeouts", "timer.due.v1", due, packed=packed)
@@ -203,7 +182,7 @@ async def settle(pool: Pool, bodies: Sequence[bytes], *, packed: bool) -> list[O
     ]
 
 
-def _created(row: Any, number: str, intent_id: int, pay_before: datetime, lines: bytes) -> bytes:
+def _created(row: Any, number: str, intent_id: int, pay_before: datetime, lines: Any) -> bytes:
     return orjson.dumps(
         {
             "order_id": str(row["id"]),
@@ -218,7 +197,7 @@ def _created(row: Any, number: str, intent_id: int, pay_before: datetime, lines:
             "request_id": row["request_id"],
             "intent_id": str(intent_id),
             "pay_before": pay_before.isoformat(),
-            "lines": orjson.Fragment(lines),
+            "lines": lines,
         }
     )  # fmt: skip
 

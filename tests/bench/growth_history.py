@@ -54,7 +54,7 @@ TABLES: Mapping[str, Mapping[str, str]] = {
     "shipments": {"id": _ID, "tracking_no": _TEXT},
     "shipment_items": {"shipment_id": _ID, "order_id": _ID},
     "shipment_facts": {"shipment_id": _ID, "tracking_no": _TEXT},
-    "commands": {"scope": _SCOPE, "request_id": _TEXT, "message_id": _TEXT, "outcome": _OUTCOME},
+    "commands": {"scope": _SCOPE, "request_id": _TEXT, "message_id": _TEXT, "outcome": _OUTCOME, "order_id": _ID},
     "stock_holders": {"holder_id": _ID, "group_id": _ID},
     "stock_ledger": {"holder_id": _ID},
 }

@@ -32,7 +32,8 @@ READY_LOGS = (b"consuming", b"publisher connected")
 COMMANDS = {"worker": ("-m", "scripts.cli", "worker"), "relay": ("-m", "outbox")}
 STATE_SUMMARY = """SELECT json_build_object(
     'orders', (SELECT json_object_agg(state, n) FROM (SELECT state, count(*) AS n FROM orders GROUP BY state) AS o),
-    'undecided', (SELECT count(*) FROM commands WHERE outcome IS NULL), 'outbox', (SELECT count(*) FROM unpublished),
+    'undecided', (SELECT count(*) FROM commands WHERE outcome_type IS NULL),
+    'outbox', (SELECT count(*) FROM unpublished),
     'letters', (SELECT json_object_agg(id, concat_ws(' ', queue, reason, error_type, error_message)) FROM dead_letters),
     'stock', (SELECT json_agg(stock) FROM stock))::text"""
 STOCKED = "SELECT EXISTS (SELECT FROM skus) AND EXISTS (SELECT FROM stock WHERE on_hand > 0)"

@@ -99,7 +99,7 @@ class OrderBatch:
         wanted = [fates[PAID], fates[CANCELLED] + fates[RACED], fates[OPEN]]
         await self.deployment.wait_until(
             """SELECT (SELECT count(*) FROM unpublished) = 0
-                  AND (SELECT count(*) FROM commands WHERE outcome IS NULL) = 0
+                  AND (SELECT count(*) FROM commands WHERE outcome_type IS NULL) = 0
                   AND ARRAY[count(*) FILTER (WHERE state = 'paid'), count(*) FILTER (WHERE state = 'cancelled'),
                             count(*) FILTER (WHERE state = 'awaiting_payment')] = $2::bigint[]
                FROM orders WHERE request_id LIKE $1""",

@@ -29,7 +29,7 @@ async def buy(deployment: Deployment, buyers: int) -> None:
     await asyncio.gather(
         *(deployment.publish("upstream", [("order.create", body) for body in half]) for half in halves)
     )
-    decided = "SELECT count(*) = $2 FROM commands WHERE request_id LIKE $1 AND outcome IS NOT NULL"
+    decided = "SELECT count(*) = $2 FROM commands WHERE request_id LIKE $1 AND outcome_type IS NOT NULL"
     await deployment.wait_until(decided, f"{run}-%", buyers, what="an outcome for each buyer")
 
 

@@ -45,7 +45,7 @@ VIOLATIONS = {
         "INSERT INTO coupon_ledger SELECT coupon_id, order_id, 'use' FROM coupons WHERE state = 'locked'",
         r"^\d+ awaiting_payment, coupon lock use$",
     ),
-    "audit.snapshots": ("DELETE FROM order_snapshots WHERE type = 2", r"^\d+$"),
+    "audit.snapshots": ("DELETE FROM order_items WHERE line_no = 1", r"^\d+$"),
     "audit.histories": ("DELETE FROM operate_logs WHERE version = 2 AND cur_state = 'awaiting_payment'", r"^\d+$"),
     "audit.states_from_logs": ("UPDATE orders SET state = 'delivered' WHERE state = 'completed'", r"^\d+$"),
     "audit.outcomes": (
@@ -74,8 +74,8 @@ VIOLATIONS = {
         r"^\d+ 2 placing>paid$",
     ),
     "audit.personal_data": (
-        "UPDATE order_snapshots SET data = jsonb_build_object('phone', '1') WHERE type = 2",
-        r"^snapshot \d+/2$",
+        "UPDATE order_snapshots SET data = jsonb_build_object('phone', '1') WHERE type = 5",
+        r"^snapshot \d+/5$",
     ),
     "audit_payments.captures": (
         "UPDATE payment_attempts SET state = 'closed' WHERE trade_no = 'ok-1'",
@@ -235,7 +235,7 @@ STOCK = [
 HOLDERS = [
     *(
         f"UPDATE stock_holders SET state = '{stock}' WHERE holder_id IN"
-        f" (SELECT id FROM orders WHERE policy ->> 'deduct_on' = '{when}' AND {order})"
+        f" (SELECT id FROM orders WHERE coalesce(policy ->> 'deduct_on', 'pay') = '{when}' AND {order})"
         for when, order, stock in STOCK
     ),
     "INSERT INTO stock_holders SELECT id, id, 'reserved' FROM orders WHERE kind = 'split_parent'",
@@ -327,10 +327,10 @@ REST = [
     ("audit_benefits.limits", "UPDATE promotion_uses SET returned_at = NULL"),
     ("audit_benefits.limits", "UPDATE promotion_uses SET units = units + 1"),
     ("audit.snapshots", "DELETE FROM order_snapshots WHERE type = 1"),
-    ("audit.snapshots", "DELETE FROM order_snapshots WHERE type = 3"),
-    ("audit.snapshots", f"DELETE FROM order_snapshots WHERE order_id IN (SELECT id FROM orders WHERE {CHILD})"),
+    ("audit.snapshots", f"DELETE FROM order_items WHERE order_id IN (SELECT id FROM orders WHERE {CHILD})"),
+    ("audit.snapshots", "UPDATE order_items SET line_no = line_no + 1"),
     ("audit.snapshots", f"INSERT INTO order_snapshots SELECT id, 1, '{{}}' FROM orders WHERE {CHILD}"),
-    ("audit.snapshots", "UPDATE order_snapshots SET data = data || '{\"payable\": 1}' WHERE type = 2"),
+    ("audit.snapshots", "INSERT INTO order_snapshots SELECT id, 2, '{\"payable\": 1}' FROM orders"),
     ("audit.outcomes", "DELETE FROM orders WHERE kind = 'split_parent'"),
     ("audit.outcomes", "DELETE FROM commands c USING orders o WHERE o.request_id = c.request_id AND o.state = 'split'"),
     ("audit.order_numbers", "UPDATE issued_order_numbers SET user_id = 'u9'"),

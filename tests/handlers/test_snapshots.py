@@ -38,7 +38,7 @@ async def whole(harness: HandlerHarness, request_id: str = "r1") -> int:
 
 
 async def snapshots(harness: HandlerHarness, order_id: int) -> dict[int, Any]:
-    rows = await harness.rows("SELECT type, data FROM order_snapshots WHERE order_id = $1 ORDER BY type", order_id)
+    rows = await harness.rows("SELECT type, data FROM snapshots WHERE order_id = $1 ORDER BY type", order_id)
     return {type_: orjson.loads(data) for type_, data in rows}
 
 
@@ -168,6 +168,10 @@ async def test_of_a_split_order_each_child_has_two_and_the_parent_all(harness: H
     "change",
     [
         "UPDATE order_snapshots SET data = '{}'",
+        "UPDATE orders SET payable_amount = payable_amount",
+        'UPDATE orders SET policy = \'{"deduct_on": "ship"}\'',
+        "UPDATE order_items SET name = 'Renamed'",
+        'UPDATE order_items SET specs = \'{"size": "XL"}\'',
         "UPDATE operate_logs SET pre_state = 'paid'",
         "UPDATE coupon_ledger SET op = 'return'",
         "DELETE FROM coupon_ledger",

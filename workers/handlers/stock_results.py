@@ -15,13 +15,11 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, TypeAlias
 
-from pydantic import ConfigDict, TypeAdapter
-
 import outbox
 from db.pool import Transaction
 from messages.carts import CartItemsRemoved
 from messages.envelope import Envelope
-from messages.orders import EventLine, OrderCreated, OrderRejected
+from messages.orders import OrderRejected
 from messages.reasons import Reason
 from messages.stock import StockRefused, StockReserved
 from messages.timers import TimerDue
@@ -30,21 +28,13 @@ from workers.domain.book import Book, Step
 from workers.domain.order import Effect, Order, State, Trigger
 from workers.runtime.batch import Batch
 from workers.runtime.route import Route
-from workers.services import benefits, commands, order_events
+from workers.services import benefits, commands, created_orders, order_events
+from workers.services.created_orders import SoldLines
 from workers.store import carts, ids, orders, payments, timers
 from workers.store.timers import TimerKind
 
 StockAnswer: TypeAlias = StockReserved | StockRefused
 Item: TypeAlias = Envelope[StockAnswer]
-
-
-class SoldLine(EventLine):
-    """A line as its snapshot has it. Fields that the wire does not have are left out."""
-
-    model_config = ConfigDict(extra="ignore")
-
-
-SOLD_LINES = TypeAdapter(tuple[SoldLine, ...])
 
 
 def first_answers(batch: Batch[StockAnswer], before: dict[int, Order]) -> list[Item]:
@@ -64,8 +54,9 @@ async def handle_stock_results(tx: Transaction, batch: Batch[StockAnswer]) -> No
     book = Book[Item](await orders.lock(tx, {item.body.group_id for item in batch}))
     answers = first_answers(batch, book.before)
     reserved = [book[item.body.group_id] for item in answers if isinstance(item.body, StockReserved)]
-    lines = await orders.item_snapshots(tx, [member.id for order in reserved for member in book.family(order.id)])
-    given = await gifts(tx, [member for order in reserved for member in book.family(order.id)])
+    families = [book.family(order.id) for order in reserved]
+    lines = await created_orders.read_lines(tx, [[member.id for member in family] for family in families])
+    given = await gifts(tx, [member for family in families for member in family])
 
     for item in answers:
         order_id = item.body.group_id
@@ -123,30 +114,14 @@ async def gifts(tx: Transaction, accepted: Sequence[Order]) -> dict[int, dict[st
     return {order.id: {"order_no": named[order.id], "intent_id": intents[order.root_id]} for order in accepted}
 
 
-def accept(
-    book: Book[Item], item: Item, given: Mapping[int, dict[str, Any]], lines: Mapping[int, bytes], now: datetime
-) -> None:
+def accept(book: Book[Item], item: Item, given: Mapping[int, dict[str, Any]], lines: SoldLines, now: datetime) -> None:
     """Let the order and its children await payment, and announce each with order.created."""
     children = tuple(order.id for order in book.children(item.body.group_id))
     for order in book.family(item.body.group_id):
         expire_at = now + timedelta(seconds=order.payment_window_seconds)
         fields = {**given[order.id], "expire_at": expire_at}
         step = book.move(order.id, Trigger.RESERVED, because=item, at=now, **fields)
-        step.event = created(step, lines[order.id], () if order.is_child else children)
-
-
-def created(step: Step[Item], lines: bytes, children: tuple[int, ...]) -> OrderCreated:
-    """Build order.created, with the lines as they were sold."""
-    order = step.order
-    assert order.intent_id is not None
-    return OrderCreated(
-        **order_events.common(step),
-        request_id=order.request_id,
-        intent_id=order.intent_id,
-        pay_before=order.expire_at,
-        lines=SOLD_LINES.validate_json(lines),
-        children=children,
-    )
+        step.event = created_orders.created(step, lines, () if order.is_child else children)
 
 
 def rejected(step: Step[Item], body: StockRefused) -> OrderRejected:

@@ -1,6 +1,6 @@
 """Claims commands and stores their outcomes: each is decided once, and a repeat gets the same answer again (S1-41)."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -14,9 +14,9 @@ from messages.orders import OrderCreate, OrderCreated, OrderRejected
 from workers.domain.book import Book
 from workers.domain.codes import Code
 from workers.domain.refusal import Refusal
-from workers.services import authorization
+from workers.services import authorization, created_orders
 from workers.store import commands
-from workers.store.commands import CommandKey, key_of, undecided
+from workers.store.commands import CommandKey, StoredCommand, key_of, undecided
 
 Outcomes: TypeAlias = dict[CommandKey, tuple[Event, Envelope[Any]]]
 """Command -> its one outcome, and the message that decided it."""
@@ -57,17 +57,30 @@ async def _answer(tx: Transaction, repeats: Sequence[Envelope[Any]]) -> list[out
     stored = await commands.stored(tx, [key_of(item.body) for item in repeats])
     answers: list[outbox.Announcement] = []
     waiting: list[Envelope[Any]] = []
+    decided: list[Envelope[Any]] = []
     for item in repeats:
         command = stored[key_of(item.body)]
         if not commands.is_same(command, item.body):
             answers += reject(item, CONFLICT)
-        elif item.reply_to and command.outcome is None:
-            waiting.append(item)
-        elif item.reply_to and command.outcome is not None:
-            type_, body = command.outcome
-            duplicate = orjson.dumps(orjson.loads(body) | {"duplicate": True})
-            answers.append(_reply(type_, duplicate, item.reply_to, item.correlation_id, item))
+        elif item.reply_to:
+            (waiting if command.type is None else decided).append(item)
     await commands.add_reply_tos(tx, waiting)
+    return answers + await _repeat(tx, decided, stored)
+
+
+async def _repeat(
+    tx: Transaction, repeats: Sequence[Envelope[Any]], stored: Mapping[CommandKey, StoredCommand]
+) -> list[outbox.Announcement]:
+    """Give each repeat the outcome that its command had, with `duplicate: true`."""
+    had = [stored[key_of(item.body)] for item in repeats]
+    created = await created_orders.render(tx, [one.order_id for one in had if one.order_id is not None])
+    answers = []
+    for item, command in zip(repeats, had, strict=True):
+        rendered = created[command.order_id].json_bytes if command.order_id is not None else command.outcome
+        assert command.type is not None
+        assert rendered is not None
+        body = orjson.dumps(orjson.loads(rendered) | {"duplicate": True})
+        answers.append(_reply(command.type, body, item.reply_to or "", item.correlation_id, item))
     return answers
 
 

@@ -10,6 +10,7 @@ from db.pool import Transaction
 from db.statements import SQL, columns
 from messages.base import Command, Event
 from messages.envelope import Envelope
+from messages.orders import OrderCreated
 
 CommandKey: TypeAlias = tuple[str, str]
 """(scope, request id)"""
@@ -17,10 +18,15 @@ CommandKey: TypeAlias = tuple[str, str]
 
 @dataclass(frozen=True)
 class StoredCommand:
-    """A command that was claimed before. `outcome` is (type, JSON), or None while the command is undecided."""
+    """A command that was claimed before. It is undecided while `type` is None.
+
+    The outcome is the JSON of `outcome`, or the order.created of the order `order_id`, which must be rendered.
+    """
 
     payload_hash: bytes
-    outcome: tuple[str, str] | None
+    type: str | None
+    outcome: str | None
+    order_id: int | None
 
 
 @dataclass(frozen=True)
@@ -71,11 +77,7 @@ async def stored(tx: Transaction, keys: Iterable[CommandKey]) -> dict[CommandKey
     """Key -> the stored command, locked until commit."""
     wanted = sorted(set(keys))
     rows = await tx.fetch(SQL["commands.stored"], *columns(wanted)) if wanted else []
-    found: dict[CommandKey, StoredCommand] = {}
-    for row in rows:
-        outcome = None if row["outcome_type"] is None else (row["outcome_type"], row["outcome"])
-        found[row["scope"], row["request_id"]] = StoredCommand(row["payload_hash"], outcome)
-    return found
+    return {(scope, request_id): StoredCommand(*found) for scope, request_id, *found in rows}
 
 
 async def add_reply_tos(tx: Transaction, items: Sequence[Envelope[Any]]) -> None:
@@ -96,8 +98,15 @@ async def undecided(tx: Transaction, keys: Iterable[CommandKey]) -> dict[Command
 
 
 async def conclude(tx: Transaction, outcomes: Mapping[CommandKey, Event]) -> dict[CommandKey, WaitingReplies]:
-    """Store the one outcome of each command. Returns the replies that wait for it. A second outcome is a bug."""
-    decided = [(*key, event.TYPE, event.json_bytes.decode()) for key, event in outcomes.items()]
+    """Store the one outcome of each command. Returns the replies that wait for it. A second outcome is a bug.
+
+    An order keeps all that its order.created says, so this outcome is stored as the order's id.
+    """
+    decided = [(*key, event.TYPE, *_stored_form(event)) for key, event in outcomes.items()]
     rows = await tx.fetch(SQL["commands.conclude"], *columns(decided)) if decided else []
     assert len(rows) == len(outcomes), "a command got a second outcome, or one that was never claimed got one"
     return {(row["scope"], row["request_id"]): WaitingReplies(row["reply_tos"], row["reply_ids"]) for row in rows}
+
+
+def _stored_form(event: Event) -> tuple[str | None, int | None]:
+    return (None, event.order_id) if isinstance(event, OrderCreated) else (event.json_bytes.decode(), None)

@@ -12,15 +12,24 @@ from db.pool import Transaction
 from db.statements import SQL, columns
 from messages.envelope import Envelope
 from messages.orders import OrderCreate
-from workers.domain.order import OrderKind, State
+from workers.domain.order import OrderKind
 from workers.domain.pricing.coupons import Coupon
 from workers.domain.pricing.quote import PricedLine, Quote
 from workers.domain.pricing.totals import Totals, totals
 from workers.domain.shop import Policy, Shop
 from workers.store.orders import encrypt_address
 
-SNAPSHOT_COUPON, SNAPSHOT_AMOUNT, SNAPSHOT_ITEM, SNAPSHOT_RULES = 1, 2, 3, 5
-STAGES = ("promotion", "coupon", "points", "shipping", "tax")
+SNAPSHOT_COUPON, SNAPSHOT_RULES = 1, 5
+OPTIONAL = 12
+"""The columns of a line from here on are empty or 0 for most lines. One that is so for all lines is not sent."""
+UNWRITTEN = {
+    "on_payment_failure": "keep_open",
+    "deduct_on": "pay",
+    "payment_window_seconds": 1800,
+    "discount_rounding": "half_even",
+    "tax_rounding": "half_up",
+}
+"""What readers take for a rule that an order's policy does not name. Never change it: orders were written with it."""
 
 
 @dataclass(frozen=True)
@@ -79,29 +88,21 @@ class OrderPart:
 
 
 async def insert(tx: Transaction, placed: Sequence[Placed], now: datetime) -> None:
-    """Insert new orders in state placing, with one statement per table."""
+    """Insert new orders in state placing, with lines, addresses and log, and what else they keep, if they keep it."""
     parts = [part for order in placed for part in order.parts]
     if not parts:
         return
-    await tx.execute(SQL["orders.insert"], *columns(_row(part, now) for part in parts), now)
-    await tx.execute(
-        SQL["orders.insert_items"], *columns(_item(part.id, line) for part in parts for line in part.lines)
-    )
-    addresses = [encrypt_address(part.id, part.body.address) for part in parts if part.body.address is not None]
-    if addresses:
-        await tx.execute(SQL["orders.insert_addresses"], *columns(addresses))
-    await _insert_snapshots(tx, parts)
-    await _insert_logs(tx, parts)
+    lines = columns(_item(part, line) for part in parts for line in part.lines)
+    lines[OPTIONAL:] = [column if any(column) else [] for column in lines[OPTIONAL:]]
+    await tx.execute(SQL["orders.insert"], now, *columns(_row(part, now) for part in parts), *lines)
+    rows = [(part.id, type_, orjson.dumps(data).decode()) for part in parts for type_, data in _snapshots(part)]
+    if rows:
+        await tx.execute(SQL["orders.insert_snapshots"], *columns(rows))
 
 
 def _row(part: OrderPart, now: datetime) -> tuple[Any, ...]:
     body, order, sums, root = part.body, part.of, part.totals, part.is_root
-    policy = order.policy
-    frozen = {
-        "on_payment_failure": policy.on_payment_failure,
-        "deduct_on": policy.deduct_on,
-        "payment_window_seconds": policy.payment_window_seconds,
-    }
+    actor = body.actor
     return (
         part.id,
         order.id,
@@ -130,10 +131,26 @@ def _row(part: OrderPart, now: datetime) -> tuple[Any, ...]:
         sums.gift_growth,
         sum(order.quote.quota_uses.values()) if root else 0,
         *_sealed_remark(part.id, body.remark if root else None),
-        orjson.dumps(frozen).decode(),
-        now + timedelta(seconds=policy.payment_window_seconds),
+        _frozen(order),
+        now + timedelta(seconds=order.policy.payment_window_seconds),
         order.item.correlation_id,
+        *((None, None, None) if body.address is None else encrypt_address(part.id, body.address)[1:]),
+        actor.type,
+        actor.id,
+        order.item.id,
     )
+
+
+def _frozen(order: Placed) -> str:
+    """Return the rules that the order keeps as they are now, without those that `UNWRITTEN` has."""
+    rules = {
+        "on_payment_failure": order.policy.on_payment_failure,
+        "deduct_on": order.policy.deduct_on,
+        "payment_window_seconds": order.policy.payment_window_seconds,
+        "discount_rounding": order.shop.discount_rounding,
+        "tax_rounding": order.shop.tax_rounding,
+    }
+    return orjson.dumps({name: rule for name, rule in rules.items() if rule != UNWRITTEN[name]}).decode()
 
 
 def _sealed_remark(order_id: int, remark: str | None) -> tuple[str | None, bytes | None]:
@@ -141,43 +158,45 @@ def _sealed_remark(order_id: int, remark: str | None) -> tuple[str | None, bytes
     return cipher.current().encrypt(remark.encode(), b"order_remark:%d" % order_id) if remark else (None, None)
 
 
-def _item(order_id: int, line: PricedLine) -> tuple[Any, ...]:
+def _item(part: OrderPart, line: PricedLine) -> tuple[Any, ...]:
     sku = line.sku
     return (
-        order_id,
+        part.id,
         line.line_no,
         sku.sku_id,
         line.warehouse,
         sku.spu_id,
         sku.name,
         sku.product_type,
-        sku.seller_id,
-        sku.category_id,
         line.qty,
         sku.price,
         line.origin_amount,
+        line.payable_amount,
+        sku.specs,
+        sku.seller_id,
+        sku.category_id,
+        sku.image_url,
+        sku.unit,
+        part.of.shop.tax_basis_points(sku.tax_class) or None,
+        line.promotion_id,
+        line.promotion_revision,
+        line.promotion_text,
         line.promotion_amount,
         line.coupon_amount,
         line.points_amount,
         line.tax_amount,
         line.shipping_share,
-        line.payable_amount,
-        line.promotion_id,
-        line.promotion_revision,
-        line.promotion_text,
         line.quota_units,
         line.gift_points,
         line.gift_growth,
     )
 
 
-async def _insert_snapshots(tx: Transaction, parts: Sequence[OrderPart]) -> None:
-    rows = [(part.id, type_, orjson.dumps(data).decode()) for part in parts for type_, data in _snapshots(part)]
-    await tx.execute(SQL["orders.insert_snapshots"], *columns(rows))
-
-
 def _snapshots(part: OrderPart) -> Iterator[tuple[int, Any]]:
-    """Yield the order's own copy of coupon, amounts, lines and rules: later changes do not reach it (S3-30, S3-40)."""
+    """Yield the order's own copy of coupon and rules: later changes do not reach it (S3-30, S3-40).
+
+    Its amounts and its lines are columns of orders and order_items, which the database does not let anyone change.
+    """
     quote, root = part.of.quote, part.is_root
     if root and (coupon := part.of.coupon) is not None:
         yield (
@@ -192,54 +211,6 @@ def _snapshots(part: OrderPart) -> Iterator[tuple[int, Any]]:
                 "amount": quote.coupon_amount,
             },
         )
-    rounding = {"discount": part.of.shop.discount_rounding, "tax": part.of.shop.tax_rounding}
-    amounts = {"currency": quote.currency, **part.totals.amounts(), "stages": STAGES, "rounding": rounding}
-    yield SNAPSHOT_AMOUNT, amounts
-    yield SNAPSHOT_ITEM, [_sold(line, part.of.shop) for line in (part.lines or quote.lines)]
     if root and quote.rules_used:
         names = ("promo_id", "revision", "kind", "text", "amount")
         yield SNAPSHOT_RULES, [dict(zip(names, rule, strict=True)) for rule in quote.rules_used]
-
-
-def _sold(line: PricedLine, shop: Shop) -> dict[str, object]:
-    sku = line.sku
-    sold: dict[str, object] = {
-        "line_no": line.line_no,
-        "sku_id": sku.sku_id,
-        "name": sku.name,
-        "qty": line.qty,
-        "unit_price": sku.price,
-        "payable": line.payable_amount,
-        "specs": orjson.Fragment(sku.specs),
-        "category_id": sku.category_id,
-        "image_url": sku.image_url,
-        "unit": sku.unit,
-    }
-    if rate := shop.tax_basis_points(sku.tax_class):
-        sold |= {"tax": line.tax_amount, "tax_basis_points": rate}
-    if line.promotion_id is not None:
-        sold |= {
-            "promotion_id": line.promotion_id,
-            "promotion": line.promotion_amount,
-            "promotion_text": line.promotion_text,
-        }
-    return sold
-
-
-async def _insert_logs(tx: Transaction, parts: Sequence[OrderPart]) -> None:
-    rows = [
-        (
-            part.id,
-            1,
-            10,
-            "",
-            State.PLACING,
-            part.body.actor.type,
-            part.body.actor.id,
-            part.body.TYPE,
-            part.of.item.id,
-            "created",
-        )
-        for part in parts
-    ]
-    await tx.execute(SQL["orders.log"], *columns(rows))

@@ -112,10 +112,18 @@ def _aad(order_id: int) -> bytes:
     return b"order_address:%d" % order_id
 
 
-async def item_snapshots(tx: Transaction, ids: Iterable[int]) -> dict[int, bytes]:
-    """Order id -> the lines as they were sold, as JSON."""
-    rows = await tx.fetch(SQL["orders.item_snapshots"], sorted(ids))
-    return {row["order_id"]: row["data"].encode() for row in rows}
+async def sold_lines(tx: Transaction, ids: Iterable[int]) -> dict[int, list[dict[str, Any]]]:
+    """Order id -> its lines as they were sold: the fields of EventLine."""
+    found: dict[int, list[dict[str, Any]]] = {}
+    for row in await tx.fetch(SQL["orders.sold_lines"], sorted(ids)):
+        fields = dict(row)
+        found.setdefault(fields.pop("order_id"), []).append(fields)
+    return found
+
+
+async def as_created(tx: Transaction, ids: Iterable[int]) -> list[dict[str, Any]]:
+    """Return what order.created states of each of these orders, which were created, apart from its lines."""
+    return [dict(row) for row in await tx.fetch(SQL["orders.as_created"], sorted(ids))]
 
 
 async def lines(tx: Transaction, ids: Iterable[int]) -> dict[int, list[BoughtLine]]:
