@@ -39,8 +39,7 @@ CREATE VIEW snapshots AS
                     'promotion_text', i.promotion_text) END
             ORDER BY i.line_no) AS lines
         FROM order_items i
-        WHERE i.order_id = o.id
-            OR i.order_id IN (SELECT c.id FROM orders c WHERE c.root_id = o.id AND c.root_id <> c.id)
+        WHERE i.order_id = ANY (o.id || ARRAY(SELECT c.id FROM orders c WHERE c.root_id = o.id AND c.root_id <> c.id))
     ) AS l
     WHERE l.lines IS NOT NULL AND NOT EXISTS (SELECT FROM order_snapshots s WHERE s.order_id = o.id AND s.type = 3);
 COMMENT ON VIEW snapshots IS 'an order''s own copy of its coupon, amounts, lines and rules, as the source documents have them';
