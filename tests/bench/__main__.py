@@ -12,17 +12,28 @@ from rich.console import Console
 from rich.table import Table
 
 from db import migrate
-from scripts.servers.find import Servers, private_servers
-from tests.bench import cost_commands, counting, dead_rows, flash, growth_commands, latency, measure, verification
+from scripts.servers.find import private_servers
+from tests.bench import (
+    cost_commands,
+    counting,
+    dead_rows,
+    flash,
+    growth_commands,
+    latency_commands,
+    measure,
+    verification,
+)
 from tests.bench.contenders import Contender, contenders
 from tests.bench.load import Load, baskets
 from tests.bench.measure import Result
 from tests.bench.profile import Profiler
+from tests.bench.usage import PARTS
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False, no_args_is_help=True)
 console = Console(width=130)
 cost_commands.add(app)
 growth_commands.add(app)
+latency_commands.add(app)
 REFERENCE = "bare-packed"
 
 Orders = Annotated[int, typer.Option(min=20, help="Number of baskets; a slow contender gets a part of them.")]
@@ -92,28 +103,6 @@ def statements(
         each, thousand = one.milliseconds / one.calls, 1000 * one.milliseconds / result.orders
         table.add_row(one.name, f"{one.calls}", f"{one.rows / one.calls:.0f}", f"{each:.2f}", f"{thousand:.1f}")
     console.print(table)
-
-
-@app.command("latency")
-def latency_(
-    rate: Annotated[
-        float, typer.Option(help="Orders per second, evenly spread. Use half of the rate that `rates` shows.")
-    ],
-    seconds: Annotated[float, typer.Option(help="How long to send at this rate.")] = 20.0,
-    workers: Workers = 2,
-    relays: Relays = 2,
-) -> None:
-    """Measure the time from order.create to order.created, at a steady rate and one by one on an idle system."""
-    with private_servers(durable=True) as servers:
-        asyncio.run(_latencies(servers, contenders(workers, relays)["deployed"], rate, seconds))
-
-
-async def _latencies(servers: Servers, contender: Contender, rate: float, seconds: float) -> None:
-    given = baskets(int(rate * seconds) + latency.IDLE_ORDERS + latency.WARM_ORDERS)
-    steady, idle, memory = await latency.measure(servers, contender, given, rate)
-    console.print(f"at {rate:.0f} orders/s: {steady}")
-    console.print(f"idle, one by one: {idle}")
-    console.print(f"memory: {', '.join(f'{m:.0f} MiB' for m in memory)}")
 
 
 @app.command("dead-rows")
@@ -233,7 +222,7 @@ def _table(results: dict[str, list[Result]], chosen: dict[str, Contender], given
         "orders/s",
         "ratio to bare-packed",
         "runs",
-        "CPU ms per order: contender + PostgreSQL + broker",
+        f"CPU ms per order: {' + '.join(PARTS)}",
         "memory, MiB",
     ):
         table.add_column(column)
@@ -244,7 +233,7 @@ def _table(results: dict[str, list[Result]], chosen: dict[str, Contender], given
             f"{rate:.0f}",
             f"{rate / reference:.2f}" if reference else "",
             " ".join(f"{run.rate:.0f}" for run in runs),
-            " + ".join(f"{ms:.2f}" for ms in last.cpu_ms),
+            " + ".join(f"{ms:.2f}" for ms in last.cpu_ms.values()),
             " ".join(f"{mib:.0f}" for mib in last.memory_mib),
         )
     return table

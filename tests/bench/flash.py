@@ -43,7 +43,7 @@ async def run(servers: Servers, contender: Contender, case: str, buyers: int, un
         if case == CASES[2]:
             await offer(connection, units)
         contender.start(stage)
-        await stage.until_consuming(contender.processes)
+        await stage.until_consuming(contender.consumers)
         await publish(stage, bodies)
         sale = await until_decided(connection, buyers)
         await connection.close()

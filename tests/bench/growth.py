@@ -66,7 +66,7 @@ async def compare(  # noqa: PLR0917
         pair = [(EMPTY, None), (GROWN, grown_url)]
         for name, url in pair if number % 2 == 0 else reversed(pair):
             result = await measure.run(servers, contender, bodies.take(orders), grown_url=url)
-            steady, idle, _ = await latency.measure(servers, contender, bodies.take(latency_orders(rate)), rate, url)
+            steady, idle = await latency.waits_in(servers, contender, bodies.take(latency_orders(rate)), rate, url)
             compared.rates[name].append(result)
             compared.steady[name] += steady.values
             compared.idle[name] += idle.values
@@ -100,7 +100,7 @@ async def backlog(servers: Servers, contender: Contender, given: Load, grown_url
     async with open_stage(servers, given, grown_url) as stage:
         await publish(stage, given.bodies)
         contender.start(stage)
-        await stage.until_consuming(contender.processes)
+        await stage.until_consuming(contender.consumers)
         started, orders, seconds = time.monotonic(), 0, 0.0
         while time.monotonic() - started < DRAIN_SECONDS:
             await asyncio.sleep(0.2)

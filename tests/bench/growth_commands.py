@@ -129,7 +129,7 @@ def _show_rates(compared: Compared, orders: int) -> None:
             name,
             f"{statistics.median(run.rate for run in runs):.0f}",
             " ".join(f"{run.rate:.0f}" for run in runs),
-            f"{statistics.median(run.cpu_ms[1] for run in runs):.2f}",
+            f"{statistics.median(run.cpu_ms['PostgreSQL'] for run in runs):.2f}",
             _cuts(compared.idle[name]),
             _cuts(compared.steady[name]),
         )

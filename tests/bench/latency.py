@@ -1,26 +1,33 @@
-"""Measures the seconds from publishing order.create to receiving order.created, as an upstream system sees them."""
+"""Measures latency and CPU at steady rates, as the systems around us see them: from order.create to order.created.
+
+Arrivals are an open loop: orders are published at their time, whether or not the ones before are answered, and the
+wait of each counts from the time at which it was due.
+"""
 
 import asyncio
 import statistics
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import aiormq
-import orjson
-from aiormq.abc import DeliveredMessage
+import asyncpg
 
 from outbox.publisher import Publisher
 from scripts.servers.find import Servers
 from tests.bench import load
 from tests.bench.contenders import Contender
-from tests.bench.measure import MIB
-from tests.bench.stage import QUEUE, Stage, open_stage
+from tests.bench.life import Upstreams, upstreams
+from tests.bench.stage import Stage, open_stage
+from tests.bench.usage import Usage, used
 
-IDLE_ORDERS = 120
-WARM_ORDERS = 100
-ANSWER_SECONDS = 60.0
+WARM_ORDERS = 60
 SETTLE_SECONDS = 12.0  # just after their start, relays divide the outbox among them, and shards that change hands wait
+IDLE_ORDERS = 60
+IDLE_PAUSE_SECONDS = 0.1
+WARM_SECONDS = 1.0
+RAW_ROUNDS = 100
+SATURATED_MS = 2000.0  # a contender that answers this late is not measured at higher rates
 
 
 @dataclass(frozen=True)
@@ -35,68 +42,154 @@ class Seconds:
         return f"{', '.join(shown)}, max {1000 * max(self.values):.0f} ms of {len(self.values)} orders"
 
 
-class Shopper:
-    """A client that publishes orders and receives events, on its own connections."""
+@dataclass(frozen=True)
+class RateLatency:
+    """One contender at one rate; 0 orders/s means one by one on an idle system.
 
-    def __init__(self, stage: Stage, publisher: Publisher) -> None:
-        self._stage = stage
-        self._publisher = publisher
-        self._waiting: dict[str, tuple[float, asyncio.Future[float]]] = {}
+    `cpu_ms` is CPU per order of each part. `raw_ms` is a raw round trip of the same sitting: publish with confirm,
+    commit of one row, publish with confirm. It is measured for idle systems only. `answered` is below 1 if the
+    contender had not answered all orders within a minute; then its latencies are those of the answered ones.
+    """
 
-    def received(self, message: DeliveredMessage) -> None:
-        """Take an order.created and end the wait of its order."""
-        now = time.perf_counter()
-        sent, answer = self._waiting.pop(orjson.loads(message.body)["request_id"])
-        answer.set_result(now - sent)
-
-    async def order(self, body: bytes) -> float:
-        """Place one order. Return the seconds until it is created."""
-        answer: asyncio.Future[float] = asyncio.get_running_loop().create_future()
-        self._waiting[orjson.loads(body)["request_id"]] = (time.perf_counter(), answer)
-        url, exchange = self._stage.urls["storefront"], self._stage.names.commands
-        await self._publisher.publish(exchange, "order.create", load.properties(url), body, True)
-        async with asyncio.timeout(ANSWER_SECONDS):
-            return await answer
+    contender: str
+    rate: float
+    orders: int
+    p50_ms: float
+    p99_ms: float
+    cpu_ms: dict[str, float] = field(default_factory=dict)
+    idle_percent: float = 0.0
+    raw_ms: float = 0.0
+    answered: float = 1.0
 
 
 async def measure(
-    servers: Servers, contender: Contender, given: load.Load, rate: float, grown_url: str | None = None
-) -> tuple[Seconds, Seconds, tuple[float, ...]]:
-    """Measure at a steady rate, then one by one on an idle system. Return both, and the processes' memory in MiB."""
-    bodies = iter(given.bodies)
-    async with (
-        open_stage(servers, given, grown_url) as stage,
-        Publisher(stage.urls["storefront"], name="bench") as publisher,
-    ):
+    servers: Servers, name: str, contender: Contender, *, rates: Sequence[float], seconds: float, local_dispatch: str
+) -> list[RateLatency]:
+    """Measure one by one on the idle system, then at each rate for so many seconds, after a warm-up."""
+    orders = WARM_ORDERS + IDLE_ORDERS + sum(int(rate * (seconds + WARM_SECONDS)) for rate in rates)
+    given = load.baskets(max(1, orders))
+    bodies = list(given.bodies)
+    async with open_stage(servers, given) as stage:
+        stage.variables["OMS_LOCAL_DISPATCH"] = local_dispatch
+        await contender.prepare(stage)
         contender.start(stage)
-        await publisher.ready()
-        shopper = Shopper(stage, publisher)
-        connection = await aiormq.connect(stage.urls["admin"])
-        channel = await connection.channel()
-        await channel.basic_qos(prefetch_count=1000)
-
-        async def take(message: DeliveredMessage) -> None:
-            shopper.received(message)
-            await channel.basic_ack(message.delivery_tag or 0, wait=False)
-
-        await channel.basic_consume(QUEUE, take)
-        await asyncio.gather(*(shopper.order(next(bodies)) for _ in range(WARM_ORDERS)))
-        await asyncio.sleep(SETTLE_SECONDS)
-        idle = [await _idle(shopper, next(bodies)) for _ in range(IDLE_ORDERS)]
-        steady = await _steadily(shopper, list(bodies), rate)
-        memory = tuple(process.memory_info().rss / MIB for process in stage.processes())
-        await connection.close()
-        return Seconds(steady), Seconds(idle), memory
+        await stage.until_consuming(contender.consumers, contender.queue)
+        async with upstreams(stage, encode=contender.encode) as shop:
+            await asyncio.gather(*(shop.create(bodies.pop()) for _ in range(WARM_ORDERS)))
+            await asyncio.sleep(SETTLE_SECONDS)
+            found = [await _idle(stage, shop, name, [bodies.pop() for _ in range(IDLE_ORDERS)])]
+            for rate in rates:
+                await _arrive(shop, [bodies.pop() for _ in range(int(rate * WARM_SECONDS))], rate)
+                found.append(await _steady(stage, shop, name, rate, [bodies.pop() for _ in range(int(rate * seconds))]))
+                if found[-1].answered < 1 or found[-1].p99_ms > SATURATED_MS:
+                    break  # it would begin the next rate with a backlog
+        return found
 
 
-async def _idle(shopper: Shopper, body: bytes) -> float:
-    await asyncio.sleep(0.1)
-    return await shopper.order(body)
+async def waits_in(
+    servers: Servers, contender: Contender, given: load.Load, rate: float, grown_url: str | None
+) -> tuple[Seconds, Seconds]:
+    """What orders wait at a steady rate, and one by one before it. `grown_url` names a database filled already."""
+    bodies = list(given.bodies)
+    async with open_stage(servers, given, grown_url) as stage:
+        contender.start(stage)
+        await stage.until_consuming(contender.consumers, contender.queue)
+        async with upstreams(stage) as shop:
+            await asyncio.gather(*(shop.create(bodies.pop()) for _ in range(WARM_ORDERS)))
+            await asyncio.sleep(SETTLE_SECONDS)
+            idle = await _one_by_one(shop, [bodies.pop() for _ in range(IDLE_ORDERS)])
+            return Seconds(await _arrive(shop, bodies, rate)), Seconds(idle)
 
 
-async def _steadily(shopper: Shopper, bodies: Sequence[bytes], rate: float) -> list[float]:
-    started, orders = time.perf_counter(), []
+async def _one_by_one(shop: Upstreams, bodies: Sequence[bytes]) -> list[float]:
+    found = []
+    for body in bodies:
+        await asyncio.sleep(IDLE_PAUSE_SECONDS)
+        seconds, _ = await shop.create(body)
+        found.append(seconds)
+    return found
+
+
+async def _idle(stage: Stage, shop: Upstreams, name: str, bodies: Sequence[bytes]) -> RateLatency:
+    raw_ms = await raw_round_trip(stage)
+    before = used(stage)
+    waits = await _one_by_one(shop, bodies)
+    return _result(stage, name, rate=0.0, before=before, waits=waits, orders=len(bodies), raw_ms=raw_ms)
+
+
+async def _steady(stage: Stage, shop: Upstreams, name: str, rate: float, bodies: Sequence[bytes]) -> RateLatency:
+    before = used(stage)
+    waits = await _arrive(shop, bodies, rate)
+    return _result(stage, name, rate=rate, before=before, waits=waits, orders=len(bodies))
+
+
+async def _arrive(shop: Upstreams, bodies: Sequence[bytes], rate: float) -> list[float]:
+    """Place orders at a steady rate. Returns the seconds from each order's due time until it was created."""
+    started = time.perf_counter()
+
+    async def place(body: bytes, due: float) -> float:
+        late = max(0.0, time.perf_counter() - due)
+        seconds, _ = await shop.create(body)
+        return late + seconds
+
+    orders = []
     for number, body in enumerate(bodies):
-        await asyncio.sleep(max(0.0, started + number / rate - time.perf_counter()))
-        orders.append(asyncio.create_task(shopper.order(body)))
-    return await asyncio.gather(*orders)
+        due = started + number / rate
+        await asyncio.sleep(max(0.0, due - time.perf_counter()))
+        orders.append(asyncio.create_task(place(body, due)))
+    answers = await asyncio.gather(*orders, return_exceptions=True)
+    return [answer for answer in answers if isinstance(answer, float)]
+
+
+def _result(
+    stage: Stage, name: str, *, rate: float, before: Usage, waits: Sequence[float], orders: int, raw_ms: float = 0.0
+) -> RateLatency:
+    cpu_ms, idle = used(stage).since(before, max(1, len(waits)))
+    cuts = statistics.quantiles(waits, n=100, method="inclusive") if len(waits) > 1 else [float("inf")] * 99
+    answered = len(waits) / orders
+    return RateLatency(name, rate, orders, 1000 * cuts[49], 1000 * cuts[98], cpu_ms, idle, raw_ms, answered)
+
+
+async def raw_round_trip(stage: Stage) -> float:
+    """The median milliseconds of publish with confirm, commit of one row, publish with confirm: what no design avoids.
+
+    The queue is a durable quorum queue and the commit waits for the disk, as everywhere in the bench.
+    """
+    admin = await aiormq.connect(stage.urls["admin"])
+    channel = await admin.channel()
+    await channel.queue_declare("bench-raw", durable=True, arguments={"x-queue-type": "quorum"})
+    database = await asyncpg.connect(stage.database_url)
+    await database.execute("CREATE TABLE bench_raw (n int)")
+    times = []
+    async with Publisher(stage.urls["admin"], name="bench raw") as publisher:
+        await publisher.ready()
+        for _ in range(RAW_ROUNDS):
+            started = time.perf_counter()
+            for part in range(3):
+                if part == 1:
+                    await database.execute("INSERT INTO bench_raw VALUES (1)")
+                else:
+                    about, body = load.message(stage.urls["admin"], b"{}")
+                    await publisher.publish("", "bench-raw", about, body, True)
+            times.append(1000 * (time.perf_counter() - started))
+    await database.execute("DROP TABLE bench_raw")
+    await database.close()
+    await channel.queue_delete("bench-raw")
+    await admin.close()
+    return statistics.median(times)
+
+
+def median(runs: Sequence[RateLatency]) -> RateLatency:
+    """The medians of several runs of one contender at one rate."""
+    first, middle = runs[0], statistics.median
+    return RateLatency(
+        first.contender,
+        first.rate,
+        first.orders,
+        middle(run.p50_ms for run in runs),
+        middle(run.p99_ms for run in runs),
+        {part: middle(run.cpu_ms[part] for run in runs) for part in first.cpu_ms},
+        middle(run.idle_percent for run in runs),
+        middle(run.raw_ms for run in runs),
+        min(run.answered for run in runs),
+    )

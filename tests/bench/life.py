@@ -83,8 +83,8 @@ EVENTS = ("order.created", *(step.event for step in AFTER_CREATE))
 class Upstreams:
     """The shop, the payment adapter, the warehouse and the carrier, and a subscriber, each with its own connection."""
 
-    def __init__(self, stage: Stage, publishers: dict[str, Publisher]) -> None:
-        self._stage, self._publishers = stage, publishers
+    def __init__(self, stage: Stage, publishers: dict[str, Publisher], encode: load.Encode) -> None:
+        self._stage, self._publishers, self._encode = stage, publishers, encode
         self._waiting: dict[tuple[str, str], tuple[float, asyncio.Future[tuple[float, dict[str, Any]]]]] = {}
 
     def receive(self, event: str, raw: bytes) -> None:
@@ -109,9 +109,10 @@ class Upstreams:
     async def _send(self, role: str, type_: str, body: bytes, key: tuple[str, str]) -> tuple[float, dict[str, Any]]:
         answer: asyncio.Future[tuple[float, dict[str, Any]]] = asyncio.get_running_loop().create_future()
         self._waiting[key] = (time.perf_counter(), answer)
-        properties = load.properties(self._stage.urls[role], type_)
+        encode = self._encode if role == "storefront" else load.plain
+        properties, encoded = load.message(self._stage.urls[role], body, type_, encode)
         exchange = self._stage.names.commands
-        outcome = await self._publishers[role].publish(exchange, type_.removesuffix(".v1"), properties, body, True)
+        outcome = await self._publishers[role].publish(exchange, type_.removesuffix(".v1"), properties, encoded, True)
         if outcome is not PublishOutcome.CONFIRMED:
             raise RuntimeError(f"the broker did not take {type_}: {outcome}")
         async with asyncio.timeout(ANSWER_SECONDS):
@@ -119,14 +120,16 @@ class Upstreams:
 
 
 @asynccontextmanager
-async def upstreams(stage: Stage, roles: Sequence[str] = ("storefront",)) -> AsyncIterator[Upstreams]:
+async def upstreams(
+    stage: Stage, roles: Sequence[str] = ("storefront",), encode: load.Encode = load.plain
+) -> AsyncIterator[Upstreams]:
     """Connect as these roles and as the subscriber, until the block ends."""
     publishers = {role: Publisher(stage.urls[role], name=f"bench {role}") for role in roles}
     async with AsyncExitStack() as stack:
         for publisher in publishers.values():
             await stack.enter_async_context(publisher)
             await publisher.ready()
-        made = Upstreams(stage, publishers)
+        made = Upstreams(stage, publishers, encode)
         connection = await aiormq.connect(stage.urls["admin"])
         stack.push_async_callback(connection.close)
         channel = await connection.channel()

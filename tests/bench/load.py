@@ -2,9 +2,10 @@
 
 import asyncio
 import itertools
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Any, TypeAlias
 from urllib.parse import unquote, urlsplit
 from uuid import uuid4
 
@@ -34,6 +35,15 @@ class Load:
     def lines_per_order(self) -> float:
         """The average number of lines per order."""
         return self.lines / len(self.bodies)
+
+
+Encode: TypeAlias = Callable[[bytes, str], tuple[bytes, dict[str, Any]]]
+"""Makes the body and the headers of a contender's own message, from the body of an order.create and an id."""
+
+
+def plain(body: bytes, _: str) -> tuple[bytes, dict[str, Any]]:
+    """The message as the product takes it."""
+    return body, {}
 
 
 def baskets(orders: int) -> Load:
@@ -91,26 +101,31 @@ async def fill(database_url: str, products: Sequence[Product]) -> None:
     await connection.close()
 
 
-async def publish(url: str, prefix: str, bodies: Iterable[bytes]) -> None:
+async def publish(url: str, prefix: str, bodies: Iterable[bytes], encode: Encode = plain) -> None:
     """Publish orders as persistent messages with confirms, many in flight at a time."""
     async with Publisher(url, name="bench upstream") as publisher:
         await publisher.ready()
         remaining = iter(bodies)
         while group := list(itertools.islice(remaining, IN_FLIGHT_MESSAGES)):
-            await _publish_all(publisher, f"{prefix}.commands", url, group)
+            await _publish_all(publisher, f"{prefix}.commands", url, group, encode)
 
 
-async def _publish_all(publisher: Publisher, exchange: str, url: str, bodies: Sequence[bytes]) -> None:
-    sends = (publisher.publish(exchange, "order.create", properties(url), body, True) for body in bodies)
+async def _publish_all(publisher: Publisher, exchange: str, url: str, bodies: Sequence[bytes], encode: Encode) -> None:
+    messages = (message(url, body, encode=encode) for body in bodies)
+    sends = (publisher.publish(exchange, "order.create", about, body, True) for about, body in messages)
     if set(await asyncio.gather(*sends)) != {PublishOutcome.CONFIRMED}:
         raise RuntimeError("the broker did not take the load")
 
 
-def properties(url: str, type_: str = "order.create.v1") -> Basic.Properties:
-    """The message properties of a new message of this user."""
+def message(
+    url: str, body: bytes, type_: str = "order.create.v1", encode: Encode = plain
+) -> tuple[Basic.Properties, bytes]:
+    """The properties and the body of a new message of this user."""
     message_id, now = uuid4().hex, datetime.now(UTC)
-    return Basic.Properties(
+    encoded, headers = encode(body, message_id)
+    properties = Basic.Properties(
         content_type="application/json",
+        content_encoding="utf-8" if headers else None,
         delivery_mode=2,
         message_id=message_id,
         correlation_id=message_id,
@@ -118,5 +133,6 @@ def properties(url: str, type_: str = "order.create.v1") -> Basic.Properties:
         app_id="bench",
         user_id=unquote(urlsplit(url).username or "guest"),
         timestamp=now,
-        headers={"occurred-at": now.isoformat(timespec="microseconds")},
+        headers={"occurred-at": now.isoformat(timespec="microseconds"), **headers},
     )
+    return properties, encoded

@@ -1,13 +1,8 @@
 """One run of a contender: its rate, CPU and memory."""
 
-import operator
-import os
-import re
 import statistics
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-
-import psutil
 
 from scripts.servers.find import Servers
 from tests.bench import counting
@@ -15,18 +10,19 @@ from tests.bench.contenders import Contender
 from tests.bench.counting import Counted
 from tests.bench.load import Load
 from tests.bench.profile import Profiler
-from tests.bench.stage import Stage, open_stage, publish
+from tests.bench.stage import open_stage, publish
+from tests.bench.usage import used
 
 MIB = 1024 * 1024
 
 
 @dataclass(frozen=True)
 class Result:
-    """The figures of one run. CPU is in milliseconds per order: the contender's, PostgreSQL's, the broker's."""
+    """The figures of one run. `cpu_ms` are the CPU milliseconds per order of each part of `usage`."""
 
     orders: int
     seconds: float
-    cpu_ms: tuple[float, float, float]
+    cpu_ms: Mapping[str, float]
     memory_mib: tuple[float, ...]
     statements: Sequence[Counted] = ()
 
@@ -51,44 +47,24 @@ async def run(
     """
     bodies = given.bodies[: max(1, int(len(given.bodies) * contender.share))]
     async with open_stage(servers, given, grown_url) as stage:
-        await publish(stage, bodies)
+        await contender.prepare(stage)
+        await publish(stage, bodies, contender.encode)
         if count_statements:
             await counting.begin(stage.database_url)
         contender.start(stage)
-        await stage.until_consuming(contender.processes)
-        before = _cpu_seconds(stage)
+        await stage.until_consuming(contender.consumers, contender.queue)
+        before = used(stage)
         if profiler is not None:
             profiler.attach(stage)
         await stage.until_created(len(bodies))
         orders, seconds = await stage.created_in()
         assert orders == len(bodies), f"{orders} of {len(bodies)} orders await payment"
-        own, postgres, broker = (1000 * n / orders for n in map(operator.sub, _cpu_seconds(stage), before))
+        cpu_ms, _ = used(stage).since(before, orders)
         memory = tuple(process.memory_info().rss / MIB for process in stage.processes())
         if profiler is not None:
             profiler.detach()
         statements = await counting.counted(stage.database_url) if count_statements else []
-        return Result(orders, seconds, (own, postgres, broker), memory, statements)
-
-
-def _seconds(process: psutil.Process) -> float:
-    times = process.cpu_times()
-    return float(times.user + times.system)
-
-
-def _cpu_seconds(stage: Stage) -> list[float]:
-    """The CPU seconds so far of the contender, PostgreSQL and the broker. The servers are children of this process."""
-    own = sum(_seconds(process) for process in stage.processes())
-    found = {"postgres": 0.0, "beam": 0.0}
-    for process in psutil.Process(os.getpid()).children(recursive=True):
-        try:
-            times, name = process.cpu_times(), process.name()
-        except psutil.NoSuchProcess:
-            continue
-        for word in found:
-            if re.match(word, name):
-                ended = times.children_user + times.children_system if word == "postgres" else 0.0
-                found[word] += times.user + times.system + ended
-    return [own, *found.values()]
+        return Result(orders, seconds, cpu_ms, memory, statements)
 
 
 def middle(results: Sequence[Result]) -> float:

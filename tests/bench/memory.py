@@ -11,7 +11,6 @@ from functools import partial
 import aiormq
 import orjson
 from aiormq.abc import DeliveredMessage
-from pamqp.commands import Basic
 
 from outbox.outcome import PublishOutcome
 from outbox.publisher import Publisher
@@ -60,7 +59,7 @@ async def measure(
     """Publish messages as fast as they are handled, and look at the memory in equal steps. Raises StalledError."""
     async with open_stage(servers, load.baskets(20)) as stage, _announced(stage) as announced:
         contender.start(stage)
-        await stage.until_consuming(contender.processes)
+        await stage.until_consuming(contender.consumers)
         samples: list[Sample] = []
         started, given = time.monotonic(), bodies()
         async with Publisher(stage.urls["catalogue"], name="bench") as publisher:
@@ -80,16 +79,11 @@ async def measure(
 
 async def _publish(publisher: Publisher, stage: Stage, group: list[bytes]) -> int:
     url, exchange = stage.urls["catalogue"], stage.names.commands
-    sends = (publisher.publish(exchange, "sku.upsert", _properties(url), body, True) for body in group)
+    messages = [load.message(url, body, "sku.upsert.v1") for body in group]
+    sends = (publisher.publish(exchange, "sku.upsert", about, body, True) for about, body in messages)
     if set(await asyncio.gather(*sends)) != {PublishOutcome.CONFIRMED}:
         raise RuntimeError("the broker did not take the messages")
     return len(group)
-
-
-def _properties(url: str) -> Basic.Properties:
-    properties = load.properties(url)
-    properties.message_type = "sku.upsert.v1"
-    return properties
 
 
 def _reached(announced: list[int], level: int) -> bool:

@@ -6,11 +6,13 @@ from typing import Any
 
 import uvloop
 from faststream import AckPolicy
-from faststream.rabbit import RabbitBroker, RabbitMessage, RabbitQueue
+from faststream.rabbit import Channel, RabbitBroker, RabbitMessage, RabbitQueue
 
 from db import cipher
 from db.pool import Pool, open_pool
 from tests.bench.bare_work import PREFIX, STEPS
+
+PREFETCH = int(os.environ.get("OMS_BENCH_PREFETCH", "10"))
 
 
 def serve(broker: RabbitBroker, pool: Pool, queue: str) -> None:
@@ -30,7 +32,8 @@ def serve(broker: RabbitBroker, pool: Pool, queue: str) -> None:
             )
 
     declared = RabbitQueue(f"{PREFIX}.{queue}", declare=False)
-    subscribe: Any = broker.subscriber(declared, ack_policy=AckPolicy.REJECT_ON_ERROR, no_reply=True)
+    channel = Channel(prefetch_count=PREFETCH)
+    subscribe: Any = broker.subscriber(declared, channel=channel, ack_policy=AckPolicy.REJECT_ON_ERROR, no_reply=True)
     subscribe(handle)
 
 

@@ -30,7 +30,7 @@ PAYMENT_WINDOW_SECONDS = 1800
 QUEUE = "client.bench"
 """A subscriber's durable quorum queue: the broker pays the full cost of keeping each event."""
 POLL_SECONDS = 0.1
-STALL_SECONDS = 60.0
+STALL_SECONDS = float(os.environ.get("OMS_BENCH_STALL_SECONDS", "60"))
 
 
 class StalledError(Exception):
@@ -53,6 +53,7 @@ class Stage:
     """Orders from before that are not of this contender."""
     children: "list[subprocess.Popen[bytes]]" = field(default_factory=list)
     variables: dict[str, str] = field(default_factory=dict)
+    _roles: dict[int, str] = field(default_factory=dict)
 
     def environment(self, role: str) -> dict[str, str]:
         """The environment of a process that connects with a broker role."""
@@ -70,12 +71,13 @@ class Stage:
             **self.variables,
         }
 
-    def start(self, role: str, *arguments: str) -> None:
+    def start(self, role: str, *arguments: str, python: str = sys.executable) -> None:
         """Start a process of the contender: a Python module with its arguments."""
         with (self.folder / "output.log").open("ab") as output:
-            command = [sys.executable, "-m", *arguments]
+            command = [python, "-m", *arguments]
             child = subprocess.Popen(command, env=self.environment(role), stdout=output, stderr=output)
         self.children.append(child)
+        self._roles[child.pid] = role
 
     def stop(self) -> None:
         """Stop the contender's processes."""
@@ -97,19 +99,26 @@ class Stage:
         """The contender's processes."""
         return [psutil.Process(child.pid) for child in self.children if child.poll() is None]
 
-    async def until_consuming(self, processes: int) -> None:
-        """Wait until this many processes take orders, since their start is not measured.
+    def roles(self) -> "list[tuple[subprocess.Popen[bytes], str]]":
+        """The processes that were started and have not been stopped, with the role of each."""
+        return [(child, self._roles[child.pid]) for child in self.children]
 
-        Raises StalledError when one of them ends.
+    async def until_consuming(self, consumers: int, queue: str = "") -> None:
+        """Wait until the queue of orders has this many consumers, since their start is not measured.
+
+        Raises StalledError when a process ends, or a minute is over.
         """
         connection = await aiormq.connect(self.urls["admin"])
         channel = await connection.channel()
-        queue, consumers = self.names.queue("order-creation"), 0
-        while consumers < processes:
+        queue, found = queue or self.names.queue("order-creation"), 0
+        ended_at = time.monotonic() + STALL_SECONDS
+        while found < consumers:
+            if time.monotonic() > ended_at:
+                raise StalledError(f"{found} of {consumers} consumers; the processes printed:\n{self.output()[-2000:]}")
             if any(child.poll() is not None for child in self.children):
                 raise StalledError(f"a process ended at its start:\n{self.output()[-2000:]}")
             await asyncio.sleep(POLL_SECONDS / 2)
-            consumers = (await channel.queue_declare(queue, passive=True)).consumer_count or 0
+            found = (await channel.queue_declare(queue, passive=True)).consumer_count or 0
         await connection.close()
 
     async def until_created(self, orders: int) -> None:
@@ -188,6 +197,6 @@ async def _subscribe(stage: Stage) -> None:
     await connection.close()
 
 
-async def publish(stage: Stage, bodies: Sequence[bytes]) -> None:
+async def publish(stage: Stage, bodies: Sequence[bytes], encode: load.Encode = load.plain) -> None:
     """Publish all orders at once, before the contender starts."""
-    await load.publish(stage.urls["storefront"], stage.names.prefix, bodies)
+    await load.publish(stage.urls["storefront"], stage.names.prefix, bodies, encode)

@@ -10,7 +10,7 @@ from tests.house.sources import PRODUCT, ROOT, tree
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
 OURS = (*PRODUCT, "scripts", "tests")
-OPTIONAL = {"faststream"}  # tests.bench compares with it where a developer has installed it
+OPTIONAL = {"celery", "dramatiq", "faststream", "kombu"}  # tests.bench compares with them where they are installed
 DISTRIBUTIONS = packages_distributions()
 
 
