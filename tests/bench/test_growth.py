@@ -27,5 +27,5 @@ async def test_copies_of_orders_are_as_consistent_as_the_originals(
         assert [(seen.id, seen.first) for seen in await check(connection, drained=True) if seen.violations] == []
     states = await pool.fetch("SELECT state, count(*) FROM orders GROUP BY state ORDER BY state")
     assert [tuple(row) for row in states] == [("cancelled", 16), ("completed", 84)]
-    for table in growth_history.TABLES:
+    for table in growth_history.TABLES.keys() - {"order_snapshots"}:  # plain orders have none
         assert await pool.fetchval(f"SELECT count(*) FROM {table}") > 1, table

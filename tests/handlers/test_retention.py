@@ -90,7 +90,9 @@ async def test_a_command_that_is_missing_above_the_horizon_is_a_violation(harnes
 
 async def test_a_command_without_an_outcome_stays(harness: HandlerHarness) -> None:
     await two_orders(harness)
-    await harness.pool.execute("UPDATE commands SET outcome_type = NULL, outcome = NULL, decided_at = NULL")
+    await harness.pool.execute(
+        "UPDATE commands SET outcome_type = NULL, outcome = NULL, order_id = NULL, decided_at = NULL"
+    )
     await age(harness, "commands", "received_at", "true")
     await purge(harness)
     assert await left(harness, "request_id FROM commands WHERE type = 'order.create.v1'") == ["old", "young"]
