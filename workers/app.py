@@ -18,7 +18,7 @@ from messages.topology import Names
 from outbox.logging import configure as configure_logging
 from workers import providers, shop
 from workers.handlers import dead_letters
-from workers.routes import ROUTES
+from workers.routes import ROUTES, STOCK_DATABASE, with_stock_apart
 from workers.runtime.route import CallRoute, Route
 from workers.runtime.run import run_routes
 from workers.settings import Settings
@@ -118,12 +118,21 @@ def warn_of_missing_roles(settings: Settings) -> None:
         )
 
 
+async def run_all(routes: Sequence[Route], settings: Settings, stop: asyncio.Event) -> None:
+    """Run routes on the databases that the settings name."""
+    if settings.stock_database_url is None:
+        await run_routes(routes, settings, stop, reachable=ROUTES)
+        return
+    urls = {STOCK_DATABASE: settings.stock_database_url.get_secret_value()}
+    await run_routes(with_stock_apart(routes), settings, stop, urls, reachable=with_stock_apart(ROUTES))
+
+
 async def _serve(routes: Sequence[Route], settings: Settings) -> None:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     try:
-        await run_routes(routes, settings, stop, reachable=ROUTES)
+        await run_all(routes, settings, stop)
     finally:
         await providers.close()

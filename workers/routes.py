@@ -1,5 +1,8 @@
 """ROUTES lists the route of every queue that workers serve: the table of contents, as data."""
 
+from collections.abc import Sequence
+from dataclasses import replace
+
 from workers.handlers import (
     carts,
     catalogue,
@@ -21,6 +24,8 @@ from workers.handlers import (
     stock_results,
     timeouts,
 )
+from workers.runtime.route import Every, Route
+from workers.services import retention
 
 ROUTES = (
     order_creation.ROUTE,
@@ -43,3 +48,12 @@ ROUTES = (
     *provider_calls.ROUTES,
     *dead_letters.ROUTES,
 )
+
+STOCK_DATABASE = "stock"
+
+
+def with_stock_apart(routes: Sequence[Route]) -> tuple[Route, ...]:
+    """Return the routes with stock on a database of its own, which is purged there."""
+    purging = Every(retention.RUN_SECONDS, retention.Purger().__call__)
+    apart = replace(stock.ROUTE, database=STOCK_DATABASE, every=(*stock.ROUTE.every, purging))
+    return tuple(apart if route is stock.ROUTE else route for route in routes)

@@ -171,6 +171,10 @@ class Settings(RuntimeSettings):
         le=3600,
         description="Assumed clock skew: an attempt unknown to the provider is closed this long after its window",
     )
+    stock_database_url: SecretStr | None = Field(
+        default=None,
+        description="Database of the stock queue, if it is another one; it needs the same schema and relays of its own",
+    )
     alipay: SecretStr | None = Field(
         default=None,
         description="Settings of Alipay, as JSON or file:PATH; without them this worker makes no calls to it",

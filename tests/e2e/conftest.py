@@ -10,10 +10,10 @@ import pytest
 import pytest_asyncio
 
 from db.pool import open_pool
-from scripts.commands.audit import Finding, check
 from scripts.servers.find import Servers
 from tests.broker import TIERS_SECONDS, Broker, new_broker
 from tests.e2e.all_providers import AllProviders, running_providers
+from tests.e2e.audited import audited
 from tests.e2e.raw_amqp import RawClient
 from tests.e2e.system import SKU, RunningSystem
 from tests.e2e.upstream import Upstream, running_system
@@ -41,22 +41,6 @@ def module_database_url(servers: Servers, database_template: str) -> Iterator[st
 def database_url(database_url: str) -> Iterator[str]:
     """A fresh database, in which all invariants hold after the test."""
     yield from audited(database_url)
-
-
-def audited(database_url: str) -> Iterator[str]:
-    """Lend the database; then assert that every invariant of a live system holds in it."""
-    yield database_url
-    assert asyncio.run(violated(database_url)) == []
-
-
-async def violated(database_url: str) -> list[Finding]:
-    """The invariants that are violated, while work may still be under way."""
-    pool = await open_pool(database_url, application_name="audit", max_size=1)
-    try:
-        async with pool.acquire() as tx:
-            return [finding for finding in await check(tx) if finding.violations]
-    finally:
-        pool.terminate()
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")

@@ -26,10 +26,10 @@ from outbox.relay import Relay
 from scripts.servers.roles import SUBSCRIBER
 from tests.broker import Broker
 from workers import shop
+from workers.app import run_all
 from workers.handlers import dead_letters
 from workers.routes import ROUTES
 from workers.runtime.route import Route
-from workers.runtime.run import run_routes
 from workers.settings import Settings
 
 WAIT_SECONDS = 30
@@ -75,7 +75,7 @@ def sender_of(type_: str, body: Any, own: str) -> str:
 async def running_system(
     broker: Broker, database_url: str, *, routes: Sequence[Route] = ROUTES, **changes: Any
 ) -> AsyncIterator[None]:
-    """Run every worker, or those of some routes, and one relay in this process until the block ends."""
+    """Run every worker, or those of some routes, and a relay per database in this process until the block ends."""
     workers, relay = (
         settings(broker, database_url, "worker", **changes),
         settings(broker, database_url, "relay", **changes),
@@ -85,8 +85,10 @@ async def running_system(
     dead_letters.configure(workers.trust, broker.names)
     stop = asyncio.Event()
     async with asyncio.TaskGroup() as group:
-        group.create_task(run_routes(routes, workers, stop, reachable=ROUTES))
+        group.create_task(run_all(routes, workers, stop))
         group.create_task(Relay(relay).run(stop))
+        if relay.stock_database_url is not None:
+            group.create_task(Relay(relay.model_copy(update={"database_url": relay.stock_database_url})).run(stop))
         try:
             yield
         finally:
