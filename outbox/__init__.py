@@ -3,6 +3,6 @@ once, and in order within a stream.
 """
 
 from outbox.announcement import Announcement, event, internal, later, reply, to_queue
-from outbox.insertion import append, collecting
+from outbox.insertion import append, collecting, noting_shards
 
-__all__ = ["Announcement", "append", "collecting", "event", "internal", "later", "reply", "to_queue"]
+__all__ = ["Announcement", "append", "collecting", "event", "internal", "later", "noting_shards", "reply", "to_queue"]

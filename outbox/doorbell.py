@@ -6,7 +6,7 @@ A lost ring delays messages at most by the relay's longest poll.
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from typing import Any
 
@@ -24,19 +24,20 @@ RETRY_SECONDS = 1.0
 DATABASE_ERRORS = (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError)
 
 # A transaction of its own that does not wait for an fsync: a ring lost in a crash of the server costs nothing.
-RING = f"SET LOCAL synchronous_commit = off; NOTIFY {CHANNEL}"
+RING = f"SET LOCAL synchronous_commit = off; NOTIFY {CHANNEL}, '{{}}'"
 
 
 class Doorbell:
     """Notifies the relays.
 
-    Call `ring()` after a commit that appended. Use as `async with Doorbell(pool) as doorbell`.
+    Call `ring(shards)` after a commit that appended. Use as `async with Doorbell(pool) as doorbell`.
     """
 
     def __init__(self, pool: Pool, *, quiet_seconds: float = 0.005) -> None:
         self._pool = pool
         self._quiet_seconds = quiet_seconds
         self._rung = asyncio.Event()
+        self._shards: set[int] = set()
         self._ringer: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> "Doorbell":
@@ -49,19 +50,36 @@ class Doorbell:
         with suppress(asyncio.CancelledError):
             await self._ringer
 
-    def ring(self) -> None:
-        """Request a ring and return at once. Many requests within one quiet time make one ring."""
-        self._rung.set()
+    def ring(self, shards: Iterable[int]) -> None:
+        """Request a ring for rows in these shards and return at once. The requests of one quiet time make one ring."""
+        self._shards.update(shards)
+        if self._shards:
+            self._rung.set()
 
     async def _run(self) -> None:
         while True:
             await self._rung.wait()
             self._rung.clear()
+            payload, self._shards = payload_of(self._shards), set()
             try:
-                await self._pool.execute(RING)
+                await self._pool.execute(RING.format(payload))
             except DATABASE_ERRORS as error:
                 log.debug("could not ring the doorbell", error=type(error).__name__)  # the relays poll anyway
             await asyncio.sleep(self._quiet_seconds)
+
+
+def payload_of(shards: Iterable[int]) -> str:
+    """The payload of a ring: a bit per shard, in hexadecimal digits."""
+    return f"{sum(1 << shard for shard in set(shards)):x}"
+
+
+def shards_of(payload: str) -> frozenset[int] | None:
+    """The shards that a ring names. None for a payload of another kind, which concerns every shard."""
+    try:
+        bits = int(payload, 16)
+    except ValueError:
+        return None
+    return frozenset(shard for shard in range(bits.bit_length()) if bits >> shard & 1)
 
 
 async def listen(pool: Pool, on_ring: Callable[[str], None]) -> None:

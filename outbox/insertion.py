@@ -12,6 +12,7 @@ from outbox.packing import OutboxRow, rows
 
 AAD = b"outbox"  # ciphertext copied from another table does not decrypt with this
 _collected: ContextVar[list[Announcement] | None] = ContextVar("collected", default=None)
+_shards: ContextVar[set[int] | None] = ContextVar("shards", default=None)
 
 
 @contextmanager
@@ -25,6 +26,17 @@ def collecting() -> Iterator[list[Announcement]]:
         _collected.reset(token)
 
 
+@contextmanager
+def noting_shards() -> Iterator[set[int]]:
+    """While the block runs, `append` adds to this set the shards of the rows that it stores: for the doorbell."""
+    shards: set[int] = set()
+    token = _shards.set(shards)
+    try:
+        yield shards
+    finally:
+        _shards.reset(token)
+
+
 async def append(tx: Transaction, announcements: Sequence[Announcement]) -> None:
     """Store announcements, which a relay publishes after `tx` commits. It takes one statement, or none without any.
 
@@ -36,6 +48,8 @@ async def append(tx: Transaction, announcements: Sequence[Announcement]) -> None
     if not announcements:
         return
     made = rows(announcements)
+    if (noted := _shards.get()) is not None:
+        noted.update(row.shard for row in made)
     stored = [_stored(row) for row in made]
     await tx.execute(
         SQL["outbox.append"],

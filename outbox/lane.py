@@ -5,6 +5,7 @@ answer delays only its own stream.
 """
 
 import asyncio
+from collections.abc import Collection
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
@@ -59,6 +60,10 @@ class Lane:
         self._failed: dict[str, HeldStream] = {}
         self._holds = Holds(pool, leases, refusals, settings)
         self.wake = asyncio.Event()
+
+    def serves(self, shards: Collection[int]) -> bool:
+        """True if the lane publishes one of these shards now."""
+        return not self._epochs().keys().isdisjoint(shards)
 
     async def run(self, stop: asyncio.Event) -> None:
         """Publish until `stop` is set, then wait for messages in flight and delete them.

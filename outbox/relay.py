@@ -10,7 +10,7 @@ from db.pool import Pool, open_pool
 from db.statements import SQL
 from messages.topology import Names
 from outbox import backlog
-from outbox.doorbell import DATABASE_ERRORS, SHARDS_FREE, listen
+from outbox.doorbell import DATABASE_ERRORS, SHARDS_FREE, listen, shards_of
 from outbox.lane import Lane
 from outbox.leases import Leases
 from outbox.publisher import Publisher
@@ -143,11 +143,13 @@ class Relay:
     def _on_ring(self, payload: str) -> None:
         if payload == SHARDS_FREE:
             self._lease_due_at = 0.0
-        self._wake()
+        self._wake(shards_of(payload))
 
-    def _wake(self) -> None:
+    def _wake(self, shards: frozenset[int] | None = None) -> None:
+        """Wake the lanes that serve one of these shards, or all. Without a lease on it a row is another relay's."""
         for lane in self._lanes:
-            lane.wake.set()
+            if shards is None or lane.serves(shards):
+                lane.wake.set()
 
     async def _keep_leases(self, leases: Leases) -> None:
         """Renew each third of the lease while the relay can publish. Release the shards as soon as it cannot."""

@@ -2,8 +2,13 @@
 
 import asyncio
 
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
 from db.pool import Pool
-from outbox.doorbell import SHARDS_FREE, Doorbell, listen
+from outbox.doorbell import SHARDS_FREE, Doorbell, listen, payload_of, shards_of
+from outbox.packing import SHARDS
 from tests.outbox.harness import wait_until
 
 
@@ -17,12 +22,12 @@ async def test_many_rings_at_once_are_one_notification(pool: Pool) -> None:
     await wait_until(has_rung)
     assert rings.pop() == SHARDS_FREE
     async with Doorbell(pool) as doorbell:
-        for _ in range(1000):
-            doorbell.ring()
+        for number in range(1000):
+            doorbell.ring({number % 3})
         await wait_until(has_rung)
         await asyncio.sleep(0.1)
     listener.cancel()
-    assert rings == [""]
+    assert [shards_of(ring) for ring in rings] == [frozenset({0, 1, 2})]
 
 
 async def test_a_listener_that_lost_its_connection_listens_again(pool: Pool) -> None:
@@ -44,6 +49,27 @@ async def test_a_listener_that_lost_its_connection_listens_again(pool: Pool) -> 
 async def test_a_ring_without_a_database_does_no_harm(pool: Pool) -> None:
     async with Doorbell(pool) as doorbell:
         pool.terminate()
-        doorbell.ring()
+        doorbell.ring({0})
         await asyncio.sleep(0.1)
-        doorbell.ring()
+        doorbell.ring({0})
+
+
+async def test_a_commit_without_a_row_rings_nobody(pool: Pool) -> None:
+    rings: list[str] = []
+    listener = asyncio.create_task(listen(pool, rings.append))
+    await wait_until(lambda: asyncio.sleep(0, bool(rings)))
+    async with Doorbell(pool) as doorbell:
+        doorbell.ring(())
+        await asyncio.sleep(0.1)
+    listener.cancel()
+    assert rings == [SHARDS_FREE]
+
+
+@given(st.frozensets(st.integers(0, SHARDS - 1)))
+def test_a_ring_names_its_shards(shards: frozenset[int]) -> None:
+    assert shards_of(payload_of(shards)) == shards
+
+
+@pytest.mark.parametrize("payload", ["", SHARDS_FREE, "x y"])
+def test_a_ring_without_shards_concerns_all(payload: str) -> None:
+    assert shards_of(payload) is None

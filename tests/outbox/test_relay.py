@@ -15,6 +15,7 @@ from messages.stock import StockCommit
 from messages.timers import TimerDue
 from outbox import Announcement, internal, later, to_queue
 from outbox.doorbell import Doorbell
+from outbox.packing import shard_of
 from outbox.relay import Relay
 from outbox.settings import RelaySettings
 from scripts.servers.find import Servers
@@ -162,7 +163,7 @@ async def test_an_unroutable_head_holds_only_its_stream_and_goes_on_when_the_bin
         await wait_until(is_free)
 
 
-async def test_a_ring_after_commit_wakes_the_relay_before_its_next_poll(
+async def test_a_ring_after_commit_wakes_the_lane_of_its_shard_before_the_next_poll(
     pool: Pool, declared: Broker, settings: Settings
 ) -> None:
     await subscribe(declared["admin"], declared.names.events, "listener")
@@ -178,7 +179,10 @@ async def test_a_ring_after_commit_wakes_the_relay_before_its_next_poll(
         await wait_until(is_listening)
         await asyncio.sleep(0.5)
         await announce(pool, [event(1, 1)])
-        doorbell.ring()
+        doorbell.ring({shard_of("1") ^ 1})  # the other lane, whose rows could as well be another relay's
+        await asyncio.sleep(0.3)
+        assert await pool.fetchval("SELECT count(*) FROM outbox") == 1
+        doorbell.ring({shard_of("1")})
         assert len(await consume(declared["admin"], "listener", 1, within_seconds=3)) == 1
 
 

@@ -5,7 +5,7 @@ When a handler raises, the batch is halved until the message that caused it is a
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -64,7 +64,8 @@ def _error_of(state: RetryCallState) -> BaseException:
 
 @dataclass(frozen=True)
 class QueueContext:
-    """What the handling of one queue's messages needs. `committed` is called after every commit.
+    """What the handling of one queue's messages needs. `committed` is called after every commit, with the shards of the
+    outbox that have new rows.
 
     What the handler announces to `local` routes is handled in its transaction.
     """
@@ -72,7 +73,7 @@ class QueueContext:
     route: Route
     pool: Pool
     attempts_max: int = 7
-    committed: Callable[[], None] = lambda: None
+    committed: Callable[[Collection[int]], None] = lambda _: None
     answers: Mapping[str, Any] = field(default_factory=dict)
     local: LocalRoutes = field(default_factory=dict)
 
@@ -165,15 +166,15 @@ async def _transact(context: QueueContext, works: Sequence[Work], lock_timeout_m
     started, chain = time.perf_counter(), Chain(context.local)
     in_chain = partial(_handle, chain=chain)
     handle = {RawRoute: _handle_raw, QueryRoute: _answer}.get(type(context.route), in_chain)
-    async with transaction(context.pool, readonly=handle is _answer) as tx:
-        if lock_timeout_ms is not None:
-            await tx.execute(SQL["locks.timeout"], str(lock_timeout_ms))
-        outcomes = await handle(tx, context, works)
-        crashpoint("before_commit")
+    with outbox.noting_shards() as shards:
+        async with transaction(context.pool, readonly=handle is _answer) as tx:
+            if lock_timeout_ms is not None:
+                await tx.execute(SQL["locks.timeout"], str(lock_timeout_ms))
+            outcomes = await handle(tx, context, works)
+            crashpoint("before_commit")
     crashpoint("after_commit")
     chain.count()
-    if handle is not _answer:
-        context.committed()
+    context.committed(shards)
     metrics.BATCH_SECONDS.labels(context.route.queue).observe(time.perf_counter() - started)
     return outcomes
 
@@ -276,11 +277,12 @@ async def _give_up(context: QueueContext, work: Work, failure: Failure) -> Outco
 
 @retry_transient
 async def _explode(context: QueueContext, work: Work, *, aside: bool = False) -> Outcome:
-    async with transaction(context.pool) as tx:
-        claim = await inbox.claim(tx, context.route.queue, [work])
-        if claim.fresh:
-            await outbox.append(tx, explode_pack(context.route.queue, work, aside=aside))
-    context.committed()
+    with outbox.noting_shards() as shards:
+        async with transaction(context.pool) as tx:
+            claim = await inbox.claim(tx, context.route.queue, [work])
+            if claim.fresh:
+                await outbox.append(tx, explode_pack(context.route.queue, work, aside=aside))
+    context.committed(shards)
     return _list_outcomes(claim, [])[0]
 
 

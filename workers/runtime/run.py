@@ -8,6 +8,7 @@ from random import uniform
 
 import structlog
 
+import outbox
 from db import version
 from db.pool import Pool, open_pool
 from messages.topology import Names
@@ -116,9 +117,10 @@ async def _repeat(context: QueueContext, every: Every) -> None:
     while True:
         await asyncio.sleep(every.seconds * uniform(0.9, 1.1))  # noqa: S311
         try:
-            async with transaction(context.pool) as tx:
-                await every.chore(tx)
-            context.committed()
+            with outbox.noting_shards() as shards:
+                async with transaction(context.pool) as tx:
+                    await every.chore(tx)
+            context.committed(shards)
         except Exception as error:
             log.warning("chore failed, will run again", chore=every.chore.__qualname__, error=type(error).__qualname__)
 
