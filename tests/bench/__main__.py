@@ -23,7 +23,7 @@ from tests.bench import (
     measure,
     verification,
 )
-from tests.bench.contenders import Contender, contenders
+from tests.bench.contenders import Contender, contenders, missing
 from tests.bench.load import Load, baskets
 from tests.bench.measure import Result
 from tests.bench.profile import Profiler
@@ -53,6 +53,8 @@ def rates(
 ) -> None:
     """Compare the contenders: orders per second from order.create to awaiting_payment and order.created."""
     given, chosen = baskets(orders), _chosen(only, workers, relays)
+    if absent := missing():
+        console.print(f"not installed, left out: {', '.join(absent)}")
     results: dict[str, list[Result]] = {name: [] for name in chosen}
     with private_servers(durable=True) as servers:
         for _ in range(rounds):
