@@ -204,7 +204,6 @@ class Fact(Message):
     """A fact reports what happened outside. Its business key makes a repeat a no-op."""
 
     KIND: ClassVar[MessageKind] = MessageKind.FACT
-    """The roles that are believed when they report it."""
 
 
 class Internal(Message):
@@ -223,7 +222,6 @@ class Query(Message):
     """A query changes nothing and needs a `reply_to`. Its sender repeats it if no answer comes in time."""
 
     KIND: ClassVar[MessageKind] = MessageKind.QUERY
-    """The roles that may ask it."""
 
 
 class Reply(Message):

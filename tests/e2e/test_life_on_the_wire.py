@@ -1,5 +1,7 @@
 """One order's whole life over a real broker and database, seen from outside."""
 
+import pytest
+
 from db.pool import Pool
 from tests.broker import Broker
 from tests.e2e.upstream import Upstream, running_system, states, wait_for_value
@@ -27,6 +29,19 @@ async def test_an_order_lives_from_create_to_completed(declared_broker: Broker, 
         ("order.completed", 5),
     ]
     assert await pool.fetchval("SELECT count(*) FROM outbox") == 0
+
+
+@pytest.mark.parametrize(("local_dispatch", "handled"), [(True, 0), (False, 1)])
+async def test_the_setting_decides_whether_a_reservation_takes_the_broker(
+    declared_broker: Broker, database_url: str, pool: Pool, local_dispatch: bool, handled: int
+) -> None:
+    async with (
+        running_system(declared_broker, database_url, payment_window_seconds=1800, local_dispatch=local_dispatch),
+        Upstream.connect(declared_broker) as shop,
+    ):
+        await shop.fill_stock("s1")
+        await shop.place_order(("s1", 2))
+    assert await pool.fetchval("SELECT count(*) FROM inbox WHERE queue = 'stock-results'") == handled
 
 
 async def test_an_unpaid_order_is_cancelled_when_its_window_ends(
