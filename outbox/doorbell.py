@@ -82,8 +82,13 @@ def shards_of(payload: str) -> frozenset[int] | None:
     return frozenset(shard for shard in range(bits.bit_length()) if bits >> shard & 1)
 
 
-async def listen(pool: Pool, on_ring: Callable[[str], None]) -> None:
-    """Call `on_ring` with the payload of every ring, and after each reconnection, for missed rings. Never returns."""
+async def listen(
+    pool: Pool, on_ring: Callable[[str], None], on_hearing: Callable[[bool], None] = lambda _: None
+) -> None:
+    """Call `on_ring` with the payload of every ring, and after each reconnection, for missed rings. Never returns.
+
+    `on_hearing` is called with True when it begins to listen, and with False when the connection has ended.
+    """
 
     def on_notify(_connection: Any, _pid: Any, _channel: Any, payload: Any) -> None:
         on_ring(str(payload))
@@ -94,10 +99,12 @@ async def listen(pool: Pool, on_ring: Callable[[str], None]) -> None:
                 gone = asyncio.Event()
                 connection.add_termination_listener(lambda _, gone=gone: gone.set())
                 await connection.add_listener(CHANNEL, on_notify)
+                on_hearing(True)
                 on_ring(SHARDS_FREE)
                 try:
                     await gone.wait()
                 finally:
+                    on_hearing(False)
                     connection.terminate()  # the pool must not reuse it, because it listens
         except DATABASE_ERRORS as error:
             log.warning("cannot listen to the doorbell, polling until the database is back", error=type(error).__name__)

@@ -20,6 +20,8 @@ FINAL_HOLD_FIRST_SECONDS = 60.0  # of a message that the broker refuses whenever
 FINAL_HOLD_MAX_SECONDS = 3600.0
 RELEASE_ROWS = 1_000  # held rows that one success releases; if some of them succeed, they release the next ones
 LOOK_SECONDS = 0.5  # between looks for streams whose next try is due; so a cycle of healthy streams costs one read
+QUIET_LOOK_SECONDS = 5.0  # between looks while nothing is held: another relay may have held a stream of a shard of ours
+HELD_LATELY_SECONDS = 15.0  # so long after a stream was held, looks stay frequent; three of the relay's measurements
 FULL_LOOK_SECONDS = 60.0  # between looks at all due holds; the others pass over what may be dead entries of the index
 WINDOW_SECONDS = 120.0  # a hold is seldom due for longer; what is, the next full look finds
 STREAM_ROWS = 100  # of one held stream at once, so that one long stream leaves room for others
@@ -53,9 +55,21 @@ class Holds:
         self._settings = settings
         self._look_at = 0.0
         self._full_look_at = 0.0
+        self._held_until = 0.0  # on the loop's clock
         self._confirmed: list[tuple[int, int, int, str]] = []
         self._flowing: set[str] = set()
         self._taken: set[Address] = set()
+
+    @property
+    def look_seconds(self) -> float:
+        """The time between looks: longer while no stream was held lately."""
+        return LOOK_SECONDS if asyncio.get_running_loop().time() < self._held_until else QUIET_LOOK_SECONDS
+
+    def note_held(self) -> None:
+        """Note that a stream is held now, of whichever relay, so that looks are frequent."""
+        now = asyncio.get_running_loop().time()
+        self._held_until = now + HELD_LATELY_SECONDS
+        self._look_at = min(self._look_at, now + LOOK_SECONDS)
 
     async def read(self, shards: Sequence[int], room: int, busy: Sequence[str]) -> "list[Record]":
         """Read rows of streams whose next try is due: at most `room`, and only when a look is due."""
@@ -76,7 +90,7 @@ class Holds:
         if rows:  # more may be due, and some for longer than the window
             self._look_at = self._full_look_at = 0.0
         else:
-            self._look_at = now + LOOK_SECONDS
+            self._look_at = now + self.look_seconds
             self._full_look_at = now + FULL_LOOK_SECONDS if full else self._full_look_at
         return rows
 
@@ -91,6 +105,7 @@ class Holds:
 
     async def move(self, rows: "Sequence[Record]", epochs: Mapping[int, int]) -> None:
         """Move rows of held streams out of the outbox, behind those that are held already."""
+        self.note_held()
         await self._pool.execute(SQL["outbox.move"], self._leases.owner, *_fenced(rows, epochs))
 
     async def settle(self, failed: Mapping[str, HeldStream]) -> None:
@@ -115,6 +130,7 @@ class Holds:
 
     async def _hold(self, failed: Mapping[str, HeldStream]) -> None:
         """Hold streams, move their rows, and announce the alerts about them in the same transaction."""
+        self.note_held()
         failures = list(failed.values())
         usual = HOLD_FIRST_SECONDS, self._settings.hold_max_seconds
         final = FINAL_HOLD_FIRST_SECONDS, FINAL_HOLD_MAX_SECONDS

@@ -1,11 +1,14 @@
 """A lane publishes a fixed slice of the shards. It repeats a cycle: record answers, read rows, publish them.
 
+One ring of the doorbell costs one read and one delete: when a read came to the end of what waits, the lane reads again
+at the next ring. The next poll finds rows whose ring was lost.
+
 Streams are published side by side. Within a stream a message is sent only after the one before it is confirmed. A slow
 answer delays only its own stream.
 """
 
 import asyncio
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
@@ -46,19 +49,24 @@ class Lane:
         renderer: Renderer,
         refusals: Refusals,
         settings: RelaySettings,
+        hears: Callable[[], bool] = lambda: False,
     ) -> None:
+        """`hears` tells whether the relay listens to the doorbell now."""
         self._pool = pool
         self._leases = leases
         self._publisher = publisher
         self._renderer = renderer
         self._refusals = refusals
         self._settings = settings
+        self._hears = hears
         self._lane_rows = max(1, settings.relay_batch_rows // settings.relay_lanes)
         self._number = number
         self._busy: dict[str, asyncio.Task[None]] = {}
         self._confirmed: list[tuple[int, int, int]] = []
         self._failed: dict[str, HeldStream] = {}
-        self._holds = Holds(pool, leases, refusals, settings)
+        self._is_drained = False  # the last read came to the end of what waits, and all of it was answered
+        self.holds = Holds(pool, leases, refusals, settings)
+        self.deleted = 0  # rows, since the start
         self.wake = asyncio.Event()
 
     def serves(self, shards: Collection[int]) -> bool:
@@ -73,8 +81,14 @@ class Lane:
         idle_seconds = self._settings.poll_min_seconds
         while not stop.is_set():
             self.wake.clear()
-            if await self.cycle():
+            found = await self.cycle()
+            if found:
                 idle_seconds = self._settings.poll_min_seconds
+                if not self._is_drained:
+                    continue
+                await self._settle()  # what comes from now on rings, so nothing is read with it
+            if self._hears():
+                await self._rest(self._settings.poll_max_seconds)
                 continue
             await self._rest(idle_seconds)
             idle_seconds = min(idle_seconds * 2, self._settings.poll_max_seconds)
@@ -86,10 +100,13 @@ class Lane:
         epochs = self._epochs()
         if not epochs or not self._leases.valid or not self._publisher.healthy:
             return 0
+        self._is_drained = False
         rows = await self._read(epochs)
         for stream, of_stream in _by_stream(rows).items():
             self._busy[stream] = asyncio.create_task(self._publish_stream(stream, of_stream, epochs))
         await self._gather(STRAGGLER_SECONDS)
+        if not all(task.done() for task in self._busy.values()):
+            self._is_drained = False
         return len(rows)
 
     async def finish(self) -> None:
@@ -106,13 +123,16 @@ class Lane:
         shards, room = list(epochs), self._lane_rows - len(self._busy)
         if room <= 0:
             return []
-        rows = await self._holds.read(shards, room, list(self._busy))
+        busy = list(self._busy)
+        rows = await self.holds.read(shards, room, busy)
         room_per_shard = max(1, (room - len(rows)) // len(shards))
         bytes_per_shard = max(1, self._settings.relay_batch_bytes // self._settings.relay_lanes // len(shards))
-        found = await self._pool.fetch(SQL["outbox.read"], shards, room_per_shard, bytes_per_shard, list(self._busy))
+        found = await self._pool.fetch(SQL["outbox.read"], shards, room_per_shard, bytes_per_shard, busy)
         late = [row for row in found if row["is_held"]]
         if late:
-            await self._holds.move(late, epochs)
+            await self.holds.move(late, epochs)
+        is_whole = len(found) < room_per_shard and sum(len(row["body"]) for row in found) < bytes_per_shard
+        self._is_drained = is_whole and not busy and not rows
         return [*rows, *(row for row in found if not row["is_held"])]
 
     async def _gather(self, timeout_seconds: float | None) -> None:
@@ -124,12 +144,14 @@ class Lane:
         if not self._publisher.healthy:
             await asyncio.sleep(DISCONNECTED_SECONDS)
             return
+        limit = STRAGGLER_SECONDS if self._busy else self.holds.look_seconds
         with suppress(TimeoutError):
-            await asyncio.wait_for(self.wake.wait(), min(seconds, STRAGGLER_SECONDS) if self._busy else seconds)
+            await asyncio.wait_for(self.wake.wait(), min(seconds, limit))
 
     async def _publish_stream(self, stream: str, rows: "list[Record]", epochs: dict[int, int]) -> None:
         for place, row in enumerate(rows):
             if not self._leases.valid:
+                self._is_drained = False
                 return
             answer = await self._publish(row)
             is_taken = answer.outcome is PublishOutcome.CONFIRMED or _is_dropped(row, answer)
@@ -138,16 +160,17 @@ class Lane:
                 continue
             if answer.outcome.concerns_message:
                 self._failed[stream] = HeldStream(self._refusals.note(row, answer), rows[place:], epochs[row["shard"]])
+            self._is_drained = False
             return
 
     def _note_done(self, row: "Record", epoch: int, *, is_taken: bool) -> None:
         is_held = row["held_reason"] is not None
         if is_held:
-            self._holds.confirm(row, epoch)
+            self.holds.confirm(row, epoch)
         else:
             self._confirmed.append((row["shard"], epoch, row["id"]))
         if is_taken and (is_held or address_of(row) in self._refusals.refusing):
-            self._holds.note_taken(address_of(row))
+            self.holds.note_taken(address_of(row))
 
     def _is_expired(self, row: "Record", answer: Answer) -> bool:
         """Tell whether a reply is dropped: it is refused again, and the client has stopped waiting long ago."""
@@ -180,7 +203,7 @@ class Lane:
         done = [stream for stream, task in self._busy.items() if task.done()]
         if self._confirmed:
             await self._delete()
-        await self._holds.settle({stream: self._failed[stream] for stream in done if stream in self._failed})
+        await self.holds.settle({stream: self._failed[stream] for stream in done if stream in self._failed})
         for stream in done:
             self._failed.pop(stream, None)
             self._busy.pop(stream).result()
@@ -191,6 +214,7 @@ class Lane:
         shards, epochs, ids = (list(column) for column in zip(*confirmed, strict=True))
         status = await self._pool.execute(SQL["outbox.delete"], self._leases.owner, shards, epochs, ids)
         del self._confirmed[: len(confirmed)]
+        self.deleted += len(confirmed)
         metrics.REPEATED.inc(len(confirmed) - int(status.rsplit(" ", 1)[1]))
 
 

@@ -33,21 +33,25 @@ class Leases:
         """True while publishing may go on. It uses the monotonic clock, which also runs while the process is frozen."""
         return time.monotonic() < self._stop_at
 
-    async def keep(self) -> None:
+    async def keep(self) -> bool:
         """Renew the leases, then take or give up shards so that each live relay has its share.
 
-        Raises what asyncpg raises.
+        True if there may be rows to read that no ring announces: in shards that are new, or from before the leases were
+        valid again. While nothing changes it takes two statements. Raises what asyncpg raises.
         """
-        renewed_at = time.monotonic()
-        await self._pool.execute(SQL["outbox.register"], self.owner, self._lease_seconds)
-        await self._pool.execute(SQL["outbox.bury"])
+        renewed_at, was_valid, held = time.monotonic(), self.valid, self.held
+        others = await self._pool.fetchrow(SQL["outbox.register"], self.owner, self._lease_seconds)
+        assert others is not None, "the statement returns one row"
+        if others["dead"]:
+            await self._pool.execute(SQL["outbox.bury"])
         await self._leave()
         mine = {row["shard"]: row["epoch"] for row in await self._pool.fetch(SQL["outbox.owned"], self.owner)}
         self._note_lost(mine)
-        mine.update(await self._balance(mine))
+        mine.update(await self._balance(mine, relays=others["live"] + 1))
         self.held = {shard: epoch for shard, epoch in mine.items() if shard not in self._leaving}
         self._stop_at = renewed_at + STOP_AT * self._lease_seconds
         metrics.SHARDS.set(len(self.held))
+        return not was_valid or self.held != held
 
     async def release(self) -> None:
         """Give up all shards at once, so that other relays take them, and stop counting as a live relay."""
@@ -66,10 +70,12 @@ class Leases:
         if leaving:
             await self._pool.execute(SQL["outbox.release"], self.owner, sorted(leaving))
 
-    async def _balance(self, mine: dict[int, int]) -> dict[int, int]:
-        share = math.ceil(SHARDS / max(1, await self._pool.fetchval(SQL["outbox.live_relays"])))
+    async def _balance(self, mine: dict[int, int], *, relays: int) -> dict[int, int]:
+        share = math.ceil(SHARDS / relays)
         if len(mine) > share:
             self._leaving = set(sorted(mine)[share:])
+            return {}
+        if len(mine) == share:
             return {}
         rows = await self._pool.fetch(SQL["outbox.acquire"], self.owner, share - len(mine))
         return {row["shard"]: row["epoch"] for row in rows}

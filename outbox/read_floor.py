@@ -24,8 +24,10 @@ log = structlog.get_logger(__name__)
 STEP_ROWS = 2_000  # a read passes so many dead entries within a millisecond; a smaller step would write more often
 
 
-async def raise_floor(pool: Pool) -> None:
-    """Take one step. Two relays may do it at once: each floor that one of them finds stays true.
+async def raise_floor(pool: Pool) -> bool:
+    """Take one step. True if another may be due before any more rows are deleted.
+
+    Two relays may do it at once: each floor that one of them finds stays true.
 
     A sequence that was set back (after a restore by hand) takes the floor back with it.
     """
@@ -34,11 +36,12 @@ async def raise_floor(pool: Pool) -> None:
     if row["last_id"] < max(row["floor"], row["candidate"]):
         log.warning("the ids of the outbox begin anew, so its reads do", last_id=row["last_id"], floor=row["floor"])
         await pool.execute(SQL["outbox.reset_floor"])
-        return
+        return True
     if row["last_id"] - row["floor"] < STEP_ROWS:
-        return
+        return False
     writers = set(await pool.fetchval(SQL["outbox.writers"]))
     if row["candidate"] > row["floor"] and not writers.isdisjoint(row["writers"]):
-        return
+        return True
     # The list was made after last_id was read, so this pair can be the next candidate.
     await pool.execute(SQL["outbox.raise_floor"], row["candidate"], row["last_id"], sorted(writers))
+    return True

@@ -45,6 +45,8 @@ class Relay:
         self._lanes: list[Lane] = []
         self._tasks: list[asyncio.Task[None]] = []
         self._lease_due_at = 0.0
+        self._hears = False
+        self._floor_deleted = -1  # rows that the lanes had deleted at the last step of the floor
 
     def checks(self) -> dict[str, bool]:
         """The readiness checks: broker, no alarm, database."""
@@ -95,14 +97,16 @@ class Relay:
                 renderer=renderer,
                 refusals=refusals,
                 settings=settings,
+                hears=lambda: self._hears,
             )
             for number in range(settings.relay_lanes)
         ]
         chores = [
             asyncio.create_task(self._keep_leases(leases)),
-            asyncio.create_task(listen(pool, self._on_ring)),
-            asyncio.create_task(_repeat(lambda: _count(pool), backlog.MEASURE_SECONDS)),
-            asyncio.create_task(_repeat(lambda: raise_floor(pool), FLOOR_SECONDS)),
+            asyncio.create_task(listen(pool, self._on_ring, self._on_hearing)),
+            asyncio.create_task(_repeat(lambda: self._count(pool), backlog.MEASURE_SECONDS)),
+            asyncio.create_task(_repeat(lambda: self._raise_floor(pool), FLOOR_SECONDS)),
+            asyncio.create_task(_repeat(lambda: _forget_holds(pool), ORPHAN_SECONDS)),
             asyncio.create_task(self._subscribers(pool, refusals).run()),
         ]
         try:
@@ -145,6 +149,11 @@ class Relay:
             self._lease_due_at = 0.0
         self._wake(shards_of(payload))
 
+    def _on_hearing(self, hears: bool) -> None:
+        self._hears = hears
+        if not hears:
+            self._wake()  # a lane that sleeps until the next ring polls from now on
+
     def _wake(self, shards: frozenset[int] | None = None) -> None:
         """Wake the lanes that serve one of these shards, or all. Without a lease on it a row is another relay's."""
         for lane in self._lanes:
@@ -158,8 +167,8 @@ class Relay:
             try:
                 if self._publisher.healthy and loop.time() >= self._lease_due_at:
                     self._lease_due_at, released = loop.time() + self._settings.lease_seconds / 3, False
-                    await leases.keep()
-                    self._wake()
+                    if await leases.keep():
+                        self._wake()  # to read what has come to new shards, or while the leases were not valid
                 elif not self._publisher.healthy and not released:
                     await leases.release()
                     self._lease_due_at, released = 0.0, True
@@ -169,6 +178,17 @@ class Relay:
                 self._lease_due_at = 0.0
                 await asyncio.sleep(RETRY_SECONDS)
             await asyncio.sleep(LOOK_SECONDS)
+
+    async def _count(self, pool: Pool) -> None:
+        if await backlog.record(pool):
+            for lane in self._lanes:
+                lane.holds.note_held()
+
+    async def _raise_floor(self, pool: Pool) -> None:
+        """Take a step of the floor, unless no row was deleted since the last one, which found nothing left to do."""
+        deleted = sum(lane.deleted for lane in self._lanes)
+        if deleted != self._floor_deleted and not await raise_floor(pool):
+            self._floor_deleted = deleted
 
 
 def _failed(task: asyncio.Task[None]) -> bool:
@@ -185,10 +205,8 @@ async def _run_lane(lane: Lane, stop: asyncio.Event) -> None:
             await asyncio.sleep(RETRY_SECONDS)
 
 
-async def _count(pool: Pool) -> None:
+async def _forget_holds(pool: Pool) -> None:
     await pool.execute(SQL["outbox.forget_holds"], ORPHAN_SECONDS)
-    async with pool.acquire() as connection, connection.transaction(readonly=True):
-        await backlog.measure(connection)
 
 
 async def _repeat(do: Callable[[], Awaitable[None]], seconds: float) -> None:

@@ -72,13 +72,14 @@ class RelaySettings(DatabaseSettings):
         default=0.02,
         gt=0,
         le=10,
-        description="First poll of an idle relay; the interval doubles while the outbox is empty",
+        description="First poll of a relay that cannot listen for notifications; the interval doubles while it is idle",
     )
     poll_max_seconds: float = Field(
         default=1.0,
         gt=0,
         le=60,
-        description="Longest interval between polls; a message waits this long if its notification is lost",
+        description="Longest interval between polls, and the usual one, since notifications wake the relay; a message "
+        "waits this long if its notification is lost",
     )
     doorbell_quiet_seconds: float = Field(
         default=0.005,

@@ -152,9 +152,12 @@ WHERE h.until < clock_timestamp() - make_interval(secs => $1)
     AND NOT EXISTS (SELECT FROM outbox_held r WHERE r.stream = h.stream);
 
 -- name: outbox.register
--- Locks: own row. Records that relay $1 lives and can publish for the next $2 seconds.
+-- Locks: own row. Records that relay $1 lives and can publish for the next $2 seconds. Counts the other relays, living and dead, as
+-- they were when the statement began: one that comes or dies meanwhile counts at the next renewal.
 INSERT INTO outbox_relays (owner, live_until) VALUES ($1, clock_timestamp() + make_interval(secs => $2))
-ON CONFLICT (owner) DO UPDATE SET live_until = excluded.live_until;
+ON CONFLICT (owner) DO UPDATE SET live_until = excluded.live_until
+RETURNING (SELECT count(*) FROM outbox_relays o WHERE o.owner <> $1 AND o.live_until >= clock_timestamp()) AS live,
+          (SELECT count(*) FROM outbox_relays o WHERE o.owner <> $1 AND o.live_until < clock_timestamp()) AS dead;
 
 -- name: outbox.withdraw
 -- Locks: own row.
@@ -169,10 +172,6 @@ WITH dead AS (
     RETURNING owner
 )
 UPDATE outbox_shards SET owner = NULL WHERE owner IN (SELECT owner FROM dead);
-
--- name: outbox.live_relays
--- Locks: none.
-SELECT count(*) FROM outbox_relays WHERE live_until >= clock_timestamp();
 
 -- name: outbox.owned
 -- Locks: none. The shards of relay $1. After outbox.register these are its own until the lease of the relay ends: renewing writes no

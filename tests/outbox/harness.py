@@ -170,13 +170,13 @@ async def wait_until(check: Callable[[], Awaitable[Any]], *, within_seconds: flo
             await asyncio.sleep(0.05)
 
 
-async def wait_until_empty(pool: Pool) -> None:
+async def wait_until_empty(pool: Pool, *, within_seconds: float = 60) -> None:
     """Wait until everything is published."""
 
     async def is_empty() -> bool:
         return await pending(pool) == 0
 
-    await wait_until(is_empty)
+    await wait_until(is_empty, within_seconds=within_seconds)
 
 
 def header(message: DeliveredMessage, name: str) -> Any:

@@ -352,7 +352,7 @@ async def test_a_hold_whose_messages_are_gone_is_forgotten_and_others_are_kept(p
 
 
 @pytest.mark.parametrize(
-    "broken", ["outbox.relay._count", "outbox.lane.Lane.cycle", "outbox.publisher.Publisher._watch"]
+    "broken", ["outbox.relay.Relay._count", "outbox.lane.Lane.cycle", "outbox.publisher.Publisher._watch"]
 )
 async def test_a_task_that_ends_by_a_mistake_ends_the_relay_with_its_error(
     settings: Settings, monkeypatch: pytest.MonkeyPatch, broken: str
