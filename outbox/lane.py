@@ -22,6 +22,7 @@ from outbox.crashpoint import crashpoint
 from outbox.holds import HeldStream, Holds
 from outbox.leases import Leases
 from outbox.outcome import Answer, PublishOutcome
+from outbox.packing import shard_of
 from outbox.publisher import Publisher
 from outbox.refusals import Refusals, address_of, was_final
 from outbox.rendering import Renderer
@@ -62,6 +63,7 @@ class Lane:
         self._lane_rows = max(1, settings.relay_batch_rows // settings.relay_lanes)
         self._number = number
         self._busy: dict[str, asyncio.Task[None]] = {}
+        self._reading: Collection[int] = ()  # the shards of the read that runs now
         self._confirmed: list[tuple[int, int, int]] = []
         self._failed: dict[str, HeldStream] = {}
         self._is_drained = False  # the last read came to the end of what waits, and all of it was answered
@@ -72,6 +74,11 @@ class Lane:
     def serves(self, shards: Collection[int]) -> bool:
         """True if the lane publishes one of these shards now."""
         return not self._epochs().keys().isdisjoint(shards)
+
+    @property
+    def in_flight(self) -> set[int]:
+        """The shards of which rows are read or published, or are confirmed and not deleted yet."""
+        return {*self._reading, *(shard_of(stream) for stream in self._busy)}
 
     async def run(self, stop: asyncio.Event) -> None:
         """Publish until `stop` is set, then wait for messages in flight and delete them.
@@ -101,9 +108,13 @@ class Lane:
         if not epochs or not self._leases.valid or not self._publisher.healthy:
             return 0
         self._is_drained = False
-        rows = await self._read(epochs)
-        for stream, of_stream in _by_stream(rows).items():
-            self._busy[stream] = asyncio.create_task(self._publish_stream(stream, of_stream, epochs))
+        self._reading = epochs.keys()
+        try:
+            rows = await self._read(epochs)
+            for stream, of_stream in _by_stream(rows).items():
+                self._busy[stream] = asyncio.create_task(self._publish_stream(stream, of_stream, epochs))
+        finally:
+            self._reading = ()
         await self._gather(STRAGGLER_SECONDS)
         if not all(task.done() for task in self._busy.values()):
             self._is_drained = False

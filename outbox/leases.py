@@ -2,6 +2,7 @@
 
 import math
 import time
+from collections.abc import Collection
 from uuid import uuid4
 
 import structlog
@@ -33,24 +34,32 @@ class Leases:
         """True while publishing may go on. It uses the monotonic clock, which also runs while the process is frozen."""
         return time.monotonic() < self._stop_at
 
-    async def keep(self) -> bool:
+    @property
+    def leaving(self) -> bool:
+        """True while there are shards to give up, which are not read any more: then the next round is due at once."""
+        return bool(self._leaving)
+
+    async def keep(self, in_flight: Collection[int] = ()) -> bool:
         """Renew the leases, then take or give up shards so that each live relay has its share.
 
-        True if there may be rows to read that no ring announces: in shards that are new, or from before the leases were
-        valid again. While nothing changes it takes two statements. Raises what asyncpg raises.
+        Shards with rows `in_flight` are given up in a later round. True if there may be rows to read that no ring
+        announces: in shards that are new, or from before the leases were valid again. While nothing changes it takes
+        two statements. Raises what asyncpg raises.
         """
         renewed_at, was_valid, held = time.monotonic(), self.valid, self.held
         others = await self._pool.fetchrow(SQL["outbox.register"], self.owner, self._lease_seconds)
         assert others is not None, "the statement returns one row"
         if others["dead"]:
             await self._pool.execute(SQL["outbox.bury"])
-        await self._leave()
+        await self._leave(in_flight)
         mine = {row["shard"]: row["epoch"] for row in await self._pool.fetch(SQL["outbox.owned"], self.owner)}
         self._note_lost(mine)
         mine.update(await self._balance(mine, relays=others["live"] + 1))
         self.held = {shard: epoch for shard, epoch in mine.items() if shard not in self._leaving}
         self._stop_at = renewed_at + STOP_AT * self._lease_seconds
         metrics.SHARDS.set(len(self.held))
+        if not was_valid:
+            await self._ring()  # the others learn of this relay now, instead of when they renew
         return not was_valid or self.held != held
 
     async def release(self) -> None:
@@ -59,21 +68,24 @@ class Leases:
         metrics.SHARDS.set(0)
         await self._pool.execute(SQL["outbox.release"], self.owner, list(range(SHARDS)))
         await self._pool.execute(SQL["outbox.withdraw"], self.owner)
+        await self._ring()
+
+    async def _ring(self) -> None:
+        """Make all relays look at the shards at once, so that a shard is not without a relay for long."""
         await self._pool.execute(f"NOTIFY {CHANNEL}, '{SHARDS_FREE}'")
 
-    async def _leave(self) -> None:
-        """Release the shards chosen in the last round.
-
-        No lane has read them since, so none of their rows is in flight.
-        """
-        leaving, self._leaving = self._leaving, set()
+    async def _leave(self, in_flight: Collection[int]) -> None:
+        """Release the shards chosen in an earlier round, which no lane has begun to read since."""
+        leaving = self._leaving.difference(in_flight)
         if leaving:
+            self._leaving -= leaving
             await self._pool.execute(SQL["outbox.release"], self.owner, sorted(leaving))
+            await self._ring()
 
     async def _balance(self, mine: dict[int, int], *, relays: int) -> dict[int, int]:
         share = math.ceil(SHARDS / relays)
-        if len(mine) > share:
-            self._leaving = set(sorted(mine)[share:])
+        self._leaving = set(sorted(mine)[share:])
+        if self._leaving:
             return {}
         if len(mine) == share:
             return {}

@@ -167,8 +167,10 @@ class Relay:
             try:
                 if self._publisher.healthy and loop.time() >= self._lease_due_at:
                     self._lease_due_at, released = loop.time() + self._settings.lease_seconds / 3, False
-                    if await leases.keep():
+                    if await leases.keep(set().union(*(lane.in_flight for lane in self._lanes))):
                         self._wake()  # to read what has come to new shards, or while the leases were not valid
+                    if leases.leaving:
+                        self._lease_due_at = 0.0
                 elif not self._publisher.healthy and not released:
                     await leases.release()
                     self._lease_due_at, released = 0.0, True

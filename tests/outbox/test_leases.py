@@ -55,6 +55,33 @@ async def test_a_shard_to_give_away_is_not_read_for_a_while_before_another_gets_
     assert len(second.held) == 32
 
 
+async def test_a_shard_with_rows_in_flight_is_given_away_when_they_are_answered(pool: Pool) -> None:
+    first, second = Leases(pool, lease_seconds=30), Leases(pool, lease_seconds=30)
+    await first.keep()
+    await second.keep()
+    await first.keep()
+    leaving = sorted(set(range(SHARDS)) - first.held.keys())
+    await first.keep(in_flight=leaving[:3])
+    await second.keep()
+    assert sorted(second.held) == leaving[3:]
+    assert first.leaving
+    await first.keep()
+    await second.keep()
+    assert sorted(second.held) == leaving
+    assert not first.leaving
+
+
+async def test_a_relay_keeps_what_it_was_giving_away_if_the_other_relay_ends(pool: Pool) -> None:
+    first, second = Leases(pool, lease_seconds=30), Leases(pool, lease_seconds=30)
+    await first.keep()
+    await second.keep()
+    await first.keep(in_flight=range(SHARDS))
+    await second.release()
+    await first.keep(in_flight=range(SHARDS))
+    assert len(first.held) == SHARDS
+    assert not first.leaving
+
+
 async def test_a_relay_that_leaves_frees_its_shards_at_once(pool: Pool) -> None:
     first, second = Leases(pool, lease_seconds=30), Leases(pool, lease_seconds=30)
     await first.keep()

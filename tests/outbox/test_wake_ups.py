@@ -124,6 +124,22 @@ async def test_a_relay_that_cannot_listen_polls_soon(
         assert time.monotonic() - started < 4.5  # three polls of a relay that listens take up to nine seconds
 
 
+async def test_a_relay_that_comes_has_its_share_long_before_the_next_renewal(pool: Pool, settings: Settings) -> None:
+    """Else each shard that changes hands would stand still for up to two thirds of a lease: six seconds by default."""
+    patient = settings(poll_max_seconds=NEVER_SECONDS, lease_seconds=300.0)
+    async with running(patient):
+        await until_shared(pool, 1)
+        started = time.monotonic()
+        async with running(patient):
+            await until_shared(pool, 2)
+            assert time.monotonic() - started < 20  # a renewal is due each 100 seconds
+            async with Doorbell(pool) as doorbell:
+                await announce(pool, [event(stream, 1) for stream in range(200)])
+                doorbell.ring(range(SHARDS))
+                await wait_until_empty(pool, within_seconds=20)
+        await until_shared(pool, 1)
+
+
 async def test_leases_that_nothing_changes_take_two_statements(pool: Pool) -> None:
     leases = Leases(pool, lease_seconds=30)
     assert await leases.keep()
