@@ -19,7 +19,7 @@ FOR UPDATE;
 -- name: orders.insert
 -- $1 the time. Inserts orders in state placing with version 1, one element of $2 to $38 each: sales, or parents with their children;
 -- their addresses (no country: none), the first row of their operate log, and their lines, one element of $39 to $66 each. Of the
--- lines, $51 to $66 may be empty arrays: then every line has the default.
+-- lines, $51 to $66 may be empty arrays: then every line has the default. Starts a saga timer for each root, due at $67.
 WITH new AS MATERIALIZED (
     SELECT * FROM unnest($2::bigint[], $3::bigint[], $4::bigint[], $5::text[], $6::text[], $7::text[], $8::text[], $9::text[], $10::text[],
         $11::text[], $12::text[], $13::text[], $14::text[], $15::text[], $16::bigint[], $17::bigint[], $18::bigint[], $19::bigint[],
@@ -46,6 +46,9 @@ WITH new AS MATERIALIZED (
 ), logged AS (
     INSERT INTO operate_logs (order_id, version, operate_type, pre_state, cur_state, actor_type, actor_id, cause_type, cause_id, remark)
     SELECT id, 1, 10, '', 'placing', actor_type, actor_id, 'order.create.v1', cause_id, 'created' FROM new
+), timed AS (
+    INSERT INTO timers (kind, key, due_at, wake_at)
+    SELECT 'saga', id, $67::timestamptz, $67::timestamptz FROM new WHERE parent_id IS NULL
 )
 INSERT INTO order_items (order_id, line_no, sku_id, warehouse, spu_id, name, product_type, qty, unit_price, origin_amount,
     payable_amount, specs, seller_id, category_id, image_url, unit, tax_basis_points, promotion_id, promotion_revision, promotion_text,
@@ -112,8 +115,12 @@ SELECT * FROM unnest($1::bigint[], $2::integer[], $3::smallint[], $4::text[], $5
 
 -- name: orders.save
 -- $1 ids, $2 versions and $3 states as they were read; then the new values. Fewer rows than given: a lost update. From $19 on the steps,
--- as in orders.log.
-WITH logged AS (
+-- as in orders.log. Opens payment intents: $29 their ids, $30 order ids, $31 amounts, $32 currencies, $33 deadlines. One intent per order
+-- and purpose (C-04).
+WITH opened AS (
+    INSERT INTO payment_intents (id, order_id, amount, currency, expire_at)
+    SELECT * FROM unnest($29::bigint[], $30::bigint[], $31::bigint[], $32::text[], $33::timestamptz[])
+), logged AS (
     INSERT INTO operate_logs (order_id, version, operate_type, pre_state, cur_state, actor_type, actor_id, cause_type, cause_id, remark)
     SELECT * FROM unnest($19::bigint[], $20::integer[], $21::smallint[], $22::text[], $23::text[], $24::text[], $25::text[], $26::text[],
         $27::text[], $28::text[])

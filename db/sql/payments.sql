@@ -1,8 +1,3 @@
--- name: payments.open_intents
--- $1 ids, $2 order ids, $3 amounts, $4 currencies, $5 deadlines. One intent per order and purpose (C-04).
-INSERT INTO payment_intents (id, order_id, amount, currency, expire_at)
-SELECT * FROM unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::text[], $5::timestamptz[]);
-
 -- name: payments.open_merged
 -- $1 ids, $2 order ids (the first of each), $3 amounts, $4 currencies, $5 deadlines. Intents that pay several orders.
 INSERT INTO payment_intents (id, purpose, order_id, amount, currency, expire_at)

@@ -57,9 +57,6 @@ async def create(pool: Pool, bodies: Sequence[bytes], *, packed: bool) -> list[O
         skus = {row["sku_id"]: row for row in await tx.fetch(SQL["skus.read"], wanted)}
         ids = await _ids(tx, [order["user_id"] for order in orders])
         await _insert_orders(tx, ids, orders, skus, now)
-        count = len(ids)
-        deadlines = [now + SAGA] * count
-        await tx.execute(SQL["timers.start"], ["saga"] * count, ids, deadlines, deadlines)
     reserves = [_reserve(key, order, now + SAGA) for key, order in zip(ids, orders, strict=True)]
     return pack(f"{PREFIX}.internal", "stock.reserve", "stock.reserve.v1", reserves, packed=packed)
 
@@ -115,6 +112,7 @@ async def _insert_orders(tx: Transaction, ids: Sequence[int], orders: Sequence[A
         [sku["name"] for _, _, sku, _ in lines], [sku["product_type"] for _, _, sku, _ in lines],
         [qty for *_, qty in lines], [sku["price"] for _, _, sku, _ in lines], amounts, amounts, ["{}"] * len(lines),
         [sku["seller_id"] for _, _, sku, _ in lines], [sku["category_id"] for _, _, sku, _ in lines], *[[]] * 14,
+        now + SAGA,
     )  # fmt: skip
 
 
@@ -163,10 +161,9 @@ async def settle(pool: Pool, bodies: Sequence[bytes], *, packed: bool) -> list[O
             nothing, nothing, nothing,
             ids, [2] * count, [10] * count, ["placing"] * count, ["awaiting_payment"] * count,
             ["system"] * count, ["oms"] * count, ["stock.reserved.v1"] * count, ["bare"] * count, ["reserved"] * count,
+            intents, ids, [row["payable_amount"] for row in rows], [row["currency"] for row in rows], expires,
         )  # fmt: skip
         assert len(saved) == count
-        payable, currencies = [row["payable_amount"] for row in rows], [row["currency"] for row in rows]
-        await tx.execute(SQL["payments.open_intents"], intents, ids, payable, currencies, expires)
         await tx.execute(SQL["timers.change"], ["saga"] * count, ids, ["payment"] * count, ids, expires, expires)
         events = [_created(*of, expires[0], shown[of[0]["id"]]) for of in zip(rows, numbers, intents, strict=True)]
         await tx.fetch(

@@ -43,7 +43,7 @@ from workers.runtime.batch import Batch
 from workers.runtime.route import Route
 from workers.services import benefits, commands
 from workers.store import benefits as benefit_rows
-from workers.store import buyers, catalogue_entries, ids, new_orders, promotions, skus, timers
+from workers.store import buyers, catalogue_entries, ids, new_orders, promotions, skus
 from workers.store.new_orders import Placed
 
 Item: TypeAlias = Envelope[OrderCreate]
@@ -120,10 +120,9 @@ async def place_orders(tx: Transaction, batch: Batch[OrderCreate]) -> None:
 
     placed = await with_children(tx, accepted)
     deadline = batch.now + timedelta(seconds=context.shop.saga_deadline_seconds)
-    await new_orders.insert(tx, placed, batch.now)
+    await new_orders.insert_with_saga_timers(tx, placed, batch.now, deadline)
     await benefit_rows.save(tx, context.benefits)
     await buyers.use_numbers(tx, [(p.item.body.order_no, p.id) for p in placed if p.item.body.order_no])
-    await timers.start(tx, [timers.Timer(timers.TimerKind.SAGA, p.id, deadline) for p in placed])
     answers = await commands.conclude(tx, rejections)
     rejected = [outbox.event(event, because=item) for event, item in rejections.values()]
     held = benefits.announcements(benefits.Applied.by_order(context.benefits, {p.id: p.item for p in placed}))

@@ -30,7 +30,7 @@ from workers.runtime.batch import Batch
 from workers.runtime.route import Route
 from workers.services import benefits, commands, created_orders, order_events
 from workers.services.created_orders import SoldLines
-from workers.store import carts, ids, orders, payments, timers
+from workers.store import carts, ids, orders, timers
 from workers.store.timers import TimerKind
 
 StockAnswer: TypeAlias = StockReserved | StockRefused
@@ -72,8 +72,7 @@ async def handle_stock_results(tx: Transaction, batch: Batch[StockAnswer]) -> No
 
     roots = [book[order.id] for order in reserved]
     payable = [order for order in roots if order.state is State.AWAITING_PAYMENT]
-    await orders.save(tx, book)
-    await payments.open_intents(tx, roots)
+    await orders.save(tx, book, payable=roots)
     applied = await benefits.apply(tx, book, batch.now)
     removed = await empty_carts(tx, book)
     tiers_seconds = shop.current().delay_tiers_seconds

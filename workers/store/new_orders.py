@@ -87,14 +87,17 @@ class OrderPart:
         return self.kind is not OrderKind.SPLIT_CHILD
 
 
-async def insert(tx: Transaction, placed: Sequence[Placed], now: datetime) -> None:
-    """Insert new orders in state placing, with lines, addresses and log, and what else they keep, if they keep it."""
+async def insert_with_saga_timers(tx: Transaction, placed: Sequence[Placed], now: datetime, deadline: datetime) -> None:
+    """Insert new orders in state placing, with lines, addresses and log, and what else they keep, if they keep it.
+
+    A saga timer for each root order, due at `deadline`, is started by the same statement.
+    """
     parts = [part for order in placed for part in order.parts]
     if not parts:
         return
     lines = columns(_item(part, line) for part in parts for line in part.lines)
     lines[OPTIONAL:] = [column if any(column) else [] for column in lines[OPTIONAL:]]
-    await tx.execute(SQL["orders.insert"], now, *columns(_row(part, now) for part in parts), *lines)
+    await tx.execute(SQL["orders.insert"], now, *columns(_row(part, now) for part in parts), *lines, deadline)
     rows = [(part.id, type_, orjson.dumps(data).decode()) for part in parts for type_, data in _snapshots(part)]
     if rows:
         await tx.execute(SQL["orders.insert_snapshots"], *columns(rows))

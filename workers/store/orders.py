@@ -17,6 +17,7 @@ from workers.domain.shop import DeductOn, OnPaymentFailure
 
 SNAPSHOT_RISK = 6
 LOG_COLUMNS = 10
+INTENT_COLUMNS = 5
 
 
 async def lock(tx: Transaction, ids: Iterable[int]) -> dict[int, Order]:
@@ -35,18 +36,26 @@ def _order(row: Any) -> Order:
     return Order(**fields)
 
 
-async def save(tx: Transaction, book: Book[Envelope[Any]]) -> None:
-    """Write every changed order once, guarded by the version and state that were read, and log every step."""
+async def save(tx: Transaction, book: Book[Envelope[Any]], *, payable: Sequence[Order] = ()) -> None:
+    """Write every changed order once, guarded by the version and state that were read, and log every step.
+
+    An intent is opened for each `payable` order, for its whole amount, until the order expires.
+    """
     changed = book.changed
     if changed:
         orders = columns(_row(book.before[order.id], order) for order in changed)
-        rows = await tx.fetch(SQL["orders.save"], *orders, *columns(_log_rows(book.steps), LOG_COLUMNS))
+        steps, intents = columns(_log_rows(book.steps), LOG_COLUMNS), columns(map(_intent, payable), INTENT_COLUMNS)
+        rows = await tx.fetch(SQL["orders.save"], *orders, *steps, *intents)
         assert len(rows) == len(changed), "another transaction changed a locked order"
         freed = [o.id for o in changed if o.state is State.REJECTED and book.before[o.id].order_no is not None]
         if freed:
             await tx.execute(SQL["ids.free_issued_numbers"], freed)
     else:
         await log(tx, book.steps)
+
+
+def _intent(order: Order) -> tuple[Any, ...]:
+    return order.intent_id, order.id, order.payable_amount, order.currency, order.expire_at
 
 
 def _row(before: Order, after: Order) -> tuple[Any, ...]:

@@ -7,7 +7,6 @@ from datetime import datetime
 from db.pool import Transaction
 from db.statements import SQL, columns
 from messages.payments import PaymentResult
-from workers.domain.order import Order
 from workers.domain.payment_rules import PaymentVerdict
 
 FactKey = tuple[str, str, str]
@@ -54,13 +53,6 @@ class Kept:
 def key_of(result: PaymentResult) -> FactKey:
     """Return the business key: two results with the same key report the same fact."""
     return result.provider, result.trade_no, result.kind
-
-
-async def open_intents(tx: Transaction, orders: Sequence[Order]) -> None:
-    """Open one intent per order, for its whole payable amount, until the order expires."""
-    if orders:
-        rows = [(o.intent_id, o.id, o.payable_amount, o.currency, o.expire_at) for o in orders]
-        await tx.execute(SQL["payments.open_intents"], *columns(rows))
 
 
 @dataclass(frozen=True)
