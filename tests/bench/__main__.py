@@ -2,6 +2,8 @@
 
 import asyncio
 import statistics
+from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
@@ -17,24 +19,31 @@ from tests.bench import (
     cost_commands,
     counting,
     dead_rows,
+    figures,
     flash,
     growth_commands,
     latency_commands,
     measure,
+    page_commands,
     verification,
+    whole_life,
 )
 from tests.bench.contenders import Contender, contenders, missing
 from tests.bench.load import Load, baskets
 from tests.bench.measure import Result
 from tests.bench.profile import Profiler
 from tests.bench.usage import PARTS
+from tests.bench.whole_life import LifeRates
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False, no_args_is_help=True)
 console = Console(width=130)
 cost_commands.add(app)
 growth_commands.add(app)
 latency_commands.add(app)
+page_commands.add(app)
 REFERENCE = "bare-packed"
+LIVING = ("deployed", "one-worker")
+"""The contenders that know a whole life."""
 
 Orders = Annotated[int, typer.Option(min=20, help="Number of baskets; a slow contender gets a part of them.")]
 Workers = Annotated[int, typer.Option(min=1, help="Worker processes of `deployed`.")]
@@ -42,7 +51,7 @@ Relays = Annotated[int, typer.Option(min=1, help="Relay processes of `deployed`.
 
 
 @app.command()
-def rates(
+def rates(  # noqa: PLR0917 (Typer passes them by name)
     only: Annotated[str, typer.Option(help="Comma-separated names of contenders; all by default.")] = "",
     orders: Orders = 10_000,
     rounds: Annotated[
@@ -50,19 +59,33 @@ def rates(
     ] = 2,
     workers: Workers = 2,
     relays: Relays = 2,
+    lives: Annotated[
+        int, typer.Option(min=0, help="Orders that `deployed` and `one-worker` lead through their whole life.")
+    ] = 1000,
+    output: Annotated[Path | None, typer.Option("-o", help="Write all runs as JSON to this file.")] = None,
 ) -> None:
-    """Compare the contenders: orders per second from order.create to awaiting_payment and order.created."""
+    """Compare orders per second, from order.create to awaiting_payment and order.created, and of whole lives."""
     given, chosen = baskets(orders), _chosen(only, workers, relays)
     if absent := missing():
         console.print(f"not installed, left out: {', '.join(absent)}")
     results: dict[str, list[Result]] = {name: [] for name in chosen}
+    lived = dict[str, list[LifeRates]]()
     with private_servers(durable=True) as servers:
         for _ in range(rounds):
             for name, contender in chosen.items():
                 result = asyncio.run(measure.run(servers, contender, given))
                 results[name].append(result)
                 console.print(f"{name}: {result.rate:.0f} orders/s")
+            for name in (name for name in LIVING if name in chosen and lives):
+                led = baskets(lives + whole_life.WARM_ORDERS)
+                lived.setdefault(name, []).append(asyncio.run(whole_life.run(servers, name, chosen[name], led)))
+                console.print(f"{name}: {lived[name][-1].rates[whole_life.WHOLE]:.0f} whole lives/s")
     console.print(_table(results, chosen, given))
+    if lived:
+        console.print(_lives([whole_life.median(runs) for runs in lived.values()]))
+    if output is not None:
+        rows = [figures.rate_row(name, chosen[name].about, run) for name, runs in results.items() for run in runs]
+        figures.write(output, {"rates": rows, "life": [asdict(run) for runs in lived.values() for run in runs]})
 
 
 @app.command()
@@ -214,6 +237,16 @@ def _chosen(only: str, workers: int, relays: int) -> dict[str, Contender]:
     if unknown := sorted(set(wanted) - set(known)):
         raise typer.BadParameter(f"{', '.join(unknown)}; there are {', '.join(known)}", param_hint="--only")
     return {name: known[name] for name in wanted}
+
+
+def _lives(found: Sequence[LifeRates]) -> Table:
+    table = Table(title="orders per second through each step, all orders one step after the other")
+    for column in ("contender", *found[0].rates, f"CPU ms per whole life: {' + '.join(PARTS)}"):
+        table.add_column(column)
+    for one in found:
+        cpu = " + ".join(f"{ms:.2f}" for ms in one.cpu_ms.values())
+        table.add_row(one.contender, *(f"{rate:.0f}" for rate in one.rates.values()), cpu)
+    return table
 
 
 def _table(results: dict[str, list[Result]], chosen: dict[str, Contender], given: Load) -> Table:

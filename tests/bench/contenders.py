@@ -28,7 +28,7 @@ class Contender:
     """`start` starts its processes, after which its queue has so many `consumers`.
 
     `share` is the part of the load that it gets, `encode` makes its message of an order.create, and `prepare` its
-    queues, before the load comes.
+    queues, before the load comes. `settle_seconds` pass after its start before its latency is measured.
     """
 
     about: str
@@ -38,6 +38,11 @@ class Contender:
     encode: Encode = plain
     prepare: Callable[[Stage], Awaitable[None]] = _nothing
     queue: str = ""
+    settle_seconds: float = 3.0
+
+
+DIVIDING_SECONDS = 12.0
+"""Just after their start, relays divide the outbox among them, and shards that change hands wait."""
 
 
 def _deployed(workers: int, relays: int) -> Callable[[Stage], None]:
@@ -48,6 +53,11 @@ def _deployed(workers: int, relays: int) -> Callable[[Stage], None]:
             stage.start("relay", "outbox")
 
     return start
+
+
+def _ours(workers: int, relays: int) -> Contender:
+    about = f"ours: {workers} worker and {relays} relay processes"
+    return Contender(about, _deployed(workers, relays), consumers=workers, settle_seconds=DIVIDING_SECONDS)
 
 
 def _module(name: str, *arguments: str) -> Callable[[Stage], None]:
@@ -125,10 +135,11 @@ def missing() -> list[str]:
 def contenders(workers: int, relays: int, *, peers_too: bool = True) -> Mapping[str, Contender]:
     """All contenders by name. Other frameworks take part only where they are installed."""
     known = {
-        "deployed": Contender(
-            f"ours: {workers} worker and {relays} relay processes", _deployed(workers, relays), consumers=workers
+        "deployed": _ours(workers, relays),
+        "one-worker": _ours(1, relays),
+        "single": Contender(
+            "ours: all workers and a relay in one process", _module("single"), settle_seconds=DIVIDING_SECONDS
         ),
-        "single": Contender("ours: all workers and a relay in one process", _module("single")),
         "bare-packed": Contender("bare loop, packed, one process", _module("bare", "--packed")),
         "bare-unpacked": Contender("bare loop, a message per order, one process", _module("bare"), 0.5),
     }

@@ -27,13 +27,15 @@ PAUSE_SECONDS = 0.03  # so that a batch's acknowledgement and the relay's delete
 SETTLE_SECONDS = 3.0
 FRAMING = {"BEGIN": "begin", "COMMIT": "commit", "inbox.claim": "claim"}
 """Statements of the runtime that have a stage of their own."""
+TYPES = "types, once for each connection"
 
 
 @dataclass
 class StepCost:
     """What one batch of a step costs: medians for the wait of the upstream, averages for the rest.
 
-    `stages` are microseconds, and `times` how often a batch goes through each. `inside` is the part of a statement's
+    `statements` are those of the worker, but for those by which a new connection learns types. `stages` are
+    microseconds, and `times` how often a batch goes through each. `inside` is the part of a statement's
     time that PostgreSQL itself works. `relay_statements` include those that find nothing.
     """
 
@@ -124,7 +126,7 @@ def _cost(window: _Window, spans: Sequence[Span], batch: int) -> StepCost:
         batches=count,
         wait_ms=1000 * statistics.median(window.waits),
         transactions=sum(span["statement"] == "COMMIT" for span in queries) / count,
-        statements=len(queries) / count,
+        statements=sum(span["statement"] != TYPES for span in queries) / count,
         relay_statements=len(relayed) / count,
         outbox_rows=len(published) / count,
         broker_messages=batch + (len(published) + sent_on) / count,

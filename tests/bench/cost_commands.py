@@ -6,13 +6,12 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Literal
 
-import orjson
 import typer
 from rich.console import Console
 from rich.table import Table
 
 from scripts.servers.find import private_servers
-from tests.bench import cost, counting
+from tests.bench import cost, counting, figures
 from tests.bench.cost import StepCost
 from tests.bench.life import STEPS
 from tests.bench.load import baskets
@@ -48,7 +47,7 @@ def cost_(
         for step in STEPS:
             console.print(stages(next(one for one in found if one.batch == batch and one.step == step)))
     if output is not None:
-        output.write_bytes(orjson.dumps([asdict(one) for one in found], option=orjson.OPT_INDENT_2))
+        figures.write(output, {"cost": [asdict(one) for one in found]})
 
 
 def counts(found: Sequence[StepCost]) -> Table:

@@ -7,6 +7,8 @@ import statistics
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
 from typing import Annotated
 
 import asyncpg
@@ -17,7 +19,7 @@ from rich.table import Table
 from db import cipher, migrate
 from scripts.commands.audit import check
 from scripts.servers.find import Servers, private_servers
-from tests.bench import growth, growth_history, load, memory
+from tests.bench import figures, growth, growth_history, load, memory
 from tests.bench.contenders import contenders
 from tests.bench.growth import EMPTY, GROWN, Backlog, Compared
 from tests.db import plans
@@ -154,6 +156,7 @@ def _show_backlog(found: Backlog) -> None:
 
 def memory_(
     messages: Annotated[int, typer.Option(min=1000, help="How many messages; each announces one event.")] = 1_000_000,
+    output: Annotated[Path | None, typer.Option("-o", help="Write all samples as JSON to this file.")] = None,
 ) -> None:
     """Measure the memory of one worker and one relay over many messages: at the start, in the middle, at the end."""
 
@@ -171,3 +174,5 @@ def memory_(
         sample = samples[place]
         table.add_row(name, f"{sample.messages}", f"{sample.worker_mib:.1f}", f"{sample.relay_mib:.1f}")
     console.print(table)
+    if output is not None:
+        figures.write(output, {"memory": [asdict(sample) for sample in samples]})

@@ -22,7 +22,6 @@ from tests.bench.stage import Stage, open_stage
 from tests.bench.usage import Usage, used
 
 WARM_ORDERS = 60
-SETTLE_SECONDS = 12.0  # just after their start, relays divide the outbox among them, and shards that change hands wait
 IDLE_ORDERS = 60
 IDLE_PAUSE_SECONDS = 0.1
 WARM_SECONDS = 1.0
@@ -76,7 +75,7 @@ async def measure(
         await stage.until_consuming(contender.consumers, contender.queue)
         async with upstreams(stage, encode=contender.encode) as shop:
             await asyncio.gather(*(shop.create(bodies.pop()) for _ in range(WARM_ORDERS)))
-            await asyncio.sleep(SETTLE_SECONDS)
+            await asyncio.sleep(contender.settle_seconds)
             found = [await _idle(stage, shop, name, [bodies.pop() for _ in range(IDLE_ORDERS)])]
             for rate in rates:
                 await _arrive(shop, [bodies.pop() for _ in range(int(rate * WARM_SECONDS))], rate)
@@ -96,7 +95,7 @@ async def waits_in(
         await stage.until_consuming(contender.consumers, contender.queue)
         async with upstreams(stage) as shop:
             await asyncio.gather(*(shop.create(bodies.pop()) for _ in range(WARM_ORDERS)))
-            await asyncio.sleep(SETTLE_SECONDS)
+            await asyncio.sleep(contender.settle_seconds)
             idle = await _one_by_one(shop, [bodies.pop() for _ in range(IDLE_ORDERS)])
             return Seconds(await _arrive(shop, bodies, rate)), Seconds(idle)
 

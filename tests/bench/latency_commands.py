@@ -31,7 +31,9 @@ def latency_(  # noqa: PLR0917 (Typer passes them by name)
     ),
     seconds: Annotated[float, typer.Option(help="How long to measure at each rate.")] = 10.0,
     rounds: Annotated[int, typer.Option(min=1, help="How often each contender runs, in turn; medians are shown.")] = 3,
-    only: Annotated[str, typer.Option(help="Contenders, comma-separated.")] = "deployed,faststream,celery,dramatiq",
+    only: Annotated[str, typer.Option(help="Contenders, comma-separated.")] = (
+        "deployed,one-worker,faststream,celery,dramatiq"
+    ),
     local_dispatch: Annotated[Literal["on", "off"], typer.Option(help="What OMS_LOCAL_DISPATCH is set to.")] = "on",
     output: Annotated[Path | None, typer.Option("-o", help="Write the medians and all runs as JSON.")] = None,
     workers: Annotated[int, typer.Option(min=1, help="Worker processes of `deployed`.")] = 2,

@@ -23,6 +23,7 @@ from db.statements import SQL
 from outbox.lane import Lane
 from outbox.publisher import Publisher
 from tests.bench import single
+from tests.bench.cost import TYPES
 from workers.app import tune_garbage_collection
 from workers.runtime import consumer
 from workers.runtime.collector import Collector
@@ -126,7 +127,7 @@ def watching(function: Callable[..., Any]) -> Callable[..., Any]:
 def _note_query(record: Any) -> None:
     named = NAMES.get(record.query) or record.query.strip().split()[0].rstrip(";").upper()
     if named in {"SELECT", "WITH"}:
-        named = "types, once for each connection"
+        named = TYPES
     application = record.conn_params.server_settings.get("application_name", "")
     side = "relay" if "relay" in application else "worker"
     _spans.append(

@@ -10,7 +10,8 @@ from tests.house.sources import PRODUCT, ROOT, tree
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
 OURS = (*PRODUCT, "scripts", "tests")
-OPTIONAL = {"celery", "dramatiq", "faststream", "kombu"}  # tests.bench compares with them where they are installed
+OPTIONAL = {"celery", "dramatiq", "faststream", "kombu", "matplotlib"}
+"""tests.bench compares with frameworks and draws plots where these are installed."""
 DISTRIBUTIONS = packages_distributions()
 
 
