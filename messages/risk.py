@@ -22,10 +22,13 @@ class RiskRequested(Event):
 
 
 class RiskResult(Fact):
-    """The risk check's verdict about one order. The first verdict counts."""
+    """The risk check's verdict about one order. The first verdict counts.
+
+    `held` lets the order be placed and paid, and holds its goods until an operator releases them (order.release).
+    """
 
     TYPE: ClassVar[str] = "risk.result.v1"
     SENDERS: ClassVar[frozenset[Role]] = frozenset({Role.OPERATOR})
     order_id: OrderId
-    verdict: Literal["passed", "rejected", "captcha_required"]
+    verdict: Literal["passed", "held", "rejected", "captcha_required"]
     reason: FreeText | None = None

@@ -7,6 +7,7 @@ from messages import (
     benefits,
     carts,
     catalogue,
+    holds,
     orders,
     payments,
     promotions,
@@ -58,6 +59,7 @@ QUEUES: dict[str, tuple[type[Message], ...]] = {
         orders.OrderDelete,
         orders.OrderMerge,
     ),
+    "order-holds": (holds.OrderHold, holds.OrderRelease),
     "partial-orders": (rests.OrderCancelRest, rests.ShortageReport),
     "stock": (
         stock.StockReserve,

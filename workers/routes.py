@@ -10,6 +10,7 @@ from workers.handlers import (
     disputes,
     order_changes,
     order_creation,
+    order_holds,
     order_numbers,
     partial_orders,
     payment_requests,
@@ -30,6 +31,7 @@ from workers.services import retention
 ROUTES = (
     order_creation.ROUTE,
     order_numbers.ROUTE,
+    order_holds.ROUTE,
     partial_orders.ROUTE,
     carts.ROUTE,
     risk_results.ROUTE,

@@ -376,8 +376,8 @@ FROM (
 ) AS bad;
 
 -- name: audit.deadlines
--- INV-14. $1 seconds of grace. An order that waits has its timer, and the timer is not overdue by more. Until they are paid, children
--- share the timers of their parent.
+-- INV-14. $1 seconds of grace. An order that waits has its timer, and the timer is not overdue by more. A held order is not
+-- completed by its receipt timer, which may be overdue then. Until they are paid, children share the timers of their parent.
 SELECT count(*) AS violations, (array_agg(id ORDER BY id))[1:5] AS first
 FROM (
     SELECT o.id || ' ' || o.state AS id
@@ -386,7 +386,7 @@ FROM (
         ON wait.state = o.state
     LEFT JOIN timers t ON t.kind = wait.kind AND t.key = o.id
     WHERE (o.kind <> 'split_child' OR wait.kind = 'receipt')
-        AND (t.due_at IS NULL OR t.due_at < now() - make_interval(secs => $1::float8))
+        AND (t.due_at IS NULL OR t.due_at < now() - make_interval(secs => $1::float8) AND NOT (o.held AND wait.kind = 'receipt'))
 ) AS bad;
 
 -- name: audit.placing
@@ -419,6 +419,20 @@ SELECT count(*) AS violations, (array_agg(id ORDER BY id))[1:5] AS first
 FROM (
     SELECT t.kind || ' ' || t.key AS id FROM timers t LEFT JOIN orders o ON o.id = t.key
     WHERE t.kind IN ('saga', 'payment', 'receipt') AND (o.id IS NULL OR o.state IN ('cancelled', 'completed', 'rejected', 'split'))
+) AS bad;
+
+-- name: audit.holds
+-- An order is marked as held while it has an open hold. Neither an order that has ended nor a split one has any. A hold does not
+-- begin before its order is held.
+SELECT count(*) AS violations, (array_agg(id ORDER BY id))[1:5] AS first
+FROM (
+    SELECT o.id || ' ' || o.state || ', ' || count(h.id) || ' open' AS id
+    FROM orders o LEFT JOIN order_holds h ON h.order_id = o.id AND h.released_at IS NULL
+    WHERE o.held OR h.id IS NOT NULL
+    GROUP BY o.id, o.state, o.held
+    HAVING NOT o.held OR count(h.id) = 0 OR o.state IN ('cancelled', 'completed', 'rejected', 'split')
+    UNION ALL
+    SELECT 'hold ' || h.id FROM order_holds h WHERE h.held_since > h.placed_at
 ) AS bad;
 
 -- name: audit.refunded_lines

@@ -7,7 +7,7 @@ SELECT id, root_id, user_id, request_id, conversation_id, order_no, state, versi
     coalesce(policy ->> 'deduct_on', 'pay') AS deduct_on,
     coalesce((policy ->> 'payment_window_seconds')::integer, 1800) AS payment_window_seconds,
     kind, parent_id, source, coupon_id, use_points, gift_points, gift_growth, quota_units, cancel_type, reason_code,
-    deleted, paid_at, shipped_at, delivered_at, completed_at, cancelled_at
+    deleted, held, paid_at, shipped_at, delivered_at, completed_at, cancelled_at
 FROM orders
 WHERE id = ANY(ARRAY(
     SELECT n.root_id FROM orders n WHERE n.id = ANY($1::bigint[])
@@ -114,27 +114,27 @@ SELECT * FROM unnest($1::bigint[], $2::integer[], $3::smallint[], $4::text[], $5
     $9::text[], $10::text[]);
 
 -- name: orders.save
--- $1 ids, $2 versions and $3 states as they were read; then the new values. Fewer rows than given: a lost update. From $19 on the steps,
--- as in orders.log. Opens payment intents: $29 their ids, $30 order ids, $31 amounts, $32 currencies, $33 deadlines. One intent per order
+-- $1 ids, $2 versions and $3 states as they were read; then the new values. Fewer rows than given: a lost update. From $20 on the steps,
+-- as in orders.log. Opens payment intents: $30 their ids, $31 order ids, $32 amounts, $33 currencies, $34 deadlines. One intent per order
 -- and purpose (C-04).
 WITH opened AS (
     INSERT INTO payment_intents (id, order_id, amount, currency, expire_at)
-    SELECT * FROM unnest($29::bigint[], $30::bigint[], $31::bigint[], $32::text[], $33::timestamptz[])
+    SELECT * FROM unnest($30::bigint[], $31::bigint[], $32::bigint[], $33::text[], $34::timestamptz[])
 ), logged AS (
     INSERT INTO operate_logs (order_id, version, operate_type, pre_state, cur_state, actor_type, actor_id, cause_type, cause_id, remark)
-    SELECT * FROM unnest($19::bigint[], $20::integer[], $21::smallint[], $22::text[], $23::text[], $24::text[], $25::text[], $26::text[],
-        $27::text[], $28::text[])
+    SELECT * FROM unnest($20::bigint[], $21::integer[], $22::smallint[], $23::text[], $24::text[], $25::text[], $26::text[], $27::text[],
+        $28::text[], $29::text[])
 )
 UPDATE orders o
 SET version = n.version, state = n.state, order_no = n.order_no, intent_id = n.intent_id, expire_at = n.expire_at,
     cancel_type = n.cancel_type, reason_code = n.reason_code, deleted = n.deleted, captured_amount = n.captured_amount,
     refunded_amount = n.refunded_amount, paid_at = n.paid_at, shipped_at = n.shipped_at, delivered_at = n.delivered_at,
-    completed_at = n.completed_at, cancelled_at = n.cancelled_at, updated_at = clock_timestamp()
+    completed_at = n.completed_at, cancelled_at = n.cancelled_at, held = n.held, updated_at = clock_timestamp()
 FROM unnest($1::bigint[], $2::integer[], $3::text[], $4::integer[], $5::text[], $6::text[], $7::bigint[], $8::timestamptz[],
     $9::text[], $10::text[], $11::boolean[], $12::bigint[], $13::bigint[], $14::timestamptz[], $15::timestamptz[],
-    $16::timestamptz[], $17::timestamptz[], $18::timestamptz[])
+    $16::timestamptz[], $17::timestamptz[], $18::timestamptz[], $19::boolean[])
     AS n (id, old_version, old_state, version, state, order_no, intent_id, expire_at, cancel_type, reason_code, deleted,
-          captured_amount, refunded_amount, paid_at, shipped_at, delivered_at, completed_at, cancelled_at)
+          captured_amount, refunded_amount, paid_at, shipped_at, delivered_at, completed_at, cancelled_at, held)
 WHERE o.id = n.id AND o.version = n.old_version AND o.state = n.old_state
 RETURNING o.id;
 

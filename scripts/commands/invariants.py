@@ -70,6 +70,7 @@ INVARIANTS = (
     Invariant("INV-14", "finished orders have no timers", "audit.finished_timers", drained=True),
     Invariant("INV-14", "attempts are polled until they end", "audit_payments.attempts"),
     Invariant("INV-14", "refunds are polled until they end", "audit_payments.refunds"),
+    Invariant("holds", "orders are held while they have a hold", "audit.holds"),
     Invariant("INV-15", "no line is refunded beyond what was bought", "audit.refunded_lines"),
     Invariant("INV-15", "no line is shipped beyond what was bought", "audit.parcels"),
     Invariant("INV-15", "what is not shipped is given back once", "audit.dropped_units", _grace),

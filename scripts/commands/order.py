@@ -1,4 +1,7 @@
-"""`oms order show` prints all that the database has about one order, or the order in a source document's tables."""
+"""`oms order show` prints all that the database has about one order, or the order in a source document's tables.
+
+`oms order holds` lists what is held.
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
@@ -14,11 +17,11 @@ from db.statements import SQL
 from outbox.packing import shard_of
 from scripts.commands import command_app
 from scripts.commands.connections import connected, run
-from scripts.commands.output import Format, Output, write_json, write_table
+from scripts.commands.output import Format, Output, counted, say, write_json, write_table
 from scripts.commands.problems import Code, CommandError
 from workers import views
 from workers.domain.masking import masked
-from workers.store import orders
+from workers.store import holds, orders
 from workers.views import loading as stored
 from workers.views.codes import SNAPSHOT_TYPE
 
@@ -93,6 +96,34 @@ def show(
         return
     found = run(read(order))
     write_json(found) if as_json else _write_parts(found)
+
+
+@app.command("holds")
+def show_holds(
+    *,
+    reason_code: Annotated[str | None, typer.Option(help="Show holds with this reason code only.")] = None,
+    limit: Annotated[int, typer.Option(min=1, max=10_000, help="Show at most so many, the oldest first.")] = 100,
+    output: Output = Format.TABLE,
+) -> None:
+    """List the open holds of orders: why, since when and by whom each was placed.
+
+    A held order is not handed over and not completed by time. `order.release` with the hold's id lets it go on.
+
+    \b
+    Examples:
+      oms order holds --reason-code risk_check
+      oms order holds -o json | jq '.[].order_id'
+    """
+
+    async def work() -> tuple[list[dict[str, Any]], int]:
+        async with connected() as tx:
+            counts = await holds.count(tx)
+            found = [dict(row) for row in await tx.fetch(SQL["holds.list"], reason_code, limit)]
+            return found, sum(counts.values()) if reason_code is None else counts.get(reason_code, 0)
+
+    found, count = run(work())
+    write_json(found) if output is Format.JSON else write_table(found)
+    say(counted(count, "open hold") + (f", {len(found)} shown" if count > len(found) else ""))
 
 
 async def read(order: str) -> dict[str, Any]:

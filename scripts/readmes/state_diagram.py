@@ -27,6 +27,8 @@ WORDS = {
     Trigger.SPLIT: "children carry the goods",
     Trigger.MERGED: "merged with others",
     Trigger.ADDRESS_CHANGED: "address changed",
+    Trigger.HELD: "held",
+    Trigger.RELEASED: "hold released",
     Trigger.DELETED: "hidden from its buyer",
 }
 """Each trigger as a reader says it."""

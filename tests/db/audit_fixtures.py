@@ -21,6 +21,7 @@ from tests.db.audit_payment_fixtures import add_attempts, add_statements
 from tests.handlers.builders import OPERATOR, book, cancel, captured, create, receive, sku, update, user
 from tests.handlers.catalogue_builders import coupon, grant, promotion, settings, template
 from tests.handlers.harness import HandlerHarness
+from tests.handlers.hold_builders import hold, release
 from tests.handlers.refund_builders import refund_result
 from workers import shop
 from workers.domain.shop import Policy, Shop
@@ -162,6 +163,13 @@ async def plain(harness: HandlerHarness) -> None:
     lacking = ShortLine(sku_id="s1", qty=1)
     await harness.handle(ShortageReport(request_id="lack", order_id=rest, lines=(lacking,)), trusted=True)
     await harness.handle(OrderCancelRest(request_id="rest", actor=user(), order_id=rest))
+    held = await place_paid_order(harness, ("s1", 1))
+    await harness.handle(hold(held), hold(held, "h2"), hold(await place_order(harness, ("s1", 1))), trusted=True)
+    one = int(harness.events_of("order.held")[0]["hold_id"])
+    await harness.handle(release(held, hold_id=one), trusted=True)
+    ended = await place_paid_order(harness, ("s1", 1))
+    await harness.handle(hold(ended), trusted=True)
+    await cancel_all(harness, ended)
     partly = await place_paid_order(harness, ("s1", 2), ("s2", 1))
     await parcel(harness, partly, "outbound", "lost", lines=[("s2", 1)])
     await cancel_all(harness, partly)

@@ -57,6 +57,10 @@ VIOLATIONS = {
         "VALUES ('order.create:u9', 'r9', 'order.create.v1', '', 'm', 'c')",
         "^order.create:u9 r9$",
     ),
+    "audit.holds": (
+        "UPDATE orders SET held = false WHERE held AND state = 'paid'",
+        r"^\d+ paid, 1 open$",
+    ),
     "audit.order_numbers": ("UPDATE orders SET order_no = '0' WHERE order_no IS NOT NULL", "^0$"),
     "audit.deadlines": ("UPDATE timers SET due_at = now() - interval '2 min'", "awaiting_payment$"),
     "audit.placing": ("UPDATE orders SET state = 'placing' WHERE state = 'rejected'", r"^\d+$"),
@@ -354,7 +358,16 @@ REST = [
         "INSERT INTO timers SELECT 'receipt', id, now(), now() FROM orders WHERE state = 'split'",
     ),
 ]
+HOLDS = (
+    "UPDATE orders SET held = true WHERE id = (SELECT min(id) FROM orders WHERE state = 'paid' AND NOT held)",
+    "UPDATE orders SET held = false WHERE held AND state = 'awaiting_payment'",
+    "UPDATE order_holds SET released_at = NULL, released_by = NULL WHERE released_at IS NOT NULL AND order_id NOT IN"
+    " (SELECT id FROM orders WHERE held)",
+    "UPDATE orders SET state = 'completed' WHERE held AND state = 'paid'",
+    "UPDATE order_holds SET held_since = placed_at + interval '1 s'",
+)
 MORE = [
+    *(("audit.holds", sql) for sql in HOLDS),
     *OTHERS,
     *MONEY,
     *REST,

@@ -39,6 +39,8 @@ risk_rejected       re  .   .   .   .   .   .   .   .   .   .   .
 split               .   .   sp  .   .   .   .   .   .   .   .   .
 merged              .   aw  .   .   .   .   .   .   .   .   .   .
 address_changed     .   aw  pd  .   .   .   .   .   .   .   .   .
+held                pl  aw  pd  .   sh  de  .   .   .   df  .   .
+released            pl  aw  pd  .   sh  de  .   .   .   df  .   .
 deleted             .   .   .   .   .   .   .   ca  co  .   sp  re
 """
 """Row: the trigger. Column: the state before it. A dot: refused, nothing is written (S1-08)."""
@@ -76,7 +78,7 @@ OPERATE_TYPES = {
     "cancel": 20, "payment_expired": 30, "payment_failed": 30, "all_shipped": 60, "all_delivered": 80,
     "all_failed": 30, "failure_settled": 30, "receipt_confirmed": 90, "receipt_expired": 90, "address_changed": 100,
     "deleted": 150, "risk_rejected": 30, "split": 130, "merged": 140,
-    "rest_cancelled": 20, "shortage": 120, "all_short": 120,
+    "rest_cancelled": 20, "shortage": 120, "all_short": 120, "held": 180, "released": 190,
 }  # fmt: skip
 
 

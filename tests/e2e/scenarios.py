@@ -35,6 +35,7 @@ from messages.timers import TimerDue
 from tests.handlers.builders import ADDRESS, OPERATOR, book, cancel, captured, create, receive, sku, update, user
 from tests.handlers.catalogue_builders import coupon, grant, member, promotion, revision_reset, settings, template
 from tests.handlers.harness import HandlerHarness
+from tests.handlers.hold_builders import hold, release
 from tests.handlers.statement_builders import DAY, configure_fake_statements, reconcile, statement_of
 
 REVISIONS = count(1)
@@ -164,6 +165,12 @@ async def repeated(harness: HandlerHarness, n: int) -> list[Message]:
 async def committed(harness: HandlerHarness, n: int) -> list[int]:
     keys = await held(harness, n)
     await harness.handle_batch([harness.envelope(StockCommit(holder_id=key)) for key in keys])
+    return keys
+
+
+async def held_orders(harness: HandlerHarness, n: int) -> list[int]:
+    keys = await placed(harness, n)
+    await harness.handle(*(hold(key, unique()) for key in keys), trusted=True)
     return keys
 
 
@@ -334,6 +341,7 @@ SCENARIOS: dict[str, Arrange] = {
     "cart.put": plain(put),
     "cart.remove": in_carts,
     "risk.result passed": per(placing, lambda key: RiskResult(order_id=key, verdict="passed")),
+    "risk.result held": per(placing, lambda key: RiskResult(order_id=key, verdict="held")),
     "risk.result rejected": per(placing, lambda key: RiskResult(order_id=key, verdict="rejected")),
     "stock.reserve": plain(lambda _: reserves(1)[0]),
     "stock.commit": per(held, lambda key: StockCommit(holder_id=key)),
@@ -358,6 +366,9 @@ SCENARIOS: dict[str, Arrange] = {
     "order.confirm_receipt": per(delivered, lambda key: OrderConfirmReceipt(
         request_id=unique(), actor=user(), order_id=key)),
     "order.delete": per(cancelled, lambda key: OrderDelete(request_id=unique(), actor=user(), order_ids=(key,))),
+    "order.hold": per(placed, lambda key: hold(key, unique())),
+    "order.hold once more": per(held_orders, lambda key: hold(key, unique())),
+    "order.release": per(held_orders, lambda key: release(key, unique())),
     "order.cancel_rest": per(partly_shipped, lambda key: OrderCancelRest(
         request_id=unique(), actor=user(), order_id=key)),
     "order.cancel_rest unshipped": per(booked, lambda key: OrderCancelRest(

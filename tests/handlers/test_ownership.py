@@ -8,11 +8,16 @@ import pytest
 from messages.base import Actor, Message
 from messages.orders import OrderCommand, OrdersCommand
 from messages.registry import MODELS
+from messages.roles import Role
 from tests.golden.examples import example
 from tests.handlers.builders import user
 from tests.handlers.harness import HandlerHarness
 
-ABOUT_ORDERS = sorted(type_ for type_, model in MODELS.items() if issubclass(model, OrderCommand | OrdersCommand))
+ABOUT_ORDERS = sorted(
+    type_
+    for type_, model in MODELS.items()
+    if issubclass(model, OrderCommand | OrdersCommand) and Role.STOREFRONT in model.SENDERS
+)
 
 
 def by(type_: str, actor: Actor, order_id: int) -> Message:

@@ -29,6 +29,8 @@ SENDERS: dict[str, set[Role]] = {
     "order.confirm_receipt": BUYERS,
     "order.delete": BUYERS,
     "order.merge": BUYERS,
+    "order.hold": {Role.OPERATOR},
+    "order.release": {Role.OPERATOR},
     "order.cancel_rest": BUYERS,
     "order.shortage.report": {Role.WAREHOUSE, Role.OPERATOR},
     "order.preview": BUYERS,

@@ -78,6 +78,8 @@ class Trigger(StrEnum):
     SPLIT = "split"
     MERGED = "merged"
     ADDRESS_CHANGED = "address_changed"
+    HELD = "held"
+    RELEASED = "released"
     DELETED = "deleted"
 
     @property
@@ -109,6 +111,8 @@ _OPERATE_TYPES = {
     Trigger.SPLIT: 130,
     Trigger.MERGED: 140,
     Trigger.ADDRESS_CHANGED: 100,
+    Trigger.HELD: 180,
+    Trigger.RELEASED: 190,
     Trigger.DELETED: 150,
 }
 
@@ -198,6 +202,10 @@ TRANSITIONS: dict[tuple[State, Trigger], Transition] = {
     (S.REJECTED, T.DELETED): Transition(S.REJECTED),
 }
 
+HOLDABLE = ({S.PLACING} | {transition.to for transition in TRANSITIONS.values()}) - FINISHED - {S.SPLIT}
+"""The reachable states in which an order may be held: it has not ended, and its goods are not its children's."""
+TRANSITIONS |= {(state, trigger): Transition(state) for state in HOLDABLE for trigger in (T.HELD, T.RELEASED)}
+
 COMMITS = {T.RESERVED: DeductOn.CREATE, T.NOTHING_TO_PAY: DeductOn.PAY, T.CAPTURED: DeductOn.PAY}
 """Trigger -> the policy under which this step deducts the stock.
 
@@ -236,6 +244,7 @@ class Order:
     """One order as its row holds it. Amounts are minor units of `currency`.
 
     `conversation_id` is the correlation id of the order.create that placed it; all events of the order carry it.
+    `held` is True while the order has an open hold: then nothing of it may be handed over, booked or completed by time.
     """
 
     id: int
@@ -274,6 +283,7 @@ class Order:
     cancel_type: CancelType | None = None
     reason_code: str | None = None
     deleted: bool = False
+    held: bool = False
     paid_at: datetime | None = None
     shipped_at: datetime | None = None
     delivered_at: datetime | None = None
@@ -314,6 +324,8 @@ class Order:
         assert transition is not None, f"{self.state} does not allow {trigger}"
         if transition.to is State.REJECTED:
             changes["order_no"] = None  # a number from the client is free for the next try
+        if transition.to in FINISHED:
+            changes["held"] = False  # the holds end with the order
         stamp = _STAMPS.get(transition.to) if transition.to is not self.state else None
         if stamp:
             changes[stamp] = max(at, *self._stamps())

@@ -1,9 +1,9 @@
 """Handles risk.result, the verdict of the risk check on an order.
 
-    order is    risk.result passed                       risk.result rejected, captcha_required
+    order is    risk.result passed, held                 risk.result rejected, captcha_required
     ----------  ---------------------------------------  -------------------------------------------------------
-    placing     stock.reserve with the saga's deadline   rejected: order.rejected with RISK_BLOCKED or
-                                                         RISK_CAPTCHA_REQUIRED; coupon and points are free again,
+    placing     stock.reserve with the saga's deadline;  rejected: order.rejected with RISK_BLOCKED or
+                held: also a hold, order.held            RISK_CAPTCHA_REQUIRED; coupon and points are free again,
                                                          and stock, if the verdict was not requested
     otherwise   nothing: the saga timer came first       nothing
     unknown     retried, at last a dead letter
@@ -23,14 +23,17 @@ from messages.orders import OrderRejected
 from messages.reasons import Reason
 from messages.risk import RiskResult
 from messages.stock import StockLine, StockReserve
-from workers.domain.book import Book
+from workers.domain.book import SYSTEM, Book
 from workers.domain.codes import Code
+from workers.domain.holds import HoldKind
 from workers.domain.order import Effect, Order, State, Trigger
 from workers.domain.refusal import Refusal
 from workers.runtime.batch import Batch
 from workers.runtime.route import Route
 from workers.services import benefits, commands, order_events
-from workers.store import free_texts, orders, timers
+from workers.services import holds as hold_steps
+from workers.store import free_texts, holds, ids, orders, timers
+from workers.store.holds import PlacedHold
 from workers.store.timers import TimerKind
 
 Item: TypeAlias = Envelope[RiskResult]
@@ -44,6 +47,7 @@ class AfterVerdict(Enum):
     """What follows a verdict that rejects nothing: the stock is reserved, or the verdict came too late."""
 
     RESERVE = auto()
+    RESERVE_AND_HOLD = auto()
     NOTHING = auto()
 
 
@@ -51,6 +55,8 @@ def decide(order: Order, verdict: str, judged: bool) -> AfterVerdict | Refusal:
     """Return what follows the verdict, or why the order is rejected. `judged`: it has its verdict already. No I/O."""
     if judged or order.state is not State.PLACING:
         return AfterVerdict.NOTHING
+    if verdict == "held":
+        return AfterVerdict.RESERVE_AND_HOLD
     return REFUSALS.get(verdict, AfterVerdict.RESERVE)
 
 
@@ -61,6 +67,7 @@ async def take_verdicts(tx: Transaction, batch: Batch[RiskResult]) -> None:
     due = await timers.read(tx, [(TimerKind.SAGA, key) for key in book.before])
     verdicts: list[tuple[int, Item]] = []
     passed: list[Item] = []
+    suspect: list[Item] = []
 
     for item in batch:
         order = book.get(item.body.order_id)
@@ -76,11 +83,14 @@ async def take_verdicts(tx: Transaction, batch: Batch[RiskResult]) -> None:
             reject(book, order, item, decision, batch.now)
         else:
             passed.append(item)
+            suspect += [item] if decision is AfterVerdict.RESERVE_AND_HOLD else []
 
     reserves = await reservations(
         tx, book, passed, {key: due.get((TimerKind.SAGA, key), batch.now) for key in book.before}
     )
+    held = await hold(tx, book, suspect, batch.now)
     await orders.save(tx, book)
+    await holds.place(tx, held)
     await orders.keep_verdicts(tx, [(key, item.body.verdict, item.user) for key, item in verdicts])
     await free_texts.keep(tx, [(item, key) for key, item in verdicts])
     applied = await benefits.apply(tx, book, batch.now)
@@ -118,6 +128,18 @@ async def reservations(
             because=item,
         )
         for item in passed
+    ]
+
+
+async def hold(tx: Transaction, book: Book[Item], suspect: Sequence[Item], now: datetime) -> list[PlacedHold]:
+    """Hold the orders that the risk check wants a person to look at. Returns the holds to insert."""
+    targets = [(item, order) for item in suspect for order in hold_steps.targets(book, item.body.order_id)]
+    others = await holds.open_of(tx, [order.id for _, order in targets if order.held])
+    new_ids = await ids.take(tx, [order.user_id for _, order in targets])
+    why = hold_steps.Why(HoldKind.RISK, "risk_check", SYSTEM)
+    return [
+        hold_steps.place(book, order.id, others.get(order.id, ()), hold_id, why, because=item, now=now)[0]
+        for hold_id, (item, order) in zip(new_ids, targets, strict=True)
     ]
 
 

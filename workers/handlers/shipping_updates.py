@@ -3,8 +3,9 @@
     order is               shipment.book                       shipment.update
     ---------------------  ----------------------------------  ----------------------------------------------------
     placing, awaiting pay  retried                             retried
-    paid                   booked, if the units are left;      the parcel moves; the last unit out: order.shipped
-                           else shipment.booking_failed
+    paid                   booked, if the units are left and   the parcel moves; the last unit out: order.shipped
+                           no hold is open; otherwise
+                           shipment.booking_failed
     shipped                shipment.booking_failed             all arrived or failed: order.delivered (receipt timer);
                                                                all failed: order.delivery_failed
     delivery failed        shipment.booking_failed             one arrives after all: order.delivered (receipt timer);
@@ -195,6 +196,8 @@ def unbookable(
         about = {"order_id": str(order.id), "state": order.state.value, "units_left": sum(left[order.id].values())}
         if order.state is not State.PAID:
             return Code.ORDER_STATE_INVALID, about
+        if order.held:
+            return Code.ORDER_HELD, about
         if not picked[order.id]:
             return Code.LOGISTICS_BOOKING_FAILED, about | {"field": "lines"}
         if order.user_id != wanted[0].user_id:

@@ -8,6 +8,7 @@
     attempt   any                its provider is polled for the attempt's state until it is final, in ever longer steps:
                                  at most once a minute, in the end once an hour
     refund    any                its provider is polled for the refund's state, in the same steps
+    receipt   delivered, held    woken again within the hour; a release sets a new time (order_holds.py)
     any       in another state   the timer is dropped
     any       not due yet        woken again a second later
 
@@ -50,14 +51,16 @@ TRIGGERS = {
 }
 """The timers that move an order. The others poll a provider."""
 LOOK_AGAIN = timedelta(seconds=1)
+LOOK_AGAIN_HELD = timedelta(hours=1)  # a release starts the timer anew, so this only replaces a lost start
 RUNNING = SharedGauge("oms_timeouts_scheduled", "Timers that run, counted up to 100,000")
 LAG = SharedGauge("oms_timeouts_lag_seconds", "How late the next timer is woken, 0 in time")
 
 
 class NoStep(Enum):
-    """Why a timer moves no order now: it is too early, and the timer stays; or the step is no longer possible."""
+    """Why a timer moves no order now: it is too early or the order is held, and the timer stays; or it is too late."""
 
     TOO_EARLY = auto()
+    HELD = auto()
     TOO_LATE = auto()
 
 
@@ -71,6 +74,8 @@ def decide(timer: Timer, order: Order | None, now: datetime, handled_until: date
         return NoStep.TOO_LATE
     if timer.due_at > now or (timer.kind is TimerKind.PAYMENT and handled_until < timer.due_at):
         return NoStep.TOO_EARLY
+    if order.held and timer.kind is TimerKind.RECEIPT:
+        return NoStep.HELD
     return trigger
 
 
@@ -81,6 +86,7 @@ async def take_timers(tx: Transaction, batch: Batch[TimerDue]) -> None:
     due = await timers.read(tx, [key_of(item.body) for item in batch])
     handled_until = await timers.progress(tx)
     waiting: list[timers.Key] = []
+    held: list[timers.Key] = []
     ended: list[timers.Key] = []
 
     for item in batch:
@@ -96,12 +102,15 @@ async def take_timers(tx: Transaction, batch: Batch[TimerDue]) -> None:
                 ended.append(key)
             case NoStep.TOO_EARLY:
                 waiting.append(key)
+            case NoStep.HELD:
+                held.append(key)
 
     await orders.save(tx, book)
     applied = await benefits.apply(tx, book, batch.now)
     closings = await attempts.close_superseded(tx, book)
     await timers.stop(tx, ended)
     await timers.postpone(tx, waiting, batch.now + LOOK_AGAIN)
+    await timers.postpone(tx, held, batch.now + LOOK_AGAIN_HELD)
     await timers.back_off(tx, polling)
     answers = await commands.conclude(tx, commands.creations(book))
     await outbox.append(

@@ -11,7 +11,7 @@ from db.statements import SQL, columns
 from messages.envelope import Envelope
 from messages.orders import Address
 from workers.domain.book import Book, Step
-from workers.domain.order import CancelType, Order, OrderKind, State
+from workers.domain.order import FINISHED, CancelType, Order, OrderKind, State
 from workers.domain.refund_amounts import BoughtLine, RefundLine
 from workers.domain.shop import DeductOn, OnPaymentFailure
 
@@ -40,6 +40,7 @@ async def save(tx: Transaction, book: Book[Envelope[Any]], *, payable: Sequence[
     """Write every changed order once, guarded by the version and state that were read, and log every step.
 
     An intent is opened for each `payable` order, for its whole amount, until the order expires.
+    The end of an order ends its holds.
     """
     changed = book.changed
     if changed:
@@ -50,6 +51,9 @@ async def save(tx: Transaction, book: Book[Envelope[Any]], *, payable: Sequence[
         freed = [o.id for o in changed if o.state is State.REJECTED and book.before[o.id].order_no is not None]
         if freed:
             await tx.execute(SQL["ids.free_issued_numbers"], freed)
+        ended = [o.id for o in changed if o.state in FINISHED and book.before[o.id].held]
+        if ended:
+            await tx.execute(SQL["holds.end"], ended)
     else:
         await log(tx, book.steps)
 
@@ -78,6 +82,7 @@ def _row(before: Order, after: Order) -> tuple[Any, ...]:
         after.delivered_at,
         after.completed_at,
         after.cancelled_at,
+        after.held,
     )
 
 
