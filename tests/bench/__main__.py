@@ -32,6 +32,7 @@ from tests.bench.contenders import Contender, contenders, missing
 from tests.bench.load import Load, baskets
 from tests.bench.measure import Result
 from tests.bench.profile import Profiler
+from tests.bench.sitting import LIVING
 from tests.bench.usage import PARTS
 from tests.bench.whole_life import LifeRates
 
@@ -42,8 +43,6 @@ growth_commands.add(app)
 latency_commands.add(app)
 page_commands.add(app)
 REFERENCE = "bare-packed"
-LIVING = ("deployed", "one-worker")
-"""The contenders that know a whole life."""
 
 Orders = Annotated[int, typer.Option(min=20, help="Number of baskets; a slow contender gets a part of them.")]
 Workers = Annotated[int, typer.Option(min=1, help="Worker processes of `deployed`.")]

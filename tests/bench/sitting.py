@@ -19,6 +19,7 @@ from tests.bench.figures import LISTS, Figures, rate_row
 from tests.bench.stage import StalledError
 
 LIVING = ("deployed", "one-worker")
+"""Contenders that know a whole life."""
 STEADY = ("deployed", "one-worker", "faststream", "celery", "dramatiq")
 ONE_BY_ONE = ("bare-packed",)
 """Contenders that are measured one by one only: with more at a time they take batches of all that waits."""
@@ -101,7 +102,8 @@ class Sitting:
         try:
             step.measure()
         except FAULTS as error:
-            self._fail(f"{step.name} failed: {(str(error).splitlines() or [repr(error)])[0]}")
+            lines = str(error).splitlines() or [repr(error)]
+            self._fail(f"{step.name} failed: {' '.join(dict.fromkeys((lines[0], lines[-1])))}")
         self._took[step.name] = time.monotonic() - started
 
     def _fail(self, text: str) -> None:

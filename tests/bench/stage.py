@@ -112,14 +112,17 @@ class Stage:
         channel = await connection.channel()
         queue, found = queue or self.names.queue("order-creation"), 0
         ended_at = time.monotonic() + STALL_SECONDS
-        while found < consumers:
-            if time.monotonic() > ended_at:
-                raise StalledError(f"{found} of {consumers} consumers; the processes printed:\n{self.output()[-2000:]}")
-            if any(child.poll() is not None for child in self.children):
-                raise StalledError(f"a process ended at its start:\n{self.output()[-2000:]}")
-            await asyncio.sleep(POLL_SECONDS / 2)
-            found = (await channel.queue_declare(queue, passive=True)).consumer_count or 0
-        await connection.close()
+        try:
+            while found < consumers:
+                if time.monotonic() > ended_at:
+                    printed = self.output()[-2000:]
+                    raise StalledError(f"{found} of {consumers} consumers; the processes printed:\n{printed}")
+                if any(child.poll() is not None for child in self.children):
+                    raise StalledError(f"a process ended at its start:\n{self.output()[-2000:]}")
+                await asyncio.sleep(POLL_SECONDS / 2)
+                found = (await channel.queue_declare(queue, passive=True)).consumer_count or 0
+        finally:
+            await connection.close()
 
     async def until_created(self, orders: int) -> None:
         """Wait until the subscriber's queue holds an `order.created` for each. Raises StalledError."""

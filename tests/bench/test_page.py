@@ -76,6 +76,15 @@ def test_an_aim_without_figures_is_neither_met_nor_missed(recorded: Results) -> 
     assert "| not measured |" in section(recorded, "The aims")
 
 
+def test_an_aim_at_a_rate_at_which_we_fell_behind_is_missed(recorded: Results) -> None:
+    every(recorded, "deployed", 383, answered=0.9)
+    assert aim(recorded, "half of the peak").met is False
+    recorded["latency"] = [run for run in recorded["latency"] if run["rate"] < 383]
+    assert aim(recorded, "half of the peak").met is False
+    recorded["latency"] = [run for run in recorded["latency"] if run["contender"] != "deployed"]
+    assert aim(recorded, "half of the peak").met is None
+
+
 @pytest.mark.parametrize(("more", "met"), [(0, True), (20, False)])
 def test_statements_that_grow_with_the_batch_miss_the_aim(recorded: Results, more: int, met: bool) -> None:
     recorded["cost"][-1]["statements"] += more
@@ -185,9 +194,11 @@ def test_a_measurement_that_would_end_too_late_is_left_out() -> None:
 
 def test_a_measurement_that_fails_does_not_end_the_sitting() -> None:
     def fail() -> None:
-        raise RuntimeError("0 of 1 consumers\nlong output")
+        raise RuntimeError("0 of 1 consumers; it printed:\na long trace\nImportError: kombu")
 
-    assert make(2, fail).results["failed"] == ["rate of celery failed: 0 of 1 consumers"]
+    assert make(2, fail).results["failed"] == [
+        "rate of celery failed: 0 of 1 consumers; it printed: ImportError: kombu"
+    ]
 
 
 def test_each_second_round_goes_the_other_way_round() -> None:
